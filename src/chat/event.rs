@@ -1,0 +1,133 @@
+//! Anything that happened, on its way to connections.
+
+use std::sync::{Arc, OnceLock};
+
+use bytes::Bytes;
+
+use crate::domain::{ConnectionId, Message, NodeId, RoomName, Seq, UserName};
+
+/// What a connection is told.
+#[derive(Clone, Debug)]
+pub enum Event {
+    /// You are identified.
+    Welcome(Welcome),
+    /// The users of your default room.
+    Users(Vec<UserName>),
+    /// How many there are, where a list would be too long.
+    Presence {
+        /// The room.
+        room: RoomName,
+        /// Its users.
+        count: usize,
+    },
+    /// Somebody said something.
+    Message(Message),
+    /// A user's first connection joined.
+    Joined {
+        /// The room.
+        room: RoomName,
+        /// The user.
+        user: UserName,
+    },
+    /// A user's last connection left.
+    Left {
+        /// The room.
+        room: RoomName,
+        /// The user.
+        user: UserName,
+    },
+    /// What was said while you were away.
+    Missed(Missed),
+}
+
+/// The first thing that an identified connection hears.
+#[derive(Clone, Debug)]
+pub struct Welcome {
+    /// Who you are.
+    pub user: UserName,
+    /// For a guest: come back with this.
+    pub token: Option<String>,
+    /// Which connection this is.
+    pub connection: ConnectionId,
+    /// On which node.
+    pub node: NodeId,
+    /// The rooms you are in.
+    pub rooms: Vec<RoomState>,
+}
+
+/// A room as somebody finds it on coming.
+#[derive(Clone, Debug)]
+pub struct RoomState {
+    /// The room.
+    pub room: RoomName,
+    /// Its last message.
+    pub head: Seq,
+    /// How many of its messages lie after what the client says it has seen.
+    pub unread: u64,
+}
+
+/// Part of what was missed in a room, or the word that it cannot be sent.
+#[derive(Clone, Debug)]
+pub struct Missed {
+    /// The room.
+    pub room: RoomName,
+    /// What follows.
+    pub run: Run,
+}
+
+/// See [`Missed`].
+#[derive(Clone, Debug)]
+pub enum Run {
+    /// The next messages in order.
+    Recovered {
+        /// Deliveries of [`Event::Message`], so that each is encoded once.
+        messages: Vec<Arc<Delivery>>,
+        /// Whether another part follows.
+        more: bool,
+    },
+    /// Too much, or another log: page history.
+    TooFar {
+        /// The room's last message.
+        head: Seq,
+    },
+}
+
+/// How many encodings of one event are remembered.
+const ENCODINGS: usize = 3;
+
+/// An event with room for its encodings: each is made once, not once per connection.
+#[derive(Debug)]
+pub struct Delivery {
+    event: Event,
+    encodings: [OnceLock<Bytes>; ENCODINGS],
+}
+
+impl Delivery {
+    /// Wraps an event for any number of connections.
+    pub fn new(event: Event) -> Arc<Self> {
+        Arc::new(Self { event, encodings: [const { OnceLock::new() }; ENCODINGS] })
+    }
+
+    /// What happened.
+    pub fn event(&self) -> &Event {
+        &self.event
+    }
+
+    /// The message, where that is what happened.
+    pub fn message(&self) -> Option<&Message> {
+        match &self.event {
+            Event::Message(message) => Some(message),
+            _ => None,
+        }
+    }
+
+    /// The encoding in `slot`, made by `encode` when it is asked for the first time.
+    ///
+    /// Which slot is which is for `wire` to say; there are three.
+    pub fn encoded(&self, slot: usize, encode: impl FnOnce() -> Bytes) -> Bytes {
+        match self.encodings.get(slot) {
+            Some(encoding) => encoding.get_or_init(encode).clone(),
+            None => encode(),
+        }
+    }
+}

@@ -1,0 +1,17 @@
+//! What the chat needs from outside: traits with their guarantees written on them.
+//!
+//! An engine is an implementation of one of these. Only `app` names engines.
+
+mod bus;
+mod clock;
+mod fault;
+mod outbox;
+mod store;
+mod tokens;
+
+pub use bus::{Announcement, Bus};
+pub use clock::{Clock, IdSource};
+pub use fault::Fault;
+pub use outbox::{Outbox, Overflow};
+pub use store::{Batch, Draft, Outcome, Range, Store};
+pub use tokens::{Claims, Tokens};

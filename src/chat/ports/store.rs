@@ -1,0 +1,95 @@
+//! The port of the engines that keep.
+
+use async_trait::async_trait;
+use time::OffsetDateTime;
+
+use super::Fault;
+use crate::domain::{Body, Kind, Message, MessageId, Place, Seq, Space, UserName};
+
+/// Keeps logs: one per [`Place`], each with a dense `seq` from 1.
+///
+/// # Guarantees
+/// - **Durable:** once `commit` has answered, what it stored is found, also after `kill -9`, by
+///   everything that is asked later.
+/// - **All or nothing:** when `commit` fails, nothing of the batch is found, now or later, unless
+///   the same drafts are committed again. (An engine that cannot know whether its commit went
+///   through may keep the batch; it is then found whole, and a repeat is a duplicate.)
+/// - **Dense and in order:** within a place, `seq` is 1, 2, 3 … in the order of the drafts of a
+///   batch and of the batches that were committed.
+/// - **Once:** the same place, author and id is stored at most once, for ever, also within a batch.
+///   The same body again is [`Outcome::Duplicate`] with the first place and time, another body is
+///   [`Outcome::Conflict`]; neither takes a `seq`.
+/// - **Sees itself:** a read that begins after `commit` has answered sees it.
+///
+/// `commit` is called by one task at a time for one place; reads come at any time.
+/// Not guaranteed: an order between places, or that a read waits for a running `commit`.
+#[async_trait]
+pub trait Store: Send + Sync + 'static {
+    /// Stores a batch in one transaction. One outcome per draft, in their order.
+    async fn commit(&self, batch: &Batch) -> Result<Vec<Outcome>, Fault>;
+
+    /// The last `seq` of a place, [`Seq::ZERO`] when nothing was ever said there.
+    async fn head(&self, place: &Place) -> Result<Seq, Fault>;
+
+    /// At most `limit` messages of a place, oldest first.
+    async fn page(&self, place: &Place, range: Range, limit: u32) -> Result<Vec<Message>, Fault>;
+
+    /// Whether a user of this name was ever in a batch's `seen`.
+    async fn knows(&self, space: &Space, user: &UserName) -> Result<bool, Fault>;
+
+    /// Flushes what it holds and lets go of files and connections. Nothing is called after it.
+    async fn close(&self);
+}
+
+/// What is stored in one transaction.
+#[derive(Clone, Debug, Default)]
+pub struct Batch {
+    /// Users who came. Known ones are no error.
+    pub seen: Vec<(Space, UserName)>,
+    /// Messages, in the order in which they take their places.
+    pub drafts: Vec<Draft>,
+}
+
+/// A message without its place in the log.
+#[derive(Clone, Debug)]
+pub struct Draft {
+    /// The conversation that it belongs to.
+    pub place: Place,
+    /// Its identity within conversation and author.
+    pub id: MessageId,
+    /// What it goes out as.
+    pub kind: Kind,
+    /// Who says it.
+    pub author: UserName,
+    /// What they say.
+    pub body: Body,
+    /// When the server took it.
+    pub at: OffsetDateTime,
+}
+
+/// What became of a draft.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Outcome {
+    /// Stored, at this place.
+    Stored(Seq),
+    /// It was stored before, then and there; nothing was done now.
+    Duplicate {
+        /// Its place.
+        seq: Seq,
+        /// When it was taken.
+        at: OffsetDateTime,
+    },
+    /// Its id was stored before with another body; nothing was done now.
+    Conflict,
+}
+
+/// Which part of a log.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Range {
+    /// The newest ones.
+    Newest,
+    /// The newest ones before this place.
+    Before(Seq),
+    /// The oldest ones after this place.
+    After(Seq),
+}

@@ -1,0 +1,7 @@
+//! Roomcast: live conversations for web products.
+//!
+//! The folders are the layers; ARCHITECTURE.md is the map.
+
+pub mod chat;
+pub mod domain;
+pub mod store;
