@@ -4,4 +4,4 @@
 
 pub mod chat;
 pub mod domain;
-pub mod store;
+pub mod wire;

@@ -1,8 +1,9 @@
 //! Anything that happened, on its way to connections.
 
-use std::sync::{Arc, OnceLock};
-
-use bytes::Bytes;
+use std::{
+    any::Any,
+    sync::{Arc, OnceLock},
+};
 
 use crate::domain::{ConnectionId, Message, NodeId, RoomName, Seq, UserName};
 
@@ -95,11 +96,14 @@ pub enum Run {
 /// How many encodings of one event are remembered.
 const ENCODINGS: usize = 3;
 
+/// An encoding, of a type that only its maker knows.
+type Encoding = Box<dyn Any + Send + Sync>;
+
 /// An event with room for its encodings: each is made once, not once per connection.
 #[derive(Debug)]
 pub struct Delivery {
     event: Event,
-    encodings: [OnceLock<Bytes>; ENCODINGS],
+    encodings: [OnceLock<Encoding>; ENCODINGS],
 }
 
 impl Delivery {
@@ -123,11 +127,14 @@ impl Delivery {
 
     /// The encoding in `slot`, made by `encode` when it is asked for the first time.
     ///
-    /// Which slot is which is for `wire` to say; there are three.
-    pub fn encoded(&self, slot: usize, encode: impl FnOnce() -> Bytes) -> Bytes {
-        match self.encodings.get(slot) {
-            Some(encoding) => encoding.get_or_init(encode).clone(),
-            None => encode(),
-        }
+    /// Which slot (0, 1 or 2) holds which encoding is for the callers to agree on: one type each.
+    ///
+    /// # Panics
+    ///
+    /// When the slot does not exist, or holds another type.
+    pub fn encoded<T: Any + Send + Sync>(&self, slot: usize, encode: impl FnOnce() -> T) -> &T {
+        let encoding = self.encodings.get(slot).expect("there are three slots");
+        let encoding = encoding.get_or_init(|| Box::new(encode()));
+        encoding.downcast_ref().expect("a slot holds one type")
     }
 }

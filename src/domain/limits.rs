@@ -32,6 +32,8 @@ pub struct Limits {
     pub inbox_requests_max: NonZeroUsize,
     /// Messages waiting to be stored, of all connections. Past it senders wait.
     pub journal_messages_max: NonZeroUsize,
+    /// Size of these. Past it senders wait.
+    pub journal_bytes_max: NonZeroU32,
     /// Messages that one connection may send in the long run.
     pub messages_per_second_max: NonZeroU32,
     /// Messages that one connection may send at once after a pause.
@@ -40,7 +42,8 @@ pub struct Limits {
     pub presence_list_max: usize,
     /// How long a user who disconnected stays in the room, so that a reload does not flap.
     pub presence_grace: Duration,
-    /// Spaces that exist by pattern at one time. Past it new ones are refused.
+    /// Socket.IO namespaces that exist by pattern at one time. Past it new ones are refused. On
+    /// `/ws` a space in which nobody is takes nothing.
     pub spaces_max: usize,
     /// Connections on this node. Past it new ones are refused.
     pub connections_max: usize,
@@ -71,6 +74,7 @@ impl Default for Limits {
             outbox_bytes_max: bound(4 << 20),
             inbox_requests_max: bound(16_384),
             journal_messages_max: bound(4096),
+            journal_bytes_max: NonZeroU32::new(32 << 20).expect("not zero"),
             messages_per_second_max: NonZeroU32::new(5000).expect("not zero"),
             messages_burst_max: NonZeroU32::new(25_000).expect("not zero"),
             presence_list_max: 200,

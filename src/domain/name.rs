@@ -149,6 +149,12 @@ impl SpacePattern {
     }
 }
 
+impl fmt::Display for SpacePattern {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "{}{}", self.prefix, if self.open { "*" } else { "" })
+    }
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -194,5 +200,6 @@ mod tests {
             assert!(!open.matches(&Space::from_raw(other)), "{other}");
         }
         assert!(SpacePattern::parse("/*-team").is_err());
+        assert_eq!((exact.to_string(), open.to_string()), ("/shop".into(), "/team-*".into()));
     }
 }

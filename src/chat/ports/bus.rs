@@ -4,7 +4,7 @@ use std::sync::Arc;
 
 use async_trait::async_trait;
 
-use crate::domain::Message;
+use crate::chat::event::Delivery;
 
 /// Carries announcements of stored messages from node to node.
 ///
@@ -29,6 +29,6 @@ pub trait Bus: Send + Sync + 'static {
 /// A message that was stored, as one node tells the others.
 #[derive(Clone, Debug)]
 pub struct Announcement {
-    /// The message with its place.
-    pub message: Arc<Message>,
+    /// A delivery of [`Event::Message`](crate::chat::event::Event::Message).
+    pub delivery: Arc<Delivery>,
 }

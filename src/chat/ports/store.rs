@@ -17,8 +17,9 @@ use crate::domain::{Body, Kind, Message, MessageId, Place, Seq, Space, UserName}
 /// - **Dense and in order:** within a place, `seq` is 1, 2, 3 … in the order of the drafts of a
 ///   batch and of the batches that were committed.
 /// - **Once:** the same place, author and id is stored at most once, for ever, also within a batch.
-///   The same body again is [`Outcome::Duplicate`] with the first place and time, another body is
-///   [`Outcome::Conflict`]; neither takes a `seq`.
+///   The same kind and body again is [`Outcome::Duplicate`] with the first place and time, another
+///   one is [`Outcome::Conflict`]; neither takes a `seq`.
+/// - **To the millisecond:** `at` comes back cut down to it.
 /// - **Sees itself:** a read that begins after `commit` has answered sees it.
 ///
 /// `commit` is called by one task at a time for one place; reads come at any time.
@@ -31,8 +32,9 @@ pub trait Store: Send + Sync + 'static {
     /// The last `seq` of a place, [`Seq::ZERO`] when nothing was ever said there.
     async fn head(&self, place: &Place) -> Result<Seq, Fault>;
 
-    /// At most `limit` messages of a place, oldest first.
-    async fn page(&self, place: &Place, range: Range, limit: u32) -> Result<Vec<Message>, Fault>;
+    /// Messages of a place, oldest first: as many as the limit allows, counted from the end of the
+    /// range that was asked for, and at least one if there is one.
+    async fn page(&self, place: &Place, range: Range, limit: PageLimit) -> Result<Page, Fault>;
 
     /// Whether a user of this name was ever in a batch's `seen`.
     async fn knows(&self, space: &Space, user: &UserName) -> Result<bool, Fault>;
@@ -81,6 +83,45 @@ pub enum Outcome {
     },
     /// Its id was stored before with another body; nothing was done now.
     Conflict,
+}
+
+/// How much of a log at once.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct PageLimit {
+    /// How many messages.
+    pub messages: u32,
+    /// How many bytes in their bodies.
+    pub bytes: usize,
+    /// How many attachments in their bodies.
+    pub attachments: usize,
+}
+
+impl PageLimit {
+    /// Takes one more message into a page that `used` this much, or says that it does not fit.
+    ///
+    /// The first message always fits.
+    pub fn admits(&self, used: &mut Self, body: &Body) -> bool {
+        let first = used.messages == 0;
+        used.messages += 1;
+        used.bytes += body.bytes();
+        used.attachments += body.attachments().len();
+        first
+            || (used.messages <= self.messages
+                && used.bytes <= self.bytes
+                && used.attachments <= self.attachments)
+    }
+
+    /// Nothing used yet.
+    pub const NOTHING: Self = Self { messages: 0, bytes: 0, attachments: 0 };
+}
+
+/// Part of a log.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct Page {
+    /// Oldest first, without holes.
+    pub messages: Vec<Message>,
+    /// Whether the range holds further ones.
+    pub more: bool,
 }
 
 /// Which part of a log.

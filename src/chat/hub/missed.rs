@@ -1,0 +1,57 @@
+//! A replay, cut into as many `missed` as its clients can take.
+
+use std::sync::Arc;
+
+use crate::{
+    chat::event::{Delivery, Event, Missed, Run},
+    domain::RoomName,
+};
+
+/// Whether nothing follows the parts that are made.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum LastPart {
+    Yes,
+    No,
+}
+
+/// Official clients refuse a packet with more attachments.
+pub(crate) const ATTACHMENTS_PER_EVENT_MAX: usize = 10;
+/// Messages in one `missed`.
+const MISSED_MESSAGES_MAX: usize = 200;
+/// Size of the bodies in one `missed`, unless one alone is larger.
+pub(crate) const MISSED_BYTES_MAX: usize = 256 << 10;
+
+/// Cuts a run into as many `missed` as its size and attachments ask for, at least one.
+pub(crate) fn missed(
+    room: &RoomName,
+    run: Vec<Arc<Delivery>>,
+    last: LastPart,
+) -> Vec<Arc<Delivery>> {
+    let mut parts: Vec<Vec<Arc<Delivery>>> = vec![Vec::new()];
+    let (mut attachments, mut bytes) = (0, 0);
+    for delivery in run {
+        let (more_attachments, more_bytes) = delivery
+            .message()
+            .map_or((0, 0), |message| (message.body.attachments().len(), message.body.bytes()));
+        let part = parts.last().map_or(0, Vec::len);
+        let full = part >= MISSED_MESSAGES_MAX
+            || attachments + more_attachments > ATTACHMENTS_PER_EVENT_MAX
+            || bytes + more_bytes > MISSED_BYTES_MAX;
+        if full && part > 0 {
+            parts.push(Vec::new());
+            (attachments, bytes) = (0, 0);
+        }
+        attachments += more_attachments;
+        bytes += more_bytes;
+        if let Some(part) = parts.last_mut() {
+            part.push(delivery);
+        }
+    }
+    let count = parts.len();
+    let whole = |(index, messages)| {
+        let more = last == LastPart::No || index + 1 < count;
+        let run = Run::Recovered { messages, more };
+        Delivery::new(Event::Missed(Missed { room: room.clone(), run }))
+    };
+    parts.into_iter().enumerate().map(whole).collect()
+}

@@ -1,0 +1,243 @@
+//! Bodies on their way in and out: where the bytes are.
+//!
+//! Inside, a body's bytes lie beside its text, and the text holds numbered placeholders (see
+//! [`Body`]). Because `wire` alone makes such texts, a placeholder in one is always ours.
+
+use base64::{Engine, engine::general_purpose::STANDARD};
+use bytes::Bytes;
+use serde_json::{Value, json, value::RawValue};
+
+use crate::domain::{Body, Limits, Rejection};
+
+/// How a wire carries bytes.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum Form {
+    /// Beside the text, which holds placeholders.
+    SocketIo,
+    /// In the text, as `{"base64": "…"}`.
+    Json,
+}
+
+const PLACEHOLDER: &str = "_placeholder";
+const BASE64: &str = "base64";
+
+const FOREIGN_PLACEHOLDER: Rejection =
+    Rejection::BadRequest("the attachments do not belong to the placeholders");
+const BAD_BASE64: Rejection = Rejection::BadRequest("the base64 is not base64");
+
+/// Takes a body from a frame whose byte strings were `attachments`.
+pub(super) fn read(
+    raw: &RawValue,
+    form: Form,
+    attachments: &[Bytes],
+    limits: &Limits,
+) -> Result<Body, Rejection> {
+    let text = raw.get();
+    let key = match form {
+        Form::SocketIo => PLACEHOLDER,
+        Form::Json => BASE64,
+    };
+    // A key may hide behind escapes; texts with neither are taken as they are.
+    let plain = !text.contains(key) && !text.contains(PLACEHOLDER) && !text.contains("\\u");
+    if plain {
+        return Body::parse(text.into(), Vec::new(), limits);
+    }
+    let mut value: Value = serde_json::from_str(text)
+        .map_err(|_error| Rejection::BadRequest("the body is not JSON"))?;
+    let mut reader = Reader {
+        form,
+        given: attachments,
+        taken: vec![false; attachments.len()],
+        found: Vec::new(),
+    };
+    reader.walk(&mut value)?;
+    let found = reader.found;
+    // Without bytes the client's own spelling of the text is kept.
+    let text = if found.is_empty() { text.to_owned() } else { value.to_string() };
+    Body::parse(text.into(), found, limits)
+}
+
+/// Whether a whole request's data is bytes and nothing else.
+pub(super) fn is_bytes(raw: &RawValue, form: Form) -> bool {
+    let key = match form {
+        Form::SocketIo => PLACEHOLDER,
+        Form::Json => BASE64,
+    };
+    let small = raw.get().starts_with('{') && raw.get().contains(key);
+    small
+        && match (serde_json::from_str::<Value>(raw.get()), form) {
+            (Ok(Value::Object(object)), Form::SocketIo) => object.contains_key(key),
+            (Ok(Value::Object(object)), Form::Json) => {
+                object.len() == 1 && object.contains_key(key)
+            }
+            _ => false,
+        }
+}
+
+/// Finds the bytes of a value, in the order of its text.
+struct Reader<'a> {
+    form: Form,
+    given: &'a [Bytes],
+    taken: Vec<bool>,
+    found: Vec<Bytes>,
+}
+
+impl Reader<'_> {
+    /// The text was checked for depth, so this recursion is bounded.
+    fn walk(&mut self, value: &mut Value) -> Result<(), Rejection> {
+        if let Some(bytes) = self.bytes_of(value)? {
+            *value = json!({ PLACEHOLDER: true, "num": self.found.len() });
+            self.found.push(bytes);
+            return Ok(());
+        }
+        match value {
+            Value::Array(items) => items.iter_mut().try_for_each(|it| self.walk(it)),
+            Value::Object(members) => members.values_mut().try_for_each(|it| self.walk(it)),
+            Value::Null | Value::Bool(_) | Value::Number(_) | Value::String(_) => Ok(()),
+        }
+    }
+
+    fn bytes_of(&mut self, value: &Value) -> Result<Option<Bytes>, Rejection> {
+        let Value::Object(object) = value else { return Ok(None) };
+        if object.contains_key(PLACEHOLDER) {
+            return match self.form {
+                Form::SocketIo => self.take(object.get("num")).map(Some),
+                Form::Json => Err(FOREIGN_PLACEHOLDER),
+            };
+        }
+        match (self.form, object.get(BASE64), object.len()) {
+            (Form::Json, Some(Value::String(text)), 1) => {
+                let bytes = STANDARD.decode(text).map_err(|_error| BAD_BASE64)?;
+                Ok(Some(bytes.into()))
+            }
+            _ => Ok(None),
+        }
+    }
+
+    /// The attachment with this number, once.
+    fn take(&mut self, number: Option<&Value>) -> Result<Bytes, Rejection> {
+        let number = number.and_then(Value::as_u64).and_then(|it| usize::try_from(it).ok());
+        let number = number.ok_or(FOREIGN_PLACEHOLDER)?;
+        let bytes = self.given.get(number).ok_or(FOREIGN_PLACEHOLDER)?;
+        match self.taken.get_mut(number) {
+            Some(taken) if !*taken => *taken = true,
+            _ => return Err(FOREIGN_PLACEHOLDER),
+        }
+        Ok(bytes.clone())
+    }
+}
+
+/// Writes a body's text for a wire. `first` is the number of its first attachment in the packet.
+pub(super) fn write(body: &Body, form: Form, first: usize) -> String {
+    let attachments = body.attachments();
+    if attachments.is_empty() || (form == Form::SocketIo && first == 0) {
+        return body.json().to_owned();
+    }
+    let mut written = String::with_capacity(body.json().len());
+    let mut rest = body.json();
+    for (number, bytes) in attachments.iter().enumerate() {
+        // Quotes inside of strings are escaped, so this text is a placeholder wherever it occurs.
+        let Some((before, after)) = rest.split_once(&placeholder(number)) else { break };
+        written.push_str(before);
+        match form {
+            Form::SocketIo => written.push_str(&placeholder(first + number)),
+            Form::Json => {
+                written.push_str("{\"base64\":\"");
+                STANDARD.encode_string(bytes, &mut written);
+                written.push_str("\"}");
+            }
+        }
+        rest = after;
+    }
+    written.push_str(rest);
+    written
+}
+
+/// A placeholder as `serde_json` writes it: the keys in this order.
+fn placeholder(number: usize) -> String {
+    format!("{{\"{PLACEHOLDER}\":true,\"num\":{number}}}")
+}
+
+#[cfg(test)]
+mod tests {
+    use proptest::prelude::*;
+
+    use super::*;
+
+    fn raw(text: &str) -> Box<RawValue> {
+        RawValue::from_string(text.to_owned()).unwrap()
+    }
+
+    fn bytes(all: &[&'static [u8]]) -> Vec<Bytes> {
+        all.iter().map(|it| Bytes::from_static(it)).collect()
+    }
+
+    fn socketio(text: &str, attachments: &[&'static [u8]]) -> Result<Body, Rejection> {
+        read(&raw(text), Form::SocketIo, &bytes(attachments), &Limits::default())
+    }
+
+    fn plain(text: &str) -> Result<Body, Rejection> {
+        read(&raw(text), Form::Json, &[], &Limits::default())
+    }
+
+    #[test]
+    fn bytes_cross_from_wire_to_wire() {
+        let text = r#"{"b":{"num":1,"_placeholder":true},"a":[{"_placeholder":true,"num":0}]}"#;
+        let body = socketio(text, &[b"zero", b"one"]).unwrap();
+        assert_eq!(body.attachments(), bytes(&[b"zero", b"one"]), "in the order of sorted keys");
+        let json = write(&body, Form::Json, 0);
+        assert_eq!(json, r#"{"a":[{"base64":"emVybw=="}],"b":{"base64":"b25l"}}"#);
+        assert_eq!(plain(&json).unwrap(), body);
+        let later = write(&body, Form::SocketIo, 5);
+        let expected = r#"{"a":[{"_placeholder":true,"num":5}],"b":{"_placeholder":true,"num":6}}"#;
+        assert_eq!(later, expected);
+    }
+
+    #[test]
+    fn placeholders_without_their_attachments_are_refused() {
+        let one = r#"{"_placeholder":true,"num":0}"#;
+        let twice = format!("[{one},{one}]");
+        for (text, attachments) in [
+            (one, &[][..]),
+            (&twice, &[b"x" as &[u8]][..]),
+            (r#"{"_placeholder":true,"num":"splice"}"#, &[b"x"]),
+            (r#"{"_placeholder":true,"num":-1}"#, &[b"x"]),
+            (r#"{"_placeholder":true,"num":1e99}"#, &[b"x"]),
+            (r#"{"_placeholder":true}"#, &[b"x"]),
+            (r#"{"\u005fplaceholder":true,"num":0}"#, &[]),
+        ] {
+            assert_eq!(socketio(text, attachments), Err(FOREIGN_PLACEHOLDER), "{text}");
+        }
+        assert_eq!(plain(one), Err(FOREIGN_PLACEHOLDER));
+    }
+
+    #[test]
+    fn base64_is_read_where_it_stands_alone() {
+        assert_eq!(plain(r#"{"base64":"AAE="}"#).unwrap().attachments(), bytes(&[&[0, 1]]));
+        assert_eq!(plain(r#"{"base64":"%"}"#), Err(BAD_BASE64));
+        let with_more = r#"{"base64":"AAE=","name":"x"}"#;
+        assert!(plain(with_more).unwrap().attachments().is_empty());
+    }
+
+    #[test]
+    fn a_string_that_looks_like_a_placeholder_stays_a_string() {
+        let text = r#"["{\"_placeholder\":true,\"num\":0}",{"_placeholder":true,"num":0}]"#;
+        let body = socketio(text, &[b"x"]).unwrap();
+        let json = r#"["{\"_placeholder\":true,\"num\":0}",{"base64":"eA=="}]"#;
+        assert_eq!(write(&body, Form::Json, 0), json);
+    }
+
+    proptest! {
+        #[test]
+        fn what_is_written_is_read_again(parts in prop::collection::vec(any::<Vec<u8>>(), 0..10)) {
+            let items: Vec<_> = parts.iter().map(|it| json!({ BASE64: STANDARD.encode(it) })).collect();
+            let text = json!({ "say": "hi", "parts": items }).to_string();
+            let body = plain(&text).unwrap();
+            prop_assert_eq!(body.attachments().len(), parts.len());
+            prop_assert_eq!(plain(&write(&body, Form::Json, 0)).unwrap(), body.clone());
+            let packet = raw(&write(&body, Form::SocketIo, 0));
+            let again = read(&packet, Form::SocketIo, body.attachments(), &Limits::default());
+            prop_assert_eq!(again.unwrap(), body);
+        }
+    }
+}

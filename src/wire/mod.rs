@@ -1,0 +1,20 @@
+//! What crosses a socket: requests, events, answers and code tables, in JSON.
+//!
+//! Both wires speak the same vocabulary (docs/protocol.md) and differ in how bytes travel: Socket.IO
+//! puts them beside the text, plain WebSocket writes them as base64 inside it.
+
+#![warn(clippy::wildcard_enum_match_arm)]
+
+mod answer;
+mod body;
+pub mod code;
+mod event;
+mod hello;
+mod json;
+mod request;
+pub mod socketio;
+pub mod websocket;
+
+pub(crate) use answer::refusal_object;
+pub use hello::hello_from_query;
+pub(crate) use hello::parameter;

@@ -1,0 +1,241 @@
+//! The vocabulary in Socket.IO packets: text with byte strings beside it.
+
+use std::{borrow::Cow, fmt, sync::Arc};
+
+use bytes::Bytes;
+use serde::{
+    Deserialize, Deserializer, Serialize, Serializer,
+    de::{Error, IgnoredAny, SeqAccess, Visitor},
+    ser::{SerializeMap, SerializeSeq},
+};
+use serde_json::{Value, value::RawValue};
+
+pub use super::request::Asked;
+use super::{
+    answer,
+    body::Form,
+    event::{self, Written},
+    hello::hello_from_auth,
+    request::{self, Data},
+};
+use crate::{
+    chat::{Answer, Hello, Reply, Request, event::Delivery},
+    domain::{CloseReason, Limits, Rejection, Space},
+};
+
+/// The slot of a delivery that holds its [`Packet`].
+const SLOT: usize = 0;
+
+/// One JSON value as Socket.IO carries it: a text that is passed on as it is, or, where there are
+/// byte strings, a tree in which they take the places of their placeholders.
+#[derive(Clone, Debug)]
+pub struct Packet {
+    json: Box<RawValue>,
+    tree: Option<Box<(Value, Vec<Bytes>)>>,
+    bytes: usize,
+}
+
+impl Packet {
+    fn new(written: Written) -> Self {
+        let Written { json, attachments } = written;
+        let bytes = json.len() + attachments.iter().map(Bytes::len).sum::<usize>();
+        let tree = (!attachments.is_empty()).then(|| {
+            let value = serde_json::from_str(&json).expect("we wrote it");
+            Box::new((value, attachments))
+        });
+        Self { json: RawValue::from_string(json).expect("we wrote it"), tree, bytes }
+    }
+
+    fn text(json: String) -> Self {
+        Self::new(Written { json, attachments: Vec::new() })
+    }
+
+    /// How much it counts in an outbox: text and byte strings.
+    pub fn bytes(&self) -> usize {
+        self.bytes
+    }
+}
+
+impl Serialize for Packet {
+    fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
+        match self.tree.as_deref() {
+            None => self.json.serialize(serializer),
+            Some((value, attachments)) => Node { value, attachments }.serialize(serializer),
+        }
+    }
+}
+
+/// A value in which placeholders stand for byte strings.
+struct Node<'a> {
+    value: &'a Value,
+    attachments: &'a [Bytes],
+}
+
+impl Node<'_> {
+    /// The byte string that the value stands for, if it is a placeholder.
+    fn bytes(&self) -> Option<&Bytes> {
+        let object = self.value.as_object()?;
+        object.get("_placeholder")?;
+        let number = usize::try_from(object.get("num")?.as_u64()?).ok()?;
+        self.attachments.get(number)
+    }
+}
+
+impl Serialize for Node<'_> {
+    fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
+        let attachments = self.attachments;
+        if let Some(bytes) = self.bytes() {
+            return serializer.serialize_bytes(bytes);
+        }
+        match self.value {
+            Value::Array(items) => {
+                let mut seq = serializer.serialize_seq(Some(items.len()))?;
+                for value in items {
+                    seq.serialize_element(&Node { value, attachments })?;
+                }
+                seq.end()
+            }
+            Value::Object(members) => {
+                let mut map = serializer.serialize_map(Some(members.len()))?;
+                for (key, value) in members {
+                    map.serialize_entry(key, &Node { value, attachments })?;
+                }
+                map.end()
+            }
+            Value::Null | Value::Bool(_) | Value::Number(_) | Value::String(_) => {
+                self.value.serialize(serializer)
+            }
+        }
+    }
+}
+
+/// An event packet's array: its name, and its first argument if there is one.
+struct EventArray<'a> {
+    name: Cow<'a, str>,
+    data: Option<&'a RawValue>,
+}
+
+impl<'de: 'a, 'a> Deserialize<'de> for EventArray<'a> {
+    fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
+        deserializer.deserialize_seq(EventVisitor)
+    }
+}
+
+struct EventVisitor;
+
+impl<'de> Visitor<'de> for EventVisitor {
+    type Value = EventArray<'de>;
+
+    fn expecting(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str("an event's name and its arguments")
+    }
+
+    fn visit_seq<A: SeqAccess<'de>>(self, mut items: A) -> Result<Self::Value, A::Error> {
+        let name = items.next_element()?.ok_or_else(|| A::Error::invalid_length(0, &self))?;
+        let data = items.next_element()?;
+        // Further arguments, which nobody asked for.
+        while items.next_element::<IgnoredAny>()?.is_some() {}
+        Ok(EventArray { name, data })
+    }
+}
+
+/// What `["event", data]` with its byte strings asks for.
+pub fn request(
+    text: &str,
+    attachments: &[Bytes],
+    limits: &Limits,
+) -> (Asked, Result<Request, Rejection>) {
+    match serde_json::from_str::<EventArray<'_>>(text) {
+        Ok(EventArray { name, data: raw }) => {
+            let data = Data { raw, attachments, form: Form::SocketIo };
+            (Asked::of(&name), request::request(&name, &data, limits))
+        }
+        Err(_error) => (Asked::Unknown, Err(Rejection::BadRequest("an event has a name and data"))),
+    }
+}
+
+/// What a connection to the namespace `space` says at the door. Clients of protocol v4 have no
+/// `auth` and say it in the query of their connection.
+pub fn hello(space: &str, auth: Option<&str>, query: &str) -> Result<Hello, Rejection> {
+    hello_from_auth(Space::parse(space)?, auth, query)
+}
+
+/// An event's name and data, made once however many connections hear it.
+pub fn event<'a>(delivery: &'a Arc<Delivery>, limits: &Limits) -> (&'static str, &'a Packet) {
+    let make = || Packet::new(event::data(delivery.event(), Form::SocketIo, limits));
+    (event::delivery_name(delivery), delivery.encoded(SLOT, make))
+}
+
+/// The arguments of an acknowledgement.
+#[derive(Clone, Debug)]
+pub enum Acknowledgement {
+    /// One object.
+    One(Packet),
+    /// `new user`: whether it went well, and an object.
+    Two(bool, Packet),
+}
+
+/// The acknowledgement of a request.
+pub fn acknowledgement(asked: Asked, reply: &Reply) -> Acknowledgement {
+    match (asked, reply) {
+        (Asked::NewUser, Ok(Answer::Identified { user, token })) => {
+            Acknowledgement::Two(true, Packet::text(answer::identified(user, token)))
+        }
+        (Asked::NewUser, Err(rejection)) => {
+            Acknowledgement::Two(false, Packet::text(answer::refusal_object(rejection)))
+        }
+        _ => Acknowledgement::One(Packet::new(answer::reply(reply, Form::SocketIo))),
+    }
+}
+
+/// The event that tells a reply when no acknowledgement was asked for, if there is anything to
+/// tell.
+pub fn unasked(asked: Asked, reply: &Reply) -> Option<(&'static str, Packet)> {
+    match (asked, reply) {
+        (asked, Err(rejection)) => {
+            Some(("error message", Packet::text(answer::error_message(asked, rejection))))
+        }
+        (Asked::Query(name), Ok(answer)) => {
+            Some((name, Packet::new(answer::answer(answer, Form::SocketIo))))
+        }
+        (Asked::NewUser | Asked::Other(_) | Asked::Unknown, Ok(_)) => None,
+    }
+}
+
+/// The data of `closing`.
+pub fn closing(reason: CloseReason) -> Packet {
+    Packet::text(answer::closing(reason))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn an_event_is_a_name_and_its_first_argument() {
+        let limits = Limits::default();
+        for text in [r#"["send message","hi"]"#, r#"["send message","hi",1,{}]"#] {
+            let (asked, request) = request(text, &[], &limits);
+            assert_eq!(asked, Asked::Other("send message"));
+            assert!(matches!(request, Ok(Request::Send(_))), "{text}");
+        }
+        let (asked, request) = request(r#"["GroupList"]"#, &[], &limits);
+        assert_eq!(asked, Asked::Query("GroupList"));
+        assert!(matches!(request, Ok(Request::GroupList { room: None })));
+    }
+
+    #[test]
+    fn what_is_no_event_is_refused() {
+        let limits = Limits::default();
+        for text in [r#"[{"toString":"foo"}]"#, r#"[true,"x"]"#, "[null]", "{}", "[]", "7", "[\"a"]
+        {
+            assert!(
+                matches!(request(text, &[], &limits).1, Err(Rejection::BadRequest(_))),
+                "{text}"
+            );
+        }
+        for text in [r#"["error"]"#, r#"["connect"]"#, r#"["disconnect","123"]"#] {
+            assert_eq!(request(text, &[], &limits).1.unwrap_err(), Rejection::UnknownEvent);
+        }
+    }
+}
