@@ -2,6 +2,8 @@
 //!
 //! The folders are the layers; ARCHITECTURE.md is the map.
 
+pub mod bus;
 pub mod chat;
 pub mod domain;
+pub mod store;
 pub mod wire;

@@ -1,0 +1,31 @@
+//! A bus for a node that is alone: there is nobody to tell and nobody to hear.
+
+use std::future;
+
+use async_trait::async_trait;
+
+use crate::chat::ports::{Announcement, Bus};
+
+/// See the module.
+#[derive(Clone, Copy, Debug, Default)]
+pub struct LocalBus;
+
+#[async_trait]
+impl Bus for LocalBus {
+    fn publish(&self, _: Announcement) {}
+
+    async fn next(&self) -> Option<Announcement> {
+        future::pending().await
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::bus::contract;
+
+    #[tokio::test(start_paused = true)]
+    async fn keeps_the_contract() {
+        contract::bus(&LocalBus).await;
+    }
+}

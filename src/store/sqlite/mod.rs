@@ -1,0 +1,228 @@
+//! The engine that keeps on disk: one SQLite database in a directory of its own.
+//!
+//! One connection writes and a few read, each in a thread of its own, so that history is read while
+//! messages are stored. The directory belongs to one process at a time; an operating system's lock
+//! on a file in it says whose it is, and falls with the process however that ends.
+
+mod append;
+mod plan;
+mod read;
+mod row;
+mod script;
+mod writer;
+
+#[cfg(test)]
+mod tests;
+
+use std::{
+    fs::{self, File, TryLockError},
+    io,
+    path::{Path, PathBuf},
+    time::Duration,
+};
+
+use async_trait::async_trait;
+use sqlx::{
+    ConnectOptions, SqlitePool,
+    migrate::MigrateError,
+    sqlite::{
+        SqliteConnectOptions, SqliteConnection, SqliteJournalMode, SqlitePoolOptions,
+        SqliteSynchronous,
+    },
+};
+
+use self::writer::Writer;
+use crate::{
+    chat::ports::{Batch, Fault, Outcome, Page, PageLimit, Range, Store},
+    domain::{Place, Seq, Space, UserName},
+};
+
+/// Connections that read. One more reader waits for one of them.
+const READERS_MAX: u32 = 4;
+/// Rows that a connection's thread reads ahead of who takes them.
+const ROWS_AHEAD_MAX: usize = 256;
+/// Size to which the write-ahead log is cut once it was larger.
+const WAL_KEPT_BYTES: &str = "67108864";
+
+/// Keeps in `roomcast.db`.
+#[derive(Debug)]
+pub struct SqliteStore {
+    writer: Writer,
+    readers: SqlitePool,
+    lock: File,
+}
+
+/// Where and how to keep.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct SqliteOptions {
+    /// A directory for the database and its lock. Made if it is not there.
+    pub directory: PathBuf,
+    /// What a commit outlives.
+    pub synchronous: Synchronous,
+    /// How long to wait for another program that has locked the database. Past it, a commit fails.
+    pub busy_wait_max: Duration,
+}
+
+/// What a commit outlives.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub enum Synchronous {
+    /// Everything, a power cut included: each commit waits for the disk.
+    #[default]
+    Full,
+    /// The end of this process. A power cut may take the last commits, whole.
+    Normal,
+}
+
+/// Why a database could not be opened.
+#[derive(Debug, thiserror::Error)]
+pub enum OpenError {
+    /// There is no such directory and it cannot be made.
+    #[error("the data directory {} cannot be made", path.display())]
+    Directory {
+        /// The directory.
+        path: PathBuf,
+        /// Why.
+        source: io::Error,
+    },
+    /// The lock cannot be made or taken, though nobody holds it.
+    #[error("the lock {} cannot be taken", path.display())]
+    Lock {
+        /// The file.
+        path: PathBuf,
+        /// Why.
+        source: io::Error,
+    },
+    /// Somebody holds the lock.
+    #[error("another process uses the data directory {}", path.display())]
+    InUse {
+        /// The directory.
+        path: PathBuf,
+    },
+    /// SQLite does not open it: it is damaged, not a database, locked, or not ours to write.
+    #[error("the database {} cannot be opened", path.display())]
+    Database {
+        /// The file.
+        path: PathBuf,
+        /// Why.
+        source: sqlx::Error,
+    },
+    /// It could not be brought to the schema of this version, or is of a later one.
+    #[error("the database {} cannot be brought up to date", path.display())]
+    Migration {
+        /// The file.
+        path: PathBuf,
+        /// Why.
+        source: MigrateError,
+    },
+}
+
+impl SqliteStore {
+    /// Opens the database of a directory, or makes both.
+    pub async fn open(options: &SqliteOptions) -> Result<Self, OpenError> {
+        let path = options.directory.join("roomcast.db");
+        Self::open_as(&options.directory, connect_options(options, &path)).await
+    }
+
+    async fn open_as(directory: &Path, options: SqliteConnectOptions) -> Result<Self, OpenError> {
+        let path = options.get_filename().to_owned();
+        let cannot = |source| OpenError::Database { path: path.clone(), source };
+        make(directory)?;
+        let lock = lock(directory)?;
+        let mut connection =
+            options.clone().create_if_missing(true).connect().await.map_err(cannot)?;
+        migrate(&mut connection)
+            .await
+            .map_err(|source| OpenError::Migration { path: path.clone(), source })?;
+        let readers = SqlitePoolOptions::new()
+            .max_connections(READERS_MAX)
+            .test_before_acquire(false)
+            .idle_timeout(None)
+            .max_lifetime(None)
+            .connect_with(options.clone().read_only(true))
+            .await
+            .map_err(cannot)?;
+        Ok(Self { writer: Writer::new(options, connection), readers, lock })
+    }
+}
+
+#[async_trait]
+impl Store for SqliteStore {
+    async fn commit(&self, batch: &Batch) -> Result<Vec<Outcome>, Fault> {
+        if batch.seen.is_empty() && batch.drafts.is_empty() {
+            return Ok(Vec::new());
+        }
+        let fault = |error| Fault::new("storing a batch in SQLite", error);
+        let mut turn = self.writer.turn().await.map_err(fault)?;
+        let outcomes = append::append(turn.connection(), batch).await.map_err(fault)?;
+        turn.finish();
+        Ok(outcomes)
+    }
+
+    async fn head(&self, place: &Place) -> Result<Seq, Fault> {
+        let head = read::head(&self.readers, place).await;
+        head.map_err(|error| Fault::new("reading a head from SQLite", error))
+    }
+
+    async fn page(&self, place: &Place, range: Range, limit: PageLimit) -> Result<Page, Fault> {
+        let page = read::page(&self.readers, place, range, limit).await;
+        page.map_err(|error| Fault::new("reading a page from SQLite", error))
+    }
+
+    async fn knows(&self, space: &Space, user: &UserName) -> Result<bool, Fault> {
+        let known = read::knows(&self.readers, space, user).await;
+        known.map_err(|error| Fault::new("looking for a user in SQLite", error))
+    }
+
+    /// The writer goes last: the last connection to close empties the write-ahead log into the
+    /// database, which a reader may not.
+    async fn close(&self) {
+        self.readers.close().await;
+        self.writer.close().await;
+        if let Err(error) = self.lock.unlock() {
+            tracing::debug!(%error, "the lock falls when the process ends");
+        }
+    }
+}
+
+/// How every connection is opened.
+fn connect_options(options: &SqliteOptions, path: &Path) -> SqliteConnectOptions {
+    let synchronous = match options.synchronous {
+        Synchronous::Full => SqliteSynchronous::Full,
+        Synchronous::Normal => SqliteSynchronous::Normal,
+    };
+    SqliteConnectOptions::new()
+        .filename(path)
+        .journal_mode(SqliteJournalMode::Wal)
+        .pragma("journal_size_limit", WAL_KEPT_BYTES)
+        .synchronous(synchronous)
+        .foreign_keys(true)
+        .busy_timeout(options.busy_wait_max)
+        .row_buffer_size(ROWS_AHEAD_MAX)
+        // Statements are long, and faults are logged by who asked.
+        .disable_statement_logging()
+}
+
+/// What users said is nobody else's business: a directory that we make is for us alone.
+fn make(directory: &Path) -> Result<(), OpenError> {
+    let mut builder = fs::DirBuilder::new();
+    builder.recursive(true);
+    #[cfg(unix)]
+    std::os::unix::fs::DirBuilderExt::mode(&mut builder, 0o700);
+    let made = builder.create(directory);
+    made.map_err(|source| OpenError::Directory { path: directory.to_owned(), source })
+}
+
+fn lock(directory: &Path) -> Result<File, OpenError> {
+    let path = directory.join("roomcast.lock");
+    let opened = File::options().create(true).truncate(false).write(true).open(&path);
+    let file = opened.map_err(|source| OpenError::Lock { path: path.clone(), source })?;
+    match file.try_lock() {
+        Ok(()) => Ok(file),
+        Err(TryLockError::WouldBlock) => Err(OpenError::InUse { path: directory.to_owned() }),
+        Err(TryLockError::Error(source)) => Err(OpenError::Lock { path, source }),
+    }
+}
+
+async fn migrate(connection: &mut SqliteConnection) -> Result<(), MigrateError> {
+    sqlx::migrate!("src/store/sqlite/migrations").run(connection).await
+}

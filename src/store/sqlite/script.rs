@@ -1,0 +1,125 @@
+//! A transaction as a few pieces of text with many rows in them.
+//!
+//! Each piece crosses to the connection's thread and back, so statements wait until somebody needs
+//! an answer and then go together: a small batch is three pieces, whatever its size. Tables of rows
+//! come in few sizes, filled up with rows of `NULL`, so that there are few texts and each stays
+//! prepared.
+
+use std::mem;
+
+use sqlx::{
+    Arguments, AssertSqlSafe,
+    error::BoxDynError,
+    sqlite::{SqliteArguments, SqliteConnection, SqliteRow},
+};
+
+/// Sizes of tables, in rows.
+const SIZES: [usize; 5] = [1, 4, 16, 64, ROWS_MAX];
+/// Rows that are sent at once: of 8 columns, well below SQLite's limit of 32,766 parameters.
+const ROWS_MAX: usize = 256;
+
+/// A statement about a table of rows: `before (VALUES row, row, …) after`. Rows of `NULL` must not
+/// matter to it. Text is only ever ours; values are only ever bound.
+#[derive(Clone, Copy, Debug)]
+pub(super) struct Statement {
+    pub(super) before: &'static str,
+    /// As many question marks as there are columns.
+    pub(super) row: &'static str,
+    pub(super) after: &'static str,
+}
+
+/// Binds a row's values, as many as it has question marks.
+pub(super) type Bind<T> = fn(&mut SqliteArguments, &T) -> Result<(), BoxDynError>;
+
+/// A transaction. It ends with [`Transaction::commit`] or with its connection.
+#[derive(Debug)]
+pub(super) struct Transaction<'a> {
+    connection: &'a mut SqliteConnection,
+    text: String,
+    arguments: SqliteArguments,
+    /// Rows that wait in `text`.
+    waiting: usize,
+}
+
+impl<'a> Transaction<'a> {
+    pub(super) fn begin(connection: &'a mut SqliteConnection) -> Self {
+        let text = "BEGIN IMMEDIATE; ".to_owned();
+        Self { connection, text, arguments: SqliteArguments::default(), waiting: 0 }
+    }
+
+    /// Does something with rows, at the latest when a question is asked or all is committed.
+    pub(super) async fn put<T: Sync>(
+        &mut self,
+        statement: Statement,
+        rows: &[T],
+        bind: Bind<T>,
+    ) -> Result<(), sqlx::Error> {
+        for rows in rows.chunks(ROWS_MAX) {
+            if self.waiting + size(rows.len()) > ROWS_MAX {
+                self.send().await?;
+            }
+            self.add(statement, rows, bind)?;
+        }
+        Ok(())
+    }
+
+    /// Asks about rows, after all that was put.
+    pub(super) async fn ask<T: Sync>(
+        &mut self,
+        statement: Statement,
+        rows: &[T],
+        bind: Bind<T>,
+    ) -> Result<Vec<SqliteRow>, sqlx::Error> {
+        let mut answers = Vec::new();
+        for rows in rows.chunks(ROWS_MAX) {
+            self.add(statement, rows, bind)?;
+            answers.extend(self.send().await?);
+        }
+        Ok(answers)
+    }
+
+    pub(super) async fn commit(mut self) -> Result<(), sqlx::Error> {
+        self.text.push_str("COMMIT");
+        self.send().await.map(drop)
+    }
+
+    fn add<T>(
+        &mut self,
+        statement: Statement,
+        rows: &[T],
+        bind: Bind<T>,
+    ) -> Result<(), sqlx::Error> {
+        let Statement { before, row, after } = statement;
+        let size = size(rows.len());
+        self.text.push_str(before);
+        for number in 0..size {
+            self.text.push_str(if number == 0 { " (VALUES " } else { "," });
+            self.text.push_str(row);
+        }
+        self.text.push_str(") ");
+        self.text.push_str(after);
+        self.text.push_str("; ");
+
+        let columns = row.matches('?').count();
+        self.arguments.reserve(size * columns, 0);
+        for row in rows {
+            bind(&mut self.arguments, row).map_err(sqlx::Error::Encode)?;
+        }
+        for _ in 0..(size - rows.len()) * columns {
+            self.arguments.add(None::<i64>).map_err(sqlx::Error::Encode)?;
+        }
+        self.waiting += size;
+        Ok(())
+    }
+
+    async fn send(&mut self) -> Result<Vec<SqliteRow>, sqlx::Error> {
+        self.waiting = 0;
+        let (text, arguments) = (mem::take(&mut self.text), mem::take(&mut self.arguments));
+        sqlx::query_with(AssertSqlSafe(text), arguments).fetch_all(&mut *self.connection).await
+    }
+}
+
+/// The smallest table with room for so many rows.
+fn size(rows: usize) -> usize {
+    SIZES.into_iter().find(|size| rows <= *size).unwrap_or(rows)
+}
