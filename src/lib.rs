@@ -2,8 +2,13 @@
 //!
 //! The folders are the layers; ARCHITECTURE.md is the map.
 
+pub mod auth;
 pub mod bus;
 pub mod chat;
+pub mod clock;
+pub mod config;
 pub mod domain;
 pub mod store;
+pub mod tasks;
+pub mod telemetry;
 pub mod wire;

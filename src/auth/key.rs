@@ -1,0 +1,226 @@
+//! The key in the data directory.
+//!
+//! It is text, so that a back end which signs tokens of its own can be given it by copying: any
+//! JWT library takes the line as an HS256 secret. Whoever has it can be anybody here.
+
+use std::{
+    fmt,
+    fs::{self, DirBuilder, File, OpenOptions},
+    io::{self, Read as _, Write as _},
+    os::unix::fs::{DirBuilderExt as _, MetadataExt as _, OpenOptionsExt as _},
+    path::{Path, PathBuf},
+};
+
+use base64::{Engine as _, prelude::BASE64_URL_SAFE_NO_PAD};
+use tracing::warn;
+
+/// The file's name in the data directory.
+pub const FILE: &str = "token.key";
+
+/// Bytes of chance in a key that is made here.
+const CHANCE_BYTES: usize = 32;
+/// The shortest key: as many bytes as HS256 has.
+const KEY_BYTES_MIN: usize = 32;
+/// Nobody's key is longer; a file that is longer is another file.
+const KEY_BYTES_MAX: u64 = 4096;
+/// Others may not read the key.
+const FILE_MODE: u32 = 0o600;
+/// Nor, when we make it, the directory.
+const DIRECTORY_MODE: u32 = 0o700;
+
+/// A text that must not be seen. Its `Debug` prints `***`.
+#[derive(Clone, PartialEq, Eq)]
+pub struct Secret(Box<[u8]>);
+
+impl Secret {
+    /// Keeps `bytes` out of sight.
+    pub fn from_raw(bytes: &[u8]) -> Self {
+        Self(bytes.into())
+    }
+
+    /// The bytes, for the one who signs with them.
+    pub fn expose(&self) -> &[u8] {
+        &self.0
+    }
+}
+
+impl fmt::Debug for Secret {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str("***")
+    }
+}
+
+/// Why there is no key.
+#[derive(Debug, thiserror::Error)]
+pub enum KeyRefused {
+    /// Too short to keep anybody out.
+    #[error("{} is too short to be a key: at least {KEY_BYTES_MIN} bytes, better 43 characters of chance", .0.display())]
+    TooShort(PathBuf),
+    /// Too long to be one.
+    #[error("{} is too long to be a key: at most {KEY_BYTES_MAX} bytes", .0.display())]
+    TooLong(PathBuf),
+    /// The disk says no.
+    #[error("{doing} {} failed", path.display())]
+    Disk {
+        /// What was tried.
+        doing: &'static str,
+        /// On which file.
+        path: PathBuf,
+        /// What the disk says.
+        source: io::Error,
+    },
+}
+
+/// Reads the key in the directory `data`, and makes both when they are not there.
+///
+/// Two processes that do so at once get the same key.
+pub fn open(data: &Path) -> Result<Secret, KeyRefused> {
+    let path = data.join(FILE);
+    match read(&path) {
+        Err(KeyRefused::Disk { source, .. }) if source.kind() == io::ErrorKind::NotFound => {
+            make(data, &path)?;
+            read(&path)
+        }
+        result => result,
+    }
+}
+
+fn read(path: &Path) -> Result<Secret, KeyRefused> {
+    let failed = |source| KeyRefused::Disk { doing: "reading", path: path.to_owned(), source };
+    let file = File::open(path).map_err(failed)?;
+    let mode = file.metadata().map_err(failed)?.mode();
+    if mode & 0o077 != 0 {
+        let path = path.display();
+        warn!(key.mode = format!("{:o}", mode & 0o777), "{path} can be read by others: chmod 600");
+    }
+    let mut bytes = Vec::new();
+    file.take(KEY_BYTES_MAX + 1).read_to_end(&mut bytes).map_err(failed)?;
+    if bytes.len() as u64 > KEY_BYTES_MAX {
+        return Err(KeyRefused::TooLong(path.to_owned()));
+    }
+    // The end of the line is the editor's, not the key's. Where the key is no text, it may be one
+    // of its bytes.
+    let key = if bytes.is_ascii() { bytes.trim_ascii_end() } else { &bytes };
+    if key.len() < KEY_BYTES_MIN {
+        return Err(KeyRefused::TooShort(path.to_owned()));
+    }
+    Ok(Secret::from_raw(key))
+}
+
+/// Makes the file whole or not at all, also when the power goes: written aside, then linked to its
+/// name, which fails if somebody else was first.
+fn make(data: &Path, path: &Path) -> Result<(), KeyRefused> {
+    let failed = |doing, path: &Path| {
+        let path = path.to_owned();
+        move |source| KeyRefused::Disk { doing, path, source }
+    };
+    DirBuilder::new()
+        .recursive(true)
+        .mode(DIRECTORY_MODE)
+        .create(data)
+        .map_err(failed("making the directory", data))?;
+    let aside = data.join(format!(".{FILE}.{}", chance::<6>()));
+    let result = write(&aside).and_then(|()| publish(&aside, path));
+    // Best effort: what is left is one small file whose name is never used again.
+    drop(fs::remove_file(&aside));
+    result.map_err(failed("making", path))?;
+    File::open(data)
+        .and_then(|directory| directory.sync_all())
+        .map_err(failed("syncing the directory", data))
+}
+
+/// Writes a new key to `aside`, down to the disk.
+fn write(aside: &Path) -> io::Result<()> {
+    let mut file = OpenOptions::new().write(true).create_new(true).mode(FILE_MODE).open(aside)?;
+    file.write_all(format!("{}\n", chance::<CHANCE_BYTES>()).as_bytes())?;
+    file.sync_all()
+}
+
+/// Gives the file its name, unless there is one of that name. Where the disk knows no links, two
+/// processes that start in the same instant may get different keys.
+fn publish(aside: &Path, path: &Path) -> io::Result<()> {
+    match fs::hard_link(aside, path) {
+        Ok(()) => Ok(()),
+        Err(error) if error.kind() == io::ErrorKind::AlreadyExists => Ok(()),
+        Err(_) => fs::rename(aside, path),
+    }
+}
+
+/// This many bytes of chance, as text.
+fn chance<const BYTES: usize>() -> String {
+    let mut bytes = [0; BYTES];
+    getrandom::fill(&mut bytes).expect("the system has chance once it has started");
+    BASE64_URL_SAFE_NO_PAD.encode(bytes)
+}
+
+#[cfg(test)]
+mod tests {
+    use std::{os::unix::fs::PermissionsExt as _, thread};
+
+    use super::*;
+
+    #[test]
+    fn the_first_start_makes_a_key_and_the_next_one_finds_it() {
+        let home = tempfile::tempdir().unwrap();
+        let data = home.path().join("new").join("data");
+        let first = open(&data).unwrap();
+        assert_eq!(open(&data).unwrap(), first);
+        assert!(first.expose().len() >= KEY_BYTES_MIN);
+        let mode = fs::metadata(data.join(FILE)).unwrap().permissions().mode();
+        assert_eq!(mode & 0o777, FILE_MODE);
+        assert_eq!(fs::read_dir(&data).unwrap().count(), 1, "nothing is left aside");
+    }
+
+    #[test]
+    fn two_directories_have_two_keys() {
+        let (one, two) = (tempfile::tempdir().unwrap(), tempfile::tempdir().unwrap());
+        assert_ne!(open(one.path()).unwrap(), open(two.path()).unwrap());
+    }
+
+    #[test]
+    fn those_who_start_at_once_get_the_same_key() {
+        let home = tempfile::tempdir().unwrap();
+        let keys: Vec<_> = thread::scope(|scope| {
+            let starts: Vec<_> = (0..8).map(|_| scope.spawn(|| open(home.path()))).collect();
+            starts.into_iter().map(|start| start.join().unwrap().unwrap()).collect()
+        });
+        assert!(keys.windows(2).all(|pair| pair[0] == pair[1]));
+    }
+
+    #[test]
+    fn a_key_of_ones_own_is_taken_without_the_end_of_its_line() {
+        let home = tempfile::tempdir().unwrap();
+        let text = "k".repeat(KEY_BYTES_MIN);
+        fs::write(home.path().join(FILE), format!("{text}\r\n")).unwrap();
+        assert_eq!(open(home.path()).unwrap(), Secret::from_raw(text.as_bytes()));
+        let bytes = [[0xff; KEY_BYTES_MIN].as_slice(), b"\n"].concat();
+        fs::write(home.path().join(FILE), &bytes).unwrap();
+        assert_eq!(open(home.path()).unwrap(), Secret::from_raw(&bytes));
+    }
+
+    #[test]
+    fn a_file_that_cannot_be_a_key_is_refused_and_left_alone() {
+        let home = tempfile::tempdir().unwrap();
+        let path = home.path().join(FILE);
+        for (size, short) in [(0, true), (31, true), (4097, false)] {
+            fs::write(&path, "k".repeat(size)).unwrap();
+            let refused = open(home.path()).unwrap_err();
+            assert_eq!(matches!(refused, KeyRefused::TooShort(_)), short, "{size}");
+            assert_eq!(fs::metadata(&path).unwrap().len(), size as u64);
+        }
+    }
+
+    #[test]
+    fn a_directory_that_cannot_be_made_is_named() {
+        let home = tempfile::tempdir().unwrap();
+        let file = home.path().join("file");
+        fs::write(&file, "").unwrap();
+        let refused = open(&file).unwrap_err();
+        assert!(refused.to_string().contains("file"), "{refused}");
+    }
+
+    #[test]
+    fn a_secret_does_not_print() {
+        assert_eq!(format!("{:?}", Secret::from_raw(b"abc")), "***");
+    }
+}

@@ -1,0 +1,61 @@
+//! The engines of time and chance.
+
+use base64::{Engine as _, prelude::BASE64_URL_SAFE_NO_PAD};
+use time::OffsetDateTime;
+use uuid::Uuid;
+
+use crate::{
+    chat::ports::{Clock, IdSource},
+    domain::MessageId,
+};
+
+/// Bytes of chance in a secret: 144 bits, 24 characters.
+const SECRET_BYTES: usize = 18;
+
+/// The clock of the machine.
+#[derive(Clone, Copy, Debug, Default)]
+pub struct SystemClock;
+
+impl Clock for SystemClock {
+    #[expect(clippy::disallowed_methods, reason = "this is the clock the others take")]
+    fn now(&self) -> OffsetDateTime {
+        OffsetDateTime::now_utc()
+    }
+}
+
+/// Identities by chance. Message ids are UUIDs of version 7, which sort by the time they were made.
+#[derive(Clone, Copy, Debug, Default)]
+pub struct RandomIds;
+
+impl IdSource for RandomIds {
+    #[expect(clippy::disallowed_methods, reason = "this is the source the others take")]
+    fn message_id(&self) -> MessageId {
+        MessageId::from_raw(Uuid::now_v7().hyphenated().encode_lower(&mut Uuid::encode_buffer()))
+    }
+
+    fn secret(&self) -> String {
+        let mut chance = [0; SECRET_BYTES];
+        getrandom::fill(&mut chance).expect("the system has chance once it has started");
+        BASE64_URL_SAFE_NO_PAD.encode(chance)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_message_id_is_one_that_a_client_could_have_chosen() {
+        let (first, second) = (RandomIds.message_id(), RandomIds.message_id());
+        assert_ne!(first, second);
+        assert_eq!(MessageId::parse(first.as_raw()), Ok(first));
+    }
+
+    #[test]
+    fn a_secret_is_visible_ascii_and_never_the_same() {
+        let (first, second) = (RandomIds.secret(), RandomIds.secret());
+        assert_ne!(first, second);
+        assert_eq!(first.len(), 24);
+        assert!(first.bytes().all(|byte| byte.is_ascii_graphic()));
+    }
+}

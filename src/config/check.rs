@@ -1,0 +1,114 @@
+//! The settings looked at as a whole: what cannot be, and what may surprise.
+
+use super::{Config, StoreKind, Synchronous};
+use crate::{domain::SpacePattern, telemetry};
+
+/// What a frame holds besides a body: names, ids, brackets.
+const ENVELOPE_BYTES: usize = 1024;
+/// A wait that is longer is a mistake, and would overflow sums of times.
+const DAY_MS: u64 = 24 * 60 * 60 * 1000;
+/// A stop that takes longer is no stop.
+const DRAIN_MS_MAX: u64 = 10 * 60 * 1000;
+/// A commit that waits longer is no answer.
+const BUSY_MS_MAX: u64 = 60 * 1000;
+/// Ten years.
+const TTL_SECS_MAX: u64 = 10 * 365 * 24 * 60 * 60;
+
+/// What cannot be: the key, and why.
+pub(super) fn problems(config: &Config) -> Vec<(&'static str, String)> {
+    let mut found = ranges(config);
+    found.extend(sizes(config));
+    found.extend(spaces(&config.spaces).map(|reason| ("spaces", reason)));
+    if config.data.as_os_str().is_empty() {
+        found.push(("data", "this must name a directory".to_owned()));
+    }
+    if let Err(error) = telemetry::check(&config.log_filter) {
+        found.push(("log_filter", format!("{:?}: {error}", config.log_filter)));
+    }
+    found
+}
+
+/// What is allowed but may surprise.
+pub(super) fn warnings(config: &Config) -> Vec<String> {
+    let open_to_all = !config.listen.ip().is_loopback() && config.guests.is_on();
+    let warnings = [
+        (config.store == StoreKind::Memory)
+            .then(|| "store = \"memory\": messages are lost when the process ends".to_owned()),
+        (config.store == StoreKind::Sqlite && config.sqlite.synchronous == Synchronous::Normal)
+            .then(|| {
+                "sqlite.synchronous = \"normal\": a power cut may lose acknowledged messages"
+                    .to_owned()
+            }),
+        (open_to_all && config.origins.is_empty()).then(|| {
+            format!(
+                "listen = \"{}\" with guests and no origins: whoever reaches this address may chat",
+                config.listen
+            )
+        }),
+    ];
+    warnings.into_iter().flatten().collect()
+}
+
+/// Numbers that must lie between two others.
+fn ranges(config: &Config) -> Vec<(&'static str, String)> {
+    let limits = &config.limits;
+    let single = [
+        ("drain_ms_max", config.drain_ms_max, 1, DRAIN_MS_MAX),
+        ("sqlite.busy_ms_max", config.sqlite.busy_ms_max, 1, BUSY_MS_MAX),
+        ("token.guest_ttl_secs", config.token.guest_ttl_secs, 1, TTL_SECS_MAX),
+        ("limits.connections_max", limits.connections_max as u64, 1, u64::MAX),
+    ];
+    let waits = limits.durations().map(|(key, value)| {
+        // Without a grace a user is gone at once; every other wait of zero would be over before it
+        // began.
+        let least = u64::from(key != "limits.presence_grace_ms");
+        (key, value, least, DAY_MS)
+    });
+    let outside = |(key, value, least, most): (&'static str, u64, u64, u64)| {
+        let range = if most == u64::MAX {
+            format!("from {least}")
+        } else {
+            format!("from {least} to {most}")
+        };
+        let fits = (least..=most).contains(&value);
+        (!fits).then(|| (key, format!("this must be {range}, and is {value}")))
+    };
+    single.into_iter().chain(waits).filter_map(outside).collect()
+}
+
+/// Sizes that must fit into one another.
+fn sizes(config: &Config) -> Vec<(&'static str, String)> {
+    let limits = &config.limits;
+    let (body, frame) = (limits.body_bytes_max.get(), limits.frame_bytes_max.get());
+    let outbox = limits.outbox_bytes_max.get();
+    // Bytes travel as base64 where the frame is text: 4 characters for each 3 of them.
+    let needed = body.div_ceil(3).saturating_mul(4).saturating_add(ENVELOPE_BYTES);
+    let mut found = Vec::new();
+    if needed > frame {
+        let why = format!("the largest body takes {needed} bytes as base64 in its frame");
+        let reason = format!("{why}, and limits.frame_bytes_max is {frame}");
+        found.push(("limits.body_bytes_max", reason));
+    }
+    if needed > outbox {
+        let why = format!("the largest message takes {needed} bytes");
+        let reason = format!("{why}, and would end every connection that it is sent to");
+        found.push(("limits.outbox_bytes_max", reason));
+    }
+    found
+}
+
+/// Why the list of spaces cannot be.
+fn spaces(spaces: &[SpacePattern]) -> impl Iterator<Item = String> {
+    spaces.iter().enumerate().filter_map(|(place, pattern)| {
+        let text = pattern.to_string();
+        if text == "/" {
+            Some("\"/\" is always there; leave it out".to_owned())
+        } else if text.contains("//") {
+            Some(format!("{text:?} has two slashes in a row"))
+        } else if spaces.iter().take(place).any(|earlier| earlier == pattern) {
+            Some(format!("{text:?} is there twice"))
+        } else {
+            None
+        }
+    })
+}

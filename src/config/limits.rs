@@ -1,0 +1,99 @@
+//! The bounds as settings: one key for each row of [`Limits`].
+//!
+//! Both sides are taken apart in full, so that a new row does not compile until it has a key.
+
+use std::{
+    num::{NonZeroU32, NonZeroUsize},
+    time::Duration,
+};
+
+use serde::{Deserialize, Serialize};
+
+use crate::domain::Limits;
+
+/// Makes the settings and both conversions from one list of names.
+///
+/// Durations stand in [`Limits`] as [`Duration`] and here as milliseconds, with the unit in the key.
+macro_rules! limits {
+    (counts { $($count:ident: $type:ty,)* } durations { $($ms:ident: $duration:ident,)* }) => {
+        /// One key for each row of [`Limits`], which says what it bounds.
+        #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+        #[serde(default, deny_unknown_fields)]
+        pub struct LimitSettings {
+            $(#[doc = concat!("See [`Limits::", stringify!($count), "`].")] pub $count: $type,)*
+            $(
+                #[doc = concat!("See [`Limits::", stringify!($duration), "`]; milliseconds.")]
+                pub $ms: u64,
+            )*
+        }
+
+        impl LimitSettings {
+            /// The bounds, as the other layers take them.
+            pub(super) fn to_domain(&self) -> Limits {
+                let Self { $($count,)* $($ms,)* } = self;
+                Limits {
+                    $($count: *$count,)*
+                    $($duration: Duration::from_millis(*$ms),)*
+                }
+            }
+
+            /// The durations, by key.
+            pub(super) fn durations(&self) -> impl Iterator<Item = (&'static str, u64)> {
+                [$((concat!("limits.", stringify!($ms)), self.$ms),)*].into_iter()
+            }
+        }
+
+        impl Default for LimitSettings {
+            fn default() -> Self {
+                let Limits { $($count,)* $($duration,)* } = Limits::default();
+                Self { $($count,)* $($ms: milliseconds($duration),)* }
+            }
+        }
+    };
+}
+
+limits! {
+    counts {
+        body_bytes_max: NonZeroUsize,
+        frame_bytes_max: NonZeroUsize,
+        attachments_max: usize,
+        rooms_per_connection_max: NonZeroUsize,
+        history_messages_max: NonZeroU32,
+        recover_messages_max: u64,
+        ring_messages_max: NonZeroUsize,
+        ring_bytes_max: NonZeroUsize,
+        outbox_events_max: NonZeroUsize,
+        outbox_bytes_max: NonZeroUsize,
+        inbox_requests_max: NonZeroUsize,
+        journal_messages_max: NonZeroUsize,
+        journal_bytes_max: NonZeroU32,
+        messages_per_second_max: NonZeroU32,
+        messages_burst_max: NonZeroU32,
+        presence_list_max: usize,
+        spaces_max: usize,
+        connections_max: usize,
+    }
+    durations {
+        presence_grace_ms: presence_grace,
+        ping_interval_ms: ping_interval,
+        ping_timeout_ms: ping_timeout,
+        write_stall_ms_max: write_stall_max,
+        request_head_wait_ms_max: request_head_wait_max,
+        request_body_wait_ms_max: request_body_wait_max,
+    }
+}
+
+/// The whole milliseconds of a default.
+fn milliseconds(duration: Duration) -> u64 {
+    u64::try_from(duration.as_millis()).expect("the defaults are seconds")
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn the_defaults_are_those_of_the_domain() {
+        assert_eq!(LimitSettings::default().to_domain(), Limits::default());
+    }
+}

@@ -1,0 +1,198 @@
+//! Settings: what an operator may choose, and the defaults.
+//!
+//! The whole is checked before anything starts, and everything that is wrong is said at once.
+//! `config.example.toml` is the documentation; a test keeps it equal to the defaults here.
+
+mod check;
+mod limits;
+mod origin;
+mod problem;
+mod sources;
+
+use std::{fmt, net::SocketAddr, path::PathBuf, str::FromStr as _};
+
+use serde::{Deserialize, Deserializer, Serialize, Serializer, de::Error as _};
+
+use crate::domain::{Limits, SpacePattern};
+
+pub use limits::LimitSettings;
+pub use origin::Origin;
+pub use problem::{Place, Problem, Problems};
+pub use sources::{Flag, Sources};
+
+/// The example file, which says what each key is for.
+pub const EXAMPLE: &str = include_str!("../../config.example.toml");
+
+/// The file that is read when none is named and it is there.
+pub const FILE: &str = "roomcast.toml";
+
+/// The settings of one server.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(default, deny_unknown_fields)]
+pub struct Config {
+    /// Where to listen. Port 0 takes a free one.
+    #[serde(deserialize_with = "address")]
+    pub listen: SocketAddr,
+    /// The directory that holds the messages and the key.
+    pub data: PathBuf,
+    /// Whether somebody without a token may choose a name.
+    pub guests: Switch,
+    /// Sites whose pages may connect, besides those that come from this server.
+    pub origins: Vec<Origin>,
+    /// Spaces besides `/`.
+    #[serde(serialize_with = "write_patterns", deserialize_with = "read_patterns")]
+    pub spaces: Vec<SpacePattern>,
+    /// What keeps the messages.
+    pub store: StoreKind,
+    /// What the lines of the log look like.
+    pub log_format: LogFormat,
+    /// Which lines the log has.
+    pub log_filter: String,
+    /// How long a stop may take. Past it the rest is cut off.
+    pub drain_ms_max: u64,
+    /// The database in the data directory.
+    pub sqlite: Sqlite,
+    /// Tokens made by this server.
+    pub token: Token,
+    /// Everything that grows.
+    pub limits: LimitSettings,
+}
+
+/// The database in the data directory.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(default, deny_unknown_fields)]
+pub struct Sqlite {
+    /// What a commit waits for.
+    pub synchronous: Synchronous,
+    /// How long a commit waits for a database that something else has locked.
+    pub busy_ms_max: u64,
+}
+
+/// Tokens made by this server.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(default, deny_unknown_fields)]
+pub struct Token {
+    /// How long a guest's token is good for.
+    pub guest_ttl_secs: u64,
+}
+
+/// On or off.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "lowercase")]
+pub enum Switch {
+    /// On.
+    On,
+    /// Off.
+    Off,
+}
+
+/// What keeps the messages.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "lowercase")]
+pub enum StoreKind {
+    /// A database in the data directory.
+    Sqlite,
+    /// Nothing that lives longer than the process.
+    Memory,
+}
+
+/// What the lines of the log look like.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "lowercase")]
+pub enum LogFormat {
+    /// For people.
+    Text,
+    /// For machines: one object in each line.
+    Json,
+}
+
+/// What a commit waits for.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "lowercase")]
+pub enum Synchronous {
+    /// The disk. What was acknowledged outlives a power cut.
+    Full,
+    /// The operating system. What was acknowledged outlives the process, but not a power cut.
+    Normal,
+}
+
+impl Config {
+    /// The settings that `text`, the content of a file, makes of the defaults.
+    pub fn from_toml(text: &str) -> Result<Self, Problems> {
+        Sources::default().text(FILE, text).config()
+    }
+
+    /// The bounds, as the other layers take them.
+    pub fn limits(&self) -> Limits {
+        self.limits.to_domain()
+    }
+
+    /// What is allowed but may surprise, as sentences.
+    pub fn warnings(&self) -> Vec<String> {
+        check::warnings(self)
+    }
+}
+
+impl Default for Config {
+    fn default() -> Self {
+        Self {
+            listen: SocketAddr::from(([127, 0, 0, 1], 3000)),
+            data: PathBuf::from("roomcast-data"),
+            guests: Switch::On,
+            origins: Vec::new(),
+            spaces: Vec::new(),
+            store: StoreKind::Sqlite,
+            log_format: LogFormat::Text,
+            log_filter: "info".to_owned(),
+            drain_ms_max: 8000,
+            sqlite: Sqlite::default(),
+            token: Token::default(),
+            limits: LimitSettings::default(),
+        }
+    }
+}
+
+impl Default for Sqlite {
+    fn default() -> Self {
+        Self { synchronous: Synchronous::Full, busy_ms_max: 2000 }
+    }
+}
+
+impl Default for Token {
+    fn default() -> Self {
+        Self { guest_ttl_secs: 24 * 60 * 60 }
+    }
+}
+
+impl Switch {
+    /// Whether it is on.
+    pub fn is_on(self) -> bool {
+        self == Self::On
+    }
+}
+
+/// Reads an address, and says what one looks like.
+fn address<'de, D: Deserializer<'de>>(input: D) -> Result<SocketAddr, D::Error> {
+    let text = String::deserialize(input)?;
+    SocketAddr::from_str(&text).map_err(|error| {
+        let form = "an IP address and a port, such as 127.0.0.1:3000 or [::]:3000";
+        D::Error::custom(fmt::from_fn(|f| write!(f, "{text:?} is not {form} ({error})")))
+    })
+}
+
+/// Reads patterns of spaces, and says what one looks like.
+fn read_patterns<'de, D: Deserializer<'de>>(input: D) -> Result<Vec<SpacePattern>, D::Error> {
+    let form = "`/` and up to 63 letters, digits and - _ . /, perhaps with a `*` at the end";
+    let pattern = |text: String| match SpacePattern::parse(&text) {
+        Ok(pattern) => Ok(pattern),
+        Err(_) => Err(D::Error::custom(format!("{text:?} is not a space: {form}"))),
+    };
+    Vec::<String>::deserialize(input)?.into_iter().map(pattern).collect()
+}
+
+fn write_patterns<S: Serializer>(patterns: &[SpacePattern], output: S) -> Result<S::Ok, S::Error> {
+    output.collect_seq(patterns.iter().map(SpacePattern::to_string))
+}
+
+#[cfg(test)]
+mod tests;

@@ -1,0 +1,118 @@
+//! A site whose pages may connect.
+
+use std::{fmt, net::Ipv6Addr, str::FromStr as _};
+
+use serde::{Deserialize, Serialize};
+
+/// An origin in the form in which browsers send it: lower case, no path, no default port.
+#[derive(Clone, Debug, PartialEq, Eq, Hash, Serialize, Deserialize)]
+#[serde(try_from = "String")]
+pub struct Origin(Box<str>);
+
+/// The text is not an origin.
+#[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
+#[error("{0:?} is not an origin: scheme://host or scheme://host:port, such as https://example.com")]
+pub struct NotAnOrigin(String);
+
+impl Origin {
+    /// Accepts `scheme://host[:port]`, in any case.
+    pub fn parse(raw: &str) -> Result<Self, NotAnOrigin> {
+        read(&raw.to_ascii_lowercase()).ok_or_else(|| NotAnOrigin(raw.to_owned()))
+    }
+
+    /// The text as a browser sends it.
+    pub fn as_raw(&self) -> &str {
+        &self.0
+    }
+}
+
+impl TryFrom<String> for Origin {
+    type Error = NotAnOrigin;
+
+    fn try_from(raw: String) -> Result<Self, NotAnOrigin> {
+        Self::parse(&raw)
+    }
+}
+
+impl fmt::Display for Origin {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(&self.0)
+    }
+}
+
+/// Takes `text`, in lower case, apart and puts it together again.
+fn read(text: &str) -> Option<Origin> {
+    let (scheme, rest) = text.split_once("://")?;
+    let (host, port) = match rest.rsplit_once(':') {
+        Some((host, port)) if !port.ends_with(']') => (host, Some(port)),
+        _ => (rest, None),
+    };
+    if !is_scheme(scheme) || !is_host(host) {
+        return None;
+    }
+    let port = match port {
+        Some(port) => Some(port.parse::<u16>().ok().filter(|port| *port != 0)?),
+        None => None,
+    };
+    let port = port.filter(|port| !matches!((scheme, port), ("http", 80) | ("https", 443)));
+    let port = port.map(|port| format!(":{port}")).unwrap_or_default();
+    Some(Origin(format!("{scheme}://{host}{port}").into()))
+}
+
+fn is_scheme(text: &str) -> bool {
+    text.starts_with(|c: char| c.is_ascii_lowercase())
+        && text.bytes().all(|b| b.is_ascii_lowercase() || b.is_ascii_digit() || b"+-.".contains(&b))
+}
+
+fn is_host(text: &str) -> bool {
+    match text.strip_prefix('[').and_then(|rest| rest.strip_suffix(']')) {
+        Some(inner) => Ipv6Addr::from_str(inner).is_ok(),
+        None => {
+            !text.is_empty()
+                && text.bytes().all(|b| b.is_ascii_alphanumeric() || b"-._".contains(&b))
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn an_origin_is_kept_as_browsers_send_it() {
+        for (raw, kept) in [
+            ("https://Example.COM", "https://example.com"),
+            ("https://example.com:443", "https://example.com"),
+            ("http://localhost:5173", "http://localhost:5173"),
+            ("http://[::1]:80", "http://[::1]"),
+            ("http://[::1]", "http://[::1]"),
+            ("http://example.com:443", "http://example.com:443"),
+            ("capacitor://localhost", "capacitor://localhost"),
+        ] {
+            assert_eq!(Origin::parse(raw).unwrap().as_raw(), kept);
+        }
+    }
+
+    #[test]
+    fn what_is_no_origin_is_refused() {
+        for bad in [
+            "",
+            "*",
+            "null",
+            "example.com",
+            "https://",
+            "https://example.com/",
+            "https://example.com/app",
+            "https://user@example.com",
+            "https://example.com:0",
+            "https://example.com:99999",
+            "https://example.com:",
+            "https://*.example.com",
+            "https://ex ample.com",
+            "http://[::g]",
+            "://example.com",
+        ] {
+            assert_eq!(Origin::parse(bad), Err(NotAnOrigin(bad.into())));
+        }
+    }
+}

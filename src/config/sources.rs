@@ -1,0 +1,272 @@
+//! The places that settings come from, laid over each other: file, environment, flags.
+//!
+//! Every value keeps its place until the end, so that a complaint can name it. Keys are dotted
+//! here (`limits.body_bytes_max`); the list of the right ones is read off the defaults.
+
+use std::{collections::BTreeMap, ffi::OsString, fs, io, path::Path};
+
+use serde::Deserialize as _;
+use toml::{Table, Value};
+
+use super::{Config, FILE, Place, Problem, Problems, check};
+
+/// What begins the name of a variable that is a setting.
+const PREFIX: &str = "ROOMCAST_";
+
+/// One setting from the command line, as text.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Flag {
+    /// The flag, as it is typed.
+    pub name: &'static str,
+    /// The dotted key.
+    pub key: String,
+    /// The value: TOML, or plain text.
+    pub value: String,
+}
+
+/// Values and their places. What is added later wins.
+#[derive(Clone, Debug, Default)]
+pub struct Sources {
+    values: BTreeMap<String, (Value, Place)>,
+    problems: Vec<Problem>,
+}
+
+impl Sources {
+    /// Reads `file`; without one, `roomcast.toml` if it is there.
+    #[must_use]
+    pub fn file(self, file: Option<&Path>) -> Self {
+        let path = file.unwrap_or(Path::new(FILE));
+        match fs::read_to_string(path) {
+            Ok(text) => self.text(path, &text),
+            Err(error) if file.is_none() && error.kind() == io::ErrorKind::NotFound => self,
+            Err(error) => self.complain(None, Place::File(path.to_owned()), error.to_string()),
+        }
+    }
+
+    /// Reads the environment of this process.
+    #[must_use]
+    #[expect(clippy::disallowed_methods, reason = "the one place that reads the environment")]
+    pub fn environment(self) -> Self {
+        self.variables(std::env::vars_os())
+    }
+
+    /// Takes the settings among `variables`.
+    #[must_use]
+    pub fn variables(self, variables: impl Iterator<Item = (OsString, OsString)>) -> Self {
+        let settings = variables
+            .filter_map(|(name, value)| Some((name.into_string().ok()?, value)))
+            .filter(|(name, _)| name.starts_with(PREFIX) && !is_from_kubernetes(name));
+        settings.fold(self, |sources, (name, value)| sources.variable(name, value))
+    }
+
+    /// Takes settings from the command line.
+    #[must_use]
+    pub fn flags(self, flags: impl IntoIterator<Item = Flag>) -> Self {
+        flags.into_iter().fold(self, |mut sources, Flag { name, key, value }| {
+            let place = Place::Flag(name);
+            match default_of(&key) {
+                Some(default) => {
+                    sources.values.insert(key, (typed(&value, &default), place));
+                    sources
+                }
+                None => sources.unknown(&key, place),
+            }
+        })
+    }
+
+    /// The settings that come of it, or everything that is wrong.
+    pub fn config(mut self) -> Result<Config, Problems> {
+        for (key, (value, place)) in &self.values {
+            if let Err(reason) = try_alone(key, value) {
+                self.problems.push(Problem {
+                    key: Some(key.clone()),
+                    place: place.clone(),
+                    reason,
+                });
+            }
+        }
+        if self.problems.is_empty() {
+            let config = together(&self.values);
+            for (key, reason) in check::problems(&config) {
+                let place = self.values.get(key).map_or(Place::Default, |(_, place)| place.clone());
+                self.problems.push(Problem { key: Some(key.to_owned()), place, reason });
+            }
+            if self.problems.is_empty() {
+                return Ok(config);
+            }
+        }
+        Err(Problems(self.problems))
+    }
+
+    /// Takes the content of a file.
+    #[must_use]
+    pub(super) fn text(self, path: impl AsRef<Path>, text: &str) -> Self {
+        let place = Place::File(path.as_ref().to_owned());
+        let table = match text.parse::<Table>() {
+            Ok(table) => table,
+            Err(error) => return self.complain(None, place, error.to_string().trim().to_owned()),
+        };
+        flat(&table).into_iter().fold(self, |mut sources, (key, value)| match default_of(&key) {
+            Some(_) => {
+                sources.values.insert(key, (value, place.clone()));
+                sources
+            }
+            None => sources.unknown(&key, place.clone()),
+        })
+    }
+
+    fn variable(mut self, name: String, value: OsString) -> Self {
+        let Some((key, default)) = defaults().into_iter().find(|(key, _)| in_capitals(key) == name)
+        else {
+            let nearest = nearest(&name, in_capitals);
+            let reason = format!("there is no such setting; the nearest is {nearest}");
+            return self.complain(None, Place::Environment(name), reason);
+        };
+        match value.into_string() {
+            Ok(value) => {
+                let value = typed(&value, &default);
+                self.values.insert(key, (value, Place::Environment(name)));
+                self
+            }
+            Err(_) => {
+                self.complain(Some(key), Place::Environment(name), "this is not UTF-8".to_owned())
+            }
+        }
+    }
+
+    fn unknown(self, key: &str, place: Place) -> Self {
+        let reason =
+            format!("there is no such key; the nearest is `{}`", nearest(key, str::to_owned));
+        self.complain(Some(key.to_owned()), place, reason)
+    }
+
+    fn complain(mut self, key: Option<String>, place: Place, reason: String) -> Self {
+        self.problems.push(Problem { key, place, reason });
+        self
+    }
+}
+
+/// The right keys, dotted, with their defaults.
+pub(super) fn defaults() -> Vec<(String, Value)> {
+    flat(&Table::try_from(Config::default()).expect("the defaults are plain values"))
+}
+
+/// The default of `key`, if it is one.
+fn default_of(key: &str) -> Option<Value> {
+    defaults().into_iter().find_map(|(right, value)| (right == key).then_some(value))
+}
+
+/// The right key that looks most like `wrong` when it is written as `spell` does.
+///
+/// A key whose table was forgotten is like the one in the table.
+fn nearest(wrong: &str, spell: impl Fn(&str) -> String) -> String {
+    let likeness = |right: &str| {
+        let last = right.rsplit('.').next().unwrap_or(right);
+        strsim::jaro_winkler(wrong, right).max(strsim::jaro_winkler(wrong, last))
+    };
+    let right = defaults().into_iter().map(|(key, _)| spell(&key));
+    right.max_by(|a, b| likeness(a).total_cmp(&likeness(b))).expect("there are keys")
+}
+
+/// The variable that sets `key`.
+fn in_capitals(key: &str) -> String {
+    format!("{PREFIX}{}", key.replace('.', "_").to_ascii_uppercase())
+}
+
+/// Whether the variable was put there by Kubernetes, which does so in every pod beside a service
+/// that is called `roomcast`, and which nobody can be asked to rename.
+fn is_from_kubernetes(name: &str) -> bool {
+    let rest = name.strip_prefix(PREFIX).unwrap_or(name);
+    rest == "PORT" || rest.starts_with("PORT_") || rest.starts_with("SERVICE_")
+}
+
+/// What `text` means where `default` is the default: TOML, or plain text.
+///
+/// Where text is wanted it stands for itself unless it is quoted, so that a directory may be
+/// called `7`. Where a list is wanted, plain text is its members with commas between them.
+fn typed(text: &str, default: &Value) -> Value {
+    let parsed = format!("value = {text}").parse::<Table>().ok();
+    let value = parsed.filter(|table| table.len() == 1).and_then(|mut it| it.remove("value"));
+    match (value, default) {
+        (Some(value), Value::String(_)) if !value.is_str() => Value::String(text.to_owned()),
+        (None, Value::Array(_)) => {
+            Value::Array(text.split(',').map(|part| part.trim().into()).collect())
+        }
+        (Some(value), _) => value,
+        (None, _) => Value::String(text.to_owned()),
+    }
+}
+
+/// Every value with its dotted key. An empty table counts as a value, so that it is looked at.
+fn flat(table: &Table) -> Vec<(String, Value)> {
+    let entries = table.iter().map(|(key, value)| match value {
+        Value::Table(inner) if inner.is_empty() && !is_table(key) => {
+            vec![(key.clone(), value.clone())]
+        }
+        Value::Table(inner) => {
+            flat(inner).into_iter().map(|(rest, it)| (format!("{key}.{rest}"), it)).collect()
+        }
+        _ => vec![(key.clone(), value.clone())],
+    });
+    entries.flatten().collect()
+}
+
+/// Whether `key` is a table of settings.
+fn is_table(key: &str) -> bool {
+    matches!(key, "limits" | "sqlite" | "token")
+}
+
+/// The settings of which each value was tried alone.
+fn together(values: &BTreeMap<String, (Value, Place)>) -> Config {
+    let mut table = Table::new();
+    for (key, (value, _)) in values {
+        put(&mut table, key, value.clone());
+    }
+    deserialize(table).expect("values that fit alone fit together")
+}
+
+/// Puts `value` where the dotted `key` says.
+fn put(table: &mut Table, key: &str, value: Value) {
+    match key.split_once('.') {
+        None => drop(table.insert(key.to_owned(), value)),
+        Some((first, rest)) => {
+            let inner = table.entry(first).or_insert_with(|| Value::Table(Table::new()));
+            put(inner.as_table_mut().expect("the right keys are tables or values"), rest, value);
+        }
+    }
+}
+
+/// Whether `value` can stand at `key` at all; what else the settings say is left out, so that each
+/// bad value gets its own complaint.
+fn try_alone(key: &str, value: &Value) -> Result<(), String> {
+    let wanted = match (default_of(key).expect("the key was looked up"), value) {
+        (Value::Integer(_), Value::Integer(number)) if *number < 0 => "a whole number, not below 0",
+        (Value::Integer(_), Value::Integer(_))
+        | (Value::String(_), Value::String(_))
+        | (Value::Array(_), Value::Array(_)) => {
+            let mut table = Table::new();
+            put(&mut table, key, value.clone());
+            return deserialize(table).map(drop);
+        }
+        (Value::Integer(_), _) => "a whole number",
+        (Value::Array(_), _) => "a list of texts",
+        (_, _) => "a text",
+    };
+    Err(format!("this must be {wanted}, and is {value}"))
+}
+
+fn deserialize(table: Table) -> Result<Config, String> {
+    Config::deserialize(Value::Table(table)).map_err(|error| in_words(error.message()))
+}
+
+/// Says in words what serde says in types.
+fn in_words(message: &str) -> String {
+    ["a nonzero usize", "a nonzero u32", "usize", "u64", "u32"]
+        .into_iter()
+        .find_map(|kind| {
+            let words = if kind.starts_with('a') { "from 1" } else { "from 0" };
+            let before = message.strip_suffix(kind)?;
+            Some(format!("{before}a whole number {words} up to what fits"))
+        })
+        .unwrap_or_else(|| message.to_owned())
+}

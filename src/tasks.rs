@@ -1,0 +1,242 @@
+//! Every task of the process: its name, its owner, its end.
+//!
+//! A task that nobody owns is one that nobody waits for, and a server that forgets a task at the
+//! end loses what the task was about to write. So this is the only file that may call
+//! `tokio::spawn`, and a stop has two phases: *drain* asks everyone to finish, and when patience
+//! runs out *overdue* tells those who serve somebody slow to let go. What is left after that is a
+//! fault, reported by name.
+
+use std::{
+    collections::BTreeMap,
+    fmt,
+    future::Future,
+    sync::{Arc, Mutex, MutexGuard, PoisonError},
+    time::Duration,
+};
+
+use tokio::time::timeout;
+use tokio_util::{sync::CancellationToken, task::TaskTracker};
+use tracing::{Instrument as _, error, info_span};
+
+/// How long the tasks that heard [`Tasks::overdue`] have to end.
+const LAST_WAIT: Duration = Duration::from_millis(500);
+
+/// A handle to the tasks of one server. Clones are handles to the same tasks.
+#[derive(Clone, Debug, Default)]
+pub struct Tasks {
+    tracker: TaskTracker,
+    drain: CancellationToken,
+    overdue: CancellationToken,
+    living: Living,
+}
+
+impl Tasks {
+    /// No tasks yet.
+    pub fn new() -> Self {
+        Self::default()
+    }
+
+    /// Runs `task` until it ends.
+    pub fn spawn(&self, name: &'static str, task: impl Future<Output = ()> + Send + 'static) {
+        let life = self.living.begin(name);
+        self.start(async move {
+            let _life = life;
+            task.await;
+        });
+    }
+
+    /// Runs a task that the server cannot do without: when it ends, by return or by panic, the
+    /// server drains. A dead sweeper must not look like a healthy server.
+    pub fn spawn_vital(&self, name: &'static str, task: impl Future<Output = ()> + Send + 'static) {
+        let end_of_task = self.drain.clone().drop_guard();
+        let task = async move {
+            let _end_of_task = end_of_task;
+            task.await;
+        };
+        self.spawn(name, task.instrument(info_span!("task", name)));
+    }
+
+    /// Asks every task to finish. Does not wait.
+    pub fn drain(&self) {
+        self.drain.cancel();
+    }
+
+    /// Whether the tasks have been asked to finish.
+    pub fn is_draining(&self) -> bool {
+        self.drain.is_cancelled()
+    }
+
+    /// Ends when the tasks are asked to finish. Cancel-safe.
+    pub async fn draining(&self) {
+        self.drain.cancelled().await;
+    }
+
+    /// Ends when patience has run out: who still serves a peer lets go of it now. Cancel-safe.
+    pub async fn overdue(&self) {
+        self.overdue.cancelled().await;
+    }
+
+    /// How many tasks there are.
+    pub fn count(&self) -> usize {
+        self.tracker.len()
+    }
+
+    /// Drains, waits as long as `patience`, tells the rest that they are overdue, and gives up.
+    ///
+    /// # Guarantees
+    /// - Returns within `patience` and half a second.
+    /// - `Ok` means that every task has ended, those included that other tasks started meanwhile.
+    pub async fn finish(&self, patience: Duration) -> Result<(), StillRunning> {
+        self.drain();
+        self.tracker.close();
+        if timeout(patience, self.tracker.wait()).await.is_ok() {
+            return Ok(());
+        }
+        self.overdue.cancel();
+        if timeout(LAST_WAIT, self.tracker.wait()).await.is_ok() {
+            return Ok(());
+        }
+        let left = StillRunning(self.living.lock().clone());
+        error!(tasks.count = self.count(), "gave up waiting: {left}");
+        Err(left)
+    }
+
+    #[expect(
+        clippy::disallowed_methods,
+        reason = "this is the owner that the others spawn through"
+    )]
+    fn start(&self, task: impl Future<Output = ()> + Send + 'static) {
+        drop(tokio::spawn(self.tracker.track_future(task)));
+    }
+}
+
+/// Tasks that did not end when they were told to, and how many of each name.
+#[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
+pub struct StillRunning(BTreeMap<&'static str, usize>);
+
+impl StillRunning {
+    /// Their names.
+    pub fn names(&self) -> impl Iterator<Item = &'static str> {
+        self.0.keys().copied()
+    }
+}
+
+impl fmt::Display for StillRunning {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str("still running")?;
+        for (place, (name, count)) in self.0.iter().enumerate() {
+            let comma = if place == 0 { ": " } else { ", " };
+            write!(f, "{comma}{name}")?;
+            if *count > 1 {
+                write!(f, " ({count} times)")?;
+            }
+        }
+        Ok(())
+    }
+}
+
+/// How many tasks of each name live.
+#[derive(Clone, Debug, Default)]
+struct Living(Arc<Mutex<BTreeMap<&'static str, usize>>>);
+
+impl Living {
+    fn begin(&self, name: &'static str) -> Life {
+        *self.lock().entry(name).or_insert(0) += 1;
+        Life { living: self.clone(), name }
+    }
+
+    /// Poisoning is ignored: one step is the whole critical section.
+    fn lock(&self) -> MutexGuard<'_, BTreeMap<&'static str, usize>> {
+        self.0.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+}
+
+/// One task's entry. Dropping it takes the entry out, however the task ends.
+struct Life {
+    living: Living,
+    name: &'static str,
+}
+
+impl Drop for Life {
+    fn drop(&mut self) {
+        let mut living = self.living.lock();
+        if let Some(count) = living.get_mut(self.name) {
+            *count -= 1;
+            if *count == 0 {
+                living.remove(self.name);
+            }
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use std::future::pending;
+
+    use tokio::time::Instant;
+
+    use super::*;
+
+    const PATIENCE: Duration = Duration::from_secs(8);
+
+    #[tokio::test(start_paused = true)]
+    async fn a_task_that_hears_the_drain_ends_in_peace() {
+        let tasks = Tasks::new();
+        let heard = tasks.clone();
+        tasks.spawn("polite", async move { heard.draining().await });
+        assert_eq!(tasks.finish(PATIENCE).await, Ok(()));
+        assert_eq!(tasks.count(), 0);
+    }
+
+    #[tokio::test(start_paused = true)]
+    async fn a_stuck_task_does_not_hold_up_shutdown_and_is_named() {
+        let tasks = Tasks::new();
+        tasks.spawn("stuck", pending());
+        tasks.spawn("stuck", pending());
+        tasks.spawn("quick", async {});
+        let begin = Instant::now();
+        let left = tasks.finish(PATIENCE).await.unwrap_err();
+        assert_eq!(left.to_string(), "still running: stuck (2 times)");
+        assert!(begin.elapsed() <= PATIENCE + LAST_WAIT + Duration::from_millis(2));
+    }
+
+    #[tokio::test(start_paused = true)]
+    async fn a_task_that_lets_go_when_overdue_is_no_fault() {
+        let tasks = Tasks::new();
+        let told = tasks.clone();
+        tasks.spawn("slow peer", async move { told.overdue().await });
+        assert_eq!(tasks.finish(PATIENCE).await, Ok(()));
+    }
+
+    #[tokio::test(start_paused = true)]
+    async fn the_early_end_of_a_vital_task_begins_the_drain() {
+        let tasks = Tasks::new();
+        tasks.spawn("other", async {});
+        tokio::task::yield_now().await;
+        assert!(!tasks.is_draining());
+        tasks.spawn_vital("heart", async {});
+        tasks.draining().await;
+        assert_eq!(tasks.finish(PATIENCE).await, Ok(()));
+    }
+
+    #[tokio::test(start_paused = true)]
+    async fn the_panic_of_a_vital_task_begins_the_drain() {
+        let tasks = Tasks::new();
+        tasks.spawn_vital("heart", async { panic!("on purpose") });
+        tasks.draining().await;
+        assert_eq!(tasks.finish(PATIENCE).await, Ok(()));
+    }
+
+    #[tokio::test(start_paused = true)]
+    async fn a_task_started_during_the_drain_is_waited_for() {
+        let tasks = Tasks::new();
+        let parent = tasks.clone();
+        tasks.spawn("parent", async move {
+            parent.draining().await;
+            parent.spawn("child", tokio::time::sleep(Duration::from_secs(1)));
+        });
+        let begin = Instant::now();
+        assert_eq!(tasks.finish(PATIENCE).await, Ok(()));
+        assert!(begin.elapsed() >= Duration::from_secs(1));
+    }
+}

@@ -1,0 +1,191 @@
+//! The log: to standard error, as text for people or JSON for machines.
+//!
+//! Some libraries print what clients sent when they are asked for detail: the Socket.IO ones print
+//! auth payloads, so tokens. Their detail is cut off here whatever the filter says, because an
+//! operator who turns the log up in a hurry does not think of that.
+
+use std::io::{self, IsTerminal as _};
+
+use tracing::{Level, Metadata, Subscriber};
+use tracing_subscriber::{
+    EnvFilter, Layer as _, filter::FilterExt as _, filter::filter_fn, fmt::MakeWriter,
+    layer::SubscriberExt as _, util::SubscriberInitExt as _,
+};
+
+use crate::config::LogFormat;
+
+/// Crates of which nothing below `info` is ever logged: what they would say holds what clients
+/// sent, or the text of statements.
+const QUIET: [&str; 13] = [
+    "engineioxide",
+    "engineioxide_core",
+    "h2",
+    "hyper",
+    "hyper_util",
+    "jsonwebtoken",
+    "socketioxide",
+    "socketioxide_core",
+    "socketioxide_parser_common",
+    "socketioxide_parser_msgpack",
+    "sqlx",
+    "tokio_tungstenite",
+    "tungstenite",
+];
+
+/// Why the log could not be started.
+#[derive(Debug, thiserror::Error)]
+pub enum LogRefused {
+    /// The filter is none.
+    #[error(transparent)]
+    Filter(#[from] BadFilter),
+    /// The process has a log already.
+    #[error("the process has a log already")]
+    Twice(#[from] tracing_subscriber::util::TryInitError),
+}
+
+/// The text is not a filter.
+#[derive(Debug, thiserror::Error)]
+#[error(
+    "{0}; a level (error, warn, info, debug, trace, off) or a list such as info,roomcast=debug"
+)]
+pub struct BadFilter(#[from] tracing_subscriber::filter::ParseError);
+
+/// Starts the log of this process.
+pub fn start(format: LogFormat, filter: &str) -> Result<(), LogRefused> {
+    let colours = io::stderr().is_terminal();
+    match format {
+        LogFormat::Text if colours => text(filter, io::stderr, Colours::On)?.try_init()?,
+        LogFormat::Text => text(filter, io::stderr, Colours::Off)?.try_init()?,
+        LogFormat::Json => json(filter, io::stderr)?.try_init()?,
+    }
+    Ok(())
+}
+
+/// Says whether `filter` is one.
+pub fn check(filter: &str) -> Result<(), BadFilter> {
+    EnvFilter::try_new(filter)?;
+    Ok(())
+}
+
+/// Whether lines are coloured. Only for a terminal.
+#[derive(Clone, Copy, PartialEq, Eq)]
+enum Colours {
+    On,
+    Off,
+}
+
+/// Lines that a person reads.
+fn text<W>(
+    filter: &str,
+    writer: W,
+    colours: Colours,
+) -> Result<impl Subscriber + Send + Sync + use<W>, BadFilter>
+where
+    W: for<'w> MakeWriter<'w> + Send + Sync + 'static,
+{
+    let lines =
+        tracing_subscriber::fmt::layer().with_writer(writer).with_ansi(colours == Colours::On);
+    let passes = EnvFilter::try_new(filter)?.and(filter_fn(may_be_logged));
+    Ok(tracing_subscriber::registry().with(lines.with_filter(passes)))
+}
+
+/// One JSON object in each line; fields stand beside the message, under their dotted names.
+fn json<W>(filter: &str, writer: W) -> Result<impl Subscriber + Send + Sync + use<W>, BadFilter>
+where
+    W: for<'w> MakeWriter<'w> + Send + Sync + 'static,
+{
+    let lines = tracing_subscriber::fmt::layer().json().flatten_event(true).with_writer(writer);
+    let passes = EnvFilter::try_new(filter)?.and(filter_fn(may_be_logged));
+    Ok(tracing_subscriber::registry().with(lines.with_filter(passes)))
+}
+
+/// Whether a line of this kind can be let out whatever the filter says.
+fn may_be_logged(line: &Metadata<'_>) -> bool {
+    let origin = line.target().split("::").next().unwrap_or_default();
+    *line.level() <= Level::INFO || !QUIET.contains(&origin)
+}
+
+#[cfg(test)]
+mod tests {
+    use std::sync::{Arc, Mutex};
+
+    use tracing::{debug, info, subscriber::with_default, trace};
+
+    use super::*;
+
+    /// Keeps what is written.
+    #[derive(Clone, Default)]
+    struct Page(Arc<Mutex<Vec<u8>>>);
+
+    impl Page {
+        fn text(&self) -> String {
+            String::from_utf8(self.0.lock().unwrap().clone()).unwrap()
+        }
+
+        /// What makes a log write here.
+        fn writer(&self) -> impl Fn() -> Self + use<> {
+            let page = self.clone();
+            move || page.clone()
+        }
+    }
+
+    impl io::Write for Page {
+        fn write(&mut self, bytes: &[u8]) -> io::Result<usize> {
+            self.0.lock().unwrap().extend_from_slice(bytes);
+            Ok(bytes.len())
+        }
+
+        fn flush(&mut self) -> io::Result<()> {
+            Ok(())
+        }
+    }
+
+    fn speak() {
+        debug!(target: "socketioxide::ns", "payload one");
+        trace!(target: "engineioxide", "payload two");
+        debug!(target: "socketioxide_core::packet", "payload three");
+        debug!(target: "sqlx::query", "payload four");
+        info!(target: "socketioxide::ns", "harmless");
+        trace!(target: "socketioxide_alike", "not theirs");
+        trace!("our own detail");
+    }
+
+    #[test]
+    fn libraries_that_print_payloads_stay_quiet_at_trace() {
+        for filter in ["trace", "socketioxide=trace,engineioxide=trace,sqlx=trace,trace"] {
+            let page = Page::default();
+            with_default(text(filter, page.writer(), Colours::Off).unwrap(), speak);
+            let text = page.text();
+            assert!(!text.contains("payload"), "{text}");
+            for line in ["harmless", "not theirs", "our own detail"] {
+                assert!(text.contains(line), "{line} in {text}");
+            }
+        }
+    }
+
+    #[test]
+    fn json_lines_have_dotted_fields_beside_the_message() {
+        let page = Page::default();
+        with_default(json("info", page.writer()).unwrap(), || {
+            info!(room.members = 3, "a room");
+            speak();
+        });
+        let first = page.text().lines().next().unwrap().to_owned();
+        let line: serde_json::Value = serde_json::from_str(&first).unwrap();
+        assert_eq!((&line["message"], &line["room.members"]), (&"a room".into(), &3.into()));
+        assert!(!page.text().contains("our own detail"));
+    }
+
+    #[test]
+    fn text_has_no_colours_when_nobody_sees_them() {
+        let page = Page::default();
+        with_default(text("info", page.writer(), Colours::Off).unwrap(), speak);
+        assert!(!page.text().contains('\u{1b}'));
+    }
+
+    #[test]
+    fn a_filter_is_checked_before_it_is_used() {
+        assert!(check("info,roomcast=debug").is_ok());
+        assert!(check("roomcast=loud").is_err());
+    }
+}
