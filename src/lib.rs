@@ -11,4 +11,5 @@ pub mod domain;
 pub mod store;
 pub mod tasks;
 pub mod telemetry;
+pub mod transport;
 pub mod wire;

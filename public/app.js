@@ -1,0 +1,228 @@
+// Entry: brings the client, what the tab remembers, the connection and the view together.
+
+import { makeConnection } from "./connection.js";
+import { makeHistory } from "./history.js";
+import { makeOutbox } from "./outbox.js";
+import { forget, recall, remember } from "./session.js";
+import * as model from "./state.js";
+import { makeView, showMissing } from "./view.js";
+import { refusal } from "./words.js";
+
+// Drawing waits this long, so that a batch of events is drawn once; what a person does is drawn at
+// once. A timer, because a hidden page has no frames and its title still counts what is unread.
+const DRAW_WAIT_MS = 16;
+const NOTICE_MS = 8_000;
+
+const CLIENT = "/socket.io/socket.io.esm.min.js";
+
+const { io } = await import(CLIENT).catch(() => {
+  showMissing();
+  return new Promise(() => {}); // nothing below can begin
+});
+const { state, token: kept, unsent } = recall();
+const door = { busy: false, problem: "", code: "" };
+let token = kept;
+let drawing = null;
+
+const connection = makeConnection(io, { identity, heard, linked, refused: signOut });
+const { ask, request } = connection;
+const history = makeHistory({ state, ask, changed });
+const outbox = makeOutbox({
+  unsent,
+  request,
+  isOnline: () => state.link === "online",
+  sent,
+  changed,
+});
+const draw = makeView({
+  signIn,
+  signOut: () => signOut(),
+  open,
+  join,
+  leave,
+  send,
+  retry,
+  discard: outbox.discard,
+  older: () => history.older(model.opened(state)),
+  reconnect: connection.reconnect,
+  scrolled: (pinned) => look({ pinned }),
+});
+
+document.addEventListener("visibilitychange", lookFromPage);
+addEventListener("pagehide", keep);
+lookFromPage();
+drawNow();
+if (token) connection.connect();
+
+function changed() {
+  drawing ??= setTimeout(drawNow, DRAW_WAIT_MS);
+}
+
+function drawNow() {
+  clearTimeout(drawing);
+  drawing = null;
+  draw(state, outbox, door);
+  keep();
+}
+
+function keep() {
+  if (token) remember(state, token, outbox.unsent());
+}
+
+function look(change) {
+  Object.assign(state, change);
+  model.markRead(state);
+  changed();
+}
+
+function lookFromPage() {
+  look({ visible: document.visibilityState === "visible" });
+}
+
+/** Who we are, and what we have: the server sends what was said since. */
+function identity() {
+  if (!token) return null;
+  const since = {};
+  for (const { kind, name, last } of state.conversations.values()) {
+    if (kind === "room") since[name] = last;
+  }
+  return { token, since };
+}
+
+function linked(link) {
+  state.link = link;
+  changed();
+}
+
+function heard(event, data) {
+  const talk = model.fold(state, event, data);
+  if (talk) void history.heal(talk);
+  if (event === "welcome") welcomed(data);
+  if (event === "missed" && data.recovered === false) fetchAgain(data.room);
+  if (event === "error message") notice(refusal(data.code, data.message));
+  changed();
+}
+
+function welcomed({ token: fresh, rooms }) {
+  token = fresh ?? token;
+  Object.assign(door, { busy: false, problem: "", code: "" });
+  outbox.flush();
+  void history.catchUp();
+  const inside = new Set(rooms.map(({ room }) => room));
+  for (const talk of state.conversations.values()) {
+    if (talk.kind === "room" && !inside.has(talk.name)) void comeBackTo(talk);
+  }
+  void listPeople(model.LOBBY);
+  const { kind, name } = model.opened(state);
+  if (kind === "room" && name !== model.LOBBY) void listPeople(name);
+}
+
+async function comeBackTo(talk) {
+  const answer = await attempt("join", { room: talk.name, since: talk.last });
+  if (answer.ok || answer.code === "offline") return;
+  model.closeConversation(state, talk.key);
+  notice(`${talk.name}: ${refusal(answer.code, answer.message)}`);
+}
+
+function fetchAgain(room) {
+  const talk = state.conversations.get(model.roomKey(room));
+  if (talk) void history.newest(talk);
+}
+
+async function listPeople(room) {
+  const answer = await attempt("GroupList", { room });
+  const talk = state.conversations.get(model.roomKey(room));
+  if (answer.ok && talk) model.setUsers(talk, answer.users, answer.count);
+  changed();
+}
+
+/** The answer to a request, where being without a connection is one of the refusals. */
+function attempt(event, data) {
+  return ask(event, data).catch(() => ({ ok: false, code: "offline" }));
+}
+
+function notice(text) {
+  state.notice = text;
+  changed();
+  setTimeout(() => {
+    if (state.notice === text) state.notice = null;
+    changed();
+  }, NOTICE_MS);
+}
+
+async function signIn(name) {
+  if (door.busy) return;
+  Object.assign(door, { busy: true, problem: "", code: "" });
+  state.link = "connecting";
+  changed();
+  const answer = await connection.signIn(name);
+  door.busy = false;
+  if (answer.ok) token = answer.token ?? token;
+  else Object.assign(door, { problem: refusal(answer.code, answer.message), code: answer.code });
+  changed();
+}
+
+/** Forgets who we were; with a code, because the server no longer knows us. */
+function signOut(code, message) {
+  token = null;
+  forget();
+  outbox.clear();
+  connection.disconnect();
+  Object.assign(state, model.newState(), { visible: state.visible });
+  const problem = code ? refusal(code, message) : "";
+  Object.assign(door, { busy: false, problem, code: code ?? "" });
+  changed();
+}
+
+function open(key) {
+  model.openConversation(state, key);
+  const talk = model.opened(state);
+  if (state.link === "online") {
+    if (!talk.loaded) void history.newest(talk);
+    if (talk.kind === "room") void listPeople(talk.name);
+  }
+  drawNow();
+}
+
+/** Joins a room and answers its key, or the problem in words. */
+async function join(text) {
+  const name = text.trim().replace(/^#/, "");
+  const key = model.roomKey(name);
+  if (state.conversations.has(key)) return { key };
+  const { ok, code, message, seq } = await attempt("join", { room: name });
+  if (!ok) return { problem: refusal(code, message) };
+  model.conversation(state, key).read ??= seq;
+  return { key };
+}
+
+function leave() {
+  const { key, kind, name } = model.opened(state);
+  // Without a connection it is enough not to name the room when coming back.
+  if (kind === "room") void attempt("leave", { room: name });
+  outbox.drop(key);
+  model.closeConversation(state, key);
+  drawNow();
+}
+
+/** Takes a message to be sent; answers the problem in words, or nothing. */
+function send(text) {
+  const over = new TextEncoder().encode(text).length - (state.limits?.bodyBytesMax ?? Infinity);
+  if (over > 0) return `This is too long by ${over.toLocaleString()} bytes.`;
+  const talk = model.opened(state);
+  talk.mark = null;
+  look({ pinned: true });
+  outbox.add(talk.key, text);
+  return "";
+}
+
+function sent({ key, id, text: body }, { seq, at, online }) {
+  const later = online === false ? key.slice(5) : undefined;
+  const message = { key, seq, id, at, author: state.user, body, later };
+  const talk = model.addMessage(state, message);
+  if (talk) void history.heal(talk);
+}
+
+async function retry(entry) {
+  if (entry.failed === "not_member") await attempt("join", { room: entry.key.slice(5) });
+  outbox.retry(entry);
+}

@@ -1,0 +1,100 @@
+// Draws the rooms and the people beside the conversation.
+
+import { drawAvatar, drawPresence, faceElement } from "./avatar.js";
+import { arrange, element, setText } from "./dom.js";
+import { directKey, isOnline, LOBBY, opened, roomKey, unread } from "./state.js";
+
+const $ = (id) => document.getElementById(id);
+
+/** `join(name)` answers the key of the room, or the problem in words. */
+export function makeSidebar({ open, join, signOut }) {
+  $("sign-out").addEventListener("click", signOut);
+  $("join").addEventListener("submit", async (event) => {
+    event.preventDefault();
+    const field = $("room-name");
+    if (field.value.trim() === "") return field.focus();
+    setText($("join-problem"), "");
+    const { key, problem = "" } = await join(field.value);
+    setText($("join-problem"), problem);
+    if (!key) return;
+    field.value = "";
+    open(key);
+  });
+
+  const rows = {
+    key: (row) => row.key,
+    create: (row) => element("li", {}, row.isMe ? meRow(row) : talkRow(row, open)),
+    update: (node, row) => row.isMe || updateRow(node.firstChild, row),
+  };
+
+  return function draw(state) {
+    const talks = [...state.conversations.values()].sort(byPlace);
+    const row = (talk) => ({ ...talk, unread: unread(talk), isOpen: talk.key === state.open });
+    arrange($("rooms"), talks.filter((it) => it.kind === "room").map(row), rows);
+    const directs = talks
+      .filter((it) => it.kind === "direct")
+      .map((it) => ({ ...row(it), online: isOnline(state, it.name) }));
+    arrange($("directs"), directs, rows);
+    $("directs-section").hidden = directs.length === 0;
+    drawHere(state, rows);
+    drawAvatar($("me-avatar"), state.user);
+    setText($("me"), state.user);
+  };
+}
+
+/** Who is in the open room, or in the lobby beside a direct conversation. */
+function drawHere(state, rows) {
+  const talk = opened(state);
+  const room = talk.kind === "room" ? talk : state.conversations.get(roomKey(LOBBY));
+  const names = room?.users ?? [];
+  const others = names
+    .filter((it) => it !== state.user && !state.conversations.has(directKey(it)))
+    .map((name) => ({ key: directKey(name), kind: "direct", name, unread: 0, online: true }));
+  const me = { key: `me:${state.user}`, name: state.user, isMe: true };
+  arrange($("here"), names.includes(state.user) ? [me, ...others] : others, rows);
+  setText($("here-heading"), talk === room ? "Here now" : `In ${LOBBY}`);
+  const isLong = room?.users === null && room.count > 0;
+  const isAlone = room?.users?.length === 1;
+  $("here-empty").hidden = !isLong && !isAlone;
+  setText($("here-empty"), isLong
+    ? "Too many to list. Write in the room, and they will read it."
+    : "Nobody else is here yet. Share the address of this page to invite somebody.");
+}
+
+function talkRow({ key, kind, name }, open) {
+  const mark = kind === "room" ? element("span", { className: "glyph" }) : faceElement(name);
+  const badge = element("span", { className: "badge" });
+  const row = element("button", { type: "button", onclick: () => open(key) });
+  row.append(mark, element("bdi", { className: "name" }, name), badge);
+  return row;
+}
+
+function updateRow(row, { kind, name, unread: count, isOpen, online }) {
+  const [mark, , badge] = row.children;
+  row.className = count > 0 ? "row waiting" : "row";
+  if (isOpen) row.setAttribute("aria-current", "true");
+  else row.removeAttribute("aria-current");
+  badge.hidden = count === 0;
+  setText(badge, count > 99 ? "99+" : String(count));
+  const away = kind === "direct" && online === false ? ", offline" : "";
+  row.setAttribute("aria-label", name + (count > 0 ? `, ${count} unread` : "") + away);
+  if (kind === "direct") drawPresence(mark, online);
+}
+
+function meRow({ name }) {
+  const face = faceElement(name);
+  drawPresence(face, true);
+  const row = element("span", { className: "row me-row" });
+  row.append(
+    face,
+    element("bdi", { className: "name" }, name),
+    element("span", { className: "you" }, "you"),
+  );
+  return row;
+}
+
+const { compare } = new Intl.Collator("en", { numeric: true });
+
+function byPlace(a, b) {
+  return (b.key === roomKey(LOBBY)) - (a.key === roomKey(LOBBY)) || compare(a.name, b.name);
+}

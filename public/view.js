@@ -1,0 +1,139 @@
+// The page itself: which screen is shown, its header and notices, the drawer and the keyboard.
+
+import { makeComposer } from "./composer.js";
+import { setText } from "./dom.js";
+import { makeLog } from "./log.js";
+import { makeSidebar } from "./sidebar.js";
+import { isOnline, LOBBY, opened, unread } from "./state.js";
+import { closing, link, people } from "./words.js";
+
+const $ = (id) => document.getElementById(id);
+
+export function showMissing() {
+  $("missing").hidden = false;
+}
+
+export function makeView(actions) {
+  const drawer = makeDrawer();
+  const open = (key) => {
+    actions.open(key);
+    drawer.close();
+    composer.focus();
+  };
+  const composer = makeComposer(actions);
+  const log = makeLog({ ...actions, caughtUp: composer.focus });
+  const drawSidebar = makeSidebar({ ...actions, open });
+
+  $("leave").addEventListener("click", () => {
+    actions.leave();
+    composer.focus();
+  });
+  $("reconnect").addEventListener("click", actions.reconnect);
+  $("sign-in").addEventListener("submit", (event) => {
+    event.preventDefault();
+    actions.signIn($("name").value.trim());
+  });
+  document.addEventListener("keydown", (event) => {
+    if (event.key !== "Escape" || $("chat").hidden || event.isComposing) return;
+    if (drawer.isOpen()) drawer.close();
+    else composer.focus();
+  });
+
+  function drawChat(state, outbox) {
+    const talk = opened(state);
+    drawHeader(state, talk);
+    drawNotice(state);
+    drawSidebar(state);
+    composer.draw(talk);
+    log.draw(state, talk, outbox.in(talk.key));
+  }
+
+  return function draw(state, outbox, door) {
+    const isIn = state.user !== null;
+    const wasIn = !$("chat").hidden;
+    const isFirst = $("chat").hidden && $("door").hidden;
+    $("chat").hidden = !isIn;
+    $("door").hidden = isIn;
+    if (isIn) drawChat(state, outbox);
+    else drawDoor(state, door);
+    drawTitle(state);
+    if (isIn && !wasIn) composer.focus();
+    if (!isIn && (wasIn || isFirst)) $("name").focus();
+  };
+}
+
+function drawDoor(state, { busy, problem, code }) {
+  const isUnreachable = busy && state.link !== "connecting";
+  setText($("sign-in-problem"), isUnreachable
+    ? "The server cannot be reached. Trying again…"
+    : problem);
+  $("sign-in-problem").dataset.code = code;
+  $("sign-in").setAttribute("aria-busy", String(busy));
+  $("name").setAttribute("aria-invalid", String(problem !== ""));
+}
+
+function drawHeader(state, talk) {
+  const isRoom = talk.kind === "room";
+  $("title").className = talk.kind;
+  setText($("title"), talk.name);
+  setText($("subtitle"), isRoom ? roomLine(talk) : presenceLine(isOnline(state, talk.name)));
+  $("leave").hidden = isRoom && talk.name === LOBBY;
+  $("leave").setAttribute("aria-label", isRoom ? "Leave room" : "Close conversation");
+  setText($("leave"), isRoom ? "Leave" : "Close");
+  $("status").dataset.link = state.link;
+  setText($("status"), link(state.link));
+}
+
+const roomLine = ({ count }) => (count > 0 ? `${people(count)} here` : "");
+
+function presenceLine(online) {
+  if (online === null) return "Direct message";
+  return online ? "Online" : "Offline, will read your messages later";
+}
+
+function drawNotice(state) {
+  const isStopped = state.link === "offline" && navigator.onLine;
+  let text = state.notice ?? "";
+  if (state.closing && state.link !== "online") text = closing(state.closing.code);
+  else if (isStopped) text = "The server ended this connection.";
+  else if (state.link === "offline") text = "You are offline. What you write is sent later.";
+  setText($("notice-text"), text);
+  $("notice").hidden = text === "";
+  $("reconnect").hidden = !isStopped;
+}
+
+function drawTitle(state) {
+  let sum = 0;
+  let elsewhere = 0;
+  for (const talk of state.user ? state.conversations.values() : []) {
+    sum += unread(talk);
+    if (talk.key !== state.open) elsewhere += unread(talk);
+  }
+  const place = state.user ? `${opened(state).name} · Roomcast` : "Roomcast";
+  document.title = sum > 0 ? `(${sum}) ${place}` : place;
+  $("menu-unread").hidden = elsewhere === 0;
+  $("menu").setAttribute("aria-label", elsewhere > 0
+    ? `Rooms and people, ${elsewhere} unread`
+    : "Rooms and people");
+}
+
+/** On narrow screens the sidebar is a drawer over the conversation. */
+function makeDrawer() {
+  const chat = $("chat");
+  const isOpen = () => chat.classList.contains("drawer-open");
+
+  function set(open) {
+    if (open === isOpen()) return;
+    chat.classList.toggle("drawer-open", open);
+    $("menu").setAttribute("aria-expanded", String(open));
+    $("scrim").hidden = !open;
+    $("talk").inert = open;
+    (open ? $("close-menu") : $("menu")).focus();
+  }
+
+  $("menu").addEventListener("click", () => set(true));
+  $("close-menu").addEventListener("click", () => set(false));
+  $("scrim").addEventListener("click", () => set(false));
+  matchMedia("(max-width: 640px)").addEventListener("change", () => set(false));
+  return { isOpen, close: () => set(false) };
+}

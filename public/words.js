@@ -1,0 +1,72 @@
+// What the page says: the codes of the protocol, connection states, counts and times in words.
+
+const REFUSALS = {
+  unauthorized: "Your sign-in is no longer valid. Please sign in again.",
+  token_expired: "Your sign-in has run out. Please sign in again.",
+  token_required: "Guests are not allowed here. Sign in through your product first.",
+  space_forbidden: "Your sign-in does not open this place.",
+  origin_forbidden: "This page may not talk to the server: it comes from another site.",
+  name_invalid: "A name has 1 to 32 characters and no control characters.",
+  name_taken: "Somebody online has this name. Choose another, or try again in a moment.",
+  room_invalid: "A room name has 1 to 64 letters, digits or - _ . : # + / ~",
+  too_many_rooms: "You are in as many rooms as you may be. Leave one first.",
+  not_member: "You are not in this room any more. Join it again.",
+  message_empty: "There is nothing in this message.",
+  message_too_large: "This message is too long.",
+  no_such_user: "Nobody of that name was ever here.",
+  conflict: "This message was sent before with another text.",
+  too_fast: "That was too fast. Wait a moment.",
+  unavailable: "The server cannot store messages right now. Try again in a moment.",
+  draining: "The server is restarting. Try again in a moment.",
+  internal: "Something went wrong on the server. Try again in a moment.",
+  unanswered: "The server did not answer. Try again.",
+  offline: "You are not connected right now.",
+};
+
+const CLOSINGS = {
+  draining: "The server is restarting. You will be back in a moment.",
+  slow_reader: "This page could not keep up and is coming back.",
+  ping_timeout: "The server did not hear from this page for a while.",
+  flood: "This page sent too much at once and is coming back.",
+  fault: "Something went wrong on the server. You will be back in a moment.",
+};
+
+const LINKS = {
+  connecting: "Connecting…",
+  online: "Connected",
+  reconnecting: "Reconnecting…",
+  offline: "Offline",
+};
+
+const PASSING = new Set(["too_fast", "unavailable", "draining", "internal"]);
+
+/** Whether the same request may succeed later. */
+export const passes = (code) => PASSING.has(code);
+
+export const refusal = (code, message) => REFUSALS[code] ?? message ?? `Refused: ${code}.`;
+export const closing = (code) => CLOSINGS[code] ?? `The server closed the connection (${code}).`;
+export const link = (state) => LINKS[state];
+export const people = (count) => (count === 1 ? "1 person" : `${count.toLocaleString()} people`);
+
+const clock = new Intl.DateTimeFormat(undefined, { hour: "2-digit", minute: "2-digit" });
+const moment = new Intl.DateTimeFormat(undefined, { dateStyle: "full", timeStyle: "medium" });
+const weekday = new Intl.DateTimeFormat("en-GB", {
+  weekday: "long",
+  day: "numeric",
+  month: "long",
+});
+const date = new Intl.DateTimeFormat("en-GB", { day: "numeric", month: "long", year: "numeric" });
+
+export const timeOf = (at) => clock.format(new Date(at));
+export const momentOf = (at) => moment.format(new Date(at));
+
+/** The day of `at` as a heading, seen from `now`. */
+export function dayOf(at, now) {
+  const day = new Date(at);
+  const ago = Math.round((startOfDay(now) - startOfDay(day)) / 86_400_000);
+  if (ago === 0) return "Today";
+  if (ago === 1) return "Yesterday";
+  return day.getFullYear() === now.getFullYear() ? weekday.format(day) : date.format(day);
+}
+
+const startOfDay = (time) => new Date(time.getFullYear(), time.getMonth(), time.getDate());

@@ -1,0 +1,232 @@
+//! The accept loop: from a port to requests.
+//!
+//! `axum::serve` neither sets `TCP_NODELAY` (five requests sent at once then take 39 ms instead of
+//! one) nor has a deadline for a request's head, so the loop is ours. One task for each connection,
+//! all of them owned; nothing that a peer does or leaves undone stops the loop.
+
+use std::{io, net::SocketAddr, sync::Arc, time::Duration};
+
+use axum::Router;
+use hyper::server::conn::http1;
+use hyper_util::{
+    rt::{TokioIo, TokioTimer},
+    service::TowerToHyperService,
+};
+use socket2::{Domain, Protocol, SockRef, Type};
+use tokio::{
+    io::{AsyncReadExt as _, AsyncWriteExt as _},
+    net::{TcpListener, TcpStream},
+    sync::Semaphore,
+    time::{Instant, sleep, timeout},
+};
+use tracing::{debug, warn};
+
+use super::socket::Socket;
+use crate::{domain::Limits, tasks::Tasks};
+
+/// Connections that the system holds for us until we accept them.
+const BACKLOG: i32 = 4096;
+/// A request's head. A longer one is answered 431, and so is one with more than 100 headers, which
+/// is what hyper reads without being asked.
+const HEAD_BYTES_MAX: usize = 16 << 10;
+/// How much longer than our own deadline the system waits for a peer that takes nothing.
+const USER_TIMEOUT_MORE: Duration = Duration::from_secs(5);
+/// Connections over the limit that are told so at one time. Others are just closed.
+const REFUSALS_MAX: usize = 64;
+/// How long one of these may take to be told.
+const REFUSAL_WAIT_MAX: Duration = Duration::from_secs(1);
+/// How long to wait before trying again when the system has no socket for us.
+const ACCEPT_PAUSE: Duration = Duration::from_millis(100);
+/// The least time between two lines of the log about the same trouble.
+const COMPLAINT_PAUSE: Duration = Duration::from_mins(1);
+
+/// What a connection over the limit is told.
+const REFUSAL: &str = concat!(
+    "HTTP/1.1 503 Service Unavailable\r\n",
+    "content-type: application/json\r\n",
+    "content-length: 75\r\n",
+    "retry-after: 5\r\n",
+    "connection: close\r\n",
+    "\r\n",
+    r#"{"code":"unavailable","message":"this node has all the connections it may"}"#,
+);
+
+/// A port that is open, and the rules for those who come in.
+#[derive(Debug)]
+pub struct Listener {
+    socket: TcpListener,
+    address: SocketAddr,
+    http: http1::Builder,
+    stall_max: Duration,
+    places: Arc<Semaphore>,
+    refusals: Arc<Semaphore>,
+}
+
+impl Listener {
+    /// Opens the port. Connections wait in the backlog until [`run`](Self::run) takes them.
+    pub fn bind(address: SocketAddr, limits: &Limits) -> io::Result<Self> {
+        let socket =
+            socket2::Socket::new(Domain::for_address(address), Type::STREAM, Some(Protocol::TCP))?;
+        socket.set_reuse_address(true)?;
+        socket.set_nonblocking(true)?;
+        socket.bind(&address.into())?;
+        socket.listen(BACKLOG)?;
+        let socket = TcpListener::from_std(socket.into())?;
+        let mut http = http1::Builder::new();
+        http.timer(TokioTimer::new())
+            .header_read_timeout(limits.request_head_wait_max)
+            .max_buf_size(HEAD_BYTES_MAX);
+        Ok(Self {
+            address: socket.local_addr()?,
+            socket,
+            http,
+            stall_max: limits.write_stall_max,
+            places: semaphore(limits.connections_max),
+            refusals: semaphore(REFUSALS_MAX),
+        })
+    }
+
+    /// Where it listens, with the port that was taken when 0 was asked for.
+    pub fn local_addr(&self) -> SocketAddr {
+        self.address
+    }
+
+    /// Serves `router` until the drain begins, and then closes the port. Connections have tasks of
+    /// their own: they finish the request that they are at and then close.
+    pub async fn run(self, router: Router, tasks: Tasks) {
+        let (mut starved, mut full) = (Complaint::default(), Complaint::default());
+        loop {
+            let accepted = tokio::select! {
+                biased;
+                () = tasks.draining() => return,
+                accepted = self.socket.accept() => accepted,
+            };
+            match accepted {
+                Ok((stream, _)) => self.take(stream, &router, &tasks, &mut full),
+                Err(error) if is_of_one_connection(&error) => (),
+                Err(error) => {
+                    if starved.is_due() {
+                        warn!(error = %error, "cannot accept connections for now");
+                    }
+                    pause(&tasks).await;
+                }
+            }
+        }
+    }
+
+    /// Gives a connection its place and its task, if there is a place.
+    fn take(&self, stream: TcpStream, router: &Router, tasks: &Tasks, full: &mut Complaint) {
+        if let Ok(place) = Arc::clone(&self.places).try_acquire_owned() {
+            self.prepare(&stream);
+            let socket = Socket::new(stream, place, self.stall_max);
+            let task = serve(self.http.clone(), socket, router.clone(), tasks.clone());
+            tasks.spawn("connection", task);
+            return;
+        }
+        if full.is_due() {
+            warn!("all places are taken: see limits.connections_max");
+        }
+        self.refuse(stream, tasks);
+    }
+
+    /// Has small frames leave at once, and the system let go of a peer that vanished.
+    fn prepare(&self, stream: &TcpStream) {
+        let patience = self.stall_max + USER_TIMEOUT_MORE;
+        let ready = stream
+            .set_nodelay(true)
+            .and_then(|()| SockRef::from(stream).set_tcp_user_timeout(Some(patience)));
+        if let Err(error) = ready {
+            debug!(error = %error, "a connection ended before it began");
+        }
+    }
+
+    /// Says that there is no place, to as many at a time as is cheap.
+    fn refuse(&self, stream: TcpStream, tasks: &Tasks) {
+        if let Ok(turn) = Arc::clone(&self.refusals).try_acquire_owned() {
+            tasks.spawn("refusal", async move {
+                let _turn = turn;
+                drop(timeout(REFUSAL_WAIT_MAX, say_no(stream)).await);
+            });
+        }
+    }
+}
+
+/// Speaks HTTP on one socket until either side has had enough.
+async fn serve(http: http1::Builder, socket: Socket, router: Router, tasks: Tasks) {
+    let connection = http
+        .serve_connection(TokioIo::new(socket), TowerToHyperService::new(router))
+        .with_upgrades();
+    let mut connection = std::pin::pin!(connection);
+    let ended = tokio::select! {
+        ended = connection.as_mut() => Some(ended),
+        () = tasks.draining() => None,
+    };
+    if let Some(ended) = ended {
+        return note(ended);
+    }
+    connection.as_mut().graceful_shutdown();
+    let ended = tokio::select! {
+        ended = connection => Some(ended),
+        () = tasks.overdue() => None,
+    };
+    if let Some(ended) = ended {
+        return note(ended);
+    }
+    debug!("a connection was cut at the end of the drain");
+}
+
+/// Peers break off all the time; the log hears of it when it is asked for detail.
+fn note(ended: hyper::Result<()>) {
+    if let Err(error) = ended {
+        debug!(error = %error, "a connection broke off");
+    }
+}
+
+/// Answers 503 without reading the request, then reads it all the same: a socket that is closed
+/// with something unread takes back what was written.
+async fn say_no(mut stream: TcpStream) -> io::Result<()> {
+    stream.write_all(REFUSAL.as_bytes()).await?;
+    stream.shutdown().await?;
+    let mut rest = [0; 1024];
+    while stream.read(&mut rest).await? > 0 {}
+    Ok(())
+}
+
+/// Whether accepting failed because of the connection that was next in line.
+fn is_of_one_connection(error: &io::Error) -> bool {
+    use io::ErrorKind::{ConnectionAborted, ConnectionRefused, ConnectionReset, Interrupted};
+    matches!(error.kind(), ConnectionAborted | ConnectionRefused | ConnectionReset | Interrupted)
+}
+
+/// Waits a little for the system to have a socket again.
+async fn pause(tasks: &Tasks) {
+    tokio::select! {
+        () = sleep(ACCEPT_PAUSE) => (),
+        () = tasks.draining() => (),
+    }
+}
+
+fn semaphore(permits: usize) -> Arc<Semaphore> {
+    Arc::new(Semaphore::new(permits.min(Semaphore::MAX_PERMITS)))
+}
+
+/// Trouble that is logged now and then, however often it happens.
+#[derive(Default)]
+struct Complaint {
+    last: Option<Instant>,
+}
+
+impl Complaint {
+    /// Whether to log it this time.
+    fn is_due(&mut self) -> bool {
+        let now = Instant::now();
+        let due = self.last.is_none_or(|last| now - last >= COMPLAINT_PAUSE);
+        if due {
+            self.last = Some(now);
+        }
+        due
+    }
+}
+
+#[cfg(test)]
+mod tests;

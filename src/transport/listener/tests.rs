@@ -1,0 +1,287 @@
+//! The accept loop over real sockets.
+
+use std::convert::Infallible;
+
+use axum::{
+    body::{Body, Bytes},
+    extract::Request,
+    http::StatusCode,
+    response::Response,
+    routing::get,
+};
+use futures_util::stream;
+use tokio::{io::AsyncBufReadExt as _, io::BufReader, sync::mpsc};
+
+use super::*;
+
+/// How long an event may take that must happen.
+const PATIENCE: Duration = Duration::from_secs(5);
+/// A deadline of the server that a test waits for.
+const SHORT: Duration = Duration::from_millis(200);
+/// What Linux says when a process has as many files open as it may.
+const EMFILE: i32 = 24;
+
+/// A server on a free port.
+struct Server {
+    address: SocketAddr,
+    tasks: Tasks,
+}
+
+impl Server {
+    fn start(limits: &Limits, router: Router) -> Self {
+        let listener = Listener::bind(SocketAddr::from(([127, 0, 0, 1], 0)), limits).unwrap();
+        let (address, tasks) = (listener.local_addr(), Tasks::new());
+        tasks.spawn_vital("listener", listener.run(router, tasks.clone()));
+        Self { address, tasks }
+    }
+
+    fn hello(limits: &Limits) -> Self {
+        Self::start(limits, Router::new().route("/", get(async || "hello")))
+    }
+
+    async fn connect(&self) -> Client {
+        Client(BufReader::new(TcpStream::connect(self.address).await.unwrap()))
+    }
+
+    async fn stop(self) {
+        assert_eq!(self.tasks.finish(PATIENCE).await, Ok(()));
+    }
+}
+
+/// A peer that types its requests.
+struct Client(BufReader<TcpStream>);
+
+impl Client {
+    async fn send(&mut self, text: &str) {
+        self.0.write_all(text.as_bytes()).await.unwrap();
+    }
+
+    async fn get(&mut self) -> u16 {
+        self.send("GET / HTTP/1.1\r\nHost: here\r\n\r\n").await;
+        self.status().await.unwrap()
+    }
+
+    /// The status of the next answer, its body read; nothing when the server has closed.
+    async fn status(&mut self) -> Option<u16> {
+        let head = timeout(PATIENCE, self.head()).await.expect("an answer")?;
+        let length = head.iter().find_map(|line| line.strip_prefix("content-length: "));
+        let mut body = vec![0; length.map_or(0, |length| length.parse().unwrap())];
+        self.0.read_exact(&mut body).await.unwrap();
+        Some(head[0].split(' ').nth(1).unwrap().parse().unwrap())
+    }
+
+    async fn head(&mut self) -> Option<Vec<String>> {
+        let mut head = Vec::new();
+        loop {
+            let mut line = String::new();
+            // A reset is an end, too.
+            let length = self.0.read_line(&mut line).await.unwrap_or(0);
+            match line.trim_end() {
+                _ if length == 0 => return None,
+                "" => return Some(head),
+                line => head.push(line.to_owned()),
+            }
+        }
+    }
+
+    async fn is_closed(&mut self) -> bool {
+        self.status().await.is_none()
+    }
+}
+
+#[tokio::test]
+async fn a_connection_serves_one_request_after_the_other() {
+    let server = Server::hello(&Limits::default());
+    let mut client = server.connect().await;
+    for _ in 0..3 {
+        assert_eq!(client.get().await, 200);
+    }
+    server.stop().await;
+}
+
+#[tokio::test]
+async fn requests_sent_at_once_are_answered_at_once_and_in_order() {
+    let server = Server::hello(&Limits::default());
+    let mut client = server.connect().await;
+    client.send(&"GET / HTTP/1.1\r\nHost: here\r\n\r\n".repeat(5)).await;
+    for _ in 0..5 {
+        assert_eq!(client.status().await, Some(200));
+    }
+    server.stop().await;
+}
+
+#[tokio::test]
+async fn a_slow_head_is_cut_and_so_is_silence() {
+    let limits = Limits { request_head_wait_max: SHORT, ..Limits::default() };
+    let server = Server::hello(&limits);
+    let mut silent = server.connect().await;
+    let mut slow = server.connect().await;
+    slow.send("GET / HTTP/1.1\r\nHost:").await;
+    let mut idle = server.connect().await;
+    assert_eq!(idle.get().await, 200);
+    for client in [&mut silent, &mut slow, &mut idle] {
+        assert!(client.is_closed().await);
+    }
+    server.stop().await;
+}
+
+#[tokio::test]
+async fn a_head_that_is_too_large_is_answered_431() {
+    let server = Server::hello(&Limits::default());
+    let headers = |count: usize| {
+        format!("GET / HTTP/1.1\r\nHost: here\r\n{}\r\n", "x: y\r\n".repeat(count - 1))
+    };
+    let long = |size: usize| format!("GET /?{} HTTP/1.1\r\nHost: here\r\n\r\n", "x".repeat(size));
+    for (request, status) in [
+        (headers(100), 200),
+        (headers(101), 431),
+        (headers(2000), 431),
+        (long(8 << 10), 200),
+        (long(17 << 10), 431),
+    ] {
+        let mut client = server.connect().await;
+        client.send(&request).await;
+        assert_eq!(client.status().await, Some(status), "{} bytes", request.len());
+    }
+    server.stop().await;
+}
+
+#[tokio::test]
+async fn a_drain_closes_the_port_and_idle_connections() {
+    let server = Server::hello(&Limits::default());
+    let (mut used, mut fresh) = (server.connect().await, server.connect().await);
+    assert_eq!(used.get().await, 200);
+    let address = server.address;
+    server.stop().await;
+    assert!(used.is_closed().await);
+    assert!(fresh.is_closed().await);
+    assert!(TcpStream::connect(address).await.is_err());
+}
+
+#[tokio::test]
+async fn a_drain_lets_a_request_finish() {
+    let (arrived, mut arrival) = mpsc::channel(1);
+    let tasks = Tasks::new();
+    let draining = tasks.clone();
+    let router = Router::new().route(
+        "/",
+        get(async move || {
+            arrived.send(()).await.unwrap();
+            draining.draining().await;
+            "bye"
+        }),
+    );
+    let address = SocketAddr::from(([127, 0, 0, 1], 0));
+    let listener = Listener::bind(address, &Limits::default()).unwrap();
+    let server = Server { address: listener.local_addr(), tasks: tasks.clone() };
+    tasks.spawn_vital("listener", listener.run(router, tasks.clone()));
+    let mut client = server.connect().await;
+    client.send("GET / HTTP/1.1\r\nHost: here\r\n\r\n").await;
+    arrival.recv().await.unwrap();
+    server.stop().await;
+    assert_eq!(client.status().await, Some(200));
+    assert!(client.is_closed().await);
+}
+
+#[tokio::test]
+async fn a_drain_cuts_who_will_not_finish() {
+    let server = Server::hello(&Limits::default());
+    let mut slow = server.connect().await;
+    slow.send("GET / HTTP/1.1\r\nHost:").await;
+    let mut other = server.connect().await;
+    assert_eq!(other.get().await, 200);
+    assert_eq!(server.tasks.finish(SHORT).await, Ok(()));
+    assert!(slow.is_closed().await);
+}
+
+#[tokio::test]
+async fn one_connection_too_many_is_told_so_and_the_next_has_a_place_again() {
+    let server = Server::hello(&Limits { connections_max: 1, ..Limits::default() });
+    let mut first = server.connect().await;
+    assert_eq!(first.get().await, 200);
+    let mut second = server.connect().await;
+    assert_eq!(second.get().await, 503);
+    assert!(second.is_closed().await);
+    drop((first, second));
+    let place = async { while server.connect().await.get().await != 200 {} };
+    timeout(PATIENCE, place).await.expect("the first one's place");
+    server.stop().await;
+}
+
+#[tokio::test]
+async fn an_upgraded_connection_keeps_its_place() {
+    let (sender, mut streams) = mpsc::channel(1);
+    let tasks = Tasks::new();
+    let keeper = tasks.clone();
+    let upgrade = get(async move |mut request: Request| {
+        let upgrade = hyper::upgrade::on(&mut request);
+        keeper.spawn("upgrade", async move {
+            sender.send(upgrade.await.unwrap()).await.unwrap();
+        });
+        let answer = Response::builder().status(StatusCode::SWITCHING_PROTOCOLS);
+        answer
+            .header("connection", "upgrade")
+            .header("upgrade", "echo")
+            .body(Body::empty())
+            .unwrap()
+    });
+    let limits = Limits { connections_max: 1, ..Limits::default() };
+    let server = Server::start(&limits, Router::new().route("/", upgrade));
+    let mut client = server.connect().await;
+    client
+        .send("GET / HTTP/1.1\r\nHost: here\r\nConnection: upgrade\r\nUpgrade: echo\r\n\r\n")
+        .await;
+    assert_eq!(client.status().await, Some(101));
+    let stream = streams.recv().await.unwrap();
+    assert_eq!(server.connect().await.get().await, 503);
+    let parts = stream.downcast::<TokioIo<Socket>>().expect("the socket that was accepted");
+    drop(parts);
+    assert!(client.is_closed().await);
+    server.stop().await;
+    assert_eq!(tasks.finish(PATIENCE).await, Ok(()));
+}
+
+#[tokio::test]
+async fn a_peer_that_stops_reading_is_cut() {
+    let (ended, mut end) = mpsc::channel::<Infallible>(1);
+    let flood = get(async move || {
+        let block = Bytes::from(vec![b'x'; 64 << 10]);
+        Body::from_stream(stream::repeat_with(move || {
+            let _alive = &ended;
+            Ok::<_, Infallible>(block.clone())
+        }))
+    });
+    let limits = Limits { write_stall_max: SHORT, ..Limits::default() };
+    let listener = Listener::bind(SocketAddr::from(([127, 0, 0, 1], 0)), &limits).unwrap();
+    let (address, tasks) = (listener.local_addr(), Tasks::new());
+    let server = Server { address, tasks: tasks.clone() };
+    // The router goes with the listener, and with it all but the connection's own hold on `ended`.
+    tasks.spawn("listener", listener.run(Router::new().route("/", flood), tasks.clone()));
+    let mut client = server.connect().await;
+    client.send("GET / HTTP/1.1\r\nHost: here\r\n\r\n").await;
+    assert_eq!(client.head().await.unwrap()[0], "HTTP/1.1 200 OK");
+    tasks.drain();
+    timeout(PATIENCE, end.recv()).await.expect("the connection was cut");
+    server.stop().await;
+}
+
+#[test]
+fn a_system_without_sockets_is_not_the_fault_of_a_connection() {
+    assert!(is_of_one_connection(&io::ErrorKind::ConnectionAborted.into()));
+    assert!(!is_of_one_connection(&io::Error::from_raw_os_error(EMFILE)));
+}
+
+#[tokio::test(start_paused = true)]
+async fn trouble_is_logged_now_and_then() {
+    let mut complaint = Complaint::default();
+    assert!(complaint.is_due());
+    assert!(!complaint.is_due());
+    tokio::time::advance(COMPLAINT_PAUSE).await;
+    assert!(complaint.is_due());
+}
+
+#[test]
+fn the_refusal_is_as_long_as_it_says() {
+    let (head, body) = REFUSAL.split_once("\r\n\r\n").unwrap();
+    assert!(head.contains(&format!("content-length: {}", body.len())), "{}", body.len());
+}

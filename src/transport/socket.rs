@@ -1,0 +1,96 @@
+//! A socket under its connection's feet, whatever is spoken on it.
+//!
+//! Two things belong to the socket rather than to HTTP or WebSocket, because they must hold from
+//! the accept to the close: its place among the connections that this node may have, and the
+//! deadline for a peer that takes nothing of what is sent.
+
+use std::{
+    io::{self, IoSlice},
+    pin::Pin,
+    task::{Context, Poll},
+    time::Duration,
+};
+
+use tokio::{
+    io::{AsyncRead, AsyncWrite, ReadBuf},
+    net::TcpStream,
+    sync::OwnedSemaphorePermit,
+    time::{Sleep, sleep},
+};
+
+/// An accepted socket.
+///
+/// It is what an upgraded connection gives back:
+/// `upgraded.downcast::<hyper_util::rt::TokioIo<Socket>>()`.
+#[derive(Debug)]
+pub struct Socket {
+    stream: TcpStream,
+    stall_max: Duration,
+    /// Runs while the peer takes nothing. Most sockets never have one.
+    stalled: Option<Pin<Box<Sleep>>>,
+    /// Free again when this is dropped.
+    _place: OwnedSemaphorePermit,
+}
+
+impl Socket {
+    /// Wraps `stream`, which has `place` and is cut when it takes nothing for `stall_max`.
+    pub fn new(stream: TcpStream, place: OwnedSemaphorePermit, stall_max: Duration) -> Self {
+        Self { stream, stall_max, stalled: None, _place: place }
+    }
+
+    /// Passes on what a write came to, unless it has come to nothing for too long.
+    fn within_deadline(
+        &mut self,
+        cx: &mut Context<'_>,
+        written: Poll<io::Result<usize>>,
+    ) -> Poll<io::Result<usize>> {
+        if written.is_ready() {
+            self.stalled = None;
+            return written;
+        }
+        let deadline = self.stalled.get_or_insert_with(|| Box::pin(sleep(self.stall_max)));
+        deadline.as_mut().poll(cx).map(|()| Err(io::ErrorKind::TimedOut.into()))
+    }
+}
+
+impl AsyncRead for Socket {
+    fn poll_read(
+        mut self: Pin<&mut Self>,
+        cx: &mut Context<'_>,
+        buffer: &mut ReadBuf<'_>,
+    ) -> Poll<io::Result<()>> {
+        Pin::new(&mut self.stream).poll_read(cx, buffer)
+    }
+}
+
+impl AsyncWrite for Socket {
+    fn poll_write(
+        mut self: Pin<&mut Self>,
+        cx: &mut Context<'_>,
+        bytes: &[u8],
+    ) -> Poll<io::Result<usize>> {
+        let written = Pin::new(&mut self.stream).poll_write(cx, bytes);
+        self.within_deadline(cx, written)
+    }
+
+    fn poll_write_vectored(
+        mut self: Pin<&mut Self>,
+        cx: &mut Context<'_>,
+        slices: &[IoSlice<'_>],
+    ) -> Poll<io::Result<usize>> {
+        let written = Pin::new(&mut self.stream).poll_write_vectored(cx, slices);
+        self.within_deadline(cx, written)
+    }
+
+    fn is_write_vectored(&self) -> bool {
+        self.stream.is_write_vectored()
+    }
+
+    fn poll_flush(mut self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<io::Result<()>> {
+        Pin::new(&mut self.stream).poll_flush(cx)
+    }
+
+    fn poll_shutdown(mut self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<io::Result<()>> {
+        Pin::new(&mut self.stream).poll_shutdown(cx)
+    }
+}

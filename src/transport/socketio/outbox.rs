@@ -1,0 +1,127 @@
+//! What a conversation tells its client.
+//!
+//! Nothing here waits, and no error of the engine is passed over: a queue that is full ends the
+//! connection, because what comes after a gap must not go out.
+
+use std::sync::Arc;
+
+use async_trait::async_trait;
+use serde::Serialize;
+use socketioxide::{
+    SendError, SocketError,
+    extract::AckSender,
+    handler::{FromMessageParts as _, Value},
+};
+use tracing::error;
+
+use super::{conversation::Conversation, link::Fate};
+use crate::{
+    chat::{
+        Reply,
+        event::Delivery,
+        ports::{Outbox, Overflow},
+    },
+    domain::CloseReason,
+    wire::socketio::{self as wire, Acknowledgement, Asked, Packet},
+};
+
+#[async_trait]
+impl Outbox for Conversation {
+    fn push(&self, delivery: &Arc<Delivery>) -> Result<(), Overflow> {
+        let (event, packet) = wire::event(delivery, self.link().limits());
+        self.send(event, packet)
+    }
+
+    async fn relieved(&self) {
+        self.link().relieved().await;
+    }
+
+    fn close(&self, reason: CloseReason) {
+        self.link().close(reason);
+    }
+}
+
+impl Conversation {
+    /// Answers a request, as an acknowledgement or, where none was asked for, as an event.
+    pub(super) fn answer(&self, ack: Option<i64>, asked: Asked, reply: &Reply) {
+        let sent = match ack {
+            Some(_) => self.acknowledge(ack, wire::acknowledgement(asked, reply)),
+            None => match wire::unasked(asked, reply) {
+                Some((event, packet)) => self.send(event, &packet),
+                None => Ok(()),
+            },
+        };
+        if sent.is_err() {
+            self.link().close(CloseReason::SlowReader);
+        }
+    }
+
+    /// Tells the client why its connection ends. The only thing that goes out after an overflow.
+    pub(super) fn say_closing(&self, reason: CloseReason) {
+        if let Some(socket) = self.socket() {
+            let packet = wire::closing(reason);
+            // Where it cannot be said, it is not said.
+            self.link().charge(packet.bytes()).ok();
+            socket.emit("closing", &packet).ok();
+        }
+    }
+
+    fn send(&self, event: &str, packet: &Packet) -> Result<(), Overflow> {
+        let Some(socket) = self.socket() else { return Ok(()) };
+        self.charge(packet.bytes(), || socket.emit(event, packet))
+    }
+
+    fn acknowledge(&self, ack: Option<i64>, answer: Acknowledgement) -> Result<(), Overflow> {
+        let Some(socket) = self.socket() else { return Ok(()) };
+        let mut unused = Value::Bytes(bytes::Bytes::new());
+        let sender = AckSender::from_message_parts(&socket, &mut unused, &ack);
+        let sender = sender.unwrap_or_else(|never| match never {});
+        match answer {
+            Acknowledgement::One(packet) => send_ack(self, sender, packet.bytes(), &packet),
+            Acknowledgement::Two(first, packet) => {
+                send_ack(self, sender, packet.bytes(), &(first, packet))
+            }
+        }
+    }
+
+    /// Takes room for `bytes` and sends. A connection that is about to end takes anything and sends
+    /// nothing.
+    fn charge(
+        &self,
+        bytes: usize,
+        send: impl FnOnce() -> Result<(), SendError>,
+    ) -> Result<(), Overflow> {
+        let link = self.link();
+        match link.fate() {
+            Fate::Open => {}
+            Fate::Overflowed => return Err(Overflow),
+            Fate::Telling | Fate::Closing | Fate::Cut => return Ok(()),
+        }
+        link.charge(bytes).map_err(|_full| Overflow)?;
+        match send() {
+            Ok(()) => Ok(()),
+            Err(SendError::Socket(SocketError::InternalChannelFull)) => {
+                link.overflow();
+                Err(Overflow)
+            }
+            Err(SendError::Socket(SocketError::Closed)) => {
+                link.relieve(bytes);
+                Ok(())
+            }
+            Err(SendError::Serialize(error)) => {
+                error!(error = %error, "a packet of ours cannot be encoded");
+                link.close(CloseReason::Fault);
+                Ok(())
+            }
+        }
+    }
+}
+
+fn send_ack(
+    conversation: &Conversation,
+    sender: AckSender,
+    bytes: usize,
+    answer: &impl Serialize,
+) -> Result<(), Overflow> {
+    conversation.charge(bytes, || sender.send(answer))
+}

@@ -1,0 +1,239 @@
+//! Payloads that clients post: several packets in one body.
+//!
+//! They are counted here before the engine parses any of them. Those of version 3 are also cut,
+//! because the engine copies everything that follows a packet once per packet: a megabyte of
+//! one-letter packets would keep a core busy for minutes.
+
+use bytes::{Buf as _, Bytes};
+use http::{HeaderMap, header::CONTENT_TYPE};
+
+use super::gate::{Refusal, Version};
+
+/// Between the packets of a payload of version 4.
+const SEPARATOR: u8 = 0x1e;
+
+/// Between the length and the text of a packet of version 3.
+const TEXT_MARK: u8 = b':';
+
+/// After the digits of a length in a binary payload of version 3.
+const BINARY_MARK: u8 = 0xff;
+
+/// Digits of the largest length that is read. No frame is near 10 MB.
+const DIGITS_MAX: usize = 7;
+
+/// How packets are put together.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum Kind {
+    /// Version 4: text with separators.
+    V4,
+    /// Version 3: text with lengths in UTF-16 units.
+    V3Text,
+    /// Version 3: bytes with lengths.
+    V3Binary,
+}
+
+impl Kind {
+    /// What a request of a session says that its body is.
+    pub(super) fn of(version: Version, headers: &HeaderMap) -> Result<Self, Refusal> {
+        let binary = headers.get(CONTENT_TYPE).is_some_and(|it| {
+            it.as_bytes().to_ascii_lowercase().starts_with(b"application/octet-stream")
+        });
+        match version {
+            Version::V4 if binary => Err(Refusal::BadRequest),
+            Version::V4 => Ok(Self::V4),
+            Version::V3 if binary => Ok(Self::V3Binary),
+            Version::V3 => Ok(Self::V3Text),
+        }
+    }
+}
+
+/// A payload that the engine reads in linear time.
+#[derive(Debug, PartialEq, Eq)]
+pub(super) struct Payload {
+    /// As the engine wants to hear it.
+    pub(super) content_type: &'static str,
+    /// How many packets there are.
+    pub(super) packets: usize,
+    /// The body in parts, each of which the engine sees on its own.
+    pub(super) parts: Vec<Bytes>,
+}
+
+/// Why a payload is not taken.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum Trouble {
+    /// It breaks the protocol.
+    Malformed,
+    /// It has more packets than may wait.
+    TooMany,
+}
+
+/// Counts the packets of `body`, and cuts it where the engine needs that.
+pub(super) fn cut(kind: Kind, body: Bytes, packets_max: usize) -> Result<Payload, Trouble> {
+    match kind {
+        Kind::V4 if body.is_empty() => Err(Trouble::Malformed),
+        Kind::V4 => {
+            let packets = body.split(|it| *it == SEPARATOR).count();
+            if packets > packets_max {
+                return Err(Trouble::TooMany);
+            }
+            Ok(Payload { content_type: "text/plain", packets, parts: vec![body] })
+        }
+        Kind::V3Text => each("text/plain", body, packets_max, text_packet),
+        Kind::V3Binary => each("application/octet-stream", body, packets_max, binary_packet),
+    }
+}
+
+/// The payload with which a client ends its session.
+pub(super) fn close(version: Version) -> Payload {
+    let packet: &'static [u8] = match version {
+        Version::V3 => b"1:1",
+        Version::V4 => b"1",
+    };
+    Payload { content_type: "text/plain", packets: 1, parts: vec![Bytes::from_static(packet)] }
+}
+
+/// Cuts `body` into packets; `length` says how long the first one is, head and all.
+fn each(
+    content_type: &'static str,
+    mut body: Bytes,
+    packets_max: usize,
+    length: fn(&[u8]) -> Option<usize>,
+) -> Result<Payload, Trouble> {
+    let mut parts = Vec::new();
+    while body.has_remaining() {
+        if parts.len() == packets_max {
+            return Err(Trouble::TooMany);
+        }
+        let length = length(&body).ok_or(Trouble::Malformed)?;
+        parts.push(body.split_to(length));
+    }
+    Ok(Payload { content_type, packets: parts.len(), parts })
+}
+
+/// The length of the packet at the beginning of a text payload, head and all.
+fn text_packet(payload: &[u8]) -> Option<usize> {
+    let head = payload.iter().take(DIGITS_MAX + 1).position(|it| *it == TEXT_MARK)?;
+    let units = number(payload.get(..head)?.iter().map(|it| it.wrapping_sub(b'0')))?;
+    let text = payload.get(head + 1..)?;
+    Some(head + 1 + utf16_prefix(text, units)?)
+}
+
+/// The length of the packet at the beginning of a binary payload, head and all.
+fn binary_packet(payload: &[u8]) -> Option<usize> {
+    let (kind, rest) = payload.split_first()?;
+    let digits = rest.iter().take(DIGITS_MAX + 1).position(|it| *it == BINARY_MARK)?;
+    let bytes = number(rest.get(..digits)?.iter().copied())?;
+    let whole = 1 + digits + 1 + bytes;
+    (*kind <= 1 && payload.len() >= whole).then_some(whole)
+}
+
+/// A number above zero.
+fn number(digits: impl Iterator<Item = u8>) -> Option<usize> {
+    let mut sum = 0;
+    for digit in digits {
+        if digit > 9 {
+            return None;
+        }
+        sum = sum * 10 + usize::from(digit);
+    }
+    (sum > 0).then_some(sum)
+}
+
+/// How many bytes of UTF-8 make up the first `units` units of UTF-16.
+///
+/// Only first bytes are looked at. Whether the rest is UTF-8 is for the engine to check.
+pub(super) fn utf16_prefix(text: &[u8], units: usize) -> Option<usize> {
+    let (mut bytes, mut left) = (0, units);
+    while left > 0 {
+        let (length, weight) = match text.get(bytes)? {
+            0x00..=0x7f => (1, 1),
+            0xc0..=0xdf => (2, 1),
+            0xe0..=0xef => (3, 1),
+            0xf0..=0xf7 => (4, 2),
+            _ => return None,
+        };
+        bytes += length;
+        left = left.checked_sub(weight)?;
+    }
+    (bytes <= text.len()).then_some(bytes)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn parts(kind: Kind, body: &[u8]) -> Result<Vec<Vec<u8>>, Trouble> {
+        let payload = cut(kind, Bytes::copy_from_slice(body), 4)?;
+        Ok(payload.parts.iter().map(|it| it.to_vec()).collect())
+    }
+
+    #[test]
+    fn packets_of_version_4_are_counted_and_left_together() {
+        let payload = cut(Kind::V4, Bytes::from_static(b"4a\x1e4b\x1e3"), 3).unwrap();
+        assert_eq!((payload.packets, payload.parts.len()), (3, 1));
+        assert_eq!(cut(Kind::V4, Bytes::from_static(&[0x1e; 3]), 3), Err(Trouble::TooMany));
+    }
+
+    #[test]
+    fn packets_of_version_3_are_cut_at_their_utf16_lengths() {
+        let body = "3:4é€4:4\u{1f600}x2:4b".as_bytes();
+        let cut = parts(Kind::V3Text, body).unwrap();
+        let expected = ["3:4é€", "4:4\u{1f600}x", "2:4b"].map(|it| it.as_bytes().to_vec());
+        assert_eq!(cut, expected);
+    }
+
+    #[test]
+    fn malformed_text_of_version_3_is_refused() {
+        for bad in [
+            "1",
+            ":1",
+            "x:1",
+            "-1:1",
+            "0:",
+            "0:0:0:",
+            "9:4a",
+            "2:\u{1f600}\u{1f600}",
+            "12345678:4",
+            "99999999999999999999:4",
+            "1:4extra",
+        ] {
+            assert_eq!(parts(Kind::V3Text, bad.as_bytes()), Err(Trouble::Malformed), "{bad}");
+        }
+        assert_eq!(parts(Kind::V3Text, b"3:4\x80a"), Err(Trouble::Malformed));
+        assert_eq!(parts(Kind::V3Text, "1:2".repeat(5).as_bytes()), Err(Trouble::TooMany));
+    }
+
+    #[test]
+    fn binary_packets_of_version_3_are_cut() {
+        let body = [0, 2, 255, b'4', b'x', 1, 1, 0, 255, 4, 1, 2, 3, 4, 5, 6, 7, 8, 9];
+        let cut = parts(Kind::V3Binary, &body).unwrap();
+        assert_eq!(cut.iter().map(Vec::len).collect::<Vec<_>>(), [5, 14]);
+        for bad in [
+            &[0][..],
+            &[0, 255][..],
+            &[2, 1, 255, b'4'][..],
+            &[0, 0, 255][..],
+            &[1, 5, 255, 4][..],
+            &[0, 1, b'4'][..],
+            &[0, 10, 255, b'4'][..],
+            &[0, 9, 9, 9, 9, 9, 9, 9, 9, 255][..],
+        ] {
+            assert_eq!(parts(Kind::V3Binary, bad), Err(Trouble::Malformed), "{bad:?}");
+        }
+    }
+
+    #[test]
+    fn a_megabyte_of_tiny_packets_is_cut_quickly() {
+        let body = Bytes::from("1:2".repeat(300_000));
+        assert_eq!(cut(Kind::V3Text, body, 400_000).unwrap().packets, 300_000);
+    }
+
+    #[test]
+    fn version_4_takes_no_bytes() {
+        let mut headers = HeaderMap::new();
+        headers.insert(CONTENT_TYPE, "application/octet-stream".parse().unwrap());
+        assert_eq!(Kind::of(Version::V4, &headers), Err(Refusal::BadRequest));
+        assert_eq!(Kind::of(Version::V3, &headers), Ok(Kind::V3Binary));
+        assert_eq!(Kind::of(Version::V4, &HeaderMap::new()), Ok(Kind::V4));
+    }
+}

@@ -1,0 +1,199 @@
+//! Whether a WebSocket works, found out before the engine hears of it.
+//!
+//! The engine takes a session for upgrading as soon as a WebSocket opens, answers its polls with
+//! nothing from then on, and kills it when anything goes wrong. But there are proxies that accept a
+//! WebSocket and drop its frames. So the first frames are exchanged here: the client's `2probe`, our
+//! `3probe`, its `5`. Until the last of them has come, polling goes on as if nothing had happened, and
+//! whatever fails, fails without the session noticing.
+
+use std::sync::Arc;
+
+use tokio::io::{AsyncRead, AsyncReadExt as _, AsyncWrite, AsyncWriteExt as _};
+
+use super::{link::Link, polling::Carrier};
+
+/// Our `3probe`: one whole text frame. The engine writes the same one later, to nobody.
+pub(super) const ANSWER: &[u8] = b"\x81\x063probe";
+
+/// The longest text that a frame with a short head has.
+const TEXT_BYTES_MAX: usize = 125;
+
+/// The one attempt of a session to change over to a WebSocket.
+///
+/// Dropping it leaves the session polling, unless the change was made.
+#[derive(Debug)]
+pub(super) struct Probe {
+    link: Arc<Link>,
+}
+
+impl Probe {
+    /// Begins the attempt, if the session polls and no other one is on.
+    pub(super) fn begin(link: Arc<Link>) -> Option<Self> {
+        let begun = link.polled()?.change(Carrier::Polling, Carrier::Probing);
+        begun.then(|| Self { link })
+    }
+
+    /// The session.
+    pub(super) fn link(&self) -> &Arc<Link> {
+        &self.link
+    }
+
+    /// Exchanges the first frames. Answers everything that the client sent, to be read once more by
+    /// the engine; nothing when the WebSocket does not work.
+    pub(super) async fn run(
+        &self,
+        stream: &mut (impl AsyncRead + AsyncWrite + Unpin),
+    ) -> Option<Vec<u8>> {
+        let mut seen = Vec::new();
+        let probed = expect(stream, &mut seen, 0, b"2probe").await?;
+        stream.write_all(ANSWER).await.ok()?;
+        stream.flush().await.ok()?;
+        self.change(Carrier::Probing, Carrier::Switching);
+        self.link.notify();
+        expect(stream, &mut seen, probed, b"5").await?;
+        Some(seen)
+    }
+
+    /// From now on the WebSocket carries the session.
+    pub(super) fn succeed(self) {
+        self.change(Carrier::Switching, Carrier::WebSocket);
+    }
+
+    fn change(&self, from: Carrier, to: Carrier) {
+        if let Some(polled) = self.link.polled() {
+            polled.change(from, to);
+        }
+    }
+}
+
+impl Drop for Probe {
+    fn drop(&mut self) {
+        self.change(Carrier::Probing, Carrier::Polling);
+        self.change(Carrier::Switching, Carrier::Polling);
+    }
+}
+
+/// Reads into `seen` until the frame that begins at `from` is whole. Answers where it ends, if it is
+/// a text frame that says `text`.
+async fn expect(
+    stream: &mut (impl AsyncRead + Unpin),
+    seen: &mut Vec<u8>,
+    from: usize,
+    text: &[u8],
+) -> Option<usize> {
+    loop {
+        match frame(seen.get(from..)?) {
+            Frame::Text(said) if said == text => return Some(from + 6 + text.len()),
+            Frame::Text(_) | Frame::Other => return None,
+            Frame::Unfinished => {}
+        }
+        let mut buffer = [0; 64];
+        let read = stream.read(&mut buffer).await.ok().filter(|it| *it > 0)?;
+        seen.extend_from_slice(buffer.get(..read)?);
+    }
+}
+
+/// The beginning of what a client sends.
+#[derive(Debug, PartialEq, Eq)]
+enum Frame {
+    /// A whole, masked, short text frame.
+    Text(Vec<u8>),
+    /// The beginning of one.
+    Unfinished,
+    /// Anything else.
+    Other,
+}
+
+fn frame(bytes: &[u8]) -> Frame {
+    match bytes {
+        [] | [0x81] => return Frame::Unfinished,
+        [0x81, length, ..] if length & 0x80 != 0 => {}
+        _ => return Frame::Other,
+    }
+    let length = usize::from(bytes.get(1).copied().unwrap_or_default() & 0x7f);
+    if length > TEXT_BYTES_MAX {
+        return Frame::Other;
+    }
+    match (bytes.get(2..6), bytes.get(6..6 + length)) {
+        (Some(mask), Some(text)) => {
+            Frame::Text(text.iter().zip(mask.iter().cycle()).map(|(it, key)| it ^ key).collect())
+        }
+        _ => Frame::Unfinished,
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    /// A client's text frame.
+    fn masked(text: &[u8]) -> Vec<u8> {
+        let mask = [0x11, 0x22, 0x33, 0x44];
+        let mut frame = vec![0x81, 0x80 | u8::try_from(text.len()).unwrap()];
+        frame.extend(mask);
+        frame.extend(text.iter().zip(mask.iter().cycle()).map(|(it, key)| it ^ key));
+        frame
+    }
+
+    #[test]
+    fn a_masked_text_frame_is_read() {
+        assert_eq!(frame(&masked(b"2probe")), Frame::Text(b"2probe".to_vec()));
+        assert_eq!(frame(&masked(b"")), Frame::Text(Vec::new()));
+    }
+
+    #[test]
+    fn every_beginning_of_a_frame_is_unfinished() {
+        let whole = masked(b"2probe");
+        for length in 0..whole.len() {
+            assert_eq!(frame(&whole[..length]), Frame::Unfinished, "{length} bytes");
+        }
+    }
+
+    #[test]
+    fn anything_else_is_no_probe() {
+        for other in [
+            &b"test"[..],                // RSV bits
+            b"\x81\x062probe",           // not masked
+            b"\x01\x86aaaa2probe",       // not the last fragment
+            b"\x82\x86aaaa2probe",       // binary
+            b"\x89\x80aaaa",             // a ping
+            b"\x88\x80aaaa",             // a close
+            b"\x81\xfe\xff\xffaaaa",     // long
+            b"\x81\xff\x80\0\0\0\0\0\0", // longer than anything
+        ] {
+            assert_eq!(frame(other), Frame::Other, "{other:?}");
+        }
+    }
+
+    #[tokio::test]
+    async fn frames_are_found_however_they_arrive() {
+        let (mut client, mut server) = tokio::io::duplex(256);
+        let mut sent = masked(b"2probe");
+        sent.extend(masked(b"5"));
+        sent.extend(masked(b"42[\"early\"]"));
+        let bytes = sent.clone();
+        let writing = async {
+            for byte in bytes {
+                client.write_all(&[byte]).await.unwrap();
+                tokio::task::yield_now().await;
+            }
+        };
+        let reading = async {
+            let mut seen = Vec::new();
+            let probed = expect(&mut server, &mut seen, 0, b"2probe").await.unwrap();
+            let done = expect(&mut server, &mut seen, probed, b"5").await.unwrap();
+            (seen, done)
+        };
+        let ((seen, done), ()) = tokio::join!(reading, writing);
+        assert_eq!(done, 12 + 7);
+        assert_eq!(seen, sent[..seen.len()]);
+    }
+
+    #[tokio::test]
+    async fn a_stream_that_ends_is_no_probe() {
+        let (mut client, mut server) = tokio::io::duplex(256);
+        client.write_all(&masked(b"2probe")[..5]).await.unwrap();
+        drop(client);
+        assert_eq!(expect(&mut server, &mut Vec::new(), 0, b"2probe").await, None);
+    }
+}

@@ -1,0 +1,246 @@
+//! The whole stack in memory: requests, frames, the engine and a chat, without a network.
+
+use std::{sync::Arc, time::Duration};
+
+use axum::body::Body;
+use http::{Method, Request, Response, StatusCode};
+use http_body_util::BodyExt as _;
+use hyper::service::service_fn;
+use hyper_util::rt::TokioIo;
+use tokio::{
+    io::{AsyncReadExt as _, AsyncWriteExt as _, DuplexStream, duplex},
+    time::timeout,
+};
+use tokio_util::sync::CancellationToken;
+
+use super::SocketIoTransport;
+use crate::{
+    auth::{KeyTokens, Secret},
+    bus::LocalBus,
+    chat::{Chat, Guests, Parts, Rules},
+    clock::{RandomIds, SystemClock},
+    domain::{Limits, NodeId, SpacePattern},
+    store::MemoryStore,
+    tasks::Tasks,
+    transport::origin::Origins,
+};
+
+/// No test waits longer for anything.
+pub(super) const PATIENCE: Duration = Duration::from_mins(2);
+
+/// A transport with a chat behind it.
+pub(super) struct Stack {
+    pub(super) chat: Arc<Chat>,
+    pub(super) tasks: Tasks,
+    pub(super) transport: Arc<SocketIoTransport>,
+}
+
+impl Stack {
+    pub(super) fn start() -> Self {
+        Self::within(Limits::default())
+    }
+
+    pub(super) fn within(limits: Limits) -> Self {
+        let spaces = ["/shop", "/team-*"].map(|it| SpacePattern::parse(it).unwrap());
+        let secret = Secret::from_raw(&[7; 32]);
+        let (chat, writer) = Chat::new(Parts {
+            store: Arc::new(MemoryStore::default()),
+            bus: Arc::new(LocalBus),
+            tokens: Arc::new(KeyTokens::new(&secret, Arc::new(SystemClock))),
+            clock: Arc::new(SystemClock),
+            ids: Arc::new(RandomIds),
+            rules: Rules {
+                limits,
+                guests: Guests::On,
+                guest_lifetime: Duration::from_hours(1),
+                spaces: spaces.to_vec(),
+                node: NodeId::from_raw("test"),
+            },
+        });
+        let tasks = Tasks::new();
+        // Not among the others: it ends after them.
+        Tasks::new().spawn("journal", writer.run(CancellationToken::new()));
+        let origins = Arc::new(Origins::new(vec!["https://good.example".to_owned()]));
+        let transport = SocketIoTransport::new(Arc::clone(&chat), &spaces, origins, tasks.clone());
+        Self { chat, tasks, transport: Arc::new(transport) }
+    }
+
+    /// Sends one request past any connection.
+    pub(super) async fn ask(&self, request: Request<Body>) -> Response<Body> {
+        timeout(PATIENCE, self.transport.handle(request)).await.expect("an answer")
+    }
+
+    /// `GET` or `POST` on a query.
+    pub(super) async fn call(
+        &self,
+        method: Method,
+        query: &str,
+        body: impl Into<Body>,
+    ) -> (StatusCode, String) {
+        let uri = format!("/socket.io/?{query}");
+        let request = Request::builder().method(method).uri(uri).body(body.into()).unwrap();
+        read(self.ask(request).await).await
+    }
+
+    /// Opens a polling session and answers the query under which it goes on.
+    pub(super) async fn open(&self, eio: u8) -> String {
+        let query = format!("EIO={eio}&transport=polling");
+        let (status, body) = self.call(Method::GET, &query, "").await;
+        assert_eq!(status, StatusCode::OK);
+        let sid = body.split("\"sid\":\"").nth(1).and_then(|it| it.split('"').next()).unwrap();
+        format!("{query}&sid={sid}")
+    }
+
+    pub(super) async fn get(&self, query: &str) -> (StatusCode, String) {
+        self.call(Method::GET, query, "").await
+    }
+
+    pub(super) async fn post(&self, query: &str, body: impl Into<Body>) -> (StatusCode, String) {
+        self.call(Method::POST, query, body).await
+    }
+
+    /// Asks for a WebSocket. Answers the status, and the stream behind the head.
+    pub(super) async fn web_socket(
+        &self,
+        query: &str,
+        buffer: usize,
+    ) -> (StatusCode, DuplexStream) {
+        let (server, mut client) = duplex(buffer);
+        let transport = Arc::clone(&self.transport);
+        self.tasks.spawn("test connection", async move {
+            let service = service_fn(move |request: Request<hyper::body::Incoming>| {
+                let transport = Arc::clone(&transport);
+                async move {
+                    Ok::<_, std::convert::Infallible>(
+                        transport.handle(request.map(Body::new)).await,
+                    )
+                }
+            });
+            let connection = hyper::server::conn::http1::Builder::new()
+                .serve_connection(TokioIo::new(server), service);
+            connection.with_upgrades().await.ok();
+        });
+        let head = format!(
+            "GET /socket.io/?{query} HTTP/1.1\r\nhost: x\r\nconnection: Upgrade\r\n\
+             upgrade: websocket\r\nsec-websocket-version: 13\r\n\
+             sec-websocket-key: dGhlIHNhbXBsZSBub25jZQ==\r\n\r\n"
+        );
+        client.write_all(head.as_bytes()).await.unwrap();
+        let mut answer = Vec::new();
+        while !answer.ends_with(b"\r\n\r\n") {
+            answer.push(client.read_u8().await.unwrap());
+        }
+        let status = std::str::from_utf8(&answer[9..12]).unwrap().parse().unwrap();
+        (status, client)
+    }
+
+    /// Waits until so many sessions live.
+    pub(super) async fn lives(&self, count: usize) {
+        let reached = async {
+            while self.chat.connections() != count {
+                tokio::time::sleep(Duration::from_millis(1)).await;
+            }
+        };
+        timeout(PATIENCE, reached).await.unwrap_or_else(|_| {
+            panic!("{} sessions live, not {count}", self.chat.connections());
+        });
+    }
+}
+
+/// A new session on a WebSocket.
+pub(super) const NEW: &str = "EIO=4&transport=websocket";
+
+/// Polls until something has `what` in it.
+pub(super) async fn poll_for(stack: &Stack, here: &str, what: &str) -> String {
+    loop {
+        let (status, body) = stack.get(here).await;
+        assert_eq!(status, StatusCode::OK, "before {what}: {body}");
+        if body.contains(what) {
+            return body;
+        }
+    }
+}
+
+/// Waits until the session is unknown.
+pub(super) async fn gone(stack: &Stack, here: &str) {
+    let unknown = async {
+        while stack.get(here).await.0 != StatusCode::BAD_REQUEST {
+            tokio::time::sleep(Duration::from_millis(1)).await;
+        }
+    };
+    timeout(PATIENCE, unknown).await.expect("the end of the session");
+}
+
+/// Opens a session and a conversation on it, as somebody.
+pub(super) async fn connect(stack: &Stack, buffer: usize, user: &str) -> DuplexStream {
+    let (status, mut client) = stack.web_socket(NEW, buffer).await;
+    assert_eq!(status, StatusCode::SWITCHING_PROTOCOLS);
+    client.say("40").await;
+    client.hear_of("40{").await;
+    client.say(&format!(r#"429999["new user","{user}"]"#)).await;
+    client.hear_of("439999[true").await;
+    client
+}
+
+/// Opens a polling session and a conversation on it.
+pub(super) async fn poll(stack: &Stack) -> (String, String) {
+    let here = stack.open(4).await;
+    stack.post(&here, "40").await;
+    stack.lives(1).await;
+    while !stack.get(&here).await.1.contains("40{") {}
+    stack.post(&here, "429[\"new user\",\"ann\"]\u{1e}3").await;
+    while !stack.get(&here).await.1.contains("439[") {}
+    let there = here.replace("transport=polling", "transport=websocket");
+    (here, there)
+}
+
+pub(super) async fn read(response: Response<Body>) -> (StatusCode, String) {
+    let status = response.status();
+    let body = response.into_body().collect().await.unwrap().to_bytes();
+    (status, String::from_utf8(body.to_vec()).unwrap())
+}
+
+/// A client's side of a WebSocket.
+pub(super) trait Frames {
+    async fn say(&mut self, text: &str);
+    async fn hear(&mut self) -> Option<String>;
+    async fn hear_of(&mut self, what: &str) -> String;
+}
+
+impl Frames for DuplexStream {
+    async fn say(&mut self, text: &str) {
+        let mut frame = match u16::try_from(text.len()).unwrap() {
+            short @ 0..=125 => vec![0x81, 0x80 | u8::try_from(short).unwrap()],
+            long => [&[0x81, 0xfe], &long.to_be_bytes()[..]].concat(),
+        };
+        frame.extend([0; 4]);
+        frame.extend(text.as_bytes());
+        self.write_all(&frame).await.unwrap();
+    }
+
+    /// The next text; nothing when the server closes.
+    async fn hear(&mut self) -> Option<String> {
+        let reading = async {
+            let kind = self.read_u8().await.ok()?;
+            let length = match self.read_u8().await.ok()? {
+                126 => usize::from(self.read_u16().await.ok()?),
+                127 => usize::try_from(self.read_u64().await.ok()?).unwrap(),
+                short => usize::from(short),
+            };
+            let mut text = vec![0; length];
+            self.read_exact(&mut text).await.ok()?;
+            (kind == 0x81).then(|| String::from_utf8(text).unwrap())
+        };
+        timeout(PATIENCE, reading).await.expect("a frame")
+    }
+
+    /// The next text that has `what` in it.
+    async fn hear_of(&mut self, what: &str) -> String {
+        loop {
+            let text = self.hear().await.unwrap_or_else(|| panic!("closed before {what}"));
+            if text.contains(what) {
+                return text;
+            }
+        }
+    }
+}

@@ -1,0 +1,107 @@
+//! The WebSocket handshake (RFC 6455, section 4.2), answered by us for both wires.
+//!
+//! No extension is spoken here, so what a client offers of these is not even read.
+
+use axum::body::Body;
+use base64::{Engine as _, prelude::BASE64_STANDARD};
+use http::{
+    HeaderMap, HeaderName, HeaderValue, Response, StatusCode,
+    header::{CONNECTION, SEC_WEBSOCKET_ACCEPT, SEC_WEBSOCKET_KEY, SEC_WEBSOCKET_VERSION, UPGRADE},
+};
+use tokio_tungstenite::tungstenite::handshake::derive_accept_key;
+
+/// Why a request is no handshake that we can accept.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum BadHandshake {
+    /// It does not ask for a WebSocket.
+    NotAnUpgrade,
+    /// It asks for another version than 13.
+    OtherVersion,
+    /// Its key is not 16 bytes in base64.
+    BadKey,
+}
+
+/// Checks a client's handshake, and answers what its key is answered with.
+pub(super) fn accept(headers: &HeaderMap) -> Result<HeaderValue, BadHandshake> {
+    if !has_word(headers, &CONNECTION, "upgrade") || !has_word(headers, &UPGRADE, "websocket") {
+        return Err(BadHandshake::NotAnUpgrade);
+    }
+    if headers.get(SEC_WEBSOCKET_VERSION).is_none_or(|it| it != "13") {
+        return Err(BadHandshake::OtherVersion);
+    }
+    let mut keys = headers.get_all(SEC_WEBSOCKET_KEY).iter();
+    let (Some(key), None) = (keys.next(), keys.next()) else {
+        return Err(BadHandshake::BadKey);
+    };
+    match BASE64_STANDARD.decode(key) {
+        Ok(nonce) if nonce.len() == 16 => {
+            let accept = derive_accept_key(key.as_bytes());
+            HeaderValue::try_from(accept).map_err(|_not_base64| BadHandshake::BadKey)
+        }
+        _ => Err(BadHandshake::BadKey),
+    }
+}
+
+/// The answer with which HTTP ends.
+pub(super) fn switching(accept: HeaderValue) -> Response<Body> {
+    let mut response = Response::new(Body::empty());
+    *response.status_mut() = StatusCode::SWITCHING_PROTOCOLS;
+    let headers = response.headers_mut();
+    headers.insert(CONNECTION, HeaderValue::from_static("Upgrade"));
+    headers.insert(UPGRADE, HeaderValue::from_static("websocket"));
+    headers.insert(SEC_WEBSOCKET_ACCEPT, accept);
+    response
+}
+
+/// Whether one of the comma-separated values of a header is `word`.
+fn has_word(headers: &HeaderMap, name: &HeaderName, word: &str) -> bool {
+    let values = headers.get_all(name).iter().filter_map(|it| it.to_str().ok());
+    values.flat_map(|it| it.split(',')).any(|it| it.trim().eq_ignore_ascii_case(word))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn headers(changes: &[(&'static str, &'static str)]) -> HeaderMap {
+        let good = [
+            ("connection", "keep-alive, Upgrade"),
+            ("upgrade", "WebSocket"),
+            ("sec-websocket-version", "13"),
+            ("sec-websocket-key", "dGhlIHNhbXBsZSBub25jZQ=="),
+        ];
+        let mut headers = HeaderMap::new();
+        for (name, value) in good.iter().chain(changes) {
+            headers.insert(*name, HeaderValue::from_static(value));
+        }
+        headers
+    }
+
+    #[test]
+    fn the_example_of_the_rfc_is_answered_as_there() {
+        assert_eq!(accept(&headers(&[])).unwrap(), "s3pPLMBiTxaQ9kYGzzhZRbK+xOo=");
+    }
+
+    #[test]
+    fn what_is_offered_beside_does_no_harm() {
+        let offers = [
+            ("sec-websocket-protocol", ",,;;\u{9}, x"),
+            ("sec-websocket-extensions", "constructor; __proto__"),
+        ];
+        assert!(accept(&headers(&offers)).is_ok());
+    }
+
+    #[test]
+    fn a_broken_handshake_is_refused() {
+        for (name, value, why) in [
+            ("connection", "keep-alive", BadHandshake::NotAnUpgrade),
+            ("upgrade", "h2c", BadHandshake::NotAnUpgrade),
+            ("sec-websocket-version", "8", BadHandshake::OtherVersion),
+            ("sec-websocket-key", "", BadHandshake::BadKey),
+            ("sec-websocket-key", "c2hvcnQ=", BadHandshake::BadKey),
+            ("sec-websocket-key", "not base64 at all", BadHandshake::BadKey),
+        ] {
+            assert_eq!(accept(&headers(&[(name, value)])), Err(why), "{name}: {value}");
+        }
+    }
+}
