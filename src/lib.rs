@@ -2,9 +2,11 @@
 //!
 //! The folders are the layers; ARCHITECTURE.md is the map.
 
+pub mod app;
 pub mod auth;
 pub mod bus;
 pub mod chat;
+pub mod cli;
 pub mod clock;
 pub mod config;
 pub mod domain;

@@ -1,0 +1,60 @@
+# Few words, the same on a laptop and in CI. `make run ARGS="--listen 0.0.0.0:3000"` passes flags.
+
+.PHONY: run test check rust js browser bench release tools chromium
+.NOTPARALLEL:
+
+PAGE := public/node_modules/.package-lock.json
+CLIENTS := js-client-tests/node_modules/.package-lock.json
+BINARY := target/release/roomcast
+
+# From a fresh clone to a running server.
+run: release
+	@exec $(BINARY) $(ARGS)
+
+# Everything that must pass.
+test: check rust js browser
+
+check: $(PAGE)
+	cargo fmt --all --check
+	cargo clippy --locked --all-targets -- -D warnings
+	RUSTDOCFLAGS="-D warnings" cargo doc --locked --no-deps
+
+rust: $(PAGE)
+	@if cargo nextest --version >/dev/null 2>&1; \
+	then set -x; cargo nextest run --locked; \
+	else set -x; cargo test --locked; fi
+
+# Strangers' clients against the release binary.
+js: release $(CLIENTS) tools
+	cd js-client-tests && npm test
+
+browser: release $(CLIENTS) chromium
+	cd js-client-tests && npm run browser
+
+bench: $(PAGE)
+	cargo bench --locked
+
+release: $(PAGE)
+	cargo build --locked --release
+
+# npm leaves this file when it is done.
+%/node_modules/.package-lock.json: %/package-lock.json
+	cd $* && npm ci --no-audit --no-fund
+	@touch $@
+
+# What the tests need besides Rust and Node.js, from Debian: $(call debian,program,package).
+define debian
+	@if command -v "$(1)" >/dev/null; then exit 0; fi; \
+	if [ "$$(id -u)" != 0 ] || ! command -v apt-get >/dev/null; then \
+		echo "The tests need $(1): apt-get install $(2)" >&2; \
+		exit 1; \
+	fi; \
+	apt-get update && DEBIAN_FRONTEND=noninteractive apt-get install --yes --no-install-recommends $(2)
+endef
+
+tools:
+	$(call debian,sqlite3,sqlite3)
+	$(call debian,prlimit,util-linux)
+
+chromium:
+	$(call debian,$(or $(CHROMIUM),/usr/bin/chromium),chromium)

@@ -1,0 +1,231 @@
+//! Composition: the one place that names engines.
+//!
+//! Starting and stopping are apart from running, so that two servers can live in one process.
+
+use std::{io::Write as _, net::SocketAddr, sync::Arc, time::Duration};
+
+use tokio::{
+    runtime,
+    signal::unix::{SignalKind, signal},
+    time::timeout,
+};
+use tokio_util::sync::CancellationToken;
+use tracing::info;
+
+use crate::{
+    auth::{self, KeyTokens},
+    bus::LocalBus,
+    chat::{
+        Chat, Guests, Parts, Rules,
+        ports::{Fault, IdSource, Store},
+    },
+    clock::{RandomIds, SystemClock},
+    config::{Config, Origin, StoreKind, Switch, Synchronous},
+    domain::NodeId,
+    store::{self, MemoryStore, SqliteOptions, SqliteStore},
+    tasks::Tasks,
+    transport::{
+        http, listener::Listener, origin::Origins, socketio::SocketIoTransport,
+        websocket::WebSocketTransport,
+    },
+};
+
+/// Why the server ended in a way that nobody asked for.
+#[derive(Debug, thiserror::Error)]
+pub enum Failure {
+    /// A setting that only turned out to be wrong when it was used.
+    #[error("`{key}`: {reason}")]
+    Setting {
+        /// Which.
+        key: &'static str,
+        /// What is wrong with it.
+        reason: String,
+    },
+    /// We broke.
+    #[error("{}", .0.chain())]
+    Broken(#[from] Fault),
+}
+
+/// Runs a server until it is told to stop.
+pub fn run(config: &Config) -> Result<(), Failure> {
+    let runtime = runtime::Builder::new_multi_thread().enable_all().build();
+    let runtime = runtime.map_err(|error| Fault::new("starting the runtime", error))?;
+    runtime.block_on(async {
+        let server = Server::start(config).await?;
+        announce(server.address())?;
+        server.until_told_to_stop().await?;
+        server.stop().await
+    })
+}
+
+/// The one line on standard output: whoever started us may connect now.
+fn announce(address: SocketAddr) -> Result<(), Fault> {
+    let mut out = std::io::stdout();
+    writeln!(out, "listening on http://{address}")
+        .and_then(|()| out.flush())
+        .map_err(|error| Fault::new("saying that the server is ready", error))
+}
+
+/// A running server.
+#[derive(Debug)]
+pub struct Server {
+    address: SocketAddr,
+    patience: Duration,
+    chat: Arc<Chat>,
+    /// What serves clients, and ends first.
+    front: Tasks,
+    /// What serves the front, and ends after it.
+    back: Tasks,
+    /// Tells the journal that nothing more will come.
+    finish: CancellationToken,
+    store: StoreGuard,
+}
+
+/// The store, which does not print.
+struct StoreGuard(Arc<dyn Store>);
+
+impl std::fmt::Debug for StoreGuard {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.write_str("Store")
+    }
+}
+
+impl Server {
+    /// Opens the engines and begins to listen.
+    pub async fn start(config: &Config) -> Result<Self, Failure> {
+        let secret = auth::open(&config.data).map_err(setting("data"))?;
+        let store = open_store(config).await?;
+        let clock = Arc::new(SystemClock);
+        let (chat, writer) = Chat::new(Parts {
+            store: Arc::clone(&store),
+            bus: Arc::new(LocalBus),
+            tokens: Arc::new(KeyTokens::new(&secret, Arc::<SystemClock>::clone(&clock))),
+            clock,
+            ids: Arc::new(RandomIds),
+            rules: rules(config),
+        });
+        let (front, back, finish) = (Tasks::new(), Tasks::new(), CancellationToken::new());
+        back.spawn_vital("journal", writer.run(finish.clone()));
+        back.spawn_vital("roll", until(back.clone(), Arc::clone(&chat).call_roll()));
+        let listener = Listener::bind(config.listen, chat.limits())
+            .map_err(|error| cannot_listen(config.listen, &error))?;
+        let address = listener.local_addr();
+        let router = router(config, &chat, &front);
+        front.spawn_vital("listener", listener.run(router, front.clone()));
+        info!(%address, "listening");
+        let patience = Duration::from_millis(config.drain_ms_max);
+        let store = StoreGuard(store);
+        Ok(Self { address, patience, chat, front, back, finish, store })
+    }
+
+    /// Where clients connect.
+    pub fn address(&self) -> SocketAddr {
+        self.address
+    }
+
+    /// How many connections there are.
+    pub fn connections(&self) -> usize {
+        self.chat.connections()
+    }
+
+    /// Waits for SIGTERM or SIGINT, or for the end of a task that the server cannot do without.
+    async fn until_told_to_stop(&self) -> Result<(), Failure> {
+        let listen = |kind| signal(kind).map_err(|error| Fault::new("listening to signals", error));
+        let mut terminate = listen(SignalKind::terminate())?;
+        let mut interrupt = listen(SignalKind::interrupt())?;
+        // All of them are cancel-safe.
+        tokio::select! {
+            _ = terminate.recv() => info!("told to stop"),
+            _ = interrupt.recv() => info!("told to stop"),
+            () = self.front.draining() => info!("a task ended early"),
+            () = self.back.draining() => info!("a task ended early"),
+        }
+        Ok(())
+    }
+
+    /// Stops accepting, tells everyone, stores what was taken, and lets go of everything, within
+    /// the time that the setting `drain_ms_max` gives.
+    pub async fn stop(self) -> Result<(), Failure> {
+        let broke = self.back.is_draining();
+        let part = self.patience / 4;
+        self.chat.drain();
+        // Whoever polls has to ask once more to hear of it, so the door stays open a little longer.
+        // New clients are refused from now on. Whether everybody has gone is seen below.
+        timeout(part * 2, self.chat.drained()).await.ok();
+        let front = self.front.finish(part).await;
+        self.finish.cancel();
+        let back = self.back.finish(part).await;
+        self.store.0.close().await;
+        info!("stopped");
+        front.and(back).map_err(|left| Fault::new("stopping", left))?;
+        if broke {
+            return Err(Fault::new("serving", "a task ended that should not have").into());
+        }
+        Ok(())
+    }
+}
+
+/// Runs `task` until the tasks that it belongs to are asked to finish.
+async fn until(tasks: Tasks, task: impl Future<Output = ()>) {
+    tokio::select! {
+        () = task => (),
+        () = tasks.draining() => (),
+    }
+}
+
+fn router(config: &Config, chat: &Arc<Chat>, front: &Tasks) -> axum::Router {
+    let origins = config.origins.iter().map(Origin::as_raw).map(str::to_owned).collect();
+    let origins = Arc::new(Origins::new(origins));
+    let (shared, tasks) = (Arc::clone(chat), front.clone());
+    let socketio =
+        SocketIoTransport::new(shared, &config.spaces, Arc::clone(&origins), tasks.clone());
+    let websocket = WebSocketTransport::new(Arc::clone(chat), origins, tasks);
+    http::router(Arc::clone(chat), socketio, websocket)
+}
+
+async fn open_store(config: &Config) -> Result<Arc<dyn Store>, Failure> {
+    if config.store == StoreKind::Memory {
+        return Ok(Arc::new(MemoryStore::default()));
+    }
+    let options = SqliteOptions {
+        directory: config.data.clone(),
+        synchronous: match config.sqlite.synchronous {
+            Synchronous::Full => store::Synchronous::Full,
+            Synchronous::Normal => store::Synchronous::Normal,
+        },
+        busy_wait_max: Duration::from_millis(config.sqlite.busy_ms_max),
+    };
+    let store = SqliteStore::open(&options).await.map_err(setting("data"))?;
+    Ok(Arc::new(store))
+}
+
+fn rules(config: &Config) -> Rules {
+    Rules {
+        limits: config.limits(),
+        guests: match config.guests {
+            Switch::On => Guests::On,
+            Switch::Off => Guests::Off,
+        },
+        guest_lifetime: Duration::from_secs(config.token.guest_ttl_secs),
+        spaces: config.spaces.clone(),
+        node: NodeId::from_raw(RandomIds.secret().get(..8).unwrap_or_default()),
+    }
+}
+
+/// The address is taken, or is not ours.
+fn cannot_listen(address: SocketAddr, error: &std::io::Error) -> Failure {
+    Failure::Setting { key: "listen", reason: format!("cannot listen on {address}: {error}") }
+}
+
+/// Makes an error the failure of a setting, with what caused it.
+fn setting<E: std::error::Error>(key: &'static str) -> impl FnOnce(E) -> Failure {
+    move |error| {
+        let mut reason = error.to_string();
+        let mut cause = error.source();
+        while let Some(error) = cause {
+            reason = format!("{reason}: {error}");
+            cause = error.source();
+        }
+        Failure::Setting { key, reason }
+    }
+}
