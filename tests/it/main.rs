@@ -1,1 +1,25 @@
-//! Ring 2.
+//! Ring 2: one process, real sockets, one binary.
+//!
+//! [`harness::TestServer`] is the only way in. Every wait is for an event and has
+//! [`harness::PATIENCE`]; where something must *not* happen, the test waits for what comes after it.
+
+#![expect(
+    clippy::unwrap_used,
+    clippy::panic,
+    clippy::indexing_slicing,
+    reason = "in a test a panic is a report"
+)]
+
+mod architecture;
+mod bad_input;
+mod clients;
+mod direct;
+mod harness;
+mod identity;
+mod lifecycle;
+mod limits;
+mod messages;
+mod presence;
+mod recovery;
+mod rooms;
+mod spaces;

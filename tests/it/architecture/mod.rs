@@ -1,0 +1,52 @@
+//! What the house promises about itself: where arrows point, how files look, what the tables say.
+
+mod arrows;
+mod tables;
+
+use std::{
+    fs,
+    path::{Path, PathBuf},
+};
+
+/// The longest file that one still reads in one go.
+const LINES_MAX: usize = 400;
+
+/// All source files below a directory of the repository, with their text.
+fn sources(directory: &str) -> Vec<(PathBuf, String)> {
+    let root = Path::new(env!("CARGO_MANIFEST_DIR"));
+    let mut found = Vec::new();
+    let mut directories = vec![root.join(directory)];
+    while let Some(directory) = directories.pop() {
+        for entry in fs::read_dir(directory).unwrap() {
+            let path = entry.unwrap().path();
+            if path.is_dir() {
+                directories.push(path);
+            } else if path.extension().is_some_and(|it| it == "rs") {
+                let text = fs::read_to_string(&path).unwrap();
+                found.push((path.strip_prefix(root).unwrap().to_owned(), text));
+            }
+        }
+    }
+    assert!(!found.is_empty(), "{directory} holds sources");
+    found
+}
+
+#[test]
+fn every_file_says_what_it_is_for() {
+    for directory in ["src", "tests", "benches"] {
+        for (path, text) in sources(directory) {
+            assert!(text.starts_with("//! "), "{} does not open with //!", path.display());
+        }
+    }
+}
+
+#[test]
+fn no_file_is_longer_than_one_reads_in_one_go() {
+    let long: Vec<_> = ["src", "tests", "benches"]
+        .into_iter()
+        .flat_map(sources)
+        .map(|(path, text)| (path, text.lines().count()))
+        .filter(|(_, lines)| *lines > LINES_MAX)
+        .collect();
+    assert!(long.is_empty(), "above {LINES_MAX} lines: {long:?}");
+}

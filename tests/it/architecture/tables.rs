@@ -1,0 +1,92 @@
+//! docs/protocol.md and the code say the same.
+
+use roomcast::{
+    domain::{CloseReason, Rejection},
+    wire::{
+        code::{self, Reconnect, Retry},
+        websocket::Asked,
+    },
+};
+
+const PROTOCOL: &str = include_str!("../../../docs/protocol.md");
+
+/// The rows of the first table below a heading: cells without their back-ticks.
+fn table(heading: &str) -> Vec<Vec<String>> {
+    let (_, chapter) = PROTOCOL.split_once(&format!("\n## {heading}\n")).unwrap();
+    let lines = chapter.lines().skip_while(|line| !line.starts_with("| ---")).skip(1);
+    let rows = lines.take_while(|line| line.starts_with('|'));
+    let cell = |it: &str| it.trim().trim_matches('`').to_owned();
+    rows.map(|row| row.trim_matches('|').split(" | ").map(cell).collect()).collect()
+}
+
+/// Every rejection, in the order of the table. The match has no wildcard, so a new one does not
+/// compile until it has its place here.
+fn rejections() -> Vec<Rejection> {
+    use Rejection as R;
+    let mut all = vec![R::BadRequest("why")];
+    loop {
+        let next = match &all[all.len() - 1] {
+            R::BadRequest(_) => R::UnknownEvent,
+            R::UnknownEvent => R::Unauthorized,
+            R::Unauthorized => R::TokenExpired,
+            R::TokenExpired => R::TokenRequired,
+            R::TokenRequired => R::UnknownSpace,
+            R::UnknownSpace => R::SpaceForbidden,
+            R::SpaceForbidden => R::OriginForbidden,
+            R::OriginForbidden => R::NotIdentified,
+            R::NotIdentified => R::AlreadyIdentified,
+            R::AlreadyIdentified => R::NameInvalid,
+            R::NameInvalid => R::NameTaken,
+            R::NameTaken => R::RoomInvalid,
+            R::RoomInvalid => R::TooManyRooms,
+            R::TooManyRooms => R::NotMember,
+            R::NotMember => R::MessageEmpty,
+            R::MessageEmpty => R::MessageTooLarge,
+            R::MessageTooLarge => R::TooManyAttachments,
+            R::TooManyAttachments => R::IdInvalid,
+            R::IdInvalid => R::Conflict,
+            R::Conflict => R::NoSuchUser,
+            R::NoSuchUser => R::TooFast { retry_after: std::time::Duration::from_secs(1) },
+            R::TooFast { .. } => R::Unavailable,
+            R::Unavailable => R::Draining,
+            R::Draining => R::Internal,
+            R::Internal => return all,
+        };
+        all.push(next);
+    }
+}
+
+#[test]
+fn the_codes_are_those_of_the_protocol() {
+    let rejections = rejections();
+    let rows = rejections.iter().map(code::rejection).map(|row| {
+        let retry = if row.retry == Retry::Yes { "yes" } else { "no" };
+        vec![row.code.to_owned(), row.status.as_str().to_owned(), retry.to_owned()]
+    });
+    let told = table("Codes").into_iter().map(|row| row[..3].to_vec());
+    assert_eq!(rows.collect::<Vec<_>>(), told.collect::<Vec<_>>());
+}
+
+#[test]
+fn the_reasons_to_close_are_those_of_the_protocol() {
+    let rows = CloseReason::ALL.map(code::close).map(|row| {
+        let reconnect = if row.reconnect == Reconnect::Yes { "yes" } else { "no" };
+        vec![row.code.to_owned(), row.websocket.to_string(), reconnect.to_owned()]
+    });
+    let told = table("Closing").into_iter().map(|row| row[..3].to_vec());
+    assert_eq!(rows.to_vec(), told.collect::<Vec<_>>());
+    for row in CloseReason::ALL.map(code::close) {
+        let comes_back = row.websocket == 1001 || (4000..4500).contains(&row.websocket);
+        assert_eq!(comes_back, row.reconnect == Reconnect::Yes, "{}", row.code);
+    }
+}
+
+#[test]
+fn the_requests_of_the_protocol_are_known() {
+    let rows = table("Client to server");
+    assert_eq!(rows.len(), 8);
+    for row in rows {
+        assert_eq!(Asked::of(&row[0]).name(), Some(&*row[0]));
+    }
+    assert_eq!(Asked::of("new message").name(), None);
+}

@@ -1,0 +1,54 @@
+//! Input that broke other servers: this one answers it or hangs up, and nobody else notices.
+//!
+//! After each piece of it a witness looks: two others still chat, the room's `seq` has no place that
+//! somebody else took, and they heard nothing but each other.
+
+mod frames;
+mod http;
+mod packets;
+
+use serde_json::{Value, json};
+
+use crate::{
+    clients::{Client, Wire},
+    harness::TestServer,
+};
+
+/// Two who chat undisturbed.
+struct Witness {
+    ann: Client,
+    bob: Client,
+    seq: u64,
+}
+
+impl Witness {
+    async fn new(server: &TestServer) -> Self {
+        let ann = Client::named(server, Wire::WebSocket, "ann").await;
+        let mut bob = Client::named(server, Wire::SocketIo, "bob").await;
+        while bob.ask("GroupList", Value::Null).await["count"] != 2 {}
+        Self { ann, bob, seq: 0 }
+    }
+
+    /// Looks whether anything came of `what`.
+    async fn look(&mut self, what: &str) {
+        let what = &format!("after {what}");
+        self.seq += 1;
+        assert_eq!(self.ann.post(what).await, self.seq, "something was stored: {what}");
+        for client in [&mut self.ann, &mut self.bob] {
+            let heard = client.next("new message").await;
+            assert_eq!(heard["msg"], **what, "something was sent");
+            for event in ["new message", "GroupChat", "SingleChat", "closing", "error message"] {
+                assert!(!client.has_heard(event).await, "{event} after {what}");
+            }
+        }
+    }
+
+    /// Looks once more, also whether anybody is there who should not be.
+    async fn rest(mut self, server: TestServer) {
+        self.look("the end").await;
+        let list = self.ann.ask("GroupList", Value::Null).await;
+        assert_eq!(list["users"], json!(["ann", "bob"]));
+        drop(self);
+        server.stop().await;
+    }
+}

@@ -1,0 +1,242 @@
+//! Socket.IO and Engine.IO packets that broke parsers, over WebSocket and over polling.
+
+use serde_json::json;
+
+use super::Witness;
+use crate::{
+    clients::{
+        Client, Door, Wire,
+        engine::{Engine, Packet, Polling},
+        raw::{Raw, frame, text},
+    },
+    harness::{TestServer, patiently},
+};
+
+/// A connection of somebody who is in a room of their own.
+async fn mallory(server: &TestServer) -> Raw {
+    let mut raw = Raw::connect(server).await;
+    let answer = raw.handshake("/socket.io/?EIO=4&transport=websocket&room=cellar", "").await;
+    assert_eq!(answer.status, 101);
+    raw.send(text("40")).await;
+    raw.until("40{").await;
+    raw.send(text(r#"420["new user","mallory"]"#)).await;
+    raw.until("430[true,").await;
+    raw
+}
+
+/// What `new user` needs to be free again for the next one.
+async fn server() -> TestServer {
+    TestServer::with(|config| {
+        config.limits.presence_grace_ms = 0;
+        // A request that never ends is waited for.
+        config.drain_ms_max = 2000;
+    })
+    .await
+}
+
+/// What somebody sends, frame by frame.
+type Case = (&'static str, Vec<Vec<u8>>);
+
+/// Packets with attachments that do not fit them.
+fn attachments() -> Vec<Case> {
+    let bytes = || frame(0x82, b"bytes");
+    let event = |placeholder: &str| text(&format!(r#"451-["send message",{placeholder}]"#));
+    let good = || event(r#"{"_placeholder":true,"num":0}"#);
+    let many = text(r#"45999999999-["x",{"_placeholder":true,"num":0}]"#);
+    let eleven = text(r#"4511-["x",{"_placeholder":true,"num":0}]"#);
+    vec![
+        ("a thousand million attachments", vec![many]),
+        ("eleven attachments", vec![eleven, bytes().repeat(11)]),
+        ("num is splice", vec![event(r#"{"_placeholder":true,"num":"splice"}"#), bytes()]),
+        ("num is out of range", vec![event(r#"{"_placeholder":true,"num":1}"#), bytes()]),
+        ("num is below zero", vec![event(r#"{"_placeholder":true,"num":-1}"#), bytes()]),
+        ("num is no number", vec![event(r#"{"_placeholder":true,"num":1e99}"#), bytes()]),
+        ("num is left out", vec![event(r#"{"_placeholder":true}"#), bytes()]),
+        ("bytes without a head", vec![bytes()]),
+        ("text where bytes belong", vec![good(), text(r#"42["x"]"#)]),
+    ]
+}
+
+/// Packets whose text is not what it should be.
+fn texts() -> Vec<Case> {
+    let deep = |open: &str, close: &str| {
+        let (open, close) = (open.repeat(100_000), close.repeat(100_000));
+        text(&format!(r#"42["send message",{open}1{close}]"#))
+    };
+    vec![
+        ("a name that is an object", vec![text(r#"42[{"toString":"foo"}]"#)]),
+        ("a name that is true", vec![text(r#"42[true,"x"]"#)]),
+        ("a name that is null", vec![text("42[null]")]),
+        ("an event that is an object", vec![text("42{}")]),
+        ("an event that is empty", vec![text("42[]"), text("42")]),
+        ("an event that does not end", vec![text(r#"442["some","data""#)]),
+        ("CONNECT with an array", vec![text("40[]"), text(r#"40/admin,"invalid""#)]),
+        ("an ack for nothing", vec![text("43999[1]"), text(r#"43["x"]"#), text("43[]")]),
+        ("a large ack for nothing", vec![text("4399999999999999999999[]")]),
+        ("unknown types", vec![text("47"), text("4x"), text("4"), text("9"), text("")]),
+        ("a probe", vec![text("2probe"), text("5"), text("6")]),
+        ("an unknown space", vec![text("42/,[\"x\"]"), text("42/nowhere,[\"x\"]")]),
+        ("deep arrays", vec![deep("[", "]")]),
+        ("deep objects", vec![deep(r#"{"a":"#, "}")]),
+        ("brackets", vec![text(&format!("42{}", "[".repeat(100_000)))]),
+    ]
+}
+
+/// Packets that nobody has to answer.
+fn unanswered() -> Vec<Case> {
+    let head = || text(r#"451-["send message",{"_placeholder":true,"num":0}]"#);
+    vec![
+        ("a head and silence", vec![head()]),
+        ("a head and the end", vec![head(), frame(0x88, b"")]),
+        ("DISCONNECT of a stranger", vec![text("41/admin,{}")]),
+        ("a large ack number", vec![text(r#"4299999999999999999999["GroupList"]"#)]),
+        ("deep auth", vec![text(&format!("40{}", r#"{"a":"#.repeat(100_000)))]),
+    ]
+}
+
+/// Whether the client is told that something was wrong: by an event, or by the end.
+async fn is_told(raw: &mut Raw) -> bool {
+    raw.send(text(r#"429["GroupList"]"#)).await;
+    loop {
+        match patiently("an answer or the end", raw.frame()).await {
+            Some((_, payload)) if payload.starts_with(br#"42["error message""#) => return true,
+            Some((_, payload)) if payload.starts_with(b"44/admin,") => return true,
+            Some((_, payload)) if payload.starts_with(b"439[") => return false,
+            Some(_) => (),
+            None => return true,
+        }
+    }
+}
+
+#[tokio::test]
+async fn a_packet_that_breaks_the_protocol_hurts_only_its_sender() {
+    let server = server().await;
+    let mut witness = Witness::new(&server).await;
+    let answered = attachments().into_iter().chain(texts()).map(|case| (case, true));
+    let unanswered = unanswered().into_iter().map(|case| (case, false));
+    for ((what, frames), answered) in answered.chain(unanswered) {
+        let mut raw = mallory(&server).await;
+        for bytes in frames {
+            raw.send(bytes).await;
+        }
+        assert!(!answered || is_told(&mut raw).await, "{what}");
+        witness.look(what).await;
+        raw.send(frame(0x88, b"")).await;
+        raw.ended().await;
+        server.has_connections(2).await;
+    }
+    let door = Door::new().room("cellar").since("cellar", 0);
+    let mut carl = Client::named_at(&server, Wire::WebSocket, "carl", door).await;
+    assert_eq!(carl.missed("cellar").await, Ok(Vec::new()), "nothing was stored there either");
+    carl.goodbye().await;
+    witness.rest(server).await;
+}
+
+#[tokio::test]
+async fn error_is_an_event_like_any_other() {
+    let server = server().await;
+    let witness = Witness::new(&server).await;
+    for wire in [Wire::SocketIo, Wire::Polling] {
+        let door = Door::new().room("cellar");
+        let name = format!("mallory {wire:?}");
+        let mut mallory = Client::named_at(&server, wire, &name, door).await;
+        for event in
+            ["error", "connect", "disconnect", "disconnecting", "newListener", "constructor"]
+        {
+            mallory.say(event, "123").await;
+            let refusal = mallory.next("error message").await;
+            assert_eq!(refusal["code"], "unknown_event", "{wire:?} {event}");
+        }
+        assert_eq!(mallory.ask("GroupList", json!({})).await["ok"], true);
+        mallory.goodbye().await;
+    }
+    witness.rest(server).await;
+}
+
+#[tokio::test]
+async fn a_payload_that_breaks_the_protocol_hurts_only_its_sender() {
+    let server = server().await;
+    let mut witness = Witness::new(&server).await;
+    for (what, payload) in [
+        ("separators alone", "\u{1e}".repeat(8 << 10)),
+        ("a million separators", "\u{1e}".repeat(1_000_000)),
+        ("nothing", String::new()),
+        ("unknown types", "x\u{1e}9\u{1e}4x".to_owned()),
+        ("bytes that are no base64", "b%%%".to_owned()),
+        ("bytes without a head", "bAAAA".to_owned()),
+        ("packets of version 3", "1:2".repeat(100)),
+        ("too many attachments", r#"45999999999-["x",{"_placeholder":true,"num":0}]"#.to_owned()),
+        ("an event that does not end", r#"42["some","data""#.to_owned()),
+        ("an end and more", "1\u{1e}42[\"x\"]".to_owned()),
+    ] {
+        let mut polling = Polling::open(&server).await;
+        polling.post("40").await;
+        let answer = polling.post(&payload).await;
+        assert!(matches!(answer.status, 200 | 400 | 413), "{what}: {}", answer.status);
+        witness.look(what).await;
+        polling.post("1").await;
+    }
+    witness.rest(server).await;
+}
+
+#[tokio::test]
+async fn bytes_where_text_belongs_are_refused_and_end_the_session() {
+    let server = server().await;
+    let mut witness = Witness::new(&server).await;
+    let mut polling = Polling::open(&server).await;
+    polling.post("40").await;
+    server.has_connections(3).await;
+    let mut raw = Raw::connect(&server).await;
+    let answer = raw.post(polling.path(), "application/octet-stream", b"\x00\x04").await;
+    assert_eq!(answer.status, 400);
+    server.has_connections(2).await;
+    assert_eq!(polling.post("2").await.status, 400, "the session is over");
+    witness.look("octets").await;
+    witness.rest(server).await;
+}
+
+#[tokio::test]
+async fn two_posts_at_once_end_the_session() {
+    let server = server().await;
+    let mut witness = Witness::new(&server).await;
+    let mut polling = Polling::open(&server).await;
+    polling.post("40").await;
+    let mut slow = Raw::connect(&server).await;
+    let head =
+        format!("POST {} HTTP/1.1\r\nHost: here\r\nContent-Length: 9\r\n\r\n4", polling.path());
+    slow.send(head).await;
+    // The second one is refused as soon as the first one is in work.
+    let second = async { while polling.post("3").await.status == 200 {} };
+    patiently("a refusal", second).await;
+    witness.look("two posts").await;
+    server.has_connections(2).await;
+    witness.rest(server).await;
+}
+
+#[tokio::test]
+async fn a_session_has_one_upgrade_and_a_stranger_has_none() {
+    let server = server().await;
+    let mut witness = Witness::new(&server).await;
+    let polling = Polling::open(&server).await;
+    let path = polling.path().replace("transport=polling", "transport=websocket");
+    let mut first = Raw::connect(&server).await;
+    assert_eq!(first.handshake(&path, "").await.status, 101);
+    let mut second = Raw::connect(&server).await;
+    assert_eq!(second.handshake(&path, "").await.status, 400);
+    let mut stranger = Raw::connect(&server).await;
+    let unknown = "/socket.io/?EIO=4&transport=websocket&sid=AAAAAAAAAAAAAAAA";
+    assert_eq!(stranger.handshake(unknown, "").await.status, 400);
+    let mut engine = Engine::Polling(Box::new(polling));
+    engine.send(vec![Packet::Text("0".to_owned())]).await;
+    let answer = patiently("polling, undisturbed", engine.next()).await;
+    assert!(matches!(answer, Some(Packet::Text(text)) if text.starts_with("0{")));
+    // An upgrade that fails leaves the session polling, too.
+    first.send(text("nonsense")).await;
+    first.ended().await;
+    engine.send(vec![Packet::Text(r#"2["new user","polly"]"#.to_owned())]).await;
+    let answer = patiently("an event by polling", engine.next()).await;
+    assert!(matches!(answer, Some(Packet::Text(_))), "{answer:?}");
+    engine.close().await;
+    witness.look("upgrades").await;
+    witness.rest(server).await;
+}

@@ -1,0 +1,205 @@
+//! HTTP by hand: what a well-behaved client library would never send.
+
+use std::net::SocketAddr;
+
+use serde_json::Value;
+use tokio::{
+    io::{AsyncBufReadExt as _, AsyncReadExt as _, AsyncWriteExt as _, BufReader},
+    net::{TcpSocket, TcpStream},
+};
+use tokio_tungstenite::{
+    WebSocketStream,
+    tungstenite::{handshake::derive_accept_key, protocol::Role},
+};
+
+use crate::harness::{TestServer, patiently};
+
+/// The example key of RFC 6455.
+const KEY: &str = "dGhlIHNhbXBsZSBub25jZQ==";
+
+/// The least receive buffer that the system gives.
+const SMALL_BUFFER_BYTES: u32 = 4096;
+
+/// A TCP connection to the server.
+pub(crate) struct Raw(BufReader<TcpStream>);
+
+/// What the server answers to a request.
+#[derive(Debug)]
+pub(crate) struct Answer {
+    pub(crate) status: u16,
+    pub(crate) headers: Vec<(String, String)>,
+    pub(crate) body: Vec<u8>,
+}
+
+impl Answer {
+    pub(crate) fn text(&self) -> String {
+        String::from_utf8(self.body.clone()).unwrap()
+    }
+
+    /// The code in the body's JSON: a word of ours or a number of Engine.IO.
+    pub(crate) fn code(&self) -> Value {
+        let body: Value = serde_json::from_slice(&self.body).unwrap_or_default();
+        body["code"].clone()
+    }
+
+    pub(crate) fn header(&self, name: &str) -> Option<&str> {
+        self.headers.iter().find(|(it, _)| it == name).map(|(_, value)| &**value)
+    }
+}
+
+impl Raw {
+    pub(crate) async fn connect(server: &TestServer) -> Self {
+        Self::to(server.address()).await
+    }
+
+    pub(crate) async fn to(address: SocketAddr) -> Self {
+        let stream = TcpStream::connect(address).await.unwrap();
+        stream.set_nodelay(true).unwrap();
+        Self(BufReader::new(stream))
+    }
+
+    /// A peer that has little room for what it does not read.
+    pub(crate) async fn narrow(server: &TestServer) -> Self {
+        let socket = TcpSocket::new_v4().unwrap();
+        socket.set_recv_buffer_size(SMALL_BUFFER_BYTES).unwrap();
+        Self(BufReader::new(socket.connect(server.address()).await.unwrap()))
+    }
+
+    /// Sends bytes. A server that has hung up already is no failure here.
+    pub(crate) async fn send(&mut self, bytes: impl AsRef<[u8]>) {
+        drop(patiently("room to write", self.0.write_all(bytes.as_ref())).await);
+    }
+
+    /// Sends one request with a `Host`, and reads its answer.
+    pub(crate) async fn request(&mut self, line: &str, headers: &str, body: &[u8]) -> Answer {
+        let mut bytes = format!("{line} HTTP/1.1\r\nHost: here\r\n{headers}\r\n").into_bytes();
+        bytes.extend_from_slice(body);
+        self.send(bytes).await;
+        self.answer().await.unwrap_or_else(|| panic!("no answer to {line}"))
+    }
+
+    pub(crate) async fn get(&mut self, path: &str) -> Answer {
+        self.request(&format!("GET {path}"), "", b"").await
+    }
+
+    pub(crate) async fn post(&mut self, path: &str, kind: &str, body: &[u8]) -> Answer {
+        let headers = format!("Content-Type: {kind}\r\nContent-Length: {}\r\n", body.len());
+        self.request(&format!("POST {path}"), &headers, body).await
+    }
+
+    /// The next answer, or nothing when the server hung up before one.
+    pub(crate) async fn answer(&mut self) -> Option<Answer> {
+        patiently("an answer or the end", self.read_answer()).await
+    }
+
+    async fn read_answer(&mut self) -> Option<Answer> {
+        let first = self.line().await?;
+        let status = first.split(' ').nth(1).unwrap().parse().unwrap();
+        let mut headers = Vec::new();
+        loop {
+            let line = self.line().await?;
+            let Some((name, value)) = line.split_once(':') else { break };
+            headers.push((name.to_ascii_lowercase(), value.trim().to_owned()));
+        }
+        let mut answer = Answer { status, headers, body: Vec::new() };
+        let length = answer.header("content-length").map_or(0, |it| it.parse().unwrap());
+        answer.body.resize(length, 0);
+        self.0.read_exact(&mut answer.body).await.ok()?;
+        Some(answer)
+    }
+
+    async fn line(&mut self) -> Option<String> {
+        let mut line = String::new();
+        // A reset is an end, too.
+        let length = self.0.read_line(&mut line).await.unwrap_or(0);
+        (length > 0).then(|| line.trim_end().to_owned())
+    }
+
+    /// Waits until the server hangs up.
+    pub(crate) async fn ended(&mut self) {
+        let mut rest = [0; 4096];
+        patiently("the end of the connection", async {
+            while self.0.read(&mut rest).await.is_ok_and(|length| length > 0) {}
+        })
+        .await;
+    }
+
+    /// Asks for a WebSocket. The answer is 101 unless it is refused.
+    pub(crate) async fn handshake(&mut self, path: &str, headers: &str) -> Answer {
+        let upgrade = format!(
+            "Connection: Upgrade\r\nUpgrade: websocket\r\nSec-WebSocket-Version: 13\r\n\
+             Sec-WebSocket-Key: {KEY}\r\n{headers}"
+        );
+        let answer = self.request(&format!("GET {path}"), &upgrade, b"").await;
+        if answer.status == 101 {
+            let accept = derive_accept_key(KEY.as_bytes());
+            assert_eq!(answer.header("sec-websocket-accept"), Some(&*accept));
+        }
+        answer
+    }
+
+    /// The WebSocket that a handshake opened.
+    pub(crate) async fn into_websocket(self) -> WebSocketStream<TcpStream> {
+        let read = self.0.buffer().to_vec();
+        let stream = self.0.into_inner();
+        WebSocketStream::from_partially_read(stream, read, Role::Client, None).await
+    }
+
+    /// Reads frames up to the close, and answers its code: nothing when there was no close frame.
+    pub(crate) async fn close_code(&mut self) -> Option<u16> {
+        loop {
+            let (head, payload) = patiently("a frame or the end", self.frame()).await?;
+            if head == 0x88 {
+                return payload.first_chunk().map(|code| u16::from_be_bytes(*code));
+            }
+        }
+    }
+
+    /// Reads frames up to one that begins like this. The connection must not end before.
+    pub(crate) async fn until(&mut self, begin: &str) {
+        loop {
+            let frame = patiently(begin, self.frame()).await;
+            let (_, payload) = frame.unwrap_or_else(|| panic!("the end before {begin}"));
+            if payload.starts_with(begin.as_bytes()) {
+                return;
+            }
+        }
+    }
+
+    /// The next frame of the server: its first byte and what it holds.
+    pub(crate) async fn frame(&mut self) -> Option<(u8, Vec<u8>)> {
+        let head = self.0.read_u8().await.ok()?;
+        let length = match self.0.read_u8().await.ok()? {
+            126 => u64::from(self.0.read_u16().await.ok()?),
+            127 => self.0.read_u64().await.ok()?,
+            short => u64::from(short),
+        };
+        let mut payload = vec![0; usize::try_from(length).unwrap()];
+        self.0.read_exact(&mut payload).await.ok()?;
+        Some((head, payload))
+    }
+}
+
+/// A client's frame: any first byte, masked with zeros, so that it reads as it is.
+pub(crate) fn frame(head: u8, payload: &[u8]) -> Vec<u8> {
+    let mut frame = vec![head];
+    match payload.len() {
+        length @ 0..=125 => frame.push(0x80 | u8::try_from(length).unwrap()),
+        length @ 126..=0xffff => {
+            frame.push(0xfe);
+            frame.extend(u16::try_from(length).unwrap().to_be_bytes());
+        }
+        length => {
+            frame.push(0xff);
+            frame.extend((length as u64).to_be_bytes());
+        }
+    }
+    frame.extend([0; 4]);
+    frame.extend_from_slice(payload);
+    frame
+}
+
+/// A client's text frame.
+pub(crate) fn text(payload: &str) -> Vec<u8> {
+    frame(0x81, payload.as_bytes())
+}

@@ -1,0 +1,177 @@
+//! Socket.IO version 5 over an Engine.IO session, for one space.
+//!
+//! Bytes are `{"base64": "…"}` here as they are on `/ws`, so that a test says one thing for both.
+
+use base64::{Engine as _, prelude::BASE64_STANDARD};
+use serde_json::{Value, json};
+
+use super::{
+    Door, Heard, Refused,
+    engine::{Engine, Packet},
+};
+use crate::harness::patiently;
+
+/// A connection to one space.
+pub(crate) struct SioClient {
+    engine: Engine,
+    space: String,
+}
+
+/// A packet taken apart.
+struct Parsed {
+    kind: char,
+    space: String,
+    ack: Option<u64>,
+    data: Value,
+    attachments: usize,
+}
+
+impl SioClient {
+    /// Connects to a space with what is said at the door.
+    pub(crate) async fn open(mut engine: Engine, door: &Door) -> Result<Self, Refused> {
+        let space = door.space.clone().filter(|it| it != "/").unwrap_or_default();
+        let comma = if space.is_empty() { "" } else { "," };
+        engine.send(vec![Packet::Text(format!("0{space}{comma}{}", door.auth()))]).await;
+        let answer = patiently("the answer to CONNECT", engine.next()).await;
+        let Some(Packet::Text(text)) = answer else { panic!("no answer to CONNECT: {answer:?}") };
+        let answer = parse(&text);
+        assert_eq!(answer.space, space);
+        match answer.kind {
+            '0' => Ok(Self { engine, space }),
+            '4' => {
+                let code = answer.data["message"].as_str().unwrap().to_owned();
+                Err(Refused { status: None, code })
+            }
+            other => panic!("a packet of type {other} answers CONNECT"),
+        }
+    }
+
+    /// Sends an event.
+    pub(crate) async fn send(&mut self, event: &str, mut data: Value, ack: Option<u64>) {
+        let mut attachments = Vec::new();
+        take_bytes(&mut data, &mut attachments);
+        let array = match data {
+            Value::Null => json!([event]),
+            data => json!([event, data]),
+        };
+        let kind = match attachments.len() {
+            0 => "2".to_owned(),
+            count => format!("5{count}-"),
+        };
+        let comma = if self.space.is_empty() { "" } else { "," };
+        let ack = ack.map(|it| it.to_string()).unwrap_or_default();
+        let text = format!("{kind}{}{comma}{ack}{array}", self.space);
+        let mut packets = vec![Packet::Text(text)];
+        packets.extend(attachments.into_iter().map(Packet::Binary));
+        self.engine.send(packets).await;
+    }
+
+    /// Ends the session.
+    pub(crate) async fn goodbye(self) {
+        self.engine.close().await;
+    }
+
+    /// What is heard next.
+    pub(crate) async fn next(&mut self) -> Heard {
+        let text = match self.engine.next().await {
+            Some(Packet::Text(text)) => text,
+            Some(Packet::Binary(_)) => panic!("an attachment without its packet"),
+            None => return Heard::End(None),
+        };
+        let mut packet = parse(&text);
+        let mut attachments = Vec::new();
+        for _ in 0..packet.attachments {
+            match self.engine.next().await {
+                Some(Packet::Binary(bytes)) => attachments.push(bytes),
+                other => panic!("{other:?} in place of an attachment"),
+            }
+        }
+        put_bytes(&mut packet.data, &attachments);
+        assert_eq!(packet.space, self.space);
+        heard(packet)
+    }
+}
+
+fn heard(packet: Parsed) -> Heard {
+    let Parsed { kind, ack, mut data, .. } = packet;
+    match kind {
+        '1' => Heard::End(None),
+        '2' | '5' => {
+            let name = data[0].as_str().unwrap().to_owned();
+            Heard::Event(name, data.get_mut(1).map(Value::take).unwrap_or_default())
+        }
+        '3' | '6' => Heard::Answer(ack.unwrap(), answer(data)),
+        other => panic!("a packet of type {other}: {data}"),
+    }
+}
+
+/// The one argument of an answer; the two of `new user` as they are on `/ws`.
+fn answer(mut arguments: Value) -> Value {
+    match arguments.as_array().unwrap().len() {
+        1 => arguments[0].take(),
+        2 => {
+            let mut object = arguments[1].take();
+            object["ok"] = arguments[0].take();
+            object
+        }
+        other => panic!("{other} arguments"),
+    }
+}
+
+/// Takes a packet's text apart.
+fn parse(text: &str) -> Parsed {
+    let (kind, mut rest) = text.split_at(1);
+    let kind = kind.chars().next().unwrap();
+    let mut attachments = 0;
+    if matches!(kind, '5' | '6') {
+        let (count, after) = rest.split_once('-').unwrap();
+        (attachments, rest) = (count.parse().unwrap(), after);
+    }
+    let mut space = String::new();
+    if rest.starts_with('/') {
+        let (name, after) = rest.split_once(',').unwrap_or((rest, ""));
+        (space, rest) = (name.to_owned(), after);
+    }
+    let digits = rest.bytes().take_while(u8::is_ascii_digit).count();
+    let (ack, rest) = rest.split_at(digits);
+    let data = serde_json::from_str(rest).unwrap_or_default();
+    Parsed { kind, space, ack: ack.parse().ok(), data, attachments }
+}
+
+/// Takes bytes out of a value and leaves placeholders.
+fn take_bytes(value: &mut Value, taken: &mut Vec<Vec<u8>>) {
+    if let Some(text) = lone(value, "base64").and_then(Value::as_str) {
+        let bytes = BASE64_STANDARD.decode(text).unwrap();
+        *value = json!({ "_placeholder": true, "num": taken.len() });
+        taken.push(bytes);
+        return;
+    }
+    for it in children(value) {
+        take_bytes(it, taken);
+    }
+}
+
+/// Puts bytes in the places of their placeholders.
+fn put_bytes(value: &mut Value, attachments: &[Vec<u8>]) {
+    if value.get("_placeholder").is_some() {
+        let number = usize::try_from(value["num"].as_u64().unwrap()).unwrap();
+        *value = json!({ "base64": BASE64_STANDARD.encode(&attachments[number]) });
+        return;
+    }
+    for it in children(value) {
+        put_bytes(it, attachments);
+    }
+}
+
+/// The only member of an object, if it has this name.
+fn lone<'a>(value: &'a Value, name: &str) -> Option<&'a Value> {
+    value.as_object().filter(|it| it.len() == 1)?.get(name)
+}
+
+fn children(value: &mut Value) -> Vec<&mut Value> {
+    match value {
+        Value::Array(items) => items.iter_mut().collect(),
+        Value::Object(members) => members.values_mut().collect(),
+        _ => Vec::new(),
+    }
+}

@@ -1,0 +1,81 @@
+//! A plain WebSocket client.
+
+use futures_util::{SinkExt as _, StreamExt as _};
+use serde_json::{Value, json};
+use tokio::net::TcpStream;
+use tokio_tungstenite::{WebSocketStream, tungstenite::Message};
+
+use super::{Door, Heard, Refused, raw::Raw};
+use crate::harness::TestServer;
+
+/// A connection to `/ws`.
+pub(crate) struct WsClient(WebSocketStream<TcpStream>);
+
+impl WsClient {
+    /// Connects with what is said at the door.
+    pub(crate) async fn open(server: &TestServer, door: &Door) -> Result<Self, Refused> {
+        Self::open_at(server, &format!("/ws?{}", door.query()), "").await
+    }
+
+    /// Connects to an address, with headers.
+    pub(crate) async fn open_at(
+        server: &TestServer,
+        path: &str,
+        headers: &str,
+    ) -> Result<Self, Refused> {
+        let mut raw = Raw::connect(server).await;
+        let answer = raw.handshake(path, headers).await;
+        match answer.status {
+            101 => Ok(Self(raw.into_websocket().await)),
+            status => {
+                let code = answer.code().as_str().unwrap_or_default().to_owned();
+                Err(Refused { status: Some(status), code })
+            }
+        }
+    }
+
+    /// Sends a request.
+    pub(crate) async fn send(&mut self, event: &str, data: Value, ack: Option<u64>) {
+        let mut frame = json!({ "event": event });
+        if !data.is_null() {
+            frame["data"] = data;
+        }
+        if let Some(ack) = ack {
+            frame["ack"] = ack.into();
+        }
+        self.send_text(frame.to_string()).await;
+    }
+
+    /// Sends any text.
+    pub(crate) async fn send_text(&mut self, text: String) {
+        self.0.send(Message::text(text)).await.unwrap();
+    }
+
+    /// Closes, and waits until the server has closed too.
+    pub(crate) async fn goodbye(mut self) {
+        self.0.close(None).await.ok();
+        while self.0.next().await.is_some_and(|it| it.is_ok()) {}
+    }
+
+    /// What is heard next.
+    pub(crate) async fn next(&mut self) -> Heard {
+        loop {
+            let text = match self.0.next().await {
+                Some(Ok(Message::Text(text))) => text,
+                Some(Ok(Message::Close(frame))) => {
+                    return Heard::End(frame.map(|it| it.code.into()));
+                }
+                Some(Err(_)) | None => return Heard::End(None),
+                Some(Ok(_)) => continue,
+            };
+            let mut frame: Value = serde_json::from_str(&text).unwrap();
+            let ack = frame.as_object_mut().unwrap().remove("ack");
+            return if let Some(ack) = ack {
+                Heard::Answer(ack.as_u64().unwrap(), frame)
+            } else {
+                let name = frame["event"].as_str().unwrap().to_owned();
+                Heard::Event(name, frame["data"].take())
+            };
+        }
+    }
+}

@@ -1,0 +1,113 @@
+//! A server of one's own: a free port, a directory that goes when it goes, an end that is looked at.
+
+use std::{net::SocketAddr, sync::Arc, time::Duration};
+
+use roomcast::{
+    app::Server,
+    auth::{self, KeyTokens},
+    chat::ports::{Claims, Clock as _, Tokens as _},
+    clock::SystemClock,
+    config::{Config, StoreKind},
+    domain::{SpacePattern, UserName},
+};
+use tempfile::TempDir;
+use tokio::{task::yield_now, time::timeout};
+
+/// How long an event may take that must happen. Nobody waits so long unless something is broken.
+pub(crate) const PATIENCE: Duration = Duration::from_secs(20);
+
+/// What a stop may take beside the time that the settings give it.
+const STOP_MORE: Duration = Duration::from_secs(2);
+
+/// Waits for an event that must happen.
+pub(crate) async fn patiently<T>(what: &str, event: impl Future<Output = T>) -> T {
+    timeout(PATIENCE, event).await.unwrap_or_else(|_| panic!("waited in vain for {what}"))
+}
+
+/// A running server. It keeps messages in memory unless it is told otherwise.
+pub(crate) struct TestServer {
+    server: Server,
+    config: Config,
+    data: TempDir,
+}
+
+impl TestServer {
+    pub(crate) async fn start() -> Self {
+        Self::with(|_| ()).await
+    }
+
+    /// With other settings than the defaults.
+    pub(crate) async fn with(edit: impl FnOnce(&mut Config)) -> Self {
+        let data = TempDir::new().unwrap();
+        let mut config = Config {
+            listen: SocketAddr::from(([127, 0, 0, 1], 0)),
+            data: data.path().to_owned(),
+            store: StoreKind::Memory,
+            ..Config::default()
+        };
+        edit(&mut config);
+        let server = Server::start(&config).await.unwrap();
+        Self { server, config, data }
+    }
+
+    /// With its messages on disk.
+    pub(crate) async fn on_disk() -> Self {
+        Self::with(|config| config.store = StoreKind::Sqlite).await
+    }
+
+    pub(crate) fn address(&self) -> SocketAddr {
+        self.server.address()
+    }
+
+    /// The settings that it runs with.
+    pub(crate) fn config(&self) -> &Config {
+        &self.config
+    }
+
+    /// A token of the back end for `user`, good for an hour in these spaces, or in all.
+    pub(crate) fn token(&self, user: &str, spaces: &[&str]) -> String {
+        self.token_for(user, spaces, time::Duration::HOUR)
+    }
+
+    /// The same with another lifetime, which may be over.
+    pub(crate) fn token_for(&self, user: &str, spaces: &[&str], good: time::Duration) -> String {
+        let secret = auth::open(self.data.path()).unwrap();
+        let claims = Claims {
+            user: UserName::parse(user).unwrap(),
+            expires_at: SystemClock.now() + good,
+            spaces: spaces.iter().map(|it| SpacePattern::parse(it).unwrap()).collect(),
+            guest: None,
+        };
+        KeyTokens::new(&secret, Arc::new(SystemClock)).issue(&claims).unwrap()
+    }
+
+    /// Waits until there are so many connections.
+    pub(crate) async fn has_connections(&self, count: usize) {
+        patiently("the number of connections", async {
+            while self.server.connections() != count {
+                yield_now().await;
+            }
+        })
+        .await;
+    }
+
+    /// Stops. That it goes well says that no task is left, and so no connection.
+    pub(crate) async fn stop(self) {
+        drop(self.end().await);
+    }
+
+    /// Stops, and starts again on the same directory.
+    pub(crate) async fn restart(self) -> Self {
+        let (config, data) = self.end().await;
+        let server = Server::start(&config).await.unwrap();
+        Self { server, config, data }
+    }
+
+    async fn end(self) -> (Config, TempDir) {
+        let Self { server, config, data } = self;
+        let limit = Duration::from_millis(config.drain_ms_max) + STOP_MORE;
+        let stopped = timeout(limit, server.stop()).await;
+        stopped.expect("drained in time").expect("nothing was left behind");
+        (config, data)
+    }
+}

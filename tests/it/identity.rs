@@ -1,0 +1,217 @@
+//! Who somebody is: a guest who picks a name, or whoever a token names.
+
+use roomcast::config::Switch;
+use serde_json::{Value, json};
+
+use crate::{
+    clients::{Client, Door, Refused, Wire},
+    harness::TestServer,
+};
+
+/// Not let in, with this code.
+async fn refused(server: &TestServer, wire: Wire, door: Door) -> Refused {
+    Client::open(server, wire, door).await.err().unwrap()
+}
+
+#[tokio::test]
+async fn welcome_says_who_where_and_how_much() {
+    let server = TestServer::start().await;
+    for wire in Wire::ALL {
+        let mut ann = Client::open(&server, wire, Door::new()).await.ok().unwrap();
+        let name = format!("ann {wire:?}");
+        let welcome = ann.identify(&format!("  {name} ")).await;
+        assert_eq!((&welcome["user"], &welcome["token"]), (&json!(name), &json!(ann.token)));
+        assert_eq!(welcome["rooms"], json!([{ "room": "lobby", "seq": 0, "unread": 0 }]));
+        let limits = json!({
+            "bodyBytesMax": 524_288, "frameBytesMax": 1_048_576, "attachmentsMax": 10,
+            "historyMax": 200, "roomsMax": 100,
+        });
+        assert_eq!(welcome["limits"], limits);
+        assert!(welcome["connection"].is_string() && welcome["node"].is_string());
+        let mut other =
+            Client::open(&server, wire, Door::new().token(&ann.token)).await.ok().unwrap();
+        let again = other.next("welcome").await;
+        assert_eq!((&again["user"], &again["node"]), (&json!(name), &welcome["node"]));
+        assert_ne!(again["connection"], welcome["connection"]);
+    }
+    server.stop().await;
+}
+
+#[tokio::test]
+async fn before_there_is_a_name_there_is_nothing_to_do() {
+    let server = TestServer::start().await;
+    let mut ann = Client::named(&server, Wire::WebSocket, "ann").await;
+    for wire in Wire::ALL {
+        let mut nobody = Client::open(&server, wire, Door::new()).await.ok().unwrap();
+        for (event, data) in [
+            ("send message", json!("x")),
+            ("GroupChat", json!("x")),
+            ("SingleChat", json!({ "to": "ann", "data": 1 })),
+            ("GroupList", Value::Null),
+            ("join", json!("news")),
+            ("leave", Value::Null),
+            ("history", json!({})),
+            ("history", json!({ "with": "ann" })),
+        ] {
+            assert_eq!(nobody.refusal(event, data).await, "not_identified", "{wire:?} {event}");
+        }
+        ann.post("hi").await;
+        ann.next("new message").await;
+        assert!(!nobody.has_heard("new message").await);
+        assert!(!ann.has_heard("user joined").await);
+    }
+    drop(ann);
+    server.stop().await;
+}
+
+#[tokio::test]
+async fn a_name_that_somebody_online_has_is_refused_and_a_connection_takes_one_name() {
+    let server = TestServer::start().await;
+    let ann = Client::named(&server, Wire::WebSocket, "ann").await;
+    for wire in Wire::ALL {
+        let mut other = Client::open(&server, wire, Door::new()).await.ok().unwrap();
+        assert_eq!(other.refusal("new user", "ann").await, "name_taken");
+        assert_eq!(other.refusal("new user", json!({ "name": " ann" })).await, "name_taken");
+        for bad in ["", "  ", "a\nb", "a\u{202e}b", &"x".repeat(33)] {
+            assert_eq!(other.refusal("new user", bad).await, "name_invalid", "{bad:?}");
+        }
+        assert_eq!(other.refusal("new user", json!({})).await, "bad_request");
+        other.identify(&format!("bob {wire:?}")).await;
+        assert_eq!(other.refusal("new user", "cleo").await, "already_identified");
+    }
+    drop(ann);
+    server.stop().await;
+}
+
+#[tokio::test]
+async fn a_name_is_kept_for_a_grace_and_then_free() {
+    let server = TestServer::with(|config| config.limits.presence_grace_ms = 50).await;
+    let mut watcher = Client::named(&server, Wire::WebSocket, "watcher").await;
+    for wire in Wire::ALL {
+        let ann = Client::named(&server, wire, "ann").await;
+        let first = ann.token.clone();
+        ann.goodbye().await;
+        assert_eq!(watcher.next("user left").await["user"], "ann");
+        // The room is left first and the name given back after it, so it may take a moment more.
+        let mut second = Client::open(&server, wire, Door::new()).await.ok().unwrap();
+        while second.ask("new user", "ann").await["ok"] == false {}
+        // The name is another's now: the first one's token opens nothing.
+        assert_eq!(refused(&server, wire, Door::new().token(&first)).await.code, "name_taken");
+        second.goodbye().await;
+        assert_eq!(watcher.next("user left").await["user"], "ann");
+        let first = loop {
+            match Client::open(&server, wire, Door::new().token(&first)).await {
+                Ok(client) => break client,
+                Err(refused) => assert_eq!(refused.code, "name_taken"),
+            }
+        };
+        first.goodbye().await;
+        assert_eq!(watcher.next("user left").await["user"], "ann");
+    }
+    drop(watcher);
+    server.stop().await;
+}
+
+#[tokio::test]
+async fn a_token_that_is_present_and_bad_is_refused_before_anything_else() {
+    let server = TestServer::start().await;
+    let good = server.token("ann", &[]);
+    let (head, signature) = good.rsplit_once('.').unwrap();
+    let none = "eyJhbGciOiJub25lIn0.eyJzdWIiOiJhbm4iLCJleHAiOjk5OTk5OTk5OTl9.";
+    let other = TestServer::start().await.token("ann", &[]);
+    let over = server.token_for("ann", &[], -time::Duration::MINUTE);
+    for (token, code) in [
+        ("nonsense", "unauthorized"),
+        (none, "unauthorized"),
+        (&format!("{head}."), "unauthorized"),
+        (&format!("{head}x.{signature}"), "unauthorized"),
+        (&*other, "unauthorized"),
+        (&*over, "token_expired"),
+    ] {
+        for wire in Wire::ALL {
+            let refused = refused(&server, wire, Door::new().token(token)).await;
+            assert_eq!(refused.code, code, "{wire:?} {token}");
+            assert!(refused.status.is_none_or(|status| status == 401));
+        }
+    }
+    server.stop().await;
+}
+
+#[tokio::test]
+async fn without_guests_a_token_is_required() {
+    let server = TestServer::with(|config| config.guests = Switch::Off).await;
+    let token = server.token("ann", &[]);
+    for wire in Wire::ALL {
+        assert_eq!(refused(&server, wire, Door::new()).await.code, "token_required");
+        let mut ann = Client::with_token(&server, wire, &token).await;
+        assert_eq!(
+            ann.post("hi").await,
+            1 + Wire::ALL.iter().position(|it| *it == wire).unwrap() as u64
+        );
+    }
+    server.stop().await;
+}
+
+#[tokio::test]
+async fn a_user_of_the_back_end_and_a_guest_are_never_the_same() {
+    let server = TestServer::start().await;
+    let user = server.token("ann", &[]);
+    for wire in Wire::ALL {
+        let (ann, bob) = (server.token("ann", &[]), format!("bob {wire:?}"));
+        let mut ann = Client::with_token(&server, wire, &ann).await;
+        let _her_other = Client::with_token(&server, wire, &user).await;
+        let mut guest = Client::open(&server, wire, Door::new()).await.ok().unwrap();
+        assert_eq!(guest.refusal("new user", "ann").await, "name_taken");
+        guest.identify(&bob).await;
+        let claim = Door::new().token(&server.token(&bob, &[]));
+        assert_eq!(refused(&server, wire, claim).await.code, "name_taken");
+        assert_eq!(ann.refusal("new user", "ann").await, "already_identified");
+    }
+    server.stop().await;
+}
+
+#[tokio::test]
+async fn a_header_carries_a_token_too_and_goes_before_the_address() {
+    let server = TestServer::start().await;
+    let (ann, bob) = (server.token("ann", &[]), server.token("bob", &[]));
+    let header = format!("Authorization: Bearer {ann}\r\n");
+    let path = format!("/ws?token={bob}");
+    let mut client = Client::open_at(&server, &path, &header).await.ok().unwrap();
+    assert_eq!(client.next("welcome").await["user"], "ann");
+    let bad = "Authorization: bearer nonsense\r\n";
+    let refused = Client::open_at(&server, &path, bad).await.err().unwrap();
+    assert_eq!((refused.status, &*refused.code), (Some(401), "unauthorized"));
+    drop(client);
+    server.stop().await;
+}
+
+#[tokio::test]
+async fn a_page_of_another_site_is_kept_out_unless_it_is_named() {
+    let site = "https://shop.example";
+    let origin = roomcast::config::Config::from_toml(&format!("origins = [\"{site}\"]")).unwrap();
+    let server = TestServer::with(|config| config.origins = origin.origins).await;
+    let header = |origin: &str| format!("Origin: {origin}\r\n");
+    for evil in
+        ["https://evil.example", "null", "https://shop.example.evil.com", "http://here.evil"]
+    {
+        let refused = Client::open_at(&server, "/ws", &header(evil)).await.err().unwrap();
+        assert_eq!((refused.status, &*refused.code), (Some(403), "origin_forbidden"), "{evil}");
+        let mut raw = crate::clients::raw::Raw::connect(&server).await;
+        let path = "GET /socket.io/?EIO=4&transport=polling";
+        let answer = raw.request(path, &header(evil), b"").await;
+        assert_eq!((answer.status, answer.code()), (403, json!("origin_forbidden")));
+        assert_eq!(answer.header("access-control-allow-origin"), None);
+        let answer = raw.handshake("/socket.io/?EIO=4&transport=websocket", &header(evil)).await;
+        assert_eq!(answer.status, 403);
+    }
+    for own in [site, "http://here", "https://HERE"] {
+        assert!(Client::open_at(&server, "/ws", &header(own)).await.is_ok(), "{own}");
+        let mut raw = crate::clients::raw::Raw::connect(&server).await;
+        let path = "GET /socket.io/?EIO=4&transport=polling";
+        let answer = raw.request(path, &header(own), b"").await;
+        assert_eq!(answer.status, 200);
+        let named = answer.header("access-control-allow-origin");
+        assert_eq!(named, (own == site).then_some(site));
+    }
+    server.stop().await;
+}

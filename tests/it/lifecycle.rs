@@ -1,0 +1,222 @@
+//! Starting and stopping: with whom a stop waits, and for how long.
+
+use std::time::Duration;
+
+use roomcast::app::{Failure, Server};
+use serde_json::json;
+use tokio::{net::TcpStream, time::Instant};
+
+use crate::{
+    clients::{
+        Client, Wire,
+        engine::Polling,
+        raw::{self, Raw},
+    },
+    harness::TestServer,
+};
+
+#[tokio::test]
+async fn two_servers_live_in_one_process() {
+    let (first, second) = (TestServer::start().await, TestServer::start().await);
+    assert_ne!(first.address(), second.address());
+    let mut ann = Client::named(&first, Wire::WebSocket, "ann").await;
+    let mut same = Client::named(&second, Wire::WebSocket, "ann").await;
+    assert_eq!((ann.post("here").await, same.post("there").await), (1, 1));
+    for (client, said) in [(&mut ann, "here"), (&mut same, "there")] {
+        assert_eq!(client.next("new message").await["msg"], said);
+        assert!(!client.has_heard("new message").await);
+    }
+    drop(ann);
+    first.stop().await;
+    assert_eq!(same.post("alone").await, 2);
+    drop(same);
+    second.stop().await;
+}
+
+#[tokio::test]
+async fn a_data_directory_has_one_server() {
+    let server = TestServer::on_disk().await;
+    match Server::start(server.config()).await {
+        Err(Failure::Setting { key, reason }) => assert_eq!(key, "data", "{reason}"),
+        other => panic!("{other:?}"),
+    }
+    let mut ann = Client::named(&server, Wire::WebSocket, "ann").await;
+    assert_eq!(ann.post("undisturbed").await, 1);
+    drop(ann);
+    server.restart().await.stop().await;
+}
+
+#[tokio::test]
+async fn a_port_that_is_taken_is_a_failure_of_its_setting() {
+    let server = TestServer::start().await;
+    let other = TestServer::start().await;
+    let mut config = other.config().clone();
+    config.listen = server.address();
+    match Server::start(&config).await {
+        Err(Failure::Setting { key, reason }) => assert_eq!(key, "listen", "{reason}"),
+        other => panic!("{other:?}"),
+    }
+    server.stop().await;
+    other.stop().await;
+}
+
+#[tokio::test]
+async fn everyone_is_told_before_the_server_goes() {
+    let server = TestServer::start().await;
+    let mut clients = Vec::new();
+    for wire in Wire::ALL {
+        clients.push(Client::named(&server, wire, &format!("ann {wire:?}")).await);
+    }
+    let mut clients: [Client; 3] = clients.try_into().ok().unwrap();
+    for client in &mut clients {
+        while client.next("get users").await.as_array().map(Vec::len) != Some(3) {}
+    }
+    let [plain, socketio, polling] = clients;
+    let stop = async {
+        // By the time that somebody else was answered, the poll waits at the server.
+        assert_eq!(Raw::connect(&server).await.get("/health/ready").await.status, 200);
+        server.stop().await;
+    };
+    let ((), plain, socketio, polling) =
+        tokio::join!(stop, is_told(plain), is_told(socketio), is_told(polling));
+    assert_eq!((plain, socketio, polling), (Some(1001), None, None));
+}
+
+/// Hears that the server goes, and then the end.
+async fn is_told(mut client: Client) -> Option<u16> {
+    let closing = client.next("closing").await;
+    assert_eq!((&closing["code"], &closing["reconnect"]), (&json!("draining"), &json!(true)));
+    assert!(closing["afterMs"].is_u64());
+    client.end().await
+}
+
+#[tokio::test]
+async fn what_was_acknowledged_before_a_stop_is_there_after_it() {
+    let server = TestServer::on_disk().await;
+    let mut clients = Vec::new();
+    for wire in Wire::ALL {
+        clients.push(Client::named(&server, wire, &format!("ann {wire:?}")).await);
+    }
+    for client in &mut clients {
+        for number in 0..200 {
+            client.send("send message", json!({ "msg": number })).await;
+        }
+    }
+    let count = async {
+        let mut stored = 0;
+        for mut client in clients {
+            stored += client.count_stored(200).await;
+        }
+        stored
+    };
+    let (server, stored) = tokio::join!(server.restart(), count);
+    let mut reader = Client::named(&server, Wire::WebSocket, "reader").await;
+    let head = reader.ask("join", "lobby").await["seq"].as_u64().unwrap();
+    assert!(head >= stored, "{stored} acknowledged, {head} there");
+    drop(reader);
+    server.stop().await;
+}
+
+#[tokio::test]
+async fn a_stop_does_not_wait_for_those_who_do_not_read() {
+    let server = TestServer::with(|config| config.drain_ms_max = 4000).await;
+    let mut plain = Raw::narrow(&server).await;
+    plain.handshake("/ws", "").await;
+    plain.send(raw::text(r#"{"event":"new user","data":"plain"}"#)).await;
+    let mut socketio = Raw::narrow(&server).await;
+    socketio.handshake("/socket.io/?EIO=4&transport=websocket", "").await;
+    socketio.send(raw::text("40")).await;
+    socketio.until("40{").await;
+    socketio.send(raw::text(r#"42["new user","socketio"]"#)).await;
+    server.has_connections(2).await;
+    let mut ann = Client::named(&server, Wire::WebSocket, "ann").await;
+    while ann.ask("GroupList", json!({})).await["count"] != 3 {}
+    // More than all the buffers between here and there hold.
+    let large = "x".repeat(400 << 10);
+    for _ in 0..30 {
+        ann.post(&large).await;
+        ann.next("new message").await;
+    }
+    drop(ann);
+    let began = Instant::now();
+    server.stop().await;
+    assert!(began.elapsed() < Duration::from_millis(4500), "{:?}", began.elapsed());
+    for mut raw in [plain, socketio] {
+        raw.ended().await;
+    }
+}
+
+#[tokio::test]
+async fn a_stop_answers_a_poll_that_waits() {
+    let server = TestServer::start().await;
+    let mut polling = Polling::open(&server).await;
+    // The first poll brings the ping that the engine sends at once; the second one waits.
+    assert_eq!(polling.poll().await.unwrap().text(), "2");
+    let began = Instant::now();
+    let stop = async {
+        assert_eq!(Raw::connect(&server).await.get("/health/ready").await.status, 200);
+        server.stop().await;
+    };
+    let (answer, ()) = tokio::join!(polling.poll(), stop);
+    let answer = answer.unwrap().text();
+    assert!(matches!(&*answer, "1" | "6"), "nothing, because there is nobody to tell: {answer}");
+    assert!(began.elapsed() < Duration::from_secs(4), "{:?}", began.elapsed());
+}
+
+#[tokio::test]
+async fn a_stop_does_not_wait_for_those_who_say_nothing() {
+    let server = TestServer::start().await;
+    let silent = Raw::connect(&server).await;
+    let mut idle = Raw::connect(&server).await;
+    assert_eq!(idle.get("/health/ready").await.status, 200);
+    let mut open = Raw::connect(&server).await;
+    assert_eq!(open.handshake("/socket.io/?EIO=4&transport=websocket", "").await.status, 101);
+    let mut upgraded = Raw::connect(&server).await;
+    assert_eq!(upgraded.handshake("/ws", "").await.status, 101);
+    server.has_connections(1).await;
+    let began = Instant::now();
+    server.stop().await;
+    assert!(began.elapsed() < Duration::from_secs(4), "{:?}", began.elapsed());
+    for mut raw in [silent, idle, open, upgraded] {
+        raw.ended().await;
+    }
+}
+
+#[tokio::test]
+async fn a_request_that_never_ends_is_cut_when_the_time_for_a_stop_is_over() {
+    let server = TestServer::with(|config| config.drain_ms_max = 1000).await;
+    let mut head = Raw::connect(&server).await;
+    head.send("GET /ws HTTP/1.1\r\nHost: he").await;
+    let polling = Polling::open(&server).await;
+    let mut body = Raw::connect(&server).await;
+    let line = format!("POST {} HTTP/1.1", polling.path());
+    body.send(format!("{line}\r\nHost: here\r\nContent-Length: 9\r\n\r\n4")).await;
+    // Both were read by the time that somebody else is answered.
+    assert_eq!(Raw::connect(&server).await.get("/health/ready").await.status, 200);
+    server.stop().await;
+    head.ended().await;
+    body.ended().await;
+}
+
+#[tokio::test]
+async fn nobody_comes_in_while_the_server_drains_and_who_polls_still_hears_of_it() {
+    let server = TestServer::start().await;
+    let address = server.address();
+    let mut ann = Client::named(&server, Wire::WebSocket, "ann").await;
+    // Between two polls, and so the reason why the door stays open for a while.
+    let mut polly = Client::named(&server, Wire::Polling, "polly").await;
+    let comers = async {
+        ann.next("closing").await;
+        let ready = Raw::to(address).await.get("/health/ready").await;
+        assert_eq!(ready.status, 503);
+        for path in ["/ws", "/socket.io/?EIO=4&transport=websocket"] {
+            let refused = Raw::to(address).await.handshake(path, "").await;
+            assert_eq!((refused.status, refused.code()), (503, json!("draining")), "{path}");
+        }
+        let refused = Raw::to(address).await.get("/socket.io/?EIO=4&transport=polling").await;
+        assert_eq!((refused.status, refused.code()), (503, json!("draining")));
+        assert_eq!(polly.next("closing").await["code"], "draining");
+    };
+    tokio::join!(server.stop(), comers);
+    assert!(TcpStream::connect(address).await.is_err(), "the port is closed");
+}

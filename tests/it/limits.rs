@@ -1,0 +1,343 @@
+//! Each bound that a client can reach: at it, one past it, and nobody else moved.
+
+use std::{
+    num::{NonZeroU32, NonZeroUsize},
+    time::Duration,
+};
+
+use roomcast::config::{Config, LimitSettings};
+use serde_json::{Value, json};
+use tokio::time::Instant;
+
+use crate::{
+    clients::{
+        Client, Door, Wire,
+        engine::Polling,
+        raw::{self, Raw},
+    },
+    harness::TestServer,
+};
+
+fn size(size: usize) -> NonZeroUsize {
+    NonZeroUsize::new(size).unwrap()
+}
+
+async fn with(edit: impl FnOnce(&mut LimitSettings)) -> TestServer {
+    TestServer::with(|config: &mut Config| edit(&mut config.limits)).await
+}
+
+#[tokio::test]
+async fn a_body_at_the_limit_passes_and_one_byte_more_does_not() {
+    let server = with(|limits| limits.body_bytes_max = size(100)).await;
+    for wire in Wire::ALL {
+        let mut ann = Client::named(&server, wire, &format!("ann {wire:?}")).await;
+        // The text counts as JSON: with its quotes.
+        let text = |length: usize| json!({ "msg": "x".repeat(length - 2) });
+        assert_eq!(ann.ask("send message", text(100)).await["ok"], true);
+        assert_eq!(ann.refusal("send message", text(101)).await, "message_too_large");
+        let umlauts = json!({ "msg": "ü".repeat(50) });
+        assert_eq!(ann.refusal("send message", umlauts).await, "message_too_large");
+        let direct = json!({ "to": format!("ann {wire:?}"), "data": "x".repeat(99) });
+        assert_eq!(ann.refusal("SingleChat", direct).await, "message_too_large");
+        assert_eq!(ann.ask("GroupChat", "x".repeat(98)).await["ok"], true);
+        assert_eq!(ann.refusal("GroupChat", "x".repeat(99)).await, "message_too_large");
+        // A placeholder of 29 bytes and the bytes themselves: 96 characters of base64 are 71 or 72.
+        let bytes = |base64: String| json!({ "msg": { "base64": base64 } });
+        let at = format!("{}AAA=", "A".repeat(92));
+        assert_eq!(ann.ask("send message", bytes(at)).await["ok"], true);
+        assert_eq!(ann.refusal("send message", bytes("A".repeat(96))).await, "message_too_large");
+    }
+    server.stop().await;
+}
+
+#[tokio::test]
+async fn a_frame_at_the_limit_passes_and_one_byte_more_ends_the_connection() {
+    let server = with(|limits| limits.frame_bytes_max = size(2000)).await;
+    let mut bob = Client::named(&server, Wire::WebSocket, "bob").await;
+    for (path, head) in [("/ws", ""), ("/socket.io/?EIO=4&transport=websocket", "4")] {
+        let frame = |length| raw::text(&format!("{head}{}", "x".repeat(length - head.len())));
+        let mut at = Raw::connect(&server).await;
+        assert_eq!(at.handshake(path, "").await.status, 101);
+        if path == "/ws" {
+            at.send(frame(2000)).await;
+            let (_, answer) = at.frame().await.unwrap();
+            assert!(String::from_utf8(answer).unwrap().contains("bad_request"));
+        }
+        let mut past = Raw::connect(&server).await;
+        past.handshake(path, "").await;
+        past.send(frame(2001)).await;
+        if path == "/ws" {
+            assert_eq!(past.close_code().await, Some(1009));
+        }
+        past.ended().await;
+    }
+    let text = |length: usize| "x".repeat(length);
+    let mut sio = Client::named(&server, Wire::SocketIo, "sion").await;
+    let over = r#"420["send message",""]"#.len();
+    let answer = sio.ask("send message", text(2000 - over - 1)).await;
+    assert_eq!(answer["ok"], true, "two digits of the ack make one byte more");
+    sio.say("send message", text(2001)).await;
+    assert_eq!(sio.end().await, None);
+    assert_eq!(bob.next("new message").await["username"], "sion");
+    assert_eq!(bob.post("undisturbed").await, 2);
+    drop(bob);
+    server.stop().await;
+}
+
+#[tokio::test]
+async fn a_polling_request_at_the_limit_passes_and_one_byte_more_is_413() {
+    let server = with(|limits| limits.frame_bytes_max = size(2000)).await;
+    let mut polly = Polling::open(&server).await;
+    assert_eq!(polly.post("40").await.status, 200);
+    assert_eq!(polly.post(r#"42["new user","polly"]"#).await.status, 200);
+    let (begin, end) = (r#"42["send message",""#, r#""]"#);
+    let payload =
+        |length: usize| format!("{begin}{}{end}", "x".repeat(length - begin.len() - end.len()));
+    assert_eq!(polly.post(&payload(2000)).await.status, 200);
+    assert_eq!(polly.post(&payload(2001)).await.status, 413);
+    let mut bob = Client::named(&server, Wire::WebSocket, "bob").await;
+    let page = bob.ask("history", Value::Null).await;
+    assert_eq!(page["messages"].as_array().map(Vec::len), Some(1));
+    drop(bob);
+    server.stop().await;
+}
+
+#[tokio::test]
+async fn ten_attachments_pass_and_eleven_do_not() {
+    let server = TestServer::start().await;
+    let parts = |count: usize| json!({ "msg": vec![json!({ "base64": "AA==" }); count] });
+    for wire in Wire::ALL {
+        let mut ann = Client::named(&server, wire, &format!("ann {wire:?}")).await;
+        assert_eq!(ann.ask("send message", parts(10)).await["ok"], true);
+        match wire {
+            Wire::WebSocket => {
+                let code = ann.refusal("send message", parts(11)).await;
+                assert_eq!(code, "too_many_attachments");
+            }
+            // The official protocol has no answer to such a packet but the end.
+            Wire::SocketIo => {
+                ann.say("send message", parts(11)).await;
+                ann.end().await;
+            }
+            Wire::Polling => (),
+        }
+    }
+    let mut bob = Client::named(&server, Wire::WebSocket, "bob").await;
+    assert_eq!(bob.post("undisturbed").await, 4);
+    drop(bob);
+    server.stop().await;
+}
+
+#[tokio::test]
+async fn one_room_too_many_is_refused() {
+    let server = with(|limits| limits.rooms_per_connection_max = size(3)).await;
+    for wire in Wire::ALL {
+        let mut ann = Client::named(&server, wire, &format!("ann {wire:?}")).await;
+        assert_eq!(ann.ask("join", "one").await["ok"], true);
+        assert_eq!(ann.ask("join", "two").await["ok"], true);
+        assert_eq!(ann.refusal("join", "three").await, "too_many_rooms");
+        assert_eq!(ann.ask("join", "two").await["ok"], true, "already there");
+        ann.ask("leave", "one").await;
+        assert_eq!(ann.ask("join", "three").await["ok"], true);
+        let door = Door::new().since("one", 0).since("two", 0);
+        assert!(Client::open(&server, wire, door.clone()).await.is_ok());
+        let refused = Client::open(&server, wire, door.since("three", 0)).await.err().unwrap();
+        assert_eq!(refused.code, "too_many_rooms");
+    }
+    server.stop().await;
+}
+
+#[tokio::test]
+async fn a_page_is_as_long_as_the_limit_whatever_is_asked_for() {
+    let server = with(|limits| limits.history_messages_max = NonZeroU32::new(5).unwrap()).await;
+    let mut ann = Client::named(&server, Wire::WebSocket, "ann").await;
+    for _ in 0..7 {
+        ann.post("x").await;
+    }
+    for limit in
+        [json!({}), json!({ "limit": 5 }), json!({ "limit": 6 }), json!({ "limit": u32::MAX })]
+    {
+        let page = ann.ask("history", limit).await;
+        assert_eq!(page["messages"].as_array().map(Vec::len), Some(5));
+        assert_eq!(page["more"], true);
+    }
+    assert_eq!(ann.refusal("history", json!({ "limit": 0 })).await, "bad_request");
+    assert_eq!(ann.refusal("history", json!({ "limit": -1 })).await, "bad_request");
+    drop(ann);
+    server.stop().await;
+}
+
+#[tokio::test]
+async fn a_burst_passes_and_the_next_message_is_told_when() {
+    let server = with(|limits| {
+        limits.messages_burst_max = NonZeroU32::new(3).unwrap();
+        limits.messages_per_second_max = NonZeroU32::new(1).unwrap();
+    })
+    .await;
+    let mut bob = Client::named(&server, Wire::WebSocket, "bob").await;
+    for wire in Wire::ALL {
+        let mut ann = Client::named(&server, wire, &format!("ann {wire:?}")).await;
+        for event in ["send message", "GroupChat", "send message"] {
+            assert_eq!(ann.ask(event, "x").await["ok"], true);
+        }
+        let refused = ann.ask("send message", "x").await;
+        assert_eq!(refused["code"], "too_fast");
+        assert!((1..=1000).contains(&refused["retryAfterMs"].as_u64().unwrap()), "{refused}");
+        let direct = json!({ "to": "bob", "data": 1 });
+        assert_eq!(ann.refusal("SingleChat", direct).await, "too_fast");
+        assert_eq!(ann.ask("GroupList", Value::Null).await["ok"], true, "asking is free");
+    }
+    assert_eq!(bob.post("at my own pace").await, 10);
+    drop(bob);
+    server.stop().await;
+}
+
+#[tokio::test]
+async fn a_reader_that_stands_still_is_let_go_and_misses_nothing() {
+    let server = with(|limits| {
+        limits.outbox_bytes_max = size(1 << 20);
+        limits.write_stall_ms_max = 1000;
+    })
+    .await;
+    let token = server.token("stuck", &[]);
+    let mut plain = Raw::narrow(&server).await;
+    plain.handshake(&format!("/ws?token={token}"), "").await;
+    let mut socketio = Raw::narrow(&server).await;
+    socketio.handshake("/socket.io/?EIO=4&transport=websocket", "").await;
+    socketio.send(raw::text(&format!(r#"40{{"token":"{token}"}}"#))).await;
+    server.has_connections(2).await;
+    let mut ann = Client::named(&server, Wire::WebSocket, "ann").await;
+    let large = "x".repeat(200 << 10);
+    let count = 60;
+    for _ in 0..count {
+        ann.post(&large).await;
+        ann.next("new message").await;
+    }
+    server.has_connections(1).await;
+    let door = Door::new().token(&token).since("lobby", 0);
+    let mut back = Client::open(&server, Wire::SocketIo, door).await.ok().unwrap();
+    assert_eq!(back.missed("lobby").await.unwrap().len(), count);
+    drop((ann, back, plain, socketio));
+    server.stop().await;
+}
+
+#[tokio::test]
+async fn a_payload_with_more_packets_than_may_wait_is_a_flood() {
+    let server = with(|limits| limits.inbox_requests_max = size(64)).await;
+    let mut bob = Client::named(&server, Wire::WebSocket, "bob").await;
+    let mut polly = Polling::open(&server).await;
+    polly.post("40").await;
+    polly.post(r#"42["new user","polly"]"#).await;
+    let packets = |count| vec![r#"42["GroupList"]"#; count].join("\u{1e}");
+    assert_eq!(polly.post(&packets(64)).await.status, 200);
+    assert_eq!(polly.post(&packets(65)).await.status, 413);
+    assert_eq!(bob.post("undisturbed").await, 1);
+    drop(bob);
+    server.stop().await;
+}
+
+#[tokio::test]
+async fn a_client_that_sends_more_than_may_wait_is_held_back_and_not_lost() {
+    let server = with(|limits| limits.inbox_requests_max = size(256)).await;
+    for wire in [Wire::WebSocket, Wire::SocketIo] {
+        let mut ann = Client::named(&server, wire, &format!("ann {wire:?}")).await;
+        let mut numbers = Vec::new();
+        for _ in 0..1000 {
+            numbers.push(ann.send("GroupList", Value::Null).await);
+        }
+        for number in numbers {
+            assert_eq!(ann.answer(number).await["ok"], true);
+        }
+    }
+    server.stop().await;
+}
+
+#[tokio::test]
+async fn one_space_too_many_is_unknown() {
+    let server = TestServer::with(|config| {
+        config.limits.spaces_max = 2;
+        config.spaces = vec![roomcast::domain::SpacePattern::parse("/team-*").unwrap()];
+    })
+    .await;
+    let door = |space| Door::new().space(space);
+    let red = Client::named_at(&server, Wire::SocketIo, "ann", door("/team-red")).await;
+    let blue = Client::named_at(&server, Wire::SocketIo, "ann", door("/team-blue")).await;
+    let refused = Client::open(&server, Wire::SocketIo, door("/team-green")).await.err().unwrap();
+    assert_eq!(refused.code, "Invalid namespace");
+    assert!(Client::open(&server, Wire::Polling, door("/team-red")).await.is_ok());
+    blue.goodbye().await;
+    let green = async {
+        while Client::open(&server, Wire::SocketIo, door("/team-green")).await.is_err() {}
+    };
+    crate::harness::patiently("blue's place", green).await;
+    drop(red);
+    server.stop().await;
+}
+
+#[tokio::test]
+async fn one_connection_too_many_is_told_so_until_one_goes() {
+    let server = with(|limits| limits.connections_max = 2).await;
+    let mut ann = Client::named(&server, Wire::WebSocket, "ann").await;
+    let bob = Client::named(&server, Wire::SocketIo, "bob").await;
+    let mut third = Raw::connect(&server).await;
+    assert_eq!(third.get("/health/live").await.status, 503);
+    third.ended().await;
+    assert_eq!(ann.post("undisturbed").await, 1);
+    bob.goodbye().await;
+    let place =
+        async { while Raw::connect(&server).await.get("/health/live").await.status != 200 {} };
+    crate::harness::patiently("bob's place", place).await;
+    drop(ann);
+    server.stop().await;
+}
+
+#[tokio::test]
+async fn who_does_not_answer_a_ping_is_given_up_and_who_does_is_not() {
+    let server = with(|limits| {
+        limits.ping_interval_ms = 200;
+        limits.ping_timeout_ms = 200;
+    })
+    .await;
+    let mut ann = Client::named(&server, Wire::WebSocket, "ann").await;
+    let mut sion = Client::named(&server, Wire::SocketIo, "sion").await;
+    let mut silent = Raw::connect(&server).await;
+    silent.handshake("/ws", "").await;
+    let mut mute = Raw::connect(&server).await;
+    mute.handshake("/socket.io/?EIO=4&transport=websocket", "").await;
+    mute.send(raw::text("40")).await;
+    let reads = async {
+        let (head, _) = silent.frame().await.unwrap();
+        assert_eq!(head, 0x89, "a ping");
+        let (_, closing) = silent.frame().await.unwrap();
+        assert!(String::from_utf8(closing).unwrap().contains("ping_timeout"));
+        assert_eq!(silent.close_code().await, Some(4003));
+        mute.ended().await;
+    };
+    // Whoever waits for an event reads, and so answers pings.
+    let began = Instant::now();
+    let ((), first, second) =
+        tokio::join!(reads, ann.next("user joined"), async { sion.has_heard("x").await });
+    assert_eq!((first["user"].as_str(), second), (Some("sion"), false));
+    assert!(began.elapsed() >= Duration::from_millis(200));
+    drop((ann, sion));
+    server.stop().await;
+}
+
+#[tokio::test]
+async fn a_slow_request_is_given_up() {
+    let server = with(|limits| {
+        limits.request_head_wait_ms_max = 200;
+        limits.request_body_wait_ms_max = 200;
+    })
+    .await;
+    let mut slow_head = Raw::connect(&server).await;
+    slow_head.send("GET /ws HTTP/1.1\r\nHost: here\r\nX-Slow:").await;
+    slow_head.ended().await;
+    let polling = Polling::open(&server).await;
+    let mut slow_body = Raw::connect(&server).await;
+    let line =
+        format!("POST {} HTTP/1.1\r\nHost: here\r\nContent-Length: 100\r\n\r\n4", polling.path());
+    slow_body.send(line).await;
+    assert_eq!(slow_body.answer().await.unwrap().status, 408);
+    server.stop().await;
+}

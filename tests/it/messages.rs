@@ -1,0 +1,273 @@
+//! Saying something: who hears it, in which order, once, and what stays of it.
+
+use serde_json::{Value, json};
+
+use crate::{
+    clients::{Client, Wire},
+    harness::TestServer,
+};
+
+/// A user on each wire, all in the lobby.
+async fn everyone(server: &TestServer) -> [Client; 3] {
+    [
+        Client::named(server, Wire::WebSocket, "wanda").await,
+        Client::named(server, Wire::SocketIo, "sion").await,
+        Client::named(server, Wire::Polling, "polly").await,
+    ]
+}
+
+#[tokio::test]
+async fn everyone_in_the_room_hears_a_message_its_sender_included() {
+    let server = TestServer::start().await;
+    let mut clients = everyone(&server).await;
+    for (sender, name) in ["wanda", "sion", "polly"].into_iter().enumerate() {
+        let answer = clients[sender].ask("send message", json!({ "msg": "hi" })).await;
+        assert_eq!((&answer["ok"], &answer["room"]), (&json!(true), &json!("lobby")));
+        assert_eq!(answer["seq"], sender + 1);
+        for client in &mut clients {
+            let mut expected = answer.clone();
+            expected.as_object_mut().unwrap().remove("ok");
+            expected["username"] = name.into();
+            expected["msg"] = "hi".into();
+            assert_eq!(client.next("new message").await, expected);
+        }
+    }
+    drop(clients);
+    server.stop().await;
+}
+
+#[tokio::test]
+async fn a_group_chat_leaves_out_only_the_connection_that_said_it() {
+    let server = TestServer::start().await;
+    for wire in Wire::ALL {
+        let mut ann = Client::named(&server, wire, &format!("ann {wire:?}")).await;
+        let mut her_other = Client::with_token(&server, Wire::WebSocket, &ann.token).await;
+        let mut bob = Client::named(&server, Wire::SocketIo, &format!("bob {wire:?}")).await;
+        let answer = ann.ask("GroupChat", json!({ "data": [1, 2], "id": "g1" })).await;
+        assert_eq!((&answer["ok"], &answer["id"]), (&json!(true), &json!("g1")));
+        for other in [&mut her_other, &mut bob] {
+            let heard = other.next("GroupChat").await;
+            assert_eq!(heard["data"], json!([1, 2]));
+            assert_eq!(heard["user"], format!("ann {wire:?}"));
+            assert_eq!((&heard["seq"], &heard["at"]), (&answer["seq"], &answer["at"]));
+        }
+        ann.post("and now everyone").await;
+        ann.next("new message").await;
+        assert!(!ann.has_heard("GroupChat").await, "{wire:?}");
+    }
+    server.stop().await;
+}
+
+#[tokio::test]
+async fn a_text_alone_is_a_message_for_the_default_room() {
+    let server = TestServer::start().await;
+    for wire in Wire::ALL {
+        let mut ann = Client::named(&server, wire, &format!("ann {wire:?}")).await;
+        assert_eq!(ann.ask("send message", "hi").await["room"], "lobby");
+        assert_eq!(ann.next("new message").await["msg"], "hi");
+        assert_eq!(ann.ask("GroupChat", "ho").await["room"], "lobby");
+    }
+    server.stop().await;
+}
+
+#[tokio::test]
+async fn any_json_value_and_bytes_cross_from_wire_to_wire() {
+    let server = TestServer::start().await;
+    let mut clients = everyone(&server).await;
+    let bytes = json!({ "base64": "AAECgP8=" });
+    let bodies = [
+        json!("Grüße, \u{1f600} \" \\ \u{2028}"),
+        json!(0),
+        json!(false),
+        json!([]),
+        json!({}),
+        json!({ "deep": [[{ "n": -1.5e3 }]], "null": null }),
+        bytes.clone(),
+        json!({ "name": "cat.png", "parts": [bytes, { "base64": "" }, "text"] }),
+        json!({ "base64": "AA==", "and": "more" }),
+    ];
+    for body in bodies {
+        for sender in 0..3 {
+            clients[sender].ask("send message", json!({ "msg": body })).await;
+            for client in &mut clients {
+                assert_eq!(client.next("new message").await["msg"], body, "from {sender}");
+            }
+        }
+    }
+    drop(clients);
+    server.stop().await;
+}
+
+#[tokio::test]
+async fn an_id_said_twice_is_answered_as_the_first_time_and_stored_once() {
+    let server = TestServer::start().await;
+    let mut bob = Client::named(&server, Wire::WebSocket, "bob").await;
+    for (wire, first) in Wire::ALL.into_iter().zip([1, 3, 5]) {
+        let mut ann = Client::named(&server, wire, &format!("ann {wire:?}")).await;
+        let once = ann.ask("send message", json!({ "msg": "hi", "id": "m1" })).await;
+        assert_eq!(once["seq"], first);
+        let mut expected = once.clone();
+        expected["duplicate"] = true.into();
+        assert_eq!(ann.ask("send message", json!({ "msg": "hi", "id": "m1" })).await, expected);
+        assert_eq!(
+            ann.refusal("send message", json!({ "msg": "ho", "id": "m1" })).await,
+            "conflict"
+        );
+        assert_eq!(ann.post("the next").await, first + 1);
+        assert_eq!(bob.next("new message").await["id"], "m1");
+        assert_eq!(bob.next("new message").await["msg"], "the next", "m1 was heard once");
+    }
+    // The id is the author's own.
+    let answer = bob.ask("send message", json!({ "msg": "mine", "id": "m1" })).await;
+    assert_eq!((&answer["ok"], &answer["duplicate"]), (&json!(true), &Value::Null));
+    drop(bob);
+    server.stop().await;
+}
+
+#[tokio::test]
+async fn everyone_sees_one_order_without_holes_in_which_each_sender_keeps_their_own() {
+    const EACH: usize = 300;
+    let server = TestServer::start().await;
+    let mut clients = everyone(&server).await;
+    let mut reader = Client::named(&server, Wire::SocketIo, "rita").await;
+    let [wanda, sion, polly] = &mut clients;
+    tokio::join!(pour(wanda, EACH), pour(sion, EACH), pour(polly, EACH));
+    let mut order = Vec::new();
+    for seq in 1..=3 * EACH {
+        let message = reader.next("new message").await;
+        assert_eq!(message["seq"], seq);
+        order.push(message);
+    }
+    for client in &mut clients {
+        for expected in &order {
+            assert_eq!(client.next("new message").await, *expected);
+        }
+    }
+    for name in ["wanda", "sion", "polly"] {
+        let own = order.iter().filter(|it| it["username"] == name);
+        let own: Vec<_> = own.map(|it| it["msg"].as_u64().unwrap()).collect();
+        assert!(own.into_iter().eq(0..EACH as u64), "{name}");
+    }
+    drop((clients, reader));
+    server.stop().await;
+}
+
+/// Sends numbers without waiting, and then waits for every answer.
+async fn pour(client: &mut Client, count: usize) {
+    let mut numbers = Vec::new();
+    for number in 0..count {
+        numbers.push(client.send("send message", json!({ "msg": number })).await);
+    }
+    let mut before = 0;
+    for number in numbers {
+        let answer = client.answer(number).await;
+        let seq = answer["seq"].as_u64().unwrap_or_else(|| panic!("{answer}"));
+        assert!(seq > before);
+        before = seq;
+    }
+}
+
+#[tokio::test]
+async fn what_may_not_be_said_is_refused_by_its_code_and_nothing_is_stored() {
+    let server = TestServer::start().await;
+    for wire in Wire::ALL {
+        let mut ann = Client::named(&server, wire, &format!("ann {wire:?}")).await;
+        for (data, code) in [
+            (json!("  "), "message_empty"),
+            (json!({ "msg": null }), "message_empty"),
+            (json!({}), "message_empty"),
+            (json!({ "msg": "\n\t" }), "message_empty"),
+            (json!({ "msg": "x", "id": "" }), "id_invalid"),
+            (json!({ "msg": "x", "id": "a b" }), "id_invalid"),
+            (json!({ "msg": "x", "id": "x".repeat(65) }), "id_invalid"),
+            (json!({ "msg": "x", "room": "a b" }), "room_invalid"),
+            (json!({ "msg": "x", "room": "elsewhere" }), "not_member"),
+            (json!({ "msg": "x", "room": 7 }), "bad_request"),
+            (json!(7), "bad_request"),
+            (json!(["x"]), "bad_request"),
+        ] {
+            assert_eq!(ann.refusal("send message", data.clone()).await, code, "{wire:?} {data}");
+        }
+        assert_eq!(ann.refusal("no such event", json!({})).await, "unknown_event");
+        let page = ann.ask("history", Value::Null).await;
+        assert_eq!(page["messages"], json!([]), "{wire:?}");
+    }
+    server.stop().await;
+}
+
+#[tokio::test]
+async fn without_an_answer_asked_for_a_refusal_is_an_event_and_so_is_what_was_asked() {
+    let server = TestServer::start().await;
+    for wire in Wire::ALL {
+        let mut ann = Client::named(&server, wire, &format!("ann {wire:?}")).await;
+        ann.say("send message", json!({ "room": "elsewhere", "msg": "x" })).await;
+        let refusal = ann.next("error message").await;
+        assert_eq!(refusal["event"], "send message");
+        assert_eq!(refusal["code"], "not_member");
+        ann.say("GroupList", Value::Null).await;
+        assert_eq!(ann.next("GroupList").await["room"], "lobby");
+        ann.say("history", json!({ "limit": 1 })).await;
+        assert_eq!(ann.next("history").await["messages"], json!([]));
+    }
+    server.stop().await;
+}
+
+#[tokio::test]
+async fn everything_outlives_a_restart() {
+    let server = TestServer::on_disk().await;
+    let mut ann = Client::named(&server, Wire::WebSocket, "ann").await;
+    let mut sion = Client::named(&server, Wire::SocketIo, "sion").await;
+    let body = json!({ "file": { "base64": "AAEC" } });
+    let first = ann.ask("send message", json!({ "msg": body, "id": "m1" })).await;
+    sion.ask("GroupChat", json!({ "data": "ho", "id": "g1" })).await;
+    ann.ask("SingleChat", json!({ "to": "sion", "data": "psst", "id": "d1" })).await;
+    let before = ann.ask("history", Value::Null).await;
+    assert_eq!(before["messages"][0]["msg"], body);
+    assert_eq!(before["messages"][1]["event"], "GroupChat");
+    let token = ann.token.clone();
+    drop((ann, sion));
+
+    let server = server.restart().await;
+    let mut ann = Client::with_token(&server, Wire::Polling, &token).await;
+    assert_eq!(ann.ask("history", Value::Null).await, before);
+    let direct = ann.ask("history", json!({ "with": "sion" })).await;
+    assert_eq!(direct["messages"][0]["data"], "psst");
+    let again = ann.ask("send message", json!({ "msg": body, "id": "m1" })).await;
+    assert_eq!((&again["seq"], &again["at"]), (&first["seq"], &first["at"]));
+    assert_eq!(again["duplicate"], true);
+    assert_eq!(ann.post("goes on").await, 3);
+    drop(ann);
+    server.stop().await;
+}
+
+#[tokio::test]
+async fn history_is_paged_both_ways() {
+    let server = TestServer::start().await;
+    let mut ann = Client::named(&server, Wire::WebSocket, "ann").await;
+    for number in 1..=60 {
+        ann.post(&format!("number {number}")).await;
+    }
+    for wire in Wire::ALL {
+        let mut bob = Client::named(&server, wire, &format!("bob {wire:?}")).await;
+        for (data, first, last, more) in [
+            (json!({}), 11, 60, true),
+            (json!({ "limit": 200 }), 1, 60, false),
+            (json!({ "before": 11, "limit": 10 }), 1, 10, false),
+            (json!({ "before": 12, "limit": 10 }), 2, 11, true),
+            (json!({ "after": 50, "limit": 10 }), 51, 60, false),
+            (json!({ "after": 49, "limit": 10 }), 50, 59, true),
+            (json!({ "room": "lobby", "after": 0, "limit": 1 }), 1, 1, true),
+        ] {
+            let page = bob.ask("history", data.clone()).await;
+            let messages = page["messages"].as_array().unwrap();
+            let seqs = messages.iter().map(|it| it["seq"].as_u64().unwrap());
+            assert!(seqs.eq(first..=last), "{data}: {page}");
+            assert_eq!(page["more"], more, "{data}");
+        }
+        let nothing = bob.ask("history", json!({ "after": 60 })).await;
+        assert_eq!((&nothing["messages"], &nothing["more"]), (&json!([]), &json!(false)));
+        assert_eq!(bob.refusal("history", json!({ "room": "elsewhere" })).await, "not_member");
+    }
+    drop(ann);
+    server.stop().await;
+}

@@ -1,0 +1,109 @@
+//! Who is here: while any of their connections is, and a grace longer.
+
+use serde_json::{Value, json};
+
+use crate::{
+    clients::{Client, Wire},
+    harness::TestServer,
+};
+
+/// A grace that a test can wait for.
+const SHORT_MS: u64 = 50;
+/// A grace that does not end in a test.
+const LONG_MS: u64 = 60 * 60 * 1000;
+
+#[tokio::test]
+async fn everyone_at_home_is_told_who_is_there() {
+    let server = TestServer::start().await;
+    let mut ann = Client::named(&server, Wire::WebSocket, "ann").await;
+    assert_eq!(ann.next("get users").await, json!(["ann"]));
+    let mut bob = Client::named(&server, Wire::SocketIo, "bob").await;
+    let mut cleo = Client::named(&server, Wire::Polling, "cleo").await;
+    for client in [&mut ann, &mut bob, &mut cleo] {
+        while client.next("get users").await != json!(["ann", "bob", "cleo"]) {}
+    }
+    drop((ann, bob, cleo));
+    server.stop().await;
+}
+
+#[tokio::test]
+async fn a_second_connection_is_no_news_and_the_last_one_is() {
+    let server = TestServer::with(|config| config.limits.presence_grace_ms = SHORT_MS).await;
+    let mut ann = Client::named(&server, Wire::WebSocket, "ann").await;
+    for wire in Wire::ALL {
+        let name = format!("bob {wire:?}");
+        let bob = Client::named(&server, wire, &name).await;
+        assert_eq!(ann.next("user joined").await["user"], name);
+        let mut second = Client::with_token(&server, wire, &bob.token).await;
+        bob.goodbye().await;
+        server.has_connections(2).await;
+        // Another name's coming and going is told after what would have been told of bob.
+        let other = Client::named(&server, Wire::WebSocket, "other").await;
+        assert_eq!(ann.next("user joined").await["user"], "other");
+        other.goodbye().await;
+        assert_eq!(ann.next("user left").await["user"], "other");
+        let list = second.ask("GroupList", Value::Null).await;
+        assert_eq!(list["users"], json!(["ann", name]));
+        second.goodbye().await;
+        assert_eq!(ann.next("user left").await, json!({ "room": "lobby", "user": name }));
+    }
+    drop(ann);
+    server.stop().await;
+}
+
+#[tokio::test]
+async fn a_return_within_the_grace_is_no_news() {
+    let server = TestServer::with(|config| config.limits.presence_grace_ms = LONG_MS).await;
+    let mut ann = Client::named(&server, Wire::WebSocket, "ann").await;
+    for wire in Wire::ALL {
+        let name = format!("bob {wire:?}");
+        let bob = Client::named(&server, wire, &name).await;
+        assert_eq!(ann.next("user joined").await["user"], name);
+        let token = bob.token.clone();
+        bob.goodbye().await;
+        server.has_connections(1).await;
+        let mut bob = Client::with_token(&server, wire, &token).await;
+        bob.post("back").await;
+        assert_eq!(ann.next("new message").await["username"], name);
+        assert!(!ann.has_heard("user joined").await && !ann.has_heard("user left").await);
+        bob.goodbye().await;
+        server.has_connections(1).await;
+    }
+    drop(ann);
+    server.stop().await;
+}
+
+#[tokio::test]
+async fn a_room_that_is_too_large_to_list_is_counted() {
+    let server = TestServer::with(|config| config.limits.presence_list_max = 2).await;
+    let mut ann = Client::named(&server, Wire::WebSocket, "ann").await;
+    let mut bob = Client::named(&server, Wire::SocketIo, "bob").await;
+    let listed = bob.ask("GroupList", Value::Null).await;
+    assert_eq!((&listed["users"], &listed["count"]), (&json!(["ann", "bob"]), &json!(2)));
+    assert_eq!(ann.next("user joined").await["user"], "bob");
+    let mut cleo = Client::named(&server, Wire::Polling, "cleo").await;
+    for client in [&mut ann, &mut bob, &mut cleo] {
+        let presence = client.next("presence").await;
+        assert_eq!(presence, json!({ "room": "lobby", "count": 3 }));
+        let counted = client.ask("GroupList", Value::Null).await;
+        assert_eq!((&counted["users"], &counted["count"]), (&json!([]), &json!(3)));
+        assert!(!client.has_heard("user joined").await);
+    }
+    drop((ann, bob, cleo));
+    server.stop().await;
+}
+
+#[tokio::test]
+async fn a_room_goes_with_its_last_member_and_its_messages_stay() {
+    let server = TestServer::start().await;
+    let mut ann = Client::named(&server, Wire::WebSocket, "ann").await;
+    ann.ask("join", "attic").await;
+    ann.ask("send message", json!({ "room": "attic", "msg": "dust" })).await;
+    assert_eq!(ann.ask("leave", "attic").await["count"], 0);
+    let joined = ann.ask("join", "attic").await;
+    assert_eq!((&joined["seq"], &joined["count"]), (&json!(1), &json!(1)));
+    let page = ann.ask("history", json!({ "room": "attic" })).await;
+    assert_eq!(page["messages"][0]["msg"], "dust");
+    drop(ann);
+    server.stop().await;
+}

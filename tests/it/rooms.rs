@@ -1,0 +1,156 @@
+//! Joining, leaving, asking who is there.
+
+use serde_json::{Value, json};
+
+use crate::{
+    clients::{Client, Door, Wire},
+    harness::TestServer,
+};
+
+#[tokio::test]
+async fn who_joins_is_told_where_and_the_others_are_told_who() {
+    // Those who are gone stay for a grace, which does not end in this test.
+    let server = TestServer::with(|config| config.limits.presence_grace_ms = 3_600_000).await;
+    let mut ann = Client::named(&server, Wire::WebSocket, "ann").await;
+    let joined = ann.ask("join", "news").await;
+    assert_eq!(joined, json!({ "ok": true, "room": "news", "seq": 0, "count": 1 }));
+    ann.ask("send message", json!({ "room": "news", "msg": "extra" })).await;
+    for (wire, count) in Wire::ALL.into_iter().zip(2..) {
+        let name = format!("bob {wire:?}");
+        let mut bob = Client::named(&server, wire, &name).await;
+        let lobby = ann.next("user joined").await;
+        assert_eq!(lobby, json!({ "room": "lobby", "user": name }));
+        let joined = bob.ask("join", json!({ "room": "news" })).await;
+        assert_eq!(joined, json!({ "ok": true, "room": "news", "seq": 1, "count": count }));
+        assert_eq!(ann.next("user joined").await, json!({ "room": "news", "user": name }));
+        assert!(!bob.has_heard("user joined").await, "nobody is told of themselves");
+    }
+    drop(ann);
+    server.stop().await;
+}
+
+#[tokio::test]
+async fn messages_stay_in_their_room_and_each_room_counts_for_itself() {
+    let server = TestServer::start().await;
+    let mut ann = Client::named(&server, Wire::SocketIo, "ann").await;
+    let mut bob = Client::named(&server, Wire::Polling, "bob").await;
+    ann.ask("join", "red").await;
+    bob.ask("join", "blue").await;
+    for seq in 1..=3 {
+        let red = ann.ask("send message", json!({ "room": "red", "msg": "r" })).await;
+        let blue = bob.ask("send message", json!({ "room": "blue", "msg": "b" })).await;
+        assert_eq!((&red["seq"], &blue["seq"]), (&json!(seq), &json!(seq)));
+        assert_eq!(ann.next("new message").await["room"], "red");
+        assert_eq!(bob.next("new message").await["room"], "blue");
+    }
+    assert_eq!(ann.refusal("GroupChat", json!({ "room": "blue", "data": 1 })).await, "not_member");
+    ann.post("both").await;
+    for client in [&mut ann, &mut bob] {
+        assert_eq!(client.next("new message").await["room"], "lobby");
+        assert!(!client.has_heard("new message").await);
+    }
+    drop((ann, bob));
+    server.stop().await;
+}
+
+#[tokio::test]
+async fn leaving_on_purpose_is_told_at_once_and_ends_what_is_heard() {
+    let server = TestServer::start().await;
+    let mut ann = Client::named(&server, Wire::WebSocket, "ann").await;
+    ann.ask("join", "news").await;
+    for wire in Wire::ALL {
+        let name = format!("bob {wire:?}");
+        let mut bob = Client::named(&server, wire, &name).await;
+        bob.ask("join", "news").await;
+        let left = bob.ask("leave", "news").await;
+        assert_eq!((&left["ok"], &left["count"]), (&json!(true), &json!(1)));
+        assert_eq!(ann.next("user left").await, json!({ "room": "news", "user": name }));
+        ann.ask("send message", json!({ "room": "news", "msg": "gone?" })).await;
+        ann.next("new message").await;
+        ann.post("here").await;
+        ann.next("new message").await;
+        assert_eq!(bob.next("new message").await["msg"], "here");
+        for event in ["leave", "GroupList", "history"] {
+            assert_eq!(bob.refusal(event, json!({ "room": "news" })).await, "not_member");
+        }
+    }
+    drop(ann);
+    server.stop().await;
+}
+
+#[tokio::test]
+async fn a_room_asked_for_at_the_door_takes_the_place_of_the_lobby() {
+    let server = TestServer::start().await;
+    for wire in Wire::ALL {
+        let door = Door::new().room("news");
+        let mut ann = Client::named_at(&server, wire, &format!("ann {wire:?}"), door).await;
+        assert_eq!(ann.ask("send message", "hi").await["room"], "news");
+        assert_eq!(ann.ask("GroupList", Value::Null).await["room"], "news");
+        assert_eq!(
+            ann.refusal("send message", json!({ "room": "lobby", "msg": 1 })).await,
+            "not_member"
+        );
+    }
+    let mut bob = Client::open_at(&server, "/ws/caf%C3%A9", "").await.ok().unwrap();
+    bob.ask("new user", "bob").await;
+    assert_eq!(bob.next("welcome").await["rooms"][0]["room"], "café");
+    let refused = Client::open_at(&server, "/ws/a%20b", "").await.err().unwrap();
+    assert_eq!((refused.status, &*refused.code), (Some(422), "room_invalid"));
+    drop(bob);
+    server.stop().await;
+}
+
+#[tokio::test]
+async fn joining_twice_is_being_there_once() {
+    let server = TestServer::start().await;
+    for wire in Wire::ALL {
+        let room = format!("room-{wire:?}");
+        let mut ann = Client::named(&server, wire, &format!("ann {wire:?}")).await;
+        for _ in 0..2 {
+            let joined = ann.ask("join", json!({ "room": room })).await;
+            assert_eq!((&joined["ok"], &joined["count"]), (&json!(true), &json!(1)));
+        }
+        ann.ask("send message", json!({ "room": room, "msg": "once" })).await;
+        ann.next("new message").await;
+        assert!(!ann.has_heard("new message").await);
+        assert_eq!(ann.ask("leave", json!({ "room": room })).await["count"], 0);
+    }
+    server.stop().await;
+}
+
+#[tokio::test]
+async fn who_is_there_is_listed_by_name_for_those_who_are_there() {
+    let server = TestServer::start().await;
+    let mut ann = Client::named(&server, Wire::WebSocket, "ann").await;
+    let mut bob = Client::named(&server, Wire::SocketIo, "bob").await;
+    let mut cleo = Client::named(&server, Wire::Polling, "cleo").await;
+    for client in [&mut ann, &mut bob, &mut cleo] {
+        let list = client.ask("GroupList", json!({ "room": "lobby" })).await;
+        let expected =
+            json!({ "ok": true, "room": "lobby", "users": ["ann", "bob", "cleo"], "count": 3 });
+        assert_eq!(list, expected);
+        assert_eq!(client.refusal("GroupList", json!({ "room": "x" })).await, "not_member");
+    }
+    drop((ann, bob, cleo));
+    server.stop().await;
+}
+
+#[tokio::test]
+async fn what_is_no_room_is_refused() {
+    let server = TestServer::start().await;
+    for wire in Wire::ALL {
+        let mut ann = Client::named(&server, wire, &format!("ann {wire:?}")).await;
+        for room in ["", "a b", "a,b", "@ann", &"x".repeat(65)] {
+            assert_eq!(
+                ann.refusal("join", json!({ "room": room })).await,
+                "room_invalid",
+                "{room}"
+            );
+        }
+        assert_eq!(ann.refusal("join", json!({ "room": 7 })).await, "bad_request");
+        assert_eq!(ann.refusal("join", json!([])).await, "bad_request");
+        let refused = Client::open(&server, wire, Door::new().room("@")).await.err().unwrap();
+        assert_eq!(refused.code, "room_invalid");
+    }
+    server.stop().await;
+}
