@@ -1,0 +1,60 @@
+// The server goes and comes back; so does the network. The page shows it, and heals.
+
+import assert from "node:assert/strict";
+import { test } from "node:test";
+
+import { accepted } from "../support/assert.mjs";
+import { browserForThisFile, Person } from "../support/browser.mjs";
+import { unique } from "../support/names.mjs";
+import { comeBack, enter } from "../support/people.mjs";
+import { serverForThisTest } from "../support/server.mjs";
+import { plain } from "../support/ws.mjs";
+
+/** What a browser says of a server that is not there. */
+const expected = [/socket\.io/, /ERR_CONNECTION|ERR_INTERNET_DISCONNECTED|WebSocket/];
+
+const chromium = browserForThisFile();
+
+for (const signal of ["SIGTERM", "SIGKILL"]) {
+  test(`after ${signal} and a new start nothing is missing`, async (t) => {
+    const server = await serverForThisTest(t);
+    const room = unique("room");
+    const ann = await (await Person.open(t, chromium, server, { expected })).signIn("ann");
+    await ann.joinRoom(room);
+    const bob = await enter(t, plain, server, "bob", { room });
+    accepted(await bob.ask("send message", "before"));
+    await ann.sees("before");
+
+    await server.leave(signal);
+    await ann.reconnecting();
+    await ann.picture(`reconnecting-${signal}`);
+    await ann.say("written while away");
+    await server.start();
+
+    const back = await comeBack(t, plain, server, bob.token, { room, since: { [room]: 1 } });
+    accepted(await back.ask("send message", "after"));
+    await ann.connected();
+    for (const text of ["after", "written while away"]) {
+      await ann.sees(text);
+      assert.equal(await ann.count(text), 1, `${text} is shown twice`);
+    }
+    const { messages } = accepted(await back.ask("history"));
+    const said = messages.map(({ msg }) => msg).sort();
+    assert.deepEqual(said, ["after", "before", "written while away"]);
+  });
+}
+
+test("without a network the page says so, and afterwards nothing is missing", async (t) => {
+  const server = await serverForThisTest(t);
+  const room = unique("room");
+  const ann = await (await Person.open(t, chromium, server, { expected })).signIn("ann");
+  await ann.joinRoom(room);
+  const bob = await enter(t, plain, server, "bob", { room });
+  await ann.page.context().setOffline(true);
+  await ann.status.filter({ hasText: /Offline|Reconnecting/ }).waitFor({ state: "attached" });
+  accepted(await bob.ask("send message", "meanwhile"));
+  await ann.page.context().setOffline(false);
+  await ann.connected();
+  await ann.sees("meanwhile");
+  assert.equal(await ann.count("meanwhile"), 1);
+});

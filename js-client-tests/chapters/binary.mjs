@@ -1,0 +1,130 @@
+// Bytes in bodies. docs/protocol.md "Client to server" and "Plain WebSocket".
+
+import assert from "node:assert/strict";
+import { test } from "node:test";
+
+import { accepted, refused } from "../support/assert.mjs";
+import { unique } from "../support/names.mjs";
+import { comeBack, enter, fence } from "../support/people.mjs";
+
+const BYTES = Buffer.from(Array.from({ length: 256 }, (_, n) => n));
+
+export function binary(way, server) {
+  /** Bytes as this wire writes them, and what was heard as this test compares it. */
+  const [write, read] = way.wire === "ws" ? [inBase64, fromBase64] : [(it) => it, asBuffers];
+
+  test("bytes alone are a body", async (t) => {
+    const room = unique("room");
+    const ann = await enter(t, way, server, "ann", { room });
+    const bob = await enter(t, way, server, "bob", { room });
+    accepted(await ann.ask("send message", { room, msg: write(BYTES) }));
+    for (const it of [ann, bob]) {
+      assert.deepEqual(read((await it.next("new message")).msg), BYTES);
+    }
+    accepted(await ann.ask("send message", write(BYTES)));
+    assert.deepEqual(read((await bob.next("new message")).msg), BYTES);
+    accepted(await ann.ask("GroupChat", { room, data: write(BYTES) }));
+    assert.deepEqual(read((await bob.next("GroupChat")).data), BYTES);
+    accepted(await ann.ask("SingleChat", { to: bob.name, data: write(BYTES) }));
+    assert.deepEqual(read((await bob.next("SingleChat")).data), BYTES);
+  });
+
+  test("bytes stay where they were in the JSON around them", async (t) => {
+    const room = unique("room");
+    const ann = await enter(t, way, server, "ann", { room });
+    const bob = await enter(t, way, server, "bob", { room });
+    const parts = [BYTES, [BYTES.subarray(1, 4)], { last: Buffer.from([0]) }];
+    const msg = { name: "a.bin", parts };
+    accepted(await ann.ask("send message", { room, msg: write(msg) }));
+    assert.deepEqual(read((await bob.next("new message")).msg), msg);
+  });
+
+  test("ten attachments pass, eleven do not", async (t) => {
+    const room = unique("room");
+    const ann = await enter(t, way, server, "ann", { room });
+    const bob = await enter(t, way, server, "bob", { room });
+    const ten = Array.from({ length: 10 }, (_, n) => Buffer.from([n]));
+    accepted(await ann.ask("send message", { room, msg: write(ten) }));
+    assert.deepEqual(read((await bob.next("new message")).msg), ten);
+    const eleven = [...ten, Buffer.from([10])];
+    if (way.wire === "ws") {
+      refused(await ann.ask("send message", { room, msg: write(eleven) }), "too_many_attachments");
+    }
+    await fence(ann, room, bob);
+  });
+
+  test("the same id with the same bytes is a repeat, with others a conflict", async (t) => {
+    const room = unique("room");
+    const ann = await enter(t, way, server, "ann", { room });
+    const id = unique("id");
+    const first = accepted(await ann.ask("send message", { room, msg: write(BYTES), id }));
+    const again = await ann.ask("send message", { room, msg: write(BYTES), id });
+    assert.deepEqual(again, { ...first, duplicate: true });
+    const other = write(Buffer.from(BYTES).fill(1));
+    refused(await ann.ask("send message", { room, msg: other, id }), "conflict");
+  });
+
+  test("bytes come back in history and to those who missed them", async (t) => {
+    const room = unique("room");
+    const ann = await enter(t, way, server, "ann", { room });
+    const msg = { a: BYTES, b: "text", c: [BYTES] };
+    accepted(await ann.ask("send message", { room, msg: write(msg) }));
+    const page = accepted(await ann.ask("history", { room }));
+    assert.deepEqual(read(page.messages[0].msg), msg);
+    const bob = await comeBack(t, way, server, ann.token, { room, since: { [room]: 0 } });
+    const { messages } = await bob.next("missed");
+    assert.deepEqual(read(messages[0].msg), msg);
+  });
+
+  test("a page holds at most ten attachments, and the next one the rest", async (t) => {
+    const room = unique("room");
+    const ann = await enter(t, way, server, "ann", { room });
+    for (let n = 1; n <= 7; n += 1) {
+      const msg = [n, BYTES, BYTES, BYTES];
+      accepted(await ann.ask("send message", { room, msg: write(msg) }));
+    }
+    const forth = [];
+    for (let page = { more: true }; page.more; ) {
+      page = accepted(await ann.ask("history", { room, after: forth.at(-1) ?? 0 }));
+      assert.ok(page.messages.length === 3 || !page.more, "three messages of three are nine");
+      forth.push(...page.messages.map(({ seq }) => seq));
+    }
+    assert.deepEqual(forth, [1, 2, 3, 4, 5, 6, 7]);
+    const back = accepted(await ann.ask("history", { room }));
+    assert.deepEqual([back.messages.map(({ seq }) => seq), back.more], [[5, 6, 7], true]);
+    const since = { [room]: 0 };
+    const missed = [];
+    const bob = await comeBack(t, way, server, ann.token, { room, since });
+    for (let more = true; more; ) {
+      const page = await bob.next("missed");
+      assert.ok(page.messages.length <= 3);
+      missed.push(...page.messages);
+      more = page.more;
+    }
+    assert.deepEqual(missed.map(({ msg }) => read(msg)[0]), [1, 2, 3, 4, 5, 6, 7]);
+  });
+}
+
+/** `{"base64": "…"}` for bytes, wherever they are. */
+export function inBase64(value) {
+  return map(value, (bytes) => ({ base64: bytes.toString("base64") }));
+}
+
+/** The reverse. */
+export function fromBase64(value) {
+  if (typeof value?.base64 === "string") return Buffer.from(value.base64, "base64");
+  return map(value, undefined, fromBase64);
+}
+
+/** Official clients give a Buffer or an ArrayBuffer, as it came. */
+export function asBuffers(value) {
+  if (value instanceof ArrayBuffer) return Buffer.from(value);
+  return map(value, (bytes) => Buffer.from(bytes), asBuffers);
+}
+
+function map(value, bytes, each = (it) => map(it, bytes)) {
+  if (value === null || typeof value !== "object") return value;
+  if (ArrayBuffer.isView(value)) return bytes(value);
+  if (Array.isArray(value)) return value.map(each);
+  return Object.fromEntries(Object.entries(value).map(([key, it]) => [key, each(it)]));
+}

@@ -1,0 +1,89 @@
+// Direct messages: `SingleChat`, and their history. docs/protocol.md "Client to server".
+
+import assert from "node:assert/strict";
+import { test } from "node:test";
+
+import { accepted, isTime, refused } from "../support/assert.mjs";
+import { unique } from "../support/names.mjs";
+import { comeBack, enter, fence } from "../support/people.mjs";
+
+export function direct(way, server) {
+  test("every connection of both users hears it but this one, and nobody else", async (t) => {
+    const room = unique("room");
+    const ann = await enter(t, way, server, "ann", { room });
+    const ann2 = await comeBack(t, way, server, ann.token, { room });
+    const bob = await enter(t, way, server, "bob", { room });
+    const bob2 = await comeBack(t, way, server, bob.token, { room });
+    const carol = await enter(t, way, server, "carol", { room });
+    const answer = accepted(await ann.ask("SingleChat", { to: bob.name, data: "psst" }));
+    isTime(answer.at);
+    const { id, at } = answer;
+    assert.deepEqual(answer, { ok: true, id, to: bob.name, seq: 1, at, online: true });
+    const expected = { to: bob.name, seq: 1, id, user: ann.name, data: "psst", at };
+    for (const it of [bob, bob2, ann2]) assert.deepEqual(await it.next("SingleChat"), expected);
+    await fence(bob, room, ann, carol);
+    assert.deepEqual(ann.take("SingleChat"), []);
+    assert.deepEqual(carol.take("SingleChat"), []);
+  });
+
+  test("two users share one conversation, and nobody else has it", async (t) => {
+    const ann = await enter(t, way, server, "ann");
+    const bob = await enter(t, way, server, "bob");
+    const carol = await enter(t, way, server, "carol");
+    const one = accepted(await ann.ask("SingleChat", { to: bob.name, data: "one" }));
+    const two = accepted(await bob.ask("SingleChat", { to: ann.name, data: "two" }));
+    accepted(await ann.ask("SingleChat", { to: carol.name, data: "other" }));
+    assert.deepEqual([one.seq, two.seq], [1, 2]);
+    const seen = accepted(await ann.ask("history", { with: bob.name }));
+    const said = (user, to, { seq, id, at }, data) =>
+      ({ event: "SingleChat", to: to.name, seq, id, user: user.name, data, at });
+    assert.deepEqual(seen.messages, [said(ann, bob, one, "one"), said(bob, ann, two, "two")]);
+    assert.deepEqual(await bob.ask("history", { with: ann.name }), seen);
+    const others = accepted(await carol.ask("history", { with: bob.name }));
+    assert.deepEqual(others.messages, []);
+  });
+
+  test("who is away finds it when they come back", async (t) => {
+    const room = unique("room");
+    const ann = await enter(t, way, server, "ann", { room });
+    const bob = await enter(t, way, server, "bob", { room });
+    bob.close();
+    await ann.next("user left", ({ user }) => user === bob.name);
+    const answer = accepted(await ann.ask("SingleChat", { to: bob.name, data: "later" }));
+    assert.equal(answer.online, false);
+    const back = await comeBack(t, way, server, bob.token, { room });
+    const { messages, more } = accepted(await back.ask("history", { with: ann.name, after: 0 }));
+    assert.deepEqual([messages.map(({ data }) => data), more], [["later"], false]);
+  });
+
+  test("an id that was seen gets the first answer again", async (t) => {
+    const room = unique("room");
+    const ann = await enter(t, way, server, "ann", { room });
+    const bob = await enter(t, way, server, "bob", { room });
+    const message = { to: bob.name, data: "once", id: unique("id") };
+    const first = accepted(await ann.ask("SingleChat", message));
+    const again = accepted(await ann.ask("SingleChat", message));
+    assert.deepEqual([again.duplicate, again.seq, again.at], [true, first.seq, first.at]);
+    refused(await ann.ask("SingleChat", { ...message, data: "twice" }), "conflict");
+    await fence(ann, room, bob);
+    assert.equal(bob.take("SingleChat").length, 1);
+  });
+
+  test("nobody can be written to who was never here", async (t) => {
+    const ann = await enter(t, way, server, "ann");
+    const to = unique("nobody");
+    refused(await ann.ask("SingleChat", { to, data: "x" }), "no_such_user");
+  });
+
+  test("bodies are what they are in rooms", async (t) => {
+    const ann = await enter(t, way, server, "ann");
+    const bob = await enter(t, way, server, "bob");
+    const bodies = ["text", 0, false, [1, null], { a: { b: [] } }];
+    for (const data of bodies) accepted(await ann.ask("SingleChat", { to: bob.name, data }));
+    const heard = await bob.collect("SingleChat", bodies.length);
+    assert.deepEqual(heard.map(({ data }) => data), bodies);
+    for (const data of [null, "", "  \n"]) {
+      refused(await ann.ask("SingleChat", { to: bob.name, data }), "message_empty");
+    }
+  });
+}

@@ -1,0 +1,17 @@
+// What is refused at the door, besides bad tokens. docs/protocol.md "Connecting".
+
+import assert from "node:assert/strict";
+import { test } from "node:test";
+
+export function door(way, server) {
+  test("a `since` that is not one is refused", async () => {
+    for (const since of [{ lobby: "soon" }, { lobby: -1 }, { lobby: 1.5 }]) {
+      assert.equal(await way.refusal(server, { since }), "bad_request", JSON.stringify(since));
+    }
+    assert.equal(await way.refusal(server, { since: { "two words": 1 } }), "room_invalid");
+  });
+
+  test("a room that is not one is refused", async () => {
+    assert.equal(await way.refusal(server, { room: "two words" }), "room_invalid");
+  });
+}

@@ -1,0 +1,142 @@
+// Each limit: at it, and one past it. docs/protocol.md "Limits".
+
+import assert from "node:assert/strict";
+import { test } from "node:test";
+
+import { accepted, complained, refused, sameNames } from "../support/assert.mjs";
+import { unique } from "../support/names.mjs";
+import { arrive, enter, fence } from "../support/people.mjs";
+
+/** Small enough to reach. */
+export const LIMITS = {
+  "limits.body_bytes_max": 4096,
+  "limits.frame_bytes_max": 16_384,
+  "limits.rooms_per_connection_max": 4,
+  "limits.history_messages_max": 20,
+  "limits.recover_messages_max": 10,
+  "limits.presence_list_max": 3,
+  "limits.presence_grace_ms": 100,
+};
+
+/** `server` has the settings above. */
+export function limits(way, server) {
+  test("the welcome tells them", async (t) => {
+    const ann = await enter(t, way, server, "ann");
+    assert.deepEqual(ann.welcome.limits, {
+      bodyBytesMax: 4096,
+      frameBytesMax: 16_384,
+      attachmentsMax: 10,
+      historyMax: 20,
+      roomsMax: 4,
+    });
+  });
+
+  test("a body at the limit passes, one byte more does not", async (t) => {
+    const room = unique("room");
+    const ann = await enter(t, way, server, "ann", { room });
+    const bob = await enter(t, way, server, "bob", { room });
+    const most = "x".repeat(4096 - 2); // as JSON: with its quotation marks
+    accepted(await ann.ask("send message", most));
+    assert.equal((await bob.next("new message")).msg, most);
+    refused(await ann.ask("send message", `${most}x`), "message_too_large");
+    refused(await ann.ask("GroupChat", { data: ["x".repeat(4096)] }), "message_too_large");
+    refused(await ann.ask("SingleChat", { to: bob.name, data: `${most}x` }), "message_too_large");
+    ann.tell("send message", `${most}x`);
+    complained(await ann.next("error message"), "send message", "message_too_large");
+    assert.equal((await fence(ann, room, bob)).seq, 2);
+  });
+
+  if (!way.asciiOnly) test("bytes count, not characters", async (t) => {
+    const ann = await enter(t, way, server, "ann", { room: unique("room") });
+    accepted(await ann.ask("send message", "ü".repeat(2047)));
+    refused(await ann.ask("send message", "ü".repeat(2048)), "message_too_large");
+  });
+
+  test("a connection may be in so many rooms, the first one included", async (t) => {
+    const ann = await enter(t, way, server, "ann");
+    const names = [1, 2, 3].map(() => unique("room"));
+    for (const room of names) accepted(await ann.ask("join", room));
+    const another = unique("room");
+    refused(await ann.ask("join", another), "too_many_rooms");
+    accepted(await ann.ask("join", names[0])); // it is there already
+    accepted(await ann.ask("leave", names[0]));
+    accepted(await ann.ask("join", another));
+  });
+
+  test("nobody may come to more rooms at once than that, either", async () => {
+    const since = Object.fromEntries([1, 2, 3, 4].map(() => [unique("room"), 0]));
+    assert.equal(await way.refusal(server, { since }), "too_many_rooms");
+  });
+
+  test("a page of history holds so many messages", async (t) => {
+    const ann = await enter(t, way, server, "ann", { room: unique("room") });
+    const said = Array.from({ length: 21 }, (_, n) => n);
+    (await ann.askAll("send message", said.map((msg) => ({ msg })))).forEach(accepted);
+    assert.equal(accepted(await ann.ask("history", { limit: 20 })).messages.length, 20);
+    const page = accepted(await ann.ask("history", { limit: 21 }));
+    assert.deepEqual([page.messages.length, page.more], [20, true]);
+  });
+
+  test("so many missed messages are sent, and one more is history", async (t) => {
+    const room = unique("room");
+    const ann = await enter(t, way, server, "ann", { room });
+    const said = Array.from({ length: 12 }, (_, n) => n);
+    (await ann.askAll("send message", said.map((msg) => ({ msg })))).forEach(accepted);
+    const bob = await arrive(t, way, server, { room, since: { [room]: 2 } });
+    await bob.identify(unique("bob"));
+    const missed = [];
+    for (let more = true; more; ) {
+      const page = await bob.next("missed");
+      assert.equal(page.recovered, true);
+      missed.push(...page.messages);
+      more = page.more;
+    }
+    assert.deepEqual(missed.map(({ msg }) => msg), said.slice(2));
+    const carol = await arrive(t, way, server, { room, since: { [room]: 1 } });
+    await carol.identify(unique("carol"));
+    const tooFar = { room, messages: [], recovered: false, head: 12 };
+    assert.deepEqual(await carol.next("missed"), tooFar);
+    await fence(ann, room, carol);
+  });
+
+  test("a larger room is counted, not listed", async (t) => {
+    const room = unique("room");
+    const people = [];
+    for (let n = 0; n < 3; n += 1) people.push(await enter(t, way, server, "one", { room }));
+    const [ann] = people;
+    const { users } = accepted(await ann.ask("GroupList"));
+    sameNames(users, people.map(({ name }) => name));
+    const last = await enter(t, way, server, "last", { room });
+    assert.deepEqual(await ann.ask("GroupList"), { ok: true, room, users: [], count: 4 });
+    for (const it of [ann, last]) {
+      assert.deepEqual(await it.next("presence"), { room, count: 4 });
+    }
+    last.close();
+    await ann.next("get users", (names) => names.length === 3);
+  });
+}
+
+/** So slow that no machine is too slow for the test. */
+export const PACE = { "limits.messages_per_second_max": 1, "limits.messages_burst_max": 5 };
+
+/** `server` has the settings above. */
+export function pace(way, server) {
+  test("a burst passes, and the next message is told when to try again", async (t) => {
+    const room = unique("room");
+    const ann = await enter(t, way, server, "ann", { room });
+    const bob = await enter(t, way, server, "bob", { room });
+    const burst = Array.from({ length: 6 }, (_, n) => ({ msg: n }));
+    const answers = await ann.askAll("send message", burst);
+    answers.slice(0, 5).forEach(accepted);
+    refused(answers[5], "too_fast");
+    const { retryAfterMs } = answers[5];
+    assert.ok(Number.isInteger(retryAfterMs) && 0 < retryAfterMs && retryAfterMs <= 1000);
+    ann.tell("GroupChat", "too early");
+    const complaint = await ann.next("error message");
+    complained(complaint, "GroupChat", "too_fast");
+    assert.ok(0 < complaint.retryAfterMs && complaint.retryAfterMs <= 1000);
+    const heard = await bob.collect("new message", 5);
+    assert.deepEqual(heard.map(({ msg }) => msg), [0, 1, 2, 3, 4]);
+    assert.equal((await fence(bob, room, ann)).seq, 6); // another's pace is their own
+  });
+}

@@ -1,0 +1,115 @@
+// Coming back: `since`, `missed`, no gap and no repeat. docs/protocol.md "Coming back".
+
+import assert from "node:assert/strict";
+import { test } from "node:test";
+
+import { accepted, dense } from "../support/assert.mjs";
+import { unique } from "../support/names.mjs";
+import { arrive, comeBack, enter, fence, readUntil } from "../support/people.mjs";
+
+export function comingBack(way, server) {
+  test("what was missed comes first, and then what happens", async (t) => {
+    const room = unique("room");
+    const ann = await enter(t, way, server, "ann", { room });
+    const bob = await enter(t, way, server, "bob", { room });
+    accepted(await ann.ask("send message", "seen"));
+    const { seq } = await bob.next("new message");
+    bob.close();
+    await bob.gone;
+    accepted(await ann.ask("send message", "missed"));
+    accepted(await ann.ask("GroupChat", { data: { n: 1 } }));
+    const back = await comeBack(t, way, server, bob.token, { room, since: { [room]: seq } });
+    assert.deepEqual(back.welcome.rooms, [{ room, seq: 3, unread: 2 }]);
+    const page = accepted(await ann.ask("history", { after: seq }));
+    assert.deepEqual(
+      await back.next("missed"),
+      { room, messages: page.messages, recovered: true, more: false },
+    );
+    assert.deepEqual(page.messages.map(({ event }) => event), ["new message", "GroupChat"]);
+    accepted(await ann.ask("send message", "live"));
+    assert.equal((await back.next("new message")).seq, 4);
+    assert.deepEqual(back.take("missed"), []);
+  });
+
+  test("every room that is named is joined and made up for", async (t) => {
+    const rooms = [unique("one"), unique("two:a/b#c+d~e"), unique("three")];
+    const ann = await enter(t, way, server, "ann");
+    for (const room of rooms) {
+      accepted(await ann.ask("join", room));
+      (await ann.askAll("send message", [1, 2, 3].map((msg) => ({ room, msg })))).forEach(accepted);
+    }
+    const since = { [rooms[0]]: 0, [rooms[1]]: 1, [rooms[2]]: 2 };
+    const bob = await arrive(t, way, server, { since });
+    await bob.identify(unique("bob"));
+    const unread = Object.fromEntries(bob.welcome.rooms.map((it) => [it.room, it.unread]));
+    assert.deepEqual(unread, { lobby: 0, [rooms[0]]: 3, [rooms[1]]: 2, [rooms[2]]: 1 });
+    for (const [at, room] of rooms.entries()) {
+      const { messages } = await bob.next("missed", (it) => it.room === room);
+      assert.equal(messages.length, 3 - at);
+      dense(messages, at + 1);
+      await fence(ann, room, bob);
+    }
+  });
+
+  test("joining with `since` makes up for what was missed", async (t) => {
+    const room = unique("room");
+    const ann = await enter(t, way, server, "ann", { room });
+    (await ann.askAll("send message", ["a", "b", "c"])).forEach(accepted);
+    const bob = await enter(t, way, server, "bob");
+    const answer = accepted(await bob.ask("join", { room, since: 1 }));
+    assert.deepEqual([answer.seq, answer.count], [3, 2]);
+    const { messages, recovered, more } = await bob.next("missed");
+    assert.deepEqual(messages.map(({ msg }) => msg), ["b", "c"]);
+    assert.deepEqual([recovered, more], [true, false]);
+  });
+
+  test("who missed nothing is told of nothing", async (t) => {
+    const room = unique("room");
+    const ann = await enter(t, way, server, "ann", { room });
+    accepted(await ann.ask("send message", "seen"));
+    const bob = await arrive(t, way, server, { room, since: { [room]: 1 } });
+    await bob.identify(unique("bob"));
+    assert.deepEqual(bob.welcome.rooms, [{ room, seq: 1, unread: 0 }]);
+    await fence(ann, room, bob);
+    for (const { messages, recovered } of bob.take("missed")) {
+      assert.deepEqual([messages, recovered], [[], true]);
+    }
+  });
+
+  test("who knows more than the server is told to page history", async (t) => {
+    const room = unique("room");
+    const ann = await enter(t, way, server, "ann", { room });
+    accepted(await ann.ask("send message", "hello"));
+    const bob = await arrive(t, way, server, { room, since: { [room]: 7 } });
+    await bob.identify(unique("bob"));
+    assert.deepEqual(await bob.next("missed"), { room, messages: [], recovered: false, head: 1 });
+    await fence(ann, room, bob);
+  });
+
+  test("a stream is whole, however often its reader comes and goes", async (t) => {
+    const room = unique("room");
+    const ann = await enter(t, way, server, "ann", { room });
+    const first = await enter(t, way, server, "bob", { room });
+    const turns = 6;
+    const stream = speak(ann, 30, 20);
+    const seen = [];
+    let bob = first;
+    for (let turn = 1; turn <= turns; turn += 1) {
+      await readUntil(bob, seen, turn * 100);
+      dense(seen);
+      bob.close();
+      const since = { [room]: seen.length };
+      if (turn < turns) bob = await comeBack(t, way, server, first.token, { room, since });
+    }
+    assert.deepEqual(seen.map(({ msg }) => msg), Array.from({ length: 600 }, (_, n) => n));
+    await stream;
+  });
+}
+
+/** Says 0, 1, 2 … in batches, each when the one before is on disk. */
+async function speak(client, batches, each) {
+  for (let batch = 0; batch < batches; batch += 1) {
+    const list = Array.from({ length: each }, (_, n) => ({ msg: batch * each + n }));
+    (await client.askAll("send message", list)).forEach(accepted);
+  }
+}

@@ -1,0 +1,35 @@
+// The example is the default, with every setting in it.
+
+import assert from "node:assert/strict";
+import { mkdtemp, readFile, rm, writeFile } from "node:fs/promises";
+import { tmpdir } from "node:os";
+import path from "node:path";
+import { test } from "node:test";
+
+import { roomcast } from "../support/command.mjs";
+
+const KEYS = [
+  "listen", "data", "guests", "origins", "spaces", "store", "log_format", "log_filter",
+  "drain_ms_max", "synchronous", "busy_ms_max", "guest_ttl_secs", "body_bytes_max",
+  "frame_bytes_max", "rooms_per_connection_max", "history_messages_max", "recover_messages_max",
+  "outbox_events_max", "outbox_bytes_max", "messages_per_second_max", "messages_burst_max",
+  "presence_list_max", "presence_grace_ms", "ping_interval_ms", "ping_timeout_ms",
+  "write_stall_ms_max",
+];
+
+test("the example is printed, names every setting, and passes its own check", async (t) => {
+  const { code, stdout, stderr } = await roomcast("example-config");
+  assert.deepEqual([code, stderr], [0, ""]);
+  for (const key of KEYS) assert.match(stdout, new RegExp(`^#? ?(\\w+\\.)?${key} = `, "m"), key);
+  const home = await mkdtemp(path.join(tmpdir(), "roomcast-"));
+  t.after(() => rm(home, { recursive: true, force: true }));
+  const file = path.join(home, "roomcast.toml");
+  await writeFile(file, stdout);
+  const checked = await roomcast("check-config", "--config", file);
+  assert.equal(checked.code, 0, checked.stderr);
+});
+
+test("it is the file in the repository", async () => {
+  const file = await readFile(new URL("../../config.example.toml", import.meta.url), "utf8");
+  assert.equal((await roomcast("example-config")).stdout, file);
+});

@@ -1,0 +1,132 @@
+// `roomcast serve`: the ready line, the signals, the data, the exit codes.
+
+import assert from "node:assert/strict";
+import { mkdtemp, readFile, rm, stat, writeFile } from "node:fs/promises";
+import net from "node:net";
+import { tmpdir } from "node:os";
+import path from "node:path";
+import { test } from "node:test";
+
+import { start } from "../support/child.mjs";
+import { run } from "../support/command.mjs";
+import { enter } from "../support/people.mjs";
+import { once, within } from "../support/patience.mjs";
+import { ROOMCAST, serverForThisTest } from "../support/server.mjs";
+import { plain } from "../support/ws.mjs";
+
+for (const signal of ["SIGTERM", "SIGINT"]) {
+  test(`${signal} ends it with exit code 0`, async (t) => {
+    const server = await serverForThisTest(t);
+    await enter(t, plain, server, "ann");
+    assert.deepEqual(await server.leave(signal), { code: 0, signal: null });
+  });
+}
+
+test("`serve` is what happens without a command", async (t) => {
+  const server = await serving(t, ["--listen", "127.0.0.1:0", "--data", await folder(t)]);
+  await enter(t, plain, server, "ann");
+});
+
+test("the first start makes a secret key that only its owner may read", async (t) => {
+  const server = await serverForThisTest(t);
+  const key = path.join(server.data, "token.key");
+  assert.equal((await stat(key)).mode & 0o777, 0o600);
+  const before = await readFile(key);
+  assert.ok(32 <= before.length);
+  await server.restart();
+  assert.deepEqual(await readFile(key), before);
+  const other = await serverForThisTest(t);
+  assert.notDeepEqual(await readFile(path.join(other.data, "token.key")), before);
+});
+
+test("the database is where it is said to be, or nowhere", async (t) => {
+  const kept = await serverForThisTest(t);
+  assert.ok((await stat(path.join(kept.data, "roomcast.db"))).isFile());
+  const forgetful = await serverForThisTest(t, {
+    settings: { store: "memory" },
+    complaints: [/memory/],
+  });
+  await assert.rejects(stat(path.join(forgetful.data, "roomcast.db")), { code: "ENOENT" });
+  await enter(t, plain, forgetful, "ann");
+});
+
+test("flags go before the environment, and that before the file", async (t) => {
+  const home = await folder(t);
+  const file = path.join(home, "roomcast.toml");
+  await writeFile(
+    file,
+    "[limits]\nbody_bytes_max = 1111\nhistory_messages_max = 22\nrooms_per_connection_max = 33\n",
+  );
+  const env = {
+    ROOMCAST_LIMITS_HISTORY_MESSAGES_MAX: "44",
+    ROOMCAST_LIMITS_ROOMS_PER_CONNECTION_MAX: "55",
+  };
+  const args = [
+    "serve", "--config", file, "--listen", "127.0.0.1:0", "--data", path.join(home, "data"),
+    "--set", "limits.rooms_per_connection_max=66",
+  ];
+  const server = await serving(t, args, env);
+  const ann = await enter(t, plain, server, "ann");
+  const { bodyBytesMax, historyMax, roomsMax } = ann.welcome.limits;
+  assert.deepEqual([bodyBytesMax, historyMax, roomsMax], [1111, 44, 66]);
+});
+
+test("an address that is taken is said to be, and nothing is served", async (t) => {
+  const taken = net.createServer().listen(0, "127.0.0.1");
+  t.after(() => taken.close());
+  await once(taken, "listening");
+  const listen = `127.0.0.1:${taken.address().port}`;
+  const ended = await run(ROOMCAST, ["serve", "--listen", listen, "--data", await folder(t)]);
+  assert.ok([1, 2].includes(ended.code), `exit ${ended.code}`);
+  assert.equal(ended.stdout, "");
+  assert.match(ended.stderr, /listen/);
+});
+
+test("the log never holds a token or a text", async (t) => {
+  const server = await serving(t, [
+    "serve", "--listen", "127.0.0.1:0", "--data", await folder(t), "--log-filter", "debug",
+  ]);
+  const ann = await enter(t, plain, server, "ann");
+  await ann.ask("send message", "very secret words");
+  ann.close();
+  const again = await plain.connect(server, { token: ann.token });
+  again.close();
+  server.child.kill("SIGTERM");
+  assert.equal((await within("the exit", server.child.exited)).code, 0);
+  assert.ok(!server.log.includes("very secret words"));
+  assert.ok(!server.log.includes(ann.token));
+  assert.ok(!server.log.includes(ann.token.split(".")[2]));
+});
+
+test("the log is JSON when that is asked for", async (t) => {
+  const server = await serving(t, [
+    "serve", "--listen", "127.0.0.1:0", "--data", await folder(t), "--log-format", "json",
+  ]);
+  server.child.kill("SIGTERM");
+  assert.equal((await within("the exit", server.child.exited)).code, 0);
+  const lines = server.log.split("\n").filter(Boolean);
+  assert.ok(0 < lines.length, "it logs nothing at all");
+  for (const line of lines) assert.equal(typeof JSON.parse(line), "object", line);
+});
+
+/** A server with exactly these arguments: `{ url, child, log }`. */
+async function serving(t, args, env = {}) {
+  const child = start(ROOMCAST, args, { env });
+  t.after(() => child.kill("SIGKILL"));
+  const server = { child, log: "" };
+  child.stderr.on("data", (text) => (server.log += text));
+  const failed = child.exited.then(() => {
+    throw new Error(`it did not start: ${server.log}`);
+  });
+  failed.catch(() => {});
+  const [line] = await Promise.race([once(child.stdout, "data"), failed]);
+  server.url = /^listening on (http:\S+)\n$/.exec(line)?.[1];
+  assert.ok(server.url, `not the ready line: ${line}`);
+  return server;
+}
+
+async function folder(t) {
+  const made = await mkdtemp(path.join(tmpdir(), "roomcast-"));
+  t.after(() => rm(made, { recursive: true, force: true }));
+  return made;
+}

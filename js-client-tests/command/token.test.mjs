@@ -1,0 +1,72 @@
+// `roomcast token`: who may come, where, and for how long.
+
+import assert from "node:assert/strict";
+import { mkdtemp, rm } from "node:fs/promises";
+import { tmpdir } from "node:os";
+import path from "node:path";
+import { test } from "node:test";
+
+import { roomcast } from "../support/command.mjs";
+import { unique } from "../support/names.mjs";
+import { comeBack } from "../support/people.mjs";
+import { serverForThisFile } from "../support/server.mjs";
+import { claimsOf, epoch, minted } from "../support/tokens.mjs";
+import { plain } from "../support/ws.mjs";
+
+const server = serverForThisFile({ settings: { spaces: ["/shop"] } });
+
+test("it prints one line, a token that the running server takes", async (t) => {
+  const user = unique("ann");
+  const { code, stdout } = await roomcast("token", "--user", user, "--data", server.data);
+  assert.equal(code, 0);
+  assert.match(stdout, /^[\w-]+\.[\w-]+\.[\w-]+\n$/);
+  const ann = await comeBack(t, plain, server, stdout.trim());
+  assert.equal(ann.name, user);
+});
+
+test("it says who, and until when", async () => {
+  const day = claimsOf(await minted(server, "ann"));
+  assert.equal(day.sub, "ann");
+  assert.ok(Math.abs(day.exp - epoch(24 * 3600)) < 120, "a day by default");
+  for (const [ttl, seconds] of [["90s", 90], ["10m", 600], ["2h", 7200], ["7d", 7 * 86_400]]) {
+    const { exp } = claimsOf(await minted(server, "ann", "--ttl", ttl));
+    assert.ok(Math.abs(exp - epoch(seconds)) < 60, ttl);
+  }
+});
+
+test("it opens the spaces that it is made for", async (t) => {
+  const token = await minted(server, unique("ann"), "--space", "/shop");
+  assert.deepEqual(claimsOf(token).spaces, ["/shop"]);
+  await comeBack(t, plain, server, token, { space: "/shop" });
+  assert.equal(await plain.refusal(server, { token }), "space_forbidden");
+});
+
+test("a token of another server is refused", async (t) => {
+  const data = await mkdtemp(path.join(tmpdir(), "roomcast-"));
+  t.after(() => rm(data, { recursive: true, force: true }));
+  const made = await roomcast("token", "--user", "ann", "--data", data);
+  if (made.code === 0) {
+    assert.equal(await plain.refusal(server, { token: made.stdout.trim() }), "unauthorized");
+  } else {
+    assert.ok(made.stderr.includes("token.key"), made.stderr);
+  }
+});
+
+test("what makes no sense is refused with exit code 2, by its name", async () => {
+  const data = ["--data", server.data];
+  const mistakes = {
+    "--user": [[...data], ["--user", "", ...data], ["--user", "x".repeat(33), ...data]],
+    "--ttl": [
+      ["--user", "ann", "--ttl", "soon", ...data],
+      ["--user", "ann", "--ttl=-1h", ...data],
+    ],
+    "--space": [["--user", "ann", "--space", "shop", ...data]],
+  };
+  for (const [flag, calls] of Object.entries(mistakes)) {
+    for (const args of calls) {
+      const { code, stdout, stderr } = await roomcast("token", ...args);
+      assert.deepEqual([code, stdout], [2, ""], args.join(" "));
+      assert.ok(stderr.includes(flag), stderr);
+    }
+  }
+});

@@ -1,0 +1,114 @@
+// Leaving does not wait for ever for those who do not answer.
+
+import assert from "node:assert/strict";
+import net from "node:net";
+import { test } from "node:test";
+
+import { accepted } from "../support/assert.mjs";
+import { unique } from "../support/names.mjs";
+import { enter } from "../support/people.mjs";
+import { LONG_PATIENCE, once, within } from "../support/patience.mjs";
+import { RawPolling, RawWebSocket } from "../support/raw.mjs";
+import { serverForThisTest } from "../support/server.mjs";
+import { way } from "../support/socket.io.mjs";
+import { plain } from "../support/ws.mjs";
+
+const DRAIN_MS_MAX = 3000;
+/** What the machine may add to it. */
+const SLACK_MS = 3000;
+
+const settings = {
+  drain_ms_max: DRAIN_MS_MAX,
+  "limits.outbox_bytes_max": 256 * 1024 * 1024,
+  "limits.write_stall_ms_max": 600_000,
+  "sqlite.synchronous": "normal",
+};
+const complaints = [/slow|stall/i, /sqlite\.synchronous/];
+
+test("pending polls do not hold up the end", async (t) => {
+  const server = await serverForThisTest(t, { settings, complaints });
+  const ways = ["4.8", "3.1", "2.5", "2.3"].map((version) => way(version, "polling"));
+  const people = [];
+  for (const it of ways) {
+    for (let n = 0; n < 5; n += 1) people.push(await enter(t, it, server, "poller"));
+  }
+  await leavesInTime(server);
+  for (const it of people) {
+    assert.equal((await it.next("closing")).code, "draining");
+    await within("the end of the connection", it.gone);
+  }
+});
+
+test("peers that stopped reading do not, either", async (t) => {
+  const server = await serverForThisTest(t, { settings, complaints });
+  const room = unique("room");
+  const ann = await enter(t, plain, server, "ann", { room });
+  for (let n = 0; n < 3; n += 1) {
+    const path = "/socket.io/?EIO=4&transport=websocket";
+    const raws = [
+      await RawWebSocket.open(t, server, `/ws/${room}`),
+      await RawWebSocket.open(t, server, path),
+    ];
+    raws[1].text(`40${JSON.stringify({ room })}`);
+    await raws[1].nextText((it) => it.startsWith("40"));
+    raws[0].text(JSON.stringify({ event: "new user", data: unique("stuck") }));
+    raws[1].text(`42["new user","${unique("stuck")}"]`);
+    for (const raw of raws) {
+      await raw.nextText((it) => it.includes('"welcome"'));
+      raw.stopReading();
+    }
+  }
+  const body = "x".repeat(400_000);
+  for (let n = 0; n < 40; n += 1) accepted(await ann.ask("GroupChat", body));
+  await leavesInTime(server);
+  assert.equal((await ann.next("closing")).code, "draining");
+  assert.equal((await within("the close", ann.gone)).code, 1001);
+});
+
+test("neither do those who began a request and did not end it", async (t) => {
+  const server = await serverForThisTest(t, { settings, complaints });
+  const polling = await RawPolling.open(server);
+  const beginnings = [
+    "",
+    "GET /socket",
+    "GET / HTTP/1.1\r\nhost: x\r\n",
+    `POST /socket.io/?EIO=4&transport=polling&sid=${polling.handshake.sid} HTTP/1.1\r\n` +
+      "host: x\r\ncontent-type: text/plain\r\ncontent-length: 100\r\n\r\n42",
+    "GET /ws HTTP/1.1\r\nhost: x\r\nconnection: Upgrade\r\nupgrade: websocket\r\n" +
+      "sec-websocket-version: 13\r\nsec-websocket-key: dGhlIHNhbXBsZSBub25jZQ==\r\n",
+  ];
+  for (const text of beginnings) {
+    const socket = net.connect(server.port, "127.0.0.1");
+    socket.on("error", () => {});
+    t.after(() => socket.destroy());
+    await once(socket, "connect");
+    socket.write(text);
+  }
+  await enter(t, plain, server, "ann"); // by now the server has seen the others
+  await leavesInTime(server);
+});
+
+test("who comes while the server leaves is refused", async (t) => {
+  const server = await serverForThisTest(t, { settings, complaints });
+  const room = unique("room");
+  const ann = await enter(t, plain, server, "ann", { room });
+  const raw = await RawWebSocket.open(t, server, `/ws/${room}`);
+  raw.text(JSON.stringify({ event: "new user", data: unique("stuck") }));
+  await raw.nextText((it) => it.includes('"welcome"'));
+  raw.stopReading();
+  const body = "x".repeat(400_000);
+  for (let n = 0; n < 40; n += 1) accepted(await ann.ask("GroupChat", body));
+  const left = leavesInTime(server); // the stuck one keeps it busy for a while
+  await ann.next("closing");
+  const refusal = await plain.refusal(server).catch((error) => error.code);
+  assert.ok(["draining", "ECONNREFUSED", "ECONNRESET"].includes(refusal), refusal);
+  await left;
+});
+
+async function leavesInTime(server) {
+  const begin = performance.now();
+  const { code } = await server.leave("SIGTERM", LONG_PATIENCE);
+  const took = performance.now() - begin;
+  assert.equal(code, 0, server.log.join("\n"));
+  assert.ok(took <= DRAIN_MS_MAX + SLACK_MS, `the drain took ${took} ms`);
+}

@@ -1,0 +1,103 @@
+// Packets that no client library would send: they hurt only who sends them.
+
+import assert from "node:assert/strict";
+import { test } from "node:test";
+
+import { unique } from "../support/names.mjs";
+import { enter, fence } from "../support/people.mjs";
+import { BINARY, frame, get, RawPolling, RawWebSocket } from "../support/raw.mjs";
+import { serverForThisFile } from "../support/server.mjs";
+import { way } from "../support/socket.io.mjs";
+
+const server = serverForThisFile({ settings: { "limits.presence_grace_ms": 100 } });
+
+const ONE = '{"_placeholder":true,"num":0}';
+
+/** Socket.IO packets as they stand in a text frame, and the bytes that follow them. */
+const PACKETS = [
+  [`45999999999-["send message",${ONE}]`],
+  [`451-["send message",{"_placeholder":true,"num":"splice"}]`, 1],
+  [`451-["send message",{"_placeholder":true,"num":1}]`, 1],
+  [`451-["send message",{"_placeholder":true,"num":-1}]`, 1],
+  [`451-["send message",{"_placeholder":true,"num":1e99}]`, 1],
+  [`4511-["send message",[${Array(11).fill(ONE)}]]`, 11],
+  [`451-["send message",${ONE}]`],
+  ["", 1],
+  ['42[{"toString":"foo"}]'],
+  ['42[true,"x"]'],
+  ["42[null]"],
+  ["42[]"],
+  ["42{}"],
+  ["42"],
+  ['42["connect"]'],
+  ['42["disconnect","123"]'],
+  ['42["error"]'],
+  ['42["__proto__",{}]'],
+  ["40[]"],
+  ['40/admin,"invalid"'],
+  ["41/admin,{}"],
+  ['42/admin,["send message","x"]'],
+  ['442["some","data"'],
+  ["43[]"],
+  ["4399999999999999999999[]"],
+  ["49"],
+  ["4"],
+  ["9"],
+  ["2probe"],
+  ["5"],
+  [`42["send message",${"[".repeat(50_000)}${"]".repeat(50_000)}]`],
+  [`42["send message",${'{"a":'.repeat(50_000)}1${"}".repeat(50_000)}]`],
+];
+
+for (const version of [4, 3]) {
+  test(`malformed packets hurt only their sender: Engine.IO ${version}`, async (t) => {
+    const room = unique("room");
+    const ann = await enter(t, way("4.8", "websocket"), server, "ann", { room });
+    const bob = await enter(t, way("2.5", "polling"), server, "bob", { room });
+    for (const [at, [packet, attachments = 0]] of PACKETS.entries()) {
+      const raw = await stranger(t, version, room);
+      if (packet) raw.text(packet);
+      for (let n = 0; n < attachments; n += 1) {
+        raw.write(frame({ opcode: BINARY, payload: Buffer.from(version === 3 ? [4, n] : [n]) }));
+      }
+      // What was asked next is answered, or the connection is over: never silence for ever.
+      raw.text('42999["GroupList"]');
+      const answer = raw.nextText((it) => it.startsWith("43999["));
+      await answer.catch((error) => assert.match(error.message, /^the end came/, packet));
+      raw.destroy();
+      assert.equal((await fence(ann, room, bob)).seq, at + 1, `${packet} was taken for a message`);
+    }
+  });
+}
+
+/** Somebody in `room` who writes their packets by hand. */
+async function stranger(t, version, room) {
+  const path = `/socket.io/?EIO=${version}&transport=websocket&room=${room}`;
+  const raw = await RawWebSocket.open(t, server, path);
+  if (version === 4) raw.text("40");
+  await raw.nextText((it) => it.startsWith("40"));
+  raw.text(`42["new user","${unique("stranger")}"]`);
+  await raw.nextText((it) => it.includes('"welcome"'));
+  return raw;
+}
+
+test("a handshake that makes no sense is a client's mistake", async () => {
+  const queries = [
+    "", "EIO=4", "transport=polling", "EIO=99&transport=polling", "EIO=4&transport=__proto__",
+    "EIO=4&transport=constructor", "EIO=4&transport=polling&sid=nobody", "EIO=x&transport=polling",
+  ];
+  for (const query of queries) {
+    const { status } = await get(`${server.url}/socket.io/?${query}`);
+    assert.ok(400 <= status && status < 500, `${query}: ${status}`);
+  }
+});
+
+test("bytes for text, and two polls at once, end a session with an error", async () => {
+  const binary = await RawPolling.open(server);
+  const { status } = await binary.post(Buffer.from([0xff, 0xfe]), "application/octet-stream");
+  assert.ok(400 <= status && status < 500, `answered ${status}`);
+  const twice = await RawPolling.open(server);
+  await twice.poll().catch(() => {});
+  const polls = await Promise.all([twice.poll(), twice.poll()].map((it) => it.catch(() => ({}))));
+  assert.ok(polls.some((it) => 400 <= it.status || it.packets?.includes("1")), "two polls wait");
+});

@@ -1,0 +1,80 @@
+// Pages of other sites. docs/protocol.md "Codes": `origin_forbidden`.
+
+import assert from "node:assert/strict";
+import { test } from "node:test";
+
+import { unique } from "../support/names.mjs";
+import { arrive } from "../support/people.mjs";
+import { get, RawPolling } from "../support/raw.mjs";
+import { serverForThisFile } from "../support/server.mjs";
+import { way } from "../support/socket.io.mjs";
+
+const FRIEND = "https://app.example";
+
+const server = serverForThisFile({ settings: { origins: [FRIEND] } });
+
+/** Origins that are nearly right. */
+const STRANGERS = [
+  "https://evil.example",
+  "null",
+  "http://app.example",
+  "https://app.example:8443",
+  "https://app.example.evil.example",
+  "https://evil-app.example",
+];
+
+const handshake = () => `${server.url}/socket.io/?EIO=4&transport=polling`;
+
+test("a page of an allowed origin may poll, and may send credentials", async () => {
+  const raw = await RawPolling.open(server, { headers: { origin: FRIEND } });
+  assert.equal(raw.headers.get("access-control-allow-origin"), FRIEND);
+  assert.equal(raw.headers.get("access-control-allow-credentials"), "true");
+  assert.match(raw.headers.get("vary") ?? "", /origin/i);
+});
+
+test("its preflight is answered", async () => {
+  const { status, headers } = await get(handshake(), {
+    method: "OPTIONS",
+    headers: {
+      origin: FRIEND,
+      "access-control-request-method": "POST",
+      "access-control-request-headers": "content-type",
+    },
+  });
+  assert.ok([200, 204].includes(status), `answered ${status}`);
+  assert.equal(headers.get("access-control-allow-origin"), FRIEND);
+  assert.match(headers.get("access-control-allow-methods") ?? "", /POST/);
+  assert.match(headers.get("access-control-allow-headers") ?? "", /content-type/i);
+});
+
+test("the server's own page needs no leave", async (t) => {
+  const headers = { origin: server.url };
+  const raw = await RawPolling.open(server, { headers });
+  assert.ok(raw.handshake.sid);
+  for (const transport of ["polling", "websocket", "upgrade"]) {
+    const extra = { extraHeaders: headers };
+    const ann = await arrive(t, way("4.8", transport), server, { extra });
+    await ann.identify(unique("ann"));
+  }
+});
+
+for (const origin of STRANGERS) {
+  test(`a page of ${origin} gets nothing`, async () => {
+    const { refused } = await RawPolling.open(server, { headers: { origin } });
+    assert.equal(refused.status, 403);
+    assert.equal(JSON.parse(refused.body).code, "origin_forbidden");
+    assert.notEqual(refused.headers.get("access-control-allow-origin"), origin);
+    assert.notEqual(refused.headers.get("access-control-allow-origin"), "*");
+    const extra = { extraHeaders: { origin } };
+    for (const transport of ["polling", "websocket"]) {
+      await way("4.8", transport).refusal(server, { extra });
+      await way("2.5", transport).refusal(server, { extra });
+    }
+  });
+}
+
+test("a client that is no page is let in", async (t) => {
+  for (const transport of ["polling", "websocket"]) {
+    await arrive(t, way("4.8", transport), server);
+  }
+});

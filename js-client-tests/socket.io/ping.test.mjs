@@ -1,0 +1,42 @@
+// Each side notices a dead peer, on Socket.IO.
+
+import assert from "node:assert/strict";
+import { test } from "node:test";
+
+import { unique } from "../support/names.mjs";
+import { enter, fence } from "../support/people.mjs";
+import { RawWebSocket } from "../support/raw.mjs";
+import { serverForThisFile } from "../support/server.mjs";
+import { heartbeat, SOME_WAYS, way } from "../support/socket.io.mjs";
+
+const server = serverForThisFile({
+  settings: {
+    "limits.ping_interval_ms": 300,
+    "limits.ping_timeout_ms": 400,
+    "limits.presence_grace_ms": 100,
+  },
+});
+
+for (const way of SOME_WAYS) {
+  test(`who is there stays: ${way.label}`, async (t) => {
+    const ann = await enter(t, way, server, "ann", { room: unique("room") });
+    for (let n = 0; n < 4; n += 1) await heartbeat(ann);
+    await fence(ann, undefined, ann);
+  });
+}
+
+for (const version of [4, 3]) {
+  test(`a WebSocket that falls silent leaves its rooms: Engine.IO ${version}`, async (t) => {
+    const room = unique("room");
+    const bob = await enter(t, way("4.8", "websocket"), server, "bob", { room });
+    const name = unique("ann");
+    const path = `/socket.io/?EIO=${version}&transport=websocket&room=${room}`;
+    const raw = await RawWebSocket.open(t, server, path);
+    if (version === 4) raw.text(`40${JSON.stringify({ room })}`);
+    await raw.nextText((packet) => packet.startsWith("40"));
+    raw.text(`42["new user",${JSON.stringify(name)}]`);
+    assert.deepEqual(await bob.next("user joined"), { room, user: name });
+    assert.deepEqual(await bob.next("user left"), { room, user: name });
+    await raw.ended();
+  });
+}

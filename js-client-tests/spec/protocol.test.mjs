@@ -1,0 +1,91 @@
+// docs/protocol.md against these tests: nothing that it promises is without one.
+
+import assert from "node:assert/strict";
+import { readdir, readFile } from "node:fs/promises";
+import { test } from "node:test";
+
+import { EVENTS } from "../support/events.mjs";
+
+const CONTRACT = await readFile(new URL("../../docs/protocol.md", import.meta.url), "utf8");
+
+/** Codes that nobody can bring about from outside, and why. */
+const OUT_OF_REACH = {
+  internal: "our own bugs; ring 2 plants one",
+  fault: "our own bugs; ring 2 plants one",
+};
+
+const TESTS = await everyTest();
+
+test("every code of the contract is provoked by a test", () => {
+  const codes = [...firstColumn("Codes"), ...firstColumn("Closing")];
+  assert.ok(25 <= codes.length, `only ${codes.length} codes found: has the table moved?`);
+  const missing = codes.filter((it) => !(it in OUT_OF_REACH) && !mentions(it));
+  assert.deepEqual(missing, []);
+});
+
+/** 4004: on `/ws` the server stops reading long before; 4005: our own bugs. */
+test("every close code of the contract is provoked by a test", () => {
+  const numbers = secondColumn("Closing").concat(["1002", "1007", "1009"]);
+  const reachable = numbers.filter((it) => !["4004", "4005"].includes(it));
+  const missing = reachable.filter((it) => !new RegExp(`\\b${it}\\b`).test(TESTS));
+  assert.deepEqual(missing, []);
+});
+
+test("every request and every event of the contract is used by a test", () => {
+  const requests = firstColumn("Client to server");
+  const events = firstColumn("Server to client").flatMap((it) => it.split("` / `"));
+  assert.ok(8 <= requests.length && 11 <= events.length, "have the tables moved?");
+  const missing = [...requests, ...events].filter((it) => !mentions(it));
+  assert.deepEqual(missing, []);
+  const unknown = events.filter((it) => !EVENTS.includes(it));
+  assert.deepEqual(unknown, [], "support/events.mjs does not know them");
+});
+
+test("no test waits for time, retries or is left out", () => {
+  for (const [what, pattern] of Object.entries({
+    "a sleep": /\bsetTimeout\(|timers\/promises|setInterval\(/,
+    "a skip": /\b(skip|todo|only)\s*[:(]/,
+    "a retry": /\bretr(y|ies)\s*[:(]/,
+  })) {
+    assert.doesNotMatch(TESTS, pattern, what);
+  }
+});
+
+/** The names in the first column of the table under a heading. */
+function firstColumn(heading) {
+  return rows(heading).map((row) => row[0].replace(/^`|`$/g, ""));
+}
+
+function secondColumn(heading) {
+  return rows(heading).map((row) => row[1]);
+}
+
+function rows(heading) {
+  const section = CONTRACT.split(/^## /m).find((it) => it.startsWith(`${heading}\n`));
+  assert.ok(section, `no section "${heading}"`);
+  const lines = section.split("\n").filter((line) => line.startsWith("| `"));
+  return lines.map((line) => line.split("|").slice(1, -1).map((cell) => cell.trim()));
+}
+
+/** Whether some test names it in quotation marks. */
+function mentions(name) {
+  return ['"', "'", "`"].some((mark) => TESTS.includes(mark + name + mark)) || asKey(name);
+}
+
+/** Whether some test names it as a key of an object. */
+function asKey(name) {
+  return new RegExp(`^ *${name}: `, "m").test(TESTS);
+}
+
+/** The text of every test and chapter, this file not among them. */
+async function everyTest() {
+  const root = new URL("../", import.meta.url);
+  const folders = ["across", "browser", "chapters", "command", "faults", "socket.io", "ws"];
+  const texts = [];
+  for (const folder of folders) {
+    for (const file of await readdir(new URL(`${folder}/`, root))) {
+      texts.push(await readFile(new URL(`${folder}/${file}`, root), "utf8"));
+    }
+  }
+  return texts.join("\n");
+}

@@ -1,0 +1,18 @@
+// What the server may say: the second table of docs/protocol.md, and the two answers that come as
+// events when no acknowledgement was asked for.
+
+export const EVENTS = [
+  "welcome",
+  "get users",
+  "presence",
+  "new message",
+  "GroupChat",
+  "SingleChat",
+  "user joined",
+  "user left",
+  "missed",
+  "closing",
+  "error message",
+  "GroupList",
+  "history",
+];

@@ -1,0 +1,83 @@
+// What a client heard and no test has looked at yet, by event.
+//
+// Everything is kept from the first byte on, so no test can miss an event by listening late.
+
+import { within, PATIENCE } from "./patience.mjs";
+
+export class Inbox {
+  #unread = new Map();
+  #waiting = new Set();
+  #count = 0;
+
+  /** Takes in what came from the server. */
+  put(event, data) {
+    this.#of(event).push({ place: this.#count++, data });
+    for (const wait of this.#waiting) if (wait.events.includes(event)) wait.look();
+  }
+
+  /** The earliest unread `event` for which `where` holds; those around it stay unread. */
+  next(event, where = () => true, patience = PATIENCE) {
+    return this.#wait([event], patience, () => {
+      const unread = this.#of(event);
+      const at = unread.findIndex(({ data }) => where(data));
+      return at < 0 ? undefined : { found: unread.splice(at, 1)[0].data };
+    });
+  }
+
+  /** The earliest unread of several events: `{ event, data }`. */
+  nextOf(events, patience = PATIENCE) {
+    return this.#wait(events, patience, () => {
+      const place = (event) => this.#of(event)[0]?.place ?? Infinity;
+      const [event] = [...events].sort((a, b) => place(a) - place(b));
+      return place(event) === Infinity
+        ? undefined
+        : { found: { event, data: this.#of(event).shift().data } };
+    });
+  }
+
+  /** The earliest `count` unread events of a name, in the order in which they came. */
+  collect(event, count, patience = PATIENCE) {
+    return this.#wait([event], patience, () => {
+      const unread = this.#of(event);
+      return unread.length < count
+        ? undefined
+        : { found: unread.splice(0, count).map(({ data }) => data) };
+    });
+  }
+
+  /** Everything unread of a name, without waiting. */
+  take(event) {
+    return this.#of(event).splice(0).map(({ data }) => data);
+  }
+
+  /** How many of a name are unread. */
+  count(event) {
+    return this.#of(event).length;
+  }
+
+  #of(event) {
+    if (!this.#unread.has(event)) this.#unread.set(event, []);
+    return this.#unread.get(event);
+  }
+
+  /** Looks now and whenever one of `events` comes, until there is a result. */
+  async #wait(events, patience, attempt) {
+    const wait = { events };
+    const found = new Promise((resolve) => {
+      wait.look = () => {
+        const result = attempt();
+        if (!result) return;
+        this.#waiting.delete(wait);
+        resolve(result.found);
+      };
+    });
+    this.#waiting.add(wait);
+    wait.look();
+    const here = events.map((it) => `"${it}" (${this.count(it)} are here)`).join(" or ");
+    try {
+      return await within(here, found, patience);
+    } finally {
+      this.#waiting.delete(wait);
+    }
+  }
+}

@@ -1,0 +1,178 @@
+// The release binary, as an operator starts it.
+
+import assert from "node:assert/strict";
+import { mkdtemp, rm, writeFile } from "node:fs/promises";
+import { tmpdir } from "node:os";
+import path from "node:path";
+import { after, before } from "node:test";
+import { fileURLToPath } from "node:url";
+
+import { start } from "./child.mjs";
+import { within, PATIENCE } from "./patience.mjs";
+
+/** The program under test. */
+export const ROOMCAST =
+  process.env.ROOMCAST_BIN ??
+  fileURLToPath(new URL("../../target/release/roomcast", import.meta.url));
+
+const READY = /^listening on (http:\/\/127\.0\.0\.1:(\d+))\n$/;
+
+export class Server {
+  /** Lines that the server wrote on standard error, all starts together. */
+  log = [];
+  #settings;
+  #command;
+  #complaints = [];
+  #port = 0;
+  #child;
+  #stdout = "";
+  #home;
+
+  /**
+   * `settings` are keys of roomcast.toml with dots, `complaints` the log lines above INFO that the
+   * test provokes, `command` what the program is started through.
+   */
+  constructor({ settings = {}, complaints = [], command = [] } = {}) {
+    this.#settings = settings;
+    this.#complaints = complaints;
+    this.#command = command;
+  }
+
+  get url() {
+    return `http://127.0.0.1:${this.#port}`;
+  }
+
+  get port() {
+    return this.#port;
+  }
+
+  get pid() {
+    return this.#child.pid;
+  }
+
+  /** Where the server keeps what it knows. */
+  get data() {
+    return path.join(this.#home, "data");
+  }
+
+  /** Starts, or starts again on the same port with the same data. */
+  async start() {
+    this.#home ??= await mkdtemp(path.join(tmpdir(), "roomcast-"));
+    const config = path.join(this.#home, "roomcast.toml");
+    await writeFile(config, toml(this.#settings));
+    const listen = `127.0.0.1:${this.#port}`;
+    const [program, ...args] = [
+      ...this.#command, ROOMCAST, "serve", "--config", config, "--listen", listen,
+      "--data", this.data, "--log-format", "text", "--log-filter", "info",
+    ];
+    this.#stdout = "";
+    const child = start(program, args, { stdio: ["ignore", "pipe", "pipe"] });
+    this.#child = child;
+    this.#readLog(child.stderr);
+    const ready = new Promise((resolve) => {
+      child.stdout.on("data", (bytes) => {
+        this.#stdout += bytes;
+        if (this.#stdout.includes("\n")) resolve(this.#stdout);
+      });
+    });
+    const line = await within("the ready line", Promise.race([ready, this.#failure()]));
+    const [, , port] = READY.exec(line) ?? assert.fail(`not the ready line: ${line}`);
+    this.#port = Number(port);
+    return this;
+  }
+
+  /** SIGTERM, then: left in time, with code 0, having complained of nothing unexpected. */
+  async stop(patience = PATIENCE) {
+    if (this.#port === 0) return; // it never came up, and the test has said so
+    try {
+      this.#child.kill("SIGTERM");
+      const { code, signal } = await within("the server's exit", this.#child.exited, patience);
+      assert.equal(code, 0, `exit by ${signal ?? code}\n${this.log.join("\n")}`);
+      assert.match(this.#stdout, READY, "standard output is exactly one line");
+      this.assertCleanLog();
+    } finally {
+      this.#child.kill("SIGKILL");
+      await rm(this.#home, { recursive: true, force: true });
+    }
+  }
+
+  /** The end without a warning; the data stay for the next `start`. */
+  async kill9() {
+    this.#child.kill("SIGKILL");
+    await within("the server's death", this.#child.exited);
+  }
+
+  /** Ends and starts again, as an upgrade does. */
+  async restart() {
+    this.#child.kill("SIGTERM");
+    const { code } = await within("the server's exit", this.#child.exited);
+    assert.equal(code, 0, this.log.join("\n"));
+    return this.start();
+  }
+
+  /** Sends a signal and answers how the server left. */
+  async leave(signal, patience = PATIENCE) {
+    this.#child.kill(signal);
+    return within(`the exit by ${signal}`, this.#child.exited, patience);
+  }
+
+  assertCleanLog() {
+    const unexpected = this.log.filter(
+      (line) =>
+        /\b(WARN|ERROR)\b|panicked at/.test(line) &&
+        !WANTED.test(line) &&
+        !this.#complaints.some((known) => known.test(line)),
+    );
+    assert.deepEqual(unexpected, [], "the log has complaints that no test expected");
+  }
+
+  async #failure() {
+    const { code, signal, error } = await this.#child.exited;
+    throw error ?? new Error(`the server ended by ${signal ?? code}\n${this.log.join("\n")}`);
+  }
+
+  #readLog(stream) {
+    let rest = "";
+    stream.setEncoding("utf8");
+    stream.on("data", (text) => {
+      const lines = (rest + text).split("\n");
+      rest = lines.pop();
+      this.log.push(...lines);
+    });
+  }
+}
+
+const servers = [];
+
+/** What the server says of a setting that many tests choose for speed. */
+const WANTED = /sqlite\.synchronous = "normal"/;
+
+/** A server that lives as long as the test file that asks for it. */
+export function serverForThisFile(options) {
+  if (servers.length === 0) after(stopServers);
+  const server = new Server(options);
+  servers.push(server);
+  before(() => server.start());
+  return server;
+}
+
+/** Stops all of them, whatever becomes of one: one that lives on would hold up the run. */
+async function stopServers() {
+  const ends = await Promise.allSettled(servers.map((it) => it.stop()));
+  for (const { reason } of ends) if (reason) throw reason;
+}
+
+/** A server that lives as long as one test. */
+export async function serverForThisTest(t, options) {
+  const server = new Server(options);
+  await server.start();
+  t.after(() => server.stop());
+  return server;
+}
+
+/** Strings, numbers and lists of strings are written alike in JSON and TOML. */
+function toml(settings) {
+  return Object.entries(settings)
+    .map(([key, value]) => `${key} = ${JSON.stringify(value)}\n`)
+    .join("");
+}

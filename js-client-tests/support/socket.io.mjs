@@ -1,0 +1,212 @@
+// The official Socket.IO clients, 1.x to 4.x, over each transport.
+
+import { io as client48 } from "socket.io-client";
+import client17 from "socket.io-client-1";
+import client25 from "socket.io-client-2";
+import client23 from "socket.io-client-2-3";
+import { io as client31 } from "socket.io-client-3";
+
+import { Client } from "./client.mjs";
+import { EVENTS } from "./events.mjs";
+import { within } from "./patience.mjs";
+
+const LIBRARIES = { 4.8: client48, 3.1: client31, 2.5: client25, 2.3: client23, 1.7: client17 };
+
+/** The type of the packet that refuses a space. */
+const ERROR = 4;
+
+const TRANSPORTS = {
+  polling: ["polling"],
+  websocket: ["websocket"],
+  upgrade: ["polling", "websocket"],
+};
+
+/** One client version over one choice of transports. */
+class Way {
+  constructor(version, transport) {
+    this.version = version;
+    this.transport = transport;
+    this.label = `socket.io-client ${version}, ${transport}`;
+    this.wire = "socket.io";
+    /** Clients before 3.x speak Engine.IO 3: no `auth`, other names for refusals. */
+    this.old = Number(version) < 3;
+    /** Over polling 1.x encodes text twice, which no server since 2.0 undoes: it has only ASCII. */
+    this.asciiOnly = Number(version) < 2 && transport !== "websocket";
+  }
+
+  /** `text` as far as this client can say it. */
+  text(text) {
+    return this.asciiOnly ? text.replace(/[^\0-\x7f]/g, "x") : text;
+  }
+
+  /** The client's socket, as its users make it. */
+  open(url, { token, since, room, space = "/", extra = {}, onReturn } = {}) {
+    const io = LIBRARIES[this.version];
+    const transports = TRANSPORTS[this.transport];
+    const options = { transports, forceNew: true, reconnection: false, ...extra };
+    if (!this.old) return io(url + space, { auth: known({ token, since, room }), ...options });
+    const query = known({ token, since: since && sinceInQuery(since), room });
+    // In `io(url + space, { query })` these clients also put the query into the namespace's name.
+    const socket =
+      space === "/"
+        ? io(url, { query, ...options })
+        : new io.Manager(url, { query, ...options }).socket(space);
+    socket.io.on("reconnect_attempt", () => {
+      if (onReturn) socket.io.opts.query = onReturn();
+    });
+    return socket;
+  }
+
+  /** A connection that the server has let in. */
+  async connect(server, options) {
+    const client = new SocketIoClient(this, this.open(server.url, options));
+    try {
+      await within(`a connection of ${this.label}`, client.connected);
+    } catch (refusal) {
+      client.close();
+      throw refusal;
+    }
+    return client;
+  }
+
+  /** The code with which the server does not let in. */
+  async refusal(server, options) {
+    const client = new SocketIoClient(this, this.open(server.url, options));
+    try {
+      await within(`a refusal of ${this.label}`, client.connected);
+    } catch (refusal) {
+      return refusal.message;
+    } finally {
+      client.close();
+    }
+    throw new Error("the server let in whom it had to refuse");
+  }
+}
+
+export class SocketIoClient extends Client {
+  constructor(way, socket) {
+    super();
+    this.way = way;
+    this.socket = socket;
+    for (const event of EVENTS) socket.on(event, (data) => this.inbox.put(event, data));
+    /** Resolves with the reason, in the client library's words. */
+    this.gone = new Promise((resolve) => socket.once("disconnect", resolve));
+    this.connected = new Promise((resolve, reject) => {
+      const refuse = (error) => reject(new Error(String(error?.message ?? error)));
+      socket.once("connect", resolve);
+      socket.once("connect_error", refuse);
+      // Before 3.x a refusal in "/", which these clients always open, is an "error" in every space.
+      socket.io.on("packet", ({ type, nsp, data }) => {
+        if (way.old && type === ERROR && nsp === socket.nsp) refuse(data);
+      });
+    });
+    this.connected.catch(() => {});
+  }
+
+  /** The Engine.IO connection, of which several spaces may be on top. */
+  get engine() {
+    return this.socket.io.engine;
+  }
+
+  /** The answer; the two arguments of `new user` become one object, as on the other wire. */
+  async request(event, data) {
+    const args = await this.requestRaw(event, data);
+    if (event !== "new user") return args[0];
+    const [ok, rest] = args;
+    return { ok, ...rest };
+  }
+
+  /** The arguments of the acknowledgement as they came. */
+  requestRaw(event, data) {
+    const sent = data === undefined ? [] : [data];
+    return new Promise((resolve) => this.socket.emit(event, ...sent, (...args) => resolve(args)));
+  }
+
+  tell(event, data) {
+    this.socket.emit(event, ...(data === undefined ? [] : [data]));
+  }
+
+  /** Another space on the same connection. */
+  async also(space, auth = {}) {
+    const socket = this.way.old
+      ? this.socket.io.socket(space)
+      : this.socket.io.socket(space, { auth: known(auth) });
+    const client = new SocketIoClient(this.way, socket);
+    await within(`space ${space}`, client.connected);
+    return client;
+  }
+
+  /** Ends the connection, with all spaces that are on it. */
+  close() {
+    this.socket.io.reconnection?.(false);
+    this.socket.disconnect();
+    (this.socket.io.disconnect ?? this.socket.io._close).call(this.socket.io);
+  }
+
+  /** Loses the connection without a word, as a network does. */
+  vanish() {
+    this.engine.close();
+  }
+}
+
+/** Waits until the client has moved from polling to WebSocket. */
+export function upgraded(client) {
+  const { engine } = client;
+  if (engine.transport.name === "websocket") return Promise.resolve();
+  return within(
+    "the upgrade to WebSocket",
+    new Promise((resolve) => engine.once("upgrade", resolve)),
+  );
+}
+
+/** Waits until the server was heard from again: its ping, or its pong to clients before 3.x. */
+export function heartbeat(client) {
+  // 4.x says "ping" when the server's ping came, 3.x "pong"; before them "ping" was their own.
+  const event = client.way.version === "4.8" ? "ping" : "pong";
+  const heard = new Promise((resolve) => client.engine.once(event, resolve));
+  return within("a heartbeat", heard);
+}
+
+/**
+ * Options with which a client comes back by itself, quickly, saying what `memory` holds by then:
+ * `{ token, room, since }`.
+ */
+export function remembering(way, memory) {
+  const quickly = { reconnection: true, reconnectionDelay: 50, reconnectionDelayMax: 200 };
+  if (!way.old) return { extra: { ...quickly, auth: (send) => send(known(memory)) } };
+  const said = () => known({ ...memory, since: memory.since && sinceInQuery(memory.since) });
+  return { extra: quickly, onReturn: said };
+}
+
+/** `{ lobby: 41 }` as it stands in a query. */
+export function sinceInQuery(since) {
+  return Object.entries(since)
+    .map(([room, seq]) => `${room}:${seq}`)
+    .join(",");
+}
+
+/** Without what is not given: `auth` and queries would carry it as `null` or "undefined". */
+function known(object) {
+  return Object.fromEntries(Object.entries(object).filter(([, value]) => value !== undefined));
+}
+
+/** One way in. */
+export function way(version, transport) {
+  return new Way(version, transport);
+}
+
+/** The newest client over each transport, then the older ones over each. */
+export const EVERY_WAY = Object.keys(LIBRARIES)
+  .sort((a, b) => b - a)
+  .flatMap((version) => Object.keys(TRANSPORTS).map((transport) => way(version, transport)));
+
+/** One of each kind: each transport, both protocol versions, oldest and newest. */
+export const SOME_WAYS = [
+  way("4.8", "polling"),
+  way("4.8", "websocket"),
+  way("4.8", "upgrade"),
+  way("3.1", "websocket"),
+  way("2.5", "upgrade"),
+  way("2.3", "polling"),
+  way("1.7", "websocket"),
+];

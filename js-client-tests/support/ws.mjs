@@ -1,0 +1,122 @@
+// Plain WebSocket, with the library that everybody uses.
+
+import WebSocket from "ws";
+
+import { Client } from "./client.mjs";
+import { within } from "./patience.mjs";
+import { sinceInQuery } from "./socket.io.mjs";
+
+/** The address of `/ws` with its parameters. */
+export function address(server, { token, since, room, space, path = "/ws" } = {}) {
+  const url = new URL(path, server.url.replace("http", "ws"));
+  if (token !== undefined) url.searchParams.set("token", token);
+  if (since !== undefined) url.searchParams.set("since", sinceInQuery(since));
+  if (room !== undefined) url.searchParams.set("room", room);
+  if (space !== undefined) url.searchParams.set("space", space);
+  return url;
+}
+
+export class WsClient extends Client {
+  #lastAck = 0;
+  #answers = new Map();
+
+  constructor(socket) {
+    super();
+    this.socket = socket;
+    /** Resolves with `{ code, reason }` of the close frame. */
+    this.gone = new Promise((resolve) => {
+      socket.once("close", (code, reason) => resolve({ code, reason: reason.toString() }));
+    });
+    /** Rejects with the HTTP answer when the server does not let in. */
+    this.connected = new Promise((resolve, reject) => {
+      socket.once("open", resolve);
+      socket.once("unexpected-response", (_, response) => reject(response));
+      socket.once("error", reject);
+    });
+    this.connected.catch(() => {});
+    socket.on("error", () => {}); // a cut connection is said by `gone`
+    socket.on("message", (frame) => this.#take(JSON.parse(frame)));
+  }
+
+  request(event, data) {
+    const ack = ++this.#lastAck;
+    const answer = new Promise((resolve) => this.#answers.set(ack, resolve));
+    this.send({ event, data, ack });
+    return answer;
+  }
+
+  tell(event, data) {
+    this.send({ event, data });
+  }
+
+  /** A frame of this object; what answers an `ack` of the test's own is heard as "answer". */
+  send(frame) {
+    this.sendRaw(JSON.stringify(frame));
+  }
+
+  /** A frame as it is: text for a string, binary for bytes. */
+  sendRaw(frame) {
+    this.socket.send(frame);
+  }
+
+  close() {
+    this.socket.terminate();
+  }
+
+  /** Loses the connection without a word, as a network does. */
+  vanish() {
+    this.socket.terminate();
+  }
+
+  #take({ event, data, ack, ...answer }) {
+    if (ack === undefined) return this.inbox.put(event, data);
+    const resolve = this.#answers.get(ack);
+    this.#answers.delete(ack);
+    const whole = data === undefined ? answer : { ...answer, data };
+    return resolve ? resolve(whole) : this.inbox.put("answer", { ack, ...whole });
+  }
+}
+
+export const plain = {
+  label: "plain WebSocket",
+  wire: "ws",
+  old: false,
+  transport: "websocket",
+  text: (text) => text,
+
+  /** A connection that the server has let in. */
+  async connect(server, options = {}) {
+    const socket = new WebSocket(address(server, options), options.extra);
+    const client = new WsClient(socket);
+    await within("a connection of plain WebSocket", client.connected);
+    return client;
+  },
+
+  /** The code with which the server does not let in. */
+  async refusal(server, options) {
+    const { body } = await this.refusalAnswer(server, options);
+    return body.code;
+  },
+
+  /** The HTTP answer with which the server does not let in. */
+  async refusalAnswer(server, options = {}) {
+    const client = new WsClient(new WebSocket(address(server, options), options.extra));
+    const response = await within(
+      "a refusal of plain WebSocket",
+      client.connected.then(
+        () => {
+          client.close();
+          throw new Error("the server let in whom it had to refuse");
+        },
+        (refusal) => refusal,
+      ),
+    );
+    if (response instanceof Error) throw response;
+    const chunks = [];
+    for await (const chunk of response) chunks.push(chunk);
+    const text = Buffer.concat(chunks).toString();
+    const { statusCode: status, headers } = response;
+    const isJson = headers["content-type"]?.includes("json");
+    return { status, headers, body: isJson ? JSON.parse(text) : text };
+  },
+};

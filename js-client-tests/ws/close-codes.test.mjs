@@ -1,0 +1,89 @@
+// Frames that break WebSocket itself, and what the close frame says. docs/protocol.md "Closing".
+
+import assert from "node:assert/strict";
+import { test } from "node:test";
+
+import { unique } from "../support/names.mjs";
+import { enter, fence } from "../support/people.mjs";
+import { BINARY, CLOSE, PING, PONG, RawWebSocket, TEXT, frame } from "../support/raw.mjs";
+import { serverForThisFile } from "../support/server.mjs";
+import { plain } from "../support/ws.mjs";
+
+const server = serverForThisFile({ settings: { "limits.presence_grace_ms": 100 } });
+
+const text = (words, more = {}) => frame({ opcode: TEXT, payload: Buffer.from(words), ...more });
+
+/** What is written after the handshake, and the code with which the server closes. */
+const BROKEN = {
+  "a frame without a mask": [1002, text("{}", { masked: false })],
+  "reserved bits": [1002, text("{}", { rsv: 4 })],
+  "a reserved opcode": [1002, frame({ opcode: 3 })],
+  "a ping in pieces": [1002, frame({ opcode: PING, fin: false })],
+  "a ping that is too long": [1002, frame({ opcode: PING, payload: Buffer.alloc(126) })],
+  "a continuation of nothing": [1002, frame({ opcode: 0, payload: Buffer.from("{}") })],
+  "a length with its highest bit set": [
+    1002,
+    Buffer.from([0x81, 0xff, 0x80, 0, 0, 0, 0, 0, 0, 1, 0, 0, 0, 0]),
+    1009,
+  ],
+  "text that is not UTF-8": [1007, frame({ opcode: TEXT, payload: Buffer.from([0xc3, 0x28]) })],
+  "a frame that claims 2^40 bytes": [
+    1009,
+    Buffer.from([0x81, 0xff, 0, 0, 1, 0, 0, 0, 0, 0, 0, 0, 0, 0]),
+  ],
+  "pieces that are too long together": [
+    1009,
+    Buffer.concat([
+      text("x".repeat(600_000), { fin: false }),
+      frame({ opcode: 0, payload: Buffer.alloc(600_000, "x") }),
+    ]),
+  ],
+};
+
+for (const [what, [code, bytes, alternative]] of Object.entries(BROKEN)) {
+  test(`${what} ends the connection with ${code}`, async (t) => {
+    const room = unique("room");
+    const bob = await enter(t, plain, server, "bob", { room });
+    const name = unique("ann");
+    const raw = await RawWebSocket.open(t, server, `/ws/${room}`);
+    raw.text(JSON.stringify({ event: "new user", data: name }));
+    await raw.nextText((it) => it.includes("welcome"));
+    await bob.next("user joined");
+    raw.write(bytes);
+    const said = await raw.closeCode();
+    assert.ok([code, alternative].includes(said), `closed with ${said}`);
+    await raw.ended();
+    assert.deepEqual(await bob.next("user left"), { room, user: name });
+    assert.equal((await fence(bob, room, bob)).seq, 1);
+  });
+}
+
+test("a message in pieces is one message", async (t) => {
+  const room = unique("room");
+  const bob = await enter(t, plain, server, "bob", { room });
+  const raw = await RawWebSocket.open(t, server, `/ws/${room}`);
+  raw.text(JSON.stringify({ event: "new user", data: unique("ann") }));
+  const whole = Buffer.from(JSON.stringify({ event: "send message", data: "Grüße" }));
+  const cut = whole.indexOf(0xc3) + 1; // inside a character
+  raw.write(frame({ opcode: TEXT, payload: whole.subarray(0, cut), fin: false }));
+  raw.write(frame({ opcode: PING, payload: Buffer.from("between") }));
+  raw.write(frame({ opcode: 0, payload: whole.subarray(cut) }));
+  assert.equal((await raw.next(PONG)).payload.toString(), "between");
+  assert.equal((await bob.next("new message")).msg, "Grüße");
+});
+
+test("a close is answered with a close", async (t) => {
+  const raw = await RawWebSocket.open(t, server);
+  const payload = Buffer.from([0x03, 0xe8]);
+  raw.write(frame({ opcode: CLOSE, payload }));
+  assert.equal(await raw.closeCode(), 1000);
+  await raw.ended();
+});
+
+test("a binary frame is refused, and the connection lives", async (t) => {
+  const raw = await RawWebSocket.open(t, server);
+  raw.write(frame({ opcode: BINARY, payload: Buffer.from([0]) }));
+  await raw.nextText((it) => it.includes("bad_request"));
+  raw.text(JSON.stringify({ event: "new user", data: unique("ann"), ack: 1 }));
+  await raw.nextText((it) => it.includes('"ok":true'));
+});

@@ -1,0 +1,104 @@
+// Getting in, and being refused before the upgrade. docs/protocol.md "Plain WebSocket".
+
+import assert from "node:assert/strict";
+import { test } from "node:test";
+
+import { unique } from "../support/names.mjs";
+import { arrive, enter, fence } from "../support/people.mjs";
+import { get } from "../support/raw.mjs";
+import { serverForThisFile } from "../support/server.mjs";
+import { epoch, signed } from "../support/tokens.mjs";
+import { plain } from "../support/ws.mjs";
+
+const FRIEND = "https://app.example";
+
+const server = serverForThisFile({ settings: { spaces: ["/shop"], origins: [FRIEND] } });
+
+test("/ws lets in", async (t) => {
+  const ann = await arrive(t, plain, server);
+  await ann.identify(unique("ann"));
+  assert.equal(ann.welcome.rooms[0].room, "lobby");
+});
+
+test("/ws/{room} says the same as ?room=", async (t) => {
+  const room = unique("room");
+  const ann = await enter(t, plain, server, "ann", { path: `/ws/${room}` });
+  const bob = await enter(t, plain, server, "bob", { room });
+  assert.deepEqual(ann.welcome.rooms, [{ room, seq: 0, unread: 0 }]);
+  assert.equal((await fence(ann, undefined, bob)).room, room);
+});
+
+test("a room in the path may be written with escapes", async (t) => {
+  const room = unique("a/b:c#ü+d");
+  const ann = await enter(t, plain, server, "ann", { path: `/ws/${encodeURIComponent(room)}` });
+  assert.equal(ann.welcome.rooms[0].room, room);
+});
+
+test("a room that is not one is refused in the path, too", async () => {
+  const { status, body } = await plain.refusalAnswer(server, { path: "/ws/two%20words" });
+  assert.deepEqual([status, body.code], [422, "room_invalid"]);
+});
+
+for (const path of ["/", "/nowhere", "/wss", "/ws2", "/room1", "/ws/a/../../x"]) {
+  test(`an upgrade of ${path} is refused`, async () => {
+    const { status } = await plain.refusalAnswer(server, { path });
+    assert.equal(status, path === "/" ? status : 404);
+    assert.ok(400 <= status || path === "/", `${status}`);
+  });
+}
+
+/** Each refusal at the door: an HTTP answer with the code's status and a JSON body. */
+const REFUSALS = {
+  unauthorized: [401, async () => ({ token: "nonsense" })],
+  token_expired: [
+    401,
+    async () => ({ token: await signed(server, { sub: "ann", exp: epoch(-600) }) }),
+  ],
+  unknown_space: [404, async () => ({ space: "/nowhere" })],
+  space_forbidden: [
+    403,
+    async () => {
+      const claims = { sub: "ann", exp: epoch(600), spaces: ["/shop"] };
+      return { token: await signed(server, claims) };
+    },
+  ],
+  origin_forbidden: [403, async () => ({ extra: { headers: { origin: "https://evil.example" } } })],
+  room_invalid: [422, async () => ({ room: "two words" })],
+  bad_request: [400, async () => ({ since: { lobby: "soon" } })],
+};
+
+for (const [code, [status, options]] of Object.entries(REFUSALS)) {
+  test(`${code} is said before the upgrade`, async () => {
+    const answer = await plain.refusalAnswer(server, await options());
+    assert.equal(answer.status, status);
+    assert.match(answer.headers["content-type"], /^application\/json/);
+    assert.equal(answer.body.code, code);
+    assert.equal(typeof answer.body.message, "string");
+    assert.deepEqual(Object.keys(answer.body).sort(), ["code", "message"]);
+  });
+}
+
+test("pages of allowed origins, and the server's own, are let in", async (t) => {
+  for (const origin of [FRIEND, server.url]) {
+    await arrive(t, plain, server, { extra: { headers: { origin } } });
+  }
+});
+
+test("origins that are nearly right are not", async () => {
+  const strangers = ["null", "http://app.example", `${FRIEND}:8443`, `${FRIEND}.evil.example`];
+  for (const origin of strangers) {
+    const extra = { headers: { origin } };
+    assert.equal(await plain.refusal(server, { extra }), "origin_forbidden", origin);
+  }
+});
+
+test("/ws without an upgrade is the client's mistake", async () => {
+  const { status } = await get(`${server.url}/ws`);
+  assert.ok(400 <= status && status < 500, `answered ${status}`);
+});
+
+test("unknown paths are not there", async () => {
+  for (const path of ["/nowhere", "/ws2", "/index.php"]) {
+    assert.equal((await get(server.url + path)).status, 404, path);
+  }
+});

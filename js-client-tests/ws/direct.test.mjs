@@ -1,0 +1,9 @@
+import { describe } from "node:test";
+
+import { direct } from "../chapters/direct.mjs";
+import { serverForThisFile } from "../support/server.mjs";
+import { plain } from "../support/ws.mjs";
+
+const server = serverForThisFile({ settings: { "limits.presence_grace_ms": 100 } });
+
+describe("direct messages over plain WebSocket", () => direct(plain, server));

@@ -1,0 +1,79 @@
+// Frames that are not of the form. docs/protocol.md "Plain WebSocket".
+
+import assert from "node:assert/strict";
+import { test } from "node:test";
+
+import { accepted } from "../support/assert.mjs";
+import { unique } from "../support/names.mjs";
+import { arrive, enter, fence } from "../support/people.mjs";
+import { serverForThisFile } from "../support/server.mjs";
+import { plain } from "../support/ws.mjs";
+
+const server = serverForThisFile();
+
+const FRAMES = {
+  "an empty one": "",
+  "not JSON": "helloworld",
+  "half of it": '{"event": "send message"',
+  "two at once": '{"event":"GroupList"}{"event":"GroupList"}',
+  "a number": "5",
+  "null": "null",
+  "a list": '["send message", "hi"]',
+  "an empty object": "{}",
+  "no event": '{"data": "hi", "ack": 1}',
+  "an event that is not text": '{"event": 5}',
+  "an event that is null": '{"event": null, "data": "hi"}',
+  "ack below zero": '{"event": "GroupList", "ack": -1}',
+  "ack with a fraction": '{"event": "GroupList", "ack": 1.5}',
+  "ack above 2^53-1": '{"event": "GroupList", "ack": 9007199254740992}',
+  "ack as text": '{"event": "GroupList", "ack": "7"}',
+  "nested too deeply": `{"event":"send message","data":${nested("[", "]")}}`,
+  "nested objects": `{"event":"send message","data":${nested('{"a":', "}")}}`,
+  "half a surrogate pair": '{"event": "send message", "data": "\\ud800"}',
+  "base64 that is not": '{"event": "send message", "data": {"msg": {"base64": "*"}}}',
+  bytes: Buffer.from([1, 2, 3]),
+  "JSON in a binary frame": Buffer.from('{"event": "GroupList"}'),
+};
+
+test("a frame that is not of the form is answered, and the connection lives", async (t) => {
+  const room = unique("room");
+  const ann = await enter(t, plain, server, "ann", { room });
+  const bob = await enter(t, plain, server, "bob", { room });
+  for (const [what, frame] of Object.entries(FRAMES)) {
+    await t.test(what, async () => {
+      ann.sendRaw(frame);
+      const { code, message } = await ann.next("error message");
+      assert.equal(code, "bad_request");
+      assert.equal(typeof message, "string");
+    });
+  }
+  assert.equal((await fence(ann, room, bob)).seq, 1);
+});
+
+test("a stranger's bad frames are answered, too", async (t) => {
+  const nobody = await arrive(t, plain, server);
+  nobody.sendRaw("helloworld");
+  assert.equal((await nobody.next("error message")).code, "bad_request");
+  await nobody.identify(unique("ann"));
+});
+
+test("`ack` may be any whole number from 0 to 2^53-1, and comes back as it went", async (t) => {
+  const ann = await enter(t, plain, server, "ann", { room: unique("room") });
+  for (const ack of [0, 1, 2 ** 32, 2 ** 53 - 1]) {
+    ann.send({ event: "GroupList", ack });
+    const answer = accepted(await ann.next("answer"));
+    assert.deepEqual([answer.ack, answer.count], [ack, 1]);
+  }
+});
+
+test("what a client does not know of is its own affair", async (t) => {
+  const ann = await enter(t, plain, server, "ann", { room: unique("room") });
+  const data = '{"msg": "hi", "new": 1}';
+  ann.sendRaw(` \n{ "later": {"x": 1}, "event" : "send message", "data": ${data} } `);
+  assert.equal((await ann.next("new message")).msg, "hi");
+  accepted(await ann.ask("GroupList", null));
+});
+
+function nested(open, close) {
+  return `${open.repeat(50_000)}1${close.repeat(50_000)}`;
+}
