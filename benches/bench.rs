@@ -1,2 +1,28 @@
-//! Benchmarks.
-fn main() {}
+//! Benchmarks: `make bench`. docs/benchmarks.md has the figures and what they mean.
+//!
+//! Three works inside the process, by criterion, and then the memory that idle connections take of
+//! the real program. `cargo bench -- fan-out` does what its name holds "fan-out".
+
+mod measure;
+
+use std::time::Duration;
+
+use criterion::Criterion;
+
+use measure::{encode, fan_out, journal, memory};
+
+fn main() {
+    let mut criterion = Criterion::default()
+        .sample_size(10)
+        .warm_up_time(Duration::from_millis(500))
+        .measurement_time(Duration::from_secs(3))
+        .without_plots()
+        .configure_from_args();
+    fan_out::measure(&mut criterion);
+    journal::measure(&mut criterion);
+    encode::measure(&mut criterion);
+    criterion.final_summary();
+    if memory::is_asked_for(std::env::args().skip(1)) {
+        memory::measure();
+    }
+}

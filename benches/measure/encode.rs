@@ -1,0 +1,67 @@
+//! What it takes to write an event once, for either wire.
+
+use std::{sync::Arc, time::Duration};
+
+use criterion::{BatchSize, Criterion, Throughput};
+use roomcast::{
+    chat::event::{Delivery, Event, Missed, Run},
+    domain::{Kind, Limits, Message, MessageId, Place, RoomName, Seq, Space, UserName},
+    wire,
+};
+use time::{OffsetDateTime, macros::datetime};
+
+use super::house::small_body;
+
+/// When all of it was said.
+const THEN: OffsetDateTime = datetime!(2026-01-01 12:00 UTC);
+/// Messages in one `missed`, and names in one `get users`.
+const MANY: u64 = 200;
+
+/// Measures each event in the form of each wire.
+pub(crate) fn measure(criterion: &mut Criterion) {
+    let events = [
+        ("new message", Event::Message(message(7))),
+        ("missed of 200", missed()),
+        ("get users of 200", users()),
+    ];
+    let limits = Limits::default();
+    for (name, event) in events {
+        let mut group = criterion.benchmark_group(format!("encode/{name}"));
+        group.measurement_time(Duration::from_secs(1));
+        let fresh = || Delivery::new(event.clone());
+        let bytes = wire::websocket::event(&fresh(), &limits).len();
+        group.throughput(Throughput::Bytes(bytes as u64));
+        group.bench_function("json", |bencher| {
+            let write = |it: &mut Arc<Delivery>| wire::websocket::event(it, &limits);
+            bencher.iter_batched_ref(fresh, write, BatchSize::SmallInput);
+        });
+        group.bench_function("socket.io", |bencher| {
+            let write = |it: &mut Arc<Delivery>| wire::socketio::event(it, &limits).1.bytes();
+            bencher.iter_batched_ref(fresh, write, BatchSize::SmallInput);
+        });
+        group.finish();
+    }
+}
+
+fn message(seq: u64) -> Message {
+    Message {
+        place: Place::room(&Space::root(), &RoomName::lobby()),
+        seq: Seq::from_raw(seq),
+        id: MessageId::from_raw(&format!("0197f3c0-6d5c-7a3e-8f00-{seq:012}")),
+        kind: Kind::Message,
+        author: UserName::from_raw("ann"),
+        body: small_body(),
+        at: THEN,
+    }
+}
+
+fn missed() -> Event {
+    let messages = (1..=MANY).map(|seq| Delivery::new(Event::Message(message(seq)))).collect();
+    let run = Run::Recovered { messages, more: false };
+    Event::Missed(Missed { room: RoomName::lobby(), run })
+}
+
+fn users() -> Event {
+    let name = |number| UserName::from_raw(&format!("user {number}"));
+    Event::Users((1..=MANY).map(name).collect())
+}

@@ -1,0 +1,121 @@
+//! One message to everyone in a room: journal, hub, and a push for each connection.
+
+use std::{sync::Arc, time::Duration};
+
+use criterion::{BenchmarkGroup, Criterion, Throughput, measurement::WallTime};
+use roomcast::{
+    chat::{Session, event::Delivery},
+    domain::{Limits, RoomName},
+    store::MemoryStore,
+    wire,
+};
+use tokio::time::Instant;
+use tokio_tungstenite::tungstenite::Utf8Bytes;
+
+use super::house::{CountingOutbox, House, Take, Tally, post, say, small_body};
+
+/// Connections in the room.
+const CONNECTIONS: usize = 1000;
+/// Messages that are sent at once where many are.
+const BURST: u64 = 100;
+/// The slot of a delivery in which `transport::websocket` keeps its frame.
+const FRAME_SLOT: usize = 1;
+
+/// The kinds of connections: those that look at nothing show what the hub itself costs.
+const KINDS: [(&str, Take); 3] = [("nothing", nothing), ("json", json), ("socket.io", socketio)];
+
+/// Measures deliveries, one message at a time and many at once.
+pub(crate) fn measure(criterion: &mut Criterion) {
+    for (name, take) in KINDS {
+        let mut group = criterion.benchmark_group(format!("fan-out to {CONNECTIONS}/{name}"));
+        let room = Room::fill(take);
+        room.measure(&mut group);
+        group.finish();
+    }
+}
+
+/// A room full of connections.
+struct Room {
+    house: House,
+    tally: Arc<Tally>,
+    sessions: Vec<Session>,
+}
+
+impl Room {
+    fn fill(take: Take) -> Self {
+        let house = House::open(async || MemoryStore::default());
+        let tally = Arc::new(Tally::default());
+        let lobby = RoomName::lobby();
+        let sessions = house.runtime.block_on(async {
+            let mut sessions = Vec::with_capacity(CONNECTIONS);
+            for number in 0..CONNECTIONS {
+                let outbox = CountingOutbox::new(&tally, take);
+                sessions.push(house.guest(number, &lobby, outbox).await);
+            }
+            sessions
+        });
+        Self { house, tally, sessions }
+    }
+
+    fn measure(mut self, group: &mut BenchmarkGroup<'_, WallTime>) {
+        let deliveries = CONNECTIONS as u64;
+        group.throughput(Throughput::Elements(deliveries));
+        group.bench_function("one message", |bencher| {
+            bencher.iter_custom(|times| self.one_by_one(times));
+        });
+        group.throughput(Throughput::Elements(deliveries * BURST));
+        group.bench_function(format!("{BURST} at once"), |bencher| {
+            bencher.iter_custom(|times| self.bursts(times));
+        });
+        let Self { house, tally: _, sessions } = self;
+        house.runtime.block_on(async { drop(sessions) });
+        house.close();
+    }
+
+    /// A message, heard by all, `times` times.
+    fn one_by_one(&mut self, times: u64) -> Duration {
+        let Self { house, tally, sessions } = self;
+        let (sender, body) = (sessions.first_mut().expect("the room is full"), small_body());
+        house.runtime.block_on(async {
+            let start = Instant::now();
+            for _ in 0..times {
+                say(sender, &body).await;
+                tally.more(CONNECTIONS as u64).await;
+            }
+            start.elapsed()
+        })
+    }
+
+    /// As many as there are in a burst, none of which waits for the one before.
+    fn bursts(&mut self, times: u64) -> Duration {
+        let Self { house, tally, sessions } = self;
+        let (sender, body) = (sessions.first_mut().expect("the room is full"), small_body());
+        house.runtime.block_on(async {
+            let start = Instant::now();
+            for _ in 0..times {
+                for _ in 0..BURST {
+                    sender.on(post(&body), Box::new(drop)).await;
+                }
+                tally.more(CONNECTIONS as u64 * BURST).await;
+            }
+            start.elapsed()
+        })
+    }
+}
+
+fn nothing(_: &Arc<Delivery>, _: &Limits) -> u64 {
+    0
+}
+
+/// As a plain WebSocket connection: the frame is made by the first, and held by each.
+fn json(delivery: &Arc<Delivery>, limits: &Limits) -> u64 {
+    let make = || Utf8Bytes::from(wire::websocket::event(delivery, limits));
+    let frame = delivery.encoded(FRAME_SLOT, make).clone();
+    frame.len() as u64
+}
+
+/// As a Socket.IO connection, up to where the engine takes over.
+fn socketio(delivery: &Arc<Delivery>, limits: &Limits) -> u64 {
+    let (_name, packet) = wire::socketio::event(delivery, limits);
+    packet.bytes() as u64
+}

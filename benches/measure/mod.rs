@@ -1,0 +1,7 @@
+//! What is measured, and the house that it is measured in.
+
+pub(crate) mod encode;
+pub(crate) mod fan_out;
+mod house;
+pub(crate) mod journal;
+pub(crate) mod memory;

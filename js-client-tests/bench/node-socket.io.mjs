@@ -1,0 +1,56 @@
+// What one would write first with the official server: the same chat, kept in memory.
+
+import { randomUUID } from "node:crypto";
+import { createServer } from "node:http";
+import { Server } from "socket.io";
+
+const rooms = new Map();
+const http = createServer();
+const io = new Server(http);
+
+function post(name, user, msg) {
+  let log = rooms.get(name);
+  if (!log) rooms.set(name, (log = []));
+  const message = {
+    room: name, seq: log.length + 1, id: randomUUID(), username: user, msg,
+    at: new Date().toISOString(),
+  };
+  log.push(message);
+  return message;
+}
+
+io.on("connection", (socket) => {
+  const { room = "lobby", token, since } = socket.handshake.auth;
+  let user;
+  const arrive = (name) => {
+    user = name;
+    socket.join(room);
+    socket.emit("welcome", { user, rooms: [{ room, seq: rooms.get(room)?.length ?? 0 }] });
+    if (!since) return;
+    const messages = (rooms.get(room) ?? []).slice(since[room]);
+    socket.emit("missed", { room, messages, recovered: true, more: false });
+  };
+  if (token) arrive(token);
+  socket.on("new user", (name, ack) => {
+    ack(true, { user: name, token: name });
+    arrive(name);
+  });
+  socket.on("send message", (msg, ack) => {
+    const message = post(room, user, msg);
+    io.to(room).emit("new message", message);
+    const { id, seq, at } = message;
+    ack({ ok: true, id, room, seq, at });
+  });
+  socket.on("GroupChat", (data, ack) => {
+    const message = post(room, user, data);
+    socket.to(room).emit("GroupChat", message);
+    const { id, seq, at } = message;
+    ack({ ok: true, id, room, seq, at });
+  });
+});
+
+// Garbage that nobody has collected yet is not what a connection takes.
+process.on("SIGUSR2", () => globalThis.gc?.());
+http.listen(0, "127.0.0.1", () => {
+  console.log(`listening on http://127.0.0.1:${http.address().port}`);
+});

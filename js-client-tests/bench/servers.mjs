@@ -1,0 +1,89 @@
+// The servers that are compared: started, measured through /proc, and ended by their pid.
+
+import { once } from "node:events";
+import { readFileSync } from "node:fs";
+import { mkdir, mkdtemp, rm } from "node:fs/promises";
+import path from "node:path";
+import { setTimeout as sleep } from "node:timers/promises";
+import { fileURLToPath } from "node:url";
+
+import { start } from "../support/child.mjs";
+
+const HERE = fileURLToPath(new URL(".", import.meta.url));
+const TARGET = fileURLToPath(new URL("../../target/", import.meta.url));
+const ROOMCAST = process.env.ROOMCAST_BIN ?? path.join(TARGET, "release/roomcast");
+
+/** Of `utime` and `stime`: what `getconf CLK_TCK` says on every Linux. */
+const TICKS_PER_SECOND = 100;
+const STOP_MS_MAX = 10_000;
+
+export const KINDS = { roomcast, socketio, ws };
+
+/** Roomcast with default settings: SQLite, full synchronous, in the build directory. */
+async function roomcast() {
+  await mkdir(TARGET, { recursive: true });
+  const data = await mkdtemp(path.join(TARGET, "compare-"));
+  const args = ["serve", "--listen", "127.0.0.1:0", "--log-filter", "warn", "--data", data];
+  return Server.ready(start(ROOMCAST, args, { stdio: ["ignore", "pipe", "inherit"] }), data);
+}
+
+/** The official server. */
+function socketio() {
+  return node("node-socket.io.mjs");
+}
+
+/** The `ws` module. */
+function ws() {
+  return node("node-ws.mjs");
+}
+
+function node(file) {
+  const args = ["--expose-gc", path.join(HERE, file)];
+  const env = { NODE_ENV: "production" };
+  const child = start(process.execPath, args, { env, stdio: ["ignore", "pipe", "inherit"] });
+  return Server.ready(child);
+}
+
+class Server {
+  #child;
+
+  constructor(child, port) {
+    this.#child = child;
+    this.port = port;
+  }
+
+  static async ready(child, data) {
+    const failed = child.exited.then(async ({ error, code }) => {
+      if (data) await rm(data, { recursive: true, force: true });
+      throw error ?? new Error(`the server ended with ${code}`);
+    });
+    failed.catch(() => {}); // later it ends because it was told to
+    const [line] = await Promise.race([once(child.stdout, "data"), failed]);
+    return new Server(child, Number(/:(\d+)\n$/.exec(line)[1]));
+  }
+
+  /** Seconds of processor time since it started, its own and the system's for it. */
+  cpu() {
+    const stat = readFileSync(`/proc/${this.#child.pid}/stat`, "latin1");
+    const fields = stat.slice(stat.lastIndexOf(")") + 2).split(" ");
+    return (Number(fields[11]) + Number(fields[12])) / TICKS_PER_SECOND;
+  }
+
+  /** What it takes of memory now, in KiB. Node collects its garbage first. */
+  async resident() {
+    if (this.#child.spawnfile === process.execPath) {
+      this.#child.kill("SIGUSR2");
+      await sleep(1000);
+    }
+    const status = readFileSync(`/proc/${this.#child.pid}/status`, "latin1");
+    return Number(/VmRSS:\s+(\d+)/.exec(status)[1]);
+  }
+
+  /** Its data goes with it. */
+  async stop() {
+    this.#child.kill("SIGTERM");
+    const late = setTimeout(() => this.#child.kill("SIGKILL"), STOP_MS_MAX);
+    await this.#child.exited;
+    clearTimeout(late);
+  }
+}
