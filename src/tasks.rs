@@ -14,6 +14,7 @@ use std::{
     time::Duration,
 };
 
+use futures_util::FutureExt as _;
 use tokio::time::timeout;
 use tokio_util::{sync::CancellationToken, task::TaskTracker};
 use tracing::{Instrument as _, error, info_span};
@@ -39,10 +40,8 @@ impl Tasks {
     /// Runs `task` until it ends.
     pub fn spawn(&self, name: &'static str, task: impl Future<Output = ()> + Send + 'static) {
         let life = self.living.begin(name);
-        self.start(async move {
-            let _life = life;
-            task.await;
-        });
+        // Not an async block: it would hold the task twice, once as captured and once as awaited.
+        self.start(task.map(move |()| drop(life)));
     }
 
     /// Runs a task that the server cannot do without: when it ends, by return or by panic, the

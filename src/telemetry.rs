@@ -6,10 +6,13 @@
 
 use std::io::{self, IsTerminal as _};
 
-use tracing::{Level, Metadata, Subscriber};
+use tracing::{Level, Metadata, Subscriber, level_filters::LevelFilter};
 use tracing_subscriber::{
-    EnvFilter, Layer as _, filter::FilterExt as _, filter::filter_fn, fmt::MakeWriter,
-    layer::SubscriberExt as _, util::SubscriberInitExt as _,
+    EnvFilter, Layer as _,
+    filter::{FilterExt as _, FilterFn},
+    fmt::MakeWriter,
+    layer::SubscriberExt as _,
+    util::SubscriberInitExt as _,
 };
 
 use crate::config::LogFormat;
@@ -85,7 +88,7 @@ where
 {
     let lines =
         tracing_subscriber::fmt::layer().with_writer(writer).with_ansi(colours == Colours::On);
-    let passes = EnvFilter::try_new(filter)?.and(filter_fn(may_be_logged));
+    let passes = EnvFilter::try_new(filter)?.and(may_be_logged_at_all());
     Ok(tracing_subscriber::registry().with(lines.with_filter(passes)))
 }
 
@@ -95,8 +98,15 @@ where
     W: for<'w> MakeWriter<'w> + Send + Sync + 'static,
 {
     let lines = tracing_subscriber::fmt::layer().json().flatten_event(true).with_writer(writer);
-    let passes = EnvFilter::try_new(filter)?.and(filter_fn(may_be_logged));
+    let passes = EnvFilter::try_new(filter)?.and(may_be_logged_at_all());
     Ok(tracing_subscriber::registry().with(lines.with_filter(passes)))
+}
+
+/// [`may_be_logged`] as a filter. The hint says that it decides nothing by level alone: without it the
+/// hint of the filter beside it is lost, and every library's trace lines are made only to be dropped.
+fn may_be_logged_at_all() -> FilterFn<fn(&Metadata<'_>) -> bool> {
+    FilterFn::new(may_be_logged as fn(&Metadata<'_>) -> bool)
+        .with_max_level_hint(LevelFilter::TRACE)
 }
 
 /// Whether a line of this kind can be let out whatever the filter says.

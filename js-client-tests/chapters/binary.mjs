@@ -47,9 +47,7 @@ export function binary(way, server) {
     accepted(await ann.ask("send message", { room, msg: write(ten) }));
     assert.deepEqual(read((await bob.next("new message")).msg), ten);
     const eleven = [...ten, Buffer.from([10])];
-    if (way.wire === "ws") {
-      refused(await ann.ask("send message", { room, msg: write(eleven) }), "too_many_attachments");
-    }
+    refused(await ann.ask("send message", { room, msg: write(eleven) }), "too_many_attachments");
     await fence(ann, room, bob);
   });
 

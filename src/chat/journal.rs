@@ -13,10 +13,10 @@ use tracing::{error, info};
 use super::{
     event::{Delivery, Event},
     hub::{Hub, Post},
-    ports::{Announcement, Batch, Bus, Draft, Fault, Outcome, Store},
+    ports::{Announcement, Batch, Bus, Draft, Fault, Outcome, Seen, Store},
     request::Receipt,
 };
-use crate::domain::{ConnectionId, Kind, Limits, Message, Place, Rejection, Seq, Space, UserName};
+use crate::domain::{ConnectionId, Kind, Limits, Message, Place, Rejection, Seq};
 
 /// Messages in one transaction: large enough that the disk's flush is shared by many, small enough
 /// that the readers of a busy room are served in between.
@@ -44,7 +44,7 @@ pub(crate) struct Journal {
 }
 
 enum Queued {
-    Seen(Space, UserName),
+    Seen(Seen),
     Entry(Entry, OwnedSemaphorePermit),
 }
 
@@ -75,9 +75,8 @@ impl Journal {
     }
 
     /// Notes that a user came, so that direct messages to them have a receiver.
-    pub(crate) async fn saw(&self, space: &Space, user: &UserName) {
-        let seen = Queued::Seen(space.clone(), user.clone());
-        if let Err(refused) = self.queue.send(seen).await {
+    pub(crate) async fn saw(&self, seen: Seen) {
+        if let Err(refused) = self.queue.send(Queued::Seen(seen)).await {
             refuse(refused.0, Rejection::Draining);
         }
     }
@@ -87,7 +86,7 @@ impl Journal {
 fn refuse(queued: Queued, rejection: Rejection) {
     match queued {
         Queued::Entry(entry, _) => (entry.done)(Err(rejection)),
-        Queued::Seen(..) => (),
+        Queued::Seen(_) => (),
     }
 }
 
@@ -98,7 +97,7 @@ pub struct Writer {
     bus: Arc<dyn Bus>,
     hub: Arc<Hub>,
     /// Users that are to go with the next transaction.
-    seen: Vec<(Space, UserName)>,
+    seen: Vec<Seen>,
     /// Whether the last transaction failed: the log says when that begins and ends, not each time.
     broken: bool,
 }
@@ -134,7 +133,7 @@ impl Writer {
         let mut senders = Vec::with_capacity(queued.len());
         for it in queued {
             match it {
-                Queued::Seen(space, user) => batch.seen.push((space, user)),
+                Queued::Seen(seen) => batch.seen.push(seen),
                 Queued::Entry(entry, permit) => {
                     batch.drafts.push(entry.draft);
                     senders.push((entry.origin, entry.done, permit));

@@ -46,7 +46,7 @@ pub enum Rejection {
     /// Not a room name.
     #[error("a room name has 1 to 64 letters, digits and - _ . : # + / ~")]
     RoomInvalid,
-    /// The connection is in as many rooms as it may.
+    /// The connection is in as many rooms or spaces as it may.
     #[error("this connection is in as many rooms as it may")]
     TooManyRooms,
     /// Not in the room.
@@ -76,8 +76,9 @@ pub enum Rejection {
         /// When the next one would be taken.
         retry_after: Duration,
     },
-    /// The message could not be stored; nothing was stored or sent.
-    #[error("the message could not be stored; try again")]
+    /// The message could not be stored, or there is no room for another connection. Nothing was
+    /// stored or sent.
+    #[error("this is not possible right now; try again")]
     Unavailable,
     /// This node is about to leave.
     #[error("this node is about to leave; connect again")]

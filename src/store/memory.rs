@@ -4,14 +4,16 @@
 //! and this one is plain enough to be believed.
 
 use std::{
-    collections::{HashMap, HashSet},
+    collections::HashMap,
     sync::{Mutex, MutexGuard, PoisonError},
 };
 
 use async_trait::async_trait;
 
 use crate::{
-    chat::ports::{Batch, Draft, Fault, Outcome, Page, PageLimit, Range, Store},
+    chat::ports::{
+        Batch, Draft, Fault, Outcome, Page, PageLimit, Range, Seen, Standing, Store, Voucher,
+    },
     domain::{Message, MessageId, Place, Seq, Space, UserName},
 };
 
@@ -47,8 +49,9 @@ impl Store for MemoryStore {
         Ok(self.lock().logs.get(place).map_or_else(Page::default, |log| log.page(range, limit)))
     }
 
-    async fn knows(&self, space: &Space, user: &UserName) -> Result<bool, Fault> {
-        Ok(self.lock().users.contains(&(space.clone(), user.clone())))
+    async fn standing(&self, space: &Space, user: &UserName) -> Result<Standing, Fault> {
+        let key = (space.clone(), user.clone());
+        Ok(self.lock().users.get(&key).copied().unwrap_or(Standing::Unknown))
     }
 
     async fn close(&self) {}
@@ -57,12 +60,18 @@ impl Store for MemoryStore {
 #[derive(Debug, Default)]
 struct State {
     logs: HashMap<Place, Log>,
-    users: HashSet<(Space, UserName)>,
+    users: HashMap<(Space, UserName), Standing>,
 }
 
 impl State {
     fn commit(&mut self, batch: &Batch) -> Vec<Outcome> {
-        self.users.extend(batch.seen.iter().cloned());
+        for Seen { space, user, voucher } in &batch.seen {
+            let key = (space.clone(), user.clone());
+            let standing = self.users.entry(key).or_insert(Standing::Guest);
+            if *voucher == Voucher::BackEnd {
+                *standing = Standing::Vouched;
+            }
+        }
         let store = |draft: &Draft| self.logs.entry(draft.place.clone()).or_default().store(draft);
         batch.drafts.iter().map(store).collect()
     }

@@ -5,7 +5,7 @@
 use axum::body::Body;
 use base64::{Engine as _, prelude::BASE64_STANDARD};
 use http::{
-    HeaderMap, HeaderName, HeaderValue, Response, StatusCode,
+    HeaderMap, HeaderName, HeaderValue, Method, Request, Response, StatusCode, Version,
     header::{CONNECTION, SEC_WEBSOCKET_ACCEPT, SEC_WEBSOCKET_KEY, SEC_WEBSOCKET_VERSION, UPGRADE},
 };
 use tokio_tungstenite::tungstenite::handshake::derive_accept_key;
@@ -22,7 +22,11 @@ pub(super) enum BadHandshake {
 }
 
 /// Checks a client's handshake, and answers what its key is answered with.
-pub(super) fn accept(headers: &HeaderMap) -> Result<HeaderValue, BadHandshake> {
+pub(super) fn accept<B>(request: &Request<B>) -> Result<HeaderValue, BadHandshake> {
+    if request.method() != Method::GET || request.version() != Version::HTTP_11 {
+        return Err(BadHandshake::NotAnUpgrade);
+    }
+    let headers = request.headers();
     if !has_word(headers, &CONNECTION, "upgrade") || !has_word(headers, &UPGRADE, "websocket") {
         return Err(BadHandshake::NotAnUpgrade);
     }
@@ -63,23 +67,23 @@ fn has_word(headers: &HeaderMap, name: &HeaderName, word: &str) -> bool {
 mod tests {
     use super::*;
 
-    fn headers(changes: &[(&'static str, &'static str)]) -> HeaderMap {
+    fn request(changes: &[(&'static str, &'static str)]) -> Request<()> {
         let good = [
             ("connection", "keep-alive, Upgrade"),
             ("upgrade", "WebSocket"),
             ("sec-websocket-version", "13"),
             ("sec-websocket-key", "dGhlIHNhbXBsZSBub25jZQ=="),
         ];
-        let mut headers = HeaderMap::new();
+        let mut request = Request::new(());
         for (name, value) in good.iter().chain(changes) {
-            headers.insert(*name, HeaderValue::from_static(value));
+            request.headers_mut().insert(*name, HeaderValue::from_static(value));
         }
-        headers
+        request
     }
 
     #[test]
     fn the_example_of_the_rfc_is_answered_as_there() {
-        assert_eq!(accept(&headers(&[])).unwrap(), "s3pPLMBiTxaQ9kYGzzhZRbK+xOo=");
+        assert_eq!(accept(&request(&[])).unwrap(), "s3pPLMBiTxaQ9kYGzzhZRbK+xOo=");
     }
 
     #[test]
@@ -88,7 +92,7 @@ mod tests {
             ("sec-websocket-protocol", ",,;;\u{9}, x"),
             ("sec-websocket-extensions", "constructor; __proto__"),
         ];
-        assert!(accept(&headers(&offers)).is_ok());
+        assert!(accept(&request(&offers)).is_ok());
     }
 
     #[test]
@@ -101,7 +105,15 @@ mod tests {
             ("sec-websocket-key", "c2hvcnQ=", BadHandshake::BadKey),
             ("sec-websocket-key", "not base64 at all", BadHandshake::BadKey),
         ] {
-            assert_eq!(accept(&headers(&[(name, value)])), Err(why), "{name}: {value}");
+            assert_eq!(accept(&request(&[(name, value)])), Err(why), "{name}: {value}");
         }
+        for method in [Method::HEAD, Method::POST] {
+            let mut other = request(&[]);
+            *other.method_mut() = method;
+            assert_eq!(accept(&other), Err(BadHandshake::NotAnUpgrade));
+        }
+        let mut old = request(&[]);
+        *old.version_mut() = Version::HTTP_10;
+        assert_eq!(accept(&old), Err(BadHandshake::NotAnUpgrade));
     }
 }

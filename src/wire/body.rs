@@ -33,27 +33,20 @@ pub(super) fn read(
     limits: &Limits,
 ) -> Result<Body, Rejection> {
     let text = raw.get();
-    let key = match form {
-        Form::SocketIo => PLACEHOLDER,
-        Form::Json => BASE64,
-    };
-    // A key may hide behind escapes; texts with neither are taken as they are.
-    let plain = !text.contains(key) && !text.contains(PLACEHOLDER) && !text.contains("\\u");
-    if plain {
+    if text.starts_with('"') && !text.contains("\\u") {
         return Body::parse(text.into(), Vec::new(), limits);
     }
+    // Read in full: numbers and half characters that no client could hold are refused, and keys that
+    // hide behind escapes or behind a repeat of themselves are found.
     let mut value: Value = serde_json::from_str(text)
-        .map_err(|_error| Rejection::BadRequest("the body is not JSON"))?;
-    let mut reader = Reader {
-        form,
-        given: attachments,
-        taken: vec![false; attachments.len()],
-        found: Vec::new(),
-    };
+        .map_err(|_error| Rejection::BadRequest("the body is not JSON that everybody can read"))?;
+    let taken = vec![false; attachments.len()];
+    let mut reader = Reader { form, given: attachments, taken, found: Vec::new() };
     reader.walk(&mut value)?;
     let found = reader.found;
-    // Without bytes the client's own spelling of the text is kept.
-    let text = if found.is_empty() { text.to_owned() } else { value.to_string() };
+    // Without bytes the client's own spelling of the text is kept, unless it may hide a placeholder.
+    let own = found.is_empty() && !text.contains(PLACEHOLDER) && !text.contains("\\u");
+    let text = if own { text.to_owned() } else { value.to_string() };
     Body::parse(text.into(), found, limits)
 }
 
@@ -209,6 +202,21 @@ mod tests {
             assert_eq!(socketio(text, attachments), Err(FOREIGN_PLACEHOLDER), "{text}");
         }
         assert_eq!(plain(one), Err(FOREIGN_PLACEHOLDER));
+    }
+
+    #[test]
+    fn what_hides_behind_a_repeated_key_does_not_go_out() {
+        let text = r#"{"a":{"_placeholder":true,"num":7},"a":1}"#;
+        assert_eq!(socketio(text, &[]).unwrap().json(), r#"{"a":1}"#);
+        assert_eq!(plain(text).unwrap().json(), r#"{"a":1}"#);
+    }
+
+    #[test]
+    fn numbers_that_nobody_can_hold_are_refused() {
+        for text in ["[1e400]", r#"{"a":-1e999}"#, "1e400"] {
+            assert!(matches!(plain(text), Err(Rejection::BadRequest(_))), "{text}");
+        }
+        assert_eq!(plain("[1.50, 2e3]").unwrap().json(), "[1.50, 2e3]", "as it was written");
     }
 
     #[test]

@@ -217,8 +217,7 @@ fn read_body(raw: Option<&RawValue>, data: &Data<'_>, limits: &Limits) -> Result
 }
 
 fn room_and_since(data: &Data<'_>) -> Result<(Option<RoomName>, Option<Seq>), Rejection> {
-    let nothing = data.raw.is_none_or(|raw| raw.get() == "null");
-    if nothing {
+    if is_nothing(data)? {
         return Ok((None, None));
     }
     if let Some(room) = string(data.raw) {
@@ -228,10 +227,17 @@ fn room_and_since(data: &Data<'_>) -> Result<(Option<RoomName>, Option<Seq>), Re
     Ok((parse(room, RoomName::parse)?, since.map(seq).transpose()?))
 }
 
+/// Whether there is no data. Bytes are some, and never what these requests want.
+fn is_nothing(data: &Data<'_>) -> Result<bool, Rejection> {
+    match data.raw {
+        Some(raw) if body::is_bytes(raw, data.form) => Err(NOT_AN_OBJECT),
+        raw => Ok(raw.is_none_or(|raw| raw.get() == "null")),
+    }
+}
+
 fn history(data: &Data<'_>) -> Result<Request, Rejection> {
-    let nothing = data.raw.is_none_or(|raw| raw.get() == "null");
     let History { room, with, before, after, limit } =
-        if nothing { History::default() } else { object(data.raw)? };
+        if is_nothing(data)? { History::default() } else { object(data.raw)? };
     let of = match (room, with) {
         (Some(_), Some(_)) => return Err(Rejection::BadRequest("room or with, not both")),
         (None, Some(with)) => {
@@ -322,6 +328,8 @@ mod tests {
             ("SingleChat", r#"{"to":"","data":"x"}"#, Some(R::NoSuchUser)),
             ("new user", "{}", None),
             ("new user", r#""""#, Some(R::NameInvalid)),
+            ("join", r#"{"base64":"AAE="}"#, None),
+            ("history", r#"{"base64":"AAE="}"#, None),
             ("join", r#"{"since":-1}"#, None),
             ("join", r#"{"since":9007199254740992}"#, None),
             ("history", r#"{"before":1,"after":2}"#, None),

@@ -1,6 +1,6 @@
 //! Who somebody is: a guest who picks a name, or whoever a token names.
 
-use roomcast::config::Switch;
+use roomcast::config::{StoreKind, Switch};
 use serde_json::{Value, json};
 
 use crate::{
@@ -167,6 +167,33 @@ async fn a_user_of_the_back_end_and_a_guest_are_never_the_same() {
         assert_eq!(refused(&server, wire, claim).await.code, "name_taken");
         assert_eq!(ann.refusal("new user", "ann").await, "already_identified");
     }
+    server.stop().await;
+}
+
+#[tokio::test]
+async fn a_name_that_the_back_end_vouched_for_is_no_guests_any_more() {
+    let server = TestServer::with(|config| {
+        config.store = StoreKind::Sqlite;
+        config.limits.presence_grace_ms = 1;
+    });
+    let server = server.await;
+    let token = server.token("ann", &[]);
+    let mut bob = Client::named(&server, Wire::WebSocket, "bob").await;
+    let mut ann = Client::with_token(&server, Wire::WebSocket, &token).await;
+    let private = json!({ "to": "bob", "data": "for you alone" });
+    assert_eq!(ann.ask("SingleChat", private).await["ok"], true);
+    ann.goodbye().await;
+    assert_eq!(bob.next("user left").await["user"], "ann");
+    for wire in Wire::ALL {
+        let mut guest = Client::open(&server, wire, Door::new()).await.ok().unwrap();
+        assert_eq!(guest.refusal("new user", "ann").await, "name_taken", "{wire:?}");
+        drop(Client::with_token(&server, wire, &token).await);
+    }
+    drop(bob);
+    let server = server.restart().await;
+    let mut guest = Client::open(&server, Wire::WebSocket, Door::new()).await.ok().unwrap();
+    assert_eq!(guest.refusal("new user", "ann").await, "name_taken");
+    drop(guest);
     server.stop().await;
 }
 

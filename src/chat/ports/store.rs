@@ -36,8 +36,8 @@ pub trait Store: Send + Sync + 'static {
     /// range that was asked for, and at least one if there is one.
     async fn page(&self, place: &Place, range: Range, limit: PageLimit) -> Result<Page, Fault>;
 
-    /// Whether a user of this name was ever in a batch's `seen`.
-    async fn knows(&self, space: &Space, user: &UserName) -> Result<bool, Fault>;
+    /// What was ever in a batch's `seen` of this name. Once vouched for, a name stays so.
+    async fn standing(&self, space: &Space, user: &UserName) -> Result<Standing, Fault>;
 
     /// Flushes what it holds and lets go of files and connections. Nothing is called after it.
     async fn close(&self);
@@ -47,9 +47,40 @@ pub trait Store: Send + Sync + 'static {
 #[derive(Clone, Debug, Default)]
 pub struct Batch {
     /// Users who came. Known ones are no error.
-    pub seen: Vec<(Space, UserName)>,
+    pub seen: Vec<Seen>,
     /// Messages, in the order in which they take their places.
     pub drafts: Vec<Draft>,
+}
+
+/// A user who came.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Seen {
+    /// Into which world.
+    pub space: Space,
+    /// By which name.
+    pub user: UserName,
+    /// Who says so.
+    pub voucher: Voucher,
+}
+
+/// Who says who somebody is.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Voucher {
+    /// Nobody: a guest.
+    Nobody,
+    /// The back end, with a token.
+    BackEnd,
+}
+
+/// What is known of a name.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Standing {
+    /// Nobody of that name was ever here.
+    Unknown,
+    /// Guests were.
+    Guest,
+    /// A user of the back end was: no guest may be called so any more.
+    Vouched,
 }
 
 /// A message without its place in the log.

@@ -9,7 +9,7 @@ use crate::{
         door::Claimed,
         event::{Delivery, Event, RoomState, Welcome},
         hub::{self, Cursor, Proof, Residence, Standing, Telling, Topic},
-        ports::Claims,
+        ports::{self, Claims, Seen, Voucher},
     },
     domain::{CloseReason, Place, Rejection, RoomName, Seq, UserName},
 };
@@ -44,6 +44,11 @@ impl Session {
         let (space, stay) = (&self.origin.space, chat.ids.secret());
         let proof = Proof::NewGuest(stay.clone());
         let residence = Residence::claim(&chat.hub, space, &user, proof)?;
+        // A name that the back end ever vouched for is its user's, also while they are away.
+        let standing = chat.store.standing(space, &user).await;
+        if standing.map_err(|fault| unavailable(&fault))? == ports::Standing::Vouched {
+            return Err(Rejection::NameTaken);
+        }
         let lifetime = chat.rules.guest_lifetime;
         let claims = Claims::guest(user, space, stay, chat.clock.now(), lifetime);
         let token = chat.tokens.issue(&claims).map_err(|fault| unavailable(&fault))?;
@@ -88,7 +93,9 @@ impl Session {
     async fn settle(&mut self, claimed: Claimed, entries: Vec<Entry>) {
         let Claimed { mut residence, token } = claimed;
         let user = residence.user().clone();
-        self.chat.journal.saw(&self.origin.space, &user).await;
+        let voucher = if token.is_some() { Voucher::Nobody } else { Voucher::BackEnd };
+        let space = self.origin.space.clone();
+        self.chat.journal.saw(Seen { space, user: user.clone(), voucher }).await;
         let rooms = entries.iter().map(room_state).collect();
         let (connection, node) = (self.registration.id(), self.chat.rules.node.clone());
         let welcome = Welcome { user, token, connection, node, rooms };

@@ -5,7 +5,7 @@ use crate::{
     chat::{
         Answer, Answerer, RoomPost,
         journal::{Done, Entry},
-        ports::Draft,
+        ports::{Draft, Standing},
     },
     domain::{Body, Conversation, Kind, MessageId, Place, Rejection, UserName},
 };
@@ -65,8 +65,8 @@ impl Session {
         let online = chat.hub.is_online(space, to);
         // Whoever left just now may not be in the store yet.
         if !chat.hub.knows(space, to) {
-            let known = chat.store.knows(space, to).await;
-            if !known.map_err(|fault| unavailable(&fault))? {
+            let standing = chat.store.standing(space, to).await;
+            if standing.map_err(|fault| unavailable(&fault))? == Standing::Unknown {
                 return Err(Rejection::NoSuchUser);
             }
         }

@@ -7,7 +7,7 @@ use futures_util::future::join_all;
 use time::{Duration, OffsetDateTime};
 
 use crate::{
-    chat::ports::{Batch, Draft, Outcome, PageLimit, Range, Store},
+    chat::ports::{Batch, Draft, Outcome, PageLimit, Range, Seen, Standing, Store, Voucher},
     domain::{Body, Conversation, Kind, Place, RoomName, Seq, Space},
 };
 
@@ -33,6 +33,7 @@ pub(crate) async fn store_contract<S: Store>(open: impl AsyncFn() -> S) {
     many_places_in_a_batch_are_kept_apart(&open().await).await;
     a_big_batch_is_stored_whole(&open().await).await;
     a_user_who_came_is_known_in_that_space(&open().await).await;
+    a_name_that_was_vouched_for_stays_so(&open().await).await;
     reads_and_commits_may_come_at_the_same_time(&open().await).await;
     store_is_closed(&open().await).await;
 }
@@ -298,20 +299,36 @@ async fn a_big_batch_is_stored_whole(store: &dyn Store) {
 async fn a_user_who_came_is_known_in_that_space(store: &dyn Store) {
     let (root, shop) = (Space::root(), Space::from_raw("/shop"));
     assert!(!knows(store, &root, "ann").await);
-    let seen = vec![(root.clone(), user("ann")), (root.clone(), user("ann"))];
+    let seen = vec![guest(&root, "ann"), guest(&root, "ann")];
     store.commit(&Batch { seen, drafts: Vec::new() }).await.unwrap();
-    let seen = vec![(root.clone(), user("ann")), (shop.clone(), user("bob"))];
+    let seen = vec![guest(&root, "ann"), guest(&shop, "bob")];
     store.commit(&Batch { seen, drafts: vec![draft("lobby", "1", "0")] }).await.unwrap();
     assert!(knows(store, &root, "ann").await);
     assert!(knows(store, &shop, "bob").await);
     for (space, name) in [(&shop, "ann"), (&root, "bob"), (&root, "Ann"), (&root, "author")] {
         assert!(!knows(store, space, name).await, "{name} in {space}");
     }
-    let many = (0..600).map(|n| (root.clone(), user(&format!("user {n}")))).collect();
+    let many = (0..600).map(|n| guest(&root, &format!("user {n}"))).collect();
     store.commit(&Batch { seen: many, drafts: Vec::new() }).await.unwrap();
     for n in [0, 255, 256, 599] {
         assert!(knows(store, &root, &format!("user {n}")).await);
     }
+}
+
+async fn a_name_that_was_vouched_for_stays_so(store: &dyn Store) {
+    let root = Space::root();
+    let standing = async || store.standing(&root, &user("ann")).await.unwrap();
+    let saw = async |seen| {
+        store.commit(&Batch { seen: vec![seen], drafts: Vec::new() }).await.unwrap();
+    };
+    assert_eq!(standing().await, Standing::Unknown);
+    saw(guest(&root, "ann")).await;
+    assert_eq!(standing().await, Standing::Guest);
+    saw(Seen { voucher: Voucher::BackEnd, ..guest(&root, "ann") }).await;
+    assert_eq!(standing().await, Standing::Vouched);
+    saw(guest(&root, "ann")).await;
+    assert_eq!(standing().await, Standing::Vouched);
+    assert_eq!(store.standing(&root, &user("bob")).await.unwrap(), Standing::Unknown);
 }
 
 /// Whatever a read finds, it finds a whole run from 1, and what was committed before it began.

@@ -3,7 +3,7 @@
 use time::{Duration, OffsetDateTime};
 
 use crate::{
-    chat::ports::{Batch, Draft, Outcome, PageLimit, Range, Store},
+    chat::ports::{Batch, Draft, Outcome, PageLimit, Range, Seen, Standing, Store, Voucher},
     domain::{Body, Conversation, Kind, Message, MessageId, Place, RoomName, Seq, Space, UserName},
 };
 
@@ -85,5 +85,10 @@ pub(crate) async fn log(store: &dyn Store, place: &Place) -> Vec<Message> {
 }
 
 pub(crate) async fn knows(store: &dyn Store, space: &Space, name: &str) -> bool {
-    store.knows(space, &user(name)).await.unwrap()
+    store.standing(space, &user(name)).await.unwrap() != Standing::Unknown
+}
+
+/// Somebody whom nobody vouches for.
+pub(crate) fn guest(space: &Space, name: &str) -> Seen {
+    Seen { space: space.clone(), user: user(name), voucher: Voucher::Nobody }
 }

@@ -22,14 +22,15 @@ use super::{
     script::{Statement, Transaction},
 };
 use crate::{
-    chat::ports::{Batch, Draft, Outcome},
-    domain::{Place, Seq, Space, UserName},
+    chat::ports::{Batch, Draft, Outcome, Seen, Voucher},
+    domain::{Place, Seq},
 };
 
 pub(super) const REMEMBER_USERS: Statement = Statement {
-    before: "INSERT OR IGNORE INTO user (space, name) SELECT * FROM",
-    row: "(?,?)",
-    after: "WHERE column1 IS NOT NULL",
+    before: "INSERT INTO user (space, name, vouched) SELECT * FROM",
+    row: "(?,?,?)",
+    after: "WHERE column1 IS NOT NULL \
+        ON CONFLICT DO UPDATE SET vouched = 1 WHERE excluded.vouched > user.vouched",
 };
 
 // CROSS JOIN keeps the order: for each row here, a search there.
@@ -81,9 +82,11 @@ pub(super) async fn append(
 ) -> Result<Vec<Outcome>, sqlx::Error> {
     let Batch { seen, drafts } = batch;
     let mut transaction = Transaction::begin(connection);
-    let bind_user = |arguments: &mut SqliteArguments, (space, user): &(Space, UserName)| {
+    let bind_user = |arguments: &mut SqliteArguments, seen: &Seen| {
+        let Seen { space, user, voucher } = seen;
         arguments.add(space.as_raw())?;
-        arguments.add(user.as_raw())
+        arguments.add(user.as_raw())?;
+        arguments.add(*voucher == Voucher::BackEnd)
     };
     transaction.put(REMEMBER_USERS, seen, bind_user).await?;
 

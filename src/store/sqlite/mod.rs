@@ -33,7 +33,7 @@ use sqlx::{
 
 use self::writer::Writer;
 use crate::{
-    chat::ports::{Batch, Fault, Outcome, Page, PageLimit, Range, Store},
+    chat::ports::{Batch, Fault, Outcome, Page, PageLimit, Range, Standing, Store},
     domain::{Place, Seq, Space, UserName},
 };
 
@@ -168,9 +168,9 @@ impl Store for SqliteStore {
         page.map_err(|error| Fault::new("reading a page from SQLite", error))
     }
 
-    async fn knows(&self, space: &Space, user: &UserName) -> Result<bool, Fault> {
-        let known = read::knows(&self.readers, space, user).await;
-        known.map_err(|error| Fault::new("looking for a user in SQLite", error))
+    async fn standing(&self, space: &Space, user: &UserName) -> Result<Standing, Fault> {
+        let standing = read::standing(&self.readers, space, user).await;
+        standing.map_err(|error| Fault::new("looking for a user in SQLite", error))
     }
 
     /// The writer goes last: the last connection to close empties the write-ahead log into the

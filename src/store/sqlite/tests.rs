@@ -16,7 +16,9 @@ use crate::{
     domain::{Body, Kind},
     store::{
         MemoryStore,
-        contract::{commit, draft, head, log, room, seq, store_contract, stored, user},
+        contract::{
+            commit, draft, guest, head, knows, log, room, seq, store_contract, stored, user,
+        },
     },
 };
 
@@ -60,7 +62,7 @@ async fn what_was_stored_is_there_after_reopening() {
     let directory = tempfile::tempdir().unwrap();
     let first = draft("lobby", "1", "\"x\"");
     let store = open(&directory).await;
-    let seen = vec![(Space::root(), user("ann"))];
+    let seen = vec![guest(&Space::root(), "ann")];
     store.commit(&Batch { seen, drafts: vec![first.clone()] }).await.unwrap();
     store.close().await;
     drop(store);
@@ -69,7 +71,7 @@ async fn what_was_stored_is_there_after_reopening() {
 
     let store = open(&directory).await;
     assert_eq!(log(&store, &room("lobby")).await, [stored(first.clone(), 1)]);
-    assert!(store.knows(&Space::root(), &user("ann")).await.unwrap());
+    assert!(knows(&store, &Space::root(), "ann").await);
     let again = Outcome::Duplicate { seq: seq(1), at: first.at };
     assert_eq!(commit(&store, vec![first]).await, [again]);
     assert_eq!(commit(&store, vec![draft("lobby", "2", "0")]).await, [Outcome::Stored(seq(2))]);
@@ -155,7 +157,7 @@ async fn a_locked_database_fails_commits_whole_and_heals() {
     for (round, lock) in (0..).zip(["BEGIN EXCLUSIVE", "BEGIN IMMEDIATE"]) {
         run(&mut stranger, lock).await;
         let two = Batch {
-            seen: vec![(Space::root(), user("ann"))],
+            seen: vec![guest(&Space::root(), "ann")],
             drafts: vec![draft("lobby", &format!("new {round}"), "0"), draft("lobby", "1", "0")],
         };
         let began = tokio::time::Instant::now();
@@ -188,7 +190,7 @@ async fn a_full_disk_fails_commits_whole_and_heals() {
             ..draft(room, &n.to_string(), "")
         };
         Batch {
-            seen: vec![(Space::root(), user(&n.to_string()))],
+            seen: vec![guest(&Space::root(), &n.to_string())],
             drafts: vec![draft("lobby"), draft(&format!("room {n}")), draft("lobby")],
         }
     };
@@ -201,7 +203,7 @@ async fn a_full_disk_fails_commits_whole_and_heals() {
         store.commit(&three(n)).await.unwrap_err();
         assert_eq!(head(&store, &room("lobby")).await, seq(stored));
         assert_eq!(head(&store, &room(&format!("room {n}"))).await, Seq::ZERO);
-        assert!(!store.knows(&Space::root(), &user(&n.to_string())).await.unwrap());
+        assert!(!knows(&store, &Space::root(), &n.to_string()).await);
         let known = store.commit(&Batch { seen: Vec::new(), ..three(stored) }).await.unwrap();
         assert!(matches!(known[..], [Outcome::Duplicate { .. }, _, Outcome::Duplicate { .. }]));
     }

@@ -28,13 +28,13 @@ pub(super) type Engine = SocketIoService<engineioxide::service::NotFoundService>
 
 /// From the first byte of a connection to its first namespace. Past it the connection is closed. The
 /// engine keeps every connection for so long that ends before its first namespace.
-const CONNECT_WAIT_MAX: Duration = Duration::from_secs(20);
+const CONNECT_WAIT_MAX: Duration = Duration::from_secs(10);
 
 /// From the head of a packet with attachments to the last of these.
 const ATTACHMENTS_WAIT_MAX: Duration = Duration::from_secs(30);
 
 /// Byte strings in one packet. Official clients refuse packets with more, and so do we.
-const ATTACHMENTS_MAX: usize = 10;
+const ATTACHMENTS_MAX: usize = 64;
 
 /// Places in the engine's queue for its own packets, beside those for events.
 const OWN_PACKETS_MAX: usize = 64;

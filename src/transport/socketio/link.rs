@@ -235,6 +235,9 @@ impl Link {
         if before >= fate {
             return;
         }
+        if fate == Fate::Cut {
+            self.registration.end();
+        }
         for conversation in self.conversations() {
             conversation.end();
         }

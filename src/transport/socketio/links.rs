@@ -3,7 +3,10 @@
 use std::{
     collections::HashMap,
     fmt,
-    sync::{Arc, Mutex, MutexGuard, OnceLock, PoisonError, Weak},
+    sync::{
+        Arc, Mutex, MutexGuard, OnceLock, PoisonError, Weak,
+        atomic::{AtomicBool, AtomicUsize, Ordering},
+    },
     time::Duration,
 };
 
@@ -30,6 +33,8 @@ const DRAIN_INTERVAL: Duration = Duration::from_millis(100);
 #[derive(Default)]
 pub(super) struct Links {
     state: Mutex<State>,
+    /// How many have not come to their end. The engine keeps some for a while after it.
+    living: AtomicUsize,
 }
 
 #[derive(Default)]
@@ -44,6 +49,7 @@ pub(super) struct Registration {
     links: Arc<Links>,
     number: u64,
     sid: OnceLock<Sid>,
+    living: AtomicBool,
 }
 
 impl Links {
@@ -62,7 +68,9 @@ impl Links {
         let mut state = self.lock();
         let number = state.next;
         state.next += 1;
-        let registration = Registration { links: Arc::clone(self), number, sid: OnceLock::new() };
+        self.living.fetch_add(1, Ordering::Relaxed);
+        let (links, living) = (Arc::clone(self), AtomicBool::new(true));
+        let registration = Registration { links, number, sid: OnceLock::new(), living };
         let link = Arc::new(Link::new(door, house, polled, registration));
         state.all.insert(number, Arc::downgrade(&link));
         link
@@ -74,9 +82,9 @@ impl Links {
         state.polled.get(&sid).and_then(|number| state.all.get(number)).and_then(Weak::upgrade)
     }
 
-    /// How many there are.
+    /// How many live.
     pub(super) fn count(&self) -> usize {
-        self.lock().all.len()
+        self.living.load(Ordering::Relaxed)
     }
 
     /// All of them. Never dropped under the lock, because the last holder of a link gives up its
@@ -100,6 +108,13 @@ impl Registration {
         }
     }
 
+    /// The link has come to its end, whoever still holds it.
+    pub(super) fn end(&self) {
+        if self.living.swap(false, Ordering::Relaxed) {
+            self.links.living.fetch_sub(1, Ordering::Relaxed);
+        }
+    }
+
     /// The session id, once it is known.
     pub(super) fn sid(&self) -> Option<Sid> {
         self.sid.get().copied()
@@ -108,6 +123,7 @@ impl Registration {
 
 impl Drop for Registration {
     fn drop(&mut self) {
+        self.end();
         let mut state = self.links.lock();
         state.all.remove(&self.number);
         if let Some(sid) = self.sid.get() {

@@ -90,8 +90,11 @@ impl ConnectHandler<LocalAdapter, Self> for Door {
 impl Door {
     /// Lets somebody in, or says why not.
     fn admit(&self, socket: &Arc<Socket>, auth: Option<&Value>) -> Result<(), Rejection> {
-        let claim = self.claim(socket)?;
         let link = Link::of(socket).ok_or(Rejection::Internal)?;
+        if link.conversations().len() >= link.limits().rooms_per_connection_max.get() {
+            return Err(Rejection::TooManyRooms);
+        }
+        let claim = self.claim(socket)?;
         let auth = auth.and_then(|it| it.as_str()).map(|it| &**it);
         let hello = wire::hello(socket.ns(), auth, link.query())?;
         let admission = Box::new(self.shared.chat.admit(hello)?);

@@ -11,7 +11,7 @@ use std::{
 };
 
 use socketioxide::SocketIo;
-use tracing::warn;
+use tracing::debug;
 
 use crate::domain::Rejection;
 
@@ -44,8 +44,8 @@ impl Spaces {
         } else {
             io.delete_ns(path);
             drop(claims);
-            warn!(spaces.max = self.spaces_max, "there are as many spaces as there may be");
-            return Err(Rejection::UnknownSpace);
+            debug!(spaces.max = self.spaces_max, "there are as many spaces as there may be");
+            return Err(Rejection::Unavailable);
         }
         Ok(Claim { spaces: Arc::clone(self), io, path: path.into() })
     }
@@ -114,7 +114,7 @@ mod tests {
         open(&io, "/team-b");
         let _claim = spaces.claim(io.clone(), "/team-a").unwrap();
         let refused = spaces.claim(io.clone(), "/team-b").map(drop);
-        assert_eq!(refused, Err(Rejection::UnknownSpace));
+        assert_eq!(refused, Err(Rejection::Unavailable));
         assert!(io.of("/team-b").is_none());
         assert!(io.of("/team-a").is_some());
     }

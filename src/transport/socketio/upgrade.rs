@@ -39,7 +39,7 @@ impl SocketIoTransport {
         version: Version,
         request: Request<Body>,
     ) -> Result<Response<Body>, Refusal> {
-        let accept = accept(request.headers()).map_err(Refusal::of_handshake)?;
+        let accept = accept(&request).map_err(Refusal::of_handshake)?;
         let query = gate::own_words(request.uri().query().unwrap_or_default());
         let link = self.begin((version, query), None);
         let engine = self.engine.clone();
@@ -60,7 +60,7 @@ impl SocketIoTransport {
         link: Arc<Link>,
         request: Request<Body>,
     ) -> Result<Response<Body>, Refusal> {
-        let accept = accept(request.headers()).map_err(Refusal::of_handshake)?;
+        let accept = accept(&request).map_err(Refusal::of_handshake)?;
         let probe = Probe::begin(Arc::clone(&link)).ok_or(Refusal::BadRequest)?;
         let engine = self.engine.clone();
         let upgrade = hyper::upgrade::on(request);

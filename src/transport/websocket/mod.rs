@@ -44,7 +44,7 @@ impl WebSocketTransport {
 
     /// Answers a request to `/ws` or below it.
     pub fn handle(&self, mut request: Request<Body>) -> Response<Body> {
-        let accept = match upgrade::accept(request.headers()) {
+        let accept = match upgrade::accept(&request) {
             Ok(accept) => accept,
             Err(why) => return not_a_handshake(why),
         };

@@ -86,7 +86,11 @@ const LAYERS: [Layer; 14] = [
         layers: &["chat", "domain"],
         crates: &["base64", "getrandom", "time", "uuid"],
     },
-    Layer { name: "tasks", layers: &[], crates: &["thiserror", "tokio", "tokio_util", "tracing"] },
+    Layer {
+        name: "tasks",
+        layers: &[],
+        crates: &["futures_util", "thiserror", "tokio", "tokio_util", "tracing"],
+    },
     Layer {
         name: "config",
         layers: &["domain", "telemetry"],

@@ -43,10 +43,10 @@ fn attachments() -> Vec<Case> {
     let event = |placeholder: &str| text(&format!(r#"451-["send message",{placeholder}]"#));
     let good = || event(r#"{"_placeholder":true,"num":0}"#);
     let many = text(r#"45999999999-["x",{"_placeholder":true,"num":0}]"#);
-    let eleven = text(r#"4511-["x",{"_placeholder":true,"num":0}]"#);
+    let many_more = text(r#"4565-["x",{"_placeholder":true,"num":0}]"#);
     vec![
         ("a thousand million attachments", vec![many]),
-        ("eleven attachments", vec![eleven, bytes().repeat(11)]),
+        ("more attachments than are counted", vec![many_more, bytes().repeat(65)]),
         ("num is splice", vec![event(r#"{"_placeholder":true,"num":"splice"}"#), bytes()]),
         ("num is out of range", vec![event(r#"{"_placeholder":true,"num":1}"#), bytes()]),
         ("num is below zero", vec![event(r#"{"_placeholder":true,"num":-1}"#), bytes()]),

@@ -32,10 +32,11 @@ CREATE TABLE message (
 -- busy room then go to one page instead of one per author.
 CREATE UNIQUE INDEX message_once ON message (conversation, id, author);
 
--- Users who ever came.
+-- Users who ever came. A name that the back end once vouched for is never a guest's again.
 CREATE TABLE user (
-    space TEXT NOT NULL,
-    name  TEXT NOT NULL,
+    space   TEXT    NOT NULL,
+    name    TEXT    NOT NULL,
+    vouched INTEGER NOT NULL CHECK (vouched IN (0, 1)),
     PRIMARY KEY (space, name)
 ) STRICT, WITHOUT ROWID;
 
