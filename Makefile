@@ -5,6 +5,7 @@
 
 PAGE := public/node_modules/.package-lock.json
 CLIENTS := js-client-tests/node_modules/.package-lock.json
+NEIGHBOUR := js-client-tests/bench/node_modules/.package-lock.json
 BINARY := target/release/roomcast
 
 # From a fresh clone to a running server.
@@ -31,8 +32,11 @@ js: release $(CLIENTS) tools
 browser: release $(CLIENTS) chromium
 	cd js-client-tests && npm run browser
 
-bench: $(PAGE)
-	cargo bench --locked
+bench: $(PAGE) $(NEIGHBOUR)
+	ulimit -n 8192; cargo bench --locked --bench bench
+	# What `cargo bench` built has test features in it.
+	cargo build --locked --release
+	cd js-client-tests/bench && npm run compare
 
 release: $(PAGE)
 	cargo build --locked --release
