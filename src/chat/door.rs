@@ -6,7 +6,7 @@ use super::{
     Chat, Guests, Hello,
     hub::{Proof, Residence},
     ports::{Claims, Outbox},
-    session::{Identity, Origin, Session},
+    session::{Origin, Session},
 };
 use crate::domain::{Rejection, RoomName, Space};
 
@@ -81,12 +81,5 @@ impl Admission {
             session.arrive(claimed).await;
         }
         session
-    }
-}
-
-impl Identity {
-    /// The name that was claimed.
-    pub(super) fn of(residence: Residence) -> Self {
-        Self { residence, rooms: std::collections::HashMap::new() }
     }
 }

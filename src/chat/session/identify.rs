@@ -2,7 +2,7 @@
 
 use std::sync::Arc;
 
-use super::{Identity, Session, refused, unavailable};
+use super::{Identity, Session, unavailable};
 use crate::{
     chat::{
         Answer, Answerer,
@@ -26,7 +26,7 @@ impl Session {
     /// `new user`: takes a name that nobody online has.
     pub(super) async fn identify(&mut self, user: UserName, answer: Answerer) {
         match self.prepare(user).await {
-            Err(rejection) => answer(refused(rejection)),
+            Err(rejection) => answer(Err(rejection)),
             Ok((claimed, entries)) => {
                 let (user, token) = (claimed.residence.user().clone(), claimed.token.clone());
                 answer(Ok(Answer::Identified { user, token: token.unwrap_or_default() }));

@@ -17,11 +17,11 @@ use std::{
 use tracing::error;
 
 use super::{
-    Answerer, Chat, Reply, Request,
+    Answerer, Chat, Request,
     hub::{Attachment, Registration, Residence},
     ports::{Fault, Outbox},
 };
-use crate::domain::{Pace, Rejection, RoomName, Seq, Space, UserName};
+use crate::domain::{CloseReason, Pace, Rejection, RoomName, Seq, Space, UserName};
 
 /// See the module.
 #[must_use = "the connection leaves when this is dropped"]
@@ -72,7 +72,7 @@ impl Session {
     pub(super) fn new(chat: Arc<Chat>, origin: Origin, outbox: Arc<dyn Outbox>) -> Self {
         let registration = chat.hub.register(Arc::clone(&outbox));
         if chat.is_draining() {
-            outbox.close(crate::domain::CloseReason::Draining);
+            outbox.close(CloseReason::Draining);
         }
         Self { chat, origin, outbox, pace: Pace::default(), identity: None, registration }
     }
@@ -122,6 +122,11 @@ impl Session {
 }
 
 impl Identity {
+    /// Whoever claimed the name, in no room yet.
+    fn of(residence: Residence) -> Self {
+        Self { rooms: HashMap::new(), residence }
+    }
+
     fn user(&self) -> &UserName {
         self.residence.user()
     }
@@ -131,9 +136,4 @@ impl Identity {
 fn unavailable(fault: &Fault) -> Rejection {
     error!(error = fault.chain(), "the store cannot be read");
     Rejection::Unavailable
-}
-
-/// Refuses, in the form that every request handler answers.
-fn refused(rejection: Rejection) -> Reply {
-    Err(rejection)
 }

@@ -1,6 +1,6 @@
 //! Saying something: checked here, ordered and stored by the journal.
 
-use super::{Session, refused, unavailable};
+use super::{Session, unavailable};
 use crate::{
     chat::{
         Answer, Answerer, RoomPost,
@@ -31,7 +31,7 @@ impl Session {
         let RoomPost { room, body, id } = post;
         let room = self.room_or_home(room);
         if let Err(rejection) = self.attachment(&room).map(drop).and_then(|()| self.keep_pace()) {
-            return answer(refused(rejection));
+            return answer(Err(rejection));
         }
         let place = Place::room(&self.origin.space, &room);
         let done: Done = Box::new(move |receipt| {
@@ -49,7 +49,7 @@ impl Session {
     ) {
         let (place, online) = match self.receiver(&to).await {
             Ok(found) => found,
-            Err(rejection) => return answer(refused(rejection)),
+            Err(rejection) => return answer(Err(rejection)),
         };
         let done: Done = Box::new(move |receipt| {
             answer(receipt.map(|receipt| Answer::PostedTo { receipt, to, online }));

@@ -128,6 +128,8 @@ impl SqliteStore {
         let cannot = |source| OpenError::Database { path: path.clone(), source };
         make(directory)?;
         let lock = lock(directory)?;
+        // An error is SQLite's to report: it tries the same file next.
+        private(&path, File::options().append(true)).ok();
         let mut connection =
             options.clone().create_if_missing(true).connect().await.map_err(cannot)?;
         migrate(&mut connection)
@@ -212,9 +214,17 @@ fn make(directory: &Path) -> Result<(), OpenError> {
     made.map_err(|source| OpenError::Directory { path: directory.to_owned(), source })
 }
 
+/// Opens a file, making it for us alone when it is not there. What SQLite keeps beside its database has
+/// the database's mode.
+fn private(path: &Path, options: &mut fs::OpenOptions) -> io::Result<File> {
+    #[cfg(unix)]
+    std::os::unix::fs::OpenOptionsExt::mode(options, 0o600);
+    options.create(true).open(path)
+}
+
 fn lock(directory: &Path) -> Result<File, OpenError> {
     let path = directory.join("roomcast.lock");
-    let opened = File::options().create(true).truncate(false).write(true).open(&path);
+    let opened = private(&path, File::options().truncate(false).write(true));
     let file = opened.map_err(|source| OpenError::Lock { path: path.clone(), source })?;
     match file.try_lock() {
         Ok(()) => Ok(file),

@@ -292,3 +292,18 @@ fn any_batches_have_the_same_outcomes_as_in_memory() {
             })?;
         });
 }
+
+#[cfg(unix)]
+#[tokio::test]
+async fn what_is_kept_is_for_us_alone() {
+    use std::os::unix::fs::PermissionsExt as _;
+
+    let directory = TempDir::new().unwrap();
+    let store = SqliteStore::open(&options(directory.path())).await.unwrap();
+    commit(&store, vec![draft("lobby", "1", "0")]).await;
+    for file in ["roomcast.db", "roomcast.db-wal", "roomcast.lock"] {
+        let mode = fs::metadata(directory.path().join(file)).unwrap().permissions().mode();
+        assert_eq!(mode & 0o777, 0o600, "{file}");
+    }
+    store.close().await;
+}
