@@ -10,8 +10,8 @@ const CONTRACT = await readFile(new URL("../../docs/protocol.md", import.meta.ur
 
 /** Codes that nobody can bring about from outside, and why. */
 const OUT_OF_REACH = {
-  internal: "our own bugs; ring 2 plants one",
-  fault: "our own bugs; ring 2 plants one",
+  internal: "our own bugs",
+  fault: "our own bugs",
 };
 
 const TESTS = await everyTest();
