@@ -79,7 +79,7 @@ impl House {
             room: Some(room.clone()),
             since: Vec::new(),
         };
-        let admission = self.chat.admit(hello).expect("guests are let in");
+        let admission = self.chat.admit(hello).await.expect("guests are let in");
         let mut session = admission.enter(outbox).await;
         let user = UserName::from_raw(&format!("user {number}"));
         let (answer, answered) = oneshot::channel();

@@ -5,10 +5,10 @@ use std::{collections::BTreeMap, sync::Arc};
 use super::{
     Chat, Guests, Hello,
     hub::{Proof, Residence},
-    ports::{Claims, Outbox},
-    session::{Origin, Session},
+    ports::{Claims, Outbox, Repute},
+    session::{Origin, Session, unavailable},
 };
-use crate::domain::{Rejection, RoomName, Space};
+use crate::domain::{Rejection, RoomName, Space, UserName};
 
 /// Somebody who may come in. Dropping it undoes everything.
 #[must_use = "nobody has come in before `enter`"]
@@ -27,10 +27,10 @@ pub(super) struct Claimed {
 }
 
 impl Chat {
-    /// Decides whether somebody may come in. Answers at once and waits for nothing.
+    /// Decides whether somebody may come in. Waits for nothing but, with a guest's token, the store.
     ///
     /// A token that is present and bad is refused, never ignored.
-    pub fn admit(self: &Arc<Self>, hello: Hello) -> Result<Admission, Rejection> {
+    pub async fn admit(self: &Arc<Self>, hello: Hello) -> Result<Admission, Rejection> {
         let Hello { space, token, room, since } = hello;
         if self.is_draining() {
             return Err(Rejection::Draining);
@@ -39,7 +39,7 @@ impl Chat {
             return Err(Rejection::UnknownSpace);
         }
         let claimed = match token {
-            Some(token) => Some(self.claim(&space, token)?),
+            Some(token) => Some(self.claim(&space, token).await?),
             None if self.rules.guests == Guests::Off => return Err(Rejection::TokenRequired),
             None => None,
         };
@@ -58,7 +58,7 @@ impl Chat {
     }
 
     /// Takes the name that a token proves.
-    fn claim(&self, space: &Space, token: String) -> Result<Claimed, Rejection> {
+    async fn claim(&self, space: &Space, token: String) -> Result<Claimed, Rejection> {
         let claims = self.tokens.check(&token, self.clock.now())?;
         if !claims.open(space) {
             return Err(Rejection::SpaceForbidden);
@@ -67,7 +67,23 @@ impl Chat {
         let token = guest.is_some().then_some(token);
         let proof = guest.map_or(Proof::User, Proof::Guest);
         let residence = Residence::claim(&self.hub, space, &user, proof)?;
+        if token.is_some() {
+            self.check_guest_name(space, &user).await?;
+        }
         Ok(Claimed { residence, token })
+    }
+
+    /// A name that the back end ever vouched for is its user's, also while they are away.
+    pub(super) async fn check_guest_name(
+        &self,
+        space: &Space,
+        user: &UserName,
+    ) -> Result<(), Rejection> {
+        let repute = self.store.repute(space, user).await;
+        match repute.map_err(|fault| unavailable(&fault))? {
+            Repute::Vouched => Err(Rejection::NameTaken),
+            Repute::Unknown | Repute::Guest => Ok(()),
+        }
     }
 }
 

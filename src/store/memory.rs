@@ -12,7 +12,7 @@ use async_trait::async_trait;
 
 use crate::{
     chat::ports::{
-        Batch, Draft, Fault, Outcome, Page, PageLimit, Range, Seen, Standing, Store, Voucher,
+        Batch, Draft, Fault, Outcome, Page, PageLimit, Range, Repute, Seen, Store, Voucher,
     },
     domain::{Message, MessageId, Place, Seq, Space, UserName},
 };
@@ -49,9 +49,9 @@ impl Store for MemoryStore {
         Ok(self.lock().logs.get(place).map_or_else(Page::default, |log| log.page(range, limit)))
     }
 
-    async fn standing(&self, space: &Space, user: &UserName) -> Result<Standing, Fault> {
+    async fn repute(&self, space: &Space, user: &UserName) -> Result<Repute, Fault> {
         let key = (space.clone(), user.clone());
-        Ok(self.lock().users.get(&key).copied().unwrap_or(Standing::Unknown))
+        Ok(self.lock().users.get(&key).copied().unwrap_or(Repute::Unknown))
     }
 
     async fn close(&self) {}
@@ -60,16 +60,16 @@ impl Store for MemoryStore {
 #[derive(Debug, Default)]
 struct State {
     logs: HashMap<Place, Log>,
-    users: HashMap<(Space, UserName), Standing>,
+    users: HashMap<(Space, UserName), Repute>,
 }
 
 impl State {
     fn commit(&mut self, batch: &Batch) -> Vec<Outcome> {
         for Seen { space, user, voucher } in &batch.seen {
             let key = (space.clone(), user.clone());
-            let standing = self.users.entry(key).or_insert(Standing::Guest);
+            let repute = self.users.entry(key).or_insert(Repute::Guest);
             if *voucher == Voucher::BackEnd {
-                *standing = Standing::Vouched;
+                *repute = Repute::Vouched;
             }
         }
         let store = |draft: &Draft| self.logs.entry(draft.place.clone()).or_default().store(draft);

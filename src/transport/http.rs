@@ -36,7 +36,7 @@ async fn plain_websocket(
     State(transport): State<WebSocketTransport>,
     request: Request<Body>,
 ) -> Response<Body> {
-    transport.handle(request)
+    transport.handle(request).await
 }
 
 async fn engine(

@@ -198,6 +198,33 @@ async fn a_name_that_the_back_end_vouched_for_is_no_guests_any_more() {
 }
 
 #[tokio::test]
+async fn a_guests_token_does_not_outlive_the_guests_right_to_the_name() {
+    let server = TestServer::with(|config| config.limits.presence_grace_ms = 1).await;
+    let mut watcher = Client::named(&server, Wire::WebSocket, "watcher").await;
+    for wire in Wire::ALL {
+        let name = format!("ann {wire:?}");
+        let guest = Client::named(&server, wire, &name).await;
+        let old = guest.token.clone();
+        guest.goodbye().await;
+        assert_eq!(watcher.next("user left").await["user"], name);
+        let user = server.token(&name, &[]);
+        let mut ann = loop {
+            match Client::open(&server, wire, Door::new().token(&user)).await {
+                Ok(client) => break client,
+                // The room is left first and the name given back after it.
+                Err(refused) => assert_eq!(refused.code, "name_taken"),
+            }
+        };
+        ann.post("it is me").await;
+        ann.goodbye().await;
+        assert_eq!(watcher.next("user left").await["user"], name);
+        assert_eq!(refused(&server, wire, Door::new().token(&old)).await.code, "name_taken");
+    }
+    drop(watcher);
+    server.stop().await;
+}
+
+#[tokio::test]
 async fn a_header_carries_a_token_too_and_goes_before_the_address() {
     let server = TestServer::start().await;
     let (ann, bob) = (server.token("ann", &[]), server.token("bob", &[]));

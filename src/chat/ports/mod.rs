@@ -13,5 +13,5 @@ pub use bus::{Announcement, Bus};
 pub use clock::{Clock, IdSource};
 pub use fault::Fault;
 pub use outbox::{Outbox, Overflow};
-pub use store::{Batch, Draft, Outcome, Page, PageLimit, Range, Seen, Standing, Store, Voucher};
+pub use store::{Batch, Draft, Outcome, Page, PageLimit, Range, Repute, Seen, Store, Voucher};
 pub use tokens::{Claims, Tokens};

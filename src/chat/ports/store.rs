@@ -37,7 +37,7 @@ pub trait Store: Send + Sync + 'static {
     async fn page(&self, place: &Place, range: Range, limit: PageLimit) -> Result<Page, Fault>;
 
     /// What was ever in a batch's `seen` of this name. Once vouched for, a name stays so.
-    async fn standing(&self, space: &Space, user: &UserName) -> Result<Standing, Fault>;
+    async fn repute(&self, space: &Space, user: &UserName) -> Result<Repute, Fault>;
 
     /// Flushes what it holds and lets go of files and connections. Nothing is called after it.
     async fn close(&self);
@@ -74,7 +74,7 @@ pub enum Voucher {
 
 /// What is known of a name.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum Standing {
+pub enum Repute {
     /// Nobody of that name was ever here.
     Unknown,
     /// Guests were.

@@ -9,7 +9,7 @@ use crate::{
         door::Claimed,
         event::{Delivery, Event, RoomState, Welcome},
         hub::{self, Cursor, Proof, Residence, Standing, Telling, Topic},
-        ports::{self, Claims, Seen, Voucher},
+        ports::{Claims, Seen, Voucher},
     },
     domain::{CloseReason, Place, Rejection, RoomName, Seq, UserName},
 };
@@ -44,11 +44,7 @@ impl Session {
         let (space, stay) = (&self.origin.space, chat.ids.secret());
         let proof = Proof::NewGuest(stay.clone());
         let residence = Residence::claim(&chat.hub, space, &user, proof)?;
-        // A name that the back end ever vouched for is its user's, also while they are away.
-        let standing = chat.store.standing(space, &user).await;
-        if standing.map_err(|fault| unavailable(&fault))? == ports::Standing::Vouched {
-            return Err(Rejection::NameTaken);
-        }
+        chat.check_guest_name(space, &user).await?;
         let lifetime = chat.rules.guest_lifetime;
         let claims = Claims::guest(user, space, stay, chat.clock.now(), lifetime);
         let token = chat.tokens.issue(&claims).map_err(|fault| unavailable(&fault))?;

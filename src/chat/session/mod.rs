@@ -133,7 +133,7 @@ impl Identity {
 }
 
 /// Logs a fault of the store on a read and makes it the refusal that the caller hears.
-fn unavailable(fault: &Fault) -> Rejection {
+pub(super) fn unavailable(fault: &Fault) -> Rejection {
     error!(error = fault.chain(), "the store cannot be read");
     Rejection::Unavailable
 }

@@ -5,7 +5,7 @@ use crate::{
     chat::{
         Answer, Answerer, RoomPost,
         journal::{Done, Entry},
-        ports::{Draft, Standing},
+        ports::{Draft, Repute},
     },
     domain::{Body, Conversation, Kind, MessageId, Place, Rejection, UserName},
 };
@@ -65,8 +65,8 @@ impl Session {
         let online = chat.hub.is_online(space, to);
         // Whoever left just now may not be in the store yet.
         if !chat.hub.knows(space, to) {
-            let standing = chat.store.standing(space, to).await;
-            if standing.map_err(|fault| unavailable(&fault))? == Standing::Unknown {
+            let repute = chat.store.repute(space, to).await;
+            if repute.map_err(|fault| unavailable(&fault))? == Repute::Unknown {
                 return Err(Rejection::NoSuchUser);
             }
         }

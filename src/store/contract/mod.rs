@@ -7,7 +7,7 @@ use futures_util::future::join_all;
 use time::{Duration, OffsetDateTime};
 
 use crate::{
-    chat::ports::{Batch, Draft, Outcome, PageLimit, Range, Seen, Standing, Store, Voucher},
+    chat::ports::{Batch, Draft, Outcome, PageLimit, Range, Repute, Seen, Store, Voucher},
     domain::{Body, Conversation, Kind, Place, RoomName, Seq, Space},
 };
 
@@ -317,18 +317,18 @@ async fn a_user_who_came_is_known_in_that_space(store: &dyn Store) {
 
 async fn a_name_that_was_vouched_for_stays_so(store: &dyn Store) {
     let root = Space::root();
-    let standing = async || store.standing(&root, &user("ann")).await.unwrap();
+    let repute = async || store.repute(&root, &user("ann")).await.unwrap();
     let saw = async |seen| {
         store.commit(&Batch { seen: vec![seen], drafts: Vec::new() }).await.unwrap();
     };
-    assert_eq!(standing().await, Standing::Unknown);
+    assert_eq!(repute().await, Repute::Unknown);
     saw(guest(&root, "ann")).await;
-    assert_eq!(standing().await, Standing::Guest);
+    assert_eq!(repute().await, Repute::Guest);
     saw(Seen { voucher: Voucher::BackEnd, ..guest(&root, "ann") }).await;
-    assert_eq!(standing().await, Standing::Vouched);
+    assert_eq!(repute().await, Repute::Vouched);
     saw(guest(&root, "ann")).await;
-    assert_eq!(standing().await, Standing::Vouched);
-    assert_eq!(store.standing(&root, &user("bob")).await.unwrap(), Standing::Unknown);
+    assert_eq!(repute().await, Repute::Vouched);
+    assert_eq!(store.repute(&root, &user("bob")).await.unwrap(), Repute::Unknown);
 }
 
 /// Whatever a read finds, it finds a whole run from 1, and what was committed before it began.

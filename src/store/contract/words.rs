@@ -3,7 +3,7 @@
 use time::{Duration, OffsetDateTime};
 
 use crate::{
-    chat::ports::{Batch, Draft, Outcome, PageLimit, Range, Seen, Standing, Store, Voucher},
+    chat::ports::{Batch, Draft, Outcome, PageLimit, Range, Repute, Seen, Store, Voucher},
     domain::{Body, Conversation, Kind, Message, MessageId, Place, RoomName, Seq, Space, UserName},
 };
 
@@ -85,7 +85,7 @@ pub(crate) async fn log(store: &dyn Store, place: &Place) -> Vec<Message> {
 }
 
 pub(crate) async fn knows(store: &dyn Store, space: &Space, name: &str) -> bool {
-    store.standing(space, &user(name)).await.unwrap() != Standing::Unknown
+    store.repute(space, &user(name)).await.unwrap() != Repute::Unknown
 }
 
 /// Somebody whom nobody vouches for.

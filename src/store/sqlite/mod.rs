@@ -33,7 +33,7 @@ use sqlx::{
 
 use self::writer::Writer;
 use crate::{
-    chat::ports::{Batch, Fault, Outcome, Page, PageLimit, Range, Standing, Store},
+    chat::ports::{Batch, Fault, Outcome, Page, PageLimit, Range, Repute, Store},
     domain::{Place, Seq, Space, UserName},
 };
 
@@ -170,9 +170,9 @@ impl Store for SqliteStore {
         page.map_err(|error| Fault::new("reading a page from SQLite", error))
     }
 
-    async fn standing(&self, space: &Space, user: &UserName) -> Result<Standing, Fault> {
-        let standing = read::standing(&self.readers, space, user).await;
-        standing.map_err(|error| Fault::new("looking for a user in SQLite", error))
+    async fn repute(&self, space: &Space, user: &UserName) -> Result<Repute, Fault> {
+        let repute = read::repute(&self.readers, space, user).await;
+        repute.map_err(|error| Fault::new("looking for a user in SQLite", error))
     }
 
     /// The writer goes last: the last connection to close empties the write-ahead log into the

@@ -5,7 +5,7 @@ use sqlx::{Row, SqlitePool};
 
 use super::row;
 use crate::{
-    chat::ports::{Page, PageLimit, Range, Standing},
+    chat::ports::{Page, PageLimit, Range, Repute},
     domain::{Place, Seq, Space, UserName},
 };
 
@@ -22,7 +22,7 @@ const NEWEST_BEFORE: &str = "SELECT seq, at, kind, body, attachments, author, id
         WHERE space = ? AND kind = ? AND one = ? AND other = ?) \
     AND seq < ? ORDER BY seq DESC LIMIT ?";
 
-const STANDING: &str = "SELECT vouched FROM user WHERE space = ? AND name = ?";
+const REPUTE: &str = "SELECT vouched FROM user WHERE space = ? AND name = ?";
 
 pub(super) async fn head(readers: &SqlitePool, place: &Place) -> Result<Seq, sqlx::Error> {
     let (space, kind, one, other) = row::key(place);
@@ -63,15 +63,15 @@ pub(super) async fn page(
     Ok(page)
 }
 
-pub(super) async fn standing(
+pub(super) async fn repute(
     readers: &SqlitePool,
     space: &Space,
     user: &UserName,
-) -> Result<Standing, sqlx::Error> {
-    let query = sqlx::query_scalar(STANDING).bind(space.as_raw()).bind(user.as_raw());
+) -> Result<Repute, sqlx::Error> {
+    let query = sqlx::query_scalar(REPUTE).bind(space.as_raw()).bind(user.as_raw());
     Ok(match query.fetch_optional(readers).await? {
-        None => Standing::Unknown,
-        Some(false) => Standing::Guest,
-        Some(true) => Standing::Vouched,
+        None => Repute::Unknown,
+        Some(false) => Repute::Guest,
+        Some(true) => Repute::Vouched,
     })
 }

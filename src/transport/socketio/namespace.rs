@@ -4,12 +4,7 @@
 //! client sends meanwhile would find no handler and be lost. So everything is set up in the
 //! middleware, which runs before CONNECT is answered.
 
-use std::{
-    fmt::Display,
-    future::{Future, ready},
-    pin::Pin,
-    sync::Arc,
-};
+use std::{fmt::Display, future::Future, pin::Pin, sync::Arc};
 
 use socketioxide::{
     SocketIo,
@@ -69,11 +64,12 @@ type Verdict<'a> = Pin<Box<dyn Future<Output = Result<(), Box<dyn Display + Send
 
 impl ConnectHandler<LocalAdapter, Self> for Door {
     fn call_middleware<'a>(&'a self, socket: Arc<Socket>, auth: &'a Option<Value>) -> Verdict<'a> {
-        let verdict = self.admit(&socket, auth.as_ref()).map_err(|rejection| {
-            debug!(rejection = ?rejection, "somebody was refused at the door");
-            Box::new(message(&rejection)) as Box<dyn Display + Send>
-        });
-        Box::pin(ready(verdict))
+        Box::pin(async move {
+            self.admit(&socket, auth.as_ref()).await.map_err(|rejection| {
+                debug!(rejection = ?rejection, "somebody was refused at the door");
+                Box::new(message(&rejection)) as Box<dyn Display + Send>
+            })
+        })
     }
 
     fn call(&self, socket: Arc<Socket>, _auth: Option<Value>) {
@@ -89,7 +85,7 @@ impl ConnectHandler<LocalAdapter, Self> for Door {
 
 impl Door {
     /// Lets somebody in, or says why not.
-    fn admit(&self, socket: &Arc<Socket>, auth: Option<&Value>) -> Result<(), Rejection> {
+    async fn admit(&self, socket: &Arc<Socket>, auth: Option<&Value>) -> Result<(), Rejection> {
         let link = Link::of(socket).ok_or(Rejection::Internal)?;
         if link.conversations().len() >= link.limits().rooms_per_connection_max.get() {
             return Err(Rejection::TooManyRooms);
@@ -97,7 +93,7 @@ impl Door {
         let claim = self.claim(socket)?;
         let auth = auth.and_then(|it| it.as_str()).map(|it| &**it);
         let hello = wire::hello(socket.ns(), auth, link.query())?;
-        let admission = Box::new(self.shared.chat.admit(hello)?);
+        let admission = Box::new(self.shared.chat.admit(hello).await?);
         let conversation = Conversation::new(Arc::clone(link), socket);
         socket.on_fallback(Listen(Arc::clone(&conversation)));
         socket.on_disconnect(Leave(Arc::clone(&conversation)));

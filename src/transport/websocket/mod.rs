@@ -43,12 +43,17 @@ impl WebSocketTransport {
     }
 
     /// Answers a request to `/ws` or below it.
-    pub fn handle(&self, mut request: Request<Body>) -> Response<Body> {
+    pub async fn handle(&self, mut request: Request<Body>) -> Response<Body> {
         let accept = match upgrade::accept(&request) {
             Ok(accept) => accept,
             Err(why) => return not_a_handshake(why),
         };
-        let admission = match self.admit(&request) {
+        let hello = self.origins.check(request.headers()).and_then(|_page| hello(&request));
+        let admission = match hello {
+            Ok(hello) => self.chat.admit(hello).await,
+            Err(rejection) => Err(rejection),
+        };
+        let admission = match admission {
             Ok(admission) => admission,
             Err(rejection) => return refusal(&rejection),
         };
@@ -65,11 +70,6 @@ impl WebSocketTransport {
         });
         self.tasks.spawn("websocket", connection);
         upgrade::switching(accept)
-    }
-
-    fn admit(&self, request: &Request<Body>) -> Result<Admission, Rejection> {
-        self.origins.check(request.headers())?;
-        self.chat.admit(hello(request)?)
     }
 }
 
