@@ -6,7 +6,7 @@ use std::{io::Write as _, net::SocketAddr, sync::Arc, time::Duration};
 
 use tokio::{
     runtime,
-    signal::unix::{SignalKind, signal},
+    signal::unix::{Signal, SignalKind, signal},
     time::timeout,
 };
 use tokio_util::sync::CancellationToken;
@@ -52,8 +52,10 @@ pub fn run(config: &Config) -> Result<(), Failure> {
     let runtime = runtime.map_err(|error| Fault::new("starting the runtime", error))?;
     runtime.block_on(async {
         let server = Server::start(config).await?;
+        // Before the announcement: whoever hears that we are ready may tell us to stop.
+        let signals = Signals::listen()?;
         announce(server.address())?;
-        server.until_told_to_stop().await?;
+        server.until_told_to_stop(signals).await;
         server.stop().await
     })
 }
@@ -64,6 +66,21 @@ fn announce(address: SocketAddr) -> Result<(), Fault> {
     writeln!(out, "listening on http://{address}")
         .and_then(|()| out.flush())
         .map_err(|error| Fault::new("saying that the server is ready", error))
+}
+
+/// The signals with which a server is told to stop.
+struct Signals {
+    terminate: Signal,
+    interrupt: Signal,
+}
+
+impl Signals {
+    /// From now on they do not end the process.
+    fn listen() -> Result<Self, Fault> {
+        let listen = |kind| signal(kind).map_err(|error| Fault::new("listening to signals", error));
+        let terminate = listen(SignalKind::terminate())?;
+        Ok(Self { terminate, interrupt: listen(SignalKind::interrupt())? })
+    }
 }
 
 /// A running server.
@@ -129,18 +146,14 @@ impl Server {
     }
 
     /// Waits for SIGTERM or SIGINT, or for the end of a task that the server cannot do without.
-    async fn until_told_to_stop(&self) -> Result<(), Failure> {
-        let listen = |kind| signal(kind).map_err(|error| Fault::new("listening to signals", error));
-        let mut terminate = listen(SignalKind::terminate())?;
-        let mut interrupt = listen(SignalKind::interrupt())?;
+    async fn until_told_to_stop(&self, mut signals: Signals) {
         // All of them are cancel-safe.
         tokio::select! {
-            _ = terminate.recv() => info!("told to stop"),
-            _ = interrupt.recv() => info!("told to stop"),
+            _ = signals.terminate.recv() => info!("told to stop"),
+            _ = signals.interrupt.recv() => info!("told to stop"),
             () = self.front.draining() => info!("a task ended early"),
             () = self.back.draining() => info!("a task ended early"),
         }
-        Ok(())
     }
 
     /// Stops accepting, tells everyone, stores what was taken, and lets go of everything, within
