@@ -14,7 +14,7 @@ use socketioxide::{
 };
 use tokio::sync::Notify;
 
-use super::{conversation::Conversation, engine::Socket};
+use super::{engine::Socket, seat::Seat};
 use crate::domain::CloseReason;
 
 /// What a client said.
@@ -56,7 +56,7 @@ enum Phase {
     /// CONNECT is not answered yet.
     #[default]
     Before,
-    /// The conversation is on.
+    /// The seat is on.
     On,
     /// It is over.
     Over,
@@ -103,7 +103,7 @@ impl Inbox {
         }
     }
 
-    /// The next request, until the conversation is over and none is left. There is one who waits.
+    /// The next request, until the seat is over and none is left. There is one who waits.
     pub(super) async fn next(&self) -> Option<Arrival> {
         loop {
             let (next, phase) = self.pop();
@@ -144,24 +144,24 @@ impl fmt::Debug for Inbox {
 ///
 /// The engine's own handlers run in tasks of their own, and so in any order. This one is called in
 /// the order of arrival by the task that reads. It must neither wait nor panic.
-pub(super) struct Listen(pub(super) Arc<Conversation>);
+pub(super) struct Listen(pub(super) Arc<Seat>);
 
 impl MessageHandler<LocalAdapter, Self> for Listen {
     fn call(&self, _socket: Arc<Socket>, value: Value, ack: Option<i64>) {
-        let Self(conversation) = self;
-        let link = conversation.link();
+        let Self(seat) = self;
+        let link = seat.link();
         let arrival = Arrival { value, ack };
         let bytes = arrival.bytes();
         if link.incoming().take(bytes).is_err() {
             link.close(CloseReason::Flood);
-        } else if conversation.inbox().put(arrival).is_err() {
+        } else if seat.inbox().put(arrival).is_err() {
             link.taken(1, bytes);
         }
     }
 }
 
-/// Ends the conversation when the engine says so, or when it drops the socket without a word.
-pub(super) struct Leave(pub(super) Arc<Conversation>);
+/// Ends the seat when the engine says so, or when it drops the socket without a word.
+pub(super) struct Leave(pub(super) Arc<Seat>);
 
 impl DisconnectHandler<LocalAdapter, Self> for Leave {
     fn call_with_defer(

@@ -2,7 +2,7 @@
 //!
 //! The engine has no handle to end a session whose writer is stuck, does not say how much waits in
 //! its queue, and never stops reading. So every session has a link: the guarded stream or the
-//! polling requests under the engine and the conversations above it all hold the same one.
+//! polling requests under the engine and the seats above it all hold the same one.
 
 use std::{
     pin::pin,
@@ -16,12 +16,12 @@ use futures_util::task::AtomicWaker;
 use tokio::sync::Notify;
 
 use super::{
-    conversation::Conversation,
     engine::Socket,
     gate::Version,
     gauge::{Full, Incoming, Outgoing},
     links::Registration,
     polling::Polled,
+    seat::Seat,
 };
 use crate::{
     domain::{CloseReason, Limits},
@@ -72,7 +72,7 @@ pub(super) struct Link {
     writer: AtomicWaker,
     /// Everything else that one may wait for here.
     changed: Notify,
-    conversations: Mutex<Vec<Weak<Conversation>>>,
+    seats: Mutex<Vec<Weak<Seat>>>,
     /// What only sessions that began with polling have.
     polled: Option<Box<Polled>>,
     registration: Registration,
@@ -97,7 +97,7 @@ impl Link {
             reader: AtomicWaker::new(),
             writer: AtomicWaker::new(),
             changed: Notify::new(),
-            conversations: Mutex::default(),
+            seats: Mutex::default(),
             polled,
             registration,
         }
@@ -219,8 +219,8 @@ impl Link {
         if self.advance(Fate::Telling) >= Fate::Telling {
             return;
         }
-        for conversation in self.conversations() {
-            conversation.say_closing(reason);
+        for seat in self.seats() {
+            seat.say_closing(reason);
         }
         self.settle(Fate::Closing);
     }
@@ -238,8 +238,8 @@ impl Link {
         if fate == Fate::Cut {
             self.registration.end();
         }
-        for conversation in self.conversations() {
-            conversation.end();
+        for seat in self.seats() {
+            seat.end();
         }
         self.reader.wake();
         self.writer.wake();
@@ -277,33 +277,33 @@ impl Link {
     }
 }
 
-/// The conversations above.
+/// The seats above.
 impl Link {
-    /// Adds a conversation, unless the session is about to end.
-    pub(super) fn attach(&self, conversation: &Arc<Conversation>) {
-        self.lock().push(Arc::downgrade(conversation));
+    /// Adds a seat, unless the session is about to end.
+    pub(super) fn attach(&self, seat: &Arc<Seat>) {
+        self.lock().push(Arc::downgrade(seat));
         // Whoever ended the session may have looked before there was anybody to end.
         if self.fate() >= Fate::Telling {
-            conversation.end();
+            seat.end();
         }
     }
 
-    /// Takes a conversation out.
-    pub(super) fn detach(&self, conversation: &Conversation) {
-        let mut conversations = self.lock();
-        conversations.retain(|it| !std::ptr::eq(it.as_ptr(), conversation));
-        if conversations.is_empty() {
-            conversations.shrink_to_fit();
+    /// Takes a seat out.
+    pub(super) fn detach(&self, seat: &Seat) {
+        let mut seats = self.lock();
+        seats.retain(|it| !std::ptr::eq(it.as_ptr(), seat));
+        if seats.is_empty() {
+            seats.shrink_to_fit();
         }
     }
 
-    /// The conversations of this session.
-    pub(super) fn conversations(&self) -> Vec<Arc<Conversation>> {
+    /// The seats of this session.
+    pub(super) fn seats(&self) -> Vec<Arc<Seat>> {
         self.lock().iter().filter_map(Weak::upgrade).collect()
     }
 
     /// Poisoning is ignored: one push or one sweep is the whole critical section.
-    fn lock(&self) -> MutexGuard<'_, Vec<Weak<Conversation>>> {
-        self.conversations.lock().unwrap_or_else(PoisonError::into_inner)
+    fn lock(&self) -> MutexGuard<'_, Vec<Weak<Seat>>> {
+        self.seats.lock().unwrap_or_else(PoisonError::into_inner)
     }
 }

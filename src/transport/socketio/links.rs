@@ -157,7 +157,7 @@ pub(super) async fn tend(links: Arc<Links>, tasks: Tasks) {
         if left.is_empty() {
             return;
         }
-        for link in left.iter().filter(|it| it.conversations().is_empty()) {
+        for link in left.iter().filter(|it| it.seats().is_empty()) {
             link.close(CloseReason::Draining);
         }
         tokio::select! {

@@ -10,7 +10,6 @@
 //! Engine.IO session ids are passwords: whoever knows one can speak as its owner. They stay in this
 //! folder and are never logged.
 
-mod conversation;
 mod cors;
 mod eio3;
 mod engine;
@@ -25,6 +24,7 @@ mod outbox;
 mod payload;
 mod polling;
 mod probe;
+mod seat;
 mod spaces;
 #[cfg(test)]
 mod test_support;

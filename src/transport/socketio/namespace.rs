@@ -15,10 +15,10 @@ use tracing::{debug, error};
 
 use super::{
     Shared,
-    conversation::Conversation,
     engine::Socket,
     inbox::{Leave, Listen},
     link::Link,
+    seat::Seat,
     spaces::Claim,
 };
 use crate::{
@@ -74,12 +74,12 @@ impl ConnectHandler<LocalAdapter, Self> for Door {
 
     fn call(&self, socket: Arc<Socket>, _auth: Option<Value>) {
         let Some(link) = Link::of(&socket) else { return };
-        let here = link.conversations().into_iter().find(|it| it.is_on(&socket));
-        let Some(conversation) = here else { return };
+        let here = link.seats().into_iter().find(|it| it.is_on(&socket));
+        let Some(seat) = here else { return };
         if self.is_lost(&socket) {
             link.close(CloseReason::Fault);
         }
-        conversation.inbox().begin();
+        seat.inbox().begin();
     }
 }
 
@@ -87,20 +87,20 @@ impl Door {
     /// Lets somebody in, or says why not.
     async fn admit(&self, socket: &Arc<Socket>, auth: Option<&Value>) -> Result<(), Rejection> {
         let link = Link::of(socket).ok_or(Rejection::Internal)?;
-        if link.conversations().len() >= link.limits().rooms_per_connection_max.get() {
+        if link.seats().len() >= link.limits().rooms_per_connection_max.get() {
             return Err(Rejection::TooManyRooms);
         }
         let claim = self.claim(socket)?;
         let auth = auth.and_then(|it| it.as_str()).map(|it| &**it);
         let hello = wire::hello(socket.ns(), auth, link.query())?;
         let admission = Box::new(self.shared.chat.admit(hello).await?);
-        let conversation = Conversation::new(Arc::clone(link), socket);
-        socket.on_fallback(Listen(Arc::clone(&conversation)));
-        socket.on_disconnect(Leave(Arc::clone(&conversation)));
-        link.attach(&conversation);
+        let seat = Seat::new(Arc::clone(link), socket);
+        socket.on_fallback(Listen(Arc::clone(&seat)));
+        socket.on_disconnect(Leave(Arc::clone(&seat)));
+        link.attach(&seat);
         // Boxed, because whoever spawns it moves it about and makes room for it at every stop.
-        let task = Box::pin(conversation.hold(admission, claim));
-        self.shared.tasks.spawn("socketio conversation", task);
+        let task = Box::pin(seat.hold(admission, claim));
+        self.shared.tasks.spawn("socketio seat", task);
         Ok(())
     }
 

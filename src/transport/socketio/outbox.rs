@@ -1,4 +1,4 @@
-//! What a conversation tells its client.
+//! What a seat tells its client.
 //!
 //! Nothing here waits, and no error of the engine is passed over: a queue that is full ends the
 //! connection, because what comes after a gap must not go out.
@@ -14,7 +14,7 @@ use socketioxide::{
 };
 use tracing::error;
 
-use super::{conversation::Conversation, link::Fate};
+use super::{link::Fate, seat::Seat};
 use crate::{
     chat::{
         Reply,
@@ -26,7 +26,7 @@ use crate::{
 };
 
 #[async_trait]
-impl Outbox for Conversation {
+impl Outbox for Seat {
     fn push(&self, delivery: &Arc<Delivery>) -> Result<(), Overflow> {
         let (event, packet) = wire::event(delivery, self.link().limits());
         self.send(event, packet)
@@ -41,7 +41,7 @@ impl Outbox for Conversation {
     }
 }
 
-impl Conversation {
+impl Seat {
     /// Answers a request, as an acknowledgement or, where none was asked for, as an event.
     pub(super) fn answer(&self, ack: Option<i64>, asked: Asked, reply: &Reply) {
         let sent = match ack {
@@ -118,10 +118,10 @@ impl Conversation {
 }
 
 fn send_ack(
-    conversation: &Conversation,
+    seat: &Seat,
     sender: AckSender,
     bytes: usize,
     answer: &impl Serialize,
 ) -> Result<(), Overflow> {
-    conversation.charge(bytes, || sender.send(answer))
+    seat.charge(bytes, || sender.send(answer))
 }

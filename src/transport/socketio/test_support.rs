@@ -171,7 +171,7 @@ pub(super) async fn gone(stack: &Stack, here: &str) {
     timeout(PATIENCE, unknown).await.expect("the end of the session");
 }
 
-/// Opens a session and a conversation on it, as somebody.
+/// Opens a session and a seat on it, as somebody.
 pub(super) async fn connect(stack: &Stack, buffer: usize, user: &str) -> DuplexStream {
     let (status, mut client) = stack.web_socket(NEW, buffer).await;
     assert_eq!(status, StatusCode::SWITCHING_PROTOCOLS);
@@ -182,7 +182,7 @@ pub(super) async fn connect(stack: &Stack, buffer: usize, user: &str) -> DuplexS
     client
 }
 
-/// Opens a polling session and a conversation on it.
+/// Opens a polling session and a seat on it.
 pub(super) async fn poll(stack: &Stack) -> (String, String) {
     let here = stack.open(4).await;
     stack.post(&here, "40").await;

@@ -1,7 +1,7 @@
-//! A connection to one space: what it is asked and what it is told, in order.
+//! A client's seat in a space: what it asks there and what it is told, in order.
 //!
 //! The engine calls our handlers from the task that reads the connection, so they only put things into
-//! the inbox. One task per conversation takes them out again and lives as long as the session does:
+//! the inbox. One task per seat takes them out again and lives as long as the session does:
 //! dropping the session is leaving.
 
 use std::{
@@ -28,15 +28,15 @@ use crate::{
 const LOST_WAIT: Duration = Duration::from_secs(5);
 
 /// See the module.
-pub(super) struct Conversation {
+pub(super) struct Seat {
     link: Arc<Link>,
-    // Weak, because the socket's handlers hold the conversation.
+    // Weak, because the socket's handlers hold the seat.
     socket: Weak<Socket>,
     inbox: Inbox,
 }
 
-impl Conversation {
-    /// A conversation that has not begun.
+impl Seat {
+    /// A seat that has not begun.
     pub(super) fn new(link: Arc<Link>, socket: &Arc<Socket>) -> Arc<Self> {
         let socket = Arc::downgrade(socket);
         Arc::new(Self { link, socket, inbox: Inbox::default() })
@@ -57,7 +57,7 @@ impl Conversation {
         &self.inbox
     }
 
-    /// Whether this is the conversation on `socket`.
+    /// Whether this is the seat on `socket`.
     pub(super) fn is_on(&self, socket: &Arc<Socket>) -> bool {
         std::ptr::eq(self.socket.as_ptr(), Arc::as_ptr(socket))
     }
@@ -67,7 +67,7 @@ impl Conversation {
         self.inbox.end();
     }
 
-    /// Holds the conversation, from the answer to CONNECT to the end.
+    /// Holds the seat, from the answer to CONNECT to the end.
     ///
     /// Everything that is not waiting for the next request is boxed: this task is as large as its
     /// largest step, and most of the time nobody says anything.
@@ -131,8 +131,8 @@ impl Conversation {
     }
 }
 
-impl fmt::Debug for Conversation {
+impl fmt::Debug for Seat {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.debug_struct("Conversation").field("inbox", &self.inbox).finish_non_exhaustive()
+        f.debug_struct("Seat").field("inbox", &self.inbox).finish_non_exhaustive()
     }
 }
