@@ -1,28 +1,29 @@
 //! The command line.
 //!
 //! It speaks to a person or a script: answers on standard output, complaints on standard error,
-//! and an exit code: 0 it went well, 1 we broke, 2 the settings or the flags are wrong.
+//! and an exit code: 0 it went well, 1 we broke, 2 the settings or the flags are wrong, 3 the token is
+//! refused.
 
 use std::{
     ffi::OsString,
     fmt,
-    io::{self, Write as _},
+    io::{self, Read as _, Write as _},
     path::PathBuf,
     process::ExitCode,
-    sync::Arc,
     time::Duration,
 };
 
 use clap::{Args, Parser, Subcommand, error::ErrorKind};
+use time::format_description::well_known::Rfc3339;
 use tracing::warn;
 
 use crate::{
     app,
-    auth::{self, KeyTokens},
-    chat::ports::{Claims, Clock as _, Tokens as _},
+    auth::TOKEN_BYTES_MAX,
+    chat::ports::{Claims, Clock as _, Rooms, Tokens as _},
     clock::SystemClock,
     config::{self, Config, Flag, Problems, Sources},
-    domain::{SpacePattern, UserName},
+    domain::{self, RoomPattern, SpacePattern, UserName},
     telemetry,
 };
 
@@ -30,6 +31,8 @@ use crate::{
 const FAULT: u8 = 1;
 /// The settings or the flags are wrong.
 const BAD_SETTING: u8 = 2;
+/// The token is refused.
+const REFUSED: u8 = 3;
 /// The longest time that a token may be good for: ten years.
 const TTL_SECS_MAX: u64 = 10 * 365 * 24 * 60 * 60;
 
@@ -50,6 +53,8 @@ enum Command {
     Serve,
     /// Print a token with which somebody may connect
     Token(Token),
+    /// Say what a token proves, or why it is refused (then the exit code is 3)
+    CheckToken(Checked),
     /// Say whether the settings are good, without starting anything
     CheckConfig,
     /// Print a file of all settings with their defaults
@@ -91,6 +96,23 @@ struct Token {
     /// A space that it opens, or a pattern; may be repeated [default: all]
     #[arg(long, value_name = "SPACE", value_parser = SpacePattern::parse)]
     space: Vec<SpacePattern>,
+    /// A room that it opens, or a pattern; may be repeated [default: all]
+    #[arg(long, value_name = "ROOM", value_parser = RoomPattern::parse)]
+    room: Vec<RoomPattern>,
+    /// How the user is shown
+    #[arg(long, value_name = "NAME")]
+    name: Option<Box<str>>,
+    /// For an administrator
+    #[arg(long)]
+    admin: bool,
+}
+
+/// A token to look at.
+#[derive(Args)]
+struct Checked {
+    /// The token [default: what stands on standard input, where no other user sees it]
+    #[arg(value_name = "TOKEN")]
+    token: Option<String>,
 }
 
 /// Does what `arguments` say, the first of which is the program's name.
@@ -110,6 +132,7 @@ pub fn run(arguments: impl IntoIterator<Item = OsString>) -> ExitCode {
     match line.command {
         None | Some(Command::Serve) => serve(&config),
         Some(Command::Token(token)) => token.make(&config),
+        Some(Command::CheckToken(checked)) => checked.check(&config),
         Some(Command::CheckConfig | Command::ExampleConfig) => check_config(&config),
     }
 }
@@ -142,30 +165,96 @@ fn serve(config: &Config) -> ExitCode {
     }
     match app::run(config) {
         Ok(()) => ExitCode::SUCCESS,
-        Err(failure @ app::Failure::Setting { .. }) => complain(BAD_SETTING, failure),
-        Err(failure @ app::Failure::Broken(_)) => complain(FAULT, failure),
+        Err(failure) => fail(&failure),
+    }
+}
+
+/// Says what did not go well, and whose it is.
+fn fail(failure: &app::Failure) -> ExitCode {
+    match failure {
+        app::Failure::Setting { .. } => complain(BAD_SETTING, failure),
+        app::Failure::Broken(_) => complain(FAULT, failure),
     }
 }
 
 impl Token {
-    /// Prints a token made with the key in the data directory.
+    /// Prints a token made with the server's own key.
     fn make(self, config: &Config) -> ExitCode {
-        let secret = match auth::open(&config.data) {
-            Ok(secret) => secret,
-            Err(refused) => return complain(FAULT, with_causes(&refused)),
+        let tokens = match app::open_tokens(config) {
+            Ok(tokens) => tokens,
+            Err(failure) => return fail(&failure),
         };
-        let Self { user, ttl, space } = self;
+        let Self { user, ttl, space, room, name, admin } = self;
+        let rooms = if room.is_empty() { Rooms::All } else { Rooms::Only(room) };
         let expires_at = SystemClock.now() + ttl;
-        let claims = Claims { user, expires_at, spaces: space, guest: None };
-        match KeyTokens::new(&secret, Arc::new(SystemClock)).issue(&claims) {
-            Ok(token) => answer(token),
+        let claims = Claims { name, spaces: space, rooms, admin, ..Claims::of(user, expires_at) };
+        match tokens.issue(&claims) {
+            Ok(token) => answer(token.expose()),
             Err(fault) => complain(FAULT, fault.chain()),
         }
     }
 }
 
+impl Checked {
+    /// Prints what the token proves, or why it is refused.
+    fn check(self, config: &Config) -> ExitCode {
+        let text = match self.token.map_or_else(read_token, Ok) {
+            Ok(text) => text,
+            Err(error) => return complain(FAULT, error),
+        };
+        match app::examine(config, &domain::Token::from_raw(text.trim())) {
+            Ok(Ok(claims)) => answer(format!("ok\n{}", described(&claims))),
+            Ok(Err(app::Refusal { reason, troubles })) => {
+                let troubles = troubles.iter().map(|trouble| format!("\n{trouble}"));
+                complain(REFUSED, format!("refused: {reason}{}", troubles.collect::<String>()))
+            }
+            Err(failure) => fail(&failure),
+        }
+    }
+}
+
+impl fmt::Debug for Checked {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str("Checked(***)")
+    }
+}
+
+/// What stands on standard input, as far as it can be a token with space around it.
+fn read_token() -> io::Result<String> {
+    let mut text = Vec::new();
+    io::stdin().take(2 * TOKEN_BYTES_MAX as u64).read_to_end(&mut text)?;
+    Ok(String::from_utf8_lossy(&text).into_owned())
+}
+
+/// What a token proves, one line each.
+fn described(claims: &Claims) -> String {
+    let Claims { user, name, expires_at, spaces, rooms, admin, guest, sign_in: _ } = claims;
+    let mut lines = vec![format!("user: {user}")];
+    lines.extend(name.as_ref().map(|name| format!("name: {name}")));
+    lines.push(format!("until: {}", expires_at.format(&Rfc3339).unwrap_or_default()));
+    lines.push(format!(
+        "spaces: {}",
+        if spaces.is_empty() { "all".to_owned() } else { listed(spaces) }
+    ));
+    lines.push(match rooms {
+        Rooms::All => "rooms: all".to_owned(),
+        Rooms::Only(none) if none.is_empty() => "rooms: none".to_owned(),
+        Rooms::Only(rooms) => format!("rooms: {}", listed(rooms)),
+    });
+    lines.extend(admin.then(|| "admin: yes".to_owned()));
+    lines.extend(guest.is_some().then(|| "guest: yes".to_owned()));
+    lines.join("\n")
+}
+
+fn listed(patterns: &[impl ToString]) -> String {
+    patterns.iter().map(ToString::to_string).collect::<Vec<_>>().join(" ")
+}
+
 /// Prints that the settings are good, and what may surprise.
 fn check_config(config: &Config) -> ExitCode {
+    if let Err(failure) = app::check_keys(config) {
+        return fail(&failure);
+    }
     let warnings = config.warnings().into_iter().map(|warning| format!("\nwarning: {warning}"));
     answer(format!("ok{}", warnings.collect::<String>()))
 }
@@ -190,14 +279,6 @@ fn answer(text: impl fmt::Display) -> ExitCode {
 fn complain(code: u8, what: impl fmt::Display) -> ExitCode {
     eprintln!("{what}");
     ExitCode::from(code)
-}
-
-/// An error and what caused it.
-fn with_causes(error: &dyn std::error::Error) -> String {
-    match error.source() {
-        Some(cause) => format!("{error}: {}", with_causes(cause)),
-        None => error.to_string(),
-    }
 }
 
 /// Reads `key=value`.

@@ -35,6 +35,9 @@ const QUIET: [&str; 13] = [
     "tungstenite",
 ];
 
+/// Its errors are that somebody who asked for a space that is not there did not wait for the answer.
+const CRIES_WOLF: (&str, &str) = ("socketioxide", "client");
+
 /// Why the log could not be started.
 #[derive(Debug, thiserror::Error)]
 pub enum LogRefused {
@@ -112,14 +115,15 @@ fn may_be_logged_at_all() -> FilterFn<fn(&Metadata<'_>) -> bool> {
 /// Whether a line of this kind can be let out whatever the filter says.
 fn may_be_logged(line: &Metadata<'_>) -> bool {
     let origin = line.target().split("::").next().unwrap_or_default();
-    *line.level() <= Level::INFO || !QUIET.contains(&origin)
+    let cries_wolf = line.target().split_once("::") == Some(CRIES_WOLF);
+    (*line.level() <= Level::INFO || !QUIET.contains(&origin)) && !cries_wolf
 }
 
 #[cfg(test)]
 mod tests {
     use std::sync::{Arc, Mutex};
 
-    use tracing::{debug, info, subscriber::with_default, trace};
+    use tracing::{debug, error, info, subscriber::with_default, trace};
 
     use super::*;
 
@@ -156,6 +160,7 @@ mod tests {
         debug!(target: "socketioxide_core::packet", "payload three");
         debug!(target: "sqlx::query", "payload four");
         info!(target: "socketioxide::ns", "harmless");
+        error!(target: "socketioxide::client", "payload five");
         trace!(target: "socketioxide_alike", "not theirs");
         trace!("our own detail");
     }

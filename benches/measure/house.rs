@@ -11,15 +11,15 @@ use std::{
 
 use async_trait::async_trait;
 use roomcast::{
-    auth::{KeyTokens, Secret},
+    auth::KeyTokens,
     bus::LocalBus,
     chat::{
-        Chat, Guests, Hello, Parts, Request, RoomPost, Rules, Session,
+        Chat, Devices, Guests, Hello, Parts, Request, RoomPost, Rules, Session,
         event::Delivery,
         ports::{Outbox, Overflow, Store},
     },
     clock::{RandomIds, SystemClock},
-    domain::{Body, CloseReason, Limits, NodeId, RoomName, Space, UserName},
+    domain::{Body, CloseReason, Limits, NodeId, RoomName, Secret, Space, UserName},
     tasks::Tasks,
 };
 use tokio::{
@@ -76,6 +76,7 @@ impl House {
         let hello = Hello {
             space: Space::root(),
             token: None,
+            device: None,
             room: Some(room.clone()),
             since: Vec::new(),
         };
@@ -84,7 +85,7 @@ impl House {
         let user = UserName::from_raw(&format!("user {number}"));
         let (answer, answered) = oneshot::channel();
         let answer = Box::new(|reply| drop(answer.send(reply)));
-        session.on(Request::Identify { user }, answer).await;
+        session.on(Request::Identify { user, device: None }, answer).await;
         let reply = answered.await.expect("every request is answered");
         reply.expect("nobody else has the name");
         session
@@ -131,6 +132,7 @@ fn rules() -> Rules {
         },
         guests: Guests::On,
         guest_lifetime: Duration::from_hours(1),
+        devices: Devices::Many,
         spaces: Vec::new(),
         node: NodeId::from_raw("bench"),
     }
@@ -197,6 +199,10 @@ impl Outbox for CountingOutbox {
     }
 
     async fn relieved(&self) {}
+
+    fn is_revoked(&self) -> bool {
+        false
+    }
 
     fn close(&self, _: CloseReason) {}
 }

@@ -11,6 +11,12 @@ export function door(way, server) {
     assert.equal(await way.refusal(server, { since: { "two words": 1 } }), "room_invalid");
   });
 
+  test("a device that is not one is refused", async () => {
+    for (const device of ["two words", "", "ümlaut", "x".repeat(65)]) {
+      assert.equal(await way.refusal(server, { device }), "id_invalid", device);
+    }
+  });
+
   test("a room that is not one is refused", async () => {
     assert.equal(await way.refusal(server, { room: "two words" }), "room_invalid");
   });

@@ -64,10 +64,14 @@ const REFUSED = [
   ["history", { room: "elsewhere" }, "not_member"],
   ["history", { limit: 0 }, "bad_request"],
   ["history", { room: "a", with: "b" }, "bad_request"],
+  ["auth", undefined, "bad_request"],
+  ["auth", { token: 5 }, "bad_request"],
+  ["auth", { token: "nonsense" }, "unauthorized"],
   ["no such request", { a: 1 }, "unknown_event"],
   ["welcome", {}, "unknown_event"],
   ["__proto__", {}, "unknown_event"],
   ["new user", "other", "already_identified"],
+  ["new user", { name: "other", device: "two words" }, "id_invalid"],
 ];
 
 export function refusals(way, server) {

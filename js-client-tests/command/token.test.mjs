@@ -41,6 +41,14 @@ test("it opens the spaces that it is made for", async (t) => {
   assert.equal(await plain.refusal(server, { token }), "space_forbidden");
 });
 
+test("it says how the user is shown, which rooms it opens, and who is an administrator", async () => {
+  const flags = ["--name", "Ann Lee", "--room", "news", "--room", "team-*", "--admin"];
+  const { name, rooms, admin } = claimsOf(await minted(server, "ann", ...flags));
+  assert.deepEqual([name, rooms, admin], ["Ann Lee", ["news", "team-*"], true]);
+  const plainly = claimsOf(await minted(server, "ann"));
+  assert.deepEqual(Object.keys(plainly).sort(), ["exp", "iat", "sub"]);
+});
+
 test("a token of another server is refused", async (t) => {
   const data = await mkdtemp(path.join(tmpdir(), "roomcast-"));
   t.after(() => rm(data, { recursive: true, force: true }));
@@ -55,12 +63,13 @@ test("a token of another server is refused", async (t) => {
 test("what makes no sense is refused with exit code 2, by its name", async () => {
   const data = ["--data", server.data];
   const mistakes = {
-    "--user": [[...data], ["--user", "", ...data], ["--user", "x".repeat(33), ...data]],
+    "--user": [[...data], ["--user", "", ...data], ["--user", "x".repeat(65), ...data]],
     "--ttl": [
       ["--user", "ann", "--ttl", "soon", ...data],
       ["--user", "ann", "--ttl=-1h", ...data],
     ],
     "--space": [["--user", "ann", "--space", "shop", ...data]],
+    "--room": [["--user", "ann", "--room", "a b", ...data]],
   };
   for (const [flag, calls] of Object.entries(mistakes)) {
     for (const args of calls) {

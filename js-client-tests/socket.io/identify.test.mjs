@@ -2,7 +2,8 @@ import assert from "node:assert/strict";
 import { describe, test } from "node:test";
 
 import { door } from "../chapters/door.mjs";
-import { identifying, identifyingWithoutGuests } from "../chapters/identify.mjs";
+import { guests, guestsAfterRestart, withoutGuests } from "../chapters/guests.mjs";
+import { identifying } from "../chapters/identify.mjs";
 import { unique } from "../support/names.mjs";
 import { arrive } from "../support/people.mjs";
 import { serverForThisFile } from "../support/server.mjs";
@@ -14,7 +15,8 @@ const closed = serverForThisFile({ settings: { guests: "off" } });
 for (const way of EVERY_WAY) {
   describe(`who you are over ${way.label}`, () => identifying(way, server));
   describe(`at the door over ${way.label}`, () => door(way, server));
-  describe(`without guests over ${way.label}`, () => identifyingWithoutGuests(way, closed));
+  describe(`guests over ${way.label}`, () => guests(way, server));
+  describe(`without guests over ${way.label}`, () => withoutGuests(way, closed));
 
   test(`"new user" is answered with two arguments over ${way.label}`, async (t) => {
     const ann = await arrive(t, way, server);

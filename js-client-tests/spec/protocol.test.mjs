@@ -80,7 +80,7 @@ function asKey(name) {
 /** The text of every test and chapter, this file not among them. */
 async function everyTest() {
   const root = new URL("../", import.meta.url);
-  const folders = ["across", "browser", "chapters", "command", "faults", "socket.io", "ws"];
+  const folders = ["across", "browser", "chapters", "command", "faults", "http", "socket.io", "ws"];
   const texts = [];
   for (const folder of folders) {
     for (const file of await readdir(new URL(`${folder}/`, root))) {

@@ -21,6 +21,9 @@ const ARGS = [
   "--no-first-run",
 ];
 
+/** That nobody is signed in yet is an answer like others, but browsers complain of it. */
+const NOBODY = /^(response: GET|console:) \S*\/api\/session .*\b401\b/;
+
 /** A browser that lives as long as the test file that asks for it. */
 export function browserForThisFile() {
   const holder = {};
@@ -40,17 +43,22 @@ export class Person {
   #complaints = [];
   #expected;
 
-  /** Opens the page. `expected` are the complaints that the test provokes. */
-  static async open(t, { browser }, server, { expected = [], ...options } = {}) {
+  /**
+   * Opens the page; `beside` somebody, in another tab of theirs. `expected` are the complaints that
+   * the test provokes.
+   */
+  static async open(t, { browser }, server, { expected = [], beside, ...options } = {}) {
     const person = new Person();
-    person.#expected = expected;
+    person.#expected = [NOBODY, ...expected];
     const viewport = { width: 1100, height: 720 };
-    const context = await browser.newContext({ viewport, ...options });
+    const context =
+      beside?.page.context() ?? (await browser.newContext({ viewport, ...options }));
     context.setDefaultTimeout(PATIENCE);
     const page = await context.newPage();
     person.page = page;
     page.on("console", (line) => {
-      if (["error", "warning"].includes(line.type())) person.#complain(`console: ${line.text()}`);
+      if (!["error", "warning"].includes(line.type())) return;
+      person.#complain(`console: ${line.location().url} ${line.text()}`);
     });
     page.on("pageerror", (error) => person.#complain(`exception: ${error.stack ?? error}`));
     page.on("requestfailed", (request) => {
@@ -60,12 +68,12 @@ export class Person {
       person.#complain(`request: ${request.url()} ${errorText}`);
     });
     page.on("response", (response) => {
-      if (400 <= response.status()) {
-        person.#complain(`response: ${response.url()} ${response.status()}`);
-      }
+      if (response.status() < 400) return;
+      const method = response.request().method();
+      person.#complain(`response: ${method} ${response.url()} ${response.status()}`);
     });
     t.after(async () => {
-      await context.close();
+      await (beside ? page : context).close();
       assert.deepEqual(person.#complaints, [], "the browser complained");
     });
     await page.goto(server.url);
@@ -81,8 +89,22 @@ export class Person {
     return this;
   }
 
+  /** Signs in with a token, where a name is not enough. */
+  async signInWith(token) {
+    await this.nameBox.fill("whoever");
+    await this.nameBox.press("Enter");
+    await this.tokenBox.fill(token);
+    await this.tokenBox.press("Enter");
+    await this.connected();
+    return this;
+  }
+
   get nameBox() {
     return this.page.getByRole("textbox", { name: "Your name", exact: true });
+  }
+
+  get tokenBox() {
+    return this.page.getByLabel("Your token", { exact: true });
   }
 
   get messageBox() {

@@ -3,6 +3,7 @@
 
 export const EVENTS = [
   "welcome",
+  "auth expiring",
   "get users",
   "presence",
   "new message",

@@ -22,6 +22,8 @@ export class Server {
   log = [];
   #settings;
   #command;
+  #env;
+  #logging;
   #complaints = [];
   #port = 0;
   #child;
@@ -30,12 +32,20 @@ export class Server {
 
   /**
    * `settings` are keys of roomcast.toml with dots, `complaints` the log lines above INFO that the
-   * test provokes, `command` what the program is started through.
+   * test provokes, `command` what the program is started through, `env` what its environment holds
+   * besides, and `logging` what is logged and how.
    */
-  constructor({ settings = {}, complaints = [], command = [] } = {}) {
+  constructor({ settings = {}, complaints = [], command = [], env = {}, logging = {} } = {}) {
     this.#settings = settings;
     this.#complaints = complaints;
     this.#command = command;
+    this.#env = env;
+    this.#logging = { format: "text", filter: "info", ...logging };
+  }
+
+  /** The secret of the settings, if they have one. */
+  get secret() {
+    return this.#settings["token.secret"] ?? this.#env.ROOMCAST_TOKEN_SECRET;
   }
 
   get url() {
@@ -63,10 +73,11 @@ export class Server {
     const listen = `127.0.0.1:${this.#port}`;
     const [program, ...args] = [
       ...this.#command, ROOMCAST, "serve", "--config", config, "--listen", listen,
-      "--data", this.data, "--log-format", "text", "--log-filter", "info",
+      "--data", this.data,
+      "--log-format", this.#logging.format, "--log-filter", this.#logging.filter,
     ];
     this.#stdout = "";
-    const child = start(program, args, { stdio: ["ignore", "pipe", "pipe"] });
+    const child = start(program, args, { env: this.#env, stdio: ["ignore", "pipe", "pipe"] });
     this.#child = child;
     this.#readLog(child.stderr);
     const ready = new Promise((resolve) => {
@@ -170,9 +181,16 @@ export async function serverForThisTest(t, options) {
   return server;
 }
 
-/** Strings, numbers and lists of strings are written alike in JSON and TOML. */
 function toml(settings) {
   return Object.entries(settings)
-    .map(([key, value]) => `${key} = ${JSON.stringify(value)}\n`)
+    .map(([key, value]) => `${key} = ${tomlValue(value)}\n`)
     .join("");
+}
+
+/** Strings and numbers are written alike in JSON and TOML. */
+function tomlValue(value) {
+  if (Array.isArray(value)) return `[${value.map(tomlValue).join(", ")}]`;
+  if (typeof value !== "object") return JSON.stringify(value);
+  const pairs = Object.entries(value).map(([key, it]) => `${key} = ${tomlValue(it)}`);
+  return `{ ${pairs.join(", ")} }`;
 }

@@ -40,17 +40,20 @@ class Way {
   }
 
   /** The client's socket, as its users make it. */
-  open(url, { token, since, room, space = "/", extra = {}, onReturn } = {}) {
+  open(url, { space = "/", headers, protocols, query, extra = {}, onReturn, ...said } = {}) {
     const io = LIBRARIES[this.version];
-    const transports = TRANSPORTS[this.transport];
-    const options = { transports, forceNew: true, reconnection: false, ...extra };
-    if (!this.old) return io(url + space, { auth: known({ token, since, room }), ...options });
-    const query = known({ token, since: since && sinceInQuery(since), room });
+    const options = {
+      transports: TRANSPORTS[this.transport],
+      forceNew: true,
+      reconnection: false,
+      ...known({ extraHeaders: headers, protocols, query }),
+      ...extra,
+    };
+    if (!this.old) return io(url + space, { auth: hello(said), ...options });
+    options.query = { ...query, ...inQuery(said) };
     // In `io(url + space, { query })` these clients also put the query into the namespace's name.
     const socket =
-      space === "/"
-        ? io(url, { query, ...options })
-        : new io.Manager(url, { query, ...options }).socket(space);
+      space === "/" ? io(url, options) : new io.Manager(url, options).socket(space);
     socket.io.on("reconnect_attempt", () => {
       if (onReturn) socket.io.opts.query = onReturn();
     });
@@ -130,7 +133,7 @@ export class SocketIoClient extends Client {
   async also(space, auth = {}) {
     const socket = this.way.old
       ? this.socket.io.socket(space)
-      : this.socket.io.socket(space, { auth: known(auth) });
+      : this.socket.io.socket(space, { auth: hello(auth) });
     const client = new SocketIoClient(this.way, socket);
     await within(`space ${space}`, client.connected);
     return client;
@@ -169,13 +172,22 @@ export function heartbeat(client) {
 
 /**
  * Options with which a client comes back by itself, quickly, saying what `memory` holds by then:
- * `{ token, room, since }`.
+ * `{ token, device, room, since }`.
  */
 export function remembering(way, memory) {
   const quickly = { reconnection: true, reconnectionDelay: 50, reconnectionDelayMax: 200 };
-  if (!way.old) return { extra: { ...quickly, auth: (send) => send(known(memory)) } };
-  const said = () => known({ ...memory, since: memory.since && sinceInQuery(memory.since) });
-  return { extra: quickly, onReturn: said };
+  if (!way.old) return { extra: { ...quickly, auth: (send) => send(hello(memory)) } };
+  return { extra: quickly, onReturn: () => inQuery(memory) };
+}
+
+/** What one may say at the door. */
+function hello({ token, device, since, room }) {
+  return known({ token, device, since, room });
+}
+
+/** The same as it stands in a query. */
+export function inQuery({ since, ...said }) {
+  return hello({ ...said, since: since && sinceInQuery(since) });
 }
 
 /** `{ lobby: 41 }` as it stands in a query. */

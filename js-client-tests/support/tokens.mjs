@@ -1,13 +1,27 @@
 // Tokens: those that the server's operator makes, and those that somebody forges.
 
 import assert from "node:assert/strict";
-import { createHmac } from "node:crypto";
+import { constants, createHmac, sign } from "node:crypto";
 import { readFile } from "node:fs/promises";
 import path from "node:path";
 
 import { roomcast } from "./command.mjs";
 
-const HS256 = { alg: "HS256", typ: "JWT" };
+/** A secret as an operator writes it into the settings. */
+export const SECRET = "of the operator, and of nobody else";
+
+/** What the signature of each algorithm is made with. */
+const SIGNERS = {
+  none: () => Buffer.alloc(0),
+  HS256: (text, key) => createHmac("sha256", key).update(text).digest(),
+  HS384: (text, key) => createHmac("sha384", key).update(text).digest(),
+  HS512: (text, key) => createHmac("sha512", key).update(text).digest(),
+  RS256: (text, key) => sign("sha256", Buffer.from(text), key),
+  PS256: (text, key) => sign("sha256", Buffer.from(text), pss(key)),
+  ES256: (text, key) => sign("sha256", Buffer.from(text), flat(key)),
+  ES384: (text, key) => sign("sha384", Buffer.from(text), flat(key)),
+  EdDSA: (text, key) => sign(null, Buffer.from(text), key),
+};
 
 /** A token made by `roomcast token`. */
 export async function minted(server, user, ...args) {
@@ -17,13 +31,17 @@ export async function minted(server, user, ...args) {
 }
 
 /** A token with these claims, signed with the server's own key. */
-export async function signed(server, claims, header = HS256) {
-  return token(header, claims, await keyOf(server));
+export async function signed(server, claims, header) {
+  return jwt(claims, { header, key: server.secret ?? (await keyOf(server)) });
 }
 
-/** A token with these claims under some other signature. */
-export function forged(claims, { header = HS256, key = "not the key" } = {}) {
-  return token(header, claims, key);
+/** A token: `claims` are an object or the text itself, `header` goes beside the algorithm. */
+export function jwt(claims, { alg = "HS256", key, header = {} }) {
+  const head = { alg, typ: "JWT", ...header };
+  const parts = [JSON.stringify(head), asText(claims)];
+  const text = parts.map((it) => Buffer.from(it).toString("base64url"));
+  const signature = (SIGNERS[head.alg] ?? SIGNERS.none)(text.join("."), key);
+  return [...text, signature.toString("base64url")].join(".");
 }
 
 /** What a token says. */
@@ -36,16 +54,9 @@ export function epoch(offset = 0) {
   return Math.floor(Date.now() / 1000) + offset;
 }
 
-function token(header, claims, key) {
-  const [head, body] = [header, claims].map((part) =>
-    Buffer.from(JSON.stringify(part)).toString("base64url"),
-  );
-  return `${head}.${body}.${signature(`${head}.${body}`, key)}`;
-}
-
-function signature(text, key) {
-  return createHmac("sha256", key).update(text).digest("base64url");
-}
+const asText = (claims) => (typeof claims === "string" ? claims : JSON.stringify(claims));
+const flat = (key) => ({ key, dsaEncoding: "ieee-p1363" });
+const pss = (key) => ({ key, padding: constants.RSA_PKCS1_PSS_PADDING, saltLength: 32 });
 
 /** The key in `token.key`. How it is written there is the server's business: we try. */
 async function keyOf(server) {
@@ -54,7 +65,8 @@ async function keyOf(server) {
   const decoded = ["hex", "base64", "base64url"].map((it) => Buffer.from(text, it));
   const readings = [raw, text, ...decoded];
   const sample = await minted(server, "sample");
-  const [head, body, mac] = sample.split(".");
-  const key = readings.find((it) => signature(`${head}.${body}`, it) === mac);
+  const [, , mac] = sample.split(".");
+  const signs = (it) => SIGNERS.HS256(sample.replace(/\.[^.]*$/, ""), it).toString("base64url");
+  const key = readings.find((it) => signs(it) === mac);
   return key ?? assert.fail("token.key is not the key that `roomcast token` signs with");
 }

@@ -4,16 +4,21 @@ import WebSocket from "ws";
 
 import { Client } from "./client.mjs";
 import { within } from "./patience.mjs";
-import { sinceInQuery } from "./socket.io.mjs";
+import { inQuery } from "./socket.io.mjs";
 
 /** The address of `/ws` with its parameters. */
-export function address(server, { token, since, room, space, path = "/ws" } = {}) {
+export function address(server, { space, path = "/ws", query, credentials, ...said } = {}) {
   const url = new URL(path, server.url.replace("http", "ws"));
-  if (token !== undefined) url.searchParams.set("token", token);
-  if (since !== undefined) url.searchParams.set("since", sinceInQuery(since));
-  if (room !== undefined) url.searchParams.set("room", room);
-  if (space !== undefined) url.searchParams.set("space", space);
+  const parameters = { ...inQuery(said), ...(space && { space }), ...query };
+  for (const [key, value] of Object.entries(parameters)) url.searchParams.set(key, value);
+  if (credentials) [url.username, url.password] = credentials;
   return url;
+}
+
+/** The library's socket, as its users make it. */
+function open(server, options = {}) {
+  const { protocols = [], headers, extra } = options;
+  return new WebSocket(address(server, options), protocols, { headers, ...extra });
 }
 
 export class WsClient extends Client {
@@ -81,13 +86,13 @@ export const plain = {
   label: "plain WebSocket",
   wire: "ws",
   old: false,
+  asciiOnly: false,
   transport: "websocket",
   text: (text) => text,
 
   /** A connection that the server has let in. */
   async connect(server, options = {}) {
-    const socket = new WebSocket(address(server, options), options.extra);
-    const client = new WsClient(socket);
+    const client = new WsClient(open(server, options));
     await within("a connection of plain WebSocket", client.connected);
     return client;
   },
@@ -98,9 +103,16 @@ export const plain = {
     return body.code;
   },
 
+  /** How who lacks a token is turned away: after the upgrade, as browsers show no refusal. */
+  async guestRefusal(server, options) {
+    const client = await this.connect(server, options);
+    const { code: why, reconnect } = await client.next("closing");
+    return { why, reconnect, ...(await within("the close", client.gone)) };
+  },
+
   /** The HTTP answer with which the server does not let in. */
   async refusalAnswer(server, options = {}) {
-    const client = new WsClient(new WebSocket(address(server, options), options.extra));
+    const client = new WsClient(open(server, options));
     const response = await within(
       "a refusal of plain WebSocket",
       client.connected.then(

@@ -5,10 +5,10 @@ use std::{collections::BTreeMap, sync::Arc};
 use super::{
     Chat, Guests, Hello,
     hub::{Proof, Residence},
-    ports::{Claims, Outbox, Repute},
+    ports::{Claims, Outbox, Seen, Voucher},
     session::{Origin, Session, unavailable},
 };
-use crate::domain::{Rejection, RoomName, Space, UserName};
+use crate::domain::{DeviceId, Rejection, RoomName, Space, Token, UserName};
 
 /// Somebody who may come in. Dropping it undoes everything.
 #[must_use = "nobody has come in before `enter`"]
@@ -19,19 +19,21 @@ pub struct Admission {
     claimed: Option<Claimed>,
 }
 
-/// A name that was claimed, and the guest's token that says so.
+/// A name that was claimed, what proves it, and the token that its bearer is told, if they are.
 #[derive(Debug)]
 pub(super) struct Claimed {
     pub(super) residence: Residence,
-    pub(super) token: Option<String>,
+    pub(super) claims: Claims,
+    pub(super) token: Option<Token>,
 }
 
 impl Chat {
-    /// Decides whether somebody may come in. Waits for nothing but, with a guest's token, the store.
+    /// Decides whether somebody may come in. Waits for nothing but, with a token, for a key that is
+    /// not known yet, and with a guest's, for the store.
     ///
     /// A token that is present and bad is refused, never ignored.
     pub async fn admit(self: &Arc<Self>, hello: Hello) -> Result<Admission, Rejection> {
-        let Hello { space, token, room, since } = hello;
+        let Hello { space, token, device, room, since } = hello;
         if self.is_draining() {
             return Err(Rejection::Draining);
         }
@@ -43,47 +45,93 @@ impl Chat {
             None if self.rules.guests == Guests::Off => return Err(Rejection::TokenRequired),
             None => None,
         };
+        if let (Some(claimed), Some(room)) = (&claimed, &room)
+            && !claimed.claims.rooms.admit(room)
+        {
+            return Err(Rejection::RoomForbidden);
+        }
         let home = room.unwrap_or_else(RoomName::lobby);
         let since: BTreeMap<_, _> = since.into_iter().collect();
         let rooms = since.len() + usize::from(!since.contains_key(&home));
         if rooms > self.limits().rooms_per_connection_max.get() {
             return Err(Rejection::TooManyRooms);
         }
-        let origin = Origin { space, home, since };
+        let origin = Origin { space, home, since, device };
         Ok(Admission { chat: Arc::clone(self), origin, claimed })
     }
 
-    fn has_space(&self, space: &Space) -> bool {
+    pub(super) fn has_space(&self, space: &Space) -> bool {
         *space == Space::root() || self.rules.spaces.iter().any(|it| it.matches(space))
     }
 
-    /// Takes the name that a token proves.
-    async fn claim(&self, space: &Space, token: String) -> Result<Claimed, Rejection> {
-        let claims = self.tokens.check(&token, self.clock.now())?;
+    /// What a token proves, if its sign-in was not ended.
+    pub(super) async fn claims(&self, token: &Token) -> Result<Claims, Rejection> {
+        let claims = self.tokens.check(token, self.clock.now()).await?;
+        if claims.sign_in.as_ref().is_some_and(|sign_in| self.hub.has_ended(sign_in)) {
+            return Err(Rejection::Unauthorized);
+        }
+        Ok(claims)
+    }
+
+    /// What a token proves, if it opens the space.
+    pub(super) async fn proved(&self, space: &Space, token: &Token) -> Result<Claims, Rejection> {
+        let claims = self.claims(token).await?;
         if !claims.open(space) {
             return Err(Rejection::SpaceForbidden);
         }
-        let Claims { user, guest, .. } = claims;
-        let token = guest.is_some().then_some(token);
-        let proof = guest.map_or(Proof::User, Proof::Guest);
-        let residence = Residence::claim(&self.hub, space, &user, proof)?;
-        if token.is_some() {
-            self.check_guest_name(space, &user).await?;
+        // A guest's token from a time when there were guests.
+        if claims.guest.is_some() && self.rules.guests == Guests::Off {
+            return Err(Rejection::Unauthorized);
         }
-        Ok(Claimed { residence, token })
+        Ok(claims)
     }
 
-    /// A name that the back end ever vouched for is its user's, also while they are away.
-    pub(super) async fn check_guest_name(
+    /// Takes the name that a token proves.
+    pub(super) async fn claim(&self, space: &Space, token: Token) -> Result<Claimed, Rejection> {
+        let claims = self.proved(space, &token).await?;
+        let proof = claims.guest.clone().map_or(Proof::User, Proof::Guest);
+        let residence = Residence::claim(&self.hub, space, &claims.user, proof)?;
+        if claims.guest.is_some() {
+            self.check_guest_name(space, &claims.user).await?;
+        }
+        // What came with a cookie is nothing for scripts.
+        let told = claims.guest.is_some() && claims.sign_in.is_none();
+        Ok(Claimed { residence, claims, token: told.then_some(token) })
+    }
+
+    /// Gives a new guest a name. The token is still to be made.
+    pub(super) async fn claim_as_guest(
         &self,
         space: &Space,
-        user: &UserName,
-    ) -> Result<(), Rejection> {
-        let repute = self.store.repute(space, user).await;
-        match repute.map_err(|fault| unavailable(&fault))? {
-            Repute::Vouched => Err(Rejection::NameTaken),
-            Repute::Unknown | Repute::Guest => Ok(()),
+        user: UserName,
+    ) -> Result<(Residence, Claims), Rejection> {
+        if self.rules.guests == Guests::Off {
+            return Err(Rejection::TokenRequired);
         }
+        let stay: Box<str> = self.ids.secret().into();
+        let proof = Proof::NewGuest(stay.clone());
+        let residence = Residence::claim(&self.hub, space, &user, proof)?;
+        self.check_guest_name(space, &user).await?;
+        // Whole seconds, as they stand in a token.
+        let expires_at = (self.clock.now() + self.rules.guest_lifetime).truncate_to_second();
+        Ok((residence, Claims::guest(user, space, &stay, expires_at)))
+    }
+
+    /// That somebody came now.
+    pub(super) fn seen(&self, space: &Space, claims: &Claims, device: Option<DeviceId>) -> Seen {
+        let voucher = Voucher::of(claims.guest.as_deref());
+        let (space, user) = (space.clone(), claims.user.clone());
+        Seen { space, user, voucher, device, at: self.clock.now() }
+    }
+
+    /// A name that looks like one that the back end ever vouched for is its user's, also while they
+    /// are away.
+    async fn check_guest_name(&self, space: &Space, user: &UserName) -> Result<(), Rejection> {
+        let vouched = self.store.is_vouched(space, &user.key()).await;
+        if vouched.map_err(|fault| unavailable(&fault))? {
+            return Err(Rejection::NameTaken);
+        }
+        Ok(())
     }
 }
 

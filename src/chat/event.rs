@@ -5,7 +5,9 @@ use std::{
     sync::{Arc, OnceLock},
 };
 
-use crate::domain::{ConnectionId, Message, NodeId, RoomName, Seq, UserName};
+use time::OffsetDateTime;
+
+use crate::domain::{ConnectionId, Message, NodeId, RoomName, Seq, Token, UserName};
 
 /// What a connection is told.
 #[derive(Clone, Debug)]
@@ -39,6 +41,11 @@ pub enum Event {
     },
     /// What was said while you were away.
     Missed(Missed),
+    /// The time of your token is nearly over.
+    AuthExpiring {
+        /// When it is.
+        expires_at: OffsetDateTime,
+    },
 }
 
 /// The first thing that an identified connection hears.
@@ -46,14 +53,34 @@ pub enum Event {
 pub struct Welcome {
     /// Who you are.
     pub user: UserName,
+    /// How you are to be shown, if the token says so.
+    pub name: Option<Box<str>>,
+    /// Whether you may do what administrators may.
+    pub admin: bool,
     /// For a guest: come back with this.
-    pub token: Option<String>,
+    pub token: Option<Token>,
+    /// Until when you may stay.
+    pub expires_at: OffsetDateTime,
+    /// Whether your device was here before, if you named one.
+    pub visit: Option<Visit>,
     /// Which connection this is.
     pub connection: ConnectionId,
     /// On which node.
     pub node: NodeId,
     /// The rooms you are in.
     pub rooms: Vec<RoomState>,
+}
+
+/// Whether a user was here before with the device that they named.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Visit {
+    /// They were not.
+    First,
+    /// They were: they last came or went then.
+    Return {
+        /// When.
+        last_seen: OffsetDateTime,
+    },
 }
 
 /// A room as somebody finds it on coming.

@@ -8,7 +8,7 @@ use std::{collections::HashMap, mem, sync::Arc};
 
 use tokio::sync::{OwnedSemaphorePermit, Semaphore, mpsc};
 use tokio_util::sync::CancellationToken;
-use tracing::{error, info};
+use tracing::{debug, error, info};
 
 use super::{
     event::{Delivery, Event},
@@ -78,6 +78,13 @@ impl Journal {
     pub(crate) async fn saw(&self, seen: Seen) {
         if let Err(refused) = self.queue.send(Queued::Seen(seen)).await {
             refuse(refused.0, Rejection::Draining);
+        }
+    }
+
+    /// Notes that a user went, if there is room: it is known when they came.
+    pub(crate) fn try_saw(&self, seen: Seen) {
+        if self.queue.try_send(Queued::Seen(seen)).is_err() {
+            debug!("that somebody went is not noted: the journal is full or closed");
         }
     }
 }

@@ -11,6 +11,7 @@ mod journal;
 pub mod ports;
 mod request;
 mod session;
+mod sign_in;
 #[cfg(test)]
 pub(crate) mod test_support;
 
@@ -27,6 +28,7 @@ pub use self::{
     journal::Writer,
     request::{Answer, Answerer, Hello, HistoryOf, Receipt, Reply, Request, RoomPost},
     session::{Departure, Session},
+    sign_in::{Credential, Profile, SignedIn},
 };
 use self::{
     hub::Hub,
@@ -61,6 +63,8 @@ pub struct Rules {
     pub guests: Guests,
     /// How long a guest's token is good.
     pub guest_lifetime: Duration,
+    /// On how many devices a user may be at once.
+    pub devices: Devices,
     /// The spaces there are besides `/`.
     pub spaces: Vec<SpacePattern>,
     /// What this process calls itself.
@@ -74,6 +78,15 @@ pub enum Guests {
     On,
     /// Nobody.
     Off,
+}
+
+/// On how many devices a user may be at once.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Devices {
+    /// On any number.
+    Many,
+    /// On the one that came last: it signs the others out.
+    Newest,
 }
 
 /// The chat of this node.

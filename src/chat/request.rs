@@ -2,7 +2,9 @@
 
 use time::OffsetDateTime;
 
-use crate::domain::{Body, Message, MessageId, Rejection, RoomName, Seq, Space, UserName};
+use crate::domain::{
+    Body, DeviceId, Message, MessageId, Rejection, RoomName, Seq, Space, Token, UserName,
+};
 
 use super::ports::Range;
 
@@ -11,8 +13,10 @@ use super::ports::Range;
 pub struct Hello {
     /// The world it wants to enter.
     pub space: Space,
-    /// The token it carries, if any. Never logged.
-    pub token: Option<String>,
+    /// The token it carries, if any.
+    pub token: Option<Token>,
+    /// What it calls the device that it is on.
+    pub device: Option<DeviceId>,
     /// The room to join in place of the lobby.
     pub room: Option<RoomName>,
     /// The last message seen, per room.
@@ -26,6 +30,13 @@ pub enum Request {
     Identify {
         /// Who.
         user: UserName,
+        /// With what, if it was not said at the door.
+        device: Option<DeviceId>,
+    },
+    /// `auth`: go on with a fresh token, or become who it names.
+    Auth {
+        /// The token.
+        token: Token,
     },
     /// `send message`: to everyone in a room, sender included.
     Send(RoomPost),
@@ -96,7 +107,14 @@ pub enum Answer {
         /// Who the connection is now.
         user: UserName,
         /// With which it comes back.
-        token: String,
+        token: Token,
+    },
+    /// To `auth`.
+    Authorized {
+        /// Who the connection is.
+        user: UserName,
+        /// Until when it may stay.
+        expires_at: OffsetDateTime,
     },
     /// To a message for a room.
     Posted {

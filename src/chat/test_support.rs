@@ -63,7 +63,13 @@ impl Outbox for Shelf {
 
     async fn relieved(&self) {}
 
-    fn close(&self, _: CloseReason) {}
+    fn close(&self, reason: CloseReason) {
+        self.events.lock().unwrap().push(format!("closed {reason:?}"));
+    }
+
+    fn is_revoked(&self) -> bool {
+        self.events().iter().any(|event| event.starts_with("closed"))
+    }
 }
 
 fn in_a_word(event: &Event) -> String {
@@ -75,6 +81,7 @@ fn in_a_word(event: &Event) -> String {
         Event::Users(users) => format!("{} users", users.len()),
         Event::Presence { count, .. } => format!("{count} here"),
         Event::Welcome(welcome) => format!("welcome {}", welcome.user),
+        Event::AuthExpiring { .. } => "auth expiring".to_owned(),
         Event::Missed(Missed { run: Run::TooFar { head }, .. }) => {
             format!("too far from {}", head.as_raw())
         }

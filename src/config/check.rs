@@ -1,6 +1,6 @@
 //! The settings looked at as a whole: what cannot be, and what may surprise.
 
-use super::{Config, StoreKind, Synchronous};
+use super::{Config, KeySource, StoreKind, Synchronous, Token};
 use crate::{domain::SpacePattern, telemetry};
 
 /// What a frame holds besides a body: names, ids, brackets.
@@ -11,6 +11,14 @@ const DAY_MS: u64 = 24 * 60 * 60 * 1000;
 const DRAIN_MS_MAX: u64 = 10 * 60 * 1000;
 /// A commit that waits longer is no answer.
 const BUSY_MS_MAX: u64 = 60 * 1000;
+/// A clock that is further off has to be set.
+const LEEWAY_SECS_MAX: u64 = 10 * 60;
+/// Who asks for keys more often is a burden.
+const REFRESH_SECS_MIN: u64 = 10;
+/// A key that was taken back has to be forgotten some day.
+const REFRESH_SECS_MAX: u64 = 24 * 60 * 60;
+/// As many bytes as the hash has.
+const SECRET_BYTES_MIN: usize = 32;
 /// Ten years.
 const TTL_SECS_MAX: u64 = 10 * 365 * 24 * 60 * 60;
 
@@ -19,6 +27,10 @@ pub(super) fn problems(config: &Config) -> Vec<(&'static str, String)> {
     let mut found = ranges(config);
     found.extend(sizes(config));
     found.extend(spaces(&config.spaces).map(|reason| ("spaces", reason)));
+    found.extend(own_key(&config.token));
+    if config.token.audience.iter().any(String::is_empty) {
+        found.push(("token.audience", "one of these is empty".to_owned()));
+    }
     if config.data.as_os_str().is_empty() {
         found.push(("data", "this must name a directory".to_owned()));
     }
@@ -46,7 +58,7 @@ pub(super) fn warnings(config: &Config) -> Vec<String> {
             )
         }),
     ];
-    warnings.into_iter().flatten().collect()
+    warnings.into_iter().flatten().chain(open_sources(config)).collect()
 }
 
 /// Numbers that must lie between two others.
@@ -56,6 +68,13 @@ fn ranges(config: &Config) -> Vec<(&'static str, String)> {
         ("drain_ms_max", config.drain_ms_max, 1, DRAIN_MS_MAX),
         ("sqlite.busy_ms_max", config.sqlite.busy_ms_max, 1, BUSY_MS_MAX),
         ("token.guest_ttl_secs", config.token.guest_ttl_secs, 1, TTL_SECS_MAX),
+        ("token.leeway_secs", config.token.leeway_secs, 0, LEEWAY_SECS_MAX),
+        (
+            "token.jwks_refresh_secs",
+            config.token.jwks_refresh_secs,
+            REFRESH_SECS_MIN,
+            REFRESH_SECS_MAX,
+        ),
         ("limits.connections_max", limits.connections_max as u64, 1, u64::MAX),
     ];
     let waits = limits.durations().map(|(key, value)| {
@@ -74,6 +93,34 @@ fn ranges(config: &Config) -> Vec<(&'static str, String)> {
         (!fits).then(|| (key, format!("this must be {range}, and is {value}")))
     };
     single.into_iter().chain(waits).filter_map(outside).collect()
+}
+
+/// Why the server's own key cannot be. It is not repeated.
+fn own_key(token: &Token) -> Option<(&'static str, String)> {
+    let size = token.secret.expose().len();
+    if size == 0 {
+        return None;
+    }
+    if !token.secret_file.as_os_str().is_empty() {
+        return Some(("token.secret_file", "token.secret is there, too; choose one".to_owned()));
+    }
+    (size < SECRET_BYTES_MIN).then(|| {
+        (
+            "token.secret",
+            format!("this must have at least {SECRET_BYTES_MIN} bytes, and has {size}"),
+        )
+    })
+}
+
+/// Addresses from which keys come without TLS.
+fn open_sources(config: &Config) -> impl Iterator<Item = String> {
+    config.token.keys.iter().filter_map(|key| match &key.source {
+        KeySource::JwksUrl(url) if url.is_open() => {
+            let why = "whoever is on the way may put keys of their own there";
+            Some(format!("token.keys: {url} is fetched without TLS: {why}"))
+        }
+        _ => None,
+    })
 }
 
 /// Sizes that must fit into one another.

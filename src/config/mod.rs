@@ -4,6 +4,7 @@
 //! `config.example.toml` is the documentation; a test keeps it equal to the defaults here.
 
 mod check;
+mod key;
 mod limits;
 mod origin;
 mod problem;
@@ -13,8 +14,9 @@ use std::{fmt, net::SocketAddr, path::PathBuf, str::FromStr as _};
 
 use serde::{Deserialize, Deserializer, Serialize, Serializer, de::Error as _};
 
-use crate::domain::{Limits, SpacePattern};
+use crate::domain::{Limits, Secret, SpacePattern};
 
+pub use key::{Algorithm, JwksUrl, Key, KeySource};
 pub use limits::LimitSettings;
 pub use origin::Origin;
 pub use problem::{Place, Problem, Problems};
@@ -37,6 +39,8 @@ pub struct Config {
     pub data: PathBuf,
     /// Whether somebody without a token may choose a name.
     pub guests: Switch,
+    /// What happens when a user comes with another device.
+    pub devices: Devices,
     /// Sites whose pages may connect, besides those that come from this server.
     pub origins: Vec<Origin>,
     /// Spaces besides `/`.
@@ -52,7 +56,7 @@ pub struct Config {
     pub drain_ms_max: u64,
     /// The database in the data directory.
     pub sqlite: Sqlite,
-    /// Tokens made by this server.
+    /// Tokens, and the keys that sign them.
     pub token: Token,
     /// Everything that grows.
     pub limits: LimitSettings,
@@ -68,10 +72,28 @@ pub struct Sqlite {
     pub busy_ms_max: u64,
 }
 
-/// Tokens made by this server.
+/// Tokens, and the keys that sign them.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(default, deny_unknown_fields)]
 pub struct Token {
+    /// The server's own key, which signs what it hands out. Empty: see `secret_file`.
+    #[serde(serialize_with = "key::write_secret", deserialize_with = "key::read_secret")]
+    pub secret: Secret,
+    /// The file that holds the server's own key. Empty: the one in the data directory.
+    pub secret_file: PathBuf,
+    /// Keys with which others sign tokens.
+    #[serde(serialize_with = "key::write_keys", deserialize_with = "key::read_keys")]
+    pub keys: Vec<Key>,
+    /// Who must have made a token. Empty: anybody who has a key.
+    pub issuer: String,
+    /// For whom a token must be made: one of these. Empty: for anybody.
+    pub audience: Vec<String>,
+    /// How far the clock of who signs may be ahead.
+    pub leeway_secs: u64,
+    /// How often sets of keys are fetched.
+    pub jwks_refresh_secs: u64,
+    /// Whether a token may stand in an address.
+    pub in_query: Switch,
     /// How long a guest's token is good for.
     pub guest_ttl_secs: u64,
 }
@@ -84,6 +106,16 @@ pub enum Switch {
     On,
     /// Off.
     Off,
+}
+
+/// What happens when a user comes with another device.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "lowercase")]
+pub enum Devices {
+    /// A user may have many at one time.
+    Many,
+    /// The newest signs the others out.
+    Newest,
 }
 
 /// What keeps the messages.
@@ -139,6 +171,7 @@ impl Default for Config {
             listen: SocketAddr::from(([127, 0, 0, 1], 3000)),
             data: PathBuf::from("roomcast-data"),
             guests: Switch::On,
+            devices: Devices::Many,
             origins: Vec::new(),
             spaces: Vec::new(),
             store: StoreKind::Sqlite,
@@ -160,7 +193,17 @@ impl Default for Sqlite {
 
 impl Default for Token {
     fn default() -> Self {
-        Self { guest_ttl_secs: 24 * 60 * 60 }
+        Self {
+            secret: Secret::default(),
+            secret_file: PathBuf::new(),
+            keys: Vec::new(),
+            issuer: String::new(),
+            audience: Vec::new(),
+            leeway_secs: 5,
+            jwks_refresh_secs: 300,
+            in_query: Switch::On,
+            guest_ttl_secs: 24 * 60 * 60,
+        }
     }
 }
 

@@ -1,26 +1,29 @@
 //! A site whose pages may connect.
 
-use std::{fmt, net::Ipv6Addr, str::FromStr as _};
+use std::{borrow::Cow, fmt, net::Ipv6Addr, str::FromStr as _};
 
 use serde::{Deserialize, Serialize};
 
-/// An origin in the form in which browsers send it: lower case, no path, no default port.
+/// An origin in the form in which browsers send it: lower case, no path, no default port. Or many:
+/// `*.` before the host stands for one or more labels there.
 #[derive(Clone, Debug, PartialEq, Eq, Hash, Serialize, Deserialize)]
 #[serde(try_from = "String")]
 pub struct Origin(Box<str>);
 
 /// The text is not an origin.
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
-#[error("{0:?} is not an origin: scheme://host or scheme://host:port, such as https://example.com")]
+#[error(
+    "{0:?} is not an origin: scheme://host or scheme://host:port, such as https://example.com or https://*.example.com"
+)]
 pub struct NotAnOrigin(String);
 
 impl Origin {
-    /// Accepts `scheme://host[:port]`, in any case.
+    /// Accepts `scheme://host[:port]` and `scheme://*.host[:port]`, in any case.
     pub fn parse(raw: &str) -> Result<Self, NotAnOrigin> {
         read(&raw.to_ascii_lowercase()).ok_or_else(|| NotAnOrigin(raw.to_owned()))
     }
 
-    /// The text as a browser sends it.
+    /// The text as a browser sends it, or with `*.` before the host.
     pub fn as_raw(&self) -> &str {
         &self.0
     }
@@ -47,9 +50,10 @@ fn read(text: &str) -> Option<Origin> {
         Some((host, port)) if !port.ends_with(']') => (host, Some(port)),
         _ => (rest, None),
     };
-    if !is_scheme(scheme) || !is_host(host) {
+    if !is_scheme(scheme) || !(is_host(host) || is_pattern(host)) {
         return None;
     }
+    let host = shortest(host);
     let port = match port {
         Some(port) => Some(port.parse::<u16>().ok().filter(|port| *port != 0)?),
         None => None,
@@ -74,6 +78,21 @@ fn is_host(text: &str) -> bool {
     }
 }
 
+/// An IPv6 address in the form in which browsers write it.
+fn shortest(host: &str) -> Cow<'_, str> {
+    let inner = host.strip_prefix('[').and_then(|rest| rest.strip_suffix(']'));
+    match inner.and_then(|inner| Ipv6Addr::from_str(inner).ok()) {
+        Some(address) => format!("[{address}]").into(),
+        None => host.into(),
+    }
+}
+
+/// Whether this means the hosts below one that has a name.
+fn is_pattern(text: &str) -> bool {
+    text.strip_prefix("*.")
+        .is_some_and(|host| is_host(host) && !host.starts_with(['.', '[']) && !host.ends_with('.'))
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -85,8 +104,12 @@ mod tests {
             ("https://example.com:443", "https://example.com"),
             ("http://localhost:5173", "http://localhost:5173"),
             ("http://[::1]:80", "http://[::1]"),
+            ("http://[0:0:0:0:0:0:0:1]:8080", "http://[::1]:8080"),
             ("http://[::1]", "http://[::1]"),
             ("http://example.com:443", "http://example.com:443"),
+            ("https://*.Example.com", "https://*.example.com"),
+            ("https://*.example.com:8443", "https://*.example.com:8443"),
+            ("https://*.example.com:443", "https://*.example.com"),
             ("capacitor://localhost", "capacitor://localhost"),
         ] {
             assert_eq!(Origin::parse(raw).unwrap().as_raw(), kept);
@@ -107,7 +130,18 @@ mod tests {
             "https://example.com:0",
             "https://example.com:99999",
             "https://example.com:",
-            "https://*.example.com",
+            "https://*",
+            "https://*.",
+            "https://*..com",
+            "https://*.com.",
+            "https://*.[::1]",
+            "https://*.*.example.com",
+            "https://a.*.example.com",
+            "https://*a.example.com",
+            "https://a*.example.com",
+            "https://example.*",
+            "*://example.com",
+            "https://example.com:*",
             "https://ex ample.com",
             "http://[::g]",
             "://example.com",

@@ -104,7 +104,7 @@ impl Sources {
         let place = Place::File(path.as_ref().to_owned());
         let table = match text.parse::<Table>() {
             Ok(table) => table,
-            Err(error) => return self.complain(None, place, error.to_string().trim().to_owned()),
+            Err(error) => return self.complain(None, place, without_the_line(text, &error)),
         };
         flat(&table).into_iter().fold(self, |mut sources, (key, value)| match default_of(&key) {
             Some(_) => {
@@ -249,10 +249,26 @@ fn try_alone(key: &str, value: &Value) -> Result<(), String> {
             return deserialize(table).map(drop);
         }
         (Value::Integer(_), _) => "a whole number",
+        (Value::Array(_), _) if is_secret(key) => "a list of tables",
         (Value::Array(_), _) => "a list of texts",
         (_, _) => "a text",
     };
-    Err(format!("this must be {wanted}, and is {value}"))
+    let is = if is_secret(key) { String::new() } else { format!(", and is {value}") };
+    Err(format!("this must be {wanted}{is}"))
+}
+
+/// Whether what stands at `key` must not be repeated in a complaint.
+fn is_secret(key: &str) -> bool {
+    matches!(key, "token.secret" | "token.keys")
+}
+
+/// What is wrong with a file and where, but not the line itself as the error would print it: it may
+/// hold a secret.
+fn without_the_line(text: &str, error: &toml::de::Error) -> String {
+    let before = error.span().and_then(|span| text.get(..span.start)).unwrap_or_default();
+    let line = before.matches('\n').count() + 1;
+    let column = before.rsplit('\n').next().unwrap_or_default().chars().count() + 1;
+    format!("line {line}, column {column}: {}", error.message().trim())
 }
 
 fn deserialize(table: Table) -> Result<Config, String> {

@@ -131,6 +131,12 @@ fn a_bad_value_is_named_with_its_place_and_what_is_allowed() {
         ("sqlite.synchronous", "extra", "`full` or `normal`"),
         ("sqlite.busy_ms_max", "0", "from 1 to"),
         ("token.guest_ttl_secs", "0", "from 1 to"),
+        ("token.secret", "short", "at least 32 bytes, and has 5"),
+        ("token.audience", "[\"\"]", "is empty"),
+        ("token.leeway_secs", "601", "from 0 to"),
+        ("token.jwks_refresh_secs", "1", "from 10 to"),
+        ("token.in_query", "yes", "`on` or `off`"),
+        ("devices", "few", "`many` or `newest`"),
         ("limits.body_bytes_max", "0", "a whole number from 1"),
         ("limits.body_bytes_max", "1000000", "frame_bytes_max"),
         ("limits.frame_bytes_max", "[]", "a whole number"),
@@ -212,4 +218,135 @@ fn surprises_are_warned_about() {
     assert!(warnings[0].contains("messages are lost when the process ends"));
     let sqlite = Sqlite { synchronous: Synchronous::Normal, ..Sqlite::default() };
     assert_eq!(Config { sqlite, ..Config::default() }.warnings().len(), 1);
+}
+
+const LONG: &str = "a secret that nobody must ever see in a complaint: hunter2";
+
+#[test]
+fn a_secret_comes_from_everywhere_and_does_not_print() {
+    let file = format!("[token]\nsecret = '{LONG}'\n");
+    for sources in [
+        Sources::default().text("a.toml", &file),
+        variables([("ROOMCAST_TOKEN_SECRET", LONG)]),
+        Sources::default().flags([flag("token.secret", LONG)]),
+    ] {
+        let config = sources.config().unwrap();
+        assert_eq!(config.token.secret, Secret::from_raw(LONG.as_bytes()));
+        assert!(!format!("{config:?}").contains("hunter2"));
+    }
+    let number = "1".repeat(40);
+    let config = variables([("ROOMCAST_TOKEN_SECRET", &number)]).config().unwrap();
+    assert_eq!(config.token.secret.expose(), number.as_bytes());
+}
+
+#[test]
+fn keys_come_from_everywhere() {
+    let list = format!(
+        "[{{secret='{LONG}', id='old'}}, {{pem_file='a.pem', algorithm='ES384'}}, \
+         {{jwks_url='https://u:p@id.example:8443/keys?t=s'}}]"
+    );
+    let file = format!(
+        "[[token.keys]]\nsecret = '{LONG}'\nid = 'old'\n[[token.keys]]\npem_file = 'a.pem'\n\
+         algorithm = 'ES384'\n[[token.keys]]\njwks_url = 'https://u:p@id.example:8443/keys?t=s'\n"
+    );
+    for sources in [
+        variables([("ROOMCAST_TOKEN_KEYS", &list)]),
+        Sources::default().flags([flag("token.keys", &list)]),
+        Sources::default().text("a.toml", &file),
+    ] {
+        let config = sources.config().unwrap();
+        let shown = format!("{:?}", config.token.keys);
+        let [secret, pem, url] = <[Key; 3]>::try_from(config.token.keys).unwrap();
+        let wanted = KeySource::Secret(Secret::from_raw(LONG.as_bytes()), Algorithm::HS256);
+        assert_eq!((secret.source, secret.id.as_deref()), (wanted, Some("old")));
+        assert_eq!(pem.source, KeySource::PemFile("a.pem".into(), Algorithm::ES384));
+        assert!(matches!(url.source, KeySource::JwksUrl(_)));
+        assert!(shown.contains("https://id.example:8443/keys)"), "{shown}");
+        assert!(!shown.contains("u:p") && !shown.contains("t=s"), "{shown}");
+    }
+}
+
+#[test]
+fn a_key_that_cannot_be_is_named_and_its_secret_is_not() {
+    let long = "hunter2".repeat(9);
+    for (key, allowed) in [
+        (r#""hunter2""#.to_owned(), "key 1: must be a table"),
+        ("{}".to_owned(), "must have one of secret, secret_file"),
+        (format!("{{secret = '{long}'}}, 7"), "key 2: must be a table"),
+        (format!("{{secret = '{long}', pem_file = 'a'}}"), "must have one of"),
+        (format!("{{secert = '{long}'}}"), "has `secert`; there are secret,"),
+        ("{secret = 'hunter2'}".to_owned(), "at least 32 bytes for HS256, and has 7"),
+        ("{secret = ''}".to_owned(), "`secret` must be a text that is not empty"),
+        ("{secret = 7777777}".to_owned(), "`secret` must be a text that is not empty"),
+        (format!("{{secret = '{long}', algorithm = 'HS512'}}"), "at least 64 bytes"),
+        (format!("{{secret = '{long}', algorithm = 'RS256'}}"), "one of HS256, HS384, HS512"),
+        (format!("{{secret = '{long}', algorithm = 'hunter2'}}"), "one of HS256, HS384"),
+        (format!("{{secret = '{long}', algorithm = 'none'}}"), "one of HS256, HS384"),
+        (format!("{{secret = '{long}', id = ''}}"), "`id` must be"),
+        ("{pem_file = 'a'}".to_owned(), "is a public key: `algorithm` must be one of RS256"),
+        ("{pem_file = 'a', algorithm = 'HS256'}".to_owned(), "is a public key"),
+        ("{jwks_file = 'a', algorithm = 'ES256'}".to_owned(), "leave it out"),
+        ("{jwks_url = 'https://a.b', id = 'x'}".to_owned(), "leave it out"),
+        ("{jwks_url = 'file:///hunter2'}".to_owned(), "must begin with https://"),
+        ("{jwks_url = 'https:hunter2'}".to_owned(), "must begin with https://"),
+    ] {
+        let list = format!("[{key}]");
+        for sources in [
+            Sources::default().flags([flag("token.keys", &list)]),
+            variables([("ROOMCAST_TOKEN_KEYS", &list)]),
+            Sources::default().text("a.toml", &format!("[token]\nkeys = {list}")),
+        ] {
+            let text = complaint(sources);
+            assert!(text.contains(allowed) && text.contains("token.keys"), "{allowed} in {text}");
+            assert!(!text.contains("hunter2") && !text.contains("7777777"), "{text}");
+        }
+    }
+}
+
+#[test]
+fn no_complaint_repeats_a_secret() {
+    for text in [
+        "[token]\nsecret = 'hunter2'",
+        "[token]\nsecret = 8888888",
+        "[token]\nsecret = ['hunter2']",
+        "[token]\nsecret = \"hunter2",
+        "[token]\nsecret = hunter2",
+        "[token]\nsecret = 'x' hunter2",
+        "[token]\nkeys = 'hunter2'",
+        "[token]\nkeys = { secret = 'hunter2' }",
+        "[token]\nkeys = [{ secret = \"hunter2 }]",
+        "[token]\nkeys = [{ secret = 'a\\uZZ', secret = 'hunter2' }]",
+        "[token]\nsecrit = 'hunter2'",
+    ] {
+        let said = complaint(Sources::default().text("a.toml", text));
+        assert!(said.contains("a.toml") && !said.contains("hunter2"), "{said}");
+        assert!(!said.contains("8888888"), "{said}");
+    }
+    for value in ["hunter2", "[hunter2]", "[{secret = hunter2}]", "hunter2,{}"] {
+        let said = complaint(variables([("ROOMCAST_TOKEN_KEYS", value)]));
+        assert!(said.contains("list of tables") || said.contains("must be a table"), "{said}");
+        assert!(!said.contains("hunter2"), "{said}");
+    }
+    let both =
+        Sources::default().flags([flag("token.secret", LONG), flag("token.secret_file", "k")]);
+    let said = complaint(both);
+    assert!(said.contains("choose one") && !said.contains("hunter2"), "{said}");
+}
+
+#[test]
+fn keys_that_come_without_tls_are_warned_about() {
+    for (url, open) in [
+        ("https://id.example/keys", false),
+        ("http://127.0.0.1:8080/keys", false),
+        ("http://[::1]/keys", false),
+        ("http://localhost/keys", false),
+        ("http://id.example/keys?secret=hunter2", true),
+        ("http://127.0.0.1.example/keys", true),
+    ] {
+        let list = format!("[{{jwks_url='{url}'}}]");
+        let warnings = Sources::default().flags([flag("token.keys", &list)]).config().unwrap();
+        let warnings = warnings.warnings().join("\n");
+        assert_eq!(warnings.contains("without TLS"), open, "{url}");
+        assert!(!warnings.contains("hunter2"), "{warnings}");
+    }
 }

@@ -13,10 +13,42 @@ pub enum CloseReason {
     Flood,
     /// We broke.
     Fault,
+    /// The time of the token is over.
+    TokenExpired,
+    /// A token is required and there was none.
+    InvalidUser,
+    /// Another device of the same user came.
+    Replaced,
+    /// The sign-in that the connection came with was ended.
+    SignedOut,
+    /// A guest's name is now a user's.
+    NameTaken,
 }
 
 impl CloseReason {
     /// Every reason, in the order of the table in docs/protocol.md.
-    pub const ALL: [Self; 5] =
-        [Self::Draining, Self::SlowReader, Self::PingTimeout, Self::Flood, Self::Fault];
+    pub const ALL: [Self; 10] = [
+        Self::Draining,
+        Self::SlowReader,
+        Self::PingTimeout,
+        Self::Flood,
+        Self::Fault,
+        Self::TokenExpired,
+        Self::InvalidUser,
+        Self::Replaced,
+        Self::SignedOut,
+        Self::NameTaken,
+    ];
+
+    /// Whether the connection may not stay, so that what is queued has less time to go out.
+    pub fn is_prompt(self) -> bool {
+        matches!(
+            self,
+            Self::TokenExpired
+                | Self::InvalidUser
+                | Self::Replaced
+                | Self::SignedOut
+                | Self::NameTaken
+        )
+    }
 }

@@ -70,30 +70,61 @@ impl Seq {
     }
 }
 
-/// A message's identity and its idempotency key, chosen by the client or made by the server.
-#[derive(Clone, Debug, PartialEq, Eq, Hash)]
-pub struct MessageId(Box<str>);
+/// Longest id that a client may choose, in bytes. A UUID has 36, a ULID 26.
+const CHOSEN_BYTES_MAX: usize = 64;
 
-impl MessageId {
-    /// Longest id in bytes. A UUID has 36, a ULID 26.
-    pub const BYTES_MAX: usize = 64;
+/// Declares an id that a client may choose.
+macro_rules! chosen {
+    ($(#[$doc:meta])* $name:ident) => {
+        $(#[$doc])*
+        #[derive(Clone, Debug, PartialEq, Eq, Hash, PartialOrd, Ord)]
+        pub struct $name(Box<str>);
 
-    /// Accepts 1 to 64 visible ASCII characters.
-    pub fn parse(raw: &str) -> Result<Self, Rejection> {
-        let fits = (1..=Self::BYTES_MAX).contains(&raw.len());
-        if fits && raw.bytes().all(|byte| byte.is_ascii_graphic()) {
-            Ok(Self(raw.into()))
-        } else {
-            Err(Rejection::IdInvalid)
+        impl $name {
+            /// Accepts 1 to 64 visible ASCII characters.
+            pub fn parse(raw: &str) -> Result<Self, Rejection> {
+                let fits = (1..=CHOSEN_BYTES_MAX).contains(&raw.len());
+                if fits && raw.bytes().all(|byte| byte.is_ascii_graphic()) {
+                    Ok(Self(raw.into()))
+                } else {
+                    Err(Rejection::IdInvalid)
+                }
+            }
+
+            /// The id as it stands in the store.
+            pub fn from_raw(raw: &str) -> Self {
+                Self(raw.into())
+            }
+
+            /// The text that goes out.
+            pub fn as_raw(&self) -> &str {
+                &self.0
+            }
         }
-    }
+    };
+}
 
-    /// The id as it stands in the store.
+chosen! {
+    /// A message's identity and its idempotency key, chosen by the client or made by the server.
+    MessageId
+}
+
+chosen! {
+    /// A device: chosen by the client, which keeps it across reconnects.
+    DeviceId
+}
+
+/// One sign-in at the cookie API. Random, made by the server.
+#[derive(Clone, Debug, PartialEq, Eq, Hash)]
+pub struct SignInId(Box<str>);
+
+impl SignInId {
+    /// The sign-in that is called `raw`.
     pub fn from_raw(raw: &str) -> Self {
         Self(raw.into())
     }
 
-    /// The text that goes out.
+    /// The text that stands in its token.
     pub fn as_raw(&self) -> &str {
         &self.0
     }

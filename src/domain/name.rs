@@ -2,10 +2,14 @@
 
 use std::{borrow::Borrow, fmt, sync::Arc};
 
+use unicode_normalization::UnicodeNormalization as _;
+
 use super::Rejection;
 
-/// Longest user name in characters.
-const USER_CHARS_MAX: usize = 32;
+/// Longest name of a user in characters.
+const USER_CHARS_MAX: usize = 64;
+/// Longest name of a guest in characters.
+const GUEST_CHARS_MAX: usize = 32;
 /// Longest room name in characters.
 const ROOM_CHARS_MAX: usize = 64;
 /// Longest space in characters.
@@ -60,23 +64,75 @@ name! {
 }
 
 impl UserName {
-    /// Accepts 1 to 32 characters after trimming, none of which hides or turns the others around.
+    /// Accepts what a back end may call a user: 1 to 64 characters, none of which hides or turns the
+    /// others around. A UUID fits, with something before it.
+    ///
+    /// Names are kept in Unicode's form NFC and trimmed, so that one name has one text. They differ
+    /// by case, because those of a back end do.
     pub fn parse(raw: &str) -> Result<Self, Rejection> {
-        let trimmed = raw.trim();
-        let length = trimmed.chars().count();
-        if length == 0 || length > USER_CHARS_MAX || trimmed.chars().any(misleads) {
+        Self::within(USER_CHARS_MAX, raw)
+    }
+
+    /// Accepts what a guest may be called: as [`parse`](Self::parse), up to 32 characters.
+    pub fn parse_guest(raw: &str) -> Result<Self, Rejection> {
+        Self::within(GUEST_CHARS_MAX, raw)
+    }
+
+    fn within(chars_max: usize, raw: &str) -> Result<Self, Rejection> {
+        // Characters that belong together may be one in NFC; nobody needs four for each.
+        if raw.chars().nth(4 * USER_CHARS_MAX).is_some() {
             return Err(Rejection::NameInvalid);
         }
-        Ok(Self(trimmed.into()))
+        let name: String = raw.trim().nfc().collect();
+        let length = name.chars().count();
+        if length == 0 || length > chars_max || name.chars().any(misleads) || key(&name).is_empty()
+        {
+            return Err(Rejection::NameInvalid);
+        }
+        Ok(Self(name.into()))
     }
+
+    /// What a reader would take the name for.
+    pub fn key(&self) -> NameKey {
+        NameKey(key(&self.0).into())
+    }
+}
+
+/// What a reader takes a name for, the same for names that differ only in upper and lower case, in spaces, or in
+/// forms of the same letters. Two users of the back end may share one; guests may not.
+#[derive(Clone, Debug, PartialEq, Eq, Hash, PartialOrd, Ord)]
+pub struct NameKey(Arc<str>);
+
+impl NameKey {
+    /// The text by which names are found.
+    pub fn as_raw(&self) -> &str {
+        &self.0
+    }
+}
+
+/// NFKC makes one of the forms of a letter and of a space. Going down, up and down again makes one of
+/// the letters of which only one case has two.
+fn key(name: &str) -> String {
+    let seen = name.nfkc().filter(|c| !is_selector(*c));
+    let upper = seen.flat_map(char::to_lowercase).flat_map(char::to_uppercase);
+    let folded: String = upper.flat_map(char::to_lowercase).collect();
+    folded.split_whitespace().collect::<Vec<_>>().join(" ")
 }
 
 /// Whether a reader would not see `c`, or would see other characters moved by it.
 fn misleads(c: char) -> bool {
     c.is_control()
         || matches!(c,
-            '\u{ad}' | '\u{61c}' | '\u{180e}' | '\u{200b}'..='\u{200f}' | '\u{2028}'..='\u{202e}'
-            | '\u{2060}'..='\u{206f}' | '\u{feff}' | '\u{fff9}'..='\u{fffb}' | '\u{e0000}'..='\u{e007f}')
+            '\u{ad}' | '\u{34f}' | '\u{61c}' | '\u{115f}' | '\u{1160}' | '\u{17b4}' | '\u{17b5}'
+            | '\u{180b}'..='\u{180f}' | '\u{200b}'..='\u{200f}' | '\u{2028}'..='\u{202e}'
+            | '\u{2060}'..='\u{206f}' | '\u{2800}' | '\u{3164}' | '\u{feff}' | '\u{ffa0}'
+            | '\u{fff0}'..='\u{fffb}' | '\u{13430}'..='\u{1343f}' | '\u{1bca0}'..='\u{1bca3}' | '\u{1d173}'..='\u{1d17a}'
+            | '\u{e0000}'..='\u{e0fff}')
+}
+
+/// Whether `c` only says whether the character before it is drawn as a picture.
+fn is_selector(c: char) -> bool {
+    matches!(c, '\u{fe00}'..='\u{fe0f}')
 }
 
 impl RoomName {
@@ -155,19 +211,111 @@ impl fmt::Display for SpacePattern {
     }
 }
 
+/// Names rooms: one exactly, or with a `*` at the end all that begin alike.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct RoomPattern {
+    prefix: Box<str>,
+    open: bool,
+}
+
+impl RoomPattern {
+    /// Accepts a room, a room with one `*` as its last character, or `*` alone.
+    pub fn parse(raw: &str) -> Result<Self, Rejection> {
+        let prefix = raw.strip_suffix('*');
+        if raw != "*" {
+            RoomName::parse(prefix.unwrap_or(raw))?;
+        }
+        Ok(Self { prefix: prefix.unwrap_or(raw).into(), open: prefix.is_some() })
+    }
+
+    /// Whether `room` is meant. The `*` stands for any characters, also none.
+    pub fn matches(&self, room: &RoomName) -> bool {
+        match room.as_raw().strip_prefix(&*self.prefix) {
+            Some(rest) => self.open || rest.is_empty(),
+            None => false,
+        }
+    }
+}
+
+impl fmt::Display for RoomPattern {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "{}{}", self.prefix, if self.open { "*" } else { "" })
+    }
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
 
     #[test]
     fn a_user_name_is_trimmed_and_bounded() {
-        assert_eq!(UserName::parse("  Ann Lee ").unwrap().as_raw(), "Ann Lee");
-        assert!(UserName::parse(&"ü".repeat(32)).is_ok());
-        for bad in
-            ["", "   ", &"ü".repeat(33), "a\nb", "a\u{202e}b", "a\u{200b}b", "\u{feff}x\u{0}"]
-        {
+        assert_eq!(UserName::parse_guest("  Ann Lee ").unwrap().as_raw(), "Ann Lee");
+        assert!(UserName::parse_guest(&"ü".repeat(32)).is_ok());
+        assert!(UserName::parse_guest(&"ü".repeat(33)).is_err());
+        assert!(UserName::parse(&"ü".repeat(64)).is_ok());
+        for bad in [
+            "",
+            "   ",
+            "\u{2003}",
+            &"ü".repeat(65),
+            &"e\u{301}".repeat(1000),
+            "a\nb",
+            "a\u{202e}b",
+            "a\u{200b}b",
+            "\u{feff}x\u{0}",
+            "\u{3164}",
+            "ann\u{e0061}",
+            "\u{fe0f}",
+            "a\u{2066}b",
+        ] {
             assert_eq!(UserName::parse(bad), Err(Rejection::NameInvalid), "{bad:?}");
         }
+    }
+
+    #[test]
+    fn a_user_name_has_one_text() {
+        assert_eq!(UserName::parse("Zoe\u{308}"), UserName::parse("Zo\u{eb}"));
+        assert!(
+            UserName::parse_guest(&"e\u{301}".repeat(32)).is_ok(),
+            "32 characters to the reader"
+        );
+        assert_ne!(UserName::parse("ann"), UserName::parse("Ann"));
+    }
+
+    #[test]
+    fn names_that_look_alike_have_one_key() {
+        let key = |name: &str| UserName::parse(name).unwrap().key();
+        for (one, other) in [
+            ("ann", "ANN"),
+            ("ann lee", "Ann\u{a0}Lee"),
+            ("ann lee", "ann \u{2003} lee"),
+            ("ann lee", "ann\u{3000}lee"),
+            ("straße", "STRASSE"),
+            ("straße", "STRA\u{1e9e}E"),
+            ("σίσυφος", "ΣΊΣΥΦΟΣ"),
+            ("ann", "ａｎｎ"),
+            ("k", "\u{212a}"),
+            ("ann", "ann\u{fe0f}"),
+        ] {
+            assert_eq!(key(one), key(other), "{one} {other}");
+        }
+        assert_ne!(key("ann lee"), key("annlee"));
+        assert_ne!(key("ann"), key("anne"));
+    }
+
+    #[test]
+    fn a_room_pattern_means_one_room_or_those_that_begin_alike() {
+        let (exact, open) =
+            (RoomPattern::parse("team").unwrap(), RoomPattern::parse("team-*").unwrap());
+        let room = RoomName::from_raw;
+        assert!(exact.matches(&room("team")) && !exact.matches(&room("team-a")));
+        assert!(open.matches(&room("team-a/b")) && open.matches(&room("team-")));
+        assert!(!open.matches(&room("team")) && !open.matches(&room("Team-a")));
+        assert!(RoomPattern::parse("*").unwrap().matches(&room("any")));
+        for bad in ["", "**", "a*b", "te am*", "*a"] {
+            assert!(RoomPattern::parse(bad).is_err(), "{bad}");
+        }
+        assert_eq!(open.to_string(), "team-*");
     }
 
     #[test]

@@ -22,12 +22,18 @@ pub enum Rejection {
     /// Guests are not allowed.
     #[error("a token is required here")]
     TokenRequired,
+    /// A fresh token is for somebody else than the connection's user.
+    #[error("the token is for another user")]
+    OtherUser,
     /// There is no such space.
     #[error("Invalid namespace")]
     UnknownSpace,
     /// The token does not open this space.
     #[error("the token does not open this space")]
     SpaceForbidden,
+    /// The token does not open this room.
+    #[error("the token does not open this room")]
+    RoomForbidden,
     /// A browser page from another site.
     #[error("pages of this origin may not connect")]
     OriginForbidden,
@@ -38,10 +44,10 @@ pub enum Rejection {
     #[error("this connection already has a name")]
     AlreadyIdentified,
     /// Not a user name.
-    #[error("a name has 1 to 32 visible characters")]
+    #[error("a name has 1 to 32 visible characters, a user's up to 64")]
     NameInvalid,
-    /// Somebody online has this name.
-    #[error("somebody online has this name")]
+    /// Somebody online has this name or one that looks like it, or a user of the back end has.
+    #[error("somebody has this name, or one that looks like it")]
     NameTaken,
     /// Not a room name.
     #[error("a room name has 1 to 64 letters, digits and - _ . : # + / ~")]

@@ -4,17 +4,19 @@
 //! and this one is plain enough to be believed.
 
 use std::{
-    collections::HashMap,
+    collections::{HashMap, HashSet},
     sync::{Mutex, MutexGuard, PoisonError},
 };
 
 use async_trait::async_trait;
+use time::OffsetDateTime;
 
 use crate::{
     chat::ports::{
-        Batch, Draft, Fault, Outcome, Page, PageLimit, Range, Repute, Seen, Store, Voucher,
+        Batch, DEVICES_PER_USER_MAX, Draft, Fault, Outcome, Page, PageLimit, Range, Seen, Store,
+        Voucher,
     },
-    domain::{Message, MessageId, Place, Seq, Space, UserName},
+    domain::{DeviceId, Message, MessageId, NameKey, Place, Seq, Space, UserName},
 };
 
 /// Keeps until it is dropped.
@@ -49,9 +51,23 @@ impl Store for MemoryStore {
         Ok(self.lock().logs.get(place).map_or_else(Page::default, |log| log.page(range, limit)))
     }
 
-    async fn repute(&self, space: &Space, user: &UserName) -> Result<Repute, Fault> {
-        let key = (space.clone(), user.clone());
-        Ok(self.lock().users.get(&key).copied().unwrap_or(Repute::Unknown))
+    async fn knows(&self, space: &Space, user: &UserName) -> Result<bool, Fault> {
+        Ok(self.lock().users.contains_key(&(space.clone(), user.clone())))
+    }
+
+    async fn is_vouched(&self, space: &Space, key: &NameKey) -> Result<bool, Fault> {
+        Ok(self.lock().vouched.contains(&(space.clone(), key.clone())))
+    }
+
+    async fn last_seen(
+        &self,
+        space: &Space,
+        user: &UserName,
+        device: &DeviceId,
+    ) -> Result<Option<OffsetDateTime>, Fault> {
+        let state = self.lock();
+        let devices = state.users.get(&(space.clone(), user.clone()));
+        Ok(devices.and_then(|devices| devices.get(device)).copied())
     }
 
     async fn close(&self) {}
@@ -60,20 +76,32 @@ impl Store for MemoryStore {
 #[derive(Debug, Default)]
 struct State {
     logs: HashMap<Place, Log>,
-    users: HashMap<(Space, UserName), Repute>,
+    /// The users who ever came, with their devices.
+    users: HashMap<(Space, UserName), HashMap<DeviceId, OffsetDateTime>>,
+    vouched: HashSet<(Space, NameKey)>,
 }
 
 impl State {
     fn commit(&mut self, batch: &Batch) -> Vec<Outcome> {
-        for Seen { space, user, voucher } in &batch.seen {
-            let key = (space.clone(), user.clone());
-            let repute = self.users.entry(key).or_insert(Repute::Guest);
-            if *voucher == Voucher::BackEnd {
-                *repute = Repute::Vouched;
-            }
-        }
+        batch.seen.iter().for_each(|seen| self.see(seen));
         let store = |draft: &Draft| self.logs.entry(draft.place.clone()).or_default().store(draft);
         batch.drafts.iter().map(store).collect()
+    }
+
+    fn see(&mut self, seen: &Seen) {
+        let Seen { space, user, voucher, device, at } = seen;
+        let devices = self.users.entry((space.clone(), user.clone())).or_default();
+        if let Some(device) = device {
+            let last = devices.entry(device.clone()).or_insert(OffsetDateTime::UNIX_EPOCH);
+            *last = at.truncate_to_millisecond().max(*last);
+        }
+        while devices.len() > DEVICES_PER_USER_MAX {
+            let first = devices.iter().min_by_key(|(_, at)| **at).map(|(id, _)| id.clone());
+            first.map(|id| devices.remove(&id));
+        }
+        if *voucher == Voucher::BackEnd {
+            self.vouched.insert((space.clone(), user.key()));
+        }
     }
 }
 

@@ -5,7 +5,7 @@ use std::sync::Arc;
 use axum::{Router, body::Body, extract::State, routing};
 use http::{HeaderValue, Request, Response, StatusCode, header};
 
-use super::{pages, socketio::SocketIoTransport, websocket::WebSocketTransport};
+use super::{api::SessionApi, pages, socketio::SocketIoTransport, websocket::WebSocketTransport};
 use crate::chat::Chat;
 
 /// Puts the ways in together.
@@ -13,12 +13,14 @@ pub fn router(
     chat: Arc<Chat>,
     socketio: SocketIoTransport,
     websocket: WebSocketTransport,
+    sessions: SessionApi,
 ) -> Router {
     let websockets = Router::new()
         .route("/ws", routing::any(plain_websocket))
         .route("/ws/{room}", routing::any(plain_websocket))
         .with_state(websocket);
     let engine = Router::new().route("/socket.io/", routing::any(engine)).with_state(socketio);
+    let api = Router::new().route("/api/session", routing::any(session)).with_state(sessions);
     let health = Router::new()
         .route("/health/live", routing::get(|| async { text(StatusCode::OK, "alive") }))
         .route("/health/ready", routing::get(ready))
@@ -26,6 +28,7 @@ pub fn router(
     Router::new()
         .merge(websockets)
         .merge(engine)
+        .merge(api)
         .merge(health)
         .merge(pages::pages())
         .merge(pages::client_files())
@@ -44,6 +47,10 @@ async fn engine(
     request: Request<Body>,
 ) -> Response<Body> {
     transport.handle(request).await
+}
+
+async fn session(State(api): State<SessionApi>, request: Request<Body>) -> Response<Body> {
+    api.handle(request).await
 }
 
 /// Whether a load balancer may send new clients here.

@@ -1,5 +1,9 @@
 //! Ways in: HTTP, Socket.IO, WebSocket. They translate and decide nothing.
 
+pub mod api;
+mod cookie;
+mod cors;
+pub mod credentials;
 pub mod http;
 pub mod listener;
 pub mod origin;
@@ -7,5 +11,6 @@ pub mod pages;
 mod refusal;
 pub mod socket;
 pub mod socketio;
+mod subprotocol;
 mod upgrade;
 pub mod websocket;

@@ -7,13 +7,29 @@ use crate::domain::Rejection;
 /// The pages that may connect besides those of this host.
 #[derive(Clone, Debug, Default)]
 pub struct Origins {
-    allowed: Vec<String>,
+    allowed: Vec<Allowed>,
+}
+
+/// Pages that may connect, in lower case and as browsers write them.
+#[derive(Clone, Debug)]
+enum Allowed {
+    /// `scheme://host` or `scheme://host:port`.
+    One(String),
+    /// All hosts below one: what stands before and after their names.
+    Below { before: String, after: String },
 }
 
 impl Origins {
-    /// Allows these origins, written `scheme://host` or `scheme://host:port` in lower case.
+    /// Allows these origins, written `scheme://host` or `scheme://host:port` in lower case. A host that
+    /// begins with `*.` stands for all below it, at any depth, and not for itself.
     pub fn new(allowed: Vec<String>) -> Self {
-        Self { allowed }
+        let allowed = allowed.into_iter().map(|text| match text.split_once("://*.") {
+            Some((scheme, host)) => {
+                Allowed::Below { before: format!("{scheme}://"), after: format!(".{host}") }
+            }
+            None => Allowed::One(text),
+        });
+        Self { allowed: allowed.collect() }
     }
 
     /// Checks the page that a request comes from.
@@ -29,12 +45,30 @@ impl Origins {
         let text = origin.to_str().map_err(|_error| Rejection::OriginForbidden)?;
         if is_same_host(text, headers.get(header::HOST)) {
             Ok(None)
-        } else if self.allowed.iter().any(|allowed| allowed == text) {
+        } else if self.allowed.iter().any(|allowed| allowed.admits(text)) {
             Ok(Some(origin.clone()))
         } else {
             Err(Rejection::OriginForbidden)
         }
     }
+}
+
+impl Allowed {
+    fn admits(&self, origin: &str) -> bool {
+        match self {
+            Self::One(allowed) => origin == allowed,
+            Self::Below { before, after } => {
+                let rest = origin.strip_prefix(before.as_str());
+                rest.and_then(|rest| rest.strip_suffix(after.as_str())).is_some_and(are_labels)
+            }
+        }
+    }
+}
+
+/// Whether `text` is one or more labels of a host, and nothing that would make it another host.
+fn are_labels(text: &str) -> bool {
+    let plain = |b: u8| b.is_ascii_lowercase() || b.is_ascii_digit() || b"-_".contains(&b);
+    text.split('.').all(|label| !label.is_empty() && label.bytes().all(plain))
 }
 
 /// Whether a page of `origin` and a request to `host` have the same host and port.
@@ -73,6 +107,39 @@ mod tests {
     fn an_allowed_page_is_named_in_the_answer() {
         let shop = "https://shop.example";
         assert_eq!(check(Some(shop), &[shop]), Ok(Some(HeaderValue::from_static(shop))));
+    }
+
+    #[test]
+    fn a_star_stands_for_all_hosts_below_one() {
+        let allowed = ["https://*.example.com", "http://*.dev.example:8080"];
+        for good in [
+            "https://a.example.com",
+            "https://a.b.example.com",
+            "https://xn--bcher-kva.example.com",
+            "http://a.dev.example:8080",
+        ] {
+            let named = Ok(Some(HeaderValue::from_static(good)));
+            assert_eq!(check(Some(good), &allowed), named, "{good}");
+        }
+        for evil in [
+            "https://example.com",
+            "https://.example.com",
+            "https://a..example.com",
+            "https://evilexample.com",
+            "https://a.example.com.evil.com",
+            "https://a.example.com:8443",
+            "http://a.example.com",
+            "https://A.example.com",
+            "https://evil.com/.example.com",
+            "https://evil.com#.example.com",
+            "https://evil.com?.example.com",
+            "https://evil.com@a.example.com",
+            "https://evil.com:80.example.com",
+            "https://*.example.com",
+            "http://a.dev.example",
+        ] {
+            assert_eq!(check(Some(evil), &allowed), Err(Rejection::OriginForbidden), "{evil}");
+        }
     }
 
     #[test]

@@ -6,7 +6,10 @@ use axum::body::Body;
 use base64::{Engine as _, prelude::BASE64_STANDARD};
 use http::{
     HeaderMap, HeaderName, HeaderValue, Method, Request, Response, StatusCode, Version,
-    header::{CONNECTION, SEC_WEBSOCKET_ACCEPT, SEC_WEBSOCKET_KEY, SEC_WEBSOCKET_VERSION, UPGRADE},
+    header::{
+        CONNECTION, SEC_WEBSOCKET_ACCEPT, SEC_WEBSOCKET_KEY, SEC_WEBSOCKET_PROTOCOL,
+        SEC_WEBSOCKET_VERSION, UPGRADE,
+    },
 };
 use tokio_tungstenite::tungstenite::handshake::derive_accept_key;
 
@@ -46,14 +49,17 @@ pub(super) fn accept<B>(request: &Request<B>) -> Result<HeaderValue, BadHandshak
     }
 }
 
-/// The answer with which HTTP ends.
-pub(super) fn switching(accept: HeaderValue) -> Response<Body> {
+/// The answer with which HTTP ends, naming the subprotocol that was chosen.
+pub(super) fn switching(accept: HeaderValue, chosen: Option<HeaderValue>) -> Response<Body> {
     let mut response = Response::new(Body::empty());
     *response.status_mut() = StatusCode::SWITCHING_PROTOCOLS;
     let headers = response.headers_mut();
     headers.insert(CONNECTION, HeaderValue::from_static("Upgrade"));
     headers.insert(UPGRADE, HeaderValue::from_static("websocket"));
     headers.insert(SEC_WEBSOCKET_ACCEPT, accept);
+    if let Some(chosen) = chosen {
+        headers.insert(SEC_WEBSOCKET_PROTOCOL, chosen);
+    }
     response
 }
 

@@ -8,8 +8,8 @@ use super::{
     request::Asked,
 };
 use crate::{
-    chat::{Answer, Receipt, Reply},
-    domain::{CloseReason, Rejection, UserName},
+    chat::{Answer, Profile, Receipt, Reply, ports::Voucher},
+    domain::{CloseReason, Rejection, Token, UserName},
 };
 
 /// A reply's object: `{"ok":true,…}` or `{"ok":false,"code":…}`.
@@ -40,7 +40,7 @@ pub(crate) fn refusal_object(rejection: &Rejection) -> String {
 
 /// `closing`: why the server ends a connection, and what to do.
 pub(super) fn closing(reason: CloseReason) -> String {
-    let CloseRow { code, websocket: _, reconnect, after } = code::close(reason);
+    let CloseRow { code, reconnect, after, .. } = code::close(reason);
     Object::new()
         .add("code", code)
         .add("reconnect", &(reconnect == Reconnect::Yes))
@@ -48,9 +48,21 @@ pub(super) fn closing(reason: CloseReason) -> String {
         .end()
 }
 
+/// Who signed in, as the cookie API tells it.
+pub(crate) fn profile(profile: &Profile) -> String {
+    let Profile { user, name, voucher, admin, expires_at } = profile;
+    Object::new()
+        .add("user", user.as_raw())
+        .add_some("name", name.as_deref())
+        .add("guest", &(*voucher == Voucher::Nobody))
+        .add("admin", admin)
+        .add_time("expiresAt", *expires_at)
+        .end()
+}
+
 /// The second argument of `new user`'s acknowledgement.
-pub(super) fn identified(user: &UserName, token: &str) -> String {
-    Object::new().add("user", user.as_raw()).add("token", token).end()
+pub(super) fn identified(user: &UserName, token: &Token) -> String {
+    Object::new().add("user", user.as_raw()).add("token", token.expose()).end()
 }
 
 fn refusal(object: Object, rejection: &Rejection) -> Object {
@@ -65,6 +77,9 @@ fn refusal(object: Object, rejection: &Rejection) -> Object {
 fn answer_object(object: Object, answer: &Answer, form: Form) -> Written {
     let object = match answer {
         Answer::Identified { user, token } => object.add_members(&identified(user, token)),
+        Answer::Authorized { user, expires_at } => {
+            object.add("user", user.as_raw()).add_time("expiresAt", *expires_at)
+        }
         Answer::Posted { receipt, room } => {
             let object = object.add("id", receipt.id.as_raw()).add("room", room.as_raw());
             posted(object, receipt)

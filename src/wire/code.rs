@@ -40,8 +40,10 @@ pub fn rejection(rejection: &Rejection) -> RejectionRow {
         Rejection::Unauthorized => ("unauthorized", StatusCode::UNAUTHORIZED, No),
         Rejection::TokenExpired => ("token_expired", StatusCode::UNAUTHORIZED, No),
         Rejection::TokenRequired => ("token_required", StatusCode::UNAUTHORIZED, No),
+        Rejection::OtherUser => ("other_user", StatusCode::FORBIDDEN, No),
         Rejection::UnknownSpace => ("unknown_space", StatusCode::NOT_FOUND, No),
         Rejection::SpaceForbidden => ("space_forbidden", StatusCode::FORBIDDEN, No),
+        Rejection::RoomForbidden => ("room_forbidden", StatusCode::FORBIDDEN, No),
         Rejection::OriginForbidden => ("origin_forbidden", StatusCode::FORBIDDEN, No),
         Rejection::NotIdentified => ("not_identified", StatusCode::UNAUTHORIZED, No),
         Rejection::AlreadyIdentified => ("already_identified", StatusCode::CONFLICT, No),
@@ -77,6 +79,8 @@ pub struct CloseRow {
     pub reconnect: Reconnect,
     /// How long it should wait before it does.
     pub after: Duration,
+    /// What the close frame says.
+    pub reason: &'static str,
 }
 
 /// What a client should do whose connection ended.
@@ -96,13 +100,14 @@ pub fn close(reason: CloseReason) -> CloseRow {
         CloseReason::PingTimeout => ("ping_timeout", 4003, Reconnect::Yes),
         CloseReason::Flood => ("flood", 4004, Reconnect::Yes),
         CloseReason::Fault => ("fault", 4005, Reconnect::Yes),
+        CloseReason::TokenExpired => ("token_expired", 4006, Reconnect::Yes),
+        CloseReason::InvalidUser => ("invalid_user", 4001, Reconnect::No),
+        CloseReason::Replaced => ("replaced", 4500, Reconnect::No),
+        CloseReason::SignedOut => ("signed_out", 4501, Reconnect::No),
+        CloseReason::NameTaken => ("name_taken", 4502, Reconnect::No),
     };
-    let after = match reason {
-        CloseReason::Draining => RETURN_AFTER,
-        CloseReason::SlowReader
-        | CloseReason::PingTimeout
-        | CloseReason::Flood
-        | CloseReason::Fault => Duration::ZERO,
-    };
-    CloseRow { code, websocket, reconnect, after }
+    let after = if reason == CloseReason::Draining { RETURN_AFTER } else { Duration::ZERO };
+    // What the pages of SYSTEMS.md R17 compare.
+    let words = if reason == CloseReason::InvalidUser { "Invalid user" } else { code };
+    CloseRow { code, websocket, reconnect, after, reason: words }
 }

@@ -9,8 +9,8 @@ use super::{
     json::Object,
 };
 use crate::{
-    chat::event::{Delivery, Event, Missed, RoomState, Run, Welcome},
-    domain::{Conversation, Kind, Limits, Message, UserName},
+    chat::event::{Delivery, Event, Missed, RoomState, Run, Visit, Welcome},
+    domain::{Conversation, Kind, Limits, Message, Token, UserName},
 };
 
 /// JSON text, and the byte strings that its placeholders number.
@@ -30,6 +30,7 @@ pub(super) fn name(event: &Event) -> &'static str {
         Event::Joined { .. } => "user joined",
         Event::Left { .. } => "user left",
         Event::Missed(_) => "missed",
+        Event::AuthExpiring { .. } => "auth expiring",
     }
 }
 
@@ -47,6 +48,9 @@ pub(super) fn data(event: &Event, form: Form, limits: &Limits) -> Written {
         Event::Message(message) => return message_data(message, form, 0),
         Event::Missed(missed) => return missed_data(missed, form),
         Event::Welcome(welcome) => welcome_data(welcome, limits),
+        Event::AuthExpiring { expires_at } => {
+            Object::new().add_time("expiresAt", *expires_at).end()
+        }
         Event::Users(users) => names(users),
         Event::Presence { room, count } => {
             Object::new().add("room", room.as_raw()).add("count", count).end()
@@ -65,7 +69,7 @@ pub(super) fn names(users: &[UserName]) -> String {
 }
 
 fn welcome_data(welcome: &Welcome, limits: &Limits) -> String {
-    let Welcome { user, token, connection, node, rooms } = welcome;
+    let Welcome { user, name, admin, token, expires_at, visit, connection, node, rooms } = welcome;
     let rooms: Vec<_> = rooms.iter().map(room_state).collect();
     let bounds = Object::new()
         .add("bodyBytesMax", &limits.body_bytes_max)
@@ -74,9 +78,20 @@ fn welcome_data(welcome: &Welcome, limits: &Limits) -> String {
         .add("historyMax", &limits.history_messages_max)
         .add("roomsMax", &limits.rooms_per_connection_max)
         .end();
-    Object::new()
+    let object = Object::new()
         .add("user", user.as_raw())
-        .add_some("token", token.as_deref())
+        .add_some("name", name.as_deref())
+        .add_some("admin", admin.then_some(true))
+        .add_some("token", token.as_ref().map(Token::expose))
+        .add_time("expiresAt", *expires_at);
+    let object = match visit {
+        None => object,
+        Some(Visit::First) => object.add("returning", &false),
+        Some(Visit::Return { last_seen }) => {
+            object.add("returning", &true).add_time("lastSeen", *last_seen)
+        }
+    };
+    object
         .add("connection", &connection.to_string())
         .add("node", node.as_raw())
         .add_raw("rooms", &format!("[{}]", rooms.join(",")))

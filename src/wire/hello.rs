@@ -8,21 +8,21 @@ use serde::Deserialize;
 use super::request::seq;
 use crate::{
     chat::Hello,
-    domain::{Rejection, RoomName, Seq, Space},
+    domain::{DeviceId, Rejection, RoomName, Seq, Space, Token},
 };
 
+const TWICE: Rejection = Rejection::BadRequest("the query says the same thing twice");
 const BAD_SINCE: Rejection = Rejection::BadRequest("since is written room:seq,room:seq");
 
-/// What a query says, for a connection to `space`. Unknown parameters are left alone.
+/// What a query says, for a connection to `space`. Unknown parameters are left alone, and so is the
+/// token: where that may be is the transports' business.
 pub fn hello_from_query(space: Space, query: &str) -> Result<Hello, Rejection> {
-    let mut hello = Hello { space, token: None, room: None, since: Vec::new() };
-    for (key, value) in parameters(query)? {
-        match &*key {
-            "token" => hello.token = Some(value),
-            "room" => hello.room = Some(RoomName::parse(&value)?),
-            "since" => hello.since = since_from_query(&value)?,
-            _ => (),
-        }
+    let mut hello = Hello { space, token: None, device: None, room: None, since: Vec::new() };
+    let value = |name| parameter(query, name);
+    hello.device = value("device")?.as_deref().map(DeviceId::parse).transpose()?;
+    hello.room = value("room")?.as_deref().map(RoomName::parse).transpose()?;
+    if let Some(since) = value("since")? {
+        hello.since = since_from_query(&since)?;
     }
     Ok(hello)
 }
@@ -30,7 +30,10 @@ pub fn hello_from_query(space: Space, query: &str) -> Result<Hello, Rejection> {
 /// One parameter of a query, decoded.
 pub(crate) fn parameter(query: &str, wanted: &str) -> Result<Option<String>, Rejection> {
     let mut found = parameters(query)?.into_iter().filter(|(key, _)| key == wanted);
-    Ok(found.next_back().map(|(_, value)| value))
+    match (found.next(), found.next()) {
+        (_, Some(_)) => Err(TWICE),
+        (found, None) => Ok(found.map(|(_, value)| value)),
+    }
 }
 
 /// A query's parameters, decoded. `+` stands for a space, as forms write it.
@@ -63,9 +66,10 @@ fn since_from_query(text: &str) -> Result<Vec<(RoomName, Seq)>, Rejection> {
 }
 
 /// The `auth` of a Socket.IO connection.
-#[derive(Deserialize)]
+#[derive(Default, Deserialize)]
 struct Auth {
     token: Option<String>,
+    device: Option<String>,
     room: Option<String>,
     since: Option<Since>,
 }
@@ -78,31 +82,49 @@ enum Since {
     Text(String),
 }
 
-/// What an `auth` payload says. What it leaves out, the connection's query may say.
+/// What an `auth` payload says. What it leaves out, the connection's query may say, and the token
+/// may be `carried` by its first request.
 pub(super) fn hello_from_auth(
     space: Space,
     auth: Option<&str>,
     query: &str,
+    carried: Result<Option<Token>, Rejection>,
 ) -> Result<Hello, Rejection> {
-    let mut hello = hello_from_query(space, query)?;
-    let Some(auth) = auth.filter(|auth| *auth != "null") else { return Ok(hello) };
+    let (auth, hello) = (read_auth(auth)?, hello_from_query(space, query)?);
+    let Auth { token, device, room, since } = auth;
+    let token = match token {
+        Some(token) => Some(Token::from_raw(&token)),
+        None => carried?,
+    };
+    let device = device.as_deref().map(DeviceId::parse).transpose()?;
+    let room = room.as_deref().map(RoomName::parse).transpose()?;
+    let since = since.map(Since::read).transpose()?;
+    Ok(Hello {
+        token,
+        device: device.or(hello.device),
+        room: room.or(hello.room),
+        since: since.unwrap_or(hello.since),
+        ..hello
+    })
+}
+
+fn read_auth(auth: Option<&str>) -> Result<Auth, Rejection> {
+    let Some(auth) = auth.filter(|auth| *auth != "null") else { return Ok(Auth::default()) };
     super::json::check_depth(auth)?;
-    let Auth { token, room, since } = serde_json::from_str(auth)
-        .map_err(|_error| Rejection::BadRequest("auth is not of the documented form"))?;
-    hello.token = token.or(hello.token);
-    if let Some(room) = room {
-        hello.room = Some(RoomName::parse(&room)?);
-    }
-    match since {
-        None => (),
-        Some(Since::Text(text)) => hello.since = since_from_query(&text)?,
-        Some(Since::Object(rooms)) => {
-            let pairs = rooms.iter();
-            let pairs = pairs.map(|(room, number)| Ok((RoomName::parse(room)?, seq(*number)?)));
-            hello.since = pairs.collect::<Result<_, Rejection>>()?;
+    serde_json::from_str(auth)
+        .map_err(|_error| Rejection::BadRequest("auth is not of the documented form"))
+}
+
+impl Since {
+    fn read(self) -> Result<Vec<(RoomName, Seq)>, Rejection> {
+        match self {
+            Self::Text(text) => since_from_query(&text),
+            Self::Object(rooms) => {
+                let pairs = rooms.iter();
+                pairs.map(|(room, number)| Ok((RoomName::parse(room)?, seq(*number)?))).collect()
+            }
         }
     }
-    Ok(hello)
 }
 
 #[cfg(test)]
@@ -113,32 +135,63 @@ mod tests {
         hello.since.iter().map(|(room, seq)| (room.as_raw(), seq.as_raw())).collect()
     }
 
+    fn from_auth(auth: &str, query: &str) -> Result<Hello, Rejection> {
+        hello_from_auth(Space::root(), Some(auth), query, Ok(Some(Token::from_raw("carried"))))
+    }
+
     #[test]
-    fn a_query_says_it_all() {
-        let query = "token=a.b.c&room=news&since=lobby:41,a:b:7&x=1";
+    fn a_query_says_it_all_but_the_token() {
+        let query = "token=a.b.c&room=news&since=lobby:41,a:b:7&device=phone&x=1";
         let hello = hello_from_query(Space::root(), query).unwrap();
-        assert_eq!(hello.token.as_deref(), Some("a.b.c"));
+        assert_eq!(hello.token, None);
         assert_eq!(hello.room, Some(RoomName::parse("news").unwrap()));
+        assert_eq!(hello.device, Some(DeviceId::parse("phone").unwrap()));
         assert_eq!(pairs(&hello), [("lobby", 41), ("a:b", 7)]);
     }
 
     #[test]
-    fn auth_goes_before_the_query() {
-        let auth = r#"{"token":"mine","since":{"lobby":3}}"#;
-        let query = "EIO=4&token=other&room=news";
-        let hello = hello_from_auth(Space::root(), Some(auth), query).unwrap();
-        assert_eq!(hello.token.as_deref(), Some("mine"));
+    fn auth_goes_before_the_query_and_before_what_was_carried() {
+        let auth = r#"{"token":"mine","device":"phone","since":{"lobby":3}}"#;
+        let hello = from_auth(auth, "token=other&room=news&device=other").unwrap();
+        assert_eq!(hello.token, Some(Token::from_raw("mine")));
+        assert_eq!(hello.device, Some(DeviceId::parse("phone").unwrap()));
         assert_eq!(hello.room.as_ref().unwrap().as_raw(), "news");
         assert_eq!(pairs(&hello), [("lobby", 3)]);
+        for auth in ["null", "{}", r#"{"token":null}"#] {
+            assert_eq!(from_auth(auth, "").unwrap().token, Some(Token::from_raw("carried")));
+        }
+    }
+
+    #[test]
+    fn what_was_carried_badly_is_refused_unless_auth_says_better() {
+        let bad = || Err(Rejection::Unauthorized);
+        let refused = hello_from_auth(Space::root(), None, "", bad());
+        assert_eq!(refused.map(drop), Err(Rejection::Unauthorized));
+        assert!(hello_from_auth(Space::root(), Some(r#"{"token":"x"}"#), "", bad()).is_ok());
     }
 
     #[test]
     fn nonsense_is_refused() {
-        for query in ["since=lobby", "since=lobby:x", "since=a b:1", "room=", "token=%ff"] {
+        for query in [
+            "since=lobby",
+            "since=lobby:x",
+            "since=a b:1",
+            "room=",
+            "room=%ff",
+            "device=",
+            "room=a&room=a",
+        ] {
             assert!(hello_from_query(Space::root(), query).is_err(), "{query}");
         }
-        for auth in ["7", "[]", r#"{"token":7}"#, r#"{"since":{"lobby":-1}}"#, r#"{"since":7}"#] {
-            assert!(hello_from_auth(Space::root(), Some(auth), "").is_err(), "{auth}");
+        for auth in [
+            "7",
+            "[]",
+            r#"{"token":7}"#,
+            r#"{"since":{"lobby":-1}}"#,
+            r#"{"since":7}"#,
+            r#"{"device":""}"#,
+        ] {
+            assert!(from_auth(auth, "").is_err(), "{auth}");
         }
     }
 }

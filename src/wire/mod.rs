@@ -12,9 +12,11 @@ mod event;
 mod hello;
 mod json;
 mod request;
+mod sign_in;
 pub mod socketio;
 pub mod websocket;
 
-pub(crate) use answer::refusal_object;
+pub(crate) use answer::{profile, refusal_object};
 pub use hello::hello_from_query;
 pub(crate) use hello::parameter;
+pub(crate) use sign_in::sign_in;

@@ -12,7 +12,7 @@ use super::{
 };
 use crate::{
     chat::{HistoryOf, Request, RoomPost, ports::Range},
-    domain::{Body, Limits, MessageId, Rejection, RoomName, Seq, UserName},
+    domain::{Body, DeviceId, Limits, MessageId, Rejection, RoomName, Seq, Token, UserName},
 };
 
 /// The data of a request as it came, and the byte strings beside it.
@@ -48,6 +48,7 @@ impl Asked {
             "SingleChat" => Self::Other("SingleChat"),
             "join" => Self::Other("join"),
             "leave" => Self::Other("leave"),
+            "auth" => Self::Other("auth"),
             _ => Self::Unknown,
         }
     }
@@ -79,6 +80,7 @@ pub(super) fn request(event: &str, data: &Data<'_>, limits: &Limits) -> Result<R
         }
         "leave" => Ok(Request::Leave { room: room_and_since(data)?.0 }),
         "history" => history(data),
+        "auth" => auth(data),
         _ => Err(Rejection::UnknownEvent),
     }
 }
@@ -123,6 +125,15 @@ struct SingleChat<'a> {
 struct NewUser<'a> {
     #[serde(borrow)]
     name: Cow<'a, str>,
+    #[serde(borrow, default)]
+    device: Option<Cow<'a, str>>,
+}
+
+/// `auth`.
+#[derive(Deserialize)]
+struct Auth<'a> {
+    #[serde(borrow)]
+    token: Cow<'a, str>,
 }
 
 /// `join`, `leave`, `GroupList`.
@@ -181,11 +192,17 @@ fn string(raw: Option<&RawValue>) -> Option<Cow<'_, str>> {
 }
 
 fn new_user(data: &Data<'_>) -> Result<Request, Rejection> {
-    let name = match string(data.raw) {
-        Some(name) => name,
-        None => object::<NewUser<'_>>(data.raw)?.name,
+    let NewUser { name, device } = match string(data.raw) {
+        Some(name) => NewUser { name, device: None },
+        None => object(data.raw)?,
     };
-    Ok(Request::Identify { user: UserName::parse(&name)? })
+    let device = parse(device, DeviceId::parse)?;
+    Ok(Request::Identify { user: UserName::parse_guest(&name)?, device })
+}
+
+fn auth(data: &Data<'_>) -> Result<Request, Rejection> {
+    let Auth { token } = object(data.raw)?;
+    Ok(Request::Auth { token: Token::from_raw(&token) })
 }
 
 fn room_post<'a, T: RoomMessage<'a>>(

@@ -20,7 +20,7 @@ use super::{
 };
 use crate::{
     chat::{Answer, Hello, Reply, Request, event::Delivery},
-    domain::{CloseReason, Limits, Rejection, Space},
+    domain::{CloseReason, Limits, Rejection, Space, Token},
 };
 
 /// The slot of a delivery that holds its [`Packet`].
@@ -155,9 +155,14 @@ pub fn request(
 }
 
 /// What a connection to the namespace `space` says at the door. Clients of protocol v4 have no
-/// `auth` and say it in the query of their connection.
-pub fn hello(space: &str, auth: Option<&str>, query: &str) -> Result<Hello, Rejection> {
-    hello_from_auth(Space::parse(space)?, auth, query)
+/// `auth` and say it in the query of their connection, whose first request may have `carried` a token.
+pub fn hello(
+    space: &str,
+    auth: Option<&str>,
+    query: &str,
+    carried: Result<Option<Token>, Rejection>,
+) -> Result<Hello, Rejection> {
+    hello_from_auth(Space::parse(space)?, auth, query, carried)
 }
 
 /// An event's name and data, made once however many connections hear it.

@@ -71,14 +71,16 @@ impl TestServer {
 
     /// The same with another lifetime, which may be over.
     pub(crate) fn token_for(&self, user: &str, spaces: &[&str], good: time::Duration) -> String {
+        let spaces = spaces.iter().map(|it| SpacePattern::parse(it).unwrap()).collect();
+        let (user, expires_at) = (UserName::parse(user).unwrap(), SystemClock.now() + good);
+        self.token_of(&Claims { spaces, ..Claims::of(user, expires_at) })
+    }
+
+    /// A token of the back end that says exactly this.
+    pub(crate) fn token_of(&self, claims: &Claims) -> String {
         let secret = auth::open(self.data.path()).unwrap();
-        let claims = Claims {
-            user: UserName::parse(user).unwrap(),
-            expires_at: SystemClock.now() + good,
-            spaces: spaces.iter().map(|it| SpacePattern::parse(it).unwrap()).collect(),
-            guest: None,
-        };
-        KeyTokens::new(&secret, Arc::new(SystemClock)).issue(&claims).unwrap()
+        let token = KeyTokens::new(&secret, Arc::new(SystemClock)).issue(claims).unwrap();
+        token.expose().to_owned()
     }
 
     /// Waits until there are so many connections.
@@ -98,7 +100,13 @@ impl TestServer {
 
     /// Stops, and starts again on the same directory.
     pub(crate) async fn restart(self) -> Self {
-        let (config, data) = self.end().await;
+        self.restart_with(|_| ()).await
+    }
+
+    /// The same with other settings.
+    pub(crate) async fn restart_with(self, edit: impl FnOnce(&mut Config)) -> Self {
+        let (mut config, data) = self.end().await;
+        edit(&mut config);
         let server = Server::start(&config).await.unwrap();
         Self { server, config, data }
     }

@@ -1,43 +1,151 @@
-//! Tokens signed with the server's key: JSON Web Tokens of one kind, HS256.
+//! JSON Web Tokens, signed with the server's own key or with one of the settings.
 //!
 //! What the library could decide by its own clock or by what the token says of itself is decided
-//! here: time comes in as an argument, the algorithm is fixed, and a claim of the wrong type is a
-//! wrong token rather than a missing claim.
+//! here: time comes in as an argument, a key's algorithm is fixed, and nothing of a token is
+//! believed before its signature was found to be right.
+
+mod claims;
+mod parts;
 
 use std::{fmt, sync::Arc};
 
-use jsonwebtoken::{Algorithm, DecodingKey, EncodingKey, Header, Validation, decode, encode};
-use serde::{Deserialize, Serialize};
-use serde_json::Number;
+use async_trait::async_trait;
+use futures_util::future::join_all;
+use jsonwebtoken::{Algorithm, AlgorithmFamily, EncodingKey, Header, encode};
 use time::{Duration, OffsetDateTime};
+use tokio::time::timeout;
+use tracing::debug;
 
-use super::Secret;
+use self::{claims::Signer, parts::Parts};
+use super::{
+    Key, Keys, Refused,
+    jwks::{Ask, Source},
+};
 use crate::{
     chat::ports::{Claims, Clock, Fault, Tokens},
-    domain::{Rejection, SpacePattern, UserName},
+    domain::{Rejection, Secret, Token},
 };
 
 /// The longest token that is looked at. A longer one is refused unread.
 pub const TOKEN_BYTES_MAX: usize = 8 << 10;
 
-/// How far the clock of a back end that signs tokens may be ahead of ours.
-pub const LEEWAY: Duration = Duration::seconds(5);
+/// How long a token may wait for keys. Past it, it is judged by those that are there.
+const KEYS_WAIT_MAX: std::time::Duration = std::time::Duration::from_secs(5);
 
-/// Makes and checks tokens with one key.
+/// What is asked of every token.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Rules {
+    /// Who must have made it; anybody when there is none.
+    pub issuer: Option<Box<str>>,
+    /// For whom it must be made: one of these; for anybody when there is none.
+    pub audience: Vec<Box<str>>,
+    /// How far the clock of who signs may be ahead.
+    pub leeway: Duration,
+}
+
+/// Makes and checks tokens. Clones share the keys.
 #[derive(Clone)]
 pub struct KeyTokens {
     signing: EncodingKey,
-    checking: DecodingKey,
+    own: Key,
+    others: Keys,
+    rules: Arc<Rules>,
     clock: Arc<dyn Clock>,
 }
 
+impl Default for Rules {
+    fn default() -> Self {
+        Self { issuer: None, audience: Vec::new(), leeway: Duration::seconds(5) }
+    }
+}
+
 impl KeyTokens {
-    /// Tokens of the key `secret`, dated by `clock` when they are made.
+    /// Tokens of the server's own key `secret`, dated by `clock` when they are made.
     pub fn new(secret: &Secret, clock: Arc<dyn Clock>) -> Self {
         Self {
             signing: EncodingKey::from_secret(secret.expose()),
-            checking: DecodingKey::from_secret(secret.expose()),
+            own: Key::own(secret),
+            others: Keys::default(),
+            rules: Arc::default(),
             clock,
+        }
+    }
+
+    /// The same with other keys beside it, and other rules.
+    #[must_use]
+    pub fn with(self, others: Keys, rules: Rules) -> Self {
+        Self { others, rules: Arc::new(rules), ..self }
+    }
+
+    /// The keys that have to be fetched. [`Source::run`] does so.
+    pub fn sources(&self) -> &[Arc<Source>] {
+        &self.others.sources
+    }
+
+    /// What `token` proves at `now`, or why it proves nothing.
+    ///
+    /// Waits where its key is not known and may be fetched, but not for long.
+    pub async fn examine(&self, token: &Token, now: OffsetDateTime) -> Result<Claims, Refused> {
+        let parts = Parts::read(token.expose())?;
+        let signer = match self.signer(&parts) {
+            Err(refused) => match self.ask_for(&parts) {
+                Some(ask) => {
+                    self.refreshed(ask).await;
+                    self.signer(&parts)?
+                }
+                None => return Err(refused),
+            },
+            Ok(signer) => signer,
+        };
+        claims::prove(&parts.claims()?, signer, &self.rules, now)
+    }
+
+    /// Who has signed the token, as far as the keys at hand can tell.
+    fn signer(&self, parts: &Parts<'_>) -> Result<Signer, Refused> {
+        let mut tried = false;
+        let mut is_of = |key: &Key| {
+            let may = key.may_sign(parts.algorithm, parts.key.as_deref());
+            tried |= may;
+            may && key.has_signed(parts.message, parts.signature)
+        };
+        if is_of(&self.own) {
+            return Ok(Signer::Ourselves);
+        }
+        let fetched = || self.others.sources.iter().map(|source| source.keys());
+        if self.others.fixed.iter().any(&mut is_of)
+            || fetched().any(|set| set.iter().any(&mut is_of))
+        {
+            return Ok(Signer::Another);
+        }
+        let (algorithm, key) = (parts.algorithm, parts.key.clone());
+        Err(if tried {
+            Refused::Signature { algorithm, key }
+        } else {
+            Refused::NoKey { algorithm, key }
+        })
+    }
+
+    /// Whether a fetch may bring the key of this token, and whether it may be asked for.
+    fn ask_for(&self, parts: &Parts<'_>) -> Option<Ask> {
+        let sources = &self.others.sources;
+        // Sets hold public keys alone.
+        if sources.is_empty() || parts.algorithm.family() == AlgorithmFamily::Hmac {
+            return None;
+        }
+        let Some(name) = parts.key.as_deref() else {
+            // Who names no key waits for the first set at most.
+            return sources.iter().any(|it| !it.is_loaded()).then_some(Ask::MayNot);
+        };
+        let known = |keys: &[Key]| keys.iter().any(|key| key.is_called(name));
+        let known = known(&self.others.fixed) || sources.iter().any(|it| known(&it.keys()));
+        (!known).then_some(Ask::May)
+    }
+
+    /// Waits until the sets are as fresh as they may be, or until patience ends.
+    async fn refreshed(&self, ask: Ask) {
+        let all = join_all(self.others.sources.iter().map(|source| source.refreshed(ask)));
+        if timeout(KEYS_WAIT_MAX, all).await.is_err() {
+            debug!("a token does not wait any longer for keys");
         }
     }
 }
@@ -48,108 +156,24 @@ impl fmt::Debug for KeyTokens {
     }
 }
 
+#[async_trait]
 impl Tokens for KeyTokens {
-    fn check(&self, token: &str, now: OffsetDateTime) -> Result<Claims, Rejection> {
-        if token.len() > TOKEN_BYTES_MAX {
-            return Err(Rejection::Unauthorized);
-        }
-        let data = match decode::<Signed>(token, &self.checking, &signature_alone()) {
-            // `crit` names rules that must be understood, and we understand none.
-            Ok(data) if data.header.crit.is_none() => data,
-            Ok(_) | Err(_) => return Err(Rejection::Unauthorized),
-        };
-        data.claims.prove(now)
+    async fn check(&self, token: &Token, now: OffsetDateTime) -> Result<Claims, Rejection> {
+        self.examine(token, now).await.map_err(|refused| {
+            debug!(reason = %refused, "a token is refused");
+            refused.into()
+        })
     }
 
-    fn issue(&self, claims: &Claims) -> Result<String, Fault> {
-        let signed = Signed::new(claims, self.clock.now());
-        encode(&Header::new(Algorithm::HS256), &signed, &self.signing)
+    fn issue(&self, claims: &Claims) -> Result<Token, Fault> {
+        let members = claims::members(claims, &self.rules, self.clock.now());
+        encode(&Header::new(Algorithm::HS256), &members, &self.signing)
+            .map(|text| Token::from_raw(&text))
             .map_err(|error| Fault::new("signing a token", error))
     }
 }
 
-/// The claims as they stand in a token. Others may stand beside them.
-#[derive(Serialize, Deserialize)]
-struct Signed {
-    sub: String,
-    exp: Number,
-    #[serde(skip_serializing_if = "Option::is_none")]
-    nbf: Option<Number>,
-    #[serde(skip_deserializing)]
-    iat: i64,
-    #[serde(skip_serializing_if = "Option::is_none")]
-    spaces: Option<Vec<String>>,
-    #[serde(skip_serializing_if = "Option::is_none")]
-    guest: Option<String>,
-}
-
-impl Signed {
-    fn new(claims: &Claims, now: OffsetDateTime) -> Self {
-        let Claims { user, expires_at, spaces, guest } = claims;
-        // Whole seconds, rounded up: a token is good until its time is over.
-        let exp = expires_at.unix_timestamp() + i64::from(expires_at.nanosecond() > 0);
-        Self {
-            sub: user.as_raw().to_owned(),
-            exp: exp.into(),
-            nbf: None,
-            iat: now.unix_timestamp(),
-            spaces: (!spaces.is_empty()).then(|| spaces.iter().map(ToString::to_string).collect()),
-            guest: guest.clone(),
-        }
-    }
-
-    /// What they prove at `now`.
-    fn prove(self, now: OffsetDateTime) -> Result<Claims, Rejection> {
-        let Self { sub, exp, nbf, iat: _, spaces, guest } = self;
-        let user = UserName::parse(&sub).map_err(unauthorized)?;
-        let spaces = match spaces {
-            None => Vec::new(),
-            Some(spaces) => patterns(&spaces)?,
-        };
-        let expires_at = moment(&exp)?;
-        if let Some(nbf) = nbf
-            && now + LEEWAY < moment(&nbf)?
-        {
-            return Err(Rejection::Unauthorized);
-        }
-        if now >= expires_at {
-            return Err(Rejection::TokenExpired);
-        }
-        Ok(Claims { user, expires_at, spaces, guest })
-    }
-}
-
-/// Has the library look at the signature and at nothing else.
-fn signature_alone() -> Validation {
-    let mut validation = Validation::new(Algorithm::HS256);
-    validation.required_spec_claims.clear();
-    validation.validate_exp = false;
-    validation.validate_nbf = false;
-    validation.validate_aud = false;
-    validation
-}
-
-/// The spaces that a token opens. A list of none opens none, so such a token is good for nothing.
-fn patterns(raw: &[String]) -> Result<Vec<SpacePattern>, Rejection> {
-    if raw.is_empty() {
-        return Err(Rejection::Unauthorized);
-    }
-    raw.iter().map(|text| SpacePattern::parse(text).map_err(unauthorized)).collect()
-}
-
-/// The time that a numeric date means: seconds since 1970, perhaps with a fraction.
-fn moment(date: &Number) -> Result<OffsetDateTime, Rejection> {
-    /// The last second of the year 9999, which is the last one that has a date.
-    const LAST: f64 = 253_402_300_799.0;
-    let seconds = date.as_f64().filter(|seconds| (0.0..=LAST).contains(seconds));
-    let seconds = seconds.ok_or(Rejection::Unauthorized)?;
-    Ok(OffsetDateTime::UNIX_EPOCH + Duration::seconds_f64(seconds))
-}
-
-/// Why exactly a claim is wrong is nothing that a stranger needs to hear.
-fn unauthorized(_: Rejection) -> Rejection {
-    Rejection::Unauthorized
-}
-
+#[cfg(test)]
+mod test_support;
 #[cfg(test)]
 mod tests;

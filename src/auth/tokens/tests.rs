@@ -1,71 +1,35 @@
 //! Tokens as strangers make them.
 
 use base64::{Engine as _, prelude::BASE64_URL_SAFE_NO_PAD};
-use jsonwebtoken::crypto::sign;
 use serde_json::{Value, json};
-use time::macros::datetime;
 
-use super::*;
-use crate::domain::Space;
-
-const NOW: OffsetDateTime = datetime!(2026-03-01 12:00 UTC);
-const KEY: &[u8] = b"a key of at least thirty-two bytes";
-
-struct Stopped;
-
-impl Clock for Stopped {
-    fn now(&self) -> OffsetDateTime {
-        NOW
-    }
-}
-
-fn tokens(key: &[u8]) -> KeyTokens {
-    KeyTokens::new(&Secret::from_raw(key), Arc::new(Stopped))
-}
-
-fn ann() -> Claims {
-    Claims {
-        user: UserName::from_raw("ann"),
-        expires_at: NOW + Duration::hours(1),
-        spaces: Vec::new(),
-        guest: None,
-    }
-}
-
-fn later(seconds: i64) -> i64 {
-    NOW.unix_timestamp() + seconds
-}
-
-/// A token with this header and payload, signed with the key whatever they say.
-fn signed(header: &str, payload: &str) -> String {
-    let part = |text: &str| BASE64_URL_SAFE_NO_PAD.encode(text);
-    let message = format!("{}.{}", part(header), part(payload));
-    let key = EncodingKey::from_secret(KEY);
-    let signature = sign(message.as_bytes(), &key, Algorithm::HS256).unwrap();
-    format!("{message}.{signature}")
-}
-
-fn hs256(payload: &Value) -> String {
-    signed(r#"{"alg":"HS256","typ":"JWT"}"#, &payload.to_string())
-}
-
-fn check(token: &str) -> Result<Claims, Rejection> {
-    tokens(KEY).check(token, NOW)
-}
+use super::{test_support::*, *};
+use crate::{
+    auth::test_support::{ED, NOW, P256, P256_NEW, P384, Pair, RSA, signed},
+    chat::ports::Rooms,
+    domain::{RoomPattern, SignInId, SpacePattern},
+};
 
 #[test]
 fn what_was_issued_is_accepted_until_its_time_is_over() {
     let tokens = tokens(KEY);
-    let claims = Claims {
+    let full = Claims {
+        name: Some("Ann Lee".into()),
         spaces: vec![SpacePattern::parse("/shop").unwrap(), SpacePattern::parse("/t-*").unwrap()],
-        guest: Some("stay".to_owned()),
+        rooms: Rooms::Only(vec![RoomPattern::parse("news").unwrap()]),
+        admin: true,
+        guest: Some("stay".into()),
+        sign_in: Some(SignInId::from_raw("first")),
         ..ann()
     };
-    let token = tokens.issue(&claims).unwrap();
-    assert_eq!(tokens.check(&token, NOW), Ok(claims.clone()));
-    let last = claims.expires_at - Duration::NANOSECOND;
-    assert_eq!(tokens.check(&token, last), Ok(claims.clone()));
-    assert_eq!(tokens.check(&token, claims.expires_at), Err(Rejection::TokenExpired));
+    let nowhere = Claims { rooms: Rooms::Only(Vec::new()), ..ann() };
+    for claims in [full, nowhere, ann()] {
+        let token = tokens.issue(&claims).unwrap();
+        let check = |now| checked(&tokens, token.expose(), now);
+        assert_eq!(check(NOW), Ok(claims.clone()));
+        assert_eq!(check(claims.expires_at - Duration::NANOSECOND), Ok(claims.clone()));
+        assert_eq!(check(claims.expires_at), Err(Rejection::TokenExpired));
+    }
 }
 
 #[test]
@@ -73,85 +37,17 @@ fn a_fraction_of_a_second_is_not_cut_off() {
     let tokens = tokens(KEY);
     let claims = Claims { expires_at: NOW + Duration::milliseconds(1500), ..ann() };
     let token = tokens.issue(&claims).unwrap();
-    assert!(tokens.check(&token, NOW + Duration::milliseconds(1499)).is_ok());
-    assert_eq!(tokens.check(&token, NOW + Duration::seconds(2)), Err(Rejection::TokenExpired));
+    let check = |now| checked(&tokens, token.expose(), now);
+    assert!(check(NOW + Duration::milliseconds(1499)).is_ok());
+    assert_eq!(check(NOW + Duration::seconds(2)), Err(Rejection::TokenExpired));
 }
 
 #[test]
 fn a_token_says_when_it_was_made() {
     let token = tokens(KEY).issue(&ann()).unwrap();
-    let payload = BASE64_URL_SAFE_NO_PAD.decode(token.split('.').nth(1).unwrap()).unwrap();
+    let payload = BASE64_URL_SAFE_NO_PAD.decode(token.expose().split('.').nth(1).unwrap()).unwrap();
     let payload: Value = serde_json::from_slice(&payload).unwrap();
     assert_eq!(payload, json!({"sub": "ann", "exp": later(3600), "iat": later(0)}));
-}
-
-#[test]
-fn tokens_of_a_back_end_are_accepted() {
-    for payload in [
-        json!({"sub": "ann", "exp": later(1)}),
-        json!({"sub": "  ann ", "exp": later(1)}),
-        json!({"sub": "ann", "exp": later(1), "nbf": later(0)}),
-        json!({"sub": "ann", "exp": later(9), "nbf": later(5)}),
-        json!({"sub": "ann", "exp": 1_772_366_400.5 + 1.0}),
-        json!({"sub": "ann", "exp": 253_402_300_799_i64}),
-        json!({"sub": "ann", "exp": later(1), "aud": "me", "iss": ["you"], "iat": "x", "role": {}}),
-    ] {
-        let claims = check(&hs256(&payload)).unwrap_or_else(|error| panic!("{payload}: {error}"));
-        assert_eq!((claims.user.as_raw(), claims.spaces.len()), ("ann", 0));
-    }
-}
-
-#[test]
-fn the_claim_spaces_limits_where_a_token_opens_a_door() {
-    let token = hs256(&json!({"sub": "ann", "exp": later(1), "spaces": ["/shop", "/team-*"]}));
-    let claims = check(&token).unwrap();
-    for (space, open) in [("/shop", true), ("/team-red", true), ("/", false), ("/other", false)] {
-        assert_eq!(claims.open(&Space::from_raw(space)), open, "{space}");
-    }
-}
-
-#[test]
-fn an_expired_token_is_told_so() {
-    for seconds in [0, -1, -1_000_000] {
-        let token = hs256(&json!({"sub": "ann", "exp": later(seconds)}));
-        assert_eq!(check(&token), Err(Rejection::TokenExpired));
-    }
-}
-
-#[test]
-fn a_wrong_claim_is_a_wrong_token() {
-    let exp = later(60);
-    for payload in [
-        r#"{"sub":"ann"}"#.to_owned(),
-        r#"{"sub":"ann","exp":null}"#.to_owned(),
-        r#"{"sub":"ann","exp":true}"#.to_owned(),
-        r#"{"sub":"ann","exp":-1}"#.to_owned(),
-        r#"{"sub":"ann","exp":1e400}"#.to_owned(),
-        r#"{"sub":"ann","exp":1e300}"#.to_owned(),
-        r#"{"sub":"ann","exp":99999999999999999999}"#.to_owned(),
-        r#"{"sub":"ann","exp":253402300800}"#.to_owned(),
-        format!(r#"{{"sub":"ann","exp":"{exp}"}}"#),
-        format!(r#"{{"sub":"ann","exp":[{exp}]}}"#),
-        format!(r#"{{"sub":"ann","exp":{exp},"exp":{exp}}}"#),
-        format!(r#"{{"exp":{exp}}}"#),
-        format!(r#"{{"sub":"","exp":{exp}}}"#),
-        format!(r#"{{"sub":7,"exp":{exp}}}"#),
-        format!(r#"{{"sub":"{}","exp":{exp}}}"#, "x".repeat(33)),
-        format!(r#"{{"sub":"ann","exp":{exp},"nbf":{}}}"#, later(6)),
-        format!(r#"{{"sub":"ann","exp":{exp},"nbf":"99999999999"}}"#),
-        format!(r#"{{"sub":"ann","exp":{exp},"nbf":-1}}"#),
-        format!(r#"{{"sub":"ann","exp":{exp},"nbf":1e400}}"#),
-        format!(r#"{{"sub":"ann","exp":{exp},"spaces":[]}}"#),
-        format!(r#"{{"sub":"ann","exp":{exp},"spaces":"/shop"}}"#),
-        format!(r#"{{"sub":"ann","exp":{exp},"spaces":["shop"]}}"#),
-        format!(r#"{{"sub":"ann","exp":{exp},"guest":7}}"#),
-        "[]".to_owned(),
-        "7".to_owned(),
-        String::new(),
-    ] {
-        let token = signed(r#"{"alg":"HS256"}"#, &payload);
-        assert_eq!(check(&token), Err(Rejection::Unauthorized), "{payload}");
-    }
 }
 
 #[test]
@@ -167,11 +63,16 @@ fn a_token_may_not_choose_how_it_is_checked() {
         r#"{"alg":"ES256"}"#,
         r#"{"alg":"EdDSA"}"#,
         r#"{"alg":"HS256","crit":["exp"]}"#,
+        r#"{"alg":"HS256","crit":null}"#,
+        r#"{"alg":"HS256","alg":"HS256"}"#,
+        r#"{"alg":["HS256"]}"#,
+        r#"{"alg":"HS256","kid":7}"#,
+        r#"{"alg":"HS256","kid":null}"#,
         r#"{"typ":"JWT"}"#,
         "{}",
         "",
     ] {
-        let token = signed(header, &payload);
+        let token = own(header, &payload);
         assert_eq!(check(&token), Err(Rejection::Unauthorized), "{header}");
         let bare = token.rsplit_once('.').unwrap().0;
         for token in [bare.to_owned(), format!("{bare}.")] {
@@ -193,13 +94,14 @@ fn a_real_hs512_token_of_the_same_key_is_refused() {
 #[test]
 fn a_token_of_another_key_is_refused() {
     let token = tokens(b"another key of thirty-two bytes and more").issue(&ann()).unwrap();
-    assert_eq!(check(&token), Err(Rejection::Unauthorized));
+    assert_eq!(check(token.expose()), Err(Rejection::Unauthorized));
 }
 
 #[test]
 fn a_token_that_was_cut_or_changed_is_refused() {
     let token = tokens(KEY).issue(&ann()).unwrap();
-    assert!(check(&token).is_ok());
+    let token = token.expose();
+    assert!(check(token).is_ok());
     for length in 0..token.len() {
         assert_eq!(check(token.get(..length).unwrap()), Err(Rejection::Unauthorized), "{length}");
     }
@@ -224,4 +126,151 @@ fn a_token_that_is_too_long_is_refused_unread() {
 #[test]
 fn nothing_of_a_key_is_printed() {
     assert_eq!(format!("{:?}", tokens(KEY)), "KeyTokens(***)");
+}
+
+#[test]
+fn every_algorithm_is_checked_with_its_own_key() {
+    let pairs = [
+        (RSA, Algorithm::RS256),
+        (RSA, Algorithm::RS384),
+        (RSA, Algorithm::RS512),
+        (RSA, Algorithm::PS256),
+        (RSA, Algorithm::PS384),
+        (RSA, Algorithm::PS512),
+        (P256, Algorithm::ES256),
+        (P384, Algorithm::ES384),
+        (ED, Algorithm::EdDSA),
+    ];
+    for (pair, algorithm) in pairs {
+        let key = Key::pem(pair.1, algorithm, None).unwrap();
+        let tokens = with(vec![key], Rules::default());
+        for (signer, other) in pairs {
+            let token = signer.token(other, None);
+            assert_eq!(
+                checked(&tokens, &token, NOW).is_ok(),
+                other == algorithm,
+                "{algorithm:?} {other:?}"
+            );
+        }
+        let (message, signature) = pair
+            .token(algorithm, None)
+            .rsplit_once('.')
+            .map(|(a, b)| (a.to_owned(), b.to_owned()))
+            .unwrap();
+        let changed = format!("{message}.{}", signature.chars().rev().collect::<String>());
+        assert_eq!(checked(&tokens, &changed, NOW), Err(Rejection::Unauthorized), "{algorithm:?}");
+    }
+    for algorithm in [Algorithm::HS256, Algorithm::HS384, Algorithm::HS512] {
+        let secret = [b'k'; 64];
+        let key = Key::secret(&Secret::from_raw(&secret), algorithm, None).unwrap();
+        let tokens = with(vec![key], Rules::default());
+        let payload = json!({"sub": "ann", "exp": later(60)});
+        let header = Header::new(algorithm);
+        let token = encode(&header, &payload, &EncodingKey::from_secret(&secret)).unwrap();
+        assert!(checked(&tokens, &token, NOW).is_ok(), "{algorithm:?}");
+        let tokens = tokens.with(Keys::default(), Rules::default());
+        assert!(checked(&tokens, &token, NOW).is_err(), "{algorithm:?}");
+    }
+}
+
+#[test]
+fn a_public_key_is_never_a_secret() {
+    for algorithm in [Algorithm::RS256, Algorithm::PS256] {
+        let key = Key::pem(RSA.1, algorithm, None).unwrap();
+        let tokens = with(vec![key], Rules::default());
+        let text = RSA.1.trim_ascii_end();
+        for secret in [RSA.1, text] {
+            for hash in [Algorithm::HS256, Algorithm::HS384, Algorithm::HS512] {
+                let payload = json!({"sub": "ann", "exp": later(60)}).to_string();
+                let header = json!({ "alg": hash }).to_string();
+                let token = signed(&EncodingKey::from_secret(secret), hash, &header, &payload);
+                assert_eq!(checked(&tokens, &token, NOW), Err(Rejection::Unauthorized));
+                let header = json!({ "alg": algorithm }).to_string();
+                let token = signed(&EncodingKey::from_secret(secret), hash, &header, &payload);
+                assert_eq!(checked(&tokens, &token, NOW), Err(Rejection::Unauthorized));
+            }
+        }
+    }
+}
+
+#[test]
+fn the_name_of_a_key_chooses_among_those_that_have_one() {
+    let key = |pair: Pair, id| Key::pem(pair.1, Algorithm::ES256, id).unwrap();
+    let named = with(vec![key(P256, Some("old")), key(P256_NEW, Some("new"))], Rules::default());
+    let nameless = with(vec![key(P256, None), key(P256_NEW, None)], Rules::default());
+    for (pair, kid, with_names) in [
+        (P256, Some("old"), true),
+        (P256, Some("new"), false),
+        (P256, Some("other"), false),
+        (P256, None, true),
+        (P256_NEW, Some("new"), true),
+        (P256_NEW, None, true),
+    ] {
+        let token = pair.token(Algorithm::ES256, kid);
+        assert_eq!(checked(&named, &token, NOW).is_ok(), with_names, "{kid:?}");
+        assert!(checked(&nameless, &token, NOW).is_ok(), "{kid:?}");
+    }
+    let token = P256.token(Algorithm::ES256, Some("other"));
+    let (algorithm, key) = (Algorithm::ES256, Some("other".into()));
+    assert_eq!(examined(&named, &token, NOW), Err(Refused::NoKey { algorithm, key }));
+}
+
+#[test]
+fn a_key_that_a_token_brings_along_is_not_looked_at() {
+    let tokens = with(vec![Key::pem(P256.1, Algorithm::ES256, None).unwrap()], Rules::default());
+    let payload = json!({
+        "sub": "ann", "exp": later(60), "iss": "http://127.0.0.1:1/../keys", "aud": "../../keys",
+    });
+    let header = json!({
+        "alg": "ES256",
+        "jku": "http://127.0.0.1:1/keys",
+        "x5u": "http://127.0.0.1:1/keys",
+        "jwk": P256_NEW.jwk(&json!({})),
+        "x5c": ["AAAA"],
+    });
+    let made =
+        |pair: Pair| pair.signed(Algorithm::ES256, &header.to_string(), &payload.to_string());
+    assert_eq!(checked(&tokens, &made(P256_NEW), NOW), Err(Rejection::Unauthorized));
+    assert!(checked(&tokens, &made(P256), NOW).is_ok());
+}
+
+#[test]
+fn the_operator_is_told_why() {
+    let exp = later(60);
+    let body = json!({"sub": "ann", "exp": exp}).to_string();
+    let long = "x".repeat(TOKEN_BYTES_MAX);
+    let five = format!("{}.a.b.c.d", BASE64_URL_SAFE_NO_PAD.encode(r#"{"alg":"dir"}"#));
+    let cut = hs256(&json!({"sub": "ann", "exp": exp})).rsplit_once('.').unwrap().0.to_owned();
+    for (token, reason) in [
+        (long.as_str().to_owned() + "x", "longer than 8192 bytes"),
+        ("hello".to_owned(), "no three parts"),
+        (five, "encrypted"),
+        ("a.b.c.d".to_owned(), "more than three parts"),
+        ("!.b.c".to_owned(), "its header is no JSON object"),
+        (own(r#"{"alg":"none"}"#, &body), "it is not signed"),
+        (own(r#"{"alg":"HS257"}"#, &body), "none of those that are checked"),
+        (own("{}", &body), "its `alg` is not a text"),
+        (own(r#"{"alg":"HS256","crit":[]}"#, &body), "`crit`"),
+        (own(&json!({"alg": "HS256", "kid": "k".repeat(5000)}).to_string(), &body), "its `kid`"),
+        (
+            own(r#"{"alg":"HS512","kid":"a"}"#, &body),
+            r#"no key for HS512 tokens with the `kid` "a""#,
+        ),
+        (format!("{cut}."), "its signature is of none of the HS256 keys"),
+        (own(r#"{"alg":"HS256"}"#, "7"), "its claims are no JSON object"),
+        (hs256(&json!({"exp": exp})), "it has no `sub`"),
+        (hs256(&json!({"sub": "ann"})), "it has no `exp`"),
+        (hs256(&json!({"sub": "", "exp": exp})), "its `sub` is not a user name"),
+        (hs256(&json!({"sub": "ann", "exp": "1"})), "its `exp` is not a number"),
+        (hs256(&json!({"sub": "ann", "exp": exp, "rooms": 1})), "its `rooms` is not a list"),
+        (
+            hs256(&json!({"sub": "ann", "exp": exp, "nbf": later(9)})),
+            "not good before 2026-03-01T12:00:09Z (`nbf`)",
+        ),
+        (hs256(&json!({"sub": "ann", "exp": later(-1)})), "expired at 2026-03-01T11:59:59Z"),
+    ] {
+        let said = why(&token).to_string();
+        assert!(said.contains(reason), "{reason} in {said}");
+        assert!(!said.contains(&token), "{said}");
+    }
 }

@@ -4,6 +4,7 @@
 //! they are dropped, however the task that holds them ends. Fan-out never waits: a full outbox ends
 //! that connection.
 
+mod deadlines;
 mod missed;
 mod residents;
 mod ring;
@@ -22,16 +23,22 @@ use std::{
     time::Duration,
 };
 
+use time::OffsetDateTime;
 use tokio::{sync::Notify, time::Instant};
 use tracing::debug;
 
+pub(crate) use self::deadlines::Deadline;
 pub(crate) use self::missed::{ATTACHMENTS_PER_EVENT_MAX, LastPart, MISSED_BYTES_MAX, missed};
-pub(crate) use self::residents::{Proof, Residence};
+pub(crate) use self::residents::{Presence, Proof, Residence};
 pub(crate) use self::topic::{Attached, Attempt, Cursor, Post, Standing, Telling, Topic};
-use self::{residents::Residents, roll::Roll, topic::TooSlow};
-use super::{event::Delivery, ports::Outbox};
+use self::{deadlines::Deadlines, residents::Residents, roll::Roll, topic::TooSlow};
+use super::{
+    event::Delivery,
+    ports::{Outbox, Seen},
+};
 use crate::domain::{
-    Arrival, CloseReason, ConnectionId, Conversation, Limits, Place, Space, UserName,
+    Arrival, CloseReason, ConnectionId, Conversation, DeviceId, Limits, Place, SignInId, Space,
+    UserName,
 };
 
 /// Everything on this node that events are sent to.
@@ -42,6 +49,7 @@ pub(crate) struct Hub {
     connections: AtomicU64,
     state: Mutex<State>,
     roll: Roll,
+    deadlines: Deadlines,
     /// The last connection is gone.
     emptied: Notify,
 }
@@ -67,6 +75,7 @@ impl Hub {
             connections: AtomicU64::new(1),
             state: Mutex::default(),
             roll: Roll::default(),
+            deadlines: Deadlines::default(),
             emptied: Notify::new(),
         })
     }
@@ -109,9 +118,18 @@ impl Hub {
     /// Begins the end of every connection.
     pub(crate) fn close_all(&self, reason: CloseReason) {
         let outboxes: Vec<_> = self.lock().outboxes.values().cloned().collect();
-        for outbox in outboxes {
-            outbox.close(reason);
-        }
+        end(outboxes, reason);
+    }
+
+    /// Ends a sign-in, and begins the end of its connections.
+    pub(crate) fn sign_out(&self, sign_in: &SignInId) {
+        let outboxes = self.lock().residents.sign_out(sign_in);
+        end(outboxes, CloseReason::SignedOut);
+    }
+
+    /// Whether a sign-in was ended here, as far as it is remembered.
+    pub(crate) fn has_ended(&self, sign_in: &SignInId) -> bool {
+        self.lock().residents.has_ended(sign_in)
     }
 
     /// The topic of a room, made if there is none. It stays while somebody holds it.
@@ -181,6 +199,21 @@ impl Hub {
         self.lock().residents.has(space, user)
     }
 
+    /// When a user who is here was last seen with a device, as far as it was of late.
+    pub(crate) fn last_seen(
+        &self,
+        space: &Space,
+        user: &UserName,
+        device: &DeviceId,
+    ) -> Option<OffsetDateTime> {
+        self.lock().residents.last_seen(space, user, device)
+    }
+
+    /// Notes when a user who is here came or went with a device.
+    pub(crate) fn saw(&self, seen: &Seen) {
+        self.lock().residents.saw(seen);
+    }
+
     /// Lets go of a topic that nobody is in and nobody else holds.
     pub(crate) fn forget_if_empty(&self, topic: Arc<Topic>) {
         let place = topic.place().clone();
@@ -225,6 +258,13 @@ fn close(too_slow: TooSlow) {
     for outbox in too_slow {
         debug!("an outbox is full");
         outbox.close(CloseReason::SlowReader);
+    }
+}
+
+/// Begins the end of connections, outside of every lock.
+pub(crate) fn end(outboxes: Vec<Arc<dyn Outbox>>, reason: CloseReason) {
+    for outbox in outboxes {
+        outbox.close(reason);
     }
 }
 

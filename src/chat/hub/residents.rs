@@ -1,60 +1,141 @@
-//! Who is online in which space, and who may be called what.
+//! Who is online in which space, with what, and who may be called what.
 
 use std::{
-    collections::{BTreeMap, HashMap},
+    collections::{BTreeMap, HashMap, HashSet, VecDeque},
     sync::Arc,
     time::Duration,
 };
 
-use super::Hub;
+use time::OffsetDateTime;
+
+use super::{Hub, end};
 use crate::{
-    chat::ports::Outbox,
-    domain::{ConnectionId, Rejection, Space, UserName},
+    chat::ports::{DEVICES_PER_USER_MAX, Outbox, Seen},
+    domain::{CloseReason, ConnectionId, DeviceId, NameKey, Rejection, SignInId, Space, UserName},
 };
 
 /// The users of this node by space and name.
 #[derive(Default)]
 pub(super) struct Residents {
     users: HashMap<(Space, UserName), Resident>,
+    /// The same names by what a reader takes them for.
+    names: HashMap<(Space, NameKey), Vec<UserName>>,
+    sign_ins: HashMap<SignInId, Outboxes>,
+    signed_out: SignedOut,
+    /// How many there have been.
+    count: u64,
 }
+
+/// How many sign-ins are remembered that were ended.
+const SIGNED_OUT_MAX: usize = 1 << 16;
+
+/// Sign-ins that were ended, the last ones: their tokens are good for nothing here any more.
+#[derive(Default)]
+struct SignedOut {
+    all: HashSet<SignInId>,
+    in_order: VecDeque<SignInId>,
+}
+
+type Outboxes = HashMap<ConnectionId, Arc<dyn Outbox>>;
 
 /// A user who is here, or in the grace after they were.
 struct Resident {
+    /// Tells a resident from one of the same name who came before or after.
+    number: u64,
     /// The mark of a guest's stay; `None` for a user whom the back end vouches for.
-    stay: Option<String>,
+    stay: Option<Box<str>>,
     /// How many [`Residence`]s there are. 0 in the grace.
     claims: usize,
     /// When the grace ends that began when the last claim was given back.
     free_at: Duration,
-    outboxes: BTreeMap<ConnectionId, Arc<dyn Outbox>>,
+    connections: HashMap<ConnectionId, (Arc<dyn Outbox>, Option<DeviceId>)>,
+    /// When devices came or went of late: the store hears of it a little later.
+    devices: BTreeMap<DeviceId, OffsetDateTime>,
 }
 
 /// With what somebody claims a name.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub(crate) enum Proof {
     /// Nothing: a new guest, whose stay is to have this mark.
-    NewGuest(String),
+    NewGuest(Box<str>),
     /// The token of a guest's stay.
-    Guest(String),
+    Guest(Box<str>),
     /// A token of the back end.
     User,
 }
 
+/// A connection on which a user is here.
+#[derive(Clone)]
+pub(crate) struct Presence {
+    pub(crate) connection: ConnectionId,
+    pub(crate) outbox: Arc<dyn Outbox>,
+    pub(crate) device: Option<DeviceId>,
+    pub(crate) sign_in: Option<SignInId>,
+}
+
 impl Residents {
-    fn claim(&mut self, space: &Space, user: &UserName, proof: Proof) -> Result<(), Rejection> {
+    /// Takes a name. Answers the number of the resident, and the connections of guests who lose it.
+    ///
+    /// Guests go without a name that looks like anybody's. A user of the back end goes before guests.
+    fn claim(
+        &mut self,
+        space: &Space,
+        user: &UserName,
+        proof: Proof,
+    ) -> Result<(u64, Vec<Arc<dyn Outbox>>), Rejection> {
         let key = (space.clone(), user.clone());
-        match self.users.get_mut(&key) {
-            Some(resident) if resident.accepts(&proof) => resident.claims += 1,
-            Some(_) => return Err(Rejection::NameTaken),
-            None => {
-                let stay = match proof {
-                    Proof::NewGuest(stay) | Proof::Guest(stay) => Some(stay),
-                    Proof::User => None,
-                };
-                self.users.insert(key, Resident::new(stay));
+        if let Some(resident) = self.users.get_mut(&key)
+            && resident.accepts(&proof)
+        {
+            resident.claims += 1;
+            return Ok((resident.number, Vec::new()));
+        }
+        let alike = self.alike(space, user);
+        let stay = match proof {
+            Proof::NewGuest(_) | Proof::Guest(_) if !alike.is_empty() => {
+                return Err(Rejection::NameTaken);
+            }
+            Proof::NewGuest(stay) | Proof::Guest(stay) => Some(stay),
+            Proof::User => None,
+        };
+        let evicted = alike.iter().flat_map(|name| self.evict(space, name)).collect();
+        self.count += 1;
+        self.users.insert(key, Resident::new(self.count, stay));
+        self.names.entry((space.clone(), user.key())).or_default().push(user.clone());
+        Ok((self.count, evicted))
+    }
+
+    /// Who is here by a name that looks like this one.
+    fn alike(&self, space: &Space, user: &UserName) -> Vec<UserName> {
+        let names = self.names.get(&(space.clone(), user.key()));
+        names.into_iter().flatten().cloned().collect()
+    }
+
+    /// Takes the name from a guest. A user keeps theirs.
+    fn evict(&mut self, space: &Space, user: &UserName) -> Vec<Arc<dyn Outbox>> {
+        let resident = self.users.get(&(space.clone(), user.clone()));
+        if resident.is_none_or(|it| it.stay.is_none()) {
+            return Vec::new();
+        }
+        let resident = self.remove(space, user);
+        let connections = resident.into_iter().flat_map(|it| it.connections.into_values());
+        connections.map(|(outbox, _)| outbox).collect()
+    }
+
+    fn remove(&mut self, space: &Space, user: &UserName) -> Option<Resident> {
+        let key = (space.clone(), user.key());
+        if let Some(names) = self.names.get_mut(&key) {
+            names.retain(|name| name != user);
+            if names.is_empty() {
+                self.names.remove(&key);
             }
         }
-        Ok(())
+        self.users.remove(&(space.clone(), user.clone()))
+    }
+
+    fn get_mut(&mut self, residence: &Residence) -> Option<&mut Resident> {
+        let resident = self.users.get_mut(&(residence.space.clone(), residence.user.clone()));
+        resident.filter(|it| it.number == residence.number)
     }
 
     /// The connections of a user.
@@ -64,8 +145,8 @@ impl Residents {
         user: &UserName,
     ) -> Vec<(ConnectionId, Arc<dyn Outbox>)> {
         let resident = self.users.get(&(space.clone(), user.clone()));
-        let outboxes = resident.into_iter().flat_map(|it| &it.outboxes);
-        outboxes.map(|(connection, outbox)| (*connection, Arc::clone(outbox))).collect()
+        let connections = resident.into_iter().flat_map(|it| &it.connections);
+        connections.map(|(id, (outbox, _))| (*id, Arc::clone(outbox))).collect()
     }
 
     /// Whether a user is here or in their grace.
@@ -75,21 +156,113 @@ impl Residents {
 
     pub(super) fn is_connected(&self, space: &Space, user: &UserName) -> bool {
         let resident = self.users.get(&(space.clone(), user.clone()));
-        resident.is_some_and(|it| !it.outboxes.is_empty())
+        resident.is_some_and(|it| !it.connections.is_empty())
+    }
+
+    /// When a user who is here was last seen with a device, as far as it was of late.
+    pub(super) fn last_seen(
+        &self,
+        space: &Space,
+        user: &UserName,
+        device: &DeviceId,
+    ) -> Option<OffsetDateTime> {
+        let resident = self.users.get(&(space.clone(), user.clone()));
+        resident.and_then(|it| it.devices.get(device)).copied()
+    }
+
+    /// Notes when a user who is here came or went with a device.
+    pub(super) fn saw(&mut self, seen: &Seen) {
+        let Seen { space, user, voucher: _, device, at } = seen;
+        let resident = self.users.get_mut(&(space.clone(), user.clone()));
+        let (Some(resident), Some(device)) = (resident, device) else { return };
+        resident.devices.insert(device.clone(), *at);
+        if resident.devices.len() > DEVICES_PER_USER_MAX {
+            let first = resident.devices.iter().min_by_key(|(_, at)| **at);
+            let first = first.map(|(device, _)| device.clone());
+            first.map(|device| resident.devices.remove(&device));
+        }
+    }
+
+    /// Ends a sign-in. Answers its connections.
+    pub(super) fn sign_out(&mut self, sign_in: &SignInId) -> Vec<Arc<dyn Outbox>> {
+        self.signed_out.add(sign_in);
+        self.sign_ins.get(sign_in).into_iter().flat_map(|it| it.values().cloned()).collect()
+    }
+
+    /// Whether a sign-in was ended, as far as it is remembered.
+    pub(super) fn has_ended(&self, sign_in: &SignInId) -> bool {
+        self.signed_out.all.contains(sign_in)
+    }
+
+    /// Lets a user be here on one more connection. Answers those of other devices; or why not, when
+    /// the name was taken from a guest since they claimed it, or the sign-in was ended.
+    fn open(
+        &mut self,
+        residence: &Residence,
+        presence: &Presence,
+    ) -> Result<Vec<Arc<dyn Outbox>>, CloseReason> {
+        let Presence { connection, outbox, device, sign_in } = presence;
+        if sign_in.as_ref().is_some_and(|it| self.has_ended(it)) {
+            return Err(CloseReason::SignedOut);
+        }
+        let resident = self.get_mut(residence).ok_or(CloseReason::NameTaken)?;
+        let is_other = |it: &Option<DeviceId>| it.is_none() || it != device;
+        let others = resident.connections.values().filter(|(_, device)| is_other(device));
+        let others = others.map(|(outbox, _)| Arc::clone(outbox)).collect();
+        resident.connections.insert(*connection, (Arc::clone(outbox), device.clone()));
+        if let Some(sign_in) = sign_in {
+            let outboxes = self.sign_ins.entry(sign_in.clone()).or_default();
+            outboxes.insert(*connection, Arc::clone(outbox));
+        }
+        Ok(others)
+    }
+
+    fn close(&mut self, residence: &Residence, presence: &Presence) {
+        if let Some(resident) = self.get_mut(residence) {
+            resident.connections.remove(&presence.connection);
+        }
+        let Some(sign_in) = &presence.sign_in else { return };
+        if let Some(outboxes) = self.sign_ins.get_mut(sign_in) {
+            outboxes.remove(&presence.connection);
+            if outboxes.is_empty() {
+                self.sign_ins.remove(sign_in);
+            }
+        }
     }
 
     /// Frees a name whose grace is over at `now`, if nobody came back.
     pub(super) fn expire(&mut self, space: &Space, user: &UserName, now: Duration) {
-        let key = (space.clone(), user.clone());
-        if self.users.get(&key).is_some_and(|it| it.claims == 0 && it.free_at <= now) {
-            self.users.remove(&key);
+        let resident = self.users.get(&(space.clone(), user.clone()));
+        if resident.is_some_and(|it| it.claims == 0 && it.free_at <= now) {
+            self.remove(space, user);
+        }
+    }
+}
+
+impl SignedOut {
+    fn add(&mut self, sign_in: &SignInId) {
+        if !self.all.insert(sign_in.clone()) {
+            return;
+        }
+        self.in_order.push_back(sign_in.clone());
+        if self.in_order.len() > SIGNED_OUT_MAX
+            && let Some(first) = self.in_order.pop_front()
+        {
+            self.all.remove(&first);
         }
     }
 }
 
 impl Resident {
-    fn new(stay: Option<String>) -> Self {
-        Self { stay, claims: 1, free_at: Duration::ZERO, outboxes: BTreeMap::new() }
+    fn new(number: u64, stay: Option<Box<str>>) -> Self {
+        Self {
+            number,
+            stay,
+            claims: 1,
+            free_at: Duration::ZERO,
+            connections: HashMap::new(),
+            devices: BTreeMap::new(),
+        }
     }
 
     /// Whether who holds `proof` is this user.
@@ -104,12 +277,20 @@ impl Resident {
 
 /// A name that is taken while this is held, and for the grace after it.
 #[must_use = "the name is given back when this is dropped"]
-#[derive(Debug)]
 pub(crate) struct Residence {
     hub: Arc<Hub>,
     space: Space,
     user: UserName,
-    connection: Option<ConnectionId>,
+    number: u64,
+    presence: Option<Presence>,
+    /// Whether somebody may come back for the name.
+    has_grace: bool,
+}
+
+impl std::fmt::Debug for Residence {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.debug_struct("Residence").field("user", &self.user).finish_non_exhaustive()
+    }
 }
 
 impl Residence {
@@ -120,9 +301,10 @@ impl Residence {
         user: &UserName,
         proof: Proof,
     ) -> Result<Self, Rejection> {
-        hub.lock().residents.claim(space, user, proof)?;
+        let (number, evicted) = hub.lock().residents.claim(space, user, proof)?;
+        end(evicted, CloseReason::NameTaken);
         let (hub, space, user) = (Arc::clone(hub), space.clone(), user.clone());
-        Ok(Self { hub, space, user, connection: None })
+        Ok(Self { hub, space, user, number, presence: None, has_grace: false })
     }
 
     /// The name.
@@ -130,36 +312,41 @@ impl Residence {
         &self.user
     }
 
-    /// Lets direct messages reach the user through this connection.
-    pub(crate) fn open(&mut self, connection: ConnectionId, outbox: Arc<dyn Outbox>) {
-        self.connection = Some(connection);
-        let key = (self.space.clone(), self.user.clone());
-        if let Some(resident) = self.hub.lock().residents.users.get_mut(&key) {
-            resident.outboxes.insert(connection, outbox);
-        }
+    /// Lets direct messages reach the user through this connection. Answers the connections of
+    /// other devices that were there before.
+    pub(crate) fn open(&mut self, presence: Presence) -> Vec<Arc<dyn Outbox>> {
+        let others = self.hub.lock().residents.open(self, &presence);
+        let outbox = Arc::clone(&presence.outbox);
+        self.presence = Some(presence);
+        self.has_grace = true;
+        others.unwrap_or_else(|reason| {
+            outbox.close(reason);
+            Vec::new()
+        })
+    }
+
+    /// Gives the name back, but keeps it for the grace: whoever has it is about to come.
+    pub(crate) fn reserve(mut self) {
+        self.has_grace = true;
     }
 }
 
 impl Drop for Residence {
     fn drop(&mut self) {
-        let key = (self.space.clone(), self.user.clone());
         let mut state = self.hub.lock();
-        let Some(resident) = state.residents.users.get_mut(&key) else { return };
-        resident.claims -= 1;
-        if let Some(connection) = self.connection {
-            resident.outboxes.remove(&connection);
+        if let Some(presence) = &self.presence {
+            state.residents.close(self, presence);
         }
         let now = self.hub.now();
-        if self.connection.is_none() {
-            // Nobody ever came in with this claim, so nobody needs a grace for it.
-            state.residents.expire(&self.space, &self.user, now);
-            return;
-        }
-        let until = now + self.hub.limits.presence_grace;
-        resident.free_at = until;
+        let grace = if self.has_grace { self.hub.limits.presence_grace } else { Duration::ZERO };
+        let until = now + grace;
+        let Some(resident) = state.residents.get_mut(self) else { return };
+        resident.claims -= 1;
+        resident.free_at = resident.free_at.max(until);
         let last = resident.claims == 0;
+        state.residents.expire(&self.space, &self.user, now);
         drop(state);
-        if last {
+        if last && self.has_grace {
             self.hub.roll.name_leaving(&self.space, &self.user, until);
         }
     }

@@ -1,4 +1,4 @@
-//! What is told later: users whose grace ends, and rooms whose presence changed.
+//! What is told later: users whose grace ends, rooms whose presence changed, tokens that end.
 
 use std::{
     collections::{HashMap, VecDeque},
@@ -50,6 +50,11 @@ enum Told {
 impl Roll {
     fn lock(&self) -> MutexGuard<'_, State> {
         self.state.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    /// Something is due earlier than the task knows.
+    pub(super) fn wake(&self) {
+        self.wake.notify_one();
     }
 
     /// Somebody came to or went from a room.
@@ -115,7 +120,7 @@ impl Hub {
     pub(crate) async fn call_roll(self: Arc<Self>) {
         loop {
             self.call_roll_once();
-            let next = self.roll.lock().next();
+            let next = self.roll.lock().next().into_iter().chain(self.deadlines.next()).min();
             let due = async {
                 match next {
                     Some(moment) => sleep_until(self.epoch + moment).await,
@@ -131,6 +136,7 @@ impl Hub {
 
     fn call_roll_once(&self) {
         let now = self.now();
+        self.deadlines.call(now);
         let leaving = self.roll.lock().take_leaving(now);
         for (_, absent) in leaving {
             self.expire(absent, now);

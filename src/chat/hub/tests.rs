@@ -27,6 +27,12 @@ fn come(hub: &Arc<Hub>, name: &str, shelf: &Arc<Shelf>) -> (Registration, Attach
     (registration, attachment.unwrap())
 }
 
+/// Somebody's being here on a connection, on no device that they named.
+fn presence(connection: ConnectionId, shelf: &Arc<Shelf>) -> Presence {
+    let outbox = Arc::clone(shelf) as Arc<dyn Outbox>;
+    Presence { connection, outbox, device: None, sign_in: None }
+}
+
 /// Lets the roll be called while `time` passes.
 async fn pass(hub: &Arc<Hub>, time: Duration) {
     tokio::select! {
@@ -73,14 +79,14 @@ async fn many_changes_are_told_once_a_second() {
 async fn a_guests_name_is_free_after_the_grace_and_never_to_another_stay() {
     let hub = Hub::new(Limits::default());
     let (root, ann) = (Space::root(), user("ann"));
-    let new = |stay: &str| Proof::NewGuest(stay.to_owned());
+    let new = |stay: &str| Proof::NewGuest(stay.into());
     let mut first = Residence::claim(&hub, &root, &ann, new("one")).unwrap();
     let registration = hub.register(Shelf::with_room_for(9));
-    first.open(registration.id(), Shelf::with_room_for(9));
+    first.open(presence(registration.id(), &Shelf::with_room_for(9)));
     let claim = |proof| Residence::claim(&hub, &root, &ann, proof);
     assert_eq!(claim(new("two")).unwrap_err(), Rejection::NameTaken);
-    assert_eq!(claim(Proof::Guest("other".to_owned())).unwrap_err(), Rejection::NameTaken);
-    assert!(claim(Proof::Guest("one".to_owned())).is_ok());
+    assert_eq!(claim(Proof::Guest("other".into())).unwrap_err(), Rejection::NameTaken);
+    assert!(claim(Proof::Guest("one".into())).is_ok());
     let elsewhere = Space::parse("/shop").unwrap();
     assert!(Residence::claim(&hub, &elsewhere, &ann, new("three")).is_ok(), "another world");
     drop(first);
@@ -98,7 +104,7 @@ async fn nothing_is_left_when_everybody_has_gone() {
         let (_registration, attachment) = come(&hub, name, &Shelf::with_room_for(99));
         let mut residence =
             Residence::claim(&hub, &Space::root(), &user(name), Proof::User).unwrap();
-        residence.open(attachment.connection, Shelf::with_room_for(9));
+        residence.open(presence(attachment.connection, &Shelf::with_room_for(9)));
     }
     pass(&hub, Duration::from_secs(7)).await;
     let state = hub.lock();
@@ -106,4 +112,163 @@ async fn nothing_is_left_when_everybody_has_gone() {
     drop(state);
     assert!(!hub.is_online(&Space::root(), &user("ann")));
     assert!(Residence::claim(&hub, &Space::root(), &user("ann"), Proof::User).is_ok());
+}
+
+/// A user who is here, by somebody whose outbox is a shelf.
+fn reside(hub: &Arc<Hub>, name: &str, proof: Proof) -> (Residence, Arc<Shelf>) {
+    let shelf = Shelf::with_room_for(9);
+    let mut residence = Residence::claim(hub, &Space::root(), &user(name), proof).unwrap();
+    let connection = hub.connections.fetch_add(1, Ordering::Relaxed);
+    residence.open(presence(ConnectionId::from_raw(connection), &shelf));
+    (residence, shelf)
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_guest_goes_without_a_name_that_looks_like_anybodys() {
+    let hub = Hub::new(Limits::default());
+    let (_guest, _) = reside(&hub, "ann lee", Proof::NewGuest("one".into()));
+    let (_user, _) = reside(&hub, "Bob", Proof::User);
+    let claim = |name: &str, proof| Residence::claim(&hub, &Space::root(), &user(name), proof);
+    for name in ["Ann Lee", "ANN\u{a0}LEE", "bob", "BOB"] {
+        for proof in [Proof::NewGuest("two".into()), Proof::Guest("two".into())] {
+            assert_eq!(claim(name, proof).unwrap_err(), Rejection::NameTaken, "{name}");
+        }
+    }
+    assert!(claim("annlee", Proof::NewGuest("two".into())).is_ok());
+    assert!(claim("BOB", Proof::User).is_ok(), "a back end's names differ by case");
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_user_goes_before_guests_of_that_name() {
+    let hub = Hub::new(Limits::default());
+    let (guest, told) = reside(&hub, "ann", Proof::NewGuest("one".into()));
+    let (alike, alike_told) = reside(&hub, "bob", Proof::NewGuest("two".into()));
+    let (_user, user_told) = reside(&hub, "ann", Proof::User);
+    let (_other, _) = reside(&hub, "BOB", Proof::User);
+    assert_eq!(told.events(), ["closed NameTaken"]);
+    assert_eq!(alike_told.events(), ["closed NameTaken"]);
+    assert!(user_told.events().is_empty());
+    drop((guest, alike));
+    pass(&hub, Duration::from_secs(9)).await;
+    assert!(hub.is_online(&Space::root(), &user("ann")), "the guest's leaving is not the user's");
+    let back = Residence::claim(&hub, &Space::root(), &user("ann"), Proof::Guest("one".into()));
+    assert_eq!(back.unwrap_err(), Rejection::NameTaken);
+}
+
+#[tokio::test(start_paused = true)]
+async fn who_lost_their_name_at_the_door_is_told_so() {
+    let hub = Hub::new(Limits::default());
+    let proof = Proof::NewGuest("one".into());
+    let mut guest = Residence::claim(&hub, &Space::root(), &user("ann"), proof).unwrap();
+    let (_user, _) = reside(&hub, "ann", Proof::User);
+    let shelf = Shelf::with_room_for(9);
+    guest.open(presence(ConnectionId::from_raw(99), &shelf));
+    assert_eq!(shelf.events(), ["closed NameTaken"]);
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_reserved_name_waits_for_its_guest_and_no_longer() {
+    let hub = Hub::new(Limits::default());
+    let claim = |stay: &str, proof: fn(Box<str>) -> Proof| {
+        Residence::claim(&hub, &Space::root(), &user("ann"), proof(stay.into()))
+    };
+    claim("one", Proof::NewGuest).unwrap().reserve();
+    assert_eq!(claim("two", Proof::NewGuest).unwrap_err(), Rejection::NameTaken);
+    assert!(claim("one", Proof::Guest).is_ok());
+    assert_eq!(claim("two", Proof::NewGuest).unwrap_err(), Rejection::NameTaken, "still reserved");
+    pass(&hub, Duration::from_secs(6)).await;
+    assert!(claim("two", Proof::NewGuest).is_ok());
+}
+
+#[tokio::test(start_paused = true)]
+async fn who_opens_is_told_of_the_other_devices_that_were_there() {
+    let hub = Hub::new(Limits::default());
+    let open = |number, device: Option<&str>| {
+        let mut residence =
+            Residence::claim(&hub, &Space::root(), &user("ann"), Proof::User).unwrap();
+        let device = device.map(DeviceId::from_raw);
+        let outbox = Shelf::with_room_for(9);
+        let connection = ConnectionId::from_raw(number);
+        let others = residence.open(Presence { connection, outbox, device, sign_in: None });
+        (residence, others.len())
+    };
+    let (_phone, others) = open(1, Some("phone"));
+    assert_eq!(others, 0);
+    let (_again, others) = open(2, Some("phone"));
+    assert_eq!(others, 0, "the same device");
+    let (_laptop, others) = open(3, Some("laptop"));
+    assert_eq!(others, 2);
+    let (_unnamed, others) = open(4, None);
+    assert_eq!(others, 3);
+    let (_also_unnamed, others) = open(5, None);
+    assert_eq!(others, 4, "no device is a device of its own");
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_sign_in_ends_its_own_connections_alone() {
+    let hub = Hub::new(Limits::default());
+    let sign_in = |name: &str| Some(SignInId::from_raw(name));
+    let open = |number, sign_in| {
+        let shelf = Shelf::with_room_for(9);
+        let mut residence =
+            Residence::claim(&hub, &Space::root(), &user("ann"), Proof::User).unwrap();
+        let presence = presence(ConnectionId::from_raw(number), &shelf);
+        residence.open(Presence { sign_in, ..presence });
+        (residence, shelf)
+    };
+    let (tab, other_tab, phone) =
+        (open(1, sign_in("a")), open(2, sign_in("a")), open(3, sign_in("b")));
+    drop(other_tab);
+    hub.sign_out(&SignInId::from_raw("a"));
+    assert_eq!(tab.1.events(), ["closed SignedOut"]);
+    assert!(phone.1.events().is_empty());
+    let late = open(4, sign_in("a"));
+    assert_eq!(late.1.events(), ["closed SignedOut"], "it was at the door when the sign-in ended");
+    assert!(hub.has_ended(&SignInId::from_raw("a")) && !hub.has_ended(&SignInId::from_raw("b")));
+    drop((tab, phone, late));
+    assert!(hub.lock().residents.sign_out(&SignInId::from_raw("a")).is_empty());
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_connection_hears_of_its_end_and_is_ended() {
+    let hub = Hub::new(Limits::default());
+    let set = |seconds| {
+        let shelf = Shelf::with_room_for(9);
+        let outbox = Arc::clone(&shelf) as Arc<dyn Outbox>;
+        let until = (OffsetDateTime::UNIX_EPOCH, Duration::from_secs(seconds));
+        (Deadline::set(&hub, outbox, until), shelf)
+    };
+    let (_long, long) = set(100);
+    let (_short, short) = set(10);
+    let (renewed, told) = set(20);
+    let (_fresh, fresh) = set(1000);
+    pass(&hub, Duration::from_millis(10)).await;
+    assert_eq!(short.events(), ["auth expiring"], "at once, when less than the notice is left");
+    assert_eq!(told.events(), ["auth expiring"]);
+    drop(renewed);
+    pass(&hub, Duration::from_secs(69)).await;
+    assert_eq!(short.events(), ["auth expiring", "closed TokenExpired"]);
+    assert_eq!(told.events(), ["auth expiring"], "a fresh token took the place of that one");
+    assert!(long.events().is_empty());
+    pass(&hub, Duration::from_secs(2)).await;
+    assert_eq!(long.events(), ["auth expiring"]);
+    pass(&hub, Duration::from_secs(30)).await;
+    assert_eq!(long.events(), ["auth expiring", "closed TokenExpired"]);
+    assert!(fresh.events().is_empty());
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_deadline_outlives_one_that_falls_in_the_same_moment() {
+    let hub = Hub::new(Limits::default());
+    let shelf = Shelf::with_room_for(9);
+    let set = |seconds| {
+        let until = (OffsetDateTime::UNIX_EPOCH, Duration::from_secs(seconds));
+        Deadline::set(&hub, Arc::clone(&shelf) as Arc<dyn Outbox>, until)
+    };
+    // Both are to be told at once, and the second takes the place of the first.
+    let (first, second, third) = (set(5), set(6), set(6));
+    drop((first, second));
+    pass(&hub, Duration::from_secs(7)).await;
+    assert_eq!(shelf.events(), ["auth expiring", "closed TokenExpired"]);
+    drop(third);
 }

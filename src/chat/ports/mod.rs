@@ -13,5 +13,7 @@ pub use bus::{Announcement, Bus};
 pub use clock::{Clock, IdSource};
 pub use fault::Fault;
 pub use outbox::{Outbox, Overflow};
-pub use store::{Batch, Draft, Outcome, Page, PageLimit, Range, Repute, Seen, Store, Voucher};
-pub use tokens::{Claims, Tokens};
+pub use store::{
+    Batch, DEVICES_PER_USER_MAX, Draft, Outcome, Page, PageLimit, Range, Seen, Store, Voucher,
+};
+pub use tokens::{Claims, Rooms, Tokens};

@@ -24,6 +24,10 @@ pub trait Outbox: Send + Sync + 'static {
 
     /// Ends the connection, telling the client why. The second call does nothing.
     fn close(&self, reason: CloseReason);
+
+    /// Whether it was closed for a reason for which the client may not stay
+    /// ([`CloseReason::is_prompt`]): what still comes from it is not taken.
+    fn is_revoked(&self) -> bool;
 }
 
 /// The queue is full: this reader is too slow.

@@ -4,7 +4,12 @@ use async_trait::async_trait;
 use time::OffsetDateTime;
 
 use super::Fault;
-use crate::domain::{Body, Kind, Message, MessageId, Place, Seq, Space, UserName};
+use crate::domain::{
+    Body, DeviceId, Kind, Message, MessageId, NameKey, Place, Seq, Space, UserName,
+};
+
+/// Devices that are remembered of a user. Those that came last stay.
+pub const DEVICES_PER_USER_MAX: usize = 32;
 
 /// Keeps logs: one per [`Place`], each with a dense `seq` from 1.
 ///
@@ -36,8 +41,20 @@ pub trait Store: Send + Sync + 'static {
     /// range that was asked for, and at least one if there is one.
     async fn page(&self, place: &Place, range: Range, limit: PageLimit) -> Result<Page, Fault>;
 
-    /// What was ever in a batch's `seen` of this name. Once vouched for, a name stays so.
-    async fn repute(&self, space: &Space, user: &UserName) -> Result<Repute, Fault>;
+    /// Whether a user of exactly this name was ever in a batch's `seen`.
+    async fn knows(&self, space: &Space, user: &UserName) -> Result<bool, Fault>;
+
+    /// Whether the back end ever vouched for a user whose name looks like this.
+    async fn is_vouched(&self, space: &Space, key: &NameKey) -> Result<bool, Fault>;
+
+    /// When a user was last seen with a device: the latest time of all that were in a `seen`. It may
+    /// forget devices, but not the last [`DEVICES_PER_USER_MAX`] of a user.
+    async fn last_seen(
+        &self,
+        space: &Space,
+        user: &UserName,
+        device: &DeviceId,
+    ) -> Result<Option<OffsetDateTime>, Fault>;
 
     /// Flushes what it holds and lets go of files and connections. Nothing is called after it.
     async fn close(&self);
@@ -46,21 +63,25 @@ pub trait Store: Send + Sync + 'static {
 /// What is stored in one transaction.
 #[derive(Clone, Debug, Default)]
 pub struct Batch {
-    /// Users who came. Known ones are no error.
+    /// Users who came or went. Known ones are no error.
     pub seen: Vec<Seen>,
     /// Messages, in the order in which they take their places.
     pub drafts: Vec<Draft>,
 }
 
-/// A user who came.
+/// A user who came or went.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Seen {
-    /// Into which world.
+    /// In which world.
     pub space: Space,
     /// By which name.
     pub user: UserName,
     /// Who says so.
     pub voucher: Voucher,
+    /// With what, if they said so.
+    pub device: Option<DeviceId>,
+    /// When they came or went.
+    pub at: OffsetDateTime,
 }
 
 /// Who says who somebody is.
@@ -72,15 +93,11 @@ pub enum Voucher {
     BackEnd,
 }
 
-/// What is known of a name.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum Repute {
-    /// Nobody of that name was ever here.
-    Unknown,
-    /// Guests were.
-    Guest,
-    /// A user of the back end was: no guest may be called so any more.
-    Vouched,
+impl Voucher {
+    /// Who vouches for somebody whose token has this mark of a guest's stay, or none.
+    pub fn of(guest: Option<&str>) -> Self {
+        if guest.is_some() { Self::Nobody } else { Self::BackEnd }
+    }
 }
 
 /// A message without its place in the log.

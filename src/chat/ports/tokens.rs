@@ -1,23 +1,28 @@
 //! The port of the engines that prove who somebody is.
 
-use std::time::Duration;
-
+use async_trait::async_trait;
 use time::OffsetDateTime;
 
 use super::Fault;
-use crate::domain::{Rejection, Space, SpacePattern, UserName};
+use crate::domain::{
+    Rejection, RoomName, RoomPattern, SignInId, Space, SpacePattern, Token, UserName,
+};
 
 /// Makes and checks tokens.
 ///
 /// # Guarantees
-/// - `check` accepts what `issue` made until its time is over, and nothing that it did not make.
+/// - `check` accepts what `issue` made until its time is over, and beyond that only what a key of the
+///   settings has signed.
+/// - `check` waits a bounded time at most, and only for a key that it does not know yet.
+/// - Who is a guest, and which sign-in a token belongs to, is believed only of what `issue` made.
 /// - A token's text is never part of an error or of the log.
+#[async_trait]
 pub trait Tokens: Send + Sync + 'static {
     /// What `token` proves at `now`, or [`Rejection::Unauthorized`] or [`Rejection::TokenExpired`].
-    fn check(&self, token: &str, now: OffsetDateTime) -> Result<Claims, Rejection>;
+    async fn check(&self, token: &Token, now: OffsetDateTime) -> Result<Claims, Rejection>;
 
     /// A token that proves `claims`.
-    fn issue(&self, claims: &Claims) -> Result<String, Fault>;
+    fn issue(&self, claims: &Claims) -> Result<Token, Fault>;
 }
 
 /// What a token proves.
@@ -25,30 +30,66 @@ pub trait Tokens: Send + Sync + 'static {
 pub struct Claims {
     /// Who.
     pub user: UserName,
+    /// How they are to be shown.
+    pub name: Option<Box<str>>,
     /// Until when.
     pub expires_at: OffsetDateTime,
     /// Which spaces it opens; all when there is none here.
     pub spaces: Vec<SpacePattern>,
+    /// Which rooms it opens.
+    pub rooms: Rooms,
+    /// Whether they may do what administrators may.
+    pub admin: bool,
     /// For a guest, the mark of the stay that it was given to: two guests may have the same name
     /// one after the other, and the first one's token is not the second one's.
-    pub guest: Option<String>,
+    pub guest: Option<Box<str>>,
+    /// The sign-in that it was made for, when a cookie carries it.
+    pub sign_in: Option<SignInId>,
+}
+
+/// Which rooms a token opens.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub enum Rooms {
+    /// All of them.
+    #[default]
+    All,
+    /// Those that one of these means.
+    Only(Vec<RoomPattern>),
 }
 
 impl Claims {
-    /// What a guest called `user` is given in `space` at `now`.
-    pub fn guest(
-        user: UserName,
-        space: &Space,
-        stay: String,
-        now: OffsetDateTime,
-        lifetime: Duration,
-    ) -> Self {
+    /// A user who may do what everybody may.
+    pub fn of(user: UserName, expires_at: OffsetDateTime) -> Self {
+        Self {
+            user,
+            name: None,
+            expires_at,
+            spaces: Vec::new(),
+            rooms: Rooms::All,
+            admin: false,
+            guest: None,
+            sign_in: None,
+        }
+    }
+
+    /// What a guest called `user` is given in `space`.
+    pub fn guest(user: UserName, space: &Space, stay: &str, expires_at: OffsetDateTime) -> Self {
         let only = SpacePattern::parse(space.as_raw()).into_iter().collect();
-        Self { user, expires_at: now + lifetime, spaces: only, guest: Some(stay) }
+        Self { spaces: only, guest: Some(stay.into()), ..Self::of(user, expires_at) }
     }
 
     /// Whether they open `space`.
     pub fn open(&self, space: &Space) -> bool {
         self.spaces.is_empty() || self.spaces.iter().any(|pattern| pattern.matches(space))
+    }
+}
+
+impl Rooms {
+    /// Whether `room` may be joined.
+    pub fn admit(&self, room: &RoomName) -> bool {
+        match self {
+            Self::All => true,
+            Self::Only(patterns) => patterns.iter().any(|pattern| pattern.matches(room)),
+        }
     }
 }

@@ -1,17 +1,17 @@
 //! Becoming somebody: the name, the welcome, the first rooms.
 
-use std::sync::Arc;
+use std::{collections::HashMap, sync::Arc};
 
-use super::{Identity, Session, unavailable};
+use super::{Identity, Session, auth::Absence, unavailable};
 use crate::{
     chat::{
-        Answer, Answerer,
+        Answer, Answerer, Devices,
         door::Claimed,
-        event::{Delivery, Event, RoomState, Welcome},
-        hub::{self, Cursor, Proof, Residence, Standing, Telling, Topic},
-        ports::{Claims, Seen, Voucher},
+        event::{Delivery, Event, RoomState, Visit, Welcome},
+        hub::{self, Cursor, Presence, Standing, Telling, Topic},
+        ports::{Claims, Rooms},
     },
-    domain::{CloseReason, Place, Rejection, RoomName, Seq, UserName},
+    domain::{CloseReason, DeviceId, Place, Rejection, RoomName, Seq, Token, UserName},
 };
 
 /// A room to come into, with the head that the client is told.
@@ -22,50 +22,82 @@ struct Entry {
     since: Option<Seq>,
 }
 
+/// Somebody who may come in, and everything that they are told then.
+pub(super) struct Arrival {
+    pub(super) claimed: Claimed,
+    device: Option<DeviceId>,
+    visit: Option<Visit>,
+    entries: Vec<Entry>,
+}
+
 impl Session {
-    /// `new user`: takes a name that nobody online has.
-    pub(super) async fn identify(&mut self, user: UserName, answer: Answerer) {
-        match self.prepare(user).await {
+    /// `new user`: takes a name that nobody has.
+    pub(super) async fn identify(
+        &mut self,
+        user: UserName,
+        device: Option<DeviceId>,
+        answer: Answerer,
+    ) {
+        match self.prepare_guest(user, device).await {
             Err(rejection) => answer(Err(rejection)),
-            Ok((claimed, entries)) => {
-                let (user, token) = (claimed.residence.user().clone(), claimed.token.clone());
-                answer(Ok(Answer::Identified { user, token: token.unwrap_or_default() }));
-                self.settle(claimed, entries).await;
+            Ok((token, arrival)) => {
+                let user = arrival.claimed.residence.user().clone();
+                answer(Ok(Answer::Identified { user, token }));
+                self.settle(arrival).await;
             }
         }
     }
 
     /// Everything that may be refused, before anything is seen of it.
-    async fn prepare(&self, user: UserName) -> Result<(Claimed, Vec<Entry>), Rejection> {
+    async fn prepare_guest(
+        &self,
+        user: UserName,
+        device: Option<DeviceId>,
+    ) -> Result<(Token, Arrival), Rejection> {
         if self.identity.is_some() {
             return Err(Rejection::AlreadyIdentified);
         }
-        let chat = &self.chat;
-        let (space, stay) = (&self.origin.space, chat.ids.secret());
-        let proof = Proof::NewGuest(stay.clone());
-        let residence = Residence::claim(&chat.hub, space, &user, proof)?;
-        chat.check_guest_name(space, &user).await?;
-        let lifetime = chat.rules.guest_lifetime;
-        let claims = Claims::guest(user, space, stay, chat.clock.now(), lifetime);
-        let token = chat.tokens.issue(&claims).map_err(|fault| unavailable(&fault))?;
-        let entries = self.entries().await?;
-        Ok((Claimed { residence, token: Some(token) }, entries))
+        let (residence, claims) = self.chat.claim_as_guest(&self.origin.space, user).await?;
+        let token = self.chat.tokens.issue(&claims).map_err(|fault| unavailable(&fault))?;
+        let claimed = Claimed { residence, claims, token: Some(token.clone()) };
+        let device = device.or_else(|| self.origin.device.clone());
+        Ok((token, self.prepare(claimed, device).await?))
+    }
+
+    /// The same for the bearer of a token.
+    pub(super) async fn prepare_user(&self, token: Token) -> Result<Arrival, Rejection> {
+        let claimed = self.chat.claim(&self.origin.space, token).await?;
+        self.prepare(claimed, self.origin.device.clone()).await
     }
 
     /// The bearer of a token comes in: as `new user`, but the name was claimed at the door.
     pub(in crate::chat) async fn arrive(&mut self, claimed: Claimed) {
-        match self.entries().await {
-            Ok(entries) => self.settle(claimed, entries).await,
+        match self.prepare(claimed, self.origin.device.clone()).await {
+            Ok(arrival) => self.settle(arrival).await,
             Err(_) => self.outbox.close(CloseReason::Fault),
         }
     }
 
-    /// The first rooms: home, and those that the client says it knows, with their heads.
-    async fn entries(&self) -> Result<Vec<Entry>, Rejection> {
+    async fn prepare(
+        &self,
+        claimed: Claimed,
+        device: Option<DeviceId>,
+    ) -> Result<Arrival, Rejection> {
+        let entries = self.entries(&claimed.claims.rooms).await?;
+        let visit = match &device {
+            Some(device) => Some(self.visit(claimed.residence.user(), device).await?),
+            None => None,
+        };
+        Ok(Arrival { claimed, device, visit, entries })
+    }
+
+    /// The first rooms: home, and those that the client says it knows, with their heads; but only
+    /// such as the token opens.
+    async fn entries(&self, open: &Rooms) -> Result<Vec<Entry>, Rejection> {
         let home = &self.origin.home;
         let others = self.origin.since.keys().filter(|room| *room != home);
         let mut entries = Vec::new();
-        for room in std::iter::once(home).chain(others) {
+        for room in std::iter::once(home).chain(others).filter(|room| open.admit(room)) {
             let (topic, head) = self.topic(room).await?;
             let since = self.origin.since.get(room).copied();
             entries.push(Entry { topic, room: room.clone(), head, since });
@@ -86,21 +118,39 @@ impl Session {
     }
 
     /// Is somebody from here on: welcome first, then what was missed, then what happens.
-    async fn settle(&mut self, claimed: Claimed, entries: Vec<Entry>) {
-        let Claimed { mut residence, token } = claimed;
-        let user = residence.user().clone();
-        let voucher = if token.is_some() { Voucher::Nobody } else { Voucher::BackEnd };
-        let space = self.origin.space.clone();
-        self.chat.journal.saw(Seen { space, user: user.clone(), voucher }).await;
-        let rooms = entries.iter().map(room_state).collect();
+    pub(super) async fn settle(&mut self, arrival: Arrival) {
+        let Arrival { claimed, device, visit, entries } = arrival;
+        let Claimed { mut residence, claims, token } = claimed;
+        let absence = self.note_arrival(&claims, device.clone()).await;
         let (connection, node) = (self.registration.id(), self.chat.rules.node.clone());
-        let welcome = Welcome { user, token, connection, node, rooms };
+        let rooms = entries.iter().map(room_state).collect();
+        let Claims { user, name, expires_at, admin, sign_in, .. } = claims.clone();
+        let welcome =
+            Welcome { user, name, admin, token, expires_at, visit, connection, node, rooms };
         hub::send(&self.outbox, &Delivery::new(Event::Welcome(welcome)));
-        residence.open(connection, Arc::clone(&self.outbox));
-        self.identity = Some(Identity::of(residence));
+        let rights = self.rights(claims);
+        let outbox = Arc::clone(&self.outbox);
+        let others = residence.open(Presence { connection, outbox, device, sign_in });
+        if self.chat.rules.devices == Devices::Newest {
+            hub::end(others, CloseReason::Replaced);
+        }
+        self.identity =
+            Some(Identity { rooms: HashMap::new(), rights, _absence: absence, residence });
         for entry in entries {
             self.come_in(entry).await;
         }
+    }
+
+    /// Has it written down that the user came, and later that they went with the device.
+    async fn note_arrival(
+        &self,
+        claims: &Claims,
+        device: Option<DeviceId>,
+    ) -> Option<Box<Absence>> {
+        let seen = self.chat.seen(&self.origin.space, claims, device);
+        self.chat.hub.saw(&seen);
+        self.chat.journal.saw(seen.clone()).await;
+        seen.device.is_some().then(|| Box::new(Absence::of(&self.chat, seen)))
     }
 
     async fn come_in(&mut self, entry: Entry) {

@@ -4,10 +4,13 @@
 //! the previous message to be on disk: order is kept by the journal, and answers come when they are
 //! true. Dropping the session is leaving.
 
+mod auth;
 mod history;
 mod identify;
 mod post;
 mod rooms;
+#[cfg(test)]
+mod tests;
 
 use std::{
     collections::{BTreeMap, HashMap},
@@ -16,12 +19,13 @@ use std::{
 
 use tracing::error;
 
+use self::auth::{Absence, Rights};
 use super::{
     Answerer, Chat, Request,
     hub::{Attachment, Registration, Residence},
     ports::{Fault, Outbox},
 };
-use crate::domain::{CloseReason, Pace, Rejection, RoomName, Seq, Space, UserName};
+use crate::domain::{CloseReason, DeviceId, Pace, Rejection, RoomName, Seq, Space, UserName};
 
 /// See the module.
 #[must_use = "the connection leaves when this is dropped"]
@@ -50,6 +54,8 @@ pub(super) struct Origin {
     pub(super) home: RoomName,
     /// The last message that the client has, per room.
     pub(super) since: BTreeMap<RoomName, Seq>,
+    /// The device that it is on, if it says so.
+    pub(super) device: Option<DeviceId>,
 }
 
 /// Who the session is, and where.
@@ -57,6 +63,9 @@ pub(super) struct Origin {
 pub(super) struct Identity {
     // Rooms first: they are left before the name is given back.
     pub(super) rooms: HashMap<RoomName, Attachment>,
+    pub(super) rights: Rights,
+    // Before the name, whose last word it is.
+    _absence: Option<Box<Absence>>,
     pub(super) residence: Residence,
 }
 
@@ -79,8 +88,12 @@ impl Session {
 
     /// Takes one request. `answer` is called exactly once, for a message when it is on disk.
     pub async fn on(&mut self, request: Request, answer: Answerer) {
+        if let Err(rejection) = self.may_go_on() {
+            return answer(Err(rejection));
+        }
         match request {
-            Request::Identify { user } => self.identify(user, answer).await,
+            Request::Identify { user, device } => self.identify(user, device, answer).await,
+            Request::Auth { token } => self.auth(token, answer).await,
             Request::Send(post) => self.send(post, answer).await,
             Request::GroupChat(post) => self.group_chat(post, answer).await,
             Request::SingleChat { to, body, id } => self.single_chat(to, body, id, answer).await,
@@ -110,6 +123,19 @@ impl Session {
         self.identity.as_ref().ok_or(Rejection::NotIdentified)
     }
 
+    /// Whether anything is taken from the client any more. If not, the end is on its way.
+    fn may_go_on(&self) -> Result<(), Rejection> {
+        if self.outbox.is_revoked() {
+            return Err(Rejection::Unauthorized);
+        }
+        match &self.identity {
+            Some(identity) if identity.rights.expires_at <= self.chat.clock.now() => {
+                Err(Rejection::TokenExpired)
+            }
+            Some(_) | None => Ok(()),
+        }
+    }
+
     /// The room that is meant.
     fn room_or_home(&self, room: Option<RoomName>) -> RoomName {
         room.unwrap_or_else(|| self.origin.home.clone())
@@ -122,11 +148,6 @@ impl Session {
 }
 
 impl Identity {
-    /// Whoever claimed the name, in no room yet.
-    fn of(residence: Residence) -> Self {
-        Self { rooms: HashMap::new(), residence }
-    }
-
     fn user(&self) -> &UserName {
         self.residence.user()
     }

@@ -5,7 +5,7 @@ use crate::{
     chat::{
         Answer, Answerer, RoomPost,
         journal::{Done, Entry},
-        ports::{Draft, Repute},
+        ports::Draft,
     },
     domain::{Body, Conversation, Kind, MessageId, Place, Rejection, UserName},
 };
@@ -65,8 +65,8 @@ impl Session {
         let online = chat.hub.is_online(space, to);
         // Whoever left just now may not be in the store yet.
         if !chat.hub.knows(space, to) {
-            let repute = chat.store.repute(space, to).await;
-            if repute.map_err(|fault| unavailable(&fault))? == Repute::Unknown {
+            let known = chat.store.knows(space, to).await;
+            if !known.map_err(|fault| unavailable(&fault))? {
                 return Err(Rejection::NoSuchUser);
             }
         }

@@ -23,7 +23,11 @@ const REPLAY: PageLimit =
 impl Session {
     pub(super) async fn join(&mut self, room: Option<RoomName>, since: Option<Seq>) -> Reply {
         let room = self.room_or_home(room);
-        let rooms = &self.identity()?.rooms;
+        let identity = self.identity()?;
+        if !identity.rights.rooms.admit(&room) {
+            return Err(Rejection::RoomForbidden);
+        }
+        let rooms = &identity.rooms;
         let standing = if room == self.origin.home { Standing::Home } else { Standing::Visit };
         match rooms.get(&room) {
             Some(here) if since.is_none() => {

@@ -1,5 +1,6 @@
 //! What every engine that keeps must do: the guarantees of [`Store`], one function each.
 
+mod users;
 mod words;
 
 use bytes::Bytes;
@@ -7,8 +8,10 @@ use futures_util::future::join_all;
 use time::{Duration, OffsetDateTime};
 
 use crate::{
-    chat::ports::{Batch, Draft, Outcome, PageLimit, Range, Repute, Seen, Store, Voucher},
-    domain::{Body, Conversation, Kind, Place, RoomName, Seq, Space},
+    chat::ports::{
+        Batch, DEVICES_PER_USER_MAX, Draft, Outcome, PageLimit, Range, Seen, Store, Voucher,
+    },
+    domain::{Body, Conversation, DeviceId, Kind, Place, RoomName, Seq, Space},
 };
 
 pub(crate) use self::words::*;
@@ -32,8 +35,10 @@ pub(crate) async fn store_contract<S: Store>(open: impl AsyncFn() -> S) {
     a_page_is_bounded_in_bytes_and_attachments(&open().await).await;
     many_places_in_a_batch_are_kept_apart(&open().await).await;
     a_big_batch_is_stored_whole(&open().await).await;
-    a_user_who_came_is_known_in_that_space(&open().await).await;
-    a_name_that_was_vouched_for_stays_so(&open().await).await;
+    users::a_user_who_came_is_known_in_that_space(&open().await).await;
+    users::a_name_that_was_vouched_for_stays_so(&open().await).await;
+    users::a_device_is_known_with_the_time_it_was_last_seen(&open().await).await;
+    users::of_many_devices_the_last_ones_are_kept(&open().await).await;
     reads_and_commits_may_come_at_the_same_time(&open().await).await;
     store_is_closed(&open().await).await;
 }
@@ -296,42 +301,6 @@ async fn a_big_batch_is_stored_whole(store: &dyn Store) {
     assert_eq!(commit(store, drafts).await, expected);
 }
 
-async fn a_user_who_came_is_known_in_that_space(store: &dyn Store) {
-    let (root, shop) = (Space::root(), Space::from_raw("/shop"));
-    assert!(!knows(store, &root, "ann").await);
-    let seen = vec![guest(&root, "ann"), guest(&root, "ann")];
-    store.commit(&Batch { seen, drafts: Vec::new() }).await.unwrap();
-    let seen = vec![guest(&root, "ann"), guest(&shop, "bob")];
-    store.commit(&Batch { seen, drafts: vec![draft("lobby", "1", "0")] }).await.unwrap();
-    assert!(knows(store, &root, "ann").await);
-    assert!(knows(store, &shop, "bob").await);
-    for (space, name) in [(&shop, "ann"), (&root, "bob"), (&root, "Ann"), (&root, "author")] {
-        assert!(!knows(store, space, name).await, "{name} in {space}");
-    }
-    let many = (0..600).map(|n| guest(&root, &format!("user {n}"))).collect();
-    store.commit(&Batch { seen: many, drafts: Vec::new() }).await.unwrap();
-    for n in [0, 255, 256, 599] {
-        assert!(knows(store, &root, &format!("user {n}")).await);
-    }
-}
-
-async fn a_name_that_was_vouched_for_stays_so(store: &dyn Store) {
-    let root = Space::root();
-    let repute = async || store.repute(&root, &user("ann")).await.unwrap();
-    let saw = async |seen| {
-        store.commit(&Batch { seen: vec![seen], drafts: Vec::new() }).await.unwrap();
-    };
-    assert_eq!(repute().await, Repute::Unknown);
-    saw(guest(&root, "ann")).await;
-    assert_eq!(repute().await, Repute::Guest);
-    saw(Seen { voucher: Voucher::BackEnd, ..guest(&root, "ann") }).await;
-    assert_eq!(repute().await, Repute::Vouched);
-    saw(guest(&root, "ann")).await;
-    assert_eq!(repute().await, Repute::Vouched);
-    assert_eq!(store.repute(&root, &user("bob")).await.unwrap(), Repute::Unknown);
-}
-
-/// Whatever a read finds, it finds a whole run from 1, and what was committed before it began.
 async fn reads_and_commits_may_come_at_the_same_time(store: &dyn Store) {
     let write = async |room: &str| {
         for n in 0..20 {

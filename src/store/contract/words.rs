@@ -3,7 +3,7 @@
 use time::{Duration, OffsetDateTime};
 
 use crate::{
-    chat::ports::{Batch, Draft, Outcome, PageLimit, Range, Repute, Seen, Store, Voucher},
+    chat::ports::{Batch, Draft, Outcome, PageLimit, Range, Seen, Store, Voucher},
     domain::{Body, Conversation, Kind, Message, MessageId, Place, RoomName, Seq, Space, UserName},
 };
 
@@ -85,10 +85,16 @@ pub(crate) async fn log(store: &dyn Store, place: &Place) -> Vec<Message> {
 }
 
 pub(crate) async fn knows(store: &dyn Store, space: &Space, name: &str) -> bool {
-    store.repute(space, &user(name)).await.unwrap() != Repute::Unknown
+    store.knows(space, &user(name)).await.unwrap()
 }
 
 /// Somebody whom nobody vouches for.
 pub(crate) fn guest(space: &Space, name: &str) -> Seen {
-    Seen { space: space.clone(), user: user(name), voucher: Voucher::Nobody }
+    Seen {
+        space: space.clone(),
+        user: user(name),
+        voucher: Voucher::Nobody,
+        device: None,
+        at: time(1),
+    }
 }

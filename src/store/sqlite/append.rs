@@ -11,7 +11,7 @@ use std::{
 };
 
 use sqlx::{
-    Arguments, Row,
+    Arguments, Connection as _, Row,
     error::BoxDynError,
     sqlite::{SqliteArguments, SqliteConnection, SqliteRow},
 };
@@ -23,14 +23,30 @@ use super::{
 };
 use crate::{
     chat::ports::{Batch, Draft, Outcome, Seen, Voucher},
-    domain::{Place, Seq},
+    domain::{DeviceId, Place, Seq, UserName},
 };
 
 pub(super) const REMEMBER_USERS: Statement = Statement {
-    before: "INSERT INTO user (space, name, vouched) SELECT * FROM",
-    row: "(?,?,?)",
+    before: "INSERT INTO user (space, name, vouched, key) SELECT * FROM",
+    row: "(?,?,?,?)",
     after: "WHERE column1 IS NOT NULL \
         ON CONFLICT DO UPDATE SET vouched = 1 WHERE excluded.vouched > user.vouched",
+};
+
+pub(super) const REMEMBER_DEVICES: Statement = Statement {
+    before: "INSERT INTO device (space, user, id, seen) SELECT * FROM",
+    row: "(?,?,?,?)",
+    after: "WHERE column1 IS NOT NULL \
+        ON CONFLICT DO UPDATE SET seen = excluded.seen WHERE excluded.seen > device.seen",
+};
+
+// The limit is `DEVICES_PER_USER_MAX`; CROSS JOIN as below.
+pub(super) const FORGET_DEVICES: Statement = Statement {
+    before: "DELETE FROM device WHERE (space, user, id) IN (SELECT space, user, id FROM \
+        (SELECT space, user, id, row_number() OVER \
+            (PARTITION BY space, user ORDER BY seen DESC, id) AS place FROM",
+    row: "(?,?)",
+    after: "CROSS JOIN device ON space = column1 AND user = column2) WHERE place > 32)",
 };
 
 // CROSS JOIN keeps the order: for each row here, a search there.
@@ -82,13 +98,7 @@ pub(super) async fn append(
 ) -> Result<Vec<Outcome>, sqlx::Error> {
     let Batch { seen, drafts } = batch;
     let mut transaction = Transaction::begin(connection);
-    let bind_user = |arguments: &mut SqliteArguments, seen: &Seen| {
-        let Seen { space, user, voucher } = seen;
-        arguments.add(space.as_raw())?;
-        arguments.add(user.as_raw())?;
-        arguments.add(*voucher == Voucher::BackEnd)
-    };
-    transaction.put(REMEMBER_USERS, seen, bind_user).await?;
+    remember(&mut transaction, seen).await?;
 
     let places = unique(drafts.iter().map(|draft| &draft.place));
     let mut logs = find_logs(&mut transaction, &places).await?;
@@ -102,6 +112,46 @@ pub(super) async fn append(
     write(&mut transaction, &stored, &logs).await?;
     transaction.commit().await?;
     Ok(outcomes)
+}
+
+/// Writes down who came or went, and with what.
+async fn remember(transaction: &mut Transaction<'_>, seen: &[Seen]) -> Result<(), sqlx::Error> {
+    let bind_user = |arguments: &mut SqliteArguments, seen: &Seen| {
+        let Seen { space, user, voucher, device: _, at: _ } = seen;
+        arguments.add(space.as_raw())?;
+        arguments.add(user.as_raw())?;
+        arguments.add(*voucher == Voucher::BackEnd)?;
+        arguments.add(user.key().as_raw())
+    };
+    transaction.put(REMEMBER_USERS, seen, bind_user).await?;
+    let with_device: Vec<_> =
+        seen.iter().filter_map(|seen| Some((seen, seen.device.as_ref()?))).collect();
+    let bind_device = |arguments: &mut SqliteArguments, (seen, device): &(&Seen, &DeviceId)| {
+        arguments.add(seen.space.as_raw())?;
+        arguments.add(seen.user.as_raw())?;
+        arguments.add(device.as_raw())?;
+        arguments.add(row::millis(seen.at))
+    };
+    transaction.put(REMEMBER_DEVICES, &with_device, bind_device).await?;
+    let bind_name = |arguments: &mut SqliteArguments, (seen, _): &(&Seen, &DeviceId)| {
+        arguments.add(seen.space.as_raw())?;
+        arguments.add(seen.user.as_raw())
+    };
+    transaction.put(FORGET_DEVICES, &with_device, bind_name).await
+}
+
+/// Fills in the keys of names that were written down before there were keys.
+pub(super) async fn add_keys(connection: &mut SqliteConnection) -> Result<(), sqlx::Error> {
+    let names: Vec<String> = sqlx::query_scalar("SELECT DISTINCT name FROM user WHERE key = ''")
+        .fetch_all(&mut *connection)
+        .await?;
+    let mut transaction = connection.begin().await?;
+    for name in names {
+        let key = UserName::from_raw(&name).key();
+        let update = sqlx::query("UPDATE user SET key = ? WHERE name = ? AND key = ''");
+        update.bind(key.as_raw()).bind(&name).execute(&mut *transaction).await?;
+    }
+    transaction.commit().await
 }
 
 async fn find_logs<'a>(

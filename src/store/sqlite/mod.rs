@@ -30,11 +30,12 @@ use sqlx::{
         SqliteSynchronous,
     },
 };
+use time::OffsetDateTime;
 
 use self::writer::Writer;
 use crate::{
-    chat::ports::{Batch, Fault, Outcome, Page, PageLimit, Range, Repute, Store},
-    domain::{Place, Seq, Space, UserName},
+    chat::ports::{Batch, Fault, Outcome, Page, PageLimit, Range, Store},
+    domain::{DeviceId, NameKey, Place, Seq, Space, UserName},
 };
 
 /// Connections that read. One more reader waits for one of them.
@@ -135,6 +136,7 @@ impl SqliteStore {
         migrate(&mut connection)
             .await
             .map_err(|source| OpenError::Migration { path: path.clone(), source })?;
+        append::add_keys(&mut connection).await.map_err(cannot)?;
         let readers = SqlitePoolOptions::new()
             .max_connections(READERS_MAX)
             .test_before_acquire(false)
@@ -170,9 +172,24 @@ impl Store for SqliteStore {
         page.map_err(|error| Fault::new("reading a page from SQLite", error))
     }
 
-    async fn repute(&self, space: &Space, user: &UserName) -> Result<Repute, Fault> {
-        let repute = read::repute(&self.readers, space, user).await;
-        repute.map_err(|error| Fault::new("looking for a user in SQLite", error))
+    async fn knows(&self, space: &Space, user: &UserName) -> Result<bool, Fault> {
+        let known = read::knows(&self.readers, space, user).await;
+        known.map_err(|error| Fault::new("looking for a user in SQLite", error))
+    }
+
+    async fn is_vouched(&self, space: &Space, key: &NameKey) -> Result<bool, Fault> {
+        let vouched = read::is_vouched(&self.readers, space, key).await;
+        vouched.map_err(|error| Fault::new("looking for a name in SQLite", error))
+    }
+
+    async fn last_seen(
+        &self,
+        space: &Space,
+        user: &UserName,
+        device: &DeviceId,
+    ) -> Result<Option<OffsetDateTime>, Fault> {
+        let seen = read::last_seen(&self.readers, space, user, device).await;
+        seen.map_err(|error| Fault::new("looking for a device in SQLite", error))
     }
 
     /// The writer goes last: the last connection to close empties the write-ahead log into the

@@ -2,11 +2,12 @@
 
 use futures_util::TryStreamExt as _;
 use sqlx::{Row, SqlitePool};
+use time::OffsetDateTime;
 
 use super::row;
 use crate::{
-    chat::ports::{Page, PageLimit, Range, Repute},
-    domain::{Place, Seq, Space, UserName},
+    chat::ports::{Page, PageLimit, Range},
+    domain::{DeviceId, NameKey, Place, Seq, Space, UserName},
 };
 
 const HEAD: &str =
@@ -22,7 +23,11 @@ const NEWEST_BEFORE: &str = "SELECT seq, at, kind, body, attachments, author, id
         WHERE space = ? AND kind = ? AND one = ? AND other = ?) \
     AND seq < ? ORDER BY seq DESC LIMIT ?";
 
-const REPUTE: &str = "SELECT vouched FROM user WHERE space = ? AND name = ?";
+const KNOWS: &str = "SELECT 1 FROM user WHERE space = ? AND name = ?";
+
+const IS_VOUCHED: &str = "SELECT 1 FROM user WHERE space = ? AND key = ? AND vouched = 1 LIMIT 1";
+
+const LAST_SEEN: &str = "SELECT seen FROM device WHERE space = ? AND user = ? AND id = ?";
 
 pub(super) async fn head(readers: &SqlitePool, place: &Place) -> Result<Seq, sqlx::Error> {
     let (space, kind, one, other) = row::key(place);
@@ -63,15 +68,31 @@ pub(super) async fn page(
     Ok(page)
 }
 
-pub(super) async fn repute(
+pub(super) async fn knows(
     readers: &SqlitePool,
     space: &Space,
     user: &UserName,
-) -> Result<Repute, sqlx::Error> {
-    let query = sqlx::query_scalar(REPUTE).bind(space.as_raw()).bind(user.as_raw());
-    Ok(match query.fetch_optional(readers).await? {
-        None => Repute::Unknown,
-        Some(false) => Repute::Guest,
-        Some(true) => Repute::Vouched,
-    })
+) -> Result<bool, sqlx::Error> {
+    let query = sqlx::query(KNOWS).bind(space.as_raw()).bind(user.as_raw());
+    Ok(query.fetch_optional(readers).await?.is_some())
+}
+
+pub(super) async fn is_vouched(
+    readers: &SqlitePool,
+    space: &Space,
+    key: &NameKey,
+) -> Result<bool, sqlx::Error> {
+    let query = sqlx::query(IS_VOUCHED).bind(space.as_raw()).bind(key.as_raw());
+    Ok(query.fetch_optional(readers).await?.is_some())
+}
+
+pub(super) async fn last_seen(
+    readers: &SqlitePool,
+    space: &Space,
+    user: &UserName,
+    device: &DeviceId,
+) -> Result<Option<OffsetDateTime>, sqlx::Error> {
+    let query = sqlx::query_scalar(LAST_SEEN).bind(space.as_raw()).bind(user.as_raw());
+    let seen = query.bind(device.as_raw()).fetch_optional(readers).await?;
+    seen.map(row::time).transpose()
 }

@@ -55,7 +55,7 @@ pub(super) fn millis(at: OffsetDateTime) -> i64 {
     i64::try_from(millis).unwrap_or(i64::MAX)
 }
 
-fn time(millis: i64) -> Result<OffsetDateTime, sqlx::Error> {
+pub(super) fn time(millis: i64) -> Result<OffsetDateTime, sqlx::Error> {
     let nanos = i128::from(millis) * NANOS_PER_MILLI;
     OffsetDateTime::from_unix_timestamp_nanos(nanos).map_err(damaged)
 }

@@ -237,6 +237,8 @@ async fn no_statement_of_a_commit_reads_a_whole_table() {
     let store = open(&directory).await;
     let statements = [
         append::REMEMBER_USERS,
+        append::REMEMBER_DEVICES,
+        append::FORGET_DEVICES,
         append::FIND_LOGS,
         append::OPEN_LOGS,
         append::FIND_FIRSTS,

@@ -90,15 +90,16 @@ fn only<'a>(query: &'a str, name: &str) -> Only<'a> {
     }
 }
 
-/// What is left of a query for the door: the engine's own parameters are taken out.
+/// What is left of a query for the door: the engine's own parameters are taken out, and the token, which
+/// is kept apart.
 pub(super) fn own_words(query: &str) -> Box<str> {
-    let engine = ["EIO=", "transport=", "sid=", "t=", "b64=", "j="];
+    let engine = ["EIO=", "transport=", "sid=", "t=", "b64=", "j=", "token="];
     let ours = query.split('&').filter(|it| !engine.iter().any(|name| it.starts_with(name)));
     ours.collect::<Vec<_>>().join("&").into()
 }
 
 /// The protocol's own refusals, with the official server's numbers.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[derive(Clone, Debug, PartialEq, Eq)]
 pub(super) enum Refusal {
     /// Neither polling nor WebSocket.
     TransportUnknown,
@@ -116,6 +117,8 @@ pub(super) enum Refusal {
     TooSlow,
     /// Another version of the WebSocket protocol than 13.
     WebSocketVersion,
+    /// What the protocol has no number for.
+    Ours(Rejection),
 }
 
 impl Refusal {
@@ -138,6 +141,7 @@ impl Refusal {
 
     /// The answer for the client.
     pub(super) fn into_response(self) -> Response<Body> {
+        let upgrade_required = self == Self::WebSocketVersion;
         let (status, code, message) = match self {
             Self::TransportUnknown => (StatusCode::BAD_REQUEST, 0, "Transport unknown"),
             Self::SessionUnknown => (StatusCode::BAD_REQUEST, 1, "Session ID unknown"),
@@ -149,9 +153,10 @@ impl Refusal {
             Self::TooLarge => (StatusCode::PAYLOAD_TOO_LARGE, 3, "Payload too large"),
             Self::TooSlow => (StatusCode::REQUEST_TIMEOUT, 3, "Request timeout"),
             Self::WebSocketVersion => (StatusCode::UPGRADE_REQUIRED, 3, "Upgrade required"),
+            Self::Ours(rejection) => return rejected(&rejection),
         };
         let mut response = json(status, &json!({ "code": code, "message": message }));
-        if self == Self::WebSocketVersion {
+        if upgrade_required {
             let supported = HeaderValue::from_static("13");
             response.headers_mut().insert(http::header::SEC_WEBSOCKET_VERSION, supported);
         }
@@ -231,7 +236,7 @@ mod tests {
     #[test]
     fn the_engines_own_parameters_do_not_reach_the_door() {
         let query = "token=abc&EIO=3&transport=polling&t=NxY&b64=1&room=a%20b";
-        assert_eq!(&*own_words(query), "token=abc&room=a%20b");
+        assert_eq!(&*own_words(query), "room=a%20b");
         assert_eq!(&*own_words("EIO=4&transport=websocket"), "");
     }
 }

@@ -91,6 +91,11 @@ impl Inbox {
         self.changed.notify_one();
     }
 
+    /// Whether nothing more goes in.
+    pub(super) fn is_over(&self) -> bool {
+        self.lock().phase == Phase::Over
+    }
+
     /// Waits until CONNECT is answered. `false` when it never will be.
     pub(super) async fn begun(&self) -> bool {
         loop {

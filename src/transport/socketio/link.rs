@@ -5,17 +5,20 @@
 //! polling requests under the engine and the seats above it all hold the same one.
 
 use std::{
+    fmt,
     pin::pin,
     sync::{
-        Arc, Mutex, MutexGuard, PoisonError, Weak,
+        Arc, Mutex, MutexGuard, OnceLock, PoisonError, Weak,
         atomic::{AtomicU8, Ordering},
     },
+    time::Duration,
 };
 
 use futures_util::task::AtomicWaker;
 use tokio::sync::Notify;
 
 use super::{
+    FLUSH_WAIT_MAX, PROMPT_FLUSH_WAIT_MAX,
     engine::Socket,
     gate::Version,
     gauge::{Full, Incoming, Outgoing},
@@ -24,8 +27,9 @@ use super::{
     seat::Seat,
 };
 use crate::{
-    domain::{CloseReason, Limits},
+    domain::{CloseReason, Limits, Rejection, Token},
     tasks::Tasks,
+    wire::code::{self, Reconnect},
 };
 
 /// How far the end of a session has come. It only ever goes on.
@@ -56,14 +60,24 @@ impl Fate {
     }
 }
 
+/// What the first request of a session said.
+pub(super) struct Words {
+    /// The protocol that the client speaks.
+    pub(super) version: Version,
+    /// Its query, without what the engine understands.
+    pub(super) query: Box<str>,
+    /// Its token, or why it cannot be read.
+    pub(super) carried: Result<Option<Token>, Rejection>,
+}
+
 /// See the module.
-#[derive(Debug)]
 pub(super) struct Link {
-    version: Version,
-    query: Box<str>,
+    words: Words,
     limits: Arc<Limits>,
     tasks: Tasks,
     fate: AtomicU8,
+    /// Why it ends, once it does.
+    reason: OnceLock<CloseReason>,
     outgoing: Outgoing,
     incoming: Incoming,
     /// Who reads the WebSocket.
@@ -81,15 +95,15 @@ pub(super) struct Link {
 impl Link {
     /// A link that nothing uses yet.
     pub(super) fn new(
-        (version, query): (Version, Box<str>),
+        words: Words,
         (limits, tasks): (Arc<Limits>, Tasks),
         polled: Option<Box<Polled>>,
         registration: Registration,
     ) -> Self {
         Self {
-            version,
-            query,
+            words,
             fate: AtomicU8::new(Fate::Open as u8),
+            reason: OnceLock::new(),
             outgoing: Outgoing::new(limits.outbox_bytes_max.get()),
             incoming: Incoming::new(limits.inbox_requests_max.get(), limits.frame_bytes_max.get()),
             limits,
@@ -110,12 +124,12 @@ impl Link {
 
     /// The protocol that the client speaks.
     pub(super) fn version(&self) -> Version {
-        self.version
+        self.words.version
     }
 
-    /// What the client said in the address of its first request.
-    pub(super) fn query(&self) -> &str {
-        &self.query
+    /// What the client said in its first request.
+    pub(super) fn words(&self) -> &Words {
+        &self.words
     }
 
     /// How far everything may grow.
@@ -146,6 +160,13 @@ impl Link {
     /// Moves the end on to `fate`. Answers how far it had come before.
     fn advance(&self, fate: Fate) -> Fate {
         Fate::from_raw(self.fate.fetch_max(fate as u8, Ordering::SeqCst))
+    }
+}
+
+// What the client said is nothing for a log.
+impl fmt::Debug for Link {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Link").field("fate", &self.fate()).finish_non_exhaustive()
     }
 }
 
@@ -222,7 +243,35 @@ impl Link {
         for seat in self.seats() {
             seat.say_closing(reason);
         }
+        self.finish(reason);
+    }
+
+    /// Ends the session when its client was told.
+    pub(super) fn finish(self: &Arc<Self>, reason: CloseReason) {
+        self.reason.get_or_init(|| reason);
         self.settle(Fate::Closing);
+    }
+
+    /// How long what is queued may take once the end has begun.
+    pub(super) fn flush_wait(&self) -> Duration {
+        let prompt = self.reason.get().is_some_and(|reason| reason.is_prompt());
+        if prompt { PROMPT_FLUSH_WAIT_MAX } else { FLUSH_WAIT_MAX }
+    }
+
+    /// Whether the client was told to stay away: it ends the session itself when it has heard so. What it
+    /// was told last is a packet of the engine's, which nobody counts, so we wait for it to go.
+    pub(super) fn goes_by_itself(&self) -> bool {
+        let stays_away = |reason| code::close(reason).reconnect == Reconnect::No;
+        self.reason.get().copied().is_some_and(stays_away)
+    }
+
+    /// Waits until the client has what was sent before the end.
+    pub(super) async fn told(&self) {
+        if self.goes_by_itself() {
+            self.wait_until(|it| it.fate() == Fate::Cut).await;
+        } else {
+            self.flushed().await;
+        }
     }
 
     /// Ends the session at once.
@@ -244,7 +293,8 @@ impl Link {
         self.reader.wake();
         self.writer.wake();
         self.changed.notify_waiters();
-        if before < Fate::Closing && self.polled().is_some_and(Polled::is_polling) {
+        let by_us = self.goes_by_itself() || self.polled().is_some_and(Polled::is_polling);
+        if before < Fate::Closing && by_us {
             self.tasks.spawn("socketio close", Arc::clone(self).hang_up());
         }
     }

@@ -14,8 +14,7 @@ use socketioxide::socket::Sid;
 use tokio::time::{MissedTickBehavior, interval};
 
 use super::{
-    gate::Version,
-    link::{Fate, Link},
+    link::{Fate, Link, Words},
     polling::Polled,
 };
 use crate::{
@@ -61,7 +60,7 @@ impl Links {
     /// Makes a link for a new session.
     pub(super) fn begin(
         self: &Arc<Self>,
-        door: (Version, Box<str>),
+        words: Words,
         house: (Arc<Limits>, Tasks),
         polled: Option<Box<Polled>>,
     ) -> Arc<Link> {
@@ -71,7 +70,7 @@ impl Links {
         self.living.fetch_add(1, Ordering::Relaxed);
         let (links, living) = (Arc::clone(self), AtomicBool::new(true));
         let registration = Registration { links, number, sid: OnceLock::new(), living };
-        let link = Arc::new(Link::new(door, house, polled, registration));
+        let link = Arc::new(Link::new(words, house, polled, registration));
         state.all.insert(number, Arc::downgrade(&link));
         link
     }

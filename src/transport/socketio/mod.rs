@@ -10,7 +10,6 @@
 //! Engine.IO session ids are passwords: whoever knows one can speak as its owner. They stay in this
 //! folder and are never logged.
 
-mod cors;
 mod eio3;
 mod engine;
 mod gate;
@@ -40,7 +39,7 @@ use http::{Request, Response, StatusCode};
 use self::{
     engine::Engine,
     gate::{Ask, Refusal, Version},
-    link::Link,
+    link::{Link, Words},
     links::Links,
     polling::Polled,
     spaces::Spaces,
@@ -49,17 +48,28 @@ use crate::{
     chat::Chat,
     domain::{Limits, Rejection, SpacePattern},
     tasks::Tasks,
-    transport::origin::Origins,
+    transport::{
+        cors,
+        credentials::{self, QueryTokens},
+        origin::Origins,
+        subprotocol::Offer,
+    },
 };
 
 /// How long a client that is told `closing` may take to fetch what was sent before.
 const FLUSH_WAIT_MAX: Duration = Duration::from_secs(2);
+/// The same for a client that may not stay: it is gone within a second.
+const PROMPT_FLUSH_WAIT_MAX: Duration = Duration::from_millis(700);
+
+/// The methods that there are.
+const METHODS: &str = "GET, POST, OPTIONS";
 
 /// Everything under `/socket.io/`.
 #[derive(Clone)]
 pub struct SocketIoTransport {
     engine: Engine,
     origins: Arc<Origins>,
+    in_query: QueryTokens,
     shared: Arc<Shared>,
 }
 
@@ -78,6 +88,7 @@ impl SocketIoTransport {
         chat: Arc<Chat>,
         spaces: &[SpacePattern],
         origins: Arc<Origins>,
+        in_query: QueryTokens,
         tasks: Tasks,
     ) -> Self {
         let limits = Arc::new(chat.limits().clone());
@@ -87,7 +98,7 @@ impl SocketIoTransport {
         tasks.spawn("socketio links", links::tend(Arc::clone(&links), tasks.clone()));
         let shared = Arc::new(Shared { chat, limits, links, spaces: spaces_open, tasks });
         namespace::open(&io, &shared, spaces);
-        Self { engine, origins, shared }
+        Self { engine, origins, in_query, shared }
     }
 
     /// Answers any request for a path under `/socket.io/`.
@@ -96,7 +107,7 @@ impl SocketIoTransport {
             Ok(origin) => origin,
             Err(rejection) => return gate::rejected(&rejection),
         };
-        let mut response = match cors::preflight(&request) {
+        let mut response = match cors::preflight(&request, METHODS) {
             Some(response) => response,
             None => self.dispatch(request).await.unwrap_or_else(Refusal::into_response),
         };
@@ -118,9 +129,9 @@ impl SocketIoTransport {
         }
         match ask {
             Ask::Open(version) => {
-                let query = gate::own_words(query);
+                let words = self.words(version, &request, Offer::default());
                 drop(request);
-                self.open(version, query).await
+                self.open(words).await
             }
             Ask::Connect(version) => self.connect(version, request),
             Ask::Poll(sid) => {
@@ -132,10 +143,18 @@ impl SocketIoTransport {
         }
     }
 
+    /// What the first request of a session says. Whether its token is good is seen at the door of each
+    /// space.
+    fn words(&self, version: Version, request: &Request<Body>, offer: Offer) -> Words {
+        let query = request.uri().query().unwrap_or_default();
+        let carried = credentials::find(request.headers(), offer, query, self.in_query);
+        Words { version, query: gate::own_words(query), carried }
+    }
+
     /// Makes the link of a new session.
-    fn begin(&self, door: (Version, Box<str>), polled: Option<Box<Polled>>) -> Arc<Link> {
+    fn begin(&self, words: Words, polled: Option<Box<Polled>>) -> Arc<Link> {
         let house = (Arc::clone(&self.shared.limits), self.shared.tasks.clone());
-        self.shared.links.begin(door, house, polled)
+        self.shared.links.begin(words, house, polled)
     }
 
     /// Whether a new session may begin.

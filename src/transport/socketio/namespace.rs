@@ -17,7 +17,7 @@ use super::{
     Shared,
     engine::Socket,
     inbox::{Leave, Listen},
-    link::Link,
+    link::{Link, Words},
     seat::Seat,
     spaces::Claim,
 };
@@ -92,7 +92,8 @@ impl Door {
         }
         let claim = self.claim(socket)?;
         let auth = auth.and_then(|it| it.as_str()).map(|it| &**it);
-        let hello = wire::hello(socket.ns(), auth, link.query())?;
+        let Words { version: _, query, carried } = link.words();
+        let hello = wire::hello(socket.ns(), auth, query, carried.clone())?;
         let admission = Box::new(self.shared.chat.admit(hello).await?);
         let seat = Seat::new(Arc::clone(link), socket);
         socket.on_fallback(Listen(Arc::clone(&seat)));

@@ -14,7 +14,7 @@ use socketioxide::{
 };
 use tracing::error;
 
-use super::{link::Fate, seat::Seat};
+use super::{engine::Socket, link::Fate, seat::Seat};
 use crate::{
     chat::{
         Reply,
@@ -22,7 +22,10 @@ use crate::{
         ports::{Outbox, Overflow},
     },
     domain::CloseReason,
-    wire::socketio::{self as wire, Acknowledgement, Asked, Packet},
+    wire::{
+        code::{self, Reconnect},
+        socketio::{self as wire, Acknowledgement, Asked, Packet},
+    },
 };
 
 #[async_trait]
@@ -37,7 +40,17 @@ impl Outbox for Seat {
     }
 
     fn close(&self, reason: CloseReason) {
-        self.link().close(reason);
+        if reason.is_prompt() {
+            self.revoke();
+        }
+        match code::close(reason).reconnect {
+            Reconnect::Yes => self.link().close(reason),
+            Reconnect::No => self.sign_off(reason),
+        }
+    }
+
+    fn is_revoked(&self) -> bool {
+        Self::is_revoked(self)
     }
 }
 
@@ -63,6 +76,22 @@ impl Seat {
             // Where it cannot be said, it is not said.
             self.link().charge(packet.bytes()).ok();
             socket.emit("closing", &packet).ok();
+        }
+    }
+
+    /// Takes the client out of the space, which official clients understand as "stay away", and ends
+    /// the session with its last space. Its other spaces are other users' business.
+    fn sign_off(&self, reason: CloseReason) {
+        if self.inbox().is_over() {
+            return;
+        }
+        self.say_closing(reason);
+        let told = self.socket().map_or(Ok(()), Socket::disconnect);
+        self.end();
+        if told.is_err() {
+            self.link().cut();
+        } else if self.link().seats().iter().all(|it| it.inbox().is_over()) {
+            self.link().finish(reason);
         }
     }
 

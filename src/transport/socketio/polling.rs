@@ -21,10 +21,10 @@ use socketioxide::socket::Sid;
 use tokio::time::{Instant, sleep, timeout};
 
 use super::{
-    FLUSH_WAIT_MAX, SocketIoTransport, eio3,
+    SocketIoTransport, eio3,
     engine::{self, Answer, Engine},
     gate::{Refusal, Version},
-    link::{Fate, Link},
+    link::{Fate, Link, Words},
     payload::{self, Kind, Trouble},
 };
 use crate::domain::{CloseReason, Limits};
@@ -167,13 +167,10 @@ impl SocketIoTransport {
     }
 
     /// Opens a session.
-    pub(super) async fn open(
-        &self,
-        version: Version,
-        query: Box<str>,
-    ) -> Result<Response<Body>, Refusal> {
+    pub(super) async fn open(&self, words: Words) -> Result<Response<Body>, Refusal> {
+        let version = words.version;
         let polled = Some(Box::new(Polled::new(self.engine.clone())));
-        let link = self.begin((version, query), polled);
+        let link = self.begin(words, polled);
         let mut request = Request::new(());
         request.extensions_mut().insert(Arc::clone(&link));
         let answer = engine::open(&self.engine, version, request).await?;
@@ -250,9 +247,10 @@ impl SocketIoTransport {
 }
 
 impl Link {
-    /// Ends a polling session as if its client had: only so the engine tells everybody.
+    /// Ends a session that does not end when its stream does: a polling one as if its client had, because
+    /// only so the engine tells everybody.
     pub(super) async fn hang_up(self: Arc<Self>) {
-        timeout(FLUSH_WAIT_MAX, self.flushed()).await.ok();
+        timeout(self.flush_wait(), self.told()).await.ok();
         if let Ok((polled, sid)) = parts(&self) {
             let payload = payload::close(self.version());
             engine::post(&polled.engine, self.version(), sid, payload).await.ok();

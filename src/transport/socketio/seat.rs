@@ -6,7 +6,10 @@
 
 use std::{
     fmt,
-    sync::{Arc, Weak},
+    sync::{
+        Arc, Weak,
+        atomic::{AtomicBool, Ordering},
+    },
     time::Duration,
 };
 
@@ -33,13 +36,15 @@ pub(super) struct Seat {
     // Weak, because the socket's handlers hold the seat.
     socket: Weak<Socket>,
     inbox: Inbox,
+    /// What still comes from the client is not taken.
+    revoked: AtomicBool,
 }
 
 impl Seat {
     /// A seat that has not begun.
     pub(super) fn new(link: Arc<Link>, socket: &Arc<Socket>) -> Arc<Self> {
         let socket = Arc::downgrade(socket);
-        Arc::new(Self { link, socket, inbox: Inbox::default() })
+        Arc::new(Self { link, socket, inbox: Inbox::default(), revoked: AtomicBool::new(false) })
     }
 
     /// The session that carries it.
@@ -60,6 +65,16 @@ impl Seat {
     /// Whether this is the seat on `socket`.
     pub(super) fn is_on(&self, socket: &Arc<Socket>) -> bool {
         std::ptr::eq(self.socket.as_ptr(), Arc::as_ptr(socket))
+    }
+
+    /// From now on nothing is taken from the client.
+    pub(super) fn revoke(&self) {
+        self.revoked.store(true, Ordering::SeqCst);
+    }
+
+    /// Whether nothing is taken from the client any more.
+    pub(super) fn is_revoked(&self) -> bool {
+        self.revoked.load(Ordering::SeqCst)
     }
 
     /// The client says nothing more.

@@ -15,14 +15,14 @@ use tokio_util::sync::CancellationToken;
 
 use super::SocketIoTransport;
 use crate::{
-    auth::{KeyTokens, Secret},
+    auth::KeyTokens,
     bus::LocalBus,
-    chat::{Chat, Guests, Parts, Rules},
+    chat::{Chat, Devices, Guests, Parts, Rules},
     clock::{RandomIds, SystemClock},
-    domain::{Limits, NodeId, SpacePattern},
+    domain::{Limits, NodeId, Secret, SpacePattern},
     store::MemoryStore,
     tasks::Tasks,
-    transport::origin::Origins,
+    transport::{credentials::QueryTokens, origin::Origins},
 };
 
 /// No test waits longer for anything.
@@ -53,6 +53,7 @@ impl Stack {
                 limits,
                 guests: Guests::On,
                 guest_lifetime: Duration::from_hours(1),
+                devices: Devices::Many,
                 spaces: spaces.to_vec(),
                 node: NodeId::from_raw("test"),
             },
@@ -61,7 +62,13 @@ impl Stack {
         // Not among the others: it ends after them.
         Tasks::new().spawn("journal", writer.run(CancellationToken::new()));
         let origins = Arc::new(Origins::new(vec!["https://good.example".to_owned()]));
-        let transport = SocketIoTransport::new(Arc::clone(&chat), &spaces, origins, tasks.clone());
+        let transport = SocketIoTransport::new(
+            Arc::clone(&chat),
+            &spaces,
+            origins,
+            QueryTokens::Taken,
+            tasks.clone(),
+        );
         Self { chat, tasks, transport: Arc::new(transport) }
     }
 

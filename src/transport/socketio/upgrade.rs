@@ -15,19 +15,22 @@ use hyper::{
 use hyper_util::rt::TokioIo;
 use tokio::{
     io::{AsyncRead, AsyncWrite},
-    time::timeout,
+    time::{sleep, timeout},
 };
 use tracing::debug;
 
 use super::{
     SocketIoTransport,
     engine::{self, Engine},
-    gate::{self, Refusal, Version},
+    gate::{Refusal, Version},
     guard::Guarded,
     link::{Fate, Link},
     probe::Probe,
 };
-use crate::transport::upgrade::{accept, switching};
+use crate::transport::{
+    subprotocol::Offer,
+    upgrade::{accept, switching},
+};
 
 /// From the opening of a WebSocket to the proof that it works. Past it the session goes on polling.
 const PROBE_WAIT_MAX: Duration = Duration::from_secs(10);
@@ -40,8 +43,9 @@ impl SocketIoTransport {
         request: Request<Body>,
     ) -> Result<Response<Body>, Refusal> {
         let accept = accept(&request).map_err(Refusal::of_handshake)?;
-        let query = gate::own_words(request.uri().query().unwrap_or_default());
-        let link = self.begin((version, query), None);
+        let offer = Offer::read(request.headers(), &[]).map_err(Refusal::Ours)?;
+        let chosen = offer.chosen.clone();
+        let link = self.begin(self.words(version, &request, offer), None);
         let engine = self.engine.clone();
         let upgrade = hyper::upgrade::on(request);
         self.shared.tasks.spawn("socketio websocket", async move {
@@ -51,7 +55,7 @@ impl SocketIoTransport {
                 serve(&engine, Guarded::new(stream, link), request);
             }
         });
-        Ok(switching(accept))
+        Ok(switching(accept, chosen))
     }
 
     /// Lets a session that polls change over, if the WebSocket works.
@@ -61,13 +65,14 @@ impl SocketIoTransport {
         request: Request<Body>,
     ) -> Result<Response<Body>, Refusal> {
         let accept = accept(&request).map_err(Refusal::of_handshake)?;
+        let offer = Offer::read(request.headers(), &[]).map_err(Refusal::Ours)?;
         let probe = Probe::begin(Arc::clone(&link)).ok_or(Refusal::BadRequest)?;
         let engine = self.engine.clone();
         let upgrade = hyper::upgrade::on(request);
         self.shared.tasks.spawn("socketio upgrade", async move {
             let change = timeout(PROBE_WAIT_MAX, change_over(engine, probe, upgrade));
             tokio::select! {
-                () = link.ended() => {}
+                () = given_up(&link) => {}
                 outcome = change => {
                     if !matches!(outcome, Ok(Some(()))) {
                         debug!("a WebSocket did not work; its session goes on polling");
@@ -75,8 +80,15 @@ impl SocketIoTransport {
                 }
             }
         });
-        Ok(switching(accept))
+        Ok(switching(accept, offer.chosen))
     }
+}
+
+/// Waits until the session is about to end, and then for as long as a client may take to hear so: in the
+/// middle of its change-over it hears nothing by polling any more.
+async fn given_up(link: &Link) {
+    link.ended().await;
+    sleep(link.flush_wait()).await;
 }
 
 /// Probes a WebSocket and hands it to the engine.
@@ -87,7 +99,7 @@ async fn change_over(engine: Engine, probe: Probe, upgrade: OnUpgrade) -> Option
     let sid = link.registration().sid()?;
     probe.succeed();
     // From here on whoever ends the session leaves the rest to the guard.
-    if link.fate() >= Fate::Telling {
+    if link.fate() == Fate::Cut {
         return None;
     }
     let uri = engine::uri(link.version(), "websocket", &format!("&sid={sid}"));

@@ -41,8 +41,12 @@ const WRITE_BUFFER_BYTES: usize = 4 << 10;
 const WRITE_BYTES: usize = 64 << 10;
 /// How long what is queued may take once the end has begun.
 const FLUSH_WAIT: Duration = Duration::from_secs(2);
+/// The same for a connection that may not stay. With the wait for the close it is within a second.
+const PROMPT_FLUSH_WAIT: Duration = Duration::from_millis(300);
 /// How long a close may take once it was said.
 const CLOSE_WAIT: Duration = Duration::from_secs(1);
+/// The same for a connection that may not stay.
+const PROMPT_CLOSE_WAIT: Duration = Duration::from_millis(500);
 
 type Sink<S> = SplitSink<WebSocketStream<S>, Message>;
 type Stream<S> = SplitStream<WebSocketStream<S>>;
@@ -58,18 +62,11 @@ enum End {
 }
 
 /// Serves a connection to its end.
-pub(super) async fn run<S>(stream: S, admission: Admission, limits: Arc<Limits>)
+pub(super) async fn run<S>(stream: S, admission: Box<Admission>, limits: Arc<Limits>)
 where
     S: AsyncRead + AsyncWrite + Unpin + Send,
 {
-    let frame_bytes_max = limits.frame_bytes_max.get();
-    let config = WebSocketConfig::default()
-        .read_buffer_size(READ_BUFFER_BYTES)
-        .write_buffer_size(WRITE_BUFFER_BYTES)
-        .max_message_size(Some(frame_bytes_max))
-        .max_frame_size(Some(frame_bytes_max));
-    let socket = WebSocketStream::from_raw_socket(stream, Role::Server, Some(config)).await;
-    let (mut sink, mut stream) = socket.split();
+    let (mut sink, mut stream) = open(stream, &limits).await;
     let outbox = WebSocketOutbox::new(Arc::clone(&limits));
     let end = tokio::select! {
         end = read(&mut stream, admission, &outbox, &limits) => end,
@@ -80,13 +77,36 @@ where
     Box::pin(finish(sink, stream, end)).await;
 }
 
+/// Tells somebody who was not let in why, and ends the connection.
+pub(super) async fn turn_away<S>(stream: S, reason: CloseReason, limits: &Limits)
+where
+    S: AsyncRead + AsyncWrite + Unpin + Send,
+{
+    let (sink, stream) = open(stream, limits).await;
+    finish(sink, stream, End::Ours(reason)).await;
+}
+
+/// The two halves of a connection.
+async fn open<S>(stream: S, limits: &Limits) -> (Sink<S>, Stream<S>)
+where
+    S: AsyncRead + AsyncWrite + Unpin + Send,
+{
+    let frame_bytes_max = limits.frame_bytes_max.get();
+    let config = WebSocketConfig::default()
+        .read_buffer_size(READ_BUFFER_BYTES)
+        .write_buffer_size(WRITE_BUFFER_BYTES)
+        .max_message_size(Some(frame_bytes_max))
+        .max_frame_size(Some(frame_bytes_max));
+    WebSocketStream::from_raw_socket(stream, Role::Server, Some(config)).await.split()
+}
+
 /// Takes requests one after the other. Returns when there will be no more.
 ///
 /// Everything but the waiting is boxed: this task is as large as its largest step, and most of the
 /// time nobody says anything.
 async fn read<S>(
     stream: &mut Stream<S>,
-    admission: Admission,
+    admission: Box<Admission>,
     outbox: &Arc<WebSocketOutbox>,
     limits: &Limits,
 ) -> End
@@ -165,7 +185,7 @@ fn answer(asked: Asked, ack: Option<u64>, outbox: &Arc<WebSocketOutbox>) -> Answ
 /// Once the end has begun, what is queued has a moment to go out. Returns when that is over.
 async fn give_up(outbox: &WebSocketOutbox) -> End {
     let reason = outbox.closing().await;
-    sleep(FLUSH_WAIT).await;
+    sleep(if reason.is_prompt() { PROMPT_FLUSH_WAIT } else { FLUSH_WAIT }).await;
     End::Ours(reason)
 }
 
@@ -222,6 +242,7 @@ async fn finish<S>(mut sink: Sink<S>, mut stream: Stream<S>, end: End)
 where
     S: AsyncRead + AsyncWrite + Unpin + Send,
 {
+    let prompt = matches!(end, End::Ours(reason) if reason.is_prompt());
     let closing = async {
         match end {
             End::Theirs => (),
@@ -232,13 +253,14 @@ where
             End::Ours(reason) => {
                 let row = code::close(reason);
                 sink.feed(Message::text(websocket::closing(reason))).await?;
-                sink.send(close_frame(row.websocket.into(), row.code)).await?;
+                sink.send(close_frame(row.websocket.into(), row.reason)).await?;
             }
         }
         while stream.next().await.is_some_and(|message| message.is_ok()) {}
         sink.close().await
     };
-    if let Ok(Err(error)) = timeout(CLOSE_WAIT, closing).await {
+    let patience = if prompt { PROMPT_CLOSE_WAIT } else { CLOSE_WAIT };
+    if let Ok(Err(error)) = timeout(patience, closing).await {
         debug!(%error, "a peer was gone before the end");
     }
 }

@@ -8,20 +8,22 @@ mod outbox;
 use std::sync::Arc;
 
 use axum::body::Body;
-use http::{HeaderMap, HeaderValue, Request, Response, StatusCode, header};
+use http::{HeaderValue, Request, Response, StatusCode, header};
 use hyper::upgrade::OnUpgrade;
 use hyper_util::rt::TokioIo;
 use percent_encoding::percent_decode_str;
 use tracing::debug;
 
 use super::{
+    credentials::{self, QueryTokens},
     origin::Origins,
     refusal::refusal,
+    subprotocol::{self, Offer},
     upgrade::{self, BadHandshake},
 };
 use crate::{
     chat::{Admission, Chat, Hello},
-    domain::{Limits, Rejection, RoomName, Space},
+    domain::{CloseReason, Limits, Rejection, RoomName, Space},
     tasks::Tasks,
     wire::{hello_from_query, parameter},
 };
@@ -32,14 +34,28 @@ pub struct WebSocketTransport {
     chat: Arc<Chat>,
     limits: Arc<Limits>,
     origins: Arc<Origins>,
+    in_query: QueryTokens,
     tasks: Tasks,
+}
+
+/// What becomes of a handshake.
+enum Entrance {
+    /// Somebody comes in.
+    Open(Box<Admission>),
+    /// Somebody is told on the WebSocket why not: of a refused handshake a browser shows its page nothing.
+    Shut(CloseReason),
 }
 
 impl WebSocketTransport {
     /// Lets clients into `chat`.
-    pub fn new(chat: Arc<Chat>, origins: Arc<Origins>, tasks: Tasks) -> Self {
+    pub fn new(
+        chat: Arc<Chat>,
+        origins: Arc<Origins>,
+        in_query: QueryTokens,
+        tasks: Tasks,
+    ) -> Self {
         let limits = Arc::new(chat.limits().clone());
-        Self { chat, limits, origins, tasks }
+        Self { chat, limits, origins, in_query, tasks }
     }
 
     /// Answers a request to `/ws` or below it.
@@ -48,13 +64,13 @@ impl WebSocketTransport {
             Ok(accept) => accept,
             Err(why) => return not_a_handshake(why),
         };
-        let hello = self.origins.check(request.headers()).and_then(|_page| hello(&request));
-        let admission = match hello {
-            Ok(hello) => self.chat.admit(hello).await,
-            Err(rejection) => Err(rejection),
+        let (hello, chosen) = match self.hear(&request) {
+            Ok(heard) => heard,
+            Err(rejection) => return refusal(&rejection),
         };
-        let admission = match admission {
-            Ok(admission) => admission,
+        let entrance = match self.chat.admit(hello).await {
+            Ok(admission) => Entrance::Open(Box::new(admission)),
+            Err(Rejection::TokenRequired) => Entrance::Shut(CloseReason::InvalidUser),
             Err(rejection) => return refusal(&rejection),
         };
         let upgraded = hyper::upgrade::on(&mut request);
@@ -64,12 +80,24 @@ impl WebSocketTransport {
         // Boxed, because the owner of the tasks would hold it twice.
         let connection = Box::pin(async move {
             tokio::select! {
-                () = serve(upgraded, admission, limits) => (),
+                () = serve(upgraded, entrance, limits) => (),
                 () = tasks.overdue() => debug!("a connection was cut at the end of the drain"),
             }
         });
         self.tasks.spawn("websocket", connection);
-        upgrade::switching(accept)
+        upgrade::switching(accept, chosen)
+    }
+
+    /// What a handshake says, and the subprotocol that is chosen for it.
+    fn hear(&self, request: &Request<Body>) -> Result<(Hello, Option<HeaderValue>), Rejection> {
+        let headers = request.headers();
+        self.origins.check(headers)?;
+        let offer = Offer::read(headers, &[subprotocol::JSON])?;
+        let chosen = offer.chosen.clone();
+        let query = request.uri().query().unwrap_or_default();
+        let mut hello = hello(request.uri().path(), query)?;
+        hello.token = credentials::find(headers, offer, query, self.in_query)?;
+        Ok((hello, chosen))
     }
 }
 
@@ -91,27 +119,29 @@ fn not_a_handshake(why: BadHandshake) -> Response<Body> {
     response
 }
 
-async fn serve(upgraded: OnUpgrade, admission: Admission, limits: Arc<Limits>) {
-    match upgraded.await {
-        Ok(stream) => connection::run(TokioIo::new(stream), admission, limits).await,
-        Err(error) => debug!(%error, "a handshake was not finished"),
+async fn serve(upgraded: OnUpgrade, entrance: Entrance, limits: Arc<Limits>) {
+    let stream = match upgraded.await {
+        Ok(stream) => TokioIo::new(stream),
+        Err(error) => return debug!(%error, "a handshake was not finished"),
+    };
+    match entrance {
+        Entrance::Open(admission) => connection::run(stream, admission, limits).await,
+        Entrance::Shut(reason) => connection::turn_away(stream, reason, &limits).await,
     }
 }
 
-/// What a request says at the door.
-fn hello(request: &Request<Body>) -> Result<Hello, Rejection> {
-    let query = request.uri().query().unwrap_or_default();
+/// What an address says at the door.
+fn hello(path: &str, query: &str) -> Result<Hello, Rejection> {
     let space = match parameter(query, "space")? {
         Some(space) => Space::parse(&space)?,
         None => Space::root(),
     };
     let mut hello = hello_from_query(space, query)?;
-    if let Some(room) = room_of_path(request.uri().path())? {
+    if let Some(room) = room_of_path(path)? {
+        if hello.room.as_ref().is_some_and(|other| *other != room) {
+            return Err(Rejection::BadRequest("path and query name different rooms"));
+        }
         hello.room = Some(room);
-    }
-    // A header is not logged by proxies as an address is, so it goes before the query.
-    if let Some(token) = bearer(request.headers())? {
-        hello.token = Some(token);
     }
     Ok(hello)
 }
@@ -123,16 +153,4 @@ fn room_of_path(path: &str) -> Result<Option<RoomName>, Rejection> {
     };
     let room = percent_decode_str(room).decode_utf8();
     RoomName::parse(&room.map_err(|_error| Rejection::RoomInvalid)?).map(Some)
-}
-
-/// The token in `Authorization: Bearer`. Other schemes are not for us.
-fn bearer(headers: &HeaderMap) -> Result<Option<String>, Rejection> {
-    let Some(value) = headers.get(header::AUTHORIZATION) else { return Ok(None) };
-    let text = value.to_str().map_err(|_error| Rejection::Unauthorized)?;
-    match text.split_once(' ') {
-        Some((scheme, token)) if scheme.eq_ignore_ascii_case("bearer") => {
-            Ok(Some(token.trim().to_owned()))
-        }
-        _ => Ok(None),
-    }
 }

@@ -209,6 +209,10 @@ impl Outbox for WebSocketOutbox {
         self.filled.notify_one();
         self.relieved.notify_waiters();
     }
+
+    fn is_revoked(&self) -> bool {
+        self.lock().closing.is_some_and(CloseReason::is_prompt)
+    }
 }
 
 #[cfg(test)]

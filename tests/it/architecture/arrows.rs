@@ -16,7 +16,11 @@ struct Layer {
 }
 
 const LAYERS: [Layer; 14] = [
-    Layer { name: "domain", layers: &[], crates: &["bytes", "thiserror", "time"] },
+    Layer {
+        name: "domain",
+        layers: &[],
+        crates: &["bytes", "thiserror", "time", "unicode_normalization"],
+    },
     Layer {
         name: "chat",
         layers: &["domain"],
@@ -71,13 +75,23 @@ const LAYERS: [Layer; 14] = [
         name: "auth",
         layers: &["chat", "domain"],
         crates: &[
+            "async_trait",
             "base64",
+            "futures_util",
             "getrandom",
+            "http",
+            "http_body_util",
+            "hyper",
+            "hyper_util",
             "jsonwebtoken",
+            "percent_encoding",
+            "rustls_native_certs",
             "serde",
             "serde_json",
             "thiserror",
             "time",
+            "tokio",
+            "tokio_rustls",
             "tracing",
         ],
     },
@@ -94,7 +108,7 @@ const LAYERS: [Layer; 14] = [
     Layer {
         name: "config",
         layers: &["domain", "telemetry"],
-        crates: &["serde", "serde_path_to_error", "strsim", "thiserror", "toml"],
+        crates: &["http", "serde", "serde_path_to_error", "strsim", "thiserror", "toml"],
     },
     Layer {
         name: "telemetry",
@@ -114,12 +128,21 @@ const LAYERS: [Layer; 14] = [
             "tasks",
             "transport",
         ],
-        crates: &["axum", "http", "thiserror", "tokio", "tokio_util", "tracing"],
+        crates: &[
+            "axum",
+            "futures_util",
+            "http",
+            "thiserror",
+            "time",
+            "tokio",
+            "tokio_util",
+            "tracing",
+        ],
     },
     Layer {
         name: "cli",
         layers: &["app", "auth", "chat", "clock", "config", "domain", "telemetry"],
-        crates: &["clap", "tracing"],
+        crates: &["clap", "time", "tracing"],
     },
     Layer { name: "main", layers: &[], crates: &[] },
 ];

@@ -37,6 +37,7 @@ pub(crate) struct Door {
     space: Option<String>,
     token: Option<String>,
     room: Option<String>,
+    device: Option<String>,
     since: Vec<(String, u64)>,
 }
 
@@ -61,6 +62,11 @@ impl Door {
         self
     }
 
+    pub(crate) fn device(mut self, device: &str) -> Self {
+        self.device = Some(device.to_owned());
+        self
+    }
+
     pub(crate) fn since(mut self, room: &str, seq: u64) -> Self {
         self.since.push((room.to_owned(), seq));
         self
@@ -74,6 +80,7 @@ impl Door {
             ("space", self.space.as_deref()),
             ("token", self.token.as_deref()),
             ("room", self.room.as_deref()),
+            ("device", self.device.as_deref()),
             ("since", Some(&*since).filter(|it| !it.is_empty())),
         ];
         let pairs = pairs.into_iter().filter_map(|(key, value)| Some(format!("{key}={}", value?)));
@@ -83,7 +90,8 @@ impl Door {
     /// As the `auth` of Socket.IO.
     fn auth(&self) -> Value {
         let mut auth = Map::new();
-        for (key, value) in [("token", &self.token), ("room", &self.room)] {
+        let pairs = [("token", &self.token), ("room", &self.room), ("device", &self.device)];
+        for (key, value) in pairs {
             if let Some(value) = value {
                 auth.insert(key.to_owned(), value.clone().into());
             }

@@ -4,7 +4,8 @@
 //! above. From below it can. A guarded stream fails its writes when the peer has taken nothing for too
 //! long, or when the session is cut; it reads nothing while the session's inbox is full; and when the
 //! session is to be closed it fails its reads, at which the engine writes out what is queued and ends
-//! by itself.
+//! by itself. Only a client that was told to stay away may go first, because the engine forgets what is
+//! queued where it had no time to begin with writing, as right after an upgrade.
 
 #[cfg(test)]
 mod tests;
@@ -24,7 +25,6 @@ use tokio::{
 use tracing::debug;
 
 use super::{
-    FLUSH_WAIT_MAX,
     link::{Fate, Link},
     probe,
 };
@@ -95,7 +95,7 @@ impl<S> Guarded<S> {
             Fate::Open | Fate::Overflowed | Fate::Telling => Ok(()),
             Fate::Closing => {
                 let since = *self.closing.get_or_insert_with(Instant::now);
-                if since.elapsed() < FLUSH_WAIT_MAX { Ok(()) } else { Err(self.cut()) }
+                if since.elapsed() < self.link.flush_wait() { Ok(()) } else { Err(self.cut()) }
             }
             Fate::Cut => Err(over()),
         }
@@ -133,7 +133,7 @@ impl<S> Guarded<S> {
         let stall = self.stall.get_or_insert_with(Stall::begin);
         let mut deadline = stall.since + self.link.limits().write_stall_max;
         if let Some(since) = self.closing {
-            deadline = deadline.min(since + FLUSH_WAIT_MAX);
+            deadline = deadline.min(since + self.link.flush_wait());
         }
         if stall.poll(deadline, cx).is_pending() {
             return Poll::Pending;
@@ -185,7 +185,8 @@ impl<S: AsyncRead + Unpin> AsyncRead for Guarded<S> {
         // Whatever happens, the engine gets the whole change-over: half of it would leave the
         // session between two transports for ever.
         if self.resumed == 0 {
-            if self.link.fate() >= Fate::Closing {
+            let fate = self.link.fate();
+            if fate == Fate::Cut || (fate == Fate::Closing && !self.link.goes_by_itself()) {
                 return Poll::Ready(Err(over()));
             }
             if self.link.incoming().is_paused() {

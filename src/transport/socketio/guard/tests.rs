@@ -11,12 +11,13 @@ use super::*;
 use crate::{
     domain::{CloseReason, Limits},
     tasks::Tasks,
-    transport::socketio::{gate::Version, links::Links},
+    transport::socketio::{FLUSH_WAIT_MAX, gate::Version, link::Words, links::Links},
 };
 
 /// A link of a session on a WebSocket.
 fn link_within(limits: Limits) -> Arc<Link> {
-    Links::new().begin((Version::V4, "".into()), (Arc::new(limits), Tasks::new()), None)
+    let words = Words { version: Version::V4, query: "".into(), carried: Ok(None) };
+    Links::new().begin(words, (Arc::new(limits), Tasks::new()), None)
 }
 
 const SOON: Duration = Duration::from_millis(10);

@@ -1,10 +1,9 @@
-//! The key in the data directory.
+//! Secrets in files, and the one in the data directory.
 //!
-//! It is text, so that a back end which signs tokens of its own can be given it by copying: any
+//! That one is text, so that a back end which signs tokens of its own can be given it by copying: any
 //! JWT library takes the line as an HS256 secret. Whoever has it can be anybody here.
 
 use std::{
-    fmt,
     fs::{self, DirBuilder, File, OpenOptions},
     io::{self, Read as _, Write as _},
     os::unix::fs::{DirBuilderExt as _, MetadataExt as _, OpenOptionsExt as _},
@@ -13,6 +12,8 @@ use std::{
 
 use base64::{Engine as _, prelude::BASE64_URL_SAFE_NO_PAD};
 use tracing::warn;
+
+use crate::domain::Secret;
 
 /// The file's name in the data directory.
 pub const FILE: &str = "token.key";
@@ -27,28 +28,6 @@ const KEY_BYTES_MAX: u64 = 4096;
 const FILE_MODE: u32 = 0o600;
 /// Nor, when we make it, the directory.
 const DIRECTORY_MODE: u32 = 0o700;
-
-/// A text that must not be seen. Its `Debug` prints `***`.
-#[derive(Clone, PartialEq, Eq)]
-pub struct Secret(Box<[u8]>);
-
-impl Secret {
-    /// Keeps `bytes` out of sight.
-    pub fn from_raw(bytes: &[u8]) -> Self {
-        Self(bytes.into())
-    }
-
-    /// The bytes, for the one who signs with them.
-    pub fn expose(&self) -> &[u8] {
-        &self.0
-    }
-}
-
-impl fmt::Debug for Secret {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.write_str("***")
-    }
-}
 
 /// Why there is no key.
 #[derive(Debug, thiserror::Error)]
@@ -85,7 +64,19 @@ pub fn open(data: &Path) -> Result<Secret, KeyRefused> {
     }
 }
 
-fn read(path: &Path) -> Result<Secret, KeyRefused> {
+/// The key in the directory `data`. Where there is none, one that nobody keeps, so that who only
+/// looks on leaves nothing behind.
+pub fn find(data: &Path) -> Result<Secret, KeyRefused> {
+    match read(&data.join(FILE)) {
+        Err(KeyRefused::Disk { source, .. }) if source.kind() == io::ErrorKind::NotFound => {
+            Ok(Secret::from_raw(chance::<CHANCE_BYTES>().as_bytes()))
+        }
+        result => result,
+    }
+}
+
+/// Reads the secret in the file `path`.
+pub fn read(path: &Path) -> Result<Secret, KeyRefused> {
     let failed = |source| KeyRefused::Disk { doing: "reading", path: path.to_owned(), source };
     let file = File::open(path).map_err(failed)?;
     let mode = file.metadata().map_err(failed)?.mode();
@@ -217,10 +208,5 @@ mod tests {
         fs::write(&file, "").unwrap();
         let refused = open(&file).unwrap_err();
         assert!(refused.to_string().contains("file"), "{refused}");
-    }
-
-    #[test]
-    fn a_secret_does_not_print() {
-        assert_eq!(format!("{:?}", Secret::from_raw(b"abc")), "***");
     }
 }

@@ -2,6 +2,8 @@
 //!
 //! Starting and stopping are apart from running, so that two servers can live in one process.
 
+mod tokens;
+
 use std::{io::Write as _, net::SocketAddr, sync::Arc, time::Duration};
 
 use tokio::{
@@ -13,22 +15,24 @@ use tokio_util::sync::CancellationToken;
 use tracing::info;
 
 use crate::{
-    auth::{self, KeyTokens},
+    auth::KeyTokens,
     bus::LocalBus,
     chat::{
-        Chat, Guests, Parts, Rules,
+        Chat, Devices, Guests, Parts, Rules,
         ports::{Fault, IdSource, Store},
     },
     clock::{RandomIds, SystemClock},
-    config::{Config, Origin, StoreKind, Switch, Synchronous},
+    config::{self, Config, Origin, StoreKind, Switch, Synchronous},
     domain::NodeId,
     store::{self, MemoryStore, SqliteOptions, SqliteStore},
     tasks::Tasks,
     transport::{
-        http, listener::Listener, origin::Origins, socketio::SocketIoTransport,
-        websocket::WebSocketTransport,
+        api::SessionApi, credentials::QueryTokens, http, listener::Listener, origin::Origins,
+        socketio::SocketIoTransport, websocket::WebSocketTransport,
     },
 };
+
+pub use self::tokens::{Refusal, check as check_keys, examine, open as open_tokens};
 
 /// Why the server ended in a way that nobody asked for.
 #[derive(Debug, thiserror::Error)]
@@ -50,14 +54,17 @@ pub enum Failure {
 pub fn run(config: &Config) -> Result<(), Failure> {
     let runtime = runtime::Builder::new_multi_thread().enable_all().build();
     let runtime = runtime.map_err(|error| Fault::new("starting the runtime", error))?;
-    runtime.block_on(async {
+    let result = runtime.block_on(async {
         let server = Server::start(config).await?;
         // Before the announcement: whoever hears that we are ready may tell us to stop.
         let signals = Signals::listen()?;
         announce(server.address())?;
         server.until_told_to_stop(signals).await;
         server.stop().await
-    })
+    });
+    // What had to end has ended. A name that is still being looked up is not waited for.
+    runtime.shutdown_background();
+    result
 }
 
 /// The one line on standard output: whoever started us may connect now.
@@ -110,13 +117,13 @@ impl std::fmt::Debug for StoreGuard {
 impl Server {
     /// Opens the engines and begins to listen.
     pub async fn start(config: &Config) -> Result<Self, Failure> {
-        let secret = auth::open(&config.data).map_err(setting("data"))?;
-        let store = open_store(config).await?;
         let clock = Arc::new(SystemClock);
+        let tokens = Arc::new(tokens::open(config)?);
+        let store = open_store(config).await?;
         let (chat, writer) = Chat::new(Parts {
             store: Arc::clone(&store),
             bus: Arc::new(LocalBus),
-            tokens: Arc::new(KeyTokens::new(&secret, Arc::<SystemClock>::clone(&clock))),
+            tokens: Arc::<KeyTokens>::clone(&tokens),
             clock,
             ids: Arc::new(RandomIds),
             rules: rules(config),
@@ -124,6 +131,10 @@ impl Server {
         let (front, back, finish) = (Tasks::new(), Tasks::new(), CancellationToken::new());
         back.spawn_vital("journal", writer.run(finish.clone()));
         back.spawn_vital("roll", until(back.clone(), Arc::clone(&chat).call_roll()));
+        for source in tokens.sources() {
+            let source = Arc::clone(source);
+            back.spawn_vital("keys", until(back.clone(), async move { source.run().await }));
+        }
         let listener = Listener::bind(config.listen, chat.limits())
             .map_err(|error| cannot_listen(config.listen, &error))?;
         let address = listener.local_addr();
@@ -189,11 +200,16 @@ async fn until(tasks: Tasks, task: impl Future<Output = ()>) {
 fn router(config: &Config, chat: &Arc<Chat>, front: &Tasks) -> axum::Router {
     let origins = config.origins.iter().map(Origin::as_raw).map(str::to_owned).collect();
     let origins = Arc::new(Origins::new(origins));
-    let (shared, tasks) = (Arc::clone(chat), front.clone());
+    let in_query = match config.token.in_query {
+        Switch::On => QueryTokens::Taken,
+        Switch::Off => QueryTokens::Refused,
+    };
+    let (shared, open_to) = (|| Arc::clone(chat), || Arc::clone(&origins));
     let socketio =
-        SocketIoTransport::new(shared, &config.spaces, Arc::clone(&origins), tasks.clone());
-    let websocket = WebSocketTransport::new(Arc::clone(chat), origins, tasks);
-    http::router(Arc::clone(chat), socketio, websocket)
+        SocketIoTransport::new(shared(), &config.spaces, open_to(), in_query, front.clone());
+    let websocket = WebSocketTransport::new(shared(), open_to(), in_query, front.clone());
+    let sessions = SessionApi::new(shared(), open_to());
+    http::router(shared(), socketio, websocket, sessions)
 }
 
 async fn open_store(config: &Config) -> Result<Arc<dyn Store>, Failure> {
@@ -220,6 +236,10 @@ fn rules(config: &Config) -> Rules {
             Switch::Off => Guests::Off,
         },
         guest_lifetime: Duration::from_secs(config.token.guest_ttl_secs),
+        devices: match config.devices {
+            config::Devices::Many => Devices::Many,
+            config::Devices::Newest => Devices::Newest,
+        },
         spaces: config.spaces.clone(),
         node: NodeId::from_raw(RandomIds.secret().get(..8).unwrap_or_default()),
     }

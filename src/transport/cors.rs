@@ -1,4 +1,4 @@
-//! Cross-origin rules for polling, and what no cache may keep.
+//! Cross-origin rules, and what no cache may keep.
 //!
 //! Who may come is decided by `Origins`; here the decision is only written into headers.
 
@@ -13,13 +13,14 @@ use http::{
 };
 
 /// Answers a browser that asks before it asks.
-pub(super) fn preflight(request: &Request<Body>) -> Option<Response<Body>> {
+pub(super) fn preflight(request: &Request<Body>, methods: &'static str) -> Option<Response<Body>> {
     if request.method() != Method::OPTIONS {
         return None;
     }
-    let mut response = super::gate::empty(StatusCode::NO_CONTENT);
+    let mut response = Response::new(Body::empty());
+    *response.status_mut() = StatusCode::NO_CONTENT;
     let headers = response.headers_mut();
-    headers.insert(ACCESS_CONTROL_ALLOW_METHODS, HeaderValue::from_static("GET, POST, OPTIONS"));
+    headers.insert(ACCESS_CONTROL_ALLOW_METHODS, HeaderValue::from_static(methods));
     let wanted = request.headers().get(ACCESS_CONTROL_REQUEST_HEADERS).cloned();
     let allowed = wanted.unwrap_or_else(|| HeaderValue::from_static("authorization, content-type"));
     headers.insert(ACCESS_CONTROL_ALLOW_HEADERS, allowed);

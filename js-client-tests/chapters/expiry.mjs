@@ -1,0 +1,125 @@
+// A token's end is the connection's, unless a fresh one came. docs/protocol.md "While connected".
+
+import assert from "node:assert/strict";
+import { test } from "node:test";
+
+import { accepted, refused } from "../support/assert.mjs";
+import { unique } from "../support/names.mjs";
+import { arrive, comeBack, fence } from "../support/people.mjs";
+import { within } from "../support/patience.mjs";
+import { epoch, signed } from "../support/tokens.mjs";
+import { plain } from "../support/ws.mjs";
+
+/** Seconds: long enough to come in on a busy machine, and short enough to wait for. */
+const SHORT = 5;
+
+/** `server` has its own key, and a short grace. */
+export function expiry(way, server) {
+  const tokenOf = (sub, exp, more) => signed(server, { sub, exp, ...more });
+
+  test("who comes with little time left is told at once, and then closed", async (t) => {
+    const exp = epoch(SHORT);
+    const token = await tokenOf(unique("ann"), exp);
+    const ann = await comeBack(t, way, server, token);
+    const expiresAt = new Date(exp * 1000).toISOString();
+    assert.equal(ann.welcome.expiresAt, expiresAt);
+    const heard = await ann.inbox.nextOf(["auth expiring", "closing"]);
+    assert.deepEqual(heard, { event: "auth expiring", data: { expiresAt } });
+    await expired(ann);
+    assert.ok(exp * 1000 <= Date.now(), "closed before the token's time was over");
+    assert.equal(await way.refusal(server, { token }), "token_expired");
+  });
+
+  test("a fresh token keeps the connection beyond the first one's end", async (t) => {
+    const [name, room, exp] = [unique("ann"), unique("room"), epoch(SHORT)];
+    const ann = await comeBack(t, way, server, await tokenOf(name, exp), { room });
+    const later = await tokenOf(unique("bob"), exp + 1);
+    const bob = await comeBack(t, plain, server, later, { room });
+    await ann.next("auth expiring");
+    const end = epoch(600);
+    const answer = accepted(await ann.ask("auth", { token: await tokenOf(name, end) }));
+    assert.deepEqual([answer.user, Date.parse(answer.expiresAt)], [name, end * 1000]);
+    await within("the end of bob's time, which is after ann's", bob.gone);
+    assert.equal((await fence(ann, undefined, ann)).seq, 1);
+    assert.deepEqual(ann.take("closing"), []);
+  });
+
+  test("a fresh token that is short, too, ends the connection in its turn", async (t) => {
+    const [name, exp] = [unique("ann"), epoch(SHORT)];
+    const ann = await comeBack(t, way, server, await tokenOf(name, exp));
+    accepted(await ann.ask("auth", { token: await tokenOf(name, exp + 1) }));
+    await expired(ann);
+    assert.ok((exp + 1) * 1000 <= Date.now(), "closed at the end of the first token");
+  });
+
+  test("a token that does not fit is refused, and changes nothing", async (t) => {
+    const [name, room, exp] = [unique("ann"), unique("room"), epoch(SHORT)];
+    const ann = await comeBack(t, way, server, await tokenOf(name, exp), { room });
+    const wrong = [
+      ["other_user", await tokenOf(unique("eve"), epoch(600))],
+      ["other_user", await tokenOf(name.toUpperCase(), epoch(600))],
+      ["token_expired", await tokenOf(name, epoch(-1))],
+      ["unauthorized", "nonsense"],
+      ["unauthorized", ""],
+      ["space_forbidden", await tokenOf(name, epoch(600), { spaces: ["/shop"] })],
+    ];
+    for (const [code, token] of wrong) refused(await ann.ask("auth", { token }), code);
+    for (const data of [undefined, "text", {}, { token: 5 }, { token: null }, [exp]]) {
+      refused(await ann.ask("auth", data), "bad_request");
+    }
+    assert.equal((await fence(ann, undefined, ann)).seq, 1);
+    await expired(ann);
+  });
+
+  test("a token makes somebody of an anonymous connection", async (t) => {
+    const [name, exp] = [unique("ann"), epoch(SHORT)];
+    const ann = await arrive(t, way, server);
+    refused(await ann.ask("auth", { token: "nonsense" }), "unauthorized");
+    const answer = accepted(await ann.ask("auth", { token: await tokenOf(name, exp) }));
+    assert.deepEqual([answer.user, Date.parse(answer.expiresAt)], [name, exp * 1000]);
+    await ann.welcomed();
+    assert.deepEqual([ann.name, ann.welcome.rooms[0].room], [name, "lobby"]);
+    refused(await ann.ask("new user", unique("other")), "already_identified");
+    await expired(ann);
+  });
+
+  test("a guest's time ends as well, and no user's token makes it longer", async (t) => {
+    const ann = await arrive(t, way, server);
+    await ann.identify(unique("ann"));
+    const token = await tokenOf(ann.name, epoch(600));
+    refused(await ann.ask("auth", { token }), "other_user");
+    accepted(await ann.ask("auth", { token: ann.token }));
+    await ann.next("auth expiring");
+    await expired(ann);
+    assert.equal(await way.refusal(server, { token: ann.token }), "token_expired");
+  });
+
+  test("a fresh token takes one out of the rooms that it does not open", async (t) => {
+    const [name, kept, lost] = [unique("ann"), unique("kept"), unique("lost")];
+    const ann = await comeBack(t, way, server, await tokenOf(name, epoch(600)), { room: lost });
+    accepted(await ann.ask("join", kept));
+    const bob = await comeBack(t, plain, server, await tokenOf(unique("bob"), epoch(600)), {
+      room: lost,
+    });
+    const fresh = await tokenOf(name, epoch(600), { rooms: [`${kept}*`, kept] });
+    accepted(await ann.ask("auth", { token: fresh }));
+    assert.deepEqual(await bob.next("user left"), { room: lost, user: name });
+    refused(await ann.ask("send message", { room: lost, msg: "x" }), "not_member");
+    refused(await ann.ask("history", { room: lost }), "not_member");
+    refused(await ann.ask("join", lost), "room_forbidden");
+    await fence(bob, lost, bob);
+    await fence(ann, kept, ann);
+    const heard = ann.take("new message");
+    assert.deepEqual(heard, [], "it still hears the room that it lost");
+  });
+
+  /** Waits for the words and then for the end, as the client sees it. */
+  async function expired(client) {
+    const { code, reconnect } = await client.next("closing");
+    assert.deepEqual([code, reconnect], ["token_expired", true]);
+    const end = await within("the end of the connection", client.gone);
+    if (way.wire === "ws") return assert.deepEqual(end, { code: 4006, reason: "token_expired" });
+    assert.ok(["transport close", "transport error"].includes(end), end);
+    if (client.socket.active !== undefined) assert.equal(client.socket.active, true);
+  }
+}

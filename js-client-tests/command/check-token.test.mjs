@@ -1,0 +1,199 @@
+// `roomcast check-token`: what a token proves, or why it is refused.
+
+import assert from "node:assert/strict";
+import { createHmac, generateKeyPairSync, sign } from "node:crypto";
+import { once } from "node:events";
+import { mkdtemp, readdir, readFile, rm, writeFile } from "node:fs/promises";
+import http from "node:http";
+import https from "node:https";
+import { tmpdir } from "node:os";
+import path from "node:path";
+import { test } from "node:test";
+
+import { run } from "../support/command.mjs";
+import { ROOMCAST } from "../support/server.mjs";
+import { epoch } from "../support/tokens.mjs";
+
+const SECRET = "hunter2 and forty more characters of secret";
+const ED = generateKeyPairSync("ed25519");
+const RSA = generateKeyPairSync("rsa", { modulusLength: 2048 });
+
+test("a good token is told whole", async (t) => {
+  const data = await folder(t);
+  const made = await roomcast(data, ["token", "--user", "ann", "--name", "Ann Lee", "--ttl", "1h",
+    "--space", "/shop", "--room", "news", "--room", "team-*", "--admin"]);
+  assert.equal(made.code, 0, made.stderr);
+  for (const call of [{ input: `  ${made.stdout}\n` }, { args: [made.stdout.trim()] }]) {
+    const { code, stdout, stderr } = await check(data, call);
+    assert.deepEqual([code, stderr], [0, ""]);
+    const [ok, ...lines] = stdout.trim().split("\n");
+    assert.equal(ok, "ok");
+    const told = Object.fromEntries(lines.map((line) => line.split(": ")));
+    const until = Date.parse(told.until) / 1000;
+    assert.ok(Math.abs(until - epoch(3600)) < 60, told.until);
+    delete told.until;
+    const wanted = { user: "ann", name: "Ann Lee", spaces: "/shop", rooms: "news team-*" };
+    assert.deepEqual(told, { ...wanted, admin: "yes" });
+  }
+});
+
+test("a token that opens everything says so", async (t) => {
+  const data = await folder(t);
+  const made = await roomcast(data, ["token", "--user", "ann"]);
+  const { stdout } = await check(data, { input: made.stdout });
+  assert.match(stdout, /^spaces: all$/m);
+  assert.match(stdout, /^rooms: all$/m);
+  assert.doesNotMatch(stdout, /admin|guest|name/);
+});
+
+test("why a token is refused, with exit code 3 and without the token", async (t) => {
+  const data = await folder(t);
+  const good = { sub: "ann", exp: epoch(60) };
+  const env = { ROOMCAST_TOKEN_SECRET: SECRET };
+  const cases = [
+    ["hello", /not a JWT/],
+    ["", /not a JWT/],
+    ["x".repeat(100_000), /longer than 8192 bytes/],
+    [hs256(good, { alg: "none" }), /not signed/],
+    [hs256(good, { alg: "HS256" }, "another secret"), /signature/],
+    [hs256(good, { alg: "ES256", kid: "k7" }), /no key for ES256 tokens with the `kid` "k7"/],
+    [hs256(good, { alg: "HS256", crit: ["x"] }), /crit/],
+    [hs256({ ...good, exp: epoch(-60) }), /expired at \d{4}-/],
+    [hs256({ ...good, nbf: epoch(600) }), /not good before .*nbf/],
+    [hs256({ ...good, exp: "soon" }), /`exp` is not a number/],
+    [hs256({ exp: epoch(60) }), /no `sub`/],
+    [hs256({ ...good, rooms: "news" }), /`rooms` is not a list/],
+  ];
+  for (const [token, reason] of cases) {
+    const { code, stdout, stderr } = await check(data, { input: token, env });
+    assert.deepEqual([code, stdout], [3, ""], `${token}: ${stderr}`);
+    assert.match(stderr, reason);
+    assert.ok(token === "" || !stderr.includes(token), "the token is not repeated");
+    assert.ok(!stderr.includes("hunter2"), stderr);
+  }
+});
+
+test("issuer and audience are those of the settings", async (t) => {
+  const data = await folder(t);
+  const set = ["--set", "token.issuer=https://id.example", "--set", "token.audience=chat"];
+  const made = await roomcast(data, ["token", "--user", "ann", ...set]);
+  assert.equal((await check(data, { input: made.stdout, args: set })).code, 0, "its own pass");
+  const bare = await roomcast(data, ["token", "--user", "ann"]);
+  const { code, stderr } = await check(data, { input: bare.stdout, args: set });
+  assert.equal(code, 3);
+  assert.match(stderr, /`iss` is not "https:\/\/id\.example" \(token\.issuer\)/);
+});
+
+test("who only looks on leaves nothing behind", async (t) => {
+  const data = await folder(t);
+  assert.equal((await check(data, { input: hs256({ sub: "ann", exp: epoch(60) }) })).code, 3);
+  assert.deepEqual(await readdir(data), []);
+});
+
+test("keys in files are used, and those that cannot be are named before anything begins", async (t) => {
+  const data = await folder(t);
+  const [pem, bad] = ["public.pem", "private.pem"].map((it) => path.join(data, it));
+  await writeFile(pem, RSA.publicKey.export({ type: "spki", format: "pem" }));
+  await writeFile(bad, RSA.privateKey.export({ type: "pkcs8", format: "pem" }));
+  const key = (file) => ({ ROOMCAST_TOKEN_KEYS: `[{ pem_file = '${file}', algorithm = 'RS256' }]` });
+  const token = signed("RS256", RSA.privateKey, { sub: "ann", exp: epoch(60) });
+  assert.equal((await check(data, { input: token, env: key(pem) })).code, 0);
+  for (const command of ["check-config", "check-token", "token", "serve"]) {
+    const args = [command, ...(command === "token" ? ["--user", "ann"] : [])];
+    const { code, stderr } = await roomcast(path.join(data, "none"), args, { env: key(bad) });
+    assert.equal(code, 2, `${command}: ${stderr}`);
+    assert.match(stderr, /`token\.keys`: key 1.*private\.pem.*private key/);
+  }
+});
+
+test("a site's keys are fetched, and when they cannot be that is said", async (t) => {
+  const data = await folder(t);
+  let status = 200;
+  const site = http.createServer((_, response) => response.writeHead(status).end(jwks()));
+  const port = await listening(t, site);
+  const env = at(`http://ann:hunter2@127.0.0.1:${port}/keys?k=hunter2`);
+  const token = signed("EdDSA", ED.privateKey, { sub: "ann", exp: epoch(60) }, { kid: "k1" });
+  assert.equal((await check(data, { input: token, env })).code, 0);
+  status = 500;
+  const { code, stderr } = await check(data, { input: token, env });
+  assert.equal(code, 3);
+  assert.match(stderr, /no key for EdDSA/);
+  assert.match(stderr, /keys of http:\/\/127\.0\.0\.1:\d+\/keys could not be fetched: .* 500/);
+  assert.ok(!stderr.includes("hunter2"), stderr);
+});
+
+test("a site is trusted by its certificate alone", async (t) => {
+  const data = await folder(t);
+  const [key, cert, other] = ["key.pem", "cert.pem", "other.pem"].map((it) => path.join(data, it));
+  for (const out of [other, cert]) {
+    const made = await run("openssl", ["req", "-x509", "-newkey", "ec", "-pkeyopt",
+      "ec_paramgen_curve:P-256", "-nodes", "-keyout", key, "-out", out, "-days", "2", "-subj",
+      "/CN=test", "-addext", "subjectAltName=DNS:localhost", "-addext",
+      "basicConstraints=critical,CA:FALSE"]);
+    assert.equal(made.code, 0, made.stderr);
+  }
+  const options = { key: await readFile(key), cert: await readFile(cert) };
+  const site = https.createServer(options, (_, response) => response.end(jwks()));
+  const port = await listening(t, site);
+  const token = signed("EdDSA", ED.privateKey, { sub: "ann", exp: epoch(60) }, { kid: "k1" });
+  const trusted = { SSL_CERT_FILE: cert };
+  const only = { SSL_CERT_DIR: "" }; // whom the machine trusts besides does not count
+  const call = (url, env) => check(data, { input: token, env: { ...at(url), ...only, ...env } });
+  const good = await call(`https://localhost:${port}/`, trusted);
+  assert.equal(good.code, 0, good.stderr);
+  const elsewhere = await call(`https://127.0.0.1:${port}/`, trusted);
+  assert.equal(elsewhere.code, 3, "the certificate is for another host");
+  assert.match(elsewhere.stderr, /TLS failed/);
+  const strange = await call(`https://localhost:${port}/`, { SSL_CERT_FILE: other });
+  assert.equal(strange.code, 3, "nobody vouches for it");
+  assert.match(strange.stderr, /TLS failed/);
+  const nobody = await call(`https://localhost:${port}/`, { SSL_CERT_FILE: key });
+  assert.equal(nobody.code, 2, nobody.stderr);
+  assert.match(nobody.stderr, /SSL_CERT_FILE/);
+});
+
+function roomcast(data, args, options) {
+  return run(ROOMCAST, [...args, "--data", data], options);
+}
+
+function check(data, { input = "", args = [], env = {} }) {
+  return roomcast(data, ["check-token", ...args], { input, env });
+}
+
+function at(url) {
+  return { ROOMCAST_TOKEN_KEYS: `[{ jwks_url = '${url}' }]` };
+}
+
+function jwks() {
+  const key = ED.publicKey.export({ format: "jwk" });
+  return JSON.stringify({ keys: [{ ...key, kid: "k1", use: "sig" }] });
+}
+
+function message(claims, header) {
+  const part = (it) => Buffer.from(JSON.stringify(it)).toString("base64url");
+  return `${part(header)}.${part(claims)}`;
+}
+
+function hs256(claims, header = { alg: "HS256" }, secret = SECRET) {
+  const text = message(claims, header);
+  return `${text}.${createHmac("sha256", secret).update(text).digest("base64url")}`;
+}
+
+function signed(alg, key, claims, header = {}) {
+  const text = message(claims, { alg, ...header });
+  const hash = alg === "EdDSA" ? null : "sha256";
+  return `${text}.${sign(hash, Buffer.from(text), key).toString("base64url")}`;
+}
+
+async function listening(t, server) {
+  server.listen(0, "127.0.0.1");
+  await once(server, "listening");
+  t.after(() => server.close());
+  return server.address().port;
+}
+
+async function folder(t) {
+  const made = await mkdtemp(path.join(tmpdir(), "roomcast-"));
+  t.after(() => rm(made, { recursive: true, force: true }));
+  return made;
+}

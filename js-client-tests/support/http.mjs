@@ -1,0 +1,41 @@
+// HTTP by hand, for what `fetch` would not send: an upgrade, a header twice, the Origin of a page.
+
+import { randomBytes } from "node:crypto";
+import http from "node:http";
+
+import { within } from "./patience.mjs";
+
+/** One request with its whole answer; 101 is an answer, too. A list of values is a header twice. */
+export function exchange(server, path, { method = "GET", headers = {}, body } = {}) {
+  const { host } = new URL(server.url);
+  const answer = new Promise((resolve, reject) => {
+    const request = http.request(`http://${host}`, { method, path, headers, agent: false });
+    request.once("error", reject);
+    request.once("upgrade", (response, socket) => {
+      socket.destroy();
+      resolve(answerOf(response, ""));
+    });
+    request.once("response", (response) => {
+      const chunks = [];
+      response.on("data", (chunk) => chunks.push(chunk));
+      response.once("end", () => resolve(answerOf(response, Buffer.concat(chunks).toString())));
+    });
+    request.end(body);
+  });
+  return within(`the answer to ${method} ${path}`, answer);
+}
+
+/** What a WebSocket handshake asks for. */
+export function upgrade() {
+  return {
+    connection: "Upgrade",
+    upgrade: "websocket",
+    "sec-websocket-version": "13",
+    "sec-websocket-key": randomBytes(16).toString("base64"),
+  };
+}
+
+function answerOf({ statusCode: status, headers }, text) {
+  const isJson = text !== "" && headers["content-type"]?.includes("json");
+  return { status, headers, body: isJson ? JSON.parse(text) : text };
+}

@@ -1,0 +1,53 @@
+// Where a token may stand, in the order in which the server looks. docs/protocol.md "Who you are".
+
+import { carrying, signedIn } from "./session.mjs";
+
+/**
+ * Each place: which ways have it, how a token is put there, and, where the server puts it there, how
+ * a good one comes there.
+ */
+const PLACES = {
+  auth: {
+    fits: (way) => way.wire === "socket.io" && !way.old,
+    carry: (token) => ({ token }),
+  },
+  Bearer: {
+    fits: () => true,
+    carry: (token) => authorization(`Bearer ${token}`),
+  },
+  Basic: {
+    fits: () => true,
+    carry: (token) => authorization(`Basic ${Buffer.from(`anybody:${token}`).toString("base64")}`),
+  },
+  cookie: {
+    fits: () => true,
+    carry: (token) => ({ headers: carrying(token) }),
+    bring: async (token, server) => ({ headers: await signedIn(server, { token }) }),
+  },
+  subprotocol: {
+    // Engine.IO 3's clients do not hand it on, and a poll has none.
+    fits: (way) => way.wire === "ws" || (way.transport === "websocket" && !way.old),
+    carry: (token) => ({ protocols: ["roomcast.bearer", token] }),
+  },
+  query: {
+    fits: () => true,
+    carry: (token) => ({ query: { token } }),
+  },
+};
+
+/** The places that a way has: `{ place, carry, bring }`, the first one first. */
+export function placesOf(way) {
+  return Object.entries(PLACES)
+    .filter(([, { fits }]) => fits(way))
+    .map(([place, { carry, bring = carry }]) => ({ place, carry, bring }));
+}
+
+/** Options of a connection put together. */
+export function together(one, other) {
+  const both = (key) => ({ ...other[key], ...one[key] });
+  return { ...other, ...one, headers: both("headers"), query: both("query") };
+}
+
+function authorization(value) {
+  return { headers: { authorization: value } };
+}

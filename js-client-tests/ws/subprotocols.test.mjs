@@ -1,0 +1,113 @@
+// What is spoken is agreed on. docs/protocol.md "Plain WebSocket": `Sec-WebSocket-Protocol`.
+
+import assert from "node:assert/strict";
+import { describe, test } from "node:test";
+
+import { exchange, upgrade } from "../support/http.mjs";
+import { unique } from "../support/names.mjs";
+import { good, STRICT } from "../support/operator.mjs";
+import { arrive } from "../support/people.mjs";
+import { serverForThisFile } from "../support/server.mjs";
+import { way } from "../support/socket.io.mjs";
+import { plain } from "../support/ws.mjs";
+
+const server = serverForThisFile({ settings: STRICT });
+
+/** What a client offers, and what is chosen of it. */
+const CHOSEN = [
+  ["roomcast.json", "roomcast.json"],
+  ["nonsense, roomcast.json", "roomcast.json"],
+  ["roomcast.json, nonsense", "roomcast.json"],
+  [["nonsense", "roomcast.json"], "roomcast.json"],
+  [" ,, roomcast.json ,", "roomcast.json"],
+  ["roomcast.bearer, TOKEN", "roomcast.bearer"],
+  ["roomcast.bearer,TOKEN", "roomcast.bearer"],
+  [["roomcast.bearer", "TOKEN"], "roomcast.bearer"],
+  ["nonsense, roomcast.bearer, TOKEN", "roomcast.bearer"],
+  ["roomcast.json, roomcast.bearer, TOKEN", "roomcast.json"],
+  ["roomcast.bearer, TOKEN, roomcast.json", "roomcast.json"],
+];
+
+/** Offers of nothing that is spoken anywhere. */
+const UNKNOWN = [
+  ["nonsense", 400, "bad_request"],
+  ["nonsense, Roomcast.Json, roomcast", 400, "bad_request"],
+  [`b${" ".repeat(8000)}x`, 400, "bad_request"],
+  [`b${" ".repeat(32_000)}x`, 431, undefined],
+];
+
+/** Offers of a token that is none. */
+const TOKENLESS = [
+  "roomcast.bearer",
+  "roomcast.json, roomcast.bearer",
+  "roomcast.bearer, roomcast.json",
+  "roomcast.bearer, nonsense",
+  "roomcast.bearer, TOKEN, roomcast.bearer, TOKEN",
+];
+
+const PATHS = {
+  "plain WebSocket": "/ws",
+  "the WebSocket of Socket.IO": "/socket.io/?EIO=4&transport=websocket",
+};
+
+for (const [wire, path] of Object.entries(PATHS)) {
+  /** The answer to a handshake that offers this. */
+  const offering = (offer) => {
+    const token = good();
+    const headers = { ...upgrade(), "sec-websocket-protocol": filled(offer, token) };
+    return exchange(server, path, { headers });
+  };
+
+  describe(`subprotocols on ${wire}`, () => {
+    test("the one that is chosen is said", async () => {
+      const spoken = path === "/ws" ? CHOSEN : CHOSEN.filter(([, it]) => it === "roomcast.bearer");
+      for (const [offer, chosen] of spoken) {
+        const { status, headers } = await offering(offer);
+        assert.deepEqual([status, headers["sec-websocket-protocol"]], [101, chosen], `${offer}`);
+      }
+    });
+
+    test("where none is offered, none is said", async () => {
+      const { status, headers } = await exchange(server, path, { headers: upgrade() });
+      assert.deepEqual([status, headers["sec-websocket-protocol"]], [101, undefined]);
+    });
+
+    test("an offer that holds nothing known is refused", async () => {
+      for (const [offer, ...expected] of UNKNOWN) {
+        const { status, body } = await offering(offer);
+        assert.deepEqual([status, body.code], expected, offer.slice(0, 80));
+      }
+    });
+
+    test("an offer of a token that is none is refused as a bad token is", async () => {
+      for (const offer of TOKENLESS) {
+        const { status, body } = await offering(offer);
+        if (path === "/ws") assert.deepEqual([status, body.code], [401, "unauthorized"], offer);
+        else assert.equal(status, 101, offer); // what follows is the next test
+      }
+    });
+  });
+}
+
+test("official clients hear of it as `connect_error`", async () => {
+  const io = way("4.8", "websocket");
+  for (const protocols of [["roomcast.bearer"], ["roomcast.bearer", "nonsense"]]) {
+    assert.equal(await io.refusal(server, { protocols }), "unauthorized");
+  }
+});
+
+test("official libraries agree on what was chosen, and are who the token says", async (t) => {
+  for (const [it, ...others] of [[plain, "roomcast.json"], [plain], [way("4.8", "websocket")]]) {
+    const name = unique("ann");
+    const protocols = [...others, "roomcast.bearer", good(name)];
+    const ann = await arrive(t, it, server, { protocols });
+    assert.equal((await ann.welcomed()).name, name);
+    const { protocol } = ann.engine?.transport.ws ?? ann.socket;
+    assert.equal(protocol, protocols[0]);
+  }
+});
+
+function filled(offer, token) {
+  if (Array.isArray(offer)) return offer.map((it) => filled(it, token));
+  return offer.replaceAll("TOKEN", token);
+}

@@ -1,0 +1,120 @@
+//! The engine that makes and checks tokens, as the settings want it.
+
+use std::{convert::Infallible, future::pending, sync::Arc, time::Duration};
+
+use futures_util::future::join_all;
+
+use super::{Failure, setting};
+use crate::{
+    auth::{self, Algorithm, KeyFrom, KeyOptions, KeyTokens, Keys, Refused, Rules},
+    chat::ports::{Claims, Clock as _, Fault},
+    clock::SystemClock,
+    config::{self, Config, KeySource, Token},
+    domain::{self, Secret},
+};
+
+/// The engine, with its own key in the data directory unless the settings have one.
+pub fn open(config: &Config) -> Result<KeyTokens, Failure> {
+    engine(config, |config| auth::open(&config.data).map_err(setting("data")))
+}
+
+/// Says whether all keys can be used, without making or fetching one.
+pub fn check(config: &Config) -> Result<(), Failure> {
+    let Token { secret, secret_file, .. } = &config.token;
+    if secret.is_empty() && !secret_file.as_os_str().is_empty() {
+        auth::read(secret_file).map_err(setting("token.secret_file"))?;
+    }
+    others(config).map(drop)
+}
+
+/// Says what `token` proves here and now, or why not; and where the reason may be that keys could
+/// not be fetched, that too. Nothing is left behind.
+pub fn examine(config: &Config, token: &domain::Token) -> Result<Result<Claims, Refusal>, Failure> {
+    let tokens = engine(config, |config| auth::find(&config.data).map_err(setting("data")))?;
+    let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build();
+    let runtime = runtime.map_err(|error| Fault::new("starting the runtime", error))?;
+    let result = runtime.block_on(async {
+        let fetching = async {
+            join_all(tokens.sources().iter().map(|source| source.run())).await;
+            // Without a source that was over at once.
+            pending::<Infallible>().await
+        };
+        tokio::select! {
+            result = tokens.examine(token, SystemClock.now()) => result,
+            never = fetching => match never {},
+        }
+    });
+    // A name that is still being looked up is not waited for.
+    runtime.shutdown_background();
+    Ok(result.map_err(|reason| {
+        let troubles = tokens.sources().iter().filter_map(|source| source.trouble());
+        Refusal { reason, troubles: troubles.collect() }
+    }))
+}
+
+/// Why a token is refused, and what may be behind it.
+#[derive(Debug)]
+pub struct Refusal {
+    /// Why.
+    pub reason: Refused,
+    /// Which keys could not be fetched.
+    pub troubles: Vec<String>,
+}
+
+fn engine(
+    config: &Config,
+    in_data: impl FnOnce(&Config) -> Result<Secret, Failure>,
+) -> Result<KeyTokens, Failure> {
+    let Token { secret, secret_file, issuer, audience, leeway_secs, .. } = &config.token;
+    let own = if !secret.is_empty() {
+        secret.clone()
+    } else if secret_file.as_os_str().is_empty() {
+        in_data(config)?
+    } else {
+        auth::read(secret_file).map_err(setting("token.secret_file"))?
+    };
+    let rules = Rules {
+        issuer: (!issuer.is_empty()).then(|| issuer.as_str().into()),
+        audience: audience.iter().map(|it| it.as_str().into()).collect(),
+        leeway: time::Duration::seconds(leeway_secs.cast_signed()),
+    };
+    Ok(KeyTokens::new(&own, Arc::new(SystemClock)).with(others(config)?, rules))
+}
+
+/// The keys beside the server's own.
+fn others(config: &Config) -> Result<Keys, Failure> {
+    let options: Vec<_> = config.token.keys.iter().map(key).collect();
+    let refresh = Duration::from_secs(config.token.jwks_refresh_secs);
+    Keys::open(&options, refresh).map_err(setting("token.keys"))
+}
+
+fn key(key: &config::Key) -> KeyOptions {
+    let config::Key { source, id } = key;
+    let from = match source {
+        KeySource::Secret(secret, name) => KeyFrom::Secret(secret.clone(), algorithm(*name)),
+        KeySource::SecretFile(path, name) => KeyFrom::SecretFile(path.clone(), algorithm(*name)),
+        KeySource::PemFile(path, name) => KeyFrom::PemFile(path.clone(), algorithm(*name)),
+        KeySource::JwksFile(path) => KeyFrom::JwksFile(path.clone()),
+        KeySource::JwksUrl(url) => {
+            KeyFrom::JwksUrl { url: url.expose().clone(), name: url.to_string() }
+        }
+    };
+    KeyOptions { from, id: id.clone() }
+}
+
+fn algorithm(name: config::Algorithm) -> Algorithm {
+    match name {
+        config::Algorithm::HS256 => Algorithm::HS256,
+        config::Algorithm::HS384 => Algorithm::HS384,
+        config::Algorithm::HS512 => Algorithm::HS512,
+        config::Algorithm::RS256 => Algorithm::RS256,
+        config::Algorithm::RS384 => Algorithm::RS384,
+        config::Algorithm::RS512 => Algorithm::RS512,
+        config::Algorithm::PS256 => Algorithm::PS256,
+        config::Algorithm::PS384 => Algorithm::PS384,
+        config::Algorithm::PS512 => Algorithm::PS512,
+        config::Algorithm::ES256 => Algorithm::ES256,
+        config::Algorithm::ES384 => Algorithm::ES384,
+        config::Algorithm::EdDSA => Algorithm::EdDSA,
+    }
+}

@@ -1,0 +1,181 @@
+//! Keys: each for one algorithm, which no token can change.
+//!
+//! A key is made for its algorithm and looked at when it is made, so that one that does not fit is
+//! a complaint at the start rather than a token refused. A public key can never check the hash of a
+//! secret: the two are made apart.
+
+mod file;
+mod pem;
+mod ring;
+mod set;
+
+use std::{fmt, ops::RangeInclusive};
+
+use base64::{Engine as _, prelude::BASE64_URL_SAFE_NO_PAD};
+use jsonwebtoken::{
+    Algorithm, AlgorithmFamily, DecodingKey,
+    crypto::verify,
+    jwk::{AlgorithmParameters, Jwk},
+};
+
+use crate::domain::Secret;
+
+pub use file::{FILE, KeyRefused, find, open, read};
+pub use ring::{KeyFrom, KeyOptions, Keys, KeysRefused};
+pub(super) use set::{NotASet, read as read_set};
+
+/// Bytes of an Ed25519 key.
+const ED_BYTES: usize = 32;
+/// The smallest RSA key that RFC 7518 allows, and the largest that the library takes.
+const RSA_BITS: RangeInclusive<usize> = 2048..=4096;
+
+/// A key that checks signatures of one algorithm.
+#[derive(Clone)]
+pub struct Key {
+    algorithm: Algorithm,
+    id: Option<Box<str>>,
+    checking: DecodingKey,
+}
+
+/// Why a key cannot be one.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]
+pub enum KeyUnfit {
+    /// Too short to keep anybody out.
+    #[error("it must have at least {least} bytes for {algorithm:?}")]
+    TooShort {
+        /// What it is for.
+        algorithm: Algorithm,
+        /// As many bytes as the hash has.
+        least: usize,
+    },
+    /// Whoever has it can be anybody; it has no business here.
+    #[error(
+        "it holds a private key; here goes the public one (openssl pkey -in private.pem -pubout)"
+    )]
+    Private,
+    /// A certificate has a key in it, and an end that nobody here looks at.
+    #[error("it holds a certificate; here goes its key (openssl x509 -in cert.pem -pubkey -noout)")]
+    Certificate,
+    /// Something else.
+    #[error("it is not one PEM block with a PUBLIC KEY")]
+    NotPem,
+    /// Of another kind, or damaged.
+    #[error("it holds no key for {0:?}")]
+    NotFor(Algorithm),
+    /// RSA keys have a smallest and a largest size.
+    #[error("an RSA key must have 2048 to 4096 bits, and this one has {0}")]
+    Size(usize),
+}
+
+impl Key {
+    /// The server's own key. That it is long enough was seen to when it was read.
+    pub(super) fn own(secret: &Secret) -> Self {
+        Self::new(Algorithm::HS256, None, DecodingKey::from_secret(secret.expose()))
+    }
+
+    /// A secret that both sides have.
+    pub fn secret(
+        secret: &Secret,
+        algorithm: Algorithm,
+        id: Option<&str>,
+    ) -> Result<Self, KeyUnfit> {
+        let least = match algorithm {
+            Algorithm::HS256 => 32,
+            Algorithm::HS384 => 48,
+            Algorithm::HS512 => 64,
+            _ => return Err(KeyUnfit::NotFor(algorithm)),
+        };
+        if secret.expose().len() < least {
+            return Err(KeyUnfit::TooShort { algorithm, least });
+        }
+        Ok(Self::new(algorithm, id, DecodingKey::from_secret(secret.expose())))
+    }
+
+    /// The public key in the text of a PEM file.
+    pub fn pem(text: &[u8], algorithm: Algorithm, id: Option<&str>) -> Result<Self, KeyUnfit> {
+        Self::public(pem::read(text, algorithm)?, algorithm, id)
+    }
+
+    /// Sees to it that `checking` is a public key, of the right kind and of a size that is safe.
+    fn public(
+        checking: DecodingKey,
+        algorithm: Algorithm,
+        id: Option<&str>,
+    ) -> Result<Self, KeyUnfit> {
+        let unfit = KeyUnfit::NotFor(algorithm);
+        let family = checking.family();
+        if family == AlgorithmFamily::Hmac || algorithm.family() != family {
+            return Err(unfit);
+        }
+        if family == AlgorithmFamily::Rsa {
+            return Self::rsa(&checking, algorithm, id);
+        }
+        // The library takes the first 32 bytes, whatever there is.
+        let sized = family != AlgorithmFamily::Ed
+            || checking.try_get_as_bytes().is_ok_and(|bytes| bytes.len() == ED_BYTES);
+        // That the point lies on the curve is looked at whenever a signature is.
+        if !sized || verify("", b"", &checking, algorithm).is_err() {
+            return Err(unfit);
+        }
+        Ok(Self::new(algorithm, id, checking))
+    }
+
+    /// An RSA key, of which the library looks at nothing before there is a signature.
+    fn rsa(
+        checking: &DecodingKey,
+        algorithm: Algorithm,
+        id: Option<&str>,
+    ) -> Result<Self, KeyUnfit> {
+        let unfit = KeyUnfit::NotFor(algorithm);
+        let Ok(Jwk { algorithm: AlgorithmParameters::RSA(jwk), .. }) =
+            Jwk::from_decoding_key(checking, None)
+        else {
+            return Err(unfit);
+        };
+        let number = |text: &str| {
+            let bytes = BASE64_URL_SAFE_NO_PAD.decode(text).unwrap_or_default();
+            bytes.into_iter().skip_while(|byte| *byte == 0).collect::<Vec<_>>()
+        };
+        let (modulus, exponent) = (number(&jwk.n), number(&jwk.e));
+        let bits =
+            modulus.len() * 8 - modulus.first().map_or(0, |first| first.leading_zeros() as usize);
+        if !RSA_BITS.contains(&bits) {
+            return Err(KeyUnfit::Size(bits));
+        }
+        let odd = |number: &[u8]| number.last().is_some_and(|last| last % 2 == 1);
+        if !odd(&modulus) || !odd(&exponent) || exponent == [1] || exponent.len() > 4 {
+            return Err(unfit);
+        }
+        let checking = DecodingKey::from_rsa_raw_components(&modulus, &exponent);
+        Ok(Self::new(algorithm, id, checking))
+    }
+
+    fn new(algorithm: Algorithm, id: Option<&str>, checking: DecodingKey) -> Self {
+        Self { algorithm, id: id.map(Into::into), checking }
+    }
+
+    /// Whether a token whose header says this may be signed with it.
+    pub(super) fn may_sign(&self, algorithm: Algorithm, key: Option<&str>) -> bool {
+        let named = key.is_none_or(|key| self.id.as_deref().is_none_or(|id| id == key));
+        self.algorithm == algorithm && named
+    }
+
+    /// Whether it is called `key`.
+    pub(super) fn is_called(&self, key: &str) -> bool {
+        self.id.as_deref() == Some(key)
+    }
+
+    /// Whether `signature`, as it stands in a token, is its signature of `message`.
+    pub(super) fn has_signed(&self, message: &str, signature: &str) -> bool {
+        verify(signature, message.as_bytes(), &self.checking, self.algorithm).unwrap_or(false)
+    }
+}
+
+impl fmt::Debug for Key {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "Key({:?}, {:?}, ***)", self.algorithm, self.id)
+    }
+}
+
+#[cfg(test)]
+mod tests;

@@ -1,0 +1,91 @@
+//! Sets of public keys: JSON Web Key Sets, RFC 7517.
+//!
+//! A set may hold keys for other purposes and of kinds that nobody here knows. Those are left out,
+//! so that a site can begin to publish a new kind without shutting us out.
+
+use jsonwebtoken::{Algorithm, DecodingKey};
+use serde_json::{Map, Value};
+use tracing::debug;
+
+use super::Key;
+
+/// The most keys in a set. A site has a handful.
+const KEYS_MAX: usize = 100;
+/// Bytes of a coordinate of a point on P-256 and on P-384, as text.
+const P256_CHARS: usize = 43;
+const P384_CHARS: usize = 64;
+
+/// Why something is not a set of keys.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]
+pub enum NotASet {
+    /// Not of the form.
+    #[error("this is not a set of keys: {{\"keys\": […]}}")]
+    Form,
+    /// More than anybody has.
+    #[error("this is a set of more than {KEYS_MAX} keys")]
+    TooMany,
+    /// Nothing in it can be used.
+    #[error("this is a set without a public key that could be used")]
+    Empty,
+}
+
+/// The keys in `text` that tokens may be signed with.
+pub(in crate::auth) fn read(text: &[u8]) -> Result<Vec<Key>, NotASet> {
+    let set: Value = serde_json::from_slice(text).or(Err(NotASet::Form))?;
+    let list = set.get("keys").and_then(Value::as_array).ok_or(NotASet::Form)?;
+    if list.len() > KEYS_MAX {
+        return Err(NotASet::TooMany);
+    }
+    let keys = list.iter().filter_map(|entry| {
+        let entry = entry.as_object()?;
+        let key = key(entry);
+        if key.is_none() {
+            let id = text_of(entry, "kid").map(|id| id.chars().take(64).collect::<String>());
+            debug!(key.id = id, "a key of a set is left out: it is none that checks tokens here");
+        }
+        key
+    });
+    Ok(keys.collect())
+}
+
+/// One key, unless it is for something else.
+fn key(entry: &Map<String, Value>) -> Option<Key> {
+    let text = |name| text_of(entry, name);
+    let for_signatures = entry.get("use").is_none_or(|it| it == "sig");
+    let checks = entry
+        .get("key_ops")
+        .is_none_or(|it| it.as_array().is_some_and(|it| it.iter().any(|it| it == "verify")));
+    // Whoever publishes the private part has no secret any more.
+    if !for_signatures || !checks || entry.contains_key("d") {
+        return None;
+    }
+    let checking = match text("kty")? {
+        "RSA" => DecodingKey::from_rsa_components(text("n")?, text("e")?).ok()?,
+        "EC" => {
+            let size = if text("crv")? == "P-256" { P256_CHARS } else { P384_CHARS };
+            let point = (text("x")?, text("y")?);
+            let sized = point.0.len() == size && point.1.len() == size;
+            DecodingKey::from_ec_components(point.0, point.1).ok().filter(|_| sized)?
+        }
+        "OKP" => DecodingKey::from_ed_components(text("x")?).ok()?,
+        _ => return None,
+    };
+    let natural = match (text("kty")?, text("crv")) {
+        ("RSA", _) => Algorithm::RS256,
+        ("EC", Some("P-256")) => Algorithm::ES256,
+        ("EC", Some("P-384")) => Algorithm::ES384,
+        ("OKP", Some("Ed25519")) => Algorithm::EdDSA,
+        _ => return None,
+    };
+    let algorithm = match entry.get("alg") {
+        None => natural,
+        Some(name) => name.as_str()?.parse().ok()?,
+    };
+    // An RSA key may be for any of its family; the others are for one alone.
+    let fits = natural == Algorithm::RS256 || natural == algorithm;
+    Key::public(checking, algorithm, text("kid")).ok().filter(|_| fits)
+}
+
+fn text_of<'e>(entry: &'e Map<String, Value>, name: &str) -> Option<&'e str> {
+    entry.get(name).and_then(Value::as_str)
+}

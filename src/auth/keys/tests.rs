@@ -1,0 +1,176 @@
+//! Keys as operators and sites hand them over.
+
+use std::{fs, time::Duration};
+
+use http::Uri;
+use serde_json::{Value, json};
+
+use super::*;
+use crate::auth::test_support::{ED, P256, P384, Pair, RSA, set, test_key};
+
+const RSA_ALL: [Algorithm; 6] = [
+    Algorithm::RS256,
+    Algorithm::RS384,
+    Algorithm::RS512,
+    Algorithm::PS256,
+    Algorithm::PS384,
+    Algorithm::PS512,
+];
+
+fn refused(text: &[u8], algorithm: Algorithm) -> KeyUnfit {
+    Key::pem(text, algorithm, None).unwrap_err()
+}
+
+/// Whether the set with this one key has a key for `algorithm`.
+fn holds(jwk: Value, algorithm: Algorithm) -> bool {
+    read_set(&set(&[jwk])).unwrap().iter().any(|key| key.algorithm == algorithm)
+}
+
+#[test]
+fn a_public_key_fits_its_own_algorithms_and_no_other() {
+    let pairs = [
+        (RSA.1, RSA_ALL.as_slice()),
+        (test_key!("rsa.pkcs1.pub.pem"), &RSA_ALL),
+        (P256.1, &[Algorithm::ES256]),
+        (P384.1, &[Algorithm::ES384]),
+        (test_key!("p521.pub.pem"), &[]),
+        (ED.1, &[Algorithm::EdDSA]),
+    ];
+    let others = [Algorithm::ES256, Algorithm::ES384, Algorithm::EdDSA, Algorithm::HS256];
+    for (text, fitting) in pairs {
+        for algorithm in RSA_ALL.into_iter().chain(others) {
+            let key = Key::pem(text, algorithm, None);
+            assert_eq!(key.is_ok(), fitting.contains(&algorithm), "{algorithm:?}");
+        }
+    }
+}
+
+#[test]
+fn what_is_no_public_key_is_named() {
+    for private in [RSA.0, P256.0, ED.0, test_key!("rsa.pkcs1.pem")] {
+        assert_eq!(refused(private, Algorithm::RS256), KeyUnfit::Private);
+    }
+    let both = [P256.1, P256.0].concat();
+    assert_eq!(refused(&both, Algorithm::ES256), KeyUnfit::Private);
+    let certificate = test_key!("p256.crt.pem");
+    assert_eq!(refused(certificate, Algorithm::ES256), KeyUnfit::Certificate);
+    let two = [P256.1, P256.1].concat();
+    for text in [b"".as_slice(), b"a secret", b"\xff\xfe", &two] {
+        assert_eq!(refused(text, Algorithm::ES256), KeyUnfit::NotPem);
+    }
+    let empty = b"-----BEGIN PUBLIC KEY-----\n-----END PUBLIC KEY-----\n";
+    assert_eq!(refused(empty, Algorithm::ES256), KeyUnfit::NotFor(Algorithm::ES256));
+    assert_eq!(refused(test_key!("rsa-weak.pub.pem"), Algorithm::RS256), KeyUnfit::Size(1024));
+}
+
+#[test]
+fn a_secret_has_as_many_bytes_as_its_hash() {
+    let sizes = [(Algorithm::HS256, 32), (Algorithm::HS384, 48), (Algorithm::HS512, 64)];
+    for (algorithm, least) in sizes {
+        let key = |size| Key::secret(&Secret::from_raw(&vec![b'k'; size]), algorithm, None);
+        assert!(key(least).is_ok());
+        assert_eq!(key(least - 1).unwrap_err(), KeyUnfit::TooShort { algorithm, least });
+    }
+    let public = Key::secret(&Secret::from_raw(RSA.1), Algorithm::RS256, None);
+    assert_eq!(public.unwrap_err(), KeyUnfit::NotFor(Algorithm::RS256));
+}
+
+#[test]
+fn a_set_says_what_each_of_its_keys_is_for() {
+    for (pair, others, algorithm) in [
+        (RSA, json!({}), Algorithm::RS256),
+        (RSA, json!({ "alg": "PS512", "use": "sig" }), Algorithm::PS512),
+        (P256, json!({ "key_ops": ["verify"] }), Algorithm::ES256),
+        (P384, json!({ "alg": "ES384" }), Algorithm::ES384),
+        (ED, json!({}), Algorithm::EdDSA),
+        (ED, json!({ "alg": "EdDSA", "x5c": ["ignored"], "kid": "k" }), Algorithm::EdDSA),
+    ] {
+        assert!(holds(pair.jwk(&others), algorithm), "{others}");
+    }
+}
+
+#[test]
+fn what_is_for_something_else_is_left_out_of_a_set() {
+    let secret =
+        json!({ "kty": "oct", "alg": "HS256", "k": "a2V5a2V5a2V5a2V5a2V5a2V5a2V5a2V5a2V5" });
+    let wrong: [(Pair, Value); 14] = [
+        (RSA, json!({ "use": "enc" })),
+        (RSA, json!({ "use": 1 })),
+        (RSA, json!({ "key_ops": ["encrypt"] })),
+        (RSA, json!({ "alg": "ES256" })),
+        (RSA, json!({ "alg": "HS256" })),
+        (RSA, json!({ "alg": "none" })),
+        (RSA, json!({ "alg": "RSA-OAEP" })),
+        (RSA, json!({ "d": "AAAA" })),
+        (RSA, json!({ "e": "AQ" })),
+        (RSA, json!({ "n": "AQAB" })),
+        (P256, json!({ "crv": "P-384" })),
+        (P256, json!({ "x": "AAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAA" })),
+        (ED, json!({ "x": "AAAA" })),
+        (ED, json!({ "crv": "X25519" })),
+    ];
+    let wrong = wrong.into_iter().map(|(pair, others)| pair.jwk(&others));
+    let unknown = [json!({ "kty": "AKP" }), json!({}), json!("key"), json!(null), secret];
+    for key in wrong.chain(unknown) {
+        let text = set(&[key.clone(), P256.jwk(&json!({}))]);
+        assert_eq!(read_set(&text).unwrap().len(), 1, "{key}");
+    }
+}
+
+#[test]
+fn what_is_no_set_is_refused() {
+    for text in ["", "<html>", "[]", "7", "{}", r#"{"keys":{}}"#, r#"{"keys":["#] {
+        assert_eq!(read_set(text.as_bytes()).unwrap_err(), NotASet::Form, "{text}");
+    }
+    assert_eq!(read_set(&set(&vec![Value::Null; 101])).unwrap_err(), NotASet::TooMany);
+    assert!(read_set(&set(&vec![Value::Null; 100])).unwrap().is_empty());
+}
+
+#[test]
+fn files_are_read_and_what_is_wrong_is_named_with_its_place() {
+    let home = tempfile::tempdir().unwrap();
+    let file = |name: &str, content: &[u8]| {
+        let path = home.path().join(name);
+        fs::write(&path, content).unwrap();
+        path
+    };
+    let long = "k".repeat(40);
+    let good = [
+        KeyFrom::Secret(Secret::from_raw(long.as_bytes()), Algorithm::HS256),
+        KeyFrom::SecretFile(file("secret", format!("{long}\n").as_bytes()), Algorithm::HS256),
+        KeyFrom::PemFile(file("a.pem", P256.1), Algorithm::ES256),
+        KeyFrom::JwksFile(file("a.json", &set(&[RSA.jwk(&json!({})), ED.jwk(&json!({}))]))),
+        KeyFrom::JwksUrl { url: Uri::from_static("http://localhost"), name: "a site".to_owned() },
+    ];
+    let options = |from: KeyFrom| KeyOptions { from, id: None };
+    let keys = Keys::open(&good.map(options), Duration::from_mins(1)).unwrap();
+    assert_eq!((keys.fixed.len(), keys.sources.len()), (5, 1));
+    for (bad, reason) in [
+        (KeyFrom::SecretFile(file("short", b"hunter2"), Algorithm::HS256), "too short"),
+        (
+            KeyFrom::SecretFile(file("forty", long.as_bytes()), Algorithm::HS384),
+            "at least 48 bytes",
+        ),
+        (KeyFrom::PemFile(file("b.pem", P256.0), Algorithm::ES256), "private key"),
+        (KeyFrom::PemFile(file("c.pem", P256.1), Algorithm::ES384), "no key for ES384"),
+        (KeyFrom::PemFile(home.path().join("none.pem"), Algorithm::ES384), "none.pem"),
+        (KeyFrom::JwksFile(file("b.json", b"{}")), "not a set"),
+        (KeyFrom::JwksFile(file("c.json", &set(&[]))), "without a public key"),
+    ] {
+        let good = KeyFrom::PemFile(home.path().join("a.pem"), Algorithm::ES256);
+        let error = Keys::open(&[good, bad].map(options), Duration::from_mins(1)).unwrap_err();
+        let (mut text, mut cause) = (error.to_string(), std::error::Error::source(&error));
+        while let Some(error) = cause {
+            text = format!("{text}: {error}");
+            cause = error.source();
+        }
+        assert!(text.contains("key 2") && text.contains(reason), "{reason} in {text}");
+        assert!(!text.contains("hunter2") && !text.contains(&long), "{text}");
+    }
+}
+
+#[test]
+fn nothing_of_a_key_is_printed() {
+    let key = Key::secret(&Secret::from_raw(&[b'k'; 32]), Algorithm::HS256, Some("id")).unwrap();
+    assert_eq!(format!("{key:?}"), "Key(HS256, Some(\"id\"), ***)");
+}

@@ -1,0 +1,104 @@
+//! Why a token is refused: for the operator, who may know.
+//!
+//! A stranger hears only that it is not valid here, or that its time is over. No sentence holds the
+//! token or a claim's value; the one thing of the token's that is told is the name of its key.
+
+use std::fmt;
+
+use jsonwebtoken::Algorithm;
+use time::{OffsetDateTime, format_description::well_known::Rfc3339};
+
+use super::tokens::TOKEN_BYTES_MAX;
+use crate::domain::Rejection;
+
+/// Why a token is refused.
+#[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
+pub enum Refused {
+    /// It was not looked at.
+    #[error("it is longer than {TOKEN_BYTES_MAX} bytes")]
+    TooLarge,
+    /// It does not have the form.
+    #[error("it is not a JWT: {0}")]
+    NotAToken(&'static str),
+    /// Its header says `none`.
+    #[error("it is not signed (`alg` is `none`)")]
+    Unsigned,
+    /// Its header says something that nobody here knows.
+    #[error("its `alg` is none of those that are checked here")]
+    AlgorithmUnknown,
+    /// Its header asks for rules of its own.
+    #[error("its header has `crit`: rules that must be followed, and none are known here")]
+    Critical,
+    /// No key is for it.
+    #[error("there is no key for {} tokens{}", name_of(*algorithm), called(key.as_deref()))]
+    NoKey {
+        /// What its header says.
+        algorithm: Algorithm,
+        /// What its header calls the key.
+        key: Option<Box<str>>,
+    },
+    /// None of the keys that it may be signed with has signed it.
+    #[error("its signature is of none of the {} keys{}", name_of(*algorithm), called(key.as_deref()))]
+    Signature {
+        /// What its header says.
+        algorithm: Algorithm,
+        /// What its header calls the key.
+        key: Option<Box<str>>,
+    },
+    /// Something that must be there is not.
+    #[error("it has no `{0}`")]
+    Missing(&'static str),
+    /// Something does not have the form that it must have.
+    #[error("its `{claim}` is not {wanted}")]
+    Wrong {
+        /// Where.
+        claim: &'static str,
+        /// What it must be.
+        wanted: &'static str,
+    },
+    /// Somebody else made it.
+    #[error("its `iss` is not {0:?} (token.issuer)")]
+    Issuer(Box<str>),
+    /// It is for somebody else.
+    #[error("its `aud` has none of {0:?} (token.audience)")]
+    Audience(Vec<Box<str>>),
+    /// Its time has not come.
+    #[error("it is not good before {} (`{claim}`)", Date(*.at))]
+    Early {
+        /// Which claim says so.
+        claim: &'static str,
+        /// When it is.
+        at: OffsetDateTime,
+    },
+    /// Its time is over.
+    #[error("it expired at {} (`exp`)", Date(*.0))]
+    Expired(OffsetDateTime),
+}
+
+impl From<Refused> for Rejection {
+    fn from(refused: Refused) -> Self {
+        match refused {
+            Refused::Expired(_) => Self::TokenExpired,
+            _ => Self::Unauthorized,
+        }
+    }
+}
+
+/// A time as people and machines read it.
+struct Date(OffsetDateTime);
+
+impl fmt::Display for Date {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(&self.0.format(&Rfc3339).unwrap_or_default())
+    }
+}
+
+/// The name that stands in a token.
+fn name_of(algorithm: Algorithm) -> impl fmt::Display {
+    fmt::from_fn(move |f| write!(f, "{algorithm:?}"))
+}
+
+/// What the token calls its key.
+fn called(key: Option<&str>) -> String {
+    key.map(|key| format!(" with the `kid` {key:?}")).unwrap_or_default()
+}

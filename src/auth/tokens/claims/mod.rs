@@ -1,0 +1,209 @@
+//! The claims: read strictly, so that one of the wrong type is a wrong token rather than none.
+
+use serde_json::{Map, Number, Value};
+use time::{Duration, OffsetDateTime};
+
+use super::Rules;
+use crate::{
+    auth::Refused,
+    chat::ports::{Claims, Rooms},
+    domain::{RoomPattern, SignInId, SpacePattern, UserName},
+};
+
+/// Longest name that is shown, in characters.
+const NAME_CHARS_MAX: usize = 64;
+
+/// Who has signed a token.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum Signer {
+    /// The server's own key, so perhaps this server.
+    Ourselves,
+    /// Somebody else, who has no say in who is a guest here.
+    Another,
+}
+
+/// What the claims of a token prove at `now`.
+///
+/// Whether its time is over is looked at last: who hears so may take it that a fresh one will do.
+pub(super) fn prove(
+    members: &Map<String, Value>,
+    signer: Signer,
+    rules: &Rules,
+    now: OffsetDateTime,
+) -> Result<Claims, Refused> {
+    let members = Members(members);
+    members.made_by(rules.issuer.as_deref())?;
+    members.made_for(&rules.audience)?;
+    let name = members.text("sub")?.ok_or(Refused::Missing("sub"))?;
+    let wanted = "a user name: 1 to 64 visible characters";
+    let user = UserName::parse(name).or(Err(Refused::Wrong { claim: "sub", wanted }))?;
+    let expires_at = members.date("exp")?.ok_or(Refused::Missing("exp"))?;
+    let claims = Claims {
+        name: members.name()?,
+        spaces: members.spaces()?,
+        rooms: members.rooms()?,
+        admin: members.admin()?,
+        guest: members.ours("guest", signer)?.map(Into::into),
+        sign_in: members.ours("sign_in", signer)?.map(SignInId::from_raw),
+        ..Claims::of(user, expires_at)
+    };
+    for claim in ["nbf", "iat"] {
+        if let Some(at) = members.date(claim)?
+            && now + rules.leeway < at
+        {
+            return Err(Refused::Early { claim, at });
+        }
+    }
+    if now >= expires_at {
+        return Err(Refused::Expired(expires_at));
+    }
+    Ok(claims)
+}
+
+/// The members of a token of our own, made at `now`.
+pub(super) fn members(claims: &Claims, rules: &Rules, now: OffsetDateTime) -> Map<String, Value> {
+    let Claims { user, name, expires_at, spaces, rooms, admin, guest, sign_in } = claims;
+    // Whole seconds, rounded up: a token is good until its time is over.
+    let exp = expires_at.unix_timestamp() + i64::from(expires_at.nanosecond() > 0);
+    let mut members = Map::new();
+    let mut put = |name: &str, value: Option<Value>| {
+        if let Some(value) = value {
+            members.insert(name.to_owned(), value);
+        }
+    };
+    put("sub", Some(user.as_raw().into()));
+    put("exp", Some(exp.into()));
+    put("iat", Some(now.unix_timestamp().into()));
+    put("iss", rules.issuer.as_deref().map(Value::from));
+    put("aud", rules.audience.first().map(|it| Value::from(&**it)));
+    put("name", name.as_deref().map(Value::from));
+    put("spaces", (!spaces.is_empty()).then(|| texts(spaces)));
+    put(
+        "rooms",
+        match rooms {
+            Rooms::All => None,
+            Rooms::Only(patterns) => Some(texts(patterns)),
+        },
+    );
+    put("admin", admin.then_some(Value::Bool(true)));
+    put("guest", guest.as_deref().map(Value::from));
+    put("sign_in", sign_in.as_ref().map(|it| it.as_raw().into()));
+    members
+}
+
+fn texts(patterns: &[impl ToString]) -> Value {
+    patterns.iter().map(ToString::to_string).collect()
+}
+
+/// The claims of a token by name.
+struct Members<'m>(&'m Map<String, Value>);
+
+impl<'m> Members<'m> {
+    fn made_by(&self, issuer: Option<&str>) -> Result<(), Refused> {
+        match issuer {
+            Some(issuer) if self.0.get("iss").and_then(Value::as_str) != Some(issuer) => {
+                Err(Refused::Issuer(issuer.into()))
+            }
+            _ => Ok(()),
+        }
+    }
+
+    fn made_for(&self, audience: &[Box<str>]) -> Result<(), Refused> {
+        let is_one =
+            |it: &Value| it.as_str().is_some_and(|it| audience.iter().any(|us| **us == *it));
+        let fits = match self.0.get("aud") {
+            Some(Value::Array(list)) => {
+                list.iter().all(Value::is_string) && list.iter().any(is_one)
+            }
+            Some(one) => is_one(one),
+            None => false,
+        };
+        if audience.is_empty() || fits { Ok(()) } else { Err(Refused::Audience(audience.into())) }
+    }
+
+    fn text(&self, claim: &'static str) -> Result<Option<&'m str>, Refused> {
+        match self.0.get(claim) {
+            None => Ok(None),
+            Some(Value::String(text)) => Ok(Some(text)),
+            Some(_) => Err(Refused::Wrong { claim, wanted: "a text" }),
+        }
+    }
+
+    /// A text of which only our own word is taken.
+    fn ours(&self, claim: &'static str, signer: Signer) -> Result<Option<&'m str>, Refused> {
+        match signer {
+            Signer::Ourselves => self.text(claim),
+            Signer::Another => Ok(None),
+        }
+    }
+
+    /// The time that a numeric date means: seconds since 1970, perhaps with a fraction.
+    fn date(&self, claim: &'static str) -> Result<Option<OffsetDateTime>, Refused> {
+        /// The last second of the year 9999, which is the last one that has a date.
+        const LAST: f64 = 253_402_300_799.0;
+        let Some(value) = self.0.get(claim) else { return Ok(None) };
+        let seconds = value.as_number().and_then(Number::as_f64);
+        let seconds = seconds.filter(|seconds| (0.0..=LAST).contains(seconds));
+        let wanted = "a number of seconds since 1970";
+        let seconds = seconds.ok_or(Refused::Wrong { claim, wanted })?;
+        Ok(Some(OffsetDateTime::UNIX_EPOCH + Duration::seconds_f64(seconds)))
+    }
+
+    /// How the user is to be shown. A back end that knows no name may say `null`.
+    fn name(&self) -> Result<Option<Box<str>>, Refused> {
+        if self.0.get("name").is_some_and(Value::is_null) {
+            return Ok(None);
+        }
+        Ok(self.text("name")?.map(visible).filter(|name| !name.is_empty()).map(Into::into))
+    }
+
+    /// The spaces that it opens. A list of none opens none, so such a token is good for nothing.
+    fn spaces(&self) -> Result<Vec<SpacePattern>, Refused> {
+        let wanted = "a list of spaces such as /shop or /team-*, and not empty";
+        let spaces = self.list("spaces", wanted, |text| SpacePattern::parse(text).ok())?;
+        match spaces {
+            Some(none) if none.is_empty() => Err(Refused::Wrong { claim: "spaces", wanted }),
+            spaces => Ok(spaces.unwrap_or_default()),
+        }
+    }
+
+    /// The rooms that it opens. A list of none opens none: such a user may still be written to.
+    fn rooms(&self) -> Result<Rooms, Refused> {
+        let wanted = "a list of rooms such as news or team-*";
+        let rooms = self.list("rooms", wanted, |text| RoomPattern::parse(text).ok())?;
+        Ok(rooms.map_or(Rooms::All, Rooms::Only))
+    }
+
+    fn admin(&self) -> Result<bool, Refused> {
+        match self.0.get("admin") {
+            None => Ok(false),
+            Some(Value::Bool(admin)) => Ok(*admin),
+            Some(_) => Err(Refused::Wrong { claim: "admin", wanted: "true or false" }),
+        }
+    }
+
+    fn list<T>(
+        &self,
+        claim: &'static str,
+        wanted: &'static str,
+        read: impl Fn(&str) -> Option<T>,
+    ) -> Result<Option<Vec<T>>, Refused> {
+        let Some(value) = self.0.get(claim) else { return Ok(None) };
+        let list = value.as_array().and_then(|list| {
+            list.iter().map(|it| it.as_str().and_then(&read)).collect::<Option<Vec<_>>>()
+        });
+        list.map(Some).ok_or(Refused::Wrong { claim, wanted })
+    }
+}
+
+/// `name` without the characters that hide, move others around, or break lines; cut to what fits.
+fn visible(name: &str) -> String {
+    // In a name such a character is refused; which ones they are is said there.
+    let seen = |c: &char| UserName::parse(&format!("x{c}x")).is_ok();
+    let seen: String = name.chars().filter(seen).collect();
+    let cut: String = seen.trim().chars().take(NAME_CHARS_MAX).collect();
+    cut.trim_end().to_owned()
+}
+
+#[cfg(test)]
+mod tests;

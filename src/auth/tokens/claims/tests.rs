@@ -1,0 +1,185 @@
+//! Claims as back ends write them, and as they should not.
+
+use jsonwebtoken::{Algorithm, EncodingKey};
+use serde_json::json;
+
+use super::*;
+use crate::{
+    auth::{
+        Key,
+        test_support::{NOW, signed},
+        tokens::test_support::{ann, check, checked, hs256, later, own, with},
+    },
+    chat::ports::Tokens as _,
+    domain::{Rejection, RoomName, Secret, Space},
+};
+
+#[test]
+fn tokens_of_a_back_end_are_accepted() {
+    for payload in [
+        json!({"sub": "ann", "exp": later(1)}),
+        json!({"sub": "  ann ", "exp": later(1)}),
+        json!({"sub": "ann", "exp": later(1), "nbf": later(0)}),
+        json!({"sub": "ann", "exp": later(9), "nbf": later(5)}),
+        json!({"sub": "ann", "exp": 1_772_366_400.5 + 1.0}),
+        json!({"sub": "ann", "exp": 253_402_300_799_i64}),
+        json!({"sub": "ann", "exp": later(1), "aud": "me", "iss": ["you"], "iat": later(5), "role": {}}),
+    ] {
+        let claims = check(&hs256(&payload)).unwrap_or_else(|error| panic!("{payload}: {error}"));
+        assert_eq!((claims.user.as_raw(), claims.spaces.len()), ("ann", 0));
+    }
+}
+
+#[test]
+fn the_claim_spaces_limits_where_a_token_opens_a_door() {
+    let token = hs256(&json!({"sub": "ann", "exp": later(1), "spaces": ["/shop", "/team-*"]}));
+    let claims = check(&token).unwrap();
+    for (space, open) in [("/shop", true), ("/team-red", true), ("/", false), ("/other", false)] {
+        assert_eq!(claims.open(&Space::from_raw(space)), open, "{space}");
+    }
+}
+
+#[test]
+fn an_expired_token_is_told_so() {
+    for seconds in [0, -1, -1_000_000] {
+        let token = hs256(&json!({"sub": "ann", "exp": later(seconds)}));
+        assert_eq!(check(&token), Err(Rejection::TokenExpired));
+    }
+}
+
+#[test]
+fn a_wrong_claim_is_a_wrong_token() {
+    let exp = later(60);
+    for payload in [
+        r#"{"sub":"ann"}"#.to_owned(),
+        r#"{"sub":"ann","exp":null}"#.to_owned(),
+        r#"{"sub":"ann","exp":true}"#.to_owned(),
+        r#"{"sub":"ann","exp":-1}"#.to_owned(),
+        r#"{"sub":"ann","exp":1e400}"#.to_owned(),
+        r#"{"sub":"ann","exp":1e300}"#.to_owned(),
+        r#"{"sub":"ann","exp":99999999999999999999}"#.to_owned(),
+        r#"{"sub":"ann","exp":253402300800}"#.to_owned(),
+        format!(r#"{{"sub":"ann","exp":"{exp}"}}"#),
+        format!(r#"{{"sub":"ann","exp":[{exp}]}}"#),
+        format!(r#"{{"sub":"ann","exp":{exp},"exp":{exp}}}"#),
+        format!(r#"{{"exp":{exp}}}"#),
+        format!(r#"{{"sub":"","exp":{exp}}}"#),
+        format!(r#"{{"sub":7,"exp":{exp}}}"#),
+        format!(r#"{{"sub":"{}","exp":{exp}}}"#, "x".repeat(65)),
+        format!(r#"{{"sub":"ann","exp":{exp},"nbf":{}}}"#, later(6)),
+        format!(r#"{{"sub":"ann","exp":{exp},"nbf":"99999999999"}}"#),
+        format!(r#"{{"sub":"ann","exp":{exp},"nbf":-1}}"#),
+        format!(r#"{{"sub":"ann","exp":{exp},"nbf":1e400}}"#),
+        format!(r#"{{"sub":"ann","exp":{exp},"spaces":[]}}"#),
+        format!(r#"{{"sub":"ann","exp":{exp},"spaces":"/shop"}}"#),
+        format!(r#"{{"sub":"ann","exp":{exp},"spaces":["shop"]}}"#),
+        format!(r#"{{"sub":"ann","exp":{exp},"nbf":null}}"#),
+        format!(r#"{{"sub":"ann","exp":{exp},"iat":"{exp}"}}"#),
+        format!(r#"{{"sub":"ann","exp":{exp},"iat":{}}}"#, later(6)),
+        format!(r#"{{"sub":"ann","sub":"bob","exp":{exp}}}"#),
+        format!(r#"{{"sub":"ann","exp":{exp},"name":7}}"#),
+        format!(r#"{{"sub":"ann","exp":{exp},"rooms":"news"}}"#),
+        format!(r#"{{"sub":"ann","exp":{exp},"rooms":null}}"#),
+        format!(r#"{{"sub":"ann","exp":{exp},"rooms":["a b"]}}"#),
+        format!(r#"{{"sub":"ann","exp":{exp},"rooms":[7]}}"#),
+        format!(r#"{{"sub":"ann","exp":{exp},"admin":"true"}}"#),
+        format!(r#"{{"sub":"ann","exp":{exp},"admin":1}}"#),
+        format!(r#"{{"sub":"ann","exp":{exp},"guest":7}}"#),
+        format!(r#"{{"sub":"ann","exp":{exp},"sign_in":7}}"#),
+        "[]".to_owned(),
+        "7".to_owned(),
+        String::new(),
+    ] {
+        let token = own(r#"{"alg":"HS256"}"#, &payload);
+        assert_eq!(check(&token), Err(Rejection::Unauthorized), "{payload}");
+    }
+}
+
+#[test]
+fn issuer_and_audience_are_compared_when_they_are_set() {
+    let rules = Rules {
+        issuer: Some("https://id.example".into()),
+        audience: vec!["chat".into(), "spare".into()],
+        ..Rules::default()
+    };
+    let tokens = with(Vec::new(), rules);
+    let token = tokens.issue(&ann()).unwrap();
+    assert_eq!(checked(&tokens, token.expose(), NOW), Ok(ann()), "our own pass");
+    let (iss, aud) = (json!("https://id.example"), json!("chat"));
+    for (iss, aud, good) in [
+        (iss.clone(), aud.clone(), true),
+        (iss.clone(), json!(["other", "spare"]), true),
+        (iss.clone(), json!(["other"]), false),
+        (iss.clone(), json!([]), false),
+        (iss.clone(), json!(["chat", 7]), false),
+        (iss.clone(), json!("chat "), false),
+        (iss.clone(), Value::Null, false),
+        (json!("https://id.example/"), aud.clone(), false),
+        (json!(["https://id.example"]), aud.clone(), false),
+        (Value::Null, aud.clone(), false),
+    ] {
+        let token = hs256(&json!({"sub": "ann", "exp": later(60), "iss": iss, "aud": aud}));
+        assert_eq!(checked(&tokens, &token, NOW).is_ok(), good, "{iss} {aud}");
+    }
+    let bare = hs256(&json!({"sub": "ann", "exp": later(-60)}));
+    assert_eq!(checked(&tokens, &bare, NOW), Err(Rejection::Unauthorized), "expiry comes last");
+}
+
+#[test]
+fn the_leeway_is_for_clocks_that_are_ahead_and_not_for_the_end() {
+    let rules = Rules { leeway: Duration::seconds(60), ..Rules::default() };
+    let tokens = with(Vec::new(), rules);
+    for (payload, good) in [
+        (json!({"sub": "ann", "exp": later(99), "nbf": later(60), "iat": later(60)}), true),
+        (json!({"sub": "ann", "exp": later(99), "nbf": later(61)}), false),
+        (json!({"sub": "ann", "exp": later(99), "iat": later(61)}), false),
+        (json!({"sub": "ann", "exp": later(0)}), false),
+    ] {
+        assert_eq!(checked(&tokens, &hs256(&payload), NOW).is_ok(), good, "{payload}");
+    }
+}
+
+#[test]
+fn the_claim_rooms_limits_what_may_be_joined() {
+    let token = hs256(&json!({"sub": "ann", "exp": later(1), "rooms": ["news", "team-*"]}));
+    let rooms = check(&token).unwrap().rooms;
+    for (room, open) in [("news", true), ("team-a", true), ("lobby", false)] {
+        assert_eq!(rooms.admit(&RoomName::from_raw(room)), open, "{room}");
+    }
+    let token = hs256(&json!({"sub": "ann", "exp": later(1), "rooms": []}));
+    assert_eq!(check(&token).unwrap().rooms, Rooms::Only(Vec::new()));
+}
+
+#[test]
+fn a_name_is_shown_without_what_would_hide_or_turn() {
+    for (name, shown) in [
+        (json!("  Ann Lee "), Some("Ann Lee")),
+        (json!("Ann\u{202e}eeL\u{200b}\n"), Some("AnneeL")),
+        (json!("\u{202e}\u{0} "), None),
+        (json!(""), None),
+        (json!(null), None),
+        (json!("❤\u{fe0f} Zoe\u{308}"), Some("❤\u{fe0f} Zoe\u{308}")),
+    ] {
+        let token = hs256(&json!({"sub": "ann", "exp": later(1), "name": name}));
+        assert_eq!(check(&token).unwrap().name.as_deref(), shown, "{name}");
+    }
+    let token = hs256(&json!({"sub": "ann", "exp": later(1), "name": "ü".repeat(65)}));
+    assert_eq!(check(&token).unwrap().name, Some("ü".repeat(64).into()));
+}
+
+#[test]
+fn who_is_a_guest_is_believed_only_of_our_own_key() {
+    let secret = Secret::from_raw(&[b'k'; 32]);
+    let key = Key::secret(&secret, Algorithm::HS256, None).unwrap();
+    let tokens = with(vec![key], Rules::default());
+    let payload = json!({"sub": "ann", "exp": later(60), "guest": "stay", "sign_in": "first"});
+    let ours = checked(&tokens, &hs256(&payload), NOW).unwrap();
+    assert_eq!(ours.guest.as_deref(), Some("stay"));
+    assert_eq!(ours.sign_in, Some(SignInId::from_raw("first")));
+    for payload in [payload, json!({"sub": "ann", "exp": later(60), "guest": 7, "sign_in": []})] {
+        let key = EncodingKey::from_secret(secret.expose());
+        let token = signed(&key, Algorithm::HS256, r#"{"alg":"HS256"}"#, &payload.to_string());
+        let theirs = checked(&tokens, &token, NOW).unwrap();
+        assert_eq!((theirs.guest, theirs.sign_in), (None, None));
+    }
+}

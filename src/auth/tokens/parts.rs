@@ -1,0 +1,108 @@
+//! A token taken apart: what it says of itself, before anything is believed.
+
+use std::fmt;
+
+use base64::{Engine as _, prelude::BASE64_URL_SAFE_NO_PAD};
+use jsonwebtoken::Algorithm;
+use serde::{
+    Deserialize, Deserializer,
+    de::{Error as _, MapAccess, Visitor},
+};
+use serde_json::{Map, Value};
+
+use super::TOKEN_BYTES_MAX;
+use crate::auth::Refused;
+
+/// Longest name of a key that is looked for. A longer one is nobody's.
+const KEY_ID_BYTES_MAX: usize = 256;
+
+/// The three parts of a token, of which the first was read. Of that, `alg` and `kid` choose among
+/// the keys of the settings; whatever else it says (`jku`, `jwk`, `x5u` …) is not looked at.
+pub(super) struct Parts<'t> {
+    pub(super) algorithm: Algorithm,
+    pub(super) key: Option<Box<str>>,
+    pub(super) message: &'t str,
+    pub(super) signature: &'t str,
+    payload: &'t str,
+}
+
+impl<'t> Parts<'t> {
+    pub(super) fn read(token: &'t str) -> Result<Self, Refused> {
+        if token.len() > TOKEN_BYTES_MAX {
+            return Err(Refused::TooLarge);
+        }
+        let three = token.rsplit_once('.').and_then(|(message, signature)| {
+            message.split_once('.').map(|(header, payload)| (message, header, payload, signature))
+        });
+        let (message, header, payload, signature) =
+            three.ok_or(Refused::NotAToken("it has no three parts with dots between them"))?;
+        if payload.contains('.') {
+            let encrypted = payload.matches('.').count() == 2;
+            return Err(Refused::NotAToken(if encrypted {
+                "it has five parts, so it is encrypted"
+            } else {
+                "it has more than three parts"
+            }));
+        }
+        let header = object(header)
+            .ok_or(Refused::NotAToken("its header is no JSON object in base64url"))?;
+        let algorithm = match header.get("alg").and_then(Value::as_str) {
+            Some(none) if none.eq_ignore_ascii_case("none") => return Err(Refused::Unsigned),
+            Some(name) => name.parse().or(Err(Refused::AlgorithmUnknown))?,
+            None => return Err(Refused::Wrong { claim: "alg", wanted: "a text" }),
+        };
+        if header.contains_key("crit") {
+            return Err(Refused::Critical);
+        }
+        let key = match header.get("kid") {
+            None => None,
+            Some(Value::String(key)) if key.len() <= KEY_ID_BYTES_MAX => Some(key.as_str().into()),
+            Some(_) => {
+                return Err(Refused::Wrong { claim: "kid", wanted: "a text of at most 256 bytes" });
+            }
+        };
+        Ok(Self { algorithm, key, message, signature, payload })
+    }
+
+    /// The claims, to be read once the signature was found to be right.
+    pub(super) fn claims(&self) -> Result<Map<String, Value>, Refused> {
+        let wanted = "its claims are no JSON object in base64url, with each name once";
+        object(self.payload).ok_or(Refused::NotAToken(wanted))
+    }
+}
+
+/// The JSON object that `part` holds.
+fn object(part: &str) -> Option<Map<String, Value>> {
+    let text = BASE64_URL_SAFE_NO_PAD.decode(part).ok()?;
+    serde_json::from_slice(&text).ok().map(|Members(members)| members)
+}
+
+/// The members of an object, each name once: of two, one reader takes the first and another the
+/// last, and then they do not speak of the same token.
+struct Members(Map<String, Value>);
+
+impl<'de> Deserialize<'de> for Members {
+    fn deserialize<D: Deserializer<'de>>(input: D) -> Result<Self, D::Error> {
+        input.deserialize_map(MembersVisitor)
+    }
+}
+
+struct MembersVisitor;
+
+impl<'de> Visitor<'de> for MembersVisitor {
+    type Value = Members;
+
+    fn expecting(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str("an object")
+    }
+
+    fn visit_map<A: MapAccess<'de>>(self, mut input: A) -> Result<Members, A::Error> {
+        let mut members = Map::new();
+        while let Some((name, value)) = input.next_entry::<String, Value>()? {
+            if members.insert(name, value).is_some() {
+                return Err(A::Error::custom("a name is there twice"));
+            }
+        }
+        Ok(Members(members))
+    }
+}

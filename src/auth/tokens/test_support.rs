@@ -1,0 +1,65 @@
+//! Tokens of the own key, and what becomes of them.
+
+use futures_util::FutureExt as _;
+use serde_json::Value;
+
+use super::*;
+use crate::{
+    auth::test_support::{NOW, Stopped, signed},
+    domain::UserName,
+};
+
+pub(super) const KEY: &[u8] = b"a key of at least thirty-two bytes";
+
+pub(super) fn tokens(key: &[u8]) -> KeyTokens {
+    KeyTokens::new(&Secret::from_raw(key), Arc::new(Stopped))
+}
+
+/// The own key with others beside it.
+pub(super) fn with(fixed: Vec<Key>, rules: Rules) -> KeyTokens {
+    tokens(KEY).with(Keys { fixed, sources: Vec::new() }, rules)
+}
+
+pub(super) fn ann() -> Claims {
+    Claims::of(UserName::from_raw("ann"), NOW + Duration::hours(1))
+}
+
+pub(super) fn later(seconds: i64) -> i64 {
+    NOW.unix_timestamp() + seconds
+}
+
+/// A token of the own key, whatever its header and payload say.
+pub(super) fn own(header: &str, payload: &str) -> String {
+    signed(&EncodingKey::from_secret(KEY), Algorithm::HS256, header, payload)
+}
+
+pub(super) fn hs256(payload: &Value) -> String {
+    own(r#"{"alg":"HS256","typ":"JWT"}"#, &payload.to_string())
+}
+
+/// What it proves at a time, where no key has to be fetched.
+pub(super) fn examined(
+    tokens: &KeyTokens,
+    token: &str,
+    now: OffsetDateTime,
+) -> Result<Claims, Refused> {
+    let token = Token::from_raw(token);
+    tokens.examine(&token, now).now_or_never().expect("there is nothing to wait for")
+}
+
+pub(super) fn checked(
+    tokens: &KeyTokens,
+    token: &str,
+    now: OffsetDateTime,
+) -> Result<Claims, Rejection> {
+    let token = Token::from_raw(token);
+    tokens.check(&token, now).now_or_never().expect("there is nothing to wait for")
+}
+
+pub(super) fn check(token: &str) -> Result<Claims, Rejection> {
+    checked(&tokens(KEY), token, NOW)
+}
+
+pub(super) fn why(token: &str) -> Refused {
+    examined(&tokens(KEY), token, NOW).unwrap_err()
+}

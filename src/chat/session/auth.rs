@@ -1,0 +1,113 @@
+//! For how long and for what a session is good: the token's end, a fresh one, the rooms it opens.
+
+use std::{fmt, sync::Arc, time::Duration};
+
+use time::OffsetDateTime;
+
+use super::{Session, unavailable};
+use crate::{
+    chat::{
+        Answer, Answerer, Chat, Reply,
+        event::Visit,
+        hub::Deadline,
+        ports::{Claims, Rooms, Seen},
+    },
+    domain::{DeviceId, Rejection, Token, UserName},
+};
+
+/// What the token of an identified session allows.
+#[derive(Debug)]
+pub(in crate::chat) struct Rights {
+    pub(super) expires_at: OffsetDateTime,
+    pub(super) rooms: Rooms,
+    /// The mark of a guest's stay.
+    guest: Option<Box<str>>,
+    _deadline: Deadline,
+}
+
+/// That a user goes with their device: written down when this is dropped.
+pub(super) struct Absence {
+    chat: Arc<Chat>,
+    seen: Seen,
+}
+
+impl Absence {
+    /// Of a user who has just come.
+    pub(super) fn of(chat: &Arc<Chat>, seen: Seen) -> Self {
+        Self { chat: Arc::clone(chat), seen }
+    }
+}
+
+impl fmt::Debug for Absence {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Absence").field("seen", &self.seen).finish_non_exhaustive()
+    }
+}
+
+impl Drop for Absence {
+    fn drop(&mut self) {
+        let seen = Seen { at: self.chat.clock.now(), ..self.seen.clone() };
+        self.chat.hub.saw(&seen);
+        self.chat.journal.try_saw(seen);
+    }
+}
+
+impl Session {
+    /// `auth`: goes on with a fresh token, or becomes who it names.
+    pub(super) async fn auth(&mut self, token: Token, answer: Answerer) {
+        if self.identity.is_some() {
+            let reply = self.renew(&token).await;
+            return answer(reply);
+        }
+        match self.prepare_user(token).await {
+            Err(rejection) => answer(Err(rejection)),
+            Ok(arrival) => {
+                let Claims { user, expires_at, .. } = arrival.claimed.claims.clone();
+                answer(Ok(Answer::Authorized { user, expires_at }));
+                self.settle(arrival).await;
+            }
+        }
+    }
+
+    /// A fresh token for the same user takes the place of the one before.
+    async fn renew(&mut self, token: &Token) -> Reply {
+        let claims = self.chat.proved(&self.origin.space, token).await?;
+        let identity = self.identity.as_mut().ok_or(Rejection::NotIdentified)?;
+        if claims.user != *identity.user() || claims.guest != identity.rights.guest {
+            return Err(Rejection::OtherUser);
+        }
+        let (user, expires_at) = (claims.user.clone(), claims.expires_at);
+        for (_, closed) in identity.rooms.extract_if(|room, _| !claims.rooms.admit(room)) {
+            closed.leave();
+        }
+        let rights = self.rights(claims);
+        if let Some(identity) = &mut self.identity {
+            identity.rights = rights;
+        }
+        Ok(Answer::Authorized { user, expires_at })
+    }
+
+    /// What a token allows, from now to its end.
+    pub(super) fn rights(&self, claims: Claims) -> Rights {
+        let Claims { expires_at, rooms, guest, .. } = claims;
+        let left = Duration::try_from(expires_at - self.chat.clock.now()).unwrap_or_default();
+        let outbox = Arc::clone(&self.outbox);
+        let deadline = Deadline::set(&self.chat.hub, outbox, (expires_at, left));
+        Rights { expires_at, rooms, guest, _deadline: deadline }
+    }
+
+    /// Whether a user was here before with a device.
+    pub(super) async fn visit(
+        &self,
+        user: &UserName,
+        device: &DeviceId,
+    ) -> Result<Visit, Rejection> {
+        let (chat, space) = (&self.chat, &self.origin.space);
+        let mut last_seen = chat.hub.last_seen(space, user, device);
+        if last_seen.is_none() {
+            let stored = chat.store.last_seen(space, user, device).await;
+            last_seen = stored.map_err(|fault| unavailable(&fault))?;
+        }
+        Ok(last_seen.map_or(Visit::First, |last_seen| Visit::Return { last_seen }))
+    }
+}

@@ -1,0 +1,274 @@
+//! A key in the settings: where it comes from, and which algorithm it is for.
+//!
+//! It is read by hand rather than derived, because serde's complaint of a wrong value is the value,
+//! and here that may be a secret.
+
+use std::{fmt, net::IpAddr, path::PathBuf, str::FromStr};
+
+use http::{Uri, uri::Scheme};
+use serde::{Deserialize, Deserializer, Serializer, de::Error as _};
+use toml::{Table, Value};
+
+use crate::domain::Secret;
+
+/// Where a key may come from. Each key has one of these.
+const SOURCES: [&str; 5] = ["secret", "secret_file", "pem_file", "jwks_file", "jwks_url"];
+/// What a key may say beside that.
+const OTHERS: [&str; 2] = ["algorithm", "id"];
+/// Longest id of a key in bytes. A thumbprint has 43.
+const ID_BYTES_MAX: usize = 256;
+
+/// A key beside the server's own, with which somebody else signs tokens.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Key {
+    /// Where it comes from.
+    pub source: KeySource,
+    /// What tokens call it; any token may be signed with one that has no id.
+    pub id: Option<Box<str>>,
+}
+
+/// Where keys come from. A set says of each of its keys what it is for.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum KeySource {
+    /// From the settings themselves.
+    Secret(Secret, Algorithm),
+    /// From a file that holds a secret.
+    SecretFile(PathBuf, Algorithm),
+    /// From a file that holds a public key.
+    PemFile(PathBuf, Algorithm),
+    /// From a file that holds a set.
+    JwksFile(PathBuf),
+    /// From a site that publishes a set.
+    JwksUrl(JwksUrl),
+}
+
+/// How tokens are signed.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[expect(missing_docs, reason = "RFC 7518 and RFC 8037 name them")]
+pub enum Algorithm {
+    HS256,
+    HS384,
+    HS512,
+    RS256,
+    RS384,
+    RS512,
+    PS256,
+    PS384,
+    PS512,
+    ES256,
+    ES384,
+    EdDSA,
+}
+
+/// The address of a set of keys. It prints without what may be secret in it: user and query.
+#[derive(Clone, PartialEq, Eq)]
+pub struct JwksUrl(Uri);
+
+impl Key {
+    /// Reads one table of the list. The complaint tells no value.
+    fn read(value: &Value) -> Result<Self, String> {
+        let Value::Table(table) = value else {
+            return Err("must be a table, such as { pem_file = \"a.pem\", algorithm = \"ES256\" }"
+                .to_owned());
+        };
+        let known = |name: &&String| SOURCES.iter().chain(&OTHERS).any(|it| it == name);
+        if let Some(wrong) = table.keys().find(|name| !known(name)) {
+            let names = [SOURCES.as_slice(), &OTHERS].concat().join(", ");
+            return Err(format!("has `{wrong}`; there are {names}"));
+        }
+        let mut sources = SOURCES.into_iter().filter(|name| table.contains_key(*name));
+        let (Some(source), None) = (sources.next(), sources.next()) else {
+            return Err(format!("must have one of {}", SOURCES.join(", ")));
+        };
+        let (place, id) = (text(table, source)?.unwrap_or_default(), text(table, "id")?);
+        let algorithm = algorithm(table)?;
+        let source = match source {
+            "secret" => secret(place, algorithm)?,
+            "secret_file" => KeySource::SecretFile(place.into(), hash(algorithm)?),
+            "pem_file" => KeySource::PemFile(place.into(), signature(algorithm)?),
+            _ if algorithm.is_some() => return Err(says_itself("algorithm")),
+            _ if id.is_some() => return Err(says_itself("id")),
+            "jwks_file" => KeySource::JwksFile(place.into()),
+            _ => KeySource::JwksUrl(place.parse()?),
+        };
+        match id {
+            Some(id) if id.len() > ID_BYTES_MAX => {
+                Err(format!("`id` is longer than {ID_BYTES_MAX} bytes"))
+            }
+            _ => Ok(Self { source, id: id.map(Into::into) }),
+        }
+    }
+}
+
+/// The text at `name`, which is not empty.
+fn text<'t>(table: &'t Table, name: &str) -> Result<Option<&'t str>, String> {
+    match table.get(name) {
+        None => Ok(None),
+        Some(Value::String(text)) if !text.is_empty() => Ok(Some(text)),
+        Some(_) => Err(format!("`{name}` must be a text that is not empty")),
+    }
+}
+
+fn algorithm(table: &Table) -> Result<Option<Algorithm>, String> {
+    let read = |name: &str| Algorithm::ALL.into_iter().find(|it| it.as_raw() == name);
+    match text(table, "algorithm")? {
+        None => Ok(None),
+        Some(name) => read(name).map(Some).ok_or_else(|| among(&Algorithm::ALL)),
+    }
+}
+
+fn secret(text: &str, algorithm: Option<Algorithm>) -> Result<KeySource, String> {
+    let algorithm = hash(algorithm)?;
+    let (least, size) = (algorithm.secret_bytes_min(), text.len());
+    if size < least {
+        let name = algorithm.as_raw();
+        return Err(format!(
+            "`secret` must have at least {least} bytes for {name}, and has {size}"
+        ));
+    }
+    Ok(KeySource::Secret(Secret::from_raw(text.as_bytes()), algorithm))
+}
+
+/// The algorithm of a secret.
+fn hash(algorithm: Option<Algorithm>) -> Result<Algorithm, String> {
+    let algorithm = algorithm.unwrap_or(Algorithm::HS256);
+    Algorithm::HASHES
+        .contains(&algorithm)
+        .then_some(algorithm)
+        .ok_or_else(|| format!("is a secret: {}", among(&Algorithm::HASHES)))
+}
+
+/// The algorithm of a public key.
+fn signature(algorithm: Option<Algorithm>) -> Result<Algorithm, String> {
+    let others: Vec<_> =
+        Algorithm::ALL.into_iter().filter(|it| !Algorithm::HASHES.contains(it)).collect();
+    algorithm
+        .filter(|it| others.contains(it))
+        .ok_or_else(|| format!("is a public key: {}", among(&others)))
+}
+
+fn among(algorithms: &[Algorithm]) -> String {
+    let names: Vec<_> = algorithms.iter().map(|it| it.as_raw()).collect();
+    format!("`algorithm` must be one of {}", names.join(", "))
+}
+
+fn says_itself(name: &str) -> String {
+    format!("is a set, which says `{name}` of each of its keys; leave it out")
+}
+
+impl Algorithm {
+    /// All of them.
+    pub const ALL: [Self; 12] = [
+        Self::HS256,
+        Self::HS384,
+        Self::HS512,
+        Self::RS256,
+        Self::RS384,
+        Self::RS512,
+        Self::PS256,
+        Self::PS384,
+        Self::PS512,
+        Self::ES256,
+        Self::ES384,
+        Self::EdDSA,
+    ];
+
+    /// Those of a secret that both sides have.
+    const HASHES: [Self; 3] = [Self::HS256, Self::HS384, Self::HS512];
+
+    /// The name that stands in a token.
+    pub fn as_raw(self) -> &'static str {
+        match self {
+            Self::HS256 => "HS256",
+            Self::HS384 => "HS384",
+            Self::HS512 => "HS512",
+            Self::RS256 => "RS256",
+            Self::RS384 => "RS384",
+            Self::RS512 => "RS512",
+            Self::PS256 => "PS256",
+            Self::PS384 => "PS384",
+            Self::PS512 => "PS512",
+            Self::ES256 => "ES256",
+            Self::ES384 => "ES384",
+            Self::EdDSA => "EdDSA",
+        }
+    }
+
+    /// The shortest secret: as many bytes as the hash has.
+    fn secret_bytes_min(self) -> usize {
+        match self {
+            Self::HS384 => 48,
+            Self::HS512 => 64,
+            _ => 32,
+        }
+    }
+}
+
+impl JwksUrl {
+    /// The whole of it, for the one who fetches.
+    pub fn expose(&self) -> &Uri {
+        &self.0
+    }
+
+    /// Whether whoever is on the way could put keys of their own there.
+    pub(super) fn is_open(&self) -> bool {
+        let host = self.0.host().unwrap_or_default().trim_matches(['[', ']']);
+        let here = host == "localhost" || host.parse().is_ok_and(|ip: IpAddr| ip.is_loopback());
+        self.0.scheme() == Some(&Scheme::HTTP) && !here
+    }
+}
+
+impl FromStr for JwksUrl {
+    type Err = String;
+
+    fn from_str(raw: &str) -> Result<Self, String> {
+        let good = |uri: &Uri| {
+            let scheme = uri.scheme().is_some_and(|it| [Scheme::HTTP, Scheme::HTTPS].contains(it));
+            scheme && uri.host().is_some_and(|host| !host.is_empty())
+        };
+        let uri = raw.parse().ok().filter(good);
+        uri.map(Self)
+            .ok_or_else(|| "`jwks_url` must begin with https:// and name a host".to_owned())
+    }
+}
+
+impl fmt::Display for JwksUrl {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let (scheme, host) = (self.0.scheme_str(), self.0.host());
+        write!(f, "{}://{}", scheme.unwrap_or_default(), host.unwrap_or_default())?;
+        if let Some(port) = self.0.port_u16() {
+            write!(f, ":{port}")?;
+        }
+        f.write_str(self.0.path())
+    }
+}
+
+impl fmt::Debug for JwksUrl {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        fmt::Display::fmt(self, f)
+    }
+}
+
+/// Reads the list of keys.
+pub(super) fn read_keys<'de, D: Deserializer<'de>>(input: D) -> Result<Vec<Key>, D::Error> {
+    let list = Vec::<Value>::deserialize(input)?;
+    let keys = list.iter().enumerate().map(|(place, value)| {
+        Key::read(value).map_err(|reason| D::Error::custom(format!("key {}: {reason}", place + 1)))
+    });
+    keys.collect()
+}
+
+/// Settings are written to learn which keys there are; no secret is.
+pub(super) fn write_keys<S: Serializer>(keys: &[Key], output: S) -> Result<S::Ok, S::Error> {
+    output.collect_seq(keys.iter().map(|_| "***"))
+}
+
+/// Reads a secret. That it is text was seen to, so that serde need not complain of its value.
+pub(super) fn read_secret<'de, D: Deserializer<'de>>(input: D) -> Result<Secret, D::Error> {
+    String::deserialize(input).map(|text| Secret::from_raw(text.as_bytes()))
+}
+
+/// As [`write_keys`].
+pub(super) fn write_secret<S: Serializer>(secret: &Secret, output: S) -> Result<S::Ok, S::Error> {
+    output.serialize_str(if secret.is_empty() { "" } else { "***" })
+}

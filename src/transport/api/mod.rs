@@ -1,0 +1,5 @@
+//! The HTTP API.
+
+mod session;
+
+pub use session::SessionApi;

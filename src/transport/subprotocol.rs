@@ -1,0 +1,100 @@
+//! `Sec-WebSocket-Protocol`: which format is spoken, and a token that came with it.
+
+use http::{HeaderMap, HeaderValue, header::SEC_WEBSOCKET_PROTOCOL};
+
+use crate::domain::{Rejection, Token};
+
+/// What is described in docs/protocol.md, in JSON text frames.
+pub(super) const JSON: &str = "roomcast.json";
+
+/// Says that the next one offered is no subprotocol but a token: pages of other sites cannot set headers.
+const BEARER: &str = "roomcast.bearer";
+
+/// What a client offers, as far as we know it.
+#[derive(Debug, Default, PartialEq, Eq)]
+pub(super) struct Offer {
+    /// What is spoken, for the answer: the first format that is known, else that there was a token.
+    pub(super) chosen: Option<HeaderValue>,
+    /// The token, or that there should have been one.
+    pub(super) token: Option<Result<Token, Rejection>>,
+}
+
+impl Offer {
+    /// Reads what a handshake offers, where `formats` are spoken. A client that offers nothing gets
+    /// nothing chosen, and one that offers only what nobody knows is refused.
+    pub(super) fn read(headers: &HeaderMap, formats: &[&'static str]) -> Result<Self, Rejection> {
+        let values = headers.get_all(SEC_WEBSOCKET_PROTOCOL).iter();
+        let values: Result<Vec<_>, _> = values.map(HeaderValue::to_str).collect();
+        let values =
+            values.map_err(|_error| Rejection::BadRequest("a subprotocol is plain text"))?;
+        let offered = values.iter().flat_map(|value| value.split(','));
+        let mut offered =
+            offered.map(|it| it.trim_matches([' ', '\t'])).filter(|it| !it.is_empty());
+        let (mut format, mut token, mut empty) = (None, None, true);
+        while let Some(name) = offered.next() {
+            empty = false;
+            if name == BEARER {
+                let next = offered.next().map(Token::from_raw);
+                // Two tokens are none.
+                let first = token.is_none().then_some(next).flatten();
+                token = Some(first.ok_or(Rejection::Unauthorized));
+            } else if format.is_none() {
+                format = formats.iter().find(|known| **known == name).copied();
+            }
+        }
+        let chosen = format.or(token.is_some().then_some(BEARER));
+        if chosen.is_none() && !empty {
+            return Err(Rejection::BadRequest("none of these subprotocols is spoken here"));
+        }
+        Ok(Self { chosen: chosen.map(HeaderValue::from_static), token })
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn read(values: &[&str]) -> Result<Offer, Rejection> {
+        let mut headers = HeaderMap::new();
+        for value in values {
+            headers.append(SEC_WEBSOCKET_PROTOCOL, HeaderValue::from_str(value).unwrap());
+        }
+        Offer::read(&headers, &[JSON])
+    }
+
+    fn chosen(values: &[&str]) -> Option<String> {
+        let offer = read(values).unwrap();
+        offer.chosen.map(|it| it.to_str().unwrap().to_owned())
+    }
+
+    #[test]
+    fn a_known_format_is_chosen_and_echoed() {
+        assert_eq!(chosen(&[]), None);
+        assert_eq!(chosen(&["", ",, \t,"]), None, "that is nothing");
+        assert_eq!(chosen(&["roomcast.json"]).as_deref(), Some(JSON));
+        assert_eq!(chosen(&["chat, roomcast.json"]).as_deref(), Some(JSON));
+        assert_eq!(chosen(&["chat", "roomcast.json"]).as_deref(), Some(JSON));
+    }
+
+    #[test]
+    fn a_token_comes_after_its_word() {
+        let offer = read(&["roomcast.bearer, a.b.c"]).unwrap();
+        assert_eq!(offer.token, Some(Ok(Token::from_raw("a.b.c"))));
+        assert_eq!(offer.chosen.unwrap(), BEARER);
+        let both = read(&["roomcast.bearer, a.b.c, roomcast.json"]).unwrap();
+        assert_eq!(both.chosen.unwrap(), JSON);
+        assert!(both.token.is_some());
+        for bad in ["roomcast.bearer", "roomcast.bearer, a, roomcast.bearer, b"] {
+            assert_eq!(read(&[bad]).unwrap().token, Some(Err(Rejection::Unauthorized)), "{bad}");
+        }
+    }
+
+    #[test]
+    fn what_nobody_knows_is_refused() {
+        for bad in ["chat", "ROOMCAST.JSON", "roomcast.json2", "b\tx", "x;y"] {
+            assert!(matches!(read(&[bad]), Err(Rejection::BadRequest(_))), "{bad}");
+        }
+        let long = format!("b{}x", " ".repeat(32_000));
+        assert!(matches!(read(&[&long]), Err(Rejection::BadRequest(_))));
+    }
+}

@@ -1,0 +1,68 @@
+//! What the cookie API is asked.
+
+use serde::Deserialize;
+
+use super::json;
+use crate::{
+    chat::Credential,
+    domain::{Rejection, Space, Token, UserName},
+};
+
+const FORM: Rejection = Rejection::BadRequest("sign in with {name} or {token}, and perhaps space");
+
+/// The body of a sign-in.
+#[derive(Deserialize)]
+struct SignIn {
+    name: Option<String>,
+    token: Option<String>,
+    space: Option<String>,
+}
+
+/// Where somebody signs in, and with what.
+pub(crate) fn sign_in(body: &[u8]) -> Result<(Space, Credential), Rejection> {
+    let text = str::from_utf8(body).map_err(|_error| FORM)?;
+    json::check_depth(text)?;
+    // Without this an array would do: its items would be taken for the fields, in order.
+    let object = Some(text).filter(|text| text.trim_start().starts_with('{')).ok_or(FORM)?;
+    let SignIn { name, token, space } = serde_json::from_str(object).map_err(|_error| FORM)?;
+    let space = space.as_deref().map_or(Ok(Space::root()), Space::parse)?;
+    let credential = match (name, token) {
+        (Some(name), None) => Credential::Name(UserName::parse_guest(&name)?),
+        (None, Some(token)) => Credential::Token(Token::from_raw(&token)),
+        (Some(_), Some(_)) | (None, None) => return Err(FORM),
+    };
+    Ok((space, credential))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn one_signs_in_with_a_name_or_a_token() {
+        let (space, by) = sign_in(br#"{"name":" ann "}"#).unwrap();
+        assert_eq!(space, Space::root());
+        assert!(matches!(by, Credential::Name(name) if name.as_raw() == "ann"));
+        let (space, by) = sign_in(br#"{"token":"a.b.c","space":"/shop"}"#).unwrap();
+        assert_eq!(space.as_raw(), "/shop");
+        assert!(matches!(by, Credential::Token(_)));
+    }
+
+    #[test]
+    fn nonsense_is_refused() {
+        for (body, refused) in [
+            ("", FORM),
+            ("[]", FORM),
+            (r#"["ann"]"#, FORM),
+            ("{}", FORM),
+            (r#"{"name":7}"#, FORM),
+            (r#"{"name":"ann","token":"a.b.c"}"#, FORM),
+            (r#"{"name":""}"#, Rejection::NameInvalid),
+            (r#"{"name":"ann","space":"shop"}"#, Rejection::UnknownSpace),
+        ] {
+            assert_eq!(sign_in(body.as_bytes()).map(drop), Err(refused), "{body}");
+        }
+        assert!(sign_in(b"{\"name\":\"\xff\"}").is_err());
+        assert!(sign_in("[".repeat(5000).as_bytes()).is_err());
+    }
+}

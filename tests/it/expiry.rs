@@ -1,0 +1,136 @@
+//! A token's end is the connection's end, unless a fresh one came before.
+
+use serde_json::json;
+use time::Duration;
+
+use crate::{
+    clients::{Client, Door, Wire},
+    harness::TestServer,
+};
+
+/// Long enough to come in, short enough to wait for.
+const SHORT: Duration = Duration::milliseconds(1500);
+
+#[tokio::test]
+async fn a_connection_is_told_and_ended_when_its_token_is_over() {
+    let server = TestServer::start().await;
+    for wire in Wire::ALL {
+        let token = server.token_for("ann", &[], SHORT);
+        let mut ann = Client::open(&server, wire, Door::new().token(&token)).await.ok().unwrap();
+        let until = ann.next("welcome").await["expiresAt"].clone();
+        assert!(until.is_string());
+        assert_eq!(ann.next("auth expiring").await, json!({ "expiresAt": until }));
+        let closing = json!({ "code": "token_expired", "reconnect": true, "afterMs": 0 });
+        assert_eq!(ann.next("closing").await, closing, "{wire:?}");
+        let code = ann.end().await;
+        assert_eq!(code, (wire == Wire::WebSocket).then_some(4006), "{wire:?}");
+        let back = Client::open(&server, wire, Door::new().token(&token)).await;
+        assert_eq!(back.err().unwrap().code, "token_expired");
+    }
+    server.stop().await;
+}
+
+#[tokio::test]
+async fn a_fresh_token_takes_the_place_of_the_one_before() {
+    let server = TestServer::start().await;
+    for wire in Wire::ALL {
+        let token = server.token_for("ann", &[], SHORT);
+        let mut renewed = Client::with_token(&server, wire, &token).await;
+        let mut other = Client::with_token(&server, wire, &token).await;
+        let answer = renewed.ask("auth", json!({ "token": server.token("ann", &[]) })).await;
+        assert_eq!((&answer["ok"], &answer["user"]), (&json!(true), &json!("ann")), "{answer}");
+        assert!(answer["expiresAt"].is_string());
+        assert_eq!(other.next("closing").await["code"], "token_expired");
+        assert_eq!(renewed.post("still here").await, 1 + wire as u64);
+        assert!(!renewed.has_heard("closing").await);
+        renewed.goodbye().await;
+    }
+    server.stop().await;
+}
+
+#[tokio::test]
+async fn a_fresh_token_must_be_good_and_the_same_users() {
+    let server = TestServer::start().await;
+    let (bob, over) = (server.token("bob", &[]), server.token_for("ann", &[], -Duration::MINUTE));
+    let elsewhere = server.token("ann", &["/shop"]);
+    for wire in Wire::ALL {
+        let guest = Client::named(&server, wire, &format!("guest {wire:?}")).await;
+        let mut ann = Client::with_token(&server, wire, &server.token("ann", &[])).await;
+        for (token, code) in [
+            (&*bob, "other_user"),
+            (&guest.token, "other_user"),
+            ("nonsense", "unauthorized"),
+            (&over, "token_expired"),
+            (&elsewhere, "space_forbidden"),
+        ] {
+            assert_eq!(ann.refusal("auth", json!({ "token": token })).await, code, "{wire:?}");
+        }
+        for bad in [json!(bob), json!({}), json!({ "token": 7 }), json!(null)] {
+            assert_eq!(ann.refusal("auth", bad).await, "bad_request");
+        }
+        ann.post("nothing has changed").await;
+    }
+    server.stop().await;
+}
+
+#[tokio::test]
+async fn a_token_makes_somebody_of_a_connection_that_is_nobodys() {
+    let server = TestServer::start().await;
+    let token = json!({ "token": server.token("ann", &[]) });
+    for wire in Wire::ALL {
+        let mut nobody = Client::open(&server, wire, Door::new()).await.ok().unwrap();
+        assert_eq!(nobody.refusal("auth", json!({ "token": "nonsense" })).await, "unauthorized");
+        assert_eq!(nobody.ask("auth", token.clone()).await["user"], "ann");
+        assert_eq!(nobody.next("welcome").await["user"], "ann");
+        nobody.post("it is me").await;
+        assert_eq!(nobody.refusal("new user", "bob").await, "already_identified");
+    }
+    server.stop().await;
+}
+
+#[tokio::test]
+async fn a_guests_time_ends_too_and_then_the_name_is_free() {
+    let server = TestServer::with(|config| {
+        config.token.guest_ttl_secs = 2;
+        config.limits.presence_grace_ms = 1;
+    });
+    let server = server.await;
+    for wire in Wire::ALL {
+        let name = format!("ann {wire:?}");
+        let mut ann = Client::named(&server, wire, &name).await;
+        let token = ann.token.clone();
+        assert_eq!(ann.next("closing").await["code"], "token_expired");
+        ann.end().await;
+        let back = Client::open(&server, wire, Door::new().token(&token)).await;
+        assert_eq!(back.err().unwrap().code, "token_expired");
+        let mut next = Client::open(&server, wire, Door::new()).await.ok().unwrap();
+        // The name is given back after the end was told.
+        while next.ask("new user", &*name).await["ok"] == false {}
+        next.goodbye().await;
+    }
+    server.stop().await;
+}
+
+/// A replay of ten thousand messages is under way when the time is over: also a client that does
+/// not read is gone.
+#[tokio::test]
+async fn a_connection_that_is_catching_up_ends_in_time() {
+    let server = TestServer::start().await;
+    let mut bob = Client::named(&server, Wire::WebSocket, "bob").await;
+    let body = "x".repeat(4000);
+    for _ in 0..2000 {
+        bob.say("send message", body.as_str()).await;
+    }
+    let head = bob.post("the last").await;
+    for wire in Wire::ALL {
+        let token = server.token_for("ann", &[], SHORT);
+        let door = Door::new().token(&token).since("lobby", 0);
+        let _ann = Client::open(&server, wire, door).await.ok().unwrap();
+        server.has_connections(2).await;
+        // Nobody reads what ann is sent; her connection is counted until it is gone.
+        server.has_connections(1).await;
+    }
+    assert_eq!(head, 2001);
+    drop(bob);
+    server.stop().await;
+}

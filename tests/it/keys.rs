@@ -1,0 +1,229 @@
+//! Keys through a whole server: those of the settings, and those that a site publishes, which come,
+//! rotate, go away and come back.
+
+use std::sync::{Arc, Mutex};
+
+use jsonwebtoken::{
+    Algorithm, DecodingKey, EncodingKey, Header, encode,
+    jwk::{Jwk, JwkSet},
+};
+use roomcast::{
+    chat::ports::Clock as _,
+    clock::SystemClock,
+    config::{Config, Key, KeySource},
+    domain::Secret,
+    tasks::Tasks,
+};
+use serde_json::json;
+use tokio::{
+    io::{AsyncReadExt as _, AsyncWriteExt as _},
+    net::{TcpListener, TcpStream},
+    sync::watch,
+};
+
+use crate::{
+    clients::{Client, Door, Wire},
+    harness::{PATIENCE, TestServer, patiently},
+};
+
+const OLD: Pair = Pair {
+    kid: "old",
+    private: include_bytes!("../keys/p256.pem"),
+    public: include_bytes!("../keys/p256.pub.pem"),
+};
+const NEW: Pair = Pair {
+    kid: "new",
+    private: include_bytes!("../keys/p256-new.pem"),
+    public: include_bytes!("../keys/p256-new.pub.pem"),
+};
+
+/// A key of a back end.
+#[derive(Clone, Copy)]
+struct Pair {
+    kid: &'static str,
+    private: &'static [u8],
+    public: &'static [u8],
+}
+
+impl Pair {
+    /// A token for `user`, good for a minute.
+    fn token(self, user: &str) -> String {
+        let header = Header { kid: Some(self.kid.to_owned()), ..Header::new(Algorithm::ES256) };
+        let exp = SystemClock.now().unix_timestamp() + 60;
+        let key = EncodingKey::from_ec_pem(self.private).unwrap();
+        encode(&header, &json!({ "sub": user, "exp": exp }), &key).unwrap()
+    }
+
+    fn jwk(self) -> Jwk {
+        let key = DecodingKey::from_ec_pem(self.public).unwrap();
+        let mut jwk = Jwk::from_decoding_key(&key, Some(Algorithm::ES256)).unwrap();
+        jwk.common.key_id = Some(self.kid.to_owned());
+        jwk
+    }
+}
+
+/// A site that publishes keys.
+struct Site {
+    url: String,
+    /// What it answers; nothing when it is down.
+    answer: Arc<Mutex<Option<String>>>,
+    /// How often it was asked.
+    asked: watch::Receiver<usize>,
+    tasks: Tasks,
+}
+
+impl Site {
+    async fn start() -> Self {
+        let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
+        let url = format!("http://{}/keys?secret=hunter2", listener.local_addr().unwrap());
+        let (count, asked) = watch::channel(0);
+        let answer = Arc::<Mutex<Option<String>>>::default();
+        let (tasks, says) = (Tasks::new(), Arc::clone(&answer));
+        let ending = tasks.clone();
+        tasks.spawn("site", async move {
+            let serve = async {
+                loop {
+                    let (socket, _) = listener.accept().await.unwrap();
+                    let text = says.lock().unwrap().clone();
+                    serve(socket, text).await;
+                    count.send_modify(|count| *count += 1);
+                }
+            };
+            tokio::select! {
+                () = serve => (),
+                () = ending.draining() => (),
+            }
+        });
+        Self { url, answer, asked, tasks }
+    }
+
+    fn says(&self, keys: &[Pair]) {
+        let set = JwkSet { keys: keys.iter().map(|it| it.jwk()).collect() };
+        *self.answer.lock().unwrap() = Some(serde_json::to_string(&set).unwrap());
+    }
+
+    fn goes_away(&self) {
+        *self.answer.lock().unwrap() = None;
+    }
+
+    async fn was_asked(&self, times: usize) {
+        let mut asked = self.asked.clone();
+        let event = asked.wait_for(|count| *count >= times);
+        patiently("a request for keys", event).await.unwrap();
+    }
+
+    fn set(&self, config: &mut Config) {
+        let source = KeySource::JwksUrl(self.url.parse().unwrap());
+        config.token.keys = vec![Key { source, id: None }];
+    }
+
+    async fn stop(self) {
+        self.tasks.finish(PATIENCE).await.unwrap();
+    }
+}
+
+async fn serve(mut socket: TcpStream, text: Option<String>) {
+    let mut asked = Vec::new();
+    while !asked.ends_with(b"\r\n\r\n") {
+        asked.push(socket.read_u8().await.unwrap());
+    }
+    if let Some(text) = text {
+        let head = format!("HTTP/1.1 200 OK\r\ncontent-length: {}\r\n\r\n", text.len());
+        socket.write_all(format!("{head}{text}").as_bytes()).await.unwrap();
+    }
+}
+
+/// Whether a user with this token gets in.
+async fn enters(server: &TestServer, wire: Wire, token: &str) -> bool {
+    match Client::open(server, wire, Door::new().token(token)).await {
+        Ok(mut client) => client.next("welcome").await["user"] == "ann",
+        Err(refused) => {
+            assert_eq!(refused.code, "unauthorized");
+            false
+        }
+    }
+}
+
+#[tokio::test]
+async fn who_comes_with_the_first_breath_waits_for_the_keys() {
+    let site = Site::start().await;
+    site.says(&[OLD]);
+    let server = TestServer::with(|config| site.set(config)).await;
+    for wire in Wire::ALL {
+        assert!(enters(&server, wire, &OLD.token("ann")).await, "{wire:?}");
+        assert!(enters(&server, wire, &server.token("ann", &[])).await, "our own, {wire:?}");
+    }
+    server.stop().await;
+    site.stop().await;
+}
+
+#[tokio::test]
+async fn keys_rotate_without_a_gap_and_outlive_their_site() {
+    let site = Site::start().await;
+    site.says(&[OLD]);
+    let server = TestServer::with(|config| site.set(config)).await;
+    assert!(enters(&server, Wire::WebSocket, &OLD.token("ann")).await);
+    site.says(&[OLD, NEW]);
+    assert!(enters(&server, Wire::WebSocket, &NEW.token("ann")).await);
+    assert!(enters(&server, Wire::WebSocket, &OLD.token("ann")).await);
+    let asked = *site.asked.borrow();
+    assert_eq!(asked, 2);
+    site.goes_away();
+    let stranger = Pair { kid: "stranger", ..NEW };
+    assert!(!enters(&server, Wire::WebSocket, &stranger.token("ann")).await);
+    assert!(enters(&server, Wire::WebSocket, &NEW.token("ann")).await);
+    assert_eq!(*site.asked.borrow(), 2, "not more than once a minute");
+    server.stop().await;
+    site.stop().await;
+}
+
+#[tokio::test]
+async fn a_server_starts_while_the_site_is_down_and_tries_again() {
+    let site = Site::start().await;
+    let server = TestServer::with(|config| site.set(config)).await;
+    assert!(enters(&server, Wire::WebSocket, &server.token("ann", &[])).await);
+    site.was_asked(1).await;
+    site.says(&[OLD]);
+    site.was_asked(2).await;
+    assert!(enters(&server, Wire::WebSocket, &OLD.token("ann")).await);
+    server.stop().await;
+    site.stop().await;
+}
+
+#[tokio::test]
+async fn a_secret_of_the_settings_stands_in_for_the_key_in_the_data_directory() {
+    let secret = b"a secret of at least thirty-two bytes";
+    let server = TestServer::with(|config| config.token.secret = Secret::from_raw(secret)).await;
+    let exp = SystemClock.now().unix_timestamp() + 60;
+    let header = Header::new(Algorithm::HS256);
+    let key = EncodingKey::from_secret(secret);
+    let token = encode(&header, &json!({ "sub": "ann", "exp": exp }), &key).unwrap();
+    assert!(enters(&server, Wire::WebSocket, &token).await);
+    assert!(!server.config().data.join("token.key").exists());
+    let mut guest = Client::open(&server, Wire::WebSocket, Door::new()).await.ok().unwrap();
+    guest.identify("bob").await;
+    let again = Door::new().token(&guest.token);
+    assert!(Client::open(&server, Wire::WebSocket, again).await.is_ok());
+    drop(guest);
+    server.stop().await;
+}
+
+#[tokio::test]
+async fn a_key_that_cannot_be_used_keeps_the_server_from_starting() {
+    let home = tempfile::tempdir().unwrap();
+    let path = home.path().join("private.pem");
+    std::fs::write(&path, OLD.private).unwrap();
+    let algorithm = roomcast::config::Algorithm::ES256;
+    let config = Config {
+        data: home.path().to_owned(),
+        token: roomcast::config::Token {
+            keys: vec![Key { source: KeySource::PemFile(path, algorithm), id: None }],
+            ..Config::default().token
+        },
+        ..Config::default()
+    };
+    let failure = roomcast::app::Server::start(&config).await.unwrap_err().to_string();
+    for part in ["`token.keys`", "key 1", "private.pem", "private key"] {
+        assert!(failure.contains(part), "{part} in {failure}");
+    }
+}

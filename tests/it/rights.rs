@@ -1,0 +1,83 @@
+//! What a token allows beside a name: the rooms it opens.
+
+use roomcast::{
+    chat::ports::{Claims, Rooms},
+    domain::{RoomPattern, UserName},
+};
+use serde_json::{Value, json};
+
+use crate::{
+    clients::{Client, Door, Wire},
+    harness::TestServer,
+};
+
+/// A token of `user` for these rooms.
+fn token(server: &TestServer, user: &str, rooms: &[&str]) -> String {
+    let rooms = rooms.iter().map(|it| RoomPattern::parse(it).unwrap()).collect();
+    let until = time::UtcDateTime::now().to_offset(time::UtcOffset::UTC) + time::Duration::HOUR;
+    let claims = Claims::of(UserName::parse(user).unwrap(), until);
+    server.token_of(&Claims { rooms: Rooms::Only(rooms), ..claims })
+}
+
+fn names(welcome: &Value) -> Vec<&str> {
+    let rooms = welcome["rooms"].as_array().unwrap();
+    rooms.iter().map(|it| it["room"].as_str().unwrap()).collect()
+}
+
+#[tokio::test]
+async fn a_token_opens_the_rooms_that_it_names_and_no_others() {
+    let server = TestServer::start().await;
+    for wire in Wire::ALL {
+        let door = Door::new().token(&token(&server, "ann", &["team-*", "news"]));
+        let mut ann = Client::open(&server, wire, door.clone()).await.ok().unwrap();
+        assert_eq!(names(&ann.next("welcome").await), [""; 0], "the lobby is not hers");
+        assert_eq!(ann.refusal("send message", "hi").await, "not_member");
+        for room in ["lobby", "team", "Team-a", "newsroom"] {
+            assert_eq!(ann.refusal("join", room).await, "room_forbidden", "{room}");
+            let refused = Client::open(&server, wire, door.clone().room(room)).await;
+            assert_eq!(refused.err().unwrap().code, "room_forbidden", "{room}");
+        }
+        for room in ["news", "team-a"] {
+            assert_eq!(ann.ask("join", room).await["ok"], true, "{room}");
+        }
+        assert_eq!(ann.refusal("history", json!({ "room": "lobby" })).await, "not_member");
+        let door = door.room("team-b").since("lobby", 0).since("news", 0);
+        let mut again = Client::open(&server, wire, door).await.ok().unwrap();
+        assert_eq!(names(&again.next("welcome").await), ["team-b", "news"], "without the lobby");
+        again.post("hi").await;
+    }
+    server.stop().await;
+}
+
+#[tokio::test]
+async fn a_token_for_no_room_opens_none_and_a_star_opens_all() {
+    let server = TestServer::start().await;
+    for wire in Wire::ALL {
+        let mut ann = Client::with_token(&server, wire, &token(&server, "ann", &[])).await;
+        assert_eq!(ann.refusal("join", "news").await, "room_forbidden");
+        let mut bob = Client::with_token(&server, wire, &token(&server, "bob", &["*"])).await;
+        assert_eq!(bob.ask("join", "news").await["ok"], true);
+        let private = json!({ "to": "ann", "data": "rooms are not all there is" });
+        assert_eq!(bob.ask("SingleChat", private).await["ok"], true);
+        assert_eq!(ann.next("SingleChat").await["user"], "bob");
+    }
+    server.stop().await;
+}
+
+#[tokio::test]
+async fn a_fresh_token_takes_a_connection_out_of_rooms_it_does_not_open() {
+    let server = TestServer::start().await;
+    let mut bob = Client::named(&server, Wire::WebSocket, "bob").await;
+    for wire in Wire::ALL {
+        let mut ann = Client::with_token(&server, wire, &server.token("ann", &[])).await;
+        ann.ask("join", "news").await;
+        let fresh = json!({ "token": token(&server, "ann", &["news"]) });
+        assert_eq!(ann.ask("auth", fresh).await["ok"], true);
+        assert_eq!(ann.refusal("send message", "hi").await, "not_member");
+        let in_news = json!({ "room": "news", "msg": "hi" });
+        assert_eq!(ann.ask("send message", in_news).await["ok"], true);
+        assert_eq!(bob.next("user left").await["user"], "ann");
+    }
+    drop(bob);
+    server.stop().await;
+}

@@ -1,0 +1,183 @@
+//! `/api/session`: sign-ins for pages, carried by a cookie.
+
+use roomcast::config::Switch;
+use serde_json::{Value, json};
+
+use crate::{
+    clients::{
+        Client,
+        raw::{Answer, Raw},
+    },
+    harness::TestServer,
+};
+
+const JSON: &str = "Content-Type: application/json\r\n";
+
+/// Asks the API, with headers and a body.
+async fn ask(server: &TestServer, method: &str, headers: &str, body: &Value) -> Answer {
+    let body = if body.is_null() { String::new() } else { body.to_string() };
+    let headers = format!("{headers}Content-Length: {}\r\n", body.len());
+    let line = format!("{method} /api/session");
+    Raw::connect(server).await.request(&line, &headers, body.as_bytes()).await
+}
+
+/// Signs in. Answers the cookie as a request carries it.
+async fn sign_in(server: &TestServer, body: &Value) -> String {
+    let answer = ask(server, "POST", JSON, body).await;
+    assert_eq!(answer.status, 200, "{}", answer.text());
+    let cookie = answer.header("set-cookie").unwrap().split(';').next().unwrap().to_owned();
+    format!("Cookie: {cookie}\r\n")
+}
+
+async fn who(server: &TestServer, cookie: &str) -> (u16, Value) {
+    let answer = ask(server, "GET", cookie, &Value::Null).await;
+    (answer.status, serde_json::from_slice(&answer.body).unwrap())
+}
+
+#[tokio::test]
+async fn a_guest_signs_in_by_name_and_connects_with_the_cookie() {
+    let server = TestServer::start().await;
+    let answer = ask(&server, "POST", JSON, &json!({ "name": " ann " })).await;
+    let told: Value = serde_json::from_slice(&answer.body).unwrap();
+    assert_eq!((&told["user"], &told["guest"]), (&json!("ann"), &json!(true)));
+    assert_eq!(answer.header("cache-control"), Some("no-store"));
+    let cookie = answer.header("set-cookie").unwrap();
+    assert!(cookie.ends_with("; Path=/; Max-Age=86399; HttpOnly; SameSite=Lax"), "{cookie}");
+    let cookie = format!("Cookie: {}\r\n", cookie.split(';').next().unwrap());
+    assert_eq!(who(&server, &cookie).await, (200, told));
+    let taken = ask(&server, "POST", JSON, &json!({ "name": "Ann" })).await;
+    assert_eq!((taken.status, taken.code()), (409, json!("name_taken")), "it is hers already");
+    let mut ann = Client::open_at(&server, "/ws", &cookie).await.ok().unwrap();
+    let welcome = ann.next("welcome").await;
+    assert_eq!(
+        (&welcome["user"], welcome.get("token")),
+        (&json!("ann"), None),
+        "no token for scripts"
+    );
+    ann.post("hi").await;
+    drop(ann);
+    server.stop().await;
+}
+
+#[tokio::test]
+async fn a_user_signs_in_with_a_token() {
+    let server = TestServer::start().await;
+    let token = server.token("ann", &[]);
+    let cookie = sign_in(&server, &json!({ "token": token })).await;
+    assert!(!cookie.contains(&token), "the cookie is the server's own");
+    let (status, told) = who(&server, &cookie).await;
+    assert_eq!((status, &told["user"], &told["guest"]), (200, &json!("ann"), &json!(false)));
+    let mut ann = Client::open_at(&server, "/ws", &cookie).await.ok().unwrap();
+    assert_eq!(ann.next("welcome").await["user"], "ann");
+    drop(ann);
+    server.stop().await;
+}
+
+#[tokio::test]
+async fn a_sign_out_closes_that_sign_ins_connections_and_clears_the_cookie() {
+    let server = TestServer::start().await;
+    let body = json!({ "token": server.token("ann", &[]) });
+    let (here, there) = (sign_in(&server, &body).await, sign_in(&server, &body).await);
+    let mut tab = Client::open_at(&server, "/ws", &here).await.ok().unwrap();
+    let mut phone = Client::open_at(&server, "/ws", &there).await.ok().unwrap();
+    let answer = ask(&server, "DELETE", &here, &Value::Null).await;
+    assert_eq!((answer.status, answer.body.len()), (204, 0));
+    let cleared = "roomcast_session=; Path=/; Max-Age=0; HttpOnly; SameSite=Lax";
+    assert_eq!(answer.header("set-cookie"), Some(cleared));
+    let closing = json!({ "code": "signed_out", "reconnect": false, "afterMs": 0 });
+    assert_eq!(tab.next("closing").await, closing);
+    assert_eq!(tab.end().await, Some(4501));
+    phone.post("still here").await;
+    for nothing in ["", "Cookie: roomcast_session=nonsense\r\n"] {
+        let answer = ask(&server, "DELETE", nothing, &Value::Null).await;
+        assert_eq!(answer.status, 204, "{nothing}");
+    }
+    drop(phone);
+    server.stop().await;
+}
+
+#[tokio::test]
+async fn a_cookie_that_is_no_good_is_refused_and_cleared() {
+    let server = TestServer::start().await;
+    let over = server.token_for("ann", &[], -time::Duration::MINUTE);
+    for (cookie, code) in [
+        ("roomcast_session=nonsense", "unauthorized"),
+        ("roomcast_session=a; roomcast_session=b", "unauthorized"),
+        (&format!("roomcast_session={over}"), "token_expired"),
+    ] {
+        let header = format!("Cookie: {cookie}\r\n");
+        let answer = ask(&server, "GET", &header, &Value::Null).await;
+        assert_eq!((answer.status, answer.code()), (401, json!(code)));
+        assert!(answer.header("set-cookie").unwrap().contains("Max-Age=0"));
+        assert!(answer.header("www-authenticate").is_some());
+        let refused = Client::open_at(&server, "/ws", &header).await.err().unwrap();
+        assert_eq!((refused.status, &*refused.code), (Some(401), code));
+    }
+    let answer = ask(&server, "GET", "", &Value::Null).await;
+    assert_eq!((answer.status, answer.code()), (401, json!("token_required")));
+    assert_eq!(answer.header("set-cookie"), None);
+    server.stop().await;
+}
+
+#[tokio::test]
+async fn what_is_no_sign_in_is_refused() {
+    let server = TestServer::start().await;
+    let token = server.token("ann", &[]);
+    for (body, status, code) in [
+        (json!({}), 400, "bad_request"),
+        (json!([]), 400, "bad_request"),
+        (json!({ "name": "ann", "token": token }), 400, "bad_request"),
+        (json!({ "name": 7 }), 400, "bad_request"),
+        (json!({ "name": "" }), 422, "name_invalid"),
+        (json!({ "name": "x".repeat(33) }), 422, "name_invalid"),
+        (json!({ "name": "ann", "space": "/none" }), 404, "unknown_space"),
+        (json!({ "token": "nonsense" }), 401, "unauthorized"),
+        (json!({ "token": "x".repeat(30_000) }), 413, "message_too_large"),
+    ] {
+        let answer = ask(&server, "POST", JSON, &body).await;
+        assert_eq!((answer.status, answer.code()), (status, json!(code)), "{body}");
+        assert_eq!(answer.header("set-cookie"), None);
+    }
+    for kind in
+        ["", "Content-Type: text/plain\r\n", "Content-Type: application/x-www-form-urlencoded\r\n"]
+    {
+        let answer = ask(&server, "POST", kind, &json!({ "name": "ann" })).await;
+        assert_eq!((answer.status, answer.code()), (400, json!("bad_request")), "{kind}");
+    }
+    let answer = ask(&server, "PUT", JSON, &json!({ "name": "ann" })).await;
+    assert_eq!((answer.status, answer.header("allow")), (405, Some("GET, POST, DELETE, OPTIONS")));
+    server.stop().await;
+}
+
+#[tokio::test]
+async fn without_guests_a_name_is_not_enough() {
+    let server = TestServer::with(|config| config.guests = Switch::Off).await;
+    let answer = ask(&server, "POST", JSON, &json!({ "name": "ann" })).await;
+    assert_eq!((answer.status, answer.code()), (401, json!("token_required")));
+    let cookie = sign_in(&server, &json!({ "token": server.token("ann", &[]) })).await;
+    assert_eq!(who(&server, &cookie).await.0, 200);
+    server.stop().await;
+}
+
+#[tokio::test]
+async fn pages_of_other_sites_are_kept_out_unless_they_are_named() {
+    let site = "https://shop.example";
+    let origin = roomcast::config::Config::from_toml(&format!("origins = [\"{site}\"]")).unwrap();
+    let server = TestServer::with(|config| config.origins = origin.origins).await;
+    for method in ["GET", "POST", "DELETE", "OPTIONS"] {
+        let headers = format!("{JSON}Origin: https://evil.example\r\n");
+        let answer = ask(&server, method, &headers, &json!({ "name": "ann" })).await;
+        assert_eq!((answer.status, answer.code()), (403, json!("origin_forbidden")), "{method}");
+        assert_eq!(answer.header("access-control-allow-origin"), None);
+        assert_eq!(answer.header("set-cookie"), None);
+    }
+    let headers = format!("{JSON}Origin: {site}\r\n");
+    let answer = ask(&server, "POST", &headers, &json!({ "name": "ann" })).await;
+    assert_eq!(answer.header("access-control-allow-origin"), Some(site));
+    assert_eq!(answer.header("access-control-allow-credentials"), Some("true"));
+    assert!(answer.header("set-cookie").unwrap().ends_with("; Secure"), "the page came over TLS");
+    let answer = ask(&server, "OPTIONS", &headers, &Value::Null).await;
+    assert_eq!(answer.status, 204);
+    assert_eq!(answer.header("access-control-allow-methods"), Some("GET, POST, DELETE, OPTIONS"));
+    server.stop().await;
+}
