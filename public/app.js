@@ -1,12 +1,13 @@
 // Entry: brings the client, what the tab remembers, the connection and the view together.
 
+import { beginSession, endSession, whoAmI } from "./account.js";
 import { makeConnection } from "./connection.js";
 import { makeHistory } from "./history.js";
 import { makeOutbox } from "./outbox.js";
-import { forget, recall, remember } from "./session.js";
+import { deviceId, forget, recall, remember } from "./session.js";
 import * as model from "./state.js";
 import { makeView, showMissing } from "./view.js";
-import { refusal } from "./words.js";
+import { needsToken, refusal, refusedClaim, shutsOut } from "./words.js";
 
 // Drawing waits this long, so that a batch of events is drawn once; what a person does is drawn at
 // once. A timer, because a hidden page has no frames and its title still counts what is unread.
@@ -19,12 +20,15 @@ const { io } = await import(CLIENT).catch(() => {
   showMissing();
   return new Promise(() => {}); // nothing below can begin
 });
-const { state, token: kept, unsent } = recall();
-const door = { busy: false, problem: "", code: "" };
-let token = kept;
+const { state, unsent } = recall();
+const device = deviceId();
+// What the sign-in form says, and whether it asks for a token rather than a name. It stays closed
+// until it is known that there is no session.
+const door = { isOpen: false, busy: false, byToken: false, code: "", problem: "" };
+const otherTabs = new BroadcastChannel("roomcast");
 let drawing = null;
 
-const connection = makeConnection(io, { identity, heard, linked, refused: signOut });
+const connection = makeConnection(io, { greeting, connected, heard, linked, refused: showDoor });
 const { ask, request } = connection;
 const history = makeHistory({ state, ask, changed });
 const outbox = makeOutbox({
@@ -36,7 +40,7 @@ const outbox = makeOutbox({
 });
 const draw = makeView({
   signIn,
-  signOut: () => signOut(),
+  signOut,
   open,
   join,
   leave,
@@ -44,15 +48,18 @@ const draw = makeView({
   retry,
   discard: outbox.discard,
   older: () => history.older(model.opened(state)),
-  reconnect: connection.reconnect,
+  reconnect,
   scrolled: (pinned) => look({ pinned }),
 });
 
 document.addEventListener("visibilitychange", lookFromPage);
 addEventListener("pagehide", keep);
+otherTabs.addEventListener("message", () => {
+  if (state.user === null && !door.busy) void begin();
+});
 lookFromPage();
 drawNow();
-if (token) connection.connect();
+void begin();
 
 function changed() {
   drawing ??= setTimeout(drawNow, DRAW_WAIT_MS);
@@ -66,7 +73,7 @@ function drawNow() {
 }
 
 function keep() {
-  if (token) remember(state, token, outbox.unsent());
+  if (state.user !== null) remember(state, outbox.unsent());
 }
 
 function look(change) {
@@ -79,14 +86,54 @@ function lookFromPage() {
   look({ visible: document.visibilityState === "visible" });
 }
 
-/** Who we are, and what we have: the server sends what was said since. */
-function identity() {
-  if (!token) return null;
+/** Goes on as the user whose session this browser has; without one it opens the form. */
+async function begin(why = "unauthorized") {
+  const who = await whoAmI();
+  if (who.ok) return enter(who);
+  if (door.isOpen) return;
+  if (state.user === null) return showDoor();
+  if (who.code === "unanswered") return connection.connect(); // which tries until it is answered
+  showDoor(who.code === "token_expired" ? who.code : why);
+}
+
+function enter({ user }) {
+  if (state.user !== user) startOver();
+  state.user = user;
+  Object.assign(door, { isOpen: false, busy: false, code: "", problem: "" });
+  connection.connect();
+  changed();
+}
+
+/** Forgets who we were, and opens the form; with a code, it says why. */
+function showDoor(code = "", message) {
+  startOver();
+  const byToken = door.byToken || needsToken(code);
+  const problem = code === "" || shutsOut(code) ? "" : refusal(code, message);
+  Object.assign(door, { isOpen: true, busy: false, byToken, code, problem });
+  changed();
+}
+
+function startOver() {
+  forget();
+  outbox.clear();
+  connection.disconnect();
+  Object.assign(state, model.newState(), { visible: state.visible });
+}
+
+/** Which device this is, and what it has: the server sends what was said since. */
+function greeting() {
+  if (state.user === null) return null;
   const since = {};
   for (const { kind, name, last } of state.conversations.values()) {
     if (kind === "room") since[name] = last;
   }
-  return { token, since };
+  return { device, since };
+}
+
+/** Where guests are allowed, somebody whose session is over is let in all the same: as nobody. */
+async function connected() {
+  const { code } = await listPeople(model.LOBBY);
+  if (code === "not_identified") showDoor("unauthorized");
 }
 
 function linked(link) {
@@ -100,19 +147,23 @@ function heard(event, data) {
   if (event === "welcome") welcomed(data);
   if (event === "missed" && data.recovered === false) fetchAgain(data.room);
   if (event === "error message") notice(refusal(data.code, data.message));
+  if (event === "closing") ended(data.code);
   changed();
 }
 
-function welcomed({ token: fresh, rooms }) {
-  token = fresh ?? token;
-  Object.assign(door, { busy: false, problem: "", code: "" });
+/** Another session of ours may have begun before the time of this one was over. */
+function ended(code) {
+  if (code === "token_expired") void begin(code);
+  else if (shutsOut(code)) showDoor(code);
+}
+
+function welcomed({ rooms }) {
   outbox.flush();
   void history.catchUp();
   const inside = new Set(rooms.map(({ room }) => room));
   for (const talk of state.conversations.values()) {
     if (talk.kind === "room" && !inside.has(talk.name)) void comeBackTo(talk);
   }
-  void listPeople(model.LOBBY);
   const { kind, name } = model.opened(state);
   if (kind === "room" && name !== model.LOBBY) void listPeople(name);
 }
@@ -120,7 +171,8 @@ function welcomed({ token: fresh, rooms }) {
 async function comeBackTo(talk) {
   const answer = await attempt("join", { room: talk.name, since: talk.last });
   if (answer.ok || answer.code === "offline") return;
-  model.closeConversation(state, talk.key);
+  if (talk.name === model.LOBBY) talk.problem = answer.code;
+  else model.closeConversation(state, talk.key);
   notice(`${talk.name}: ${refusal(answer.code, answer.message)}`);
 }
 
@@ -134,6 +186,7 @@ async function listPeople(room) {
   const talk = state.conversations.get(model.roomKey(room));
   if (answer.ok && talk) model.setUsers(talk, answer.users, answer.count);
   changed();
+  return answer;
 }
 
 /** The answer to a request, where being without a connection is one of the refusals. */
@@ -150,28 +203,32 @@ function notice(text) {
   }, NOTICE_MS);
 }
 
-async function signIn(name) {
+/** `claim` is `{name}` or `{token}`. */
+async function signIn(claim) {
   if (door.busy) return;
-  Object.assign(door, { busy: true, problem: "", code: "" });
-  state.link = "connecting";
+  Object.assign(door, { busy: true, code: "", problem: "" });
   changed();
-  const answer = await connection.signIn(name);
-  door.busy = false;
-  if (answer.ok) token = answer.token ?? token;
-  else Object.assign(door, { problem: refusal(answer.code, answer.message), code: answer.code });
+  const who = await beginSession(claim);
+  if (who.ok) {
+    otherTabs.postMessage("signed in");
+    return enter(who);
+  }
+  const { code, message } = who;
+  if (needsToken(code)) return showDoor(code);
+  Object.assign(door, { busy: false, code, problem: refusedClaim(claim, code, message) });
   changed();
 }
 
-/** Forgets who we were; with a code, because the server no longer knows us. */
-function signOut(code, message) {
-  token = null;
-  forget();
-  outbox.clear();
-  connection.disconnect();
-  Object.assign(state, model.newState(), { visible: state.visible });
-  const problem = code ? refusal(code, message) : "";
-  Object.assign(door, { busy: false, problem, code: code ?? "" });
-  changed();
+async function signOut() {
+  const { ok, code, message } = await endSession();
+  if (ok || shutsOut(code)) showDoor("signed_out");
+  else notice(`You are still signed in. ${refusal(code, message)}`);
+}
+
+function reconnect() {
+  state.closing = null;
+  linked("reconnecting");
+  connection.connect();
 }
 
 function open(key) {

@@ -1,4 +1,4 @@
-// The Socket.IO connection: comes, identifies, asks, and comes back.
+// The Socket.IO connection: comes, asks, and comes back.
 
 import { passes } from "./words.js";
 
@@ -9,31 +9,30 @@ const RETRY_WAIT_MS = 2_000;
 const TRIES_MAX = 5;
 
 /**
- * `identity` gives `{token, since}`, or nothing for somebody without a token.
- * `heard(event, data)` takes every event, `linked(link)` the state of the connection and
- * `refused(code, message)` a refusal of the token.
+ * `greeting` gives `{device, since}`, or nothing when nobody is signed in; who it is says the
+ * session's cookie. `connected()` is called when the server let us in, `heard(event, data)` takes
+ * every event, `linked(link)` the state of the connection and `refused(code, message)` a refusal.
  */
-export function makeConnection(io, { identity, heard, linked, refused }) {
+export function makeConnection(io, { greeting, connected, heard, linked, refused }) {
   const socket = io({
     autoConnect: false,
-    auth: (send) => send(identity() ?? {}),
+    auth: (send) => send(greeting() ?? {}),
     reconnectionDelay: RETURN_WAIT_MS,
     reconnectionDelayMax: RETURN_WAIT_MAX_MS,
   });
-  let guest = null; // {name, resolve} of somebody who waits at the door
+  let isTold = false; // to stay away, until somebody says otherwise
 
   socket.onAny(heard);
 
   socket.on("connect", () => {
     socket.io.reconnectionDelay(RETURN_WAIT_MS);
-    if (guest) introduce();
+    connected();
   });
 
   socket.on("disconnect", (reason) => {
     if (reason === "io client disconnect") return;
-    // Nobody waits behind the sign-in form: no need to come back for it.
-    if (!identity() && !guest) socket.disconnect();
-    else linked(navigator.onLine && socket.active ? "reconnecting" : "offline");
+    isTold = reason === "io server disconnect";
+    linked(navigator.onLine && socket.active ? "reconnecting" : "offline");
   });
 
   socket.on("connect_error", ({ message: code, data }) => {
@@ -42,8 +41,6 @@ export function makeConnection(io, { identity, heard, linked, refused }) {
     } else if (passes(code)) {
       linked("reconnecting");
       setTimeout(comeAgain, data?.retryAfterMs ?? RETRY_WAIT_MS);
-    } else if (guest) {
-      admit({ ok: false, code, message: data?.message });
     } else {
       refused(code, data?.message);
     }
@@ -54,31 +51,17 @@ export function makeConnection(io, { identity, heard, linked, refused }) {
     if (afterMs > 0) socket.io.reconnectionDelay(Math.min(2 * afterMs, RETURN_WAIT_MAX_MS));
   });
 
-  addEventListener("offline", () => identity() && linked("offline"));
+  addEventListener("offline", () => greeting() && linked("offline"));
   addEventListener("online", comeAgain);
 
   function comeAgain() {
-    if (identity() || guest) reconnect();
+    if (greeting() && !isTold) connect();
   }
 
-  function introduce() {
-    socket.timeout(ANSWER_WAIT_MS).emit("new user", guest.name, (unanswered, ok, detail) => {
-      if (!unanswered) admit({ ok, ...detail });
-      else if (socket.connected) admit({ ok: false, code: "unanswered" });
-    });
-  }
-
-  function admit(answer) {
-    guest?.resolve(answer);
-    guest = null;
-  }
-
-  function signIn(name) {
-    return new Promise((resolve) => {
-      guest = { name, resolve };
-      if (socket.connected) introduce();
-      else socket.connect();
-    });
+  /** The cookie is read when a connection begins: a new one takes the place of what there was. */
+  function connect() {
+    isTold = false;
+    if (!socket.connected) socket.disconnect().connect();
   }
 
   /** The answer to `event`, or an error when there is none. Never waits for a connection. */
@@ -98,16 +81,5 @@ export function makeConnection(io, { identity, heard, linked, refused }) {
     }
   }
 
-  function reconnect() {
-    if (!socket.connected) socket.disconnect().connect();
-  }
-
-  return {
-    signIn,
-    request,
-    ask,
-    reconnect,
-    connect: () => socket.connect(),
-    disconnect: () => socket.disconnect(),
-  };
+  return { request, ask, connect, disconnect: () => socket.disconnect() };
 }

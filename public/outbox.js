@@ -4,6 +4,7 @@
 // `too_fast`, cannot let a later message overtake. Nothing is sent while the page is offline:
 // Socket.IO's own buffer would send it a second time.
 
+import { newId } from "./id.js";
 import { passes } from "./words.js";
 
 const RETRY_WAIT_MS = 1_000;
@@ -90,11 +91,4 @@ export function makeOutbox({ unsent, request, isOnline, sent, changed }) {
     },
     unsent: () => entries.map(({ key, id, text, at, failed }) => ({ key, id, text, at, failed })),
   };
-}
-
-// `randomUUID` is missing on plain http from another machine.
-function newId() {
-  if (crypto.randomUUID) return crypto.randomUUID();
-  const bytes = crypto.getRandomValues(new Uint8Array(16));
-  return Array.from(bytes, (it) => it.toString(16).padStart(2, "0")).join("");
 }

@@ -1,14 +1,17 @@
-// What this tab remembers over a reload: who it is, where it has read, and what it has not sent.
+// What the browser remembers: for a reload of this tab, whose it is, where they have read and what
+// is not sent yet; for good, which device it is. Who may come in is in a cookie, and not here.
 
+import { newId } from "./id.js";
 import { conversation, directKey, newState, roomKey } from "./state.js";
 
-const KEY = "roomcast";
+const TAB = "roomcast";
+const DEVICE = "roomcast-device";
 
-/** The state as it was left, and with it the token and the messages still to be sent. */
+/** The state as it was left, and with it the messages still to be sent. */
 export function recall() {
   const state = newState();
-  const { token = null, user = null, open, rooms = {}, directs = {}, unsent = [] } = stored();
-  if (token === null) return { state, token, unsent: [] };
+  const { user = null, open, rooms = {}, directs = {}, unsent = [] } = parsed();
+  if (user === null) return { state, unsent: [] };
   for (const [name, place] of Object.entries(rooms)) {
     Object.assign(conversation(state, roomKey(name)), place);
   }
@@ -17,36 +20,53 @@ export function recall() {
   }
   state.user = user;
   if (state.conversations.has(open)) state.open = open;
-  return { state, token, unsent };
+  return { state, unsent };
 }
 
-export function remember(state, token, unsent) {
+export function remember(state, unsent) {
   const { user, open } = state;
   const places = { room: {}, direct: {} };
   for (const { kind, name, last, read } of state.conversations.values()) {
     places[kind][name] = { last, read };
   }
   const { room: rooms, direct: directs } = places;
-  store(JSON.stringify({ token, user, open, rooms, directs, unsent }));
+  write("sessionStorage", TAB, JSON.stringify({ user, open, rooms, directs, unsent }));
 }
 
 export function forget() {
-  store(null);
+  write("sessionStorage", TAB, null);
 }
 
-// A browser that forbids storage still chats; it only forgets on reload.
-function stored() {
+/** The id of this browser, the same in all its tabs. */
+export function deviceId() {
+  const known = read("localStorage", DEVICE);
+  if (known) return known;
+  const made = newId();
+  write("localStorage", DEVICE, made);
+  return made;
+}
+
+function parsed() {
   try {
-    return JSON.parse(sessionStorage.getItem(KEY)) ?? {};
+    return JSON.parse(read("sessionStorage", TAB)) ?? {};
   } catch {
     return {};
   }
 }
 
-function store(text) {
+// A browser that forbids storage still chats; it only forgets on reload.
+function read(storage, key) {
   try {
-    if (text === null) sessionStorage.removeItem(KEY);
-    else sessionStorage.setItem(KEY, text);
+    return window[storage].getItem(key);
+  } catch {
+    return null;
+  }
+}
+
+function write(storage, key, text) {
+  try {
+    if (text === null) window[storage].removeItem(key);
+    else window[storage].setItem(key, text);
   } catch {
     return;
   }

@@ -38,7 +38,7 @@ export function makeSidebar({ open, join, signOut }) {
     $("directs-section").hidden = directs.length === 0;
     drawHere(state, rows);
     drawAvatar($("me-avatar"), state.user);
-    setText($("me"), state.user);
+    setText($("me"), state.shownAs ?? state.user);
   };
 }
 

@@ -16,6 +16,7 @@ export const directKey = (user) => `with:${user}`;
 export function newState() {
   return {
     user: null,
+    shownAs: null, // what the back end calls the user, when it is not the name on the wire
     limits: null,
     link: "connecting", // connecting, online, reconnecting, offline
     closing: null, // why the server ended the connection, until it is back
@@ -185,8 +186,8 @@ export function fold(state, event, data) {
   return null;
 }
 
-function welcomed(state, { user, rooms, limits }) {
-  Object.assign(state, { user, limits, link: "online", closing: null });
+function welcomed(state, { user, name = null, rooms, limits }) {
+  Object.assign(state, { user, shownAs: name, limits, link: "online", closing: null });
   conversation(state, roomKey(LOBBY));
   for (const { room, seq } of rooms) {
     conversation(state, roomKey(room)).read ??= seq;

@@ -5,7 +5,7 @@ import { setText } from "./dom.js";
 import { makeLog } from "./log.js";
 import { makeSidebar } from "./sidebar.js";
 import { isOnline, LOBBY, opened, unread } from "./state.js";
-import { closing, link, people } from "./words.js";
+import { closing, doorLine, link, people } from "./words.js";
 
 const $ = (id) => document.getElementById(id);
 
@@ -31,7 +31,8 @@ export function makeView(actions) {
   $("reconnect").addEventListener("click", actions.reconnect);
   $("sign-in").addEventListener("submit", (event) => {
     event.preventDefault();
-    actions.signIn($("name").value.trim());
+    const name = $("name").value.trim();
+    actions.signIn($("by-token").hidden ? { name } : { token: $("token").value.trim() });
   });
   document.addEventListener("keydown", (event) => {
     if (event.key !== "Escape" || $("chat").hidden || event.isComposing) return;
@@ -51,25 +52,29 @@ export function makeView(actions) {
   return function draw(state, outbox, door) {
     const isIn = state.user !== null;
     const wasIn = !$("chat").hidden;
-    const isFirst = $("chat").hidden && $("door").hidden;
     $("chat").hidden = !isIn;
-    $("door").hidden = isIn;
     if (isIn) drawChat(state, outbox);
-    else drawDoor(state, door);
+    drawDoor(door);
     drawTitle(state);
     if (isIn && !wasIn) composer.focus();
-    if (!isIn && (wasIn || isFirst)) $("name").focus();
   };
 }
 
-function drawDoor(state, { busy, problem, code }) {
-  const isUnreachable = busy && state.link !== "connecting";
-  setText($("sign-in-problem"), isUnreachable
-    ? "The server cannot be reached. Trying again…"
-    : problem);
-  $("sign-in-problem").dataset.code = code;
+function drawDoor({ isOpen, busy, byToken, code, problem }) {
+  const wasOpen = !$("door").hidden;
+  const wasByToken = !$("by-token").hidden;
+  const field = byToken ? $("token") : $("name");
+  $("door").hidden = !isOpen;
+  $("by-name").hidden = byToken;
+  $("by-token").hidden = !byToken;
+  setText($("lead"), doorLine(problem === "" ? code : "", byToken));
+  setText($("sign-in-problem"), problem);
+  $("sign-in").dataset.code = code;
   $("sign-in").setAttribute("aria-busy", String(busy));
-  $("name").setAttribute("aria-invalid", String(problem !== ""));
+  field.setAttribute("aria-invalid", String(problem !== ""));
+  // A secret does not stay on the page.
+  if (!isOpen) $("token").value = "";
+  if (isOpen && (!wasOpen || byToken !== wasByToken)) field.focus();
 }
 
 function drawHeader(state, talk) {
@@ -100,6 +105,7 @@ function drawNotice(state) {
   setText($("notice-text"), text);
   $("notice").hidden = text === "";
   $("reconnect").hidden = !isStopped;
+  setText($("reconnect"), state.closing?.code === "replaced" ? "Use here" : "Connect again");
 }
 
 function drawTitle(state) {

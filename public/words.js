@@ -3,11 +3,11 @@
 const REFUSALS = {
   unauthorized: "Your sign-in is no longer valid. Please sign in again.",
   token_expired: "Your sign-in has run out. Please sign in again.",
-  token_required: "Guests are not allowed here. Sign in through your product first.",
   space_forbidden: "Your sign-in does not open this place.",
+  room_forbidden: "Your sign-in does not open this room.",
   origin_forbidden: "This page may not talk to the server: it comes from another site.",
-  name_invalid: "A name has 1 to 32 characters and no control characters.",
-  name_taken: "Somebody online has this name. Choose another, or try again in a moment.",
+  name_invalid: "A name has 1 to 32 characters, all of which can be seen.",
+  name_taken: "This name is taken, or one that looks like it. Choose another.",
   room_invalid: "A room name has 1 to 64 letters, digits or - _ . : # + / ~",
   too_many_rooms: "You are in as many rooms as you may be. Leave one first.",
   not_member: "You are not in this room any more. Join it again.",
@@ -23,12 +23,31 @@ const REFUSALS = {
   offline: "You are not connected right now.",
 };
 
+/** What the form says of a token that was typed into it. */
+const TOKENS = {
+  unauthorized: "This token is not valid here.",
+  token_expired: "The time of this token is over. Ask for a new one.",
+  space_forbidden: "This token does not open this place.",
+};
+
+/** What brings one back to the form. */
+const DOORS = {
+  signed_out: "You have signed out.",
+  unauthorized: REFUSALS.unauthorized,
+  token_expired: REFUSALS.token_expired,
+  name_taken: "Your name now belongs to somebody else. Choose another.",
+  token_required: "Guests are not allowed here. Come in with a token.",
+  invalid_user: "Guests are not allowed here. Come in with a token.",
+};
+
 const CLOSINGS = {
   draining: "The server is restarting. You will be back in a moment.",
   slow_reader: "This page could not keep up and is coming back.",
   ping_timeout: "The server did not hear from this page for a while.",
   flood: "This page sent too much at once and is coming back.",
   fault: "Something went wrong on the server. You will be back in a moment.",
+  token_expired: "Your sign-in has run out.",
+  replaced: "You are signed in on another device now, so this page has stopped.",
 };
 
 const LINKS = {
@@ -43,7 +62,17 @@ const PASSING = new Set(["too_fast", "unavailable", "draining", "internal"]);
 /** Whether the same request may succeed later. */
 export const passes = (code) => PASSING.has(code);
 
+/** Whether only signing in helps. */
+export const shutsOut = (code) => code in DOORS;
+
+/** Whether a name alone does not do. */
+export const needsToken = (code) => code === "token_required" || code === "invalid_user";
+
 export const refusal = (code, message) => REFUSALS[code] ?? message ?? `Refused: ${code}.`;
+export const refusedClaim = ({ token }, code, message) =>
+  (token !== undefined && TOKENS[code]) || refusal(code, message);
+export const doorLine = (code, byToken) =>
+  DOORS[code] ?? (byToken ? DOORS.token_required : "Pick a name and come in.");
 export const closing = (code) => CLOSINGS[code] ?? `The server closed the connection (${code}).`;
 export const link = (state) => LINKS[state];
 export const people = (count) => (count === 1 ? "1 person" : `${count.toLocaleString()} people`);

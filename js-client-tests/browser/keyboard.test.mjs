@@ -22,6 +22,7 @@ test("signing in, writing, changing rooms and signing out need only keys", async
   const { keyboard } = ann.page;
 
   ann.name = unique("ann");
+  await ann.nameBox.waitFor();
   await keyboard.type(ann.name); // the field has the focus already
   await keyboard.press("Enter");
   await ann.connected();

@@ -68,7 +68,7 @@ test("a text is text, whatever it looks like", async (t) => {
 
 test("a name that is taken is said to be, and another one goes", async (t) => {
   const taken = await enter(t, plain, server, "ann");
-  const ann = await Person.open(t, chromium, server);
+  const ann = await Person.open(t, chromium, server, { expected: [/\/api\/session .*\b409\b/] });
   await ann.nameBox.fill(taken.name);
   await ann.page.keyboard.press("Enter");
   await ann.page.getByRole("alert").filter({ hasText: /\S/ }).first().waitFor();

@@ -1,0 +1,160 @@
+// Who one is stays in a cookie that no script can read, for all tabs, until one signs out.
+
+import assert from "node:assert/strict";
+import { test } from "node:test";
+
+import { browserForThisFile, Person } from "../support/browser.mjs";
+import { unique } from "../support/names.mjs";
+import { comeBack, enter } from "../support/people.mjs";
+import { serverForThisFile, serverForThisTest } from "../support/server.mjs";
+import { epoch, minted, signed } from "../support/tokens.mjs";
+import { plain } from "../support/ws.mjs";
+
+const server = serverForThisFile({ settings: { "limits.presence_grace_ms": 200 } });
+const fleeting = serverForThisFile({ settings: { "token.guest_ttl_secs": 5 } });
+const newest = serverForThisFile({ settings: { guests: "off", devices: "newest" } });
+const chromium = browserForThisFile();
+
+/** What browsers say of a sign-in that is refused. */
+const refused = (status) => [new RegExp(`/api/session .*\\b${status}\\b`)];
+
+test("no script holds what opens the door", async (t) => {
+  const ann = await (await Person.open(t, chromium, server)).signIn("ann");
+  const held = await ann.page.evaluate(() =>
+    JSON.stringify([document.cookie, { ...localStorage }, { ...sessionStorage }]),
+  );
+  const [cookie] = await ann.page.context().cookies();
+  assert.deepEqual(
+    [cookie.name, cookie.httpOnly, cookie.sameSite, cookie.secure],
+    ["roomcast_session", true, "Lax", false],
+  );
+  for (const part of cookie.value.split(".")) assert.ok(!held.includes(part), held);
+  assert.equal(JSON.parse(held)[0], "");
+});
+
+test("a new tab is signed in from the first moment", async (t) => {
+  const ann = await (await Person.open(t, chromium, server)).signIn("ann");
+  const tab = await Person.open(t, chromium, server, { beside: ann });
+  await tab.connected();
+  const text = unique("text");
+  await tab.say(text);
+  await ann.sees(text);
+  await ann.page.reload();
+  await ann.connected();
+});
+
+test("signing out in one tab signs out the others, for good", async (t) => {
+  const bob = await enter(t, plain, server, "bob");
+  const ann = await (await Person.open(t, chromium, server)).signIn("ann");
+  const tab = await Person.open(t, chromium, server, { beside: ann });
+  await tab.connected();
+  await tab.page.getByRole("button", { name: "Sign out" }).click();
+  for (const it of [ann, tab]) {
+    await it.nameBox.waitFor();
+    await it.page.getByText("You have signed out.").waitFor();
+  }
+  await ann.picture("signed-out");
+  await bob.next("user left", ({ user }) => user === ann.name);
+  assert.deepEqual(await ann.page.context().cookies(), []);
+  await ann.page.reload();
+  await ann.nameBox.waitFor();
+  assert.equal(await ann.messageBox.isVisible(), false);
+});
+
+test("signing in in one tab signs in the others", async (t) => {
+  const ann = await Person.open(t, chromium, server);
+  const tab = await Person.open(t, chromium, server, { beside: ann });
+  await tab.nameBox.waitFor();
+  await ann.signIn("ann");
+  await tab.connected();
+  const text = unique("text");
+  await ann.say(text);
+  await tab.sees(text);
+});
+
+test("a session that was taken away shows the form, at the next start and at the next connection",
+  async (t) => {
+    const own = await serverForThisTest(t);
+    const expected = [/socket\.io|ERR_CONNECTION|WebSocket/];
+    const ann = await (await Person.open(t, chromium, own, { expected })).signIn("ann");
+    await ann.page.context().clearCookies();
+    await ann.page.reload();
+    await ann.page.getByText("no longer valid").waitFor();
+    await ann.signIn("anna");
+    await ann.page.context().clearCookies();
+    await own.restart();
+    await ann.page.getByText("no longer valid").waitFor();
+    await ann.signIn("annabel");
+  });
+
+test("when the time is over the page says so, and one signs in again", async (t) => {
+  const expected = [/\/(api\/session|socket\.io)\b/];
+  const ann = await (await Person.open(t, chromium, fleeting, { expected })).signIn("ann");
+  await ann.page.getByText("Your sign-in has run out. Please sign in again.").waitFor();
+  await ann.nameBox.waitFor();
+  await ann.picture("run-out");
+  await ann.signIn("ann");
+});
+
+test("a guest whose name becomes a user's is asked for another", async (t) => {
+  const ann = await (await Person.open(t, chromium, server)).signIn("ann");
+  await comeBack(t, plain, server, await minted(server, ann.name));
+  await ann.page.getByText("Your name now belongs to somebody else.").waitFor();
+  await ann.signIn("anna");
+});
+
+test("where there are no guests the form asks for a token", async (t) => {
+  const ann = await Person.open(t, chromium, newest, { expected: refused(401) });
+  await ann.nameBox.fill("ann");
+  await ann.nameBox.press("Enter");
+  await ann.page.getByText("Guests are not allowed here.").waitFor();
+  await ann.picture("token");
+  await ann.page.keyboard.type("nonsense"); // the field has the focus already
+  await ann.page.keyboard.press("Enter");
+  await ann.page.getByText("This token is not valid here.").waitFor();
+  await ann.tokenBox.fill(await signed(newest, { sub: unique("ann"), exp: epoch(-1) }));
+  await ann.tokenBox.press("Enter");
+  await ann.page.getByText("The time of this token is over.").waitFor();
+  const claims = { sub: unique("ann"), name: "Ann of Cleves", exp: epoch(600) };
+  await ann.tokenBox.fill(await signed(newest, claims));
+  await ann.tokenBox.press("Enter");
+  await ann.connected();
+  await ann.page.getByText(claims.name, { exact: true }).waitFor();
+  assert.equal(await ann.tokenBox.inputValue(), "", "the token stays in the field");
+});
+
+test("who may not come into the lobby is told so, and talks elsewhere", async (t) => {
+  const claims = { sub: unique("ann"), rooms: ["team-*"], exp: epoch(600) };
+  const token = await signed(newest, claims);
+  const ann = await Person.open(t, chromium, newest, { expected: refused(401) });
+  await ann.signInWith(token);
+  await ann.page.getByText("Your sign-in does not open this room.", { exact: true }).waitFor();
+  await ann.joinRoom("team-a");
+  const text = unique("text");
+  await ann.say(text);
+  await ann.sees(text);
+});
+
+test("the newest device signs the other one out, which may come back", async (t) => {
+  const token = await minted(newest, unique("ann"));
+  const expected = refused(401);
+  const desk = await (await Person.open(t, chromium, newest, { expected })).signInWith(token);
+  const tab = await Person.open(t, chromium, newest, { beside: desk });
+  await tab.connected(); // of the same device
+  await desk.say("two tabs are one device");
+  await tab.sees("two tabs are one device");
+  const phone = await (await Person.open(t, chromium, newest, { expected })).signInWith(token);
+  for (const it of [desk, tab]) await useHere(it).waitFor();
+  await desk.picture("replaced");
+  await phone.say("from the other device");
+  await useHere(desk).click();
+  await desk.connected();
+  await useHere(phone).waitFor();
+  await desk.sees("from the other device");
+  await desk.say("back again");
+  await desk.sees("back again");
+});
+
+function useHere({ page }) {
+  return page.getByRole("button", { name: "Use here" });
+}

@@ -1,0 +1,28 @@
+// Who we are to the server: a session in a cookie that no script can read.
+
+const PATH = "/api/session";
+const ANSWER_WAIT_MS = 10_000;
+
+/** Whose session this browser has: `{ok: true, user, …}`, or `{ok: false, code}`. */
+export const whoAmI = () => call("GET");
+
+/** Begins a session with `{name}` or `{token}`; answers as `whoAmI`. */
+export const beginSession = (claim) => call("POST", claim);
+
+/** Ends the session, in every tab. */
+export const endSession = () => call("DELETE");
+
+async function call(method, claim) {
+  const request = { method, cache: "no-store", signal: AbortSignal.timeout(ANSWER_WAIT_MS) };
+  if (claim) {
+    request.headers = { "content-type": "application/json" };
+    request.body = JSON.stringify(claim);
+  }
+  try {
+    const response = await fetch(PATH, request);
+    const answer = response.status === 204 ? {} : await response.json();
+    return { ...answer, ok: response.ok };
+  } catch {
+    return { ok: false, code: "unanswered" };
+  }
+}
