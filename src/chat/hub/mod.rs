@@ -9,6 +9,7 @@ mod missed;
 mod residents;
 mod ring;
 mod roll;
+mod sign_ins;
 #[cfg(test)]
 mod tests;
 mod topic;
@@ -123,13 +124,13 @@ impl Hub {
 
     /// Ends a sign-in, and begins the end of its connections.
     pub(crate) fn sign_out(&self, sign_in: &SignInId) {
-        let outboxes = self.lock().residents.sign_out(sign_in);
+        let outboxes = self.lock().residents.sign_ins.end(sign_in);
         end(outboxes, CloseReason::SignedOut);
     }
 
     /// Whether a sign-in was ended here, as far as it is remembered.
     pub(crate) fn has_ended(&self, sign_in: &SignInId) -> bool {
-        self.lock().residents.has_ended(sign_in)
+        self.lock().residents.sign_ins.has_ended(sign_in)
     }
 
     /// The topic of a room, made if there is none. It stays while somebody holds it.

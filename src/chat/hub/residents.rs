@@ -1,14 +1,14 @@
 //! Who is online in which space, with what, and who may be called what.
 
 use std::{
-    collections::{BTreeMap, HashMap, HashSet, VecDeque},
+    collections::{BTreeMap, HashMap},
     sync::Arc,
     time::Duration,
 };
 
 use time::OffsetDateTime;
 
-use super::{Hub, end};
+use super::{Hub, end, sign_ins::SignIns};
 use crate::{
     chat::ports::{DEVICES_PER_USER_MAX, Outbox, Seen},
     domain::{CloseReason, ConnectionId, DeviceId, NameKey, Rejection, SignInId, Space, UserName},
@@ -20,23 +20,10 @@ pub(super) struct Residents {
     users: HashMap<(Space, UserName), Resident>,
     /// The same names by what a reader takes them for.
     names: HashMap<(Space, NameKey), Vec<UserName>>,
-    sign_ins: HashMap<SignInId, Outboxes>,
-    signed_out: SignedOut,
+    pub(super) sign_ins: SignIns,
     /// How many there have been.
     count: u64,
 }
-
-/// How many sign-ins are remembered that were ended.
-const SIGNED_OUT_MAX: usize = 1 << 16;
-
-/// Sign-ins that were ended, the last ones: their tokens are good for nothing here any more.
-#[derive(Default)]
-struct SignedOut {
-    all: HashSet<SignInId>,
-    in_order: VecDeque<SignInId>,
-}
-
-type Outboxes = HashMap<ConnectionId, Arc<dyn Outbox>>;
 
 /// A user who is here, or in the grace after they were.
 struct Resident {
@@ -183,17 +170,6 @@ impl Residents {
         }
     }
 
-    /// Ends a sign-in. Answers its connections.
-    pub(super) fn sign_out(&mut self, sign_in: &SignInId) -> Vec<Arc<dyn Outbox>> {
-        self.signed_out.add(sign_in);
-        self.sign_ins.get(sign_in).into_iter().flat_map(|it| it.values().cloned()).collect()
-    }
-
-    /// Whether a sign-in was ended, as far as it is remembered.
-    pub(super) fn has_ended(&self, sign_in: &SignInId) -> bool {
-        self.signed_out.all.contains(sign_in)
-    }
-
     /// Lets a user be here on one more connection. Answers those of other devices; or why not, when
     /// the name was taken from a guest since they claimed it, or the sign-in was ended.
     fn open(
@@ -202,7 +178,7 @@ impl Residents {
         presence: &Presence,
     ) -> Result<Vec<Arc<dyn Outbox>>, CloseReason> {
         let Presence { connection, outbox, device, sign_in } = presence;
-        if sign_in.as_ref().is_some_and(|it| self.has_ended(it)) {
+        if sign_in.as_ref().is_some_and(|it| self.sign_ins.has_ended(it)) {
             return Err(CloseReason::SignedOut);
         }
         let resident = self.get_mut(residence).ok_or(CloseReason::NameTaken)?;
@@ -210,10 +186,7 @@ impl Residents {
         let others = resident.connections.values().filter(|(_, device)| is_other(device));
         let others = others.map(|(outbox, _)| Arc::clone(outbox)).collect();
         resident.connections.insert(*connection, (Arc::clone(outbox), device.clone()));
-        if let Some(sign_in) = sign_in {
-            let outboxes = self.sign_ins.entry(sign_in.clone()).or_default();
-            outboxes.insert(*connection, Arc::clone(outbox));
-        }
+        self.sign_ins.add(presence);
         Ok(others)
     }
 
@@ -221,13 +194,7 @@ impl Residents {
         if let Some(resident) = self.get_mut(residence) {
             resident.connections.remove(&presence.connection);
         }
-        let Some(sign_in) = &presence.sign_in else { return };
-        if let Some(outboxes) = self.sign_ins.get_mut(sign_in) {
-            outboxes.remove(&presence.connection);
-            if outboxes.is_empty() {
-                self.sign_ins.remove(sign_in);
-            }
-        }
+        self.sign_ins.remove(presence);
     }
 
     /// Frees a name whose grace is over at `now`, if nobody came back.
@@ -235,20 +202,6 @@ impl Residents {
         let resident = self.users.get(&(space.clone(), user.clone()));
         if resident.is_some_and(|it| it.claims == 0 && it.free_at <= now) {
             self.remove(space, user);
-        }
-    }
-}
-
-impl SignedOut {
-    fn add(&mut self, sign_in: &SignInId) {
-        if !self.all.insert(sign_in.clone()) {
-            return;
-        }
-        self.in_order.push_back(sign_in.clone());
-        if self.in_order.len() > SIGNED_OUT_MAX
-            && let Some(first) = self.in_order.pop_front()
-        {
-            self.all.remove(&first);
         }
     }
 }

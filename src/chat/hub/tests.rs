@@ -226,7 +226,7 @@ async fn a_sign_in_ends_its_own_connections_alone() {
     assert_eq!(late.1.events(), ["closed SignedOut"], "it was at the door when the sign-in ended");
     assert!(hub.has_ended(&SignInId::from_raw("a")) && !hub.has_ended(&SignInId::from_raw("b")));
     drop((tab, phone, late));
-    assert!(hub.lock().residents.sign_out(&SignInId::from_raw("a")).is_empty());
+    assert!(hub.lock().residents.sign_ins.end(&SignInId::from_raw("a")).is_empty());
 }
 
 #[tokio::test(start_paused = true)]

@@ -1,0 +1,82 @@
+//! Which connections belong to which sign-in, and which sign-ins were ended.
+
+use std::{
+    collections::{HashMap, HashSet, VecDeque},
+    sync::Arc,
+};
+
+use super::Presence;
+use crate::{
+    chat::ports::Outbox,
+    domain::{ConnectionId, SignInId},
+};
+
+/// How many ended sign-ins are remembered: whoever ends more pushes out the first.
+const ENDED_MAX: usize = 1 << 16;
+
+/// See the module.
+#[derive(Default)]
+pub(super) struct SignIns {
+    open: HashMap<SignInId, HashMap<ConnectionId, Arc<dyn Outbox>>>,
+    /// Their tokens are good for nothing here any more.
+    ended: HashSet<SignInId>,
+    /// The same, the first one first.
+    in_order: VecDeque<SignInId>,
+}
+
+impl SignIns {
+    /// Adds a connection to the sign-in that it came with.
+    pub(super) fn add(&mut self, presence: &Presence) {
+        if let Some(sign_in) = &presence.sign_in {
+            let outboxes = self.open.entry(sign_in.clone()).or_default();
+            outboxes.insert(presence.connection, Arc::clone(&presence.outbox));
+        }
+    }
+
+    /// Takes a connection out again.
+    pub(super) fn remove(&mut self, presence: &Presence) {
+        let Some(sign_in) = &presence.sign_in else { return };
+        if let Some(outboxes) = self.open.get_mut(sign_in) {
+            outboxes.remove(&presence.connection);
+            if outboxes.is_empty() {
+                self.open.remove(sign_in);
+            }
+        }
+    }
+
+    /// Ends a sign-in. Answers its connections.
+    pub(super) fn end(&mut self, sign_in: &SignInId) -> Vec<Arc<dyn Outbox>> {
+        if self.ended.insert(sign_in.clone()) {
+            self.in_order.push_back(sign_in.clone());
+        }
+        if self.in_order.len() > ENDED_MAX
+            && let Some(first) = self.in_order.pop_front()
+        {
+            self.ended.remove(&first);
+        }
+        self.open.get(sign_in).into_iter().flat_map(|it| it.values().cloned()).collect()
+    }
+
+    /// Whether a sign-in was ended, as far as it is remembered.
+    pub(super) fn has_ended(&self, sign_in: &SignInId) -> bool {
+        self.ended.contains(sign_in)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn the_last_ends_are_remembered_and_each_once() {
+        let mut sign_ins = SignIns::default();
+        let id = |number: usize| SignInId::from_raw(&number.to_string());
+        for number in 0..=ENDED_MAX {
+            drop(sign_ins.end(&id(number)));
+            drop(sign_ins.end(&id(number)));
+        }
+        assert!(!sign_ins.has_ended(&id(0)));
+        assert!(sign_ins.has_ended(&id(1)) && sign_ins.has_ended(&id(ENDED_MAX)));
+        assert_eq!(sign_ins.in_order.len(), ENDED_MAX);
+    }
+}
