@@ -88,16 +88,16 @@ struct Settings {
 #[derive(Args, Debug)]
 struct Token {
     /// The user's name
-    #[arg(long, value_name = "NAME", value_parser = UserName::parse)]
+    #[arg(long, value_name = "NAME", value_parser = user)]
     user: UserName,
     /// How long it is good for: a number and s, m, h or d
     #[arg(long, default_value = "24h", value_parser = lifetime)]
     ttl: Duration,
     /// A space that it opens, or a pattern; may be repeated [default: all]
-    #[arg(long, value_name = "SPACE", value_parser = SpacePattern::parse)]
+    #[arg(long, value_name = "SPACE", value_parser = space)]
     space: Vec<SpacePattern>,
     /// A room that it opens, or a pattern; may be repeated [default: all]
-    #[arg(long, value_name = "ROOM", value_parser = RoomPattern::parse)]
+    #[arg(long, value_name = "ROOM", value_parser = room)]
     room: Vec<RoomPattern>,
     /// How the user is shown
     #[arg(long, value_name = "NAME")]
@@ -180,10 +180,14 @@ fn fail(failure: &app::Failure) -> ExitCode {
 impl Token {
     /// Prints a token made with the server's own key.
     fn make(self, config: &Config) -> ExitCode {
+        let new_key = app::missing_key(config);
         let tokens = match app::open_tokens(config) {
             Ok(tokens) => tokens,
             Err(failure) => return fail(&failure),
         };
+        if let Some(path) = new_key {
+            remark(format_args!("made a new key: {}", path.display()));
+        }
         let Self { user, ttl, space, room, name, admin } = self;
         let rooms = if room.is_empty() { Rooms::All } else { Rooms::Only(room) };
         let expires_at = SystemClock.now() + ttl;
@@ -203,6 +207,9 @@ impl Checked {
             Err(error) => return complain(FAULT, error),
         };
         match app::examine(config, &domain::Token::from_raw(text.trim())) {
+            Ok(Ok(claims)) if claims.guest.is_some() && !config.guests.is_on() => {
+                complain(REFUSED, "refused: it is a guest's, and `guests` is \"off\"")
+            }
             Ok(Ok(claims)) => answer(format!("ok\n{}", described(&claims))),
             Ok(Err(app::Refusal { reason, troubles })) => {
                 let troubles = troubles.iter().map(|trouble| format!("\n{trouble}"));
@@ -275,10 +282,31 @@ fn answer(text: impl fmt::Display) -> ExitCode {
 }
 
 /// Says what is wrong.
-#[expect(clippy::print_stderr, reason = "here the command line speaks")]
 fn complain(code: u8, what: impl fmt::Display) -> ExitCode {
-    eprintln!("{what}");
+    remark(what);
     ExitCode::from(code)
+}
+
+/// Says something beside the answer.
+#[expect(clippy::print_stderr, reason = "here the command line speaks")]
+fn remark(what: impl fmt::Display) {
+    eprintln!("{what}");
+}
+
+/// Reads a user's name.
+fn user(text: &str) -> Result<UserName, &'static str> {
+    UserName::parse(text).or(Err("a user's name has 1 to 64 characters, all of which can be seen"))
+}
+
+/// Reads a space or a pattern.
+fn space(text: &str) -> Result<SpacePattern, &'static str> {
+    SpacePattern::parse(text).or(Err("a space begins with / and may end with a *, such as /team-*"))
+}
+
+/// Reads a room or a pattern.
+fn room(text: &str) -> Result<RoomPattern, &'static str> {
+    RoomPattern::parse(text)
+        .or(Err("a room has 1 to 64 letters, digits or - _ . : # + / ~ and may end with a *"))
 }
 
 /// Reads `key=value`.

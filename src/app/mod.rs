@@ -32,7 +32,7 @@ use crate::{
     },
 };
 
-pub use self::tokens::{Refusal, check as check_keys, examine, open as open_tokens};
+pub use self::tokens::{Refusal, check as check_keys, examine, missing_key, open as open_tokens};
 
 /// Why the server ended in a way that nobody asked for.
 #[derive(Debug, thiserror::Error)]

@@ -1,6 +1,6 @@
 //! The engine that makes and checks tokens, as the settings want it.
 
-use std::{convert::Infallible, future::pending, sync::Arc, time::Duration};
+use std::{convert::Infallible, future::pending, path::PathBuf, sync::Arc, time::Duration};
 
 use futures_util::future::join_all;
 
@@ -21,8 +21,10 @@ pub fn open(config: &Config) -> Result<KeyTokens, Failure> {
 /// Says whether all keys can be used, without making or fetching one.
 pub fn check(config: &Config) -> Result<(), Failure> {
     let Token { secret, secret_file, .. } = &config.token;
-    if secret.is_empty() && !secret_file.as_os_str().is_empty() {
+    if !secret_file.as_os_str().is_empty() {
         auth::read(secret_file).map_err(setting("token.secret_file"))?;
+    } else if secret.is_empty() {
+        auth::find(&config.data).map_err(setting("data"))?;
     }
     others(config).map(drop)
 }
@@ -47,9 +49,20 @@ pub fn examine(config: &Config, token: &domain::Token) -> Result<Result<Claims, 
     // A name that is still being looked up is not waited for.
     runtime.shutdown_background();
     Ok(result.map_err(|reason| {
+        let missing = missing_key(config).map(|path| {
+            format!("there is no {}: no token is of the server's own key", path.display())
+        });
         let troubles = tokens.sources().iter().filter_map(|source| source.trouble());
-        Refusal { reason, troubles: troubles.collect() }
+        Refusal { reason, troubles: missing.into_iter().chain(troubles).collect() }
     }))
+}
+
+/// Where the server's own key would be made, when it has none so far.
+pub fn missing_key(config: &Config) -> Option<PathBuf> {
+    let Token { secret, secret_file, .. } = &config.token;
+    let path = config.data.join(auth::FILE);
+    let in_data = secret.is_empty() && secret_file.as_os_str().is_empty();
+    (in_data && !path.exists()).then_some(path)
 }
 
 /// Why a token is refused, and what may be behind it.

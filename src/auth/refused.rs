@@ -56,6 +56,12 @@ pub enum Refused {
         /// What it must be.
         wanted: &'static str,
     },
+    /// Something that only the server's own key may say.
+    #[error("its `{0}` is for tokens that this server has made, and another key has signed it")]
+    Reserved(&'static str),
+    /// Its key may be one of a site that could not be asked yet.
+    #[error("its key may be one of a site whose keys were never fetched so far")]
+    KeysAwaited,
     /// Somebody else made it.
     #[error("its `iss` is not {0:?} (token.issuer)")]
     Issuer(Box<str>),
@@ -79,6 +85,7 @@ impl From<Refused> for Rejection {
     fn from(refused: Refused) -> Self {
         match refused {
             Refused::Expired(_) => Self::TokenExpired,
+            Refused::KeysAwaited => Self::Unavailable,
             _ => Self::Unauthorized,
         }
     }

@@ -2,6 +2,8 @@
 
 use std::{collections::BTreeMap, sync::Arc};
 
+use tracing::debug;
+
 use super::{
     Chat, Guests, Hello,
     hub::{Proof, Residence},
@@ -81,6 +83,7 @@ impl Chat {
         }
         // A guest's token from a time when there were guests.
         if claims.guest.is_some() && self.rules.guests == Guests::Off {
+            debug!("a guest's token is refused: there are no guests any more");
             return Err(Rejection::Unauthorized);
         }
         Ok(claims)

@@ -2,6 +2,7 @@
 
 use base64::{Engine as _, prelude::BASE64_STANDARD};
 use http::{HeaderMap, header};
+use tracing::debug;
 
 use super::{cookie, subprotocol::Offer};
 use crate::{
@@ -38,7 +39,10 @@ pub(super) fn find(
     match (parameter(query, "token")?, in_query) {
         (None, _) => Ok(None),
         (Some(token), QueryTokens::Taken) => Ok(Some(Token::from_raw(&token))),
-        (Some(_), QueryTokens::Refused) => Err(Rejection::Unauthorized),
+        (Some(_), QueryTokens::Refused) => {
+            debug!("a token in an address is refused: see token.in_query");
+            Err(Rejection::Unauthorized)
+        }
     }
 }
 

@@ -120,7 +120,9 @@ impl Source {
 
     /// What went wrong with the last fetch, if anything did, as a sentence.
     pub fn trouble(&self) -> Option<String> {
-        let trouble = self.state.borrow().trouble.clone()?;
+        let state = self.state.borrow();
+        let waits = || state.keys.is_none().then_some("there was no answer so far");
+        let trouble = state.trouble.as_deref().or_else(waits)?;
         Some(format!("the keys of {} could not be fetched: {trouble}", self.name))
     }
 
@@ -188,7 +190,11 @@ impl Source {
             }
             Ok(keys) => debug!(keys.count = keys.len(), "the keys of {name} were fetched"),
             Err(error) if before.failures == 0 => {
-                warn!(%error, "the keys of {name} cannot be fetched; the last ones stay");
+                let till_then = match before.keys {
+                    Some(_) => "the last ones stay",
+                    None => "there are none so far, and their users cannot come in",
+                };
+                warn!(%error, "the keys of {name} cannot be fetched; {till_then}");
             }
             Err(error) => debug!(%error, "the keys of {name} still cannot be fetched"),
         }

@@ -14,8 +14,8 @@ use crate::{
         KeyTokens, Keys, Refused, Rules,
         test_support::{NOW, P256, P256_NEW, Pair, Stopped, set},
     },
-    chat::ports::Claims,
-    domain::{Secret, Token},
+    chat::ports::{Claims, Tokens as _},
+    domain::{Rejection, Secret, Token, UserName},
 };
 
 const HOUR: Duration = Duration::from_hours(1);
@@ -102,6 +102,26 @@ async fn who_comes_early_waits_for_the_first_set() {
         .await;
         assert_eq!(site.asked(), 1);
     }
+}
+
+#[tokio::test(start_paused = true)]
+async fn nobody_is_refused_for_good_before_there_was_a_set() {
+    let site = Site::default();
+    let tokens = site.tokens(HOUR);
+    let own = Claims::of(UserName::from_raw("ann"), NOW + HOUR);
+    let own = tokens.issue(&own).unwrap();
+    beside(&tokens, async {
+        for kid in [Some("old"), None] {
+            assert_eq!(check(&tokens, P256, kid).await, Err(Refused::KeysAwaited));
+        }
+        assert_eq!(Rejection::from(Refused::KeysAwaited), Rejection::Unavailable);
+        assert!(tokens.examine(&own, NOW).await.is_ok(), "our own key is there");
+        site.says(&[(P256, "old")]);
+        sleep(MINUTE).await;
+        assert!(check(&tokens, P256, None).await.is_ok());
+        assert!(matches!(check(&tokens, P256_NEW, None).await, Err(Refused::Signature { .. })));
+    })
+    .await;
 }
 
 #[tokio::test(start_paused = true)]

@@ -123,7 +123,8 @@ fn make(data: &Path, path: &Path) -> Result<(), KeyRefused> {
 /// Writes a new key to `aside`, down to the disk.
 fn write(aside: &Path) -> io::Result<()> {
     let mut file = OpenOptions::new().write(true).create_new(true).mode(FILE_MODE).open(aside)?;
-    file.write_all(format!("{}\n", chance::<CHANCE_BYTES>()).as_bytes())?;
+    // Without the end of a line: whoever reads the file has the key.
+    file.write_all(chance::<CHANCE_BYTES>().as_bytes())?;
     file.sync_all()
 }
 

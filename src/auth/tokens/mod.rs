@@ -91,7 +91,7 @@ impl KeyTokens {
             Err(refused) => match self.ask_for(&parts) {
                 Some(ask) => {
                     self.refreshed(ask).await;
-                    self.signer(&parts)?
+                    self.signer(&parts).map_err(|refused| self.judged(refused))?
                 }
                 None => return Err(refused),
             },
@@ -123,6 +123,13 @@ impl KeyTokens {
         } else {
             Refused::NoKey { algorithm, key }
         })
+    }
+
+    /// Nobody is told "no" for want of keys that were never there: a restart would shut out users for
+    /// as long as their site is down.
+    fn judged(&self, refused: Refused) -> Refused {
+        let complete = self.others.sources.iter().all(|source| source.is_loaded());
+        if complete { refused } else { Refused::KeysAwaited }
     }
 
     /// Whether a fetch may bring the key of this token, and whether it may be asked for.

@@ -66,12 +66,12 @@ impl WebSocketTransport {
         };
         let (hello, chosen) = match self.hear(&request) {
             Ok(heard) => heard,
-            Err(rejection) => return refusal(&rejection),
+            Err(rejection) => return refused(&rejection),
         };
         let entrance = match self.chat.admit(hello).await {
             Ok(admission) => Entrance::Open(Box::new(admission)),
             Err(Rejection::TokenRequired) => Entrance::Shut(CloseReason::InvalidUser),
-            Err(rejection) => return refusal(&rejection),
+            Err(rejection) => return refused(&rejection),
         };
         let upgraded = hyper::upgrade::on(&mut request);
         // The request pins the connection's read buffer; what is needed was taken from it.
@@ -99,6 +99,11 @@ impl WebSocketTransport {
         hello.token = credentials::find(headers, offer, query, self.in_query)?;
         Ok((hello, chosen))
     }
+}
+
+fn refused(rejection: &Rejection) -> Response<Body> {
+    debug!(?rejection, "somebody was refused at the door");
+    refusal(rejection)
 }
 
 /// 400, or 426 with what we would speak.

@@ -129,11 +129,13 @@ impl<'m> Members<'m> {
         }
     }
 
-    /// A text of which only our own word is taken.
+    /// A text that only our own key may sign. Under another one, which may have been our own before,
+    /// it is refused rather than passed over: a guest would be a user.
     fn ours(&self, claim: &'static str, signer: Signer) -> Result<Option<&'m str>, Refused> {
-        match signer {
-            Signer::Ourselves => self.text(claim),
-            Signer::Another => Ok(None),
+        match (signer, self.text(claim)) {
+            (Signer::Ourselves, text) => text,
+            (Signer::Another, Ok(None)) => Ok(None),
+            (Signer::Another, _) => Err(Refused::Reserved(claim)),
         }
     }
 
