@@ -57,6 +57,7 @@ define debian
 endef
 
 tools:
+	$(call debian,openssl,openssl)
 	$(call debian,sqlite3,sqlite3)
 	$(call debian,prlimit,util-linux)
 
