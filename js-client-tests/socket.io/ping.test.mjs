@@ -12,7 +12,7 @@ import { heartbeat, SOME_WAYS, way } from "../support/socket.io.mjs";
 const server = serverForThisFile({
   settings: {
     "limits.ping_interval_ms": 300,
-    "limits.ping_timeout_ms": 400,
+    "limits.ping_timeout_ms": 3000,
     "limits.presence_grace_ms": 100,
   },
 });

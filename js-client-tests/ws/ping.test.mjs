@@ -12,7 +12,7 @@ import { plain } from "../support/ws.mjs";
 const server = serverForThisFile({
   settings: {
     "limits.ping_interval_ms": 300,
-    "limits.ping_timeout_ms": 300,
+    "limits.ping_timeout_ms": 3000,
     "limits.presence_grace_ms": 100,
   },
 });
