@@ -3,7 +3,7 @@
 //! Nothing here waits, and no error of the engine is passed over: a queue that is full ends the
 //! connection, because what comes after a gap must not go out.
 
-use std::sync::Arc;
+use std::sync::{Arc, atomic::Ordering};
 
 use async_trait::async_trait;
 use serde::Serialize;
@@ -41,7 +41,7 @@ impl Outbox for Seat {
 
     fn close(&self, reason: CloseReason) {
         if reason.is_prompt() {
-            self.revoke();
+            self.revoked.store(true, Ordering::SeqCst);
         }
         match code::close(reason).reconnect {
             Reconnect::Yes => self.link().close(reason),
@@ -50,7 +50,7 @@ impl Outbox for Seat {
     }
 
     fn is_revoked(&self) -> bool {
-        Self::is_revoked(self)
+        self.revoked.load(Ordering::SeqCst)
     }
 }
 

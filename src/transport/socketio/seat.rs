@@ -6,10 +6,7 @@
 
 use std::{
     fmt,
-    sync::{
-        Arc, Weak,
-        atomic::{AtomicBool, Ordering},
-    },
+    sync::{Arc, Weak, atomic::AtomicBool},
     time::Duration,
 };
 
@@ -37,7 +34,7 @@ pub(super) struct Seat {
     socket: Weak<Socket>,
     inbox: Inbox,
     /// What still comes from the client is not taken.
-    revoked: AtomicBool,
+    pub(super) revoked: AtomicBool,
 }
 
 impl Seat {
@@ -65,16 +62,6 @@ impl Seat {
     /// Whether this is the seat on `socket`.
     pub(super) fn is_on(&self, socket: &Arc<Socket>) -> bool {
         std::ptr::eq(self.socket.as_ptr(), Arc::as_ptr(socket))
-    }
-
-    /// From now on nothing is taken from the client.
-    pub(super) fn revoke(&self) {
-        self.revoked.store(true, Ordering::SeqCst);
-    }
-
-    /// Whether nothing is taken from the client any more.
-    pub(super) fn is_revoked(&self) -> bool {
-        self.revoked.load(Ordering::SeqCst)
     }
 
     /// The client says nothing more.
