@@ -9,10 +9,16 @@ export async function arrive(t, way, server, options) {
   return client;
 }
 
-/** A guest with a name of their own in `options.room`, or in the lobby. */
+/**
+ * A guest with a name of their own in `options.room`, or in the lobby.
+ *
+ * `welcome` goes out just before they are in the room; whoever has an answer to a request after it is.
+ */
 export async function enter(t, way, server, base, options) {
   const client = await arrive(t, way, server, options);
-  return client.identify(unique(base));
+  const person = await client.identify(unique(base));
+  await person.ask("GroupList", {});
+  return person;
 }
 
 /** Somebody who has a token. */
