@@ -1,4 +1,9 @@
-//! Sessions whose right to go on ends, with a clock that the tests move.
+//! Sessions without a socket, with a clock that the tests move and a store that counts.
+
+mod coming_back;
+mod counting;
+mod paging;
+mod rights;
 
 use std::{
     sync::{Mutex, PoisonError},
@@ -7,19 +12,20 @@ use std::{
 
 use time::{OffsetDateTime, macros::datetime};
 use tokio::sync::oneshot;
+use tokio_util::sync::CancellationToken;
 
+use self::counting::CountingStore;
 use super::*;
 use crate::{
     auth::KeyTokens,
     bus::LocalBus,
     chat::{
-        Devices, Guests, Hello, Parts, Reply, RoomPost, Rules,
+        Devices, Guests, Hello, Parts, Reply, RetentionRules, RoomPost, Rules, Writer,
         ports::{Claims, Clock, IdSource as _, Tokens as _},
         test_support::Shelf,
     },
     clock::RandomIds,
-    domain::{Body, Limits, NodeId, Secret, Token},
-    store::MemoryStore,
+    domain::{Body, Limits, NodeId, RoomRules, Secret, Token},
 };
 
 const NOW: OffsetDateTime = datetime!(2026-03-01 12:00 UTC);
@@ -41,26 +47,28 @@ struct House {
 }
 
 impl House {
-    /// A chat whose journal stores nothing: what gets as far as there is not answered.
-    fn new() -> Self {
+    /// A chat on a store, and what stores for it.
+    fn on(store: &Arc<CountingStore>, limits: Limits) -> (Self, Writer) {
         let watch = Watch(Arc::new(Mutex::new(NOW)));
         let tokens = KeyTokens::new(&Secret::from_raw(&[7; 32]), Arc::new(watch.clone()));
-        let (chat, _writer) = Chat::new(Parts {
-            store: Arc::new(MemoryStore::default()),
+        let (chat, writer) = Chat::new(Parts {
+            store: Arc::<CountingStore>::clone(store),
             bus: Arc::new(LocalBus),
             tokens: Arc::new(tokens.clone()),
             clock: Arc::new(watch.clone()),
             ids: Arc::new(RandomIds),
             rules: Rules {
-                limits: Limits::default(),
+                limits,
                 guests: Guests::On,
                 guest_lifetime: Duration::from_mins(10),
                 devices: Devices::Many,
                 spaces: Vec::new(),
+                rooms: RoomRules::default(),
+                retention: RetentionRules::default(),
                 node: NodeId::from_raw(&RandomIds.secret()),
             },
         });
-        Self { chat, tokens, watch }
+        (Self { chat, tokens, watch }, writer)
     }
 
     fn token(&self, user: &str, good: Duration) -> Token {
@@ -68,11 +76,37 @@ impl House {
     }
 
     async fn enter(&self, token: Option<Token>) -> (Session, Arc<Shelf>) {
-        let told = Shelf::with_room_for(99);
-        let since = Vec::new();
-        let hello = Hello { space: Space::root(), token, device: None, room: None, since };
+        self.enter_since(token, Vec::new()).await
+    }
+
+    async fn enter_since(
+        &self,
+        token: Option<Token>,
+        since: Vec<(RoomName, Seq)>,
+    ) -> (Session, Arc<Shelf>) {
+        let told = Shelf::with_room_for(9999);
+        let (device, room, epoch) = (None, None, None);
+        let hello = Hello { space: Space::root(), token, device, room, since, epoch };
         let admission = self.chat.admit(hello).await.unwrap();
         (admission.enter(Arc::clone(&told) as Arc<dyn Outbox>).await, told)
+    }
+}
+
+/// Has a chat live, on a new store, while a test goes on.
+async fn live<T>(test: impl AsyncFnOnce(&House) -> T) -> T {
+    live_on(&Arc::default(), Limits::default(), test).await
+}
+
+/// The same on a store that may have been used before.
+async fn live_on<T>(
+    store: &Arc<CountingStore>,
+    limits: Limits,
+    test: impl AsyncFnOnce(&House) -> T,
+) -> T {
+    let (house, writer) = House::on(store, limits);
+    tokio::select! {
+        () = writer.run(CancellationToken::new()) => unreachable!("nobody told it to finish"),
+        out = test(&house) => out,
     }
 }
 
@@ -85,27 +119,4 @@ async fn ask(session: &mut Session, request: Request) -> Reply {
 fn post() -> Request {
     let body = Body::from_raw("\"hi\"".into(), Vec::new());
     Request::Send(RoomPost { room: None, body, id: None })
-}
-
-#[tokio::test(start_paused = true)]
-async fn when_its_time_is_over_a_session_takes_nothing_though_nobody_has_closed_it() {
-    let house = House::new();
-    let token = house.token("ann", Duration::from_mins(1));
-    let (mut ann, _shelf) = house.enter(Some(token)).await;
-    assert!(ask(&mut ann, Request::GroupList { room: None }).await.is_ok());
-    *house.watch.0.lock().unwrap() = NOW + Duration::from_mins(1);
-    assert_eq!(ask(&mut ann, post()).await.unwrap_err(), Rejection::TokenExpired);
-    let fresh = Request::Auth { token: house.token("ann", Duration::from_hours(1)) };
-    assert_eq!(ask(&mut ann, fresh).await.unwrap_err(), Rejection::TokenExpired, "too late");
-}
-
-#[tokio::test(start_paused = true)]
-async fn a_guest_whose_name_is_a_users_now_says_nothing_more_under_it() {
-    let house = House::new();
-    let (mut guest, shelf) = house.enter(None).await;
-    let user = UserName::parse_guest("ann").unwrap();
-    assert!(ask(&mut guest, Request::Identify { user, device: None }).await.is_ok());
-    let (_user, _) = house.enter(Some(house.token("ann", Duration::from_mins(1)))).await;
-    assert!(shelf.events().contains(&"closed NameTaken".to_owned()));
-    assert_eq!(ask(&mut guest, post()).await.unwrap_err(), Rejection::Unauthorized);
 }

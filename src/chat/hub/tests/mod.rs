@@ -1,30 +1,62 @@
 //! The hub with time that the tests move: graces, names, presence that is told once a second.
 
-use std::{sync::Arc, time::Duration};
+mod members;
+
+use std::{collections::BTreeMap, sync::Arc, time::Duration};
 
 use tokio::time::{advance, sleep};
 
 use super::*;
 use crate::{
-    chat::test_support::Shelf,
-    domain::{Rejection, RoomName, Seq},
+    chat::{
+        ports::{Change, Changed, MemberChange, Membership, Rooms},
+        test_support::Shelf,
+    },
+    domain::{Log, Member, Office, Rejection, Role, RoomName},
 };
 
 fn user(name: &str) -> UserName {
     UserName::parse(name).unwrap()
 }
 
-/// Comes into the lobby.
-fn come(hub: &Arc<Hub>, name: &str, shelf: &Arc<Shelf>) -> (Registration, Attachment) {
-    let outbox = Arc::clone(shelf) as Arc<dyn Outbox>;
-    let registration = hub.register(Arc::clone(&outbox));
-    let topic = hub.topic(&Place::room(&Space::root(), &RoomName::lobby()));
-    topic.learn_head(Seq::ZERO);
-    let connection = registration.id();
-    let attached = Attached { connection, user: user(name), outbox, standing: Standing::Home };
-    let cursor = Cursor { after: Seq::ZERO, telling: Telling::Live };
-    let (_, attachment) = hub.attach(&topic, &attached, cursor);
-    (registration, attachment.unwrap())
+/// The lobby, in which nothing was said yet.
+fn lobby() -> Membership {
+    let place = Place::room(&Space::root(), &RoomName::lobby());
+    let member = Member::new(Role::Member, Position::ZERO);
+    Membership { place, member, log: Log { members: 1, ..Log::default() } }
+}
+
+/// Everything is open.
+fn scope() -> Scope {
+    Scope { home: RoomName::lobby(), rooms: Rooms::All, office: Office::User }
+}
+
+/// Comes in on a connection, as a user who is a member of the lobby.
+fn come(hub: &Arc<Hub>, name: &str, shelf: &Arc<Shelf>) -> (Registration, Residence) {
+    come_as(hub, name, Proof::User, shelf)
+}
+
+fn come_as(
+    hub: &Arc<Hub>,
+    name: &str,
+    proof: Proof,
+    shelf: &Arc<Shelf>,
+) -> (Registration, Residence) {
+    let registration = hub.register(Arc::clone(shelf) as Arc<dyn Outbox>);
+    let mut residence = Residence::claim(hub, &Space::root(), &user(name), proof).unwrap();
+    hub.learn(&Space::root(), &user(name), residence.number(), vec![lobby()]);
+    drop(settle(&mut residence, presence(registration.id(), shelf)));
+    (registration, residence)
+}
+
+fn settle(residence: &mut Residence, presence: Presence) -> Settled {
+    let since = BTreeMap::new();
+    let coming = Coming { presence, scope: scope(), since: &since };
+    let hello = |belongings: Belongings| {
+        let names = belongings.rooms.iter().map(|it| UserName::from_raw(it.room.as_raw()));
+        Delivery::new(Event::Users(names.collect()))
+    };
+    residence.settle(coming, hello)
 }
 
 /// Somebody's being here on a connection, on no device that they named.
@@ -33,10 +65,23 @@ fn presence(connection: ConnectionId, shelf: &Arc<Shelf>) -> Presence {
     Presence { connection, outbox, device: None, sign_in: None }
 }
 
+/// What was heard beside lists of users.
+fn heard(shelf: &Shelf) -> Vec<String> {
+    shelf.events().into_iter().filter(|it| !it.ends_with("users")).collect()
+}
+
+/// A change of a user in the lobby, which was stored.
+fn change(hub: &Hub, name: &str, before: Option<Member>, after: Option<Member>, cause: &Cause) {
+    let (place, user) = (lobby().place, user(name));
+    let change = Change { place, user, what: MemberChange::Leave, rooms_max: None };
+    let log = Log { head: Position::from_raw(9, 9), members: 2, ..Log::default() };
+    hub.changed(&change, &Changed { before, after, log, refused: None }, cause);
+}
+
 /// Lets the roll be called while `time` passes.
 async fn pass(hub: &Arc<Hub>, time: Duration) {
     tokio::select! {
-        () = Arc::clone(hub).call_roll() => unreachable!("the roll is called for ever"),
+        () = Arc::clone(hub).call_roll(|| ()) => unreachable!("the roll is called for ever"),
         () = sleep(time) => (),
     }
 }
@@ -82,7 +127,7 @@ async fn a_guests_name_is_free_after_the_grace_and_never_to_another_stay() {
     let new = |stay: &str| Proof::NewGuest(stay.into());
     let mut first = Residence::claim(&hub, &root, &ann, new("one")).unwrap();
     let registration = hub.register(Shelf::with_room_for(9));
-    first.open(presence(registration.id(), &Shelf::with_room_for(9)));
+    drop(settle(&mut first, presence(registration.id(), &Shelf::with_room_for(9))));
     let claim = |proof| Residence::claim(&hub, &root, &ann, proof);
     assert_eq!(claim(new("two")).unwrap_err(), Rejection::NameTaken);
     assert_eq!(claim(Proof::Guest("other".into())).unwrap_err(), Rejection::NameTaken);
@@ -101,16 +146,13 @@ async fn a_guests_name_is_free_after_the_grace_and_never_to_another_stay() {
 async fn nothing_is_left_when_everybody_has_gone() {
     let hub = Hub::new(Limits::default());
     for name in ["ann", "bob"] {
-        let (_registration, attachment) = come(&hub, name, &Shelf::with_room_for(99));
-        let mut residence =
-            Residence::claim(&hub, &Space::root(), &user(name), Proof::User).unwrap();
-        residence.open(presence(attachment.connection, &Shelf::with_room_for(9)));
+        drop(come(&hub, name, &Shelf::with_room_for(99)));
     }
     pass(&hub, Duration::from_secs(7)).await;
     let state = hub.lock();
     assert!(state.outboxes.is_empty() && state.topics.is_empty());
     drop(state);
-    assert!(!hub.is_online(&Space::root(), &user("ann")));
+    assert_eq!(hub.devices(&Space::root(), &user("ann")), 0);
     assert!(Residence::claim(&hub, &Space::root(), &user("ann"), Proof::User).is_ok());
 }
 
@@ -119,7 +161,7 @@ fn reside(hub: &Arc<Hub>, name: &str, proof: Proof) -> (Residence, Arc<Shelf>) {
     let shelf = Shelf::with_room_for(9);
     let mut residence = Residence::claim(hub, &Space::root(), &user(name), proof).unwrap();
     let connection = hub.connections.fetch_add(1, Ordering::Relaxed);
-    residence.open(presence(ConnectionId::from_raw(connection), &shelf));
+    drop(settle(&mut residence, presence(ConnectionId::from_raw(connection), &shelf)));
     (residence, shelf)
 }
 
@@ -145,12 +187,16 @@ async fn a_user_goes_before_guests_of_that_name() {
     let (alike, alike_told) = reside(&hub, "bob", Proof::NewGuest("two".into()));
     let (_user, user_told) = reside(&hub, "ann", Proof::User);
     let (_other, _) = reside(&hub, "BOB", Proof::User);
-    assert_eq!(told.events(), ["closed NameTaken"]);
-    assert_eq!(alike_told.events(), ["closed NameTaken"]);
-    assert!(user_told.events().is_empty());
+    assert_eq!(heard(&told), ["closed NameTaken"]);
+    assert_eq!(heard(&alike_told), ["closed NameTaken"]);
+    assert!(heard(&user_told).is_empty());
     drop((guest, alike));
     pass(&hub, Duration::from_secs(9)).await;
-    assert!(hub.is_online(&Space::root(), &user("ann")), "the guest's leaving is not the user's");
+    assert_eq!(
+        hub.devices(&Space::root(), &user("ann")),
+        1,
+        "the guest's leaving is not the user's"
+    );
     let back = Residence::claim(&hub, &Space::root(), &user("ann"), Proof::Guest("one".into()));
     assert_eq!(back.unwrap_err(), Rejection::NameTaken);
 }
@@ -162,7 +208,7 @@ async fn who_lost_their_name_at_the_door_is_told_so() {
     let mut guest = Residence::claim(&hub, &Space::root(), &user("ann"), proof).unwrap();
     let (_user, _) = reside(&hub, "ann", Proof::User);
     let shelf = Shelf::with_room_for(9);
-    guest.open(presence(ConnectionId::from_raw(99), &shelf));
+    drop(settle(&mut guest, presence(ConnectionId::from_raw(99), &shelf)));
     assert_eq!(shelf.events(), ["closed NameTaken"]);
 }
 
@@ -189,8 +235,9 @@ async fn who_opens_is_told_of_the_other_devices_that_were_there() {
         let device = device.map(DeviceId::from_raw);
         let outbox = Shelf::with_room_for(9);
         let connection = ConnectionId::from_raw(number);
-        let others = residence.open(Presence { connection, outbox, device, sign_in: None });
-        (residence, others.len())
+        let settled =
+            settle(&mut residence, Presence { connection, outbox, device, sign_in: None });
+        (residence, settled.others.len())
     };
     let (_phone, others) = open(1, Some("phone"));
     assert_eq!(others, 0);
@@ -213,17 +260,17 @@ async fn a_sign_in_ends_its_own_connections_alone() {
         let mut residence =
             Residence::claim(&hub, &Space::root(), &user("ann"), Proof::User).unwrap();
         let presence = presence(ConnectionId::from_raw(number), &shelf);
-        residence.open(Presence { sign_in, ..presence });
+        drop(settle(&mut residence, Presence { sign_in, ..presence }));
         (residence, shelf)
     };
     let (tab, other_tab, phone) =
         (open(1, sign_in("a")), open(2, sign_in("a")), open(3, sign_in("b")));
     drop(other_tab);
     hub.sign_out(&SignInId::from_raw("a"));
-    assert_eq!(tab.1.events(), ["closed SignedOut"]);
-    assert!(phone.1.events().is_empty());
+    assert_eq!(heard(&tab.1), ["closed SignedOut"]);
+    assert!(heard(&phone.1).is_empty());
     let late = open(4, sign_in("a"));
-    assert_eq!(late.1.events(), ["closed SignedOut"], "it was at the door when the sign-in ended");
+    assert_eq!(heard(&late.1), ["closed SignedOut"], "it was at the door when the sign-in ended");
     assert!(hub.has_ended(&SignInId::from_raw("a")) && !hub.has_ended(&SignInId::from_raw("b")));
     drop((tab, phone, late));
     assert!(hub.lock().residents.sign_ins.end(&SignInId::from_raw("a")).is_empty());
