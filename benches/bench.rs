@@ -1,7 +1,8 @@
 //! Benchmarks: `make bench`. docs/benchmarks.md has the figures and what they mean.
 //!
-//! Three works inside the process, by criterion, and then the memory that idle connections take of
-//! the real program. `cargo bench -- fan-out` does what its name holds "fan-out".
+//! Works inside the process, by criterion; then what a room hears of comings and goings, and the
+//! memory that idle connections take of the real program. `cargo bench -- fan-out` does what its name
+//! holds "fan-out".
 
 mod measure;
 
@@ -9,7 +10,7 @@ use std::time::Duration;
 
 use criterion::Criterion;
 
-use measure::{encode, fan_out, journal, memory};
+use measure::{churn, coming_back, encode, fan_out, journal, memory, store};
 
 fn main() {
     let mut criterion = Criterion::default()
@@ -21,7 +22,12 @@ fn main() {
     fan_out::measure(&mut criterion);
     journal::measure(&mut criterion);
     encode::measure(&mut criterion);
+    coming_back::measure(&mut criterion);
+    store::measure(&mut criterion);
     criterion.final_summary();
+    if churn::is_asked_for(std::env::args().skip(1)) {
+        churn::measure();
+    }
     if memory::is_asked_for(std::env::args().skip(1)) {
         memory::measure();
     }

@@ -1,13 +1,20 @@
 // Entry: brings the client, what the tab remembers, the connection and the view together.
 
 import { beginSession, endSession, whoAmI } from "./account.js";
+import { makeAmend } from "./amend.js";
+import { bodySize } from "./body.js";
 import { makeConnection } from "./connection.js";
+import { fold, stopsTyping } from "./events.js";
 import { makeHistory } from "./history.js";
 import { makeOutbox } from "./outbox.js";
+import { makePresence } from "./presence.js";
+import { makeReader } from "./reading.js";
+import { makeRooms } from "./rooms.js";
 import { deviceId, forget, recall, remember } from "./session.js";
 import * as model from "./state.js";
+import { makeFading, makeTypist } from "./typing.js";
 import { makeView, showMissing } from "./view.js";
-import { needsToken, refusal, refusedClaim, shutsOut } from "./words.js";
+import { needsToken, refusal, refusedClaim, shutsOut, tooLarge } from "./words.js";
 
 // Drawing waits this long, so that a batch of events is drawn once; what a person does is drawn at
 // once. A timer, because a hidden page has no frames and its title still counts what is unread.
@@ -38,16 +45,24 @@ const outbox = makeOutbox({
   sent,
   changed,
 });
+const reader = makeReader({ state, ask });
+const presence = makePresence({ state, request, changed });
+const rooms = makeRooms({ state, ask: attempt, outbox, notice });
+const fading = makeFading((event) => stopsTyping(state, event) && changed());
 const draw = makeView({
+  ...makeTypist({ request }),
+  ...makeAmend({ state, ask: attempt, changed: amended }),
+  ...drawnAfter(rooms, ["join", "mute", "invite", "kick"]),
   signIn,
   signOut,
   open,
-  join,
   leave,
   send,
   retry,
   discard: outbox.discard,
   older: () => history.older(model.opened(state)),
+  olderNotifications: () => history.older(state.inbox),
+  lookAtInbox,
   reconnect,
   scrolled: (pinned) => look({ pinned }),
 });
@@ -78,12 +93,22 @@ function keep() {
 
 function look(change) {
   Object.assign(state, change);
-  model.markRead(state);
+  reader.look();
   changed();
 }
 
 function lookFromPage() {
   look({ visible: document.visibilityState === "visible" });
+  if (state.visible) presence.look();
+}
+
+/** What somebody asks for is drawn when it is answered. */
+function drawnAfter(deeds, names) {
+  return Object.fromEntries(names.map((name) => [name, async (...args) => {
+    const answer = await deeds[name](...args);
+    changed();
+    return answer;
+  }]));
 }
 
 /** Goes on as the user whose session this browser has; without one it opens the form. */
@@ -117,17 +142,18 @@ function startOver() {
   forget();
   outbox.clear();
   connection.disconnect();
-  Object.assign(state, model.newState(), { visible: state.visible });
+  const { visible, inboxOpen } = state;
+  Object.assign(state, model.newState(), { visible, inboxOpen });
 }
 
 /** Which device this is, and what it has: the server sends what was said since. */
 function greeting() {
   if (state.user === null) return null;
   const since = {};
-  for (const { kind, name, last } of state.conversations.values()) {
-    if (kind === "room") since[name] = last;
+  for (const { kind, name, role, last } of state.conversations.values()) {
+    if (kind === "room" && role !== null) since[name] = last;
   }
-  return { device, since };
+  return { device, since, epoch: state.epoch ?? undefined };
 }
 
 /** Where guests are allowed, somebody whose session is over is let in all the same: as nobody. */
@@ -142,14 +168,21 @@ function linked(link) {
 }
 
 function heard(event, data) {
-  const talk = model.fold(state, event, data);
+  const before = event === "membership" ? roleIn(data.room) : null;
+  const talk = fold(state, event, data);
   if (talk) void history.heal(talk);
-  if (event === "welcome") welcomed(data);
+  if (event === "welcome") void welcomed();
+  if (event === "membership") belongs(data, before);
   if (event === "missed" && data.recovered === false) fetchAgain(data.room);
+  if (event === "typing") fading(data);
+  if (event === "user joined" || event === "user left") presence.look();
   if (event === "error message") notice(refusal(data.code, data.message));
   if (event === "closing") ended(data.code);
+  reader.look();
   changed();
 }
+
+const roleIn = (room) => state.conversations.get(model.roomKey(room))?.role ?? null;
 
 /** Another session of ours may have begun before the time of this one was over. */
 function ended(code) {
@@ -157,34 +190,45 @@ function ended(code) {
   else if (shutsOut(code)) showDoor(code);
 }
 
-function welcomed({ rooms }) {
+async function welcomed() {
   outbox.flush();
-  void history.catchUp();
-  const inside = new Set(rooms.map(({ room }) => room));
-  for (const talk of state.conversations.values()) {
-    if (talk.kind === "room" && !inside.has(talk.name)) void comeBackTo(talk);
-  }
-  const { kind, name } = model.opened(state);
-  if (kind === "room" && name !== model.LOBBY) void listPeople(name);
+  presence.look();
+  await rooms.tidy();
+  listOpen();
+  await history.catchUp();
+  look();
 }
 
-async function comeBackTo(talk) {
-  const answer = await attempt("join", { room: talk.name, since: talk.last });
-  if (answer.ok || answer.code === "offline") return;
-  if (talk.name === model.LOBBY) talk.problem = answer.code;
-  else model.closeConversation(state, talk.key);
-  notice(`${talk.name}: ${refusal(answer.code, answer.message)}`);
+function belongs(data, before) {
+  rooms.changed(data, before);
+  const { loaded, loading, key } = model.opened(state);
+  if (!loaded && loading === null) open(key);
 }
 
 function fetchAgain(room) {
   const talk = state.conversations.get(model.roomKey(room));
-  if (talk) void history.newest(talk);
+  if (talk && talk.key === state.open) void fetchNewest(talk);
+}
+
+/** The newest page of a conversation that is before the reader. */
+async function fetchNewest(talk) {
+  await history.newest(talk);
+  look();
+}
+
+/** Who is in the open room; the server says so by itself for the lobby. */
+function listOpen() {
+  const { kind, name } = model.opened(state);
+  if (kind === "room" && name !== model.LOBBY) void listPeople(name);
 }
 
 async function listPeople(room) {
   const answer = await attempt("GroupList", { room });
   const talk = state.conversations.get(model.roomKey(room));
-  if (answer.ok && talk) model.setUsers(talk, answer.users, answer.count);
+  if (answer.ok && talk) {
+    model.setUsers(talk, answer.users, answer.count);
+    presence.look();
+  }
   changed();
   return answer;
 }
@@ -235,51 +279,51 @@ function open(key) {
   model.openConversation(state, key);
   const talk = model.opened(state);
   if (state.link === "online") {
-    if (!talk.loaded) void history.newest(talk);
+    if (!talk.loaded) void fetchNewest(talk);
     if (talk.kind === "room") void listPeople(talk.name);
+    else presence.look();
   }
+  reader.look();
   drawNow();
-}
-
-/** Joins a room and answers its key, or the problem in words. */
-async function join(text) {
-  const name = text.trim().replace(/^#/, "");
-  const key = model.roomKey(name);
-  if (state.conversations.has(key)) return { key };
-  const { ok, code, message, seq } = await attempt("join", { room: name });
-  if (!ok) return { problem: refusal(code, message) };
-  model.conversation(state, key).read ??= seq;
-  return { key };
 }
 
 function leave() {
-  const { key, kind, name } = model.opened(state);
-  // Without a connection it is enough not to name the room when coming back.
-  if (kind === "room") void attempt("leave", { room: name });
-  outbox.drop(key);
-  model.closeConversation(state, key);
-  drawNow();
+  rooms.leave();
+  open(state.open);
+}
+
+function lookAtInbox(inboxOpen) {
+  look({ inboxOpen });
+  if (inboxOpen && !state.inbox.loaded && state.link === "online") void fetchNewest(state.inbox);
 }
 
 /** Takes a message to be sent; answers the problem in words, or nothing. */
-function send(text) {
-  const over = new TextEncoder().encode(text).length - (state.limits?.bodyBytesMax ?? Infinity);
-  if (over > 0) return `This is too long by ${over.toLocaleString()} bytes.`;
+function send(body) {
+  const over = bodySize(body) - (state.limits?.bodyBytesMax ?? Infinity);
+  if (over > 0) return tooLarge(over);
   const talk = model.opened(state);
   talk.mark = null;
   look({ pinned: true });
-  outbox.add(talk.key, text);
+  outbox.add(talk.key, body);
   return "";
 }
 
-function sent({ key, id, text: body }, { seq, at, online }) {
-  const later = online === false ? key.slice(5) : undefined;
-  const message = { key, seq, id, at, author: state.user, body, later };
-  const talk = model.addMessage(state, message);
+function sent({ key, id, body }, { seq, at, online }) {
+  const name = key.slice(5);
+  const { user } = state;
+  const entry = key.startsWith("room:")
+    ? { event: "new message", room: name, username: user, msg: body }
+    : { event: "SingleChat", to: name, user, data: body, later: online === false ? name : null };
+  const talk = model.addEntry(state, { ...entry, seq, id, at });
   if (talk) void history.heal(talk);
 }
 
+function amended(talk) {
+  void history.heal(talk);
+  changed();
+}
+
 async function retry(entry) {
-  if (entry.failed === "not_member") await attempt("join", { room: entry.key.slice(5) });
+  if (entry.failed === "not_member") await rooms.rejoin(entry.key);
   outbox.retry(entry);
 }

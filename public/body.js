@@ -1,4 +1,5 @@
-// Shows a message's body: text, an image, bytes, or any other JSON.
+// Shows a message's body: text, an image (`{image: bytes, type, name}` or the bytes alone), bytes, or
+// any other JSON.
 
 import { element } from "./dom.js";
 
@@ -10,28 +11,45 @@ const IMAGES = [
     && startsWith(it, 8, 0x57, 0x45, 0x42, 0x50)],
 ];
 
+/** Types of images that are shown, and sent. */
+export const IMAGE_TYPES = IMAGES.map(([type]) => type);
+
 export function bodyElement(body) {
   if (typeof body === "string") return element("p", { className: "text", dir: "auto" }, body);
-  if (!isBytes(body)) return code(JSON.stringify(body, (_, it) => (isBytes(it) ? label(it) : it)));
-  const type = imageType(new Uint8Array(body));
-  return type ? image(body, type) : code(label(body));
+  const bytes = isBytes(body) ? body : body?.image;
+  const type = isBytes(bytes) ? imageType(bytes) : undefined;
+  if (type) return image(bytes, type, typeof body.name === "string" ? body.name : "");
+  return code(isBytes(body) ? label(body) : bodyMark(body));
+}
+
+/** A text that is another for another body, and says how many bytes there are for bytes. */
+export const bodyMark = (body) => JSON.stringify(body, (_, it) => (isBytes(it) ? label(it) : it));
+
+/** What the server counts of a body: its JSON text, and the bytes in it. */
+export function bodySize(body) {
+  const { byteLength = 0 } = body?.image ?? {};
+  const { image: _, ...rest } = typeof body === "string" ? {} : body;
+  const text = JSON.stringify(typeof body === "string" ? body : { ...rest, image: null });
+  return new TextEncoder().encode(text).length + byteLength;
+}
+
+/** The type of an image, by how it begins and not by what it is called. */
+export function imageType(bytes) {
+  const beginning = new Uint8Array(bytes);
+  return IMAGES.find(([, matches]) => matches(beginning))?.[0];
 }
 
 const isBytes = (it) => it instanceof ArrayBuffer;
 const label = (bytes) => `[${bytes.byteLength} bytes]`;
 const code = (text) => element("code", {}, text);
 
-function imageType(bytes) {
-  return IMAGES.find(([, matches]) => matches(bytes))?.[0];
-}
-
 function startsWith(bytes, at, ...wanted) {
   return wanted.every((it, i) => bytes[at + i] === it);
 }
 
-function image(bytes, type) {
+function image(bytes, type, name) {
   const src = URL.createObjectURL(new Blob([bytes], { type }));
-  const shown = element("img", { src, alt: `Image, ${bytes.byteLength} bytes` });
+  const shown = element("img", { src, alt: name || `Image, ${bytes.byteLength} bytes` });
   shown.onload = () => URL.revokeObjectURL(src);
   shown.onerror = () => {
     URL.revokeObjectURL(src);

@@ -1,25 +1,48 @@
 // The field where a message is written: Enter sends, every conversation keeps its draft.
 
+import { makeAttachment } from "./attachment.js";
 import { setText } from "./dom.js";
+import { mayWrite } from "./state.js";
 
 const $ = (id) => document.getElementById(id);
 
-/** `send(text)` answers what to say when the message cannot be sent; it then stays in the field. */
-export function makeComposer({ send }) {
+/**
+ * `send(body)` answers what to say when the message cannot be sent; it then stays in the field.
+ * `types(talk)` and `stops()` are told while somebody writes, and `editLast()` edits what was said.
+ */
+export function makeComposer({ send, types, stops, editLast }) {
   const field = $("message");
   let talk = null;
+  const complain = (text) => setText($("composer-problem"), text);
+  const drawAttached = makeAttachment({ attach, complain });
+
+  function attach(image) {
+    talk.image = image;
+    complain("");
+    drawAttached(image);
+  }
 
   function fit() {
     field.style.height = "auto";
     field.style.height = `${field.scrollHeight}px`;
   }
 
+  /** Sends the image first and then the text: what cannot go stays. */
   function submit() {
+    if (field.readOnly) return;
     const text = field.value.replace(/^\s*\n/, "").trimEnd();
-    if (text === "") return field.focus();
-    const problem = send(text);
-    setText($("composer-problem"), problem);
-    if (problem !== "") return;
+    if (text === "" && talk.image === null) return field.focus();
+    stops();
+    if (talk.image !== null) {
+      const problem = send(talk.image);
+      if (problem !== "") return complain(problem);
+      attach(null);
+    }
+    if (text !== "") {
+      const problem = send(text);
+      if (problem !== "") return complain(problem);
+    }
+    complain("");
     field.value = "";
     talk.draft = "";
     fit();
@@ -28,10 +51,17 @@ export function makeComposer({ send }) {
 
   field.addEventListener("input", () => {
     talk.draft = field.value;
-    setText($("composer-problem"), "");
+    complain("");
+    if (field.value.trim() === "") stops();
+    else types(talk);
     fit();
   });
+  field.addEventListener("blur", stops);
   field.addEventListener("keydown", (event) => {
+    if (event.key === "ArrowUp" && field.value === "") {
+      event.preventDefault();
+      return editLast();
+    }
     // While an input method composes, Enter chooses a candidate.
     if (event.key !== "Enter" || event.shiftKey || event.isComposing) return;
     event.preventDefault();
@@ -44,12 +74,17 @@ export function makeComposer({ send }) {
 
   return {
     focus: () => field.focus(),
-    draw(opened) {
+    draw(state, opened) {
+      const isReader = !mayWrite(state, opened);
+      field.readOnly = isReader;
+      $("attach").disabled = isReader;
+      field.placeholder = isReader ? "You may only read here" : `Message ${opened.name}`;
       if (talk === opened) return;
+      stops();
       talk = opened;
       field.value = talk.draft;
-      field.placeholder = `Message ${talk.name}`;
-      setText($("composer-problem"), "");
+      complain("");
+      drawAttached(talk.image);
       fit();
     },
   };

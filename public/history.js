@@ -1,17 +1,18 @@
-// Fetches what the page lacks: newest pages, older ones, and what direct conversations missed.
+// Fetches what the page lacks: newest pages, older ones, and what nobody sends by itself: what
+// direct conversations and the inbox missed.
 
-import { addMessage, addPage, holeAfter, messageFrom, unload } from "./state.js";
+import { holeAfter } from "./entries.js";
+import { addPage, addTo, placeOf, unload } from "./state.js";
+import { refusal } from "./words.js";
 
 const PAGE = 50;
 const CATCH_UP_PAGE = 200;
 
 export function makeHistory({ state, ask, changed }) {
-  const target = (talk) => (talk.kind === "room" ? { room: talk.name } : { with: talk.name });
-
   /** Answers a page, or null when the connection broke: the next welcome asks again. */
   async function page(talk, range) {
     try {
-      return await ask("history", { ...target(talk), ...range });
+      return await ask("history", { ...placeOf(talk), ...range });
     } catch {
       return null;
     }
@@ -28,23 +29,29 @@ export function makeHistory({ state, ask, changed }) {
   }
 
   function newest(talk) {
+    if (isOutside(talk)) {
+      talk.problem ??= refusal("not_member");
+      return changed();
+    }
     return exclusively(talk, async () => {
       const answer = talk.loaded ? null : await page(talk, { limit: PAGE });
       if (!answer) return;
-      talk.problem = answer.ok ? null : answer.code;
+      talk.problem = answer.ok ? null : refusal(answer.code, answer.message);
       if (!answer.ok) return;
       talk.loaded = true;
       addPage(state, talk, answer.messages, answer.more);
       talk.read ??= talk.last;
+      // What was heard before may lie apart from the page.
+      if (holeAfter(talk) !== null) await follow(talk, holeAfter(talk));
     });
   }
 
   function older(talk) {
-    const [first] = talk.messages;
+    const [first] = talk.entries;
     if (!first || !talk.loaded || !talk.more || talk.loading || state.link !== "online") return;
     return exclusively(talk, async () => {
       const answer = await page(talk, { before: first.seq, limit: PAGE });
-      if (!answer || talk.messages[0] !== first) return;
+      if (!answer || talk.entries[0] !== first) return;
       const { messages = [], more = false } = answer;
       addPage(state, talk, messages, more && messages.length > 0);
     });
@@ -55,7 +62,7 @@ export function makeHistory({ state, ask, changed }) {
     for (let after = seq, more = true; more; ) {
       const answer = await page(talk, { after, limit: CATCH_UP_PAGE });
       if (!answer?.ok || answer.messages.length === 0) return;
-      for (const data of answer.messages) addMessage(state, messageFrom(state, data.event, data));
+      for (const entry of answer.messages) addTo(state, talk, entry);
       after = answer.messages.at(-1).seq;
       more = answer.more;
       changed();
@@ -73,14 +80,16 @@ export function makeHistory({ state, ask, changed }) {
     });
   }
 
-  /** After a welcome: the open conversation first, the others one by one. */
+  /** After a welcome: what is before the reader first, then what was there before. */
   async function catchUp() {
-    const talks = [...state.conversations.values()];
-    for (const talk of talks.sort((a, b) => (b.key === state.open) - (a.key === state.open))) {
+    const talks = [...state.conversations.values(), state.inbox];
+    const isOpen = ({ key }) => key === state.open || (key === state.inbox.key && state.inboxOpen);
+    for (const talk of talks.sort((a, b) => isOpen(b) - isOpen(a))) {
+      if (isOutside(talk)) continue;
       if (!talk.loaded) {
         unload(talk);
-        await newest(talk);
-      } else if (talk.kind === "direct") {
+        if (isOpen(talk)) await newest(talk);
+      } else if (talk.kind !== "room") {
         await exclusively(talk, () => follow(talk, talk.last));
       }
     }
@@ -88,3 +97,5 @@ export function makeHistory({ state, ask, changed }) {
 
   return { newest, older, heal, catchUp };
 }
+
+const isOutside = ({ kind, role }) => kind === "room" && role === null;

@@ -1,20 +1,23 @@
 // Draws the messages of the open conversation, and keeps the reader's place among them.
 
-import { drawAvatar } from "./avatar.js";
-import { bodyElement } from "./body.js";
 import { arrange, element, setText } from "./dom.js";
-import { unread } from "./state.js";
+import { messages } from "./entries.js";
+import { messageRow, updateRow } from "./message.js";
+import { makeRoving } from "./roving.js";
 import { timeline } from "./timeline.js";
-import { momentOf, refusal, timeOf } from "./words.js";
+import { editRow } from "./tools.js";
 
 // This near to the end counts as being at the end.
 const END_SLACK_PX = 48;
 
 const $ = (id) => document.getElementById(id);
 
-export function makeLog({ scrolled, caughtUp, older, retry, discard }) {
+/** `actions` are those of a message, and of the log: `scrolled`, `done` and `older`. */
+export function makeLog(actions) {
+  const { scrolled, done, older } = actions;
   const log = $("log");
   const list = $("messages");
+  const roving = makeRoving(list);
   let shown = null;
   let pinned = true;
 
@@ -30,7 +33,7 @@ export function makeLog({ scrolled, caughtUp, older, retry, discard }) {
   });
   $("latest").addEventListener("click", () => {
     toEnd();
-    caughtUp();
+    done();
   });
   $("older").addEventListener("click", older);
 
@@ -53,9 +56,10 @@ export function makeLog({ scrolled, caughtUp, older, retry, discard }) {
     const top = anchor?.offsetTop;
     drawBeginning(talk, pending.length);
     arrange(list, timeline(state, talk, pending, new Date()), rowsOfKind);
+    roving.settle();
     if (pinned) toEnd();
     else if (anchor?.isConnected) log.scrollTop += anchor.offsetTop - top;
-    $("latest").hidden = pinned || unread(talk) === 0;
+    $("latest").hidden = pinned || talk.unread === 0;
     // Observing anew asks once more whether the beginning is in sight.
     beginning.disconnect();
     beginning.observe($("older"));
@@ -70,21 +74,27 @@ export function makeLog({ scrolled, caughtUp, older, retry, discard }) {
   const rowsOfKind = {
     key: (row) => row.key,
     create: (row) => (row.kind === "message" ? messageRow(row) : divider(row)),
-    update: (node, row) => row.kind === "message" && updateRow(node, row, { retry, discard }),
+    update: (node, row) => row.kind === "message" && updateRow(node, row, actions),
   };
 
-  return { draw };
+  /** Opens the reader's last message for editing. */
+  function editLast() {
+    const last = [...list.querySelectorAll(".message.own")].findLast((it) => it.querySelector(".edit"));
+    if (last) editRow(last);
+  }
+
+  return { draw, editLast };
 }
 
 function drawBeginning(talk, pendingCount) {
-  const { kind, name, loaded, more, problem, messages } = talk;
-  const isEmpty = messages.length + pendingCount === 0;
+  const { kind, name, loaded, more, problem } = talk;
+  const isEmpty = messages(talk).length + pendingCount === 0;
   const node = $("beginning");
   $("older").hidden = !loaded || !more;
   node.classList.toggle("empty", isEmpty && loaded);
   node.classList.toggle("loading", !loaded && !problem);
   node.hidden = loaded && more;
-  if (problem) setText(node, refusal(problem));
+  if (problem) setText(node, problem);
   else if (!loaded) setText(node, "Fetching messages…");
   else if (kind === "direct") setText(node, `Only you and ${name} can read this.`);
   else if (isEmpty) setText(node, "Nothing has been said here yet. Say hello and be the first.");
@@ -93,56 +103,4 @@ function drawBeginning(talk, pendingCount) {
 
 function divider({ kind, text }) {
   return element("div", { className: `divider ${kind}` }, element("span", {}, text));
-}
-
-function messageRow({ message, own }) {
-  const { author, body } = message;
-  const avatar = element("span");
-  drawAvatar(avatar, author);
-  avatar.setAttribute("aria-hidden", "true");
-  const by = element("p", { className: "by" });
-  by.append(element("bdi", { className: "author" }, author), " ", element("time"));
-  const bubble = element("div", { className: "bubble" }, bodyElement(body));
-  const content = element("div", { className: "content" }, by, bubble);
-  const row = element("div", {}, ...(own ? [content] : [avatar, content]));
-  row.dataset.author = author;
-  return row;
-}
-
-function updateRow(node, { message, own, first, last, status, entry }, actions) {
-  const { at, later } = message;
-  node.className = `message ${status}`;
-  for (const [name, is] of Object.entries({ own, first, last })) node.classList.toggle(name, is);
-  const time = node.querySelector("time");
-  if (time.dateTime !== at) {
-    time.dateTime = at;
-    time.title = momentOf(at);
-    time.textContent = timeOf(at);
-    node.querySelector(".bubble").dataset.time = timeOf(at);
-  }
-  const note = status === "stored" && later ? "later" : `${status} ${entry?.failed ?? ""}`;
-  if (node.dataset.note === note) return;
-  node.dataset.note = note;
-  node.querySelector(".note")?.remove();
-  const shown = noteElement(message, status, entry, actions);
-  if (shown) node.querySelector(".content").append(shown);
-}
-
-function noteElement({ later }, status, entry, { retry, discard }) {
-  const note = element("p", { className: "note" });
-  if (status === "pending") {
-    note.append("Sending…");
-  } else if (status === "failed") {
-    note.append(
-      `${refusal(entry.failed)} `,
-      element("button", { type: "button", onclick: () => retry(entry) }, "Retry"),
-      " ",
-      element("button", { type: "button", onclick: () => discard(entry) }, "Discard"),
-    );
-  } else if (later) {
-    note.append(`${later} is away and will see it later`);
-  } else {
-    return null;
-  }
-  return note;
 }

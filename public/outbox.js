@@ -5,7 +5,7 @@
 // Socket.IO's own buffer would send it a second time.
 
 import { newId } from "./id.js";
-import { passes } from "./words.js";
+import { passes, refusal } from "./words.js";
 
 const RETRY_WAIT_MS = 1_000;
 
@@ -16,9 +16,10 @@ const RETRY_WAIT_MS = 1_000;
 export function makeOutbox({ unsent, request, isOnline, sent, changed }) {
   let entries = unsent.map((it) => ({ ...it, busy: false }));
 
-  function add(key, text) {
+  /** `body` is a text, or an object with bytes in it. */
+  function add(key, body) {
     const at = new Date().toISOString();
-    entries.push({ key, text, at, id: newId(), failed: null, busy: false });
+    entries.push({ key, body, at, id: newId(), failed: null, problem: "", busy: false });
     flush();
   }
 
@@ -44,13 +45,13 @@ export function makeOutbox({ unsent, request, isOnline, sent, changed }) {
 
   /** Asks the server once; the answer is how long to wait before the next message. */
   async function attempt(entry) {
-    const { id, key, text } = entry;
+    const { id, key, body } = entry;
     const name = key.slice(5);
     let answer;
     try {
       answer = key.startsWith("room:")
-        ? await request("send message", { room: name, msg: text, id })
-        : await request("SingleChat", { to: name, data: text, id });
+        ? await request("send message", { room: name, msg: body, id })
+        : await request("SingleChat", { to: name, data: body, id });
     } catch {
       return isOnline() ? RETRY_WAIT_MS : 0;
     }
@@ -62,6 +63,7 @@ export function makeOutbox({ unsent, request, isOnline, sent, changed }) {
       return answer.retryAfterMs ?? RETRY_WAIT_MS;
     } else {
       entry.failed = answer.code;
+      entry.problem = refusal(answer.code, answer.message);
     }
     return 0;
   }
@@ -89,6 +91,9 @@ export function makeOutbox({ unsent, request, isOnline, sent, changed }) {
     clear: () => {
       entries = [];
     },
-    unsent: () => entries.map(({ key, id, text, at, failed }) => ({ key, id, text, at, failed })),
+    // Bytes do not outlive the page: there is no room for them where texts are kept.
+    unsent: () => entries.filter(({ body }) => typeof body === "string").map(withoutState),
   };
 }
+
+const withoutState = ({ busy: _, ...entry }) => entry;

@@ -1,5 +1,5 @@
-// What the browser remembers: for a reload of this tab, whose it is, where they have read and what
-// is not sent yet; for good, which device it is. Who may come in is in a cookie, and not here.
+// What the browser remembers: for a reload of this tab, whose it is, how far each conversation came
+// and what is not sent yet; for good, which device it is. Who may come in is in a cookie, and not here.
 
 import { newId } from "./id.js";
 import { conversation, directKey, newState, roomKey } from "./state.js";
@@ -10,27 +10,28 @@ const DEVICE = "roomcast-device";
 /** The state as it was left, and with it the messages still to be sent. */
 export function recall() {
   const state = newState();
-  const { user = null, open, rooms = {}, directs = {}, unsent = [] } = parsed();
+  const { user = null, open, epoch = null, rooms = {}, directs = {}, unsent = [] } = parsed();
   if (user === null) return { state, unsent: [] };
   for (const [name, place] of Object.entries(rooms)) {
-    Object.assign(conversation(state, roomKey(name)), place);
+    // A member, until the server says what else.
+    Object.assign(conversation(state, roomKey(name)), place, { role: "member" });
   }
   for (const [name, place] of Object.entries(directs)) {
     Object.assign(conversation(state, directKey(name)), place);
   }
-  state.user = user;
+  Object.assign(state, { user, epoch });
   if (state.conversations.has(open)) state.open = open;
   return { state, unsent };
 }
 
 export function remember(state, unsent) {
-  const { user, open } = state;
+  const { user, open, epoch } = state;
   const places = { room: {}, direct: {} };
-  for (const { kind, name, last, read } of state.conversations.values()) {
-    places[kind][name] = { last, read };
+  for (const { kind, name, role, last, seen } of state.conversations.values()) {
+    if (kind === "direct" || role !== null) places[kind][name] = { last, seen };
   }
   const { room: rooms, direct: directs } = places;
-  write("sessionStorage", TAB, JSON.stringify({ user, open, rooms, directs, unsent }));
+  write("sessionStorage", TAB, JSON.stringify({ user, open, epoch, rooms, directs, unsent }));
 }
 
 export function forget() {

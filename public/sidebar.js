@@ -2,7 +2,8 @@
 
 import { drawAvatar, drawPresence, faceElement } from "./avatar.js";
 import { arrange, element, setText } from "./dom.js";
-import { directKey, isOnline, LOBBY, opened, roomKey, unread } from "./state.js";
+import { byName, directKey, isOnline, LOBBY, opened, roomKey } from "./state.js";
+import { presenceLine } from "./words.js";
 
 const $ = (id) => document.getElementById(id);
 
@@ -29,11 +30,11 @@ export function makeSidebar({ open, join, signOut }) {
 
   return function draw(state) {
     const talks = [...state.conversations.values()].sort(byPlace);
-    const row = (talk) => ({ ...talk, unread: unread(talk), isOpen: talk.key === state.open });
+    const row = (talk) => ({ ...talk, isOpen: talk.key === state.open });
     arrange($("rooms"), talks.filter((it) => it.kind === "room").map(row), rows);
     const directs = talks
       .filter((it) => it.kind === "direct")
-      .map((it) => ({ ...row(it), online: isOnline(state, it.name) }));
+      .map((it) => ({ ...row(it), ...personOf(state, it.name) }));
     arrange($("directs"), directs, rows);
     $("directs-section").hidden = directs.length === 0;
     drawHere(state, rows);
@@ -49,7 +50,8 @@ function drawHere(state, rows) {
   const names = room?.users ?? [];
   const others = names
     .filter((it) => it !== state.user && !state.conversations.has(directKey(it)))
-    .map((name) => ({ key: directKey(name), kind: "direct", name, unread: 0, online: true }));
+    .map((name) => ({ key: directKey(name), kind: "direct", name, unread: 0 }))
+    .map((row) => ({ ...row, ...personOf(state, row.name) }));
   const me = { key: `me:${state.user}`, name: state.user, isMe: true };
   arrange($("here"), names.includes(state.user) ? [me, ...others] : others, rows);
   setText($("here-heading"), talk === room ? "Here now" : `In ${LOBBY}`);
@@ -61,24 +63,33 @@ function drawHere(state, rows) {
     : "Nobody else is here yet. Share the address of this page to invite somebody.");
 }
 
+const personOf = (state, name) => ({ ...state.people.get(name), online: isOnline(state, name) });
+
 function talkRow({ key, kind, name }, open) {
   const mark = kind === "room" ? element("span", { className: "glyph" }) : faceElement(name);
   const badge = element("span", { className: "badge" });
   const row = element("button", { type: "button", onclick: () => open(key) });
-  row.append(mark, element("bdi", { className: "name" }, name), badge);
+  const devices = element("span", { className: "devices" });
+  row.append(mark, element("bdi", { className: "name" }, name), devices, badge);
   return row;
 }
 
-function updateRow(row, { kind, name, unread: count, isOpen, online }) {
-  const [mark, , badge] = row.children;
-  row.className = count > 0 ? "row waiting" : "row";
+function updateRow(row, { kind, name, unread: count, muted = false, isOpen, ...person }) {
+  const [mark, , devices, badge] = row.children;
+  row.className = count > 0 && !muted ? "row waiting" : "row";
   if (isOpen) row.setAttribute("aria-current", "true");
   else row.removeAttribute("aria-current");
   badge.hidden = count === 0;
   setText(badge, count > 99 ? "99+" : String(count));
-  const away = kind === "direct" && online === false ? ", offline" : "";
-  row.setAttribute("aria-label", name + (count > 0 ? `, ${count} unread` : "") + away);
-  if (kind === "direct") drawPresence(mark, online);
+  badge.classList.toggle("muted", muted);
+  const known = kind === "direct" && person.online !== null;
+  const presence = known ? presenceLine(person).toLowerCase() : "";
+  const parts = [name, count > 0 && `${count} unread`, muted && "muted", presence];
+  row.setAttribute("aria-label", parts.filter(Boolean).join(", "));
+  row.title = known ? presenceLine(person) : "";
+  const several = person.online && person.devices > 1;
+  setText(devices, several ? `${person.devices} devices` : "");
+  if (kind === "direct") drawPresence(mark, person.online);
 }
 
 function meRow({ name }) {
@@ -93,8 +104,6 @@ function meRow({ name }) {
   return row;
 }
 
-const { compare } = new Intl.Collator("en", { numeric: true });
-
 function byPlace(a, b) {
-  return (b.key === roomKey(LOBBY)) - (a.key === roomKey(LOBBY)) || compare(a.name, b.name);
+  return (b.key === roomKey(LOBBY)) - (a.key === roomKey(LOBBY)) || byName(a.name, b.name);
 }

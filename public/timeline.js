@@ -1,6 +1,7 @@
 // Lays a conversation out for the eye: days, the line "New", and messages grouped by author.
 
-import { hasMessage } from "./state.js";
+import { messages } from "./entries.js";
+import { hasMessage, isAdminOf, lastSeen } from "./state.js";
 import { dayOf } from "./words.js";
 
 const GROUP_GAP_MS = 5 * 60_000;
@@ -8,12 +9,17 @@ const GROUP_GAP_MS = 5 * 60_000;
 /** The rows of `talk`, oldest first; `pending` are the outbox entries that follow them. */
 export function timeline(state, talk, pending, now) {
   const rows = [];
+  const isAdmin = isAdminOf(state, talk);
+  const seen = talk.kind === "direct" ? lastSeen(state, talk) : null;
   let before = null;
-  for (const item of [...talk.messages.map(stored), ...unanswered(state, talk, pending)]) {
+  for (const item of [...messages(talk).map(stored), ...unanswered(state, talk, pending)]) {
     const { message } = item;
     const own = message.author === state.user;
     const key = `${own ? "" : message.author}/${message.id}`;
-    const row = { ...item, kind: "message", key, own };
+    const row = { ...item, kind: "message", key, own, seen: message === seen };
+    const isThere = item.status === "stored" && !message.deleted;
+    row.mayEdit = isThere && own && typeof message.body === "string";
+    row.mayDelete = isThere && (own || isAdmin);
     row.day = dayOf(message.at, now);
     const isNewDay = row.day !== before?.day;
     const isFirstNew = isAfterMark(talk, row) && !isAfterMark(talk, before);
@@ -34,7 +40,7 @@ function unanswered(state, talk, pending) {
   return pending
     .filter((it) => !hasMessage(talk, state.user, it.id))
     .map((entry) => ({
-      message: { id: entry.id, at: entry.at, author: state.user, body: entry.text },
+      message: { id: entry.id, at: entry.at, author: state.user, body: entry.body },
       status: entry.failed ? "failed" : "pending",
       entry,
     }));

@@ -1,11 +1,13 @@
 // The page itself: which screen is shown, its header and notices, the drawer and the keyboard.
 
 import { makeComposer } from "./composer.js";
+import { makeDetails } from "./details.js";
 import { setText } from "./dom.js";
+import { makeInbox } from "./inbox.js";
 import { makeLog } from "./log.js";
 import { makeSidebar } from "./sidebar.js";
-import { isOnline, LOBBY, opened, unread } from "./state.js";
-import { closing, doorLine, link, people } from "./words.js";
+import { isOnline, opened } from "./state.js";
+import { closing, doorLine, link, people, presenceLine, typingLine } from "./words.js";
 
 const $ = (id) => document.getElementById(id);
 
@@ -20,14 +22,13 @@ export function makeView(actions) {
     drawer.close();
     composer.focus();
   };
-  const composer = makeComposer(actions);
-  const log = makeLog({ ...actions, caughtUp: composer.focus });
+  const composer = makeComposer({ ...actions, editLast: () => log.editLast() });
+  const done = composer.focus;
+  const log = makeLog({ ...actions, done });
   const drawSidebar = makeSidebar({ ...actions, open });
+  const drawDetails = makeDetails({ ...actions, done });
+  const drawInbox = makeInbox(actions);
 
-  $("leave").addEventListener("click", () => {
-    actions.leave();
-    composer.focus();
-  });
   $("reconnect").addEventListener("click", actions.reconnect);
   $("sign-in").addEventListener("submit", (event) => {
     event.preventDefault();
@@ -45,7 +46,10 @@ export function makeView(actions) {
     drawHeader(state, talk);
     drawNotice(state);
     drawSidebar(state);
-    composer.draw(talk);
+    drawDetails(state, talk);
+    drawInbox(state);
+    setText($("typing"), typingLine([...talk.typists]));
+    composer.draw(state, talk);
     log.draw(state, talk, outbox.in(talk.key));
   }
 
@@ -81,19 +85,19 @@ function drawHeader(state, talk) {
   const isRoom = talk.kind === "room";
   $("title").className = talk.kind;
   setText($("title"), talk.name);
-  setText($("subtitle"), isRoom ? roomLine(talk) : presenceLine(isOnline(state, talk.name)));
-  $("leave").hidden = isRoom && talk.name === LOBBY;
-  $("leave").setAttribute("aria-label", isRoom ? "Leave room" : "Close conversation");
-  setText($("leave"), isRoom ? "Leave" : "Close");
+  setText($("subtitle"), isRoom ? roomLine(talk) : personLine(state, talk.name));
+  const what = isRoom ? "Room details" : "Conversation details";
+  $("details-button").setAttribute("aria-label", what);
   $("status").dataset.link = state.link;
   setText($("status"), link(state.link));
 }
 
 const roomLine = ({ count }) => (count > 0 ? `${people(count)} here` : "");
 
-function presenceLine(online) {
+function personLine(state, name) {
+  const online = isOnline(state, name);
   if (online === null) return "Direct message";
-  return online ? "Online" : "Offline, will read your messages later";
+  return presenceLine({ ...state.people.get(name), online });
 }
 
 function drawNotice(state) {
@@ -112,8 +116,9 @@ function drawTitle(state) {
   let sum = 0;
   let elsewhere = 0;
   for (const talk of state.user ? state.conversations.values() : []) {
-    sum += unread(talk);
-    if (talk.key !== state.open) elsewhere += unread(talk);
+    if (talk.muted) continue;
+    sum += talk.unread;
+    if (talk.key !== state.open) elsewhere += talk.unread;
   }
   const place = state.user ? `${opened(state).name} · Roomcast` : "Roomcast";
   document.title = sum > 0 ? `(${sum}) ${place}` : place;

@@ -4,7 +4,7 @@ const REFUSALS = {
   unauthorized: "Your sign-in is no longer valid. Please sign in again.",
   token_expired: "Your sign-in has run out. Please sign in again.",
   space_forbidden: "Your sign-in does not open this place.",
-  room_forbidden: "Your sign-in does not open this room.",
+  room_forbidden: "This room is not open to you.",
   origin_forbidden: "This page may not talk to the server: it comes from another site.",
   name_invalid: "A name has 1 to 32 characters, all of which can be seen.",
   name_taken: "This name is taken, or one that looks like it. Choose another.",
@@ -13,7 +13,6 @@ const REFUSALS = {
   not_member: "You are not in this room any more. Join it again.",
   message_empty: "There is nothing in this message.",
   message_too_large: "This message is too long.",
-  no_such_user: "Nobody of that name was ever here.",
   conflict: "This message was sent before with another text.",
   too_fast: "That was too fast. Wait a moment.",
   unavailable: "The server cannot store messages right now. Try again in a moment.",
@@ -50,6 +49,17 @@ const CLOSINGS = {
   replaced: "You are signed in on another device now, so this page has stopped.",
 };
 
+/** What somebody is by a role, and what that says to themselves. */
+const ROLES = {
+  owner: ["an owner", "You own this room."],
+  admin: ["an admin", "You are an admin here."],
+  member: ["a member", "You are a member."],
+  reader: ["a reader", "You may read here, and not write."],
+};
+
+// More are not told by name.
+const TYPISTS_MAX = 3;
+
 const LINKS = {
   connecting: "Connecting…",
   online: "Connected",
@@ -75,8 +85,34 @@ export const doorLine = (code, byToken) =>
   DOORS[code] ?? (byToken ? DOORS.token_required : "Pick a name and come in.");
 export const closing = (code) => CLOSINGS[code] ?? `The server closed the connection (${code}).`;
 export const link = (state) => LINKS[state];
+export const tooLarge = (over) => `This is too large by ${bytes(over)}.`;
 export const people = (count) => (count === 1 ? "1 person" : `${count.toLocaleString()} people`);
 
+/** A size for people: `34 KB`. */
+export function bytes(count) {
+  if (count < 1_000) return `${count} bytes`;
+  const [unit, size] = count < 1_000_000 ? ["KB", count / 1_000] : ["MB", count / 1_000_000];
+  return `${size.toLocaleString(undefined, { maximumFractionDigits: 1 })} ${unit}`;
+}
+
+/** Who types, for those who wait. */
+export function typingLine(names) {
+  if (names.length === 0) return "";
+  if (names.length > TYPISTS_MAX) return "Several people are typing…";
+  return `${list.format(names)} ${names.length === 1 ? "is" : "are"} typing…`;
+}
+
+/** Where somebody is, from what `presence` says. */
+export function presenceLine({ online, devices, lastSeen } = {}) {
+  if (online) return devices > 1 ? `Online on ${devices} devices` : "Online";
+  if (online === undefined) return "";
+  return lastSeen ? `Offline, last seen ${recently(lastSeen)}` : "Offline";
+}
+
+export const asRole = (role) => ROLES[role]?.[0] ?? role;
+export const roleLine = (role) => ROLES[role]?.[1] ?? "";
+
+const list = new Intl.ListFormat("en");
 const clock = new Intl.DateTimeFormat(undefined, { hour: "2-digit", minute: "2-digit" });
 const moment = new Intl.DateTimeFormat(undefined, { dateStyle: "full", timeStyle: "medium" });
 const weekday = new Intl.DateTimeFormat("en-GB", {
@@ -88,6 +124,9 @@ const date = new Intl.DateTimeFormat("en-GB", { day: "numeric", month: "long", y
 
 export const timeOf = (at) => clock.format(new Date(at));
 export const momentOf = (at) => moment.format(new Date(at));
+
+/** Day and time of `at`: `Today 14:03`. */
+export const recently = (at) => `${dayOf(at, new Date())} ${timeOf(at)}`;
 
 /** The day of `at` as a heading, seen from `now`. */
 export function dayOf(at, now) {

@@ -5,7 +5,9 @@ use std::{sync::Arc, time::Duration};
 use criterion::{BatchSize, Criterion, Throughput};
 use roomcast::{
     chat::event::{Delivery, Event, Missed, Run},
-    domain::{Kind, Limits, Message, MessageId, Place, RoomName, Seq, Space, UserName},
+    domain::{
+        Act, Content, Entry, Kind, Limits, MessageId, Place, Position, RoomName, Space, UserName,
+    },
     wire,
 };
 use time::{OffsetDateTime, macros::datetime};
@@ -20,7 +22,7 @@ const MANY: u64 = 200;
 /// Measures each event in the form of each wire.
 pub(crate) fn measure(criterion: &mut Criterion) {
     let events = [
-        ("new message", Event::Message(message(7))),
+        ("new message", Event::Entry(message(7))),
         ("missed of 200", missed()),
         ("get users of 200", users()),
     ];
@@ -39,25 +41,29 @@ pub(crate) fn measure(criterion: &mut Criterion) {
             let write = |it: &mut Arc<Delivery>| wire::socketio::event(it, &limits).1.bytes();
             bencher.iter_batched_ref(fresh, write, BatchSize::SmallInput);
         });
+        group.bench_function("msgpack", |bencher| {
+            let write = |it: &mut Arc<Delivery>| wire::msgpack::event(it, &limits).len();
+            bencher.iter_batched_ref(fresh, write, BatchSize::SmallInput);
+        });
         group.finish();
     }
 }
 
-fn message(seq: u64) -> Message {
-    Message {
+fn message(seq: u64) -> Entry {
+    let content = Content::Body { body: small_body(), edited_at: None };
+    Entry {
         place: Place::room(&Space::root(), &RoomName::lobby()),
-        seq: Seq::from_raw(seq),
+        position: Position::from_raw(seq, seq),
         id: MessageId::from_raw(&format!("0197f3c0-6d5c-7a3e-8f00-{seq:012}")),
-        kind: Kind::Message,
         author: UserName::from_raw("ann"),
-        body: small_body(),
         at: THEN,
+        act: Act::Said { kind: Kind::Message, content },
     }
 }
 
 fn missed() -> Event {
-    let messages = (1..=MANY).map(|seq| Delivery::new(Event::Message(message(seq)))).collect();
-    let run = Run::Recovered { messages, more: false };
+    let entries = (1..=MANY).map(|seq| Delivery::new(Event::Entry(message(seq)))).collect();
+    let run = Run::Recovered { entries, more: false };
     Event::Missed(Missed { room: RoomName::lobby(), run })
 }
 

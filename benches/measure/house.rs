@@ -14,12 +14,14 @@ use roomcast::{
     auth::KeyTokens,
     bus::LocalBus,
     chat::{
-        Chat, Devices, Guests, Hello, Parts, Request, RoomPost, Rules, Session,
-        event::Delivery,
-        ports::{Outbox, Overflow, Store},
+        Chat, Devices, Guests, Hello, Parts, Request, RetentionRules, RoomPost, Rules, Session,
+        event::{Delivery, Event, Missed, Run},
+        ports::{Claims, Clock as _, Outbox, Overflow, Store, Tokens as _},
     },
     clock::{RandomIds, SystemClock},
-    domain::{Body, CloseReason, Limits, NodeId, RoomName, Secret, Space, UserName},
+    domain::{
+        Body, CloseReason, Limits, NodeId, RoomName, RoomRules, Secret, Seq, Space, UserName,
+    },
     tasks::Tasks,
 };
 use tokio::{
@@ -39,31 +41,45 @@ const PATIENCE: Duration = Duration::from_secs(10);
 pub(crate) struct House {
     pub(crate) runtime: Runtime,
     chat: Arc<Chat>,
+    tokens: KeyTokens,
     tasks: Tasks,
     finish: CancellationToken,
 }
 
 impl House {
-    /// Opens a chat over a store.
+    /// Opens a chat over a store, in which names of users are not told.
     pub(crate) fn open<S: Store>(store: impl AsyncFnOnce() -> S) -> Self {
         let runtime = Builder::new_multi_thread().worker_threads(2).enable_all().build();
         let runtime = runtime.expect("a runtime can be made");
+        let store = runtime.block_on(async { Arc::new(store().await) as Arc<dyn Store> });
+        Self::furnish(runtime, store, quiet())
+    }
+
+    /// Opens a chat over a store that is open.
+    pub(crate) fn furnish(runtime: Runtime, store: Arc<dyn Store>, limits: Limits) -> Self {
+        let secret = Secret::from_raw(&[7; 32]);
+        let tokens = KeyTokens::new(&secret, Arc::new(SystemClock));
         let (tasks, finish) = (Tasks::new(), CancellationToken::new());
         let chat = runtime.block_on(async {
-            let clock = Arc::new(SystemClock);
-            let secret = Secret::from_raw(&[7; 32]);
             let (chat, writer) = Chat::new(Parts {
-                store: Arc::new(store().await),
+                store,
                 bus: Arc::new(LocalBus),
-                tokens: Arc::new(KeyTokens::new(&secret, Arc::<SystemClock>::clone(&clock))),
-                clock,
+                tokens: Arc::new(tokens.clone()),
+                clock: Arc::new(SystemClock),
                 ids: Arc::new(RandomIds),
-                rules: rules(),
+                rules: rules(limits),
             });
             tasks.spawn_vital("journal", writer.run(finish.clone()));
+            let (roll, stop) = (Arc::clone(&chat).call_roll(), finish.clone());
+            tasks.spawn("roll", async move {
+                tokio::select! {
+                    () = roll => (),
+                    () = stop.cancelled() => (),
+                }
+            });
             chat
         });
-        Self { runtime, chat, tasks, finish }
+        Self { runtime, chat, tokens, tasks, finish }
     }
 
     /// Lets somebody in, as the user with this number, whose home is `room`.
@@ -79,6 +95,7 @@ impl House {
             device: None,
             room: Some(room.clone()),
             since: Vec::new(),
+            epoch: None,
         };
         let admission = self.chat.admit(hello).await.expect("guests are let in");
         let mut session = admission.enter(outbox).await;
@@ -91,13 +108,41 @@ impl House {
         session
     }
 
+    /// Lets the user with this number in, by a token, who has seen so much of the lobby.
+    pub(crate) async fn user(
+        &self,
+        number: usize,
+        since: Option<Seq>,
+        outbox: Arc<dyn Outbox>,
+    ) -> Session {
+        let until = SystemClock.now() + Duration::from_hours(1);
+        let user = UserName::from_raw(&format!("user {number}"));
+        let token = self.tokens.issue(&Claims::of(user, until)).expect("a token can be made");
+        let hello = Hello {
+            space: Space::root(),
+            token: Some(token),
+            device: None,
+            room: None,
+            since: since.map(|seq| (RoomName::lobby(), seq)).into_iter().collect(),
+            epoch: None,
+        };
+        let admission = self.chat.admit(hello).await.expect("users are let in");
+        admission.enter(outbox).await
+    }
+
     /// Stores what was taken and ends, in bounded time.
     pub(crate) fn close(self) {
-        let Self { runtime, chat, tasks, finish } = self;
+        drop(self.end());
+    }
+
+    /// The same, and leaves the runtime to another one.
+    pub(crate) fn end(self) -> Runtime {
+        let Self { runtime, chat, tokens: _, tasks, finish } = self;
         chat.drain();
         finish.cancel();
         let ended = runtime.block_on(tasks.finish(PATIENCE));
         ended.expect("the journal ends when it is told to");
+        runtime
     }
 }
 
@@ -122,18 +167,24 @@ pub(crate) fn small_body() -> Body {
 }
 
 /// No pace, and no presence: what is measured is the way of a message.
-fn rules() -> Rules {
+pub(crate) fn quiet() -> Limits {
+    Limits {
+        messages_per_second_max: NonZeroU32::MAX,
+        messages_burst_max: NonZeroU32::MAX,
+        presence_list_max: 0,
+        ..Limits::default()
+    }
+}
+
+fn rules(limits: Limits) -> Rules {
     Rules {
-        limits: Limits {
-            messages_per_second_max: NonZeroU32::MAX,
-            messages_burst_max: NonZeroU32::MAX,
-            presence_list_max: 0,
-            ..Limits::default()
-        },
+        limits,
         guests: Guests::On,
         guest_lifetime: Duration::from_hours(1),
         devices: Devices::Many,
         spaces: Vec::new(),
+        rooms: RoomRules::default(),
+        retention: RetentionRules::default(),
         node: NodeId::from_raw("bench"),
     }
 }
@@ -166,10 +217,10 @@ impl Tally {
         timeout(PATIENCE, heard).await.expect("everybody hears everything");
     }
 
-    fn add(&self, bytes: u64) {
+    fn add(&self, messages: u64, bytes: u64) {
         self.bytes.fetch_add(bytes, Ordering::Relaxed);
-        let heard = self.messages.fetch_add(1, Ordering::SeqCst) + 1;
-        if heard == self.wanted.load(Ordering::SeqCst) {
+        let heard = self.messages.fetch_add(messages, Ordering::SeqCst) + messages;
+        if heard >= self.wanted.load(Ordering::SeqCst) {
             self.reached.notify_one();
         }
     }
@@ -185,18 +236,25 @@ pub(crate) struct CountingOutbox {
 
 impl CountingOutbox {
     pub(crate) fn new(tally: &Arc<Tally>, take: Take) -> Arc<Self> {
-        Arc::new(Self { limits: rules().limits, tally: Arc::clone(tally), take })
+        Arc::new(Self { limits: quiet(), tally: Arc::clone(tally), take })
     }
 }
 
 #[async_trait]
 impl Outbox for CountingOutbox {
     fn push(&self, delivery: &Arc<Delivery>) -> Result<(), Overflow> {
-        if delivery.message().is_some() {
-            self.tally.add((self.take)(delivery, &self.limits));
+        let entries = match delivery.event() {
+            Event::Entry(_) => 1,
+            Event::Missed(Missed { run: Run::Recovered { entries, .. }, .. }) => entries.len(),
+            _ => 0,
+        };
+        if entries > 0 {
+            self.tally.add(entries as u64, (self.take)(delivery, &self.limits));
         }
         Ok(())
     }
+
+    fn offer(&self, _: &Arc<Delivery>) {}
 
     async fn relieved(&self) {}
 

@@ -1,7 +1,10 @@
 //! What is measured, and the house that it is measured in.
 
+pub(crate) mod churn;
+pub(crate) mod coming_back;
 pub(crate) mod encode;
 pub(crate) mod fan_out;
 mod house;
 pub(crate) mod journal;
 pub(crate) mod memory;
+pub(crate) mod store;

@@ -128,7 +128,7 @@ test("who may not come into the lobby is told so, and talks elsewhere", async (t
   const token = await signed(newest, claims);
   const ann = await Person.open(t, chromium, newest, { expected: refused(401) });
   await ann.signInWith(token);
-  await ann.page.getByText("Your sign-in does not open this room.", { exact: true }).waitFor();
+  await ann.page.getByText("This room is not open to you.", { exact: true }).waitFor();
   await ann.joinRoom("team-a");
   const text = unique("text");
   await ann.say(text);

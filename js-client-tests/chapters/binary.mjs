@@ -10,8 +10,7 @@ import { comeBack, enter, fence } from "../support/people.mjs";
 const BYTES = Buffer.from(Array.from({ length: 256 }, (_, n) => n));
 
 export function binary(way, server) {
-  /** Bytes as this wire writes them, and what was heard as this test compares it. */
-  const [write, read] = way.wire === "ws" ? [inBase64, fromBase64] : [(it) => it, asBuffers];
+  const { write, read } = formOf(way);
 
   test("bytes alone are a body", async (t) => {
     const room = unique("room");
@@ -101,6 +100,13 @@ export function binary(way, server) {
     }
     assert.deepEqual(missed.map(({ msg }) => read(msg)[0]), [1, 2, 3, 4, 5, 6, 7]);
   });
+}
+
+/** Bytes as this way writes them in a body, and what was heard as a test compares it. */
+export function formOf({ wire, packed }) {
+  const same = (it) => it;
+  if (packed) return { write: same, read: same };
+  return wire === "ws" ? { write: inBase64, read: fromBase64 } : { write: same, read: asBuffers };
 }
 
 /** `{"base64": "…"}` for bytes, wherever they are. */

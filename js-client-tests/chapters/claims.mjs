@@ -43,7 +43,8 @@ export function claims(way, server) {
     const token = await tokenWith({ rooms: ["team-*"] });
     const since = { [open]: 0, [closed]: 0, lobby: 0 };
     const ann = await comeBack(t, way, server, token, { since });
-    assert.deepEqual(ann.welcome.rooms, [{ room: open, seq: 0, unread: 0 }]);
+    const seat = { room: open, seq: 0, unread: 0, read: 0, role: "owner" };
+    assert.deepEqual(ann.welcome.rooms, [seat]);
     refused(await ann.ask("send message", "to the lobby"), "not_member");
     await fence(ann, open, ann);
     await fence(bob, closed, bob);

@@ -3,10 +3,11 @@
 import assert from "node:assert/strict";
 import { test } from "node:test";
 
-import { accepted, isTime, refused } from "../support/assert.mjs";
+import { accepted, dense, isTime, refused } from "../support/assert.mjs";
 import { unique } from "../support/names.mjs";
-import { comeBack, enter, fence } from "../support/people.mjs";
+import { comeBack, enrol, enter, fence } from "../support/people.mjs";
 
+/** `server` has a short `presence_grace_ms` and a `token.secret`. */
 export function direct(way, server) {
   test("every connection of both users hears it but this one, and nobody else", async (t) => {
     const room = unique("room");
@@ -86,4 +87,59 @@ export function direct(way, server) {
       refused(await ann.ask("SingleChat", { to: bob.name, data }), "message_empty");
     }
   });
+
+  test("it is kept for who is away, and their `welcome` says how much there is", async (t) => {
+    const room = unique("room");
+    const ann = await enrol(t, way, server, "ann", { room });
+    const bob = await enrol(t, way, server, "bob", { room });
+    const carol = await enrol(t, way, server, "carol");
+    assert.deepEqual(bob.welcome.directs, []);
+    bob.close();
+    await ann.next("user left", ({ user }) => user === bob.name);
+    for (const [it, data] of [[ann, "one"], [carol, "two"], [ann, "three"]]) {
+      assert.equal(accepted(await it.ask("SingleChat", { to: bob.name, data })).online, false);
+    }
+    const { welcome } = await comeBack(t, way, server, bob.token);
+    assert.deepEqual(byName(welcome.directs), byName([
+      { with: ann.name, seq: 2, unread: 2, read: 0 },
+      { with: carol.name, seq: 1, unread: 1, read: 0 },
+    ]));
+    const sent = (await comeBack(t, way, server, ann.token)).welcome.directs;
+    assert.deepEqual(sent, [{ with: bob.name, seq: 2, unread: 0, read: 2 }]);
+  });
+
+  test("all devices of both stay in step", async (t) => {
+    const [ann, ann2] = await devices(t, "ann");
+    const [bob, bob2] = await devices(t, "bob");
+    const all = [ann, ann2, bob, bob2];
+    for (const [at, speaker] of all.entries()) {
+      const to = at < 2 ? bob.name : ann.name;
+      const { id, seq } = accepted(await speaker.ask("SingleChat", { to, data: at }));
+      for (const it of all.filter((it) => it !== speaker)) {
+        const heard = await it.next("SingleChat");
+        assert.deepEqual([heard.id, heard.seq, heard.data, heard.to], [id, seq, at, to]);
+      }
+      assert.deepEqual(speaker.take("SingleChat"), []);
+    }
+    const pages = [];
+    for (const it of all) {
+      const other = it.name === ann.name ? bob : ann;
+      pages.push(accepted(await it.ask("history", { with: other.name })).messages);
+    }
+    assert.deepEqual(pages[0].map(({ data }) => data), [0, 1, 2, 3]);
+    dense(pages[0]);
+    for (const page of pages) assert.deepEqual(page, pages[0]);
+  });
+
+  /** One user on two devices. */
+  async function devices(t, base) {
+    const first = await enrol(t, way, server, base, { device: unique("device") });
+    const device = unique("device");
+    return [first, await comeBack(t, way, server, first.token, { device })];
+  }
+}
+
+/** Conversations in no order. */
+function byName(directs) {
+  return [...directs].sort((a, b) => (a.with < b.with ? -1 : 1));
 }

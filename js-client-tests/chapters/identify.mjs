@@ -81,6 +81,15 @@ export function identifying(way, server) {
       join: "news",
       leave: "lobby",
       history: {},
+      read: { seq: 1 },
+      mute: { muted: true },
+      typing: { typing: true },
+      "edit message": { seq: 1, msg: "hello" },
+      "delete message": { seq: 1 },
+      invite: { user: "ann" },
+      kick: { user: "ann" },
+      notify: { to: "ann", data: "hello" },
+      presence: { users: ["ann"] },
     };
     for (const [event, data] of Object.entries(requests)) {
       refused(await nobody.ask(event, data), "not_identified");

@@ -11,7 +11,7 @@ import { arrive, enter, fence } from "../support/people.mjs";
 export const LIMITS = {
   "limits.body_bytes_max": 4096,
   "limits.frame_bytes_max": 16_384,
-  "limits.rooms_per_connection_max": 4,
+  "limits.rooms_per_user_max": 4,
   "limits.history_messages_max": 20,
   "limits.recover_messages_max": 10,
   "limits.presence_list_max": 3,
@@ -41,6 +41,7 @@ export function limits(way, server) {
     refused(await ann.ask("send message", `${most}x`), "message_too_large");
     refused(await ann.ask("GroupChat", { data: ["x".repeat(4096)] }), "message_too_large");
     refused(await ann.ask("SingleChat", { to: bob.name, data: `${most}x` }), "message_too_large");
+    refused(await ann.ask("edit message", { seq: 1, msg: `${most}x` }), "message_too_large");
     ann.tell("send message", `${most}x`);
     complained(await ann.next("error message"), "send message", "message_too_large");
     assert.equal((await fence(ann, room, bob)).seq, 2);
@@ -52,7 +53,7 @@ export function limits(way, server) {
     refused(await ann.ask("send message", "ü".repeat(2048)), "message_too_large");
   });
 
-  test("a connection may be in so many rooms, the first one included", async (t) => {
+  test("a user may be in so many rooms, the first one included", async (t) => {
     const ann = await enter(t, way, server, "ann");
     const names = [1, 2, 3].map(() => unique("room"));
     for (const room of names) accepted(await ann.ask("join", room));
@@ -64,7 +65,7 @@ export function limits(way, server) {
   });
 
   test("nobody may come to more rooms at once than that, either", async () => {
-    const since = Object.fromEntries([1, 2, 3, 4].map(() => [unique("room"), 0]));
+    const since = Object.fromEntries([1, 2, 3, 4, 5].map(() => [unique("room"), 0]));
     assert.equal(await way.refusal(server, { since }), "too_many_rooms");
   });
 

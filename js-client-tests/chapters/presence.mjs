@@ -1,11 +1,12 @@
-// Who is there: `get users`, `user joined`, `user left`. docs/protocol.md "Server to client".
+// Who is there: `get users`, `user joined`, `user left`, and who asks for `presence`.
+// docs/protocol.md "Server to client".
 
 import assert from "node:assert/strict";
 import { test } from "node:test";
 
-import { accepted, sameNames } from "../support/assert.mjs";
+import { accepted, isTime, refused, sameNames } from "../support/assert.mjs";
 import { unique } from "../support/names.mjs";
-import { comeBack, enter, fence } from "../support/people.mjs";
+import { comeBack, enrol, enter, fence } from "../support/people.mjs";
 
 /** `server` has a short `presence_grace_ms`. */
 export function presence(way, server) {
@@ -56,6 +57,73 @@ export function presence(way, server) {
     assert.ok(lists <= seconds + 3, `${lists} lists in ${seconds} s`);
     assert.equal(others.length, 12);
   });
+}
+
+/** The query. `server` has a short `presence_grace_ms` and a `token.secret`. */
+export function whoIsOnline(way, server) {
+  test("one asks for users by name, wherever they are", async (t) => {
+    const ann = await enrol(t, way, server, "ann", { room: unique("room") });
+    const guest = await enter(t, way, server, "guest", { room: unique("room") });
+    const nobody = unique("nobody");
+    const asked = [guest.name, nobody, ann.name];
+    const { users } = accepted(await ann.ask("presence", { users: asked }));
+    const here = ({ name }, { lastSeen }) => ({ user: name, online: true, devices: 1, lastSeen });
+    const away = { user: nobody, online: false, devices: 0 };
+    assert.deepEqual(users, [here(guest, users[0]), away, here(ann, users[2])]);
+    for (const { lastSeen } of [users[0], users[2]]) isTime(lastSeen);
+  });
+
+  test("devices are counted, and not connections", async (t) => {
+    const room = unique("room");
+    const device = unique("device");
+    const ann = await enrol(t, way, server, "ann", { room });
+    const bob = await enrol(t, way, server, "bob", { room, device });
+    const count = async () => (await seen(ann, bob)).devices;
+    await comeBack(t, way, server, bob.token, { room, device });
+    assert.equal(await count(), 1, "two connections of one device");
+    await comeBack(t, way, server, bob.token, { room, device: unique("device") });
+    assert.equal(await count(), 2, "another device");
+    for (const devices of [3, 4]) {
+      await comeBack(t, way, server, bob.token, { room });
+      assert.equal(await count(), devices, "a connection that names none is one");
+    }
+  });
+
+  test("who went is not online, and was last seen then", async (t) => {
+    const room = unique("room");
+    const ann = await enrol(t, way, server, "ann", { room });
+    const bob = await enrol(t, way, server, "bob", { room });
+    const came = (await seen(ann, bob)).lastSeen;
+    bob.close();
+    await ann.next("user left", ({ user }) => user === bob.name);
+    const { lastSeen, ...rest } = await seen(ann, bob);
+    assert.deepEqual(rest, { user: bob.name, online: false, devices: 0 });
+    isTime(lastSeen);
+    assert.ok(came <= lastSeen, `came at ${came}, last seen at ${lastSeen}`);
+  });
+
+  test("it comes as an event when no answer was asked for", async (t) => {
+    const ann = await enrol(t, way, server, "ann");
+    ann.tell("presence", { users: [ann.name] });
+    const { users } = await ann.next("presence");
+    assert.deepEqual({ ok: true, users }, await ann.ask("presence", { users: [ann.name] }));
+  });
+
+  test("a hundred names may be asked for, and not one more", async (t) => {
+    const ann = await enrol(t, way, server, "ann");
+    const names = Array.from({ length: 101 }, (_, at) => `nobody-${at}`);
+    const { users } = accepted(await ann.ask("presence", { users: names.slice(1) }));
+    assert.deepEqual(users.map(({ user }) => user), names.slice(1));
+    for (const data of [undefined, null, "ann", [], {}, { users: "ann" }, { users: [1] }]) {
+      refused(await ann.ask("presence", data), "bad_request", JSON.stringify(data));
+    }
+    refused(await ann.ask("presence", { users: names }), "bad_request", "101 names");
+  });
+
+  /** What `ann` is told of `person`. */
+  async function seen(ann, person) {
+    return accepted(await ann.ask("presence", { users: [person.name] })).users[0];
+  }
 }
 
 /** `server` has a `presence_grace_ms` that no test outlives. */

@@ -6,6 +6,7 @@ import { test } from "node:test";
 import { accepted, dense } from "../support/assert.mjs";
 import { unique } from "../support/names.mjs";
 import { arrive, comeBack, enter, fence, readUntil } from "../support/people.mjs";
+import { within } from "../support/patience.mjs";
 
 export function comingBack(way, server) {
   test("what was missed comes first, and then what happens", async (t) => {
@@ -19,7 +20,8 @@ export function comingBack(way, server) {
     accepted(await ann.ask("send message", "missed"));
     accepted(await ann.ask("GroupChat", { data: { n: 1 } }));
     const back = await comeBack(t, way, server, bob.token, { room, since: { [room]: seq } });
-    assert.deepEqual(back.welcome.rooms, [{ room, seq: 3, unread: 2 }]);
+    const seat = { room, seq: 3, unread: 3, read: 0, role: "member" }; // nobody said "read"
+    assert.deepEqual(back.welcome.rooms, [seat]);
     const page = accepted(await ann.ask("history", { after: seq }));
     assert.deepEqual(
       await back.next("missed"),
@@ -41,8 +43,10 @@ export function comingBack(way, server) {
     const since = { [rooms[0]]: 0, [rooms[1]]: 1, [rooms[2]]: 2 };
     const bob = await arrive(t, way, server, { since });
     await bob.identify(unique("bob"));
-    const unread = Object.fromEntries(bob.welcome.rooms.map((it) => [it.room, it.unread]));
-    assert.deepEqual(unread, { lobby: 0, [rooms[0]]: 3, [rooms[1]]: 2, [rooms[2]]: 1 });
+    const seats = bob.welcome.rooms.map((it) => [it.room, it.role, it.unread]);
+    // Who joins begins with nothing unread, whatever they knew before.
+    const expected = ["lobby", ...rooms].map((it) => [it, "member", 0]);
+    assert.deepEqual(seats.sort(), expected.sort());
     for (const [at, room] of rooms.entries()) {
       const { messages } = await bob.next("missed", (it) => it.room === room);
       assert.equal(messages.length, 3 - at);
@@ -69,7 +73,8 @@ export function comingBack(way, server) {
     accepted(await ann.ask("send message", "seen"));
     const bob = await arrive(t, way, server, { room, since: { [room]: 1 } });
     await bob.identify(unique("bob"));
-    assert.deepEqual(bob.welcome.rooms, [{ room, seq: 1, unread: 0 }]);
+    const seat = { room, seq: 1, unread: 0, read: 1, role: "member" };
+    assert.deepEqual(bob.welcome.rooms, [seat]);
     await fence(ann, room, bob);
     for (const { messages, recovered } of bob.take("missed")) {
       assert.deepEqual([messages, recovered], [[], true]);
@@ -104,6 +109,79 @@ export function comingBack(way, server) {
     assert.deepEqual(seen.map(({ msg }) => msg), Array.from({ length: 600 }, (_, n) => n));
     await stream;
   });
+
+  test("the epoch that it came from makes `since` good, and another one does not", async (t) => {
+    const room = unique("room");
+    const ann = await enter(t, way, server, "ann", { room });
+    (await ann.askAll("send message", ["a", "b", "c"])).forEach(accepted);
+    const since = { [room]: 1 };
+    const { epoch } = ann.welcome;
+    assert.equal(typeof epoch, "string");
+    const same = await comeBack(t, way, server, ann.token, { room, since, epoch });
+    assert.equal(same.welcome.epoch, epoch);
+    const { messages, recovered } = await same.next("missed");
+    assert.deepEqual([messages.map(({ msg }) => msg), recovered], [["b", "c"], true]);
+    const lost = { room, messages: [], recovered: false, head: 3 };
+    const other = await comeBack(t, way, server, ann.token, { room, since, epoch: "other" });
+    assert.deepEqual(await other.next("missed"), lost);
+    await fence(ann, room, same, other);
+    accepted(await same.ask("join", { room, since: 1, epoch }));
+    assert.equal((await same.next("missed")).recovered, true);
+    accepted(await same.ask("join", { room, since: 1, epoch: "other" }));
+    assert.deepEqual(await same.next("missed"), { ...lost, head: 4 });
+  });
+}
+
+/** Each test has servers of its own, made by `fresh`. */
+export function comingBackToAnother(way, fresh) {
+  test("a server with another database says that it does not know what was seen", async (t) => {
+    const room = unique("room");
+    const [before, after] = [await fresh(t), await fresh(t)];
+    for (const server of [before, after]) {
+      const ann = await enter(t, way, server, "ann", { room });
+      (await ann.askAll("send message", [1, 2, 3].map((msg) => ({ msg })))).forEach(accepted);
+    }
+    const { welcome } = await enter(t, way, before, "bob", { room });
+    const { epoch } = welcome;
+    const bob = await arrive(t, way, after, { room, since: { [room]: 2 }, epoch });
+    await bob.identify(unique("bob"));
+    assert.notEqual(bob.welcome.epoch, epoch);
+    assert.deepEqual(await bob.next("missed"), { room, messages: [], recovered: false, head: 3 });
+  });
+
+  test("what is not kept any more is not recovered, and what is kept is", async (t) => {
+    const settings = { "retention.entries_max": 5, "retention.sweep_secs": 1 };
+    const server = await fresh(t, { settings });
+    const room = unique("room");
+    const ann = await enter(t, way, server, "ann", { room });
+    const said = Array.from({ length: 12 }, (_, n) => ({ msg: n + 1 }));
+    (await ann.askAll("send message", said)).forEach(accepted);
+    const first = async () => (await ann.ask("history", { after: 0, limit: 1 })).messages[0].seq;
+    const swept = async () => {
+      while ((await first()) < 8);
+    };
+    await within("the end of what is not kept", swept());
+    assert.equal(await first(), 8);
+    await check(t, server, ann, room);
+    const { epoch } = ann.welcome;
+    await server.restart();
+    const again = await enter(t, way, server, "ann", { room });
+    assert.equal(again.welcome.epoch, epoch);
+    await check(t, server, again, room);
+  });
+
+  /** Of entries 1 to 12 the last 5 are kept. */
+  async function check(t, server, { token, welcome: { epoch } }, room) {
+    const gone = await comeBack(t, way, server, token, { room, since: { [room]: 6 }, epoch });
+    const lost = { room, messages: [], recovered: false, head: 12 };
+    assert.deepEqual(await gone.next("missed"), lost);
+    const kept = await comeBack(t, way, server, token, { room, since: { [room]: 7 }, epoch });
+    const { messages, recovered } = await kept.next("missed");
+    dense(messages, 8);
+    assert.deepEqual([messages.length, recovered], [5, true]);
+    gone.close();
+    kept.close();
+  }
 }
 
 /** Says 0, 1, 2 … in batches, each when the one before is on disk. */

@@ -11,7 +11,9 @@ import { roomcast } from "../support/command.mjs";
 const KEYS = [
   "listen", "data", "guests", "origins", "spaces", "store", "log_format", "log_filter",
   "drain_ms_max", "synchronous", "busy_ms_max", "guest_ttl_secs", "body_bytes_max",
-  "frame_bytes_max", "rooms_per_connection_max", "history_messages_max", "recover_messages_max",
+  "frame_bytes_max", "rooms_per_user_max", "spaces_per_connection_max", "history_messages_max",
+  "recover_messages_max", "auto_join", "public", "private", "read_only", "entries_max",
+  "age_days_max", "sweep_secs", "receipts_members_max",
   "outbox_events_max", "outbox_bytes_max", "messages_per_second_max", "messages_burst_max",
   "presence_list_max", "presence_grace_ms", "ping_interval_ms", "ping_timeout_ms",
   "write_stall_ms_max",

@@ -55,15 +55,15 @@ test("flags go before the environment, and that before the file", async (t) => {
   const file = path.join(home, "roomcast.toml");
   await writeFile(
     file,
-    "[limits]\nbody_bytes_max = 1111\nhistory_messages_max = 22\nrooms_per_connection_max = 33\n",
+    "[limits]\nbody_bytes_max = 1111\nhistory_messages_max = 22\nrooms_per_user_max = 33\n",
   );
   const env = {
     ROOMCAST_LIMITS_HISTORY_MESSAGES_MAX: "44",
-    ROOMCAST_LIMITS_ROOMS_PER_CONNECTION_MAX: "55",
+    ROOMCAST_LIMITS_ROOMS_PER_USER_MAX: "55",
   };
   const args = [
     "serve", "--config", file, "--listen", "127.0.0.1:0", "--data", path.join(home, "data"),
-    "--set", "limits.rooms_per_connection_max=66",
+    "--set", "limits.rooms_per_user_max=66",
   ];
   const server = await serving(t, args, env);
   const ann = await enter(t, plain, server, "ann");

@@ -49,6 +49,12 @@ test("it says how the user is shown, which rooms it opens, and who is an adminis
   assert.deepEqual(Object.keys(plainly).sort(), ["exp", "iat", "sub"]);
 });
 
+test("it says as what it opens rooms", async () => {
+  const flags = ["--room", "news=reader", "--room", "team-*=admin"];
+  const { rooms } = claimsOf(await minted(server, "ann", ...flags));
+  assert.deepEqual(rooms, { "news": "reader", "team-*": "admin" });
+});
+
 test("a token of another server is refused", async (t) => {
   const data = await mkdtemp(path.join(tmpdir(), "roomcast-"));
   t.after(() => rm(data, { recursive: true, force: true }));
@@ -69,7 +75,11 @@ test("what makes no sense is refused with exit code 2, by its name", async () =>
       ["--user", "ann", "--ttl=-1h", ...data],
     ],
     "--space": [["--user", "ann", "--space", "shop", ...data]],
-    "--room": [["--user", "ann", "--room", "a b", ...data]],
+    "--room": [
+      ["--user", "ann", "--room", "a b", ...data],
+      ["--user", "ann", "--room", "news=king", ...data],
+      ["--user", "ann", "--room", "news=reader", "--room", "team-*", ...data],
+    ],
   };
   for (const [flag, calls] of Object.entries(mistakes)) {
     for (const args of calls) {

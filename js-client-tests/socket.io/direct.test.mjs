@@ -3,8 +3,11 @@ import { describe } from "node:test";
 import { direct } from "../chapters/direct.mjs";
 import { serverForThisFile } from "../support/server.mjs";
 import { EVERY_WAY } from "../support/socket.io.mjs";
+import { SECRET } from "../support/tokens.mjs";
 
-const server = serverForThisFile({ settings: { "limits.presence_grace_ms": 100 } });
+const server = serverForThisFile({
+  settings: { "token.secret": SECRET, "limits.presence_grace_ms": 100 },
+});
 
 for (const way of EVERY_WAY) {
   describe(`direct messages over ${way.label}`, () => direct(way, server));

@@ -127,6 +127,27 @@ export class Person {
     return this.page.getByRole("status");
   }
 
+  /** The bell; with `unread`, when it says so. */
+  bell(unread) {
+    const name = unread ? new RegExp(`^Notifications, ${unread} unread`) : /^Notifications/;
+    return this.page.getByRole("button", { name });
+  }
+
+  /** A button by its whole name. */
+  button(name) {
+    return this.page.getByRole("button", { name, exact: true });
+  }
+
+  /** Opens what one can do with the conversation. */
+  async details() {
+    await this.page.getByRole("button", { name: /^(Room|Conversation) details$/ }).click();
+  }
+
+  /** Waits until the page shows `text`, wherever that is. */
+  async reads(text) {
+    await this.page.getByText(text, { exact: true }).first().waitFor();
+  }
+
   /** Says `text` in the conversation that is open. */
   async say(text) {
     await this.messageBox.fill(text);

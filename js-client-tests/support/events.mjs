@@ -1,5 +1,5 @@
-// What the server may say: the second table of docs/protocol.md, and the two answers that come as
-// events when no acknowledgement was asked for.
+// What the server may say: the second table of docs/protocol.md, and the answers that come as events
+// when no acknowledgement was asked for.
 
 export const EVENTS = [
   "welcome",
@@ -9,6 +9,12 @@ export const EVENTS = [
   "new message",
   "GroupChat",
   "SingleChat",
+  "message edited",
+  "message deleted",
+  "notification",
+  "read",
+  "typing",
+  "membership",
   "user joined",
   "user left",
   "missed",

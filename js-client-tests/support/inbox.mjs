@@ -8,9 +8,11 @@ export class Inbox {
   #unread = new Map();
   #waiting = new Set();
   #count = 0;
+  #listener = () => {};
 
   /** Takes in what came from the server. */
   put(event, data) {
+    this.#listener(event, data);
     this.#of(event).push({ place: this.#count++, data });
     for (const wait of this.#waiting) if (wait.events.includes(event)) wait.look();
   }
@@ -48,6 +50,19 @@ export class Inbox {
   /** Everything unread of a name, without waiting. */
   take(event) {
     return this.#of(event).splice(0).map(({ data }) => data);
+  }
+
+  /** Hears everything from now on as it comes, whether or not a test looks at it. */
+  listen(listener) {
+    this.#listener = listener;
+  }
+
+  /** The same, after what came before now and is unread, in the order in which it came. */
+  listenFromStart(listener) {
+    const came = [...this.#unread].flatMap(([event, list]) => list.map((it) => ({ event, ...it })));
+    came.sort((a, b) => a.place - b.place);
+    for (const { event, data } of came) listener(event, data);
+    this.listen(listener);
   }
 
   /** How many of a name are unread. */

@@ -1,6 +1,7 @@
 // People in rooms: what nearly every test begins with.
 
 import { unique } from "./names.mjs";
+import { epoch, signed } from "./tokens.mjs";
 
 /** Somebody connected by `way`, not yet known by name. Leaves when the test ends. */
 export async function arrive(t, way, server, options) {
@@ -19,6 +20,24 @@ export async function enter(t, way, server, base, options) {
   const person = await client.identify(unique(base));
   await person.ask("GroupList", {});
   return person;
+}
+
+/**
+ * A user of the back end, whom the server remembers while they are away. `claims` go into the token,
+ * and the server has the setting `token.secret`.
+ */
+export async function enrol(t, way, server, base, { claims = {}, ...options } = {}) {
+  const token = await signed(server, { sub: unique(base), exp: epoch(600), ...claims });
+  const person = await comeBack(t, way, server, token, options);
+  await person.ask("GroupList", {});
+  return person;
+}
+
+/** Ann, who owns a room of their own, and Bob, who is a member of it. */
+export async function pair(t, way, server) {
+  const room = unique("room");
+  const ann = await enrol(t, way, server, "ann", { room });
+  return { room, ann, bob: await enrol(t, way, server, "bob", { room }) };
 }
 
 /** Somebody who has a token. */

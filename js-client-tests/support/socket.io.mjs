@@ -172,7 +172,7 @@ export function heartbeat(client) {
 
 /**
  * Options with which a client comes back by itself, quickly, saying what `memory` holds by then:
- * `{ token, device, room, since }`.
+ * `{ token, device, room, since, epoch }`.
  */
 export function remembering(way, memory) {
   const quickly = { reconnection: true, reconnectionDelay: 50, reconnectionDelayMax: 200 };
@@ -181,8 +181,8 @@ export function remembering(way, memory) {
 }
 
 /** What one may say at the door. */
-function hello({ token, device, since, room }) {
-  return known({ token, device, since, room });
+function hello({ token, device, since, epoch, room }) {
+  return known({ token, device, since, epoch, room });
 }
 
 /** The same as it stands in a query. */

@@ -21,6 +21,7 @@ function open(server, options = {}) {
   return new WebSocket(address(server, options), protocols, { headers, ...extra });
 }
 
+/** A client that speaks `roomcast.json`. */
 export class WsClient extends Client {
   #lastAck = 0;
   #answers = new Map();
@@ -40,7 +41,7 @@ export class WsClient extends Client {
     });
     this.connected.catch(() => {});
     socket.on("error", () => {}); // a cut connection is said by `gone`
-    socket.on("message", (frame) => this.#take(JSON.parse(frame)));
+    socket.on("message", (frame, isBinary) => this.#take(this.decode(frame, isBinary)));
   }
 
   request(event, data) {
@@ -56,7 +57,18 @@ export class WsClient extends Client {
 
   /** A frame of this object; what answers an `ack` of the test's own is heard as "answer". */
   send(frame) {
-    this.sendRaw(JSON.stringify(frame));
+    this.sendRaw(this.encode(frame));
+  }
+
+  /** An object as a frame of this format. */
+  encode(object) {
+    return JSON.stringify(object);
+  }
+
+  /** The reverse. */
+  decode(frame, isBinary) {
+    if (isBinary) throw new Error("a binary frame came where JSON is spoken");
+    return JSON.parse(frame);
   }
 
   /** A frame as it is: text for a string, binary for bytes. */
@@ -89,11 +101,14 @@ export const plain = {
   asciiOnly: false,
   transport: "websocket",
   text: (text) => text,
+  Speaker: WsClient,
+  /** What is offered besides what a test offers. */
+  offer: () => ({}),
 
   /** A connection that the server has let in. */
   async connect(server, options = {}) {
-    const client = new WsClient(open(server, options));
-    await within("a connection of plain WebSocket", client.connected);
+    const client = new this.Speaker(open(server, { ...options, ...this.offer(options) }));
+    await within(`a connection of ${this.label}`, client.connected);
     return client;
   },
 
@@ -112,9 +127,9 @@ export const plain = {
 
   /** The HTTP answer with which the server does not let in. */
   async refusalAnswer(server, options = {}) {
-    const client = new WsClient(open(server, options));
+    const client = new this.Speaker(open(server, { ...options, ...this.offer(options) }));
     const response = await within(
-      "a refusal of plain WebSocket",
+      `a refusal of ${this.label}`,
       client.connected.then(
         () => {
           client.close();

@@ -1,9 +1,12 @@
 import { describe } from "node:test";
 
 import { binary } from "../chapters/binary.mjs";
+import { packed } from "../support/msgpack.mjs";
 import { serverForThisFile } from "../support/server.mjs";
 import { plain } from "../support/ws.mjs";
 
 const server = serverForThisFile();
 
-describe("bytes over plain WebSocket", () => binary(plain, server));
+for (const way of [plain, packed]) {
+  describe(`bytes over ${way.label}`, () => binary(way, server));
+}

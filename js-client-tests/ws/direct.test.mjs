@@ -2,8 +2,11 @@ import { describe } from "node:test";
 
 import { direct } from "../chapters/direct.mjs";
 import { serverForThisFile } from "../support/server.mjs";
+import { SECRET } from "../support/tokens.mjs";
 import { plain } from "../support/ws.mjs";
 
-const server = serverForThisFile({ settings: { "limits.presence_grace_ms": 100 } });
+const server = serverForThisFile({
+  settings: { "token.secret": SECRET, "limits.presence_grace_ms": 100 },
+});
 
 describe("direct messages over plain WebSocket", () => direct(plain, server));

@@ -16,6 +16,10 @@ const server = serverForThisFile({ settings: STRICT });
 /** What a client offers, and what is chosen of it. */
 const CHOSEN = [
   ["roomcast.json", "roomcast.json"],
+  ["roomcast.msgpack", "roomcast.msgpack"],
+  ["roomcast.msgpack, roomcast.json", "roomcast.msgpack"],
+  ["roomcast.json, roomcast.msgpack", "roomcast.json"],
+  ["roomcast.bearer, TOKEN, roomcast.msgpack", "roomcast.msgpack"],
   ["nonsense, roomcast.json", "roomcast.json"],
   ["roomcast.json, nonsense", "roomcast.json"],
   [["nonsense", "roomcast.json"], "roomcast.json"],

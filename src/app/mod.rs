@@ -18,7 +18,7 @@ use crate::{
     auth::KeyTokens,
     bus::LocalBus,
     chat::{
-        Chat, Devices, Guests, Parts, Rules,
+        Chat, Devices, Guests, Parts, RetentionRules, Rules,
         ports::{Fault, IdSource, Store},
     },
     clock::{RandomIds, SystemClock},
@@ -130,6 +130,7 @@ impl Server {
         });
         let (front, back, finish) = (Tasks::new(), Tasks::new(), CancellationToken::new());
         back.spawn_vital("journal", writer.run(finish.clone()));
+        back.spawn_vital("sweep", until(back.clone(), Arc::clone(&chat).sweep()));
         back.spawn_vital("roll", until(back.clone(), Arc::clone(&chat).call_roll()));
         for source in tokens.sources() {
             let source = Arc::clone(source);
@@ -241,6 +242,12 @@ fn rules(config: &Config) -> Rules {
             config::Devices::Newest => Devices::Newest,
         },
         spaces: config.spaces.clone(),
+        rooms: config.rooms(),
+        retention: RetentionRules {
+            entries_max: config.retention.entries(),
+            age_max: config.retention.age(),
+            sweep_interval: config.retention.sweep(),
+        },
         node: NodeId::from_raw(RandomIds.secret().get(..8).unwrap_or_default()),
     }
 }

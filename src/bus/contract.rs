@@ -9,7 +9,7 @@ use crate::{
         ports::{Announcement, Bus},
         test_support::said,
     },
-    domain::Seq,
+    domain::{Entry, Seq},
 };
 
 /// More announcements than any engine may queue.
@@ -33,6 +33,6 @@ async fn a_node_does_not_hear_itself(bus: &dyn Bus) {
     let delivery = said("lobby", 1);
     bus.publish(Announcement { delivery: Arc::clone(&delivery) });
     let heard = timeout(A_WHILE, bus.next()).await;
-    let seq = heard.map(|it| it.map(|it| it.delivery.message().map(|message| message.seq)));
+    let seq = heard.map(|it| it.map(|it| it.delivery.entry().map(Entry::seq)));
     assert_ne!(seq, Ok(Some(Some(Seq::from_raw(1)))));
 }

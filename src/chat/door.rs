@@ -1,6 +1,6 @@
 //! Who comes in: decided before anything of a connection exists.
 
-use std::{collections::BTreeMap, sync::Arc};
+use std::sync::Arc;
 
 use tracing::debug;
 
@@ -10,7 +10,10 @@ use super::{
     ports::{Claims, Outbox, Seen, Voucher},
     session::{Origin, Session, unavailable},
 };
-use crate::domain::{DeviceId, Rejection, RoomName, Space, Token, UserName};
+use crate::domain::{
+    DeviceId, Epoch, Grant, Joining, Place, Position, Rejection, RoomName, Seq, Space, Token,
+    UserName,
+};
 
 /// Somebody who may come in. Dropping it undoes everything.
 #[must_use = "nobody has come in before `enter`"]
@@ -35,7 +38,7 @@ impl Chat {
     ///
     /// A token that is present and bad is refused, never ignored.
     pub async fn admit(self: &Arc<Self>, hello: Hello) -> Result<Admission, Rejection> {
-        let Hello { space, token, device, room, since } = hello;
+        let Hello { space, token, device, room, since, epoch } = hello;
         if self.is_draining() {
             return Err(Rejection::Draining);
         }
@@ -47,23 +50,62 @@ impl Chat {
             None if self.rules.guests == Guests::Off => return Err(Rejection::TokenRequired),
             None => None,
         };
-        if let (Some(claimed), Some(room)) = (&claimed, &room)
-            && !claimed.claims.rooms.admit(room)
-        {
-            return Err(Rejection::RoomForbidden);
+        if let (Some(claimed), Some(room)) = (&claimed, &room) {
+            self.check_room(&space, &claimed.claims, room).await?;
         }
-        let home = room.unwrap_or_else(RoomName::lobby);
-        let since: BTreeMap<_, _> = since.into_iter().collect();
-        let rooms = since.len() + usize::from(!since.contains_key(&home));
-        if rooms > self.limits().rooms_per_connection_max.get() {
+        let home = room.clone().unwrap_or_else(RoomName::lobby);
+        let others = since.iter().filter(|(room, _)| *room != home).count();
+        if others >= self.limits().rooms_per_user_max.get() {
             return Err(Rejection::TooManyRooms);
         }
-        let origin = Origin { space, home, since, device };
+        let since = since.into_iter().map(|(room, seq)| (room, self.since(seq, epoch.as_ref())));
+        let origin = Origin { space, room, since: since.collect(), device };
         Ok(Admission { chat: Arc::clone(self), origin, claimed })
     }
 
     pub(super) fn has_space(&self, space: &Space) -> bool {
         *space == Space::root() || self.rules.spaces.iter().any(|it| it.matches(space))
+    }
+
+    /// How far somebody knows a log who has seen `seq` of it in a database, if they say in which: in
+    /// another one than this, no log has what they know.
+    pub(super) fn since(&self, seq: Seq, epoch: Option<&Epoch>) -> Seq {
+        if epoch.is_some_and(|epoch| epoch != self.store.epoch()) { Seq::MAX } else { seq }
+    }
+
+    /// Whether somebody who asks for a room when they come may be there.
+    pub(super) async fn check_room(
+        &self,
+        space: &Space,
+        claims: &Claims,
+        room: &RoomName,
+    ) -> Result<(), Rejection> {
+        let grant = claims.rooms.grant(room);
+        let joining = self.rules.rooms.joining(room, grant, claims.office());
+        if grant == Grant::Closed {
+            return Err(Rejection::RoomForbidden);
+        }
+        if matches!(joining, Some(Joining::As(_) | Joining::OwnerOr(_))) {
+            return Ok(());
+        }
+        let place = Place::room(space, room);
+        let member = self.store.member(&place, &claims.user).await;
+        if member.map_err(|fault| unavailable(&fault))?.is_some() {
+            return Ok(());
+        }
+        let log = self.store.log(&place).await.map_err(|fault| unavailable(&fault))?;
+        let is_new = log.members == 0 && log.head == Position::ZERO;
+        if is_new && joining == Some(Joining::Founder) {
+            return Ok(());
+        }
+        Err(Rejection::RoomForbidden)
+    }
+
+    /// Whether the back end ever vouched for a user of this name.
+    pub(super) async fn is_user(&self, space: &Space, user: &UserName) -> Result<bool, Rejection> {
+        let known = self.store.knows(space, user).await.map_err(|fault| unavailable(&fault))?;
+        let vouched = self.store.is_vouched(space, &user.key()).await;
+        Ok(known && vouched.map_err(|fault| unavailable(&fault))?)
     }
 
     /// What a token proves, if its sign-in was not ended.

@@ -7,13 +7,16 @@ use std::{
 
 use time::OffsetDateTime;
 
-use crate::domain::{ConnectionId, Message, NodeId, RoomName, Seq, Token, UserName};
+use crate::domain::{
+    ConnectionId, Entry, Epoch, Log, Member, Muted, NodeId, Role, RoomName, Seq, Token, Typing,
+    UserName, View,
+};
 
 /// What a connection is told.
 #[derive(Clone, Debug)]
 pub enum Event {
     /// You are identified.
-    Welcome(Welcome),
+    Welcome(Box<Welcome>),
     /// The users of your default room.
     Users(Vec<UserName>),
     /// How many there are, where a list would be too long.
@@ -23,8 +26,15 @@ pub enum Event {
         /// Its users.
         count: usize,
     },
-    /// Somebody said something.
-    Message(Message),
+    /// Somebody said something in a room or a direct conversation, or changed what they had said.
+    Entry(Entry),
+    /// You have mail.
+    Notified {
+        /// What stands in your inbox.
+        entry: Entry,
+        /// How much of it you have not read.
+        unread: u64,
+    },
     /// A user's first connection joined.
     Joined {
         /// The room.
@@ -39,7 +49,36 @@ pub enum Event {
         /// The user.
         user: UserName,
     },
-    /// What was said while you were away.
+    /// What you are in a room is not what it was.
+    Membership {
+        /// The room, where you are in it now.
+        room: RoomName,
+        /// What you are there; nothing, when you are a member no more.
+        state: Option<RoomState>,
+        /// Who did it, if it was not you.
+        by: Option<UserName>,
+    },
+    /// Somebody has read something.
+    Read {
+        /// Where.
+        view: View,
+        /// Who.
+        user: UserName,
+        /// Up to here.
+        seq: Seq,
+        /// What they have not read, for their own connections.
+        unread: Option<u64>,
+    },
+    /// Somebody began to type, or stopped.
+    Typing {
+        /// Where.
+        view: View,
+        /// Who.
+        user: UserName,
+        /// Whether they type now.
+        typing: Typing,
+    },
+    /// What happened while you were away.
     Missed(Missed),
     /// The time of your token is nearly over.
     AuthExpiring {
@@ -67,8 +106,14 @@ pub struct Welcome {
     pub connection: ConnectionId,
     /// On which node.
     pub node: NodeId,
+    /// Which database this is.
+    pub epoch: Epoch,
     /// The rooms you are in.
     pub rooms: Vec<RoomState>,
+    /// The users with whom you talked last.
+    pub directs: Vec<(UserName, Tally)>,
+    /// What you are notified of.
+    pub inbox: Tally,
 }
 
 /// Whether a user was here before with the device that they named.
@@ -83,15 +128,36 @@ pub enum Visit {
     },
 }
 
-/// A room as somebody finds it on coming.
+/// A room as somebody finds it.
 #[derive(Clone, Debug)]
 pub struct RoomState {
     /// The room.
     pub room: RoomName,
-    /// Its last message.
+    /// What they may do there.
+    pub role: Role,
+    /// How far it goes.
+    pub tally: Tally,
+}
+
+/// How far a conversation goes, and how far somebody has read it.
+#[derive(Clone, Copy, Debug, Default)]
+pub struct Tally {
+    /// Its last entry.
     pub head: Seq,
-    /// How many of its messages lie after what the client says it has seen.
+    /// How many messages they have not read.
     pub unread: u64,
+    /// The last entry that they have read.
+    pub read: Seq,
+    /// Whether they want to be left alone by it.
+    pub muted: Muted,
+}
+
+impl Tally {
+    /// Of a member, and the log as it stands.
+    pub fn of(member: &Member, log: &Log) -> Self {
+        let Member { role: _, joined: _, read, muted } = *member;
+        Self { head: log.head.seq, unread: log.unread(read), read: read.seq, muted }
+    }
 }
 
 /// Part of what was missed in a room, or the word that it cannot be sent.
@@ -106,16 +172,16 @@ pub struct Missed {
 /// See [`Missed`].
 #[derive(Clone, Debug)]
 pub enum Run {
-    /// The next messages in order.
+    /// The next entries in order.
     Recovered {
-        /// Deliveries of [`Event::Message`], so that each is encoded once.
-        messages: Vec<Arc<Delivery>>,
+        /// Deliveries of [`Event::Entry`].
+        entries: Vec<Arc<Delivery>>,
         /// Whether another part follows.
         more: bool,
     },
     /// Too much, or another log: page history.
     TooFar {
-        /// The room's last message.
+        /// The room's last entry.
         head: Seq,
     },
 }
@@ -144,10 +210,10 @@ impl Delivery {
         &self.event
     }
 
-    /// The message, where that is what happened.
-    pub fn message(&self) -> Option<&Message> {
+    /// The entry of a log, where that is what happened.
+    pub fn entry(&self) -> Option<&Entry> {
         match &self.event {
-            Event::Message(message) => Some(message),
+            Event::Entry(entry) | Event::Notified { entry, .. } => Some(entry),
             _ => None,
         }
     }

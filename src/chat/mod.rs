@@ -23,19 +23,21 @@ use std::{
     time::Duration,
 };
 
+use tokio::time::sleep;
+
 pub use self::{
     door::Admission,
     journal::Writer,
-    request::{Answer, Answerer, Hello, HistoryOf, Receipt, Reply, Request, RoomPost},
+    request::{Answer, Answerer, Hello, Receipt, Reply, Request, RoomPost, UserPresence},
     session::{Departure, Session},
     sign_in::{Credential, Profile, SignedIn},
 };
 use self::{
     hub::Hub,
-    journal::Journal,
-    ports::{Bus, Clock, IdSource, Store, Tokens},
+    journal::{Journal, More},
+    ports::{Bus, Clock, IdSource, Retention, Store, Tokens},
 };
-use crate::domain::{CloseReason, Limits, NodeId, SpacePattern};
+use crate::domain::{CloseReason, Limits, NodeId, RoomRules, SpacePattern};
 
 /// What a chat is made of.
 #[expect(missing_debug_implementations, reason = "engines need not print")]
@@ -67,8 +69,30 @@ pub struct Rules {
     pub devices: Devices,
     /// The spaces there are besides `/`.
     pub spaces: Vec<SpacePattern>,
+    /// Which rooms there are, and who may join them.
+    pub rooms: RoomRules,
+    /// For how long what is kept.
+    pub retention: RetentionRules,
     /// What this process calls itself.
     pub node: NodeId,
+}
+
+/// For how long what is kept.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct RetentionRules {
+    /// In each conversation the newest so many entries; all of them when it is not said.
+    pub entries_max: Option<u64>,
+    /// Entries that are not older; for ever when it is not said.
+    pub age_max: Option<Duration>,
+    /// How often it is looked.
+    pub sweep_interval: Duration,
+}
+
+impl Default for RetentionRules {
+    /// Everything is kept.
+    fn default() -> Self {
+        Self { entries_max: None, age_max: None, sweep_interval: Duration::from_mins(1) }
+    }
 }
 
 /// Whether somebody may come without a token.
@@ -123,9 +147,37 @@ impl Chat {
         &self.rules.limits
     }
 
+    /// Of how many rooms somebody may be a member.
+    fn rooms_max(&self) -> Option<u64> {
+        u64::try_from(self.limits().rooms_per_user_max.get()).ok()
+    }
+
     /// Ends the graces of those who left and tells rooms who is in them. Runs for ever.
     pub async fn call_roll(self: Arc<Self>) {
-        Arc::clone(&self.hub).call_roll().await;
+        let note_gone = || {
+            for gone in self.hub.take_gone() {
+                self.journal.try_gone(gone);
+            }
+        };
+        Arc::clone(&self.hub).call_roll(note_gone).await;
+    }
+
+    /// Has taken away what is not to be kept any more. Runs for ever.
+    pub async fn sweep(self: Arc<Self>) {
+        let RetentionRules { entries_max, age_max, sweep_interval } = self.rules.retention;
+        loop {
+            let now = self.clock.now();
+            let retention = Retention {
+                entries_max,
+                entries_after: age_max.map(|age| now - age),
+                // Whoever came with the last token has left by then, too.
+                guests_after: now - 2 * self.rules.guest_lifetime,
+            };
+            // What was refused is tried again at the next turn.
+            if self.journal.trim(retention).await != Ok(More::Yes) {
+                sleep(sweep_interval).await;
+            }
+        }
     }
 
     /// How many connections there are on this node.

@@ -3,10 +3,11 @@
 use time::OffsetDateTime;
 
 use crate::domain::{
-    Body, DeviceId, Message, MessageId, Rejection, RoomName, Seq, Space, Token, UserName,
+    Body, DeviceId, Entry, Epoch, MessageId, Muted, Rejection, Role, RoomName, Seq, Space, Token,
+    Typing, UserName, View,
 };
 
-use super::ports::Range;
+use super::{event::RoomState, ports::Range};
 
 /// What a connection says at the door.
 #[derive(Clone, Debug)]
@@ -19,8 +20,10 @@ pub struct Hello {
     pub device: Option<DeviceId>,
     /// The room to join in place of the lobby.
     pub room: Option<RoomName>,
-    /// The last message seen, per room.
+    /// The last entry seen, per room.
     pub since: Vec<(RoomName, Seq)>,
+    /// The database in which it saw that, if it says so.
+    pub epoch: Option<Epoch>,
 }
 
 /// What an entered connection asks for.
@@ -60,8 +63,10 @@ pub enum Request {
     Join {
         /// Which; the default room when left out.
         room: Option<RoomName>,
-        /// The last message seen there.
+        /// The last entry seen there.
         since: Option<Seq>,
+        /// The database in which it was seen, if the client says so.
+        epoch: Option<Epoch>,
     },
     /// `leave`.
     Leave {
@@ -70,12 +75,79 @@ pub enum Request {
     },
     /// `history`.
     History {
-        /// Of what.
-        of: HistoryOf,
+        /// Of what; of the default room when left out.
+        of: Option<View>,
         /// Which part.
         range: Range,
         /// How many at most; the server's default when left out.
         limit: Option<u32>,
+    },
+    /// `read`: everything up to a place.
+    Read {
+        /// Of what; of the default room when left out.
+        of: Option<View>,
+        /// Up to here.
+        seq: Seq,
+    },
+    /// `mute`: to be left alone by something, or not.
+    Mute {
+        /// By what; by the default room when left out.
+        of: Option<View>,
+        /// Whether.
+        muted: Muted,
+    },
+    /// `typing`.
+    Typing {
+        /// Where; in the default room when left out. Nobody types in an inbox.
+        of: Option<View>,
+        /// Whether.
+        typing: Typing,
+    },
+    /// `edit message`.
+    Edit {
+        /// Where; in the default room when left out.
+        of: Option<View>,
+        /// Which message.
+        seq: Seq,
+        /// What it says from now on.
+        body: Body,
+    },
+    /// `delete message`.
+    Delete {
+        /// Where; in the default room when left out.
+        of: Option<View>,
+        /// Which message.
+        seq: Seq,
+    },
+    /// `invite`: make somebody a member of a room.
+    Invite {
+        /// Which; the default room when left out.
+        room: Option<RoomName>,
+        /// Whom.
+        user: UserName,
+        /// As what; as one joins there when left out.
+        role: Option<Role>,
+    },
+    /// `kick`: make somebody a member of a room no more.
+    Kick {
+        /// Which; the default room when left out.
+        room: Option<RoomName>,
+        /// Whom.
+        user: UserName,
+    },
+    /// `notify`: put something into a user's inbox.
+    Notify {
+        /// Whose.
+        to: UserName,
+        /// What.
+        body: Body,
+        /// The client's id for it.
+        id: Option<MessageId>,
+    },
+    /// `presence`: who of these is here.
+    Presence {
+        /// Who is asked for.
+        users: Vec<UserName>,
     },
 }
 
@@ -88,15 +160,6 @@ pub struct RoomPost {
     pub body: Body,
     /// The client's id for it.
     pub id: Option<MessageId>,
-}
-
-/// Whose history.
-#[derive(Clone, Debug)]
-pub enum HistoryOf {
-    /// A room's; the default room's when left out.
-    Room(Option<RoomName>),
-    /// That of the direct conversation with this user.
-    With(UserName),
 }
 
 /// What comes back for a request.
@@ -123,7 +186,7 @@ pub enum Answer {
         /// Where it went.
         room: RoomName,
     },
-    /// To `SingleChat`.
+    /// To `SingleChat` and `notify`.
     PostedTo {
         /// The message.
         receipt: Receipt,
@@ -141,11 +204,18 @@ pub enum Answer {
         /// How many.
         count: usize,
     },
-    /// To `join` and `leave`.
+    /// To `join`.
+    Joined {
+        /// The room, as one finds it.
+        state: RoomState,
+        /// Its users.
+        count: usize,
+    },
+    /// To `leave`.
     Room {
         /// Which room.
         room: RoomName,
-        /// Its last message.
+        /// Its last entry.
         seq: Seq,
         /// Its users.
         count: usize,
@@ -153,10 +223,61 @@ pub enum Answer {
     /// To `history`.
     Page {
         /// Oldest first.
-        messages: Vec<Message>,
+        entries: Vec<Entry>,
         /// Whether there are further ones in the direction that was asked for.
         more: bool,
     },
+    /// To `read`.
+    Read {
+        /// What is read by now.
+        seq: Seq,
+        /// How many messages are not.
+        unread: u64,
+    },
+    /// To `mute`.
+    Muted(Muted),
+    /// To `typing`.
+    Noted,
+    /// To `edit message` and `delete message`.
+    Changed {
+        /// The place of the change.
+        seq: Seq,
+        /// When it was taken.
+        at: OffsetDateTime,
+        /// Whether it was made before, so that nothing was done now.
+        duplicate: bool,
+    },
+    /// To `invite`.
+    Invited {
+        /// Where.
+        room: RoomName,
+        /// Who.
+        user: UserName,
+        /// As what.
+        role: Role,
+    },
+    /// To `kick`.
+    Kicked {
+        /// Where.
+        room: RoomName,
+        /// Who.
+        user: UserName,
+    },
+    /// To `presence`.
+    Presences(Vec<UserPresence>),
+}
+
+/// Whether somebody is here.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct UserPresence {
+    /// Who.
+    pub user: UserName,
+    /// Whether they are.
+    pub online: bool,
+    /// By how many devices.
+    pub devices: usize,
+    /// When they last came or went, if they ever did.
+    pub last_seen: Option<OffsetDateTime>,
 }
 
 /// Proof that a message is on disk.

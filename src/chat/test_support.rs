@@ -10,7 +10,8 @@ use super::{
     ports::{Outbox, Overflow},
 };
 use crate::domain::{
-    Body, CloseReason, Kind, Message, MessageId, Place, RoomName, Seq, Space, UserName,
+    Act, Body, CloseReason, Content, Entry, Kind, MessageId, Place, Position, RoomName, Seq, Space,
+    Typing, UserName,
 };
 
 /// A message in a room of the root space.
@@ -21,14 +22,29 @@ pub(crate) fn said(room: &str, seq: u64) -> Arc<Delivery> {
 /// A message with so many attachments of one byte.
 pub(crate) fn said_with(room: &str, seq: u64, attachments: usize) -> Arc<Delivery> {
     let attachments = vec![bytes::Bytes::from_static(b"x"); attachments];
-    Delivery::new(Event::Message(Message {
+    let body = Body::from_raw("\"hi\"".into(), attachments);
+    let content = Content::Body { body, edited_at: None };
+    done(room, seq, Act::Said { kind: Kind::Message, content })
+}
+
+/// A message as it stands in a log.
+pub(crate) fn entry(room: &str, seq: u64) -> Entry {
+    said(room, seq).entry().unwrap().clone()
+}
+
+/// The deletion of a message.
+pub(crate) fn deleted(room: &str, seq: u64, of: u64) -> Arc<Delivery> {
+    done(room, seq, Act::Deleted { of: Seq::from_raw(of) })
+}
+
+fn done(room: &str, seq: u64, act: Act) -> Arc<Delivery> {
+    Delivery::new(Event::Entry(Entry {
         place: Place::room(&Space::root(), &RoomName::parse(room).unwrap()),
-        seq: Seq::from_raw(seq),
+        position: Position::from_raw(seq, seq),
         id: MessageId::parse(&format!("m{seq}")).unwrap(),
-        kind: Kind::Message,
         author: UserName::parse("ann").unwrap(),
-        body: Body::from_raw("\"hi\"".into(), attachments),
         at: OffsetDateTime::UNIX_EPOCH,
+        act,
     }))
 }
 
@@ -61,6 +77,13 @@ impl Outbox for Shelf {
         Ok(())
     }
 
+    fn offer(&self, delivery: &Arc<Delivery>) {
+        let relieved = self.events().len() < self.room / 2;
+        if relieved {
+            self.push(delivery).ok();
+        }
+    }
+
     async fn relieved(&self) {}
 
     fn close(&self, reason: CloseReason) {
@@ -73,9 +96,29 @@ impl Outbox for Shelf {
 }
 
 fn in_a_word(event: &Event) -> String {
-    let seq = |delivery: &Arc<Delivery>| delivery.message().unwrap().seq.as_raw();
+    let seq = |delivery: &Arc<Delivery>| delivery.entry().unwrap().seq().as_raw();
     match event {
-        Event::Message(message) => format!("message {}", message.seq.as_raw()),
+        Event::Entry(entry) => {
+            let what = match &entry.act {
+                Act::Said { .. } => "message",
+                Act::Edited { .. } => "edit",
+                Act::Deleted { .. } => "deletion",
+            };
+            format!("{what} {}", entry.seq().as_raw())
+        }
+        Event::Notified { entry, unread } => {
+            format!("notification {}, {unread} unread", entry.seq().as_raw())
+        }
+        Event::Membership { room, state: Some(state), .. } => {
+            format!("{:?} of {room}", state.role)
+        }
+        Event::Membership { room, state: None, .. } => format!("out of {room}"),
+        Event::Read { user, seq, unread, .. } => {
+            let unread = unread.map_or_else(String::new, |it| format!(", {it} unread"));
+            format!("{user} read {}{unread}", seq.as_raw())
+        }
+        Event::Typing { user, typing: Typing::Yes, .. } => format!("{user} types"),
+        Event::Typing { user, typing: Typing::No, .. } => format!("{user} stopped"),
         Event::Joined { user, .. } => format!("{user} joined"),
         Event::Left { user, .. } => format!("{user} left"),
         Event::Users(users) => format!("{} users", users.len()),
@@ -85,8 +128,8 @@ fn in_a_word(event: &Event) -> String {
         Event::Missed(Missed { run: Run::TooFar { head }, .. }) => {
             format!("too far from {}", head.as_raw())
         }
-        Event::Missed(Missed { run: Run::Recovered { messages, more }, .. }) => {
-            let seqs: Vec<_> = messages.iter().map(seq).collect();
+        Event::Missed(Missed { run: Run::Recovered { entries, more }, .. }) => {
+            let seqs: Vec<_> = entries.iter().map(seq).collect();
             format!("missed {seqs:?}{}", if *more { " …" } else { "" })
         }
     }

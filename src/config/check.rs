@@ -19,6 +19,10 @@ const REFRESH_SECS_MIN: u64 = 10;
 const REFRESH_SECS_MAX: u64 = 24 * 60 * 60;
 /// As many bytes as the hash has.
 const SECRET_BYTES_MIN: usize = 32;
+/// A hundred years: who wants more wants for ever.
+const AGE_DAYS_MAX: u64 = 36_500;
+/// What is over for longer than a day is gone.
+const SWEEP_SECS_MAX: u64 = 24 * 60 * 60;
 /// Ten years.
 const TTL_SECS_MAX: u64 = 10 * 365 * 24 * 60 * 60;
 
@@ -27,6 +31,8 @@ pub(super) fn problems(config: &Config) -> Vec<(&'static str, String)> {
     let mut found = ranges(config);
     found.extend(sizes(config));
     found.extend(spaces(&config.spaces).map(|reason| ("spaces", reason)));
+    let rooms_max = config.limits.rooms_per_user_max.get();
+    found.extend(config.rooms.problem(rooms_max).map(|reason| ("rooms.auto_join", reason)));
     found.extend(own_key(&config.token));
     if config.token.audience.iter().any(String::is_empty) {
         found.push(("token.audience", "one of these is empty".to_owned()));
@@ -75,6 +81,8 @@ fn ranges(config: &Config) -> Vec<(&'static str, String)> {
             REFRESH_SECS_MIN,
             REFRESH_SECS_MAX,
         ),
+        ("retention.age_days_max", config.retention.age_days_max, 0, AGE_DAYS_MAX),
+        ("retention.sweep_secs", config.retention.sweep_secs, 1, SWEEP_SECS_MAX),
         ("limits.connections_max", limits.connections_max as u64, 1, u64::MAX),
     ];
     let waits = limits.durations().map(|(key, value)| {

@@ -57,7 +57,8 @@ limits! {
         body_bytes_max: NonZeroUsize,
         frame_bytes_max: NonZeroUsize,
         attachments_max: usize,
-        rooms_per_connection_max: NonZeroUsize,
+        rooms_per_user_max: NonZeroUsize,
+        spaces_per_connection_max: NonZeroUsize,
         history_messages_max: NonZeroU32,
         recover_messages_max: u64,
         ring_messages_max: NonZeroUsize,
@@ -70,6 +71,7 @@ limits! {
         messages_per_second_max: NonZeroU32,
         messages_burst_max: NonZeroU32,
         presence_list_max: usize,
+        receipts_members_max: usize,
         spaces_max: usize,
         connections_max: usize,
     }

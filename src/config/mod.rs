@@ -8,18 +8,20 @@ mod key;
 mod limits;
 mod origin;
 mod problem;
+mod rooms;
 mod sources;
 
 use std::{fmt, net::SocketAddr, path::PathBuf, str::FromStr as _};
 
 use serde::{Deserialize, Deserializer, Serialize, Serializer, de::Error as _};
 
-use crate::domain::{Limits, Secret, SpacePattern};
+use crate::domain::{Limits, RoomRules, Secret, SpacePattern};
 
 pub use key::{Algorithm, JwksUrl, Key, KeySource};
 pub use limits::LimitSettings;
 pub use origin::Origin;
 pub use problem::{Place, Problem, Problems};
+pub use rooms::{Retention, RoomSettings};
 pub use sources::{Flag, Sources};
 
 /// The example file, which says what each key is for.
@@ -58,6 +60,10 @@ pub struct Config {
     pub sqlite: Sqlite,
     /// Tokens, and the keys that sign them.
     pub token: Token,
+    /// Which rooms there are.
+    pub rooms: RoomSettings,
+    /// How long messages are kept.
+    pub retention: Retention,
     /// Everything that grows.
     pub limits: LimitSettings,
 }
@@ -159,6 +165,11 @@ impl Config {
         self.limits.to_domain()
     }
 
+    /// Which rooms there are, as the other layers take it.
+    pub fn rooms(&self) -> RoomRules {
+        self.rooms.to_domain()
+    }
+
     /// What is allowed but may surprise, as sentences.
     pub fn warnings(&self) -> Vec<String> {
         check::warnings(self)
@@ -180,6 +191,8 @@ impl Default for Config {
             drain_ms_max: 8000,
             sqlite: Sqlite::default(),
             token: Token::default(),
+            rooms: RoomSettings::default(),
+            retention: Retention::default(),
             limits: LimitSettings::default(),
         }
     }

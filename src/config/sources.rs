@@ -213,7 +213,7 @@ fn flat(table: &Table) -> Vec<(String, Value)> {
 
 /// Whether `key` is a table of settings.
 fn is_table(key: &str) -> bool {
-    matches!(key, "limits" | "sqlite" | "token")
+    matches!(key, "limits" | "retention" | "rooms" | "sqlite" | "token")
 }
 
 /// The settings of which each value was tried alone.

@@ -34,7 +34,7 @@ fn the_example_file_has_every_key() {
 #[test]
 fn an_empty_file_is_the_default() {
     assert_eq!(Config::from_toml(""), Ok(Config::default()));
-    assert_eq!(Config::from_toml("[limits]\n[token]"), Ok(Config::default()));
+    assert_eq!(Config::from_toml("[limits]\n[retention]\n[rooms]\n[token]"), Ok(Config::default()));
 }
 
 #[test]
@@ -100,6 +100,18 @@ fn an_unknown_key_is_named_with_its_place_and_the_nearest_right_one() {
             "ROOMCAST_LIMITS_SPACES_MAX",
         ),
         (Sources::default().flags([flag("gests", "on")]), "`gests`", "--set", "`guests`"),
+        (
+            Sources::default().text("a.toml", "auto_join = []"),
+            "`auto_join`",
+            "in a.toml",
+            "`rooms.auto_join`",
+        ),
+        (
+            Sources::default().flags([flag("limits.rooms_per_connection_max", "1")]),
+            "`limits.rooms_per_connection_max`",
+            "--set",
+            "_per_",
+        ),
     ] {
         let text = complaint(sources);
         for part in [key, place, nearest] {
@@ -121,6 +133,17 @@ fn a_bad_value_is_named_with_its_place_and_what_is_allowed() {
         ("spaces", "[\"/\"]", "always there"),
         ("spaces", "[\"/a//b\"]", "two slashes"),
         ("spaces", "[\"/a\", \"/a\"]", "twice"),
+        ("rooms.auto_join", "[\"a b\"]", "\"a b\" is not a room: 1 to 64 letters"),
+        ("rooms.auto_join", "[\"team-*\"]", "is not a room"),
+        ("rooms.auto_join", "[\"a\", \"b\", \"a\"]", "\"a\" is there twice"),
+        ("rooms.public", "[\"a*b\"]", "perhaps with a `*` at the end"),
+        ("rooms.private", "[7]", "string"),
+        ("rooms.read_only", "7", "a list of texts"),
+        ("retention.entries_max", "-1", "not below 0"),
+        ("retention.age_days_max", "36501", "from 0 to 36500"),
+        ("retention.sweep_secs", "0", "from 1 to"),
+        ("limits.rooms_per_user_max", "0", "a whole number from 1"),
+        ("limits.receipts_members_max", "-1", "not below 0"),
         ("store", "postgres", "`sqlite` or `memory`"),
         ("log_format", "xml", "`text` or `json`"),
         ("log_filter", "roomcast=loud", "error, warn, info"),

@@ -12,12 +12,53 @@ pub enum Conversation {
     /// Two users, in the order of their names, so that both mean the same one. A user may talk to
     /// themselves.
     Direct(UserName, UserName),
+    /// What a user is notified of.
+    Inbox(UserName),
 }
 
 impl Conversation {
     /// The conversation between two users, whoever begins.
     pub fn direct(one: UserName, other: UserName) -> Self {
         if one <= other { Self::Direct(one, other) } else { Self::Direct(other, one) }
+    }
+
+    /// The room, where it is one.
+    pub fn room(&self) -> Option<&RoomName> {
+        match self {
+            Self::Room(room) => Some(room),
+            Self::Direct(..) | Self::Inbox(_) => None,
+        }
+    }
+
+    /// What `user`, who is in it, calls it.
+    pub fn seen_by(&self, user: &UserName) -> View {
+        match self {
+            Self::Room(room) => View::Room(room.clone()),
+            Self::Direct(one, other) => View::With(if one == user { other } else { one }.clone()),
+            Self::Inbox(_) => View::Inbox,
+        }
+    }
+}
+
+/// A conversation as one of its users sees it.
+#[derive(Clone, Debug, PartialEq, Eq, Hash)]
+pub enum View {
+    /// A room.
+    Room(RoomName),
+    /// The direct conversation with this user.
+    With(UserName),
+    /// Their inbox.
+    Inbox,
+}
+
+impl View {
+    /// The conversation that `user` means.
+    pub fn of(self, user: &UserName) -> Conversation {
+        match self {
+            Self::Room(room) => Conversation::Room(room),
+            Self::With(other) => Conversation::direct(user.clone(), other),
+            Self::Inbox => Conversation::Inbox(user.clone()),
+        }
     }
 }
 
@@ -38,11 +79,12 @@ impl Place {
 }
 
 impl fmt::Display for Place {
-    /// For the log: rooms by name, direct conversations without saying whose.
+    /// For the log: rooms by name, the others without saying whose.
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match &self.conversation {
             Conversation::Room(room) => write!(f, "room {room} in {}", self.space),
             Conversation::Direct(..) => write!(f, "a direct conversation in {}", self.space),
+            Conversation::Inbox(_) => write!(f, "an inbox in {}", self.space),
         }
     }
 }
@@ -54,6 +96,17 @@ mod tests {
     #[test]
     fn both_sides_of_a_direct_conversation_mean_the_same_one() {
         let (ann, bob) = (UserName::from_raw("ann"), UserName::from_raw("bob"));
-        assert_eq!(Conversation::direct(ann.clone(), bob.clone()), Conversation::direct(bob, ann));
+        let both = Conversation::direct(ann.clone(), bob.clone());
+        assert_eq!(both, Conversation::direct(bob.clone(), ann.clone()));
+        assert_eq!(both.seen_by(&ann), View::With(bob.clone()));
+        assert_eq!(both.seen_by(&bob), View::With(ann.clone()));
+        assert_eq!(View::With(bob).of(&ann), both);
+    }
+
+    #[test]
+    fn one_may_talk_to_oneself() {
+        let ann = UserName::from_raw("ann");
+        let alone = View::With(ann.clone()).of(&ann);
+        assert_eq!(alone.seen_by(&ann), View::With(ann));
     }
 }

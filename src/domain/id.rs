@@ -21,23 +21,7 @@ impl fmt::Display for ConnectionId {
     }
 }
 
-/// One process. Random, made at each start.
-#[derive(Clone, Debug, PartialEq, Eq, Hash)]
-pub struct NodeId(Box<str>);
-
-impl NodeId {
-    /// The node that calls itself `raw`.
-    pub fn from_raw(raw: &str) -> Self {
-        Self(raw.into())
-    }
-
-    /// The text that goes out.
-    pub fn as_raw(&self) -> &str {
-        &self.0
-    }
-}
-
-/// A message's place in its conversation: 1, 2, 3 … without holes. 0 is "before the first".
+/// An entry's place in its conversation: 1, 2, 3 … without holes. 0 is "before the first".
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Hash, PartialOrd, Ord)]
 pub struct Seq(u64);
 
@@ -56,6 +40,11 @@ impl Seq {
     /// The number that goes out.
     pub fn as_raw(self) -> u64 {
         self.0
+    }
+
+    /// The place before this one, if there is one.
+    pub fn previous(self) -> Option<Self> {
+        self.0.checked_sub(1).map(Self)
     }
 
     /// The place after this one.
@@ -114,20 +103,40 @@ chosen! {
     DeviceId
 }
 
-/// One sign-in at the cookie API. Random, made by the server.
-#[derive(Clone, Debug, PartialEq, Eq, Hash)]
-pub struct SignInId(Box<str>);
+/// Declares a random text that the server makes.
+macro_rules! made {
+    ($(#[$doc:meta])* $name:ident) => {
+        $(#[$doc])*
+        #[derive(Clone, Debug, PartialEq, Eq, Hash)]
+        pub struct $name(Box<str>);
 
-impl SignInId {
-    /// The sign-in that is called `raw`.
-    pub fn from_raw(raw: &str) -> Self {
-        Self(raw.into())
-    }
+        impl $name {
+            /// The one that is called `raw`.
+            pub fn from_raw(raw: &str) -> Self {
+                Self(raw.into())
+            }
 
-    /// The text that stands in its token.
-    pub fn as_raw(&self) -> &str {
-        &self.0
-    }
+            /// The text that goes out.
+            pub fn as_raw(&self) -> &str {
+                &self.0
+            }
+        }
+    };
+}
+
+made! {
+    /// One process. Random, made at each start.
+    NodeId
+}
+
+made! {
+    /// One sign-in at the cookie API. Random, made by the server.
+    SignInId
+}
+
+made! {
+    /// One database. Random, made with it: a client that knows another one knows nothing of this.
+    Epoch
 }
 
 #[cfg(test)]

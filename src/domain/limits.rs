@@ -14,8 +14,10 @@ pub struct Limits {
     pub frame_bytes_max: NonZeroUsize,
     /// Byte strings in one message. Official clients refuse packets with more than 10.
     pub attachments_max: usize,
-    /// Rooms that one connection may be in.
-    pub rooms_per_connection_max: NonZeroUsize,
+    /// Rooms that one user may be a member of.
+    pub rooms_per_user_max: NonZeroUsize,
+    /// Spaces that one Socket.IO connection may be in.
+    pub spaces_per_connection_max: NonZeroUsize,
     /// Messages in one page of history.
     pub history_messages_max: NonZeroU32,
     /// Missed messages sent to a client that comes back. Past it the client pages history.
@@ -40,6 +42,8 @@ pub struct Limits {
     pub messages_burst_max: NonZeroU32,
     /// Users that are listed by name. A larger room gets counts.
     pub presence_list_max: usize,
+    /// Members of a room who hear how far others have read. Larger rooms do not.
+    pub receipts_members_max: usize,
     /// How long a user who disconnected stays in the room, so that a reload does not flap.
     pub presence_grace: Duration,
     /// Socket.IO namespaces that exist by pattern at one time. Past it new ones are refused. On
@@ -65,7 +69,8 @@ impl Default for Limits {
             body_bytes_max: bound(512 << 10),
             frame_bytes_max: bound(1 << 20),
             attachments_max: 10,
-            rooms_per_connection_max: bound(100),
+            rooms_per_user_max: bound(1000),
+            spaces_per_connection_max: bound(100),
             history_messages_max: NonZeroU32::new(200).expect("not zero"),
             recover_messages_max: 10_000,
             ring_messages_max: bound(1024),
@@ -78,6 +83,7 @@ impl Default for Limits {
             messages_per_second_max: NonZeroU32::new(5000).expect("not zero"),
             messages_burst_max: NonZeroU32::new(25_000).expect("not zero"),
             presence_list_max: 200,
+            receipts_members_max: 50,
             presence_grace: Duration::from_secs(5),
             spaces_max: 1000,
             connections_max: 100_000,

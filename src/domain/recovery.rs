@@ -1,24 +1,25 @@
 //! What a client that comes back is owed.
 
-use super::Seq;
+use super::{Log, Seq};
 
 /// The answer to "I have seen everything up to here".
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Recovery {
     /// Everything after `after` up to the head, in order.
     Replay {
-        /// The last message that the client has.
+        /// The last entry that the client has.
         after: Seq,
     },
     /// Too much, or the log is not the one that the client knew: it has to page history.
     TooFar,
 }
 
-/// Decides what is owed to a client that has seen `since` in a log whose head is `head`.
+/// Decides what is owed to a client that has seen `since` of a log.
 ///
 /// `since` ahead of the head means that the log was replaced by a shorter one.
-pub fn recovery(since: Seq, head: Seq, messages_max: u64) -> Recovery {
-    if since > head || head.since(since) > messages_max {
+pub fn recovery(since: Seq, log: &Log, entries_max: u64) -> Recovery {
+    let (head, floor) = (log.head.seq, log.floor.seq);
+    if since > head || since < floor || head.since(since) > entries_max {
         Recovery::TooFar
     } else {
         Recovery::Replay { after: since }
@@ -28,13 +29,19 @@ pub fn recovery(since: Seq, head: Seq, messages_max: u64) -> Recovery {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::domain::Position;
 
     #[test]
     fn what_is_owed_is_the_whole_run_or_the_plain_truth() {
         let (at, most) = (Seq::from_raw, 3);
-        assert_eq!(recovery(at(5), at(8), most), Recovery::Replay { after: at(5) });
-        assert_eq!(recovery(at(8), at(8), most), Recovery::Replay { after: at(8) });
-        assert_eq!(recovery(at(4), at(8), most), Recovery::TooFar);
-        assert_eq!(recovery(at(9), at(8), most), Recovery::TooFar);
+        let position = |seq| Position::from_raw(seq, seq);
+        let log = Log { head: position(8), floor: position(6), members: 1 };
+        let kept = Log { floor: Position::ZERO, ..log };
+        assert_eq!(recovery(at(5), &kept, most), Recovery::Replay { after: at(5) });
+        assert_eq!(recovery(at(8), &kept, most), Recovery::Replay { after: at(8) });
+        assert_eq!(recovery(at(4), &kept, most), Recovery::TooFar);
+        assert_eq!(recovery(at(9), &kept, most), Recovery::TooFar);
+        assert_eq!(recovery(at(6), &log, most), Recovery::Replay { after: at(6) });
+        assert_eq!(recovery(at(5), &log, most), Recovery::TooFar, "6 is not kept any more");
     }
 }

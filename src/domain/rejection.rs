@@ -31,9 +31,15 @@ pub enum Rejection {
     /// The token does not open this space.
     #[error("the token does not open this space")]
     SpaceForbidden,
-    /// The token does not open this room.
-    #[error("the token does not open this room")]
+    /// The token does not open this room, it is private, or there is no such room.
+    #[error("this room is not open to you")]
     RoomForbidden,
+    /// For administrators, or for the author.
+    #[error("this is not yours to do")]
+    Forbidden,
+    /// The user may only read in this room.
+    #[error("here you may only read")]
+    ReadOnly,
     /// A browser page from another site.
     #[error("pages of this origin may not connect")]
     OriginForbidden,
@@ -52,8 +58,8 @@ pub enum Rejection {
     /// Not a room name.
     #[error("a room name has 1 to 64 letters, digits and - _ . : # + / ~")]
     RoomInvalid,
-    /// The connection is in as many rooms or spaces as it may.
-    #[error("this connection is in as many rooms as it may")]
+    /// The user is in as many rooms as they may, or the connection in as many spaces.
+    #[error("you are in as many rooms as you may")]
     TooManyRooms,
     /// Not in the room.
     #[error("join the room first")]
@@ -73,9 +79,12 @@ pub enum Rejection {
     /// The id was used for another body.
     #[error("this id was used for another message")]
     Conflict,
-    /// Nobody of that name was ever here.
+    /// Nobody of that name was ever here, or is a member.
     #[error("there is no such user")]
     NoSuchUser,
+    /// There is no such message, or not any more.
+    #[error("there is no such message")]
+    NoSuchMessage,
     /// Faster than [`Limits::messages_per_second_max`](super::Limits::messages_per_second_max).
     #[error("too many messages")]
     TooFast {

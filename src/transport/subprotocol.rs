@@ -7,6 +7,9 @@ use crate::domain::{Rejection, Token};
 /// What is described in docs/protocol.md, in JSON text frames.
 pub(super) const JSON: &str = "roomcast.json";
 
+/// The same in binary frames.
+pub(super) const MSGPACK: &str = "roomcast.msgpack";
+
 /// Says that the next one offered is no subprotocol but a token: pages of other sites cannot set headers.
 const BEARER: &str = "roomcast.bearer";
 
@@ -59,7 +62,7 @@ mod tests {
         for value in values {
             headers.append(SEC_WEBSOCKET_PROTOCOL, HeaderValue::from_str(value).unwrap());
         }
-        Offer::read(&headers, &[JSON])
+        Offer::read(&headers, &[JSON, MSGPACK])
     }
 
     fn chosen(values: &[&str]) -> Option<String> {
@@ -74,6 +77,17 @@ mod tests {
         assert_eq!(chosen(&["roomcast.json"]).as_deref(), Some(JSON));
         assert_eq!(chosen(&["chat, roomcast.json"]).as_deref(), Some(JSON));
         assert_eq!(chosen(&["chat", "roomcast.json"]).as_deref(), Some(JSON));
+        assert_eq!(chosen(&["roomcast.msgpack"]).as_deref(), Some(MSGPACK));
+    }
+
+    #[test]
+    fn the_first_format_that_is_offered_is_chosen() {
+        let both = chosen(&["roomcast.msgpack, roomcast.json"]);
+        assert_eq!(both.as_deref(), Some(MSGPACK));
+        let both = chosen(&["roomcast.json", "roomcast.msgpack"]);
+        assert_eq!(both.as_deref(), Some(JSON));
+        let all = chosen(&["roomcast.bearer, a.b.c, roomcast.msgpack, roomcast.json"]);
+        assert_eq!(all.as_deref(), Some(MSGPACK));
     }
 
     #[test]
@@ -91,7 +105,7 @@ mod tests {
 
     #[test]
     fn what_nobody_knows_is_refused() {
-        for bad in ["chat", "ROOMCAST.JSON", "roomcast.json2", "b\tx", "x;y"] {
+        for bad in ["chat", "ROOMCAST.JSON", "roomcast.json2", "msgpack", "b\tx", "x;y"] {
             assert!(matches!(read(&[bad]), Err(Rejection::BadRequest(_))), "{bad}");
         }
         let long = format!("b{}x", " ".repeat(32_000));

@@ -8,8 +8,8 @@ use super::{
     request::Asked,
 };
 use crate::{
-    chat::{Answer, Profile, Receipt, Reply, ports::Voucher},
-    domain::{CloseReason, Rejection, Token, UserName},
+    chat::{Answer, Profile, Receipt, Reply, UserPresence, ports::Voucher},
+    domain::{CloseReason, Muted, Rejection, Token, UserName},
 };
 
 /// A reply's object: `{"ok":true,…}` or `{"ok":false,"code":…}`.
@@ -18,7 +18,7 @@ pub(super) fn reply(reply: &Reply, form: Form) -> Written {
         Ok(answer) => answer_object(Object::new().add("ok", &true), answer, form),
         Err(rejection) => {
             let object = Object::new().add("ok", &false);
-            text(refusal(object, rejection))
+            Written::text(refusal(object, rejection).end())
         }
     }
 }
@@ -54,7 +54,7 @@ pub(crate) fn profile(profile: &Profile) -> String {
     Object::new()
         .add("user", user.as_raw())
         .add_some("name", name.as_deref())
-        .add("guest", &(*voucher == Voucher::Nobody))
+        .add("guest", &matches!(voucher, Voucher::Guest(_)))
         .add("admin", admin)
         .add_time("expiresAt", *expires_at)
         .end()
@@ -92,16 +92,34 @@ fn answer_object(object: Object, answer: &Answer, form: Form) -> Written {
             .add("room", room.as_raw())
             .add_raw("users", &event::names(users))
             .add("count", count),
+        Answer::Joined { state, count } => event::room_state(object, state).add("count", count),
         Answer::Room { room, seq, count } => {
             object.add("room", room.as_raw()).add("seq", &seq.as_raw()).add("count", count)
         }
-        Answer::Page { messages, more } => {
-            let Written { json, attachments } = event::flat(messages.iter(), form);
+        Answer::Page { entries, more } => {
+            let Written { json, attachments } = event::flat(entries.iter(), form);
             let json = object.add_raw("messages", &json).add("more", more).end();
             return Written { json, attachments };
         }
+        Answer::Read { seq, unread } => object.add("seq", &seq.as_raw()).add("unread", unread),
+        Answer::Muted(muted) => object.add("muted", &(*muted == Muted::Yes)),
+        Answer::Noted => object,
+        Answer::Changed { seq, at, duplicate } => object
+            .add("seq", &seq.as_raw())
+            .add_time("at", *at)
+            .add_some("duplicate", duplicate.then_some(true)),
+        Answer::Invited { room, user, role } => {
+            object.add("room", room.as_raw()).add("user", user.as_raw()).add("role", role.as_raw())
+        }
+        Answer::Kicked { room, user } => {
+            object.add("room", room.as_raw()).add("user", user.as_raw())
+        }
+        Answer::Presences(users) => {
+            let users: Vec<_> = users.iter().map(presence).collect();
+            object.add_raw("users", &format!("[{}]", users.join(",")))
+        }
     };
-    text(object)
+    Written::text(object.end())
 }
 
 fn posted(object: Object, receipt: &Receipt) -> Object {
@@ -110,6 +128,97 @@ fn posted(object: Object, receipt: &Receipt) -> Object {
     object.add_some("duplicate", duplicate.then_some(true))
 }
 
-fn text(object: Object) -> Written {
-    Written { json: object.end(), attachments: Vec::new() }
+fn presence(presence: &UserPresence) -> String {
+    let UserPresence { user, online, devices, last_seen } = presence;
+    let object = Object::new().add("user", user.as_raw()).add("online", online);
+    object.add("devices", devices).add_some_time("lastSeen", *last_seen).end()
+}
+
+#[cfg(test)]
+mod tests {
+    use time::OffsetDateTime;
+
+    use super::*;
+    use crate::domain::{MessageId, Role, RoomName, Seq};
+
+    const AT: OffsetDateTime = OffsetDateTime::UNIX_EPOCH;
+
+    fn user(name: &str) -> UserName {
+        UserName::from_raw(name)
+    }
+
+    #[test]
+    fn answers_are_as_documented() {
+        let seq = Seq::from_raw(7);
+        let receipt = |duplicate| Receipt { id: MessageId::from_raw("n1"), seq, at: AT, duplicate };
+        let changed = |duplicate| Answer::Changed { seq, at: AT, duplicate };
+        let room = RoomName::lobby;
+        let notified = Answer::PostedTo { receipt: receipt(true), to: user("bob"), online: false };
+        for (answer, golden) in [
+            (
+                notified,
+                concat!(
+                    r#"{"ok":true,"id":"n1","to":"bob","seq":7,"at":"1970-01-01T00:00:00.000Z","#,
+                    r#""duplicate":true,"online":false}"#
+                ),
+            ),
+            (Answer::Read { seq, unread: 2 }, r#"{"ok":true,"seq":7,"unread":2}"#),
+            (Answer::Muted(Muted::Yes), r#"{"ok":true,"muted":true}"#),
+            (Answer::Muted(Muted::No), r#"{"ok":true,"muted":false}"#),
+            (Answer::Noted, r#"{"ok":true}"#),
+            (changed(false), r#"{"ok":true,"seq":7,"at":"1970-01-01T00:00:00.000Z"}"#),
+            (
+                changed(true),
+                r#"{"ok":true,"seq":7,"at":"1970-01-01T00:00:00.000Z","duplicate":true}"#,
+            ),
+            (
+                Answer::Invited { room: room(), user: user("bob"), role: Role::Reader },
+                r#"{"ok":true,"room":"lobby","user":"bob","role":"reader"}"#,
+            ),
+            (
+                Answer::Kicked { room: room(), user: user("bob") },
+                r#"{"ok":true,"room":"lobby","user":"bob"}"#,
+            ),
+            (
+                Answer::Page { entries: Vec::new(), more: false },
+                r#"{"ok":true,"messages":[],"more":false}"#,
+            ),
+        ] {
+            assert_eq!(reply(&Ok(answer), Form::Json).json, golden);
+        }
+    }
+
+    #[test]
+    fn who_is_here_is_an_answer_and_an_event() {
+        let here = |name, online, devices, last_seen| UserPresence {
+            user: user(name),
+            online,
+            devices,
+            last_seen,
+        };
+        let presences =
+            Answer::Presences(vec![here("ann", true, 2, Some(AT)), here("zoe", false, 0, None)]);
+        let users = concat!(
+            r#""users":[{"user":"ann","online":true,"devices":2,"#,
+            r#""lastSeen":"1970-01-01T00:00:00.000Z"},"#,
+            r#"{"user":"zoe","online":false,"devices":0}]}"#
+        );
+        assert_eq!(answer(&presences, Form::Json).json, format!("{{{users}"));
+        assert_eq!(reply(&Ok(presences), Form::Json).json, format!("{{\"ok\":true,{users}"));
+    }
+
+    #[test]
+    fn a_guest_is_told_to_be_one() {
+        let mut ann = Profile {
+            user: user("ann"),
+            name: None,
+            voucher: Voucher::Guest("stay".into()),
+            admin: false,
+            expires_at: AT,
+        };
+        let rest = r#""admin":false,"expiresAt":"1970-01-01T00:00:00.000Z"}"#;
+        assert_eq!(profile(&ann), format!(r#"{{"user":"ann","guest":true,{rest}"#));
+        ann.voucher = Voucher::BackEnd;
+        assert_eq!(profile(&ann), format!(r#"{{"user":"ann","guest":false,{rest}"#));
+    }
 }

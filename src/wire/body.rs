@@ -12,16 +12,17 @@ use crate::domain::{Body, Limits, Rejection};
 /// How a wire carries bytes.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(super) enum Form {
-    /// Beside the text, which holds placeholders.
+    /// Beside the text, which holds placeholders. `MessagePack` is made into this, and out of it.
     SocketIo,
     /// In the text, as `{"base64": "…"}`.
     Json,
 }
 
-const PLACEHOLDER: &str = "_placeholder";
+/// The key of an object that stands for bytes.
+pub(super) const PLACEHOLDER: &str = "_placeholder";
 const BASE64: &str = "base64";
 
-const FOREIGN_PLACEHOLDER: Rejection =
+pub(super) const FOREIGN_PLACEHOLDER: Rejection =
     Rejection::BadRequest("the attachments do not belong to the placeholders");
 const BAD_BASE64: Rejection = Rejection::BadRequest("the base64 is not base64");
 
@@ -120,6 +121,14 @@ impl Reader<'_> {
     }
 }
 
+/// The byte string that a value of ours stands for, if it is a placeholder.
+pub(super) fn bytes_at<'a>(value: &Value, attachments: &'a [Bytes]) -> Option<&'a Bytes> {
+    let object = value.as_object()?;
+    object.get(PLACEHOLDER)?;
+    let number = usize::try_from(object.get("num")?.as_u64()?).ok()?;
+    attachments.get(number)
+}
+
 /// Writes a body's text for a wire. `first` is the number of its first attachment in the packet.
 pub(super) fn write(body: &Body, form: Form, first: usize) -> String {
     let attachments = body.attachments();
@@ -147,7 +156,7 @@ pub(super) fn write(body: &Body, form: Form, first: usize) -> String {
 }
 
 /// A placeholder as `serde_json` writes it: the keys in this order.
-fn placeholder(number: usize) -> String {
+pub(super) fn placeholder(number: usize) -> String {
     format!("{{\"{PLACEHOLDER}\":true,\"num\":{number}}}")
 }
 

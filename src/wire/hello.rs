@@ -5,7 +5,7 @@ use std::collections::BTreeMap;
 use percent_encoding::percent_decode_str;
 use serde::Deserialize;
 
-use super::request::seq;
+use super::request::{epoch, seq};
 use crate::{
     chat::Hello,
     domain::{DeviceId, Rejection, RoomName, Seq, Space, Token},
@@ -17,10 +17,12 @@ const BAD_SINCE: Rejection = Rejection::BadRequest("since is written room:seq,ro
 /// What a query says, for a connection to `space`. Unknown parameters are left alone, and so is the
 /// token: where that may be is the transports' business.
 pub fn hello_from_query(space: Space, query: &str) -> Result<Hello, Rejection> {
-    let mut hello = Hello { space, token: None, device: None, room: None, since: Vec::new() };
+    let (token, device, room, since) = (None, None, None, Vec::new());
+    let mut hello = Hello { space, token, device, room, since, epoch: None };
     let value = |name| parameter(query, name);
     hello.device = value("device")?.as_deref().map(DeviceId::parse).transpose()?;
     hello.room = value("room")?.as_deref().map(RoomName::parse).transpose()?;
+    hello.epoch = value("epoch")?.as_deref().map(epoch).transpose()?;
     if let Some(since) = value("since")? {
         hello.since = since_from_query(&since)?;
     }
@@ -72,6 +74,7 @@ struct Auth {
     device: Option<String>,
     room: Option<String>,
     since: Option<Since>,
+    epoch: Option<String>,
 }
 
 /// `since` in `auth`: an object, or what a query would say.
@@ -91,7 +94,7 @@ pub(super) fn hello_from_auth(
     carried: Result<Option<Token>, Rejection>,
 ) -> Result<Hello, Rejection> {
     let (auth, hello) = (read_auth(auth)?, hello_from_query(space, query)?);
-    let Auth { token, device, room, since } = auth;
+    let Auth { token, device, room, since, epoch: database } = auth;
     let token = match token {
         Some(token) => Some(Token::from_raw(&token)),
         None => carried?,
@@ -99,11 +102,13 @@ pub(super) fn hello_from_auth(
     let device = device.as_deref().map(DeviceId::parse).transpose()?;
     let room = room.as_deref().map(RoomName::parse).transpose()?;
     let since = since.map(Since::read).transpose()?;
+    let database = database.as_deref().map(epoch).transpose()?;
     Ok(Hello {
         token,
         device: device.or(hello.device),
         room: room.or(hello.room),
         since: since.unwrap_or(hello.since),
+        epoch: database.or(hello.epoch),
         ..hello
     })
 }
@@ -130,6 +135,7 @@ impl Since {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::domain::Epoch;
 
     fn pairs(hello: &Hello) -> Vec<(&str, u64)> {
         hello.since.iter().map(|(room, seq)| (room.as_raw(), seq.as_raw())).collect()
@@ -141,24 +147,28 @@ mod tests {
 
     #[test]
     fn a_query_says_it_all_but_the_token() {
-        let query = "token=a.b.c&room=news&since=lobby:41,a:b:7&device=phone&x=1";
+        let query = "token=a.b.c&room=news&since=lobby:41,a:b:7&epoch=e1&device=phone&x=1";
         let hello = hello_from_query(Space::root(), query).unwrap();
         assert_eq!(hello.token, None);
         assert_eq!(hello.room, Some(RoomName::parse("news").unwrap()));
         assert_eq!(hello.device, Some(DeviceId::parse("phone").unwrap()));
         assert_eq!(pairs(&hello), [("lobby", 41), ("a:b", 7)]);
+        assert_eq!(hello.epoch, Some(Epoch::from_raw("e1")));
     }
 
     #[test]
     fn auth_goes_before_the_query_and_before_what_was_carried() {
-        let auth = r#"{"token":"mine","device":"phone","since":{"lobby":3}}"#;
-        let hello = from_auth(auth, "token=other&room=news&device=other").unwrap();
+        let auth = r#"{"token":"mine","device":"phone","since":{"lobby":3},"epoch":"e2"}"#;
+        let hello = from_auth(auth, "token=other&room=news&device=other&epoch=e1").unwrap();
+        assert_eq!(hello.epoch, Some(Epoch::from_raw("e2")));
         assert_eq!(hello.token, Some(Token::from_raw("mine")));
         assert_eq!(hello.device, Some(DeviceId::parse("phone").unwrap()));
         assert_eq!(hello.room.as_ref().unwrap().as_raw(), "news");
         assert_eq!(pairs(&hello), [("lobby", 3)]);
         for auth in ["null", "{}", r#"{"token":null}"#] {
-            assert_eq!(from_auth(auth, "").unwrap().token, Some(Token::from_raw("carried")));
+            let hello = from_auth(auth, "epoch=e1").unwrap();
+            assert_eq!(hello.token, Some(Token::from_raw("carried")));
+            assert_eq!(hello.epoch, Some(Epoch::from_raw("e1")));
         }
     }
 
@@ -179,6 +189,8 @@ mod tests {
             "room=",
             "room=%ff",
             "device=",
+            "epoch=",
+            "epoch=a%20b",
             "room=a&room=a",
         ] {
             assert!(hello_from_query(Space::root(), query).is_err(), "{query}");
@@ -190,6 +202,8 @@ mod tests {
             r#"{"since":{"lobby":-1}}"#,
             r#"{"since":7}"#,
             r#"{"device":""}"#,
+            r#"{"epoch":7}"#,
+            r#"{"epoch":"ü"}"#,
         ] {
             assert!(from_auth(auth, "").is_err(), "{auth}");
         }

@@ -7,7 +7,9 @@ use crate::domain::Rejection;
 
 /// Nesting that we take from a client. Deeper values overflow the stacks of clients that parse
 /// them by recursion.
-const DEPTH_MAX: usize = 64;
+pub(super) const DEPTH_MAX: usize = 64;
+
+pub(super) const TOO_DEEP: Rejection = Rejection::BadRequest("the data is nested too deeply");
 
 /// RFC 3339, UTC, milliseconds.
 const AT: &[BorrowedFormatItem<'_>] =
@@ -26,7 +28,7 @@ pub(super) fn check_depth(text: &str) -> Result<(), Rejection> {
             _ => (),
         }
         if depth > DEPTH_MAX {
-            return Err(Rejection::BadRequest("the JSON is nested too deeply"));
+            return Err(TOO_DEEP);
         }
     }
     Ok(())
@@ -58,6 +60,14 @@ impl Object {
     pub(super) fn add_time(self, key: &str, at: OffsetDateTime) -> Self {
         let text = at.to_offset(time::UtcOffset::UTC).format(AT);
         self.add(key, &text.expect("the format asks for nothing that a date has not"))
+    }
+
+    /// Adds a time only if there is one.
+    pub(super) fn add_some_time(self, key: &str, at: Option<OffsetDateTime>) -> Self {
+        match at {
+            Some(at) => self.add_time(key, at),
+            None => self,
+        }
     }
 
     /// Adds what is JSON already. The key is one of ours and needs no escapes.

@@ -1,7 +1,8 @@
-//! What crosses a socket: requests, events, answers and code tables, in JSON.
+//! What crosses a socket: requests, events, answers and code tables, in JSON and in `MessagePack`.
 //!
-//! Both wires speak the same vocabulary (docs/protocol.md) and differ in how bytes travel: Socket.IO
-//! puts them beside the text, plain WebSocket writes them as base64 inside it.
+//! All wires speak the same vocabulary (docs/protocol.md) and differ in how bytes travel: Socket.IO
+//! puts them beside the text, plain WebSocket writes them as base64 inside it, and `MessagePack`
+//! has a type for them.
 
 #![warn(clippy::wildcard_enum_match_arm)]
 
@@ -9,8 +10,10 @@ mod answer;
 mod body;
 pub mod code;
 mod event;
+mod frame;
 mod hello;
 mod json;
+pub mod msgpack;
 mod request;
 mod sign_in;
 pub mod socketio;

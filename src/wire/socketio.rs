@@ -13,7 +13,7 @@ use serde_json::{Value, value::RawValue};
 pub use super::request::Asked;
 use super::{
     answer,
-    body::Form,
+    body::{self, Form},
     event::{self, Written},
     hello::hello_from_auth,
     request::{self, Data},
@@ -47,7 +47,7 @@ impl Packet {
     }
 
     fn text(json: String) -> Self {
-        Self::new(Written { json, attachments: Vec::new() })
+        Self::new(Written::text(json))
     }
 
     /// How much it counts in an outbox: text and byte strings.
@@ -71,20 +71,10 @@ struct Node<'a> {
     attachments: &'a [Bytes],
 }
 
-impl Node<'_> {
-    /// The byte string that the value stands for, if it is a placeholder.
-    fn bytes(&self) -> Option<&Bytes> {
-        let object = self.value.as_object()?;
-        object.get("_placeholder")?;
-        let number = usize::try_from(object.get("num")?.as_u64()?).ok()?;
-        self.attachments.get(number)
-    }
-}
-
 impl Serialize for Node<'_> {
     fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
         let attachments = self.attachments;
-        if let Some(bytes) = self.bytes() {
+        if let Some(bytes) = body::bytes_at(self.value, attachments) {
             return serializer.serialize_bytes(bytes);
         }
         match self.value {

@@ -1,97 +1,41 @@
 //! The vocabulary in JSON text frames, as plain WebSocket clients speak it.
 
-use std::{borrow::Cow, sync::Arc};
+use std::sync::Arc;
 
-use serde::Deserialize;
-use serde_json::value::RawValue;
-
-pub use super::request::Asked;
-use super::{
-    answer,
-    body::Form,
-    event::{self, Written},
-    json::Object,
-    request::{self, Data},
-};
+use super::{body::Form, frame};
+pub use super::{frame::Framed, request::Asked};
 use crate::{
-    chat::{Reply, Request, event::Delivery},
-    domain::{CloseReason, Limits, Rejection, Seq},
+    chat::{Reply, event::Delivery},
+    domain::{CloseReason, Limits},
 };
-
-/// A request frame.
-#[derive(Deserialize)]
-struct Frame<'a> {
-    #[serde(borrow)]
-    event: Cow<'a, str>,
-    #[serde(borrow, default)]
-    data: Option<&'a RawValue>,
-    #[serde(default)]
-    ack: Option<u64>,
-}
-
-/// What a frame asks for, and where its answer goes.
-#[derive(Debug)]
-pub struct Framed {
-    /// Which request it is.
-    pub asked: Asked,
-    /// The number that the answer carries, if one is wanted.
-    pub ack: Option<u64>,
-    /// What is asked.
-    pub request: Result<Request, Rejection>,
-}
 
 /// What a text frame asks for.
 pub fn request(text: &str, limits: &Limits) -> Framed {
-    // Without this an array would do: its items would be taken for the fields, in order.
-    let object = Some(text).filter(|text| text.trim_start().starts_with('{'));
-    let Some(Ok(Frame { event, data, ack })) = object.map(serde_json::from_str) else {
-        let request = Err(Rejection::BadRequest("a frame is {event, data?, ack?}"));
-        return Framed { asked: Asked::Unknown, ack: None, request };
-    };
-    if ack.is_some_and(|ack| ack > Seq::MAX.as_raw()) {
-        let request = Err(Rejection::BadRequest("ack is at most 2^53 - 1"));
-        return Framed { asked: Asked::of(&event), ack: None, request };
-    }
-    let data = Data { raw: data, attachments: &[], form: Form::Json };
-    Framed { asked: Asked::of(&event), ack, request: request::request(&event, &data, limits) }
+    frame::request(text, &[], Form::Json, limits)
 }
 
 /// The frame of an event. The caller remembers it per delivery.
 pub fn event(delivery: &Arc<Delivery>, limits: &Limits) -> String {
-    let Written { json, .. } = event::data(delivery.event(), Form::Json, limits);
-    frame(event::delivery_name(delivery), &json)
+    frame::event(delivery, Form::Json, limits).json
 }
 
 /// The frame that tells a reply, if there is anything to tell.
 pub fn reply(asked: Asked, ack: Option<u64>, reply: &Reply) -> Option<String> {
-    match (ack, asked, reply) {
-        (Some(ack), _, reply) => {
-            let Written { json, .. } = answer::reply(reply, Form::Json);
-            Some(Object::new().add("ack", &ack).add_members(&json).end())
-        }
-        (None, asked, Err(rejection)) => {
-            Some(frame("error message", &answer::error_message(asked, rejection)))
-        }
-        (None, Asked::Query(name), Ok(it)) => {
-            Some(frame(name, &answer::answer(it, Form::Json).json))
-        }
-        (None, Asked::NewUser | Asked::Other(_) | Asked::Unknown, Ok(_)) => None,
-    }
+    frame::reply(asked, ack, reply, Form::Json).map(|written| written.json)
 }
 
 /// The frame of `closing`.
 pub fn closing(reason: CloseReason) -> String {
-    frame("closing", &answer::closing(reason))
-}
-
-fn frame(event: &str, data: &str) -> String {
-    Object::new().add("event", event).add_raw("data", data).end()
+    frame::closing(reason).json
 }
 
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::chat::test_support::said;
+    use crate::{
+        chat::{Request, test_support::said},
+        domain::Rejection,
+    };
 
     #[test]
     fn a_frame_has_an_event_and_perhaps_an_ack() {

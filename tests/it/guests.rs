@@ -1,6 +1,7 @@
 //! What a guest may be called, and who goes before whom.
 
 use roomcast::config::{StoreKind, Switch};
+use serde_json::json;
 
 use crate::{
     clients::{Client, Door, Wire},
@@ -87,5 +88,41 @@ async fn without_guests_nobody_enters_without_a_token_of_the_back_end() {
     let closing = nobody.next("closing").await;
     assert_eq!((&closing["code"], &closing["reconnect"]), (&"invalid_user".into(), &false.into()));
     assert_eq!(nobody.end().await, Some(4001));
+    server.stop().await;
+}
+
+#[tokio::test]
+async fn the_next_guest_of_a_name_has_nothing_of_the_one_before() {
+    let server = TestServer::with(|config| config.limits.presence_grace_ms = 0).await;
+    for wire in Wire::ALL {
+        let (name, friend) = (format!("ann {wire:?}"), format!("bob {wire:?}"));
+        let mut bob = Client::named(&server, wire, &friend).await;
+        let mut first = Client::named(&server, wire, &name).await;
+        let seq = first.post("mine").await;
+        first.ask("SingleChat", json!({ "to": friend, "data": "between us" })).await;
+        let before = server.connections();
+        first.goodbye().await;
+        server.has_connections(before - 1).await;
+        let mut next = Client::open(&server, wire, Door::new()).await.ok().unwrap();
+        let welcome = next.identify(&name).await;
+        assert_eq!(welcome["directs"], json!([]));
+        for range in [json!({}), json!({ "after": 0 }), json!({ "before": 9 })] {
+            let mut of = range.clone();
+            of["with"] = json!(friend);
+            let page = next.ask("history", of).await;
+            assert_eq!((&page["messages"], &page["more"]), (&json!([]), &json!(false)), "{range}");
+        }
+        let theirs = json!({ "seq": seq, "msg": "not mine" });
+        assert_eq!(next.refusal("edit message", theirs.clone()).await, "forbidden");
+        assert_eq!(next.refusal("delete message", theirs).await, "forbidden");
+        let theirs = json!({ "with": friend, "seq": 1, "msg": "not mine" });
+        assert_eq!(next.refusal("edit message", theirs).await, "forbidden");
+        bob.ask("SingleChat", json!({ "to": name, "data": "who are you?" })).await;
+        let page = next.ask("history", json!({ "with": friend })).await;
+        assert_eq!(page["messages"].as_array().unwrap().len(), 1, "what was said to them");
+        let mine = next.post("mine").await;
+        let edit = json!({ "seq": mine, "msg": "still mine" });
+        assert_eq!(next.ask("edit message", edit).await["ok"], true);
+    }
     server.stop().await;
 }

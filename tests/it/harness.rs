@@ -83,6 +83,11 @@ impl TestServer {
         token.expose().to_owned()
     }
 
+    /// How many connections there are.
+    pub(crate) fn connections(&self) -> usize {
+        self.server.connections()
+    }
+
     /// Waits until there are so many connections.
     pub(crate) async fn has_connections(&self, count: usize) {
         patiently("the number of connections", async {

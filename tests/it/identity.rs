@@ -21,10 +21,16 @@ async fn welcome_says_who_where_and_how_much() {
         let name = format!("ann {wire:?}");
         let welcome = ann.identify(&format!("  {name} ")).await;
         assert_eq!((&welcome["user"], &welcome["token"]), (&json!(name), &json!(ann.token)));
-        assert_eq!(welcome["rooms"], json!([{ "room": "lobby", "seq": 0, "unread": 0 }]));
+        assert_eq!(
+            welcome["rooms"],
+            json!([{ "room": "lobby", "role": "member", "seq": 0, "unread": 0, "read": 0 }])
+        );
+        assert_eq!(welcome["directs"], json!([]));
+        assert_eq!(welcome["inbox"], json!({ "seq": 0, "unread": 0, "read": 0 }));
+        assert!(welcome["epoch"].is_string());
         let limits = json!({
             "bodyBytesMax": 524_288, "frameBytesMax": 1_048_576, "attachmentsMax": 10,
-            "historyMax": 200, "roomsMax": 100,
+            "historyMax": 200, "roomsMax": 1000,
         });
         assert_eq!(welcome["limits"], limits);
         assert!(welcome["connection"].is_string() && welcome["node"].is_string());

@@ -120,7 +120,7 @@ async fn ten_attachments_pass_and_eleven_do_not() {
 
 #[tokio::test]
 async fn one_room_too_many_is_refused() {
-    let server = with(|limits| limits.rooms_per_connection_max = size(3)).await;
+    let server = with(|limits| limits.rooms_per_user_max = size(3)).await;
     for wire in Wire::ALL {
         let mut ann = Client::named(&server, wire, &format!("ann {wire:?}")).await;
         assert_eq!(ann.ask("join", "one").await["ok"], true);
@@ -133,6 +133,15 @@ async fn one_room_too_many_is_refused() {
         assert!(Client::open(&server, wire, door.clone()).await.is_ok());
         let refused = Client::open(&server, wire, door.since("three", 0)).await.err().unwrap();
         assert_eq!(refused.code, "too_many_rooms");
+        let (mine, name) = (format!("mine-{wire:?}"), format!("bob {wire:?}"));
+        let mut bob = Client::named(&server, wire, &name).await;
+        assert_eq!(bob.ask("join", mine.as_str()).await["ok"], true);
+        let mut eve = Client::named(&server, wire, &format!("eve {wire:?}")).await;
+        let theirs = format!("theirs-{wire:?}");
+        assert_eq!(eve.ask("join", theirs.as_str()).await["ok"], true);
+        let invitation = json!({ "room": theirs, "user": name });
+        let refused = eve.refusal("invite", invitation).await;
+        assert_eq!(refused, "too_many_rooms", "half is for one's own joining");
     }
     server.stop().await;
 }

@@ -12,6 +12,7 @@
 
 mod architecture;
 mod bad_input;
+mod changes;
 mod clients;
 mod devices;
 mod direct;
@@ -22,8 +23,11 @@ mod identity;
 mod keys;
 mod lifecycle;
 mod limits;
+mod members;
 mod messages;
+mod msgpack;
 mod presence;
+mod reading;
 mod recovery;
 mod rights;
 mod rooms;

@@ -13,7 +13,7 @@ use crate::{
 
 /// A token of `user` for these rooms.
 fn token(server: &TestServer, user: &str, rooms: &[&str]) -> String {
-    let rooms = rooms.iter().map(|it| RoomPattern::parse(it).unwrap()).collect();
+    let rooms = rooms.iter().map(|it| (RoomPattern::parse(it).unwrap(), None)).collect();
     let until = time::UtcDateTime::now().to_offset(time::UtcOffset::UTC) + time::Duration::HOUR;
     let claims = Claims::of(UserName::parse(user).unwrap(), until);
     server.token_of(&Claims { rooms: Rooms::Only(rooms), ..claims })
@@ -28,7 +28,8 @@ fn names(welcome: &Value) -> Vec<&str> {
 async fn a_token_opens_the_rooms_that_it_names_and_no_others() {
     let server = TestServer::start().await;
     for wire in Wire::ALL {
-        let door = Door::new().token(&token(&server, "ann", &["team-*", "news"]));
+        let ann = format!("ann {wire:?}");
+        let door = Door::new().token(&token(&server, &ann, &["team-*", "news"]));
         let mut ann = Client::open(&server, wire, door.clone()).await.ok().unwrap();
         assert_eq!(names(&ann.next("welcome").await), [""; 0], "the lobby is not hers");
         assert_eq!(ann.refusal("send message", "hi").await, "not_member");
@@ -43,7 +44,7 @@ async fn a_token_opens_the_rooms_that_it_names_and_no_others() {
         assert_eq!(ann.refusal("history", json!({ "room": "lobby" })).await, "not_member");
         let door = door.room("team-b").since("lobby", 0).since("news", 0);
         let mut again = Client::open(&server, wire, door).await.ok().unwrap();
-        assert_eq!(names(&again.next("welcome").await), ["team-b", "news"], "without the lobby");
+        assert_eq!(names(&again.next("welcome").await), ["team-b", "news", "team-a"], "no lobby");
         again.post("hi").await;
     }
     server.stop().await;
@@ -77,6 +78,13 @@ async fn a_fresh_token_takes_a_connection_out_of_rooms_it_does_not_open() {
         let in_news = json!({ "room": "news", "msg": "hi" });
         assert_eq!(ann.ask("send message", in_news).await["ok"], true);
         assert_eq!(bob.next("user left").await["user"], "ann");
+        let told = ann.next("membership").await;
+        assert_eq!(told, json!({ "room": "lobby", "role": null }));
+        let fresh = json!({ "token": token(&server, "ann", &["*"]) });
+        assert_eq!(ann.ask("auth", fresh).await["ok"], true);
+        let told = ann.next("membership").await;
+        assert_eq!((&told["room"], &told["role"]), (&json!("lobby"), &json!("member")));
+        assert_eq!(ann.ask("send message", "hi").await["ok"], true, "she is in it again");
     }
     drop(bob);
     server.stop().await;

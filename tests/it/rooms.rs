@@ -13,7 +13,10 @@ async fn who_joins_is_told_where_and_the_others_are_told_who() {
     let server = TestServer::with(|config| config.limits.presence_grace_ms = 3_600_000).await;
     let mut ann = Client::named(&server, Wire::WebSocket, "ann").await;
     let joined = ann.ask("join", "news").await;
-    assert_eq!(joined, json!({ "ok": true, "room": "news", "seq": 0, "count": 1 }));
+    let owner = json!({
+        "ok": true, "room": "news", "role": "owner", "seq": 0, "unread": 0, "read": 0, "count": 1,
+    });
+    assert_eq!(joined, owner);
     ann.ask("send message", json!({ "room": "news", "msg": "extra" })).await;
     for (wire, count) in Wire::ALL.into_iter().zip(2..) {
         let name = format!("bob {wire:?}");
@@ -21,7 +24,11 @@ async fn who_joins_is_told_where_and_the_others_are_told_who() {
         let lobby = ann.next("user joined").await;
         assert_eq!(lobby, json!({ "room": "lobby", "user": name }));
         let joined = bob.ask("join", json!({ "room": "news" })).await;
-        assert_eq!(joined, json!({ "ok": true, "room": "news", "seq": 1, "count": count }));
+        let member = json!({
+            "ok": true, "room": "news", "role": "member", "seq": 1, "unread": 0, "read": 1,
+            "count": count,
+        });
+        assert_eq!(joined, member);
         assert_eq!(ann.next("user joined").await, json!({ "room": "news", "user": name }));
         assert!(!bob.has_heard("user joined").await, "nobody is told of themselves");
     }

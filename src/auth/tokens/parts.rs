@@ -1,14 +1,14 @@
 //! A token taken apart: what it says of itself, before anything is believed.
 
-use std::fmt;
+use std::{fmt, marker::PhantomData};
 
 use base64::{Engine as _, prelude::BASE64_URL_SAFE_NO_PAD};
 use jsonwebtoken::Algorithm;
 use serde::{
     Deserialize, Deserializer,
-    de::{Error as _, MapAccess, Visitor},
+    de::{DeserializeOwned, Error as _, MapAccess, Visitor},
 };
-use serde_json::{Map, Value};
+use serde_json::{Map, Value, value::RawValue};
 
 use super::TOKEN_BYTES_MAX;
 use crate::auth::Refused;
@@ -74,35 +74,57 @@ impl<'t> Parts<'t> {
 /// The JSON object that `part` holds.
 fn object(part: &str) -> Option<Map<String, Value>> {
     let text = BASE64_URL_SAFE_NO_PAD.decode(part).ok()?;
-    serde_json::from_slice(&text).ok().map(|Members(members)| members)
+    serde_json::from_slice(&text).ok().map(|Members::<Claim>(members, _)| members)
 }
 
 /// The members of an object, each name once: of two, one reader takes the first and another the
 /// last, and then they do not speak of the same token.
-struct Members(Map<String, Value>);
+struct Members<V>(Map<String, Value>, PhantomData<V>);
 
-impl<'de> Deserialize<'de> for Members {
+/// The value of a member. Where that is an object (`rooms` may be one), it has each name once, too.
+struct Claim(Value);
+
+impl<'de, V: DeserializeOwned + Into<Value>> Deserialize<'de> for Members<V> {
     fn deserialize<D: Deserializer<'de>>(input: D) -> Result<Self, D::Error> {
-        input.deserialize_map(MembersVisitor)
+        input.deserialize_map(MembersVisitor(PhantomData))
     }
 }
 
-struct MembersVisitor;
+struct MembersVisitor<V>(PhantomData<V>);
 
-impl<'de> Visitor<'de> for MembersVisitor {
-    type Value = Members;
+impl<'de, V: DeserializeOwned + Into<Value>> Visitor<'de> for MembersVisitor<V> {
+    type Value = Members<V>;
 
     fn expecting(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.write_str("an object")
     }
 
-    fn visit_map<A: MapAccess<'de>>(self, mut input: A) -> Result<Members, A::Error> {
+    fn visit_map<A: MapAccess<'de>>(self, mut input: A) -> Result<Members<V>, A::Error> {
         let mut members = Map::new();
-        while let Some((name, value)) = input.next_entry::<String, Value>()? {
-            if members.insert(name, value).is_some() {
+        while let Some((name, value)) = input.next_entry::<String, V>()? {
+            if members.insert(name, value.into()).is_some() {
                 return Err(A::Error::custom("a name is there twice"));
             }
         }
-        Ok(Members(members))
+        Ok(Members(members, PhantomData))
+    }
+}
+
+impl<'de> Deserialize<'de> for Claim {
+    fn deserialize<D: Deserializer<'de>>(input: D) -> Result<Self, D::Error> {
+        let text = Box::<RawValue>::deserialize(input)?;
+        let value = if text.get().starts_with('{') {
+            let members = serde_json::from_str(text.get());
+            members.map(|Members::<Value>(members, _)| Value::Object(members))
+        } else {
+            serde_json::from_str(text.get())
+        };
+        value.map(Self).map_err(D::Error::custom)
+    }
+}
+
+impl From<Claim> for Value {
+    fn from(Claim(value): Claim) -> Self {
+        value
     }
 }

@@ -7,7 +7,7 @@ use super::{test_support::*, *};
 use crate::{
     auth::test_support::{ED, NOW, P256, P256_NEW, P384, Pair, RSA, signed},
     chat::ports::Rooms,
-    domain::{RoomPattern, SignInId, SpacePattern},
+    domain::{Role, RoomPattern, SignInId, SpacePattern},
 };
 
 #[test]
@@ -16,14 +16,17 @@ fn what_was_issued_is_accepted_until_its_time_is_over() {
     let full = Claims {
         name: Some("Ann Lee".into()),
         spaces: vec![SpacePattern::parse("/shop").unwrap(), SpacePattern::parse("/t-*").unwrap()],
-        rooms: Rooms::Only(vec![RoomPattern::parse("news").unwrap()]),
+        rooms: Rooms::Only(vec![(RoomPattern::parse("news").unwrap(), None)]),
         admin: true,
         guest: Some("stay".into()),
         sign_in: Some(SignInId::from_raw("first")),
         ..ann()
     };
+    let roles = [("news", Role::Reader), ("team-*", Role::Admin)];
+    let roles = roles.map(|(room, role)| (RoomPattern::parse(room).unwrap(), Some(role)));
+    let roles = Claims { rooms: Rooms::Only(roles.into()), ..ann() };
     let nowhere = Claims { rooms: Rooms::Only(Vec::new()), ..ann() };
-    for claims in [full, nowhere, ann()] {
+    for claims in [full, roles, nowhere, ann()] {
         let token = tokens.issue(&claims).unwrap();
         let check = |now| checked(&tokens, token.expose(), now);
         assert_eq!(check(NOW), Ok(claims.clone()));

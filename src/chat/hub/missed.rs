@@ -4,7 +4,7 @@ use std::sync::Arc;
 
 use crate::{
     chat::event::{Delivery, Event, Missed, Run},
-    domain::RoomName,
+    domain::{Entry, RoomName},
 };
 
 /// Whether nothing follows the parts that are made.
@@ -16,8 +16,8 @@ pub(crate) enum LastPart {
 
 /// Official clients refuse a packet with more attachments.
 pub(crate) const ATTACHMENTS_PER_EVENT_MAX: usize = 10;
-/// Messages in one `missed`.
-const MISSED_MESSAGES_MAX: usize = 200;
+/// Entries in one `missed`.
+const MISSED_ENTRIES_MAX: usize = 200;
 /// Size of the bodies in one `missed`, unless one alone is larger.
 pub(crate) const MISSED_BYTES_MAX: usize = 256 << 10;
 
@@ -30,11 +30,11 @@ pub(crate) fn missed(
     let mut parts: Vec<Vec<Arc<Delivery>>> = vec![Vec::new()];
     let (mut attachments, mut bytes) = (0, 0);
     for delivery in run {
-        let (more_attachments, more_bytes) = delivery
-            .message()
-            .map_or((0, 0), |message| (message.body.attachments().len(), message.body.bytes()));
+        let body = delivery.entry().and_then(Entry::body);
+        let (more_attachments, more_bytes) =
+            body.map_or((0, 0), |body| (body.attachments().len(), body.bytes()));
         let part = parts.last().map_or(0, Vec::len);
-        let full = part >= MISSED_MESSAGES_MAX
+        let full = part >= MISSED_ENTRIES_MAX
             || attachments + more_attachments > ATTACHMENTS_PER_EVENT_MAX
             || bytes + more_bytes > MISSED_BYTES_MAX;
         if full && part > 0 {
@@ -48,9 +48,9 @@ pub(crate) fn missed(
         }
     }
     let count = parts.len();
-    let whole = |(index, messages)| {
+    let whole = |(index, entries)| {
         let more = last == LastPart::No || index + 1 < count;
-        let run = Run::Recovered { messages, more };
+        let run = Run::Recovered { entries, more };
         Delivery::new(Event::Missed(Missed { room: room.clone(), run }))
     };
     parts.into_iter().enumerate().map(whole).collect()

@@ -1,11 +1,14 @@
 //! The connections of this node: who they are, which rooms they are in, and how events reach them.
 //!
-//! Being somewhere is a guard: [`Registration`], [`Residence`] and [`Attachment`] are leaving when
-//! they are dropped, however the task that holds them ends. Fan-out never waits: a full outbox ends
-//! that connection.
+//! Being somewhere is a guard: dropping a [`Registration`], [`Residence`] or [`Deadline`] is leaving,
+//! however the task that holds it ends. Fan-out never waits: a full outbox ends that connection.
 
+mod coalesced;
 mod deadlines;
+mod members;
 mod missed;
+mod receipts;
+mod residence;
 mod residents;
 mod ring;
 mod roll;
@@ -13,6 +16,7 @@ mod sign_ins;
 #[cfg(test)]
 mod tests;
 mod topic;
+mod typing;
 
 use std::{
     collections::HashMap,
@@ -29,17 +33,26 @@ use tokio::{sync::Notify, time::Instant};
 use tracing::debug;
 
 pub(crate) use self::deadlines::Deadline;
+pub(crate) use self::members::{Cause, Scope};
 pub(crate) use self::missed::{ATTACHMENTS_PER_EVENT_MAX, LastPart, MISSED_BYTES_MAX, missed};
-pub(crate) use self::residents::{Presence, Proof, Residence};
-pub(crate) use self::topic::{Attached, Attempt, Cursor, Post, Standing, Telling, Topic};
-use self::{deadlines::Deadlines, residents::Residents, roll::Roll, topic::TooSlow};
+pub(crate) use self::residence::{Belongings, Coming, Found, LineId, Residence, Settled};
+pub(crate) use self::residents::{Presence, Proof};
+pub(crate) use self::topic::{Cursor, Reach, Telling, Topic};
+use self::{
+    deadlines::Deadlines,
+    residents::{Resident, Residents},
+    roll::Roll,
+    topic::TooSlow,
+    typing::Board,
+};
 use super::{
-    event::Delivery,
-    ports::{Outbox, Seen},
+    event::{Delivery, Event},
+    journal::Post,
+    ports::{Gone, Outbox, Seen, Voucher},
 };
 use crate::domain::{
-    Arrival, CloseReason, ConnectionId, Conversation, DeviceId, Limits, Place, SignInId, Space,
-    UserName,
+    CloseReason, ConnectionId, Conversation, DeviceId, Entry, Limits, Place, Position, SignInId,
+    Space, UserName,
 };
 
 /// Everything on this node that events are sent to.
@@ -51,6 +64,7 @@ pub(crate) struct Hub {
     state: Mutex<State>,
     roll: Roll,
     deadlines: Deadlines,
+    typing: Board,
     /// The last connection is gone.
     emptied: Notify,
 }
@@ -60,6 +74,8 @@ struct State {
     outboxes: HashMap<ConnectionId, Arc<dyn Outbox>>,
     topics: HashMap<Place, Arc<Topic>>,
     residents: Residents,
+    /// Guests who will not come back, of whom nobody has taken note yet.
+    gone: Vec<Gone>,
 }
 
 impl std::fmt::Debug for Hub {
@@ -77,6 +93,7 @@ impl Hub {
             state: Mutex::default(),
             roll: Roll::default(),
             deadlines: Deadlines::default(),
+            typing: Board::default(),
             emptied: Notify::new(),
         })
     }
@@ -133,129 +150,171 @@ impl Hub {
         self.lock().residents.sign_ins.has_ended(sign_in)
     }
 
-    /// The topic of a room, made if there is none. It stays while somebody holds it.
-    pub(crate) fn topic(&self, place: &Place) -> Arc<Topic> {
-        let mut state = self.lock();
-        let topic = state.topics.entry(place.clone()).or_insert_with(|| Topic::new(place.clone()));
-        Arc::clone(topic)
-    }
-
-    /// Attaches a connection to a room if the room's ring reaches back to the cursor.
-    pub(crate) fn attach(
-        self: &Arc<Self>,
-        topic: &Arc<Topic>,
-        attached: &Attached,
-        cursor: Cursor,
-    ) -> (Attempt, Option<Attachment>) {
-        let (attempt, arrival, too_slow) = topic.attach(attached, cursor, &self.limits);
-        close(too_slow);
-        // Whoever comes home is told who is there, news or not.
-        let home = attached.standing == Standing::Home && attempt != Attempt::Behind;
-        if arrival == Arrival::First || home {
-            self.roll.changed(topic.place(), self.now());
-        }
-        let attachment = matches!(attempt, Attempt::Attached(_)).then(|| Attachment {
-            hub: Arc::clone(self),
-            topic: Some(Arc::clone(topic)),
-            connection: attached.connection,
-            user: attached.user.clone(),
-        });
-        (attempt, attachment)
-    }
-
-    /// Sends a run of stored messages of one place, in order, to whom they concern here.
+    /// Sends a run of stored entries of one place, in order, to whom they concern here.
     pub(crate) fn deliver(&self, place: &Place, run: &[Post]) {
-        match &place.conversation {
-            Conversation::Room(_) => {
-                let topic = self.lock().topics.get(place).cloned();
-                if let Some(topic) = topic {
-                    close(topic.deliver(run, &self.limits));
-                    self.forget_if_empty(topic);
+        let too_slow = match &place.conversation {
+            Conversation::Room(_) => self.deliver_to_room(place, run),
+            Conversation::Direct(one, other) => {
+                let mut too_slow = self.deliver_to_user(place, one, run);
+                if one != other {
+                    too_slow.extend(self.deliver_to_user(place, other, run));
                 }
+                too_slow
             }
-            Conversation::Direct(one, other) => self.deliver_direct(&place.space, one, other, run),
+            Conversation::Inbox(user) => self.deliver_to_inbox(place, user, run),
+        };
+        close(too_slow);
+        for entry in entries(run).filter(|entry| entry.is_message()) {
+            self.typing.said(place, &entry.author);
         }
     }
 
-    fn deliver_direct(&self, space: &Space, one: &UserName, other: &UserName, run: &[Post]) {
-        let mut outboxes = self.lock().residents.outboxes(space, one);
-        if one != other {
-            outboxes.extend(self.lock().residents.outboxes(space, other));
+    fn deliver_to_room(&self, place: &Place, run: &[Post]) -> TooSlow {
+        let mut state = self.lock();
+        for entry in entries(run).filter(|entry| entry.is_message()) {
+            state.note(place, &entry.author, entry.position, Some(&entry.author));
         }
+        let topic = state.topics.get(place).cloned();
+        drop(state);
+        topic.map_or_else(TooSlow::new, |topic| topic.deliver(run, &self.limits))
+    }
+
+    fn deliver_to_user(&self, place: &Place, user: &UserName, run: &[Post]) -> TooSlow {
+        let mut state = self.lock();
+        for entry in entries(run) {
+            // An edit moves the head, too, though nobody has to read it.
+            let author = if entry.is_message() { Some(&entry.author) } else { None };
+            state.note(place, user, entry.position, author);
+        }
+        let outboxes = state.residents.outboxes(&place.space, user);
+        drop(state);
+        let mut too_slow = TooSlow::new();
         for (connection, outbox) in outboxes {
             let mut wanted = run.iter().filter(|post| post.except != Some(connection));
             if wanted.try_for_each(|post| outbox.push(&post.delivery)).is_err() {
-                close(vec![outbox]);
+                too_slow.push(outbox);
             }
+        }
+        too_slow
+    }
+
+    /// What stands in an inbox goes out with what is unread.
+    fn deliver_to_inbox(&self, place: &Place, user: &UserName, run: &[Post]) -> TooSlow {
+        let mut state = self.lock();
+        let mut deliveries = Vec::with_capacity(run.len());
+        for entry in entries(run) {
+            state.note(place, user, entry.position, None);
+            let unread = state.residents.get(&place.space, user).and_then(|it| it.unread(place));
+            let unread = unread.unwrap_or_default();
+            deliveries.push(Delivery::new(Event::Notified { entry: entry.clone(), unread }));
+        }
+        let outboxes = state.residents.outboxes(&place.space, user);
+        drop(state);
+        let is_full = |outbox: &Arc<dyn Outbox>| {
+            deliveries.iter().try_for_each(|delivery| outbox.push(delivery)).is_err()
+        };
+        outboxes.into_iter().map(|(_, outbox)| outbox).filter(is_full).collect()
+    }
+
+    /// Forgets what is not kept any more.
+    pub(crate) fn trimmed(&self, floors: &[(Place, Position)]) {
+        let mut state = self.lock();
+        for (place, floor) in floors {
+            if let Some(topic) = state.topics.get(place) {
+                topic.trimmed(*floor);
+            }
+            state.residents.trimmed(place, *floor);
         }
     }
 
-    /// Whether a user has a connection here.
-    pub(crate) fn is_online(&self, space: &Space, user: &UserName) -> bool {
-        self.lock().residents.is_connected(space, user)
+    /// On how many devices a user is here.
+    pub(crate) fn devices(&self, space: &Space, user: &UserName) -> usize {
+        self.lock().residents.get(space, user).map_or(0, Resident::devices)
     }
 
     /// Whether a user is here or was a moment ago.
     pub(crate) fn knows(&self, space: &Space, user: &UserName) -> bool {
-        self.lock().residents.has(space, user)
+        self.lock().residents.get(space, user).is_some()
+    }
+
+    /// Whether this is still the one who has the name.
+    pub(crate) fn is_resident(&self, space: &Space, user: &UserName, number: u64) -> bool {
+        self.lock().residents.get(space, user).is_some_and(|it| it.number == number)
+    }
+
+    /// Whether who came is not a guest who lost the name meanwhile.
+    pub(crate) fn is_still(&self, seen: &Seen) -> bool {
+        let Voucher::Guest(stay) = &seen.voucher else { return true };
+        let state = self.lock();
+        state.residents.get(&seen.space, &seen.user).is_some_and(|it| it.is_guest(stay))
     }
 
     /// When a user who is here was last seen with a device, as far as it was of late.
-    pub(crate) fn last_seen(
+    pub(crate) fn device_seen(
         &self,
         space: &Space,
         user: &UserName,
         device: &DeviceId,
     ) -> Option<OffsetDateTime> {
-        self.lock().residents.last_seen(space, user, device)
+        self.lock().residents.get(space, user)?.device_seen(device)
     }
 
     /// Notes when a user who is here came or went with a device.
-    pub(crate) fn saw(&self, seen: &Seen) {
-        self.lock().residents.saw(seen);
-    }
-
-    /// Lets go of a topic that nobody is in and nobody else holds.
-    pub(crate) fn forget_if_empty(&self, topic: Arc<Topic>) {
-        let place = topic.place().clone();
-        drop(topic);
-        let mut state = self.lock();
-        let unused = |it: &Arc<Topic>| Arc::strong_count(it) == 1 && it.is_empty();
-        if state.topics.get(&place).is_some_and(unused) {
-            state.topics.remove(&place);
+    pub(crate) fn saw(
+        &self,
+        space: &Space,
+        user: &UserName,
+        device: &DeviceId,
+        at: OffsetDateTime,
+    ) {
+        if let Some(resident) = self.lock().residents.get_mut(space, user) {
+            resident.saw(device, at);
         }
     }
 
-    /// Takes a connection out of a room. On purpose or by losing it: only the latter has a grace.
-    fn detach(&self, topic: Arc<Topic>, connection: ConnectionId, user: &UserName, how: Leaving) {
-        match how {
-            Leaving::OnPurpose => {
-                let (gone, too_slow) = topic.leave(connection, user, &self.limits);
-                close(too_slow);
-                if gone.is_some() {
-                    self.roll.changed(topic.place(), self.now());
-                }
-            }
-            Leaving::Lost => {
-                let until = self.now() + self.limits.presence_grace;
-                if topic.lose(connection, user, until) {
-                    self.roll.leaving(topic.place(), user, until);
-                }
-            }
-        }
-        self.forget_if_empty(topic);
+    /// Takes the guests who will not come back.
+    pub(crate) fn take_gone(&self) -> Vec<Gone> {
+        std::mem::take(&mut self.lock().gone)
     }
 }
 
-/// How a connection goes out of a room.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-enum Leaving {
-    OnPurpose,
-    Lost,
+impl State {
+    /// Lets go of a topic that nobody is in and nobody is a member of here.
+    fn forget_if_empty(&mut self, place: &Place) {
+        let unused = |it: &Arc<Topic>| Arc::strong_count(it) == 1 && it.is_empty();
+        if self.topics.get(place).is_some_and(unused) {
+            self.topics.remove(place);
+        }
+    }
+
+    /// Frees a name whose grace is over, if nobody came back.
+    fn expire(&mut self, hub: &Hub, space: &Space, user: &UserName, now: Duration) {
+        if let Some(resident) = self.residents.expire(space, user, now) {
+            self.gone.extend(resident.gone(space, user));
+            self.let_go(hub, user, resident);
+        }
+    }
+
+    /// Lets go of everything that somebody had here who is no resident any more.
+    fn let_go(&mut self, hub: &Hub, user: &UserName, resident: Resident) {
+        let Resident { lines, kept, .. } = resident;
+        let mut places: Vec<_> =
+            lines.into_iter().flat_map(|(id, line)| line.lose(hub, id, user)).collect();
+        let kept = kept.into_iter().flatten();
+        places.extend(kept.filter_map(|(_, kept)| kept.place()));
+        for place in places {
+            self.forget_if_empty(&place);
+        }
+    }
+}
+
+/// The entries of a run.
+fn entries(run: &[Post]) -> impl Iterator<Item = &Entry> {
+    run.iter().filter_map(|post| post.delivery.entry())
 }
 
 /// Ends the connections whose outboxes were full.
-fn close(too_slow: TooSlow) {
+pub(crate) fn close(too_slow: TooSlow) {
     for outbox in too_slow {
         debug!("an outbox is full");
         outbox.close(CloseReason::SlowReader);
@@ -300,39 +359,5 @@ impl Drop for Registration {
         if last {
             self.hub.emptied.notify_waiters();
         }
-    }
-}
-
-/// A connection in a room.
-#[must_use = "the connection leaves the room when this is dropped"]
-#[derive(Debug)]
-pub(crate) struct Attachment {
-    hub: Arc<Hub>,
-    topic: Option<Arc<Topic>>,
-    connection: ConnectionId,
-    user: UserName,
-}
-
-impl Attachment {
-    /// The room.
-    pub(crate) fn topic(&self) -> &Arc<Topic> {
-        self.topic.as_ref().expect("only `leave` and `drop` take it, and they consume the guard")
-    }
-
-    /// Leaves on purpose: the others hear of it at once.
-    pub(crate) fn leave(mut self) {
-        self.end(Leaving::OnPurpose);
-    }
-
-    fn end(&mut self, how: Leaving) {
-        if let Some(topic) = self.topic.take() {
-            self.hub.detach(topic, self.connection, &self.user, how);
-        }
-    }
-}
-
-impl Drop for Attachment {
-    fn drop(&mut self) {
-        self.end(Leaving::Lost);
     }
 }

@@ -1,17 +1,24 @@
 //! Who is online in which space, with what, and who may be called what.
 
 use std::{
-    collections::{BTreeMap, HashMap},
+    collections::{BTreeMap, BTreeSet, HashMap},
     sync::Arc,
     time::Duration,
 };
 
 use time::OffsetDateTime;
 
-use super::{Hub, end, sign_ins::SignIns};
+use super::{
+    members::{Kept, Line, Logged},
+    residence::Residence,
+    sign_ins::SignIns,
+};
 use crate::{
-    chat::ports::{DEVICES_PER_USER_MAX, Outbox, Seen},
-    domain::{CloseReason, ConnectionId, DeviceId, NameKey, Rejection, SignInId, Space, UserName},
+    chat::ports::{DEVICES_PER_USER_MAX, Gone, Outbox},
+    domain::{
+        CloseReason, ConnectionId, Conversation, DeviceId, NameKey, Place, Position, Rejection,
+        SignInId, Space, UserName,
+    },
 };
 
 /// The users of this node by space and name.
@@ -26,16 +33,18 @@ pub(super) struct Residents {
 }
 
 /// A user who is here, or in the grace after they were.
-struct Resident {
+pub(super) struct Resident {
     /// Tells a resident from one of the same name who came before or after.
-    number: u64,
+    pub(super) number: u64,
     /// The mark of a guest's stay; `None` for a user whom the back end vouches for.
     stay: Option<Box<str>>,
     /// How many [`Residence`]s there are. 0 in the grace.
-    claims: usize,
+    pub(super) claims: usize,
     /// When the grace ends that began when the last claim was given back.
-    free_at: Duration,
-    connections: HashMap<ConnectionId, (Arc<dyn Outbox>, Option<DeviceId>)>,
+    pub(super) free_at: Duration,
+    pub(super) lines: HashMap<ConnectionId, Line>,
+    /// Where they are a member, once that is known: as the store has it.
+    pub(super) kept: Option<HashMap<Conversation, Kept>>,
     /// When devices came or went of late: the store hears of it a little later.
     devices: BTreeMap<DeviceId, OffsetDateTime>,
 }
@@ -61,17 +70,16 @@ pub(crate) struct Presence {
 }
 
 impl Residents {
-    /// Takes a name. Answers the number of the resident, and the connections of guests who lose it.
+    /// Takes a name. Answers the number of the resident, and the guests who lose it.
     ///
     /// Guests go without a name that looks like anybody's. A user of the back end goes before guests.
-    fn claim(
+    pub(super) fn claim(
         &mut self,
         space: &Space,
         user: &UserName,
         proof: Proof,
-    ) -> Result<(u64, Vec<Arc<dyn Outbox>>), Rejection> {
-        let key = (space.clone(), user.clone());
-        if let Some(resident) = self.users.get_mut(&key)
+    ) -> Result<(u64, Vec<(UserName, Resident)>), Rejection> {
+        if let Some(resident) = self.get_mut(space, user)
             && resident.accepts(&proof)
         {
             resident.claims += 1;
@@ -85,9 +93,9 @@ impl Residents {
             Proof::NewGuest(stay) | Proof::Guest(stay) => Some(stay),
             Proof::User => None,
         };
-        let evicted = alike.iter().flat_map(|name| self.evict(space, name)).collect();
+        let evicted = alike.into_iter().filter_map(|name| self.evict(space, name)).collect();
         self.count += 1;
-        self.users.insert(key, Resident::new(self.count, stay));
+        self.users.insert((space.clone(), user.clone()), Resident::new(self.count, stay));
         self.names.entry((space.clone(), user.key())).or_default().push(user.clone());
         Ok((self.count, evicted))
     }
@@ -99,14 +107,10 @@ impl Residents {
     }
 
     /// Takes the name from a guest. A user keeps theirs.
-    fn evict(&mut self, space: &Space, user: &UserName) -> Vec<Arc<dyn Outbox>> {
-        let resident = self.users.get(&(space.clone(), user.clone()));
-        if resident.is_none_or(|it| it.stay.is_none()) {
-            return Vec::new();
-        }
-        let resident = self.remove(space, user);
-        let connections = resident.into_iter().flat_map(|it| it.connections.into_values());
-        connections.map(|(outbox, _)| outbox).collect()
+    fn evict(&mut self, space: &Space, user: UserName) -> Option<(UserName, Resident)> {
+        self.get_mut(space, &user)?.stay.as_ref()?;
+        let resident = self.remove(space, &user)?;
+        Some((user, resident))
     }
 
     fn remove(&mut self, space: &Space, user: &UserName) -> Option<Resident> {
@@ -120,9 +124,23 @@ impl Residents {
         self.users.remove(&(space.clone(), user.clone()))
     }
 
-    fn get_mut(&mut self, residence: &Residence) -> Option<&mut Resident> {
-        let resident = self.users.get_mut(&(residence.space.clone(), residence.user.clone()));
-        resident.filter(|it| it.number == residence.number)
+    pub(super) fn get(&self, space: &Space, user: &UserName) -> Option<&Resident> {
+        self.users.get(&(space.clone(), user.clone()))
+    }
+
+    pub(super) fn get_mut(&mut self, space: &Space, user: &UserName) -> Option<&mut Resident> {
+        self.users.get_mut(&(space.clone(), user.clone()))
+    }
+
+    /// Who holds a residence, unless they lost the name.
+    pub(super) fn of(&self, residence: &Residence) -> Option<&Resident> {
+        let resident = self.get(residence.space(), residence.user());
+        resident.filter(|it| it.number == residence.number())
+    }
+
+    pub(super) fn of_mut(&mut self, residence: &Residence) -> Option<&mut Resident> {
+        let resident = self.get_mut(residence.space(), residence.user());
+        resident.filter(|it| it.number == residence.number())
     }
 
     /// The connections of a user.
@@ -131,78 +149,49 @@ impl Residents {
         space: &Space,
         user: &UserName,
     ) -> Vec<(ConnectionId, Arc<dyn Outbox>)> {
-        let resident = self.users.get(&(space.clone(), user.clone()));
-        let connections = resident.into_iter().flat_map(|it| &it.connections);
-        connections.map(|(id, (outbox, _))| (*id, Arc::clone(outbox))).collect()
+        let lines = self.get(space, user).into_iter().flat_map(|it| &it.lines);
+        lines.map(|(id, line)| (*id, Arc::clone(&line.outbox))).collect()
     }
 
-    /// Whether a user is here or in their grace.
-    pub(super) fn has(&self, space: &Space, user: &UserName) -> bool {
-        self.users.contains_key(&(space.clone(), user.clone()))
-    }
-
-    pub(super) fn is_connected(&self, space: &Space, user: &UserName) -> bool {
-        let resident = self.users.get(&(space.clone(), user.clone()));
-        resident.is_some_and(|it| !it.connections.is_empty())
-    }
-
-    /// When a user who is here was last seen with a device, as far as it was of late.
-    pub(super) fn last_seen(
-        &self,
-        space: &Space,
-        user: &UserName,
-        device: &DeviceId,
-    ) -> Option<OffsetDateTime> {
-        let resident = self.users.get(&(space.clone(), user.clone()));
-        resident.and_then(|it| it.devices.get(device)).copied()
-    }
-
-    /// Notes when a user who is here came or went with a device.
-    pub(super) fn saw(&mut self, seen: &Seen) {
-        let Seen { space, user, voucher: _, device, at } = seen;
-        let resident = self.users.get_mut(&(space.clone(), user.clone()));
-        let (Some(resident), Some(device)) = (resident, device) else { return };
-        resident.devices.insert(device.clone(), *at);
-        if resident.devices.len() > DEVICES_PER_USER_MAX {
-            let first = resident.devices.iter().min_by_key(|(_, at)| **at);
-            let first = first.map(|(device, _)| device.clone());
-            first.map(|device| resident.devices.remove(&device));
+    /// Forgets what is not kept any more of what users have here beside rooms.
+    pub(super) fn trimmed(&mut self, place: &Place, floor: Position) {
+        let users = match &place.conversation {
+            Conversation::Room(_) => Vec::new(),
+            Conversation::Direct(one, other) => vec![one, other],
+            Conversation::Inbox(user) => vec![user],
+        };
+        for user in users {
+            let resident = self.get_mut(&place.space, user);
+            let kept = resident.and_then(|it| it.kept.as_mut()?.get_mut(&place.conversation));
+            if let Some(Kept { logged: Logged::Here(log), .. }) = kept {
+                log.floor = log.floor.max(floor);
+            }
         }
     }
 
-    /// Lets a user be here on one more connection. Answers those of other devices; or why not, when
-    /// the name was taken from a guest since they claimed it, or the sign-in was ended.
-    fn open(
-        &mut self,
+    /// Whether a user may be here on one more connection; or why not, when the name was taken from a
+    /// guest since they claimed it, or the sign-in was ended.
+    pub(super) fn admit(
+        &self,
         residence: &Residence,
         presence: &Presence,
-    ) -> Result<Vec<Arc<dyn Outbox>>, CloseReason> {
-        let Presence { connection, outbox, device, sign_in } = presence;
-        if sign_in.as_ref().is_some_and(|it| self.sign_ins.has_ended(it)) {
+    ) -> Result<(), CloseReason> {
+        if presence.sign_in.as_ref().is_some_and(|it| self.sign_ins.has_ended(it)) {
             return Err(CloseReason::SignedOut);
         }
-        let resident = self.get_mut(residence).ok_or(CloseReason::NameTaken)?;
-        let is_other = |it: &Option<DeviceId>| it.is_none() || it != device;
-        let others = resident.connections.values().filter(|(_, device)| is_other(device));
-        let others = others.map(|(outbox, _)| Arc::clone(outbox)).collect();
-        resident.connections.insert(*connection, (Arc::clone(outbox), device.clone()));
-        self.sign_ins.add(presence);
-        Ok(others)
+        self.of(residence).map(drop).ok_or(CloseReason::NameTaken)
     }
 
-    fn close(&mut self, residence: &Residence, presence: &Presence) {
-        if let Some(resident) = self.get_mut(residence) {
-            resident.connections.remove(&presence.connection);
-        }
-        self.sign_ins.remove(presence);
-    }
-
-    /// Frees a name whose grace is over at `now`, if nobody came back.
-    pub(super) fn expire(&mut self, space: &Space, user: &UserName, now: Duration) {
-        let resident = self.users.get(&(space.clone(), user.clone()));
-        if resident.is_some_and(|it| it.claims == 0 && it.free_at <= now) {
-            self.remove(space, user);
-        }
+    /// Frees a name whose grace is over at `now`, if nobody came back. Answers who had it.
+    pub(super) fn expire(
+        &mut self,
+        space: &Space,
+        user: &UserName,
+        now: Duration,
+    ) -> Option<Resident> {
+        let resident = self.get(space, user)?;
+        let over = resident.claims == 0 && resident.free_at <= now;
+        if over { self.remove(space, user) } else { None }
     }
 }
 
@@ -213,7 +202,8 @@ impl Resident {
             stay,
             claims: 1,
             free_at: Duration::ZERO,
-            connections: HashMap::new(),
+            lines: HashMap::new(),
+            kept: None,
             devices: BTreeMap::new(),
         }
     }
@@ -226,81 +216,50 @@ impl Resident {
             (_, Proof::NewGuest(_)) | (Some(_), Proof::User) | (None, Proof::Guest(_)) => false,
         }
     }
-}
 
-/// A name that is taken while this is held, and for the grace after it.
-#[must_use = "the name is given back when this is dropped"]
-pub(crate) struct Residence {
-    hub: Arc<Hub>,
-    space: Space,
-    user: UserName,
-    number: u64,
-    presence: Option<Presence>,
-    /// Whether somebody may come back for the name.
-    has_grace: bool,
-}
-
-impl std::fmt::Debug for Residence {
-    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
-        f.debug_struct("Residence").field("user", &self.user).finish_non_exhaustive()
-    }
-}
-
-impl Residence {
-    /// Claims a name, or says that somebody has it.
-    pub(crate) fn claim(
-        hub: &Arc<Hub>,
-        space: &Space,
-        user: &UserName,
-        proof: Proof,
-    ) -> Result<Self, Rejection> {
-        let (number, evicted) = hub.lock().residents.claim(space, user, proof)?;
-        end(evicted, CloseReason::NameTaken);
-        let (hub, space, user) = (Arc::clone(hub), space.clone(), user.clone());
-        Ok(Self { hub, space, user, number, presence: None, has_grace: false })
+    /// Whether they are the guest whose stay has this mark.
+    pub(super) fn is_guest(&self, stay: &str) -> bool {
+        self.stay.as_deref() == Some(stay)
     }
 
-    /// The name.
-    pub(crate) fn user(&self) -> &UserName {
-        &self.user
-    }
-
-    /// Lets direct messages reach the user through this connection. Answers the connections of
-    /// other devices that were there before.
-    pub(crate) fn open(&mut self, presence: Presence) -> Vec<Arc<dyn Outbox>> {
-        let others = self.hub.lock().residents.open(self, &presence);
-        let outbox = Arc::clone(&presence.outbox);
-        self.presence = Some(presence);
-        self.has_grace = true;
-        others.unwrap_or_else(|reason| {
-            outbox.close(reason);
-            Vec::new()
-        })
-    }
-
-    /// Gives the name back, but keeps it for the grace: whoever has it is about to come.
-    pub(crate) fn reserve(mut self) {
-        self.has_grace = true;
-    }
-}
-
-impl Drop for Residence {
-    fn drop(&mut self) {
-        let mut state = self.hub.lock();
-        if let Some(presence) = &self.presence {
-            state.residents.close(self, presence);
+    /// Notes when they came or went with a device.
+    pub(super) fn saw(&mut self, device: &DeviceId, at: OffsetDateTime) {
+        self.devices.insert(device.clone(), at);
+        if self.devices.len() > DEVICES_PER_USER_MAX {
+            let first = self.devices.iter().min_by_key(|(_, at)| **at);
+            let first = first.map(|(device, _)| device.clone());
+            first.map(|device| self.devices.remove(&device));
         }
-        let now = self.hub.now();
-        let grace = if self.has_grace { self.hub.limits.presence_grace } else { Duration::ZERO };
-        let until = now + grace;
-        let Some(resident) = state.residents.get_mut(self) else { return };
-        resident.claims -= 1;
-        resident.free_at = resident.free_at.max(until);
-        let last = resident.claims == 0;
-        state.residents.expire(&self.space, &self.user, now);
-        drop(state);
-        if last && self.has_grace {
-            self.hub.roll.name_leaving(&self.space, &self.user, until);
-        }
+    }
+
+    /// What is to be written down when they will not come back: nothing of a user, who always may.
+    pub(super) fn gone(&self, space: &Space, user: &UserName) -> Option<Gone> {
+        let stay = self.stay.clone()?;
+        Some(Gone { space: space.clone(), user: user.clone(), stay })
+    }
+
+    /// The connections of other devices than `device`.
+    pub(super) fn others(&self, device: Option<&DeviceId>) -> Vec<Arc<dyn Outbox>> {
+        let is_other = |it: &&Line| it.device.is_none() || it.device.as_ref() != device;
+        self.lines.values().filter(is_other).map(|line| Arc::clone(&line.outbox)).collect()
+    }
+
+    /// How many devices are connected. A connection that names none is one.
+    pub(super) fn devices(&self) -> usize {
+        let nameless = self.lines.values().filter(|line| line.device.is_none()).count();
+        let named: BTreeSet<_> =
+            self.lines.values().filter_map(|line| line.device.as_ref()).collect();
+        nameless + named.len()
+    }
+
+    /// How many messages of a conversation they have not read, if they are a member.
+    pub(super) fn unread(&self, place: &Place) -> Option<u64> {
+        let kept = self.kept.as_ref()?.get(&place.conversation)?;
+        Some(kept.log().unread(kept.member.read))
+    }
+
+    /// When they were last seen with a device, as far as they were of late.
+    pub(super) fn device_seen(&self, device: &DeviceId) -> Option<OffsetDateTime> {
+        self.devices.get(device).copied()
     }
 }

@@ -1,49 +1,107 @@
-//! The recent messages of a room, so that those who come back are served from memory.
+//! The recent entries of a room, so that those who come back are served from memory.
 
-use std::{collections::VecDeque, sync::Arc};
+use std::collections::VecDeque;
 
 use crate::{
-    chat::event::Delivery,
-    domain::{Limits, Message, Seq},
+    chat::{
+        event::{Delivery, Event},
+        journal::Post,
+    },
+    domain::{Body, Entry, Limits, Seq},
 };
 
-/// A run of messages without holes, the newest last. Bounded in count and in bytes.
+/// A run of entries without holes, the newest last. Bounded in count and in bytes.
 #[derive(Debug, Default)]
 pub(super) struct Ring {
-    deliveries: VecDeque<Arc<Delivery>>,
+    posts: VecDeque<Post>,
     bytes: usize,
 }
 
 impl Ring {
-    /// Adds the next message and lets go of the oldest ones above the limits.
-    pub(super) fn push(&mut self, delivery: Arc<Delivery>, limits: &Limits) {
-        self.bytes += weight(&delivery);
-        self.deliveries.push_back(delivery);
-        while self.deliveries.len() > limits.ring_messages_max.get()
-            || self.bytes > limits.ring_bytes_max.get()
-        {
-            let Some(oldest) = self.deliveries.pop_front() else { break };
-            self.bytes -= weight(&oldest);
+    /// Adds the next entry and lets go of the oldest ones above the limits. What it changes is shown
+    /// as it is now from here on.
+    pub(super) fn push(&mut self, post: Post, limits: &Limits) {
+        if let Some(change) = post.delivery.entry().filter(|entry| !entry.is_message()) {
+            self.amend(change);
+        }
+        self.bytes += weight(&post.delivery);
+        self.posts.push_back(post);
+        while self.is_over(limits) {
+            let Some(oldest) = self.posts.pop_front() else { break };
+            self.bytes -= weight(&oldest.delivery);
         }
     }
 
-    /// The messages after `after` up to `head`, if every one of them is here.
-    pub(super) fn run(&self, after: Seq, head: Seq) -> Option<Vec<Arc<Delivery>>> {
+    /// Puts older entries, which end where this ring begins or `head` is, before the others, as many as
+    /// there is room for.
+    pub(super) fn fill(&mut self, older: Vec<Entry>, head: Seq, limits: &Limits) {
+        for entry in older.into_iter().rev() {
+            if entry.seq() > head || self.first().is_some_and(|first| first <= entry.seq()) {
+                continue;
+            }
+            let next = self.first().unwrap_or_else(|| head.next());
+            if entry.seq().next() != next {
+                return;
+            }
+            let delivery = Delivery::new(Event::Entry(entry));
+            self.bytes += weight(&delivery);
+            self.posts.push_front(Post { delivery, except: None });
+            if self.is_over(limits) {
+                self.pop();
+                return;
+            }
+        }
+    }
+
+    /// The entries after `after` up to `head`, if every one of them is here.
+    pub(super) fn run(&self, after: Seq, head: Seq) -> Option<impl Iterator<Item = &Post>> {
         let wanted = usize::try_from(head.since(after)).ok()?;
-        let skipped = self.deliveries.len().checked_sub(wanted)?;
-        Some(self.deliveries.iter().skip(skipped).map(Arc::clone).collect())
+        let skipped = self.posts.len().checked_sub(wanted)?;
+        Some(self.posts.iter().skip(skipped))
     }
 
     /// Forgets everything: what comes next does not follow what is here.
     pub(super) fn clear(&mut self) {
         *self = Self::default();
     }
+
+    /// Forgets what is not kept any more.
+    pub(super) fn trim(&mut self, floor: Seq) {
+        while self.first().is_some_and(|first| first <= floor) {
+            self.pop();
+        }
+    }
+
+    fn pop(&mut self) {
+        let first = self.posts.pop_front();
+        self.bytes -= first.map_or(0, |post| weight(&post.delivery));
+    }
+
+    /// Whoever comes back from now on sees what a change made of what is here.
+    fn amend(&mut self, change: &Entry) {
+        for Post { delivery, .. } in &mut self.posts {
+            if let Some(amended) = delivery.entry().and_then(|entry| entry.after(change)) {
+                let amended = Delivery::new(Event::Entry(amended));
+                self.bytes = self.bytes + weight(&amended) - weight(delivery);
+                *delivery = amended;
+            }
+        }
+    }
+
+    fn first(&self) -> Option<Seq> {
+        self.posts.front().and_then(|it| it.delivery.entry()).map(Entry::seq)
+    }
+
+    fn is_over(&self, limits: &Limits) -> bool {
+        self.posts.len() > limits.ring_messages_max.get()
+            || self.bytes > limits.ring_bytes_max.get()
+    }
 }
 
-/// What one message counts, its encodings included, roughly.
+/// What one entry counts, its encodings included, roughly.
 fn weight(delivery: &Delivery) -> usize {
     const OVERHEAD_BYTES: usize = 512;
-    OVERHEAD_BYTES + delivery.message().map_or(0, |Message { body, .. }| 2 * body.bytes())
+    OVERHEAD_BYTES + delivery.entry().and_then(Entry::body).map_or(0, |body| 2 * Body::bytes(body))
 }
 
 #[cfg(test)]
@@ -51,25 +109,35 @@ mod tests {
     use std::num::NonZeroUsize;
 
     use super::*;
-    use crate::chat::test_support::said;
+    use crate::chat::test_support::{deleted, entry, said};
 
-    fn seqs(run: Option<Vec<Arc<Delivery>>>) -> Option<Vec<u64>> {
-        Some(run?.iter().map(|it| it.message().unwrap().seq.as_raw()).collect())
+    fn seqs<'r>(run: Option<impl Iterator<Item = &'r Post>>) -> Option<Vec<u64>> {
+        Some(run?.map(|it| it.delivery.entry().unwrap().seq().as_raw()).collect())
+    }
+
+    fn post(delivery: std::sync::Arc<Delivery>) -> Post {
+        Post { delivery, except: None }
+    }
+
+    fn at_most(count: usize) -> Limits {
+        Limits { ring_messages_max: NonZeroUsize::new(count).unwrap(), ..Limits::default() }
     }
 
     #[test]
     fn a_run_is_whole_or_not_given() {
-        let limits =
-            Limits { ring_messages_max: NonZeroUsize::new(3).unwrap(), ..Limits::default() };
+        let limits = at_most(3);
         let mut ring = Ring::default();
         for seq in 1..=5 {
-            ring.push(said("lobby", seq), &limits);
+            ring.push(post(said("lobby", seq)), &limits);
         }
         let (at, head) = (Seq::from_raw, Seq::from_raw(5));
         assert_eq!(seqs(ring.run(at(2), head)), Some(vec![3, 4, 5]));
         assert_eq!(seqs(ring.run(at(4), head)), Some(vec![5]));
         assert_eq!(seqs(ring.run(at(5), head)), Some(vec![]));
         assert_eq!(seqs(ring.run(at(1), head)), None, "2 was let go of");
+        ring.trim(at(4));
+        assert_eq!(seqs(ring.run(at(4), head)), Some(vec![5]));
+        assert_eq!(seqs(ring.run(at(3), head)), None, "4 is not kept any more");
     }
 
     #[test]
@@ -78,9 +146,45 @@ mod tests {
             Limits { ring_bytes_max: NonZeroUsize::new(1600).unwrap(), ..Limits::default() };
         let mut ring = Ring::default();
         for seq in 1..=10 {
-            ring.push(said("lobby", seq), &limits);
+            ring.push(post(said("lobby", seq)), &limits);
         }
         assert!(ring.bytes <= 1600);
-        assert!(!ring.deliveries.is_empty());
+        assert!(!ring.posts.is_empty());
+    }
+
+    #[test]
+    fn what_the_store_has_goes_before_what_came_since() {
+        let limits = at_most(4);
+        let mut ring = Ring::default();
+        ring.push(post(said("lobby", 6)), &limits);
+        let older = (3..=6).map(|seq| entry("lobby", seq)).collect();
+        ring.fill(older, Seq::from_raw(6), &limits);
+        assert_eq!(seqs(ring.run(Seq::from_raw(2), Seq::from_raw(6))), Some(vec![3, 4, 5, 6]));
+        ring.fill(vec![entry("lobby", 2)], Seq::from_raw(6), &limits);
+        assert_eq!(seqs(ring.run(Seq::from_raw(1), Seq::from_raw(6))), None, "there is no room");
+
+        let mut empty = Ring::default();
+        empty.fill(vec![entry("lobby", 1), entry("lobby", 2)], Seq::from_raw(1), &limits);
+        assert_eq!(
+            seqs(empty.run(Seq::ZERO, Seq::from_raw(1))),
+            Some(vec![1]),
+            "not past the head"
+        );
+        let mut holed = Ring::default();
+        holed.push(post(said("lobby", 6)), &limits);
+        holed.fill(vec![entry("lobby", 4)], Seq::from_raw(6), &limits);
+        assert_eq!(seqs(holed.run(Seq::from_raw(4), Seq::from_raw(6))), None, "5 is missing");
+    }
+
+    #[test]
+    fn who_comes_back_does_not_see_what_was_deleted_meanwhile() {
+        let limits = Limits::default();
+        let mut ring = Ring::default();
+        ring.push(post(said("lobby", 1)), &limits);
+        ring.push(post(deleted("lobby", 2, 1)), &limits);
+        let mut run = ring.run(Seq::ZERO, Seq::from_raw(2)).unwrap();
+        assert!(run.all(|it| it.delivery.entry().unwrap().body().is_none()));
+        drop(run);
+        assert_eq!(ring.bytes, 2 * 512);
     }
 }

@@ -1,7 +1,8 @@
-//! What is told later: users whose grace ends, rooms whose presence changed, tokens that end.
+//! What is told later: users whose grace ends, conversations in which somebody came, went or read,
+//! tokens that end, typing that nobody ended.
 
 use std::{
-    collections::{HashMap, VecDeque},
+    collections::VecDeque,
     mem,
     sync::{Arc, Mutex, MutexGuard, PoisonError},
     time::Duration,
@@ -9,11 +10,13 @@ use std::{
 
 use tokio::{sync::Notify, time::sleep_until};
 
-use super::{Hub, close};
-use crate::domain::{Place, Space, UserName};
-
-/// A room is told who is in it at most this often.
-const PRESENCE_INTERVAL: Duration = Duration::from_secs(1);
+use super::{
+    Hub, close,
+    coalesced::Coalesced,
+    receipts::{self, Receipts},
+    topic::Presences,
+};
+use crate::domain::{Place, Seq, Space, UserName};
 
 /// The roll that a task of the hub calls.
 #[derive(Debug, Default)]
@@ -27,8 +30,8 @@ pub(super) struct Roll {
 struct State {
     /// Graces that end. All are equally long, so they stand in the order of their ends.
     leaving: VecDeque<(Duration, Absent)>,
-    /// Rooms whose presence is to be told, or was told less than an interval ago.
-    rooms: HashMap<Place, Told>,
+    presences: Coalesced<()>,
+    receipts: Coalesced<Receipts>,
 }
 
 /// Who may be gone.
@@ -36,15 +39,6 @@ struct State {
 enum Absent {
     FromRoom(Place, UserName),
     FromSpace(Space, UserName),
-}
-
-/// What a room knows of its presence.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-enum Told {
-    /// Everything; the next change waits until this moment.
-    Until(Duration),
-    /// Not the newest change, which is due at this moment.
-    Due(Duration),
 }
 
 impl Roll {
@@ -59,37 +53,36 @@ impl Roll {
 
     /// Somebody came to or went from a room.
     pub(super) fn changed(&self, place: &Place, now: Duration) {
-        let mut state = self.lock();
-        let told = state.rooms.entry(place.clone()).or_insert(Told::Due(now));
-        if let Told::Until(moment) = *told {
-            *told = Told::Due(moment);
-        }
-        drop(state);
-        self.wake.notify_one();
+        self.lock().presences.add(place, now);
+        self.wake();
+    }
+
+    /// Somebody has read something.
+    pub(super) fn read(&self, place: &Place, user: &UserName, seq: Seq, now: Duration) {
+        receipts::add(self.lock().receipts.add(place, now), user, seq);
+        self.wake();
     }
 
     /// The grace of a user in a room begins.
     pub(super) fn leaving(&self, place: &Place, user: &UserName, until: Duration) {
         let absent = Absent::FromRoom(place.clone(), user.clone());
         self.lock().leaving.push_back((until, absent));
-        self.wake.notify_one();
+        self.wake();
     }
 
     /// The grace of a name in a space begins.
     pub(super) fn name_leaving(&self, space: &Space, user: &UserName, until: Duration) {
         let absent = Absent::FromSpace(space.clone(), user.clone());
         self.lock().leaving.push_back((until, absent));
-        self.wake.notify_one();
+        self.wake();
     }
 }
 
 impl State {
     /// When something is due next.
     fn next(&self) -> Option<Duration> {
-        let rooms = self.rooms.values().map(|told| match told {
-            Told::Until(moment) | Told::Due(moment) => *moment,
-        });
-        rooms.chain(self.leaving.front().map(|(until, _)| *until)).min()
+        let leaving = self.leaving.front().map(|(until, _)| *until);
+        leaving.into_iter().chain(self.presences.next()).chain(self.receipts.next()).min()
     }
 
     /// Takes who may be gone at `now`.
@@ -98,29 +91,17 @@ impl State {
         let later = self.leaving.split_off(due);
         mem::replace(&mut self.leaving, later)
     }
-
-    /// Takes the rooms that are to be told at `now`, and lets them rest.
-    fn take_rooms(&mut self, now: Duration) -> Vec<Place> {
-        let mut due = Vec::new();
-        self.rooms.retain(|place, told| match *told {
-            Told::Due(moment) if moment <= now => {
-                due.push(place.clone());
-                *told = Told::Until(now + PRESENCE_INTERVAL);
-                true
-            }
-            Told::Until(moment) => moment > now,
-            Told::Due(_) => true,
-        });
-        due
-    }
 }
 
 impl Hub {
-    /// Calls the roll for ever: a task of its own.
-    pub(crate) async fn call_roll(self: Arc<Self>) {
+    /// Calls the roll for ever: a task of its own. `called` is told each time.
+    pub(crate) async fn call_roll(self: Arc<Self>, called: impl Fn()) {
         loop {
             self.call_roll_once();
-            let next = self.roll.lock().next().into_iter().chain(self.deadlines.next()).min();
+            called();
+            let next = self.roll.lock().next();
+            let next =
+                [next, self.deadlines.next(), self.typing.next()].into_iter().flatten().min();
             let due = async {
                 match next {
                     Some(moment) => sleep_until(self.epoch + moment).await,
@@ -137,32 +118,38 @@ impl Hub {
     fn call_roll_once(&self) {
         let now = self.now();
         self.deadlines.call(now);
+        self.expire_typing(now);
         let leaving = self.roll.lock().take_leaving(now);
         for (_, absent) in leaving {
             self.expire(absent, now);
         }
-        let rooms = self.roll.lock().take_rooms(now);
-        for place in rooms {
+        let presences = self.roll.lock().presences.take(now);
+        for (place, ()) in presences {
             let topic = self.lock().topics.get(&place).cloned();
             if let Some(topic) = topic {
                 close(topic.tell_presence(&self.limits));
-                self.forget_if_empty(topic);
             }
+            self.lock().forget_if_empty(&place);
+        }
+        let receipts = self.roll.lock().receipts.take(now);
+        for (place, receipts) in receipts {
+            self.tell_receipts(&place, receipts);
         }
     }
 
     fn expire(&self, absent: Absent, now: Duration) {
         match absent {
-            Absent::FromSpace(space, user) => self.lock().residents.expire(&space, &user, now),
+            Absent::FromSpace(space, user) => self.lock().expire(self, &space, &user, now),
             Absent::FromRoom(place, user) => {
                 let topic = self.lock().topics.get(&place).cloned();
                 let Some(topic) = topic else { return };
-                let (gone, too_slow) = topic.expire(&user, now, &self.limits);
+                let (presences, too_slow) = topic.expire(&user, now, &self.limits);
+                drop(topic);
                 close(too_slow);
-                if gone.is_some() {
+                if presences == Presences::Changed {
                     self.roll.changed(&place, now);
                 }
-                self.forget_if_empty(topic);
+                self.lock().forget_if_empty(&place);
             }
         }
     }

@@ -29,6 +29,6 @@ pub trait Bus: Send + Sync + 'static {
 /// A message that was stored, as one node tells the others.
 #[derive(Clone, Debug)]
 pub struct Announcement {
-    /// A delivery of [`Event::Message`](crate::chat::event::Event::Message).
+    /// A delivery of [`Event::Entry`](crate::chat::event::Event::Entry).
     pub delivery: Arc<Delivery>,
 }

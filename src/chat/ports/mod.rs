@@ -14,6 +14,8 @@ pub use clock::{Clock, IdSource};
 pub use fault::Fault;
 pub use outbox::{Outbox, Overflow};
 pub use store::{
-    Batch, DEVICES_PER_USER_MAX, Draft, Outcome, Page, PageLimit, Range, Seen, Store, Voucher,
+    Batch, Change, Changed, Committed, DEVICES_PER_USER_MAX, DIRECTS_LISTED_MAX, Draft, DraftAct,
+    Gone, MemberChange, Membership, Outcome, Page, PageLimit, Range, Refusal, Retention, Seen,
+    Store, Trimmed, Voucher, Went,
 };
 pub use tokens::{Claims, Rooms, Tokens};

@@ -18,6 +18,9 @@ pub trait Outbox: Send + Sync + 'static {
     /// Queues an event, or says that the queue is full; then the caller closes it.
     fn push(&self, delivery: &Arc<Delivery>) -> Result<(), Overflow>;
 
+    /// Queues an event that nobody misses, or drops it, when more than half of the queue is taken.
+    fn offer(&self, delivery: &Arc<Delivery>);
+
     /// Waits until less than half of the queue is taken, or until it is closed: a replay is sent
     /// at the pace of its reader.
     async fn relieved(&self);

@@ -5,7 +5,8 @@ use time::OffsetDateTime;
 
 use super::Fault;
 use crate::domain::{
-    Rejection, RoomName, RoomPattern, SignInId, Space, SpacePattern, Token, UserName,
+    Grant, Office, Rejection, Role, RoomName, RoomPattern, SignInId, Space, SpacePattern, Token,
+    UserName,
 };
 
 /// Makes and checks tokens.
@@ -53,8 +54,8 @@ pub enum Rooms {
     /// All of them.
     #[default]
     All,
-    /// Those that one of these means.
-    Only(Vec<RoomPattern>),
+    /// Those that one of these means, and as what, where the token says so.
+    Only(Vec<(RoomPattern, Option<Role>)>),
 }
 
 impl Claims {
@@ -78,6 +79,11 @@ impl Claims {
         Self { spaces: only, guest: Some(stay.into()), ..Self::of(user, expires_at) }
     }
 
+    /// Whether they are an administrator's.
+    pub fn office(&self) -> Office {
+        if self.admin { Office::Administrator } else { Office::User }
+    }
+
     /// Whether they open `space`.
     pub fn open(&self, space: &Space) -> bool {
         self.spaces.is_empty() || self.spaces.iter().any(|pattern| pattern.matches(space))
@@ -85,11 +91,19 @@ impl Claims {
 }
 
 impl Rooms {
-    /// Whether `room` may be joined.
-    pub fn admit(&self, room: &RoomName) -> bool {
-        match self {
-            Self::All => true,
-            Self::Only(patterns) => patterns.iter().any(|pattern| pattern.matches(room)),
+    /// What the token says of `room`. Of several roles the highest counts.
+    pub fn grant(&self, room: &RoomName) -> Grant {
+        let Self::Only(patterns) = self else { return Grant::Open };
+        let roles = patterns.iter().filter(|(pattern, _)| pattern.matches(room));
+        match roles.map(|(_, role)| *role).max() {
+            None => Grant::Closed,
+            Some(None) => Grant::Open,
+            Some(Some(role)) => Grant::As(role),
         }
+    }
+
+    /// Whether `room` is open at all.
+    pub fn admit(&self, room: &RoomName) -> bool {
+        self.grant(room) != Grant::Closed
     }
 }

@@ -10,9 +10,9 @@ use crate::{
         Answer, Answerer, Chat, Reply,
         event::Visit,
         hub::Deadline,
-        ports::{Claims, Rooms, Seen},
+        ports::{Claims, Rooms, Seen, Went},
     },
-    domain::{DeviceId, Rejection, Token, UserName},
+    domain::{DeviceId, Office, Rejection, Token, UserName},
 };
 
 /// What the token of an identified session allows.
@@ -20,35 +20,40 @@ use crate::{
 pub(in crate::chat) struct Rights {
     pub(super) expires_at: OffsetDateTime,
     pub(super) rooms: Rooms,
+    pub(super) office: Office,
     /// The mark of a guest's stay.
-    guest: Option<Box<str>>,
+    pub(super) guest: Option<Box<str>>,
     _deadline: Deadline,
 }
 
-/// That a user goes with their device: written down when this is dropped.
+/// That a user goes: written down when this is dropped.
 pub(super) struct Absence {
     chat: Arc<Chat>,
-    seen: Seen,
+    went: Went,
 }
 
 impl Absence {
     /// Of a user who has just come.
     pub(super) fn of(chat: &Arc<Chat>, seen: Seen) -> Self {
-        Self { chat: Arc::clone(chat), seen }
+        let Seen { space, user, voucher: _, device, at } = seen;
+        Self { chat: Arc::clone(chat), went: Went { space, user, device, at } }
     }
 }
 
 impl fmt::Debug for Absence {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.debug_struct("Absence").field("seen", &self.seen).finish_non_exhaustive()
+        f.debug_struct("Absence").field("went", &self.went).finish_non_exhaustive()
     }
 }
 
 impl Drop for Absence {
     fn drop(&mut self) {
-        let seen = Seen { at: self.chat.clock.now(), ..self.seen.clone() };
-        self.chat.hub.saw(&seen);
-        self.chat.journal.try_saw(seen);
+        let went = Went { at: self.chat.clock.now(), ..self.went.clone() };
+        let Went { space, user, device, at } = &went;
+        if let Some(device) = device {
+            self.chat.hub.saw(space, user, device, *at);
+        }
+        self.chat.journal.try_went(went);
     }
 }
 
@@ -61,10 +66,10 @@ impl Session {
         }
         match self.prepare_user(token).await {
             Err(rejection) => answer(Err(rejection)),
-            Ok(arrival) => {
-                let Claims { user, expires_at, .. } = arrival.claimed.claims.clone();
+            Ok(entrant) => {
+                let Claims { user, expires_at, .. } = entrant.claimed.claims.clone();
                 answer(Ok(Answer::Authorized { user, expires_at }));
-                self.settle(arrival).await;
+                self.settle(entrant).await;
             }
         }
     }
@@ -72,14 +77,12 @@ impl Session {
     /// A fresh token for the same user takes the place of the one before.
     async fn renew(&mut self, token: &Token) -> Reply {
         let claims = self.chat.proved(&self.origin.space, token).await?;
-        let identity = self.identity.as_mut().ok_or(Rejection::NotIdentified)?;
+        let identity = self.identity()?;
         if claims.user != *identity.user() || claims.guest != identity.rights.guest {
             return Err(Rejection::OtherUser);
         }
         let (user, expires_at) = (claims.user.clone(), claims.expires_at);
-        for (_, closed) in identity.rooms.extract_if(|room, _| !claims.rooms.admit(room)) {
-            closed.leave();
-        }
+        identity.residence.refit(self.scope(&claims));
         let rights = self.rights(claims);
         if let Some(identity) = &mut self.identity {
             identity.rights = rights;
@@ -89,11 +92,12 @@ impl Session {
 
     /// What a token allows, from now to its end.
     pub(super) fn rights(&self, claims: Claims) -> Rights {
+        let office = claims.office();
         let Claims { expires_at, rooms, guest, .. } = claims;
         let left = Duration::try_from(expires_at - self.chat.clock.now()).unwrap_or_default();
         let outbox = Arc::clone(&self.outbox);
         let deadline = Deadline::set(&self.chat.hub, outbox, (expires_at, left));
-        Rights { expires_at, rooms, guest, _deadline: deadline }
+        Rights { expires_at, rooms, office, guest, _deadline: deadline }
     }
 
     /// Whether a user was here before with a device.
@@ -103,9 +107,9 @@ impl Session {
         device: &DeviceId,
     ) -> Result<Visit, Rejection> {
         let (chat, space) = (&self.chat, &self.origin.space);
-        let mut last_seen = chat.hub.last_seen(space, user, device);
+        let mut last_seen = chat.hub.device_seen(space, user, device);
         if last_seen.is_none() {
-            let stored = chat.store.last_seen(space, user, device).await;
+            let stored = chat.store.device_seen(space, user, device).await;
             last_seen = stored.map_err(|fault| unavailable(&fault))?;
         }
         Ok(last_seen.map_or(Visit::First, |last_seen| Visit::Return { last_seen }))

@@ -3,42 +3,80 @@
 use super::{Session, unavailable};
 use crate::{
     chat::{
-        Answer, HistoryOf, Reply,
-        hub::ATTACHMENTS_PER_EVENT_MAX,
-        ports::{PageLimit, Range},
+        Answer, Answerer, Reply,
+        hub::{ATTACHMENTS_PER_EVENT_MAX, Cursor, Telling},
+        ports::{Page, PageLimit, Range},
     },
-    domain::{Conversation, Place, Rejection},
+    domain::{CloseReason, Member, Place, Rejection, Seq, View},
 };
 
-/// Messages in a page when the client does not say.
-const PAGE_MESSAGES: u32 = 50;
+/// Entries in a page when the client does not say.
+const PAGE_ENTRIES: u32 = 50;
 
 impl Session {
-    pub(super) async fn history(&self, of: HistoryOf, range: Range, limit: Option<u32>) -> Reply {
-        let place = self.place(of)?;
+    pub(super) async fn history(
+        &self,
+        of: Option<View>,
+        part: (Range, Option<u32>),
+        answer: Answerer,
+    ) {
+        let place = match self.place(of) {
+            Ok((place, _)) => place,
+            Err(rejection) => return answer(Err(rejection)),
+        };
+        let room = place.conversation.room().cloned();
+        let Some(room) = room else { return answer(self.page(&place, part).await) };
+        let Ok((topic, _)) = self.room(&room) else { return answer(Err(Rejection::NotMember)) };
+        // What changes while the page is read comes after it: who shows a page has seen nothing of what
+        // was taken away since.
+        let after = topic.pause(self.registration.id());
+        let page = self.page(&place, part).await;
+        // Who was kicked meanwhile does not read on.
+        answer(self.room(&room).and(page));
+        if let Some(after) = after
+            && self.catch_up(&topic, Cursor { after, telling: Telling::Live }).await.is_err()
+        {
+            self.outbox.close(CloseReason::Fault);
+        }
+    }
+
+    async fn page(&self, place: &Place, (range, limit): (Range, Option<u32>)) -> Reply {
+        let hidden = self.hidden(place).await?;
+        let range = match range {
+            Range::After(seq) => Range::After(seq.max(hidden)),
+            Range::Newest | Range::Before(_) => range,
+        };
         let limits = self.chat.limits();
         let limit = PageLimit {
-            messages: limit.unwrap_or(PAGE_MESSAGES).min(limits.history_messages_max.get()),
+            messages: limit.unwrap_or(PAGE_ENTRIES).min(limits.history_messages_max.get()),
             bytes: limits.frame_bytes_max.get(),
             attachments: ATTACHMENTS_PER_EVENT_MAX,
         };
-        let page = self.chat.store.page(&place, range, limit).await;
-        let page = page.map_err(|fault| unavailable(&fault))?;
-        Ok(Answer::Page { messages: page.messages, more: page.more })
+        let page = self.chat.store.page(place, range, limit).await;
+        let Page { mut entries, mut more } = page.map_err(|fault| unavailable(&fault))?;
+        let seen = entries.len();
+        entries.retain(|entry| entry.seq() > hidden);
+        more &= entries.len() == seen;
+        Ok(Answer::Page { entries, more })
     }
 
-    /// The conversation that is meant, if this session may read it.
-    fn place(&self, of: HistoryOf) -> Result<Place, Rejection> {
-        let space = self.origin.space.clone();
-        match of {
-            HistoryOf::Room(room) => {
-                let room = self.room_or_home(room);
-                Ok(self.attachment(&room)?.topic().place().clone())
-            }
-            HistoryOf::With(user) => {
-                let me = self.identity()?.user().clone();
-                Ok(Place { space, conversation: Conversation::direct(me, user) })
-            }
+    /// The last entry that is not for this session's user: what was said to a guest of the same name
+    /// before them. Rooms are for whoever is in them.
+    async fn hidden(&self, place: &Place) -> Result<Seq, Rejection> {
+        let is_guest = self.identity()?.rights.guest.is_some();
+        if !is_guest || place.conversation.room().is_some() {
+            return Ok(Seq::ZERO);
         }
+        Ok(self.member(place).await?.map_or(Seq::MAX, |member| member.joined))
+    }
+
+    /// What this session's user is in a conversation.
+    pub(super) async fn member(&self, place: &Place) -> Result<Option<Member>, Rejection> {
+        let residence = &self.identity()?.residence;
+        if let Some((member, _)) = residence.member(&place.conversation) {
+            return Ok(Some(member));
+        }
+        let member = self.chat.store.member(place, residence.user()).await;
+        member.map_err(|fault| unavailable(&fault))
     }
 }

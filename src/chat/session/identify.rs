@@ -1,33 +1,25 @@
-//! Becoming somebody: the name, the welcome, the first rooms.
+//! Becoming somebody: the name, the rooms, the welcome.
 
-use std::{collections::HashMap, sync::Arc};
+use std::{collections::BTreeSet, sync::Arc};
 
 use super::{Identity, Session, auth::Absence, unavailable};
 use crate::{
     chat::{
         Answer, Answerer, Devices,
         door::Claimed,
-        event::{Delivery, Event, RoomState, Visit, Welcome},
-        hub::{self, Cursor, Presence, Standing, Telling, Topic},
-        ports::{Claims, Rooms},
+        event::{Delivery, Event, Visit, Welcome},
+        hub::{self, Belongings, Coming, Presence, Scope, Settled},
+        journal::{Arrival, Standing},
+        ports::{Change, Claims, MemberChange, Seen},
     },
-    domain::{CloseReason, DeviceId, Place, Rejection, RoomName, Seq, Token, UserName},
+    domain::{CloseReason, Conversation, DeviceId, Place, Rejection, RoomName, Token, UserName},
 };
 
-/// A room to come into, with the head that the client is told.
-struct Entry {
-    topic: Arc<Topic>,
-    room: RoomName,
-    head: Seq,
-    since: Option<Seq>,
-}
-
 /// Somebody who may come in, and everything that they are told then.
-pub(super) struct Arrival {
+pub(super) struct Entrant {
     pub(super) claimed: Claimed,
-    device: Option<DeviceId>,
+    seen: Seen,
     visit: Option<Visit>,
-    entries: Vec<Entry>,
 }
 
 impl Session {
@@ -40,10 +32,10 @@ impl Session {
     ) {
         match self.prepare_guest(user, device).await {
             Err(rejection) => answer(Err(rejection)),
-            Ok((token, arrival)) => {
-                let user = arrival.claimed.residence.user().clone();
+            Ok((token, entrant)) => {
+                let user = entrant.claimed.residence.user().clone();
                 answer(Ok(Answer::Identified { user, token }));
-                self.settle(arrival).await;
+                self.settle(entrant).await;
             }
         }
     }
@@ -53,11 +45,14 @@ impl Session {
         &self,
         user: UserName,
         device: Option<DeviceId>,
-    ) -> Result<(Token, Arrival), Rejection> {
+    ) -> Result<(Token, Entrant), Rejection> {
         if self.identity.is_some() {
             return Err(Rejection::AlreadyIdentified);
         }
         let (residence, claims) = self.chat.claim_as_guest(&self.origin.space, user).await?;
+        if let Some(room) = &self.origin.room {
+            self.chat.check_room(&self.origin.space, &claims, room).await?;
+        }
         let token = self.chat.tokens.issue(&claims).map_err(|fault| unavailable(&fault))?;
         let claimed = Claimed { residence, claims, token: Some(token.clone()) };
         let device = device.or_else(|| self.origin.device.clone());
@@ -65,7 +60,7 @@ impl Session {
     }
 
     /// The same for the bearer of a token.
-    pub(super) async fn prepare_user(&self, token: Token) -> Result<Arrival, Rejection> {
+    pub(super) async fn prepare_user(&self, token: Token) -> Result<Entrant, Rejection> {
         let claimed = self.chat.claim(&self.origin.space, token).await?;
         self.prepare(claimed, self.origin.device.clone()).await
     }
@@ -73,102 +68,114 @@ impl Session {
     /// The bearer of a token comes in: as `new user`, but the name was claimed at the door.
     pub(in crate::chat) async fn arrive(&mut self, claimed: Claimed) {
         match self.prepare(claimed, self.origin.device.clone()).await {
-            Ok(arrival) => self.settle(arrival).await,
+            Ok(entrant) => self.settle(entrant).await,
             Err(_) => self.outbox.close(CloseReason::Fault),
         }
     }
 
+    /// Has it written down that the user came, and where they are a member by coming.
     async fn prepare(
         &self,
         claimed: Claimed,
         device: Option<DeviceId>,
-    ) -> Result<Arrival, Rejection> {
-        let entries = self.entries(&claimed.claims.rooms).await?;
+    ) -> Result<Entrant, Rejection> {
+        let Claimed { residence, claims, .. } = &claimed;
         let visit = match &device {
-            Some(device) => Some(self.visit(claimed.residence.user(), device).await?),
+            Some(device) => Some(self.visit(residence.user(), device).await?),
             None => None,
         };
-        Ok(Arrival { claimed, device, visit, entries })
+        let seen = self.chat.seen(&self.origin.space, claims, device);
+        let resident = residence.number();
+        let arrive = async |joins| {
+            self.chat.journal.arrive(Arrival { seen: seen.clone(), resident, joins }).await
+        };
+        let joins = self.joins(&claimed, self.rooms());
+        if residence.is_known() && joins.is_empty() {
+            self.chat.journal.saw(seen.clone()).await;
+        } else if arrive(joins).await? == Standing::New {
+            // Whoever is known is where they are a member: what they left while the client was away
+            // they have left, though the client remembers it.
+            let joins = self.joins(&claimed, self.origin.since.keys().collect());
+            if !joins.is_empty() {
+                arrive(joins).await?;
+            }
+        }
+        if let Some(device) = &seen.device {
+            self.chat.hub.saw(&seen.space, &seen.user, device, seen.at);
+        }
+        Ok(Entrant { claimed, seen, visit })
     }
 
-    /// The first rooms: home, and those that the client says it knows, with their heads; but only
-    /// such as the token opens.
-    async fn entries(&self, open: &Rooms) -> Result<Vec<Entry>, Rejection> {
-        let home = &self.origin.home;
-        let others = self.origin.since.keys().filter(|room| *room != home);
-        let mut entries = Vec::new();
-        for room in std::iter::once(home).chain(others).filter(|room| open.admit(room)) {
-            let (topic, head) = self.topic(room).await?;
-            let since = self.origin.since.get(room).copied();
-            entries.push(Entry { topic, room: room.clone(), head, since });
-        }
-        Ok(entries)
+    /// The rooms that everybody joins by coming, and in place of the lobby the one that was asked for.
+    fn rooms(&self) -> BTreeSet<&RoomName> {
+        let asked = &self.origin.room;
+        let everybodys = self.chat.rules.rooms.auto_join.iter();
+        let everybodys = everybodys.filter(|room| asked.is_none() || **room != RoomName::lobby());
+        everybodys.chain(asked).collect()
     }
 
-    /// A room's topic with its head known.
-    pub(super) async fn topic(&self, room: &RoomName) -> Result<(Arc<Topic>, Seq), Rejection> {
-        let topic = self.chat.hub.topic(&Place::room(&self.origin.space, room));
-        if let Some(head) = topic.head() {
-            return Ok((topic, head));
-        }
-        // The topic is in the hub by now: what is stored after this read is delivered to it.
-        let stored = self.chat.store.head(topic.place()).await;
-        let head = topic.learn_head(stored.map_err(|fault| unavailable(&fault))?);
-        Ok((topic, head))
+    /// Joining those of these rooms in which the user is no member yet, as far as they may.
+    fn joins(&self, claimed: &Claimed, rooms: BTreeSet<&RoomName>) -> Vec<Change> {
+        let Claimed { residence, claims, .. } = claimed;
+        let (rules, office) = (&self.chat.rules.rooms, claims.office());
+        let join = |room: &RoomName| {
+            let conversation = Conversation::Room(room.clone());
+            if residence.member(&conversation).is_some() {
+                return None;
+            }
+            let joining = rules.joining(room, claims.rooms.grant(room), office)?;
+            let place = Place { space: self.origin.space.clone(), conversation };
+            let (user, what) = (claims.user.clone(), MemberChange::Join(joining));
+            Some(Change { place, user, what, rooms_max: self.chat.rooms_max() })
+        };
+        rooms.into_iter().filter_map(join).collect()
     }
 
     /// Is somebody from here on: welcome first, then what was missed, then what happens.
-    pub(super) async fn settle(&mut self, arrival: Arrival) {
-        let Arrival { claimed, device, visit, entries } = arrival;
+    pub(super) async fn settle(&mut self, entrant: Entrant) {
+        let Entrant { claimed, seen, visit } = entrant;
         let Claimed { mut residence, claims, token } = claimed;
-        let absence = self.note_arrival(&claims, device.clone()).await;
         let (connection, node) = (self.registration.id(), self.chat.rules.node.clone());
-        let rooms = entries.iter().map(room_state).collect();
+        let epoch = self.chat.store.epoch().clone();
         let Claims { user, name, expires_at, admin, sign_in, .. } = claims.clone();
-        let welcome =
-            Welcome { user, name, admin, token, expires_at, visit, connection, node, rooms };
-        hub::send(&self.outbox, &Delivery::new(Event::Welcome(welcome)));
-        let rights = self.rights(claims);
+        let welcome = |belongings| {
+            let Belongings { rooms, directs, inbox } = belongings;
+            let welcome = Welcome {
+                user,
+                name,
+                admin,
+                token,
+                expires_at,
+                visit,
+                connection,
+                node,
+                epoch,
+                rooms,
+                directs,
+                inbox,
+            };
+            Delivery::new(Event::Welcome(Box::new(welcome)))
+        };
         let outbox = Arc::clone(&self.outbox);
-        let others = residence.open(Presence { connection, outbox, device, sign_in });
+        let presence = Presence { connection, outbox, device: seen.device.clone(), sign_in };
+        let coming = Coming { presence, scope: self.scope(&claims), since: &self.origin.since };
+        let Settled { others, behind } = residence.settle(coming, welcome);
         if self.chat.rules.devices == Devices::Newest {
             hub::end(others, CloseReason::Replaced);
         }
-        self.identity =
-            Some(Identity { rooms: HashMap::new(), rights, _absence: absence, residence });
-        for entry in entries {
-            self.come_in(entry).await;
+        let rights = self.rights(claims);
+        let absence = Absence::of(&self.chat, seen);
+        self.identity = Some(Identity { rights, _absence: absence, residence });
+        for (topic, cursor) in behind {
+            if self.catch_up(&topic, cursor).await.is_err() {
+                self.outbox.close(CloseReason::Fault);
+            }
         }
     }
 
-    /// Has it written down that the user came, and later that they went with the device.
-    async fn note_arrival(
-        &self,
-        claims: &Claims,
-        device: Option<DeviceId>,
-    ) -> Option<Box<Absence>> {
-        let seen = self.chat.seen(&self.origin.space, claims, device);
-        self.chat.hub.saw(&seen);
-        self.chat.journal.saw(seen.clone()).await;
-        seen.device.is_some().then(|| Box::new(Absence::of(&self.chat, seen)))
+    /// What a token opens on this connection.
+    pub(super) fn scope(&self, claims: &Claims) -> Scope {
+        let (home, rooms, office) = (self.origin.home(), claims.rooms.clone(), claims.office());
+        Scope { home, rooms, office }
     }
-
-    async fn come_in(&mut self, entry: Entry) {
-        let Entry { topic, room, head, since } = entry;
-        let cursor = match since {
-            Some(after) => Cursor { after, telling: Telling::Missed },
-            None => Cursor { after: head, telling: Telling::Live },
-        };
-        let standing = if room == self.origin.home { Standing::Home } else { Standing::Visit };
-        if self.attach(topic, room, standing, cursor).await.is_err() {
-            self.outbox.close(CloseReason::Fault);
-        }
-    }
-}
-
-/// What `welcome` says of a room.
-fn room_state(entry: &Entry) -> RoomState {
-    let Entry { room, head, since, .. } = entry;
-    let unread = since.map_or(0, |since| head.since(since));
-    RoomState { room: room.clone(), head: *head, unread }
 }

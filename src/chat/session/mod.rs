@@ -2,30 +2,34 @@
 //!
 //! Requests are taken strictly in the order in which they came, but the next one does not wait for
 //! the previous message to be on disk: order is kept by the journal, and answers come when they are
-//! true. Dropping the session is leaving.
+//! true. Only who joins or leaves is waited for, because what comes next depends on it. Dropping the
+//! session is leaving.
 
 mod auth;
+mod change;
 mod history;
 mod identify;
+mod members;
 mod post;
+mod reading;
 mod rooms;
 #[cfg(test)]
 mod tests;
 
-use std::{
-    collections::{BTreeMap, HashMap},
-    sync::Arc,
-};
+use std::{collections::BTreeMap, sync::Arc};
 
 use tracing::error;
 
 use self::auth::{Absence, Rights};
 use super::{
     Answerer, Chat, Request,
-    hub::{Attachment, Registration, Residence},
+    hub::{Registration, Residence, Topic},
     ports::{Fault, Outbox},
 };
-use crate::domain::{CloseReason, DeviceId, Pace, Rejection, RoomName, Seq, Space, UserName};
+use crate::domain::{
+    CloseReason, Conversation, DeviceId, Pace, Place, Rejection, Role, RoomName, Seq, Space,
+    UserName, View,
+};
 
 /// See the module.
 #[must_use = "the connection leaves when this is dropped"]
@@ -50,22 +54,21 @@ pub struct Departure {
 #[derive(Debug)]
 pub(super) struct Origin {
     pub(super) space: Space,
-    /// The room that is meant when none is named.
-    pub(super) home: RoomName,
-    /// The last message that the client has, per room.
+    /// The room that it asked for.
+    pub(super) room: Option<RoomName>,
+    /// The last entry that the client has, per room. One that no log has, where it knows another
+    /// database.
     pub(super) since: BTreeMap<RoomName, Seq>,
     /// The device that it is on, if it says so.
     pub(super) device: Option<DeviceId>,
 }
 
-/// Who the session is, and where.
+/// Who the session is.
 #[derive(Debug)]
 pub(super) struct Identity {
-    // Rooms first: they are left before the name is given back.
-    pub(super) rooms: HashMap<RoomName, Attachment>,
     pub(super) rights: Rights,
     // Before the name, whose last word it is.
-    _absence: Option<Box<Absence>>,
+    _absence: Absence,
     pub(super) residence: Residence,
 }
 
@@ -97,14 +100,24 @@ impl Session {
             Request::Send(post) => self.send(post, answer).await,
             Request::GroupChat(post) => self.group_chat(post, answer).await,
             Request::SingleChat { to, body, id } => self.single_chat(to, body, id, answer).await,
+            Request::Notify { to, body, id } => self.notify(to, body, id, answer).await,
+            Request::Edit { of, seq, body } => self.edit(of, seq, body, answer).await,
+            Request::Delete { of, seq } => self.delete(of, seq, answer).await,
+            Request::Read { of, seq } => self.read(of, seq, answer).await,
+            Request::Mute { of, muted } => self.mute(of, muted, answer).await,
+            Request::Invite { room, user, role } => self.invite(room, user, role, answer).await,
+            Request::Kick { room, user } => self.kick(room, user, answer).await,
             Request::GroupList { room } => answer(self.group_list(room)),
-            Request::Join { room, since } => {
-                let reply = self.join(room, since).await;
-                answer(reply);
+            Request::Typing { of, typing } => answer(self.typing(of, typing)),
+            Request::Join { room, since, epoch } => {
+                self.join(room, since.map(|since| (since, epoch)), answer).await;
             }
-            Request::Leave { room } => answer(self.leave(room)),
+            Request::Leave { room } => self.leave(room, answer).await,
             Request::History { of, range, limit } => {
-                let reply = self.history(of, range, limit).await;
+                self.history(of, (range, limit), answer).await;
+            }
+            Request::Presence { users } => {
+                let reply = self.presence(users).await;
                 answer(reply);
             }
         }
@@ -136,14 +149,41 @@ impl Session {
         }
     }
 
-    /// The room that is meant.
-    fn room_or_home(&self, room: Option<RoomName>) -> RoomName {
-        room.unwrap_or_else(|| self.origin.home.clone())
+    fn keep_pace(&mut self) -> Result<(), Rejection> {
+        self.pace.take(self.chat.hub.now(), &self.chat.rules.limits)
     }
 
-    /// The guard of a room that this connection is in.
-    fn attachment(&self, room: &RoomName) -> Result<&Attachment, Rejection> {
-        self.identity()?.rooms.get(room).ok_or(Rejection::NotMember)
+    /// The room that is meant.
+    fn room_or_home(&self, room: Option<RoomName>) -> RoomName {
+        room.unwrap_or_else(|| self.origin.home())
+    }
+
+    /// A room that this connection is in, and what its user may do there.
+    fn room(&self, room: &RoomName) -> Result<(Arc<Topic>, Role), Rejection> {
+        self.identity()?.residence.room(room)
+    }
+
+    /// The conversation that is meant, if this session is in it, and what its user may do there.
+    fn place(&self, of: Option<View>) -> Result<(Place, Role), Rejection> {
+        let user = self.identity()?.user();
+        let view = of.unwrap_or_else(|| View::Room(self.origin.home()));
+        let role = match &view {
+            View::Room(room) => self.room(room)?.1,
+            View::With(_) | View::Inbox => Role::Member,
+        };
+        Ok((self.at(view.of(user)), role))
+    }
+
+    /// A conversation in this session's space.
+    fn at(&self, conversation: Conversation) -> Place {
+        Place { space: self.origin.space.clone(), conversation }
+    }
+}
+
+impl Origin {
+    /// The room that is meant when none is named.
+    pub(super) fn home(&self) -> RoomName {
+        self.room.clone().unwrap_or_else(RoomName::lobby)
     }
 }
 

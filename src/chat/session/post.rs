@@ -3,11 +3,14 @@
 use super::{Session, unavailable};
 use crate::{
     chat::{
-        Answer, Answerer, RoomPost,
-        journal::{Done, Entry},
-        ports::Draft,
+        Answer, Answerer, Receipt, RoomPost,
+        journal::{Done, Submission},
+        ports::{Draft, DraftAct, Outcome},
     },
-    domain::{Body, Conversation, Kind, MessageId, Place, Rejection, UserName},
+    domain::{
+        Body, ConnectionId, Conversation, Kind, MessageId, Office, Place, Rejection, RoomName,
+        UserName,
+    },
 };
 
 /// A message that was checked.
@@ -30,14 +33,18 @@ impl Session {
     async fn post(&mut self, kind: Kind, post: RoomPost, answer: Answerer) {
         let RoomPost { room, body, id } = post;
         let room = self.room_or_home(room);
-        if let Err(rejection) = self.attachment(&room).map(drop).and_then(|()| self.keep_pace()) {
-            return answer(Err(rejection));
-        }
-        let place = Place::room(&self.origin.space, &room);
-        let done: Done = Box::new(move |receipt| {
-            answer(receipt.map(|receipt| Answer::Posted { receipt, room }));
-        });
-        self.append(Saying { place, kind, body, id }, done).await;
+        let place = match self.may_send(&room) {
+            Ok(()) => Place::room(&self.origin.space, &room),
+            Err(rejection) => return answer(Err(rejection)),
+        };
+        let answered = |receipt| Answer::Posted { receipt, room };
+        self.say(Saying { place, kind, body, id }, answered, answer).await;
+    }
+
+    fn may_send(&mut self, room: &RoomName) -> Result<(), Rejection> {
+        let (_, role) = self.room(room)?;
+        self.keep_pace()?;
+        if role.may_send() { Ok(()) } else { Err(Rejection::ReadOnly) }
     }
 
     pub(super) async fn single_chat(
@@ -47,22 +54,47 @@ impl Session {
         id: Option<MessageId>,
         answer: Answerer,
     ) {
-        let (place, online) = match self.receiver(&to).await {
-            Ok(found) => found,
-            Err(rejection) => return answer(Err(rejection)),
-        };
-        let done: Done = Box::new(move |receipt| {
-            answer(receipt.map(|receipt| Answer::PostedTo { receipt, to, online }));
-        });
-        self.append(Saying { place, kind: Kind::SingleChat, body, id }, done).await;
+        match self.receiver(&to).await {
+            Err(rejection) => answer(Err(rejection)),
+            Ok((me, online)) => {
+                let place = self.at(Conversation::direct(me, to.clone()));
+                let answered = move |receipt| Answer::PostedTo { receipt, to, online };
+                let saying = Saying { place, kind: Kind::SingleChat, body, id };
+                self.say(saying, answered, answer).await;
+            }
+        }
     }
 
-    /// The conversation with a user who is or was here, and whether they are here now.
-    async fn receiver(&mut self, to: &UserName) -> Result<(Place, bool), Rejection> {
-        let conversation = Conversation::direct(self.identity()?.user().clone(), to.clone());
+    /// `notify`: for administrators.
+    pub(super) async fn notify(
+        &mut self,
+        to: UserName,
+        body: Body,
+        id: Option<MessageId>,
+        answer: Answerer,
+    ) {
+        let office = self.identity().map(|identity| identity.rights.office);
+        let receiver = match office {
+            Ok(Office::Administrator) => self.receiver(&to).await,
+            Ok(Office::User) => Err(Rejection::Forbidden),
+            Err(rejection) => Err(rejection),
+        };
+        match receiver {
+            Err(rejection) => answer(Err(rejection)),
+            Ok((_, online)) => {
+                let place = self.at(Conversation::Inbox(to.clone()));
+                let answered = move |receipt| Answer::PostedTo { receipt, to, online };
+                let saying = Saying { place, kind: Kind::Notification, body, id };
+                self.say(saying, answered, answer).await;
+            }
+        }
+    }
+
+    /// Who speaks to a user who is or was here, and whether that one is here now.
+    async fn receiver(&mut self, to: &UserName) -> Result<(UserName, bool), Rejection> {
+        let me = self.identity()?.user().clone();
         self.keep_pace()?;
         let (chat, space) = (&self.chat, &self.origin.space);
-        let online = chat.hub.is_online(space, to);
         // Whoever left just now may not be in the store yet.
         if !chat.hub.knows(space, to) {
             let known = chat.store.knows(space, to).await;
@@ -70,23 +102,46 @@ impl Session {
                 return Err(Rejection::NoSuchUser);
             }
         }
-        Ok((Place { space: space.clone(), conversation }, online))
+        Ok((me, chat.hub.devices(space, to) > 0))
     }
 
-    fn keep_pace(&mut self) -> Result<(), Rejection> {
-        self.pace.take(self.chat.hub.now(), &self.chat.rules.limits)
-    }
-
-    async fn append(&self, saying: Saying, done: Done) {
+    async fn say(
+        &self,
+        saying: Saying,
+        answered: impl FnOnce(Receipt) -> Answer + Send + 'static,
+        answer: Answerer,
+    ) {
         let Saying { place, kind, body, id } = saying;
         let author = match self.identity() {
             Ok(identity) => identity.user().clone(),
-            Err(rejection) => return done(Err(rejection)),
+            Err(rejection) => return answer(Err(rejection)),
         };
         let id = id.unwrap_or_else(|| self.chat.ids.message_id());
         let at = self.chat.clock.now();
-        let draft = Draft { place, id, kind, author, body, at };
-        let origin = self.registration.id();
-        self.chat.journal.append(Entry { draft, origin, done }).await;
+        let receipt_id = id.clone();
+        let done: Done<Outcome> = Box::new(move |outcome| {
+            let receipt = outcome.and_then(|outcome| match outcome {
+                Outcome::Stored(position) => {
+                    Ok(Receipt { id: receipt_id, seq: position.seq, at, duplicate: false })
+                }
+                Outcome::Duplicate { seq, at } => {
+                    Ok(Receipt { id: receipt_id, seq, at, duplicate: true })
+                }
+                Outcome::Conflict => Err(Rejection::Conflict),
+                Outcome::NoMessage => Err(Rejection::NoSuchMessage),
+            });
+            answer(receipt.map(answered));
+        });
+        let draft = Draft { place, id, author, at, act: DraftAct::Say { kind, body } };
+        let except = self.unheard(kind);
+        self.chat.journal.append(Submission { draft, except, done }).await;
+    }
+
+    /// The connection that does not hear of a message of its own: one that is for the others.
+    pub(super) fn unheard(&self, kind: Kind) -> Option<ConnectionId> {
+        match kind {
+            Kind::Message | Kind::Notification => None,
+            Kind::GroupChat | Kind::SingleChat => Some(self.registration.id()),
+        }
     }
 }

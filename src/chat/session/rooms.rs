@@ -2,18 +2,21 @@
 
 use std::sync::Arc;
 
+use tokio::sync::oneshot;
+
 use super::{Session, unavailable};
 use crate::{
     chat::{
-        Answer, Reply,
-        event::{Delivery, Event, Missed, Run},
+        Answer, Answerer, Reply,
+        event::{Delivery, Event},
         hub::{
-            self, ATTACHMENTS_PER_EVENT_MAX, Attached, Attempt, Cursor, LastPart, MISSED_BYTES_MAX,
-            Standing, Telling, Topic,
+            self, ATTACHMENTS_PER_EVENT_MAX, Cause, Cursor, Found, LastPart, LineId,
+            MISSED_BYTES_MAX, Reach, Telling, Topic,
         },
-        ports::{PageLimit, Range},
+        journal::Petition,
+        ports::{Change, Changed, MemberChange, PageLimit, Range, Refusal},
     },
-    domain::{Recovery, Rejection, RoomName, Seq, recovery},
+    domain::{CloseReason, Conversation, Entry, Epoch, Rejection, RoomName, Seq},
 };
 
 /// How much of a replay is read from the store at once.
@@ -21,117 +24,193 @@ const REPLAY: PageLimit =
     PageLimit { messages: 200, bytes: MISSED_BYTES_MAX, attachments: ATTACHMENTS_PER_EVENT_MAX };
 
 impl Session {
-    pub(super) async fn join(&mut self, room: Option<RoomName>, since: Option<Seq>) -> Reply {
+    pub(super) async fn join(
+        &mut self,
+        room: Option<RoomName>,
+        since: Option<(Seq, Option<Epoch>)>,
+        answer: Answerer,
+    ) {
         let room = self.room_or_home(room);
-        let identity = self.identity()?;
-        if !identity.rights.rooms.admit(&room) {
-            return Err(Rejection::RoomForbidden);
+        let since = since.map(|(seq, epoch)| self.chat.since(seq, epoch.as_ref()));
+        let cursor = since.map(|after| Cursor { after, telling: Telling::Missed });
+        match self.room(&room) {
+            Ok((topic, _)) => self.join_again(topic, room, cursor, answer).await,
+            Err(_away) => self.join_anew(room, cursor, answer).await,
         }
-        let rooms = &identity.rooms;
-        let standing = if room == self.origin.home { Standing::Home } else { Standing::Visit };
-        match rooms.get(&room) {
-            Some(here) if since.is_none() => {
-                let topic = here.topic();
-                let seq = topic.head().unwrap_or_default();
-                return Ok(Answer::Room { room, seq, count: topic.count() });
-            }
-            None if rooms.len() >= self.chat.limits().rooms_per_connection_max.get() => {
-                return Err(Rejection::TooManyRooms);
-            }
-            // Who says what they have is attached anew: replay and live have no seam then.
-            Some(_) | None => (),
-        }
-        let (topic, head) = self.topic(&room).await?;
-        let cursor = match since {
-            Some(after) => Cursor { after, telling: Telling::Missed },
-            None => Cursor { after: head, telling: Telling::Live },
-        };
-        let seq = self.attach(Arc::clone(&topic), room.clone(), standing, cursor).await?;
-        Ok(Answer::Room { room, seq, count: topic.count() })
     }
 
-    pub(super) fn leave(&mut self, room: Option<RoomName>) -> Reply {
+    /// Answers who is there already, and sends again what they say they lack.
+    async fn join_again(
+        &self,
+        topic: Arc<Topic>,
+        room: RoomName,
+        cursor: Option<Cursor>,
+        answer: Answerer,
+    ) {
+        if let Some(cursor) = cursor {
+            topic.pause(self.registration.id());
+            if let Err(rejection) = self.catch_up(&topic, cursor).await {
+                return answer(Err(rejection));
+            }
+        }
+        match self.line() {
+            Ok(line) => self.chat.hub.find(&line, &room, |found| answer(found.map(joined))),
+            Err(rejection) => answer(Err(rejection)),
+        }
+    }
+
+    async fn join_anew(&self, room: RoomName, cursor: Option<Cursor>, answer: Answerer) {
+        let (line, change) = match self.joining(&room) {
+            Ok(joining) => joining,
+            Err(rejection) => return answer(Err(rejection)),
+        };
+        let connection = self.registration.id();
+        let cause = Cause { by: None, origin: Some(connection), since: cursor };
+        let (hub, there) = (Arc::clone(&self.chat.hub), room.clone());
+        let answer = move |changed: Result<Changed, _>| match changed.map(|it| it.refused) {
+            Err(rejection) => answer(Err(rejection)),
+            Ok(Some(Refusal::TooManyRooms)) => answer(Err(Rejection::TooManyRooms)),
+            Ok(Some(Refusal::NotNew)) => answer(Err(Rejection::RoomForbidden)),
+            Ok(None) => hub.find(&line, &there, |found| answer(found.map(joined))),
+        };
+        self.change(change, cause, answer).await;
+        if let (Some(cursor), Ok((topic, _))) = (cursor, self.room(&room))
+            && topic.reach(connection) == Reach::Behind
+            && self.catch_up(&topic, cursor).await.is_err()
+        {
+            self.outbox.close(CloseReason::Fault);
+        }
+    }
+
+    /// Who is to join a room, and the change that it is.
+    fn joining(&self, room: &RoomName) -> Result<(LineId, Change), Rejection> {
+        let identity = self.identity()?;
+        let (grant, office) = (identity.rights.rooms.grant(room), identity.rights.office);
+        let joining = self.chat.rules.rooms.joining(room, grant, office);
+        let joining = joining.ok_or(Rejection::RoomForbidden)?;
+        let change = self.change_of(room, MemberChange::Join(joining))?;
+        Ok((self.line()?, Change { rooms_max: self.chat.rooms_max(), ..change }))
+    }
+
+    pub(super) async fn leave(&mut self, room: Option<RoomName>, answer: Answerer) {
         let room = self.room_or_home(room);
-        let identity = self.identity.as_mut().ok_or(Rejection::NotIdentified)?;
-        let attachment = identity.rooms.remove(&room).ok_or(Rejection::NotMember)?;
-        let topic = Arc::clone(attachment.topic());
-        attachment.leave();
-        let (seq, count) = (topic.head().unwrap_or_default(), topic.count());
-        self.chat.hub.forget_if_empty(topic);
-        Ok(Answer::Room { room, seq, count })
+        let leaving = self
+            .room(&room)
+            .and_then(|(topic, _)| Ok((topic, self.change_of(&room, MemberChange::Leave)?)));
+        let (topic, change) = match leaving {
+            Ok(leaving) => leaving,
+            Err(rejection) => return answer(Err(rejection)),
+        };
+        let cause = Cause { origin: Some(self.registration.id()), ..Cause::default() };
+        let answer = move |changed: Result<Changed, _>| {
+            answer(changed.and_then(|changed| {
+                changed.before.ok_or(Rejection::NotMember)?;
+                Ok(Answer::Room { room, seq: topic.log().head.seq, count: topic.count() })
+            }));
+        };
+        self.change(change, cause, answer).await;
+    }
+
+    /// Has a membership changed, and waits: what comes next depends on it. The answer goes out in the
+    /// order of the changes, so that nobody hears of an earlier one later.
+    async fn change(
+        &self,
+        change: Change,
+        cause: Cause,
+        answer: impl FnOnce(Result<Changed, Rejection>) + Send + 'static,
+    ) {
+        let (told, waiting) = oneshot::channel();
+        let done = Box::new(move |changed| {
+            answer(changed);
+            // A session that is gone does not wait.
+            told.send(()).ok();
+        });
+        self.chat.journal.petition(Petition { change, cause, done }).await;
+        waiting.await.ok();
+    }
+
+    /// This session's connection, as the hub knows it.
+    fn line(&self) -> Result<LineId, Rejection> {
+        self.identity()?.residence.line().ok_or(Rejection::NotIdentified)
+    }
+
+    /// A change of this session's user in a room.
+    fn change_of(&self, room: &RoomName, what: MemberChange) -> Result<Change, Rejection> {
+        let user = self.identity()?.user().clone();
+        let place = self.at(Conversation::Room(room.clone()));
+        Ok(Change { place, user, what, rooms_max: None })
     }
 
     pub(super) fn group_list(&self, room: Option<RoomName>) -> Reply {
         let room = self.room_or_home(room);
-        let (users, count) = self.attachment(&room)?.topic().users(self.chat.limits());
+        let (users, count) = self.room(&room)?.0.users(self.chat.limits());
         Ok(Answer::Users { room, users, count })
     }
 
-    /// Attaches to a room at its head, after everything past the cursor was sent. Answers the head.
-    pub(super) async fn attach(
-        &mut self,
-        topic: Arc<Topic>,
-        room: RoomName,
-        standing: Standing,
-        cursor: Cursor,
-    ) -> Result<Seq, Rejection> {
-        let identity = self.identity.as_mut().ok_or(Rejection::NotIdentified)?;
-        // Whoever joins again begins anew: a guard that is dropped later would end its successor.
-        drop(identity.rooms.remove(&room));
-        let user = identity.user().clone();
-        let (connection, outbox) = (self.registration.id(), Arc::clone(&self.outbox));
-        let attached = Attached { connection, user, outbox, standing };
-        let mut cursor = self.reachable(&topic, &room, cursor);
-        loop {
-            let (attempt, attachment) = self.chat.hub.attach(&topic, &attached, cursor);
-            if let (Attempt::Attached(head), Some(attachment)) = (attempt, attachment) {
-                let identity = self.identity.as_mut().ok_or(Rejection::NotIdentified)?;
-                identity.rooms.insert(room, attachment);
-                return Ok(head);
-            }
-            cursor.after = self.replay(&topic, &room, cursor).await?;
-        }
-    }
-
-    /// The cursor, or the head with a plain word where the gap is too large.
-    fn reachable(&self, topic: &Topic, room: &RoomName, cursor: Cursor) -> Cursor {
-        let head = topic.head().unwrap_or_default();
-        match recovery(cursor.after, head, self.chat.limits().recover_messages_max) {
-            Recovery::Replay { after } => Cursor { after, ..cursor },
-            Recovery::TooFar => {
-                let missed = Missed { room: room.clone(), run: Run::TooFar { head } };
-                hub::send(&self.outbox, &Delivery::new(Event::Missed(missed)));
-                Cursor { after: head, telling: Telling::Live }
-            }
-        }
-    }
-
-    /// Sends a part of what lies past the cursor from the store. Answers where it ends.
-    async fn replay(
+    /// Sends everything past the cursor, until what happens follows by itself.
+    pub(super) async fn catch_up(
         &self,
-        topic: &Topic,
-        room: &RoomName,
-        cursor: Cursor,
-    ) -> Result<Seq, Rejection> {
+        topic: &Arc<Topic>,
+        mut cursor: Cursor,
+    ) -> Result<(), Rejection> {
+        let limits = self.chat.limits();
+        loop {
+            let (reach, too_slow) = topic.catch_up(self.registration.id(), cursor, limits);
+            hub::close(too_slow);
+            if reach != Reach::Behind {
+                return Ok(());
+            }
+            if !self.warm(topic).await? {
+                cursor = self.replay(topic, cursor).await?;
+            }
+        }
+    }
+
+    /// Has a room's ring filled from the store, unless it was before. Answers whether it was now.
+    async fn warm(&self, topic: &Topic) -> Result<bool, Rejection> {
+        let limits = self.chat.limits();
+        let newest = PageLimit {
+            messages: u32::try_from(limits.ring_messages_max.get()).unwrap_or(u32::MAX),
+            bytes: limits.ring_bytes_max.get() / 2,
+            attachments: usize::MAX,
+        };
+        let read = async || {
+            let page = self.chat.store.page(topic.place(), Range::Newest, newest).await;
+            page.map(|page| page.entries)
+        };
+        topic.warm(limits, read).await.map_err(|fault| unavailable(&fault))
+    }
+
+    /// Sends a part of what lies past the cursor from the store. Answers how far it goes.
+    async fn replay(&self, topic: &Topic, cursor: Cursor) -> Result<Cursor, Rejection> {
         self.outbox.relieved().await;
-        let head = topic.head().unwrap_or_default();
+        let head = topic.log().head.seq;
         let page = self.chat.store.page(topic.place(), Range::After(cursor.after), REPLAY).await;
-        let mut messages = page.map_err(|fault| unavailable(&fault))?.messages;
-        // What is stored beyond the head is yet to be delivered to whoever is attached by then.
-        messages.retain(|message| message.seq <= head);
-        let Some(last) = messages.last().map(|message| message.seq) else {
+        let mut entries = page.map_err(|fault| unavailable(&fault))?.entries;
+        if entries.first().is_some_and(|first| first.seq() != cursor.after.next()) {
+            // What comes next is not kept any more, though it was a moment ago.
+            return Ok(Cursor { after: Seq::MAX, telling: Telling::Missed });
+        }
+        // What is stored beyond the head is yet to be delivered to whoever is up to date by then.
+        entries.retain(|entry| entry.seq() <= head);
+        let Some(after) = entries.last().map(Entry::seq) else {
             // The head was delivered, so it is stored: a store that does not find it is broken.
             return Err(Rejection::Internal);
         };
-        let run = messages.into_iter().map(|it| Delivery::new(Event::Message(it))).collect();
-        match cursor.telling {
-            Telling::Missed => {
-                for part in hub::missed(room, run, LastPart::No) {
-                    hub::send(&self.outbox, &part);
-                }
-            }
-            Telling::Live => run.iter().for_each(|delivery| hub::send(&self.outbox, delivery)),
+        let run: Vec<_> = entries.into_iter().map(|it| Delivery::new(Event::Entry(it))).collect();
+        let parts = match cursor.telling {
+            Telling::Missed => hub::missed(&topic.room(), run, LastPart::No),
+            Telling::Live => run,
+        };
+        for part in &parts {
+            hub::send(&self.outbox, part);
         }
-        Ok(last)
+        Ok(Cursor { after, ..cursor })
     }
+}
+
+/// What somebody is told who joined, or was there.
+fn joined(found: Found) -> Answer {
+    let Found { topic, state } = found;
+    Answer::Joined { state, count: topic.count() }
 }

@@ -3,9 +3,22 @@
 use time::{Duration, OffsetDateTime};
 
 use crate::{
-    chat::ports::{Batch, Draft, Outcome, PageLimit, Range, Seen, Store, Voucher},
-    domain::{Body, Conversation, Kind, Message, MessageId, Place, RoomName, Seq, Space, UserName},
+    chat::ports::{
+        Batch, Change, Changed, Draft, DraftAct, MemberChange, Membership, Outcome, PageLimit,
+        Range, Seen, Store, Voucher,
+    },
+    domain::{
+        Act, Body, Content, Conversation, Entry, Joining, Kind, Log, Member, MessageId, Place,
+        Position, Role, RoomName, Seq, Space, UserName,
+    },
 };
+
+/// Everything that a message may go out as.
+pub(crate) const KINDS: [Kind; 4] =
+    [Kind::Message, Kind::GroupChat, Kind::SingleChat, Kind::Notification];
+
+/// Whoever comes to a room in most tests.
+pub(crate) const JOIN: MemberChange = MemberChange::Join(Joining::As(Role::Member));
 
 /// A body of each author's own, at a time of its own.
 pub(crate) fn numbered(room: &str, n: u64) -> Draft {
@@ -17,17 +30,45 @@ pub(crate) fn draft(room: &str, id: &str, text: &str) -> Draft {
     Draft {
         place: self::room(room),
         id: MessageId::from_raw(id),
-        kind: Kind::Message,
         author: user("author"),
-        body: body(text),
         at: time(1),
+        act: DraftAct::Say { kind: Kind::Message, body: body(text) },
     }
 }
 
-/// A draft as it comes back.
-pub(crate) fn stored(draft: Draft, n: u64) -> Message {
-    let Draft { place, id, kind, author, body, at } = draft;
-    Message { place, seq: seq(n), id, kind, author, body, at }
+/// The same with another body.
+pub(crate) fn saying(draft: Draft, body: Body) -> Draft {
+    Draft { act: DraftAct::Say { kind: Kind::Message, body }, ..draft }
+}
+
+/// The same, going out as something else.
+pub(crate) fn as_kind(draft: Draft, kind: Kind) -> Draft {
+    let DraftAct::Say { body, .. } = draft.act else { return draft };
+    Draft { act: DraftAct::Say { kind, body }, ..draft }
+}
+
+/// `author` puts something else in place of what was said in a room.
+pub(crate) fn edit(room: &str, of: u64, text: &str) -> Draft {
+    let act = DraftAct::Edit { of: seq(of), body: body(text) };
+    Draft { act, ..draft(room, "changed", "") }
+}
+
+/// `author` takes away what was said in a room.
+pub(crate) fn delete(room: &str, of: u64) -> Draft {
+    Draft { act: DraftAct::Delete { of: seq(of) }, ..draft(room, "changed", "") }
+}
+
+/// A message as it comes back from a log in which nothing was changed.
+pub(crate) fn stored(draft: Draft, n: u64) -> Entry {
+    let Draft { place, id, author, at, act } = draft;
+    let act = match act {
+        DraftAct::Say { kind, body } => {
+            Act::Said { kind, content: Content::Body { body, edited_at: None } }
+        }
+        DraftAct::Edit { of, body } => Act::Edited { of, body: Some(body) },
+        DraftAct::Delete { of } => Act::Deleted { of },
+    };
+    Entry { place, position: nth(n), id, author, at, act }
 }
 
 pub(crate) fn room(name: &str) -> Place {
@@ -39,12 +80,25 @@ pub(crate) fn direct(space: &str, one: &str, other: &str) -> Place {
     Place { space: Space::from_raw(space), conversation }
 }
 
+pub(crate) fn inbox(name: &str) -> Place {
+    Place { space: Space::root(), conversation: Conversation::Inbox(user(name)) }
+}
+
 pub(crate) fn user(name: &str) -> UserName {
     UserName::from_raw(name)
 }
 
 pub(crate) fn seq(number: u64) -> Seq {
     Seq::from_raw(number)
+}
+
+pub(crate) fn at(seq: u64, messages: u64) -> Position {
+    Position::from_raw(seq, messages)
+}
+
+/// The place of the `n`th message in a log in which nothing was changed.
+pub(crate) fn nth(n: u64) -> Position {
+    at(n, n)
 }
 
 /// Some millisecond of 2023.
@@ -61,12 +115,46 @@ pub(crate) fn placeholder() -> Box<str> {
     r#"{"_placeholder":true,"num":0}"#.into()
 }
 
+/// A change of what somebody is in a room of `/`.
+pub(crate) fn change(room: &str, name: &str, what: MemberChange) -> Change {
+    Change { place: self::room(room), user: user(name), what, rooms_max: None }
+}
+
 pub(crate) async fn commit(store: &dyn Store, drafts: Vec<Draft>) -> Vec<Outcome> {
-    store.commit(&Batch { seen: Vec::new(), drafts }).await.unwrap()
+    store.commit(&Batch { drafts, ..Batch::default() }).await.unwrap().outcomes
+}
+
+pub(crate) async fn make(store: &dyn Store, changes: Vec<Change>) -> Vec<Changed> {
+    store.commit(&Batch { changes, ..Batch::default() }).await.unwrap().changed
+}
+
+/// Has somebody come or go.
+pub(crate) async fn see(store: &dyn Store, seen: Seen) {
+    store.commit(&Batch { seen: vec![seen], ..Batch::default() }).await.unwrap();
+}
+
+/// Where somebody of `/` is a member.
+pub(crate) async fn memberships(store: &dyn Store, name: &str) -> Vec<Membership> {
+    let arrivals = vec![(Space::root(), user(name))];
+    let committed = store.commit(&Batch { arrivals, ..Batch::default() }).await.unwrap();
+    committed.memberships.into_iter().next().unwrap()
+}
+
+pub(crate) async fn member(store: &dyn Store, place: &Place, name: &str) -> Option<Member> {
+    store.member(place, &user(name)).await.unwrap()
+}
+
+/// How far a member has read.
+pub(crate) async fn read(store: &dyn Store, place: &Place, name: &str) -> Position {
+    member(store, place, name).await.unwrap().read
+}
+
+pub(crate) async fn stands(store: &dyn Store, place: &Place) -> Log {
+    store.log(place).await.unwrap()
 }
 
 pub(crate) async fn head(store: &dyn Store, place: &Place) -> Seq {
-    store.head(place).await.unwrap()
+    stands(store, place).await.head.seq
 }
 
 pub(crate) async fn page(
@@ -74,13 +162,13 @@ pub(crate) async fn page(
     place: &Place,
     range: Range,
     messages: u32,
-) -> Vec<Message> {
+) -> Vec<Entry> {
     let limit = PageLimit { messages, bytes: usize::MAX, attachments: usize::MAX };
-    store.page(place, range, limit).await.unwrap().messages
+    store.page(place, range, limit).await.unwrap().entries
 }
 
-/// All that was said in a place.
-pub(crate) async fn log(store: &dyn Store, place: &Place) -> Vec<Message> {
+/// All that is kept of a place.
+pub(crate) async fn log(store: &dyn Store, place: &Place) -> Vec<Entry> {
     page(store, place, Range::After(Seq::ZERO), u32::MAX).await
 }
 
@@ -88,12 +176,12 @@ pub(crate) async fn knows(store: &dyn Store, space: &Space, name: &str) -> bool 
     store.knows(space, &user(name)).await.unwrap()
 }
 
-/// Somebody whom nobody vouches for.
+/// Somebody whom nobody vouches for, on their first stay.
 pub(crate) fn guest(space: &Space, name: &str) -> Seen {
     Seen {
         space: space.clone(),
         user: user(name),
-        voucher: Voucher::Nobody,
+        voucher: Voucher::Guest("first".into()),
         device: None,
         at: time(1),
     }

@@ -4,11 +4,16 @@
 //! messages are stored. The directory belongs to one process at a time; an operating system's lock
 //! on a file in it says whose it is, and falls with the process however that ends.
 
-mod append;
+mod changes;
+mod commit;
+mod members;
+mod messages;
 mod plan;
 mod read;
 mod row;
 mod script;
+mod trim;
+mod users;
 mod writer;
 
 #[cfg(test)]
@@ -18,6 +23,7 @@ use std::{
     fs::{self, File, TryLockError},
     io,
     path::{Path, PathBuf},
+    sync::atomic::{AtomicBool, AtomicI64, Ordering},
     time::Duration,
 };
 
@@ -34,23 +40,32 @@ use time::OffsetDateTime;
 
 use self::writer::Writer;
 use crate::{
-    chat::ports::{Batch, Fault, Outcome, Page, PageLimit, Range, Store},
-    domain::{DeviceId, NameKey, Place, Seq, Space, UserName},
+    chat::ports::{
+        Batch, Committed, Draft, DraftAct, Fault, Page, PageLimit, Range, Retention, Store, Trimmed,
+    },
+    domain::{DeviceId, Epoch, Log, Member, NameKey, Place, Space, UserName},
 };
 
 /// Connections that read. One more reader waits for one of them.
 const READERS_MAX: u32 = 4;
 /// Rows that a connection's thread reads ahead of who takes them.
 const ROWS_AHEAD_MAX: usize = 256;
+/// Texts of statements that a connection keeps prepared: those of commits come in many sizes.
+const PREPARED_MAX: usize = 256;
 /// Size to which the write-ahead log is cut once it was larger.
 const WAL_KEPT_BYTES: &str = "67108864";
 
 /// Keeps in `roomcast.db`.
 #[derive(Debug)]
 pub struct SqliteStore {
+    epoch: Epoch,
     writer: Writer,
     readers: SqlitePool,
     lock: File,
+    /// Where the next trim goes on.
+    trimmed_to: AtomicI64,
+    /// Whether the write-ahead log may still hold what was taken away.
+    erased: AtomicBool,
 }
 
 /// Where and how to keep.
@@ -136,7 +151,7 @@ impl SqliteStore {
         migrate(&mut connection)
             .await
             .map_err(|source| OpenError::Migration { path: path.clone(), source })?;
-        append::add_keys(&mut connection).await.map_err(cannot)?;
+        users::add_keys(&mut connection).await.map_err(cannot)?;
         let readers = SqlitePoolOptions::new()
             .max_connections(READERS_MAX)
             .test_before_acquire(false)
@@ -145,31 +160,51 @@ impl SqliteStore {
             .connect_with(options.clone().read_only(true))
             .await
             .map_err(cannot)?;
-        Ok(Self { writer: Writer::new(options, connection), readers, lock })
+        let epoch = read::epoch(&readers).await.map_err(cannot)?;
+        let writer = Writer::new(options, connection);
+        Ok(Self {
+            epoch,
+            writer,
+            readers,
+            lock,
+            trimmed_to: AtomicI64::new(0),
+            erased: AtomicBool::new(true),
+        })
     }
 }
 
 #[async_trait]
 impl Store for SqliteStore {
-    async fn commit(&self, batch: &Batch) -> Result<Vec<Outcome>, Fault> {
-        if batch.seen.is_empty() && batch.drafts.is_empty() {
-            return Ok(Vec::new());
+    fn epoch(&self) -> &Epoch {
+        &self.epoch
+    }
+
+    async fn commit(&self, batch: &Batch) -> Result<Committed, Fault> {
+        if batch.is_empty() {
+            return Ok(Committed::default());
         }
         let fault = |error| Fault::new("storing a batch in SQLite", error);
         let mut turn = self.writer.turn().await.map_err(fault)?;
-        let outcomes = append::append(turn.connection(), batch).await.map_err(fault)?;
+        let committed = commit::commit(turn.connection(), batch).await.map_err(fault)?;
+        let changes = |draft: &Draft| !matches!(draft.act, DraftAct::Say { .. });
+        self.erased.fetch_or(batch.drafts.iter().any(changes), Ordering::Relaxed);
         turn.finish();
-        Ok(outcomes)
+        Ok(committed)
     }
 
-    async fn head(&self, place: &Place) -> Result<Seq, Fault> {
-        let head = read::head(&self.readers, place).await;
-        head.map_err(|error| Fault::new("reading a head from SQLite", error))
+    async fn log(&self, place: &Place) -> Result<Log, Fault> {
+        let log = read::log(&self.readers, place).await;
+        log.map_err(|error| Fault::new("reading how a log stands from SQLite", error))
     }
 
     async fn page(&self, place: &Place, range: Range, limit: PageLimit) -> Result<Page, Fault> {
         let page = read::page(&self.readers, place, range, limit).await;
         page.map_err(|error| Fault::new("reading a page from SQLite", error))
+    }
+
+    async fn member(&self, place: &Place, user: &UserName) -> Result<Option<Member>, Fault> {
+        let member = read::member(&self.readers, place, user).await;
+        member.map_err(|error| Fault::new("looking for a member in SQLite", error))
     }
 
     async fn knows(&self, space: &Space, user: &UserName) -> Result<bool, Fault> {
@@ -185,11 +220,35 @@ impl Store for SqliteStore {
     async fn last_seen(
         &self,
         space: &Space,
+        users: &[UserName],
+    ) -> Result<Vec<Option<OffsetDateTime>>, Fault> {
+        let seen = read::last_seen(&self.readers, space, users).await;
+        seen.map_err(|error| Fault::new("looking for users in SQLite", error))
+    }
+
+    async fn device_seen(
+        &self,
+        space: &Space,
         user: &UserName,
         device: &DeviceId,
     ) -> Result<Option<OffsetDateTime>, Fault> {
-        let seen = read::last_seen(&self.readers, space, user, device).await;
+        let seen = read::device_seen(&self.readers, space, user, device).await;
         seen.map_err(|error| Fault::new("looking for a device in SQLite", error))
+    }
+
+    async fn trim(&self, retention: &Retention) -> Result<Trimmed, Fault> {
+        let fault = |error| Fault::new("taking away what is not kept from SQLite", error);
+        let mut turn = self.writer.turn().await.map_err(fault)?;
+        let cursor = self.trimmed_to.load(Ordering::Relaxed);
+        let trimmed = trim::trim(turn.connection(), retention, cursor).await;
+        let (trimmed, cursor) = trimmed.map_err(fault)?;
+        self.trimmed_to.store(cursor, Ordering::Relaxed);
+        let erased = self.erased.swap(false, Ordering::Relaxed) || !trimmed.floors.is_empty();
+        if erased && !trim::empty_log(turn.connection()).await.map_err(fault)? {
+            self.erased.store(true, Ordering::Relaxed);
+        }
+        turn.finish();
+        Ok(trimmed)
     }
 
     /// The writer goes last: the last connection to close empties the write-ahead log into the
@@ -213,10 +272,13 @@ fn connect_options(options: &SqliteOptions, path: &Path) -> SqliteConnectOptions
         .filename(path)
         .journal_mode(SqliteJournalMode::Wal)
         .pragma("journal_size_limit", WAL_KEPT_BYTES)
+        // What was deleted is overwritten, and not only forgotten.
+        .pragma("secure_delete", "ON")
         .synchronous(synchronous)
         .foreign_keys(true)
         .busy_timeout(options.busy_wait_max)
         .row_buffer_size(ROWS_AHEAD_MAX)
+        .statement_cache_capacity(PREPARED_MAX)
         // Statements are long, and faults are logged by who asked.
         .disable_statement_logging()
 }
@@ -231,8 +293,8 @@ fn make(directory: &Path) -> Result<(), OpenError> {
     made.map_err(|source| OpenError::Directory { path: directory.to_owned(), source })
 }
 
-/// Opens a file, making it for us alone when it is not there. What SQLite keeps beside its database has
-/// the database's mode.
+/// Opens a file, making it for us alone when it is not there. What SQLite keeps beside its database
+/// has the database's mode.
 fn private(path: &Path, options: &mut fs::OpenOptions) -> io::Result<File> {
     #[cfg(unix)]
     std::os::unix::fs::OpenOptionsExt::mode(options, 0o600);

@@ -1,15 +1,12 @@
-//! What becomes of a batch, decided without a database.
+//! What becomes of drafts, decided without a database.
 
-use std::{
-    borrow::Cow,
-    collections::{HashMap, hash_map::Entry},
-};
+use std::{borrow::Cow, collections::HashMap};
 
 use time::OffsetDateTime;
 
 use crate::{
-    chat::ports::{Draft, Outcome},
-    domain::{Body, Kind, Place, Seq},
+    chat::ports::{Draft, DraftAct, Outcome},
+    domain::{Body, Kind, MessageId, Place, Position, Seq, UserName},
 };
 
 /// What is to be done.
@@ -18,92 +15,232 @@ pub(super) struct Plan<'a> {
     /// One per draft.
     pub(super) outcomes: Vec<Outcome>,
     /// The drafts that are stored, each with its place in the log.
-    pub(super) stored: Vec<(&'a Draft, Seq)>,
+    pub(super) stored: Vec<(&'a Draft, Position)>,
+    /// The messages that say something else afterwards, those of this batch among them.
+    pub(super) rewritten: HashMap<(&'a Place, Seq), Rewritten<'a>>,
 }
 
-/// The message that was the first with its identity, as far as a repeat is compared with it.
+/// What a message says after the batch.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum Rewritten<'a> {
+    /// This, since then, by the entry at this place.
+    Edited(&'a Body, OffsetDateTime, Seq),
+    /// Nothing, by the entry at this place.
+    Deleted(Seq),
+}
+
+/// A message, as far as later drafts depend on it.
 #[derive(Debug)]
-pub(super) struct First<'a> {
-    pub(super) seq: Seq,
+pub(super) struct Message<'a> {
     pub(super) at: OffsetDateTime,
     pub(super) kind: Kind,
-    pub(super) body: Cow<'a, Body>,
+    pub(super) says: Says<'a>,
 }
 
-impl First<'_> {
-    fn again(&self, draft: &Draft) -> Outcome {
-        if self.kind == draft.kind && *self.body == draft.body {
-            Outcome::Duplicate { seq: self.seq, at: self.at }
+/// What a message says.
+#[derive(Debug)]
+pub(super) enum Says<'a> {
+    /// What it said at first.
+    First(Cow<'a, Body>),
+    /// Something else: nobody knows any more what it said at first.
+    Other,
+    /// Nothing, since this deletion.
+    Nothing { seq: Seq, at: OffsetDateTime },
+}
+
+/// Decides over drafts, given the heads of their logs, of which missing ones are empty, and the
+/// messages that they repeat or change, as far as the store has them, by the draft's number in the
+/// batch.
+pub(super) fn plan<'a>(
+    drafts: &'a [Draft],
+    heads: HashMap<&'a Place, Position>,
+    found: HashMap<usize, (Seq, Message<'a>)>,
+) -> Plan<'a> {
+    let mut planner = Planner {
+        heads,
+        firsts: HashMap::with_capacity(drafts.len()),
+        messages: HashMap::with_capacity(drafts.len()),
+        plan: Plan {
+            outcomes: Vec::with_capacity(drafts.len()),
+            stored: Vec::with_capacity(drafts.len()),
+            rewritten: HashMap::new(),
+        },
+    };
+    for (number, (seq, message)) in found {
+        let Some(draft) = drafts.get(number) else { continue };
+        if matches!(draft.act, DraftAct::Say { .. }) {
+            planner.firsts.insert(identity(draft), seq);
+        }
+        planner.messages.insert((&draft.place, seq), message);
+    }
+    for draft in drafts {
+        let outcome = planner.take(draft);
+        planner.plan.outcomes.push(outcome);
+    }
+    planner.plan
+}
+
+type Identity<'a> = (&'a Place, &'a UserName, &'a MessageId);
+
+fn identity(draft: &Draft) -> Identity<'_> {
+    (&draft.place, &draft.author, &draft.id)
+}
+
+struct Planner<'a> {
+    heads: HashMap<&'a Place, Position>,
+    /// Where messages stand that were the first with their identity.
+    firsts: HashMap<Identity<'a>, Seq>,
+    messages: HashMap<(&'a Place, Seq), Message<'a>>,
+    plan: Plan<'a>,
+}
+
+impl<'a> Planner<'a> {
+    fn take(&mut self, draft: &'a Draft) -> Outcome {
+        match &draft.act {
+            DraftAct::Say { kind, body } => self.say(draft, *kind, body),
+            DraftAct::Edit { of, body } => self.edit(draft, *of, body),
+            DraftAct::Delete { of } => self.delete(draft, *of),
+        }
+    }
+
+    fn say(&mut self, draft: &'a Draft, kind: Kind, body: &'a Body) -> Outcome {
+        let first = self.firsts.get(&identity(draft)).map(|seq| (&draft.place, *seq));
+        if let Some((place, seq)) = first
+            && let Some(message) = self.messages.get(&(place, seq))
+        {
+            return message.again(seq, kind, body);
+        }
+        let position = self.store(draft, Position::next_message);
+        let (at, says) = (draft.at.truncate_to_millisecond(), Says::First(Cow::Borrowed(body)));
+        self.firsts.insert(identity(draft), position.seq);
+        self.messages.insert((&draft.place, position.seq), Message { at, kind, says });
+        Outcome::Stored(position)
+    }
+
+    fn edit(&mut self, draft: &'a Draft, of: Seq, body: &'a Body) -> Outcome {
+        let Some(message) = self.messages.get_mut(&(&draft.place, of)) else {
+            return Outcome::NoMessage;
+        };
+        let is_gone = matches!(message.says, Says::Nothing { .. });
+        if is_gone || message.kind == Kind::Notification {
+            return Outcome::NoMessage;
+        }
+        message.says = Says::Other;
+        let position = self.store(draft, Position::next_change);
+        let edited = Rewritten::Edited(body, draft.at, position.seq);
+        self.plan.rewritten.insert((&draft.place, of), edited);
+        Outcome::Stored(position)
+    }
+
+    fn delete(&mut self, draft: &'a Draft, of: Seq) -> Outcome {
+        let Some(says) = self.messages.get(&(&draft.place, of)).map(|message| &message.says) else {
+            return Outcome::NoMessage;
+        };
+        if let Says::Nothing { seq, at } = *says {
+            return Outcome::Duplicate { seq, at };
+        }
+        let position = self.store(draft, Position::next_change);
+        let (seq, at) = (position.seq, draft.at.truncate_to_millisecond());
+        if let Some(message) = self.messages.get_mut(&(&draft.place, of)) {
+            message.says = Says::Nothing { seq, at };
+        }
+        self.plan.rewritten.insert((&draft.place, of), Rewritten::Deleted(seq));
+        Outcome::Stored(position)
+    }
+
+    fn store(&mut self, draft: &'a Draft, next: fn(Position) -> Position) -> Position {
+        let head = self.heads.entry(&draft.place).or_default();
+        *head = next(*head);
+        self.plan.stored.push((draft, *head));
+        *head
+    }
+}
+
+impl Message<'_> {
+    /// What becomes of a message with the identity of this one.
+    fn again(&self, seq: Seq, kind: Kind, body: &Body) -> Outcome {
+        let says_the_same = match &self.says {
+            Says::First(first) => **first == *body,
+            Says::Other | Says::Nothing { .. } => true,
+        };
+        if self.kind == kind && says_the_same {
+            Outcome::Duplicate { seq, at: self.at }
         } else {
             Outcome::Conflict
         }
     }
 }
 
-/// Decides over drafts, given the heads of their logs, of which missing ones are empty, and what is
-/// in the store with the identity of a draft, by the draft's number in the batch.
-pub(super) fn plan<'a>(
-    drafts: &'a [Draft],
-    mut heads: HashMap<&'a Place, Seq>,
-    firsts: &HashMap<usize, First<'_>>,
-) -> Plan<'a> {
-    let mut stored = Vec::with_capacity(drafts.len());
-    let mut fresh = HashMap::with_capacity(drafts.len());
-    let decide = |(number, draft): (usize, &'a Draft)| {
-        if let Some(first) = firsts.get(&number) {
-            return first.again(draft);
-        }
-        match fresh.entry((&draft.place, &draft.author, &draft.id)) {
-            Entry::Occupied(first) => First::again(first.get(), draft),
-            Entry::Vacant(entry) => {
-                let head = heads.entry(&draft.place).or_default();
-                *head = head.next();
-                stored.push((draft, *head));
-                entry.insert(First {
-                    seq: *head,
-                    at: draft.at.truncate_to_millisecond(),
-                    kind: draft.kind,
-                    body: Cow::Borrowed(&draft.body),
-                });
-                Outcome::Stored(*head)
-            }
-        }
-    };
-    let outcomes = drafts.iter().enumerate().map(decide).collect();
-    Plan { outcomes, stored }
-}
-
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::store::contract::{draft, room, seq, time};
+    use crate::store::contract::{at, body, delete, draft, edit, room, seq, time};
+
+    fn known(n: u64, says: Says<'_>) -> (Seq, Message<'_>) {
+        (seq(n), Message { at: time(5), kind: Kind::Message, says })
+    }
+
+    fn first(text: &str) -> Says<'static> {
+        Says::First(Cow::Owned(body(text)))
+    }
 
     #[test]
     fn a_log_goes_on_after_its_head_and_a_new_one_begins_at_1() {
         let drafts = [draft("old", "a", "1"), draft("new", "a", "1"), draft("old", "b", "1")];
         let (old, new) = (room("old"), room("new"));
-        let plan = plan(&drafts, HashMap::from([(&old, seq(7))]), &HashMap::new());
+        let plan = plan(&drafts, HashMap::from([(&old, at(7, 5))]), HashMap::new());
         let stored: Vec<_> = plan.stored.iter().map(|(draft, at)| (&draft.place, *at)).collect();
-        assert_eq!(stored, [(&old, seq(8)), (&new, seq(1)), (&old, seq(9))]);
+        assert_eq!(stored, [(&old, at(8, 6)), (&new, at(1, 1)), (&old, at(9, 7))]);
     }
 
     #[test]
     fn what_was_stored_before_or_earlier_in_the_batch_takes_no_place() {
         let drafts =
-            ["known", "fresh", "known", "fresh", "next"].map(|id| draft("lobby", id, "\"x\""));
-        let first = |body: &str| First {
-            seq: seq(3),
-            at: time(5),
-            kind: Kind::Message,
-            body: Cow::Owned(Body::from_raw(body.into(), Vec::new())),
-        };
-        let firsts = HashMap::from([(0, first("\"x\"")), (2, first("\"y\""))]);
+            ["known", "fresh", "other", "fresh", "next"].map(|id| draft("lobby", id, "\"x\""));
+        let found = HashMap::from([(0, known(3, first("\"x\""))), (2, known(4, first("\"y\"")))]);
         let lobby = room("lobby");
-        let plan = plan(&drafts, HashMap::from([(&lobby, seq(9))]), &firsts);
+        let plan = plan(&drafts, HashMap::from([(&lobby, at(9, 9))]), found);
         let known = Outcome::Duplicate { seq: seq(3), at: time(5) };
         let repeated = Outcome::Duplicate { seq: seq(10), at: drafts[1].at };
-        let (fresh, next) = (Outcome::Stored(seq(10)), Outcome::Stored(seq(11)));
+        let (fresh, next) = (Outcome::Stored(at(10, 10)), Outcome::Stored(at(11, 11)));
         assert_eq!(plan.outcomes, [known, fresh, Outcome::Conflict, repeated, next]);
         assert_eq!(plan.stored.len(), 2);
+    }
+
+    #[test]
+    fn a_message_says_what_the_last_change_of_the_batch_says() {
+        let drafts = [
+            draft("lobby", "a", "1"),
+            edit("lobby", 1, "2"),
+            edit("lobby", 1, "3"),
+            draft("lobby", "a", "whatever"),
+            draft("lobby", "b", "1"),
+            edit("lobby", 4, "2"),
+            delete("lobby", 4),
+            edit("lobby", 4, "3"),
+            delete("lobby", 4),
+        ];
+        let plan = plan(&drafts, HashMap::new(), HashMap::new());
+        let stored = |n, messages| Outcome::Stored(at(n, messages));
+        let again = |n| Outcome::Duplicate { seq: seq(n), at: time(1) };
+        let first = [stored(1, 1), stored(2, 1), stored(3, 1), again(1)];
+        let second = [stored(4, 2), stored(5, 2), stored(6, 2), Outcome::NoMessage, again(6)];
+        assert_eq!(plan.outcomes, [&first[..], &second[..]].concat());
+        let (lobby, three) = (room("lobby"), body("3"));
+        let edited = Rewritten::Edited(&three, time(1), seq(3));
+        let deleted = Rewritten::Deleted(seq(6));
+        let expected = [((&lobby, seq(1)), edited), ((&lobby, seq(4)), deleted)];
+        assert_eq!(plan.rewritten, HashMap::from(expected));
+    }
+
+    #[test]
+    fn what_was_changed_before_is_a_duplicate_whatever_its_body() {
+        let drafts = [draft("lobby", "a", "1"), draft("lobby", "b", "1"), delete("lobby", 4)];
+        let nothing = || known(4, Says::Nothing { seq: seq(5), at: time(6) });
+        let found = HashMap::from([(0, known(3, Says::Other)), (1, nothing()), (2, nothing())]);
+        let plan = plan(&drafts, HashMap::new(), found);
+        let again = |n| Outcome::Duplicate { seq: seq(n), at: time(5) };
+        let deleted = Outcome::Duplicate { seq: seq(5), at: time(6) };
+        assert_eq!(plan.outcomes, [again(3), again(4), deleted]);
     }
 }

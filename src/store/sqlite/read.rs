@@ -1,41 +1,84 @@
 //! Questions to the connections that read. Each is one statement, so each sees one moment.
 
 use futures_util::TryStreamExt as _;
-use sqlx::{Row, SqlitePool};
+use sqlx::{Arguments as _, Row, SqlitePool, sqlite::SqliteArguments};
 use time::OffsetDateTime;
 
-use super::row;
+use super::{
+    commit::{number, numbered},
+    row,
+    script::{self, Statement},
+    users::bind_user,
+};
 use crate::{
     chat::ports::{Page, PageLimit, Range},
-    domain::{DeviceId, NameKey, Place, Seq, Space, UserName},
+    domain::{DeviceId, Epoch, Log, Member, NameKey, Place, Space, UserName},
 };
 
-const HEAD: &str =
-    "SELECT head FROM conversation WHERE space = ? AND kind = ? AND one = ? AND other = ?";
+const EPOCH: &str = "SELECT epoch FROM meta";
 
-const OLDEST_AFTER: &str = "SELECT seq, at, kind, body, attachments, author, id FROM message \
-    WHERE conversation = (SELECT id FROM conversation \
-        WHERE space = ? AND kind = ? AND one = ? AND other = ?) \
-    AND seq > ? ORDER BY seq LIMIT ?";
+const LOG: &str = "SELECT head, messages, floor, floor_messages, members FROM conversation \
+    WHERE space = ? AND kind = ? AND one = ? AND other = ?";
 
-const NEWEST_BEFORE: &str = "SELECT seq, at, kind, body, attachments, author, id FROM message \
-    WHERE conversation = (SELECT id FROM conversation \
-        WHERE space = ? AND kind = ? AND one = ? AND other = ?) \
-    AND seq < ? ORDER BY seq DESC LIMIT ?";
+const MEMBER: &str = "SELECT role, joined, read, read_messages, muted FROM conversation \
+    CROSS JOIN member ON member.space = conversation.space AND member.user = ? \
+        AND member.conversation = conversation.id \
+    WHERE conversation.space = ? AND kind = ? AND one = ? AND other = ?";
+
+/// A page from one of two ends. The last edit of a message shows its body.
+macro_rules! page {
+    ($from:literal) => {
+        concat!(
+            "SELECT entry.seq, entry.messages, entry.at, entry.kind, entry.target, \
+                entry.edited_at, entry.author, entry.id, coalesce(entry.body, said.body) AS body, \
+                coalesce(entry.attachments, said.attachments) AS attachments \
+            FROM message AS entry LEFT JOIN message AS said \
+                ON said.conversation = entry.conversation AND said.seq = entry.target \
+                    AND said.edit = entry.seq \
+            WHERE entry.conversation = (SELECT id FROM conversation \
+                WHERE space = ? AND kind = ? AND one = ? AND other = ?) AND entry.seq ",
+            $from,
+            " LIMIT ?"
+        )
+    };
+}
+
+pub(super) const OLDEST_AFTER: &str = page!("> ? ORDER BY entry.seq");
+
+pub(super) const NEWEST_BEFORE: &str = page!("< ? ORDER BY entry.seq DESC");
 
 const KNOWS: &str = "SELECT 1 FROM user WHERE space = ? AND name = ?";
 
 const IS_VOUCHED: &str = "SELECT 1 FROM user WHERE space = ? AND key = ? AND vouched = 1 LIMIT 1";
 
-const LAST_SEEN: &str = "SELECT seen FROM device WHERE space = ? AND user = ? AND id = ?";
+pub(super) const LAST_SEEN: Statement = Statement {
+    before: "SELECT column1 AS number, seen FROM",
+    row: "(?,?,?)",
+    after: "CROSS JOIN user ON space = column2 AND name = column3",
+};
 
-pub(super) async fn head(readers: &SqlitePool, place: &Place) -> Result<Seq, sqlx::Error> {
+const DEVICE_SEEN: &str = "SELECT seen FROM device WHERE space = ? AND user = ? AND id = ?";
+
+pub(super) async fn epoch(readers: &SqlitePool) -> Result<Epoch, sqlx::Error> {
+    let epoch: String = sqlx::query_scalar(EPOCH).fetch_one(readers).await?;
+    Ok(Epoch::from_raw(&epoch))
+}
+
+pub(super) async fn log(readers: &SqlitePool, place: &Place) -> Result<Log, sqlx::Error> {
     let (space, kind, one, other) = row::key(place);
-    let query = sqlx::query(HEAD).bind(space).bind(kind).bind(one).bind(other);
-    match query.fetch_optional(readers).await? {
-        Some(row) => row::seq(row.try_get("head")?),
-        None => Ok(Seq::ZERO),
-    }
+    let query = sqlx::query(LOG).bind(space).bind(kind).bind(one).bind(other);
+    query.fetch_optional(readers).await?.map_or(Ok(Log::default()), |row| row::log(&row))
+}
+
+pub(super) async fn member(
+    readers: &SqlitePool,
+    place: &Place,
+    user: &UserName,
+) -> Result<Option<Member>, sqlx::Error> {
+    let (space, kind, one, other) = row::key(place);
+    let query = sqlx::query(MEMBER).bind(user.as_raw());
+    let query = query.bind(space).bind(kind).bind(one).bind(other);
+    query.fetch_optional(readers).await?.map(|row| row::member(&row)).transpose()
 }
 
 pub(super) async fn page(
@@ -51,19 +94,19 @@ pub(super) async fn page(
     };
     let (space, kind, one, other) = row::key(place);
     let query = sqlx::query(sql).bind(space).bind(kind).bind(one).bind(other);
-    // One more than may be given tells whether there are more.
-    let mut rows = query.bind(edge).bind(i64::from(limit.messages) + 1).fetch(readers);
+    // One more than may be given tells whether there are more; one is given in any case.
+    let mut rows = query.bind(edge).bind(i64::from(limit.messages.max(1)) + 1).fetch(readers);
     let (mut page, mut used) = (Page::default(), PageLimit::NOTHING);
     while let Some(row) = rows.try_next().await? {
-        let message = row::message(&row, place)?;
-        if !limit.admits(&mut used, &message.body) {
+        let entry = row::entry(&row, place)?;
+        if !limit.admits(&mut used, entry.body()) {
             page.more = true;
             break;
         }
-        page.messages.push(message);
+        page.entries.push(entry);
     }
     if sql == NEWEST_BEFORE {
-        page.messages.reverse();
+        page.entries.reverse();
     }
     Ok(page)
 }
@@ -89,10 +132,30 @@ pub(super) async fn is_vouched(
 pub(super) async fn last_seen(
     readers: &SqlitePool,
     space: &Space,
+    users: &[UserName],
+) -> Result<Vec<Option<OffsetDateTime>>, sqlx::Error> {
+    let bind = |arguments: &mut SqliteArguments, row: &(i64, (&Space, &UserName))| {
+        arguments.add(row.0)?;
+        bind_user(arguments, row.1)
+    };
+    let rows: Vec<_> = users.iter().map(|user| (space, user)).collect();
+    let rows: Vec<_> = numbered(&rows).into_iter().map(|(n, user)| (n, *user)).collect();
+    let mut last_seen = vec![None; users.len()];
+    for row in script::ask(readers, LAST_SEEN, &rows, bind).await? {
+        let seen: Option<i64> = row.try_get("seen")?;
+        let seen = seen.map(row::time).transpose()?;
+        last_seen.get_mut(number(&row)?).into_iter().for_each(|it| *it = seen);
+    }
+    Ok(last_seen)
+}
+
+pub(super) async fn device_seen(
+    readers: &SqlitePool,
+    space: &Space,
     user: &UserName,
     device: &DeviceId,
 ) -> Result<Option<OffsetDateTime>, sqlx::Error> {
-    let query = sqlx::query_scalar(LAST_SEEN).bind(space.as_raw()).bind(user.as_raw());
+    let query = sqlx::query_scalar(DEVICE_SEEN).bind(space.as_raw()).bind(user.as_raw());
     let seen = query.bind(device.as_raw()).fetch_optional(readers).await?;
     seen.map(row::time).transpose()
 }

@@ -8,14 +8,14 @@
 use std::mem;
 
 use sqlx::{
-    Arguments, AssertSqlSafe,
+    Arguments, AssertSqlSafe, SqliteExecutor, SqlitePool,
     error::BoxDynError,
     sqlite::{SqliteArguments, SqliteConnection, SqliteRow},
 };
 
 /// Sizes of tables, in rows.
 const SIZES: [usize; 5] = [1, 4, 16, 64, ROWS_MAX];
-/// Rows that are sent at once: of 8 columns, well below SQLite's limit of 32,766 parameters.
+/// Rows that are sent at once: of 10 columns, well below SQLite's limit of 32,766 parameters.
 const ROWS_MAX: usize = 256;
 
 /// A statement about a table of rows: `before (VALUES row, row, …) after`. Rows of `NULL` must not
@@ -31,20 +31,33 @@ pub(super) struct Statement {
 /// Binds a row's values, as many as it has question marks.
 pub(super) type Bind<T> = fn(&mut SqliteArguments, &T) -> Result<(), BoxDynError>;
 
+/// Asks readers about rows.
+pub(super) async fn ask<T: Sync>(
+    readers: &SqlitePool,
+    statement: Statement,
+    rows: &[T],
+    bind: Bind<T>,
+) -> Result<Vec<SqliteRow>, sqlx::Error> {
+    let mut answers = Vec::new();
+    for rows in rows.chunks(ROWS_MAX) {
+        let mut script = Script::default();
+        script.add(statement, rows, bind)?;
+        answers.extend(script.send(readers).await?);
+    }
+    Ok(answers)
+}
+
 /// A transaction. It ends with [`Transaction::commit`] or with its connection.
 #[derive(Debug)]
 pub(super) struct Transaction<'a> {
     connection: &'a mut SqliteConnection,
-    text: String,
-    arguments: SqliteArguments,
-    /// Rows that wait in `text`.
-    waiting: usize,
+    waiting: Script,
 }
 
 impl<'a> Transaction<'a> {
     pub(super) fn begin(connection: &'a mut SqliteConnection) -> Self {
         let text = "BEGIN IMMEDIATE; ".to_owned();
-        Self { connection, text, arguments: SqliteArguments::default(), waiting: 0 }
+        Self { connection, waiting: Script { text, ..Script::default() } }
     }
 
     /// Does something with rows, at the latest when a question is asked or all is committed.
@@ -55,10 +68,10 @@ impl<'a> Transaction<'a> {
         bind: Bind<T>,
     ) -> Result<(), sqlx::Error> {
         for rows in rows.chunks(ROWS_MAX) {
-            if self.waiting + size(rows.len()) > ROWS_MAX {
-                self.send().await?;
+            if self.waiting.rows + size(rows.len()) > ROWS_MAX {
+                self.waiting.send(&mut *self.connection).await?;
             }
-            self.add(statement, rows, bind)?;
+            self.waiting.add(statement, rows, bind)?;
         }
         Ok(())
     }
@@ -72,17 +85,27 @@ impl<'a> Transaction<'a> {
     ) -> Result<Vec<SqliteRow>, sqlx::Error> {
         let mut answers = Vec::new();
         for rows in rows.chunks(ROWS_MAX) {
-            self.add(statement, rows, bind)?;
-            answers.extend(self.send().await?);
+            self.waiting.add(statement, rows, bind)?;
+            answers.extend(self.waiting.send(&mut *self.connection).await?);
         }
         Ok(answers)
     }
 
     pub(super) async fn commit(mut self) -> Result<(), sqlx::Error> {
-        self.text.push_str("COMMIT");
-        self.send().await.map(drop)
+        self.waiting.text.push_str("COMMIT");
+        self.waiting.send(self.connection).await.map(drop)
     }
+}
 
+/// Statements that wait to be sent together.
+#[derive(Debug, Default)]
+struct Script {
+    text: String,
+    arguments: SqliteArguments,
+    rows: usize,
+}
+
+impl Script {
     fn add<T>(
         &mut self,
         statement: Statement,
@@ -108,14 +131,17 @@ impl<'a> Transaction<'a> {
         for _ in 0..(size - rows.len()) * columns {
             self.arguments.add(None::<i64>).map_err(sqlx::Error::Encode)?;
         }
-        self.waiting += size;
+        self.rows += size;
         Ok(())
     }
 
-    async fn send(&mut self) -> Result<Vec<SqliteRow>, sqlx::Error> {
-        self.waiting = 0;
-        let (text, arguments) = (mem::take(&mut self.text), mem::take(&mut self.arguments));
-        sqlx::query_with(AssertSqlSafe(text), arguments).fetch_all(&mut *self.connection).await
+    /// Sends all that waits, and waits for nothing more.
+    async fn send<'c>(
+        &mut self,
+        to: impl SqliteExecutor<'c>,
+    ) -> Result<Vec<SqliteRow>, sqlx::Error> {
+        let Self { text, arguments, rows: _ } = mem::take(self);
+        sqlx::query_with(AssertSqlSafe(text), arguments).fetch_all(to).await
     }
 }
 

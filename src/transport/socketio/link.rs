@@ -190,6 +190,11 @@ impl Link {
         }
     }
 
+    /// Whether less than half of the queue is taken.
+    pub(super) fn is_relieved(&self) -> bool {
+        self.outgoing.is_relieved()
+    }
+
     /// Waits until less than half of the outbox is taken, or until the session ends.
     pub(super) async fn relieved(&self) {
         self.wait_until(|it| it.outgoing.is_relieved() || it.fate() != Fate::Open).await;

@@ -87,7 +87,7 @@ impl Door {
     /// Lets somebody in, or says why not.
     async fn admit(&self, socket: &Arc<Socket>, auth: Option<&Value>) -> Result<(), Rejection> {
         let link = Link::of(socket).ok_or(Rejection::Internal)?;
-        if link.seats().len() >= link.limits().rooms_per_connection_max.get() {
+        if link.seats().len() >= link.limits().spaces_per_connection_max.get() {
             return Err(Rejection::TooManyRooms);
         }
         let claim = self.claim(socket)?;

@@ -35,6 +35,12 @@ impl Outbox for Seat {
         self.send(event, packet)
     }
 
+    fn offer(&self, delivery: &Arc<Delivery>) {
+        if self.link().is_relieved() {
+            self.push(delivery).ok();
+        }
+    }
+
     async fn relieved(&self) {
         self.link().relieved().await;
     }

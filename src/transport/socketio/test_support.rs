@@ -17,9 +17,9 @@ use super::SocketIoTransport;
 use crate::{
     auth::KeyTokens,
     bus::LocalBus,
-    chat::{Chat, Devices, Guests, Parts, Rules},
+    chat::{Chat, Devices, Guests, Parts, RetentionRules, Rules},
     clock::{RandomIds, SystemClock},
-    domain::{Limits, NodeId, Secret, SpacePattern},
+    domain::{Limits, NodeId, RoomRules, Secret, SpacePattern},
     store::MemoryStore,
     tasks::Tasks,
     transport::{credentials::QueryTokens, origin::Origins},
@@ -55,6 +55,8 @@ impl Stack {
                 guest_lifetime: Duration::from_hours(1),
                 devices: Devices::Many,
                 spaces: spaces.to_vec(),
+                rooms: RoomRules::default(),
+                retention: RetentionRules::default(),
                 node: NodeId::from_raw("test"),
             },
         });

@@ -23,13 +23,16 @@ use tokio_tungstenite::{
 };
 use tracing::debug;
 
-use super::outbox::{Part, WebSocketOutbox, Work};
+use super::{
+    format::Format,
+    outbox::{Part, WebSocketOutbox, Work},
+};
 use crate::{
     chat::{Admission, Answerer, Session, ports::Outbox},
-    domain::{CloseReason, Limits, Rejection},
+    domain::{CloseReason, Limits},
     wire::{
         code,
-        websocket::{self, Asked, Framed},
+        websocket::{Asked, Framed},
     },
 };
 
@@ -62,28 +65,32 @@ enum End {
 }
 
 /// Serves a connection to its end.
-pub(super) async fn run<S>(stream: S, admission: Box<Admission>, limits: Arc<Limits>)
-where
+pub(super) async fn run<S>(
+    stream: S,
+    admission: Box<Admission>,
+    format: Format,
+    limits: Arc<Limits>,
+) where
     S: AsyncRead + AsyncWrite + Unpin + Send,
 {
     let (mut sink, mut stream) = open(stream, &limits).await;
-    let outbox = WebSocketOutbox::new(Arc::clone(&limits));
+    let outbox = WebSocketOutbox::new(format, Arc::clone(&limits));
     let end = tokio::select! {
         end = read(&mut stream, admission, &outbox, &limits) => end,
         end = write(&mut sink, &outbox) => end,
         end = give_up(&outbox) => end,
     };
     // The session ended with `read`: the connection has left its rooms by now.
-    Box::pin(finish(sink, stream, end)).await;
+    Box::pin(finish(sink, stream, format, end)).await;
 }
 
 /// Tells somebody who was not let in why, and ends the connection.
-pub(super) async fn turn_away<S>(stream: S, reason: CloseReason, limits: &Limits)
+pub(super) async fn turn_away<S>(stream: S, reason: CloseReason, format: Format, limits: &Limits)
 where
     S: AsyncRead + AsyncWrite + Unpin + Send,
 {
     let (sink, stream) = open(stream, limits).await;
-    finish(sink, stream, End::Ours(reason)).await;
+    finish(sink, stream, format, End::Ours(reason)).await;
 }
 
 /// The two halves of a connection.
@@ -121,13 +128,8 @@ where
             Err(end) => return end,
         };
         match message {
-            Message::Text(text) => Box::pin(take(&mut session, &text, outbox, limits)).await,
-            Message::Binary(_) => {
-                let refused = Rejection::BadRequest("frames are JSON text here");
-                answer(Asked::Unknown, None, outbox)(Err(refused));
-            }
             Message::Close(_) => return End::Theirs,
-            Message::Ping(_) | Message::Pong(_) | Message::Frame(_) => (),
+            message => Box::pin(take(&mut session, &message, outbox, limits)).await,
         }
     }
 }
@@ -157,14 +159,15 @@ where
     }
 }
 
-/// Hands one frame to the session.
+/// Hands one frame to the session, if it is one that says something.
 async fn take(
     session: &mut Session,
-    text: &Utf8Bytes,
+    message: &Message,
     outbox: &Arc<WebSocketOutbox>,
     limits: &Limits,
 ) {
-    let Framed { asked, ack, request } = websocket::request(text, limits);
+    let framed = outbox.format().request(message, limits);
+    let Some(Framed { asked, ack, request }) = framed else { return };
     let answer = answer(asked, ack, outbox);
     match request {
         Ok(request) => session.on(request, answer).await,
@@ -176,7 +179,7 @@ async fn take(
 fn answer(asked: Asked, ack: Option<u64>, outbox: &Arc<WebSocketOutbox>) -> Answerer {
     let outbox = Arc::clone(outbox);
     Box::new(move |reply| {
-        if let Some(frame) = websocket::reply(asked, ack, &reply) {
+        if let Some(frame) = outbox.format().reply(asked, ack, &reply) {
             outbox.send(frame);
         }
     })
@@ -238,7 +241,7 @@ fn broken(error: &Error) -> End {
 
 /// Says why, and waits a little for the peer: a socket that is closed with unread data in it is
 /// reset, and the peer might not see the reason.
-async fn finish<S>(mut sink: Sink<S>, mut stream: Stream<S>, end: End)
+async fn finish<S>(mut sink: Sink<S>, mut stream: Stream<S>, format: Format, end: End)
 where
     S: AsyncRead + AsyncWrite + Unpin + Send,
 {
@@ -252,7 +255,7 @@ where
             }
             End::Ours(reason) => {
                 let row = code::close(reason);
-                sink.feed(Message::text(websocket::closing(reason))).await?;
+                sink.feed(format.closing(reason)).await?;
                 sink.send(close_frame(row.websocket.into(), row.reason)).await?;
             }
         }

@@ -3,6 +3,7 @@
 //! Everything that can be refused is refused over HTTP, before the upgrade.
 
 mod connection;
+mod format;
 mod outbox;
 
 use std::sync::Arc;
@@ -14,6 +15,7 @@ use hyper_util::rt::TokioIo;
 use percent_encoding::percent_decode_str;
 use tracing::debug;
 
+use self::format::Format;
 use super::{
     credentials::{self, QueryTokens},
     origin::Origins,
@@ -76,11 +78,12 @@ impl WebSocketTransport {
         let upgraded = hyper::upgrade::on(&mut request);
         // The request pins the connection's read buffer; what is needed was taken from it.
         drop(request);
+        let format = Format::of(chosen.as_ref());
         let (limits, tasks) = (Arc::clone(&self.limits), self.tasks.clone());
         // Boxed, because the owner of the tasks would hold it twice.
         let connection = Box::pin(async move {
             tokio::select! {
-                () = serve(upgraded, entrance, limits) => (),
+                () = serve(upgraded, entrance, format, limits) => (),
                 () = tasks.overdue() => debug!("a connection was cut at the end of the drain"),
             }
         });
@@ -92,7 +95,7 @@ impl WebSocketTransport {
     fn hear(&self, request: &Request<Body>) -> Result<(Hello, Option<HeaderValue>), Rejection> {
         let headers = request.headers();
         self.origins.check(headers)?;
-        let offer = Offer::read(headers, &[subprotocol::JSON])?;
+        let offer = Offer::read(headers, &[subprotocol::JSON, subprotocol::MSGPACK])?;
         let chosen = offer.chosen.clone();
         let query = request.uri().query().unwrap_or_default();
         let mut hello = hello(request.uri().path(), query)?;
@@ -124,14 +127,14 @@ fn not_a_handshake(why: BadHandshake) -> Response<Body> {
     response
 }
 
-async fn serve(upgraded: OnUpgrade, entrance: Entrance, limits: Arc<Limits>) {
+async fn serve(upgraded: OnUpgrade, entrance: Entrance, format: Format, limits: Arc<Limits>) {
     let stream = match upgraded.await {
         Ok(stream) => TokioIo::new(stream),
         Err(error) => return debug!(%error, "a handshake was not finished"),
     };
     match entrance {
-        Entrance::Open(admission) => connection::run(stream, admission, limits).await,
-        Entrance::Shut(reason) => connection::turn_away(stream, reason, &limits).await,
+        Entrance::Open(admission) => connection::run(stream, admission, format, limits).await,
+        Entrance::Shut(reason) => connection::turn_away(stream, reason, format, &limits).await,
     }
 }
 

@@ -9,25 +9,24 @@ use std::{
 use async_trait::async_trait;
 use bytes::Bytes;
 use tokio::sync::Notify;
-use tokio_tungstenite::tungstenite::{Message, Utf8Bytes};
+use tokio_tungstenite::tungstenite::Message;
 
+use super::format::Format;
 use crate::{
     chat::{
         event::Delivery,
         ports::{Outbox, Overflow},
     },
     domain::{CloseReason, Limits},
-    wire::websocket,
 };
 
-/// The slot of a delivery that holds its frame.
-const SLOT: usize = 1;
-/// What a frame counts beside its text.
+/// What a frame counts beside its content.
 const FRAME_BYTES: usize = 64;
 
-/// A bounded queue of text frames between whoever has something to say and the writing half.
+/// A bounded queue of frames between whoever has something to say and the writing half.
 #[derive(Debug)]
 pub(super) struct WebSocketOutbox {
+    format: Format,
     limits: Arc<Limits>,
     state: Mutex<State>,
     /// There is something to write.
@@ -38,7 +37,7 @@ pub(super) struct WebSocketOutbox {
 
 #[derive(Debug, Default)]
 struct State {
-    frames: VecDeque<Utf8Bytes>,
+    frames: VecDeque<Message>,
     bytes: usize,
     ping: bool,
     closing: Option<CloseReason>,
@@ -62,9 +61,15 @@ pub(super) struct Part {
 }
 
 impl WebSocketOutbox {
-    pub(super) fn new(limits: Arc<Limits>) -> Arc<Self> {
-        let state = Mutex::default();
-        Arc::new(Self { limits, state, filled: Notify::new(), relieved: Notify::new() })
+    /// The queue of a connection that speaks `format`.
+    pub(super) fn new(format: Format, limits: Arc<Limits>) -> Arc<Self> {
+        let (filled, relieved) = (Notify::new(), Notify::new());
+        Arc::new(Self { format, limits, state: Mutex::default(), filled, relieved })
+    }
+
+    /// What the connection speaks.
+    pub(super) fn format(&self) -> Format {
+        self.format
     }
 
     /// Poisoning is ignored: the queue is whole after every step.
@@ -73,8 +78,8 @@ impl WebSocketOutbox {
     }
 
     /// Queues a frame, or ends the connection because the queue is full.
-    pub(super) fn send(&self, frame: String) {
-        if self.queue(|| frame.into()).is_err() {
+    pub(super) fn send(&self, frame: Message) {
+        if self.queue(|| frame).is_err() {
             self.close(CloseReason::SlowReader);
         }
     }
@@ -122,7 +127,7 @@ impl WebSocketOutbox {
         }
     }
 
-    fn queue(&self, frame: impl FnOnce() -> Utf8Bytes) -> Result<(), Overflow> {
+    fn queue(&self, frame: impl FnOnce() -> Message) -> Result<(), Overflow> {
         let mut state = self.lock();
         if state.closing.is_some() {
             return Ok(());
@@ -157,7 +162,7 @@ impl State {
         while part.bytes < bytes_max {
             let Some(frame) = self.frames.pop_front() else { break };
             part.bytes += weight(&frame);
-            part.messages.push(Message::Text(frame));
+            part.messages.push(frame);
         }
         if self.frames.is_empty() {
             // An idle connection holds no memory for the busy time it once had.
@@ -174,15 +179,22 @@ impl State {
 }
 
 /// What a frame counts against the limit.
-fn weight(frame: &Utf8Bytes) -> usize {
+fn weight(frame: &Message) -> usize {
     frame.len() + FRAME_BYTES
 }
 
 #[async_trait]
 impl Outbox for WebSocketOutbox {
     fn push(&self, delivery: &Arc<Delivery>) -> Result<(), Overflow> {
-        let make = || Utf8Bytes::from(websocket::event(delivery, &self.limits));
-        self.queue(|| delivery.encoded(SLOT, make).clone())
+        self.queue(|| self.format.event(delivery, &self.limits))
+    }
+
+    fn offer(&self, delivery: &Arc<Delivery>) {
+        let relieved = self.is_relieved(&self.lock());
+        if relieved {
+            // Whoever fills the rest in between loses nothing by this one's being dropped.
+            self.push(delivery).ok();
+        }
     }
 
     async fn relieved(&self) {
@@ -223,11 +235,12 @@ mod tests {
     use crate::chat::test_support::said;
 
     fn outbox(events: usize, bytes: usize) -> Arc<WebSocketOutbox> {
-        WebSocketOutbox::new(Arc::new(Limits {
+        let limits = Limits {
             outbox_events_max: NonZeroUsize::new(events).unwrap(),
             outbox_bytes_max: NonZeroUsize::new(bytes).unwrap(),
             ..Limits::default()
-        }))
+        };
+        WebSocketOutbox::new(Format::Json, Arc::new(limits))
     }
 
     #[tokio::test]
@@ -256,8 +269,7 @@ mod tests {
 
     #[tokio::test]
     async fn bytes_count_until_they_are_written() {
-        let frame = Utf8Bytes::from(websocket::event(&said("lobby", 1), &Limits::default()));
-        let one = weight(&frame);
+        let one = weight(&Format::Json.event(&said("lobby", 1), &Limits::default()));
         let outbox = outbox(10, one + one / 2);
         assert_eq!(outbox.push(&said("lobby", 1)), Ok(()));
         assert_eq!(outbox.push(&said("lobby", 2)), Err(Overflow));

@@ -29,7 +29,16 @@ const LAYERS: [Layer; 14] = [
     Layer {
         name: "wire",
         layers: &["chat", "domain"],
-        crates: &["base64", "bytes", "http", "percent_encoding", "serde", "serde_json", "time"],
+        crates: &[
+            "base64",
+            "bytes",
+            "http",
+            "percent_encoding",
+            "rmp",
+            "serde",
+            "serde_json",
+            "time",
+        ],
     },
     Layer {
         name: "transport",
@@ -156,10 +165,12 @@ fn layer_of(path: &Path) -> String {
 /// The text without comments and without tests.
 fn code(path: &Path, text: &str) -> String {
     let file = path.file_name().unwrap().to_str().unwrap();
-    if matches!(file, "tests.rs" | "test_support.rs" | "contract.rs" | "script.rs") {
+    let is_test = path.iter().any(|folder| folder == "tests")
+        || matches!(file, "tests.rs" | "test_support.rs" | "contract.rs" | "script.rs");
+    if is_test {
         return String::new();
     }
-    let text = text.split("#[cfg(test)]\nmod tests").next().unwrap();
+    let text = text.split("#[cfg(test)]\nmod tests {").next().unwrap();
     let lines = text.lines().map(|line| line.split("//").next().unwrap_or_default());
     lines.collect::<Vec<_>>().join("\n")
 }

@@ -34,7 +34,9 @@ fn rejections() -> Vec<Rejection> {
             R::OtherUser => R::UnknownSpace,
             R::UnknownSpace => R::SpaceForbidden,
             R::SpaceForbidden => R::RoomForbidden,
-            R::RoomForbidden => R::OriginForbidden,
+            R::RoomForbidden => R::Forbidden,
+            R::Forbidden => R::ReadOnly,
+            R::ReadOnly => R::OriginForbidden,
             R::OriginForbidden => R::NotIdentified,
             R::NotIdentified => R::AlreadyIdentified,
             R::AlreadyIdentified => R::NameInvalid,
@@ -48,7 +50,8 @@ fn rejections() -> Vec<Rejection> {
             R::TooManyAttachments => R::IdInvalid,
             R::IdInvalid => R::Conflict,
             R::Conflict => R::NoSuchUser,
-            R::NoSuchUser => R::TooFast { retry_after: std::time::Duration::from_secs(1) },
+            R::NoSuchUser => R::NoSuchMessage,
+            R::NoSuchMessage => R::TooFast { retry_after: std::time::Duration::from_secs(1) },
             R::TooFast { .. } => R::Unavailable,
             R::Unavailable => R::Draining,
             R::Draining => R::Internal,
@@ -87,7 +90,7 @@ fn the_reasons_to_close_are_those_of_the_protocol() {
 #[test]
 fn the_requests_of_the_protocol_are_known() {
     let rows = table("Client to server");
-    assert_eq!(rows.len(), 9);
+    assert_eq!(rows.len(), 18);
     for row in rows {
         assert_eq!(Asked::of(&row[0]).name(), Some(&*row[0]));
     }

@@ -39,6 +39,7 @@ pub(crate) struct Door {
     room: Option<String>,
     device: Option<String>,
     since: Vec<(String, u64)>,
+    epoch: Option<String>,
 }
 
 impl Door {
@@ -72,6 +73,11 @@ impl Door {
         self
     }
 
+    pub(crate) fn epoch(mut self, epoch: &str) -> Self {
+        self.epoch = Some(epoch.to_owned());
+        self
+    }
+
     /// As the query of `/ws`.
     fn query(&self) -> String {
         let since = self.since.iter().map(|(room, seq)| format!("{room}:{seq}"));
@@ -82,6 +88,7 @@ impl Door {
             ("room", self.room.as_deref()),
             ("device", self.device.as_deref()),
             ("since", Some(&*since).filter(|it| !it.is_empty())),
+            ("epoch", self.epoch.as_deref()),
         ];
         let pairs = pairs.into_iter().filter_map(|(key, value)| Some(format!("{key}={}", value?)));
         pairs.collect::<Vec<_>>().join("&")
@@ -90,7 +97,12 @@ impl Door {
     /// As the `auth` of Socket.IO.
     fn auth(&self) -> Value {
         let mut auth = Map::new();
-        let pairs = [("token", &self.token), ("room", &self.room), ("device", &self.device)];
+        let pairs = [
+            ("token", &self.token),
+            ("room", &self.room),
+            ("device", &self.device),
+            ("epoch", &self.epoch),
+        ];
         for (key, value) in pairs {
             if let Some(value) = value {
                 auth.insert(key.to_owned(), value.clone().into());

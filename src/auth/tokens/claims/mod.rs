@@ -7,7 +7,7 @@ use super::Rules;
 use crate::{
     auth::Refused,
     chat::ports::{Claims, Rooms},
-    domain::{RoomPattern, SignInId, SpacePattern, UserName},
+    domain::{Role, RoomPattern, SignInId, SpacePattern, UserName},
 };
 
 /// Longest name that is shown, in characters.
@@ -82,7 +82,7 @@ pub(super) fn members(claims: &Claims, rules: &Rules, now: OffsetDateTime) -> Ma
         "rooms",
         match rooms {
             Rooms::All => None,
-            Rooms::Only(patterns) => Some(texts(patterns)),
+            Rooms::Only(patterns) => Some(rooms_value(patterns)),
         },
     );
     put("admin", admin.then_some(Value::Bool(true)));
@@ -93,6 +93,17 @@ pub(super) fn members(claims: &Claims, rules: &Rules, now: OffsetDateTime) -> Ma
 
 fn texts(patterns: &[impl ToString]) -> Value {
     patterns.iter().map(ToString::to_string).collect()
+}
+
+/// Rooms as a list, or, where it is said as what they are opened, as an object.
+fn rooms_value(patterns: &[(RoomPattern, Option<Role>)]) -> Value {
+    if patterns.iter().all(|(_, role)| role.is_none()) {
+        return patterns.iter().map(|(pattern, _)| pattern.to_string()).collect();
+    }
+    // One with a role beside one without cannot be said; such a token is refused when it comes back.
+    let role = |role: &Option<Role>| role.map_or(Value::Null, |role| role.as_raw().into());
+    let members = patterns.iter().map(|(pattern, it)| (pattern.to_string(), role(it)));
+    Value::Object(members.collect())
 }
 
 /// The claims of a token by name.
@@ -171,9 +182,17 @@ impl<'m> Members<'m> {
 
     /// The rooms that it opens. A list of none opens none: such a user may still be written to.
     fn rooms(&self) -> Result<Rooms, Refused> {
-        let wanted = "a list of rooms such as news or team-*";
-        let rooms = self.list("rooms", wanted, |text| RoomPattern::parse(text).ok())?;
-        Ok(rooms.map_or(Rooms::All, Rooms::Only))
+        let wanted = "a list of rooms such as news or team-*, or an object of rooms and roles";
+        if let Some(Value::Object(rooms)) = self.0.get("rooms") {
+            let read = |(room, role): (&String, &Value)| {
+                let role = Role::from_raw(role.as_str()?)?;
+                Some((RoomPattern::parse(room).ok()?, Some(role)))
+            };
+            let rooms: Option<_> = rooms.iter().map(read).collect();
+            return rooms.map(Rooms::Only).ok_or(Refused::Wrong { claim: "rooms", wanted });
+        }
+        let read = |text: &str| Some((RoomPattern::parse(text).ok()?, None));
+        Ok(self.list("rooms", wanted, read)?.map_or(Rooms::All, Rooms::Only))
     }
 
     fn admin(&self) -> Result<bool, Refused> {

@@ -11,7 +11,7 @@ use crate::{
         tokens::test_support::{ann, check, checked, hs256, later, own, with},
     },
     chat::ports::Tokens as _,
-    domain::{Rejection, RoomName, Secret, Space},
+    domain::{Grant, Rejection, RoomName, Secret, Space},
 };
 
 #[test]
@@ -82,6 +82,14 @@ fn a_wrong_claim_is_a_wrong_token() {
         format!(r#"{{"sub":"ann","exp":{exp},"rooms":null}}"#),
         format!(r#"{{"sub":"ann","exp":{exp},"rooms":["a b"]}}"#),
         format!(r#"{{"sub":"ann","exp":{exp},"rooms":[7]}}"#),
+        format!(r#"{{"sub":"ann","exp":{exp},"rooms":{{"news":"king"}}}}"#),
+        format!(r#"{{"sub":"ann","exp":{exp},"rooms":{{"news":"Reader"}}}}"#),
+        format!(r#"{{"sub":"ann","exp":{exp},"rooms":{{"news":null}}}}"#),
+        format!(r#"{{"sub":"ann","exp":{exp},"rooms":{{"news":["reader"]}}}}"#),
+        format!(r#"{{"sub":"ann","exp":{exp},"rooms":{{"a b":"reader"}}}}"#),
+        format!(r#"{{"sub":"ann","exp":{exp},"rooms":{{"":"reader"}}}}"#),
+        format!(r#"{{"sub":"ann","exp":{exp},"rooms":{{"a":"reader","a":"owner"}}}}"#),
+        format!(r#"{{"sub":"ann","exp":{exp},"rooms":[{{"a":"reader"}}]}}"#),
         format!(r#"{{"sub":"ann","exp":{exp},"admin":"true"}}"#),
         format!(r#"{{"sub":"ann","exp":{exp},"admin":1}}"#),
         format!(r#"{{"sub":"ann","exp":{exp},"guest":7}}"#),
@@ -147,6 +155,24 @@ fn the_claim_rooms_limits_what_may_be_joined() {
         assert_eq!(rooms.admit(&RoomName::from_raw(room)), open, "{room}");
     }
     let token = hs256(&json!({"sub": "ann", "exp": later(1), "rooms": []}));
+    assert_eq!(check(&token).unwrap().rooms, Rooms::Only(Vec::new()));
+}
+
+#[test]
+fn the_claim_rooms_may_say_as_what() {
+    let rooms = json!({"news": "reader", "team-*": "member", "team-a": "admin", "own": "owner"});
+    let token = hs256(&json!({"sub": "ann", "exp": later(1), "rooms": rooms}));
+    let rooms = check(&token).unwrap().rooms;
+    for (room, grant) in [
+        ("news", Grant::As(Role::Reader)),
+        ("team-b", Grant::As(Role::Member)),
+        ("team-a", Grant::As(Role::Admin)),
+        ("own", Grant::As(Role::Owner)),
+        ("lobby", Grant::Closed),
+    ] {
+        assert_eq!(rooms.grant(&RoomName::from_raw(room)), grant, "{room}");
+    }
+    let token = hs256(&json!({"sub": "ann", "exp": later(1), "rooms": {}}));
     assert_eq!(check(&token).unwrap().rooms, Rooms::Only(Vec::new()));
 }
 

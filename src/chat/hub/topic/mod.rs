@@ -1,27 +1,27 @@
-//! One room on this node: its head, its recent messages, who is attached, and who is here.
+//! One room on this node: its head, its recent entries, who is attached, and who is here.
 
+mod state;
 #[cfg(test)]
 mod tests;
 
 use std::{
-    collections::HashMap,
     sync::{Arc, Mutex, MutexGuard, PoisonError},
     time::Duration,
 };
 
-use super::{
-    missed::{LastPart, missed},
-    ring::Ring,
-};
+use tokio::sync::OnceCell;
+
+use self::state::State;
 use crate::{
     chat::{
         event::{Delivery, Event},
-        ports::{Outbox, Overflow},
+        journal::Post,
+        ports::Outbox,
     },
-    domain::{Arrival, ConnectionId, Conversation, Limits, Place, RoomName, Roster, Seq, UserName},
+    domain::{ConnectionId, Entry, Limits, Log, Place, Position, RoomName, Seq, UserName},
 };
 
-/// A room with at least one connection on its way in, inside, or in its grace.
+/// A room with at least one user on their way in, inside, or in their grace.
 ///
 /// Attaching, delivering and catching up take the same short lock, so "replay, then live" has no
 /// seam.
@@ -29,15 +29,9 @@ use crate::{
 pub(crate) struct Topic {
     place: Place,
     state: Mutex<State>,
-}
-
-#[derive(Debug, Default)]
-struct State {
-    /// The last message that was delivered here. `None` until the store was asked.
-    head: Option<Seq>,
-    ring: Ring,
-    attached: HashMap<ConnectionId, Attached>,
-    roster: Roster,
+    /// Whether the ring was filled from the store, as one does once when somebody lacks what it had
+    /// no chance to hold: a thousand who come back after a restart cost one page.
+    warm: OnceCell<()>,
 }
 
 /// A connection in a room.
@@ -60,14 +54,14 @@ impl std::fmt::Debug for Attached {
 pub(crate) enum Standing {
     /// Its default room: it is told who is here.
     Home,
-    /// One that it joined besides.
+    /// Any other.
     Visit,
 }
 
 /// Where a connection that is being attached stands.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) struct Cursor {
-    /// The last message that it has.
+    /// The last entry that it has.
     pub(crate) after: Seq,
     /// How it hears what it has not.
     pub(crate) telling: Telling,
@@ -82,30 +76,31 @@ pub(crate) enum Telling {
     Live,
 }
 
-/// What came of an attempt to attach.
+/// How far a connection has come.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(crate) enum Attempt {
-    /// Attached, everything up to this head is on its way.
-    Attached(Seq),
+pub(crate) enum Reach {
+    /// Everything up to the head is on its way, and what comes follows.
+    Live,
     /// The ring does not reach back to the cursor: read the store and try again.
     Behind,
+    /// It is not in the room.
+    Away,
 }
 
-/// A stored message on its way out.
-#[derive(Clone, Debug)]
-pub(crate) struct Post {
-    pub(crate) delivery: Arc<Delivery>,
-    pub(crate) seq: Seq,
-    /// The connection that does not hear it.
-    pub(crate) except: Option<ConnectionId>,
+/// Whether the users of a room are others than before.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Presences {
+    Changed,
+    Same,
 }
 
 /// Connections whose outbox was full; the caller closes them, outside of the lock.
 pub(crate) type TooSlow = Vec<Arc<dyn Outbox>>;
 
 impl Topic {
-    pub(super) fn new(place: Place) -> Arc<Self> {
-        Arc::new(Self { place, state: Mutex::default() })
+    /// The room at a place whose log stands like this.
+    pub(super) fn new(place: Place, log: Log) -> Arc<Self> {
+        Arc::new(Self { place, state: Mutex::new(State::new(log)), warm: OnceCell::new() })
     }
 
     /// Poisoning is ignored: every critical section leaves the state consistent at each step, and
@@ -120,37 +115,76 @@ impl Topic {
 
     /// The room's name. Only rooms have topics.
     pub(crate) fn room(&self) -> RoomName {
-        match &self.place.conversation {
-            Conversation::Room(room) => room.clone(),
-            Conversation::Direct(..) => unreachable!("only rooms have topics"),
-        }
+        self.place.conversation.room().expect("only rooms have topics").clone()
     }
 
-    /// The last message delivered here, if the store was asked already.
-    pub(crate) fn head(&self) -> Option<Seq> {
-        self.lock().head
+    /// How the room's log stands here.
+    pub(crate) fn log(&self) -> Log {
+        self.lock().log
     }
 
-    /// Takes what the store said the head is. What was delivered meanwhile may be further.
-    pub(crate) fn learn_head(&self, stored: Seq) -> Seq {
-        // A head that is known stays: what the store has beyond it is yet to be delivered to those
-        // who are attached.
-        *self.lock().head.get_or_insert(stored)
+    /// Takes how many members there are now.
+    pub(super) fn count_members(&self, members: u64) {
+        self.lock().log.members = members;
     }
 
-    /// Sends a run of stored messages, in order, to everyone attached.
+    /// Forgets what is not kept any more.
+    pub(super) fn trimmed(&self, floor: Position) {
+        self.lock().trimmed(floor);
+    }
+
+    /// Sends a run of stored entries, in order, to everyone who is up to date.
     pub(super) fn deliver(&self, run: &[Post], limits: &Limits) -> TooSlow {
         self.lock().deliver(run, limits)
     }
 
-    /// Attaches a connection if what it lacks is in the ring, and sends that.
-    pub(super) fn attach(
+    /// Lets a connection in: from now on it hears who comes and goes, and what is said as soon as
+    /// it is [`Reach::Live`].
+    pub(super) fn enter(
         &self,
-        attached: &Attached,
+        attached: Attached,
         cursor: Cursor,
         limits: &Limits,
-    ) -> (Attempt, Arrival, TooSlow) {
-        self.lock().attach(&self.room(), attached, cursor, limits)
+    ) -> (Reach, Presences, TooSlow) {
+        self.lock().enter(&self.room(), attached, cursor, limits)
+    }
+
+    /// Sends a connection what it lacks, if the ring has it.
+    pub(crate) fn catch_up(
+        &self,
+        connection: ConnectionId,
+        cursor: Cursor,
+        limits: &Limits,
+    ) -> (Reach, TooSlow) {
+        self.lock().catch_up(&self.room(), connection, cursor, limits)
+    }
+
+    /// How far a connection has come.
+    pub(crate) fn reach(&self, connection: ConnectionId) -> Reach {
+        self.lock().reach(connection)
+    }
+
+    /// Sends a connection nothing of what is said until it has caught up again. Answers what it has
+    /// been sent by now, if it was up to date.
+    pub(crate) fn pause(&self, connection: ConnectionId) -> Option<Seq> {
+        self.lock().pause(connection)
+    }
+
+    /// Fills the ring with what the store has, once, by whoever comes first. Answers whether that
+    /// was still to be done.
+    pub(crate) async fn warm<E>(
+        &self,
+        limits: &Limits,
+        read: impl AsyncFnOnce() -> Result<Vec<Entry>, E>,
+    ) -> Result<bool, E> {
+        let fill = async || {
+            let entries = read().await?;
+            self.lock().fill(entries, limits);
+            Ok(())
+        };
+        let was_cold = !self.warm.initialized();
+        self.warm.get_or_try_init(fill).await?;
+        Ok(was_cold)
     }
 
     /// Takes a connection off. Answers whether its user is gone, and who could not be told.
@@ -159,21 +193,18 @@ impl Topic {
         connection: ConnectionId,
         user: &UserName,
         limits: &Limits,
-    ) -> (Option<Gone>, TooSlow) {
+    ) -> (Presences, TooSlow) {
         let mut state = self.lock();
-        state.attached.remove(&connection);
-        if !state.roster.leave(user) {
-            return (None, TooSlow::new());
+        if !state.remove(connection) || !state.roster.leave(user) {
+            return (Presences::Same, TooSlow::new());
         }
-        let too_slow = state.tell_left(&self.room(), user, limits);
-        (Some(Gone), too_slow)
+        (Presences::Changed, state.tell_left(&self.room(), user, limits))
     }
 
     /// Takes a lost connection off. Answers whether its user's grace begins.
     pub(super) fn lose(&self, connection: ConnectionId, user: &UserName, until: Duration) -> bool {
         let mut state = self.lock();
-        state.attached.remove(&connection);
-        state.roster.lose(user, until)
+        state.remove(connection) && state.roster.lose(user, until)
     }
 
     /// Ends the grace of `user` if it is over, and tells the others.
@@ -182,13 +213,12 @@ impl Topic {
         user: &UserName,
         now: Duration,
         limits: &Limits,
-    ) -> (Option<Gone>, TooSlow) {
+    ) -> (Presences, TooSlow) {
         let mut state = self.lock();
         if !state.roster.expire(user, now) {
-            return (None, TooSlow::new());
+            return (Presences::Same, TooSlow::new());
         }
-        let too_slow = state.tell_left(&self.room(), user, limits);
-        (Some(Gone), too_slow)
+        (Presences::Changed, state.tell_left(&self.room(), user, limits))
     }
 
     /// Tells who is here: names to those at home, or a count to everyone where names are too many.
@@ -201,6 +231,19 @@ impl Topic {
         }
         let users = Delivery::new(Event::Users(state.roster.users()));
         state.tell(&users, |it| it.standing == Standing::Home)
+    }
+
+    /// Tells everyone but a user's own connections.
+    pub(super) fn tell_others(&self, user: &UserName, delivery: &Arc<Delivery>) -> TooSlow {
+        self.lock().tell(delivery, |it| it.user != *user)
+    }
+
+    /// Offers everyone but a user's own connections what nobody misses, where names are told at all.
+    pub(super) fn offer_others(&self, user: &UserName, delivery: &Arc<Delivery>, limits: &Limits) {
+        let state = self.lock();
+        if state.roster.count() <= limits.presence_list_max {
+            state.offer(delivery, |it| it.user != *user);
+        }
     }
 
     /// Who is here, by name where they are few enough, and how many.
@@ -218,94 +261,6 @@ impl Topic {
 
     /// Whether nobody is here and nobody is expected back.
     pub(super) fn is_empty(&self) -> bool {
-        let state = self.lock();
-        state.attached.is_empty() && state.roster.is_empty()
-    }
-}
-
-/// A user who was here is not any more.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(super) struct Gone;
-
-impl State {
-    fn deliver(&mut self, run: &[Post], limits: &Limits) -> TooSlow {
-        let head = self.head.unwrap_or_default();
-        let fresh = run.partition_point(|post| post.seq <= head);
-        let run = run.get(fresh..).unwrap_or_default();
-        let Some(last) = run.last() else { return TooSlow::new() };
-        if run.first().is_some_and(|first| first.seq != head.next()) {
-            self.ring.clear();
-        }
-        self.head = Some(last.seq);
-        for post in run {
-            self.ring.push(Arc::clone(&post.delivery), limits);
-        }
-        let mut too_slow = TooSlow::new();
-        self.attached.retain(|connection, it| {
-            let mut wanted = run.iter().filter(|post| post.except != Some(*connection));
-            let kept = wanted.try_for_each(|post| it.outbox.push(&post.delivery));
-            if kept == Err(Overflow) {
-                too_slow.push(Arc::clone(&it.outbox));
-            }
-            kept.is_ok()
-        });
-        too_slow
-    }
-
-    fn attach(
-        &mut self,
-        room: &RoomName,
-        attached: &Attached,
-        cursor: Cursor,
-        limits: &Limits,
-    ) -> (Attempt, Arrival, TooSlow) {
-        let head = self.head.unwrap_or_default();
-        let Some(run) = self.ring.run(cursor.after, head) else {
-            return (Attempt::Behind, Arrival::Again, TooSlow::new());
-        };
-        let mut too_slow = TooSlow::new();
-        if replay(room, attached, cursor.telling, run).is_err() {
-            too_slow.push(Arc::clone(&attached.outbox));
-        }
-        let arrival = self.roster.arrive(&attached.user);
-        if arrival == Arrival::First && self.roster.count() <= limits.presence_list_max {
-            let joined = Event::Joined { room: room.clone(), user: attached.user.clone() };
-            too_slow.extend(self.tell(&Delivery::new(joined), |_| true));
-        }
-        self.attached.insert(attached.connection, attached.clone());
-        (Attempt::Attached(head), arrival, too_slow)
-    }
-
-    /// Tells everyone attached that a user left, where names are told at all.
-    fn tell_left(&self, room: &RoomName, user: &UserName, limits: &Limits) -> TooSlow {
-        if self.roster.count() >= limits.presence_list_max {
-            return TooSlow::new();
-        }
-        let left = Event::Left { room: room.clone(), user: user.clone() };
-        self.tell(&Delivery::new(left), |_| true)
-    }
-
-    /// Sends an event that is not in the log to those attached who are meant.
-    fn tell(&self, delivery: &Arc<Delivery>, meant: impl Fn(&Attached) -> bool) -> TooSlow {
-        let meant = self.attached.values().filter(|it| meant(it));
-        meant
-            .filter(|it| it.outbox.push(delivery) == Err(Overflow))
-            .map(|it| Arc::clone(&it.outbox))
-            .collect()
-    }
-}
-
-/// Sends what a connection lacks. It is not attached yet, so nothing overtakes this.
-fn replay(
-    room: &RoomName,
-    attached: &Attached,
-    telling: Telling,
-    run: Vec<Arc<Delivery>>,
-) -> Result<(), Overflow> {
-    match telling {
-        Telling::Live => run.iter().try_for_each(|delivery| attached.outbox.push(delivery)),
-        Telling::Missed => missed(room, run, LastPart::Yes)
-            .iter()
-            .try_for_each(|delivery| attached.outbox.push(delivery)),
+        self.lock().is_empty()
     }
 }

@@ -1,25 +1,30 @@
 //! One room, step by step: replay and live, slow readers, presence.
 
-use std::num::NonZeroUsize;
+use std::{
+    num::NonZeroUsize,
+    sync::atomic::{AtomicUsize, Ordering},
+};
 
 use super::*;
 use crate::{
-    chat::test_support::{Shelf, said, said_with},
+    chat::{
+        hub::missed::{LastPart, missed},
+        test_support::{Shelf, deleted, entry, said, said_with},
+    },
     domain::Space,
 };
 
 fn topic(head: u64) -> Arc<Topic> {
-    let topic = Topic::new(Place::room(&Space::root(), &RoomName::lobby()));
-    topic.learn_head(Seq::from_raw(head));
-    topic
+    let log = Log { head: Position::from_raw(head, head), ..Log::default() };
+    Topic::new(Place::room(&Space::root(), &RoomName::lobby()), log)
 }
 
 fn post(seq: u64, except: Option<u64>) -> Post {
     let except = except.map(ConnectionId::from_raw);
-    Post { delivery: said("lobby", seq), seq: Seq::from_raw(seq), except }
+    Post { delivery: said("lobby", seq), except }
 }
 
-fn come(topic: &Topic, number: u64, shelf: &Arc<Shelf>, cursor: Cursor) -> Attempt {
+fn come(topic: &Topic, number: u64, shelf: &Arc<Shelf>, cursor: Cursor) -> Reach {
     come_within(topic, number, shelf, cursor, &Limits::default())
 }
 
@@ -29,14 +34,19 @@ fn come_within(
     shelf: &Arc<Shelf>,
     cursor: Cursor,
     limits: &Limits,
-) -> Attempt {
+) -> Reach {
     let attached = Attached {
         connection: ConnectionId::from_raw(number),
         user: UserName::parse(&format!("user{number}")).unwrap(),
         outbox: Arc::clone(shelf) as Arc<dyn Outbox>,
         standing: Standing::Home,
     };
-    topic.attach(&attached, cursor, limits).0
+    topic.enter(attached, cursor, limits).0
+}
+
+fn catch_up(topic: &Topic, number: u64, after: u64) -> Reach {
+    let cursor = Cursor { after: Seq::from_raw(after), telling: Telling::Missed };
+    topic.catch_up(ConnectionId::from_raw(number), cursor, &Limits::default()).0
 }
 
 fn after(seq: u64, telling: Telling) -> Cursor {
@@ -48,8 +58,8 @@ fn replay_and_live_have_no_seam() {
     let (topic, limits) = (topic(3), Limits::default());
     drop(topic.deliver(&[post(4, None), post(5, None)], &limits));
     let shelf = Shelf::with_room_for(10);
-    let attempt = come(&topic, 1, &shelf, after(3, Telling::Missed));
-    assert_eq!(attempt, Attempt::Attached(Seq::from_raw(5)));
+    let reach = come(&topic, 1, &shelf, after(3, Telling::Missed));
+    assert_eq!(reach, Reach::Live);
     drop(topic.deliver(&[post(5, None), post(6, None)], &limits));
     assert_eq!(shelf.events(), ["missed [4, 5]", "message 6"], "5 came once");
 }
@@ -67,10 +77,13 @@ fn what_came_since_the_welcome_comes_as_if_live() {
 fn a_cursor_that_the_ring_does_not_reach_has_to_be_fetched() {
     let topic = topic(3);
     let shelf = Shelf::with_room_for(10);
-    assert_eq!(come(&topic, 1, &shelf, after(2, Telling::Missed)), Attempt::Behind);
+    assert_eq!(come(&topic, 1, &shelf, after(2, Telling::Missed)), Reach::Behind);
     assert!(shelf.events().is_empty());
     drop(topic.deliver(&[post(4, None)], &Limits::default()));
-    assert!(shelf.events().is_empty(), "not attached: nothing overtakes the replay");
+    assert!(shelf.events().is_empty(), "nothing overtakes the replay");
+    assert_eq!(catch_up(&topic, 1, 3), Reach::Live);
+    drop(topic.deliver(&[post(5, None)], &Limits::default()));
+    assert_eq!(shelf.events(), ["missed [4]", "message 5"]);
 }
 
 #[test]
@@ -79,11 +92,8 @@ fn a_hole_in_what_is_delivered_empties_the_ring() {
     drop(topic.deliver(&[post(4, None)], &Limits::default()));
     drop(topic.deliver(&[post(6, None)], &Limits::default()));
     let shelf = Shelf::with_room_for(10);
-    assert_eq!(come(&topic, 1, &shelf, after(3, Telling::Missed)), Attempt::Behind);
-    assert_eq!(
-        come(&topic, 1, &shelf, after(5, Telling::Missed)),
-        Attempt::Attached(Seq::from_raw(6))
-    );
+    assert_eq!(come(&topic, 1, &shelf, after(3, Telling::Missed)), Reach::Behind);
+    assert_eq!(catch_up(&topic, 1, 5), Reach::Live);
 }
 
 #[test]
@@ -141,20 +151,56 @@ fn the_ring_may_be_smaller_than_the_gap() {
     let topic = topic(0);
     drop(topic.deliver(&[post(1, None), post(2, None)], &limits));
     let shelf = Shelf::with_room_for(9);
-    assert_eq!(come(&topic, 1, &shelf, after(0, Telling::Missed)), Attempt::Behind);
-    assert_eq!(
-        come(&topic, 1, &shelf, after(1, Telling::Missed)),
-        Attempt::Attached(Seq::from_raw(2))
-    );
+    assert_eq!(come(&topic, 1, &shelf, after(0, Telling::Missed)), Reach::Behind);
+    assert_eq!(catch_up(&topic, 1, 1), Reach::Live);
 }
 
 #[test]
-fn a_head_that_is_known_is_not_moved_by_what_the_store_has_beyond_it() {
-    let (topic, limits) = (topic(4), Limits::default());
+fn who_catches_up_hears_who_comes_meanwhile() {
+    let topic = topic(3);
     let shelf = Shelf::with_room_for(10);
-    come(&topic, 1, &shelf, after(4, Telling::Live));
-    // Another one asked the store before the head was known, and 5 was stored meanwhile.
-    assert_eq!(topic.learn_head(Seq::from_raw(5)), Seq::from_raw(4));
-    drop(topic.deliver(&[post(5, None)], &limits));
-    assert_eq!(shelf.events(), ["message 5"]);
+    assert_eq!(come(&topic, 1, &shelf, after(0, Telling::Missed)), Reach::Behind);
+    come(&topic, 2, &Shelf::with_room_for(10), after(3, Telling::Live));
+    assert_eq!(shelf.events(), ["user2 joined"]);
+}
+
+#[test]
+fn what_is_not_kept_any_more_is_said_to_be_missing() {
+    let (topic, limits) = (topic(3), Limits::default());
+    drop(topic.deliver(&[post(4, None), post(5, None)], &limits));
+    topic.trimmed(Position::from_raw(4, 4));
+    let (early, late) = (Shelf::with_room_for(9), Shelf::with_room_for(9));
+    assert_eq!(come(&topic, 1, &early, after(3, Telling::Missed)), Reach::Live);
+    assert_eq!(come(&topic, 2, &late, after(4, Telling::Missed)), Reach::Live);
+    assert_eq!(early.events(), ["too far from 5", "user2 joined"]);
+    assert_eq!(late.events(), ["missed [5]"]);
+}
+
+#[test]
+fn who_comes_back_is_told_what_was_deleted_and_not_what_it_was() {
+    let (topic, limits) = (topic(0), Limits::default());
+    let deletion = Post { delivery: deleted("lobby", 2, 1), except: None };
+    drop(topic.deliver(&[post(1, None), deletion], &limits));
+    let shelf = Shelf::with_room_for(9);
+    come(&topic, 1, &shelf, after(0, Telling::Missed));
+    assert_eq!(shelf.events(), ["missed [1, 2]"]);
+    assert_eq!(topic.log().head, Position::from_raw(2, 2));
+}
+
+#[tokio::test]
+async fn a_cold_ring_is_filled_once_however_many_ask() {
+    let (topic, limits) = (topic(3), Limits::default());
+    let reads = AtomicUsize::new(0);
+    let read = async || {
+        reads.fetch_add(1, Ordering::SeqCst);
+        tokio::task::yield_now().await;
+        Ok::<_, ()>((1..=3).map(|seq| entry("lobby", seq)).collect())
+    };
+    let (one, two) = tokio::join!(topic.warm(&limits, read), topic.warm(&limits, read));
+    assert_eq!((one, two), (Ok(true), Ok(true)), "both are to try again");
+    assert_eq!(topic.warm(&limits, read).await, Ok(false));
+    assert_eq!(reads.load(Ordering::SeqCst), 1);
+    let shelf = Shelf::with_room_for(9);
+    come(&topic, 1, &shelf, after(0, Telling::Missed));
+    assert_eq!(shelf.events(), ["missed [1, 2, 3]"]);
 }

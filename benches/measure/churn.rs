@@ -1,0 +1,133 @@
+//! A room of 5,000 in which a hundred users come and go every second: what each hears of it.
+//!
+//! Not criterion's: what counts is not how long it takes but how much is told, and at what cost.
+
+use std::{
+    fs,
+    sync::{
+        Arc,
+        atomic::{AtomicU64, Ordering},
+    },
+    time::Duration,
+};
+
+use async_trait::async_trait;
+use roomcast::{
+    chat::{
+        event::{Delivery, Event},
+        ports::{Outbox, Overflow},
+    },
+    domain::{CloseReason, Limits},
+    store::MemoryStore,
+};
+use tokio::{runtime::Builder, time::interval};
+
+use super::house::House;
+
+/// Who stays.
+const USERS: usize = 5000;
+/// From one coming or going to the next.
+const EVERY: Duration = Duration::from_millis(10);
+/// How often somebody comes or goes.
+const CHANGES: u32 = 1000;
+
+/// Whether the arguments ask for this, by name or by asking for everything.
+pub(crate) fn is_asked_for(arguments: impl Iterator<Item = String>) -> bool {
+    let arguments: Vec<_> = arguments.collect();
+    let has = |flag: &str| arguments.iter().any(|it| it == flag);
+    let mut filters = arguments.iter().filter(|it| !it.starts_with('-')).peekable();
+    let is_named = filters.peek().is_none() || filters.any(|it| "churn".contains(it.as_str()));
+    has("--bench") && !has("--test") && !has("--list") && is_named
+}
+
+/// Measures, and prints a line.
+pub(crate) fn measure() {
+    let runtime = Builder::new_multi_thread().worker_threads(2).enable_all().build();
+    let runtime = runtime.expect("a runtime can be made");
+    let limits = Limits { presence_grace: Duration::ZERO, ..Limits::default() };
+    let house = House::furnish(runtime, Arc::new(MemoryStore::default()), limits);
+    let ears: Vec<_> = (0..USERS).map(|_| Arc::new(Ear::default())).collect();
+    let cost = house.runtime.block_on(churn(&house, &ears));
+    house.close();
+
+    report(&ears, cost);
+}
+
+#[expect(clippy::print_stdout, reason = "this is what a benchmark is for")]
+#[expect(clippy::cast_precision_loss, reason = "a mean of small counts")]
+fn report(ears: &[Arc<Ear>], cost: Duration) {
+    let seconds = EVERY.as_secs_f64() * f64::from(CHANGES);
+    let heard = ears.iter().map(|ear| ear.0.load(Ordering::Relaxed));
+    let (most, sum) = heard.fold((0, 0), |(most, sum), it| (it.max(most), it + sum));
+    println!(
+        "churn: {:.0} comings and goings a second in a room of {USERS}: each hears {:.2} events \
+         a second of it, at most {:.2}; {:.1} % of a core",
+        f64::from(CHANGES) / seconds,
+        sum as f64 / USERS as f64 / seconds,
+        most as f64 / seconds,
+        100.0 * cost.as_secs_f64() / seconds,
+    );
+}
+
+/// Lets some come and go while the others are there. Answers what it cost.
+async fn churn(house: &House, ears: &[Arc<Ear>]) -> Duration {
+    let mut inside = Vec::with_capacity(USERS);
+    for (number, ear) in ears.iter().enumerate() {
+        inside.push(house.user(number, None, Arc::clone(ear) as Arc<dyn Outbox>).await);
+    }
+    for ear in ears {
+        ear.0.store(0, Ordering::Relaxed);
+    }
+    let (before, mut ticks, mut visitor) = (cpu(), interval(EVERY), None);
+    for number in 0..CHANGES {
+        ticks.tick().await;
+        visitor = match visitor.take() {
+            None => {
+                let number = USERS + number as usize;
+                Some(house.user(number, None, Arc::new(Ear::default())).await)
+            }
+            Some(session) => {
+                drop(session);
+                None
+            }
+        };
+    }
+    cpu().saturating_sub(before)
+}
+
+/// What this process has used of processors.
+fn cpu() -> Duration {
+    let stat = fs::read_to_string("/proc/self/stat").unwrap_or_default();
+    let fields = stat.rsplit_once(") ").map_or("", |(_, rest)| rest).split(' ');
+    // utime and stime, the 14th and 15th of proc(5), in hundredths of a second.
+    let ticks: u64 = fields.skip(11).take(2).filter_map(|it| it.parse::<u64>().ok()).sum();
+    Duration::from_millis(ticks * 10)
+}
+
+/// Counts what it hears of presence.
+#[derive(Debug, Default)]
+struct Ear(AtomicU64);
+
+#[async_trait]
+impl Outbox for Ear {
+    fn push(&self, delivery: &Arc<Delivery>) -> Result<(), Overflow> {
+        let is_presence = matches!(
+            delivery.event(),
+            Event::Presence { .. } | Event::Users(_) | Event::Joined { .. } | Event::Left { .. }
+        );
+        if is_presence {
+            self.0.fetch_add(1, Ordering::Relaxed);
+        }
+        Ok(())
+    }
+
+    fn offer(&self, _: &Arc<Delivery>) {}
+
+    async fn relieved(&self) {}
+
+    fn is_revoked(&self) -> bool {
+        false
+    }
+
+    fn close(&self, _: CloseReason) {}
+}

@@ -1,0 +1,146 @@
+// What was said is changed and taken back, in its place.
+
+import assert from "node:assert/strict";
+import { test } from "node:test";
+
+import { accepted } from "../support/assert.mjs";
+import { browserForThisFile, Person } from "../support/browser.mjs";
+import { unique } from "../support/names.mjs";
+import { enter } from "../support/people.mjs";
+import { serverForThisFile } from "../support/server.mjs";
+import { plain } from "../support/ws.mjs";
+
+const server = serverForThisFile({ settings: { "limits.body_bytes_max": 2_000 } });
+const chromium = browserForThisFile();
+
+/** What a browser says of a network that is not there. */
+const expected = [/socket\.io/, /ERR_INTERNET_DISCONNECTED|WebSocket/];
+
+const editor = ({ page }) => page.getByRole("textbox", { name: "Edit message", exact: true });
+
+/** Deletes with the two presses that it takes. */
+async function deletes(person, text) {
+  await person.button(`Delete: ${text}`).click({ force: true });
+  await person.button(`Really delete? Delete: ${text}`).click({ force: true });
+}
+
+async function twoPeople(t, options) {
+  const room = unique("room");
+  const ann = await (await Person.open(t, chromium, server, options)).signIn("ann");
+  const bob = await (await Person.open(t, chromium, server)).signIn("bob");
+  for (const it of [ann, bob]) await it.joinRoom(room);
+  return { ann, bob, room };
+}
+
+test("an edit is seen where the message stands, and stays after a reload", async (t) => {
+  const { ann, bob, room } = await twoPeople(t);
+  await ann.say("teh text");
+  await bob.sees("teh text");
+  await ann.button("Edit: teh text").click({ force: true });
+  await editor(ann).fill("the text");
+  await ann.picture("editing");
+  await ann.button("Save").click();
+  for (const it of [ann, bob]) {
+    await it.sees("the text");
+    await it.sees("(edited)");
+    assert.equal(await it.count("teh text"), 0);
+  }
+  await ann.picture("edited");
+  await bob.page.reload();
+  await bob.connected();
+  await bob.room(room).click();
+  await bob.sees("the text");
+  await bob.sees("(edited)");
+});
+
+test("without a mouse: arrow up edits, Escape leaves it as it was, Enter saves", async (t) => {
+  const { ann, bob } = await twoPeople(t);
+  const { keyboard } = ann.page;
+  await ann.say("first");
+  await bob.sees("first");
+  await ann.messageBox.press("ArrowUp");
+  await editor(ann).fill("not this");
+  await keyboard.press("Escape");
+  await ann.sees("first");
+  await keyboard.type("so the field has the focus again");
+  await ann.messageBox.fill("");
+  await ann.messageBox.press("ArrowUp");
+  await editor(ann).fill("second");
+  await keyboard.press("Enter");
+  await bob.sees("second");
+  assert.equal(await bob.count("not this"), 0);
+});
+
+test("a deleted message is gone, and one sees that there was one", async (t) => {
+  const { ann, bob, room } = await twoPeople(t);
+  await ann.say("a secret");
+  await bob.sees("a secret");
+  await deletes(ann, "a secret");
+  for (const it of [ann, bob]) {
+    await it.sees("Message deleted");
+    assert.equal(await it.count("a secret"), 0);
+  }
+  await ann.picture("deleted");
+  const tab = await Person.open(t, chromium, server, { beside: bob });
+  await tab.room(room).click();
+  await tab.sees("Message deleted");
+});
+
+test("only the author edits; a room's admin deletes what others said", async (t) => {
+  const { ann, bob } = await twoPeople(t); // Ann came first and owns the room
+  await bob.say("nonsense");
+  await ann.say("sense");
+  for (const it of [ann, bob]) await it.sees("sense");
+  assert.equal(await ann.button("Edit: nonsense").count(), 0);
+  assert.equal(await bob.button("Edit: sense").count(), 0);
+  assert.equal(await bob.button("Delete: sense").count(), 0);
+  await deletes(ann, "nonsense");
+  await bob.sees(`Message deleted by ${ann.name}`);
+});
+
+test("edits and deletions in direct messages reach the other one", async (t) => {
+  const { ann, bob } = await twoPeople(t);
+  await ann.person(bob.name).click();
+  for (const text of ["one", "two"]) {
+    await ann.say(text);
+    await ann.button(`Edit: ${text}`).waitFor({ state: "attached" });
+  }
+  await bob.person(ann.name, 2).click();
+  await bob.sees("two");
+  await ann.button("Edit: one").click({ force: true });
+  await editor(ann).fill("uno");
+  await editor(ann).press("Enter");
+  await deletes(ann, "two");
+  for (const it of [ann, bob]) {
+    await it.sees("uno");
+    await it.sees("Message deleted");
+  }
+});
+
+test("what changed while one was away is there afterwards", async (t) => {
+  const room = unique("room");
+  const ann = await (await Person.open(t, chromium, server, { expected })).signIn("ann");
+  await ann.joinRoom(room);
+  const bob = await enter(t, plain, server, "bob", { room });
+  for (const text of ["one", "two", "three"]) accepted(await bob.ask("send message", text));
+  await ann.sees("three");
+  await ann.page.context().setOffline(true);
+  await ann.status.filter({ hasText: /Offline|Reconnecting/ }).waitFor({ state: "attached" });
+  accepted(await bob.ask("edit message", { seq: 1, msg: "uno" }));
+  accepted(await bob.ask("delete message", { seq: 2 }));
+  await ann.page.context().setOffline(false);
+  await ann.connected();
+  for (const text of ["uno", "Message deleted", "three"]) await ann.sees(text);
+  for (const text of ["one", "two"]) assert.equal(await ann.count(text), 0);
+});
+
+test("a refused edit says so where one writes, and stays open", async (t) => {
+  const { ann } = await twoPeople(t);
+  await ann.say("short");
+  await ann.button("Edit: short").click({ force: true });
+  await editor(ann).fill("long ".repeat(600));
+  await editor(ann).press("Enter");
+  await ann.log.getByRole("alert").filter({ hasText: "too long" }).waitFor();
+  await editor(ann).press("Escape");
+  await ann.sees("short");
+});

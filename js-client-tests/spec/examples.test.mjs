@@ -1,0 +1,85 @@
+// The examples of docs/protocol.md, run as they stand there; and nothing is without one.
+
+import assert from "node:assert/strict";
+import { readFile } from "node:fs/promises";
+import { describe, test } from "node:test";
+
+import { act, matches, parse } from "../support/dialogue.mjs";
+import { serverForThisFile } from "../support/server.mjs";
+import { SECRET } from "../support/tokens.mjs";
+
+const CONTRACT = await readFile(new URL("../../docs/protocol.md", import.meta.url), "utf8");
+
+/** What the README shows, or the chapters of the tests alone. */
+const ELSEWHERE = {
+  requests: ["new user", "GroupChat", "GroupList", "auth"],
+  events: ["auth expiring", "get users", "GroupChat", "SingleChat", "presence", "closing", "error message"],
+  codes: [
+    "bad_request", "unknown_event", "unauthorized", "token_expired", "token_required", "other_user",
+    "unknown_space", "space_forbidden", "origin_forbidden", "not_identified", "already_identified",
+    "name_invalid", "name_taken", "room_invalid", "too_many_rooms", "not_member", "message_empty",
+    "message_too_large", "too_many_attachments", "id_invalid", "conflict", "too_fast", "unavailable",
+    "draining", "internal",
+  ],
+};
+
+const server = serverForThisFile({
+  settings: {
+    spaces: ["/example-*"],
+    "token.secret": SECRET,
+    "rooms.private": ["board"],
+    "rooms.read_only": ["news"],
+  },
+});
+
+const examples = [...section("Examples").matchAll(/^### (.*)\n\n```roomcast\n([^]*?)```/gm)].map(
+  ([, title, text]) => ({ title, lines: parse(text) }),
+);
+
+describe("an example", () => {
+  for (const [number, { title, lines }] of examples.entries()) {
+    test(title, (t) => act(t, server, `/example-${number + 1}`, lines));
+  }
+});
+
+test("every dialogue of the contract is among these", () => {
+  assert.equal(examples.length, CONTRACT.match(/^```roomcast$/gm).length);
+});
+
+test("every request, event and code has an example", () => {
+  const frames = (deed) => examples.flatMap(({ lines }) => lines.filter((it) => it.act === deed));
+  const names = (deed) => frames(deed).map(({ frame }) => frame.event);
+  const events = firstColumn("Server to client").flatMap((it) => it.split("` / `"));
+  const codes = frames("hears").map(({ frame }) => frame.code);
+  const lacking = {
+    requests: without(firstColumn("Client to server"), names("says"), ELSEWHERE.requests),
+    events: without(events, names("hears"), ELSEWHERE.events),
+    codes: without(firstColumn("Codes"), codes, ELSEWHERE.codes),
+  };
+  assert.deepEqual(lacking, { requests: [], events: [], codes: [] });
+});
+
+test("a frame that differs from the example is told from it", () => {
+  const expected = { event: "x", data: { a: "…", list: ["…", { b: 1 }] } };
+  const like = (data) => matches(expected, { event: "x", data });
+  assert.ok(like({ a: null, list: [{ c: 2 }, { b: 1 }] }));
+  assert.ok(like({ a: 7, list: [{ b: 1 }] }));
+  assert.ok(!like({ a: 7, list: [{ b: 2 }] }));
+  assert.ok(!like({ a: 7, list: [{ b: 1 }], more: true }), "a key too many");
+  assert.ok(!like({ list: [{ b: 1 }] }), "a key too few");
+  assert.ok(!matches([1], [1, 2]) && !matches({}, []) && !matches({}, null));
+});
+
+const without = (all, ...lists) => all.filter((it) => !lists.some((list) => list.includes(it)));
+
+function section(heading) {
+  const found = CONTRACT.split(/^## /m).find((it) => it.startsWith(`${heading}\n`));
+  return found ?? assert.fail(`no section "${heading}"`);
+}
+
+/** The names in the first column of the table under a heading. */
+function firstColumn(heading) {
+  const rows = section(heading).split("\n").filter((line) => line.startsWith("| `"));
+  assert.notEqual(rows.length, 0, `no table under "${heading}"`);
+  return rows.map((row) => row.split("|")[1].trim().replace(/^`|`$/g, ""));
+}

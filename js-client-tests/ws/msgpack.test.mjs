@@ -1,0 +1,264 @@
+// Plain WebSocket with `roomcast.msgpack`. docs/protocol.md "Plain WebSocket".
+
+import assert from "node:assert/strict";
+import { describe, test } from "node:test";
+
+import { asBuffers, fromBase64 } from "../chapters/binary.mjs";
+import { accepted, dense, refused } from "../support/assert.mjs";
+import { pack, packed } from "../support/msgpack.mjs";
+import { unique } from "../support/names.mjs";
+import { arrive, comeBack, enter, fence } from "../support/people.mjs";
+import { serverForThisFile } from "../support/server.mjs";
+import { way } from "../support/socket.io.mjs";
+import { plain } from "../support/ws.mjs";
+
+const server = serverForThisFile();
+
+const bytes = (hex) => Buffer.from(hex.replaceAll(" ", ""), "hex");
+const wordOf = (length) => "wörd ".repeat(length).slice(0, length);
+const mapOf = (length) => Object.fromEntries(listOf(length).map((n) => [`key ${n}`, n]));
+const listOf = (length) => Array.from({ length }, (_, n) => n);
+
+/** Values at the ends of each of the format's kinds. */
+const VALUES = {
+  "whole numbers": [
+    0, 127, 128, 255, 256, 65_535, 65_536, 2 ** 32 - 1, 2 ** 32, 2 ** 53 - 1,
+    -1, -32, -33, -128, -129, -32_768, -32_769, -(2 ** 31), -(2 ** 31) - 1, -(2 ** 53 - 1),
+  ],
+  "other numbers": [1.5, -0.1, 1e300, 5e-324, Math.PI],
+  "what there is one of": [true, false, [null], []],
+  text: ["a", "Grüße 🙂", "\0\x1f\"\\\n", ...[31, 32, 255, 256, 65_535, 65_536].map(wordOf)],
+  lists: [15, 16, 65_535, 65_536].map(listOf),
+  maps: [{}, ...[1, 15, 16, 10_000].map(mapOf), { "": 1, ö: { deep: [{ er: null }] } }],
+  bytes: [...[0, 1, 255, 256, 65_535, 65_536].map((it) => Buffer.alloc(it, 7))],
+  "bytes in JSON": [[Buffer.from([0xff]), { name: "a", of: Buffer.alloc(0) }]],
+};
+
+/** The same value in forms that are longer than they need be. */
+const FORMS = [
+  ["cc 05", 5], ["cd 0005", 5], ["ce 00000005", 5], ["cf 0000000000000005", 5],
+  ["d0 05", 5], ["d1 fffb", -5], ["d2 fffffffb", -5], ["d3 fffffffffffffffb", -5],
+  ["ca 3fc00000", 1.5], ["cb 3ff8000000000000", 1.5], ["cb 4000000000000000", 2],
+  ["d9 01 61", "a"], ["da 0001 61", "a"], ["db 00000001 61", "a"],
+  ["dc 0001 05", [5]], ["dd 00000001 05", [5]],
+  ["de 0001 a161 05", { a: 5 }], ["df 00000001 d90161 05", { a: 5 }],
+  ["c5 0001 ff", Buffer.from([0xff])], ["c6 00000001 ff", Buffer.from([0xff])],
+];
+
+describe("what is said in MessagePack", () => {
+  for (const [kind, values] of Object.entries(VALUES)) {
+    test(`${kind} arrive on every wire as they were`, async (t) => {
+      const { room, ann, listeners } = await company(t);
+      for (const msg of values) {
+        const said = accepted(await ann.ask("send message", { room, msg }));
+        for (const [it, read] of listeners) {
+          const { id, at, seq, ...heard } = await it.next("new message");
+          assert.deepEqual({ id, at, seq }, { id: said.id, at: said.at, seq: said.seq });
+          assert.deepEqual(read(heard), { room, username: ann.name, msg });
+        }
+      }
+      const page = accepted(await ann.ask("history", { room, limit: 200 }));
+      const newest = page.messages.map(({ msg }) => msg);
+      assert.ok(0 < newest.length);
+      assert.deepEqual(newest, values.slice(-newest.length));
+    });
+  }
+
+  test("longer forms of a value are that value", async (t) => {
+    const { room, ann, listeners } = await company(t);
+    for (const [hex, value] of FORMS) {
+      ann.sendRaw(saying(room, bytes(hex)));
+      for (const [it, read] of listeners) {
+        assert.deepEqual(read((await it.next("new message")).msg), value, hex);
+      }
+    }
+  });
+
+  test("answers, refusals and events have the fields that they have in JSON", async (t) => {
+    const room = unique("room");
+    const ann = await enter(t, packed, server, "ann");
+    const bob = await enter(t, plain, server, "bob");
+    for (const it of [ann, bob]) accepted(await it.ask("join", room));
+    const same = async (event, data) =>
+      assert.deepEqual(await ann.ask(event, data), await bob.ask(event, data), event);
+    accepted(await bob.ask("send message", { room, msg: { n: [1, null, "two", 2.5] } }));
+    const heard = await ann.next("new message");
+    assert.deepEqual(heard, await bob.next("new message"));
+    await same("GroupList", { room });
+    await same("history", { room });
+    await same("presence", { users: [bob.name, "nobody"] });
+    await same("send message", { room: "?!", msg: "hi" });
+    await same("send message", { room, msg: "" });
+    await same("no such event", null);
+    await same("read", { room, seq: 1 });
+    const shape = ({ welcome }) => Object.keys(welcome);
+    assert.deepEqual(shape(ann).sort(), shape(bob).sort());
+    assert.deepEqual(ann.welcome.limits, bob.welcome.limits);
+    ann.tell("send message", { room, msg: "" });
+    assert.equal((await ann.next("error message")).code, "message_empty");
+    ann.tell("history", { room });
+    dense((await ann.next("history")).messages);
+  });
+
+  test("`ack` may be any whole number from 0 to 2^53-1, and comes back as it went", async (t) => {
+    const ann = await enter(t, packed, server, "ann", { room: unique("room") });
+    for (const ack of [0, 127, 128, 1000, 2 ** 32, 2 ** 53 - 1]) {
+      ann.send({ event: "GroupList", ack });
+      assert.equal(accepted(await ann.next("answer")).ack, ack);
+    }
+  });
+
+  test("what was missed comes as it was said", async (t) => {
+    const room = unique("room");
+    const ann = await enter(t, packed, server, "ann", { room });
+    const list = Object.values(VALUES).flat().slice(0, 30);
+    (await ann.askAll("GroupChat", list.map((data) => ({ room, data })))).forEach(accepted);
+    const since = { [room]: 0 };
+    const back = await comeBack(t, packed, server, ann.token, { room, since });
+    const { messages, recovered, more } = await back.next("missed");
+    assert.deepEqual([recovered, more], [true, false]);
+    assert.deepEqual(messages.map(({ data }) => data), list);
+  });
+
+  test("ten attachments pass, eleven do not", async (t) => {
+    const { room, ann, listeners } = await company(t);
+    const ten = Array.from({ length: 10 }, (_, n) => Buffer.from([n]));
+    accepted(await ann.ask("send message", { room, msg: ten }));
+    for (const [it, read] of listeners) {
+      assert.deepEqual(read((await it.next("new message")).msg), ten);
+    }
+    const msg = [...ten, Buffer.from([10])];
+    refused(await ann.ask("send message", { room, msg }), "too_many_attachments");
+    assert.equal((await fence(ann, room, ...listeners.map(([it]) => it))).seq, 2);
+  });
+});
+
+/** Bodies that no JSON is. */
+const BODIES = {
+  "NaN": "cb 7ff8000000000000",
+  "NaN in four bytes": "ca 7fc00000",
+  "infinity": "cb 7ff0000000000000",
+  "infinity below zero": "cb fff0000000000000",
+  "infinity in four bytes": "ca 7f800000",
+  "NaN in a list": "92 01 cb7ff8000000000000",
+  "an extension of one byte": "d4 01 00",
+  "an extension of sixteen": `d8 01 ${"00".repeat(16)}`,
+  "a time": "d6 ff 00000000",
+  "a long extension": "c7 02 01 0000",
+  "an extension within": "81 a161 d40100",
+  "the byte that means nothing": "c1",
+  "a key that is a number": "81 01 a161",
+  "a key that is nil": "81 c0 a161",
+  "a key that is bytes": "81 c40161 a161",
+  "a key that is a list": "81 90 a161",
+  "text that is not UTF-8": "a2 c328",
+  "half a surrogate pair": "a3 eda080",
+  "text longer than the frame": "db ffffffff 61",
+  "bytes longer than the frame": "c6 ffffffff 61",
+  "a list longer than the frame": "dd ffffffff 01",
+  "a map longer than the frame": "df ffffffff a161 01",
+  "an extension longer than the frame": "c9 ffffffff 01 00",
+  "a list of long lists": "dd ffffffff".repeat(10),
+  "text longer by one": "a2 61",
+  "bytes after the end": "a161 00",
+  "another value after the end": "a161 a162",
+  "lists 65 deep": `${"91".repeat(65)} 01`,
+  "maps 65 deep": `${"81a161".repeat(65)} 01`,
+  "lists 100,000 deep": `${"91".repeat(100_000)} 01`,
+  "open lists without an end": "91".repeat(100_000),
+};
+
+/** Whole frames that are no request. */
+const FRAMES = {
+  "an empty one": Buffer.alloc(0),
+  "a number": pack(5),
+  "nil": pack(null),
+  "text": pack("send message"),
+  "bytes": pack(Buffer.from([1])),
+  "a list": pack(["send message", "hi"]),
+  "an empty object": pack({}),
+  "no event": pack({ data: "hi", ack: 1 }),
+  "an event that is not text": pack({ event: 5 }),
+  "an event that is bytes": pack({ event: Buffer.from("GroupList") }),
+  "ack below zero": pack({ event: "GroupList", ack: -1 }),
+  "ack with a fraction": pack({ event: "GroupList", ack: 1.5 }),
+  "ack above 2^53-1": pack({ event: "GroupList", ack: 2 ** 53 }),
+  "ack as text": pack({ event: "GroupList", ack: "7" }),
+  "two at once": Buffer.concat([pack({ event: "GroupList" }), pack({ event: "GroupList" })]),
+  "JSON in a binary frame": Buffer.from('{"event":"GroupList"}'),
+  "JSON in a text frame": '{"event":"GroupList"}',
+  "an empty text frame": "",
+  "a text frame of the format": pack({ event: "GroupList" }).toString("latin1"),
+};
+
+describe("a frame that is no request is answered, and the connection lives:", () => {
+  test("whole frames", async (t) => {
+    const { ann, check } = await witnessed(t);
+    for (const [what, frame] of Object.entries(FRAMES)) {
+      await t.test(what, () => answered(ann, frame));
+    }
+    await check();
+  });
+
+  test("bodies", async (t) => {
+    const { room, ann, check } = await witnessed(t);
+    for (const [what, hex] of Object.entries(BODIES)) {
+      await t.test(what, () => answered(ann, saying(room, bytes(hex))));
+    }
+    await check();
+  });
+
+  test("a request that is cut off, wherever it is", async (t) => {
+    const { room, ann, check } = await witnessed(t);
+    const msg = ["text", Buffer.alloc(3), { key: [1.5, 70_000, -70_000, null, wordOf(40)] }];
+    const whole = pack({ event: "send message", data: { room, msg } });
+    for (let length = 0; length < whole.length; length += 1) {
+      await answered(ann, whole.subarray(0, length), `cut off after ${length} bytes`);
+    }
+    await check();
+  });
+
+  test("of a stranger, too", async (t) => {
+    const nobody = await arrive(t, packed, server);
+    await answered(nobody, bytes("c1"));
+    await answered(nobody, "helloworld");
+    await nobody.identify(unique("ann"));
+  });
+
+  /** Ann, and `check` that she lives on and that nothing of what she sent was said. */
+  async function witnessed(t) {
+    const room = unique("room");
+    const ann = await enter(t, packed, server, "ann", { room });
+    const bob = await enter(t, plain, server, "bob", { room });
+    const check = async () => assert.equal((await fence(ann, room, bob)).seq, 1);
+    return { room, ann, check };
+  }
+
+  async function answered(client, frame, what) {
+    client.sendRaw(frame);
+    const { code, message } = await client.next("error message");
+    assert.equal(code, "bad_request", what);
+    assert.equal(typeof message, "string", what);
+  }
+});
+
+/** Ann, who speaks, and one on each wire with how bytes are read there. */
+async function company(t) {
+  const room = unique("room");
+  const ann = await enter(t, packed, server, "ann", { room });
+  const same = (it) => it;
+  const listeners = [
+    [ann, same],
+    [await enter(t, packed, server, "bob", { room }), same],
+    [await enter(t, plain, server, "carl", { room }), fromBase64],
+    [await enter(t, way("4.8", "websocket"), server, "dora", { room }), asBuffers],
+  ];
+  return { room, ann, listeners };
+}
+
+/** A frame that says `body`, whatever it is, in `room`. */
+function saying(room, body) {
+  const head = ["event", "send message", "data"].map(pack);
+  const data = ["room", room, "msg"].map(pack);
+  return Buffer.concat([bytes("82"), ...head, bytes("82"), ...data, body]);
+}

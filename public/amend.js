@@ -1,0 +1,30 @@
+// Edits and deletes what was said.
+
+import { addTo, opened, placeOf } from "./state.js";
+import { refusal } from "./words.js";
+
+/** Both answer the problem in words, or nothing. */
+export function makeAmend({ state, ask, changed }) {
+  async function edit({ seq, id }, msg) {
+    return amend("message edited", { of: seq, id, msg }, await send("edit message", { seq, msg }));
+  }
+
+  async function remove({ seq, id }) {
+    return amend("message deleted", { of: seq, id }, await send("delete message", { seq }));
+  }
+
+  async function send(event, request) {
+    const talk = opened(state);
+    return { talk, ...(await ask(event, { ...placeOf(talk), ...request })) };
+  }
+
+  /** The event of it does not always come to the connection that asked. */
+  function amend(event, entry, { talk, ok, code, message, seq, at }) {
+    if (!ok) return refusal(code, message);
+    addTo(state, talk, { event, seq, at, user: state.user, ...entry });
+    changed(talk);
+    return "";
+  }
+
+  return { edit, remove };
+}

@@ -1,0 +1,99 @@
+// A conversation's log, folded: from entries to what was said, as it is now. No DOM, network or
+// clock.
+//
+// An entry is flat: the data of an event with its name in `event`, as `history` and `missed` bring
+// it. Messages, edits and deletions have one `seq` after the other, and the log keeps all of them:
+// so a hole shows, and an edit that comes before its message is not lost. In whichever order they
+// come, and however often, the outcome is that of the newest.
+
+export const newLog = () => ({
+  entries: [], // sorted by `seq`
+  last: 0, // the newest `seq` that ever came
+});
+
+/** Folds `entry` into `log`; answers whether it was new. */
+export function fold(log, entry) {
+  const { seq } = entry;
+  log.last = Math.max(log.last, seq);
+  const at = placeOf(log, seq);
+  const known = log.entries[at]?.seq === seq ? log.entries[at] : null;
+  if ("of" in entry) {
+    const change = changeFrom(entry);
+    if (!known) log.entries.splice(at, 0, change);
+    const message = log.entries[placeOf(log, change.of)];
+    if (message?.seq === change.of && isMessage(message)) apply(message, change);
+  } else if (known) {
+    renew(known, messageFrom(entry));
+  } else {
+    const message = messageFrom(entry);
+    log.entries.splice(at, 0, message);
+    const changes = log.entries.slice(at + 1).filter((it) => it.of === seq);
+    for (const change of changes) apply(message, change);
+  }
+  return !known;
+}
+
+/** What was said, oldest first: `{seq, id, author, at, body, editedAt, deleted, deletedBy}`. */
+export const messages = (log) => log.entries.filter(isMessage);
+
+export const isMessage = (entry) => entry.of === undefined;
+
+/** The message at `seq`, if the log has it. */
+export function messageAt(log, seq) {
+  const found = log.entries[placeOf(log, seq)];
+  return found?.seq === seq && isMessage(found) ? found : null;
+}
+
+/** The `seq` before a hole, or null. */
+export function holeAfter({ entries }) {
+  const at = entries.findIndex((it, i) => i > 0 && it.seq !== entries[i - 1].seq + 1);
+  return at < 0 ? null : entries[at - 1].seq;
+}
+
+/** Who said it, whichever the event. */
+export const authorOf = ({ username, user }) => username ?? user;
+
+function messageFrom(entry) {
+  const { event, seq, id, at, editedAt = null, deleted = false, later = null } = entry;
+  const body = deleted ? null : (event === "new message" ? entry.msg : entry.data);
+  const author = authorOf(entry);
+  return { seq, id, author, at, body, editedAt, deleted, deletedBy: null, later, version: 0 };
+}
+
+/** An edit or a deletion. An edit that was followed by another change has no text. */
+function changeFrom({ event, seq, of, at, user, msg }) {
+  return { seq, of, at, body: msg, deleted: event === "message deleted", by: user };
+}
+
+function apply(message, change) {
+  if (change.deleted) return wipe(message, change.by);
+  if (change.body === undefined) return;
+  // What came with history may be newer than an edit that comes afterwards.
+  const isOlder = change.seq <= message.version || change.at < (message.editedAt ?? "");
+  if (message.deleted || isOlder) return;
+  Object.assign(message, { body: change.body, editedAt: change.at, version: change.seq });
+}
+
+/** Takes over what another copy of the same message knows better. */
+function renew(message, copy) {
+  if (copy.deleted) return wipe(message, null);
+  if (message.deleted || (copy.editedAt ?? "") <= (message.editedAt ?? "")) return;
+  Object.assign(message, { body: copy.body, editedAt: copy.editedAt });
+}
+
+function wipe(message, by) {
+  const deletedBy = message.deletedBy ?? by;
+  Object.assign(message, { body: null, editedAt: null, deleted: true, deletedBy });
+}
+
+/** Where `seq` stands or would stand. What comes is mostly the newest. */
+function placeOf({ entries }, seq) {
+  if (entries.length === 0 || entries.at(-1).seq < seq) return entries.length;
+  let [low, high] = [0, entries.length - 1];
+  while (low < high) {
+    const middle = (low + high) >> 1;
+    if (entries[middle].seq < seq) low = middle + 1;
+    else high = middle;
+  }
+  return low;
+}

@@ -1,0 +1,103 @@
+//! Changing what was said: editing and deleting.
+
+use super::{Session, unavailable};
+use crate::{
+    chat::{
+        Answer, Answerer,
+        journal::{Done, Submission},
+        ports::{Draft, DraftAct, Outcome, PageLimit, Range},
+    },
+    domain::{Act, Body, Conversation, Entry, Kind, MessageId, Place, Rejection, Role, Seq, View},
+};
+
+/// The one entry that is looked at.
+const ONE: PageLimit = PageLimit { messages: 1, bytes: usize::MAX, attachments: usize::MAX };
+
+impl Session {
+    /// `edit message`: for its author.
+    pub(super) async fn edit(&mut self, of: Option<View>, seq: Seq, body: Body, answer: Answerer) {
+        match self.target(of, seq).await {
+            Err(rejection) => answer(Err(rejection)),
+            Ok(target) if !target.is_mine => answer(Err(Rejection::Forbidden)),
+            Ok(target) => self.submit(target, DraftAct::Edit { of: seq, body }, answer).await,
+        }
+    }
+
+    /// `delete message`: for its author, and a room's admins.
+    pub(super) async fn delete(&mut self, of: Option<View>, seq: Seq, answer: Answerer) {
+        match self.target(of, seq).await {
+            Err(rejection) => answer(Err(rejection)),
+            Ok(target) if !target.is_mine && !target.role.may_moderate() => {
+                answer(Err(Rejection::Forbidden));
+            }
+            Ok(target) => self.submit(target, DraftAct::Delete { of: seq }, answer).await,
+        }
+    }
+
+    /// The message that is to be changed.
+    async fn target(&mut self, of: Option<View>, seq: Seq) -> Result<Target, Rejection> {
+        let (place, role) = self.place(of)?;
+        self.keep_pace()?;
+        // In a direct conversation and in an inbox nobody is an admin.
+        let role = match place.conversation {
+            Conversation::Room(_) => role,
+            Conversation::Direct(..) | Conversation::Inbox(_) => Role::Member,
+        };
+        if !role.may_send() {
+            return Err(Rejection::ReadOnly);
+        }
+        let before = seq.previous().ok_or(Rejection::NoSuchMessage)?;
+        let page = self.chat.store.page(&place, Range::After(before), ONE).await;
+        let entry = page.map_err(|fault| unavailable(&fault))?.entries.pop();
+        let entry = entry.filter(|entry| entry.seq() == seq).ok_or(Rejection::NoSuchMessage)?;
+        let Entry { id, author, act: Act::Said { kind, .. }, .. } = entry else {
+            return Err(Rejection::NoSuchMessage);
+        };
+        if kind == Kind::Notification {
+            return Err(Rejection::NoSuchMessage);
+        }
+        let is_mine = author == *self.identity()?.user() && self.was_there(&place, seq).await?;
+        Ok(Target { place, role, id, kind, is_mine })
+    }
+
+    /// Whether whoever said this under the name of this session's user was this user: a guest's name
+    /// may have been another one's before.
+    async fn was_there(&self, place: &Place, seq: Seq) -> Result<bool, Rejection> {
+        if self.identity()?.rights.guest.is_none() {
+            return Ok(true);
+        }
+        Ok(self.member(place).await?.is_some_and(|member| member.joined < seq))
+    }
+
+    async fn submit(&self, target: Target, act: DraftAct, answer: Answerer) {
+        let Target { place, id, kind, .. } = target;
+        let author = match self.identity() {
+            Ok(identity) => identity.user().clone(),
+            Err(rejection) => return answer(Err(rejection)),
+        };
+        let now = self.chat.clock.now();
+        let done: Done<Outcome> = Box::new(move |outcome| {
+            answer(outcome.and_then(|outcome| match outcome {
+                Outcome::Stored(position) => {
+                    Ok(Answer::Changed { seq: position.seq, at: now, duplicate: false })
+                }
+                Outcome::Duplicate { seq, at } => Ok(Answer::Changed { seq, at, duplicate: true }),
+                Outcome::NoMessage | Outcome::Conflict => Err(Rejection::NoSuchMessage),
+            }));
+        });
+        let draft = Draft { place, id, author, at: now, act };
+        let except = self.unheard(kind);
+        self.chat.journal.append(Submission { draft, except, done }).await;
+    }
+}
+
+/// A message that is to be changed.
+struct Target {
+    place: Place,
+    /// What this session's user may do there.
+    role: Role,
+    id: MessageId,
+    kind: Kind,
+    /// Whether this session's user said it.
+    is_mine: bool,
+}

@@ -1,0 +1,113 @@
+//! Who is a member of a room, as its admins decide; and who is here at all.
+
+use super::{Session, unavailable};
+use crate::{
+    chat::{
+        Answer, Answerer, Reply, UserPresence,
+        hub::Cause,
+        journal::Petition,
+        ports::{Change, Changed, MemberChange},
+    },
+    domain::{Member, Place, Rejection, Role, RoomName, UserName},
+};
+
+impl Session {
+    /// `invite`: makes somebody a member, or one with another role.
+    pub(super) async fn invite(
+        &mut self,
+        room: Option<RoomName>,
+        user: UserName,
+        role: Option<Role>,
+        answer: Answerer,
+    ) {
+        let room = self.room_or_home(room);
+        let role = role.unwrap_or_else(|| self.chat.rules.rooms.least(&room));
+        if let Err(rejection) = self.may_invite(&room, &user, role).await {
+            return answer(Err(rejection));
+        }
+        let answered = Answer::Invited { room: room.clone(), user: user.clone(), role };
+        let place = Place::room(&self.origin.space, &room);
+        // Others fill no more than half of what somebody may be in: the rest is for their own joining.
+        let rooms_max = self.chat.rooms_max().map(|max| max.div_ceil(2));
+        let change = Change { place, user, what: MemberChange::Assign(role), rooms_max };
+        self.petition(change, answered, answer).await;
+    }
+
+    async fn may_invite(
+        &mut self,
+        room: &RoomName,
+        user: &UserName,
+        role: Role,
+    ) -> Result<(), Rejection> {
+        self.may_change(room, user, Some(role)).await?;
+        // A guest who is gone does not come back; the next of that name is somebody else.
+        let is_somebody = self.chat.hub.knows(&self.origin.space, user)
+            || self.chat.is_user(&self.origin.space, user).await?;
+        if is_somebody { Ok(()) } else { Err(Rejection::NoSuchUser) }
+    }
+
+    /// `kick`: makes somebody a member no more.
+    pub(super) async fn kick(&mut self, room: Option<RoomName>, user: UserName, answer: Answerer) {
+        let room = self.room_or_home(room);
+        match self.may_change(&room, &user, None).await {
+            Err(rejection) => answer(Err(rejection)),
+            Ok(None) => answer(Err(Rejection::NoSuchUser)),
+            Ok(Some(_)) => {
+                let answered = Answer::Kicked { room: room.clone(), user: user.clone() };
+                let place = Place::room(&self.origin.space, &room);
+                let change = Change { place, user, what: MemberChange::Leave, rooms_max: None };
+                self.petition(change, answered, answer).await;
+            }
+        }
+    }
+
+    /// Whether this session's user may make somebody have a role in a room, or none. Answers what
+    /// they are there now.
+    async fn may_change(
+        &mut self,
+        room: &RoomName,
+        user: &UserName,
+        role: Option<Role>,
+    ) -> Result<Option<Member>, Rejection> {
+        let (topic, mine) = self.room(room)?;
+        self.keep_pace()?;
+        if !mine.may_moderate() {
+            return Err(Rejection::Forbidden);
+        }
+        let member = self.chat.store.member(topic.place(), user).await;
+        let member = member.map_err(|fault| unavailable(&fault))?;
+        if mine.may_change(member.map(|it| it.role), role) {
+            Ok(member)
+        } else {
+            Err(Rejection::Forbidden)
+        }
+    }
+
+    /// Has somebody else's membership changed.
+    async fn petition(&self, change: Change, answered: Answer, answer: Answerer) {
+        let by = self.identity.as_ref().map(|it| it.user().clone());
+        let cause = Cause { by, ..Cause::default() };
+        let done = Box::new(|changed: Result<Changed, _>| {
+            answer(changed.and_then(|changed| match (changed.before, changed.after) {
+                (None, None) if changed.refused.is_some() => Err(Rejection::TooManyRooms),
+                // Somebody else was quicker.
+                (None, None) => Err(Rejection::NoSuchUser),
+                _ => Ok(answered),
+            }));
+        });
+        self.chat.journal.petition(Petition { change, cause, done }).await;
+    }
+
+    /// `presence`: who of these is here.
+    pub(super) async fn presence(&self, users: Vec<UserName>) -> Reply {
+        self.identity()?;
+        let (chat, space) = (&self.chat, &self.origin.space);
+        let last_seen = chat.store.last_seen(space, &users).await;
+        let last_seen = last_seen.map_err(|fault| unavailable(&fault))?;
+        let presence = |(user, last_seen)| {
+            let devices = chat.hub.devices(space, &user);
+            UserPresence { user, online: devices > 0, devices, last_seen }
+        };
+        Ok(Answer::Presences(users.into_iter().zip(last_seen).map(presence).collect()))
+    }
+}

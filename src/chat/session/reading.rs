@@ -1,0 +1,91 @@
+//! How far a user has read, what they want to be left alone by, and that they type.
+
+use super::Session;
+use crate::{
+    chat::{
+        Answer, Answerer, Reply,
+        hub::Cause,
+        journal::{Done, Petition},
+        ports::{Change, Changed, MemberChange},
+    },
+    domain::{Conversation, Muted, Place, Rejection, Seq, Typing, View},
+};
+
+impl Session {
+    /// `read`: everything up to a place.
+    pub(super) async fn read(&mut self, of: Option<View>, seq: Seq, answer: Answerer) {
+        match self.may_read(of) {
+            Err(rejection) => answer(Err(rejection)),
+            Ok(place) => {
+                if let Some(answered) = self.has_read(&place, seq) {
+                    return answer(Ok(answered));
+                }
+                let done: Done<Changed> = Box::new(move |changed| {
+                    answer(changed.map(|Changed { after, log, .. }| {
+                        let read = after.map(|it| it.read).unwrap_or_default();
+                        let unread = after.map_or(0, |it| log.unread(it.read));
+                        Answer::Read { seq: read.seq, unread }
+                    }));
+                });
+                self.change_mine(place, MemberChange::Read(seq), done).await;
+            }
+        }
+    }
+
+    fn may_read(&mut self, of: Option<View>) -> Result<Place, Rejection> {
+        let (place, _) = self.place(of)?;
+        self.keep_pace()?;
+        Ok(place)
+    }
+
+    /// The answer, if this was read before.
+    fn has_read(&self, place: &Place, seq: Seq) -> Option<Answer> {
+        let (member, log) = self.identity.as_ref()?.residence.member(&place.conversation)?;
+        let unread = log.unread(member.read);
+        (seq <= member.read.seq).then_some(Answer::Read { seq: member.read.seq, unread })
+    }
+
+    /// `mute`: to be left alone, or not.
+    pub(super) async fn mute(&mut self, of: Option<View>, muted: Muted, answer: Answerer) {
+        match self.may_read(of) {
+            Err(rejection) => answer(Err(rejection)),
+            Ok(place) => {
+                let done: Done<Changed> = Box::new(move |changed| {
+                    answer(changed.and_then(|Changed { after, .. }| {
+                        let member = after.ok_or(Rejection::NotMember)?;
+                        Ok(Answer::Muted(member.muted))
+                    }));
+                });
+                self.change_mine(place, MemberChange::Mute(muted), done).await;
+            }
+        }
+    }
+
+    /// Changes what this session's user is in a conversation.
+    async fn change_mine(&self, place: Place, what: MemberChange, done: Done<Changed>) {
+        let user = match self.identity() {
+            Ok(identity) => identity.user().clone(),
+            Err(rejection) => return done(Err(rejection)),
+        };
+        let cause = Cause { origin: Some(self.registration.id()), ..Cause::default() };
+        let change = Change { place, user, what, rooms_max: None };
+        self.chat.journal.petition(Petition { change, cause, done }).await;
+    }
+
+    /// `typing`.
+    pub(super) fn typing(&self, of: Option<View>, typing: Typing) -> Reply {
+        let (place, role) = self.place(of)?;
+        if matches!(place.conversation, Conversation::Inbox(_)) {
+            return Err(Rejection::BadRequest("nobody types in an inbox"));
+        }
+        if !role.may_send() {
+            return Err(Rejection::ReadOnly);
+        }
+        let user = self.identity()?.user();
+        match typing {
+            Typing::Yes => self.chat.hub.types(place, user, self.registration.id()),
+            Typing::No => self.chat.hub.stops_typing(place, user),
+        }
+        Ok(Answer::Noted)
+    }
+}

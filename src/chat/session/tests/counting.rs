@@ -1,0 +1,105 @@
+//! The memory store, and how often it was asked.
+
+use std::sync::atomic::{AtomicUsize, Ordering};
+
+use async_trait::async_trait;
+use time::OffsetDateTime;
+use tokio::sync::Semaphore;
+
+use crate::{
+    chat::ports::{Batch, Committed, Fault, Page, PageLimit, Range, Retention, Store, Trimmed},
+    domain::{DeviceId, Epoch, Log, Member, NameKey, Place, Space, UserName},
+    store::MemoryStore,
+};
+
+/// See the module.
+#[derive(Debug, Default)]
+pub(super) struct CountingStore {
+    store: MemoryStore,
+    pub(super) commits: AtomicUsize,
+    pub(super) pages: AtomicUsize,
+    /// Everything else that was asked.
+    pub(super) others: AtomicUsize,
+    /// Whoever holds this keeps the newest pages from those who asked for them, once they are read.
+    pub(super) gate: Gate,
+}
+
+/// See [`CountingStore::gate`].
+#[derive(Debug)]
+pub(super) struct Gate(pub(super) Semaphore);
+
+impl Default for Gate {
+    fn default() -> Self {
+        Self(Semaphore::new(1))
+    }
+}
+
+fn count(counter: &AtomicUsize) {
+    counter.fetch_add(1, Ordering::SeqCst);
+}
+
+#[async_trait]
+impl Store for CountingStore {
+    fn epoch(&self) -> &Epoch {
+        self.store.epoch()
+    }
+
+    async fn commit(&self, batch: &Batch) -> Result<Committed, Fault> {
+        count(&self.commits);
+        self.store.commit(batch).await
+    }
+
+    async fn log(&self, place: &Place) -> Result<Log, Fault> {
+        count(&self.others);
+        self.store.log(place).await
+    }
+
+    async fn page(&self, place: &Place, range: Range, limit: PageLimit) -> Result<Page, Fault> {
+        count(&self.pages);
+        let page = self.store.page(place, range, limit).await;
+        if range == Range::Newest {
+            drop(self.gate.0.acquire().await);
+        }
+        page
+    }
+
+    async fn member(&self, place: &Place, user: &UserName) -> Result<Option<Member>, Fault> {
+        count(&self.others);
+        self.store.member(place, user).await
+    }
+
+    async fn knows(&self, space: &Space, user: &UserName) -> Result<bool, Fault> {
+        count(&self.others);
+        self.store.knows(space, user).await
+    }
+
+    async fn is_vouched(&self, space: &Space, key: &NameKey) -> Result<bool, Fault> {
+        count(&self.others);
+        self.store.is_vouched(space, key).await
+    }
+
+    async fn last_seen(
+        &self,
+        space: &Space,
+        users: &[UserName],
+    ) -> Result<Vec<Option<OffsetDateTime>>, Fault> {
+        count(&self.others);
+        self.store.last_seen(space, users).await
+    }
+
+    async fn device_seen(
+        &self,
+        space: &Space,
+        user: &UserName,
+        device: &DeviceId,
+    ) -> Result<Option<OffsetDateTime>, Fault> {
+        count(&self.others);
+        self.store.device_seen(space, user, device).await
+    }
+
+    async fn trim(&self, retention: &Retention) -> Result<Trimmed, Fault> {
+        self.store.trim(retention).await
+    }
+
+    async fn close(&self) {}
+}

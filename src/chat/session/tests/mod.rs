@@ -1,0 +1,122 @@
+//! Sessions without a socket, with a clock that the tests move and a store that counts.
+
+mod coming_back;
+mod counting;
+mod paging;
+mod rights;
+
+use std::{
+    sync::{Mutex, PoisonError},
+    time::Duration,
+};
+
+use time::{OffsetDateTime, macros::datetime};
+use tokio::sync::oneshot;
+use tokio_util::sync::CancellationToken;
+
+use self::counting::CountingStore;
+use super::*;
+use crate::{
+    auth::KeyTokens,
+    bus::LocalBus,
+    chat::{
+        Devices, Guests, Hello, Parts, Reply, RetentionRules, RoomPost, Rules, Writer,
+        ports::{Claims, Clock, IdSource as _, Tokens as _},
+        test_support::Shelf,
+    },
+    clock::RandomIds,
+    domain::{Body, Limits, NodeId, RoomRules, Secret, Token},
+};
+
+const NOW: OffsetDateTime = datetime!(2026-03-01 12:00 UTC);
+
+/// A clock that stands still until it is set.
+#[derive(Clone)]
+struct Watch(Arc<Mutex<OffsetDateTime>>);
+
+impl Clock for Watch {
+    fn now(&self) -> OffsetDateTime {
+        *self.0.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+}
+
+struct House {
+    chat: Arc<Chat>,
+    tokens: KeyTokens,
+    watch: Watch,
+}
+
+impl House {
+    /// A chat on a store, and what stores for it.
+    fn on(store: &Arc<CountingStore>, limits: Limits) -> (Self, Writer) {
+        let watch = Watch(Arc::new(Mutex::new(NOW)));
+        let tokens = KeyTokens::new(&Secret::from_raw(&[7; 32]), Arc::new(watch.clone()));
+        let (chat, writer) = Chat::new(Parts {
+            store: Arc::<CountingStore>::clone(store),
+            bus: Arc::new(LocalBus),
+            tokens: Arc::new(tokens.clone()),
+            clock: Arc::new(watch.clone()),
+            ids: Arc::new(RandomIds),
+            rules: Rules {
+                limits,
+                guests: Guests::On,
+                guest_lifetime: Duration::from_mins(10),
+                devices: Devices::Many,
+                spaces: Vec::new(),
+                rooms: RoomRules::default(),
+                retention: RetentionRules::default(),
+                node: NodeId::from_raw(&RandomIds.secret()),
+            },
+        });
+        (Self { chat, tokens, watch }, writer)
+    }
+
+    fn token(&self, user: &str, good: Duration) -> Token {
+        self.tokens.issue(&Claims::of(UserName::from_raw(user), NOW + good)).unwrap()
+    }
+
+    async fn enter(&self, token: Option<Token>) -> (Session, Arc<Shelf>) {
+        self.enter_since(token, Vec::new()).await
+    }
+
+    async fn enter_since(
+        &self,
+        token: Option<Token>,
+        since: Vec<(RoomName, Seq)>,
+    ) -> (Session, Arc<Shelf>) {
+        let told = Shelf::with_room_for(9999);
+        let (device, room, epoch) = (None, None, None);
+        let hello = Hello { space: Space::root(), token, device, room, since, epoch };
+        let admission = self.chat.admit(hello).await.unwrap();
+        (admission.enter(Arc::clone(&told) as Arc<dyn Outbox>).await, told)
+    }
+}
+
+/// Has a chat live, on a new store, while a test goes on.
+async fn live<T>(test: impl AsyncFnOnce(&House) -> T) -> T {
+    live_on(&Arc::default(), Limits::default(), test).await
+}
+
+/// The same on a store that may have been used before.
+async fn live_on<T>(
+    store: &Arc<CountingStore>,
+    limits: Limits,
+    test: impl AsyncFnOnce(&House) -> T,
+) -> T {
+    let (house, writer) = House::on(store, limits);
+    tokio::select! {
+        () = writer.run(CancellationToken::new()) => unreachable!("nobody told it to finish"),
+        out = test(&house) => out,
+    }
+}
+
+async fn ask(session: &mut Session, request: Request) -> Reply {
+    let (answer, answered) = oneshot::channel();
+    session.on(request, Box::new(|reply| drop(answer.send(reply)))).await;
+    answered.await.unwrap_or(Err(Rejection::Unavailable))
+}
+
+fn post() -> Request {
+    let body = Body::from_raw("\"hi\"".into(), Vec::new());
+    Request::Send(RoomPost { room: None, body, id: None })
+}

@@ -1,0 +1,214 @@
+//! The command line.
+//!
+//! It speaks to a person or a script: answers on standard output, complaints on standard error,
+//! and an exit code: 0 it went well, 1 we broke, 2 the settings or the flags are wrong, 3 the token is
+//! refused.
+
+mod token;
+
+use std::{
+    ffi::OsString,
+    fmt,
+    io::{self, Write as _},
+    path::PathBuf,
+    process::ExitCode,
+};
+
+use clap::{Args, Parser, Subcommand, error::ErrorKind};
+use tracing::warn;
+
+use self::token::{Checked, Token};
+use crate::{
+    app,
+    config::{self, Config, Flag, Problems, Sources},
+    telemetry,
+};
+
+/// We broke.
+const FAULT: u8 = 1;
+/// The settings or the flags are wrong.
+const BAD_SETTING: u8 = 2;
+/// The token is refused.
+const REFUSED: u8 = 3;
+
+/// Live conversations for web products.
+#[derive(Debug, Parser)]
+#[command(name = "roomcast", version, about)]
+struct CommandLine {
+    #[command(subcommand)]
+    command: Option<Command>,
+    #[command(flatten)]
+    settings: Settings,
+}
+
+/// What to do.
+#[derive(Debug, Subcommand)]
+enum Command {
+    /// Run the server; this is what happens without a command
+    Serve,
+    /// Print a token with which somebody may connect
+    Token(Token),
+    /// Say what a token proves, or why it is refused (then the exit code is 3)
+    CheckToken(Checked),
+    /// Say whether the settings are good, without starting anything
+    CheckConfig,
+    /// Print a file of all settings with their defaults
+    ExampleConfig,
+}
+
+/// Where settings come from, and some of them.
+#[derive(Args, Debug)]
+struct Settings {
+    /// Read this file instead of roomcast.toml
+    #[arg(long, global = true, value_name = "FILE")]
+    config: Option<PathBuf>,
+    /// Where to listen [default: 127.0.0.1:3000]
+    #[arg(long, global = true, value_name = "IP:PORT")]
+    listen: Option<String>,
+    /// The directory that holds the messages and the key [default: roomcast-data]
+    #[arg(long, global = true, value_name = "DIR")]
+    data: Option<String>,
+    /// What the lines of the log look like: text or json [default: text]
+    #[arg(long, global = true, value_name = "FORMAT")]
+    log_format: Option<String>,
+    /// Which lines the log has [default: info]
+    #[arg(long, global = true, value_name = "FILTER")]
+    log_filter: Option<String>,
+    /// Any setting, such as `guests=off` or `limits.spaces_max=10`; may be repeated
+    #[arg(long, global = true, value_name = "KEY=VALUE", value_parser = assignment)]
+    set: Vec<(String, String)>,
+}
+
+/// Does what `arguments` say, the first of which is the program's name.
+pub fn run(arguments: impl IntoIterator<Item = OsString>) -> ExitCode {
+    let line = match CommandLine::try_parse_from(arguments) {
+        Ok(line) => line,
+        Err(error) if is_an_answer(&error) => return answer(error.render()),
+        Err(error) => return complain(BAD_SETTING, error.render().to_string().trim_end()),
+    };
+    if matches!(line.command, Some(Command::ExampleConfig)) {
+        return answer(config::EXAMPLE);
+    }
+    let config = match line.settings.load() {
+        Ok(config) => config,
+        Err(problems) => return complain(BAD_SETTING, problems),
+    };
+    match line.command {
+        None | Some(Command::Serve) => serve(&config),
+        Some(Command::Token(token)) => token.make(&config),
+        Some(Command::CheckToken(checked)) => checked.check(&config),
+        Some(Command::CheckConfig | Command::ExampleConfig) => check_config(&config),
+    }
+}
+
+impl Settings {
+    /// The settings of file, environment and flags together.
+    fn load(self) -> Result<Config, Problems> {
+        let Self { config, listen, data, log_format, log_filter, set } = self;
+        let any = set.into_iter().map(|(key, value)| Flag { name: "--set", key, value });
+        let named = [
+            ("--listen", "listen", listen),
+            ("--data", "data", data),
+            ("--log-format", "log_format", log_format),
+            ("--log-filter", "log_filter", log_filter),
+        ];
+        let named = named.into_iter().filter_map(|(name, key, value)| {
+            Some(Flag { name, key: key.to_owned(), value: value? })
+        });
+        Sources::default().file(config.as_deref()).environment().flags(any.chain(named)).config()
+    }
+}
+
+/// Runs the server until it is told to stop.
+fn serve(config: &Config) -> ExitCode {
+    if let Err(error) = telemetry::start(config.log_format, &config.log_filter) {
+        return complain(FAULT, error);
+    }
+    for warning in config.warnings() {
+        warn!("{warning}");
+    }
+    match app::run(config) {
+        Ok(()) => ExitCode::SUCCESS,
+        Err(failure) => fail(&failure),
+    }
+}
+
+/// Says what did not go well, and whose it is.
+fn fail(failure: &app::Failure) -> ExitCode {
+    match failure {
+        app::Failure::Setting { .. } => complain(BAD_SETTING, failure),
+        app::Failure::Broken(_) => complain(FAULT, failure),
+    }
+}
+
+/// Prints that the settings are good, and what may surprise.
+fn check_config(config: &Config) -> ExitCode {
+    if let Err(failure) = app::check_keys(config) {
+        return fail(&failure);
+    }
+    let warnings = config.warnings().into_iter().map(|warning| format!("\nwarning: {warning}"));
+    answer(format!("ok{}", warnings.collect::<String>()))
+}
+
+/// Whether clap was asked for help or the version, and has not found a mistake.
+fn is_an_answer(error: &clap::Error) -> bool {
+    matches!(error.kind(), ErrorKind::DisplayHelp | ErrorKind::DisplayVersion)
+}
+
+/// Prints `text` as lines of its own. A reader that went away (`| head`) is no fault of ours.
+fn answer(text: impl fmt::Display) -> ExitCode {
+    let text = text.to_string();
+    match writeln!(io::stdout(), "{}", text.trim_end()) {
+        Ok(()) => ExitCode::SUCCESS,
+        Err(error) if error.kind() == io::ErrorKind::BrokenPipe => ExitCode::SUCCESS,
+        Err(error) => complain(FAULT, error),
+    }
+}
+
+/// Says what is wrong.
+fn complain(code: u8, what: impl fmt::Display) -> ExitCode {
+    remark(what);
+    ExitCode::from(code)
+}
+
+/// Says something beside the answer.
+#[expect(clippy::print_stderr, reason = "here the command line speaks")]
+fn remark(what: impl fmt::Display) {
+    eprintln!("{what}");
+}
+
+/// Reads `key=value`.
+fn assignment(text: &str) -> Result<(String, String), &'static str> {
+    let (key, value) = text.split_once('=').ok_or("this must be KEY=VALUE")?;
+    Ok((key.trim().to_owned(), value.trim().to_owned()))
+}
+
+#[cfg(test)]
+mod tests {
+    use clap::CommandFactory as _;
+
+    use super::*;
+
+    #[test]
+    fn the_command_line_is_well_formed() {
+        CommandLine::command().debug_assert();
+    }
+
+    #[test]
+    fn flags_are_taken_before_and_after_the_command_and_without_one() {
+        for line in ["--data d", "serve --data d", "--data d serve", "check-config --data d"] {
+            let words = ["roomcast"].into_iter().chain(line.split(' '));
+            let parsed = CommandLine::try_parse_from(words).unwrap();
+            assert_eq!(parsed.settings.data.as_deref(), Some("d"), "{line}");
+        }
+    }
+
+    #[test]
+    fn settings_from_flags_are_checked_like_all_others() {
+        let words = ["roomcast", "--listen", "here", "--set", "guests=off", "--set", "gests=on"];
+        let parsed = CommandLine::try_parse_from(words).unwrap();
+        let problems = parsed.settings.load().unwrap_err().to_string();
+        assert!(problems.contains("`listen` on the command line (--listen)"), "{problems}");
+        assert!(problems.contains("`gests` on the command line (--set)"), "{problems}");
+    }
+}

@@ -1,0 +1,236 @@
+//! `token` and `check-token`: what a token says, made and read by hand.
+
+use std::{
+    fmt,
+    io::{self, Read as _},
+    process::ExitCode,
+    time::Duration,
+};
+
+use clap::Args;
+use time::format_description::well_known::Rfc3339;
+
+use super::{BAD_SETTING, FAULT, REFUSED, answer, complain, fail, remark};
+use crate::{
+    app,
+    auth::TOKEN_BYTES_MAX,
+    chat::ports::{Claims, Clock as _, Rooms, Tokens as _},
+    clock::SystemClock,
+    config::Config,
+    domain::{self, Role, RoomPattern, SpacePattern, UserName},
+};
+
+/// The longest time that a token may be good for: ten years.
+const TTL_SECS_MAX: u64 = 10 * 365 * 24 * 60 * 60;
+
+/// Whom a token is for, and for how long.
+#[derive(Args, Debug)]
+pub(super) struct Token {
+    /// The user's name
+    #[arg(long, value_name = "NAME", value_parser = user)]
+    user: UserName,
+    /// How long it is good for: a number and s, m, h or d
+    #[arg(long, default_value = "24h", value_parser = lifetime)]
+    ttl: Duration,
+    /// A space that it opens, or a pattern; may be repeated [default: all]
+    #[arg(long, value_name = "SPACE", value_parser = space)]
+    space: Vec<SpacePattern>,
+    /// A room that it opens, or a pattern, and as what: owner, admin, member or reader (then of every
+    /// one); may be repeated [default: all]
+    #[arg(long, value_name = "ROOM[=ROLE]", value_parser = room)]
+    room: Vec<(RoomPattern, Option<Role>)>,
+    /// How the user is shown
+    #[arg(long, value_name = "NAME")]
+    name: Option<Box<str>>,
+    /// For an administrator
+    #[arg(long)]
+    admin: bool,
+}
+
+/// A token to look at.
+#[derive(Args)]
+pub(super) struct Checked {
+    /// The token [default: what stands on standard input, where no other user sees it]
+    #[arg(value_name = "TOKEN")]
+    token: Option<String>,
+}
+
+impl Token {
+    /// A token has a list of rooms, or an object in which each has a role.
+    fn says_as_what_of_all_or_none(&self) -> bool {
+        let says = self.room.iter().filter(|(_, role)| role.is_some()).count();
+        says == 0 || says == self.room.len()
+    }
+
+    /// Prints a token made with the server's own key.
+    pub(super) fn make(self, config: &Config) -> ExitCode {
+        if !self.says_as_what_of_all_or_none() {
+            return complain(BAD_SETTING, "--room: say as what of every room, or of none");
+        }
+        let new_key = app::missing_key(config);
+        let tokens = match app::open_tokens(config) {
+            Ok(tokens) => tokens,
+            Err(failure) => return fail(&failure),
+        };
+        if let Some(path) = new_key {
+            remark(format_args!("made a new key: {}", path.display()));
+        }
+        let Self { user, ttl, space, room, name, admin } = self;
+        let rooms = if room.is_empty() { Rooms::All } else { Rooms::Only(room) };
+        let expires_at = SystemClock.now() + ttl;
+        let claims = Claims { name, spaces: space, rooms, admin, ..Claims::of(user, expires_at) };
+        match tokens.issue(&claims) {
+            Ok(token) => answer(token.expose()),
+            Err(fault) => complain(FAULT, fault.chain()),
+        }
+    }
+}
+
+impl Checked {
+    /// Prints what the token proves, or why it is refused.
+    pub(super) fn check(self, config: &Config) -> ExitCode {
+        let text = match self.token.map_or_else(read_token, Ok) {
+            Ok(text) => text,
+            Err(error) => return complain(FAULT, error),
+        };
+        match app::examine(config, &domain::Token::from_raw(text.trim())) {
+            Ok(Ok(claims)) if claims.guest.is_some() && !config.guests.is_on() => {
+                complain(REFUSED, "refused: it is a guest's, and `guests` is \"off\"")
+            }
+            Ok(Ok(claims)) => answer(format!("ok\n{}", described(&claims))),
+            Ok(Err(app::Refusal { reason, troubles })) => {
+                let troubles = troubles.iter().map(|trouble| format!("\n{trouble}"));
+                complain(REFUSED, format!("refused: {reason}{}", troubles.collect::<String>()))
+            }
+            Err(failure) => fail(&failure),
+        }
+    }
+}
+
+impl fmt::Debug for Checked {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str("Checked(***)")
+    }
+}
+
+/// What stands on standard input, as far as it can be a token with space around it.
+fn read_token() -> io::Result<String> {
+    let mut text = Vec::new();
+    io::stdin().take(2 * TOKEN_BYTES_MAX as u64).read_to_end(&mut text)?;
+    Ok(String::from_utf8_lossy(&text).into_owned())
+}
+
+/// What a token proves, one line each.
+fn described(claims: &Claims) -> String {
+    let Claims { user, name, expires_at, spaces, rooms, admin, guest, sign_in: _ } = claims;
+    let mut lines = vec![format!("user: {user}")];
+    lines.extend(name.as_ref().map(|name| format!("name: {name}")));
+    lines.push(format!("until: {}", expires_at.format(&Rfc3339).unwrap_or_default()));
+    lines.push(format!(
+        "spaces: {}",
+        if spaces.is_empty() { "all".to_owned() } else { listed(spaces) }
+    ));
+    lines.push(match rooms {
+        Rooms::All => "rooms: all".to_owned(),
+        Rooms::Only(none) if none.is_empty() => "rooms: none".to_owned(),
+        Rooms::Only(rooms) => format!("rooms: {}", opened(rooms)),
+    });
+    lines.extend(admin.then(|| "admin: yes".to_owned()));
+    lines.extend(guest.is_some().then(|| "guest: yes".to_owned()));
+    lines.join("\n")
+}
+
+fn listed(patterns: &[impl ToString]) -> String {
+    patterns.iter().map(ToString::to_string).collect::<Vec<_>>().join(" ")
+}
+
+fn opened(rooms: &[(RoomPattern, Option<Role>)]) -> String {
+    let one = |(pattern, role): &(RoomPattern, Option<Role>)| match role {
+        Some(role) => format!("{pattern}={}", role.as_raw()),
+        None => pattern.to_string(),
+    };
+    rooms.iter().map(one).collect::<Vec<_>>().join(" ")
+}
+
+/// Reads a user's name.
+fn user(text: &str) -> Result<UserName, &'static str> {
+    UserName::parse(text).or(Err("a user's name has 1 to 64 characters, all of which can be seen"))
+}
+
+/// Reads a space or a pattern.
+fn space(text: &str) -> Result<SpacePattern, &'static str> {
+    SpacePattern::parse(text).or(Err("a space begins with / and may end with a *, such as /team-*"))
+}
+
+/// Reads a room or a pattern, and perhaps a role, which no room has in its name: `=` is none of its
+/// characters.
+fn room(text: &str) -> Result<(RoomPattern, Option<Role>), &'static str> {
+    let (room, role) = text.split_once('=').map_or((text, None), |(room, it)| (room, Some(it)));
+    let room = RoomPattern::parse(room)
+        .or(Err("a room has 1 to 64 letters, digits or - _ . : # + / ~ and may end with a *"))?;
+    let read = |word| Role::from_raw(word).ok_or("a role is owner, admin, member or reader");
+    Ok((room, role.map(read).transpose()?))
+}
+
+/// Reads a number of seconds, minutes, hours or days.
+fn lifetime(text: &str) -> Result<Duration, &'static str> {
+    const FORM: &str = "this must be a number and s, m, h or d, such as 24h, and at most ten years";
+    let units = [("s", 1), ("m", 60), ("h", 60 * 60), ("d", 24 * 60 * 60)];
+    let (number, seconds) = units
+        .into_iter()
+        .find_map(|(unit, seconds)| Some((text.strip_suffix(unit)?, seconds)))
+        .ok_or(FORM)?;
+    let number: u64 = number.parse().ok().filter(|number| *number > 0).ok_or(FORM)?;
+    let total = number.checked_mul(seconds).filter(|total| *total <= TTL_SECS_MAX).ok_or(FORM)?;
+    Ok(Duration::from_secs(total))
+}
+
+#[cfg(test)]
+mod tests {
+    use clap::Parser as _;
+
+    use super::*;
+    use crate::cli::{Command, CommandLine};
+
+    #[test]
+    fn a_lifetime_is_a_number_and_a_unit() {
+        for (text, seconds) in [("90s", 90), ("5m", 300), ("24h", 86_400), ("30d", 2_592_000)] {
+            assert_eq!(lifetime(text), Ok(Duration::from_secs(seconds)));
+        }
+        for bad in ["", "24", "h", "0h", "-1h", "1.5h", "1w", "99999999999999999d", "3651d"] {
+            assert!(lifetime(bad).is_err(), "{bad}");
+        }
+    }
+
+    fn token(flags: &str) -> Option<Token> {
+        let words = ["roomcast", "token", "--user", "ann"].into_iter();
+        let line = CommandLine::try_parse_from(words.chain(flags.split(' '))).ok()?;
+        match line.command {
+            Some(Command::Token(token)) => Some(token),
+            _ => None,
+        }
+    }
+
+    #[test]
+    fn a_token_opens_rooms_and_may_say_as_what() {
+        let listed = token("--room news --room team-*").unwrap();
+        assert_eq!(opened(&listed.room), "news team-*");
+        assert!(listed.says_as_what_of_all_or_none());
+        let roles = token("--room news=reader --room team-*=admin").unwrap();
+        assert_eq!(opened(&roles.room), "news=reader team-*=admin");
+        assert!(roles.says_as_what_of_all_or_none());
+        let some = token("--room news --room team-*=admin").unwrap();
+        assert!(!some.says_as_what_of_all_or_none());
+        for bad in ["news=", "news=king", "=reader", "news=reader=owner", "a,b"] {
+            assert!(token(&format!("--room {bad}")).is_none(), "{bad}");
+        }
+    }
+
+    #[test]
+    fn a_token_needs_a_user_and_good_spaces() {
+        for bad in ["token", "token --user", "token --user ann --space shop", "token --ttl x"] {
+            let words = ["roomcast"].into_iter().chain(bad.split(' '));
+            assert!(CommandLine::try_parse_from(words).is_err(), "{bad}");
+        }
+    }
+}

@@ -1,0 +1,87 @@
+//! What is said once.
+
+use super::*;
+
+pub(super) async fn a_repeat_is_a_duplicate_for_ever(store: &dyn Store) {
+    commit(store, (1..=50).map(|n| numbered("lobby", n)).collect()).await;
+    commit(store, (51..=100).map(|n| numbered("lobby", n)).collect()).await;
+    for n in [1, 50, 51, 100] {
+        let expected = Outcome::Duplicate { seq: seq(n), at: time(n) };
+        assert_eq!(commit(store, vec![numbered("lobby", n)]).await, [expected]);
+        assert_eq!(commit(store, vec![numbered("lobby", n)]).await, [expected], "again");
+    }
+}
+
+pub(super) async fn a_repeat_within_a_batch_is_a_duplicate(store: &dyn Store) {
+    let (one, two) = (numbered("lobby", 1), numbered("lobby", 2));
+    let other = saying(one.clone(), body("\"other\""));
+    let outcomes = commit(store, vec![one.clone(), two, one.clone(), other, one]).await;
+    let again = Outcome::Duplicate { seq: seq(1), at: time(1) };
+    let expected = [1, 2].map(|n| Outcome::Stored(nth(n)));
+    assert_eq!(outcomes[..2], expected);
+    assert_eq!(outcomes[2..], [again, Outcome::Conflict, again]);
+    assert_eq!(head(store, &room("lobby")).await, seq(2));
+}
+
+pub(super) async fn an_id_belongs_to_its_author_and_place(store: &dyn Store) {
+    let by = |author: &str, room: &str| Draft { author: user(author), ..draft(room, "same", "0") };
+    let drafts = vec![by("ann", "a"), by("bob", "a"), by("Ann", "a"), by("ann", "b")];
+    let outcomes = commit(store, drafts.clone()).await;
+    assert_eq!(outcomes, [1, 2, 3, 1].map(|n| Outcome::Stored(nth(n))));
+    let again = commit(store, drafts).await;
+    assert_eq!(again, [1, 2, 3, 1].map(|n| Outcome::Duplicate { seq: seq(n), at: time(1) }));
+    let case = commit(store, vec![draft("a", "Same", "0")]).await;
+    assert_eq!(case, [Outcome::Stored(nth(4))], "upper and lower case are two ids");
+}
+
+pub(super) async fn the_same_id_with_anything_else_is_a_conflict(store: &dyn Store) {
+    let with = |text: &str, attachments: &[&'static [u8]]| {
+        Body::from_raw(text.into(), attachments.iter().map(|it| Bytes::from_static(it)).collect())
+    };
+    let first = saying(draft("lobby", "1", ""), with("[1]", &[b"ab", b"c"]));
+    commit(store, vec![first.clone()]).await;
+    let others = [
+        with("[2]", &[b"ab", b"c"]),
+        with("[1]", &[b"a", b"bc"]),
+        with("[1]", &[b"ab", b"c", b""]),
+        with("[1]", &[b"ab"]),
+        with("[1]", &[]),
+        with("[1] ", &[b"ab", b"c"]),
+    ];
+    for body in others {
+        let other = saying(first.clone(), body);
+        assert_eq!(commit(store, vec![other.clone()]).await, [Outcome::Conflict], "{other:?}");
+    }
+    let other = as_kind(first.clone(), Kind::GroupChat);
+    assert_eq!(commit(store, vec![other]).await, [Outcome::Conflict], "as another event");
+    assert_eq!(log(store, &room("lobby")).await, [stored(first, 1)], "the first one stands");
+}
+
+pub(super) async fn repeats_and_conflicts_take_no_seq(store: &dyn Store) {
+    commit(store, vec![numbered("lobby", 1)]).await;
+    let conflict = saying(numbered("lobby", 1), body("\"no\""));
+    let drafts = vec![numbered("lobby", 1), numbered("lobby", 2), conflict, numbered("lobby", 3)];
+    let outcomes = commit(store, drafts).await;
+    let again = Outcome::Duplicate { seq: seq(1), at: time(1) };
+    let [two, three] = [2, 3].map(|n| Outcome::Stored(nth(n)));
+    assert_eq!(outcomes, [again, two, Outcome::Conflict, three]);
+    assert_eq!(head(store, &room("lobby")).await, seq(3));
+    let only_repeats = vec![numbered("lobby", 2), numbered("lobby", 3)];
+    commit(store, only_repeats).await;
+    assert_eq!(head(store, &room("lobby")).await, seq(3));
+}
+
+pub(super) async fn what_was_changed_is_a_duplicate_whatever_its_body(store: &dyn Store) {
+    let says = |n, text: &str| saying(numbered("lobby", n), body(text));
+    commit(store, (1..=3).map(|n| numbered("lobby", n)).collect()).await;
+    commit(store, vec![edit("lobby", 1, "\"new\""), delete("lobby", 2)]).await;
+    let again = |n| Outcome::Duplicate { seq: seq(n), at: time(n) };
+    let drafts = vec![says(1, "1"), says(1, "\"new\""), says(1, "5"), says(2, "2"), says(2, "5")];
+    let expected = [again(1), again(1), again(1), again(2), again(2)];
+    assert_eq!(commit(store, drafts).await, expected);
+    let drafts = vec![edit("lobby", 3, "0"), says(3, "5"), delete("lobby", 3), says(3, "6")];
+    let outcomes = commit(store, drafts).await;
+    assert_eq!([outcomes[1], outcomes[3]], [again(3), again(3)], "in one batch, too");
+    let other = as_kind(says(1, "1"), Kind::GroupChat);
+    assert_eq!(commit(store, vec![other]).await, [Outcome::Conflict], "of the kind is known");
+}

@@ -1,0 +1,219 @@
+//! One conversation: its entries and its members.
+
+use std::collections::{BTreeMap, VecDeque};
+
+use time::OffsetDateTime;
+
+use crate::{
+    chat::ports::{Draft, DraftAct, MemberChange, Outcome, Page, PageLimit, Range, Retention},
+    domain::{
+        Act, Body, Content, Conversation as Between, Entry, Joining, Kind, Log, Member, Position,
+        Role, Seq, UserName,
+    },
+};
+
+#[derive(Debug)]
+pub(super) struct Conversation {
+    head: Position,
+    floor: Position,
+    /// Those after the floor, up to the head.
+    entries: VecDeque<Entry>,
+    pub(super) members: BTreeMap<UserName, Member>,
+    /// When something was said last.
+    pub(super) said_at: OffsetDateTime,
+}
+
+impl Default for Conversation {
+    fn default() -> Self {
+        Self {
+            head: Position::ZERO,
+            floor: Position::ZERO,
+            entries: VecDeque::new(),
+            members: BTreeMap::new(),
+            said_at: OffsetDateTime::UNIX_EPOCH,
+        }
+    }
+}
+
+impl Conversation {
+    pub(super) fn log(&self) -> Log {
+        let members = self.members.len() as u64;
+        Log { head: self.head, floor: self.floor, members }
+    }
+
+    pub(super) fn change(&mut self, user: &UserName, what: MemberChange) {
+        match what {
+            MemberChange::Join(joining) => self.join(user, joining),
+            MemberChange::Assign(role) => {
+                let new = Member::new(role, self.head);
+                self.members.entry(user.clone()).or_insert(new).role = role;
+            }
+            MemberChange::Leave => drop(self.members.remove(user)),
+            MemberChange::Read(seq) => {
+                let read = self.position(seq);
+                self.read(user, read);
+            }
+            MemberChange::Mute(muted) => {
+                self.members.get_mut(user).into_iter().for_each(|member| member.muted = muted);
+            }
+        }
+    }
+
+    fn join(&mut self, user: &UserName, joining: Joining) {
+        let is_empty = self.members.is_empty();
+        let role = match joining {
+            Joining::OwnerOr(_) if is_empty => Role::Owner,
+            Joining::As(role) | Joining::OwnerOr(role) => role,
+            Joining::Founder if is_empty && self.head == Position::ZERO => Role::Owner,
+            Joining::Founder => return,
+        };
+        self.members.entry(user.clone()).or_insert(Member::new(role, self.head));
+    }
+
+    /// What somebody has read who says that they have read up to `seq`.
+    fn position(&self, seq: Seq) -> Position {
+        let seq = seq.min(self.head.seq);
+        self.get(seq).map_or(self.floor, |entry| entry.position)
+    }
+
+    fn read(&mut self, user: &UserName, read: Position) {
+        if let Some(member) = self.members.get_mut(user) {
+            member.read = member.read.max(read);
+        }
+    }
+
+    fn get(&self, seq: Seq) -> Option<&Entry> {
+        self.entries.iter().find(|entry| entry.seq() == seq)
+    }
+
+    pub(super) fn store(&mut self, draft: &Draft) -> Outcome {
+        match &draft.act {
+            DraftAct::Say { kind, body } => self.say(draft, *kind, body),
+            DraftAct::Edit { of, body } => self.edit(draft, *of, body),
+            DraftAct::Delete { of } => self.delete(draft, *of),
+        }
+    }
+
+    fn say(&mut self, draft: &Draft, kind: Kind, body: &Body) -> Outcome {
+        let is_first =
+            |it: &&Entry| it.is_message() && it.author == draft.author && it.id == draft.id;
+        if let Some(first) = self.entries.iter().find(is_first) {
+            return again(first, kind, body);
+        }
+        let before = self.head;
+        let content = Content::Body { body: body.clone(), edited_at: None };
+        self.push(draft, before.next_message(), Act::Said { kind, content });
+        self.said_at = draft.at.truncate_to_millisecond();
+        let party = match &draft.place.conversation {
+            Between::Room(_) => Vec::new(),
+            Between::Direct(one, other) => vec![one, other],
+            Between::Inbox(user) => vec![user],
+        };
+        for user in party {
+            let new = Member::new(Role::Member, before);
+            self.members.entry(user.clone()).or_insert(new);
+        }
+        self.read(&draft.author, self.head);
+        Outcome::Stored(self.head)
+    }
+
+    fn edit(&mut self, draft: &Draft, of: Seq, body: &Body) -> Outcome {
+        let can_be_edited = self.get(of).is_some_and(|entry| match &entry.act {
+            Act::Said { kind, content } => *kind != Kind::Notification && *content != Content::Gone,
+            Act::Edited { .. } | Act::Deleted { .. } => false,
+        });
+        if !can_be_edited {
+            return Outcome::NoMessage;
+        }
+        self.push(draft, self.head.next_change(), Act::Edited { of, body: Some(body.clone()) });
+        Outcome::Stored(self.head)
+    }
+
+    fn delete(&mut self, draft: &Draft, of: Seq) -> Outcome {
+        if !self.get(of).is_some_and(Entry::is_message) {
+            return Outcome::NoMessage;
+        }
+        let deletes = |entry: &&Entry| entry.act == Act::Deleted { of };
+        if let Some(first) = self.entries.iter().find(deletes) {
+            return Outcome::Duplicate { seq: first.seq(), at: first.at };
+        }
+        self.push(draft, self.head.next_change(), Act::Deleted { of });
+        Outcome::Stored(self.head)
+    }
+
+    /// Adds an entry, and changes what it changes.
+    fn push(&mut self, draft: &Draft, position: Position, act: Act) {
+        let Draft { place, id, author, at, act: _ } = draft.clone();
+        // As on disk: what came back a little different after a restart would not be the same.
+        let at = at.truncate_to_millisecond();
+        let entry = Entry { place, position, id, author, at, act };
+        for earlier in &mut self.entries {
+            if let Some(changed) = earlier.after(&entry) {
+                *earlier = changed;
+            }
+        }
+        self.entries.push_back(entry);
+        self.head = position;
+    }
+
+    pub(super) fn page(&self, range: Range, limit: PageLimit) -> Page {
+        let mut page = Page::default();
+        let mut used = PageLimit::NOTHING;
+        let mut fits = |entry: &Entry| {
+            let fits = limit.admits(&mut used, entry.body());
+            page.more |= !fits;
+            fits
+        };
+        let before = |end: Seq| self.entries.iter().rev().skip_while(move |it| it.seq() >= end);
+        match range {
+            Range::After(seq) => {
+                let after = self.entries.iter().skip_while(|it| it.seq() <= seq);
+                page.entries = after.take_while(|it| fits(it)).cloned().collect();
+                return page;
+            }
+            Range::Newest => {
+                page.entries = before(Seq::MAX).take_while(|it| fits(it)).cloned().collect();
+            }
+            Range::Before(seq) => {
+                page.entries = before(seq).take_while(|it| fits(it)).cloned().collect();
+            }
+        }
+        page.entries.reverse();
+        page
+    }
+
+    /// Takes away what is not to be kept. Answers the floor if it is another one now.
+    pub(super) fn trim(&mut self, retention: &Retention) -> Option<Position> {
+        let floor = self.floor;
+        while let Some(first) = self.entries.front() {
+            let too_many = retention.entries_max.is_some_and(|max| self.entries.len() as u64 > max);
+            let too_old = retention.entries_after.is_some_and(|after| first.at <= after);
+            if !too_many && !too_old {
+                break;
+            }
+            self.floor = first.position;
+            self.entries.pop_front();
+        }
+        for entry in &mut self.entries {
+            if let Act::Edited { of, body } = &mut entry.act
+                && *of <= self.floor.seq
+            {
+                *body = None;
+            }
+        }
+        (self.floor != floor).then_some(self.floor)
+    }
+}
+
+/// What becomes of a message with the identity of `first`.
+fn again(first: &Entry, kind: Kind, body: &Body) -> Outcome {
+    let is_same = match &first.act {
+        Act::Said { kind: said, content: Content::Body { body: it, edited_at: None } } => {
+            *said == kind && it == body
+        }
+        // Nobody knows any more what it was.
+        Act::Said { kind: said, .. } => *said == kind,
+        Act::Edited { .. } | Act::Deleted { .. } => false,
+    };
+    if is_same { Outcome::Duplicate { seq: first.seq(), at: first.at } } else { Outcome::Conflict }
+}

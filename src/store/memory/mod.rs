@@ -1,0 +1,239 @@
+//! The reference engine: keeps in memory, for tests and for trying things out.
+//!
+//! It shares no logic with the others on purpose: where two engines disagree, one of them is wrong,
+//! and this one is plain enough to be believed.
+
+mod log;
+mod users;
+
+use std::{
+    collections::HashMap,
+    hash::{BuildHasher as _, Hasher as _, RandomState},
+    sync::{Mutex, MutexGuard, PoisonError},
+};
+
+use async_trait::async_trait;
+use time::OffsetDateTime;
+
+use self::{log::Conversation, users::User};
+use crate::{
+    chat::ports::{
+        Batch, Change, Changed, Committed, DIRECTS_LISTED_MAX, Draft, Fault, MemberChange,
+        Membership, Outcome, Page, PageLimit, Range, Refusal, Retention, Store, Trimmed, Went,
+    },
+    domain::{
+        Conversation as Kind, DeviceId, Epoch, Log, Member, NameKey, Place, Seq, Space, UserName,
+    },
+};
+
+/// Keeps until it is dropped.
+#[derive(Debug)]
+pub struct MemoryStore {
+    epoch: Epoch,
+    state: Mutex<State>,
+}
+
+impl Default for MemoryStore {
+    /// The chance is that of the standard library's hash maps: enough to tell two processes apart.
+    fn default() -> Self {
+        let epoch = RandomState::new().build_hasher().finish();
+        Self { epoch: Epoch::from_raw(&format!("{epoch:016x}")), state: Mutex::default() }
+    }
+}
+
+impl MemoryStore {
+    /// An engine in which nothing was ever said.
+    pub fn new() -> Self {
+        Self::default()
+    }
+
+    /// Poisoning is ignored: nothing below can panic between two changes that belong together.
+    fn lock(&self) -> MutexGuard<'_, State> {
+        self.state.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+}
+
+#[async_trait]
+impl Store for MemoryStore {
+    fn epoch(&self) -> &Epoch {
+        &self.epoch
+    }
+
+    async fn commit(&self, batch: &Batch) -> Result<Committed, Fault> {
+        Ok(self.lock().commit(batch))
+    }
+
+    async fn log(&self, place: &Place) -> Result<Log, Fault> {
+        Ok(self.lock().places.get(place).map(Conversation::log).unwrap_or_default())
+    }
+
+    async fn page(&self, place: &Place, range: Range, limit: PageLimit) -> Result<Page, Fault> {
+        Ok(self.lock().places.get(place).map(|it| it.page(range, limit)).unwrap_or_default())
+    }
+
+    async fn member(&self, place: &Place, user: &UserName) -> Result<Option<Member>, Fault> {
+        Ok(self.lock().places.get(place).and_then(|it| it.members.get(user)).copied())
+    }
+
+    async fn knows(&self, space: &Space, user: &UserName) -> Result<bool, Fault> {
+        Ok(self.lock().users.contains_key(&(space.clone(), user.clone())))
+    }
+
+    async fn is_vouched(&self, space: &Space, key: &NameKey) -> Result<bool, Fault> {
+        let state = self.lock();
+        let mut vouched = state.users.iter().filter(|(_, user)| user.vouched);
+        Ok(vouched.any(|((world, name), _)| world == space && name.key() == *key))
+    }
+
+    async fn last_seen(
+        &self,
+        space: &Space,
+        users: &[UserName],
+    ) -> Result<Vec<Option<OffsetDateTime>>, Fault> {
+        let state = self.lock();
+        let last_seen = |name: &UserName| Some(state.user(space, name)?.seen);
+        Ok(users.iter().map(last_seen).collect())
+    }
+
+    async fn device_seen(
+        &self,
+        space: &Space,
+        user: &UserName,
+        device: &DeviceId,
+    ) -> Result<Option<OffsetDateTime>, Fault> {
+        let state = self.lock();
+        Ok(state.user(space, user).and_then(|user| user.devices.get(device)).copied())
+    }
+
+    async fn trim(&self, retention: &Retention) -> Result<Trimmed, Fault> {
+        Ok(self.lock().trim(retention))
+    }
+
+    async fn close(&self) {}
+}
+
+#[derive(Debug, Default)]
+struct State {
+    places: HashMap<Place, Conversation>,
+    /// The users who ever came.
+    users: HashMap<(Space, UserName), User>,
+}
+
+impl State {
+    fn commit(&mut self, batch: &Batch) -> Committed {
+        let Batch { seen, went, gone, changes, drafts, arrivals } = batch;
+        for seen in seen {
+            let user = (seen.space.clone(), seen.user.clone());
+            if self.users.entry(user).or_default().see(seen) {
+                self.forget(&seen.space, &seen.user);
+            }
+        }
+        for Went { space, user, device, at } in went {
+            if let Some(user) = self.users.get_mut(&(space.clone(), user.clone())) {
+                user.note(device.as_ref(), *at);
+            }
+        }
+        for gone in gone {
+            if self.user(&gone.space, &gone.user).is_some_and(|user| user.is_on(&gone.stay)) {
+                self.forget(&gone.space, &gone.user);
+            }
+        }
+        Committed {
+            changed: changes.iter().map(|change| self.change(change)).collect(),
+            outcomes: drafts.iter().map(|draft| self.store(draft)).collect(),
+            memberships: arrivals.iter().map(|(space, user)| self.of(space, user)).collect(),
+        }
+    }
+
+    fn user(&self, space: &Space, user: &UserName) -> Option<&User> {
+        self.users.get(&(space.clone(), user.clone()))
+    }
+
+    /// Ends everything that a user is a member of.
+    fn forget(&mut self, space: &Space, user: &UserName) {
+        for (place, conversation) in &mut self.places {
+            if place.space == *space {
+                conversation.members.remove(user);
+            }
+        }
+    }
+
+    fn change(&mut self, change: &Change) -> Changed {
+        let Change { place, user, what, rooms_max } = change;
+        let rooms = self.of(&place.space, user).into_iter();
+        let rooms = rooms.filter(|it| it.place.conversation.room().is_some()).count() as u64;
+        let conversation = self.places.entry(place.clone()).or_default();
+        let before = conversation.members.get(user).copied();
+        let is_full = before.is_none()
+            && place.conversation.room().is_some()
+            && rooms_max.is_some_and(|max| rooms >= max);
+        if !is_full || !matches!(what, MemberChange::Join(_) | MemberChange::Assign(_)) {
+            conversation.change(user, *what);
+        }
+        let after = conversation.members.get(user).copied();
+        let refused = match what {
+            MemberChange::Join(_) | MemberChange::Assign(_) if after.is_none() => {
+                Some(if is_full { Refusal::TooManyRooms } else { Refusal::NotNew })
+            }
+            _ => None,
+        };
+        Changed { before, after, log: conversation.log(), refused }
+    }
+
+    fn store(&mut self, draft: &Draft) -> Outcome {
+        self.places.entry(draft.place.clone()).or_default().store(draft)
+    }
+
+    /// Where a user is a member.
+    fn of(&self, space: &Space, user: &UserName) -> Vec<Membership> {
+        let mut rooms = Vec::new();
+        let mut directs = Vec::new();
+        for (place, conversation) in &self.places {
+            let Some(member) = conversation.members.get(user).copied() else { continue };
+            if place.space != *space {
+                continue;
+            }
+            let log = conversation.log();
+            let membership = Membership { place: place.clone(), member, log };
+            let is_used = log.head.seq > Seq::ZERO;
+            match place.conversation {
+                Kind::Direct(..) if is_used => directs.push((conversation.said_at, membership)),
+                Kind::Inbox(_) if is_used => rooms.push(membership),
+                Kind::Room(_) => rooms.push(membership),
+                Kind::Direct(..) | Kind::Inbox(_) => (),
+            }
+        }
+        // Newest first, and of those of one moment the first by name.
+        directs.sort_by(|(one_at, one), (other_at, other)| {
+            other_at.cmp(one_at).then_with(|| one.place.cmp(&other.place))
+        });
+        let directs = directs.into_iter().take(DIRECTS_LISTED_MAX);
+        rooms.into_iter().chain(directs.map(|(_, membership)| membership)).collect()
+    }
+
+    /// Everything at once: in memory nobody waits for it.
+    fn trim(&mut self, retention: &Retention) -> Trimmed {
+        let mut floors = Vec::new();
+        for (place, conversation) in &mut self.places {
+            floors.extend(conversation.trim(retention).map(|floor| (place.clone(), floor)));
+        }
+        let is_over = |user: &User| user.is_guest() && user.seen <= retention.guests_after;
+        let over: Vec<_> = self.users.iter().filter(|(_, user)| is_over(user)).collect();
+        let over: Vec<_> = over.into_iter().map(|(key, _)| key.clone()).collect();
+        for (space, user) in &over {
+            self.forget(space, user);
+        }
+        Trimmed { floors, more: false }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::store::contract::store_contract;
+
+    #[tokio::test]
+    async fn memory_keeps_the_contract() {
+        store_contract(async || MemoryStore::new()).await;
+    }
+}

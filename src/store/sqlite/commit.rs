@@ -1,0 +1,128 @@
+//! The commit: a batch in one transaction.
+//!
+//! Begin, who came and went, and how do the conversations stand · who is a member, and which drafts
+//! are in the store already · (the plans) · what is new, the new heads, commit. Parts of which a
+//! batch has none are not asked about. What is decided rests only on what this transaction has
+//! read, never on what an earlier one left in memory: where nobody knows whether an earlier commit
+//! went through, its seqs are still not given twice.
+
+use std::{
+    collections::{HashMap, HashSet},
+    hash::Hash,
+};
+
+use sqlx::{
+    Arguments, Row,
+    sqlite::{SqliteArguments, SqliteConnection, SqliteRow},
+};
+
+use super::{
+    changes, members, messages,
+    plan::plan,
+    row,
+    script::{Statement, Transaction},
+    users,
+};
+use crate::{
+    chat::ports::{Batch, Committed},
+    domain::{self, Place},
+};
+
+// CROSS JOIN keeps the order: for each row here, a search there.
+pub(super) const FIND_LOGS: Statement = Statement {
+    before: "SELECT column1 AS number, id, head, messages, floor, floor_messages, members FROM",
+    row: "(?,?,?,?,?)",
+    after: "CROSS JOIN conversation \
+        ON space = column2 AND kind = column3 AND one = column4 AND other = column5",
+};
+
+pub(super) const OPEN_LOGS: Statement = Statement {
+    before: "INSERT INTO conversation (space, kind, one, other) SELECT * FROM",
+    row: "(?,?,?,?)",
+    after: "WHERE column1 IS NOT NULL",
+};
+
+/// A conversation at the beginning of the transaction.
+#[derive(Clone, Copy, Debug)]
+pub(super) struct Log {
+    pub(super) id: i64,
+    stands: domain::Log,
+}
+
+pub(super) type Logs<'a> = HashMap<&'a Place, Log>;
+
+/// Stores a batch. On an error the transaction is left open: the connection must be closed.
+pub(super) async fn commit(
+    connection: &mut SqliteConnection,
+    batch: &Batch,
+) -> Result<Committed, sqlx::Error> {
+    let Batch { seen, went, gone, changes, drafts, arrivals } = batch;
+    let mut transaction = Transaction::begin(connection);
+    users::see(&mut transaction, seen).await?;
+    users::note(&mut transaction, went).await?;
+    users::part(&mut transaction, gone).await?;
+
+    let places = changes.iter().map(|it| &it.place).chain(drafts.iter().map(|it| &it.place));
+    let mut logs = find_logs(&mut transaction, &unique(places)).await?;
+    let members = members::find(&mut transaction, changes, &logs).await?;
+    let found = messages::find(&mut transaction, drafts, &logs).await?;
+    let stands = logs.iter().map(|(place, log)| (*place, log.stands)).collect();
+    let rooms = members::rooms(&mut transaction, changes, &members).await?;
+    let change_plan = changes::plan(changes, stands, &members, rooms);
+    let heads = logs.iter().map(|(place, log)| (*place, log.stands.head)).collect();
+    let plan = plan(drafts, heads, found);
+
+    let used = change_plan.members.iter().map(|((place, _), _)| *place);
+    let used = used.chain(plan.stored.iter().map(|(draft, _)| &draft.place));
+    open_logs(&mut transaction, used, &mut logs).await?;
+    members::change(&mut transaction, &change_plan, &logs).await?;
+    messages::write(&mut transaction, &plan, &logs).await?;
+    members::hear(&mut transaction, &plan.stored, &logs).await?;
+    let memberships = members::memberships(&mut transaction, arrivals).await?;
+    transaction.commit().await?;
+    Ok(Committed { changed: change_plan.changed, outcomes: plan.outcomes, memberships })
+}
+
+async fn find_logs<'a>(
+    transaction: &mut Transaction<'_>,
+    places: &[&'a Place],
+) -> Result<Logs<'a>, sqlx::Error> {
+    let bind = |arguments: &mut SqliteArguments, (number, place): &(i64, &&Place)| {
+        arguments.add(*number)?;
+        row::bind_place(arguments, place)
+    };
+    let mut logs = HashMap::with_capacity(places.len());
+    for row in transaction.ask(FIND_LOGS, &numbered(places), bind).await? {
+        let log = Log { id: row.try_get("id")?, stands: row::log(&row)? };
+        logs.extend(places.get(number(&row)?).map(|place| (*place, log)));
+    }
+    Ok(logs)
+}
+
+/// Makes the conversations that are used now and never were before.
+async fn open_logs<'a>(
+    transaction: &mut Transaction<'_>,
+    used: impl Iterator<Item = &'a Place>,
+    logs: &mut Logs<'a>,
+) -> Result<(), sqlx::Error> {
+    let new = unique(used.filter(|place| !logs.contains_key(place)));
+    transaction.put(OPEN_LOGS, &new, |arguments, place| row::bind_place(arguments, place)).await?;
+    logs.extend(find_logs(transaction, &new).await?);
+    Ok(())
+}
+
+/// Each once, in the order in which they came first.
+fn unique<'a, T: Eq + Hash>(all: impl Iterator<Item = &'a T>) -> Vec<&'a T> {
+    let mut seen = HashSet::new();
+    all.filter(|one| seen.insert(*one)).collect()
+}
+
+/// Each with its number, which goes into the statement and comes back in its rows.
+pub(super) fn numbered<T>(all: &[T]) -> Vec<(i64, &T)> {
+    (0..).zip(all).collect()
+}
+
+pub(super) fn number(row: &SqliteRow) -> Result<usize, sqlx::Error> {
+    let number: i64 = row.try_get("number")?;
+    usize::try_from(number).map_err(|error| sqlx::Error::Decode(error.into()))
+}

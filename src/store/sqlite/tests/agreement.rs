@@ -1,0 +1,282 @@
+//! Whatever is done, both engines answer the same. The one in memory is the model: plain enough to
+//! be believed.
+
+use std::fmt::Write as _;
+
+use proptest::prelude::*;
+use tokio::runtime::Runtime;
+
+use super::*;
+use crate::{
+    chat::ports::{
+        Change, Committed, DraftAct, Gone, MemberChange, Membership, Retention, Seen, Voucher, Went,
+    },
+    domain::{Conversation, Joining, Kind, MessageId, Muted, Role},
+    store::{
+        MemoryStore,
+        contract::{KINDS, at, body, direct, inbox, time, trim, user},
+    },
+};
+
+/// What is done at once.
+#[derive(Clone, Debug)]
+enum Step {
+    Commit(Batch),
+    Trim(Retention),
+    Page(Range, PageLimit),
+}
+
+const USERS: [&str; 3] = ["ann", "bob", "cleo"];
+const ROLES: [Role; 4] = Role::ALL;
+
+/// Few of everything, so that repeats, conflicts and races are many.
+fn places() -> [Place; 5] {
+    [room("a"), room("b"), direct("/", "ann", "bob"), direct("/", "ann", "ann"), inbox("ann")]
+}
+
+fn place() -> impl Strategy<Value = Place> {
+    prop::sample::select(places().to_vec())
+}
+
+fn name() -> impl Strategy<Value = UserName> {
+    prop::sample::select(USERS.map(user).to_vec())
+}
+
+fn of() -> impl Strategy<Value = Seq> {
+    (0..12_u64).prop_map(seq)
+}
+
+fn some_body() -> impl Strategy<Value = Body> {
+    (0..3_u8, any::<bool>()).prop_map(|(n, attached)| {
+        let bytes = attached.then(|| vec![n; 3].into());
+        Body::from_raw(n.to_string().into(), bytes.into_iter().collect())
+    })
+}
+
+fn seen() -> impl Strategy<Value = Seen> {
+    (name(), 0..4_u8, 0..3_u8, 0..40_u64).prop_map(|(user, stay, device, n)| Seen {
+        space: Space::root(),
+        user,
+        voucher: if stay == 0 { Voucher::BackEnd } else { Voucher::Guest(stay.to_string().into()) },
+        device: (device > 0).then(|| DeviceId::from_raw(&device.to_string())),
+        at: time(n),
+    })
+}
+
+fn went() -> impl Strategy<Value = Went> {
+    let went = |Seen { space, user, voucher: _, device, at }| Went { space, user, device, at };
+    seen().prop_map(went)
+}
+
+fn gone() -> impl Strategy<Value = Gone> {
+    let gone =
+        |(user, stay): (_, u8)| Gone { space: Space::root(), user, stay: stay.to_string().into() };
+    (name(), 1..4_u8).prop_map(gone)
+}
+
+fn change() -> impl Strategy<Value = Change> {
+    let role = || prop::sample::select(ROLES.to_vec());
+    let joining = prop_oneof![
+        role().prop_map(Joining::As),
+        role().prop_map(Joining::OwnerOr),
+        Just(Joining::Founder)
+    ];
+    let what = prop_oneof![
+        4 => joining.prop_map(MemberChange::Join),
+        1 => role().prop_map(MemberChange::Assign),
+        1 => Just(MemberChange::Leave),
+        4 => of().prop_map(MemberChange::Read),
+        1 => prop::sample::select(vec![Muted::Yes, Muted::No]).prop_map(MemberChange::Mute),
+    ];
+    let rooms_max = prop::option::of(0..4_u64);
+    (place(), name(), what, rooms_max).prop_map(|(place, user, what, rooms_max)| Change {
+        place,
+        user,
+        what,
+        rooms_max,
+    })
+}
+
+fn some_draft() -> impl Strategy<Value = Draft> {
+    let kind = prop_oneof![
+        4 => Just(Kind::Message),
+        1 => prop::sample::select(KINDS.to_vec()),
+    ];
+    let act = prop_oneof![
+        4 => (kind, some_body()).prop_map(|(kind, body)| DraftAct::Say { kind, body }),
+        2 => (of(), some_body()).prop_map(|(of, body)| DraftAct::Edit { of, body }),
+        1 => of().prop_map(|of| DraftAct::Delete { of }),
+    ];
+    (place(), name(), 0..9_u8, 0..40_u64, act).prop_map(|(place, author, id, n, act)| Draft {
+        place,
+        id: MessageId::from_raw(&id.to_string()),
+        author,
+        at: time(n),
+        act,
+    })
+}
+
+fn batch() -> impl Strategy<Value = Batch> {
+    let some = 0..3_usize;
+    (
+        prop::collection::vec(seen(), some.clone()),
+        prop::collection::vec(went(), some.clone()),
+        prop::collection::vec(gone(), 0..2),
+        prop::collection::vec(change(), 0..6),
+        prop::collection::vec(some_draft(), 0..8),
+        prop::collection::vec(name().prop_map(|user| (Space::root(), user)), some),
+    )
+        .prop_map(|(seen, went, gone, changes, drafts, arrivals)| Batch {
+            seen,
+            went,
+            gone,
+            changes,
+            drafts,
+            arrivals,
+        })
+}
+
+fn retention() -> impl Strategy<Value = Retention> {
+    let days = |n: u64| time(n);
+    (prop::option::of(0..9_u64), prop::option::of(0..20_u64), 0..20_u64).prop_map(
+        move |(max, after, guests)| Retention {
+            entries_max: max,
+            entries_after: after.map(days),
+            guests_after: days(guests),
+        },
+    )
+}
+
+fn step() -> impl Strategy<Value = Step> {
+    let range =
+        prop_oneof![Just(Range::Newest), of().prop_map(Range::Before), of().prop_map(Range::After)];
+    let limit = (0..5_u32, 0..9_usize, 0..3_usize)
+        .prop_map(|(messages, bytes, attachments)| PageLimit { messages, bytes, attachments });
+    prop_oneof![
+        7 => batch().prop_map(Step::Commit),
+        1 => retention().prop_map(Step::Trim),
+        2 => (range, limit).prop_map(|(range, limit)| Step::Page(range, limit)),
+    ]
+}
+
+/// Takes out the order where there is none.
+fn in_order(mut committed: Committed) -> Committed {
+    let is_direct = |it: &Membership| matches!(it.place.conversation, Conversation::Direct(..));
+    for of_user in &mut committed.memberships {
+        let (mut others, directs): (Vec<_>, Vec<_>) =
+            of_user.drain(..).partition(|it| !is_direct(it));
+        others.sort_by(|one, other| one.place.cmp(&other.place));
+        of_user.extend(others.into_iter().chain(directs));
+    }
+    committed
+}
+
+/// All that is to be known of a store.
+async fn everything(store: &dyn Store) -> String {
+    let arrivals = USERS.map(|name| (Space::root(), user(name))).into();
+    let committed = store.commit(&Batch { arrivals, ..Batch::default() }).await.unwrap();
+    let mut text = format!("{:#?}", in_order(committed));
+    for place in places() {
+        let stands = store.log(&place).await.unwrap();
+        let entries = log(store, &place).await;
+        write!(text, "{stands:?} {entries:#?}").unwrap();
+        for name in USERS {
+            let member = store.member(&place, &user(name)).await.unwrap();
+            write!(text, "{member:?}").unwrap();
+        }
+    }
+    let seen = store.last_seen(&Space::root(), &USERS.map(user)).await.unwrap();
+    text + &format!("{seen:?}")
+}
+
+/// Takes a step. Answers what came of it.
+async fn take(store: &dyn Store, step: &Step) -> String {
+    match step {
+        Step::Commit(batch) => {
+            format!("{:#?}", in_order(store.commit(batch).await.unwrap()))
+        }
+        Step::Trim(retention) => format!("{:#?}", trim(store, retention).await),
+        Step::Page(range, limit) => {
+            let mut text = String::new();
+            for place in places() {
+                let page = store.page(&place, *range, *limit).await.unwrap();
+                write!(text, "{page:#?}").unwrap();
+            }
+            text
+        }
+    }
+}
+
+/// Counts the log anew: positions count messages, the head and the floor are its ends, and nobody
+/// has read what is not there.
+async fn counts_are_right(store: &dyn Store) {
+    for place in places() {
+        let (stands, entries) = (store.log(&place).await.unwrap(), log(store, &place).await);
+        let mut last = stands.floor;
+        for entry in &entries {
+            let (seq, one) = (last.seq.next(), u64::from(entry.is_message()));
+            assert_eq!(entry.position, at(seq.as_raw(), last.messages + one), "{place:?}");
+            last = entry.position;
+        }
+        assert_eq!(last, stands.head, "{place:?}");
+        let mut members = 0;
+        for name in USERS {
+            let Some(member) = store.member(&place, &user(name)).await.unwrap() else { continue };
+            members += 1;
+            let after = entries.iter().filter(|it| it.is_message() && it.seq() > member.read.seq);
+            assert_eq!(stands.unread(member.read), after.count() as u64, "{name} in {place:?}");
+        }
+        assert_eq!(stands.members, members, "{place:?}");
+    }
+}
+
+#[test]
+fn any_steps_have_the_same_outcomes_as_in_memory() {
+    let runtime = Runtime::new().unwrap();
+    let config = ProptestConfig { cases: 32, failure_persistence: None, ..Default::default() };
+    proptest!(config, |(steps in prop::collection::vec(step(), 1..30))| {
+        let directory = tempfile::tempdir().unwrap();
+        runtime.block_on(async {
+            let fast = SqliteOptions {
+                synchronous: Synchronous::Normal,
+                ..options(directory.path())
+            };
+            let (on_disk, in_memory) =
+                (SqliteStore::open(&fast).await.unwrap(), MemoryStore::new());
+            for step in steps {
+                let expected = take(&in_memory, &step).await;
+                prop_assert_eq!(take(&on_disk, &step).await, expected, "{:?}", step);
+                let expected = everything(&in_memory).await;
+                prop_assert_eq!(everything(&on_disk).await, expected, "after {:?}", step);
+            }
+            counts_are_right(&on_disk).await;
+            on_disk.close().await;
+            Ok(())
+        })?;
+    });
+}
+
+/// Nothing of a body that was edited or deleted is left in the database.
+#[tokio::test]
+async fn what_was_taken_away_is_not_on_the_disk() {
+    let directory = tempfile::tempdir().unwrap();
+    let store = open(&directory).await;
+    let secret = |n: u64| format!("\"secret {n} {}\"", "x".repeat(9000));
+    let drafts = (1..=2).map(|n| draft("lobby", &n.to_string(), &secret(n))).collect();
+    commit(&store, drafts).await;
+    let act = |act| Draft { act, ..draft("lobby", "", "") };
+    let edit = act(DraftAct::Edit { of: seq(1), body: body("1") });
+    commit(&store, vec![edit, act(DraftAct::Delete { of: seq(2) })]).await;
+    let everything = Retention {
+        entries_max: None,
+        entries_after: None,
+        guests_after: OffsetDateTime::UNIX_EPOCH,
+    };
+    store.trim(&everything).await.unwrap();
+    for file in ["roomcast.db", "roomcast.db-wal"] {
+        let bytes = fs::read(directory.path().join(file)).unwrap();
+        let is_left = |window: &[u8]| window == b"secret " || window == b"xxxxxxx";
+        assert!(!bytes.windows(7).any(is_left), "{file}, while it is used");
+    }
+    store.close().await;
+}

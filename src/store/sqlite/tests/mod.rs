@@ -1,0 +1,253 @@
+//! What SQLite promises beyond the contract: about disks, locks and what outlives a process.
+
+mod agreement;
+mod migration;
+mod statements;
+
+use std::{
+    fs,
+    sync::atomic::{AtomicU32, Ordering},
+};
+
+use tempfile::TempDir;
+
+use super::*;
+use crate::{
+    chat::ports::{Draft, Outcome},
+    domain::{Body, Seq},
+    store::contract::{
+        commit, draft, guest, head, knows, log, nth, room, saying, seq, store_contract, stored,
+    },
+};
+
+const BUSY_WAIT_MAX: Duration = Duration::from_millis(200);
+
+fn options(directory: &Path) -> SqliteOptions {
+    SqliteOptions {
+        directory: directory.to_owned(),
+        synchronous: Synchronous::Full,
+        busy_wait_max: BUSY_WAIT_MAX,
+    }
+}
+
+async fn open(directory: &TempDir) -> SqliteStore {
+    SqliteStore::open(&options(directory.path())).await.unwrap()
+}
+
+/// Another program that opens the same database.
+async fn stranger(directory: &TempDir) -> SqliteConnection {
+    let path = directory.path().join("roomcast.db");
+    connect_options(&options(directory.path()), &path).connect().await.unwrap()
+}
+
+async fn run(connection: &mut SqliteConnection, sql: &'static str) {
+    sqlx::query(sql).execute(connection).await.unwrap();
+}
+
+#[tokio::test]
+async fn sqlite_keeps_the_contract() {
+    let directory = tempfile::tempdir().unwrap();
+    let count = AtomicU32::new(0);
+    let open = async || {
+        let name = count.fetch_add(1, Ordering::Relaxed).to_string();
+        SqliteStore::open(&options(&directory.path().join(name))).await.unwrap()
+    };
+    Box::pin(store_contract(open)).await;
+}
+
+#[tokio::test]
+async fn what_was_stored_is_there_after_reopening() {
+    let directory = tempfile::tempdir().unwrap();
+    let first = draft("lobby", "1", "\"x\"");
+    let store = open(&directory).await;
+    let (seen, drafts) = (vec![guest(&Space::root(), "ann")], vec![first.clone()]);
+    store.commit(&Batch { seen, drafts, ..Batch::default() }).await.unwrap();
+    store.close().await;
+    drop(store);
+    let log_left = fs::exists(directory.path().join("roomcast.db-wal")).unwrap();
+    assert!(!log_left, "closing leaves everything in the database");
+
+    let store = open(&directory).await;
+    assert_eq!(log(&store, &room("lobby")).await, [stored(first.clone(), 1)]);
+    assert!(knows(&store, &Space::root(), "ann").await);
+    let again = Outcome::Duplicate { seq: seq(1), at: first.at };
+    assert_eq!(commit(&store, vec![first]).await, [again]);
+    assert_eq!(commit(&store, vec![draft("lobby", "2", "0")]).await, [Outcome::Stored(nth(2))]);
+}
+
+#[tokio::test]
+async fn what_was_stored_is_there_when_nobody_closed() {
+    let directory = tempfile::tempdir().unwrap();
+    let store = open(&directory).await;
+    commit(&store, vec![draft("lobby", "1", "0")]).await;
+    let copy = tempfile::tempdir().unwrap();
+    for file in ["roomcast.db", "roomcast.db-wal"] {
+        fs::copy(directory.path().join(file), copy.path().join(file)).unwrap();
+    }
+    assert_eq!(head(&open(&copy).await, &room("lobby")).await, seq(1));
+}
+
+#[tokio::test]
+async fn the_epoch_is_of_the_database_and_stays() {
+    let (one, other) = (tempfile::tempdir().unwrap(), tempfile::tempdir().unwrap());
+    let epoch = async |directory| {
+        let store = open(directory).await;
+        let query = sqlx::query_scalar("SELECT epoch FROM meta");
+        let epoch: String = query.fetch_one(&store.readers).await.unwrap();
+        assert_eq!(store.epoch().as_raw(), epoch);
+        store.close().await;
+        epoch
+    };
+    let first = epoch(&one).await;
+    assert_eq!(epoch(&one).await, first);
+    assert_ne!(epoch(&other).await, first);
+}
+
+#[tokio::test]
+async fn a_directory_belongs_to_one_store_at_a_time() {
+    let directory = tempfile::tempdir().unwrap();
+    let store = open(&directory).await;
+    let refused = SqliteStore::open(&options(directory.path())).await.unwrap_err();
+    assert!(matches!(&refused, OpenError::InUse { path } if path == directory.path()));
+    commit(&store, vec![draft("lobby", "1", "0")]).await;
+    store.close().await;
+    assert_eq!(head(&open(&directory).await, &room("lobby")).await, seq(1));
+}
+
+#[tokio::test]
+async fn what_cannot_be_opened_says_why() {
+    let directory = tempfile::tempdir().unwrap();
+    let file = directory.path().join("file");
+    fs::write(&file, "not a directory").unwrap();
+    let refused = SqliteStore::open(&options(&file.join("data"))).await.unwrap_err();
+    assert!(matches!(refused, OpenError::Directory { .. }), "{refused:?}");
+
+    let taken = tempfile::tempdir().unwrap();
+    fs::create_dir(taken.path().join("roomcast.lock")).unwrap();
+    let refused = SqliteStore::open(&options(taken.path())).await.unwrap_err();
+    assert!(matches!(refused, OpenError::Lock { .. }), "{refused:?}");
+
+    fs::write(directory.path().join("roomcast.db"), "not a database ".repeat(1000)).unwrap();
+    let refused = SqliteStore::open(&options(directory.path())).await.unwrap_err();
+    assert!(matches!(refused, OpenError::Database { .. }), "{refused:?}");
+}
+
+#[tokio::test]
+async fn a_database_of_a_later_version_is_left_alone() {
+    let directory = tempfile::tempdir().unwrap();
+    open(&directory).await.close().await;
+    let mut later = stranger(&directory).await;
+    run(
+        &mut later,
+        "INSERT INTO _sqlx_migrations (version, description, success, checksum, execution_time) \
+         VALUES (9999, 'from the future', 1, x'00', 0)",
+    )
+    .await;
+    let refused = SqliteStore::open(&options(directory.path())).await.unwrap_err();
+    assert!(matches!(refused, OpenError::Migration { .. }), "{refused:?}");
+}
+
+#[tokio::test]
+async fn a_locked_database_fails_commits_whole_and_heals() {
+    let directory = tempfile::tempdir().unwrap();
+    let store = open(&directory).await;
+    commit(&store, vec![draft("lobby", "1", "0")]).await;
+    let mut stranger = stranger(&directory).await;
+    for (round, lock) in (0..).zip(["BEGIN EXCLUSIVE", "BEGIN IMMEDIATE"]) {
+        run(&mut stranger, lock).await;
+        let two = Batch {
+            seen: vec![guest(&Space::root(), "ann")],
+            drafts: vec![draft("lobby", &format!("new {round}"), "0"), draft("lobby", "1", "0")],
+            ..Batch::default()
+        };
+        let began = tokio::time::Instant::now();
+        for _ in 0..2 {
+            store.commit(&two).await.unwrap_err();
+        }
+        assert!(began.elapsed() < 4 * BUSY_WAIT_MAX, "a commit waits no longer than it may");
+        assert_eq!(head(&store, &room("lobby")).await, seq(1 + round), "reads go on");
+        run(&mut stranger, "ROLLBACK").await;
+        let again = Outcome::Duplicate { seq: seq(1), at: two.drafts[1].at };
+        assert_eq!(
+            store.commit(&two).await.unwrap().outcomes,
+            [Outcome::Stored(nth(2 + round)), again]
+        );
+    }
+}
+
+#[tokio::test]
+async fn a_full_disk_fails_commits_whole_and_heals() {
+    let directory = tempfile::tempdir().unwrap();
+    open(&directory).await.close().await;
+    // Somebody else's 400 KiB, on a disk of which 100 KiB are free.
+    let mut stranger = stranger(&directory).await;
+    run(&mut stranger, "CREATE TABLE filler AS SELECT randomblob(400 << 10)").await;
+    let full = connect_options(&options(directory.path()), &directory.path().join("roomcast.db"))
+        .pragma("max_page_count", "138");
+    let store = SqliteStore::open_as(directory.path(), full).await.unwrap();
+
+    let text = format!("\"{}\"", "x".repeat(10 << 10));
+    let three = |n: u64| {
+        let draft = |room: &str| -> Draft {
+            let body = Body::from_raw(text.as_str().into(), Vec::new());
+            saying(draft(room, &n.to_string(), ""), body)
+        };
+        Batch {
+            seen: vec![guest(&Space::root(), &n.to_string())],
+            drafts: vec![draft("lobby"), draft(&format!("room {n}")), draft("lobby")],
+            ..Batch::default()
+        }
+    };
+    let mut stored = 0;
+    while store.commit(&three(stored + 1)).await.is_ok() {
+        stored += 1;
+    }
+    assert!(stored > 0, "there was room for some");
+    for n in [stored + 1, stored + 2] {
+        store.commit(&three(n)).await.unwrap_err();
+        assert_eq!(head(&store, &room("lobby")).await, seq(stored));
+        assert_eq!(head(&store, &room(&format!("room {n}"))).await, Seq::ZERO);
+        assert!(!knows(&store, &Space::root(), &n.to_string()).await);
+        let known =
+            store.commit(&Batch { seen: Vec::new(), ..three(stored) }).await.unwrap().outcomes;
+        assert!(matches!(known[..], [Outcome::Duplicate { .. }, _, Outcome::Duplicate { .. }]));
+    }
+
+    run(&mut stranger, "DROP TABLE filler").await;
+    let outcomes = store.commit(&three(stored + 1)).await.unwrap().outcomes;
+    let lobby = nth(stored + 1);
+    assert_eq!(outcomes[..2], [Outcome::Stored(lobby), Outcome::Stored(nth(1))]);
+    assert_eq!(log(&store, &room("lobby")).await.len(), usize::try_from(stored).unwrap() + 1);
+}
+
+#[tokio::test]
+async fn a_caller_who_stops_waiting_breaks_nothing() {
+    let directory = tempfile::tempdir().unwrap();
+    let store = open(&directory).await;
+    for n in 0..40 {
+        let drafts = vec![draft("lobby", &n.to_string(), "0")];
+        let one = Batch { drafts, ..Batch::default() };
+        let patience = Duration::from_micros(n * 25);
+        drop(tokio::time::timeout(patience, store.commit(&one)).await);
+    }
+    let head = head(&store, &room("lobby")).await;
+    assert_eq!(commit(&store, vec![draft("lobby", "last", "0")]).await.len(), 1);
+    let log = log(&store, &room("lobby")).await;
+    assert!(log.last().is_some_and(|last| last.seq() > head), "head and log agree");
+    assert!((1..).zip(&log).all(|(n, message)| message.seq() == seq(n)));
+}
+
+#[cfg(unix)]
+#[tokio::test]
+async fn what_is_kept_is_for_us_alone() {
+    use std::os::unix::fs::PermissionsExt as _;
+
+    let directory = TempDir::new().unwrap();
+    let store = SqliteStore::open(&options(directory.path())).await.unwrap();
+    commit(&store, vec![draft("lobby", "1", "0")]).await;
+    for file in ["roomcast.db", "roomcast.db-wal", "roomcast.lock"] {
+        let mode = fs::metadata(directory.path().join(file)).unwrap().permissions().mode();
+        assert_eq!(mode & 0o777, 0o600, "{file}");
+    }
+    store.close().await;
+}

@@ -1,0 +1,84 @@
+//! No statement reads more than it has to, however much there is.
+
+use sqlx::{AssertSqlSafe, Row};
+
+use super::*;
+use crate::store::sqlite::script::Statement;
+
+/// How SQLite goes about a statement.
+async fn steps(store: &SqliteStore, sql: String) -> Vec<String> {
+    let sql = AssertSqlSafe(format!("EXPLAIN QUERY PLAN {sql}"));
+    let steps = sqlx::query(sql).fetch_all(&store.readers).await.unwrap();
+    steps.iter().map(|step| step.get("detail")).collect()
+}
+
+/// Fails where a step goes through a whole table or makes an index for itself.
+fn check(sql: &str, steps: &[String]) {
+    let tables = ["conversation", "message", "user", "member", "device", "entry", "said", "kept"];
+    for step in steps {
+        let scans = tables.iter().any(|table| {
+            *step == format!("SCAN {table}") || step.starts_with(&format!("SCAN {table} "))
+        });
+        assert!(!scans && !step.contains("AUTOMATIC"), "{sql}: {step}");
+    }
+}
+
+#[tokio::test]
+async fn no_statement_of_a_commit_reads_a_whole_table() {
+    let directory = tempfile::tempdir().unwrap();
+    let store = open(&directory).await;
+    let statements = [
+        users::FORGET_PREDECESSORS,
+        users::FORGET_GONE,
+        users::FORGET,
+        users::REMEMBER_USERS,
+        users::REMEMBER_DEVICES,
+        users::FORGET_DEVICES,
+        commit::FIND_LOGS,
+        commit::OPEN_LOGS,
+        members::FIND_MEMBERS,
+        members::PUT_MEMBERS,
+        members::COUNT_ROOMS,
+        members::ADD_MEMBERS,
+        members::DROP_MEMBERS,
+        members::MOVE_READS,
+        members::FIND_MEMBERSHIPS,
+        messages::FIND_FIRSTS,
+        messages::FIND_TARGETS,
+        messages::WRITE_ENTRIES,
+        messages::REWRITE,
+        messages::MOVE_HEADS,
+        trim::FIND_FLOOR,
+        trim::DROP_ENTRIES,
+        trim::MOVE_FLOORS,
+        trim::LET_GO,
+        read::LAST_SEEN,
+    ];
+    for Statement { before, row, after } in statements {
+        let steps = steps(&store, format!("{before} (VALUES {row},{row}) {after}")).await;
+        check(before, &steps);
+    }
+}
+
+#[tokio::test]
+async fn a_page_is_found_and_not_looked_for() {
+    let directory = tempfile::tempdir().unwrap();
+    let store = open(&directory).await;
+    for sql in [read::OLDEST_AFTER, read::NEWEST_BEFORE] {
+        let steps = steps(&store, sql.to_owned()).await;
+        check(sql, &steps);
+        assert!(!steps.iter().any(|step| step.contains("TEMP B-TREE")), "{steps:?}");
+    }
+}
+
+#[tokio::test]
+async fn a_trim_takes_the_first_of_an_order_and_sorts_nothing() {
+    let directory = tempfile::tempdir().unwrap();
+    let store = open(&directory).await;
+    for Statement { before, row, after } in [trim::FIRST_GUESTS, trim::NEXT_LOGS] {
+        let steps = steps(&store, format!("{before} (VALUES {row}) {after}")).await;
+        let used = ["user USING INDEX user_guest", "conversation USING INTEGER PRIMARY KEY"];
+        assert!(used.iter().any(|used| steps.iter().any(|it| it.contains(used))), "{steps:?}");
+        assert!(!steps.iter().any(|step| step.contains("TEMP B-TREE")), "{steps:?}");
+    }
+}

@@ -1,0 +1,225 @@
+//! Retention: what is not to be kept any more is taken away, a bounded part at a time.
+//!
+//! Conversations are gone through in the order of their ids, some at each call, until the end; then
+//! from the beginning again. Of a long log that is cut short for the first time only a part goes,
+//! and the next call goes on with it.
+
+use sqlx::{
+    Arguments, Row,
+    sqlite::{SqliteArguments, SqliteConnection, SqliteRow},
+};
+use time::OffsetDateTime;
+
+use super::{
+    row,
+    script::{Statement, Transaction},
+    users::{self, bind_user},
+};
+use crate::{
+    chat::ports::{Retention, Trimmed},
+    domain::{Place, Position, Space, UserName},
+};
+
+/// Entries that one call takes away at most.
+const ENTRIES_MAX: i64 = 1000;
+/// Conversations that one call looks at at most; the statement says it again.
+const LOGS_MAX: usize = 256;
+/// Guests whose memberships one call ends at most.
+const GUESTS_MAX: u32 = 64;
+
+pub(super) const NEXT_LOGS: Statement = Statement {
+    before: "SELECT id, space, kind, one, other, head, floor, \
+            (SELECT at FROM message WHERE message.conversation = conversation.id \
+                AND message.seq > conversation.floor ORDER BY message.seq LIMIT 1) AS oldest \
+        FROM conversation WHERE id > (SELECT * FROM",
+    row: "(?)",
+    after: ") ORDER BY id LIMIT 256",
+};
+
+// Before the first entry that is kept, but not after the last that may go now.
+pub(super) const FIND_FLOOR: Statement = Statement {
+    before: "SELECT message.seq, message.messages FROM",
+    row: "(?,?,?,?)",
+    after: "CROSS JOIN message ON message.conversation = column1 AND message.seq = coalesce( \
+        (SELECT kept.seq - 1 FROM message AS kept WHERE kept.conversation = column1 \
+            AND kept.seq > column2 AND kept.seq <= column3 AND kept.at > column4 \
+            ORDER BY kept.seq LIMIT 1), column3)",
+};
+
+pub(super) const DROP_ENTRIES: Statement = Statement {
+    before: "DELETE FROM message WHERE rowid IN (SELECT message.rowid FROM",
+    row: "(?,?)",
+    after: "CROSS JOIN message ON message.conversation = column1 AND message.seq <= column2)",
+};
+
+pub(super) const MOVE_FLOORS: Statement = Statement {
+    before: "UPDATE conversation SET floor = column2, floor_messages = column3 FROM",
+    row: "(?,?,?)",
+    after: "WHERE id = column1",
+};
+
+pub(super) const FIRST_GUESTS: Statement = Statement {
+    before: "SELECT space, name, seen FROM user WHERE stay IS NOT NULL AND kept = 1 \
+        ORDER BY seen LIMIT (SELECT * FROM",
+    row: "(?)",
+    after: ")",
+};
+
+pub(super) const LET_GO: Statement = Statement {
+    before: "UPDATE user SET kept = 0 FROM",
+    row: "(?,?)",
+    after: "WHERE space = column1 AND name = column2",
+};
+
+/// Where to go on: after the conversation with this id.
+pub(super) type Cursor = i64;
+
+/// Takes away a part from `cursor` on. On an error the transaction is left open: the connection
+/// must be closed.
+pub(super) async fn trim(
+    connection: &mut SqliteConnection,
+    retention: &Retention,
+    cursor: Cursor,
+) -> Result<(Trimmed, Cursor), sqlx::Error> {
+    let mut transaction = Transaction::begin(connection);
+    let (floors, cursor) = match Rule::of(retention) {
+        Some(rule) => trim_logs(&mut transaction, &rule, cursor).await?,
+        None => (Vec::new(), 0),
+    };
+    let guests = over(&mut transaction, retention.guests_after).await?;
+    let bind = |arguments: &mut SqliteArguments, (space, user): &(Space, UserName)| {
+        bind_user(arguments, (space, user))
+    };
+    transaction.put(users::FORGET, &guests, bind).await?;
+    transaction.put(LET_GO, &guests, bind).await?;
+    transaction.commit().await?;
+    let more = cursor > 0 || guests.len() == GUESTS_MAX as usize;
+    Ok((Trimmed { floors, more }, cursor))
+}
+
+/// Writes what the write-ahead log holds into the database, and empties it: what was erased there is
+/// still to be read in it. Answers whether nobody was reading, so that it could be done.
+pub(super) async fn empty_log(connection: &mut SqliteConnection) -> Result<bool, sqlx::Error> {
+    let row = sqlx::query("PRAGMA wal_checkpoint(TRUNCATE)").fetch_one(connection).await?;
+    let busy: i64 = row.try_get(0)?;
+    Ok(busy == 0)
+}
+
+/// What is kept of a log.
+struct Rule {
+    entries_max: i64,
+    /// In milliseconds: entries of after this.
+    after: i64,
+}
+
+impl Rule {
+    /// Nothing, when everything is kept.
+    fn of(retention: &Retention) -> Option<Self> {
+        let Retention { entries_max, entries_after, guests_after: _ } = retention;
+        (entries_max.is_some() || entries_after.is_some()).then(|| Self {
+            entries_max: entries_max.map_or(i64::MAX, row::number),
+            after: entries_after.map_or(i64::MIN, row::millis),
+        })
+    }
+}
+
+/// A log, as far as it matters how long it is.
+struct Log {
+    id: i64,
+    place: Place,
+    head: i64,
+    floor: i64,
+    oldest: Option<i64>,
+}
+
+impl Log {
+    fn of(row: &SqliteRow) -> Result<Self, sqlx::Error> {
+        Ok(Self {
+            id: row.try_get("id")?,
+            place: row::place(row, Space::from_raw(row.try_get("space")?))?,
+            head: row.try_get("head")?,
+            floor: row.try_get("floor")?,
+            oldest: row.try_get("oldest")?,
+        })
+    }
+
+    fn is_too_long(&self, rule: &Rule) -> bool {
+        self.head - self.floor > rule.entries_max
+            || self.oldest.is_some_and(|oldest| oldest <= rule.after)
+    }
+}
+
+/// Trims the next logs. Answers where to go on: at the beginning, if that was all.
+async fn trim_logs(
+    transaction: &mut Transaction<'_>,
+    rule: &Rule,
+    cursor: Cursor,
+) -> Result<(Vec<(Place, Position)>, Cursor), sqlx::Error> {
+    let bind = |arguments: &mut SqliteArguments, cursor: &Cursor| arguments.add(*cursor);
+    let rows = transaction.ask(NEXT_LOGS, &[cursor], bind).await?;
+    let mut next = if rows.len() == LOGS_MAX { rows.last() } else { None }
+        .map_or(Ok(0), |row| row.try_get("id"))?;
+    let (mut floors, mut moved, mut left) = (Vec::new(), Vec::new(), ENTRIES_MAX);
+    for row in &rows {
+        let log = Log::of(row)?;
+        if !log.is_too_long(rule) {
+            continue;
+        }
+        let Some(floor) = find_floor(transaction, rule, &log, left).await? else { continue };
+        left -= row::seq_number(floor.seq) - log.floor;
+        moved.push((log.id, floor));
+        floors.push((log.place, floor));
+        if left == 0 {
+            next = log.id - 1;
+            break;
+        }
+    }
+    let bind = |arguments: &mut SqliteArguments, (conversation, floor): &(i64, Position)| {
+        arguments.add(*conversation)?;
+        arguments.add(row::seq_number(floor.seq))
+    };
+    transaction.put(DROP_ENTRIES, &moved, bind).await?;
+    let bind = |arguments: &mut SqliteArguments, (conversation, floor): &(i64, Position)| {
+        arguments.add(*conversation)?;
+        row::bind_position(arguments, *floor)
+    };
+    transaction.put(MOVE_FLOORS, &moved, bind).await?;
+    Ok((floors, next))
+}
+
+/// The last entry that goes, of at most so many.
+async fn find_floor(
+    transaction: &mut Transaction<'_>,
+    rule: &Rule,
+    log: &Log,
+    entries_max: i64,
+) -> Result<Option<Position>, sqlx::Error> {
+    let from = log.floor.max(log.head.saturating_sub(rule.entries_max));
+    let last = log.head.min(log.floor + entries_max);
+    let bind = |arguments: &mut SqliteArguments, row: &[i64; 4]| {
+        row.iter().try_for_each(|number| arguments.add(*number))
+    };
+    let row = [log.id, from, last, rule.after];
+    let rows = transaction.ask(FIND_FLOOR, &[row], bind).await?;
+    let floor = |row: &SqliteRow| row::position(row.try_get("seq")?, row.try_get("messages")?);
+    rows.first().map(floor).transpose()
+}
+
+/// The guests who were seen longest ago, as far as they are to be forgotten.
+async fn over(
+    transaction: &mut Transaction<'_>,
+    after: OffsetDateTime,
+) -> Result<Vec<(Space, UserName)>, sqlx::Error> {
+    let bind = |arguments: &mut SqliteArguments, limit: &u32| arguments.add(*limit);
+    let mut guests = Vec::new();
+    for row in transaction.ask(FIRST_GUESTS, &[GUESTS_MAX], bind).await? {
+        let seen: Option<i64> = row.try_get("seen")?;
+        // Those of whom nobody knows when they were seen come first.
+        if seen.is_some_and(|seen| seen > row::millis(after)) {
+            break;
+        }
+        let (space, user) = (row.try_get("space")?, row.try_get("name")?);
+        guests.push((Space::from_raw(space), UserName::from_raw(user)));
+    }
+    Ok(guests)
+}

@@ -1,0 +1,129 @@
+//! The formats that plain WebSocket clients may choose: what a frame means, and what one is made of.
+
+use std::sync::Arc;
+
+use bytes::Bytes;
+use http::HeaderValue;
+use tokio_tungstenite::tungstenite::{Message, Utf8Bytes};
+
+use crate::{
+    chat::{Reply, event::Delivery},
+    domain::{CloseReason, Limits, Rejection},
+    transport::subprotocol,
+    wire::{
+        msgpack,
+        websocket::{self, Asked, Framed},
+    },
+};
+
+/// The slot of a delivery that holds its text frame.
+const JSON_SLOT: usize = 1;
+/// The slot of a delivery that holds its binary frame.
+const MSGPACK_SLOT: usize = 2;
+
+/// How a connection writes what it says and hears.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum Format {
+    /// JSON in text frames.
+    Json,
+    /// `MessagePack` in binary frames.
+    MsgPack,
+}
+
+impl Format {
+    /// The format of a connection for which this subprotocol was chosen.
+    pub(super) fn of(chosen: Option<&HeaderValue>) -> Self {
+        match chosen {
+            Some(name) if name == subprotocol::MSGPACK => Self::MsgPack,
+            Some(_) | None => Self::Json,
+        }
+    }
+
+    /// What a frame asks for. Nothing, where it is not the client who speaks.
+    pub(super) fn request(self, message: &Message, limits: &Limits) -> Option<Framed> {
+        match (self, message) {
+            (Self::Json, Message::Text(text)) => Some(websocket::request(text, limits)),
+            (Self::MsgPack, Message::Binary(bytes)) => Some(msgpack::request(bytes, limits)),
+            (Self::Json, Message::Binary(_)) => {
+                Some(Framed::refused(Rejection::BadRequest("frames are JSON text here")))
+            }
+            (Self::MsgPack, Message::Text(_)) => {
+                Some(Framed::refused(Rejection::BadRequest("frames are binary MessagePack here")))
+            }
+            (_, _) => None,
+        }
+    }
+
+    /// The frame of an event, made once for all connections of this format.
+    pub(super) fn event(self, delivery: &Arc<Delivery>, limits: &Limits) -> Message {
+        match self {
+            Self::Json => {
+                let make = || Utf8Bytes::from(websocket::event(delivery, limits));
+                Message::Text(delivery.encoded(JSON_SLOT, make).clone())
+            }
+            Self::MsgPack => {
+                let make = || msgpack::event(delivery, limits);
+                Message::Binary(Bytes::clone(delivery.encoded(MSGPACK_SLOT, make)))
+            }
+        }
+    }
+
+    /// The frame that tells a reply, if there is anything to tell.
+    pub(super) fn reply(self, asked: Asked, ack: Option<u64>, reply: &Reply) -> Option<Message> {
+        match self {
+            Self::Json => websocket::reply(asked, ack, reply).map(Message::text),
+            Self::MsgPack => msgpack::reply(asked, ack, reply).map(Message::Binary),
+        }
+    }
+
+    /// The frame of `closing`.
+    pub(super) fn closing(self, reason: CloseReason) -> Message {
+        match self {
+            Self::Json => Message::text(websocket::closing(reason)),
+            Self::MsgPack => Message::Binary(msgpack::closing(reason)),
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::chat::test_support::said;
+
+    #[test]
+    fn a_format_is_what_was_chosen_and_json_without_a_choice() {
+        let of = |name| Format::of(Some(&HeaderValue::from_static(name)));
+        assert_eq!(of("roomcast.msgpack"), Format::MsgPack);
+        assert_eq!(of("roomcast.json"), Format::Json);
+        assert_eq!(of("roomcast.bearer"), Format::Json);
+        assert_eq!(Format::of(None), Format::Json);
+    }
+
+    #[test]
+    fn a_frame_of_the_other_format_is_refused() {
+        let limits = Limits::default();
+        let json = Message::text(r#"{"event":"GroupList","ack":1}"#);
+        let packed = Message::binary(&b"\x82\xa5event\xa9GroupList\xa3ack\x01"[..]);
+        for (format, own, other) in
+            [(Format::Json, &json, &packed), (Format::MsgPack, &packed, &json)]
+        {
+            let framed = format.request(own, &limits).unwrap();
+            assert_eq!((framed.ack, framed.request.is_ok()), (Some(1), true), "{format:?}");
+            let refused = format.request(other, &limits).unwrap();
+            assert!(matches!(refused.request, Err(Rejection::BadRequest(_))), "{format:?}");
+            assert_eq!((refused.asked, refused.ack), (Asked::Unknown, None));
+            assert!(format.request(&Message::Ping(Bytes::new()), &limits).is_none());
+        }
+    }
+
+    #[test]
+    fn both_formats_of_one_event_are_made_once() {
+        let (delivery, limits) = (said("lobby", 1), Limits::default());
+        let (text, binary) =
+            (Format::Json.event(&delivery, &limits), Format::MsgPack.event(&delivery, &limits));
+        assert!(text.is_text() && binary.is_binary());
+        assert_eq!(Format::Json.event(&delivery, &limits), text);
+        let again = Format::MsgPack.event(&delivery, &limits).into_data();
+        assert_eq!(again.as_ptr(), binary.into_data().as_ptr(), "not made again");
+    }
+}

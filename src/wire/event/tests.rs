@@ -1,0 +1,312 @@
+//! Events as docs/protocol.md has them.
+
+use time::{OffsetDateTime, macros::datetime};
+
+use super::*;
+use crate::{
+    chat::event::{Missed, RoomState, Run, Visit, Welcome},
+    domain::{
+        Act, Body, ConnectionId, Content, Conversation, Entry, Epoch, Kind, MessageId, NodeId,
+        Place, Position, Role, RoomName, Seq, Space, Token,
+    },
+};
+
+const AT: OffsetDateTime = OffsetDateTime::UNIX_EPOCH;
+const LATER: OffsetDateTime = datetime!(1970-01-01 00:01:00.007 UTC);
+
+fn user(name: &str) -> UserName {
+    UserName::from_raw(name)
+}
+
+fn lobby() -> Conversation {
+    Conversation::Room(RoomName::lobby())
+}
+
+fn direct() -> Conversation {
+    Conversation::direct(user("ann"), user("bob"))
+}
+
+fn body(text: &str) -> Body {
+    Body::from_raw(text.into(), Vec::new())
+}
+
+/// The 7th entry of a conversation, by ann.
+fn entry(conversation: Conversation, act: Act) -> Entry {
+    Entry {
+        place: Place { space: Space::root(), conversation },
+        position: Position::from_raw(7, 5),
+        id: MessageId::from_raw("m7"),
+        author: user("ann"),
+        at: AT,
+        act,
+    }
+}
+
+fn said(kind: Kind, edited_at: Option<OffsetDateTime>) -> Act {
+    Act::Said { kind, content: Content::Body { body: body("\"hi\""), edited_at } }
+}
+
+fn gone(kind: Kind) -> Act {
+    Act::Said { kind, content: Content::Gone }
+}
+
+fn edited(body: Option<Body>) -> Act {
+    Act::Edited { of: Seq::from_raw(3), body }
+}
+
+fn deleted() -> Act {
+    Act::Deleted { of: Seq::from_raw(3) }
+}
+
+/// The name and the data of an event.
+fn written(event: &Event) -> (&'static str, String) {
+    (name(event), data(event, Form::Json, &Limits::default()).json)
+}
+
+/// `at` and what closes the object.
+const END: &str = r#""at":"1970-01-01T00:00:00.000Z"}"#;
+
+#[test]
+fn entries_go_out_as_documented() {
+    for (conversation, act, name, data) in [
+        (
+            lobby(),
+            said(Kind::Message, None),
+            "new message",
+            r#"{"room":"lobby","seq":7,"id":"m7","username":"ann","msg":"hi","#,
+        ),
+        (
+            lobby(),
+            said(Kind::GroupChat, None),
+            "GroupChat",
+            r#"{"room":"lobby","seq":7,"id":"m7","user":"ann","data":"hi","#,
+        ),
+        (
+            direct(),
+            said(Kind::SingleChat, None),
+            "SingleChat",
+            r#"{"to":"bob","seq":7,"id":"m7","user":"ann","data":"hi","#,
+        ),
+        (
+            lobby(),
+            edited(Some(body("[1]"))),
+            "message edited",
+            r#"{"room":"lobby","seq":7,"of":3,"id":"m7","user":"ann","msg":[1],"#,
+        ),
+        (
+            direct(),
+            edited(Some(body("[1]"))),
+            "message edited",
+            r#"{"to":"bob","seq":7,"of":3,"id":"m7","user":"ann","msg":[1],"#,
+        ),
+        (
+            lobby(),
+            deleted(),
+            "message deleted",
+            r#"{"room":"lobby","seq":7,"of":3,"id":"m7","user":"ann","#,
+        ),
+        (
+            direct(),
+            deleted(),
+            "message deleted",
+            r#"{"to":"bob","seq":7,"of":3,"id":"m7","user":"ann","#,
+        ),
+        (
+            lobby(),
+            gone(Kind::Message),
+            "new message",
+            r#"{"room":"lobby","seq":7,"id":"m7","username":"ann","deleted":true,"#,
+        ),
+        (
+            direct(),
+            gone(Kind::SingleChat),
+            "SingleChat",
+            r#"{"to":"bob","seq":7,"id":"m7","user":"ann","deleted":true,"#,
+        ),
+        (
+            lobby(),
+            edited(None),
+            "message edited",
+            r#"{"room":"lobby","seq":7,"of":3,"id":"m7","user":"ann","#,
+        ),
+    ] {
+        let event = Event::Entry(entry(conversation, act));
+        assert_eq!(written(&event), (name, format!("{data}{END}")));
+    }
+}
+
+#[test]
+fn what_was_edited_says_when() {
+    let act = said(Kind::Message, Some(LATER));
+    let golden = concat!(
+        r#"{"room":"lobby","seq":7,"id":"m7","username":"ann","msg":"hi","#,
+        r#""at":"1970-01-01T00:00:00.000Z","editedAt":"1970-01-01T00:01:00.007Z"}"#
+    );
+    assert_eq!(written(&Event::Entry(entry(lobby(), act))), ("new message", golden.to_owned()));
+}
+
+#[test]
+fn a_notification_says_what_is_not_read_but_not_whose_it_is() {
+    let entry = entry(Conversation::Inbox(user("bob")), said(Kind::Notification, None));
+    let golden = concat!(
+        r#"{"seq":7,"id":"m7","user":"ann","data":"hi","#,
+        r#""at":"1970-01-01T00:00:00.000Z","unread":4}"#
+    );
+    let event = Event::Notified { entry, unread: 4 };
+    assert_eq!(written(&event), ("notification", golden.to_owned()));
+}
+
+#[test]
+fn history_and_missed_are_flat_with_the_name_of_the_event() {
+    let entries = [
+        entry(lobby(), said(Kind::Message, Some(LATER))),
+        entry(lobby(), gone(Kind::GroupChat)),
+        entry(lobby(), edited(None)),
+        entry(lobby(), deleted()),
+        entry(Conversation::Inbox(user("bob")), said(Kind::Notification, None)),
+    ];
+    let at = r#""at":"1970-01-01T00:00:00.000Z""#;
+    let golden = [
+        format!(
+            "{}{at}{}",
+            r#"{"event":"new message","room":"lobby","seq":7,"id":"m7","username":"ann","msg":"hi","#,
+            r#","editedAt":"1970-01-01T00:01:00.007Z"}"#
+        ),
+        format!(
+            "{}{at}}}",
+            r#"{"event":"GroupChat","room":"lobby","seq":7,"id":"m7","user":"ann","deleted":true,"#
+        ),
+        format!(
+            "{}{at}}}",
+            r#"{"event":"message edited","room":"lobby","seq":7,"of":3,"id":"m7","user":"ann","#
+        ),
+        format!(
+            "{}{at}}}",
+            r#"{"event":"message deleted","room":"lobby","seq":7,"of":3,"id":"m7","user":"ann","#
+        ),
+        format!(
+            "{}{at}}}",
+            r#"{"event":"notification","seq":7,"id":"m7","user":"ann","data":"hi","#
+        ),
+    ];
+    let golden = format!("[{}]", golden.join(","));
+    assert_eq!(flat(entries.iter(), Form::Json), Written::text(golden.clone()));
+    let deliveries = entries.map(|entry| Delivery::new(Event::Entry(entry)));
+    let run = Run::Recovered { entries: deliveries.into(), more: true };
+    let missed = Event::Missed(Missed { room: RoomName::lobby(), run });
+    let data = format!(r#"{{"room":"lobby","messages":{golden},"recovered":true,"more":true}}"#);
+    assert_eq!(written(&missed), ("missed", data));
+    let run = Run::TooFar { head: Seq::from_raw(9) };
+    let missed = Event::Missed(Missed { room: RoomName::lobby(), run });
+    let data = r#"{"room":"lobby","messages":[],"recovered":false,"head":9}"#;
+    assert_eq!(written(&missed), ("missed", data.to_owned()));
+}
+
+#[test]
+fn attachments_are_numbered_through_a_page_past_what_has_none() {
+    let bytes = |byte| {
+        let attachments = vec![Bytes::from_static(byte)];
+        Body::from_raw(r#"{"_placeholder":true,"num":0}"#.into(), attachments)
+    };
+    let content = Content::Body { body: bytes(b"a"), edited_at: None };
+    let entries = [
+        entry(lobby(), Act::Said { kind: Kind::Message, content }),
+        entry(lobby(), edited(None)),
+        entry(lobby(), edited(Some(bytes(b"b")))),
+    ];
+    let Written { json, attachments } = flat(entries.iter(), Form::SocketIo);
+    assert_eq!(attachments, [Bytes::from_static(b"a"), Bytes::from_static(b"b")]);
+    assert!(json.contains(r#""msg":{"_placeholder":true,"num":1}"#), "{json}");
+    let live = data(&Event::Entry(entries[2].clone()), Form::SocketIo, &Limits::default());
+    assert_eq!(live.attachments, [Bytes::from_static(b"b")]);
+    assert!(live.json.contains(r#""num":0}"#), "{}", live.json);
+}
+
+#[test]
+fn who_has_read_what_is_told_in_two_ways() {
+    let read =
+        |view, unread| Event::Read { view, user: user("ann"), seq: Seq::from_raw(7), unread };
+    for (event, data) in [
+        (read(View::Room(RoomName::lobby()), None), r#"{"room":"lobby","user":"ann","seq":7}"#),
+        (
+            read(View::Room(RoomName::lobby()), Some(0)),
+            r#"{"room":"lobby","user":"ann","seq":7,"unread":0}"#,
+        ),
+        (read(View::With(user("bob")), None), r#"{"with":"bob","user":"ann","seq":7}"#),
+        (read(View::Inbox, Some(2)), r#"{"inbox":true,"user":"ann","seq":7,"unread":2}"#),
+    ] {
+        assert_eq!(written(&event), ("read", data.to_owned()));
+    }
+}
+
+#[test]
+fn who_types_is_told_where() {
+    let typing = |view, typing| Event::Typing { view, user: user("ann"), typing };
+    let (here, there) = (View::Room(RoomName::lobby()), View::With(user("ann")));
+    let data = r#"{"room":"lobby","user":"ann","typing":true}"#;
+    assert_eq!(written(&typing(here, Typing::Yes)), ("typing", data.to_owned()));
+    let data = r#"{"with":"ann","user":"ann","typing":false}"#;
+    assert_eq!(written(&typing(there, Typing::No)), ("typing", data.to_owned()));
+}
+
+fn tally(muted: Muted) -> Tally {
+    Tally { head: Seq::from_raw(9), unread: 2, read: Seq::from_raw(6), muted }
+}
+
+fn state(muted: Muted) -> RoomState {
+    RoomState { room: RoomName::lobby(), role: Role::Admin, tally: tally(muted) }
+}
+
+#[test]
+fn a_membership_begins_changes_and_ends() {
+    let membership = |state, by: Option<&str>| Event::Membership {
+        room: RoomName::lobby(),
+        state,
+        by: by.map(user),
+    };
+    for (event, data) in [
+        (
+            membership(Some(state(Muted::No)), None),
+            r#"{"room":"lobby","role":"admin","seq":9,"unread":2,"read":6}"#,
+        ),
+        (
+            membership(Some(state(Muted::Yes)), Some("bob")),
+            r#"{"room":"lobby","role":"admin","seq":9,"unread":2,"read":6,"muted":true,"by":"bob"}"#,
+        ),
+        (membership(None, None), r#"{"room":"lobby","role":null}"#),
+        (membership(None, Some("bob")), r#"{"room":"lobby","role":null,"by":"bob"}"#),
+    ] {
+        assert_eq!(written(&event), ("membership", data.to_owned()));
+    }
+}
+
+#[test]
+fn welcome_tells_everything_one_has_to_know() {
+    let welcome = Welcome {
+        user: user("ann"),
+        name: Some("Ann Lee".into()),
+        admin: true,
+        token: Some(Token::from_raw("a.b.c")),
+        expires_at: AT,
+        visit: Some(Visit::Return { last_seen: LATER }),
+        connection: ConnectionId::from_raw(10),
+        node: NodeId::from_raw("n1"),
+        epoch: Epoch::from_raw("e1"),
+        rooms: vec![state(Muted::No), state(Muted::Yes)],
+        directs: vec![(user("bob"), tally(Muted::Yes)), (user("zoe"), Tally::default())],
+        inbox: tally(Muted::No),
+    };
+    let golden = concat!(
+        r#"{"user":"ann","name":"Ann Lee","admin":true,"token":"a.b.c","#,
+        r#""expiresAt":"1970-01-01T00:00:00.000Z","returning":true,"#,
+        r#""lastSeen":"1970-01-01T00:01:00.007Z","connection":"ca","node":"n1","epoch":"e1","#,
+        r#""rooms":[{"room":"lobby","role":"admin","seq":9,"unread":2,"read":6},"#,
+        r#"{"room":"lobby","role":"admin","seq":9,"unread":2,"read":6,"muted":true}],"#,
+        r#""directs":[{"with":"bob","seq":9,"unread":2,"read":6,"muted":true},"#,
+        r#"{"with":"zoe","seq":0,"unread":0,"read":0}],"#,
+        r#""inbox":{"seq":9,"unread":2,"read":6},"#,
+        r#""limits":{"bodyBytesMax":524288,"frameBytesMax":1048576,"attachmentsMax":10,"#,
+        r#""historyMax":200,"roomsMax":1000}}"#
+    );
+    assert_eq!(written(&Event::Welcome(Box::new(welcome))), ("welcome", golden.to_owned()));
+}

@@ -1,0 +1,60 @@
+//! Who somebody is: oneself, and others.
+
+use std::borrow::Cow;
+
+use serde::Deserialize;
+
+use super::{Data, Text, object, parse, string};
+use crate::{
+    chat::Request,
+    domain::{DeviceId, Rejection, Token, UserName},
+};
+
+/// Users that one may ask for at once.
+const ASKED_MAX: usize = 100;
+
+/// `new user`.
+#[derive(Deserialize)]
+struct NewUser<'a> {
+    #[serde(borrow)]
+    name: Cow<'a, str>,
+    #[serde(borrow, default)]
+    device: Option<Cow<'a, str>>,
+}
+
+/// `auth`.
+#[derive(Deserialize)]
+struct Auth<'a> {
+    #[serde(borrow)]
+    token: Cow<'a, str>,
+}
+
+/// `presence`.
+#[derive(Deserialize)]
+struct Presence<'a> {
+    #[serde(borrow)]
+    users: Vec<Text<'a>>,
+}
+
+pub(super) fn new_user(data: &Data<'_>) -> Result<Request, Rejection> {
+    let NewUser { name, device } = match string(data.raw) {
+        Some(name) => NewUser { name, device: None },
+        None => object(data.raw)?,
+    };
+    let device = parse(device, DeviceId::parse)?;
+    Ok(Request::Identify { user: UserName::parse_guest(&name)?, device })
+}
+
+pub(super) fn auth(data: &Data<'_>) -> Result<Request, Rejection> {
+    let Auth { token } = object(data.raw)?;
+    Ok(Request::Auth { token: Token::from_raw(&token) })
+}
+
+pub(super) fn presence(data: &Data<'_>) -> Result<Request, Rejection> {
+    let Presence { users } = object(data.raw)?;
+    if !(1..=ASKED_MAX).contains(&users.len()) {
+        return Err(Rejection::BadRequest("users are 1 to 100 names"));
+    }
+    let users: Result<_, _> = users.iter().map(|Text(name)| UserName::parse(name)).collect();
+    Ok(Request::Presence { users: users? })
+}

@@ -1,0 +1,317 @@
+//! Requests as clients write them, and as they should not.
+
+use super::*;
+use crate::{
+    chat::ports::Range,
+    domain::{MessageId, Muted, Role, RoomName, View},
+};
+
+fn parse(event: &str, data: &str) -> Result<Request, Rejection> {
+    let raw = RawValue::from_string(data.to_owned()).unwrap();
+    let data = Data { raw: Some(&raw), attachments: &[], form: Form::Json };
+    request(event, &data, &Limits::default())
+}
+
+/// Which request it became, with everything that it holds.
+fn read(event: &str, data: &str) -> String {
+    format!("{:?}", parse(event, data).unwrap_or_else(|error| panic!("{event} {data}: {error:?}")))
+}
+
+fn room(name: &str) -> View {
+    View::Room(RoomName::from_raw(name))
+}
+
+fn with(name: &str) -> View {
+    View::With(UserName::from_raw(name))
+}
+
+/// The conversation that a request means.
+fn of(event: &str, data: &str) -> Option<View> {
+    let (Request::History { of, .. }
+    | Request::Read { of, .. }
+    | Request::Mute { of, .. }
+    | Request::Typing { of, .. }
+    | Request::Edit { of, .. }
+    | Request::Delete { of, .. }) = parse(event, data).expect(data)
+    else {
+        panic!("{event} names no conversation")
+    };
+    of
+}
+
+/// Checks that each is refused; without a word of how, as a bad request.
+fn refuses(table: &[(&str, &str, Option<Rejection>)]) {
+    for (event, data, expected) in table {
+        let refused = parse(event, data).expect_err(data);
+        match expected {
+            Some(expected) => assert_eq!(refused, *expected, "{event} {data}"),
+            None => {
+                assert!(matches!(refused, Rejection::BadRequest(_)), "{event} {data}: {refused:?}");
+            }
+        }
+    }
+}
+
+#[test]
+fn a_text_alone_is_a_message_for_the_default_room() {
+    for event in ["send message", "GroupChat"] {
+        let (Request::Send(post) | Request::GroupChat(post)) = parse(event, r#""hi""#).unwrap()
+        else {
+            panic!("a post")
+        };
+        assert_eq!((post.room, post.body.json(), post.id), (None, "\"hi\"", None));
+    }
+}
+
+#[test]
+fn bytes_alone_are_a_message_too() {
+    let Request::Send(post) = parse("send message", r#"{"base64":"AAE="}"#).unwrap() else {
+        panic!("a post")
+    };
+    assert_eq!(post.body.attachments().len(), 1);
+}
+
+#[test]
+fn everything_that_may_be_said_with_a_message_is_read() {
+    let data = r#"{"room":"news","msg":{"a":[1,2]},"id":"x-1","unknown":0}"#;
+    let Request::Send(post) = parse("send message", data).unwrap() else { panic!("a post") };
+    assert_eq!(post.room, Some(RoomName::parse("news").unwrap()));
+    assert_eq!(post.body.json(), r#"{"a":[1,2]}"#);
+    assert_eq!(post.id, Some(MessageId::parse("x-1").unwrap()));
+}
+
+#[test]
+fn a_conversation_is_named_in_one_way_everywhere() {
+    for (event, rest, other) in [
+        ("history", "", "with"),
+        ("read", r#","seq":7"#, "with"),
+        ("mute", r#","muted":true"#, "with"),
+        ("typing", r#","typing":true"#, "to"),
+        ("edit message", r#","seq":7,"msg":"x""#, "with"),
+        ("delete message", r#","seq":7"#, "with"),
+    ] {
+        let data = |place: &str| format!("{{{place}{rest}}}");
+        assert_eq!(of(event, &data(r#""x":0"#)), None, "{event}");
+        assert_eq!(of(event, &data(r#""room":"news""#)), Some(room("news")), "{event}");
+        let bob = format!(r#""{other}":" bob ""#);
+        assert_eq!(of(event, &data(&bob)), Some(with("bob")), "{event}");
+        let wrong = if other == "to" { "with" } else { "to" };
+        for (place, rejection) in [
+            (format!(r#""room":"news",{bob}"#), None),
+            (format!(r#""inbox":true,{bob}"#), None),
+            (r#""inbox":true,"room":"news""#.to_owned(), None),
+            (r#""inbox":false"#.to_owned(), None),
+            (r#""inbox":false,"room":"news""#.to_owned(), None),
+            (r#""inbox":1"#.to_owned(), None),
+            (r#""inbox":"true""#.to_owned(), None),
+            (format!(r#""{wrong}":"bob""#), None),
+            (format!(r#""{other}":7"#), None),
+            (format!(r#""{other}":"""#), Some(Rejection::NoSuchUser)),
+            (r#""room":"a b""#.to_owned(), Some(Rejection::RoomInvalid)),
+        ] {
+            let refused = parse(event, &data(&place)).expect_err(&place);
+            match rejection {
+                Some(rejection) => assert_eq!(refused, rejection, "{event} {place}"),
+                None => assert!(matches!(refused, Rejection::BadRequest(_)), "{event} {place}"),
+            }
+        }
+    }
+}
+
+#[test]
+fn an_inbox_is_read_and_muted_and_that_is_all() {
+    for (event, data) in [
+        ("history", r#"{"inbox":true}"#),
+        ("read", r#"{"inbox":true,"seq":1}"#),
+        ("mute", r#"{"inbox":true,"muted":false}"#),
+    ] {
+        assert_eq!(of(event, data), Some(View::Inbox), "{event}");
+    }
+    for (event, data, rejection) in [
+        ("edit message", r#"{"inbox":true,"seq":1,"msg":"x"}"#, Rejection::NoSuchMessage),
+        ("delete message", r#"{"inbox":true,"seq":1}"#, Rejection::NoSuchMessage),
+    ] {
+        assert_eq!(parse(event, data).unwrap_err(), rejection, "{event}");
+    }
+    let typing = parse("typing", r#"{"inbox":true,"typing":true}"#);
+    assert!(matches!(typing, Err(Rejection::BadRequest(_))));
+}
+
+#[test]
+fn what_is_asked_is_read() {
+    for (event, data, expected) in [
+        ("read", r#"{"seq":9}"#, "Read { of: None, seq: Seq(9) }"),
+        ("mute", r#"{"muted":true}"#, "Mute { of: None, muted: Yes }"),
+        ("mute", r#"{"muted":false}"#, "Mute { of: None, muted: No }"),
+        ("typing", r#"{"typing":false}"#, "Typing { of: None, typing: No }"),
+        ("delete message", r#"{"seq":3}"#, "Delete { of: None, seq: Seq(3) }"),
+        ("leave", r#""news""#, r#"Leave { room: Some(RoomName("news")) }"#),
+        ("join", "null", "Join { room: None, since: None, epoch: None }"),
+    ] {
+        assert_eq!(read(event, data), expected);
+    }
+    let join = parse("join", r#"{"room":"news","since":3,"epoch":"e1"}"#).unwrap();
+    let Request::Join { room, since, epoch } = join else { panic!("a join") };
+    assert_eq!(room, Some(RoomName::from_raw("news")));
+    assert_eq!((since, epoch), (Some(Seq::from_raw(3)), Some(Epoch::from_raw("e1"))));
+    let edit = parse("edit message", r#"{"with":"bob","seq":3,"msg":[1]}"#).unwrap();
+    let Request::Edit { of, seq, body } = edit else { panic!("an edit") };
+    assert_eq!((of, seq, body.json()), (Some(with("bob")), Seq::from_raw(3), "[1]"));
+    let notify = parse("notify", r#"{"to":"bob","data":{"a":1},"id":"n"}"#).unwrap();
+    let Request::Notify { to, body, id } = notify else { panic!("a notification") };
+    assert_eq!((to.as_raw(), body.json()), ("bob", r#"{"a":1}"#));
+    assert_eq!(id, Some(MessageId::from_raw("n")));
+}
+
+#[test]
+fn who_is_invited_may_be_told_as_what() {
+    for (word, role) in [
+        ("owner", Role::Owner),
+        ("admin", Role::Admin),
+        ("member", Role::Member),
+        ("reader", Role::Reader),
+    ] {
+        let data = format!(r#"{{"room":"news","user":"bob","role":"{word}"}}"#);
+        let Ok(Request::Invite { room, user, role: read }) = parse("invite", &data) else {
+            panic!("{data}")
+        };
+        assert_eq!((room.unwrap().as_raw(), user.as_raw(), read), ("news", "bob", Some(role)));
+    }
+    let invite = parse("invite", r#"{"user":"bob"}"#).unwrap();
+    assert!(matches!(invite, Request::Invite { room: None, role: None, .. }));
+    let kick = parse("kick", r#"{"user":"bob"}"#).unwrap();
+    assert!(matches!(kick, Request::Kick { room: None, .. }));
+}
+
+#[test]
+fn a_hundred_users_may_be_asked_for() {
+    let ask = |count: usize| {
+        let names: Vec<_> = (0..count).map(|number| format!("\"u{number}\"")).collect();
+        parse("presence", &format!(r#"{{"users":[{}]}}"#, names.join(",")))
+    };
+    let Ok(Request::Presence { users }) = ask(100) else { panic!("a hundred") };
+    assert_eq!(users.len(), 100);
+    for count in [0, 101] {
+        assert!(matches!(ask(count), Err(Rejection::BadRequest(_))), "{count}");
+    }
+}
+
+#[test]
+fn what_is_not_of_the_documented_form_is_refused() {
+    use Rejection as R;
+    refuses(&[
+        ("send message", "7", None),
+        ("send message", "[]", None),
+        ("send message", r#"{"room":1,"msg":"x"}"#, None),
+        ("new user", r#"["ann"]"#, None),
+        ("send message", "{}", Some(R::MessageEmpty)),
+        ("send message", r#"{"msg":null}"#, Some(R::MessageEmpty)),
+        ("send message", r#""  ""#, Some(R::MessageEmpty)),
+        ("send message", r#"{"msg":"x","room":"a b"}"#, Some(R::RoomInvalid)),
+        ("send message", r#"{"msg":"x","id":""}"#, Some(R::IdInvalid)),
+        ("SingleChat", r#"{"data":"x"}"#, None),
+        ("SingleChat", r#"{"to":"","data":"x"}"#, Some(R::NoSuchUser)),
+        ("new user", "{}", None),
+        ("new user", r#""""#, Some(R::NameInvalid)),
+        ("join", r#"{"base64":"AAE="}"#, None),
+        ("history", r#"{"base64":"AAE="}"#, None),
+        ("join", r#"{"since":-1}"#, None),
+        ("join", r#"{"since":9007199254740992}"#, None),
+        ("join", r#"{"epoch":7}"#, None),
+        ("join", r#"{"epoch":""}"#, None),
+        ("join", r#"{"epoch":"a b"}"#, None),
+        ("history", r#"{"before":1,"after":2}"#, None),
+        ("history", r#"{"limit":0}"#, None),
+        ("history", r#""lobby""#, None),
+        ("nonsense", "{}", Some(R::UnknownEvent)),
+        ("constructor", "{}", Some(R::UnknownEvent)),
+    ]);
+}
+
+#[test]
+fn what_is_read_changed_or_done_to_others_has_a_form_too() {
+    use Rejection as R;
+    refuses(&[
+        ("read", "null", None),
+        ("read", "{}", None),
+        ("read", "7", None),
+        ("read", "[7]", None),
+        ("read", r#"{"seq":-1}"#, None),
+        ("read", r#"{"seq":1.5}"#, None),
+        ("read", r#"{"seq":"7"}"#, None),
+        ("read", r#"{"seq":9007199254740992}"#, None),
+        ("mute", "{}", None),
+        ("mute", "true", None),
+        ("mute", r#"{"muted":1}"#, None),
+        ("mute", r#"{"muted":null}"#, None),
+        ("typing", "{}", None),
+        ("typing", "true", None),
+        ("typing", r#"{"typing":"yes"}"#, None),
+        ("edit message", "{}", None),
+        ("edit message", r#""x""#, None),
+        ("edit message", r#"{"msg":"x"}"#, None),
+        ("edit message", r#"{"seq":1}"#, Some(R::MessageEmpty)),
+        ("edit message", r#"{"seq":1,"msg":null}"#, Some(R::MessageEmpty)),
+        ("edit message", r#"{"seq":1,"msg":" "}"#, Some(R::MessageEmpty)),
+        ("edit message", r#"{"seq":1,"msg":{"_placeholder":true,"num":0}}"#, None),
+        ("delete message", "{}", None),
+        ("delete message", "7", None),
+        ("delete message", r#"{"seq":null}"#, None),
+        ("invite", "{}", None),
+        ("invite", r#""bob""#, None),
+        ("invite", r#"{"user":7}"#, None),
+        ("invite", r#"{"user":""}"#, Some(R::NoSuchUser)),
+        ("invite", r#"{"user":"bob","room":""}"#, Some(R::RoomInvalid)),
+        ("invite", r#"{"user":"bob","role":"king"}"#, None),
+        ("invite", r#"{"user":"bob","role":"Owner"}"#, None),
+        ("invite", r#"{"user":"bob","role":""}"#, None),
+        ("invite", r#"{"user":"bob","role":3}"#, None),
+        ("kick", "{}", None),
+        ("kick", r#""bob""#, None),
+        ("kick", r#"{"user":"a\nb"}"#, Some(R::NoSuchUser)),
+        ("kick", r#"{"user":"bob","room":"a,b"}"#, Some(R::RoomInvalid)),
+        ("notify", "{}", None),
+        ("notify", r#"{"data":"x"}"#, None),
+        ("notify", r#"{"to":"","data":"x"}"#, Some(R::NoSuchUser)),
+        ("notify", r#"{"to":"bob"}"#, Some(R::MessageEmpty)),
+        ("notify", r#"{"to":"bob","data":""}"#, Some(R::MessageEmpty)),
+        ("notify", r#"{"to":"bob","data":"x","id":"a b"}"#, Some(R::IdInvalid)),
+        ("presence", "null", None),
+        ("presence", "{}", None),
+        ("presence", r#"["ann"]"#, None),
+        ("presence", r#"{"users":"ann"}"#, None),
+        ("presence", r#"{"users":[]}"#, None),
+        ("presence", r#"{"users":[7]}"#, None),
+        ("presence", r#"{"users":["ann",""]}"#, Some(R::NameInvalid)),
+    ]);
+}
+
+#[test]
+fn every_request_that_has_a_name_is_read() {
+    for event in QUERIES.into_iter().chain(OTHERS).chain(["new user"]) {
+        assert_eq!(Asked::of(event).name(), Some(event));
+        let refused = parse(event, "7");
+        assert!(!matches!(refused, Err(Rejection::UnknownEvent)), "{event}");
+    }
+    assert_eq!(Asked::of("presence"), Asked::Query("presence"));
+    assert_eq!(Asked::of("new message"), Asked::Unknown);
+}
+
+#[test]
+fn nothing_means_the_default_room() {
+    for data in ["null", "{}"] {
+        assert!(matches!(parse("GroupList", data), Ok(Request::GroupList { room: None })));
+        let Ok(Request::History { of, range, limit }) = parse("history", data) else {
+            panic!("{data}")
+        };
+        assert_eq!((of, range, limit), (None, Range::Newest, None));
+    }
+    let mute = parse("mute", r#"{"muted":true,"room":null,"inbox":null}"#);
+    assert!(matches!(mute, Ok(Request::Mute { of: None, muted: Muted::Yes })));
+}
+
+#[test]
+fn deep_nesting_is_refused_before_anything_recurses() {
+    let deep = format!(r#"{{"msg":{}1{}}}"#, "[".repeat(100_000), "]".repeat(100_000));
+    assert!(matches!(parse("send message", &deep), Err(Rejection::BadRequest(_))));
+}
