@@ -43,10 +43,18 @@ export function binary(way, server) {
     const ann = await enter(t, way, server, "ann", { room });
     const bob = await enter(t, way, server, "bob", { room });
     const ten = Array.from({ length: 10 }, (_, n) => Buffer.from([n]));
-    accepted(await ann.ask("send message", { room, msg: write(ten) }));
-    assert.deepEqual(read((await bob.next("new message")).msg), ten);
-    const eleven = [...ten, Buffer.from([10])];
-    refused(await ann.ask("send message", { room, msg: write(eleven) }), "too_many_attachments");
+    const eleven = write([...ten, Buffer.from([10])]);
+    for (const [event, heard, data] of [
+      ["send message", "new message", (msg) => ({ room, msg })],
+      ["GroupChat", "GroupChat", (data) => ({ room, data })],
+      ["SingleChat", "SingleChat", (data) => ({ to: bob.name, data })],
+      ["edit message", "message edited", (msg) => ({ room, seq: 1, msg })],
+    ]) {
+      accepted(await ann.ask(event, data(write(ten))));
+      const { msg, data: body = msg } = await bob.next(heard);
+      assert.deepEqual(read(body), ten, event);
+      refused(await ann.ask(event, data(eleven)), "too_many_attachments", event);
+    }
     await fence(ann, room, bob);
   });
 

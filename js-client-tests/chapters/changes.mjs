@@ -52,6 +52,7 @@ export function changes(way, server) {
     const entries = await log(bob, { room });
     const three = { three: 3 };
     assert.deepEqual(entries.map(({ msg }) => msg), [three, undefined, three]);
+    for (const it of entries) assert.ok(!("deleted" in it));
     assert.equal(entries[0].editedAt, last.at);
   });
 
@@ -113,6 +114,22 @@ export function changes(way, server) {
     assert.deepEqual([same.duplicate, same.seq], [true, 1]);
     await fence(ann, room, bob);
     for (const it of [ann, bob]) assert.equal(it.take("message deleted").length, 1);
+  });
+
+  test("after a change its id is taken, whatever the body", async (t) => {
+    const { room, ann, bob } = await pair(t, way, server);
+    const [edited, deleted] = [await say(ann, room, "Helo"), await say(ann, room, "Oops")];
+    accepted(await ann.ask("edit message", { room, seq: 1, msg: "Hello" }));
+    accepted(await ann.ask("delete message", { room, seq: 2 }));
+    for (const [{ id }, seq] of [[edited, 1], [deleted, 2]]) {
+      for (const msg of ["Helo", "Hello", "Oops", "something else"]) {
+        const again = accepted(await ann.ask("send message", { room, msg, id }));
+        assert.deepEqual([again.duplicate, again.seq], [true, seq], msg);
+      }
+    }
+    bob.take("new message");
+    assert.equal((await fence(ann, room, bob)).seq, 5);
+    assert.deepEqual(bob.take("new message"), []);
   });
 
   test("only messages that are there can be changed", async (t) => {

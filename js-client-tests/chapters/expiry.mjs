@@ -104,6 +104,7 @@ export function expiry(way, server) {
     const fresh = await tokenOf(name, epoch(600), { rooms: [`${kept}*`, kept] });
     accepted(await ann.ask("auth", { token: fresh }));
     assert.deepEqual(await bob.next("user left"), { room: lost, user: name });
+    assert.deepEqual(await ann.next("membership"), { room: lost, role: null });
     refused(await ann.ask("send message", { room: lost, msg: "x" }), "not_member");
     refused(await ann.ask("history", { room: lost }), "not_member");
     refused(await ann.ask("join", lost), "room_forbidden");
@@ -111,6 +112,21 @@ export function expiry(way, server) {
     await fence(ann, kept, ann);
     const heard = ann.take("new message");
     assert.deepEqual(heard, [], "it still hears the room that it lost");
+  });
+
+  test("and into those of the user's that it opens again", async (t) => {
+    const [name, room, kept] = [unique("ann"), unique("room"), unique("kept")];
+    const bob = await comeBack(t, plain, server, await tokenOf(unique("bob"), epoch(600)), { room });
+    const wide = await tokenOf(name, epoch(600));
+    const first = await comeBack(t, way, server, wide, { room });
+    const narrow = await tokenOf(name, epoch(600), { rooms: [kept] });
+    const ann = await comeBack(t, way, server, narrow, { room: kept });
+    await fence(bob, room, first);
+    accepted(await ann.ask("auth", { token: wide }));
+    const seat = { room, role: "member", seq: 1, unread: 1, read: 0 };
+    assert.deepEqual(await ann.next("membership", (it) => it.room === room), seat);
+    await fence(bob, room, ann);
+    await fence(ann, room, bob, first);
   });
 
   /** Waits for the words and then for the end, as the client sees it. */

@@ -98,6 +98,31 @@ export function guests(way, server) {
     });
   }
 
+  test("the next guest of a name has nothing of the one before", async (t) => {
+    const room = unique("room");
+    const bob = await enter(t, plain, server, "bob", { room });
+    const first = await enter(t, way, server, "guest", { room });
+    accepted(await first.ask("send message", { room, msg: "of the first" }));
+    accepted(await first.ask("SingleChat", { to: bob.name, data: "of the first" }));
+    accepted(await bob.ask("SingleChat", { to: first.name, data: "to the first" }));
+    accepted(await first.ask("mute", { room, muted: true }));
+    first.close();
+    await bob.next("user left", ({ user }) => user === first.name);
+    const next = await arrive(t, way, server, { room });
+    await next.identify(first.name);
+    const [seat] = next.welcome.rooms;
+    assert.deepEqual(seat, { room, seq: 1, unread: 0, read: 1, role: "member" });
+    assert.deepEqual(next.welcome.directs, []);
+    assert.deepEqual(accepted(await next.ask("history", { with: bob.name })).messages, []);
+    refused(await next.ask("edit message", { room, seq: 1, msg: "x" }), "forbidden");
+    refused(await next.ask("delete message", { room, seq: 1 }), "forbidden");
+    assert.equal((await next.ask("history", { room })).messages[0].msg, "of the first");
+    accepted(await bob.ask("SingleChat", { to: first.name, data: "to the next" }));
+    assert.equal((await next.next("SingleChat")).data, "to the next");
+    const { messages } = accepted(await next.ask("history", { with: bob.name }));
+    assert.deepEqual(messages.map(({ data }) => data), ["to the next"]);
+  });
+
   /** Waits for the words and then for the end that is for good. */
   async function lost(client) {
     const { code, reconnect } = await client.next("closing");

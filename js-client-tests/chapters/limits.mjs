@@ -64,6 +64,16 @@ export function limits(way, server) {
     accepted(await ann.ask("join", another));
   });
 
+  test("invitations fill no more than half of them", async (t) => {
+    const ann = await enter(t, way, server, "ann");
+    const bob = await enter(t, way, server, "bob"); // in the lobby
+    const names = [1, 2].map(() => unique("room"));
+    for (const room of names) accepted(await ann.ask("join", room));
+    accepted(await ann.ask("invite", { room: names[0], user: bob.name }));
+    refused(await ann.ask("invite", { room: names[1], user: bob.name }), "too_many_rooms");
+    accepted(await bob.ask("join", names[1]));
+  });
+
   test("nobody may come to more rooms at once than that, either", async () => {
     const since = Object.fromEntries([1, 2, 3, 4, 5].map(() => [unique("room"), 0]));
     assert.equal(await way.refusal(server, { since }), "too_many_rooms");

@@ -136,6 +136,7 @@ export function reading(way, server) {
     const other = unique("room");
     refused(await bob.ask("read", { room: other, seq: 0 }), "not_member");
     refused(await bob.ask("mute", { room: other, muted: true }), "not_member");
+    refused(await bob.ask("mute", { with: unique("nobody"), muted: true }), "not_member");
     for (const data of [
       undefined, null, 1, [], "text", { room }, { room, seq: -1 }, { room, seq: 1.5 },
       { room, seq: "1" }, { room: 1, seq: 1 }, { room, with: bob.name, seq: 1 },

@@ -3,9 +3,9 @@
 import assert from "node:assert/strict";
 import { test } from "node:test";
 
-import { accepted, dense } from "../support/assert.mjs";
+import { accepted, dense, refused } from "../support/assert.mjs";
 import { unique } from "../support/names.mjs";
-import { arrive, comeBack, enter, fence, readUntil } from "../support/people.mjs";
+import { arrive, comeBack, enrol, enter, fence, readUntil } from "../support/people.mjs";
 import { within } from "../support/patience.mjs";
 
 export function comingBack(way, server) {
@@ -132,6 +132,44 @@ export function comingBack(way, server) {
   });
 }
 
+/** `server` has the setting `token.secret`: it remembers these users while they are away. */
+export function comingBackToRooms(way, server) {
+  test("`since` does not lead back to a room that was left meanwhile, or never entered", async (t) => {
+    const [left, lost, strange] = [unique("left"), unique("lost"), unique("strange")];
+    const ann = await enrol(t, way, server, "ann");
+    const boss = await enrol(t, way, server, "boss");
+    for (const room of [left, lost, strange]) accepted(await boss.ask("join", room));
+    for (const room of [left, lost]) accepted(await ann.ask("join", room));
+    const second = await comeBack(t, way, server, ann.token);
+    second.close();
+    await second.gone;
+    accepted(await ann.ask("leave", left));
+    accepted(await boss.ask("kick", { room: lost, user: ann.name }));
+    for (const room of [left, lost, strange]) await fence(boss, room);
+    const since = { [left]: 0, [lost]: 0, [strange]: 0, lobby: 0 };
+    const back = await comeBack(t, way, server, ann.token, { since });
+    assert.deepEqual(back.welcome.rooms.map(({ room }) => room), ["lobby"]);
+    for (const room of [left, lost, strange]) {
+      refused(await back.ask("GroupList", { room }), "not_member", room);
+    }
+    await fence(boss, "lobby", back);
+    assert.deepEqual(back.take("missed").filter(({ room }) => room !== "lobby"), []);
+  });
+
+  test("who joined on another device meanwhile is made up for the room by `since`", async (t) => {
+    const room = unique("room");
+    const ann = await enrol(t, way, server, "ann");
+    const boss = await enrol(t, way, server, "boss", { room });
+    await fence(boss, room);
+    accepted(await ann.ask("join", room));
+    await fence(boss, room, ann);
+    const back = await comeBack(t, way, server, ann.token, { since: { [room]: 0 } });
+    const { messages, recovered } = await back.next("missed", (it) => it.room === room);
+    assert.deepEqual([messages.length, recovered], [2, true]);
+    await fence(boss, room, back);
+  });
+}
+
 /** Each test has servers of its own, made by `fresh`. */
 export function comingBackToAnother(way, fresh) {
   test("a server with another database says that it does not know what was seen", async (t) => {
@@ -154,20 +192,29 @@ export function comingBackToAnother(way, fresh) {
     const server = await fresh(t, { settings });
     const room = unique("room");
     const ann = await enter(t, way, server, "ann", { room });
-    const said = Array.from({ length: 12 }, (_, n) => ({ msg: n + 1 }));
+    const said = Array.from({ length: 12 }, (_, n) => ({ msg: n + 1, id: unique("id") }));
     (await ann.askAll("send message", said)).forEach(accepted);
     const first = async () => (await ann.ask("history", { after: 0, limit: 1 })).messages[0].seq;
+    const recovered = async () => {
+      accepted(await ann.ask("join", { room, since: 6 }));
+      return (await ann.next("missed")).recovered;
+    };
+    // What is kept in memory goes a moment after what is on disk.
     const swept = async () => {
-      while ((await first()) < 8);
+      while (await recovered());
     };
     await within("the end of what is not kept", swept());
     assert.equal(await first(), 8);
     await check(t, server, ann, room);
+    const kept = accepted(await ann.ask("send message", said[11]));
+    assert.deepEqual([kept.seq, kept.duplicate], [12, true]);
     const { epoch } = ann.welcome;
     await server.restart();
-    const again = await enter(t, way, server, "ann", { room });
+    const again = await comeBack(t, way, server, ann.token, { room });
     assert.equal(again.welcome.epoch, epoch);
     await check(t, server, again, room);
+    const anew = accepted(await again.ask("send message", said[0]));
+    assert.deepEqual([anew.seq, anew.duplicate], [13, undefined]);
   });
 
   /** Of entries 1 to 12 the last 5 are kept. */

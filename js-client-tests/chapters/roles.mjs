@@ -147,6 +147,11 @@ export function roles(way, server) {
     const room = unique("room");
     const ann = await enrol(t, way, server, "ann", { room });
     refused(await ann.ask("invite", { room, user: unique("nobody") }), "no_such_user");
+  });
+
+  test("a guest can be invited while they are here", async (t) => {
+    const room = unique("room");
+    const ann = await enrol(t, way, server, "ann", { room });
     const guest = await enter(t, way, server, "guest", { room: unique("room") });
     accepted(await ann.ask("invite", { room, user: guest.name }));
     guest.close();

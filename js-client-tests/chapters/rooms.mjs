@@ -12,9 +12,11 @@ export function rooms(way, server) {
     const room = unique("room");
     const ann = await enter(t, way, server, "ann");
     const bob = await enter(t, way, server, "bob");
-    assert.deepEqual(await ann.ask("join", room), { ok: true, room, seq: 0, count: 1 });
+    const empty = { ok: true, room, role: "owner", seq: 0, unread: 0, read: 0, count: 1 };
+    assert.deepEqual(await ann.ask("join", room), empty);
     accepted(await ann.ask("send message", { room, msg: "hello" }));
-    assert.deepEqual(await bob.ask("join", { room }), { ok: true, room, seq: 1, count: 2 });
+    const begun = { ok: true, room, role: "member", seq: 1, unread: 0, read: 1, count: 2 };
+    assert.deepEqual(await bob.ask("join", { room }), begun);
     assert.deepEqual(
       await ann.next("user joined", (it) => it.room === room),
       { room, user: bob.name },
@@ -28,10 +30,21 @@ export function rooms(way, server) {
     const ann = await enter(t, way, server, "ann", { room });
     const bob = await enter(t, way, server, "bob", { room });
     await ann.next("user joined");
-    assert.deepEqual(await bob.ask("join", room), { ok: true, room, seq: 0, count: 2 });
+    const answer = accepted(await bob.ask("join", room));
+    assert.deepEqual([answer.role, answer.seq, answer.count], ["member", 0, 2]);
     await fence(bob, room, ann, bob);
     assert.deepEqual(ann.take("user joined"), []);
     assert.deepEqual(bob.take("new message"), []);
+  });
+
+  test("joining again says how things stand", async (t) => {
+    const room = unique("room");
+    const ann = await enter(t, way, server, "ann", { room });
+    const bob = await enter(t, way, server, "bob", { room });
+    accepted(await ann.ask("send message", "one"));
+    accepted(await bob.ask("mute", { room, muted: true }));
+    const seat = { role: "member", seq: 1, unread: 1, read: 0, muted: true };
+    assert.deepEqual(await bob.ask("join", room), { ok: true, room, ...seat, count: 2 });
   });
 
   test("a message stays in its room", async (t) => {
@@ -67,7 +80,8 @@ export function rooms(way, server) {
     accepted(await ann.ask("join", { room }));
     accepted(await ann.ask("send message", { room, msg: "hello" }));
     assert.deepEqual(await ann.ask("leave", { room }), { ok: true, room, seq: 1, count: 0 });
-    assert.deepEqual(await ann.ask("join", { room }), { ok: true, room, seq: 1, count: 1 });
+    const { seq, unread, count } = accepted(await ann.ask("join", { room }));
+    assert.deepEqual([seq, unread, count], [1, 0, 1]);
     assert.equal((await ann.ask("history", { room })).messages[0].msg, "hello");
   });
 

@@ -2,7 +2,6 @@
 
 import assert from "node:assert/strict";
 import { test } from "node:test";
-import { setInterval } from "node:timers/promises";
 
 import { accepted, dense } from "../support/assert.mjs";
 import { unique } from "../support/names.mjs";
@@ -10,6 +9,7 @@ import { comeBack, enter } from "../support/people.mjs";
 import { LONG_PATIENCE, within } from "../support/patience.mjs";
 import { serverForThisFile } from "../support/server.mjs";
 import { remembering, way } from "../support/socket.io.mjs";
+import { every } from "../support/ticks.mjs";
 import { epoch, SECRET, signed } from "../support/tokens.mjs";
 import { plain } from "../support/ws.mjs";
 
@@ -46,7 +46,7 @@ test(`${EACH_SECOND} messages a second reach readers who come back every second`
 async function speak(speakers, room) {
   const answers = [];
   const begin = performance.now();
-  for await (const _ of setInterval(TICK_MS)) {
+  for await (const _ of every(TICK_MS)) {
     const due = Math.floor(((performance.now() - begin) * EACH_SECOND) / 1000);
     while (answers.length < Math.min(due, COUNT)) {
       const n = answers.length;
@@ -88,7 +88,7 @@ class Reader {
   /** Loses the connection in every second, and comes back each time. */
   async roam() {
     let turns = 0;
-    for await (const _ of setInterval(1000)) {
+    for await (const _ of every(1000)) {
       await this.#loseAndReturn();
       turns += 1;
       if (turns === SECONDS) break;
