@@ -59,7 +59,6 @@ endef
 tools:
 	$(call debian,openssl,openssl)
 	$(call debian,sqlite3,sqlite3)
-	$(call debian,sqlite3,sqlite3)
 	$(call debian,prlimit,util-linux)
 
 chromium:
