@@ -38,6 +38,8 @@ for (const signal of ["SIGTERM", "SIGKILL"]) {
       await ann.sees(text);
       assert.equal(await ann.count(text), 1, `${text} is shown twice`);
     }
+    // What is on its way is shown, too.
+    await ann.page.getByText("Sending…").waitFor({ state: "detached" });
     const { messages } = accepted(await back.ask("history"));
     const said = messages.map(({ msg }) => msg).sort();
     assert.deepEqual(said, ["after", "before", "written while away"]);
