@@ -34,7 +34,7 @@ pub(super) struct Claimed {
 
 impl Chat {
     /// Decides whether somebody may come in. Waits for nothing but, with a token, for a key that is
-    /// not known yet, and with a guest's, for the store.
+    /// not known yet, and for the store with a guest's token or where a private room is asked for.
     ///
     /// A token that is present and bad is refused, never ignored.
     pub async fn admit(self: &Arc<Self>, hello: Hello) -> Result<Admission, Rejection> {

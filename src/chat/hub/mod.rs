@@ -20,6 +20,7 @@ mod typing;
 
 use std::{
     collections::HashMap,
+    mem,
     pin::pin,
     sync::{
         Arc, Mutex, MutexGuard, PoisonError,
@@ -274,7 +275,7 @@ impl Hub {
 
     /// Takes the guests who will not come back.
     pub(crate) fn take_gone(&self) -> Vec<Gone> {
-        std::mem::take(&mut self.lock().gone)
+        mem::take(&mut self.lock().gone)
     }
 }
 

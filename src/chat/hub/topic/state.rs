@@ -1,6 +1,6 @@
 //! What a topic does under its lock.
 
-use std::{collections::HashMap, sync::Arc};
+use std::{collections::HashMap, mem, sync::Arc};
 
 use super::{Attached, Cursor, Presences, Reach, Telling, TooSlow};
 use crate::{
@@ -141,7 +141,7 @@ impl State {
 
     pub(super) fn pause(&mut self, connection: ConnectionId) -> Option<Seq> {
         let (_, pace) = self.attached.get_mut(&connection)?;
-        let before = std::mem::replace(pace, Pace::Paused);
+        let before = mem::replace(pace, Pace::Paused);
         (before == Pace::Live).then_some(self.log.head.seq)
     }
 
