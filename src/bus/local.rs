@@ -1,10 +1,13 @@
 //! A bus for a node that is alone: there is nobody to tell and nobody to hear.
 
-use std::future;
+use std::{collections::BTreeSet, future};
 
 use async_trait::async_trait;
 
-use crate::chat::ports::{Announcement, Bus};
+use crate::{
+    chat::ports::{Announcement, Bus, Heard},
+    domain::Channel,
+};
 
 /// See the module.
 #[derive(Clone, Copy, Debug, Default)]
@@ -12,11 +15,19 @@ pub struct LocalBus;
 
 #[async_trait]
 impl Bus for LocalBus {
-    fn publish(&self, _: Announcement) {}
+    fn publish(&self, _: Channel, _: Announcement) {}
 
-    async fn next(&self) -> Option<Announcement> {
+    fn listen(&self, _: &BTreeSet<Channel>) {}
+
+    async fn next(&self) -> Option<Heard> {
         future::pending().await
     }
+
+    fn is_whole(&self) -> bool {
+        true
+    }
+
+    async fn close(&self) {}
 }
 
 #[cfg(test)]

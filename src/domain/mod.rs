@@ -6,6 +6,7 @@
 #![warn(clippy::wildcard_enum_match_arm)]
 
 mod body;
+mod channel;
 mod close;
 mod conversation;
 mod entry;
@@ -23,6 +24,7 @@ mod secret;
 mod typing;
 
 pub use body::Body;
+pub use channel::Channel;
 pub use close::CloseReason;
 pub use conversation::{Conversation, Place, View};
 pub use entry::{Act, Content, Entry, Kind};

@@ -9,5 +9,5 @@ mod sqlite;
 #[cfg(test)]
 pub(crate) mod contract;
 
-pub use memory::MemoryStore;
+pub use memory::{MemoryNodes, MemoryStore};
 pub use sqlite::{OpenError, SqliteOptions, SqliteStore, Synchronous};

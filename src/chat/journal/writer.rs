@@ -12,11 +12,11 @@ use crate::{
         event::{Delivery, Event},
         hub::{Cause, Hub},
         ports::{
-            Announcement, Batch, Bus, Changed, Committed, Draft, DraftAct, Fault, Outcome,
+            Announcement, Batch, Bus, Changed, Committed, Draft, DraftAct, Fault, News, Outcome,
             Retention, Seen, Store, Trimmed,
         },
     },
-    domain::{Act, ConnectionId, Content, Entry, Place, Position, Rejection},
+    domain::{Act, Channel, ConnectionId, Content, Entry, NodeId, Place, Position, Rejection},
 };
 
 /// What is in one transaction: large enough that the disk's flush is shared by many, small enough
@@ -186,7 +186,11 @@ impl Writer {
         }
         for (place, run) in runs {
             for post in &run {
-                self.bus.publish(Announcement { delivery: Arc::clone(&post.delivery) });
+                for channel in Channel::of(&place) {
+                    let news = News::Entry(Arc::clone(&post.delivery));
+                    let (from, number) = (NodeId::from_raw(""), 0);
+                    self.bus.publish(channel, Announcement { from, number, news });
+                }
             }
             self.hub.deliver(&place, &run);
         }

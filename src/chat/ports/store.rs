@@ -38,7 +38,10 @@ pub const DIRECTS_LISTED_MAX: usize = 200;
 /// - **To the millisecond:** times come back cut down to it.
 /// - **Sees itself:** a read that begins after `commit` has answered sees it.
 ///
-/// `commit` and `trim` are called by one task at a time; reads come at any time.
+/// - **Shared:** where several processes share what is kept, all this holds for their batches
+///   together: one `seq` per place, handed out in the order of the commits.
+///
+/// `commit` and `trim` are called by one task of a process at a time; reads come at any time.
 /// Not guaranteed: an order between places, or that a read waits for a running `commit`.
 #[async_trait]
 pub trait Store: Send + Sync + 'static {
@@ -50,6 +53,15 @@ pub trait Store: Send + Sync + 'static {
 
     /// How a place's log stands; all zero when nothing was ever done there.
     async fn log(&self, place: &Place) -> Result<Log, Fault>;
+
+    /// The same of many places, one answer for each.
+    async fn logs(&self, places: &[Place]) -> Result<Vec<Log>, Fault>;
+
+    /// One number for each of these users, which is another one after every commit, of whatever
+    /// process, that changed what they are a member of, or by which something was said in one of
+    /// their direct conversations or their inbox. 0 for users who never came. An engine that one
+    /// process has for itself may answer 0 for all: nothing changes behind its back.
+    async fn revisions(&self, users: &[(Space, UserName)]) -> Result<Vec<u64>, Fault>;
 
     /// Entries of a place, oldest first: as many as the limit allows, counted from the end of the
     /// range that was asked for, and at least one if there is one. [`Range::After`] a place that is

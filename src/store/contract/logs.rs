@@ -37,6 +37,19 @@ pub(super) async fn every_place_has_its_own_seq(store: &dyn Store) {
     assert_eq!(outcomes, [2, 3].map(|n| Outcome::Stored(nth(n))));
 }
 
+pub(super) async fn many_logs_are_one_answer(store: &dyn Store) {
+    commit(store, (0..300).map(|n| draft(&format!("r{n}"), "1", "0")).collect()).await;
+    commit(store, vec![draft("r7", "2", "0")]).await;
+    let mut places: Vec<_> = (0..300).map(|n| room(&format!("r{n}"))).collect();
+    places.extend([room("nowhere"), room("r7")]);
+    let heads = async || -> Vec<_> {
+        store.logs(&places).await.unwrap().iter().map(|log| log.head.seq.as_raw()).collect()
+    };
+    let heads = heads().await;
+    assert_eq!((heads.len(), heads[0], heads[7], heads[300], heads[301]), (302, 1, 2, 0, 2));
+    assert_eq!(store.logs(&[]).await.unwrap(), []);
+}
+
 pub(super) async fn equal_names_in_other_spaces_and_kinds_are_other_places(store: &dyn Store) {
     let places = [
         room("ann"),

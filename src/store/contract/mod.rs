@@ -3,10 +3,12 @@
 mod changes;
 mod logs;
 mod members;
+mod nodes;
 mod pages;
 mod repeats;
 mod retention;
 mod roles;
+mod shared;
 mod users;
 mod words;
 
@@ -25,7 +27,7 @@ use crate::{
     },
 };
 
-pub(crate) use self::{retention::trim, words::*};
+pub(crate) use self::{nodes::nodes_contract, retention::trim, shared::shared_contract, words::*};
 
 /// Holds an engine to its port. Each guarantee gets a store in which nothing was ever said.
 pub(crate) async fn store_contract<S: Store>(open: impl AsyncFn() -> S + Sync) {
@@ -47,6 +49,7 @@ async fn logs_are_kept<S: Store>(open: &(impl AsyncFn() -> S + Sync)) {
             an_empty_batch_stores_nothing,
             seq_is_dense_and_in_order_within_and_across_batches,
             every_place_has_its_own_seq,
+            many_logs_are_one_answer,
             equal_names_in_other_spaces_and_kinds_are_other_places,
             what_is_stored_comes_back_as_it_was,
             bodies_of_every_form_come_back_as_they_were,

@@ -4,17 +4,19 @@
 //! and this one is plain enough to be believed.
 
 mod log;
+mod nodes;
 mod users;
 
 use std::{
     collections::HashMap,
     hash::{BuildHasher as _, Hasher as _, RandomState},
-    sync::{Mutex, MutexGuard, PoisonError},
+    sync::{Arc, Mutex, MutexGuard, PoisonError},
 };
 
 use async_trait::async_trait;
 use time::OffsetDateTime;
 
+pub use self::nodes::MemoryNodes;
 use self::{log::Conversation, users::User};
 use crate::{
     chat::ports::{
@@ -26,18 +28,18 @@ use crate::{
     },
 };
 
-/// Keeps until it is dropped.
-#[derive(Debug)]
+/// Keeps until the last handle to it is dropped. Clones are handles to the same.
+#[derive(Clone, Debug)]
 pub struct MemoryStore {
     epoch: Epoch,
-    state: Mutex<State>,
+    state: Arc<Mutex<State>>,
 }
 
 impl Default for MemoryStore {
     /// The chance is that of the standard library's hash maps: enough to tell two processes apart.
     fn default() -> Self {
         let epoch = RandomState::new().build_hasher().finish();
-        Self { epoch: Epoch::from_raw(&format!("{epoch:016x}")), state: Mutex::default() }
+        Self { epoch: Epoch::from_raw(&format!("{epoch:016x}")), state: Arc::default() }
     }
 }
 
@@ -65,6 +67,20 @@ impl Store for MemoryStore {
 
     async fn log(&self, place: &Place) -> Result<Log, Fault> {
         Ok(self.lock().places.get(place).map(Conversation::log).unwrap_or_default())
+    }
+
+    async fn logs(&self, places: &[Place]) -> Result<Vec<Log>, Fault> {
+        let state = self.lock();
+        let log = |place| state.places.get(place).map(Conversation::log).unwrap_or_default();
+        Ok(places.iter().map(log).collect())
+    }
+
+    async fn revisions(&self, users: &[(Space, UserName)]) -> Result<Vec<u64>, Fault> {
+        let state = self.lock();
+        let revision = |(space, user): &(Space, UserName)| {
+            state.user(space, user).map_or(0, |user| user.revision)
+        };
+        Ok(users.iter().map(revision).collect())
     }
 
     async fn page(&self, place: &Place, range: Range, limit: PageLimit) -> Result<Page, Fault> {
@@ -149,8 +165,15 @@ impl State {
         self.users.get(&(space.clone(), user.clone()))
     }
 
+    /// Something is another way than before for a user.
+    fn revise(&mut self, space: &Space, user: &UserName) {
+        let user = self.users.get_mut(&(space.clone(), user.clone()));
+        user.into_iter().for_each(|user| user.revision += 1);
+    }
+
     /// Ends everything that a user is a member of.
     fn forget(&mut self, space: &Space, user: &UserName) {
+        self.revise(space, user);
         for (place, conversation) in &mut self.places {
             if place.space == *space {
                 conversation.members.remove(user);
@@ -171,17 +194,33 @@ impl State {
             conversation.change(user, *what);
         }
         let after = conversation.members.get(user).copied();
+        let log = conversation.log();
+        if before != after {
+            self.revise(&place.space, user);
+        }
         let refused = match what {
             MemberChange::Join(_) | MemberChange::Assign(_) if after.is_none() => {
                 Some(if is_full { Refusal::TooManyRooms } else { Refusal::NotNew })
             }
             _ => None,
         };
-        Changed { before, after, log: conversation.log(), refused }
+        Changed { before, after, log, refused }
     }
 
     fn store(&mut self, draft: &Draft) -> Outcome {
-        self.places.entry(draft.place.clone()).or_default().store(draft)
+        let Place { space, conversation } = &draft.place;
+        let outcome = self.places.entry(draft.place.clone()).or_default().store(draft);
+        if matches!(outcome, Outcome::Stored(_)) {
+            match conversation {
+                Kind::Room(_) => (),
+                Kind::Direct(one, other) => {
+                    self.revise(space, one);
+                    self.revise(space, other);
+                }
+                Kind::Inbox(user) => self.revise(space, user),
+            }
+        }
+        outcome
     }
 
     /// Where a user is a member.
@@ -230,10 +269,14 @@ impl State {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::store::contract::store_contract;
+    use crate::store::contract::{shared_contract, store_contract};
 
     #[tokio::test]
     async fn memory_keeps_the_contract() {
         store_contract(async || MemoryStore::new()).await;
+    }
+    #[tokio::test]
+    async fn memory_keeps_the_contract_of_shared_stores() {
+        shared_contract(async || MemoryStore::new(), async |store| store.clone()).await;
     }
 }

@@ -18,12 +18,14 @@ pub(super) struct User {
     pub(super) vouched: bool,
     pub(super) seen: OffsetDateTime,
     pub(super) devices: HashMap<DeviceId, OffsetDateTime>,
+    /// Another one after each change of what they are a member of.
+    pub(super) revision: u64,
 }
 
 impl Default for User {
     fn default() -> Self {
         let seen = OffsetDateTime::UNIX_EPOCH;
-        Self { voucher: None, vouched: false, seen, devices: HashMap::new() }
+        Self { voucher: None, vouched: false, seen, devices: HashMap::new(), revision: 1 }
     }
 }
 

@@ -197,6 +197,16 @@ impl Store for SqliteStore {
         log.map_err(|error| Fault::new("reading how a log stands from SQLite", error))
     }
 
+    async fn logs(&self, places: &[Place]) -> Result<Vec<Log>, Fault> {
+        let logs = read::logs(&self.readers, places).await;
+        logs.map_err(|error| Fault::new("reading how logs stand from SQLite", error))
+    }
+
+    /// The directory belongs to one process: nothing changes behind its back.
+    async fn revisions(&self, users: &[(Space, UserName)]) -> Result<Vec<u64>, Fault> {
+        Ok(vec![0; users.len()])
+    }
+
     async fn page(&self, place: &Place, range: Range, limit: PageLimit) -> Result<Page, Fault> {
         let page = read::page(&self.readers, place, range, limit).await;
         page.map_err(|error| Fault::new("reading a page from SQLite", error))

@@ -5,7 +5,7 @@ use sqlx::{Arguments as _, Row, SqlitePool, sqlite::SqliteArguments};
 use time::OffsetDateTime;
 
 use super::{
-    commit::{number, numbered},
+    commit::{FIND_LOGS, number, numbered},
     row,
     script::{self, Statement},
     users::bind_user,
@@ -68,6 +68,19 @@ pub(super) async fn log(readers: &SqlitePool, place: &Place) -> Result<Log, sqlx
     let (space, kind, one, other) = row::key(place);
     let query = sqlx::query(LOG).bind(space).bind(kind).bind(one).bind(other);
     query.fetch_optional(readers).await?.map_or(Ok(Log::default()), |row| row::log(&row))
+}
+
+pub(super) async fn logs(readers: &SqlitePool, places: &[Place]) -> Result<Vec<Log>, sqlx::Error> {
+    let bind = |arguments: &mut SqliteArguments, (number, place): &(i64, &Place)| {
+        arguments.add(*number)?;
+        row::bind_place(arguments, place)
+    };
+    let mut logs = vec![Log::default(); places.len()];
+    for row in script::ask(readers, FIND_LOGS, &numbered(places), bind).await? {
+        let log = row::log(&row)?;
+        logs.get_mut(number(&row)?).into_iter().for_each(|it| *it = log);
+    }
+    Ok(logs)
 }
 
 pub(super) async fn member(

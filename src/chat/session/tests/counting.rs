@@ -54,6 +54,16 @@ impl Store for CountingStore {
         self.store.log(place).await
     }
 
+    async fn logs(&self, places: &[Place]) -> Result<Vec<Log>, Fault> {
+        count(&self.others);
+        self.store.logs(places).await
+    }
+
+    async fn revisions(&self, users: &[(Space, UserName)]) -> Result<Vec<u64>, Fault> {
+        count(&self.others);
+        self.store.revisions(users).await
+    }
+
     async fn page(&self, place: &Place, range: Range, limit: PageLimit) -> Result<Page, Fault> {
         count(&self.pages);
         let page = self.store.page(place, range, limit).await;

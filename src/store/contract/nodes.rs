@@ -1,0 +1,137 @@
+//! What every engine that knows nodes must do: the guarantees of [`Nodes`].
+
+use std::time::Duration;
+
+use crate::{
+    chat::ports::{Claim, GuestName, LEASE, Nodes, Online, Release},
+    domain::{NodeId, Space, UserName},
+};
+
+/// Holds an engine to its port. `open` makes the node `n<number>` of one registry, in which there was
+/// never any of them; `pass` lets so much of the engine's time go by.
+pub(crate) async fn nodes_contract<N: Nodes>(
+    open: impl AsyncFn(u32) -> N,
+    pass: impl AsyncFn(Duration),
+) {
+    a_node_lives_while_it_beats(&open(1).await, &open(2).await, &pass).await;
+    a_name_belongs_to_one_stay(&open(3).await, &open(4).await).await;
+    one_stay_may_be_on_many_nodes(&open(5).await, &open(6).await).await;
+    the_names_of_a_dead_node_are_free(&open(7).await, &open(8).await, &pass).await;
+    users_are_online_where_their_nodes_say(&open(9).await, &open(10).await, &pass).await;
+}
+
+async fn a_node_lives_while_it_beats(
+    one: &impl Nodes,
+    other: &impl Nodes,
+    pass: &impl AsyncFn(Duration),
+) {
+    assert_eq!(alive(one).await, ["n1"]);
+    assert_eq!(alive(other).await, ["n1", "n2"]);
+    assert_eq!(alive(one).await, ["n1", "n2"]);
+    pass(LEASE / 2).await;
+    assert_eq!(alive(one).await, ["n1", "n2"], "not yet");
+    pass(LEASE / 2).await;
+    assert_eq!(alive(one).await, ["n1"]);
+    assert_eq!(alive(other).await, ["n1", "n2"], "back");
+    other.leave().await.unwrap();
+    assert_eq!(alive(one).await, ["n1"]);
+    one.leave().await.unwrap();
+}
+
+async fn a_name_belongs_to_one_stay(one: &impl Nodes, other: &impl Nodes) {
+    beat(&[one, other]).await;
+    assert_eq!(one.claim(&guest("ann", "1")).await.unwrap(), Claim::Granted);
+    assert_eq!(one.claim(&guest("ann", "1")).await.unwrap(), Claim::Granted, "again");
+    assert_eq!(one.claim(&guest("ANN", "2")).await.unwrap(), Claim::Taken, "looks like it");
+    assert_eq!(other.claim(&guest("ann", "2")).await.unwrap(), Claim::Taken);
+    let elsewhere = GuestName { space: Space::from_raw("/shop"), ..guest("ann", "2") };
+    assert_eq!(other.claim(&elsewhere).await.unwrap(), Claim::Granted, "another space");
+    let releases = other.release(&[guest("ann", "2"), guest("nobody", "3"), elsewhere]).await;
+    assert_eq!(releases.unwrap(), [Release::Taken, Release::Free, Release::Free], "not theirs");
+    assert_eq!(other.claim(&guest("ann", "2")).await.unwrap(), Claim::Taken);
+    assert_eq!(one.release(&[guest("ann", "1")]).await.unwrap(), [Release::Free]);
+    assert_eq!(other.claim(&guest("Ann", "2")).await.unwrap(), Claim::Granted);
+    other.leave().await.unwrap();
+    assert_eq!(one.claim(&guest("ann", "3")).await.unwrap(), Claim::Granted, "it left");
+    one.leave().await.unwrap();
+}
+
+async fn one_stay_may_be_on_many_nodes(one: &impl Nodes, other: &impl Nodes) {
+    beat(&[one, other]).await;
+    let bob = guest("bob", "1");
+    assert_eq!(one.claim(&bob).await.unwrap(), Claim::Granted);
+    assert_eq!(other.claim(&bob).await.unwrap(), Claim::Granted);
+    assert_eq!(one.release(std::slice::from_ref(&bob)).await.unwrap(), [Release::Taken]);
+    assert_eq!(one.claim(&guest("bob", "2")).await.unwrap(), Claim::Taken, "still there");
+    assert_eq!(other.release(&[bob]).await.unwrap(), [Release::Free]);
+    assert_eq!(one.claim(&guest("bob", "2")).await.unwrap(), Claim::Granted);
+    for node in [one as &dyn Nodes, other] {
+        assert_eq!(node.beat(&[]).await.unwrap().lost, [], "nothing was lost");
+        node.leave().await.unwrap();
+    }
+}
+
+async fn the_names_of_a_dead_node_are_free(
+    dead: &impl Nodes,
+    heir: &impl Nodes,
+    pass: &impl AsyncFn(Duration),
+) {
+    beat(&[dead, heir]).await;
+    for name in ["cleo", "dan"] {
+        assert_eq!(dead.claim(&guest(name, "1")).await.unwrap(), Claim::Granted);
+    }
+    pass(LEASE).await;
+    beat(&[heir]).await;
+    assert_eq!(heir.claim(&guest("cleo", "2")).await.unwrap(), Claim::Granted);
+    let census = dead.beat(&[]).await.unwrap();
+    assert_eq!(census.lost, [guest("cleo", "1")], "dan's name nobody wanted");
+    assert_eq!(dead.beat(&[]).await.unwrap().lost, [], "once");
+    assert_eq!(heir.claim(&guest("dan", "2")).await.unwrap(), Claim::Taken, "it is back");
+    dead.leave().await.unwrap();
+    heir.leave().await.unwrap();
+}
+
+async fn users_are_online_where_their_nodes_say(
+    one: &impl Nodes,
+    other: &impl Nodes,
+    pass: &impl AsyncFn(Duration),
+) {
+    beat(&[one, other]).await;
+    one.beat(&[online("ann", 2), online("bob", 1)]).await.unwrap();
+    other.beat(&[online("ann", 1)]).await.unwrap();
+    let users = ["ann", "bob", "cleo"].map(UserName::from_raw);
+    let of = async |node: &dyn Nodes| node.online(&Space::root(), &users).await.unwrap();
+    assert_eq!(of(one).await, [1, 0, 0], "those of the others");
+    assert_eq!(of(other).await, [2, 1, 0]);
+    one.beat(&[online("ann", 1), online("bob", 0)]).await.unwrap();
+    assert_eq!(of(other).await, [1, 0, 0]);
+    assert_eq!(other.online(&Space::from_raw("/shop"), &users).await.unwrap(), [0, 0, 0]);
+    pass(LEASE).await;
+    beat(&[other]).await;
+    assert_eq!(of(other).await, [0, 0, 0], "its node is dead");
+    beat(&[one]).await;
+    assert_eq!(of(other).await, [1, 0, 0], "it was not");
+    one.leave().await.unwrap();
+    assert_eq!(of(other).await, [0, 0, 0]);
+    other.leave().await.unwrap();
+}
+
+/// The nodes of this part of the suite that live.
+async fn alive(node: &impl Nodes) -> Vec<String> {
+    let alive = node.beat(&[]).await.unwrap().alive;
+    alive.iter().map(NodeId::as_raw).map(str::to_owned).collect()
+}
+
+async fn beat(nodes: &[&dyn Nodes]) {
+    for node in nodes {
+        node.beat(&[]).await.unwrap();
+    }
+}
+
+fn guest(name: &str, stay: &str) -> GuestName {
+    GuestName { space: Space::root(), user: UserName::from_raw(name), stay: stay.into() }
+}
+
+fn online(name: &str, devices: usize) -> Online {
+    Online { space: Space::root(), user: UserName::from_raw(name), devices }
+}

@@ -1,0 +1,149 @@
+//! The reference engine of which nodes there are: for nodes of one process, and for one that is alone.
+
+use std::{
+    collections::{BTreeMap, BTreeSet, HashMap},
+    sync::{Arc, Mutex, MutexGuard, PoisonError},
+};
+
+use async_trait::async_trait;
+use tokio::time::Instant;
+
+use crate::{
+    chat::ports::{Census, Claim, Fault, GuestName, LEASE, Nodes, Online, Release},
+    domain::{NameKey, NodeId, Space, UserName},
+};
+
+/// What one node knows of those that share a registry.
+#[derive(Clone, Debug)]
+pub struct MemoryNodes {
+    me: NodeId,
+    registry: Arc<Mutex<Registry>>,
+}
+
+#[derive(Debug, Default)]
+struct Registry {
+    /// When each node beat last.
+    beats: BTreeMap<NodeId, Instant>,
+    /// By which stay a name is claimed on which nodes.
+    claims: HashMap<(Space, NameKey), BTreeSet<(NodeId, GuestName)>>,
+    /// What each node is to be told that it lost.
+    lost: HashMap<NodeId, Vec<GuestName>>,
+    online: HashMap<(NodeId, Space, UserName), usize>,
+}
+
+impl MemoryNodes {
+    /// A node that is alone.
+    pub fn alone(me: NodeId) -> Self {
+        Self { me, registry: Arc::default() }
+    }
+
+    /// Another node beside this one.
+    #[must_use]
+    pub fn beside(&self, other: NodeId) -> Self {
+        Self { me: other, registry: Arc::clone(&self.registry) }
+    }
+
+    /// Poisoning is ignored: nothing below can panic between two changes that belong together.
+    fn lock(&self) -> MutexGuard<'_, Registry> {
+        self.registry.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+}
+
+#[async_trait]
+impl Nodes for MemoryNodes {
+    async fn beat(&self, changes: &[Online]) -> Result<Census, Fault> {
+        let mut registry = self.lock();
+        registry.beats.insert(self.me.clone(), Instant::now());
+        for Online { space, user, devices } in changes {
+            let key = (self.me.clone(), space.clone(), user.clone());
+            if *devices == 0 {
+                registry.online.remove(&key);
+            } else {
+                registry.online.insert(key, *devices);
+            }
+        }
+        let alive = registry.beats.keys().filter(|it| registry.is_alive(it)).cloned().collect();
+        let lost = registry.lost.remove(&self.me).unwrap_or_default();
+        Ok(Census { alive, lost })
+    }
+
+    async fn claim(&self, name: &GuestName) -> Result<Claim, Fault> {
+        let mut guard = self.lock();
+        let registry = &mut *guard;
+        let mut holders = registry.claims.remove(&key(name)).unwrap_or_default();
+        let others = holders.iter().filter(|(_, other)| other.stay != name.stay);
+        let others: Vec<_> = others.cloned().collect();
+        let is_taken = others.iter().any(|(node, _)| *node == self.me || registry.is_alive(node));
+        if !is_taken {
+            for other in others {
+                holders.remove(&other);
+                registry.lost.entry(other.0).or_default().push(other.1);
+            }
+            holders.insert((self.me.clone(), name.clone()));
+        }
+        registry.claims.insert(key(name), holders);
+        Ok(if is_taken { Claim::Taken } else { Claim::Granted })
+    }
+
+    async fn release(&self, names: &[GuestName]) -> Result<Vec<Release>, Fault> {
+        let mut registry = self.lock();
+        Ok(names.iter().map(|name| registry.release(&self.me, name)).collect())
+    }
+
+    async fn online(&self, space: &Space, users: &[UserName]) -> Result<Vec<usize>, Fault> {
+        let registry = self.lock();
+        let devices = |user: &UserName| {
+            let of_user = registry.online.iter().filter(|((node, world, name), _)| {
+                *node != self.me && world == space && name == user && registry.is_alive(node)
+            });
+            of_user.map(|(_, devices)| devices).sum()
+        };
+        Ok(users.iter().map(devices).collect())
+    }
+
+    async fn leave(&self) -> Result<(), Fault> {
+        let mut registry = self.lock();
+        registry.beats.remove(&self.me);
+        registry.online.retain(|(node, ..), _| *node != self.me);
+        for holders in registry.claims.values_mut() {
+            holders.retain(|(node, _)| *node != self.me);
+        }
+        Ok(())
+    }
+}
+
+impl Registry {
+    fn is_alive(&self, node: &NodeId) -> bool {
+        self.beats.get(node).is_some_and(|beat| beat.elapsed() < LEASE)
+    }
+
+    fn release(&mut self, me: &NodeId, name: &GuestName) -> Release {
+        let Some(mut holders) = self.claims.remove(&key(name)) else { return Release::Free };
+        holders.retain(|(node, other)| node != me || other.stay != name.stay);
+        let is_taken = holders.iter().any(|(node, _)| self.is_alive(node));
+        if !holders.is_empty() {
+            self.claims.insert(key(name), holders);
+        }
+        if is_taken { Release::Taken } else { Release::Free }
+    }
+}
+
+fn key(name: &GuestName) -> (Space, NameKey) {
+    (name.space.clone(), name.user.key())
+}
+
+#[cfg(test)]
+mod tests {
+    use std::time::Duration;
+
+    use super::*;
+    use crate::store::contract::nodes_contract;
+
+    #[tokio::test(start_paused = true)]
+    async fn memory_keeps_the_contract_of_nodes() {
+        let first = MemoryNodes::alone(NodeId::from_raw("n0"));
+        let open = async |n: u32| first.beside(NodeId::from_raw(&format!("n{n}")));
+        nodes_contract(open, tokio::time::advance).await;
+        assert!(LEASE < Duration::from_secs(10));
+    }
+}
