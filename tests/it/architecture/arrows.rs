@@ -79,7 +79,26 @@ const LAYERS: [Layer; 14] = [
             "tracing",
         ],
     },
-    Layer { name: "bus", layers: &["chat", "domain"], crates: &["async_trait", "tokio"] },
+    Layer {
+        name: "bus",
+        layers: &["chat", "domain"],
+        crates: &[
+            "async_trait",
+            "base64",
+            "bytes",
+            "futures_util",
+            "getrandom",
+            "redis",
+            "rustls_native_certs",
+            "serde",
+            "serde_json",
+            "thiserror",
+            "time",
+            "tokio",
+            "tokio_rustls",
+            "tracing",
+        ],
+    },
     Layer {
         name: "auth",
         layers: &["chat", "domain"],
@@ -287,9 +306,13 @@ fn the_chat_has_no_socket() {
 fn only_the_composition_names_engines() {
     for (path, text) in sources("src") {
         let layer = layer_of(&path);
-        for (engine, home) in
-            [("MemoryStore", "store"), ("SqliteStore", "store"), ("LocalBus", "bus")]
-        {
+        for (engine, home) in [
+            ("MemoryStore", "store"),
+            ("SqliteStore", "store"),
+            ("LocalBus", "bus"),
+            ("MemoryBus", "bus"),
+            ("RedisBus", "bus"),
+        ] {
             let may = layer == home || layer == "app";
             assert!(
                 may || !code(&path, &text).contains(engine),
