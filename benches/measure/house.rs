@@ -22,6 +22,7 @@ use roomcast::{
     domain::{
         Body, CloseReason, Limits, NodeId, RoomName, RoomRules, Secret, Seq, Space, UserName,
     },
+    store::MemoryNodes,
     tasks::Tasks,
 };
 use tokio::{
@@ -64,6 +65,7 @@ impl House {
             let (chat, writer) = Chat::new(Parts {
                 store,
                 bus: Arc::new(LocalBus),
+                nodes: Arc::new(MemoryNodes::alone(NodeId::from_raw("alone"))),
                 tokens: Arc::new(tokens.clone()),
                 clock: Arc::new(SystemClock),
                 ids: Arc::new(RandomIds),

@@ -2,6 +2,7 @@
 //!
 //! Starting and stopping are apart from running, so that two servers can live in one process.
 
+mod engines;
 mod tokens;
 
 use std::{io::Write as _, net::SocketAddr, sync::Arc, time::Duration};
@@ -16,15 +17,13 @@ use tracing::info;
 
 use crate::{
     auth::KeyTokens,
-    bus::LocalBus,
     chat::{
         Chat, Devices, Guests, Parts, RetentionRules, Rules,
-        ports::{Fault, IdSource, Store},
+        ports::{Bus, Fault, IdSource, Store},
     },
     clock::{RandomIds, SystemClock},
-    config::{self, Config, Origin, StoreKind, Switch, Synchronous},
+    config::{self, Config, Origin, Switch},
     domain::NodeId,
-    store::{self, MemoryStore, SqliteOptions, SqliteStore},
     tasks::Tasks,
     transport::{
         api::SessionApi, credentials::QueryTokens, http, listener::Listener, origin::Origins,
@@ -32,6 +31,7 @@ use crate::{
     },
 };
 
+pub use self::engines::Engines;
 pub use self::tokens::{Refusal, check as check_keys, examine, missing_key, open as open_tokens};
 
 /// Why the server ended in a way that nobody asked for.
@@ -102,36 +102,53 @@ pub struct Server {
     back: Tasks,
     /// Tells the journal that nothing more will come.
     finish: CancellationToken,
-    store: StoreGuard,
+    shared: Shared,
 }
 
-/// The store, which does not print.
-struct StoreGuard(Arc<dyn Store>);
+/// What is let go of last, and does not print.
+struct Shared {
+    store: Arc<dyn Store>,
+    bus: Arc<dyn Bus>,
+}
 
-impl std::fmt::Debug for StoreGuard {
+impl std::fmt::Debug for Shared {
     fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
-        f.write_str("Store")
+        f.write_str("Shared")
     }
 }
 
 impl Server {
     /// Opens the engines and begins to listen.
     pub async fn start(config: &Config) -> Result<Self, Failure> {
-        let clock = Arc::new(SystemClock);
+        let node = node();
+        let engines = Engines::open(config, &node).await?;
+        Self::on(config, node, engines)
+    }
+
+    /// Begins to listen, on engines that are open.
+    pub fn on(config: &Config, node: NodeId, engines: Engines) -> Result<Self, Failure> {
+        let Engines { store, bus, nodes, carrier } = engines;
         let tokens = Arc::new(tokens::open(config)?);
-        let store = open_store(config).await?;
         let (chat, writer) = Chat::new(Parts {
             store: Arc::clone(&store),
-            bus: Arc::new(LocalBus),
+            bus: Arc::clone(&bus),
+            nodes,
             tokens: Arc::<KeyTokens>::clone(&tokens),
-            clock,
+            clock: Arc::new(SystemClock),
             ids: Arc::new(RandomIds),
-            rules: rules(config),
+            rules: rules(config, node),
         });
         let (front, back, finish) = (Tasks::new(), Tasks::new(), CancellationToken::new());
         back.spawn_vital("journal", writer.run(finish.clone()));
         back.spawn_vital("sweep", until(back.clone(), Arc::clone(&chat).sweep()));
         back.spawn_vital("roll", until(back.clone(), Arc::clone(&chat).call_roll()));
+        back.spawn_vital("relay", until(back.clone(), Arc::clone(&chat).hear()));
+        back.spawn_vital("mend", until(back.clone(), Arc::clone(&chat).mend()));
+        back.spawn_vital("beat", until(back.clone(), Arc::clone(&chat).beat()));
+        back.spawn_vital("census", until(back.clone(), Arc::clone(&chat).count_nodes()));
+        if let Some(carrier) = carrier {
+            back.spawn_vital("bus", until(back.clone(), carrier));
+        }
         for source in tokens.sources() {
             let source = Arc::clone(source);
             back.spawn_vital("keys", until(back.clone(), async move { source.run().await }));
@@ -143,8 +160,8 @@ impl Server {
         front.spawn_vital("listener", listener.run(router, front.clone()));
         info!(%address, "listening");
         let patience = Duration::from_millis(config.drain_ms_max);
-        let store = StoreGuard(store);
-        Ok(Self { address, patience, chat, front, back, finish, store })
+        let shared = Shared { store, bus };
+        Ok(Self { address, patience, chat, front, back, finish, shared })
     }
 
     /// Where clients connect.
@@ -179,8 +196,11 @@ impl Server {
         timeout(part * 2, self.chat.drained()).await.ok();
         let front = self.front.finish(part).await;
         self.finish.cancel();
+        // What the bus still has to say goes out while its task runs.
+        self.shared.bus.close().await;
         let back = self.back.finish(part).await;
-        self.store.0.close().await;
+        self.chat.leave().await;
+        self.shared.store.close().await;
         info!("stopped");
         front.and(back).map_err(|left| Fault::new("stopping", left))?;
         if broke {
@@ -213,23 +233,7 @@ fn router(config: &Config, chat: &Arc<Chat>, front: &Tasks) -> axum::Router {
     http::router(shared(), socketio, websocket, sessions)
 }
 
-async fn open_store(config: &Config) -> Result<Arc<dyn Store>, Failure> {
-    if config.store == StoreKind::Memory {
-        return Ok(Arc::new(MemoryStore::default()));
-    }
-    let options = SqliteOptions {
-        directory: config.data.clone(),
-        synchronous: match config.sqlite.synchronous {
-            Synchronous::Full => store::Synchronous::Full,
-            Synchronous::Normal => store::Synchronous::Normal,
-        },
-        busy_wait_max: Duration::from_millis(config.sqlite.busy_ms_max),
-    };
-    let store = SqliteStore::open(&options).await.map_err(setting("data"))?;
-    Ok(Arc::new(store))
-}
-
-fn rules(config: &Config) -> Rules {
+fn rules(config: &Config, node: NodeId) -> Rules {
     Rules {
         limits: config.limits(),
         guests: match config.guests {
@@ -248,8 +252,13 @@ fn rules(config: &Config) -> Rules {
             age_max: config.retention.age(),
             sweep_interval: config.retention.sweep(),
         },
-        node: NodeId::from_raw(RandomIds.secret().get(..8).unwrap_or_default()),
+        node,
     }
+}
+
+/// What this process calls itself among the nodes.
+fn node() -> NodeId {
+    NodeId::from_raw(RandomIds.secret().get(..8).unwrap_or_default())
 }
 
 /// The address is taken, or is not ours.

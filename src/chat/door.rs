@@ -7,7 +7,7 @@ use tracing::debug;
 use super::{
     Chat, Guests, Hello,
     hub::{Proof, Residence},
-    ports::{Claims, Outbox, Seen, Voucher},
+    ports::{Act, Claim, Claims, GuestName, News, Outbox, Seen, Voucher},
     session::{Origin, Session, unavailable},
 };
 use crate::domain::{
@@ -136,8 +136,12 @@ impl Chat {
         let claims = self.proved(space, &token).await?;
         let proof = claims.guest.clone().map_or(Proof::User, Proof::Guest);
         let residence = Residence::claim(&self.hub, space, &claims.user, proof)?;
-        if claims.guest.is_some() {
-            self.check_guest_name(space, &claims.user).await?;
+        if let Some(stay) = &claims.guest {
+            self.claim_guest_name(space, &claims.user, stay).await?;
+        } else {
+            let (space, user) = (space.clone(), claims.user.clone());
+            let act = Act::Vouched { space: space.clone(), user: user.clone() };
+            self.hub.herald().tell_of(&space, &user, News::Act(act));
         }
         // What came with a cookie is nothing for scripts.
         let told = claims.guest.is_some() && claims.sign_in.is_none();
@@ -156,7 +160,7 @@ impl Chat {
         let stay: Box<str> = self.ids.secret().into();
         let proof = Proof::NewGuest(stay.clone());
         let residence = Residence::claim(&self.hub, space, &user, proof)?;
-        self.check_guest_name(space, &user).await?;
+        self.claim_guest_name(space, &user, &stay).await?;
         // Whole seconds, as they stand in a token.
         let expires_at = (self.clock.now() + self.rules.guest_lifetime).truncate_to_second();
         Ok((residence, Claims::guest(user, space, &stay, expires_at)))
@@ -170,13 +174,22 @@ impl Chat {
     }
 
     /// A name that looks like one that the back end ever vouched for is its user's, also while they
-    /// are away.
-    async fn check_guest_name(&self, space: &Space, user: &UserName) -> Result<(), Rejection> {
+    /// are away; and one that looks like a guest's on another node is that guest's.
+    async fn claim_guest_name(
+        &self,
+        space: &Space,
+        user: &UserName,
+        stay: &str,
+    ) -> Result<(), Rejection> {
         let vouched = self.store.is_vouched(space, &user.key()).await;
         if vouched.map_err(|fault| unavailable(&fault))? {
             return Err(Rejection::NameTaken);
         }
-        Ok(())
+        let name = GuestName { space: space.clone(), user: user.clone(), stay: stay.into() };
+        match self.nodes.claim(&name).await.map_err(|fault| unavailable(&fault))? {
+            Claim::Granted => Ok(()),
+            Claim::Taken => Err(Rejection::NameTaken),
+        }
     }
 }
 

@@ -9,6 +9,7 @@ pub mod event;
 mod hub;
 mod journal;
 pub mod ports;
+mod relay;
 mod request;
 mod session;
 mod sign_in;
@@ -24,6 +25,7 @@ use std::{
 };
 
 use tokio::time::sleep;
+use tracing::debug;
 
 pub use self::{
     door::Admission,
@@ -35,7 +37,8 @@ pub use self::{
 use self::{
     hub::Hub,
     journal::{Journal, More},
-    ports::{Bus, Clock, IdSource, Retention, Store, Tokens},
+    ports::{Bus, Clock, IdSource, Nodes, Retention, Store, Tokens},
+    relay::{Ends, Herald, Relay},
 };
 use crate::domain::{CloseReason, Limits, NodeId, RoomRules, SpacePattern};
 
@@ -46,6 +49,8 @@ pub struct Parts {
     pub store: Arc<dyn Store>,
     /// The engine that carries.
     pub bus: Arc<dyn Bus>,
+    /// The engine that knows which nodes there are.
+    pub nodes: Arc<dyn Nodes>,
     /// The engine that proves.
     pub tokens: Arc<dyn Tokens>,
     /// What time it is.
@@ -113,6 +118,17 @@ pub enum Devices {
     Newest,
 }
 
+/// Whether new clients may be sent to this node.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Readiness {
+    /// They may.
+    Ready,
+    /// It is about to leave.
+    Draining,
+    /// It does not hear the other nodes.
+    Deaf,
+}
+
 /// The chat of this node.
 pub struct Chat {
     store: Arc<dyn Store>,
@@ -122,6 +138,8 @@ pub struct Chat {
     rules: Rules,
     hub: Arc<Hub>,
     journal: Journal,
+    relay: Arc<Relay>,
+    nodes: Arc<dyn Nodes>,
     draining: AtomicBool,
 }
 
@@ -134,12 +152,21 @@ impl std::fmt::Debug for Chat {
 impl Chat {
     /// Puts a chat together. The [`Writer`] has to run for messages to be stored.
     pub fn new(parts: Parts) -> (Arc<Self>, Writer) {
-        let Parts { store, bus, tokens, clock, ids, rules } = parts;
-        let hub = Hub::new(rules.limits.clone());
+        let Parts { store, bus, nodes, tokens, clock, ids, rules } = parts;
+        let herald = Herald::new(rules.node.clone(), Arc::clone(&bus));
+        let hub = Hub::new(rules.limits.clone(), herald);
+        let ends = Ends {
+            hub: Arc::clone(&hub),
+            bus,
+            store: Arc::clone(&store),
+            nodes: Arc::clone(&nodes),
+        };
+        let relay = Relay::new(ends);
         let (journal, writer) =
-            Journal::new(&rules.limits, Arc::clone(&store), bus, Arc::clone(&hub));
+            Journal::new(&rules.limits, Arc::clone(&store), Arc::clone(&hub), Arc::clone(&relay));
         let draining = AtomicBool::new(false);
-        (Arc::new(Self { store, tokens, clock, ids, rules, hub, journal, draining }), writer)
+        let chat = Self { store, tokens, clock, ids, rules, hub, journal, relay, nodes, draining };
+        (Arc::new(chat), writer)
     }
 
     /// How far everything may grow.
@@ -154,12 +181,34 @@ impl Chat {
 
     /// Ends the graces of those who left and tells rooms who is in them. Runs for ever.
     pub async fn call_roll(self: Arc<Self>) {
-        let note_gone = || {
-            for gone in self.hub.take_gone() {
-                self.journal.try_gone(gone);
-            }
-        };
-        Arc::clone(&self.hub).call_roll(note_gone).await;
+        Arc::clone(&self.hub).call_roll().await;
+    }
+
+    /// Hears what the other nodes say, until there is nothing more to be heard.
+    pub async fn hear(self: Arc<Self>) {
+        self.relay.hear().await;
+    }
+
+    /// Sees to it that what was not heard does not stay missed. Runs for ever.
+    pub async fn mend(self: Arc<Self>) {
+        self.relay.mend(&self.journal).await;
+    }
+
+    /// Says to the other nodes that this one lives. Runs for ever.
+    pub async fn beat(self: Arc<Self>) {
+        self.relay.beat().await;
+    }
+
+    /// Keeps count of the nodes, of who is on which, and of guests' names. Runs for ever.
+    pub async fn count_nodes(self: Arc<Self>) {
+        self.relay.count_nodes(&self.journal).await;
+    }
+
+    /// Says to the other nodes that this one lives no more.
+    pub async fn leave(&self) {
+        if let Err(fault) = self.nodes.leave().await {
+            debug!(error = fault.chain(), "the other nodes will notice that this one is gone");
+        }
     }
 
     /// Has taken away what is not to be kept any more. Runs for ever.
@@ -194,6 +243,17 @@ impl Chat {
     /// Waits until everybody has gone. After [`drain`](Self::drain) nobody comes any more.
     pub async fn drained(&self) {
         self.hub.emptied().await;
+    }
+
+    /// Whether new clients may be sent here, and if not, why.
+    pub fn readiness(&self) -> Readiness {
+        if self.is_draining() {
+            Readiness::Draining
+        } else if self.relay.hears() {
+            Readiness::Ready
+        } else {
+            Readiness::Deaf
+        }
     }
 
     /// Whether [`drain`](Self::drain) was called.

@@ -6,10 +6,10 @@ use time::OffsetDateTime;
 
 use super::{
     Chat,
-    ports::{Claims, Voucher},
+    ports::{Act, Claims, Voucher},
     session::unavailable,
 };
-use crate::domain::{Rejection, SignInId, Space, Token, UserName};
+use crate::domain::{Channel, Rejection, SignInId, Space, Token, UserName};
 
 /// The longest token that a cookie holds: browsers take 4096 bytes with name and attributes.
 const COOKIE_TOKEN_BYTES_MAX: usize = 3800;
@@ -95,6 +95,7 @@ impl Chat {
             self.tokens.check(token, self.clock.now()).await
         {
             self.hub.sign_out(&sign_in);
+            self.hub.herald().act(Channel::EVERYBODY, Act::SignedOut(sign_in));
         }
     }
 }

@@ -8,11 +8,18 @@ use time::OffsetDateTime;
 use super::{
     event::{Delivery, Event, Missed, Run},
     ports::{Outbox, Overflow},
+    relay::Herald,
 };
+use crate::bus::LocalBus;
 use crate::domain::{
-    Act, Body, CloseReason, Content, Entry, Kind, MessageId, Place, Position, RoomName, Seq, Space,
-    Typing, UserName,
+    Act, Body, CloseReason, Content, Entry, Kind, MessageId, NodeId, Place, Position, RoomName,
+    Seq, Space, Typing, UserName,
 };
+
+/// Who speaks for a node that is alone.
+pub(crate) fn herald() -> Arc<Herald> {
+    Herald::new(NodeId::from_raw("alone"), Arc::new(LocalBus))
+}
 
 /// A message in a room of the root space.
 pub(crate) fn said(room: &str, seq: u64) -> Arc<Delivery> {

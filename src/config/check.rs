@@ -1,6 +1,6 @@
 //! The settings looked at as a whole: what cannot be, and what may surprise.
 
-use super::{Config, KeySource, StoreKind, Synchronous, Token};
+use super::{BusKind, Config, KeySource, StoreKind, Synchronous, Token};
 use crate::{domain::SpacePattern, telemetry};
 
 /// What a frame holds besides a body: names, ids, brackets.
@@ -11,6 +11,8 @@ const DAY_MS: u64 = 24 * 60 * 60 * 1000;
 const DRAIN_MS_MAX: u64 = 10 * 60 * 1000;
 /// A commit that waits longer is no answer.
 const BUSY_MS_MAX: u64 = 60 * 1000;
+/// Less is no time for a server that has something to do.
+const WAIT_MS_MIN: u64 = 100;
 /// A clock that is further off has to be set.
 const LEEWAY_SECS_MAX: u64 = 10 * 60;
 /// Who asks for keys more often is a burden.
@@ -34,6 +36,10 @@ pub(super) fn problems(config: &Config) -> Vec<(&'static str, String)> {
     let rooms_max = config.limits.rooms_per_user_max.get();
     found.extend(config.rooms.problem(rooms_max).map(|reason| ("rooms.auto_join", reason)));
     found.extend(own_key(&config.token));
+    if config.bus != BusKind::Local && !matches!(config.store, StoreKind::Postgres(_)) {
+        let why = "nodes that hear each other have to share what is kept";
+        found.push(("bus", format!("{why}: store must be an address postgres://…")));
+    }
     if config.token.audience.iter().any(String::is_empty) {
         found.push(("token.audience", "one of these is empty".to_owned()));
     }
@@ -57,6 +63,11 @@ pub(super) fn warnings(config: &Config) -> Vec<String> {
                 "sqlite.synchronous = \"normal\": a power cut may lose acknowledged messages"
                     .to_owned()
             }),
+        (matches!(config.store, StoreKind::Postgres(_)) && own_key_is_kept(&config.token)).then(|| {
+            "token.secret and token.secret_file are empty: each node makes a key of its own, and \
+                guests and pages of one node are not known to the others"
+                .to_owned()
+        }),
         (open_to_all && config.origins.is_empty()).then(|| {
             format!(
                 "listen = \"{}\" with guests and no origins: whoever reaches this address may chat",
@@ -67,12 +78,18 @@ pub(super) fn warnings(config: &Config) -> Vec<String> {
     warnings.into_iter().flatten().chain(open_sources(config)).collect()
 }
 
+/// Whether the server's own key is the one in the data directory.
+fn own_key_is_kept(token: &Token) -> bool {
+    token.secret.is_empty() && token.secret_file.as_os_str().is_empty()
+}
+
 /// Numbers that must lie between two others.
 fn ranges(config: &Config) -> Vec<(&'static str, String)> {
     let limits = &config.limits;
     let single = [
         ("drain_ms_max", config.drain_ms_max, 1, DRAIN_MS_MAX),
         ("sqlite.busy_ms_max", config.sqlite.busy_ms_max, 1, BUSY_MS_MAX),
+        ("postgres.wait_ms_max", config.postgres.wait_ms_max, WAIT_MS_MIN, BUSY_MS_MAX),
         ("token.guest_ttl_secs", config.token.guest_ttl_secs, 1, TTL_SECS_MAX),
         ("token.leeway_secs", config.token.leeway_secs, 0, LEEWAY_SECS_MAX),
         (

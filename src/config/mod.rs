@@ -4,6 +4,7 @@
 //! `config.example.toml` is the documentation; a test keeps it equal to the defaults here.
 
 mod check;
+mod engines;
 mod key;
 mod limits;
 mod origin;
@@ -11,12 +12,13 @@ mod problem;
 mod rooms;
 mod sources;
 
-use std::{fmt, net::SocketAddr, path::PathBuf, str::FromStr as _};
+use std::{fmt, net::SocketAddr, num::NonZeroU32, path::PathBuf, str::FromStr as _};
 
 use serde::{Deserialize, Deserializer, Serialize, Serializer, de::Error as _};
 
 use crate::domain::{Limits, RoomRules, Secret, SpacePattern};
 
+pub use engines::{Address, BusKind, StoreKind};
 pub use key::{Algorithm, JwksUrl, Key, KeySource};
 pub use limits::LimitSettings;
 pub use origin::Origin;
@@ -49,7 +51,11 @@ pub struct Config {
     #[serde(serialize_with = "write_patterns", deserialize_with = "read_patterns")]
     pub spaces: Vec<SpacePattern>,
     /// What keeps the messages.
+    #[serde(serialize_with = "engines::write_store", deserialize_with = "engines::read_store")]
     pub store: StoreKind,
+    /// What carries between nodes.
+    #[serde(serialize_with = "engines::write_bus", deserialize_with = "engines::read_bus")]
+    pub bus: BusKind,
     /// What the lines of the log look like.
     pub log_format: LogFormat,
     /// Which lines the log has.
@@ -58,6 +64,8 @@ pub struct Config {
     pub drain_ms_max: u64,
     /// The database in the data directory.
     pub sqlite: Sqlite,
+    /// The database of several nodes.
+    pub postgres: Postgres,
     /// Tokens, and the keys that sign them.
     pub token: Token,
     /// Which rooms there are.
@@ -76,6 +84,16 @@ pub struct Sqlite {
     pub synchronous: Synchronous,
     /// How long a commit waits for a database that something else has locked.
     pub busy_ms_max: u64,
+}
+
+/// The database of several nodes.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(default, deny_unknown_fields)]
+pub struct Postgres {
+    /// Connections that read; two more write.
+    pub readers_max: NonZeroU32,
+    /// How long anything that is asked of it may take.
+    pub wait_ms_max: u64,
 }
 
 /// Tokens, and the keys that sign them.
@@ -122,16 +140,6 @@ pub enum Devices {
     Many,
     /// The newest signs the others out.
     Newest,
-}
-
-/// What keeps the messages.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
-#[serde(rename_all = "lowercase")]
-pub enum StoreKind {
-    /// A database in the data directory.
-    Sqlite,
-    /// Nothing that lives longer than the process.
-    Memory,
 }
 
 /// What the lines of the log look like.
@@ -186,10 +194,12 @@ impl Default for Config {
             origins: Vec::new(),
             spaces: Vec::new(),
             store: StoreKind::Sqlite,
+            bus: BusKind::Local,
             log_format: LogFormat::Text,
             log_filter: "info".to_owned(),
             drain_ms_max: 8000,
             sqlite: Sqlite::default(),
+            postgres: Postgres::default(),
             token: Token::default(),
             rooms: RoomSettings::default(),
             retention: Retention::default(),
@@ -201,6 +211,13 @@ impl Default for Config {
 impl Default for Sqlite {
     fn default() -> Self {
         Self { synchronous: Synchronous::Full, busy_ms_max: 2000 }
+    }
+}
+
+impl Default for Postgres {
+    fn default() -> Self {
+        let readers_max = NonZeroU32::new(4).expect("not zero");
+        Self { readers_max, wait_ms_max: 5000 }
     }
 }
 

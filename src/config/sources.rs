@@ -66,7 +66,8 @@ impl Sources {
             let place = Place::Flag(name);
             match default_of(&key) {
                 Some(default) => {
-                    sources.values.insert(key, (typed(&value, &default), place));
+                    let value = typed(&key, &value, &default);
+                    sources.values.insert(key, (value, place));
                     sources
                 }
                 None => sources.unknown(&key, place),
@@ -124,7 +125,7 @@ impl Sources {
         };
         match value.into_string() {
             Ok(value) => {
-                let value = typed(&value, &default);
+                let value = typed(&key, &value, &default);
                 self.values.insert(key, (value, Place::Environment(name)));
                 self
             }
@@ -184,10 +185,14 @@ fn is_from_kubernetes(name: &str) -> bool {
 ///
 /// Where text is wanted it stands for itself unless it is quoted, so that a directory may be
 /// called `7`. Where a list is wanted, plain text is its members with commas between them.
-fn typed(text: &str, default: &Value) -> Value {
+fn typed(key: &str, text: &str, default: &Value) -> Value {
     let parsed = format!("value = {text}").parse::<Table>().ok();
     let value = parsed.filter(|table| table.len() == 1).and_then(|mut it| it.remove("value"));
     match (value, default) {
+        (Some(Value::Array(list)), _) if key == "bus" => Value::Array(list),
+        (None, _) if key == "bus" && text.contains(',') => {
+            Value::Array(text.split(',').map(|part| part.trim().into()).collect())
+        }
         (Some(value), Value::String(_)) if !value.is_str() => Value::String(text.to_owned()),
         (None, Value::Array(_)) => {
             Value::Array(text.split(',').map(|part| part.trim().into()).collect())
@@ -213,7 +218,7 @@ fn flat(table: &Table) -> Vec<(String, Value)> {
 
 /// Whether `key` is a table of settings.
 fn is_table(key: &str) -> bool {
-    matches!(key, "limits" | "retention" | "rooms" | "sqlite" | "token")
+    matches!(key, "limits" | "postgres" | "retention" | "rooms" | "sqlite" | "token")
 }
 
 /// The settings of which each value was tried alone.
@@ -243,11 +248,9 @@ fn try_alone(key: &str, value: &Value) -> Result<(), String> {
         (Value::Integer(_), Value::Integer(number)) if *number < 0 => "a whole number, not below 0",
         (Value::Integer(_), Value::Integer(_))
         | (Value::String(_), Value::String(_))
-        | (Value::Array(_), Value::Array(_)) => {
-            let mut table = Table::new();
-            put(&mut table, key, value.clone());
-            return deserialize(table).map(drop);
-        }
+        | (Value::Array(_), Value::Array(_)) => return read_alone(key, value),
+        // A list is a cluster.
+        _ if key == "bus" => return read_alone(key, value),
         (Value::Integer(_), _) => "a whole number",
         (Value::Array(_), _) if is_secret(key) => "a list of tables",
         (Value::Array(_), _) => "a list of texts",
@@ -257,9 +260,15 @@ fn try_alone(key: &str, value: &Value) -> Result<(), String> {
     Err(format!("this must be {wanted}{is}"))
 }
 
+fn read_alone(key: &str, value: &Value) -> Result<(), String> {
+    let mut table = Table::new();
+    put(&mut table, key, value.clone());
+    deserialize(table).map(drop)
+}
+
 /// Whether what stands at `key` must not be repeated in a complaint.
 fn is_secret(key: &str) -> bool {
-    matches!(key, "token.secret" | "token.keys")
+    matches!(key, "bus" | "store" | "token.secret" | "token.keys")
 }
 
 /// What is wrong with a file and where, but not the line itself as the error would print it: it may

@@ -69,7 +69,7 @@ fn a_value_is_toml_or_plain_text() {
         .config()
         .unwrap();
     assert_eq!(config.data, PathBuf::from("7"));
-    assert_eq!((config.guests, config.store), (Switch::Off, StoreKind::Memory));
+    assert_eq!((config.guests, &config.store), (Switch::Off, &StoreKind::Memory));
     assert_eq!(config.spaces.len(), 2);
     assert_eq!(config.origins.len(), 2);
     assert_eq!(config.limits().body_bytes_max.get(), 1000);
@@ -144,7 +144,11 @@ fn a_bad_value_is_named_with_its_place_and_what_is_allowed() {
         ("retention.sweep_secs", "0", "from 1 to"),
         ("limits.rooms_per_user_max", "0", "a whole number from 1"),
         ("limits.receipts_members_max", "-1", "not below 0"),
-        ("store", "postgres", "`sqlite` or `memory`"),
+        ("store", "postgres", "`sqlite`, `memory` or an address postgres://"),
+        ("bus", "tcp://r", "`local`, an address redis://"),
+        ("bus", "redis://r", "share what is kept"),
+        ("postgres.wait_ms_max", "99", "from 100 to"),
+        ("postgres.readers_max", "0", "a whole number from 1"),
         ("log_format", "xml", "`text` or `json`"),
         ("log_filter", "roomcast=loud", "error, warn, info"),
         ("drain_ms_max", "0", "from 1 to"),

@@ -9,6 +9,9 @@ use super::Rejection;
 pub struct ConnectionId(u64);
 
 impl ConnectionId {
+    /// No connection: numbers are counted from 1.
+    pub const NONE: Self = Self(0);
+
     /// The connection with this number; whoever counts keeps the numbers apart.
     pub fn from_raw(number: u64) -> Self {
         Self(number)

@@ -34,7 +34,7 @@ pub use member::{Joining, Member, Muted, Role};
 pub use name::{NameKey, RoomName, RoomPattern, Space, SpacePattern, UserName};
 pub use pace::Pace;
 pub use position::{Log, Position};
-pub use presence::{Arrival, Roster};
+pub use presence::{Arrival, Departure, Roster};
 pub use recovery::{Recovery, recovery};
 pub use rejection::Rejection;
 pub use rooms::{Grant, Office, RoomRules};

@@ -6,7 +6,7 @@ use axum::{Router, body::Body, extract::State, routing};
 use http::{HeaderValue, Request, Response, StatusCode, header};
 
 use super::{api::SessionApi, pages, socketio::SocketIoTransport, websocket::WebSocketTransport};
-use crate::chat::Chat;
+use crate::chat::{Chat, Readiness};
 
 /// Puts the ways in together.
 pub fn router(
@@ -55,10 +55,10 @@ async fn session(State(api): State<SessionApi>, request: Request<Body>) -> Respo
 
 /// Whether a load balancer may send new clients here.
 async fn ready(State(chat): State<Arc<Chat>>) -> Response<Body> {
-    if chat.is_draining() {
-        text(StatusCode::SERVICE_UNAVAILABLE, "draining")
-    } else {
-        text(StatusCode::OK, "ready")
+    match chat.readiness() {
+        Readiness::Ready => text(StatusCode::OK, "ready"),
+        Readiness::Draining => text(StatusCode::SERVICE_UNAVAILABLE, "draining"),
+        Readiness::Deaf => text(StatusCode::SERVICE_UNAVAILABLE, "deaf"),
     }
 }
 

@@ -9,12 +9,14 @@ use std::{collections::HashMap, sync::Arc};
 
 use super::{
     Hub, State, TooSlow, close,
+    residents::Directs,
     topic::{Attached, Cursor, Presences, Reach, Standing, Telling, Topic},
 };
 use crate::{
     chat::{
         event::{Delivery, Event, RoomState, Tally},
-        ports::{Change, Changed, Membership, Outbox, Rooms},
+        ports::{Change, Changed, DIRECTS_LISTED_MAX, Membership, News, Outbox, Rooms},
+        relay::Herald,
     },
     domain::{
         ConnectionId, Conversation, DeviceId, Log, Member, Office, Place, Position, Role, RoomName,
@@ -26,6 +28,8 @@ use crate::{
 pub(super) struct Line {
     pub(super) outbox: Arc<dyn Outbox>,
     pub(super) device: Option<DeviceId>,
+    /// See [`Presence`](super::Presence).
+    pub(super) ticket: u64,
     pub(super) scope: Scope,
     /// The rooms that it is in.
     pub(super) rooms: HashMap<RoomName, Arc<Topic>>,
@@ -112,8 +116,12 @@ impl Hub {
         let State { residents, topics, .. } = &mut *guard;
         let found = residents.get_mut(space, user).filter(|it| it.number == resident);
         let Some(resident) = found.filter(|it| it.kept.is_none()) else { return };
+        let is_direct =
+            |it: &&Membership| matches!(it.place.conversation, Conversation::Direct(..));
+        let count = memberships.iter().filter(is_direct).count();
+        resident.directs = if count < DIRECTS_LISTED_MAX { Directs::All } else { Directs::Last };
         let keep = |Membership { place, member, log }| {
-            let logged = logged(topics, &place, log);
+            let logged = logged(topics, &place, log, &self.herald);
             (place.conversation, Kept { member, logged })
         };
         resident.kept = Some(memberships.into_iter().map(keep).collect());
@@ -124,6 +132,11 @@ impl Hub {
         let Change { place, user, what: _, rooms_max: _ } = change;
         let too_slow = self.lock().changed(self, (place, user), changed, cause);
         close(too_slow);
+        if changed.before != changed.after {
+            let (place, user, by) = (place.clone(), user.clone(), cause.by.clone());
+            let space = place.space.clone();
+            self.herald.tell_of(&space, &user.clone(), News::Changed { place, user, by });
+        }
         let moved = changed.before.map(|it| it.read) != changed.after.map(|it| it.read);
         if let (Some(_), Some(member), true) = (changed.before, changed.after, moved) {
             self.receipt(place, user, member.read.seq, changed.log.members);
@@ -132,18 +145,26 @@ impl Hub {
 }
 
 /// The topic of a room, made if there is none, or the log itself.
-fn logged(topics: &mut HashMap<Place, Arc<Topic>>, place: &Place, log: Log) -> Logged {
+fn logged(
+    topics: &mut HashMap<Place, Arc<Topic>>,
+    place: &Place,
+    log: Log,
+    herald: &Arc<Herald>,
+) -> Logged {
     match place.conversation {
         Conversation::Room(_) => {
-            let topic = topics.entry(place.clone());
-            Logged::Topic(Arc::clone(topic.or_insert_with(|| Topic::new(place.clone(), log))))
+            let topic = topics.entry(place.clone()).or_insert_with(|| {
+                herald.is_fresh(place);
+                Topic::new(place.clone(), log, herald)
+            });
+            Logged::Topic(Arc::clone(topic))
         }
         Conversation::Direct(..) | Conversation::Inbox(_) => Logged::Here(log),
     }
 }
 
 impl State {
-    fn changed(
+    pub(super) fn changed(
         &mut self,
         hub: &Hub,
         (place, user): (&Place, &UserName),
@@ -164,7 +185,11 @@ impl State {
                 kept.remove(&place.conversation);
             }
             Some(member) => {
-                let logged = logged(&mut self.topics, place, log);
+                let logged = match kept.remove(&place.conversation).map(|it| it.logged) {
+                    // As far as it was delivered: the store may be further.
+                    Some(Logged::Here(here)) => Logged::Here(Log { head: here.head, ..log }),
+                    _ => logged(&mut self.topics, place, log, &hub.herald),
+                };
                 kept.insert(place.conversation.clone(), Kept { member, logged });
             }
         }
@@ -228,39 +253,6 @@ impl State {
             }
         }
         too_slow
-    }
-
-    /// Notes what was said in a conversation: its author has read it, and it goes on.
-    pub(super) fn note(
-        &mut self,
-        place: &Place,
-        user: &UserName,
-        position: Position,
-        author: Option<&UserName>,
-    ) {
-        let Some(resident) = self.residents.get_mut(&place.space, user) else { return };
-        let Some(kept) = &mut resident.kept else { return };
-        let before = Position {
-            seq: position.seq.previous().unwrap_or_default(),
-            messages: position.messages.saturating_sub(1),
-        };
-        let kept = match place.conversation {
-            // Who says something in a room is a member, or was until a moment ago.
-            Conversation::Room(_) => kept.get_mut(&place.conversation),
-            Conversation::Direct(..) | Conversation::Inbox(_) => {
-                Some(kept.entry(place.conversation.clone()).or_insert_with(|| Kept {
-                    member: Member::new(Role::Member, before),
-                    logged: Logged::Here(Log::default()),
-                }))
-            }
-        };
-        let Some(kept) = kept else { return };
-        if let Logged::Here(log) = &mut kept.logged {
-            log.head = log.head.max(position);
-        }
-        if author == Some(user) {
-            kept.member.read = kept.member.read.max(position);
-        }
     }
 }
 

@@ -5,9 +5,12 @@
 
 mod coalesced;
 mod deadlines;
+mod deliver;
+mod elsewhere;
 mod members;
 mod missed;
 mod receipts;
+mod refresh;
 mod residence;
 mod residents;
 mod ring;
@@ -19,7 +22,7 @@ mod topic;
 mod typing;
 
 use std::{
-    collections::HashMap,
+    collections::{BTreeSet, HashMap},
     mem,
     pin::pin,
     sync::{
@@ -34,11 +37,12 @@ use tokio::{sync::Notify, time::Instant};
 use tracing::debug;
 
 pub(crate) use self::deadlines::Deadline;
+pub(crate) use self::deliver::Lag;
 pub(crate) use self::members::{Cause, Scope};
 pub(crate) use self::missed::{ATTACHMENTS_PER_EVENT_MAX, LastPart, MISSED_BYTES_MAX, missed};
 pub(crate) use self::residence::{Belongings, Coming, Found, LineId, Residence, Settled};
 pub(crate) use self::residents::{Presence, Proof};
-pub(crate) use self::topic::{Cursor, Reach, Telling, Topic};
+pub(crate) use self::topic::{Cursor, Line, Reach, Telling, Topic, Word};
 use self::{
     deadlines::Deadlines,
     residents::{Resident, Residents},
@@ -47,18 +51,18 @@ use self::{
     typing::Board,
 };
 use super::{
-    event::{Delivery, Event},
-    journal::Post,
-    ports::{Gone, Outbox, Seen, Voucher},
+    event::Delivery,
+    ports::{GuestName, Online, Outbox, Seen, Voucher},
+    relay::Herald,
 };
 use crate::domain::{
-    CloseReason, ConnectionId, Conversation, DeviceId, Entry, Limits, Place, Position, SignInId,
-    Space, UserName,
+    CloseReason, ConnectionId, DeviceId, Limits, Place, Position, SignInId, Space, UserName,
 };
 
 /// Everything on this node that events are sent to.
 pub(crate) struct Hub {
     limits: Limits,
+    herald: Arc<Herald>,
     /// The moment that all durations in here are counted from.
     epoch: Instant,
     connections: AtomicU64,
@@ -68,6 +72,8 @@ pub(crate) struct Hub {
     typing: Board,
     /// The last connection is gone.
     emptied: Notify,
+    /// Users came or went, of whom the other nodes are to know.
+    moved: Notify,
 }
 
 #[derive(Default)]
@@ -76,7 +82,9 @@ struct State {
     topics: HashMap<Place, Arc<Topic>>,
     residents: Residents,
     /// Guests who will not come back, of whom nobody has taken note yet.
-    gone: Vec<Gone>,
+    gone: Vec<GuestName>,
+    /// Users who are on other devices than the other nodes know.
+    moved: BTreeSet<(Space, UserName)>,
 }
 
 impl std::fmt::Debug for Hub {
@@ -86,9 +94,10 @@ impl std::fmt::Debug for Hub {
 }
 
 impl Hub {
-    pub(crate) fn new(limits: Limits) -> Arc<Self> {
+    pub(crate) fn new(limits: Limits, herald: Arc<Herald>) -> Arc<Self> {
         Arc::new(Self {
             limits,
+            herald,
             epoch: Instant::now(),
             connections: AtomicU64::new(1),
             state: Mutex::default(),
@@ -96,7 +105,13 @@ impl Hub {
             deadlines: Deadlines::default(),
             typing: Board::default(),
             emptied: Notify::new(),
+            moved: Notify::new(),
         })
+    }
+
+    /// Through which this node speaks to the others.
+    pub(crate) fn herald(&self) -> &Arc<Herald> {
+        &self.herald
     }
 
     /// Poisoning is ignored, as in [`Topic`].
@@ -149,72 +164,6 @@ impl Hub {
     /// Whether a sign-in was ended here, as far as it is remembered.
     pub(crate) fn has_ended(&self, sign_in: &SignInId) -> bool {
         self.lock().residents.sign_ins.has_ended(sign_in)
-    }
-
-    /// Sends a run of stored entries of one place, in order, to whom they concern here.
-    pub(crate) fn deliver(&self, place: &Place, run: &[Post]) {
-        let too_slow = match &place.conversation {
-            Conversation::Room(_) => self.deliver_to_room(place, run),
-            Conversation::Direct(one, other) => {
-                let mut too_slow = self.deliver_to_user(place, one, run);
-                if one != other {
-                    too_slow.extend(self.deliver_to_user(place, other, run));
-                }
-                too_slow
-            }
-            Conversation::Inbox(user) => self.deliver_to_inbox(place, user, run),
-        };
-        close(too_slow);
-        for entry in entries(run).filter(|entry| entry.is_message()) {
-            self.typing.said(place, &entry.author);
-        }
-    }
-
-    fn deliver_to_room(&self, place: &Place, run: &[Post]) -> TooSlow {
-        let mut state = self.lock();
-        for entry in entries(run).filter(|entry| entry.is_message()) {
-            state.note(place, &entry.author, entry.position, Some(&entry.author));
-        }
-        let topic = state.topics.get(place).cloned();
-        drop(state);
-        topic.map_or_else(TooSlow::new, |topic| topic.deliver(run, &self.limits))
-    }
-
-    fn deliver_to_user(&self, place: &Place, user: &UserName, run: &[Post]) -> TooSlow {
-        let mut state = self.lock();
-        for entry in entries(run) {
-            // An edit moves the head, too, though nobody has to read it.
-            let author = if entry.is_message() { Some(&entry.author) } else { None };
-            state.note(place, user, entry.position, author);
-        }
-        let outboxes = state.residents.outboxes(&place.space, user);
-        drop(state);
-        let mut too_slow = TooSlow::new();
-        for (connection, outbox) in outboxes {
-            let mut wanted = run.iter().filter(|post| post.except != Some(connection));
-            if wanted.try_for_each(|post| outbox.push(&post.delivery)).is_err() {
-                too_slow.push(outbox);
-            }
-        }
-        too_slow
-    }
-
-    /// What stands in an inbox goes out with what is unread.
-    fn deliver_to_inbox(&self, place: &Place, user: &UserName, run: &[Post]) -> TooSlow {
-        let mut state = self.lock();
-        let mut deliveries = Vec::with_capacity(run.len());
-        for entry in entries(run) {
-            state.note(place, user, entry.position, None);
-            let unread = state.residents.get(&place.space, user).and_then(|it| it.unread(place));
-            let unread = unread.unwrap_or_default();
-            deliveries.push(Delivery::new(Event::Notified { entry: entry.clone(), unread }));
-        }
-        let outboxes = state.residents.outboxes(&place.space, user);
-        drop(state);
-        let is_full = |outbox: &Arc<dyn Outbox>| {
-            deliveries.iter().try_for_each(|delivery| outbox.push(delivery)).is_err()
-        };
-        outboxes.into_iter().map(|(_, outbox)| outbox).filter(is_full).collect()
     }
 
     /// Forgets what is not kept any more.
@@ -274,8 +223,29 @@ impl Hub {
     }
 
     /// Takes the guests who will not come back.
-    pub(crate) fn take_gone(&self) -> Vec<Gone> {
+    pub(crate) fn take_gone(&self) -> Vec<GuestName> {
         mem::take(&mut self.lock().gone)
+    }
+
+    /// Takes who is on other devices than before.
+    pub(crate) fn take_moved(&self) -> Vec<Online> {
+        let mut state = self.lock();
+        let moved = mem::take(&mut state.moved).into_iter();
+        let online = |(space, user)| {
+            let devices = state.residents.get(&space, &user).map_or(0, Resident::devices);
+            Online { space, user, devices }
+        };
+        moved.map(online).collect()
+    }
+
+    /// Puts back who could not be told of.
+    pub(crate) fn keep_moved(&self, moved: Vec<Online>) {
+        self.lock().moved.extend(moved.into_iter().map(|it| (it.space, it.user)));
+    }
+
+    /// Waits until somebody is on other devices than before, or a guest is gone. Cancel-safe.
+    pub(crate) async fn moved(&self) {
+        self.moved.notified().await;
     }
 }
 
@@ -291,13 +261,17 @@ impl State {
     /// Frees a name whose grace is over, if nobody came back.
     fn expire(&mut self, hub: &Hub, space: &Space, user: &UserName, now: Duration) {
         if let Some(resident) = self.residents.expire(space, user, now) {
-            self.gone.extend(resident.gone(space, user));
-            self.let_go(hub, user, resident);
+            self.let_go(hub, space, user, resident);
         }
     }
 
     /// Lets go of everything that somebody had here who is no resident any more.
-    fn let_go(&mut self, hub: &Hub, user: &UserName, resident: Resident) {
+    fn let_go(&mut self, hub: &Hub, space: &Space, user: &UserName, resident: Resident) {
+        self.gone.extend(resident.gone(space, user));
+        if !resident.lines.is_empty() {
+            self.moved.insert((space.clone(), user.clone()));
+        }
+        hub.moved.notify_one();
         let Resident { lines, kept, .. } = resident;
         let mut places: Vec<_> =
             lines.into_iter().flat_map(|(id, line)| line.lose(hub, id, user)).collect();
@@ -307,11 +281,6 @@ impl State {
             self.forget_if_empty(&place);
         }
     }
-}
-
-/// The entries of a run.
-fn entries(run: &[Post]) -> impl Iterator<Item = &Entry> {
-    run.iter().filter_map(|post| post.delivery.entry())
 }
 
 /// Ends the connections whose outboxes were full.

@@ -4,7 +4,10 @@ use std::collections::HashMap;
 
 use super::{Hub, TooSlow, close};
 use crate::{
-    chat::event::{Delivery, Event},
+    chat::{
+        event::{Delivery, Event},
+        ports::News,
+    },
     domain::{Conversation, Place, Seq, UserName},
 };
 
@@ -21,7 +24,17 @@ impl Hub {
         };
         if told {
             self.roll.read(place, user, seq, self.now());
+            self.herald.tell(place, || News::Read {
+                place: place.clone(),
+                user: user.clone(),
+                seq,
+            });
         }
+    }
+
+    /// The same of a user who read it on another node.
+    pub(crate) fn receipt_elsewhere(&self, place: &Place, user: &UserName, seq: Seq) {
+        self.roll.read(place, user, seq, self.now());
     }
 
     /// Tells the others in a conversation how far some have read.

@@ -119,11 +119,11 @@ impl Residence {
         proof: Proof,
     ) -> Result<Self, Rejection> {
         let mut state = hub.lock();
-        let (number, evicted) = state.residents.claim(space, user, proof)?;
+        let (number, evicted) = state.residents.claim(space, user, proof, &hub.herald)?;
         let mut outboxes = Vec::new();
         for (name, resident) in evicted {
             outboxes.extend(resident.lines.values().map(|line| Arc::clone(&line.outbox)));
-            state.let_go(hub, &name, resident);
+            state.let_go(hub, space, &name, resident);
         }
         drop(state);
         end(outboxes, CloseReason::NameTaken);
@@ -246,11 +246,11 @@ impl State {
     ) -> (Settled, TooSlow) {
         let Coming { presence, scope, since } = coming;
         self.residents.sign_ins.add(&presence);
-        let Presence { connection, outbox, device, .. } = presence;
+        let Presence { connection, outbox, device, ticket, .. } = presence;
         let (mut settled, mut too_slow) = (Settled::default(), TooSlow::new());
         let Some(resident) = self.residents.of_mut(residence) else { return (settled, too_slow) };
         settled.others = resident.others(device.as_ref());
-        let mut line = Line { outbox, device, scope, rooms: HashMap::new() };
+        let mut line = Line { outbox, device, ticket, scope, rooms: HashMap::new() };
         let kept = resident.kept.get_or_insert_default();
         let belongings = belongings(&line, residence.user(), kept);
         let rooms: Vec<_> = belongings.rooms.iter().map(|it| it.room.clone()).collect();
@@ -267,6 +267,8 @@ impl State {
             too_slow.extend(slow);
         }
         resident.lines.insert(connection, line);
+        self.moved.insert((residence.space.clone(), residence.user.clone()));
+        residence.hub.moved.notify_one();
         (settled, too_slow)
     }
 }
@@ -277,6 +279,8 @@ impl State {
         self.residents.sign_ins.remove(presence);
         let line = self.residents.of_mut(residence)?.lines.remove(&presence.connection)?;
         let outbox = Arc::clone(&line.outbox);
+        self.moved.insert((residence.space.clone(), residence.user.clone()));
+        residence.hub.moved.notify_one();
         for place in line.lose(&residence.hub, presence.connection, &residence.user) {
             self.forget_if_empty(&place);
         }

@@ -14,10 +14,13 @@ use super::{
     sign_ins::SignIns,
 };
 use crate::{
-    chat::ports::{DEVICES_PER_USER_MAX, Gone, Outbox},
+    chat::{
+        ports::{DEVICES_PER_USER_MAX, GuestName, Outbox},
+        relay::{Herald, Subscription},
+    },
     domain::{
-        CloseReason, ConnectionId, Conversation, DeviceId, NameKey, Place, Position, Rejection,
-        SignInId, Space, UserName,
+        Channel, CloseReason, ConnectionId, Conversation, DeviceId, Log, NameKey, Place, Position,
+        Rejection, SignInId, Space, UserName,
     },
 };
 
@@ -45,8 +48,23 @@ pub(super) struct Resident {
     pub(super) lines: HashMap<ConnectionId, Line>,
     /// Where they are a member, once that is known: as the store has it.
     pub(super) kept: Option<HashMap<Conversation, Kept>>,
+    /// Which of their direct conversations are among these.
+    pub(super) directs: Directs,
+    /// The revision in the store of which all this is, if it was ever asked for.
+    pub(super) revision: Option<u64>,
     /// When devices came or went of late: the store hears of it a little later.
     devices: BTreeMap<DeviceId, OffsetDateTime>,
+    /// Where the other nodes speak of them.
+    _subscription: Subscription,
+}
+
+/// Which of a user's direct conversations are known of.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum Directs {
+    /// All that there are.
+    All,
+    /// Perhaps only those in which something was said last.
+    Last,
 }
 
 /// With what somebody claims a name.
@@ -67,6 +85,8 @@ pub(crate) struct Presence {
     pub(crate) outbox: Arc<dyn Outbox>,
     pub(crate) device: Option<DeviceId>,
     pub(crate) sign_in: Option<SignInId>,
+    /// What was drawn for it, where a user may be on one device only.
+    pub(crate) ticket: u64,
 }
 
 impl Residents {
@@ -78,6 +98,7 @@ impl Residents {
         space: &Space,
         user: &UserName,
         proof: Proof,
+        herald: &Arc<Herald>,
     ) -> Result<(u64, Vec<(UserName, Resident)>), Rejection> {
         if let Some(resident) = self.get_mut(space, user)
             && resident.accepts(&proof)
@@ -95,7 +116,9 @@ impl Residents {
         };
         let evicted = alike.into_iter().filter_map(|name| self.evict(space, name)).collect();
         self.count += 1;
-        self.users.insert((space.clone(), user.clone()), Resident::new(self.count, stay));
+        let subscription = herald.subscribe(Channel::of_user(space, &user.key()));
+        let resident = Resident::new(self.count, stay, subscription);
+        self.users.insert((space.clone(), user.clone()), resident);
         self.names.entry((space.clone(), user.key())).or_default().push(user.clone());
         Ok((self.count, evicted))
     }
@@ -106,6 +129,12 @@ impl Residents {
         names.into_iter().flatten().cloned().collect()
     }
 
+    /// Takes a name that is a user's from now on, on whatever node, from the guests who look alike.
+    pub(super) fn vouch(&mut self, space: &Space, user: &UserName) -> Vec<(UserName, Resident)> {
+        let alike = self.alike(space, user);
+        alike.into_iter().filter_map(|name| self.evict(space, name)).collect()
+    }
+
     /// Takes the name from a guest. A user keeps theirs.
     fn evict(&mut self, space: &Space, user: UserName) -> Option<(UserName, Resident)> {
         self.get_mut(space, &user)?.stay.as_ref()?;
@@ -113,7 +142,7 @@ impl Residents {
         Some((user, resident))
     }
 
-    fn remove(&mut self, space: &Space, user: &UserName) -> Option<Resident> {
+    pub(super) fn remove(&mut self, space: &Space, user: &UserName) -> Option<Resident> {
         let key = (space.clone(), user.key());
         if let Some(names) = self.names.get_mut(&key) {
             names.retain(|name| name != user);
@@ -130,6 +159,17 @@ impl Residents {
 
     pub(super) fn get_mut(&mut self, space: &Space, user: &UserName) -> Option<&mut Resident> {
         self.users.get_mut(&(space.clone(), user.clone()))
+    }
+
+    /// The revisions of which it is known where users are members, of those who are meant and have come
+    /// in.
+    pub(super) fn revisions(
+        &self,
+        meant: impl Fn(&Space, &UserName) -> bool,
+    ) -> Vec<((Space, UserName), Option<u64>)> {
+        let users =
+            self.users.iter().filter(|((space, user), it)| it.kept.is_some() && meant(space, user));
+        users.map(|(user, it)| (user.clone(), it.revision)).collect()
     }
 
     /// Who holds a residence, unless they lost the name.
@@ -155,6 +195,16 @@ impl Residents {
 
     /// Forgets what is not kept any more of what users have here beside rooms.
     pub(super) fn trimmed(&mut self, place: &Place, floor: Position) {
+        self.each_log(place, |log| log.floor = log.floor.max(floor));
+    }
+
+    /// Goes on after `to` in what users have here beside rooms.
+    pub(super) fn skip(&mut self, place: &Place, to: Position) {
+        self.each_log(place, |log| log.head = log.head.max(to));
+    }
+
+    /// Does something with how a conversation that is no room stands for each of its users here.
+    fn each_log(&mut self, place: &Place, act: impl Fn(&mut Log)) {
         let users = match &place.conversation {
             Conversation::Room(_) => Vec::new(),
             Conversation::Direct(one, other) => vec![one, other],
@@ -164,7 +214,7 @@ impl Residents {
             let resident = self.get_mut(&place.space, user);
             let kept = resident.and_then(|it| it.kept.as_mut()?.get_mut(&place.conversation));
             if let Some(Kept { logged: Logged::Here(log), .. }) = kept {
-                log.floor = log.floor.max(floor);
+                act(log);
             }
         }
     }
@@ -196,7 +246,7 @@ impl Residents {
 }
 
 impl Resident {
-    fn new(number: u64, stay: Option<Box<str>>) -> Self {
+    fn new(number: u64, stay: Option<Box<str>>, subscription: Subscription) -> Self {
         Self {
             number,
             stay,
@@ -204,7 +254,10 @@ impl Resident {
             free_at: Duration::ZERO,
             lines: HashMap::new(),
             kept: None,
+            directs: Directs::Last,
+            revision: None,
             devices: BTreeMap::new(),
+            _subscription: subscription,
         }
     }
 
@@ -233,9 +286,9 @@ impl Resident {
     }
 
     /// What is to be written down when they will not come back: nothing of a user, who always may.
-    pub(super) fn gone(&self, space: &Space, user: &UserName) -> Option<Gone> {
+    pub(super) fn gone(&self, space: &Space, user: &UserName) -> Option<GuestName> {
         let stay = self.stay.clone()?;
-        Some(Gone { space: space.clone(), user: user.clone(), stay })
+        Some(GuestName { space: space.clone(), user: user.clone(), stay })
     }
 
     /// The connections of other devices than `device`.

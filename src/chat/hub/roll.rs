@@ -94,11 +94,10 @@ impl State {
 }
 
 impl Hub {
-    /// Calls the roll for ever: a task of its own. `called` is told each time.
-    pub(crate) async fn call_roll(self: Arc<Self>, called: impl Fn()) {
+    /// Calls the roll for ever: a task of its own.
+    pub(crate) async fn call_roll(self: Arc<Self>) {
         loop {
             self.call_roll_once();
-            called();
             let next = self.roll.lock().next();
             let next =
                 [next, self.deadlines.next(), self.typing.next()].into_iter().flatten().min();

@@ -8,9 +8,15 @@ use std::{
 
 use super::Hub;
 use crate::{
-    chat::event::{Delivery, Event},
+    chat::{
+        event::{Delivery, Event},
+        ports::News,
+    },
     domain::{ConnectionId, Conversation, Place, Tell, Typing, Typist, UserName},
 };
+
+/// Stands for all connections on other nodes: none here has this number.
+const ELSEWHERE: ConnectionId = ConnectionId::NONE;
 
 /// Those who type, or did a moment ago.
 #[derive(Debug, Default)]
@@ -71,24 +77,58 @@ impl Hub {
     /// Somebody types on a connection.
     pub(crate) fn types(&self, place: Place, user: &UserName, connection: ConnectionId) {
         let who = (place, user.clone());
+        if self.begin(&who, connection) == Tell::Yes {
+            self.say_typing(&who, Typing::Yes);
+        }
+    }
+
+    /// Somebody types no more.
+    pub(crate) fn stops_typing(&self, place: Place, user: &UserName) {
+        let who = (place, user.clone());
+        if self.end(&who) == Tell::Yes {
+            self.say_typing(&who, Typing::No);
+        }
+    }
+
+    /// Somebody types on another node, or stopped. That they stopped may be lost on the way: it ends
+    /// here, too, after a while.
+    pub(crate) fn types_elsewhere(&self, place: Place, user: &UserName, typing: Typing) {
+        let who = (place, user.clone());
+        match typing {
+            Typing::Yes => drop(self.begin(&who, ELSEWHERE)),
+            Typing::No => drop(self.end(&who)),
+        }
+    }
+
+    fn begin(&self, who: &Who, connection: ConnectionId) -> Tell {
         let mut typists = self.typing.lock();
         let typist = typists.entry(who.clone()).or_insert((Typist::default(), connection));
         typist.1 = connection;
         let tell = typist.0.start(self.now());
         drop(typists);
         if tell == Tell::Yes {
-            self.tell_typing(&who, Typing::Yes);
+            self.tell_typing(who, Typing::Yes);
         }
         self.roll.wake();
+        tell
     }
 
-    /// Somebody types no more.
-    pub(crate) fn stops_typing(&self, place: Place, user: &UserName) {
-        let who = (place, user.clone());
-        let tell = self.typing.lock().get_mut(&who).map(|(typist, _)| typist.stop());
-        if tell == Some(Tell::Yes) {
-            self.tell_typing(&who, Typing::No);
+    fn end(&self, who: &Who) -> Tell {
+        let tell = self.typing.lock().get_mut(who).map(|(typist, _)| typist.stop());
+        let tell = tell.unwrap_or(Tell::No);
+        if tell == Tell::Yes {
+            self.tell_typing(who, Typing::No);
         }
+        tell
+    }
+
+    /// Tells the other nodes.
+    fn say_typing(&self, (place, user): &Who, typing: Typing) {
+        self.herald.tell(place, || News::Typing {
+            place: place.clone(),
+            user: user.clone(),
+            typing,
+        });
     }
 
     /// Ends what is due at `now`.
@@ -102,6 +142,7 @@ impl Hub {
     pub(super) fn end_typing(&self, connection: ConnectionId) {
         for who in self.typing.gone(connection) {
             self.tell_typing(&who, Typing::No);
+            self.say_typing(&who, Typing::No);
         }
     }
 

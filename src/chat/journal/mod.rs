@@ -11,16 +11,21 @@ mod writer;
 
 use std::sync::Arc;
 
-use tokio::sync::{OwnedSemaphorePermit, Semaphore, mpsc, oneshot};
+use tokio::sync::{
+    OwnedSemaphorePermit, Semaphore,
+    mpsc::{self, error::TrySendError},
+    oneshot,
+};
 use tracing::debug;
 
 pub use self::writer::Writer;
 use super::{
     event::Delivery,
     hub::{Cause, Hub},
-    ports::{Bus, Change, Changed, Draft, DraftAct, Gone, Outcome, Retention, Seen, Store, Went},
+    ports::{Change, Changed, Draft, DraftAct, Gone, Outcome, Retention, Seen, Store, Went},
+    relay::{Relay, Stale},
 };
-use crate::domain::{ConnectionId, Limits, Rejection};
+use crate::domain::{ConnectionId, Limits, Rejection, Space, UserName};
 
 /// What a message counts in the queue beside its body.
 const ENTRY_BYTES: usize = 256;
@@ -52,6 +57,13 @@ pub(crate) struct Arrival {
     pub(crate) joins: Vec<Change>,
 }
 
+/// A user whose memberships another node has changed: they are to be read again.
+pub(crate) struct Refresh {
+    pub(crate) space: Space,
+    pub(crate) user: UserName,
+    pub(crate) stale: Stale,
+}
+
 /// The way into the journal.
 #[derive(Debug)]
 pub(crate) struct Journal {
@@ -67,6 +79,7 @@ enum Queued {
     Submission(Submission, OwnedSemaphorePermit),
     Petition(Petition),
     Arrival(Arrival, Done<Standing>),
+    Refresh(Refresh),
     Trim(Retention, Done<More>),
 }
 
@@ -91,13 +104,13 @@ impl Journal {
     pub(crate) fn new(
         limits: &Limits,
         store: Arc<dyn Store>,
-        bus: Arc<dyn Bus>,
         hub: Arc<Hub>,
+        relay: Arc<Relay>,
     ) -> (Self, Writer) {
         let (queue, queued) = mpsc::channel(limits.journal_messages_max.get());
         let bytes_max = limits.journal_bytes_max.get();
         let bytes = Arc::new(Semaphore::new(bytes_max as usize));
-        (Self { queue, bytes, bytes_max }, Writer::new(queued, store, bus, hub))
+        (Self { queue, bytes, bytes_max }, Writer::new(queued, store, hub, relay))
     }
 
     /// Queues a draft behind all that came before it. Waits while the queue is full.
@@ -150,6 +163,15 @@ impl Journal {
         }
     }
 
+    /// Has read again where a user is a member, if there is room; if not, the caller may try later.
+    pub(crate) fn try_refresh(&self, refresh: Refresh) -> Result<(), Refresh> {
+        match self.queue.try_send(Queued::Refresh(refresh)) {
+            Err(TrySendError::Full(Queued::Refresh(refresh))) => Err(refresh),
+            // What is closed stores nothing any more that somebody could hear of.
+            Ok(()) | Err(TrySendError::Full(_) | TrySendError::Closed(_)) => Ok(()),
+        }
+    }
+
     async fn queue(&self, it: Queued) {
         if let Err(refused) = self.queue.send(it).await {
             refused.0.refuse(Rejection::Draining);
@@ -165,7 +187,7 @@ impl Queued {
             Self::Petition(petition) => (petition.done)(Err(rejection)),
             Self::Arrival(_, done) => done(Err(rejection)),
             Self::Trim(_, done) => done(Err(rejection)),
-            Self::Seen(_) | Self::Went(_) | Self::Gone(_) => (),
+            Self::Seen(_) | Self::Went(_) | Self::Gone(_) | Self::Refresh(_) => (),
         }
     }
 }

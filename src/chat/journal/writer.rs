@@ -6,17 +6,18 @@ use tokio::sync::{OwnedSemaphorePermit, mpsc};
 use tokio_util::sync::CancellationToken;
 use tracing::{error, info};
 
-use super::{Arrival, Done, More, Petition, Post, Queued, Standing, Submission};
+use super::{Arrival, Done, More, Petition, Post, Queued, Refresh, Standing, Submission};
 use crate::{
     chat::{
         event::{Delivery, Event},
         hub::{Cause, Hub},
         ports::{
-            Announcement, Batch, Bus, Changed, Committed, Draft, DraftAct, Fault, News, Outcome,
-            Retention, Seen, Store, Trimmed,
+            Batch, Changed, Committed, Draft, DraftAct, Fault, News, Outcome, Retention, Seen,
+            Store, Trimmed,
         },
+        relay::{Answered, Relay, Stale, answer_all},
     },
-    domain::{Act, Channel, ConnectionId, Content, Entry, NodeId, Place, Position, Rejection},
+    domain::{Act, ConnectionId, Content, Entry, Place, Position, Rejection, Seq, Space, UserName},
 };
 
 /// What is in one transaction: large enough that the disk's flush is shared by many, small enough
@@ -27,12 +28,19 @@ const BATCH_MAX: usize = 512;
 pub struct Writer {
     queued: mpsc::Receiver<Queued>,
     store: Arc<dyn Store>,
-    bus: Arc<dyn Bus>,
     hub: Arc<Hub>,
+    relay: Arc<Relay>,
     /// Users that are to go with the next transaction.
     seen: Vec<Seen>,
     /// Whether the last transaction failed: the log says when that begins and ends, not each time.
     broken: bool,
+}
+
+/// What was stored of one conversation, and who is to be answered once it was sent on.
+#[derive(Default)]
+struct Run {
+    posts: Vec<Post>,
+    answers: Vec<(Seq, Answered)>,
 }
 
 /// Who does not hear of a draft, who waits for its fate, and its room in the queue.
@@ -43,8 +51,15 @@ type Sender = (Option<ConnectionId>, Done<Outcome>, OwnedSemaphorePermit);
 struct Waiting {
     changes: Vec<(Cause, Option<Done<Changed>>)>,
     submissions: Vec<Sender>,
-    /// With which of the changes are theirs.
-    arrivals: Vec<(u64, Range<usize>, Done<Standing>)>,
+    arrivals: Vec<Asker>,
+}
+
+/// Who wants to know where a user is a member.
+enum Asker {
+    /// The user, who comes in: which of those who had the name, and with which of the changes theirs.
+    Coming(u64, Range<usize>, Done<Standing>),
+    /// This node, which knows that another one changed it.
+    Refresh(Stale),
 }
 
 impl std::fmt::Debug for Writer {
@@ -57,10 +72,10 @@ impl Writer {
     pub(super) fn new(
         queued: mpsc::Receiver<Queued>,
         store: Arc<dyn Store>,
-        bus: Arc<dyn Bus>,
         hub: Arc<Hub>,
+        relay: Arc<Relay>,
     ) -> Self {
-        Self { queued, store, bus, hub, seen: Vec::new(), broken: false }
+        Self { queued, store, hub, relay, seen: Vec::new(), broken: false }
     }
 
     /// Stores until `finish`, then what is still queued, and ends.
@@ -102,6 +117,10 @@ impl Writer {
                 Queued::Arrival(arrival, done) => {
                     self.take_arrival(arrival, done, &mut batch, &mut waiting);
                 }
+                Queued::Refresh(Refresh { space, user, stale }) => {
+                    batch.arrivals.push((space, user));
+                    waiting.arrivals.push(Asker::Refresh(stale));
+                }
                 Queued::Trim(retention, done) => trims.push((retention, done)),
             }
         }
@@ -127,25 +146,31 @@ impl Writer {
         }
         batch.arrivals.push((seen.space.clone(), seen.user.clone()));
         let first = batch.changes.len();
-        waiting.arrivals.push((resident, first..first + joins.len(), done));
+        let theirs = first..first + joins.len();
+        waiting.arrivals.push(Asker::Coming(resident, theirs, done));
         waiting.changes.extend(joins.iter().map(|_| (Cause::default(), None)));
         batch.changes.extend(joins);
         batch.seen.push(seen);
     }
 
     async fn store(&mut self, batch: Batch, waiting: Waiting) {
-        match self.store.commit(&batch).await {
+        let relay = Arc::clone(&self.relay);
+        // Whoever reads what was stored knows when it was handed over.
+        let turn = relay.turn().await;
+        let stored = self.store.commit(&batch).await;
+        match stored {
             Ok(committed) => {
                 self.heal();
                 self.send_on(batch, waiting, committed);
             }
             Err(fault) => {
                 self.complain(&fault);
+                waiting.refuse(&Rejection::Unavailable, &batch.arrivals, &relay);
                 self.seen = batch.seen;
                 self.seen.truncate(BATCH_MAX);
-                waiting.refuse(&Rejection::Unavailable);
             }
         }
+        drop(turn);
     }
 
     /// Answers whoever waits, and tells the other nodes and this node's connections, in the order in
@@ -164,46 +189,57 @@ impl Writer {
             }
         }
         self.deliver(drafts, waiting.submissions, outcomes);
-        for (((space, user), memberships), (resident, joins, done)) in
+        for (((space, user), memberships), asker) in
             arrivals.iter().zip(memberships).zip(waiting.arrivals)
         {
-            let joined = changed.get(joins).unwrap_or_default().iter();
-            let new = joined.filter(|it| it.before.is_none() && it.after.is_some()).count();
-            let standing = if memberships.len() > new { Standing::Known } else { Standing::New };
-            self.hub.learn(space, user, resident, memberships);
-            done(Ok(standing));
+            match asker {
+                Asker::Coming(resident, joins, done) => {
+                    let joined = changed.get(joins).unwrap_or_default().iter();
+                    let new = joined.filter(|it| it.before.is_none() && it.after.is_some()).count();
+                    let is_known = memberships.len() > new;
+                    self.hub.learn(space, user, resident, memberships);
+                    done(Ok(if is_known { Standing::Known } else { Standing::New }));
+                }
+                Asker::Refresh(stale) => {
+                    let behind = self.hub.refresh((space, user), memberships, &stale);
+                    self.relay.is_behind(behind);
+                }
+            }
         }
     }
 
     fn deliver(&self, drafts: Vec<Draft>, senders: Vec<Sender>, outcomes: Vec<Outcome>) {
-        let mut runs: HashMap<Place, Vec<Post>> = HashMap::new();
-        for ((draft, (except, ..)), outcome) in drafts.into_iter().zip(&senders).zip(&outcomes) {
-            if let Outcome::Stored(position) = *outcome {
+        let mut runs: HashMap<Place, Run> = HashMap::new();
+        let mut others = Vec::new();
+        for ((draft, (except, done, permit)), outcome) in
+            drafts.into_iter().zip(senders).zip(outcomes)
+        {
+            let answer: Answered = Box::new(move || {
+                done(Ok(outcome));
+                drop(permit);
+            });
+            if let Outcome::Stored(position) = outcome {
                 let entry = place(draft, position);
                 let run = runs.entry(entry.place.clone()).or_default();
-                run.push(Post { delivery: Delivery::new(Event::Entry(entry)), except: *except });
+                run.posts.push(Post { delivery: Delivery::new(Event::Entry(entry)), except });
+                run.answers.push((position.seq, answer));
+            } else {
+                others.push(answer);
             }
         }
-        for (place, run) in runs {
-            for post in &run {
-                for channel in Channel::of(&place) {
-                    let news = News::Entry(Arc::clone(&post.delivery));
-                    let (from, number) = (NodeId::from_raw(""), 0);
-                    self.bus.publish(channel, Announcement { from, number, news });
-                }
-            }
-            self.hub.deliver(&place, &run);
+        for (place, Run { posts, answers }) in runs {
+            self.relay.post(&place, &posts, answers);
         }
-        // Last, so that whoever knows of their message finds it wherever they look.
-        for ((_, done, _permit), outcome) in senders.into_iter().zip(outcomes) {
-            done(Ok(outcome));
-        }
+        answer_all(others);
     }
 
     async fn trim(&self, retention: &Retention) -> Result<More, Rejection> {
         match self.store.trim(retention).await {
             Ok(Trimmed { floors, more }) => {
                 self.hub.trimmed(&floors);
+                for (place, floor) in &floors {
+                    self.hub.herald().tell(place, || News::Cut(place.clone(), *floor));
+                }
                 Ok(if more { More::Yes } else { More::No })
             }
             Err(fault) => {
@@ -227,7 +263,7 @@ impl Writer {
 }
 
 impl Waiting {
-    fn refuse(self, rejection: &Rejection) {
+    fn refuse(self, rejection: &Rejection, arrived: &[(Space, UserName)], relay: &Relay) {
         let Self { changes, submissions, arrivals } = self;
         for done in changes.into_iter().filter_map(|(_, done)| done) {
             done(Err(rejection.clone()));
@@ -235,8 +271,11 @@ impl Waiting {
         for (_, done, _) in submissions {
             done(Err(rejection.clone()));
         }
-        for (_, _, done) in arrivals {
-            done(Err(rejection.clone()));
+        for (asker, (space, user)) in arrivals.into_iter().zip(arrived) {
+            match asker {
+                Asker::Coming(_, _, done) => done(Err(rejection.clone())),
+                Asker::Refresh(stale) => relay.is_stale(space, user, stale),
+            }
         }
     }
 }

@@ -134,6 +134,9 @@ pub enum Act {
         user: UserName,
         /// With what.
         device: Option<DeviceId>,
+        /// The ticket that was drawn for it ([`Nodes::ticket`](super::Nodes::ticket)): those who drew
+        /// later stay.
+        ticket: u64,
     },
     /// A name is a user's of the back end from now on: guests who look alike lose theirs.
     Vouched {

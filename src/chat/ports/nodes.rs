@@ -26,7 +26,8 @@ pub trait Nodes: Send + Sync + 'static {
     /// Says that this node lives, and what has changed on it since the last time that this went well.
     async fn beat(&self, changes: &[Online]) -> Result<Census, Fault>;
 
-    /// Has a guest's name for this node, or answers that somebody else has it.
+    /// Has a guest's name for this node, or answers that somebody has it on another one. Whoever had
+    /// it on this node before has it no more: who claims has seen to that.
     async fn claim(&self, name: &GuestName) -> Result<Claim, Fault>;
 
     /// Gives guests' names back. Answers, for each, whether nobody has it now: if not, its guest is on
@@ -35,6 +36,9 @@ pub trait Nodes: Send + Sync + 'static {
 
     /// On how many devices these users are on the *other* living nodes, as they said with their beats.
     async fn online(&self, space: &Space, users: &[UserName]) -> Result<Vec<usize>, Fault>;
+
+    /// A number that is larger than all that were drawn before, on whatever node.
+    async fn ticket(&self) -> Result<u64, Fault>;
 
     /// This node lives no more. Its names are free.
     async fn leave(&self) -> Result<(), Fault>;

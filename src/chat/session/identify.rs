@@ -10,9 +10,11 @@ use crate::{
         event::{Delivery, Event, Visit, Welcome},
         hub::{self, Belongings, Coming, Presence, Scope, Settled},
         journal::{Arrival, Standing},
-        ports::{Change, Claims, MemberChange, Seen},
+        ports::{Act, Change, Claims, MemberChange, Seen},
     },
-    domain::{CloseReason, Conversation, DeviceId, Place, Rejection, RoomName, Token, UserName},
+    domain::{
+        Channel, CloseReason, Conversation, DeviceId, Place, Rejection, RoomName, Token, UserName,
+    },
 };
 
 /// Somebody who may come in, and everything that they are told then.
@@ -157,11 +159,18 @@ impl Session {
             Delivery::new(Event::Welcome(Box::new(welcome)))
         };
         let outbox = Arc::clone(&self.outbox);
-        let presence = Presence { connection, outbox, device: seen.device.clone(), sign_in };
+        let device = seen.device.clone();
+        let Some(ticket) = self.ticket().await else {
+            return self.outbox.close(CloseReason::Fault);
+        };
+        let presence = Presence { connection, outbox, device, sign_in, ticket };
         let coming = Coming { presence, scope: self.scope(&claims), since: &self.origin.since };
         let Settled { others, behind } = residence.settle(coming, welcome);
         if self.chat.rules.devices == Devices::Newest {
             hub::end(others, CloseReason::Replaced);
+            let Seen { space, user, device, .. } = seen.clone();
+            let channel = Channel::of_user(&space, &user.key());
+            self.chat.hub.herald().act(channel, Act::Came { space, user, device, ticket });
         }
         let rights = self.rights(claims);
         let absence = Absence::of(&self.chat, seen);
@@ -171,6 +180,15 @@ impl Session {
                 self.outbox.close(CloseReason::Fault);
             }
         }
+    }
+
+    /// A ticket for this coming, where only the last one counts; nothing, if none could be drawn.
+    async fn ticket(&self) -> Option<u64> {
+        if self.chat.rules.devices == Devices::Many {
+            return Some(0);
+        }
+        let ticket = self.chat.nodes.ticket().await;
+        ticket.map_err(|fault| unavailable(&fault)).ok()
     }
 
     /// What a token opens on this connection.

@@ -104,10 +104,14 @@ impl Session {
         let (chat, space) = (&self.chat, &self.origin.space);
         let last_seen = chat.store.last_seen(space, &users).await;
         let last_seen = last_seen.map_err(|fault| unavailable(&fault))?;
-        let presence = |(user, last_seen)| {
-            let devices = chat.hub.devices(space, &user);
+        let elsewhere = chat.relay.online_elsewhere(space, &users).await;
+        let elsewhere = elsewhere.map_err(|fault| unavailable(&fault))?;
+        let presence = |((user, last_seen), elsewhere)| {
+            let devices = chat.hub.devices(space, &user) + elsewhere;
             UserPresence { user, online: devices > 0, devices, last_seen }
         };
-        Ok(Answer::Presences(users.into_iter().zip(last_seen).map(presence).collect()))
+        Ok(Answer::Presences(
+            users.into_iter().zip(last_seen).zip(elsewhere).map(presence).collect(),
+        ))
     }
 }

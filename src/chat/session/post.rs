@@ -102,7 +102,12 @@ impl Session {
                 return Err(Rejection::NoSuchUser);
             }
         }
-        Ok((me, chat.hub.devices(space, to) > 0))
+        if chat.hub.devices(space, to) > 0 {
+            return Ok((me, true));
+        }
+        let elsewhere = chat.relay.online_elsewhere(space, std::slice::from_ref(to)).await;
+        let elsewhere = elsewhere.map_err(|fault| unavailable(&fault))?;
+        Ok((me, elsewhere.iter().any(|devices| *devices > 0)))
     }
 
     async fn say(

@@ -18,6 +18,7 @@ pub(crate) async fn nodes_contract<N: Nodes>(
     one_stay_may_be_on_many_nodes(&open(5).await, &open(6).await).await;
     the_names_of_a_dead_node_are_free(&open(7).await, &open(8).await, &pass).await;
     users_are_online_where_their_nodes_say(&open(9).await, &open(10).await, &pass).await;
+    tickets_are_drawn_in_order(&open(11).await, &open(12).await).await;
 }
 
 async fn a_node_lives_while_it_beats(
@@ -42,7 +43,11 @@ async fn a_name_belongs_to_one_stay(one: &impl Nodes, other: &impl Nodes) {
     beat(&[one, other]).await;
     assert_eq!(one.claim(&guest("ann", "1")).await.unwrap(), Claim::Granted);
     assert_eq!(one.claim(&guest("ann", "1")).await.unwrap(), Claim::Granted, "again");
-    assert_eq!(one.claim(&guest("ANN", "2")).await.unwrap(), Claim::Taken, "looks like it");
+    assert_eq!(one.claim(&guest("ANN", "0")).await.unwrap(), Claim::Granted, "its own business");
+    assert_eq!(one.claim(&guest("ann", "1")).await.unwrap(), Claim::Granted);
+    assert_eq!(one.release(&[guest("ANN", "0")]).await.unwrap(), [Release::Taken], "by the next");
+    assert_eq!(one.beat(&[]).await.unwrap().lost, []);
+    assert_eq!(other.claim(&guest("ANN", "2")).await.unwrap(), Claim::Taken, "looks like it");
     assert_eq!(other.claim(&guest("ann", "2")).await.unwrap(), Claim::Taken);
     let elsewhere = GuestName { space: Space::from_raw("/shop"), ..guest("ann", "2") };
     assert_eq!(other.claim(&elsewhere).await.unwrap(), Claim::Granted, "another space");
@@ -114,6 +119,15 @@ async fn users_are_online_where_their_nodes_say(
     one.leave().await.unwrap();
     assert_eq!(of(other).await, [0, 0, 0]);
     other.leave().await.unwrap();
+}
+
+async fn tickets_are_drawn_in_order(one: &impl Nodes, other: &impl Nodes) {
+    let mut last = 0;
+    for node in [one as &dyn Nodes, other, other, one] {
+        let ticket = node.ticket().await.unwrap();
+        assert!(ticket > last);
+        last = ticket;
+    }
 }
 
 /// The nodes of this part of the suite that live.

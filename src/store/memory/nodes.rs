@@ -29,6 +29,7 @@ struct Registry {
     /// What each node is to be told that it lost.
     lost: HashMap<NodeId, Vec<GuestName>>,
     online: HashMap<(NodeId, Space, UserName), usize>,
+    tickets: u64,
 }
 
 impl MemoryNodes {
@@ -73,11 +74,14 @@ impl Nodes for MemoryNodes {
         let mut holders = registry.claims.remove(&key(name)).unwrap_or_default();
         let others = holders.iter().filter(|(_, other)| other.stay != name.stay);
         let others: Vec<_> = others.cloned().collect();
-        let is_taken = others.iter().any(|(node, _)| *node == self.me || registry.is_alive(node));
+        let is_elsewhere = |node: &NodeId| *node != self.me && registry.is_alive(node);
+        let is_taken = others.iter().any(|(node, _)| is_elsewhere(node));
         if !is_taken {
             for other in others {
                 holders.remove(&other);
-                registry.lost.entry(other.0).or_default().push(other.1);
+                if other.0 != self.me {
+                    registry.lost.entry(other.0).or_default().push(other.1);
+                }
             }
             holders.insert((self.me.clone(), name.clone()));
         }
@@ -99,6 +103,12 @@ impl Nodes for MemoryNodes {
             of_user.map(|(_, devices)| devices).sum()
         };
         Ok(users.iter().map(devices).collect())
+    }
+
+    async fn ticket(&self) -> Result<u64, Fault> {
+        let mut registry = self.lock();
+        registry.tickets += 1;
+        Ok(registry.tickets)
     }
 
     async fn leave(&self) -> Result<(), Fault> {

@@ -20,7 +20,7 @@ use crate::{
     chat::{Chat, Devices, Guests, Parts, RetentionRules, Rules},
     clock::{RandomIds, SystemClock},
     domain::{Limits, NodeId, RoomRules, Secret, SpacePattern},
-    store::MemoryStore,
+    store::{MemoryNodes, MemoryStore},
     tasks::Tasks,
     transport::{credentials::QueryTokens, origin::Origins},
 };
@@ -46,6 +46,7 @@ impl Stack {
         let (chat, writer) = Chat::new(Parts {
             store: Arc::new(MemoryStore::default()),
             bus: Arc::new(LocalBus),
+            nodes: Arc::new(MemoryNodes::alone(NodeId::from_raw("alone"))),
             tokens: Arc::new(KeyTokens::new(&secret, Arc::new(SystemClock))),
             clock: Arc::new(SystemClock),
             ids: Arc::new(RandomIds),

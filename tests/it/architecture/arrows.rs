@@ -24,7 +24,15 @@ const LAYERS: [Layer; 14] = [
     Layer {
         name: "chat",
         layers: &["domain"],
-        crates: &["async_trait", "thiserror", "time", "tokio", "tokio_util", "tracing"],
+        crates: &[
+            "async_trait",
+            "futures_util",
+            "thiserror",
+            "time",
+            "tokio",
+            "tokio_util",
+            "tracing",
+        ],
     },
     Layer {
         name: "wire",

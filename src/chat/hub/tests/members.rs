@@ -11,7 +11,7 @@ fn as_role(role: Role, read: u64) -> Member {
 
 #[tokio::test(start_paused = true)]
 async fn whoever_leaves_on_one_device_is_out_on_all_of_them_and_in_again() {
-    let hub = Hub::new(Limits::default());
+    let hub = Hub::new(Limits::default(), herald());
     let shelves = [(); 3].map(|()| Shelf::with_room_for(99));
     let [phone, laptop, bob] = &shelves;
     let (_bob, (phone_line, ann), (_laptop, other)) =
@@ -28,7 +28,7 @@ async fn whoever_leaves_on_one_device_is_out_on_all_of_them_and_in_again() {
 
 #[tokio::test(start_paused = true)]
 async fn who_is_invited_hears_it_and_what_is_said_from_then_on() {
-    let hub = Hub::new(Limits::default());
+    let hub = Hub::new(Limits::default(), herald());
     let shelf = Shelf::with_room_for(9);
     let (_line, ann) = reside_nowhere(&hub, "ann", &shelf);
     let by = Cause { by: Some(user("bob")), ..Cause::default() };
@@ -50,7 +50,7 @@ fn reside_nowhere(hub: &Arc<Hub>, name: &str, shelf: &Arc<Shelf>) -> (Registrati
 
 #[tokio::test(start_paused = true)]
 async fn what_is_read_reaches_ones_own_at_once_and_others_once_a_second() {
-    let hub = Hub::new(Limits::default());
+    let hub = Hub::new(Limits::default(), herald());
     let shelves = [(); 3].map(|()| Shelf::with_room_for(99));
     let [phone, laptop, bob] = &shelves;
     let (_bob, (phone_line, _ann), _other) =
@@ -71,7 +71,7 @@ async fn what_is_read_reaches_ones_own_at_once_and_others_once_a_second() {
 
 #[tokio::test(start_paused = true)]
 async fn in_a_large_room_nobody_is_told_how_far_others_have_read() {
-    let hub = Hub::new(Limits { receipts_members_max: 1, ..Limits::default() });
+    let hub = Hub::new(Limits { receipts_members_max: 1, ..Limits::default() }, herald());
     let bob = Shelf::with_room_for(99);
     let (_bob, _ann) = (come(&hub, "bob", &bob), come(&hub, "ann", &Shelf::with_room_for(9)));
     let (before, after) = (as_role(Role::Member, 0), as_role(Role::Member, 1));
@@ -82,7 +82,7 @@ async fn in_a_large_room_nobody_is_told_how_far_others_have_read() {
 
 #[tokio::test(start_paused = true)]
 async fn typing_ends_by_itself_by_a_message_and_with_the_connection() {
-    let hub = Hub::new(Limits::default());
+    let hub = Hub::new(Limits::default(), herald());
     let bob = Shelf::with_room_for(99);
     let _bob = come(&hub, "bob", &bob);
     let own = Shelf::with_room_for(99);
@@ -107,7 +107,7 @@ async fn typing_ends_by_itself_by_a_message_and_with_the_connection() {
 
 #[tokio::test(start_paused = true)]
 async fn who_reads_slowly_is_spared_the_typing_of_others() {
-    let hub = Hub::new(Limits::default());
+    let hub = Hub::new(Limits::default(), herald());
     let bob = Shelf::with_room_for(5);
     let (_bob, ann) = (come(&hub, "bob", &bob), come(&hub, "ann", &Shelf::with_room_for(99)));
     pass(&hub, Duration::from_millis(10)).await;
@@ -117,7 +117,7 @@ async fn who_reads_slowly_is_spared_the_typing_of_others() {
 
 #[tokio::test(start_paused = true)]
 async fn a_notification_says_how_many_are_unread() {
-    let hub = Hub::new(Limits::default());
+    let hub = Hub::new(Limits::default(), herald());
     let shelf = Shelf::with_room_for(99);
     let _ann = come(&hub, "ann", &shelf);
     let place = Place { conversation: Conversation::Inbox(user("ann")), ..lobby().place };
@@ -132,21 +132,21 @@ async fn a_notification_says_how_many_are_unread() {
 
 #[tokio::test(start_paused = true)]
 async fn guests_who_will_not_come_back_are_told_of_once() {
-    let hub = Hub::new(Limits::default());
+    let hub = Hub::new(Limits::default(), herald());
     let guest = come_as(&hub, "ann", Proof::NewGuest("one".into()), &Shelf::with_room_for(9));
     let _user = come(&hub, "bob", &Shelf::with_room_for(9));
     drop(guest);
     pass(&hub, Duration::from_secs(4)).await;
     assert!(hub.take_gone().is_empty(), "they may come back");
     pass(&hub, Duration::from_secs(3)).await;
-    let gone = Gone { space: Space::root(), user: user("ann"), stay: "one".into() };
+    let gone = GuestName { space: Space::root(), user: user("ann"), stay: "one".into() };
     assert_eq!(hub.take_gone(), [gone]);
     assert!(hub.take_gone().is_empty());
 }
 
 #[tokio::test(start_paused = true)]
 async fn a_token_that_opens_less_takes_the_connection_out_of_the_rest() {
-    let hub = Hub::new(Limits::default());
+    let hub = Hub::new(Limits::default(), herald());
     let bob = Shelf::with_room_for(99);
     let (_bob, (_line, ann)) =
         (come(&hub, "bob", &bob), come(&hub, "ann", &Shelf::with_room_for(9)));
@@ -160,7 +160,7 @@ async fn a_token_that_opens_less_takes_the_connection_out_of_the_rest() {
 #[test]
 fn of_two_who_come_at_once_one_hears_of_the_other_after_the_welcome() {
     const USERS: usize = 40;
-    let hub = Hub::new(Limits::default());
+    let hub = Hub::new(Limits::default(), herald());
     let shelves: Vec<_> = (0..USERS).map(|_| Shelf::with_room_for(999)).collect();
     let inside = Mutex::new(Vec::new());
     thread::scope(|scope| {

@@ -9,10 +9,12 @@ use tokio::time::{advance, sleep};
 use super::*;
 use crate::{
     chat::{
-        ports::{Change, Changed, MemberChange, Membership, Rooms},
-        test_support::Shelf,
+        event::Event,
+        journal::Post,
+        ports::{Change, Changed, GuestName, MemberChange, Membership, Rooms},
+        test_support::{Shelf, herald},
     },
-    domain::{Log, Member, Office, Rejection, Role, RoomName},
+    domain::{Conversation, Entry, Log, Member, Office, Rejection, Role, RoomName},
 };
 
 fn user(name: &str) -> UserName {
@@ -62,7 +64,7 @@ fn settle(residence: &mut Residence, presence: Presence) -> Settled {
 /// Somebody's being here on a connection, on no device that they named.
 fn presence(connection: ConnectionId, shelf: &Arc<Shelf>) -> Presence {
     let outbox = Arc::clone(shelf) as Arc<dyn Outbox>;
-    Presence { connection, outbox, device: None, sign_in: None }
+    Presence { connection, outbox, device: None, sign_in: None, ticket: 0 }
 }
 
 /// What was heard beside lists of users.
@@ -81,14 +83,14 @@ fn change(hub: &Hub, name: &str, before: Option<Member>, after: Option<Member>, 
 /// Lets the roll be called while `time` passes.
 async fn pass(hub: &Arc<Hub>, time: Duration) {
     tokio::select! {
-        () = Arc::clone(hub).call_roll(|| ()) => unreachable!("the roll is called for ever"),
+        () = Arc::clone(hub).call_roll() => unreachable!("the roll is called for ever"),
         () = sleep(time) => (),
     }
 }
 
 #[tokio::test(start_paused = true)]
 async fn a_lost_connection_is_told_after_the_grace_and_a_return_is_not() {
-    let hub = Hub::new(Limits::default());
+    let hub = Hub::new(Limits::default(), herald());
     let watcher = Shelf::with_room_for(99);
     let _watching = come(&hub, "watcher", &watcher);
     for name in ["ann", "bob"] {
@@ -105,7 +107,7 @@ async fn a_lost_connection_is_told_after_the_grace_and_a_return_is_not() {
 
 #[tokio::test(start_paused = true)]
 async fn many_changes_are_told_once_a_second() {
-    let hub = Hub::new(Limits::default());
+    let hub = Hub::new(Limits::default(), herald());
     let watcher = Shelf::with_room_for(999);
     let _watching = come(&hub, "watcher", &watcher);
     pass(&hub, Duration::from_millis(10)).await;
@@ -122,7 +124,7 @@ async fn many_changes_are_told_once_a_second() {
 
 #[tokio::test(start_paused = true)]
 async fn a_guests_name_is_free_after_the_grace_and_never_to_another_stay() {
-    let hub = Hub::new(Limits::default());
+    let hub = Hub::new(Limits::default(), herald());
     let (root, ann) = (Space::root(), user("ann"));
     let new = |stay: &str| Proof::NewGuest(stay.into());
     let mut first = Residence::claim(&hub, &root, &ann, new("one")).unwrap();
@@ -144,7 +146,7 @@ async fn a_guests_name_is_free_after_the_grace_and_never_to_another_stay() {
 
 #[tokio::test(start_paused = true)]
 async fn nothing_is_left_when_everybody_has_gone() {
-    let hub = Hub::new(Limits::default());
+    let hub = Hub::new(Limits::default(), herald());
     for name in ["ann", "bob"] {
         drop(come(&hub, name, &Shelf::with_room_for(99)));
     }
@@ -167,7 +169,7 @@ fn reside(hub: &Arc<Hub>, name: &str, proof: Proof) -> (Residence, Arc<Shelf>) {
 
 #[tokio::test(start_paused = true)]
 async fn a_guest_goes_without_a_name_that_looks_like_anybodys() {
-    let hub = Hub::new(Limits::default());
+    let hub = Hub::new(Limits::default(), herald());
     let (_guest, _) = reside(&hub, "ann lee", Proof::NewGuest("one".into()));
     let (_user, _) = reside(&hub, "Bob", Proof::User);
     let claim = |name: &str, proof| Residence::claim(&hub, &Space::root(), &user(name), proof);
@@ -182,7 +184,7 @@ async fn a_guest_goes_without_a_name_that_looks_like_anybodys() {
 
 #[tokio::test(start_paused = true)]
 async fn a_user_goes_before_guests_of_that_name() {
-    let hub = Hub::new(Limits::default());
+    let hub = Hub::new(Limits::default(), herald());
     let (guest, told) = reside(&hub, "ann", Proof::NewGuest("one".into()));
     let (alike, alike_told) = reside(&hub, "bob", Proof::NewGuest("two".into()));
     let (_user, user_told) = reside(&hub, "ann", Proof::User);
@@ -203,7 +205,7 @@ async fn a_user_goes_before_guests_of_that_name() {
 
 #[tokio::test(start_paused = true)]
 async fn who_lost_their_name_at_the_door_is_told_so() {
-    let hub = Hub::new(Limits::default());
+    let hub = Hub::new(Limits::default(), herald());
     let proof = Proof::NewGuest("one".into());
     let mut guest = Residence::claim(&hub, &Space::root(), &user("ann"), proof).unwrap();
     let (_user, _) = reside(&hub, "ann", Proof::User);
@@ -214,7 +216,7 @@ async fn who_lost_their_name_at_the_door_is_told_so() {
 
 #[tokio::test(start_paused = true)]
 async fn a_reserved_name_waits_for_its_guest_and_no_longer() {
-    let hub = Hub::new(Limits::default());
+    let hub = Hub::new(Limits::default(), herald());
     let claim = |stay: &str, proof: fn(Box<str>) -> Proof| {
         Residence::claim(&hub, &Space::root(), &user("ann"), proof(stay.into()))
     };
@@ -228,15 +230,17 @@ async fn a_reserved_name_waits_for_its_guest_and_no_longer() {
 
 #[tokio::test(start_paused = true)]
 async fn who_opens_is_told_of_the_other_devices_that_were_there() {
-    let hub = Hub::new(Limits::default());
+    let hub = Hub::new(Limits::default(), herald());
     let open = |number, device: Option<&str>| {
         let mut residence =
             Residence::claim(&hub, &Space::root(), &user("ann"), Proof::User).unwrap();
         let device = device.map(DeviceId::from_raw);
         let outbox = Shelf::with_room_for(9);
         let connection = ConnectionId::from_raw(number);
-        let settled =
-            settle(&mut residence, Presence { connection, outbox, device, sign_in: None });
+        let settled = settle(
+            &mut residence,
+            Presence { connection, outbox, device, sign_in: None, ticket: 0 },
+        );
         (residence, settled.others.len())
     };
     let (_phone, others) = open(1, Some("phone"));
@@ -253,7 +257,7 @@ async fn who_opens_is_told_of_the_other_devices_that_were_there() {
 
 #[tokio::test(start_paused = true)]
 async fn a_sign_in_ends_its_own_connections_alone() {
-    let hub = Hub::new(Limits::default());
+    let hub = Hub::new(Limits::default(), herald());
     let sign_in = |name: &str| Some(SignInId::from_raw(name));
     let open = |number, sign_in| {
         let shelf = Shelf::with_room_for(9);
@@ -278,7 +282,7 @@ async fn a_sign_in_ends_its_own_connections_alone() {
 
 #[tokio::test(start_paused = true)]
 async fn a_connection_hears_of_its_end_and_is_ended() {
-    let hub = Hub::new(Limits::default());
+    let hub = Hub::new(Limits::default(), herald());
     let set = |seconds| {
         let shelf = Shelf::with_room_for(9);
         let outbox = Arc::clone(&shelf) as Arc<dyn Outbox>;
@@ -306,7 +310,7 @@ async fn a_connection_hears_of_its_end_and_is_ended() {
 
 #[tokio::test(start_paused = true)]
 async fn a_deadline_outlives_one_that_falls_in_the_same_moment() {
-    let hub = Hub::new(Limits::default());
+    let hub = Hub::new(Limits::default(), herald());
     let shelf = Shelf::with_room_for(9);
     let set = |seconds| {
         let until = (OffsetDateTime::UNIX_EPOCH, Duration::from_secs(seconds));

@@ -16,9 +16,13 @@ use crate::{
     chat::{
         event::{Delivery, Event},
         journal::Post,
-        ports::Outbox,
+        ports::{News, Outbox},
+        relay::{Herald, Subscription},
     },
-    domain::{ConnectionId, Entry, Limits, Log, Place, Position, RoomName, Seq, UserName},
+    domain::{
+        Arrival, Channel, ConnectionId, Departure, Entry, Limits, Log, NodeId, Place, Position,
+        RoomName, Seq, UserName,
+    },
 };
 
 /// A room with at least one user on their way in, inside, or in their grace.
@@ -32,6 +36,9 @@ pub(crate) struct Topic {
     /// Whether the ring was filled from the store, as one does once when somebody lacks what it had
     /// no chance to hold: a thousand who come back after a restart cost one page.
     warm: OnceCell<()>,
+    /// Where the other nodes speak of the room, and this one of who is here: under the room's lock, so
+    /// that they hear it in the order in which it happened.
+    subscription: Subscription,
 }
 
 /// A connection in a room.
@@ -94,13 +101,55 @@ pub(crate) enum Presences {
     Same,
 }
 
+/// Whether all of a run was sent on.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Line {
+    /// It was, or was before.
+    Unbroken,
+    /// Something before the rest of it was never seen here: the store has it.
+    Broken,
+}
+
+/// The posts of a run, which is in order, that come right after `head`; and whether others come after a
+/// hole.
+pub(super) fn next_in_line(run: &[Post], head: Seq) -> (&[Post], Line) {
+    let seq = |post: &Post| post.delivery.entry().map_or(Seq::ZERO, Entry::seq);
+    let run = run.get(run.partition_point(|post| seq(post) <= head)..).unwrap_or_default();
+    let mut next = head;
+    let follows = |post: &&Post| {
+        next = next.next();
+        seq(post) == next
+    };
+    let count = run.iter().take_while(follows).count();
+    let line = if count == run.len() { Line::Unbroken } else { Line::Broken };
+    (run.get(..count).unwrap_or_default(), line)
+}
+
 /// Connections whose outbox was full; the caller closes them, outside of the lock.
 pub(crate) type TooSlow = Vec<Arc<dyn Outbox>>;
 
+/// What another node says of who is in a room there.
+#[derive(Clone, Copy, Debug)]
+pub(crate) enum Word<'a> {
+    Came(&'a UserName),
+    Went(&'a UserName),
+    /// These, and nobody else.
+    Are(&'a [UserName]),
+}
+
+impl From<bool> for Presences {
+    fn from(changed: bool) -> Self {
+        if changed { Self::Changed } else { Self::Same }
+    }
+}
+
 impl Topic {
     /// The room at a place whose log stands like this.
-    pub(super) fn new(place: Place, log: Log) -> Arc<Self> {
-        Arc::new(Self { place, state: Mutex::new(State::new(log)), warm: OnceCell::new() })
+    pub(super) fn new(place: Place, log: Log, herald: &Arc<Herald>) -> Arc<Self> {
+        let room = place.conversation.room().expect("only rooms have topics");
+        let subscription = herald.subscribe(Channel::of_room(&place.space, room));
+        let (state, warm) = (Mutex::new(State::new(log)), OnceCell::new());
+        Arc::new(Self { place, state, warm, subscription })
     }
 
     /// Poisoning is ignored: every critical section leaves the state consistent at each step, and
@@ -124,7 +173,7 @@ impl Topic {
     }
 
     /// Takes how many members there are now.
-    pub(super) fn count_members(&self, members: u64) {
+    pub(crate) fn count_members(&self, members: u64) {
         self.lock().log.members = members;
     }
 
@@ -133,9 +182,15 @@ impl Topic {
         self.lock().trimmed(floor);
     }
 
-    /// Sends a run of stored entries, in order, to everyone who is up to date.
-    pub(super) fn deliver(&self, run: &[Post], limits: &Limits) -> TooSlow {
+    /// Sends a run of stored entries, in order, to everyone who is up to date, as far as it goes on
+    /// from the head.
+    pub(super) fn deliver(&self, run: &[Post], limits: &Limits) -> (Line, TooSlow) {
         self.lock().deliver(run, limits)
+    }
+
+    /// Goes on after `to`: what lies before it is not kept any more, and whoever is here is told so.
+    pub(super) fn skip(&self, to: Position) -> TooSlow {
+        self.lock().skip(&self.room(), to)
     }
 
     /// Lets a connection in: from now on it hears who comes and goes, and what is said as soon as
@@ -146,7 +201,13 @@ impl Topic {
         cursor: Cursor,
         limits: &Limits,
     ) -> (Reach, Presences, TooSlow) {
-        self.lock().enter(&self.room(), attached, cursor, limits)
+        let user = attached.user.clone();
+        let mut state = self.lock();
+        let (reach, arrival, too_slow) = state.enter(&self.room(), attached, cursor, limits);
+        if arrival != Arrival::Again {
+            self.subscription.say(News::Here(self.place.clone(), user));
+        }
+        (reach, Presences::from(arrival == Arrival::First), too_slow)
     }
 
     /// Sends a connection what it lacks, if the ring has it.
@@ -195,10 +256,11 @@ impl Topic {
         limits: &Limits,
     ) -> (Presences, TooSlow) {
         let mut state = self.lock();
-        if !state.remove(connection) || !state.roster.leave(user) {
+        if !state.remove(connection) {
             return (Presences::Same, TooSlow::new());
         }
-        (Presences::Changed, state.tell_left(&self.room(), user, limits))
+        let departure = state.roster.leave(user);
+        self.part(&state, departure, user, limits)
     }
 
     /// Takes a lost connection off. Answers whether its user's grace begins.
@@ -215,10 +277,55 @@ impl Topic {
         limits: &Limits,
     ) -> (Presences, TooSlow) {
         let mut state = self.lock();
-        if !state.roster.expire(user, now) {
-            return (Presences::Same, TooSlow::new());
+        let departure = state.roster.expire(user, now);
+        self.part(&state, departure, user, limits)
+    }
+
+    /// Tells whom it concerns that `user` is not here any more.
+    fn part(
+        &self,
+        state: &State,
+        departure: Departure,
+        user: &UserName,
+        limits: &Limits,
+    ) -> (Presences, TooSlow) {
+        if departure != Departure::Stays {
+            self.subscription.say(News::Gone(self.place.clone(), user.clone()));
         }
-        (Presences::Changed, state.tell_left(&self.room(), user, limits))
+        let is_gone = departure == Departure::Gone;
+        let too_slow = if is_gone { state.tell_left(&self.room(), user, limits) } else { vec![] };
+        (Presences::from(is_gone), too_slow)
+    }
+
+    /// Tells the other nodes who is here.
+    pub(super) fn call_roster(&self) {
+        let state = self.lock();
+        self.subscription.say(News::Roster(self.place.clone(), state.roster.here()));
+    }
+
+    /// Takes another node's word for who is there.
+    pub(super) fn hear(
+        &self,
+        node: &NodeId,
+        word: Word<'_>,
+        limits: &Limits,
+    ) -> (Presences, TooSlow) {
+        let mut state = self.lock();
+        let (came, gone) = match word {
+            Word::Came(user) if state.roster.came_to(node, user) => (vec![user.clone()], vec![]),
+            Word::Went(user) if state.roster.went_from(node, user) => (vec![], vec![user.clone()]),
+            Word::Came(_) | Word::Went(_) => (vec![], vec![]),
+            Word::Are(users) => state.roster.are_on(node, users),
+        };
+        let room = self.room();
+        let mut too_slow = TooSlow::new();
+        for user in &came {
+            too_slow.extend(state.tell_joined(&room, user, limits));
+        }
+        for user in &gone {
+            too_slow.extend(state.tell_left(&room, user, limits));
+        }
+        (Presences::from(!came.is_empty() || !gone.is_empty()), too_slow)
     }
 
     /// Tells who is here: names to those at home, or a count to everyone where names are too many.
@@ -259,7 +366,7 @@ impl Topic {
         self.lock().roster.count()
     }
 
-    /// Whether nobody is here and nobody is expected back.
+    /// Whether nobody is on this node and nobody is expected back.
     pub(super) fn is_empty(&self) -> bool {
         self.lock().is_empty()
     }

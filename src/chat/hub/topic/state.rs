@@ -2,7 +2,7 @@
 
 use std::{collections::HashMap, mem, sync::Arc};
 
-use super::{Attached, Cursor, Presences, Reach, Telling, TooSlow};
+use super::{Attached, Cursor, Line, Reach, Telling, TooSlow, next_in_line};
 use crate::{
     chat::{
         event::{Delivery, Event, Missed, Run},
@@ -42,14 +42,9 @@ impl State {
         Self { log, roster, ring, attached }
     }
 
-    pub(super) fn deliver(&mut self, run: &[Post], limits: &Limits) -> TooSlow {
-        let head = self.log.head.seq;
-        let is_known = |post: &Post| position(&post.delivery).seq <= head;
-        let run = run.get(run.partition_point(is_known)..).unwrap_or_default();
-        let (Some(first), Some(last)) = (run.first(), run.last()) else { return TooSlow::new() };
-        if position(&first.delivery).seq != head.next() {
-            self.ring.clear();
-        }
+    pub(super) fn deliver(&mut self, run: &[Post], limits: &Limits) -> (Line, TooSlow) {
+        let (run, line) = next_in_line(run, self.log.head.seq);
+        let Some(last) = run.last() else { return (line, TooSlow::new()) };
         self.log.head = position(&last.delivery);
         for post in run {
             self.ring.push(post.clone(), limits);
@@ -65,7 +60,19 @@ impl State {
                 too_slow.push(Arc::clone(&it.outbox));
             }
         }
-        too_slow
+        (line, too_slow)
+    }
+
+    pub(super) fn skip(&mut self, room: &RoomName, to: Position) -> TooSlow {
+        if to.seq <= self.log.head.seq {
+            return TooSlow::new();
+        }
+        self.log.head = to;
+        self.ring.clear();
+        let live = self.attached.values().filter(|(_, pace)| *pace == Pace::Live);
+        let told = too_far(room, to.seq);
+        let slow = live.filter(|(it, _)| it.outbox.push(&told).is_err());
+        slow.map(|(it, _)| Arc::clone(&it.outbox)).collect()
     }
 
     pub(super) fn enter(
@@ -74,26 +81,21 @@ impl State {
         attached: Attached,
         cursor: Cursor,
         limits: &Limits,
-    ) -> (Reach, Presences, TooSlow) {
+    ) -> (Reach, Arrival, TooSlow) {
         let (connection, user) = (attached.connection, attached.user.clone());
         if self.attached.contains_key(&connection) {
             debug_assert!(false, "a connection enters once");
-            return (Reach::Live, Presences::Same, TooSlow::new());
+            return (Reach::Live, Arrival::Again, TooSlow::new());
         }
         let arrival = self.roster.arrive(&user);
         let mut too_slow = TooSlow::new();
-        if arrival == Arrival::First && self.roster.count() <= limits.presence_list_max {
-            let joined = Event::Joined { room: room.clone(), user };
-            too_slow = self.tell(&Delivery::new(joined), |_| true);
+        if arrival == Arrival::First {
+            too_slow = self.tell_joined(room, &user, limits);
         }
         self.attached.insert(connection, (attached, Pace::Paused));
         let (reach, slow) = self.catch_up(room, connection, cursor, limits);
         too_slow.extend(slow);
-        let presences = match arrival {
-            Arrival::First => Presences::Changed,
-            Arrival::Again => Presences::Same,
-        };
-        (reach, presences, too_slow)
+        (reach, arrival, too_slow)
     }
 
     pub(super) fn catch_up(
@@ -160,7 +162,16 @@ impl State {
     }
 
     pub(super) fn is_empty(&self) -> bool {
-        self.attached.is_empty() && self.roster.is_empty()
+        self.attached.is_empty() && self.roster.is_deserted()
+    }
+
+    /// Tells everyone attached that a user came, where names are told at all.
+    pub(super) fn tell_joined(&self, room: &RoomName, user: &UserName, limits: &Limits) -> TooSlow {
+        if self.roster.count() > limits.presence_list_max {
+            return TooSlow::new();
+        }
+        let joined = Event::Joined { room: room.clone(), user: user.clone() };
+        self.tell(&Delivery::new(joined), |_| true)
     }
 
     /// Tells everyone attached that a user left, where names are told at all.

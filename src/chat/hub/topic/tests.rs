@@ -9,14 +9,14 @@ use super::*;
 use crate::{
     chat::{
         hub::missed::{LastPart, missed},
-        test_support::{Shelf, deleted, entry, said, said_with},
+        test_support::{Shelf, deleted, entry, herald, said, said_with},
     },
     domain::Space,
 };
 
 fn topic(head: u64) -> Arc<Topic> {
     let log = Log { head: Position::from_raw(head, head), ..Log::default() };
-    Topic::new(Place::room(&Space::root(), &RoomName::lobby()), log)
+    Topic::new(Place::room(&Space::root(), &RoomName::lobby()), log, &herald())
 }
 
 fn post(seq: u64, except: Option<u64>) -> Post {
@@ -87,13 +87,48 @@ fn a_cursor_that_the_ring_does_not_reach_has_to_be_fetched() {
 }
 
 #[test]
-fn a_hole_in_what_is_delivered_empties_the_ring() {
-    let topic = topic(3);
-    drop(topic.deliver(&[post(4, None)], &Limits::default()));
-    drop(topic.deliver(&[post(6, None)], &Limits::default()));
+fn what_comes_after_a_hole_waits_until_it_is_filled() {
+    let (topic, limits) = (topic(3), Limits::default());
     let shelf = Shelf::with_room_for(10);
-    assert_eq!(come(&topic, 1, &shelf, after(3, Telling::Missed)), Reach::Behind);
-    assert_eq!(catch_up(&topic, 1, 5), Reach::Live);
+    come(&topic, 1, &shelf, after(3, Telling::Live));
+    let line = |run: &[u64]| {
+        let run: Vec<_> = run.iter().map(|seq| post(*seq, None)).collect();
+        topic.deliver(&run, &limits).0
+    };
+    assert_eq!(line(&[4, 6]), Line::Broken);
+    assert_eq!(line(&[7]), Line::Broken);
+    assert_eq!(shelf.events(), ["message 4"]);
+    assert_eq!(line(&[4, 5, 6, 7]), Line::Unbroken);
+    assert_eq!(line(&[5, 6]), Line::Unbroken, "all of it was sent before");
+    assert_eq!(shelf.events(), ["message 4", "message 5", "message 6", "message 7"]);
+}
+
+#[test]
+fn whoever_is_here_is_told_of_what_is_not_kept_any_more() {
+    let (topic, limits) = (topic(3), Limits::default());
+    let shelf = Shelf::with_room_for(10);
+    come(&topic, 1, &shelf, after(3, Telling::Live));
+    drop(topic.skip(Position::from_raw(8, 8)));
+    drop(topic.skip(Position::from_raw(5, 5)));
+    drop(topic.deliver(&[post(8, None), post(9, None)], &limits));
+    assert_eq!(shelf.events(), ["missed too far, head 8", "message 9"]);
+}
+
+#[test]
+fn who_comes_or_goes_on_another_node_is_told_once() {
+    let (topic, limits) = (topic(0), Limits::default());
+    let shelf = Shelf::with_room_for(10);
+    come(&topic, 1, &shelf, after(0, Telling::Live));
+    let (other, third) = (NodeId::from_raw("other"), NodeId::from_raw("third"));
+    let (ann, me) = (UserName::from_raw("ann"), UserName::from_raw("user1"));
+    let hear = |node, word: Word<'_>| topic.hear(node, word, &limits).0;
+    let both = [ann.clone(), me];
+    assert_eq!(hear(&other, Word::Came(&ann)), Presences::Changed);
+    assert_eq!(hear(&third, Word::Are(&both)), Presences::Same, "both are here");
+    assert_eq!(hear(&other, Word::Went(&ann)), Presences::Same, "still on the third");
+    assert_eq!(topic.count(), 2);
+    assert_eq!(hear(&third, Word::Are(&[])), Presences::Changed);
+    assert_eq!(shelf.events(), ["ann joined", "ann left"]);
 }
 
 #[test]
@@ -103,7 +138,7 @@ fn slow_connection_is_dropped_and_the_quick_one_is_not() {
     come(&topic, 1, &slow, after(0, Telling::Live));
     come(&topic, 2, &quick, after(0, Telling::Live));
     let run: Vec<_> = (1..=5).map(|seq| post(seq, None)).collect();
-    assert_eq!(topic.deliver(&run, &limits).len(), 1, "one is too slow");
+    assert_eq!(topic.deliver(&run, &limits).1.len(), 1, "one is too slow");
     drop(topic.deliver(&[post(6, None)], &limits));
     assert_eq!(slow.events().len(), 3, "nothing comes after a gap");
     assert_eq!(quick.events().len(), 6);

@@ -26,6 +26,7 @@ use crate::{
     },
     clock::RandomIds,
     domain::{Body, Limits, NodeId, RoomRules, Secret, Token},
+    store::MemoryNodes,
 };
 
 const NOW: OffsetDateTime = datetime!(2026-03-01 12:00 UTC);
@@ -54,6 +55,7 @@ impl House {
         let (chat, writer) = Chat::new(Parts {
             store: Arc::<CountingStore>::clone(store),
             bus: Arc::new(LocalBus),
+            nodes: Arc::new(MemoryNodes::alone(NodeId::from_raw("alone"))),
             tokens: Arc::new(tokens.clone()),
             clock: Arc::new(watch.clone()),
             ids: Arc::new(RandomIds),

@@ -1,0 +1,119 @@
+//! That this node lives, and which others do.
+
+use std::{mem, time::Duration};
+
+use tokio::time::sleep;
+use tracing::{info, warn};
+
+use super::Relay;
+use crate::{
+    chat::{
+        journal::Journal,
+        ports::{Census, Fault, Gone, GuestName, Release},
+    },
+    domain::{Space, UserName},
+};
+
+/// How often this node says that it lives.
+const BEAT_EVERY: Duration = Duration::from_secs(1);
+/// How long is waited for more of what came or went, before the other nodes are told.
+const GATHER: Duration = Duration::from_millis(100);
+
+impl Relay {
+    /// Says to the other nodes again and again that this one lives. Runs for ever.
+    pub(crate) async fn beat(&self) {
+        loop {
+            self.herald.beat();
+            sleep(BEAT_EVERY).await;
+        }
+    }
+
+    /// Says so to whoever counts the nodes, with the users who came and went, and sees to those nodes
+    /// and names that are gone. Runs for ever.
+    pub(crate) async fn count_nodes(&self, journal: &Journal) {
+        let (mut failed, mut gone) = (false, Vec::new());
+        loop {
+            gone.extend(self.hub.take_gone());
+            match self.count_once(&mut gone, journal).await {
+                Ok(()) if mem::take(&mut failed) => info!("nodes are counted again"),
+                Ok(()) => (),
+                Err(fault) => {
+                    self.lock().neighbours.blink(self.hub.now());
+                    if !mem::replace(&mut failed, true) {
+                        warn!(error = fault.chain(), "it cannot be said that this node lives");
+                    }
+                }
+            }
+            tokio::select! {
+                () = self.hub.moved(), if !failed => sleep(GATHER).await,
+                () = sleep(BEAT_EVERY) => (),
+            }
+        }
+    }
+
+    async fn count_once(&self, gone: &mut Vec<GuestName>, journal: &Journal) -> Result<(), Fault> {
+        let moved = self.hub.take_moved();
+        match self.nodes.beat(&moved).await {
+            Ok(census) => self.take_census(census),
+            Err(fault) => {
+                self.hub.keep_moved(moved);
+                return Err(fault);
+            }
+        }
+        if gone.is_empty() {
+            return Ok(());
+        }
+        let releases = self.nodes.release(gone).await?;
+        for (name, release) in gone.drain(..).zip(releases) {
+            // Whoever is on another node comes back to nothing else.
+            if release == Release::Free {
+                let GuestName { space, user, stay } = name;
+                journal.try_gone(Gone { space, user, stay });
+            }
+        }
+        Ok(())
+    }
+
+    fn take_census(&self, census: Census) {
+        let Census { alive, lost } = census;
+        for GuestName { space, user, stay } in lost {
+            self.hub.lose_name(&space, &user, &stay);
+        }
+        let now = self.hub.now();
+        let alive = alive.into_iter().filter(|node| node != self.herald.node());
+        let mut state = self.lock();
+        let (new, gone) = state.neighbours.count(alive, now);
+        let others = state.neighbours.names().count();
+        for node in &gone {
+            state.streams.forget(node);
+            state.ask_no_more(node);
+        }
+        drop(state);
+        self.herald.count_others(others);
+        for node in &new {
+            info!(node.id = node.as_raw(), "another node lives");
+            self.meet(node);
+        }
+        for node in &gone {
+            info!(node.id = node.as_raw(), "a node is gone");
+            self.hub.forget_node(node);
+        }
+    }
+
+    /// On how many devices users are on the other nodes.
+    pub(crate) async fn online_elsewhere(
+        &self,
+        space: &Space,
+        users: &[UserName],
+    ) -> Result<Vec<usize>, Fault> {
+        if self.herald.is_alone() {
+            return Ok(vec![0; users.len()]);
+        }
+        self.nodes.online(space, users).await
+    }
+
+    /// Whether this node hears the others, as far as the bus can tell.
+    pub(crate) fn hears(&self) -> bool {
+        self.bus.is_whole()
+    }
+}
