@@ -4,6 +4,7 @@
 //! promises on disk. `contract` holds both to them.
 
 mod memory;
+mod sql;
 mod sqlite;
 
 #[cfg(test)]
