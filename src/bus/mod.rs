@@ -5,6 +5,10 @@ mod contract;
 mod inbox;
 mod local;
 mod memory;
+mod redis;
 
+pub use self::redis::{
+    BadAddress, BadOptions, Complaint, Kind, RedisBus, RedisOptions, Trouble, Why,
+};
 pub use local::LocalBus;
 pub use memory::{Fault, MemoryBus, Path};

@@ -52,6 +52,16 @@ impl<'a> Ear<'a> {
         Self { name, bus, channels: Mutex::default() }
     }
 
+    /// What the node is called.
+    pub(crate) fn name(&self) -> &str {
+        self.name
+    }
+
+    /// Whether all is well.
+    pub(crate) fn is_whole(&self) -> bool {
+        self.bus.is_whole()
+    }
+
     /// Says something on a channel.
     pub(crate) fn say(&self, on: u16, number: u64) {
         self.bus.publish(channel(on), news(self.name, number));

@@ -6,26 +6,22 @@
 //! read, never on what an earlier one left in memory: where nobody knows whether an earlier commit
 //! went through, its seqs are still not given twice.
 
-use std::{
-    collections::{HashMap, HashSet},
-    hash::Hash,
-};
+use std::collections::HashMap;
 
 use sqlx::{
-    Arguments, Row,
-    sqlite::{SqliteArguments, SqliteConnection, SqliteRow},
+    Arguments as _,
+    sqlite::{SqliteArguments, SqliteConnection},
 };
 
 use super::{
-    changes, members, messages,
-    plan::plan,
-    row,
+    bind, members, messages,
     script::{Statement, Transaction},
     users,
 };
 use crate::{
     chat::ports::{Batch, Committed},
-    domain::{self, Place},
+    domain::Place,
+    store::sql::{Columns as _, Log, Logs, changes, number, numbered, plan::plan, row, unique},
 };
 
 // CROSS JOIN keeps the order: for each row here, a search there.
@@ -41,15 +37,6 @@ pub(super) const OPEN_LOGS: Statement = Statement {
     row: "(?,?,?,?)",
     after: "WHERE column1 IS NOT NULL",
 };
-
-/// A conversation at the beginning of the transaction.
-#[derive(Clone, Copy, Debug)]
-pub(super) struct Log {
-    pub(super) id: i64,
-    stands: domain::Log,
-}
-
-pub(super) type Logs<'a> = HashMap<&'a Place, Log>;
 
 /// Stores a batch. On an error the transaction is left open: the connection must be closed.
 pub(super) async fn commit(
@@ -89,11 +76,11 @@ async fn find_logs<'a>(
 ) -> Result<Logs<'a>, sqlx::Error> {
     let bind = |arguments: &mut SqliteArguments, (number, place): &(i64, &&Place)| {
         arguments.add(*number)?;
-        row::bind_place(arguments, place)
+        bind::place(arguments, place)
     };
     let mut logs = HashMap::with_capacity(places.len());
     for row in transaction.ask(FIND_LOGS, &numbered(places), bind).await? {
-        let log = Log { id: row.try_get("id")?, stands: row::log(&row)? };
+        let log = Log { id: row.int("id")?, stands: row::log(&row)? };
         logs.extend(places.get(number(&row)?).map(|place| (*place, log)));
     }
     Ok(logs)
@@ -106,23 +93,7 @@ async fn open_logs<'a>(
     logs: &mut Logs<'a>,
 ) -> Result<(), sqlx::Error> {
     let new = unique(used.filter(|place| !logs.contains_key(place)));
-    transaction.put(OPEN_LOGS, &new, |arguments, place| row::bind_place(arguments, place)).await?;
+    transaction.put(OPEN_LOGS, &new, |arguments, place| bind::place(arguments, place)).await?;
     logs.extend(find_logs(transaction, &new).await?);
     Ok(())
-}
-
-/// Each once, in the order in which they came first.
-fn unique<'a, T: Eq + Hash>(all: impl Iterator<Item = &'a T>) -> Vec<&'a T> {
-    let mut seen = HashSet::new();
-    all.filter(|one| seen.insert(*one)).collect()
-}
-
-/// Each with its number, which goes into the statement and comes back in its rows.
-pub(super) fn numbered<T>(all: &[T]) -> Vec<(i64, &T)> {
-    (0..).zip(all).collect()
-}
-
-pub(super) fn number(row: &SqliteRow) -> Result<usize, sqlx::Error> {
-    let number: i64 = row.try_get("number")?;
-    usize::try_from(number).map_err(|error| sqlx::Error::Decode(error.into()))
 }

@@ -1,19 +1,22 @@
 //! Who is a member where, in a commit.
 
-use std::collections::{BTreeMap, HashMap, HashSet};
+use std::collections::HashMap;
 
-use sqlx::{Arguments, Row, error::BoxDynError, sqlite::SqliteArguments};
+use sqlx::{Arguments as _, sqlite::SqliteArguments};
 
 use super::{
-    changes::{self, Found, User, Who},
-    commit::{Logs, number, numbered},
-    row,
+    bind,
     script::{Statement, Transaction},
-    users::bind_user,
 };
 use crate::{
-    chat::ports::{Change, Draft, DraftAct, MemberChange, Membership},
-    domain::{Conversation, Member, Muted, Place, Position, Role, Seq, Space, UserName},
+    chat::ports::{Change, Draft, Membership},
+    domain::{Position, Space, UserName},
+    store::sql::{
+        self, Logs,
+        changes::{self, Found, User, Who},
+        numbered,
+        write::{self, Heard},
+    },
 };
 
 pub(super) const FIND_MEMBERS: Statement = Statement {
@@ -82,28 +85,15 @@ pub(super) async fn find(
     changes: &[Change],
     logs: &Logs<'_>,
 ) -> Result<HashMap<usize, Found>, sqlx::Error> {
-    let bind = |arguments: &mut SqliteArguments, row: &(i64, i64, &Change)| {
-        let (number, conversation, change) = row;
+    let bind = |arguments: &mut SqliteArguments, row: &(i64, i64, &Change, Option<i64>)| {
+        let (number, conversation, change, named) = row;
         arguments.add(*number)?;
-        bind_user(arguments, (&change.place.space, &change.user))?;
+        bind::user(arguments, (&change.place.space, &change.user))?;
         arguments.add(*conversation)?;
-        arguments.add(match change.what {
-            MemberChange::Read(seq) => Some(row::seq_number(seq)),
-            _ => None,
-        })
+        arguments.add(*named)
     };
-    let in_known_log = |(number, change): (i64, _)| {
-        let change: &Change = change;
-        Some((number, logs.get(&change.place)?.id, change))
-    };
-    let changes: Vec<_> = numbered(changes).into_iter().filter_map(in_known_log).collect();
-    let rows = transaction.ask(FIND_MEMBERS, &changes, bind).await?;
-    let found = rows.iter().map(|row| {
-        let messages: Option<i64> = row.try_get("up_to")?;
-        let messages = messages.map(row::count).transpose()?;
-        Ok((number(row)?, Found { member: row::member(row)?, messages }))
-    });
-    found.collect()
+    let changes = write::in_known_logs(changes, logs);
+    write::found_members(&transaction.ask(FIND_MEMBERS, &changes, bind).await?)
 }
 
 /// Of how many rooms those are members who may become members of another one.
@@ -112,25 +102,12 @@ pub(super) async fn rooms<'a>(
     changes: &'a [Change],
     found: &HashMap<usize, Found>,
 ) -> Result<HashMap<User<'a>, u64>, sqlx::Error> {
-    let becomes = |(number, change): &(usize, &Change)| {
-        change.rooms_max.is_some()
-            && change.place.conversation.room().is_some()
-            && matches!(change.what, MemberChange::Join(_) | MemberChange::Assign(_))
-            && !found.contains_key(number)
-    };
-    let new = changes.iter().enumerate().filter(becomes);
-    let users: HashSet<_> = new.map(|(_, it)| (&it.place.space, &it.user)).collect();
-    let users: Vec<_> = users.into_iter().collect();
+    let users = write::to_be_counted(changes, found);
     let bind = |arguments: &mut SqliteArguments, (number, user): &(i64, &User<'_>)| {
         arguments.add(*number)?;
-        bind_user(arguments, **user)
+        bind::user(arguments, **user)
     };
-    let mut rooms = HashMap::with_capacity(users.len());
-    for row in transaction.ask(COUNT_ROOMS, &numbered(&users), bind).await? {
-        let count = row::count(row.try_get("rooms")?)?;
-        rooms.extend(users.get(number(&row)?).map(|user| (*user, count)));
-    }
-    Ok(rooms)
+    write::counted(&transaction.ask(COUNT_ROOMS, &numbered(&users), bind).await?, &users)
 }
 
 /// Makes users what they are after changes.
@@ -141,15 +118,15 @@ pub(super) async fn change(
 ) -> Result<(), sqlx::Error> {
     let (mut put, mut dropped) = (Vec::new(), Vec::new());
     for (who, member) in &plan.members {
-        let conversation = logs.get(who.0).ok_or(sqlx::Error::RowNotFound)?.id;
+        let conversation = sql::id(logs, who.0)?;
         match member {
             Some(member) => put.push((conversation, *who, *member)),
             None => dropped.push((conversation, *who)),
         }
     }
-    transaction.put(PUT_MEMBERS, &put, bind_member).await?;
+    transaction.put(PUT_MEMBERS, &put, bind::member).await?;
     let bind = |arguments: &mut SqliteArguments, (conversation, who): &(i64, Who<'_>)| {
-        bind_user(arguments, (&who.0.space, who.1))?;
+        bind::user(arguments, (&who.0.space, who.1))?;
         arguments.add(*conversation)
     };
     transaction.put(DROP_MEMBERS, &dropped, bind).await
@@ -161,30 +138,11 @@ pub(super) async fn hear(
     stored: &[(&Draft, Position)],
     logs: &Logs<'_>,
 ) -> Result<(), sqlx::Error> {
-    let (mut new, mut reads) = (BTreeMap::new(), BTreeMap::new());
-    for (draft, position) in stored {
-        if !matches!(draft.act, DraftAct::Say { .. }) {
-            continue;
-        }
-        let conversation = logs.get(&draft.place).ok_or(sqlx::Error::RowNotFound)?.id;
-        for user in party(&draft.place) {
-            // The first message counts: those after it do not make anybody a member any more.
-            let member = Member::new(Role::Member, before(*position));
-            let who = (&draft.place, user);
-            new.entry((conversation, user)).or_insert((conversation, who, member));
-        }
-        reads.insert((conversation, &draft.author), (&draft.place.space, *position));
-    }
-    let new: Vec<_> = new.into_values().collect();
-    transaction.put(ADD_MEMBERS, &new, bind_member).await?;
+    let Heard { new, reads } = Heard::of(stored, logs)?;
+    let new = new.into_iter().map(|((conversation, _), (who, member))| (conversation, who, member));
+    transaction.put(ADD_MEMBERS, &new.collect::<Vec<_>>(), bind::member).await?;
     let reads: Vec<_> = reads.into_iter().collect();
-    let bind = |arguments: &mut SqliteArguments, row: &((i64, &UserName), (&Space, Position))| {
-        let ((conversation, user), (space, read)) = row;
-        bind_user(arguments, (space, user))?;
-        arguments.add(*conversation)?;
-        row::bind_position(arguments, *read)
-    };
-    transaction.put(MOVE_READS, &reads, bind).await
+    transaction.put(MOVE_READS, &reads, bind::read).await
 }
 
 /// Where users are members.
@@ -195,46 +153,8 @@ pub(super) async fn memberships(
     let bind = |arguments: &mut SqliteArguments, row: &(i64, &(Space, UserName))| {
         let (number, (space, user)) = row;
         arguments.add(*number)?;
-        bind_user(arguments, (space, user))
+        bind::user(arguments, (space, user))
     };
-    let mut memberships = vec![Vec::new(); arrivals.len()];
-    for row in transaction.ask(FIND_MEMBERSHIPS, &numbered(arrivals), bind).await? {
-        let number = number(&row)?;
-        let (Some((space, _)), Some(of_user)) = (arrivals.get(number), memberships.get_mut(number))
-        else {
-            continue;
-        };
-        let place = row::place(&row, space.clone())?;
-        of_user.push(Membership { place, member: row::member(&row)?, log: row::log(&row)? });
-    }
-    Ok(memberships)
-}
-
-/// Those who become members when something is said.
-fn party(place: &Place) -> impl Iterator<Item = &UserName> {
-    let (one, other) = match &place.conversation {
-        Conversation::Room(_) => (None, None),
-        Conversation::Direct(one, other) => (Some(one), Some(other)),
-        Conversation::Inbox(user) => (Some(user), None),
-    };
-    one.into_iter().chain(other)
-}
-
-/// How the log stood before a message that was stored at `position`.
-fn before(position: Position) -> Position {
-    let Position { seq, messages } = position;
-    Position { seq: Seq::from_raw(seq.as_raw() - 1), messages: messages - 1 }
-}
-
-fn bind_member(
-    arguments: &mut SqliteArguments,
-    (conversation, (place, user), member): &(i64, Who<'_>, Member),
-) -> Result<(), BoxDynError> {
-    let Member { role, joined, read, muted } = member;
-    bind_user(arguments, (&place.space, user))?;
-    arguments.add(*conversation)?;
-    arguments.add(row::role_number(*role))?;
-    arguments.add(row::seq_number(*joined))?;
-    row::bind_position(arguments, *read)?;
-    arguments.add(*muted == Muted::Yes)
+    let rows = transaction.ask(FIND_MEMBERSHIPS, &numbered(arrivals), bind).await?;
+    sql::memberships(&rows, arrivals)
 }

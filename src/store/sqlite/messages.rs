@@ -1,19 +1,21 @@
 //! The entries of logs, in a commit.
 
-use std::collections::{BTreeMap, HashMap};
+use std::collections::HashMap;
 
-use sqlx::{Arguments, error::BoxDynError, sqlite::SqliteArguments};
-use time::OffsetDateTime;
+use sqlx::{Arguments as _, sqlite::SqliteArguments};
 
 use super::{
-    commit::{Logs, number, numbered},
-    plan::{Message, Plan, Rewritten},
-    row,
+    bind,
     script::{Statement, Transaction},
 };
 use crate::{
-    chat::ports::{Draft, DraftAct},
+    chat::ports::Draft,
     domain::{Position, Seq},
+    store::sql::{
+        Logs,
+        plan::{Message, Plan, Rewritten},
+        write::{EntryRow, RewrittenRow, Wanted, Written},
+    },
 };
 
 pub(super) const FIND_FIRSTS: Statement = Statement {
@@ -65,16 +67,7 @@ pub(super) async fn find(
     drafts: &[Draft],
     logs: &Logs<'_>,
 ) -> Result<HashMap<usize, (Seq, Message<'static>)>, sqlx::Error> {
-    let (mut said, mut changes) = (Vec::with_capacity(drafts.len()), Vec::new());
-    for (number, draft) in numbered(drafts) {
-        let Some(log) = logs.get(&draft.place) else { continue };
-        match &draft.act {
-            DraftAct::Say { .. } => said.push((number, log.id, draft)),
-            DraftAct::Edit { of, .. } | DraftAct::Delete { of } => {
-                changes.push((number, log.id, row::seq_number(*of)));
-            }
-        }
-    }
+    let Wanted { said, changed } = Wanted::of(drafts, logs);
     let bind = |arguments: &mut SqliteArguments, row: &(i64, i64, &Draft)| {
         let (number, conversation, draft) = row;
         arguments.add(*number)?;
@@ -89,8 +82,8 @@ pub(super) async fn find(
         arguments.add(*conversation)?;
         arguments.add(*seq)
     };
-    rows.extend(transaction.ask(FIND_TARGETS, &changes, bind).await?);
-    rows.iter().map(|row| Ok((number(row)?, row::message(row)?))).collect()
+    rows.extend(transaction.ask(FIND_TARGETS, &changed, bind).await?);
+    Wanted::found(&rows)
 }
 
 /// Writes what was decided.
@@ -99,80 +92,16 @@ pub(super) async fn write(
     plan: &Plan<'_>,
     logs: &Logs<'_>,
 ) -> Result<(), sqlx::Error> {
-    let Plan { outcomes: _, stored, rewritten } = plan;
-    let id = |place| logs.get(place).map(|log| log.id).ok_or(sqlx::Error::RowNotFound);
-    let mut entries = Vec::with_capacity(stored.len());
-    let mut heads = BTreeMap::new();
-    for (draft, position) in stored {
-        let conversation = id(&draft.place)?;
-        entries.push((conversation, *position, *draft));
-        let head = heads.entry(conversation).or_insert(Head { at: *position, said_at: None });
-        head.at = *position;
-        if matches!(draft.act, DraftAct::Say { .. }) {
-            head.said_at = Some(draft.at);
-        }
-    }
-    transaction.put(WRITE_ENTRIES, &entries, bind_entry).await?;
-    let mut rewrites = Vec::with_capacity(rewritten.len());
-    for ((place, seq), rewritten) in rewritten {
-        rewrites.push((id(place)?, *seq, *rewritten));
-    }
-    transaction.put(REWRITE, &rewrites, bind_rewritten).await?;
+    let Written { entries, rewritten, heads } = Written::of(plan, logs)?;
+    // One at a time: all of them would hold the attachments once more.
+    let bind = |arguments: &mut SqliteArguments, row: &(i64, Position, &Draft)| {
+        bind::entry(arguments, &EntryRow::of(*row)?)
+    };
+    transaction.put(WRITE_ENTRIES, &entries, bind).await?;
+    let bind = |arguments: &mut SqliteArguments, row: &(i64, Seq, Rewritten<'_>)| {
+        bind::rewritten(arguments, &RewrittenRow::of(*row)?)
+    };
+    transaction.put(REWRITE, &rewritten, bind).await?;
     let heads: Vec<_> = heads.into_iter().collect();
-    transaction.put(MOVE_HEADS, &heads, bind_head).await
-}
-
-/// Where a log ends.
-struct Head {
-    at: Position,
-    /// When something was said last, if anything was.
-    said_at: Option<OffsetDateTime>,
-}
-
-fn bind_entry(
-    arguments: &mut SqliteArguments,
-    (conversation, position, draft): &(i64, Position, &Draft),
-) -> Result<(), BoxDynError> {
-    let Draft { place: _, id, author, at, act } = draft;
-    let (kind, target, body) = match act {
-        DraftAct::Say { kind, body } => (row::kind_number(*kind), None, Some(body)),
-        // What it says now is in the row of the message.
-        DraftAct::Edit { of, body: _ } => (row::EDIT, Some(row::seq_number(*of)), None),
-        DraftAct::Delete { of } => (row::DELETION, Some(row::seq_number(*of)), None),
-    };
-    arguments.add(*conversation)?;
-    row::bind_position(arguments, *position)?;
-    arguments.add(row::millis(*at))?;
-    arguments.add(author.as_raw())?;
-    arguments.add(id.as_raw())?;
-    arguments.add(kind)?;
-    arguments.add(target)?;
-    row::bind_body(arguments, body)
-}
-
-fn bind_rewritten(
-    arguments: &mut SqliteArguments,
-    (conversation, seq, rewritten): &(i64, Seq, Rewritten<'_>),
-) -> Result<(), BoxDynError> {
-    let (edited_at, edit, deletion, body) = match rewritten {
-        Rewritten::Edited(body, at, seq) => {
-            (Some(row::millis(*at)), Some(row::seq_number(*seq)), None, Some(*body))
-        }
-        Rewritten::Deleted(seq) => (None, None, Some(row::seq_number(*seq)), None),
-    };
-    arguments.add(*conversation)?;
-    arguments.add(row::seq_number(*seq))?;
-    arguments.add(edited_at)?;
-    arguments.add(edit)?;
-    arguments.add(deletion)?;
-    row::bind_body(arguments, body)
-}
-
-fn bind_head(
-    arguments: &mut SqliteArguments,
-    (conversation, head): &(i64, Head),
-) -> Result<(), BoxDynError> {
-    arguments.add(*conversation)?;
-    row::bind_position(arguments, head.at)?;
-    arguments.add(head.said_at.map(row::millis))
+    transaction.put(MOVE_HEADS, &heads, bind::head).await
 }

@@ -4,13 +4,11 @@
 //! messages are stored. The directory belongs to one process at a time; an operating system's lock
 //! on a file in it says whose it is, and falls with the process however that ends.
 
-mod changes;
+mod bind;
 mod commit;
 mod members;
 mod messages;
-mod plan;
 mod read;
-mod row;
 mod script;
 mod trim;
 mod users;

@@ -1,18 +1,18 @@
 //! Questions to the connections that read. Each is one statement, so each sees one moment.
 
 use futures_util::TryStreamExt as _;
-use sqlx::{Arguments as _, Row, SqlitePool, sqlite::SqliteArguments};
+use sqlx::{Arguments as _, SqlitePool, sqlite::SqliteArguments};
 use time::OffsetDateTime;
 
 use super::{
-    commit::{FIND_LOGS, number, numbered},
-    row,
+    bind,
+    commit::FIND_LOGS,
     script::{self, Statement},
-    users::bind_user,
 };
 use crate::{
     chat::ports::{Page, PageLimit, Range},
     domain::{DeviceId, Epoch, Log, Member, NameKey, Place, Space, UserName},
+    store::sql::{Columns as _, changes::User, number, numbered, row},
 };
 
 const EPOCH: &str = "SELECT epoch FROM meta";
@@ -73,7 +73,7 @@ pub(super) async fn log(readers: &SqlitePool, place: &Place) -> Result<Log, sqlx
 pub(super) async fn logs(readers: &SqlitePool, places: &[Place]) -> Result<Vec<Log>, sqlx::Error> {
     let bind = |arguments: &mut SqliteArguments, (number, place): &(i64, &Place)| {
         arguments.add(*number)?;
-        row::bind_place(arguments, place)
+        bind::place(arguments, place)
     };
     let mut logs = vec![Log::default(); places.len()];
     for row in script::ask(readers, FIND_LOGS, &numbered(places), bind).await? {
@@ -147,15 +147,15 @@ pub(super) async fn last_seen(
     space: &Space,
     users: &[UserName],
 ) -> Result<Vec<Option<OffsetDateTime>>, sqlx::Error> {
-    let bind = |arguments: &mut SqliteArguments, row: &(i64, (&Space, &UserName))| {
+    let bind = |arguments: &mut SqliteArguments, row: &(i64, User<'_>)| {
         arguments.add(row.0)?;
-        bind_user(arguments, row.1)
+        bind::user(arguments, row.1)
     };
     let rows: Vec<_> = users.iter().map(|user| (space, user)).collect();
     let rows: Vec<_> = numbered(&rows).into_iter().map(|(n, user)| (n, *user)).collect();
     let mut last_seen = vec![None; users.len()];
     for row in script::ask(readers, LAST_SEEN, &rows, bind).await? {
-        let seen: Option<i64> = row.try_get("seen")?;
+        let seen = row.maybe_int("seen")?;
         let seen = seen.map(row::time).transpose()?;
         last_seen.get_mut(number(&row)?).into_iter().for_each(|it| *it = seen);
     }

@@ -5,19 +5,20 @@
 //! and the next call goes on with it.
 
 use sqlx::{
-    Arguments, Row,
+    Arguments as _, Row as _,
     sqlite::{SqliteArguments, SqliteConnection, SqliteRow},
 };
 use time::OffsetDateTime;
 
 use super::{
-    row,
+    bind,
     script::{Statement, Transaction},
-    users::{self, bind_user},
+    users,
 };
 use crate::{
     chat::ports::{Retention, Trimmed},
     domain::{Place, Position, Space, UserName},
+    store::sql::{Columns as _, Length, Rule, row},
 };
 
 /// Entries that one call takes away at most.
@@ -88,7 +89,7 @@ pub(super) async fn trim(
     };
     let guests = over(&mut transaction, retention.guests_after).await?;
     let bind = |arguments: &mut SqliteArguments, (space, user): &(Space, UserName)| {
-        bind_user(arguments, (space, user))
+        bind::user(arguments, (space, user))
     };
     transaction.put(users::FORGET, &guests, bind).await?;
     transaction.put(LET_GO, &guests, bind).await?;
@@ -105,50 +106,6 @@ pub(super) async fn empty_log(connection: &mut SqliteConnection) -> Result<bool,
     Ok(busy == 0)
 }
 
-/// What is kept of a log.
-struct Rule {
-    entries_max: i64,
-    /// In milliseconds: entries of after this.
-    after: i64,
-}
-
-impl Rule {
-    /// Nothing, when everything is kept.
-    fn of(retention: &Retention) -> Option<Self> {
-        let Retention { entries_max, entries_after, guests_after: _ } = retention;
-        (entries_max.is_some() || entries_after.is_some()).then(|| Self {
-            entries_max: entries_max.map_or(i64::MAX, row::number),
-            after: entries_after.map_or(i64::MIN, row::millis),
-        })
-    }
-}
-
-/// A log, as far as it matters how long it is.
-struct Log {
-    id: i64,
-    place: Place,
-    head: i64,
-    floor: i64,
-    oldest: Option<i64>,
-}
-
-impl Log {
-    fn of(row: &SqliteRow) -> Result<Self, sqlx::Error> {
-        Ok(Self {
-            id: row.try_get("id")?,
-            place: row::place(row, Space::from_raw(row.try_get("space")?))?,
-            head: row.try_get("head")?,
-            floor: row.try_get("floor")?,
-            oldest: row.try_get("oldest")?,
-        })
-    }
-
-    fn is_too_long(&self, rule: &Rule) -> bool {
-        self.head - self.floor > rule.entries_max
-            || self.oldest.is_some_and(|oldest| oldest <= rule.after)
-    }
-}
-
 /// Trims the next logs. Answers where to go on: at the beginning, if that was all.
 async fn trim_logs(
     transaction: &mut Transaction<'_>,
@@ -158,10 +115,10 @@ async fn trim_logs(
     let bind = |arguments: &mut SqliteArguments, cursor: &Cursor| arguments.add(*cursor);
     let rows = transaction.ask(NEXT_LOGS, &[cursor], bind).await?;
     let mut next = if rows.len() == LOGS_MAX { rows.last() } else { None }
-        .map_or(Ok(0), |row| row.try_get("id"))?;
+        .map_or(Ok(0), |row| row.int("id"))?;
     let (mut floors, mut moved, mut left) = (Vec::new(), Vec::new(), ENTRIES_MAX);
     for row in &rows {
-        let log = Log::of(row)?;
+        let log = Length::of(row)?;
         if !log.is_too_long(rule) {
             continue;
         }
@@ -181,7 +138,7 @@ async fn trim_logs(
     transaction.put(DROP_ENTRIES, &moved, bind).await?;
     let bind = |arguments: &mut SqliteArguments, (conversation, floor): &(i64, Position)| {
         arguments.add(*conversation)?;
-        row::bind_position(arguments, *floor)
+        bind::position(arguments, *floor)
     };
     transaction.put(MOVE_FLOORS, &moved, bind).await?;
     Ok((floors, next))
@@ -191,17 +148,16 @@ async fn trim_logs(
 async fn find_floor(
     transaction: &mut Transaction<'_>,
     rule: &Rule,
-    log: &Log,
+    log: &Length,
     entries_max: i64,
 ) -> Result<Option<Position>, sqlx::Error> {
-    let from = log.floor.max(log.head.saturating_sub(rule.entries_max));
-    let last = log.head.min(log.floor + entries_max);
+    let (from, last) = log.bounds(rule, entries_max);
     let bind = |arguments: &mut SqliteArguments, row: &[i64; 4]| {
         row.iter().try_for_each(|number| arguments.add(*number))
     };
     let row = [log.id, from, last, rule.after];
     let rows = transaction.ask(FIND_FLOOR, &[row], bind).await?;
-    let floor = |row: &SqliteRow| row::position(row.try_get("seq")?, row.try_get("messages")?);
+    let floor = |row: &SqliteRow| row::position(row.int("seq")?, row.int("messages")?);
     rows.first().map(floor).transpose()
 }
 
@@ -213,12 +169,12 @@ async fn over(
     let bind = |arguments: &mut SqliteArguments, limit: &u32| arguments.add(*limit);
     let mut guests = Vec::new();
     for row in transaction.ask(FIRST_GUESTS, &[GUESTS_MAX], bind).await? {
-        let seen: Option<i64> = row.try_get("seen")?;
+        let seen = row.maybe_int("seen")?;
         // Those of whom nobody knows when they were seen come first.
         if seen.is_some_and(|seen| seen > row::millis(after)) {
             break;
         }
-        let (space, user) = (row.try_get("space")?, row.try_get("name")?);
+        let (space, user) = (row.text("space")?, row.text("name")?);
         guests.push((Space::from_raw(space), UserName::from_raw(user)));
     }
     Ok(guests)

@@ -1,21 +1,23 @@
 //! Users who came and went, in a commit.
 
-use std::collections::{BTreeMap, HashMap, HashSet};
-
 use sqlx::{
-    Arguments, Connection as _,
+    Arguments as _, Connection as _,
     error::BoxDynError,
     sqlite::{SqliteArguments, SqliteConnection},
 };
-use time::OffsetDateTime;
 
 use super::{
-    row,
+    bind,
     script::{Statement, Transaction},
 };
 use crate::{
     chat::ports::{Gone, Seen, Voucher, Went},
-    domain::{DeviceId, Space, UserName},
+    domain::UserName,
+    store::sql::{
+        changes::User,
+        row,
+        write::{self, DeviceSeen},
+    },
 };
 
 // CROSS JOIN keeps the order: for each row here, a search there.
@@ -86,7 +88,8 @@ pub(super) async fn see(
     seen: &[Seen],
 ) -> Result<(), sqlx::Error> {
     transaction.put(FORGET_PREDECESSORS, seen, bind_stay).await?;
-    transaction.put(FORGET, &succeeded(seen), |arguments, row| bind_user(arguments, *row)).await?;
+    let succeeded: Vec<_> = write::succeeded(seen).into_iter().collect();
+    transaction.put(FORGET, &succeeded, |arguments, row| bind::user(arguments, *row)).await?;
     let bind = |arguments: &mut SqliteArguments, seen: &Seen| {
         bind_stay(arguments, seen)?;
         arguments.add(seen.user.key().as_raw())?;
@@ -94,18 +97,9 @@ pub(super) async fn see(
     };
     transaction.put(REMEMBER_USERS, seen, bind).await?;
 
-    let with_device: Vec<_> =
-        seen.iter().filter_map(|seen| Some((seen, seen.device.as_ref()?))).collect();
-    let bind = |arguments: &mut SqliteArguments, (seen, device): &(&Seen, &DeviceId)| {
-        bind_user(arguments, (&seen.space, &seen.user))?;
-        arguments.add(device.as_raw())?;
-        arguments.add(row::millis(seen.at))
-    };
-    transaction.put(REMEMBER_DEVICES, &with_device, bind).await?;
-    let bind = |arguments: &mut SqliteArguments, (seen, _): &(&Seen, &DeviceId)| {
-        bind_user(arguments, (&seen.space, &seen.user))
-    };
-    transaction.put(FORGET_DEVICES, &with_device, bind).await
+    let devices = write::devices_seen(seen);
+    transaction.put(REMEMBER_DEVICES, &devices, bind::device).await?;
+    forget_devices(transaction, &devices).await
 }
 
 /// Writes down when users went, and with what.
@@ -113,30 +107,25 @@ pub(super) async fn note(
     transaction: &mut Transaction<'_>,
     went: &[Went],
 ) -> Result<(), sqlx::Error> {
-    // One row of each user: an UPDATE takes any of several.
-    let mut last: BTreeMap<(&Space, &UserName), OffsetDateTime> = BTreeMap::new();
-    for Went { space, user, at, .. } in went {
-        let latest = last.entry((space, user)).or_insert(*at);
-        *latest = (*latest).max(*at);
-    }
-    let last: Vec<_> = last.into_iter().collect();
-    let bind = |arguments: &mut SqliteArguments, (who, at): &((&Space, &UserName), _)| {
-        bind_user(arguments, *who)?;
+    let last: Vec<_> = write::last_went(went).into_iter().collect();
+    let bind = |arguments: &mut SqliteArguments, (who, at): &(User<'_>, _)| {
+        bind::user(arguments, *who)?;
         arguments.add(row::millis(*at))
     };
     transaction.put(NOTE_USERS, &last, bind).await?;
-    let with_device: Vec<_> =
-        went.iter().filter_map(|went| Some((went, went.device.as_ref()?))).collect();
-    let bind = |arguments: &mut SqliteArguments, (went, device): &(&Went, &DeviceId)| {
-        bind_user(arguments, (&went.space, &went.user))?;
-        arguments.add(device.as_raw())?;
-        arguments.add(row::millis(went.at))
+    let devices = write::devices_went(went);
+    transaction.put(NOTE_DEVICES, &devices, bind::device).await?;
+    forget_devices(transaction, &devices).await
+}
+
+async fn forget_devices(
+    transaction: &mut Transaction<'_>,
+    of: &[DeviceSeen<'_>],
+) -> Result<(), sqlx::Error> {
+    let bind = |arguments: &mut SqliteArguments, (user, ..): &DeviceSeen<'_>| {
+        bind::user(arguments, *user)
     };
-    transaction.put(NOTE_DEVICES, &with_device, bind).await?;
-    let bind = |arguments: &mut SqliteArguments, (went, _): &(&Went, &DeviceId)| {
-        bind_user(arguments, (&went.space, &went.user))
-    };
-    transaction.put(FORGET_DEVICES, &with_device, bind).await
+    transaction.put(FORGET_DEVICES, of, bind).await
 }
 
 /// Ends what guests were who will not come back.
@@ -145,34 +134,14 @@ pub(super) async fn part(
     gone: &[Gone],
 ) -> Result<(), sqlx::Error> {
     let bind = |arguments: &mut SqliteArguments, gone: &Gone| {
-        bind_user(arguments, (&gone.space, &gone.user))?;
+        bind::user(arguments, (&gone.space, &gone.user))?;
         arguments.add(&*gone.stay)
     };
     transaction.put(FORGET_GONE, gone, bind).await
 }
 
-/// Those who came and then somebody else under the same name, in one batch.
-fn succeeded(seen: &[Seen]) -> Vec<(&Space, &UserName)> {
-    let mut first = HashMap::with_capacity(seen.len());
-    let mut succeeded = HashSet::new();
-    for Seen { space, user, voucher, .. } in seen {
-        if *first.entry((space, user)).or_insert(voucher) != voucher {
-            succeeded.insert((space, user));
-        }
-    }
-    succeeded.into_iter().collect()
-}
-
-pub(super) fn bind_user(
-    arguments: &mut SqliteArguments,
-    (space, user): (&Space, &UserName),
-) -> Result<(), BoxDynError> {
-    arguments.add(space.as_raw())?;
-    arguments.add(user.as_raw())
-}
-
 fn bind_stay(arguments: &mut SqliteArguments, seen: &Seen) -> Result<(), BoxDynError> {
-    bind_user(arguments, (&seen.space, &seen.user))?;
+    bind::user(arguments, (&seen.space, &seen.user))?;
     match &seen.voucher {
         Voucher::Guest(stay) => arguments.add(&**stay),
         Voucher::BackEnd => arguments.add(None::<&str>),

@@ -111,7 +111,7 @@ fn whoever_is_here_is_told_of_what_is_not_kept_any_more() {
     drop(topic.skip(Position::from_raw(8, 8)));
     drop(topic.skip(Position::from_raw(5, 5)));
     drop(topic.deliver(&[post(8, None), post(9, None)], &limits));
-    assert_eq!(shelf.events(), ["missed too far, head 8", "message 9"]);
+    assert_eq!(shelf.events(), ["too far from 8", "message 9"]);
 }
 
 #[test]

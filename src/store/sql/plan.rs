@@ -11,18 +11,18 @@ use crate::{
 
 /// What is to be done.
 #[derive(Debug)]
-pub(super) struct Plan<'a> {
+pub(crate) struct Plan<'a> {
     /// One per draft.
-    pub(super) outcomes: Vec<Outcome>,
+    pub(crate) outcomes: Vec<Outcome>,
     /// The drafts that are stored, each with its place in the log.
-    pub(super) stored: Vec<(&'a Draft, Position)>,
+    pub(crate) stored: Vec<(&'a Draft, Position)>,
     /// The messages that say something else afterwards, those of this batch among them.
-    pub(super) rewritten: HashMap<(&'a Place, Seq), Rewritten<'a>>,
+    pub(crate) rewritten: HashMap<(&'a Place, Seq), Rewritten<'a>>,
 }
 
 /// What a message says after the batch.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(super) enum Rewritten<'a> {
+pub(crate) enum Rewritten<'a> {
     /// This, since then, by the entry at this place.
     Edited(&'a Body, OffsetDateTime, Seq),
     /// Nothing, by the entry at this place.
@@ -31,15 +31,15 @@ pub(super) enum Rewritten<'a> {
 
 /// A message, as far as later drafts depend on it.
 #[derive(Debug)]
-pub(super) struct Message<'a> {
-    pub(super) at: OffsetDateTime,
-    pub(super) kind: Kind,
-    pub(super) says: Says<'a>,
+pub(crate) struct Message<'a> {
+    pub(crate) at: OffsetDateTime,
+    pub(crate) kind: Kind,
+    pub(crate) says: Says<'a>,
 }
 
 /// What a message says.
 #[derive(Debug)]
-pub(super) enum Says<'a> {
+pub(crate) enum Says<'a> {
     /// What it said at first.
     First(Cow<'a, Body>),
     /// Something else: nobody knows any more what it said at first.
@@ -51,7 +51,7 @@ pub(super) enum Says<'a> {
 /// Decides over drafts, given the heads of their logs, of which missing ones are empty, and the
 /// messages that they repeat or change, as far as the store has them, by the draft's number in the
 /// batch.
-pub(super) fn plan<'a>(
+pub(crate) fn plan<'a>(
     drafts: &'a [Draft],
     heads: HashMap<&'a Place, Position>,
     found: HashMap<usize, (Seq, Message<'a>)>,

@@ -9,31 +9,33 @@ use crate::{
 
 /// What is to be done.
 #[derive(Debug)]
-pub(super) struct Plan<'a> {
+pub(crate) struct Plan<'a> {
     /// One per change.
-    pub(super) changed: Vec<Changed>,
+    pub(crate) changed: Vec<Changed>,
     /// Those who are something else afterwards than they were, and what.
-    pub(super) members: Vec<(Who<'a>, Option<Member>)>,
+    pub(crate) members: Vec<(Who<'a>, Option<Member>)>,
+    /// How the logs stand afterwards, those that were given and those that are changed.
+    pub(crate) logs: HashMap<&'a Place, Log>,
 }
 
 /// A user in a place.
-pub(super) type Who<'a> = (&'a Place, &'a UserName);
+pub(crate) type Who<'a> = (&'a Place, &'a UserName);
 
 /// A user in a space.
-pub(super) type User<'a> = (&'a Space, &'a UserName);
+pub(crate) type User<'a> = (&'a Space, &'a UserName);
 
 /// Somebody who is a member before the changes.
 #[derive(Clone, Copy, Debug)]
-pub(super) struct Found {
-    pub(super) member: Member,
+pub(crate) struct Found {
+    pub(crate) member: Member,
     /// How many messages there are up to the place that the change names, if there is such a place.
-    pub(super) messages: Option<u64>,
+    pub(crate) messages: Option<u64>,
 }
 
 /// Decides over changes, given how the logs stand, of which missing ones are empty, who is a member
 /// before, by the change's number in the batch, and of how many rooms those are who may become
 /// members of more.
-pub(super) fn plan<'a>(
+pub(crate) fn plan<'a>(
     changes: &'a [Change],
     mut logs: HashMap<&'a Place, Log>,
     found: &HashMap<usize, Found>,
@@ -69,7 +71,7 @@ pub(super) fn plan<'a>(
         done.push(Changed { before, after: *member, log: *log, refused });
     }
     members.retain(|who, after| before.get(who) != Some(after));
-    Plan { changed: done, members: members.into_iter().collect() }
+    Plan { changed: done, members: members.into_iter().collect(), logs }
 }
 
 /// Whether somebody who is a member of so many rooms may not become one of another.

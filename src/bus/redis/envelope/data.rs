@@ -1,0 +1,265 @@
+//! What is in an envelope of each kind, and how it becomes news again.
+
+use serde::{Deserialize, Serialize};
+
+use super::{
+    Malformed, Unread,
+    entry::Place,
+    values::{self, Text, made, name, node, position, seq_of},
+};
+use crate::{
+    chat::ports::{self, News},
+    domain::{self, Channel, DeviceId, NodeId, Position, Seq, SignInId, Typing, UserName},
+};
+
+#[derive(Serialize, Deserialize)]
+pub(super) struct Cut<'a> {
+    #[serde(borrow)]
+    place: Place<'a>,
+    seq: u64,
+    messages: u64,
+}
+
+#[derive(Serialize, Deserialize)]
+pub(super) struct Changed<'a> {
+    #[serde(borrow)]
+    place: Place<'a>,
+    #[serde(borrow)]
+    user: Text<'a>,
+    #[serde(borrow, default, skip_serializing_if = "Option::is_none")]
+    by: Option<Text<'a>>,
+}
+
+#[derive(Serialize, Deserialize)]
+pub(super) struct Read<'a> {
+    #[serde(borrow)]
+    place: Place<'a>,
+    #[serde(borrow)]
+    user: Text<'a>,
+    seq: u64,
+}
+
+#[derive(Serialize, Deserialize)]
+pub(super) struct Types<'a> {
+    #[serde(borrow)]
+    pub(super) place: Place<'a>,
+    #[serde(borrow)]
+    pub(super) user: Text<'a>,
+    pub(super) typing: bool,
+}
+
+#[derive(Serialize, Deserialize)]
+pub(super) struct Visit<'a> {
+    #[serde(borrow)]
+    place: Place<'a>,
+    #[serde(borrow)]
+    user: Text<'a>,
+}
+
+#[derive(Serialize, Deserialize)]
+pub(super) struct Roster<'a> {
+    #[serde(borrow)]
+    place: Place<'a>,
+    #[serde(borrow)]
+    users: Vec<Text<'a>>,
+}
+
+#[derive(Serialize, Deserialize)]
+pub(super) struct Ask<'a> {
+    #[serde(borrow)]
+    places: Vec<Place<'a>>,
+}
+
+#[derive(Serialize, Deserialize)]
+pub(super) struct Missed<'a> {
+    #[serde(borrow)]
+    of: Text<'a>,
+    from: u64,
+    to: u64,
+}
+
+#[derive(Serialize, Deserialize)]
+pub(super) struct Act<'a> {
+    /// `came`, `vouched` or `signed out`.
+    #[serde(borrow)]
+    act: Text<'a>,
+    #[serde(borrow, default, skip_serializing_if = "Option::is_none")]
+    space: Option<Text<'a>>,
+    #[serde(borrow, default, skip_serializing_if = "Option::is_none")]
+    user: Option<Text<'a>>,
+    #[serde(borrow, default, skip_serializing_if = "Option::is_none")]
+    device: Option<Text<'a>>,
+    #[serde(borrow, default, skip_serializing_if = "Option::is_none")]
+    sign_in: Option<Text<'a>>,
+}
+
+#[derive(Serialize, Deserialize)]
+pub(super) struct Again<'a> {
+    pub(super) number: u64,
+    #[serde(borrow)]
+    pub(super) act: Act<'a>,
+}
+
+#[derive(Serialize, Deserialize)]
+pub(super) struct Beat {
+    channels: Vec<(u16, u64)>,
+}
+
+impl<'a> Cut<'a> {
+    pub(super) fn of(place: &'a domain::Place, position: Position) -> Self {
+        let Position { seq, messages } = position;
+        Self { place: Place::of(place), seq: seq.as_raw(), messages }
+    }
+
+    pub(super) fn parse(self) -> Result<News, Unread> {
+        let Self { place, seq, messages } = self;
+        Ok(News::Cut(place.parse()?, position(seq, messages)?))
+    }
+}
+
+impl<'a> Changed<'a> {
+    pub(super) fn of(
+        place: &'a domain::Place,
+        user: &'a UserName,
+        by: Option<&'a UserName>,
+    ) -> Self {
+        Self { place: Place::of(place), user: name(user), by: by.map(name) }
+    }
+
+    pub(super) fn parse(self) -> Result<News, Unread> {
+        let Self { place, user, by } = self;
+        let by = by.as_deref().map(values::user).transpose()?;
+        Ok(News::Changed { place: place.parse()?, user: values::user(&user)?, by })
+    }
+}
+
+impl<'a> Read<'a> {
+    pub(super) fn of(place: &'a domain::Place, user: &'a UserName, seq: Seq) -> Self {
+        Self { place: Place::of(place), user: name(user), seq: seq.as_raw() }
+    }
+
+    pub(super) fn parse(self) -> Result<News, Unread> {
+        let Self { place, user, seq } = self;
+        Ok(News::Read { place: place.parse()?, user: values::user(&user)?, seq: seq_of(seq)? })
+    }
+}
+
+impl Types<'_> {
+    pub(super) fn parse(self) -> Result<News, Unread> {
+        let Self { place, user, typing } = self;
+        let typing = if typing { Typing::Yes } else { Typing::No };
+        Ok(News::Typing { place: place.parse()?, user: values::user(&user)?, typing })
+    }
+}
+
+impl<'a> Visit<'a> {
+    pub(super) fn of(place: &'a domain::Place, user: &'a UserName) -> Self {
+        Self { place: Place::of(place), user: name(user) }
+    }
+
+    pub(super) fn parse(self) -> Result<(domain::Place, UserName), Unread> {
+        let Self { place, user } = self;
+        Ok((place.parse()?, values::user(&user)?))
+    }
+}
+
+impl<'a> Roster<'a> {
+    pub(super) fn of(place: &'a domain::Place, users: &'a [UserName]) -> Self {
+        Self { place: Place::of(place), users: users.iter().map(name).collect() }
+    }
+
+    pub(super) fn parse(self) -> Result<News, Unread> {
+        let Self { place, users } = self;
+        let users = users.iter().map(|it| values::user(it)).collect::<Result<_, _>>()?;
+        Ok(News::Roster(place.parse()?, users))
+    }
+}
+
+impl<'a> Ask<'a> {
+    pub(super) fn of(places: &'a [domain::Place]) -> Self {
+        Self { places: places.iter().map(Place::of).collect() }
+    }
+
+    pub(super) fn parse(self) -> Result<News, Unread> {
+        let Self { places } = self;
+        Ok(News::Ask(places.iter().map(Place::parse).collect::<Result<_, _>>()?))
+    }
+}
+
+impl<'a> Missed<'a> {
+    pub(super) fn of(of: &'a NodeId, from: u64, to: u64) -> Self {
+        Self { of: of.as_raw().into(), from, to }
+    }
+
+    pub(super) fn parse(self) -> Result<News, Unread> {
+        let Self { of, from, to } = self;
+        Ok(News::Missed { of: node(&of)?, from, to })
+    }
+}
+
+impl<'a> Act<'a> {
+    pub(super) fn of(act: &'a ports::Act) -> Self {
+        let none = |act: &'static str| Self {
+            act: act.into(),
+            space: None,
+            user: None,
+            device: None,
+            sign_in: None,
+        };
+        match act {
+            ports::Act::Came { space, user, device } => Self {
+                space: Some(space.as_raw().into()),
+                user: Some(name(user)),
+                device: device.as_ref().map(|it| it.as_raw().into()),
+                ..none("came")
+            },
+            ports::Act::Vouched { space, user } => Self {
+                space: Some(space.as_raw().into()),
+                user: Some(name(user)),
+                ..none("vouched")
+            },
+            ports::Act::SignedOut(sign_in) => {
+                Self { sign_in: Some(sign_in.as_raw().into()), ..none("signed out") }
+            }
+        }
+    }
+
+    pub(super) fn parse(self) -> Result<ports::Act, Unread> {
+        let Self { act, space, user, device, sign_in } = self;
+        let who = || -> Result<_, Malformed> {
+            let (space, user) = space.as_ref().zip(user.as_ref()).ok_or(Malformed::Form)?;
+            Ok((values::space(space)?, values::user(user)?))
+        };
+        match &*act {
+            "came" => {
+                let (space, user) = who()?;
+                let device = device.map(|it| DeviceId::parse(&it)).transpose();
+                let device = device.ok().ok_or(Malformed::Value("device"))?;
+                Ok(ports::Act::Came { space, user, device })
+            }
+            "vouched" => {
+                let (space, user) = who()?;
+                Ok(ports::Act::Vouched { space, user })
+            }
+            "signed out" => {
+                let sign_in = sign_in.ok_or(Malformed::Form)?;
+                Ok(ports::Act::SignedOut(SignInId::from_raw(made(&sign_in, "sign-in")?)))
+            }
+            _ => Err(Unread::Unknown),
+        }
+    }
+}
+
+impl Beat {
+    pub(super) fn of(channels: &[(Channel, u64)]) -> Self {
+        let channels = channels.iter().map(|(channel, count)| (channel.as_raw(), *count));
+        Self { channels: channels.collect() }
+    }
+
+    /// Channels that are none are passed over.
+    pub(super) fn parse(self) -> News {
+        let Self { channels } = self;
+        let known = |(number, count)| Channel::from_raw(number).map(|channel| (channel, count));
+        News::Beat(channels.into_iter().filter_map(known).collect())
+    }
+}

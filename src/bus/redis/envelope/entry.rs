@@ -1,0 +1,164 @@
+//! Entries and the places that they are in.
+
+use base64::{Engine as _, prelude::BASE64_STANDARD};
+use serde::{Deserialize, Serialize};
+use serde_json::value::RawValue;
+
+use super::{
+    Malformed, Unread,
+    values::{Text, from_ms, kind_name, kind_named, name, position, seq_of, to_ms, user},
+};
+use crate::{
+    chat::{
+        event::{Delivery, Event},
+        ports::News,
+    },
+    domain::{self, Content, Conversation, MessageId, Position, RoomName, Seq},
+};
+
+/// A space and one of the others.
+#[derive(Serialize, Deserialize)]
+pub(super) struct Place<'a> {
+    #[serde(borrow)]
+    space: Text<'a>,
+    #[serde(borrow, default, skip_serializing_if = "Option::is_none")]
+    room: Option<Text<'a>>,
+    #[serde(borrow, default, skip_serializing_if = "Option::is_none")]
+    direct: Option<(Text<'a>, Text<'a>)>,
+    #[serde(borrow, default, skip_serializing_if = "Option::is_none")]
+    inbox: Option<Text<'a>>,
+}
+
+#[derive(Serialize, Deserialize)]
+pub(super) struct Entry<'a> {
+    #[serde(borrow)]
+    place: Place<'a>,
+    seq: u64,
+    messages: u64,
+    #[serde(borrow)]
+    id: Text<'a>,
+    #[serde(borrow)]
+    author: Text<'a>,
+    at_ms: i64,
+    /// `said`, `edited` or `deleted`.
+    #[serde(borrow)]
+    act: Text<'a>,
+    /// Of what was said.
+    #[serde(borrow, default, skip_serializing_if = "Option::is_none")]
+    kind: Option<Text<'a>>,
+    /// What was edited or deleted.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    of: Option<u64>,
+    /// Missing when there is nothing to see any more.
+    #[serde(borrow, default, skip_serializing_if = "Option::is_none")]
+    body: Option<Body<'a>>,
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    edited_at_ms: Option<i64>,
+}
+
+#[derive(Serialize, Deserialize)]
+struct Body<'a> {
+    #[serde(borrow)]
+    json: &'a RawValue,
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    attachments: Vec<String>,
+}
+
+impl<'a> Place<'a> {
+    pub(super) fn of(place: &'a domain::Place) -> Self {
+        let domain::Place { space, conversation } = place;
+        let (room, direct, inbox) = match conversation {
+            Conversation::Room(room) => (Some(room.as_raw().into()), None, None),
+            Conversation::Direct(one, other) => (None, Some((name(one), name(other))), None),
+            Conversation::Inbox(user) => (None, None, Some(name(user))),
+        };
+        Self { space: space.as_raw().into(), room, direct, inbox }
+    }
+
+    pub(super) fn parse(&self) -> Result<domain::Place, Unread> {
+        let Self { space, room, direct, inbox } = self;
+        let conversation = match (room, direct, inbox) {
+            (Some(room), None, None) => {
+                Conversation::Room(RoomName::parse(room).ok().ok_or(Malformed::Value("room"))?)
+            }
+            (None, Some((one, other)), None) => Conversation::direct(user(one)?, user(other)?),
+            (None, None, Some(inbox)) => Conversation::Inbox(user(inbox)?),
+            (None, None, None) => return Err(Unread::Unknown),
+            _ => return Err(Malformed::Form.into()),
+        };
+        Ok(domain::Place { space: super::values::space(space)?, conversation })
+    }
+}
+
+impl<'a> Entry<'a> {
+    pub(super) fn of(entry: &'a domain::Entry) -> Result<Self, Malformed> {
+        let domain::Entry { place, position, id, author, at, act } = entry;
+        let (act, kind, of, body, edited_at) = match act {
+            domain::Act::Said { kind, content: Content::Body { body, edited_at } } => {
+                ("said", Some(*kind), None, Some(body), *edited_at)
+            }
+            domain::Act::Said { kind, content: Content::Gone } => {
+                ("said", Some(*kind), None, None, None)
+            }
+            domain::Act::Edited { of, body } => ("edited", None, Some(*of), body.as_ref(), None),
+            domain::Act::Deleted { of } => ("deleted", None, Some(*of), None, None),
+        };
+        let Position { seq, messages } = *position;
+        Ok(Self {
+            place: Place::of(place),
+            seq: seq.as_raw(),
+            messages,
+            id: id.as_raw().into(),
+            author: name(author),
+            at_ms: to_ms(*at)?,
+            act: act.into(),
+            kind: kind.map(|kind| kind_name(kind).into()),
+            of: of.map(Seq::as_raw),
+            body: body.map(Body::of).transpose()?,
+            edited_at_ms: edited_at.map(to_ms).transpose()?,
+        })
+    }
+
+    pub(super) fn parse(self) -> Result<News, Unread> {
+        let Self { place, seq, messages, id, author, at_ms, act, kind, of, body, edited_at_ms } =
+            self;
+        let body = body.map(Body::parse).transpose()?;
+        let of = || seq_of(of.ok_or(Malformed::Form)?);
+        let act = match &*act {
+            "said" => {
+                let kind = kind_named(&kind.ok_or(Malformed::Form)?)?;
+                let edited_at = edited_at_ms.map(from_ms).transpose()?;
+                let content = body.map_or(Content::Gone, |body| Content::Body { body, edited_at });
+                domain::Act::Said { kind, content }
+            }
+            "edited" => domain::Act::Edited { of: of()?, body },
+            "deleted" => domain::Act::Deleted { of: of()? },
+            _ => return Err(Unread::Unknown),
+        };
+        let entry = domain::Entry {
+            place: place.parse()?,
+            position: position(seq, messages)?,
+            id: MessageId::parse(&id).ok().ok_or(Malformed::Value("id"))?,
+            author: user(&author)?,
+            at: from_ms(at_ms)?,
+            act,
+        };
+        Ok(News::Entry(Delivery::new(Event::Entry(entry))))
+    }
+}
+
+impl<'a> Body<'a> {
+    fn of(body: &'a domain::Body) -> Result<Self, Malformed> {
+        let json = serde_json::from_str(body.json()).ok().ok_or(Malformed::Unsayable)?;
+        let attachments = body.attachments().iter().map(|it| BASE64_STANDARD.encode(it)).collect();
+        Ok(Self { json, attachments })
+    }
+
+    fn parse(self) -> Result<domain::Body, Malformed> {
+        let Self { json, attachments } = self;
+        let bytes = attachments.iter().map(|it| BASE64_STANDARD.decode(it).map(Into::into));
+        let attachments: Result<_, _> = bytes.collect();
+        let attachments = attachments.ok().ok_or(Malformed::Value("attachment"))?;
+        Ok(domain::Body::from_raw(json.get().into(), attachments))
+    }
+}

@@ -1,0 +1,78 @@
+//! Single values, in and out, as strict as the domain.
+
+use std::borrow::Cow;
+
+use time::OffsetDateTime;
+
+use super::{MADE_BYTES_MAX, Malformed, Unread};
+use crate::domain::{Kind, NodeId, Position, Seq, Space, UserName};
+
+/// Text of a reader or a writer.
+pub(super) type Text<'a> = Cow<'a, str>;
+
+const NANOS_PER_MILLI: i128 = 1_000_000;
+
+pub(super) fn name(user: &UserName) -> Text<'_> {
+    user.as_raw().into()
+}
+
+pub(super) fn user(raw: &str) -> Result<UserName, Malformed> {
+    UserName::parse(raw).ok().ok_or(Malformed::Value("user"))
+}
+
+pub(super) fn space(raw: &str) -> Result<Space, Malformed> {
+    Space::parse(raw).ok().ok_or(Malformed::Value("space"))
+}
+
+pub(super) fn node(raw: &str) -> Result<NodeId, Malformed> {
+    made(raw, "node").map(NodeId::from_raw)
+}
+
+/// An id that is not empty, and not longer than any that is made.
+pub(super) fn made<'a>(raw: &'a str, what: &'static str) -> Result<&'a str, Malformed> {
+    let fits = (1..=MADE_BYTES_MAX).contains(&raw.len());
+    if fits { Ok(raw) } else { Err(Malformed::Value(what)) }
+}
+
+pub(super) fn seq_of(raw: u64) -> Result<Seq, Malformed> {
+    let fits = raw <= Seq::MAX.as_raw();
+    if fits { Ok(Seq::from_raw(raw)) } else { Err(Malformed::Value("seq")) }
+}
+
+/// There cannot be more messages than entries.
+pub(super) fn position(seq: u64, messages: u64) -> Result<Position, Malformed> {
+    let seq = seq_of(seq)?;
+    if messages > seq.as_raw() {
+        return Err(Malformed::Value("position"));
+    }
+    Ok(Position { seq, messages })
+}
+
+pub(super) fn kind_name(kind: Kind) -> &'static str {
+    match kind {
+        Kind::Message => "message",
+        Kind::GroupChat => "group chat",
+        Kind::SingleChat => "single chat",
+        Kind::Notification => "notification",
+    }
+}
+
+pub(super) fn kind_named(name: &str) -> Result<Kind, Unread> {
+    match name {
+        "message" => Ok(Kind::Message),
+        "group chat" => Ok(Kind::GroupChat),
+        "single chat" => Ok(Kind::SingleChat),
+        "notification" => Ok(Kind::Notification),
+        _ => Err(Unread::Unknown),
+    }
+}
+
+pub(super) fn to_ms(at: OffsetDateTime) -> Result<i64, Malformed> {
+    let ms = at.unix_timestamp_nanos().div_euclid(NANOS_PER_MILLI);
+    i64::try_from(ms).ok().ok_or(Malformed::Unsayable)
+}
+
+pub(super) fn from_ms(ms: i64) -> Result<OffsetDateTime, Malformed> {
+    let at = OffsetDateTime::from_unix_timestamp_nanos(i128::from(ms) * NANOS_PER_MILLI);
+    at.ok().ok_or(Malformed::Value("time"))
+}

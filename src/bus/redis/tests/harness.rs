@@ -1,0 +1,220 @@
+//! Servers of Redis for the tests, each with a folder and a port of its own, and nodes that use them.
+
+use std::{
+    net::TcpListener,
+    num::NonZeroUsize,
+    path::Path,
+    process::{Child, Command, Stdio},
+    sync::Arc,
+    time::Duration,
+};
+
+use tempfile::TempDir;
+use tokio::{
+    io::{AsyncReadExt as _, AsyncWriteExt as _},
+    net::TcpStream,
+    task::JoinSet,
+    time::{sleep, timeout},
+};
+
+use crate::{
+    bus::{
+        contract::Ear,
+        redis::{Kind, RedisBus, RedisOptions, server::Trust},
+    },
+    domain::{NodeId, Secret},
+};
+
+/// Past it a test fails.
+const PATIENCE: Duration = Duration::from_secs(20);
+/// How often something is looked at that cannot tell by itself.
+const LOOK_EVERY: Duration = Duration::from_millis(20);
+
+/// A server. It ends when this is dropped.
+pub(super) struct Server {
+    pub(super) port: u16,
+    folder: TempDir,
+    arguments: Vec<String>,
+    child: Child,
+}
+
+impl Server {
+    /// A server alone.
+    pub(super) async fn start() -> Self {
+        Self::start_with(&[]).await
+    }
+
+    /// A server with more arguments.
+    pub(super) async fn start_with(arguments: &[&str]) -> Self {
+        let server = Self::launch(free_port(), arguments);
+        server.ready().await;
+        server
+    }
+
+    /// A server that may not answer yet.
+    pub(super) fn launch(port: u16, arguments: &[&str]) -> Self {
+        let folder = TempDir::new().unwrap();
+        let arguments: Vec<_> = arguments.iter().copied().map(str::to_owned).collect();
+        let child = spawn(port, folder.path(), &arguments);
+        Self { port, folder, arguments, child }
+    }
+
+    /// Its address.
+    pub(super) fn url(&self) -> String {
+        format!("redis://127.0.0.1:{}", self.port)
+    }
+
+    /// Ends it at once.
+    pub(super) fn kill(&mut self) {
+        self.child.kill().unwrap();
+        self.child.wait().unwrap();
+    }
+
+    /// Starts it again after it was killed.
+    pub(super) async fn start_again(&mut self) {
+        self.child = spawn(self.port, self.folder.path(), &self.arguments);
+        self.ready().await;
+    }
+
+    /// Sends its process a signal.
+    pub(super) fn signal(&self, name: &str) {
+        let id = self.child.id().to_string();
+        assert!(Command::new("kill").args([name, &id]).status().unwrap().success());
+    }
+
+    /// Orders something and answers what it says.
+    pub(super) async fn order(&self, command: &str) -> String {
+        order(self.port, command).await.unwrap_or_default()
+    }
+
+    /// Orders something and does not wait.
+    pub(super) async fn order_and_go(&self, command: &str) -> TcpStream {
+        let mut socket = TcpStream::connect(("127.0.0.1", self.port)).await.unwrap();
+        socket.write_all(format!("{command}\r\n").as_bytes()).await.unwrap();
+        socket
+    }
+
+    async fn ready(&self) {
+        until(|| async {
+            order(self.port, "PING")
+                .await
+                .is_some_and(|it| it.starts_with("+PONG") || it.starts_with("-NOAUTH"))
+        })
+        .await;
+    }
+}
+
+impl Drop for Server {
+    fn drop(&mut self) {
+        self.child.kill().ok();
+        self.child.wait().ok();
+    }
+}
+
+fn spawn(port: u16, folder: &Path, arguments: &[String]) -> Child {
+    Command::new("redis-server")
+        .args(["--port", &port.to_string(), "--bind", "127.0.0.1", "--save", ""])
+        .args(["--appendonly", "no", "--enable-debug-command", "yes"])
+        .args(arguments)
+        .current_dir(folder)
+        .stdin(Stdio::null())
+        .stdout(Stdio::null())
+        .stderr(Stdio::null())
+        .spawn()
+        .expect("there is no redis-server: apt-get install redis-server")
+}
+
+/// A port that nobody has.
+pub(super) fn free_port() -> u16 {
+    TcpListener::bind("127.0.0.1:0").unwrap().local_addr().unwrap().port()
+}
+
+/// What a server says to a command without spaces in its words, in the form of its protocol.
+async fn order(port: u16, command: &str) -> Option<String> {
+    let mut socket = TcpStream::connect(("127.0.0.1", port)).await.ok()?;
+    socket.write_all(format!("{command}\r\nQUIT\r\n").as_bytes()).await.ok()?;
+    let mut answer = Vec::new();
+    timeout(Duration::from_secs(2), socket.read_to_end(&mut answer)).await.ok()?.ok()?;
+    Some(String::from_utf8_lossy(&answer).into_owned())
+}
+
+/// Waits with patience until something is so.
+pub(super) async fn until<F: Future<Output = bool> + Send>(is_so: impl Fn() -> F + Send) {
+    let wait = async {
+        while !is_so().await {
+            sleep(LOOK_EVERY).await;
+        }
+    };
+    timeout(PATIENCE, wait).await.expect("it does not come to be so");
+}
+
+/// A node: a bus that runs. It ends when this is dropped.
+pub(super) struct Node {
+    pub(super) name: &'static str,
+    pub(super) bus: Arc<RedisBus>,
+    runs: JoinSet<()>,
+}
+
+impl Node {
+    /// A node of one server.
+    pub(super) fn start(name: &'static str, url: &str) -> Self {
+        Self::start_with(&options(name, Kind::Standalone, &[url]), name)
+    }
+
+    pub(super) fn start_with(options: &RedisOptions, name: &'static str) -> Self {
+        Self::start_trusting(options, name, Trust::default())
+    }
+
+    pub(super) fn start_trusting(options: &RedisOptions, name: &'static str, trust: Trust) -> Self {
+        let bus = RedisBus::trusting(options, trust).unwrap();
+        let mut runs = JoinSet::new();
+        runs.spawn(Arc::clone(&bus).run());
+        Self { name, bus, runs }
+    }
+
+    /// Waits until the run has ended.
+    pub(super) async fn ended(&mut self) {
+        timeout(PATIENCE, self.runs.join_next()).await.unwrap();
+    }
+
+    pub(super) fn ear(&self) -> Ear<'_> {
+        Ear::new(self.name, &*self.bus)
+    }
+}
+
+/// What the tests use.
+pub(super) fn options(node: &str, kind: Kind, urls: &[&str]) -> RedisOptions {
+    RedisOptions {
+        servers: urls.iter().map(|url| Secret::from_raw(url.as_bytes())).collect(),
+        kind,
+        prefix: "roomcast".to_owned(),
+        node: NodeId::from_raw(node),
+        queue_max: NonZeroUsize::new(4096).unwrap(),
+    }
+}
+
+/// Two ears that listen to these channels.
+pub(super) async fn two_ears<'a>(
+    ann: &'a Node,
+    bob: &'a Node,
+    channels: &[u16],
+) -> (Ear<'a>, Ear<'a>) {
+    let (ann, bob) = (ann.ear(), bob.ear());
+    ann.listen(channels.iter().copied()).await;
+    bob.listen(channels.iter().copied()).await;
+    (ann, bob)
+}
+
+/// Waits until both hear again, were told so, and hear each other on all these channels.
+pub(super) async fn healed(ann: &Ear<'_>, bob: &Ear<'_>, channels: &[u16]) {
+    for ear in [ann, bob] {
+        ear.opened_again().await;
+        ear.whole().await;
+    }
+    for (speaker, ear) in [(ann, bob), (bob, ann)] {
+        for channel in channels {
+            speaker.say(*channel, 1_000_000);
+            while ear.hears().await != (speaker.name().to_owned(), *channel, 1_000_000) {}
+        }
+    }
+}

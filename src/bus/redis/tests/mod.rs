@@ -1,0 +1,9 @@
+//! The bus with real servers, while all is well and while it is not.
+
+mod cluster;
+mod faults;
+mod harness;
+mod proxy;
+mod settings;
+mod standalone;
+mod tls;

@@ -1,0 +1,72 @@
+//! What is wrong with settings is said, and passwords are not.
+
+use super::harness::{Node, Server, free_port, options};
+use crate::bus::redis::{BadAddress, BadOptions, Complaint, Kind, RedisBus, Trouble, Why};
+
+async fn check(kind: Kind, urls: &[&str]) -> Vec<Complaint> {
+    RedisBus::check(&options("me", kind, urls)).await
+}
+
+#[test]
+fn options_that_cannot_work_are_refused() {
+    let refused = |kind, urls: &[&str]| RedisBus::new(&options("me", kind, urls)).err();
+    let alone = Kind::Standalone;
+    assert_eq!(refused(alone, &[]), Some(BadOptions::NoServer));
+    let two = ["redis://a", "redis://b"];
+    assert_eq!(refused(alone, &two), Some(BadOptions::ManyServers));
+    assert_eq!(refused(Kind::Cluster, &two), None);
+    for (url, why) in [
+        ("http://a", BadAddress::Form),
+        ("", BadAddress::Form),
+        ("redis+unix:///tmp/x", BadAddress::Form),
+        ("rediss://a#insecure", BadAddress::Insecure),
+    ] {
+        assert_eq!(refused(alone, &[url]), Some(BadOptions::Address { number: 1, why }), "{url}");
+    }
+    for prefix in ["", "a b", "a{b", "}", &"x".repeat(65)] {
+        let mut options = options("me", alone, &["redis://a"]);
+        prefix.clone_into(&mut options.prefix);
+        assert_eq!(RedisBus::new(&options).err(), Some(BadOptions::Prefix), "{prefix}");
+    }
+}
+
+#[test]
+fn passwords_do_not_print() {
+    let options = options("me", Kind::Standalone, &["redis://ann:geheim@a:1"]);
+    let bus = RedisBus::new(&options).unwrap();
+    let shown = format!("{options:?} {bus:?}");
+    assert!(!shown.contains("geheim") && shown.contains("a:1"), "{shown}");
+}
+
+#[tokio::test]
+async fn a_server_that_serves_gets_no_complaint() {
+    let server = Server::start().await;
+    assert!(check(Kind::Standalone, &[&server.url()]).await.is_empty());
+}
+
+#[tokio::test]
+async fn each_server_is_said_what_is_wrong_with() {
+    let server = Server::start().await;
+    let nobody = format!("redis://127.0.0.1:{}", free_port());
+    let complaints = check(Kind::Cluster, &[&server.url(), &nobody, "nonsense"]).await;
+    let [alone, nobody, nonsense] = complaints.as_slice() else { panic!("{complaints:?}") };
+    assert!(matches!(alone.why, Why::Trouble(Trouble::NoCluster)), "{alone}");
+    assert!(matches!(nobody.why, Why::Trouble(Trouble::Connect(_))), "{nobody}");
+    assert!(matches!(nonsense.why, Why::Address(BadAddress::Form)), "{nonsense}");
+}
+
+#[tokio::test]
+async fn a_password_is_right_or_it_is_said_that_it_is_not() {
+    let server = Server::start_with(&["--requirepass", "geheim"]).await;
+    let with = |password: &str| format!("redis://{password}127.0.0.1:{}", server.port);
+    assert!(check(Kind::Standalone, &[&with(":geheim@")]).await.is_empty());
+    for wrong in ["", ":falsch@", "ann:geheim@"] {
+        let complaints = check(Kind::Standalone, &[&with(wrong)]).await;
+        let [complaint] = complaints.as_slice() else { panic!("{complaints:?}") };
+        assert!(matches!(complaint.why, Why::Trouble(Trouble::Password(_))), "{complaint}");
+        let said = complaint.to_string();
+        assert!(!said.contains("geheim") && !said.contains("falsch"), "{said}");
+    }
+    let node = Node::start("me", &with(":geheim@"));
+    node.ear().listen([7]).await;
+}

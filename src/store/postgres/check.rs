@@ -1,0 +1,105 @@
+//! Looks at a server before anything depends on it.
+
+use std::{str::FromStr as _, time::Duration};
+
+use sqlx::{
+    ConnectOptions as _, Row as _,
+    postgres::{PgConnectOptions, PgConnection},
+};
+use tokio::time::timeout;
+
+use super::{
+    PostgresOptions,
+    error::{PostgresError, PostgresWarning},
+    session,
+};
+
+/// The first version that has all that is used here; also the oldest that is still looked after.
+const VERSION_MIN: u32 = 130_000;
+
+const FIT: &str = "SELECT current_setting('server_version') AS version,
+    current_setting('server_encoding') AS encoding, current_schema()::text AS schema,
+    coalesce(has_schema_privilege(current_schema(), 'CREATE'), false) AS may_create";
+
+const SETTINGS: &str = "SELECT current_setting('synchronous_commit') = 'off' AS asynchronous,
+    current_setting('fsync') = 'off' AS no_fsync,
+    current_setting('max_connections')::bigint AS connections,
+    coalesce(NOT inet_server_addr() <<= inet '127.0.0.0/8' AND inet_server_addr() <> '::1', false)
+        AND NOT coalesce((SELECT ssl FROM pg_stat_ssl WHERE pid = pg_backend_pid()), true)
+        AS unencrypted";
+
+/// How to connect, from an address.
+pub(super) fn connect_options(
+    options: &PostgresOptions,
+) -> Result<PgConnectOptions, PostgresError> {
+    let url = std::str::from_utf8(options.url.expose())
+        .map_err(|error| PostgresError::Address(sqlx::Error::Configuration(error.into())))?;
+    let parsed = PgConnectOptions::from_str(url).map_err(PostgresError::Address)?;
+    let name = parsed.get_application_name().unwrap_or("roomcast").to_owned();
+    // Faults are logged by who asked.
+    Ok(parsed.application_name(&name).disable_statement_logging())
+}
+
+/// Fails where the server or the database will not do.
+async fn fit(connection: &mut PgConnection) -> Result<(), PostgresError> {
+    let version = connection.server_version_num();
+    let row = sqlx::query(FIT).fetch_one(connection).await?;
+    if version.is_some_and(|version| version < VERSION_MIN) {
+        let version: &str = row.try_get("version")?;
+        return Err(PostgresError::TooOld(version.into()));
+    }
+    let encoding: &str = row.try_get("encoding")?;
+    if encoding != "UTF8" {
+        return Err(PostgresError::Encoding(encoding.into()));
+    }
+    if !row.try_get::<bool, _>("may_create")? {
+        let schema: Option<&str> = row.try_get("schema")?;
+        return Err(PostgresError::MayNotCreate { schema: schema.map(Into::into) });
+    }
+    Ok(())
+}
+
+/// Connects to a server that will do, within the time that there is.
+pub(super) async fn connect_fit(
+    options: &PgConnectOptions,
+    wait_max: Duration,
+) -> Result<PgConnection, PostgresError> {
+    let look = async {
+        let mut connection = session::connect(options, wait_max).await?;
+        fit(&mut connection).await?;
+        Ok(connection)
+    };
+    timeout(wait_max, look).await.unwrap_or(Err(PostgresError::TimedOut(wait_max)))
+}
+
+/// What an operator may want to change.
+pub(super) async fn warnings(
+    options: &PostgresOptions,
+) -> Result<Vec<PostgresWarning>, PostgresError> {
+    let mut connection = connect_fit(&connect_options(options)?, options.wait_max).await?;
+    let look = look(&mut connection, options.connections_max());
+    let looked = timeout(options.wait_max, look).await;
+    looked.unwrap_or(Err(PostgresError::TimedOut(options.wait_max)))
+}
+
+async fn look(
+    connection: &mut PgConnection,
+    connections_max: u32,
+) -> Result<Vec<PostgresWarning>, PostgresError> {
+    let row = sqlx::query(SETTINGS).fetch_one(connection).await?;
+    let mut warnings = Vec::new();
+    if row.try_get("asynchronous")? {
+        warnings.push(PostgresWarning::AsynchronousCommit);
+    }
+    if row.try_get("no_fsync")? {
+        warnings.push(PostgresWarning::NoFsync);
+    }
+    let server: i64 = row.try_get("connections")?;
+    if i64::from(connections_max) > server {
+        warnings.push(PostgresWarning::FewConnections { node: connections_max, server });
+    }
+    if row.try_get("unencrypted")? {
+        warnings.push(PostgresWarning::Unencrypted);
+    }
+    Ok(warnings)
+}

@@ -1,0 +1,163 @@
+//! Who is a member where, in a commit.
+
+use std::collections::{BTreeSet, HashMap};
+
+use sqlx::postgres::PgConnection;
+
+use super::arrays::{bind_members, bind_users};
+use crate::{
+    chat::ports::{Change, Membership},
+    domain::{Space, UserName},
+    store::sql::{
+        self, Columns as _, Logs,
+        changes::{self, Found, User},
+        row, write,
+    },
+};
+
+const FORGET: &str = r#"WITH dropped AS (
+        DELETE FROM member USING unnest($1::text[], $2::text[]) AS given (space, name)
+        WHERE member.space = given.space AND member."user" = given.name
+        RETURNING member.conversation
+    )
+    UPDATE conversation SET members = conversation.members - lost.members
+    FROM (SELECT conversation AS id, count(*) AS members FROM dropped GROUP BY 1) AS lost
+    WHERE conversation.id = lost.id
+    RETURNING conversation.id, conversation.members"#;
+
+const FIND: &str = r#"SELECT given.number, role, joined, read, read_messages, muted,
+        entry.messages AS up_to
+    FROM unnest($1::text[], $2::text[], $3::bigint[], $4::bigint[], $5::bigint[])
+        AS given (space, name, number, conversation, named)
+    JOIN member ON member.space = given.space AND member."user" = given.name
+        AND member.conversation = given.conversation
+    LEFT JOIN message AS entry
+        ON entry.conversation = given.conversation AND entry.seq = given.named"#;
+
+const COUNT_ROOMS: &str = r#"SELECT given.number - 1 AS number, count(*) AS rooms
+    FROM unnest($1::text[], $2::text[]) WITH ORDINALITY AS given (space, name, number)
+    JOIN member ON member.space = given.space AND member."user" = given.name
+    JOIN conversation ON conversation.id = member.conversation
+    WHERE conversation.kind = 0 GROUP BY given.number"#;
+
+const CHANGE: &str = r#"WITH put AS (
+        INSERT INTO member (space, "user", conversation, role, joined, read, read_messages, muted)
+        SELECT * FROM unnest($1::text[], $2::text[], $3::bigint[], $4::bigint[], $5::bigint[],
+            $6::bigint[], $7::bigint[], $8::bool[])
+        ON CONFLICT (space, "user", conversation) DO UPDATE SET
+            role = excluded.role, joined = excluded.joined, read = excluded.read,
+            read_messages = excluded.read_messages, muted = excluded.muted
+    ), dropped AS (
+        DELETE FROM member USING unnest($9::text[], $10::text[], $11::bigint[])
+            AS given (space, name, conversation)
+        WHERE member.space = given.space AND member."user" = given.name
+            AND member.conversation = given.conversation
+    )
+    UPDATE conversation SET members = given.members
+    FROM unnest($12::bigint[], $13::bigint[]) AS given (id, members)
+    WHERE conversation.id = given.id"#;
+
+// The limit is `DIRECTS_LISTED_MAX`.
+const FIND_MEMBERSHIPS: &str = r#"SELECT * FROM (
+        SELECT given.number - 1 AS number, kind, one, other, role, joined, read, read_messages,
+            muted, head, messages, floor, floor_messages, members, row_number() OVER (
+                PARTITION BY given.number, kind ORDER BY said_at DESC, one, other
+            ) AS place
+        FROM unnest($1::text[], $2::text[]) WITH ORDINALITY AS given (space, name, number)
+        JOIN member ON member.space = given.space AND member."user" = given.name
+        JOIN conversation ON conversation.id = member.conversation
+        WHERE kind = 0 OR head > 0
+    ) AS found
+    WHERE kind <> 1 OR place <= 200 ORDER BY number, kind, place"#;
+
+/// Ends everything that users are members of, in conversations that are locked.
+pub(super) async fn forget(
+    connection: &mut PgConnection,
+    users: &BTreeSet<User<'_>>,
+    logs: &mut Logs<'_>,
+) -> Result<(), sqlx::Error> {
+    if users.is_empty() {
+        return Ok(());
+    }
+    let query = bind_users(sqlx::query(FORGET), users.iter().copied());
+    let mut left = HashMap::new();
+    for row in query.fetch_all(connection).await? {
+        left.insert(row.int("id")?, row::count(row.int("members")?)?);
+    }
+    for log in logs.values_mut() {
+        log.stands.members = left.get(&log.id).copied().unwrap_or(log.stands.members);
+    }
+    Ok(())
+}
+
+/// What users are before changes of it, by the number of the change, for those who are anything.
+pub(super) async fn find(
+    connection: &mut PgConnection,
+    changes: &[Change],
+    logs: &Logs<'_>,
+) -> Result<HashMap<usize, Found>, sqlx::Error> {
+    let changes = write::in_known_logs(changes, logs);
+    if changes.is_empty() {
+        return Ok(HashMap::new());
+    }
+    let users = changes.iter().map(|(_, _, change, _)| (&change.place.space, &change.user));
+    let query = bind_users(sqlx::query(FIND), users)
+        .bind(changes.iter().map(|it| it.0).collect::<Vec<_>>())
+        .bind(changes.iter().map(|it| it.1).collect::<Vec<_>>())
+        .bind(changes.iter().map(|it| it.3).collect::<Vec<_>>());
+    write::found_members(&query.fetch_all(connection).await?)
+}
+
+/// Of how many rooms those are members who may become members of another one.
+pub(super) async fn rooms<'a>(
+    connection: &mut PgConnection,
+    changes: &'a [Change],
+    found: &HashMap<usize, Found>,
+) -> Result<HashMap<User<'a>, u64>, sqlx::Error> {
+    let users = write::to_be_counted(changes, found);
+    if users.is_empty() {
+        return Ok(HashMap::new());
+    }
+    let query = bind_users(sqlx::query(COUNT_ROOMS), users.iter().copied());
+    write::counted(&query.fetch_all(connection).await?, &users)
+}
+
+/// Makes users what they are after changes.
+pub(super) async fn change(
+    connection: &mut PgConnection,
+    plan: &changes::Plan<'_>,
+    logs: &Logs<'_>,
+) -> Result<(), sqlx::Error> {
+    if plan.members.is_empty() {
+        return Ok(());
+    }
+    let (mut put, mut dropped, mut counts) = (Vec::new(), Vec::new(), HashMap::new());
+    for (who, member) in &plan.members {
+        let conversation = sql::id(logs, who.0)?;
+        match member {
+            Some(member) => put.push((conversation, *who, *member)),
+            None => dropped.push((conversation, *who)),
+        }
+        let stands = plan.logs.get(who.0).ok_or(sqlx::Error::RowNotFound)?;
+        counts.insert(conversation, row::number(stands.members));
+    }
+    let query = bind_members(sqlx::query(CHANGE), &put);
+    let query = bind_users(query, dropped.iter().map(|(_, (place, user))| (&place.space, *user)))
+        .bind(dropped.iter().map(|(conversation, _)| *conversation).collect::<Vec<_>>())
+        .bind(counts.keys().copied().collect::<Vec<_>>())
+        .bind(counts.values().copied().collect::<Vec<_>>());
+    query.execute(connection).await.map(drop)
+}
+
+/// Where users are members.
+pub(super) async fn memberships(
+    connection: &mut PgConnection,
+    arrivals: &[(Space, UserName)],
+) -> Result<Vec<Vec<Membership>>, sqlx::Error> {
+    if arrivals.is_empty() {
+        return Ok(Vec::new());
+    }
+    let users = arrivals.iter().map(|(space, user)| (space, user));
+    let rows = bind_users(sqlx::query(FIND_MEMBERSHIPS), users).fetch_all(connection).await?;
+    sql::memberships(&rows, arrivals)
+}

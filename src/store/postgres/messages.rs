@@ -1,0 +1,186 @@
+//! The entries of logs, in a commit.
+
+use std::collections::{BTreeSet, HashMap};
+
+use sqlx::postgres::PgConnection;
+
+use super::arrays::{PgQuery, bind_members, bind_users};
+use crate::{
+    chat::ports::Draft,
+    domain::{Member, Position, Seq},
+    store::sql::{
+        Logs,
+        changes::{User, Who},
+        plan::{Message, Plan, Rewritten},
+        row,
+        write::{EntryRow, Head, Heard, RewrittenRow, Wanted, Written},
+    },
+};
+
+const FIND_FIRSTS: &str = "SELECT given.number, said.seq, said.at, said.kind, said.edited_at,
+        said.deletion, entry.at AS deleted_at, said.body, said.attachments
+    FROM unnest($1::bigint[], $2::bigint[], $3::text[], $4::text[])
+        AS given (number, conversation, author, id)
+    JOIN message AS said ON said.conversation = given.conversation AND said.id = given.id
+        AND said.author = given.author AND said.target IS NULL
+    LEFT JOIN message AS entry
+        ON entry.conversation = given.conversation AND entry.seq = said.deletion";
+
+const FIND_TARGETS: &str = "SELECT given.number, said.seq, said.at, said.kind, said.edited_at,
+        said.deletion, entry.at AS deleted_at, said.body, said.attachments
+    FROM unnest($1::bigint[], $2::bigint[], $3::bigint[]) AS given (number, conversation, seq)
+    JOIN message AS said ON said.conversation = given.conversation AND said.seq = given.seq
+        AND said.target IS NULL
+    LEFT JOIN message AS entry
+        ON entry.conversation = given.conversation AND entry.seq = said.deletion";
+
+// All that messages change, in one statement. Its parts do not see each other: what becomes of a row
+// is in one of them.
+const WRITE: &str = r#"WITH entry AS (
+        INSERT INTO message
+            (conversation, seq, messages, at, author, id, kind, target, body, attachments)
+        SELECT * FROM unnest($9::bigint[], $10::bigint[], $11::bigint[], $12::bigint[],
+            $13::text[], $14::text[], $15::bigint[], $16::bigint[], $17::text[], $18::bytea[])
+    ), added AS (
+        INSERT INTO member (space, "user", conversation, role, joined, read, read_messages, muted)
+        SELECT * FROM unnest($1::text[], $2::text[], $3::bigint[], $4::bigint[], $5::bigint[],
+            $6::bigint[], $7::bigint[], $8::bool[])
+        ON CONFLICT DO NOTHING RETURNING conversation
+    ), pointed AS (
+        UPDATE member SET read = given.read, read_messages = given.read_messages
+        FROM unnest($19::text[], $20::text[], $21::bigint[], $22::bigint[], $23::bigint[])
+            AS given (space, name, conversation, read, read_messages)
+        WHERE member.space = given.space AND member."user" = given.name
+            AND member.conversation = given.conversation AND member.read < given.read
+    ), revised AS (
+        UPDATE "user" SET revision = revision + 1, kept = true
+        FROM unnest($24::text[], $25::text[]) AS given (space, name)
+        WHERE "user".space = given.space AND "user".name = given.name
+    )
+    UPDATE conversation SET head = given.head, messages = given.messages,
+        said_at = coalesce(given.said_at, conversation.said_at),
+        members = conversation.members
+            + (SELECT count(*) FROM added WHERE added.conversation = given.id)
+    FROM unnest($26::bigint[], $27::bigint[], $28::bigint[], $29::bigint[])
+        AS given (id, head, messages, said_at)
+    WHERE conversation.id = given.id"#;
+
+const REWRITE: &str = "UPDATE message SET edited_at = given.edited_at, edit = given.edit,
+        deletion = given.deletion, body = given.body, attachments = given.attachments
+    FROM unnest($1::bigint[], $2::bigint[], $3::bigint[], $4::bigint[], $5::bigint[], $6::text[],
+        $7::bytea[]) AS given (conversation, seq, edited_at, edit, deletion, body, attachments)
+    WHERE message.conversation = given.conversation AND message.seq = given.seq";
+
+/// The messages that drafts repeat or change, as far as they are in the store, by the draft's
+/// number in the batch.
+pub(super) async fn find(
+    connection: &mut PgConnection,
+    drafts: &[Draft],
+    logs: &Logs<'_>,
+) -> Result<HashMap<usize, (Seq, Message<'static>)>, sqlx::Error> {
+    let Wanted { said, changed } = Wanted::of(drafts, logs);
+    let mut rows = Vec::new();
+    if !said.is_empty() {
+        let query = sqlx::query(FIND_FIRSTS)
+            .bind(said.iter().map(|it| it.0).collect::<Vec<_>>())
+            .bind(said.iter().map(|it| it.1).collect::<Vec<_>>())
+            .bind(said.iter().map(|it| it.2.author.as_raw()).collect::<Vec<_>>())
+            .bind(said.iter().map(|it| it.2.id.as_raw()).collect::<Vec<_>>());
+        rows.extend(query.fetch_all(&mut *connection).await?);
+    }
+    if !changed.is_empty() {
+        let query = sqlx::query(FIND_TARGETS)
+            .bind(changed.iter().map(|it| it.0).collect::<Vec<_>>())
+            .bind(changed.iter().map(|it| it.1).collect::<Vec<_>>())
+            .bind(changed.iter().map(|it| it.2).collect::<Vec<_>>());
+        rows.extend(query.fetch_all(connection).await?);
+    }
+    Wanted::found(&rows)
+}
+
+/// Writes what was decided, and that something is new for users.
+pub(super) async fn write(
+    connection: &mut PgConnection,
+    plan: &Plan<'_>,
+    logs: &Logs<'_>,
+    revised: &BTreeSet<User<'_>>,
+) -> Result<(), sqlx::Error> {
+    let Written { entries, rewritten, heads } = Written::of(plan, logs)?;
+    if entries.is_empty() && revised.is_empty() {
+        return Ok(());
+    }
+    let heard = Heard::of(&plan.stored, logs)?;
+    let query = bind_members(sqlx::query(WRITE), &new_members(&heard));
+    let query = bind_reads(bind_entries(query, &entries)?, &heard);
+    let query = bind_heads(bind_users(query, revised.iter().copied()), &heads);
+    query.execute(&mut *connection).await?;
+    // What this batch says itself may be changed in it, too.
+    if !rewritten.is_empty() {
+        bind_rewritten(sqlx::query(REWRITE), &rewritten)?.execute(connection).await?;
+    }
+    Ok(())
+}
+
+/// Those who become members, having read what they said themselves.
+fn new_members<'a>(heard: &Heard<'a>) -> Vec<(i64, Who<'a>, Member)> {
+    let new = heard.new.iter().map(|(key, (who, member))| {
+        let read = heard.reads.get(key).map_or(member.read, |(_, read)| *read);
+        (key.0, *who, Member { read, ..*member })
+    });
+    new.collect()
+}
+
+fn bind_entries<'q>(
+    query: PgQuery<'q>,
+    entries: &[(i64, Position, &'q Draft)],
+) -> Result<PgQuery<'q>, sqlx::Error> {
+    let rows: Result<Vec<_>, _> = entries.iter().map(|entry| EntryRow::of(*entry)).collect();
+    let rows = rows.map_err(sqlx::Error::Encode)?;
+    Ok(query
+        .bind(rows.iter().map(|it| it.conversation).collect::<Vec<_>>())
+        .bind(rows.iter().map(|it| row::seq_number(it.position.seq)).collect::<Vec<_>>())
+        .bind(rows.iter().map(|it| row::number(it.position.messages)).collect::<Vec<_>>())
+        .bind(rows.iter().map(|it| it.at).collect::<Vec<_>>())
+        .bind(rows.iter().map(|it| it.author).collect::<Vec<_>>())
+        .bind(rows.iter().map(|it| it.id).collect::<Vec<_>>())
+        .bind(rows.iter().map(|it| it.kind).collect::<Vec<_>>())
+        .bind(rows.iter().map(|it| it.target).collect::<Vec<_>>())
+        .bind(rows.iter().map(|it| it.body).collect::<Vec<_>>())
+        .bind(rows.into_iter().map(|it| it.attachments).collect::<Vec<_>>()))
+}
+
+fn bind_reads<'q>(query: PgQuery<'q>, heard: &Heard<'q>) -> PgQuery<'q> {
+    let reads = &heard.reads;
+    let users = reads.iter().map(|((_, user), (space, _))| (*space, *user));
+    bind_users(query, users)
+        .bind(reads.keys().map(|(conversation, _)| *conversation).collect::<Vec<_>>())
+        .bind(reads.values().map(|(_, read)| row::seq_number(read.seq)).collect::<Vec<_>>())
+        .bind(reads.values().map(|(_, read)| row::number(read.messages)).collect::<Vec<_>>())
+}
+
+fn bind_heads<'q>(
+    query: PgQuery<'q>,
+    heads: &std::collections::BTreeMap<i64, Head>,
+) -> PgQuery<'q> {
+    query
+        .bind(heads.keys().copied().collect::<Vec<_>>())
+        .bind(heads.values().map(|it| row::seq_number(it.at.seq)).collect::<Vec<_>>())
+        .bind(heads.values().map(|it| row::number(it.at.messages)).collect::<Vec<_>>())
+        .bind(heads.values().map(|it| it.said_at.map(row::millis)).collect::<Vec<_>>())
+}
+
+fn bind_rewritten<'q>(
+    query: PgQuery<'q>,
+    rewritten: &[(i64, Seq, Rewritten<'q>)],
+) -> Result<PgQuery<'q>, sqlx::Error> {
+    let rows: Result<Vec<_>, _> = rewritten.iter().map(|it| RewrittenRow::of(*it)).collect();
+    let rows = rows.map_err(sqlx::Error::Encode)?;
+    Ok(query
+        .bind(rows.iter().map(|it| it.conversation).collect::<Vec<_>>())
+        .bind(rows.iter().map(|it| it.seq).collect::<Vec<_>>())
+        .bind(rows.iter().map(|it| it.edited_at).collect::<Vec<_>>())
+        .bind(rows.iter().map(|it| it.edit).collect::<Vec<_>>())
+        .bind(rows.iter().map(|it| it.deletion).collect::<Vec<_>>())
+        .bind(rows.iter().map(|it| it.body).collect::<Vec<_>>())
+        .bind(rows.into_iter().map(|it| it.attachments).collect::<Vec<_>>()))
+}

@@ -1,0 +1,205 @@
+//! The engine that several nodes share: one PostgreSQL database.
+//!
+//! The database is where the nodes agree: on one `seq` per conversation, on who is a member, on who
+//! has a guest's name, and on which of them live. One connection of a node commits, a few read, and
+//! two are for what nodes know of each other. Everything that is asked of the server ends in time,
+//! answered or not.
+
+mod arrays;
+mod check;
+mod commit;
+mod error;
+mod failure;
+mod lane;
+mod members;
+mod messages;
+mod nodes;
+mod read;
+mod session;
+mod trim;
+mod users;
+
+#[cfg(test)]
+mod tests;
+
+use std::{
+    sync::atomic::{AtomicI64, Ordering},
+    time::Duration,
+};
+
+use async_trait::async_trait;
+use sqlx::{
+    ConnectOptions as _, Connection as _,
+    migrate::MigrateError,
+    postgres::PgConnectOptions,
+};
+use time::OffsetDateTime;
+use tokio::time::timeout;
+
+pub use self::{
+    error::{PostgresError, PostgresWarning},
+    nodes::PostgresNodes,
+};
+use self::lane::{Lane, ask};
+use crate::{
+    chat::ports::{
+        Batch, Committed, Fault, Page, PageLimit, Range, Retention, Store, Trimmed,
+    },
+    domain::{DeviceId, Epoch, Log, Member, NameKey, NodeId, Place, Secret, Space, UserName},
+};
+
+/// How long to bring a database up to date, or to wait for another node that does.
+const MIGRATION_WAIT_MAX: Duration = Duration::from_secs(600);
+
+/// Keeps in a PostgreSQL database.
+#[derive(Debug)]
+pub struct PostgresStore {
+    epoch: Epoch,
+    writer: Lane,
+    readers: Lane,
+    /// Where the next trim goes on.
+    trimmed_to: AtomicI64,
+}
+
+/// Where and how to keep.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct PostgresOptions {
+    /// The address, `postgres://user:password@host:port/database?sslmode=verify-full`.
+    pub url: Secret,
+    /// What this node is called.
+    pub node: NodeId,
+    /// Connections that read. One more reader waits for one of them.
+    pub readers_max: u32,
+    /// How long to wait for the server. Past it, what was asked fails.
+    pub wait_max: Duration,
+}
+
+impl PostgresOptions {
+    /// How many connections a node opens.
+    fn connections_max(&self) -> u32 {
+        self.readers_max.max(1).saturating_add(1).saturating_add(nodes::CONNECTIONS)
+    }
+}
+
+impl PostgresStore {
+    /// Opens a database, makes or brings up to date what is kept in it, and answers both that knows.
+    pub async fn open(
+        options: &PostgresOptions,
+    ) -> Result<(Self, PostgresNodes), PostgresError> {
+        let connect_options = check::connect_options(options)?;
+        let lane = |count| Lane::new(connect_options.clone(), options.wait_max, count);
+        drop(check::connect_fit(&connect_options, options.wait_max).await?);
+        timeout(MIGRATION_WAIT_MAX, migrate(&connect_options))
+            .await
+            .unwrap_or(Err(PostgresError::TimedOut(MIGRATION_WAIT_MAX)))?;
+        let readers = lane(options.readers_max.max(1));
+        let epoch = ask!(readers, |connection| read::epoch(connection))?;
+        let nodes = PostgresNodes::new(options.node.clone(), lane(nodes::CONNECTIONS));
+        let store = Self { epoch, writer: lane(1), readers, trimmed_to: AtomicI64::new(0) };
+        Ok((store, nodes))
+    }
+
+    /// Tries to connect, and changes nothing. Answers what an operator may want to change.
+    pub async fn check(options: &PostgresOptions) -> Result<Vec<PostgresWarning>, PostgresError> {
+        check::warnings(options).await
+    }
+}
+
+#[async_trait]
+impl Store for PostgresStore {
+    fn epoch(&self) -> &Epoch {
+        &self.epoch
+    }
+
+    async fn commit(&self, batch: &Batch) -> Result<Committed, Fault> {
+        if batch.is_empty() {
+            return Ok(Committed::default());
+        }
+        let committed = self.writer.within(commit::commit(&self.writer, batch)).await;
+        committed.map_err(|failure| Fault::new("storing a batch in PostgreSQL", failure))
+    }
+
+    async fn log(&self, place: &Place) -> Result<Log, Fault> {
+        let logs = self.logs(std::slice::from_ref(place)).await?;
+        Ok(logs.first().copied().unwrap_or_default())
+    }
+
+    async fn logs(&self, places: &[Place]) -> Result<Vec<Log>, Fault> {
+        let answer = ask!(self.readers, |connection| read::logs(connection, places));
+        answer.map_err(|failure| Fault::new("reading how logs stand from PostgreSQL", failure))
+    }
+
+    async fn revisions(&self, users: &[(Space, UserName)]) -> Result<Vec<u64>, Fault> {
+        let answer = ask!(self.readers, |connection| read::revisions(connection, users));
+        answer.map_err(|failure| Fault::new("reading whether something is new for users from PostgreSQL", failure))
+    }
+
+    async fn page(&self, place: &Place, range: Range, limit: PageLimit) -> Result<Page, Fault> {
+        let answer = ask!(self.readers, |connection| read::page(connection, place, range, limit));
+        answer.map_err(|failure| Fault::new("reading a page from PostgreSQL", failure))
+    }
+
+    async fn member(&self, place: &Place, user: &UserName) -> Result<Option<Member>, Fault> {
+        let answer = ask!(self.readers, |connection| read::member(connection, place, user));
+        answer.map_err(|failure| Fault::new("looking for a member in PostgreSQL", failure))
+    }
+
+    async fn knows(&self, space: &Space, user: &UserName) -> Result<bool, Fault> {
+        let answer = ask!(self.readers, |connection| read::knows(connection, space, user));
+        answer.map_err(|failure| Fault::new("looking for a user in PostgreSQL", failure))
+    }
+
+    async fn is_vouched(&self, space: &Space, key: &NameKey) -> Result<bool, Fault> {
+        let answer = ask!(self.readers, |connection| read::is_vouched(connection, space, key));
+        answer.map_err(|failure| Fault::new("looking for a name in PostgreSQL", failure))
+    }
+
+    async fn last_seen(
+        &self,
+        space: &Space,
+        users: &[UserName],
+    ) -> Result<Vec<Option<OffsetDateTime>>, Fault> {
+        let answer = ask!(self.readers, |connection| read::last_seen(connection, space, users));
+        answer.map_err(|failure| Fault::new("looking for users in PostgreSQL", failure))
+    }
+
+    async fn device_seen(
+        &self,
+        space: &Space,
+        user: &UserName,
+        device: &DeviceId,
+    ) -> Result<Option<OffsetDateTime>, Fault> {
+        let answer = ask!(self.readers, |connection| read::device_seen(connection, space, user, device));
+        answer.map_err(|failure| Fault::new("looking for a device in PostgreSQL", failure))
+    }
+
+    async fn trim(&self, retention: &Retention) -> Result<Trimmed, Fault> {
+        let cursor = self.trimmed_to.load(Ordering::Relaxed);
+        let trimmed = ask!(self.writer, |connection| trim::trim(connection, retention, cursor));
+        let (trimmed, cursor) = trimmed.map_err(|failure| {
+            Fault::new("taking away what is not kept from PostgreSQL", failure)
+        })?;
+        self.trimmed_to.store(cursor, Ordering::Relaxed);
+        Ok(trimmed)
+    }
+
+    async fn close(&self) {
+        self.readers.close().await;
+        self.writer.close().await;
+    }
+}
+
+/// Several nodes may do this at once: one has the lock, the others wait and find it done.
+async fn migrate(options: &PgConnectOptions) -> Result<(), PostgresError> {
+    let mut connection = options.connect().await?;
+    // An operator may have set a time-out for all; and notices would be logged.
+    let settings = "SET client_min_messages = error; SET statement_timeout = 0; SET lock_timeout = 0";
+    sqlx::raw_sql(settings).execute(&mut connection).await?;
+    let migrated = sqlx::migrate!("src/store/postgres/migrations").run(&mut connection).await;
+    migrated.map_err(|error| match error {
+        MigrateError::Execute(error) => error.into(),
+        error => PostgresError::Migration(error),
+    })?;
+    connection.close().await?;
+    Ok(())
+}

@@ -1,0 +1,287 @@
+//! Which nodes there are, and what may be only once among them: rows that all nodes see, and the
+//! server's clock.
+
+use std::{
+    collections::BTreeMap,
+    sync::{
+        Mutex, MutexGuard, PoisonError,
+        atomic::{AtomicU64, Ordering},
+    },
+};
+
+use async_trait::async_trait;
+use sqlx::postgres::PgConnection;
+
+use super::{
+    commit::run,
+    failure::Failure,
+    lane::{Lane, ask},
+};
+use crate::{
+    chat::ports::{Census, Claim, Fault, GuestName, LEASE, Nodes, Online, Release},
+    domain::{NodeId, Space, UserName},
+    store::sql::{Columns as _, number, row},
+};
+
+/// Connections of a node for this: one beats while another waits for a name.
+pub(super) const CONNECTIONS: u32 = 2;
+/// Every so many beats, what dead nodes left behind is taken away.
+const SWEEP_BEATS: u64 = 64;
+
+// One row of each user: an INSERT takes no two.
+const BEAT: &str = "WITH me AS (
+        INSERT INTO node (id, beat) VALUES ($1, clock_timestamp())
+        ON CONFLICT (id) DO UPDATE SET beat = clock_timestamp()
+    ), told AS (
+        DELETE FROM lost_name WHERE id = ANY ($2)
+    ), away AS (
+        DELETE FROM online USING unnest($3::text[], $4::text[], $5::bigint[])
+            AS given (space, name, devices)
+        WHERE given.devices = 0
+            AND online.space = given.space AND online.name = given.name AND online.node = $1
+    )
+    INSERT INTO online (space, name, node, devices)
+    SELECT space, name, $1, devices FROM unnest($3::text[], $4::text[], $5::bigint[])
+        AS given (space, name, devices)
+    WHERE devices > 0
+    ON CONFLICT (space, name, node) DO UPDATE SET devices = excluded.devices";
+
+const CENSUS: &str = "SELECT id AS alive, NULL AS lost, NULL AS space, NULL AS name, NULL AS stay
+        FROM node WHERE id = $1 OR beat > clock_timestamp() - $2 * interval '1 millisecond'
+    UNION ALL
+    SELECT NULL, id, space, name, stay FROM lost_name WHERE node = $1
+    ORDER BY alive, lost";
+
+// Nodes that come back after an hour learn that they have lost their names, for a day.
+const SWEEP: &str = "WITH dead AS (
+        DELETE FROM node WHERE id IN (
+            SELECT id FROM node WHERE beat < clock_timestamp() - interval '1 hour'
+            FOR UPDATE SKIP LOCKED
+        ) RETURNING id
+    ), freed AS (
+        DELETE FROM guest_name USING dead WHERE guest_name.node = dead.id
+        RETURNING guest_name.node, guest_name.space, guest_name.name, guest_name.stay
+    ), lost AS (
+        INSERT INTO lost_name (node, space, name, stay) SELECT * FROM freed
+    ), stale AS (
+        DELETE FROM lost_name WHERE since < clock_timestamp() - interval '1 day'
+    )
+    DELETE FROM online USING dead WHERE online.node = dead.id";
+
+// Names are taken one after the other: who claims or releases one has this lock until then.
+const LOCK_NAMES: &str = "SELECT pg_advisory_xact_lock(lock) FROM (
+        SELECT DISTINCT hashtextextended(space || E'\\n' || key, 0) AS lock
+        FROM unnest($1::text[], $2::text[]) AS given (space, key) ORDER BY 1
+    ) AS locks";
+
+const HOLDERS: &str = "SELECT node FROM guest_name WHERE space = $1 AND key = $2 AND stay <> $3";
+
+// Locked, so that a node that is dead here does not beat before the claim is done.
+const ALIVE: &str = "SELECT beat > clock_timestamp() - $2 * interval '1 millisecond' AS alive
+    FROM node WHERE id = ANY ($1) ORDER BY id FOR UPDATE";
+
+const CLAIM: &str = "WITH freed AS (
+        DELETE FROM guest_name WHERE space = $1 AND key = $2 AND stay <> $3
+        RETURNING node, space, name, stay
+    ), lost AS (
+        INSERT INTO lost_name (node, space, name, stay) SELECT * FROM freed
+    )
+    INSERT INTO guest_name (space, key, stay, node, name) VALUES ($1, $2, $3, $4, $5)
+    ON CONFLICT (space, key, node, stay) DO UPDATE SET name = excluded.name";
+
+const RELEASE: &str = "DELETE FROM guest_name
+    USING unnest($1::text[], $2::text[], $3::text[]) AS given (space, key, stay)
+    WHERE guest_name.space = given.space AND guest_name.key = given.key
+        AND guest_name.stay = given.stay AND guest_name.node = $4";
+
+const STILL_TAKEN: &str = "SELECT DISTINCT given.number - 1 AS number
+    FROM unnest($1::text[], $2::text[]) WITH ORDINALITY AS given (space, key, number)
+    JOIN guest_name ON guest_name.space = given.space AND guest_name.key = given.key
+    JOIN node ON node.id = guest_name.node
+    WHERE node.beat > clock_timestamp() - $3 * interval '1 millisecond'";
+
+const ONLINE: &str = "SELECT given.number - 1 AS number, sum(online.devices)::bigint AS devices
+    FROM unnest($2::text[]) WITH ORDINALITY AS given (name, number)
+    JOIN online ON online.space = $1 AND online.name = given.name
+    JOIN node ON node.id = online.node
+    WHERE online.node <> $3 AND node.beat > clock_timestamp() - $4 * interval '1 millisecond'
+    GROUP BY given.number";
+
+const LEAVE: &str = "WITH names AS (DELETE FROM guest_name WHERE node = $1),
+        online AS (DELETE FROM online WHERE node = $1)
+    DELETE FROM node WHERE id = $1";
+
+/// Knows nodes by their rows in the database that keeps everything else.
+#[derive(Debug)]
+pub struct PostgresNodes {
+    me: NodeId,
+    lane: Lane,
+    /// The rows of names that this node was told to have lost: its next beat says that it heard.
+    told: Mutex<Vec<i64>>,
+    beats: AtomicU64,
+}
+
+impl PostgresNodes {
+    pub(super) fn new(me: NodeId, lane: Lane) -> Self {
+        Self { me, lane, told: Mutex::default(), beats: AtomicU64::new(0) }
+    }
+
+    async fn try_beat(
+        &self,
+        connection: &mut PgConnection,
+        changes: &BTreeMap<(&str, &str), i64>,
+    ) -> Result<(Census, Vec<i64>), Failure> {
+        let told = self.told().clone();
+        let query = sqlx::query(BEAT).bind(self.me.as_raw()).bind(told);
+        let query = query
+            .bind(changes.keys().map(|(space, _)| *space).collect::<Vec<_>>())
+            .bind(changes.keys().map(|(_, user)| *user).collect::<Vec<_>>())
+            .bind(changes.values().copied().collect::<Vec<_>>());
+        query.execute(&mut *connection).await?;
+        if self.beats.fetch_add(1, Ordering::Relaxed).is_multiple_of(SWEEP_BEATS) {
+            sqlx::query(SWEEP).execute(&mut *connection).await?;
+        }
+        let query = sqlx::query(CENSUS).bind(self.me.as_raw()).bind(lease());
+        let (mut census, mut told) = (Census::default(), Vec::new());
+        for row in query.fetch_all(connection).await? {
+            if let Some(node) = row.maybe_text("alive")? {
+                census.alive.push(NodeId::from_raw(node));
+            } else {
+                told.push(row.int("lost")?);
+                let (space, user) = (row.text("space")?, row.text("name")?);
+                census.lost.push(GuestName {
+                    space: Space::from_raw(space),
+                    user: UserName::from_raw(user),
+                    stay: row.text("stay")?.into(),
+                });
+            }
+        }
+        Ok((census, told))
+    }
+
+    async fn try_claim(
+        &self,
+        connection: &mut PgConnection,
+        name: &GuestName,
+    ) -> Result<Claim, Failure> {
+        let GuestName { space, user, stay } = name;
+        let (space, key) = (space.as_raw(), user.key());
+        run(connection, "BEGIN").await?;
+        lock_names(connection, std::slice::from_ref(name)).await?;
+        let query = sqlx::query(HOLDERS).bind(space).bind(key.as_raw()).bind(&**stay);
+        let rows = query.fetch_all(&mut *connection).await?;
+        let holders = rows.iter().map(|row| row.text("node")).collect::<Result<Vec<_>, _>>()?;
+        let mut is_taken = holders.contains(&self.me.as_raw());
+        if !is_taken && !holders.is_empty() {
+            let query = sqlx::query(ALIVE).bind(holders).bind(lease());
+            for row in query.fetch_all(&mut *connection).await? {
+                is_taken |= row.flag("alive")?;
+            }
+        }
+        if !is_taken {
+            let query = sqlx::query(CLAIM).bind(space).bind(key.as_raw()).bind(&**stay);
+            let query = query.bind(self.me.as_raw()).bind(user.as_raw());
+            query.execute(&mut *connection).await?;
+        }
+        run(connection, "COMMIT").await?;
+        Ok(if is_taken { Claim::Taken } else { Claim::Granted })
+    }
+
+    async fn try_release(
+        &self,
+        connection: &mut PgConnection,
+        names: &[GuestName],
+    ) -> Result<Vec<Release>, Failure> {
+        run(connection, "BEGIN").await?;
+        lock_names(connection, names).await?;
+        let (spaces, keys) = keys(names);
+        let query = sqlx::query(RELEASE).bind(&spaces).bind(&keys);
+        let query = query.bind(names.iter().map(|name| &*name.stay).collect::<Vec<_>>());
+        query.bind(self.me.as_raw()).execute(&mut *connection).await?;
+        let query = sqlx::query(STILL_TAKEN).bind(&spaces).bind(&keys).bind(lease());
+        let mut releases = vec![Release::Free; names.len()];
+        for row in query.fetch_all(&mut *connection).await? {
+            releases.get_mut(number(&row)?).into_iter().for_each(|it| *it = Release::Taken);
+        }
+        run(connection, "COMMIT").await?;
+        Ok(releases)
+    }
+
+    async fn try_online(
+        &self,
+        connection: &mut PgConnection,
+        space: &Space,
+        users: &[UserName],
+    ) -> Result<Vec<usize>, Failure> {
+        let names: Vec<_> = users.iter().map(UserName::as_raw).collect();
+        let query = sqlx::query(ONLINE).bind(space.as_raw()).bind(names);
+        let query = query.bind(self.me.as_raw()).bind(lease());
+        let mut online = vec![0; users.len()];
+        for row in query.fetch_all(connection).await? {
+            let devices = usize::try_from(row.int("devices")?).unwrap_or_default();
+            online.get_mut(number(&row)?).into_iter().for_each(|it| *it = devices);
+        }
+        Ok(online)
+    }
+
+    async fn try_leave(&self, connection: &mut PgConnection) -> Result<(), Failure> {
+        sqlx::query(LEAVE).bind(self.me.as_raw()).execute(connection).await?;
+        Ok(())
+    }
+
+    /// Poisoning is ignored: the list is replaced as a whole.
+    fn told(&self) -> MutexGuard<'_, Vec<i64>> {
+        self.told.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+}
+
+#[async_trait]
+impl Nodes for PostgresNodes {
+    async fn beat(&self, changes: &[Online]) -> Result<Census, Fault> {
+        let devices = |it: &Online| row::number(it.devices as u64);
+        let changes =
+            changes.iter().map(|it| ((it.space.as_raw(), it.user.as_raw()), devices(it)));
+        let changes: BTreeMap<_, _> = changes.collect();
+        let beaten = ask!(self.lane, |connection| self.try_beat(connection, &changes));
+        let (census, told) =
+            beaten.map_err(|failure| Fault::new("beating in PostgreSQL", failure))?;
+        *self.told() = told;
+        Ok(census)
+    }
+
+    async fn claim(&self, name: &GuestName) -> Result<Claim, Fault> {
+        let claim = ask!(self.lane, |connection| self.try_claim(connection, name));
+        claim.map_err(|failure| Fault::new("claiming a name in PostgreSQL", failure))
+    }
+
+    async fn release(&self, names: &[GuestName]) -> Result<Vec<Release>, Fault> {
+        let released = ask!(self.lane, |connection| self.try_release(connection, names));
+        released.map_err(|failure| Fault::new("giving names back in PostgreSQL", failure))
+    }
+
+    async fn online(&self, space: &Space, users: &[UserName]) -> Result<Vec<usize>, Fault> {
+        let online = ask!(self.lane, |connection| self.try_online(connection, space, users));
+        online.map_err(|failure| Fault::new("looking for users on other nodes", failure))
+    }
+
+    async fn leave(&self) -> Result<(), Fault> {
+        let left = ask!(self.lane, |connection| self.try_leave(connection));
+        left.map_err(|failure| Fault::new("leaving the nodes in PostgreSQL", failure))
+    }
+}
+
+/// How long a node lives that beats no more, in milliseconds.
+fn lease() -> i64 {
+    i64::try_from(LEASE.as_millis()).unwrap_or(i64::MAX)
+}
+
+fn keys(names: &[GuestName]) -> (Vec<&str>, Vec<String>) {
+    let key = |name: &GuestName| name.user.key().as_raw().to_owned();
+    names.iter().map(|name| (name.space.as_raw(), key(name))).unzip()
+}
+
+async fn lock_names(connection: &mut PgConnection, names: &[GuestName]) -> Result<(), Failure> {
+    let (spaces, keys) = keys(names);
+    sqlx::query(LOCK_NAMES).bind(spaces).bind(keys).execute(connection).await?;
+    Ok(())
+}

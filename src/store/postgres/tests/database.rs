@@ -1,0 +1,173 @@
+//! A PostgreSQL server of a test's own, in a folder of its own, that ends with the test.
+
+use std::{
+    path::{Path, PathBuf},
+    process::{Child, Command, Output, Stdio},
+    sync::atomic::{AtomicU32, Ordering},
+};
+
+use sqlx::postgres::PgConnection;
+use tempfile::TempDir;
+
+use super::*;
+
+/// How long anything in a test may take that is only to be waited for.
+pub(super) const PATIENCE: Duration = Duration::from_secs(30);
+/// What a test waits for a server that is in order.
+const WAIT_MAX: Duration = Duration::from_secs(5);
+const PORT: &str = "5432";
+
+/// A server, and the schema in it that was opened last. Each schema is to an engine what a database
+/// of its own would be, and is made much more quickly.
+#[derive(Debug)]
+pub(super) struct TestDatabase {
+    folder: TempDir,
+    server: Child,
+    schemas: AtomicU32,
+}
+
+impl TestDatabase {
+    /// Starts a server with an empty database.
+    pub(super) fn start() -> Self {
+        let folder = tempfile::tempdir().unwrap();
+        if is_root() {
+            assert!(run(Command::new("chown").arg("postgres").arg(folder.path())).status.success());
+        }
+        let mut initdb = as_server("initdb");
+        initdb.args(["--no-sync", "--auth=trust", "--username=postgres", "--encoding=UTF8"]);
+        // Not the order of bytes, so that this is not what the engine relies on.
+        let made = run(initdb.args(["--locale=C.UTF-8", "-D"]).arg(folder.path().join("data")));
+        assert!(made.status.success(), "initdb: {}", String::from_utf8_lossy(&made.stderr));
+        let server = serve(folder.path());
+        let database = Self { folder, server, schemas: AtomicU32::new(0) };
+        database.wait_until_ready();
+        database
+    }
+
+    /// Opens a schema in which there was never anything.
+    pub(super) async fn open(&self) -> (PostgresStore, PostgresNodes) {
+        let schema = self.schemas.fetch_add(1, Ordering::Relaxed) + 1;
+        let create = format!("CREATE SCHEMA s{schema}");
+        let mut stranger = self.connect().await;
+        sqlx::raw_sql(sqlx::AssertSqlSafe(create)).execute(&mut stranger).await.unwrap();
+        stranger.close().await.unwrap();
+        self.beside("first").await
+    }
+
+    /// Opens the schema that was opened last, as another node.
+    pub(super) async fn beside(&self, node: &str) -> (PostgresStore, PostgresNodes) {
+        PostgresStore::open(&self.options(node)).await.unwrap()
+    }
+
+    /// How to open the schema that was opened last.
+    pub(super) fn options(&self, node: &str) -> PostgresOptions {
+        PostgresOptions {
+            url: Secret::from_raw(self.url().as_bytes()),
+            node: NodeId::from_raw(node),
+            readers_max: 3,
+            wait_max: WAIT_MAX,
+        }
+    }
+
+    pub(super) fn url(&self) -> String {
+        let folder = self.folder.path().display().to_string().replace('/', "%2F");
+        let schema = self.schemas.load(Ordering::Relaxed);
+        format!("postgres://postgres:secret@{folder}/postgres?options=-csearch_path%3Ds{schema}")
+    }
+
+    /// A connection of somebody else.
+    pub(super) async fn connect(&self) -> PgConnection {
+        PgConnection::connect(&self.url()).await.unwrap()
+    }
+
+    /// Ends the server as a power cut would.
+    pub(super) fn kill(&mut self) {
+        let stopped = run(as_server("pg_ctl")
+            .args(["stop", "--mode=immediate", "--wait", "-D"])
+            .arg(self.folder.path().join("data")));
+        assert!(stopped.status.success(), "pg_ctl: {}", String::from_utf8_lossy(&stopped.stderr));
+        self.server.wait().unwrap();
+    }
+
+    /// Starts it again.
+    pub(super) fn restart(&mut self) {
+        self.server = serve(self.folder.path());
+        self.wait_until_ready();
+    }
+
+    /// Sends a signal to all processes of the server.
+    pub(super) fn signal(&self, signal: &str) {
+        let pid = std::fs::read_to_string(self.folder.path().join("data/postmaster.pid")).unwrap();
+        let pid = pid.lines().next().unwrap().to_owned();
+        let children = run(Command::new("pgrep").args(["-P", &pid]));
+        let children = String::from_utf8(children.stdout).unwrap();
+        let pids: Vec<_> = children.split_whitespace().chain([pid.as_str()]).collect();
+        assert!(run(Command::new("kill").arg(format!("-{signal}")).args(pids)).status.success());
+    }
+
+    fn wait_until_ready(&self) {
+        let began = tokio::time::Instant::now();
+        let is_ready = || {
+            let mut command = as_server("pg_isready");
+            command.arg("-q").arg("-h").arg(self.folder.path()).args(["-p", PORT]);
+            run(&mut command).status.success()
+        };
+        while !is_ready() {
+            assert!(began.elapsed() < PATIENCE, "the server does not start");
+        }
+    }
+}
+
+impl Drop for TestDatabase {
+    fn drop(&mut self) {
+        let mut stop = as_server("pg_ctl");
+        stop.args(["stop", "--mode=immediate", "--no-wait", "-D"]);
+        run(stop.arg(self.folder.path().join("data")));
+        drop(self.server.kill());
+        drop(self.server.wait());
+    }
+}
+
+/// Starts a server that listens on a socket in its folder and nowhere else.
+fn serve(folder: &Path) -> Child {
+    let mut server = as_server("postgres");
+    server.arg("-D").arg(folder.join("data")).arg("-k").arg(folder).args(["-p", PORT]);
+    for setting in ["listen_addresses=", "fsync=off", "max_connections=60"] {
+        server.args(["-c", setting]);
+    }
+    server.stdout(Stdio::null()).stderr(Stdio::null()).spawn().unwrap()
+}
+
+fn run(command: &mut Command) -> Output {
+    command.output().unwrap()
+}
+
+fn is_root() -> bool {
+    run(Command::new("id").arg("-u")).stdout == b"0\n"
+}
+
+/// A program of the server's, which refuses to be run by root.
+fn as_server(program: &str) -> Command {
+    let program = find(program);
+    if !is_root() {
+        return Command::new(program);
+    }
+    let mut command = Command::new("runuser");
+    command.args(["-u", "postgres", "--"]).arg(program);
+    command
+}
+
+/// Where Debian puts it, or where the system finds it.
+fn find(program: &str) -> PathBuf {
+    let versions = std::fs::read_dir("/usr/lib/postgresql").into_iter().flatten();
+    let places = versions.map(|version| version.unwrap().path().join("bin").join(program));
+    let found = places.filter(|place| place.exists()).max();
+    found.unwrap_or_else(|| {
+        let found = run(Command::new("sh").args(["-c", "command -v \"$0\"", program])).stdout;
+        assert!(
+            !found.is_empty(),
+            "PostgreSQL is not installed: `apt-get install postgresql` brings `{program}`"
+        );
+        String::from_utf8(found).unwrap().trim().into()
+    })
+}

@@ -1,0 +1,189 @@
+//! Retention: what is not to be kept any more is taken away, a bounded part at a time.
+//!
+//! Conversations are gone through in the order of their numbers, some at each call, until the end;
+//! then from the beginning again. What is to go is looked for without locks. Then the rows of the
+//! conversations are locked as a commit does it, and only what another process has not taken away by
+//! then goes: several may do this at once.
+
+use std::collections::HashMap;
+
+use sqlx::postgres::{PgConnection, PgRow};
+
+use super::{arrays::bind_users, commit::run, failure::Failure};
+use crate::{
+    chat::ports::{Retention, Trimmed},
+    domain::{Place, Position, Space, UserName},
+    store::sql::{Columns as _, Length, Rule, row},
+};
+
+/// Entries that one call takes away at most.
+const ENTRIES_MAX: i64 = 1000;
+/// Conversations that one call looks at at most.
+const LOGS_MAX: usize = 256;
+/// Guests whose memberships one call ends at most.
+const GUESTS_MAX: usize = 64;
+
+const NEXT_LOGS: &str = "SELECT id, space, kind, one, other, head, floor,
+        (SELECT at FROM message WHERE message.conversation = conversation.id
+            AND message.seq > conversation.floor ORDER BY message.seq LIMIT 1) AS oldest
+    FROM conversation WHERE id > $1 ORDER BY id LIMIT $2";
+
+// Before the first entry that is kept, but not after the last that may go now.
+const FIND_FLOORS: &str = r#"SELECT message.conversation, message.seq, message.messages
+    FROM unnest($1::bigint[], $2::bigint[], $3::bigint[]) AS given (conversation, "from", last)
+    JOIN message ON message.conversation = given.conversation AND message.seq = coalesce(
+        (SELECT kept.seq - 1 FROM message AS kept WHERE kept.conversation = given.conversation
+            AND kept.seq > given."from" AND kept.seq <= given.last AND kept.at > $4
+            ORDER BY kept.seq LIMIT 1), given.last)"#;
+
+const LOCK_LOGS: &str =
+    "SELECT id, floor FROM conversation WHERE id = ANY ($1) ORDER BY id FOR NO KEY UPDATE";
+
+const MOVE_FLOORS: &str = "WITH dropped AS (
+        DELETE FROM message USING unnest($1::bigint[], $2::bigint[]) AS given (conversation, seq)
+        WHERE message.conversation = given.conversation AND message.seq <= given.seq
+    )
+    UPDATE conversation SET floor = given.floor, floor_messages = given.messages
+    FROM unnest($1::bigint[], $2::bigint[], $3::bigint[]) AS given (id, floor, messages)
+    WHERE conversation.id = given.id";
+
+// Whom somebody else has, that one takes care of.
+const FIRST_GUESTS: &str = r#"SELECT space, name FROM "user"
+    WHERE stay IS NOT NULL AND kept AND seen <= $1
+    ORDER BY seen LIMIT $2 FOR NO KEY UPDATE SKIP LOCKED"#;
+
+const LOCK_MEMBERSHIPS: &str = r#"SELECT id FROM conversation WHERE id = ANY (ARRAY(
+        SELECT member.conversation FROM unnest($1::text[], $2::text[]) AS given (space, name)
+        JOIN member ON member.space = given.space AND member."user" = given.name
+    ))
+    ORDER BY id FOR NO KEY UPDATE"#;
+
+const FORGET_GUESTS: &str = r#"WITH dropped AS (
+        DELETE FROM member USING unnest($1::text[], $2::text[]) AS given (space, name)
+        WHERE member.space = given.space AND member."user" = given.name
+        RETURNING member.conversation
+    ), let_go AS (
+        UPDATE "user" SET kept = false, revision = revision + 1
+        FROM unnest($1::text[], $2::text[]) AS given (space, name)
+        WHERE "user".space = given.space AND "user".name = given.name
+    )
+    UPDATE conversation SET members = conversation.members - lost.members
+    FROM (SELECT conversation AS id, count(*) AS members FROM dropped GROUP BY 1) AS lost
+    WHERE conversation.id = lost.id"#;
+
+/// Where to go on: after the conversation with this number.
+pub(super) type Cursor = i64;
+
+/// Takes away a part from `cursor` on. On an error a transaction is left open: the connection must
+/// be closed.
+pub(super) async fn trim(
+    connection: &mut PgConnection,
+    retention: &Retention,
+    cursor: Cursor,
+) -> Result<(Trimmed, Cursor), Failure> {
+    let (floors, cursor) = match Rule::of(retention) {
+        Some(rule) => trim_logs(connection, rule, cursor).await?,
+        None => (Vec::new(), 0),
+    };
+    let guests = forget_guests(connection, row::millis(retention.guests_after)).await?;
+    let more = cursor > 0 || guests == GUESTS_MAX;
+    Ok((Trimmed { floors, more }, cursor))
+}
+
+/// Trims the next logs. Answers where to go on: at the beginning, if that was all.
+async fn trim_logs(
+    connection: &mut PgConnection,
+    rule: Rule,
+    cursor: Cursor,
+) -> Result<(Vec<(Place, Position)>, Cursor), Failure> {
+    let query = sqlx::query(NEXT_LOGS).bind(cursor).bind(row::number(LOGS_MAX as u64));
+    let rows = query.fetch_all(&mut *connection).await?;
+    let mut next = if rows.len() == LOGS_MAX { rows.last() } else { None }
+        .map_or(Ok(0), |row| row.int("id"))?;
+    let logs = rows.iter().map(Length::of).collect::<Result<Vec<_>, _>>()?;
+    let logs: Vec<_> = logs.into_iter().filter(|log| log.is_too_long(&rule)).collect();
+    if logs.is_empty() {
+        return Ok((Vec::new(), next));
+    }
+    let mut found = find_floors(connection, rule, &logs).await?;
+    let (mut lower, mut left) = (Vec::new(), ENTRIES_MAX);
+    for log in logs {
+        let Some(floor) = found.remove(&log.id) else { continue };
+        let entries = row::seq_number(floor.seq) - log.floor;
+        if entries > left {
+            next = log.id - 1;
+            break;
+        }
+        left -= entries;
+        lower.push((log.id, log.place, floor));
+        if left == 0 {
+            next = log.id - 1;
+            break;
+        }
+    }
+    Ok((move_floors(connection, lower).await?, next))
+}
+
+/// The last entry that goes, of at most so many as may go at once, of each log.
+async fn find_floors(
+    connection: &mut PgConnection,
+    rule: Rule,
+    logs: &[Length],
+) -> Result<HashMap<i64, Position>, Failure> {
+    let (froms, lasts): (Vec<_>, Vec<_>) =
+        logs.iter().map(|log| log.bounds(&rule, ENTRIES_MAX)).unzip();
+    let query = sqlx::query(FIND_FLOORS).bind(logs.iter().map(|log| log.id).collect::<Vec<_>>());
+    let query = query.bind(froms).bind(lasts).bind(rule.after);
+    let mut floors = HashMap::new();
+    for row in query.fetch_all(connection).await? {
+        let floor = row::position(row.int("seq")?, row.int("messages")?)?;
+        floors.insert(row.int("conversation")?, floor);
+    }
+    Ok(floors)
+}
+
+/// Takes away what is up to new floors, where nobody else did. Answers those that rose.
+async fn move_floors(
+    connection: &mut PgConnection,
+    mut lower: Vec<(i64, Place, Position)>,
+) -> Result<Vec<(Place, Position)>, Failure> {
+    if lower.is_empty() {
+        return Ok(Vec::new());
+    }
+    run(connection, "BEGIN").await?;
+    let ids: Vec<_> = lower.iter().map(|(id, ..)| *id).collect();
+    let mut floors = HashMap::new();
+    for row in sqlx::query(LOCK_LOGS).bind(ids).fetch_all(&mut *connection).await? {
+        floors.insert(row.int("id")?, row.int("floor")?);
+    }
+    lower.retain(|(id, _, floor)| {
+        floors.get(id).is_some_and(|before| *before < row::seq_number(floor.seq))
+    });
+    let query = sqlx::query(MOVE_FLOORS)
+        .bind(lower.iter().map(|(id, ..)| *id).collect::<Vec<_>>())
+        .bind(lower.iter().map(|(.., it)| row::seq_number(it.seq)).collect::<Vec<_>>())
+        .bind(lower.iter().map(|(.., it)| row::number(it.messages)).collect::<Vec<_>>());
+    query.execute(&mut *connection).await?;
+    run(connection, "COMMIT").await?;
+    Ok(lower.into_iter().map(|(_, place, floor)| (place, floor)).collect())
+}
+
+/// Ends what the guests are who were seen longest ago. Answers how many they were.
+async fn forget_guests(connection: &mut PgConnection, until: i64) -> Result<usize, Failure> {
+    run(connection, "BEGIN").await?;
+    let query = sqlx::query(FIRST_GUESTS).bind(until).bind(row::number(GUESTS_MAX as u64));
+    let rows = query.fetch_all(&mut *connection).await?;
+    let guests = rows.iter().map(guest).collect::<Result<Vec<_>, _>>()?;
+    if !guests.is_empty() {
+        for statement in [LOCK_MEMBERSHIPS, FORGET_GUESTS] {
+            let users = guests.iter().map(|(space, user)| (space, user));
+            bind_users(sqlx::query(statement), users).execute(&mut *connection).await?;
+        }
+    }
+    run(connection, "COMMIT").await?;
+    Ok(guests.len())
+}
+
+fn guest(row: &PgRow) -> Result<(Space, UserName), sqlx::Error> {
+    Ok((Space::from_raw(row.text("space")?), UserName::from_raw(row.text("name")?)))
+}

@@ -1,0 +1,205 @@
+//! Users who came and went, in a commit.
+//!
+//! The rows of all users whom a batch concerns are locked first, in one order, the same in all
+//! processes. What somebody is a member of changes only while their row is locked, where they have
+//! one.
+
+use std::collections::{BTreeMap, BTreeSet, HashMap};
+
+use sqlx::postgres::PgConnection;
+use time::OffsetDateTime;
+
+use super::arrays::bind_users;
+use crate::{
+    chat::ports::{Batch, Seen, Voucher},
+    domain::DeviceId,
+    store::sql::{
+        Columns as _,
+        changes::User,
+        number, row,
+        write::{self, DeviceSeen, party},
+    },
+};
+
+const MEET: &str = r#"INSERT INTO "user" (space, name, vouched, key, stay, seen)
+    SELECT * FROM unnest($1::text[], $2::text[], $3::bool[], $4::text[], $5::text[], $6::bigint[])
+    ON CONFLICT DO NOTHING"#;
+
+// The arrays are in order.
+const LOCK: &str = r#"SELECT given.number - 1 AS number, "user".stay
+    FROM unnest($1::text[], $2::text[]) WITH ORDINALITY AS given (space, name, number)
+    JOIN "user" ON "user".space = given.space AND "user".name = given.name
+    ORDER BY given.number FOR NO KEY UPDATE OF "user""#;
+
+// The limit is `DEVICES_PER_USER_MAX`. Devices are counted before the new ones come, so that a few
+// more may stay until somebody comes again.
+const REMEMBER: &str = r#"WITH noted AS (
+        SELECT * FROM unnest($7::text[], $8::text[], $9::text[], $10::bigint[])
+            AS noted (space, "user", id, seen)
+    ), forgotten AS (
+        DELETE FROM device USING (
+            SELECT device.space, device."user", device.id, row_number() OVER (
+                PARTITION BY device.space, device."user" ORDER BY device.seen DESC, device.id
+            ) AS place
+            FROM (SELECT DISTINCT space, "user" FROM noted) AS owner
+            JOIN device ON device.space = owner.space AND device."user" = owner."user"
+        ) AS old
+        WHERE place > 32 AND device.space = old.space AND device."user" = old."user"
+            AND device.id = old.id AND NOT EXISTS (SELECT 1 FROM noted WHERE
+                noted.space = old.space AND noted."user" = old."user" AND noted.id = old.id)
+    ), remembered AS (
+        INSERT INTO device (space, "user", id, seen) SELECT * FROM noted
+        ON CONFLICT (space, "user", id) DO UPDATE SET seen = excluded.seen
+            WHERE excluded.seen > device.seen
+    )
+    UPDATE "user" SET
+        stay = CASE WHEN given.came THEN given.stay ELSE "user".stay END,
+        vouched = "user".vouched OR given.vouched,
+        seen = greatest("user".seen, given.seen)
+    FROM unnest($1::text[], $2::text[], $3::bool[], $4::text[], $5::bool[], $6::bigint[])
+        AS given (space, name, came, stay, vouched, seen)
+    WHERE "user".space = given.space AND "user".name = given.name"#;
+
+/// The users of a batch who ever came, by whose stay they have their names before it: nobody's, if the
+/// back end vouches for them. Their rows are locked.
+pub(super) type Locked<'a> = HashMap<User<'a>, Option<Box<str>>>;
+
+/// Locks the rows of all users whom a batch concerns, those who come for the first time included.
+pub(super) async fn lock<'a>(
+    connection: &mut PgConnection,
+    batch: &'a Batch,
+) -> Result<Locked<'a>, sqlx::Error> {
+    let Batch { seen, went, gone, changes, drafts, arrivals: _ } = batch;
+    meet(connection, seen).await?;
+    let mut users: BTreeSet<User<'a>> = seen.iter().map(|it| (&it.space, &it.user)).collect();
+    users.extend(went.iter().map(|it| (&it.space, &it.user)));
+    users.extend(gone.iter().map(|it| (&it.space, &it.user)));
+    users.extend(changes.iter().map(|it| (&it.place.space, &it.user)));
+    let heard = |place| party(place).map(|user| (&place.space, user));
+    users.extend(drafts.iter().flat_map(|draft| heard(&draft.place)));
+    if users.is_empty() {
+        return Ok(Locked::new());
+    }
+    let users: Vec<_> = users.into_iter().collect();
+    let mut locked = Locked::with_capacity(users.len());
+    for row in bind_users(sqlx::query(LOCK), users.iter().copied()).fetch_all(connection).await? {
+        let stay = row.maybe_text("stay")?.map(Into::into);
+        locked.extend(users.get(number(&row)?).map(|user| (*user, stay)));
+    }
+    Ok(locked)
+}
+
+/// Somebody who comes, perhaps more than once.
+struct Coming<'a> {
+    first: &'a Voucher,
+    last: &'a Voucher,
+    vouched: bool,
+    at: OffsetDateTime,
+}
+
+/// Those who come, each once.
+fn coming(seen: &[Seen]) -> BTreeMap<User<'_>, Coming<'_>> {
+    let mut coming = BTreeMap::new();
+    for Seen { space, user, voucher, device: _, at } in seen {
+        let new = Coming { first: voucher, last: voucher, vouched: false, at: *at };
+        let user = coming.entry((space, user)).or_insert(new);
+        user.last = voucher;
+        user.vouched |= *voucher == Voucher::BackEnd;
+        user.at = user.at.max(*at);
+    }
+    coming
+}
+
+/// The mark of a guest's stay.
+fn stay(voucher: &Voucher) -> Option<&str> {
+    match voucher {
+        Voucher::Guest(stay) => Some(stay),
+        Voucher::BackEnd => None,
+    }
+}
+
+/// Writes down those who come for the first time.
+async fn meet(connection: &mut PgConnection, seen: &[Seen]) -> Result<(), sqlx::Error> {
+    if seen.is_empty() {
+        return Ok(());
+    }
+    let coming = coming(seen);
+    let keys: Vec<_> = coming.keys().map(|(_, user)| user.key()).collect();
+    let query = bind_users(sqlx::query(MEET), coming.keys().copied())
+        .bind(coming.values().map(|it| *it.first == Voucher::BackEnd).collect::<Vec<_>>())
+        .bind(keys.iter().map(|it| it.as_raw()).collect::<Vec<_>>())
+        .bind(coming.values().map(|it| stay(it.first)).collect::<Vec<_>>())
+        .bind(coming.values().map(|it| row::millis(it.at)).collect::<Vec<_>>());
+    query.execute(connection).await.map(drop)
+}
+
+/// Those whose memberships end: somebody else comes under the same name, or they are guests who will
+/// not come back.
+pub(super) fn forgotten<'a>(batch: &'a Batch, locked: &Locked<'a>) -> BTreeSet<User<'a>> {
+    let coming = coming(&batch.seen);
+    let succeeded = write::succeeded(&batch.seen);
+    let is_another = |user: &User<'a>, it: &Coming<'_>| {
+        succeeded.contains(user)
+            || locked.get(user).is_some_and(|before| before.as_deref() != stay(it.first))
+    };
+    let mut forgotten: BTreeSet<_> =
+        coming.iter().filter(|(user, it)| is_another(user, it)).map(|(user, _)| *user).collect();
+    for gone in &batch.gone {
+        let user = (&gone.space, &gone.user);
+        let has_the_name = match coming.get(&user) {
+            Some(it) => stay(it.last),
+            None => locked.get(&user).and_then(Option::as_deref),
+        };
+        if has_the_name == Some(&gone.stay) {
+            forgotten.insert(user);
+        }
+    }
+    forgotten
+}
+
+/// Writes down who came and went, and with what.
+pub(super) async fn remember(
+    connection: &mut PgConnection,
+    batch: &Batch,
+    locked: &Locked<'_>,
+) -> Result<(), sqlx::Error> {
+    if batch.seen.is_empty() && batch.went.is_empty() {
+        return Ok(());
+    }
+    // Whether they came, as whom, whether the back end vouches for them, and when.
+    let mut rows: BTreeMap<User<'_>, (bool, Option<&str>, bool, OffsetDateTime)> = BTreeMap::new();
+    for (user, it) in coming(&batch.seen) {
+        rows.insert(user, (true, stay(it.last), it.vouched, it.at));
+    }
+    for (user, at) in write::last_went(&batch.went) {
+        let row = rows.entry(user).or_insert((false, None, false, at));
+        row.3 = row.3.max(at);
+    }
+    let devices = last_devices(batch, locked);
+    let query = bind_users(sqlx::query(REMEMBER), rows.keys().copied())
+        .bind(rows.values().map(|it| it.0).collect::<Vec<_>>())
+        .bind(rows.values().map(|it| it.1).collect::<Vec<_>>())
+        .bind(rows.values().map(|it| it.2).collect::<Vec<_>>())
+        .bind(rows.values().map(|it| row::millis(it.3)).collect::<Vec<_>>());
+    let query = bind_users(query, devices.keys().map(|(user, _)| *user))
+        .bind(devices.keys().map(|(_, device)| device.as_raw()).collect::<Vec<_>>())
+        .bind(devices.values().map(|at| row::millis(*at)).collect::<Vec<_>>());
+    query.execute(connection).await.map(drop)
+}
+
+/// The devices of users who ever came, each once.
+fn last_devices<'a>(
+    batch: &'a Batch,
+    locked: &Locked<'_>,
+) -> BTreeMap<(User<'a>, &'a DeviceId), OffsetDateTime> {
+    let devices = write::devices_seen(&batch.seen).into_iter();
+    let devices: Vec<DeviceSeen<'_>> = devices.chain(write::devices_went(&batch.went)).collect();
+    let mut last = BTreeMap::new();
+    for (user, device, at) in devices {
+        if locked.contains_key(&user) {
+            let latest = last.entry((user, device)).or_insert(at);
+            *latest = at.max(*latest);
+        }
+    }
+    last
+}

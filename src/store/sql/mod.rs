@@ -1,0 +1,121 @@
+//! What the engines that speak SQL share: what is decided about a batch, and how domain types stand
+//! in rows. Only the statements, and how they are sent, are an engine's own.
+
+pub(crate) mod changes;
+mod columns;
+pub(crate) mod plan;
+pub(crate) mod row;
+pub(crate) mod write;
+
+use std::{
+    collections::{HashMap, HashSet},
+    hash::Hash,
+};
+
+pub(crate) use self::columns::Columns;
+use crate::{
+    chat::ports::{Membership, Retention},
+    domain::{self, Place, Space, UserName},
+};
+
+/// A conversation at the beginning of the transaction.
+#[derive(Clone, Copy, Debug)]
+pub(crate) struct Log {
+    pub(crate) id: i64,
+    pub(crate) stands: domain::Log,
+}
+
+pub(crate) type Logs<'a> = HashMap<&'a Place, Log>;
+
+/// The number of a conversation that is there.
+pub(crate) fn id(logs: &Logs<'_>, place: &Place) -> Result<i64, sqlx::Error> {
+    logs.get(place).map(|log| log.id).ok_or(sqlx::Error::RowNotFound)
+}
+
+/// Each once, in the order in which they came first.
+pub(crate) fn unique<'a, T: Eq + Hash>(all: impl Iterator<Item = &'a T>) -> Vec<&'a T> {
+    let mut seen = HashSet::new();
+    all.filter(|one| seen.insert(*one)).collect()
+}
+
+/// Each with its number, which goes into the statement and comes back in its rows.
+pub(crate) fn numbered<T>(all: &[T]) -> Vec<(i64, &T)> {
+    (0..).zip(all).collect()
+}
+
+/// Reads the column `number`.
+pub(crate) fn number(row: &impl Columns) -> Result<usize, sqlx::Error> {
+    usize::try_from(row.int("number")?).map_err(|error| sqlx::Error::Decode(error.into()))
+}
+
+/// Where users are members, from rows with the numbers of the arrivals.
+pub(crate) fn memberships(
+    rows: &[impl Columns],
+    arrivals: &[(Space, UserName)],
+) -> Result<Vec<Vec<Membership>>, sqlx::Error> {
+    let mut memberships = vec![Vec::new(); arrivals.len()];
+    for row in rows {
+        let number = number(row)?;
+        let (Some((space, _)), Some(of_user)) = (arrivals.get(number), memberships.get_mut(number))
+        else {
+            continue;
+        };
+        let place = row::place(row, space.clone())?;
+        of_user.push(Membership { place, member: row::member(row)?, log: row::log(row)? });
+    }
+    Ok(memberships)
+}
+
+/// What is kept of a log.
+#[derive(Clone, Copy, Debug)]
+pub(crate) struct Rule {
+    pub(crate) entries_max: i64,
+    /// In milliseconds: entries of after this.
+    pub(crate) after: i64,
+}
+
+impl Rule {
+    /// Nothing, when everything is kept.
+    pub(crate) fn of(retention: &Retention) -> Option<Self> {
+        let Retention { entries_max, entries_after, guests_after: _ } = retention;
+        (entries_max.is_some() || entries_after.is_some()).then(|| Self {
+            entries_max: entries_max.map_or(i64::MAX, row::number),
+            after: entries_after.map_or(i64::MIN, row::millis),
+        })
+    }
+}
+
+/// A log, as far as it matters how long it is.
+#[derive(Debug)]
+pub(crate) struct Length {
+    pub(crate) id: i64,
+    pub(crate) place: Place,
+    pub(crate) head: i64,
+    pub(crate) floor: i64,
+    oldest: Option<i64>,
+}
+
+impl Length {
+    /// Reads the columns `id, space, kind, one, other, head, floor, oldest`, of which the last is
+    /// when the first entry that is kept was taken.
+    pub(crate) fn of(row: &impl Columns) -> Result<Self, sqlx::Error> {
+        Ok(Self {
+            id: row.int("id")?,
+            place: row::place(row, Space::from_raw(row.text("space")?))?,
+            head: row.int("head")?,
+            floor: row.int("floor")?,
+            oldest: row.maybe_int("oldest")?,
+        })
+    }
+
+    pub(crate) fn is_too_long(&self, rule: &Rule) -> bool {
+        self.head - self.floor > rule.entries_max
+            || self.oldest.is_some_and(|oldest| oldest <= rule.after)
+    }
+
+    /// Between which entries to look for the first that is kept, when at most so many may go.
+    pub(crate) fn bounds(&self, rule: &Rule, entries_max: i64) -> (i64, i64) {
+        let from = self.floor.max(self.head.saturating_sub(rule.entries_max));
+        (from, self.head.min(self.floor + entries_max))
+    }
+}

@@ -1,0 +1,305 @@
+//! What a batch writes, once it is decided: rows, before they are put into statements.
+
+use std::collections::{BTreeMap, HashMap, HashSet};
+
+use sqlx::error::BoxDynError;
+use time::OffsetDateTime;
+
+use super::{
+    Columns, Logs,
+    changes::{Found, User, Who},
+    id, number, numbered,
+    plan::{Message, Plan, Rewritten},
+    row,
+};
+use crate::{
+    chat::ports::{Change, Draft, DraftAct, MemberChange, Seen, Went},
+    domain::{Conversation, DeviceId, Member, Place, Position, Role, Seq, Space, UserName},
+};
+
+/// An entry as it stands in the columns `conversation, seq, messages, at, author, id, kind, target,
+/// body, attachments`.
+#[derive(Debug)]
+pub(crate) struct EntryRow<'a> {
+    pub(crate) conversation: i64,
+    pub(crate) position: Position,
+    pub(crate) at: i64,
+    pub(crate) author: &'a str,
+    pub(crate) id: &'a str,
+    pub(crate) kind: i64,
+    pub(crate) target: Option<i64>,
+    pub(crate) body: Option<&'a str>,
+    pub(crate) attachments: Option<Vec<u8>>,
+}
+
+impl<'a> EntryRow<'a> {
+    /// A draft that takes its place.
+    pub(crate) fn of(
+        (conversation, position, draft): (i64, Position, &'a Draft),
+    ) -> Result<Self, BoxDynError> {
+        let Draft { place: _, id, author, at, act } = draft;
+        let (kind, target, body) = match act {
+            DraftAct::Say { kind, body } => (row::kind_number(*kind), None, Some(body)),
+            // What it says now is in the row of the message.
+            DraftAct::Edit { of, body: _ } => (row::EDIT, Some(row::seq_number(*of)), None),
+            DraftAct::Delete { of } => (row::DELETION, Some(row::seq_number(*of)), None),
+        };
+        let (body, attachments) = row::body_columns(body)?;
+        Ok(Self {
+            conversation,
+            position,
+            at: row::millis(*at),
+            author: author.as_raw(),
+            id: id.as_raw(),
+            kind,
+            target,
+            body,
+            attachments,
+        })
+    }
+}
+
+/// What a message says from now on, as it stands in the columns `conversation, seq, edited_at, edit,
+/// deletion, body, attachments`.
+#[derive(Debug)]
+pub(crate) struct RewrittenRow<'a> {
+    pub(crate) conversation: i64,
+    pub(crate) seq: i64,
+    pub(crate) edited_at: Option<i64>,
+    pub(crate) edit: Option<i64>,
+    pub(crate) deletion: Option<i64>,
+    pub(crate) body: Option<&'a str>,
+    pub(crate) attachments: Option<Vec<u8>>,
+}
+
+impl<'a> RewrittenRow<'a> {
+    /// A message that says something else.
+    pub(crate) fn of(
+        (conversation, seq, rewritten): (i64, Seq, Rewritten<'a>),
+    ) -> Result<Self, BoxDynError> {
+        let (edited_at, edit, deletion, body) = match rewritten {
+            Rewritten::Edited(body, at, seq) => {
+                (Some(row::millis(at)), Some(row::seq_number(seq)), None, Some(body))
+            }
+            Rewritten::Deleted(seq) => (None, None, Some(row::seq_number(seq)), None),
+        };
+        let (body, attachments) = row::body_columns(body)?;
+        let seq = row::seq_number(seq);
+        Ok(Self { conversation, seq, edited_at, edit, deletion, body, attachments })
+    }
+}
+
+/// Where a log ends.
+#[derive(Debug)]
+pub(crate) struct Head {
+    pub(crate) at: Position,
+    /// When something was said last, if anything was.
+    pub(crate) said_at: Option<OffsetDateTime>,
+}
+
+/// What becomes of logs.
+#[derive(Debug)]
+pub(crate) struct Written<'a> {
+    pub(crate) entries: Vec<(i64, Position, &'a Draft)>,
+    pub(crate) rewritten: Vec<(i64, Seq, Rewritten<'a>)>,
+    /// By conversation, each once.
+    pub(crate) heads: BTreeMap<i64, Head>,
+}
+
+impl<'a> Written<'a> {
+    /// What was decided, in the logs, all of which are there.
+    pub(crate) fn of(plan: &Plan<'a>, logs: &Logs<'_>) -> Result<Self, sqlx::Error> {
+        let Plan { outcomes: _, stored, rewritten } = plan;
+        let mut entries = Vec::with_capacity(stored.len());
+        let mut heads = BTreeMap::new();
+        for (draft, position) in stored {
+            let conversation = id(logs, &draft.place)?;
+            entries.push((conversation, *position, *draft));
+            let head = heads.entry(conversation).or_insert(Head { at: *position, said_at: None });
+            head.at = *position;
+            if matches!(draft.act, DraftAct::Say { .. }) {
+                head.said_at = Some(draft.at);
+            }
+        }
+        let mut changed = Vec::with_capacity(rewritten.len());
+        for ((place, seq), rewritten) in rewritten {
+            changed.push((id(logs, place)?, *seq, *rewritten));
+        }
+        Ok(Self { entries, rewritten: changed, heads })
+    }
+}
+
+/// Whom what is said concerns.
+#[derive(Debug, Default)]
+pub(crate) struct Heard<'a> {
+    /// Those who become members, unless they are: by conversation and user.
+    pub(crate) new: BTreeMap<(i64, &'a UserName), (Who<'a>, Member)>,
+    /// How far authors have read who are members.
+    pub(crate) reads: BTreeMap<(i64, &'a UserName), (&'a Space, Position)>,
+}
+
+impl<'a> Heard<'a> {
+    /// What was decided to be stored, in logs that are there.
+    pub(crate) fn of(
+        stored: &[(&'a Draft, Position)],
+        logs: &Logs<'_>,
+    ) -> Result<Self, sqlx::Error> {
+        let mut heard = Self::default();
+        for (draft, position) in stored {
+            if !matches!(draft.act, DraftAct::Say { .. }) {
+                continue;
+            }
+            let conversation = id(logs, &draft.place)?;
+            for user in party(&draft.place) {
+                // The first message counts: those after it make nobody a member any more.
+                let member = Member::new(Role::Member, before(*position));
+                let who = (&draft.place, user);
+                heard.new.entry((conversation, user)).or_insert((who, member));
+            }
+            let author = (conversation, &draft.author);
+            heard.reads.insert(author, (&draft.place.space, *position));
+        }
+        Ok(heard)
+    }
+}
+
+/// Those who become members when something is said.
+pub(crate) fn party(place: &Place) -> impl Iterator<Item = &UserName> {
+    let (one, other) = match &place.conversation {
+        Conversation::Room(_) => (None, None),
+        Conversation::Direct(one, other) => (Some(one), Some(other)),
+        Conversation::Inbox(user) => (Some(user), None),
+    };
+    one.into_iter().chain(other)
+}
+
+/// How the log stood before a message that was stored at `position`.
+fn before(position: Position) -> Position {
+    let Position { seq, messages } = position;
+    Position { seq: Seq::from_raw(seq.as_raw() - 1), messages: messages - 1 }
+}
+
+/// Which messages to look for: a draft's number, its conversation, and what of it is known.
+#[derive(Debug, Default)]
+pub(crate) struct Wanted<'a> {
+    /// Those that have the identity of what is said.
+    pub(crate) said: Vec<(i64, i64, &'a Draft)>,
+    /// Those that are changed, by their place.
+    pub(crate) changed: Vec<(i64, i64, i64)>,
+}
+
+impl<'a> Wanted<'a> {
+    /// What drafts may repeat or change in logs that are there.
+    pub(crate) fn of(drafts: &'a [Draft], logs: &Logs<'_>) -> Self {
+        let mut wanted = Self::default();
+        for (number, draft) in numbered(drafts) {
+            let Some(log) = logs.get(&draft.place) else { continue };
+            match &draft.act {
+                DraftAct::Say { .. } => wanted.said.push((number, log.id, draft)),
+                DraftAct::Edit { of, .. } | DraftAct::Delete { of } => {
+                    wanted.changed.push((number, log.id, row::seq_number(*of)));
+                }
+            }
+        }
+        wanted
+    }
+
+    /// What was found, by the draft's number.
+    pub(crate) fn found(
+        rows: &[impl Columns],
+    ) -> Result<HashMap<usize, (Seq, Message<'static>)>, sqlx::Error> {
+        rows.iter().map(|row| Ok((number(row)?, row::message(row)?))).collect()
+    }
+}
+
+/// The changes of members in logs that are there: the number, the conversation, the change, and the
+/// place in the log that it names.
+pub(crate) fn in_known_logs<'a>(
+    changes: &'a [Change],
+    logs: &Logs<'_>,
+) -> Vec<(i64, i64, &'a Change, Option<i64>)> {
+    let known = |(number, change): (i64, &'a Change)| {
+        let named = match change.what {
+            MemberChange::Read(seq) => Some(row::seq_number(seq)),
+            MemberChange::Join(_)
+            | MemberChange::Assign(_)
+            | MemberChange::Leave
+            | MemberChange::Mute(_) => None,
+        };
+        Some((number, logs.get(&change.place)?.id, change, named))
+    };
+    numbered(changes).into_iter().filter_map(known).collect()
+}
+
+/// What users are before changes of it, by the number of the change.
+pub(crate) fn found_members(rows: &[impl Columns]) -> Result<HashMap<usize, Found>, sqlx::Error> {
+    let found = rows.iter().map(|row| {
+        let messages = row.maybe_int("up_to")?.map(row::count).transpose()?;
+        Ok((number(row)?, Found { member: row::member(row)?, messages }))
+    });
+    found.collect()
+}
+
+/// Those who may become members of one more room, and of how many they are is to be counted.
+pub(crate) fn to_be_counted<'a>(
+    changes: &'a [Change],
+    found: &HashMap<usize, Found>,
+) -> Vec<User<'a>> {
+    let becomes = |(number, change): &(usize, &Change)| {
+        change.rooms_max.is_some()
+            && change.place.conversation.room().is_some()
+            && matches!(change.what, MemberChange::Join(_) | MemberChange::Assign(_))
+            && !found.contains_key(number)
+    };
+    let new = changes.iter().enumerate().filter(becomes);
+    let users: HashSet<_> = new.map(|(_, it)| (&it.place.space, &it.user)).collect();
+    users.into_iter().collect()
+}
+
+/// Of how many rooms users are members.
+pub(crate) fn counted<'a>(
+    rows: &[impl Columns],
+    users: &[User<'a>],
+) -> Result<HashMap<User<'a>, u64>, sqlx::Error> {
+    let mut rooms = HashMap::with_capacity(users.len());
+    for row in rows {
+        let count = row::count(row.int("rooms")?)?;
+        rooms.extend(users.get(number(row)?).map(|user| (*user, count)));
+    }
+    Ok(rooms)
+}
+
+/// Those who came and then somebody else under the same name, in one batch.
+pub(crate) fn succeeded(seen: &[Seen]) -> HashSet<User<'_>> {
+    let mut first = HashMap::with_capacity(seen.len());
+    let mut succeeded = HashSet::new();
+    for Seen { space, user, voucher, .. } in seen {
+        if *first.entry((space, user)).or_insert(voucher) != voucher {
+            succeeded.insert((space, user));
+        }
+    }
+    succeeded
+}
+
+/// When users went last, each once: an UPDATE takes any of several rows.
+pub(crate) fn last_went(went: &[Went]) -> BTreeMap<User<'_>, OffsetDateTime> {
+    let mut last: BTreeMap<_, OffsetDateTime> = BTreeMap::new();
+    for Went { space, user, at, .. } in went {
+        let latest = last.entry((space, user)).or_insert(*at);
+        *latest = (*latest).max(*at);
+    }
+    last
+}
+
+/// A device with which somebody came or went, and when.
+pub(crate) type DeviceSeen<'a> = (User<'a>, &'a DeviceId, OffsetDateTime);
+
+/// The devices with which users came.
+pub(crate) fn devices_seen(seen: &[Seen]) -> Vec<DeviceSeen<'_>> {
+    seen.iter().filter_map(|it| Some(((&it.space, &it.user), it.device.as_ref()?, it.at))).collect()
+}
+
+/// The devices with which users went.
+pub(crate) fn devices_went(went: &[Went]) -> Vec<DeviceSeen<'_>> {
+    went.iter().filter_map(|it| Some(((&it.space, &it.user), it.device.as_ref()?, it.at))).collect()
+}
