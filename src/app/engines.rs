@@ -2,13 +2,18 @@
 
 use std::{fmt, future::Future, pin::Pin, sync::Arc, time::Duration};
 
+use tokio::runtime;
+use tracing::warn;
+
 use super::{Failure, setting};
 use crate::{
-    bus::LocalBus,
-    chat::ports::{Bus, Nodes, Store},
-    config::{BusKind, Config, StoreKind, Synchronous},
-    domain::NodeId,
-    store::{self, MemoryNodes, MemoryStore, SqliteOptions, SqliteStore},
+    bus::{Kind, LocalBus, RedisBus, RedisOptions},
+    chat::ports::{Bus, Fault, Nodes, Store},
+    config::{Address, BusKind, Config, StoreKind, Synchronous},
+    domain::{NodeId, Secret},
+    store::{
+        self, MemoryNodes, MemoryStore, PostgresOptions, PostgresStore, SqliteOptions, SqliteStore,
+    },
 };
 
 /// What an engine has to do all the time.
@@ -60,17 +65,79 @@ async fn open_store(
             let store = SqliteStore::open(&options).await.map_err(setting("data"))?;
             Ok((Arc::new(store), alone()))
         }
-        StoreKind::Postgres(_) => todo!(),
+        StoreKind::Postgres(address) => {
+            let options = postgres(config, address, node);
+            let (store, nodes) = PostgresStore::open(&options).await.map_err(setting("store"))?;
+            for surprise in PostgresStore::check(&options).await.map_err(setting("store"))? {
+                warn!("store: {surprise}");
+            }
+            Ok((Arc::new(store), Arc::new(nodes)))
+        }
     }
 }
 
+/// The bus of the nodes that share a database: others on the same Redis have other channels.
 fn open_bus(
     config: &Config,
-    _node: &NodeId,
-    _store: &dyn Store,
+    node: &NodeId,
+    store: &dyn Store,
 ) -> Result<(Arc<dyn Bus>, Option<Task>), Failure> {
-    match &config.bus {
-        BusKind::Local => Ok((Arc::new(LocalBus), None)),
-        BusKind::Redis(_) | BusKind::RedisCluster(_) => todo!(),
+    let Some(options) = redis(config, node, store.epoch().as_raw()) else {
+        return Ok((Arc::new(LocalBus), None));
+    };
+    let bus = RedisBus::new(&options).map_err(setting("bus"))?;
+    let carrier = Box::pin(Arc::clone(&bus).run());
+    Ok((bus, Some(carrier)))
+}
+
+/// Tries to reach the servers that the settings name, and changes nothing. Answers what may surprise.
+pub fn try_engines(config: &Config) -> Result<Vec<String>, Failure> {
+    let runtime = runtime::Builder::new_current_thread().enable_all().build();
+    let runtime = runtime.map_err(|error| Fault::new("starting the runtime", error))?;
+    let surprises = runtime.block_on(surprises(config));
+    // A name that is still being looked up is not waited for.
+    runtime.shutdown_background();
+    surprises
+}
+
+async fn surprises(config: &Config) -> Result<Vec<String>, Failure> {
+    let node = NodeId::from_raw("check-config");
+    let mut surprises = Vec::new();
+    if let StoreKind::Postgres(address) = &config.store {
+        let options = postgres(config, address, &node);
+        let found = PostgresStore::check(&options).await.map_err(setting("store"))?;
+        surprises.extend(found.iter().map(|it| format!("store: {it}")));
     }
+    if let Some(options) = redis(config, &node, "check-config") {
+        let complaints = RedisBus::check(&options).await;
+        if !complaints.is_empty() {
+            let reasons: Vec<_> = complaints.iter().map(ToString::to_string).collect();
+            return Err(Failure::Setting { key: "bus", reason: reasons.join("; ") });
+        }
+    }
+    Ok(surprises)
+}
+
+fn postgres(config: &Config, address: &Address, node: &NodeId) -> PostgresOptions {
+    PostgresOptions {
+        url: Secret::from_raw(address.expose().as_bytes()),
+        node: node.clone(),
+        readers_max: config.postgres.readers_max.get(),
+        wait_max: Duration::from_millis(config.postgres.wait_ms_max),
+    }
+}
+
+fn redis(config: &Config, node: &NodeId, database: &str) -> Option<RedisOptions> {
+    let (addresses, kind) = match &config.bus {
+        BusKind::Local => return None,
+        BusKind::Redis(address) => (std::slice::from_ref(address), Kind::Standalone),
+        BusKind::RedisCluster(addresses) => (&addresses[..], Kind::Cluster),
+    };
+    Some(RedisOptions {
+        servers: addresses.iter().map(|it| Secret::from_raw(it.expose().as_bytes())).collect(),
+        kind,
+        prefix: format!("roomcast:{database}"),
+        node: node.clone(),
+        queue_max: config.limits.bus_announcements_max,
+    })
 }

@@ -31,7 +31,7 @@ use crate::{
     },
 };
 
-pub use self::engines::Engines;
+pub use self::engines::{Engines, try_engines};
 pub use self::tokens::{Refusal, check as check_keys, examine, missing_key, open as open_tokens};
 
 /// Why the server ended in a way that nobody asked for.

@@ -143,10 +143,13 @@ fn fail(failure: &app::Failure) -> ExitCode {
 
 /// Prints that the settings are good, and what may surprise.
 fn check_config(config: &Config) -> ExitCode {
-    if let Err(failure) = app::check_keys(config) {
-        return fail(&failure);
-    }
-    let warnings = config.warnings().into_iter().map(|warning| format!("\nwarning: {warning}"));
+    let tried = app::check_keys(config).and_then(|()| app::try_engines(config));
+    let surprises = match tried {
+        Ok(surprises) => surprises,
+        Err(failure) => return fail(&failure),
+    };
+    let warnings = config.warnings().into_iter().chain(surprises);
+    let warnings = warnings.map(|warning| format!("\nwarning: {warning}"));
     answer(format!("ok{}", warnings.collect::<String>()))
 }
 

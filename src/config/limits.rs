@@ -68,6 +68,7 @@ limits! {
         inbox_requests_max: NonZeroUsize,
         journal_messages_max: NonZeroUsize,
         journal_bytes_max: NonZeroU32,
+        bus_announcements_max: NonZeroUsize,
         messages_per_second_max: NonZeroU32,
         messages_burst_max: NonZeroU32,
         presence_list_max: usize,

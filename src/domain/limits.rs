@@ -36,6 +36,9 @@ pub struct Limits {
     pub journal_messages_max: NonZeroUsize,
     /// Size of these. Past it senders wait.
     pub journal_bytes_max: NonZeroU32,
+    /// Announcements to other nodes that wait to be carried, and as many that wait to be taken. More are
+    /// dropped, and made up for from the store.
+    pub bus_announcements_max: NonZeroUsize,
     /// Messages that one connection may send in the long run.
     pub messages_per_second_max: NonZeroU32,
     /// Messages that one connection may send at once after a pause.
@@ -80,6 +83,7 @@ impl Default for Limits {
             inbox_requests_max: bound(16_384),
             journal_messages_max: bound(4096),
             journal_bytes_max: NonZeroU32::new(32 << 20).expect("not zero"),
+            bus_announcements_max: bound(16_384),
             messages_per_second_max: NonZeroU32::new(5000).expect("not zero"),
             messages_burst_max: NonZeroU32::new(25_000).expect("not zero"),
             presence_list_max: 200,

@@ -19,8 +19,8 @@ use crate::{
         relay::Herald,
     },
     domain::{
-        ConnectionId, Conversation, DeviceId, Log, Member, Office, Place, Position, Role, RoomName,
-        Space, UserName,
+        ConnectionId, Conversation, DeviceId, Log, Member, Office, Place, Role, RoomName, Space,
+        UserName,
     },
 };
 

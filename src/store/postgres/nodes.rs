@@ -74,7 +74,9 @@ const LOCK_NAMES: &str = "SELECT pg_advisory_xact_lock(lock) FROM (
         FROM unnest($1::text[], $2::text[]) AS given (space, key) ORDER BY 1
     ) AS locks";
 
-const HOLDERS: &str = "SELECT node FROM guest_name WHERE space = $1 AND key = $2 AND stay <> $3";
+// Whoever had the name on this node has it no more: who claims has seen to that.
+const HOLDERS: &str = "SELECT node FROM guest_name
+    WHERE space = $1 AND key = $2 AND stay <> $3 AND node <> $4";
 
 // Locked, so that a node that is dead here does not beat before the claim is done.
 const ALIVE: &str = "SELECT beat > clock_timestamp() - $2 * interval '1 millisecond' AS alive
@@ -84,7 +86,7 @@ const CLAIM: &str = "WITH freed AS (
         DELETE FROM guest_name WHERE space = $1 AND key = $2 AND stay <> $3
         RETURNING node, space, name, stay
     ), lost AS (
-        INSERT INTO lost_name (node, space, name, stay) SELECT * FROM freed
+        INSERT INTO lost_name (node, space, name, stay) SELECT * FROM freed WHERE node <> $4
     )
     INSERT INTO guest_name (space, key, stay, node, name) VALUES ($1, $2, $3, $4, $5)
     ON CONFLICT (space, key, node, stay) DO UPDATE SET name = excluded.name";
@@ -106,6 +108,8 @@ const ONLINE: &str = "SELECT given.number - 1 AS number, sum(online.devices)::bi
     JOIN node ON node.id = online.node
     WHERE online.node <> $3 AND node.beat > clock_timestamp() - $4 * interval '1 millisecond'
     GROUP BY given.number";
+
+const TICKET: &str = "SELECT nextval('ticket') AS ticket";
 
 const LEAVE: &str = "WITH names AS (DELETE FROM guest_name WHERE node = $1),
         online AS (DELETE FROM online WHERE node = $1)
@@ -169,10 +173,11 @@ impl PostgresNodes {
         run(connection, "BEGIN").await?;
         lock_names(connection, std::slice::from_ref(name)).await?;
         let query = sqlx::query(HOLDERS).bind(space).bind(key.as_raw()).bind(&**stay);
+        let query = query.bind(self.me.as_raw());
         let rows = query.fetch_all(&mut *connection).await?;
         let holders = rows.iter().map(|row| row.text("node")).collect::<Result<Vec<_>, _>>()?;
-        let mut is_taken = holders.contains(&self.me.as_raw());
-        if !is_taken && !holders.is_empty() {
+        let mut is_taken = false;
+        if !holders.is_empty() {
             let query = sqlx::query(ALIVE).bind(holders).bind(lease());
             for row in query.fetch_all(&mut *connection).await? {
                 is_taken |= row.flag("alive")?;
@@ -239,8 +244,7 @@ impl PostgresNodes {
 impl Nodes for PostgresNodes {
     async fn beat(&self, changes: &[Online]) -> Result<Census, Fault> {
         let devices = |it: &Online| row::number(it.devices as u64);
-        let changes =
-            changes.iter().map(|it| ((it.space.as_raw(), it.user.as_raw()), devices(it)));
+        let changes = changes.iter().map(|it| ((it.space.as_raw(), it.user.as_raw()), devices(it)));
         let changes: BTreeMap<_, _> = changes.collect();
         let beaten = ask!(self.lane, |connection| self.try_beat(connection, &changes));
         let (census, told) =
@@ -264,10 +268,20 @@ impl Nodes for PostgresNodes {
         online.map_err(|failure| Fault::new("looking for users on other nodes", failure))
     }
 
+    async fn ticket(&self) -> Result<u64, Fault> {
+        let drawn = ask!(self.lane, |connection| draw(connection));
+        drawn.map_err(|failure| Fault::new("drawing a ticket from PostgreSQL", failure))
+    }
+
     async fn leave(&self) -> Result<(), Fault> {
         let left = ask!(self.lane, |connection| self.try_leave(connection));
         left.map_err(|failure| Fault::new("leaving the nodes in PostgreSQL", failure))
     }
+}
+
+async fn draw(connection: &mut PgConnection) -> Result<u64, Failure> {
+    let row = sqlx::query(TICKET).fetch_one(connection).await?;
+    Ok(row::count(row.int("ticket")?)?)
 }
 
 /// How long a node lives that beats no more, in milliseconds.

@@ -89,6 +89,8 @@ pub(super) struct Act<'a> {
     user: Option<Text<'a>>,
     #[serde(borrow, default, skip_serializing_if = "Option::is_none")]
     device: Option<Text<'a>>,
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    ticket: Option<u64>,
     #[serde(borrow, default, skip_serializing_if = "Option::is_none")]
     sign_in: Option<Text<'a>>,
 }
@@ -204,13 +206,15 @@ impl<'a> Act<'a> {
             space: None,
             user: None,
             device: None,
+            ticket: None,
             sign_in: None,
         };
         match act {
-            ports::Act::Came { space, user, device } => Self {
+            ports::Act::Came { space, user, device, ticket } => Self {
                 space: Some(space.as_raw().into()),
                 user: Some(name(user)),
                 device: device.as_ref().map(|it| it.as_raw().into()),
+                ticket: Some(*ticket),
                 ..none("came")
             },
             ports::Act::Vouched { space, user } => Self {
@@ -225,7 +229,7 @@ impl<'a> Act<'a> {
     }
 
     pub(super) fn parse(self) -> Result<ports::Act, Unread> {
-        let Self { act, space, user, device, sign_in } = self;
+        let Self { act, space, user, device, ticket, sign_in } = self;
         let who = || -> Result<_, Malformed> {
             let (space, user) = space.as_ref().zip(user.as_ref()).ok_or(Malformed::Form)?;
             Ok((values::space(space)?, values::user(user)?))
@@ -235,7 +239,8 @@ impl<'a> Act<'a> {
                 let (space, user) = who()?;
                 let device = device.map(|it| DeviceId::parse(&it)).transpose();
                 let device = device.ok().ok_or(Malformed::Value("device"))?;
-                Ok(ports::Act::Came { space, user, device })
+                let ticket = ticket.ok_or(Malformed::Form)?;
+                Ok(ports::Act::Came { space, user, device, ticket })
             }
             "vouched" => {
                 let (space, user) = who()?;

@@ -137,3 +137,6 @@ CREATE TABLE meta (
 );
 
 INSERT INTO meta (one, epoch) VALUES (1, replace(gen_random_uuid()::text, '-', ''));
+
+-- Numbers that grow with every one that is drawn, on whatever node: who came last.
+CREATE SEQUENCE ticket;
