@@ -3,12 +3,14 @@
 use std::{net::SocketAddr, sync::Arc, time::Duration};
 
 use roomcast::{
-    app::Server,
+    app::{Engines, Server},
     auth::{self, KeyTokens},
+    bus::{Fault, MemoryBus, Path},
     chat::ports::{Claims, Clock as _, Tokens as _},
     clock::SystemClock,
     config::{Config, StoreKind},
-    domain::{SpacePattern, UserName},
+    domain::{NodeId, Secret, SpacePattern, UserName},
+    store::{MemoryNodes, MemoryStore},
 };
 use tempfile::TempDir;
 use tokio::{task::yield_now, time::timeout};
@@ -16,12 +18,79 @@ use tokio::{task::yield_now, time::timeout};
 /// How long an event may take that must happen. Nobody waits so long unless something is broken.
 pub(crate) const PATIENCE: Duration = Duration::from_secs(20);
 
+/// The key that nodes share.
+const SHARED: &[u8] = b"a key that all nodes of a cluster have";
+
 /// What a stop may take beside the time that the settings give it.
 const STOP_MORE: Duration = Duration::from_secs(2);
 
 /// Waits for an event that must happen.
 pub(crate) async fn patiently<T>(what: &str, event: impl Future<Output = T>) -> T {
     timeout(PATIENCE, event).await.unwrap_or_else(|_| panic!("waited in vain for {what}"))
+}
+
+/// Nodes of one process that share what is kept, with a bus between them that a test may disturb.
+pub(crate) struct TestCluster {
+    store: MemoryStore,
+    nodes: MemoryNodes,
+    bus: Arc<MemoryBus>,
+}
+
+impl TestCluster {
+    /// No node so far.
+    pub(crate) fn new() -> Self {
+        let nobody = NodeId::from_raw("nobody");
+        let nodes = MemoryNodes::alone(nobody.clone());
+        Self { store: MemoryStore::new(), nodes, bus: MemoryBus::new(nobody) }
+    }
+
+    /// Starts a node of this name.
+    pub(crate) async fn start(&self, name: &str) -> TestServer {
+        self.start_with(name, |_| ()).await
+    }
+
+    /// The same with other settings than the defaults.
+    pub(crate) async fn start_with(
+        &self,
+        name: &str,
+        edit: impl FnOnce(&mut Config),
+    ) -> TestServer {
+        let node = NodeId::from_raw(name);
+        let engines = Engines {
+            store: Arc::new(self.store.clone()),
+            bus: self.bus.beside(node.clone()),
+            nodes: Arc::new(self.nodes.beside(node.clone())),
+            carrier: None,
+        };
+        let (config, data) = TestServer::settings(|config| {
+            config.token.secret = Secret::from_raw(SHARED);
+            edit(config);
+        });
+        let server = Server::on(&config, node, engines).unwrap();
+        TestServer { server, config, data }
+    }
+
+    /// Two nodes.
+    pub(crate) async fn pair(edit: impl Fn(&mut Config)) -> (Self, TestServer, TestServer) {
+        let cluster = Self::new();
+        let one = cluster.start_with("one", &edit).await;
+        let other = cluster.start_with("other", &edit).await;
+        (cluster, one, other)
+    }
+
+    /// Nobody hears anybody any more, or what a node of this name says, until it is healed.
+    pub(crate) fn cut(&self, from: Option<&str>) {
+        self.bus.order(path(from), Fault::Cut);
+    }
+
+    /// What was ordered for a node, or for all, is over.
+    pub(crate) fn heal(&self, from: Option<&str>) {
+        self.bus.heal(&path(from));
+    }
+}
+
+fn path(from: Option<&str>) -> Path {
+    Path { from: from.map(NodeId::from_raw), to: None }
 }
 
 /// A running server. It keeps messages in memory unless it is told otherwise.
@@ -38,6 +107,13 @@ impl TestServer {
 
     /// With other settings than the defaults.
     pub(crate) async fn with(edit: impl FnOnce(&mut Config)) -> Self {
+        let (config, data) = Self::settings(edit);
+        let server = Server::start(&config).await.unwrap();
+        Self { server, config, data }
+    }
+
+    /// The settings of a server of one's own, and its directory.
+    fn settings(edit: impl FnOnce(&mut Config)) -> (Config, TempDir) {
         let data = TempDir::new().unwrap();
         let mut config = Config {
             listen: SocketAddr::from(([127, 0, 0, 1], 0)),
@@ -46,8 +122,7 @@ impl TestServer {
             ..Config::default()
         };
         edit(&mut config);
-        let server = Server::start(&config).await.unwrap();
-        Self { server, config, data }
+        (config, data)
     }
 
     /// With its messages on disk.
@@ -78,7 +153,9 @@ impl TestServer {
 
     /// A token of the back end that says exactly this.
     pub(crate) fn token_of(&self, claims: &Claims) -> String {
-        let secret = auth::open(self.data.path()).unwrap();
+        let own = &self.config.token.secret;
+        let in_data = || auth::open(self.data.path()).unwrap();
+        let secret = if own.is_empty() { in_data() } else { own.clone() };
         let token = KeyTokens::new(&secret, Arc::new(SystemClock)).issue(claims).unwrap();
         token.expose().to_owned()
     }

@@ -14,6 +14,7 @@ mod architecture;
 mod bad_input;
 mod changes;
 mod clients;
+mod cluster;
 mod devices;
 mod direct;
 mod expiry;

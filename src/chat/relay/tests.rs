@@ -1,1 +1,273 @@
-//! tests
+//! Several nodes on a bus that loses, repeats and reorders: everybody has everything, once, in order,
+//! and everybody knows who is there.
+
+use std::{collections::BTreeMap, num::NonZeroUsize, sync::Arc, time::Duration};
+
+use proptest::prelude::*;
+use time::{OffsetDateTime, macros::datetime};
+use tokio::{
+    runtime::Builder,
+    sync::oneshot,
+    time::{sleep, timeout},
+};
+use tokio_util::sync::CancellationToken;
+
+use crate::{
+    auth::KeyTokens,
+    bus::{Fault, MemoryBus, Path},
+    chat::{
+        Answer, Chat, Devices, Guests, Hello, Parts, Reply, Request, RetentionRules, RoomPost,
+        Rules, Session,
+        ports::{Claims, Clock, Outbox, Tokens as _},
+        test_support::Shelf,
+    },
+    clock::RandomIds,
+    domain::{Body, Limits, NodeId, RoomRules, Secret, Space, UserName},
+    store::{MemoryNodes, MemoryStore},
+    tasks::Tasks,
+};
+
+const NOW: OffsetDateTime = datetime!(2026-03-01 12:00 UTC);
+const NODES: usize = 3;
+/// In which everything that was missed is made up for: a second for a beat, two for a look, the time
+/// in which a user is missed, and as much again.
+const AFTERWARDS: Duration = Duration::from_secs(25);
+
+#[derive(Debug)]
+struct StoppedClock;
+
+impl Clock for StoppedClock {
+    fn now(&self) -> OffsetDateTime {
+        NOW
+    }
+}
+
+/// Something that happens on a node.
+#[derive(Clone, Debug)]
+enum Step {
+    Say(usize),
+    Come(usize, usize),
+    Go(usize),
+    Pause(u64),
+    Disturb(usize, Fault),
+    Heal,
+}
+
+fn steps() -> impl Strategy<Value = Vec<Step>> {
+    let node = 0..NODES;
+    let fault = prop_oneof![
+        Just(Fault::DropEvery(NonZeroUsize::new(2).unwrap())),
+        (100_u16..900).prop_map(Fault::Drop),
+        (100_u16..900).prop_map(Fault::Repeat),
+        (100_u16..900).prop_map(Fault::Hold),
+        Just(Fault::Cut),
+    ];
+    let step = prop_oneof![
+        6 => node.clone().prop_map(Step::Say),
+        2 => (node.clone(), 0_usize..4).prop_map(|(node, user)| Step::Come(node, user)),
+        2 => node.clone().prop_map(Step::Go),
+        3 => (0_u64..3000).prop_map(Step::Pause),
+        2 => (node, fault).prop_map(|(node, fault)| Step::Disturb(node, fault)),
+        1 => Just(Step::Heal),
+    ];
+    prop::collection::vec(step, 1..60)
+}
+
+/// Somebody who is there, and what was said before they came.
+struct Guest {
+    user: usize,
+    session: Session,
+    told: Arc<Shelf>,
+}
+
+struct House {
+    chats: Vec<Arc<Chat>>,
+    bus: Arc<MemoryBus>,
+    tokens: KeyTokens,
+    tasks: Tasks,
+    finish: CancellationToken,
+    guests: Vec<Vec<Guest>>,
+    said: u64,
+}
+
+impl House {
+    fn build(seed: u64) -> Self {
+        let name = |n: usize| NodeId::from_raw(&format!("n{n}"));
+        let (store, nodes) = (MemoryStore::new(), MemoryNodes::alone(name(0)));
+        let bus = MemoryBus::new(NodeId::from_raw("nobody"));
+        bus.seed(seed | 1);
+        let tokens = KeyTokens::new(&Secret::from_raw(&[7; 32]), Arc::new(StoppedClock));
+        let (tasks, finish) = (Tasks::new(), CancellationToken::new());
+        let chat = |n| {
+            let (chat, writer) = Chat::new(Parts {
+                store: Arc::new(store.clone()),
+                bus: bus.beside(name(n)),
+                nodes: Arc::new(nodes.beside(name(n))),
+                tokens: Arc::new(tokens.clone()),
+                clock: Arc::new(StoppedClock),
+                ids: Arc::new(RandomIds),
+                rules: rules(name(n)),
+            });
+            tasks.spawn("writer", writer.run(finish.clone()));
+            let shared = || Arc::clone(&chat);
+            tasks.spawn("hear", until(&finish, shared().hear()));
+            tasks.spawn("mend", until(&finish, shared().mend()));
+            tasks.spawn("beat", until(&finish, shared().beat()));
+            tasks.spawn("count", until(&finish, shared().count_nodes()));
+            tasks.spawn("roll", until(&finish, shared().call_roll()));
+            chat
+        };
+        let chats = (0..NODES).map(chat).collect();
+        let guests = (0..NODES).map(|_| Vec::new()).collect();
+        Self { chats, bus, tokens, tasks, finish, guests, said: 0 }
+    }
+
+    async fn take(&mut self, step: Step) {
+        match step {
+            Step::Say(node) => self.say(node).await,
+            Step::Come(node, user) => self.come(node, user).await,
+            Step::Go(node) => drop(self.guests[node].pop()),
+            Step::Pause(millis) => sleep(Duration::from_millis(millis)).await,
+            Step::Disturb(node, fault) => {
+                let node = Some(NodeId::from_raw(&format!("n{node}")));
+                self.bus.order(Path { from: None, to: node }, fault);
+            }
+            Step::Heal => self.heal(),
+        }
+    }
+
+    fn heal(&self) {
+        for node in 0..NODES {
+            let node = Some(NodeId::from_raw(&format!("n{node}")));
+            self.bus.heal(&Path { from: None, to: node });
+        }
+        self.bus.release();
+    }
+
+    async fn come(&mut self, node: usize, user: usize) {
+        let name = UserName::from_raw(&format!("user{user}"));
+        let token = self.tokens.issue(&Claims::of(name, NOW + Duration::from_hours(1))).unwrap();
+        let told = Shelf::with_room_for(99_999);
+        let (space, token, since) = (Space::root(), Some(token), Vec::new());
+        let hello = Hello { space, token, device: None, room: None, since, epoch: None };
+        let admission = self.chats[node].admit(hello).await.unwrap();
+        let session = admission.enter(Arc::clone(&told) as Arc<dyn Outbox>).await;
+        self.guests[node].push(Guest { user, session, told });
+    }
+
+    /// The one who came last says something, and knows the answer.
+    async fn say(&mut self, node: usize) {
+        let Some(guest) = self.guests[node].last_mut() else { return };
+        let body = Body::from_raw("\"hi\"".into(), Vec::new());
+        let post = Request::Send(RoomPost { room: None, body, id: None });
+        let reply = ask(&mut guest.session, post).await;
+        self.said += 1;
+        let Ok(Answer::Posted { receipt, .. }) = reply else { panic!("{reply:?}") };
+        assert_eq!(receipt.seq.as_raw(), self.said, "one order of all nodes");
+        let own = format!("message {}", self.said);
+        assert!(guest.told.events().contains(&own), "who is answered has heard of it");
+    }
+
+    /// What everybody has heard, and who everybody believes is there.
+    async fn check(&mut self) {
+        let mut there: Vec<_> = self.guests.iter().flatten().map(|it| it.user).collect();
+        there.sort_unstable();
+        there.dedup();
+        let there: Vec<_> = there.into_iter().map(|user| format!("user{user}")).collect();
+        for (node, guests) in self.guests.iter_mut().enumerate() {
+            for guest in guests {
+                heard_everything(&guest.told.events(), self.said);
+                let list = ask(&mut guest.session, Request::GroupList { room: None }).await;
+                let Ok(Answer::Users { users, .. }) = list else { panic!("{list:?}") };
+                let users: Vec<_> = users.iter().map(UserName::as_raw).collect();
+                assert_eq!(users, there, "on node {node}");
+                believes(&guest.told.events(), guest.user, &there);
+            }
+        }
+    }
+
+    async fn end(mut self) {
+        self.guests.clear();
+        self.finish.cancel();
+        self.tasks.finish(Duration::from_secs(5)).await.unwrap();
+    }
+}
+
+fn rules(node: NodeId) -> Rules {
+    Rules {
+        limits: Limits::default(),
+        guests: Guests::On,
+        guest_lifetime: Duration::from_mins(10),
+        devices: Devices::Many,
+        spaces: Vec::new(),
+        rooms: RoomRules::default(),
+        retention: RetentionRules::default(),
+        node,
+    }
+}
+
+async fn ask(session: &mut Session, request: Request) -> Reply {
+    let (answer, answered) = oneshot::channel();
+    session.on(request, Box::new(|reply| drop(answer.send(reply)))).await;
+    timeout(AFTERWARDS, answered).await.expect("an answer").unwrap()
+}
+
+fn until(
+    finish: &CancellationToken,
+    task: impl Future<Output = ()> + Send + 'static,
+) -> impl Future<Output = ()> + Send + 'static {
+    let finish = finish.clone();
+    async move {
+        tokio::select! {
+            () = task => (),
+            () = finish.cancelled() => (),
+        }
+    }
+}
+
+/// All messages from the first one that was heard up to the last that was said, each once, in order.
+fn heard_everything(events: &[String], said: u64) {
+    let seqs = events.iter().filter_map(|it| it.strip_prefix("message "));
+    let seqs: Vec<u64> = seqs.map(|seq| seq.parse().unwrap()).collect();
+    if let Some(first) = seqs.first() {
+        assert_eq!(seqs, (*first..=said).collect::<Vec<_>>(), "{events:?}");
+    }
+}
+
+/// Nobody is told twice that somebody came or went, and in the end everybody believes what is so.
+fn believes(events: &[String], me: usize, there: &[String]) {
+    let mut believed: BTreeMap<&str, bool> = BTreeMap::new();
+    for event in events {
+        if let Some(user) = event.strip_suffix(" joined") {
+            assert_ne!(believed.insert(user, true), Some(true), "{events:?}");
+        } else if let Some(user) = event.strip_suffix(" left") {
+            assert_ne!(believed.insert(user, false), Some(false), "{events:?}");
+        }
+    }
+    for (user, is_there) in believed {
+        if user != format!("user{me}") {
+            assert_eq!(is_there, there.iter().any(|it| it == user), "{user} in {events:?}");
+        }
+    }
+}
+
+proptest! {
+    #![proptest_config(ProptestConfig::with_cases(16))]
+
+    #[test]
+    fn nodes_agree_whatever_the_bus_does(seed in any::<u64>(), steps in steps()) {
+        let runtime = Builder::new_current_thread().enable_all().start_paused(true).build().unwrap();
+        runtime.block_on(async {
+            let mut house = House::build(seed);
+            // Each node knows of the others.
+            sleep(Duration::from_secs(3)).await;
+            for step in steps {
+                house.take(step).await;
+            }
+            house.heal();
+            sleep(AFTERWARDS).await;
+            house.check().await;
+            house.end().await;
+        });
+    }
+}

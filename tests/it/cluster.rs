@@ -1,0 +1,210 @@
+//! Two nodes in one process, on a bus that may be disturbed: what acts on a user acts everywhere.
+
+use roomcast::config::{Config, Devices};
+use serde_json::{Value, json};
+
+use crate::{
+    clients::{Client, Door, Wire},
+    harness::{TestCluster, TestServer, patiently},
+};
+
+/// A grace that a test can wait for.
+const SHORT_MS: u64 = 50;
+
+/// A user of the back end, on one node.
+async fn user(server: &TestServer, wire: Wire, name: &str) -> Client {
+    let token = server.token(name, &[]);
+    Client::with_token(server, wire, &token).await
+}
+
+/// Waits until somebody is seen in the lobby.
+async fn sees(client: &mut Client, name: &str) {
+    patiently("somebody who is on another node", async {
+        loop {
+            let list = client.ask("GroupList", Value::Null).await;
+            if list["users"].as_array().unwrap().iter().any(|it| it == name) {
+                return;
+            }
+        }
+    })
+    .await;
+}
+
+fn usual(_: &mut Config) {}
+
+#[tokio::test]
+async fn whoever_is_in_a_room_hears_what_is_said_on_any_node() {
+    let (cluster, one, other) = TestCluster::pair(usual).await;
+    for wire in Wire::ALL {
+        let mut ann = user(&one, wire, &format!("ann {wire:?}")).await;
+        let mut bob = user(&other, wire, &format!("bob {wire:?}")).await;
+        let first = ann.post("from one").await;
+        assert_eq!(bob.next("new message").await["seq"], first);
+        let second = bob.post("from the other").await;
+        assert_eq!(second, first + 1);
+        assert_eq!(ann.next("new message").await["seq"], first);
+        assert_eq!(ann.next("new message").await["seq"], second);
+        ann.ask("GroupChat", "not for me").await;
+        assert_eq!(bob.next("GroupChat").await["data"], "not for me");
+        assert!(!ann.has_heard("GroupChat").await, "not even by way of the other node");
+    }
+    drop(cluster);
+    one.stop().await;
+    other.stop().await;
+}
+
+#[tokio::test]
+async fn what_the_bus_lost_comes_from_the_store() {
+    let (cluster, one, other) = TestCluster::pair(usual).await;
+    let mut ann = user(&one, Wire::WebSocket, "ann").await;
+    let mut bob = user(&other, Wire::SocketIo, "bob").await;
+    sees(&mut ann, "bob").await;
+    sees(&mut bob, "ann").await;
+    // Half of it is deaf and knows it; then the others do not hear one who does not know.
+    for from in [None, Some("one")] {
+        cluster.cut(from);
+        let lost = ann.post("the last word of a quiet room").await;
+        assert_eq!(bob.next("new message").await["seq"], lost);
+        let direct = ann.ask("SingleChat", json!({ "to": "bob", "data": "psst" })).await;
+        assert_eq!((&direct["ok"], &direct["online"]), (&json!(true), &json!(true)));
+        assert_eq!(bob.next("SingleChat").await["data"], "psst");
+        cluster.heal(from);
+    }
+    one.stop().await;
+    other.stop().await;
+}
+
+#[tokio::test]
+async fn who_is_there_is_known_on_all_nodes() {
+    let (cluster, one, other) =
+        TestCluster::pair(|config| config.limits.presence_grace_ms = SHORT_MS).await;
+    let mut ann = user(&one, Wire::WebSocket, "ann").await;
+    let mut bob = user(&other, Wire::SocketIo, "bob").await;
+    sees(&mut ann, "bob").await;
+    sees(&mut bob, "ann").await;
+    let eve = user(&other, Wire::Polling, "eve").await;
+    while ann.next("user joined").await["user"] != "eve" {}
+    // A device on the other node: no news that she came, none that one of them went.
+    let second = user(&one, Wire::WebSocket, "eve").await;
+    eve.goodbye().await;
+    other.has_connections(1).await;
+    ann.post("after what would have been told").await;
+    bob.next("new message").await;
+    assert!(!ann.has_heard("user left").await && !bob.has_heard("user left").await);
+    second.goodbye().await;
+    assert_eq!(bob.next("user left").await["user"], "eve");
+    assert_eq!(ann.next("user left").await["user"], "eve");
+    let presence = json!({ "users": ["ann", "bob", "eve"] });
+    let devices = async |client: &mut Client| {
+        let answer = client.ask("presence", presence.clone()).await;
+        let devices = answer["users"].as_array().unwrap().iter().map(|it| it["devices"].clone());
+        devices.collect::<Vec<_>>()
+    };
+    patiently("the counts of devices", async {
+        while devices(&mut ann).await != [1, 1, 0] || devices(&mut bob).await != [1, 1, 0] {}
+    })
+    .await;
+    drop(cluster);
+    one.stop().await;
+    other.stop().await;
+}
+
+#[tokio::test]
+async fn a_guests_name_is_one_guests_on_all_nodes() {
+    let (cluster, one, other) =
+        TestCluster::pair(|config| config.limits.presence_grace_ms = SHORT_MS).await;
+    let ann = Client::named(&one, Wire::WebSocket, "ann").await;
+    let mut late = Client::open(&other, Wire::SocketIo, Door::new()).await.unwrap();
+    assert_eq!(late.refusal("new user", "Ann").await, "name_taken");
+    // The same guest may be on both; the name is free when they are on neither.
+    let moved = Client::with_token(&other, Wire::WebSocket, &ann.token).await;
+    ann.goodbye().await;
+    one.has_connections(0).await;
+    assert_eq!(late.refusal("new user", "ann").await, "name_taken");
+    moved.goodbye().await;
+    patiently("the name", async { while late.ask("new user", "ann").await["ok"] != true {} }).await;
+    // A user of the back end goes before them, wherever they are.
+    let mut user = user(&one, Wire::Polling, "ann").await;
+    assert_eq!(late.next("closing").await["code"], "name_taken");
+    assert_eq!(user.ask("GroupList", Value::Null).await["ok"], true);
+    drop(cluster);
+    one.stop().await;
+    other.stop().await;
+}
+
+#[tokio::test]
+async fn memberships_and_pointers_reach_a_users_devices_on_other_nodes() {
+    let (cluster, one, other) = TestCluster::pair(usual).await;
+    let mut here = user(&one, Wire::WebSocket, "ann").await;
+    let mut there = user(&other, Wire::SocketIo, "ann").await;
+    let mut bob = user(&other, Wire::WebSocket, "bob").await;
+    assert_eq!(here.ask("join", "den").await["role"], "owner");
+    assert_eq!(there.next("membership").await["room"], "den");
+    bob.ask("join", "den").await;
+    let seq = bob.ask("send message", json!({ "room": "den", "msg": "hi" })).await["seq"].clone();
+    assert_eq!(here.next("new message").await["seq"], seq);
+    here.ask("read", json!({ "room": "den", "seq": seq })).await;
+    assert_eq!(there.next("read").await["unread"], 0);
+    assert_eq!(bob.next("read").await["user"], "ann", "a receipt");
+    here.ask("typing", json!({ "room": "den", "typing": true })).await;
+    assert_eq!(bob.next("typing").await["user"], "ann");
+    here.ask("kick", json!({ "room": "den", "user": "bob" })).await;
+    let out = bob.next("membership").await;
+    assert_eq!((&out["room"], &out["by"]), (&json!("den"), &json!("ann")), "{out}");
+    let gone = bob.refusal("send message", json!({ "room": "den", "msg": "still?" })).await;
+    assert_eq!(gone, "not_member");
+    // The same while no node hears the other.
+    cluster.cut(None);
+    here.ask("leave", "den").await;
+    while there.next("membership").await["role"] != Value::Null {}
+    cluster.heal(None);
+    one.stop().await;
+    other.stop().await;
+}
+
+#[tokio::test]
+async fn of_two_devices_the_newest_stays_wherever_they_are() {
+    let (cluster, one, other) = TestCluster::pair(|config| config.devices = Devices::Newest).await;
+    let token = one.token("ann", &[]);
+    let open = async |server: &TestServer, device: String| {
+        let door = Door::new().token(&token).device(&device);
+        let mut client = Client::open(server, Wire::WebSocket, door).await.unwrap();
+        client.next("welcome").await;
+        client
+    };
+    let mut last = open(&one, "phone-0".to_owned()).await;
+    for n in 1..6 {
+        let server = if n % 2 == 0 { &one } else { &other };
+        let next = open(server, format!("phone-{n}")).await;
+        assert_eq!(last.next("closing").await["code"], "replaced");
+        last = next;
+    }
+    assert_eq!(last.ask("GroupList", Value::Null).await["ok"], true);
+    // Who comes while nobody hears is heard of afterwards.
+    let mut before = last;
+    cluster.cut(None);
+    let last = open(&one, "tablet".to_owned()).await;
+    cluster.heal(None);
+    assert_eq!(before.next("closing").await["code"], "replaced");
+    drop(last);
+    one.stop().await;
+    other.stop().await;
+}
+
+#[tokio::test]
+async fn a_node_that_leaves_takes_its_users_along() {
+    let (cluster, one, other) = TestCluster::pair(usual).await;
+    let mut ann = user(&one, Wire::WebSocket, "ann").await;
+    let bob = user(&other, Wire::WebSocket, "bob").await;
+    sees(&mut ann, "bob").await;
+    other.stop().await;
+    assert_eq!(ann.next("user left").await["user"], "bob");
+    let third = cluster.start("third").await;
+    let mut eve = user(&third, Wire::SocketIo, "eve").await;
+    sees(&mut eve, "ann").await;
+    let list = eve.ask("GroupList", Value::Null).await;
+    assert_eq!(list["users"], json!(["ann", "eve"]));
+    drop(bob);
+    one.stop().await;
+    third.stop().await;
+}
