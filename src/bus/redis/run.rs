@@ -126,7 +126,9 @@ impl Links {
             });
             self.ends.insert(key, end);
         }
-        ends.into_values().for_each(|end| end.abort());
+        for end in ends.into_values() {
+            end.abort();
+        }
     }
 
     /// Moves the links. Does not end. Cancel-safe.
@@ -134,7 +136,7 @@ impl Links {
         loop {
             // What comes out was aborted.
             if self.running.next().await.is_none() {
-                pending().await
+                pending::<()>().await;
             }
         }
     }

@@ -139,7 +139,7 @@ async fn order(port: u16, command: &str) -> Option<String> {
 }
 
 /// Waits with patience until something is so.
-pub(super) async fn until<F: Future<Output = bool> + Send>(is_so: impl Fn() -> F + Send) {
+pub(super) async fn until<F: Future<Output = bool> + Send>(is_so: impl Fn() -> F + Send + Sync) {
     let wait = async {
         while !is_so().await {
             sleep(LOOK_EVERY).await;
@@ -205,10 +205,10 @@ pub(super) async fn two_ears<'a>(
     (ann, bob)
 }
 
-/// Waits until both hear again, were told so, and hear each other on all these channels.
+/// Waits until both hear these channels again, were told so, and hear each other on them.
 pub(super) async fn healed(ann: &Ear<'_>, bob: &Ear<'_>, channels: &[u16]) {
     for ear in [ann, bob] {
-        ear.opened_again().await;
+        ear.opened_again(channels).await;
         ear.whole().await;
     }
     for (speaker, ear) in [(ann, bob), (bob, ann)] {
