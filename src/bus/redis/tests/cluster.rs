@@ -7,11 +7,10 @@ use crate::{
     bus::{
         contract::{self, channel},
         redis::{
-            Kind, RedisBus,
+            RedisBus, RedisKind,
             names::{Group, Names},
         },
     },
-    chat::ports::Bus as _,
     domain::NodeId,
 };
 
@@ -61,7 +60,7 @@ impl Cluster {
     }
 
     fn node(&self, name: &'static str) -> Node {
-        Node::start_with(&options(name, Kind::Cluster, &[&self.servers[0].url()]), name)
+        Node::start_with(&options(name, RedisKind::Cluster, &[&self.servers[0].url()]), name)
     }
 
     /// The place of the primary that serves a slot, and what it is called in the cluster.
@@ -92,7 +91,7 @@ async fn keeps_the_contract() {
     let cluster = Cluster::start().await;
     let urls: Vec<_> = cluster.servers.iter().map(Server::url).collect();
     let urls: Vec<_> = urls.iter().map(String::as_str).collect();
-    let complaints = RedisBus::check(&options("me", Kind::Cluster, &urls)).await;
+    let complaints = RedisBus::check(&options("me", RedisKind::Cluster, &urls)).await;
     assert!(complaints.is_empty(), "{complaints:?}");
     let asked = cluster.servers[0].order("CLUSTER KEYSLOT roomcast:7").await;
     assert!(asked.starts_with(&format!(":{}\r\n", slot(7))), "{asked}");

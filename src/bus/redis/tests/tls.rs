@@ -10,7 +10,7 @@ use tokio_rustls::rustls::{
 
 use super::harness::{Node, Server, free_port, options};
 use crate::bus::redis::{
-    Kind, RedisBus, Trouble, Why, check,
+    RedisBus, RedisKind, Trouble, Why, check,
     server::{Trust, client_config},
 };
 
@@ -56,7 +56,7 @@ async fn a_server_that_the_trusted_vouch_for_serves() {
     let mut roots = RootCertStore::empty();
     roots.add(CertificateDer::from_pem_file(folder.path().join("ca.crt")).unwrap()).unwrap();
     let trust = Trust::of(client_config(roots));
-    let options = |name| options(name, Kind::Standalone, &[&url]);
+    let options = |name| options(name, RedisKind::Standalone, &[&url]);
     assert!(check::check(&options("me"), &trust).await.is_empty());
     let ann = Node::start_trusting(&options("ann"), "ann", trust.clone());
     let bob = Node::start_trusting(&options("bob"), "bob", trust);
@@ -71,7 +71,7 @@ async fn a_server_that_the_trusted_vouch_for_serves() {
 #[tokio::test]
 async fn a_server_that_nobody_vouches_for_is_refused() {
     let (_server, url, _folder) = start().await;
-    let complaints = RedisBus::check(&options("me", Kind::Standalone, &[&url])).await;
+    let complaints = RedisBus::check(&options("me", RedisKind::Standalone, &[&url])).await;
     let [complaint] = complaints.as_slice() else { panic!("{complaints:?}") };
     let refused = matches!(complaint.why, Why::Trouble(Trouble::Tls(_) | Trouble::NoTrust));
     assert!(refused, "{complaint}");
