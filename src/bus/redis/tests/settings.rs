@@ -1,5 +1,11 @@
 //! What is wrong with settings is said, and passwords are not.
 
+use tokio::{
+    io::{AsyncReadExt as _, AsyncWriteExt as _},
+    net::TcpListener,
+    task::JoinSet,
+};
+
 use super::harness::{Node, Server, free_port, options};
 use crate::bus::redis::{BadAddress, BadOptions, Complaint, RedisBus, RedisKind, Trouble, Why};
 
@@ -53,6 +59,23 @@ async fn each_server_is_said_what_is_wrong_with() {
     assert!(matches!(alone.why, Why::Trouble(Trouble::NoCluster)), "{alone}");
     assert!(matches!(nobody.why, Why::Trouble(Trouble::Connect(_))), "{nobody}");
     assert!(matches!(nonsense.why, Why::Address(BadAddress::Form)), "{nonsense}");
+}
+
+/// Before 6.0 there was no greeting.
+#[tokio::test]
+async fn a_server_that_is_too_old_is_said_to_be() {
+    let old = TcpListener::bind(("127.0.0.1", 0)).await.unwrap();
+    let url = format!("redis://127.0.0.1:{}", old.local_addr().unwrap().port());
+    let mut answers = JoinSet::new();
+    answers.spawn(async move {
+        let (mut socket, _) = old.accept().await.unwrap();
+        socket.readable().await.unwrap();
+        socket.write_all(b"-ERR unknown command `HELLO`, with args\r\n").await.unwrap();
+        drop(socket.read_to_end(&mut Vec::new()).await);
+    });
+    let complaints = check(RedisKind::Standalone, &[&url]).await;
+    let [complaint] = complaints.as_slice() else { panic!("{complaints:?}") };
+    assert!(matches!(complaint.why, Why::Trouble(Trouble::TooOld { .. })), "{complaint}");
 }
 
 #[tokio::test]
