@@ -119,6 +119,25 @@ async fn a_replica_takes_the_place_of_a_primary_that_dies() {
     }
 }
 
+/// The one that stood still comes back as a replica, and nobody speaks to it any more.
+#[tokio::test]
+async fn a_replica_takes_the_place_of_a_primary_that_stands_still() {
+    let cluster = Cluster::start().await;
+    let (ann, bob) = (cluster.node("ann"), cluster.node("bob"));
+    let (ann, bob) = two_ears(&ann, &bob, &CHANNELS).await;
+    let (place, _) = cluster.primary_of(slot(7)).await;
+    let still = &cluster.servers[place];
+    still.signal("-STOP");
+    ann.broken().await;
+    bob.broken().await;
+    healed(&ann, &bob, &[7]).await;
+    still.signal("-CONT");
+    until(|| async { still.order("ROLE").await.contains("slave") }).await;
+    ann.say(7, 1);
+    while bob.hears().await != ("ann".to_owned(), 7, 1) {}
+    assert!(ann.is_whole() && bob.is_whole());
+}
+
 #[tokio::test]
 async fn a_slot_may_move_to_another_primary() {
     let cluster = Cluster::start().await;
