@@ -7,7 +7,7 @@ use tracing::warn;
 
 use super::{Failure, setting};
 use crate::{
-    bus::{Kind, LocalBus, RedisBus, RedisOptions},
+    bus::{LocalBus, RedisBus, RedisKind, RedisOptions},
     chat::ports::{Bus, Fault, Nodes, Store},
     config::{Address, BusKind, Config, StoreKind, Synchronous},
     domain::{NodeId, Secret},
@@ -102,20 +102,20 @@ pub fn try_engines(config: &Config) -> Result<Vec<String>, Failure> {
 
 async fn surprises(config: &Config) -> Result<Vec<String>, Failure> {
     let node = NodeId::from_raw("check-config");
-    let mut surprises = Vec::new();
+    let (mut surprises, mut failures) = (Vec::new(), Vec::new());
     if let StoreKind::Postgres(address) = &config.store {
         let options = postgres(config, address, &node);
-        let found = PostgresStore::check(&options).await.map_err(setting("store"))?;
-        surprises.extend(found.iter().map(|it| format!("store: {it}")));
-    }
-    if let Some(options) = redis(config, &node, "check-config") {
-        let complaints = RedisBus::check(&options).await;
-        if !complaints.is_empty() {
-            let reasons: Vec<_> = complaints.iter().map(ToString::to_string).collect();
-            return Err(Failure::Setting { key: "bus", reason: reasons.join("; ") });
+        match PostgresStore::check(&options).await {
+            Ok(found) => surprises.extend(found.iter().map(|it| format!("store: {it}"))),
+            Err(error) => failures.push(setting("store")(error)),
         }
     }
-    Ok(surprises)
+    if let Some(options) = redis(config, &node, "check-config") {
+        for complaint in RedisBus::check(&options).await {
+            failures.push(Failure::Setting { key: "bus", reason: complaint.to_string() });
+        }
+    }
+    if failures.is_empty() { Ok(surprises) } else { Err(Failure::Settings(failures)) }
 }
 
 fn postgres(config: &Config, address: &Address, node: &NodeId) -> PostgresOptions {
@@ -130,8 +130,8 @@ fn postgres(config: &Config, address: &Address, node: &NodeId) -> PostgresOption
 fn redis(config: &Config, node: &NodeId, database: &str) -> Option<RedisOptions> {
     let (addresses, kind) = match &config.bus {
         BusKind::Local => return None,
-        BusKind::Redis(address) => (std::slice::from_ref(address), Kind::Standalone),
-        BusKind::RedisCluster(addresses) => (&addresses[..], Kind::Cluster),
+        BusKind::Redis(address) => (std::slice::from_ref(address), RedisKind::Standalone),
+        BusKind::RedisCluster(addresses) => (&addresses[..], RedisKind::Cluster),
     };
     Some(RedisOptions {
         servers: addresses.iter().map(|it| Secret::from_raw(it.expose().as_bytes())).collect(),

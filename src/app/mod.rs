@@ -45,9 +45,16 @@ pub enum Failure {
         /// What is wrong with it.
         reason: String,
     },
+    /// Several of these.
+    #[error("{}", lines(.0))]
+    Settings(Vec<Failure>),
     /// We broke.
     #[error("{}", .0.chain())]
     Broken(#[from] Fault),
+}
+
+fn lines(failures: &[Failure]) -> String {
+    failures.iter().map(ToString::to_string).collect::<Vec<_>>().join("\n")
 }
 
 /// Runs a server until it is told to stop.

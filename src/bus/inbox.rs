@@ -119,13 +119,20 @@ impl Inbox {
 }
 
 impl State {
-    /// Says what is to be opened, if there is room.
+    /// Says what is to be opened, if there is room: there is, where the same is said already.
     fn say_opened(&mut self, heard_max: usize) {
-        if !self.opened.is_empty() && self.queue.len() < heard_max {
+        if self.opened.is_empty() {
+            return;
+        }
+        if let Some((_, Heard::Opened(last))) = self.queue.back_mut() {
+            last.append(&mut self.opened);
+        } else if self.queue.len() < heard_max {
             let opened = std::mem::take(&mut self.opened);
             self.queue.push_back((0, Heard::Opened(opened)));
-            self.lost = 0;
+        } else {
+            return;
         }
+        self.lost = 0;
     }
 
     fn pop(&mut self) -> Option<Heard> {
@@ -188,6 +195,18 @@ mod tests {
         assert_eq!(inbox.push(channel(1), news("n", 3), 1), Kept::Yes);
         assert_eq!(next(&inbox).await, "opened [1]");
         assert_eq!(next(&inbox).await, "3 on 1");
+    }
+
+    #[tokio::test]
+    async fn channels_that_open_together_are_said_together() {
+        let inbox = inbox(1);
+        inbox.open([channel(1)]);
+        inbox.open([channel(2), channel(3)]);
+        assert_eq!(next(&inbox).await, "opened [1, 2, 3]");
+        inbox.push(channel(1), news("n", 1), 1);
+        inbox.open([channel(4)]);
+        assert_eq!(next(&inbox).await, "1 on 1");
+        assert_eq!(next(&inbox).await, "opened [4]");
     }
 
     #[tokio::test]

@@ -8,7 +8,7 @@ mod memory;
 mod redis;
 
 pub use self::redis::{
-    BadAddress, BadOptions, Complaint, Kind, RedisBus, RedisOptions, Trouble, Why,
+    BadAddress, BadOptions, Complaint, RedisBus, RedisKind, RedisOptions, Trouble, Why,
 };
 pub use local::LocalBus;
 pub use memory::{Fault, MemoryBus, Path};

@@ -136,7 +136,7 @@ fn serve(config: &Config) -> ExitCode {
 /// Says what did not go well, and whose it is.
 fn fail(failure: &app::Failure) -> ExitCode {
     match failure {
-        app::Failure::Setting { .. } => complain(BAD_SETTING, failure),
+        app::Failure::Setting { .. } | app::Failure::Settings(_) => complain(BAD_SETTING, failure),
         app::Failure::Broken(_) => complain(FAULT, failure),
     }
 }

@@ -76,10 +76,9 @@ impl<'a> Ear<'a> {
         self.whole().await;
     }
 
-    /// Waits until all that it listens to was said to be open.
-    pub(crate) async fn opened_again(&self) {
-        let channels = self.channels.lock().unwrap().clone();
-        self.opened(channels).await;
+    /// Waits until these channels were said to be open once more.
+    pub(crate) async fn opened_again(&self, channels: &[u16]) {
+        self.opened(channels.iter().copied().map(channel).collect()).await;
     }
 
     /// Waits until all of these were said to be open. What else is heard is passed over.

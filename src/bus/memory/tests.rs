@@ -94,7 +94,7 @@ async fn a_node_that_nobody_reaches_knows_it_and_is_told_when_it_is_over() {
     ear.listen([7, 8]).await;
     ann.order(to_bob.clone(), Fault::Cut);
     ann.heal(&to_bob);
-    ear.opened_again().await;
+    ear.opened_again(&[7, 8]).await;
     say(&ann, 1);
     assert_eq!(numbers(&bob).await, [1]);
 }

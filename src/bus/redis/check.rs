@@ -3,7 +3,7 @@
 use redis::Pipeline;
 
 use super::{
-    Kind, RedisOptions,
+    RedisKind, RedisOptions,
     names::Names,
     server::{BadAddress, Server, Trouble, Trust},
     topology::{Cluster, text},
@@ -51,8 +51,8 @@ pub(super) async fn check(options: &RedisOptions, trust: &Trust) -> Vec<Complain
 
 async fn check_one(server: &Server, options: &RedisOptions, trust: &Trust) -> Result<(), Why> {
     let needed = match options.kind {
-        Kind::Standalone => ALONE_SINCE,
-        Kind::Cluster => CLUSTER_SINCE,
+        RedisKind::Standalone => ALONE_SINCE,
+        RedisKind::Cluster => CLUSTER_SINCE,
     };
     let mut questions = Pipeline::new();
     questions.cmd("INFO").arg("server");
@@ -68,7 +68,7 @@ async fn check_one(server: &Server, options: &RedisOptions, trust: &Trust) -> Re
     if version(found).is_some_and(|found| Some(found) < version(needed)) {
         return Err(Trouble::TooOld { found: found.to_owned(), needed }.into());
     }
-    if options.kind == Kind::Cluster {
+    if options.kind == RedisKind::Cluster {
         let names = Names::new(&options.prefix, options.node.clone());
         Cluster::new(names, trust.clone(), vec![server.clone()]).ask(server).await?;
     }

@@ -13,7 +13,7 @@ use tokio::{sync::Notify, time::Instant};
 use tracing::{debug, info, warn};
 
 use super::{
-    envelope::{self, Malformed},
+    envelope::{self, Found},
     names::{Group, Meaning, Names},
     outgoing::{Letter, Outgoing},
     server::Trouble,
@@ -99,19 +99,21 @@ impl Core {
     }
 
     fn read(&self, channel: Channel, payload: &[u8]) {
-        match envelope::decode(payload) {
-            Ok(announcement) if announcement.from == self.node => (),
+        let found = match envelope::open(payload) {
+            // Half of what comes is one's own where there are two: it is not read to its end.
+            Ok(found) if found.is_from(&self.node) => return,
+            found => found,
+        };
+        match found.and_then(Found::read) {
             Ok(announcement) => {
                 if self.inbox.push(channel, announcement, payload.len()) == Kept::No {
                     debug!(channel = channel.as_raw(), "the inbox of the bus is full");
                 }
             }
-            Err(malformed) => Self::complain(channel, malformed),
+            Err(malformed) => {
+                debug!(channel = channel.as_raw(), error = %malformed, "news cannot be read");
+            }
         }
-    }
-
-    fn complain(channel: Channel, malformed: Malformed) {
-        debug!(channel = channel.as_raw(), error = %malformed, "news cannot be read");
     }
 }
 
@@ -182,17 +184,18 @@ impl Life {
         mine.then(|| self.core.epoch + elapsed)
     }
 
-    /// Waits until the life is to end: a group is deaf, or has moved. Cancel-safe.
-    pub(super) async fn is_over(&self) -> Trouble {
+    /// Waits until the life is to end, which is connected since then: a group is deaf, or has moved.
+    /// Cancel-safe.
+    pub(super) async fn is_over(&self, since: Instant) -> Trouble {
         tokio::select! {
             () = self.moved.notified() => Trouble::Moved,
-            () = self.is_deaf() => Trouble::Deaf,
+            () = self.is_deaf(since) => Trouble::Deaf,
         }
     }
 
-    async fn is_deaf(&self) {
+    async fn is_deaf(&self, since: Instant) {
         loop {
-            let due = self.core.lock().proved(&self.groups, self.begin) + DEAF_AFTER;
+            let due = self.core.lock().proved(&self.groups, since) + DEAF_AFTER;
             if due <= Instant::now() {
                 return;
             }

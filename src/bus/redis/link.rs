@@ -82,7 +82,7 @@ impl Link {
         tokio::select! {
             () = driver => Trouble::Ended,
             trouble = self.speak(connection, life) => trouble,
-            trouble = life.is_over() => trouble,
+            trouble = life.is_over(Instant::now()) => trouble,
         }
     }
 

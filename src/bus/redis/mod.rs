@@ -29,7 +29,7 @@ use std::{
 
 use async_trait::async_trait;
 use tokio::time::{Instant, timeout};
-use tracing::{debug, warn};
+use tracing::{debug, info, warn};
 
 use self::{
     core::Core,
@@ -60,7 +60,7 @@ pub struct RedisOptions {
     /// Addresses with their passwords: one, or some servers of a cluster.
     pub servers: Vec<Secret>,
     /// What they are.
-    pub kind: Kind,
+    pub kind: RedisKind,
     /// What names of channels begin with, so that several Roomcasts may share a Redis.
     pub prefix: String,
     /// Who publishes.
@@ -71,7 +71,7 @@ pub struct RedisOptions {
 
 /// What the servers are.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum Kind {
+pub enum RedisKind {
     /// One server.
     Standalone,
     /// A Redis Cluster.
@@ -105,7 +105,7 @@ pub enum BadOptions {
 pub struct RedisBus {
     core: Arc<Core>,
     servers: Vec<Server>,
-    kind: Kind,
+    kind: RedisKind,
     trust: Trust,
     runs: AtomicBool,
 }
@@ -128,8 +128,8 @@ impl RedisBus {
         let servers: Vec<_> = servers.collect::<Result<_, _>>()?;
         match (kind, servers.len()) {
             (_, 0) => return Err(BadOptions::NoServer),
-            (Kind::Cluster, _) | (Kind::Standalone, 1) => (),
-            (Kind::Standalone, _) => return Err(BadOptions::ManyServers),
+            (RedisKind::Cluster, _) | (RedisKind::Standalone, 1) => (),
+            (RedisKind::Standalone, _) => return Err(BadOptions::ManyServers),
         }
         let names = Names::new(prefix, node.clone());
         let (inbox, outgoing) = (Inbox::new(*queue_max), Outgoing::new(*queue_max));
@@ -203,15 +203,18 @@ impl Bus for RedisBus {
         };
         let posted = self.core.lock().outgoing.post(channel, payload, Instant::now());
         match posted {
-            Posted::Yes => self.core.changed.notify_waiters(),
             Posted::NoMore => warn!("more is to be published than Redis takes: some is dropped"),
-            Posted::No => (),
+            Posted::Again(count) => {
+                info!(announcements.count = count, "Redis keeps up again: {count} were dropped");
+            }
+            Posted::Yes | Posted::No => (),
         }
+        self.core.changed.notify_waiters();
     }
 
     fn listen(&self, channels: &BTreeSet<Channel>) {
         let mut state = self.core.lock();
-        let heard = state.want(channels);
+        let heard = state.want(channels, Instant::now());
         if !heard.is_empty() {
             self.core.inbox.open(heard);
         }

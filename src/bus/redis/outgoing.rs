@@ -28,6 +28,8 @@ pub(super) struct Letter {
 pub(super) enum Posted {
     /// There was.
     Yes,
+    /// There is enough again, after so many were dropped.
+    Again(u64),
     /// There was not, for the first time since there was enough.
     NoMore,
     /// There still was not.
@@ -59,13 +61,13 @@ impl Outgoing {
             self.dropped += 1;
             return if self.dropped == 1 { Posted::NoMore } else { Posted::No };
         }
-        if self.count < self.letters_max.get() / 2 && self.bytes < OUTGOING_BYTES_MAX / 2 {
-            self.dropped = 0;
-        }
+        let relieved =
+            self.count <= self.letters_max.get() / 2 && self.bytes <= OUTGOING_BYTES_MAX / 2;
+        let dropped = if relieved { std::mem::take(&mut self.dropped) } else { 0 };
         self.count += 1;
         self.bytes += payload.len();
         self.queue(Group::of(channel)).push_back(Letter { at: now, channel, payload });
-        Posted::Yes
+        if dropped > 0 { Posted::Again(dropped) } else { Posted::Yes }
     }
 
     /// The next that are to go to these groups, oldest first within each.
@@ -132,7 +134,8 @@ mod tests {
         assert_eq!(posted, [Posted::Yes, Posted::Yes, Posted::NoMore, Posted::No]);
         assert_eq!(taken(&mut outgoing, 1, now), [1, 2]);
         assert!(outgoing.is_empty());
-        assert_eq!(outgoing.post(channel(1), vec![5], now), Posted::Yes);
+        assert_eq!(outgoing.post(channel(1), vec![5], now), Posted::Again(2));
+        assert_eq!(outgoing.post(channel(1), vec![6], now), Posted::Yes);
     }
 
     #[tokio::test]

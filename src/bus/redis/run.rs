@@ -14,7 +14,7 @@ use tokio::{
 use tracing::debug;
 
 use super::{
-    Kind, RedisBus,
+    RedisBus, RedisKind,
     link::{Link, Tries, Words},
     names::Group,
     topology::{Cluster, Plan, alone},
@@ -26,14 +26,14 @@ const LOOK_EVERY: Duration = Duration::from_secs(5);
 /// Does not end; may be dropped at any time.
 pub(super) async fn run(bus: &Arc<RedisBus>) {
     match bus.kind {
-        Kind::Standalone => {
+        RedisKind::Standalone => {
             let mut links = Links::new(Words::PLAIN);
             for server in &bus.servers {
                 links.follow(alone(server), bus);
             }
             links.keep().await;
         }
-        Kind::Cluster => follow_cluster(bus).await,
+        RedisKind::Cluster => follow_cluster(bus).await,
     }
 }
 
@@ -126,7 +126,9 @@ impl Links {
             });
             self.ends.insert(key, end);
         }
-        ends.into_values().for_each(|end| end.abort());
+        for end in ends.into_values() {
+            end.abort();
+        }
     }
 
     /// Moves the links. Does not end. Cancel-safe.
@@ -134,7 +136,7 @@ impl Links {
         loop {
             // What comes out was aborted.
             if self.running.next().await.is_none() {
-                pending().await
+                pending::<()>().await;
             }
         }
     }

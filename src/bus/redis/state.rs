@@ -49,6 +49,9 @@ struct Watch {
     confirmed: BTreeSet<Channel>,
     /// Those that are wanted and not confirmed.
     missing: BTreeSet<Channel>,
+    /// Until when these need not be confirmed, if nothing else was missing when they came to be wanted:
+    /// somebody who comes to another room makes nobody deaf.
+    patient_until: Option<Instant>,
     /// Those that the server is asked to forget.
     leaving: BTreeSet<Channel>,
     /// When the ping was sent that was the last one heard.
@@ -62,7 +65,7 @@ impl State {
     }
 
     /// Answers which of the channels that are wanted anew are heard already.
-    pub(super) fn want(&mut self, channels: &BTreeSet<Channel>) -> BTreeSet<Channel> {
+    pub(super) fn want(&mut self, channels: &BTreeSet<Channel>, now: Instant) -> BTreeSet<Channel> {
         let mut heard = BTreeSet::new();
         for group in Group::all() {
             let watch = self.watch(group);
@@ -70,7 +73,11 @@ impl State {
             let before = std::mem::replace(&mut watch.wanted, wanted);
             let new = watch.wanted.difference(&before);
             heard.extend(new.filter(|it| watch.confirmed.contains(it)));
+            let was_complete = watch.life.is_some() && watch.missing.is_empty();
             watch.missing = watch.wanted.difference(&watch.confirmed).copied().collect();
+            if was_complete {
+                watch.patient_until = Some(now + DEAF_AFTER);
+            }
         }
         heard
     }
@@ -148,8 +155,10 @@ impl State {
 
     pub(super) fn is_whole(&self, now: Instant) -> bool {
         let fresh = |sent| now.duration_since(sent) <= DEAF_AFTER;
-        self.phase == Phase::Open
-            && self.groups.iter().all(|it| it.missing.is_empty() && it.proved.is_some_and(fresh))
+        let complete =
+            |it: &Watch| it.missing.is_empty() || it.patient_until.is_some_and(|until| now < until);
+        let is_whole = |it: &Watch| complete(it) && it.proved.is_some_and(fresh);
+        self.phase == Phase::Open && self.groups.iter().all(is_whole)
     }
 
     fn watch(&mut self, group: Group) -> &mut Watch {
@@ -163,6 +172,7 @@ impl Watch {
         self.confirmed.clear();
         self.leaving.clear();
         self.missing.clone_from(&self.wanted);
+        self.patient_until = None;
         self.proved = None;
     }
 }
@@ -185,7 +195,7 @@ mod tests {
     #[tokio::test]
     async fn it_is_whole_when_all_is_confirmed_and_proved_and_not_for_longer() {
         let ((mut state, groups), now) = (state(), Instant::now());
-        assert!(state.want(&BTreeSet::from([channel(7), channel(8)])).is_empty());
+        assert!(state.want(&BTreeSet::from([channel(7), channel(8)]), now).is_empty());
         state.begin(1, &groups);
         prove_all(&mut state, 1, now);
         assert!(state.confirm(1, channel(7)) && !state.is_whole(now));
@@ -195,9 +205,22 @@ mod tests {
     }
 
     #[tokio::test]
+    async fn another_channel_makes_nobody_deaf_that_is_confirmed_in_time() {
+        let ((mut state, groups), now) = (state(), Instant::now());
+        state.begin(1, &groups);
+        prove_all(&mut state, 1, now);
+        state.want(&BTreeSet::from([channel(7)]), now);
+        assert!(state.is_whole(now));
+        let late = now + DEAF_AFTER;
+        prove_all(&mut state, 1, late);
+        assert!(!state.is_whole(late), "it is not heard");
+        assert!(state.confirm(1, channel(7)) && state.is_whole(late));
+    }
+
+    #[tokio::test]
     async fn an_ended_life_says_nothing_more() {
         let ((mut state, groups), now) = (state(), Instant::now());
-        state.want(&BTreeSet::from([channel(7)]));
+        state.want(&BTreeSet::from([channel(7)]), now);
         state.begin(1, &groups);
         state.begin(2, &groups);
         prove_all(&mut state, 1, now);
@@ -212,16 +235,16 @@ mod tests {
 
     #[tokio::test]
     async fn what_was_let_go_and_is_wanted_again_is_heard_or_subscribed_to_again() {
-        let (mut state, groups) = state();
+        let ((mut state, groups), now) = (state(), Instant::now());
         let seven = BTreeSet::from([channel(7)]);
-        state.want(&seven);
+        state.want(&seven, now);
         state.begin(1, &groups);
         state.confirm(1, channel(7));
-        state.want(&BTreeSet::new());
-        assert_eq!(state.want(&seven), seven, "it is still heard");
-        state.want(&BTreeSet::new());
+        state.want(&BTreeSet::new(), now);
+        assert_eq!(state.want(&seven, now), seven, "it is still heard");
+        state.want(&BTreeSet::new(), now);
         assert_eq!(state.take_surplus(&groups), [channel(7)]);
-        assert!(state.want(&seven).is_empty());
+        assert!(state.want(&seven, now).is_empty());
         assert_eq!(state.missing(&groups), [channel(7)]);
         assert!(state.left(1, channel(7)), "it was asked for");
         assert!(!state.left(1, channel(7)), "it was not");

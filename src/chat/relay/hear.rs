@@ -28,7 +28,6 @@ impl Relay {
     fn open(&self, channels: &BTreeSet<Channel>) {
         let mut state = self.lock();
         state.open.extend(channels);
-        state.streams.open(channels);
         drop(state);
         self.suspect(channels, None);
     }
@@ -76,15 +75,9 @@ impl Relay {
 
     /// Sees to what was not heard.
     fn mind(&self, from: &NodeId, channel: Channel, hearing: Hearing) {
-        let missed = match hearing {
-            Hearing::Next | Hearing::Known => return,
-            Hearing::First => None,
-            Hearing::Missed(numbers) => Some(numbers),
-        };
-        if let Some(numbers) = missed {
-            let (of, from, to) = (from.clone(), *numbers.start(), *numbers.end());
-            self.herald.say(channel, News::Missed { of, from, to });
-        }
+        let Hearing::Missed(numbers) = hearing else { return };
+        let (of, first, last) = (from.clone(), *numbers.start(), *numbers.end());
+        self.herald.say(channel, News::Missed { of, from: first, to: last });
         self.suspect(&BTreeSet::from([channel]), Some(from));
     }
 

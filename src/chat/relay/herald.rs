@@ -24,7 +24,8 @@ use crate::{
 /// For how long a beat says how much was announced on a channel: whoever did not hear of it in that
 /// time did not hear this node at all.
 const BEAT_TELLS: Duration = Duration::from_secs(15);
-/// Acts that are kept for those who missed them. The oldest go first.
+/// For how long acts are kept for those who missed them, and how many. The oldest go first.
+const ACTS_LAST: Duration = Duration::from_mins(10);
 const ACTS_KEPT_MAX: usize = 4096;
 
 /// See the module.
@@ -41,13 +42,22 @@ pub(crate) struct Herald {
 #[derive(Default)]
 struct State {
     said: HashMap<Channel, Said>,
-    acts: VecDeque<(Channel, u64, Act)>,
+    acts: VecDeque<Kept>,
     /// By how many subscriptions a channel is wanted.
     wanted: HashMap<Channel, usize>,
     /// Whether other channels are wanted than the bus was told of.
     wants_others: bool,
     /// Rooms of which nothing was heard so far.
     fresh: Vec<Place>,
+}
+
+/// An act that may be announced again.
+#[derive(Clone)]
+struct Kept {
+    channel: Channel,
+    number: u64,
+    act: Act,
+    at: Instant,
 }
 
 /// What was announced on a channel.
@@ -114,8 +124,10 @@ impl Herald {
     pub(crate) fn act(&self, channel: Channel, act: Act) {
         let mut state = self.lock();
         let number = self.announce(&mut state, channel, News::Act(act.clone()));
-        state.acts.push_back((channel, number, act));
-        if state.acts.len() > ACTS_KEPT_MAX {
+        let now = Instant::now();
+        state.acts.push_back(Kept { channel, number, act, at: now });
+        let is_over = |kept: &Kept| now - kept.at > ACTS_LAST;
+        while state.acts.len() > ACTS_KEPT_MAX || state.acts.front().is_some_and(is_over) {
             state.acts.pop_front();
         }
     }
@@ -123,21 +135,24 @@ impl Herald {
     /// Announces the acts among these numbers again.
     pub(crate) fn repeat(&self, channel: Channel, numbers: &RangeInclusive<u64>) {
         let mut state = self.lock();
-        let missed =
-            |(on, number, _): &&(Channel, u64, Act)| *on == channel && numbers.contains(number);
+        let missed = |it: &&Kept| it.channel == channel && numbers.contains(&it.number);
         let acts: Vec<_> = state.acts.iter().filter(missed).cloned().collect();
-        for (_, number, act) in acts {
+        for Kept { number, act, .. } in acts {
             self.announce(&mut state, channel, News::Again(number, act));
         }
     }
 
-    /// Says that this node lives, and how much it has announced of late.
+    /// Says that this node lives, and how much it has announced where something was said of late, or an
+    /// act is kept.
     pub(crate) fn beat(&self) {
         let mut state = self.lock();
         let now = Instant::now();
-        let of_late = state.said.iter().filter(|(_, said)| now - said.at < BEAT_TELLS);
-        let of_late = of_late.filter(|(channel, _)| **channel != Channel::EVERYBODY);
-        let beat = of_late.map(|(channel, said)| (*channel, said.number)).collect();
+        let acted: BTreeSet<_> = state.acts.iter().map(|it| it.channel).collect();
+        let told = state.said.iter().filter(|(channel, said)| {
+            let is_of_late = now - said.at < BEAT_TELLS;
+            **channel != Channel::EVERYBODY && (is_of_late || acted.contains(channel))
+        });
+        let beat = told.map(|(channel, said)| (*channel, said.number)).collect();
         self.announce(&mut state, Channel::EVERYBODY, News::Beat(beat));
     }
 

@@ -1,9 +1,6 @@
 //! What was heard of each node on each channel, so that what was not heard is noticed.
 
-use std::{
-    collections::{BTreeSet, HashMap},
-    ops::RangeInclusive,
-};
+use std::{collections::HashMap, ops::RangeInclusive};
 
 use crate::domain::{Channel, NodeId};
 
@@ -16,7 +13,7 @@ pub(super) struct Streams {
     heard: HashMap<(NodeId, Channel), Stream>,
 }
 
-#[derive(Debug)]
+#[derive(Debug, Default)]
 struct Stream {
     /// The last number up to which everything was heard or is known to be missing.
     last: u64,
@@ -30,8 +27,6 @@ pub(super) enum Hearing {
     Next,
     /// It was heard before, or comes too late: what it says is known by other ways.
     Known,
-    /// It is the first one that is heard: nobody knows what there was before.
-    First,
     /// These were not heard.
     Missed(RangeInclusive<u64>),
 }
@@ -49,11 +44,7 @@ impl Streams {
 
     /// Goes on to `number`. Up to `due`, everything should have been heard.
     fn reach(&mut self, from: &NodeId, channel: Channel, number: u64, due: u64) -> Hearing {
-        let Some(stream) = self.heard.get_mut(&(from.clone(), channel)) else {
-            let stream = Stream { last: number, missing: Vec::new() };
-            self.heard.insert((from.clone(), channel), stream);
-            return if due == 0 { Hearing::Next } else { Hearing::First };
-        };
+        let stream = self.heard.entry((from.clone(), channel)).or_default();
         if number <= stream.last {
             return Hearing::Known;
         }
@@ -75,11 +66,6 @@ impl Streams {
         stream.is_some_and(|stream| stream.missing.iter().any(|hole| hole.contains(&number)))
     }
 
-    /// Whatever was announced on these channels so far may have been missed.
-    pub(super) fn open(&mut self, channels: &BTreeSet<Channel>) {
-        self.heard.retain(|(_, channel), _| !channels.contains(channel));
-    }
-
     /// A node is no more.
     pub(super) fn forget(&mut self, node: &NodeId) {
         self.heard.retain(|(from, _), _| from != node);
@@ -88,6 +74,8 @@ impl Streams {
 
 #[cfg(test)]
 mod tests {
+    use std::collections::BTreeSet;
+
     use proptest::prelude::*;
 
     use super::*;
@@ -101,13 +89,13 @@ mod tests {
     }
 
     #[test]
-    fn the_first_number_is_next_only_if_there_was_none_before() {
+    fn what_was_said_before_the_first_that_is_heard_was_missed() {
         let mut streams = Streams::default();
         assert_eq!(streams.hear(&node(), channel(), 1), Hearing::Next);
         assert_eq!(streams.hear(&node(), channel(), 2), Hearing::Next);
-        assert_eq!(streams.hear(&node(), Channel::EVERYBODY, 5), Hearing::First);
-        streams.open(&BTreeSet::from([channel()]));
-        assert_eq!(streams.beat(&node(), channel(), 2), Hearing::First, "nobody knows");
+        assert_eq!(streams.hear(&node(), Channel::EVERYBODY, 5), Hearing::Missed(1..=4));
+        streams.forget(&node());
+        assert_eq!(streams.beat(&node(), channel(), 2), Hearing::Missed(1..=2));
         assert_eq!(streams.hear(&node(), channel(), 3), Hearing::Next);
     }
 
@@ -128,13 +116,11 @@ mod tests {
         #[test]
         fn nothing_is_missed_without_a_word(numbers in prop::collection::vec(1_u64..30, 0..60)) {
             let mut streams = Streams::default();
-            streams.beat(&node(), channel(), 0);
             let mut known = BTreeSet::new();
             for number in numbers {
                 match streams.hear(&node(), channel(), number) {
                     Hearing::Next => prop_assert!(known.insert(number)),
                     Hearing::Known => prop_assert!(known.contains(&number)),
-                    Hearing::First => prop_assert!(false, "it was opened"),
                     Hearing::Missed(hole) => {
                         for missed in hole {
                             prop_assert!(known.insert(missed));

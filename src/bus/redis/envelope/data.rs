@@ -82,7 +82,7 @@ pub(super) struct Missed<'a> {
 pub(super) struct Act<'a> {
     /// `came`, `vouched` or `signed out`.
     #[serde(borrow)]
-    act: Text<'a>,
+    what: Text<'a>,
     #[serde(borrow, default, skip_serializing_if = "Option::is_none")]
     space: Option<Text<'a>>,
     #[serde(borrow, default, skip_serializing_if = "Option::is_none")]
@@ -201,8 +201,8 @@ impl<'a> Missed<'a> {
 
 impl<'a> Act<'a> {
     pub(super) fn of(act: &'a ports::Act) -> Self {
-        let none = |act: &'static str| Self {
-            act: act.into(),
+        let none = |what: &'static str| Self {
+            what: what.into(),
             space: None,
             user: None,
             device: None,
@@ -229,12 +229,12 @@ impl<'a> Act<'a> {
     }
 
     pub(super) fn parse(self) -> Result<ports::Act, Unread> {
-        let Self { act, space, user, device, ticket, sign_in } = self;
+        let Self { what, space, user, device, ticket, sign_in } = self;
         let who = || -> Result<_, Malformed> {
             let (space, user) = space.as_ref().zip(user.as_ref()).ok_or(Malformed::Form)?;
             Ok((values::space(space)?, values::user(user)?))
         };
-        match &*act {
+        match &*what {
             "came" => {
                 let (space, user) = who()?;
                 let device = device.map(|it| DeviceId::parse(&it)).transpose();

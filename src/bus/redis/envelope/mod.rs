@@ -82,8 +82,9 @@ struct Written<'a, D> {
     data: D,
 }
 
+/// An envelope of which only the outside was read.
 #[derive(Deserialize)]
-struct Found<'a> {
+pub(super) struct Found<'a> {
     v: u64,
     #[serde(borrow)]
     from: Cow<'a, str>,
@@ -140,26 +141,37 @@ impl Pen<'_> {
     }
 }
 
-/// Reads an announcement.
-pub(super) fn decode(payload: &[u8]) -> Result<Announcement, Malformed> {
+/// Reads the outside of an envelope.
+pub(super) fn open(payload: &[u8]) -> Result<Found<'_>, Malformed> {
     if payload.len() > ENVELOPE_BYTES_MAX {
         return Err(Malformed::TooLarge);
     }
-    let found: Found<'_> = serde_json::from_slice(payload).ok().ok_or(Malformed::Form)?;
-    let Found { v, from, n: number, kind, data } = found;
-    let from = values::node(&from)?;
-    if v > VERSION {
-        return Ok(Announcement { from, number, news: News::Unknown });
+    serde_json::from_slice(payload).ok().ok_or(Malformed::Form)
+}
+
+impl Found<'_> {
+    /// Whether this node wrote it.
+    pub(super) fn is_from(&self, node: &NodeId) -> bool {
+        self.from == node.as_raw()
     }
-    if v < VERSION {
-        return Err(Malformed::Value("version"));
-    }
-    let (kind, data) = (kind.ok_or(Malformed::Form)?, data.ok_or(Malformed::Form)?);
-    let kind: Cow<'_, str> = read(kind)?;
-    match news(&kind, data) {
-        Ok(news) => Ok(Announcement { from, number, news }),
-        Err(Unread::Unknown) => Ok(Announcement { from, number, news: News::Unknown }),
-        Err(Unread::Malformed(malformed)) => Err(malformed),
+
+    /// Reads the rest.
+    pub(super) fn read(self) -> Result<Announcement, Malformed> {
+        let Self { v, from, n: number, kind, data } = self;
+        let from = values::node(&from)?;
+        if v > VERSION {
+            return Ok(Announcement { from, number, news: News::Unknown });
+        }
+        if v < VERSION {
+            return Err(Malformed::Value("version"));
+        }
+        let (kind, data) = (kind.ok_or(Malformed::Form)?, data.ok_or(Malformed::Form)?);
+        let kind: Cow<'_, str> = read(kind)?;
+        match news(&kind, data) {
+            Ok(news) => Ok(Announcement { from, number, news }),
+            Err(Unread::Unknown) => Ok(Announcement { from, number, news: News::Unknown }),
+            Err(Unread::Malformed(malformed)) => Err(malformed),
+        }
     }
 }
 

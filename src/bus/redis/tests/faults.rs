@@ -97,7 +97,7 @@ async fn a_connection_may_become_a_black_hole() {
     proxy.freeze();
     bob.broken().await;
     assert!(ann.is_whole());
-    bob.opened_again().await;
+    bob.opened_again(&CHANNELS).await;
     bob.whole().await;
     ann.say(7, 1);
     assert_eq!(bob.hears().await, ("ann".to_owned(), 7, 1));

@@ -5,7 +5,10 @@ use std::{
     num::NonZeroUsize,
     path::Path,
     process::{Child, Command, Stdio},
-    sync::Arc,
+    sync::{
+        Arc,
+        atomic::{AtomicU32, Ordering},
+    },
     time::Duration,
 };
 
@@ -20,7 +23,7 @@ use tokio::{
 use crate::{
     bus::{
         contract::Ear,
-        redis::{Kind, RedisBus, RedisOptions, server::Trust},
+        redis::{RedisBus, RedisKind, RedisOptions, server::Trust},
     },
     domain::{NodeId, Secret},
 };
@@ -124,9 +127,17 @@ fn spawn(port: u16, folder: &Path, arguments: &[String]) -> Child {
         .expect("there is no redis-server: apt-get install redis-server")
 }
 
-/// A port that nobody has.
+/// A port that nobody has. Below those that the system gives out, so that nobody takes it before a
+/// server does; processes begin to look at different places.
 pub(super) fn free_port() -> u16 {
-    TcpListener::bind("127.0.0.1:0").unwrap().local_addr().unwrap().port()
+    static TAKEN: AtomicU32 = AtomicU32::new(0);
+    loop {
+        let place = std::process::id().wrapping_mul(97) + TAKEN.fetch_add(1, Ordering::Relaxed);
+        let port = 10_000 + u16::try_from(place % 20_000).unwrap();
+        if TcpListener::bind(("127.0.0.1", port)).is_ok() {
+            return port;
+        }
+    }
 }
 
 /// What a server says to a command without spaces in its words, in the form of its protocol.
@@ -139,7 +150,7 @@ async fn order(port: u16, command: &str) -> Option<String> {
 }
 
 /// Waits with patience until something is so.
-pub(super) async fn until<F: Future<Output = bool> + Send>(is_so: impl Fn() -> F + Send) {
+pub(super) async fn until<F: Future<Output = bool> + Send>(is_so: impl Fn() -> F + Send + Sync) {
     let wait = async {
         while !is_so().await {
             sleep(LOOK_EVERY).await;
@@ -158,7 +169,7 @@ pub(super) struct Node {
 impl Node {
     /// A node of one server.
     pub(super) fn start(name: &'static str, url: &str) -> Self {
-        Self::start_with(&options(name, Kind::Standalone, &[url]), name)
+        Self::start_with(&options(name, RedisKind::Standalone, &[url]), name)
     }
 
     pub(super) fn start_with(options: &RedisOptions, name: &'static str) -> Self {
@@ -183,7 +194,7 @@ impl Node {
 }
 
 /// What the tests use.
-pub(super) fn options(node: &str, kind: Kind, urls: &[&str]) -> RedisOptions {
+pub(super) fn options(node: &str, kind: RedisKind, urls: &[&str]) -> RedisOptions {
     RedisOptions {
         servers: urls.iter().map(|url| Secret::from_raw(url.as_bytes())).collect(),
         kind,
@@ -205,10 +216,10 @@ pub(super) async fn two_ears<'a>(
     (ann, bob)
 }
 
-/// Waits until both hear again, were told so, and hear each other on all these channels.
+/// Waits until both hear these channels again, were told so, and hear each other on them.
 pub(super) async fn healed(ann: &Ear<'_>, bob: &Ear<'_>, channels: &[u16]) {
     for ear in [ann, bob] {
-        ear.opened_again().await;
+        ear.opened_again(channels).await;
         ear.whole().await;
     }
     for (speaker, ear) in [(ann, bob), (bob, ann)] {

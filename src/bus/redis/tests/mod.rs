@@ -3,6 +3,7 @@
 mod cluster;
 mod faults;
 mod harness;
+mod log;
 mod proxy;
 mod settings;
 mod standalone;

@@ -10,7 +10,7 @@ use tokio::{
 };
 
 /// How long a connection that was swallowed stands open.
-const FOREVER: Duration = Duration::from_secs(3600);
+const FOREVER: Duration = Duration::from_hours(1);
 
 /// See the module.
 pub(super) struct Proxy {

@@ -6,7 +6,7 @@ use super::harness::{Node, Server, options, two_ears, until};
 use crate::{
     bus::{
         contract::{self, Ear, channel, news},
-        redis::Kind,
+        redis::RedisKind,
     },
     chat::ports::{Bus as _, Heard},
 };
@@ -44,7 +44,7 @@ async fn what_is_not_listened_to_any_more_is_unsubscribed_from() {
 async fn nodes_with_another_prefix_are_not_heard() {
     let server = Server::start().await;
     let (ann, bob) = (Node::start("ann", &server.url()), Node::start("bob", &server.url()));
-    let mut strange = options("eve", Kind::Standalone, &[&server.url()]);
+    let mut strange = options("eve", RedisKind::Standalone, &[&server.url()]);
     "talk".clone_into(&mut strange.prefix);
     let eve = Node::start_with(&strange, "eve");
     let (ann, bob) = two_ears(&ann, &bob, &[7]).await;
@@ -73,7 +73,7 @@ async fn rubbish_on_a_channel_is_passed_over() {
 async fn a_consumer_that_does_not_keep_up_is_told_of_the_hole() {
     let server = Server::start().await;
     let ann = Node::start("ann", &server.url());
-    let mut small = options("bob", Kind::Standalone, &[&server.url()]);
+    let mut small = options("bob", RedisKind::Standalone, &[&server.url()]);
     small.queue_max = NonZeroUsize::new(10).unwrap();
     let bob = Node::start_with(&small, "bob");
     let (ann, ear) = two_ears(&ann, &bob, &[7]).await;

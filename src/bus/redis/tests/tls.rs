@@ -1,1 +1,78 @@
-//! TLS.
+//! TLS: proved by the trust store, or refused.
+
+use std::{path::Path, process::Command};
+
+use tempfile::TempDir;
+use tokio_rustls::rustls::{
+    RootCertStore,
+    pki_types::{CertificateDer, pem::PemObject as _},
+};
+
+use super::harness::{Node, Server, free_port, options};
+use crate::bus::redis::{
+    RedisBus, RedisKind, Trouble, Why, check,
+    server::{Trust, client_config},
+};
+
+/// Makes an authority and a certificate of it for this machine.
+fn make_certificates(folder: &Path) {
+    let key = "-newkey ec -pkeyopt ec_paramgen_curve:prime256v1 -nodes";
+    std::fs::write(folder.join("names"), "subjectAltName=IP:127.0.0.1,DNS:localhost\n").unwrap();
+    for command in [
+        &format!("req -x509 {key} -keyout ca.key -out ca.crt -subj /CN=authority -days 2"),
+        &format!("req {key} -keyout server.key -out server.csr -subj /CN=localhost"),
+        "x509 -req -in server.csr -CA ca.crt -CAkey ca.key -CAcreateserial -out server.crt \
+         -days 2 -extfile names",
+    ] {
+        let arguments = command.split_whitespace();
+        let made = Command::new("openssl").args(arguments).current_dir(folder).output().unwrap();
+        assert!(made.status.success(), "{}", String::from_utf8_lossy(&made.stderr));
+    }
+}
+
+/// A server with TLS, its address, and the folder with its certificates.
+async fn start() -> (Server, String, TempDir) {
+    let folder = TempDir::new().unwrap();
+    make_certificates(folder.path());
+    let path = |name: &str| folder.path().join(name).to_str().unwrap().to_owned();
+    let port = free_port();
+    let server = Server::start_with(&[
+        "--tls-port",
+        &port.to_string(),
+        "--tls-cert-file",
+        &path("server.crt"),
+        "--tls-key-file",
+        &path("server.key"),
+        "--tls-auth-clients",
+        "no",
+    ])
+    .await;
+    (server, format!("rediss://127.0.0.1:{port}"), folder)
+}
+
+#[tokio::test]
+async fn a_server_that_the_trusted_vouch_for_serves() {
+    let (_server, url, folder) = start().await;
+    let mut roots = RootCertStore::empty();
+    roots.add(CertificateDer::from_pem_file(folder.path().join("ca.crt")).unwrap()).unwrap();
+    let trust = Trust::of(client_config(roots));
+    let options = |name| options(name, RedisKind::Standalone, &[&url]);
+    assert!(check::check(&options("me"), &trust).await.is_empty());
+    let ann = Node::start_trusting(&options("ann"), "ann", trust.clone());
+    let bob = Node::start_trusting(&options("bob"), "bob", trust);
+    let bob = bob.ear();
+    bob.listen([7]).await;
+    ann.ear().whole().await;
+    ann.ear().say(7, 1);
+    assert_eq!(bob.hears().await, ("ann".to_owned(), 7, 1));
+}
+
+/// With the system's trust store, and no provider of rustls installed for the process.
+#[tokio::test]
+async fn a_server_that_nobody_vouches_for_is_refused() {
+    let (_server, url, _folder) = start().await;
+    let complaints = RedisBus::check(&options("me", RedisKind::Standalone, &[&url])).await;
+    let [complaint] = complaints.as_slice() else { panic!("{complaints:?}") };
+    let refused = matches!(complaint.why, Why::Trouble(Trouble::Tls(_) | Trouble::NoTrust));
+    assert!(refused, "{complaint}");
+}

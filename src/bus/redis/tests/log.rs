@@ -1,0 +1,64 @@
+//! What the operator reads.
+
+use std::{
+    io,
+    sync::{Arc, Mutex},
+};
+
+use tokio::net::TcpListener;
+
+use super::harness::{Node, Server};
+
+/// A log that is kept.
+#[derive(Clone, Default)]
+struct Log(Arc<Mutex<Vec<u8>>>);
+
+impl Log {
+    /// The lines that are not for developers alone.
+    fn lines(&self) -> Vec<String> {
+        let text = String::from_utf8(self.0.lock().unwrap().clone()).unwrap();
+        text.lines().map(str::to_owned).collect()
+    }
+}
+
+impl io::Write for Log {
+    fn write(&mut self, bytes: &[u8]) -> io::Result<usize> {
+        self.0.lock().unwrap().write(bytes)
+    }
+
+    fn flush(&mut self) -> io::Result<()> {
+        Ok(())
+    }
+}
+
+#[tokio::test]
+async fn trouble_is_told_once_and_its_end_too() {
+    let log = Log::default();
+    let writer = log.clone();
+    let subscriber = tracing_subscriber::fmt()
+        .with_max_level(tracing::Level::INFO)
+        .with_ansi(false)
+        .with_writer(move || writer.clone());
+    let _kept = tracing::subscriber::set_default(subscriber.finish());
+    let mut server = Server::start_with(&["--requirepass", "geheim"]).await;
+    let url = format!("redis://:geheim@127.0.0.1:{}", server.port);
+    let ann = Node::start("ann", &url);
+    let ear = ann.ear();
+    ear.listen([7]).await;
+    assert_eq!(log.lines(), [] as [&str; 0]);
+    server.kill();
+    ear.broken().await;
+    let nobody = TcpListener::bind(("127.0.0.1", server.port)).await.unwrap();
+    for _ in 0..4 {
+        drop(nobody.accept().await.unwrap());
+    }
+    drop(nobody);
+    server.start_again().await;
+    ear.opened_again(&[7]).await;
+    ear.whole().await;
+    let lines = log.lines();
+    let [warning, end] = lines.as_slice() else { panic!("{lines:#?}") };
+    assert!(warning.contains("WARN") && warning.contains("server.address=\"127.0.0.1:"));
+    assert!(end.contains("INFO") && end.contains("whole again"));
+    assert!(!lines.join("\n").contains("geheim"), "{lines:#?}");
+}
