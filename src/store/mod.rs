@@ -12,7 +12,5 @@ mod sqlite;
 pub(crate) mod contract;
 
 pub use memory::{MemoryNodes, MemoryStore};
-pub use postgres::{
-    PostgresError, PostgresNodes, PostgresOptions, PostgresStore, PostgresWarning,
-};
+pub use postgres::{PostgresError, PostgresNodes, PostgresOptions, PostgresStore, PostgresWarning};
 pub use sqlite::{OpenError, SqliteOptions, SqliteStore, Synchronous};

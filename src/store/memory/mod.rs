@@ -167,8 +167,9 @@ impl State {
 
     /// Something is another way than before for a user.
     fn revise(&mut self, space: &Space, user: &UserName) {
-        let user = self.users.get_mut(&(space.clone(), user.clone()));
-        user.into_iter().for_each(|user| user.revision += 1);
+        if let Some(user) = self.users.get_mut(&(space.clone(), user.clone())) {
+            user.revision += 1;
+        }
     }
 
     /// Ends everything that a user is a member of.

@@ -43,7 +43,8 @@ pub(super) fn bind_members<'q>(
     query: PgQuery<'q>,
     members: &[(i64, Who<'q>, Member)],
 ) -> PgQuery<'q> {
-    let query = bind_users(query, members.iter().map(|(_, (place, user), _)| (&place.space, *user)));
+    let query =
+        bind_users(query, members.iter().map(|(_, (place, user), _)| (&place.space, *user)));
     let column = |of: fn(&Member) -> i64| -> Vec<i64> {
         members.iter().map(|(_, _, member)| of(member)).collect()
     };

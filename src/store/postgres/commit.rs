@@ -127,10 +127,7 @@ async fn attempt(connection: &mut PgConnection, batch: &Batch) -> Result<Attempt
 }
 
 /// Sends a word of transactions.
-pub(super) async fn run(
-    connection: &mut PgConnection,
-    word: &'static str,
-) -> Result<(), Failure> {
+pub(super) async fn run(connection: &mut PgConnection, word: &'static str) -> Result<(), Failure> {
     sqlx::raw_sql(word).execute(connection).await?;
     Ok(())
 }
@@ -158,10 +155,7 @@ async fn lock_logs<'a>(
 }
 
 /// Makes conversations in which nothing was ever done.
-async fn open_logs(
-    connection: &mut PgConnection,
-    mut new: Vec<&Place>,
-) -> Result<(), sqlx::Error> {
+async fn open_logs(connection: &mut PgConnection, mut new: Vec<&Place>) -> Result<(), sqlx::Error> {
     new.sort_unstable();
     bind_places(sqlx::query(OPEN_LOGS), new).execute(connection).await.map(drop)
 }

@@ -29,27 +29,23 @@ use std::{
 
 use async_trait::async_trait;
 use sqlx::{
-    ConnectOptions as _, Connection as _,
-    migrate::MigrateError,
-    postgres::PgConnectOptions,
+    ConnectOptions as _, Connection as _, migrate::MigrateError, postgres::PgConnectOptions,
 };
 use time::OffsetDateTime;
 use tokio::time::timeout;
 
+use self::lane::{Lane, ask};
 pub use self::{
     error::{PostgresError, PostgresWarning},
     nodes::PostgresNodes,
 };
-use self::lane::{Lane, ask};
 use crate::{
-    chat::ports::{
-        Batch, Committed, Fault, Page, PageLimit, Range, Retention, Store, Trimmed,
-    },
+    chat::ports::{Batch, Committed, Fault, Page, PageLimit, Range, Retention, Store, Trimmed},
     domain::{DeviceId, Epoch, Log, Member, NameKey, NodeId, Place, Secret, Space, UserName},
 };
 
 /// How long to bring a database up to date, or to wait for another node that does.
-const MIGRATION_WAIT_MAX: Duration = Duration::from_secs(600);
+const MIGRATION_WAIT_MAX: Duration = Duration::from_mins(10);
 
 /// Keeps in a PostgreSQL database.
 #[derive(Debug)]
@@ -83,9 +79,7 @@ impl PostgresOptions {
 
 impl PostgresStore {
     /// Opens a database, makes or brings up to date what is kept in it, and answers both that knows.
-    pub async fn open(
-        options: &PostgresOptions,
-    ) -> Result<(Self, PostgresNodes), PostgresError> {
+    pub async fn open(options: &PostgresOptions) -> Result<(Self, PostgresNodes), PostgresError> {
         let connect_options = check::connect_options(options)?;
         let lane = |count| Lane::new(connect_options.clone(), options.wait_max, count);
         drop(check::connect_fit(&connect_options, options.wait_max).await?);
@@ -131,7 +125,9 @@ impl Store for PostgresStore {
 
     async fn revisions(&self, users: &[(Space, UserName)]) -> Result<Vec<u64>, Fault> {
         let answer = ask!(self.readers, |connection| read::revisions(connection, users));
-        answer.map_err(|failure| Fault::new("reading whether something is new for users from PostgreSQL", failure))
+        answer.map_err(|failure| {
+            Fault::new("reading whether something is new for users from PostgreSQL", failure)
+        })
     }
 
     async fn page(&self, place: &Place, range: Range, limit: PageLimit) -> Result<Page, Fault> {
@@ -169,7 +165,8 @@ impl Store for PostgresStore {
         user: &UserName,
         device: &DeviceId,
     ) -> Result<Option<OffsetDateTime>, Fault> {
-        let answer = ask!(self.readers, |connection| read::device_seen(connection, space, user, device));
+        let answer =
+            ask!(self.readers, |connection| read::device_seen(connection, space, user, device));
         answer.map_err(|failure| Fault::new("looking for a device in PostgreSQL", failure))
     }
 
@@ -193,7 +190,8 @@ impl Store for PostgresStore {
 async fn migrate(options: &PgConnectOptions) -> Result<(), PostgresError> {
     let mut connection = options.connect().await?;
     // An operator may have set a time-out for all; and notices would be logged.
-    let settings = "SET client_min_messages = error; SET statement_timeout = 0; SET lock_timeout = 0";
+    let settings =
+        "SET client_min_messages = error; SET statement_timeout = 0; SET lock_timeout = 0";
     sqlx::raw_sql(settings).execute(&mut connection).await?;
     let migrated = sqlx::migrate!("src/store/postgres/migrations").run(&mut connection).await;
     migrated.map_err(|error| match error {

@@ -239,8 +239,7 @@ impl PostgresNodes {
 impl Nodes for PostgresNodes {
     async fn beat(&self, changes: &[Online]) -> Result<Census, Fault> {
         let devices = |it: &Online| row::number(it.devices as u64);
-        let changes =
-            changes.iter().map(|it| ((it.space.as_raw(), it.user.as_raw()), devices(it)));
+        let changes = changes.iter().map(|it| ((it.space.as_raw(), it.user.as_raw()), devices(it)));
         let changes: BTreeMap<_, _> = changes.collect();
         let beaten = ask!(self.lane, |connection| self.try_beat(connection, &changes));
         let (census, told) =

@@ -16,7 +16,8 @@ use crate::{
 
 const EPOCH: &str = "SELECT epoch FROM meta";
 
-const LOGS: &str = "SELECT given.number - 1 AS number, head, messages, floor, floor_messages, members
+const LOGS: &str =
+    "SELECT given.number - 1 AS number, head, messages, floor, floor_messages, members
     FROM unnest($1::text[], $2::bigint[], $3::text[], $4::text[]) WITH ORDINALITY
         AS given (space, kind, one, other, number)
     JOIN conversation ON conversation.space = given.space AND conversation.kind = given.kind
@@ -74,14 +75,14 @@ const FRAME_BYTES: usize = size_of::<u32>();
 
 const KNOWS: &str = r#"SELECT 1 FROM "user" WHERE space = $1 AND name = $2"#;
 
-const IS_VOUCHED: &str = r#"SELECT 1 FROM "user" WHERE space = $1 AND key = $2 AND vouched LIMIT 1"#;
+const IS_VOUCHED: &str =
+    r#"SELECT 1 FROM "user" WHERE space = $1 AND key = $2 AND vouched LIMIT 1"#;
 
 const LAST_SEEN: &str = r#"SELECT given.number - 1 AS number, seen
     FROM unnest($1::text[], $2::text[]) WITH ORDINALITY AS given (space, name, number)
     JOIN "user" ON "user".space = given.space AND "user".name = given.name"#;
 
-const DEVICE_SEEN: &str =
-    r#"SELECT seen FROM device WHERE space = $1 AND "user" = $2 AND id = $3"#;
+const DEVICE_SEEN: &str = r#"SELECT seen FROM device WHERE space = $1 AND "user" = $2 AND id = $3"#;
 
 pub(super) async fn epoch(connection: &mut PgConnection) -> Result<Epoch, Failure> {
     let epoch: String = sqlx::query_scalar(EPOCH).fetch_one(connection).await?;

@@ -122,9 +122,8 @@ async fn forget_devices(
     transaction: &mut Transaction<'_>,
     of: &[DeviceSeen<'_>],
 ) -> Result<(), sqlx::Error> {
-    let bind = |arguments: &mut SqliteArguments, (user, ..): &DeviceSeen<'_>| {
-        bind::user(arguments, *user)
-    };
+    let bind =
+        |arguments: &mut SqliteArguments, (user, ..): &DeviceSeen<'_>| bind::user(arguments, *user);
     transaction.put(FORGET_DEVICES, of, bind).await
 }
 

@@ -287,9 +287,14 @@ fn the_chat_has_no_socket() {
 fn only_the_composition_names_engines() {
     for (path, text) in sources("src") {
         let layer = layer_of(&path);
-        for (engine, home) in
-            [("MemoryStore", "store"), ("SqliteStore", "store"), ("LocalBus", "bus")]
-        {
+        for (engine, home) in [
+            ("MemoryStore", "store"),
+            ("MemoryNodes", "store"),
+            ("SqliteStore", "store"),
+            ("PostgresStore", "store"),
+            ("PostgresNodes", "store"),
+            ("LocalBus", "bus"),
+        ] {
             let may = layer == home || layer == "app";
             assert!(
                 may || !code(&path, &text).contains(engine),

@@ -38,6 +38,9 @@ impl TestDatabase {
         // Not the order of bytes, so that this is not what the engine relies on.
         let made = run(initdb.args(["--locale=C.UTF-8", "-D"]).arg(folder.path().join("data")));
         assert!(made.status.success(), "initdb: {}", String::from_utf8_lossy(&made.stderr));
+        // One role has a password.
+        let rules = "local all stranger scram-sha-256\nlocal all all trust\n";
+        std::fs::write(folder.path().join("data/pg_hba.conf"), rules).unwrap();
         let server = serve(folder.path());
         let database = Self { folder, server, schemas: AtomicU32::new(0) };
         database.wait_until_ready();
@@ -46,12 +49,21 @@ impl TestDatabase {
 
     /// Opens a schema in which there was never anything.
     pub(super) async fn open(&self) -> (PostgresStore, PostgresNodes) {
-        let schema = self.schemas.fetch_add(1, Ordering::Relaxed) + 1;
-        let create = format!("CREATE SCHEMA s{schema}");
-        let mut stranger = self.connect().await;
-        sqlx::raw_sql(sqlx::AssertSqlSafe(create)).execute(&mut stranger).await.unwrap();
-        stranger.close().await.unwrap();
+        self.make_schema().await;
         self.beside("first").await
+    }
+
+    /// Makes an empty schema.
+    pub(super) async fn make_schema(&self) {
+        let schema = self.schemas.fetch_add(1, Ordering::Relaxed) + 1;
+        self.run(&format!("CREATE SCHEMA s{schema}")).await;
+    }
+
+    /// Has somebody else do something.
+    pub(super) async fn run(&self, sql: &str) {
+        let mut stranger = self.connect().await;
+        run_on(&mut stranger, sql).await;
+        stranger.close().await.unwrap();
     }
 
     /// Opens the schema that was opened last, as another node.
@@ -69,10 +81,15 @@ impl TestDatabase {
         }
     }
 
-    pub(super) fn url(&self) -> String {
-        let folder = self.folder.path().display().to_string().replace('/', "%2F");
+    fn url(&self) -> String {
         let schema = self.schemas.load(Ordering::Relaxed);
-        format!("postgres://postgres:secret@{folder}/postgres?options=-csearch_path%3Ds{schema}")
+        self.address("postgres:secret", &format!("postgres?options=-csearch_path%3Ds{schema}"))
+    }
+
+    /// The address of the server, for a user who wants to go somewhere.
+    pub(super) fn address(&self, user: &str, database: &str) -> String {
+        let folder = self.folder.path().display().to_string().replace('/', "%2F");
+        format!("postgres://{user}@{folder}/{database}")
     }
 
     /// A connection of somebody else.
@@ -126,6 +143,11 @@ impl Drop for TestDatabase {
         drop(self.server.kill());
         drop(self.server.wait());
     }
+}
+
+pub(super) async fn run_on(connection: &mut PgConnection, sql: &str) {
+    let sql = sqlx::AssertSqlSafe(sql.to_owned());
+    sqlx::raw_sql(sql).execute(connection).await.unwrap();
 }
 
 /// Starts a server that listens on a socket in its folder and nowhere else.
