@@ -2,6 +2,8 @@
 
 use std::error::Error;
 
+use sqlx::postgres::PgConnection;
+
 use super::*;
 use crate::{
     chat::ports::{
@@ -144,6 +146,15 @@ async fn do_everything(store: &PostgresStore, nodes: &PostgresNodes) {
     }
 }
 
+/// Waits until all others have gone: they say what they did when they end.
+async fn counts(database: &TestDatabase) -> PgConnection {
+    let mut stranger = database.connect().await;
+    let others = "SELECT count(*) FROM pg_stat_activity \
+        WHERE pid <> pg_backend_pid() AND backend_type = 'client backend'";
+    while sqlx::query_scalar::<_, i64>(others).fetch_one(&mut stranger).await.unwrap() > 0 {}
+    stranger
+}
+
 #[tokio::test]
 async fn no_statement_of_postgres_reads_a_whole_table() {
     let database = TestDatabase::start();
@@ -154,11 +165,7 @@ async fn no_statement_of_postgres_reads_a_whole_table() {
     store.close().await;
     nodes.leave().await.unwrap();
     drop(nodes);
-    // Backends say what they did when they end.
-    let mut stranger = database.connect().await;
-    let others = "SELECT count(*) FROM pg_stat_activity \
-        WHERE pid <> pg_backend_pid() AND backend_type = 'client backend'";
-    while sqlx::query_scalar::<_, i64>(others).fetch_one(&mut stranger).await.unwrap() > 0 {}
+    let mut stranger = counts(&database).await;
     // Of nodes there are few.
     let read = "SELECT relname::text FROM pg_stat_user_tables WHERE seq_scan > 0 \
         AND relname NOT IN ('node', 'lost_name', 'meta', '_sqlx_migrations')";
@@ -167,4 +174,21 @@ async fn no_statement_of_postgres_reads_a_whole_table() {
     let used = "SELECT count(*) FROM pg_stat_user_tables WHERE idx_scan > 0";
     let used: i64 = sqlx::query_scalar(used).fetch_one(&mut stranger).await.unwrap();
     assert!(used >= 7, "what was done was counted: {used}");
+}
+
+/// Statements were planned for a table without rows, and then there are many.
+#[tokio::test]
+async fn a_commit_to_postgres_does_not_look_at_what_was_said_before() {
+    let database = TestDatabase::start();
+    let (store, nodes) = database.open().await;
+    drop(nodes);
+    for n in 0..20 {
+        commit(&store, (1..=50).map(|m| numbered("a", 50 * n + m)).collect()).await;
+    }
+    store.close().await;
+    let mut stranger = counts(&database).await;
+    let read = "SELECT sum(idx_tup_read)::bigint FROM pg_stat_user_indexes \
+        WHERE relname IN ('message', 'conversation')";
+    let read: i64 = sqlx::query_scalar(read).fetch_one(&mut stranger).await.unwrap();
+    assert!(read < 500, "{read} rows were read for 1000 that were written");
 }

@@ -1,6 +1,7 @@
 //! A PostgreSQL server of a test's own, in a folder of its own, that ends with the test.
 
 use std::{
+    fs, io,
     path::{Path, PathBuf},
     process::{Child, Command, Output, Stdio},
     sync::atomic::{AtomicU32, Ordering},
@@ -40,7 +41,7 @@ impl TestDatabase {
         assert!(made.status.success(), "initdb: {}", String::from_utf8_lossy(&made.stderr));
         // One role has a password.
         let rules = "local all stranger scram-sha-256\nlocal all all trust\n";
-        std::fs::write(folder.path().join("data/pg_hba.conf"), rules).unwrap();
+        fs::write(folder.path().join("data/pg_hba.conf"), rules).unwrap();
         let server = serve(folder.path());
         let database = Self { folder, server, schemas: AtomicU32::new(0) };
         database.wait_until_ready();
@@ -114,12 +115,17 @@ impl TestDatabase {
 
     /// Sends a signal to all processes of the server.
     pub(super) fn signal(&self, signal: &str) {
-        let pid = std::fs::read_to_string(self.folder.path().join("data/postmaster.pid")).unwrap();
-        let pid = pid.lines().next().unwrap().to_owned();
-        let children = run(Command::new("pgrep").args(["-P", &pid]));
-        let children = String::from_utf8(children.stdout).unwrap();
-        let pids: Vec<_> = children.split_whitespace().chain([pid.as_str()]).collect();
-        assert!(run(Command::new("kill").arg(format!("-{signal}")).args(pids)).status.success());
+        assert!(self.try_signal(signal).unwrap());
+    }
+
+    fn try_signal(&self, signal: &str) -> io::Result<bool> {
+        let pid = fs::read_to_string(self.folder.path().join("data/postmaster.pid"))?;
+        let pid = pid.lines().next().unwrap_or_default();
+        let children = Command::new("pgrep").args(["-P", pid]).output()?.stdout;
+        let children = String::from_utf8_lossy(&children).into_owned();
+        let pids = children.split_whitespace().chain([pid]);
+        let sent = Command::new("kill").arg(format!("-{signal}")).args(pids).output()?;
+        Ok(sent.status.success())
     }
 
     fn wait_until_ready(&self) {
@@ -137,8 +143,10 @@ impl TestDatabase {
 
 impl Drop for TestDatabase {
     fn drop(&mut self) {
+        // What was stopped cannot end.
+        drop(self.try_signal("CONT"));
         let mut stop = as_server("pg_ctl");
-        stop.args(["stop", "--mode=immediate", "--no-wait", "-D"]);
+        stop.args(["stop", "--mode=immediate", "--wait", "-D"]);
         run(stop.arg(self.folder.path().join("data")));
         drop(self.server.kill());
         drop(self.server.wait());
@@ -181,7 +189,7 @@ fn as_server(program: &str) -> Command {
 
 /// Where Debian puts it, or where the system finds it.
 fn find(program: &str) -> PathBuf {
-    let versions = std::fs::read_dir("/usr/lib/postgresql").into_iter().flatten();
+    let versions = fs::read_dir("/usr/lib/postgresql").into_iter().flatten();
     let places = versions.map(|version| version.unwrap().path().join("bin").join(program));
     let found = places.filter(|place| place.exists()).max();
     found.unwrap_or_else(|| {

@@ -24,6 +24,10 @@ async fn postgres_keeps_the_contract_of_shared_stores() {
     let open = async || database.open().await.0;
     let beside = async |_: &PostgresStore| database.beside("other").await.0;
     Box::pin(shared_contract(open, beside)).await;
+    let mut stranger = database.connect().await;
+    let deadlocks = "SELECT deadlocks FROM pg_stat_database WHERE datname = 'postgres'";
+    let deadlocks: i64 = sqlx::query_scalar(deadlocks).fetch_one(&mut stranger).await.unwrap();
+    assert_eq!(deadlocks, 0, "rows are locked in one order");
 }
 
 #[tokio::test]
