@@ -47,7 +47,7 @@ async fn postgres_keeps_the_contract_of_nodes() {
 #[test]
 fn postgres_agrees_with_memory() {
     let database = TestDatabase::start();
-    any_steps_have_the_same_outcomes_as_in_memory(32, async || database.open().await.0);
+    any_steps_have_the_same_outcomes_as_in_memory(16, async || database.open().await.0);
 }
 
 #[tokio::test]
