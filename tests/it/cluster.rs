@@ -34,7 +34,7 @@ fn usual(_: &mut Config) {}
 
 #[tokio::test]
 async fn whoever_is_in_a_room_hears_what_is_said_on_any_node() {
-    let (cluster, one, other) = TestCluster::pair(usual).await;
+    let (cluster, one, other) = TestCluster::pair(usual);
     for wire in Wire::ALL {
         let mut ann = user(&one, wire, &format!("ann {wire:?}")).await;
         let mut bob = user(&other, wire, &format!("bob {wire:?}")).await;
@@ -55,7 +55,7 @@ async fn whoever_is_in_a_room_hears_what_is_said_on_any_node() {
 
 #[tokio::test]
 async fn what_the_bus_lost_comes_from_the_store() {
-    let (cluster, one, other) = TestCluster::pair(usual).await;
+    let (cluster, one, other) = TestCluster::pair(usual);
     let mut ann = user(&one, Wire::WebSocket, "ann").await;
     let mut bob = user(&other, Wire::SocketIo, "bob").await;
     sees(&mut ann, "bob").await;
@@ -77,7 +77,7 @@ async fn what_the_bus_lost_comes_from_the_store() {
 #[tokio::test]
 async fn who_is_there_is_known_on_all_nodes() {
     let (cluster, one, other) =
-        TestCluster::pair(|config| config.limits.presence_grace_ms = SHORT_MS).await;
+        TestCluster::pair(|config| config.limits.presence_grace_ms = SHORT_MS);
     let mut ann = user(&one, Wire::WebSocket, "ann").await;
     let mut bob = user(&other, Wire::SocketIo, "bob").await;
     sees(&mut ann, "bob").await;
@@ -112,7 +112,7 @@ async fn who_is_there_is_known_on_all_nodes() {
 #[tokio::test]
 async fn a_guests_name_is_one_guests_on_all_nodes() {
     let (cluster, one, other) =
-        TestCluster::pair(|config| config.limits.presence_grace_ms = SHORT_MS).await;
+        TestCluster::pair(|config| config.limits.presence_grace_ms = SHORT_MS);
     let ann = Client::named(&one, Wire::WebSocket, "ann").await;
     let mut late = Client::open(&other, Wire::SocketIo, Door::new()).await.unwrap();
     assert_eq!(late.refusal("new user", "Ann").await, "name_taken");
@@ -134,7 +134,7 @@ async fn a_guests_name_is_one_guests_on_all_nodes() {
 
 #[tokio::test]
 async fn memberships_and_pointers_reach_a_users_devices_on_other_nodes() {
-    let (cluster, one, other) = TestCluster::pair(usual).await;
+    let (cluster, one, other) = TestCluster::pair(usual);
     let mut here = user(&one, Wire::WebSocket, "ann").await;
     let mut there = user(&other, Wire::SocketIo, "ann").await;
     let mut bob = user(&other, Wire::WebSocket, "bob").await;
@@ -164,7 +164,7 @@ async fn memberships_and_pointers_reach_a_users_devices_on_other_nodes() {
 
 #[tokio::test]
 async fn of_two_devices_the_newest_stays_wherever_they_are() {
-    let (cluster, one, other) = TestCluster::pair(|config| config.devices = Devices::Newest).await;
+    let (cluster, one, other) = TestCluster::pair(|config| config.devices = Devices::Newest);
     let token = one.token("ann", &[]);
     let open = async |server: &TestServer, device: String| {
         let door = Door::new().token(&token).device(&device);
@@ -193,13 +193,13 @@ async fn of_two_devices_the_newest_stays_wherever_they_are() {
 
 #[tokio::test]
 async fn a_node_that_leaves_takes_its_users_along() {
-    let (cluster, one, other) = TestCluster::pair(usual).await;
+    let (cluster, one, other) = TestCluster::pair(usual);
     let mut ann = user(&one, Wire::WebSocket, "ann").await;
     let bob = user(&other, Wire::WebSocket, "bob").await;
     sees(&mut ann, "bob").await;
     other.stop().await;
     assert_eq!(ann.next("user left").await["user"], "bob");
-    let third = cluster.start("third").await;
+    let third = cluster.start("third");
     let mut eve = user(&third, Wire::SocketIo, "eve").await;
     sees(&mut eve, "ann").await;
     let list = eve.ask("GroupList", Value::Null).await;

@@ -45,16 +45,12 @@ impl TestCluster {
     }
 
     /// Starts a node of this name.
-    pub(crate) async fn start(&self, name: &str) -> TestServer {
-        self.start_with(name, |_| ()).await
+    pub(crate) fn start(&self, name: &str) -> TestServer {
+        self.start_with(name, |_| ())
     }
 
     /// The same with other settings than the defaults.
-    pub(crate) async fn start_with(
-        &self,
-        name: &str,
-        edit: impl FnOnce(&mut Config),
-    ) -> TestServer {
+    fn start_with(&self, name: &str, edit: impl FnOnce(&mut Config)) -> TestServer {
         let node = NodeId::from_raw(name);
         let engines = Engines {
             store: Arc::new(self.store.clone()),
@@ -71,10 +67,10 @@ impl TestCluster {
     }
 
     /// Two nodes.
-    pub(crate) async fn pair(edit: impl Fn(&mut Config)) -> (Self, TestServer, TestServer) {
+    pub(crate) fn pair(edit: impl Fn(&mut Config)) -> (Self, TestServer, TestServer) {
         let cluster = Self::new();
-        let one = cluster.start_with("one", &edit).await;
-        let other = cluster.start_with("other", &edit).await;
+        let one = cluster.start_with("one", &edit);
+        let other = cluster.start_with("other", &edit);
         (cluster, one, other)
     }
 

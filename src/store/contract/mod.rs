@@ -1,5 +1,6 @@
 //! What every engine that keeps must do: the guarantees of [`Store`], one function each.
 
+mod agreement;
 mod changes;
 mod logs;
 mod members;
@@ -27,7 +28,10 @@ use crate::{
     },
 };
 
-pub(crate) use self::{nodes::nodes_contract, retention::trim, shared::shared_contract, words::*};
+pub(crate) use self::{
+    agreement::any_steps_have_the_same_outcomes_as_in_memory, nodes::nodes_contract,
+    retention::trim, shared::shared_contract, words::*,
+};
 
 /// Holds an engine to its port. Each guarantee gets a store in which nothing was ever said.
 pub(crate) async fn store_contract<S: Store>(open: impl AsyncFn() -> S + Sync) {

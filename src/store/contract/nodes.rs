@@ -10,8 +10,8 @@ use crate::{
 /// Holds an engine to its port. `open` makes the node `n<number>` of one registry, in which there was
 /// never any of them; `pass` lets so much of the engine's time go by.
 pub(crate) async fn nodes_contract<N: Nodes>(
-    open: impl AsyncFn(u32) -> N,
-    pass: impl AsyncFn(Duration),
+    open: impl AsyncFn(u32) -> N + Sync,
+    pass: impl AsyncFn(Duration) + Sync,
 ) {
     a_node_lives_while_it_beats(&open(1).await, &open(2).await, &pass).await;
     a_name_belongs_to_one_stay(&open(3).await, &open(4).await).await;
@@ -24,7 +24,7 @@ pub(crate) async fn nodes_contract<N: Nodes>(
 async fn a_node_lives_while_it_beats(
     one: &impl Nodes,
     other: &impl Nodes,
-    pass: &impl AsyncFn(Duration),
+    pass: &(impl AsyncFn(Duration) + Sync),
 ) {
     assert_eq!(alive(one).await, ["n1"]);
     assert_eq!(alive(other).await, ["n1", "n2"]);
@@ -79,7 +79,7 @@ async fn one_stay_may_be_on_many_nodes(one: &impl Nodes, other: &impl Nodes) {
 async fn the_names_of_a_dead_node_are_free(
     dead: &impl Nodes,
     heir: &impl Nodes,
-    pass: &impl AsyncFn(Duration),
+    pass: &(impl AsyncFn(Duration) + Sync),
 ) {
     beat(&[dead, heir]).await;
     for name in ["cleo", "dan"] {
@@ -99,7 +99,7 @@ async fn the_names_of_a_dead_node_are_free(
 async fn users_are_online_where_their_nodes_say(
     one: &impl Nodes,
     other: &impl Nodes,
-    pass: &impl AsyncFn(Duration),
+    pass: &(impl AsyncFn(Duration) + Sync),
 ) {
     beat(&[one, other]).await;
     one.beat(&[online("ann", 2), online("bob", 1)]).await.unwrap();

@@ -5,8 +5,8 @@ use super::*;
 /// Holds an engine to the guarantee *Shared*. `open` makes a database in which nothing was ever said,
 /// `beside` another process on the same one.
 pub(crate) async fn shared_contract<S: Store>(
-    open: impl AsyncFn() -> S,
-    beside: impl AsyncFn(&S) -> S,
+    open: impl AsyncFn() -> S + Sync,
+    beside: impl AsyncFn(&S) -> S + Sync,
 ) {
     let pair = async || {
         let one = open().await;

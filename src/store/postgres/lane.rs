@@ -25,8 +25,7 @@ use super::{failure::Failure, session};
 /// How long a connection is believed to be as it was when it was looked at last. Past it, it is asked
 /// whether its server still takes writes: behind a proxy that may be another one by now.
 const BELIEVED: Duration = Duration::from_secs(5);
-/// Connections are opened with this part of the time that there is for all; so long may a resting one
-/// take to answer, too.
+/// Which part of the time that there is for everything a resting connection may take to answer that.
 const ANSWER_PART: u32 = 4;
 
 #[derive(Debug)]
@@ -68,27 +67,44 @@ impl Lane {
         &self,
         work: impl Future<Output = Result<T, Failure>>,
     ) -> Result<T, Failure> {
-        timeout(self.wait_max, work).await.unwrap_or(Err(Failure::TimedOut(self.wait_max)))
+        let Ok(outcome) = timeout(self.wait_max, work).await else {
+            // Those that rest may be connections to the same nowhere.
+            self.forget();
+            return Err(Failure::TimedOut(self.wait_max));
+        };
+        outcome
     }
 
     /// Waits until there is a connection to be had. Turns come in the order in which they were asked
     /// for.
     pub(super) async fn turn(&self) -> Result<Turn<'_>, Failure> {
         let permit = self.turns.acquire().await.map_err(|_closed| Failure::Closed)?;
-        while let Some(Resting { mut connection, mut checked }) = self.take() {
-            if checked.elapsed() > BELIEVED {
-                let answer = session::check_writable(&mut connection);
-                let answer = timeout(self.wait_max / ANSWER_PART, answer).await;
-                if !matches!(answer, Ok(Ok(()))) {
-                    continue;
-                }
-                checked = Instant::now();
+        let rested = self.take_good().await;
+        let is_new = rested.is_none();
+        let Resting { connection, checked } = match rested {
+            Some(resting) => resting,
+            None => Resting {
+                connection: session::connect(&self.options, self.wait_max).await?,
+                checked: Instant::now(),
+            },
+        };
+        Ok(Turn { connection, checked, is_new, _permit: permit, lane: self })
+    }
+
+    /// A connection that rested, to a server that takes writes. Where one is of no more use, nobody
+    /// waits for the others to say the same.
+    async fn take_good(&self) -> Option<Resting> {
+        let mut resting = self.resting().pop()?;
+        if resting.checked.elapsed() > BELIEVED {
+            let answer = session::check_writable(&mut resting.connection);
+            let answer = timeout(self.wait_max / ANSWER_PART, answer).await;
+            if !matches!(answer, Ok(Ok(()))) {
+                self.forget();
+                return None;
             }
-            return Ok(Turn { connection, checked, is_new: false, _permit: permit, lane: self });
+            resting.checked = Instant::now();
         }
-        let connection = session::connect(&self.options, self.wait_max).await?;
-        let checked = Instant::now();
-        Ok(Turn { connection, checked, is_new: true, _permit: permit, lane: self })
+        Some(resting)
     }
 
     /// Throws away what rests.
@@ -107,10 +123,6 @@ impl Lane {
                 tracing::debug!(%error, "a connection to PostgreSQL did not close as it should");
             }
         }
-    }
-
-    fn take(&self) -> Option<Resting> {
-        self.resting().pop()
     }
 
     /// Poisoning is ignored: a connection is there or it is not.

@@ -1,6 +1,6 @@
 //! The entries of logs, in a commit.
 
-use std::collections::{BTreeSet, HashMap};
+use std::collections::{BTreeMap, BTreeSet, HashMap};
 
 use sqlx::postgres::PgConnection;
 
@@ -17,22 +17,31 @@ use crate::{
     },
 };
 
-const FIND_FIRSTS: &str = "SELECT given.number, said.seq, said.at, said.kind, said.edited_at,
-        said.deletion, entry.at AS deleted_at, said.body, said.attachments
+// OFFSET 0 keeps the order: for each row here, a search there.
+const FIND_FIRSTS: &str = "SELECT given.number, said.*, entry.at AS deleted_at
     FROM unnest($1::bigint[], $2::bigint[], $3::text[], $4::text[])
         AS given (number, conversation, author, id)
-    JOIN message AS said ON said.conversation = given.conversation AND said.id = given.id
-        AND said.author = given.author AND said.target IS NULL
-    LEFT JOIN message AS entry
-        ON entry.conversation = given.conversation AND entry.seq = said.deletion";
+    CROSS JOIN LATERAL (
+        SELECT seq, at, kind, edited_at, deletion, body, attachments FROM message
+        WHERE message.conversation = given.conversation AND message.id = given.id
+            AND message.author = given.author AND message.target IS NULL OFFSET 0
+    ) AS said
+    LEFT JOIN LATERAL (
+        SELECT at FROM message
+        WHERE message.conversation = given.conversation AND message.seq = said.deletion OFFSET 0
+    ) AS entry ON true";
 
-const FIND_TARGETS: &str = "SELECT given.number, said.seq, said.at, said.kind, said.edited_at,
-        said.deletion, entry.at AS deleted_at, said.body, said.attachments
+const FIND_TARGETS: &str = "SELECT given.number, said.*, entry.at AS deleted_at
     FROM unnest($1::bigint[], $2::bigint[], $3::bigint[]) AS given (number, conversation, seq)
-    JOIN message AS said ON said.conversation = given.conversation AND said.seq = given.seq
-        AND said.target IS NULL
-    LEFT JOIN message AS entry
-        ON entry.conversation = given.conversation AND entry.seq = said.deletion";
+    CROSS JOIN LATERAL (
+        SELECT seq, at, kind, edited_at, deletion, body, attachments FROM message
+        WHERE message.conversation = given.conversation AND message.seq = given.seq
+            AND message.target IS NULL OFFSET 0
+    ) AS said
+    LEFT JOIN LATERAL (
+        SELECT at FROM message
+        WHERE message.conversation = given.conversation AND message.seq = said.deletion OFFSET 0
+    ) AS entry ON true";
 
 // All that messages change, in one statement. Its parts do not see each other: what becomes of a row
 // is in one of them.
@@ -59,10 +68,17 @@ const WRITE: &str = r#"WITH entry AS (
     )
     UPDATE conversation SET head = given.head, messages = given.messages,
         said_at = coalesce(given.said_at, conversation.said_at),
-        members = conversation.members
-            + (SELECT count(*) FROM added WHERE added.conversation = given.id)
-    FROM unnest($26::bigint[], $27::bigint[], $28::bigint[], $29::bigint[])
-        AS given (id, head, messages, said_at)
+        members = conversation.members + given.members
+    FROM (
+        SELECT id, max(head) AS head, max(messages) AS messages, max(said_at) AS said_at,
+            sum(members) AS members
+        FROM (
+            SELECT *, 0 AS members
+            FROM unnest($26::bigint[], $27::bigint[], $28::bigint[], $29::bigint[])
+                AS given (id, head, messages, said_at)
+            UNION ALL SELECT conversation, NULL, NULL, NULL, 1 FROM added
+        ) AS part GROUP BY id
+    ) AS given
     WHERE conversation.id = given.id"#;
 
 const REWRITE: &str = "UPDATE message SET edited_at = given.edited_at, edit = given.edit,
@@ -158,10 +174,7 @@ fn bind_reads<'q>(query: PgQuery<'q>, heard: &Heard<'q>) -> PgQuery<'q> {
         .bind(reads.values().map(|(_, read)| row::number(read.messages)).collect::<Vec<_>>())
 }
 
-fn bind_heads<'q>(
-    query: PgQuery<'q>,
-    heads: &std::collections::BTreeMap<i64, Head>,
-) -> PgQuery<'q> {
+fn bind_heads<'q>(query: PgQuery<'q>, heads: &BTreeMap<i64, Head>) -> PgQuery<'q> {
     query
         .bind(heads.keys().copied().collect::<Vec<_>>())
         .bind(heads.values().map(|it| row::seq_number(it.at.seq)).collect::<Vec<_>>())

@@ -45,7 +45,7 @@ use crate::{
 };
 
 /// How long to bring a database up to date, or to wait for another node that does.
-const MIGRATION_WAIT_MAX: Duration = Duration::from_secs(600);
+const MIGRATION_WAIT_MAX: Duration = Duration::from_mins(10);
 
 /// Keeps in a PostgreSQL database.
 #[derive(Debug)]

@@ -50,7 +50,7 @@ const CENSUS: &str = "SELECT id AS alive, NULL AS lost, NULL AS space, NULL AS n
         FROM node WHERE id = $1 OR beat > clock_timestamp() - $2 * interval '1 millisecond'
     UNION ALL
     SELECT NULL, id, space, name, stay FROM lost_name WHERE node = $1
-    ORDER BY alive, lost";
+    ORDER BY lost";
 
 // Nodes that come back after an hour learn that they have lost their names, for a day.
 const SWEEP: &str = "WITH dead AS (
@@ -160,6 +160,7 @@ impl PostgresNodes {
                 });
             }
         }
+        census.alive.sort_unstable();
         Ok((census, told))
     }
 

@@ -49,16 +49,20 @@ macro_rules! page {
                         entry.edited_at, entry.author, entry.id,
                         coalesce(entry.body, said.body) AS body,
                         coalesce(entry.attachments, said.attachments) AS attachments
-                    FROM message AS entry LEFT JOIN message AS said
-                        ON said.conversation = entry.conversation AND said.seq = entry.target
-                            AND said.edit = entry.seq
-                    WHERE entry.conversation = (SELECT id FROM conversation
-                        WHERE space = $1 AND kind = $2 AND one = $3 AND other = $4)
-                        AND entry.seq ",
+                    FROM (
+                        SELECT * FROM message WHERE conversation = (SELECT id FROM conversation
+                            WHERE space = $1 AND kind = $2 AND one = $3 AND other = $4)
+                            AND seq ",
             $from,
             " $5 ",
             $order,
             " LIMIT $6
+                    ) AS entry
+                    LEFT JOIN LATERAL (
+                        SELECT body, attachments FROM message
+                        WHERE message.conversation = entry.conversation
+                            AND message.seq = entry.target AND message.edit = entry.seq OFFSET 0
+                    ) AS said ON true
                 ) AS entry
             ) AS entry WHERE used IS NULL OR used <= $7 ",
             $order

@@ -12,7 +12,7 @@ use time::OffsetDateTime;
 use super::arrays::bind_users;
 use crate::{
     chat::ports::{Batch, Seen, Voucher},
-    domain::DeviceId,
+    domain::{DeviceId, NameKey},
     store::sql::{
         Columns as _,
         changes::User,
@@ -127,7 +127,7 @@ async fn meet(connection: &mut PgConnection, seen: &[Seen]) -> Result<(), sqlx::
     let keys: Vec<_> = coming.keys().map(|(_, user)| user.key()).collect();
     let query = bind_users(sqlx::query(MEET), coming.keys().copied())
         .bind(coming.values().map(|it| *it.first == Voucher::BackEnd).collect::<Vec<_>>())
-        .bind(keys.iter().map(|it| it.as_raw()).collect::<Vec<_>>())
+        .bind(keys.iter().map(NameKey::as_raw).collect::<Vec<_>>())
         .bind(coming.values().map(|it| stay(it.first)).collect::<Vec<_>>())
         .bind(coming.values().map(|it| row::millis(it.at)).collect::<Vec<_>>());
     query.execute(connection).await.map(drop)

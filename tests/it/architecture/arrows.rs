@@ -192,7 +192,7 @@ fn layer_of(path: &Path) -> String {
 /// The text without comments and without tests.
 fn code(path: &Path, text: &str) -> String {
     let file = path.file_name().unwrap().to_str().unwrap();
-    let is_test = path.iter().any(|folder| folder == "tests")
+    let is_test = path.iter().any(|folder| folder == "tests" || folder == "contract")
         || matches!(file, "tests.rs" | "test_support.rs" | "contract.rs" | "script.rs");
     if is_test {
         return String::new();
@@ -316,7 +316,10 @@ fn only_the_composition_names_engines() {
         let layer = layer_of(&path);
         for (engine, home) in [
             ("MemoryStore", "store"),
+            ("MemoryNodes", "store"),
             ("SqliteStore", "store"),
+            ("PostgresStore", "store"),
+            ("PostgresNodes", "store"),
             ("LocalBus", "bus"),
             ("MemoryBus", "bus"),
             ("RedisBus", "bus"),

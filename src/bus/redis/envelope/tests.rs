@@ -177,6 +177,7 @@ fn acts() -> Vec<Example> {
         space: Space::root(),
         user: user("ann"),
         device: device.map(DeviceId::from_raw),
+        ticket: 7,
     };
     let vouched = ports::Act::Vouched { space: Space::root(), user: user("ann") };
     vec![
@@ -188,9 +189,9 @@ fn acts() -> Vec<Example> {
         (
             News::Act(came(Some("phone"))),
             "act",
-            r#"{"what":"came","space":"/","user":"ann","device":"phone"}"#,
+            r#"{"what":"came","space":"/","user":"ann","device":"phone","ticket":7}"#,
         ),
-        (News::Act(came(None)), "act", r#"{"what":"came","space":"/","user":"ann"}"#),
+        (News::Act(came(None)), "act", r#"{"what":"came","space":"/","user":"ann","ticket":7}"#),
         (News::Act(vouched), "act", r#"{"what":"vouched","space":"/","user":"ann"}"#),
         (
             News::Again(12, ports::Act::SignedOut(SignInId::from_raw("s1"))),

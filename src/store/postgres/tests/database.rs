@@ -1,6 +1,7 @@
 //! A PostgreSQL server of a test's own, in a folder of its own, that ends with the test.
 
 use std::{
+    fs, io,
     path::{Path, PathBuf},
     process::{Child, Command, Output, Stdio},
     sync::atomic::{AtomicU32, Ordering},
@@ -38,6 +39,9 @@ impl TestDatabase {
         // Not the order of bytes, so that this is not what the engine relies on.
         let made = run(initdb.args(["--locale=C.UTF-8", "-D"]).arg(folder.path().join("data")));
         assert!(made.status.success(), "initdb: {}", String::from_utf8_lossy(&made.stderr));
+        // One role has a password.
+        let rules = "local all stranger scram-sha-256\nlocal all all trust\n";
+        fs::write(folder.path().join("data/pg_hba.conf"), rules).unwrap();
         let server = serve(folder.path());
         let database = Self { folder, server, schemas: AtomicU32::new(0) };
         database.wait_until_ready();
@@ -46,12 +50,21 @@ impl TestDatabase {
 
     /// Opens a schema in which there was never anything.
     pub(super) async fn open(&self) -> (PostgresStore, PostgresNodes) {
-        let schema = self.schemas.fetch_add(1, Ordering::Relaxed) + 1;
-        let create = format!("CREATE SCHEMA s{schema}");
-        let mut stranger = self.connect().await;
-        sqlx::raw_sql(sqlx::AssertSqlSafe(create)).execute(&mut stranger).await.unwrap();
-        stranger.close().await.unwrap();
+        self.make_schema().await;
         self.beside("first").await
+    }
+
+    /// Makes an empty schema.
+    pub(super) async fn make_schema(&self) {
+        let schema = self.schemas.fetch_add(1, Ordering::Relaxed) + 1;
+        self.run(&format!("CREATE SCHEMA s{schema}")).await;
+    }
+
+    /// Has somebody else do something.
+    pub(super) async fn run(&self, sql: &str) {
+        let mut stranger = self.connect().await;
+        run_on(&mut stranger, sql).await;
+        stranger.close().await.unwrap();
     }
 
     /// Opens the schema that was opened last, as another node.
@@ -69,10 +82,15 @@ impl TestDatabase {
         }
     }
 
-    pub(super) fn url(&self) -> String {
-        let folder = self.folder.path().display().to_string().replace('/', "%2F");
+    fn url(&self) -> String {
         let schema = self.schemas.load(Ordering::Relaxed);
-        format!("postgres://postgres:secret@{folder}/postgres?options=-csearch_path%3Ds{schema}")
+        self.address("postgres:secret", &format!("postgres?options=-csearch_path%3Ds{schema}"))
+    }
+
+    /// The address of the server, for a user who wants to go somewhere.
+    pub(super) fn address(&self, user: &str, database: &str) -> String {
+        let folder = self.folder.path().display().to_string().replace('/', "%2F");
+        format!("postgres://{user}@{folder}/{database}")
     }
 
     /// A connection of somebody else.
@@ -97,12 +115,17 @@ impl TestDatabase {
 
     /// Sends a signal to all processes of the server.
     pub(super) fn signal(&self, signal: &str) {
-        let pid = std::fs::read_to_string(self.folder.path().join("data/postmaster.pid")).unwrap();
-        let pid = pid.lines().next().unwrap().to_owned();
-        let children = run(Command::new("pgrep").args(["-P", &pid]));
-        let children = String::from_utf8(children.stdout).unwrap();
-        let pids: Vec<_> = children.split_whitespace().chain([pid.as_str()]).collect();
-        assert!(run(Command::new("kill").arg(format!("-{signal}")).args(pids)).status.success());
+        assert!(self.try_signal(signal).unwrap());
+    }
+
+    fn try_signal(&self, signal: &str) -> io::Result<bool> {
+        let pid = fs::read_to_string(self.folder.path().join("data/postmaster.pid"))?;
+        let pid = pid.lines().next().unwrap_or_default();
+        let children = Command::new("pgrep").args(["-P", pid]).output()?.stdout;
+        let children = String::from_utf8_lossy(&children).into_owned();
+        let pids = children.split_whitespace().chain([pid]);
+        let sent = Command::new("kill").arg(format!("-{signal}")).args(pids).output()?;
+        Ok(sent.status.success())
     }
 
     fn wait_until_ready(&self) {
@@ -120,12 +143,19 @@ impl TestDatabase {
 
 impl Drop for TestDatabase {
     fn drop(&mut self) {
+        // What was stopped cannot end.
+        drop(self.try_signal("CONT"));
         let mut stop = as_server("pg_ctl");
-        stop.args(["stop", "--mode=immediate", "--no-wait", "-D"]);
+        stop.args(["stop", "--mode=immediate", "--wait", "-D"]);
         run(stop.arg(self.folder.path().join("data")));
         drop(self.server.kill());
         drop(self.server.wait());
     }
+}
+
+pub(super) async fn run_on(connection: &mut PgConnection, sql: &str) {
+    let sql = sqlx::AssertSqlSafe(sql.to_owned());
+    sqlx::raw_sql(sql).execute(connection).await.unwrap();
 }
 
 /// Starts a server that listens on a socket in its folder and nowhere else.
@@ -159,7 +189,7 @@ fn as_server(program: &str) -> Command {
 
 /// Where Debian puts it, or where the system finds it.
 fn find(program: &str) -> PathBuf {
-    let versions = std::fs::read_dir("/usr/lib/postgresql").into_iter().flatten();
+    let versions = fs::read_dir("/usr/lib/postgresql").into_iter().flatten();
     let places = versions.map(|version| version.unwrap().path().join("bin").join(program));
     let found = places.filter(|place| place.exists()).max();
     found.unwrap_or_else(|| {

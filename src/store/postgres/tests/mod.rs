@@ -1,10 +1,16 @@
 //! What PostgreSQL promises beyond the contract.
 
+mod checks;
 mod database;
+mod faults;
 
-use self::database::TestDatabase;
+use futures_util::future::join_all;
+
+use self::database::{TestDatabase, run_on};
 use super::*;
-use crate::store::contract::{nodes_contract, shared_contract, store_contract};
+use crate::store::contract::{
+    any_steps_have_the_same_outcomes_as_in_memory, nodes_contract, shared_contract, store_contract,
+};
 
 #[tokio::test]
 async fn postgres_keeps_the_contract() {
@@ -18,6 +24,10 @@ async fn postgres_keeps_the_contract_of_shared_stores() {
     let open = async || database.open().await.0;
     let beside = async |_: &PostgresStore| database.beside("other").await.0;
     Box::pin(shared_contract(open, beside)).await;
+    let mut stranger = database.connect().await;
+    let deadlocks = "SELECT deadlocks FROM pg_stat_database WHERE datname = 'postgres'";
+    let deadlocks: i64 = sqlx::query_scalar(deadlocks).fetch_one(&mut stranger).await.unwrap();
+    assert_eq!(deadlocks, 0, "rows are locked in one order");
 }
 
 #[tokio::test]
@@ -32,4 +42,28 @@ async fn postgres_keeps_the_contract_of_nodes() {
         sqlx::query(back).bind(millis).execute(&mut stranger).await.unwrap();
     };
     Box::pin(nodes_contract(open, pass)).await;
+}
+
+#[test]
+fn postgres_agrees_with_memory() {
+    let database = TestDatabase::start();
+    any_steps_have_the_same_outcomes_as_in_memory(16, async || database.open().await.0);
+}
+
+#[tokio::test]
+async fn nodes_may_open_an_empty_database_of_postgres_at_once() {
+    let database = TestDatabase::start();
+    database.make_schema().await;
+    let names = ["a", "b", "c", "d"];
+    let opened = join_all(names.map(|name| database.beside(name))).await;
+    let epochs: Vec<_> = opened.iter().map(|(store, _)| store.epoch()).collect();
+    assert!(epochs.iter().all(|epoch| *epoch == epochs[0]), "{epochs:?}");
+}
+
+#[tokio::test]
+async fn a_database_of_postgres_has_an_epoch_that_stays() {
+    let database = TestDatabase::start();
+    let (first, _) = database.open().await;
+    assert_eq!(database.beside("later").await.0.epoch(), first.epoch());
+    assert_ne!(database.open().await.0.epoch(), first.epoch());
 }

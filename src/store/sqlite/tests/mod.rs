@@ -1,6 +1,6 @@
 //! What SQLite promises beyond the contract: about disks, locks and what outlives a process.
 
-mod agreement;
+mod erased;
 mod migration;
 mod statements;
 
@@ -16,7 +16,8 @@ use crate::{
     chat::ports::{Draft, Outcome},
     domain::{Body, Seq},
     store::contract::{
-        commit, draft, guest, head, knows, log, nth, room, saying, seq, store_contract, stored,
+        any_steps_have_the_same_outcomes_as_in_memory, commit, draft, guest, head, knows, log, nth,
+        room, saying, seq, store_contract, stored,
     },
 };
 
@@ -53,6 +54,18 @@ async fn sqlite_keeps_the_contract() {
         SqliteStore::open(&options(&directory.path().join(name))).await.unwrap()
     };
     Box::pin(store_contract(open)).await;
+}
+
+#[test]
+fn sqlite_agrees_with_memory() {
+    let directory = tempfile::tempdir().unwrap();
+    let count = AtomicU32::new(0);
+    any_steps_have_the_same_outcomes_as_in_memory(32, async || {
+        let name = count.fetch_add(1, Ordering::Relaxed).to_string();
+        let fast = options(&directory.path().join(name));
+        let fast = SqliteOptions { synchronous: Synchronous::Normal, ..fast };
+        SqliteStore::open(&fast).await.unwrap()
+    });
 }
 
 #[tokio::test]

@@ -1,0 +1,194 @@
+//! What an operator is told.
+
+use std::error::Error;
+
+use sqlx::postgres::PgConnection;
+
+use super::*;
+use crate::{
+    chat::ports::{
+        Change, Draft, GuestName, MemberChange, Nodes as _, Online, PageLimit, Seen, Voucher, Went,
+    },
+    store::contract::{
+        JOIN, change, commit, delete, direct, draft, edit, guest, inbox, numbered, room, seq, time,
+        trim, user,
+    },
+};
+
+/// Why an address will not do, with all causes.
+async fn refusal(database: &TestDatabase, url: &str) -> (PostgresError, String) {
+    let url = Secret::from_raw(url.as_bytes());
+    let options = PostgresOptions { url, ..database.options("checked") };
+    let checked = PostgresStore::check(&options).await.unwrap_err();
+    let opened = PostgresStore::open(&options).await.unwrap_err();
+    assert_eq!(checked.to_string(), opened.to_string());
+    let mut text = format!("{checked:?} {options:?} {checked}");
+    let mut cause: Option<&dyn Error> = Some(&checked);
+    while let Some(error) = cause {
+        text += &error.to_string();
+        cause = error.source();
+    }
+    (checked, text)
+}
+
+#[tokio::test]
+async fn postgres_says_why_it_cannot_be_used_and_nothing_of_passwords() {
+    let database = TestDatabase::start();
+    database.run("CREATE ROLE stranger LOGIN PASSWORD 'right'; CREATE ROLE poor LOGIN").await;
+    let mut texts = Vec::new();
+    let mut check = async |url: &str| {
+        let (error, text) = refusal(&database, url).await;
+        texts.push(text);
+        error
+    };
+    let address = |user: &str, name: &str| database.address(user, name);
+    let error = check("not an address, but a hushhush").await;
+    assert!(matches!(error, PostgresError::Address(_)), "{error:?}");
+    let error = check("postgres://a:hushhush@%2Fno%2Fwhere/x").await;
+    assert!(matches!(error, PostgresError::Unreachable(_)), "{error:?}");
+    let error = check(&address("stranger:hushhush", "postgres")).await;
+    assert!(matches!(error, PostgresError::Login(_)), "{error:?}");
+    let error = check(&address("nobody:hushhush", "postgres")).await;
+    assert!(matches!(error, PostgresError::Login(_)), "{error:?}");
+    let error = check(&address("postgres:hushhush", "missing")).await;
+    assert!(matches!(error, PostgresError::NoDatabase(_)), "{error:?}");
+    let error = check(&address("poor:hushhush", "postgres")).await;
+    assert!(matches!(error, PostgresError::MayNotCreate { .. }), "{error:?}");
+    let nowhere = "postgres?options=-csearch_path%3Dnowhere";
+    let error = check(&address("postgres:hushhush", nowhere)).await;
+    assert!(matches!(error, PostgresError::MayNotCreate { schema: None }), "{error:?}");
+    database.run("CREATE DATABASE latin ENCODING 'LATIN1' LOCALE 'C' TEMPLATE template0").await;
+    let error = check(&address("postgres:hushhush", "latin")).await;
+    assert!(matches!(error, PostgresError::Encoding(_)), "{error:?}");
+    let standby = "postgres?options=-cdefault_transaction_read_only%3Don";
+    let error = check(&address("postgres:hushhush", standby)).await;
+    assert!(matches!(error, PostgresError::ReadOnly), "{error:?}");
+    for text in texts {
+        assert!(!text.contains("hushhush"), "{text}");
+    }
+}
+
+#[tokio::test]
+async fn postgres_is_checked_for_what_may_be_lost() {
+    let database = TestDatabase::start();
+    database.make_schema().await;
+    let options = database.options("checked");
+    let warnings = PostgresStore::check(&options).await.unwrap();
+    assert_eq!(warnings, [PostgresWarning::NoFsync], "as the test's server is started");
+    database.run("ALTER ROLE postgres SET synchronous_commit = off").await;
+    let many = PostgresOptions { readers_max: 58, ..options.clone() };
+    let warnings = PostgresStore::check(&many).await.unwrap();
+    let few = PostgresWarning::FewConnections { node: 61, server: 60 };
+    assert_eq!(warnings, [PostgresWarning::AsynchronousCommit, PostgresWarning::NoFsync, few]);
+    let mut stranger = database.connect().await;
+    let query = "SELECT count(*) FROM pg_class WHERE relname = 'conversation'";
+    let tables: i64 = sqlx::query_scalar(query).fetch_one(&mut stranger).await.unwrap();
+    assert_eq!(tables, 0, "a check changes nothing");
+}
+
+#[tokio::test]
+async fn a_database_of_a_later_version_is_left_alone_by_postgres() {
+    let database = TestDatabase::start();
+    drop(database.open().await);
+    let later = "INSERT INTO _sqlx_migrations \
+        (version, description, success, checksum, execution_time) \
+        VALUES (9999, 'from the future', true, '', 0)";
+    database.run(later).await;
+    let refused = PostgresStore::open(&database.options("old")).await.unwrap_err();
+    assert!(matches!(refused, PostgresError::Migration(_)), "{refused:?}");
+}
+
+/// Everything that there is to do, some of it several times.
+async fn do_everything(store: &PostgresStore, nodes: &PostgresNodes) {
+    let root = Space::root();
+    let device = Some(DeviceId::from_raw("phone"));
+    for n in 1..=8_u64 {
+        let voucher = Voucher::Guest(n.to_string().into());
+        let seen = Seen { device: device.clone(), voucher, at: time(n), ..guest(&root, "ann") };
+        let went =
+            Went { space: root.clone(), user: user("bob"), device: device.clone(), at: time(n) };
+        let rooms_max = Some(9);
+        let changes = vec![
+            Change { rooms_max, ..change("a", "ann", JOIN) },
+            change("a", "bob", JOIN),
+            change("a", "ann", MemberChange::Read(seq(2))),
+            change("b", "bob", MemberChange::Leave),
+        ];
+        let drafts = vec![
+            numbered("a", n),
+            Draft { place: direct("/", "ann", "bob"), author: user("ann"), ..numbered("", n) },
+            Draft { place: inbox("ann"), ..numbered("", n) },
+            edit("a", 1, "0"),
+            delete("a", n),
+        ];
+        let (seen, went, arrivals) = (vec![seen], vec![went], vec![(root.clone(), user("ann"))]);
+        let batch = Batch { seen, went, changes, drafts, arrivals, ..Batch::default() };
+        store.commit(&batch).await.unwrap();
+        let limit = PageLimit { messages: 9, bytes: 99, attachments: 9 };
+        for range in [Range::Newest, Range::Before(seq(5)), Range::After(seq(1))] {
+            store.page(&room("a"), range, limit).await.unwrap();
+        }
+        store.logs(&[room("a"), room("none")]).await.unwrap();
+        store.revisions(&[(root.clone(), user("ann"))]).await.unwrap();
+        store.member(&room("a"), &user("ann")).await.unwrap();
+        store.knows(&root, &user("ann")).await.unwrap();
+        store.is_vouched(&root, &user("ann").key()).await.unwrap();
+        store.last_seen(&root, &[user("ann")]).await.unwrap();
+        store.device_seen(&root, &user("ann"), &DeviceId::from_raw("phone")).await.unwrap();
+        let (entries_max, guests_after) = (Some(5), time(n));
+        trim(store, &Retention { entries_max, entries_after: None, guests_after }).await;
+        let name = GuestName { space: root.clone(), user: user("ann"), stay: "1".into() };
+        let online = Online { space: root.clone(), user: user("ann"), devices: 1 };
+        nodes.beat(&[online.clone(), Online { devices: 0, ..online }]).await.unwrap();
+        nodes.claim(&name).await.unwrap();
+        nodes.online(&root, &[user("ann")]).await.unwrap();
+        nodes.release(&[name]).await.unwrap();
+    }
+}
+
+/// Waits until all others have gone: they say what they did when they end.
+async fn counts(database: &TestDatabase) -> PgConnection {
+    let mut stranger = database.connect().await;
+    let others = "SELECT count(*) FROM pg_stat_activity \
+        WHERE pid <> pg_backend_pid() AND backend_type = 'client backend'";
+    while sqlx::query_scalar::<_, i64>(others).fetch_one(&mut stranger).await.unwrap() > 0 {}
+    stranger
+}
+
+#[tokio::test]
+async fn no_statement_of_postgres_reads_a_whole_table() {
+    let database = TestDatabase::start();
+    let (store, nodes) = database.open().await;
+    commit(&store, vec![draft("a", "0", "0")]).await;
+    database.run("SELECT pg_stat_reset()").await;
+    do_everything(&store, &nodes).await;
+    store.close().await;
+    nodes.leave().await.unwrap();
+    drop(nodes);
+    let mut stranger = counts(&database).await;
+    // Of nodes there are few.
+    let read = "SELECT relname::text FROM pg_stat_user_tables WHERE seq_scan > 0 \
+        AND relname NOT IN ('node', 'lost_name', 'meta', '_sqlx_migrations')";
+    let read: Vec<String> = sqlx::query_scalar(read).fetch_all(&mut stranger).await.unwrap();
+    assert!(read.is_empty(), "{read:?}");
+    let used = "SELECT count(*) FROM pg_stat_user_tables WHERE idx_scan > 0";
+    let used: i64 = sqlx::query_scalar(used).fetch_one(&mut stranger).await.unwrap();
+    assert!(used >= 7, "what was done was counted: {used}");
+}
+
+/// Statements were planned for a table without rows, and then there are many.
+#[tokio::test]
+async fn a_commit_to_postgres_does_not_look_at_what_was_said_before() {
+    let database = TestDatabase::start();
+    let (store, nodes) = database.open().await;
+    drop(nodes);
+    for n in 0..20 {
+        commit(&store, (1..=50).map(|m| numbered("a", 50 * n + m)).collect()).await;
+    }
+    store.close().await;
+    let mut stranger = counts(&database).await;
+    let read = "SELECT sum(idx_tup_read)::bigint FROM pg_stat_user_indexes \
+        WHERE relname IN ('message', 'conversation')";
+    let read: i64 = sqlx::query_scalar(read).fetch_one(&mut stranger).await.unwrap();
+    assert!(read < 500, "{read} rows were read for 1000 that were written");
+}

@@ -1,0 +1,173 @@
+//! The server goes away, stands still, or takes no writes; and then it is there again.
+
+use tokio::time::Instant;
+
+use super::{database::PATIENCE, *};
+use crate::{
+    chat::ports::{Draft, Nodes as _, Outcome},
+    domain::Entry,
+    store::contract::{commit, draft, head, log, nth, numbered, page, room, seq},
+};
+
+/// What a test waits for a server that is not in order.
+const SHORT: Duration = Duration::from_millis(500);
+/// Time in which a machine under load does what it has to do after a wait.
+const SLACK: Duration = Duration::from_secs(3);
+
+async fn impatient(database: &TestDatabase) -> (PostgresStore, PostgresNodes) {
+    database.make_schema().await;
+    let options = PostgresOptions { wait_max: SHORT, ..database.options("impatient") };
+    PostgresStore::open(&options).await.unwrap()
+}
+
+fn batch(drafts: Vec<Draft>) -> Batch {
+    Batch { drafts, ..Batch::default() }
+}
+
+/// Asks again and again. Every answer comes from the database, so this does not wait for time.
+async fn until(what: &str, mut is_so: impl AsyncFnMut() -> bool) {
+    let began = Instant::now();
+    while !is_so().await {
+        assert!(began.elapsed() < PATIENCE, "{what}");
+    }
+}
+
+/// Commits the drafts again, and says that they are in the log once, in an order without holes.
+async fn heals(store: &PostgresStore, drafts: &[Draft], known: usize) {
+    let outcomes = commit(store, drafts.to_vec()).await;
+    let is_there = |it: &Outcome| matches!(it, Outcome::Stored(_) | Outcome::Duplicate { .. });
+    assert!(outcomes.iter().all(is_there), "{outcomes:?}");
+    let log = log(store, &room("lobby")).await;
+    assert_eq!(log.len(), known + drafts.len());
+    assert!((1..).zip(&log).all(|(n, entry): (u64, &Entry)| entry.position == nth(n)));
+    let ids = |entries: &[Entry]| entries.iter().map(|it| it.id.clone()).collect::<Vec<_>>();
+    let expected: Vec<_> = drafts.iter().map(|draft| draft.id.clone()).collect();
+    assert_eq!(ids(&log)[known..], expected);
+    assert_eq!(head(store, &room("lobby")).await, seq(log.len() as u64));
+}
+
+/// Nothing works, and nothing takes longer than it may.
+async fn is_away(store: &PostgresStore, nodes: &PostgresNodes, drafts: &[Draft]) {
+    let began = Instant::now();
+    store.commit(&batch(drafts.to_vec())).await.unwrap_err();
+    assert!(began.elapsed() < SHORT + SLACK, "a commit takes {:?}", began.elapsed());
+    let began = Instant::now();
+    let lobby = [room("lobby")];
+    let reads = (0..5).map(|_| store.logs(&lobby));
+    assert!(join_all(reads).await.iter().all(Result::is_err));
+    nodes.beat(&[]).await.unwrap_err();
+    assert!(began.elapsed() < 3 * SHORT + SLACK, "others take {:?}", began.elapsed());
+}
+
+#[tokio::test]
+async fn postgres_may_be_killed_and_started_again() {
+    let mut database = TestDatabase::start();
+    let (store, nodes) = impatient(&database).await;
+    commit(&store, vec![numbered("lobby", 1)]).await;
+    database.kill();
+    let drafts = [numbered("lobby", 2), numbered("lobby", 3)];
+    is_away(&store, &nodes, &drafts).await;
+    database.restart();
+    nodes.beat(&[]).await.unwrap();
+    heals(&store, &drafts, 1).await;
+
+    // Nobody notices a server that was away while nothing was asked of it.
+    database.kill();
+    database.restart();
+    nodes.beat(&[]).await.unwrap();
+    assert_eq!(head(&store, &room("lobby")).await, seq(3));
+    heals(&store, &[numbered("lobby", 4)], 3).await;
+}
+
+#[tokio::test]
+async fn postgres_may_end_connections() {
+    let database = TestDatabase::start();
+    let (store, nodes) = database.open().await;
+    let mut stranger = database.connect().await;
+    let end = "SELECT pg_terminate_backend(pid) FROM pg_stat_activity \
+        WHERE pid <> pg_backend_pid() AND backend_type = 'client backend'";
+    for n in 0..5 {
+        heals(&store, &[numbered("lobby", n + 1)], usize::try_from(n).unwrap()).await;
+        nodes.beat(&[]).await.unwrap();
+        until("connections end", async || {
+            sqlx::query(end).fetch_all(&mut stranger).await.unwrap().is_empty()
+        })
+        .await;
+    }
+}
+
+#[tokio::test]
+async fn postgres_may_stand_still() {
+    let database = TestDatabase::start();
+    let (store, nodes) = impatient(&database).await;
+    let mut known = 0;
+    for round in 0..3_u64 {
+        commit(&store, vec![numbered("lobby", 10 * round)]).await;
+        known += 1;
+        let drafts = [10 * round + 1, 10 * round + 2].map(|n| numbered("lobby", n));
+        database.signal("STOP");
+        is_away(&store, &nodes, &drafts).await;
+        database.signal("CONT");
+        until("it beats again", async || nodes.beat(&[]).await.is_ok()).await;
+        heals(&store, &drafts, known).await;
+        known += drafts.len();
+    }
+}
+
+#[tokio::test]
+async fn postgres_may_take_no_writes() {
+    let database = TestDatabase::start();
+    let (store, nodes) = impatient(&database).await;
+    commit(&store, vec![numbered("lobby", 1)]).await;
+    let drafts = [numbered("lobby", 2)];
+    database.run("ALTER SYSTEM SET default_transaction_read_only = on").await;
+    database.run("SELECT pg_reload_conf()").await;
+    // What was still stored is not asked for again.
+    until("writes are refused", async || {
+        store.commit(&batch(vec![draft("elsewhere", "1", "0")])).await.is_err()
+    })
+    .await;
+    until("beats are refused", async || nodes.beat(&[]).await.is_err()).await;
+    store.commit(&batch(drafts.to_vec())).await.unwrap_err();
+    let refused = PostgresStore::open(&database.options("late")).await.unwrap_err();
+    assert!(matches!(refused, PostgresError::ReadOnly), "{refused:?}");
+    database.run("ALTER SYSTEM RESET default_transaction_read_only").await;
+    database.run("SELECT pg_reload_conf()").await;
+    until("writes are taken", async || nodes.beat(&[]).await.is_ok()).await;
+    until("writes are taken", async || store.commit(&batch(drafts.to_vec())).await.is_ok()).await;
+    heals(&store, &drafts, 1).await;
+}
+
+#[tokio::test]
+async fn who_locks_a_conversation_of_postgres_holds_up_commits_and_no_longer_than_they_wait() {
+    let database = TestDatabase::start();
+    let (store, _nodes) = impatient(&database).await;
+    commit(&store, vec![numbered("lobby", 1)]).await;
+    let mut stranger = database.connect().await;
+    for (n, known) in (0..3_u64).zip([1, 3, 5]) {
+        run_on(&mut stranger, "BEGIN; SELECT * FROM conversation FOR UPDATE").await;
+        let drafts = [numbered("lobby", 2 * n + 2), numbered("lobby", 2 * n + 3)];
+        let began = Instant::now();
+        store.commit(&batch(drafts.to_vec())).await.unwrap_err();
+        assert!(began.elapsed() < SHORT + SLACK);
+        assert_eq!(page(&store, &room("lobby"), Range::Newest, 9).await.len(), known);
+        run_on(&mut stranger, "ROLLBACK").await;
+        heals(&store, &drafts, known).await;
+    }
+}
+
+#[tokio::test]
+async fn a_caller_of_postgres_who_stops_waiting_breaks_nothing() {
+    let database = TestDatabase::start();
+    let (store, _nodes) = database.open().await;
+    for n in 0..40 {
+        let one = batch(vec![draft("lobby", &n.to_string(), "0")]);
+        let patience = Duration::from_micros(n * 250);
+        drop(timeout(patience, store.commit(&one)).await);
+    }
+    let head = head(&store, &room("lobby")).await;
+    assert_eq!(commit(&store, vec![draft("lobby", "last", "0")]).await.len(), 1);
+    let log = log(&store, &room("lobby")).await;
+    assert!(log.last().is_some_and(|last| last.seq() > head), "head and log agree");
+    assert!((1..).zip(&log).all(|(n, message)| message.seq() == seq(n)));
+}
