@@ -37,7 +37,7 @@ pub use self::{
 use self::{
     hub::Hub,
     journal::{Journal, More},
-    ports::{Bus, Clock, IdSource, Nodes, Retention, Store, Tokens},
+    ports::{Bus, Clock, Gone, GuestName, IdSource, Nodes, Retention, Store, Tokens},
     relay::{Ends, Herald, Relay},
 };
 use crate::domain::{CloseReason, Limits, NodeId, RoomRules, SpacePattern};
@@ -181,7 +181,13 @@ impl Chat {
 
     /// Ends the graces of those who left and tells rooms who is in them. Runs for ever.
     pub async fn call_roll(self: Arc<Self>) {
-        Arc::clone(&self.hub).call_roll().await;
+        let note_gone = || {
+            for GuestName { space, user, stay } in self.hub.take_gone() {
+                let from = self.rules.node.clone();
+                self.journal.try_gone(Gone { space, user, stay, from });
+            }
+        };
+        Arc::clone(&self.hub).call_roll(note_gone).await;
     }
 
     /// Hears what the other nodes say, until there is nothing more to be heard.
@@ -201,7 +207,7 @@ impl Chat {
 
     /// Keeps count of the nodes, of who is on which, and of guests' names. Runs for ever.
     pub async fn count_nodes(self: Arc<Self>) {
-        self.relay.count_nodes(&self.journal).await;
+        self.relay.count_nodes().await;
     }
 
     /// Says to the other nodes that this one lives no more.

@@ -151,6 +151,44 @@ pub enum Request {
     },
 }
 
+impl Request {
+    /// The room that it is about, if it is about one: `home` where none is named.
+    pub(super) fn room<'a>(&'a self, home: &'a RoomName) -> Option<&'a RoomName> {
+        let named = match self {
+            Self::Send(post) | Self::GroupChat(post) => &post.room,
+            Self::GroupList { room }
+            | Self::Join { room, .. }
+            | Self::Leave { room }
+            | Self::Invite { room, .. }
+            | Self::Kick { room, .. } => room,
+            Self::History { of, .. }
+            | Self::Typing { of, .. }
+            | Self::Read { of, .. }
+            | Self::Mute { of, .. }
+            | Self::Edit { of, .. }
+            | Self::Delete { of, .. } => match of {
+                None => &None,
+                Some(View::Room(room)) => return Some(room),
+                Some(View::With(_) | View::Inbox) => return None,
+            },
+            Self::Identify { .. }
+            | Self::Auth { .. }
+            | Self::SingleChat { .. }
+            | Self::Notify { .. }
+            | Self::Presence { .. } => return None,
+        };
+        Some(named.as_ref().unwrap_or(home))
+    }
+
+    /// Whether who has this role in its room may ask for it, as far as that can be told beforehand.
+    pub(super) fn is_for(&self, role: Role) -> bool {
+        match self {
+            Self::Invite { .. } | Self::Kick { .. } => role.may_moderate(),
+            _ => role.may_send(),
+        }
+    }
+}
+
 /// A message for a room.
 #[derive(Clone, Debug)]
 pub struct RoomPost {

@@ -52,10 +52,11 @@ impl TestCluster {
     /// The same with other settings than the defaults.
     fn start_with(&self, name: &str, edit: impl FnOnce(&mut Config)) -> TestServer {
         let node = NodeId::from_raw(name);
+        let nodes = self.nodes.beside(node.clone());
         let engines = Engines {
-            store: Arc::new(self.store.clone()),
+            store: Arc::new(self.store.of(&nodes)),
             bus: self.bus.beside(node.clone()),
-            nodes: Arc::new(self.nodes.beside(node.clone())),
+            nodes: Arc::new(nodes),
             carrier: None,
         };
         let (config, data) = TestServer::settings(|config| {

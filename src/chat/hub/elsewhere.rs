@@ -4,13 +4,13 @@ use std::{collections::BTreeSet, sync::Arc};
 
 use super::{
     Hub, Topic, close, end,
-    members::Line,
+    members::{Line, Logged, logged},
     residents::Resident,
     topic::{Presences, TooSlow, Word},
 };
 use crate::{
     chat::ports::{Act, News, Outbox},
-    domain::{Channel, CloseReason, DeviceId, NodeId, Place, Space, UserName},
+    domain::{Channel, CloseReason, DeviceId, Log, NodeId, Place, Space, UserName},
 };
 
 impl Hub {
@@ -35,6 +35,16 @@ impl Hub {
         if presences == Presences::Changed {
             self.roll.changed(topic.place(), self.now());
         }
+    }
+
+    /// Looks after a room whose log stands like this, while the answer is held.
+    pub(crate) fn look_out(self: &Arc<Self>, place: &Place, log: Log) -> Lookout {
+        let logged = logged(&mut self.lock().topics, place, log, &self.herald);
+        let topic = match logged {
+            Logged::Topic(topic) => Some(topic),
+            Logged::Here(_) => None,
+        };
+        Lookout { hub: Arc::clone(self), place: place.clone(), topic }
     }
 
     /// Tells the other nodes who is in a room here.
@@ -108,6 +118,21 @@ impl Hub {
         state.let_go(self, space, user, resident);
         drop(state);
         end(outboxes, CloseReason::NameTaken);
+    }
+}
+
+/// A room that is looked after, though nobody may be in it here.
+#[must_use = "the room is let go of when this is dropped"]
+pub(crate) struct Lookout {
+    hub: Arc<Hub>,
+    place: Place,
+    topic: Option<Arc<Topic>>,
+}
+
+impl Drop for Lookout {
+    fn drop(&mut self) {
+        self.topic = None;
+        self.hub.lock().forget_if_empty(&self.place);
     }
 }
 

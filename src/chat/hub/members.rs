@@ -145,7 +145,7 @@ impl Hub {
 }
 
 /// The topic of a room, made if there is none, or the log itself.
-fn logged(
+pub(super) fn logged(
     topics: &mut HashMap<Place, Arc<Topic>>,
     place: &Place,
     log: Log,
@@ -171,7 +171,7 @@ impl State {
         changed: &Changed,
         cause: &Cause,
     ) -> TooSlow {
-        let Changed { before, after, log, refused: _ } = *changed;
+        let Changed { before: _, after, log, refused: _ } = *changed;
         if let Some(topic) = self.topics.get(place) {
             topic.count_members(log.members);
         }
@@ -179,6 +179,8 @@ impl State {
             return TooSlow::new();
         };
         let Some(kept) = &mut resident.kept else { return TooSlow::new() };
+        // What is news here: another node may have told the store, and this one not yet.
+        let before = kept.get(&place.conversation).map(|it| it.member);
         let mut too_slow = TooSlow::new();
         match after {
             None => {
@@ -198,7 +200,8 @@ impl State {
             (Some(_), None) => too_slow.extend(self.let_out(hub, user, place)),
             (Some(_), Some(_)) | (None, None) => (),
         }
-        too_slow.extend(self.tell(user, place, changed, cause));
+        let changed = Changed { before, ..*changed };
+        too_slow.extend(self.tell(user, place, &changed, cause));
         too_slow
     }
 
@@ -280,7 +283,7 @@ impl Line {
             hub.roll.changed(topic.place(), hub.now());
         }
         self.rooms.insert(room.clone(), Arc::clone(topic));
-        let behind = (reach == Reach::Behind).then(|| (Arc::clone(topic), cursor));
+        let behind = (reach != Reach::Live).then(|| (Arc::clone(topic), cursor));
         (behind, too_slow)
     }
 

@@ -38,6 +38,7 @@ use tracing::debug;
 
 pub(crate) use self::deadlines::Deadline;
 pub(crate) use self::deliver::Lag;
+pub(crate) use self::elsewhere::Lookout;
 pub(crate) use self::members::{Cause, Scope};
 pub(crate) use self::missed::{ATTACHMENTS_PER_EVENT_MAX, LastPart, MISSED_BYTES_MAX, missed};
 pub(crate) use self::residence::{Belongings, Coming, Found, LineId, Residence, Settled};
@@ -83,8 +84,12 @@ struct State {
     residents: Residents,
     /// Guests who will not come back, of whom nobody has taken note yet.
     gone: Vec<GuestName>,
+    /// Their names, which are still to be given back.
+    freed: Vec<GuestName>,
     /// Users who are on other devices than the other nodes know.
     moved: BTreeSet<(Space, UserName)>,
+    /// Users whose grace in a room is over, while it is not known whether they are on another node.
+    doubtful: Vec<(Place, UserName)>,
 }
 
 impl std::fmt::Debug for Hub {
@@ -227,6 +232,11 @@ impl Hub {
         mem::take(&mut self.lock().gone)
     }
 
+    /// Takes the names that nobody has here any more.
+    pub(crate) fn take_freed(&self) -> Vec<GuestName> {
+        mem::take(&mut self.lock().freed)
+    }
+
     /// Takes who is on other devices than before.
     pub(crate) fn take_moved(&self) -> Vec<Online> {
         let mut state = self.lock();
@@ -267,7 +277,9 @@ impl State {
 
     /// Lets go of everything that somebody had here who is no resident any more.
     fn let_go(&mut self, hub: &Hub, space: &Space, user: &UserName, resident: Resident) {
-        self.gone.extend(resident.gone(space, user));
+        let gone = resident.gone(space, user);
+        self.freed.extend(gone.clone());
+        self.gone.extend(gone);
         if !resident.lines.is_empty() {
             self.moved.insert((space.clone(), user.clone()));
         }

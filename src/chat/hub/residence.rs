@@ -18,8 +18,8 @@ use crate::{
         ports::Outbox,
     },
     domain::{
-        CloseReason, ConnectionId, Conversation, Log, Member, Rejection, Role, RoomName, Seq,
-        Space, UserName,
+        CloseReason, ConnectionId, Conversation, Log, Member, Place, Rejection, Role, RoomName,
+        Seq, Space, UserName,
     },
 };
 
@@ -153,6 +153,13 @@ impl Residence {
     /// Whether it is known here where the user is a member.
     pub(crate) fn is_known(&self) -> bool {
         self.hub.lock().residents.of(self).is_some_and(|it| it.kept.is_some())
+    }
+
+    /// The rooms in which the user is a member.
+    pub(crate) fn rooms(&self) -> Vec<Place> {
+        let state = self.hub.lock();
+        let kept = state.residents.of(self).and_then(|it| it.kept.as_ref());
+        kept.into_iter().flatten().filter_map(|(_, kept)| kept.place()).collect()
     }
 
     /// What the user is in a conversation, and how its log stands.

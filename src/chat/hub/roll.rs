@@ -95,9 +95,11 @@ impl State {
 
 impl Hub {
     /// Calls the roll for ever: a task of its own.
-    pub(crate) async fn call_roll(self: Arc<Self>) {
+    /// `called` is told each time.
+    pub(crate) async fn call_roll(self: Arc<Self>, called: impl Fn()) {
         loop {
             self.call_roll_once();
+            called();
             let next = self.roll.lock().next();
             let next =
                 [next, self.deadlines.next(), self.typing.next()].into_iter().flatten().min();
@@ -139,17 +141,34 @@ impl Hub {
     fn expire(&self, absent: Absent, now: Duration) {
         match absent {
             Absent::FromSpace(space, user) => self.lock().expire(self, &space, &user, now),
-            Absent::FromRoom(place, user) => {
-                let topic = self.lock().topics.get(&place).cloned();
-                let Some(topic) = topic else { return };
-                let (presences, too_slow) = topic.expire(&user, now, &self.limits);
-                drop(topic);
-                close(too_slow);
-                if presences == Presences::Changed {
-                    self.roll.changed(&place, now);
-                }
-                self.lock().forget_if_empty(&place);
+            Absent::FromRoom(place, user) if self.herald.hears_all() => {
+                self.expire_in_room(&place, &user);
             }
+            Absent::FromRoom(place, user) => self.doubt(vec![(place, user)]),
         }
+    }
+
+    /// Ends the grace of a user in a room, if nobody came back.
+    pub(crate) fn expire_in_room(&self, place: &Place, user: &UserName) {
+        let now = self.now();
+        let topic = self.lock().topics.get(place).cloned();
+        let Some(topic) = topic else { return };
+        let (presences, too_slow) = topic.expire(user, now, &self.limits);
+        drop(topic);
+        close(too_slow);
+        if presences == Presences::Changed {
+            self.roll.changed(place, now);
+        }
+        self.lock().forget_if_empty(place);
+    }
+
+    /// Keeps those of whom it is not known whether they are on another node.
+    pub(crate) fn doubt(&self, users: Vec<(Place, UserName)>) {
+        self.lock().doubtful.extend(users);
+    }
+
+    /// Takes them.
+    pub(crate) fn take_doubtful(&self) -> Vec<(Place, UserName)> {
+        mem::take(&mut self.lock().doubtful)
     }
 }

@@ -62,6 +62,8 @@ pub(crate) struct Refresh {
     pub(crate) space: Space,
     pub(crate) user: UserName,
     pub(crate) stale: Stale,
+    /// Who waits for it.
+    pub(crate) done: Option<oneshot::Sender<()>>,
 }
 
 /// The way into the journal.
@@ -170,6 +172,14 @@ impl Journal {
             // What is closed stores nothing any more that somebody could hear of.
             Ok(()) | Err(TrySendError::Full(_) | TrySendError::Closed(_)) => Ok(()),
         }
+    }
+
+    /// Has read again where a user is a member, and waits until that is known here, or cannot be read.
+    pub(crate) async fn refresh(&self, space: &Space, user: &UserName) {
+        let (done, waiting) = oneshot::channel();
+        let (space, user, stale) = (space.clone(), user.clone(), Stale::default());
+        self.queue(Queued::Refresh(Refresh { space, user, stale, done: Some(done) })).await;
+        waiting.await.ok();
     }
 
     async fn queue(&self, it: Queued) {

@@ -2,7 +2,7 @@
 
 use std::{collections::HashMap, mem, ops::Range, sync::Arc};
 
-use tokio::sync::{OwnedSemaphorePermit, mpsc};
+use tokio::sync::{OwnedSemaphorePermit, mpsc, oneshot};
 use tokio_util::sync::CancellationToken;
 use tracing::{error, info};
 
@@ -59,7 +59,7 @@ enum Asker {
     /// The user, who comes in: which of those who had the name, and with which of the changes theirs.
     Coming(u64, Range<usize>, Done<Standing>),
     /// This node, which knows that another one changed it.
-    Refresh(Stale),
+    Refresh(Stale, Option<oneshot::Sender<()>>),
 }
 
 impl std::fmt::Debug for Writer {
@@ -117,9 +117,9 @@ impl Writer {
                 Queued::Arrival(arrival, done) => {
                     self.take_arrival(arrival, done, &mut batch, &mut waiting);
                 }
-                Queued::Refresh(Refresh { space, user, stale }) => {
+                Queued::Refresh(Refresh { space, user, stale, done }) => {
                     batch.arrivals.push((space, user));
-                    waiting.arrivals.push(Asker::Refresh(stale));
+                    waiting.arrivals.push(Asker::Refresh(stale, done));
                 }
                 Queued::Trim(retention, done) => trims.push((retention, done)),
             }
@@ -200,9 +200,11 @@ impl Writer {
                     self.hub.learn(space, user, resident, memberships);
                     done(Ok(if is_known { Standing::Known } else { Standing::New }));
                 }
-                Asker::Refresh(stale) => {
+                Asker::Refresh(stale, done) => {
                     let behind = self.hub.refresh((space, user), memberships, &stale);
                     self.relay.is_behind(behind);
+                    // Whoever waited may be gone.
+                    done.map(|done| done.send(()).ok());
                 }
             }
         }
@@ -274,7 +276,7 @@ impl Waiting {
         for (asker, (space, user)) in arrivals.into_iter().zip(arrived) {
             match asker {
                 Asker::Coming(_, _, done) => done(Err(rejection.clone())),
-                Asker::Refresh(stale) => relay.is_stale(space, user, stale),
+                Asker::Refresh(stale, _) => relay.is_stale(space, user, stale),
             }
         }
     }

@@ -5,8 +5,8 @@ use time::OffsetDateTime;
 
 use super::Fault;
 use crate::domain::{
-    Body, DeviceId, Entry, Epoch, Joining, Kind, Log, Member, MessageId, Muted, NameKey, Place,
-    Position, Role, Seq, Space, UserName,
+    Body, DeviceId, Entry, Epoch, Joining, Kind, Log, Member, MessageId, Muted, NameKey, NodeId,
+    Place, Position, Role, Seq, Space, UserName,
 };
 
 /// Devices that are remembered of a user. Those that came last stay.
@@ -188,7 +188,7 @@ impl Voucher {
     }
 }
 
-/// A guest who will not come back.
+/// A guest who will not come back, unless they are on another node that lives.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Gone {
     /// In which world.
@@ -197,6 +197,8 @@ pub struct Gone {
     pub user: UserName,
     /// The mark of their stay.
     pub stay: Box<str>,
+    /// The node that they were on.
+    pub from: NodeId,
 }
 
 /// A change of what a user is in a place.

@@ -26,10 +26,10 @@ impl Relay {
     /// These channels are heard from here on: what was said before is in the store, and who is in which
     /// room the others say when they are asked.
     fn open(&self, channels: &BTreeSet<Channel>) {
-        let mut state = self.lock();
-        state.open.extend(channels);
-        drop(state);
         self.suspect(channels, None);
+        self.lock().open.extend(channels);
+        self.herald.wake();
+        self.told.notify_waiters();
     }
 
     /// Something may have been missed on these channels, of one node or of all.
@@ -101,8 +101,9 @@ impl Relay {
             News::Here(place, user) => self.hub.hear(from, &place, Word::Came(&user)),
             News::Gone(place, user) => self.hub.hear(from, &place, Word::Went(&user)),
             News::Roster(place, users) => {
-                self.lock().has_answered(from, &place);
                 self.hub.hear(from, &place, Word::Are(&users));
+                self.lock().has_answered(from, &place);
+                self.told.notify_waiters();
             }
             News::Ask(places) => places.iter().for_each(|place| self.hub.call_roster(place)),
             News::Missed { of, from, to } if of == *self.herald.node() => {

@@ -34,6 +34,8 @@ pub(crate) struct Herald {
     bus: Arc<dyn Bus>,
     /// Whether there is no other node.
     alone: AtomicBool,
+    /// Whether everything is heard, and everybody who was asked has answered.
+    hears_all: AtomicBool,
     state: Mutex<State>,
     /// Something is to be done by whoever listens to the others.
     wake: Notify,
@@ -70,8 +72,9 @@ impl Herald {
     /// Speaks for `node`.
     pub(crate) fn new(node: NodeId, bus: Arc<dyn Bus>) -> Arc<Self> {
         let state = State { wants_others: true, ..State::default() };
-        let (alone, wake) = (AtomicBool::new(true), Notify::new());
-        Arc::new(Self { node, bus, alone, state: Mutex::new(state), wake })
+        let (alone, hears_all) = (AtomicBool::new(true), AtomicBool::new(true));
+        let wake = Notify::new();
+        Arc::new(Self { node, bus, alone, hears_all, state: Mutex::new(state), wake })
     }
 
     /// Poisoning is ignored: every critical section leaves the state consistent at each step.
@@ -92,6 +95,16 @@ impl Herald {
     /// Takes note of how many other nodes there are.
     pub(crate) fn count_others(&self, others: usize) {
         self.alone.store(others == 0, Ordering::Relaxed);
+    }
+
+    /// Whether it is known here who is on the other nodes.
+    pub(crate) fn hears_all(&self) -> bool {
+        self.is_alone() || self.hears_all.load(Ordering::Relaxed)
+    }
+
+    /// Takes note of what is still to be heard.
+    pub(super) fn lacks(&self, unheard: usize) {
+        self.hears_all.store(unheard == 0, Ordering::Relaxed);
     }
 
     /// Announces something on a channel. What is said there goes out in the order of the calls.
@@ -175,6 +188,11 @@ impl Herald {
             self.lock().fresh.push(place.clone());
             self.wake.notify_one();
         }
+    }
+
+    /// Whether nothing was heard so far of a room.
+    pub(super) fn has_fresh(&self, place: &Place) -> bool {
+        self.lock().fresh.contains(place)
     }
 
     /// Takes the rooms of which nothing was heard so far.

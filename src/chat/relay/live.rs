@@ -7,17 +7,14 @@ use tracing::{info, warn};
 
 use super::Relay;
 use crate::{
-    chat::{
-        journal::Journal,
-        ports::{Census, Fault, Gone, GuestName, Release},
-    },
+    chat::ports::{Census, Fault, GuestName},
     domain::{Space, UserName},
 };
 
 /// How often this node says that it lives.
 const BEAT_EVERY: Duration = Duration::from_secs(1);
 /// How long is waited for more of what came or went, before the other nodes are told.
-const GATHER: Duration = Duration::from_millis(100);
+const GATHER: Duration = Duration::from_millis(20);
 
 impl Relay {
     /// Says to the other nodes again and again that this one lives. Runs for ever.
@@ -30,11 +27,11 @@ impl Relay {
 
     /// Says so to whoever counts the nodes, with the users who came and went, and sees to those nodes
     /// and names that are gone. Runs for ever.
-    pub(crate) async fn count_nodes(&self, journal: &Journal) {
-        let (mut failed, mut gone) = (false, Vec::new());
+    pub(crate) async fn count_nodes(&self) {
+        let (mut failed, mut freed) = (false, Vec::new());
         loop {
-            gone.extend(self.hub.take_gone());
-            match self.count_once(&mut gone, journal).await {
+            freed.extend(self.hub.take_freed());
+            match self.count_once(&mut freed).await {
                 Ok(()) if mem::take(&mut failed) => info!("nodes are counted again"),
                 Ok(()) => (),
                 Err(fault) => {
@@ -51,7 +48,7 @@ impl Relay {
         }
     }
 
-    async fn count_once(&self, gone: &mut Vec<GuestName>, journal: &Journal) -> Result<(), Fault> {
+    async fn count_once(&self, freed: &mut Vec<GuestName>) -> Result<(), Fault> {
         let moved = self.hub.take_moved();
         match self.nodes.beat(&moved).await {
             Ok(census) => self.take_census(census),
@@ -60,16 +57,9 @@ impl Relay {
                 return Err(fault);
             }
         }
-        if gone.is_empty() {
-            return Ok(());
-        }
-        let releases = self.nodes.release(gone).await?;
-        for (name, release) in gone.drain(..).zip(releases) {
-            // Whoever is on another node comes back to nothing else.
-            if release == Release::Free {
-                let GuestName { space, user, stay } = name;
-                journal.try_gone(Gone { space, user, stay });
-            }
+        if !freed.is_empty() {
+            self.nodes.release(freed).await?;
+            freed.clear();
         }
         Ok(())
     }

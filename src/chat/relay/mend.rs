@@ -37,6 +37,8 @@ const AT_ONCE_MAX: usize = 16;
 const ASKED_MAX: usize = 100;
 /// How much is read at once of what is missing.
 const MISSING: PageLimit = PageLimit { messages: 500, bytes: 1 << 20, attachments: usize::MAX };
+/// How many pages may lie between what was delivered here and what somebody has who comes back.
+const REACH_MAX: u32 = 100;
 /// How often it is tried to find out how much of a conversation somebody has.
 const TRIES_MAX: u32 = 100;
 
@@ -45,6 +47,7 @@ const TRIES_MAX: u32 = 100;
 struct Done {
     looked: Duration,
     asked: Duration,
+    doubted: Duration,
     /// Whether the store could not be read.
     failed: bool,
 }
@@ -64,6 +67,7 @@ impl Relay {
             self.refresh(journal);
             self.catch_up().await;
             self.ask_again(&mut done);
+            self.settle_doubts(&mut done).await;
         }
     }
 
@@ -165,8 +169,8 @@ impl Relay {
     fn refresh(&self, journal: &Journal) {
         let stale = mem::take(&mut self.lock().stale);
         for ((space, user), stale) in stale {
-            let refresh = Refresh { space, user, stale };
-            if let Err(Refresh { space, user, stale }) = journal.try_refresh(refresh) {
+            let refresh = Refresh { space, user, stale, done: None };
+            if let Err(Refresh { space, user, stale, done: _ }) = journal.try_refresh(refresh) {
                 self.lock().stale.entry((space, user)).or_default().merge(stale);
             }
         }
@@ -191,6 +195,22 @@ impl Relay {
         let state = self.lock();
         let due = state.pending.iter().filter(|(_, pending)| pending.due <= now);
         due.map(|(place, _)| place.clone()).take(AT_ONCE_MAX).collect()
+    }
+
+    /// Has a conversation delivered here up to `seq`, if it goes so far. Answers whether it does.
+    pub(crate) async fn reach(&self, place: &Place, seq: Seq) -> Result<bool, Fault> {
+        if self.store.log(place).await?.head.seq < seq {
+            return Ok(false);
+        }
+        for _ in 0..REACH_MAX {
+            if self.hub.lag(place).delivered.is_none_or(|delivered| delivered >= seq) {
+                return Ok(true);
+            }
+            self.is_behind(vec![place.clone()]);
+            drop(self.turn().await);
+            self.catch_up_with(place).await;
+        }
+        Ok(false)
     }
 
     async fn catch_up_with(&self, place: &Place) {
@@ -262,6 +282,32 @@ impl Relay {
         let sent = self.send(&mut state, place);
         drop(state);
         answer_all(sent);
+    }
+
+    /// Lets those go whose grace is over, once it is known whether they are on another node: by what
+    /// the others say, or while they are not heard by what they told the store.
+    async fn settle_doubts(&self, done: &mut Done) {
+        let unanswered = self.lock().asked.len();
+        let lacks = unanswered + usize::from(!self.is_whole());
+        self.herald.lacks(lacks);
+        let now = self.hub.now();
+        if lacks > 0 && now < done.doubted + ASK_EVERY {
+            return;
+        }
+        done.doubted = now;
+        for (place, user) in self.hub.take_doubtful() {
+            let online = match lacks {
+                0 => Ok(vec![0]),
+                _ => self.nodes.online(&place.space, std::slice::from_ref(&user)).await,
+            };
+            match online {
+                Ok(devices) if devices.iter().all(|it| *it == 0) => {
+                    self.hub.expire_in_room(&place, &user);
+                }
+                // They are there, or nobody knows.
+                Ok(_) | Err(_) => self.hub.doubt(vec![(place, user)]),
+            }
+        }
     }
 
     /// Asks those who have not answered.

@@ -17,11 +17,15 @@ mod tests;
 
 use std::{
     collections::{BTreeMap, BTreeSet, HashMap},
+    pin::pin,
     sync::{Arc, Mutex, MutexGuard, PoisonError},
     time::Duration,
 };
 
-use tokio::sync::{Semaphore, SemaphorePermit};
+use tokio::{
+    sync::{Notify, Semaphore, SemaphorePermit},
+    time::timeout,
+};
 
 use self::{census::Neighbours, pending::Pending, streams::Streams};
 pub(crate) use self::{
@@ -35,6 +39,8 @@ use super::{
 };
 use crate::domain::{Channel, NodeId, Place, Seq, Space, UserName};
 
+/// How long somebody who comes to a room waits for the other nodes' word of who is there.
+const ACQUAINTANCE_MAX: Duration = Duration::from_millis(300);
 /// How long something that is missing may be on its way, before the store is asked for it.
 const PATIENCE: Duration = Duration::from_millis(30);
 
@@ -48,6 +54,8 @@ pub(crate) struct Relay {
     /// Whose turn it is to store, and to send on what was stored.
     turn: Semaphore,
     state: Mutex<State>,
+    /// Another node has said who is in a room there.
+    told: Notify,
 }
 
 #[derive(Default)]
@@ -107,7 +115,16 @@ impl Relay {
     pub(crate) fn new(ends: Ends) -> Arc<Self> {
         let Ends { hub, bus, store, nodes } = ends;
         let (herald, turn) = (Arc::clone(hub.herald()), Semaphore::new(1));
-        Arc::new(Self { hub, bus, store, nodes, herald, turn, state: Mutex::default() })
+        Arc::new(Self {
+            hub,
+            bus,
+            store,
+            nodes,
+            herald,
+            turn,
+            state: Mutex::default(),
+            told: Notify::new(),
+        })
     }
 
     /// Poisoning is ignored: what a panic leaves half done is mended by the store.
@@ -183,6 +200,35 @@ impl Relay {
     pub(crate) fn is_stale(&self, space: &Space, user: &UserName, stale: Stale) {
         self.lock().stale.entry((space.clone(), user.clone())).or_default().merge(stale);
         self.herald.wake();
+    }
+
+    /// Waits until the other nodes have said who is in these rooms there, for a moment at most.
+    pub(crate) async fn acquaint(&self, rooms: impl FnOnce() -> Vec<Place>) {
+        if self.herald.is_alone() || !self.bus.is_whole() {
+            return;
+        }
+        let rooms = rooms();
+        let acquainted = async {
+            loop {
+                let mut told = pin!(self.told.notified());
+                // Listening begins before looking, so that no word falls in between.
+                told.as_mut().enable();
+                if rooms.iter().all(|room| self.is_acquainted(room)) {
+                    return;
+                }
+                told.await;
+            }
+        };
+        timeout(ACQUAINTANCE_MAX, acquainted).await.ok();
+    }
+
+    fn is_acquainted(&self, room: &Place) -> bool {
+        if self.herald.has_fresh(room) {
+            return false;
+        }
+        let state = self.lock();
+        let is_heard = Channel::of(room).all(|channel| state.open.contains(&channel));
+        is_heard && !state.asked.contains_key(room)
     }
 
     /// Whether everything that the other nodes say is heard.

@@ -99,10 +99,11 @@ impl House {
         let tokens = KeyTokens::new(&Secret::from_raw(&[7; 32]), Arc::new(StoppedClock));
         let (tasks, finish) = (Tasks::new(), CancellationToken::new());
         let chat = |n| {
+            let nodes = nodes.beside(name(n));
             let (chat, writer) = Chat::new(Parts {
-                store: Arc::new(store.clone()),
+                store: Arc::new(store.of(&nodes)),
                 bus: bus.beside(name(n)),
-                nodes: Arc::new(nodes.beside(name(n))),
+                nodes: Arc::new(nodes),
                 tokens: Arc::new(tokens.clone()),
                 clock: Arc::new(StoppedClock),
                 ids: Arc::new(RandomIds),

@@ -137,6 +137,7 @@ impl Session {
     pub(super) async fn settle(&mut self, entrant: Entrant) {
         let Entrant { claimed, seen, visit } = entrant;
         let Claimed { mut residence, claims, token } = claimed;
+        self.chat.relay.acquaint(|| residence.rooms()).await;
         let (connection, node) = (self.registration.id(), self.chat.rules.node.clone());
         let epoch = self.chat.store.epoch().clone();
         let Claims { user, name, expires_at, admin, sign_in, .. } = claims.clone();

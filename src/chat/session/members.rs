@@ -41,9 +41,18 @@ impl Session {
     ) -> Result<(), Rejection> {
         self.may_change(room, user, Some(role)).await?;
         // A guest who is gone does not come back; the next of that name is somebody else.
-        let is_somebody = self.chat.hub.knows(&self.origin.space, user)
-            || self.chat.is_user(&self.origin.space, user).await?;
+        let space = &self.origin.space;
+        let is_somebody = self.chat.hub.knows(space, user)
+            || self.chat.is_user(space, user).await?
+            || self.is_elsewhere(user).await?;
         if is_somebody { Ok(()) } else { Err(Rejection::NoSuchUser) }
+    }
+
+    /// Whether somebody is on another node.
+    pub(super) async fn is_elsewhere(&self, user: &UserName) -> Result<bool, Rejection> {
+        let user = std::slice::from_ref(user);
+        let devices = self.chat.relay.online_elsewhere(&self.origin.space, user).await;
+        Ok(devices.map_err(|fault| unavailable(&fault))?.iter().any(|it| *it > 0))
     }
 
     /// `kick`: makes somebody a member no more.

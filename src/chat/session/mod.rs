@@ -94,6 +94,7 @@ impl Session {
         if let Err(rejection) = self.may_go_on() {
             return answer(Err(rejection));
         }
+        self.look_again(&request).await;
         match request {
             Request::Identify { user, device } => self.identify(user, device, answer).await,
             Request::Auth { token } => self.auth(token, answer).await,
@@ -120,6 +121,21 @@ impl Session {
                 let reply = self.presence(users).await;
                 answer(reply);
             }
+        }
+    }
+
+    /// Before a request is refused for what is known here, it is looked whether that is so still: its
+    /// user may have been answered something else on another node.
+    async fn look_again(&mut self, request: &Request) {
+        if self.chat.hub.herald().is_alone() {
+            return;
+        }
+        let home = self.origin.home();
+        let (Ok(identity), Some(room)) = (self.identity(), request.room(&home)) else { return };
+        let user = identity.user().clone();
+        let is_open = self.room(room).is_ok_and(|(_, role)| request.is_for(role));
+        if !is_open && self.keep_pace().is_ok() {
+            self.chat.journal.refresh(&self.origin.space, &user).await;
         }
     }
 

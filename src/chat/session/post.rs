@@ -105,9 +105,8 @@ impl Session {
         if chat.hub.devices(space, to) > 0 {
             return Ok((me, true));
         }
-        let elsewhere = chat.relay.online_elsewhere(space, std::slice::from_ref(to)).await;
-        let elsewhere = elsewhere.map_err(|fault| unavailable(&fault))?;
-        Ok((me, elsewhere.iter().any(|devices| *devices > 0)))
+        let online = self.is_elsewhere(to).await?;
+        Ok((me, online))
     }
 
     async fn say(

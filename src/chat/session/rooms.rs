@@ -10,13 +10,13 @@ use crate::{
         Answer, Answerer, Reply,
         event::{Delivery, Event},
         hub::{
-            self, ATTACHMENTS_PER_EVENT_MAX, Cause, Cursor, Found, LastPart, LineId,
+            self, ATTACHMENTS_PER_EVENT_MAX, Cause, Cursor, Found, LastPart, LineId, Lookout,
             MISSED_BYTES_MAX, Reach, Telling, Topic,
         },
         journal::Petition,
         ports::{Change, Changed, MemberChange, PageLimit, Range, Refusal},
     },
-    domain::{CloseReason, Conversation, Entry, Epoch, Rejection, RoomName, Seq},
+    domain::{CloseReason, Conversation, Entry, Epoch, Place, Rejection, RoomName, Seq},
 };
 
 /// How much of a replay is read from the store at once.
@@ -64,6 +64,10 @@ impl Session {
             Ok(joining) => joining,
             Err(rejection) => return answer(Err(rejection)),
         };
+        let lookout = match self.look_out(&change.place).await {
+            Ok(lookout) => lookout,
+            Err(rejection) => return answer(Err(rejection)),
+        };
         let connection = self.registration.id();
         let cause = Cause { by: None, origin: Some(connection), since: cursor };
         let (hub, there) = (Arc::clone(&self.chat.hub), room.clone());
@@ -74,12 +78,25 @@ impl Session {
             Ok(None) => hub.find(&line, &there, |found| answer(found.map(joined))),
         };
         self.change(change, cause, answer).await;
+        drop(lookout);
         if let (Some(cursor), Ok((topic, _))) = (cursor, self.room(&room))
-            && topic.reach(connection) == Reach::Behind
+            && topic.reach(connection) != Reach::Live
             && self.catch_up(&topic, cursor).await.is_err()
         {
             self.outbox.close(CloseReason::Fault);
         }
+    }
+
+    /// Has it known here who is in a room on other nodes, before somebody joins it who is to be told.
+    async fn look_out(&self, place: &Place) -> Result<Option<Lookout>, Rejection> {
+        let (hub, relay) = (&self.chat.hub, &self.chat.relay);
+        if hub.herald().is_alone() {
+            return Ok(None);
+        }
+        let log = self.chat.store.log(place).await.map_err(|fault| unavailable(&fault))?;
+        let lookout = hub.look_out(place, log);
+        relay.acquaint(|| vec![place.clone()]).await;
+        Ok(Some(lookout))
     }
 
     /// Who is to join a room, and the change that it is.
@@ -157,11 +174,20 @@ impl Session {
         loop {
             let (reach, too_slow) = topic.catch_up(self.registration.id(), cursor, limits);
             hub::close(too_slow);
-            if reach != Reach::Behind {
-                return Ok(());
-            }
-            if !self.warm(topic).await? {
-                cursor = self.replay(topic, cursor).await?;
+            match reach {
+                Reach::Live | Reach::Away => return Ok(()),
+                Reach::Ahead => {
+                    let reached = self.chat.relay.reach(topic.place(), cursor.after).await;
+                    if !reached.map_err(|fault| unavailable(&fault))? {
+                        // No log has what they know.
+                        cursor.after = Seq::MAX;
+                    }
+                }
+                Reach::Behind => {
+                    if !self.warm(topic).await? {
+                        cursor = self.replay(topic, cursor).await?;
+                    }
+                }
             }
         }
     }

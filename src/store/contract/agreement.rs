@@ -64,8 +64,12 @@ fn went() -> impl Strategy<Value = Went> {
 }
 
 fn gone() -> impl Strategy<Value = Gone> {
-    let gone =
-        |(user, stay): (_, u8)| Gone { space: Space::root(), user, stay: stay.to_string().into() };
+    let gone = |(user, stay): (_, u8)| Gone {
+        space: Space::root(),
+        user,
+        stay: stay.to_string().into(),
+        from: node(),
+    };
     (name(), 1..4_u8).prop_map(gone)
 }
 

@@ -167,7 +167,12 @@ pub(super) async fn many_come_at_once(store: &dyn Store) {
         assert_eq!(membership.place, room("lobby"));
         assert_eq!(membership.log.members, 700);
     }
-    let gone = |name: &String| Gone { space: root.clone(), user: user(name), stay: "first".into() };
+    let gone = |name: &String| Gone {
+        space: root.clone(),
+        user: user(name),
+        stay: "first".into(),
+        from: node(),
+    };
     let gone = names.iter().map(gone).collect();
     store.commit(&Batch { gone, ..Batch::default() }).await.unwrap();
     assert_eq!(stands(store, &room("lobby")).await.members, 0);

@@ -126,7 +126,8 @@ async fn guests_come_and_go_beside_each_other(one: &dyn Store, other: &dyn Store
             let changes = rooms.iter().map(|room| change(room, &name, JOIN)).collect();
             let drafts = rooms.iter().map(|room| draft(room, &stay, "0")).collect();
             store.commit(&Batch { seen, changes, drafts, ..Batch::default() }).await.unwrap();
-            let gone = Gone { space: root.clone(), user: user(&name), stay: stay.as_str().into() };
+            let stay = stay.as_str().into();
+            let gone = Gone { space: root.clone(), user: user(&name), stay, from: node() };
             store.commit(&Batch { gone: vec![gone], ..Batch::default() }).await.unwrap();
         }
     };

@@ -161,7 +161,7 @@ pub(super) async fn whoever_has_a_name_next_is_a_member_of_nothing(store: &dyn S
 pub(super) async fn a_guest_who_is_gone_is_a_member_of_nothing(store: &dyn Store) {
     let gone = |space: &str, name: &str, stay: &str| {
         let (space, user) = (Space::from_raw(space), user(name));
-        let gone = vec![Gone { space, user, stay: stay.into() }];
+        let gone = vec![Gone { space, user, stay: stay.into(), from: node() }];
         Batch { gone, ..Batch::default() }
     };
     ann_is_everywhere(store, Voucher::Guest("now".into())).await;

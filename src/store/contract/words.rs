@@ -8,8 +8,8 @@ use crate::{
         Range, Seen, Store, Voucher,
     },
     domain::{
-        Act, Body, Content, Conversation, Entry, Joining, Kind, Log, Member, MessageId, Place,
-        Position, Role, RoomName, Seq, Space, UserName,
+        Act, Body, Content, Conversation, Entry, Joining, Kind, Log, Member, MessageId, NodeId,
+        Place, Position, Role, RoomName, Seq, Space, UserName,
     },
 };
 
@@ -82,6 +82,11 @@ pub(crate) fn direct(space: &str, one: &str, other: &str) -> Place {
 
 pub(crate) fn inbox(name: &str) -> Place {
     Place { space: Space::root(), conversation: Conversation::Inbox(user(name)) }
+}
+
+/// The node on which everything happens.
+pub(crate) fn node() -> NodeId {
+    NodeId::from_raw("n0")
 }
 
 pub(crate) fn user(name: &str) -> UserName {

@@ -33,13 +33,19 @@ use crate::{
 pub struct MemoryStore {
     epoch: Epoch,
     state: Arc<Mutex<State>>,
+    /// Which nodes share it, if several do.
+    nodes: Option<MemoryNodes>,
 }
 
 impl Default for MemoryStore {
     /// The chance is that of the standard library's hash maps: enough to tell two processes apart.
     fn default() -> Self {
         let epoch = RandomState::new().build_hasher().finish();
-        Self { epoch: Epoch::from_raw(&format!("{epoch:016x}")), state: Arc::default() }
+        Self {
+            epoch: Epoch::from_raw(&format!("{epoch:016x}")),
+            state: Arc::default(),
+            nodes: None,
+        }
     }
 }
 
@@ -47,6 +53,12 @@ impl MemoryStore {
     /// An engine in which nothing was ever said.
     pub fn new() -> Self {
         Self::default()
+    }
+
+    /// The same, shared by these nodes.
+    #[must_use]
+    pub fn of(&self, nodes: &MemoryNodes) -> Self {
+        Self { nodes: Some(nodes.clone()), ..self.clone() }
     }
 
     /// Poisoning is ignored: nothing below can panic between two changes that belong together.
@@ -62,7 +74,11 @@ impl Store for MemoryStore {
     }
 
     async fn commit(&self, batch: &Batch) -> Result<Committed, Fault> {
-        Ok(self.lock().commit(batch))
+        let mut batch = batch.clone();
+        if let Some(nodes) = &self.nodes {
+            batch.gone.retain(|gone| !nodes.has_elsewhere(gone));
+        }
+        Ok(self.lock().commit(&batch))
     }
 
     async fn log(&self, place: &Place) -> Result<Log, Fault> {

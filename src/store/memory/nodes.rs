@@ -9,7 +9,7 @@ use async_trait::async_trait;
 use tokio::time::Instant;
 
 use crate::{
-    chat::ports::{Census, Claim, Fault, GuestName, LEASE, Nodes, Online, Release},
+    chat::ports::{Census, Claim, Fault, Gone, GuestName, LEASE, Nodes, Online, Release},
     domain::{NameKey, NodeId, Space, UserName},
 };
 
@@ -42,6 +42,14 @@ impl MemoryNodes {
     #[must_use]
     pub fn beside(&self, other: NodeId) -> Self {
         Self { me: other, registry: Arc::clone(&self.registry) }
+    }
+
+    /// Whether a guest who is gone from one node is on another one.
+    pub(super) fn has_elsewhere(&self, gone: &Gone) -> bool {
+        let registry = self.lock();
+        let holders = registry.claims.get(&(gone.space.clone(), gone.user.key()));
+        let mut others = holders.into_iter().flatten().filter(|(node, _)| *node != gone.from);
+        others.any(|(node, name)| name.stay == gone.stay && registry.is_alive(node))
     }
 
     /// Poisoning is ignored: nothing below can panic between two changes that belong together.

@@ -93,9 +93,10 @@ pub(super) async fn commit(lane: &Lane, batch: &Batch) -> Result<Committed, Fail
 /// Goes through a transaction that was begun. On an error it is left open: the connection must be
 /// closed.
 async fn attempt(connection: &mut PgConnection, batch: &Batch) -> Result<Attempt, Failure> {
-    let Batch { seen: _, went: _, gone: _, changes, drafts, arrivals } = batch;
+    let Batch { seen: _, went: _, gone, changes, drafts, arrivals } = batch;
     let locked = users::lock(connection, batch).await?;
-    let forgotten = users::forgotten(batch, &locked);
+    let stayed = users::stayed(connection, gone).await?;
+    let forgotten = users::forgotten(batch, &locked, &stayed);
     users::remember(connection, batch, &locked).await?;
 
     let places = changes.iter().map(|it| &it.place).chain(drafts.iter().map(|it| &it.place));

@@ -286,7 +286,7 @@ async fn draw(connection: &mut PgConnection) -> Result<u64, Failure> {
 }
 
 /// How long a node lives that beats no more, in milliseconds.
-fn lease() -> i64 {
+pub(super) fn lease() -> i64 {
     i64::try_from(LEASE.as_millis()).unwrap_or(i64::MAX)
 }
 

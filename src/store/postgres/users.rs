@@ -4,14 +4,14 @@
 //! processes. What somebody is a member of changes only while their row is locked, where they have
 //! one.
 
-use std::collections::{BTreeMap, BTreeSet, HashMap};
+use std::collections::{BTreeMap, BTreeSet, HashMap, HashSet};
 
 use sqlx::postgres::PgConnection;
 use time::OffsetDateTime;
 
-use super::arrays::bind_users;
+use super::{arrays::bind_users, nodes};
 use crate::{
-    chat::ports::{Batch, Seen, Voucher},
+    chat::ports::{Batch, Gone, Seen, Voucher},
     domain::{DeviceId, NameKey},
     store::sql::{
         Columns as _,
@@ -59,6 +59,15 @@ const REMEMBER: &str = r#"WITH noted AS (
     FROM unnest($1::text[], $2::text[], $3::bool[], $4::text[], $5::bool[], $6::bigint[])
         AS given (space, name, came, stay, vouched, seen)
     WHERE "user".space = given.space AND "user".name = given.name"#;
+
+// Guests who are on another node that lives.
+const STAYED: &str = "SELECT DISTINCT given.number - 1 AS number
+    FROM unnest($1::text[], $2::text[], $3::text[], $4::text[]) WITH ORDINALITY
+        AS given (space, key, stay, node, number)
+    JOIN guest_name ON guest_name.space = given.space AND guest_name.key = given.key
+        AND guest_name.stay = given.stay AND guest_name.node <> given.node
+    JOIN node ON node.id = guest_name.node
+    WHERE node.beat > clock_timestamp() - $5 * interval '1 millisecond'";
 
 /// The users of a batch who ever came, by whose stay they have their names before it: nobody's, if the
 /// back end vouches for them. Their rows are locked.
@@ -133,9 +142,31 @@ async fn meet(connection: &mut PgConnection, seen: &[Seen]) -> Result<(), sqlx::
     query.execute(connection).await.map(drop)
 }
 
+/// Which of the guests who are gone from one node are on another one.
+pub(super) async fn stayed(
+    connection: &mut PgConnection,
+    gone: &[Gone],
+) -> Result<HashSet<usize>, sqlx::Error> {
+    if gone.is_empty() {
+        return Ok(HashSet::new());
+    }
+    let keys: Vec<_> = gone.iter().map(|it| it.user.key()).collect();
+    let query = sqlx::query(STAYED)
+        .bind(gone.iter().map(|it| it.space.as_raw()).collect::<Vec<_>>())
+        .bind(keys.iter().map(NameKey::as_raw).collect::<Vec<_>>())
+        .bind(gone.iter().map(|it| &*it.stay).collect::<Vec<_>>())
+        .bind(gone.iter().map(|it| it.from.as_raw()).collect::<Vec<_>>())
+        .bind(nodes::lease());
+    query.fetch_all(connection).await?.iter().map(number).collect()
+}
+
 /// Those whose memberships end: somebody else comes under the same name, or they are guests who will
 /// not come back.
-pub(super) fn forgotten<'a>(batch: &'a Batch, locked: &Locked<'a>) -> BTreeSet<User<'a>> {
+pub(super) fn forgotten<'a>(
+    batch: &'a Batch,
+    locked: &Locked<'a>,
+    stayed: &HashSet<usize>,
+) -> BTreeSet<User<'a>> {
     let coming = coming(&batch.seen);
     let succeeded = write::succeeded(&batch.seen);
     let is_another = |user: &User<'a>, it: &Coming<'_>| {
@@ -144,7 +175,8 @@ pub(super) fn forgotten<'a>(batch: &'a Batch, locked: &Locked<'a>) -> BTreeSet<U
     };
     let mut forgotten: BTreeSet<_> =
         coming.iter().filter(|(user, it)| is_another(user, it)).map(|(user, _)| *user).collect();
-    for gone in &batch.gone {
+    let gone = batch.gone.iter().enumerate().filter(|(number, _)| !stayed.contains(number));
+    for (_, gone) in gone {
         let user = (&gone.space, &gone.user);
         let has_the_name = match coming.get(&user) {
             Some(it) => stay(it.last),

@@ -83,7 +83,7 @@ fn change(hub: &Hub, name: &str, before: Option<Member>, after: Option<Member>, 
 /// Lets the roll be called while `time` passes.
 async fn pass(hub: &Arc<Hub>, time: Duration) {
     tokio::select! {
-        () = Arc::clone(hub).call_roll() => unreachable!("the roll is called for ever"),
+        () = Arc::clone(hub).call_roll(|| ()) => unreachable!("the roll is called for ever"),
         () = sleep(time) => (),
     }
 }

@@ -90,6 +90,8 @@ pub(crate) enum Reach {
     Live,
     /// The ring does not reach back to the cursor: read the store and try again.
     Behind,
+    /// It has more than was delivered on this node: the store may have it, too.
+    Ahead,
     /// It is not in the room.
     Away,
 }

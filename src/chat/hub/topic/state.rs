@@ -109,6 +109,9 @@ impl State {
         let Some((attached, pace)) = self.attached.get_mut(&connection) else {
             return (Reach::Away, TooSlow::new());
         };
+        if cursor.after > head && cursor.after != Seq::MAX {
+            return (Reach::Ahead, TooSlow::new());
+        }
         let told = match recovery(cursor.after, &log, limits.recover_messages_max) {
             Recovery::TooFar if cursor.telling == Telling::Missed => {
                 vec![too_far(room, head)]
