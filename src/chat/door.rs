@@ -1,7 +1,8 @@
 //! Who comes in: decided before anything of a connection exists.
 
-use std::sync::Arc;
+use std::{sync::Arc, time::Duration};
 
+use tokio::time::sleep;
 use tracing::debug;
 
 use super::{
@@ -14,6 +15,9 @@ use crate::domain::{
     DeviceId, Epoch, Grant, Joining, Place, Position, Rejection, RoomName, Seq, Space, Token,
     UserName,
 };
+
+/// In which time a node gives a name back that nobody has there any more.
+const NAME_FREED_WITHIN: Duration = Duration::from_millis(100);
 
 /// Somebody who may come in. Dropping it undoes everything.
 #[must_use = "nobody has come in before `enter`"]
@@ -186,10 +190,13 @@ impl Chat {
             return Err(Rejection::NameTaken);
         }
         let name = GuestName { space: space.clone(), user: user.clone(), stay: stay.into() };
-        match self.nodes.claim(&name).await.map_err(|fault| unavailable(&fault))? {
-            Claim::Granted => Ok(()),
-            Claim::Taken => Err(Rejection::NameTaken),
+        let claim = async || self.nodes.claim(&name).await.map_err(|fault| unavailable(&fault));
+        if claim().await? == Claim::Granted {
+            return Ok(());
         }
+        // Who has just left another node is heard of before their name is free there.
+        sleep(NAME_FREED_WITHIN).await;
+        if claim().await? == Claim::Granted { Ok(()) } else { Err(Rejection::NameTaken) }
     }
 }
 

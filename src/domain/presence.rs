@@ -168,6 +168,11 @@ impl Roster {
         self.stays.len() + self.absent
     }
 
+    /// Whether `user` is there, on whatever node.
+    pub fn has(&self, user: &UserName) -> bool {
+        self.stays.contains_key(user) || self.elsewhere.contains_key(user)
+    }
+
     /// Whether nobody is on this node, not even in their grace.
     pub fn is_deserted(&self) -> bool {
         self.stays.is_empty()

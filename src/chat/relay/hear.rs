@@ -27,7 +27,10 @@ impl Relay {
     /// room the others say when they are asked.
     fn open(&self, channels: &BTreeSet<Channel>) {
         self.suspect(channels, None);
-        self.lock().open.extend(channels);
+        let mut state = self.lock();
+        state.open.extend(channels);
+        state.asks_anew = true;
+        drop(state);
         self.herald.wake();
         self.told.notify_waiters();
     }
@@ -69,15 +72,19 @@ impl Relay {
         let mut state = self.lock();
         state.suspects.everywhere = true;
         state.ask(rooms, Some(node));
+        state.asks_anew = true;
         drop(state);
         self.herald.wake();
     }
 
-    /// Sees to what was not heard.
+    /// Sees to what was not heard. Nobody is asked at once: on a bus that loses much, nodes would talk of
+    /// nothing but what they missed.
     fn mind(&self, from: &NodeId, channel: Channel, hearing: Hearing) {
         let Hearing::Missed(numbers) = hearing else { return };
-        let (of, first, last) = (from.clone(), *numbers.start(), *numbers.end());
-        self.herald.say(channel, News::Missed { of, from: first, to: last });
+        let mut state = self.lock();
+        let missed = state.missed.entry((from.clone(), channel)).or_insert(numbers.clone());
+        *missed = *missed.start()..=*numbers.end();
+        drop(state);
         self.suspect(&BTreeSet::from([channel]), Some(from));
     }
 
@@ -140,7 +147,6 @@ impl State {
     pub(super) fn ask(&mut self, places: Vec<Place>, of: Option<&NodeId>) {
         let of =
             of.map_or_else(|| self.neighbours.names().cloned().collect(), |it| vec![it.clone()]);
-        self.asks_anew |= !of.is_empty();
         for place in places.into_iter().filter(|_| !of.is_empty()) {
             self.asked.entry(place).or_default().extend(of.iter().cloned());
         }

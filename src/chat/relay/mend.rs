@@ -1,10 +1,6 @@
 //! What is done about that which was not heard: the store is asked, and so are the other nodes.
 
-use std::{
-    collections::{BTreeSet, HashMap},
-    mem,
-    time::Duration,
-};
+use std::{collections::BTreeSet, mem, time::Duration};
 
 use futures_util::future::join_all;
 use tokio::time::sleep;
@@ -93,6 +89,7 @@ impl Relay {
             .filter(|place| channel(place).is_some_and(|channel| state.open.contains(&channel)));
         let heard: Vec<_> = heard.collect();
         state.suspects.channels.extend(heard.iter().filter_map(channel));
+        state.asks_anew |= !heard.is_empty();
         state.ask(heard, None);
     }
 
@@ -310,28 +307,28 @@ impl Relay {
         }
     }
 
-    /// Asks those who have not answered.
+    /// Asks those who have not answered, and for what was missed, not all the time.
     fn ask_again(&self, done: &mut Done) {
         let now = self.hub.now();
         let mut state = self.lock();
-        let is_new = mem::take(&mut state.asks_anew);
-        if state.asked.is_empty() || (!is_new && now < done.asked + ASK_EVERY) {
+        let is_due = now >= done.asked + ASK_EVERY;
+        if !mem::take(&mut state.asks_anew) && !is_due {
             return;
         }
         done.asked = now;
         // Rooms that nobody here is in any more are not asked about.
         state.asked.retain(|place, _| self.hub.lag(place).delivered.is_some());
-        let mut asks: HashMap<Channel, Vec<Place>> = HashMap::new();
-        for place in state.asked.keys() {
-            for channel in Channel::of(place).filter(|it| state.open.contains(it)) {
-                asks.entry(channel).or_default().push(place.clone());
-            }
-        }
+        let is_heard = |place: &&Place| Channel::of(place).all(|it| state.open.contains(&it));
+        let asked: Vec<_> = state.asked.keys().filter(is_heard).cloned().collect();
+        let missed = mem::take(&mut state.missed);
         drop(state);
-        for (channel, places) in asks {
-            for places in places.chunks(ASKED_MAX) {
-                self.herald.say(channel, News::Ask(places.to_vec()));
-            }
+        // Everybody hears it, and answers: also those of whom nobody is there.
+        for places in asked.chunks(ASKED_MAX) {
+            self.herald.say(Channel::EVERYBODY, News::Ask(places.to_vec()));
+        }
+        for ((of, channel), numbers) in missed {
+            let (from, to) = numbers.into_inner();
+            self.herald.say(channel, News::Missed { of, from, to });
         }
     }
 }

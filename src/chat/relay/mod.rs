@@ -17,6 +17,7 @@ mod tests;
 
 use std::{
     collections::{BTreeMap, BTreeSet, HashMap},
+    ops::RangeInclusive,
     pin::pin,
     sync::{Arc, Mutex, MutexGuard, PoisonError},
     time::Duration,
@@ -70,8 +71,10 @@ struct State {
     stale: BTreeMap<(Space, UserName), Stale>,
     /// Which nodes have yet to say who is in a room there.
     asked: HashMap<Place, BTreeSet<NodeId>>,
-    /// Whether some of them were not asked at all so far.
+    /// Whether some of them are to be asked at once.
     asks_anew: bool,
+    /// What of whom was not heard on which channel, and is to be asked for.
+    missed: BTreeMap<(NodeId, Channel), RangeInclusive<u64>>,
 }
 
 /// What is known of why a user's memberships are others.

@@ -53,21 +53,24 @@ enum Step {
     Heal,
 }
 
-fn steps() -> impl Strategy<Value = Vec<Step>> {
-    let node = 0..NODES;
-    let fault = prop_oneof![
+fn faults() -> impl Strategy<Value = Fault> {
+    prop_oneof![
         Just(Fault::DropEvery(NonZeroUsize::new(2).unwrap())),
         (100_u16..900).prop_map(Fault::Drop),
         (100_u16..900).prop_map(Fault::Repeat),
         (100_u16..900).prop_map(Fault::Hold),
         Just(Fault::Cut),
-    ];
+    ]
+}
+
+fn steps() -> impl Strategy<Value = Vec<Step>> {
+    let node = 0..NODES;
     let step = prop_oneof![
         6 => node.clone().prop_map(Step::Say),
         2 => (node.clone(), 0_usize..4).prop_map(|(node, user)| Step::Come(node, user)),
         2 => node.clone().prop_map(Step::Go),
         3 => (0_u64..3000).prop_map(Step::Pause),
-        2 => (node, fault).prop_map(|(node, fault)| Step::Disturb(node, fault)),
+        2 => (node, faults()).prop_map(|(node, fault)| Step::Disturb(node, fault)),
         1 => Just(Step::Heal),
     ];
     prop::collection::vec(step, 1..60)
@@ -253,16 +256,22 @@ fn believes(events: &[String], me: usize, there: &[String]) {
 }
 
 proptest! {
-    #![proptest_config(ProptestConfig::with_cases(16))]
+    #![proptest_config(ProptestConfig::with_cases(256))]
 
     #[test]
-    fn nodes_agree_whatever_the_bus_does(seed in any::<u64>(), steps in steps()) {
+    fn nodes_agree_whatever_the_bus_does(
+        seed in any::<u64>(),
+        fault in (0..NODES, faults()),
+        steps in steps(),
+    ) {
         let runtime = Builder::new_current_thread().enable_all().start_paused(true).build().unwrap();
         runtime.block_on(async {
             let mut house = House::build(seed);
             // Each node knows of the others.
             sleep(Duration::from_secs(3)).await;
-            for step in steps {
+            let come = (0..NODES).map(|node| Step::Come(node, node));
+            let begin = come.chain([Step::Disturb(fault.0, fault.1)]);
+            for step in begin.chain(steps) {
                 house.take(step).await;
             }
             house.heal();

@@ -119,10 +119,15 @@ impl Session {
             Err(rejection) => return answer(Err(rejection)),
         };
         let cause = Cause { origin: Some(self.registration.id()), ..Cause::default() };
+        let user = change.user.clone();
         let answer = move |changed: Result<Changed, _>| {
             answer(changed.and_then(|changed| {
                 changed.before.ok_or(Rejection::NotMember)?;
-                Ok(Answer::Room { room, seq: topic.log().head.seq, count: topic.count() })
+                Ok(Answer::Room {
+                    room,
+                    seq: topic.log().head.seq,
+                    count: topic.count_without(&user),
+                })
             }));
         };
         self.change(change, cause, answer).await;

@@ -368,6 +368,12 @@ impl Topic {
         self.lock().roster.count()
     }
 
+    /// How many there are but for one who has just left: another node of theirs may still say otherwise.
+    pub(crate) fn count_without(&self, user: &UserName) -> usize {
+        let state = self.lock();
+        state.roster.count() - usize::from(state.roster.has(user))
+    }
+
     /// Whether nobody is on this node and nobody is expected back.
     pub(super) fn is_empty(&self) -> bool {
         self.lock().is_empty()
