@@ -12,8 +12,8 @@ use super::{
 };
 use crate::bus::LocalBus;
 use crate::domain::{
-    Act, Body, CloseReason, Content, Entry, Kind, MessageId, NodeId, Place, Position, RoomName,
-    Seq, Space, Typing, UserName,
+    Act, Body, CloseReason, Content, Conversation, Entry, Kind, MessageId, NodeId, Place, Position,
+    RoomName, Seq, Space, Typing, UserName,
 };
 
 /// Who speaks for a node that is alone.
@@ -111,7 +111,14 @@ fn in_a_word(event: &Event) -> String {
                 Act::Edited { .. } => "edit",
                 Act::Deleted { .. } => "deletion",
             };
-            format!("{what} {}", entry.seq().as_raw())
+            match &entry.place.conversation {
+                Conversation::Direct(one, other) => {
+                    format!("{what} of {one} and {other} {}", entry.seq().as_raw())
+                }
+                Conversation::Room(_) | Conversation::Inbox(_) => {
+                    format!("{what} {}", entry.seq().as_raw())
+                }
+            }
         }
         Event::Notified { entry, unread } => {
             format!("notification {}, {unread} unread", entry.seq().as_raw())

@@ -1,7 +1,12 @@
 //! Several nodes on a bus that loses, repeats and reorders: everybody has everything, once, in order,
 //! and everybody knows who is there.
 
-use std::{collections::BTreeMap, num::NonZeroUsize, sync::Arc, time::Duration};
+use std::{
+    collections::{BTreeMap, BTreeSet},
+    num::NonZeroUsize,
+    sync::Arc,
+    time::Duration,
+};
 
 use proptest::prelude::*;
 use time::{OffsetDateTime, macros::datetime};
@@ -46,6 +51,7 @@ impl Clock for StoppedClock {
 #[derive(Clone, Debug)]
 enum Step {
     Say(usize),
+    Tell(usize, usize),
     Come(usize, usize),
     Go(usize),
     Pause(u64),
@@ -67,6 +73,7 @@ fn steps() -> impl Strategy<Value = Vec<Step>> {
     let node = 0..NODES;
     let step = prop_oneof![
         6 => node.clone().prop_map(Step::Say),
+        3 => (node.clone(), 0..NODES).prop_map(|(node, user)| Step::Tell(node, user)),
         2 => (node.clone(), 0_usize..4).prop_map(|(node, user)| Step::Come(node, user)),
         2 => node.clone().prop_map(Step::Go),
         3 => (0_u64..3000).prop_map(Step::Pause),
@@ -76,11 +83,13 @@ fn steps() -> impl Strategy<Value = Vec<Step>> {
     prop::collection::vec(step, 1..60)
 }
 
-/// Somebody who is there, and what was said before they came.
+/// Somebody who is there.
 struct Guest {
     user: usize,
     session: Session,
     told: Arc<Shelf>,
+    /// What they said that is for the others only, as they would hear it.
+    own: BTreeSet<String>,
 }
 
 struct House {
@@ -90,7 +99,8 @@ struct House {
     tasks: Tasks,
     finish: CancellationToken,
     guests: Vec<Vec<Guest>>,
-    said: u64,
+    /// How much was said where, as it is heard.
+    said: BTreeMap<String, u64>,
 }
 
 impl House {
@@ -123,12 +133,13 @@ impl House {
         };
         let chats = (0..NODES).map(chat).collect();
         let guests = (0..NODES).map(|_| Vec::new()).collect();
-        Self { chats, bus, tokens, tasks, finish, guests, said: 0 }
+        Self { chats, bus, tokens, tasks, finish, guests, said: BTreeMap::new() }
     }
 
     async fn take(&mut self, step: Step) {
         match step {
             Step::Say(node) => self.say(node).await,
+            Step::Tell(node, user) => self.tell(node, user).await,
             Step::Come(node, user) => self.come(node, user).await,
             Step::Go(node) => drop(self.guests[node].pop()),
             Step::Pause(millis) => sleep(Duration::from_millis(millis)).await,
@@ -156,20 +167,43 @@ impl House {
         let hello = Hello { space, token, device: None, room: None, since, epoch: None };
         let admission = self.chats[node].admit(hello).await.unwrap();
         let session = admission.enter(Arc::clone(&told) as Arc<dyn Outbox>).await;
-        self.guests[node].push(Guest { user, session, told });
+        self.guests[node].push(Guest { user, session, told, own: BTreeSet::new() });
     }
 
-    /// The one who came last says something, and knows the answer.
+    /// The one who came last says something in the lobby, to everybody or to the others.
     async fn say(&mut self, node: usize) {
-        let Some(guest) = self.guests[node].last_mut() else { return };
+        let said = self.said.entry("message".to_owned()).or_default();
+        *said += 1;
         let body = Body::from_raw("\"hi\"".into(), Vec::new());
-        let post = Request::Send(RoomPost { room: None, body, id: None });
-        let reply = ask(&mut guest.session, post).await;
-        self.said += 1;
+        let post = RoomPost { room: None, body, id: None };
+        let is_for_all = *said % 2 == 0;
+        let request = if is_for_all { Request::Send(post) } else { Request::GroupChat(post) };
+        let Some(guest) = self.guests[node].last_mut() else {
+            *said -= 1;
+            return;
+        };
+        let reply = ask(&mut guest.session, request).await;
         let Ok(Answer::Posted { receipt, .. }) = reply else { panic!("{reply:?}") };
-        assert_eq!(receipt.seq.as_raw(), self.said, "one order of all nodes");
-        let own = format!("message {}", self.said);
-        assert!(guest.told.events().contains(&own), "who is answered has heard of it");
+        assert_eq!(receipt.seq.as_raw(), *said, "one order of all nodes");
+        let heard = format!("message {said}");
+        assert_eq!(guest.told.events().contains(&heard), is_for_all, "by who was answered");
+        if !is_for_all {
+            guest.own.insert(heard);
+        }
+    }
+
+    /// The one who came last says something to one of those who have been there from the beginning.
+    async fn tell(&mut self, node: usize, user: usize) {
+        let Some(guest) = self.guests[node].last_mut() else { return };
+        let (one, other) = (guest.user.min(user), guest.user.max(user));
+        let said = self.said.entry(format!("message of user{one} and user{other}")).or_default();
+        let body = Body::from_raw("\"psst\"".into(), Vec::new());
+        let to = UserName::from_raw(&format!("user{user}"));
+        let reply = ask(&mut guest.session, Request::SingleChat { to, body, id: None }).await;
+        let Ok(Answer::PostedTo { receipt, .. }) = reply else { panic!("{reply:?}") };
+        *said += 1;
+        assert_eq!(receipt.seq.as_raw(), *said, "one order of all nodes");
+        guest.own.insert(format!("message of user{one} and user{other} {said}"));
     }
 
     /// What everybody has heard, and who everybody believes is there.
@@ -180,7 +214,9 @@ impl House {
         let there: Vec<_> = there.into_iter().map(|user| format!("user{user}")).collect();
         for (node, guests) in self.guests.iter_mut().enumerate() {
             for guest in guests {
-                heard_everything(&guest.told.events(), self.said);
+                for (conversation, said) in &self.said {
+                    heard_everything(guest, conversation, *said);
+                }
                 let list = ask(&mut guest.session, Request::GroupList { room: None }).await;
                 let Ok(Answer::Users { users, .. }) = list else { panic!("{list:?}") };
                 let users: Vec<_> = users.iter().map(UserName::as_raw).collect();
@@ -229,12 +265,16 @@ fn until(
     }
 }
 
-/// All messages from the first one that was heard up to the last that was said, each once, in order.
-fn heard_everything(events: &[String], said: u64) {
-    let seqs = events.iter().filter_map(|it| it.strip_prefix("message "));
-    let seqs: Vec<u64> = seqs.map(|seq| seq.parse().unwrap()).collect();
+/// All messages of a conversation from the first one that was heard up to the last that was said, each
+/// once, in order.
+fn heard_everything(guest: &Guest, conversation: &str, said: u64) {
+    let events = guest.told.events();
+    let seq = |event: &String| event.strip_prefix(conversation)?.trim().parse::<u64>().ok();
+    let seqs: Vec<_> = events.iter().filter_map(seq).collect();
     if let Some(first) = seqs.first() {
-        assert_eq!(seqs, (*first..=said).collect::<Vec<_>>(), "{events:?}");
+        let theirs = |seq: &u64| !guest.own.contains(&format!("{conversation} {seq}"));
+        let expected: Vec<_> = (*first..=said).filter(theirs).collect();
+        assert_eq!(seqs, expected, "{conversation} in {events:?}");
     }
 }
 
