@@ -110,6 +110,12 @@ impl Roster {
         if over { self.depart(user) } else { Departure::Stays }
     }
 
+    /// Ends the grace of `user`, if they are in it: they are not expected back.
+    pub fn dismiss(&mut self, user: &UserName) -> Departure {
+        let in_grace = matches!(self.stays.get(user), Some(Stay::Leaving(_)));
+        if in_grace { self.depart(user) } else { Departure::Stays }
+    }
+
     fn depart(&mut self, user: &UserName) -> Departure {
         self.stays.remove(user);
         if self.elsewhere.contains_key(user) {
@@ -213,6 +219,16 @@ mod tests {
         assert_eq!(roster.arrive(&ann()), Arrival::Again);
         assert_eq!(roster.expire(&ann(), GRACE * 2), Departure::Stays, "came back");
         assert_eq!(roster.count(), 1);
+    }
+
+    #[test]
+    fn who_is_not_expected_back_has_no_grace() {
+        let mut roster = Roster::default();
+        roster.arrive(&ann());
+        assert_eq!(roster.dismiss(&ann()), Departure::Stays, "connected");
+        roster.lose(&ann(), GRACE);
+        assert_eq!(roster.dismiss(&ann()), Departure::Gone);
+        assert_eq!(roster.dismiss(&ann()), Departure::Stays, "once");
     }
 
     #[test]

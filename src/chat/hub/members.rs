@@ -228,6 +228,13 @@ impl State {
         for (connection, line) in &mut resident.lines {
             too_slow.extend(line.leave(hub, (*connection, user), room));
         }
+        if let Some(topic) = self.topics.get(place) {
+            let (presences, slow) = topic.dismiss(user, &hub.limits);
+            too_slow.extend(slow);
+            if presences == Presences::Changed {
+                hub.roll.changed(place, hub.now());
+            }
+        }
         // That they left says that they type no more.
         hub.typing.said(place, user);
         self.forget_if_empty(place);

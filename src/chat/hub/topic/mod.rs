@@ -283,6 +283,13 @@ impl Topic {
         self.part(&state, departure, user, limits)
     }
 
+    /// Ends the grace of `user`, who is a member no more, and tells the others.
+    pub(super) fn dismiss(&self, user: &UserName, limits: &Limits) -> (Presences, TooSlow) {
+        let mut state = self.lock();
+        let departure = state.roster.dismiss(user);
+        self.part(&state, departure, user, limits)
+    }
+
     /// Tells whom it concerns that `user` is not here any more.
     fn part(
         &self,
