@@ -2,6 +2,7 @@
 
 import { writeFile } from "node:fs/promises";
 import path from "node:path";
+import { after, before } from "node:test";
 
 import { Link } from "./link.mjs";
 import { within, LONG_PATIENCE } from "./patience.mjs";
@@ -61,9 +62,23 @@ export class Cluster {
     await answers(node, 503);
   }
 
-  /** The nodes but this one. */
-  but(node) {
-    return this.nodes.filter((it) => it !== node);
+  /**
+   * The cluster as one server, of which each connection comes to the next node: whoever speaks of it
+   * need not know that there are several.
+   */
+  get asOne() {
+    const { nodes } = this;
+    let turn = 0;
+    return {
+      secret: SECRET,
+      get url() {
+        turn += 1;
+        return nodes[turn % nodes.length].url;
+      },
+      get data() {
+        return nodes[0].data;
+      },
+    };
   }
 
   /** Everything heals, the nodes leave as they should, and then the engines go. */
@@ -108,6 +123,14 @@ export async function clusterForThisTest(t, options) {
   const cluster = new Cluster(options);
   t.after(() => cluster.stop());
   return cluster.start();
+}
+
+/** A cluster that lives as long as the test file that asks for it. */
+export function clusterForThisFile(options) {
+  const cluster = new Cluster(options);
+  before(() => cluster.start());
+  after(() => cluster.stop());
+  return cluster;
 }
 
 /** Asks a node again and again how it is, until it answers so. */

@@ -105,6 +105,7 @@ export class Postgres {
   }
 
   async stop() {
+    if (this.#home === undefined) return; // it was never started
     await this.#program?.end("SIGQUIT");
     await rm(this.#home, { recursive: true, force: true });
   }

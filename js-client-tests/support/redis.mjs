@@ -109,6 +109,7 @@ export class Redis {
   }
 
   async stop() {
+    if (this.#home === undefined) return; // it was never started
     await this.#program?.end("SIGKILL");
     await rm(this.#home, { recursive: true, force: true });
   }
