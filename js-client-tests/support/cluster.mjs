@@ -35,13 +35,14 @@ export class Cluster {
   /**
    * `nodes` is how many, `settings` and `complaints` are those of each, `redis` what carries, and
    * `clocks` says how far each clock is off. With `links` each node has its own network to the
-   * engines.
+   * engines, and then `translations` are what becomes of the bytes that each sends to Redis.
    */
   constructor({
     nodes = 3, settings = {}, complaints = [], redis = new Redis(), links = false, clocks = [],
+    translations = [],
   } = {}) {
     this.redis = redis;
-    this.#options = { nodes, settings, complaints, links, clocks };
+    this.#options = { nodes, settings, complaints, links, clocks, translations };
   }
 
   async start() {
@@ -107,7 +108,8 @@ export class Cluster {
   /** Where a node finds its engines. */
   async #links(n) {
     if (!this.#options.links) return { store: this.postgres.url, bus: this.redis.url };
-    const [postgres, redis] = [new Link(this.postgres), new Link(this.redis)];
+    const postgres = new Link(this.postgres);
+    const redis = new Link(this.redis, this.#options.translations[n]);
     this.links[n] = { postgres: await postgres.start(), redis: await redis.start() };
     const by = (engine, { port }) => engine.url.replace(`:${engine.port}`, `:${port}`);
     return { store: by(this.postgres, postgres), bus: by(this.redis, redis) };

@@ -5,6 +5,7 @@
 
 import { once } from "node:events";
 import net from "node:net";
+import { PassThrough, Transform } from "node:stream";
 
 /** The two directions, seen from the node. */
 const OUT = "out";
@@ -16,10 +17,12 @@ export class Link {
   #pairs = new Set();
   #holes = new Set();
   #isCut = false;
+  #translate;
 
-  /** A way to `target`, which has a `port`. */
-  constructor(target) {
+  /** A way to `target`, which has a `port`. What the node sends passes `translate`, if given. */
+  constructor(target, translate) {
     this.#target = target;
+    this.#translate = translate;
   }
 
   async start() {
@@ -75,7 +78,7 @@ export class Link {
       return;
     }
     const far = net.connect({ port: this.#target.port, host: "127.0.0.1", allowHalfOpen: true });
-    const pair = new Pair(near, far, this.#holes);
+    const pair = new Pair(near, far, this.#holes, this.#translate);
     this.#pairs.add(pair);
     pair.ended.then(() => this.#pairs.delete(pair));
   }
@@ -85,8 +88,13 @@ export class Link {
 class Pair {
   #ways;
 
-  constructor(near, far, holes) {
-    this.#ways = [new OneWay(near, far, OUT, holes), new OneWay(far, near, BACK, holes)];
+  constructor(near, far, holes, translate) {
+    const filter = translate ? translated(translate) : new PassThrough();
+    filter.pipe(far);
+    this.#ways = [
+      new OneWay({ from: near, through: filter, to: far, direction: OUT, holes }),
+      new OneWay({ from: far, through: near, to: near, direction: BACK, holes }),
+    ];
     /** Resolves when both sockets are closed. */
     this.ended = Promise.all([near, far].map((it) => new Promise((end) => it.once("close", end))));
     for (const it of [near, far]) it.setNoDelay();
@@ -103,13 +111,22 @@ class Pair {
   }
 }
 
+/** A stream that changes what passes; a chunk is a whole, as small writes on one machine are. */
+function translated(translate) {
+  return new Transform({
+    transform(chunk, _, done) {
+      done(null, translate(chunk));
+    },
+  });
+}
+
 /** What goes from one socket to the other. */
 class OneWay {
   #isBroken = false;
   #isOpen = false;
 
-  constructor(from, to, direction, holes) {
-    Object.assign(this, { from, to, direction, holes });
+  constructor({ from, through, to, direction, holes }) {
+    Object.assign(this, { from, through, to, direction, holes });
     from.on("error", () => {});
     from.once("close", (hadError) => {
       this.#isBroken = hadError || !from.readableEnded;
@@ -124,12 +141,12 @@ class OneWay {
   }
 
   #open() {
-    if (!this.#isOpen) this.from.pipe(this.to);
+    if (!this.#isOpen) this.from.pipe(this.through);
     this.#isOpen = true;
   }
 
   #close() {
-    this.from.unpipe(this.to);
+    this.from.unpipe(this.through);
     this.from.pause();
     this.#isOpen = false;
   }
