@@ -26,8 +26,8 @@ const WAYS = [plain, way("4.8", "polling")];
 
 /** Chapters that rooms of all names are open to, and those that have rooms of their own. */
 const CHAPTERS = {
-  changes, claims, devices, direct, guests, history, notify, posting, presence, whoIsOnline, reading,
-  comingBack, comingBackToRooms, rooms, spaces, typing, typingForLong,
+  changes, claims, devices, direct, guests, history, notify, posting, presence, whoIsOnline,
+  reading, comingBack, comingBackToRooms, rooms, spaces, typing, typingForLong,
 };
 const ROOM_CHAPTERS = { members, roles };
 

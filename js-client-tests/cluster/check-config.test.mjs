@@ -25,7 +25,8 @@ after(() => Promise.all(engines.map((it) => it.stop())));
 
 test("engines that answer pass", async () => {
   const password = encodeURIComponent(STORE_PASSWORD);
-  const stores = [postgres.url, `postgres://guarded:${password}@127.0.0.1:${postgres.port}/roomcast`];
+  const guardedStore = `postgres://guarded:${password}@127.0.0.1:${postgres.port}/roomcast`;
+  const stores = [postgres.url, guardedStore];
   const buses = [redis.url, `redis://:${BUS_PASSWORD}@127.0.0.1:${guarded.port}`, cluster.url];
   for (const store of stores) {
     for (const bus of buses) {

@@ -28,7 +28,7 @@ const GARBAGE = [
   '{"v":2,"from":"other","n":3,"kind":"entry","data":"in another form"}',
   '{"v":2,"from":"other","n":4}',
   '{"v":99999999999999999999,"from":"other","n":5}',
-  '{"v":1,"from":"other","n":6,"kind":"roster","data":{"place":{"space":"/","room":""},"users":[]}}',
+  '{"v":1,"from":"other","n":6,"kind":"roster","data":{"place":{"room":""},"users":[]}}',
   "[".repeat(50_000),
   `{"v":2,"from":"other","n":7,"data":"${"x".repeat(50_000)}"}`,
   "\u{1f980}".repeat(100),
@@ -47,13 +47,18 @@ test("what nobody understands is nobody's news, and everybody goes on", async (t
 });
 
 test("a node of a newer version and one of ours miss no message of each other", async (t) => {
-  const newer = (bytes) => Buffer.from(bytes.toString("latin1").replaceAll('{"v":1,', '{"v":2,'), "latin1");
   const options = { nodes: 2, links: true, translations: [newer] };
   const cluster = await clusterForThisTest(t, options);
   const people = await pair(t, cluster);
   for (let n = 0; n < 3; n += 1) await talk(people);
   await cluster.ready();
 });
+
+/** The bytes of a node as one of a newer version would write them. */
+function newer(bytes) {
+  const text = bytes.toString("latin1").replaceAll('{"v":1,', '{"v":2,');
+  return Buffer.from(text, "latin1");
+}
 
 /** Two who are on two nodes, in one room. */
 async function pair(t, { nodes }) {

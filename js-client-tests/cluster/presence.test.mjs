@@ -70,7 +70,9 @@ test("a user who moves between nodes never goes", async (t) => {
   bob.close();
   for (const it of watchers) await it.next("user left", by(bob)); // a grace has passed by now
   for (const it of watchers) {
-    for (const event of ["user joined", "user left"]) assert.deepEqual(it.take(event).filter(by(ann)), []);
+    for (const event of ["user joined", "user left"]) {
+      assert.deepEqual(it.take(event).filter(by(ann)), []);
+    }
   }
   const [{ user, online, devices }] = await seen(watchers[2], ann);
   assert.deepEqual([user, online, devices], [ann.name, true, 1]);

@@ -92,8 +92,8 @@ export class Crowd {
     for (const { said } of this.people) {
       for (const { place, answer } of said) if (answer) raise(place, answer.seq);
     }
-    const behind = () => this.present.filter((it) => it.rooms.some((room) => it.last(room) < heads.get(room)));
-    await this.until("everybody to hear the last message", () => behind().length === 0);
+    const hasAll = (it) => it.rooms.every((room) => (heads.get(room) ?? 0) <= it.last(room));
+    await this.until("everybody to hear the last message", () => this.present.every(hasAll));
   }
 
   /** Waits until `isSo`, looking at it whenever anybody hears anything. */

@@ -6,8 +6,9 @@ import { DEAF, STORELESS } from "../../support/complaints.mjs";
 import { storm } from "../../support/storm.mjs";
 import { lasting } from "../../support/ticks.mjs";
 
-/** How long the network is gone. */
-const CUT_MS = 6000;
+/** How long the network is gone: not so long that the others take the node for dead, and longer. */
+const CUT_MS = 5000;
+const LONG_CUT_MS = 12_000;
 
 const cuts = { links: true, complaints: [...DEAF, ...STORELESS] };
 
@@ -24,12 +25,16 @@ const CUTS = {
 };
 
 for (const [what, cut] of Object.entries(CUTS)) {
-  test(`one node ${what}`, (t) =>
-    storm(t, cuts, async ({ cluster }) => {
-      const [links] = cluster.links;
-      cut(links);
-      await lasting(CUT_MS);
-      for (const it of Object.values(links)) it.heal();
-      await cluster.ready();
-    }));
+  test(`one node ${what}`, (t) => storm(t, cuts, (it) => cutAndHeal(it, cut, CUT_MS)));
+}
+
+test("one node is cut from both for so long that the others take it for dead", (t) =>
+  storm(t, { ...cuts, flap: true }, (it) => cutAndHeal(it, CUTS["is cut from both"], LONG_CUT_MS)));
+
+async function cutAndHeal({ cluster }, cut, ms) {
+  const [links] = cluster.links;
+  cut(links);
+  await lasting(ms);
+  for (const it of Object.values(links)) it.heal();
+  await cluster.ready();
 }
