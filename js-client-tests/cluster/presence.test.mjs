@@ -52,6 +52,24 @@ test("users of a killed node are gone within 15 seconds, and nobody is who moved
   }
 });
 
+test("users of a node that left are gone when they do not come back", async (t) => {
+  const cluster = await clusterForThisTest(t);
+  const [one, two, three] = cluster.nodes;
+  const room = unique("room");
+  const watchers = [];
+  for (const node of [two, three]) watchers.push(await enrol(t, plain, node, "watcher", { room }));
+  const lost = await enrol(t, plain, one, "lost", { room });
+  const moving = await enrol(t, plain, one, "moving", { room });
+  await Promise.all(watchers.map((it) => joined(it, lost, moving)));
+  const left = one.leave("SIGTERM");
+  await moving.next("closing");
+  const moved = await comeBack(t, plain, three, moving.token, { room });
+  await left;
+  for (const it of watchers) await it.next("user left", by(lost), GONE_MS_MAX);
+  await fence(moved, room, ...watchers);
+  for (const it of watchers) assert.deepEqual(it.take("user left"), []);
+});
+
 test("a user who moves between nodes never goes", async (t) => {
   const cluster = await clusterForThisTest(t);
   const room = unique("room");

@@ -116,6 +116,11 @@ export class Crowd {
     for (const it of this.present) it.leave();
   }
 
+  /** How many milliseconds the slowest message needed to somebody who heard it live. */
+  get slowest() {
+    return this.people.flatMap((it) => it.delays).reduce((a, b) => Math.max(a, b), 0);
+  }
+
   /** What it was like, for whoever reads the output. */
   summary() {
     const delays = this.people.flatMap((it) => it.delays).sort((a, b) => a - b);

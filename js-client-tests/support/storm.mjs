@@ -15,10 +15,10 @@ const SHOWN = 12;
 
 /**
  * Lets a crowd talk while `breaks({ cluster, crowd })` happens, and holds the cluster to all its
- * promises. With `flap` users may seem to go and come while it lasts; the other options are those of
- * a cluster.
+ * promises. With `flap` users may seem to go and come while it lasts, `late` is how many milliseconds
+ * a message may need at most, and the other options are those of a cluster.
  */
-export async function storm(t, { flap = false, ...options }, breaks) {
+export async function storm(t, { flap = false, late = Infinity, ...options }, breaks) {
   const cluster = new Cluster(options);
   t.after(() => cluster.stop());
   await cluster.start();
@@ -33,6 +33,7 @@ export async function storm(t, { flap = false, ...options }, breaks) {
     await crowd.heardAll();
     const wrong = [...(await truth(crowd, cluster.nodes)), ...checkGoings(crowd, { flap })];
     wrong.push(...(await check(crowd, cluster.nodes)));
+    if (late < crowd.slowest) wrong.push(`a message needed ${crowd.slowest} ms`);
     assert.deepEqual(wrong.slice(0, SHOWN), [], `${wrong.length} promises were broken`);
   } finally {
     t.diagnostic(crowd.summary());
