@@ -8,6 +8,7 @@ import { devices } from "../chapters/devices.mjs";
 import { direct } from "../chapters/direct.mjs";
 import { guests } from "../chapters/guests.mjs";
 import { history } from "../chapters/history.mjs";
+import { LIVES, lives } from "../chapters/lives.mjs";
 import { members, ROOMS } from "../chapters/members.mjs";
 import { notify } from "../chapters/notify.mjs";
 import { posting } from "../chapters/post.mjs";
@@ -35,6 +36,7 @@ const quick = { "limits.presence_grace_ms": 100 };
 const open = clusterForThisFile({
   nodes: 2, settings: { ...SPACES, ...quick, "rooms.read_only": ["news-*"] },
 });
+const long = clusterForThisFile({ settings: LIVES });
 const ruled = clusterForThisFile({ nodes: 2, settings: ROOMS });
 
 for (const it of WAYS) {
@@ -44,3 +46,5 @@ for (const it of WAYS) {
     }
   }
 }
+
+describe("random lives on three nodes", () => lives(long.asOne));
