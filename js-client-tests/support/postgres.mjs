@@ -55,6 +55,7 @@ export class Postgres {
       "CREATE ROLE roomcast LOGIN",
       `CREATE ROLE guarded LOGIN PASSWORD '${PASSWORD}'`,
       "CREATE DATABASE roomcast OWNER roomcast",
+      "CREATE DATABASE guarded OWNER guarded",
     );
     return this;
   }
@@ -62,6 +63,12 @@ export class Postgres {
   /** What an operator writes as `store`. */
   get url() {
     return `postgres://roomcast@127.0.0.1:${this.port}/roomcast`;
+  }
+
+  /** The same for the user who is let in by password, and for a database of their own. */
+  get guardedUrl() {
+    const password = encodeURIComponent(PASSWORD);
+    return `postgres://guarded:${password}@127.0.0.1:${this.port}/guarded`;
   }
 
   /** The end of the server in the middle of everything, as of a machine that loses its power. */

@@ -53,7 +53,8 @@ export class Redis {
 
   /** What an operator writes as `bus`. */
   get url() {
-    return `redis://127.0.0.1:${this.port}`;
+    const { requirepass: password } = this.#settings;
+    return `redis://${password === undefined ? "" : `:${password}@`}127.0.0.1:${this.port}`;
   }
 
   /** The end without a warning, with all that it knew. */
@@ -118,6 +119,13 @@ export class Redis {
     const { requirepass } = this.#settings;
     return { env: requirepass === undefined ? {} : { REDISCLI_AUTH: requirepass } };
   }
+}
+
+/** A server that lives as long as one test. */
+export async function redisForThisTest(t, settings) {
+  const redis = new Redis(settings);
+  t.after(() => redis.stop());
+  return redis.start();
 }
 
 /** A Redis Cluster: each slot has a primary, and a replica that takes over. */
