@@ -35,14 +35,17 @@ export class Cluster {
   /**
    * `nodes` is how many, `settings` and `complaints` are those of each, `redis` what carries, and
    * `clocks` says how far each clock is off. With `links` each node has its own network to the
-   * engines, and then `translations` are what becomes of the bytes that each sends to Redis.
+   * engines, and then `translations` are what becomes of the bytes that each sends to Redis. With
+   * `guarded` PostgreSQL asks for a password. `logging` is what the nodes log.
    */
   constructor({
     nodes = 3, settings = {}, complaints = [], redis = new Redis(), links = false, clocks = [],
-    translations = [],
+    translations = [], guarded = false, logging = {},
   } = {}) {
     this.redis = redis;
-    this.#options = { nodes, settings, complaints, links, clocks, translations };
+    this.#options = {
+      nodes, settings, complaints, links, clocks, translations, guarded, logging,
+    };
   }
 
   async start() {
@@ -95,11 +98,12 @@ export class Cluster {
   }
 
   async #node(n) {
-    const { settings, complaints, clocks } = this.#options;
+    const { settings, complaints, clocks, logging } = this.#options;
     const engines = await this.#links(n);
     return new Server({
       settings: { "token.secret": SECRET, ...engines, ...settings },
       complaints,
+      logging,
       env: clocks[n] ? clock(clocks[n]) : {},
       port: await freePort(),
     });
@@ -107,12 +111,15 @@ export class Cluster {
 
   /** Where a node finds its engines. */
   async #links(n) {
-    if (!this.#options.links) return { store: this.postgres.url, bus: this.redis.url };
+    const store = this.#options.guarded ? this.postgres.guardedUrl : this.postgres.url;
+    if (!this.#options.links) return { store, bus: this.redis.url };
     const postgres = new Link(this.postgres);
     const redis = new Link(this.redis, this.#options.translations[n]);
     this.links[n] = { postgres: await postgres.start(), redis: await redis.start() };
-    const by = (engine, { port }) => engine.url.replace(`:${engine.port}`, `:${port}`);
-    return { store: by(this.postgres, postgres), bus: by(this.redis, redis) };
+    const by = (url, engine, { port }) => url.replace(`:${engine.port}`, `:${port}`);
+    return {
+      store: by(store, this.postgres, postgres), bus: by(this.redis.url, this.redis, redis),
+    };
   }
 
   #allLinks() {

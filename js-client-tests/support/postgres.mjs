@@ -118,13 +118,6 @@ export class Postgres {
   }
 }
 
-/** A server that lives as long as one test. */
-export async function postgresForThisTest(t) {
-  const postgres = new Postgres();
-  t.after(() => postgres.stop());
-  return postgres.start();
-}
-
 /** PostgreSQL does not run as root: Debian's package brings somebody for it. */
 async function account() {
   if (process.getuid() !== 0) return {};

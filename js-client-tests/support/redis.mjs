@@ -121,13 +121,6 @@ export class Redis {
   }
 }
 
-/** A server that lives as long as one test. */
-export async function redisForThisTest(t, settings) {
-  const redis = new Redis(settings);
-  t.after(() => redis.stop());
-  return redis.start();
-}
-
 /** A Redis Cluster: each slot has a primary, and a replica that takes over. */
 export class RedisCluster {
   #members = [];
