@@ -163,7 +163,7 @@ export class Server {
 const servers = [];
 
 /** What the server says of a setting that many tests choose for speed. */
-const WANTED = /sqlite\.synchronous = "normal"/;
+const WANTED = /sqlite\.synchronous = "normal"|fsync = off/;
 
 /** A server that lives as long as the test file that asks for it. */
 export function serverForThisFile(options) {
