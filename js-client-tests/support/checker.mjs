@@ -92,7 +92,7 @@ function checkRoom(person, room, log, wrong) {
         if (!known.has(hole)) blame(`connection ${n} heard ${seq} after ${last}, without ${hole}`);
       }
       if (!isDeepStrictEqual({ seq, ...entry }, log[seq - 1])) blame(`${seq} is another one`);
-      if (isLive && own.some((it) => it.id === message.id && it.tries === 1)) {
+      if (isLive && own.some((it) => it.id === message.id && isSaidOn(it, connection))) {
         blame(`${seq} came back to the connection that had said it`);
       }
       last = seq;
@@ -102,6 +102,10 @@ function checkRoom(person, room, log, wrong) {
   const heard = connections.flatMap((it) => it.heard[room].map(({ seq }) => seq));
   const all = new Set([...known, ...heard]);
   for (const { seq, id } of log) if (!all.has(seq)) blame(`${seq} (${id}) was never heard`);
+}
+
+function isSaidOn({ tries, answeredOn }, connection) {
+  return tries === 1 && answeredOn === connection;
 }
 
 /** Both of a pair have the same log, and heard all of it that came while they were here. */

@@ -60,6 +60,12 @@ export class Resident {
     return this.leftAt !== Infinity;
   }
 
+  /** For how long they were on no node at most, before they went for good. */
+  get longestAway() {
+    const gaps = this.connections.slice(1).map(({ from }, n) => from - this.connections[n].to);
+    return Math.max(0, ...gaps);
+  }
+
   /** The last entry of a room that they know: heard, or said and acknowledged. */
   last(room) {
     return this.#last.get(room) ?? 0;

@@ -9,6 +9,9 @@ import { plain } from "./ws.mjs";
 /** How long a node that died may be believed to live: its lease, and the grace of its users. */
 const TRUTH_MS_MAX = 25_000;
 
+/** The grace of somebody who lost their connection, less what a message needs. */
+const GRACE_MS = 4500;
+
 /** Waits until every node and everybody here knows who is here. */
 export async function truth(crowd, nodes) {
   for (const node of nodes) await nodeKnows(crowd, node);
@@ -111,7 +114,8 @@ function goingsMissed({ name, rooms, connection }, crowd) {
 
 /** Whose going somebody heard of although they were here all the time. */
 function goingsInvented({ name, connections }, crowd) {
-  const here = new Set(crowd.present.map((it) => it.name));
+  const stayed = crowd.present.filter(({ longestAway }) => longestAway < GRACE_MS);
+  const here = new Set(stayed.map((it) => it.name));
   return connections
     .flatMap(({ presence }) => presence)
     .filter(({ event, user }) => event === "user left" && here.has(user))
