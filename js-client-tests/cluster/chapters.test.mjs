@@ -20,6 +20,7 @@ import { rooms } from "../chapters/rooms.mjs";
 import { SPACES, spaces } from "../chapters/spaces.mjs";
 import { typing, typingForLong } from "../chapters/typing.mjs";
 import { clusterForThisFile } from "../support/cluster.mjs";
+import { SENTRIES } from "../support/sentries.mjs";
 import { way } from "../support/socket.io.mjs";
 import { plain } from "../support/ws.mjs";
 
@@ -33,11 +34,10 @@ const CHAPTERS = {
 const ROOM_CHAPTERS = { members, roles };
 
 const quick = { "limits.presence_grace_ms": 100 };
-const open = clusterForThisFile({
-  nodes: 2, settings: { ...SPACES, ...quick, "rooms.read_only": ["news-*"] },
-});
-const long = clusterForThisFile({ settings: LIVES });
-const ruled = clusterForThisFile({ nodes: 2, settings: ROOMS });
+const readable = { "rooms.read_only": ["news-*"] };
+const open = clusterOf({ ...SPACES, ...quick, ...readable });
+const ruled = clusterOf(ROOMS);
+const long = clusterOf(LIVES);
 
 for (const it of WAYS) {
   for (const [server, chapters] of [[open.asOne, CHAPTERS], [ruled.asOne, ROOM_CHAPTERS]]) {
@@ -47,4 +47,10 @@ for (const it of WAYS) {
   }
 }
 
-describe("random lives on three nodes", () => lives(long.asOne));
+describe("random lives on two nodes", () => lives(long.asOne));
+
+function clusterOf({ spaces: list = [], ...settings }) {
+  return clusterForThisFile({
+    nodes: 2, settings: { ...settings, spaces: [...list, SENTRIES.space] },
+  });
+}

@@ -11,13 +11,18 @@ import { unique } from "../support/names.mjs";
 import { arrive, comeBack, fence } from "../support/people.mjs";
 import { within } from "../support/patience.mjs";
 import { end, signedIn } from "../support/session.mjs";
+import { SENTRIES } from "../support/sentries.mjs";
 import { way } from "../support/socket.io.mjs";
 import { minted } from "../support/tokens.mjs";
 import { plain } from "../support/ws.mjs";
 
 const WAYS = [plain, way("4.8", "polling"), way("4.8", "websocket")];
 
-const quick = { "limits.presence_grace_ms": 100, "token.guest_ttl_secs": 5 };
+const quick = {
+  "limits.presence_grace_ms": 100,
+  "token.guest_ttl_secs": 5,
+  spaces: [SENTRIES.space],
+};
 const single = clusterForThisFile({ nodes: 2, settings: { ...quick, devices: "newest" } });
 const many = clusterForThisFile({ settings: quick });
 

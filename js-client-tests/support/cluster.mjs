@@ -9,6 +9,7 @@ import { within, LONG_PATIENCE } from "./patience.mjs";
 import { freePort } from "./ports.mjs";
 import { Postgres } from "./postgres.mjs";
 import { Redis } from "./redis.mjs";
+import { Sentries } from "./sentries.mjs";
 import { Server } from "./server.mjs";
 import { every } from "./ticks.mjs";
 import { SECRET } from "./tokens.mjs";
@@ -31,6 +32,7 @@ export class Cluster {
   links = [];
   postgres = new Postgres();
   #options;
+  #sentries = [];
 
   /**
    * `nodes` is how many, `settings` and `complaints` are those of each, `redis` what carries, and
@@ -68,13 +70,16 @@ export class Cluster {
 
   /**
    * The cluster as one server, of which each connection comes to the next node: whoever speaks of it
-   * need not know that there are several.
+   * need not know that there are several. Its settings have the space `SENTRIES.space`.
    */
   get asOne() {
     const { nodes } = this;
+    const sentries = new Sentries(nodes);
+    this.#sentries.push(sentries);
     let turn = 0;
     return {
       secret: SECRET,
+      settle: () => sentries.settle(),
       get url() {
         turn += 1;
         return nodes[turn % nodes.length].url;
@@ -88,6 +93,7 @@ export class Cluster {
   /** Everything heals, the nodes leave as they should, and then the engines go. */
   async stop() {
     for (const it of this.#allLinks()) it.heal();
+    for (const it of this.#sentries) await it.end();
     const engines = [this.postgres, this.redis];
     const ends = await Promise.allSettled(this.nodes.map((it) => it.stop(LONG_PATIENCE)));
     if (LOGS) await Promise.all(this.nodes.map((it, at) => keepLog(it, at)));
