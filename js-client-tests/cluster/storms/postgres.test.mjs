@@ -30,6 +30,13 @@ test("PostgreSQL is stopped in the middle, and goes on", (t) =>
     cluster.postgres.resume();
   }));
 
+test("PostgreSQL is stopped for longer than nodes are believed to live without a word", (t) =>
+  storm(t, storeless, async ({ cluster }) => {
+    cluster.postgres.pause();
+    await lasting(12_000);
+    cluster.postgres.resume();
+  }));
+
 test("its connections are ended again and again", (t) =>
   storm(t, storeless, async ({ cluster, crowd }) => {
     for (let n = 0; n < 15; n += 1) {
