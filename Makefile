@@ -56,10 +56,15 @@ define debian
 	apt-get update && DEBIAN_FRONTEND=noninteractive apt-get install --yes --no-install-recommends $(2)
 endef
 
+# Debian keeps PostgreSQL itself out of everybody's PATH, by version.
 tools:
 	$(call debian,openssl,openssl)
 	$(call debian,sqlite3,sqlite3)
 	$(call debian,prlimit,util-linux)
+	$(call debian,redis-server,redis-server)
+	$(call debian,/usr/sbin/nginx,nginx)
+	$(call debian,faketime,faketime)
+	$(call debian,$(or $(firstword $(wildcard /usr/lib/postgresql/*/bin/postgres)),postgres),postgresql)
 
 chromium:
 	$(call debian,$(or $(CHROMIUM),/usr/bin/chromium),chromium)

@@ -6,16 +6,22 @@ import { within, PATIENCE } from "./patience.mjs";
 /** A connection. Each wire says how to `request`, `tell` and `close`. */
 export class Client {
   inbox = new Inbox();
+  /** Waits until whatever follows from an answer has happened, where that takes a while. */
+  settle = async () => {};
 
   /** Sends `data` and waits for the answer, an object with `ok`. */
-  ask(event, data, patience = PATIENCE) {
-    return within(`the answer to "${event}"`, this.request(event, data), patience);
+  async ask(event, data, patience = PATIENCE) {
+    const answer = await within(`the answer to "${event}"`, this.request(event, data), patience);
+    await this.settle();
+    return answer;
   }
 
   /** Sends everything at once and waits for all answers. */
-  askAll(event, list, patience = PATIENCE) {
-    const answers = Promise.all(list.map((data) => this.request(event, data)));
-    return within(`${list.length} answers to "${event}"`, answers, patience);
+  async askAll(event, list, patience = PATIENCE) {
+    const all = Promise.all(list.map((data) => this.request(event, data)));
+    const answers = await within(`${list.length} answers to "${event}"`, all, patience);
+    await this.settle();
+    return answers;
   }
 
   /** The next `event` for which `where` holds. */
@@ -45,6 +51,7 @@ export class Client {
     this.welcome = await this.next("welcome");
     this.name = this.welcome.user;
     this.token = token ?? this.welcome.token;
+    await this.settle();
     return this;
   }
 }

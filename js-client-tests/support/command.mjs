@@ -10,8 +10,8 @@ export async function roomcast(...args) {
 }
 
 /** Runs a program and answers its exit code and what it wrote. */
-export async function run(program, args, { env = {}, input = "" } = {}) {
-  const child = start(program, args, { env });
+export async function run(program, args, { input = "", ...options } = {}) {
+  const child = start(program, args, options);
   const [stdout, stderr] = [text(child.stdout), text(child.stderr)];
   child.stdin.on("error", () => {}); // it need not read
   child.stdin.end(input);

@@ -1,11 +1,20 @@
-// The whole of a room's history.
+// The whole of a conversation's history.
 
 /** Everything in `room` after `after`, page by page. */
-export async function everything(client, room, after = 0) {
+export function everything(client, room, after = 0) {
+  return pages(client, { room }, after);
+}
+
+/** Everything that somebody and `other` said to each other. */
+export function everythingWith(client, other) {
+  return pages(client, { with: other }, 0);
+}
+
+async function pages(client, conversation, after) {
   const messages = [];
   for (let more = true; more; ) {
     const last = messages.at(-1)?.seq ?? after;
-    const page = await client.ask("history", { room, after: last, limit: 200 });
+    const page = await client.ask("history", { ...conversation, after: last, limit: 200 });
     if (!page.ok) throw new Error(`history was refused: ${JSON.stringify(page)}`);
     messages.push(...page.messages);
     ({ more } = page);

@@ -6,6 +6,7 @@ import { epoch, signed } from "./tokens.mjs";
 /** Somebody connected by `way`, not yet known by name. Leaves when the test ends. */
 export async function arrive(t, way, server, options) {
   const client = await way.connect(server, options);
+  if (server.settle) client.settle = () => server.settle();
   t.after(() => client.close());
   return client;
 }

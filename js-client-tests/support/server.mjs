@@ -25,17 +25,21 @@ export class Server {
   #env;
   #logging;
   #complaints = [];
-  #port = 0;
+  #port;
   #child;
+  #isUp = false;
   #stdout = "";
   #home;
 
   /**
    * `settings` are keys of roomcast.toml with dots, `complaints` the log lines above INFO that the
    * test provokes, `command` what the program is started through, `env` what its environment holds
-   * besides, and `logging` what is logged and how.
+   * besides, `logging` what is logged and how, and `port` the one to listen on.
    */
-  constructor({ settings = {}, complaints = [], command = [], env = {}, logging = {} } = {}) {
+  constructor({
+    settings = {}, complaints = [], command = [], env = {}, logging = {}, port = 0,
+  } = {}) {
+    this.#port = port;
     this.#settings = settings;
     this.#complaints = complaints;
     this.#command = command;
@@ -89,26 +93,29 @@ export class Server {
     const line = await within("the ready line", Promise.race([ready, this.#failure()]));
     const [, , port] = READY.exec(line) ?? assert.fail(`not the ready line: ${line}`);
     this.#port = Number(port);
+    this.#isUp = true;
     return this;
   }
 
   /** SIGTERM, then: left in time, with code 0, having complained of nothing unexpected. */
   async stop(patience = PATIENCE) {
-    if (this.#port === 0) return; // it never came up, and the test has said so
+    if (this.#home === undefined) return; // it was never started
     try {
+      if (!this.#isUp) return; // the test has seen to its end
       this.#child.kill("SIGTERM");
       const { code, signal } = await within("the server's exit", this.#child.exited, patience);
       assert.equal(code, 0, `exit by ${signal ?? code}\n${this.log.join("\n")}`);
       assert.match(this.#stdout, READY, "standard output is exactly one line");
       this.assertCleanLog();
     } finally {
-      this.#child.kill("SIGKILL");
+      this.#child?.kill("SIGKILL");
       await rm(this.#home, { recursive: true, force: true });
     }
   }
 
   /** The end without a warning; the data stay for the next `start`. */
   async kill9() {
+    this.#isUp = false;
     this.#child.kill("SIGKILL");
     await within("the server's death", this.#child.exited);
   }
@@ -156,7 +163,7 @@ export class Server {
 const servers = [];
 
 /** What the server says of a setting that many tests choose for speed. */
-const WANTED = /sqlite\.synchronous = "normal"/;
+const WANTED = /sqlite\.synchronous = "normal"|fsync = off/;
 
 /** A server that lives as long as the test file that asks for it. */
 export function serverForThisFile(options) {

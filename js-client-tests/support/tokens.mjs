@@ -5,7 +5,8 @@ import { constants, createHmac, sign } from "node:crypto";
 import { readFile } from "node:fs/promises";
 import path from "node:path";
 
-import { roomcast } from "./command.mjs";
+import { run } from "./command.mjs";
+import { ROOMCAST } from "./server.mjs";
 
 /** A secret as an operator writes it into the settings. */
 export const SECRET = "of the operator, and of nobody else";
@@ -25,7 +26,9 @@ const SIGNERS = {
 
 /** A token made by `roomcast token`. */
 export async function minted(server, user, ...args) {
-  const made = await roomcast("token", "--user", user, "--data", server.data, ...args);
+  const env = server.secret === undefined ? {} : { ROOMCAST_TOKEN_SECRET: server.secret };
+  const words = ["token", "--user", user, "--data", server.data, ...args];
+  const made = await run(ROOMCAST, words, { env });
   assert.equal(made.code, 0, made.stderr);
   return made.stdout.trim();
 }

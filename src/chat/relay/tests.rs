@@ -176,7 +176,7 @@ impl House {
         *said += 1;
         let body = Body::from_raw("\"hi\"".into(), Vec::new());
         let post = RoomPost { room: None, body, id: None };
-        let is_for_all = *said % 2 == 0;
+        let is_for_all = said.is_multiple_of(2);
         let request = if is_for_all { Request::Send(post) } else { Request::GroupChat(post) };
         let Some(guest) = self.guests[node].last_mut() else {
             *said -= 1;

@@ -1,0 +1,184 @@
+// Who is here, when nodes die or are cut off, and when people move between them.
+
+import assert from "node:assert/strict";
+import { test } from "node:test";
+
+import { accepted, sameNames } from "../support/assert.mjs";
+import { clusterForThisTest } from "../support/cluster.mjs";
+import { DEAF, STORELESS } from "../support/complaints.mjs";
+import { unique } from "../support/names.mjs";
+import { comeBack, enrol, fence } from "../support/people.mjs";
+import { LONG_PATIENCE, within } from "../support/patience.mjs";
+import { way } from "../support/socket.io.mjs";
+import { every } from "../support/ticks.mjs";
+import { plain } from "../support/ws.mjs";
+
+/** How long a node that died is believed to live. */
+const GONE_MS_MAX = 15_000;
+
+const WAYS = [plain, way("4.8", "websocket"), way("4.8", "polling")];
+
+test("users of a killed node are gone within 15 seconds, and nobody is who moved", async (t) => {
+  const cluster = await clusterForThisTest(t);
+  const [one, two, three] = cluster.nodes;
+  const room = unique("room");
+  const watchers = [];
+  for (const node of [two, three]) {
+    for (const it of WAYS) watchers.push(await enrol(t, it, node, "watcher", { room }));
+  }
+  const lost = [];
+  for (const it of WAYS) lost.push(await enrol(t, it, one, "lost", { room }));
+  const moving = [];
+  for (const it of WAYS) moving.push(await enrol(t, it, one, "moving", { room }));
+  await Promise.all(watchers.map((it) => joined(it, ...lost, ...moving)));
+
+  await one.kill9();
+  const moved = [];
+  for (const { way, token } of moving.map((it, at) => ({ way: WAYS[at], token: it.token }))) {
+    moved.push(await comeBack(t, way, two, token, { room }));
+  }
+  await Promise.all(watchers.map(async (it) => {
+    const left = await it.collect("user left", lost.length, GONE_MS_MAX);
+    sameNames(left.map(({ user }) => user), lost.map(({ name }) => name));
+  }));
+  await fence(watchers[0], room, ...watchers, ...moved);
+  const here = [...watchers, ...moved].map(({ name }) => name);
+  for (const it of watchers) {
+    assert.deepEqual(it.take("user left"), [], "somebody went twice, or did not go");
+    sameNames(accepted(await it.ask("GroupList", { room })).users, here);
+  }
+  for (const it of moving) {
+    assert.deepEqual(watchers.flatMap((watcher) => watcher.take("user joined").filter(by(it))), []);
+  }
+});
+
+test("users of a node that left are gone when they do not come back", async (t) => {
+  const cluster = await clusterForThisTest(t);
+  const [one, two, three] = cluster.nodes;
+  const room = unique("room");
+  const watchers = [];
+  for (const node of [two, three]) watchers.push(await enrol(t, plain, node, "watcher", { room }));
+  const lost = await enrol(t, plain, one, "lost", { room });
+  const moving = await enrol(t, plain, one, "moving", { room });
+  await Promise.all(watchers.map((it) => joined(it, lost, moving)));
+  const left = one.leave("SIGTERM");
+  await moving.next("closing");
+  const moved = await comeBack(t, plain, three, moving.token, { room });
+  await left;
+  for (const it of watchers) await it.next("user left", by(lost), GONE_MS_MAX);
+  await fence(moved, room, ...watchers);
+  for (const it of watchers) assert.deepEqual(it.take("user left"), []);
+});
+
+test("a user who moves between nodes never goes", async (t) => {
+  const cluster = await clusterForThisTest(t);
+  const room = unique("room");
+  const watchers = [];
+  for (const node of cluster.nodes) watchers.push(await enrol(t, plain, node, "watcher", { room }));
+  let ann = await enrol(t, plain, cluster.nodes[0], "ann", { room });
+  await Promise.all(watchers.map((it) => joined(it, ann)));
+  for (let n = 1; n <= 12; n += 1) {
+    const before = ann;
+    if (n % 2 === 0) before.vanish();
+    ann = await comeBack(t, WAYS[n % 3], cluster.nodes[n % 3], before.token, { room });
+    before.close();
+  }
+  const bob = await enrol(t, plain, cluster.nodes[1], "bob", { room });
+  await Promise.all(watchers.map((it) => joined(it, bob)));
+  bob.close();
+  for (const it of watchers) await it.next("user left", by(bob)); // a grace has passed by now
+  for (const it of watchers) {
+    for (const event of ["user joined", "user left"]) {
+      assert.deepEqual(it.take(event).filter(by(ann)), []);
+    }
+  }
+  const [{ user, online, devices }] = await seen(watchers[2], ann);
+  assert.deepEqual([user, online, devices], [ann.name, true, 1]);
+});
+
+test("a user on two nodes goes with the last connection", async (t) => {
+  const cluster = await clusterForThisTest(t, { settings: { "limits.presence_grace_ms": 100 } });
+  const [one, two, three] = cluster.nodes;
+  const room = unique("room");
+  const watcher = await enrol(t, plain, one, "watcher", { room });
+  const first = await enrol(t, plain, two, "ann", { room });
+  const second = await comeBack(t, plain, three, first.token, { room });
+  await joined(watcher, first);
+  const devices = async () => (await seen(watcher, first))[0].devices;
+  await until("two devices", async () => (await devices()) === 2);
+  first.close();
+  await until("one device", async () => (await devices()) === 1);
+  const bob = await enrol(t, plain, two, "bob", { room });
+  bob.close();
+  await watcher.next("user left", by(bob));
+  assert.deepEqual(watcher.take("user left"), []);
+  second.close();
+  await watcher.next("user left", by(first));
+});
+
+test("a room that is too large for names is counted right on all nodes", async (t) => {
+  const settings = { "limits.presence_list_max": 4, "limits.presence_grace_ms": 100 };
+  const cluster = await clusterForThisTest(t, { settings });
+  const room = unique("room");
+  const people = [];
+  for (let n = 0; n < 9; n += 1) {
+    people.push(await enrol(t, plain, cluster.nodes[n % 3], "one", { room }));
+  }
+  for (const it of people) await it.next("presence", ({ count }) => count === 9);
+  people.pop().close();
+  for (const it of people) await it.next("presence", ({ count }) => count === 8);
+});
+
+test("a node that was cut off from everything leaves no ghosts behind", async (t) => {
+  const cluster = await clusterForThisTest(t, { links: true, complaints: [...DEAF, ...STORELESS] });
+  const [one, two, three] = cluster.nodes;
+  const room = unique("room");
+  const ann = await enrol(t, plain, one, "ann", { room });
+  const [staying, going, moving] = [
+    await enrol(t, plain, three, "staying", { room }),
+    await enrol(t, plain, three, "going", { room }),
+    await enrol(t, plain, three, "moving", { room }),
+  ];
+  await joined(ann, staying, going, moving);
+  const links = Object.values(cluster.links[2]);
+  for (const it of links) it.cut();
+  going.close();
+  moving.close();
+  const moved = await comeBack(t, plain, two, moving.token, { room });
+  for (const it of [staying, going]) await ann.next("user left", by(it), LONG_PATIENCE);
+  for (const it of links) it.heal();
+  await cluster.ready();
+  const here = [ann, staying, moved].map(({ name }) => name);
+  for (const it of [ann, moved, staying]) {
+    await until(`the truth for ${it.name}`, async () => {
+      const answer = await it.ask("GroupList", { room });
+      return answer.ok && [...answer.users].sort().join() === here.sort().join();
+    });
+  }
+  assert.deepEqual(ann.take("user left").map(({ user }) => user), []);
+  moved.close();
+  await ann.next("user left", by(moved), GONE_MS_MAX);
+  assert.deepEqual(ann.take("user left"), []);
+});
+
+/** Waits until somebody has heard of these. */
+async function joined(watcher, ...people) {
+  for (const it of people) await watcher.next("user joined", by(it));
+}
+
+/** What somebody is told of another one. */
+async function seen(client, person) {
+  return accepted(await client.ask("presence", { users: [person.name] })).users;
+}
+
+/** Asks again and again until it is so. */
+function until(what, isSo) {
+  const asked = async () => {
+    for await (const _ of every(100)) if (await isSo()) return;
+  };
+  return within(what, asked(), LONG_PATIENCE);
+}
+
+function by({ name }) {
+  return ({ user }) => user === name;
+}

@@ -1,0 +1,126 @@
+// A PostgreSQL server of the test's own, and what happens to such servers.
+
+import assert from "node:assert/strict";
+import { chown, mkdtemp, rm, writeFile } from "node:fs/promises";
+import { tmpdir } from "node:os";
+import path from "node:path";
+
+import { run } from "./command.mjs";
+import { freePort } from "./ports.mjs";
+import { newest, Program } from "./program.mjs";
+
+const BINARIES = "/usr/lib/postgresql";
+const READY = /database system is ready to accept connections/;
+
+/** `roomcast` is let in by name, `guarded` by password, from this machine alone. */
+const WHO_MAY = `
+local all all trust
+host all guarded 127.0.0.1/32 scram-sha-256
+host all all 127.0.0.1/32 trust
+`;
+
+/** Nothing here has to outlive a power cut; what is committed outlives the end of the process. */
+const SETTINGS = {
+  fsync: "off",
+  full_page_writes: "off",
+  max_connections: 200,
+  shared_buffers: "32MB",
+  dynamic_shared_memory_type: "mmap",
+  listen_addresses: "127.0.0.1",
+  lc_messages: "C",
+};
+
+/** The password of the user `guarded`. */
+export const PASSWORD = "of the database, and of nothing else";
+
+export class Postgres {
+  #home;
+  #program;
+
+  async start() {
+    const user = await account();
+    this.#home = await mkdtemp(path.join(tmpdir(), "roomcast-postgres-"));
+    this.port = await freePort();
+    if (user.uid !== undefined) await chown(this.#home, user.uid, user.gid);
+    const data = path.join(this.#home, "data");
+    const args = ["-D", data, "-U", "postgres", "--no-sync", "--auth", "trust", "-E", "UTF8"];
+    const made = await run(newest(BINARIES, "initdb"), [...args, "--no-locale"], user);
+    assert.equal(made.code, 0, made.stderr);
+    await writeFile(path.join(data, "pg_hba.conf"), WHO_MAY);
+    const settings = { ...SETTINGS, port: this.port, unix_socket_directories: this.#home };
+    const given = Object.entries(settings).flatMap(([key, value]) => ["-c", `${key}=${value}`]);
+    this.#program = new Program(newest(BINARIES, "postgres"), ["-D", data, ...given], user);
+    await this.#program.start(READY);
+    await this.sql(
+      "CREATE ROLE roomcast LOGIN",
+      `CREATE ROLE guarded LOGIN PASSWORD '${PASSWORD}'`,
+      "CREATE DATABASE roomcast OWNER roomcast",
+      "CREATE DATABASE guarded OWNER guarded",
+    );
+    return this;
+  }
+
+  /** What an operator writes as `store`. */
+  get url() {
+    return `postgres://roomcast@127.0.0.1:${this.port}/roomcast`;
+  }
+
+  /** The same for the user who is let in by password, and for a database of their own. */
+  get guardedUrl() {
+    const password = encodeURIComponent(PASSWORD);
+    return `postgres://guarded:${password}@127.0.0.1:${this.port}/guarded`;
+  }
+
+  /** The end of the server in the middle of everything, as of a machine that loses its power. */
+  async crash() {
+    await this.#program.end("SIGQUIT");
+  }
+
+  /** It comes back with what was committed. */
+  async comeBack() {
+    await this.#program.start(READY);
+  }
+
+  async restart() {
+    await this.crash();
+    await this.comeBack();
+  }
+
+  /** Connections stay, and nothing is answered. */
+  pause() {
+    this.#program.pause();
+  }
+
+  resume() {
+    this.#program.resume();
+  }
+
+  /** Ends all connections but one's own; answers how many there were. */
+  async endConnections() {
+    const others = "backend_type = 'client backend' AND pid <> pg_backend_pid()";
+    const count = `SELECT count(pg_terminate_backend(pid)) FROM pg_stat_activity WHERE ${others}`;
+    return Number(await this.sql(count));
+  }
+
+  /** Runs statements as the database's administrator; answers what came out. */
+  async sql(...statements) {
+    const commands = statements.flatMap((it) => ["-c", it]);
+    const where = ["-h", this.#home, "-p", `${this.port}`, "-U", "postgres", "-d", "postgres"];
+    const done = await run("psql", [...where, "-qAtX", "-v", "ON_ERROR_STOP=1", ...commands]);
+    assert.equal(done.code, 0, done.stderr);
+    return done.stdout.trim();
+  }
+
+  async stop() {
+    if (this.#home === undefined) return; // it was never started
+    await this.#program?.end("SIGQUIT");
+    await rm(this.#home, { recursive: true, force: true });
+  }
+}
+
+/** PostgreSQL does not run as root: Debian's package brings somebody for it. */
+async function account() {
+  if (process.getuid() !== 0) return {};
+  const [uid, gid] = await Promise.all(["-u", "-g"].map((it) => run("id", [it, "postgres"])));
+  return { uid: Number(uid.stdout), gid: Number(gid.stdout) };
+}

@@ -1,0 +1,183 @@
+// Redis servers of the test's own, one by itself or six as a cluster, and what happens to them.
+
+import assert from "node:assert/strict";
+import { mkdtemp, rm } from "node:fs/promises";
+import { tmpdir } from "node:os";
+import path from "node:path";
+
+import { run } from "./command.mjs";
+import { LONG_PATIENCE, within } from "./patience.mjs";
+import { freePort } from "./ports.mjs";
+import { Program } from "./program.mjs";
+import { every } from "./ticks.mjs";
+
+const READY = /Ready to accept connections/;
+
+/** How long the others of a cluster wait for one of them before they replace it. */
+const NODE_TIMEOUT_MS = 1500;
+
+/** Primaries, and as many replicas of them. */
+const PRIMARIES = 3;
+
+/** The password of a server that has one. */
+export const PASSWORD = "of-the-bus-and-of-nothing-else";
+
+export class Redis {
+  #home;
+  #program;
+  #settings;
+
+  /** `settings` are those of redis.conf. */
+  constructor(settings = {}) {
+    this.#settings = settings;
+  }
+
+  async start() {
+    this.#home = await mkdtemp(path.join(tmpdir(), "roomcast-redis-"));
+    this.port = await freePort();
+    const settings = {
+      port: this.port,
+      bind: "127.0.0.1",
+      dir: this.#home,
+      save: "",
+      appendonly: "no",
+      "enable-debug-command": "yes",
+      "repl-diskless-sync-delay": 0,
+      ...this.#settings,
+    };
+    const args = Object.entries(settings).flatMap(([key, value]) => [`--${key}`, `${value}`]);
+    this.#program = new Program("redis-server", args);
+    await this.comeBack();
+    return this;
+  }
+
+  /** What an operator writes as `bus`. */
+  get url() {
+    const { requirepass: password } = this.#settings;
+    return `redis://${password === undefined ? "" : `:${password}@`}127.0.0.1:${this.port}`;
+  }
+
+  /** The end without a warning, with all that it knew. */
+  async crash() {
+    await this.#program.end("SIGKILL");
+  }
+
+  async comeBack() {
+    await this.#program.start(READY);
+  }
+
+  async restart() {
+    await this.crash();
+    await this.comeBack();
+  }
+
+  /** Connections stay, and nothing is answered. */
+  pause() {
+    this.#program.pause();
+  }
+
+  resume() {
+    this.#program.resume();
+  }
+
+  /** Busy with something else for so long; answers when it is over. */
+  sleep(seconds) {
+    return this.command("DEBUG", "SLEEP", `${seconds}`);
+  }
+
+  /** Ends the connections on which somebody listens; answers how many there were. */
+  async endListeners() {
+    return Number(await this.command("CLIENT", "KILL", "TYPE", "pubsub"));
+  }
+
+  /** Forgets everything. */
+  flush() {
+    return this.command("FLUSHALL");
+  }
+
+  /** The channels on which somebody listens. */
+  async channels() {
+    const kinds = [["PUBSUB", "CHANNELS"], ["PUBSUB", "SHARDCHANNELS"]];
+    const answers = await Promise.all(kinds.map((it) => this.command(...it)));
+    return answers.flatMap((it) => it.split("\n")).filter(Boolean);
+  }
+
+  /** One command; answers what redis-cli prints. */
+  async command(...words) {
+    const done = await run("redis-cli", ["-p", `${this.port}`, "-e", ...words], this.#password);
+    assert.equal(done.code, 0, `${words}: ${done.stdout}${done.stderr}`);
+    return done.stdout.trim();
+  }
+
+  async stop() {
+    if (this.#home === undefined) return; // it was never started
+    await this.#program?.end("SIGKILL");
+    await rm(this.#home, { recursive: true, force: true });
+  }
+
+  get #password() {
+    const { requirepass } = this.#settings;
+    return { env: requirepass === undefined ? {} : { REDISCLI_AUTH: requirepass } };
+  }
+}
+
+/** A Redis Cluster: each slot has a primary, and a replica that takes over. */
+export class RedisCluster {
+  #members = [];
+
+  async start() {
+    for (let n = 0; n < 2 * PRIMARIES; n += 1) {
+      this.#members.push(new Redis({
+        "cluster-enabled": "yes",
+        "cluster-port": await freePort(),
+        "cluster-node-timeout": NODE_TIMEOUT_MS,
+      }));
+    }
+    await Promise.all(this.#members.map((it) => it.start()));
+    const addresses = this.#members.map(({ port }) => `127.0.0.1:${port}`);
+    const create = ["--cluster", "create", ...addresses, "--cluster-replicas", "1"];
+    const made = await run("redis-cli", [...create, "--cluster-yes"]);
+    assert.equal(made.code, 0, made.stdout + made.stderr);
+    await this.whole(this.#members);
+    return this;
+  }
+
+  /** What an operator writes as `bus`. */
+  get url() {
+    return this.#members.map(({ url }) => url);
+  }
+
+  /** The end of a primary; answers it when its replica has taken over. */
+  async losePrimary() {
+    const lost = (await primariesOf(this.#members))[0];
+    await lost.crash();
+    await this.whole(this.#members.filter((it) => it !== lost));
+    return lost;
+  }
+
+  /** Waits until these agree that every slot has a primary, and each replica follows one. */
+  whole(members) {
+    const wholeAtLast = async () => {
+      for await (const _ of every(100)) if (await isWhole(members)) break;
+    };
+    return within("a whole Redis Cluster", wholeAtLast(), LONG_PATIENCE);
+  }
+
+  async stop() {
+    await Promise.all(this.#members.map((it) => it.stop()));
+  }
+}
+
+async function isWhole(members) {
+  const infos = await Promise.all(members.map((it) => it.command("CLUSTER", "INFO")));
+  if (infos.some((it) => !it.includes("cluster_state:ok"))) return false;
+  const roles = await Promise.all(members.map((it) => it.command("ROLE")));
+  if (roles.some((it) => it.startsWith("slave") && !it.includes("connected"))) return false;
+  return (await primariesOf(members)).length === PRIMARIES;
+}
+
+/** The members that have slots. */
+async function primariesOf(members) {
+  const roles = await Promise.all(members.map((it) => it.command("ROLE")));
+  return members.filter((_, at) => roles[at].startsWith("master"));
+}
