@@ -20,7 +20,7 @@ check: $(PAGE)
 	cargo clippy --locked --all-targets -- -D warnings
 	RUSTDOCFLAGS="-D warnings" cargo doc --locked --no-deps
 
-rust: $(PAGE)
+rust: $(PAGE) tools
 	@if cargo nextest --version >/dev/null 2>&1; \
 	then set -x; cargo nextest run --locked; \
 	else set -x; cargo test --locked; fi

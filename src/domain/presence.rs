@@ -169,6 +169,13 @@ impl Roster {
         here
     }
 
+    /// The users on this node but for those whose grace is over at `now`, though nobody was told.
+    pub fn expected(&self, now: Duration) -> Vec<UserName> {
+        let is_over = |stay: &Stay| matches!(stay, Stay::Leaving(until) if *until <= now);
+        let expected = self.stays.iter().filter(|(_, stay)| !is_over(stay));
+        expected.map(|(user, _)| user.clone()).collect()
+    }
+
     /// How many users there are, on whatever node.
     pub fn count(&self) -> usize {
         self.stays.len() + self.absent

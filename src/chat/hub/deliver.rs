@@ -6,7 +6,7 @@ use super::{
     Hub, State, TooSlow, close,
     members::{Kept, Logged},
     residents::Resident,
-    topic::{Line, next_in_line},
+    topic::{Sent, next_in_line},
 };
 use crate::{
     chat::{
@@ -28,50 +28,46 @@ pub(crate) struct Lag {
 impl Hub {
     /// Sends a run of stored entries of one place, in order, to whom they concern here, as far as
     /// they go on from what was sent before.
-    pub(crate) fn deliver(&self, place: &Place, run: &[Post]) -> Line {
-        let line = match &place.conversation {
+    pub(crate) fn deliver(&self, place: &Place, run: &[Post]) -> Sent {
+        let sent = match &place.conversation {
             Conversation::Room(_) => self.deliver_to_room(place, run),
             Conversation::Direct(one, other) => {
                 let lines = [
                     self.deliver_to_user(place, one, run),
-                    if one == other {
-                        Line::Unbroken
-                    } else {
-                        self.deliver_to_user(place, other, run)
-                    },
+                    if one == other { Sent::All } else { self.deliver_to_user(place, other, run) },
                 ];
-                if lines.contains(&Line::Broken) { Line::Broken } else { Line::Unbroken }
+                if lines.contains(&Sent::Part) { Sent::Part } else { Sent::All }
             }
             Conversation::Inbox(user) => self.deliver_to_user(place, user, run),
         };
         for entry in entries(run).filter(|entry| entry.is_message()) {
             self.typing.said(place, &entry.author);
         }
-        line
+        sent
     }
 
-    fn deliver_to_room(&self, place: &Place, run: &[Post]) -> Line {
+    fn deliver_to_room(&self, place: &Place, run: &[Post]) -> Sent {
         let mut state = self.lock();
         for entry in entries(run).filter(|entry| entry.is_message()) {
             state.note(place, &entry.author, entry.position, Some(&entry.author));
         }
         let topic = state.topics.get(place).cloned();
         drop(state);
-        let Some(topic) = topic else { return Line::Unbroken };
-        let (line, too_slow) = topic.deliver(run, &self.limits);
+        let Some(topic) = topic else { return Sent::All };
+        let (sent, too_slow) = topic.deliver(run, &self.limits);
         close(too_slow);
-        line
+        sent
     }
 
     /// Sends a user what concerns nobody else here.
-    fn deliver_to_user(&self, place: &Place, user: &UserName, run: &[Post]) -> Line {
+    fn deliver_to_user(&self, place: &Place, user: &UserName, run: &[Post]) -> Sent {
         let mut state = self.lock();
-        let Some(resident) = state.residents.get(&place.space, user) else { return Line::Unbroken };
+        let Some(resident) = state.residents.get(&place.space, user) else { return Sent::All };
         let first = entries(run).next().map_or(Seq::ZERO, Entry::seq);
         let Some(head) = self.delivered(resident, place, first) else {
-            return Line::Broken;
+            return Sent::Part;
         };
-        let (run, line) = next_in_line(run, head);
+        let (run, sent) = next_in_line(run, head);
         let deliveries: Vec<_> = run.iter().map(|post| state.take(place, user, post)).collect();
         let outboxes = state.residents.outboxes(&place.space, user);
         drop(state);
@@ -84,7 +80,7 @@ impl Hub {
             }
         }
         close(too_slow);
-        line
+        sent
     }
 
     /// How far a user was sent a conversation of their own, of which `first` is to be sent now; nothing

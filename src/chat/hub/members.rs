@@ -5,7 +5,7 @@
 //! where they are and there. All of it happens under the hub's lock; rooms are locked inside of it,
 //! never the other way round.
 
-use std::{collections::HashMap, sync::Arc};
+use std::{collections::HashMap, sync::Arc, time::Duration};
 
 use super::{
     Hub, State, TooSlow, close,
@@ -310,8 +310,12 @@ impl Line {
     }
 
     /// Leaves all rooms because the connection is lost: the user has a grace.
-    pub(super) fn lose(self, hub: &Hub, connection: ConnectionId, user: &UserName) -> Vec<Place> {
-        let until = hub.now() + hub.limits.presence_grace;
+    pub(super) fn lose(
+        self,
+        hub: &Hub,
+        (connection, user): (ConnectionId, &UserName),
+        until: Duration,
+    ) -> Vec<Place> {
         let mut places = Vec::with_capacity(self.rooms.len());
         for topic in self.rooms.into_values() {
             if topic.lose(connection, user, until) {

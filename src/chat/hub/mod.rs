@@ -43,9 +43,10 @@ pub(crate) use self::members::{Cause, Scope};
 pub(crate) use self::missed::{ATTACHMENTS_PER_EVENT_MAX, LastPart, MISSED_BYTES_MAX, missed};
 pub(crate) use self::residence::{Belongings, Coming, Found, LineId, Residence, Settled};
 pub(crate) use self::residents::{Presence, Proof};
-pub(crate) use self::topic::{Cursor, Line, Reach, Telling, Topic, Word};
+pub(crate) use self::topic::{Cursor, Reach, Sent, Telling, Topic, Word};
 use self::{
     deadlines::Deadlines,
+    members::Line,
     residents::{Resident, Residents},
     roll::Roll,
     topic::TooSlow,
@@ -285,8 +286,9 @@ impl State {
         }
         hub.moved.notify_one();
         let Resident { lines, kept, .. } = resident;
-        let mut places: Vec<_> =
-            lines.into_iter().flat_map(|(id, line)| line.lose(hub, id, user)).collect();
+        let until = hub.now() + hub.limits.presence_grace;
+        let lose = |(id, line): (_, Line)| line.lose(hub, (id, user), until);
+        let mut places: Vec<_> = lines.into_iter().flat_map(lose).collect();
         let kept = kept.into_iter().flatten();
         places.extend(kept.filter_map(|(_, kept)| kept.place()));
         for place in places {

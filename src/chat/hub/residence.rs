@@ -282,13 +282,19 @@ impl State {
 
 impl State {
     /// Takes the connection of a residence away.
-    fn hang_up(&mut self, residence: &Residence, presence: &Presence) -> Option<Arc<dyn Outbox>> {
+    fn hang_up(
+        &mut self,
+        residence: &Residence,
+        presence: &Presence,
+        until: Duration,
+    ) -> Option<Arc<dyn Outbox>> {
         self.residents.sign_ins.remove(presence);
         let line = self.residents.of_mut(residence)?.lines.remove(&presence.connection)?;
         let outbox = Arc::clone(&line.outbox);
         self.moved.insert((residence.space.clone(), residence.user.clone()));
         residence.hub.moved.notify_one();
-        for place in line.lose(&residence.hub, presence.connection, &residence.user) {
+        let who = (presence.connection, &residence.user);
+        for place in line.lose(&residence.hub, who, until) {
             self.forget_if_empty(&place);
         }
         Some(outbox)
@@ -319,11 +325,13 @@ impl Drop for Residence {
     fn drop(&mut self) {
         let mut guard = self.hub.lock();
         let state = &mut *guard;
-        // What is dropped with the last outbox is not the business of whoever waits for the lock.
-        let outbox = self.presence.as_ref().and_then(|presence| state.hang_up(self, presence));
+        // One grace for the name and for all rooms.
         let now = self.hub.now();
         let grace = if self.has_grace { self.hub.limits.presence_grace } else { Duration::ZERO };
         let until = now + grace;
+        // What is dropped with the last outbox is not the business of whoever waits for the lock.
+        let presence = self.presence.as_ref();
+        let outbox = presence.and_then(|presence| state.hang_up(self, presence, until));
         let mut is_last = false;
         if let Some(resident) = state.residents.of_mut(self) {
             resident.claims -= 1;

@@ -94,12 +94,11 @@ impl State {
 }
 
 impl Hub {
-    /// Calls the roll for ever: a task of its own.
-    /// `called` is told each time.
-    pub(crate) async fn call_roll(self: Arc<Self>, called: impl Fn()) {
+    /// Calls the roll for ever: a task of its own. `freed` is called when names are free, before anybody
+    /// is told that their users left.
+    pub(crate) async fn call_roll(self: Arc<Self>, freed: impl Fn()) {
         loop {
-            self.call_roll_once();
-            called();
+            self.call_roll_once(&freed);
             let next = self.roll.lock().next();
             let next =
                 [next, self.deadlines.next(), self.typing.next()].into_iter().flatten().min();
@@ -116,13 +115,25 @@ impl Hub {
         }
     }
 
-    fn call_roll_once(&self) {
+    fn call_roll_once(&self, freed: impl Fn()) {
         let now = self.now();
         self.deadlines.call(now);
         self.expire_typing(now);
-        let leaving = self.roll.lock().take_leaving(now);
+        let leaving = self.roll.lock().take_leaving(now).into_iter();
+        let mut left = Vec::new();
         for (_, absent) in leaving {
-            self.expire(absent, now);
+            match absent {
+                Absent::FromSpace(space, user) => self.lock().expire(self, &space, &user, now),
+                Absent::FromRoom(place, user) => left.push((place, user)),
+            }
+        }
+        freed();
+        if self.herald.hears_all() {
+            for (place, user) in &left {
+                self.expire_in_room(place, user);
+            }
+        } else {
+            self.doubt(left);
         }
         let presences = self.roll.lock().presences.take(now);
         for (place, ()) in presences {
@@ -135,16 +146,6 @@ impl Hub {
         let receipts = self.roll.lock().receipts.take(now);
         for (place, receipts) in receipts {
             self.tell_receipts(&place, receipts);
-        }
-    }
-
-    fn expire(&self, absent: Absent, now: Duration) {
-        match absent {
-            Absent::FromSpace(space, user) => self.lock().expire(self, &space, &user, now),
-            Absent::FromRoom(place, user) if self.herald.hears_all() => {
-                self.expire_in_room(&place, &user);
-            }
-            Absent::FromRoom(place, user) => self.doubt(vec![(place, user)]),
         }
     }
 

@@ -34,7 +34,7 @@ pub(crate) use self::{
     pending::{Answered, answer_all},
 };
 use super::{
-    hub::{Hub, Line},
+    hub::{Hub, Sent},
     journal::Post,
     ports::{Bus, News, Nodes, Store},
 };
@@ -155,7 +155,7 @@ impl Relay {
         let sent = if let Some(pending) = state.pending.get_mut(place) {
             pending.add(run, answers);
             self.send(&mut state, place)
-        } else if self.hub.deliver(place, run) == Line::Unbroken {
+        } else if self.hub.deliver(place, run) == Sent::All {
             answers.into_iter().map(|(_, answer)| answer).collect()
         } else {
             let mut pending = Pending::due_at(self.due());
@@ -171,7 +171,7 @@ impl Relay {
     /// Sends what is next in line of what waits in a conversation. Answers whom to answer.
     fn send(&self, state: &mut State, place: &Place) -> Vec<Answered> {
         let Some(pending) = state.pending.get_mut(place) else { return Vec::new() };
-        if self.hub.deliver(place, &pending.run()) == Line::Unbroken {
+        if self.hub.deliver(place, &pending.run()) == Sent::All {
             let mut pending = state.pending.remove(place).unwrap_or_default();
             return pending.answers();
         }

@@ -105,16 +105,16 @@ pub(crate) enum Presences {
 
 /// Whether all of a run was sent on.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(crate) enum Line {
+pub(crate) enum Sent {
     /// It was, or was before.
-    Unbroken,
+    All,
     /// Something before the rest of it was never seen here: the store has it.
-    Broken,
+    Part,
 }
 
 /// The posts of a run, which is in order, that come right after `head`; and whether others come after a
 /// hole.
-pub(super) fn next_in_line(run: &[Post], head: Seq) -> (&[Post], Line) {
+pub(super) fn next_in_line(run: &[Post], head: Seq) -> (&[Post], Sent) {
     let seq = |post: &Post| post.delivery.entry().map_or(Seq::ZERO, Entry::seq);
     let run = run.get(run.partition_point(|post| seq(post) <= head)..).unwrap_or_default();
     let mut next = head;
@@ -123,8 +123,8 @@ pub(super) fn next_in_line(run: &[Post], head: Seq) -> (&[Post], Line) {
         seq(post) == next
     };
     let count = run.iter().take_while(follows).count();
-    let line = if count == run.len() { Line::Unbroken } else { Line::Broken };
-    (run.get(..count).unwrap_or_default(), line)
+    let sent = if count == run.len() { Sent::All } else { Sent::Part };
+    (run.get(..count).unwrap_or_default(), sent)
 }
 
 /// Connections whose outbox was full; the caller closes them, outside of the lock.
@@ -186,7 +186,7 @@ impl Topic {
 
     /// Sends a run of stored entries, in order, to everyone who is up to date, as far as it goes on
     /// from the head.
-    pub(super) fn deliver(&self, run: &[Post], limits: &Limits) -> (Line, TooSlow) {
+    pub(super) fn deliver(&self, run: &[Post], limits: &Limits) -> (Sent, TooSlow) {
         self.lock().deliver(run, limits)
     }
 
@@ -306,10 +306,10 @@ impl Topic {
         (Presences::from(is_gone), too_slow)
     }
 
-    /// Tells the other nodes who is here.
-    pub(super) fn call_roster(&self) {
+    /// Tells the other nodes who is here, and not who is about to be gone.
+    pub(super) fn call_roster(&self, now: Duration) {
         let state = self.lock();
-        self.subscription.say(News::Roster(self.place.clone(), state.roster.here()));
+        self.subscription.say(News::Roster(self.place.clone(), state.roster.expected(now)));
     }
 
     /// Takes another node's word for who is there.

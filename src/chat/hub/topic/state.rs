@@ -2,7 +2,7 @@
 
 use std::{collections::HashMap, mem, sync::Arc};
 
-use super::{Attached, Cursor, Line, Reach, Telling, TooSlow, next_in_line};
+use super::{Attached, Cursor, Reach, Sent, Telling, TooSlow, next_in_line};
 use crate::{
     chat::{
         event::{Delivery, Event, Missed, Run},
@@ -42,9 +42,9 @@ impl State {
         Self { log, roster, ring, attached }
     }
 
-    pub(super) fn deliver(&mut self, run: &[Post], limits: &Limits) -> (Line, TooSlow) {
-        let (run, line) = next_in_line(run, self.log.head.seq);
-        let Some(last) = run.last() else { return (line, TooSlow::new()) };
+    pub(super) fn deliver(&mut self, run: &[Post], limits: &Limits) -> (Sent, TooSlow) {
+        let (run, sent) = next_in_line(run, self.log.head.seq);
+        let Some(last) = run.last() else { return (sent, TooSlow::new()) };
         self.log.head = position(&last.delivery);
         for post in run {
             self.ring.push(post.clone(), limits);
@@ -60,7 +60,7 @@ impl State {
                 too_slow.push(Arc::clone(&it.outbox));
             }
         }
-        (line, too_slow)
+        (sent, too_slow)
     }
 
     pub(super) fn skip(&mut self, room: &RoomName, to: Position) -> TooSlow {

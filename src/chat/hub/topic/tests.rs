@@ -95,11 +95,11 @@ fn what_comes_after_a_hole_waits_until_it_is_filled() {
         let run: Vec<_> = run.iter().map(|seq| post(*seq, None)).collect();
         topic.deliver(&run, &limits).0
     };
-    assert_eq!(line(&[4, 6]), Line::Broken);
-    assert_eq!(line(&[7]), Line::Broken);
+    assert_eq!(line(&[4, 6]), Sent::Part);
+    assert_eq!(line(&[7]), Sent::Part);
     assert_eq!(shelf.events(), ["message 4"]);
-    assert_eq!(line(&[4, 5, 6, 7]), Line::Unbroken);
-    assert_eq!(line(&[5, 6]), Line::Unbroken, "all of it was sent before");
+    assert_eq!(line(&[4, 5, 6, 7]), Sent::All);
+    assert_eq!(line(&[5, 6]), Sent::All, "all of it was sent before");
     assert_eq!(shelf.events(), ["message 4", "message 5", "message 6", "message 7"]);
 }
 
