@@ -3,14 +3,14 @@
 import assert from "node:assert/strict";
 import { test } from "node:test";
 
+import { again } from "../support/again.mjs";
 import { accepted, refused } from "../support/assert.mjs";
 import { clusterForThisFile } from "../support/cluster.mjs";
 import { unique } from "../support/names.mjs";
 import { arrive, comeBack } from "../support/people.mjs";
-import { LONG_PATIENCE, within } from "../support/patience.mjs";
+import { LONG_PATIENCE } from "../support/patience.mjs";
 import { signedIn } from "../support/session.mjs";
 import { way } from "../support/socket.io.mjs";
-import { every } from "../support/ticks.mjs";
 import { plain } from "../support/ws.mjs";
 
 const TRIES = 20;
@@ -55,7 +55,7 @@ test("a guest comes back on another node, and the name is free when they stay aw
   const next = await arrive(t, plain, three);
   refused(await next.ask("new user", carol.name), "name_taken");
   again.close();
-  await within("the name to be free", claimed(next, carol.name), LONG_PATIENCE);
+  await claimed(next, carol.name);
 });
 
 test("a name of a sign-in on one node is nobody's on another", async (t) => {
@@ -74,7 +74,7 @@ test("the name of a guest whose node was killed is free after a while", async (t
   for (const it of [name, kept]) accepted(await (await arrive(t, plain, three)).ask("new user", it));
   await three.kill9();
   const other = await arrive(t, plain, cluster.nodes[0]);
-  await within("the name to be free", claimed(other, name), LONG_PATIENCE);
+  await claimed(other, name);
   await three.start();
   await cluster.ready();
   const late = await arrive(t, plain, three);
@@ -83,10 +83,10 @@ test("the name of a guest whose node was killed is free after a while", async (t
 });
 
 /** Asks for a name until it is given. */
-async function claimed(client, name) {
-  for await (const _ of every(100)) {
+function claimed(client, name) {
+  return again(`the name ${name} to be free`, async () => {
     const answer = await client.ask("new user", name);
-    if (answer.ok) return;
-    refused(answer, "name_taken");
-  }
+    if (!answer.ok) refused(answer, "name_taken");
+    return answer.ok;
+  }, LONG_PATIENCE);
 }

@@ -3,14 +3,14 @@
 import assert from "node:assert/strict";
 import { test } from "node:test";
 
+import { again } from "../support/again.mjs";
 import { accepted, sameNames } from "../support/assert.mjs";
 import { clusterForThisTest } from "../support/cluster.mjs";
 import { DEAF, STORELESS } from "../support/complaints.mjs";
 import { unique } from "../support/names.mjs";
 import { comeBack, enrol, fence } from "../support/people.mjs";
-import { LONG_PATIENCE, within } from "../support/patience.mjs";
+import { LONG_PATIENCE } from "../support/patience.mjs";
 import { way } from "../support/socket.io.mjs";
-import { every } from "../support/ticks.mjs";
 import { plain } from "../support/ws.mjs";
 
 /** How long a node that died is believed to live. */
@@ -105,9 +105,9 @@ test("a user on two nodes goes with the last connection", async (t) => {
   const second = await comeBack(t, plain, three, first.token, { room });
   await joined(watcher, first);
   const devices = async () => (await seen(watcher, first))[0].devices;
-  await until("two devices", async () => (await devices()) === 2);
+  await again("two devices", async () => (await devices()) === 2);
   first.close();
-  await until("one device", async () => (await devices()) === 1);
+  await again("one device", async () => (await devices()) === 1);
   const bob = await enrol(t, plain, two, "bob", { room });
   bob.close();
   await watcher.next("user left", by(bob));
@@ -150,7 +150,7 @@ test("a node that was cut off from everything leaves no ghosts behind", async (t
   await cluster.ready();
   const here = [ann, staying, moved].map(({ name }) => name);
   for (const it of [ann, moved, staying]) {
-    await until(`the truth for ${it.name}`, async () => {
+    await again(`the truth for ${it.name}`, async () => {
       const answer = await it.ask("GroupList", { room });
       return answer.ok && [...answer.users].sort().join() === here.sort().join();
     });
@@ -169,14 +169,6 @@ async function joined(watcher, ...people) {
 /** What somebody is told of another one. */
 async function seen(client, person) {
   return accepted(await client.ask("presence", { users: [person.name] })).users;
-}
-
-/** Asks again and again until it is so. */
-function until(what, isSo) {
-  const asked = async () => {
-    for await (const _ of every(100)) if (await isSo()) return;
-  };
-  return within(what, asked(), LONG_PATIENCE);
 }
 
 function by({ name }) {

@@ -4,14 +4,14 @@ import { writeFile } from "node:fs/promises";
 import path from "node:path";
 import { after, before } from "node:test";
 
+import { again } from "./again.mjs";
 import { Link } from "./link.mjs";
-import { within, LONG_PATIENCE } from "./patience.mjs";
+import { LONG_PATIENCE } from "./patience.mjs";
 import { freePort } from "./ports.mjs";
 import { Postgres } from "./postgres.mjs";
 import { Redis } from "./redis.mjs";
 import { Sentries } from "./sentries.mjs";
 import { Server } from "./server.mjs";
-import { every } from "./ticks.mjs";
 import { SECRET } from "./tokens.mjs";
 
 /** The clock of a process ahead (`+10s`) or behind (`-10s`); what measures time is not moved. */
@@ -149,15 +149,12 @@ export function clusterForThisFile(options) {
 }
 
 /** Asks a node again and again how it is, until it answers so. */
-export async function answers(node, status, patience = LONG_PATIENCE) {
-  const asked = async () => {
-    for await (const _ of every(50)) {
-      const answer = await fetch(`${node.url}/health/ready`).catch(() => ({}));
-      await answer.text?.();
-      if (answer.status === status) return;
-    }
-  };
-  await within(`node ${node.port} to be ${status}`, asked(), patience);
+function answers(node, status) {
+  return again(`node ${node.port} to be ${status}`, async () => {
+    const answer = await fetch(`${node.url}/health/ready`).catch(() => ({}));
+    await answer.text?.();
+    return answer.status === status;
+  }, LONG_PATIENCE);
 }
 
 async function keepLog(node, at) {

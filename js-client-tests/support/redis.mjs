@@ -5,11 +5,11 @@ import { mkdtemp, rm } from "node:fs/promises";
 import { tmpdir } from "node:os";
 import path from "node:path";
 
+import { again } from "./again.mjs";
 import { run } from "./command.mjs";
-import { LONG_PATIENCE, within } from "./patience.mjs";
+import { LONG_PATIENCE } from "./patience.mjs";
 import { freePort } from "./ports.mjs";
 import { Program } from "./program.mjs";
-import { every } from "./ticks.mjs";
 
 const READY = /Ready to accept connections/;
 
@@ -157,10 +157,7 @@ export class RedisCluster {
 
   /** Waits until these agree that every slot has a primary, and each replica follows one. */
   whole(members) {
-    const wholeAtLast = async () => {
-      for await (const _ of every(100)) if (await isWhole(members)) break;
-    };
-    return within("a whole Redis Cluster", wholeAtLast(), LONG_PATIENCE);
+    return again("a whole Redis Cluster", () => isWhole(members), LONG_PATIENCE);
   }
 
   async stop() {

@@ -2,8 +2,7 @@
 
 import { isDeepStrictEqual } from "node:util";
 
-import { within } from "./patience.mjs";
-import { every } from "./ticks.mjs";
+import { again } from "./again.mjs";
 import { plain } from "./ws.mjs";
 
 /** How long a node that died may be believed to live: its lease, and the grace of its users. */
@@ -32,15 +31,13 @@ export async function truth(crowd, nodes) {
 async function nodeKnows(crowd, node) {
   const [reader] = crowd.people;
   const client = await (await plain.connect(node, { token: reader.token })).welcomed();
-  let wrong;
-  const asked = async () => {
-    for await (const _ of every(100)) {
-      wrong = await errorsOf(client, crowd);
-      if (wrong.length === 0) return;
-    }
+  let wrong = [];
+  const isRight = async () => {
+    wrong = await errorsOf(client, crowd);
+    return wrong.length === 0;
   };
   try {
-    await within("a node to know who is here", asked(), TRUTH_MS_MAX);
+    await again("a node to know who is here", isRight, TRUTH_MS_MAX);
   } catch {
     throw new Error(`node ${node.port} does not know who is here: ${wrong.join("; ")}`);
   } finally {

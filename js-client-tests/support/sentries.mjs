@@ -34,7 +34,8 @@ export class Sentries {
   }
 
   async end() {
-    for (const it of (await this.#here) ?? []) it.close();
+    const here = await this.#here?.catch(() => []); // the test has said why they could not come
+    for (const it of here ?? []) it.close();
   }
 }
 
