@@ -32,7 +32,7 @@ js: release $(CLIENTS) tools
 browser: release $(CLIENTS) chromium
 	cd js-client-tests && npm run browser
 
-bench: $(PAGE) $(NEIGHBOUR)
+bench: $(PAGE) $(NEIGHBOUR) tools
 	ulimit -n 8192; cargo bench --locked --bench bench
 	# What `cargo bench` built has test features in it.
 	cargo build --locked --release

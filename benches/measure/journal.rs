@@ -1,53 +1,72 @@
-//! Messages on their way to the disk: the journal over SQLite, with few and many senders.
+//! Messages on their way to the disk: the journal over each engine, with few and many senders.
 
-use std::{path::Path, sync::Arc, time::Duration};
+use std::{fs, sync::Arc, time::Duration};
 
-use criterion::{Criterion, Throughput};
+use criterion::{BenchmarkGroup, Criterion, Throughput, measurement::WallTime};
 use futures_util::future::join_all;
 use roomcast::{
     chat::Session,
     domain::{Body, RoomName},
-    store::{SqliteOptions, SqliteStore, Synchronous},
+    store::{PostgresStore, SqliteOptions, SqliteStore, Synchronous},
 };
 use tokio::time::Instant;
 
-use super::house::{CountingOutbox, House, Tally, say, small_body};
+use super::{
+    house::{CountingOutbox, House, Tally, say, small_body},
+    postgres::Postgres,
+};
 
 /// Connections that send, each one message after the other.
 const SENDERS: [usize; 3] = [1, 16, 256];
-/// What a commit waits for.
+/// What a commit of SQLite waits for.
 const SYNCHRONOUS: [(&str, Synchronous); 2] =
     [("full", Synchronous::Full), ("normal", Synchronous::Normal)];
 
 /// Measures acknowledged messages.
 pub(crate) fn measure(criterion: &mut Criterion) {
     for (name, synchronous) in SYNCHRONOUS {
+        // Where cargo builds: on a disk, as a temporary directory need not be.
+        let home = tempfile::tempdir_in(env!("CARGO_TARGET_TMPDIR"));
+        let home = home.expect("the build directory can be written");
         let mut group = criterion.benchmark_group(format!("journal/synchronous {name}"));
-        group.throughput(Throughput::Elements(1));
-        for count in SENDERS {
-            // Where cargo builds: on a disk, as a temporary directory need not be.
-            let home = tempfile::tempdir_in(env!("CARGO_TARGET_TMPDIR"));
-            let home = home.expect("the build directory can be written");
-            let (house, mut senders) = seat(home.path(), synchronous, count);
-            group.bench_function(format!("{count} senders"), |bencher| {
-                bencher.iter_custom(|times| all_send(&house, &mut senders, times));
-            });
+        each(&mut group, |count| {
+            let directory = home.path().join(format!("{count}-senders"));
+            fs::create_dir(&directory).expect("a new directory can be written");
+            let busy_wait_max = Duration::from_secs(2);
+            let options = SqliteOptions { directory, synchronous, busy_wait_max };
+            House::open(async || SqliteStore::open(&options).await.expect("it can be made"))
+        });
+        group.finish();
+    }
+    // Started when somebody asks for it: whoever measures something else need not have it.
+    let mut server = None;
+    let mut group = criterion.benchmark_group("journal/postgresql");
+    each(&mut group, |count| {
+        let server = server.get_or_insert_with(Postgres::start);
+        let options = server.make_database(&format!("senders_{count}"));
+        House::open(async || PostgresStore::open(&options).await.expect("it can be made").0)
+    });
+    group.finish();
+}
+
+/// With few senders and with many, each number of them in a house of its own.
+fn each(group: &mut BenchmarkGroup<'_, WallTime>, mut open: impl FnMut(usize) -> House) {
+    group.throughput(Throughput::Elements(1));
+    for count in SENDERS {
+        let mut seated = None;
+        group.bench_function(format!("{count} senders"), |bencher| {
+            let (house, senders) = seated.get_or_insert_with(|| seat(open(count), count));
+            bencher.iter_custom(|times| all_send(house, senders, times));
+        });
+        if let Some((house, senders)) = seated {
             house.runtime.block_on(async { drop(senders) });
             house.close();
         }
-        group.finish();
     }
 }
 
 /// Each sender alone in a room: what is measured is storing, not telling.
-fn seat(directory: &Path, synchronous: Synchronous, count: usize) -> (House, Vec<Session>) {
-    let options = SqliteOptions {
-        directory: directory.to_owned(),
-        synchronous,
-        busy_wait_max: Duration::from_secs(2),
-    };
-    let open = async || SqliteStore::open(&options).await.expect("the database can be made");
-    let house = House::open(open);
+fn seat(house: House, count: usize) -> (House, Vec<Session>) {
     let tally = Arc::new(Tally::default());
     let senders = house.runtime.block_on(async {
         let mut senders = Vec::with_capacity(count);

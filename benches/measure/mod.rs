@@ -7,4 +7,5 @@ pub(crate) mod fan_out;
 mod house;
 pub(crate) mod journal;
 pub(crate) mod memory;
+mod postgres;
 pub(crate) mod store;

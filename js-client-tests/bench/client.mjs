@@ -14,6 +14,7 @@ export class Tally {
   lost = 0;
   #waiting = [];
 
+  /** One of them has heard one. Called with its `seq` and the client. */
   add() {
     this.messages += 1;
     const [first] = this.#waiting;
@@ -111,7 +112,7 @@ class Client {
     }
     if (this.last !== 0 && seq !== this.last + 1) this.#tally.disorder += 1;
     this.last = seq;
-    this.#tally.add();
+    this.#tally.add(seq, this);
   }
 
   #seqAt = 0;

@@ -7,7 +7,6 @@
 import { parseArgs } from "node:util";
 
 import { within } from "../support/patience.mjs";
-import { KINDS } from "./servers.mjs";
 import { ASIDE, WORKS } from "./works.mjs";
 
 /** Far longer than any work takes. */
@@ -17,29 +16,30 @@ const { values } = parseArgs({
   options: { runs: { type: "string", default: "3" }, only: { type: "string", default: "" } },
 });
 const works = WORKS.filter(({ name }) => name.includes(values.only));
-const figures = new Map(works.map((work) => [work, { node: [], roomcast: [] }]));
+const rows = new Map();
 
 for (let run = 1; run <= Number(values.runs); run += 1) {
   for (const work of works) {
-    for (const [side, kind] of [["node", work.against], ["roomcast", "roomcast"]]) {
-      const { figure, note } = await measure(work, kind);
-      figures.get(work)[side].push(figure);
-      console.error(`run ${run}: ${work.name}: ${kind} ${round(figure)} ${work.unit} (${note})`);
+    for (const side of ["node", "roomcast"]) {
+      for (const finding of await measure(work, side)) add(run, side, { ...work, ...finding });
     }
   }
 }
 console.log("| work | unit | Node | Roomcast | ratio | target |\n| --- | --- | --: | --: | --: | --: |");
-for (const [{ name, unit, target }, { node, roomcast }] of figures) {
+for (const [name, { unit, target, node, roomcast }] of rows) {
   console.log(row(name, unit, median(node), median(roomcast), target));
 }
 for (const { ours, theirs, target } of ASIDE) {
-  const find = (wanted) => works.find(({ name }) => name === wanted);
-  const [one, other] = [find(ours), find(theirs)];
+  const [one, other] = [rows.get(ours), rows.get(theirs)];
   if (!one || !other) continue;
-  const { roomcast } = figures.get(one);
-  const { node } = figures.get(other);
   const name = `${ours}, beside Node's ${theirs}`;
-  console.log(row(name, one.unit, median(node), median(roomcast), target));
+  console.log(row(name, one.unit, median(other.node), median(one.roomcast), target));
+}
+
+function add(run, side, { name, unit, target, figure, note }) {
+  if (!rows.has(name)) rows.set(name, { unit, target, node: [], roomcast: [] });
+  rows.get(name)[side].push(figure);
+  console.error(`run ${run}: ${name}: ${side} ${round(figure)} ${unit} (${note})`);
 }
 
 function row(name, unit, theirs, ours, target) {
@@ -47,10 +47,11 @@ function row(name, unit, theirs, ours, target) {
   return `| ${name} | ${unit} | ${round(theirs)} | ${round(ours)} | ${ratio} | ${target} |`;
 }
 
-async function measure(work, kind) {
-  const server = await KINDS[kind]();
+/** What a work finds: one figure, or several with names of their own. */
+async function measure({ name, kinds, run }, side) {
+  const server = await kinds[side]();
   try {
-    return await within(`${work.name} with ${kind}`, work.run(server), WORK_MS_MAX);
+    return [await within(`${name} with ${side}`, run(server), WORK_MS_MAX)].flat();
   } finally {
     await server.stop();
   }

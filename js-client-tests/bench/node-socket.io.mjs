@@ -1,4 +1,7 @@
 // What one would write first with the official server: the same chat, kept in memory.
+//
+// With REDIS_URL it is one of several, and the official adapter tells the others. Each keeps what
+// was said to it, so a room counts right while all who speak there are on one of them.
 
 import { randomUUID } from "node:crypto";
 import { createServer } from "node:http";
@@ -6,7 +9,18 @@ import { Server } from "socket.io";
 
 const rooms = new Map();
 const http = createServer();
-const io = new Server(http);
+const { REDIS_URL } = process.env;
+const io = new Server(http, REDIS_URL ? await throughRedis(REDIS_URL) : {});
+
+/** As the adapter's own page says it. */
+async function throughRedis(url) {
+  const { createAdapter } = await import("@socket.io/redis-adapter");
+  const { createClient } = await import("redis");
+  const publisher = createClient({ url });
+  const subscriber = publisher.duplicate();
+  await Promise.all([publisher.connect(), subscriber.connect()]);
+  return { adapter: createAdapter(publisher, subscriber) };
+}
 
 function post(name, user, msg) {
   let log = rooms.get(name);

@@ -27,9 +27,9 @@ async function roomcast() {
   return Server.ready(start(ROOMCAST, args, { stdio: ["ignore", "pipe", "inherit"] }), data);
 }
 
-/** The official server. */
-function socketio() {
-  return node("node-socket.io.mjs");
+/** The official server; with a `redis`, one of several that hear each other through it. */
+export function socketio(redis) {
+  return node("node-socket.io.mjs", redis && { REDIS_URL: redis.url });
 }
 
 /** The `ws` module. */
@@ -37,11 +37,18 @@ function ws() {
   return node("node-ws.mjs");
 }
 
-function node(file) {
+function node(file, more) {
   const args = ["--expose-gc", path.join(HERE, file)];
-  const env = { NODE_ENV: "production" };
+  const env = { NODE_ENV: "production", ...more };
   const child = start(process.execPath, args, { env, stdio: ["ignore", "pipe", "inherit"] });
   return Server.ready(child);
+}
+
+/** The same of any process; what it started counts when it has ended. */
+export function cpuOf(pid) {
+  const stat = readFileSync(`/proc/${pid}/stat`, "latin1");
+  const fields = stat.slice(stat.lastIndexOf(")") + 2).split(" ");
+  return fields.slice(11, 15).reduce((sum, it) => sum + Number(it), 0) / TICKS_PER_SECOND;
 }
 
 class Server {
@@ -64,9 +71,7 @@ class Server {
 
   /** Seconds of processor time since it started, its own and the system's for it. */
   cpu() {
-    const stat = readFileSync(`/proc/${this.#child.pid}/stat`, "latin1");
-    const fields = stat.slice(stat.lastIndexOf(")") + 2).split(" ");
-    return (Number(fields[11]) + Number(fields[12])) / TICKS_PER_SECOND;
+    return cpuOf(this.#child.pid);
   }
 
   /** What it takes of memory now, in KiB. Node collects its garbage first. */

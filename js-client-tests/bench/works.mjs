@@ -3,6 +3,9 @@
 import { setTimeout as sleep } from "node:timers/promises";
 
 import { connect, connectAll, Tally } from "./client.mjs";
+import { alone, roomcastNodes, socketioNodes } from "./cluster.mjs";
+import { KINDS } from "./servers.mjs";
+import { spread } from "./spread.mjs";
 
 const TEXT = "x".repeat(64);
 /** Clients that connect at one time where connecting is not what is measured. */
@@ -39,13 +42,26 @@ export const WORKS = [
   work("delivery, polling", "µs CPU", paced("polling", POLLING_RECEIVERS), "socketio", "≤ 0.42"),
   work("idle, Socket.IO", "KiB", idle("socketio"), "socketio", "≤ 16 KiB"),
   work("idle, /ws", "KiB", idle("ws"), "ws", "≤ 8 KiB"),
+  nodes("nodes, 1 by itself", {
+    node: () => alone(KINDS.socketio), roomcast: () => alone(KINDS.roomcast),
+  }),
+  ...[1, 2, 3].map((count) =>
+    nodes(`nodes, ${count}`, {
+      node: () => socketioNodes(count), roomcast: () => roomcastNodes(count),
+    }),
+  ),
 ];
 
 /** Figures of Roomcast that are also set beside Node's for another work. */
 export const ASIDE = [{ ours: "delivery, /ws", theirs: "delivery, Socket.IO", target: "≤ 0.45" }];
 
 function work(name, unit, run, against, target) {
-  return { name, unit, run, against, target };
+  return { name, unit, run, kinds: { node: KINDS[against], roomcast: KINDS.roomcast }, target };
+}
+
+/** Finds several figures, each with a unit of its own. */
+function nodes(name, kinds) {
+  return { name, run: (servers) => spread(servers, name), kinds, target: "" };
 }
 
 /** One sender at a steady pace, many receivers: processor time of the server per delivery. */
