@@ -105,6 +105,8 @@ impl Session {
         if let Some(device) = &seen.device {
             self.chat.hub.saw(&seen.space, &seen.user, device, seen.at);
         }
+        // Before anybody is answered: who hears of it counts on being in the rooms.
+        self.chat.relay.acquaint(|| claimed.residence.rooms()).await;
         Ok(Entrant { claimed, seen, visit })
     }
 
@@ -137,7 +139,6 @@ impl Session {
     pub(super) async fn settle(&mut self, entrant: Entrant) {
         let Entrant { claimed, seen, visit } = entrant;
         let Claimed { mut residence, claims, token } = claimed;
-        self.chat.relay.acquaint(|| residence.rooms()).await;
         let (connection, node) = (self.registration.id(), self.chat.rules.node.clone());
         let epoch = self.chat.store.epoch().clone();
         let Claims { user, name, expires_at, admin, sign_in, .. } = claims.clone();
