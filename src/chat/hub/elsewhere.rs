@@ -51,7 +51,7 @@ impl Hub {
     pub(crate) fn call_roster(&self, place: &Place) {
         let topic = self.lock().topics.get(place).cloned();
         match topic {
-            Some(topic) => topic.call_roster(self.now()),
+            Some(topic) => topic.call_roster(self.herald.has_lapsed().then(|| self.now())),
             None => self.herald.tell(place, || News::Roster(place.clone(), vec![])),
         }
     }

@@ -17,7 +17,7 @@ use std::{
 use tokio::{sync::Notify, time::Instant};
 
 use crate::{
-    chat::ports::{Act, Announcement, Bus, News},
+    chat::ports::{Act, Announcement, Bus, LEASE, News},
     domain::{Channel, NodeId, Place, Space, UserName},
 };
 
@@ -36,6 +36,8 @@ pub(crate) struct Herald {
     alone: AtomicBool,
     /// Whether everything is heard, and everybody who was asked has answered.
     hears_all: AtomicBool,
+    /// When it was said last to whoever counts the nodes that this one lives.
+    counted: Mutex<Instant>,
     state: Mutex<State>,
     /// Something is to be done by whoever listens to the others.
     wake: Notify,
@@ -74,7 +76,8 @@ impl Herald {
         let state = State { wants_others: true, ..State::default() };
         let (alone, hears_all) = (AtomicBool::new(true), AtomicBool::new(true));
         let wake = Notify::new();
-        Arc::new(Self { node, bus, alone, hears_all, state: Mutex::new(state), wake })
+        let counted = Mutex::new(Instant::now());
+        Arc::new(Self { node, bus, alone, hears_all, counted, state: Mutex::new(state), wake })
     }
 
     /// Poisoning is ignored: every critical section leaves the state consistent at each step.
@@ -105,6 +108,16 @@ impl Herald {
     /// Takes note of what is still to be heard.
     pub(super) fn lacks(&self, unheard: usize) {
         self.hears_all.store(unheard == 0, Ordering::Relaxed);
+    }
+
+    /// Whether this node's lease is over: the others have forgotten who was here.
+    pub(crate) fn has_lapsed(&self) -> bool {
+        self.counted.lock().unwrap_or_else(PoisonError::into_inner).elapsed() >= LEASE
+    }
+
+    /// This node lives, as far as whoever counts the nodes knows.
+    pub(super) fn is_counted(&self) {
+        *self.counted.lock().unwrap_or_else(PoisonError::into_inner) = Instant::now();
     }
 
     /// Announces something on a channel. What is said there goes out in the order of the calls.

@@ -51,7 +51,14 @@ impl Relay {
     async fn count_once(&self, freed: &mut Vec<GuestName>) -> Result<(), Fault> {
         let moved = self.hub.take_moved();
         match self.nodes.beat(&moved).await {
-            Ok(census) => self.take_census(census),
+            Ok(census) => {
+                if self.herald.has_lapsed() {
+                    // The others have told already who left while nobody could be asked.
+                    self.settle(1).await;
+                }
+                self.herald.is_counted();
+                self.take_census(census);
+            }
             Err(fault) => {
                 self.hub.keep_moved(moved);
                 return Err(fault);

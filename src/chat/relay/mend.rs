@@ -292,6 +292,11 @@ impl Relay {
             return;
         }
         done.doubted = now;
+        self.settle(lacks).await;
+    }
+
+    /// The same now: `lacks` says how much is still to be heard of the others.
+    pub(super) async fn settle(&self, lacks: usize) {
         for (place, user) in self.hub.take_doubtful() {
             let online = match lacks {
                 0 => Ok(vec![0]),

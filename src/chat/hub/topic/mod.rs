@@ -306,10 +306,15 @@ impl Topic {
         (Presences::from(is_gone), too_slow)
     }
 
-    /// Tells the other nodes who is here, and not who is about to be gone.
-    pub(super) fn call_roster(&self, now: Duration) {
+    /// Tells the other nodes who is here; but for those whose grace was over at `overdue`, if the others
+    /// have forgotten everybody anyway.
+    pub(super) fn call_roster(&self, overdue: Option<Duration>) {
         let state = self.lock();
-        self.subscription.say(News::Roster(self.place.clone(), state.roster.expected(now)));
+        let here = match overdue {
+            Some(now) => state.roster.expected(now),
+            None => state.roster.here(),
+        };
+        self.subscription.say(News::Roster(self.place.clone(), here));
     }
 
     /// Takes another node's word for who is there.
