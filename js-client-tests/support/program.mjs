@@ -50,12 +50,12 @@ export class Program {
   /** Stops the process and those that it started, in the middle of whatever they do. */
   pause() {
     this.#child.kill("SIGSTOP"); // first, so that it starts no others meanwhile
-    for (const pid of this.#children()) process.kill(pid, "SIGSTOP");
+    for (const pid of this.#children()) tell(pid, "SIGSTOP");
   }
 
   /** Lets them go on. */
   resume() {
-    for (const pid of this.#children()) process.kill(pid, "SIGCONT");
+    for (const pid of this.#children()) tell(pid, "SIGCONT");
     this.#child.kill("SIGCONT");
   }
 
@@ -84,4 +84,13 @@ export class Program {
 export function newest(folder, program) {
   const versions = readdirSync(folder).map(Number).filter(Number.isInteger);
   return `${folder}/${Math.max(...versions)}/bin/${program}`;
+}
+
+/** Sends a signal to a process that may have ended since it was looked up. */
+function tell(pid, signal) {
+  try {
+    process.kill(pid, signal);
+  } catch (error) {
+    if (error.code !== "ESRCH") throw error;
+  }
 }

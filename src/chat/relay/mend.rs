@@ -23,6 +23,8 @@ const TICK: Duration = Duration::from_millis(250);
 const LOOK_EVERY: Duration = Duration::from_secs(2);
 /// How often who has not answered is asked again.
 const ASK_EVERY: Duration = Duration::from_secs(1);
+/// How long everything has to be heard before it is believed that somebody is nowhere.
+const CALM: Duration = Duration::from_secs(2);
 /// When it is tried again to read a store that could not be read.
 const RETRY: Duration = Duration::from_millis(500);
 /// Conversations and users that the store is asked about at once.
@@ -44,6 +46,8 @@ struct Done {
     looked: Duration,
     asked: Duration,
     doubted: Duration,
+    /// When something was still to be heard last.
+    disturbed: Duration,
     /// Whether the store could not be read.
     failed: bool,
 }
@@ -285,9 +289,13 @@ impl Relay {
     /// the others say, or while they are not heard by what they told the store.
     async fn settle_doubts(&self, done: &mut Done) {
         let unanswered = self.lock().asked.len();
-        let lacks = unanswered + usize::from(!self.is_whole());
-        self.herald.lacks(lacks);
         let now = self.hub.now();
+        if unanswered > 0 || !self.is_whole() {
+            done.disturbed = now;
+        }
+        // The other nodes, too, are to have heard each other: they would take this one's word for it.
+        let lacks = usize::from(now < done.disturbed + CALM);
+        self.herald.lacks(lacks);
         if lacks > 0 && now < done.doubted + ASK_EVERY {
             return;
         }
