@@ -12,7 +12,7 @@ import { LIVES, lives } from "../chapters/lives.mjs";
 import { members, ROOMS } from "../chapters/members.mjs";
 import { notify } from "../chapters/notify.mjs";
 import { posting } from "../chapters/post.mjs";
-import { presence } from "../chapters/presence.mjs";
+import { presence, whoIsOnline } from "../chapters/presence.mjs";
 import { reading } from "../chapters/reading.mjs";
 import { comingBack, comingBackToRooms } from "../chapters/reconnect.mjs";
 import { roles } from "../chapters/roles.mjs";
@@ -26,19 +26,15 @@ import { plain } from "../support/ws.mjs";
 
 const WAYS = [plain, way("4.8", "polling")];
 
-/**
- * Not among them is who asks for `presence`: nodes learn of each other's devices a moment later, see
- * presence.test.mjs.
- *
- * Chapters that rooms of all names are open to, and those that have rooms of their own.
- */
+/** Chapters that rooms of all names are open to, and those that have rooms of their own. */
 const CHAPTERS = {
-  changes, claims, devices, direct, guests, history, notify, posting, presence, reading,
-  comingBack, comingBackToRooms, rooms, spaces, typing, typingForLong,
+  changes, claims, devices, direct, guests, history, notify, posting, presence, whoIsOnline,
+  reading, comingBack, comingBackToRooms, rooms, spaces, typing, typingForLong,
 };
 const ROOM_CHAPTERS = { members, roles };
 
-const quick = { "limits.presence_grace_ms": 100 };
+// Nodes learn of each other who went well within the grace.
+const quick = { "limits.presence_grace_ms": 300 };
 const readable = { "rooms.read_only": ["news-*"] };
 const open = clusterOf({ ...SPACES, ...quick, ...readable });
 const ruled = clusterOf(ROOMS);

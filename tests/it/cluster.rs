@@ -94,19 +94,43 @@ async fn who_is_there_is_known_on_all_nodes() {
     second.goodbye().await;
     assert_eq!(bob.next("user left").await["user"], "eve");
     assert_eq!(ann.next("user left").await["user"], "eve");
-    let presence = json!({ "users": ["ann", "bob", "eve"] });
-    let devices = async |client: &mut Client| {
-        let answer = client.ask("presence", presence.clone()).await;
-        let devices = answer["users"].as_array().unwrap().iter().map(|it| it["devices"].clone());
-        devices.collect::<Vec<_>>()
-    };
-    patiently("the counts of devices", async {
-        while devices(&mut ann).await != [1, 1, 0] || devices(&mut bob).await != [1, 1, 0] {}
+    patiently("that she is gone", async {
+        while devices(&mut ann, "eve").await != 0 || devices(&mut bob, "eve").await != 0 {}
     })
     .await;
     drop(cluster);
     one.stop().await;
     other.stop().await;
+}
+
+#[tokio::test]
+async fn who_comes_is_counted_at_once_and_each_device_once() {
+    let (cluster, one, other) = TestCluster::pair(usual);
+    let mut ann = user(&one, Wire::WebSocket, "ann").await;
+    let mut bob = user(&other, Wire::SocketIo, "bob").await;
+    sees(&mut ann, "bob").await;
+    let token = one.token("eve", &[]);
+    let mut eves = Vec::new();
+    let comings =
+        [(&other, "phone", 1), (&one, "phone", 1), (&one, "desk", 2), (&other, "desk", 2)];
+    for (server, device, count) in comings {
+        let door = Door::new().token(&token).device(device);
+        let mut eve = Client::open(server, Wire::WebSocket, door).await.unwrap();
+        eve.next("welcome").await;
+        eves.push(eve);
+        assert_eq!([devices(&mut ann, "eve").await, devices(&mut bob, "eve").await], [count; 2]);
+    }
+    eves.push(user(&other, Wire::WebSocket, "eve").await);
+    assert_eq!(devices(&mut ann, "eve").await, 3, "one without a name is one of its own");
+    drop((cluster, eves));
+    one.stop().await;
+    other.stop().await;
+}
+
+/// On how many devices somebody is, as a client is told.
+async fn devices(client: &mut Client, user: &str) -> u64 {
+    let answer = client.ask("presence", json!({ "users": [user] })).await;
+    answer["users"][0]["devices"].as_u64().unwrap()
 }
 
 #[tokio::test]

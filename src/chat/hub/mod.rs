@@ -58,7 +58,8 @@ use super::{
     relay::Herald,
 };
 use crate::domain::{
-    CloseReason, ConnectionId, DeviceId, Limits, Place, Position, SignInId, Space, UserName,
+    CloseReason, ConnectionId, DeviceId, DeviceSet, Limits, Place, Position, SignInId, Space,
+    UserName,
 };
 
 /// Everything on this node that events are sent to.
@@ -183,9 +184,9 @@ impl Hub {
         }
     }
 
-    /// On how many devices a user is here.
-    pub(crate) fn devices(&self, space: &Space, user: &UserName) -> usize {
-        self.lock().residents.get(space, user).map_or(0, Resident::devices)
+    /// On which devices a user is here.
+    pub(crate) fn devices(&self, space: &Space, user: &UserName) -> DeviceSet {
+        self.lock().residents.get(space, user).map(Resident::devices).unwrap_or_default()
     }
 
     /// Whether a user is here or was a moment ago.
@@ -243,7 +244,8 @@ impl Hub {
         let mut state = self.lock();
         let moved = mem::take(&mut state.moved).into_iter();
         let online = |(space, user)| {
-            let devices = state.residents.get(&space, &user).map_or(0, Resident::devices);
+            let resident = state.residents.get(&space, &user);
+            let devices = resident.map(Resident::devices).unwrap_or_default();
             Online { space, user, devices }
         };
         moved.map(online).collect()
@@ -281,7 +283,7 @@ impl State {
         let gone = resident.gone(space, user);
         self.freed.extend(gone.clone());
         self.gone.extend(gone);
-        if !resident.lines.is_empty() {
+        if !resident.devices().is_empty() {
             self.moved.insert((space.clone(), user.clone()));
         }
         hub.moved.notify_one();

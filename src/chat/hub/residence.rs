@@ -18,8 +18,8 @@ use crate::{
         ports::Outbox,
     },
     domain::{
-        CloseReason, ConnectionId, Conversation, Log, Member, Place, Rejection, Role, RoomName,
-        Seq, Space, UserName,
+        CloseReason, ConnectionId, Conversation, DeviceId, Log, Member, Place, Rejection, Role,
+        RoomName, Seq, Space, UserName,
     },
 };
 
@@ -30,6 +30,8 @@ pub(crate) struct Residence {
     space: Space,
     user: UserName,
     number: u64,
+    /// The connection that is about to come in.
+    expected: Option<ConnectionId>,
     presence: Option<Presence>,
     /// Whether somebody may come back for the name.
     has_grace: bool,
@@ -128,7 +130,7 @@ impl Residence {
         drop(state);
         end(outboxes, CloseReason::NameTaken);
         let (hub, space, user) = (Arc::clone(hub), space.clone(), user.clone());
-        Ok(Self { hub, space, user, number, presence: None, has_grace: false })
+        Ok(Self { hub, space, user, number, expected: None, presence: None, has_grace: false })
     }
 
     /// The name.
@@ -148,6 +150,17 @@ impl Residence {
     /// Gives the name back, but keeps it for the grace: whoever has it is about to come.
     pub(crate) fn reserve(mut self) {
         self.has_grace = true;
+    }
+
+    /// Is about to come in on a connection: the other nodes are told beforehand, so that nobody hears
+    /// of the user before they count.
+    pub(crate) fn expect(&mut self, connection: ConnectionId, device: Option<DeviceId>) {
+        self.expected = Some(connection);
+        let mut state = self.hub.lock();
+        if let Some(resident) = state.residents.of_mut(self) {
+            resident.expected.insert(connection, device);
+            state.moved(self);
+        }
     }
 
     /// Whether it is known here where the user is a member.
@@ -274,13 +287,28 @@ impl State {
             too_slow.extend(slow);
         }
         resident.lines.insert(connection, line);
-        self.moved.insert((residence.space.clone(), residence.user.clone()));
-        residence.hub.moved.notify_one();
+        if resident.expected.remove(&connection).is_none() {
+            self.moved(residence);
+        }
         (settled, too_slow)
     }
 }
 
 impl State {
+    /// The user is on other devices than before.
+    fn moved(&mut self, residence: &Residence) {
+        self.moved.insert((residence.space.clone(), residence.user.clone()));
+        residence.hub.moved.notify_one();
+    }
+
+    /// Takes back that a connection is about to come in.
+    fn call_off(&mut self, residence: &Residence, connection: ConnectionId) {
+        let resident = self.residents.of_mut(residence);
+        if resident.is_some_and(|it| it.expected.remove(&connection).is_some()) {
+            self.moved(residence);
+        }
+    }
+
     /// Takes the connection of a residence away.
     fn hang_up(
         &mut self,
@@ -291,8 +319,7 @@ impl State {
         self.residents.sign_ins.remove(presence);
         let line = self.residents.of_mut(residence)?.lines.remove(&presence.connection)?;
         let outbox = Arc::clone(&line.outbox);
-        self.moved.insert((residence.space.clone(), residence.user.clone()));
-        residence.hub.moved.notify_one();
+        self.moved(residence);
         let who = (presence.connection, &residence.user);
         for place in line.lose(&residence.hub, who, until) {
             self.forget_if_empty(&place);
@@ -332,6 +359,9 @@ impl Drop for Residence {
         // What is dropped with the last outbox is not the business of whoever waits for the lock.
         let presence = self.presence.as_ref();
         let outbox = presence.and_then(|presence| state.hang_up(self, presence, until));
+        if let Some(connection) = self.expected {
+            state.call_off(self, connection);
+        }
         let mut is_last = false;
         if let Some(resident) = state.residents.of_mut(self) {
             resident.claims -= 1;

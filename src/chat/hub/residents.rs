@@ -1,7 +1,7 @@
 //! Who is online in which space, with what, and who may be called what.
 
 use std::{
-    collections::{BTreeMap, BTreeSet, HashMap},
+    collections::{BTreeMap, HashMap},
     sync::Arc,
     time::Duration,
 };
@@ -19,8 +19,8 @@ use crate::{
         relay::{Herald, Subscription},
     },
     domain::{
-        Channel, CloseReason, ConnectionId, Conversation, DeviceId, Log, NameKey, Place, Position,
-        Rejection, SignInId, Space, UserName,
+        Channel, CloseReason, ConnectionId, Conversation, DeviceId, DeviceSet, Log, NameKey, Place,
+        Position, Rejection, SignInId, Space, UserName,
     },
 };
 
@@ -46,6 +46,8 @@ pub(super) struct Resident {
     /// When the grace ends that began when the last claim was given back.
     pub(super) free_at: Duration,
     pub(super) lines: HashMap<ConnectionId, Line>,
+    /// The devices of connections that are about to come in.
+    pub(super) expected: HashMap<ConnectionId, Option<DeviceId>>,
     /// Where they are a member, once that is known: as the store has it.
     pub(super) kept: Option<HashMap<Conversation, Kept>>,
     /// Which of their direct conversations are among these.
@@ -253,6 +255,7 @@ impl Resident {
             claims: 1,
             free_at: Duration::ZERO,
             lines: HashMap::new(),
+            expected: HashMap::new(),
             kept: None,
             directs: Directs::Last,
             revision: None,
@@ -297,12 +300,10 @@ impl Resident {
         self.lines.values().filter(is_other).map(|line| Arc::clone(&line.outbox)).collect()
     }
 
-    /// How many devices are connected. A connection that names none is one.
-    pub(super) fn devices(&self) -> usize {
-        let nameless = self.lines.values().filter(|line| line.device.is_none()).count();
-        let named: BTreeSet<_> =
-            self.lines.values().filter_map(|line| line.device.as_ref()).collect();
-        nameless + named.len()
+    /// The devices that are connected, or about to be.
+    pub(super) fn devices(&self) -> DeviceSet {
+        let lines = self.lines.values().map(|line| line.device.as_ref());
+        lines.chain(self.expected.values().map(Option::as_ref)).collect()
     }
 
     /// How many messages of a conversation they have not read, if they are a member.

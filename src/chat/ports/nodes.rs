@@ -5,7 +5,7 @@ use std::time::Duration;
 use async_trait::async_trait;
 
 use super::Fault;
-use crate::domain::{NodeId, Space, UserName};
+use crate::domain::{DeviceSet, NodeId, Space, UserName};
 
 /// How long a node is alive that beats no more.
 pub const LEASE: Duration = Duration::from_secs(8);
@@ -34,8 +34,8 @@ pub trait Nodes: Send + Sync + 'static {
     /// another node, or the name is somebody else's.
     async fn release(&self, names: &[GuestName]) -> Result<Vec<Release>, Fault>;
 
-    /// On how many devices these users are on the *other* living nodes, as they said with their beats.
-    async fn online(&self, space: &Space, users: &[UserName]) -> Result<Vec<usize>, Fault>;
+    /// On which devices these users are on the *other* living nodes, as they said with their beats.
+    async fn online(&self, space: &Space, users: &[UserName]) -> Result<Vec<DeviceSet>, Fault>;
 
     /// A number that is larger than all that were drawn before, on whatever node.
     async fn ticket(&self) -> Result<u64, Fault>;
@@ -44,15 +44,15 @@ pub trait Nodes: Send + Sync + 'static {
     async fn leave(&self) -> Result<(), Fault>;
 }
 
-/// On how many devices a user is on this node now; none, if 0.
+/// On which devices a user is on this node now.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Online {
     /// In which world.
     pub space: Space,
     /// Who.
     pub user: UserName,
-    /// On how many.
-    pub devices: usize,
+    /// On which.
+    pub devices: DeviceSet,
 }
 
 /// What a beat answers.

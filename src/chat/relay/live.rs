@@ -1,20 +1,30 @@
 //! That this node lives, and which others do.
 
-use std::{mem, time::Duration};
+use std::{future::Future, mem, time::Duration};
 
-use tokio::time::sleep;
+use tokio::time::{Instant, sleep, sleep_until, timeout};
 use tracing::{info, warn};
 
-use super::Relay;
+use super::{ACQUAINTANCE_MAX, Relay};
 use crate::{
     chat::ports::{Census, Fault, GuestName},
-    domain::{Space, UserName},
+    domain::{DeviceSet, Space, UserName},
 };
 
 /// How often this node says that it lives.
 const BEAT_EVERY: Duration = Duration::from_secs(1);
-/// How long is waited for more of what came or went, before the other nodes are told.
+/// How often the other nodes are told at most of who came or went.
 const GATHER: Duration = Duration::from_millis(20);
+
+/// How often it was said who is here.
+#[derive(Debug, Default)]
+pub(super) struct Counts {
+    begun: u64,
+    /// Which was the last that went well.
+    done: u64,
+    /// Whether the last one did not.
+    has_failed: bool,
+}
 
 impl Relay {
     /// Says to the other nodes again and again that this one lives. Runs for ever.
@@ -31,6 +41,7 @@ impl Relay {
         let (mut failed, mut freed) = (false, Vec::new());
         loop {
             freed.extend(self.hub.take_freed());
+            let begun_at = Instant::now();
             match self.count_once(&mut freed).await {
                 Ok(()) if mem::take(&mut failed) => info!("nodes are counted again"),
                 Ok(()) => (),
@@ -42,16 +53,21 @@ impl Relay {
                 }
             }
             tokio::select! {
-                () = self.hub.moved(), if !failed => sleep(GATHER).await,
+                () = self.hub.moved(), if !failed => sleep_until(begun_at + GATHER).await,
                 () = sleep(BEAT_EVERY) => (),
             }
         }
     }
 
     async fn count_once(&self, freed: &mut Vec<GuestName>) -> Result<(), Fault> {
+        self.counts.send_modify(|it| it.begun += 1);
         let moved = self.hub.take_moved();
         match self.nodes.beat(&moved).await {
             Ok(census) => {
+                self.counts.send_modify(|it| {
+                    it.done = it.begun;
+                    it.has_failed = false;
+                });
                 if self.herald.has_lapsed() {
                     // The others have told already who left while nobody could be asked.
                     self.settle(1).await;
@@ -60,6 +76,7 @@ impl Relay {
                 self.take_census(census);
             }
             Err(fault) => {
+                self.counts.send_modify(|it| it.has_failed = true);
                 self.hub.keep_moved(moved);
                 return Err(fault);
             }
@@ -97,14 +114,27 @@ impl Relay {
         }
     }
 
-    /// On how many devices users are on the other nodes.
+    /// Ends when the other nodes can know who is here now and who is about to be, or after a moment.
+    pub(crate) fn introduction(&self) -> impl Future<Output = ()> {
+        let mut counts = self.counts.subscribe();
+        let next = counts.borrow().begun + 1;
+        let is_alone = self.herald.is_alone();
+        async move {
+            if !is_alone {
+                let counted = counts.wait_for(|it| it.done >= next || it.has_failed);
+                timeout(ACQUAINTANCE_MAX, counted).await.ok();
+            }
+        }
+    }
+
+    /// On which devices users are on the other nodes.
     pub(crate) async fn online_elsewhere(
         &self,
         space: &Space,
         users: &[UserName],
-    ) -> Result<Vec<usize>, Fault> {
+    ) -> Result<Vec<DeviceSet>, Fault> {
         if self.herald.is_alone() {
-            return Ok(vec![0; users.len()]);
+            return Ok(vec![DeviceSet::default(); users.len()]);
         }
         self.nodes.online(space, users).await
     }

@@ -14,7 +14,7 @@ use crate::{
         journal::{Journal, Post, Refresh},
         ports::{Fault, News, Page, PageLimit, Range},
     },
-    domain::{Channel, Entry, Place, Position, Seq},
+    domain::{Channel, DeviceSet, Entry, Place, Position, Seq},
 };
 
 /// How often it is looked whether something is due, while there are other nodes.
@@ -307,11 +307,11 @@ impl Relay {
     pub(super) async fn settle(&self, lacks: usize) {
         for (place, user) in self.hub.take_doubtful() {
             let online = match lacks {
-                0 => Ok(vec![0]),
+                0 => Ok(vec![DeviceSet::default()]),
                 _ => self.nodes.online(&place.space, std::slice::from_ref(&user)).await,
             };
             match online {
-                Ok(devices) if devices.iter().all(|it| *it == 0) => {
+                Ok(devices) if devices.iter().all(DeviceSet::is_empty) => {
                     self.hub.expire_in_room(&place, &user);
                 }
                 // They are there, or nobody knows.

@@ -24,11 +24,11 @@ use std::{
 };
 
 use tokio::{
-    sync::{Notify, Semaphore, SemaphorePermit},
+    sync::{Notify, Semaphore, SemaphorePermit, watch},
     time::timeout,
 };
 
-use self::{census::Neighbours, pending::Pending, streams::Streams};
+use self::{census::Neighbours, live::Counts, pending::Pending, streams::Streams};
 pub(crate) use self::{
     herald::{Herald, Subscription},
     pending::{Answered, answer_all},
@@ -40,7 +40,7 @@ use super::{
 };
 use crate::domain::{Channel, NodeId, Place, Seq, Space, UserName};
 
-/// How long somebody who comes to a room waits for the other nodes' word of who is there.
+/// How long somebody who comes waits until nodes know of each other's users.
 const ACQUAINTANCE_MAX: Duration = Duration::from_millis(300);
 /// How long something that is missing may be on its way, before the store is asked for it.
 const PATIENCE: Duration = Duration::from_millis(30);
@@ -57,6 +57,7 @@ pub(crate) struct Relay {
     state: Mutex<State>,
     /// Another node has said who is in a room there.
     told: Notify,
+    counts: watch::Sender<Counts>,
 }
 
 #[derive(Default)]
@@ -127,6 +128,7 @@ impl Relay {
             turn,
             state: Mutex::default(),
             told: Notify::new(),
+            counts: watch::Sender::default(),
         })
     }
 

@@ -78,9 +78,11 @@ impl Session {
     /// Has it written down that the user came, and where they are a member by coming.
     async fn prepare(
         &self,
-        claimed: Claimed,
+        mut claimed: Claimed,
         device: Option<DeviceId>,
     ) -> Result<Entrant, Rejection> {
+        claimed.residence.expect(self.registration.id(), device.clone());
+        let introduction = self.chat.relay.introduction();
         let Claimed { residence, claims, .. } = &claimed;
         let visit = match &device {
             Some(device) => Some(self.visit(residence.user(), device).await?),
@@ -105,8 +107,9 @@ impl Session {
         if let Some(device) = &seen.device {
             self.chat.hub.saw(&seen.space, &seen.user, device, seen.at);
         }
-        // Before anybody is answered: who hears of it counts on being in the rooms.
+        // Before anybody is answered: who hears of it counts on being in the rooms, and on being seen.
         self.chat.relay.acquaint(|| claimed.residence.rooms()).await;
+        introduction.await;
         Ok(Entrant { claimed, seen, visit })
     }
 

@@ -52,7 +52,7 @@ impl Session {
     pub(super) async fn is_elsewhere(&self, user: &UserName) -> Result<bool, Rejection> {
         let user = std::slice::from_ref(user);
         let devices = self.chat.relay.online_elsewhere(&self.origin.space, user).await;
-        Ok(devices.map_err(|fault| unavailable(&fault))?.iter().any(|it| *it > 0))
+        Ok(devices.map_err(|fault| unavailable(&fault))?.iter().any(|it| !it.is_empty()))
     }
 
     /// `kick`: makes somebody a member no more.
@@ -116,8 +116,10 @@ impl Session {
         let elsewhere = chat.relay.online_elsewhere(space, &users).await;
         let elsewhere = elsewhere.map_err(|fault| unavailable(&fault))?;
         let presence = |((user, last_seen), elsewhere)| {
-            let devices = chat.hub.devices(space, &user) + elsewhere;
-            UserPresence { user, online: devices > 0, devices, last_seen }
+            let mut devices = chat.hub.devices(space, &user);
+            devices.merge(elsewhere);
+            let (online, devices) = (!devices.is_empty(), devices.count());
+            UserPresence { user, online, devices, last_seen }
         };
         Ok(Answer::Presences(
             users.into_iter().zip(last_seen).zip(elsewhere).map(presence).collect(),

@@ -102,7 +102,7 @@ impl Session {
                 return Err(Rejection::NoSuchUser);
             }
         }
-        if chat.hub.devices(space, to) > 0 {
+        if !chat.hub.devices(space, to).is_empty() {
             return Ok((me, true));
         }
         let online = self.is_elsewhere(to).await?;

@@ -4,7 +4,7 @@ use std::time::Duration;
 
 use crate::{
     chat::ports::{Claim, GuestName, LEASE, Nodes, Online, Release},
-    domain::{NodeId, Space, UserName},
+    domain::{DeviceId, DeviceSet, NodeId, Space, UserName},
 };
 
 /// Holds an engine to its port. `open` makes the node `n<number>` of one registry, in which there was
@@ -102,22 +102,26 @@ async fn users_are_online_where_their_nodes_say(
     pass: &(impl AsyncFn(Duration) + Sync),
 ) {
     beat(&[one, other]).await;
-    one.beat(&[online("ann", 2), online("bob", 1)]).await.unwrap();
-    other.beat(&[online("ann", 1)]).await.unwrap();
+    one.beat(&[online("ann", "desk phone ? ?"), online("bob", "phone")]).await.unwrap();
+    other.beat(&[online("ann", "phone ?")]).await.unwrap();
     let users = ["ann", "bob", "cleo"].map(UserName::from_raw);
-    let of = async |node: &dyn Nodes| node.online(&Space::root(), &users).await.unwrap();
-    assert_eq!(of(one).await, [1, 0, 0], "those of the others");
-    assert_eq!(of(other).await, [2, 1, 0]);
-    one.beat(&[online("ann", 1), online("bob", 0)]).await.unwrap();
-    assert_eq!(of(other).await, [1, 0, 0]);
-    assert_eq!(other.online(&Space::from_raw("/shop"), &users).await.unwrap(), [0, 0, 0]);
+    let of = async |node: &dyn Nodes| {
+        let online = node.online(&Space::root(), &users).await.unwrap();
+        online.iter().map(words).collect::<Vec<_>>()
+    };
+    assert_eq!(of(one).await, ["phone ?", "", ""], "those of the others");
+    assert_eq!(of(other).await, ["desk phone ? ?", "phone", ""]);
+    one.beat(&[online("ann", "phone"), online("bob", "")]).await.unwrap();
+    assert_eq!(of(other).await, ["phone", "", ""]);
+    let elsewhere = other.online(&Space::from_raw("/shop"), &users).await.unwrap();
+    assert!(elsewhere.iter().all(DeviceSet::is_empty));
     pass(LEASE).await;
     beat(&[other]).await;
-    assert_eq!(of(other).await, [0, 0, 0], "its node is dead");
+    assert_eq!(of(other).await, ["", "", ""], "its node is dead");
     beat(&[one]).await;
-    assert_eq!(of(other).await, [1, 0, 0], "it was not");
+    assert_eq!(of(other).await, ["phone", "", ""], "it was not");
     one.leave().await.unwrap();
-    assert_eq!(of(other).await, [0, 0, 0]);
+    assert_eq!(of(other).await, ["", "", ""]);
     other.leave().await.unwrap();
 }
 
@@ -146,6 +150,17 @@ fn guest(name: &str, stay: &str) -> GuestName {
     GuestName { space: Space::root(), user: UserName::from_raw(name), stay: stay.into() }
 }
 
-fn online(name: &str, devices: usize) -> Online {
+/// Somebody is on these devices, of which `?` has no name.
+fn online(name: &str, devices: &str) -> Online {
+    let device = |word: &str| (word != "?").then(|| DeviceId::from_raw(word));
+    let devices: Vec<_> = devices.split_whitespace().map(device).collect();
+    let devices = devices.iter().map(Option::as_ref).collect();
     Online { space: Space::root(), user: UserName::from_raw(name), devices }
+}
+
+/// Devices as [`online`] takes them.
+fn words(devices: &DeviceSet) -> String {
+    let mut words: Vec<_> = devices.named().map(DeviceId::as_raw).collect();
+    words.resize(devices.count(), "?");
+    words.join(" ")
 }

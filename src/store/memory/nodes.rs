@@ -10,7 +10,7 @@ use tokio::time::Instant;
 
 use crate::{
     chat::ports::{Census, Claim, Fault, Gone, GuestName, LEASE, Nodes, Online, Release},
-    domain::{NameKey, NodeId, Space, UserName},
+    domain::{DeviceSet, NameKey, NodeId, Space, UserName},
 };
 
 /// What one node knows of those that share a registry.
@@ -28,7 +28,7 @@ struct Registry {
     claims: HashMap<(Space, NameKey), BTreeSet<(NodeId, GuestName)>>,
     /// What each node is to be told that it lost.
     lost: HashMap<NodeId, Vec<GuestName>>,
-    online: HashMap<(NodeId, Space, UserName), usize>,
+    online: HashMap<(NodeId, Space, UserName), DeviceSet>,
     tickets: u64,
 }
 
@@ -65,10 +65,10 @@ impl Nodes for MemoryNodes {
         registry.beats.insert(self.me.clone(), Instant::now());
         for Online { space, user, devices } in changes {
             let key = (self.me.clone(), space.clone(), user.clone());
-            if *devices == 0 {
+            if devices.is_empty() {
                 registry.online.remove(&key);
             } else {
-                registry.online.insert(key, *devices);
+                registry.online.insert(key, devices.clone());
             }
         }
         let alive = registry.beats.keys().filter(|it| registry.is_alive(it)).cloned().collect();
@@ -102,13 +102,16 @@ impl Nodes for MemoryNodes {
         Ok(names.iter().map(|name| registry.release(&self.me, name)).collect())
     }
 
-    async fn online(&self, space: &Space, users: &[UserName]) -> Result<Vec<usize>, Fault> {
+    async fn online(&self, space: &Space, users: &[UserName]) -> Result<Vec<DeviceSet>, Fault> {
         let registry = self.lock();
         let devices = |user: &UserName| {
-            let of_user = registry.online.iter().filter(|((node, world, name), _)| {
-                *node != self.me && world == space && name == user && registry.is_alive(node)
-            });
-            of_user.map(|(_, devices)| devices).sum()
+            let mut devices = DeviceSet::default();
+            for ((node, world, name), there) in &registry.online {
+                if *node != self.me && world == space && name == user && registry.is_alive(node) {
+                    devices.merge(there.clone());
+                }
+            }
+            devices
         };
         Ok(users.iter().map(devices).collect())
     }

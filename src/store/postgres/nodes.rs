@@ -10,7 +10,7 @@ use std::{
 };
 
 use async_trait::async_trait;
-use sqlx::postgres::PgConnection;
+use sqlx::postgres::{PgConnection, PgRow};
 
 use super::{
     commit::run,
@@ -19,7 +19,7 @@ use super::{
 };
 use crate::{
     chat::ports::{Census, Claim, Fault, GuestName, LEASE, Nodes, Online, Release},
-    domain::{NodeId, Space, UserName},
+    domain::{DeviceId, DeviceSet, NodeId, Space, UserName},
     store::sql::{Columns as _, number, row},
 };
 
@@ -40,11 +40,13 @@ const BEAT: &str = "WITH me AS (
         WHERE given.devices = 0
             AND online.space = given.space AND online.name = given.name AND online.node = $1
     )
-    INSERT INTO online (space, name, node, devices)
-    SELECT space, name, $1, devices FROM unnest($3::text[], $4::text[], $5::bigint[])
-        AS given (space, name, devices)
+    INSERT INTO online (space, name, node, devices, named)
+    SELECT space, name, $1, devices, string_to_array(named, E'\\n')
+    FROM unnest($3::text[], $4::text[], $5::bigint[], $6::text[])
+        AS given (space, name, devices, named)
     WHERE devices > 0
-    ON CONFLICT (space, name, node) DO UPDATE SET devices = excluded.devices";
+    ON CONFLICT (space, name, node) DO UPDATE
+    SET devices = excluded.devices, named = excluded.named";
 
 const CENSUS: &str = "SELECT id AS alive, NULL AS lost, NULL AS space, NULL AS name, NULL AS stay
         FROM node WHERE id = $1 OR beat > clock_timestamp() - $2 * interval '1 millisecond'
@@ -102,12 +104,12 @@ const STILL_TAKEN: &str = "SELECT DISTINCT given.number - 1 AS number
     JOIN node ON node.id = guest_name.node
     WHERE node.beat > clock_timestamp() - $3 * interval '1 millisecond'";
 
-const ONLINE: &str = "SELECT given.number - 1 AS number, sum(online.devices)::bigint AS devices
+const ONLINE: &str = "SELECT given.number - 1 AS number, online.devices,
+        array_to_string(online.named, E'\\n') AS named
     FROM unnest($2::text[]) WITH ORDINALITY AS given (name, number)
     JOIN online ON online.space = $1 AND online.name = given.name
     JOIN node ON node.id = online.node
-    WHERE online.node <> $3 AND node.beat > clock_timestamp() - $4 * interval '1 millisecond'
-    GROUP BY given.number";
+    WHERE online.node <> $3 AND node.beat > clock_timestamp() - $4 * interval '1 millisecond'";
 
 const TICKET: &str = "SELECT nextval('ticket') AS ticket";
 
@@ -133,14 +135,15 @@ impl PostgresNodes {
     async fn try_beat(
         &self,
         connection: &mut PgConnection,
-        changes: &BTreeMap<(&str, &str), i64>,
+        changes: &BTreeMap<(&str, &str), &DeviceSet>,
     ) -> Result<(Census, Vec<i64>), Failure> {
         let told = self.told().clone();
         let query = sqlx::query(BEAT).bind(self.me.as_raw()).bind(told);
         let query = query
             .bind(changes.keys().map(|(space, _)| *space).collect::<Vec<_>>())
             .bind(changes.keys().map(|(_, user)| *user).collect::<Vec<_>>())
-            .bind(changes.values().copied().collect::<Vec<_>>());
+            .bind(changes.values().map(|it| row::number(it.count() as u64)).collect::<Vec<_>>())
+            .bind(changes.values().map(|it| lines(it)).collect::<Vec<_>>());
         query.execute(&mut *connection).await?;
         if self.beats.fetch_add(1, Ordering::Relaxed).is_multiple_of(SWEEP_BEATS) {
             sqlx::query(SWEEP).execute(&mut *connection).await?;
@@ -218,14 +221,15 @@ impl PostgresNodes {
         connection: &mut PgConnection,
         space: &Space,
         users: &[UserName],
-    ) -> Result<Vec<usize>, Failure> {
+    ) -> Result<Vec<DeviceSet>, Failure> {
         let names: Vec<_> = users.iter().map(UserName::as_raw).collect();
         let query = sqlx::query(ONLINE).bind(space.as_raw()).bind(names);
         let query = query.bind(self.me.as_raw()).bind(lease());
-        let mut online = vec![0; users.len()];
+        let mut online = vec![DeviceSet::default(); users.len()];
         for row in query.fetch_all(connection).await? {
-            let devices = usize::try_from(row.int("devices")?).unwrap_or_default();
-            online.get_mut(number(&row)?).into_iter().for_each(|it| *it = devices);
+            if let Some(it) = online.get_mut(number(&row)?) {
+                it.merge(devices(&row)?);
+            }
         }
         Ok(online)
     }
@@ -244,8 +248,7 @@ impl PostgresNodes {
 #[async_trait]
 impl Nodes for PostgresNodes {
     async fn beat(&self, changes: &[Online]) -> Result<Census, Fault> {
-        let devices = |it: &Online| row::number(it.devices as u64);
-        let changes = changes.iter().map(|it| ((it.space.as_raw(), it.user.as_raw()), devices(it)));
+        let changes = changes.iter().map(|it| ((it.space.as_raw(), it.user.as_raw()), &it.devices));
         let changes: BTreeMap<_, _> = changes.collect();
         let beaten = ask!(self.lane, |connection| self.try_beat(connection, &changes));
         let (census, told) =
@@ -264,7 +267,7 @@ impl Nodes for PostgresNodes {
         released.map_err(|failure| Fault::new("giving names back in PostgreSQL", failure))
     }
 
-    async fn online(&self, space: &Space, users: &[UserName]) -> Result<Vec<usize>, Fault> {
+    async fn online(&self, space: &Space, users: &[UserName]) -> Result<Vec<DeviceSet>, Fault> {
         let online = ask!(self.lane, |connection| self.try_online(connection, space, users));
         online.map_err(|failure| Fault::new("looking for users on other nodes", failure))
     }
@@ -288,6 +291,20 @@ async fn draw(connection: &mut PgConnection) -> Result<u64, Failure> {
 /// How long a node lives that beats no more, in milliseconds.
 pub(super) fn lease() -> i64 {
     i64::try_from(LEASE.as_millis()).unwrap_or(i64::MAX)
+}
+
+/// The devices of a row.
+fn devices(row: &PgRow) -> Result<DeviceSet, sqlx::Error> {
+    let ids: Vec<_> = row.text("named")?.lines().map(DeviceId::from_raw).collect();
+    let count = usize::try_from(row.int("devices")?).unwrap_or_default();
+    let nameless = count.saturating_sub(ids.len());
+    Ok(DeviceSet::new(ids, nameless))
+}
+
+/// The ids of devices, a line each: they are visible ASCII.
+fn lines(devices: &DeviceSet) -> String {
+    let ids: Vec<_> = devices.named().map(DeviceId::as_raw).collect();
+    ids.join("\n")
 }
 
 fn keys(names: &[GuestName]) -> (Vec<&str>, Vec<String>) {

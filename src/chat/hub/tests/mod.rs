@@ -154,7 +154,7 @@ async fn nothing_is_left_when_everybody_has_gone() {
     let state = hub.lock();
     assert!(state.outboxes.is_empty() && state.topics.is_empty());
     drop(state);
-    assert_eq!(hub.devices(&Space::root(), &user("ann")), 0);
+    assert!(hub.devices(&Space::root(), &user("ann")).is_empty());
     assert!(Residence::claim(&hub, &Space::root(), &user("ann"), Proof::User).is_ok());
 }
 
@@ -165,6 +165,27 @@ fn reside(hub: &Arc<Hub>, name: &str, proof: Proof) -> (Residence, Arc<Shelf>) {
     let connection = hub.connections.fetch_add(1, Ordering::Relaxed);
     drop(settle(&mut residence, presence(ConnectionId::from_raw(connection), &shelf)));
     (residence, shelf)
+}
+
+#[tokio::test(start_paused = true)]
+async fn who_is_expected_counts_once_until_they_give_up() {
+    let hub = Hub::new(Limits::default(), herald());
+    let ann = |id| {
+        let claimed = Residence::claim(&hub, &Space::root(), &user("ann"), Proof::User);
+        let mut residence = claimed.unwrap();
+        residence.expect(ConnectionId::from_raw(id), None);
+        residence
+    };
+    let told = || hub.take_moved().into_iter().map(|it| it.devices.count()).collect::<Vec<_>>();
+    let (mut first, second) = (ann(1), ann(2));
+    assert_eq!(told(), [2]);
+    let shelf = Shelf::with_room_for(9);
+    drop(settle(&mut first, presence(ConnectionId::from_raw(1), &shelf)));
+    assert!(told().is_empty(), "that was told before");
+    drop(second);
+    assert_eq!(told(), [1]);
+    drop(first);
+    assert_eq!(told(), [0]);
 }
 
 #[tokio::test(start_paused = true)]
@@ -195,7 +216,7 @@ async fn a_user_goes_before_guests_of_that_name() {
     drop((guest, alike));
     pass(&hub, Duration::from_secs(9)).await;
     assert_eq!(
-        hub.devices(&Space::root(), &user("ann")),
+        hub.devices(&Space::root(), &user("ann")).count(),
         1,
         "the guest's leaving is not the user's"
     );

@@ -9,6 +9,7 @@ use crate::{
     chat::ports::{
         Change, Draft, GuestName, MemberChange, Nodes as _, Online, PageLimit, Seen, Voucher, Went,
     },
+    domain::DeviceSet,
     store::contract::{
         JOIN, change, commit, delete, direct, draft, edit, guest, inbox, numbered, room, seq, time,
         trim, user,
@@ -138,8 +139,12 @@ async fn do_everything(store: &PostgresStore, nodes: &PostgresNodes) {
         let (entries_max, guests_after) = (Some(5), time(n));
         trim(store, &Retention { entries_max, entries_after: None, guests_after }).await;
         let name = GuestName { space: root.clone(), user: user("ann"), stay: "1".into() };
-        let online = Online { space: root.clone(), user: user("ann"), devices: 1 };
-        nodes.beat(&[online.clone(), Online { devices: 0, ..online }]).await.unwrap();
+        let online =
+            Online { space: root.clone(), user: user("ann"), devices: DeviceSet::new([], 1) };
+        nodes
+            .beat(&[online.clone(), Online { devices: DeviceSet::default(), ..online }])
+            .await
+            .unwrap();
         nodes.claim(&name).await.unwrap();
         nodes.online(&root, &[user("ann")]).await.unwrap();
         nodes.release(&[name]).await.unwrap();

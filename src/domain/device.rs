@@ -1,0 +1,72 @@
+//! On which devices a user is.
+
+use std::collections::BTreeSet;
+
+use super::DeviceId;
+
+/// The devices on which a user is. A connection that names none is one of its own.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct DeviceSet {
+    named: BTreeSet<DeviceId>,
+    nameless: usize,
+}
+
+impl DeviceSet {
+    /// Those of these names, and so many that have none.
+    pub fn new(named: impl IntoIterator<Item = DeviceId>, nameless: usize) -> Self {
+        Self { named: named.into_iter().collect(), nameless }
+    }
+
+    /// The names of those that have one, in order.
+    pub fn named(&self) -> impl Iterator<Item = &DeviceId> {
+        self.named.iter()
+    }
+
+    /// How many there are.
+    pub fn count(&self) -> usize {
+        self.named.len() + self.nameless
+    }
+
+    /// Whether the user is nowhere.
+    pub fn is_empty(&self) -> bool {
+        self.count() == 0
+    }
+
+    /// Adds those of other connections.
+    pub fn merge(&mut self, other: Self) {
+        self.named.extend(other.named);
+        self.nameless += other.nameless;
+    }
+}
+
+/// The devices of connections.
+impl<'a> FromIterator<Option<&'a DeviceId>> for DeviceSet {
+    fn from_iter<I: IntoIterator<Item = Option<&'a DeviceId>>>(connections: I) -> Self {
+        let mut devices = Self::default();
+        for device in connections {
+            match device {
+                Some(device) => {
+                    devices.named.insert(device.clone());
+                }
+                None => devices.nameless += 1,
+            }
+        }
+        devices
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_device_counts_once_wherever_it_is_connected() {
+        let [phone, desk] = ["phone", "desk"].map(DeviceId::from_raw);
+        let mut devices: DeviceSet = [Some(&phone), None, Some(&phone)].into_iter().collect();
+        assert_eq!(devices.count(), 2);
+        devices.merge([Some(&phone), None, Some(&desk)].into_iter().collect());
+        assert_eq!(devices, DeviceSet::new([desk, phone], 2));
+        assert_eq!(devices.count(), 4);
+        assert!(!devices.is_empty() && DeviceSet::default().is_empty());
+    }
+}
