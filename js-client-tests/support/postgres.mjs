@@ -1,13 +1,12 @@
 // A PostgreSQL server of the test's own, and what happens to such servers.
 
 import assert from "node:assert/strict";
-import { chown, mkdtemp, rm, writeFile } from "node:fs/promises";
-import { tmpdir } from "node:os";
+import { chown, writeFile } from "node:fs/promises";
 import path from "node:path";
 
 import { run } from "./command.mjs";
-import { freePort } from "./ports.mjs";
-import { newest, Program } from "./program.mjs";
+import { Engine } from "./engine.mjs";
+import { newest } from "./program.mjs";
 
 const BINARIES = "/usr/lib/postgresql";
 const READY = /database system is ready to accept connections/;
@@ -33,31 +32,28 @@ const SETTINGS = {
 /** The password of the user `guarded`. */
 export const PASSWORD = "of the database, and of nothing else";
 
-export class Postgres {
-  #home;
-  #program;
+export class Postgres extends Engine {
   #settings;
 
   /** `settings` go before those of tests: who measures wants a disk that is waited for. */
   constructor(settings = {}) {
+    super(READY, "SIGQUIT");
     this.#settings = settings;
   }
 
   async start() {
     const user = await account();
-    this.#home = await mkdtemp(path.join(tmpdir(), "roomcast-postgres-"));
-    this.port = await freePort();
-    if (user.uid !== undefined) await chown(this.#home, user.uid, user.gid);
-    const data = path.join(this.#home, "data");
+    await this.settle("postgres");
+    if (user.uid !== undefined) await chown(this.home, user.uid, user.gid);
+    const data = path.join(this.home, "data");
     const args = ["-D", data, "-U", "postgres", "--no-sync", "--auth", "trust", "-E", "UTF8"];
     const made = await run(newest(BINARIES, "initdb"), [...args, "--no-locale"], user);
     assert.equal(made.code, 0, made.stderr);
     await writeFile(path.join(data, "pg_hba.conf"), WHO_MAY);
-    const place = { port: this.port, unix_socket_directories: this.#home };
+    const place = { port: this.port, unix_socket_directories: this.home };
     const settings = { ...SETTINGS, ...place, ...this.#settings };
     const given = Object.entries(settings).flatMap(([key, value]) => ["-c", `${key}=${value}`]);
-    this.#program = new Program(newest(BINARIES, "postgres"), ["-D", data, ...given], user);
-    await this.#program.start(READY);
+    await this.launch(newest(BINARIES, "postgres"), ["-D", data, ...given], user);
     await this.sql(
       "CREATE ROLE roomcast LOGIN",
       `CREATE ROLE guarded LOGIN PASSWORD '${PASSWORD}'`,
@@ -78,30 +74,6 @@ export class Postgres {
     return `postgres://guarded:${password}@127.0.0.1:${this.port}/guarded`;
   }
 
-  /** The end of the server in the middle of everything, as of a machine that loses its power. */
-  async crash() {
-    await this.#program.end("SIGQUIT");
-  }
-
-  /** It comes back with what was committed. */
-  async comeBack() {
-    await this.#program.start(READY);
-  }
-
-  async restart() {
-    await this.crash();
-    await this.comeBack();
-  }
-
-  /** Connections stay, and nothing is answered. */
-  pause() {
-    this.#program.pause();
-  }
-
-  resume() {
-    this.#program.resume();
-  }
-
   /** Ends all connections but one's own; answers how many there were. */
   async endConnections() {
     const others = "backend_type = 'client backend' AND pid <> pg_backend_pid()";
@@ -112,16 +84,10 @@ export class Postgres {
   /** Runs statements as the database's administrator; answers what came out. */
   async sql(...statements) {
     const commands = statements.flatMap((it) => ["-c", it]);
-    const where = ["-h", this.#home, "-p", `${this.port}`, "-U", "postgres", "-d", "postgres"];
+    const where = ["-h", this.home, "-p", `${this.port}`, "-U", "postgres", "-d", "postgres"];
     const done = await run("psql", [...where, "-qAtX", "-v", "ON_ERROR_STOP=1", ...commands]);
     assert.equal(done.code, 0, done.stderr);
     return done.stdout.trim();
-  }
-
-  async stop() {
-    if (this.#home === undefined) return; // it was never started
-    await this.#program?.end("SIGQUIT");
-    await rm(this.#home, { recursive: true, force: true });
   }
 }
 

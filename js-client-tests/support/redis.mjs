@@ -1,15 +1,12 @@
 // Redis servers of the test's own, one by itself or six as a cluster, and what happens to them.
 
 import assert from "node:assert/strict";
-import { mkdtemp, rm } from "node:fs/promises";
-import { tmpdir } from "node:os";
-import path from "node:path";
 
 import { again } from "./again.mjs";
 import { run } from "./command.mjs";
+import { Engine } from "./engine.mjs";
 import { LONG_PATIENCE } from "./patience.mjs";
 import { freePort } from "./ports.mjs";
-import { Program } from "./program.mjs";
 
 const READY = /Ready to accept connections/;
 
@@ -22,23 +19,21 @@ const PRIMARIES = 3;
 /** The password of a server that has one. */
 export const PASSWORD = "of-the-bus-and-of-nothing-else";
 
-export class Redis {
-  #home;
-  #program;
+export class Redis extends Engine {
   #settings;
 
   /** `settings` are those of redis.conf. */
   constructor(settings = {}) {
+    super(READY, "SIGKILL");
     this.#settings = settings;
   }
 
   async start() {
-    this.#home = await mkdtemp(path.join(tmpdir(), "roomcast-redis-"));
-    this.port = await freePort();
+    await this.settle("redis");
     const settings = {
       port: this.port,
       bind: "127.0.0.1",
-      dir: this.#home,
+      dir: this.home,
       save: "",
       appendonly: "no",
       "enable-debug-command": "yes",
@@ -46,8 +41,7 @@ export class Redis {
       ...this.#settings,
     };
     const args = Object.entries(settings).flatMap(([key, value]) => [`--${key}`, `${value}`]);
-    this.#program = new Program("redis-server", args);
-    await this.comeBack();
+    await this.launch("redis-server", args);
     return this;
   }
 
@@ -55,29 +49,6 @@ export class Redis {
   get url() {
     const { requirepass: password } = this.#settings;
     return `redis://${password === undefined ? "" : `:${password}@`}127.0.0.1:${this.port}`;
-  }
-
-  /** The end without a warning, with all that it knew. */
-  async crash() {
-    await this.#program.end("SIGKILL");
-  }
-
-  async comeBack() {
-    await this.#program.start(READY);
-  }
-
-  async restart() {
-    await this.crash();
-    await this.comeBack();
-  }
-
-  /** Connections stay, and nothing is answered. */
-  pause() {
-    this.#program.pause();
-  }
-
-  resume() {
-    this.#program.resume();
   }
 
   /** Busy with something else for so long; answers when it is over. */
@@ -107,12 +78,6 @@ export class Redis {
     const done = await run("redis-cli", ["-p", `${this.port}`, "-e", ...words], this.#password);
     assert.equal(done.code, 0, `${words}: ${done.stdout}${done.stderr}`);
     return done.stdout.trim();
-  }
-
-  async stop() {
-    if (this.#home === undefined) return; // it was never started
-    await this.#program?.end("SIGKILL");
-    await rm(this.#home, { recursive: true, force: true });
   }
 
   get #password() {

@@ -22,10 +22,34 @@ impl Fault {
         let mut text = self.doing.to_owned();
         let mut cause: Option<&dyn Error> = Some(&*self.source);
         while let Some(error) = cause {
-            text.push_str(": ");
-            text.push_str(&error.to_string());
+            let said = error.to_string();
+            // Some errors say their cause in words of their own.
+            if !text.ends_with(&said) {
+                text.push_str(": ");
+                text.push_str(&said);
+            }
             cause = error.source();
         }
         text
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[derive(Debug, thiserror::Error)]
+    #[error("{0}")]
+    struct Outer(&'static str, #[source] Inner);
+
+    #[derive(Debug, thiserror::Error)]
+    #[error("no room")]
+    struct Inner;
+
+    #[test]
+    fn each_cause_is_said_once() {
+        let chain = |outer| Fault::new("writing", Outer(outer, Inner)).chain();
+        assert_eq!(chain("the disk"), "writing: the disk: no room");
+        assert_eq!(chain("the disk: no room"), "writing: the disk: no room");
     }
 }

@@ -13,7 +13,7 @@ mod tokens;
 pub use bus::{Act, Announcement, Bus, Heard, News};
 pub use clock::{Clock, IdSource};
 pub use fault::Fault;
-pub use nodes::{Census, Claim, GuestName, LEASE, Nodes, Online, Release};
+pub use nodes::{Census, Claim, GuestName, LEASE, Nodes, Online};
 pub use outbox::{Outbox, Overflow};
 pub use store::{
     Batch, Change, Changed, Committed, DEVICES_PER_USER_MAX, DIRECTS_LISTED_MAX, Draft, DraftAct,

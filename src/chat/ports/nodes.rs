@@ -30,9 +30,8 @@ pub trait Nodes: Send + Sync + 'static {
     /// it on this node before has it no more: who claims has seen to that.
     async fn claim(&self, name: &GuestName) -> Result<Claim, Fault>;
 
-    /// Gives guests' names back. Answers, for each, whether nobody has it now: if not, its guest is on
-    /// another node, or the name is somebody else's.
-    async fn release(&self, names: &[GuestName]) -> Result<Vec<Release>, Fault>;
+    /// Gives guests' names back, as far as they are this node's.
+    async fn release(&self, names: &[GuestName]) -> Result<(), Fault>;
 
     /// On which devices these users are on the *other* living nodes, as they said with their beats.
     async fn online(&self, space: &Space, users: &[UserName]) -> Result<Vec<DeviceSet>, Fault>;
@@ -82,14 +81,5 @@ pub enum Claim {
     /// The name is this node's.
     Granted,
     /// Another stay has it.
-    Taken,
-}
-
-/// What became of a release.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum Release {
-    /// Nobody has the name.
-    Free,
-    /// Somebody has it on another node.
     Taken,
 }

@@ -9,7 +9,7 @@ use async_trait::async_trait;
 use tokio::time::Instant;
 
 use crate::{
-    chat::ports::{Census, Claim, Fault, Gone, GuestName, LEASE, Nodes, Online, Release},
+    chat::ports::{Census, Claim, Fault, Gone, GuestName, LEASE, Nodes, Online},
     domain::{DeviceSet, NameKey, NodeId, Space, UserName},
 };
 
@@ -97,9 +97,16 @@ impl Nodes for MemoryNodes {
         Ok(if is_taken { Claim::Taken } else { Claim::Granted })
     }
 
-    async fn release(&self, names: &[GuestName]) -> Result<Vec<Release>, Fault> {
+    async fn release(&self, names: &[GuestName]) -> Result<(), Fault> {
         let mut registry = self.lock();
-        Ok(names.iter().map(|name| registry.release(&self.me, name)).collect())
+        for name in names {
+            let Some(holders) = registry.claims.get_mut(&key(name)) else { continue };
+            holders.retain(|(node, other)| *node != self.me || other.stay != name.stay);
+            if holders.is_empty() {
+                registry.claims.remove(&key(name));
+            }
+        }
+        Ok(())
     }
 
     async fn online(&self, space: &Space, users: &[UserName]) -> Result<Vec<DeviceSet>, Fault> {
@@ -136,16 +143,6 @@ impl Nodes for MemoryNodes {
 impl Registry {
     fn is_alive(&self, node: &NodeId) -> bool {
         self.beats.get(node).is_some_and(|beat| beat.elapsed() < LEASE)
-    }
-
-    fn release(&mut self, me: &NodeId, name: &GuestName) -> Release {
-        let Some(mut holders) = self.claims.remove(&key(name)) else { return Release::Free };
-        holders.retain(|(node, other)| node != me || other.stay != name.stay);
-        let is_taken = holders.iter().any(|(node, _)| self.is_alive(node));
-        if !holders.is_empty() {
-            self.claims.insert(key(name), holders);
-        }
-        if is_taken { Release::Taken } else { Release::Free }
     }
 }
 

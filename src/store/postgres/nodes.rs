@@ -18,7 +18,7 @@ use super::{
     lane::{Lane, ask},
 };
 use crate::{
-    chat::ports::{Census, Claim, Fault, GuestName, LEASE, Nodes, Online, Release},
+    chat::ports::{Census, Claim, Fault, GuestName, LEASE, Nodes, Online},
     domain::{DeviceId, DeviceSet, NodeId, Space, UserName},
     store::sql::{Columns as _, number, row},
 };
@@ -97,12 +97,6 @@ const RELEASE: &str = "DELETE FROM guest_name
     USING unnest($1::text[], $2::text[], $3::text[]) AS given (space, key, stay)
     WHERE guest_name.space = given.space AND guest_name.key = given.key
         AND guest_name.stay = given.stay AND guest_name.node = $4";
-
-const STILL_TAKEN: &str = "SELECT DISTINCT given.number - 1 AS number
-    FROM unnest($1::text[], $2::text[]) WITH ORDINALITY AS given (space, key, number)
-    JOIN guest_name ON guest_name.space = given.space AND guest_name.key = given.key
-    JOIN node ON node.id = guest_name.node
-    WHERE node.beat > clock_timestamp() - $3 * interval '1 millisecond'";
 
 const ONLINE: &str = "SELECT given.number - 1 AS number, online.devices,
         array_to_string(online.named, E'\\n') AS named
@@ -200,20 +194,14 @@ impl PostgresNodes {
         &self,
         connection: &mut PgConnection,
         names: &[GuestName],
-    ) -> Result<Vec<Release>, Failure> {
+    ) -> Result<(), Failure> {
         run(connection, "BEGIN").await?;
         lock_names(connection, names).await?;
         let (spaces, keys) = keys(names);
         let query = sqlx::query(RELEASE).bind(&spaces).bind(&keys);
         let query = query.bind(names.iter().map(|name| &*name.stay).collect::<Vec<_>>());
         query.bind(self.me.as_raw()).execute(&mut *connection).await?;
-        let query = sqlx::query(STILL_TAKEN).bind(&spaces).bind(&keys).bind(lease());
-        let mut releases = vec![Release::Free; names.len()];
-        for row in query.fetch_all(&mut *connection).await? {
-            releases.get_mut(number(&row)?).into_iter().for_each(|it| *it = Release::Taken);
-        }
-        run(connection, "COMMIT").await?;
-        Ok(releases)
+        run(connection, "COMMIT").await
     }
 
     async fn try_online(
@@ -262,7 +250,7 @@ impl Nodes for PostgresNodes {
         claim.map_err(|failure| Fault::new("claiming a name in PostgreSQL", failure))
     }
 
-    async fn release(&self, names: &[GuestName]) -> Result<Vec<Release>, Fault> {
+    async fn release(&self, names: &[GuestName]) -> Result<(), Fault> {
         let released = ask!(self.lane, |connection| self.try_release(connection, names));
         released.map_err(|failure| Fault::new("giving names back in PostgreSQL", failure))
     }
