@@ -120,6 +120,7 @@ fn say(place: &Place, number: u64) -> Draft {
         place: place.clone(),
         id: MessageId::from_raw(&format!("0197f3c0-6d5c-7a3e-8f00-{number:012}")),
         author: UserName::from_raw("bob"),
+        needs: None,
         at: THEN,
         act: DraftAct::Say { kind: Kind::Message, body: small_body() },
     }

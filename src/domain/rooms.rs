@@ -86,6 +86,11 @@ impl Grant {
             Office::User => role,
         })
     }
+
+    /// The least role that a member must have kept to be `enough` with this token, if any is.
+    pub fn least(self, office: Office, enough: fn(Role) -> bool) -> Option<Role> {
+        Role::ALL.into_iter().find(|kept| self.role(*kept, office).is_some_and(enough))
+    }
 }
 
 fn any(patterns: &[RoomPattern], room: &RoomName) -> bool {
@@ -141,5 +146,17 @@ mod tests {
         assert_eq!(Grant::Open.role(Role::Reader, admin), Some(Role::Admin));
         assert_eq!(Grant::Open.role(Role::Owner, admin), Some(Role::Owner));
         assert_eq!(Grant::Closed.role(Role::Owner, admin), None);
+    }
+
+    #[test]
+    fn a_token_may_make_up_for_a_role_but_not_for_being_a_member() {
+        let (user, admin) = (Office::User, Office::Administrator);
+        let (send, moderate): (fn(_) -> _, fn(_) -> _) = (Role::may_send, Role::may_moderate);
+        assert_eq!(Grant::Open.least(user, send), Some(Role::Member));
+        assert_eq!(Grant::Open.least(user, moderate), Some(Role::Admin));
+        assert_eq!(Grant::Open.least(admin, moderate), Some(Role::Reader), "whatever is kept");
+        assert_eq!(Grant::As(Role::Member).least(user, send), Some(Role::Reader));
+        assert_eq!(Grant::As(Role::Member).least(user, moderate), None);
+        assert_eq!(Grant::Closed.least(admin, send), None);
     }
 }

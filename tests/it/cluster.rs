@@ -187,6 +187,34 @@ async fn memberships_and_pointers_reach_a_users_devices_on_other_nodes() {
 }
 
 #[tokio::test]
+async fn who_was_kicked_on_a_node_that_is_not_heard_says_nothing_more() {
+    let (cluster, one, other) = TestCluster::pair(usual);
+    for wire in Wire::ALL {
+        let (name, den) = (format!("bob {wire:?}"), format!("den-{wire:?}"));
+        let mut ann = user(&one, wire, &format!("ann {wire:?}")).await;
+        assert_eq!(ann.ask("join", den.as_str()).await["role"], "owner");
+        let mut bob = user(&other, wire, &name).await;
+        assert_eq!(bob.ask("join", den.as_str()).await["role"], "member");
+        let message = json!({ "room": den, "msg": "hi" });
+        assert_eq!(bob.ask("send message", message.clone()).await["seq"], 1);
+        cluster.cut(Some("one"));
+        let kick = json!({ "room": den, "user": name });
+        assert_eq!(ann.ask("kick", kick).await["ok"], true);
+        let group_chat = json!({ "room": den, "data": "hi" });
+        let deletion = json!({ "room": den, "seq": 1 });
+        assert_eq!(bob.refusal("send message", message).await, "not_member");
+        assert_eq!(bob.refusal("GroupChat", group_chat).await, "not_member");
+        assert_eq!(bob.refusal("delete message", deletion).await, "not_member");
+        cluster.heal(Some("one"));
+        let history = ann.ask("history", json!({ "room": den })).await;
+        assert_eq!(history["messages"].as_array().unwrap().len(), 1, "{history}");
+    }
+    drop(cluster);
+    one.stop().await;
+    other.stop().await;
+}
+
+#[tokio::test]
 async fn of_two_devices_the_newest_stays_wherever_they_are() {
     let (cluster, one, other) = TestCluster::pair(|config| config.devices = Devices::Newest);
     let token = one.token("ann", &[]);

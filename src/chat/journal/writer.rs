@@ -12,8 +12,8 @@ use crate::{
         event::{Delivery, Event},
         hub::{Cause, Hub},
         ports::{
-            Batch, Changed, Committed, Draft, DraftAct, Fault, News, Outcome, Retention, Seen,
-            Store, Trimmed,
+            Batch, Change, Changed, Committed, Draft, DraftAct, Fault, MemberChange, News, Outcome,
+            Retention, Seen, Store, Trimmed,
         },
         relay::{Answered, Relay, Stale, answer_all},
     },
@@ -111,6 +111,10 @@ impl Writer {
                     waiting.submissions.push((except, done, permit));
                 }
                 Queued::Petition(Petition { change, cause, done }) => {
+                    if batch.drafts.iter().any(|draft| bereaves(&change, draft)) {
+                        self.store(mem::take(&mut batch), mem::take(&mut waiting)).await;
+                        batch.seen = mem::take(&mut self.seen);
+                    }
                     batch.changes.push(change);
                     waiting.changes.push((cause, Some(done)));
                 }
@@ -282,9 +286,20 @@ impl Waiting {
     }
 }
 
+/// Whether a change may take from a draft what it needs. Changes go first in a batch: what was said
+/// before somebody left is not to be in one with it.
+fn bereaves(change: &Change, draft: &Draft) -> bool {
+    let may_be_less = match change.what {
+        MemberChange::Assign(_) | MemberChange::Leave => true,
+        MemberChange::Join(_) | MemberChange::Read(_) | MemberChange::Mute(_) => false,
+    };
+    let is_theirs = draft.author == change.user && draft.place == change.place;
+    may_be_less && is_theirs && draft.needs.is_some()
+}
+
 /// A draft with its place.
 fn place(draft: Draft, position: Position) -> Entry {
-    let Draft { place, id, author, at, act } = draft;
+    let Draft { place, id, author, needs: _, at, act } = draft;
     let act = match act {
         DraftAct::Say { kind, body } => {
             Act::Said { kind, content: Content::Body { body, edited_at: None } }

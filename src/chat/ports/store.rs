@@ -25,6 +25,8 @@ pub const DIRECTS_LISTED_MAX: usize = 200;
 ///   through may keep the batch; it is then found whole, and a repeat is a duplicate.)
 /// - **Dense and in order:** within a place, `seq` is 1, 2, 3 … in the order of the drafts of a
 ///   batch and of the batches that were committed.
+/// - **Entitled:** a draft whose author has no such role as it [needs](Draft::needs), after the batch's
+///   changes and before anything is said, is [`Outcome::Unfit`], whatever it repeats.
 /// - **Once:** the same place, author and id is said at most once, for as long as the message is
 ///   kept, also within a batch. The same kind and body again is [`Outcome::Duplicate`] with the first
 ///   place and time, another one is [`Outcome::Conflict`]; neither takes a `seq`. What was edited or
@@ -274,6 +276,8 @@ pub struct Draft {
     pub id: MessageId,
     /// Who does it.
     pub author: UserName,
+    /// The least role that they must have there; none, where they need not be a member.
+    pub needs: Option<Role>,
     /// When the server took it.
     pub at: OffsetDateTime,
     /// What they do.
@@ -321,6 +325,8 @@ pub enum Outcome {
     Conflict,
     /// There is no message to change there, or not any more; nothing was done.
     NoMessage,
+    /// Its author is not what it needs, but this, or no member at all; nothing was done.
+    Unfit(Option<Role>),
 }
 
 /// How much of a log at once.

@@ -27,9 +27,7 @@ impl Session {
     pub(super) async fn delete(&mut self, of: Option<View>, seq: Seq, answer: Answerer) {
         match self.target(of, seq).await {
             Err(rejection) => answer(Err(rejection)),
-            Ok(target) if !target.is_mine && !target.role.may_moderate() => {
-                answer(Err(Rejection::Forbidden));
-            }
+            Ok(target) if !target.enough()(target.role) => answer(Err(Rejection::Forbidden)),
             Ok(target) => self.submit(target, DraftAct::Delete { of: seq }, answer).await,
         }
     }
@@ -70,11 +68,12 @@ impl Session {
     }
 
     async fn submit(&self, target: Target, act: DraftAct, answer: Answerer) {
-        let Target { place, id, kind, .. } = target;
-        let author = match self.identity() {
-            Ok(identity) => identity.user().clone(),
+        let author = self.author(&target.place.conversation, target.enough());
+        let (author, needs) = match author {
+            Ok(author) => author,
             Err(rejection) => return answer(Err(rejection)),
         };
+        let Target { place, id, kind, is_mine, role: _ } = target;
         let now = self.chat.clock.now();
         let done: Done<Outcome> = Box::new(move |outcome| {
             answer(outcome.and_then(|outcome| match outcome {
@@ -83,9 +82,12 @@ impl Session {
                 }
                 Outcome::Duplicate { seq, at } => Ok(Answer::Changed { seq, at, duplicate: true }),
                 Outcome::NoMessage | Outcome::Conflict => Err(Rejection::NoSuchMessage),
+                Outcome::Unfit(None) => Err(Rejection::NotMember),
+                Outcome::Unfit(Some(_)) if is_mine => Err(Rejection::ReadOnly),
+                Outcome::Unfit(Some(_)) => Err(Rejection::Forbidden),
             }));
         });
-        let draft = Draft { place, id, author, at: now, act };
+        let draft = Draft { place, id, author, needs, at: now, act };
         let except = self.unheard(kind);
         self.chat.journal.append(Submission { draft, except, done }).await;
     }
@@ -100,4 +102,11 @@ struct Target {
     kind: Kind,
     /// Whether this session's user said it.
     is_mine: bool,
+}
+
+impl Target {
+    /// What is enough of a role to change it.
+    fn enough(&self) -> fn(Role) -> bool {
+        if self.is_mine { Role::may_send } else { Role::may_moderate }
+    }
 }

@@ -190,6 +190,21 @@ impl Session {
         Ok((self.at(view.of(user)), role))
     }
 
+    /// Who acts in a conversation, and the least role that they need there for their token to make it
+    /// `enough`. What is known here was asked before; the store is asked when it takes what they do.
+    fn author(
+        &self,
+        conversation: &Conversation,
+        enough: fn(Role) -> bool,
+    ) -> Result<(UserName, Option<Role>), Rejection> {
+        let identity = self.identity()?;
+        let user = identity.user().clone();
+        let Some(room) = conversation.room() else { return Ok((user, None)) };
+        let Rights { rooms, office, .. } = &identity.rights;
+        let needs = rooms.grant(room).least(*office, enough).ok_or(Rejection::NotMember)?;
+        Ok((user, Some(needs)))
+    }
+
     /// A conversation in this session's space.
     fn at(&self, conversation: Conversation) -> Place {
         Place { space: self.origin.space.clone(), conversation }

@@ -8,8 +8,8 @@ use crate::{
         ports::{Draft, DraftAct, Outcome},
     },
     domain::{
-        Body, ConnectionId, Conversation, Kind, MessageId, Office, Place, Rejection, RoomName,
-        UserName,
+        Body, ConnectionId, Conversation, Kind, MessageId, Office, Place, Rejection, Role,
+        RoomName, UserName,
     },
 };
 
@@ -116,8 +116,8 @@ impl Session {
         answer: Answerer,
     ) {
         let Saying { place, kind, body, id } = saying;
-        let author = match self.identity() {
-            Ok(identity) => identity.user().clone(),
+        let (author, needs) = match self.author(&place.conversation, Role::may_send) {
+            Ok(author) => author,
             Err(rejection) => return answer(Err(rejection)),
         };
         let id = id.unwrap_or_else(|| self.chat.ids.message_id());
@@ -133,10 +133,12 @@ impl Session {
                 }
                 Outcome::Conflict => Err(Rejection::Conflict),
                 Outcome::NoMessage => Err(Rejection::NoSuchMessage),
+                Outcome::Unfit(None) => Err(Rejection::NotMember),
+                Outcome::Unfit(Some(_)) => Err(Rejection::ReadOnly),
             });
             answer(receipt.map(answered));
         });
-        let draft = Draft { place, id, author, at, act: DraftAct::Say { kind, body } };
+        let draft = Draft { place, id, author, needs, at, act: DraftAct::Say { kind, body } };
         let except = self.unheard(kind);
         self.chat.journal.append(Submission { draft, except, done }).await;
     }

@@ -106,13 +106,18 @@ fn some_draft() -> impl Strategy<Value = Draft> {
         2 => (of(), some_body()).prop_map(|(of, body)| DraftAct::Edit { of, body }),
         1 => of().prop_map(|of| DraftAct::Delete { of }),
     ];
-    (place(), name(), 0..9_u8, 0..40_u64, act).prop_map(|(place, author, id, n, act)| Draft {
-        place,
-        id: MessageId::from_raw(&id.to_string()),
-        author,
-        at: time(n),
-        act,
-    })
+    let needs =
+        prop_oneof![3 => Just(None), 1 => prop::sample::select(ROLES.to_vec()).prop_map(Some)];
+    (place(), name(), needs, 0..9_u8, 0..40_u64, act).prop_map(
+        |(place, author, needs, id, n, act)| Draft {
+            place,
+            id: MessageId::from_raw(&id.to_string()),
+            author,
+            needs,
+            at: time(n),
+            act,
+        },
+    )
 }
 
 fn batch() -> impl Strategy<Value = Batch> {

@@ -8,6 +8,7 @@ mod nodes;
 mod pages;
 mod repeats;
 mod retention;
+mod rights;
 mod roles;
 mod shared;
 mod users;
@@ -69,6 +70,15 @@ async fn logs_are_kept<S: Store>(open: &(impl AsyncFn() -> S + Sync)) {
             the_same_id_with_anything_else_is_a_conflict,
             repeats_and_conflicts_take_no_seq,
             what_was_changed_is_a_duplicate_whatever_its_body,
+        }
+        rights::{
+            who_is_no_member_says_nothing,
+            a_lower_role_than_is_needed_is_not_enough,
+            changes_of_a_batch_go_before_what_is_said_in_it,
+            whoever_has_the_name_next_has_no_right_from_it,
+            a_repeat_by_who_is_no_member_is_refused,
+            what_is_said_makes_nobody_fit_in_the_same_batch,
+            of_many_authors_each_is_asked_for_what_they_are,
         }
         pages::{
             pages_end_where_they_should,

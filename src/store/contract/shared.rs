@@ -23,6 +23,8 @@ pub(crate) async fn shared_contract<S: Store>(
     let (one, other) = pair().await;
     one_of_two_owns_the_room(&one, &other).await;
     let (one, other) = pair().await;
+    who_was_kicked_on_one_says_nothing_on_the_other(&one, &other).await;
+    let (one, other) = pair().await;
     guests_come_and_go_beside_each_other(&one, &other).await;
     let (one, other) = pair().await;
     a_revision_tells_of_changes(&one, &other).await;
@@ -110,6 +112,28 @@ async fn one_of_two_owns_the_room(one: &dyn Store, other: &dyn Store) {
         roles.sort_unstable();
         assert_eq!(roles, [Role::Member, Role::Owner], "{name}");
         assert_eq!(stands(other, &place).await.members, 2);
+    }
+}
+
+/// Also where they speak at the same moment: what is stored was said by a member.
+async fn who_was_kicked_on_one_says_nothing_on_the_other(one: &dyn Store, other: &dyn Store) {
+    let says = |id: &str| {
+        let draft = draft("lobby", id, "0");
+        vec![Draft { author: user("ann"), needs: Some(Role::Member), ..draft }]
+    };
+    for n in 0..20 {
+        make(one, vec![change("lobby", "ann", JOIN)]).await;
+        let kick = vec![change("lobby", "ann", MemberChange::Leave)];
+        let (before, after) = (format!("before {n}"), format!("after {n}"));
+        let (kicked, racing) = futures_util::join!(make(one, kick), commit(other, says(&before)));
+        let said = match racing[..] {
+            [Outcome::Stored(position)] => position,
+            [Outcome::Unfit(None)] => kicked[0].log.head,
+            _ => panic!("{racing:?}"),
+        };
+        assert_eq!(kicked[0].log.head, said, "nothing is said after the kick");
+        assert_eq!(commit(other, says(&after)).await, [Outcome::Unfit(None)]);
+        assert_eq!(stands(one, &room("lobby")).await.head, said);
     }
 }
 

@@ -31,6 +31,7 @@ pub(crate) fn draft(room: &str, id: &str, text: &str) -> Draft {
         place: self::room(room),
         id: MessageId::from_raw(id),
         author: user("author"),
+        needs: None,
         at: time(1),
         act: DraftAct::Say { kind: Kind::Message, body: body(text) },
     }
@@ -60,7 +61,7 @@ pub(crate) fn delete(room: &str, of: u64) -> Draft {
 
 /// A message as it comes back from a log in which nothing was changed.
 pub(crate) fn stored(draft: Draft, n: u64) -> Entry {
-    let Draft { place, id, author, at, act } = draft;
+    let Draft { place, id, author, needs: _, at, act } = draft;
     let act = match act {
         DraftAct::Say { kind, body } => {
             Act::Said { kind, content: Content::Body { body, edited_at: None } }

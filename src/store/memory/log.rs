@@ -143,7 +143,7 @@ impl Conversation {
 
     /// Adds an entry, and changes what it changes.
     fn push(&mut self, draft: &Draft, position: Position, act: Act) {
-        let Draft { place, id, author, at, act: _ } = draft.clone();
+        let Draft { place, id, author, needs: _, at, act: _ } = draft.clone();
         // As on disk: what came back a little different after a restart would not be the same.
         let at = at.truncate_to_millisecond();
         let entry = Entry { place, position, id, author, at, act };

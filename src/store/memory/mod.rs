@@ -24,7 +24,8 @@ use crate::{
         Membership, Outcome, Page, PageLimit, Range, Refusal, Retention, Store, Trimmed, Went,
     },
     domain::{
-        Conversation as Kind, DeviceId, Epoch, Log, Member, NameKey, Place, Seq, Space, UserName,
+        Conversation as Kind, DeviceId, Epoch, Log, Member, NameKey, Place, Role, Seq, Space,
+        UserName,
     },
 };
 
@@ -170,9 +171,12 @@ impl State {
                 self.forget(&gone.space, &gone.user);
             }
         }
+        let changed = changes.iter().map(|change| self.change(change)).collect();
+        // Whom a draft makes a member is none yet for the next one.
+        let roles: Vec<_> = drafts.iter().map(|draft| self.role(draft)).collect();
         Committed {
-            changed: changes.iter().map(|change| self.change(change)).collect(),
-            outcomes: drafts.iter().map(|draft| self.store(draft)).collect(),
+            changed,
+            outcomes: drafts.iter().zip(roles).map(|(it, role)| self.store(it, role)).collect(),
             memberships: arrivals.iter().map(|(space, user)| self.of(space, user)).collect(),
         }
     }
@@ -224,7 +228,16 @@ impl State {
         Changed { before, after, log, refused }
     }
 
-    fn store(&mut self, draft: &Draft) -> Outcome {
+    /// What the author of a draft is in its conversation.
+    fn role(&self, draft: &Draft) -> Option<Role> {
+        Some(self.places.get(&draft.place)?.members.get(&draft.author)?.role)
+    }
+
+    fn store(&mut self, draft: &Draft, role: Option<Role>) -> Outcome {
+        // Nothing is less than no need.
+        if role < draft.needs {
+            return Outcome::Unfit(role);
+        }
         let Place { space, conversation } = &draft.place;
         let outcome = self.places.entry(draft.place.clone()).or_default().store(draft);
         if matches!(outcome, Outcome::Stored(_)) {

@@ -4,9 +4,10 @@ use std::{borrow::Cow, collections::HashMap};
 
 use time::OffsetDateTime;
 
+use super::changes::Who;
 use crate::{
     chat::ports::{Draft, DraftAct, Outcome},
-    domain::{Body, Kind, MessageId, Place, Position, Seq, UserName},
+    domain::{Body, Kind, MessageId, Place, Position, Role, Seq, UserName},
 };
 
 /// What is to be done.
@@ -48,16 +49,18 @@ pub(crate) enum Says<'a> {
     Nothing { seq: Seq, at: OffsetDateTime },
 }
 
-/// Decides over drafts, given the heads of their logs, of which missing ones are empty, and the
-/// messages that they repeat or change, as far as the store has them, by the draft's number in the
-/// batch.
+/// Decides over drafts, given the heads of their logs, of which missing ones are empty, what those
+/// authors are of whom something is needed, and the messages that drafts repeat or change, as far as
+/// the store has them, by the draft's number in the batch.
 pub(crate) fn plan<'a>(
     drafts: &'a [Draft],
     heads: HashMap<&'a Place, Position>,
+    roles: HashMap<Who<'a>, Role>,
     found: HashMap<usize, (Seq, Message<'a>)>,
 ) -> Plan<'a> {
     let mut planner = Planner {
         heads,
+        roles,
         firsts: HashMap::with_capacity(drafts.len()),
         messages: HashMap::with_capacity(drafts.len()),
         plan: Plan {
@@ -88,6 +91,8 @@ fn identity(draft: &Draft) -> Identity<'_> {
 
 struct Planner<'a> {
     heads: HashMap<&'a Place, Position>,
+    /// What authors are who are anything.
+    roles: HashMap<Who<'a>, Role>,
     /// Where messages stand that were the first with their identity.
     firsts: HashMap<Identity<'a>, Seq>,
     messages: HashMap<(&'a Place, Seq), Message<'a>>,
@@ -96,6 +101,11 @@ struct Planner<'a> {
 
 impl<'a> Planner<'a> {
     fn take(&mut self, draft: &'a Draft) -> Outcome {
+        let role = self.roles.get(&(&draft.place, &draft.author)).copied();
+        // Nothing is less than no need.
+        if role < draft.needs {
+            return Outcome::Unfit(role);
+        }
         match &draft.act {
             DraftAct::Say { kind, body } => self.say(draft, *kind, body),
             DraftAct::Edit { of, body } => self.edit(draft, *of, body),
@@ -174,7 +184,7 @@ impl Message<'_> {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::store::contract::{at, body, delete, draft, edit, room, seq, time};
+    use crate::store::contract::{at, body, delete, draft, edit, room, seq, time, user};
 
     fn known(n: u64, says: Says<'_>) -> (Seq, Message<'_>) {
         (seq(n), Message { at: time(5), kind: Kind::Message, says })
@@ -188,7 +198,7 @@ mod tests {
     fn a_log_goes_on_after_its_head_and_a_new_one_begins_at_1() {
         let drafts = [draft("old", "a", "1"), draft("new", "a", "1"), draft("old", "b", "1")];
         let (old, new) = (room("old"), room("new"));
-        let plan = plan(&drafts, HashMap::from([(&old, at(7, 5))]), HashMap::new());
+        let plan = plan(&drafts, HashMap::from([(&old, at(7, 5))]), HashMap::new(), HashMap::new());
         let stored: Vec<_> = plan.stored.iter().map(|(draft, at)| (&draft.place, *at)).collect();
         assert_eq!(stored, [(&old, at(8, 6)), (&new, at(1, 1)), (&old, at(9, 7))]);
     }
@@ -199,7 +209,7 @@ mod tests {
             ["known", "fresh", "other", "fresh", "next"].map(|id| draft("lobby", id, "\"x\""));
         let found = HashMap::from([(0, known(3, first("\"x\""))), (2, known(4, first("\"y\"")))]);
         let lobby = room("lobby");
-        let plan = plan(&drafts, HashMap::from([(&lobby, at(9, 9))]), found);
+        let plan = plan(&drafts, HashMap::from([(&lobby, at(9, 9))]), HashMap::new(), found);
         let known = Outcome::Duplicate { seq: seq(3), at: time(5) };
         let repeated = Outcome::Duplicate { seq: seq(10), at: drafts[1].at };
         let (fresh, next) = (Outcome::Stored(at(10, 10)), Outcome::Stored(at(11, 11)));
@@ -220,7 +230,7 @@ mod tests {
             edit("lobby", 4, "3"),
             delete("lobby", 4),
         ];
-        let plan = plan(&drafts, HashMap::new(), HashMap::new());
+        let plan = plan(&drafts, HashMap::new(), HashMap::new(), HashMap::new());
         let stored = |n, messages| Outcome::Stored(at(n, messages));
         let again = |n| Outcome::Duplicate { seq: seq(n), at: time(1) };
         let first = [stored(1, 1), stored(2, 1), stored(3, 1), again(1)];
@@ -234,11 +244,32 @@ mod tests {
     }
 
     #[test]
+    fn who_is_not_what_it_needs_is_refused_before_anything_else_is_looked_at() {
+        let needing = |id, needs| Draft { needs: Some(needs), ..draft("lobby", id, "1") };
+        let drafts = [
+            needing("known", Role::Member),
+            draft("lobby", "known", "2"),
+            needing("new", Role::Reader),
+            Draft { needs: Some(Role::Reader), ..delete("lobby", 3) },
+            Draft { author: user("nobody"), ..needing("new", Role::Reader) },
+        ];
+        let lobby = room("lobby");
+        let roles = HashMap::from([((&lobby, &drafts[0].author), Role::Reader)]);
+        let found = || known(3, first("\"1\""));
+        let found = HashMap::from([(0, found()), (1, found()), (3, found())]);
+        let plan = plan(&drafts, HashMap::from([(&lobby, at(3, 3))]), roles, found);
+        let (reader, nobody) = (Outcome::Unfit(Some(Role::Reader)), Outcome::Unfit(None));
+        let [new, deleted] = [at(4, 4), at(5, 4)].map(Outcome::Stored);
+        assert_eq!(plan.outcomes, [reader, Outcome::Conflict, new, deleted, nobody]);
+        assert_eq!(plan.stored.len(), 2);
+    }
+
+    #[test]
     fn what_was_changed_before_is_a_duplicate_whatever_its_body() {
         let drafts = [draft("lobby", "a", "1"), draft("lobby", "b", "1"), delete("lobby", 4)];
         let nothing = || known(4, Says::Nothing { seq: seq(5), at: time(6) });
         let found = HashMap::from([(0, known(3, Says::Other)), (1, nothing()), (2, nothing())]);
-        let plan = plan(&drafts, HashMap::new(), found);
+        let plan = plan(&drafts, HashMap::new(), HashMap::new(), found);
         let again = |n| Outcome::Duplicate { seq: seq(n), at: time(5) };
         let deleted = Outcome::Duplicate { seq: seq(5), at: time(6) };
         assert_eq!(plan.outcomes, [again(3), again(4), deleted]);

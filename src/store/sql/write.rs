@@ -37,7 +37,7 @@ impl<'a> EntryRow<'a> {
     pub(crate) fn of(
         (conversation, position, draft): (i64, Position, &'a Draft),
     ) -> Result<Self, BoxDynError> {
-        let Draft { place: _, id, author, at, act } = draft;
+        let Draft { place: _, id, author, needs: _, at, act } = draft;
         let (kind, target, body) = match act {
             DraftAct::Say { kind, body } => (row::kind_number(*kind), None, Some(body)),
             // What it says now is in the row of the message.
@@ -212,26 +212,48 @@ impl<'a> Wanted<'a> {
     }
 }
 
-/// The changes of members in logs that are there: the number, the conversation, the change, and the
-/// place in the log that it names.
-pub(crate) fn in_known_logs<'a>(
-    changes: &'a [Change],
-    logs: &Logs<'_>,
-) -> Vec<(i64, i64, &'a Change, Option<i64>)> {
-    let known = |(number, change): (i64, &'a Change)| {
-        let named = match change.what {
-            MemberChange::Read(seq) => Some(row::seq_number(seq)),
-            MemberChange::Join(_)
-            | MemberChange::Assign(_)
-            | MemberChange::Leave
-            | MemberChange::Mute(_) => None,
-        };
-        Some((number, logs.get(&change.place)?.id, change, named))
-    };
-    numbered(changes).into_iter().filter_map(known).collect()
+/// The authors of drafts that need a role, each once.
+pub(crate) fn authors(drafts: &[Draft]) -> Vec<Who<'_>> {
+    let needing = drafts.iter().filter(|draft| draft.needs.is_some());
+    let authors: HashSet<_> = needing.map(|draft| (&draft.place, &draft.author)).collect();
+    authors.into_iter().collect()
 }
 
-/// What users are before changes of it, by the number of the change.
+/// Whether somebody is a member is to be read.
+#[derive(Debug)]
+pub(crate) struct Sought<'a> {
+    /// That of the change or, after those, of the author.
+    pub(crate) number: i64,
+    pub(crate) conversation: i64,
+    pub(crate) who: Who<'a>,
+    /// The place in the log that the change names.
+    pub(crate) named: Option<i64>,
+}
+
+impl<'a> Sought<'a> {
+    /// Those whom changes concern, and then authors, in logs that are there.
+    pub(crate) fn of(changes: &'a [Change], authors: &[Who<'a>], logs: &Logs<'_>) -> Vec<Self> {
+        let concerned = changes.iter().map(|it| ((&it.place, &it.user), named(it)));
+        let all = concerned.chain(authors.iter().map(|who| (*who, None)));
+        let sought = |(number, (who, named)): (i64, (Who<'a>, Option<i64>))| {
+            let conversation = logs.get(who.0)?.id;
+            Some(Self { number, conversation, who, named })
+        };
+        (0..).zip(all).filter_map(sought).collect()
+    }
+}
+
+fn named(change: &Change) -> Option<i64> {
+    match change.what {
+        MemberChange::Read(seq) => Some(row::seq_number(seq)),
+        MemberChange::Join(_)
+        | MemberChange::Assign(_)
+        | MemberChange::Leave
+        | MemberChange::Mute(_) => None,
+    }
+}
+
+/// What users are before the batch, by the numbers by which they were sought.
 pub(crate) fn found_members(rows: &[impl Columns]) -> Result<HashMap<usize, Found>, sqlx::Error> {
     let found = rows.iter().map(|row| {
         let messages = row.maybe_int("up_to")?.map(row::count).transpose()?;

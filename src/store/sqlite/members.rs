@@ -15,7 +15,7 @@ use crate::{
         self, Logs,
         changes::{self, Found, User, Who},
         numbered,
-        write::{self, Heard},
+        write::{self, Heard, Sought},
     },
 };
 
@@ -79,21 +79,20 @@ pub(super) const FIND_MEMBERSHIPS: Statement = Statement {
         WHERE kind <> 1 OR place <= 200 ORDER BY number, kind, place",
 };
 
-/// What users are before changes of it, by the number of the change, for those who are anything.
+/// What users are before the batch, by the number by which they are sought, for those who are
+/// anything.
 pub(super) async fn find(
     transaction: &mut Transaction<'_>,
-    changes: &[Change],
-    logs: &Logs<'_>,
+    sought: &[Sought<'_>],
 ) -> Result<HashMap<usize, Found>, sqlx::Error> {
-    let bind = |arguments: &mut SqliteArguments, row: &(i64, i64, &Change, Option<i64>)| {
-        let (number, conversation, change, named) = row;
+    let bind = |arguments: &mut SqliteArguments, sought: &Sought<'_>| {
+        let Sought { number, conversation, who: (place, user), named } = sought;
         arguments.add(*number)?;
-        bind::user(arguments, (&change.place.space, &change.user))?;
+        bind::user(arguments, (&place.space, *user))?;
         arguments.add(*conversation)?;
         arguments.add(*named)
     };
-    let changes = write::in_known_logs(changes, logs);
-    write::found_members(&transaction.ask(FIND_MEMBERS, &changes, bind).await?)
+    write::found_members(&transaction.ask(FIND_MEMBERS, sought, bind).await?)
 }
 
 /// Of how many rooms those are members who may become members of another one.

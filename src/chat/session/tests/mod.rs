@@ -2,6 +2,7 @@
 
 mod coming_back;
 mod counting;
+mod members;
 mod paging;
 mod rights;
 
