@@ -1,8 +1,8 @@
 //! The commit: a batch in one transaction.
 //!
-//! Begin · (the rows of users) · the rows of conversations, locked · (who is a member) · which drafts
-//! are in the store already · (the plans) · what is new · commit. Parts of which a batch has none
-//! are not asked about.
+//! Begin · (the rows of users) · the rows of conversations, locked · (who is a member) · what drafts
+//! depend on · (the plans) · what is new · commit. Parts of which a batch has none are not asked
+//! about.
 //!
 //! Several processes commit at once. Whoever gets a conversation's row has it until their commit, so
 //! the order of the commits is that of the seqs, and what is read after that is as new as can be.
@@ -28,7 +28,7 @@ use crate::{
         changes::{self, User},
         plan::{Plan, plan},
         row, unique,
-        write::{Sought, authors, party},
+        write::party,
     },
 };
 
@@ -102,15 +102,13 @@ async fn attempt(connection: &mut PgConnection, batch: &Batch) -> Result<Attempt
     let places = changes.iter().map(|it| &it.place).chain(drafts.iter().map(|it| &it.place));
     let mut logs = lock_logs(connection, &unique(places), &forgotten).await?;
     members::forget(connection, &forgotten, &mut logs).await?;
-    let authors = authors(drafts);
-    let members = members::find(connection, &Sought::of(changes, &authors, &logs)).await?;
-    let found = messages::find(connection, drafts, &logs).await?;
+    let members = members::find(connection, changes, &logs).await?;
+    let known = messages::find(connection, drafts, &logs).await?;
     let rooms = members::rooms(connection, changes, &members).await?;
     let stands = logs.iter().map(|(place, log)| (*place, log.stands)).collect();
     let change_plan = changes::plan(changes, stands, &members, rooms);
     let heads = logs.iter().map(|(place, log)| (*place, log.stands.head)).collect();
-    let roles = change_plan.roles(&authors, &members);
-    let plan = plan(drafts, heads, roles, found);
+    let plan = plan(drafts, heads, &change_plan.roles(), known);
 
     let used = change_plan.members.iter().map(|((place, _), _)| *place);
     let used = used.chain(plan.stored.iter().map(|(draft, _)| &draft.place));

@@ -11,8 +11,7 @@ use crate::{
     store::sql::{
         self, Columns as _, Logs,
         changes::{self, Found, User},
-        row,
-        write::{self, Sought},
+        row, write,
     },
 };
 
@@ -91,20 +90,21 @@ pub(super) async fn forget(
     Ok(())
 }
 
-/// What users are before the batch, by the number by which they are sought, for those who are
-/// anything. Their conversations are locked: nobody changes it until the commit.
+/// What users are before changes of it, by the number of the change, for those who are anything.
 pub(super) async fn find(
     connection: &mut PgConnection,
-    sought: &[Sought<'_>],
+    changes: &[Change],
+    logs: &Logs<'_>,
 ) -> Result<HashMap<usize, Found>, sqlx::Error> {
-    if sought.is_empty() {
+    let changes = write::in_known_logs(changes, logs);
+    if changes.is_empty() {
         return Ok(HashMap::new());
     }
-    let users = sought.iter().map(|it| (&it.who.0.space, it.who.1));
+    let users = changes.iter().map(|(_, _, change, _)| (&change.place.space, &change.user));
     let query = bind_users(sqlx::query(FIND), users)
-        .bind(sought.iter().map(|it| it.number).collect::<Vec<_>>())
-        .bind(sought.iter().map(|it| it.conversation).collect::<Vec<_>>())
-        .bind(sought.iter().map(|it| it.named).collect::<Vec<_>>());
+        .bind(changes.iter().map(|it| it.0).collect::<Vec<_>>())
+        .bind(changes.iter().map(|it| it.1).collect::<Vec<_>>())
+        .bind(changes.iter().map(|it| it.3).collect::<Vec<_>>());
     write::found_members(&query.fetch_all(connection).await?)
 }
 

@@ -11,37 +11,48 @@ use crate::{
     store::sql::{
         Logs,
         changes::{User, Who},
-        plan::{Message, Plan, Rewritten},
+        plan::{Known, Plan, Rewritten},
         row,
         write::{EntryRow, Head, Heard, RewrittenRow, Wanted, Written},
     },
 };
 
 // OFFSET 0 keeps the order: for each row here, a search there.
-const FIND_FIRSTS: &str = "SELECT given.number, said.*, entry.at AS deleted_at
-    FROM unnest($1::bigint[], $2::bigint[], $3::text[], $4::text[])
-        AS given (number, conversation, author, id)
-    CROSS JOIN LATERAL (
+const FIND_FIRSTS: &str = r#"SELECT given.number, member.role, said.*, entry.at AS deleted_at
+    FROM unnest($1::bigint[], $2::bigint[], $3::text[], $4::text[], $5::text[])
+        AS given (number, conversation, space, author, id)
+    LEFT JOIN LATERAL (
+        SELECT role FROM member
+        WHERE member.space = given.space AND member."user" = given.author
+            AND member.conversation = given.conversation OFFSET 0
+    ) AS member ON true
+    LEFT JOIN LATERAL (
         SELECT seq, at, kind, edited_at, deletion, body, attachments FROM message
         WHERE message.conversation = given.conversation AND message.id = given.id
             AND message.author = given.author AND message.target IS NULL OFFSET 0
-    ) AS said
+    ) AS said ON true
     LEFT JOIN LATERAL (
         SELECT at FROM message
         WHERE message.conversation = given.conversation AND message.seq = said.deletion OFFSET 0
-    ) AS entry ON true";
+    ) AS entry ON true"#;
 
-const FIND_TARGETS: &str = "SELECT given.number, said.*, entry.at AS deleted_at
-    FROM unnest($1::bigint[], $2::bigint[], $3::bigint[]) AS given (number, conversation, seq)
-    CROSS JOIN LATERAL (
+const FIND_TARGETS: &str = r#"SELECT given.number, member.role, said.*, entry.at AS deleted_at
+    FROM unnest($1::bigint[], $2::bigint[], $3::text[], $4::text[], $5::bigint[])
+        AS given (number, conversation, space, author, seq)
+    LEFT JOIN LATERAL (
+        SELECT role FROM member
+        WHERE member.space = given.space AND member."user" = given.author
+            AND member.conversation = given.conversation OFFSET 0
+    ) AS member ON true
+    LEFT JOIN LATERAL (
         SELECT seq, at, kind, edited_at, deletion, body, attachments FROM message
         WHERE message.conversation = given.conversation AND message.seq = given.seq
             AND message.target IS NULL OFFSET 0
-    ) AS said
+    ) AS said ON true
     LEFT JOIN LATERAL (
         SELECT at FROM message
         WHERE message.conversation = given.conversation AND message.seq = said.deletion OFFSET 0
-    ) AS entry ON true";
+    ) AS entry ON true"#;
 
 // All that messages change, in one statement. Its parts do not see each other: what becomes of a row
 // is in one of them.
@@ -87,19 +98,19 @@ const REWRITE: &str = "UPDATE message SET edited_at = given.edited_at, edit = gi
         $7::bytea[]) AS given (conversation, seq, edited_at, edit, deletion, body, attachments)
     WHERE message.conversation = given.conversation AND message.seq = given.seq";
 
-/// The messages that drafts repeat or change, as far as they are in the store, by the draft's
-/// number in the batch.
+/// What drafts depend on, as far as their logs are in the store, by the draft's number in the batch.
 pub(super) async fn find(
     connection: &mut PgConnection,
     drafts: &[Draft],
     logs: &Logs<'_>,
-) -> Result<HashMap<usize, (Seq, Message<'static>)>, sqlx::Error> {
+) -> Result<HashMap<usize, Known<'static>>, sqlx::Error> {
     let Wanted { said, changed } = Wanted::of(drafts, logs);
     let mut rows = Vec::new();
     if !said.is_empty() {
         let query = sqlx::query(FIND_FIRSTS)
             .bind(said.iter().map(|it| it.0).collect::<Vec<_>>())
             .bind(said.iter().map(|it| it.1).collect::<Vec<_>>())
+            .bind(said.iter().map(|it| it.2.place.space.as_raw()).collect::<Vec<_>>())
             .bind(said.iter().map(|it| it.2.author.as_raw()).collect::<Vec<_>>())
             .bind(said.iter().map(|it| it.2.id.as_raw()).collect::<Vec<_>>());
         rows.extend(query.fetch_all(&mut *connection).await?);
@@ -108,7 +119,9 @@ pub(super) async fn find(
         let query = sqlx::query(FIND_TARGETS)
             .bind(changed.iter().map(|it| it.0).collect::<Vec<_>>())
             .bind(changed.iter().map(|it| it.1).collect::<Vec<_>>())
-            .bind(changed.iter().map(|it| it.2).collect::<Vec<_>>());
+            .bind(changed.iter().map(|it| it.2.place.space.as_raw()).collect::<Vec<_>>())
+            .bind(changed.iter().map(|it| it.2.author.as_raw()).collect::<Vec<_>>())
+            .bind(changed.iter().map(|it| it.3).collect::<Vec<_>>());
         rows.extend(query.fetch_all(connection).await?);
     }
     Wanted::found(&rows)

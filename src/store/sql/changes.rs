@@ -75,23 +75,9 @@ pub(crate) fn plan<'a>(
 }
 
 impl<'a> Plan<'a> {
-    /// What authors are after the changes, given what they were before, by number after those of the
-    /// changes. Who is nothing is left out.
-    pub(crate) fn roles(
-        &self,
-        authors: &[Who<'a>],
-        found: &HashMap<usize, Found>,
-    ) -> HashMap<Who<'a>, Role> {
-        let numbered = (self.changed.len()..).zip(authors);
-        let before = numbered.filter_map(|(n, who)| Some((*who, found.get(&n)?.member.role)));
-        let mut roles: HashMap<_, _> = before.collect();
-        for (who, after) in &self.members {
-            match after {
-                Some(member) => roles.insert(*who, member.role),
-                None => roles.remove(who),
-            };
-        }
-        roles
+    /// What those are now, if anything, whom the changes concern.
+    pub(crate) fn roles(&self) -> HashMap<Who<'a>, Option<Role>> {
+        self.members.iter().map(|(who, after)| (*who, after.map(|it| it.role))).collect()
     }
 }
 
@@ -150,10 +136,7 @@ fn position(seq: Seq, log: &Log, messages: Option<u64>) -> Option<Position> {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::{
-        domain::Muted,
-        store::contract::{at, change, room, seq, user},
-    };
+    use crate::store::contract::{at, change, room, seq};
 
     const JOIN: MemberChange = MemberChange::Join(Joining::OwnerOr(Role::Reader));
 
@@ -185,27 +168,5 @@ mod tests {
         let read: Vec<_> =
             plan.changed.iter().filter_map(|it| it.after).map(|it| it.read).collect();
         assert_eq!(read, [at(4, 4), at(6, 5), at(6, 5), at(9, 8)]);
-    }
-
-    #[test]
-    fn an_author_is_what_the_changes_make_of_them() {
-        let found = |role| Found { member: Member::new(role, Position::ZERO), messages: None };
-        let changes = [
-            change("lobby", "ann", MemberChange::Leave),
-            change("lobby", "bob", MemberChange::Assign(Role::Admin)),
-            change("lobby", "cleo", MemberChange::Mute(Muted::Yes)),
-        ];
-        let (lobby, names) = (room("lobby"), ["ann", "bob", "cleo", "dan", "eve"].map(user));
-        let authors = names.each_ref().map(|name| (&lobby, name));
-        // Before: the changed, then the authors, of whom bob and eve were nothing.
-        let before = [(0, Role::Owner), (2, Role::Reader)];
-        let authors_before = [(3, Role::Owner), (5, Role::Reader), (6, Role::Member)];
-        let found = before.into_iter().chain(authors_before).map(|(n, role)| (n, found(role)));
-        let found = found.collect();
-        let log = Log { members: 4, ..Log::default() };
-        let plan = plan(&changes, HashMap::from([(&lobby, log)]), &found, HashMap::new());
-        let expected =
-            [(authors[1], Role::Admin), (authors[2], Role::Reader), (authors[3], Role::Member)];
-        assert_eq!(plan.roles(&authors, &found), HashMap::from(expected));
     }
 }

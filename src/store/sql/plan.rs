@@ -49,18 +49,26 @@ pub(crate) enum Says<'a> {
     Nothing { seq: Seq, at: OffsetDateTime },
 }
 
+/// What the store has that a draft depends on.
+#[derive(Debug, Default)]
+pub(crate) struct Known<'a> {
+    /// What its author is in the conversation.
+    pub(crate) role: Option<Role>,
+    /// The message that it repeats or changes.
+    pub(crate) message: Option<(Seq, Message<'a>)>,
+}
+
 /// Decides over drafts, given the heads of their logs, of which missing ones are empty, what those
-/// authors are of whom something is needed, and the messages that drafts repeat or change, as far as
-/// the store has them, by the draft's number in the batch.
+/// are of whom the batch has made something else, and what the store has that drafts depend on, by
+/// the draft's number in the batch.
 pub(crate) fn plan<'a>(
     drafts: &'a [Draft],
     heads: HashMap<&'a Place, Position>,
-    roles: HashMap<Who<'a>, Role>,
-    found: HashMap<usize, (Seq, Message<'a>)>,
+    roles: &HashMap<Who<'a>, Option<Role>>,
+    mut known: HashMap<usize, Known<'a>>,
 ) -> Plan<'a> {
     let mut planner = Planner {
         heads,
-        roles,
         firsts: HashMap::with_capacity(drafts.len()),
         messages: HashMap::with_capacity(drafts.len()),
         plan: Plan {
@@ -69,15 +77,19 @@ pub(crate) fn plan<'a>(
             rewritten: HashMap::new(),
         },
     };
-    for (number, (seq, message)) in found {
-        let Some(draft) = drafts.get(number) else { continue };
+    let mut before = Vec::with_capacity(drafts.len());
+    for (number, draft) in drafts.iter().enumerate() {
+        let Known { role, message } = known.remove(&number).unwrap_or_default();
+        before.push(role);
+        let Some((seq, message)) = message else { continue };
         if matches!(draft.act, DraftAct::Say { .. }) {
             planner.firsts.insert(identity(draft), seq);
         }
         planner.messages.insert((&draft.place, seq), message);
     }
-    for draft in drafts {
-        let outcome = planner.take(draft);
+    for (draft, before) in drafts.iter().zip(before) {
+        let role = roles.get(&(&draft.place, &draft.author)).copied().unwrap_or(before);
+        let outcome = planner.take(draft, role);
         planner.plan.outcomes.push(outcome);
     }
     planner.plan
@@ -91,8 +103,6 @@ fn identity(draft: &Draft) -> Identity<'_> {
 
 struct Planner<'a> {
     heads: HashMap<&'a Place, Position>,
-    /// What authors are who are anything.
-    roles: HashMap<Who<'a>, Role>,
     /// Where messages stand that were the first with their identity.
     firsts: HashMap<Identity<'a>, Seq>,
     messages: HashMap<(&'a Place, Seq), Message<'a>>,
@@ -100,8 +110,8 @@ struct Planner<'a> {
 }
 
 impl<'a> Planner<'a> {
-    fn take(&mut self, draft: &'a Draft) -> Outcome {
-        let role = self.roles.get(&(&draft.place, &draft.author)).copied();
+    /// `role` is what the author is.
+    fn take(&mut self, draft: &'a Draft, role: Option<Role>) -> Outcome {
         // Nothing is less than no need.
         if role < draft.needs {
             return Outcome::Unfit(role);
@@ -186,8 +196,9 @@ mod tests {
     use super::*;
     use crate::store::contract::{at, body, delete, draft, edit, room, seq, time, user};
 
-    fn known(n: u64, says: Says<'_>) -> (Seq, Message<'_>) {
-        (seq(n), Message { at: time(5), kind: Kind::Message, says })
+    fn known(n: u64, says: Says<'_>) -> Known<'_> {
+        let message = Message { at: time(5), kind: Kind::Message, says };
+        Known { role: None, message: Some((seq(n), message)) }
     }
 
     fn first(text: &str) -> Says<'static> {
@@ -198,7 +209,8 @@ mod tests {
     fn a_log_goes_on_after_its_head_and_a_new_one_begins_at_1() {
         let drafts = [draft("old", "a", "1"), draft("new", "a", "1"), draft("old", "b", "1")];
         let (old, new) = (room("old"), room("new"));
-        let plan = plan(&drafts, HashMap::from([(&old, at(7, 5))]), HashMap::new(), HashMap::new());
+        let plan =
+            plan(&drafts, HashMap::from([(&old, at(7, 5))]), &HashMap::new(), HashMap::new());
         let stored: Vec<_> = plan.stored.iter().map(|(draft, at)| (&draft.place, *at)).collect();
         assert_eq!(stored, [(&old, at(8, 6)), (&new, at(1, 1)), (&old, at(9, 7))]);
     }
@@ -209,7 +221,7 @@ mod tests {
             ["known", "fresh", "other", "fresh", "next"].map(|id| draft("lobby", id, "\"x\""));
         let found = HashMap::from([(0, known(3, first("\"x\""))), (2, known(4, first("\"y\"")))]);
         let lobby = room("lobby");
-        let plan = plan(&drafts, HashMap::from([(&lobby, at(9, 9))]), HashMap::new(), found);
+        let plan = plan(&drafts, HashMap::from([(&lobby, at(9, 9))]), &HashMap::new(), found);
         let known = Outcome::Duplicate { seq: seq(3), at: time(5) };
         let repeated = Outcome::Duplicate { seq: seq(10), at: drafts[1].at };
         let (fresh, next) = (Outcome::Stored(at(10, 10)), Outcome::Stored(at(11, 11)));
@@ -230,7 +242,7 @@ mod tests {
             edit("lobby", 4, "3"),
             delete("lobby", 4),
         ];
-        let plan = plan(&drafts, HashMap::new(), HashMap::new(), HashMap::new());
+        let plan = plan(&drafts, HashMap::new(), &HashMap::new(), HashMap::new());
         let stored = |n, messages| Outcome::Stored(at(n, messages));
         let again = |n| Outcome::Duplicate { seq: seq(n), at: time(1) };
         let first = [stored(1, 1), stored(2, 1), stored(3, 1), again(1)];
@@ -254,10 +266,11 @@ mod tests {
             Draft { author: user("nobody"), ..needing("new", Role::Reader) },
         ];
         let lobby = room("lobby");
-        let roles = HashMap::from([((&lobby, &drafts[0].author), Role::Reader)]);
-        let found = || known(3, first("\"1\""));
-        let found = HashMap::from([(0, found()), (1, found()), (3, found())]);
-        let plan = plan(&drafts, HashMap::from([(&lobby, at(3, 3))]), roles, found);
+        let reader = || Known { role: Some(Role::Reader), ..known(3, first("\"1\"")) };
+        let fresh = Known { message: None, ..reader() };
+        let known = HashMap::from([(0, reader()), (1, reader()), (2, fresh), (3, reader())]);
+        let heads = HashMap::from([(&lobby, at(3, 3))]);
+        let plan = plan(&drafts, heads, &HashMap::new(), known);
         let (reader, nobody) = (Outcome::Unfit(Some(Role::Reader)), Outcome::Unfit(None));
         let [new, deleted] = [at(4, 4), at(5, 4)].map(Outcome::Stored);
         assert_eq!(plan.outcomes, [reader, Outcome::Conflict, new, deleted, nobody]);
@@ -265,11 +278,31 @@ mod tests {
     }
 
     #[test]
+    fn an_author_is_what_the_batch_makes_of_them() {
+        let by = |author| Draft {
+            author: user(author),
+            needs: Some(Role::Member),
+            ..draft("lobby", author, "1")
+        };
+        let drafts = ["kicked", "invited", "promoted", "left alone"].map(by);
+        let (lobby, head) = (room("lobby"), HashMap::new());
+        let now = [None, Some(Role::Member), Some(Role::Admin)];
+        let roles = drafts.iter().zip(now).map(|(draft, role)| ((&lobby, &draft.author), role));
+        let before = [Some(Role::Member), None, Some(Role::Reader), Some(Role::Reader)];
+        let known = before.map(|role| Known { role, message: None });
+        let known = (0..).zip(known).collect();
+        let plan = plan(&drafts, head, &roles.collect(), known);
+        let stored = |n| Outcome::Stored(at(n, n));
+        let reader = Outcome::Unfit(Some(Role::Reader));
+        assert_eq!(plan.outcomes, [Outcome::Unfit(None), stored(1), stored(2), reader]);
+    }
+
+    #[test]
     fn what_was_changed_before_is_a_duplicate_whatever_its_body() {
         let drafts = [draft("lobby", "a", "1"), draft("lobby", "b", "1"), delete("lobby", 4)];
         let nothing = || known(4, Says::Nothing { seq: seq(5), at: time(6) });
         let found = HashMap::from([(0, known(3, Says::Other)), (1, nothing()), (2, nothing())]);
-        let plan = plan(&drafts, HashMap::new(), HashMap::new(), found);
+        let plan = plan(&drafts, HashMap::new(), &HashMap::new(), found);
         let again = |n| Outcome::Duplicate { seq: seq(n), at: time(5) };
         let deleted = Outcome::Duplicate { seq: seq(5), at: time(6) };
         assert_eq!(plan.outcomes, [again(3), again(4), deleted]);

@@ -11,7 +11,7 @@ use time::OffsetDateTime;
 
 use super::{
     columns::Columns,
-    plan::{Message, Says},
+    plan::{Known, Message, Says},
 };
 use crate::domain::{
     Act, Body, Content, Conversation, Entry, Kind, Log, Member, MessageId, Muted, Place, Position,
@@ -87,15 +87,19 @@ pub(crate) fn role_number(role: Role) -> i64 {
     }
 }
 
+fn role(number: i64) -> Result<Role, sqlx::Error> {
+    match number {
+        0 => Ok(Role::Reader),
+        1 => Ok(Role::Member),
+        2 => Ok(Role::Admin),
+        3 => Ok(Role::Owner),
+        number => Err(damaged(format!("there is no role {number}"))),
+    }
+}
+
 /// Reads the columns `role, joined, read, read_messages, muted`.
 pub(crate) fn member(row: &impl Columns) -> Result<Member, sqlx::Error> {
-    let role = match row.int("role")? {
-        0 => Role::Reader,
-        1 => Role::Member,
-        2 => Role::Admin,
-        3 => Role::Owner,
-        number => return Err(damaged(format!("there is no role {number}"))),
-    };
+    let role = role(row.int("role")?)?;
     let read = position(row.int("read")?, row.int("read_messages")?)?;
     let muted = if row.flag("muted")? { Muted::Yes } else { Muted::No };
     let joined = seq(row.int("joined")?)?;
@@ -197,6 +201,14 @@ fn content(row: &impl Columns) -> Result<Content, sqlx::Error> {
     let Some(body) = body(row)? else { return Ok(Content::Gone) };
     let edited_at = row.maybe_int("edited_at")?.map(time).transpose()?;
     Ok(Content::Body { body, edited_at })
+}
+
+/// Reads the columns `role`, and those of a message if `seq` is not `NULL`.
+pub(crate) fn known(row: &impl Columns) -> Result<Known<'static>, sqlx::Error> {
+    Ok(Known {
+        role: row.maybe_int("role")?.map(role).transpose()?,
+        message: row.maybe_int("seq")?.map(|_| message(row)).transpose()?,
+    })
 }
 
 /// Reads the columns `seq, at, kind, edited_at, deletion, deleted_at, body, attachments` of a

@@ -9,7 +9,7 @@ use super::{
     Columns, Logs,
     changes::{Found, User, Who},
     id, number, numbered,
-    plan::{Message, Plan, Rewritten},
+    plan::{Known, Plan, Rewritten},
     row,
 };
 use crate::{
@@ -179,13 +179,13 @@ fn before(position: Position) -> Position {
     Position { seq: Seq::from_raw(seq.as_raw() - 1), messages: messages - 1 }
 }
 
-/// Which messages to look for: a draft's number, its conversation, and what of it is known.
+/// What to look for: a draft's number, its conversation, and what of it is known.
 #[derive(Debug, Default)]
 pub(crate) struct Wanted<'a> {
-    /// Those that have the identity of what is said.
+    /// Those that say something.
     pub(crate) said: Vec<(i64, i64, &'a Draft)>,
-    /// Those that are changed, by their place.
-    pub(crate) changed: Vec<(i64, i64, i64)>,
+    /// Those that change a message, with its place.
+    pub(crate) changed: Vec<(i64, i64, &'a Draft, i64)>,
 }
 
 impl<'a> Wanted<'a> {
@@ -197,7 +197,7 @@ impl<'a> Wanted<'a> {
             match &draft.act {
                 DraftAct::Say { .. } => wanted.said.push((number, log.id, draft)),
                 DraftAct::Edit { of, .. } | DraftAct::Delete { of } => {
-                    wanted.changed.push((number, log.id, row::seq_number(*of)));
+                    wanted.changed.push((number, log.id, draft, row::seq_number(*of)));
                 }
             }
         }
@@ -207,53 +207,31 @@ impl<'a> Wanted<'a> {
     /// What was found, by the draft's number.
     pub(crate) fn found(
         rows: &[impl Columns],
-    ) -> Result<HashMap<usize, (Seq, Message<'static>)>, sqlx::Error> {
-        rows.iter().map(|row| Ok((number(row)?, row::message(row)?))).collect()
+    ) -> Result<HashMap<usize, Known<'static>>, sqlx::Error> {
+        rows.iter().map(|row| Ok((number(row)?, row::known(row)?))).collect()
     }
 }
 
-/// The authors of drafts that need a role, each once.
-pub(crate) fn authors(drafts: &[Draft]) -> Vec<Who<'_>> {
-    let needing = drafts.iter().filter(|draft| draft.needs.is_some());
-    let authors: HashSet<_> = needing.map(|draft| (&draft.place, &draft.author)).collect();
-    authors.into_iter().collect()
-}
-
-/// Whether somebody is a member is to be read.
-#[derive(Debug)]
-pub(crate) struct Sought<'a> {
-    /// That of the change or, after those, of the author.
-    pub(crate) number: i64,
-    pub(crate) conversation: i64,
-    pub(crate) who: Who<'a>,
-    /// The place in the log that the change names.
-    pub(crate) named: Option<i64>,
-}
-
-impl<'a> Sought<'a> {
-    /// Those whom changes concern, and then authors, in logs that are there.
-    pub(crate) fn of(changes: &'a [Change], authors: &[Who<'a>], logs: &Logs<'_>) -> Vec<Self> {
-        let concerned = changes.iter().map(|it| ((&it.place, &it.user), named(it)));
-        let all = concerned.chain(authors.iter().map(|who| (*who, None)));
-        let sought = |(number, (who, named)): (i64, (Who<'a>, Option<i64>))| {
-            let conversation = logs.get(who.0)?.id;
-            Some(Self { number, conversation, who, named })
+/// The changes of members in logs that are there: the number, the conversation, the change, and the
+/// place in the log that it names.
+pub(crate) fn in_known_logs<'a>(
+    changes: &'a [Change],
+    logs: &Logs<'_>,
+) -> Vec<(i64, i64, &'a Change, Option<i64>)> {
+    let known = |(number, change): (i64, &'a Change)| {
+        let named = match change.what {
+            MemberChange::Read(seq) => Some(row::seq_number(seq)),
+            MemberChange::Join(_)
+            | MemberChange::Assign(_)
+            | MemberChange::Leave
+            | MemberChange::Mute(_) => None,
         };
-        (0..).zip(all).filter_map(sought).collect()
-    }
+        Some((number, logs.get(&change.place)?.id, change, named))
+    };
+    numbered(changes).into_iter().filter_map(known).collect()
 }
 
-fn named(change: &Change) -> Option<i64> {
-    match change.what {
-        MemberChange::Read(seq) => Some(row::seq_number(seq)),
-        MemberChange::Join(_)
-        | MemberChange::Assign(_)
-        | MemberChange::Leave
-        | MemberChange::Mute(_) => None,
-    }
-}
-
-/// What users are before the batch, by the numbers by which they were sought.
+/// What users are before changes of it, by the number of the change.
 pub(crate) fn found_members(rows: &[impl Columns]) -> Result<HashMap<usize, Found>, sqlx::Error> {
     let found = rows.iter().map(|row| {
         let messages = row.maybe_int("up_to")?.map(row::count).transpose()?;

@@ -21,12 +21,7 @@ use super::{
 use crate::{
     chat::ports::{Batch, Committed},
     domain::Place,
-    store::sql::{
-        Columns as _, Log, Logs, changes, number, numbered,
-        plan::plan,
-        row, unique,
-        write::{Sought, authors},
-    },
+    store::sql::{Columns as _, Log, Logs, changes, number, numbered, plan::plan, row, unique},
 };
 
 // CROSS JOIN keeps the order: for each row here, a search there.
@@ -56,15 +51,13 @@ pub(super) async fn commit(
 
     let places = changes.iter().map(|it| &it.place).chain(drafts.iter().map(|it| &it.place));
     let mut logs = find_logs(&mut transaction, &unique(places)).await?;
-    let authors = authors(drafts);
-    let members = members::find(&mut transaction, &Sought::of(changes, &authors, &logs)).await?;
-    let found = messages::find(&mut transaction, drafts, &logs).await?;
+    let members = members::find(&mut transaction, changes, &logs).await?;
+    let known = messages::find(&mut transaction, drafts, &logs).await?;
     let stands = logs.iter().map(|(place, log)| (*place, log.stands)).collect();
     let rooms = members::rooms(&mut transaction, changes, &members).await?;
     let change_plan = changes::plan(changes, stands, &members, rooms);
     let heads = logs.iter().map(|(place, log)| (*place, log.stands.head)).collect();
-    let roles = change_plan.roles(&authors, &members);
-    let plan = plan(drafts, heads, roles, found);
+    let plan = plan(drafts, heads, &change_plan.roles(), known);
 
     let used = change_plan.members.iter().map(|((place, _), _)| *place);
     let used = used.chain(plan.stored.iter().map(|(draft, _)| &draft.place));

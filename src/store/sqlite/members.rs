@@ -15,7 +15,7 @@ use crate::{
         self, Logs,
         changes::{self, Found, User, Who},
         numbered,
-        write::{self, Heard, Sought},
+        write::{self, Heard},
     },
 };
 
@@ -79,20 +79,21 @@ pub(super) const FIND_MEMBERSHIPS: Statement = Statement {
         WHERE kind <> 1 OR place <= 200 ORDER BY number, kind, place",
 };
 
-/// What users are before the batch, by the number by which they are sought, for those who are
-/// anything.
+/// What users are before changes of it, by the number of the change, for those who are anything.
 pub(super) async fn find(
     transaction: &mut Transaction<'_>,
-    sought: &[Sought<'_>],
+    changes: &[Change],
+    logs: &Logs<'_>,
 ) -> Result<HashMap<usize, Found>, sqlx::Error> {
-    let bind = |arguments: &mut SqliteArguments, sought: &Sought<'_>| {
-        let Sought { number, conversation, who: (place, user), named } = sought;
+    let bind = |arguments: &mut SqliteArguments, row: &(i64, i64, &Change, Option<i64>)| {
+        let (number, conversation, change, named) = row;
         arguments.add(*number)?;
-        bind::user(arguments, (&place.space, *user))?;
+        bind::user(arguments, (&change.place.space, &change.user))?;
         arguments.add(*conversation)?;
         arguments.add(*named)
     };
-    write::found_members(&transaction.ask(FIND_MEMBERS, sought, bind).await?)
+    let changes = write::in_known_logs(changes, logs);
+    write::found_members(&transaction.ask(FIND_MEMBERS, &changes, bind).await?)
 }
 
 /// Of how many rooms those are members who may become members of another one.

@@ -13,29 +13,35 @@ use crate::{
     domain::{Position, Seq},
     store::sql::{
         Logs,
-        plan::{Message, Plan, Rewritten},
+        plan::{Known, Plan, Rewritten},
         write::{EntryRow, RewrittenRow, Wanted, Written},
     },
 };
 
 pub(super) const FIND_FIRSTS: Statement = Statement {
-    before: "SELECT column1 AS number, said.seq, said.at, said.kind, said.edited_at, \
+    before: "SELECT column1 AS number, member.role, said.seq, said.at, said.kind, said.edited_at, \
             said.deletion, entry.at AS deleted_at, said.body, said.attachments FROM",
-    row: "(?,?,?,?)",
-    after: "CROSS JOIN message AS said ON said.conversation = column2 AND said.id = column4 \
-            AND said.author = column3 AND said.target IS NULL \
+    row: "(?,?,?,?,?)",
+    after: "LEFT JOIN member \
+            ON member.space = column3 AND member.user = column4 AND member.conversation = column2 \
+        LEFT JOIN message AS said ON said.conversation = column2 AND said.id = column5 \
+            AND said.author = column4 AND said.target IS NULL \
         LEFT JOIN message AS entry \
-            ON entry.conversation = column2 AND entry.seq = said.deletion",
+            ON entry.conversation = column2 AND entry.seq = said.deletion \
+        WHERE column1 IS NOT NULL",
 };
 
 pub(super) const FIND_TARGETS: Statement = Statement {
-    before: "SELECT column1 AS number, said.seq, said.at, said.kind, said.edited_at, \
+    before: "SELECT column1 AS number, member.role, said.seq, said.at, said.kind, said.edited_at, \
             said.deletion, entry.at AS deleted_at, said.body, said.attachments FROM",
-    row: "(?,?,?)",
-    after: "CROSS JOIN message AS said ON said.conversation = column2 AND said.seq = column3 \
+    row: "(?,?,?,?,?)",
+    after: "LEFT JOIN member \
+            ON member.space = column3 AND member.user = column4 AND member.conversation = column2 \
+        LEFT JOIN message AS said ON said.conversation = column2 AND said.seq = column5 \
             AND said.target IS NULL \
         LEFT JOIN message AS entry \
-            ON entry.conversation = column2 AND entry.seq = said.deletion",
+            ON entry.conversation = column2 AND entry.seq = said.deletion \
+        WHERE column1 IS NOT NULL",
 };
 
 pub(super) const WRITE_ENTRIES: Statement = Statement {
@@ -60,26 +66,26 @@ pub(super) const MOVE_HEADS: Statement = Statement {
     after: "WHERE id = column1",
 };
 
-/// The messages that drafts repeat or change, as far as they are in the store, by the draft's
-/// number in the batch.
+/// What drafts depend on, as far as their logs are in the store, by the draft's number in the batch.
 pub(super) async fn find(
     transaction: &mut Transaction<'_>,
     drafts: &[Draft],
     logs: &Logs<'_>,
-) -> Result<HashMap<usize, (Seq, Message<'static>)>, sqlx::Error> {
+) -> Result<HashMap<usize, Known<'static>>, sqlx::Error> {
     let Wanted { said, changed } = Wanted::of(drafts, logs);
     let bind = |arguments: &mut SqliteArguments, row: &(i64, i64, &Draft)| {
         let (number, conversation, draft) = row;
         arguments.add(*number)?;
         arguments.add(*conversation)?;
-        arguments.add(draft.author.as_raw())?;
+        bind::user(arguments, (&draft.place.space, &draft.author))?;
         arguments.add(draft.id.as_raw())
     };
     let mut rows = transaction.ask(FIND_FIRSTS, &said, bind).await?;
-    let bind = |arguments: &mut SqliteArguments, row: &(i64, i64, i64)| {
-        let (number, conversation, seq) = row;
+    let bind = |arguments: &mut SqliteArguments, row: &(i64, i64, &Draft, i64)| {
+        let (number, conversation, draft, seq) = row;
         arguments.add(*number)?;
         arguments.add(*conversation)?;
+        bind::user(arguments, (&draft.place.space, &draft.author))?;
         arguments.add(*seq)
     };
     rows.extend(transaction.ask(FIND_TARGETS, &changed, bind).await?);

@@ -1,7 +1,7 @@
 //! A transaction as a few pieces of text with many rows in them.
 //!
 //! Each piece crosses to the connection's thread and back, so statements wait until somebody needs
-//! an answer and then go together: a small batch is four pieces, whatever its size. Tables of rows
+//! an answer and then go together: a small batch is three pieces, whatever its size. Tables of rows
 //! come in few sizes, filled up with rows of `NULL`, so that there are few texts and each stays
 //! prepared.
 

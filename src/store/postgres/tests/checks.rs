@@ -197,5 +197,6 @@ async fn a_commit_to_postgres_does_not_look_at_what_was_said_before() {
     let read = "SELECT sum(idx_tup_read)::bigint FROM pg_stat_user_indexes \
         WHERE relname IN ('message', 'conversation', 'member')";
     let read: i64 = sqlx::query_scalar(read).fetch_one(&mut stranger).await.unwrap();
-    assert!(read < 500, "{read} rows were read for 1000 that were written");
+    // For each, what its author is; and for each batch, its conversation.
+    assert!(read < 1500, "{read} rows were read for 1000 that were written");
 }
