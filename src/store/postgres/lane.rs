@@ -41,6 +41,8 @@ pub(super) struct Lane {
 struct Resting {
     connection: PgConnection,
     checked: Instant,
+    /// How many turns it had.
+    turns: u64,
 }
 
 /// The connection of whoever has the turn.
@@ -48,8 +50,7 @@ struct Resting {
 #[derive(Debug)]
 pub(super) struct Turn<'a> {
     // Dropped in this order: the next one's turn comes when this connection is gone.
-    connection: PgConnection,
-    checked: Instant,
+    resting: Resting,
     is_new: bool,
     _permit: SemaphorePermit<'a>,
     lane: &'a Lane,
@@ -81,28 +82,25 @@ impl Lane {
         let permit = self.turns.acquire().await.map_err(|_closed| Failure::Closed)?;
         let rested = self.take_good().await;
         let is_new = rested.is_none();
-        let Resting { connection, checked } = match rested {
+        let resting = match rested {
             Some(resting) => resting,
             None => Resting {
                 connection: session::connect(&self.options, self.wait_max).await?,
                 checked: Instant::now(),
+                turns: 0,
             },
         };
-        Ok(Turn { connection, checked, is_new, _permit: permit, lane: self })
+        Ok(Turn { resting, is_new, _permit: permit, lane: self })
     }
 
     /// A connection that rested, to a server that takes writes. Where one is of no more use, nobody
     /// waits for the others to say the same.
     async fn take_good(&self) -> Option<Resting> {
         let mut resting = self.resting().pop()?;
-        if resting.checked.elapsed() > BELIEVED {
-            let answer = session::check_writable(&mut resting.connection);
-            let answer = timeout(self.wait_max / ANSWER_PART, answer).await;
-            if !matches!(answer, Ok(Ok(()))) {
-                self.forget();
-                return None;
-            }
-            resting.checked = Instant::now();
+        let answer = timeout(self.wait_max / ANSWER_PART, resting.refresh()).await;
+        if !matches!(answer, Ok(Ok(()))) {
+            self.forget();
+            return None;
         }
         Some(resting)
     }
@@ -128,6 +126,22 @@ impl Lane {
     /// Poisoning is ignored: a connection is there or it is not.
     fn resting(&self) -> MutexGuard<'_, Vec<Resting>> {
         self.resting.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+}
+
+impl Resting {
+    /// Looks whether it is still of use, when it is time to.
+    async fn refresh(&mut self) -> Result<(), Failure> {
+        if self.checked.elapsed() > BELIEVED {
+            session::check_writable(&mut self.connection).await?;
+            self.checked = Instant::now();
+        }
+        // What was planned for small tables is of no use for large ones: the more they grow, the more
+        // turns there were.
+        if self.turns.is_power_of_two() {
+            session::replan(&mut self.connection).await?;
+        }
+        Ok(())
     }
 }
 
@@ -168,7 +182,7 @@ impl Turn<'_> {
     }
 
     pub(super) fn connection(&mut self) -> &mut PgConnection {
-        &mut self.connection
+        &mut self.resting.connection
     }
 
     /// Whether the connection was opened for this turn.
@@ -178,7 +192,8 @@ impl Turn<'_> {
 
     /// Gives back the connection, on which everything went well.
     pub(super) fn finish(self) {
-        let Self { connection, checked, is_new: _, _permit, lane } = self;
-        lane.resting().push(Resting { connection, checked });
+        let Self { mut resting, is_new: _, _permit, lane } = self;
+        resting.turns += 1;
+        lane.resting().push(resting);
     }
 }

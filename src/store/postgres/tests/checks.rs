@@ -200,3 +200,41 @@ async fn a_commit_to_postgres_does_not_look_at_what_was_said_before() {
     // For each, what its author is; and for each batch, its conversation.
     assert!(read < 1500, "{read} rows were read for 1000 that were written");
 }
+
+/// Statements were planned for tables that the server had counted, and then others add much.
+#[tokio::test]
+async fn postgres_plans_anew_while_tables_grow() {
+    let database = TestDatabase::start();
+    let (store, nodes) = database.open().await;
+    drop(nodes);
+    let act = async |n| {
+        let seen = vec![guest(&Space::root(), "ann")];
+        let changes = vec![change("a", "ann", JOIN), change("a", "ann", MemberChange::Leave)];
+        let place = direct("/", "ann", "bob");
+        let told = Draft { place, author: user("ann"), ..numbered("", n) };
+        let (drafts, arrivals) = (vec![numbered("a", n), told], vec![(Space::root(), user("ann"))]);
+        let batch = Batch { seen, changes, drafts, arrivals, ..Batch::default() };
+        store.commit(&batch).await.unwrap();
+    };
+    act(0).await;
+    database.run("VACUUM ANALYZE").await;
+    for n in 1..3 {
+        act(n).await;
+    }
+    for rows in [
+        "member SELECT '/', 'other' || n, n, 0, 0, 0, 0, false",
+        "\"user\" (space, name, vouched, key, seen) SELECT '/', 'other' || n, true, n::text, 0",
+        "conversation (space, kind, one, other) SELECT '/', 0, 'other' || n, ''",
+    ] {
+        database.run(&format!("INSERT INTO {rows} FROM generate_series(1, 10000) AS n")).await;
+    }
+    database.run("SELECT pg_stat_reset()").await;
+    for n in 3..60 {
+        act(n).await;
+    }
+    store.close().await;
+    let mut stranger = counts(&database).await;
+    let read = "SELECT sum(idx_tup_read)::bigint FROM pg_stat_user_indexes";
+    let read: i64 = sqlx::query_scalar(read).fetch_one(&mut stranger).await.unwrap();
+    assert!(read < 57 * 50, "{read} rows were read by 57 batches");
+}
