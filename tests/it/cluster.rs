@@ -205,6 +205,8 @@ async fn who_was_kicked_on_a_node_that_is_not_heard_says_nothing_more() {
         assert_eq!(bob.refusal("send message", message).await, "not_member");
         assert_eq!(bob.refusal("GroupChat", group_chat).await, "not_member");
         assert_eq!(bob.refusal("delete message", deletion).await, "not_member");
+        // And learns why.
+        while bob.next("membership").await["role"] != Value::Null {}
         cluster.heal(Some("one"));
         let history = ann.ask("history", json!({ "room": den })).await;
         assert_eq!(history["messages"].as_array().unwrap().len(), 1, "{history}");

@@ -224,6 +224,10 @@ impl Writer {
                 done(Ok(outcome));
                 drop(permit);
             });
+            if matches!(outcome, Outcome::Unfit(_)) {
+                // The hub thought otherwise.
+                self.relay.is_stale(&draft.place.space, &draft.author, Stale::default());
+            }
             if let Outcome::Stored(position) = outcome {
                 let entry = place(draft, position);
                 let run = runs.entry(entry.place.clone()).or_default();
