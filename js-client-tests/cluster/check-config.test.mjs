@@ -1,4 +1,4 @@
-// `check-config` tries the engines, and says what is wrong with each.
+// `check-config` tries the engines, and says what is wrong with each; so does a node that starts.
 
 import assert from "node:assert/strict";
 import { after, before, test } from "node:test";
@@ -93,8 +93,20 @@ test("both are tried, and what is wrong with each is said", async () => {
   for (const name of ["store", "bus"]) assert.match(stderr, new RegExp(name));
 });
 
+test("a node does not start without its database, and says why", async () => {
+  const store = `postgres://roomcast@127.0.0.1:${nowhere}/roomcast`;
+  const { code, stderr } = await roomcast("--config", settings({ store, bus: redis.url }));
+  assert.equal(code, 2, stderr);
+  const said = /`store`: the PostgreSQL server cannot be reached: .*refused \(os error \d+\)$/m;
+  assert.match(stderr, said);
+  assert.equal(stderr.match(/refused/g).length, 1, "once");
+});
+
 /** Runs the command with these engines. */
-function check({ store, bus }) {
-  const settings = file("engines.toml", `store = "${store}"\nbus = ${JSON.stringify(bus)}\n`);
-  return roomcast("check-config", "--config", settings);
+function check(engines) {
+  return roomcast("check-config", "--config", settings(engines));
+}
+
+function settings({ store, bus }) {
+  return file("engines.toml", `store = "${store}"\nbus = ${JSON.stringify(bus)}\n`);
 }

@@ -19,7 +19,7 @@ use crate::{
     auth::KeyTokens,
     chat::{
         Chat, Devices, Guests, Parts, RetentionRules, Rules,
-        ports::{Bus, Fault, IdSource, Store},
+        ports::{Bus, Fault, IdSource, Store, with_causes},
     },
     clock::{RandomIds, SystemClock},
     config::{self, Config, Origin, Switch},
@@ -274,14 +274,6 @@ fn cannot_listen(address: SocketAddr, error: &std::io::Error) -> Failure {
 }
 
 /// Makes an error the failure of a setting, with what caused it.
-fn setting<E: std::error::Error>(key: &'static str) -> impl FnOnce(E) -> Failure {
-    move |error| {
-        let mut reason = error.to_string();
-        let mut cause = error.source();
-        while let Some(error) = cause {
-            reason = format!("{reason}: {error}");
-            cause = error.source();
-        }
-        Failure::Setting { key, reason }
-    }
+fn setting<E: std::error::Error + 'static>(key: &'static str) -> impl FnOnce(E) -> Failure {
+    move |error| Failure::Setting { key, reason: with_causes(&error) }
 }

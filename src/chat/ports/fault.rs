@@ -19,19 +19,24 @@ impl Fault {
 
     /// What was being done, and the whole chain of causes, for the log.
     pub fn chain(&self) -> String {
-        let mut text = self.doing.to_owned();
-        let mut cause: Option<&dyn Error> = Some(&*self.source);
-        while let Some(error) = cause {
-            let said = error.to_string();
-            // Some errors say their cause in words of their own.
-            if !text.ends_with(&said) {
-                text.push_str(": ");
-                text.push_str(&said);
-            }
-            cause = error.source();
-        }
-        text
+        with_causes(self)
     }
+}
+
+/// What an error says, with the whole chain of its causes.
+pub fn with_causes(error: &dyn Error) -> String {
+    let mut text = error.to_string();
+    let mut cause = error.source();
+    while let Some(error) = cause {
+        let said = error.to_string();
+        // Some errors say their cause in words of their own.
+        if !text.ends_with(&said) {
+            text.push_str(": ");
+            text.push_str(&said);
+        }
+        cause = error.source();
+    }
+    text
 }
 
 #[cfg(test)]

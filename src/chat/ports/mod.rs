@@ -12,7 +12,7 @@ mod tokens;
 
 pub use bus::{Act, Announcement, Bus, Heard, News};
 pub use clock::{Clock, IdSource};
-pub use fault::Fault;
+pub use fault::{Fault, with_causes};
 pub use nodes::{Census, Claim, GuestName, LEASE, Nodes, Online};
 pub use outbox::{Outbox, Overflow};
 pub use store::{
