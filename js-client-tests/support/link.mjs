@@ -74,7 +74,7 @@ export class Link {
   #accept(near) {
     if (this.#isCut) {
       near.on("error", () => {});
-      near.resetAndDestroy();
+      reset(near);
       return;
     }
     const far = net.connect({ port: this.#target.port, host: "127.0.0.1", allowHalfOpen: true });
@@ -107,8 +107,18 @@ class Pair {
   }
 
   reset() {
-    for (const it of this.#ways) it.from.resetAndDestroy();
+    for (const it of this.#ways) reset(it.from);
   }
+}
+
+/**
+ * Ends a connection at once. One that says goodbye just now is closed instead: Node.js 20 cannot
+ * reset it, loses it over that (EINVAL), and then its process never ends.
+ */
+function reset(socket) {
+  const isLeaving = socket.writableEnded && !socket.writableFinished;
+  if (isLeaving) socket.destroy();
+  else socket.resetAndDestroy();
 }
 
 /** A stream that changes what passes; a chunk is a whole, as small writes on one machine are. */
@@ -136,7 +146,7 @@ class OneWay {
 
   heed() {
     if (this.holes.has(this.direction)) this.#close();
-    else if (this.#isBroken) this.to.resetAndDestroy();
+    else if (this.#isBroken) reset(this.to);
     else if (!this.from.destroyed) this.#open();
   }
 
