@@ -12,7 +12,8 @@ use crate::{
     config::{Address, BusKind, Config, StoreKind, Synchronous},
     domain::{NodeId, Secret},
     store::{
-        self, MemoryNodes, MemoryStore, PostgresOptions, PostgresStore, SqliteOptions, SqliteStore,
+        self, MemoryNodes, MemoryStore, PostgresError, PostgresOptions, PostgresStore,
+        SqliteOptions, SqliteStore,
     },
 };
 
@@ -67,12 +68,21 @@ async fn open_store(
         }
         StoreKind::Postgres(address) => {
             let options = postgres(config, address, node);
-            let (store, nodes) = PostgresStore::open(&options).await.map_err(setting("store"))?;
-            for surprise in PostgresStore::check(&options).await.map_err(setting("store"))? {
+            let (store, nodes) = PostgresStore::open(&options).await.map_err(cannot_open)?;
+            for surprise in PostgresStore::check(&options).await.map_err(cannot_open)? {
                 warn!("store: {surprise}");
             }
             Ok((Arc::new(store), Arc::new(nodes)))
         }
+    }
+}
+
+/// Says whether it is the setting: a server that is not there yet is none of its faults.
+fn cannot_open(error: PostgresError) -> Failure {
+    if error.may_pass() {
+        Fault::new("opening the database", error).into()
+    } else {
+        setting("store")(error)
     }
 }
 

@@ -136,6 +136,7 @@ impl Server {
     pub fn on(config: &Config, node: NodeId, engines: Engines) -> Result<Self, Failure> {
         let Engines { store, bus, nodes, carrier } = engines;
         let tokens = Arc::new(tokens::open(config)?);
+        let name = node.clone();
         let (chat, writer) = Chat::new(Parts {
             store: Arc::clone(&store),
             bus: Arc::clone(&bus),
@@ -165,7 +166,7 @@ impl Server {
         let address = listener.local_addr();
         let router = router(config, &chat, &front);
         front.spawn_vital("listener", listener.run(router, front.clone()));
-        info!(%address, "listening");
+        info!(%address, node.id = name.as_raw(), "listening");
         let patience = Duration::from_millis(config.drain_ms_max);
         let shared = Shared { store, bus };
         Ok(Self { address, patience, chat, front, back, finish, shared })

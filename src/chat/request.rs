@@ -183,9 +183,16 @@ impl Request {
     /// Whether who has this role in its room may ask for it, as far as that can be told beforehand.
     pub(super) fn is_for(&self, role: Role) -> bool {
         match self {
-            Self::Invite { .. } | Self::Kick { .. } => role.may_moderate(),
+            // Whose message it is that is to be deleted is not known yet.
+            Self::Invite { .. } | Self::Kick { .. } | Self::Delete { .. } => role.may_moderate(),
             _ => role.may_send(),
         }
+    }
+
+    /// Whether it depends on what its user is in the room, and the store does not ask for that when it
+    /// takes what comes of it.
+    pub(super) fn trusts_memory(&self) -> bool {
+        matches!(self, Self::Join { .. } | Self::Invite { .. } | Self::Kick { .. })
     }
 }
 

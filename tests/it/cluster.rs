@@ -187,6 +187,38 @@ async fn memberships_and_pointers_reach_a_users_devices_on_other_nodes() {
 }
 
 #[tokio::test]
+async fn what_a_member_may_is_looked_up_while_the_other_node_is_not_heard() {
+    let (cluster, one, other) = TestCluster::pair(usual);
+    let mut ann = user(&one, Wire::WebSocket, "ann").await;
+    let mut bob = user(&other, Wire::SocketIo, "bob").await;
+    let mut eve = user(&other, Wire::WebSocket, "eve").await;
+    assert_eq!(ann.ask("join", "den").await["role"], "owner");
+    for client in [&mut bob, &mut eve] {
+        assert_eq!(client.ask("join", "den").await["role"], "member");
+    }
+    let message = json!({ "room": "den", "msg": "hi" });
+    assert_eq!(ann.ask("send message", message.clone()).await["seq"], 1);
+    bob.next("new message").await;
+    cluster.cut(Some("one"));
+    let invite = |role: &str| json!({ "room": "den", "user": "bob", "role": role });
+    let (kick_bob, kick_eve) =
+        (json!({ "room": "den", "user": "bob" }), json!({ "room": "den", "user": "eve" }));
+    assert_eq!(ann.ask("invite", invite("admin")).await["ok"], true);
+    let deletion = json!({ "room": "den", "seq": 1 });
+    assert_eq!(bob.ask("delete message", deletion).await["ok"], true, "an admin since just now");
+    assert_eq!(ann.ask("invite", invite("member")).await["ok"], true);
+    assert_eq!(bob.refusal("kick", kick_eve.clone()).await, "forbidden", "and no more");
+    assert_eq!(ann.ask("invite", invite("admin")).await["ok"], true);
+    assert_eq!(ann.ask("kick", kick_bob).await["ok"], true);
+    assert_eq!(bob.refusal("kick", kick_eve).await, "not_member");
+    assert_eq!(bob.ask("join", "den").await["role"], "member");
+    assert_eq!(bob.ask("send message", message).await["ok"], true, "they have joined anew");
+    drop((cluster, eve));
+    one.stop().await;
+    other.stop().await;
+}
+
+#[tokio::test]
 async fn who_was_kicked_on_a_node_that_is_not_heard_says_nothing_more() {
     let (cluster, one, other) = TestCluster::pair(usual);
     for wire in Wire::ALL {

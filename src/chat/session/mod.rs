@@ -124,8 +124,8 @@ impl Session {
         }
     }
 
-    /// Before a request is refused for what is known here, it is looked whether that is so still: its
-    /// user may have been answered something else on another node.
+    /// Before a request is refused for what is known here, or taken for nothing else, it is looked
+    /// whether that is so still: its user may have been told something else on another node.
     async fn look_again(&mut self, request: &Request) {
         if self.chat.hub.herald().is_alone() {
             return;
@@ -134,7 +134,8 @@ impl Session {
         let (Ok(identity), Some(room)) = (self.identity(), request.room(&home)) else { return };
         let user = identity.user().clone();
         let is_open = self.room(room).is_ok_and(|(_, role)| request.is_for(role));
-        if !is_open && self.keep_pace().is_ok() {
+        let is_sure = is_open && !request.trusts_memory();
+        if !is_sure && self.keep_pace().is_ok() {
             self.chat.journal.refresh(&self.origin.space, &user).await;
         }
     }

@@ -47,6 +47,13 @@ pub enum PostgresError {
     Database(#[source] sqlx::Error),
 }
 
+impl PostgresError {
+    /// Whether the same address may do a moment later.
+    pub fn may_pass(&self) -> bool {
+        matches!(self, Self::Unreachable(_) | Self::TimedOut(_) | Self::ReadOnly)
+    }
+}
+
 /// The user is not known, or has another password; the server's rules do not let them in.
 const LOGIN: [&str; 2] = ["28P01", "28000"];
 const NO_DATABASE: [&str; 1] = ["3D000"];
