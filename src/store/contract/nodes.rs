@@ -17,7 +17,8 @@ pub(crate) async fn nodes_contract<N: Nodes>(
     a_name_belongs_to_one_stay(&open(3).await, &open(4).await).await;
     one_stay_may_be_on_many_nodes(&open(5).await, &open(6).await).await;
     the_names_of_a_dead_node_are_free(&open(7).await, &open(8).await, &pass).await;
-    users_are_online_where_their_nodes_say(&open(9).await, &open(10).await, &pass).await;
+    let three = [open(9).await, open(10).await, open(13).await];
+    users_are_online_where_their_nodes_say(&three, &pass).await;
     tickets_are_drawn_in_order(&open(11).await, &open(12).await).await;
 }
 
@@ -99,11 +100,10 @@ async fn the_names_of_a_dead_node_are_free(
 }
 
 async fn users_are_online_where_their_nodes_say(
-    one: &impl Nodes,
-    other: &impl Nodes,
+    [one, other, third]: &[impl Nodes; 3],
     pass: &(impl AsyncFn(Duration) + Sync),
 ) {
-    beat(&[one, other]).await;
+    beat(&[one, other, third]).await;
     one.beat(&[online("ann", "desk phone ? ?"), online("bob", "phone")]).await.unwrap();
     other.beat(&[online("ann", "phone ?")]).await.unwrap();
     let users = ["ann", "bob", "cleo"].map(UserName::from_raw);
@@ -113,6 +113,8 @@ async fn users_are_online_where_their_nodes_say(
     };
     assert_eq!(of(one).await, ["phone ?", "", ""], "those of the others");
     assert_eq!(of(other).await, ["desk phone ? ?", "phone", ""]);
+    assert_eq!(of(third).await, ["desk phone ? ? ?", "phone", ""], "a device is one on two nodes");
+    third.leave().await.unwrap();
     one.beat(&[online("ann", "phone"), online("bob", "")]).await.unwrap();
     assert_eq!(of(other).await, ["phone", "", ""]);
     let elsewhere = other.online(&Space::from_raw("/shop"), &users).await.unwrap();

@@ -17,42 +17,44 @@ use crate::{
     },
 };
 
-// OFFSET 0 keeps the order: for each row here, a search there.
-const FIND_FIRSTS: &str = r#"SELECT given.number, member.role, said.*, entry.at AS deleted_at
-    FROM unnest($1::bigint[], $2::bigint[], $3::text[], $4::text[], $5::text[])
-        AS given (number, conversation, space, author, id)
-    LEFT JOIN LATERAL (
-        SELECT role FROM member
-        WHERE member.space = given.space AND member."user" = given.author
-            AND member.conversation = given.conversation OFFSET 0
-    ) AS member ON true
-    LEFT JOIN LATERAL (
-        SELECT seq, at, kind, edited_at, deletion, body, attachments FROM message
-        WHERE message.conversation = given.conversation AND message.id = given.id
-            AND message.author = given.author AND message.target IS NULL OFFSET 0
-    ) AS said ON true
-    LEFT JOIN LATERAL (
-        SELECT at FROM message
-        WHERE message.conversation = given.conversation AND message.seq = said.deletion OFFSET 0
-    ) AS entry ON true"#;
+/// What the author of each given draft is, and the message of that conversation that is `$said`. OFFSET 0
+/// keeps the order: for each row here, a search there.
+macro_rules! find {
+    ($given:literal, $said:literal) => {
+        concat!(
+            r#"SELECT given.number, member.role, said.*, entry.at AS deleted_at FROM "#,
+            $given,
+            r#" LEFT JOIN LATERAL (
+                SELECT role FROM member
+                WHERE member.space = given.space AND member."user" = given.author
+                    AND member.conversation = given.conversation OFFSET 0
+            ) AS member ON true
+            LEFT JOIN LATERAL (
+                SELECT seq, at, kind, edited_at, deletion, body, attachments FROM message
+                WHERE message.conversation = given.conversation AND message.target IS NULL AND "#,
+            $said,
+            r#" OFFSET 0
+            ) AS said ON true
+            LEFT JOIN LATERAL (
+                SELECT at FROM message
+                WHERE message.conversation = given.conversation AND message.seq = said.deletion
+                OFFSET 0
+            ) AS entry ON true"#
+        )
+    };
+}
 
-const FIND_TARGETS: &str = r#"SELECT given.number, member.role, said.*, entry.at AS deleted_at
-    FROM unnest($1::bigint[], $2::bigint[], $3::text[], $4::text[], $5::bigint[])
-        AS given (number, conversation, space, author, seq)
-    LEFT JOIN LATERAL (
-        SELECT role FROM member
-        WHERE member.space = given.space AND member."user" = given.author
-            AND member.conversation = given.conversation OFFSET 0
-    ) AS member ON true
-    LEFT JOIN LATERAL (
-        SELECT seq, at, kind, edited_at, deletion, body, attachments FROM message
-        WHERE message.conversation = given.conversation AND message.seq = given.seq
-            AND message.target IS NULL OFFSET 0
-    ) AS said ON true
-    LEFT JOIN LATERAL (
-        SELECT at FROM message
-        WHERE message.conversation = given.conversation AND message.seq = said.deletion OFFSET 0
-    ) AS entry ON true"#;
+const FIND_FIRSTS: &str = find!(
+    "unnest($1::bigint[], $2::bigint[], $3::text[], $4::text[], $5::text[]) \
+        AS given (number, conversation, space, author, id)",
+    "message.id = given.id AND message.author = given.author"
+);
+
+const FIND_TARGETS: &str = find!(
+    "unnest($1::bigint[], $2::bigint[], $3::text[], $4::text[], $5::bigint[]) \
+        AS given (number, conversation, space, author, seq)",
+    "message.seq = given.seq"
+);
 
 // All that messages change, in one statement. Its parts do not see each other: what becomes of a row
 // is in one of them.
