@@ -104,11 +104,16 @@ function lookFromPage() {
 
 /** What somebody asks for is drawn when it is answered. */
 function drawnAfter(deeds, names) {
-  return Object.fromEntries(names.map((name) => [name, async (...args) => {
-    const answer = await deeds[name](...args);
-    changed();
-    return answer;
-  }]));
+  return Object.fromEntries(
+    names.map((name) => [
+      name,
+      async (...args) => {
+        const answer = await deeds[name](...args);
+        changed();
+        return answer;
+      },
+    ]),
+  );
 }
 
 /** Goes on as the user whose session this browser has; without one it opens the form. */

@@ -39,6 +39,7 @@ export function makeAttachment({ attach, complain }) {
 
   return function draw(attached) {
     $("attached").hidden = attached === null;
-    if (attached) setText($("attached-name"), `${attached.name}, ${bytes(attached.image.byteLength)}`);
+    if (attached)
+      setText($("attached-name"), `${attached.name}, ${bytes(attached.image.byteLength)}`);
   };
 }

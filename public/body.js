@@ -7,8 +7,10 @@ const IMAGES = [
   ["image/png", (it) => startsWith(it, 0, 0x89, 0x50, 0x4e, 0x47)],
   ["image/jpeg", (it) => startsWith(it, 0, 0xff, 0xd8, 0xff)],
   ["image/gif", (it) => startsWith(it, 0, 0x47, 0x49, 0x46, 0x38)],
-  ["image/webp", (it) => startsWith(it, 0, 0x52, 0x49, 0x46, 0x46)
-    && startsWith(it, 8, 0x57, 0x45, 0x42, 0x50)],
+  [
+    "image/webp",
+    (it) => startsWith(it, 0, 0x52, 0x49, 0x46, 0x46) && startsWith(it, 8, 0x57, 0x45, 0x42, 0x50),
+  ],
 ];
 
 /** Types of images that are shown, and sent. */

@@ -55,7 +55,7 @@ export const authorOf = ({ username, user }) => username ?? user;
 
 function messageFrom(entry) {
   const { event, seq, id, at, editedAt = null, deleted = false, later = null } = entry;
-  const body = deleted ? null : (event === "new message" ? entry.msg : entry.data);
+  const body = deleted ? null : event === "new message" ? entry.msg : entry.data;
   const author = authorOf(entry);
   return { seq, id, author, at, body, editedAt, deleted, deletedBy: null, later, version: 0 };
 }

@@ -42,10 +42,10 @@ export function makeLog(actions) {
   sizes.observe(log);
   sizes.observe(list);
 
-  const beginning = new IntersectionObserver(
-    ([{ isIntersecting }]) => isIntersecting && older(),
-    { root: log, rootMargin: "240px 0px 0px" },
-  );
+  const beginning = new IntersectionObserver(([{ isIntersecting }]) => isIntersecting && older(), {
+    root: log,
+    rootMargin: "240px 0px 0px",
+  });
 
   function draw(state, talk, pending) {
     if (shown !== talk.key) arrange(list, [], rowsOfKind);
@@ -79,7 +79,9 @@ export function makeLog(actions) {
 
   /** Opens the reader's last message for editing. */
   function editLast() {
-    const last = [...list.querySelectorAll(".message.own")].findLast((it) => it.querySelector(".edit"));
+    const last = [...list.querySelectorAll(".message.own")].findLast((it) =>
+      it.querySelector(".edit"),
+    );
     if (last) editRow(last);
   }
 

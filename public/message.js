@@ -46,10 +46,12 @@ function updateBubble(bubble, { message, mayEdit, mayDelete }, actions) {
   const { body, deleted, deletedBy, editedAt } = message;
   const [said, edited, tools] = bubble.children;
   part(said, [bodyMark(body), deleted, deletedBy], () =>
-    deleted ? deletedElement(message) : bodyElement(body));
+    deleted ? deletedElement(message) : bodyElement(body),
+  );
   part(edited, editedAt, () => editedElement(editedAt));
   part(tools, (mayEdit || mayDelete) && [mayEdit, mayDelete, bodyMark(body)], () =>
-    toolsElement(bubble, message, { mayEdit, mayDelete }, actions));
+    toolsElement(bubble, message, { mayEdit, mayDelete }, actions),
+  );
   if (!mayEdit) closeEditor(bubble);
 }
 

@@ -29,7 +29,9 @@ export function makeRooms({ state, ask, outbox, notice }) {
 
   /** Ends what the user is a member of no more. The lobby is for whoever is nowhere else. */
   async function tidy() {
-    const gone = [...state.conversations.values()].filter((it) => it.kind === "room" && !isIn(it.key));
+    const gone = [...state.conversations.values()].filter(
+      (it) => it.kind === "room" && !isIn(it.key),
+    );
     const isElsewhere = [...state.conversations.values()].some(({ role }) => role !== null);
     for (const talk of gone) {
       if (talk.name === model.LOBBY && !isElsewhere) await comeInto(talk);

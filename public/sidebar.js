@@ -58,9 +58,12 @@ function drawHere(state, rows) {
   const isLong = room?.users === null && room.count > 0;
   const isAlone = room?.users?.length === 1;
   $("here-empty").hidden = !isLong && !isAlone;
-  setText($("here-empty"), isLong
-    ? "Too many to list. Write in the room, and they will read it."
-    : "Nobody else is here yet. Share the address of this page to invite somebody.");
+  setText(
+    $("here-empty"),
+    isLong
+      ? "Too many to list. Write in the room, and they will read it."
+      : "Nobody else is here yet. Share the address of this page to invite somebody.",
+  );
 }
 
 const personOf = (state, name) => ({ ...state.people.get(name), online: isOnline(state, name) });

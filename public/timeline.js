@@ -51,6 +51,8 @@ function isAfterMark(talk, row) {
 }
 
 function belongTogether(before, row) {
-  return before?.message.author === row.message.author
-    && new Date(row.message.at) - new Date(before.message.at) < GROUP_GAP_MS;
+  return (
+    before?.message.author === row.message.author
+    && new Date(row.message.at) - new Date(before.message.at) < GROUP_GAP_MS
+  );
 }

@@ -33,9 +33,8 @@ export const editRow = (row) => row.querySelector(".tools .edit")?.click();
 
 function button(label, { body }, properties) {
   const text = typeof body === "string" ? body : "attachment";
-  const excerpt = text.length > EXCERPT_CHARACTERS_MAX
-    ? `${text.slice(0, EXCERPT_CHARACTERS_MAX)}…`
-    : text;
+  const excerpt =
+    text.length > EXCERPT_CHARACTERS_MAX ? `${text.slice(0, EXCERPT_CHARACTERS_MAX)}…` : text;
   const className = label.toLowerCase();
   const made = element("button", { type: "button", className, ...properties }, label);
   made.setAttribute("aria-label", `${label}: ${excerpt}`);
@@ -68,7 +67,11 @@ function openEditor(bubble, message, { edit, done }) {
   const problem = element("p", { className: "problem" });
   problem.setAttribute("role", "alert");
   const save = element("button", { className: "quiet" }, "Save");
-  const cancel = element("button", { type: "button", className: "quiet", onclick: close }, "Cancel");
+  const cancel = element(
+    "button",
+    { type: "button", className: "quiet", onclick: close },
+    "Cancel",
+  );
   const editor = element("form", { className: "editor" }, field, save, cancel, problem);
 
   function close() {

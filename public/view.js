@@ -123,9 +123,10 @@ function drawTitle(state) {
   const place = state.user ? `${opened(state).name} · Roomcast` : "Roomcast";
   document.title = sum > 0 ? `(${sum}) ${place}` : place;
   $("menu-unread").hidden = elsewhere === 0;
-  $("menu").setAttribute("aria-label", elsewhere > 0
-    ? `Rooms and people, ${elsewhere} unread`
-    : "Rooms and people");
+  $("menu").setAttribute(
+    "aria-label",
+    elsewhere > 0 ? `Rooms and people, ${elsewhere} unread` : "Rooms and people",
+  );
 }
 
 /** On narrow screens the sidebar is a drawer over the conversation. */

@@ -80,7 +80,10 @@ for (const way of EVERY_WAY) {
       }
       for (const { it, way, read } of people) {
         const stored = await everything(it, room);
-        assert.deepEqual(stored.map(({ msg }) => read(msg)), said);
+        assert.deepEqual(
+          stored.map(({ msg }) => read(msg)),
+          said,
+        );
         const back = await comeBack(t, way, server, it.token, { room, since: { [room]: 0 } });
         const missed = [];
         for (let more = true; more; ) {
@@ -89,7 +92,10 @@ for (const way of EVERY_WAY) {
           missed.push(...page.messages);
           ({ more } = page);
         }
-        assert.deepEqual(missed.map(({ msg }) => read(msg)), said);
+        assert.deepEqual(
+          missed.map(({ msg }) => read(msg)),
+          said,
+        );
       }
     });
 

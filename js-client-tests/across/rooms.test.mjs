@@ -16,7 +16,10 @@ for (const way of SOME_WAYS) {
   describe(`${way.label} and plain WebSocket in one room`, () => {
     test("each hears what the other says, in the same words", async (t) => {
       const { room, ann, bob } = await pair(t);
-      for (const [speaker, listener] of [[ann, bob], [bob, ann]]) {
+      for (const [speaker, listener] of [
+        [ann, bob],
+        [bob, ann],
+      ]) {
         const body = { text: way.text("Grüße 🙂"), n: [1, null, true] };
         const said = accepted(await speaker.ask("send message", { room, msg: body }));
         const heard = await listener.next("new message");
@@ -66,7 +69,10 @@ for (const way of SOME_WAYS) {
       const said = Array.from({ length: 30 }, (_, n) => ({ msg: n }));
       (await ann.askAll("send message", said)).forEach(accepted);
       const since = { [room]: 10 };
-      for (const [wire, token] of [[plain, ann.token], [way, bob.token]]) {
+      for (const [wire, token] of [
+        [plain, ann.token],
+        [way, bob.token],
+      ]) {
         const back = await comeBack(t, wire, server, token, { room, since });
         const { messages } = await back.next("missed");
         assert.equal(messages.length, 20);
@@ -76,7 +82,10 @@ for (const way of SOME_WAYS) {
 
     test("direct messages cross", async (t) => {
       const { ann, bob } = await pair(t);
-      for (const [speaker, listener] of [[ann, bob], [bob, ann]]) {
+      for (const [speaker, listener] of [
+        [ann, bob],
+        [bob, ann],
+      ]) {
         const to = listener.name;
         const answer = accepted(await speaker.ask("SingleChat", { to, data: "psst" }));
         assert.equal(answer.online, true);

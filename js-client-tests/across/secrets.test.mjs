@@ -27,7 +27,11 @@ const WAYS = [
 
 const CLOSED = { "token.in_query": "off" };
 
-for (const [format, closed] of [["text", {}], ["json", {}], ["text", CLOSED]]) {
+for (const [format, closed] of [
+  ["text", {}],
+  ["json", {}],
+  ["text", CLOSED],
+]) {
   const what = `${format}${closed === CLOSED ? ", no tokens in addresses" : ""}`;
   test(`no secret is in the log at its most verbose: ${what}`, async (t) => {
     const server = await serverForThisTest(t, {
@@ -57,7 +61,10 @@ async function plant(server, way, { carry }, planted) {
     const options = carry(token);
     const { authorization = "" } = options.headers ?? {};
     if (authorization.startsWith("Basic")) planted.push(authorization.slice(6));
-    await way.connect(server, options).then((it) => it.close(), () => {});
+    await way.connect(server, options).then(
+      (it) => it.close(),
+      () => {},
+    );
   }
 }
 

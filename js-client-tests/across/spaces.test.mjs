@@ -33,7 +33,10 @@ for (const way of EVERY_WAY) {
       assert.equal((await root.next("new message")).msg, `root ${text}`);
       await fence(bob, room, shop);
       await fence(root, room);
-      assert.deepEqual(shop.take("new message").map(({ msg }) => msg), [`shop ${text}`]);
+      assert.deepEqual(
+        shop.take("new message").map(({ msg }) => msg),
+        [`shop ${text}`],
+      );
       for (const it of [root, shop, bob]) {
         const foreign = it === root ? "shop" : "root";
         assert.deepEqual(it.take("GroupChat"), []);

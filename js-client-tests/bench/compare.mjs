@@ -25,7 +25,9 @@ for (let run = 1; run <= Number(values.runs); run += 1) {
     }
   }
 }
-console.log("| work | unit | Node | Roomcast | ratio | target |\n| --- | --- | --: | --: | --: | --: |");
+console.log(
+  "| work | unit | Node | Roomcast | ratio | target |\n| --- | --- | --: | --: | --: | --: |",
+);
 for (const [name, { unit, target, node, roomcast }] of rows) {
   console.log(row(name, unit, median(node), median(roomcast), target));
 }

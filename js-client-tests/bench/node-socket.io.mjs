@@ -26,7 +26,11 @@ function post(name, user, msg) {
   let log = rooms.get(name);
   if (!log) rooms.set(name, (log = []));
   const message = {
-    room: name, seq: log.length + 1, id: randomUUID(), username: user, msg,
+    room: name,
+    seq: log.length + 1,
+    id: randomUUID(),
+    username: user,
+    msg,
     at: new Date().toISOString(),
   };
   log.push(message);

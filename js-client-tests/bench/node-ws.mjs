@@ -18,7 +18,11 @@ server.on("connection", (socket) => {
     },
     "send message": (msg, ack) => {
       const message = {
-        room, seq: log.length + 1, id: randomUUID(), username: user, msg,
+        room,
+        seq: log.length + 1,
+        id: randomUUID(),
+        username: user,
+        msg,
         at: new Date().toISOString(),
       };
       log.push(message);

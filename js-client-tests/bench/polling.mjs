@@ -38,8 +38,8 @@ export class PollingPeer {
 
   #request(method, body) {
     this.#socket.write(
-      `${method} ${this.#path} HTTP/1.1\r\nhost: 127.0.0.1:${this.#port}\r\n` +
-        `content-type: text/plain\r\ncontent-length: ${body.length}\r\n\r\n${body}`,
+      `${method} ${this.#path} HTTP/1.1\r\nhost: 127.0.0.1:${this.#port}\r\n`
+        + `content-type: text/plain\r\ncontent-length: ${body.length}\r\n\r\n${body}`,
     );
   }
 

@@ -43,11 +43,13 @@ export const WORKS = [
   work("idle, Socket.IO", "KiB", idle("socketio"), "socketio", "≤ 16 KiB"),
   work("idle, /ws", "KiB", idle("ws"), "ws", "≤ 8 KiB"),
   nodes("nodes, 1 by itself", {
-    node: () => alone(KINDS.socketio), roomcast: () => alone(KINDS.roomcast),
+    node: () => alone(KINDS.socketio),
+    roomcast: () => alone(KINDS.roomcast),
   }),
   ...[1, 2, 3].map((count) =>
     nodes(`nodes, ${count}`, {
-      node: () => socketioNodes(count), roomcast: () => roomcastNodes(count),
+      node: () => socketioNodes(count),
+      roomcast: () => roomcastNodes(count),
     }),
   ),
 ];

@@ -43,11 +43,15 @@ test("a message to somebody who is away waits for them, with its conversation", 
   await ann.say(text);
   await ann.reads(`${bob.name} is away and will see it later`);
   const again = await Person.open(t, chromium, server);
-  await again.page.evaluate((it) => fetch("/api/session", {
-    method: "POST",
-    headers: { "content-type": "application/json" },
-    body: JSON.stringify({ token: it }),
-  }), token);
+  await again.page.evaluate(
+    (it) =>
+      fetch("/api/session", {
+        method: "POST",
+        headers: { "content-type": "application/json" },
+        body: JSON.stringify({ token: it }),
+      }),
+    token,
+  );
   await again.page.reload();
   await again.person(ann.name, 1).click();
   await again.sees(text);

@@ -58,7 +58,11 @@ test("an image that was chosen is seen by the others, with the text beside it", 
   }
   await ann.picture("image");
   const { msg } = await carol.next("new message");
-  assert.deepEqual(msg, { image: { base64: PNG.toString("base64") }, type: "image/png", name: "dot.png" });
+  assert.deepEqual(msg, {
+    image: { base64: PNG.toString("base64") },
+    type: "image/png",
+    name: "dot.png",
+  });
   await bob.page.reload();
   await bob.connected();
   await bob.room(room).click();
@@ -71,11 +75,14 @@ test("an image that was pasted goes to one person, and can be thought better of"
   await ann.room("lobby").click();
   await ann.person(bob.name).click();
   for (const name of ["no.png", "yes.png"]) {
-    await ann.messageBox.evaluate((field, [bytes, called]) => {
-      const clipboardData = new DataTransfer();
-      clipboardData.items.add(new File([new Uint8Array(bytes)], called, { type: "image/png" }));
-      field.dispatchEvent(new ClipboardEvent("paste", { clipboardData, cancelable: true }));
-    }, [[...PNG], name]);
+    await ann.messageBox.evaluate(
+      (field, [bytes, called]) => {
+        const clipboardData = new DataTransfer();
+        clipboardData.items.add(new File([new Uint8Array(bytes)], called, { type: "image/png" }));
+        field.dispatchEvent(new ClipboardEvent("paste", { clipboardData, cancelable: true }));
+      },
+      [[...PNG], name],
+    );
     await ann.page.getByText(`${name}, 70 bytes`).waitFor();
     if (name === "no.png") await ann.button("Remove image").click();
   }

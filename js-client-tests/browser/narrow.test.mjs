@@ -13,7 +13,10 @@ import { plain } from "../support/ws.mjs";
 const server = serverForThisFile();
 const chromium = browserForThisFile();
 
-for (const [width, height] of [[390, 844], [320, 568]]) {
+for (const [width, height] of [
+  [390, 844],
+  [320, 568],
+]) {
   test(`everything can be done on ${width} × ${height}`, async (t) => {
     const options = { viewport: { width, height }, hasTouch: true, isMobile: true };
     const ann = await Person.open(t, chromium, server, options);

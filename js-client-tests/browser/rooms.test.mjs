@@ -74,7 +74,12 @@ test("who founds a private room invites others, and removes them", async (t) => 
 test("where one may only read, one cannot write", async (t) => {
   const room = unique("news");
   const ann = await (await Person.open(t, chromium, server)).signIn("ann");
-  const office = await comeBack(t, plain, server, await minted(server, unique("office"), "--admin"));
+  const office = await comeBack(
+    t,
+    plain,
+    server,
+    await minted(server, unique("office"), "--admin"),
+  );
   accepted(await office.ask("join", room));
   accepted(await office.ask("send message", { room, msg: "old news" }));
   await ann.joinRoom(room);

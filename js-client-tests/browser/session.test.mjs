@@ -72,20 +72,19 @@ test("signing in in one tab signs in the others", async (t) => {
   await tab.sees(text);
 });
 
-test("a session that was taken away shows the form, at the next start and at the next connection",
-  async (t) => {
-    const own = await serverForThisTest(t);
-    const expected = [/socket\.io|ERR_CONNECTION|WebSocket/];
-    const ann = await (await Person.open(t, chromium, own, { expected })).signIn("ann");
-    await ann.page.context().clearCookies();
-    await ann.page.reload();
-    await ann.page.getByText("no longer valid").waitFor();
-    await ann.signIn("anna");
-    await ann.page.context().clearCookies();
-    await own.restart();
-    await ann.page.getByText("no longer valid").waitFor();
-    await ann.signIn("annabel");
-  });
+test("a session that was taken away shows the form, at the next start and at the next connection", async (t) => {
+  const own = await serverForThisTest(t);
+  const expected = [/socket\.io|ERR_CONNECTION|WebSocket/];
+  const ann = await (await Person.open(t, chromium, own, { expected })).signIn("ann");
+  await ann.page.context().clearCookies();
+  await ann.page.reload();
+  await ann.page.getByText("no longer valid").waitFor();
+  await ann.signIn("anna");
+  await ann.page.context().clearCookies();
+  await own.restart();
+  await ann.page.getByText("no longer valid").waitFor();
+  await ann.signIn("annabel");
+});
 
 test("when the time is over the page says so, and one signs in again", async (t) => {
   const expected = [/\/(api\/session|socket\.io)\b/];

@@ -25,7 +25,10 @@ async function annAndOthers(t, ...bases) {
 const typing = ({ page }, text) => page.getByText(text, { exact: true });
 
 test("others' typing is shown until they stop or have spoken", async (t) => {
-  const { ann, others: [bob, carol] } = await annAndOthers(t, "bob", "carol");
+  const {
+    ann,
+    others: [bob, carol],
+  } = await annAndOthers(t, "bob", "carol");
   accepted(await bob.ask("typing", { typing: true }));
   await typing(ann, `${bob.name} is typing…`).waitFor();
   accepted(await carol.ask("typing", { typing: true }));
@@ -39,14 +42,20 @@ test("others' typing is shown until they stop or have spoken", async (t) => {
 });
 
 test("who only began is forgotten after a while", async (t) => {
-  const { ann, others: [bob] } = await annAndOthers(t, "bob");
+  const {
+    ann,
+    others: [bob],
+  } = await annAndOthers(t, "bob");
   accepted(await bob.ask("typing", { typing: true }));
   await typing(ann, `${bob.name} is typing…`).waitFor();
   await typing(ann, `${bob.name} is typing…`).waitFor({ state: "detached" });
 });
 
 test("one's own typing is told once, and its end when the field is empty or left", async (t) => {
-  const { ann, others: [bob] } = await annAndOthers(t, "bob");
+  const {
+    ann,
+    others: [bob],
+  } = await annAndOthers(t, "bob");
   const { keyboard } = ann.page;
   await ann.messageBox.focus();
   await keyboard.type("a");
@@ -58,7 +67,10 @@ test("one's own typing is told once, and its end when the field is empty or left
 });
 
 test("a message ends it, and so does leaving the field", async (t) => {
-  const { ann, others: [bob] } = await annAndOthers(t, "bob");
+  const {
+    ann,
+    others: [bob],
+  } = await annAndOthers(t, "bob");
   await ann.messageBox.pressSequentially("hello");
   assert.deepEqual(await heard(bob, ann), [true, 1]);
   await ann.page.keyboard.press("Enter");

@@ -106,7 +106,10 @@ export function binary(way, server) {
       missed.push(...page.messages);
       more = page.more;
     }
-    assert.deepEqual(missed.map(({ msg }) => read(msg)[0]), [1, 2, 3, 4, 5, 6, 7]);
+    assert.deepEqual(
+      missed.map(({ msg }) => read(msg)[0]),
+      [1, 2, 3, 4, 5, 6, 7],
+    );
   });
 }
 

@@ -21,7 +21,13 @@ export function changes(way, server) {
     for (const it of [ann, bob]) assert.deepEqual(await it.next("message edited"), edited);
     const [message, edit] = await log(bob, { room });
     assert.deepEqual(message, {
-      event: "new message", room, seq: 1, id, username: ann.name, msg: "Hello", at: message.at,
+      event: "new message",
+      room,
+      seq: 1,
+      id,
+      username: ann.name,
+      msg: "Hello",
+      at: message.at,
       editedAt: at,
     });
     assert.deepEqual(edit, { event: "message edited", ...edited });
@@ -37,7 +43,10 @@ export function changes(way, server) {
     for (const it of [ann, bob]) assert.deepEqual(await it.next("message deleted"), gone);
     const message = { event: "new message", room, seq: 1, id, username: ann.name, at: saidAt };
     for (const it of [ann, bob]) {
-      const entries = [{ ...message, deleted: true }, { event: "message deleted", ...gone }];
+      const entries = [
+        { ...message, deleted: true },
+        { event: "message deleted", ...gone },
+      ];
       assert.deepEqual(await log(it, { room }), entries);
     }
   });
@@ -48,10 +57,19 @@ export function changes(way, server) {
     accepted(await ann.ask("edit message", { seq: 1, msg: "two" }));
     const last = accepted(await ann.ask("edit message", { seq: 1, msg: { three: 3 } }));
     const heard = await bob.collect("message edited", 2);
-    assert.deepEqual(heard.map(({ seq, msg }) => [seq, msg]), [[2, "two"], [3, { three: 3 }]]);
+    assert.deepEqual(
+      heard.map(({ seq, msg }) => [seq, msg]),
+      [
+        [2, "two"],
+        [3, { three: 3 }],
+      ],
+    );
     const entries = await log(bob, { room });
     const three = { three: 3 };
-    assert.deepEqual(entries.map(({ msg }) => msg), [three, undefined, three]);
+    assert.deepEqual(
+      entries.map(({ msg }) => msg),
+      [three, undefined, three],
+    );
     for (const it of entries) assert.ok(!("deleted" in it));
     assert.equal(entries[0].editedAt, last.at);
   });
@@ -62,9 +80,14 @@ export function changes(way, server) {
     accepted(await ann.ask("edit message", { room, seq: 1, msg: "the secret" }));
     accepted(await ann.ask("delete message", { seq: 1 }));
     const entries = await log(bob, { room });
-    assert.deepEqual(entries.map(({ event, deleted = false }) => [event, deleted]), [
-      ["new message", true], ["message edited", false], ["message deleted", false],
-    ]);
+    assert.deepEqual(
+      entries.map(({ event, deleted = false }) => [event, deleted]),
+      [
+        ["new message", true],
+        ["message edited", false],
+        ["message deleted", false],
+      ],
+    );
     assert.doesNotMatch(JSON.stringify(entries), /secret/);
   });
 
@@ -79,11 +102,14 @@ export function changes(way, server) {
     const { messages, recovered, more } = await back.next("missed", (it) => it.room === room);
     assert.deepEqual([recovered, more], [true, false]);
     const user = ann.name;
-    assert.deepEqual(messages.map(({ at, room: _, ...it }) => it), [
-      { event: "message edited", seq: 3, of: 1, id: ids[0], user, msg: "Hello" },
-      { event: "new message", seq: 4, id: ids[2], username: user, deleted: true },
-      { event: "message deleted", seq: 5, of: 4, id: ids[2], user },
-    ]);
+    assert.deepEqual(
+      messages.map(({ at, room: _, ...it }) => it),
+      [
+        { event: "message edited", seq: 3, of: 1, id: ids[0], user, msg: "Hello" },
+        { event: "new message", seq: 4, id: ids[2], username: user, deleted: true },
+        { event: "message deleted", seq: 5, of: 4, id: ids[2], user },
+      ],
+    );
   });
 
   test("only the author edits, and a room's admins delete", async (t) => {
@@ -95,7 +121,11 @@ export function changes(way, server) {
       refused(await it.ask("edit message", { room, seq: 1, msg: "x" }), "forbidden");
     }
     refused(await carol.ask("delete message", { room, seq: 1 }), "forbidden");
-    for (const [it, seq] of [[ann, 1], [root, 2], [bob, 3]]) {
+    for (const [it, seq] of [
+      [ann, 1],
+      [root, 2],
+      [bob, 3],
+    ]) {
       accepted(await it.ask("delete message", { room, seq }));
       const { of, user } = await carol.next("message deleted");
       assert.deepEqual([of, user], [seq, it.name]);
@@ -121,7 +151,10 @@ export function changes(way, server) {
     const [edited, deleted] = [await say(ann, room, "Helo"), await say(ann, room, "Oops")];
     accepted(await ann.ask("edit message", { room, seq: 1, msg: "Hello" }));
     accepted(await ann.ask("delete message", { room, seq: 2 }));
-    for (const [{ id }, seq] of [[edited, 1], [deleted, 2]]) {
+    for (const [{ id }, seq] of [
+      [edited, 1],
+      [deleted, 2],
+    ]) {
       for (const msg of ["Helo", "Hello", "Oops", "something else"]) {
         const again = accepted(await ann.ask("send message", { room, msg, id }));
         assert.deepEqual([again.duplicate, again.seq], [true, seq], msg);

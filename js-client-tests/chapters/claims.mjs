@@ -17,7 +17,10 @@ export function claims(way, server) {
     const [open, closed] = [unique("team"), unique("other")];
     const token = await tokenWith({ rooms: ["team-*", "news"] });
     const ann = await comeBack(t, way, server, token, { room: open });
-    assert.deepEqual(ann.welcome.rooms.map(({ room }) => room), [open]);
+    assert.deepEqual(
+      ann.welcome.rooms.map(({ room }) => room),
+      [open],
+    );
     accepted(await ann.ask("join", "news"));
     for (const room of [closed, "lobby", "news2", "News", "team"]) {
       refused(await ann.ask("join", { room }), "room_forbidden", room);

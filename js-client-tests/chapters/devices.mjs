@@ -74,7 +74,10 @@ export function devices(way, server) {
 
 /** `server` has `devices = "newest"`. */
 export function newest(way, server) {
-  for (const [first, second] of [[way, plain], [plain, way]]) {
+  for (const [first, second] of [
+    [way, plain],
+    [plain, way],
+  ]) {
     test(`${second.label} takes the place of ${first.label}`, async (t) => {
       const room = unique("room");
       const token = await minted(server, unique("ann"));

@@ -36,8 +36,15 @@ export function direct(way, server) {
     accepted(await ann.ask("SingleChat", { to: carol.name, data: "other" }));
     assert.deepEqual([one.seq, two.seq], [1, 2]);
     const seen = accepted(await ann.ask("history", { with: bob.name }));
-    const said = (user, to, { seq, id, at }, data) =>
-      ({ event: "SingleChat", to: to.name, seq, id, user: user.name, data, at });
+    const said = (user, to, { seq, id, at }, data) => ({
+      event: "SingleChat",
+      to: to.name,
+      seq,
+      id,
+      user: user.name,
+      data,
+      at,
+    });
     assert.deepEqual(seen.messages, [said(ann, bob, one, "one"), said(bob, ann, two, "two")]);
     assert.deepEqual(await bob.ask("history", { with: ann.name }), seen);
     const others = accepted(await carol.ask("history", { with: bob.name }));
@@ -82,7 +89,10 @@ export function direct(way, server) {
     const bodies = ["text", 0, false, [1, null], { a: { b: [] } }];
     for (const data of bodies) accepted(await ann.ask("SingleChat", { to: bob.name, data }));
     const heard = await bob.collect("SingleChat", bodies.length);
-    assert.deepEqual(heard.map(({ data }) => data), bodies);
+    assert.deepEqual(
+      heard.map(({ data }) => data),
+      bodies,
+    );
     for (const data of [null, "", "  \n"]) {
       refused(await ann.ask("SingleChat", { to: bob.name, data }), "message_empty");
     }
@@ -96,14 +106,21 @@ export function direct(way, server) {
     assert.deepEqual(bob.welcome.directs, []);
     bob.close();
     await ann.next("user left", ({ user }) => user === bob.name);
-    for (const [it, data] of [[ann, "one"], [carol, "two"], [ann, "three"]]) {
+    for (const [it, data] of [
+      [ann, "one"],
+      [carol, "two"],
+      [ann, "three"],
+    ]) {
       assert.equal(accepted(await it.ask("SingleChat", { to: bob.name, data })).online, false);
     }
     const { welcome } = await comeBack(t, way, server, bob.token);
-    assert.deepEqual(byName(welcome.directs), byName([
-      { with: ann.name, seq: 2, unread: 2, read: 0 },
-      { with: carol.name, seq: 1, unread: 1, read: 0 },
-    ]));
+    assert.deepEqual(
+      byName(welcome.directs),
+      byName([
+        { with: ann.name, seq: 2, unread: 2, read: 0 },
+        { with: carol.name, seq: 1, unread: 1, read: 0 },
+      ]),
+    );
     const sent = (await comeBack(t, way, server, ann.token)).welcome.directs;
     assert.deepEqual(sent, [{ with: bob.name, seq: 2, unread: 0, read: 2 }]);
   });
@@ -126,7 +143,10 @@ export function direct(way, server) {
       const other = it.name === ann.name ? bob : ann;
       pages.push(accepted(await it.ask("history", { with: other.name })).messages);
     }
-    assert.deepEqual(pages[0].map(({ data }) => data), [0, 1, 2, 3]);
+    assert.deepEqual(
+      pages[0].map(({ data }) => data),
+      [0, 1, 2, 3],
+    );
     dense(pages[0]);
     for (const page of pages) assert.deepEqual(page, pages[0]);
   });

@@ -116,7 +116,9 @@ export function expiry(way, server) {
 
   test("and into those of the user's that it opens again", async (t) => {
     const [name, room, kept] = [unique("ann"), unique("room"), unique("kept")];
-    const bob = await comeBack(t, plain, server, await tokenOf(unique("bob"), epoch(600)), { room });
+    const bob = await comeBack(t, plain, server, await tokenOf(unique("bob"), epoch(600)), {
+      room,
+    });
     const wide = await tokenOf(name, epoch(600));
     const first = await comeBack(t, way, server, wide, { room });
     const narrow = await tokenOf(name, epoch(600), { rooms: [kept] });

@@ -12,9 +12,26 @@ import { plain } from "../support/ws.mjs";
 
 /** Names with something in them that nobody sees, or that turns the others round. */
 const INVISIBLE = [
-  "a\u200bb", "a\u200db", "a\u2060b", "\ufeffab", "a\u00adb", "a\u034fb", "a\u3164b", "\u115fab",
-  "ab\u180e", "a\u{e0061}b", "\u202eba", "a\u202ab", "a\u2066b", "a\u2069b", "a\u200eb", "a\u061cb",
-  "a\u2028b", "a\u0085b", "a\u007fb", "\ufe0f",
+  "a\u200bb",
+  "a\u200db",
+  "a\u2060b",
+  "\ufeffab",
+  "a\u00adb",
+  "a\u034fb",
+  "a\u3164b",
+  "\u115fab",
+  "ab\u180e",
+  "a\u{e0061}b",
+  "\u202eba",
+  "a\u202ab",
+  "a\u2066b",
+  "a\u2069b",
+  "a\u200eb",
+  "a\u061cb",
+  "a\u2028b",
+  "a\u0085b",
+  "a\u007fb",
+  "\ufe0f",
 ];
 
 /** Names that a reader takes for the first one of each list. */
@@ -83,7 +100,10 @@ export function guests(way, server) {
     }
   });
 
-  for (const [whose, change] of [["the same", (it) => it], ["such a", (it) => it.toUpperCase()]]) {
+  for (const [whose, change] of [
+    ["the same", (it) => it],
+    ["such a", (it) => it.toUpperCase()],
+  ]) {
     test(`a user comes, and a guest of ${whose} name goes`, async (t) => {
       const room = unique("room");
       const name = unique("erin");
@@ -120,7 +140,10 @@ export function guests(way, server) {
     accepted(await bob.ask("SingleChat", { to: first.name, data: "to the next" }));
     assert.equal((await next.next("SingleChat")).data, "to the next");
     const { messages } = accepted(await next.ask("history", { with: bob.name }));
-    assert.deepEqual(messages.map(({ data }) => data), ["to the next"]);
+    assert.deepEqual(
+      messages.map(({ data }) => data),
+      ["to the next"],
+    );
   });
 
   /** Waits for the words and then for the end that is for good. */
@@ -161,10 +184,12 @@ export function withoutGuests(way, server) {
     if (way.wire === "socket.io") {
       return assert.equal(await way.refusal(server), "token_required");
     }
-    assert.deepEqual(
-      await way.guestRefusal(server),
-      { why: "invalid_user", reconnect: false, code: 4001, reason: "Invalid user" },
-    );
+    assert.deepEqual(await way.guestRefusal(server), {
+      why: "invalid_user",
+      reconnect: false,
+      code: 4001,
+      reason: "Invalid user",
+    });
   });
 
   test("who has a bad one is refused as everywhere", async () => {

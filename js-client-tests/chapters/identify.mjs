@@ -9,7 +9,14 @@ import { arrive, comeBack, enter, fence } from "../support/people.mjs";
 import { epoch, minted, signed } from "../support/tokens.mjs";
 
 const INVALID_NAMES = [
-  "", "   ", "x".repeat(33), "two\nlines", "nul\u0000", "\u202eturned", "a\u2028b", "tab\tbed",
+  "",
+  "   ",
+  "x".repeat(33),
+  "two\nlines",
+  "nul\u0000",
+  "\u202eturned",
+  "a\u2028b",
+  "tab\tbed",
 ];
 
 /** `server` takes guests, and its users leave without a long grace. */
@@ -25,13 +32,19 @@ export function identifying(way, server) {
     assert.equal(typeof welcome.token, "string");
     assert.equal(typeof welcome.connection, "string");
     assert.equal(typeof welcome.node, "string");
-    assert.deepEqual(welcome.rooms.map(({ room }) => room), ["lobby"]);
+    assert.deepEqual(
+      welcome.rooms.map(({ room }) => room),
+      ["lobby"],
+    );
     assert.equal(welcome.rooms[0].unread, 0);
     assert.ok(Number.isInteger(welcome.rooms[0].seq));
-    sameNames(
-      Object.keys(welcome.limits),
-      ["attachmentsMax", "bodyBytesMax", "frameBytesMax", "historyMax", "roomsMax"],
-    );
+    sameNames(Object.keys(welcome.limits), [
+      "attachmentsMax",
+      "bodyBytesMax",
+      "frameBytesMax",
+      "historyMax",
+      "roomsMax",
+    ]);
   });
 
   test("a name may come in an object, and is trimmed", async (t) => {

@@ -47,11 +47,12 @@ export function limits(way, server) {
     assert.equal((await fence(ann, room, bob)).seq, 2);
   });
 
-  if (!way.asciiOnly) test("bytes count, not characters", async (t) => {
-    const ann = await enter(t, way, server, "ann", { room: unique("room") });
-    accepted(await ann.ask("send message", "ü".repeat(2047)));
-    refused(await ann.ask("send message", "ü".repeat(2048)), "message_too_large");
-  });
+  if (!way.asciiOnly)
+    test("bytes count, not characters", async (t) => {
+      const ann = await enter(t, way, server, "ann", { room: unique("room") });
+      accepted(await ann.ask("send message", "ü".repeat(2047)));
+      refused(await ann.ask("send message", "ü".repeat(2048)), "message_too_large");
+    });
 
   test("a user may be in so many rooms, the first one included", async (t) => {
     const ann = await enter(t, way, server, "ann");
@@ -82,7 +83,12 @@ export function limits(way, server) {
   test("a page of history holds so many messages", async (t) => {
     const ann = await enter(t, way, server, "ann", { room: unique("room") });
     const said = Array.from({ length: 21 }, (_, n) => n);
-    (await ann.askAll("send message", said.map((msg) => ({ msg })))).forEach(accepted);
+    (
+      await ann.askAll(
+        "send message",
+        said.map((msg) => ({ msg })),
+      )
+    ).forEach(accepted);
     assert.equal(accepted(await ann.ask("history", { limit: 20 })).messages.length, 20);
     const page = accepted(await ann.ask("history", { limit: 21 }));
     assert.deepEqual([page.messages.length, page.more], [20, true]);
@@ -92,7 +98,12 @@ export function limits(way, server) {
     const room = unique("room");
     const ann = await enter(t, way, server, "ann", { room });
     const said = Array.from({ length: 12 }, (_, n) => n);
-    (await ann.askAll("send message", said.map((msg) => ({ msg })))).forEach(accepted);
+    (
+      await ann.askAll(
+        "send message",
+        said.map((msg) => ({ msg })),
+      )
+    ).forEach(accepted);
     const bob = await arrive(t, way, server, { room, since: { [room]: 2 } });
     await bob.identify(unique("bob"));
     const missed = [];
@@ -102,7 +113,10 @@ export function limits(way, server) {
       missed.push(...page.messages);
       more = page.more;
     }
-    assert.deepEqual(missed.map(({ msg }) => msg), said.slice(2));
+    assert.deepEqual(
+      missed.map(({ msg }) => msg),
+      said.slice(2),
+    );
     const carol = await arrive(t, way, server, { room, since: { [room]: 1 } });
     await carol.identify(unique("carol"));
     const tooFar = { room, messages: [], recovered: false, head: 12 };
@@ -116,7 +130,10 @@ export function limits(way, server) {
     for (let n = 0; n < 3; n += 1) people.push(await enter(t, way, server, "one", { room }));
     const [ann] = people;
     const { users } = accepted(await ann.ask("GroupList"));
-    sameNames(users, people.map(({ name }) => name));
+    sameNames(
+      users,
+      people.map(({ name }) => name),
+    );
     const last = await enter(t, way, server, "last", { room });
     assert.deepEqual(await ann.ask("GroupList"), { ok: true, room, users: [], count: 4 });
     for (const it of [ann, last]) {
@@ -147,7 +164,10 @@ export function pace(way, server) {
     complained(complaint, "GroupChat", "too_fast");
     assert.ok(0 < complaint.retryAfterMs && complaint.retryAfterMs <= 1000);
     const heard = await bob.collect("new message", 5);
-    assert.deepEqual(heard.map(({ msg }) => msg), [0, 1, 2, 3, 4]);
+    assert.deepEqual(
+      heard.map(({ msg }) => msg),
+      [0, 1, 2, 3, 4],
+    );
     assert.equal((await fence(bob, room, ann)).seq, 6); // another's pace is their own
   });
 }

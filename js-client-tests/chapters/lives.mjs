@@ -57,7 +57,15 @@ class Life {
 
   /** Each kind of step, as often as it stands here. */
   #kinds = Object.entries({
-    say: 10, sayAtOnce: 4, edit: 6, delete: 4, read: 6, join: 5, leave: 3, lose: 5, comeBack: 5,
+    say: 10,
+    sayAtOnce: 4,
+    edit: 6,
+    delete: 4,
+    read: 6,
+    join: 5,
+    leave: 3,
+    lose: 5,
+    comeBack: 5,
     overstep: 2,
   }).flatMap(([kind, times]) => Array(times).fill(kind));
 
@@ -240,7 +248,10 @@ class Life {
     for (const it of this.#devices) {
       assert.deepEqual(it.complaints, [], it.label);
       const rooms = this.#rooms.filter((room) => room.has(it.user));
-      sameNames(it.rooms, rooms.map(({ name }) => name));
+      sameNames(
+        it.rooms,
+        rooms.map(({ name }) => name),
+      );
       for (const place of this.#placesOf(it.user)) await this.#compareLog(it, place);
     }
     for (const user of USERS) {
@@ -261,7 +272,13 @@ class Life {
     const seen = device.shown(place.as(device.user));
     assert.deepEqual(shown(forth), seen, `${what}, history and device`);
     const expected = place.messages.map(({ seq, id, author, at, body, editedAt, deleted }) => ({
-      seq, id, author, at, body, editedAt, deleted,
+      seq,
+      id,
+      author,
+      at,
+      body,
+      editedAt,
+      deleted,
     }));
     const said = seen.map(({ deletedBy: _, ...it }) => it);
     assert.deepEqual(said, expected, `${what}, device and rules`);
@@ -272,7 +289,7 @@ class Life {
     const entries = [];
     for (let more = true; more; ) {
       const forwards = after !== undefined;
-      const end = forwards ? entries.at(-1)?.seq ?? after : entries[0]?.seq;
+      const end = forwards ? (entries.at(-1)?.seq ?? after) : entries[0]?.seq;
       const range = forwards ? { after: end } : { before: end };
       const asked = { ...place.as(device.user), limit: PAGE, ...range };
       const page = accepted(await device.ask("history", asked));

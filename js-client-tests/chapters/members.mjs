@@ -67,7 +67,10 @@ export function members(way, server) {
     await fence(bob, room, bob);
     await fence(bob, "lobby", ann, second);
     for (const it of [ann, second]) {
-      assert.deepEqual(it.take("new message").filter((said) => said.room === room), []);
+      assert.deepEqual(
+        it.take("new message").filter((said) => said.room === room),
+        [],
+      );
     }
   });
 
@@ -108,14 +111,20 @@ export function members(way, server) {
     const people = [await enrol(t, way, server, "ann"), await enter(t, way, server, "bob")];
     for (const { welcome } of people) {
       const seats = welcome.rooms.map(({ room, role, unread }) => [room, role, unread]);
-      assert.deepEqual(seats.sort(), [["hall", "member", 0], ["lobby", "member", 0]]);
+      assert.deepEqual(seats.sort(), [
+        ["hall", "member", 0],
+        ["lobby", "member", 0],
+      ]);
     }
   });
 
   test("a room that is asked for stands in place of the lobby alone", async (t) => {
     const room = unique("room");
     const ann = await enrol(t, way, server, "ann", { room });
-    sameNames(ann.welcome.rooms.map((it) => it.room), ["hall", room]);
+    sameNames(
+      ann.welcome.rooms.map((it) => it.room),
+      ["hall", room],
+    );
   });
 
   test("a room that the fresh token does not open is kept for one that does", async (t) => {
@@ -123,7 +132,10 @@ export function members(way, server) {
     const ann = await enrol(t, way, server, "ann");
     accepted(await ann.ask("join", room));
     const narrow = await enrol(t, way, server, "x", { claims: { sub: ann.name, rooms: ["hall"] } });
-    assert.deepEqual(narrow.welcome.rooms.map((it) => it.room), ["hall"]);
+    assert.deepEqual(
+      narrow.welcome.rooms.map((it) => it.room),
+      ["hall"],
+    );
     const wide = await comeBack(t, way, server, ann.token);
     assert.equal(seatIn(room, wide).role, "owner");
   });
@@ -180,10 +192,14 @@ export function membersAfterRestart(way, fresh) {
       await comeBack(t, way, server, bob.token),
     ];
     assert.deepEqual(seatIn(room, owner), { room, seq: 3, unread: 0, read: 3, role: "owner" });
-    assert.deepEqual(
-      seatIn(room, admin),
-      { room, seq: 3, unread: 2, read: 1, role: "admin", muted: true },
-    );
+    assert.deepEqual(seatIn(room, admin), {
+      room,
+      seq: 3,
+      unread: 2,
+      read: 1,
+      role: "admin",
+      muted: true,
+    });
     await fence(owner, room, admin);
   });
 }

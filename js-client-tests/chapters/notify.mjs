@@ -51,7 +51,12 @@ export function notify(way, server) {
       const answer = accepted(await root.ask("notify", { to: ann.name, data }));
       assert.equal(answer.online, false);
       told.push({
-        event: "notification", seq: answer.seq, id: answer.id, user: root.name, data, at: answer.at,
+        event: "notification",
+        seq: answer.seq,
+        id: answer.id,
+        user: root.name,
+        data,
+        at: answer.at,
       });
     }
     const back = await comeBack(t, way, server, ann.token);
@@ -104,9 +109,16 @@ export function notify(way, server) {
     for (const it of [ann, bob]) {
       assert.equal(accepted(await root.ask("notify", { to: it.name, data: it.name })).seq, 1);
     }
-    for (const [it, texts] of [[ann, [ann.name]], [bob, [bob.name]], [root, []]]) {
+    for (const [it, texts] of [
+      [ann, [ann.name]],
+      [bob, [bob.name]],
+      [root, []],
+    ]) {
       const { messages } = accepted(await it.ask("history", { inbox: true }));
-      assert.deepEqual(messages.map(({ data }) => data), texts);
+      assert.deepEqual(
+        messages.map(({ data }) => data),
+        texts,
+      );
     }
   });
 

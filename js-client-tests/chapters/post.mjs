@@ -76,10 +76,16 @@ export function posting(way, server) {
     const bodies = BODIES.map((it) => (typeof it === "string" ? way.text(it) : it));
     for (const msg of bodies) accepted(await ann.ask("send message", { room, msg }));
     const heard = await bob.collect("new message", bodies.length);
-    assert.deepEqual(heard.map(({ msg }) => msg), bodies);
+    assert.deepEqual(
+      heard.map(({ msg }) => msg),
+      bodies,
+    );
     for (const data of bodies) accepted(await ann.ask("GroupChat", { room, data }));
     const chats = await bob.collect("GroupChat", bodies.length);
-    assert.deepEqual(chats.map(({ data }) => data), bodies);
+    assert.deepEqual(
+      chats.map(({ data }) => data),
+      bodies,
+    );
   });
 
   test("an id that was seen gets the first answer again, and nothing happens", async (t) => {

@@ -113,7 +113,10 @@ export function whoIsOnline(way, server) {
     const ann = await enrol(t, way, server, "ann");
     const names = Array.from({ length: 101 }, (_, at) => `nobody-${at}`);
     const { users } = accepted(await ann.ask("presence", { users: names.slice(1) }));
-    assert.deepEqual(users.map(({ user }) => user), names.slice(1));
+    assert.deepEqual(
+      users.map(({ user }) => user),
+      names.slice(1),
+    );
     for (const data of [undefined, null, "ann", [], {}, { users: "ann" }, { users: [1] }]) {
       refused(await ann.ask("presence", data), "bad_request", JSON.stringify(data));
     }
@@ -153,7 +156,10 @@ export function presenceInTheGrace(way, server) {
 
 /** Whether a list names these people and nobody else. */
 function lists(...people) {
-  const expected = people.map(({ name }) => name).sort().join();
+  const expected = people
+    .map(({ name }) => name)
+    .sort()
+    .join();
   return (names) => {
     assert.ok(names.every((name) => typeof name === "string"));
     return [...names].sort().join() === expected;

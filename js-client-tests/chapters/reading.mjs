@@ -24,7 +24,13 @@ export function reading(way, server) {
   test("reading moves forward only, and not beyond the end", async (t) => {
     const { room, ann, bob } = await pair(t, way, server);
     await say(ann, room, "one", "two", "three");
-    for (const [seq, reached, unread] of [[2, 2, 1], [1, 2, 1], [0, 2, 1], [2, 2, 1], [99, 3, 0]]) {
+    for (const [seq, reached, unread] of [
+      [2, 2, 1],
+      [1, 2, 1],
+      [0, 2, 1],
+      [2, 2, 1],
+      [99, 3, 0],
+    ]) {
       const answer = await bob.ask("read", { room, seq });
       assert.deepEqual(answer, { ok: true, seq: reached, unread }, `read of ${seq}`);
     }
@@ -60,7 +66,13 @@ export function reading(way, server) {
     await say(ann, room, "one", "two");
     for (const seq of [1, 1, 0, 2]) accepted(await bob.ask("read", { room, seq }));
     const heard = [await second.next("read", by(bob)), await second.next("read", by(bob))];
-    assert.deepEqual(heard.map(({ seq, unread }) => [seq, unread]), [[1, 1], [2, 0]]);
+    assert.deepEqual(
+      heard.map(({ seq, unread }) => [seq, unread]),
+      [
+        [1, 1],
+        [2, 0],
+      ],
+    );
   });
 
   test("who sends has read, on all devices", async (t) => {
@@ -76,7 +88,8 @@ export function reading(way, server) {
   test("a direct conversation is read from each side", async (t) => {
     const { ann, bob } = await pair(t, way, server);
     const [ann2, bob2] = [
-      await comeBack(t, way, server, ann.token), await comeBack(t, way, server, bob.token),
+      await comeBack(t, way, server, ann.token),
+      await comeBack(t, way, server, bob.token),
     ];
     for (const data of ["one", "two"]) {
       accepted(await ann.ask("SingleChat", { to: bob.name, data }));
@@ -89,12 +102,16 @@ export function reading(way, server) {
       assert.deepEqual(await it.next("read", by(bob)), { with: bob.name, ...read });
     }
     const later = [
-      await comeBack(t, way, server, ann.token), await comeBack(t, way, server, bob.token),
+      await comeBack(t, way, server, ann.token),
+      await comeBack(t, way, server, bob.token),
     ];
-    assert.deepEqual(later.map(({ welcome }) => welcome.directs), [
-      [{ with: bob.name, seq: 2, unread: 0, read: 2 }],
-      [{ with: ann.name, seq: 2, unread: 1, read: 1 }],
-    ]);
+    assert.deepEqual(
+      later.map(({ welcome }) => welcome.directs),
+      [
+        [{ with: bob.name, seq: 2, unread: 0, read: 2 }],
+        [{ with: ann.name, seq: 2, unread: 1, read: 1 }],
+      ],
+    );
   });
 
   test("muting a room reaches one's other devices, and hides nothing", async (t) => {
@@ -125,9 +142,9 @@ export function reading(way, server) {
       assert.deepEqual(await bob.ask("mute", { ...place, muted: true }), { ok: true, muted: true });
     }
     const { welcome } = await comeBack(t, way, server, bob.token);
-    assert.deepEqual(
-      welcome.directs, [{ with: ann.name, seq: 1, unread: 1, read: 0, muted: true }],
-    );
+    assert.deepEqual(welcome.directs, [
+      { with: ann.name, seq: 1, unread: 1, read: 0, muted: true },
+    ]);
     assert.deepEqual(welcome.inbox, { seq: 1, unread: 1, read: 0, muted: true });
   });
 
@@ -138,9 +155,19 @@ export function reading(way, server) {
     refused(await bob.ask("mute", { room: other, muted: true }), "not_member");
     refused(await bob.ask("mute", { with: unique("nobody"), muted: true }), "not_member");
     for (const data of [
-      undefined, null, 1, [], "text", { room }, { room, seq: -1 }, { room, seq: 1.5 },
-      { room, seq: "1" }, { room: 1, seq: 1 }, { room, with: bob.name, seq: 1 },
-      { with: bob.name, inbox: true, seq: 1 }, { with: 1, seq: 1 },
+      undefined,
+      null,
+      1,
+      [],
+      "text",
+      { room },
+      { room, seq: -1 },
+      { room, seq: 1.5 },
+      { room, seq: "1" },
+      { room: 1, seq: 1 },
+      { room, with: bob.name, seq: 1 },
+      { with: bob.name, inbox: true, seq: 1 },
+      { with: 1, seq: 1 },
     ]) {
       refused(await bob.ask("read", data), "bad_request", JSON.stringify(data));
     }

@@ -51,10 +51,14 @@ export function roles(way, server) {
     accepted(await ann.ask("send message", { room, msg: "secret" }));
     const answer = accepted(await ann.ask("invite", { room, user: bob.name }));
     assert.deepEqual(answer, { ok: true, room, user: bob.name, role: "member" });
-    assert.deepEqual(
-      await bob.next("membership"),
-      { room, role: "member", seq: 1, unread: 0, read: 1, by: ann.name },
-    );
+    assert.deepEqual(await bob.next("membership"), {
+      room,
+      role: "member",
+      seq: 1,
+      unread: 0,
+      read: 1,
+      by: ann.name,
+    });
     await fence(bob, room, ann);
     assert.equal((await bob.ask("history", { room })).messages[0].msg, "secret");
   });
@@ -103,7 +107,10 @@ export function roles(way, server) {
       refused(await admin.ask("invite", { room, user, role }), "forbidden", role);
     }
     for (const [by, role] of [
-      [admin, "reader"], [admin, "member"], [owner, "admin"], [owner, "owner"],
+      [admin, "reader"],
+      [admin, "member"],
+      [owner, "admin"],
+      [owner, "owner"],
     ]) {
       assert.equal(accepted(await by.ask("invite", { room, user, role })).role, role);
       const seat = await carol.next("membership");

@@ -17,12 +17,15 @@ export function rooms(way, server) {
     accepted(await ann.ask("send message", { room, msg: "hello" }));
     const begun = { ok: true, room, role: "member", seq: 1, unread: 0, read: 1, count: 2 };
     assert.deepEqual(await bob.ask("join", { room }), begun);
-    assert.deepEqual(
-      await ann.next("user joined", (it) => it.room === room),
-      { room, user: bob.name },
-    );
+    assert.deepEqual(await ann.next("user joined", (it) => it.room === room), {
+      room,
+      user: bob.name,
+    });
     await fence(ann, room, bob);
-    assert.deepEqual(bob.take("user joined").filter((it) => it.room === room), []);
+    assert.deepEqual(
+      bob.take("user joined").filter((it) => it.room === room),
+      [],
+    );
   });
 
   test("joining twice changes nothing", async (t) => {
@@ -68,7 +71,10 @@ export function rooms(way, server) {
     await ann.next("user left", (it) => it.room === room && it.user === bob.name);
     await fence(ann, room, ann);
     await fence(ann, "lobby", bob);
-    assert.deepEqual(bob.take("new message").filter((it) => it.room === room), []);
+    assert.deepEqual(
+      bob.take("new message").filter((it) => it.room === room),
+      [],
+    );
     refused(await bob.ask("send message", { room, msg: "x" }), "not_member");
     refused(await bob.ask("GroupList", { room }), "not_member");
     refused(await bob.ask("history", { room }), "not_member");

@@ -23,13 +23,19 @@ export function spaces(way, server) {
     accepted(await shop.ask("send message", "in the shop"));
     const answer = accepted(await root.ask("send message", "in the root"));
     assert.equal(answer.seq, 1);
-    for (const [it, msg] of [[shop, "in the shop"], [root, "in the root"]]) {
+    for (const [it, msg] of [
+      [shop, "in the shop"],
+      [root, "in the root"],
+    ]) {
       assert.equal((await it.next("new message")).msg, msg);
       assert.deepEqual(it.take("new message"), []);
       assert.deepEqual(it.take("user joined"), []);
       assert.equal(accepted(await it.ask("GroupList")).count, 1);
       const { messages } = accepted(await it.ask("history"));
-      assert.deepEqual(messages.map((message) => message.msg), [msg]);
+      assert.deepEqual(
+        messages.map((message) => message.msg),
+        [msg],
+      );
     }
   });
 

@@ -52,7 +52,11 @@ export function typing(way, server) {
     const carol = await enrol(t, way, server, "carol", { room });
     const other = unique("room");
     for (const it of [ann, bob]) accepted(await it.ask("join", other));
-    for (const [it, where] of [[bob, room], [carol, room], [bob, other]]) {
+    for (const [it, where] of [
+      [bob, room],
+      [carol, room],
+      [bob, other],
+    ]) {
       accepted(await it.ask("typing", { room: where, typing: true }));
       assert.deepEqual(await ann.next("typing"), { room: where, user: it.name, typing: true });
     }
@@ -71,9 +75,13 @@ export function typing(way, server) {
     accepted(await bob.ask("typing", { room, typing: true }));
     bob.vanish();
     const heard = await ann.collect("typing", 2);
-    assert.deepEqual(heard.map(({ user, typing }) => [user, typing]), [
-      [bob.name, true], [bob.name, false],
-    ]);
+    assert.deepEqual(
+      heard.map(({ user, typing }) => [user, typing]),
+      [
+        [bob.name, true],
+        [bob.name, false],
+      ],
+    );
     await fence(second, room, ann);
   });
 
@@ -108,7 +116,10 @@ export function typing(way, server) {
     await ann.next("SingleChat");
     accepted(await bob.ask("typing", { to: ann.name, typing: false }));
     await fence(bob, room, ann);
-    assert.deepEqual(ann.take("typing").map((it) => it.typing), [true]);
+    assert.deepEqual(
+      ann.take("typing").map((it) => it.typing),
+      [true],
+    );
   });
 
   test("who may only read does not type", async (t) => {
@@ -124,8 +135,16 @@ export function typing(way, server) {
     const { room, ann, bob } = await pair(t, way, server);
     refused(await ann.ask("typing", { room: unique("room"), typing: true }), "not_member");
     for (const data of [
-      undefined, null, true, "text", [], { room }, { room, typing: 1 }, { room, typing: "true" },
-      { room, to: bob.name, typing: true }, { with: bob.name, typing: true },
+      undefined,
+      null,
+      true,
+      "text",
+      [],
+      { room },
+      { room, typing: 1 },
+      { room, typing: "true" },
+      { room, to: bob.name, typing: true },
+      { with: bob.name, typing: true },
       { to: 1, typing: true },
     ]) {
       refused(await ann.ask("typing", data), "bad_request", JSON.stringify(data));
@@ -144,8 +163,14 @@ export function typingForLong(way, server) {
     accepted(await bob.ask("typing", { room, typing: true }));
     accepted(await bob.ask("typing", { to: ann.name, typing: true }));
     const heard = await ann.collect("typing", 4);
-    assert.deepEqual(heard.map((it) => it.typing), [true, true, false, false]);
-    sameNames(heard.slice(2).map((it) => it.room ?? it.with), [bob.name, room]);
+    assert.deepEqual(
+      heard.map((it) => it.typing),
+      [true, true, false, false],
+    );
+    sameNames(
+      heard.slice(2).map((it) => it.room ?? it.with),
+      [bob.name, room],
+    );
   });
 }
 

@@ -37,7 +37,11 @@ test("the last message of a quiet room comes when a node hears again", async (t)
 });
 
 test("so does a direct message", async (t) => {
-  const { cluster, ann, others: [bob] } = await quietRoom(t);
+  const {
+    cluster,
+    ann,
+    others: [bob],
+  } = await quietRoom(t);
   cluster.links[1].redis.cut();
   await cluster.unready(cluster.nodes[1]);
   const { id } = accepted(await ann.ask("SingleChat", { to: bob.name, data: "hello" }));
@@ -66,7 +70,10 @@ test("a node that was deaf while hundreds were said has them in order", async (t
   for (const it of others) {
     const messages = await it.collect("new message", list.length);
     dense(messages);
-    assert.deepEqual(messages.map(({ msg }) => msg), list.map(({ msg }) => msg));
+    assert.deepEqual(
+      messages.map(({ msg }) => msg),
+      list.map(({ msg }) => msg),
+    );
   }
   await cluster.ready();
 });

@@ -28,8 +28,23 @@ const WAYS = [plain, way("4.8", "polling")];
 
 /** Chapters that rooms of all names are open to, and those that have rooms of their own. */
 const CHAPTERS = {
-  changes, claims, devices, direct, guests, history, notify, posting, presence, whoIsOnline,
-  reading, comingBack, comingBackToRooms, rooms, spaces, typing, typingForLong,
+  changes,
+  claims,
+  devices,
+  direct,
+  guests,
+  history,
+  notify,
+  posting,
+  presence,
+  whoIsOnline,
+  reading,
+  comingBack,
+  comingBackToRooms,
+  rooms,
+  spaces,
+  typing,
+  typingForLong,
 };
 const ROOM_CHAPTERS = { members, roles };
 
@@ -41,7 +56,10 @@ const ruled = clusterOf(ROOMS);
 const long = clusterOf(LIVES);
 
 for (const it of WAYS) {
-  for (const [server, chapters] of [[open.asOne, CHAPTERS], [ruled.asOne, ROOM_CHAPTERS]]) {
+  for (const [server, chapters] of [
+    [open.asOne, CHAPTERS],
+    [ruled.asOne, ROOM_CHAPTERS],
+  ]) {
     for (const [name, chapter] of Object.entries(chapters)) {
       describe(`${name} on two nodes over ${it.label}`, () => chapter(it, server));
     }
@@ -52,6 +70,7 @@ describe("random lives on two nodes", () => lives(long.asOne));
 
 function clusterOf({ spaces: list = [], ...settings }) {
   return clusterForThisFile({
-    nodes: 2, settings: { ...settings, spaces: [...list, SENTRIES.space] },
+    nodes: 2,
+    settings: { ...settings, spaces: [...list, SENTRIES.space] },
   });
 }

@@ -41,7 +41,10 @@ test("the newest of many devices, which come at the same time, is the one that s
   const all = await Promise.all(Array.from({ length: 6 }, come));
   const ended = all.map((it) => within("the end", it.gone).then(({ code }) => code));
   const last = await come();
-  assert.deepEqual(await Promise.all(ended), all.map(() => 4500));
+  assert.deepEqual(
+    await Promise.all(ended),
+    all.map(() => 4500),
+  );
   await fence(last, room, last);
   assert.deepEqual(last.take("closing"), []);
 });

@@ -71,7 +71,10 @@ async function pair(t, { nodes }) {
 
 /** Each says something in the room and to the other, and the other hears it. */
 async function talk([ann, bob]) {
-  for (const [speaker, hearer] of [[ann, bob], [bob, ann]]) {
+  for (const [speaker, hearer] of [
+    [ann, bob],
+    [bob, ann],
+  ]) {
     const said = accepted(await speaker.ask("send message", "hello"));
     await hearer.next("new message", ({ id }) => id === said.id, LATE_MS_MAX);
     const direct = accepted(await speaker.ask("SingleChat", { to: hearer.name, data: "hello" }));

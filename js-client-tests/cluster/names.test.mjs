@@ -71,7 +71,8 @@ test("a name of a sign-in on one node is nobody's on another", async (t) => {
 test("the name of a guest whose node was killed is free after a while", async (t) => {
   const [, , three] = cluster.nodes;
   const [name, kept] = [unique("erin"), unique("frank")];
-  for (const it of [name, kept]) accepted(await (await arrive(t, plain, three)).ask("new user", it));
+  for (const it of [name, kept])
+    accepted(await (await arrive(t, plain, three)).ask("new user", it));
   await three.kill9();
   const other = await arrive(t, plain, cluster.nodes[0]);
   await claimed(other, name);
@@ -84,9 +85,13 @@ test("the name of a guest whose node was killed is free after a while", async (t
 
 /** Asks for a name until it is given. */
 function claimed(client, name) {
-  return again(`the name ${name} to be free`, async () => {
-    const answer = await client.ask("new user", name);
-    if (!answer.ok) refused(answer, "name_taken");
-    return answer.ok;
-  }, LONG_PATIENCE);
+  return again(
+    `the name ${name} to be free`,
+    async () => {
+      const answer = await client.ask("new user", name);
+      if (!answer.ok) refused(answer, "name_taken");
+      return answer.ok;
+    },
+    LONG_PATIENCE,
+  );
 }

@@ -37,10 +37,15 @@ test("users of a killed node are gone within 15 seconds, and nobody is who moved
   for (const { way, token } of moving.map((it, at) => ({ way: WAYS[at], token: it.token }))) {
     moved.push(await comeBack(t, way, two, token, { room }));
   }
-  await Promise.all(watchers.map(async (it) => {
-    const left = await it.collect("user left", lost.length, GONE_MS_MAX);
-    sameNames(left.map(({ user }) => user), lost.map(({ name }) => name));
-  }));
+  await Promise.all(
+    watchers.map(async (it) => {
+      const left = await it.collect("user left", lost.length, GONE_MS_MAX);
+      sameNames(
+        left.map(({ user }) => user),
+        lost.map(({ name }) => name),
+      );
+    }),
+  );
   await fence(watchers[0], room, ...watchers, ...moved);
   const here = [...watchers, ...moved].map(({ name }) => name);
   for (const it of watchers) {
@@ -48,7 +53,10 @@ test("users of a killed node are gone within 15 seconds, and nobody is who moved
     sameNames(accepted(await it.ask("GroupList", { room })).users, here);
   }
   for (const it of moving) {
-    assert.deepEqual(watchers.flatMap((watcher) => watcher.take("user joined").filter(by(it))), []);
+    assert.deepEqual(
+      watchers.flatMap((watcher) => watcher.take("user joined").filter(by(it))),
+      [],
+    );
   }
 });
 
@@ -155,7 +163,10 @@ test("a node that was cut off from everything leaves no ghosts behind", async (t
       return answer.ok && [...answer.users].sort().join() === here.sort().join();
     });
   }
-  assert.deepEqual(ann.take("user left").map(({ user }) => user), []);
+  assert.deepEqual(
+    ann.take("user left").map(({ user }) => user),
+    [],
+  );
   moved.close();
   await ann.next("user left", by(moved), GONE_MS_MAX);
   assert.deepEqual(ann.take("user left"), []);

@@ -11,25 +11,25 @@ import { ROOMCAST } from "../support/server.mjs";
 
 /** Settings with a mistake, and what the complaint has to name. */
 const MISTAKES = {
-  "an unknown key": ["gests = \"on\"", ["gests", "guests"]],
+  "an unknown key": ['gests = "on"', ["gests", "guests"]],
   "an unknown key in a table": [
     "limits.body_byte_max = 5",
     ["body_byte_max", "limits.body_bytes_max"],
   ],
   "an unknown table": ["[limit]\nbody_bytes_max = 5", ["limit", "limits"]],
-  "a word that is none of the choices": ["guests = \"maybe\"", ["guests", "on", "off"]],
+  "a word that is none of the choices": ['guests = "maybe"', ["guests", "on", "off"]],
   "a number for a word": ["guests = 1", ["guests"]],
-  "a word for a number": ["limits.body_bytes_max = \"big\"", ["limits.body_bytes_max"]],
+  "a word for a number": ['limits.body_bytes_max = "big"', ["limits.body_bytes_max"]],
   "a limit of nothing": ["limits.body_bytes_max = 0", ["limits.body_bytes_max"]],
   "a negative limit": ["limits.history_messages_max = -1", ["limits.history_messages_max"]],
-  "an address that is none": ["listen = \"here\"", ["listen"]],
-  "an unknown store": ["store = \"paper\"", ["store", "sqlite", "memory"]],
+  "an address that is none": ['listen = "here"', ["listen"]],
+  "an unknown store": ['store = "paper"', ["store", "sqlite", "memory"]],
   "an unknown level of care": [
-    "sqlite.synchronous = \"maybe\"",
+    'sqlite.synchronous = "maybe"',
     ["sqlite.synchronous", "full", "normal"],
   ],
-  "a space that is none": ["spaces = [\"shop\"]", ["spaces", "shop"]],
-  "an origin that is none": ["origins = [\"app.example\"]", ["origins", "app.example"]],
+  "a space that is none": ['spaces = ["shop"]', ["spaces", "shop"]],
+  "an origin that is none": ['origins = ["app.example"]', ["origins", "app.example"]],
 };
 
 for (const [what, [toml, names]] of Object.entries(MISTAKES)) {

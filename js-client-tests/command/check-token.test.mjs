@@ -20,8 +20,22 @@ const RSA = generateKeyPairSync("rsa", { modulusLength: 2048 });
 
 test("a good token is told whole", async (t) => {
   const data = await folder(t);
-  const made = await roomcast(data, ["token", "--user", "ann", "--name", "Ann Lee", "--ttl", "1h",
-    "--space", "/shop", "--room", "news", "--room", "team-*", "--admin"]);
+  const made = await roomcast(data, [
+    "token",
+    "--user",
+    "ann",
+    "--name",
+    "Ann Lee",
+    "--ttl",
+    "1h",
+    "--space",
+    "/shop",
+    "--room",
+    "news",
+    "--room",
+    "team-*",
+    "--admin",
+  ]);
   assert.equal(made.code, 0, made.stderr);
   for (const call of [{ input: `  ${made.stdout}\n` }, { args: [made.stdout.trim()] }]) {
     const { code, stdout, stderr } = await check(data, call);
@@ -95,7 +109,9 @@ test("keys in files are used, and those that cannot be are named before anything
   const [pem, bad] = ["public.pem", "private.pem"].map((it) => path.join(data, it));
   await writeFile(pem, RSA.publicKey.export({ type: "spki", format: "pem" }));
   await writeFile(bad, RSA.privateKey.export({ type: "pkcs8", format: "pem" }));
-  const key = (file) => ({ ROOMCAST_TOKEN_KEYS: `[{ pem_file = '${file}', algorithm = 'RS256' }]` });
+  const key = (file) => ({
+    ROOMCAST_TOKEN_KEYS: `[{ pem_file = '${file}', algorithm = 'RS256' }]`,
+  });
   const token = signed("RS256", RSA.privateKey, { sub: "ann", exp: epoch(60) });
   assert.equal((await check(data, { input: token, env: key(pem) })).code, 0);
   for (const command of ["check-config", "check-token", "token", "serve"]) {
@@ -126,10 +142,27 @@ test("a site is trusted by its certificate alone", async (t) => {
   const data = await folder(t);
   const [key, cert, other] = ["key.pem", "cert.pem", "other.pem"].map((it) => path.join(data, it));
   for (const out of [other, cert]) {
-    const made = await run("openssl", ["req", "-x509", "-newkey", "ec", "-pkeyopt",
-      "ec_paramgen_curve:P-256", "-nodes", "-keyout", key, "-out", out, "-days", "2", "-subj",
-      "/CN=test", "-addext", "subjectAltName=DNS:localhost", "-addext",
-      "basicConstraints=critical,CA:FALSE"]);
+    const made = await run("openssl", [
+      "req",
+      "-x509",
+      "-newkey",
+      "ec",
+      "-pkeyopt",
+      "ec_paramgen_curve:P-256",
+      "-nodes",
+      "-keyout",
+      key,
+      "-out",
+      out,
+      "-days",
+      "2",
+      "-subj",
+      "/CN=test",
+      "-addext",
+      "subjectAltName=DNS:localhost",
+      "-addext",
+      "basicConstraints=critical,CA:FALSE",
+    ]);
     assert.equal(made.code, 0, made.stderr);
   }
   const options = { key: await readFile(key), cert: await readFile(cert) };

@@ -62,8 +62,15 @@ test("flags go before the environment, and that before the file", async (t) => {
     ROOMCAST_LIMITS_ROOMS_PER_USER_MAX: "55",
   };
   const args = [
-    "serve", "--config", file, "--listen", "127.0.0.1:0", "--data", path.join(home, "data"),
-    "--set", "limits.rooms_per_user_max=66",
+    "serve",
+    "--config",
+    file,
+    "--listen",
+    "127.0.0.1:0",
+    "--data",
+    path.join(home, "data"),
+    "--set",
+    "limits.rooms_per_user_max=66",
   ];
   const server = await serving(t, args, env);
   const ann = await enter(t, plain, server, "ann");
@@ -84,7 +91,13 @@ test("an address that is taken is said to be, and nothing is served", async (t) 
 
 test("the log never holds a token or a text", async (t) => {
   const server = await serving(t, [
-    "serve", "--listen", "127.0.0.1:0", "--data", await folder(t), "--log-filter", "debug",
+    "serve",
+    "--listen",
+    "127.0.0.1:0",
+    "--data",
+    await folder(t),
+    "--log-filter",
+    "debug",
   ]);
   const ann = await enter(t, plain, server, "ann");
   await ann.ask("send message", "very secret words");
@@ -100,7 +113,13 @@ test("the log never holds a token or a text", async (t) => {
 
 test("the log is JSON when that is asked for", async (t) => {
   const server = await serving(t, [
-    "serve", "--listen", "127.0.0.1:0", "--data", await folder(t), "--log-format", "json",
+    "serve",
+    "--listen",
+    "127.0.0.1:0",
+    "--data",
+    await folder(t),
+    "--log-format",
+    "json",
   ]);
   server.child.kill("SIGTERM");
   assert.equal((await within("the exit", server.child.exited)).code, 0);

@@ -28,7 +28,12 @@ test("it says who, and until when", async () => {
   const day = claimsOf(await minted(server, "ann"));
   assert.equal(day.sub, "ann");
   assert.ok(Math.abs(day.exp - epoch(24 * 3600)) < 120, "a day by default");
-  for (const [ttl, seconds] of [["90s", 90], ["10m", 600], ["2h", 7200], ["7d", 7 * 86_400]]) {
+  for (const [ttl, seconds] of [
+    ["90s", 90],
+    ["10m", 600],
+    ["2h", 7200],
+    ["7d", 7 * 86_400],
+  ]) {
     const { exp } = claimsOf(await minted(server, "ann", "--ttl", ttl));
     assert.ok(Math.abs(exp - epoch(seconds)) < 60, ttl);
   }
@@ -52,7 +57,7 @@ test("it says how the user is shown, which rooms it opens, and who is an adminis
 test("it says as what it opens rooms", async () => {
   const flags = ["--room", "news=reader", "--room", "team-*=admin"];
   const { rooms } = claimsOf(await minted(server, "ann", ...flags));
-  assert.deepEqual(rooms, { "news": "reader", "team-*": "admin" });
+  assert.deepEqual(rooms, { news: "reader", "team-*": "admin" });
 });
 
 test("a token of another server is refused", async (t) => {

@@ -78,7 +78,10 @@ async function heals(t, server, { breakIt, mendIt }) {
   assert.deepEqual([again.seq, again.duplicate], [people.length + 1, undefined]);
   await fence(bob, room, ...people);
   for (const it of people) {
-    assert.deepEqual(it.take("new message").map(({ msg }) => msg), ["after"]);
+    assert.deepEqual(
+      it.take("new message").map(({ msg }) => msg),
+      ["after"],
+    );
     assert.deepEqual(it.take("GroupChat"), []);
     assert.deepEqual(it.take("SingleChat"), []);
   }

@@ -72,10 +72,10 @@ test("neither do those who began a request and did not end it", async (t) => {
     "",
     "GET /socket",
     "GET / HTTP/1.1\r\nhost: x\r\n",
-    `POST /socket.io/?EIO=4&transport=polling&sid=${polling.handshake.sid} HTTP/1.1\r\n` +
-      "host: x\r\ncontent-type: text/plain\r\ncontent-length: 100\r\n\r\n42",
-    "GET /ws HTTP/1.1\r\nhost: x\r\nconnection: Upgrade\r\nupgrade: websocket\r\n" +
-      "sec-websocket-version: 13\r\nsec-websocket-key: dGhlIHNhbXBsZSBub25jZQ==\r\n",
+    `POST /socket.io/?EIO=4&transport=polling&sid=${polling.handshake.sid} HTTP/1.1\r\n`
+      + "host: x\r\ncontent-type: text/plain\r\ncontent-length: 100\r\n\r\n42",
+    "GET /ws HTTP/1.1\r\nhost: x\r\nconnection: Upgrade\r\nupgrade: websocket\r\n"
+      + "sec-websocket-version: 13\r\nsec-websocket-key: dGhlIHNhbXBsZSBub25jZQ==\r\n",
   ];
   for (const text of beginnings) {
     const socket = net.connect(server.port, "127.0.0.1");

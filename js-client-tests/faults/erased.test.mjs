@@ -59,7 +59,10 @@ for (const way of WAYS) {
     assert.equal(code, 0, signal);
     const rows = await everyRow(server);
     for (const text of kept) assert.ok(holds(rows, text), `this scan does not see "${text}"`);
-    assert.deepEqual(gone.filter((text) => holds(rows, text)), []);
+    assert.deepEqual(
+      gone.filter((text) => holds(rows, text)),
+      [],
+    );
     await server.start();
     const back = await comeBack(t, way, server, ann.token);
     const { messages } = accepted(await back.ask("history", { room }));

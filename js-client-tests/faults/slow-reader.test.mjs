@@ -76,7 +76,10 @@ const STRANGERS = {
   },
 };
 
-for (const [kind, server] of [["full queue", shallow], ["socket that takes nothing", deep]]) {
+for (const [kind, server] of [
+  ["full queue", shallow],
+  ["socket that takes nothing", deep],
+]) {
   for (const [wire, open] of Object.entries(STRANGERS)) {
     describe(`a reader that stops on ${wire}, ended by a ${kind}`, () => {
       test("is closed in time, leaves its room, bothers nobody, and misses nothing", async (t) => {

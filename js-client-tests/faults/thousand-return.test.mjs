@@ -42,7 +42,10 @@ test(`${USERS} users who come back at once have exactly what they missed`, async
     await come(it, SEEN);
     const messages = await whatWasMissed(it.client);
     dense(messages, SEEN + 1);
-    assert.deepEqual(messages.map(({ id }) => id), missed);
+    assert.deepEqual(
+      messages.map(({ id }) => id),
+      missed,
+    );
   });
   await come(ann, SEEN + MISSED);
   const [live] = await say(ann, 1);

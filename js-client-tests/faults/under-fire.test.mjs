@@ -38,7 +38,11 @@ test(`${EACH_SECOND} messages a second reach readers who come back every second`
     await it.until(COUNT);
     assert.deepEqual(it.complaints, [], it.way.label);
     dense(it.seen);
-    assert.deepEqual(it.seen.map(({ id }) => id), ids, it.way.label);
+    assert.deepEqual(
+      it.seen.map(({ id }) => id),
+      ids,
+      it.way.label,
+    );
   }
 });
 

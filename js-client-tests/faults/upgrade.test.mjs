@@ -26,7 +26,10 @@ describe("behind a proxy that drops the frames of WebSockets", { concurrency: tr
       const proxy = await new Proxy(server, { upgrade: "black hole" }).start(t);
       let closed = false;
       const hole = within("the end of the WebSocket", proxy.holeClosed, LONG_PATIENCE);
-      hole.then(() => (closed = true), () => {});
+      hole.then(
+        () => (closed = true),
+        () => {},
+      );
       await chat(t, version, proxy, (beat) => closed && HEARTBEATS_MIN <= beat);
       await hole;
     });

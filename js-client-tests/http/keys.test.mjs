@@ -107,7 +107,9 @@ test("a token does not say where keys are", async (t) => {
     const iss = `${evil.url}#`;
     const claims = { sub: unique("eve"), exp: epoch(600), iss, aud: "../../evil.json" };
     const token = jwt(claims, {
-      alg: "RS256", key: stranger.privateKey, header: { kid: iss, ...header },
+      alg: "RS256",
+      key: stranger.privateKey,
+      header: { kid: iss, ...header },
     });
     assert.equal(await plain.refusal(server, { token }), "unauthorized");
   }

@@ -18,16 +18,24 @@ const DOORS = {
   "/ws": { path: "/ws", headers: upgrade, status: 101 },
   "/ws/{room}": { path: "/ws/news", headers: upgrade, status: 101 },
   "Socket.IO over WebSocket": {
-    path: "/socket.io/?EIO=4&transport=websocket", headers: upgrade, status: 101,
+    path: "/socket.io/?EIO=4&transport=websocket",
+    headers: upgrade,
+    status: 101,
   },
   "older Socket.IO over WebSocket": {
-    path: "/socket.io/?EIO=3&transport=websocket", headers: upgrade, status: 101,
+    path: "/socket.io/?EIO=3&transport=websocket",
+    headers: upgrade,
+    status: 101,
   },
   "Socket.IO over polling": {
-    path: "/socket.io/?EIO=4&transport=polling", status: 200, cors: true,
+    path: "/socket.io/?EIO=4&transport=polling",
+    status: 200,
+    cors: true,
   },
   "older Socket.IO over polling": {
-    path: "/socket.io/?EIO=3&transport=polling", status: 200, cors: true,
+    path: "/socket.io/?EIO=3&transport=polling",
+    status: 200,
+    cors: true,
   },
   "GET /api/session": { path: "/api/session", status: 401, cors: true },
   "POST /api/session": {
@@ -107,11 +115,12 @@ const STRANGERS = () => [
 ];
 
 for (const [name, door] of Object.entries(DOORS)) {
-  const request = (headers) => exchange(server, door.path, {
-    method: door.method,
-    headers: { ...door.headers?.(), ...headers },
-    body: door.body?.(),
-  });
+  const request = (headers) =>
+    exchange(server, door.path, {
+      method: door.method,
+      headers: { ...door.headers?.(), ...headers },
+      body: door.body?.(),
+    });
 
   describe(`pages at ${name}`, () => {
     test("those of friends are let in, and may read the answer", async () => {
@@ -134,7 +143,11 @@ for (const [name, door] of Object.entries(DOORS)) {
     });
 
     test("those of strangers are refused before anything else", async () => {
-      const two = [[FRIEND, FRIEND], [FRIEND, "https://evil.example"], ["null", FRIEND]];
+      const two = [
+        [FRIEND, FRIEND],
+        [FRIEND, "https://evil.example"],
+        ["null", FRIEND],
+      ];
       for (const origin of [...STRANGERS(), ...two]) {
         const { status, headers, body } = await request({ origin });
         assert.deepEqual([status, body.code], [403, "origin_forbidden"], `${origin}`);
@@ -149,14 +162,15 @@ for (const [path, methods] of [
   ["/api/session", ["GET", "POST", "DELETE"]],
   ["/socket.io/?EIO=4&transport=polling", ["GET", "POST"]],
 ]) {
-  const preflight = (origin) => exchange(server, path, {
-    method: "OPTIONS",
-    headers: {
-      origin,
-      "access-control-request-method": methods.at(-1),
-      "access-control-request-headers": "content-type",
-    },
-  });
+  const preflight = (origin) =>
+    exchange(server, path, {
+      method: "OPTIONS",
+      headers: {
+        origin,
+        "access-control-request-method": methods.at(-1),
+        "access-control-request-headers": "content-type",
+      },
+    });
 
   test(`friends may ask before they ask: ${path}`, async () => {
     for (const origin of FRIENDS()) {
@@ -166,7 +180,10 @@ for (const [path, methods] of [
       assert.equal(headers["access-control-allow-credentials"], "true");
       assert.match(headers["access-control-allow-headers"], /content-type/i);
       const allowed = headers["access-control-allow-methods"].split(/, */);
-      assert.ok(methods.every((it) => allowed.includes(it)), `${allowed}`);
+      assert.ok(
+        methods.every((it) => allowed.includes(it)),
+        `${allowed}`,
+      );
       assert.doesNotMatch(Object.values(headers).join(), /\*/);
     }
   });
@@ -175,7 +192,10 @@ for (const [path, methods] of [
     for (const origin of STRANGERS()) {
       const { status, headers } = await preflight(origin);
       assert.equal(status, 403, origin);
-      assert.deepEqual(Object.keys(headers).filter((it) => it.startsWith("access-control")), []);
+      assert.deepEqual(
+        Object.keys(headers).filter((it) => it.startsWith("access-control")),
+        [],
+      );
     }
   });
 }

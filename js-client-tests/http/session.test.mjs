@@ -50,7 +50,10 @@ test("the cookie is for no script, no other site, and as long as the token is go
   const token = await signed(server, { sub: unique("ann"), exp: epoch(600) });
   const { flags, value } = cookieOf(await begin(server, { token }));
   const [age] = flags.filter((it) => it.startsWith("Max-Age="));
-  assert.deepEqual(flags.filter((it) => it !== age), FLAGS);
+  assert.deepEqual(
+    flags.filter((it) => it !== age),
+    FLAGS,
+  );
   assert.ok(Math.abs(age.slice(8) - 600) <= 60, age);
   assert.match(value, /^[\w.-]+$/);
 });
@@ -154,7 +157,10 @@ test("without a session one is nobody", async () => {
 
 test("a cookie that is no good any more is taken away", async () => {
   const over = await signed(server, { sub: unique("ann"), exp: epoch(-1) });
-  for (const [value, code] of [["nonsense", "unauthorized"], [over, "token_expired"]]) {
+  for (const [value, code] of [
+    ["nonsense", "unauthorized"],
+    [over, "token_expired"],
+  ]) {
     const answer = await look(server, carrying(value));
     assert.deepEqual([answer.status, answer.body.code], [401, code]);
     assert.ok(isCleared(answer));

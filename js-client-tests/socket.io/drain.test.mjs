@@ -43,7 +43,10 @@ for (const way of EVERY_WAY) {
       const seen = [];
       await readUntil(ann, seen, 20);
       dense(seen, 2);
-      assert.deepEqual(seen.map(({ msg }) => msg), said.map(({ msg }) => msg));
+      assert.deepEqual(
+        seen.map(({ msg }) => msg),
+        said.map(({ msg }) => msg),
+      );
     });
   });
 }

@@ -83,8 +83,14 @@ async function stranger(t, version, room) {
 
 test("a handshake that makes no sense is a client's mistake", async () => {
   const queries = [
-    "", "EIO=4", "transport=polling", "EIO=99&transport=polling", "EIO=4&transport=__proto__",
-    "EIO=4&transport=constructor", "EIO=4&transport=polling&sid=nobody", "EIO=x&transport=polling",
+    "",
+    "EIO=4",
+    "transport=polling",
+    "EIO=99&transport=polling",
+    "EIO=4&transport=__proto__",
+    "EIO=4&transport=constructor",
+    "EIO=4&transport=polling&sid=nobody",
+    "EIO=x&transport=polling",
   ];
   for (const query of queries) {
     const { status } = await get(`${server.url}/socket.io/?${query}`);
@@ -99,5 +105,8 @@ test("bytes for text, and two polls at once, end a session with an error", async
   const twice = await RawPolling.open(server);
   await twice.poll().catch(() => {});
   const polls = await Promise.all([twice.poll(), twice.poll()].map((it) => it.catch(() => ({}))));
-  assert.ok(polls.some((it) => 400 <= it.status || it.packets?.includes("1")), "two polls wait");
+  assert.ok(
+    polls.some((it) => 400 <= it.status || it.packets?.includes("1")),
+    "two polls wait",
+  );
 });

@@ -7,12 +7,36 @@ import { fold, holeAfter, messageAt, messages, newLog } from "../../public/entri
 
 const AT = (seq) => `2026-01-01T00:00:00.${String(seq).padStart(3, "0")}Z`;
 
-const said = (seq, msg, more) =>
-  ({ event: "new message", room: "r", seq, id: `m${seq}`, username: "ann", msg, at: AT(seq), ...more });
-const edited = (seq, of, msg, more) =>
-  ({ event: "message edited", room: "r", seq, of, id: `m${of}`, user: "ann", msg, at: AT(seq), ...more });
-const deleted = (seq, of, user = "ann") =>
-  ({ event: "message deleted", room: "r", seq, of, id: `m${of}`, user, at: AT(seq) });
+const said = (seq, msg, more) => ({
+  event: "new message",
+  room: "r",
+  seq,
+  id: `m${seq}`,
+  username: "ann",
+  msg,
+  at: AT(seq),
+  ...more,
+});
+const edited = (seq, of, msg, more) => ({
+  event: "message edited",
+  room: "r",
+  seq,
+  of,
+  id: `m${of}`,
+  user: "ann",
+  msg,
+  at: AT(seq),
+  ...more,
+});
+const deleted = (seq, of, user = "ann") => ({
+  event: "message deleted",
+  room: "r",
+  seq,
+  of,
+  id: `m${of}`,
+  user,
+  at: AT(seq),
+});
 
 /** A log as somebody lived through it, and the same as history tells it afterwards. */
 const LIVE = [
@@ -55,7 +79,10 @@ describe("entries folded", () => {
 
   test("an edit of what another page holds waits for it", () => {
     const log = folded([edited(3, 1, "new"), said(2, "two")]);
-    assert.deepEqual(messages(log).map(({ body }) => body), ["two"]);
+    assert.deepEqual(
+      messages(log).map(({ body }) => body),
+      ["two"],
+    );
     fold(log, said(1, "old"));
     assert.equal(messageAt(log, 1).body, "new");
   });
@@ -67,7 +94,11 @@ describe("entries folded", () => {
 
   test("two edits within one millisecond are told apart by their places", () => {
     const at = AT(2);
-    const log = folded([said(1, "old"), edited(2, 1, "first", { at }), edited(3, 1, "second", { at })]);
+    const log = folded([
+      said(1, "old"),
+      edited(2, 1, "first", { at }),
+      edited(3, 1, "second", { at }),
+    ]);
     assert.equal(messageAt(log, 1).body, "second");
   });
 
@@ -91,7 +122,10 @@ describe("entries folded", () => {
       { ...base, event: "notification", seq: 4 },
     ]);
     assert.ok(messages(log).every(({ author }) => author === "ann"));
-    assert.deepEqual(messages(log).map(({ body }) => body), ["text", ...Array(3).fill({ any: 1 })]);
+    assert.deepEqual(
+      messages(log).map(({ body }) => body),
+      ["text", ...Array(3).fill({ any: 1 })],
+    );
   });
 });
 

@@ -13,13 +13,41 @@ const CONTRACT = await readFile(new URL("../../docs/protocol.md", import.meta.ur
 /** What the README shows, or the chapters of the tests alone. */
 const ELSEWHERE = {
   requests: ["new user", "GroupChat", "GroupList", "auth"],
-  events: ["auth expiring", "get users", "GroupChat", "SingleChat", "presence", "closing", "error message"],
+  events: [
+    "auth expiring",
+    "get users",
+    "GroupChat",
+    "SingleChat",
+    "presence",
+    "closing",
+    "error message",
+  ],
   codes: [
-    "bad_request", "unknown_event", "unauthorized", "token_expired", "token_required", "other_user",
-    "unknown_space", "space_forbidden", "origin_forbidden", "not_identified", "already_identified",
-    "name_invalid", "name_taken", "room_invalid", "too_many_rooms", "not_member", "message_empty",
-    "message_too_large", "too_many_attachments", "id_invalid", "conflict", "too_fast", "unavailable",
-    "draining", "internal",
+    "bad_request",
+    "unknown_event",
+    "unauthorized",
+    "token_expired",
+    "token_required",
+    "other_user",
+    "unknown_space",
+    "space_forbidden",
+    "origin_forbidden",
+    "not_identified",
+    "already_identified",
+    "name_invalid",
+    "name_taken",
+    "room_invalid",
+    "too_many_rooms",
+    "not_member",
+    "message_empty",
+    "message_too_large",
+    "too_many_attachments",
+    "id_invalid",
+    "conflict",
+    "too_fast",
+    "unavailable",
+    "draining",
+    "internal",
   ],
 };
 
@@ -79,7 +107,9 @@ function section(heading) {
 
 /** The names in the first column of the table under a heading. */
 function firstColumn(heading) {
-  const rows = section(heading).split("\n").filter((line) => line.startsWith("| `"));
+  const rows = section(heading)
+    .split("\n")
+    .filter((line) => line.startsWith("| `"));
   assert.notEqual(rows.length, 0, `no table under "${heading}"`);
   return rows.map((row) => row.split("|")[1].trim().replace(/^`|`$/g, ""));
 }

@@ -64,7 +64,12 @@ function rows(heading) {
   const section = CONTRACT.split(/^## /m).find((it) => it.startsWith(`${heading}\n`));
   assert.ok(section, `no section "${heading}"`);
   const lines = section.split("\n").filter((line) => line.startsWith("| `"));
-  return lines.map((line) => line.split("|").slice(1, -1).map((cell) => cell.trim()));
+  return lines.map((line) =>
+    line
+      .split("|")
+      .slice(1, -1)
+      .map((cell) => cell.trim()),
+  );
 }
 
 /** Whether some test names it in quotation marks. */

@@ -16,7 +16,9 @@ const README = await readFile(new URL("../../README.md", import.meta.url), "utf8
 const server = serverForThisFile();
 
 test("the snippet for the official client talks", async (t) => {
-  const snippet = /```js\n([^]*?)```/.exec(README)[1].replaceAll("http://127.0.0.1:3000", server.url);
+  const snippet = /```js\n([^]*?)```/
+    .exec(README)[1]
+    .replaceAll("http://127.0.0.1:3000", server.url);
   const program = fileURLToPath(new URL(`./readme-${process.pid}.tmp.mjs`, import.meta.url));
   await writeFile(program, snippet);
   t.after(() => rm(program));

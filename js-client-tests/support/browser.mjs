@@ -51,8 +51,7 @@ export class Person {
     const person = new Person();
     person.#expected = [NOBODY, ...expected];
     const viewport = { width: 1100, height: 720 };
-    const context =
-      beside?.page.context() ?? (await browser.newContext({ viewport, ...options }));
+    const context = beside?.page.context() ?? (await browser.newContext({ viewport, ...options }));
     context.setDefaultTimeout(PATIENCE);
     const page = await context.newPage();
     person.page = page;

@@ -59,7 +59,10 @@ function checkSaid({ name, said }, logs, wrong) {
 function compare({ id, event, data, answer }, entry, wrong) {
   if (answer === undefined) return;
   const body = data.msg ?? data.data;
-  const isSame = entry?.id === id && entry.event === HEARD_AS[event] && entry.at === answer.at
+  const isSame =
+    entry?.id === id
+    && entry.event === HEARD_AS[event]
+    && entry.at === answer.at
     && isDeepStrictEqual(entry.msg ?? entry.data, body);
   if (!isSame) wrong.push(`${id} is not at ${answer.seq}, as was acknowledged at ${answer.at}`);
 }

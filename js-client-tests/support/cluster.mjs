@@ -41,12 +41,26 @@ export class Cluster {
    * `guarded` PostgreSQL asks for a password. `logging` is what the nodes log.
    */
   constructor({
-    nodes = 3, settings = {}, complaints = [], redis = new Redis(), links = false, clocks = [],
-    translations = [], guarded = false, logging = {},
+    nodes = 3,
+    settings = {},
+    complaints = [],
+    redis = new Redis(),
+    links = false,
+    clocks = [],
+    translations = [],
+    guarded = false,
+    logging = {},
   } = {}) {
     this.redis = redis;
     this.#options = {
-      nodes, settings, complaints, links, clocks, translations, guarded, logging,
+      nodes,
+      settings,
+      complaints,
+      links,
+      clocks,
+      translations,
+      guarded,
+      logging,
     };
   }
 
@@ -124,7 +138,8 @@ export class Cluster {
     this.links[n] = { postgres: await postgres.start(), redis: await redis.start() };
     const by = (url, engine, { port }) => url.replace(`:${engine.port}`, `:${port}`);
     return {
-      store: by(store, this.postgres, postgres), bus: by(this.redis.url, this.redis, redis),
+      store: by(store, this.postgres, postgres),
+      bus: by(this.redis.url, this.redis, redis),
     };
   }
 
@@ -150,11 +165,15 @@ export function clusterForThisFile(options) {
 
 /** Asks a node again and again how it is, until it answers so. */
 function answers(node, status) {
-  return again(`node ${node.port} to be ${status}`, async () => {
-    const answer = await fetch(`${node.url}/health/ready`).catch(() => ({}));
-    await answer.text?.();
-    return answer.status === status;
-  }, LONG_PATIENCE);
+  return again(
+    `node ${node.port} to be ${status}`,
+    async () => {
+      const answer = await fetch(`${node.url}/health/ready`).catch(() => ({}));
+      await answer.text?.();
+      return answer.status === status;
+    },
+    LONG_PATIENCE,
+  );
 }
 
 async function keepLog(node, at) {

@@ -130,8 +130,10 @@ export class Crowd {
       for (const [what, n] of it.told) told.set(what, (told.get(what) ?? 0) + n);
     }
     const reasons = [...told].map(([what, n]) => `${n} × ${what}`).join(", ");
-    return `${this.#answers} messages, heard ${delays.length} times live, `
-      + `p50 ${at(0.5)} ms, p99 ${at(0.99)} ms, max ${at(1)} ms; ${reasons}`;
+    return (
+      `${this.#answers} messages, heard ${delays.length} times live, `
+      + `p50 ${at(0.5)} ms, p99 ${at(0.99)} ms, max ${at(1)} ms; ${reasons}`
+    );
   }
 
   #person(n) {

@@ -17,21 +17,24 @@ const GOING = /^(\S+) disconnects$/;
 
 /** `{who, act, …}` per line: "says" or "hears" a `frame`, "comes" or "goes". */
 export function parse(text) {
-  return text.trim().split("\n").map((line) => {
-    const speech = SPEECH.exec(line);
-    if (speech) {
-      const [, who, direction, frame] = speech;
-      return { line, who, act: direction === ">" ? "says" : "hears", frame: JSON.parse(frame) };
-    }
-    const coming = COMING.exec(line);
-    if (coming) {
-      const [, who, isAdmin, query = ""] = coming;
-      const parameters = Object.fromEntries(new URLSearchParams(query));
-      return { line, who, act: "comes", admin: isAdmin !== undefined, query: parameters };
-    }
-    const [, who] = GOING.exec(line) ?? assert.fail(`not a line of a dialogue: ${line}`);
-    return { line, who, act: "goes" };
-  });
+  return text
+    .trim()
+    .split("\n")
+    .map((line) => {
+      const speech = SPEECH.exec(line);
+      if (speech) {
+        const [, who, direction, frame] = speech;
+        return { line, who, act: direction === ">" ? "says" : "hears", frame: JSON.parse(frame) };
+      }
+      const coming = COMING.exec(line);
+      if (coming) {
+        const [, who, isAdmin, query = ""] = coming;
+        const parameters = Object.fromEntries(new URLSearchParams(query));
+        return { line, who, act: "comes", admin: isAdmin !== undefined, query: parameters };
+      }
+      const [, who] = GOING.exec(line) ?? assert.fail(`not a line of a dialogue: ${line}`);
+      return { line, who, act: "goes" };
+    });
 }
 
 /** Acts a dialogue in `space`: whoever is to hear something must. */
@@ -68,8 +71,10 @@ export function matches(expected, actual) {
   if (typeof expected !== "object" || expected === null) return expected === actual;
   if (typeof actual !== "object" || actual === null || Array.isArray(actual)) return false;
   const keys = Object.keys(expected);
-  return keys.length === Object.keys(actual).length
-    && keys.every((key) => key in actual && matches(expected[key], actual[key]));
+  return (
+    keys.length === Object.keys(actual).length
+    && keys.every((key) => key in actual && matches(expected[key], actual[key]))
+  );
 }
 
 /** A list with "…" in it names some of what is there. */

@@ -120,7 +120,14 @@ export function shown(log) {
     return shown(folded);
   }
   return messages(log).map(({ seq, id, author, at, body, editedAt, deleted, deletedBy }) => ({
-    seq, id, author, at, body, editedAt, deleted, deletedBy,
+    seq,
+    id,
+    author,
+    at,
+    body,
+    editedAt,
+    deleted,
+    deletedBy,
   }));
 }
 

@@ -49,7 +49,9 @@ export class Inbox {
 
   /** Everything unread of a name, without waiting. */
   take(event) {
-    return this.#of(event).splice(0).map(({ data }) => data);
+    return this.#of(event)
+      .splice(0)
+      .map(({ data }) => data);
   }
 
   /** Hears everything from now on as it comes, whether or not a test looks at it. */

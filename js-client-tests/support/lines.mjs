@@ -97,7 +97,8 @@ class OfficialLine {
   async #tryAgain() {
     await lasting(RETRY_MS);
     if (this.#isEnded || this.socket.connected) return;
-    if (this.#way.old) this.socket.io.engine.close(); // and then it comes back
+    if (this.#way.old)
+      this.socket.io.engine.close(); // and then it comes back
     else this.socket.connect();
   }
 }

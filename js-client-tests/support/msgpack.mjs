@@ -76,23 +76,46 @@ class Reader {
 
   #long(first) {
     switch (first) {
-      case 0xc0: return null;
-      case 0xc2: return false;
-      case 0xc3: return true;
-      case 0xc4: case 0xc5: case 0xc6: return this.#take(this.#unsigned(1 << (first - 0xc4)));
-      case 0xca: return this.#take(4).readFloatBE();
-      case 0xcb: return this.#take(8).readDoubleBE();
-      case 0xcc: case 0xcd: case 0xce: return this.#unsigned(1 << (first - 0xcc));
-      case 0xcf: return Number(this.#take(8).readBigUInt64BE());
-      case 0xd0: return this.#take(1).readInt8();
-      case 0xd1: return this.#take(2).readInt16BE();
-      case 0xd2: return this.#take(4).readInt32BE();
-      case 0xd3: return Number(this.#take(8).readBigInt64BE());
-      case 0xd9: case 0xda: case 0xdb:
+      case 0xc0:
+        return null;
+      case 0xc2:
+        return false;
+      case 0xc3:
+        return true;
+      case 0xc4:
+      case 0xc5:
+      case 0xc6:
+        return this.#take(this.#unsigned(1 << (first - 0xc4)));
+      case 0xca:
+        return this.#take(4).readFloatBE();
+      case 0xcb:
+        return this.#take(8).readDoubleBE();
+      case 0xcc:
+      case 0xcd:
+      case 0xce:
+        return this.#unsigned(1 << (first - 0xcc));
+      case 0xcf:
+        return Number(this.#take(8).readBigUInt64BE());
+      case 0xd0:
+        return this.#take(1).readInt8();
+      case 0xd1:
+        return this.#take(2).readInt16BE();
+      case 0xd2:
+        return this.#take(4).readInt32BE();
+      case 0xd3:
+        return Number(this.#take(8).readBigInt64BE());
+      case 0xd9:
+      case 0xda:
+      case 0xdb:
         return this.#take(this.#unsigned(1 << (first - 0xd9))).toString();
-      case 0xdc: case 0xdd: return this.#array(this.#unsigned(2 << (first - 0xdc)));
-      case 0xde: case 0xdf: return this.#map(this.#unsigned(2 << (first - 0xde)));
-      default: throw new Error(`no JSON begins with 0x${first.toString(16)}`);
+      case 0xdc:
+      case 0xdd:
+        return this.#array(this.#unsigned(2 << (first - 0xdc)));
+      case 0xde:
+      case 0xdf:
+        return this.#map(this.#unsigned(2 << (first - 0xde)));
+      default:
+        throw new Error(`no JSON begins with 0x${first.toString(16)}`);
     }
   }
 

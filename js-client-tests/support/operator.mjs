@@ -54,18 +54,16 @@ export const BAD = {
     "has five parts, as if it were encrypted": () => `${cut(good())}${"AAAA.".repeat(2)}AAAA`,
     "has another secret's signature": () => bySecret(claims(), { key: "x".repeat(40) }),
     "has another key's signature": () => byRsa(claims(), { key: stranger.privateKey }),
-    "has another key's signature, and is over":
-      () => byRsa(claims({ exp: epoch(-600) }), { key: stranger.privateKey }),
+    "has another key's signature, and is over": () =>
+      byRsa(claims({ exp: epoch(-600) }), { key: stranger.privateKey }),
     "has another token's signature": () => cut(good()) + good().split(".")[2],
     "lost its signature": () => cut(good()),
     "says that it needs no signature": () => bySecret(claims(), { alg: "none" }),
     "says so in other letters": () => cut(bySecret(claims(), { header: { alg: "nOnE" } })),
-    "says so beside a signature":
-      () => jwt(claims(), { alg: "none" }) + good().split(".")[2],
-    "was signed with the public key as a secret":
-      () => bySecret(claims(), { key: rsa.publicKey }),
-    "was signed with the public key, trimmed":
-      () => bySecret(claims(), { key: rsa.publicKey.trim() }),
+    "says so beside a signature": () => jwt(claims(), { alg: "none" }) + good().split(".")[2],
+    "was signed with the public key as a secret": () => bySecret(claims(), { key: rsa.publicKey }),
+    "was signed with the public key, trimmed": () =>
+      bySecret(claims(), { key: rsa.publicKey.trim() }),
     "has the right secret in another algorithm": () => bySecret(claims(), { alg: "HS512" }),
     "has the right key in another algorithm": () => byRsa(claims(), { alg: "PS256" }),
     "is for another audience": () => bySecret(claims({ aud: "shop" })),
@@ -94,11 +92,11 @@ export const BAD = {
     "has spaces that are no list": () => bySecret(claims({ spaces: "/shop" })),
     "has spaces that are none": () => bySecret(claims({ spaces: ["shop"] })),
     "has an administrator in words": () => bySecret(claims({ admin: "true" })),
-    "has rules that nobody knows":
-      () => bySecret(claims(), { header: { crit: ["new"], new: true } }),
+    "has rules that nobody knows": () =>
+      bySecret(claims(), { header: { crit: ["new"], new: true } }),
     "has an endless key id": () => byRsa(claims(), { key: stranger.privateKey, header: LONG_KID }),
-    "has a path for a key id":
-      () => bySecret(claims(), { key: "", header: { kid: "../../../../../../dev/null" } }),
+    "has a path for a key id": () =>
+      bySecret(claims(), { key: "", header: { kid: "../../../../../../dev/null" } }),
     "is not an object": () => bySecret('["sub","exp"]'),
     "is no JSON": () => bySecret("sub=ann&exp=99999999999"),
     "is nested deep": () => bySecret(`${"[".repeat(2000)}${"]".repeat(2000)}`),

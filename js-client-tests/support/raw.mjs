@@ -37,11 +37,13 @@ export class RawWebSocket {
       raw.#look();
     });
     raw.#socket.write(
-      `GET ${path} HTTP/1.1\r\nhost: 127.0.0.1:${server.port}\r\nupgrade: websocket\r\n` +
-        `connection: Upgrade\r\nsec-websocket-version: 13\r\nsec-websocket-key: ${key}\r\n\r\n`,
+      `GET ${path} HTTP/1.1\r\nhost: 127.0.0.1:${server.port}\r\nupgrade: websocket\r\n`
+        + `connection: Upgrade\r\nsec-websocket-version: 13\r\nsec-websocket-key: ${key}\r\n\r\n`,
     );
     const head = await raw.#wait("the 101", () => raw.#head());
-    const accept = createHash("sha1").update(key + GUID).digest("base64");
+    const accept = createHash("sha1")
+      .update(key + GUID)
+      .digest("base64");
     if (!head.startsWith("HTTP/1.1 101") || !head.includes(accept)) throw new Error(head);
     return raw;
   }
@@ -81,7 +83,12 @@ export class RawWebSocket {
       this.#parse();
       const fits = (it) => it.opcode === TEXT && where(it.payload.toString());
       const at = this.#frames.findIndex(fits);
-      return at < 0 ? undefined : this.#frames.splice(0, at + 1).pop().payload.toString();
+      return at < 0
+        ? undefined
+        : this.#frames
+            .splice(0, at + 1)
+            .pop()
+            .payload.toString();
     });
   }
 

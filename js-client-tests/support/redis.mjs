@@ -68,7 +68,10 @@ export class Redis extends Engine {
 
   /** The channels on which somebody listens. */
   async channels() {
-    const kinds = [["PUBSUB", "CHANNELS"], ["PUBSUB", "SHARDCHANNELS"]];
+    const kinds = [
+      ["PUBSUB", "CHANNELS"],
+      ["PUBSUB", "SHARDCHANNELS"],
+    ];
     const answers = await Promise.all(kinds.map((it) => this.command(...it)));
     return answers.flatMap((it) => it.split("\n")).filter(Boolean);
   }
@@ -92,11 +95,13 @@ export class RedisCluster {
 
   async start() {
     for (let n = 0; n < 2 * PRIMARIES; n += 1) {
-      this.#members.push(new Redis({
-        "cluster-enabled": "yes",
-        "cluster-port": await freePort(),
-        "cluster-node-timeout": NODE_TIMEOUT_MS,
-      }));
+      this.#members.push(
+        new Redis({
+          "cluster-enabled": "yes",
+          "cluster-port": await freePort(),
+          "cluster-node-timeout": NODE_TIMEOUT_MS,
+        }),
+      );
     }
     await Promise.all(this.#members.map((it) => it.start()));
     const addresses = this.#members.map(({ port }) => `127.0.0.1:${port}`);

@@ -70,7 +70,8 @@ function errors(person, crowd) {
   const { list, presence } = person.connection;
   const wrong = [];
   const square = crowd.in(crowd.square);
-  if (!same(list ?? [], square)) wrong.push(`${person.name} lists ${difference(list ?? [], square)}`);
+  if (!same(list ?? [], square))
+    wrong.push(`${person.name} lists ${difference(list ?? [], square)}`);
   const last = new Map(presence.map((it) => [`${it.room} ${it.user}`, it]));
   const gone = new Set(crowd.people.filter((it) => it.isGone).map(({ name }) => name));
   for (const { event, room, user } of last.values()) {

@@ -12,8 +12,8 @@ import { within, PATIENCE } from "./patience.mjs";
 
 /** The program under test. */
 export const ROOMCAST =
-  process.env.ROOMCAST_BIN ??
-  fileURLToPath(new URL("../../target/release/roomcast", import.meta.url));
+  process.env.ROOMCAST_BIN
+  ?? fileURLToPath(new URL("../../target/release/roomcast", import.meta.url));
 
 const READY = /^listening on (http:\/\/127\.0\.0\.1:(\d+))\n$/;
 
@@ -37,7 +37,12 @@ export class Server {
    * besides, `logging` what is logged and how, and `port` the one to listen on.
    */
   constructor({
-    settings = {}, complaints = [], command = [], env = {}, logging = {}, port = 0,
+    settings = {},
+    complaints = [],
+    command = [],
+    env = {},
+    logging = {},
+    port = 0,
   } = {}) {
     this.#port = port;
     this.#settings = settings;
@@ -76,9 +81,19 @@ export class Server {
     await writeFile(config, toml(this.#settings));
     const listen = `127.0.0.1:${this.#port}`;
     const [program, ...args] = [
-      ...this.#command, ROOMCAST, "serve", "--config", config, "--listen", listen,
-      "--data", this.data,
-      "--log-format", this.#logging.format, "--log-filter", this.#logging.filter,
+      ...this.#command,
+      ROOMCAST,
+      "serve",
+      "--config",
+      config,
+      "--listen",
+      listen,
+      "--data",
+      this.data,
+      "--log-format",
+      this.#logging.format,
+      "--log-filter",
+      this.#logging.filter,
     ];
     this.#stdout = "";
     const child = start(program, args, { env: this.#env, stdio: ["ignore", "pipe", "pipe"] });
@@ -137,9 +152,9 @@ export class Server {
   assertCleanLog() {
     const unexpected = this.log.filter(
       (line) =>
-        /\b(WARN|ERROR)\b|panicked at/.test(line) &&
-        !WANTED.test(line) &&
-        !this.#complaints.some((known) => known.test(line)),
+        /\b(WARN|ERROR)\b|panicked at/.test(line)
+        && !WANTED.test(line)
+        && !this.#complaints.some((known) => known.test(line)),
     );
     assert.deepEqual(unexpected, [], "the log has complaints that no test expected");
   }

@@ -50,8 +50,10 @@ export function isCleared(answer) {
   const { value, flags } = cookieOf(answer);
   const gone = flags.some((it) => {
     const [key, when] = it.toLowerCase().split("=");
-    return (key === "max-age" && Number(when) <= 0)
-      || (key === "expires" && Date.parse(when) <= Date.now());
+    return (
+      (key === "max-age" && Number(when) <= 0)
+      || (key === "expires" && Date.parse(when) <= Date.now())
+    );
   });
   return value === "" && gone;
 }

@@ -52,8 +52,7 @@ class Way {
     if (!this.old) return io(url + space, { auth: hello(said), ...options });
     options.query = { ...query, ...inQuery(said) };
     // In `io(url + space, { query })` these clients also put the query into the namespace's name.
-    const socket =
-      space === "/" ? io(url, options) : new io.Manager(url, options).socket(space);
+    const socket = space === "/" ? io(url, options) : new io.Manager(url, options).socket(space);
     socket.io.on("reconnect_attempt", () => {
       if (onReturn) socket.io.opts.query = onReturn();
     });

@@ -24,7 +24,10 @@ test("/ws/{room} says the same as ?room=", async (t) => {
   const room = unique("room");
   const ann = await enter(t, plain, server, "ann", { path: `/ws/${room}` });
   const bob = await enter(t, plain, server, "bob", { room });
-  assert.deepEqual(ann.welcome.rooms.map((it) => it.room), [room]);
+  assert.deepEqual(
+    ann.welcome.rooms.map((it) => it.room),
+    [room],
+  );
   assert.equal((await fence(ann, undefined, bob)).room, room);
 });
 

@@ -17,7 +17,7 @@ const FRAMES = {
   "half of it": '{"event": "send message"',
   "two at once": '{"event":"GroupList"}{"event":"GroupList"}',
   "a number": "5",
-  "null": "null",
+  null: "null",
   "a list": '["send message", "hi"]',
   "an empty object": "{}",
   "no event": '{"data": "hi", "ack": 1}',

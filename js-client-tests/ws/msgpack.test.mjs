@@ -22,12 +22,30 @@ const listOf = (length) => Array.from({ length }, (_, n) => n);
 /** Values at the ends of each of the format's kinds. */
 const VALUES = {
   "whole numbers": [
-    0, 127, 128, 255, 256, 65_535, 65_536, 2 ** 32 - 1, 2 ** 32, 2 ** 53 - 1,
-    -1, -32, -33, -128, -129, -32_768, -32_769, -(2 ** 31), -(2 ** 31) - 1, -(2 ** 53 - 1),
+    0,
+    127,
+    128,
+    255,
+    256,
+    65_535,
+    65_536,
+    2 ** 32 - 1,
+    2 ** 32,
+    2 ** 53 - 1,
+    -1,
+    -32,
+    -33,
+    -128,
+    -129,
+    -32_768,
+    -32_769,
+    -(2 ** 31),
+    -(2 ** 31) - 1,
+    -(2 ** 53 - 1),
   ],
   "other numbers": [1.5, -0.1, 1e300, 5e-324, Math.PI],
   "what there is one of": [true, false, [null], []],
-  text: ["a", "Grüße 🙂", "\0\x1f\"\\\n", ...[31, 32, 255, 256, 65_535, 65_536].map(wordOf)],
+  text: ["a", "Grüße 🙂", '\0\x1f"\\\n', ...[31, 32, 255, 256, 65_535, 65_536].map(wordOf)],
   lists: [15, 16, 65_535, 65_536].map(listOf),
   maps: [{}, ...[1, 15, 16, 10_000].map(mapOf), { "": 1, ö: { deep: [{ er: null }] } }],
   bytes: [...[0, 1, 255, 256, 65_535, 65_536].map((it) => Buffer.alloc(it, 7))],
@@ -36,13 +54,26 @@ const VALUES = {
 
 /** The same value in forms that are longer than they need be. */
 const FORMS = [
-  ["cc 05", 5], ["cd 0005", 5], ["ce 00000005", 5], ["cf 0000000000000005", 5],
-  ["d0 05", 5], ["d1 fffb", -5], ["d2 fffffffb", -5], ["d3 fffffffffffffffb", -5],
-  ["ca 3fc00000", 1.5], ["cb 3ff8000000000000", 1.5], ["cb 4000000000000000", 2],
-  ["d9 01 61", "a"], ["da 0001 61", "a"], ["db 00000001 61", "a"],
-  ["dc 0001 05", [5]], ["dd 00000001 05", [5]],
-  ["de 0001 a161 05", { a: 5 }], ["df 00000001 d90161 05", { a: 5 }],
-  ["c5 0001 ff", Buffer.from([0xff])], ["c6 00000001 ff", Buffer.from([0xff])],
+  ["cc 05", 5],
+  ["cd 0005", 5],
+  ["ce 00000005", 5],
+  ["cf 0000000000000005", 5],
+  ["d0 05", 5],
+  ["d1 fffb", -5],
+  ["d2 fffffffb", -5],
+  ["d3 fffffffffffffffb", -5],
+  ["ca 3fc00000", 1.5],
+  ["cb 3ff8000000000000", 1.5],
+  ["cb 4000000000000000", 2],
+  ["d9 01 61", "a"],
+  ["da 0001 61", "a"],
+  ["db 00000001 61", "a"],
+  ["dc 0001 05", [5]],
+  ["dd 00000001 05", [5]],
+  ["de 0001 a161 05", { a: 5 }],
+  ["df 00000001 d90161 05", { a: 5 }],
+  ["c5 0001 ff", Buffer.from([0xff])],
+  ["c6 00000001 ff", Buffer.from([0xff])],
 ];
 
 describe("what is said in MessagePack", () => {
@@ -112,12 +143,20 @@ describe("what is said in MessagePack", () => {
     const room = unique("room");
     const ann = await enter(t, packed, server, "ann", { room });
     const list = Object.values(VALUES).flat().slice(0, 30);
-    (await ann.askAll("GroupChat", list.map((data) => ({ room, data })))).forEach(accepted);
+    (
+      await ann.askAll(
+        "GroupChat",
+        list.map((data) => ({ room, data })),
+      )
+    ).forEach(accepted);
     const since = { [room]: 0 };
     const back = await comeBack(t, packed, server, ann.token, { room, since });
     const { messages, recovered, more } = await back.next("missed");
     assert.deepEqual([recovered, more], [true, false]);
-    assert.deepEqual(messages.map(({ data }) => data), list);
+    assert.deepEqual(
+      messages.map(({ data }) => data),
+      list,
+    );
   });
 
   test("ten attachments pass, eleven do not", async (t) => {
@@ -135,9 +174,9 @@ describe("what is said in MessagePack", () => {
 
 /** Bodies that no JSON is. */
 const BODIES = {
-  "NaN": "cb 7ff8000000000000",
+  NaN: "cb 7ff8000000000000",
   "NaN in four bytes": "ca 7fc00000",
-  "infinity": "cb 7ff0000000000000",
+  infinity: "cb 7ff0000000000000",
   "infinity below zero": "cb fff0000000000000",
   "infinity in four bytes": "ca 7f800000",
   "NaN in a list": "92 01 cb7ff8000000000000",
@@ -172,9 +211,9 @@ const BODIES = {
 const FRAMES = {
   "an empty one": Buffer.alloc(0),
   "a number": pack(5),
-  "nil": pack(null),
-  "text": pack("send message"),
-  "bytes": pack(Buffer.from([1])),
+  nil: pack(null),
+  text: pack("send message"),
+  bytes: pack(Buffer.from([1])),
   "a list": pack(["send message", "hi"]),
   "an empty object": pack({}),
   "no event": pack({ data: "hi", ack: 1 }),
