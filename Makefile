@@ -15,10 +15,11 @@ run: release
 # Everything that must pass.
 test: check rust js browser
 
-check: $(PAGE)
+check: $(PAGE) $(CLIENTS)
 	cargo fmt --all --check
 	cargo clippy --locked --all-targets -- -D warnings
 	RUSTDOCFLAGS="-D warnings" cargo doc --locked --no-deps
+	js-client-tests/node_modules/.bin/biome ci --error-on-warnings
 
 rust: $(PAGE) tools
 	@if cargo nextest --version >/dev/null 2>&1; \

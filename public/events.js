@@ -3,7 +3,7 @@
 import { newLog } from "./entries.js";
 import * as model from "./state.js";
 
-const { conversation, directKey, keyOf, roomKey } = model;
+const { conversation, directKey, roomKey } = model;
 
 /**
  * Folds one event of the server into `state` and answers the conversation whose log it changed.

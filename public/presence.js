@@ -13,7 +13,8 @@ export function makePresence({ state, request, changed }) {
   setInterval(() => state.visible && look(), AGAIN_WAIT_MS);
 
   function look() {
-    timer ??= setTimeout(async () => {
+    if (timer !== null) return;
+    timer = setTimeout(async () => {
       timer = null;
       if (state.link !== "online") return;
       const users = wanted(state);

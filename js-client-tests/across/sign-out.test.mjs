@@ -4,8 +4,8 @@ import assert from "node:assert/strict";
 import { describe, test } from "node:test";
 
 import { unique } from "../support/names.mjs";
-import { arrive, enter, fence } from "../support/people.mjs";
 import { within } from "../support/patience.mjs";
+import { arrive, enter, fence } from "../support/people.mjs";
 import { serverForThisFile } from "../support/server.mjs";
 import { end, signedIn } from "../support/session.mjs";
 import { SOME_WAYS } from "../support/socket.io.mjs";

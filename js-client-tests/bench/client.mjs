@@ -1,7 +1,7 @@
 // A chat client on either wire: says who it is, counts what it hears, checks the order.
 
-import { PollingPeer } from "./polling.mjs";
 import { Peer } from "./peer.mjs";
+import { PollingPeer } from "./polling.mjs";
 
 const SEQ = ',"seq":';
 const N = "n".charCodeAt(0);

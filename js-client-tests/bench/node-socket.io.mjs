@@ -23,8 +23,8 @@ async function throughRedis(url) {
 }
 
 function post(name, user, msg) {
-  let log = rooms.get(name);
-  if (!log) rooms.set(name, (log = []));
+  if (!rooms.has(name)) rooms.set(name, []);
+  const log = rooms.get(name);
   const message = {
     room: name,
     seq: log.length + 1,

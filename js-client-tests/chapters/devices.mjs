@@ -5,8 +5,8 @@ import { test } from "node:test";
 
 import { accepted, isTime } from "../support/assert.mjs";
 import { unique } from "../support/names.mjs";
-import { arrive, comeBack, enter, fence } from "../support/people.mjs";
 import { within } from "../support/patience.mjs";
+import { arrive, comeBack, enter, fence } from "../support/people.mjs";
 import { minted } from "../support/tokens.mjs";
 import { plain } from "../support/ws.mjs";
 

@@ -164,8 +164,8 @@ export function posting(way, server) {
     dense(answers);
     const texts = await bob.collect("new message", 50);
     const chats = await bob.collect("GroupChat", 50);
-    texts.forEach(({ msg }, at) => assert.equal(msg, 2 * at));
-    chats.forEach(({ data }, at) => assert.equal(data, 2 * at + 1));
+    for (const [at, { msg }] of texts.entries()) assert.equal(msg, 2 * at);
+    for (const [at, { data }] of chats.entries()) assert.equal(data, 2 * at + 1);
     dense([...texts, ...chats].sort((a, b) => a.seq - b.seq));
   });
 

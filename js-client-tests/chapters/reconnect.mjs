@@ -5,8 +5,8 @@ import { test } from "node:test";
 
 import { accepted, dense, refused } from "../support/assert.mjs";
 import { unique } from "../support/names.mjs";
-import { arrive, comeBack, enrol, enter, fence, readUntil } from "../support/people.mjs";
 import { within } from "../support/patience.mjs";
+import { arrive, comeBack, enrol, enter, fence, readUntil } from "../support/people.mjs";
 
 export function comingBack(way, server) {
   test("what was missed comes first, and then what happens", async (t) => {

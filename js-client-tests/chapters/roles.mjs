@@ -5,8 +5,8 @@ import { test } from "node:test";
 
 import { accepted, refused } from "../support/assert.mjs";
 import { unique } from "../support/names.mjs";
-import { comeBack, enrol, enter, fence } from "../support/people.mjs";
 import { within } from "../support/patience.mjs";
+import { comeBack, enrol, enter, fence } from "../support/people.mjs";
 import { seatIn } from "./members.mjs";
 
 /** `server` has the settings `ROOMS` of ./members.mjs. */

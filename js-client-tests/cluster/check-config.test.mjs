@@ -5,7 +5,7 @@ import { after, before, test } from "node:test";
 
 import { roomcast } from "../support/command.mjs";
 import { freePort } from "../support/ports.mjs";
-import { PASSWORD as STORE_PASSWORD, Postgres } from "../support/postgres.mjs";
+import { Postgres, PASSWORD as STORE_PASSWORD } from "../support/postgres.mjs";
 import { PASSWORD as BUS_PASSWORD, Redis, RedisCluster } from "../support/redis.mjs";
 import { file } from "../support/scratch.mjs";
 

@@ -51,7 +51,8 @@ test("the order of what is said is that of the log, whatever the clocks say", as
   let n = 0;
   for await (const _ of every(10)) {
     const { seq, at } = accepted(await people[n % 2].ask("send message", "tick"));
-    assert.equal(seq, (n += 1));
+    n += 1;
+    assert.equal(seq, n);
     isTime(at);
     if (n === 20) break;
   }

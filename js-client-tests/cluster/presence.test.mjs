@@ -8,8 +8,8 @@ import { accepted, sameNames } from "../support/assert.mjs";
 import { clusterForThisTest } from "../support/cluster.mjs";
 import { DEAF, STORELESS } from "../support/complaints.mjs";
 import { unique } from "../support/names.mjs";
-import { comeBack, enrol, fence } from "../support/people.mjs";
 import { LONG_PATIENCE } from "../support/patience.mjs";
+import { comeBack, enrol, fence } from "../support/people.mjs";
 import { way } from "../support/socket.io.mjs";
 import { plain } from "../support/ws.mjs";
 

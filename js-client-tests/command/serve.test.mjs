@@ -9,8 +9,8 @@ import { test } from "node:test";
 
 import { start } from "../support/child.mjs";
 import { run } from "../support/command.mjs";
-import { enter } from "../support/people.mjs";
 import { once, within } from "../support/patience.mjs";
+import { enter } from "../support/people.mjs";
 import { ROOMCAST, serverForThisTest } from "../support/server.mjs";
 import { plain } from "../support/ws.mjs";
 

@@ -5,8 +5,8 @@ import { test } from "node:test";
 
 import { accepted, dense } from "../support/assert.mjs";
 import { unique } from "../support/names.mjs";
-import { enter } from "../support/people.mjs";
 import { LONG_PATIENCE } from "../support/patience.mjs";
+import { enter } from "../support/people.mjs";
 import { serverForThisFile } from "../support/server.mjs";
 import { way } from "../support/socket.io.mjs";
 import { plain } from "../support/ws.mjs";
@@ -42,7 +42,7 @@ for (const sender of [plain, way("4.8", "websocket")]) {
       dense(heard);
       for (const { name } of speakers) {
         const said = heard.filter(({ user }) => user === name).map(({ data }) => data);
-        said.forEach((n, at) => assert.equal(n, at));
+        for (const [at, n] of said.entries()) assert.equal(n, at);
       }
     }
   });

@@ -6,8 +6,8 @@ import { test } from "node:test";
 
 import { accepted } from "../support/assert.mjs";
 import { unique } from "../support/names.mjs";
-import { enter } from "../support/people.mjs";
 import { LONG_PATIENCE, once, within } from "../support/patience.mjs";
+import { enter } from "../support/people.mjs";
 import { RawPolling, RawWebSocket } from "../support/raw.mjs";
 import { serverForThisTest } from "../support/server.mjs";
 import { way } from "../support/socket.io.mjs";

@@ -6,8 +6,8 @@ import { test } from "node:test";
 import { accepted, dense } from "../support/assert.mjs";
 import { everything } from "../support/history.mjs";
 import { unique } from "../support/names.mjs";
-import { arrive, comeBack } from "../support/people.mjs";
 import { LONG_PATIENCE, within } from "../support/patience.mjs";
+import { arrive, comeBack } from "../support/people.mjs";
 import { Server } from "../support/server.mjs";
 import { way } from "../support/socket.io.mjs";
 import { plain } from "../support/ws.mjs";
@@ -26,7 +26,7 @@ test(`every acknowledged message survives ${TURNS} kills, once and in its place`
     const streams = people.map((it) => it.speak());
     await within("answers before the kill", enoughAnswers(people), LONG_PATIENCE);
     await server.kill9();
-    people.forEach((it) => it.hush());
+    for (const it of people) it.hush();
     await Promise.all(streams);
     await server.start();
     for (const it of people) await it.comeBack();

@@ -5,8 +5,8 @@ import { test } from "node:test";
 
 import { accepted, dense } from "../support/assert.mjs";
 import { unique } from "../support/names.mjs";
-import { enter } from "../support/people.mjs";
 import { LONG_PATIENCE } from "../support/patience.mjs";
+import { enter } from "../support/people.mjs";
 import { serverForThisFile } from "../support/server.mjs";
 import { way } from "../support/socket.io.mjs";
 import { plain } from "../support/ws.mjs";
@@ -42,7 +42,7 @@ for (const sender of SENDERS) {
     for (const it of [ann, ...listeners]) {
       const heard = await it.collect("new message", COUNT, LONG_PATIENCE);
       dense(heard);
-      heard.forEach(({ msg }, at) => assert.equal(msg, at));
+      for (const [at, { msg }] of heard.entries()) assert.equal(msg, at);
       assert.equal(it.inbox.count("new message"), 0, "something came twice");
     }
   });

@@ -5,8 +5,8 @@ import { describe, test } from "node:test";
 
 import { accepted, dense } from "../support/assert.mjs";
 import { unique } from "../support/names.mjs";
-import { comeBack, enter, readUntil } from "../support/people.mjs";
 import { LONG_PATIENCE } from "../support/patience.mjs";
+import { comeBack, enter, readUntil } from "../support/people.mjs";
 import { RawWebSocket } from "../support/raw.mjs";
 import { serverForThisFile } from "../support/server.mjs";
 import { way } from "../support/socket.io.mjs";

@@ -24,7 +24,9 @@ test(`${USERS} users who come back at once have exactly what they missed`, async
   const room = unique("room");
   const crowd = await Promise.all(Array.from({ length: USERS }, newcomer));
   const ann = await newcomer();
-  t.after(() => [ann, ...crowd].forEach(({ client }) => client.close()));
+  t.after(() => {
+    for (const { client } of [ann, ...crowd]) client.close();
+  });
 
   await Promise.all([ann, ...crowd].map((it) => come(it, 0)));
   await say(ann, SEEN);

@@ -5,8 +5,8 @@ import { test } from "node:test";
 
 import { accepted, dense } from "../support/assert.mjs";
 import { unique } from "../support/names.mjs";
-import { comeBack, enter } from "../support/people.mjs";
 import { LONG_PATIENCE, within } from "../support/patience.mjs";
+import { enter } from "../support/people.mjs";
 import { serverForThisFile } from "../support/server.mjs";
 import { remembering, way } from "../support/socket.io.mjs";
 import { every } from "../support/ticks.mjs";

@@ -5,9 +5,9 @@ import { describe, test } from "node:test";
 
 import { accepted, dense } from "../support/assert.mjs";
 import { unique } from "../support/names.mjs";
-import { enter } from "../support/people.mjs";
 import { LONG_PATIENCE, within } from "../support/patience.mjs";
-import { Proxy } from "../support/proxy.mjs";
+import { enter } from "../support/people.mjs";
+import { ClientProxy } from "../support/proxy.mjs";
 import { serverForThisFile } from "../support/server.mjs";
 import { heartbeat, upgraded, way } from "../support/socket.io.mjs";
 
@@ -23,7 +23,7 @@ const server = serverForThisFile({ settings: { "limits.ping_interval_ms": 500 } 
 describe("behind a proxy that drops the frames of WebSockets", { concurrency: true }, () => {
   for (const version of VERSIONS) {
     test(`${version} chats over polling while the upgrade hangs, and after`, async (t) => {
-      const proxy = await new Proxy(server, { upgrade: "black hole" }).start(t);
+      const proxy = await new ClientProxy(server, { upgrade: "black hole" }).start(t);
       let closed = false;
       const hole = within("the end of the WebSocket", proxy.holeClosed, LONG_PATIENCE);
       hole.then(
@@ -39,7 +39,7 @@ describe("behind a proxy that drops the frames of WebSockets", { concurrency: tr
 describe("behind a proxy that answers upgrades with 502", { concurrency: true }, () => {
   for (const version of VERSIONS) {
     test(`${version} chats over polling`, async (t) => {
-      const proxy = await new Proxy(server, { upgrade: "refuse" }).start(t);
+      const proxy = await new ClientProxy(server, { upgrade: "refuse" }).start(t);
       await chat(t, version, proxy, (beat) => HEARTBEATS_MIN <= beat);
     });
   }
@@ -48,7 +48,7 @@ describe("behind a proxy that answers upgrades with 502", { concurrency: true },
 describe("behind a proxy that lets WebSockets through", () => {
   for (const version of VERSIONS) {
     test(`${version} upgrades and polls no more`, async (t) => {
-      const proxy = await new Proxy(server).start(t);
+      const proxy = await new ClientProxy(server).start(t);
       const ann = await enter(t, way(version, "upgrade"), proxy, "ann", { room: unique("room") });
       await upgraded(ann);
       const before = proxy.requests;

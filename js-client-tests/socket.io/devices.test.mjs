@@ -3,8 +3,8 @@ import { describe, test } from "node:test";
 
 import { devices, newest } from "../chapters/devices.mjs";
 import { unique } from "../support/names.mjs";
-import { comeBack, fence } from "../support/people.mjs";
 import { within } from "../support/patience.mjs";
+import { comeBack, fence } from "../support/people.mjs";
 import { serverForThisFile } from "../support/server.mjs";
 import { SOME_WAYS } from "../support/socket.io.mjs";
 import { minted } from "../support/tokens.mjs";

@@ -5,8 +5,8 @@ import { describe, test } from "node:test";
 
 import { accepted, dense } from "../support/assert.mjs";
 import { unique } from "../support/names.mjs";
-import { enter, readUntil } from "../support/people.mjs";
 import { within } from "../support/patience.mjs";
+import { enter, readUntil } from "../support/people.mjs";
 import { serverForThisTest } from "../support/server.mjs";
 import { EVERY_WAY, remembering } from "../support/socket.io.mjs";
 import { plain } from "../support/ws.mjs";

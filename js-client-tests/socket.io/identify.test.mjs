@@ -2,7 +2,7 @@ import assert from "node:assert/strict";
 import { describe, test } from "node:test";
 
 import { door } from "../chapters/door.mjs";
-import { guests, guestsAfterRestart, withoutGuests } from "../chapters/guests.mjs";
+import { guests, withoutGuests } from "../chapters/guests.mjs";
 import { identifying } from "../chapters/identify.mjs";
 import { unique } from "../support/names.mjs";
 import { arrive } from "../support/people.mjs";

@@ -60,7 +60,7 @@ const server = serverForThisFile({
   },
 });
 
-const examples = [...section("Examples").matchAll(/^### (.*)\n\n```roomcast\n([^]*?)```/gm)].map(
+const examples = [...section("Examples").matchAll(/^### (.*)\n\n```roomcast\n([\s\S]*?)```/gm)].map(
   ([, title, text]) => ({ title, lines: parse(text) }),
 );
 

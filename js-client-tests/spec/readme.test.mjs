@@ -2,8 +2,8 @@
 
 import assert from "node:assert/strict";
 import { readFile, rm, writeFile } from "node:fs/promises";
-import { fileURLToPath } from "node:url";
 import { test } from "node:test";
+import { fileURLToPath } from "node:url";
 
 import WebSocket from "ws";
 
@@ -16,7 +16,7 @@ const README = await readFile(new URL("../../README.md", import.meta.url), "utf8
 const server = serverForThisFile();
 
 test("the snippet for the official client talks", async (t) => {
-  const snippet = /```js\n([^]*?)```/
+  const snippet = /```js\n([\s\S]*?)```/
     .exec(README)[1]
     .replaceAll("http://127.0.0.1:3000", server.url);
   const program = fileURLToPath(new URL(`./readme-${process.pid}.tmp.mjs`, import.meta.url));
@@ -35,7 +35,7 @@ test("the snippet for the official client talks", async (t) => {
 });
 
 test("the frames for any WebSocket client are answered as shown", async (t) => {
-  const block = /```text\n([^]*?)```/.exec(README)[1].trim().split("\n");
+  const block = /```text\n([\s\S]*?)```/.exec(README)[1].trim().split("\n");
   const socket = new WebSocket(`${server.url.replace("http", "ws")}/ws`);
   t.after(() => socket.terminate());
   await once(socket, "open");

@@ -32,7 +32,9 @@ export function isTime(at) {
 
 /** 1, 2, 3 … from `first`, without a hole and without a repeat. */
 export function dense(messages, first = 1) {
-  messages.forEach(({ seq }, at) => assert.equal(seq, first + at, `place ${at} holds seq ${seq}`));
+  for (const [at, { seq }] of messages.entries()) {
+    assert.equal(seq, first + at, `place ${at} holds seq ${seq}`);
+  }
 }
 
 /** Names in no order. */

@@ -6,9 +6,8 @@ import { after, before } from "node:test";
 import { fileURLToPath } from "node:url";
 
 import { chromium } from "playwright-core";
-
-import { PATIENCE } from "./patience.mjs";
 import { unique } from "./names.mjs";
+import { PATIENCE } from "./patience.mjs";
 
 const ARTEFACTS = fileURLToPath(new URL("../../artefacts/", import.meta.url));
 

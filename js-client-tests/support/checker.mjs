@@ -34,13 +34,20 @@ async function readLogs(crowd, nodes, wrong) {
     const client = await (await plain.connect(node, { token: reader.token })).welcomed();
     for (const room of crowd.rooms) {
       const log = await everything(client, room);
-      log.forEach(({ seq }, at) => seq === at + 1 || wrong.push(`${room}: ${seq} at ${at + 1}`));
+      checkSeqs(log, (what) => wrong.push(`${room}: ${what}`));
       if (!logs.has(room)) logs.set(room, log);
       else if (!isDeepStrictEqual(logs.get(room), log)) wrong.push(`${room}: nodes differ`);
     }
     client.close();
   }
   return logs;
+}
+
+/** A log has no hole. */
+function checkSeqs(log, blame) {
+  for (const [at, { seq }] of log.entries()) {
+    if (seq !== at + 1) blame(`${seq} at ${at + 1}`);
+  }
 }
 
 /** Acknowledged is stored, once, where it was said to be; and nobody said anything else. */
@@ -128,7 +135,7 @@ async function checkDirects(crowd, wrong) {
 
 function checkPair(person, other, log, wrong) {
   const blame = (what) => wrong.push(`${person.name} with ${other}: ${what}`);
-  log.forEach(({ seq }, at) => seq === at + 1 || blame(`${seq} at ${at + 1}`));
+  checkSeqs(log, blame);
   const own = person.said.filter((it) => it.place === other);
   for (const it of own) compare(it, log[(it.answer?.seq ?? 0) - 1], wrong);
   const known = new Set(own.map(({ answer }) => answer.seq));

@@ -1,7 +1,7 @@
 // What both wires have in common, seen from a test: somebody who asks, tells and hears.
 
 import { Inbox } from "./inbox.mjs";
-import { within, PATIENCE } from "./patience.mjs";
+import { PATIENCE, within } from "./patience.mjs";
 
 /** A connection. Each wire says how to `request`, `tell` and `close`. */
 export class Client {

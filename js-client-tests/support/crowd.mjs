@@ -7,7 +7,7 @@ import { LONG_PATIENCE, within } from "./patience.mjs";
 import { Resident } from "./resident.mjs";
 import { way } from "./socket.io.mjs";
 import { every } from "./ticks.mjs";
-import { epoch, SECRET, jwt } from "./tokens.mjs";
+import { epoch, jwt, SECRET } from "./tokens.mjs";
 import { plain } from "./ws.mjs";
 
 const PEOPLE = 60;
@@ -170,7 +170,8 @@ export class Crowd {
   #sayOne() {
     const who = this.#chance.pick(this.people);
     const id = unique("m");
-    const body = { n: (this.#said += 1), saidAt: performance.now() };
+    this.#said += 1;
+    const body = { n: this.#said, saidAt: performance.now() };
     const kind = this.#chance.below(10);
     const room = kind < 2 ? this.square : this.#chance.pick(who.rooms.slice(1));
     if (kind < 6) who.say("send message", room, { room, id, msg: body });

@@ -3,8 +3,8 @@
 
 import { fold, holeAfter, messages, newLog } from "../../public/entries.js";
 import { formOf } from "../chapters/binary.mjs";
-import { comeBack } from "./people.mjs";
 import { within } from "./patience.mjs";
+import { comeBack } from "./people.mjs";
 
 const MESSAGES = ["new message", "GroupChat", "SingleChat", "message edited", "message deleted"];
 

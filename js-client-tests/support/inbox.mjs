@@ -2,7 +2,7 @@
 //
 // Everything is kept from the first byte on, so no test can miss an event by listening late.
 
-import { within, PATIENCE } from "./patience.mjs";
+import { PATIENCE, within } from "./patience.mjs";
 
 export class Inbox {
   #unread = new Map();

@@ -1,6 +1,6 @@
 // MessagePack by hand, and plain WebSocket in it. https://msgpack.org: only what JSON has, and bytes.
 
-import { WsClient, plain } from "./ws.mjs";
+import { plain, WsClient } from "./ws.mjs";
 
 /** The smallest form of a JSON value with bytes in it. Keys of `undefined` are left out, as in JSON. */
 export function pack(value) {

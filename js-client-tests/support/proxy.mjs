@@ -6,7 +6,7 @@ import net from "node:net";
 const UPGRADE = /\r\nupgrade: *websocket/i;
 const REQUEST = /(?:^|\r\n)(?:GET|POST) \/socket\.io\//g;
 
-export class Proxy {
+export class ClientProxy {
   /** How many polling requests and WebSocket handshakes went by. */
   requests = 0;
   upgrades = 0;

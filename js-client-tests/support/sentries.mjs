@@ -28,7 +28,9 @@ export class Sentries {
     const sentries = await this.#here;
     for (let n = 0; n < ROUNDS; n += 1) {
       const ids = sentries.map(() => unique("all-is-well"));
-      sentries.forEach((it, at) => it.tell("send message", { msg: "all is well", id: ids[at] }));
+      for (const [at, it] of sentries.entries()) {
+        it.tell("send message", { msg: "all is well", id: ids[at] });
+      }
       await Promise.all(sentries.flatMap((it) => ids.map((id) => heard(it, id))));
     }
   }

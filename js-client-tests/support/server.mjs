@@ -8,7 +8,7 @@ import { after, before } from "node:test";
 import { fileURLToPath } from "node:url";
 
 import { start } from "./child.mjs";
-import { within, PATIENCE } from "./patience.mjs";
+import { PATIENCE, within } from "./patience.mjs";
 
 /** The program under test. */
 export const ROOMCAST =

@@ -5,7 +5,7 @@ import { test } from "node:test";
 
 import { unique } from "../support/names.mjs";
 import { enter, fence } from "../support/people.mjs";
-import { BINARY, CLOSE, PING, PONG, RawWebSocket, TEXT, frame } from "../support/raw.mjs";
+import { BINARY, CLOSE, frame, PING, PONG, RawWebSocket, TEXT } from "../support/raw.mjs";
 import { serverForThisFile } from "../support/server.mjs";
 import { plain } from "../support/ws.mjs";
 

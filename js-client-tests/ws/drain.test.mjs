@@ -5,8 +5,8 @@ import { test } from "node:test";
 
 import { accepted } from "../support/assert.mjs";
 import { unique } from "../support/names.mjs";
-import { arrive, comeBack, enter } from "../support/people.mjs";
 import { within } from "../support/patience.mjs";
+import { arrive, comeBack, enter } from "../support/people.mjs";
 import { serverForThisTest } from "../support/server.mjs";
 import { plain } from "../support/ws.mjs";
 

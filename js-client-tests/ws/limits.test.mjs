@@ -4,8 +4,8 @@ import { describe, test } from "node:test";
 import { LIMITS, limits, PACE, pace } from "../chapters/limits.mjs";
 import { refused } from "../support/assert.mjs";
 import { unique } from "../support/names.mjs";
-import { enter, fence } from "../support/people.mjs";
 import { within } from "../support/patience.mjs";
+import { enter, fence } from "../support/people.mjs";
 import { serverForThisFile } from "../support/server.mjs";
 import { plain } from "../support/ws.mjs";
 

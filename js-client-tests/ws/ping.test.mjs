@@ -4,8 +4,8 @@ import assert from "node:assert/strict";
 import { test } from "node:test";
 
 import { unique } from "../support/names.mjs";
-import { enter, fence } from "../support/people.mjs";
 import { once, within } from "../support/patience.mjs";
+import { enter, fence } from "../support/people.mjs";
 import { serverForThisFile } from "../support/server.mjs";
 import { plain } from "../support/ws.mjs";
 

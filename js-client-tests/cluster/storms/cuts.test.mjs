@@ -16,8 +16,14 @@ const cuts = { links: true, complaints: [...DEAF, ...STORELESS] };
 const CUTS = {
   "is cut from Redis": ({ redis }) => redis.cut(),
   "is cut from PostgreSQL": ({ postgres }) => postgres.cut(),
-  "is cut from both": ({ redis, postgres }) => [redis, postgres].forEach((it) => it.cut()),
-  "is in a black hole": ({ redis, postgres }) => [redis, postgres].forEach((it) => it.swallow()),
+  "is cut from both": ({ redis, postgres }) => {
+    redis.cut();
+    postgres.cut();
+  },
+  "is in a black hole": ({ redis, postgres }) => {
+    redis.swallow();
+    postgres.swallow();
+  },
   "hears Redis, and is not heard": ({ redis }) => redis.swallowRequests(),
   "is heard by Redis, and hears nothing": ({ redis }) => redis.swallowAnswers(),
   "hears PostgreSQL, and is not heard": ({ postgres }) => postgres.swallowRequests(),
