@@ -3,15 +3,15 @@
 import assert from "node:assert/strict";
 import { describe, test } from "node:test";
 
-import { asBuffers, formOf, fromBase64, inBase64 } from "../chapters/binary.mjs";
-import { accepted, refused } from "../support/assert.mjs";
-import { everything } from "../support/history.mjs";
-import { packed } from "../support/msgpack.mjs";
-import { unique } from "../support/names.mjs";
-import { comeBack, enter, fence } from "../support/people.mjs";
+import { asBuffers, bodyCodec, fromBase64, toBase64 } from "../suites/binary.mjs";
+import { assertOk, assertRefused } from "../support/assert.mjs";
+import { barrier, connectWithToken, joinAsGuest } from "../support/fixtures.mjs";
+import { readHistory } from "../support/history.mjs";
+import { wsMsgpack } from "../support/msgpack.mjs";
 import { serverForThisFile } from "../support/server.mjs";
-import { EVERY_WAY, SOME_WAYS } from "../support/socket.io.mjs";
-import { plain } from "../support/ws.mjs";
+import { ALL_SOCKET_IO, SOME_SOCKET_IO } from "../support/socket.io.mjs";
+import { unique } from "../support/unique.mjs";
+import { wsJson } from "../support/ws.mjs";
 
 const server = serverForThisFile();
 
@@ -19,18 +19,18 @@ const BYTES = Buffer.from(Float32Array.from({ length: 10_000 }, (_, i) => i / 2)
 const PARTS = [BYTES.subarray(0, 7), { deep: Buffer.alloc(0) }];
 const BODIES = [BYTES, { name: "a", parts: PARTS, n: 1 }];
 
-for (const way of SOME_WAYS) {
-  describe(`bytes between ${way.label} and plain WebSocket`, () => {
+for (const clientType of SOME_SOCKET_IO) {
+  describe(`bytes between ${clientType.label} and plain WebSocket`, () => {
     test("they arrive as each wire writes them", async (t) => {
       const room = unique("room");
-      const ann = await enter(t, way, server, "ann", { room });
-      const bob = await enter(t, plain, server, "bob", { room });
+      const ann = await joinAsGuest(t, clientType, server, "ann", { room });
+      const bob = await joinAsGuest(t, wsJson, server, "bob", { room });
       for (const body of BODIES) {
-        accepted(await ann.ask("GroupChat", { data: body }));
-        assert.deepEqual((await bob.next("GroupChat")).data, inBase64(body));
-        accepted(await bob.ask("GroupChat", { data: inBase64(body) }));
+        assertOk(await ann.ask("GroupChat", { data: body }));
+        assert.deepEqual((await bob.next("GroupChat")).data, toBase64(body));
+        assertOk(await bob.ask("GroupChat", { data: toBase64(body) }));
         assert.deepEqual(asBuffers((await ann.next("GroupChat")).data), body);
-        accepted(await bob.ask("SingleChat", { to: ann.name, data: inBase64(body) }));
+        assertOk(await bob.ask("SingleChat", { to: ann.name, data: toBase64(body) }));
         assert.deepEqual(asBuffers((await ann.next("SingleChat")).data), body);
       }
       const [theirs, ours] = [await ann.ask("history"), await bob.ask("history")];
@@ -39,8 +39,8 @@ for (const way of SOME_WAYS) {
 
     test("what looks like bytes and is none is refused, and harms nobody", async (t) => {
       const room = unique("room");
-      const ann = await enter(t, way, server, "ann", { room });
-      const bob = await enter(t, plain, server, "bob", { room });
+      const ann = await joinAsGuest(t, clientType, server, "ann", { room });
+      const bob = await joinAsGuest(t, wsJson, server, "bob", { room });
       const forgeries = [
         { _placeholder: true, num: 0 },
         { a: { _placeholder: true, num: 99 } },
@@ -48,12 +48,12 @@ for (const way of SOME_WAYS) {
         { _placeholder: true, num: "splice" },
       ];
       for (const msg of forgeries) {
-        refused(await bob.ask("send message", { room, msg }), "bad_request");
-        refused(await ann.ask("send message", { room, msg }), "bad_request");
+        assertRefused(await bob.ask("send message", { room, msg }), "bad_request");
+        assertRefused(await ann.ask("send message", { room, msg }), "bad_request");
       }
-      accepted(await ann.ask("send message", { room, msg: { base64: "AAEC" } })); // just JSON
-      await fence(ann, room, bob);
-      await fence(bob, room, ann);
+      assertOk(await ann.ask("send message", { room, msg: { base64: "AAEC" } })); // just JSON
+      await barrier(ann, room, bob);
+      await barrier(bob, room, ann);
     });
   });
 }
@@ -61,30 +61,33 @@ for (const way of SOME_WAYS) {
 const TEN = Array.from({ length: 10 }, (_, n) => Buffer.alloc(n, n));
 const ELEVEN = [...TEN, Buffer.from([10])];
 
-for (const way of EVERY_WAY) {
-  describe(`bytes between ${way.label}, JSON and MessagePack`, () => {
-    const ways = [way, plain, packed];
+for (const clientType of ALL_SOCKET_IO) {
+  describe(`bytes between ${clientType.label}, JSON and MessagePack`, () => {
+    const clientTypes = [clientType, wsJson, wsMsgpack];
 
     test("each has them in its own form: live, in history, and missed", async (t) => {
       const room = unique("room");
-      const people = await company(t, ways, room);
-      const said = [];
-      for (const { it: speaker, write } of people) {
+      const clients = await company(t, clientTypes, room);
+      const sent = [];
+      for (const { it: sender, write } of clients) {
         for (const body of [...BODIES, TEN]) {
-          accepted(await speaker.ask("send message", { room, msg: write(body) }));
-          for (const { it, read } of people) {
+          assertOk(await sender.ask("send message", { room, msg: write(body) }));
+          for (const { it, read } of clients) {
             assert.deepEqual(read((await it.next("new message")).msg), body);
           }
-          said.push(body);
+          sent.push(body);
         }
       }
-      for (const { it, way, read } of people) {
-        const stored = await everything(it, room);
+      for (const { it, clientType, read } of clients) {
+        const stored = await readHistory(it, room);
         assert.deepEqual(
           stored.map(({ msg }) => read(msg)),
-          said,
+          sent,
         );
-        const back = await comeBack(t, way, server, it.token, { room, since: { [room]: 0 } });
+        const back = await connectWithToken(t, clientType, server, it.token, {
+          room,
+          since: { [room]: 0 },
+        });
         const missed = [];
         for (let more = true; more; ) {
           const page = await back.next("missed");
@@ -94,23 +97,23 @@ for (const way of EVERY_WAY) {
         }
         assert.deepEqual(
           missed.map(({ msg }) => read(msg)),
-          said,
+          sent,
         );
       }
     });
 
     test("they are there in direct messages and in edits", async (t) => {
       const room = unique("room");
-      const people = await company(t, ways, room);
-      for (const { it: speaker, write } of people) {
-        const { seq } = accepted(await speaker.ask("send message", { room, msg: "at first" }));
-        accepted(await speaker.ask("edit message", { room, seq, msg: write(TEN) }));
-        for (const { it, read } of people) {
+      const clients = await company(t, clientTypes, room);
+      for (const { it: sender, write } of clients) {
+        const { seq } = assertOk(await sender.ask("send message", { room, msg: "at first" }));
+        assertOk(await sender.ask("edit message", { room, seq, msg: write(TEN) }));
+        for (const { it, read } of clients) {
           assert.deepEqual(read((await it.next("message edited")).msg), TEN);
         }
-        for (const { it, read } of people.filter(({ it }) => it !== speaker)) {
+        for (const { it, read } of clients.filter(({ it }) => it !== sender)) {
           const data = { to: it.name, data: write(BODIES[1]) };
-          accepted(await speaker.ask("SingleChat", data));
+          assertOk(await sender.ask("SingleChat", data));
           assert.deepEqual(read((await it.next("SingleChat")).data), BODIES[1]);
         }
       }
@@ -118,26 +121,26 @@ for (const way of EVERY_WAY) {
 
     test("ten of them pass and eleven are refused, and nobody hears of these", async (t) => {
       const room = unique("room");
-      const people = await company(t, ways, room);
-      const others = ({ it: speaker }) => people.filter(({ it }) => it !== speaker);
-      for (const speaker of people) {
-        const { it, write } = speaker;
+      const clients = await company(t, clientTypes, room);
+      const others = ({ it: sender }) => clients.filter(({ it }) => it !== sender);
+      for (const sender of clients) {
+        const { it, write } = sender;
         const [ten, eleven] = [write(TEN), write({ deep: [ELEVEN] })];
-        const { seq } = accepted(await it.ask("GroupChat", { room, data: ten }));
-        const to = others(speaker)[0].it.name;
+        const { seq } = assertOk(await it.ask("GroupChat", { room, data: ten }));
+        const to = others(sender)[0].it.name;
         for (const [event, data] of [
           ["send message", { room, msg: eleven }],
           ["GroupChat", { room, data: eleven }],
           ["SingleChat", { to, data: eleven }],
           ["edit message", { room, seq, msg: eleven }],
         ]) {
-          refused(await it.ask(event, data), "too_many_attachments", event);
+          assertRefused(await it.ask(event, data), "too_many_attachments", event);
         }
-        for (const { it: other, read } of others(speaker)) {
+        for (const { it: other, read } of others(sender)) {
           assert.deepEqual(read((await other.next("GroupChat")).data), TEN);
         }
-        await fence(it, room, ...people.map(({ it }) => it));
-        for (const { it: other } of others(speaker)) {
+        await barrier(it, room, ...clients.map(({ it }) => it));
+        for (const { it: other } of others(sender)) {
           for (const event of ["new message", "GroupChat", "SingleChat", "message edited"]) {
             assert.deepEqual(other.take(event), []);
           }
@@ -148,10 +151,14 @@ for (const way of EVERY_WAY) {
 }
 
 /** One person of each way in `room`, and how bytes are written and read there. */
-async function company(t, ways, room) {
-  const people = [];
-  for (const way of ways) {
-    people.push({ it: await enter(t, way, server, "one", { room }), way, ...formOf(way) });
+async function company(t, clientTypes, room) {
+  const clients = [];
+  for (const clientType of clientTypes) {
+    clients.push({
+      it: await joinAsGuest(t, clientType, server, "one", { room }),
+      clientType,
+      ...bodyCodec(clientType),
+    });
   }
-  return people;
+  return clients;
 }

@@ -2,60 +2,70 @@
 
 import assert from "node:assert/strict";
 import { describe, test } from "node:test";
-
-import { unique } from "../support/names.mjs";
-import { within } from "../support/patience.mjs";
-import { arrive, enter, fence } from "../support/people.mjs";
+import { deleteSession, signIn } from "../support/cookie-session.mjs";
+import { barrier, connect, joinAsGuest } from "../support/fixtures.mjs";
 import { serverForThisFile } from "../support/server.mjs";
-import { end, signedIn } from "../support/session.mjs";
-import { SOME_WAYS } from "../support/socket.io.mjs";
-import { minted } from "../support/tokens.mjs";
-import { plain } from "../support/ws.mjs";
+import { SOME_SOCKET_IO } from "../support/socket.io.mjs";
+import { withTimeout } from "../support/timeouts.mjs";
+import { mintToken } from "../support/tokens.mjs";
+import { unique } from "../support/unique.mjs";
+import { wsJson } from "../support/ws.mjs";
 
 const server = serverForThisFile({ settings: { "limits.presence_grace_ms": 100 } });
 
-for (const way of SOME_WAYS) {
-  describe(`signing out of ${way.label} and plain WebSocket`, () => {
+for (const clientType of SOME_SOCKET_IO) {
+  describe(`signing out of ${clientType.label} and plain WebSocket`, () => {
     test("ends what the session has, and nothing that another one of the user has", async (t) => {
       const room = unique("room");
-      const token = await minted(server, unique("ann"));
-      const [one, other] = [await signedIn(server, { token }), await signedIn(server, { token })];
-      const ended = [await come(t, way, one, room), await come(t, plain, one, room)];
-      const kept = [await come(t, way, other, room), await come(t, plain, other, room)];
-      const apart = await arrive(t, plain, server, { token, room });
-      await apart.welcomed();
-      assert.equal((await end(server, one)).status, 204);
+      const token = await mintToken(server, unique("ann"));
+      const [one, other] = [await signIn(server, { token }), await signIn(server, { token })];
+      const ended = [
+        await connectSession(t, clientType, one, room),
+        await connectSession(t, wsJson, one, room),
+      ];
+      const kept = [
+        await connectSession(t, clientType, other, room),
+        await connectSession(t, wsJson, other, room),
+      ];
+      const apart = await connect(t, wsJson, server, { token, room });
+      await apart.waitForWelcome();
+      assert.equal((await deleteSession(server, one)).status, 204);
       for (const it of ended) await signedOut(it);
-      await fence(apart, room, ...kept, apart);
+      await barrier(apart, room, ...kept, apart);
       for (const it of [...kept, apart]) assert.deepEqual(it.take("closing"), []);
     });
 
     test("makes a guest's name free", async (t) => {
       const room = unique("room");
-      const bob = await enter(t, plain, server, "bob", { room });
-      const headers = await signedIn(server, { name: unique("ann") });
-      const ann = await come(t, way, headers, room);
+      const bob = await joinAsGuest(t, wsJson, server, "bob", { room });
+      const headers = await signIn(server, { name: unique("ann") });
+      const ann = await connectSession(t, clientType, headers, room);
       await bob.next("user joined");
-      await end(server, headers);
+      await deleteSession(server, headers);
       await signedOut(ann);
       assert.deepEqual(await bob.next("user left"), { room, user: ann.name });
-      const again = await come(t, way, await signedIn(server, { name: ann.name }), room);
+      const again = await connectSession(
+        t,
+        clientType,
+        await signIn(server, { name: ann.name }),
+        room,
+      );
       assert.equal(again.name, ann.name);
     });
   });
 }
 
 /** Somebody who has a session. */
-async function come(t, way, headers, room) {
-  const client = await arrive(t, way, server, { headers, room });
-  return client.welcomed();
+async function connectSession(t, clientType, headers, room) {
+  const client = await connect(t, clientType, server, { headers, room });
+  return client.waitForWelcome();
 }
 
 /** Waits for the words and then for the end that is for good. */
 async function signedOut(client) {
   const { code, reconnect } = await client.next("closing");
   assert.deepEqual([code, reconnect], ["signed_out", false]);
-  const reason = await within("the end of the connection", client.gone);
+  const reason = await withTimeout("the end of the connection", client.closed);
   if (client.engine === undefined) assert.deepEqual(reason, { code: 4501, reason: "signed_out" });
   else assert.equal(reason, "io server disconnect");
 }

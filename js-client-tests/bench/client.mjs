@@ -1,7 +1,7 @@
 // A chat client on either wire: says who it is, counts what it hears, checks the order.
 
-import { Peer } from "./peer.mjs";
-import { PollingPeer } from "./polling.mjs";
+import { PollingPeer } from "./polling-peer.mjs";
+import { WebSocketPeer } from "./websocket-peer.mjs";
 
 const SEQ = ',"seq":';
 const N = "n".charCodeAt(0);
@@ -52,11 +52,11 @@ class Client {
       this.#welcome = { resolve, reject };
     });
     this.recovered = new Promise((resolve) => (this.#recovered = resolve));
-    const Kind = wire === "polling" ? PollingPeer : Peer;
+    const Kind = wire === "polling" ? PollingPeer : WebSocketPeer;
     this.#peer = new Kind({
       port,
       path: wire === "ws" ? `/ws${query(auth)}` : "/socket.io/?EIO=4&transport=websocket",
-      hear: wire === "ws" ? this.#hearJson : this.#hearPacket,
+      onFrame: wire === "ws" ? this.#onJson : this.#onPacket,
       ended: (code) => this.#ended(code),
     });
     if (wire === "ws" && !auth.token) this.#identify();
@@ -122,7 +122,7 @@ class Client {
     return this.#seqAt;
   }
 
-  #hearPacket = (bytes, start, end) => {
+  #onPacket = (bytes, start, end) => {
     // 42["new message",
     if (bytes[start + 4] === N && bytes[start + 8] === M) {
       this.#count(bytes, start, end);
@@ -139,7 +139,7 @@ class Client {
     } else if (text.startsWith("42")) this.#event(...JSON.parse(text.slice(2)));
   };
 
-  #hearJson = (bytes, start, end) => {
+  #onJson = (bytes, start, end) => {
     // {"event":"new message",
     if (bytes[start + 10] === N && bytes[start + 14] === M) {
       this.#count(bytes, start, end);

@@ -11,7 +11,7 @@ import { cpuOf, socketio } from "./servers.mjs";
 const DURABLE = { fsync: "on", full_page_writes: "on", shared_buffers: "128MB" };
 
 /** A server by itself, for what the engines cost. */
-export async function alone(kind) {
+export async function singleNode(kind) {
   const server = await kind();
   const [cpu, stop] = [() => server.cpu(), () => server.stop()];
   return new Nodes({ ports: [server.port], cpu, engines: {}, stop });

@@ -6,8 +6,8 @@
 
 import { parseArgs } from "node:util";
 
-import { within } from "../support/patience.mjs";
-import { ASIDE, WORKS } from "./works.mjs";
+import { withTimeout } from "../support/timeouts.mjs";
+import { CROSS_COMPARISONS, MEASUREMENTS } from "./measurements.mjs";
 
 /** Far longer than any work takes. */
 const WORK_MS_MAX = 120_000;
@@ -15,7 +15,7 @@ const WORK_MS_MAX = 120_000;
 const { values } = parseArgs({
   options: { runs: { type: "string", default: "3" }, only: { type: "string", default: "" } },
 });
-const works = WORKS.filter(({ name }) => name.includes(values.only));
+const works = MEASUREMENTS.filter(({ name }) => name.includes(values.only));
 const rows = new Map();
 
 for (let run = 1; run <= Number(values.runs); run += 1) {
@@ -31,7 +31,7 @@ console.log(
 for (const [name, { unit, target, node, roomcast }] of rows) {
   console.log(row(name, unit, median(node), median(roomcast), target));
 }
-for (const { ours, theirs, target } of ASIDE) {
+for (const { ours, theirs, target } of CROSS_COMPARISONS) {
   const [one, other] = [rows.get(ours), rows.get(theirs)];
   if (!one || !other) continue;
   const name = `${ours}, beside Node's ${theirs}`;
@@ -53,7 +53,7 @@ function row(name, unit, theirs, ours, target) {
 async function measure({ name, kinds, run }, side) {
   const server = await kinds[side]();
   try {
-    return [await within(`${name} with ${side}`, run(server), WORK_MS_MAX)].flat();
+    return [await withTimeout(`${name} with ${side}`, run(server), WORK_MS_MAX)].flat();
   } finally {
     await server.stop();
   }

@@ -7,7 +7,7 @@ import path from "node:path";
 import { setTimeout as sleep } from "node:timers/promises";
 import { fileURLToPath } from "node:url";
 
-import { start } from "../support/child.mjs";
+import { startProcess } from "../support/child-process.mjs";
 
 const HERE = fileURLToPath(new URL(".", import.meta.url));
 const TARGET = fileURLToPath(new URL("../../target/", import.meta.url));
@@ -17,14 +17,14 @@ const ROOMCAST = process.env.ROOMCAST_BIN ?? path.join(TARGET, "release/roomcast
 const TICKS_PER_SECOND = 100;
 const STOP_MS_MAX = 10_000;
 
-export const KINDS = { roomcast, socketio, ws };
+export const SERVERS = { roomcast, socketio, ws };
 
 /** Roomcast with default settings: SQLite, full synchronous, in the build directory. */
 async function roomcast() {
   await mkdir(TARGET, { recursive: true });
   const data = await mkdtemp(path.join(TARGET, "compare-"));
   const args = ["serve", "--listen", "127.0.0.1:0", "--log-filter", "warn", "--data", data];
-  return Server.ready(start(ROOMCAST, args, { stdio: ["ignore", "pipe", "inherit"] }), data);
+  return Server.ready(startProcess(ROOMCAST, args, { stdio: ["ignore", "pipe", "inherit"] }), data);
 }
 
 /** The official server; with a `redis`, one of several that hear each other through it. */
@@ -40,7 +40,7 @@ function ws() {
 function node(file, more) {
   const args = ["--expose-gc", path.join(HERE, file)];
   const env = { NODE_ENV: "production", ...more };
-  const child = start(process.execPath, args, { env, stdio: ["ignore", "pipe", "inherit"] });
+  const child = startProcess(process.execPath, args, { env, stdio: ["ignore", "pipe", "inherit"] });
   return Server.ready(child);
 }
 
@@ -75,7 +75,7 @@ class Server {
   }
 
   /** What it takes of memory now, in KiB. Node collects its garbage first. */
-  async resident() {
+  async rssKib() {
     if (this.#child.spawnfile === process.execPath) {
       this.#child.kill("SIGUSR2");
       await sleep(1000);

@@ -3,12 +3,12 @@
 import assert from "node:assert/strict";
 import { test } from "node:test";
 
-import { accepted } from "../support/assert.mjs";
-import { browserForThisFile, Person } from "../support/browser.mjs";
-import { unique } from "../support/names.mjs";
-import { enter } from "../support/people.mjs";
+import { assertOk } from "../support/assert.mjs";
+import { browserForThisFile, ChatPage } from "../support/chat-page.mjs";
+import { joinAsGuest } from "../support/fixtures.mjs";
 import { serverForThisFile } from "../support/server.mjs";
-import { plain } from "../support/ws.mjs";
+import { unique } from "../support/unique.mjs";
+import { wsJson } from "../support/ws.mjs";
 
 const server = serverForThisFile();
 const chromium = browserForThisFile();
@@ -16,66 +16,66 @@ const chromium = browserForThisFile();
 /** Ann, in the lobby and a member of a room, and Bob, who is in that room. */
 async function annAndBob(t) {
   const room = unique("room");
-  const ann = await (await Person.open(t, chromium, server)).signIn("ann");
+  const ann = await (await ChatPage.open(t, chromium, server)).signIn("ann");
   await ann.joinRoom(room);
   await ann.room("lobby").click();
-  const bob = await enter(t, plain, server, "bob", { room });
+  const bob = await joinAsGuest(t, wsJson, server, "bob", { room });
   return { ann, bob, room };
 }
 
 test("a tab that comes later counts what was said before, in rooms and directly", async (t) => {
   const { ann, bob, room } = await annAndBob(t);
-  for (const text of ["one", "two", "three"]) accepted(await bob.ask("send message", text));
-  for (const data of ["psst", "hey"]) accepted(await bob.ask("SingleChat", { to: ann.name, data }));
-  const tab = await Person.open(t, chromium, server, { beside: ann });
+  for (const text of ["one", "two", "three"]) assertOk(await bob.ask("send message", text));
+  for (const data of ["psst", "hey"]) assertOk(await bob.ask("SingleChat", { to: ann.name, data }));
+  const tab = await ChatPage.open(t, chromium, server, { sharing: ann });
   for (const it of [ann, tab]) {
     await it.room(room, 3).waitFor();
     await it.person(bob.name, 2).waitFor();
     assert.match(await it.page.title(), /^\(5\)/);
   }
-  await tab.picture("badges");
+  await tab.saveScreenshot("badges");
 });
 
 test("what is read in one tab is read in the other, and the others hear of it", async (t) => {
   const { ann, bob, room } = await annAndBob(t);
-  const tab = await Person.open(t, chromium, server, { beside: ann });
+  const tab = await ChatPage.open(t, chromium, server, { sharing: ann });
   await tab.connected();
-  for (const text of ["one", "two", "three"]) accepted(await bob.ask("send message", text));
+  for (const text of ["one", "two", "three"]) assertOk(await bob.ask("send message", text));
   for (const it of [ann, tab]) await it.room(room, 3).waitFor();
   await tab.room(room).click();
-  await tab.sees("three");
+  await tab.waitForMessage("three");
   await ann.room(room, 3).waitFor({ state: "detached" });
   await bob.next("read", ({ user, seq }) => user === tab.name || seq === 3);
 });
 
 test("an edit and a deletion are no news", async (t) => {
   const { ann, bob, room } = await annAndBob(t);
-  for (const text of ["one", "two"]) accepted(await bob.ask("send message", text));
+  for (const text of ["one", "two"]) assertOk(await bob.ask("send message", text));
   await ann.room(room, 2).waitFor();
-  accepted(await bob.ask("edit message", { seq: 1, msg: "one, edited" }));
-  accepted(await bob.ask("delete message", { seq: 2 }));
-  accepted(await bob.ask("send message", "three"));
+  assertOk(await bob.ask("edit message", { seq: 1, msg: "one, edited" }));
+  assertOk(await bob.ask("delete message", { seq: 2 }));
+  assertOk(await bob.ask("send message", "three"));
   await ann.room(room, 3).waitFor();
   await ann.room(room).click();
-  await ann.sees("one, edited");
+  await ann.waitForMessage("one, edited");
   await ann.room(room, 3).waitFor({ state: "detached" });
 });
 
 test("what is muted counts quietly, in every tab, until it is not", async (t) => {
   const { ann, bob, room } = await annAndBob(t);
   await ann.room(room).click();
-  await ann.details();
+  await ann.openDetails();
   await ann.button("Mute room").click();
   await ann.button("Unmute room").waitFor();
   await ann.room("lobby").click();
-  accepted(await bob.ask("send message", "hush"));
+  assertOk(await bob.ask("send message", "hush"));
   await ann.room(room, 1).waitFor();
   assert.doesNotMatch(await ann.page.title(), /^\(/);
-  const tab = await Person.open(t, chromium, server, { beside: ann });
+  const tab = await ChatPage.open(t, chromium, server, { sharing: ann });
   await tab.rooms.getByRole("button", { name: `${room}, 1 unread, muted`, exact: true }).waitFor();
-  await tab.picture("muted");
+  await tab.saveScreenshot("muted");
   await ann.room(room).click();
-  await ann.details();
+  await ann.openDetails();
   await ann.button("Unmute room").click();
   await ann.button("Mute room").waitFor();
   await tab.rooms.getByRole("button", { name: room, exact: true }).waitFor();

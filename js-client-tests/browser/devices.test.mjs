@@ -2,47 +2,47 @@
 
 import { test } from "node:test";
 
-import { accepted } from "../support/assert.mjs";
-import { browserForThisFile, Person } from "../support/browser.mjs";
-import { unique } from "../support/names.mjs";
-import { comeBack } from "../support/people.mjs";
+import { assertOk } from "../support/assert.mjs";
+import { browserForThisFile, ChatPage } from "../support/chat-page.mjs";
+import { connectWithToken } from "../support/fixtures.mjs";
 import { serverForThisFile } from "../support/server.mjs";
-import { minted } from "../support/tokens.mjs";
-import { plain } from "../support/ws.mjs";
+import { mintToken } from "../support/tokens.mjs";
+import { unique } from "../support/unique.mjs";
+import { wsJson } from "../support/ws.mjs";
 
 const server = serverForThisFile({ settings: { "limits.presence_grace_ms": 200 } });
 const chromium = browserForThisFile();
 
 test("the list of people and the conversation say it", async (t) => {
-  const ann = await (await Person.open(t, chromium, server)).signIn("ann");
-  const token = await minted(server, unique("bob"));
-  const desk = await comeBack(t, plain, server, token, { device: unique("desk") });
+  const ann = await (await ChatPage.open(t, chromium, server)).signIn("ann");
+  const token = await mintToken(server, unique("bob"));
+  const desk = await connectWithToken(t, wsJson, server, token, { device: unique("desk") });
   const bob = desk.name;
   const named = (name) => ann.people.getByRole("button", { name, exact: true });
   await named(`${bob}, online`).waitFor();
-  const phone = await comeBack(t, plain, server, token, { device: unique("phone") });
+  const phone = await connectWithToken(t, wsJson, server, token, { device: unique("phone") });
   await ann.person(bob).click();
-  await ann.reads("Online on 2 devices");
+  await ann.waitForText("Online on 2 devices");
   await named(`${bob}, online on 2 devices`).waitFor();
-  await ann.picture("devices");
-  accepted(await desk.ask("SingleChat", { to: ann.name, data: "hello" }));
-  await ann.sees("hello");
+  await ann.saveScreenshot("devices");
+  assertOk(await desk.ask("SingleChat", { to: ann.name, data: "hello" }));
+  await ann.waitForMessage("hello");
   for (const it of [desk, phone]) it.close();
   await ann.page.getByText(/^Offline, last seen Today/).waitFor();
   await named(/offline, last seen/).waitFor();
 });
 
 test("a message to somebody who is away waits for them, with its conversation", async (t) => {
-  const ann = await (await Person.open(t, chromium, server)).signIn("ann");
-  const token = await minted(server, unique("bob"));
-  const bob = await comeBack(t, plain, server, token);
+  const ann = await (await ChatPage.open(t, chromium, server)).signIn("ann");
+  const token = await mintToken(server, unique("bob"));
+  const bob = await connectWithToken(t, wsJson, server, token);
   await ann.person(bob.name).click();
   bob.close();
   await ann.page.getByText(/^Offline/).waitFor();
   const text = unique("text");
-  await ann.say(text);
-  await ann.reads(`${bob.name} is away and will see it later`);
-  const again = await Person.open(t, chromium, server);
+  await ann.send(text);
+  await ann.waitForText(`${bob.name} is away and will see it later`);
+  const again = await ChatPage.open(t, chromium, server);
   await again.page.evaluate(
     (it) =>
       fetch("/api/session", {
@@ -54,5 +54,5 @@ test("a message to somebody who is away waits for them, with its conversation", 
   );
   await again.page.reload();
   await again.person(ann.name, 1).click();
-  await again.sees(text);
+  await again.waitForMessage(text);
 });

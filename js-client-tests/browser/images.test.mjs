@@ -3,12 +3,12 @@
 import assert from "node:assert/strict";
 import { test } from "node:test";
 
-import { accepted } from "../support/assert.mjs";
-import { browserForThisFile, Person } from "../support/browser.mjs";
-import { unique } from "../support/names.mjs";
-import { enter } from "../support/people.mjs";
+import { assertOk } from "../support/assert.mjs";
+import { browserForThisFile, ChatPage } from "../support/chat-page.mjs";
+import { joinAsGuest } from "../support/fixtures.mjs";
 import { serverForThisFile } from "../support/server.mjs";
-import { plain } from "../support/ws.mjs";
+import { unique } from "../support/unique.mjs";
+import { wsJson } from "../support/ws.mjs";
 
 const server = serverForThisFile({ settings: { "limits.body_bytes_max": 2_000 } });
 const chromium = browserForThisFile();
@@ -31,7 +31,7 @@ async function chooses({ page, button }, chosen) {
 
 async function annInRoom(t) {
   const room = unique("room");
-  const ann = await (await Person.open(t, chromium, server)).signIn("ann");
+  const ann = await (await ChatPage.open(t, chromium, server)).signIn("ann");
   await ann.joinRoom(room);
   return { ann, room, button: (name) => ann.button(name) };
 }
@@ -45,18 +45,18 @@ async function seesImage({ log }, name) {
 
 test("an image that was chosen is seen by the others, with the text beside it", async (t) => {
   const { ann, room, button } = await annInRoom(t);
-  const bob = await (await Person.open(t, chromium, server)).signIn("bob");
+  const bob = await (await ChatPage.open(t, chromium, server)).signIn("bob");
   await bob.joinRoom(room);
-  const carol = await enter(t, plain, server, "carol", { room });
+  const carol = await joinAsGuest(t, wsJson, server, "carol", { room });
   await chooses({ page: ann.page, button }, file(PNG));
   await ann.page.getByText("dot.png, 70 bytes").waitFor();
-  await ann.picture("image-chosen");
-  await ann.say("look at this");
+  await ann.saveScreenshot("image-chosen");
+  await ann.send("look at this");
   for (const it of [ann, bob]) {
     await seesImage(it, "dot.png");
-    await it.sees("look at this");
+    await it.waitForMessage("look at this");
   }
-  await ann.picture("image");
+  await ann.saveScreenshot("image");
   const { msg } = await carol.next("new message");
   assert.deepEqual(msg, {
     image: { base64: PNG.toString("base64") },
@@ -71,7 +71,7 @@ test("an image that was chosen is seen by the others, with the text beside it", 
 
 test("an image that was pasted goes to one person, and can be thought better of", async (t) => {
   const { ann } = await annInRoom(t);
-  const bob = await enter(t, plain, server, "bob");
+  const bob = await joinAsGuest(t, wsJson, server, "bob");
   await ann.room("lobby").click();
   await ann.person(bob.name).click();
   for (const name of ["no.png", "yes.png"]) {
@@ -109,10 +109,10 @@ test("what is no image, or too large, is not sent, and the page says why", async
 
 test("an SVG that somebody sends as an image is not shown as one", async (t) => {
   const { ann, room } = await annInRoom(t);
-  const bob = await enter(t, plain, server, "bob", { room });
+  const bob = await joinAsGuest(t, wsJson, server, "bob", { room });
   const image = { base64: SVG.toString("base64") };
-  accepted(await bob.ask("send message", { msg: { image, type: "image/svg+xml", name: "x.svg" } }));
-  accepted(await bob.ask("send message", "the last"));
-  await ann.sees("the last");
+  assertOk(await bob.ask("send message", { msg: { image, type: "image/svg+xml", name: "x.svg" } }));
+  assertOk(await bob.ask("send message", "the last"));
+  await ann.waitForMessage("the last");
   assert.equal(await ann.log.getByRole("img").count(), 0);
 });

@@ -3,11 +3,11 @@
 import assert from "node:assert/strict";
 import { test } from "node:test";
 
-import { browserForThisFile, Person } from "../support/browser.mjs";
-import { unique } from "../support/names.mjs";
-import { enter } from "../support/people.mjs";
+import { browserForThisFile, ChatPage } from "../support/chat-page.mjs";
+import { joinAsGuest } from "../support/fixtures.mjs";
 import { serverForThisFile } from "../support/server.mjs";
-import { plain } from "../support/ws.mjs";
+import { unique } from "../support/unique.mjs";
+import { wsJson } from "../support/ws.mjs";
 
 /** More than there are things to stop at. */
 const TABS_MAX = 40;
@@ -17,8 +17,8 @@ const chromium = browserForThisFile();
 
 test("signing in, writing, changing rooms and signing out need only keys", async (t) => {
   const room = unique("room");
-  const bob = await enter(t, plain, server, "bob", { room });
-  const ann = await Person.open(t, chromium, server);
+  const bob = await joinAsGuest(t, wsJson, server, "bob", { room });
+  const ann = await ChatPage.open(t, chromium, server);
   const { keyboard } = ann.page;
 
   ann.name = unique("ann");
@@ -31,7 +31,7 @@ test("signing in, writing, changing rooms and signing out need only keys", async
   await ann.messageBox.waitFor();
   await keyboard.type(text); // so has this one
   await keyboard.press("Enter");
-  await ann.sees(text);
+  await ann.waitForMessage(text);
 
   await tabTo(ann, ann.page.getByRole("textbox", { name: "Room name", exact: true }));
   await keyboard.type(room);
@@ -46,9 +46,9 @@ test("signing in, writing, changing rooms and signing out need only keys", async
 
   await tabTo(ann, ann.room("lobby"));
   await visible(ann);
-  await ann.picture("keyboard-focus");
+  await ann.saveScreenshot("keyboard-focus");
   await keyboard.press("Enter");
-  await ann.sees(text);
+  await ann.waitForMessage(text);
 
   await tabTo(ann, ann.page.getByRole("button", { name: "Sign out" }));
   await keyboard.press("Enter");
@@ -57,15 +57,15 @@ test("signing in, writing, changing rooms and signing out need only keys", async
 
 test("Enter on an empty message sends nothing", async (t) => {
   const room = unique("room");
-  const bob = await enter(t, plain, server, "bob", { room });
-  const ann = await (await Person.open(t, chromium, server)).signIn("ann");
+  const bob = await joinAsGuest(t, wsJson, server, "bob", { room });
+  const ann = await (await ChatPage.open(t, chromium, server)).signIn("ann");
   await ann.joinRoom(room);
   await ann.messageBox.focus();
   for (const keys of ["", "   ", " \t "]) {
     await ann.messageBox.fill(keys);
     await ann.page.keyboard.press("Enter");
   }
-  await ann.say("something");
+  await ann.send("something");
   assert.equal((await bob.next("new message")).seq, 1);
 });
 

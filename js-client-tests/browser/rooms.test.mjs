@@ -3,13 +3,13 @@
 import assert from "node:assert/strict";
 import { test } from "node:test";
 
-import { accepted } from "../support/assert.mjs";
-import { browserForThisFile, Person } from "../support/browser.mjs";
-import { unique } from "../support/names.mjs";
-import { comeBack, enter } from "../support/people.mjs";
+import { assertOk } from "../support/assert.mjs";
+import { browserForThisFile, ChatPage } from "../support/chat-page.mjs";
+import { connectWithToken, joinAsGuest } from "../support/fixtures.mjs";
 import { serverForThisFile } from "../support/server.mjs";
-import { minted } from "../support/tokens.mjs";
-import { plain } from "../support/ws.mjs";
+import { mintToken } from "../support/tokens.mjs";
+import { unique } from "../support/unique.mjs";
+import { wsJson } from "../support/ws.mjs";
 
 const server = serverForThisFile({
   settings: { "rooms.private": ["private-*"], "rooms.read_only": ["news-*"] },
@@ -26,14 +26,14 @@ async function invites(person, user, role) {
 
 test("joining and leaving in one tab is joining and leaving in all", async (t) => {
   const room = unique("room");
-  const ann = await (await Person.open(t, chromium, server)).signIn("ann");
-  const tab = await Person.open(t, chromium, server, { beside: ann });
+  const ann = await (await ChatPage.open(t, chromium, server)).signIn("ann");
+  const tab = await ChatPage.open(t, chromium, server, { sharing: ann });
   await tab.connected();
   await ann.joinRoom(room);
   await tab.room(room).click();
-  await ann.say("from the first tab");
-  await tab.sees("from the first tab");
-  await tab.details();
+  await ann.send("from the first tab");
+  await tab.waitForMessage("from the first tab");
+  await tab.openDetails();
   await tab.button("Leave room").click();
   for (const it of [ann, tab]) await it.room(room).waitFor({ state: "detached" });
   await ann.page.getByRole("heading", { name: "lobby", exact: true }).waitFor();
@@ -41,66 +41,66 @@ test("joining and leaving in one tab is joining and leaving in all", async (t) =
 
 test("who founds a private room invites others, and removes them", async (t) => {
   const room = unique("private");
-  const ann = await (await Person.open(t, chromium, server)).signIn("ann");
-  const bob = await (await Person.open(t, chromium, server)).signIn("bob");
+  const ann = await (await ChatPage.open(t, chromium, server)).signIn("ann");
+  const bob = await (await ChatPage.open(t, chromium, server)).signIn("bob");
   await ann.joinRoom(room);
   await bob.page.getByRole("textbox", { name: "Room name", exact: true }).fill(room);
   await bob.button("Join room").click();
-  await bob.reads("This room is not open to you.");
-  await ann.details();
-  await ann.reads("You own this room.");
+  await bob.waitForText("This room is not open to you.");
+  await ann.openDetails();
+  await ann.waitForText("You own this room.");
   await invites(ann, unique("nobody"));
   await ann.page.getByRole("dialog").getByRole("alert").filter({ hasText: /\S/ }).waitFor();
-  await ann.picture("invite-refused");
+  await ann.saveScreenshot("invite-refused");
   await invites(ann, bob.name);
-  await ann.reads(`${bob.name} is now a member.`);
-  await ann.picture("invited");
-  await bob.reads(`${ann.name} has invited you to ${room}.`);
+  await ann.waitForText(`${bob.name} is now a member.`);
+  await ann.saveScreenshot("invited");
+  await bob.waitForText(`${ann.name} has invited you to ${room}.`);
   await bob.room(room).click();
-  await bob.say("thank you");
-  await ann.sees("thank you");
-  await bob.details();
-  await bob.reads("You are a member.");
+  await bob.send("thank you");
+  await ann.waitForMessage("thank you");
+  await bob.openDetails();
+  await bob.waitForText("You are a member.");
   assert.equal(await nameBox(bob).isVisible(), false);
   await invites(ann, bob.name, "Admin");
-  await bob.reads("You are an admin here.");
+  await bob.waitForText("You are an admin here.");
   await nameBox(bob).waitFor();
   await nameBox(ann).fill(bob.name);
   await ann.button("Remove").click();
-  await bob.reads(`${ann.name} has removed you from ${room}.`);
+  await bob.waitForText(`${ann.name} has removed you from ${room}.`);
   await bob.room(room).waitFor({ state: "detached" });
 });
 
 test("where one may only read, one cannot write", async (t) => {
   const room = unique("news");
-  const ann = await (await Person.open(t, chromium, server)).signIn("ann");
-  const office = await comeBack(
+  const ann = await (await ChatPage.open(t, chromium, server)).signIn("ann");
+  const office = await connectWithToken(
     t,
-    plain,
+    wsJson,
     server,
-    await minted(server, unique("office"), "--admin"),
+    await mintToken(server, unique("office"), "--admin"),
   );
-  accepted(await office.ask("join", room));
-  accepted(await office.ask("send message", { room, msg: "old news" }));
+  assertOk(await office.ask("join", room));
+  assertOk(await office.ask("send message", { room, msg: "old news" }));
   await ann.joinRoom(room);
-  await ann.sees("old news");
-  await ann.details();
-  await ann.reads("You may read here, and not write.");
+  await ann.waitForMessage("old news");
+  await ann.openDetails();
+  await ann.waitForText("You may read here, and not write.");
   await ann.page.keyboard.press("Escape");
   assert.equal(await ann.messageBox.isEditable(), false);
-  await ann.picture("read-only");
-  accepted(await office.ask("send message", { room, msg: "fresh news" }));
-  await ann.sees("fresh news");
+  await ann.saveScreenshot("read-only");
+  assertOk(await office.ask("send message", { room, msg: "fresh news" }));
+  await ann.waitForMessage("fresh news");
 });
 
 test("a new tab has all rooms of the user", async (t) => {
   const rooms = ["one", "two"].map(unique);
-  const ann = await (await Person.open(t, chromium, server)).signIn("ann");
+  const ann = await (await ChatPage.open(t, chromium, server)).signIn("ann");
   for (const room of rooms) await ann.joinRoom(room);
-  const bob = await enter(t, plain, server, "bob", { room: rooms[0] });
-  accepted(await bob.ask("send message", "hello"));
-  const tab = await Person.open(t, chromium, server, { beside: ann });
+  const bob = await joinAsGuest(t, wsJson, server, "bob", { room: rooms[0] });
+  assertOk(await bob.ask("send message", "hello"));
+  const tab = await ChatPage.open(t, chromium, server, { sharing: ann });
   await tab.room(rooms[1]).waitFor();
   await tab.room(rooms[0]).click();
-  await tab.sees("hello");
+  await tab.waitForMessage("hello");
 });

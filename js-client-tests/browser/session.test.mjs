@@ -3,12 +3,12 @@
 import assert from "node:assert/strict";
 import { test } from "node:test";
 
-import { browserForThisFile, Person } from "../support/browser.mjs";
-import { unique } from "../support/names.mjs";
-import { comeBack, enter } from "../support/people.mjs";
+import { browserForThisFile, ChatPage } from "../support/chat-page.mjs";
+import { connectWithToken, joinAsGuest } from "../support/fixtures.mjs";
 import { serverForThisFile, serverForThisTest } from "../support/server.mjs";
-import { epoch, minted, signed } from "../support/tokens.mjs";
-import { plain } from "../support/ws.mjs";
+import { epochSeconds, mintToken, signToken } from "../support/tokens.mjs";
+import { unique } from "../support/unique.mjs";
+import { wsJson } from "../support/ws.mjs";
 
 const server = serverForThisFile({ settings: { "limits.presence_grace_ms": 200 } });
 const fleeting = serverForThisFile({ settings: { "token.guest_ttl_secs": 5 } });
@@ -19,7 +19,7 @@ const chromium = browserForThisFile();
 const refused = (status) => [new RegExp(`/api/session .*\\b${status}\\b`)];
 
 test("no script holds what opens the door", async (t) => {
-  const ann = await (await Person.open(t, chromium, server)).signIn("ann");
+  const ann = await (await ChatPage.open(t, chromium, server)).signIn("ann");
   const held = await ann.page.evaluate(() =>
     JSON.stringify([document.cookie, { ...localStorage }, { ...sessionStorage }]),
   );
@@ -33,27 +33,27 @@ test("no script holds what opens the door", async (t) => {
 });
 
 test("a new tab is signed in from the first moment", async (t) => {
-  const ann = await (await Person.open(t, chromium, server)).signIn("ann");
-  const tab = await Person.open(t, chromium, server, { beside: ann });
+  const ann = await (await ChatPage.open(t, chromium, server)).signIn("ann");
+  const tab = await ChatPage.open(t, chromium, server, { sharing: ann });
   await tab.connected();
   const text = unique("text");
-  await tab.say(text);
-  await ann.sees(text);
+  await tab.send(text);
+  await ann.waitForMessage(text);
   await ann.page.reload();
   await ann.connected();
 });
 
 test("signing out in one tab signs out the others, for good", async (t) => {
-  const bob = await enter(t, plain, server, "bob");
-  const ann = await (await Person.open(t, chromium, server)).signIn("ann");
-  const tab = await Person.open(t, chromium, server, { beside: ann });
+  const bob = await joinAsGuest(t, wsJson, server, "bob");
+  const ann = await (await ChatPage.open(t, chromium, server)).signIn("ann");
+  const tab = await ChatPage.open(t, chromium, server, { sharing: ann });
   await tab.connected();
   await tab.page.getByRole("button", { name: "Sign out" }).click();
   for (const it of [ann, tab]) {
     await it.nameBox.waitFor();
     await it.page.getByText("You have signed out.").waitFor();
   }
-  await ann.picture("signed-out");
+  await ann.saveScreenshot("signed-out");
   await bob.next("user left", ({ user }) => user === ann.name);
   assert.deepEqual(await ann.page.context().cookies(), []);
   await ann.page.reload();
@@ -62,20 +62,20 @@ test("signing out in one tab signs out the others, for good", async (t) => {
 });
 
 test("signing in in one tab signs in the others", async (t) => {
-  const ann = await Person.open(t, chromium, server);
-  const tab = await Person.open(t, chromium, server, { beside: ann });
+  const ann = await ChatPage.open(t, chromium, server);
+  const tab = await ChatPage.open(t, chromium, server, { sharing: ann });
   await tab.nameBox.waitFor();
   await ann.signIn("ann");
   await tab.connected();
   const text = unique("text");
-  await ann.say(text);
-  await tab.sees(text);
+  await ann.send(text);
+  await tab.waitForMessage(text);
 });
 
 test("a session that was taken away shows the form, at the next start and at the next connection", async (t) => {
   const own = await serverForThisTest(t);
   const expected = [/socket\.io|ERR_CONNECTION|WebSocket/];
-  const ann = await (await Person.open(t, chromium, own, { expected })).signIn("ann");
+  const ann = await (await ChatPage.open(t, chromium, own, { expected })).signIn("ann");
   await ann.page.context().clearCookies();
   await ann.page.reload();
   await ann.page.getByText("no longer valid").waitFor();
@@ -88,34 +88,34 @@ test("a session that was taken away shows the form, at the next start and at the
 
 test("when the time is over the page says so, and one signs in again", async (t) => {
   const expected = [/\/(api\/session|socket\.io)\b/];
-  const ann = await (await Person.open(t, chromium, fleeting, { expected })).signIn("ann");
+  const ann = await (await ChatPage.open(t, chromium, fleeting, { expected })).signIn("ann");
   await ann.page.getByText("Your sign-in has run out. Please sign in again.").waitFor();
   await ann.nameBox.waitFor();
-  await ann.picture("run-out");
+  await ann.saveScreenshot("run-out");
   await ann.signIn("ann");
 });
 
 test("a guest whose name becomes a user's is asked for another", async (t) => {
-  const ann = await (await Person.open(t, chromium, server)).signIn("ann");
-  await comeBack(t, plain, server, await minted(server, ann.name));
+  const ann = await (await ChatPage.open(t, chromium, server)).signIn("ann");
+  await connectWithToken(t, wsJson, server, await mintToken(server, ann.name));
   await ann.page.getByText("Your name now belongs to somebody else.").waitFor();
   await ann.signIn("anna");
 });
 
 test("where there are no guests the form asks for a token", async (t) => {
-  const ann = await Person.open(t, chromium, newest, { expected: refused(401) });
+  const ann = await ChatPage.open(t, chromium, newest, { expected: refused(401) });
   await ann.nameBox.fill("ann");
   await ann.nameBox.press("Enter");
   await ann.page.getByText("Guests are not allowed here.").waitFor();
-  await ann.picture("token");
+  await ann.saveScreenshot("token");
   await ann.page.keyboard.type("nonsense"); // the field has the focus already
   await ann.page.keyboard.press("Enter");
   await ann.page.getByText("This token is not valid here.").waitFor();
-  await ann.tokenBox.fill(await signed(newest, { sub: unique("ann"), exp: epoch(-1) }));
+  await ann.tokenBox.fill(await signToken(newest, { sub: unique("ann"), exp: epochSeconds(-1) }));
   await ann.tokenBox.press("Enter");
   await ann.page.getByText("The time of this token is over.").waitFor();
-  const claims = { sub: unique("ann"), name: "Ann of Cleves", exp: epoch(600) };
-  await ann.tokenBox.fill(await signed(newest, claims));
+  const claims = { sub: unique("ann"), name: "Ann of Cleves", exp: epochSeconds(600) };
+  await ann.tokenBox.fill(await signToken(newest, claims));
   await ann.tokenBox.press("Enter");
   await ann.connected();
   await ann.page.getByText(claims.name, { exact: true }).waitFor();
@@ -123,35 +123,39 @@ test("where there are no guests the form asks for a token", async (t) => {
 });
 
 test("who may not come into the lobby is told so, and talks elsewhere", async (t) => {
-  const claims = { sub: unique("ann"), rooms: ["team-*"], exp: epoch(600) };
-  const token = await signed(newest, claims);
-  const ann = await Person.open(t, chromium, newest, { expected: refused(401) });
-  await ann.signInWith(token);
+  const claims = { sub: unique("ann"), rooms: ["team-*"], exp: epochSeconds(600) };
+  const token = await signToken(newest, claims);
+  const ann = await ChatPage.open(t, chromium, newest, { expected: refused(401) });
+  await ann.signInWithToken(token);
   await ann.page.getByText("This room is not open to you.", { exact: true }).waitFor();
   await ann.joinRoom("team-a");
   const text = unique("text");
-  await ann.say(text);
-  await ann.sees(text);
+  await ann.send(text);
+  await ann.waitForMessage(text);
 });
 
 test("the newest device signs the other one out, which may come back", async (t) => {
-  const token = await minted(newest, unique("ann"));
+  const token = await mintToken(newest, unique("ann"));
   const expected = refused(401);
-  const desk = await (await Person.open(t, chromium, newest, { expected })).signInWith(token);
-  const tab = await Person.open(t, chromium, newest, { beside: desk });
+  const desk = await (await ChatPage.open(t, chromium, newest, { expected })).signInWithToken(
+    token,
+  );
+  const tab = await ChatPage.open(t, chromium, newest, { sharing: desk });
   await tab.connected(); // of the same device
-  await desk.say("two tabs are one device");
-  await tab.sees("two tabs are one device");
-  const phone = await (await Person.open(t, chromium, newest, { expected })).signInWith(token);
+  await desk.send("two tabs are one device");
+  await tab.waitForMessage("two tabs are one device");
+  const phone = await (await ChatPage.open(t, chromium, newest, { expected })).signInWithToken(
+    token,
+  );
   for (const it of [desk, tab]) await useHere(it).waitFor();
-  await desk.picture("replaced");
-  await phone.say("from the other device");
+  await desk.saveScreenshot("replaced");
+  await phone.send("from the other device");
   await useHere(desk).click();
   await desk.connected();
   await useHere(phone).waitFor();
-  await desk.sees("from the other device");
-  await desk.say("back again");
-  await desk.sees("back again");
+  await desk.waitForMessage("from the other device");
+  await desk.send("back again");
+  await desk.waitForMessage("back again");
 });
 
 function useHere({ page }) {

@@ -3,22 +3,22 @@
 import assert from "node:assert/strict";
 import { test } from "node:test";
 
-import { accepted } from "../support/assert.mjs";
-import { browserForThisFile, Person } from "../support/browser.mjs";
-import { unique } from "../support/names.mjs";
-import { enter } from "../support/people.mjs";
+import { assertOk } from "../support/assert.mjs";
+import { browserForThisFile, ChatPage } from "../support/chat-page.mjs";
+import { joinAsGuest } from "../support/fixtures.mjs";
 import { serverForThisFile } from "../support/server.mjs";
-import { plain } from "../support/ws.mjs";
+import { unique } from "../support/unique.mjs";
+import { wsJson } from "../support/ws.mjs";
 
 const server = serverForThisFile();
 const chromium = browserForThisFile();
 
 async function annAndOthers(t, ...bases) {
   const room = unique("room");
-  const ann = await (await Person.open(t, chromium, server)).signIn("ann");
+  const ann = await (await ChatPage.open(t, chromium, server)).signIn("ann");
   await ann.joinRoom(room);
   const others = [];
-  for (const base of bases) others.push(await enter(t, plain, server, base, { room }));
+  for (const base of bases) others.push(await joinAsGuest(t, wsJson, server, base, { room }));
   return { ann, others, room };
 }
 
@@ -29,15 +29,15 @@ test("others' typing is shown until they stop or have spoken", async (t) => {
     ann,
     others: [bob, carol],
   } = await annAndOthers(t, "bob", "carol");
-  accepted(await bob.ask("typing", { typing: true }));
+  assertOk(await bob.ask("typing", { typing: true }));
   await typing(ann, `${bob.name} is typing…`).waitFor();
-  accepted(await carol.ask("typing", { typing: true }));
+  assertOk(await carol.ask("typing", { typing: true }));
   await typing(ann, `${bob.name} and ${carol.name} are typing…`).waitFor();
-  await ann.picture("typing");
-  accepted(await bob.ask("typing", { typing: false }));
+  await ann.saveScreenshot("typing");
+  assertOk(await bob.ask("typing", { typing: false }));
   await typing(ann, `${carol.name} is typing…`).waitFor();
-  accepted(await carol.ask("send message", "done"));
-  await ann.sees("done");
+  assertOk(await carol.ask("send message", "done"));
+  await ann.waitForMessage("done");
   await typing(ann, `${carol.name} is typing…`).waitFor({ state: "detached" });
 });
 
@@ -46,7 +46,7 @@ test("who only began is forgotten after a while", async (t) => {
     ann,
     others: [bob],
   } = await annAndOthers(t, "bob");
-  accepted(await bob.ask("typing", { typing: true }));
+  assertOk(await bob.ask("typing", { typing: true }));
   await typing(ann, `${bob.name} is typing…`).waitFor();
   await typing(ann, `${bob.name} is typing…`).waitFor({ state: "detached" });
 });
@@ -59,10 +59,10 @@ test("one's own typing is told once, and its end when the field is empty or left
   const { keyboard } = ann.page;
   await ann.messageBox.focus();
   await keyboard.type("a");
-  assert.deepEqual(await heard(bob, ann), [true, 1]);
+  assert.deepEqual(await received(bob, ann), [true, 1]);
   await keyboard.type("bc");
   for (let i = 0; i < 3; i += 1) await keyboard.press("Backspace");
-  assert.deepEqual(await heard(bob, ann), [false, 1]);
+  assert.deepEqual(await received(bob, ann), [false, 1]);
   assert.equal(await typing(ann, `${ann.name} is typing…`).count(), 0);
 });
 
@@ -72,7 +72,7 @@ test("a message ends it, and so does leaving the field", async (t) => {
     others: [bob],
   } = await annAndOthers(t, "bob");
   await ann.messageBox.pressSequentially("hello");
-  assert.deepEqual(await heard(bob, ann), [true, 1]);
+  assert.deepEqual(await received(bob, ann), [true, 1]);
   await ann.page.keyboard.press("Enter");
   await bob.next("new message");
   await ann.person(bob.name).click();
@@ -84,7 +84,7 @@ test("a message ends it, and so does leaving the field", async (t) => {
 });
 
 /** What somebody hears next of another's typing, and how often it came. */
-async function heard(bob, { name }) {
+async function received(bob, { name }) {
   const { user, typing: is } = await bob.next("typing");
   assert.equal(user, name);
   return [is, 1 + bob.take("typing").length];

@@ -2,21 +2,20 @@
 
 import assert from "node:assert/strict";
 import { test } from "node:test";
-
-import { again } from "../support/again.mjs";
-import { accepted, sameNames } from "../support/assert.mjs";
+import { assertOk, assertSameNames } from "../support/assert.mjs";
 import { clusterForThisTest } from "../support/cluster.mjs";
-import { DEAF, STORELESS } from "../support/complaints.mjs";
-import { unique } from "../support/names.mjs";
-import { LONG_PATIENCE } from "../support/patience.mjs";
-import { comeBack, enrol, fence } from "../support/people.mjs";
-import { way } from "../support/socket.io.mjs";
-import { plain } from "../support/ws.mjs";
+import { BUS_DISCONNECTED, STORE_UNAVAILABLE } from "../support/expected-log.mjs";
+import { barrier, connectWithToken, joinAsUser } from "../support/fixtures.mjs";
+import { socketIo } from "../support/socket.io.mjs";
+import { LONG_TIMEOUT_MS } from "../support/timeouts.mjs";
+import { unique } from "../support/unique.mjs";
+import { waitUntil } from "../support/wait-until.mjs";
+import { wsJson } from "../support/ws.mjs";
 
 /** How long a node that died is believed to live. */
 const GONE_MS_MAX = 15_000;
 
-const WAYS = [plain, way("4.8", "websocket"), way("4.8", "polling")];
+const CLIENT_TYPES = [wsJson, socketIo("4.8", "websocket"), socketIo("4.8", "polling")];
 
 test("users of a killed node are gone within 15 seconds, and nobody is who moved", async (t) => {
   const cluster = await clusterForThisTest(t);
@@ -24,33 +23,37 @@ test("users of a killed node are gone within 15 seconds, and nobody is who moved
   const room = unique("room");
   const watchers = [];
   for (const node of [two, three]) {
-    for (const it of WAYS) watchers.push(await enrol(t, it, node, "watcher", { room }));
+    for (const it of CLIENT_TYPES)
+      watchers.push(await joinAsUser(t, it, node, "watcher", { room }));
   }
   const lost = [];
-  for (const it of WAYS) lost.push(await enrol(t, it, one, "lost", { room }));
+  for (const it of CLIENT_TYPES) lost.push(await joinAsUser(t, it, one, "lost", { room }));
   const moving = [];
-  for (const it of WAYS) moving.push(await enrol(t, it, one, "moving", { room }));
+  for (const it of CLIENT_TYPES) moving.push(await joinAsUser(t, it, one, "moving", { room }));
   await Promise.all(watchers.map((it) => joined(it, ...lost, ...moving)));
 
   await one.kill9();
   const moved = [];
-  for (const { way, token } of moving.map((it, at) => ({ way: WAYS[at], token: it.token }))) {
-    moved.push(await comeBack(t, way, two, token, { room }));
+  for (const { clientType, token } of moving.map((it, at) => ({
+    clientType: CLIENT_TYPES[at],
+    token: it.token,
+  }))) {
+    moved.push(await connectWithToken(t, clientType, two, token, { room }));
   }
   await Promise.all(
     watchers.map(async (it) => {
       const left = await it.collect("user left", lost.length, GONE_MS_MAX);
-      sameNames(
+      assertSameNames(
         left.map(({ user }) => user),
         lost.map(({ name }) => name),
       );
     }),
   );
-  await fence(watchers[0], room, ...watchers, ...moved);
+  await barrier(watchers[0], room, ...watchers, ...moved);
   const here = [...watchers, ...moved].map(({ name }) => name);
   for (const it of watchers) {
     assert.deepEqual(it.take("user left"), [], "somebody went twice, or did not go");
-    sameNames(accepted(await it.ask("GroupList", { room })).users, here);
+    assertSameNames(assertOk(await it.ask("GroupList", { room })).users, here);
   }
   for (const it of moving) {
     assert.deepEqual(
@@ -65,16 +68,17 @@ test("users of a node that left are gone when they do not come back", async (t) 
   const [one, two, three] = cluster.nodes;
   const room = unique("room");
   const watchers = [];
-  for (const node of [two, three]) watchers.push(await enrol(t, plain, node, "watcher", { room }));
-  const lost = await enrol(t, plain, one, "lost", { room });
-  const moving = await enrol(t, plain, one, "moving", { room });
+  for (const node of [two, three])
+    watchers.push(await joinAsUser(t, wsJson, node, "watcher", { room }));
+  const lost = await joinAsUser(t, wsJson, one, "lost", { room });
+  const moving = await joinAsUser(t, wsJson, one, "moving", { room });
   await Promise.all(watchers.map((it) => joined(it, lost, moving)));
-  const left = one.leave("SIGTERM");
+  const left = one.exitOn("SIGTERM");
   await moving.next("closing");
-  const moved = await comeBack(t, plain, three, moving.token, { room });
+  const moved = await connectWithToken(t, wsJson, three, moving.token, { room });
   await left;
   for (const it of watchers) await it.next("user left", by(lost), GONE_MS_MAX);
-  await fence(moved, room, ...watchers);
+  await barrier(moved, room, ...watchers);
   for (const it of watchers) assert.deepEqual(it.take("user left"), []);
 });
 
@@ -82,16 +86,19 @@ test("a user who moves between nodes never goes", async (t) => {
   const cluster = await clusterForThisTest(t);
   const room = unique("room");
   const watchers = [];
-  for (const node of cluster.nodes) watchers.push(await enrol(t, plain, node, "watcher", { room }));
-  let ann = await enrol(t, plain, cluster.nodes[0], "ann", { room });
+  for (const node of cluster.nodes)
+    watchers.push(await joinAsUser(t, wsJson, node, "watcher", { room }));
+  let ann = await joinAsUser(t, wsJson, cluster.nodes[0], "ann", { room });
   await Promise.all(watchers.map((it) => joined(it, ann)));
   for (let n = 1; n <= 12; n += 1) {
     const before = ann;
-    if (n % 2 === 0) before.vanish();
-    ann = await comeBack(t, WAYS[n % 3], cluster.nodes[n % 3], before.token, { room });
+    if (n % 2 === 0) before.drop();
+    ann = await connectWithToken(t, CLIENT_TYPES[n % 3], cluster.nodes[n % 3], before.token, {
+      room,
+    });
     before.close();
   }
-  const bob = await enrol(t, plain, cluster.nodes[1], "bob", { room });
+  const bob = await joinAsUser(t, wsJson, cluster.nodes[1], "bob", { room });
   await Promise.all(watchers.map((it) => joined(it, bob)));
   bob.close();
   for (const it of watchers) await it.next("user left", by(bob)); // a grace has passed by now
@@ -108,15 +115,15 @@ test("a user on two nodes goes with the last connection", async (t) => {
   const cluster = await clusterForThisTest(t, { settings: { "limits.presence_grace_ms": 100 } });
   const [one, two, three] = cluster.nodes;
   const room = unique("room");
-  const watcher = await enrol(t, plain, one, "watcher", { room });
-  const first = await enrol(t, plain, two, "ann", { room });
-  const second = await comeBack(t, plain, three, first.token, { room });
+  const watcher = await joinAsUser(t, wsJson, one, "watcher", { room });
+  const first = await joinAsUser(t, wsJson, two, "ann", { room });
+  const second = await connectWithToken(t, wsJson, three, first.token, { room });
   await joined(watcher, first);
   const devices = async () => (await seen(watcher, first))[0].devices;
-  await again("two devices", async () => (await devices()) === 2);
+  await waitUntil("two devices", async () => (await devices()) === 2);
   first.close();
-  await again("one device", async () => (await devices()) === 1);
-  const bob = await enrol(t, plain, two, "bob", { room });
+  await waitUntil("one device", async () => (await devices()) === 1);
+  const bob = await joinAsUser(t, wsJson, two, "bob", { room });
   bob.close();
   await watcher.next("user left", by(bob));
   assert.deepEqual(watcher.take("user left"), []);
@@ -128,37 +135,40 @@ test("a room that is too large for names is counted right on all nodes", async (
   const settings = { "limits.presence_list_max": 4, "limits.presence_grace_ms": 100 };
   const cluster = await clusterForThisTest(t, { settings });
   const room = unique("room");
-  const people = [];
+  const clients = [];
   for (let n = 0; n < 9; n += 1) {
-    people.push(await enrol(t, plain, cluster.nodes[n % 3], "one", { room }));
+    clients.push(await joinAsUser(t, wsJson, cluster.nodes[n % 3], "one", { room }));
   }
-  for (const it of people) await it.next("presence", ({ count }) => count === 9);
-  people.pop().close();
-  for (const it of people) await it.next("presence", ({ count }) => count === 8);
+  for (const it of clients) await it.next("presence", ({ count }) => count === 9);
+  clients.pop().close();
+  for (const it of clients) await it.next("presence", ({ count }) => count === 8);
 });
 
 test("a node that was cut off from everything leaves no ghosts behind", async (t) => {
-  const cluster = await clusterForThisTest(t, { links: true, complaints: [...DEAF, ...STORELESS] });
+  const cluster = await clusterForThisTest(t, {
+    proxies: true,
+    expectedLog: [...BUS_DISCONNECTED, ...STORE_UNAVAILABLE],
+  });
   const [one, two, three] = cluster.nodes;
   const room = unique("room");
-  const ann = await enrol(t, plain, one, "ann", { room });
+  const ann = await joinAsUser(t, wsJson, one, "ann", { room });
   const [staying, going, moving] = [
-    await enrol(t, plain, three, "staying", { room }),
-    await enrol(t, plain, three, "going", { room }),
-    await enrol(t, plain, three, "moving", { room }),
+    await joinAsUser(t, wsJson, three, "staying", { room }),
+    await joinAsUser(t, wsJson, three, "going", { room }),
+    await joinAsUser(t, wsJson, three, "moving", { room }),
   ];
   await joined(ann, staying, going, moving);
-  const links = Object.values(cluster.links[2]);
-  for (const it of links) it.cut();
+  const proxies = Object.values(cluster.proxies[2]);
+  for (const it of proxies) it.cut();
   going.close();
   moving.close();
-  const moved = await comeBack(t, plain, two, moving.token, { room });
-  for (const it of [staying, going]) await ann.next("user left", by(it), LONG_PATIENCE);
-  for (const it of links) it.heal();
-  await cluster.ready();
+  const moved = await connectWithToken(t, wsJson, two, moving.token, { room });
+  for (const it of [staying, going]) await ann.next("user left", by(it), LONG_TIMEOUT_MS);
+  for (const it of proxies) it.restore();
+  await cluster.waitUntilReady();
   const here = [ann, staying, moved].map(({ name }) => name);
   for (const it of [ann, moved, staying]) {
-    await again(`the truth for ${it.name}`, async () => {
+    await waitUntil(`the truth for ${it.name}`, async () => {
       const answer = await it.ask("GroupList", { room });
       return answer.ok && [...answer.users].sort().join() === here.sort().join();
     });
@@ -173,13 +183,13 @@ test("a node that was cut off from everything leaves no ghosts behind", async (t
 });
 
 /** Waits until somebody has heard of these. */
-async function joined(watcher, ...people) {
-  for (const it of people) await watcher.next("user joined", by(it));
+async function joined(watcher, ...clients) {
+  for (const it of clients) await watcher.next("user joined", by(it));
 }
 
 /** What somebody is told of another one. */
 async function seen(client, person) {
-  return accepted(await client.ask("presence", { users: [person.name] })).users;
+  return assertOk(await client.ask("presence", { users: [person.name] })).users;
 }
 
 function by({ name }) {

@@ -6,7 +6,7 @@ import { tmpdir } from "node:os";
 import path from "node:path";
 import { test } from "node:test";
 
-import { roomcast, run } from "../support/command.mjs";
+import { runProgram, runRoomcast } from "../support/command.mjs";
 import { ROOMCAST } from "../support/server.mjs";
 
 /** Settings with a mistake, and what the complaint has to name. */
@@ -38,7 +38,7 @@ for (const [what, [toml, names]] of Object.entries(MISTAKES)) {
     const file = path.join(home, "roomcast.toml");
     await writeFile(file, `${toml}\n`);
     for (const command of ["check-config", "serve"]) {
-      const { code, stdout, stderr } = await roomcast(command, "--config", file);
+      const { code, stdout, stderr } = await runRoomcast(command, "--config", file);
       assert.equal(code, 2, `${command}: ${stdout}${stderr}`);
       for (const name of names) assert.ok(stderr.includes(name), `no ${name} in: ${stderr}`);
     }
@@ -49,31 +49,31 @@ for (const [what, [toml, names]] of Object.entries(MISTAKES)) {
 test("a file that is not TOML is refused, and where", async (t) => {
   const file = path.join(await folder(t), "roomcast.toml");
   await writeFile(file, 'guests = "on"\nthis is not it\n');
-  const { code, stderr } = await roomcast("check-config", "--config", file);
+  const { code, stderr } = await runRoomcast("check-config", "--config", file);
   assert.equal(code, 2);
   assert.match(stderr, /\b2\b/, "the line is named");
 });
 
 test("a file that is not there is refused", async (t) => {
   const file = path.join(await folder(t), "nowhere.toml");
-  const { code, stderr } = await roomcast("check-config", "--config", file);
+  const { code, stderr } = await runRoomcast("check-config", "--config", file);
   assert.equal(code, 2);
   assert.ok(stderr.includes(file), stderr);
 });
 
 test("mistakes in flags and in the environment are named, too", async () => {
-  const byFlag = await roomcast("check-config", "--set", "gests=on");
+  const byFlag = await runRoomcast("check-config", "--set", "gests=on");
   assert.equal(byFlag.code, 2);
   assert.ok(byFlag.stderr.includes("gests") && byFlag.stderr.includes("guests"), byFlag.stderr);
   const env = { ROOMCAST_LIMITS_BODY_BYTES_MAX: "big" };
-  const byEnvironment = await run(ROOMCAST, ["check-config"], { env });
+  const byEnvironment = await runProgram(ROOMCAST, ["check-config"], { env });
   assert.equal(byEnvironment.code, 2);
   assert.match(byEnvironment.stderr, /body_bytes_max/i);
 });
 
 test("an unknown flag or command is exit code 2", async () => {
   for (const args of [["--nonsense"], ["nonsense"], ["serve", "--lisen", "127.0.0.1:0"]]) {
-    assert.equal((await roomcast(...args)).code, 2, args.join(" "));
+    assert.equal((await runRoomcast(...args)).code, 2, args.join(" "));
   }
 });
 
@@ -81,7 +81,7 @@ test("good settings pass", async (t) => {
   const file = path.join(await folder(t), "roomcast.toml");
   const [plain, table] = ['guests = "off"\nspaces = ["/shop", "/team-*"]', "[limits]"];
   await writeFile(file, `${plain}\n${table}\nping_interval_ms = 100\n`);
-  const { code, stderr } = await roomcast("check-config", "--config", file);
+  const { code, stderr } = await runRoomcast("check-config", "--config", file);
   assert.equal(code, 0, stderr);
 });
 

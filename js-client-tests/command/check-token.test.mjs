@@ -10,9 +10,9 @@ import { tmpdir } from "node:os";
 import path from "node:path";
 import { test } from "node:test";
 
-import { run } from "../support/command.mjs";
+import { runProgram } from "../support/command.mjs";
 import { ROOMCAST } from "../support/server.mjs";
-import { epoch } from "../support/tokens.mjs";
+import { epochSeconds } from "../support/tokens.mjs";
 
 const SECRET = "hunter2 and forty more characters of secret";
 const ED = generateKeyPairSync("ed25519");
@@ -44,7 +44,7 @@ test("a good token is told whole", async (t) => {
     assert.equal(ok, "ok");
     const told = Object.fromEntries(lines.map((line) => line.split(": ")));
     const until = Date.parse(told.until) / 1000;
-    assert.ok(Math.abs(until - epoch(3600)) < 60, told.until);
+    assert.ok(Math.abs(until - epochSeconds(3600)) < 60, told.until);
     delete told.until;
     const wanted = { user: "ann", name: "Ann Lee", spaces: "/shop", rooms: "news team-*" };
     assert.deepEqual(told, { ...wanted, admin: "yes" });
@@ -62,7 +62,7 @@ test("a token that opens everything says so", async (t) => {
 
 test("why a token is refused, with exit code 3 and without the token", async (t) => {
   const data = await folder(t);
-  const good = { sub: "ann", exp: epoch(60) };
+  const good = { sub: "ann", exp: epochSeconds(60) };
   const env = { ROOMCAST_TOKEN_SECRET: SECRET };
   const cases = [
     ["hello", /not a JWT/],
@@ -72,10 +72,10 @@ test("why a token is refused, with exit code 3 and without the token", async (t)
     [hs256(good, { alg: "HS256" }, "another secret"), /signature/],
     [hs256(good, { alg: "ES256", kid: "k7" }), /no key for ES256 tokens with the `kid` "k7"/],
     [hs256(good, { alg: "HS256", crit: ["x"] }), /crit/],
-    [hs256({ ...good, exp: epoch(-60) }), /expired at \d{4}-/],
-    [hs256({ ...good, nbf: epoch(600) }), /not good before .*nbf/],
+    [hs256({ ...good, exp: epochSeconds(-60) }), /expired at \d{4}-/],
+    [hs256({ ...good, nbf: epochSeconds(600) }), /not good before .*nbf/],
     [hs256({ ...good, exp: "soon" }), /`exp` is not a number/],
-    [hs256({ exp: epoch(60) }), /no `sub`/],
+    [hs256({ exp: epochSeconds(60) }), /no `sub`/],
     [hs256({ ...good, rooms: "news" }), /`rooms` is not a list/],
   ];
   for (const [token, reason] of cases) {
@@ -100,7 +100,10 @@ test("issuer and audience are those of the settings", async (t) => {
 
 test("who only looks on leaves nothing behind", async (t) => {
   const data = await folder(t);
-  assert.equal((await check(data, { input: hs256({ sub: "ann", exp: epoch(60) }) })).code, 3);
+  assert.equal(
+    (await check(data, { input: hs256({ sub: "ann", exp: epochSeconds(60) }) })).code,
+    3,
+  );
   assert.deepEqual(await readdir(data), []);
 });
 
@@ -112,7 +115,7 @@ test("keys in files are used, and those that cannot be are named before anything
   const key = (file) => ({
     ROOMCAST_TOKEN_KEYS: `[{ pem_file = '${file}', algorithm = 'RS256' }]`,
   });
-  const token = signed("RS256", RSA.privateKey, { sub: "ann", exp: epoch(60) });
+  const token = signed("RS256", RSA.privateKey, { sub: "ann", exp: epochSeconds(60) });
   assert.equal((await check(data, { input: token, env: key(pem) })).code, 0);
   for (const command of ["check-config", "check-token", "token", "serve"]) {
     const args = [command, ...(command === "token" ? ["--user", "ann"] : [])];
@@ -128,7 +131,12 @@ test("a site's keys are fetched, and when they cannot be that is said", async (t
   const site = http.createServer((_, response) => response.writeHead(status).end(jwks()));
   const port = await listening(t, site);
   const env = at(`http://ann:hunter2@127.0.0.1:${port}/keys?k=hunter2`);
-  const token = signed("EdDSA", ED.privateKey, { sub: "ann", exp: epoch(60) }, { kid: "k1" });
+  const token = signed(
+    "EdDSA",
+    ED.privateKey,
+    { sub: "ann", exp: epochSeconds(60) },
+    { kid: "k1" },
+  );
   assert.equal((await check(data, { input: token, env })).code, 0);
   status = 500;
   const { code, stderr } = await check(data, { input: token, env });
@@ -142,7 +150,7 @@ test("a site is trusted by its certificate alone", async (t) => {
   const data = await folder(t);
   const [key, cert, other] = ["key.pem", "cert.pem", "other.pem"].map((it) => path.join(data, it));
   for (const out of [other, cert]) {
-    const made = await run("openssl", [
+    const made = await runProgram("openssl", [
       "req",
       "-x509",
       "-newkey",
@@ -168,7 +176,12 @@ test("a site is trusted by its certificate alone", async (t) => {
   const options = { key: await readFile(key), cert: await readFile(cert) };
   const site = https.createServer(options, (_, response) => response.end(jwks()));
   const port = await listening(t, site);
-  const token = signed("EdDSA", ED.privateKey, { sub: "ann", exp: epoch(60) }, { kid: "k1" });
+  const token = signed(
+    "EdDSA",
+    ED.privateKey,
+    { sub: "ann", exp: epochSeconds(60) },
+    { kid: "k1" },
+  );
   const trusted = { SSL_CERT_FILE: cert };
   const only = { SSL_CERT_DIR: "" }; // whom the machine trusts besides does not count
   const call = (url, env) => check(data, { input: token, env: { ...at(url), ...only, ...env } });
@@ -186,7 +199,7 @@ test("a site is trusted by its certificate alone", async (t) => {
 });
 
 function roomcast(data, args, options) {
-  return run(ROOMCAST, [...args, "--data", data], options);
+  return runProgram(ROOMCAST, [...args, "--data", data], options);
 }
 
 function check(data, { input = "", args = [], env = {} }) {

@@ -6,7 +6,7 @@ import { tmpdir } from "node:os";
 import path from "node:path";
 import { test } from "node:test";
 
-import { roomcast } from "../support/command.mjs";
+import { runRoomcast } from "../support/command.mjs";
 
 const KEYS = [
   "listen",
@@ -47,18 +47,18 @@ const KEYS = [
 ];
 
 test("the example is printed, names every setting, and passes its own check", async (t) => {
-  const { code, stdout, stderr } = await roomcast("example-config");
+  const { code, stdout, stderr } = await runRoomcast("example-config");
   assert.deepEqual([code, stderr], [0, ""]);
   for (const key of KEYS) assert.match(stdout, new RegExp(`^#? ?(\\w+\\.)?${key} = `, "m"), key);
   const home = await mkdtemp(path.join(tmpdir(), "roomcast-"));
   t.after(() => rm(home, { recursive: true, force: true }));
   const file = path.join(home, "roomcast.toml");
   await writeFile(file, stdout);
-  const checked = await roomcast("check-config", "--config", file);
+  const checked = await runRoomcast("check-config", "--config", file);
   assert.equal(checked.code, 0, checked.stderr);
 });
 
 test("it is the file in the repository", async () => {
   const file = await readFile(new URL("../../config.example.toml", import.meta.url), "utf8");
-  assert.equal((await roomcast("example-config")).stdout, file);
+  assert.equal((await runRoomcast("example-config")).stdout, file);
 });

@@ -7,24 +7,24 @@ import { tmpdir } from "node:os";
 import path from "node:path";
 import { test } from "node:test";
 
-import { start } from "../support/child.mjs";
-import { run } from "../support/command.mjs";
-import { once, within } from "../support/patience.mjs";
-import { enter } from "../support/people.mjs";
+import { startProcess } from "../support/child-process.mjs";
+import { runProgram } from "../support/command.mjs";
+import { joinAsGuest } from "../support/fixtures.mjs";
 import { ROOMCAST, serverForThisTest } from "../support/server.mjs";
-import { plain } from "../support/ws.mjs";
+import { once, withTimeout } from "../support/timeouts.mjs";
+import { wsJson } from "../support/ws.mjs";
 
 for (const signal of ["SIGTERM", "SIGINT"]) {
   test(`${signal} ends it with exit code 0`, async (t) => {
     const server = await serverForThisTest(t);
-    await enter(t, plain, server, "ann");
-    assert.deepEqual(await server.leave(signal), { code: 0, signal: null });
+    await joinAsGuest(t, wsJson, server, "ann");
+    assert.deepEqual(await server.exitOn(signal), { code: 0, signal: null });
   });
 }
 
 test("`serve` is what happens without a command", async (t) => {
   const server = await serving(t, ["--listen", "127.0.0.1:0", "--data", await folder(t)]);
-  await enter(t, plain, server, "ann");
+  await joinAsGuest(t, wsJson, server, "ann");
 });
 
 test("the first start makes a secret key that only its owner may read", async (t) => {
@@ -44,10 +44,10 @@ test("the database is where it is said to be, or nowhere", async (t) => {
   assert.ok((await stat(path.join(kept.data, "roomcast.db"))).isFile());
   const forgetful = await serverForThisTest(t, {
     settings: { store: "memory" },
-    complaints: [/memory/],
+    expectedLog: [/memory/],
   });
   await assert.rejects(stat(path.join(forgetful.data, "roomcast.db")), { code: "ENOENT" });
-  await enter(t, plain, forgetful, "ann");
+  await joinAsGuest(t, wsJson, forgetful, "ann");
 });
 
 test("flags go before the environment, and that before the file", async (t) => {
@@ -73,7 +73,7 @@ test("flags go before the environment, and that before the file", async (t) => {
     "limits.rooms_per_user_max=66",
   ];
   const server = await serving(t, args, env);
-  const ann = await enter(t, plain, server, "ann");
+  const ann = await joinAsGuest(t, wsJson, server, "ann");
   const { bodyBytesMax, historyMax, roomsMax } = ann.welcome.limits;
   assert.deepEqual([bodyBytesMax, historyMax, roomsMax], [1111, 44, 66]);
 });
@@ -83,7 +83,13 @@ test("an address that is taken is said to be, and nothing is served", async (t) 
   t.after(() => taken.close());
   await once(taken, "listening");
   const listen = `127.0.0.1:${taken.address().port}`;
-  const ended = await run(ROOMCAST, ["serve", "--listen", listen, "--data", await folder(t)]);
+  const ended = await runProgram(ROOMCAST, [
+    "serve",
+    "--listen",
+    listen,
+    "--data",
+    await folder(t),
+  ]);
   assert.ok([1, 2].includes(ended.code), `exit ${ended.code}`);
   assert.equal(ended.stdout, "");
   assert.match(ended.stderr, /listen/);
@@ -99,13 +105,13 @@ test("the log never holds a token or a text", async (t) => {
     "--log-filter",
     "debug",
   ]);
-  const ann = await enter(t, plain, server, "ann");
+  const ann = await joinAsGuest(t, wsJson, server, "ann");
   await ann.ask("send message", "very secret words");
   ann.close();
-  const again = await plain.connect(server, { token: ann.token });
+  const again = await wsJson.connect(server, { token: ann.token });
   again.close();
   server.child.kill("SIGTERM");
-  assert.equal((await within("the exit", server.child.exited)).code, 0);
+  assert.equal((await withTimeout("the exit", server.child.exited)).code, 0);
   assert.ok(!server.log.includes("very secret words"));
   assert.ok(!server.log.includes(ann.token));
   assert.ok(!server.log.includes(ann.token.split(".")[2]));
@@ -122,7 +128,7 @@ test("the log is JSON when that is asked for", async (t) => {
     "json",
   ]);
   server.child.kill("SIGTERM");
-  assert.equal((await within("the exit", server.child.exited)).code, 0);
+  assert.equal((await withTimeout("the exit", server.child.exited)).code, 0);
   const lines = server.log.split("\n").filter(Boolean);
   assert.ok(0 < lines.length, "it logs nothing at all");
   for (const line of lines) assert.equal(typeof JSON.parse(line), "object", line);
@@ -130,7 +136,7 @@ test("the log is JSON when that is asked for", async (t) => {
 
 /** A server with exactly these arguments: `{ url, child, log }`. */
 async function serving(t, args, env = {}) {
-  const child = start(ROOMCAST, args, { env });
+  const child = startProcess(ROOMCAST, args, { env });
   t.after(() => child.kill("SIGKILL"));
   const server = { child, log: "" };
   child.stderr.on("data", (text) => (server.log += text));

@@ -6,66 +6,66 @@ import { tmpdir } from "node:os";
 import path from "node:path";
 import { test } from "node:test";
 
-import { roomcast } from "../support/command.mjs";
-import { unique } from "../support/names.mjs";
-import { comeBack } from "../support/people.mjs";
+import { runRoomcast } from "../support/command.mjs";
+import { connectWithToken } from "../support/fixtures.mjs";
 import { serverForThisFile } from "../support/server.mjs";
-import { claimsOf, epoch, minted } from "../support/tokens.mjs";
-import { plain } from "../support/ws.mjs";
+import { decodeClaims, epochSeconds, mintToken } from "../support/tokens.mjs";
+import { unique } from "../support/unique.mjs";
+import { wsJson } from "../support/ws.mjs";
 
 const server = serverForThisFile({ settings: { spaces: ["/shop"] } });
 
 test("it prints one line, a token that the running server takes", async (t) => {
   const user = unique("ann");
-  const { code, stdout } = await roomcast("token", "--user", user, "--data", server.data);
+  const { code, stdout } = await runRoomcast("token", "--user", user, "--data", server.data);
   assert.equal(code, 0);
   assert.match(stdout, /^[\w-]+\.[\w-]+\.[\w-]+\n$/);
-  const ann = await comeBack(t, plain, server, stdout.trim());
+  const ann = await connectWithToken(t, wsJson, server, stdout.trim());
   assert.equal(ann.name, user);
 });
 
 test("it says who, and until when", async () => {
-  const day = claimsOf(await minted(server, "ann"));
+  const day = decodeClaims(await mintToken(server, "ann"));
   assert.equal(day.sub, "ann");
-  assert.ok(Math.abs(day.exp - epoch(24 * 3600)) < 120, "a day by default");
+  assert.ok(Math.abs(day.exp - epochSeconds(24 * 3600)) < 120, "a day by default");
   for (const [ttl, seconds] of [
     ["90s", 90],
     ["10m", 600],
     ["2h", 7200],
     ["7d", 7 * 86_400],
   ]) {
-    const { exp } = claimsOf(await minted(server, "ann", "--ttl", ttl));
-    assert.ok(Math.abs(exp - epoch(seconds)) < 60, ttl);
+    const { exp } = decodeClaims(await mintToken(server, "ann", "--ttl", ttl));
+    assert.ok(Math.abs(exp - epochSeconds(seconds)) < 60, ttl);
   }
 });
 
 test("it opens the spaces that it is made for", async (t) => {
-  const token = await minted(server, unique("ann"), "--space", "/shop");
-  assert.deepEqual(claimsOf(token).spaces, ["/shop"]);
-  await comeBack(t, plain, server, token, { space: "/shop" });
-  assert.equal(await plain.refusal(server, { token }), "space_forbidden");
+  const token = await mintToken(server, unique("ann"), "--space", "/shop");
+  assert.deepEqual(decodeClaims(token).spaces, ["/shop"]);
+  await connectWithToken(t, wsJson, server, token, { space: "/shop" });
+  assert.equal(await wsJson.refusal(server, { token }), "space_forbidden");
 });
 
 test("it says how the user is shown, which rooms it opens, and who is an administrator", async () => {
   const flags = ["--name", "Ann Lee", "--room", "news", "--room", "team-*", "--admin"];
-  const { name, rooms, admin } = claimsOf(await minted(server, "ann", ...flags));
+  const { name, rooms, admin } = decodeClaims(await mintToken(server, "ann", ...flags));
   assert.deepEqual([name, rooms, admin], ["Ann Lee", ["news", "team-*"], true]);
-  const plainly = claimsOf(await minted(server, "ann"));
+  const plainly = decodeClaims(await mintToken(server, "ann"));
   assert.deepEqual(Object.keys(plainly).sort(), ["exp", "iat", "sub"]);
 });
 
 test("it says as what it opens rooms", async () => {
   const flags = ["--room", "news=reader", "--room", "team-*=admin"];
-  const { rooms } = claimsOf(await minted(server, "ann", ...flags));
+  const { rooms } = decodeClaims(await mintToken(server, "ann", ...flags));
   assert.deepEqual(rooms, { news: "reader", "team-*": "admin" });
 });
 
 test("a token of another server is refused", async (t) => {
   const data = await mkdtemp(path.join(tmpdir(), "roomcast-"));
   t.after(() => rm(data, { recursive: true, force: true }));
-  const made = await roomcast("token", "--user", "ann", "--data", data);
+  const made = await runRoomcast("token", "--user", "ann", "--data", data);
   if (made.code === 0) {
-    assert.equal(await plain.refusal(server, { token: made.stdout.trim() }), "unauthorized");
+    assert.equal(await wsJson.refusal(server, { token: made.stdout.trim() }), "unauthorized");
   } else {
     assert.ok(made.stderr.includes("token.key"), made.stderr);
   }
@@ -88,7 +88,7 @@ test("what makes no sense is refused with exit code 2, by its name", async () =>
   };
   for (const [flag, calls] of Object.entries(mistakes)) {
     for (const args of calls) {
-      const { code, stdout, stderr } = await roomcast("token", ...args);
+      const { code, stdout, stderr } = await runRoomcast("token", ...args);
       assert.deepEqual([code, stdout], [2, ""], args.join(" "));
       assert.ok(stderr.includes(flag), stderr);
     }

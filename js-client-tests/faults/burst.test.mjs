@@ -3,46 +3,46 @@
 import assert from "node:assert/strict";
 import { test } from "node:test";
 
-import { accepted, dense } from "../support/assert.mjs";
-import { unique } from "../support/names.mjs";
-import { LONG_PATIENCE } from "../support/patience.mjs";
-import { enter } from "../support/people.mjs";
+import { assertConsecutive, assertOk } from "../support/assert.mjs";
+import { joinAsGuest } from "../support/fixtures.mjs";
 import { serverForThisFile } from "../support/server.mjs";
-import { way } from "../support/socket.io.mjs";
-import { plain } from "../support/ws.mjs";
+import { socketIo } from "../support/socket.io.mjs";
+import { LONG_TIMEOUT_MS } from "../support/timeouts.mjs";
+import { unique } from "../support/unique.mjs";
+import { wsJson } from "../support/ws.mjs";
 
 const COUNT = 20_000;
 const READERS = [
-  way("4.8", "websocket"),
-  way("4.8", "polling"),
-  way("2.5", "websocket"),
-  way("2.5", "polling"),
-  plain,
+  socketIo("4.8", "websocket"),
+  socketIo("4.8", "polling"),
+  socketIo("2.5", "websocket"),
+  socketIo("2.5", "polling"),
+  wsJson,
 ];
 
 const server = serverForThisFile();
 
-for (const sender of [plain, way("4.8", "websocket")]) {
+for (const sender of [wsJson, socketIo("4.8", "websocket")]) {
   test(`${COUNT} messages of ${sender.label} reach every reader`, async (t) => {
     const room = unique("room");
     const readers = [];
-    for (const it of READERS) readers.push(await enter(t, it, server, "reader", { room }));
-    const speakers = [
-      await enter(t, sender, server, "speaker", { room }),
-      await enter(t, sender, server, "speaker", { room }),
+    for (const it of READERS) readers.push(await joinAsGuest(t, it, server, "reader", { room }));
+    const senders = [
+      await joinAsGuest(t, sender, server, "speaker", { room }),
+      await joinAsGuest(t, sender, server, "speaker", { room }),
     ];
-    const list = Array.from({ length: COUNT / speakers.length }, (_, n) => ({ data: n }));
+    const list = Array.from({ length: COUNT / senders.length }, (_, n) => ({ data: n }));
     const answers = await Promise.all(
-      speakers.map((it) => it.askAll("GroupChat", list, LONG_PATIENCE)),
+      senders.map((it) => it.askAll("GroupChat", list, LONG_TIMEOUT_MS)),
     );
-    answers.flat().forEach(accepted);
-    dense(answers.flat().sort((a, b) => a.seq - b.seq));
+    answers.flat().forEach(assertOk);
+    assertConsecutive(answers.flat().sort((a, b) => a.seq - b.seq));
     for (const it of readers) {
-      const heard = await it.collect("GroupChat", COUNT, LONG_PATIENCE);
-      dense(heard);
-      for (const { name } of speakers) {
-        const said = heard.filter(({ user }) => user === name).map(({ data }) => data);
-        for (const [at, n] of said.entries()) assert.equal(n, at);
+      const received = await it.collect("GroupChat", COUNT, LONG_TIMEOUT_MS);
+      assertConsecutive(received);
+      for (const { name } of senders) {
+        const sent = received.filter(({ user }) => user === name).map(({ data }) => data);
+        for (const [at, n] of sent.entries()) assert.equal(n, at);
       }
     }
   });

@@ -4,14 +4,14 @@ import assert from "node:assert/strict";
 import net from "node:net";
 import { test } from "node:test";
 
-import { accepted } from "../support/assert.mjs";
-import { unique } from "../support/names.mjs";
-import { LONG_PATIENCE, once, within } from "../support/patience.mjs";
-import { enter } from "../support/people.mjs";
-import { RawPolling, RawWebSocket } from "../support/raw.mjs";
+import { assertOk } from "../support/assert.mjs";
+import { joinAsGuest } from "../support/fixtures.mjs";
+import { RawPolling, RawWebSocket } from "../support/raw-clients.mjs";
 import { serverForThisTest } from "../support/server.mjs";
-import { way } from "../support/socket.io.mjs";
-import { plain } from "../support/ws.mjs";
+import { socketIo } from "../support/socket.io.mjs";
+import { LONG_TIMEOUT_MS, once, withTimeout } from "../support/timeouts.mjs";
+import { unique } from "../support/unique.mjs";
+import { wsJson } from "../support/ws.mjs";
 
 const DRAIN_MS_MAX = 3000;
 /** What the machine may add to it. */
@@ -23,26 +23,26 @@ const settings = {
   "limits.write_stall_ms_max": 600_000,
   "sqlite.synchronous": "normal",
 };
-const complaints = [/slow|stall/i, /sqlite\.synchronous/];
+const expectedLog = [/slow|stall/i, /sqlite\.synchronous/];
 
 test("pending polls do not hold up the end", async (t) => {
-  const server = await serverForThisTest(t, { settings, complaints });
-  const ways = ["4.8", "3.1", "2.5", "2.3"].map((version) => way(version, "polling"));
-  const people = [];
-  for (const it of ways) {
-    for (let n = 0; n < 5; n += 1) people.push(await enter(t, it, server, "poller"));
+  const server = await serverForThisTest(t, { settings, expectedLog });
+  const clientTypes = ["4.8", "3.1", "2.5", "2.3"].map((version) => socketIo(version, "polling"));
+  const clients = [];
+  for (const it of clientTypes) {
+    for (let n = 0; n < 5; n += 1) clients.push(await joinAsGuest(t, it, server, "poller"));
   }
   await leavesInTime(server);
-  for (const it of people) {
+  for (const it of clients) {
     assert.equal((await it.next("closing")).code, "draining");
-    await within("the end of the connection", it.gone);
+    await withTimeout("the end of the connection", it.closed);
   }
 });
 
 test("peers that stopped reading do not, either", async (t) => {
-  const server = await serverForThisTest(t, { settings, complaints });
+  const server = await serverForThisTest(t, { settings, expectedLog });
   const room = unique("room");
-  const ann = await enter(t, plain, server, "ann", { room });
+  const ann = await joinAsGuest(t, wsJson, server, "ann", { room });
   for (let n = 0; n < 3; n += 1) {
     const path = "/socket.io/?EIO=4&transport=websocket";
     const raws = [
@@ -59,14 +59,14 @@ test("peers that stopped reading do not, either", async (t) => {
     }
   }
   const body = "x".repeat(400_000);
-  for (let n = 0; n < 40; n += 1) accepted(await ann.ask("GroupChat", body));
+  for (let n = 0; n < 40; n += 1) assertOk(await ann.ask("GroupChat", body));
   await leavesInTime(server);
   assert.equal((await ann.next("closing")).code, "draining");
-  assert.equal((await within("the close", ann.gone)).code, 1001);
+  assert.equal((await withTimeout("the close", ann.closed)).code, 1001);
 });
 
 test("neither do those who began a request and did not end it", async (t) => {
-  const server = await serverForThisTest(t, { settings, complaints });
+  const server = await serverForThisTest(t, { settings, expectedLog });
   const polling = await RawPolling.open(server);
   const beginnings = [
     "",
@@ -84,30 +84,30 @@ test("neither do those who began a request and did not end it", async (t) => {
     await once(socket, "connect");
     socket.write(text);
   }
-  await enter(t, plain, server, "ann"); // by now the server has seen the others
+  await joinAsGuest(t, wsJson, server, "ann"); // by now the server has seen the others
   await leavesInTime(server);
 });
 
 test("who comes while the server leaves is refused", async (t) => {
-  const server = await serverForThisTest(t, { settings, complaints });
+  const server = await serverForThisTest(t, { settings, expectedLog });
   const room = unique("room");
-  const ann = await enter(t, plain, server, "ann", { room });
+  const ann = await joinAsGuest(t, wsJson, server, "ann", { room });
   const raw = await RawWebSocket.open(t, server, `/ws/${room}`);
   raw.text(JSON.stringify({ event: "new user", data: unique("stuck") }));
   await raw.nextText((it) => it.includes('"welcome"'));
   raw.stopReading();
   const body = "x".repeat(400_000);
-  for (let n = 0; n < 40; n += 1) accepted(await ann.ask("GroupChat", body));
+  for (let n = 0; n < 40; n += 1) assertOk(await ann.ask("GroupChat", body));
   const left = leavesInTime(server); // the stuck one keeps it busy for a while
   await ann.next("closing");
-  const refusal = await plain.refusal(server).catch((error) => error.code);
+  const refusal = await wsJson.refusal(server).catch((error) => error.code);
   assert.ok(["draining", "ECONNREFUSED", "ECONNRESET"].includes(refusal), refusal);
   await left;
 });
 
 async function leavesInTime(server) {
   const begin = performance.now();
-  const { code } = await server.leave("SIGTERM", LONG_PATIENCE);
+  const { code } = await server.exitOn("SIGTERM", LONG_TIMEOUT_MS);
   const took = performance.now() - begin;
   assert.equal(code, 0, server.log.join("\n"));
   assert.ok(took <= DRAIN_MS_MAX + SLACK_MS, `the drain took ${took} ms`);

@@ -3,14 +3,14 @@
 import assert from "node:assert/strict";
 import { describe, test } from "node:test";
 
-import { accepted, dense } from "../support/assert.mjs";
-import { unique } from "../support/names.mjs";
-import { LONG_PATIENCE } from "../support/patience.mjs";
-import { comeBack, enter, readUntil } from "../support/people.mjs";
-import { RawWebSocket } from "../support/raw.mjs";
+import { assertConsecutive, assertOk } from "../support/assert.mjs";
+import { connectWithToken, joinAsGuest, readUntilCount } from "../support/fixtures.mjs";
+import { RawWebSocket } from "../support/raw-clients.mjs";
 import { serverForThisFile } from "../support/server.mjs";
-import { way } from "../support/socket.io.mjs";
-import { plain } from "../support/ws.mjs";
+import { socketIo } from "../support/socket.io.mjs";
+import { LONG_TIMEOUT_MS } from "../support/timeouts.mjs";
+import { unique } from "../support/unique.mjs";
+import { wsJson } from "../support/ws.mjs";
 
 /** More than the kernel keeps for a socket on both sides together. */
 const MESSAGES = 64;
@@ -29,18 +29,18 @@ const COMMON = {
   "sqlite.synchronous": "normal",
 };
 
-const complaints = [/slow|stall/i, /sqlite\.synchronous/];
+const expectedLog = [/slow|stall/i, /sqlite\.synchronous/];
 
 /** Its queues hold everything: what ends the connection is that its socket takes nothing. */
 const deep = serverForThisFile({
   settings: { ...COMMON, "limits.outbox_bytes_max": 256 * 1024 * 1024 },
-  complaints,
+  expectedLog,
 });
 
 /** Its queues hold little: what ends the connection is that they are full. */
 const shallow = serverForThisFile({
   settings: { ...COMMON, "limits.outbox_bytes_max": 2 * 1024 * 1024 },
-  complaints,
+  expectedLog,
 });
 
 /** Its queues hold little, and it waits long for who is not reading. */
@@ -50,7 +50,7 @@ const patient = serverForThisFile({
     "limits.outbox_bytes_max": 2 * 1024 * 1024,
     "limits.write_stall_ms_max": 60_000,
   },
-  complaints,
+  expectedLog,
 });
 
 /** How each wire opens a connection by hand, says `new user`, and tells of its token. */
@@ -85,30 +85,33 @@ for (const [kind, server] of [
       test("is closed in time, leaves its room, bothers nobody, and misses nothing", async (t) => {
         const room = unique("room");
         const name = unique("slow");
-        const ann = await enter(t, plain, server, "ann", { room });
+        const ann = await joinAsGuest(t, wsJson, server, "ann", { room });
         const quick = [
-          await enter(t, plain, server, "quick", { room }),
-          await enter(t, way("4.8", "websocket"), server, "quick", { room }),
+          await joinAsGuest(t, wsJson, server, "quick", { room }),
+          await joinAsGuest(t, socketIo("4.8", "websocket"), server, "quick", { room }),
         ];
         const { raw, token } = await open(t, server, room, name);
         await ann.next("user joined", ({ user }) => user === name);
         raw.stopReading();
 
         await talk(ann);
-        const said = performance.now();
-        await ann.next("user left", ({ user }) => user === name, LONG_PATIENCE);
-        const took = performance.now() - said;
+        const sent = performance.now();
+        await ann.next("user left", ({ user }) => user === name, LONG_TIMEOUT_MS);
+        const took = performance.now() - sent;
         assert.ok(took <= STALL_MS_MAX + GRACE_MS + SLACK_MS, `it stayed for ${took} ms`);
 
         for (const it of quick) {
-          const heard = await it.collect("GroupChat", MESSAGES, LONG_PATIENCE);
-          dense(heard);
+          const received = await it.collect("GroupChat", MESSAGES, LONG_TIMEOUT_MS);
+          assertConsecutive(received);
           assert.deepEqual(await it.next("user left"), { room, user: name });
         }
-        const back = await comeBack(t, plain, server, token, { room, since: { [room]: 0 } });
+        const back = await connectWithToken(t, wsJson, server, token, {
+          room,
+          since: { [room]: 0 },
+        });
         const seen = [];
-        await readUntil(back, seen, MESSAGES);
-        dense(seen);
+        await readUntilCount(back, seen, MESSAGES);
+        assertConsecutive(seen);
         assert.ok(seen.every(({ data }) => data === BODY));
       });
     });
@@ -117,11 +120,11 @@ for (const [kind, server] of [
 
 test("a reader on plain WebSocket that wakes up in time hears why it was closed", async (t) => {
   const room = unique("room");
-  const ann = await enter(t, plain, patient, "ann", { room });
+  const ann = await joinAsGuest(t, wsJson, patient, "ann", { room });
   const { raw } = await STRANGERS["plain WebSocket"](t, patient, room, unique("slow"));
   raw.stopReading();
   await talk(ann);
-  raw.readOn();
+  raw.resumeReading();
   const closing = JSON.parse(await raw.nextText((it) => it.startsWith('{"event":"closing"')));
   const { afterMs, ...why } = closing.data;
   assert.deepEqual(why, { code: "slow_reader", reconnect: true });
@@ -131,11 +134,11 @@ test("a reader on plain WebSocket that wakes up in time hears why it was closed"
 
 test("a reader on Socket.IO that wakes up in time hears why it was closed", async (t) => {
   const room = unique("room");
-  const ann = await enter(t, plain, patient, "ann", { room });
+  const ann = await joinAsGuest(t, wsJson, patient, "ann", { room });
   const { raw } = await STRANGERS["Socket.IO over WebSocket"](t, patient, room, unique("slow"));
   raw.stopReading();
   await talk(ann);
-  raw.readOn();
+  raw.resumeReading();
   const closing = JSON.parse((await raw.nextText((it) => it.startsWith('42["closing"'))).slice(2));
   const { afterMs, ...why } = closing[1];
   assert.deepEqual(why, { code: "slow_reader", reconnect: true });
@@ -143,10 +146,10 @@ test("a reader on Socket.IO that wakes up in time hears why it was closed", asyn
 });
 
 /** Says everything, one after the other, and looks how long each answer takes. */
-async function talk(speaker) {
+async function talk(sender) {
   for (let n = 0; n < MESSAGES; n += 1) {
     const asked = performance.now();
-    accepted(await speaker.ask("GroupChat", BODY));
+    assertOk(await sender.ask("GroupChat", BODY));
     const took = performance.now() - asked;
     assert.ok(took <= LATENCY_MS_MAX, `message ${n} was answered after ${took} ms`);
   }

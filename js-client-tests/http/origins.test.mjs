@@ -3,9 +3,9 @@
 import assert from "node:assert/strict";
 import { describe, test } from "node:test";
 
-import { exchange, upgrade } from "../support/http.mjs";
-import { unique } from "../support/names.mjs";
+import { httpRequest, upgradeHeaders } from "../support/http.mjs";
 import { serverForThisFile } from "../support/server.mjs";
+import { unique } from "../support/unique.mjs";
 
 const FRIEND = "https://app.example";
 
@@ -15,16 +15,16 @@ const server = serverForThisFile({
 
 /** Every request that a page may make, and the status that a friend's gets. */
 const DOORS = {
-  "/ws": { path: "/ws", headers: upgrade, status: 101 },
-  "/ws/{room}": { path: "/ws/news", headers: upgrade, status: 101 },
+  "/ws": { path: "/ws", headers: upgradeHeaders, status: 101 },
+  "/ws/{room}": { path: "/ws/news", headers: upgradeHeaders, status: 101 },
   "Socket.IO over WebSocket": {
     path: "/socket.io/?EIO=4&transport=websocket",
-    headers: upgrade,
+    headers: upgradeHeaders,
     status: 101,
   },
   "older Socket.IO over WebSocket": {
     path: "/socket.io/?EIO=3&transport=websocket",
-    headers: upgrade,
+    headers: upgradeHeaders,
     status: 101,
   },
   "Socket.IO over polling": {
@@ -116,7 +116,7 @@ const STRANGERS = () => [
 
 for (const [name, door] of Object.entries(DOORS)) {
   const request = (headers) =>
-    exchange(server, door.path, {
+    httpRequest(server, door.path, {
       method: door.method,
       headers: { ...door.headers?.(), ...headers },
       body: door.body?.(),
@@ -163,7 +163,7 @@ for (const [path, methods] of [
   ["/socket.io/?EIO=4&transport=polling", ["GET", "POST"]],
 ]) {
   const preflight = (origin) =>
-    exchange(server, path, {
+    httpRequest(server, path, {
       method: "OPTIONS",
       headers: {
         origin,

@@ -1,11 +1,11 @@
 import { describe } from "node:test";
 
-import { binary } from "../chapters/binary.mjs";
+import { binaryBodies } from "../suites/binary.mjs";
 import { serverForThisFile } from "../support/server.mjs";
-import { EVERY_WAY } from "../support/socket.io.mjs";
+import { ALL_SOCKET_IO } from "../support/socket.io.mjs";
 
 const server = serverForThisFile();
 
-for (const way of EVERY_WAY) {
-  describe(`bytes over ${way.label}`, () => binary(way, server));
+for (const clientType of ALL_SOCKET_IO) {
+  describe(`bytes over ${clientType.label}`, () => binaryBodies(clientType, server));
 }

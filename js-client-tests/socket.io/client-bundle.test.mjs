@@ -4,7 +4,7 @@ import assert from "node:assert/strict";
 import { readFile } from "node:fs/promises";
 import { test } from "node:test";
 
-import { get } from "../support/raw.mjs";
+import { fetchText } from "../support/raw-clients.mjs";
 import { serverForThisFile } from "../support/server.mjs";
 
 const server = serverForThisFile();
@@ -13,7 +13,7 @@ const FILES = ["", ".min", ".esm.min", ".msgpack.min"].map((kind) => `socket.io$
 
 for (const file of [...FILES, ...FILES.map((it) => `${it}.map`)]) {
   test(`${file} is the one from the npm package`, async () => {
-    const { status, headers, body } = await get(`${server.url}/socket.io/${file}`);
+    const { status, headers, body } = await fetchText(`${server.url}/socket.io/${file}`);
     assert.equal(status, 200);
     const type = file.endsWith(".map") ? /^application\/json/ : /^(application|text)\/javascript/;
     assert.match(headers.get("content-type"), type);
@@ -23,20 +23,20 @@ for (const file of [...FILES, ...FILES.map((it) => `${it}.map`)]) {
 
   test(`${file} is not sent to who has it`, async () => {
     const url = `${server.url}/socket.io/${file}`;
-    const etag = (await get(url)).headers.get("etag");
+    const etag = (await fetchText(url)).headers.get("etag");
     assert.match(etag, /^(W\/)?".+"$/);
     for (const known of [etag, `W/${etag.replace("W/", "")}`, `"other", ${etag}`]) {
-      const { status, body } = await get(url, { headers: { "if-none-match": known } });
+      const { status, body } = await fetchText(url, { headers: { "if-none-match": known } });
       assert.deepEqual([status, body], [304, ""], known);
     }
-    const other = await get(url, { headers: { "if-none-match": '"other"' } });
+    const other = await fetchText(url, { headers: { "if-none-match": '"other"' } });
     assert.equal(other.status, 200);
   });
 }
 
 test("a file that is not part of the client is not there", async () => {
   for (const path of ["socket.io.exe", "nothing.js", "..%2fpackage.json", "socket.io.js.map.map"]) {
-    const { status } = await get(`${server.url}/socket.io/${path}`);
+    const { status } = await fetchText(`${server.url}/socket.io/${path}`);
     assert.equal(status, 404, path);
   }
 });

@@ -3,36 +3,36 @@
 import assert from "node:assert/strict";
 import { describe, test } from "node:test";
 
-import { accepted, dense } from "../support/assert.mjs";
-import { unique } from "../support/names.mjs";
-import { arrive, enter } from "../support/people.mjs";
-import { RawPolling } from "../support/raw.mjs";
+import { assertConsecutive, assertOk } from "../support/assert.mjs";
+import { connect, joinAsGuest } from "../support/fixtures.mjs";
+import { RawPolling } from "../support/raw-clients.mjs";
 import { serverForThisFile } from "../support/server.mjs";
-import { EVERY_WAY, upgraded } from "../support/socket.io.mjs";
+import { ALL_SOCKET_IO, waitForUpgrade } from "../support/socket.io.mjs";
+import { unique } from "../support/unique.mjs";
 
 const server = serverForThisFile();
 
-for (const way of EVERY_WAY) {
-  describe(`connecting with ${way.label}`, () => {
+for (const clientType of ALL_SOCKET_IO) {
+  describe(`connecting with ${clientType.label}`, () => {
     test("the client is let in over the transport that it asked for", async (t) => {
-      const ann = await arrive(t, way, server);
-      if (way.transport === "upgrade") await upgraded(ann);
-      const transport = way.transport === "polling" ? "polling" : "websocket";
+      const ann = await connect(t, clientType, server);
+      if (clientType.transport === "upgrade") await waitForUpgrade(ann);
+      const transport = clientType.transport === "polling" ? "polling" : "websocket";
       assert.equal(ann.engine.transport.name, transport);
       await ann.identify(unique("ann"));
     });
 
     test("a client that leaves is told nothing more and bothers nobody", async (t) => {
-      const ann = await enter(t, way, server, "ann");
+      const ann = await joinAsGuest(t, clientType, server, "ann");
       ann.socket.disconnect();
-      assert.equal(await ann.gone, "io client disconnect");
+      assert.equal(await ann.closed, "io client disconnect");
     });
 
     test("the name of the connection is not its session id", async (t) => {
       const room = unique("room");
-      const ann = await enter(t, way, server, "ann", { room });
-      const bob = await enter(t, way, server, "bob", { room });
-      const heard = JSON.stringify([
+      const ann = await joinAsGuest(t, clientType, server, "ann", { room });
+      const bob = await joinAsGuest(t, clientType, server, "bob", { room });
+      const received = JSON.stringify([
         bob.welcome,
         await ann.next("user joined"),
         await ann.next("get users"),
@@ -41,30 +41,30 @@ for (const way of EVERY_WAY) {
         await ann.next("new message"),
         await ann.ask("history"),
       ]);
-      assert.ok(!heard.includes(bob.engine.id), "what is heard holds a session id");
-      assert.ok(!heard.includes(ann.engine.id), "what is heard holds a session id");
-      assert.ok(!heard.includes(bob.socket.id), "what is heard holds a socket id");
+      assert.ok(!received.includes(bob.engine.id), "what is heard holds a session id");
+      assert.ok(!received.includes(ann.engine.id), "what is heard holds a session id");
+      assert.ok(!received.includes(bob.socket.id), "what is heard holds a socket id");
     });
   });
 }
 
-for (const way of EVERY_WAY.filter(({ transport }) => transport === "upgrade")) {
-  test(`nothing is lost or repeated while ${way.label} changes transports`, async (t) => {
+for (const clientType of ALL_SOCKET_IO.filter(({ transport }) => transport === "upgrade")) {
+  test(`nothing is lost or repeated while ${clientType.label} changes transports`, async (t) => {
     const room = unique("room");
-    const ann = await arrive(t, way, server, { room });
-    const bob = await enter(t, way, server, "bob", { room });
+    const ann = await connect(t, clientType, server, { room });
+    const bob = await joinAsGuest(t, clientType, server, "bob", { room });
     let there = false;
-    const done = upgraded(ann).then(() => (there = true));
+    const done = waitForUpgrade(ann).then(() => (there = true));
     await ann.identify(unique("ann"));
     const answers = [];
     for (let n = 0; !there || n < 50; n += 1) {
-      answers.push(accepted(await ann.ask("send message", { msg: n })));
+      answers.push(assertOk(await ann.ask("send message", { msg: n })));
     }
     await done;
-    dense(answers);
+    assertConsecutive(answers);
     for (const it of [ann, bob]) {
-      const heard = await it.collect("new message", answers.length);
-      dense(heard);
+      const received = await it.collect("new message", answers.length);
+      assertConsecutive(received);
     }
   });
 }

@@ -1,33 +1,33 @@
 import assert from "node:assert/strict";
 import { describe, test } from "node:test";
 
-import { devices, newest } from "../chapters/devices.mjs";
-import { unique } from "../support/names.mjs";
-import { within } from "../support/patience.mjs";
-import { comeBack, fence } from "../support/people.mjs";
+import { devices, newestDeviceOnly } from "../suites/devices.mjs";
+import { barrier, connectWithToken } from "../support/fixtures.mjs";
 import { serverForThisFile } from "../support/server.mjs";
-import { SOME_WAYS } from "../support/socket.io.mjs";
-import { minted } from "../support/tokens.mjs";
-import { plain } from "../support/ws.mjs";
+import { SOME_SOCKET_IO } from "../support/socket.io.mjs";
+import { withTimeout } from "../support/timeouts.mjs";
+import { mintToken } from "../support/tokens.mjs";
+import { unique } from "../support/unique.mjs";
+import { wsJson } from "../support/ws.mjs";
 
 const grace = { "limits.presence_grace_ms": 100 };
 const many = serverForThisFile({ settings: grace });
 const one = serverForThisFile({ settings: { ...grace, devices: "newest", spaces: ["/shop"] } });
 
-for (const way of SOME_WAYS) {
-  describe(`devices over ${way.label}`, () => devices(way, many));
-  describe(`the newest device over ${way.label}`, () => newest(way, one));
+for (const clientType of SOME_SOCKET_IO) {
+  describe(`devices over ${clientType.label}`, () => devices(clientType, many));
+  describe(`the newest device over ${clientType.label}`, () => newestDeviceOnly(clientType, one));
 
-  test(`who is replaced in one space stays in the others: ${way.label}`, async (t) => {
-    const token = await minted(one, unique("ann"));
-    const root = await comeBack(t, way, one, token, { device: unique("device") });
-    const shop = await root.also("/shop", { token });
-    await shop.welcomed();
-    const young = await comeBack(t, plain, one, token, { device: unique("device") });
+  test(`who is replaced in one space stays in the others: ${clientType.label}`, async (t) => {
+    const token = await mintToken(one, unique("ann"));
+    const root = await connectWithToken(t, clientType, one, token, { device: unique("device") });
+    const shop = await root.openSpace("/shop", { token });
+    await shop.waitForWelcome();
+    const young = await connectWithToken(t, wsJson, one, token, { device: unique("device") });
     assert.equal((await root.next("closing")).code, "replaced");
-    assert.equal(await within("the end of the space", root.gone), "io server disconnect");
-    await fence(shop, undefined, shop);
+    assert.equal(await withTimeout("the end of the space", root.closed), "io server disconnect");
+    await barrier(shop, undefined, shop);
     assert.deepEqual(shop.take("closing"), []);
-    await fence(young, undefined, young);
+    await barrier(young, undefined, young);
   });
 }

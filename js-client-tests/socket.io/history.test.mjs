@@ -1,11 +1,11 @@
 import { describe } from "node:test";
 
-import { history } from "../chapters/history.mjs";
+import { history } from "../suites/history.mjs";
 import { serverForThisFile } from "../support/server.mjs";
-import { EVERY_WAY } from "../support/socket.io.mjs";
+import { ALL_SOCKET_IO } from "../support/socket.io.mjs";
 
 const server = serverForThisFile();
 
-for (const way of EVERY_WAY) {
-  describe(`history over ${way.label}`, () => history(way, server));
+for (const clientType of ALL_SOCKET_IO) {
+  describe(`history over ${clientType.label}`, () => history(clientType, server));
 }

@@ -1,35 +1,35 @@
 import assert from "node:assert/strict";
 import { describe, test } from "node:test";
 
-import { LIMITS, limits, PACE, pace } from "../chapters/limits.mjs";
-import { accepted } from "../support/assert.mjs";
-import { unique } from "../support/names.mjs";
-import { enter, fence } from "../support/people.mjs";
-import { RawPolling } from "../support/raw.mjs";
+import { LIMITS, limits, RATE_LIMIT, rateLimit } from "../suites/limits.mjs";
+import { assertOk } from "../support/assert.mjs";
+import { barrier, joinAsGuest } from "../support/fixtures.mjs";
+import { RawPolling } from "../support/raw-clients.mjs";
 import { serverForThisFile } from "../support/server.mjs";
-import { EVERY_WAY, SOME_WAYS, way } from "../support/socket.io.mjs";
+import { ALL_SOCKET_IO, SOME_SOCKET_IO, socketIo } from "../support/socket.io.mjs";
+import { unique } from "../support/unique.mjs";
 
 const server = serverForThisFile({ settings: LIMITS });
-const slow = serverForThisFile({ settings: PACE });
+const slow = serverForThisFile({ settings: RATE_LIMIT });
 const narrow = serverForThisFile({ settings: { "limits.inbox_requests_max": 100 } });
 
-for (const way of EVERY_WAY) {
-  describe(`limits over ${way.label}`, () => limits(way, server));
+for (const clientType of ALL_SOCKET_IO) {
+  describe(`limits over ${clientType.label}`, () => limits(clientType, server));
 }
 
-for (const way of SOME_WAYS) {
-  describe(`pace over ${way.label}`, () => pace(way, slow));
+for (const clientType of SOME_SOCKET_IO) {
+  describe(`pace over ${clientType.label}`, () => rateLimit(clientType, slow));
 }
 
 for (const version of ["4.8", "2.5"]) {
   test(`a packet above the limit ends the connection of ${version}, and no other`, async (t) => {
     const room = unique("room");
-    const ann = await enter(t, way(version, "websocket"), server, "ann", { room });
-    const bob = await enter(t, way(version, "websocket"), server, "bob", { room });
-    ann.tell("send message", "x".repeat(16_384));
-    assert.notEqual(await ann.gone, "io server disconnect");
+    const ann = await joinAsGuest(t, socketIo(version, "websocket"), server, "ann", { room });
+    const bob = await joinAsGuest(t, socketIo(version, "websocket"), server, "bob", { room });
+    ann.emit("send message", "x".repeat(16_384));
+    assert.notEqual(await ann.closed, "io server disconnect");
     assert.deepEqual(await bob.next("user left"), { room, user: ann.name });
-    assert.equal((await fence(bob, room, bob)).seq, 1);
+    assert.equal((await barrier(bob, room, bob)).seq, 1);
   });
 }
 
@@ -45,18 +45,18 @@ test("a polling request at the limit is taken, one byte more is 413", async () =
 
 test("a polling request of several packets may be as long as one", async (t) => {
   const room = unique("room");
-  const ann = await enter(t, way("4.8", "polling"), server, "ann", { room });
+  const ann = await joinAsGuest(t, socketIo("4.8", "polling"), server, "ann", { room });
   const list = Array.from({ length: 20 }, () => ({ msg: "x".repeat(3000) }));
   const answers = await ann.askAll("send message", list);
-  answers.forEach(accepted);
+  answers.forEach(assertOk);
 });
 
 test("a polling request of more packets than may wait is `flood`", async () => {
   const raw = await RawPolling.open(narrow);
   await raw.post("40");
   await raw.next((packet) => packet.startsWith("40"));
-  const heard = raw.next((packet) => packet.startsWith('42["closing"'));
+  const received = raw.next((packet) => packet.startsWith('42["closing"'));
   assert.equal((await raw.post(Array(101).fill('42["GroupList"]').join("\x1e"))).status, 413);
-  const [, { code, reconnect }] = JSON.parse((await heard).slice(2));
+  const [, { code, reconnect }] = JSON.parse((await received).slice(2));
   assert.deepEqual([code, reconnect], ["flood", true]);
 });

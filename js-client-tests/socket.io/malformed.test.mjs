@@ -2,12 +2,17 @@
 
 import assert from "node:assert/strict";
 import { test } from "node:test";
-
-import { unique } from "../support/names.mjs";
-import { enter, fence } from "../support/people.mjs";
-import { BINARY, frame, get, RawPolling, RawWebSocket } from "../support/raw.mjs";
+import { barrier, joinAsGuest } from "../support/fixtures.mjs";
+import {
+  BINARY,
+  encodeFrame,
+  fetchText,
+  RawPolling,
+  RawWebSocket,
+} from "../support/raw-clients.mjs";
 import { serverForThisFile } from "../support/server.mjs";
-import { way } from "../support/socket.io.mjs";
+import { socketIo } from "../support/socket.io.mjs";
+import { unique } from "../support/unique.mjs";
 
 const server = serverForThisFile({ settings: { "limits.presence_grace_ms": 100 } });
 
@@ -52,20 +57,26 @@ const PACKETS = [
 for (const version of [4, 3]) {
   test(`malformed packets hurt only their sender: Engine.IO ${version}`, async (t) => {
     const room = unique("room");
-    const ann = await enter(t, way("4.8", "websocket"), server, "ann", { room });
-    const bob = await enter(t, way("2.5", "polling"), server, "bob", { room });
+    const ann = await joinAsGuest(t, socketIo("4.8", "websocket"), server, "ann", { room });
+    const bob = await joinAsGuest(t, socketIo("2.5", "polling"), server, "bob", { room });
     for (const [at, [packet, attachments = 0]] of PACKETS.entries()) {
       const raw = await stranger(t, version, room);
       if (packet) raw.text(packet);
       for (let n = 0; n < attachments; n += 1) {
-        raw.write(frame({ opcode: BINARY, payload: Buffer.from(version === 3 ? [4, n] : [n]) }));
+        raw.write(
+          encodeFrame({ opcode: BINARY, payload: Buffer.from(version === 3 ? [4, n] : [n]) }),
+        );
       }
       // What was asked next is answered, or the connection is over: never silence for ever.
       raw.text('42999["GroupList"]');
       const answer = raw.nextText((it) => it.startsWith("43999["));
       await answer.catch((error) => assert.match(error.message, /^the end came/, packet));
       raw.destroy();
-      assert.equal((await fence(ann, room, bob)).seq, at + 1, `${packet} was taken for a message`);
+      assert.equal(
+        (await barrier(ann, room, bob)).seq,
+        at + 1,
+        `${packet} was taken for a message`,
+      );
     }
   });
 }
@@ -93,7 +104,7 @@ test("a handshake that makes no sense is a client's mistake", async () => {
     "EIO=x&transport=polling",
   ];
   for (const query of queries) {
-    const { status } = await get(`${server.url}/socket.io/?${query}`);
+    const { status } = await fetchText(`${server.url}/socket.io/?${query}`);
     assert.ok(400 <= status && status < 500, `${query}: ${status}`);
   }
 });

@@ -2,12 +2,11 @@
 
 import assert from "node:assert/strict";
 import { test } from "node:test";
-
-import { unique } from "../support/names.mjs";
-import { arrive } from "../support/people.mjs";
-import { get, RawPolling } from "../support/raw.mjs";
+import { connect } from "../support/fixtures.mjs";
+import { fetchText, RawPolling } from "../support/raw-clients.mjs";
 import { serverForThisFile } from "../support/server.mjs";
-import { way } from "../support/socket.io.mjs";
+import { socketIo } from "../support/socket.io.mjs";
+import { unique } from "../support/unique.mjs";
 
 const FRIEND = "https://app.example";
 
@@ -33,7 +32,7 @@ test("a page of an allowed origin may poll, and may send credentials", async () 
 });
 
 test("its preflight is answered", async () => {
-  const { status, headers } = await get(handshake(), {
+  const { status, headers } = await fetchText(handshake(), {
     method: "OPTIONS",
     headers: {
       origin: FRIEND,
@@ -53,7 +52,7 @@ test("the server's own page needs no leave", async (t) => {
   assert.ok(raw.handshake.sid);
   for (const transport of ["polling", "websocket", "upgrade"]) {
     const extra = { extraHeaders: headers };
-    const ann = await arrive(t, way("4.8", transport), server, { extra });
+    const ann = await connect(t, socketIo("4.8", transport), server, { extra });
     await ann.identify(unique("ann"));
   }
 });
@@ -67,14 +66,14 @@ for (const origin of STRANGERS) {
     assert.notEqual(refused.headers.get("access-control-allow-origin"), "*");
     const extra = { extraHeaders: { origin } };
     for (const transport of ["polling", "websocket"]) {
-      await way("4.8", transport).refusal(server, { extra });
-      await way("2.5", transport).refusal(server, { extra });
+      await socketIo("4.8", transport).refusal(server, { extra });
+      await socketIo("2.5", transport).refusal(server, { extra });
     }
   });
 }
 
 test("a client that is no page is let in", async (t) => {
   for (const transport of ["polling", "websocket"]) {
-    await arrive(t, way("4.8", transport), server);
+    await connect(t, socketIo("4.8", transport), server);
   }
 });

@@ -2,12 +2,11 @@
 
 import assert from "node:assert/strict";
 import { test } from "node:test";
-
-import { unique } from "../support/names.mjs";
-import { enter, fence } from "../support/people.mjs";
-import { RawWebSocket } from "../support/raw.mjs";
+import { barrier, joinAsGuest } from "../support/fixtures.mjs";
+import { RawWebSocket } from "../support/raw-clients.mjs";
 import { serverForThisFile } from "../support/server.mjs";
-import { heartbeat, SOME_WAYS, way } from "../support/socket.io.mjs";
+import { SOME_SOCKET_IO, socketIo, waitForHeartbeat } from "../support/socket.io.mjs";
+import { unique } from "../support/unique.mjs";
 
 const server = serverForThisFile({
   settings: {
@@ -17,18 +16,18 @@ const server = serverForThisFile({
   },
 });
 
-for (const way of SOME_WAYS) {
-  test(`who is there stays: ${way.label}`, async (t) => {
-    const ann = await enter(t, way, server, "ann", { room: unique("room") });
-    for (let n = 0; n < 4; n += 1) await heartbeat(ann);
-    await fence(ann, undefined, ann);
+for (const clientType of SOME_SOCKET_IO) {
+  test(`who is there stays: ${clientType.label}`, async (t) => {
+    const ann = await joinAsGuest(t, clientType, server, "ann", { room: unique("room") });
+    for (let n = 0; n < 4; n += 1) await waitForHeartbeat(ann);
+    await barrier(ann, undefined, ann);
   });
 }
 
 for (const version of [4, 3]) {
   test(`a WebSocket that falls silent leaves its rooms: Engine.IO ${version}`, async (t) => {
     const room = unique("room");
-    const bob = await enter(t, way("4.8", "websocket"), server, "bob", { room });
+    const bob = await joinAsGuest(t, socketIo("4.8", "websocket"), server, "bob", { room });
     const name = unique("ann");
     const path = `/socket.io/?EIO=${version}&transport=websocket&room=${room}`;
     const raw = await RawWebSocket.open(t, server, path);

@@ -1,8 +1,8 @@
 import { describe } from "node:test";
 
-import { presence, presenceInTheGrace, whoIsOnline } from "../chapters/presence.mjs";
+import { presence, presenceGracePeriod, presenceQuery } from "../suites/presence.mjs";
 import { serverForThisFile } from "../support/server.mjs";
-import { EVERY_WAY } from "../support/socket.io.mjs";
+import { ALL_SOCKET_IO } from "../support/socket.io.mjs";
 import { SECRET } from "../support/tokens.mjs";
 
 const server = serverForThisFile({
@@ -10,8 +10,9 @@ const server = serverForThisFile({
 });
 const patient = serverForThisFile({ settings: { "limits.presence_grace_ms": 600_000 } });
 
-for (const way of EVERY_WAY) {
-  describe(`presence over ${way.label}`, () => presence(way, server));
-  describe(`within the grace over ${way.label}`, () => presenceInTheGrace(way, patient));
-  describe(`who is online over ${way.label}`, () => whoIsOnline(way, server));
+for (const clientType of ALL_SOCKET_IO) {
+  describe(`presence over ${clientType.label}`, () => presence(clientType, server));
+  describe(`within the grace over ${clientType.label}`, () =>
+    presenceGracePeriod(clientType, patient));
+  describe(`who is online over ${clientType.label}`, () => presenceQuery(clientType, server));
 }

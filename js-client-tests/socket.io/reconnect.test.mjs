@@ -1,19 +1,20 @@
 import { describe } from "node:test";
 
-import { comingBack, comingBackToAnother, comingBackToRooms } from "../chapters/reconnect.mjs";
+import { reconnecting, reconnectingToNewLog, reconnectingToRooms } from "../suites/reconnect.mjs";
 import { serverForThisFile, serverForThisTest } from "../support/server.mjs";
-import { EVERY_WAY, way } from "../support/socket.io.mjs";
+import { ALL_SOCKET_IO, socketIo } from "../support/socket.io.mjs";
 import { SECRET } from "../support/tokens.mjs";
 
 const server = serverForThisFile({ settings: { "token.secret": SECRET } });
 
-for (const way of EVERY_WAY) {
-  describe(`coming back over ${way.label}`, () => comingBack(way, server));
-  describe(`rooms of who comes back over ${way.label}`, () => comingBackToRooms(way, server));
+for (const clientType of ALL_SOCKET_IO) {
+  describe(`coming back over ${clientType.label}`, () => reconnecting(clientType, server));
+  describe(`rooms of who comes back over ${clientType.label}`, () =>
+    reconnectingToRooms(clientType, server));
 }
 
-for (const it of [way("4.8", "websocket"), way("2.5", "polling")]) {
+for (const it of [socketIo("4.8", "websocket"), socketIo("2.5", "polling")]) {
   describe(`coming back to another server over ${it.label}`, () => {
-    comingBackToAnother(it, serverForThisTest);
+    reconnectingToNewLog(it, serverForThisTest);
   });
 }

@@ -1,11 +1,11 @@
 import { describe } from "node:test";
 
-import { refusals } from "../chapters/refusals.mjs";
+import { refusals } from "../suites/refusals.mjs";
 import { serverForThisFile } from "../support/server.mjs";
-import { EVERY_WAY } from "../support/socket.io.mjs";
+import { ALL_SOCKET_IO } from "../support/socket.io.mjs";
 
 const server = serverForThisFile();
 
-for (const way of EVERY_WAY) {
-  describe(`refusals over ${way.label}`, () => refusals(way, server));
+for (const clientType of ALL_SOCKET_IO) {
+  describe(`refusals over ${clientType.label}`, () => refusals(clientType, server));
 }

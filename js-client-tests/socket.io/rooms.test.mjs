@@ -1,11 +1,11 @@
 import { describe } from "node:test";
 
-import { rooms } from "../chapters/rooms.mjs";
+import { rooms } from "../suites/rooms.mjs";
 import { serverForThisFile } from "../support/server.mjs";
-import { EVERY_WAY } from "../support/socket.io.mjs";
+import { ALL_SOCKET_IO } from "../support/socket.io.mjs";
 
 const server = serverForThisFile();
 
-for (const way of EVERY_WAY) {
-  describe(`rooms over ${way.label}`, () => rooms(way, server));
+for (const clientType of ALL_SOCKET_IO) {
+  describe(`rooms over ${clientType.label}`, () => rooms(clientType, server));
 }

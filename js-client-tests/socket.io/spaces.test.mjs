@@ -1,11 +1,11 @@
 import { describe } from "node:test";
 
-import { SPACES, spaces } from "../chapters/spaces.mjs";
+import { SPACES, spaces } from "../suites/spaces.mjs";
 import { serverForThisFile } from "../support/server.mjs";
-import { EVERY_WAY } from "../support/socket.io.mjs";
+import { ALL_SOCKET_IO } from "../support/socket.io.mjs";
 
 const server = serverForThisFile({ settings: { ...SPACES, "limits.presence_grace_ms": 100 } });
 
-for (const way of EVERY_WAY) {
-  describe(`spaces over ${way.label}`, () => spaces(way, server));
+for (const clientType of ALL_SOCKET_IO) {
+  describe(`spaces over ${clientType.label}`, () => spaces(clientType, server));
 }

@@ -1,15 +1,18 @@
 import { describe } from "node:test";
 
-import { SETTINGS, typing, typingForLong, typingInCrowds } from "../chapters/typing.mjs";
+import { TYPING_SETTINGS, typing, typingInLargeRooms, typingTimeout } from "../suites/typing.mjs";
 import { serverForThisFile } from "../support/server.mjs";
-import { EVERY_WAY, way } from "../support/socket.io.mjs";
+import { ALL_SOCKET_IO, socketIo } from "../support/socket.io.mjs";
 
-const server = serverForThisFile({ settings: SETTINGS });
-const crowded = serverForThisFile({ settings: { ...SETTINGS, "limits.presence_list_max": 1 } });
+const server = serverForThisFile({ settings: TYPING_SETTINGS });
+const largeRooms = serverForThisFile({
+  settings: { ...TYPING_SETTINGS, "limits.presence_list_max": 1 },
+});
 
-for (const way of EVERY_WAY) {
-  describe(`typing over ${way.label}`, () => typing(way, server));
-  describe(`typing in crowds over ${way.label}`, () => typingInCrowds(way, crowded));
+for (const clientType of ALL_SOCKET_IO) {
+  describe(`typing over ${clientType.label}`, () => typing(clientType, server));
+  describe(`typing in crowds over ${clientType.label}`, () =>
+    typingInLargeRooms(clientType, largeRooms));
 }
 
-describe("typing for long", () => typingForLong(way("2.5", "polling"), server));
+describe("typing for long", () => typingTimeout(socketIo("2.5", "polling"), server));

@@ -7,7 +7,7 @@ import { fold, holeAfter, messageAt, messages, newLog } from "../../public/entri
 
 const AT = (seq) => `2026-01-01T00:00:00.${String(seq).padStart(3, "0")}Z`;
 
-const said = (seq, msg, more) => ({
+const sent = (seq, msg, more) => ({
   event: "new message",
   room: "r",
   seq,
@@ -40,22 +40,22 @@ const deleted = (seq, of, user = "ann") => ({
 
 /** A log as somebody lived through it, and the same as history tells it afterwards. */
 const LIVE = [
-  said(1, "one"),
-  said(2, "two"),
+  sent(1, "one"),
+  sent(2, "two"),
   edited(3, 1, "one, edited"),
   edited(4, 1, "one, edited twice"),
   deleted(5, 2, "bob"),
-  said(6, "six"),
+  sent(6, "six"),
   edited(7, 6, "six, edited"),
   deleted(8, 6),
 ];
 const HISTORY = [
-  said(1, "one, edited twice", { editedAt: AT(4) }),
-  gone(said(2)),
+  sent(1, "one, edited twice", { editedAt: AT(4) }),
+  gone(sent(2)),
   followed(edited(3, 1)),
   edited(4, 1, "one, edited twice"),
   deleted(5, 2, "bob"),
-  gone(said(6)),
+  gone(sent(6)),
   followed(edited(7, 6)),
   deleted(8, 6),
 ];
@@ -78,24 +78,24 @@ describe("entries folded", () => {
   });
 
   test("an edit of what another page holds waits for it", () => {
-    const log = folded([edited(3, 1, "new"), said(2, "two")]);
+    const log = folded([edited(3, 1, "new"), sent(2, "two")]);
     assert.deepEqual(
       messages(log).map(({ body }) => body),
       ["two"],
     );
-    fold(log, said(1, "old"));
+    fold(log, sent(1, "old"));
     assert.equal(messageAt(log, 1).body, "new");
   });
 
   test("history that is newer than an edit on its way wins", () => {
-    const log = folded([said(1, "newest", { editedAt: AT(9) }), edited(2, 1, "older")]);
+    const log = folded([sent(1, "newest", { editedAt: AT(9) }), edited(2, 1, "older")]);
     assert.equal(messageAt(log, 1).body, "newest");
   });
 
   test("two edits within one millisecond are told apart by their places", () => {
     const at = AT(2);
     const log = folded([
-      said(1, "old"),
+      sent(1, "old"),
       edited(2, 1, "first", { at }),
       edited(3, 1, "second", { at }),
     ]);
@@ -104,8 +104,8 @@ describe("entries folded", () => {
 
   test("an entry that came is not new again, and a hole shows", () => {
     const log = newLog();
-    assert.equal(fold(log, said(1, "one")), true);
-    assert.equal(fold(log, said(1, "one")), false);
+    assert.equal(fold(log, sent(1, "one")), true);
+    assert.equal(fold(log, sent(1, "one")), false);
     assert.equal(holeAfter(log), null);
     fold(log, deleted(4, 1));
     assert.equal(holeAfter(log), 1);
@@ -116,7 +116,7 @@ describe("entries folded", () => {
   test("every kind of message has its author and its body in one form", () => {
     const base = { at: AT(1), user: "ann", data: { any: 1 }, id: "x" };
     const log = folded([
-      said(1, "text"),
+      sent(1, "text"),
       { ...base, event: "GroupChat", room: "r", seq: 2 },
       { ...base, event: "SingleChat", to: "bob", seq: 3 },
       { ...base, event: "notification", seq: 4 },

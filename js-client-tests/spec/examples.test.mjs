@@ -4,14 +4,14 @@ import assert from "node:assert/strict";
 import { readFile } from "node:fs/promises";
 import { describe, test } from "node:test";
 
-import { act, matches, parse } from "../support/dialogue.mjs";
+import { matches, parseExample, replayExample } from "../support/protocol-examples.mjs";
 import { serverForThisFile } from "../support/server.mjs";
 import { SECRET } from "../support/tokens.mjs";
 
 const CONTRACT = await readFile(new URL("../../docs/protocol.md", import.meta.url), "utf8");
 
 /** What the README shows, or the chapters of the tests alone. */
-const ELSEWHERE = {
+const SHOWN_IN_OTHER_PLACES = {
   requests: ["new user", "GroupChat", "GroupList", "auth"],
   events: [
     "auth expiring",
@@ -61,12 +61,12 @@ const server = serverForThisFile({
 });
 
 const examples = [...section("Examples").matchAll(/^### (.*)\n\n```roomcast\n([\s\S]*?)```/gm)].map(
-  ([, title, text]) => ({ title, lines: parse(text) }),
+  ([, title, text]) => ({ title, lines: parseExample(text) }),
 );
 
 describe("an example", () => {
   for (const [number, { title, lines }] of examples.entries()) {
-    test(title, (t) => act(t, server, `/example-${number + 1}`, lines));
+    test(title, (t) => replayExample(t, server, `/example-${number + 1}`, lines));
   }
 });
 
@@ -75,14 +75,19 @@ test("every dialogue of the contract is among these", () => {
 });
 
 test("every request, event and code has an example", () => {
-  const frames = (deed) => examples.flatMap(({ lines }) => lines.filter((it) => it.act === deed));
-  const names = (deed) => frames(deed).map(({ frame }) => frame.event);
+  const frames = (action) =>
+    examples.flatMap(({ lines }) => lines.filter((it) => it.action === action));
+  const names = (action) => frames(action).map(({ frame }) => frame.event);
   const events = firstColumn("Server to client").flatMap((it) => it.split("` / `"));
-  const codes = frames("hears").map(({ frame }) => frame.code);
+  const codes = frames("receives").map(({ frame }) => frame.code);
   const lacking = {
-    requests: without(firstColumn("Client to server"), names("says"), ELSEWHERE.requests),
-    events: without(events, names("hears"), ELSEWHERE.events),
-    codes: without(firstColumn("Codes"), codes, ELSEWHERE.codes),
+    requests: without(
+      firstColumn("Client to server"),
+      names("sends"),
+      SHOWN_IN_OTHER_PLACES.requests,
+    ),
+    events: without(events, names("receives"), SHOWN_IN_OTHER_PLACES.events),
+    codes: without(firstColumn("Codes"), codes, SHOWN_IN_OTHER_PLACES.codes),
   };
   assert.deepEqual(lacking, { requests: [], events: [], codes: [] });
 });

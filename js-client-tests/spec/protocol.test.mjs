@@ -4,7 +4,7 @@ import assert from "node:assert/strict";
 import { readdir, readFile } from "node:fs/promises";
 import { test } from "node:test";
 
-import { EVENTS } from "../support/events.mjs";
+import { SERVER_EVENTS } from "../support/server-events.mjs";
 
 const CONTRACT = await readFile(new URL("../../docs/protocol.md", import.meta.url), "utf8");
 
@@ -37,8 +37,8 @@ test("every request and every event of the contract is used by a test", () => {
   assert.ok(8 <= requests.length && 11 <= events.length, "have the tables moved?");
   const missing = [...requests, ...events].filter((it) => !mentions(it));
   assert.deepEqual(missing, []);
-  const unknown = events.filter((it) => !EVENTS.includes(it));
-  assert.deepEqual(unknown, [], "support/events.mjs does not know them");
+  const unknown = events.filter((it) => !SERVER_EVENTS.includes(it));
+  assert.deepEqual(unknown, [], "support/server-events.mjs does not know them");
 });
 
 test("no test waits for time, retries or is left out", () => {
@@ -85,7 +85,7 @@ function asKey(name) {
 /** The text of every test and chapter, this file not among them. */
 async function everyTest() {
   const root = new URL("../", import.meta.url);
-  const folders = ["across", "browser", "chapters", "command", "faults", "http", "socket.io", "ws"];
+  const folders = ["across", "browser", "command", "faults", "http", "socket.io", "suites", "ws"];
   const texts = [];
   for (const folder of folders) {
     for (const file of await readdir(new URL(`${folder}/`, root))) {

@@ -7,9 +7,9 @@ import { fileURLToPath } from "node:url";
 
 import WebSocket from "ws";
 
-import { start } from "../support/child.mjs";
-import { once, within } from "../support/patience.mjs";
+import { startProcess } from "../support/child-process.mjs";
 import { serverForThisFile } from "../support/server.mjs";
+import { once, withTimeout } from "../support/timeouts.mjs";
 
 const README = await readFile(new URL("../../README.md", import.meta.url), "utf8");
 
@@ -22,16 +22,16 @@ test("the snippet for the official client talks", async (t) => {
   const program = fileURLToPath(new URL(`./readme-${process.pid}.tmp.mjs`, import.meta.url));
   await writeFile(program, snippet);
   t.after(() => rm(program));
-  const child = start(process.execPath, [program], { stdio: ["ignore", "pipe", "inherit"] });
+  const child = startProcess(process.execPath, [program], { stdio: ["ignore", "pipe", "inherit"] });
   t.after(() => child.kill());
-  const said = new Promise((resolve) => {
+  const sent = new Promise((resolve) => {
     let text = "";
     child.stdout.on("data", (bytes) => {
       text += bytes;
       if (/ann hello/.test(text) && /stored at 1/.test(text)) resolve();
     });
   });
-  await within("the snippet's words", said);
+  await withTimeout("the snippet's words", sent);
 });
 
 test("the frames for any WebSocket client are answered as shown", async (t) => {

@@ -3,16 +3,15 @@
 import { writeFile } from "node:fs/promises";
 import path from "node:path";
 import { after, before } from "node:test";
-
-import { again } from "./again.mjs";
-import { Link } from "./link.mjs";
-import { LONG_PATIENCE } from "./patience.mjs";
-import { freePort } from "./ports.mjs";
+import { BusBarrier } from "./bus-barrier.mjs";
+import { freePort } from "./free-port.mjs";
 import { Postgres } from "./postgres.mjs";
 import { Redis } from "./redis.mjs";
-import { Sentries } from "./sentries.mjs";
 import { Server } from "./server.mjs";
+import { TcpProxy } from "./tcp-proxy.mjs";
+import { LONG_TIMEOUT_MS } from "./timeouts.mjs";
 import { SECRET } from "./tokens.mjs";
+import { waitUntil } from "./wait-until.mjs";
 
 /** The clock of a process ahead (`+10s`) or behind (`-10s`); what measures time is not moved. */
 function clock(offset) {
@@ -29,10 +28,10 @@ const LOGS = process.env.CLUSTER_LOGS;
 export class Cluster {
   nodes = [];
   /** Of each node, its links: `{ postgres, redis }`. */
-  links = [];
+  proxies = [];
   postgres = new Postgres();
   #options;
-  #sentries = [];
+  #busBarriers = [];
 
   /**
    * `nodes` is how many, `settings` and `complaints` are those of each, `redis` what carries, and
@@ -43,23 +42,23 @@ export class Cluster {
   constructor({
     nodes = 3,
     settings = {},
-    complaints = [],
+    expectedLog = [],
     redis = new Redis(),
-    links = false,
+    proxies = false,
     clocks = [],
-    translations = [],
-    guarded = false,
+    rewrites = [],
+    passwordAuth = false,
     logging = {},
   } = {}) {
     this.redis = redis;
     this.#options = {
       nodes,
       settings,
-      complaints,
-      links,
+      expectedLog,
+      proxies,
       clocks,
-      translations,
-      guarded,
+      rewrites,
+      passwordAuth,
       logging,
     };
   }
@@ -68,17 +67,17 @@ export class Cluster {
     await Promise.all([this.postgres.start(), this.redis.start()]);
     for (let n = 0; n < this.#options.nodes; n += 1) this.nodes.push(await this.#node(n));
     await Promise.all(this.nodes.map((it) => it.start()));
-    await this.ready();
+    await this.waitUntilReady();
     return this;
   }
 
   /** Waits until these nodes say that they hear each other. */
-  async ready(nodes = this.nodes) {
+  async waitUntilReady(nodes = this.nodes) {
     await Promise.all(nodes.map((it) => answers(it, 200)));
   }
 
   /** Waits until a node says that it is not to be sent anybody. */
-  async unready(node) {
+  async waitUntilUnready(node) {
     await answers(node, 503);
   }
 
@@ -86,14 +85,14 @@ export class Cluster {
    * The cluster as one server, of which each connection comes to the next node: whoever speaks of it
    * need not know that there are several. Its settings have the space `SENTRIES.space`.
    */
-  get asOne() {
+  get roundRobin() {
     const { nodes } = this;
-    const sentries = new Sentries(nodes);
-    this.#sentries.push(sentries);
+    const busBarrier = new BusBarrier(nodes);
+    this.#busBarriers.push(busBarrier);
     let turn = 0;
     return {
       secret: SECRET,
-      settle: () => sentries.settle(),
+      settle: () => busBarrier.settle(),
       get url() {
         turn += 1;
         return nodes[turn % nodes.length].url;
@@ -106,23 +105,23 @@ export class Cluster {
 
   /** Everything heals, the nodes leave as they should, and then the engines go. */
   async stop() {
-    for (const it of this.#allLinks()) it.heal();
-    for (const it of this.#sentries) await it.end();
+    for (const it of this.#allProxies()) it.restore();
+    for (const it of this.#busBarriers) await it.end();
     const engines = [this.postgres, this.redis];
-    const ends = await Promise.allSettled(this.nodes.map((it) => it.stop(LONG_PATIENCE)));
+    const ends = await Promise.allSettled(this.nodes.map((it) => it.stop(LONG_TIMEOUT_MS)));
     if (LOGS) await Promise.all(this.nodes.map((it, at) => keepLog(it, at)));
-    for (const it of this.#allLinks()) it.stop();
+    for (const it of this.#allProxies()) it.stop();
     ends.push(...(await Promise.allSettled(engines.map((it) => it.stop()))));
     for (const { reason } of ends) if (reason) throw reason;
     for (const it of this.nodes) it.assertCleanLog();
   }
 
   async #node(n) {
-    const { settings, complaints, clocks, logging } = this.#options;
-    const engines = await this.#links(n);
+    const { settings, expectedLog, clocks, logging } = this.#options;
+    const engines = await this.#startProxies(n);
     return new Server({
       settings: { "token.secret": SECRET, ...engines, ...settings },
-      complaints,
+      expectedLog,
       logging,
       env: clocks[n] ? clock(clocks[n]) : {},
       port: await freePort(),
@@ -130,12 +129,12 @@ export class Cluster {
   }
 
   /** Where a node finds its engines. */
-  async #links(n) {
-    const store = this.#options.guarded ? this.postgres.guardedUrl : this.postgres.url;
-    if (!this.#options.links) return { store, bus: this.redis.url };
-    const postgres = new Link(this.postgres);
-    const redis = new Link(this.redis, this.#options.translations[n]);
-    this.links[n] = { postgres: await postgres.start(), redis: await redis.start() };
+  async #startProxies(n) {
+    const store = this.#options.passwordAuth ? this.postgres.passwordUrl : this.postgres.url;
+    if (!this.#options.proxies) return { store, bus: this.redis.url };
+    const postgres = new TcpProxy(this.postgres);
+    const redis = new TcpProxy(this.redis, this.#options.rewrites[n]);
+    this.proxies[n] = { postgres: await postgres.start(), redis: await redis.start() };
     const by = (url, engine, { port }) => url.replace(`:${engine.port}`, `:${port}`);
     return {
       store: by(store, this.postgres, postgres),
@@ -143,8 +142,8 @@ export class Cluster {
     };
   }
 
-  #allLinks() {
-    return this.links.flatMap((it) => Object.values(it));
+  #allProxies() {
+    return this.proxies.flatMap((it) => Object.values(it));
   }
 }
 
@@ -165,14 +164,14 @@ export function clusterForThisFile(options) {
 
 /** Asks a node again and again how it is, until it answers so. */
 function answers(node, status) {
-  return again(
+  return waitUntil(
     `node ${node.port} to be ${status}`,
     async () => {
       const answer = await fetch(`${node.url}/health/ready`).catch(() => ({}));
       await answer.text?.();
       return answer.status === status;
     },
-    LONG_PATIENCE,
+    LONG_TIMEOUT_MS,
   );
 }
 

@@ -1,12 +1,12 @@
 // The whole of a conversation's history.
 
 /** Everything in `room` after `after`, page by page. */
-export function everything(client, room, after = 0) {
+export function readHistory(client, room, after = 0) {
   return pages(client, { room }, after);
 }
 
 /** Everything that somebody and `other` said to each other. */
-export function everythingWith(client, other) {
+export function readDirectHistory(client, other) {
   return pages(client, { with: other }, 0);
 }
 

@@ -3,10 +3,10 @@
 import { randomBytes } from "node:crypto";
 import http from "node:http";
 
-import { within } from "./patience.mjs";
+import { withTimeout } from "./timeouts.mjs";
 
 /** One request with its whole answer; 101 is an answer, too. A list of values is a header twice. */
-export function exchange(server, path, { method = "GET", headers = {}, body } = {}) {
+export function httpRequest(server, path, { method = "GET", headers = {}, body } = {}) {
   const { host } = new URL(server.url);
   const answer = new Promise((resolve, reject) => {
     const request = http.request(`http://${host}`, { method, path, headers, agent: false });
@@ -22,11 +22,11 @@ export function exchange(server, path, { method = "GET", headers = {}, body } = 
     });
     request.end(body);
   });
-  return within(`the answer to ${method} ${path}`, answer);
+  return withTimeout(`the answer to ${method} ${path}`, answer);
 }
 
 /** What a WebSocket handshake asks for. */
-export function upgrade() {
+export function upgradeHeaders() {
   return {
     connection: "Upgrade",
     upgrade: "websocket",

@@ -1,6 +1,6 @@
 // MessagePack by hand, and plain WebSocket in it. https://msgpack.org: only what JSON has, and bytes.
 
-import { plain, WsClient } from "./ws.mjs";
+import { WsClient, wsJson } from "./ws.mjs";
 
 /** The smallest form of a JSON value with bytes in it. Keys of `undefined` are left out, as in JSON. */
 export function pack(value) {
@@ -142,7 +142,7 @@ class Reader {
   }
 }
 
-class PackedClient extends WsClient {
+class MsgpackClient extends WsClient {
   encode(object) {
     return pack(object);
   }
@@ -154,10 +154,10 @@ class PackedClient extends WsClient {
 }
 
 /** Plain WebSocket that speaks `roomcast.msgpack`. */
-export const packed = {
-  ...plain,
+export const wsMsgpack = {
+  ...wsJson,
   label: "plain WebSocket, msgpack",
-  packed: true,
-  Speaker: PackedClient,
+  msgpack: true,
+  ClientClass: MsgpackClient,
   offer: ({ protocols = [] } = {}) => ({ protocols: ["roomcast.msgpack", ...protocols] }),
 };

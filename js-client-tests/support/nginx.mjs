@@ -5,8 +5,8 @@ import { mkdtemp, rm, writeFile } from "node:fs/promises";
 import { tmpdir } from "node:os";
 import path from "node:path";
 
-import { freePort } from "./ports.mjs";
-import { Program } from "./program.mjs";
+import { freePort } from "./free-port.mjs";
+import { ManagedProcess } from "./managed-process.mjs";
 
 const DOC = new URL("../../docs/cluster.md", import.meta.url);
 const SHOWN = /```nginx\n(map [\s\S]*?)```/;
@@ -26,7 +26,7 @@ export class Nginx {
     this.port = await freePort();
     const file = path.join(this.#home, "nginx.conf");
     await writeFile(file, this.#settings(nodes));
-    this.#program = new Program(PROGRAM, ["-p", this.#home, "-e", "stderr", "-c", file]);
+    this.#program = new ManagedProcess(PROGRAM, ["-p", this.#home, "-e", "stderr", "-c", file]);
     await this.#program.start(READY);
     return this;
   }

@@ -4,15 +4,15 @@ import assert from "node:assert/strict";
 import { chown, writeFile } from "node:fs/promises";
 import path from "node:path";
 
-import { run } from "./command.mjs";
-import { Engine } from "./engine.mjs";
-import { newest } from "./program.mjs";
+import { runProgram } from "./command.mjs";
+import { EngineProcess } from "./engine-process.mjs";
+import { newestDebianBinary } from "./managed-process.mjs";
 
 const BINARIES = "/usr/lib/postgresql";
 const READY = /database system is ready to accept connections/;
 
 /** `roomcast` is let in by name, `guarded` by password, from this machine alone. */
-const WHO_MAY = `
+const PG_HBA = `
 local all all trust
 host all guarded 127.0.0.1/32 scram-sha-256
 host all all 127.0.0.1/32 trust
@@ -30,9 +30,9 @@ const SETTINGS = {
 };
 
 /** The password of the user `guarded`. */
-export const PASSWORD = "of the database, and of nothing else";
+export const POSTGRES_PASSWORD = "of the database, and of nothing else";
 
-export class Postgres extends Engine {
+export class Postgres extends EngineProcess {
   #settings;
 
   /** `settings` go before those of tests: who measures wants a disk that is waited for. */
@@ -43,20 +43,24 @@ export class Postgres extends Engine {
 
   async start() {
     const user = await account();
-    await this.settle("postgres");
+    await this.allocate("postgres");
     if (user.uid !== undefined) await chown(this.home, user.uid, user.gid);
     const data = path.join(this.home, "data");
     const args = ["-D", data, "-U", "postgres", "--no-sync", "--auth", "trust", "-E", "UTF8"];
-    const made = await run(newest(BINARIES, "initdb"), [...args, "--no-locale"], user);
+    const made = await runProgram(
+      newestDebianBinary(BINARIES, "initdb"),
+      [...args, "--no-locale"],
+      user,
+    );
     assert.equal(made.code, 0, made.stderr);
-    await writeFile(path.join(data, "pg_hba.conf"), WHO_MAY);
+    await writeFile(path.join(data, "pg_hba.conf"), PG_HBA);
     const place = { port: this.port, unix_socket_directories: this.home };
     const settings = { ...SETTINGS, ...place, ...this.#settings };
     const given = Object.entries(settings).flatMap(([key, value]) => ["-c", `${key}=${value}`]);
-    await this.launch(newest(BINARIES, "postgres"), ["-D", data, ...given], user);
+    await this.launch(newestDebianBinary(BINARIES, "postgres"), ["-D", data, ...given], user);
     await this.sql(
       "CREATE ROLE roomcast LOGIN",
-      `CREATE ROLE guarded LOGIN PASSWORD '${PASSWORD}'`,
+      `CREATE ROLE guarded LOGIN PASSWORD '${POSTGRES_PASSWORD}'`,
       "CREATE DATABASE roomcast OWNER roomcast",
       "CREATE DATABASE guarded OWNER guarded",
     );
@@ -69,8 +73,8 @@ export class Postgres extends Engine {
   }
 
   /** The same for the user who is let in by password, and for a database of their own. */
-  get guardedUrl() {
-    const password = encodeURIComponent(PASSWORD);
+  get passwordUrl() {
+    const password = encodeURIComponent(POSTGRES_PASSWORD);
     return `postgres://guarded:${password}@127.0.0.1:${this.port}/guarded`;
   }
 
@@ -85,7 +89,13 @@ export class Postgres extends Engine {
   async sql(...statements) {
     const commands = statements.flatMap((it) => ["-c", it]);
     const where = ["-h", this.home, "-p", `${this.port}`, "-U", "postgres", "-d", "postgres"];
-    const done = await run("psql", [...where, "-qAtX", "-v", "ON_ERROR_STOP=1", ...commands]);
+    const done = await runProgram("psql", [
+      ...where,
+      "-qAtX",
+      "-v",
+      "ON_ERROR_STOP=1",
+      ...commands,
+    ]);
     assert.equal(done.code, 0, done.stderr);
     return done.stdout.trim();
   }
@@ -94,6 +104,8 @@ export class Postgres extends Engine {
 /** PostgreSQL does not run as root: Debian's package brings somebody for it. */
 async function account() {
   if (process.getuid() !== 0) return {};
-  const [uid, gid] = await Promise.all(["-u", "-g"].map((it) => run("id", [it, "postgres"])));
+  const [uid, gid] = await Promise.all(
+    ["-u", "-g"].map((it) => runProgram("id", [it, "postgres"])),
+  );
   return { uid: Number(uid.stdout), gid: Number(gid.stdout) };
 }

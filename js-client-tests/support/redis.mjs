@@ -1,12 +1,11 @@
 // Redis servers of the test's own, one by itself or six as a cluster, and what happens to them.
 
 import assert from "node:assert/strict";
-
-import { again } from "./again.mjs";
-import { run } from "./command.mjs";
-import { Engine } from "./engine.mjs";
-import { LONG_PATIENCE } from "./patience.mjs";
-import { freePort } from "./ports.mjs";
+import { runProgram } from "./command.mjs";
+import { EngineProcess } from "./engine-process.mjs";
+import { freePort } from "./free-port.mjs";
+import { LONG_TIMEOUT_MS } from "./timeouts.mjs";
+import { waitUntil } from "./wait-until.mjs";
 
 const READY = /Ready to accept connections/;
 
@@ -17,9 +16,9 @@ const NODE_TIMEOUT_MS = 1500;
 const PRIMARIES = 3;
 
 /** The password of a server that has one. */
-export const PASSWORD = "of-the-bus-and-of-nothing-else";
+export const REDIS_PASSWORD = "of-the-bus-and-of-nothing-else";
 
-export class Redis extends Engine {
+export class Redis extends EngineProcess {
   #settings;
 
   /** `settings` are those of redis.conf. */
@@ -29,7 +28,7 @@ export class Redis extends Engine {
   }
 
   async start() {
-    await this.settle("redis");
+    await this.allocate("redis");
     const settings = {
       port: this.port,
       bind: "127.0.0.1",
@@ -78,7 +77,11 @@ export class Redis extends Engine {
 
   /** One command; answers what redis-cli prints. */
   async command(...words) {
-    const done = await run("redis-cli", ["-p", `${this.port}`, "-e", ...words], this.#password);
+    const done = await runProgram(
+      "redis-cli",
+      ["-p", `${this.port}`, "-e", ...words],
+      this.#password,
+    );
     assert.equal(done.code, 0, `${words}: ${done.stdout}${done.stderr}`);
     return done.stdout.trim();
   }
@@ -106,7 +109,7 @@ export class RedisCluster {
     await Promise.all(this.#members.map((it) => it.start()));
     const addresses = this.#members.map(({ port }) => `127.0.0.1:${port}`);
     const create = ["--cluster", "create", ...addresses, "--cluster-replicas", "1"];
-    const made = await run("redis-cli", [...create, "--cluster-yes"]);
+    const made = await runProgram("redis-cli", [...create, "--cluster-yes"]);
     assert.equal(made.code, 0, made.stdout + made.stderr);
     await this.whole(this.#members);
     return this;
@@ -127,7 +130,7 @@ export class RedisCluster {
 
   /** Waits until these agree that every slot has a primary, and each replica follows one. */
   whole(members) {
-    return again("a whole Redis Cluster", () => isWhole(members), LONG_PATIENCE);
+    return waitUntil("a whole Redis Cluster", () => isWhole(members), LONG_TIMEOUT_MS);
   }
 
   async stop() {

@@ -7,8 +7,8 @@ import path from "node:path";
 import { after, before } from "node:test";
 import { fileURLToPath } from "node:url";
 
-import { start } from "./child.mjs";
-import { PATIENCE, within } from "./patience.mjs";
+import { startProcess } from "./child-process.mjs";
+import { TIMEOUT_MS, withTimeout } from "./timeouts.mjs";
 
 /** The program under test. */
 export const ROOMCAST =
@@ -24,10 +24,10 @@ export class Server {
   #command;
   #env;
   #logging;
-  #complaints = [];
+  #expectedLog = [];
   #port;
   #child;
-  #isUp = false;
+  #isRunning = false;
   #stdout = "";
   #home;
 
@@ -38,7 +38,7 @@ export class Server {
    */
   constructor({
     settings = {},
-    complaints = [],
+    expectedLog = [],
     command = [],
     env = {},
     logging = {},
@@ -46,7 +46,7 @@ export class Server {
   } = {}) {
     this.#port = port;
     this.#settings = settings;
-    this.#complaints = complaints;
+    this.#expectedLog = expectedLog;
     this.#command = command;
     this.#env = env;
     this.#logging = { format: "text", filter: "info", ...logging };
@@ -96,7 +96,10 @@ export class Server {
       this.#logging.filter,
     ];
     this.#stdout = "";
-    const child = start(program, args, { env: this.#env, stdio: ["ignore", "pipe", "pipe"] });
+    const child = startProcess(program, args, {
+      env: this.#env,
+      stdio: ["ignore", "pipe", "pipe"],
+    });
     this.#child = child;
     this.#readLog(child.stderr);
     const ready = new Promise((resolve) => {
@@ -105,20 +108,24 @@ export class Server {
         if (this.#stdout.includes("\n")) resolve(this.#stdout);
       });
     });
-    const line = await within("the ready line", Promise.race([ready, this.#failure()]));
+    const line = await withTimeout("the ready line", Promise.race([ready, this.#failure()]));
     const [, , port] = READY.exec(line) ?? assert.fail(`not the ready line: ${line}`);
     this.#port = Number(port);
-    this.#isUp = true;
+    this.#isRunning = true;
     return this;
   }
 
   /** SIGTERM, then: left in time, with code 0, having complained of nothing unexpected. */
-  async stop(patience = PATIENCE) {
+  async stop(timeoutMs = TIMEOUT_MS) {
     if (this.#home === undefined) return; // it was never started
     try {
-      if (!this.#isUp) return; // the test has seen to its end
+      if (!this.#isRunning) return; // the test has seen to its end
       this.#child.kill("SIGTERM");
-      const { code, signal } = await within("the server's exit", this.#child.exited, patience);
+      const { code, signal } = await withTimeout(
+        "the server's exit",
+        this.#child.exited,
+        timeoutMs,
+      );
       assert.equal(code, 0, `exit by ${signal ?? code}\n${this.log.join("\n")}`);
       assert.match(this.#stdout, READY, "standard output is exactly one line");
       this.assertCleanLog();
@@ -130,31 +137,31 @@ export class Server {
 
   /** The end without a warning; the data stay for the next `start`. */
   async kill9() {
-    this.#isUp = false;
+    this.#isRunning = false;
     this.#child.kill("SIGKILL");
-    await within("the server's death", this.#child.exited);
+    await withTimeout("the server's death", this.#child.exited);
   }
 
   /** Ends and starts again, as an upgrade does. */
   async restart() {
     this.#child.kill("SIGTERM");
-    const { code } = await within("the server's exit", this.#child.exited);
+    const { code } = await withTimeout("the server's exit", this.#child.exited);
     assert.equal(code, 0, this.log.join("\n"));
     return this.start();
   }
 
   /** Sends a signal and answers how the server left. */
-  async leave(signal, patience = PATIENCE) {
+  async exitOn(signal, timeoutMs = TIMEOUT_MS) {
     this.#child.kill(signal);
-    return within(`the exit by ${signal}`, this.#child.exited, patience);
+    return withTimeout(`the exit by ${signal}`, this.#child.exited, timeoutMs);
   }
 
   assertCleanLog() {
     const unexpected = this.log.filter(
       (line) =>
         /\b(WARN|ERROR)\b|panicked at/.test(line)
-        && !WANTED.test(line)
-        && !this.#complaints.some((known) => known.test(line)),
+        && !ALWAYS_EXPECTED.test(line)
+        && !this.#expectedLog.some((known) => known.test(line)),
     );
     assert.deepEqual(unexpected, [], "the log has complaints that no test expected");
   }
@@ -178,7 +185,7 @@ export class Server {
 const servers = [];
 
 /** What the server says of a setting that many tests choose for speed. */
-const WANTED = /sqlite\.synchronous = "normal"|fsync = off/;
+const ALWAYS_EXPECTED = /sqlite\.synchronous = "normal"|fsync = off/;
 
 /** A server that lives as long as the test file that asks for it. */
 export function serverForThisFile(options) {

@@ -7,8 +7,8 @@ import client23 from "socket.io-client-2-3";
 import { io as client31 } from "socket.io-client-3";
 
 import { Client } from "./client.mjs";
-import { EVENTS } from "./events.mjs";
-import { within } from "./patience.mjs";
+import { SERVER_EVENTS } from "./server-events.mjs";
+import { withTimeout } from "./timeouts.mjs";
 
 const LIBRARIES = { 4.8: client48, 3.1: client31, 2.5: client25, 2.3: client23, 1.7: client17 };
 
@@ -22,14 +22,14 @@ const TRANSPORTS = {
 };
 
 /** One client version over one choice of transports. */
-class Way {
+class SocketIoType {
   constructor(version, transport) {
     this.version = version;
     this.transport = transport;
     this.label = `socket.io-client ${version}, ${transport}`;
     this.wire = "socket.io";
     /** Clients before 3.x speak Engine.IO 3: no `auth`, other names for refusals. */
-    this.old = Number(version) < 3;
+    this.legacy = Number(version) < 3;
     /** Over polling 1.x encodes text twice, which no server since 2.0 undoes: it has only ASCII. */
     this.asciiOnly = Number(version) < 2 && transport !== "websocket";
   }
@@ -40,17 +40,17 @@ class Way {
   }
 
   /** The client's socket, as its users make it. */
-  open(url, { space = "/", headers, protocols, query, extra = {}, onReturn, ...said } = {}) {
+  open(url, { space = "/", headers, protocols, query, extra = {}, onReturn, ...handshake } = {}) {
     const io = LIBRARIES[this.version];
     const options = {
       transports: TRANSPORTS[this.transport],
       forceNew: true,
       reconnection: false,
-      ...known({ extraHeaders: headers, protocols, query }),
+      ...withoutUndefined({ extraHeaders: headers, protocols, query }),
       ...extra,
     };
-    if (!this.old) return io(url + space, { auth: hello(said), ...options });
-    options.query = { ...query, ...inQuery(said) };
+    if (!this.legacy) return io(url + space, { auth: handshakeAuth(handshake), ...options });
+    options.query = { ...query, ...toQuery(handshake) };
     // In `io(url + space, { query })` these clients also put the query into the namespace's name.
     const socket = space === "/" ? io(url, options) : new io.Manager(url, options).socket(space);
     socket.io.on("reconnect_attempt", () => {
@@ -63,7 +63,7 @@ class Way {
   async connect(server, options) {
     const client = new SocketIoClient(this, this.open(server.url, options));
     try {
-      await within(`a connection of ${this.label}`, client.connected);
+      await withTimeout(`a connection of ${this.label}`, client.connected);
     } catch (refusal) {
       client.close();
       throw refusal;
@@ -75,7 +75,7 @@ class Way {
   async refusal(server, options) {
     const client = new SocketIoClient(this, this.open(server.url, options));
     try {
-      await within(`a refusal of ${this.label}`, client.connected);
+      await withTimeout(`a refusal of ${this.label}`, client.connected);
     } catch (refusal) {
       return refusal.message;
     } finally {
@@ -86,20 +86,20 @@ class Way {
 }
 
 export class SocketIoClient extends Client {
-  constructor(way, socket) {
+  constructor(clientType, socket) {
     super();
-    this.way = way;
+    this.clientType = clientType;
     this.socket = socket;
-    for (const event of EVENTS) socket.on(event, (data) => this.inbox.put(event, data));
+    for (const event of SERVER_EVENTS) socket.on(event, (data) => this.events.put(event, data));
     /** Resolves with the reason, in the client library's words. */
-    this.gone = new Promise((resolve) => socket.once("disconnect", resolve));
+    this.closed = new Promise((resolve) => socket.once("disconnect", resolve));
     this.connected = new Promise((resolve, reject) => {
       const refuse = (error) => reject(new Error(String(error?.message ?? error)));
       socket.once("connect", resolve);
       socket.once("connect_error", refuse);
       // Before 3.x a refusal in "/", which these clients always open, is an "error" in every space.
       socket.io.on("packet", ({ type, nsp, data }) => {
-        if (way.old && type === ERROR && nsp === socket.nsp) refuse(data);
+        if (clientType.legacy && type === ERROR && nsp === socket.nsp) refuse(data);
       });
     });
     this.connected.catch(() => {});
@@ -124,17 +124,17 @@ export class SocketIoClient extends Client {
     return new Promise((resolve) => this.socket.emit(event, ...sent, (...args) => resolve(args)));
   }
 
-  tell(event, data) {
+  emit(event, data) {
     this.socket.emit(event, ...(data === undefined ? [] : [data]));
   }
 
   /** Another space on the same connection. */
-  async also(space, auth = {}) {
-    const socket = this.way.old
+  async openSpace(space, auth = {}) {
+    const socket = this.clientType.legacy
       ? this.socket.io.socket(space)
-      : this.socket.io.socket(space, { auth: hello(auth) });
-    const client = new SocketIoClient(this.way, socket);
-    await within(`space ${space}`, client.connected);
+      : this.socket.io.socket(space, { auth: handshakeAuth(auth) });
+    const client = new SocketIoClient(this.clientType, socket);
+    await withTimeout(`space ${space}`, client.connected);
     return client;
   }
 
@@ -146,78 +146,79 @@ export class SocketIoClient extends Client {
   }
 
   /** Loses the connection without a word, as a network does. */
-  vanish() {
+  drop() {
     this.engine.close();
   }
 }
 
 /** Waits until the client has moved from polling to WebSocket. */
-export function upgraded(client) {
+export function waitForUpgrade(client) {
   const { engine } = client;
   if (engine.transport.name === "websocket") return Promise.resolve();
-  return within(
+  return withTimeout(
     "the upgrade to WebSocket",
     new Promise((resolve) => engine.once("upgrade", resolve)),
   );
 }
 
 /** Waits until the server was heard from again: its ping, or its pong to clients before 3.x. */
-export function heartbeat(client) {
+export function waitForHeartbeat(client) {
   // 4.x says "ping" when the server's ping came, 3.x "pong"; before them "ping" was their own.
-  const event = client.way.version === "4.8" ? "ping" : "pong";
-  const heard = new Promise((resolve) => client.engine.once(event, resolve));
-  return within("a heartbeat", heard);
+  const event = client.clientType.version === "4.8" ? "ping" : "pong";
+  const received = new Promise((resolve) => client.engine.once(event, resolve));
+  return withTimeout("a heartbeat", received);
 }
 
 /**
  * Options with which a client comes back by itself, quickly, saying what `memory` holds by then:
  * `{ token, device, room, since, epoch }`.
  */
-export function remembering(way, memory) {
+export function reconnectOptions(clientType, handshake) {
   const quickly = { reconnection: true, reconnectionDelay: 50, reconnectionDelayMax: 200 };
-  if (!way.old) return { extra: { ...quickly, auth: (send) => send(hello(memory)) } };
-  return { extra: quickly, onReturn: () => inQuery(memory) };
+  if (!clientType.legacy)
+    return { extra: { ...quickly, auth: (send) => send(handshakeAuth(handshake)) } };
+  return { extra: quickly, onReturn: () => toQuery(handshake) };
 }
 
 /** What one may say at the door. */
-function hello({ token, device, since, epoch, room }) {
-  return known({ token, device, since, epoch, room });
+function handshakeAuth({ token, device, since, epoch, room }) {
+  return withoutUndefined({ token, device, since, epoch, room });
 }
 
 /** The same as it stands in a query. */
-export function inQuery({ since, ...said }) {
-  return hello({ ...said, since: since && sinceInQuery(since) });
+export function toQuery({ since, ...handshake }) {
+  return handshakeAuth({ ...handshake, since: since && formatSince(since) });
 }
 
 /** `{ lobby: 41 }` as it stands in a query. */
-export function sinceInQuery(since) {
+export function formatSince(since) {
   return Object.entries(since)
     .map(([room, seq]) => `${room}:${seq}`)
     .join(",");
 }
 
 /** Without what is not given: `auth` and queries would carry it as `null` or "undefined". */
-function known(object) {
+function withoutUndefined(object) {
   return Object.fromEntries(Object.entries(object).filter(([, value]) => value !== undefined));
 }
 
 /** One way in. */
-export function way(version, transport) {
-  return new Way(version, transport);
+export function socketIo(version, transport) {
+  return new SocketIoType(version, transport);
 }
 
 /** The newest client over each transport, then the older ones over each. */
-export const EVERY_WAY = Object.keys(LIBRARIES)
+export const ALL_SOCKET_IO = Object.keys(LIBRARIES)
   .sort((a, b) => b - a)
-  .flatMap((version) => Object.keys(TRANSPORTS).map((transport) => way(version, transport)));
+  .flatMap((version) => Object.keys(TRANSPORTS).map((transport) => socketIo(version, transport)));
 
 /** One of each kind: each transport, both protocol versions, oldest and newest. */
-export const SOME_WAYS = [
-  way("4.8", "polling"),
-  way("4.8", "websocket"),
-  way("4.8", "upgrade"),
-  way("3.1", "websocket"),
-  way("2.5", "upgrade"),
-  way("2.3", "polling"),
-  way("1.7", "websocket"),
+export const SOME_SOCKET_IO = [
+  socketIo("4.8", "polling"),
+  socketIo("4.8", "websocket"),
+  socketIo("4.8", "upgrade"),
+  socketIo("3.1", "websocket"),
+  socketIo("2.5", "upgrade"),
+  socketIo("2.3", "polling"),
+  socketIo("1.7", "websocket"),
 ];

@@ -5,7 +5,7 @@ import { constants, createHmac, sign } from "node:crypto";
 import { readFile } from "node:fs/promises";
 import path from "node:path";
 
-import { run } from "./command.mjs";
+import { runProgram } from "./command.mjs";
 import { ROOMCAST } from "./server.mjs";
 
 /** A secret as an operator writes it into the settings. */
@@ -25,21 +25,21 @@ const SIGNERS = {
 };
 
 /** A token made by `roomcast token`. */
-export async function minted(server, user, ...args) {
+export async function mintToken(server, user, ...args) {
   const env = server.secret === undefined ? {} : { ROOMCAST_TOKEN_SECRET: server.secret };
   const words = ["token", "--user", user, "--data", server.data, ...args];
-  const made = await run(ROOMCAST, words, { env });
+  const made = await runProgram(ROOMCAST, words, { env });
   assert.equal(made.code, 0, made.stderr);
   return made.stdout.trim();
 }
 
 /** A token with these claims, signed with the server's own key. */
-export async function signed(server, claims, header) {
-  return jwt(claims, { header, key: server.secret ?? (await keyOf(server)) });
+export async function signToken(server, claims, header) {
+  return encodeJwt(claims, { header, key: server.secret ?? (await keyOf(server)) });
 }
 
 /** A token: `claims` are an object or the text itself, `header` goes beside the algorithm. */
-export function jwt(claims, { alg = "HS256", key, header = {} }) {
+export function encodeJwt(claims, { alg = "HS256", key, header = {} }) {
   const head = { alg, typ: "JWT", ...header };
   const parts = [JSON.stringify(head), asText(claims)];
   const text = parts.map((it) => Buffer.from(it).toString("base64url"));
@@ -48,12 +48,12 @@ export function jwt(claims, { alg = "HS256", key, header = {} }) {
 }
 
 /** What a token says. */
-export function claimsOf(jwt) {
+export function decodeClaims(jwt) {
   return JSON.parse(Buffer.from(jwt.split(".")[1], "base64url"));
 }
 
 /** Seconds since 1970, `offset` from now. */
-export function epoch(offset = 0) {
+export function epochSeconds(offset = 0) {
   return Math.floor(Date.now() / 1000) + offset;
 }
 
@@ -67,7 +67,7 @@ async function keyOf(server) {
   const text = raw.toString().trim();
   const decoded = ["hex", "base64", "base64url"].map((it) => Buffer.from(text, it));
   const readings = [raw, text, ...decoded];
-  const sample = await minted(server, "sample");
+  const sample = await mintToken(server, "sample");
   const [, , mac] = sample.split(".");
   const signs = (it) => SIGNERS.HS256(sample.replace(/\.[^.]*$/, ""), it).toString("base64url");
   const key = readings.find((it) => signs(it) === mac);

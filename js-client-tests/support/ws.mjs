@@ -3,13 +3,13 @@
 import WebSocket from "ws";
 
 import { Client } from "./client.mjs";
-import { within } from "./patience.mjs";
-import { inQuery } from "./socket.io.mjs";
+import { toQuery } from "./socket.io.mjs";
+import { withTimeout } from "./timeouts.mjs";
 
 /** The address of `/ws` with its parameters. */
-export function address(server, { space, path = "/ws", query, credentials, ...said } = {}) {
+export function wsUrl(server, { space, path = "/ws", query, credentials, ...handshake } = {}) {
   const url = new URL(path, server.url.replace("http", "ws"));
-  const parameters = { ...inQuery(said), ...(space && { space }), ...query };
+  const parameters = { ...toQuery(handshake), ...(space && { space }), ...query };
   for (const [key, value] of Object.entries(parameters)) url.searchParams.set(key, value);
   if (credentials) [url.username, url.password] = credentials;
   return url;
@@ -18,7 +18,7 @@ export function address(server, { space, path = "/ws", query, credentials, ...sa
 /** The library's socket, as its users make it. */
 function open(server, options = {}) {
   const { protocols = [], headers, extra } = options;
-  return new WebSocket(address(server, options), protocols, { headers, ...extra });
+  return new WebSocket(wsUrl(server, options), protocols, { headers, ...extra });
 }
 
 /** A client that speaks `roomcast.json`. */
@@ -30,7 +30,7 @@ export class WsClient extends Client {
     super();
     this.socket = socket;
     /** Resolves with `{ code, reason }` of the close frame. */
-    this.gone = new Promise((resolve) => {
+    this.closed = new Promise((resolve) => {
       socket.once("close", (code, reason) => resolve({ code, reason: reason.toString() }));
     });
     /** Rejects with the HTTP answer when the server does not let in. */
@@ -51,7 +51,7 @@ export class WsClient extends Client {
     return answer;
   }
 
-  tell(event, data) {
+  emit(event, data) {
     this.send({ event, data });
   }
 
@@ -81,34 +81,34 @@ export class WsClient extends Client {
   }
 
   /** Loses the connection without a word, as a network does. */
-  vanish() {
+  drop() {
     this.socket.terminate();
   }
 
   #take({ event, data, ack, ...answer }) {
-    if (ack === undefined) return this.inbox.put(event, data);
+    if (ack === undefined) return this.events.put(event, data);
     const resolve = this.#answers.get(ack);
     this.#answers.delete(ack);
     const whole = data === undefined ? answer : { ...answer, data };
-    return resolve ? resolve(whole) : this.inbox.put("answer", { ack, ...whole });
+    return resolve ? resolve(whole) : this.events.put("answer", { ack, ...whole });
   }
 }
 
-export const plain = {
+export const wsJson = {
   label: "plain WebSocket",
   wire: "ws",
-  old: false,
+  legacy: false,
   asciiOnly: false,
   transport: "websocket",
   text: (text) => text,
-  Speaker: WsClient,
+  ClientClass: WsClient,
   /** What is offered besides what a test offers. */
   offer: () => ({}),
 
   /** A connection that the server has let in. */
   async connect(server, options = {}) {
-    const client = new this.Speaker(open(server, { ...options, ...this.offer(options) }));
-    await within(`a connection of ${this.label}`, client.connected);
+    const client = new this.ClientClass(open(server, { ...options, ...this.offer(options) }));
+    await withTimeout(`a connection of ${this.label}`, client.connected);
     return client;
   },
 
@@ -122,13 +122,13 @@ export const plain = {
   async guestRefusal(server, options) {
     const client = await this.connect(server, options);
     const { code: why, reconnect } = await client.next("closing");
-    return { why, reconnect, ...(await within("the close", client.gone)) };
+    return { why, reconnect, ...(await withTimeout("the close", client.closed)) };
   },
 
   /** The HTTP answer with which the server does not let in. */
   async refusalAnswer(server, options = {}) {
-    const client = new this.Speaker(open(server, { ...options, ...this.offer(options) }));
-    const response = await within(
+    const client = new this.ClientClass(open(server, { ...options, ...this.offer(options) }));
+    const response = await withTimeout(
       `a refusal of ${this.label}`,
       client.connected.then(
         () => {

@@ -1,12 +1,12 @@
 import { describe } from "node:test";
 
-import { binary } from "../chapters/binary.mjs";
-import { packed } from "../support/msgpack.mjs";
+import { binaryBodies } from "../suites/binary.mjs";
+import { wsMsgpack } from "../support/msgpack.mjs";
 import { serverForThisFile } from "../support/server.mjs";
-import { plain } from "../support/ws.mjs";
+import { wsJson } from "../support/ws.mjs";
 
 const server = serverForThisFile();
 
-for (const way of [plain, packed]) {
-  describe(`bytes over ${way.label}`, () => binary(way, server));
+for (const clientType of [wsJson, wsMsgpack]) {
+  describe(`bytes over ${clientType.label}`, () => binaryBodies(clientType, server));
 }

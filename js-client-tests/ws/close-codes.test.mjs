@@ -2,31 +2,42 @@
 
 import assert from "node:assert/strict";
 import { test } from "node:test";
-
-import { unique } from "../support/names.mjs";
-import { enter, fence } from "../support/people.mjs";
-import { BINARY, CLOSE, frame, PING, PONG, RawWebSocket, TEXT } from "../support/raw.mjs";
+import { barrier, joinAsGuest } from "../support/fixtures.mjs";
+import {
+  BINARY,
+  CLOSE,
+  encodeFrame,
+  PING,
+  PONG,
+  RawWebSocket,
+  TEXT,
+} from "../support/raw-clients.mjs";
 import { serverForThisFile } from "../support/server.mjs";
-import { plain } from "../support/ws.mjs";
+import { unique } from "../support/unique.mjs";
+import { wsJson } from "../support/ws.mjs";
 
 const server = serverForThisFile({ settings: { "limits.presence_grace_ms": 100 } });
 
-const text = (words, more = {}) => frame({ opcode: TEXT, payload: Buffer.from(words), ...more });
+const text = (words, more = {}) =>
+  encodeFrame({ opcode: TEXT, payload: Buffer.from(words), ...more });
 
 /** What is written after the handshake, and the code with which the server closes. */
 const BROKEN = {
   "a frame without a mask": [1002, text("{}", { masked: false })],
   "reserved bits": [1002, text("{}", { rsv: 4 })],
-  "a reserved opcode": [1002, frame({ opcode: 3 })],
-  "a ping in pieces": [1002, frame({ opcode: PING, fin: false })],
-  "a ping that is too long": [1002, frame({ opcode: PING, payload: Buffer.alloc(126) })],
-  "a continuation of nothing": [1002, frame({ opcode: 0, payload: Buffer.from("{}") })],
+  "a reserved opcode": [1002, encodeFrame({ opcode: 3 })],
+  "a ping in pieces": [1002, encodeFrame({ opcode: PING, fin: false })],
+  "a ping that is too long": [1002, encodeFrame({ opcode: PING, payload: Buffer.alloc(126) })],
+  "a continuation of nothing": [1002, encodeFrame({ opcode: 0, payload: Buffer.from("{}") })],
   "a length with its highest bit set": [
     1002,
     Buffer.from([0x81, 0xff, 0x80, 0, 0, 0, 0, 0, 0, 1, 0, 0, 0, 0]),
     1009,
   ],
-  "text that is not UTF-8": [1007, frame({ opcode: TEXT, payload: Buffer.from([0xc3, 0x28]) })],
+  "text that is not UTF-8": [
+    1007,
+    encodeFrame({ opcode: TEXT, payload: Buffer.from([0xc3, 0x28]) }),
+  ],
   "a frame that claims 2^40 bytes": [
     1009,
     Buffer.from([0x81, 0xff, 0, 0, 1, 0, 0, 0, 0, 0, 0, 0, 0, 0]),
@@ -35,7 +46,7 @@ const BROKEN = {
     1009,
     Buffer.concat([
       text("x".repeat(600_000), { fin: false }),
-      frame({ opcode: 0, payload: Buffer.alloc(600_000, "x") }),
+      encodeFrame({ opcode: 0, payload: Buffer.alloc(600_000, "x") }),
     ]),
   ],
 };
@@ -43,31 +54,31 @@ const BROKEN = {
 for (const [what, [code, bytes, alternative]] of Object.entries(BROKEN)) {
   test(`${what} ends the connection with ${code}`, async (t) => {
     const room = unique("room");
-    const bob = await enter(t, plain, server, "bob", { room });
+    const bob = await joinAsGuest(t, wsJson, server, "bob", { room });
     const name = unique("ann");
     const raw = await RawWebSocket.open(t, server, `/ws/${room}`);
     raw.text(JSON.stringify({ event: "new user", data: name }));
     await raw.nextText((it) => it.includes("welcome"));
     await bob.next("user joined");
     raw.write(bytes);
-    const said = await raw.closeCode();
-    assert.ok([code, alternative].includes(said), `closed with ${said}`);
+    const sent = await raw.closeCode();
+    assert.ok([code, alternative].includes(sent), `closed with ${sent}`);
     await raw.ended();
     assert.deepEqual(await bob.next("user left"), { room, user: name });
-    assert.equal((await fence(bob, room, bob)).seq, 1);
+    assert.equal((await barrier(bob, room, bob)).seq, 1);
   });
 }
 
 test("a message in pieces is one message", async (t) => {
   const room = unique("room");
-  const bob = await enter(t, plain, server, "bob", { room });
+  const bob = await joinAsGuest(t, wsJson, server, "bob", { room });
   const raw = await RawWebSocket.open(t, server, `/ws/${room}`);
   raw.text(JSON.stringify({ event: "new user", data: unique("ann") }));
   const whole = Buffer.from(JSON.stringify({ event: "send message", data: "Grüße" }));
   const cut = whole.indexOf(0xc3) + 1; // inside a character
-  raw.write(frame({ opcode: TEXT, payload: whole.subarray(0, cut), fin: false }));
-  raw.write(frame({ opcode: PING, payload: Buffer.from("between") }));
-  raw.write(frame({ opcode: 0, payload: whole.subarray(cut) }));
+  raw.write(encodeFrame({ opcode: TEXT, payload: whole.subarray(0, cut), fin: false }));
+  raw.write(encodeFrame({ opcode: PING, payload: Buffer.from("between") }));
+  raw.write(encodeFrame({ opcode: 0, payload: whole.subarray(cut) }));
   assert.equal((await raw.next(PONG)).payload.toString(), "between");
   assert.equal((await bob.next("new message")).msg, "Grüße");
 });
@@ -75,14 +86,14 @@ test("a message in pieces is one message", async (t) => {
 test("a close is answered with a close", async (t) => {
   const raw = await RawWebSocket.open(t, server);
   const payload = Buffer.from([0x03, 0xe8]);
-  raw.write(frame({ opcode: CLOSE, payload }));
+  raw.write(encodeFrame({ opcode: CLOSE, payload }));
   assert.equal(await raw.closeCode(), 1000);
   await raw.ended();
 });
 
 test("a binary frame is refused, and the connection lives", async (t) => {
   const raw = await RawWebSocket.open(t, server);
-  raw.write(frame({ opcode: BINARY, payload: Buffer.from([0]) }));
+  raw.write(encodeFrame({ opcode: BINARY, payload: Buffer.from([0]) }));
   await raw.nextText((it) => it.includes("bad_request"));
   raw.text(JSON.stringify({ event: "new user", data: unique("ann"), ack: 1 }));
   await raw.nextText((it) => it.includes('"ok":true'));

@@ -2,49 +2,50 @@
 
 import assert from "node:assert/strict";
 import { test } from "node:test";
-
-import { unique } from "../support/names.mjs";
-import { arrive, enter, fence } from "../support/people.mjs";
-import { get } from "../support/raw.mjs";
+import { barrier, connect, joinAsGuest } from "../support/fixtures.mjs";
+import { fetchText } from "../support/raw-clients.mjs";
 import { serverForThisFile } from "../support/server.mjs";
-import { epoch, signed } from "../support/tokens.mjs";
-import { plain } from "../support/ws.mjs";
+import { epochSeconds, signToken } from "../support/tokens.mjs";
+import { unique } from "../support/unique.mjs";
+import { wsJson } from "../support/ws.mjs";
 
 const FRIEND = "https://app.example";
 
 const server = serverForThisFile({ settings: { spaces: ["/shop"], origins: [FRIEND] } });
 
 test("/ws lets in", async (t) => {
-  const ann = await arrive(t, plain, server);
+  const ann = await connect(t, wsJson, server);
   await ann.identify(unique("ann"));
   assert.equal(ann.welcome.rooms[0].room, "lobby");
 });
 
 test("/ws/{room} says the same as ?room=", async (t) => {
   const room = unique("room");
-  const ann = await enter(t, plain, server, "ann", { path: `/ws/${room}` });
-  const bob = await enter(t, plain, server, "bob", { room });
+  const ann = await joinAsGuest(t, wsJson, server, "ann", { path: `/ws/${room}` });
+  const bob = await joinAsGuest(t, wsJson, server, "bob", { room });
   assert.deepEqual(
     ann.welcome.rooms.map((it) => it.room),
     [room],
   );
-  assert.equal((await fence(ann, undefined, bob)).room, room);
+  assert.equal((await barrier(ann, undefined, bob)).room, room);
 });
 
 test("a room in the path may be written with escapes", async (t) => {
   const room = unique("a/b:c#ü+d");
-  const ann = await enter(t, plain, server, "ann", { path: `/ws/${encodeURIComponent(room)}` });
+  const ann = await joinAsGuest(t, wsJson, server, "ann", {
+    path: `/ws/${encodeURIComponent(room)}`,
+  });
   assert.equal(ann.welcome.rooms[0].room, room);
 });
 
 test("a room that is not one is refused in the path, too", async () => {
-  const { status, body } = await plain.refusalAnswer(server, { path: "/ws/two%20words" });
+  const { status, body } = await wsJson.refusalAnswer(server, { path: "/ws/two%20words" });
   assert.deepEqual([status, body.code], [422, "room_invalid"]);
 });
 
 for (const path of ["/", "/nowhere", "/wss", "/ws2", "/room1", "/ws/a/../../x"]) {
   test(`an upgrade of ${path} is refused`, async () => {
-    const { status } = await plain.refusalAnswer(server, { path });
+    const { status } = await wsJson.refusalAnswer(server, { path });
     assert.equal(status, path === "/" ? status : 404);
     assert.ok(400 <= status || path === "/", `${status}`);
   });
@@ -55,14 +56,14 @@ const REFUSALS = {
   unauthorized: [401, async () => ({ token: "nonsense" })],
   token_expired: [
     401,
-    async () => ({ token: await signed(server, { sub: "ann", exp: epoch(-600) }) }),
+    async () => ({ token: await signToken(server, { sub: "ann", exp: epochSeconds(-600) }) }),
   ],
   unknown_space: [404, async () => ({ space: "/nowhere" })],
   space_forbidden: [
     403,
     async () => {
-      const claims = { sub: "ann", exp: epoch(600), spaces: ["/shop"] };
-      return { token: await signed(server, claims) };
+      const claims = { sub: "ann", exp: epochSeconds(600), spaces: ["/shop"] };
+      return { token: await signToken(server, claims) };
     },
   ],
   origin_forbidden: [403, async () => ({ extra: { headers: { origin: "https://evil.example" } } })],
@@ -72,7 +73,7 @@ const REFUSALS = {
 
 for (const [code, [status, options]] of Object.entries(REFUSALS)) {
   test(`${code} is said before the upgrade`, async () => {
-    const answer = await plain.refusalAnswer(server, await options());
+    const answer = await wsJson.refusalAnswer(server, await options());
     assert.equal(answer.status, status);
     assert.match(answer.headers["content-type"], /^application\/json/);
     assert.equal(answer.body.code, code);
@@ -83,7 +84,7 @@ for (const [code, [status, options]] of Object.entries(REFUSALS)) {
 
 test("pages of allowed origins, and the server's own, are let in", async (t) => {
   for (const origin of [FRIEND, server.url]) {
-    await arrive(t, plain, server, { extra: { headers: { origin } } });
+    await connect(t, wsJson, server, { extra: { headers: { origin } } });
   }
 });
 
@@ -91,17 +92,17 @@ test("origins that are nearly right are not", async () => {
   const strangers = ["null", "http://app.example", `${FRIEND}:8443`, `${FRIEND}.evil.example`];
   for (const origin of strangers) {
     const extra = { headers: { origin } };
-    assert.equal(await plain.refusal(server, { extra }), "origin_forbidden", origin);
+    assert.equal(await wsJson.refusal(server, { extra }), "origin_forbidden", origin);
   }
 });
 
 test("/ws without an upgrade is the client's mistake", async () => {
-  const { status } = await get(`${server.url}/ws`);
+  const { status } = await fetchText(`${server.url}/ws`);
   assert.ok(400 <= status && status < 500, `answered ${status}`);
 });
 
 test("unknown paths are not there", async () => {
   for (const path of ["/nowhere", "/ws2", "/index.php"]) {
-    assert.equal((await get(server.url + path)).status, 404, path);
+    assert.equal((await fetchText(server.url + path)).status, 404, path);
   }
 });

@@ -1,9 +1,9 @@
 import { describe } from "node:test";
 
-import { history } from "../chapters/history.mjs";
+import { history } from "../suites/history.mjs";
 import { serverForThisFile } from "../support/server.mjs";
-import { plain } from "../support/ws.mjs";
+import { wsJson } from "../support/ws.mjs";
 
 const server = serverForThisFile();
 
-describe("history over plain WebSocket", () => history(plain, server));
+describe("history over plain WebSocket", () => history(wsJson, server));

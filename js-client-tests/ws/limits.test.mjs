@@ -1,24 +1,24 @@
 import assert from "node:assert/strict";
 import { describe, test } from "node:test";
 
-import { LIMITS, limits, PACE, pace } from "../chapters/limits.mjs";
-import { refused } from "../support/assert.mjs";
-import { unique } from "../support/names.mjs";
-import { within } from "../support/patience.mjs";
-import { enter, fence } from "../support/people.mjs";
+import { LIMITS, limits, RATE_LIMIT, rateLimit } from "../suites/limits.mjs";
+import { assertRefused } from "../support/assert.mjs";
+import { barrier, joinAsGuest } from "../support/fixtures.mjs";
 import { serverForThisFile } from "../support/server.mjs";
-import { plain } from "../support/ws.mjs";
+import { withTimeout } from "../support/timeouts.mjs";
+import { unique } from "../support/unique.mjs";
+import { wsJson } from "../support/ws.mjs";
 
 const server = serverForThisFile({ settings: LIMITS });
-const slow = serverForThisFile({ settings: PACE });
+const slow = serverForThisFile({ settings: RATE_LIMIT });
 
-describe("limits over plain WebSocket", () => limits(plain, server));
-describe("pace over plain WebSocket", () => pace(plain, slow));
+describe("limits over plain WebSocket", () => limits(wsJson, server));
+describe("pace over plain WebSocket", () => rateLimit(wsJson, slow));
 
 test("a frame at the limit is read, one byte more ends the connection with 1009", async (t) => {
   const room = unique("room");
-  const ann = await enter(t, plain, server, "ann", { room });
-  const bob = await enter(t, plain, server, "bob", { room });
+  const ann = await joinAsGuest(t, wsJson, server, "ann", { room });
+  const bob = await joinAsGuest(t, wsJson, server, "bob", { room });
   const frame = (bytes) => {
     const text = JSON.stringify({ event: "send message", data: "", ack: 99 });
     return text.replace('""', `"${"x".repeat(bytes - text.length)}"`);
@@ -27,9 +27,9 @@ test("a frame at the limit is read, one byte more ends the connection with 1009"
   const answer = ann.next("error message");
   ann.sendRaw(frame(16_384).replace('"ack":99', '"xyz":99'));
   assert.equal((await answer).code, "message_too_large");
-  refused(await ann.ask("send message", "x".repeat(5000)), "message_too_large");
+  assertRefused(await ann.ask("send message", "x".repeat(5000)), "message_too_large");
   ann.sendRaw(frame(16_385));
-  assert.equal((await within("the close", ann.gone)).code, 1009);
+  assert.equal((await withTimeout("the close", ann.closed)).code, 1009);
   assert.deepEqual(await bob.next("user left"), { room, user: ann.name });
-  assert.equal((await fence(bob, room, bob)).seq, 1);
+  assert.equal((await barrier(bob, room, bob)).seq, 1);
 });

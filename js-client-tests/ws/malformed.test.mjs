@@ -3,11 +3,11 @@
 import assert from "node:assert/strict";
 import { test } from "node:test";
 
-import { accepted } from "../support/assert.mjs";
-import { unique } from "../support/names.mjs";
-import { arrive, enter, fence } from "../support/people.mjs";
+import { assertOk } from "../support/assert.mjs";
+import { barrier, connect, joinAsGuest } from "../support/fixtures.mjs";
 import { serverForThisFile } from "../support/server.mjs";
-import { plain } from "../support/ws.mjs";
+import { unique } from "../support/unique.mjs";
+import { wsJson } from "../support/ws.mjs";
 
 const server = serverForThisFile();
 
@@ -37,8 +37,8 @@ const FRAMES = {
 
 test("a frame that is not of the form is answered, and the connection lives", async (t) => {
   const room = unique("room");
-  const ann = await enter(t, plain, server, "ann", { room });
-  const bob = await enter(t, plain, server, "bob", { room });
+  const ann = await joinAsGuest(t, wsJson, server, "ann", { room });
+  const bob = await joinAsGuest(t, wsJson, server, "bob", { room });
   for (const [what, frame] of Object.entries(FRAMES)) {
     await t.test(what, async () => {
       ann.sendRaw(frame);
@@ -47,31 +47,31 @@ test("a frame that is not of the form is answered, and the connection lives", as
       assert.equal(typeof message, "string");
     });
   }
-  assert.equal((await fence(ann, room, bob)).seq, 1);
+  assert.equal((await barrier(ann, room, bob)).seq, 1);
 });
 
 test("a stranger's bad frames are answered, too", async (t) => {
-  const nobody = await arrive(t, plain, server);
+  const nobody = await connect(t, wsJson, server);
   nobody.sendRaw("helloworld");
   assert.equal((await nobody.next("error message")).code, "bad_request");
   await nobody.identify(unique("ann"));
 });
 
 test("`ack` may be any whole number from 0 to 2^53-1, and comes back as it went", async (t) => {
-  const ann = await enter(t, plain, server, "ann", { room: unique("room") });
+  const ann = await joinAsGuest(t, wsJson, server, "ann", { room: unique("room") });
   for (const ack of [0, 1, 2 ** 32, 2 ** 53 - 1]) {
     ann.send({ event: "GroupList", ack });
-    const answer = accepted(await ann.next("answer"));
+    const answer = assertOk(await ann.next("answer"));
     assert.deepEqual([answer.ack, answer.count], [ack, 1]);
   }
 });
 
 test("what a client does not know of is its own affair", async (t) => {
-  const ann = await enter(t, plain, server, "ann", { room: unique("room") });
+  const ann = await joinAsGuest(t, wsJson, server, "ann", { room: unique("room") });
   const data = '{"msg": "hi", "new": 1}';
   ann.sendRaw(` \n{ "later": {"x": 1}, "event" : "send message", "data": ${data} } `);
   assert.equal((await ann.next("new message")).msg, "hi");
-  accepted(await ann.ask("GroupList", null));
+  assertOk(await ann.ask("GroupList", null));
 });
 
 function nested(open, close) {

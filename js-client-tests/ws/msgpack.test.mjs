@@ -3,14 +3,14 @@
 import assert from "node:assert/strict";
 import { describe, test } from "node:test";
 
-import { asBuffers, fromBase64 } from "../chapters/binary.mjs";
-import { accepted, dense, refused } from "../support/assert.mjs";
-import { pack, packed } from "../support/msgpack.mjs";
-import { unique } from "../support/names.mjs";
-import { arrive, comeBack, enter, fence } from "../support/people.mjs";
+import { asBuffers, fromBase64 } from "../suites/binary.mjs";
+import { assertConsecutive, assertOk, assertRefused } from "../support/assert.mjs";
+import { barrier, connect, connectWithToken, joinAsGuest } from "../support/fixtures.mjs";
+import { pack, wsMsgpack } from "../support/msgpack.mjs";
 import { serverForThisFile } from "../support/server.mjs";
-import { way } from "../support/socket.io.mjs";
-import { plain } from "../support/ws.mjs";
+import { socketIo } from "../support/socket.io.mjs";
+import { unique } from "../support/unique.mjs";
+import { wsJson } from "../support/ws.mjs";
 
 const server = serverForThisFile();
 
@@ -81,14 +81,14 @@ describe("what is said in MessagePack", () => {
     test(`${kind} arrive on every wire as they were`, async (t) => {
       const { room, ann, listeners } = await company(t);
       for (const msg of values) {
-        const said = accepted(await ann.ask("send message", { room, msg }));
+        const sent = assertOk(await ann.ask("send message", { room, msg }));
         for (const [it, read] of listeners) {
-          const { id, at, seq, ...heard } = await it.next("new message");
-          assert.deepEqual({ id, at, seq }, { id: said.id, at: said.at, seq: said.seq });
-          assert.deepEqual(read(heard), { room, username: ann.name, msg });
+          const { id, at, seq, ...received } = await it.next("new message");
+          assert.deepEqual({ id, at, seq }, { id: sent.id, at: sent.at, seq: sent.seq });
+          assert.deepEqual(read(received), { room, username: ann.name, msg });
         }
       }
-      const page = accepted(await ann.ask("history", { room, limit: 200 }));
+      const page = assertOk(await ann.ask("history", { room, limit: 200 }));
       const newest = page.messages.map(({ msg }) => msg);
       assert.ok(0 < newest.length);
       assert.deepEqual(newest, values.slice(-newest.length));
@@ -98,7 +98,7 @@ describe("what is said in MessagePack", () => {
   test("longer forms of a value are that value", async (t) => {
     const { room, ann, listeners } = await company(t);
     for (const [hex, value] of FORMS) {
-      ann.sendRaw(saying(room, bytes(hex)));
+      ann.sendRaw(posting(room, bytes(hex)));
       for (const [it, read] of listeners) {
         assert.deepEqual(read((await it.next("new message")).msg), value, hex);
       }
@@ -107,14 +107,14 @@ describe("what is said in MessagePack", () => {
 
   test("answers, refusals and events have the fields that they have in JSON", async (t) => {
     const room = unique("room");
-    const ann = await enter(t, packed, server, "ann");
-    const bob = await enter(t, plain, server, "bob");
-    for (const it of [ann, bob]) accepted(await it.ask("join", room));
+    const ann = await joinAsGuest(t, wsMsgpack, server, "ann");
+    const bob = await joinAsGuest(t, wsJson, server, "bob");
+    for (const it of [ann, bob]) assertOk(await it.ask("join", room));
     const same = async (event, data) =>
       assert.deepEqual(await ann.ask(event, data), await bob.ask(event, data), event);
-    accepted(await bob.ask("send message", { room, msg: { n: [1, null, "two", 2.5] } }));
-    const heard = await ann.next("new message");
-    assert.deepEqual(heard, await bob.next("new message"));
+    assertOk(await bob.ask("send message", { room, msg: { n: [1, null, "two", 2.5] } }));
+    const received = await ann.next("new message");
+    assert.deepEqual(received, await bob.next("new message"));
     await same("GroupList", { room });
     await same("history", { room });
     await same("presence", { users: [bob.name, "nobody"] });
@@ -125,32 +125,32 @@ describe("what is said in MessagePack", () => {
     const shape = ({ welcome }) => Object.keys(welcome);
     assert.deepEqual(shape(ann).sort(), shape(bob).sort());
     assert.deepEqual(ann.welcome.limits, bob.welcome.limits);
-    ann.tell("send message", { room, msg: "" });
+    ann.emit("send message", { room, msg: "" });
     assert.equal((await ann.next("error message")).code, "message_empty");
-    ann.tell("history", { room });
-    dense((await ann.next("history")).messages);
+    ann.emit("history", { room });
+    assertConsecutive((await ann.next("history")).messages);
   });
 
   test("`ack` may be any whole number from 0 to 2^53-1, and comes back as it went", async (t) => {
-    const ann = await enter(t, packed, server, "ann", { room: unique("room") });
+    const ann = await joinAsGuest(t, wsMsgpack, server, "ann", { room: unique("room") });
     for (const ack of [0, 127, 128, 1000, 2 ** 32, 2 ** 53 - 1]) {
       ann.send({ event: "GroupList", ack });
-      assert.equal(accepted(await ann.next("answer")).ack, ack);
+      assert.equal(assertOk(await ann.next("answer")).ack, ack);
     }
   });
 
   test("what was missed comes as it was said", async (t) => {
     const room = unique("room");
-    const ann = await enter(t, packed, server, "ann", { room });
+    const ann = await joinAsGuest(t, wsMsgpack, server, "ann", { room });
     const list = Object.values(VALUES).flat().slice(0, 30);
     (
       await ann.askAll(
         "GroupChat",
         list.map((data) => ({ room, data })),
       )
-    ).forEach(accepted);
+    ).forEach(assertOk);
     const since = { [room]: 0 };
-    const back = await comeBack(t, packed, server, ann.token, { room, since });
+    const back = await connectWithToken(t, wsMsgpack, server, ann.token, { room, since });
     const { messages, recovered, more } = await back.next("missed");
     assert.deepEqual([recovered, more], [true, false]);
     assert.deepEqual(
@@ -162,13 +162,13 @@ describe("what is said in MessagePack", () => {
   test("ten attachments pass, eleven do not", async (t) => {
     const { room, ann, listeners } = await company(t);
     const ten = Array.from({ length: 10 }, (_, n) => Buffer.from([n]));
-    accepted(await ann.ask("send message", { room, msg: ten }));
+    assertOk(await ann.ask("send message", { room, msg: ten }));
     for (const [it, read] of listeners) {
       assert.deepEqual(read((await it.next("new message")).msg), ten);
     }
     const msg = [...ten, Buffer.from([10])];
-    refused(await ann.ask("send message", { room, msg }), "too_many_attachments");
-    assert.equal((await fence(ann, room, ...listeners.map(([it]) => it))).seq, 2);
+    assertRefused(await ann.ask("send message", { room, msg }), "too_many_attachments");
+    assert.equal((await barrier(ann, room, ...listeners.map(([it]) => it))).seq, 2);
   });
 });
 
@@ -242,7 +242,7 @@ describe("a frame that is no request is answered, and the connection lives:", ()
   test("bodies", async (t) => {
     const { room, ann, check } = await witnessed(t);
     for (const [what, hex] of Object.entries(BODIES)) {
-      await t.test(what, () => answered(ann, saying(room, bytes(hex))));
+      await t.test(what, () => answered(ann, posting(room, bytes(hex))));
     }
     await check();
   });
@@ -258,7 +258,7 @@ describe("a frame that is no request is answered, and the connection lives:", ()
   });
 
   test("of a stranger, too", async (t) => {
-    const nobody = await arrive(t, packed, server);
+    const nobody = await connect(t, wsMsgpack, server);
     await answered(nobody, bytes("c1"));
     await answered(nobody, "helloworld");
     await nobody.identify(unique("ann"));
@@ -267,9 +267,9 @@ describe("a frame that is no request is answered, and the connection lives:", ()
   /** Ann, and `check` that she lives on and that nothing of what she sent was said. */
   async function witnessed(t) {
     const room = unique("room");
-    const ann = await enter(t, packed, server, "ann", { room });
-    const bob = await enter(t, plain, server, "bob", { room });
-    const check = async () => assert.equal((await fence(ann, room, bob)).seq, 1);
+    const ann = await joinAsGuest(t, wsMsgpack, server, "ann", { room });
+    const bob = await joinAsGuest(t, wsJson, server, "bob", { room });
+    const check = async () => assert.equal((await barrier(ann, room, bob)).seq, 1);
     return { room, ann, check };
   }
 
@@ -284,19 +284,19 @@ describe("a frame that is no request is answered, and the connection lives:", ()
 /** Ann, who speaks, and one on each wire with how bytes are read there. */
 async function company(t) {
   const room = unique("room");
-  const ann = await enter(t, packed, server, "ann", { room });
+  const ann = await joinAsGuest(t, wsMsgpack, server, "ann", { room });
   const same = (it) => it;
   const listeners = [
     [ann, same],
-    [await enter(t, packed, server, "bob", { room }), same],
-    [await enter(t, plain, server, "carl", { room }), fromBase64],
-    [await enter(t, way("4.8", "websocket"), server, "dora", { room }), asBuffers],
+    [await joinAsGuest(t, wsMsgpack, server, "bob", { room }), same],
+    [await joinAsGuest(t, wsJson, server, "carl", { room }), fromBase64],
+    [await joinAsGuest(t, socketIo("4.8", "websocket"), server, "dora", { room }), asBuffers],
   ];
   return { room, ann, listeners };
 }
 
 /** A frame that says `body`, whatever it is, in `room`. */
-function saying(room, body) {
+function posting(room, body) {
   const head = ["event", "send message", "data"].map(pack);
   const data = ["room", room, "msg"].map(pack);
   return Buffer.concat([bytes("82"), ...head, bytes("82"), ...data, body]);

@@ -2,12 +2,11 @@
 
 import assert from "node:assert/strict";
 import { test } from "node:test";
-
-import { unique } from "../support/names.mjs";
-import { once, within } from "../support/patience.mjs";
-import { enter, fence } from "../support/people.mjs";
+import { barrier, joinAsGuest } from "../support/fixtures.mjs";
 import { serverForThisFile } from "../support/server.mjs";
-import { plain } from "../support/ws.mjs";
+import { once, withTimeout } from "../support/timeouts.mjs";
+import { unique } from "../support/unique.mjs";
+import { wsJson } from "../support/ws.mjs";
 
 const server = serverForThisFile({
   settings: {
@@ -18,31 +17,31 @@ const server = serverForThisFile({
 });
 
 test("the server answers pings", async (t) => {
-  const ann = await enter(t, plain, server, "ann");
+  const ann = await joinAsGuest(t, wsJson, server, "ann");
   const pong = once(ann.socket, "pong");
   ann.socket.ping("are you there?");
   assert.equal((await pong)[0].toString(), "are you there?");
 });
 
 test("who answers the server's pings stays", async (t) => {
-  const ann = await enter(t, plain, server, "ann", { room: unique("room") });
+  const ann = await joinAsGuest(t, wsJson, server, "ann", { room: unique("room") });
   for (let n = 0; n < 4; n += 1) await once(ann.socket, "ping");
-  await fence(ann, undefined, ann);
+  await barrier(ann, undefined, ann);
 });
 
 test("who does not is told why, closed with 4003, and leaves the room", async (t) => {
   const room = unique("room");
-  const bob = await enter(t, plain, server, "bob", { room });
-  const ann = await enter(t, plain, server, "ann", { room, extra: { autoPong: false } });
+  const bob = await joinAsGuest(t, wsJson, server, "bob", { room });
+  const ann = await joinAsGuest(t, wsJson, server, "ann", { room, extra: { autoPong: false } });
   const { code, reconnect, afterMs } = await ann.next("closing");
   assert.deepEqual([code, reconnect], ["ping_timeout", true]);
   assert.ok(Number.isInteger(afterMs) && 0 <= afterMs);
-  assert.equal((await within("the close", ann.gone)).code, 4003);
+  assert.equal((await withTimeout("the close", ann.closed)).code, 4003);
   assert.deepEqual(await bob.next("user left"), { room, user: ann.name });
 });
 
 test("who is anonymous and silent is closed as well", async (t) => {
-  const nobody = await plain.connect(server, { extra: { autoPong: false } });
+  const nobody = await wsJson.connect(server, { extra: { autoPong: false } });
   t.after(() => nobody.close());
-  assert.equal((await within("the close", nobody.gone)).code, 4003);
+  assert.equal((await withTimeout("the close", nobody.closed)).code, 4003);
 });

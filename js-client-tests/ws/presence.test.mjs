@@ -1,15 +1,15 @@
 import { describe } from "node:test";
 
-import { presence, presenceInTheGrace, whoIsOnline } from "../chapters/presence.mjs";
+import { presence, presenceGracePeriod, presenceQuery } from "../suites/presence.mjs";
 import { serverForThisFile } from "../support/server.mjs";
 import { SECRET } from "../support/tokens.mjs";
-import { plain } from "../support/ws.mjs";
+import { wsJson } from "../support/ws.mjs";
 
 const server = serverForThisFile({
   settings: { "token.secret": SECRET, "limits.presence_grace_ms": 100 },
 });
 const patient = serverForThisFile({ settings: { "limits.presence_grace_ms": 600_000 } });
 
-describe("presence over plain WebSocket", () => presence(plain, server));
-describe("within the grace over plain WebSocket", () => presenceInTheGrace(plain, patient));
-describe("who is online over plain WebSocket", () => whoIsOnline(plain, server));
+describe("presence over plain WebSocket", () => presence(wsJson, server));
+describe("within the grace over plain WebSocket", () => presenceGracePeriod(wsJson, patient));
+describe("who is online over plain WebSocket", () => presenceQuery(wsJson, server));

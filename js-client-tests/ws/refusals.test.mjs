@@ -1,9 +1,9 @@
 import { describe } from "node:test";
 
-import { refusals } from "../chapters/refusals.mjs";
+import { refusals } from "../suites/refusals.mjs";
 import { serverForThisFile } from "../support/server.mjs";
-import { plain } from "../support/ws.mjs";
+import { wsJson } from "../support/ws.mjs";
 
 const server = serverForThisFile();
 
-describe("refusals over plain WebSocket", () => refusals(plain, server));
+describe("refusals over plain WebSocket", () => refusals(wsJson, server));

@@ -2,16 +2,15 @@
 
 import assert from "node:assert/strict";
 import { describe, test } from "node:test";
-
-import { exchange, upgrade } from "../support/http.mjs";
-import { unique } from "../support/names.mjs";
-import { good, STRICT } from "../support/operator.mjs";
-import { arrive } from "../support/people.mjs";
+import { connect } from "../support/fixtures.mjs";
+import { httpRequest, upgradeHeaders } from "../support/http.mjs";
 import { serverForThisFile } from "../support/server.mjs";
-import { way } from "../support/socket.io.mjs";
-import { plain } from "../support/ws.mjs";
+import { socketIo } from "../support/socket.io.mjs";
+import { STRICT_TOKEN_SETTINGS, validToken } from "../support/token-cases.mjs";
+import { unique } from "../support/unique.mjs";
+import { wsJson } from "../support/ws.mjs";
 
-const server = serverForThisFile({ settings: STRICT });
+const server = serverForThisFile({ settings: STRICT_TOKEN_SETTINGS });
 
 /** What a client offers, and what is chosen of it. */
 const CHOSEN = [
@@ -57,9 +56,9 @@ const PATHS = {
 for (const [wire, path] of Object.entries(PATHS)) {
   /** The answer to a handshake that offers this. */
   const offering = (offer) => {
-    const token = good();
-    const headers = { ...upgrade(), "sec-websocket-protocol": filled(offer, token) };
-    return exchange(server, path, { headers });
+    const token = validToken();
+    const headers = { ...upgradeHeaders(), "sec-websocket-protocol": filled(offer, token) };
+    return httpRequest(server, path, { headers });
   };
 
   describe(`subprotocols on ${wire}`, () => {
@@ -72,7 +71,7 @@ for (const [wire, path] of Object.entries(PATHS)) {
     });
 
     test("where none is offered, none is said", async () => {
-      const { status, headers } = await exchange(server, path, { headers: upgrade() });
+      const { status, headers } = await httpRequest(server, path, { headers: upgradeHeaders() });
       assert.deepEqual([status, headers["sec-websocket-protocol"]], [101, undefined]);
     });
 
@@ -94,18 +93,22 @@ for (const [wire, path] of Object.entries(PATHS)) {
 }
 
 test("official clients hear of it as `connect_error`", async () => {
-  const io = way("4.8", "websocket");
+  const io = socketIo("4.8", "websocket");
   for (const protocols of [["roomcast.bearer"], ["roomcast.bearer", "nonsense"]]) {
     assert.equal(await io.refusal(server, { protocols }), "unauthorized");
   }
 });
 
 test("official libraries agree on what was chosen, and are who the token says", async (t) => {
-  for (const [it, ...others] of [[plain, "roomcast.json"], [plain], [way("4.8", "websocket")]]) {
+  for (const [it, ...others] of [
+    [wsJson, "roomcast.json"],
+    [wsJson],
+    [socketIo("4.8", "websocket")],
+  ]) {
     const name = unique("ann");
-    const protocols = [...others, "roomcast.bearer", good(name)];
-    const ann = await arrive(t, it, server, { protocols });
-    assert.equal((await ann.welcomed()).name, name);
+    const protocols = [...others, "roomcast.bearer", validToken(name)];
+    const ann = await connect(t, it, server, { protocols });
+    assert.equal((await ann.waitForWelcome()).name, name);
     const { protocol } = ann.engine?.transport.ws ?? ann.socket;
     assert.equal(protocol, protocols[0]);
   }

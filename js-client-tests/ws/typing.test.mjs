@@ -1,12 +1,14 @@
 import { describe } from "node:test";
 
-import { SETTINGS, typing, typingForLong, typingInCrowds } from "../chapters/typing.mjs";
+import { TYPING_SETTINGS, typing, typingInLargeRooms, typingTimeout } from "../suites/typing.mjs";
 import { serverForThisFile } from "../support/server.mjs";
-import { plain } from "../support/ws.mjs";
+import { wsJson } from "../support/ws.mjs";
 
-const server = serverForThisFile({ settings: SETTINGS });
-const crowded = serverForThisFile({ settings: { ...SETTINGS, "limits.presence_list_max": 1 } });
+const server = serverForThisFile({ settings: TYPING_SETTINGS });
+const largeRooms = serverForThisFile({
+  settings: { ...TYPING_SETTINGS, "limits.presence_list_max": 1 },
+});
 
-describe("typing over plain WebSocket", () => typing(plain, server));
-describe("typing for long over plain WebSocket", () => typingForLong(plain, server));
-describe("typing in crowds over plain WebSocket", () => typingInCrowds(plain, crowded));
+describe("typing over plain WebSocket", () => typing(wsJson, server));
+describe("typing for long over plain WebSocket", () => typingTimeout(wsJson, server));
+describe("typing in crowds over plain WebSocket", () => typingInLargeRooms(wsJson, largeRooms));

@@ -1,0 +1,138 @@
+// What opens doors is in no log, however much is logged, and on no page that anybody may read.
+
+import assert from "node:assert/strict";
+import { test } from "node:test";
+import {
+  cookieHeader,
+  createSession,
+  deleteSession,
+  getSession,
+  sessionCookie,
+} from "../support/cookie-session.mjs";
+import { httpRequest } from "../support/http.mjs";
+import { serverForThisTest } from "../support/server.mjs";
+import { socketIo } from "../support/socket.io.mjs";
+import { tokenLocationsOf } from "../support/token-locations.mjs";
+import { encodeJwt, epochSeconds } from "../support/tokens.mjs";
+import { unique } from "../support/unique.mjs";
+import { wsJson } from "../support/ws.mjs";
+
+/** What the server knows and nobody else may: easy to find again. */
+const SECRET = "PLANTED-secret-of-the-server-0123456789";
+const KEY = "PLANTED-secret-of-the-back-end-0123456789";
+
+const CLIENT_TYPES = [
+  wsJson,
+  socketIo("4.8", "polling"),
+  socketIo("4.8", "websocket"),
+  socketIo("4.8", "upgrade"),
+  socketIo("2.5", "polling"),
+  socketIo("1.7", "websocket"),
+];
+
+const CLOSED = { "token.in_query": "off" };
+
+for (const [format, closed] of [
+  ["text", {}],
+  ["json", {}],
+  ["text", CLOSED],
+]) {
+  const what = `${format}${closed === CLOSED ? ", no tokens in addresses" : ""}`;
+  test(`no secret is in the log at its most verbose: ${what}`, async (t) => {
+    const server = await serverForThisTest(t, {
+      settings: { "token.keys": [{ secret: KEY }], ...closed },
+      env: { ROOMCAST_TOKEN_SECRET: SECRET },
+      logging: { format, filter: "trace" },
+    });
+    const planted = [SECRET, KEY];
+    for (const clientType of CLIENT_TYPES) {
+      for (const place of tokenLocationsOf(clientType))
+        await plant(server, clientType, place, planted);
+      await guest(server, clientType, planted);
+      await renew(server, clientType, planted);
+    }
+    await sessions(server, planted);
+    await readPages(server, planted);
+    await server.exitOn("SIGTERM");
+    assert.ok(100 < server.log.length, "that is not verbose");
+    none(planted, server.log.join("\n"), "the log");
+  });
+}
+
+/** Tokens good and bad in one place. */
+async function plant(server, clientType, { carry }, planted) {
+  for (const make of MAKERS) {
+    const token = make();
+    planted.push(token);
+    const options = carry(token);
+    const { authorization = "" } = options.headers ?? {};
+    if (authorization.startsWith("Basic")) planted.push(authorization.slice(6));
+    await clientType.connect(server, options).then(
+      (it) => it.close(),
+      () => {},
+    );
+  }
+}
+
+const sub = () => unique("ann");
+const MAKERS = [
+  () => encodeJwt({ sub: sub(), exp: epochSeconds(600) }, { key: SECRET }),
+  () => encodeJwt({ sub: sub(), exp: epochSeconds(600) }, { key: KEY }),
+  () => encodeJwt({ sub: sub(), exp: epochSeconds(-600) }, { key: SECRET }),
+  () => encodeJwt({ sub: sub(), exp: epochSeconds(600) }, { key: "another" }),
+  () => unique("PLANTED-nonsense"),
+];
+
+/** A token that the server gives. */
+async function guest(server, clientType, planted) {
+  const client = await clientType.connect(server);
+  await client.identify(unique("guest"));
+  planted.push(client.token);
+  client.close();
+}
+
+/** Tokens in the middle of a connection. */
+async function renew(server, clientType, planted) {
+  const client = await clientType.connect(server);
+  for (const make of [...MAKERS].reverse()) {
+    const token = make();
+    planted.push(token);
+    await client.ask("auth", { token });
+  }
+  client.close();
+}
+
+/** The cookie API, with what it is given and what it gives. */
+async function sessions(server, planted) {
+  for (const make of MAKERS) {
+    const token = make();
+    planted.push(token);
+    const answer = await createSession(server, { token });
+    const cookies = [cookieHeader(token)];
+    if (answer.status === 200) cookies.push(cookieHeader(sessionCookie(answer).value));
+    if (answer.status === 200) planted.push(sessionCookie(answer).value);
+    for (const headers of cookies) {
+      await getSession(server, headers);
+      await createSession(server, `{"token": "${token}"`, headers);
+      await httpRequest(server, `/api/session?token=${token}`, { method: "PUT", headers });
+      await deleteSession(server, headers);
+    }
+  }
+}
+
+/** Nothing that anybody may read holds them; a metrics page may be there or not. */
+async function readPages(server, planted) {
+  for (const path of ["/", "/metrics", "/health/ready", "/nowhere"]) {
+    const token = planted.at(-1);
+    const headers = { ...cookieHeader(token), authorization: `Bearer ${token}` };
+    const answer = await httpRequest(server, `${path}?token=${token}`, { headers });
+    none(planted, JSON.stringify(answer), path);
+  }
+}
+
+/** Neither whole nor the part that makes a token one. */
+function none(planted, text, where) {
+  const parts = new Set(planted.flatMap((it) => [it, it.split(".")[2] ?? it]));
+  const found = [...parts].filter((it) => text.includes(it));
+  assert.deepEqual(found, [], `${where} holds a secret`);
+}

@@ -1,0 +1,151 @@
+// What was said is changed and taken back, in its place.
+
+import assert from "node:assert/strict";
+import { test } from "node:test";
+
+import { assertOk } from "../support/assert.mjs";
+import { browserForThisFile, ChatPage } from "../support/chat-page.mjs";
+import { joinAsGuest } from "../support/fixtures.mjs";
+import { serverForThisFile } from "../support/server.mjs";
+import { unique } from "../support/unique.mjs";
+import { wsJson } from "../support/ws.mjs";
+
+const server = serverForThisFile({ settings: { "limits.body_bytes_max": 2_000 } });
+const chromium = browserForThisFile();
+
+/** What a browser says of a network that is not there. */
+const expected = [/socket\.io/, /ERR_INTERNET_DISCONNECTED|WebSocket/];
+
+const editor = ({ page }) => page.getByRole("textbox", { name: "Edit message", exact: true });
+
+/** Deletes with the two presses that it takes. */
+async function deletes(person, text) {
+  await presses(person, `Delete: ${text}`);
+  await presses(person, `Really delete? Delete: ${text}`);
+}
+
+/** By keys: a button that is only seen under the mouse may have moved before a click arrives. */
+async function presses(person, name) {
+  await person.button(name).press("Enter");
+}
+
+async function twoPeople(t, options) {
+  const room = unique("room");
+  const ann = await (await ChatPage.open(t, chromium, server, options)).signIn("ann");
+  const bob = await (await ChatPage.open(t, chromium, server)).signIn("bob");
+  for (const it of [ann, bob]) await it.joinRoom(room);
+  return { ann, bob, room };
+}
+
+test("an edit is seen where the message stands, and stays after a reload", async (t) => {
+  const { ann, bob, room } = await twoPeople(t);
+  await ann.send("teh text");
+  await bob.waitForMessage("teh text");
+  await presses(ann, "Edit: teh text");
+  await editor(ann).fill("the text");
+  await ann.saveScreenshot("editing");
+  await ann.button("Save").click();
+  for (const it of [ann, bob]) {
+    await it.waitForMessage("the text");
+    await it.waitForMessage("(edited)");
+    assert.equal(await it.count("teh text"), 0);
+  }
+  await ann.saveScreenshot("edited");
+  await bob.page.reload();
+  await bob.connected();
+  await bob.room(room).click();
+  await bob.waitForMessage("the text");
+  await bob.waitForMessage("(edited)");
+});
+
+test("without a mouse: arrow up edits, Escape leaves it as it was, Enter saves", async (t) => {
+  const { ann, bob } = await twoPeople(t);
+  const { keyboard } = ann.page;
+  await ann.send("first");
+  await bob.waitForMessage("first");
+  await ann.messageBox.press("ArrowUp");
+  await editor(ann).fill("not this");
+  await keyboard.press("Escape");
+  await ann.waitForMessage("first");
+  await keyboard.type("so the field has the focus again");
+  await ann.messageBox.fill("");
+  await ann.messageBox.press("ArrowUp");
+  await editor(ann).fill("second");
+  await keyboard.press("Enter");
+  await bob.waitForMessage("second");
+  assert.equal(await bob.count("not this"), 0);
+});
+
+test("a deleted message is gone, and one sees that there was one", async (t) => {
+  const { ann, bob, room } = await twoPeople(t);
+  await ann.send("a secret");
+  await bob.waitForMessage("a secret");
+  await deletes(ann, "a secret");
+  for (const it of [ann, bob]) {
+    await it.waitForMessage("Message deleted");
+    assert.equal(await it.count("a secret"), 0);
+  }
+  await ann.saveScreenshot("deleted");
+  const tab = await ChatPage.open(t, chromium, server, { sharing: bob });
+  await tab.room(room).click();
+  await tab.waitForMessage("Message deleted");
+});
+
+test("only the author edits; a room's admin deletes what others said", async (t) => {
+  const { ann, bob } = await twoPeople(t); // Ann came first and owns the room
+  await bob.send("nonsense");
+  await ann.send("sense");
+  for (const it of [ann, bob]) await it.waitForMessage("sense");
+  assert.equal(await ann.button("Edit: nonsense").count(), 0);
+  assert.equal(await bob.button("Edit: sense").count(), 0);
+  assert.equal(await bob.button("Delete: sense").count(), 0);
+  await deletes(ann, "nonsense");
+  await bob.waitForMessage(`Message deleted by ${ann.name}`);
+});
+
+test("edits and deletions in direct messages reach the other one", async (t) => {
+  const { ann, bob } = await twoPeople(t);
+  await ann.person(bob.name).click();
+  for (const text of ["one", "two"]) {
+    await ann.send(text);
+    await ann.button(`Edit: ${text}`).waitFor({ state: "attached" });
+  }
+  await bob.person(ann.name, 2).click();
+  await bob.waitForMessage("two");
+  await presses(ann, "Edit: one");
+  await editor(ann).fill("uno");
+  await editor(ann).press("Enter");
+  await deletes(ann, "two");
+  for (const it of [ann, bob]) {
+    await it.waitForMessage("uno");
+    await it.waitForMessage("Message deleted");
+  }
+});
+
+test("what changed while one was away is there afterwards", async (t) => {
+  const room = unique("room");
+  const ann = await (await ChatPage.open(t, chromium, server, { expected })).signIn("ann");
+  await ann.joinRoom(room);
+  const bob = await joinAsGuest(t, wsJson, server, "bob", { room });
+  for (const text of ["one", "two", "three"]) assertOk(await bob.ask("send message", text));
+  await ann.waitForMessage("three");
+  await ann.page.context().setOffline(true);
+  await ann.status.filter({ hasText: /Offline|Reconnecting/ }).waitFor({ state: "attached" });
+  assertOk(await bob.ask("edit message", { seq: 1, msg: "uno" }));
+  assertOk(await bob.ask("delete message", { seq: 2 }));
+  await ann.page.context().setOffline(false);
+  await ann.connected();
+  for (const text of ["uno", "Message deleted", "three"]) await ann.waitForMessage(text);
+  for (const text of ["one", "two"]) assert.equal(await ann.count(text), 0);
+});
+
+test("a refused edit says so where one writes, and stays open", async (t) => {
+  const { ann } = await twoPeople(t);
+  await ann.send("short");
+  await presses(ann, "Edit: short");
+  await editor(ann).fill("long ".repeat(600));
+  await editor(ann).press("Enter");
+  await ann.log.getByRole("alert").filter({ hasText: "too long" }).waitFor();
+  await editor(ann).press("Escape");
+  await ann.waitForMessage("short");
+});

@@ -1,0 +1,96 @@
+// A guest's name is one guest's in the whole cluster.
+
+import assert from "node:assert/strict";
+import { test } from "node:test";
+import { assertOk, assertRefused } from "../support/assert.mjs";
+import { clusterForThisFile } from "../support/cluster.mjs";
+import { signIn } from "../support/cookie-session.mjs";
+import { connect, connectWithToken } from "../support/fixtures.mjs";
+import { socketIo } from "../support/socket.io.mjs";
+import { LONG_TIMEOUT_MS } from "../support/timeouts.mjs";
+import { unique } from "../support/unique.mjs";
+import { waitUntil } from "../support/wait-until.mjs";
+import { wsJson } from "../support/ws.mjs";
+
+const TRIES = 20;
+const NAMES = 5;
+
+const cluster = clusterForThisFile({ settings: { "limits.presence_grace_ms": 100 } });
+
+test("a name that is claimed on one node is taken on the others, in all its forms", async (t) => {
+  const name = unique("Ann");
+  const [one, ...others] = cluster.nodes;
+  const ann = await connect(t, wsJson, one);
+  assertOk(await ann.ask("new user", name));
+  for (const node of others) {
+    const stranger = await connect(t, socketIo("4.8", "polling"), node);
+    for (const it of [name, name.toUpperCase()]) {
+      assertRefused(await stranger.ask("new user", it), "name_taken", it);
+    }
+  }
+});
+
+test(`of ${TRIES} who claim a name at once, on all nodes, one has it`, async (t) => {
+  for (let n = 0; n < NAMES; n += 1) {
+    const name = unique("bob");
+    const clients = await Promise.all(
+      Array.from({ length: TRIES }, (_, at) => connect(t, wsJson, cluster.nodes[at % 3])),
+    );
+    const answers = await Promise.all(clients.map((it) => it.ask("new user", name)));
+    const winners = answers.filter(({ ok }) => ok);
+    assert.equal(winners.length, 1, `${winners.length} have the name`);
+    for (const it of answers.filter(({ ok }) => !ok)) assertRefused(it, "name_taken");
+    for (const it of clients) it.close();
+  }
+});
+
+test("a guest comes back on another node, and the name is free when they stay away", async (t) => {
+  const [one, two, three] = cluster.nodes;
+  const carol = await connect(t, wsJson, one);
+  await carol.identify(unique("carol"));
+  const again = await connectWithToken(t, socketIo("4.8", "websocket"), two, carol.token);
+  assert.equal(again.name, carol.name);
+  carol.close();
+  const next = await connect(t, wsJson, three);
+  assertRefused(await next.ask("new user", carol.name), "name_taken");
+  again.close();
+  await claimed(next, carol.name);
+});
+
+test("a name of a sign-in on one node is nobody's on another", async (t) => {
+  const [one, two] = cluster.nodes;
+  const name = unique("dave");
+  const headers = await signIn(one, { name });
+  const dave = await (await connect(t, wsJson, one, { headers })).waitForWelcome();
+  assert.equal(dave.name, name);
+  const other = await connect(t, wsJson, two);
+  assertRefused(await other.ask("new user", name), "name_taken");
+});
+
+test("the name of a guest whose node was killed is free after a while", async (t) => {
+  const [, , three] = cluster.nodes;
+  const [name, kept] = [unique("erin"), unique("frank")];
+  for (const it of [name, kept])
+    assertOk(await (await connect(t, wsJson, three)).ask("new user", it));
+  await three.kill9();
+  const other = await connect(t, wsJson, cluster.nodes[0]);
+  await claimed(other, name);
+  await three.start();
+  await cluster.waitUntilReady();
+  const late = await connect(t, wsJson, three);
+  assertRefused(await late.ask("new user", name), "name_taken");
+  assertOk(await late.ask("new user", kept));
+});
+
+/** Asks for a name until it is given. */
+function claimed(client, name) {
+  return waitUntil(
+    `the name ${name} to be free`,
+    async () => {
+      const answer = await client.ask("new user", name);
+      if (!answer.ok) assertRefused(answer, "name_taken");
+      return answer.ok;
+    },
+    LONG_TIMEOUT_MS,
+  );
+}

@@ -1,0 +1,75 @@
+// What is true on one node is true on several: each connection comes to another one than the last.
+
+import { describe } from "node:test";
+import { devices } from "../suites/devices.mjs";
+import { directMessages } from "../suites/direct-messages.mjs";
+import { editsAndDeletions } from "../suites/edits-and-deletions.mjs";
+import { guests } from "../suites/guests.mjs";
+import { history } from "../suites/history.mjs";
+import { memberships, ROOM_SETTINGS } from "../suites/memberships.mjs";
+import { notifications } from "../suites/notifications.mjs";
+import { posting } from "../suites/posting.mjs";
+import { presence, presenceQuery } from "../suites/presence.mjs";
+import { randomScenarios, SCENARIO_SETTINGS } from "../suites/random-scenarios.mjs";
+import { readReceipts } from "../suites/read-receipts.mjs";
+import { reconnecting, reconnectingToRooms } from "../suites/reconnect.mjs";
+import { roles } from "../suites/roles.mjs";
+import { rooms } from "../suites/rooms.mjs";
+import { SPACES, spaces } from "../suites/spaces.mjs";
+import { tokenClaims } from "../suites/token-claims.mjs";
+import { typing, typingTimeout } from "../suites/typing.mjs";
+import { BARRIER } from "../support/bus-barrier.mjs";
+import { clusterForThisFile } from "../support/cluster.mjs";
+import { socketIo } from "../support/socket.io.mjs";
+import { wsJson } from "../support/ws.mjs";
+
+const CLIENT_TYPES = [wsJson, socketIo("4.8", "polling")];
+
+/** Chapters that rooms of all names are open to, and those that have rooms of their own. */
+const SUITES = {
+  editsAndDeletions,
+  tokenClaims,
+  devices,
+  directMessages,
+  guests,
+  history,
+  notifications,
+  posting,
+  presence,
+  presenceQuery,
+  readReceipts,
+  reconnecting,
+  reconnectingToRooms,
+  rooms,
+  spaces,
+  typing,
+  typingTimeout,
+};
+const ROOM_SUITES = { memberships, roles };
+
+// Nodes learn of each other who went well within the grace.
+const quick = { "limits.presence_grace_ms": 300 };
+const readable = { "rooms.read_only": ["news-*"] };
+const open = clusterOf({ ...SPACES, ...quick, ...readable });
+const ruled = clusterOf(ROOM_SETTINGS);
+const long = clusterOf(SCENARIO_SETTINGS);
+
+for (const it of CLIENT_TYPES) {
+  for (const [server, suites] of [
+    [open.roundRobin, SUITES],
+    [ruled.roundRobin, ROOM_SUITES],
+  ]) {
+    for (const [name, suite] of Object.entries(suites)) {
+      describe(`${name} on two nodes over ${it.label}`, () => suite(it, server));
+    }
+  }
+}
+
+describe("random lives on two nodes", () => randomScenarios(long.roundRobin));
+
+function clusterOf({ spaces: list = [], ...settings }) {
+  return clusterForThisFile({
+    nodes: 2,
+    settings: { ...settings, spaces: [...list, BARRIER.space] },
+  });
+}

@@ -1,0 +1,75 @@
+// A token's end is the connection's also while it is sent what it missed and takes none of it.
+
+import assert from "node:assert/strict";
+import { after, before, describe, test } from "node:test";
+
+import { assertOk } from "../support/assert.mjs";
+import { RawPolling, RawWebSocket } from "../support/raw-clients.mjs";
+import { serverForThisFile } from "../support/server.mjs";
+import { LONG_TIMEOUT_MS } from "../support/timeouts.mjs";
+import { epochSeconds, signToken } from "../support/tokens.mjs";
+import { unique } from "../support/unique.mjs";
+import { wsJson } from "../support/ws.mjs";
+
+/** More than the kernel keeps for a socket on both sides together. */
+const MESSAGES = 64;
+const BODY = "x".repeat(400_000);
+
+const SHORT = 5;
+
+/** It waits long for who is not reading: what ends the connection is the token. */
+const server = serverForThisFile({
+  settings: {
+    "limits.presence_grace_ms": 100,
+    "limits.write_stall_ms_max": 60_000,
+    "sqlite.synchronous": "normal",
+  },
+});
+
+const room = unique("room");
+let ann;
+
+/** Ways to come back for everything and then to take nothing. */
+const STALLED = {
+  "plain WebSocket": async (t, token) => {
+    const path = `/ws?token=${token}&since=${room}:0`;
+    (await RawWebSocket.open(t, server, path)).stopReading();
+  },
+  "Socket.IO over WebSocket": async (t, token) => {
+    const raw = await RawWebSocket.open(t, server, "/socket.io/?EIO=4&transport=websocket");
+    raw.text(`40${JSON.stringify({ token, since: { [room]: 0 } })}`);
+    raw.stopReading();
+  },
+  "Socket.IO of clients before 3.x": async (t, token) => {
+    const path = `/socket.io/?EIO=3&transport=websocket&token=${token}&since=${room}:0`;
+    (await RawWebSocket.open(t, server, path)).stopReading();
+  },
+  "Socket.IO over polling": async (_, token) => {
+    const raw = await RawPolling.open(server);
+    await raw.post(`40${JSON.stringify({ token, since: { [room]: 0 } })}`);
+  },
+};
+
+describe("who comes back and reads nothing", { concurrency: true }, () => {
+  before(async () => {
+    ann = await wsJson.connect(server);
+    await ann.identify(unique("ann"));
+    assertOk(await ann.ask("join", room));
+    for (let n = 0; n < MESSAGES; n += 1) {
+      assertOk(await ann.ask("GroupChat", { room, data: BODY }));
+    }
+  });
+  after(() => ann?.close());
+
+  for (const [wire, open] of Object.entries(STALLED)) {
+    test(`is gone when the token is: ${wire}`, async (t) => {
+      const [sub, exp] = [unique("slow"), epochSeconds(SHORT)];
+      await open(t, await signToken(server, { sub, exp }));
+      // One is in the lobby at once, and in the room with what was missed there.
+      const isTheirs = ({ room, user }) => room === "lobby" && user === sub;
+      await ann.next("user joined", isTheirs);
+      await ann.next("user left", isTheirs, LONG_TIMEOUT_MS);
+      assert.ok(exp * 1000 <= Date.now(), "it went before its time was over");
+    });
+  }
+});

@@ -1,0 +1,140 @@
+// A disk that takes nothing, and a database that somebody holds: senders are told, nothing is
+// stored or sent, and it heals by itself.
+
+import assert from "node:assert/strict";
+import path from "node:path";
+import { test } from "node:test";
+
+import {
+  assertConsecutive,
+  assertErrorEvent,
+  assertOk,
+  assertRefused,
+} from "../support/assert.mjs";
+import { startProcess } from "../support/child-process.mjs";
+import { runProgram, runRoomcast } from "../support/command.mjs";
+import { barrier, connectWithToken, joinAsGuest } from "../support/fixtures.mjs";
+import { readHistory } from "../support/history.mjs";
+import { serverForThisTest } from "../support/server.mjs";
+import { socketIo } from "../support/socket.io.mjs";
+import { once, TIMEOUT_MS, withTimeout } from "../support/timeouts.mjs";
+import { unique } from "../support/unique.mjs";
+import { wsJson } from "../support/ws.mjs";
+
+/** What a server may complain of that cannot write. */
+const expectedLog = [/stor|sqlite|database|disk|journal|writ/i];
+
+const WIRES = [wsJson, socketIo("4.8", "polling"), socketIo("2.5", "websocket")];
+
+test("a full disk is `unavailable` to senders, and heals", async (t) => {
+  // A file size limit that fails with EFBIG rather than with a signal. It is set later, and lifted.
+  const command = ["sh", "-c", 'trap "" XFSZ; exec "$@"', "sh"];
+  const server = await serverForThisTest(t, { command, expectedLog });
+  await recovers(t, server, {
+    injectFault: () => limitFiles(server, "0"),
+    repairFault: () => limitFiles(server, "unlimited"),
+  });
+});
+
+test("a locked database is `unavailable` to senders, and heals", async (t) => {
+  const settings = { "sqlite.busy_ms_max": 100 };
+  const server = await serverForThisTest(t, { settings, expectedLog });
+  let lock;
+  await recovers(t, server, {
+    injectFault: async () => (lock = await lockDatabase(server)),
+    repairFault: () => lock.release(),
+  });
+});
+
+test("a second server on the same data is refused, and the first does not notice", async (t) => {
+  const server = await serverForThisTest(t);
+  const room = unique("room");
+  const ann = await joinAsGuest(t, wsJson, server, "ann", { room });
+  const second = await runRoomcast("serve", "--listen", "127.0.0.1:0", "--data", server.data);
+  assert.ok([1, 2].includes(second.code), `exit ${second.code}`);
+  assert.equal(second.stdout, "");
+  assert.ok(second.stderr.includes(server.data), second.stderr);
+  assertOk(await ann.ask("send message", "still here"));
+});
+
+/** What has to be true before, while and after the server cannot write. */
+async function recovers(t, server, { injectFault, repairFault }) {
+  const room = unique("room");
+  const clients = [];
+  for (const it of WIRES) clients.push(await joinAsGuest(t, it, server, "one", { room }));
+  const [ann, bob] = clients;
+  for (const it of clients) assertOk(await it.ask("send message", { msg: "before" }));
+  for (const it of clients) await it.collect("new message", clients.length);
+
+  await injectFault();
+  const refusedId = unique("id");
+  for (const it of clients) {
+    assertRefused(await it.ask("send message", { msg: "lost", id: refusedId }), "unavailable");
+    assertRefused(await it.ask("GroupChat", { data: "lost" }), "unavailable");
+    assertRefused(await it.ask("SingleChat", { to: bob.name, data: "lost" }), "unavailable");
+    it.emit("send message", { msg: "lost" });
+    assertErrorEvent(await it.next("error message"), "send message", "unavailable");
+  }
+  const many = Array.from({ length: 50 }, (_, n) => ({ msg: `lost ${n}` }));
+  for (const answer of await ann.askAll("send message", many)) assertRefused(answer, "unavailable");
+
+  await repairFault();
+  const again = await insist(ann, { msg: "after", id: refusedId });
+  assert.deepEqual([again.seq, again.duplicate], [clients.length + 1, undefined]);
+  await barrier(bob, room, ...clients);
+  for (const it of clients) {
+    assert.deepEqual(
+      it.take("new message").map(({ msg }) => msg),
+      ["after"],
+    );
+    assert.deepEqual(it.take("GroupChat"), []);
+    assert.deepEqual(it.take("SingleChat"), []);
+  }
+  const stored = await readHistory(ann, room);
+  assertConsecutive(stored);
+  assert.equal(stored.length, clients.length + 2);
+
+  await server.restart();
+  const back = await connectWithToken(t, wsJson, server, ann.token, { room });
+  assert.deepEqual(await readHistory(back, room), stored);
+}
+
+/** The answer of a client that does as `unavailable` says: it tries again. */
+function insist(client, message) {
+  const answered = async () => {
+    for (;;) {
+      const answer = await client.ask("send message", message);
+      if (answer.ok) return answer;
+      assertRefused(answer, "unavailable");
+    }
+  };
+  return withTimeout("the server to heal", answered(), TIMEOUT_MS);
+}
+
+async function limitFiles(server, bytes) {
+  const { code, stderr } = await runProgram("prlimit", [
+    "--pid",
+    `${server.pid}`,
+    `--fsize=${bytes}:`,
+  ]);
+  assert.equal(code, 0, stderr);
+}
+
+/** Another program takes the database for itself, by the `sqlite3` command. */
+async function lockDatabase(server) {
+  const sqlite = startProcess("sqlite3", ["-bail", path.join(server.data, "roomcast.db")]);
+  sqlite.stdout.setEncoding("utf8");
+  sqlite.stderr.setEncoding("utf8");
+  const problem = once(sqlite.stderr, "data").then(([text]) => Promise.reject(new Error(text)));
+  problem.catch(() => {});
+  sqlite.stdin.write(".timeout 5000\nBEGIN EXCLUSIVE;\nSELECT 'locked';\n");
+  const [sent] = await Promise.race([once(sqlite.stdout, "data"), problem]);
+  assert.equal(sent.trim(), "locked");
+  return {
+    async release() {
+      sqlite.stdin.end("ROLLBACK;\n");
+      const { code } = await withTimeout("the end of sqlite3", sqlite.exited);
+      assert.equal(code, 0);
+    },
+  };
+}

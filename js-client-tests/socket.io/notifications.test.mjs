@@ -1,0 +1,14 @@
+import { describe } from "node:test";
+
+import { notifications } from "../suites/notifications.mjs";
+import { serverForThisFile } from "../support/server.mjs";
+import { ALL_SOCKET_IO } from "../support/socket.io.mjs";
+import { SECRET } from "../support/tokens.mjs";
+
+const server = serverForThisFile({
+  settings: { "token.secret": SECRET, "limits.presence_grace_ms": 100 },
+});
+
+for (const clientType of ALL_SOCKET_IO) {
+  describe(`notifications over ${clientType.label}`, () => notifications(clientType, server));
+}

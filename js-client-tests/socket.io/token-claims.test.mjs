@@ -1,0 +1,11 @@
+import { describe } from "node:test";
+
+import { tokenClaims } from "../suites/token-claims.mjs";
+import { serverForThisFile } from "../support/server.mjs";
+import { ALL_SOCKET_IO } from "../support/socket.io.mjs";
+
+const server = serverForThisFile({ settings: { "limits.presence_grace_ms": 100 } });
+
+for (const clientType of ALL_SOCKET_IO) {
+  describe(`what a token says over ${clientType.label}`, () => tokenClaims(clientType, server));
+}

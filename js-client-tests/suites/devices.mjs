@@ -1,0 +1,156 @@
+// A device that comes back, and one that takes another's place. docs/protocol.md "Devices".
+
+import assert from "node:assert/strict";
+import { test } from "node:test";
+
+import { assertOk, assertRecentTime } from "../support/assert.mjs";
+import { barrier, connect, connectWithToken, joinAsGuest } from "../support/fixtures.mjs";
+import { withTimeout } from "../support/timeouts.mjs";
+import { mintToken } from "../support/tokens.mjs";
+import { unique } from "../support/unique.mjs";
+import { wsJson } from "../support/ws.mjs";
+
+/** `server` lets a user have many devices, and has a short grace. */
+export function devices(clientType, server) {
+  test("a device that comes back is known, and when it was last here", async (t) => {
+    const [device, room] = [unique("device"), unique("room")];
+    const bob = await joinAsGuest(t, wsJson, server, "bob", { room });
+    const token = await mintToken(server, unique("ann"));
+    const first = await connectWithToken(t, clientType, server, token, { device, room });
+    assert.equal(first.welcome.returning, false);
+    assert.ok(!("lastSeen" in first.welcome));
+    first.close();
+    await bob.next("user left", ({ user }) => user === first.name);
+    const gone = Date.now();
+    const again = await connectWithToken(t, clientType, server, token, { device, room });
+    assert.equal(again.welcome.returning, true);
+    assertRecentTime(again.welcome.lastSeen);
+    assert.ok(Date.parse(again.welcome.lastSeen) <= gone);
+    const inQuery = await connectWithToken(t, clientType, server, token, { query: { device } });
+    assert.equal(inQuery.welcome.returning, true);
+  });
+
+  test("another device of the user, and that device of another user, are new", async (t) => {
+    const device = unique("device");
+    const token = await mintToken(server, unique("ann"));
+    await connectWithToken(t, clientType, server, token, { device });
+    const other = await connectWithToken(t, clientType, server, token, {
+      device: unique("device"),
+    });
+    assert.equal(other.welcome.returning, false);
+    const user = await connectWithToken(
+      t,
+      clientType,
+      server,
+      await mintToken(server, unique("bob")),
+      {
+        device,
+      },
+    );
+    assert.equal(user.welcome.returning, false);
+  });
+
+  test("who names no device is told nothing of devices", async (t) => {
+    const ann = await joinAsGuest(t, clientType, server, "ann");
+    for (const key of ["returning", "lastSeen"]) assert.ok(!(key in ann.welcome), key);
+  });
+
+  test("a guest says it with their name, or has said it at the door", async (t) => {
+    const [one, other] = [unique("device"), unique("device")];
+    const ann = await connect(t, clientType, server, { device: other });
+    assertOk(await ann.ask("new user", { name: unique("ann"), device: one }));
+    await ann.waitForWelcome();
+    assert.equal(ann.welcome.returning, false);
+    const again = await connectWithToken(t, clientType, server, ann.token, { device: one });
+    assert.equal(again.welcome.returning, true);
+    const bob = await joinAsGuest(t, clientType, server, "bob", { device: other });
+    const back = await connectWithToken(t, clientType, server, bob.token, { device: other });
+    assert.equal(back.welcome.returning, true);
+  });
+
+  test("a user may have many devices at one time", async (t) => {
+    const room = unique("room");
+    const token = await mintToken(server, unique("ann"));
+    const all = [];
+    for (const device of [unique("device"), unique("device"), undefined]) {
+      for (const it of [clientType, wsJson]) {
+        all.push(await connectWithToken(t, it, server, token, { device, room }));
+      }
+    }
+    await barrier(all[0], room, ...all);
+    for (const it of all) assert.deepEqual(it.take("closing"), []);
+  });
+}
+
+/** `server` has `devices = "newest"`. */
+export function newestDeviceOnly(clientType, server) {
+  for (const [first, second] of [
+    [clientType, wsJson],
+    [wsJson, clientType],
+  ]) {
+    test(`${second.label} takes the place of ${first.label}`, async (t) => {
+      const room = unique("room");
+      const token = await mintToken(server, unique("ann"));
+      const [one, other] = [unique("device"), unique("device")];
+      const witness = await joinAsGuest(t, wsJson, server, "bob", { room });
+      const eager = { device: one, room, ...reconnecting(first) };
+      const old = await connectWithToken(t, first, server, token, eager);
+      const beside = await connectWithToken(t, second, server, token, { device: one, room });
+      await barrier(witness, room, old, beside); // one device may be here twice
+      const young = await connectWithToken(t, second, server, token, { device: other, room });
+      for (const it of [old, beside]) await replaced(it);
+      await barrier(young, room, young, witness);
+      assert.deepEqual(young.take("closing"), []);
+      assert.deepEqual(witness.take("user left"), []);
+    });
+  }
+
+  test("a connection without a device is a device of its own", async (t) => {
+    const token = await mintToken(server, unique("ann"));
+    const known = await connectWithToken(t, clientType, server, token, {
+      device: unique("device"),
+    });
+    const nameless = await connectWithToken(t, clientType, server, token);
+    await replaced(known);
+    const another = await connectWithToken(t, clientType, server, token);
+    await replaced(nameless);
+    await barrier(another, undefined, another);
+  });
+
+  test("guests have devices, too, and other users are left alone", async (t) => {
+    const bob = await joinAsGuest(t, clientType, server, "bob", { device: unique("device") });
+    const ann = await joinAsGuest(t, clientType, server, "ann", { device: unique("device") });
+    const again = await connectWithToken(t, clientType, server, ann.token, {
+      device: unique("device"),
+    });
+    await replaced(ann);
+    await barrier(again, undefined, bob);
+    assert.deepEqual(bob.take("closing"), []);
+  });
+
+  test("the one that came back with `auth` counts as well", async (t) => {
+    const token = await mintToken(server, unique("ann"));
+    const old = await connectWithToken(t, clientType, server, token, { device: unique("device") });
+    const young = await connect(t, clientType, server, { device: unique("device") });
+    assertOk(await young.ask("auth", { token }));
+    await replaced(old);
+    await barrier(young, undefined, young);
+  });
+}
+
+/** Official clients come back by themselves, unless they are told to stay away. */
+function reconnecting(clientType) {
+  const quickly = { reconnection: true, reconnectionDelay: 10, reconnectionDelayMax: 20 };
+  return clientType.wire === "socket.io" ? { extra: quickly } : {};
+}
+
+/** Waits for the words and then for the end that is for good. */
+async function replaced(client) {
+  const { code, reconnect } = await client.next("closing");
+  assert.deepEqual([code, reconnect], ["replaced", false]);
+  const end = await withTimeout("the end of the connection", client.closed);
+  if (client.engine === undefined) return assert.deepEqual(end, { code: 4500, reason: "replaced" });
+  assert.equal(end, "io server disconnect");
+  assert.equal(client.socket.connected, false);
+  if (client.socket.active !== undefined) assert.equal(client.socket.active, false);
+}

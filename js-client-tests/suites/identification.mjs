@@ -1,0 +1,145 @@
+// Who you are: names, tokens, and the door. docs/protocol.md "Who you are".
+
+import assert from "node:assert/strict";
+import { test } from "node:test";
+
+import { assertOk, assertRefused, assertSameNames } from "../support/assert.mjs";
+import { barrier, connect, connectWithToken, joinAsGuest } from "../support/fixtures.mjs";
+import { epochSeconds, mintToken, signToken } from "../support/tokens.mjs";
+import { unique } from "../support/unique.mjs";
+
+const INVALID_NAMES = [
+  "",
+  "   ",
+  "x".repeat(33),
+  "two\nlines",
+  "nul\u0000",
+  "\u202eturned",
+  "a\u2028b",
+  "tab\tbed",
+];
+
+/** `server` takes guests, and its users leave without a long grace. */
+export function identification(clientType, server) {
+  test("a guest takes a name and is welcomed", async (t) => {
+    const ann = await connect(t, clientType, server);
+    const name = unique("ann");
+    const answer = assertOk(await ann.ask("new user", name));
+    assert.equal(answer.user, name);
+    const welcome = await ann.next("welcome");
+    assert.equal(welcome.user, name);
+    assert.equal(typeof answer.token, "string");
+    assert.equal(typeof welcome.token, "string");
+    assert.equal(typeof welcome.connection, "string");
+    assert.equal(typeof welcome.node, "string");
+    assert.deepEqual(
+      welcome.rooms.map(({ room }) => room),
+      ["lobby"],
+    );
+    assert.equal(welcome.rooms[0].unread, 0);
+    assert.ok(Number.isInteger(welcome.rooms[0].seq));
+    assertSameNames(Object.keys(welcome.limits), [
+      "attachmentsMax",
+      "bodyBytesMax",
+      "frameBytesMax",
+      "historyMax",
+      "roomsMax",
+    ]);
+  });
+
+  test("a name may come in an object, and is trimmed", async (t) => {
+    const ann = await connect(t, clientType, server);
+    const name = unique(clientType.text("Ann Ü 李"));
+    const answer = assertOk(await ann.ask("new user", { name: `  ${name} ` }));
+    assert.equal(answer.user, name);
+    assert.equal((await ann.next("welcome")).user, name);
+  });
+
+  test("a name that is not one is refused, and another one may be tried", async (t) => {
+    const ann = await connect(t, clientType, server);
+    for (const name of INVALID_NAMES)
+      assertRefused(await ann.ask("new user", name), "name_invalid");
+    assertOk(await ann.ask("new user", unique("x".repeat(23))));
+  });
+
+  test("the name of somebody online is refused", async (t) => {
+    const ann = await joinAsGuest(t, clientType, server, "ann");
+    const other = await connect(t, clientType, server);
+    assertRefused(await other.ask("new user", ann.name), "name_taken");
+    assertRefused(await other.ask("new user", `  ${ann.name}`), "name_taken");
+    assertOk(await other.ask("new user", unique("other")));
+  });
+
+  test("a name is free again when its user has left", async (t) => {
+    const room = unique("room");
+    const bob = await joinAsGuest(t, clientType, server, "bob", { room });
+    const ann = await joinAsGuest(t, clientType, server, "ann", { room });
+    ann.close();
+    await bob.next("user left", ({ user }) => user === ann.name);
+    const other = await connect(t, clientType, server);
+    assertOk(await other.ask("new user", ann.name));
+  });
+
+  test("a connection has one name for good", async (t) => {
+    const ann = await joinAsGuest(t, clientType, server, "ann");
+    assertRefused(await ann.ask("new user", unique("other")), "already_identified");
+  });
+
+  test("nothing is done for a connection without a name", async (t) => {
+    const nobody = await connect(t, clientType, server);
+    const requests = {
+      "send message": "hello",
+      GroupChat: "hello",
+      SingleChat: { to: "ann", data: "hello" },
+      GroupList: {},
+      join: "news",
+      leave: "lobby",
+      history: {},
+      read: { seq: 1 },
+      mute: { muted: true },
+      typing: { typing: true },
+      "edit message": { seq: 1, msg: "hello" },
+      "delete message": { seq: 1 },
+      invite: { user: "ann" },
+      kick: { user: "ann" },
+      notify: { to: "ann", data: "hello" },
+      presence: { users: ["ann"] },
+    };
+    for (const [event, data] of Object.entries(requests)) {
+      assertRefused(await nobody.ask(event, data), "not_identified");
+    }
+  });
+
+  test("the token from the answer brings the same user back", async (t) => {
+    const room = unique("room");
+    const ann = await joinAsGuest(t, clientType, server, "ann", { room });
+    const again = await connectWithToken(t, clientType, server, ann.token, { room });
+    assert.equal(again.name, ann.name);
+    assert.notEqual(again.welcome.connection, ann.welcome.connection);
+    assertRefused(await again.ask("new user", unique("other")), "already_identified");
+    await barrier(again, room, ann);
+  });
+
+  test("the token from the welcome is as good", async (t) => {
+    const ann = await joinAsGuest(t, clientType, server, "ann");
+    const again = await connectWithToken(t, clientType, server, ann.welcome.token);
+    assert.equal(again.name, ann.name);
+  });
+
+  test("a token made by the command names its user", async (t) => {
+    const name = unique("carol");
+    const carol = await connectWithToken(t, clientType, server, await mintToken(server, name));
+    assert.equal(carol.name, name);
+  });
+
+  test("a bad token is refused, never ignored", async () => {
+    for (const token of ["nonsense", await signToken(server, { sub: unique("eve") })]) {
+      assert.equal(await clientType.refusal(server, { token }), "unauthorized", token);
+    }
+  });
+
+  test("a token whose time has run out says so", async () => {
+    const token = await signToken(server, { sub: unique("ann"), exp: epochSeconds(-600) });
+    assert.equal(await clientType.refusal(server, { token }), "token_expired");
+  });
+}

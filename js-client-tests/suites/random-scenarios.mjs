@@ -1,0 +1,411 @@
+// Random lives of three users with two devices each, on all wires: whatever they do, what their
+// devices fold together, what history says, and what the rules say are one.
+
+import assert from "node:assert/strict";
+import { test } from "node:test";
+
+import { assertOk, assertRefused, assertSameNames } from "../support/assert.mjs";
+import { connectWithToken } from "../support/fixtures.mjs";
+import { wsMsgpack } from "../support/msgpack.mjs";
+import { Random } from "../support/random.mjs";
+import { DirectConversation, Room } from "../support/reference-model.mjs";
+import { ReplicaDevice, visibleMessages } from "../support/replica-device.mjs";
+import { socketIo } from "../support/socket.io.mjs";
+import { epochSeconds, SECRET, signToken } from "../support/tokens.mjs";
+import { unique } from "../support/unique.mjs";
+import { wsJson } from "../support/ws.mjs";
+
+const SEEDS = [1, 2, 3, 20, 77, 1234];
+const STEPS = 150;
+const USERS = ["ann", "bob", "carl"];
+const CLIENT_TYPES = [wsJson, socketIo("4.8", "polling"), wsMsgpack, socketIo("4.8", "websocket")];
+const PAGE = 7;
+
+/** What a server for these lives has to have. */
+export const SCENARIO_SETTINGS = { "token.secret": SECRET, spaces: ["/life-*"] };
+
+/** `server` has the settings `LIVES`. */
+export function randomScenarios(server) {
+  for (const seed of SEEDS) {
+    test(`${STEPS} random steps end alike for everybody: seed ${seed}`, async (t) => {
+      const scenario = new Scenario(t, server, seed);
+      try {
+        await scenario.begin();
+        for (let n = 0; n < STEPS; n += 1) await scenario.step();
+        await scenario.settle();
+        await scenario.compare();
+      } catch (cause) {
+        const steps = scenario.steps.slice(-5).join(", ");
+        const where = `seed ${seed}, step ${scenario.steps.length}, after ${steps}`;
+        throw new Error(`${where}: ${cause.message}`, { cause });
+      }
+    });
+  }
+}
+
+class Scenario {
+  steps = [];
+  #t;
+  #server;
+  #random;
+  #space;
+  #tokens = new Map();
+  #devices = [];
+  #rooms = [new Room("lobby", "member"), new Room("one"), new Room("two"), new Room("three")];
+  #pairs = [
+    new DirectConversation("ann", "bob"),
+    new DirectConversation("ann", "carl"),
+    new DirectConversation("bob", "carl"),
+  ];
+  #sentCount = 0;
+
+  /** Each kind of step, as often as it stands here. */
+  #kinds = Object.entries({
+    post: 10,
+    postConcurrently: 4,
+    edit: 6,
+    delete: 4,
+    read: 6,
+    join: 5,
+    leave: 3,
+    drop: 5,
+    reconnect: 5,
+    tryForbidden: 2,
+  }).flatMap(([kind, times]) => Array(times).fill(kind));
+
+  constructor(t, server, seed) {
+    this.#t = t;
+    this.#server = server;
+    this.#random = new Random(seed);
+    this.#space = unique(`/life-${seed}`);
+    USERS.forEach((user, at) => {
+      for (const n of [0, 1]) {
+        const clientType = CLIENT_TYPES[(2 * at + n + seed) % CLIENT_TYPES.length];
+        const options = { space: this.#space, device: `device-${n}` };
+        this.#devices.push(new ReplicaDevice(t, clientType, server, user, options));
+      }
+    });
+  }
+
+  get #online() {
+    return this.#devices.filter(({ client }) => client);
+  }
+
+  async begin() {
+    for (const user of USERS) {
+      this.#tokens.set(user, await signToken(this.#server, { sub: user, exp: epochSeconds(600) }));
+    }
+    for (const it of this.#devices) {
+      it.options.token = this.#tokens.get(it.user);
+      this.#rooms[0].join(it.user, 0);
+      await this.#arrive(it);
+    }
+  }
+
+  async step() {
+    const kind = this.#online.length === 0 ? "reconnect" : this.#random.pick(this.#kinds);
+    this.steps.push(kind);
+    const device = this.#random.pick(kind === "reconnect" ? this.#away() : this.#online);
+    if (device) await this[`_${kind}`](device);
+  }
+
+  async _post(device) {
+    await this.#postRandom(device);
+  }
+
+  async _postConcurrently() {
+    await this.#postSeveral();
+  }
+
+  async _edit(device) {
+    const [place, message] = this.#randomMessage(device.user, ({ author, deleted }) => {
+      return author === device.user && !deleted;
+    });
+    if (!message) return;
+    const body = this.#randomBody();
+    const asked = { ...place.address(device.user), seq: message.seq, msg: body };
+    const { ok: _, ...answer } = assertOk(await device.ask("edit message", asked));
+    assert.equal(answer.seq, place.head + 1);
+    place.edit(message, answer, body);
+    this.#foldChange(device, place, message, { ...answer, event: "message edited", msg: body });
+  }
+
+  async _delete(device) {
+    const { user } = device;
+    const [place, message] = this.#randomMessage(user, (it, place) => place.mayDelete(user, it));
+    if (!message) return;
+    const asked = { ...place.address(user), seq: message.seq };
+    const { ok: _, ...answer } = assertOk(await device.ask("delete message", asked));
+    if (message.deleted) {
+      assert.deepEqual(answer, { ...message.deletion, duplicate: true });
+      return;
+    }
+    assert.equal(answer.seq, place.head + 1);
+    place.delete(message, answer);
+    this.#foldChange(device, place, message, { ...answer, event: "message deleted" });
+  }
+
+  async _read(device) {
+    const place = this.#random.pick(this.#placesOf(device.user).filter(({ head }) => 0 < head));
+    if (!place) return;
+    const seq = 1 + this.#random.below(place.head + 3);
+    const answer = assertOk(await device.ask("read", { ...place.address(device.user), seq }));
+    place.readTo(device.user, seq);
+    const { seq: _, ...counters } = place.counters(device.user);
+    assert.deepEqual({ unread: answer.unread, read: answer.seq }, counters);
+  }
+
+  /** Joins, sometimes while others talk, and has all that was said before. */
+  async _join(device) {
+    await this.#waitUntilReceived();
+    const { user } = device;
+    const room = this.#random.pick(this.#rooms);
+    const since = this.#random.oneIn(2) ? { since: device.completeUpTo(room.address()) } : {};
+    const head = room.head;
+    const asked = device.ask("join", { ...room.address(), ...since });
+    if (this.#random.oneIn(3)) await this.#postSeveral();
+    const { ok: _, count, muted: __, ...summary } = assertOk(await asked);
+    assert.ok(
+      head <= summary.seq && summary.seq <= room.head,
+      `joined at ${summary.seq} of ${room.head}`,
+    );
+    // What was said since they came in and before the answer is unread.
+    assert.ok(head <= summary.read || room.has(user), `came in at ${summary.read} of ${head}`);
+    room.join(user, summary.read);
+    device.rooms.add(room.name);
+    assert.deepEqual([count, summary.role], [room.members.size, room.members.get(user)]);
+    assert.equal(summary.unread, room.countAfter(summary.read, summary.seq));
+    for (const it of this.#online.filter((it) => it.user === user)) {
+      if (it !== device || !("since" in since)) await this.#pageOn(it, room);
+    }
+  }
+
+  async _leave(device) {
+    const { user } = device;
+    const room = this.#random.pick(this.#rooms.slice(1).filter((it) => it.has(user)));
+    if (!room) return;
+    const { seq, count } = assertOk(await device.ask("leave", room.address()));
+    room.leave(user);
+    device.rooms.delete(room.name);
+    assert.deepEqual([seq, count], [room.head, room.members.size]);
+  }
+
+  /** What is on its way to it is lost; only the last one of a user hears out what was said. */
+  async _drop(device) {
+    if (!this.#online.some((it) => it.user === device.user && it !== device))
+      await this.#waitUntilReceived();
+    device.drop();
+  }
+
+  async _reconnect(device) {
+    if (this.#random.oneIn(2)) return this.#arrive(device);
+    const known = device.knownRooms();
+    const arrival = device.connect();
+    await this.#postSeveral();
+    await arrival;
+    await this.#pageTheRest(device, known);
+  }
+
+  /** Tries what is not allowed. */
+  async _tryForbidden(device) {
+    const { user } = device;
+    const room = this.#rooms.find((it) => !it.has(user));
+    if (room) {
+      const [ask, answer] = [room.address(), "not_member"];
+      assertRefused(await device.ask("send message", { ...ask, msg: "may I?" }), answer);
+      assertRefused(await device.ask("history", ask), answer);
+      assertRefused(await device.ask("read", { ...ask, seq: 1 }), answer);
+    }
+    const edit = async (which, code) => {
+      const [place, message] = this.#randomMessage(user, which);
+      if (!message) return;
+      const asked = { ...place.address(user), seq: message.seq, msg: "mine" };
+      assertRefused(await device.ask("edit message", asked), code);
+    };
+    await edit(({ author, deleted }) => author !== user && !deleted, "forbidden");
+    await edit(({ author, deleted }) => author === user && deleted, "no_such_message");
+  }
+
+  /** Everybody comes, nobody's room is empty, and a last word is said everywhere. */
+  async settle() {
+    this.steps.push("settle");
+    for (const it of this.#away()) await this.#arrive(it);
+    for (const room of this.#rooms.filter(({ members }) => members.size === 0)) {
+      const [device] = this.#devices;
+      const { seq } = assertOk(await device.ask("join", room.address()));
+      room.join(device.user, seq);
+      device.rooms.add(room.name);
+      for (const it of this.#devices.slice(0, 2)) await this.#pageOn(it, room);
+    }
+    for (const place of [...this.#rooms, ...this.#pairs]) {
+      const device = this.#devices.find(({ user }) => place.has(user));
+      await this.#post(
+        device,
+        place,
+        place instanceof DirectConversation ? "SingleChat" : "send message",
+      );
+    }
+    await this.#waitUntilReceived();
+  }
+
+  /** Waits until whoever is online has everything: an acknowledgement may come before that. */
+  async #waitUntilReceived() {
+    for (const it of this.#online) {
+      for (const place of this.#placesOf(it.user))
+        await it.until(place.address(it.user), place.head);
+    }
+  }
+
+  async compare() {
+    this.steps.push("compare");
+    for (const it of this.#devices) {
+      assert.deepEqual(it.violations, [], it.label);
+      const rooms = this.#rooms.filter((room) => room.has(it.user));
+      assertSameNames(
+        it.rooms,
+        rooms.map(({ name }) => name),
+      );
+      for (const place of this.#placesOf(it.user)) await this.#compareLog(it, place);
+    }
+    for (const user of USERS) {
+      const { welcome } = await connectWithToken(
+        this.#t,
+        wsJson,
+        this.#server,
+        this.#tokens.get(user),
+        {
+          space: this.#space,
+        },
+      );
+      this.#checkWelcome(user, welcome);
+    }
+  }
+
+  /** The device, history in both directions, and the rules. */
+  async #compareLog(device, place) {
+    const what = `${device.label}: ${JSON.stringify(place.address(device.user))}`;
+    const forth = await this.#pages(device, place, { after: 0 });
+    const back = await this.#pages(device, place, {});
+    assert.deepEqual(back, forth, `${what}, backwards`);
+    assert.equal(forth.length, place.head, what);
+    const seen = device.visibleMessages(place.address(device.user));
+    assert.deepEqual(visibleMessages(forth), seen, `${what}, history and device`);
+    const expected = place.messages.map(({ seq, id, author, at, body, editedAt, deleted }) => ({
+      seq,
+      id,
+      author,
+      at,
+      body,
+      editedAt,
+      deleted,
+    }));
+    const sent = seen.map(({ deletedBy: _, ...it }) => it);
+    assert.deepEqual(sent, expected, `${what}, device and rules`);
+  }
+
+  /** A conversation's history, page by page, oldest first. */
+  async #pages(device, place, { after }) {
+    const entries = [];
+    for (let more = true; more; ) {
+      const forwards = after !== undefined;
+      const end = forwards ? (entries.at(-1)?.seq ?? after) : entries[0]?.seq;
+      const range = forwards ? { after: end } : { before: end };
+      const asked = { ...place.address(device.user), limit: PAGE, ...range };
+      const page = assertOk(await device.ask("history", asked));
+      assert.ok(page.messages.length <= PAGE);
+      if (forwards) entries.push(...page.messages);
+      else entries.unshift(...page.messages);
+      ({ more } = page);
+    }
+    return entries;
+  }
+
+  /** Connects, and looks at what it is told: nobody says anything meanwhile. */
+  async #arrive(device) {
+    await this.#waitUntilReceived();
+    const known = device.knownRooms();
+    this.#checkWelcome(device.user, await device.connect());
+    await this.#pageTheRest(device, known);
+  }
+
+  #checkWelcome(user, { rooms, directs }) {
+    const sorted = (summaries) => summaries.toSorted((a, b) => (nameOf(a) < nameOf(b) ? -1 : 1));
+    const summaries = this.#rooms.filter((it) => it.has(user)).map((it) => it.summary(user));
+    assert.deepEqual(sorted(rooms), sorted(summaries), `the rooms of ${user}`);
+    const pairs = this.#pairs.filter((it) => it.has(user) && 0 < it.head);
+    assert.deepEqual(sorted(directs), sorted(pairs.map((it) => it.summary(user))), `to ${user}`);
+  }
+
+  /** What `since` does not mean: directs, and rooms that the user joined elsewhere meanwhile. */
+  async #pageTheRest(device, known) {
+    const rest = this.#placesOf(device.user).filter(({ name }) => !known.includes(name));
+    for (const place of rest) await this.#pageOn(device, place);
+  }
+
+  /** Reads the history from where the device has a hole. */
+  async #pageOn(device, place) {
+    const at = place.address(device.user);
+    device.fold(at, ...(await this.#pages(device, place, { after: device.completeUpTo(at) })));
+  }
+
+  /** Several devices talk at once, each to whom it may. */
+  async #postSeveral() {
+    const count = 2 + this.#random.below(4);
+    const talk = [];
+    for (let n = 0; n < count && 0 < this.#online.length; n += 1) {
+      talk.push(this.#postRandom(this.#random.pick(this.#online)));
+    }
+    await Promise.all(talk);
+  }
+
+  async #postRandom(device) {
+    const place = this.#random.pick(this.#placesOf(device.user));
+    const events =
+      place instanceof DirectConversation ? ["SingleChat"] : ["send message", "GroupChat"];
+    await this.#post(device, place, this.#random.pick(events));
+  }
+
+  async #post(device, place, event) {
+    const { user } = device;
+    const body = this.#randomBody();
+    const own = this.#random.oneIn(2) ? { id: `m${this.#sentCount}` } : {};
+    const field = event === "send message" ? "msg" : "data";
+    const to = place instanceof DirectConversation ? { to: place.other(user) } : place.address();
+    const answer = assertOk(await device.ask(event, { ...to, ...own, [field]: body }));
+    const { id, seq, at } = answer;
+    place.post({ seq, id, at, author: user, event, body });
+    if (event === "send message") return; // that one hears itself
+    device.fold(place.address(user), { event, ...to, seq, id, at, user, [field]: body });
+  }
+
+  /** Who does not hear their own message does not hear its change. */
+  #foldChange(device, place, { event: sent, seq: of, id }, change) {
+    if (sent === "send message") return;
+    const { user } = device;
+    device.fold(place.address(user), { ...change, of, id, user });
+  }
+
+  /** A message for which `which` holds, where `user` may read. */
+  #randomMessage(user, which) {
+    const found = this.#placesOf(user).flatMap((place) => {
+      return place.messages.filter((it) => which(it, place)).map((message) => [place, message]);
+    });
+    return this.#random.pick(found) ?? [];
+  }
+
+  #randomBody() {
+    this.#sentCount += 1;
+    const text = `Wort ${this.#sentCount} 🙂`;
+    return this.#random.pick([text, { text, more: [1.5, null, -7] }, [text, Buffer.from(text)]]);
+  }
+
+  #placesOf(user) {
+    return [...this.#rooms, ...this.#pairs].filter((it) => it.has(user));
+  }
+
+  #away() {
+    return this.#devices.filter(({ client }) => !client);
+  }
+}
+
+const nameOf = (summary) => summary.room ?? summary.with;

@@ -1,0 +1,120 @@
+// What the server says no to: every code that a request can meet. docs/protocol.md "Codes".
+
+import assert from "node:assert/strict";
+import { test } from "node:test";
+
+import { assertErrorEvent, assertOk, assertRefused } from "../support/assert.mjs";
+import { barrier, joinAsGuest } from "../support/fixtures.mjs";
+import { unique } from "../support/unique.mjs";
+
+/** Requests of somebody in a room, and the codes with which they are refused. */
+const REFUSED = [
+  ["send message", undefined, "bad_request"],
+  ["send message", 5, "bad_request"],
+  ["send message", ["text"], "bad_request"],
+  ["send message", { msg: "x", room: 5 }, "bad_request"],
+  ["send message", { msg: "x", id: 5 }, "bad_request"],
+  ["send message", ["room", "text"], "bad_request"],
+  ["send message", "", "message_empty"],
+  ["send message", " \t\n ", "message_empty"],
+  ["send message", {}, "message_empty"],
+  ["send message", { msg: null }, "message_empty"],
+  ["send message", { msg: "" }, "message_empty"],
+  ["send message", { msg: "\u00a0\u3000" }, "message_empty"],
+  ["send message", { msg: "x", room: "" }, "room_invalid"],
+  ["send message", { msg: "x", room: "two words" }, "room_invalid"],
+  ["send message", { msg: "x", room: "x".repeat(65) }, "room_invalid"],
+  ["send message", { msg: "x", room: "another" }, "not_member"],
+  ["send message", { msg: "x", id: "" }, "id_invalid"],
+  ["send message", { msg: "x", id: "two words" }, "id_invalid"],
+  ["send message", { msg: "x", id: "ümlaut" }, "id_invalid"],
+  ["send message", { msg: "x", id: "x".repeat(65) }, "id_invalid"],
+  ["GroupChat", {}, "message_empty"],
+  ["GroupChat", { data: null }, "message_empty"],
+  ["GroupChat", "  ", "message_empty"],
+  ["GroupChat", { data: "x", room: "another" }, "not_member"],
+  ["GroupChat", { data: "x", id: "\u007f" }, "id_invalid"],
+  ["SingleChat", "text", "bad_request"],
+  ["SingleChat", { data: "x" }, "bad_request"],
+  ["SingleChat", { to: 5, data: "x" }, "bad_request"],
+  ["SingleChat", { to: "nobody was ever called this", data: "x" }, "no_such_user"],
+  ["SingleChat", { to: "x".repeat(33), data: "x" }, "no_such_user"],
+  ["SingleChat", ["ann", "x"], "bad_request"],
+  ["GroupList", { room: 5 }, "bad_request"],
+  ["GroupList", ["news"], "bad_request"],
+  ["GroupList", { room: "two words" }, "room_invalid"],
+  ["GroupList", { room: "another" }, "not_member"],
+  ["join", 5, "bad_request"],
+  ["join", ["news"], "bad_request"],
+  ["join", "", "room_invalid"],
+  ["join", { room: "two words" }, "room_invalid"],
+  ["join", { room: "news", since: -1 }, "bad_request"],
+  ["join", { room: "news", since: "1" }, "bad_request"],
+  ["join", { room: "news", since: 1.5 }, "bad_request"],
+  ["leave", 5, "bad_request"],
+  ["leave", ["news"], "bad_request"],
+  ["leave", "two words", "room_invalid"],
+  ["leave", "another", "not_member"],
+  ["history", "text", "bad_request"],
+  ["history", ["news"], "bad_request"],
+  ["history", { before: "1" }, "bad_request"],
+  ["history", { after: -1 }, "bad_request"],
+  ["history", { before: 1, after: 1 }, "bad_request"],
+  ["history", { limit: -1 }, "bad_request"],
+  ["history", { room: "another" }, "not_member"],
+  ["history", { limit: 0 }, "bad_request"],
+  ["history", { room: "a", with: "b" }, "bad_request"],
+  ["auth", undefined, "bad_request"],
+  ["auth", { token: 5 }, "bad_request"],
+  ["auth", { token: "nonsense" }, "unauthorized"],
+  ["no such request", { a: 1 }, "unknown_event"],
+  ["welcome", {}, "unknown_event"],
+  ["__proto__", {}, "unknown_event"],
+  ["new user", "other", "already_identified"],
+  ["new user", { name: "other", device: "two words" }, "id_invalid"],
+];
+
+export function refusals(clientType, server) {
+  const all = REFUSED.filter(([, data]) => !clientType.asciiOnly || isAscii(data));
+
+  test("a bad request is answered with its code, and nothing else happens", async (t) => {
+    const room = unique("room");
+    const ann = await joinAsGuest(t, clientType, server, "ann", { room });
+    const bob = await joinAsGuest(t, clientType, server, "bob", { room });
+    for (const [event, data, code] of all) {
+      assertRefused(await ann.ask(event, data), code, `${event} ${JSON.stringify(data)}`);
+    }
+    assert.equal((await barrier(ann, room, bob)).seq, 1);
+    for (const event of ["new message", "GroupChat", "user left"]) {
+      assert.deepEqual(bob.take(event), []);
+    }
+  });
+
+  test("without an acknowledgement the refusal comes as `error message`", async (t) => {
+    const room = unique("room");
+    const ann = await joinAsGuest(t, clientType, server, "ann", { room });
+    for (const [event, data] of all) ann.emit(event, data);
+    const errors = await ann.collect("error message", all.length);
+    errors.forEach((it, at) => {
+      const [event, , code] = all[at];
+      assertErrorEvent(it, code === "unknown_event" ? it.event : event, code);
+    });
+    assertOk(await ann.ask("send message", "still here"));
+  });
+
+  test("a form with a bad name is refused with `name_invalid` or `bad_request`", async (t) => {
+    const nobody = await clientType.connect(server);
+    t.after(() => nobody.close());
+    for (const data of [undefined, 5, {}, { name: 5 }, ["ann"]]) {
+      assertRefused(await nobody.ask("new user", data), "bad_request");
+    }
+    assertRefused(await nobody.ask("new user", ""), "name_invalid");
+    assertRefused(await nobody.ask("new user", { name: " " }), "name_invalid");
+    nobody.emit("new user", "");
+    assertErrorEvent(await nobody.next("error message"), "new user", "name_invalid");
+  });
+}
+
+function isAscii(data) {
+  return /^[\0-\x7f]*$/.test(JSON.stringify(data) ?? "");
+}

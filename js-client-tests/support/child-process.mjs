@@ -1,0 +1,27 @@
+// Programs that the tests start, and that do not outlive them.
+
+import { spawn } from "node:child_process";
+
+const alive = new Set();
+
+process.on("exit", () => {
+  for (const child of alive) child.kill("SIGKILL");
+});
+for (const signal of ["SIGINT", "SIGTERM"]) process.on(signal, () => process.exit(1));
+
+/** What `ROOMCAST_…` says to this run must not be taken for a setting of the server. */
+const ENVIRONMENT = Object.fromEntries(
+  Object.entries(process.env).filter(([key]) => !key.startsWith("ROOMCAST_")),
+);
+
+/** Starts a program; `child.exited` resolves with `{ code, signal }`, or `{ error }`. */
+export function startProcess(program, args, { env = {}, ...options } = {}) {
+  const child = spawn(program, args, { env: { ...ENVIRONMENT, ...env }, ...options });
+  alive.add(child);
+  child.exited = new Promise((resolve) => {
+    child.once("error", (error) => resolve({ error }));
+    child.once("close", (code, signal) => resolve({ code, signal }));
+  });
+  child.exited.then(() => alive.delete(child));
+  return child;
+}

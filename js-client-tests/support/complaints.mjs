@@ -1,7 +1,0 @@
-// What the log says above INFO while something is broken, and only then.
-
-/** A node that does not hear the others. */
-export const DEAF = [/\bbus\b|redis/i];
-
-/** A node that cannot store, or read what is stored. */
-export const STORELESS = [/stored|the store|postgres/i];

@@ -1,0 +1,195 @@
+// Sixty people on all kinds of clients, in shared rooms on several nodes, who talk all the time.
+
+import { LoadClient } from "./load-client.mjs";
+import { Random } from "./random.mjs";
+import { NodeRotation } from "./reconnecting-client.mjs";
+import { socketIo } from "./socket.io.mjs";
+import { LONG_TIMEOUT_MS, withTimeout } from "./timeouts.mjs";
+import { interval } from "./timers.mjs";
+import { encodeJwt, epochSeconds, SECRET } from "./tokens.mjs";
+import { unique } from "./unique.mjs";
+import { wsJson } from "./ws.mjs";
+
+const CLIENTS = 60;
+const ROOMS = 5;
+/** Messages in each second, all people together. */
+const MESSAGES_PER_SECOND = 120;
+const TICK_MS = 25;
+/** Somebody loses the connection, and comes back on the same node or another one. */
+const DISCONNECT_MS = 400;
+
+/** Who goes when something breaks: one of each kind of client, on different nodes. */
+const STOPPED = [15, 19, 23];
+
+const CLIENT_TYPES = [wsJson, socketIo("4.8", "websocket"), socketIo("4.8", "polling")];
+const OLD_CLIENT_TYPES = [socketIo("2.5", "websocket"), socketIo("2.5", "polling")];
+
+export class LoadGenerator {
+  clients = [];
+  rooms = [];
+  /** One room with everybody. */
+  commonRoom = unique("square");
+  #nodes;
+  #random = new Random(5);
+  #sentCount = 0;
+  #answers = 0;
+  #isPosting = false;
+  #posting;
+  #waits = new Set();
+
+  constructor(nodes) {
+    this.#nodes = nodes;
+    this.rooms = [this.commonRoom, ...Array.from({ length: ROOMS }, () => unique("room"))];
+    for (let n = 0; n < CLIENTS; n += 1) this.clients.push(this.#person(n));
+  }
+
+  /** Everybody comes in; then they talk. */
+  async connectAll() {
+    for (const it of this.clients) it.connectAll();
+    await this.until("everybody to be in", () =>
+      this.clients.every(({ isConnected }) => isConnected),
+    );
+    this.#isPosting = true;
+    this.#posting = Promise.all([this.#postAtRate(), this.#dropConnections()]);
+  }
+
+  /** Those who are here. */
+  get running() {
+    return this.clients.filter(({ isStopped }) => !isStopped);
+  }
+
+  /** Those of them who are in `room`. */
+  in(room) {
+    return this.running.filter(({ rooms }) => rooms.includes(room));
+  }
+
+  /** A few go for good; never the first one, who can read everything. */
+  stopSome() {
+    for (const n of STOPPED) this.clients[n].stop();
+  }
+
+  /** Those whose connection is on `node`. */
+  on(node) {
+    return this.running.filter((it) => it.isConnected && it.connection.node === node);
+  }
+
+  /** Waits until so many more messages are acknowledged. */
+  async progress(count) {
+    const enough = this.#answers + count;
+    await this.until(`${count} more answers`, () => enough <= this.#answers);
+  }
+
+  /** Falls silent, and waits until everything that was said is acknowledged. */
+  async drain() {
+    this.#isPosting = false;
+    await this.#posting;
+    const isQuiet = () => this.running.every((it) => it.isConnected && it.pending.size === 0);
+    await this.until("everything to be acknowledged", isQuiet);
+  }
+
+  /** Waits until everybody has heard the last message of each of their rooms. */
+  async waitUntilDelivered() {
+    const heads = new Map();
+    const raise = (room, seq) => heads.set(room, Math.max(heads.get(room) ?? 0, seq));
+    for (const { sent } of this.clients) {
+      for (const { place, answer } of sent) if (answer) raise(place, answer.seq);
+    }
+    const hasAll = (it) => it.rooms.every((room) => (heads.get(room) ?? 0) <= it.last(room));
+    await this.until("everybody to hear the last message", () => this.running.every(hasAll));
+  }
+
+  /** Waits until `isSo`, looking at it whenever anybody hears anything. */
+  async until(what, condition, timeoutMs = LONG_TIMEOUT_MS) {
+    const wait = {};
+    const found = new Promise((resolve) => {
+      wait.look = () => condition() && resolve();
+    });
+    this.#waits.add(wait);
+    wait.look();
+    try {
+      await withTimeout(what, found, timeoutMs);
+    } finally {
+      this.#waits.delete(wait);
+    }
+  }
+
+  stop() {
+    this.#isPosting = false;
+    for (const it of this.running) it.stop();
+  }
+
+  /** How many milliseconds the slowest message needed to somebody who heard it live. */
+  get maxDelayMs() {
+    return this.clients.flatMap((it) => it.delays).reduce((a, b) => Math.max(a, b), 0);
+  }
+
+  /** What it was like, for whoever reads the output. */
+  summary() {
+    const delays = this.clients.flatMap((it) => it.delays).sort((a, b) => a - b);
+    const at = (part) => Math.round(delays[Math.floor(part * (delays.length - 1))] ?? 0);
+    const outcomes = new Map();
+    for (const it of this.clients) {
+      for (const [what, n] of it.outcomes) outcomes.set(what, (outcomes.get(what) ?? 0) + n);
+    }
+    const reasons = [...outcomes].map(([what, n]) => `${n} × ${what}`).join(", ");
+    return (
+      `${this.#answers} messages, heard ${delays.length} times live, `
+      + `p50 ${at(0.5)} ms, p99 ${at(0.99)} ms, max ${at(1)} ms; ${reasons}`
+    );
+  }
+
+  #person(n) {
+    const name = unique(`p${n}`);
+    const [one, two] = [n % ROOMS, (n + 1 + (Math.floor(n / ROOMS) % (ROOMS - 1))) % ROOMS];
+    const some = [this.commonRoom, this.rooms[one + 1], this.rooms[two + 1]];
+    return new LoadClient({
+      name,
+      clientType: OLD_CLIENT_TYPES[n - 1] ?? CLIENT_TYPES[n % CLIENT_TYPES.length],
+      rotation: new NodeRotation(this.#nodes, Math.floor(n / CLIENT_TYPES.length), n % 2 === 0),
+      token: encodeJwt({ sub: name, exp: epochSeconds(3600) }, { key: SECRET }),
+      rooms: n === 0 ? this.rooms : some, // the first one can read everything
+      changed: (what) => this.#changed(what),
+    });
+  }
+
+  async #postAtRate() {
+    const begin = performance.now();
+    let sent = 0;
+    for await (const _ of interval(TICK_MS)) {
+      if (!this.#isPosting) return;
+      const due = Math.floor(((performance.now() - begin) * MESSAGES_PER_SECOND) / 1000);
+      for (; sent < due; sent += 1) this.#postOne();
+    }
+  }
+
+  async #dropConnections() {
+    for await (const _ of interval(DISCONNECT_MS)) {
+      if (!this.#isPosting) return;
+      this.#random.pick(this.running).drop();
+    }
+  }
+
+  #postOne() {
+    const who = this.#random.pick(this.clients);
+    const id = unique("m");
+    this.#sentCount += 1;
+    const body = { n: this.#sentCount, saidAt: performance.now() };
+    const kind = this.#random.below(10);
+    const room = kind < 2 ? this.commonRoom : this.#random.pick(who.rooms.slice(1));
+    if (kind < 6) who.post("send message", room, { room, id, msg: body });
+    else if (kind < 8) who.post("GroupChat", room, { room, id, data: body });
+    else this.#postDirect(who, id, body);
+  }
+
+  /** Each has one whom they talk to, who came to another node. */
+  #postDirect(who, id, data) {
+    const at = this.clients.indexOf(who);
+    const to = this.clients[(at + CLIENTS / 2) % CLIENTS].name;
+    who.post("SingleChat", to, { to, id, data });
+  }
+
+  #changed(what) {
+    if (what === "answer") this.#answers += 1;
+    for (const it of this.#waits) it.look();
+  }
+}

@@ -1,0 +1,96 @@
+// A server from Debian's packages, as the tests start it: in a folder of its own, and ended with it.
+
+import { readdirSync, readFileSync } from "node:fs";
+
+import { startProcess } from "./child-process.mjs";
+import { withTimeout } from "./timeouts.mjs";
+
+/** A program that runs until it is told to stop. */
+export class ManagedProcess {
+  /** What it wrote, all starts together. */
+  log = [];
+  #child;
+  #notify = () => {};
+
+  constructor(program, args, options = {}) {
+    this.program = program;
+    this.args = args;
+    this.options = options;
+  }
+
+  /** Starts, and waits for the line that says that it is ready. */
+  async start(ready) {
+    const from = this.log.length;
+    const child = startProcess(this.program, this.args, {
+      stdio: ["ignore", "pipe", "pipe"],
+      ...this.options,
+    });
+    this.#child = child;
+    for (const stream of [child.stdout, child.stderr]) this.#read(stream);
+    const line = new Promise((resolve) => {
+      this.#notify = () => this.log.slice(from).some((it) => ready.test(it)) && resolve();
+    });
+    const end = child.exited.then(({ code, signal, error }) => {
+      throw error ?? new Error(`${this.program} ended: ${signal ?? code}\n${this.log.join("\n")}`);
+    });
+    end.catch(() => {});
+    await withTimeout(`${this.program} to be ready`, Promise.race([line, end]));
+    return this;
+  }
+
+  /** Sends a signal and waits for the end. */
+  async end(signal) {
+    if (this.#child === undefined) return;
+    this.resume();
+    this.#child.kill(signal);
+    await withTimeout(`the end of ${this.program} by ${signal}`, this.#child.exited);
+    this.#child = undefined;
+  }
+
+  /** Stops the process and those that it started, in the middle of whatever they do. */
+  pause() {
+    this.#child.kill("SIGSTOP"); // first, so that it starts no others meanwhile
+    for (const pid of this.#children()) sendSignal(pid, "SIGSTOP");
+  }
+
+  /** Lets them go on. */
+  resume() {
+    for (const pid of this.#children()) sendSignal(pid, "SIGCONT");
+    this.#child.kill("SIGCONT");
+  }
+
+  #children() {
+    const { pid } = this.#child;
+    try {
+      return readFileSync(`/proc/${pid}/task/${pid}/children`, "utf8").split(" ").filter(Boolean);
+    } catch {
+      return []; // it has ended
+    }
+  }
+
+  #read(stream) {
+    let rest = "";
+    stream.setEncoding("utf8");
+    stream.on("data", (text) => {
+      const lines = (rest + text).split("\n");
+      rest = lines.pop();
+      this.log.push(...lines);
+      this.#notify();
+    });
+  }
+}
+
+/** A program where Debian puts what is not for everybody's PATH: the newest one. */
+export function newestDebianBinary(folder, program) {
+  const versions = readdirSync(folder).map(Number).filter(Number.isInteger);
+  return `${folder}/${Math.max(...versions)}/bin/${program}`;
+}
+
+/** Sends a signal to a process that may have ended since it was looked up. */
+function sendSignal(pid, signal) {
+  try {
+    process.kill(pid, signal);
+  } catch (error) {
+    if (error.code !== "ESRCH") throw error;
+  }
+}

@@ -1,0 +1,144 @@
+// Connections that come back by themselves, to whichever node there is: what an app has.
+
+import { SERVER_EVENTS } from "./server-events.mjs";
+import { reconnectOptions } from "./socket.io.mjs";
+import { delay } from "./timers.mjs";
+import { wsJson } from "./ws.mjs";
+
+/** How long a client waits before it tries again. */
+const RETRY_MS = 150;
+
+/** How long a handshake may take before a client gives it up. */
+const HANDSHAKE_MS_MAX = 5000;
+
+/** In which order a client tries the nodes. */
+export class NodeRotation {
+  #nodes;
+  #tries;
+  #step;
+  #isFirst = true;
+
+  /** Some try the node that they were on once more (`stays`), the others go on to the next one. */
+  constructor(nodes, home, stays) {
+    this.#nodes = nodes;
+    this.#step = stays ? 2 : 1;
+    this.#tries = home * this.#step;
+  }
+
+  /** The node that is next. */
+  next() {
+    if (!this.#isFirst) this.#tries += 1;
+    this.#isFirst = false;
+    return this.node;
+  }
+
+  /** The node that was tried last. */
+  get node() {
+    return this.#nodes[Math.floor(this.#tries / this.#step) % this.#nodes.length];
+  }
+}
+
+/**
+ * A line of somebody over `way`. `memory` is what is said at the door, `hear(event, data)` takes in
+ * everything, and `down(reason)` is the end of a connection, or of an attempt at one.
+ */
+export function openReconnecting(clientType, rotation, handshake, handlers) {
+  const Line = clientType.wire === "ws" ? ReconnectingWs : ReconnectingSocketIo;
+  return new Line(clientType, rotation, handshake, handlers);
+}
+
+/** The official client, which comes back by itself but for where the protocol says otherwise. */
+class ReconnectingSocketIo {
+  #clientType;
+  #isStopped = false;
+
+  constructor(clientType, rotation, handshake, { onEvent, onDisconnect }) {
+    this.#clientType = clientType;
+    const { extra, ...others } = reconnectOptions(clientType, handshake);
+    const socket = clientType.open(rotation.next().url, {
+      ...handshake,
+      ...others,
+      extra: { ...extra, timeout: HANDSHAKE_MS_MAX },
+    });
+    this.socket = socket;
+    for (const event of SERVER_EVENTS) socket.on(event, (data) => onEvent(event, data));
+    socket.on("disconnect", (reason) => {
+      onDisconnect(reason);
+      if (reason === "io server disconnect") this.#retry();
+    });
+    socket.on(clientType.legacy ? "error" : "connect_error", (error) => {
+      onDisconnect(String(error?.message ?? error));
+      if (clientType.legacy || !socket.active) this.#retry();
+    });
+    socket.io.on("reconnect_attempt", () => (socket.io.uri = rotation.next().url));
+  }
+
+  request(event, data) {
+    return new Promise((resolve) => this.socket.emit(event, data, resolve));
+  }
+
+  /** Loses the connection, as a network does. */
+  drop() {
+    const { engine } = this.socket.io;
+    const { ws } = engine.transport;
+    if (ws) ws.terminate();
+    else engine.close();
+  }
+
+  /** Leaves for good. */
+  stop() {
+    this.#isStopped = true;
+    this.socket.io.reconnection(false);
+    this.socket.disconnect();
+    (this.socket.io.disconnect ?? this.socket.io._close).call(this.socket.io);
+  }
+
+  /** After a refusal of the space the official client waits to be told. */
+  async #retry() {
+    await delay(RETRY_MS);
+    if (this.#isStopped || this.socket.connected) return;
+    if (this.#clientType.legacy)
+      this.socket.io.engine.close(); // and then it comes back
+    else this.socket.connect();
+  }
+}
+
+/** Of plain ones everybody writes their own. */
+class ReconnectingWs {
+  #client;
+  #isStopped = false;
+
+  constructor(_, rotation, handshake, handlers) {
+    this.#run(rotation, handshake, handlers);
+  }
+
+  request(event, data) {
+    return this.#client.request(event, data);
+  }
+
+  drop() {
+    this.#client.drop();
+  }
+
+  stop() {
+    this.#isStopped = true;
+    this.#client?.close();
+  }
+
+  async #run(rotation, handshake, { onEvent, onDisconnect }) {
+    const extra = { handshakeTimeout: HANDSHAKE_MS_MAX };
+    while (!this.#isStopped) {
+      try {
+        this.#client = await wsJson.connect(rotation.next(), { ...handshake, extra });
+        if (this.#isStopped) this.#client.close();
+        this.#client.events.listenFromStart(onEvent);
+        const { code } = await this.#client.closed;
+        onDisconnect(`close code ${code}`);
+      } catch (refusal) {
+        refusal.resume?.();
+        onDisconnect(refusal.statusCode ? `HTTP ${refusal.statusCode}` : refusal.message);
+      }
+      if (!this.#isStopped) await delay(RETRY_MS);
+    }
+  }
+}
