@@ -1,4 +1,4 @@
-// Bytes from one wire to the other.
+// Bytes between Socket.IO, JSON and MessagePack clients.
 
 import assert from "node:assert/strict";
 import { describe, test } from "node:test";
@@ -21,7 +21,7 @@ const BODIES = [BYTES, { name: "a", parts: PARTS, n: 1 }];
 
 for (const clientType of SOME_SOCKET_IO) {
   describe(`bytes between ${clientType.label} and plain WebSocket`, () => {
-    test("they arrive as each wire writes them", async (t) => {
+    test("they arrive in the encoding of each transport", async (t) => {
       const room = unique("room");
       const ann = await joinAsGuest(t, clientType, server, "ann", { room });
       const bob = await joinAsGuest(t, wsJson, server, "bob", { room });
@@ -37,7 +37,7 @@ for (const clientType of SOME_SOCKET_IO) {
       assert.deepEqual(asBuffers(theirs), fromBase64(ours));
     });
 
-    test("what looks like bytes and is none is refused, and harms nobody", async (t) => {
+    test("objects that imitate bytes are refused, and disturb no connection", async (t) => {
       const room = unique("room");
       const ann = await joinAsGuest(t, clientType, server, "ann", { room });
       const bob = await joinAsGuest(t, wsJson, server, "bob", { room });
@@ -65,9 +65,9 @@ for (const clientType of ALL_SOCKET_IO) {
   describe(`bytes between ${clientType.label}, JSON and MessagePack`, () => {
     const clientTypes = [clientType, wsJson, wsMsgpack];
 
-    test("each has them in its own form: live, in history, and missed", async (t) => {
+    test("each receives them in its own encoding: live, in history, and missed", async (t) => {
       const room = unique("room");
-      const clients = await company(t, clientTypes, room);
+      const clients = await onePerType(t, clientTypes, room);
       const sent = [];
       for (const { it: sender, write } of clients) {
         for (const body of [...BODIES, TEN]) {
@@ -102,9 +102,9 @@ for (const clientType of ALL_SOCKET_IO) {
       }
     });
 
-    test("they are there in direct messages and in edits", async (t) => {
+    test("direct messages and edits may contain them, too", async (t) => {
       const room = unique("room");
-      const clients = await company(t, clientTypes, room);
+      const clients = await onePerType(t, clientTypes, room);
       for (const { it: sender, write } of clients) {
         const { seq } = assertOk(await sender.ask("send message", { room, msg: "at first" }));
         assertOk(await sender.ask("edit message", { room, seq, msg: write(TEN) }));
@@ -119,9 +119,9 @@ for (const clientType of ALL_SOCKET_IO) {
       }
     });
 
-    test("ten of them pass and eleven are refused, and nobody hears of these", async (t) => {
+    test("ten attachments are accepted, eleven are refused and delivered to no client", async (t) => {
       const room = unique("room");
-      const clients = await company(t, clientTypes, room);
+      const clients = await onePerType(t, clientTypes, room);
       const others = ({ it: sender }) => clients.filter(({ it }) => it !== sender);
       for (const sender of clients) {
         const { it, write } = sender;
@@ -150,8 +150,8 @@ for (const clientType of ALL_SOCKET_IO) {
   });
 }
 
-/** One person of each way in `room`, and how bytes are written and read there. */
-async function company(t, clientTypes, room) {
+/** One client of each type in `room`, with its codec for bytes. */
+async function onePerType(t, clientTypes, room) {
   const clients = [];
   for (const clientType of clientTypes) {
     clients.push({

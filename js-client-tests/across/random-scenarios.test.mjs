@@ -1,4 +1,4 @@
-// Random lives on one server, compared with what the rules say.
+// Random scenarios on one server, compared with the reference model.
 
 import { randomScenarios, SCENARIO_SETTINGS } from "../suites/random-scenarios.mjs";
 import { serverForThisFile } from "../support/server.mjs";

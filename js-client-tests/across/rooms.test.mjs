@@ -1,4 +1,4 @@
-// One room, two wires.
+// One room with clients of both transports.
 
 import assert from "node:assert/strict";
 import { describe, test } from "node:test";
@@ -14,7 +14,7 @@ const server = serverForThisFile({ settings: { "limits.presence_grace_ms": 100 }
 
 for (const clientType of SOME_SOCKET_IO) {
   describe(`${clientType.label} and plain WebSocket in one room`, () => {
-    test("each hears what the other says, in the same words", async (t) => {
+    test("each receives what the other posts, in the same form", async (t) => {
       const { room, ann, bob } = await pair(t);
       for (const [sender, receiver] of [
         [ann, bob],
@@ -34,7 +34,7 @@ for (const clientType of SOME_SOCKET_IO) {
       assert.deepEqual(await bob.ask("history"), page);
     });
 
-    test("each sees the other come and go", async (t) => {
+    test("each receives the other's joining and leaving", async (t) => {
       const { room, ann, bob } = await pair(t);
       assertSameNames(assertOk(await bob.ask("GroupList")).users, [ann.name, bob.name]);
       for (const it of [ann, bob]) await it.next("get users", (names) => names.length === 2);
@@ -56,7 +56,7 @@ for (const clientType of SOME_SOCKET_IO) {
       assertRefused(await another.ask("new user", bob.name), "name_taken");
     });
 
-    test("one user may be on both, and an id is theirs on both", async (t) => {
+    test("one user may be connected over both, and ids are shared", async (t) => {
       const { room, ann } = await pair(t);
       const second = await connectWithToken(t, wsJson, server, ann.token, { room });
       const message = { room, msg: "once", id: unique("id") };
@@ -67,7 +67,7 @@ for (const clientType of SOME_SOCKET_IO) {
       await second.next("GroupChat");
     });
 
-    test("what was missed on one is made up for on the other", async (t) => {
+    test("messages missed over one are recovered over the other", async (t) => {
       const { room, ann, bob } = await pair(t);
       const sent = Array.from({ length: 30 }, (_, n) => ({ msg: n }));
       (await ann.askAll("send message", sent)).forEach(assertOk);
@@ -83,7 +83,7 @@ for (const clientType of SOME_SOCKET_IO) {
       }
     });
 
-    test("direct messages cross", async (t) => {
+    test("direct messages reach the other transport", async (t) => {
       const { ann, bob } = await pair(t);
       for (const [sender, receiver] of [
         [ann, bob],
@@ -101,7 +101,7 @@ for (const clientType of SOME_SOCKET_IO) {
       assert.deepEqual(await bob.ask("history", { with: ann.name }), page);
     });
 
-    /** Ann on Socket.IO and bob on plain WebSocket, each aware of the other. */
+    /** `ann` over Socket.IO and `bob` over plain WebSocket; both have joined. */
     async function pair(t) {
       const room = unique("room");
       const ann = await joinAsGuest(t, clientType, server, "ann", { room });
@@ -112,7 +112,7 @@ for (const clientType of SOME_SOCKET_IO) {
   });
 }
 
-test("all clients there are sit in one room and see one order", async (t) => {
+test("all client types in one room receive the same order", async (t) => {
   const room = unique("room");
   const clients = [];
   for (const it of [...SOME_SOCKET_IO, wsJson])

@@ -1,7 +1,8 @@
-// What opens doors is in no log, however much is logged, and on no page that anybody may read.
+// Secrets and tokens are in no log at any level, and in no page that is readable without a token.
 
 import assert from "node:assert/strict";
 import { test } from "node:test";
+
 import {
   cookieHeader,
   createSession,
@@ -17,7 +18,7 @@ import { encodeJwt, epochSeconds } from "../support/tokens.mjs";
 import { unique } from "../support/unique.mjs";
 import { wsJson } from "../support/ws.mjs";
 
-/** What the server knows and nobody else may: easy to find again. */
+/** Secrets that are easy to find in a log. */
 const SECRET = "PLANTED-secret-of-the-server-0123456789";
 const KEY = "PLANTED-secret-of-the-back-end-0123456789";
 
@@ -46,25 +47,25 @@ for (const [format, closed] of [
     });
     const planted = [SECRET, KEY];
     for (const clientType of CLIENT_TYPES) {
-      for (const place of tokenLocationsOf(clientType))
-        await plant(server, clientType, place, planted);
+      for (const location of tokenLocationsOf(clientType))
+        await plant(server, clientType, location, planted);
       await guest(server, clientType, planted);
       await renew(server, clientType, planted);
     }
     await sessions(server, planted);
     await readPages(server, planted);
     await server.exitOn("SIGTERM");
-    assert.ok(100 < server.log.length, "that is not verbose");
-    none(planted, server.log.join("\n"), "the log");
+    assert.ok(100 < server.log.length, "the log is not verbose");
+    assertAbsent(planted, server.log.join("\n"), "the log");
   });
 }
 
-/** Tokens good and bad in one place. */
-async function plant(server, clientType, { carry }, planted) {
+/** Sends valid and invalid tokens in one location. */
+async function plant(server, clientType, { attach }, planted) {
   for (const make of MAKERS) {
     const token = make();
     planted.push(token);
-    const options = carry(token);
+    const options = attach(token);
     const { authorization = "" } = options.headers ?? {};
     if (authorization.startsWith("Basic")) planted.push(authorization.slice(6));
     await clientType.connect(server, options).then(
@@ -83,7 +84,7 @@ const MAKERS = [
   () => unique("PLANTED-nonsense"),
 ];
 
-/** A token that the server gives. */
+/** Obtains a guest's token from the server. */
 async function guest(server, clientType, planted) {
   const client = await clientType.connect(server);
   await client.identify(unique("guest"));
@@ -91,7 +92,7 @@ async function guest(server, clientType, planted) {
   client.close();
 }
 
-/** Tokens in the middle of a connection. */
+/** Sends tokens on an open connection. */
 async function renew(server, clientType, planted) {
   const client = await clientType.connect(server);
   for (const make of [...MAKERS].reverse()) {
@@ -102,7 +103,7 @@ async function renew(server, clientType, planted) {
   client.close();
 }
 
-/** The cookie API, with what it is given and what it gives. */
+/** Sends tokens and cookies to the session API. */
 async function sessions(server, planted) {
   for (const make of MAKERS) {
     const token = make();
@@ -120,19 +121,19 @@ async function sessions(server, planted) {
   }
 }
 
-/** Nothing that anybody may read holds them; a metrics page may be there or not. */
+/** Public pages contain none of them; a metrics page may exist or not. */
 async function readPages(server, planted) {
   for (const path of ["/", "/metrics", "/health/ready", "/nowhere"]) {
     const token = planted.at(-1);
     const headers = { ...cookieHeader(token), authorization: `Bearer ${token}` };
     const answer = await httpRequest(server, `${path}?token=${token}`, { headers });
-    none(planted, JSON.stringify(answer), path);
+    assertAbsent(planted, JSON.stringify(answer), path);
   }
 }
 
-/** Neither whole nor the part that makes a token one. */
-function none(planted, text, where) {
+/** Neither the whole secret nor the signature of a token. */
+function assertAbsent(planted, text, where) {
   const parts = new Set(planted.flatMap((it) => [it, it.split(".")[2] ?? it]));
   const found = [...parts].filter((it) => text.includes(it));
-  assert.deepEqual(found, [], `${where} holds a secret`);
+  assert.deepEqual(found, [], `${where} contains a secret`);
 }

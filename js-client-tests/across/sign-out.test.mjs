@@ -1,7 +1,9 @@
-// A session ends, and with it its connections on both wires. docs/protocol.md "Cookie sessions".
+// The end of a session disconnects its connections on both transports. docs/protocol.md "Cookie
+// sessions".
 
 import assert from "node:assert/strict";
 import { describe, test } from "node:test";
+
 import { deleteSession, signIn } from "../support/cookie-session.mjs";
 import { barrier, connect, joinAsGuest } from "../support/fixtures.mjs";
 import { serverForThisFile } from "../support/server.mjs";
@@ -15,7 +17,7 @@ const server = serverForThisFile({ settings: { "limits.presence_grace_ms": 100 }
 
 for (const clientType of SOME_SOCKET_IO) {
   describe(`signing out of ${clientType.label} and plain WebSocket`, () => {
-    test("ends what the session has, and nothing that another one of the user has", async (t) => {
+    test("disconnects the session's connections, and not the user's others", async (t) => {
       const room = unique("room");
       const token = await mintToken(server, unique("ann"));
       const [one, other] = [await signIn(server, { token }), await signIn(server, { token })];
@@ -35,7 +37,7 @@ for (const clientType of SOME_SOCKET_IO) {
       for (const it of [...kept, apart]) assert.deepEqual(it.take("closing"), []);
     });
 
-    test("makes a guest's name free", async (t) => {
+    test("frees a guest's name", async (t) => {
       const room = unique("room");
       const bob = await joinAsGuest(t, wsJson, server, "bob", { room });
       const headers = await signIn(server, { name: unique("ann") });
@@ -55,13 +57,13 @@ for (const clientType of SOME_SOCKET_IO) {
   });
 }
 
-/** Somebody who has a session. */
+/** Connects with a session. */
 async function connectSession(t, clientType, headers, room) {
   const client = await connect(t, clientType, server, { headers, room });
   return client.waitForWelcome();
 }
 
-/** Waits for the words and then for the end that is for good. */
+/** Waits for `closing` and then for the disconnect without reconnection. */
 async function signedOut(client) {
   const { code, reconnect } = await client.next("closing");
   assert.deepEqual([code, reconnect], ["signed_out", false]);

@@ -1,4 +1,4 @@
-// Two spaces on one Socket.IO connection and one on `/ws`: nothing crosses.
+// Two spaces on one Socket.IO connection and one on `/ws` are isolated.
 
 import assert from "node:assert/strict";
 import { describe, test } from "node:test";
@@ -47,7 +47,7 @@ for (const clientType of ALL_SOCKET_IO) {
       }
     });
 
-    test("leaving one leaves the other as it is", async (t) => {
+    test("leaving one space does not affect the other", async (t) => {
       const room = unique("room");
       const root = await joinAsGuest(t, clientType, server, "ann", { room });
       const shop = await root.openSpace("/shop");
@@ -59,13 +59,13 @@ for (const clientType of ALL_SOCKET_IO) {
       await barrier(root, room, root);
     });
 
-    test("an unknown one is refused, and the connection lives", async (t) => {
+    test("an unknown space is refused, and the connection stays", async (t) => {
       const root = await joinAsGuest(t, clientType, server, "ann", { room: unique("room") });
       await assert.rejects(root.openSpace("/nowhere"), { message: "Invalid namespace" });
       await barrier(root, undefined, root);
     });
 
-    test("the end of the connection is the end in all", async (t) => {
+    test("the end of the connection ends all its spaces", async (t) => {
       const root = await joinAsGuest(t, clientType, server, "ann");
       const shop = await root.openSpace("/shop");
       await shop.identify(unique("carol"));
@@ -74,7 +74,7 @@ for (const clientType of ALL_SOCKET_IO) {
       root.drop();
       await bob.next("user left", ({ user }) => user === shop.name);
       await dave.next("user left", ({ user }) => user === root.name);
-      await withTimeout("the end in the other space", shop.closed);
+      await withTimeout("the end of the other space", shop.closed);
     });
   });
 }

@@ -1,4 +1,4 @@
-// A chat client on either wire: says who it is, counts what it hears, checks the order.
+// A chat client for both transports: identifies, counts what it receives, and checks the order.
 
 import { PollingPeer } from "./polling-peer.mjs";
 import { WebSocketPeer } from "./websocket-peer.mjs";
@@ -7,28 +7,28 @@ const SEQ = ',"seq":';
 const N = "n".charCodeAt(0);
 const M = "m".charCodeAt(0);
 
-/** What the clients of one room have heard together. */
+/** Counts what the clients of one room have received together. */
 export class Tally {
   messages = 0;
   disorder = 0;
   lost = 0;
   #waiting = [];
 
-  /** One of them has heard one. Called with its `seq` and the client. */
+  /** Counts one received message. Called with its `seq` and the client. */
   add() {
     this.messages += 1;
     const [first] = this.#waiting;
     if (first && first.wanted <= this.messages) this.#waiting.shift().resolve();
   }
 
-  /** Resolves when as many messages have been heard as `wanted`. */
+  /** Resolves when `wanted` messages have been received. */
   reach(wanted) {
     if (wanted <= this.messages) return Promise.resolve();
     return new Promise((resolve) => this.#waiting.push({ wanted, resolve }));
   }
 }
 
-/** See the top. Made by `connect`. */
+/** Created by `connect`. */
 class Client {
   last = 0;
   missed = [];
@@ -62,12 +62,12 @@ class Client {
     if (wire === "ws" && !auth.token) this.#identify();
   }
 
-  /** Sends a request; resolves with its answer, a list of arguments. */
+  /** Sends a request; resolves with the arguments of its acknowledgement. */
   ask(event, data) {
     return this.askAll(event, [data])[0];
   }
 
-  /** Sends several at once. */
+  /** Sends several requests in one write. */
   askAll(event, list) {
     const texts = [];
     const answers = list.map((data) => {
@@ -97,11 +97,11 @@ class Client {
 
   #ended(code) {
     if (this.#closing) return;
-    this.#welcome.reject(new Error(`the end came (${code}) before the welcome`));
+    this.#welcome.reject(new Error(`the connection ended (${code}) before the welcome`));
     this.#tally.lost += 1;
   }
 
-  /** A message whose `seq` stands at a known place: the only thing that comes in great numbers. */
+  /** A message, whose `seq` is at a known offset: the only frequent event, so it is not parsed. */
   #count(bytes, start, end) {
     const at = this.#seqAt || this.#findSeq(bytes, start, end);
     let seq = 0;
@@ -169,12 +169,12 @@ function query(auth) {
   return given.length === 0 ? "" : `?${new URLSearchParams(given)}`;
 }
 
-/** A client, once it is welcome. */
+/** A client that has received `welcome`. */
 export function connect(options) {
   return new Client(options).welcomed;
 }
 
-/** Many, some at a time. */
+/** Connects many clients, `step` at a time. */
 export async function connectAll(count, step, make) {
   const clients = [];
   for (let first = 0; first < count; first += step) {

@@ -1,4 +1,4 @@
-// Several nodes of one server on this machine, and the engines that they share.
+// Several nodes on this machine, and the engines that they share.
 
 import { readFileSync } from "node:fs";
 
@@ -7,10 +7,10 @@ import { Postgres } from "../support/postgres.mjs";
 import { Redis } from "../support/redis.mjs";
 import { cpuOf, socketio } from "./servers.mjs";
 
-/** As PostgreSQL is by itself, and not as tests need it: what is committed is on the disk. */
+/** PostgreSQL's own durability, unlike in tests: commits wait for the disk. */
 const DURABLE = { fsync: "on", full_page_writes: "on", shared_buffers: "128MB" };
 
-/** A server by itself, for what the engines cost. */
+/** A single server, to see what the engines cost. */
 export async function singleNode(kind) {
   const server = await kind();
   const [cpu, stop] = [() => server.cpu(), () => server.stop()];
@@ -38,7 +38,7 @@ export async function roomcastNodes(count) {
   }
 }
 
-/** The official server with its adapter for Redis. */
+/** The official server with its Redis adapter. */
 export async function socketioNodes(count) {
   const redis = new Redis();
   const servers = [];
@@ -61,13 +61,13 @@ export async function socketioNodes(count) {
   }
 }
 
-/** Nodes that are up and hear each other. */
+/** Running nodes, connected to each other. */
 class Nodes {
   #engines;
 
   constructor({ ports, cpu, engines, stop }) {
     this.ports = ports;
-    /** Seconds of processor time of all nodes together, without the engines. */
+    /** Seconds of processor time of all nodes, without the engines. */
     this.cpu = cpu;
     this.stop = stop;
     this.#engines = engines;
@@ -79,7 +79,7 @@ class Nodes {
   }
 }
 
-/** How to find PostgreSQL's processes, which come and go. */
+/** Finds PostgreSQL's processes, which start and end. */
 async function postmaster(postgres) {
   const pid = Number.parseInt(await postgres.sql("SELECT pg_read_file('postmaster.pid')"), 10);
   const children = () => readFileSync(`/proc/${pid}/task/${pid}/children`, "latin1");

@@ -1,15 +1,15 @@
-// Roomcast beside stock Node.js servers, the same work for each, one after the other.
+// Roomcast beside plain Node.js servers, the same measurements for each, one after the other.
 //
-//   node compare.mjs [--runs 3] [--only words of a work's name]
+//   node compare.mjs [--runs 3] [--only words of a measurement's name]
 //
-// Everything stays on the loopback interface. docs/benchmarks.md says what the figures mean.
+// All traffic is on the loopback interface. docs/benchmarks.md explains the figures.
 
 import { parseArgs } from "node:util";
 
 import { withTimeout } from "../support/timeouts.mjs";
 import { CROSS_COMPARISONS, MEASUREMENTS } from "./measurements.mjs";
 
-/** Far longer than any work takes. */
+/** Far longer than any measurement takes. */
 const WORK_MS_MAX = 120_000;
 
 const { values } = parseArgs({
@@ -49,7 +49,7 @@ function row(name, unit, theirs, ours, target) {
   return `| ${name} | ${unit} | ${round(theirs)} | ${round(ours)} | ${ratio} | ${target} |`;
 }
 
-/** What a work finds: one figure, or several with names of their own. */
+/** The results of a measurement: one figure, or several with names. */
 async function measure({ name, kinds, run }, side) {
   const server = await kinds[side]();
   try {

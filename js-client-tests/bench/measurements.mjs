@@ -1,4 +1,4 @@
-// What is measured. Each work starts with a fresh server and answers with figures of its own.
+// The measurements. Each starts with a fresh server and returns its figures.
 
 import { setTimeout as sleep } from "node:timers/promises";
 
@@ -8,9 +8,9 @@ import { measureNodes } from "./multi-node.mjs";
 import { SERVERS } from "./servers.mjs";
 
 const TEXT = "x".repeat(64);
-/** Clients that connect at one time where connecting is not what is measured. */
+/** Clients that connect at the same time, where connecting is not measured. */
 const CONNECTING_MAX = 50;
-/** From the last arrival until everybody has been told who is there. */
+/** From the last connect until all presence events were delivered. */
 const SETTLE_MS = 3000;
 
 const RECEIVERS = 500;
@@ -21,7 +21,7 @@ const PACED_SECONDS = 10;
 const SENDERS = 64;
 const ROUND_TRIPS_EACH = 300;
 
-/** Messages that are sent before the first of their answers is waited for. */
+/** Messages that are sent before the first acknowledgement is awaited. */
 const WINDOW = 50;
 /** Windows that all receivers together may be behind. */
 const WINDOWS_BEHIND_MAX = 4;
@@ -32,7 +32,7 @@ const MISSED = 20;
 
 const IDLE_CLIENTS = 2000;
 
-/** Everything that is reported, in this order; `target` is that of DESIGN.md, of the ratio or in `unit`. */
+/** All measurements, in the order of the report; `target` is for the ratio, or in `unit`. */
 export const MEASUREMENTS = [
   measurement("delivery, Socket.IO", "µs CPU", paced("socketio", RECEIVERS), "socketio", "≤ 0.70"),
   measurement("delivery, /ws", "µs CPU", paced("ws", RECEIVERS), "ws", ""),
@@ -60,7 +60,7 @@ export const MEASUREMENTS = [
   ),
 ];
 
-/** Figures of Roomcast that are also set beside Node's for another work. */
+/** Figures of Roomcast that are also compared with Node's figure of another measurement. */
 export const CROSS_COMPARISONS = [
   { ours: "delivery, /ws", theirs: "delivery, Socket.IO", target: "≤ 0.45" },
 ];
@@ -69,12 +69,12 @@ function measurement(name, unit, run, against, target) {
   return { name, unit, run, kinds: { node: SERVERS[against], roomcast: SERVERS.roomcast }, target };
 }
 
-/** Finds several figures, each with a unit of its own. */
+/** Finds several figures, each with its own unit. */
 function nodesMeasurement(name, kinds) {
   return { name, run: (servers) => measureNodes(servers, name), kinds, target: "" };
 }
 
-/** One sender at a steady pace, many receivers: processor time of the server per delivery. */
+/** One sender at a steady rate, many receivers: processor time of the server per delivery. */
 function paced(wire, receivers) {
   return async (server) => {
     const { tally, sender, clients } = await room(server, wire, receivers);
@@ -95,7 +95,7 @@ function paced(wire, receivers) {
   };
 }
 
-/** Each client alone in a room, the next message when the last one is acknowledged. */
+/** Each client alone in a room, the next message after the last acknowledgement. */
 async function roundTrips(server) {
   const wire = "socketio";
   const make = (number) => {
@@ -120,7 +120,7 @@ async function roundTrips(server) {
   return { figure, note: `${Math.round(trips / seconds)} per s` };
 }
 
-/** Windows of messages, the next one when the last one is acknowledged. */
+/** Windows of messages, the next one after the acknowledgements of the last one. */
 async function flood(server) {
   const { tally, sender, clients } = await room(server, "socketio", RECEIVERS);
   const listeners = RECEIVERS + 1;
@@ -145,7 +145,7 @@ async function flood(server) {
   };
 }
 
-/** Everybody connects at the same moment and is sent what was said meanwhile. */
+/** All clients reconnect at the same moment and recover what they missed. */
 async function reconnectAll(server) {
   const { port } = server;
   const wire = "socketio";
@@ -175,13 +175,13 @@ async function reconnectAll(server) {
   const figure = (server.cpu() - before) * 1000;
   for (const { missed } of back) {
     const right = missed.every((message, at) => message.seq === first.seq + 1 + at);
-    if (missed.length !== MISSED || !right) throw new Error("something was lost");
+    if (missed.length !== MISSED || !right) throw new Error("a message was lost");
   }
   closeAll([...back, sender]);
-  return { figure, note: `everybody is back after ${Math.round(seconds * 1000)} ms` };
+  return { figure, note: `all clients are back after ${Math.round(seconds * 1000)} ms` };
 }
 
-/** What a connection takes that does nothing. */
+/** The memory of an idle connection. */
 function idle(wire) {
   return async (server) => {
     const { port } = server;
@@ -202,13 +202,13 @@ function idle(wire) {
   };
 }
 
-/** A sender and many receivers in the lobby, settled. The sender hears itself, too. */
+/** A sender and many receivers in the lobby, settled. The sender receives its own messages, too. */
 async function room(server, wire, receivers) {
   const { port } = server;
   const tally = new Tally();
   const make = (number) => ({ port, wire, name: `n${number}`, tally });
   const clients = await connectAll(receivers, CONNECTING_MAX, make);
-  // Over polling, what is sent waits for the pending poll: the sender has a WebSocket.
+  // Over polling, a request waits for the pending poll: so the sender has a WebSocket.
   const senderWire = wire === "polling" ? "socketio" : wire;
   const sender = await connect({ port, wire: senderWire, name: "sender", tally });
   clients.push(sender);
@@ -216,7 +216,7 @@ async function room(server, wire, receivers) {
   return { tally, sender, clients };
 }
 
-/** Everybody has heard everything, in order, and is still there. */
+/** All clients have received everything, in order, and are still connected. */
 function complete(tally, clients, count) {
   const behind = clients.filter((client) => client.last !== count).length;
   closeAll(clients);

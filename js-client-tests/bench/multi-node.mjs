@@ -1,6 +1,6 @@
-// The work of several nodes: rooms whose people are spread over all of them.
+// The measurements of several nodes: rooms whose users are spread over all nodes.
 //
-// However many nodes there are, the people, the rooms and what is said are the same.
+// The users, the rooms and the messages are the same for any number of nodes.
 
 import { setTimeout as sleep } from "node:timers/promises";
 
@@ -8,27 +8,27 @@ import { connectAll, Tally } from "./client.mjs";
 
 const WIRE = "socketio";
 const TEXT = "x".repeat(64);
-/** Clients that connect at one time. */
+/** Clients that connect at the same time. */
 const CONNECTING_MAX = 50;
-/** From the last arrival until everybody has been told who is there. */
+/** From the last connect until all presence events were delivered. */
 const SETTLE_MS = 3000;
 
-/** Each room has a sender, who is on the next node. */
+/** Each room has a sender, each on the next node. */
 const ROOMS = 3;
-/** Of each room, on each node as many as on the others. */
+/** Receivers of each room, equally many on each node. */
 const RECEIVERS = 100;
 
-/** Of each sender; the senders take turns. */
+/** Per sender; the senders take turns. */
 const MESSAGES_PER_SECOND = 20;
 const PACED_SECONDS = 8;
 
-/** Messages that a sender sends before the first of their answers is waited for. */
+/** Messages that a sender sends before the first acknowledgement is awaited. */
 const WINDOW = 50;
 /** Windows that all receivers of a room together may be behind. */
 const WINDOWS_BEHIND_MAX = 4;
 const FLOOD_SECONDS = 5;
 
-/** Everything that is found, each finding under `name`. */
+/** All figures, each under `name`. */
 export async function measureNodes(nodes, name) {
   const rooms = await Promise.all(Array.from({ length: ROOMS }, (_, at) => fill(nodes, at)));
   await sleep(SETTLE_MS);
@@ -39,7 +39,7 @@ export async function measureNodes(nodes, name) {
   return findings.map(({ what, ...others }) => ({ name: `${name}: ${what}`, ...others }));
 }
 
-/** Each sender at a steady pace: processor time per delivery, and how long deliveries take. */
+/** Each sender at a steady rate: processor time per delivery, and latency. */
 async function paced(nodes, rooms) {
   const before = readings(nodes);
   const pause = 1000 / MESSAGES_PER_SECOND;
@@ -66,7 +66,7 @@ async function paced(nodes, rooms) {
   ];
 }
 
-/** Each sender in windows, the next one when the last one is acknowledged. */
+/** Each sender in windows, the next one after the acknowledgements of the last one. */
 async function flood(nodes, rooms) {
   const received = () => rooms.reduce((all, { tally }) => all + tally.messages, 0);
   const [before, first, start] = [readings(nodes), received(), performance.now()];
@@ -98,7 +98,7 @@ async function fill({ ports }, at) {
   return new Room(tally, clients);
 }
 
-/** The clients of a room, of whom the first one speaks. All hear everything, also the speaker. */
+/** The clients of a room, of which the first one sends. All receive everything, the sender too. */
 class Room {
   #clients;
   #sent = 0;
@@ -128,7 +128,7 @@ class Room {
     await this.#waitUntilReceived(this.#sent);
   }
 
-  /** What is not as it should be: everybody has heard everything, in order, and is still there. */
+  /** A description of lost or disordered messages and lost connections, or an empty text. */
   wrong() {
     const { disorder, lost } = this.tally;
     const behind = this.#clients.filter((client) => client.last !== this.#sent).length;
@@ -154,7 +154,7 @@ class Room {
   }
 }
 
-/** Also counts the time from sending to hearing, in milliseconds, until it is stopped. */
+/** Also measures the latency in milliseconds, until it is stopped. */
 class LatencyTally extends Tally {
   /** Clients on other nodes than the sender. */
   away = new Set();
@@ -194,7 +194,7 @@ function sorted(rooms, where) {
   return Float64Array.from(rooms.flatMap(({ tally }) => tally.times[where])).sort();
 }
 
-/** In whole microseconds: the clock is no better. */
+/** In whole microseconds, the resolution of the clock. */
 function percentile(times, part) {
   return Math.round(times[Math.floor(times.length * part)] * 1000) / 1000;
 }

@@ -1,10 +1,12 @@
-// What one would write first with the official server: the same chat, kept in memory.
+// A straightforward implementation of the same chat with the official server, kept in memory.
 //
-// With REDIS_URL it is one of several, and the official adapter tells the others. Each keeps what
-// was said to it, so a room counts right while all who speak there are on one of them.
+// With REDIS_URL it is one node of several, connected by the official adapter. Each node keeps only
+// the messages that it received itself, so a room is numbered correctly while all its senders are
+// on one node.
 
 import { randomUUID } from "node:crypto";
 import { createServer } from "node:http";
+
 import { Server } from "socket.io";
 
 const rooms = new Map();
@@ -12,7 +14,7 @@ const http = createServer();
 const { REDIS_URL } = process.env;
 const io = new Server(http, REDIS_URL ? await throughRedis(REDIS_URL) : {});
 
-/** As the adapter's own page says it. */
+/** As in the adapter's documentation. */
 async function throughRedis(url) {
   const { createAdapter } = await import("@socket.io/redis-adapter");
   const { createClient } = await import("redis");
@@ -67,7 +69,7 @@ io.on("connection", (socket) => {
   });
 });
 
-// Garbage that nobody has collected yet is not what a connection takes.
+// Uncollected garbage does not count as memory of connections.
 process.on("SIGUSR2", () => globalThis.gc?.());
 http.listen(0, "127.0.0.1", () => {
   console.log(`listening on http://127.0.0.1:${http.address().port}`);

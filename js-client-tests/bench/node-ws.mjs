@@ -1,6 +1,7 @@
 // The same chat over plain WebSocket with the `ws` module, kept in memory.
 
 import { randomUUID } from "node:crypto";
+
 import { WebSocketServer } from "ws";
 
 const room = "lobby";

@@ -1,8 +1,9 @@
-// Engine.IO over polling on one kept connection: a request at a time, a poll always pending.
+// Engine.IO over polling on one persistent connection: one request at a time, a poll always
+// pending.
 
 import net from "node:net";
 
-/** A client like `Peer`, but over polling. Only for the Socket.IO wire. */
+/** Like `WebSocketPeer`, but over polling. Only for Socket.IO. */
 export class PollingPeer {
   #socket;
   #port;
@@ -15,14 +16,14 @@ export class PollingPeer {
     this.onFrame = onFrame;
     this.#port = port;
     this.#socket = net.connect({ port, host: "127.0.0.1", noDelay: true });
-    this.#socket.setEncoding("latin1"); // lengths are in bytes, and what is said here is ASCII
+    this.#socket.setEncoding("latin1"); // lengths are in bytes, and the content is ASCII
     this.#socket.on("error", () => {});
     this.#socket.on("close", () => ended());
     this.#socket.on("data", (text) => this.#read(text));
     this.#get();
   }
 
-  /** Goes out when the pending poll has been answered. */
+  /** Sent when the pending poll has been answered. */
   send(...texts) {
     this.#posts.push(...texts);
   }

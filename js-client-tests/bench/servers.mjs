@@ -1,4 +1,4 @@
-// The servers that are compared: started, measured through /proc, and ended by their pid.
+// The servers that are compared: started, measured through /proc, and stopped.
 
 import { once } from "node:events";
 import { readFileSync } from "node:fs";
@@ -13,7 +13,7 @@ const HERE = fileURLToPath(new URL(".", import.meta.url));
 const TARGET = fileURLToPath(new URL("../../target/", import.meta.url));
 const ROOMCAST = process.env.ROOMCAST_BIN ?? path.join(TARGET, "release/roomcast");
 
-/** Of `utime` and `stime`: what `getconf CLK_TCK` says on every Linux. */
+/** The unit of `utime` and `stime`: `getconf CLK_TCK` on Linux. */
 const TICKS_PER_SECOND = 100;
 const STOP_MS_MAX = 10_000;
 
@@ -27,7 +27,7 @@ async function roomcast() {
   return Server.ready(startProcess(ROOMCAST, args, { stdio: ["ignore", "pipe", "inherit"] }), data);
 }
 
-/** The official server; with a `redis`, one of several that hear each other through it. */
+/** The official server; with `redis`, one node of several. */
 export function socketio(redis) {
   return node("node-socket.io.mjs", redis && { REDIS_URL: redis.url });
 }
@@ -44,7 +44,7 @@ function node(file, more) {
   return Server.ready(child);
 }
 
-/** The same of any process; what it started counts when it has ended. */
+/** The processor time of any process; ended child processes are included. */
 export function cpuOf(pid) {
   const stat = readFileSync(`/proc/${pid}/stat`, "latin1");
   const fields = stat.slice(stat.lastIndexOf(")") + 2).split(" ");
@@ -64,17 +64,17 @@ class Server {
       if (data) await rm(data, { recursive: true, force: true });
       throw error ?? new Error(`the server ended with ${code}`);
     });
-    failed.catch(() => {}); // later it ends because it was told to
+    failed.catch(() => {}); // later it ends because it is stopped
     const [line] = await Promise.race([once(child.stdout, "data"), failed]);
     return new Server(child, Number(/:(\d+)\n$/.exec(line)[1]));
   }
 
-  /** Seconds of processor time since it started, its own and the system's for it. */
+  /** Seconds of processor time since the start, user and system. */
   cpu() {
     return cpuOf(this.#child.pid);
   }
 
-  /** What it takes of memory now, in KiB. Node collects its garbage first. */
+  /** Resident memory in KiB. Node collects its garbage first. */
   async rssKib() {
     if (this.#child.spawnfile === process.execPath) {
       this.#child.kill("SIGUSR2");
@@ -84,7 +84,7 @@ class Server {
     return Number(/VmRSS:\s+(\d+)/.exec(status)[1]);
   }
 
-  /** Its data goes with it. */
+  /** Stops the server and deletes its data. */
   async stop() {
     this.#child.kill("SIGTERM");
     const late = setTimeout(() => this.#child.kill("SIGKILL"), STOP_MS_MAX);

@@ -1,4 +1,4 @@
-// WebSocket with next to no cost: the generator shares two cores with the server that it measures.
+// A minimal WebSocket client: the load generator shares two cores with the server that it measures.
 
 import { randomBytes } from "node:crypto";
 import net from "node:net";
@@ -8,17 +8,17 @@ const CLOSE = 8;
 const PING = 9;
 const PONG = 10;
 
-/** One buffer for all sockets: what was read is used up before the next read begins. */
+/** One buffer for all sockets: each read is consumed before the next one begins. */
 const BUFFER = Buffer.allocUnsafe(1 << 18);
 
-/** A WebSocket client that hands out the bytes of every text frame, without copies. */
+/** A WebSocket client that passes on the bytes of every text frame without copies. */
 export class WebSocketPeer {
   #socket;
   #rest;
   #head = "";
   #open;
 
-  /** `hear(bytes, start, end)` is called for each text frame, `ended(why)` once. */
+  /** `onFrame(bytes, start, end)` is called for each text frame, `ended(code)` once. */
   constructor({ port, path, onFrame, ended }) {
     this.onFrame = onFrame;
     const key = randomBytes(16).toString("base64");
@@ -39,7 +39,7 @@ export class WebSocketPeer {
     this.#open = false;
   }
 
-  /** Sends texts, all in one write. */
+  /** Sends texts in one write. */
   send(...texts) {
     this.#socket.write(Buffer.concat(texts.map((text) => frame(TEXT, Buffer.from(text)))));
   }
@@ -72,7 +72,7 @@ export class WebSocketPeer {
     return rest;
   }
 
-  /** Goes through the whole frames in `bytes`; answers where the first unfinished one begins. */
+  /** Handles the complete frames in `bytes`; returns the offset of the first incomplete one. */
   #frames(bytes) {
     let at = 0;
     for (;;) {
@@ -99,7 +99,7 @@ export class WebSocketPeer {
   }
 }
 
-/** A client's frame. The mask of zeros is a mask, and leaves the bytes as they are. */
+/** A client's frame. Its mask of zeros is valid and leaves the bytes unchanged. */
 function frame(opcode, payload) {
   const size = payload.length;
   const extra = size < 126 ? 0 : size < 65_536 ? 2 : 8;

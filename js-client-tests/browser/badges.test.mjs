@@ -1,4 +1,4 @@
-// What was not read is counted, on every device, whether or not the page was there.
+// Unread counts on every device, for messages before and after the page was opened.
 
 import assert from "node:assert/strict";
 import { test } from "node:test";
@@ -13,7 +13,7 @@ import { wsJson } from "../support/ws.mjs";
 const server = serverForThisFile();
 const chromium = browserForThisFile();
 
-/** Ann, in the lobby and a member of a room, and Bob, who is in that room. */
+/** `ann` in the lobby and in a room, and `bob` in that room. */
 async function annAndBob(t) {
   const room = unique("room");
   const ann = await (await ChatPage.open(t, chromium, server)).signIn("ann");
@@ -23,7 +23,7 @@ async function annAndBob(t) {
   return { ann, bob, room };
 }
 
-test("a tab that comes later counts what was said before, in rooms and directly", async (t) => {
+test("a later tab counts earlier messages, in rooms and direct conversations", async (t) => {
   const { ann, bob, room } = await annAndBob(t);
   for (const text of ["one", "two", "three"]) assertOk(await bob.ask("send message", text));
   for (const data of ["psst", "hey"]) assertOk(await bob.ask("SingleChat", { to: ann.name, data }));
@@ -36,7 +36,7 @@ test("a tab that comes later counts what was said before, in rooms and directly"
   await tab.saveScreenshot("badges");
 });
 
-test("what is read in one tab is read in the other, and the others hear of it", async (t) => {
+test("reading in one tab marks as read in the other, and the sender sees it", async (t) => {
   const { ann, bob, room } = await annAndBob(t);
   const tab = await ChatPage.open(t, chromium, server, { sharing: ann });
   await tab.connected();
@@ -48,7 +48,7 @@ test("what is read in one tab is read in the other, and the others hear of it", 
   await bob.next("read", ({ user, seq }) => user === tab.name || seq === 3);
 });
 
-test("an edit and a deletion are no news", async (t) => {
+test("an edit and a deletion are not unread", async (t) => {
   const { ann, bob, room } = await annAndBob(t);
   for (const text of ["one", "two"]) assertOk(await bob.ask("send message", text));
   await ann.room(room, 2).waitFor();
@@ -61,7 +61,7 @@ test("an edit and a deletion are no news", async (t) => {
   await ann.room(room, 3).waitFor({ state: "detached" });
 });
 
-test("what is muted counts quietly, in every tab, until it is not", async (t) => {
+test("a muted room has a quiet count, in every tab, until it is unmuted", async (t) => {
   const { ann, bob, room } = await annAndBob(t);
   await ann.room(room).click();
   await ann.openDetails();

@@ -1,4 +1,4 @@
-// Light and dark, as the system is.
+// Light and dark mode, as the system is set.
 
 import assert from "node:assert/strict";
 import { test } from "node:test";
@@ -6,14 +6,14 @@ import { test } from "node:test";
 import { browserForThisFile, ChatPage } from "../support/chat-page.mjs";
 import { serverForThisFile } from "../support/server.mjs";
 
-/** What people with weak eyes can read (WCAG AA). */
+/** The minimal contrast of WCAG AA. */
 const CONTRAST_MIN = 4.5;
 
 const server = serverForThisFile();
 const chromium = browserForThisFile();
 
 for (const colorScheme of ["light", "dark"]) {
-  test(`the page is ${colorScheme} on a ${colorScheme} system, and can be read`, async (t) => {
+  test(`the page is ${colorScheme} on a ${colorScheme} system, and readable`, async (t) => {
     const ann = await ChatPage.open(t, chromium, server, { colorScheme });
     await ann.saveScreenshot(`${colorScheme}-sign-in`);
     await ann.signIn("ann");
@@ -22,13 +22,13 @@ for (const colorScheme of ["light", "dark"]) {
     await ann.saveScreenshot(colorScheme);
     const { paper, ink } = await colours(ann);
     const isDark = luminance(paper) < 0.5;
-    assert.equal(isDark, colorScheme === "dark", `the paper is ${paper}`);
+    assert.equal(isDark, colorScheme === "dark", `the background is ${paper}`);
     const contrast = contrastOf(paper, ink);
     assert.ok(CONTRAST_MIN <= contrast, `${ink} on ${paper}: ${contrast.toFixed(1)}`);
   });
 }
 
-/** The colours of the page and of its text, as red, green and blue from 0 to 255. */
+/** The colours of the background and of the text, as red, green and blue from 0 to 255. */
 function colours({ page }) {
   return page.evaluate(() => {
     const canvas = document.createElement("canvas").getContext("2d", { willReadFrequently: true });

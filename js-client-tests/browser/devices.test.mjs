@@ -1,4 +1,4 @@
-// Who is online, on how many devices, and since when the others are not.
+// Presence on the page: online, number of devices, last seen.
 
 import { test } from "node:test";
 
@@ -13,7 +13,7 @@ import { wsJson } from "../support/ws.mjs";
 const server = serverForThisFile({ settings: { "limits.presence_grace_ms": 200 } });
 const chromium = browserForThisFile();
 
-test("the list of people and the conversation say it", async (t) => {
+test("the list of people and the conversation show presence", async (t) => {
   const ann = await (await ChatPage.open(t, chromium, server)).signIn("ann");
   const token = await mintToken(server, unique("bob"));
   const desk = await connectWithToken(t, wsJson, server, token, { device: unique("desk") });
@@ -32,7 +32,7 @@ test("the list of people and the conversation say it", async (t) => {
   await named(/offline, last seen/).waitFor();
 });
 
-test("a message to somebody who is away waits for them, with its conversation", async (t) => {
+test("a message to an offline user says that it waits, and is there later", async (t) => {
   const ann = await (await ChatPage.open(t, chromium, server)).signIn("ann");
   const token = await mintToken(server, unique("bob"));
   const bob = await connectWithToken(t, wsJson, server, token);

@@ -13,7 +13,7 @@ import { wsJson } from "../support/ws.mjs";
 const server = serverForThisFile();
 const chromium = browserForThisFile();
 
-test("two people talk beside the room, and nobody else reads it", async (t) => {
+test("two users exchange direct messages, and no other user sees them", async (t) => {
   const people = [];
   for (const base of ["ann", "bob", "carol"]) {
     people.push(await (await ChatPage.open(t, chromium, server)).signIn(base));
@@ -37,7 +37,7 @@ test("two people talk beside the room, and nobody else reads it", async (t) => {
   for (const text of [psst, yes]) assert.equal(await carol.count(text), 0);
 });
 
-test("it is there after a reload, and came once", async (t) => {
+test("they are there after a reload, once", async (t) => {
   const ann = await (await ChatPage.open(t, chromium, server)).signIn("ann");
   const dave = await joinAsGuest(t, wsJson, server, "dave");
   const text = unique("text");

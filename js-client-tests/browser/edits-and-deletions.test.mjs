@@ -1,4 +1,4 @@
-// What was said is changed and taken back, in its place.
+// Editing and deleting messages on the page.
 
 import assert from "node:assert/strict";
 import { test } from "node:test";
@@ -13,18 +13,18 @@ import { wsJson } from "../support/ws.mjs";
 const server = serverForThisFile({ settings: { "limits.body_bytes_max": 2_000 } });
 const chromium = browserForThisFile();
 
-/** What a browser says of a network that is not there. */
+/** What a browser logs when there is no network. */
 const expected = [/socket\.io/, /ERR_INTERNET_DISCONNECTED|WebSocket/];
 
 const editor = ({ page }) => page.getByRole("textbox", { name: "Edit message", exact: true });
 
-/** Deletes with the two presses that it takes. */
+/** Deletes with a click and its confirmation. */
 async function deletes(person, text) {
   await presses(person, `Delete: ${text}`);
   await presses(person, `Really delete? Delete: ${text}`);
 }
 
-/** By keys: a button that is only seen under the mouse may have moved before a click arrives. */
+/** By keyboard: a button that appears under the mouse may move before the click arrives. */
 async function presses(person, name) {
   await person.button(name).press("Enter");
 }
@@ -37,7 +37,7 @@ async function twoPeople(t, options) {
   return { ann, bob, room };
 }
 
-test("an edit is seen where the message stands, and stays after a reload", async (t) => {
+test("an edit appears in place, and stays after a reload", async (t) => {
   const { ann, bob, room } = await twoPeople(t);
   await ann.send("teh text");
   await bob.waitForMessage("teh text");
@@ -58,7 +58,7 @@ test("an edit is seen where the message stands, and stays after a reload", async
   await bob.waitForMessage("(edited)");
 });
 
-test("without a mouse: arrow up edits, Escape leaves it as it was, Enter saves", async (t) => {
+test("by keyboard: arrow up edits, Escape discards, Enter saves", async (t) => {
   const { ann, bob } = await twoPeople(t);
   const { keyboard } = ann.page;
   await ann.send("first");
@@ -76,7 +76,7 @@ test("without a mouse: arrow up edits, Escape leaves it as it was, Enter saves",
   assert.equal(await bob.count("not this"), 0);
 });
 
-test("a deleted message is gone, and one sees that there was one", async (t) => {
+test("a deleted message is replaced by a note", async (t) => {
   const { ann, bob, room } = await twoPeople(t);
   await ann.send("a secret");
   await bob.waitForMessage("a secret");
@@ -91,8 +91,8 @@ test("a deleted message is gone, and one sees that there was one", async (t) => 
   await tab.waitForMessage("Message deleted");
 });
 
-test("only the author edits; a room's admin deletes what others said", async (t) => {
-  const { ann, bob } = await twoPeople(t); // Ann came first and owns the room
+test("only the author edits, and a room's admin deletes messages of others", async (t) => {
+  const { ann, bob } = await twoPeople(t); // ann joined first and owns the room
   await bob.send("nonsense");
   await ann.send("sense");
   for (const it of [ann, bob]) await it.waitForMessage("sense");
@@ -103,7 +103,7 @@ test("only the author edits; a room's admin deletes what others said", async (t)
   await bob.waitForMessage(`Message deleted by ${ann.name}`);
 });
 
-test("edits and deletions in direct messages reach the other one", async (t) => {
+test("edits and deletions of direct messages reach the other user", async (t) => {
   const { ann, bob } = await twoPeople(t);
   await ann.person(bob.name).click();
   for (const text of ["one", "two"]) {
@@ -122,7 +122,7 @@ test("edits and deletions in direct messages reach the other one", async (t) => 
   }
 });
 
-test("what changed while one was away is there afterwards", async (t) => {
+test("changes that a page missed appear after it reconnects", async (t) => {
   const room = unique("room");
   const ann = await (await ChatPage.open(t, chromium, server, { expected })).signIn("ann");
   await ann.joinRoom(room);
@@ -139,7 +139,7 @@ test("what changed while one was away is there afterwards", async (t) => {
   for (const text of ["one", "two"]) assert.equal(await ann.count(text), 0);
 });
 
-test("a refused edit says so where one writes, and stays open", async (t) => {
+test("a refused edit shows the reason beside the editor, which stays open", async (t) => {
   const { ann } = await twoPeople(t);
   await ann.send("short");
   await presses(ann, "Edit: short");

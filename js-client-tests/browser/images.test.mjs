@@ -1,4 +1,4 @@
-// Images travel as bytes.
+// Images are sent as bytes.
 
 import assert from "node:assert/strict";
 import { test } from "node:test";
@@ -22,7 +22,7 @@ const SVG = Buffer.from('<svg xmlns="http://www.w3.org/2000/svg" width="9" heigh
 
 const file = (buffer, name = "dot.png", mimeType = "image/png") => ({ buffer, name, mimeType });
 
-/** Chooses a file with the button that is there for it. */
+/** Chooses a file with the attachment button. */
 async function chooses({ page, button }, chosen) {
   const asked = page.waitForEvent("filechooser");
   await button("Send an image").click();
@@ -36,14 +36,14 @@ async function annInRoom(t) {
   return { ann, room, button: (name) => ann.button(name) };
 }
 
-/** Waits until an image of this name is there and was decoded. */
+/** Waits until an image with this name is shown and decoded. */
 async function seesImage({ log }, name) {
   const image = log.getByRole("img", { name, exact: true });
   await image.waitFor();
   assert.equal(await image.evaluate((it) => it.decode().then(() => it.naturalWidth)), 1);
 }
 
-test("an image that was chosen is seen by the others, with the text beside it", async (t) => {
+test("a chosen image is shown to the others, with its text", async (t) => {
   const { ann, room, button } = await annInRoom(t);
   const bob = await (await ChatPage.open(t, chromium, server)).signIn("bob");
   await bob.joinRoom(room);
@@ -69,7 +69,7 @@ test("an image that was chosen is seen by the others, with the text beside it", 
   await seesImage(bob, "dot.png");
 });
 
-test("an image that was pasted goes to one person, and can be thought better of", async (t) => {
+test("a pasted image is sent to one user, and can be removed before", async (t) => {
   const { ann } = await annInRoom(t);
   const bob = await joinAsGuest(t, wsJson, server, "bob");
   await ann.room("lobby").click();
@@ -91,7 +91,7 @@ test("an image that was pasted goes to one person, and can be thought better of"
   await seesImage(ann, "yes.png");
 });
 
-test("what is no image, or too large, is not sent, and the page says why", async (t) => {
+test("a file that is not an image, or too large, is not sent, and the page says why", async (t) => {
   const { ann, button } = await annInRoom(t);
   const alert = ann.page.getByRole("alert");
   for (const no of [file(SVG, "x.svg", "image/svg+xml"), file(SVG, "x.png")]) {
@@ -107,7 +107,7 @@ test("what is no image, or too large, is not sent, and the page says why", async
   assert.equal(await ann.log.getByRole("img").count(), 0);
 });
 
-test("an SVG that somebody sends as an image is not shown as one", async (t) => {
+test("an SVG that is sent as an image is not shown as one", async (t) => {
   const { ann, room } = await annInRoom(t);
   const bob = await joinAsGuest(t, wsJson, server, "bob", { room });
   const image = { base64: SVG.toString("base64") };

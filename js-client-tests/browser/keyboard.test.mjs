@@ -1,4 +1,4 @@
-// The page without a mouse.
+// The page by keyboard only.
 
 import assert from "node:assert/strict";
 import { test } from "node:test";
@@ -9,13 +9,13 @@ import { serverForThisFile } from "../support/server.mjs";
 import { unique } from "../support/unique.mjs";
 import { wsJson } from "../support/ws.mjs";
 
-/** More than there are things to stop at. */
+/** More than the page has tab stops. */
 const TABS_MAX = 40;
 
 const server = serverForThisFile();
 const chromium = browserForThisFile();
 
-test("signing in, writing, changing rooms and signing out need only keys", async (t) => {
+test("signing in, writing, changing rooms and signing out by keyboard", async (t) => {
   const room = unique("room");
   const bob = await joinAsGuest(t, wsJson, server, "bob", { room });
   const ann = await ChatPage.open(t, chromium, server);
@@ -29,7 +29,7 @@ test("signing in, writing, changing rooms and signing out need only keys", async
 
   const text = unique("text");
   await ann.messageBox.waitFor();
-  await keyboard.type(text); // so has this one
+  await keyboard.type(text); // this one, too
   await keyboard.press("Enter");
   await ann.waitForMessage(text);
 
@@ -78,11 +78,11 @@ async function tabTo({ page }, locator) {
   }
 }
 
-/** What has the focus shows it. */
+/** The focused element must show its focus. */
 async function visible({ page }) {
   const shows = await page.evaluate(() => {
     const { outlineStyle, outlineWidth, boxShadow } = getComputedStyle(document.activeElement);
     return (outlineStyle !== "none" && outlineWidth !== "0px") || boxShadow !== "none";
   });
-  assert.ok(shows, "the focus cannot be seen");
+  assert.ok(shows, "the focus is not visible");
 }

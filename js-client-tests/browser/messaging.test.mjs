@@ -1,4 +1,4 @@
-// Two people talk on the page, and with clients of every other kind.
+// Two users of the page, and clients of every other type, exchange messages.
 
 import assert from "node:assert/strict";
 import { test } from "node:test";
@@ -15,7 +15,7 @@ import { wsJson } from "../support/ws.mjs";
 const server = serverForThisFile({ settings: { "limits.presence_grace_ms": 200 } });
 const chromium = browserForThisFile();
 
-test("what one says, the other reads, with who said it and when", async (t) => {
+test("a message appears with its author and time", async (t) => {
   const ann = await ChatPage.open(t, chromium, server);
   await ann.saveScreenshot("sign-in");
   await ann.signIn("ann");
@@ -28,12 +28,12 @@ test("what one says, the other reads, with who said it and when", async (t) => {
   await ann.waitForMessage(hi);
   assert.equal(await ann.count(hello), 1);
   assert.equal(await bob.count(hi), 1);
-  assert.ok(0 < (await bob.log.locator("time").count()), "no message says when");
+  assert.ok(0 < (await bob.log.locator("time").count()), "no message shows a time");
   await ann.person(bob.name).waitFor();
   await ann.saveScreenshot("talk");
 });
 
-test("other clients sit in the same room", async (t) => {
+test("other client types are in the same room", async (t) => {
   const room = unique("room");
   const ann = await (await ChatPage.open(t, chromium, server)).signIn("ann");
   await ann.joinRoom(room);
@@ -50,7 +50,7 @@ test("other clients sit in the same room", async (t) => {
   await ann.person(dave.name).waitFor({ state: "detached" });
 });
 
-test("a text is text, whatever it looks like", async (t) => {
+test("markup in a message is shown as text", async (t) => {
   const room = unique("room");
   const ann = await (await ChatPage.open(t, chromium, server)).signIn("ann");
   await ann.joinRoom(room);
@@ -66,7 +66,7 @@ test("a text is text, whatever it looks like", async (t) => {
   await ann.waitForMessage("the last");
 });
 
-test("a name that is taken is said to be, and another one goes", async (t) => {
+test("a taken name is reported, and another one is accepted", async (t) => {
   const taken = await joinAsGuest(t, wsJson, server, "ann");
   const ann = await ChatPage.open(t, chromium, server, { expected: [/\/api\/session .*\b409\b/] });
   await ann.nameBox.fill(taken.name);
@@ -77,7 +77,7 @@ test("a name that is taken is said to be, and another one goes", async (t) => {
   await ann.signIn("another");
 });
 
-test("who signs out is gone, and may come in by another name", async (t) => {
+test("a user who signs out is offline, and may sign in with another name", async (t) => {
   const ann = await (await ChatPage.open(t, chromium, server)).signIn("ann");
   const bob = await (await ChatPage.open(t, chromium, server)).signIn("bob");
   await bob.person(ann.name).waitFor();
@@ -89,7 +89,7 @@ test("who signs out is gone, and may come in by another name", async (t) => {
   await bob.person(ann.name).waitFor();
 });
 
-test("the page runs nothing but its own files", async () => {
+test("the page runs only its own files", async () => {
   const { status, headers, body } = await fetchText(server.url);
   assert.equal(status, 200);
   const policy = headers.get("content-security-policy") ?? "";

@@ -1,4 +1,4 @@
-// The page on a telephone.
+// The page on a telephone screen.
 
 import assert from "node:assert/strict";
 import { test } from "node:test";
@@ -17,7 +17,7 @@ for (const [width, height] of [
   [390, 844],
   [320, 568],
 ]) {
-  test(`everything can be done on ${width} × ${height}`, async (t) => {
+  test(`everything is usable on ${width} × ${height}`, async (t) => {
     const options = { viewport: { width, height }, hasTouch: true, isMobile: true };
     const ann = await ChatPage.open(t, chromium, server, options);
     await fits(ann);

@@ -1,4 +1,4 @@
-// The bell: what the back end tells somebody, wherever they are.
+// The notifications button and panel.
 
 import assert from "node:assert/strict";
 import { test } from "node:test";
@@ -14,14 +14,14 @@ import { wsJson } from "../support/ws.mjs";
 const server = serverForThisFile();
 const chromium = browserForThisFile();
 
-/** Somebody who may notify. */
+/** An administrator who sends notifications. */
 async function office(t) {
   return connectWithToken(t, wsJson, server, await mintToken(server, unique("office"), "--admin"));
 }
 
 const panel = ({ page }) => page.getByRole("dialog", { name: "Notifications", exact: true });
 
-test("the bell counts, opens what came, and is quiet once that was seen", async (t) => {
+test("the button counts, opens the panel, and is reset when that was seen", async (t) => {
   const ann = await (await ChatPage.open(t, chromium, server)).signIn("ann");
   const tab = await ChatPage.open(t, chromium, server, { sharing: ann });
   await tab.connected();
@@ -44,7 +44,7 @@ test("the bell counts, opens what came, and is quiet once that was seen", async 
   await ann.notificationsButton(1).waitFor({ state: "detached" });
 });
 
-test("what came while nobody was there is counted on coming", async (t) => {
+test("notifications from before the page was opened are counted", async (t) => {
   const ann = await (await ChatPage.open(t, chromium, server)).signIn("ann");
   const notifier = await office(t);
   await ann.page.goto("about:blank");

@@ -1,4 +1,4 @@
-// A reload keeps who one is and what was said.
+// A reload keeps the session and the messages.
 
 import assert from "node:assert/strict";
 import { test } from "node:test";
@@ -12,7 +12,7 @@ import { wsJson } from "../support/ws.mjs";
 const server = serverForThisFile();
 const chromium = browserForThisFile();
 
-test("after a reload everything is as it was", async (t) => {
+test("after a reload everything is as before", async (t) => {
   const room = unique("room");
   const ann = await (await ChatPage.open(t, chromium, server)).signIn("ann");
   await ann.joinRoom(room);
@@ -34,10 +34,10 @@ test("after a reload everything is as it was", async (t) => {
   const received = await bob.next("new message", ({ msg }) => msg === "after");
   assert.equal(received.username, ann.name);
   await barrier(bob, room, bob);
-  assert.deepEqual(bob.take("user left"), [], "the reload was seen as leaving");
+  assert.deepEqual(bob.take("user left"), [], "the reload counted as leaving");
 });
 
-test("what was said meanwhile is there", async (t) => {
+test("messages that were sent during the reload are there", async (t) => {
   const room = unique("room");
   const ann = await (await ChatPage.open(t, chromium, server)).signIn("ann");
   await ann.joinRoom(room);
@@ -53,7 +53,7 @@ test("what was said meanwhile is there", async (t) => {
   assert.equal(await ann.count("before"), 1);
 });
 
-test("a long history comes as far as one scrolls", async (t) => {
+test("a long history loads while scrolling", async (t) => {
   const room = unique("room");
   const bob = await joinAsGuest(t, wsJson, server, "bob", { room });
   const said = Array.from({ length: 130 }, (_, n) => ({ msg: `message ${n}` }));

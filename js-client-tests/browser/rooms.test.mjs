@@ -1,4 +1,4 @@
-// Who is in a room, and as what: joined, left, invited, removed.
+// Rooms and roles on the page: joining, leaving, inviting, removing.
 
 import assert from "node:assert/strict";
 import { test } from "node:test";
@@ -24,7 +24,7 @@ async function invites(person, user, role) {
   await person.button("Invite").click();
 }
 
-test("joining and leaving in one tab is joining and leaving in all", async (t) => {
+test("joining and leaving in one tab applies to all tabs", async (t) => {
   const room = unique("room");
   const ann = await (await ChatPage.open(t, chromium, server)).signIn("ann");
   const tab = await ChatPage.open(t, chromium, server, { sharing: ann });
@@ -39,7 +39,7 @@ test("joining and leaving in one tab is joining and leaving in all", async (t) =
   await ann.page.getByRole("heading", { name: "lobby", exact: true }).waitFor();
 });
 
-test("who founds a private room invites others, and removes them", async (t) => {
+test("the owner of a private room invites and removes users", async (t) => {
   const room = unique("private");
   const ann = await (await ChatPage.open(t, chromium, server)).signIn("ann");
   const bob = await (await ChatPage.open(t, chromium, server)).signIn("bob");
@@ -49,7 +49,7 @@ test("who founds a private room invites others, and removes them", async (t) => 
   await bob.waitForText("This room is not open to you.");
   await ann.openDetails();
   await ann.waitForText("You own this room.");
-  await invites(ann, unique("nobody"));
+  await invites(ann, unique("unknown"));
   await ann.page.getByRole("dialog").getByRole("alert").filter({ hasText: /\S/ }).waitFor();
   await ann.saveScreenshot("invite-refused");
   await invites(ann, bob.name);
@@ -71,7 +71,7 @@ test("who founds a private room invites others, and removes them", async (t) => 
   await bob.room(room).waitFor({ state: "detached" });
 });
 
-test("where one may only read, one cannot write", async (t) => {
+test("a reader cannot write", async (t) => {
   const room = unique("news");
   const ann = await (await ChatPage.open(t, chromium, server)).signIn("ann");
   const office = await connectWithToken(

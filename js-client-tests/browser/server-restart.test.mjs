@@ -1,4 +1,4 @@
-// The server goes and comes back; so does the network. The page shows it, and heals.
+// The server or the network fails and returns: the page shows it, and recovers.
 
 import assert from "node:assert/strict";
 import { test } from "node:test";
@@ -10,13 +10,13 @@ import { serverForThisTest } from "../support/server.mjs";
 import { unique } from "../support/unique.mjs";
 import { wsJson } from "../support/ws.mjs";
 
-/** What a browser says of a server that is not there. */
+/** What a browser logs when the server is down. */
 const expected = [/socket\.io/, /ERR_CONNECTION|ERR_INTERNET_DISCONNECTED|WebSocket/];
 
 const chromium = browserForThisFile();
 
 for (const signal of ["SIGTERM", "SIGKILL"]) {
-  test(`after ${signal} and a new start nothing is missing`, async (t) => {
+  test(`after ${signal} and a restart no message is missing`, async (t) => {
     const server = await serverForThisTest(t);
     const room = unique("room");
     const ann = await (await ChatPage.open(t, chromium, server, { expected })).signIn("ann");
@@ -41,7 +41,7 @@ for (const signal of ["SIGTERM", "SIGKILL"]) {
       await ann.waitForMessage(text);
       assert.equal(await ann.count(text), 1, `${text} is shown twice`);
     }
-    // What is on its way is shown, too.
+    // Pending messages are shown, too.
     await ann.page.getByText("Sending…").waitFor({ state: "detached" });
     const { messages } = assertOk(await back.ask("history"));
     const said = messages.map(({ msg }) => msg).sort();
@@ -49,7 +49,7 @@ for (const signal of ["SIGTERM", "SIGKILL"]) {
   });
 }
 
-test("without a network the page says so, and afterwards nothing is missing", async (t) => {
+test("without a network the page shows it, and afterwards no message is missing", async (t) => {
   const server = await serverForThisTest(t);
   const room = unique("room");
   const ann = await (await ChatPage.open(t, chromium, server, { expected })).signIn("ann");

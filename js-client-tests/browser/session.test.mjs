@@ -1,4 +1,4 @@
-// Who one is stays in a cookie that no script can read, for all tabs, until one signs out.
+// The session is in an HttpOnly cookie, shared by all tabs, until the user signs out.
 
 import assert from "node:assert/strict";
 import { test } from "node:test";
@@ -15,10 +15,10 @@ const fleeting = serverForThisFile({ settings: { "token.guest_ttl_secs": 5 } });
 const newest = serverForThisFile({ settings: { guests: "off", devices: "newest" } });
 const chromium = browserForThisFile();
 
-/** What browsers say of a sign-in that is refused. */
+/** What browsers log when a sign-in is refused. */
 const refused = (status) => [new RegExp(`/api/session .*\\b${status}\\b`)];
 
-test("no script holds what opens the door", async (t) => {
+test("scripts cannot read the session", async (t) => {
   const ann = await (await ChatPage.open(t, chromium, server)).signIn("ann");
   const held = await ann.page.evaluate(() =>
     JSON.stringify([document.cookie, { ...localStorage }, { ...sessionStorage }]),
@@ -32,7 +32,7 @@ test("no script holds what opens the door", async (t) => {
   assert.equal(JSON.parse(held)[0], "");
 });
 
-test("a new tab is signed in from the first moment", async (t) => {
+test("a new tab is signed in at once", async (t) => {
   const ann = await (await ChatPage.open(t, chromium, server)).signIn("ann");
   const tab = await ChatPage.open(t, chromium, server, { sharing: ann });
   await tab.connected();
@@ -43,7 +43,7 @@ test("a new tab is signed in from the first moment", async (t) => {
   await ann.connected();
 });
 
-test("signing out in one tab signs out the others, for good", async (t) => {
+test("signing out in one tab signs out the others", async (t) => {
   const bob = await joinAsGuest(t, wsJson, server, "bob");
   const ann = await (await ChatPage.open(t, chromium, server)).signIn("ann");
   const tab = await ChatPage.open(t, chromium, server, { sharing: ann });
@@ -72,7 +72,7 @@ test("signing in in one tab signs in the others", async (t) => {
   await tab.waitForMessage(text);
 });
 
-test("a session that was taken away shows the form, at the next start and at the next connection", async (t) => {
+test("a deleted session shows the form, after a reload and after a reconnect", async (t) => {
   const own = await serverForThisTest(t);
   const expected = [/socket\.io|ERR_CONNECTION|WebSocket/];
   const ann = await (await ChatPage.open(t, chromium, own, { expected })).signIn("ann");
@@ -86,7 +86,7 @@ test("a session that was taken away shows the form, at the next start and at the
   await ann.signIn("annabel");
 });
 
-test("when the time is over the page says so, and one signs in again", async (t) => {
+test("an expired session is reported, and the user signs in again", async (t) => {
   const expected = [/\/(api\/session|socket\.io)\b/];
   const ann = await (await ChatPage.open(t, chromium, fleeting, { expected })).signIn("ann");
   await ann.page.getByText("Your sign-in has run out. Please sign in again.").waitFor();
@@ -95,14 +95,14 @@ test("when the time is over the page says so, and one signs in again", async (t)
   await ann.signIn("ann");
 });
 
-test("a guest whose name becomes a user's is asked for another", async (t) => {
+test("a guest whose name a token takes is asked for another one", async (t) => {
   const ann = await (await ChatPage.open(t, chromium, server)).signIn("ann");
   await connectWithToken(t, wsJson, server, await mintToken(server, ann.name));
   await ann.page.getByText("Your name now belongs to somebody else.").waitFor();
   await ann.signIn("anna");
 });
 
-test("where there are no guests the form asks for a token", async (t) => {
+test("without guests the form asks for a token", async (t) => {
   const ann = await ChatPage.open(t, chromium, newest, { expected: refused(401) });
   await ann.nameBox.fill("ann");
   await ann.nameBox.press("Enter");
@@ -122,7 +122,7 @@ test("where there are no guests the form asks for a token", async (t) => {
   assert.equal(await ann.tokenBox.inputValue(), "", "the token stays in the field");
 });
 
-test("who may not come into the lobby is told so, and talks elsewhere", async (t) => {
+test("a user who may not join the lobby is told so, and uses another room", async (t) => {
   const claims = { sub: unique("ann"), rooms: ["team-*"], exp: epochSeconds(600) };
   const token = await signToken(newest, claims);
   const ann = await ChatPage.open(t, chromium, newest, { expected: refused(401) });
@@ -134,7 +134,7 @@ test("who may not come into the lobby is told so, and talks elsewhere", async (t
   await ann.waitForMessage(text);
 });
 
-test("the newest device signs the other one out, which may come back", async (t) => {
+test("the newest device signs the other one out, which may return", async (t) => {
   const token = await mintToken(newest, unique("ann"));
   const expected = refused(401);
   const desk = await (await ChatPage.open(t, chromium, newest, { expected })).signInWithToken(

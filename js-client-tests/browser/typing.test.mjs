@@ -1,4 +1,4 @@
-// Who types is seen by the others, for as long as they do.
+// Typing indicators on the page.
 
 import assert from "node:assert/strict";
 import { test } from "node:test";
@@ -24,7 +24,7 @@ async function annAndOthers(t, ...bases) {
 
 const typing = ({ page }, text) => page.getByText(text, { exact: true });
 
-test("others' typing is shown until they stop or have spoken", async (t) => {
+test("others' typing is shown until it ends or a message arrives", async (t) => {
   const {
     ann,
     others: [bob, carol],
@@ -41,7 +41,7 @@ test("others' typing is shown until they stop or have spoken", async (t) => {
   await typing(ann, `${carol.name} is typing…`).waitFor({ state: "detached" });
 });
 
-test("who only began is forgotten after a while", async (t) => {
+test("typing without an end is hidden after a timeout", async (t) => {
   const {
     ann,
     others: [bob],
@@ -51,7 +51,7 @@ test("who only began is forgotten after a while", async (t) => {
   await typing(ann, `${bob.name} is typing…`).waitFor({ state: "detached" });
 });
 
-test("one's own typing is told once, and its end when the field is empty or left", async (t) => {
+test("typing is sent once, and ends when the field is empty or loses the focus", async (t) => {
   const {
     ann,
     others: [bob],
@@ -83,7 +83,7 @@ test("a message ends it, and so does leaving the field", async (t) => {
   await bob.next("typing", ({ typing: is, with: other }) => !is && other === ann.name);
 });
 
-/** What somebody hears next of another's typing, and how often it came. */
+/** The next typing event that a client receives from a user, and how many arrived. */
 async function received(bob, { name }) {
   const { user, typing: is } = await bob.next("typing");
   assert.equal(user, name);

@@ -1,4 +1,4 @@
-// Marks for what was not read yet.
+// Unread marks.
 
 import assert from "node:assert/strict";
 import { test } from "node:test";
@@ -13,7 +13,7 @@ import { wsJson } from "../support/ws.mjs";
 const server = serverForThisFile();
 const chromium = browserForThisFile();
 
-test("a room that one is not looking at counts what was said, until one does", async (t) => {
+test("a room in the background counts messages until it is opened", async (t) => {
   const room = unique("room");
   const ann = await (await ChatPage.open(t, chromium, server)).signIn("ann");
   await ann.joinRoom(room);
@@ -32,7 +32,7 @@ test("a room that one is not looking at counts what was said, until one does", a
   await ann.room(room, 1).waitFor();
 });
 
-test("one's own messages are not news", async (t) => {
+test("own messages are not unread", async (t) => {
   const room = unique("room");
   const ann = await (await ChatPage.open(t, chromium, server)).signIn("ann");
   await ann.joinRoom(room);

@@ -1,4 +1,4 @@
-// Two versions of Roomcast on one bus, and what is no language of any version.
+// Two versions of Roomcast on one bus, and envelopes that no version understands.
 
 import { test } from "node:test";
 
@@ -8,7 +8,7 @@ import { joinAsUser } from "../support/fixtures.mjs";
 import { unique } from "../support/unique.mjs";
 import { wsJson } from "../support/ws.mjs";
 
-/** What a message may need where its announcement was not understood. */
+/** The time that a message may take when its announcement was not understood. */
 const LATE_MS_MAX = 5000;
 
 const GARBAGE = [
@@ -34,33 +34,33 @@ const GARBAGE = [
   "\u{1f980}".repeat(100),
 ];
 
-test("what nobody understands is nobody's news, and everybody goes on", async (t) => {
+test("an envelope that no node understands has no effect", async (t) => {
   const cluster = await clusterForThisTest(t, { nodes: 2 });
   const clients = await pair(t, cluster);
-  await talk(clients);
+  await exchangeMessages(clients);
   const channels = await cluster.redis.channels();
   for (const it of GARBAGE) {
     await Promise.all(channels.map((channel) => cluster.redis.command("PUBLISH", channel, it)));
-    await talk(clients);
+    await exchangeMessages(clients);
   }
   await cluster.waitUntilReady();
 });
 
-test("a node of a newer version and one of ours miss no message of each other", async (t) => {
+test("a node of a newer version and one of this version miss no message of each other", async (t) => {
   const options = { nodes: 2, proxies: true, rewrites: [newer] };
   const cluster = await clusterForThisTest(t, options);
   const clients = await pair(t, cluster);
-  for (let n = 0; n < 3; n += 1) await talk(clients);
+  for (let n = 0; n < 3; n += 1) await exchangeMessages(clients);
   await cluster.waitUntilReady();
 });
 
-/** The bytes of a node as one of a newer version would write them. */
+/** Rewrites what a node sends into envelopes of a newer version. */
 function newer(bytes) {
   const text = bytes.toString("latin1").replaceAll('{"v":1,', '{"v":2,');
   return Buffer.from(text, "latin1");
 }
 
-/** Two who are on two nodes, in one room. */
+/** Two users in one room, on two nodes. */
 async function pair(t, { nodes }) {
   const room = unique("room");
   return [
@@ -69,8 +69,8 @@ async function pair(t, { nodes }) {
   ];
 }
 
-/** Each says something in the room and to the other, and the other hears it. */
-async function talk([ann, bob]) {
+/** Each user posts to the room and to the other, who receives both. */
+async function exchangeMessages([ann, bob]) {
   for (const [sender, receiver] of [
     [ann, bob],
     [bob, ann],

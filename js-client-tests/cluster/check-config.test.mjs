@@ -1,4 +1,5 @@
-// `check-config` tries the engines, and says what is wrong with each; so does a node that starts.
+// `check-config` connects to PostgreSQL and Redis, and reports what is wrong with each; so does a
+// node that starts.
 
 import assert from "node:assert/strict";
 import { after, before, test } from "node:test";
@@ -23,7 +24,7 @@ before(async () => {
 });
 after(() => Promise.all(engines.map((it) => it.stop())));
 
-test("engines that answer pass", async () => {
+test("reachable engines pass", async () => {
   for (const store of [postgres.url, postgres.passwordUrl]) {
     for (const bus of [redis.url, redisWithPassword.url, cluster.url]) {
       const { code, stderr } = await check({ store, bus });
@@ -32,13 +33,13 @@ test("engines that answer pass", async () => {
   }
 });
 
-/** Settings with a mistake: which one it is, and what the complaint has to say. */
+/** Settings with a mistake, and what the report must name. */
 const MISTAKES = {
-  "a PostgreSQL that is not there": () => ({
+  "a PostgreSQL that cannot be reached": () => ({
     store: `postgres://roomcast@127.0.0.1:${unusedPort}/roomcast`,
     names: ["store", /refused/i],
   }),
-  "a database that is not there": () => ({
+  "a database that does not exist": () => ({
     store: `postgres://roomcast@127.0.0.1:${postgres.port}/another`,
     names: ["store", "another", /does not exist/],
   }),
@@ -46,15 +47,15 @@ const MISTAKES = {
     store: `postgres://guarded:wrong-secret@127.0.0.1:${postgres.port}/roomcast`,
     names: ["store", "guarded", /password/],
   }),
-  "a user whom PostgreSQL does not know": () => ({
-    store: `postgres://nobody@127.0.0.1:${postgres.port}/roomcast`,
-    names: ["store", "nobody", /does not exist/],
+  "a user that PostgreSQL does not know": () => ({
+    store: `postgres://unknown@127.0.0.1:${postgres.port}/roomcast`,
+    names: ["store", "unknown", /does not exist/],
   }),
-  "a Redis that is not there": () => ({
+  "a Redis that cannot be reached": () => ({
     bus: `redis://127.0.0.1:${unusedPort}`,
     names: ["bus", /refused/i],
   }),
-  "no password for a Redis that wants one": () => ({
+  "a missing Redis password": () => ({
     bus: `redis://127.0.0.1:${redisWithPassword.port}`,
     names: ["bus", /auth|password/i],
   }),
@@ -62,29 +63,29 @@ const MISTAKES = {
     bus: `redis://:wrong-secret@127.0.0.1:${redisWithPassword.port}`,
     names: ["bus", /auth|password/i],
   }),
-  "a list of which none is in a Redis Cluster": () => ({
+  "a list without a member of a Redis Cluster": () => ({
     bus: [redis.url],
     names: ["bus", /cluster/i],
   }),
-  "something that is no Redis": () => ({
+  "a server that is not Redis": () => ({
     bus: `redis://127.0.0.1:${postgres.port}`,
     names: ["bus"],
   }),
 };
 
 for (const [what, mistake] of Object.entries(MISTAKES)) {
-  test(`${what} is named`, async () => {
+  test(`${what} is reported`, async () => {
     const { store = postgres.url, bus = redis.url, names } = mistake();
     const { code, stdout, stderr } = await check({ store, bus });
-    assert.notEqual(code, 0, "it passed");
+    assert.notEqual(code, 0, "check-config accepted it");
     for (const name of names) assert.match(stderr, new RegExp(name), `not named: ${name}`);
     for (const secret of ["wrong-secret", STORE_PASSWORD, BUS_PASSWORD]) {
-      assert.ok(!(stdout + stderr).includes(secret), "a password is shown");
+      assert.ok(!(stdout + stderr).includes(secret), "a password is in the output");
     }
   });
 }
 
-test("both are tried, and what is wrong with each is said", async () => {
+test("both engines are tried, and each mistake is reported", async () => {
   const { code, stderr } = await check({
     store: `postgres://roomcast@127.0.0.1:${unusedPort}/roomcast`,
     bus: `redis://127.0.0.1:${unusedPort}`,
@@ -93,10 +94,10 @@ test("both are tried, and what is wrong with each is said", async () => {
   for (const name of ["store", "bus"]) assert.match(stderr, new RegExp(name));
 });
 
-test("a node does not start without its database, and says why", async () => {
+test("a node does not start without its database, and reports why", async () => {
   const store = `postgres://roomcast@127.0.0.1:${unusedPort}/roomcast`;
   const { code, stderr } = await runRoomcast("--config", settings({ store, bus: redis.url }));
-  assert.equal(code, 1, `a fault and no wrong setting: ${stderr}`);
+  assert.equal(code, 1, `not exit code 1: ${stderr}`);
   const sent = /the PostgreSQL server cannot be reached: .*refused \(os error \d+\)$/m;
   assert.match(stderr, sent);
   assert.equal(stderr.match(/refused/g).length, 1, "once");

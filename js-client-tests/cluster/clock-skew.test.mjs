@@ -1,4 +1,4 @@
-// Clocks of nodes that are far apart: tokens and times.
+// Nodes whose clocks differ: tokens and timestamps.
 
 import assert from "node:assert/strict";
 import { test } from "node:test";
@@ -13,7 +13,7 @@ import { wsJson } from "../support/ws.mjs";
 
 const cluster = clusterForThisFile({ nodes: 2, clocks: ["+10s", undefined] });
 
-test("the clocks are far apart", async (t) => {
+test("the clocks differ by ten seconds", async (t) => {
   const [ahead, right] = await Promise.all(cluster.nodes.map(now));
   assert.ok(9_000 < ahead - right, `${ahead} and ${right}`);
 
@@ -26,7 +26,7 @@ test("the clocks are far apart", async (t) => {
   }
 });
 
-test("a guest of one node comes back on the other one, whichever is ahead", async (t) => {
+test("a guest of one node can reconnect to the other one, whichever clock is ahead", async (t) => {
   for (const [one, other] of [cluster.nodes, cluster.nodes.toReversed()]) {
     const guest = await connect(t, wsJson, one);
     await guest.identify(unique("guest"));
@@ -35,7 +35,7 @@ test("a guest of one node comes back on the other one, whichever is ahead", asyn
   }
 });
 
-test("so does who has signed in", async (t) => {
+test("so can a user with a cookie session", async (t) => {
   for (const [one, other] of [cluster.nodes, cluster.nodes.toReversed()]) {
     const name = unique("guest");
     const headers = await signIn(one, { name });
@@ -44,7 +44,7 @@ test("so does who has signed in", async (t) => {
   }
 });
 
-test("the order of what is said is that of the log, whatever the clocks say", async (t) => {
+test("messages are in the order of the log, whatever the clocks say", async (t) => {
   const room = unique("room");
   const clients = [];
   for (const node of cluster.nodes)

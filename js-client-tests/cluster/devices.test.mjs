@@ -1,5 +1,5 @@
-// The newest device of a user closes the others, wherever they are; so do the end of a session and
-// the end of a token.
+// The newest device of a user disconnects the others on all nodes; so do the end of a session and
+// of a token.
 
 import assert from "node:assert/strict";
 import { describe, test } from "node:test";
@@ -29,19 +29,19 @@ const many = clusterForThisFile({ settings: quick });
 for (const it of CLIENT_TYPES.slice(0, 2)) {
   describe(`the newest device on two nodes over ${it.label}`, () =>
     newestDeviceOnly(it, single.roundRobin));
-  describe(`the end of a token on three nodes over ${it.label}`, { concurrency: true }, () => {
+  describe(`the expiry of a token on three nodes over ${it.label}`, { concurrency: true }, () => {
     tokenExpiry(it, many.roundRobin);
   });
 }
 
-test("the newest of many devices, which come at the same time, is the one that stays", async (t) => {
+test("of many devices that connect at the same time, only the newest stays", async (t) => {
   const server = single.roundRobin;
   const token = await mintToken(server, unique("ann"));
   const room = unique("room");
   const connectDevice = () =>
     connectWithToken(t, wsJson, server, token, { room, device: unique("device") });
   const all = await Promise.all(Array.from({ length: 6 }, connectDevice));
-  const ended = all.map((it) => withTimeout("the end", it.closed).then(({ code }) => code));
+  const ended = all.map((it) => withTimeout("the disconnect", it.closed).then(({ code }) => code));
   const last = await connectDevice();
   assert.deepEqual(
     await Promise.all(ended),
@@ -52,7 +52,7 @@ test("the newest of many devices, which come at the same time, is the one that s
 });
 
 for (const it of CLIENT_TYPES) {
-  test(`signing out on one node ends ${it.label} on the others`, async (t) => {
+  test(`signing out on one node disconnects ${it.label} on the others`, async (t) => {
     const [one, two, three] = many.nodes;
     const room = unique("room");
     const token = await mintToken(one, unique("ann"));

@@ -1,4 +1,4 @@
-// An Engine.IO session lives on one node; another one says at once that it does not know it.
+// An Engine.IO session belongs to one node; other nodes answer at once that it is unknown.
 
 import assert from "node:assert/strict";
 import { test } from "node:test";
@@ -8,7 +8,7 @@ import { httpRequest, upgradeHeaders } from "../support/http.mjs";
 import { RawPolling } from "../support/raw-clients.mjs";
 import { withTimeout } from "../support/timeouts.mjs";
 
-/** An answer without waiting for anything. */
+/** An answer without waiting for another node. */
 const AT_ONCE_MS = 1000;
 
 const cluster = clusterForThisFile({ nodes: 2 });

@@ -1,7 +1,8 @@
-// A guest's name is one guest's in the whole cluster.
+// A guest's name is unique in the cluster.
 
 import assert from "node:assert/strict";
 import { test } from "node:test";
+
 import { assertOk, assertRefused } from "../support/assert.mjs";
 import { clusterForThisFile } from "../support/cluster.mjs";
 import { signIn } from "../support/cookie-session.mjs";
@@ -17,7 +18,7 @@ const NAMES = 5;
 
 const cluster = clusterForThisFile({ settings: { "limits.presence_grace_ms": 100 } });
 
-test("a name that is claimed on one node is taken on the others, in all its forms", async (t) => {
+test("a name that is claimed on one node is taken on the others, in all spellings", async (t) => {
   const name = unique("Ann");
   const [one, ...others] = cluster.nodes;
   const ann = await connect(t, wsJson, one);
@@ -30,7 +31,7 @@ test("a name that is claimed on one node is taken on the others, in all its form
   }
 });
 
-test(`of ${TRIES} who claim a name at once, on all nodes, one has it`, async (t) => {
+test(`of ${TRIES} connections that claim a name at once, on all nodes, one gets it`, async (t) => {
   for (let n = 0; n < NAMES; n += 1) {
     const name = unique("bob");
     const clients = await Promise.all(
@@ -44,7 +45,7 @@ test(`of ${TRIES} who claim a name at once, on all nodes, one has it`, async (t)
   }
 });
 
-test("a guest comes back on another node, and the name is free when they stay away", async (t) => {
+test("a guest may reconnect to another node, and the name is free after they disconnect", async (t) => {
   const [one, two, three] = cluster.nodes;
   const carol = await connect(t, wsJson, one);
   await carol.identify(unique("carol"));
@@ -57,7 +58,7 @@ test("a guest comes back on another node, and the name is free when they stay aw
   await claimed(next, carol.name);
 });
 
-test("a name of a sign-in on one node is nobody's on another", async (t) => {
+test("the name of a cookie session on one node is taken on another", async (t) => {
   const [one, two] = cluster.nodes;
   const name = unique("dave");
   const headers = await signIn(one, { name });
@@ -67,7 +68,7 @@ test("a name of a sign-in on one node is nobody's on another", async (t) => {
   assertRefused(await other.ask("new user", name), "name_taken");
 });
 
-test("the name of a guest whose node was killed is free after a while", async (t) => {
+test("the name of a guest on a killed node becomes free", async (t) => {
   const [, , three] = cluster.nodes;
   const [name, kept] = [unique("erin"), unique("frank")];
   for (const it of [name, kept])
@@ -82,7 +83,7 @@ test("the name of a guest whose node was killed is free after a while", async (t
   assertOk(await late.ask("new user", kept));
 });
 
-/** Asks for a name until it is given. */
+/** Claims a name until it is free. */
 function claimed(client, name) {
   return waitUntil(
     `the name ${name} to be free`,

@@ -1,4 +1,4 @@
-// Behind nginx, as docs/cluster.md shows it: what polling clients see when their node dies.
+// Behind nginx, configured as in docs/cluster.md: polling clients whose node is killed.
 
 import assert from "node:assert/strict";
 import http from "node:http";
@@ -15,12 +15,12 @@ import { unique } from "../support/unique.mjs";
 import { wsJson } from "../support/ws.mjs";
 
 const CLIENTS = 12;
-/** Said before, while and after the node dies. */
+/** Posted before, while and after the node is killed. */
 const MESSAGES = 100;
 
 const polling = socketIo("4.8", "polling");
 
-test("a polling client whose node dies comes back once, and misses nothing", async (t) => {
+test("a polling client whose node is killed reconnects once, and misses nothing", async (t) => {
   const cluster = await clusterForThisTest(t);
   const nginx = await nginxForThisTest(t, cluster.nodes);
   const room = unique("room");
@@ -30,7 +30,7 @@ test("a polling client whose node dies comes back once, and misses nothing", asy
   );
   const names = await Promise.all(cluster.nodes.map((it) => nameOf(t, it)));
   const otherReaders = readers.filter(({ node }) => node !== names[0]);
-  assert.notEqual(otherReaders.length, 0, "nginx sends everybody to one node");
+  assert.notEqual(otherReaders.length, 0, "nginx sends all clients to one node");
   const victim = otherReaders[0].node;
   const hit = readers.filter(({ node }) => node === victim);
 
@@ -43,7 +43,7 @@ test("a polling client whose node dies comes back once, and misses nothing", asy
   for (const it of readers) {
     await it.until("the last message", () => it.seen.at(-1)?.seq === 3 * MESSAGES);
     assertConsecutive(it.seen);
-    assert.equal(it.welcomes, hit.includes(it) ? 2 : 1, "it came back more than once");
+    assert.equal(it.welcomes, hit.includes(it) ? 2 : 1, "it reconnected more than once");
   }
 
   async function post(count) {
@@ -52,12 +52,12 @@ test("a polling client whose node dies comes back once, and misses nothing", asy
   }
 });
 
-/** What a node calls itself. */
+/** The id of a node. */
 async function nameOf(t, node) {
-  return (await joinAsUser(t, wsJson, node, "asker")).welcome.node;
+  return (await joinAsUser(t, wsJson, node, "observer")).welcome.node;
 }
 
-/** Somebody with an address of their own, who comes back by themselves. */
+/** A client with its own source address, which reconnects by itself. */
 class Reader {
   seen = [];
   welcomes = 0;
@@ -78,7 +78,7 @@ class Reader {
     return reader;
   }
 
-  /** Waits until it is so. */
+  /** Waits until `condition` holds. */
   until(what, isSo) {
     const found = new Promise((resolve) => {
       this.#notify = () => isSo() && resolve();

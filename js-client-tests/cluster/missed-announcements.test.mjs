@@ -11,13 +11,13 @@ import { socketIo } from "../support/socket.io.mjs";
 import { unique } from "../support/unique.mjs";
 import { wsJson } from "../support/ws.mjs";
 
-/** How late a message may be: after Redis is back, and while it is down altogether. */
+/** The longest delay of a message: after Redis is back, and while it is down. */
 const BACK_MS_MAX = 2000;
 const DOWN_MS_MAX = 5000;
 
 const LOSSES = 10;
 
-test("what nobody was told because Redis threw the listeners out comes all the same", async (t) => {
+test("announcements that were lost with a subscription are repaired", async (t) => {
   const { cluster, room, ann, others } = await quietRoom(t);
   for (let n = 0; n < LOSSES; n += 1) {
     await cluster.redis.endListeners();
@@ -26,7 +26,7 @@ test("what nobody was told because Redis threw the listeners out comes all the s
   await cluster.waitUntilReady();
 });
 
-test("the last message of a quiet room comes when a node hears again", async (t) => {
+test("the last message of a quiet room arrives when the node is connected again", async (t) => {
   const { cluster, room, ann, others } = await quietRoom(t);
   cluster.proxies[1].redis.cut();
   await cluster.waitUntilUnready(cluster.nodes[1]);
@@ -50,7 +50,7 @@ test("so does a direct message", async (t) => {
   await cluster.waitUntilReady();
 });
 
-test("while Redis is down, messages come within seconds", async (t) => {
+test("while Redis is down, messages arrive within seconds", async (t) => {
   const { cluster, room, ann, others } = await quietRoom(t);
   await cluster.redis.crash();
   for (let n = 0; n < 3; n += 1) await received(await post(ann, room), others, DOWN_MS_MAX);
@@ -61,7 +61,7 @@ test("while Redis is down, messages come within seconds", async (t) => {
   await cluster.waitUntilReady();
 });
 
-test("a node that was deaf while hundreds were said has them in order", async (t) => {
+test("a node that missed hundreds of announcements delivers them in order", async (t) => {
   const { cluster, room, ann, others } = await quietRoom(t);
   cluster.proxies[1].redis.blackhole();
   const list = Array.from({ length: 400 }, (_, msg) => ({ room, msg }));
@@ -78,7 +78,7 @@ test("a node that was deaf while hundreds were said has them in order", async (t
   await cluster.waitUntilReady();
 });
 
-/** Ann on one node, and others on another. */
+/** A sender on one node, and receivers on another. */
 async function quietRoom(t) {
   const cluster = await clusterForThisTest(t, {
     nodes: 2,
@@ -99,7 +99,7 @@ async function post(client, room) {
   return assertOk(await client.ask("send message", { room, msg: "hello" }));
 }
 
-/** Waits until everybody has heard what was said. */
+/** Waits until all clients have received this message. */
 function received({ id }, clients, timeoutMs) {
   const isThis = (it) => it.id === id;
   return Promise.all(clients.map((it) => it.next("new message", isThis, timeoutMs)));

@@ -1,7 +1,8 @@
-// Who is here, when nodes die or are cut off, and when people move between them.
+// Presence when nodes are killed or disconnected, and when users move between nodes.
 
 import assert from "node:assert/strict";
 import { test } from "node:test";
+
 import { assertOk, assertSameNames } from "../support/assert.mjs";
 import { clusterForThisTest } from "../support/cluster.mjs";
 import { BUS_DISCONNECTED, STORE_UNAVAILABLE } from "../support/expected-log.mjs";
@@ -12,12 +13,12 @@ import { unique } from "../support/unique.mjs";
 import { waitUntil } from "../support/wait-until.mjs";
 import { wsJson } from "../support/ws.mjs";
 
-/** How long a node that died is believed to live. */
+/** How long users of a killed node may appear online. */
 const GONE_MS_MAX = 15_000;
 
 const CLIENT_TYPES = [wsJson, socketIo("4.8", "websocket"), socketIo("4.8", "polling")];
 
-test("users of a killed node are gone within 15 seconds, and nobody is who moved", async (t) => {
+test("users of a killed node are offline within 15 seconds, except those who moved", async (t) => {
   const cluster = await clusterForThisTest(t);
   const [one, two, three] = cluster.nodes;
   const room = unique("room");
@@ -52,7 +53,7 @@ test("users of a killed node are gone within 15 seconds, and nobody is who moved
   await barrier(watchers[0], room, ...watchers, ...moved);
   const here = [...watchers, ...moved].map(({ name }) => name);
   for (const it of watchers) {
-    assert.deepEqual(it.take("user left"), [], "somebody went twice, or did not go");
+    assert.deepEqual(it.take("user left"), [], "a user left twice, or left although they moved");
     assertSameNames(assertOk(await it.ask("GroupList", { room })).users, here);
   }
   for (const it of moving) {
@@ -63,7 +64,7 @@ test("users of a killed node are gone within 15 seconds, and nobody is who moved
   }
 });
 
-test("users of a node that left are gone when they do not come back", async (t) => {
+test("users of a stopped node are offline unless they reconnect", async (t) => {
   const cluster = await clusterForThisTest(t);
   const [one, two, three] = cluster.nodes;
   const room = unique("room");
@@ -82,7 +83,7 @@ test("users of a node that left are gone when they do not come back", async (t) 
   for (const it of watchers) assert.deepEqual(it.take("user left"), []);
 });
 
-test("a user who moves between nodes never goes", async (t) => {
+test("a user who moves between nodes never leaves", async (t) => {
   const cluster = await clusterForThisTest(t);
   const room = unique("room");
   const watchers = [];
@@ -101,7 +102,7 @@ test("a user who moves between nodes never goes", async (t) => {
   const bob = await joinAsUser(t, wsJson, cluster.nodes[1], "bob", { room });
   await Promise.all(watchers.map((it) => joined(it, bob)));
   bob.close();
-  for (const it of watchers) await it.next("user left", by(bob)); // a grace has passed by now
+  for (const it of watchers) await it.next("user left", by(bob)); // a grace period has passed by now
   for (const it of watchers) {
     for (const event of ["user joined", "user left"]) {
       assert.deepEqual(it.take(event).filter(by(ann)), []);
@@ -111,7 +112,7 @@ test("a user who moves between nodes never goes", async (t) => {
   assert.deepEqual([user, online, devices], [ann.name, true, 1]);
 });
 
-test("a user on two nodes goes with the last connection", async (t) => {
+test("a user on two nodes leaves with the last connection", async (t) => {
   const cluster = await clusterForThisTest(t, { settings: { "limits.presence_grace_ms": 100 } });
   const [one, two, three] = cluster.nodes;
   const room = unique("room");
@@ -131,7 +132,7 @@ test("a user on two nodes goes with the last connection", async (t) => {
   await watcher.next("user left", by(first));
 });
 
-test("a room that is too large for names is counted right on all nodes", async (t) => {
+test("a room without a list of names is counted correctly on all nodes", async (t) => {
   const settings = { "limits.presence_list_max": 4, "limits.presence_grace_ms": 100 };
   const cluster = await clusterForThisTest(t, { settings });
   const room = unique("room");
@@ -144,7 +145,7 @@ test("a room that is too large for names is counted right on all nodes", async (
   for (const it of clients) await it.next("presence", ({ count }) => count === 8);
 });
 
-test("a node that was cut off from everything leaves no ghosts behind", async (t) => {
+test("a node that was disconnected from both engines leaves no wrong presence behind", async (t) => {
   const cluster = await clusterForThisTest(t, {
     proxies: true,
     expectedLog: [...BUS_DISCONNECTED, ...STORE_UNAVAILABLE],
@@ -168,7 +169,7 @@ test("a node that was cut off from everything leaves no ghosts behind", async (t
   await cluster.waitUntilReady();
   const here = [ann, staying, moved].map(({ name }) => name);
   for (const it of [ann, moved, staying]) {
-    await waitUntil(`the truth for ${it.name}`, async () => {
+    await waitUntil(`the right presence for ${it.name}`, async () => {
       const answer = await it.ask("GroupList", { room });
       return answer.ok && [...answer.users].sort().join() === here.sort().join();
     });
@@ -182,12 +183,12 @@ test("a node that was cut off from everything leaves no ghosts behind", async (t
   assert.deepEqual(ann.take("user left"), []);
 });
 
-/** Waits until somebody has heard of these. */
+/** Waits until the watcher has received `user joined` for these users. */
 async function joined(watcher, ...clients) {
   for (const it of clients) await watcher.next("user joined", by(it));
 }
 
-/** What somebody is told of another one. */
+/** What `presence` reports for a user. */
 async function seen(client, person) {
   return assertOk(await client.ask("presence", { users: [person.name] })).users;
 }

@@ -1,6 +1,9 @@
-// What is true on one node is true on several: each connection comes to another one than the last.
+// The suites of one node, on several nodes: each new connection goes to another node than the last.
+//
+// A suite is a chapter of docs/protocol.md as tests, which run over every transport and here.
 
 import { describe } from "node:test";
+
 import { devices } from "../suites/devices.mjs";
 import { directMessages } from "../suites/direct-messages.mjs";
 import { editsAndDeletions } from "../suites/edits-and-deletions.mjs";
@@ -25,7 +28,7 @@ import { wsJson } from "../support/ws.mjs";
 
 const CLIENT_TYPES = [wsJson, socketIo("4.8", "polling")];
 
-/** Chapters that rooms of all names are open to, and those that have rooms of their own. */
+/** Suites that need rooms of any name, and those that need room policies. */
 const SUITES = {
   editsAndDeletions,
   tokenClaims,
@@ -47,7 +50,7 @@ const SUITES = {
 };
 const ROOM_SUITES = { memberships, roles };
 
-// Nodes learn of each other who went well within the grace.
+// Longer than nodes take to announce a disconnect to each other.
 const quick = { "limits.presence_grace_ms": 300 };
 const readable = { "rooms.read_only": ["news-*"] };
 const open = clusterOf({ ...SPACES, ...quick, ...readable });
@@ -65,7 +68,7 @@ for (const it of CLIENT_TYPES) {
   }
 }
 
-describe("random lives on two nodes", () => randomScenarios(long.roundRobin));
+describe("random scenarios on two nodes", () => randomScenarios(long.roundRobin));
 
 function clusterOf({ spaces: list = [], ...settings }) {
   return clusterForThisFile({

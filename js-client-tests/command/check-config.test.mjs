@@ -1,4 +1,4 @@
-// Settings are checked whole before anything starts; mistakes name the key.
+// All settings are checked before the server starts; errors name the key.
 
 import assert from "node:assert/strict";
 import { mkdtemp, readdir, rm, writeFile } from "node:fs/promises";
@@ -9,7 +9,7 @@ import { test } from "node:test";
 import { runProgram, runRoomcast } from "../support/command.mjs";
 import { ROOMCAST } from "../support/server.mjs";
 
-/** Settings with a mistake, and what the complaint has to name. */
+/** Settings with a mistake, and what the error must name. */
 const MISTAKES = {
   "an unknown key": ['gests = "on"', ["gests", "guests"]],
   "an unknown key in a table": [
@@ -17,23 +17,23 @@ const MISTAKES = {
     ["body_byte_max", "limits.body_bytes_max"],
   ],
   "an unknown table": ["[limit]\nbody_bytes_max = 5", ["limit", "limits"]],
-  "a word that is none of the choices": ['guests = "maybe"', ["guests", "on", "off"]],
-  "a number for a word": ["guests = 1", ["guests"]],
-  "a word for a number": ['limits.body_bytes_max = "big"', ["limits.body_bytes_max"]],
-  "a limit of nothing": ["limits.body_bytes_max = 0", ["limits.body_bytes_max"]],
+  "an invalid choice": ['guests = "maybe"', ["guests", "on", "off"]],
+  "a number for a text": ["guests = 1", ["guests"]],
+  "a text for a number": ['limits.body_bytes_max = "big"', ["limits.body_bytes_max"]],
+  "a limit of zero": ["limits.body_bytes_max = 0", ["limits.body_bytes_max"]],
   "a negative limit": ["limits.history_messages_max = -1", ["limits.history_messages_max"]],
-  "an address that is none": ['listen = "here"', ["listen"]],
+  "an invalid address": ['listen = "here"', ["listen"]],
   "an unknown store": ['store = "paper"', ["store", "sqlite", "memory"]],
-  "an unknown level of care": [
+  "an unknown synchronous mode": [
     'sqlite.synchronous = "maybe"',
     ["sqlite.synchronous", "full", "normal"],
   ],
-  "a space that is none": ['spaces = ["shop"]', ["spaces", "shop"]],
-  "an origin that is none": ['origins = ["app.example"]', ["origins", "app.example"]],
+  "an invalid space": ['spaces = ["shop"]', ["spaces", "shop"]],
+  "an invalid origin": ['origins = ["app.example"]', ["origins", "app.example"]],
 };
 
 for (const [what, [toml, names]] of Object.entries(MISTAKES)) {
-  test(`${what} is refused with exit code 2, by its name`, async (t) => {
+  test(`${what} is refused with exit code 2, and named`, async (t) => {
     const home = await folder(t);
     const file = path.join(home, "roomcast.toml");
     await writeFile(file, `${toml}\n`);
@@ -42,19 +42,19 @@ for (const [what, [toml, names]] of Object.entries(MISTAKES)) {
       assert.equal(code, 2, `${command}: ${stdout}${stderr}`);
       for (const name of names) assert.ok(stderr.includes(name), `no ${name} in: ${stderr}`);
     }
-    assert.deepEqual(await readdir(home), ["roomcast.toml"], "nothing was begun");
+    assert.deepEqual(await readdir(home), ["roomcast.toml"], "nothing was created");
   });
 }
 
-test("a file that is not TOML is refused, and where", async (t) => {
+test("a file that is not TOML is refused with the line", async (t) => {
   const file = path.join(await folder(t), "roomcast.toml");
   await writeFile(file, 'guests = "on"\nthis is not it\n');
   const { code, stderr } = await runRoomcast("check-config", "--config", file);
   assert.equal(code, 2);
-  assert.match(stderr, /\b2\b/, "the line is named");
+  assert.match(stderr, /\b2\b/, "the line is not named");
 });
 
-test("a file that is not there is refused", async (t) => {
+test("a missing file is refused", async (t) => {
   const file = path.join(await folder(t), "nowhere.toml");
   const { code, stderr } = await runRoomcast("check-config", "--config", file);
   assert.equal(code, 2);
@@ -71,13 +71,13 @@ test("mistakes in flags and in the environment are named, too", async () => {
   assert.match(byEnvironment.stderr, /body_bytes_max/i);
 });
 
-test("an unknown flag or command is exit code 2", async () => {
+test("an unknown flag or command has exit code 2", async () => {
   for (const args of [["--nonsense"], ["nonsense"], ["serve", "--lisen", "127.0.0.1:0"]]) {
     assert.equal((await runRoomcast(...args)).code, 2, args.join(" "));
   }
 });
 
-test("good settings pass", async (t) => {
+test("valid settings pass", async (t) => {
   const file = path.join(await folder(t), "roomcast.toml");
   const [plain, table] = ['guests = "off"\nspaces = ["/shop", "/team-*"]', "[limits]"];
   await writeFile(file, `${plain}\n${table}\nping_interval_ms = 100\n`);

@@ -1,4 +1,4 @@
-// `roomcast check-token`: what a token proves, or why it is refused.
+// `roomcast check-token`: the claims of a valid token, or why it is refused.
 
 import assert from "node:assert/strict";
 import { createHmac, generateKeyPairSync, sign } from "node:crypto";
@@ -18,7 +18,7 @@ const SECRET = "hunter2 and forty more characters of secret";
 const ED = generateKeyPairSync("ed25519");
 const RSA = generateKeyPairSync("rsa", { modulusLength: 2048 });
 
-test("a good token is told whole", async (t) => {
+test("all claims of a valid token are printed", async (t) => {
   const data = await folder(t);
   const made = await roomcast(data, [
     "token",
@@ -51,7 +51,7 @@ test("a good token is told whole", async (t) => {
   }
 });
 
-test("a token that opens everything says so", async (t) => {
+test("a token without restrictions is printed as such", async (t) => {
   const data = await folder(t);
   const made = await roomcast(data, ["token", "--user", "ann"]);
   const { stdout } = await check(data, { input: made.stdout });
@@ -60,7 +60,7 @@ test("a token that opens everything says so", async (t) => {
   assert.doesNotMatch(stdout, /admin|guest|name/);
 });
 
-test("why a token is refused, with exit code 3 and without the token", async (t) => {
+test("a refused token has exit code 3, a reason, and is not printed", async (t) => {
   const data = await folder(t);
   const good = { sub: "ann", exp: epochSeconds(60) };
   const env = { ROOMCAST_TOKEN_SECRET: SECRET };
@@ -82,7 +82,7 @@ test("why a token is refused, with exit code 3 and without the token", async (t)
     const { code, stdout, stderr } = await check(data, { input: token, env });
     assert.deepEqual([code, stdout], [3, ""], `${token}: ${stderr}`);
     assert.match(stderr, reason);
-    assert.ok(token === "" || !stderr.includes(token), "the token is not repeated");
+    assert.ok(token === "" || !stderr.includes(token), "the token is in the output");
     assert.ok(!stderr.includes("hunter2"), stderr);
   }
 });
@@ -91,14 +91,18 @@ test("issuer and audience are those of the settings", async (t) => {
   const data = await folder(t);
   const set = ["--set", "token.issuer=https://id.example", "--set", "token.audience=chat"];
   const made = await roomcast(data, ["token", "--user", "ann", ...set]);
-  assert.equal((await check(data, { input: made.stdout, args: set })).code, 0, "its own pass");
+  assert.equal(
+    (await check(data, { input: made.stdout, args: set })).code,
+    0,
+    "the server's own token is accepted",
+  );
   const bare = await roomcast(data, ["token", "--user", "ann"]);
   const { code, stderr } = await check(data, { input: bare.stdout, args: set });
   assert.equal(code, 3);
   assert.match(stderr, /`iss` is not "https:\/\/id\.example" \(token\.issuer\)/);
 });
 
-test("who only looks on leaves nothing behind", async (t) => {
+test("the command changes nothing in the data directory", async (t) => {
   const data = await folder(t);
   assert.equal(
     (await check(data, { input: hs256({ sub: "ann", exp: epochSeconds(60) }) })).code,
@@ -107,7 +111,7 @@ test("who only looks on leaves nothing behind", async (t) => {
   assert.deepEqual(await readdir(data), []);
 });
 
-test("keys in files are used, and those that cannot be are named before anything begins", async (t) => {
+test("keys in files are used, and files that cannot be read are named at once", async (t) => {
   const data = await folder(t);
   const [pem, bad] = ["public.pem", "private.pem"].map((it) => path.join(data, it));
   await writeFile(pem, RSA.publicKey.export({ type: "spki", format: "pem" }));
@@ -125,7 +129,7 @@ test("keys in files are used, and those that cannot be are named before anything
   }
 });
 
-test("a site's keys are fetched, and when they cannot be that is said", async (t) => {
+test("keys of a JWKS server are fetched, and a failure is reported", async (t) => {
   const data = await folder(t);
   let status = 200;
   const site = http.createServer((_, response) => response.writeHead(status).end(jwks()));
@@ -146,7 +150,7 @@ test("a site's keys are fetched, and when they cannot be that is said", async (t
   assert.ok(!stderr.includes("hunter2"), stderr);
 });
 
-test("a site is trusted by its certificate alone", async (t) => {
+test("a JWKS server is trusted only by its own certificate", async (t) => {
   const data = await folder(t);
   const [key, cert, other] = ["key.pem", "cert.pem", "other.pem"].map((it) => path.join(data, it));
   for (const out of [other, cert]) {
@@ -183,19 +187,19 @@ test("a site is trusted by its certificate alone", async (t) => {
     { kid: "k1" },
   );
   const trusted = { SSL_CERT_FILE: cert };
-  const only = { SSL_CERT_DIR: "" }; // whom the machine trusts besides does not count
+  const only = { SSL_CERT_DIR: "" }; // the system's certificate store does not count
   const call = (url, env) => check(data, { input: token, env: { ...at(url), ...only, ...env } });
   const good = await call(`https://localhost:${port}/`, trusted);
   assert.equal(good.code, 0, good.stderr);
-  const elsewhere = await call(`https://127.0.0.1:${port}/`, trusted);
-  assert.equal(elsewhere.code, 3, "the certificate is for another host");
-  assert.match(elsewhere.stderr, /TLS failed/);
-  const strange = await call(`https://localhost:${port}/`, { SSL_CERT_FILE: other });
-  assert.equal(strange.code, 3, "nobody vouches for it");
-  assert.match(strange.stderr, /TLS failed/);
-  const nobody = await call(`https://localhost:${port}/`, { SSL_CERT_FILE: key });
-  assert.equal(nobody.code, 2, nobody.stderr);
-  assert.match(nobody.stderr, /SSL_CERT_FILE/);
+  const otherHost = await call(`https://127.0.0.1:${port}/`, trusted);
+  assert.equal(otherHost.code, 3, "the certificate is for another host");
+  assert.match(otherHost.stderr, /TLS failed/);
+  const untrusted = await call(`https://localhost:${port}/`, { SSL_CERT_FILE: other });
+  assert.equal(untrusted.code, 3, "its certificate is not trusted");
+  assert.match(untrusted.stderr, /TLS failed/);
+  const withoutCertificate = await call(`https://localhost:${port}/`, { SSL_CERT_FILE: key });
+  assert.equal(withoutCertificate.code, 2, withoutCertificate.stderr);
+  assert.match(withoutCertificate.stderr, /SSL_CERT_FILE/);
 });
 
 function roomcast(data, args, options) {

@@ -1,4 +1,4 @@
-// The example is the default, with every setting in it.
+// The example configuration is the default, with every setting in it.
 
 import assert from "node:assert/strict";
 import { mkdtemp, readFile, rm, writeFile } from "node:fs/promises";
@@ -46,7 +46,7 @@ const KEYS = [
   "write_stall_ms_max",
 ];
 
-test("the example is printed, names every setting, and passes its own check", async (t) => {
+test("the example is printed, names every setting, and passes check-config", async (t) => {
   const { code, stdout, stderr } = await runRoomcast("example-config");
   assert.deepEqual([code, stderr], [0, ""]);
   for (const key of KEYS) assert.match(stdout, new RegExp(`^#? ?(\\w+\\.)?${key} = `, "m"), key);
@@ -58,7 +58,7 @@ test("the example is printed, names every setting, and passes its own check", as
   assert.equal(checked.code, 0, checked.stderr);
 });
 
-test("it is the file in the repository", async () => {
+test("it equals the file in the repository", async () => {
   const file = await readFile(new URL("../../config.example.toml", import.meta.url), "utf8");
   assert.equal((await runRoomcast("example-config")).stdout, file);
 });

@@ -1,4 +1,4 @@
-// `roomcast serve`: the ready line, the signals, the data, the exit codes.
+// `roomcast serve`: its output, signals, data and exit codes.
 
 import assert from "node:assert/strict";
 import { mkdtemp, readFile, rm, stat, writeFile } from "node:fs/promises";
@@ -15,19 +15,19 @@ import { once, withTimeout } from "../support/timeouts.mjs";
 import { wsJson } from "../support/ws.mjs";
 
 for (const signal of ["SIGTERM", "SIGINT"]) {
-  test(`${signal} ends it with exit code 0`, async (t) => {
+  test(`${signal} stops it with exit code 0`, async (t) => {
     const server = await serverForThisTest(t);
     await joinAsGuest(t, wsJson, server, "ann");
     assert.deepEqual(await server.exitOn(signal), { code: 0, signal: null });
   });
 }
 
-test("`serve` is what happens without a command", async (t) => {
+test("`serve` is the default command", async (t) => {
   const server = await serving(t, ["--listen", "127.0.0.1:0", "--data", await folder(t)]);
   await joinAsGuest(t, wsJson, server, "ann");
 });
 
-test("the first start makes a secret key that only its owner may read", async (t) => {
+test("the first start creates a secret key that only its owner may read", async (t) => {
   const server = await serverForThisTest(t);
   const key = path.join(server.data, "token.key");
   assert.equal((await stat(key)).mode & 0o777, 0o600);
@@ -39,7 +39,7 @@ test("the first start makes a secret key that only its owner may read", async (t
   assert.notDeepEqual(await readFile(path.join(other.data, "token.key")), before);
 });
 
-test("the database is where it is said to be, or nowhere", async (t) => {
+test("the database is in the data directory, or in memory", async (t) => {
   const kept = await serverForThisTest(t);
   assert.ok((await stat(path.join(kept.data, "roomcast.db"))).isFile());
   const forgetful = await serverForThisTest(t, {
@@ -50,7 +50,7 @@ test("the database is where it is said to be, or nowhere", async (t) => {
   await joinAsGuest(t, wsJson, forgetful, "ann");
 });
 
-test("flags go before the environment, and that before the file", async (t) => {
+test("flags override the environment, which overrides the file", async (t) => {
   const home = await folder(t);
   const file = path.join(home, "roomcast.toml");
   await writeFile(
@@ -78,7 +78,7 @@ test("flags go before the environment, and that before the file", async (t) => {
   assert.deepEqual([bodyBytesMax, historyMax, roomsMax], [1111, 44, 66]);
 });
 
-test("an address that is taken is said to be, and nothing is served", async (t) => {
+test("an address in use is reported, and nothing is served", async (t) => {
   const taken = net.createServer().listen(0, "127.0.0.1");
   t.after(() => taken.close());
   await once(taken, "listening");
@@ -95,7 +95,7 @@ test("an address that is taken is said to be, and nothing is served", async (t) 
   assert.match(ended.stderr, /listen/);
 });
 
-test("the log never holds a token or a text", async (t) => {
+test("the log contains no token and no message text", async (t) => {
   const server = await serving(t, [
     "serve",
     "--listen",
@@ -117,7 +117,7 @@ test("the log never holds a token or a text", async (t) => {
   assert.ok(!server.log.includes(ann.token.split(".")[2]));
 });
 
-test("the log is JSON when that is asked for", async (t) => {
+test("the log is JSON on request", async (t) => {
   const server = await serving(t, [
     "serve",
     "--listen",
@@ -130,7 +130,7 @@ test("the log is JSON when that is asked for", async (t) => {
   server.child.kill("SIGTERM");
   assert.equal((await withTimeout("the exit", server.child.exited)).code, 0);
   const lines = server.log.split("\n").filter(Boolean);
-  assert.ok(0 < lines.length, "it logs nothing at all");
+  assert.ok(0 < lines.length, "the log is empty");
   for (const line of lines) assert.equal(typeof JSON.parse(line), "object", line);
 });
 
@@ -146,7 +146,7 @@ async function serving(t, args, env = {}) {
   failed.catch(() => {});
   const [line] = await Promise.race([once(child.stdout, "data"), failed]);
   server.url = /^listening on (http:\S+)\n$/.exec(line)?.[1];
-  assert.ok(server.url, `not the ready line: ${line}`);
+  assert.ok(server.url, `not the line that reports the address: ${line}`);
   return server;
 }
 

@@ -1,4 +1,4 @@
-// `roomcast token`: who may come, where, and for how long.
+// `roomcast token`: for whom a token is, where it is valid, and for how long.
 
 import assert from "node:assert/strict";
 import { mkdtemp, rm } from "node:fs/promises";
@@ -15,7 +15,7 @@ import { wsJson } from "../support/ws.mjs";
 
 const server = serverForThisFile({ settings: { spaces: ["/shop"] } });
 
-test("it prints one line, a token that the running server takes", async (t) => {
+test("it prints one line, a token that the running server accepts", async (t) => {
   const user = unique("ann");
   const { code, stdout } = await runRoomcast("token", "--user", user, "--data", server.data);
   assert.equal(code, 0);
@@ -24,7 +24,7 @@ test("it prints one line, a token that the running server takes", async (t) => {
   assert.equal(ann.name, user);
 });
 
-test("it says who, and until when", async () => {
+test("it names the user and the expiry", async () => {
   const day = decodeClaims(await mintToken(server, "ann"));
   assert.equal(day.sub, "ann");
   assert.ok(Math.abs(day.exp - epochSeconds(24 * 3600)) < 120, "a day by default");
@@ -39,14 +39,14 @@ test("it says who, and until when", async () => {
   }
 });
 
-test("it opens the spaces that it is made for", async (t) => {
+test("it names its spaces", async (t) => {
   const token = await mintToken(server, unique("ann"), "--space", "/shop");
   assert.deepEqual(decodeClaims(token).spaces, ["/shop"]);
   await connectWithToken(t, wsJson, server, token, { space: "/shop" });
   assert.equal(await wsJson.refusal(server, { token }), "space_forbidden");
 });
 
-test("it says how the user is shown, which rooms it opens, and who is an administrator", async () => {
+test("it has the display name, the rooms, and the administrator claim", async () => {
   const flags = ["--name", "Ann Lee", "--room", "news", "--room", "team-*", "--admin"];
   const { name, rooms, admin } = decodeClaims(await mintToken(server, "ann", ...flags));
   assert.deepEqual([name, rooms, admin], ["Ann Lee", ["news", "team-*"], true]);
@@ -54,7 +54,7 @@ test("it says how the user is shown, which rooms it opens, and who is an adminis
   assert.deepEqual(Object.keys(plainly).sort(), ["exp", "iat", "sub"]);
 });
 
-test("it says as what it opens rooms", async () => {
+test("it has the roles in rooms", async () => {
   const flags = ["--room", "news=reader", "--room", "team-*=admin"];
   const { rooms } = decodeClaims(await mintToken(server, "ann", ...flags));
   assert.deepEqual(rooms, { news: "reader", "team-*": "admin" });
@@ -71,7 +71,7 @@ test("a token of another server is refused", async (t) => {
   }
 });
 
-test("what makes no sense is refused with exit code 2, by its name", async () => {
+test("invalid arguments have exit code 2, and are named", async () => {
   const data = ["--data", server.data];
   const mistakes = {
     "--user": [[...data], ["--user", "", ...data], ["--user", "x".repeat(65), ...data]],

@@ -1,4 +1,4 @@
-// Proxies that do not let WebSocket through: chat goes on over polling, undisturbed.
+// Proxies that block WebSocket: clients continue over polling.
 
 import assert from "node:assert/strict";
 import { describe, test } from "node:test";
@@ -15,14 +15,14 @@ const VERSIONS = ["4.8", "3.1", "2.5", "2.3", "1.7"];
 const HEARTBEATS_MIN = 10;
 const MESSAGES_EACH = 3;
 
-/** A post and a poll for each message, an answer and a heartbeat, and as much again for chance. */
+/** A post and a poll for each message, an acknowledgement and a heartbeat, and as much again. */
 const requestsMax = (beats) => 40 + beats * 2 * (2 + 3 * MESSAGES_EACH);
 
 const server = serverForThisFile({ settings: { "limits.ping_interval_ms": 500 } });
 
 describe("behind a proxy that drops the frames of WebSockets", { concurrency: true }, () => {
   for (const version of VERSIONS) {
-    test(`${version} chats over polling while the upgrade hangs, and after`, async (t) => {
+    test(`${version} stays on polling while the upgrade hangs, and after`, async (t) => {
       const proxy = await new ClientProxy(server, { upgrade: "black hole" }).start(t);
       let closed = false;
       const hole = withTimeout("the end of the WebSocket", proxy.holeClosed, LONG_TIMEOUT_MS);
@@ -38,7 +38,7 @@ describe("behind a proxy that drops the frames of WebSockets", { concurrency: tr
 
 describe("behind a proxy that answers upgrades with 502", { concurrency: true }, () => {
   for (const version of VERSIONS) {
-    test(`${version} chats over polling`, async (t) => {
+    test(`${version} stays on polling`, async (t) => {
       const proxy = await new ClientProxy(server, { upgrade: "refuse" }).start(t);
       await chat(t, version, proxy, (beat) => HEARTBEATS_MIN <= beat);
     });
@@ -47,7 +47,7 @@ describe("behind a proxy that answers upgrades with 502", { concurrency: true },
 
 describe("behind a proxy that lets WebSockets through", () => {
   for (const version of VERSIONS) {
-    test(`${version} upgrades and polls no more`, async (t) => {
+    test(`${version} upgrades and stops polling`, async (t) => {
       const proxy = await new ClientProxy(server).start(t);
       const ann = await joinAsGuest(t, socketIo(version, "upgrade"), proxy, "ann", {
         room: unique("room"),
@@ -56,12 +56,12 @@ describe("behind a proxy that lets WebSockets through", () => {
       const before = proxy.requests;
       for (let n = 0; n < 20; n += 1) assertOk(await ann.ask("send message", { msg: n }));
       assertConsecutive(await ann.collect("new message", 20));
-      assert.ok(proxy.requests <= before + 1, "it went on polling");
+      assert.ok(proxy.requests <= before + 1, "it continued to poll");
     });
   }
 });
 
-/** Ann behind the proxy and bob elsewhere talk, some words per heartbeat, until `done`. */
+/** `ann` behind the proxy and `bob` without it post some messages per heartbeat until `done`. */
 async function chat(t, version, proxy, done) {
   const room = unique("room");
   const ann = await joinAsGuest(t, socketIo(version, "upgrade"), proxy, "ann", { room });

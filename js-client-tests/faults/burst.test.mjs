@@ -1,4 +1,4 @@
-// A burst loses nothing for readers that keep reading.
+// A burst reaches every client that keeps reading.
 
 import assert from "node:assert/strict";
 import { test } from "node:test";

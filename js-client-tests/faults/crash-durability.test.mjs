@@ -1,4 +1,4 @@
-// kill -9 in the middle of a stream: what was acknowledged is stored, once.
+// kill -9 during a stream of messages: every acknowledged message is stored, once.
 
 import assert from "node:assert/strict";
 import { test } from "node:test";
@@ -22,7 +22,7 @@ const CLIENT_TYPES = [
   wsJson,
 ];
 
-test(`every acknowledged message survives ${TURNS} kills, once and in its place`, async (t) => {
+test(`every acknowledged message survives ${TURNS} kills, once and in its position`, async (t) => {
   const server = await new Server().start();
   t.after(() => server.stop());
   const room = unique("room");
@@ -30,7 +30,7 @@ test(`every acknowledged message survives ${TURNS} kills, once and in its place`
   let checked = 0;
   for (let turn = 0; turn < TURNS; turn += 1) {
     const streams = clients.map((it) => it.run());
-    await withTimeout("answers before the kill", enoughAnswers(clients), LONG_TIMEOUT_MS);
+    await withTimeout("acknowledgements before the kill", enoughAnswers(clients), LONG_TIMEOUT_MS);
     await server.kill9();
     for (const it of clients) it.stop();
     await Promise.all(streams);
@@ -39,7 +39,7 @@ test(`every acknowledged message survives ${TURNS} kills, once and in its place`
     await check(turn);
   }
 
-  /** Somebody who keeps talking, and keeps book of what was acknowledged. */
+  /** A sender that records what was acknowledged. */
   async function newcomer(clientType) {
     const client = await connect(t, clientType, server, { room });
     await client.identify(unique("one"));
@@ -47,7 +47,7 @@ test(`every acknowledged message survives ${TURNS} kills, once and in its place`
     return new Sender(client, () => connectWithToken(t, clientType, server, token, { room }));
   }
 
-  /** Reads what was stored since the last time, and compares it with everybody's book. */
+  /** Reads what was stored since the last check, and compares it with all acknowledgements. */
   async function check(turn) {
     const stored = await readHistory(clients[0].client, room, checked);
     assertConsecutive(stored, checked + 1);
@@ -56,7 +56,7 @@ test(`every acknowledged message survives ${TURNS} kills, once and in its place`
     for (const it of clients) {
       for (const [id, { seq, at }] of it.acknowledged) {
         const message = byId.get(id);
-        assert.ok(message, `turn ${turn}: acknowledged and lost: ${id}, seq ${seq}`);
+        assert.ok(message, `turn ${turn}: acknowledged but not stored: ${id}, seq ${seq}`);
         assert.deepEqual([message.seq, message.at, message.username], [seq, at, it.client.name]);
       }
       await repeat(it, byId);
@@ -66,7 +66,7 @@ test(`every acknowledged message survives ${TURNS} kills, once and in its place`
     checked += after.length;
   }
 
-  /** Everything sent is sent again: what is stored is a duplicate, what is not is new. */
+  /** Sends everything again: stored messages are duplicates, others are new. */
   async function repeat(it, byId) {
     const sent = [...it.sent];
     const answers = await it.client.askAll("send message", sent, LONG_TIMEOUT_MS);
@@ -80,7 +80,7 @@ test(`every acknowledged message survives ${TURNS} kills, once and in its place`
 });
 
 class Sender {
-  /** What was sent since the last check, and the answers that came. */
+  /** What was sent since the last check, and the acknowledgements. */
   sent = [];
   acknowledged = new Map();
   #isPosting = false;
@@ -91,7 +91,7 @@ class Sender {
     this.#return = reconnect;
   }
 
-  /** Sends, ten at a time, until hushed. */
+  /** Sends, ten messages at a time, until stopped. */
   async run() {
     this.#isPosting = true;
     this.client.closed.then(() => (this.#isPosting = false));
@@ -123,7 +123,7 @@ class Sender {
   }
 }
 
-/** Waits until enough was acknowledged in this turn, and everybody had an answer. */
+/** Waits until enough messages were acknowledged in this turn, and at least one of each sender. */
 async function enoughAnswers(clients) {
   const counts = () => clients.map((it) => it.acknowledged.size);
   const enough = () =>

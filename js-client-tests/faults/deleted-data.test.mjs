@@ -1,4 +1,4 @@
-// What was deleted is not in the database: no row of any table holds it, and soon no file.
+// Deleted texts are in no row of the database, and soon in no file.
 
 import assert from "node:assert/strict";
 import { readdir, readFile } from "node:fs/promises";
@@ -19,7 +19,7 @@ const SETTINGS = { "token.secret": SECRET, "retention.sweep_secs": 1 };
 const CLIENT_TYPES = [wsJson, socketIo("4.8", "websocket"), socketIo("2.5", "polling")];
 
 for (const clientType of CLIENT_TYPES) {
-  test(`what was deleted is in no row of the database: ${clientType.label}`, async (t) => {
+  test(`deleted texts are in no row of the database: ${clientType.label}`, async (t) => {
     const server = await serverForThisTest(t, { settings: SETTINGS });
     const room = unique("room");
     const ann = await joinAsUser(t, clientType, server, "ann", { room });
@@ -53,12 +53,12 @@ for (const clientType of CLIENT_TYPES) {
     const swept = async () => {
       while (0 < (await inFiles(gone)).length);
     };
-    await withTimeout("the end of what was deleted", swept());
-    assert.deepEqual(await inFiles(kept), kept, "the files do not hold bodies as they are");
+    await withTimeout("the deleted texts to leave the files", swept());
+    assert.deepEqual(await inFiles(kept), kept, "the files do not contain bodies in plain form");
     const { code, signal } = await server.exitOn("SIGTERM");
     assert.equal(code, 0, signal);
     const rows = await everyRow(server);
-    for (const text of kept) assert.ok(holds(rows, text), `this scan does not see "${text}"`);
+    for (const text of kept) assert.ok(holds(rows, text), `the scan does not find "${text}"`);
     assert.deepEqual(
       gone.filter((text) => holds(rows, text)),
       [],
@@ -71,7 +71,7 @@ for (const clientType of CLIENT_TYPES) {
   });
 }
 
-/** What is in each file of the server. */
+/** The content of each file of the server. */
 async function everyFile({ data }) {
   const names = await readdir(data);
   return Promise.all(names.map((name) => readFile(path.join(data, name)).catch(() => Buffer.of())));
@@ -86,7 +86,7 @@ async function everyRow(server) {
   return stdout.toLowerCase();
 }
 
-/** Whether rows hold a text, as it is or as the bytes of a blob. */
+/** Whether the rows contain a text, as it is or as the bytes of a blob. */
 function holds(rows, text) {
   return rows.includes(text) || rows.includes(Buffer.from(text).toString("hex"));
 }

@@ -1,4 +1,4 @@
-// Leaving does not wait for ever for those who do not answer.
+// The drain does not wait indefinitely for peers that do not respond.
 
 import assert from "node:assert/strict";
 import net from "node:net";
@@ -14,7 +14,7 @@ import { unique } from "../support/unique.mjs";
 import { wsJson } from "../support/ws.mjs";
 
 const DRAIN_MS_MAX = 3000;
-/** What the machine may add to it. */
+/** Tolerance for a slow machine. */
 const SLACK_MS = 3000;
 
 const settings = {
@@ -25,7 +25,7 @@ const settings = {
 };
 const expectedLog = [/slow|stall/i, /sqlite\.synchronous/];
 
-test("pending polls do not hold up the end", async (t) => {
+test("pending polls do not delay the exit", async (t) => {
   const server = await serverForThisTest(t, { settings, expectedLog });
   const clientTypes = ["4.8", "3.1", "2.5", "2.3"].map((version) => socketIo(version, "polling"));
   const clients = [];
@@ -39,7 +39,7 @@ test("pending polls do not hold up the end", async (t) => {
   }
 });
 
-test("peers that stopped reading do not, either", async (t) => {
+test("peers that stopped reading do not delay the exit", async (t) => {
   const server = await serverForThisTest(t, { settings, expectedLog });
   const room = unique("room");
   const ann = await joinAsGuest(t, wsJson, server, "ann", { room });
@@ -65,7 +65,7 @@ test("peers that stopped reading do not, either", async (t) => {
   assert.equal((await withTimeout("the close", ann.closed)).code, 1001);
 });
 
-test("neither do those who began a request and did not end it", async (t) => {
+test("incomplete requests do not delay the exit", async (t) => {
   const server = await serverForThisTest(t, { settings, expectedLog });
   const polling = await RawPolling.open(server);
   const beginnings = [
@@ -84,11 +84,11 @@ test("neither do those who began a request and did not end it", async (t) => {
     await once(socket, "connect");
     socket.write(text);
   }
-  await joinAsGuest(t, wsJson, server, "ann"); // by now the server has seen the others
+  await joinAsGuest(t, wsJson, server, "ann"); // by now the server has accepted the other connections
   await leavesInTime(server);
 });
 
-test("who comes while the server leaves is refused", async (t) => {
+test("new connections are refused during the drain", async (t) => {
   const server = await serverForThisTest(t, { settings, expectedLog });
   const room = unique("room");
   const ann = await joinAsGuest(t, wsJson, server, "ann", { room });
@@ -98,7 +98,7 @@ test("who comes while the server leaves is refused", async (t) => {
   raw.stopReading();
   const body = "x".repeat(400_000);
   for (let n = 0; n < 40; n += 1) assertOk(await ann.ask("GroupChat", body));
-  const left = leavesInTime(server); // the stuck one keeps it busy for a while
+  const left = leavesInTime(server); // the stalled connection prolongs the drain
   await ann.next("closing");
   const refusal = await wsJson.refusal(server).catch((error) => error.code);
   assert.ok(["draining", "ECONNREFUSED", "ECONNRESET"].includes(refusal), refusal);

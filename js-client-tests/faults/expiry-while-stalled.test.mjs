@@ -1,4 +1,4 @@
-// A token's end is the connection's also while it is sent what it missed and takes none of it.
+// A token's expiry also ends a connection that is being sent missed messages and reads nothing.
 
 import assert from "node:assert/strict";
 import { after, before, describe, test } from "node:test";
@@ -11,13 +11,13 @@ import { epochSeconds, signToken } from "../support/tokens.mjs";
 import { unique } from "../support/unique.mjs";
 import { wsJson } from "../support/ws.mjs";
 
-/** More than the kernel keeps for a socket on both sides together. */
+/** More than the kernel buffers for a socket on both sides together. */
 const MESSAGES = 64;
 const BODY = "x".repeat(400_000);
 
 const SHORT = 5;
 
-/** It waits long for who is not reading: what ends the connection is the token. */
+/** The stall timeout is long: the token's expiry ends the connection. */
 const server = serverForThisFile({
   settings: {
     "limits.presence_grace_ms": 100,
@@ -29,7 +29,7 @@ const server = serverForThisFile({
 const room = unique("room");
 let ann;
 
-/** Ways to come back for everything and then to take nothing. */
+/** Ways to connect for all missed messages and then to read nothing. */
 const STALLED = {
   "plain WebSocket": async (t, token) => {
     const path = `/ws?token=${token}&since=${room}:0`;
@@ -50,7 +50,7 @@ const STALLED = {
   },
 };
 
-describe("who comes back and reads nothing", { concurrency: true }, () => {
+describe("a connection that reads nothing", { concurrency: true }, () => {
   before(async () => {
     ann = await wsJson.connect(server);
     await ann.identify(unique("ann"));
@@ -62,14 +62,14 @@ describe("who comes back and reads nothing", { concurrency: true }, () => {
   after(() => ann?.close());
 
   for (const [wire, open] of Object.entries(STALLED)) {
-    test(`is gone when the token is: ${wire}`, async (t) => {
+    test(`ends with its token: ${wire}`, async (t) => {
       const [sub, exp] = [unique("slow"), epochSeconds(SHORT)];
       await open(t, await signToken(server, { sub, exp }));
-      // One is in the lobby at once, and in the room with what was missed there.
+      // The user is in the lobby at once, and in the room together with the missed messages.
       const isTheirs = ({ room, user }) => room === "lobby" && user === sub;
       await ann.next("user joined", isTheirs);
       await ann.next("user left", isTheirs, LONG_TIMEOUT_MS);
-      assert.ok(exp * 1000 <= Date.now(), "it went before its time was over");
+      assert.ok(exp * 1000 <= Date.now(), "it ended before the token expired");
     });
   }
 });

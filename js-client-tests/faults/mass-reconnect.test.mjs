@@ -1,4 +1,4 @@
-// A server dies and comes up again, and a thousand users come back to it at once.
+// The server is killed and restarts, and a thousand users reconnect at once.
 
 import assert from "node:assert/strict";
 import { test } from "node:test";
@@ -12,7 +12,7 @@ import { unique } from "../support/unique.mjs";
 import { wsJson } from "../support/ws.mjs";
 
 const USERS = 1000;
-/** Every tenth comes over Socket.IO. */
+/** Every tenth user connects over Socket.IO. */
 const clientTypeOf = (n) => (n % 10 === 0 ? socketIo("4.8", "websocket") : wsJson);
 
 const SEEN = 3;
@@ -20,7 +20,7 @@ const MISSED = 100;
 
 const server = serverForThisFile({ settings: { "token.secret": SECRET } });
 
-test(`${USERS} users who come back at once have exactly what they missed`, async (t) => {
+test(`${USERS} users who reconnect at once receive exactly what they missed`, async (t) => {
   const room = unique("room");
   const users = await Promise.all(Array.from({ length: USERS }, newcomer));
   const ann = await newcomer();
@@ -73,12 +73,12 @@ test(`${USERS} users who come back at once have exactly what they missed`, async
     assertOk(await client.ask("GroupList", { room }, LONG_TIMEOUT_MS)); // in the room by now
   }
 
-  /** Does the same with everybody in the crowd, at the same time. */
+  /** Does the same for all users at the same time. */
   function each(action) {
     return Promise.all(users.map(action));
   }
 
-  /** Says `count` messages at once; answers their ids when all are on disk. */
+  /** Posts `count` messages at once; returns their ids when all are acknowledged. */
   async function post({ client }, count) {
     const list = Array.from({ length: count }, (_, msg) => ({ room, msg }));
     const answers = await client.askAll("send message", list, LONG_TIMEOUT_MS);
@@ -86,7 +86,7 @@ test(`${USERS} users who come back at once have exactly what they missed`, async
   }
 });
 
-/** Everything up to the last `missed`. */
+/** All messages up to the last `missed`. */
 async function whatWasMissed(client) {
   const missed = [];
   for (let more = true; more; ) {

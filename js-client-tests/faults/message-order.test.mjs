@@ -1,4 +1,4 @@
-// One order: thousands of messages sent without waiting, seen alike by everybody.
+// Thousands of messages that are sent without waiting arrive in one order everywhere.
 
 import assert from "node:assert/strict";
 import { test } from "node:test";
@@ -35,7 +35,7 @@ const RECEIVERS = [
 ];
 
 for (const sender of SENDERS) {
-  test(`${COUNT} messages of ${sender.label} are heard in their order`, async (t) => {
+  test(`${COUNT} messages of ${sender.label} arrive in their order`, async (t) => {
     const room = unique("room");
     const receivers = [];
     for (const it of RECEIVERS)
@@ -49,7 +49,7 @@ for (const sender of SENDERS) {
       const received = await it.collect("new message", COUNT, LONG_TIMEOUT_MS);
       assertConsecutive(received);
       for (const [at, { msg }] of received.entries()) assert.equal(msg, at);
-      assert.equal(it.events.count("new message"), 0, "something came twice");
+      assert.equal(it.events.count("new message"), 0, "a message arrived twice");
     }
   });
 }

@@ -1,4 +1,4 @@
-// A minute of a stream, and readers who lose their connection every second: they lose nothing else.
+// A minute of load, and readers that lose their connection every second: they miss no message.
 
 import assert from "node:assert/strict";
 import { test } from "node:test";
@@ -22,7 +22,7 @@ const MESSAGES = ["new message", "GroupChat"];
 
 const server = serverForThisFile({ settings: { "token.secret": SECRET } });
 
-test(`${EACH_SECOND} messages a second reach readers who come back every second`, async (t) => {
+test(`${EACH_SECOND} messages per second reach readers that reconnect every second`, async (t) => {
   const room = unique("room");
   const senders = [
     await joinAsGuest(t, wsJson, server, "speaker", { room }),
@@ -49,7 +49,7 @@ test(`${EACH_SECOND} messages a second reach readers who come back every second`
   }
 });
 
-/** Says `EACH_SECOND` messages in each second, in turns; answers what was answered. */
+/** Posts `EACH_SECOND` messages per second, senders taking turns; returns the acknowledgements. */
 async function postAtRate(senders, room) {
   const answers = [];
   const begin = performance.now();
@@ -65,7 +65,7 @@ async function postAtRate(senders, room) {
   return withTimeout(`${COUNT} answers`, Promise.all(answers), LONG_TIMEOUT_MS);
 }
 
-/** The ids that were acknowledged, each in its place. */
+/** The acknowledged ids in the order of the log. */
 function idsInOrder(answers) {
   answers.forEach(assertOk);
   const sorted = answers.toSorted((a, b) => a.seq - b.seq);
@@ -73,7 +73,7 @@ function idsInOrder(answers) {
   return sorted.map(({ id }) => id);
 }
 
-/** Somebody who reads, and loses the connection again and again. */
+/** A client that reads, and drops its connection repeatedly. */
 class Reader {
   seen = [];
   violations = [];
@@ -92,7 +92,7 @@ class Reader {
     return reader;
   }
 
-  /** Loses the connection in every second, and comes back each time. */
+  /** Drops the connection every second, and reconnects each time. */
   async dropRepeatedly() {
     let turns = 0;
     for await (const _ of interval(1000)) {
@@ -102,7 +102,7 @@ class Reader {
     }
   }
 
-  /** Waits until so many messages were heard, whichever they are. */
+  /** Waits until `count` messages were received. */
   until(count) {
     const all = new Promise((resolve) => {
       this.#notify = () => count <= this.seen.length && resolve();
@@ -114,10 +114,10 @@ class Reader {
     );
   }
 
-  /** The official client comes back by itself; of plain ones everybody writes their own. */
+  /** The official client reconnects by itself; plain WebSocket needs a new connection. */
   async #reconnect() {
     if (this.clientType.wire === "ws") {
-      this.#client.events.listen(() => {}); // what is still on its way to the old one is not read
+      this.#client.events.listen(() => {}); // events in flight to the old connection are not read
       this.#client.drop();
       return this.#connect();
     }

@@ -1,4 +1,4 @@
-// Clients that emit in the tick in which they connect: no request and no answer is lost.
+// Clients that send requests as soon as they connect: no request and no acknowledgement is lost.
 
 import assert from "node:assert/strict";
 import { test } from "node:test";
@@ -23,7 +23,7 @@ const CLIENT_TYPES = [
 ];
 
 for (const clientType of CLIENT_TYPES) {
-  test(`${COUNT} clients, ${clientType.label}, are all answered`, async (t) => {
+  test(`${COUNT} clients, ${clientType.label}, get all acknowledgements`, async (t) => {
     let answered = 0;
     for (let n = 0; n < COUNT; n += TOGETHER) {
       const batch = Array.from({ length: TOGETHER }, () => arriveAndEmit(t, clientType));
@@ -39,7 +39,7 @@ for (const clientType of CLIENT_TYPES) {
   });
 }
 
-/** Three requests in one breath with the connection; everybody has a room of their own. */
+/** Three requests in the tick of the connect event, each client in its own room. */
 function arriveAndEmit(t, clientType) {
   const room = unique("room");
   const client = new SocketIoClient(clientType, clientType.open(server.url, { room }));

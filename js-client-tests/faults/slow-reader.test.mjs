@@ -1,4 +1,4 @@
-// A peer that stops reading hurts only itself, and loses nothing when it comes back.
+// A peer that stops reading affects only itself, and misses nothing after it reconnects.
 
 import assert from "node:assert/strict";
 import { describe, test } from "node:test";
@@ -12,15 +12,15 @@ import { LONG_TIMEOUT_MS } from "../support/timeouts.mjs";
 import { unique } from "../support/unique.mjs";
 import { wsJson } from "../support/ws.mjs";
 
-/** More than the kernel keeps for a socket on both sides together. */
+/** More than the kernel buffers for a socket on both sides together. */
 const MESSAGES = 64;
 const BODY = "x".repeat(400_000);
 
 const STALL_MS_MAX = 2000;
 const GRACE_MS = 200;
-/** What the machine may add to the sum of these. */
+/** Tolerance for a slow machine. */
 const SLACK_MS = 4000;
-/** What anybody else's request may take meanwhile. */
+/** The longest permitted latency of other clients' requests meanwhile. */
 const LATENCY_MS_MAX = 2000;
 
 const COMMON = {
@@ -31,20 +31,20 @@ const COMMON = {
 
 const expectedLog = [/slow|stall/i, /sqlite\.synchronous/];
 
-/** Its queues hold everything: what ends the connection is that its socket takes nothing. */
-const deep = serverForThisFile({
+/** Large outboxes: the connection ends because its socket accepts nothing. */
+const largeOutbox = serverForThisFile({
   settings: { ...COMMON, "limits.outbox_bytes_max": 256 * 1024 * 1024 },
   expectedLog,
 });
 
-/** Its queues hold little: what ends the connection is that they are full. */
-const shallow = serverForThisFile({
+/** Small outboxes: the connection ends because they are full. */
+const smallOutbox = serverForThisFile({
   settings: { ...COMMON, "limits.outbox_bytes_max": 2 * 1024 * 1024 },
   expectedLog,
 });
 
-/** Its queues hold little, and it waits long for who is not reading. */
-const patient = serverForThisFile({
+/** Small outboxes and a long stall timeout. */
+const longStall = serverForThisFile({
   settings: {
     ...COMMON,
     "limits.outbox_bytes_max": 2 * 1024 * 1024,
@@ -53,8 +53,8 @@ const patient = serverForThisFile({
   expectedLog,
 });
 
-/** How each wire opens a connection by hand, says `new user`, and tells of its token. */
-const STRANGERS = {
+/** How each transport connects without a library and identifies; returns the guest's token. */
+const RAW_CLIENTS = {
   "plain WebSocket": async (t, server, room, name) => {
     const raw = await RawWebSocket.open(t, server, `/ws/${room}`);
     raw.text(JSON.stringify({ event: "new user", data: name }));
@@ -77,12 +77,12 @@ const STRANGERS = {
 };
 
 for (const [kind, server] of [
-  ["full queue", shallow],
-  ["socket that takes nothing", deep],
+  ["full queue", smallOutbox],
+  ["blocked socket", largeOutbox],
 ]) {
-  for (const [wire, open] of Object.entries(STRANGERS)) {
-    describe(`a reader that stops on ${wire}, ended by a ${kind}`, () => {
-      test("is closed in time, leaves its room, bothers nobody, and misses nothing", async (t) => {
+  for (const [wire, open] of Object.entries(RAW_CLIENTS)) {
+    describe(`a peer that stops reading on ${wire}, ended by a ${kind}`, () => {
+      test("is disconnected in time, leaves its room, affects no other client, and misses nothing", async (t) => {
         const room = unique("room");
         const name = unique("slow");
         const ann = await joinAsGuest(t, wsJson, server, "ann", { room });
@@ -94,11 +94,11 @@ for (const [kind, server] of [
         await ann.next("user joined", ({ user }) => user === name);
         raw.stopReading();
 
-        await talk(ann);
+        await postAll(ann);
         const sent = performance.now();
         await ann.next("user left", ({ user }) => user === name, LONG_TIMEOUT_MS);
         const took = performance.now() - sent;
-        assert.ok(took <= STALL_MS_MAX + GRACE_MS + SLACK_MS, `it stayed for ${took} ms`);
+        assert.ok(took <= STALL_MS_MAX + GRACE_MS + SLACK_MS, `it stayed connected for ${took} ms`);
 
         for (const it of quick) {
           const received = await it.collect("GroupChat", MESSAGES, LONG_TIMEOUT_MS);
@@ -118,12 +118,12 @@ for (const [kind, server] of [
   }
 }
 
-test("a reader on plain WebSocket that wakes up in time hears why it was closed", async (t) => {
+test("a peer on plain WebSocket that resumes reading in time receives the close reason", async (t) => {
   const room = unique("room");
-  const ann = await joinAsGuest(t, wsJson, patient, "ann", { room });
-  const { raw } = await STRANGERS["plain WebSocket"](t, patient, room, unique("slow"));
+  const ann = await joinAsGuest(t, wsJson, longStall, "ann", { room });
+  const { raw } = await RAW_CLIENTS["plain WebSocket"](t, longStall, room, unique("slow"));
   raw.stopReading();
-  await talk(ann);
+  await postAll(ann);
   raw.resumeReading();
   const closing = JSON.parse(await raw.nextText((it) => it.startsWith('{"event":"closing"')));
   const { afterMs, ...why } = closing.data;
@@ -132,12 +132,12 @@ test("a reader on plain WebSocket that wakes up in time hears why it was closed"
   await raw.ended();
 });
 
-test("a reader on Socket.IO that wakes up in time hears why it was closed", async (t) => {
+test("a peer on Socket.IO that resumes reading in time receives the close reason", async (t) => {
   const room = unique("room");
-  const ann = await joinAsGuest(t, wsJson, patient, "ann", { room });
-  const { raw } = await STRANGERS["Socket.IO over WebSocket"](t, patient, room, unique("slow"));
+  const ann = await joinAsGuest(t, wsJson, longStall, "ann", { room });
+  const { raw } = await RAW_CLIENTS["Socket.IO over WebSocket"](t, longStall, room, unique("slow"));
   raw.stopReading();
-  await talk(ann);
+  await postAll(ann);
   raw.resumeReading();
   const closing = JSON.parse((await raw.nextText((it) => it.startsWith('42["closing"'))).slice(2));
   const { afterMs, ...why } = closing[1];
@@ -145,13 +145,13 @@ test("a reader on Socket.IO that wakes up in time hears why it was closed", asyn
   await raw.ended();
 });
 
-/** Says everything, one after the other, and looks how long each answer takes. */
-async function talk(sender) {
+/** Posts all messages one after the other, and checks the latency of each. */
+async function postAll(sender) {
   for (let n = 0; n < MESSAGES; n += 1) {
     const asked = performance.now();
     assertOk(await sender.ask("GroupChat", BODY));
     const took = performance.now() - asked;
-    assert.ok(took <= LATENCY_MS_MAX, `message ${n} was answered after ${took} ms`);
+    assert.ok(took <= LATENCY_MS_MAX, `message ${n} was acknowledged after ${took} ms`);
   }
 }
 

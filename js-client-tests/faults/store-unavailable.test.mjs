@@ -1,5 +1,5 @@
-// A disk that takes nothing, and a database that somebody holds: senders are told, nothing is
-// stored or sent, and it heals by itself.
+// A full disk and a locked database: requests are refused, nothing is stored or delivered, and the
+// server recovers by itself.
 
 import assert from "node:assert/strict";
 import path from "node:path";
@@ -21,13 +21,13 @@ import { once, TIMEOUT_MS, withTimeout } from "../support/timeouts.mjs";
 import { unique } from "../support/unique.mjs";
 import { wsJson } from "../support/ws.mjs";
 
-/** What a server may complain of that cannot write. */
+/** What a server logs when it cannot write. */
 const expectedLog = [/stor|sqlite|database|disk|journal|writ/i];
 
 const WIRES = [wsJson, socketIo("4.8", "polling"), socketIo("2.5", "websocket")];
 
-test("a full disk is `unavailable` to senders, and heals", async (t) => {
-  // A file size limit that fails with EFBIG rather than with a signal. It is set later, and lifted.
+test("with a full disk requests are `unavailable`, until it has space again", async (t) => {
+  // A file size limit that fails with EFBIG instead of a signal. It is set later, and lifted.
   const command = ["sh", "-c", 'trap "" XFSZ; exec "$@"', "sh"];
   const server = await serverForThisTest(t, { command, expectedLog });
   await recovers(t, server, {
@@ -36,7 +36,7 @@ test("a full disk is `unavailable` to senders, and heals", async (t) => {
   });
 });
 
-test("a locked database is `unavailable` to senders, and heals", async (t) => {
+test("with a locked database requests are `unavailable`, until it is unlocked", async (t) => {
   const settings = { "sqlite.busy_ms_max": 100 };
   const server = await serverForThisTest(t, { settings, expectedLog });
   let lock;
@@ -46,7 +46,7 @@ test("a locked database is `unavailable` to senders, and heals", async (t) => {
   });
 });
 
-test("a second server on the same data is refused, and the first does not notice", async (t) => {
+test("a second server on the same data is refused, and the first one is not affected", async (t) => {
   const server = await serverForThisTest(t);
   const room = unique("room");
   const ann = await joinAsGuest(t, wsJson, server, "ann", { room });
@@ -57,7 +57,7 @@ test("a second server on the same data is refused, and the first does not notice
   assertOk(await ann.ask("send message", "still here"));
 });
 
-/** What has to be true before, while and after the server cannot write. */
+/** What must hold before, during and after the fault. */
 async function recovers(t, server, { injectFault, repairFault }) {
   const room = unique("room");
   const clients = [];
@@ -79,7 +79,7 @@ async function recovers(t, server, { injectFault, repairFault }) {
   for (const answer of await ann.askAll("send message", many)) assertRefused(answer, "unavailable");
 
   await repairFault();
-  const again = await insist(ann, { msg: "after", id: refusedId });
+  const again = await retryUntilOk(ann, { msg: "after", id: refusedId });
   assert.deepEqual([again.seq, again.duplicate], [clients.length + 1, undefined]);
   await barrier(bob, room, ...clients);
   for (const it of clients) {
@@ -99,8 +99,8 @@ async function recovers(t, server, { injectFault, repairFault }) {
   assert.deepEqual(await readHistory(back, room), stored);
 }
 
-/** The answer of a client that does as `unavailable` says: it tries again. */
-function insist(client, message) {
+/** Retries as `unavailable` asks a client to do; returns the acknowledgement. */
+function retryUntilOk(client, message) {
   const answered = async () => {
     for (;;) {
       const answer = await client.ask("send message", message);
@@ -108,7 +108,7 @@ function insist(client, message) {
       assertRefused(answer, "unavailable");
     }
   };
-  return withTimeout("the server to heal", answered(), TIMEOUT_MS);
+  return withTimeout("the server to recover", answered(), TIMEOUT_MS);
 }
 
 async function limitFiles(server, bytes) {
@@ -120,7 +120,7 @@ async function limitFiles(server, bytes) {
   assert.equal(code, 0, stderr);
 }
 
-/** Another program takes the database for itself, by the `sqlite3` command. */
+/** Locks the database with another program, the `sqlite3` command. */
 async function lockDatabase(server) {
   const sqlite = startProcess("sqlite3", ["-bail", path.join(server.data, "roomcast.db")]);
   sqlite.stdout.setEncoding("utf8");

@@ -28,7 +28,7 @@ const first = serverForThisFile({ settings: { "limits.presence_grace_ms": 100 } 
 
 const FLAGS = ["HttpOnly", "Path=/", "SameSite=Lax"];
 
-test("a guest signs in with a name, and is who they are from then on", async (t) => {
+test("a guest signs in with a name, and later requests belong to that guest", async (t) => {
   const name = unique("Ännchen");
   const answer = await createSession(server, { name: `  ${name} ` });
   assert.equal(answer.status, 200);
@@ -46,10 +46,10 @@ test("a guest signs in with a name, and is who they are from then on", async (t)
   const ann = await connect(t, wsJson, server, { headers });
   await ann.waitForWelcome();
   assert.equal(ann.name, name);
-  assert.ok(!("token" in ann.welcome), "the page is told a token");
+  assert.ok(!("token" in ann.welcome), "the answer contains a token");
 });
 
-test("a token's user signs in with it", async () => {
+test("a user signs in with a token", async () => {
   const claims = { sub: unique("ann"), exp: epochSeconds(600), name: "Ann", admin: true };
   const { status, body } = await createSession(server, { token: await signToken(server, claims) });
   const expiresAt = new Date(claims.exp * 1000).toISOString();
@@ -57,7 +57,7 @@ test("a token's user signs in with it", async () => {
   assert.deepEqual(body, { user: claims.sub, name: "Ann", guest: false, admin: true, expiresAt });
 });
 
-test("the cookie is for no script, no other site, and as long as the token is good", async () => {
+test("the cookie is HttpOnly, SameSite, and lasts as long as the token", async () => {
   const token = await signToken(server, { sub: unique("ann"), exp: epochSeconds(600) });
   const { flags, value } = sessionCookie(await createSession(server, { token }));
   const [age] = flags.filter((it) => it.startsWith("Max-Age="));
@@ -69,7 +69,7 @@ test("the cookie is for no script, no other site, and as long as the token is go
   assert.match(value, /^[\w.-]+$/);
 });
 
-test("under TLS it is for TLS alone", async () => {
+test("under TLS the cookie is Secure", async () => {
   const origin = server.url.replace("http", "https");
   for (const headers of [{ "x-forwarded-proto": "https" }, { origin }]) {
     const { flags } = sessionCookie(await createSession(server, { name: unique("ann") }, headers));
@@ -81,7 +81,7 @@ test("under TLS it is for TLS alone", async () => {
   }
 });
 
-test("a sign-in is for one space", async () => {
+test("a session belongs to one space", async () => {
   const name = unique("ann");
   const answer = await createSession(server, { name, space: "/shop" });
   assert.equal(answer.status, 200);
@@ -118,7 +118,7 @@ const REFUSED = [
   ['{"token":"nonsense"}', 401, "unauthorized"],
 ];
 
-test("a sign-in that is none is refused, and sets no cookie", async () => {
+test("an invalid body is refused, and sets no cookie", async () => {
   for (const [body, ...expected] of REFUSED) {
     const { status, headers, body: refusal } = await createSession(server, body);
     assert.deepEqual([status, refusal.code], expected, body.slice(0, 80));
@@ -127,7 +127,7 @@ test("a sign-in that is none is refused, and sets no cookie", async () => {
   }
 });
 
-test("a token that is over, or not for this space, is refused", async () => {
+test("a token that has expired, or is for another space, is refused", async () => {
   const sub = unique("ann");
   for (const [code, claims] of [
     ["token_expired", { sub, exp: epochSeconds(-1) }],
@@ -138,7 +138,7 @@ test("a token that is over, or not for this space, is refused", async () => {
   }
 });
 
-test("what is not said to be JSON is not read", async () => {
+test("a body without the JSON content type is refused", async () => {
   const body = JSON.stringify({ name: unique("ann") });
   const types = ["text/plain", "application/x-www-form-urlencoded", "multipart/form-data"];
   for (const type of [undefined, ...types, "text/plain; application/json", "application/jsonp"]) {
@@ -150,7 +150,7 @@ test("what is not said to be JSON is not read", async () => {
   assert.equal((await createSession(server, body, { "content-type": type })).status, 200);
 });
 
-test("other methods are not there", async () => {
+test("other methods are refused", async () => {
   for (const method of ["PUT", "PATCH", "HEAD", "TRACE"]) {
     const { status, headers } = await httpRequest(server, "/api/session", { method });
     assert.equal(status, 405, method);
@@ -158,7 +158,7 @@ test("other methods are not there", async () => {
   }
 });
 
-test("without a session one is nobody", async () => {
+test("a request without a session is unauthorized", async () => {
   for (const headers of [{}, { cookie: "theme=dark" }]) {
     const { status, body, headers: answered } = await getSession(server, headers);
     assert.deepEqual([status, body.code], [401, "token_required"]);
@@ -166,7 +166,7 @@ test("without a session one is nobody", async () => {
   }
 });
 
-test("a cookie that is no good any more is taken away", async () => {
+test("an invalid cookie is deleted", async () => {
   const over = await signToken(server, { sub: unique("ann"), exp: epochSeconds(-1) });
   for (const [value, code] of [
     ["nonsense", "unauthorized"],
@@ -183,7 +183,7 @@ test("a cookie that is no good any more is taken away", async () => {
   assert.deepEqual([two.status, two.body.code], [401, "unauthorized"]);
 });
 
-test("a session among other cookies is found, and another name is another cookie", async () => {
+test("the session cookie is found among others by its exact name", async () => {
   const name = unique("ann");
   const { cookie } = await signIn(server, { name });
   for (const text of [`theme=dark; ${cookie}; lang=de`, `a=b;${cookie}`, `${cookie}; ${cookie}`]) {
@@ -194,7 +194,7 @@ test("a session among other cookies is found, and another name is another cookie
   }
 });
 
-test("a name is the guest's from the sign-in on, and nobody else's", async (t) => {
+test("a guest's name is taken from the sign-in on", async (t) => {
   const name = unique("ann");
   const headers = await signIn(server, { name });
   const { status, body } = await createSession(server, { name: name.toUpperCase() });
@@ -205,7 +205,7 @@ test("a name is the guest's from the sign-in on, and nobody else's", async (t) =
   assert.equal((await ann.waitForWelcome()).name, name);
 });
 
-test("who does not come in time loses the name", async (t) => {
+test("a guest who does not connect in time loses the name", async (t) => {
   const name = unique("ann");
   const headers = await signIn(first, { name });
   const other = await connect(t, wsJson, first);
@@ -216,7 +216,7 @@ test("who does not come in time loses the name", async (t) => {
   assert.equal(await wsJson.refusal(first, { headers }), "name_taken");
 });
 
-test("a name that a token ever named is no guest's", async (t) => {
+test("a guest cannot take a name that a token has used", async (t) => {
   const name = unique("Carol");
   await connectWithToken(
     t,
@@ -228,7 +228,7 @@ test("a name that a token ever named is no guest's", async (t) => {
   assert.deepEqual([status, body.code], [409, "name_taken"]);
 });
 
-test("where there are no guests, only a token signs in", async (t) => {
+test("with `guests = off` only a token signs in", async (t) => {
   const { status, headers, body } = await createSession(closed, { name: unique("ann") });
   assert.deepEqual([status, body.code], [401, "token_required"]);
   assert.match(headers["www-authenticate"], /^Bearer\b/);
@@ -237,7 +237,7 @@ test("where there are no guests, only a token signs in", async (t) => {
   await ann.waitForWelcome();
 });
 
-test("signing out takes the cookie away, whatever was in it", async () => {
+test("signing out deletes the cookie, whatever its value", async () => {
   const good = await signIn(server, { name: unique("ann") });
   for (const headers of [{}, cookieHeader("nonsense"), good]) {
     const answer = await deleteSession(server, headers);
@@ -246,7 +246,7 @@ test("signing out takes the cookie away, whatever was in it", async () => {
     assert.deepEqual(
       sessionCookie(answer).flags.filter((it) => !/^(Max-Age|Expires)=/.test(it)),
       FLAGS,
-      "a browser clears only what has the same flags",
+      "the deleting cookie has the same flags as the one that it deletes",
     );
   }
 });

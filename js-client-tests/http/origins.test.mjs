@@ -1,4 +1,5 @@
-// Pages of other sites: every door, every trick. docs/protocol.md "Codes": `origin_forbidden`.
+// Requests from pages of other origins, to every endpoint. docs/protocol.md "Codes":
+// `origin_forbidden`.
 
 import assert from "node:assert/strict";
 import { describe, test } from "node:test";
@@ -7,14 +8,14 @@ import { httpRequest, upgradeHeaders } from "../support/http.mjs";
 import { serverForThisFile } from "../support/server.mjs";
 import { unique } from "../support/unique.mjs";
 
-const FRIEND = "https://app.example";
+const ALLOWED_ORIGIN = "https://app.example";
 
 const server = serverForThisFile({
-  settings: { origins: [FRIEND, "https://*.example.com", "http://*.dev.example:5173"] },
+  settings: { origins: [ALLOWED_ORIGIN, "https://*.example.com", "http://*.dev.example:5173"] },
 });
 
-/** Every request that a page may make, and the status that a friend's gets. */
-const DOORS = {
+/** Every request that a page may make, and the status that an allowed origin gets. */
+const ENDPOINTS = {
   "/ws": { path: "/ws", headers: upgradeHeaders, status: 101 },
   "/ws/{room}": { path: "/ws/news", headers: upgradeHeaders, status: 101 },
   "Socket.IO over WebSocket": {
@@ -49,17 +50,17 @@ const DOORS = {
   "DELETE /api/session": { path: "/api/session", method: "DELETE", status: 204, cors: true },
 };
 
-const FRIENDS = () => [
-  FRIEND,
+const ALLOWED_ORIGINS = () => [
+  ALLOWED_ORIGIN,
   "https://chat.example.com",
   "https://a.b-c.example.com",
   "http://one.dev.example:5173",
 ];
 
-/** Its own pages, whose scheme it cannot know behind a proxy. */
-const OWN = () => [server.url, server.url.replace("http", "https")];
+/** The server's own origin; behind a proxy it cannot know the scheme. */
+const OWN_ORIGINS = () => [server.url, server.url.replace("http", "https")];
 
-const STRANGERS = () => [
+const OTHER_ORIGINS = () => [
   "null",
   "",
   "https://evil.example",
@@ -114,41 +115,41 @@ const STRANGERS = () => [
   `ftp://127.0.0.1:${server.port}`,
 ];
 
-for (const [name, door] of Object.entries(DOORS)) {
+for (const [name, endpoint] of Object.entries(ENDPOINTS)) {
   const request = (headers) =>
-    httpRequest(server, door.path, {
-      method: door.method,
-      headers: { ...door.headers?.(), ...headers },
-      body: door.body?.(),
+    httpRequest(server, endpoint.path, {
+      method: endpoint.method,
+      headers: { ...endpoint.headers?.(), ...headers },
+      body: endpoint.body?.(),
     });
 
-  describe(`pages at ${name}`, () => {
-    test("those of friends are let in, and may read the answer", async () => {
-      for (const origin of FRIENDS()) {
+  describe(`origins at ${name}`, () => {
+    test("allowed origins may connect and read the answer", async () => {
+      for (const origin of ALLOWED_ORIGINS()) {
         const { status, headers } = await request({ origin });
-        assert.equal(status, door.status, origin);
-        if (!door.cors) continue;
+        assert.equal(status, endpoint.status, origin);
+        if (!endpoint.cors) continue;
         assert.equal(headers["access-control-allow-origin"], origin);
         assert.equal(headers["access-control-allow-credentials"], "true");
         assert.match(headers.vary, /\borigin\b/i);
       }
     });
 
-    test("its own, and what is no page, need no leave", async () => {
-      for (const headers of [{}, ...OWN().map((origin) => ({ origin }))]) {
+    test("the server's own origin, and clients without one, are accepted", async () => {
+      for (const headers of [{}, ...OWN_ORIGINS().map((origin) => ({ origin }))]) {
         const answer = await request(headers);
-        assert.equal(answer.status, door.status, headers.origin);
+        assert.equal(answer.status, endpoint.status, headers.origin);
         assert.equal(answer.headers["access-control-allow-origin"], undefined);
       }
     });
 
-    test("those of strangers are refused before anything else", async () => {
+    test("other origins are refused before anything else", async () => {
       const two = [
-        [FRIEND, FRIEND],
-        [FRIEND, "https://evil.example"],
-        ["null", FRIEND],
+        [ALLOWED_ORIGIN, ALLOWED_ORIGIN],
+        [ALLOWED_ORIGIN, "https://evil.example"],
+        ["null", ALLOWED_ORIGIN],
       ];
-      for (const origin of [...STRANGERS(), ...two]) {
+      for (const origin of [...OTHER_ORIGINS(), ...two]) {
         const { status, headers, body } = await request({ origin });
         assert.deepEqual([status, body.code], [403, "origin_forbidden"], `${origin}`);
         assert.equal(headers["access-control-allow-origin"], undefined);
@@ -172,8 +173,8 @@ for (const [path, methods] of [
       },
     });
 
-  test(`friends may ask before they ask: ${path}`, async () => {
-    for (const origin of FRIENDS()) {
+  test(`allowed origins pass the preflight: ${path}`, async () => {
+    for (const origin of ALLOWED_ORIGINS()) {
       const { status, headers } = await preflight(origin);
       assert.equal(status, 204);
       assert.equal(headers["access-control-allow-origin"], origin);
@@ -188,8 +189,8 @@ for (const [path, methods] of [
     }
   });
 
-  test(`strangers may not: ${path}`, async () => {
-    for (const origin of STRANGERS()) {
+  test(`other origins do not pass the preflight: ${path}`, async () => {
+    for (const origin of OTHER_ORIGINS()) {
       const { status, headers } = await preflight(origin);
       assert.equal(status, 403, origin);
       assert.deepEqual(

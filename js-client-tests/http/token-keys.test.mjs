@@ -1,8 +1,9 @@
-// Keys from outside: every algorithm, a site that rotates them, goes down and comes back, and
-// tokens that say where their own key is.
+// Token keys: every algorithm, a JWKS server that rotates its keys, stops and restarts, and tokens
+// that name their own key.
 
 import assert from "node:assert/strict";
 import { test } from "node:test";
+
 import { connectWithToken } from "../support/fixtures.mjs";
 import { JwksServer, SigningKey } from "../support/jwks-server.mjs";
 import { serverForThisTest } from "../support/server.mjs";
@@ -13,7 +14,7 @@ import { wsJson } from "../support/ws.mjs";
 
 const expectedLog = [/cannot be fetched/];
 
-test("every algorithm is taken from the key that it is set for", async (t) => {
+test("a key accepts only its own algorithm", async (t) => {
   const secrets = { HS256: "a".repeat(32), HS384: "b".repeat(48), HS512: "c".repeat(64) };
   const pairs = ["RS256", "ES256", "ES384", "EdDSA"].map((alg) => new SigningKey(undefined, alg));
   const pss = Object.assign(new SigningKey(undefined, "RS256"), { alg: "PS256" });
@@ -36,60 +37,61 @@ test("every algorithm is taken from the key that it is set for", async (t) => {
   }
 });
 
-test("keys rotate without a gap, and strangers cause one fetch a minute", async (t) => {
+test("keys rotate without a gap, and unknown keys cause at most one fetch a minute", async (t) => {
   const [one, two, three] = ["RS256", "ES256", "EdDSA"].map((alg) => new SigningKey(alg, alg));
-  const site = await new JwksServer().publish(one).start(t);
-  const server = await serving(t, site);
-  await isIn(t, server, one);
-  site.publish(one, two);
-  await isIn(t, server, two);
-  await isIn(t, server, one);
-  const fetched = site.requests.length;
+  const jwks = await new JwksServer().publish(one).start(t);
+  const server = await serving(t, jwks);
+  await assertAccepted(t, server, one);
+  jwks.publish(one, two);
+  await assertAccepted(t, server, two);
+  await assertAccepted(t, server, one);
+  const fetched = jwks.requests.length;
   assert.equal(fetched, 2);
-  site.publish(two, three);
-  for (let n = 0; n < 20; n += 1) await isOut(server, new SigningKey(`stranger${n}`, "ES256"));
-  await isOut(server, three);
-  for (const it of [one, two]) await isIn(t, server, it);
-  assert.equal(site.requests.length, fetched, "strangers make it fetch");
+  jwks.publish(two, three);
+  for (let n = 0; n < 20; n += 1)
+    await assertUnaccepted(server, new SigningKey(`stranger${n}`, "ES256"));
+  await assertUnaccepted(server, three);
+  for (const it of [one, two]) await assertAccepted(t, server, it);
+  assert.equal(jwks.requests.length, fetched, "unknown keys caused a fetch");
 });
 
-test("while the site is down the last keys stay; when it is back the new ones come", async (t) => {
+test("while the JWKS server is down the last keys are valid; afterwards the new ones", async (t) => {
   const [old, young] = [new SigningKey("old", "RS256"), new SigningKey("young", "RS256")];
-  const site = await new JwksServer().publish(old).start(t);
-  const server = await serving(t, site);
-  await isIn(t, server, old);
-  await site.stop();
-  await isOut(server, young);
-  await isIn(t, server, old);
-  const asked = site.nextRequest();
-  await site.publish(young).start(t);
+  const jwks = await new JwksServer().publish(old).start(t);
+  const server = await serving(t, jwks);
+  await assertAccepted(t, server, old);
+  await jwks.stop();
+  await assertUnaccepted(server, young);
+  await assertAccepted(t, server, old);
+  const asked = jwks.nextRequest();
+  await jwks.publish(young).start(t);
   await asked;
-  await isIn(t, server, young);
-  await isOut(server, old);
+  await assertAccepted(t, server, young);
+  await assertUnaccepted(server, old);
 });
 
-test("a site that is down at the start holds up nobody but those whose key it has", async (t) => {
+test("a JWKS server that is down at the start affects only tokens of its keys", async (t) => {
   const key = new SigningKey("key", "ES384");
-  const site = await new JwksServer().publish(key).start(t);
-  await site.stop();
-  const server = await serving(t, site);
-  await isOut(server, key, undefined, "unavailable"); // nobody knows whose key it is
+  const jwks = await new JwksServer().publish(key).start(t);
+  await jwks.stop();
+  const server = await serving(t, jwks);
+  await assertUnaccepted(server, key, undefined, "unavailable"); // the key may be known later
   const ann = await wsJson.connect(server);
   await ann.identify(unique("ann"));
   ann.close();
-  const asked = site.nextRequest();
-  await site.start(t);
+  const asked = jwks.nextRequest();
+  await jwks.start(t);
   await asked;
-  await isIn(t, server, key);
+  await assertAccepted(t, server, key);
 });
 
-test("a token does not say where keys are", async (t) => {
+test("a token cannot name its own key", async (t) => {
   const key = new SigningKey("key", "RS256");
   const stranger = new SigningKey("key", "RS256");
-  const site = await new JwksServer().publish(key).start(t);
+  const jwks = await new JwksServer().publish(key).start(t);
   const evil = await new JwksServer().publish(stranger).start(t);
-  const server = await serving(t, site);
-  await isIn(t, server, key);
+  const server = await serving(t, jwks);
+  await assertAccepted(t, server, key);
   const headers = [
     { jku: evil.url },
     { x5u: evil.url },
@@ -102,7 +104,7 @@ test("a token does not say where keys are", async (t) => {
     { kid: "/proc/self/environ" },
   ];
   for (const header of headers) {
-    await isOut(server, stranger, header);
+    await assertUnaccepted(server, stranger, header);
     const iss = `${evil.url}#`;
     const claims = { sub: unique("eve"), exp: epochSeconds(600), iss, aud: "../../evil.json" };
     const token = encodeJwt(claims, {
@@ -113,21 +115,21 @@ test("a token does not say where keys are", async (t) => {
     assert.equal(await wsJson.refusal(server, { token }), "unauthorized");
   }
   assert.deepEqual(evil.requests, []);
-  assert.deepEqual([...new Set(site.requests)], ["/keys.json"]);
+  assert.deepEqual([...new Set(jwks.requests)], ["/keys.json"]);
 });
 
-/** A server that takes its keys from a site. */
-function serving(t, site) {
-  const settings = { "token.keys": [{ jwks_url: site.url }] };
+/** A server that fetches its keys from a JWKS server. */
+function serving(t, jwks) {
+  const settings = { "token.keys": [{ jwks_url: jwks.url }] };
   return serverForThisTest(t, { settings, expectedLog });
 }
 
-async function isIn(t, server, key) {
+async function assertAccepted(t, server, key) {
   const sub = unique("ann");
   assert.equal((await connectWithToken(t, wsJson, server, key.token(sub))).name, sub);
 }
 
-async function isOut(server, key, header, code = "unauthorized") {
+async function assertUnaccepted(server, key, header, code = "unauthorized") {
   const token = key.token(unique("eve"), header);
   assert.equal(await wsJson.refusal(server, { token }), code);
 }

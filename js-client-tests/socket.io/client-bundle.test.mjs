@@ -1,4 +1,4 @@
-// The official client, served by the server as the official server does.
+// The official client's files, served like the official server serves them.
 
 import assert from "node:assert/strict";
 import { readFile } from "node:fs/promises";
@@ -18,10 +18,10 @@ for (const file of [...FILES, ...FILES.map((it) => `${it}.map`)]) {
     const type = file.endsWith(".map") ? /^application\/json/ : /^(application|text)\/javascript/;
     assert.match(headers.get("content-type"), type);
     const original = new URL(`../node_modules/socket.io-client/dist/${file}`, import.meta.url);
-    assert.ok(body === (await readFile(original, "utf8")), "another file");
+    assert.ok(body === (await readFile(original, "utf8")), "a different file");
   });
 
-  test(`${file} is not sent to who has it`, async () => {
+  test(`${file} is answered with 304 to a client that has it`, async () => {
     const url = `${server.url}/socket.io/${file}`;
     const etag = (await fetchText(url)).headers.get("etag");
     assert.match(etag, /^(W\/)?".+"$/);
@@ -34,7 +34,7 @@ for (const file of [...FILES, ...FILES.map((it) => `${it}.map`)]) {
   });
 }
 
-test("a file that is not part of the client is not there", async () => {
+test("a file that is not part of the client is not found", async () => {
   for (const path of ["socket.io.exe", "nothing.js", "..%2fpackage.json", "socket.io.js.map.map"]) {
     const { status } = await fetchText(`${server.url}/socket.io/${path}`);
     assert.equal(status, 404, path);

@@ -1,4 +1,4 @@
-// Getting in, over every version and transport, and moving from one transport to another.
+// Connecting over every version and transport, and upgrading from polling to WebSocket.
 
 import assert from "node:assert/strict";
 import { describe, test } from "node:test";
@@ -14,7 +14,7 @@ const server = serverForThisFile();
 
 for (const clientType of ALL_SOCKET_IO) {
   describe(`connecting with ${clientType.label}`, () => {
-    test("the client is let in over the transport that it asked for", async (t) => {
+    test("the client connects over the requested transport", async (t) => {
       const ann = await connect(t, clientType, server);
       if (clientType.transport === "upgrade") await waitForUpgrade(ann);
       const transport = clientType.transport === "polling" ? "polling" : "websocket";
@@ -22,13 +22,13 @@ for (const clientType of ALL_SOCKET_IO) {
       await ann.identify(unique("ann"));
     });
 
-    test("a client that leaves is told nothing more and bothers nobody", async (t) => {
+    test("a client that disconnects receives nothing more and disturbs no other client", async (t) => {
       const ann = await joinAsGuest(t, clientType, server, "ann");
       ann.socket.disconnect();
       assert.equal(await ann.closed, "io client disconnect");
     });
 
-    test("the name of the connection is not its session id", async (t) => {
+    test("the connection id is not the session id", async (t) => {
       const room = unique("room");
       const ann = await joinAsGuest(t, clientType, server, "ann", { room });
       const bob = await joinAsGuest(t, clientType, server, "bob", { room });
@@ -41,15 +41,15 @@ for (const clientType of ALL_SOCKET_IO) {
         await ann.next("new message"),
         await ann.ask("history"),
       ]);
-      assert.ok(!received.includes(bob.engine.id), "what is heard holds a session id");
-      assert.ok(!received.includes(ann.engine.id), "what is heard holds a session id");
-      assert.ok(!received.includes(bob.socket.id), "what is heard holds a socket id");
+      assert.ok(!received.includes(bob.engine.id), "an event contains a session id");
+      assert.ok(!received.includes(ann.engine.id), "an event contains a session id");
+      assert.ok(!received.includes(bob.socket.id), "an event contains a socket id");
     });
   });
 }
 
 for (const clientType of ALL_SOCKET_IO.filter(({ transport }) => transport === "upgrade")) {
-  test(`nothing is lost or repeated while ${clientType.label} changes transports`, async (t) => {
+  test(`nothing is lost or repeated while ${clientType.label} upgrades`, async (t) => {
     const room = unique("room");
     const ann = await connect(t, clientType, server, { room });
     const bob = await joinAsGuest(t, clientType, server, "bob", { room });
@@ -69,7 +69,7 @@ for (const clientType of ALL_SOCKET_IO.filter(({ transport }) => transport === "
   });
 }
 
-test("the handshake tells the limits that the settings name", async () => {
+test("the handshake has the limits of the settings", async () => {
   const raw = await RawPolling.open(server);
   const { pingInterval, pingTimeout, maxPayload, upgrades } = raw.handshake;
   assert.deepEqual(

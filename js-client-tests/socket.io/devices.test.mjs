@@ -18,7 +18,7 @@ for (const clientType of SOME_SOCKET_IO) {
   describe(`devices over ${clientType.label}`, () => devices(clientType, many));
   describe(`the newest device over ${clientType.label}`, () => newestDeviceOnly(clientType, one));
 
-  test(`who is replaced in one space stays in the others: ${clientType.label}`, async (t) => {
+  test(`a client that is replaced in one space stays in the others: ${clientType.label}`, async (t) => {
     const token = await mintToken(one, unique("ann"));
     const root = await connectWithToken(t, clientType, one, token, { device: unique("device") });
     const shop = await root.openSpace("/shop", { token });

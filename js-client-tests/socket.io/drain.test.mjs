@@ -1,4 +1,4 @@
-// The server leaves: everyone is told, and official clients come back by themselves.
+// Draining: every client is notified, and official clients reconnect by themselves.
 
 import assert from "node:assert/strict";
 import { describe, test } from "node:test";
@@ -12,8 +12,8 @@ import { unique } from "../support/unique.mjs";
 import { wsJson } from "../support/ws.mjs";
 
 for (const clientType of ALL_SOCKET_IO) {
-  describe(`the server leaves ${clientType.label}`, () => {
-    test("it says so, ends the transport, and the client may come back", async (t) => {
+  describe(`draining ${clientType.label}`, () => {
+    test("sends `closing` and ends the transport, and the client may reconnect", async (t) => {
       const server = await serverForThisTest(t);
       const ann = await joinAsGuest(t, clientType, server, "ann");
       const { code } = await server.exitOn("SIGTERM");
@@ -27,7 +27,7 @@ for (const clientType of ALL_SOCKET_IO) {
         assert.equal(ann.socket.active, true);
     });
 
-    test("the client is back by itself, as who it was, and missed nothing", async (t) => {
+    test("the client reconnects as the same user, and missed nothing", async (t) => {
       const server = await serverForThisTest(t);
       const room = unique("room");
       const handshake = { room };

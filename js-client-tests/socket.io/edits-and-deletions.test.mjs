@@ -8,5 +8,6 @@ import { SECRET } from "../support/tokens.mjs";
 const server = serverForThisFile({ settings: { "token.secret": SECRET } });
 
 for (const clientType of ALL_SOCKET_IO) {
-  describe(`changes over ${clientType.label}`, () => editsAndDeletions(clientType, server));
+  describe(`edits and deletions over ${clientType.label}`, () =>
+    editsAndDeletions(clientType, server));
 }

@@ -13,12 +13,13 @@ const server = serverForThisFile({ settings: { "limits.presence_grace_ms": 100 }
 const closed = serverForThisFile({ settings: { guests: "off" } });
 
 for (const clientType of ALL_SOCKET_IO) {
-  describe(`who you are over ${clientType.label}`, () => identification(clientType, server));
-  describe(`at the door over ${clientType.label}`, () => connectParameters(clientType, server));
+  describe(`identification over ${clientType.label}`, () => identification(clientType, server));
+  describe(`connect parameters over ${clientType.label}`, () =>
+    connectParameters(clientType, server));
   describe(`guests over ${clientType.label}`, () => guests(clientType, server));
   describe(`without guests over ${clientType.label}`, () => guestsDisabled(clientType, closed));
 
-  test(`"new user" is answered with two arguments over ${clientType.label}`, async (t) => {
+  test(`"new user" is acknowledged with two arguments over ${clientType.label}`, async (t) => {
     const ann = await connect(t, clientType, server);
     const name = unique("ann");
     const [no, refusal, ...none] = await ann.requestRaw("new user", "");

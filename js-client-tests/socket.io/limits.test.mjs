@@ -18,7 +18,7 @@ for (const clientType of ALL_SOCKET_IO) {
 }
 
 for (const clientType of SOME_SOCKET_IO) {
-  describe(`pace over ${clientType.label}`, () => rateLimit(clientType, slow));
+  describe(`rate limit over ${clientType.label}`, () => rateLimit(clientType, slow));
 }
 
 for (const version of ["4.8", "2.5"]) {
@@ -33,7 +33,7 @@ for (const version of ["4.8", "2.5"]) {
   });
 }
 
-test("a polling request at the limit is taken, one byte more is 413", async () => {
+test("a polling request at the limit is accepted, one more byte is 413", async () => {
   const raw = await RawPolling.open(server);
   await raw.post("40");
   await raw.next((packet) => packet.startsWith("40"));
@@ -43,7 +43,7 @@ test("a polling request at the limit is taken, one byte more is 413", async () =
   assert.equal((await raw.post(packet(16_385))).status, 413);
 });
 
-test("a polling request of several packets may be as long as one", async (t) => {
+test("the limit applies to a polling request with several packets, too", async (t) => {
   const room = unique("room");
   const ann = await joinAsGuest(t, socketIo("4.8", "polling"), server, "ann", { room });
   const list = Array.from({ length: 20 }, () => ({ msg: "x".repeat(3000) }));
@@ -51,7 +51,7 @@ test("a polling request of several packets may be as long as one", async (t) => 
   answers.forEach(assertOk);
 });
 
-test("a polling request of more packets than may wait is `flood`", async () => {
+test("a polling request with more packets than the queue holds is `flood`", async () => {
   const raw = await RawPolling.open(narrow);
   await raw.post("40");
   await raw.next((packet) => packet.startsWith("40"));

@@ -1,7 +1,8 @@
-// Packets that no client library would send: they hurt only who sends them.
+// Packets that no client library would send: they affect only their sender.
 
 import assert from "node:assert/strict";
 import { test } from "node:test";
+
 import { barrier, joinAsGuest } from "../support/fixtures.mjs";
 import {
   BINARY,
@@ -18,7 +19,7 @@ const server = serverForThisFile({ settings: { "limits.presence_grace_ms": 100 }
 
 const ONE = '{"_placeholder":true,"num":0}';
 
-/** Socket.IO packets as they stand in a text frame, and the bytes that follow them. */
+/** Socket.IO packets as text frames, and the binary frames that follow them. */
 const PACKETS = [
   [`45999999999-["send message",${ONE}]`],
   [`451-["send message",{"_placeholder":true,"num":"splice"}]`, 1],
@@ -55,7 +56,7 @@ const PACKETS = [
 ];
 
 for (const version of [4, 3]) {
-  test(`malformed packets hurt only their sender: Engine.IO ${version}`, async (t) => {
+  test(`malformed packets affect only their sender: Engine.IO ${version}`, async (t) => {
     const room = unique("room");
     const ann = await joinAsGuest(t, socketIo("4.8", "websocket"), server, "ann", { room });
     const bob = await joinAsGuest(t, socketIo("2.5", "polling"), server, "bob", { room });
@@ -67,21 +68,17 @@ for (const version of [4, 3]) {
           encodeFrame({ opcode: BINARY, payload: Buffer.from(version === 3 ? [4, n] : [n]) }),
         );
       }
-      // What was asked next is answered, or the connection is over: never silence for ever.
+      // The next request is acknowledged, or the connection is closed.
       raw.text('42999["GroupList"]');
       const answer = raw.nextText((it) => it.startsWith("43999["));
       await answer.catch((error) => assert.match(error.message, /^the end came/, packet));
       raw.destroy();
-      assert.equal(
-        (await barrier(ann, room, bob)).seq,
-        at + 1,
-        `${packet} was taken for a message`,
-      );
+      assert.equal((await barrier(ann, room, bob)).seq, at + 1, `${packet} became a message`);
     }
   });
 }
 
-/** Somebody in `room` who writes their packets by hand. */
+/** A user in `room` on a connection without a library. */
 async function stranger(t, version, room) {
   const path = `/socket.io/?EIO=${version}&transport=websocket&room=${room}`;
   const raw = await RawWebSocket.open(t, server, path);
@@ -92,7 +89,7 @@ async function stranger(t, version, room) {
   return raw;
 }
 
-test("a handshake that makes no sense is a client's mistake", async () => {
+test("an invalid handshake is answered with 400", async () => {
   const queries = [
     "",
     "EIO=4",
@@ -100,7 +97,7 @@ test("a handshake that makes no sense is a client's mistake", async () => {
     "EIO=99&transport=polling",
     "EIO=4&transport=__proto__",
     "EIO=4&transport=constructor",
-    "EIO=4&transport=polling&sid=nobody",
+    "EIO=4&transport=polling&sid=unknown",
     "EIO=x&transport=polling",
   ];
   for (const query of queries) {
@@ -109,7 +106,7 @@ test("a handshake that makes no sense is a client's mistake", async () => {
   }
 });
 
-test("bytes for text, and two polls at once, end a session with an error", async () => {
+test("binary data in text, and two concurrent polls, end a session with an error", async () => {
   const binary = await RawPolling.open(server);
   const { status } = await binary.post(Buffer.from([0xff, 0xfe]), "application/octet-stream");
   assert.ok(400 <= status && status < 500, `answered ${status}`);
@@ -118,6 +115,6 @@ test("bytes for text, and two polls at once, end a session with an error", async
   const polls = await Promise.all([twice.poll(), twice.poll()].map((it) => it.catch(() => ({}))));
   assert.ok(
     polls.some((it) => 400 <= it.status || it.packets?.includes("1")),
-    "two polls wait",
+    "two polls are pending",
   );
 });

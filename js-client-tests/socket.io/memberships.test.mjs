@@ -9,9 +9,9 @@ const server = serverForThisFile({ settings: ROOM_SETTINGS });
 const fresh = (t) => serverForThisTest(t, { settings: ROOM_SETTINGS });
 
 for (const clientType of ALL_SOCKET_IO) {
-  describe(`members over ${clientType.label}`, () => memberships(clientType, server));
+  describe(`memberships over ${clientType.label}`, () => memberships(clientType, server));
   describe(`roles over ${clientType.label}`, () => roles(clientType, server));
 }
 
-describe("members after a new start", () =>
+describe("memberships after a restart", () =>
   membershipsAfterRestart(socketIo("2.5", "polling"), fresh));

@@ -1,18 +1,19 @@
-// Pages of other sites. docs/protocol.md "Codes": `origin_forbidden`.
+// Origins and CORS. docs/protocol.md "Codes": `origin_forbidden`.
 
 import assert from "node:assert/strict";
 import { test } from "node:test";
+
 import { connect } from "../support/fixtures.mjs";
 import { fetchText, RawPolling } from "../support/raw-clients.mjs";
 import { serverForThisFile } from "../support/server.mjs";
 import { socketIo } from "../support/socket.io.mjs";
 import { unique } from "../support/unique.mjs";
 
-const FRIEND = "https://app.example";
+const ALLOWED_ORIGIN = "https://app.example";
 
-const server = serverForThisFile({ settings: { origins: [FRIEND] } });
+const server = serverForThisFile({ settings: { origins: [ALLOWED_ORIGIN] } });
 
-/** Origins that are nearly right. */
+/** Origins that are similar to an allowed one. */
 const STRANGERS = [
   "https://evil.example",
   "null",
@@ -24,9 +25,9 @@ const STRANGERS = [
 
 const handshake = () => `${server.url}/socket.io/?EIO=4&transport=polling`;
 
-test("a page of an allowed origin may poll, and may send credentials", async () => {
-  const raw = await RawPolling.open(server, { headers: { origin: FRIEND } });
-  assert.equal(raw.headers.get("access-control-allow-origin"), FRIEND);
+test("a page of an allowed origin may poll with credentials", async () => {
+  const raw = await RawPolling.open(server, { headers: { origin: ALLOWED_ORIGIN } });
+  assert.equal(raw.headers.get("access-control-allow-origin"), ALLOWED_ORIGIN);
   assert.equal(raw.headers.get("access-control-allow-credentials"), "true");
   assert.match(raw.headers.get("vary") ?? "", /origin/i);
 });
@@ -35,18 +36,18 @@ test("its preflight is answered", async () => {
   const { status, headers } = await fetchText(handshake(), {
     method: "OPTIONS",
     headers: {
-      origin: FRIEND,
+      origin: ALLOWED_ORIGIN,
       "access-control-request-method": "POST",
       "access-control-request-headers": "content-type",
     },
   });
   assert.ok([200, 204].includes(status), `answered ${status}`);
-  assert.equal(headers.get("access-control-allow-origin"), FRIEND);
+  assert.equal(headers.get("access-control-allow-origin"), ALLOWED_ORIGIN);
   assert.match(headers.get("access-control-allow-methods") ?? "", /POST/);
   assert.match(headers.get("access-control-allow-headers") ?? "", /content-type/i);
 });
 
-test("the server's own page needs no leave", async (t) => {
+test("the server's own page needs no CORS headers", async (t) => {
   const headers = { origin: server.url };
   const raw = await RawPolling.open(server, { headers });
   assert.ok(raw.handshake.sid);
@@ -58,7 +59,7 @@ test("the server's own page needs no leave", async (t) => {
 });
 
 for (const origin of STRANGERS) {
-  test(`a page of ${origin} gets nothing`, async () => {
+  test(`a page of ${origin} is refused`, async () => {
     const { refused } = await RawPolling.open(server, { headers: { origin } });
     assert.equal(refused.status, 403);
     assert.equal(JSON.parse(refused.body).code, "origin_forbidden");
@@ -72,7 +73,7 @@ for (const origin of STRANGERS) {
   });
 }
 
-test("a client that is no page is let in", async (t) => {
+test("a client without an origin is accepted", async (t) => {
   for (const transport of ["polling", "websocket"]) {
     await connect(t, socketIo("4.8", transport), server);
   }

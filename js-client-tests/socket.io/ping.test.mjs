@@ -1,7 +1,8 @@
-// Each side notices a dead peer, on Socket.IO.
+// Each side detects a dead peer over Socket.IO.
 
 import assert from "node:assert/strict";
 import { test } from "node:test";
+
 import { barrier, joinAsGuest } from "../support/fixtures.mjs";
 import { RawWebSocket } from "../support/raw-clients.mjs";
 import { serverForThisFile } from "../support/server.mjs";
@@ -17,7 +18,7 @@ const server = serverForThisFile({
 });
 
 for (const clientType of SOME_SOCKET_IO) {
-  test(`who is there stays: ${clientType.label}`, async (t) => {
+  test(`a client that answers pings stays connected: ${clientType.label}`, async (t) => {
     const ann = await joinAsGuest(t, clientType, server, "ann", { room: unique("room") });
     for (let n = 0; n < 4; n += 1) await waitForHeartbeat(ann);
     await barrier(ann, undefined, ann);
@@ -25,7 +26,7 @@ for (const clientType of SOME_SOCKET_IO) {
 }
 
 for (const version of [4, 3]) {
-  test(`a WebSocket that falls silent leaves its rooms: Engine.IO ${version}`, async (t) => {
+  test(`a WebSocket that stops answering pings leaves its rooms: Engine.IO ${version}`, async (t) => {
     const room = unique("room");
     const bob = await joinAsGuest(t, socketIo("4.8", "websocket"), server, "bob", { room });
     const name = unique("ann");

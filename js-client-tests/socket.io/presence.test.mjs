@@ -12,7 +12,7 @@ const patient = serverForThisFile({ settings: { "limits.presence_grace_ms": 600_
 
 for (const clientType of ALL_SOCKET_IO) {
   describe(`presence over ${clientType.label}`, () => presence(clientType, server));
-  describe(`within the grace over ${clientType.label}`, () =>
+  describe(`the grace period over ${clientType.label}`, () =>
     presenceGracePeriod(clientType, patient));
-  describe(`who is online over ${clientType.label}`, () => presenceQuery(clientType, server));
+  describe(`the query presence over ${clientType.label}`, () => presenceQuery(clientType, server));
 }

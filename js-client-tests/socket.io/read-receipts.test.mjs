@@ -11,7 +11,7 @@ const strict = serverForThisFile({
 });
 
 for (const clientType of ALL_SOCKET_IO) {
-  describe(`reading over ${clientType.label}`, () => readReceipts(clientType, server));
-  describe(`large rooms over ${clientType.label}`, () =>
+  describe(`read receipts over ${clientType.label}`, () => readReceipts(clientType, server));
+  describe(`read receipts in large rooms over ${clientType.label}`, () =>
     readReceiptsInLargeRooms(clientType, strict));
 }

@@ -8,13 +8,13 @@ import { SECRET } from "../support/tokens.mjs";
 const server = serverForThisFile({ settings: { "token.secret": SECRET } });
 
 for (const clientType of ALL_SOCKET_IO) {
-  describe(`coming back over ${clientType.label}`, () => reconnecting(clientType, server));
-  describe(`rooms of who comes back over ${clientType.label}`, () =>
+  describe(`reconnecting over ${clientType.label}`, () => reconnecting(clientType, server));
+  describe(`reconnecting to rooms over ${clientType.label}`, () =>
     reconnectingToRooms(clientType, server));
 }
 
 for (const it of [socketIo("4.8", "websocket"), socketIo("2.5", "polling")]) {
-  describe(`coming back to another server over ${it.label}`, () => {
+  describe(`reconnecting to another database over ${it.label}`, () => {
     reconnectingToNewLog(it, serverForThisTest);
   });
 }

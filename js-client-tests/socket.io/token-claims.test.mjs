@@ -7,5 +7,5 @@ import { ALL_SOCKET_IO } from "../support/socket.io.mjs";
 const server = serverForThisFile({ settings: { "limits.presence_grace_ms": 100 } });
 
 for (const clientType of ALL_SOCKET_IO) {
-  describe(`what a token says over ${clientType.label}`, () => tokenClaims(clientType, server));
+  describe(`token claims over ${clientType.label}`, () => tokenClaims(clientType, server));
 }

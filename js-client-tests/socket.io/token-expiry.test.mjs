@@ -8,7 +8,7 @@ const settings = { "token.guest_ttl_secs": 5, "limits.presence_grace_ms": 100 };
 const server = serverForThisFile({ settings });
 
 for (const clientType of SOME_SOCKET_IO) {
-  describe(`the end of a token over ${clientType.label}`, { concurrency: true }, () => {
+  describe(`token expiry over ${clientType.label}`, { concurrency: true }, () => {
     tokenExpiry(clientType, server);
   });
 }

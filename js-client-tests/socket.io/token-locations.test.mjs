@@ -11,10 +11,10 @@ const strict = serverForThisFile({
 });
 
 for (const clientType of ALL_SOCKET_IO) {
-  describe(`a token over ${clientType.label}`, () => tokenLocations(clientType, server));
+  describe(`token locations over ${clientType.label}`, () => tokenLocations(clientType, server));
 }
 
 for (const clientType of SOME_SOCKET_IO) {
-  describe(`no token in the address over ${clientType.label}`, () =>
+  describe(`tokens in the address refused over ${clientType.label}`, () =>
     tokenNotInQuery(clientType, strict));
 }

@@ -11,8 +11,8 @@ const largeRooms = serverForThisFile({
 
 for (const clientType of ALL_SOCKET_IO) {
   describe(`typing over ${clientType.label}`, () => typing(clientType, server));
-  describe(`typing in crowds over ${clientType.label}`, () =>
+  describe(`typing in large rooms over ${clientType.label}`, () =>
     typingInLargeRooms(clientType, largeRooms));
 }
 
-describe("typing for long", () => typingTimeout(socketIo("2.5", "polling"), server));
+describe("the typing timeout", () => typingTimeout(socketIo("2.5", "polling"), server));

@@ -1,4 +1,4 @@
-// public/entries.js: in whichever order and however often entries come, the outcome is one.
+// public/entries.js: entries in any order, and repeated entries, have the same result.
 
 import assert from "node:assert/strict";
 import { describe, test } from "node:test";
@@ -38,7 +38,7 @@ const deleted = (seq, of, user = "ann") => ({
   at: AT(seq),
 });
 
-/** A log as somebody lived through it, and the same as history tells it afterwards. */
+/** A log as live events, and the same log as history. */
 const LIVE = [
   sent(1, "one"),
   sent(2, "two"),
@@ -66,7 +66,7 @@ const OUTCOME = [
 ];
 
 describe("entries folded", () => {
-  test("as they happen", () => assert.deepEqual(outcome(LIVE), OUTCOME));
+  test("live", () => assert.deepEqual(outcome(LIVE), OUTCOME));
   test("from history", () => assert.deepEqual(outcome(HISTORY), OUTCOME));
 
   test("live and from history at once, in any order and twice", () => {
@@ -77,7 +77,7 @@ describe("entries folded", () => {
     }
   });
 
-  test("an edit of what another page holds waits for it", () => {
+  test("an edit without its message waits for it", () => {
     const log = folded([edited(3, 1, "new"), sent(2, "two")]);
     assert.deepEqual(
       messages(log).map(({ body }) => body),
@@ -87,12 +87,12 @@ describe("entries folded", () => {
     assert.equal(messageAt(log, 1).body, "new");
   });
 
-  test("history that is newer than an edit on its way wins", () => {
+  test("history that is newer than an edit in flight takes precedence", () => {
     const log = folded([sent(1, "newest", { editedAt: AT(9) }), edited(2, 1, "older")]);
     assert.equal(messageAt(log, 1).body, "newest");
   });
 
-  test("two edits within one millisecond are told apart by their places", () => {
+  test("two edits within one millisecond are ordered by seq", () => {
     const at = AT(2);
     const log = folded([
       sent(1, "old"),
@@ -102,7 +102,7 @@ describe("entries folded", () => {
     assert.equal(messageAt(log, 1).body, "second");
   });
 
-  test("an entry that came is not new again, and a hole shows", () => {
+  test("a repeated entry is not new, and a gap is detected", () => {
     const log = newLog();
     assert.equal(fold(log, sent(1, "one")), true);
     assert.equal(fold(log, sent(1, "one")), false);
@@ -147,7 +147,7 @@ function folded(entries) {
 const outcome = (entries) =>
   messages(folded(entries)).map((it) => [it.body, it.editedAt, it.deleted, it.deletedBy]);
 
-/** The same numbers from 0 to 1 in every run. */
+/** A seeded random number generator from 0 to 1. */
 function chance(seed) {
   let state = seed;
   return () => {

@@ -1,4 +1,4 @@
-// The examples of docs/protocol.md, run as they stand there; and nothing is without one.
+// Replays the examples of docs/protocol.md, and checks that every request, event and code has one.
 
 import assert from "node:assert/strict";
 import { readFile } from "node:fs/promises";
@@ -10,7 +10,7 @@ import { SECRET } from "../support/tokens.mjs";
 
 const CONTRACT = await readFile(new URL("../../docs/protocol.md", import.meta.url), "utf8");
 
-/** What the README shows, or the chapters of the tests alone. */
+/** What the README or only the suites show. */
 const SHOWN_IN_OTHER_PLACES = {
   requests: ["new user", "GroupChat", "GroupList", "auth"],
   events: [
@@ -70,7 +70,7 @@ describe("an example", () => {
   }
 });
 
-test("every dialogue of the contract is among these", () => {
+test("every example of docs/protocol.md is replayed", () => {
   assert.equal(examples.length, CONTRACT.match(/^```roomcast$/gm).length);
 });
 
@@ -92,7 +92,7 @@ test("every request, event and code has an example", () => {
   assert.deepEqual(lacking, { requests: [], events: [], codes: [] });
 });
 
-test("a frame that differs from the example is told from it", () => {
+test("a frame that differs from the example does not match", () => {
   const expected = { event: "x", data: { a: "…", list: ["…", { b: 1 }] } };
   const like = (data) => matches(expected, { event: "x", data });
   assert.ok(like({ a: null, list: [{ c: 2 }, { b: 1 }] }));

@@ -1,4 +1,4 @@
-// docs/protocol.md against these tests: nothing that it promises is without one.
+// Checks that a test exists for every code, close code, request and event of docs/protocol.md.
 
 import assert from "node:assert/strict";
 import { readdir, readFile } from "node:fs/promises";
@@ -8,40 +8,40 @@ import { SERVER_EVENTS } from "../support/server-events.mjs";
 
 const CONTRACT = await readFile(new URL("../../docs/protocol.md", import.meta.url), "utf8");
 
-/** Codes that nobody can bring about from outside, and why. */
+/** Codes that no test can cause from outside, and why. */
 const OUT_OF_REACH = {
-  internal: "our own bugs",
-  fault: "our own bugs",
+  internal: "bugs of the server",
+  fault: "bugs of the server",
 };
 
 const TESTS = await everyTest();
 
-test("every code of the contract is provoked by a test", () => {
+test("every code is caused by a test", () => {
   const codes = [...firstColumn("Codes"), ...firstColumn("Closing")];
-  assert.ok(25 <= codes.length, `only ${codes.length} codes found: has the table moved?`);
+  assert.ok(25 <= codes.length, `only ${codes.length} codes found: was the table moved?`);
   const missing = codes.filter((it) => !(it in OUT_OF_REACH) && !mentions(it));
   assert.deepEqual(missing, []);
 });
 
-/** 4004: on `/ws` the server stops reading long before; 4005: our own bugs. */
-test("every close code of the contract is provoked by a test", () => {
+/** 4004: on `/ws` the server stops reading long before; 4005: bugs of the server. */
+test("every close code is caused by a test", () => {
   const numbers = secondColumn("Closing").concat(["1002", "1007", "1009"]);
   const reachable = numbers.filter((it) => !["4004", "4005"].includes(it));
   const missing = reachable.filter((it) => !new RegExp(`\\b${it}\\b`).test(TESTS));
   assert.deepEqual(missing, []);
 });
 
-test("every request and every event of the contract is used by a test", () => {
+test("every request and every event is used by a test", () => {
   const requests = firstColumn("Client to server");
   const events = firstColumn("Server to client").flatMap((it) => it.split("` / `"));
-  assert.ok(8 <= requests.length && 11 <= events.length, "have the tables moved?");
+  assert.ok(8 <= requests.length && 11 <= events.length, "were the tables moved?");
   const missing = [...requests, ...events].filter((it) => !mentions(it));
   assert.deepEqual(missing, []);
   const unknown = events.filter((it) => !SERVER_EVENTS.includes(it));
-  assert.deepEqual(unknown, [], "support/server-events.mjs does not know them");
+  assert.deepEqual(unknown, [], "support/server-events.mjs does not list them");
 });
 
-test("no test waits for time, retries or is left out", () => {
+test("no test sleeps, retries or is skipped", () => {
   for (const [what, pattern] of Object.entries({
     "a sleep": /\bsetTimeout\(|timers\/promises|setInterval\(/,
     "a skip": /\b(skip|todo|only)\s*[:(]/,
@@ -72,17 +72,17 @@ function rows(heading) {
   );
 }
 
-/** Whether some test names it in quotation marks. */
+/** Whether a test names it in quotation marks. */
 function mentions(name) {
   return ['"', "'", "`"].some((mark) => TESTS.includes(mark + name + mark)) || asKey(name);
 }
 
-/** Whether some test names it as a key of an object. */
+/** Whether a test names it as a key of an object. */
 function asKey(name) {
   return new RegExp(`^ *${name}: `, "m").test(TESTS);
 }
 
-/** The text of every test and chapter, this file not among them. */
+/** The text of every test and suite, except this folder. */
 async function everyTest() {
   const root = new URL("../", import.meta.url);
   const folders = ["across", "browser", "command", "faults", "http", "socket.io", "suites", "ws"];

@@ -1,4 +1,4 @@
-// README.md's own words, run as they stand there: only the address is this test's.
+// Runs the snippets of README.md with the address of a test server.
 
 import assert from "node:assert/strict";
 import { readFile, rm, writeFile } from "node:fs/promises";
@@ -15,7 +15,7 @@ const README = await readFile(new URL("../../README.md", import.meta.url), "utf8
 
 const server = serverForThisFile();
 
-test("the snippet for the official client talks", async (t) => {
+test("the snippet for the official client works", async (t) => {
   const snippet = /```js\n([\s\S]*?)```/
     .exec(README)[1]
     .replaceAll("http://127.0.0.1:3000", server.url);
@@ -31,7 +31,7 @@ test("the snippet for the official client talks", async (t) => {
       if (/ann hello/.test(text) && /stored at 1/.test(text)) resolve();
     });
   });
-  await withTimeout("the snippet's words", sent);
+  await withTimeout("the output of the snippet", sent);
 });
 
 test("the frames for any WebSocket client are answered as shown", async (t) => {

@@ -28,7 +28,7 @@ export function binaryBodies(clientType, server) {
     assert.deepEqual(read((await bob.next("SingleChat")).data), BYTES);
   });
 
-  test("bytes stay where they were in the JSON around them", async (t) => {
+  test("bytes keep their position in the JSON around them", async (t) => {
     const room = unique("room");
     const ann = await joinAsGuest(t, clientType, server, "ann", { room });
     const bob = await joinAsGuest(t, clientType, server, "bob", { room });
@@ -38,7 +38,7 @@ export function binaryBodies(clientType, server) {
     assert.deepEqual(read((await bob.next("new message")).msg), msg);
   });
 
-  test("ten attachments pass, eleven do not", async (t) => {
+  test("ten attachments are accepted, eleven are refused", async (t) => {
     const room = unique("room");
     const ann = await joinAsGuest(t, clientType, server, "ann", { room });
     const bob = await joinAsGuest(t, clientType, server, "bob", { room });
@@ -58,7 +58,7 @@ export function binaryBodies(clientType, server) {
     await barrier(ann, room, bob);
   });
 
-  test("the same id with the same bytes is a repeat, with others a conflict", async (t) => {
+  test("a repeated id with the same bytes is a duplicate, with other bytes a conflict", async (t) => {
     const room = unique("room");
     const ann = await joinAsGuest(t, clientType, server, "ann", { room });
     const id = unique("id");
@@ -69,7 +69,7 @@ export function binaryBodies(clientType, server) {
     assertRefused(await ann.ask("send message", { room, msg: other, id }), "conflict");
   });
 
-  test("bytes come back in history and to those who missed them", async (t) => {
+  test("bytes are in history and in missed messages", async (t) => {
     const room = unique("room");
     const ann = await joinAsGuest(t, clientType, server, "ann", { room });
     const msg = { a: BYTES, b: "text", c: [BYTES] };
@@ -84,7 +84,7 @@ export function binaryBodies(clientType, server) {
     assert.deepEqual(read(messages[0].msg), msg);
   });
 
-  test("a page holds at most ten attachments, and the next one the rest", async (t) => {
+  test("a page of history holds at most ten attachments, the next page the rest", async (t) => {
     const room = unique("room");
     const ann = await joinAsGuest(t, clientType, server, "ann", { room });
     for (let n = 1; n <= 7; n += 1) {
@@ -94,7 +94,10 @@ export function binaryBodies(clientType, server) {
     const forth = [];
     for (let page = { more: true }; page.more; ) {
       page = assertOk(await ann.ask("history", { room, after: forth.at(-1) ?? 0 }));
-      assert.ok(page.messages.length === 3 || !page.more, "three messages of three are nine");
+      assert.ok(
+        page.messages.length === 3 || !page.more,
+        "a page of three messages has nine attachments",
+      );
       forth.push(...page.messages.map(({ seq }) => seq));
     }
     assert.deepEqual(forth, [1, 2, 3, 4, 5, 6, 7]);
@@ -116,14 +119,14 @@ export function binaryBodies(clientType, server) {
   });
 }
 
-/** Bytes as this way writes them in a body, and what was heard as a test compares it. */
+/** How a client type encodes bytes in a body, and decodes what it receives. */
 export function bodyCodec({ wire, msgpack }) {
   const same = (it) => it;
   if (msgpack) return { write: same, read: same };
   return wire === "ws" ? { write: toBase64, read: fromBase64 } : { write: same, read: asBuffers };
 }
 
-/** `{"base64": "…"}` for bytes, wherever they are. */
+/** Replaces bytes by `{"base64": "…"}`, at any depth. */
 export function toBase64(value) {
   return map(value, (bytes) => ({ base64: bytes.toString("base64") }));
 }
@@ -134,7 +137,7 @@ export function fromBase64(value) {
   return map(value, undefined, fromBase64);
 }
 
-/** Official clients give a Buffer or an ArrayBuffer, as it came. */
+/** Official clients deliver a Buffer or an ArrayBuffer. */
 export function asBuffers(value) {
   if (value instanceof ArrayBuffer) return Buffer.from(value);
   return map(value, (bytes) => Buffer.from(bytes), asBuffers);

@@ -1,4 +1,4 @@
-// A device that comes back, and one that takes another's place. docs/protocol.md "Devices".
+// Returning devices, and `devices = "newest"`. docs/protocol.md "Devices".
 
 import assert from "node:assert/strict";
 import { test } from "node:test";
@@ -10,9 +10,9 @@ import { mintToken } from "../support/tokens.mjs";
 import { unique } from "../support/unique.mjs";
 import { wsJson } from "../support/ws.mjs";
 
-/** `server` lets a user have many devices, and has a short grace. */
+/** `server` allows several devices per user, and has a short grace period. */
 export function devices(clientType, server) {
-  test("a device that comes back is known, and when it was last here", async (t) => {
+  test("a returning device is recognized, with the time when it was last seen", async (t) => {
     const [device, room] = [unique("device"), unique("room")];
     const bob = await joinAsGuest(t, wsJson, server, "bob", { room });
     const token = await mintToken(server, unique("ann"));
@@ -30,7 +30,7 @@ export function devices(clientType, server) {
     assert.equal(inQuery.welcome.returning, true);
   });
 
-  test("another device of the user, and that device of another user, are new", async (t) => {
+  test("another device of the user, and the same id of another user, are new", async (t) => {
     const device = unique("device");
     const token = await mintToken(server, unique("ann"));
     await connectWithToken(t, clientType, server, token, { device });
@@ -50,12 +50,12 @@ export function devices(clientType, server) {
     assert.equal(user.welcome.returning, false);
   });
 
-  test("who names no device is told nothing of devices", async (t) => {
+  test("`welcome` without a device has no device fields", async (t) => {
     const ann = await joinAsGuest(t, clientType, server, "ann");
     for (const key of ["returning", "lastSeen"]) assert.ok(!(key in ann.welcome), key);
   });
 
-  test("a guest says it with their name, or has said it at the door", async (t) => {
+  test("a guest names the device with `new user` or when connecting", async (t) => {
     const [one, other] = [unique("device"), unique("device")];
     const ann = await connect(t, clientType, server, { device: other });
     assertOk(await ann.ask("new user", { name: unique("ann"), device: one }));
@@ -68,7 +68,7 @@ export function devices(clientType, server) {
     assert.equal(back.welcome.returning, true);
   });
 
-  test("a user may have many devices at one time", async (t) => {
+  test("a user may have several devices online", async (t) => {
     const room = unique("room");
     const token = await mintToken(server, unique("ann"));
     const all = [];
@@ -88,7 +88,7 @@ export function newestDeviceOnly(clientType, server) {
     [clientType, wsJson],
     [wsJson, clientType],
   ]) {
-    test(`${second.label} takes the place of ${first.label}`, async (t) => {
+    test(`${second.label} replaces ${first.label}`, async (t) => {
       const room = unique("room");
       const token = await mintToken(server, unique("ann"));
       const [one, other] = [unique("device"), unique("device")];
@@ -96,7 +96,7 @@ export function newestDeviceOnly(clientType, server) {
       const eager = { device: one, room, ...reconnecting(first) };
       const old = await connectWithToken(t, first, server, token, eager);
       const beside = await connectWithToken(t, second, server, token, { device: one, room });
-      await barrier(witness, room, old, beside); // one device may be here twice
+      await barrier(witness, room, old, beside); // one device may have two connections
       const young = await connectWithToken(t, second, server, token, { device: other, room });
       for (const it of [old, beside]) await replaced(it);
       await barrier(young, room, young, witness);
@@ -105,7 +105,7 @@ export function newestDeviceOnly(clientType, server) {
     });
   }
 
-  test("a connection without a device is a device of its own", async (t) => {
+  test("a connection without a device counts as its own device", async (t) => {
     const token = await mintToken(server, unique("ann"));
     const known = await connectWithToken(t, clientType, server, token, {
       device: unique("device"),
@@ -117,7 +117,7 @@ export function newestDeviceOnly(clientType, server) {
     await barrier(another, undefined, another);
   });
 
-  test("guests have devices, too, and other users are left alone", async (t) => {
+  test("guests have devices, too, and other users are not affected", async (t) => {
     const bob = await joinAsGuest(t, clientType, server, "bob", { device: unique("device") });
     const ann = await joinAsGuest(t, clientType, server, "ann", { device: unique("device") });
     const again = await connectWithToken(t, clientType, server, ann.token, {
@@ -128,7 +128,7 @@ export function newestDeviceOnly(clientType, server) {
     assert.deepEqual(bob.take("closing"), []);
   });
 
-  test("the one that came back with `auth` counts as well", async (t) => {
+  test("a device that identified with `auth` replaces the others, too", async (t) => {
     const token = await mintToken(server, unique("ann"));
     const old = await connectWithToken(t, clientType, server, token, { device: unique("device") });
     const young = await connect(t, clientType, server, { device: unique("device") });
@@ -138,13 +138,13 @@ export function newestDeviceOnly(clientType, server) {
   });
 }
 
-/** Official clients come back by themselves, unless they are told to stay away. */
+/** Options with which official clients reconnect unless they are told not to. */
 function reconnecting(clientType) {
   const quickly = { reconnection: true, reconnectionDelay: 10, reconnectionDelayMax: 20 };
   return clientType.wire === "socket.io" ? { extra: quickly } : {};
 }
 
-/** Waits for the words and then for the end that is for good. */
+/** Waits for `closing` and then for the disconnect without reconnection. */
 async function replaced(client) {
   const { code, reconnect } = await client.next("closing");
   assert.deepEqual([code, reconnect], ["replaced", false]);

@@ -14,7 +14,7 @@ import { unique } from "../support/unique.mjs";
 
 /** `server` has a short `presence_grace_ms` and a `token.secret`. */
 export function directMessages(clientType, server) {
-  test("every connection of both users hears it but this one, and nobody else", async (t) => {
+  test("all other connections of both users receive it, and no others", async (t) => {
     const room = unique("room");
     const ann = await joinAsGuest(t, clientType, server, "ann", { room });
     const ann2 = await connectWithToken(t, clientType, server, ann.token, { room });
@@ -32,7 +32,7 @@ export function directMessages(clientType, server) {
     assert.deepEqual(carol.take("SingleChat"), []);
   });
 
-  test("two users share one conversation, and nobody else has it", async (t) => {
+  test("two users share one conversation, which no other user can read", async (t) => {
     const ann = await joinAsGuest(t, clientType, server, "ann");
     const bob = await joinAsGuest(t, clientType, server, "bob");
     const carol = await joinAsGuest(t, clientType, server, "carol");
@@ -56,7 +56,7 @@ export function directMessages(clientType, server) {
     assert.deepEqual(others.messages, []);
   });
 
-  test("who is away finds it when they come back", async (t) => {
+  test("an offline user finds the message in history", async (t) => {
     const room = unique("room");
     const ann = await joinAsGuest(t, clientType, server, "ann", { room });
     const bob = await joinAsGuest(t, clientType, server, "bob", { room });
@@ -69,7 +69,7 @@ export function directMessages(clientType, server) {
     assert.deepEqual([messages.map(({ data }) => data), more], [["later"], false]);
   });
 
-  test("an id that was seen gets the first answer again", async (t) => {
+  test("a repeated id gets the first acknowledgement again", async (t) => {
     const room = unique("room");
     const ann = await joinAsGuest(t, clientType, server, "ann", { room });
     const bob = await joinAsGuest(t, clientType, server, "bob", { room });
@@ -82,13 +82,13 @@ export function directMessages(clientType, server) {
     assert.equal(bob.take("SingleChat").length, 1);
   });
 
-  test("nobody can be written to who was never here", async (t) => {
+  test("a message to an unknown user is refused", async (t) => {
     const ann = await joinAsGuest(t, clientType, server, "ann");
-    const to = unique("nobody");
+    const to = unique("unknown");
     assertRefused(await ann.ask("SingleChat", { to, data: "x" }), "no_such_user");
   });
 
-  test("bodies are what they are in rooms", async (t) => {
+  test("bodies follow the same rules as in rooms", async (t) => {
     const ann = await joinAsGuest(t, clientType, server, "ann");
     const bob = await joinAsGuest(t, clientType, server, "bob");
     const bodies = ["text", 0, false, [1, null], { a: { b: [] } }];
@@ -103,7 +103,7 @@ export function directMessages(clientType, server) {
     }
   });
 
-  test("it is kept for who is away, and their `welcome` says how much there is", async (t) => {
+  test("messages are kept for an offline user, and `welcome` has the counters", async (t) => {
     const room = unique("room");
     const ann = await joinAsUser(t, clientType, server, "ann", { room });
     const bob = await joinAsUser(t, clientType, server, "bob", { room });
@@ -130,7 +130,7 @@ export function directMessages(clientType, server) {
     assert.deepEqual(sent, [{ with: bob.name, seq: 2, unread: 0, read: 2 }]);
   });
 
-  test("all devices of both stay in step", async (t) => {
+  test("all devices of both users stay in sync", async (t) => {
     const [ann, ann2] = await devices(t, "ann");
     const [bob, bob2] = await devices(t, "bob");
     const all = [ann, ann2, bob, bob2];
@@ -167,7 +167,7 @@ export function directMessages(clientType, server) {
   }
 }
 
-/** Conversations in no order. */
+/** Conversations sorted by name. */
 function byName(directs) {
   return [...directs].sort((a, b) => (a.with < b.with ? -1 : 1));
 }

@@ -1,5 +1,5 @@
-// Editing and deleting what was said: live, in history and after coming back.
-// docs/protocol.md "Client to server".
+// Editing and deleting messages: live, in history and after reconnecting. docs/protocol.md "Client
+// to server".
 
 import assert from "node:assert/strict";
 import { test } from "node:test";
@@ -10,7 +10,7 @@ import { unique } from "../support/unique.mjs";
 
 /** `server` has a `token.secret`. */
 export function editsAndDeletions(clientType, server) {
-  test("an edit is heard by all, and keeps the message's id", async (t) => {
+  test("all members receive an edit, which keeps the message's id", async (t) => {
     const { room, ann, bob } = await ownerAndMember(t, clientType, server);
     const { id } = await post(ann, room, "Helo");
     const answer = assertOk(await ann.ask("edit message", { room, seq: 1, msg: "Hello" }));
@@ -33,7 +33,7 @@ export function editsAndDeletions(clientType, server) {
     assert.deepEqual(edit, { event: "message edited", ...edited });
   });
 
-  test("a deletion is heard by all, and leaves no body behind", async (t) => {
+  test("all members receive a deletion, and no body is left", async (t) => {
     const { room, ann, bob } = await ownerAndMember(t, clientType, server);
     const { id, at: saidAt } = await post(ann, room, "Oops");
     const answer = assertOk(await ann.ask("delete message", { room, seq: 1 }));
@@ -51,7 +51,7 @@ export function editsAndDeletions(clientType, server) {
     }
   });
 
-  test("the last of several edits counts, and the others say nothing any more", async (t) => {
+  test("the last of several edits counts, and earlier edits lose their text", async (t) => {
     const { room, ann, bob } = await ownerAndMember(t, clientType, server);
     await post(ann, room, "one");
     assertOk(await ann.ask("edit message", { seq: 1, msg: "two" }));
@@ -74,7 +74,7 @@ export function editsAndDeletions(clientType, server) {
     assert.equal(entries[0].editedAt, last.at);
   });
 
-  test("what was edited and then deleted is gone from the edits, too", async (t) => {
+  test("after a deletion the earlier edits have no text either", async (t) => {
     const { room, ann, bob } = await ownerAndMember(t, clientType, server);
     await post(ann, room, "secret");
     assertOk(await ann.ask("edit message", { room, seq: 1, msg: "the secret" }));
@@ -91,7 +91,7 @@ export function editsAndDeletions(clientType, server) {
     assert.doesNotMatch(JSON.stringify(entries), /secret/);
   });
 
-  test("who comes back hears the changes, and what they made of the messages", async (t) => {
+  test("a reconnecting client receives the changes, and messages in their current form", async (t) => {
     const { room, ann, bob } = await ownerAndMember(t, clientType, server);
     const ids = [await post(ann, room, "Helo"), await post(bob, room, "hi")].map(({ id }) => id);
     bob.close();
@@ -135,7 +135,7 @@ export function editsAndDeletions(clientType, server) {
     }
   });
 
-  test("a repeated deletion is answered with the first one", async (t) => {
+  test("a repeated deletion is acknowledged with the first one", async (t) => {
     const { room, ann, bob } = await ownerAndMember(t, clientType, server);
     const { id } = await post(bob, room, "Oops");
     const first = assertOk(await bob.ask("delete message", { room, seq: 1 }));
@@ -149,7 +149,7 @@ export function editsAndDeletions(clientType, server) {
     for (const it of [ann, bob]) assert.equal(it.take("message deleted").length, 1);
   });
 
-  test("after a change its id is taken, whatever the body", async (t) => {
+  test("the id of a changed message is a duplicate, whatever the body", async (t) => {
     const { room, ann, bob } = await ownerAndMember(t, clientType, server);
     const [edited, deleted] = [await post(ann, room, "Helo"), await post(ann, room, "Oops")];
     assertOk(await ann.ask("edit message", { room, seq: 1, msg: "Hello" }));
@@ -168,7 +168,7 @@ export function editsAndDeletions(clientType, server) {
     assert.deepEqual(bob.take("new message"), []);
   });
 
-  test("only messages that are there can be changed", async (t) => {
+  test("only existing messages can be changed", async (t) => {
     const { room, ann, bob } = await ownerAndMember(t, clientType, server);
     await post(ann, room, "one");
     assertOk(await ann.ask("edit message", { room, seq: 1, msg: "two" }));
@@ -186,7 +186,7 @@ export function editsAndDeletions(clientType, server) {
     assertRefused(await ann.ask("delete message", { with: bob.name, seq: 1 }), "no_such_message");
   });
 
-  test("it is for who is in the room, and of a form", async (t) => {
+  test("the request needs membership and a valid form", async (t) => {
     const { room, ann } = await ownerAndMember(t, clientType, server);
     const other = unique("room");
     await post(ann, room, "one");
@@ -202,7 +202,7 @@ export function editsAndDeletions(clientType, server) {
     }
   });
 
-  test("who did not hear a `GroupChat` does not hear its change", async (t) => {
+  test("a client that does not receive its own `GroupChat` does not receive its changes", async (t) => {
     const { room, ann, bob } = await ownerAndMember(t, clientType, server);
     const { id } = assertOk(await ann.ask("GroupChat", { room, data: "Helo" }));
     assertOk(await ann.ask("edit message", { room, seq: 1, msg: "Hello" }));
@@ -217,7 +217,7 @@ export function editsAndDeletions(clientType, server) {
     assert.deepEqual([...ann.take("message edited"), ...ann.take("message deleted")], []);
   });
 
-  test("direct messages change on every connection of both but this one", async (t) => {
+  test("changes of direct messages reach all other connections of both users", async (t) => {
     const { room, ann, bob } = await ownerAndMember(t, clientType, server);
     const others = [bob];
     for (const it of [ann, bob])
@@ -242,7 +242,7 @@ export function editsAndDeletions(clientType, server) {
   });
 }
 
-/** The conversation of two as `person`, who is one of them, names it. */
+/** How requests of `person` name the conversation of these two users. */
 function peer(person, one, other) {
   return { with: person.name === one.name ? other.name : one.name };
 }

@@ -1,4 +1,4 @@
-// What guests may be called, and who goes before them. docs/protocol.md "Names", "Who you are".
+// Guest names, and who takes precedence over guests. docs/protocol.md "Names", "Who you are".
 
 import assert from "node:assert/strict";
 import { test } from "node:test";
@@ -10,7 +10,7 @@ import { epochSeconds, mintToken, signToken } from "../support/tokens.mjs";
 import { unique } from "../support/unique.mjs";
 import { wsJson } from "../support/ws.mjs";
 
-/** Names with something in them that nobody sees, or that turns the others round. */
+/** Names with invisible characters, or characters that change the direction of the text. */
 const INVISIBLE = [
   "a\u200bb",
   "a\u200db",
@@ -34,7 +34,7 @@ const INVISIBLE = [
   "\ufe0f",
 ];
 
-/** Names that a reader takes for the first one of each list. */
+/** Names that look like the first one of each list. */
 const ALIKE = [
   ["Ann Lee", "ann lee", "ANN LEE", "Ann  Lee", " Ann Lee ", "Ann\u00a0Lee", "Ann\u2003Lee"],
   ["straße", "STRASSE", "Strasse", "strasse"],
@@ -43,9 +43,9 @@ const ALIKE = [
   ["ΣΊΣΥΦΟΣ", "σίσυφος", "Σίσυφοσ"],
 ];
 
-/** `server` has a short grace. */
+/** `server` has a short grace period. */
 export function guests(clientType, server) {
-  test("a name has 1 to 32 characters, all of which can be seen", async (t) => {
+  test("a name has 1 to 32 visible characters", async (t) => {
     const ann = await connect(t, clientType, server);
     const names = ["x".repeat(33), ...INVISIBLE.filter(supportsName)];
     for (const name of names) {
@@ -55,7 +55,7 @@ export function guests(clientType, server) {
   });
 
   if (!clientType.asciiOnly) {
-    test("a name is kept in Unicode's form NFC", async (t) => {
+    test("a name is stored in Unicode NFC", async (t) => {
       const ann = await connect(t, clientType, server);
       const name = unique("Jose\u0301");
       assert.equal(assertOk(await ann.ask("new user", name)).user, name.normalize("NFC"));
@@ -64,7 +64,7 @@ export function guests(clientType, server) {
     });
   }
 
-  test("a name that looks like that of somebody online is taken, on both wires", async (t) => {
+  test("a name that looks like one that is online is taken, on both transports", async (t) => {
     for (const [first, ...alike] of ALIKE.map((list) => list.filter(supportsName))) {
       if (first === undefined) continue;
       const mark = unique("");
@@ -78,7 +78,7 @@ export function guests(clientType, server) {
     }
   });
 
-  test("a name that a token ever named is no guest's", async (t) => {
+  test("a guest cannot take a name that a token has used", async (t) => {
     const name = unique("Carol Jones");
     const room = unique("room");
     const bob = await joinAsGuest(t, wsJson, server, "bob", { room });
@@ -94,7 +94,7 @@ export function guests(clientType, server) {
     await connectWithToken(t, clientType, server, await mintToken(server, name));
   });
 
-  test("two users of the back end may look alike", async (t) => {
+  test("the names of two token users may look alike", async (t) => {
     const name = unique("dave");
     for (const sub of [name, name.toUpperCase()]) {
       const token = await signToken(server, { sub, exp: epochSeconds(600) });
@@ -104,9 +104,9 @@ export function guests(clientType, server) {
 
   for (const [whose, change] of [
     ["the same", (it) => it],
-    ["such a", (it) => it.toUpperCase()],
+    ["a similar", (it) => it.toUpperCase()],
   ]) {
-    test(`a user comes, and a guest of ${whose} name goes`, async (t) => {
+    test(`a token user disconnects a guest with ${whose} name`, async (t) => {
       const room = unique("room");
       const name = unique("erin");
       const guest = await connect(t, clientType, server, { room });
@@ -122,7 +122,7 @@ export function guests(clientType, server) {
     });
   }
 
-  test("the next guest of a name has nothing of the one before", async (t) => {
+  test("a guest inherits nothing from an earlier guest of the same name", async (t) => {
     const room = unique("room");
     const bob = await joinAsGuest(t, wsJson, server, "bob", { room });
     const first = await joinAsGuest(t, clientType, server, "guest", { room });
@@ -150,7 +150,7 @@ export function guests(clientType, server) {
     );
   });
 
-  /** Waits for the words and then for the end that is for good. */
+  /** Waits for `closing` and then for the disconnect without reconnection. */
   async function lost(client) {
     const { code, reconnect } = await client.next("closing");
     assert.deepEqual([code, reconnect], ["name_taken", false]);
@@ -161,15 +161,15 @@ export function guests(clientType, server) {
     assert.equal(end, "io server disconnect");
   }
 
-  /** Whether the client can say it: 1.x has only ASCII over polling. */
+  /** Whether the client can send the name: 1.x has only ASCII over polling. */
   function supportsName(name) {
     return !clientType.asciiOnly || /^[\0-\x7f]*$/.test(name);
   }
 }
 
-/** Each test has a server of its own: what it remembers is the point. */
+/** Each test has its own server, because the server keeps the names. */
 export function guestsAfterRestart(clientType, fresh) {
-  test("a name that a token ever named is no guest's, also after a new start", async (t) => {
+  test("a guest cannot take a name that a token has used before a restart", async (t) => {
     const server = await fresh(t);
     const name = unique("Frank");
     (await connectWithToken(t, clientType, server, await mintToken(server, name))).close();
@@ -184,7 +184,7 @@ export function guestsAfterRestart(clientType, fresh) {
 
 /** `server` has `guests = "off"`. */
 export function guestsDisabled(clientType, server) {
-  test("who has no token is turned away", async () => {
+  test("a connection without a token is refused", async () => {
     if (clientType.wire === "socket.io") {
       return assert.equal(await clientType.refusal(server), "token_required");
     }
@@ -196,11 +196,11 @@ export function guestsDisabled(clientType, server) {
     });
   });
 
-  test("who has a bad one is refused as everywhere", async () => {
+  test("a connection with an invalid token is refused", async () => {
     assert.equal(await clientType.refusal(server, { token: "nonsense" }), "unauthorized");
   });
 
-  test("who has a good one is let in", async (t) => {
+  test("a connection with a valid token is accepted", async (t) => {
     const name = unique("ann");
     const ann = await connectWithToken(t, clientType, server, await mintToken(server, name));
     assert.equal(ann.name, name);

@@ -8,7 +8,7 @@ import { joinAsGuest } from "../support/fixtures.mjs";
 import { unique } from "../support/unique.mjs";
 
 export function history(clientType, server) {
-  test("the newest 50 come, oldest first, and there are more", async (t) => {
+  test("the default page has the newest 50, oldest first, and `more`", async (t) => {
     const { ann } = await room(t, 60);
     const page = assertOk(await ann.ask("history", {}));
     assert.deepEqual(seqs(page), range(11, 60));
@@ -16,7 +16,7 @@ export function history(clientType, server) {
     assert.deepEqual(Object.keys(page).sort(), ["messages", "more", "ok"]);
   });
 
-  test("a message in history is what went out live, and its event's name", async (t) => {
+  test("a message in history is the live event with its name", async (t) => {
     const { ann, room: name } = await room(t, 0);
     const bob = await joinAsGuest(t, clientType, server, "bob", { room: name });
     assertOk(await ann.ask("send message", { msg: { a: [1] } }));
@@ -30,7 +30,7 @@ export function history(clientType, server) {
     assert.deepEqual(await bob.ask("history", { room: name }), page);
   });
 
-  test("pages join without a seam, backwards and forwards", async (t) => {
+  test("pages join without a gap or overlap, backwards and forwards", async (t) => {
     const { ann } = await room(t, 25);
     const back = [];
     for (let page = { more: true }; page.more; ) {
@@ -47,7 +47,7 @@ export function history(clientType, server) {
     assert.deepEqual(forth, back);
   });
 
-  test("`more` speaks of the direction that was asked for", async (t) => {
+  test("`more` refers to the requested direction", async (t) => {
     const { ann } = await room(t, 10);
     const ask = async (data) => {
       const page = assertOk(await ann.ask("history", data));
@@ -65,25 +65,25 @@ export function history(clientType, server) {
     assert.deepEqual(await ask({ before: 1000, limit: 2 }), [range(9, 10), true]);
   });
 
-  test("a room without history has an empty one", async (t) => {
+  test("a room without messages has an empty history", async (t) => {
     const { ann } = await room(t, 0);
     assert.deepEqual(await ann.ask("history"), { ok: true, messages: [], more: false });
   });
 
-  test("it comes as an event when no answer was asked for", async (t) => {
+  test("without an acknowledgement the page is sent as an event", async (t) => {
     const { ann } = await room(t, 2);
     ann.emit("history", { limit: 1 });
     const { messages, more } = await ann.next("history");
     assert.deepEqual([seqs({ messages }), more], [[2], true]);
   });
 
-  test("it is for those who are in the room", async (t) => {
+  test("history needs membership", async (t) => {
     const { room: name } = await room(t, 2);
     const bob = await joinAsGuest(t, clientType, server, "bob");
     assertRefused(await bob.ask("history", { room: name }), "not_member");
   });
 
-  /** Somebody alone in a room of their own in which they said `count` things. */
+  /** A user alone in a new room, with `count` messages. */
   async function room(t, count) {
     const name = unique("room");
     const ann = await joinAsGuest(t, clientType, server, "ann", { room: name });

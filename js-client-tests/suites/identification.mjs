@@ -1,4 +1,4 @@
-// Who you are: names, tokens, and the door. docs/protocol.md "Who you are".
+// Identification by name or token. docs/protocol.md "Who you are".
 
 import assert from "node:assert/strict";
 import { test } from "node:test";
@@ -19,9 +19,9 @@ const INVALID_NAMES = [
   "tab\tbed",
 ];
 
-/** `server` takes guests, and its users leave without a long grace. */
+/** `server` allows guests, and has a short grace period. */
 export function identification(clientType, server) {
-  test("a guest takes a name and is welcomed", async (t) => {
+  test("a guest takes a name and receives `welcome`", async (t) => {
     const ann = await connect(t, clientType, server);
     const name = unique("ann");
     const answer = assertOk(await ann.ask("new user", name));
@@ -47,7 +47,7 @@ export function identification(clientType, server) {
     ]);
   });
 
-  test("a name may come in an object, and is trimmed", async (t) => {
+  test("a name may be a field of an object, and is trimmed", async (t) => {
     const ann = await connect(t, clientType, server);
     const name = unique(clientType.text("Ann Ü 李"));
     const answer = assertOk(await ann.ask("new user", { name: `  ${name} ` }));
@@ -55,14 +55,14 @@ export function identification(clientType, server) {
     assert.equal((await ann.next("welcome")).user, name);
   });
 
-  test("a name that is not one is refused, and another one may be tried", async (t) => {
+  test("an invalid name is refused, and another one may be tried", async (t) => {
     const ann = await connect(t, clientType, server);
     for (const name of INVALID_NAMES)
       assertRefused(await ann.ask("new user", name), "name_invalid");
     assertOk(await ann.ask("new user", unique("x".repeat(23))));
   });
 
-  test("the name of somebody online is refused", async (t) => {
+  test("a name that is online is refused", async (t) => {
     const ann = await joinAsGuest(t, clientType, server, "ann");
     const other = await connect(t, clientType, server);
     assertRefused(await other.ask("new user", ann.name), "name_taken");
@@ -80,13 +80,13 @@ export function identification(clientType, server) {
     assertOk(await other.ask("new user", ann.name));
   });
 
-  test("a connection has one name for good", async (t) => {
+  test("a connection cannot change its name", async (t) => {
     const ann = await joinAsGuest(t, clientType, server, "ann");
     assertRefused(await ann.ask("new user", unique("other")), "already_identified");
   });
 
-  test("nothing is done for a connection without a name", async (t) => {
-    const nobody = await connect(t, clientType, server);
+  test("requests of an unidentified connection are refused", async (t) => {
+    const anonymous = await connect(t, clientType, server);
     const requests = {
       "send message": "hello",
       GroupChat: "hello",
@@ -106,11 +106,11 @@ export function identification(clientType, server) {
       presence: { users: ["ann"] },
     };
     for (const [event, data] of Object.entries(requests)) {
-      assertRefused(await nobody.ask(event, data), "not_identified");
+      assertRefused(await anonymous.ask(event, data), "not_identified");
     }
   });
 
-  test("the token from the answer brings the same user back", async (t) => {
+  test("the token of the acknowledgement identifies the same user", async (t) => {
     const room = unique("room");
     const ann = await joinAsGuest(t, clientType, server, "ann", { room });
     const again = await connectWithToken(t, clientType, server, ann.token, { room });
@@ -120,25 +120,25 @@ export function identification(clientType, server) {
     await barrier(again, room, ann);
   });
 
-  test("the token from the welcome is as good", async (t) => {
+  test("so does the token of `welcome`", async (t) => {
     const ann = await joinAsGuest(t, clientType, server, "ann");
     const again = await connectWithToken(t, clientType, server, ann.welcome.token);
     assert.equal(again.name, ann.name);
   });
 
-  test("a token made by the command names its user", async (t) => {
+  test("a token of `roomcast token` identifies its user", async (t) => {
     const name = unique("carol");
     const carol = await connectWithToken(t, clientType, server, await mintToken(server, name));
     assert.equal(carol.name, name);
   });
 
-  test("a bad token is refused, never ignored", async () => {
+  test("an invalid token is refused, never ignored", async () => {
     for (const token of ["nonsense", await signToken(server, { sub: unique("eve") })]) {
       assert.equal(await clientType.refusal(server, { token }), "unauthorized", token);
     }
   });
 
-  test("a token whose time has run out says so", async () => {
+  test("an expired token is refused with its own code", async () => {
     const token = await signToken(server, { sub: unique("ann"), exp: epochSeconds(-600) });
     assert.equal(await clientType.refusal(server, { token }), "token_expired");
   });

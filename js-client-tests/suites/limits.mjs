@@ -1,4 +1,4 @@
-// Each limit: at it, and one past it. docs/protocol.md "Limits".
+// Each limit: at the limit, and one beyond it. docs/protocol.md "Limits".
 
 import assert from "node:assert/strict";
 import { test } from "node:test";
@@ -7,7 +7,7 @@ import { assertErrorEvent, assertOk, assertRefused, assertSameNames } from "../s
 import { barrier, connect, joinAsGuest } from "../support/fixtures.mjs";
 import { unique } from "../support/unique.mjs";
 
-/** Small enough to reach. */
+/** Small enough to reach in a test. */
 export const LIMITS = {
   "limits.body_bytes_max": 4096,
   "limits.frame_bytes_max": 16_384,
@@ -20,7 +20,7 @@ export const LIMITS = {
 
 /** `server` has the settings above. */
 export function limits(clientType, server) {
-  test("the welcome tells them", async (t) => {
+  test("`welcome` contains the limits", async (t) => {
     const ann = await joinAsGuest(t, clientType, server, "ann");
     assert.deepEqual(ann.welcome.limits, {
       bodyBytesMax: 4096,
@@ -31,7 +31,7 @@ export function limits(clientType, server) {
     });
   });
 
-  test("a body at the limit passes, one byte more does not", async (t) => {
+  test("a body at the limit is accepted, one more byte is not", async (t) => {
     const room = unique("room");
     const ann = await joinAsGuest(t, clientType, server, "ann", { room });
     const bob = await joinAsGuest(t, clientType, server, "bob", { room });
@@ -51,26 +51,26 @@ export function limits(clientType, server) {
   });
 
   if (!clientType.asciiOnly)
-    test("bytes count, not characters", async (t) => {
+    test("the limit counts bytes, not characters", async (t) => {
       const ann = await joinAsGuest(t, clientType, server, "ann", { room: unique("room") });
       assertOk(await ann.ask("send message", "ü".repeat(2047)));
       assertRefused(await ann.ask("send message", "ü".repeat(2048)), "message_too_large");
     });
 
-  test("a user may be in so many rooms, the first one included", async (t) => {
+  test("the number of rooms per user is limited, the first one included", async (t) => {
     const ann = await joinAsGuest(t, clientType, server, "ann");
     const names = [1, 2, 3].map(() => unique("room"));
     for (const room of names) assertOk(await ann.ask("join", room));
     const another = unique("room");
     assertRefused(await ann.ask("join", another), "too_many_rooms");
-    assertOk(await ann.ask("join", names[0])); // it is there already
+    assertOk(await ann.ask("join", names[0])); // already joined
     assertOk(await ann.ask("leave", names[0]));
     assertOk(await ann.ask("join", another));
   });
 
-  test("invitations fill no more than half of them", async (t) => {
+  test("invitations use at most half of them", async (t) => {
     const ann = await joinAsGuest(t, clientType, server, "ann");
-    const bob = await joinAsGuest(t, clientType, server, "bob"); // in the lobby
+    const bob = await joinAsGuest(t, clientType, server, "bob"); // also in the lobby
     const names = [1, 2].map(() => unique("room"));
     for (const room of names) assertOk(await ann.ask("join", room));
     assertOk(await ann.ask("invite", { room: names[0], user: bob.name }));
@@ -78,12 +78,12 @@ export function limits(clientType, server) {
     assertOk(await bob.ask("join", names[1]));
   });
 
-  test("nobody may come to more rooms at once than that, either", async () => {
+  test("`since` cannot name more rooms either", async () => {
     const since = Object.fromEntries([1, 2, 3, 4, 5].map(() => [unique("room"), 0]));
     assert.equal(await clientType.refusal(server, { since }), "too_many_rooms");
   });
 
-  test("a page of history holds so many messages", async (t) => {
+  test("the size of a page of history is limited", async (t) => {
     const ann = await joinAsGuest(t, clientType, server, "ann", { room: unique("room") });
     const sent = Array.from({ length: 21 }, (_, n) => n);
     (
@@ -97,7 +97,7 @@ export function limits(clientType, server) {
     assert.deepEqual([page.messages.length, page.more], [20, true]);
   });
 
-  test("so many missed messages are sent, and one more is history", async (t) => {
+  test("the number of recovered messages is limited; beyond it history is needed", async (t) => {
     const room = unique("room");
     const ann = await joinAsGuest(t, clientType, server, "ann", { room });
     const sent = Array.from({ length: 12 }, (_, n) => n);
@@ -148,12 +148,12 @@ export function limits(clientType, server) {
   });
 }
 
-/** So slow that no machine is too slow for the test. */
+/** So slow that the test does not depend on the speed of the machine. */
 export const RATE_LIMIT = { "limits.messages_per_second_max": 1, "limits.messages_burst_max": 5 };
 
 /** `server` has the settings above. */
 export function rateLimit(clientType, server) {
-  test("a burst passes, and the next message is told when to try again", async (t) => {
+  test("a burst is accepted, and the next message is told when to retry", async (t) => {
     const room = unique("room");
     const ann = await joinAsGuest(t, clientType, server, "ann", { room });
     const bob = await joinAsGuest(t, clientType, server, "bob", { room });
@@ -172,6 +172,6 @@ export function rateLimit(clientType, server) {
       received.map(({ msg }) => msg),
       [0, 1, 2, 3, 4],
     );
-    assert.equal((await barrier(bob, room, ann)).seq, 6); // another's pace is their own
+    assert.equal((await barrier(bob, room, ann)).seq, 6); // other users have their own rate limit
   });
 }

@@ -1,4 +1,5 @@
-// Being a member: for good, on all devices, and where it begins and ends. docs/protocol.md "Members".
+// Memberships: kept while offline, shared by all devices, and how they begin and end.
+// docs/protocol.md "Members".
 
 import assert from "node:assert/strict";
 import { test } from "node:test";
@@ -8,7 +9,7 @@ import { barrier, connectWithToken, joinAsGuest, joinAsUser } from "../support/f
 import { SECRET } from "../support/tokens.mjs";
 import { unique } from "../support/unique.mjs";
 
-/** What the rooms of these tests are, by how their names begin. */
+/** Room policies by name pattern. */
 export const ROOM_SETTINGS = {
   "token.secret": SECRET,
   "rooms.auto_join": ["lobby", "hall"],
@@ -18,14 +19,14 @@ export const ROOM_SETTINGS = {
   "limits.presence_grace_ms": 100,
 };
 
-/** What `welcome` says of a room, or nothing. */
+/** A room in `welcome`, or undefined. */
 export function roomInWelcome(room, { welcome }) {
   return welcome.rooms.find((it) => it.room === room);
 }
 
-/** `server` has the settings `ROOMS`. */
+/** `server` has the settings `ROOM_SETTINGS`. */
 export function memberships(clientType, server) {
-  test("who joined is a member until they leave, also while they are away", async (t) => {
+  test("a member stays one until they leave, also while offline", async (t) => {
     const room = unique("room");
     const ann = await joinAsUser(t, clientType, server, "ann");
     const bob = await joinAsUser(t, clientType, server, "bob");
@@ -46,7 +47,7 @@ export function memberships(clientType, server) {
     await barrier(back, room, bob);
   });
 
-  test("joining on one device is heard by the others, and they are in the room", async (t) => {
+  test("joining on one device notifies and joins the others", async (t) => {
     const room = unique("room");
     const { ann, second } = await twoDevices(t);
     assertOk(await ann.ask("join", room));
@@ -57,7 +58,7 @@ export function memberships(clientType, server) {
     assert.deepEqual(ann.take("membership"), []);
   });
 
-  test("leaving on one device is leaving on all", async (t) => {
+  test("leaving on one device leaves on all", async (t) => {
     const room = unique("room");
     const { ann, second } = await twoDevices(t);
     const bob = await joinAsUser(t, clientType, server, "bob");
@@ -80,7 +81,7 @@ export function memberships(clientType, server) {
     }
   });
 
-  test("a device that comes later is not where its user left", async (t) => {
+  test("a later device is not in a room that its user left", async (t) => {
     const room = unique("room");
     const ann = await joinAsUser(t, clientType, server, "ann");
     assertOk(await ann.ask("join", room));
@@ -90,7 +91,7 @@ export function memberships(clientType, server) {
     assertRefused(await later.ask("GroupList", { room }), "not_member");
   });
 
-  test("who leaves and joins again begins with nothing unread", async (t) => {
+  test("a member who leaves and joins again has nothing unread", async (t) => {
     const room = unique("room");
     const ann = await joinAsUser(t, clientType, server, "ann");
     const bob = await joinAsUser(t, clientType, server, "bob");
@@ -108,7 +109,7 @@ export function memberships(clientType, server) {
     });
   });
 
-  test("the first to join owns the room, and the next one who finds it empty", async (t) => {
+  test("the first member of an empty room owns it", async (t) => {
     const room = unique("room");
     const ann = await joinAsUser(t, clientType, server, "ann");
     const bob = await joinAsUser(t, clientType, server, "bob");
@@ -119,7 +120,7 @@ export function memberships(clientType, server) {
     assert.deepEqual(await rolesOf(t, room, ann, bob), ["member", "owner"]);
   });
 
-  test("everybody is in the rooms of `auto_join`, and nobody owns them", async (t) => {
+  test("all users are in the rooms of `auto_join`, without an owner", async (t) => {
     const clients = [
       await joinAsUser(t, clientType, server, "ann"),
       await joinAsGuest(t, clientType, server, "bob"),
@@ -133,7 +134,7 @@ export function memberships(clientType, server) {
     }
   });
 
-  test("a room that is asked for stands in place of the lobby alone", async (t) => {
+  test("a requested room replaces only the lobby", async (t) => {
     const room = unique("room");
     const ann = await joinAsUser(t, clientType, server, "ann", { room });
     assertSameNames(
@@ -142,7 +143,7 @@ export function memberships(clientType, server) {
     );
   });
 
-  test("a room that the fresh token does not open is kept for one that does", async (t) => {
+  test("a membership that a token does not permit is kept for a token that does", async (t) => {
     const room = unique("room");
     const ann = await joinAsUser(t, clientType, server, "ann");
     assertOk(await ann.ask("join", room));
@@ -178,7 +179,7 @@ export function memberships(clientType, server) {
     return { ann, second: await connectWithToken(t, clientType, server, ann.token, { device }) };
   }
 
-  /** What the next connection of each is told of their role. */
+  /** The role that the next connection of each user has. */
   async function rolesOf(t, room, ...clients) {
     const roles = [];
     for (const { token } of clients) {
@@ -190,9 +191,9 @@ export function memberships(clientType, server) {
   }
 }
 
-/** `fresh` starts a server with the settings `ROOMS` for one test. */
+/** `fresh` starts a server with the settings `ROOM_SETTINGS` for one test. */
 export function membershipsAfterRestart(clientType, fresh) {
-  test("members, roles and what was read outlive the server", async (t) => {
+  test("members, roles and read positions survive a restart", async (t) => {
     const server = await fresh(t);
     const room = unique("room");
     const ann = await joinAsUser(t, clientType, server, "ann");

@@ -1,4 +1,4 @@
-// Notifications: what the operator's programs tell one user. docs/protocol.md "Client to server".
+// Notifications from the operator's programs to one user. docs/protocol.md "Client to server".
 
 import assert from "node:assert/strict";
 import { test } from "node:test";
@@ -9,7 +9,7 @@ import { unique } from "../support/unique.mjs";
 
 /** `server` has a `token.secret` and a short `presence_grace_ms`. */
 export function notifications(clientType, server) {
-  test("all devices of the user hear it, and nobody else", async (t) => {
+  test("all devices of the user receive it, and no other user", async (t) => {
     const { root, ann } = await rootAndAnn(t);
     const second = await connectWithToken(t, clientType, server, ann.token, {
       device: unique("device"),
@@ -26,7 +26,7 @@ export function notifications(clientType, server) {
     assert.deepEqual(root.take("notification"), []);
   });
 
-  test("it is for administrators", async (t) => {
+  test("only administrators may send it", async (t) => {
     const { root, ann } = await rootAndAnn(t);
     const guest = await joinAsGuest(t, clientType, server, "guest");
     const owner = await joinAsUser(t, clientType, server, "owner", { room: unique("room") });
@@ -37,14 +37,14 @@ export function notifications(clientType, server) {
     assert.deepEqual(ann.take("notification"), []);
   });
 
-  test("a guest who is here can be told, too", async (t) => {
+  test("a guest who is online can be notified, too", async (t) => {
     const { root } = await rootAndAnn(t);
     const guest = await joinAsGuest(t, clientType, server, "guest");
     assertOk(await root.ask("notify", { to: guest.name, data: "x" }));
     assert.equal((await guest.next("notification")).data, "x");
   });
 
-  test("who is away finds it when they come back", async (t) => {
+  test("an offline user finds it after reconnecting", async (t) => {
     const { root, ann } = await rootAndAnn(t);
     ann.close();
     await root.next("user left", ({ user }) => user === ann.name);
@@ -94,7 +94,7 @@ export function notifications(clientType, server) {
     assert.deepEqual([...ann.take("read"), ...root.take("read")], []);
   });
 
-  test("an id that was seen gets the first answer again", async (t) => {
+  test("a repeated id gets the first acknowledgement again", async (t) => {
     const { root, ann } = await rootAndAnn(t);
     const notice = { to: ann.name, data: "once", id: unique("id") };
     const first = assertOk(await root.ask("notify", notice));
@@ -105,7 +105,7 @@ export function notifications(clientType, server) {
     assert.equal(ann.take("notification").length, 1);
   });
 
-  test("each user has an inbox of their own, and nobody else reads it", async (t) => {
+  test("each user has their own inbox, which no other user can read", async (t) => {
     const { root, ann } = await rootAndAnn(t);
     const bob = await joinAsUser(t, clientType, server, "bob");
     for (const it of [ann, bob]) {
@@ -124,7 +124,7 @@ export function notifications(clientType, server) {
     }
   });
 
-  test("what is notified is not edited", async (t) => {
+  test("a notification cannot be edited", async (t) => {
     const { root, ann } = await rootAndAnn(t);
     assertOk(await root.ask("notify", { to: ann.name, data: "x" }));
     for (const it of [root, ann]) {
@@ -133,10 +133,10 @@ export function notifications(clientType, server) {
     }
   });
 
-  test("it is to somebody who was here, and of a form", async (t) => {
+  test("it needs a known user and a valid form", async (t) => {
     const { root, ann } = await rootAndAnn(t);
     const to = ann.name;
-    assertRefused(await root.ask("notify", { to: unique("nobody"), data: "x" }), "no_such_user");
+    assertRefused(await root.ask("notify", { to: unique("unknown"), data: "x" }), "no_such_user");
     assertRefused(await root.ask("notify", { to, data: "x", id: "a b" }), "id_invalid");
     for (const data of [null, "", " \n"]) {
       assertRefused(await root.ask("notify", { to, data }), "message_empty");
@@ -149,7 +149,7 @@ export function notifications(clientType, server) {
     }
   });
 
-  /** An administrator, and Ann, who is a user. */
+  /** An administrator `root`, and a user `ann`. */
   async function rootAndAnn(t) {
     const root = await joinAsUser(t, clientType, server, "root", { claims: { admin: true } });
     return { root, ann: await joinAsUser(t, clientType, server, "ann") };

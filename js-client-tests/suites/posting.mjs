@@ -1,5 +1,4 @@
-// Posting: `send message` and `GroupChat`, identity of messages, order. docs/protocol.md
-// "Client to server".
+// Posting: `send message` and `GroupChat`, message ids, order. docs/protocol.md "Client to server".
 
 import assert from "node:assert/strict";
 import { test } from "node:test";
@@ -29,7 +28,7 @@ const BODIES = [
 ];
 
 export function posting(clientType, server) {
-  test("everyone in the room hears a message, its author included", async (t) => {
+  test("all members receive a message, its author included", async (t) => {
     const room = unique("room");
     const ann = await joinAsGuest(t, clientType, server, "ann", { room });
     const bob = await joinAsGuest(t, clientType, server, "bob", { room });
@@ -52,7 +51,7 @@ export function posting(clientType, server) {
     assert.equal((await bob.next("GroupChat")).data, "hi");
   });
 
-  test("the lobby is the default room of who asked for none", async (t) => {
+  test("the lobby is the default room of a user who requested none", async (t) => {
     const ann = await joinAsGuest(t, clientType, server, "ann");
     const bob = await joinAsGuest(t, clientType, server, "bob");
     const msg = unique("hello");
@@ -60,7 +59,7 @@ export function posting(clientType, server) {
     await bob.next("new message", (message) => message.msg === msg);
   });
 
-  test("GroupChat reaches everyone but the connection it came from", async (t) => {
+  test("GroupChat reaches all connections but the sending one", async (t) => {
     const room = unique("room");
     const ann = await joinAsGuest(t, clientType, server, "ann", { room });
     const second = await connectWithToken(t, clientType, server, ann.token, { room });
@@ -75,7 +74,7 @@ export function posting(clientType, server) {
     assert.deepEqual(ann.take("GroupChat"), []);
   });
 
-  test("a body is any JSON value and comes out as it went in", async (t) => {
+  test("a body is any JSON value and arrives unchanged", async (t) => {
     const room = unique("room");
     const ann = await joinAsGuest(t, clientType, server, "ann", { room });
     const bob = await joinAsGuest(t, clientType, server, "bob", { room });
@@ -94,7 +93,7 @@ export function posting(clientType, server) {
     );
   });
 
-  test("an id that was seen gets the first answer again, and nothing happens", async (t) => {
+  test("a repeated id gets the first acknowledgement again, without effect", async (t) => {
     const room = unique("room");
     const ann = await joinAsGuest(t, clientType, server, "ann", { room });
     const bob = await joinAsGuest(t, clientType, server, "bob", { room });
@@ -113,7 +112,7 @@ export function posting(clientType, server) {
     assert.equal(bob.take("GroupChat").length, 1);
   });
 
-  test("an id that comes twice in one breath is stored once", async (t) => {
+  test("an id that is sent several times at once is stored once", async (t) => {
     const room = unique("room");
     const ann = await joinAsGuest(t, clientType, server, "ann", { room });
     const message = { room, msg: "hello", id: unique("id") };
@@ -140,7 +139,7 @@ export function posting(clientType, server) {
     for (const answer of answers) assert.equal(assertOk(answer).duplicate, undefined);
   });
 
-  test("ids of 1 to 64 visible characters pass", async (t) => {
+  test("ids have 1 to 64 visible characters", async (t) => {
     const room = unique("room");
     const ann = await joinAsGuest(t, clientType, server, "ann", { room });
     for (const id of ["!", "~", '"\\{}', "x".repeat(64)]) {
@@ -149,7 +148,7 @@ export function posting(clientType, server) {
     }
   });
 
-  test("without an acknowledgement a message comes all the same, and no answer", async (t) => {
+  test("without an acknowledgement a message is posted, too", async (t) => {
     const room = unique("room");
     const ann = await joinAsGuest(t, clientType, server, "ann", { room });
     ann.emit("send message", { room, msg: "hello" });
@@ -175,7 +174,7 @@ export function posting(clientType, server) {
     assertConsecutive([...texts, ...chats].sort((a, b) => a.seq - b.seq));
   });
 
-  test("several senders share one order, which everybody sees", async (t) => {
+  test("all members see several senders' messages in one order", async (t) => {
     const room = unique("room");
     const clients = await Promise.all(
       ["ann", "bob", "carol"].map((base) => joinAsGuest(t, clientType, server, base, { room })),

@@ -1,5 +1,5 @@
-// Who is there: `get users`, `user joined`, `user left`, and who asks for `presence`.
-// docs/protocol.md "Server to client".
+// Presence: `get users`, `user joined`, `user left`, and the query `presence`. docs/protocol.md
+// "Server to client".
 
 import assert from "node:assert/strict";
 import { test } from "node:test";
@@ -10,7 +10,7 @@ import { unique } from "../support/unique.mjs";
 
 /** `server` has a short `presence_grace_ms`. */
 export function presence(clientType, server) {
-  test("the list of names goes to all when somebody comes or goes", async (t) => {
+  test("all members receive the list of names when a user joins or leaves", async (t) => {
     const room = unique("room");
     const ann = await joinAsGuest(t, clientType, server, "ann", { room });
     await ann.next("get users", lists(ann));
@@ -22,7 +22,7 @@ export function presence(clientType, server) {
     await ann.next("get users", lists(ann));
   });
 
-  test("the network's way of going counts as one, too", async (t) => {
+  test("a lost connection counts as leaving, too", async (t) => {
     const room = unique("room");
     const ann = await joinAsGuest(t, clientType, server, "ann", { room });
     const bob = await joinAsGuest(t, clientType, server, "bob", { room });
@@ -30,7 +30,7 @@ export function presence(clientType, server) {
     assert.deepEqual(await ann.next("user left"), { room, user: bob.name });
   });
 
-  test("a user with a second connection does not go with the first", async (t) => {
+  test("a user with a second connection does not leave with the first", async (t) => {
     const room = unique("room");
     const ann = await joinAsGuest(t, clientType, server, "ann", { room });
     const bob = await joinAsGuest(t, clientType, server, "bob", { room });
@@ -44,7 +44,7 @@ export function presence(clientType, server) {
     assert.equal(assertOk(await ann.ask("GroupList")).count, 2);
   });
 
-  test("many changes make few lists", async (t) => {
+  test("many changes cause few lists", async (t) => {
     const room = unique("room");
     const ann = await joinAsGuest(t, clientType, server, "ann", { room });
     const begin = performance.now();
@@ -61,19 +61,19 @@ export function presence(clientType, server) {
 
 /** The query. `server` has a short `presence_grace_ms` and a `token.secret`. */
 export function presenceQuery(clientType, server) {
-  test("one asks for users by name, wherever they are", async (t) => {
+  test("it answers for users by name, in any room", async (t) => {
     const ann = await joinAsUser(t, clientType, server, "ann", { room: unique("room") });
     const guest = await joinAsGuest(t, clientType, server, "guest", { room: unique("room") });
-    const nobody = unique("nobody");
-    const asked = [guest.name, nobody, ann.name];
+    const unknown = unique("unknown");
+    const asked = [guest.name, unknown, ann.name];
     const { users } = assertOk(await ann.ask("presence", { users: asked }));
     const here = ({ name }, { lastSeen }) => ({ user: name, online: true, devices: 1, lastSeen });
-    const away = { user: nobody, online: false, devices: 0 };
+    const away = { user: unknown, online: false, devices: 0 };
     assert.deepEqual(users, [here(guest, users[0]), away, here(ann, users[2])]);
     for (const { lastSeen } of [users[0], users[2]]) assertRecentTime(lastSeen);
   });
 
-  test("devices are counted, and not connections", async (t) => {
+  test("devices are counted, not connections", async (t) => {
     const room = unique("room");
     const device = unique("device");
     const ann = await joinAsUser(t, clientType, server, "ann", { room });
@@ -85,11 +85,11 @@ export function presenceQuery(clientType, server) {
     assert.equal(await count(), 2, "another device");
     for (const devices of [3, 4]) {
       await connectWithToken(t, clientType, server, bob.token, { room });
-      assert.equal(await count(), devices, "a connection that names none is one");
+      assert.equal(await count(), devices, "a connection without a device counts as one");
     }
   });
 
-  test("who went is not online, and was last seen then", async (t) => {
+  test("a user who left is offline, with the time when they were last seen", async (t) => {
     const room = unique("room");
     const ann = await joinAsUser(t, clientType, server, "ann", { room });
     const bob = await joinAsUser(t, clientType, server, "bob", { room });
@@ -99,19 +99,19 @@ export function presenceQuery(clientType, server) {
     const { lastSeen, ...rest } = await seen(ann, bob);
     assert.deepEqual(rest, { user: bob.name, online: false, devices: 0 });
     assertRecentTime(lastSeen);
-    assert.ok(came <= lastSeen, `came at ${came}, last seen at ${lastSeen}`);
+    assert.ok(came <= lastSeen, `connected at ${came}, last seen at ${lastSeen}`);
   });
 
-  test("it comes as an event when no answer was asked for", async (t) => {
+  test("without an acknowledgement the answer is sent as an event", async (t) => {
     const ann = await joinAsUser(t, clientType, server, "ann");
     ann.emit("presence", { users: [ann.name] });
     const { users } = await ann.next("presence");
     assert.deepEqual({ ok: true, users }, await ann.ask("presence", { users: [ann.name] }));
   });
 
-  test("a hundred names may be asked for, and not one more", async (t) => {
+  test("it accepts a hundred names, and not more", async (t) => {
     const ann = await joinAsUser(t, clientType, server, "ann");
-    const names = Array.from({ length: 101 }, (_, at) => `nobody-${at}`);
+    const names = Array.from({ length: 101 }, (_, at) => `unknown-${at}`);
     const { users } = assertOk(await ann.ask("presence", { users: names.slice(1) }));
     assert.deepEqual(
       users.map(({ user }) => user),
@@ -123,15 +123,15 @@ export function presenceQuery(clientType, server) {
     assertRefused(await ann.ask("presence", { users: names }), "bad_request", "101 names");
   });
 
-  /** What `ann` is told of `person`. */
+  /** What `presence` reports for `person`. */
   async function seen(ann, person) {
     return assertOk(await ann.ask("presence", { users: [person.name] })).users[0];
   }
 }
 
-/** `server` has a `presence_grace_ms` that no test outlives. */
+/** `server` has a `presence_grace_ms` longer than any test. */
 export function presenceGracePeriod(clientType, server) {
-  test("who is back within the grace was never gone", async (t) => {
+  test("a user who reconnects within the grace period never left", async (t) => {
     const room = unique("room");
     const ann = await joinAsGuest(t, clientType, server, "ann", { room });
     const bob = await joinAsGuest(t, clientType, server, "bob", { room });
@@ -145,7 +145,7 @@ export function presenceGracePeriod(clientType, server) {
     assertSameNames(assertOk(await ann.ask("GroupList")).users, [ann.name, bob.name]);
   });
 
-  test("leaving by word does not wait", async (t) => {
+  test("`leave` does not wait for the grace period", async (t) => {
     const room = unique("room");
     const ann = await joinAsGuest(t, clientType, server, "ann", { room });
     const bob = await joinAsGuest(t, clientType, server, "bob", { room });
@@ -154,7 +154,7 @@ export function presenceGracePeriod(clientType, server) {
   });
 }
 
-/** Whether a list names these people and nobody else. */
+/** Whether a list contains exactly these users. */
 function lists(...clients) {
   const expected = clients
     .map(({ name }) => name)

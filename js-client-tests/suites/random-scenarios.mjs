@@ -1,5 +1,5 @@
-// Random lives of three users with two devices each, on all wires: whatever they do, what their
-// devices fold together, what history says, and what the rules say are one.
+// Random scenarios of three users with two devices each, over all transports: at the end the
+// replicas of the devices, history and the reference model agree.
 
 import assert from "node:assert/strict";
 import { test } from "node:test";
@@ -21,13 +21,13 @@ const USERS = ["ann", "bob", "carl"];
 const CLIENT_TYPES = [wsJson, socketIo("4.8", "polling"), wsMsgpack, socketIo("4.8", "websocket")];
 const PAGE = 7;
 
-/** What a server for these lives has to have. */
+/** The settings that the server needs. */
 export const SCENARIO_SETTINGS = { "token.secret": SECRET, spaces: ["/life-*"] };
 
-/** `server` has the settings `LIVES`. */
+/** `server` has the settings `SCENARIO_SETTINGS`. */
 export function randomScenarios(server) {
   for (const seed of SEEDS) {
-    test(`${STEPS} random steps end alike for everybody: seed ${seed}`, async (t) => {
+    test(`after ${STEPS} random steps all replicas agree: seed ${seed}`, async (t) => {
       const scenario = new Scenario(t, server, seed);
       try {
         await scenario.begin();
@@ -59,7 +59,7 @@ class Scenario {
   ];
   #sentCount = 0;
 
-  /** Each kind of step, as often as it stands here. */
+  /** Each kind of step with its weight. */
   #kinds = Object.entries({
     post: 10,
     postConcurrently: 4,
@@ -155,7 +155,7 @@ class Scenario {
     assert.deepEqual({ unread: answer.unread, read: answer.seq }, counters);
   }
 
-  /** Joins, sometimes while others talk, and has all that was said before. */
+  /** Joins a room, sometimes while others post, and reads what was posted before. */
   async _join(device) {
     await this.#waitUntilReceived();
     const { user } = device;
@@ -169,8 +169,11 @@ class Scenario {
       head <= summary.seq && summary.seq <= room.head,
       `joined at ${summary.seq} of ${room.head}`,
     );
-    // What was said since they came in and before the answer is unread.
-    assert.ok(head <= summary.read || room.has(user), `came in at ${summary.read} of ${head}`);
+    // What was posted between joining and the acknowledgement is unread.
+    assert.ok(
+      head <= summary.read || room.has(user),
+      `the read position starts at ${summary.read} of ${head}`,
+    );
     room.join(user, summary.read);
     device.rooms.add(room.name);
     assert.deepEqual([count, summary.role], [room.members.size, room.members.get(user)]);
@@ -190,7 +193,7 @@ class Scenario {
     assert.deepEqual([seq, count], [room.head, room.members.size]);
   }
 
-  /** What is on its way to it is lost; only the last one of a user hears out what was said. */
+  /** Events in flight are lost; the last device of a user first receives everything. */
   async _drop(device) {
     if (!this.#online.some((it) => it.user === device.user && it !== device))
       await this.#waitUntilReceived();
@@ -206,7 +209,7 @@ class Scenario {
     await this.#pageTheRest(device, known);
   }
 
-  /** Tries what is not allowed. */
+  /** Tries requests that must be refused. */
   async _tryForbidden(device) {
     const { user } = device;
     const room = this.#rooms.find((it) => !it.has(user));
@@ -226,7 +229,7 @@ class Scenario {
     await edit(({ author, deleted }) => author === user && deleted, "no_such_message");
   }
 
-  /** Everybody comes, nobody's room is empty, and a last word is said everywhere. */
+  /** Connects all devices, joins empty rooms, and posts a last message everywhere. */
   async settle() {
     this.steps.push("settle");
     for (const it of this.#away()) await this.#arrive(it);
@@ -248,7 +251,9 @@ class Scenario {
     await this.#waitUntilReceived();
   }
 
-  /** Waits until whoever is online has everything: an acknowledgement may come before that. */
+  /**
+   * Waits until all connected devices are complete: an acknowledgement may arrive before the event.
+   */
   async #waitUntilReceived() {
     for (const it of this.#online) {
       for (const place of this.#placesOf(it.user))
@@ -281,7 +286,7 @@ class Scenario {
     }
   }
 
-  /** The device, history in both directions, and the rules. */
+  /** Compares the replica, history in both directions, and the reference model. */
   async #compareLog(device, place) {
     const what = `${device.label}: ${JSON.stringify(place.address(device.user))}`;
     const forth = await this.#pages(device, place, { after: 0 });
@@ -289,7 +294,7 @@ class Scenario {
     assert.deepEqual(back, forth, `${what}, backwards`);
     assert.equal(forth.length, place.head, what);
     const seen = device.visibleMessages(place.address(device.user));
-    assert.deepEqual(visibleMessages(forth), seen, `${what}, history and device`);
+    assert.deepEqual(visibleMessages(forth), seen, `${what}, history and replica`);
     const expected = place.messages.map(({ seq, id, author, at, body, editedAt, deleted }) => ({
       seq,
       id,
@@ -300,7 +305,7 @@ class Scenario {
       deleted,
     }));
     const sent = seen.map(({ deletedBy: _, ...it }) => it);
-    assert.deepEqual(sent, expected, `${what}, device and rules`);
+    assert.deepEqual(sent, expected, `${what}, replica and model`);
   }
 
   /** A conversation's history, page by page, oldest first. */
@@ -320,7 +325,7 @@ class Scenario {
     return entries;
   }
 
-  /** Connects, and looks at what it is told: nobody says anything meanwhile. */
+  /** Connects and checks `welcome`; no other client posts meanwhile. */
   async #arrive(device) {
     await this.#waitUntilReceived();
     const known = device.knownRooms();
@@ -333,22 +338,29 @@ class Scenario {
     const summaries = this.#rooms.filter((it) => it.has(user)).map((it) => it.summary(user));
     assert.deepEqual(sorted(rooms), sorted(summaries), `the rooms of ${user}`);
     const pairs = this.#pairs.filter((it) => it.has(user) && 0 < it.head);
-    assert.deepEqual(sorted(directs), sorted(pairs.map((it) => it.summary(user))), `to ${user}`);
+    assert.deepEqual(
+      sorted(directs),
+      sorted(pairs.map((it) => it.summary(user))),
+      `the direct conversations of ${user}`,
+    );
   }
 
-  /** What `since` does not mean: directs, and rooms that the user joined elsewhere meanwhile. */
+  /**
+   * Pages what `since` does not cover: direct conversations, and rooms that another device has
+   * joined meanwhile.
+   */
   async #pageTheRest(device, known) {
     const rest = this.#placesOf(device.user).filter(({ name }) => !known.includes(name));
     for (const place of rest) await this.#pageOn(device, place);
   }
 
-  /** Reads the history from where the device has a hole. */
+  /** Reads the history from the replica's first gap. */
   async #pageOn(device, place) {
     const at = place.address(device.user);
     device.fold(at, ...(await this.#pages(device, place, { after: device.completeUpTo(at) })));
   }
 
-  /** Several devices talk at once, each to whom it may. */
+  /** Several devices post at once. */
   async #postSeveral() {
     const count = 2 + this.#random.below(4);
     const talk = [];
@@ -374,18 +386,18 @@ class Scenario {
     const answer = assertOk(await device.ask(event, { ...to, ...own, [field]: body }));
     const { id, seq, at } = answer;
     place.post({ seq, id, at, author: user, event, body });
-    if (event === "send message") return; // that one hears itself
+    if (event === "send message") return; // the sender receives that one as an event
     device.fold(place.address(user), { event, ...to, seq, id, at, user, [field]: body });
   }
 
-  /** Who does not hear their own message does not hear its change. */
+  /** A device that does not receive its own message does not receive its change either. */
   #foldChange(device, place, { event: sent, seq: of, id }, change) {
     if (sent === "send message") return;
     const { user } = device;
     device.fold(place.address(user), { ...change, of, id, user });
   }
 
-  /** A message for which `which` holds, where `user` may read. */
+  /** A random message for which `which` holds, in a conversation of `user`. */
   #randomMessage(user, which) {
     const found = this.#placesOf(user).flatMap((place) => {
       return place.messages.filter((it) => which(it, place)).map((message) => [place, message]);

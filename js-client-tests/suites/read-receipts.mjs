@@ -1,4 +1,4 @@
-// What is not read yet, and who hears how far one has read. docs/protocol.md "Members".
+// Unread counts, read positions and read receipts. docs/protocol.md "Members".
 
 import assert from "node:assert/strict";
 import { test } from "node:test";
@@ -10,7 +10,7 @@ import { roomInWelcome } from "./memberships.mjs";
 
 /** `server` has a `token.secret`. */
 export function readReceipts(clientType, server) {
-  test("messages count as unread, and edits and deletions do not", async (t) => {
+  test("messages count as unread, edits and deletions do not", async (t) => {
     const { room, ann, bob } = await ownerAndMember(t, clientType, server);
     await post(ann, room, "one", "two", "three");
     assertOk(await ann.ask("edit message", { room, seq: 1, msg: "ONE" }));
@@ -27,7 +27,7 @@ export function readReceipts(clientType, server) {
     assert.deepEqual(await bob.ask("read", { room, seq: 5 }), { ok: true, seq: 5, unread: 0 });
   });
 
-  test("reading moves forward only, and not beyond the end", async (t) => {
+  test("the read position moves only forward, up to the last entry", async (t) => {
     const { room, ann, bob } = await ownerAndMember(t, clientType, server);
     await post(ann, room, "one", "two", "three");
     for (const [seq, reached, unread] of [
@@ -51,7 +51,7 @@ export function readReceipts(clientType, server) {
     });
   });
 
-  test("one's other devices hear what is left, the others how far it went", async (t) => {
+  test("the user's other devices receive the unread count, other members the position", async (t) => {
     const { room, ann, bob } = await ownerAndMember(t, clientType, server);
     const second = await connectWithToken(t, clientType, server, bob.token, {
       device: unique("device"),
@@ -65,7 +65,7 @@ export function readReceipts(clientType, server) {
     assert.deepEqual(bob.take("read").filter(by(bob)), []);
   });
 
-  test("the furthest of quick receipts is heard, and none goes back", async (t) => {
+  test("of several quick receipts the furthest is delivered, and none goes back", async (t) => {
     const { room, ann, bob } = await ownerAndMember(t, clientType, server);
     await post(ann, room, "one", "two", "three", "four");
     for (const seq of [1, 3, 2, 4]) assertOk(await bob.ask("read", { room, seq }));
@@ -74,7 +74,7 @@ export function readReceipts(clientType, server) {
     assert.deepEqual(received, [...new Set(received)].sort());
   });
 
-  test("reading what was read is no news to anybody", async (t) => {
+  test("a receipt without progress is not delivered", async (t) => {
     const { room, ann, bob } = await ownerAndMember(t, clientType, server);
     const second = await connectWithToken(t, clientType, server, bob.token);
     await post(ann, room, "one", "two");
@@ -89,7 +89,7 @@ export function readReceipts(clientType, server) {
     );
   });
 
-  test("who sends has read, on all devices", async (t) => {
+  test("sending a message marks the room as read, on all devices", async (t) => {
     const { room, ann, bob } = await ownerAndMember(t, clientType, server);
     await post(ann, room, "one", "two");
     await post(bob, room, "three");
@@ -105,7 +105,7 @@ export function readReceipts(clientType, server) {
     assert.deepEqual(await bob.ask("read", { seq: 1 }), { ok: true, seq: 3, unread: 1 });
   });
 
-  test("a direct conversation is read from each side", async (t) => {
+  test("a direct conversation has a read position for each user", async (t) => {
     const { ann, bob } = await ownerAndMember(t, clientType, server);
     const [ann2, bob2] = [
       await connectWithToken(t, clientType, server, ann.token),
@@ -134,7 +134,7 @@ export function readReceipts(clientType, server) {
     );
   });
 
-  test("muting a room reaches one's other devices, and hides nothing", async (t) => {
+  test("muting a room reaches the user's other devices, and hides nothing", async (t) => {
     const { room, ann, bob } = await ownerAndMember(t, clientType, server);
     const second = await connectWithToken(t, clientType, server, bob.token);
     await post(ann, room, "one");
@@ -168,12 +168,12 @@ export function readReceipts(clientType, server) {
     assert.deepEqual(welcome.inbox, { seq: 1, unread: 1, read: 0, muted: true });
   });
 
-  test("both are for members, and of one place", async (t) => {
+  test("both need membership, and name one conversation", async (t) => {
     const { room, bob } = await ownerAndMember(t, clientType, server);
     const other = unique("room");
     assertRefused(await bob.ask("read", { room: other, seq: 0 }), "not_member");
     assertRefused(await bob.ask("mute", { room: other, muted: true }), "not_member");
-    assertRefused(await bob.ask("mute", { with: unique("nobody"), muted: true }), "not_member");
+    assertRefused(await bob.ask("mute", { with: unique("unknown"), muted: true }), "not_member");
     for (const data of [
       undefined,
       null,
@@ -199,7 +199,7 @@ export function readReceipts(clientType, server) {
 
 /** `server` has `receipts_members_max = 1` and a `token.secret`. */
 export function readReceiptsInLargeRooms(clientType, server) {
-  test("in a large room only one's own devices hear of it", async (t) => {
+  test("in a large room only the user's own devices receive receipts", async (t) => {
     const room = unique("room");
     const ann = await joinAsUser(t, clientType, server, "ann", { room });
     const bob = await joinAsUser(t, clientType, server, "bob", { room });
@@ -213,7 +213,7 @@ export function readReceiptsInLargeRooms(clientType, server) {
   });
 }
 
-/** Whether a receipt is this person's. */
+/** Whether a receipt belongs to this user. */
 function by({ name }) {
   return ({ user }) => user === name;
 }

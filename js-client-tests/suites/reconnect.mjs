@@ -1,4 +1,4 @@
-// Coming back: `since`, `missed`, no gap and no repeat. docs/protocol.md "Coming back".
+// Reconnecting: `since` and `missed`, no gap and no repeat. docs/protocol.md "Coming back".
 
 import assert from "node:assert/strict";
 import { test } from "node:test";
@@ -16,7 +16,7 @@ import { withTimeout } from "../support/timeouts.mjs";
 import { unique } from "../support/unique.mjs";
 
 export function reconnecting(clientType, server) {
-  test("what was missed comes first, and then what happens", async (t) => {
+  test("missed messages arrive before live ones", async (t) => {
     const room = unique("room");
     const ann = await joinAsGuest(t, clientType, server, "ann", { room });
     const bob = await joinAsGuest(t, clientType, server, "bob", { room });
@@ -30,7 +30,7 @@ export function reconnecting(clientType, server) {
       room,
       since: { [room]: seq },
     });
-    const summary = { room, seq: 3, unread: 3, read: 0, role: "member" }; // nobody said "read"
+    const summary = { room, seq: 3, unread: 3, read: 0, role: "member" }; // nothing was marked as read
     assert.deepEqual(back.welcome.rooms, [summary]);
     const page = assertOk(await ann.ask("history", { after: seq }));
     assert.deepEqual(await back.next("missed"), {
@@ -48,7 +48,7 @@ export function reconnecting(clientType, server) {
     assert.deepEqual(back.take("missed"), []);
   });
 
-  test("every room that is named is joined and made up for", async (t) => {
+  test("all rooms in `since` are joined and recovered", async (t) => {
     const rooms = [unique("one"), unique("two:a/b#c+d~e"), unique("three")];
     const ann = await joinAsGuest(t, clientType, server, "ann");
     for (const room of rooms) {
@@ -64,7 +64,7 @@ export function reconnecting(clientType, server) {
     const bob = await connect(t, clientType, server, { since });
     await bob.identify(unique("bob"));
     const summaries = bob.welcome.rooms.map((it) => [it.room, it.role, it.unread]);
-    // Who joins begins with nothing unread, whatever they knew before.
+    // A new member starts with nothing unread, whatever `since` says.
     const expected = ["lobby", ...rooms].map((it) => [it, "member", 0]);
     assert.deepEqual(summaries.sort(), expected.sort());
     for (const [at, room] of rooms.entries()) {
@@ -75,7 +75,7 @@ export function reconnecting(clientType, server) {
     }
   });
 
-  test("joining with `since` makes up for what was missed", async (t) => {
+  test("joining with `since` recovers missed messages", async (t) => {
     const room = unique("room");
     const ann = await joinAsGuest(t, clientType, server, "ann", { room });
     (await ann.askAll("send message", ["a", "b", "c"])).forEach(assertOk);
@@ -90,7 +90,7 @@ export function reconnecting(clientType, server) {
     assert.deepEqual([recovered, more], [true, false]);
   });
 
-  test("who missed nothing is told of nothing", async (t) => {
+  test("a client that missed nothing receives no messages", async (t) => {
     const room = unique("room");
     const ann = await joinAsGuest(t, clientType, server, "ann", { room });
     assertOk(await ann.ask("send message", "seen"));
@@ -104,7 +104,7 @@ export function reconnecting(clientType, server) {
     }
   });
 
-  test("who knows more than the server is told to page history", async (t) => {
+  test("a client whose `since` is beyond the log must page history", async (t) => {
     const room = unique("room");
     const ann = await joinAsGuest(t, clientType, server, "ann", { room });
     assertOk(await ann.ask("send message", "hello"));
@@ -114,7 +114,7 @@ export function reconnecting(clientType, server) {
     await barrier(ann, room, bob);
   });
 
-  test("a stream is whole, however often its reader comes and goes", async (t) => {
+  test("a stream has no gap, however often its reader reconnects", async (t) => {
     const room = unique("room");
     const ann = await joinAsGuest(t, clientType, server, "ann", { room });
     const first = await joinAsGuest(t, clientType, server, "bob", { room });
@@ -137,7 +137,7 @@ export function reconnecting(clientType, server) {
     await stream;
   });
 
-  test("the epoch that it came from makes `since` good, and another one does not", async (t) => {
+  test("`since` is valid only with the epoch in which it was obtained", async (t) => {
     const room = unique("room");
     const ann = await joinAsGuest(t, clientType, server, "ann", { room });
     (await ann.askAll("send message", ["a", "b", "c"])).forEach(assertOk);
@@ -163,9 +163,9 @@ export function reconnecting(clientType, server) {
   });
 }
 
-/** `server` has the setting `token.secret`: it remembers these users while they are away. */
+/** `server` has the setting `token.secret`: it remembers these users while they are offline. */
 export function reconnectingToRooms(clientType, server) {
-  test("`since` does not lead back to a room that was left meanwhile, or never entered", async (t) => {
+  test("`since` does not join a room that was left meanwhile, or never joined", async (t) => {
     const [left, lost, strange] = [unique("left"), unique("lost"), unique("strange")];
     const ann = await joinAsUser(t, clientType, server, "ann");
     const boss = await joinAsUser(t, clientType, server, "boss");
@@ -193,7 +193,7 @@ export function reconnectingToRooms(clientType, server) {
     );
   });
 
-  test("who joined on another device meanwhile is made up for the room by `since`", async (t) => {
+  test("`since` recovers a room that another device joined meanwhile", async (t) => {
     const room = unique("room");
     const ann = await joinAsUser(t, clientType, server, "ann");
     const boss = await joinAsUser(t, clientType, server, "boss", { room });
@@ -207,9 +207,9 @@ export function reconnectingToRooms(clientType, server) {
   });
 }
 
-/** Each test has servers of its own, made by `fresh`. */
+/** Each test has its own servers, made by `fresh`. */
 export function reconnectingToNewLog(clientType, fresh) {
-  test("a server with another database says that it does not know what was seen", async (t) => {
+  test("a server with another database does not accept `since`", async (t) => {
     const room = unique("room");
     const [before, after] = [await fresh(t), await fresh(t)];
     for (const server of [before, after]) {
@@ -229,7 +229,7 @@ export function reconnectingToNewLog(clientType, fresh) {
     assert.deepEqual(await bob.next("missed"), { room, messages: [], recovered: false, head: 3 });
   });
 
-  test("what is not kept any more is not recovered, and what is kept is", async (t) => {
+  test("deleted entries are not recovered, and kept entries are", async (t) => {
     const settings = { "retention.entries_max": 5, "retention.sweep_secs": 1 };
     const server = await fresh(t, { settings });
     const room = unique("room");
@@ -241,11 +241,11 @@ export function reconnectingToNewLog(clientType, fresh) {
       assertOk(await ann.ask("join", { room, since: 6 }));
       return (await ann.next("missed")).recovered;
     };
-    // What is kept in memory goes a moment after what is on disk.
+    // Entries leave the cache a moment after they are deleted from the database.
     const swept = async () => {
       while (await recovered());
     };
-    await withTimeout("the end of what is not kept", swept());
+    await withTimeout("the deletion of old entries", swept());
     assert.equal(await first(), 8);
     await check(t, server, ann, room);
     const kept = assertOk(await ann.ask("send message", sent[11]));
@@ -281,7 +281,7 @@ export function reconnectingToNewLog(clientType, fresh) {
   }
 }
 
-/** Says 0, 1, 2 … in batches, each when the one before is on disk. */
+/** Posts 0, 1, 2 … in batches, each after the acknowledgement of the previous one. */
 async function postBatches(client, batches, each) {
   for (let batch = 0; batch < batches; batch += 1) {
     const list = Array.from({ length: each }, (_, n) => ({ msg: batch * each + n }));

@@ -1,4 +1,4 @@
-// What the server says no to: every code that a request can meet. docs/protocol.md "Codes".
+// Refusals: every code that a request can get. docs/protocol.md "Codes".
 
 import assert from "node:assert/strict";
 import { test } from "node:test";
@@ -7,7 +7,7 @@ import { assertErrorEvent, assertOk, assertRefused } from "../support/assert.mjs
 import { barrier, joinAsGuest } from "../support/fixtures.mjs";
 import { unique } from "../support/unique.mjs";
 
-/** Requests of somebody in a room, and the codes with which they are refused. */
+/** Requests of a user in a room, and the codes with which they are refused. */
 const REFUSED = [
   ["send message", undefined, "bad_request"],
   ["send message", 5, "bad_request"],
@@ -37,7 +37,7 @@ const REFUSED = [
   ["SingleChat", "text", "bad_request"],
   ["SingleChat", { data: "x" }, "bad_request"],
   ["SingleChat", { to: 5, data: "x" }, "bad_request"],
-  ["SingleChat", { to: "nobody was ever called this", data: "x" }, "no_such_user"],
+  ["SingleChat", { to: "a name that no user has", data: "x" }, "no_such_user"],
   ["SingleChat", { to: "x".repeat(33), data: "x" }, "no_such_user"],
   ["SingleChat", ["ann", "x"], "bad_request"],
   ["GroupList", { room: 5 }, "bad_request"],
@@ -77,7 +77,7 @@ const REFUSED = [
 export function refusals(clientType, server) {
   const all = REFUSED.filter(([, data]) => !clientType.asciiOnly || isAscii(data));
 
-  test("a bad request is answered with its code, and nothing else happens", async (t) => {
+  test("an invalid request is refused with its code, without effect", async (t) => {
     const room = unique("room");
     const ann = await joinAsGuest(t, clientType, server, "ann", { room });
     const bob = await joinAsGuest(t, clientType, server, "bob", { room });
@@ -90,7 +90,7 @@ export function refusals(clientType, server) {
     }
   });
 
-  test("without an acknowledgement the refusal comes as `error message`", async (t) => {
+  test("without an acknowledgement the refusal is sent as `error message`", async (t) => {
     const room = unique("room");
     const ann = await joinAsGuest(t, clientType, server, "ann", { room });
     for (const [event, data] of all) ann.emit(event, data);
@@ -102,16 +102,16 @@ export function refusals(clientType, server) {
     assertOk(await ann.ask("send message", "still here"));
   });
 
-  test("a form with a bad name is refused with `name_invalid` or `bad_request`", async (t) => {
-    const nobody = await clientType.connect(server);
-    t.after(() => nobody.close());
+  test("an invalid `new user` is refused with `name_invalid` or `bad_request`", async (t) => {
+    const anonymous = await clientType.connect(server);
+    t.after(() => anonymous.close());
     for (const data of [undefined, 5, {}, { name: 5 }, ["ann"]]) {
-      assertRefused(await nobody.ask("new user", data), "bad_request");
+      assertRefused(await anonymous.ask("new user", data), "bad_request");
     }
-    assertRefused(await nobody.ask("new user", ""), "name_invalid");
-    assertRefused(await nobody.ask("new user", { name: " " }), "name_invalid");
-    nobody.emit("new user", "");
-    assertErrorEvent(await nobody.next("error message"), "new user", "name_invalid");
+    assertRefused(await anonymous.ask("new user", ""), "name_invalid");
+    assertRefused(await anonymous.ask("new user", { name: " " }), "name_invalid");
+    anonymous.emit("new user", "");
+    assertErrorEvent(await anonymous.next("error message"), "new user", "name_invalid");
   });
 }
 

@@ -1,4 +1,4 @@
-// What a role lets one do, and how one comes to it. docs/protocol.md "Members".
+// What each role permits, and how users get roles. docs/protocol.md "Members".
 
 import assert from "node:assert/strict";
 import { test } from "node:test";
@@ -9,9 +9,9 @@ import { withTimeout } from "../support/timeouts.mjs";
 import { unique } from "../support/unique.mjs";
 import { roomInWelcome } from "./memberships.mjs";
 
-/** `server` has the settings `ROOMS` of ./members.mjs. */
+/** `server` has the settings `ROOM_SETTINGS` of ./memberships.mjs. */
 export function roles(clientType, server) {
-  test("in a room that is read only, who joins is a reader", async (t) => {
+  test("in a read-only room new members are readers", async (t) => {
     const room = unique("news");
     const ann = await joinAsUser(t, clientType, server, "ann", { room });
     assert.equal(roomInWelcome(room, ann).role, "reader");
@@ -22,7 +22,7 @@ export function roles(clientType, server) {
     await barrier(root, room, ann);
   });
 
-  test("there an invitation is one to read, unless it says more", async (t) => {
+  test("in a read-only room an invitation is for a reader by default", async (t) => {
     const room = unique("news");
     const root = await joinAsUser(t, clientType, server, "root", { room, claims: { admin: true } });
     const ann = await joinAsUser(t, clientType, server, "ann");
@@ -34,7 +34,7 @@ export function roles(clientType, server) {
     await barrier(ann, room, root);
   });
 
-  test("a room in no list cannot be joined", async (t) => {
+  test("a room that matches no pattern cannot be joined", async (t) => {
     const room = unique("other");
     const ann = await joinAsUser(t, clientType, server, "ann");
     assertRefused(await ann.ask("join", room), "room_forbidden");
@@ -42,7 +42,7 @@ export function roles(clientType, server) {
     assertRefused(await ann.ask("send message", { room, msg: "x" }), "not_member");
   });
 
-  test("a private room is its founder's, and for others by invitation", async (t) => {
+  test("a private room belongs to its first member, and others need an invitation", async (t) => {
     const room = unique("private");
     const ann = await joinAsUser(t, clientType, server, "ann");
     const bob = await joinAsUser(t, clientType, server, "bob");
@@ -63,7 +63,7 @@ export function roles(clientType, server) {
     assert.equal((await bob.ask("history", { room })).messages[0].msg, "secret");
   });
 
-  test("an invitation reaches who is away", async (t) => {
+  test("an invitation reaches an offline user", async (t) => {
     const [room, shared] = [unique("private"), unique("room")];
     const ann = await joinAsUser(t, clientType, server, "ann", { room: shared });
     const bob = await joinAsUser(t, clientType, server, "bob", { room: shared });
@@ -76,7 +76,7 @@ export function roles(clientType, server) {
     assertRefused(await back.ask("send message", { room, msg: "x" }), "read_only");
   });
 
-  test("a private room that all have left stays shut once something was said in it", async (t) => {
+  test("a private room without members stays closed if it has messages", async (t) => {
     const [quiet, talked] = [unique("private"), unique("private")];
     const ann = await joinAsUser(t, clientType, server, "ann");
     const bob = await joinAsUser(t, clientType, server, "bob");
@@ -87,8 +87,8 @@ export function roles(clientType, server) {
     assertRefused(await bob.ask("join", talked), "room_forbidden");
   });
 
-  test("inviting and kicking is for admins", async (t) => {
-    const { room, owner, admin, member, reader } = await company(t);
+  test("only admins invite and kick", async (t) => {
+    const { room, owner, admin, member, reader } = await onePerRole(t);
     const carol = await joinAsUser(t, clientType, server, "carol");
     for (const it of [member, reader]) {
       assertRefused(await it.ask("invite", { room, user: carol.name }), "forbidden");
@@ -99,8 +99,8 @@ export function roles(clientType, server) {
     assertOk(await owner.ask("kick", { room, user: carol.name }));
   });
 
-  test("an admin makes members and readers, and an owner anything", async (t) => {
-    const { room, owner, admin } = await company(t);
+  test("an admin appoints members and readers, an owner any role", async (t) => {
+    const { room, owner, admin } = await onePerRole(t);
     const carol = await joinAsUser(t, clientType, server, "carol");
     const user = carol.name;
     for (const role of ["admin", "owner"]) {
@@ -119,8 +119,8 @@ export function roles(clientType, server) {
     assertRefused(await owner.ask("invite", { room, user, role: "king" }), "bad_request");
   });
 
-  test("admins do not touch their like, and an owner may touch all", async (t) => {
-    const { room, owner, admin } = await company(t);
+  test("admins cannot change admins and owners, and an owner can change all", async (t) => {
+    const { room, owner, admin } = await onePerRole(t);
     const other = await joinAsUser(t, clientType, server, "other");
     assertOk(await owner.ask("invite", { room, user: other.name, role: "admin" }));
     for (const user of [other.name, owner.name]) {
@@ -132,8 +132,8 @@ export function roles(clientType, server) {
     assertOk(await owner.ask("kick", { room, user: admin.name }));
   });
 
-  test("who is kicked is out, and all hear of it", async (t) => {
-    const { room, owner, member, reader } = await company(t);
+  test("a kicked user is removed, and all members are notified", async (t) => {
+    const { room, owner, member, reader } = await onePerRole(t);
     const second = await connectWithToken(t, clientType, server, member.token);
     const answer = assertOk(await owner.ask("kick", { room, user: member.name }));
     assert.deepEqual(answer, { ok: true, room, user: member.name });
@@ -150,30 +150,30 @@ export function roles(clientType, server) {
     assertRefused(await owner.ask("kick", { room, user: member.name }), "no_such_user");
   });
 
-  test("nobody can be invited who is nobody", async (t) => {
+  test("an unknown user cannot be invited", async (t) => {
     const room = unique("room");
     const ann = await joinAsUser(t, clientType, server, "ann", { room });
-    assertRefused(await ann.ask("invite", { room, user: unique("nobody") }), "no_such_user");
+    assertRefused(await ann.ask("invite", { room, user: unique("unknown") }), "no_such_user");
   });
 
-  test("a guest can be invited while they are here", async (t) => {
+  test("a guest can be invited while online", async (t) => {
     const room = unique("room");
     const ann = await joinAsUser(t, clientType, server, "ann", { room });
     const guest = await joinAsGuest(t, clientType, server, "guest", { room: unique("room") });
     assertOk(await ann.ask("invite", { room, user: guest.name }));
     guest.close();
     await ann.next("user left", ({ user }) => user === guest.name);
-    // The guest ends with what takes them from the rooms; no event says when that is over.
+    // The guest ends together with their memberships; no event reports when that is done.
     const gone = async () => {
       for (;;) {
         const answer = await ann.ask("invite", { room, user: guest.name });
         if (!answer.ok) return answer;
       }
     };
-    assertRefused(await withTimeout("the guest's end", gone()), "no_such_user");
+    assertRefused(await withTimeout("the end of the guest", gone()), "no_such_user");
   });
 
-  test("a token's roles go before the room's, and the highest counts", async (t) => {
+  test("a token's roles override the room's, and the highest counts", async (t) => {
     const [one, two] = [unique("room-a"), unique("room-b")];
     const ann = await joinAsUser(t, clientType, server, "ann");
     for (const room of [one, two]) assertOk(await ann.ask("join", room));
@@ -188,7 +188,7 @@ export function roles(clientType, server) {
     assertRefused(await bob.ask("join", unique("other")), "room_forbidden");
   });
 
-  test("a token's role opens a private room, and a list does not", async (t) => {
+  test("a role in a token opens a private room, and a list of rooms does not", async (t) => {
     const room = unique("private");
     const ann = await joinAsUser(t, clientType, server, "ann");
     assertOk(await ann.ask("join", room));
@@ -202,7 +202,7 @@ export function roles(clientType, server) {
     await barrier(named, room, ann);
   });
 
-  test("an administrator's token is an admin's everywhere", async (t) => {
+  test("an administrator's token is an admin's in every room", async (t) => {
     const room = unique("room");
     const ann = await joinAsUser(t, clientType, server, "ann", { room });
     const bob = await joinAsUser(t, clientType, server, "bob", { room });
@@ -213,8 +213,8 @@ export function roles(clientType, server) {
     assertRefused(await root.ask("kick", { room, user: ann.name }), "forbidden");
   });
 
-  /** One of each role in a private room. */
-  async function company(t) {
+  /** One user of each role in a private room. */
+  async function onePerRole(t) {
     const room = unique("private");
     const owner = await joinAsUser(t, clientType, server, "owner");
     assertOk(await owner.ask("join", room));

@@ -8,7 +8,7 @@ import { barrier, connect, connectWithToken, joinAsGuest } from "../support/fixt
 import { unique } from "../support/unique.mjs";
 
 export function rooms(clientType, server) {
-  test("joining tells the others, and the newcomer how things stand", async (t) => {
+  test("joining notifies the others, and acknowledges the state of the room", async (t) => {
     const room = unique("room");
     const ann = await joinAsGuest(t, clientType, server, "ann");
     const bob = await joinAsGuest(t, clientType, server, "bob");
@@ -28,7 +28,7 @@ export function rooms(clientType, server) {
     );
   });
 
-  test("joining twice changes nothing", async (t) => {
+  test("joining twice has no effect", async (t) => {
     const room = unique("room");
     const ann = await joinAsGuest(t, clientType, server, "ann", { room });
     const bob = await joinAsGuest(t, clientType, server, "bob", { room });
@@ -40,7 +40,7 @@ export function rooms(clientType, server) {
     assert.deepEqual(bob.take("new message"), []);
   });
 
-  test("joining again says how things stand", async (t) => {
+  test("joining again acknowledges the current state", async (t) => {
     const room = unique("room");
     const ann = await joinAsGuest(t, clientType, server, "ann", { room });
     const bob = await joinAsGuest(t, clientType, server, "bob", { room });
@@ -62,7 +62,7 @@ export function rooms(clientType, server) {
     assert.deepEqual(bob.take("GroupChat"), []);
   });
 
-  test("who leaves hears no more, and the others hear of it", async (t) => {
+  test("a user who leaves receives no more, and the others are notified", async (t) => {
     const room = unique("room");
     const ann = await joinAsGuest(t, clientType, server, "ann");
     const bob = await joinAsGuest(t, clientType, server, "bob");
@@ -80,7 +80,7 @@ export function rooms(clientType, server) {
     assertRefused(await bob.ask("history", { room }), "not_member");
   });
 
-  test("a room that everybody left remembers what was said", async (t) => {
+  test("a room without members keeps its history", async (t) => {
     const room = unique("room");
     const ann = await joinAsGuest(t, clientType, server, "ann");
     assertOk(await ann.ask("join", { room }));
@@ -107,7 +107,7 @@ export function rooms(clientType, server) {
     assert.deepEqual(await bob.next("user left"), { room, user: ann.name });
   });
 
-  test("a room is what its name says, to the letter", async (t) => {
+  test("room names are case-sensitive and not normalized", async (t) => {
     const room = unique(clientType.text("Straße_1.2:a#b+c/d~e"));
     const ann = await joinAsGuest(t, clientType, server, "ann", { room });
     assert.equal(ann.welcome.rooms[0].room, room);
@@ -118,7 +118,7 @@ export function rooms(clientType, server) {
     assert.deepEqual([answer.room, answer.seq], [room, 1]);
   });
 
-  test("the room asked for at the door stands in place of the lobby", async (t) => {
+  test("a room that is requested when connecting replaces the lobby", async (t) => {
     const room = unique("room");
     const ann = await joinAsGuest(t, clientType, server, "ann", { room });
     assert.deepEqual(ann.welcome.rooms, [{ room, seq: 0, unread: 0, read: 0, role: "owner" }]);
@@ -126,7 +126,7 @@ export function rooms(clientType, server) {
     assertRefused(await ann.ask("GroupList", { room: "lobby" }), "not_member");
   });
 
-  test("a room that is not one is refused at the door, too", async (t) => {
+  test("an invalid room is refused when connecting", async (t) => {
     for (const room of ["two words", "a,b", "@ann", "x".repeat(65)]) {
       assert.equal(await clientType.refusal(server, { room }), "room_invalid", room);
     }
@@ -134,7 +134,7 @@ export function rooms(clientType, server) {
     await ann.identify(unique("ann"));
   });
 
-  test("GroupList answers who is there, once each", async (t) => {
+  test("GroupList answers the users of a room, once each", async (t) => {
     const room = unique("room");
     const ann = await joinAsGuest(t, clientType, server, "ann", { room });
     await connectWithToken(t, clientType, server, ann.token, { room });
@@ -144,7 +144,7 @@ export function rooms(clientType, server) {
     assert.deepEqual(rest, { ok: true, room, count: 2 });
   });
 
-  test("GroupList comes as an event when no answer was asked for", async (t) => {
+  test("without an acknowledgement GroupList is answered by an event", async (t) => {
     const room = unique("room");
     const ann = await joinAsGuest(t, clientType, server, "ann", { room });
     ann.emit("GroupList");

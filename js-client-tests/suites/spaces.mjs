@@ -1,4 +1,4 @@
-// Spaces: worlds of their own. docs/protocol.md "Connecting".
+// Spaces: isolated from each other. docs/protocol.md "Connecting".
 
 import assert from "node:assert/strict";
 import { test } from "node:test";
@@ -10,12 +10,12 @@ import { unique } from "../support/unique.mjs";
 
 export const SPACES = { spaces: ["/shop", "/team-*"] };
 
-/** What an unknown space is refused with at the door of each wire. */
+/** How each transport refuses an unknown space. */
 const UNKNOWN = { ws: "unknown_space", "socket.io": "Invalid namespace" };
 
-/** `server` has the settings above and a short grace. */
+/** `server` has the settings above and a short grace period. */
 export function spaces(clientType, server) {
-  test("the same names in two spaces are strangers", async (t) => {
+  test("the same names in two spaces are different users and rooms", async (t) => {
     const room = unique("room");
     const shop = await joinAsGuest(t, clientType, server, "ann", { room, space: "/shop" });
     const root = await connect(t, clientType, server, { room });
@@ -45,7 +45,7 @@ export function spaces(clientType, server) {
     assertRefused(await red.ask("SingleChat", { to: shop.name, data: "x" }), "no_such_user");
   });
 
-  test("spaces of one pattern are each their own", async (t) => {
+  test("spaces that match one pattern are separate", async (t) => {
     const room = unique("room");
     const red = await joinAsGuest(t, clientType, server, "ann", { room, space: "/team-red" });
     const blue = await joinAsGuest(t, clientType, server, "bob", { room, space: "/team-blue" });
@@ -71,7 +71,7 @@ export function spaces(clientType, server) {
     );
   });
 
-  test("a pattern in a token opens all that begin alike", async (t) => {
+  test("a pattern in a token opens all matching spaces", async (t) => {
     const claims = { sub: unique("ann"), exp: epochSeconds(3600), spaces: ["/team-*"] };
     const token = await signToken(server, claims);
     await connectWithToken(t, clientType, server, token, { space: "/team-red" });

@@ -1,4 +1,4 @@
-// What a token says of its user, besides who they are. docs/protocol.md "Who you are".
+// Token claims besides the user's name. docs/protocol.md "Who you are".
 
 import assert from "node:assert/strict";
 import { test } from "node:test";
@@ -13,7 +13,7 @@ export function tokenClaims(clientType, server) {
   const tokenWith = (more, sub = unique("ann")) =>
     signToken(server, { sub, exp: epochSeconds(600), ...more });
 
-  test("`rooms` says which rooms may be joined", async (t) => {
+  test("`rooms` limits the rooms that may be joined", async (t) => {
     const [open, closed] = [unique("team"), unique("other")];
     const token = await tokenWith({ rooms: ["team-*", "news"] });
     const ann = await connectWithToken(t, clientType, server, token, { room: open });
@@ -32,14 +32,14 @@ export function tokenClaims(clientType, server) {
     await barrier(ann, "news", ann);
   });
 
-  test("a room that is named at the door and not opened is refused there", async () => {
+  test("connecting to a room that the token does not permit is refused", async () => {
     const token = await tokenWith({ rooms: ["team-*"] });
     for (const room of ["other", "lobby"]) {
       assert.equal(await clientType.refusal(server, { token, room }), "room_forbidden", room);
     }
   });
 
-  test("the lobby, and rooms in `since`, are left out without a word", async (t) => {
+  test("the lobby and rooms in `since` are skipped if the token does not permit them", async (t) => {
     const [open, closed] = [unique("team"), unique("other")];
     const bob = await joinAsGuest(t, clientType, server, "bob", { room: closed });
     assertOk(await bob.ask("send message", "not for ann"));
@@ -56,7 +56,7 @@ export function tokenClaims(clientType, server) {
     assert.deepEqual(missed, []);
   });
 
-  test("direct messages are not rooms", async (t) => {
+  test("`rooms` does not limit direct messages", async (t) => {
     const bob = await joinAsGuest(t, clientType, server, "bob");
     const ann = await connectWithToken(
       t,
@@ -70,7 +70,7 @@ export function tokenClaims(clientType, server) {
     await ann.next("SingleChat");
   });
 
-  test("`name` and `admin` are told to the user, and to nobody else", async (t) => {
+  test("only the user receives `name` and `admin`", async (t) => {
     const room = unique("room");
     const bob = await joinAsGuest(t, clientType, server, "bob", { room });
     const shown = clientType.text("Ännchen von Tharau");
@@ -84,7 +84,7 @@ export function tokenClaims(clientType, server) {
     for (const key of ["name", "admin"]) assert.ok(!(key in simple.welcome), key);
   });
 
-  test("a user's name may be longer than a guest's, and a user gets no token", async (t) => {
+  test("a token's name may be longer than a guest's, and `welcome` has no token", async (t) => {
     const sub = unique("u".repeat(55));
     assert.equal(sub.length, 64);
     const ann = await connectWithToken(t, clientType, server, await tokenWith({}, sub));
@@ -92,7 +92,7 @@ export function tokenClaims(clientType, server) {
     assert.equal(ann.welcome.token, undefined);
   });
 
-  test("other claims may stand beside them", async (t) => {
+  test("other claims are ignored", async (t) => {
     const more = { email: "ann@example.com", roles: [1], iat: epochSeconds(-5), nbf: 0.5 };
     await connectWithToken(t, clientType, server, await tokenWith(more));
   });

@@ -1,4 +1,5 @@
-// A token's end is the connection's, unless a fresh one came. docs/protocol.md "While connected".
+// A connection ends with its token, unless it receives a new one. docs/protocol.md "While
+// connected".
 
 import assert from "node:assert/strict";
 import { test } from "node:test";
@@ -10,14 +11,14 @@ import { epochSeconds, signToken } from "../support/tokens.mjs";
 import { unique } from "../support/unique.mjs";
 import { wsJson } from "../support/ws.mjs";
 
-/** Seconds: long enough to come in on a busy machine, and short enough to wait for. */
+/** Seconds: long enough to connect on a busy machine, and short enough to wait for. */
 const SHORT = 5;
 
-/** `server` has its own key, and a short grace. */
+/** `server` has its own key, and a short grace period. */
 export function tokenExpiry(clientType, server) {
   const tokenOf = (sub, exp, more) => signToken(server, { sub, exp, ...more });
 
-  test("who comes with little time left is told at once, and then closed", async (t) => {
+  test("a connection with little time left is warned at once, and closed at the end", async (t) => {
     const exp = epochSeconds(SHORT);
     const token = await tokenOf(unique("ann"), exp);
     const ann = await connectWithToken(t, clientType, server, token);
@@ -26,11 +27,11 @@ export function tokenExpiry(clientType, server) {
     const received = await ann.events.nextOf(["auth expiring", "closing"]);
     assert.deepEqual(received, { event: "auth expiring", data: { expiresAt } });
     await expired(ann);
-    assert.ok(exp * 1000 <= Date.now(), "closed before the token's time was over");
+    assert.ok(exp * 1000 <= Date.now(), "closed before the token expired");
     assert.equal(await clientType.refusal(server, { token }), "token_expired");
   });
 
-  test("a fresh token keeps the connection beyond the first one's end", async (t) => {
+  test("a new token keeps the connection beyond the first one's end", async (t) => {
     const [name, room, exp] = [unique("ann"), unique("room"), epochSeconds(SHORT)];
     const ann = await connectWithToken(t, clientType, server, await tokenOf(name, exp), { room });
     const later = await tokenOf(unique("bob"), exp + 1);
@@ -39,12 +40,12 @@ export function tokenExpiry(clientType, server) {
     const end = epochSeconds(600);
     const answer = assertOk(await ann.ask("auth", { token: await tokenOf(name, end) }));
     assert.deepEqual([answer.user, Date.parse(answer.expiresAt)], [name, end * 1000]);
-    await withTimeout("the end of bob's time, which is after ann's", bob.closed);
+    await withTimeout("the end of bob's token, which is after ann's", bob.closed);
     assert.equal((await barrier(ann, undefined, ann)).seq, 1);
     assert.deepEqual(ann.take("closing"), []);
   });
 
-  test("a fresh token that is short, too, ends the connection in its turn", async (t) => {
+  test("a new token that expires soon ends the connection, too", async (t) => {
     const [name, exp] = [unique("ann"), epochSeconds(SHORT)];
     const ann = await connectWithToken(t, clientType, server, await tokenOf(name, exp));
     assertOk(await ann.ask("auth", { token: await tokenOf(name, exp + 1) }));
@@ -52,7 +53,7 @@ export function tokenExpiry(clientType, server) {
     assert.ok((exp + 1) * 1000 <= Date.now(), "closed at the end of the first token");
   });
 
-  test("a token that does not fit is refused, and changes nothing", async (t) => {
+  test("an unsuitable token is refused, without effect", async (t) => {
     const [name, room, exp] = [unique("ann"), unique("room"), epochSeconds(SHORT)];
     const ann = await connectWithToken(t, clientType, server, await tokenOf(name, exp), { room });
     const wrong = [
@@ -71,7 +72,7 @@ export function tokenExpiry(clientType, server) {
     await expired(ann);
   });
 
-  test("a token makes somebody of an anonymous connection", async (t) => {
+  test("a token identifies an anonymous connection", async (t) => {
     const [name, exp] = [unique("ann"), epochSeconds(SHORT)];
     const ann = await connect(t, clientType, server);
     assertRefused(await ann.ask("auth", { token: "nonsense" }), "unauthorized");
@@ -83,7 +84,7 @@ export function tokenExpiry(clientType, server) {
     await expired(ann);
   });
 
-  test("a guest's time ends as well, and no user's token makes it longer", async (t) => {
+  test("a guest's token expires, too, and no other user's token renews it", async (t) => {
     const ann = await connect(t, clientType, server);
     await ann.identify(unique("ann"));
     const token = await tokenOf(ann.name, epochSeconds(600));
@@ -94,7 +95,7 @@ export function tokenExpiry(clientType, server) {
     assert.equal(await clientType.refusal(server, { token: ann.token }), "token_expired");
   });
 
-  test("a fresh token takes one out of the rooms that it does not open", async (t) => {
+  test("a new token removes the user from rooms that it does not permit", async (t) => {
     const [name, kept, lost] = [unique("ann"), unique("kept"), unique("lost")];
     const ann = await connectWithToken(
       t,
@@ -125,10 +126,10 @@ export function tokenExpiry(clientType, server) {
     await barrier(bob, lost, bob);
     await barrier(ann, kept, ann);
     const received = ann.take("new message");
-    assert.deepEqual(received, [], "it still hears the room that it lost");
+    assert.deepEqual(received, [], "still receives messages of the room that it lost");
   });
 
-  test("and into those of the user's that it opens again", async (t) => {
+  test("a new token adds the connection to the user's rooms that it permits again", async (t) => {
     const [name, room, kept] = [unique("ann"), unique("room"), unique("kept")];
     const bob = await connectWithToken(
       t,
@@ -151,7 +152,7 @@ export function tokenExpiry(clientType, server) {
     await barrier(ann, room, bob, first);
   });
 
-  /** Waits for the words and then for the end, as the client sees it. */
+  /** Waits for `closing` and then for the disconnect. */
   async function expired(client) {
     const { code, reconnect } = await client.next("closing");
     assert.deepEqual([code, reconnect], ["token_expired", true]);

@@ -1,30 +1,32 @@
-// A token in every place, good and bad, and which place counts. docs/protocol.md "Who you are".
+// Valid and invalid tokens in every location, and which location counts. docs/protocol.md "Who you
+// are".
 
 import assert from "node:assert/strict";
 import { test } from "node:test";
+
 import { signIn } from "../support/cookie-session.mjs";
 import { barrier, connect } from "../support/fixtures.mjs";
 import { INVALID_TOKENS, validToken } from "../support/token-cases.mjs";
 import { mergeOptions, tokenLocationsOf } from "../support/token-locations.mjs";
 import { unique } from "../support/unique.mjs";
 
-/** A request that is too large is refused before anybody looks for a token in it. */
+/** A request that is too large may be refused before its token is read. */
 const TOO_LARGE = [400, 401, 413, 414, 431];
 
-/** `server` has the settings `STRICT`. */
+/** `server` has the settings `STRICT_TOKEN_SETTINGS`. */
 export function tokenLocations(clientType, server) {
   const all = tokenLocationsOf(clientType);
 
-  for (const { place, carry, bring } of all) {
-    test(`a good token in ${place} says who one is`, async (t) => {
+  for (const { location, attach, obtain } of all) {
+    test(`a valid token in ${location} identifies the user`, async (t) => {
       const name = unique("ann");
-      await isIn(t, name, await bring(validToken(name), server));
+      await assertIdentified(t, name, await obtain(validToken(name), server));
     });
 
     for (const [code, makers] of Object.entries(INVALID_TOKENS)) {
-      test(`a bad token in ${place} is refused with ${code}`, async () => {
+      test(`an invalid token in ${location} is refused with ${code}`, async () => {
         for (const [what, make] of Object.entries(makers)) {
-          await connectRefused(clientType, server, carry(make()), code, `a token that ${what}`);
+          await connectRefused(clientType, server, attach(make()), code, `a token that ${what}`);
         }
       });
     }
@@ -32,23 +34,27 @@ export function tokenLocations(clientType, server) {
 
   for (const [at, first] of all.entries()) {
     for (const second of all.slice(at + 1).filter((it) => !sameHeader(first, it))) {
-      test(`${first.place} counts, and ${second.place} is not looked at`, async (t) => {
+      test(`${first.location} counts, and ${second.location} is ignored`, async (t) => {
         const name = unique("ann");
-        const goodOne = await first.bring(validToken(name), server);
-        await isIn(t, name, mergeOptions(goodOne, await second.bring(validToken(), server)));
-        await isIn(t, name, mergeOptions(goodOne, second.carry("nonsense")));
-        const other = await second.bring(validToken(), server);
+        const goodOne = await first.obtain(validToken(name), server);
+        await assertIdentified(
+          t,
+          name,
+          mergeOptions(goodOne, await second.obtain(validToken(), server)),
+        );
+        await assertIdentified(t, name, mergeOptions(goodOne, second.attach("nonsense")));
+        const other = await second.obtain(validToken(), server);
         await connectRefused(
           clientType,
           server,
-          mergeOptions(first.carry("nonsense"), other),
+          mergeOptions(first.attach("nonsense"), other),
           "unauthorized",
         );
       });
     }
   }
 
-  test("two tokens in one place are none", async () => {
+  test("two tokens in one location are refused", async () => {
     for (const headers of await twoTokens(server)) {
       await connectRefused(
         clientType,
@@ -60,28 +66,28 @@ export function tokenLocations(clientType, server) {
     }
   });
 
-  test("an empty token is a bad one", async () => {
-    for (const { place, carry } of all.filter((it) => it.place !== "subprotocol")) {
-      await connectRefused(clientType, server, carry(""), "unauthorized", place);
+  test("an empty token is invalid", async () => {
+    for (const { location, attach } of all.filter((it) => it.location !== "subprotocol")) {
+      await connectRefused(clientType, server, attach(""), "unauthorized", location);
     }
   });
 
-  test("a token of 100 KB opens nothing, and bothers nobody", async (t) => {
+  test("a token of 100 KB is refused, and disturbs no other connection", async (t) => {
     const ann = await connect(t, clientType, server, { query: { token: validToken() } });
     await ann.waitForWelcome();
     const huge = `${validToken()}.${"x".repeat(100 << 10)}`;
-    for (const { place, carry } of all) {
+    for (const { location, attach } of all) {
       if (clientType.wire === "socket.io") {
-        await clientType.refusal(server, carry(huge));
+        await clientType.refusal(server, attach(huge));
       } else {
-        const { status } = await clientType.refusalAnswer(server, carry(huge));
-        assert.ok(TOO_LARGE.includes(status), `${place}: ${status}`);
+        const { status } = await clientType.refusalAnswer(server, attach(huge));
+        assert.ok(TOO_LARGE.includes(status), `${location}: ${status}`);
       }
     }
     await barrier(ann, undefined, ann);
   });
 
-  async function isIn(t, name, options) {
+  async function assertIdentified(t, name, options) {
     const client = await connect(t, clientType, server, options);
     await client.waitForWelcome();
     assert.equal(client.name, name);
@@ -89,26 +95,26 @@ export function tokenLocations(clientType, server) {
   }
 }
 
-/** `server` has the settings `STRICT` and `token.in_query = "off"`. */
+/** `server` has the settings `STRICT_TOKEN_SETTINGS` and `token.in_query = "off"`. */
 export function tokenNotInQuery(clientType, server) {
-  test("a token in the address is refused, however good", async () => {
+  test("a token in the address is refused, even a valid one", async () => {
     for (const token of [validToken(), "nonsense", ""]) {
       await connectRefused(clientType, server, { query: { token } }, "unauthorized");
     }
   });
 
-  test("in the other places it is as good as ever", async (t) => {
-    const others = tokenLocationsOf(clientType).filter(({ place }) => place !== "query");
-    for (const { bring } of others) {
-      const client = await connect(t, clientType, server, await bring(validToken(), server));
+  test("the other locations still work", async (t) => {
+    const others = tokenLocationsOf(clientType).filter(({ location }) => location !== "query");
+    for (const { obtain } of others) {
+      const client = await connect(t, clientType, server, await obtain(validToken(), server));
       await client.waitForWelcome();
     }
   });
 }
 
-const sameHeader = (one, other) => one.place === "Bearer" && other.place === "Basic";
+const sameHeader = (one, other) => one.location === "Bearer" && other.location === "Basic";
 
-/** Headers that say two things. */
+/** Headers with two tokens. */
 async function twoTokens(server) {
   const one = await signIn(server, { token: validToken() });
   const other = await signIn(server, { token: validToken() });
@@ -120,7 +126,7 @@ async function twoTokens(server) {
   ];
 }
 
-/** On `/ws` a refusal has the status and the header that HTTP has for it. */
+/** On `/ws` a refusal has the HTTP status and the header for it. */
 async function connectRefused(clientType, server, options, code, what) {
   if (clientType.wire === "socket.io") {
     return assert.equal(await clientType.refusal(server, options), code, what);

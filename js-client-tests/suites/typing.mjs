@@ -1,5 +1,5 @@
-// Who is typing: told to the others, never stored, and sure to end.
-// docs/protocol.md "Client to server".
+// Typing: delivered to the others, never stored, and always ended. docs/protocol.md "Client to
+// server".
 
 import assert from "node:assert/strict";
 import { test } from "node:test";
@@ -9,16 +9,16 @@ import { barrier, connectWithToken, joinAsUser, ownerAndMember } from "../suppor
 import { SECRET } from "../support/tokens.mjs";
 import { unique } from "../support/unique.mjs";
 
-/** What these tests need. */
+/** The settings that these tests need. */
 export const TYPING_SETTINGS = {
   "token.secret": SECRET,
   "rooms.read_only": ["news-*"],
   "limits.presence_grace_ms": 100,
 };
 
-/** `server` has the settings `SETTINGS`. */
+/** `server` has the settings `TYPING_SETTINGS`. */
 export function typing(clientType, server) {
-  test("it begins and ends, and the others hear both", async (t) => {
+  test("start and end are delivered to the others", async (t) => {
     const { room, ann, bob } = await ownerAndMember(t, clientType, server);
     for (const typing of [true, false]) {
       assert.deepEqual(await bob.ask("typing", { typing }), { ok: true });
@@ -27,7 +27,7 @@ export function typing(clientType, server) {
     assert.deepEqual(assertOk(await ann.ask("history", { room })).messages, []);
   });
 
-  test("only others hear of it, and only those in the room", async (t) => {
+  test("only others receive it, and only in the room", async (t) => {
     const { room, ann, bob } = await ownerAndMember(t, clientType, server);
     const second = await connectWithToken(t, clientType, server, bob.token);
     const carol = await joinAsUser(t, clientType, server, "carol");
@@ -38,7 +38,7 @@ export function typing(clientType, server) {
     for (const it of [bob, second, carol]) assert.deepEqual(it.take("typing"), []);
   });
 
-  test("of several beginnings in a moment the first is told", async (t) => {
+  test("of several starts in a moment only the first is delivered", async (t) => {
     const { room, ann, bob } = await ownerAndMember(t, clientType, server);
     for (let times = 0; times < 3; times += 1) {
       assertOk(await bob.ask("typing", { room, typing: true }));
@@ -47,7 +47,7 @@ export function typing(clientType, server) {
     assert.deepEqual(ann.take("typing"), [{ room, user: bob.name, typing: true }]);
   });
 
-  test("each user and each room has a pace of its own", async (t) => {
+  test("each user and each room has its own rate limit", async (t) => {
     const { room, ann, bob } = await ownerAndMember(t, clientType, server);
     const carol = await joinAsUser(t, clientType, server, "carol", { room });
     const other = unique("room");
@@ -62,7 +62,7 @@ export function typing(clientType, server) {
     }
   });
 
-  test("an end without a beginning is not told", async (t) => {
+  test("an end without a start is not delivered", async (t) => {
     const { room, ann, bob } = await ownerAndMember(t, clientType, server);
     assert.deepEqual(await bob.ask("typing", { room, typing: false }), { ok: true });
     await barrier(ann, room, bob);
@@ -85,7 +85,7 @@ export function typing(clientType, server) {
     await barrier(second, room, ann);
   });
 
-  test("a message ends it without a word", async (t) => {
+  test("a message ends it without an event", async (t) => {
     const { room, ann, bob } = await ownerAndMember(t, clientType, server);
     assertOk(await bob.ask("typing", { room, typing: true }));
     await barrier(bob, room, ann);
@@ -95,7 +95,7 @@ export function typing(clientType, server) {
     assert.deepEqual(ann.take("typing"), [{ room, user: bob.name, typing: true }]);
   });
 
-  test("in a direct conversation all devices of the other one hear it", async (t) => {
+  test("in a direct conversation all devices of the other user receive it", async (t) => {
     const { room, ann, bob } = await ownerAndMember(t, clientType, server);
     const second = await connectWithToken(t, clientType, server, ann.token, { room });
     const carol = await joinAsUser(t, clientType, server, "carol", { room });
@@ -109,7 +109,7 @@ export function typing(clientType, server) {
     assert.deepEqual([...bob.take("typing"), ...carol.take("typing")], []);
   });
 
-  test("a direct message ends it without a word, too", async (t) => {
+  test("a direct message ends it without an event, too", async (t) => {
     const { room, ann, bob } = await ownerAndMember(t, clientType, server);
     assertOk(await bob.ask("typing", { to: ann.name, typing: true }));
     assertOk(await bob.ask("SingleChat", { to: ann.name, data: "x" }));
@@ -122,7 +122,7 @@ export function typing(clientType, server) {
     );
   });
 
-  test("who may only read does not type", async (t) => {
+  test("a reader cannot type", async (t) => {
     const room = unique("news");
     const ann = await joinAsUser(t, clientType, server, "ann", { room });
     const root = await joinAsUser(t, clientType, server, "root", { room, claims: { admin: true } });
@@ -131,7 +131,7 @@ export function typing(clientType, server) {
     assert.deepEqual(await ann.next("typing"), { room, user: root.name, typing: true });
   });
 
-  test("it is for who is in the room, and of a form", async (t) => {
+  test("it needs membership and a valid form", async (t) => {
     const { room, ann, bob } = await ownerAndMember(t, clientType, server);
     assertRefused(await ann.ask("typing", { room: unique("room"), typing: true }), "not_member");
     for (const data of [
@@ -156,9 +156,9 @@ export function typing(clientType, server) {
   });
 }
 
-/** Takes the six seconds after which nobody types any more. */
+/** Takes the six seconds after which the server ends typing. */
 export function typingTimeout(clientType, server) {
-  test("it ends by itself when nothing more is said of it", async (t) => {
+  test("it ends by itself when it is not repeated", async (t) => {
     const { room, ann, bob } = await ownerAndMember(t, clientType, server);
     assertOk(await bob.ask("typing", { room, typing: true }));
     assertOk(await bob.ask("typing", { to: ann.name, typing: true }));
@@ -176,7 +176,7 @@ export function typingTimeout(clientType, server) {
 
 /** `server` has `presence_list_max = 1` and a `token.secret`. */
 export function typingInLargeRooms(clientType, server) {
-  test("in a room without a list of names nobody is told", async (t) => {
+  test("in a room without a list of names it is not delivered", async (t) => {
     const { room, ann, bob } = await ownerAndMember(t, clientType, server);
     for (const typing of [true, false]) {
       assert.deepEqual(await bob.ask("typing", { room, typing }), { ok: true });

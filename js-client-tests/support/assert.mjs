@@ -1,8 +1,8 @@
-// What every answer and event of a kind has in common.
+// Assertions that many tests share: acknowledgements, times, sequence numbers and names.
 
 import assert from "node:assert/strict";
 
-/** An answer that says no for this reason, with a sentence for a person. */
+/** The acknowledgement is a refusal with this code and a message for humans. */
 export function assertRefused(answer, code, what = "it") {
   assert.equal(answer.ok, false, `${what} was not refused: ${JSON.stringify(answer)}`);
   assert.equal(answer.code, code, `${what} was answered ${JSON.stringify(answer)}`);
@@ -10,34 +10,34 @@ export function assertRefused(answer, code, what = "it") {
   assert.notEqual(answer.message, "");
 }
 
-/** An answer that says yes. */
+/** The acknowledgement has `ok: true`; returns it. */
 export function assertOk(answer) {
   assert.equal(answer.ok, true, `refused: ${JSON.stringify(answer)}`);
   return answer;
 }
 
-/** The event `error message` for a request that asked for no answer. */
+/** The event `error message`, which refuses a request that asked for no acknowledgement. */
 export function assertErrorEvent(data, event, code) {
   assert.equal(data.event, event);
   assert.equal(data.code, code, JSON.stringify(data));
   assert.equal(typeof data.message, "string");
 }
 
-/** RFC 3339 in UTC with milliseconds, and about now. */
+/** RFC 3339 in UTC with milliseconds, within two minutes of now. */
 export function assertRecentTime(at) {
   assert.match(at, /^\d{4}-\d\d-\d\dT\d\d:\d\d:\d\d\.\d{3}Z$/);
   const off = Math.abs(Date.now() - Date.parse(at));
-  assert.ok(off < 120_000, `${at} is not now`);
+  assert.ok(off < 120_000, `${at} is not the current time`);
 }
 
-/** 1, 2, 3 … from `first`, without a hole and without a repeat. */
+/** The sequence numbers are `first`, `first + 1`, … without a gap or a repeat. */
 export function assertConsecutive(messages, first = 1) {
   for (const [at, { seq }] of messages.entries()) {
-    assert.equal(seq, first + at, `place ${at} holds seq ${seq}`);
+    assert.equal(seq, first + at, `index ${at} holds seq ${seq}`);
   }
 }
 
-/** Names in no order. */
+/** The same names in any order. */
 export function assertSameNames(names, expected) {
   assert.deepEqual([...names].sort(), [...expected].sort());
 }

@@ -1,17 +1,21 @@
-// Somebody on each node who waits until all nodes have heard of each other what they had to say.
+// One client on each node, to wait until the bus has delivered everything that was published
+// before.
 //
-// An answer goes out when something is stored. The other nodes hear of it a moment later, through the
-// bus, which carries what one node says in its order: who hears what a sentry said afterwards is on a
-// node that has heard all that was before it.
+// An acknowledgement is sent when an entry is stored. The other nodes receive it a moment later
+// through the bus, which keeps the order of each publisher: a node that delivers a marker message
+// has received everything that the sender's node published before the marker.
 
 import { encodeJwt, epochSeconds, SECRET } from "./tokens.mjs";
 import { unique } from "./unique.mjs";
 import { wsJson } from "./ws.mjs";
 
-/** Where the sentries are among themselves. */
-export const BARRIER = { space: "/sentries" };
+/** The space of the marker messages. */
+export const BARRIER = { space: "/barrier" };
 
-/** What one node says may make another one ask, and be answered. */
+/**
+ * An announcement may make another node send a query, which is answered: so one round is not
+ * enough.
+ */
 const ROUNDS = 3;
 
 export class BusBarrier {
@@ -22,27 +26,28 @@ export class BusBarrier {
     this.#nodes = nodes;
   }
 
-  /** Waits until what was said by now has been heard, and answered. */
+  /** Waits until every node has received what was published so far, and the replies to it. */
   async settle() {
     this.#clients ??= Promise.all(this.#nodes.map(connectTo));
     const clients = await this.#clients;
     for (let n = 0; n < ROUNDS; n += 1) {
-      const ids = clients.map(() => unique("all-is-well"));
+      const ids = clients.map(() => unique("marker"));
       for (const [at, it] of clients.entries()) {
-        it.emit("send message", { msg: "all is well", id: ids[at] });
+        it.emit("send message", { msg: "marker", id: ids[at] });
       }
       await Promise.all(clients.flatMap((it) => ids.map((id) => received(it, id))));
     }
   }
 
   async end() {
-    const here = await this.#clients?.catch(() => []); // the test has said why they could not come
-    for (const it of here ?? []) it.close();
+    // The test already reports why they could not connect.
+    const clients = await this.#clients?.catch(() => []);
+    for (const it of clients ?? []) it.close();
   }
 }
 
 async function connectTo(node) {
-  const token = encodeJwt({ sub: unique("sentry"), exp: epochSeconds(3600) }, { key: SECRET });
+  const token = encodeJwt({ sub: unique("barrier"), exp: epochSeconds(3600) }, { key: SECRET });
   return (await wsJson.connect(node, { token, ...BARRIER })).waitForWelcome();
 }
 

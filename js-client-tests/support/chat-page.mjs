@@ -1,4 +1,4 @@
-// The page in a real browser. What the browser complains of fails the test.
+// The page in a real browser. Errors that the browser reports fail the test.
 
 import assert from "node:assert/strict";
 import { mkdir } from "node:fs/promises";
@@ -6,6 +6,7 @@ import { after, before } from "node:test";
 import { fileURLToPath } from "node:url";
 
 import { chromium } from "playwright-core";
+
 import { TIMEOUT_MS } from "./timeouts.mjs";
 import { unique } from "./unique.mjs";
 
@@ -20,10 +21,12 @@ const ARGS = [
   "--no-first-run",
 ];
 
-/** That nobody is signed in yet is an answer like others, but browsers complain of it. */
+/**
+ * Browsers report the answer 401 of `/api/session`, which only says that there is no session yet.
+ */
 const NOT_SIGNED_IN = /^(response: GET|console:) \S*\/api\/session .*\b401\b/;
 
-/** A browser that lives as long as the test file that asks for it. */
+/** A browser for the whole test file. */
 export function browserForThisFile() {
   const holder = {};
   before(async () => {
@@ -37,14 +40,14 @@ export function browserForThisFile() {
   return holder;
 }
 
-/** One person's window: a page with cookies and storage of its own. */
+/** Page object: one browser page, with its own cookies and storage. */
 export class ChatPage {
   #errors = [];
   #expected;
 
   /**
-   * Opens the page; `beside` somebody, in another tab of theirs. `expected` are the complaints that
-   * the test provokes.
+   * Opens the page; with `sharing`, as another tab in the browser context of that page. `expected`
+   * matches the errors that the test provokes.
    */
   static async open(t, { browser }, server, { expected = [], sharing, ...options } = {}) {
     const person = new ChatPage();
@@ -61,7 +64,7 @@ export class ChatPage {
     page.on("pageerror", (error) => person.#record(`exception: ${error.stack ?? error}`));
     page.on("requestfailed", (request) => {
       const { errorText } = request.failure();
-      // What the page itself gave up is no failure: a poll when it is left, or when it upgrades.
+      // Requests that the page cancels are no failures: a poll when the page closes or upgrades.
       if (errorText === "net::ERR_ABORTED") return;
       person.#record(`request: ${request.url()} ${errorText}`);
     });
@@ -72,13 +75,13 @@ export class ChatPage {
     });
     t.after(async () => {
       await (sharing ? page : context).close();
-      assert.deepEqual(person.#errors, [], "the browser complained");
+      assert.deepEqual(person.#errors, [], "the browser reported errors");
     });
     await page.goto(server.url);
     return person;
   }
 
-  /** Signs in with a name nobody else has. */
+  /** Signs in with a unique name. */
   async signIn(base) {
     this.name = unique(base);
     await this.nameBox.fill(this.name);
@@ -87,9 +90,9 @@ export class ChatPage {
     return this;
   }
 
-  /** Signs in with a token, where a name is not enough. */
+  /** Signs in with a token, where guests are not allowed. */
   async signInWithToken(token) {
-    await this.nameBox.fill("whoever");
+    await this.nameBox.fill("guest");
     await this.nameBox.press("Enter");
     await this.tokenBox.fill(token);
     await this.tokenBox.press("Enter");
@@ -125,71 +128,71 @@ export class ChatPage {
     return this.page.getByRole("status");
   }
 
-  /** The bell; with `unread`, when it says so. */
+  /** The notifications button; with `unread`, the one that shows this count. */
   notificationsButton(unread) {
     const name = unread ? new RegExp(`^Notifications, ${unread} unread`) : /^Notifications/;
     return this.page.getByRole("button", { name });
   }
 
-  /** A button by its whole name. */
+  /** A button by its full name. */
   button(name) {
     return this.page.getByRole("button", { name, exact: true });
   }
 
-  /** Opens what one can do with the conversation. */
+  /** Opens the details of the open conversation. */
   async openDetails() {
     await this.page.getByRole("button", { name: /^(Room|Conversation) details$/ }).click();
   }
 
-  /** Waits until the page shows `text`, wherever that is. */
+  /** Waits until the page shows `text` anywhere. */
   async waitForText(text) {
     await this.page.getByText(text, { exact: true }).first().waitFor();
   }
 
-  /** Says `text` in the conversation that is open. */
+  /** Sends `text` to the open conversation. */
   async send(text) {
     await this.messageBox.fill(text);
     await this.page.getByRole("button", { name: "Send", exact: true }).click();
   }
 
-  /** Waits until the log shows `text`. */
+  /** Waits until the message log shows `text`. */
   async waitForMessage(text) {
     await this.log.getByText(text, { exact: true }).first().waitFor();
   }
 
-  /** How often the log shows `text`. */
+  /** How many times the message log shows `text`. */
   count(text) {
     return this.log.getByText(text, { exact: true }).count();
   }
 
-  /** Makes a room, or opens it. */
+  /** Creates or joins a room. */
   async joinRoom(room) {
     await this.page.getByRole("textbox", { name: "Room name", exact: true }).fill(room);
     await this.page.getByRole("button", { name: "Join room", exact: true }).click();
     await this.room(room).waitFor();
   }
 
-  /** The entry of a room in the list of rooms; with `unread`, one that says so. */
+  /** The entry of a room in the room list; with `unread`, the one that shows this count. */
   room(name, unread) {
     return entry(this.rooms, name, unread);
   }
 
-  /** The entry of a person in the list of people; with `unread`, one that says so. */
+  /** The entry of a user in the user list; with `unread`, the one that shows this count. */
   person(name, unread) {
     return entry(this.people, name, unread);
   }
 
-  /** Waits until the page says that it is connected. */
+  /** Waits until the page shows that it is connected. */
   async connected() {
     await this.status.filter({ hasText: "Connected" }).waitFor({ state: "attached" });
   }
 
-  /** Waits until the page says that it is not. */
+  /** Waits until the page shows that it is reconnecting. */
   async reconnecting() {
     await this.status.filter({ hasText: "Reconnecting" }).waitFor({ state: "attached" });
   }
 
-  /** Keeps a picture for a person to look at. */
+  /** Saves a screenshot for human review. */
   async saveScreenshot(name) {
     await mkdir(ARTEFACTS, { recursive: true });
     await this.page.screenshot({ path: `${ARTEFACTS}${name}.png`, animations: "disabled" });
@@ -200,7 +203,7 @@ export class ChatPage {
   }
 }
 
-/** What one can press in a list, whether it is a button or a link; its name may carry a count. */
+/** An entry of a list, a button or a link; its name may end with a count. */
 function entry(list, name, unread) {
   const exactly = name.replace(/[.*+?^${}()|[\]\\]/g, "\\$&");
   const named = { name: new RegExp(`^${exactly}${unread ? `.*\\b${unread} unread` : ""}`) };

@@ -1,4 +1,4 @@
-// Programs that the tests start, and that do not outlive them.
+// Child processes of the tests, which are killed when the test process exits.
 
 import { spawn } from "node:child_process";
 
@@ -9,12 +9,12 @@ process.on("exit", () => {
 });
 for (const signal of ["SIGINT", "SIGTERM"]) process.on(signal, () => process.exit(1));
 
-/** What `ROOMCAST_…` says to this run must not be taken for a setting of the server. */
+/** Variables `ROOMCAST_…` of this process must not become settings of the server. */
 const ENVIRONMENT = Object.fromEntries(
   Object.entries(process.env).filter(([key]) => !key.startsWith("ROOMCAST_")),
 );
 
-/** Starts a program; `child.exited` resolves with `{ code, signal }`, or `{ error }`. */
+/** Starts a program; `child.exited` resolves with `{ code, signal }` or `{ error }`. */
 export function startProcess(program, args, { env = {}, ...options } = {}) {
   const child = spawn(program, args, { env: { ...ENVIRONMENT, ...env }, ...options });
   alive.add(child);

@@ -1,4 +1,4 @@
-// A TCP proxy before the server that behaves as the ones people sit behind.
+// A TCP proxy in front of the server that behaves like the proxies that clients connect through.
 
 import { once } from "node:events";
 import net from "node:net";
@@ -7,7 +7,7 @@ const UPGRADE = /\r\nupgrade: *websocket/i;
 const REQUEST = /(?:^|\r\n)(?:GET|POST) \/socket\.io\//g;
 
 export class ClientProxy {
-  /** How many polling requests and WebSocket handshakes went by. */
+  /** How many polling requests and WebSocket handshakes passed. */
   requests = 0;
   upgrades = 0;
   #upgrade;
@@ -17,13 +17,13 @@ export class ClientProxy {
   #holeClosed;
 
   /**
-   * `upgrade` is what happens to WebSocket handshakes: `pass`, `refuse` (answered 502), or
-   * `black hole` (accepted, and then not a byte arrives on either side).
+   * `upgrade` is what happens to WebSocket handshakes: `pass`, `refuse` (answered 502), or `black
+   * hole` (accepted, then no byte passes in either direction).
    */
   constructor(server, { upgrade = "pass" } = {}) {
     this.#server = server;
     this.#upgrade = upgrade;
-    /** Resolves when the server ends a WebSocket that vanished in the black hole. */
+    /** Resolves when the server closes a WebSocket whose frames went into the black hole. */
     this.holeClosed = new Promise((resolve) => (this.#holeClosed = resolve));
   }
 
@@ -42,7 +42,7 @@ export class ClientProxy {
     return this;
   }
 
-  /** Breaks every connection, as a network does. New ones pass. */
+  /** Breaks every open connection. New connections pass. */
   cut() {
     for (const { near, far } of this.#connections) {
       near.destroy();
@@ -50,7 +50,7 @@ export class ClientProxy {
     }
   }
 
-  /** Takes nothing more from the server on the connections that are open now. */
+  /** Stops reading from the server on the connections that are open now. */
   stopReading() {
     for (const { near, far } of this.#connections) {
       far.unpipe(near);

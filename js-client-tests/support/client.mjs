@@ -1,18 +1,18 @@
-// What both wires have in common, seen from a test: somebody who asks, tells and hears.
+// What the clients of both transports have in common.
 
 import { EventQueue } from "./event-queue.mjs";
 import { TIMEOUT_MS, withTimeout } from "./timeouts.mjs";
 
-/** A connection. Each wire says how to `request`, `tell` and `close`. */
+/** A connection. Subclasses implement `request`, `emit` and `close`. */
 export class Client {
   events = new EventQueue();
-  /** Waits until whatever follows from an answer has happened, where that takes a while. */
+  /** Waits until the effects of an acknowledged request have arrived; a cluster replaces it. */
   settle = async () => {};
 
-  /** Sends `data` and waits for the answer, an object with `ok`. */
+  /** Sends `data` and waits for the acknowledgement, an object with `ok`. */
   async ask(event, data, timeoutMs = TIMEOUT_MS) {
     const answer = await withTimeout(
-      `the answer to "${event}"`,
+      `the acknowledgement of "${event}"`,
       this.request(event, data),
       timeoutMs,
     );
@@ -20,10 +20,14 @@ export class Client {
     return answer;
   }
 
-  /** Sends everything at once and waits for all answers. */
+  /** Sends all requests at once and waits for all acknowledgements. */
   async askAll(event, list, timeoutMs = TIMEOUT_MS) {
     const all = Promise.all(list.map((data) => this.request(event, data)));
-    const answers = await withTimeout(`${list.length} answers to "${event}"`, all, timeoutMs);
+    const answers = await withTimeout(
+      `${list.length} acknowledgements of "${event}"`,
+      all,
+      timeoutMs,
+    );
     await this.settle();
     return answers;
   }
@@ -38,19 +42,19 @@ export class Client {
     return this.events.collect(event, count, timeoutMs);
   }
 
-  /** Everything of a name that was heard so far and not looked at. */
+  /** All received events of a name that were not read yet. */
   take(event) {
     return this.events.take(event);
   }
 
-  /** Takes a name as a guest, and its `welcome`. */
+  /** Takes a name as a guest, and waits for `welcome`. */
   async identify(name) {
     const answer = await this.ask("new user", name);
     if (!answer.ok) throw new Error(`"new user" was refused: ${JSON.stringify(answer)}`);
     return this.waitForWelcome(answer.token);
   }
 
-  /** Waits for `welcome`, and remembers who this is. */
+  /** Waits for `welcome`, and stores the user's name and token. */
   async waitForWelcome(token) {
     this.welcome = await this.next("welcome");
     this.name = this.welcome.user;

@@ -1,8 +1,9 @@
-// Several nodes on one PostgreSQL and one Redis, and ways to break what is between them.
+// Several nodes on one PostgreSQL and one Redis, with proxies that can break their connections.
 
 import { writeFile } from "node:fs/promises";
 import path from "node:path";
 import { after, before } from "node:test";
+
 import { BusBarrier } from "./bus-barrier.mjs";
 import { freePort } from "./free-port.mjs";
 import { Postgres } from "./postgres.mjs";
@@ -13,7 +14,9 @@ import { LONG_TIMEOUT_MS } from "./timeouts.mjs";
 import { SECRET } from "./tokens.mjs";
 import { waitUntil } from "./wait-until.mjs";
 
-/** The clock of a process ahead (`+10s`) or behind (`-10s`); what measures time is not moved. */
+/**
+ * Environment that moves the wall clock of a process (`+10s`, `-10s`); its monotonic clock stays.
+ */
 function clock(offset) {
   return {
     LD_PRELOAD: "/usr/$LIB/faketime/libfaketimeMT.so.1",
@@ -22,22 +25,23 @@ function clock(offset) {
   };
 }
 
-/** Where the logs of nodes are left for whoever looks for a mistake. */
+/** The folder in which the nodes' logs are kept for debugging. */
 const LOGS = process.env.CLUSTER_LOGS;
 
 export class Cluster {
   nodes = [];
-  /** Of each node, its links: `{ postgres, redis }`. */
+  /** The proxies of each node: `{ postgres, redis }`. */
   proxies = [];
   postgres = new Postgres();
   #options;
   #busBarriers = [];
 
   /**
-   * `nodes` is how many, `settings` and `complaints` are those of each, `redis` what carries, and
-   * `clocks` says how far each clock is off. With `links` each node has its own network to the
-   * engines, and then `translations` are what becomes of the bytes that each sends to Redis. With
-   * `guarded` PostgreSQL asks for a password. `logging` is what the nodes log.
+   * `nodes` is the number of nodes, `settings` and `expectedLog` apply to each, `redis` is the bus,
+   * and `clocks` holds each node's clock offset. With `proxies`, each node has its own TCP proxies
+   * to PostgreSQL and Redis, and `rewrites` holds functions that rewrite what a node sends to
+   * Redis. With `passwordAuth`, PostgreSQL asks for a password. `logging` is the log format and
+   * filter.
    */
   constructor({
     nodes = 3,
@@ -71,19 +75,19 @@ export class Cluster {
     return this;
   }
 
-  /** Waits until these nodes say that they hear each other. */
+  /** Waits until these nodes are ready: each receives the announcements of the others. */
   async waitUntilReady(nodes = this.nodes) {
     await Promise.all(nodes.map((it) => answers(it, 200)));
   }
 
-  /** Waits until a node says that it is not to be sent anybody. */
+  /** Waits until a node reports that it is not ready for new connections. */
   async waitUntilUnready(node) {
     await answers(node, 503);
   }
 
   /**
-   * The cluster as one server, of which each connection comes to the next node: whoever speaks of it
-   * need not know that there are several. Its settings have the space `SENTRIES.space`.
+   * The cluster as one server: each new connection goes to the next node. The cluster's settings
+   * must contain the space `BARRIER.space`.
    */
   get roundRobin() {
     const { nodes } = this;
@@ -103,7 +107,7 @@ export class Cluster {
     };
   }
 
-  /** Everything heals, the nodes leave as they should, and then the engines go. */
+  /** Restores all proxies, stops the nodes, then PostgreSQL and Redis. */
   async stop() {
     for (const it of this.#allProxies()) it.restore();
     for (const it of this.#busBarriers) await it.end();
@@ -128,7 +132,7 @@ export class Cluster {
     });
   }
 
-  /** Where a node finds its engines. */
+  /** The settings that name PostgreSQL and Redis, each behind a new proxy if wanted. */
   async #startProxies(n) {
     const store = this.#options.passwordAuth ? this.postgres.passwordUrl : this.postgres.url;
     if (!this.#options.proxies) return { store, bus: this.redis.url };
@@ -147,14 +151,14 @@ export class Cluster {
   }
 }
 
-/** A cluster that lives as long as one test. */
+/** A cluster for one test. */
 export async function clusterForThisTest(t, options) {
   const cluster = new Cluster(options);
   t.after(() => cluster.stop());
   return cluster.start();
 }
 
-/** A cluster that lives as long as the test file that asks for it. */
+/** A cluster for the whole test file. */
 export function clusterForThisFile(options) {
   const cluster = new Cluster(options);
   before(() => cluster.start());
@@ -162,10 +166,10 @@ export function clusterForThisFile(options) {
   return cluster;
 }
 
-/** Asks a node again and again how it is, until it answers so. */
+/** Polls the readiness of a node until it has this HTTP status. */
 function answers(node, status) {
   return waitUntil(
-    `node ${node.port} to be ${status}`,
+    `node ${node.port} to answer ${status}`,
     async () => {
       const answer = await fetch(`${node.url}/health/ready`).catch(() => ({}));
       await answer.text?.();

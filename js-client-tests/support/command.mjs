@@ -1,19 +1,19 @@
-// The program run to its end.
+// Runs programs to completion.
 
 import { startProcess } from "./child-process.mjs";
 import { ROOMCAST } from "./server.mjs";
 import { withTimeout } from "./timeouts.mjs";
 
-/** Runs `roomcast` with `args` and answers its exit code and what it wrote. */
+/** Runs `roomcast` with `args`; returns its exit code and output. */
 export async function runRoomcast(...args) {
   return runProgram(ROOMCAST, args);
 }
 
-/** Runs a program and answers its exit code and what it wrote. */
+/** Runs a program; returns its exit code and output. */
 export async function runProgram(program, args, { input = "", ...options } = {}) {
   const child = startProcess(program, args, options);
   const [stdout, stderr] = [text(child.stdout), text(child.stderr)];
-  child.stdin.on("error", () => {}); // it need not read
+  child.stdin.on("error", () => {}); // the program may exit without reading it
   child.stdin.end(input);
   try {
     const { error, code, signal } = await withTimeout(

@@ -1,4 +1,4 @@
-// Cookie sessions as a page has them: /api/session.
+// Cookie sessions of the page: /api/session.
 
 import assert from "node:assert/strict";
 
@@ -7,45 +7,45 @@ import { httpRequest } from "./http.mjs";
 const PATH = "/api/session";
 const NAME = "roomcast_session";
 
-/** Begins a session with `claim`, an object or a text as it is. */
+/** Creates a session with `claim`, an object or the body as it is sent. */
 export function createSession(server, claim, headers = {}) {
   const body = typeof claim === "string" ? claim : JSON.stringify(claim);
   const type = { "content-type": "application/json" };
   return httpRequest(server, PATH, { method: "POST", headers: { ...type, ...headers }, body });
 }
 
-/** Whose session `headers` belong to. */
+/** The session that `headers` carry. */
 export function getSession(server, headers = {}) {
   return httpRequest(server, PATH, { headers });
 }
 
-/** Ends the session that `headers` belong to. */
+/** Ends the session that `headers` carry. */
 export function deleteSession(server, headers = {}) {
   return httpRequest(server, PATH, { method: "DELETE", headers });
 }
 
-/** A session, as the headers that carry it from then on. */
+/** Creates a session; returns the request headers that carry its cookie. */
 export async function signIn(server, claim) {
   const answer = await createSession(server, claim);
   assert.equal(answer.status, 200, JSON.stringify(answer.body));
   return cookieHeader(sessionCookie(answer).value);
 }
 
-/** The header in which a browser sends the cookie. */
+/** The request header with the session cookie. */
 export function cookieHeader(value) {
   return { cookie: `${NAME}=${value}` };
 }
 
-/** The one cookie that an answer sets: `{ value, flags }`, the flags sorted. */
+/** The only cookie that an answer sets: `{ value, flags }`, the flags sorted. */
 export function sessionCookie({ headers }) {
   const [text, ...others] = headers["set-cookie"] ?? [];
   assert.ok(text?.startsWith(`${NAME}=`), `no session cookie: ${text}`);
-  assert.deepEqual(others, [], "another cookie");
+  assert.deepEqual(others, [], "more than one cookie");
   const [pair, ...flags] = text.split(/; */);
   return { value: pair.slice(NAME.length + 1), flags: flags.sort() };
 }
 
-/** Whether an answer takes the cookie away. */
+/** Whether an answer deletes the cookie. */
 export function clearsCookie(answer) {
   const { value, flags } = sessionCookie(answer);
   const gone = flags.some((it) => {

@@ -1,4 +1,5 @@
-// A server of the test's own that keeps or carries what several nodes share, and what happens to it.
+// The process of an engine that the nodes share, PostgreSQL or Redis, and the faults of such a
+// process.
 
 import { mkdtemp, rm } from "node:fs/promises";
 import { tmpdir } from "node:os";
@@ -12,13 +13,16 @@ export class EngineProcess {
   #ready;
   #end;
 
-  /** `ready` is what the server prints when it is; `end`, the signal after which nothing is written. */
+  /**
+   * `ready` matches the output of a process that is ready; `end` is the signal that stops it
+   * without another write.
+   */
   constructor(ready, end) {
     this.#ready = ready;
     this.#end = end;
   }
 
-  /** Gives it a folder and a port. */
+  /** Creates the folder and chooses the port. */
   async allocate(name) {
     this.home = await mkdtemp(path.join(tmpdir(), `roomcast-${name}-`));
     this.port = await freePort();
@@ -29,12 +33,12 @@ export class EngineProcess {
     await this.startAgain();
   }
 
-  /** The end of the server in the middle of everything, as of a machine that loses its power. */
+  /** Ends the process abruptly, like a power failure. */
   async crash() {
     await this.#program.end(this.#end);
   }
 
-  /** It comes back with what it wrote down, if it writes anything down. */
+  /** Starts it again with the data that it has written, if it writes any. */
   async startAgain() {
     await this.#program.start(this.#ready);
   }
@@ -44,7 +48,7 @@ export class EngineProcess {
     await this.startAgain();
   }
 
-  /** Connections stay, and nothing is answered. */
+  /** Connections stay open, and nothing is answered. */
   pause() {
     this.#program.pause();
   }

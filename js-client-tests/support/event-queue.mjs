@@ -1,6 +1,6 @@
-// What a client heard and no test has looked at yet, by event.
+// The events that a client has received and no test has read yet, by name.
 //
-// Everything is kept from the first byte on, so no test can miss an event by listening late.
+// Events are kept from the first byte on, so that no test can miss one by waiting for it late.
 
 import { TIMEOUT_MS, withTimeout } from "./timeouts.mjs";
 
@@ -10,14 +10,14 @@ export class EventQueue {
   #count = 0;
   #listener = () => {};
 
-  /** Takes in what came from the server. */
+  /** Adds an event from the server. */
   put(event, data) {
     this.#listener(event, data);
     this.#of(event).push({ place: this.#count++, data });
-    for (const wait of this.#waiting) if (wait.events.includes(event)) wait.look();
+    for (const wait of this.#waiting) if (wait.events.includes(event)) wait.check();
   }
 
-  /** The earliest unread `event` for which `where` holds; those around it stay unread. */
+  /** The earliest unread `event` for which `where` holds; the others stay unread. */
   next(event, where = () => true, timeoutMs = TIMEOUT_MS) {
     return this.#wait([event], timeoutMs, () => {
       const unread = this.#of(event);
@@ -26,7 +26,7 @@ export class EventQueue {
     });
   }
 
-  /** The earliest unread of several events: `{ event, data }`. */
+  /** The earliest unread event of several names: `{ event, data }`. */
   nextOf(events, timeoutMs = TIMEOUT_MS) {
     return this.#wait(events, timeoutMs, () => {
       const place = (event) => this.#of(event)[0]?.place ?? Infinity;
@@ -37,7 +37,7 @@ export class EventQueue {
     });
   }
 
-  /** The earliest `count` unread events of a name, in the order in which they came. */
+  /** The earliest `count` unread events of a name, in the order of arrival. */
   collect(event, count, timeoutMs = TIMEOUT_MS) {
     return this.#wait([event], timeoutMs, () => {
       const unread = this.#of(event);
@@ -47,19 +47,19 @@ export class EventQueue {
     });
   }
 
-  /** Everything unread of a name, without waiting. */
+  /** All unread events of a name, without waiting. */
   take(event) {
     return this.#of(event)
       .splice(0)
       .map(({ data }) => data);
   }
 
-  /** Hears everything from now on as it comes, whether or not a test looks at it. */
+  /** Calls `listener` for every event from now on, also for those that a test reads. */
   listen(listener) {
     this.#listener = listener;
   }
 
-  /** The same, after what came before now and is unread, in the order in which it came. */
+  /** The same, after the unread events that arrived before, in their order. */
   listenFromStart(listener) {
     const came = [...this.#unread].flatMap(([event, list]) => list.map((it) => ({ event, ...it })));
     came.sort((a, b) => a.place - b.place);
@@ -67,7 +67,7 @@ export class EventQueue {
     this.listen(listener);
   }
 
-  /** How many of a name are unread. */
+  /** How many events of a name are unread. */
   count(event) {
     return this.#of(event).length;
   }
@@ -77,11 +77,11 @@ export class EventQueue {
     return this.#unread.get(event);
   }
 
-  /** Looks now and whenever one of `events` comes, until there is a result. */
+  /** Tries now and at each of `events`, until there is a result. */
   async #wait(events, timeoutMs, attempt) {
     const wait = { events };
     const found = new Promise((resolve) => {
-      wait.look = () => {
+      wait.check = () => {
         const result = attempt();
         if (!result) return;
         this.#waiting.delete(wait);
@@ -89,8 +89,8 @@ export class EventQueue {
       };
     });
     this.#waiting.add(wait);
-    wait.look();
-    const here = events.map((it) => `"${it}" (${this.count(it)} are here)`).join(" or ");
+    wait.check();
+    const here = events.map((it) => `"${it}" (${this.count(it)} unread)`).join(" or ");
     try {
       return await withTimeout(here, found, timeoutMs);
     } finally {

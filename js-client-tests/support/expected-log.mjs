@@ -1,7 +1,7 @@
-// What the log says above INFO while something is broken, and only then.
+// Log lines above INFO that a fault causes; without the fault they fail a test.
 
-/** A node that does not hear the others. */
+/** A node is disconnected from the bus. */
 export const BUS_DISCONNECTED = [/\bbus\b|redis/i];
 
-/** A node that cannot store, or read what is stored. */
+/** A node cannot reach its store. */
 export const STORE_UNAVAILABLE = [/stored|the store|postgres/i];

@@ -1,24 +1,25 @@
-// A crowd on three nodes, something that breaks, and what must be true afterwards.
+// Runs load on three nodes while a fault is injected, then checks every guarantee.
 
 import assert from "node:assert/strict";
+
 import { Cluster } from "./cluster.mjs";
 import { checkDelivery } from "./delivery-checker.mjs";
 import { LoadGenerator } from "./load-generator.mjs";
 import { checkLeaveEvents, checkPresence } from "./presence-checker.mjs";
 
-/** Messages before and after what breaks. */
+/** Messages before and after the fault. */
 const STEADY_MESSAGES = 300;
 
-/** A polling client that gave up in its first request is missed when it does not answer. */
+/** The server detects a polling client that gave up its first request by an unanswered ping. */
 const SETTINGS = { "limits.ping_interval_ms": 5000, "limits.ping_timeout_ms": 5000 };
 
-/** How many complaints one failure shows. */
+/** How many violations a failure shows. */
 const SHOWN = 12;
 
 /**
- * Lets a crowd talk while `breaks({ cluster, crowd })` happens, and holds the cluster to all its
- * promises. With `flap` users may seem to go and come while it lasts, `late` is how many milliseconds
- * a message may need at most, and the other options are those of a cluster.
+ * Runs load while `injectFault({ cluster, load })` happens, then checks all guarantees. With
+ * `allowFlapping`, users may appear to leave and return during the fault; `delayMsMax` is the
+ * longest permitted delivery delay; the other options are those of a cluster.
  */
 export async function runWithFault(
   t,
@@ -37,13 +38,17 @@ export async function runWithFault(
     await load.progress(STEADY_MESSAGES);
     await load.drain();
     await load.waitUntilDelivered();
-    const wrong = [
+    const violations = [
       ...(await checkPresence(load, cluster.nodes)),
       ...checkLeaveEvents(load, { allowFlapping }),
     ];
-    wrong.push(...(await checkDelivery(load, cluster.nodes)));
-    if (delayMsMax < load.maxDelayMs) wrong.push(`a message needed ${load.maxDelayMs} ms`);
-    assert.deepEqual(wrong.slice(0, SHOWN), [], `${wrong.length} promises were broken`);
+    violations.push(...(await checkDelivery(load, cluster.nodes)));
+    if (delayMsMax < load.maxDelayMs) violations.push(`a message took ${load.maxDelayMs} ms`);
+    assert.deepEqual(
+      violations.slice(0, SHOWN),
+      [],
+      `${violations.length} guarantees were violated`,
+    );
   } finally {
     t.diagnostic(load.summary());
     load.stop();

@@ -1,7 +1,7 @@
-// Ports for servers that come back on the same one.
+// Ports for servers that restart on the same port.
 //
-// They lie below those that the kernel gives to clients: while such a server is down, somebody who
-// tries to connect to it cannot be given its port, nor meet themselves there.
+// They lie below the kernel's range for outgoing connections: while such a server is down, a client
+// that tries to connect cannot be assigned its port, nor connect to itself.
 
 import net from "node:net";
 
@@ -11,7 +11,7 @@ const TRIES_MAX = 100;
 
 const taken = new Set();
 
-/** A port on which nobody listens, and that no other server of this process has. */
+/** A port that is free, and that this process did not hand out before. */
 export async function freePort() {
   for (let n = 0; n < TRIES_MAX; n += 1) {
     const port = FIRST + Math.floor(Math.random() * (LAST - FIRST));
@@ -19,7 +19,7 @@ export async function freePort() {
     taken.add(port);
     return port;
   }
-  throw new Error(`no free port in ${TRIES_MAX} tries`);
+  throw new Error(`no free port in ${TRIES_MAX} attempts`);
 }
 
 function isFree(port) {

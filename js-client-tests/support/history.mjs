@@ -1,11 +1,11 @@
-// The whole of a conversation's history.
+// Reads the whole history of a conversation.
 
-/** Everything in `room` after `after`, page by page. */
+/** All entries of `room` after `after`, page by page. */
 export function readHistory(client, room, after = 0) {
   return pages(client, { room }, after);
 }
 
-/** Everything that somebody and `other` said to each other. */
+/** All entries between the client's user and `other`. */
 export function readDirectHistory(client, other) {
   return pages(client, { with: other }, 0);
 }

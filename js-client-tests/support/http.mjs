@@ -1,11 +1,13 @@
-// HTTP by hand, for what `fetch` would not send: an upgrade, a header twice, the Origin of a page.
+// HTTP requests that `fetch` cannot send: upgrades, repeated headers, a chosen Origin.
 
 import { randomBytes } from "node:crypto";
 import http from "node:http";
 
 import { withTimeout } from "./timeouts.mjs";
 
-/** One request with its whole answer; 101 is an answer, too. A list of values is a header twice. */
+/**
+ * One request and its whole answer; 101 is an answer, too. An array of values repeats the header.
+ */
 export function httpRequest(server, path, { method = "GET", headers = {}, body } = {}) {
   const { host } = new URL(server.url);
   const answer = new Promise((resolve, reject) => {
@@ -25,7 +27,7 @@ export function httpRequest(server, path, { method = "GET", headers = {}, body }
   return withTimeout(`the answer to ${method} ${path}`, answer);
 }
 
-/** What a WebSocket handshake asks for. */
+/** The headers of a WebSocket handshake. */
 export function upgradeHeaders() {
   return {
     connection: "Upgrade",

@@ -1,4 +1,5 @@
-// A site that publishes keys, as identity providers have: it rotates them, goes down, comes back.
+// An HTTP server that publishes a JWK set, like an identity provider: it rotates keys, stops and
+// restarts.
 
 import { generateKeyPairSync } from "node:crypto";
 import { once } from "node:events";
@@ -14,14 +15,14 @@ const KEY_TYPES = {
   EdDSA: ["ed25519"],
 };
 
-/** A key with a name, and the tokens that it signs. */
+/** A key with an id, and the tokens that it signs. */
 export class SigningKey {
   constructor(kid, alg) {
     const { publicKey, privateKey } = generateKeyPairSync(...KEY_TYPES[alg]);
     Object.assign(this, { kid, alg, publicKey, privateKey });
   }
 
-  /** What a set says of it. */
+  /** The key as a JWK set contains it. */
   get jwk() {
     const { kid, alg, publicKey } = this;
     return { ...publicKey.export({ format: "jwk" }), kid, alg, use: "sig" };
@@ -34,7 +35,7 @@ export class SigningKey {
 }
 
 export class JwksServer {
-  /** The paths that were asked for. */
+  /** The paths that were requested. */
   requests = [];
   #port = 0;
   #keys = [];
@@ -45,7 +46,7 @@ export class JwksServer {
     return `http://127.0.0.1:${this.#port}/keys.json`;
   }
 
-  /** From now on these are the keys. */
+  /** Replaces the published keys. */
   publish(...keys) {
     this.#keys = keys.map((it) => it.jwk);
     return this;
@@ -73,7 +74,7 @@ export class JwksServer {
     await closed;
   }
 
-  /** Waits until somebody asks. */
+  /** Waits for the next request. */
   nextRequest() {
     return withTimeout(
       "a request for the keys",

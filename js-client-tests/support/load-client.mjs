@@ -1,4 +1,4 @@
-// Somebody who talks and reads whatever happens to the nodes, and keeps book of all of it.
+// A client that sends and receives through all faults, and records what it sent and received.
 
 import { openReconnecting } from "./reconnecting-client.mjs";
 import { withTimeout } from "./timeouts.mjs";
@@ -7,32 +7,32 @@ import { delay } from "./timers.mjs";
 const MESSAGES = ["new message", "GroupChat"];
 const PRESENCE = ["user joined", "user left"];
 
-/** Refusals after which one tries again, as the table of codes says. */
+/** Refusals after which a client retries, as docs/protocol.md says. */
 const RETRYABLE = ["unavailable", "draining", "too_fast"];
 
-/** How long a client waits before it repeats what was refused. */
+/** How long a client waits before it retries. */
 const RETRY_MS = 300;
 
-/** Messages of one client that are not acknowledged yet. A person types no more meanwhile. */
+/** Unacknowledged messages of one client. At the maximum it sends no more. */
 const PENDING_MAX = 8;
 
-/** Why a connection may end while something is broken: each of these says "come back". */
+/** Close codes that a fault may cause: each of them asks the client to reconnect. */
 const EXPECTED_CLOSINGS = ["draining", "fault"];
 
 export class LoadClient {
-  /** One record for each connection there was, the last one of now. */
+  /** One record per connection, the current one last. */
   connections = [];
-  /** Everything said, in order: `{ id, event, data, place, tries, answer, connection }`. */
+  /** Everything sent, in order: `{ id, event, data, place, tries, answer, connection }`. */
   sent = [];
-  /** Of that, what is not acknowledged yet. */
+  /** The part of it that is not acknowledged yet. */
   pending = new Set();
-  /** What was told against the protocol. */
+  /** What the server sent against the protocol. */
   violations = [];
-  /** How often each refusal came, at the door or in answers, and why connections ended. */
+  /** How often each refusal and each reason of a disconnect occurred. */
   outcomes = new Map();
-  /** Milliseconds from saying to hearing, of what others said and was heard live. */
+  /** Milliseconds from sending to receiving, for live messages of other clients. */
   delays = [];
-  /** When they went for good. */
+  /** When the client stopped for good. */
   stoppedAt = Infinity;
   isConnected = false;
   #line;
@@ -40,7 +40,10 @@ export class LoadClient {
   #changed;
   #last = new Map();
 
-  /** `rooms` are those to be in, the first one in place of the lobby; `changed` hears of news. */
+  /**
+   * `rooms` are the rooms to join, the first one as the default room; `changed` is called at each
+   * event.
+   */
   constructor({ clientType, rotation, token, name, rooms, changed }) {
     Object.assign(this, { clientType, rotation, name, rooms });
     this.#changed = changed;
@@ -55,7 +58,7 @@ export class LoadClient {
     return this.#handshake.token;
   }
 
-  /** The connection of now, or the last one. */
+  /** The current connection, or the last one. */
   get connection() {
     return this.connections.at(-1);
   }
@@ -64,13 +67,13 @@ export class LoadClient {
     return this.stoppedAt !== Infinity;
   }
 
-  /** For how long they were on no node at most, before they went for good. */
+  /** The longest time without a connection, before the client stopped. */
   get longestDisconnectedMs() {
     const gaps = this.connections.slice(1).map(({ from }, n) => from - this.connections[n].to);
     return Math.max(0, ...gaps);
   }
 
-  /** The last entry of a room that they know: heard, or said and acknowledged. */
+  /** The last entry of a room that the client knows: received, or sent and acknowledged. */
   last(room) {
     return this.#last.get(room) ?? 0;
   }
@@ -83,19 +86,19 @@ export class LoadClient {
     this.#line = openReconnecting(this.clientType, this.rotation, this.#handshake, handlers);
   }
 
-  /** Loses the connection, as a phone in a tunnel does, and comes back. */
+  /** Drops the connection; the client reconnects. */
   drop() {
     if (this.isConnected) this.#line.drop();
   }
 
-  /** Goes, or stays away after a connection that was lost. */
+  /** Disconnects for good. */
   stop() {
     this.stoppedAt = performance.now();
     this.isConnected = false;
     this.#line.stop();
   }
 
-  /** Says something; it is repeated until it is acknowledged. Does nothing when too much is open. */
+  /** Sends a message until it is acknowledged. Does nothing while too many are unacknowledged. */
   post(event, place, data) {
     if (this.isStopped || PENDING_MAX <= this.pending.size) return undefined;
     const item = { id: data.id, event, place, data, tries: 0 };
@@ -105,9 +108,9 @@ export class LoadClient {
     return item;
   }
 
-  /** Asks on the connection of now. */
+  /** Sends a request on the current connection. */
   ask(event, data) {
-    return withTimeout(`the answer to "${event}"`, this.#line.request(event, data));
+    return withTimeout(`the acknowledgement of "${event}"`, this.#line.request(event, data));
   }
 
   #onEvent(event, data) {
@@ -124,7 +127,7 @@ export class LoadClient {
     this.#changed(event);
   }
 
-  /** In the rooms again: what was not acknowledged is said once more, in its order. */
+  /** Records the new connection; unacknowledged messages are sent again in their order. */
   #arrive({ epoch, directs, rooms }) {
     this.#handshake.epoch = epoch;
     const { since } = this.#handshake;
@@ -145,7 +148,7 @@ export class LoadClient {
 
   #missed({ room, messages, recovered }) {
     if (recovered) for (const it of messages) this.#take(room, it, false);
-    else this.violations.push(`told to page the history of ${room}`);
+    else this.violations.push(`had to page the history of ${room}`);
   }
 
   #takeLive(event, data) {
@@ -156,7 +159,8 @@ export class LoadClient {
 
   #take(room, message, isLive) {
     const received = this.connection.received[room];
-    if (received === undefined) this.violations.push(`heard of ${room}, which is not theirs`);
+    if (received === undefined)
+      this.violations.push(`received an entry of ${room}, which it has not joined`);
     else received.push({ ...message, isLive });
     this.#handshake.since[room] = Math.max(this.#handshake.since[room] ?? 0, message.seq);
     this.#know(room, message.seq);
@@ -176,7 +180,7 @@ export class LoadClient {
   #closing({ code, reconnect }) {
     this.#count(`closing ${code}`);
     if (!EXPECTED_CLOSINGS.includes(code)) this.violations.push(`closed with ${code}`);
-    if (!reconnect) this.violations.push(`told to stay away: ${code}`);
+    if (!reconnect) this.violations.push(`told not to reconnect: ${code}`);
   }
 
   #onDisconnect(reason) {
@@ -204,10 +208,10 @@ export class LoadClient {
     if (this.isConnected && item.connection === here) this.#send(item);
   }
 
-  /** Whoever answers twice answers the same. */
+  /** A repeated acknowledgement is the same as the first. */
   #compare({ id, answer }, again) {
     if (again.ok && again.seq === answer.seq) return;
-    this.violations.push(`${id}: answered ${answer.seq} and then ${JSON.stringify(again)}`);
+    this.violations.push(`${id}: acknowledged at ${answer.seq} and then ${JSON.stringify(again)}`);
   }
 
   #count(what) {

@@ -1,4 +1,4 @@
-// Sixty people on all kinds of clients, in shared rooms on several nodes, who talk all the time.
+// Sixty clients of all types, in shared rooms on several nodes, that send messages continuously.
 
 import { LoadClient } from "./load-client.mjs";
 import { Random } from "./random.mjs";
@@ -12,13 +12,13 @@ import { wsJson } from "./ws.mjs";
 
 const CLIENTS = 60;
 const ROOMS = 5;
-/** Messages in each second, all people together. */
+/** Messages per second of all clients together. */
 const MESSAGES_PER_SECOND = 120;
 const TICK_MS = 25;
-/** Somebody loses the connection, and comes back on the same node or another one. */
+/** How often one client drops its connection, and reconnects to the same node or another one. */
 const DISCONNECT_MS = 400;
 
-/** Who goes when something breaks: one of each kind of client, on different nodes. */
+/** The clients that disconnect for good at a fault: one of each type, on different nodes. */
 const STOPPED = [15, 19, 23];
 
 const CLIENT_TYPES = [wsJson, socketIo("4.8", "websocket"), socketIo("4.8", "polling")];
@@ -27,7 +27,7 @@ const OLD_CLIENT_TYPES = [socketIo("2.5", "websocket"), socketIo("2.5", "polling
 export class LoadGenerator {
   clients = [];
   rooms = [];
-  /** One room with everybody. */
+  /** One room that all clients join. */
   commonRoom = unique("square");
   #nodes;
   #random = new Random(5);
@@ -43,51 +43,51 @@ export class LoadGenerator {
     for (let n = 0; n < CLIENTS; n += 1) this.clients.push(this.#person(n));
   }
 
-  /** Everybody comes in; then they talk. */
+  /** Connects all clients, then starts to send. */
   async connectAll() {
     for (const it of this.clients) it.connectAll();
-    await this.until("everybody to be in", () =>
+    await this.until("all clients to connect", () =>
       this.clients.every(({ isConnected }) => isConnected),
     );
     this.#isPosting = true;
     this.#posting = Promise.all([this.#postAtRate(), this.#dropConnections()]);
   }
 
-  /** Those who are here. */
+  /** The clients that were not stopped. */
   get running() {
     return this.clients.filter(({ isStopped }) => !isStopped);
   }
 
-  /** Those of them who are in `room`. */
+  /** Those of them that are in `room`. */
   in(room) {
     return this.running.filter(({ rooms }) => rooms.includes(room));
   }
 
-  /** A few go for good; never the first one, who can read everything. */
+  /** Stops some clients for good; never the first one, which can read every room. */
   stopSome() {
     for (const n of STOPPED) this.clients[n].stop();
   }
 
-  /** Those whose connection is on `node`. */
+  /** The clients whose connection is on `node`. */
   on(node) {
     return this.running.filter((it) => it.isConnected && it.connection.node === node);
   }
 
-  /** Waits until so many more messages are acknowledged. */
+  /** Waits until `count` more messages are acknowledged. */
   async progress(count) {
     const enough = this.#answers + count;
-    await this.until(`${count} more answers`, () => enough <= this.#answers);
+    await this.until(`${count} more acknowledgements`, () => enough <= this.#answers);
   }
 
-  /** Falls silent, and waits until everything that was said is acknowledged. */
+  /** Stops sending, and waits until everything that was sent is acknowledged. */
   async drain() {
     this.#isPosting = false;
     await this.#posting;
     const isQuiet = () => this.running.every((it) => it.isConnected && it.pending.size === 0);
-    await this.until("everything to be acknowledged", isQuiet);
+    await this.until("all acknowledgements", isQuiet);
   }
 
-  /** Waits until everybody has heard the last message of each of their rooms. */
+  /** Waits until every client has received the last message of each of its rooms. */
   async waitUntilDelivered() {
     const heads = new Map();
     const raise = (room, seq) => heads.set(room, Math.max(heads.get(room) ?? 0, seq));
@@ -95,17 +95,17 @@ export class LoadGenerator {
       for (const { place, answer } of sent) if (answer) raise(place, answer.seq);
     }
     const hasAll = (it) => it.rooms.every((room) => (heads.get(room) ?? 0) <= it.last(room));
-    await this.until("everybody to hear the last message", () => this.running.every(hasAll));
+    await this.until("all clients to receive the last messages", () => this.running.every(hasAll));
   }
 
-  /** Waits until `isSo`, looking at it whenever anybody hears anything. */
+  /** Waits until `condition` holds; it is checked at each event of any client. */
   async until(what, condition, timeoutMs = LONG_TIMEOUT_MS) {
     const wait = {};
     const found = new Promise((resolve) => {
-      wait.look = () => condition() && resolve();
+      wait.check = () => condition() && resolve();
     });
     this.#waits.add(wait);
-    wait.look();
+    wait.check();
     try {
       await withTimeout(what, found, timeoutMs);
     } finally {
@@ -118,12 +118,12 @@ export class LoadGenerator {
     for (const it of this.running) it.stop();
   }
 
-  /** How many milliseconds the slowest message needed to somebody who heard it live. */
+  /** The longest delivery delay of a live message, in milliseconds. */
   get maxDelayMs() {
     return this.clients.flatMap((it) => it.delays).reduce((a, b) => Math.max(a, b), 0);
   }
 
-  /** What it was like, for whoever reads the output. */
+  /** A summary for the test output. */
   summary() {
     const delays = this.clients.flatMap((it) => it.delays).sort((a, b) => a - b);
     const at = (part) => Math.round(delays[Math.floor(part * (delays.length - 1))] ?? 0);
@@ -133,7 +133,7 @@ export class LoadGenerator {
     }
     const reasons = [...outcomes].map(([what, n]) => `${n} × ${what}`).join(", ");
     return (
-      `${this.#answers} messages, heard ${delays.length} times live, `
+      `${this.#answers} messages, ${delays.length} live deliveries, `
       + `p50 ${at(0.5)} ms, p99 ${at(0.99)} ms, max ${at(1)} ms; ${reasons}`
     );
   }
@@ -147,7 +147,7 @@ export class LoadGenerator {
       clientType: OLD_CLIENT_TYPES[n - 1] ?? CLIENT_TYPES[n % CLIENT_TYPES.length],
       rotation: new NodeRotation(this.#nodes, Math.floor(n / CLIENT_TYPES.length), n % 2 === 0),
       token: encodeJwt({ sub: name, exp: epochSeconds(3600) }, { key: SECRET }),
-      rooms: n === 0 ? this.rooms : some, // the first one can read everything
+      rooms: n === 0 ? this.rooms : some, // the first client can read every room
       changed: (what) => this.#changed(what),
     });
   }
@@ -181,7 +181,7 @@ export class LoadGenerator {
     else this.#postDirect(who, id, body);
   }
 
-  /** Each has one whom they talk to, who came to another node. */
+  /** Each client has one fixed peer, on another node. */
   #postDirect(who, id, data) {
     const at = this.clients.indexOf(who);
     const to = this.clients[(at + CLIENTS / 2) % CLIENTS].name;
@@ -190,6 +190,6 @@ export class LoadGenerator {
 
   #changed(what) {
     if (what === "answer") this.#answers += 1;
-    for (const it of this.#waits) it.look();
+    for (const it of this.#waits) it.check();
   }
 }

@@ -1,13 +1,13 @@
-// A server from Debian's packages, as the tests start it: in a folder of its own, and ended with it.
+// A server program that a test starts and ends.
 
 import { readdirSync, readFileSync } from "node:fs";
 
 import { startProcess } from "./child-process.mjs";
 import { withTimeout } from "./timeouts.mjs";
 
-/** A program that runs until it is told to stop. */
+/** A program that runs until it is ended. */
 export class ManagedProcess {
-  /** What it wrote, all starts together. */
+  /** Its output, of all starts together. */
   log = [];
   #child;
   #notify = () => {};
@@ -18,7 +18,7 @@ export class ManagedProcess {
     this.options = options;
   }
 
-  /** Starts, and waits for the line that says that it is ready. */
+  /** Starts it, and waits for the line that matches `ready`. */
   async start(ready) {
     const from = this.log.length;
     const child = startProcess(this.program, this.args, {
@@ -38,22 +38,22 @@ export class ManagedProcess {
     return this;
   }
 
-  /** Sends a signal and waits for the end. */
+  /** Sends a signal and waits for the exit. */
   async end(signal) {
     if (this.#child === undefined) return;
     this.resume();
     this.#child.kill(signal);
-    await withTimeout(`the end of ${this.program} by ${signal}`, this.#child.exited);
+    await withTimeout(`the exit of ${this.program} by ${signal}`, this.#child.exited);
     this.#child = undefined;
   }
 
-  /** Stops the process and those that it started, in the middle of whatever they do. */
+  /** Stops the process and its children with SIGSTOP. */
   pause() {
-    this.#child.kill("SIGSTOP"); // first, so that it starts no others meanwhile
+    this.#child.kill("SIGSTOP"); // first, so that it starts no more children
     for (const pid of this.#children()) sendSignal(pid, "SIGSTOP");
   }
 
-  /** Lets them go on. */
+  /** Continues them. */
   resume() {
     for (const pid of this.#children()) sendSignal(pid, "SIGCONT");
     this.#child.kill("SIGCONT");
@@ -64,7 +64,7 @@ export class ManagedProcess {
     try {
       return readFileSync(`/proc/${pid}/task/${pid}/children`, "utf8").split(" ").filter(Boolean);
     } catch {
-      return []; // it has ended
+      return []; // it has exited
     }
   }
 
@@ -80,13 +80,13 @@ export class ManagedProcess {
   }
 }
 
-/** A program where Debian puts what is not for everybody's PATH: the newest one. */
+/** A program in Debian's versioned folder, the newest version. */
 export function newestDebianBinary(folder, program) {
   const versions = readdirSync(folder).map(Number).filter(Number.isInteger);
   return `${folder}/${Math.max(...versions)}/bin/${program}`;
 }
 
-/** Sends a signal to a process that may have ended since it was looked up. */
+/** Sends a signal to a process that may have exited meanwhile. */
 function sendSignal(pid, signal) {
   try {
     process.kill(pid, signal);

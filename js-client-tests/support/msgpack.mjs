@@ -1,8 +1,11 @@
-// MessagePack by hand, and plain WebSocket in it. https://msgpack.org: only what JSON has, and bytes.
+// A MessagePack codec for JSON values and bytes (https://msgpack.org), and `/ws` over it.
 
 import { WsClient, wsJson } from "./ws.mjs";
 
-/** The smallest form of a JSON value with bytes in it. Keys of `undefined` are left out, as in JSON. */
+/**
+ * The shortest encoding of a JSON value that may contain bytes. Keys with `undefined` are omitted,
+ * as in JSON.
+ */
 export function pack(value) {
   if (value === null || value === undefined) return Buffer.from([0xc0]);
   if (typeof value === "boolean") return Buffer.from([value ? 0xc3 : 0xc2]);
@@ -14,7 +17,7 @@ export function pack(value) {
   return Buffer.concat([sized(MAP, pairs.length), ...pairs.flat().map(pack)]);
 }
 
-/** The one value that `bytes` are; bytes after it are a mistake. */
+/** The one value that `bytes` encode; trailing bytes are an error. */
 export function unpack(bytes) {
   const reader = new Reader(bytes);
   const value = reader.value();
@@ -22,7 +25,7 @@ export function unpack(bytes) {
   return value;
 }
 
-/** What begins a value of each kind: its short form with how long that may be, and the others. */
+/** The markers of each kind: the short form with its maximum length, and the longer forms. */
 const STR = { short: [0xa0, 31], 8: 0xd9, 16: 0xda, 32: 0xdb };
 const BIN = { 8: 0xc4, 16: 0xc5, 32: 0xc6 };
 const ARRAY = { short: [0x90, 15], 16: 0xdc, 32: 0xdd };
@@ -115,7 +118,7 @@ class Reader {
       case 0xdf:
         return this.#map(this.#unsigned(2 << (first - 0xde)));
       default:
-        throw new Error(`no JSON begins with 0x${first.toString(16)}`);
+        throw new Error(`no JSON value starts with 0x${first.toString(16)}`);
     }
   }
 
@@ -148,12 +151,12 @@ class MsgpackClient extends WsClient {
   }
 
   decode(frame, isBinary) {
-    if (!isBinary) throw new Error(`a text frame came where MessagePack is spoken: ${frame}`);
+    if (!isBinary) throw new Error(`a text frame arrived on a MessagePack connection: ${frame}`);
     return unpack(frame);
   }
 }
 
-/** Plain WebSocket that speaks `roomcast.msgpack`. */
+/** Plain WebSocket with the subprotocol `roomcast.msgpack`. */
 export const wsMsgpack = {
   ...wsJson,
   label: "plain WebSocket, msgpack",

@@ -1,4 +1,4 @@
-// nginx before several nodes, with the configuration that docs/cluster.md shows.
+// nginx in front of several nodes, with the configuration of docs/cluster.md.
 
 import { readFileSync } from "node:fs";
 import { mkdtemp, rm, writeFile } from "node:fs/promises";
@@ -11,10 +11,10 @@ import { ManagedProcess } from "./managed-process.mjs";
 const DOC = new URL("../../docs/cluster.md", import.meta.url);
 const SHOWN = /```nginx\n(map [\s\S]*?)```/;
 
-/** Debian has it where only root's PATH looks. */
+/** Debian installs it outside of the PATH of ordinary users. */
 const PROGRAM = "/usr/sbin/nginx";
 
-/** nginx says what it runs on when it has begun to listen. */
+/** nginx logs its operating system once it listens. */
 const READY = /OS: Linux/;
 
 export class Nginx {
@@ -40,7 +40,7 @@ export class Nginx {
     await rm(this.#home, { recursive: true, force: true });
   }
 
-  /** What the page shows, with these nodes in place of those that it names, and without TLS. */
+  /** The documented configuration, with the addresses of these nodes and without TLS. */
   #settings(nodes) {
     const [, shown] = SHOWN.exec(readFileSync(DOC, "utf8"));
     const addresses = nodes.map(({ port }) => `127.0.0.1:${port}`);

@@ -1,4 +1,4 @@
-// A PostgreSQL server of the test's own, and what happens to such servers.
+// A PostgreSQL server for tests.
 
 import assert from "node:assert/strict";
 import { chown, writeFile } from "node:fs/promises";
@@ -11,14 +11,14 @@ import { newestDebianBinary } from "./managed-process.mjs";
 const BINARIES = "/usr/lib/postgresql";
 const READY = /database system is ready to accept connections/;
 
-/** `roomcast` is let in by name, `guarded` by password, from this machine alone. */
+/** The user `roomcast` connects without a password, `guarded` with one, only from this machine. */
 const PG_HBA = `
 local all all trust
 host all guarded 127.0.0.1/32 scram-sha-256
 host all all 127.0.0.1/32 trust
 `;
 
-/** Nothing here has to outlive a power cut; what is committed outlives the end of the process. */
+/** Data need not survive a power failure; what is committed survives the end of the process. */
 const SETTINGS = {
   fsync: "off",
   full_page_writes: "off",
@@ -30,12 +30,12 @@ const SETTINGS = {
 };
 
 /** The password of the user `guarded`. */
-export const POSTGRES_PASSWORD = "of the database, and of nothing else";
+export const POSTGRES_PASSWORD = "a database password, with spaces";
 
 export class Postgres extends EngineProcess {
   #settings;
 
-  /** `settings` go before those of tests: who measures wants a disk that is waited for. */
+  /** `settings` override those of tests: benchmarks need a durable disk. */
   constructor(settings = {}) {
     super(READY, "SIGQUIT");
     this.#settings = settings;
@@ -67,25 +67,25 @@ export class Postgres extends EngineProcess {
     return this;
   }
 
-  /** What an operator writes as `store`. */
+  /** The value of the setting `store`. */
   get url() {
     return `postgres://roomcast@127.0.0.1:${this.port}/roomcast`;
   }
 
-  /** The same for the user who is let in by password, and for a database of their own. */
+  /** The same for the user with a password, and its own database. */
   get passwordUrl() {
     const password = encodeURIComponent(POSTGRES_PASSWORD);
     return `postgres://guarded:${password}@127.0.0.1:${this.port}/guarded`;
   }
 
-  /** Ends all connections but one's own; answers how many there were. */
+  /** Ends all other connections; returns how many there were. */
   async endConnections() {
     const others = "backend_type = 'client backend' AND pid <> pg_backend_pid()";
     const count = `SELECT count(pg_terminate_backend(pid)) FROM pg_stat_activity WHERE ${others}`;
     return Number(await this.sql(count));
   }
 
-  /** Runs statements as the database's administrator; answers what came out. */
+  /** Runs statements as the database's administrator; returns their output. */
   async sql(...statements) {
     const commands = statements.flatMap((it) => ["-c", it]);
     const where = ["-h", this.home, "-p", `${this.port}`, "-U", "postgres", "-d", "postgres"];
@@ -101,7 +101,7 @@ export class Postgres extends EngineProcess {
   }
 }
 
-/** PostgreSQL does not run as root: Debian's package brings somebody for it. */
+/** PostgreSQL refuses to run as root; Debian's package creates a user for it. */
 async function account() {
   if (process.getuid() !== 0) return {};
   const [uid, gid] = await Promise.all(

@@ -1,17 +1,20 @@
-// Who is here, by each node's word, by each client's ears, and in truth.
+// Compares the presence that each node reports and each client received with the actual
+// connections.
 
 import { isDeepStrictEqual } from "node:util";
 
 import { waitUntil } from "./wait-until.mjs";
 import { wsJson } from "./ws.mjs";
 
-/** How long a node that died may be believed to live: its lease, and the grace of its users. */
+/**
+ * How long presence may be wrong after a node died: its lease and the grace period of its users.
+ */
 const CONVERGENCE_MS_MAX = 25_000;
 
-/** The grace of somebody who lost their connection, less what a message needs. */
+/** The grace period after a lost connection, minus the time that a message takes. */
 const GRACE_MS = 4500;
 
-/** Waits until every node and everybody here knows who is here. */
+/** Waits until every node and every running client agree on who is online. */
 export async function checkPresence(load, nodes) {
   for (const node of nodes) await waitForNode(load, node);
   let problems = [];
@@ -20,26 +23,26 @@ export async function checkPresence(load, nodes) {
     return problems.length === 0;
   };
   try {
-    await load.until("everybody to know who is here", allClientsAgree, CONVERGENCE_MS_MAX);
+    await load.until("all clients to agree on who is online", allClientsAgree, CONVERGENCE_MS_MAX);
   } catch {
     return problems;
   }
   return [];
 }
 
-/** Asks a node again and again who is here, until it is right. */
+/** Polls the presence of a node until it is right. */
 async function waitForNode(load, node) {
-  const [reader] = load.clients;
-  const client = await (await wsJson.connect(node, { token: reader.token })).waitForWelcome();
+  const [firstClient] = load.clients;
+  const client = await (await wsJson.connect(node, { token: firstClient.token })).waitForWelcome();
   let problems = [];
   const isRight = async () => {
     problems = await nodeErrors(client, load);
     return problems.length === 0;
   };
   try {
-    await waitUntil("a node to know who is here", isRight, CONVERGENCE_MS_MAX);
+    await waitUntil("the presence of a node to be right", isRight, CONVERGENCE_MS_MAX);
   } catch {
-    throw new Error(`node ${node.port} does not know who is here: ${problems.join("; ")}`);
+    throw new Error(`node ${node.port} reports wrong presence: ${problems.join("; ")}`);
   } finally {
     client.close();
   }
@@ -59,37 +62,40 @@ async function nodeErrors(client, load) {
   for (const { user, online, devices } of users) {
     const is = isHere.get(user);
     if (online !== is || devices !== (is ? 1 : 0)) {
-      problems.push(`${user} is ${online ? "online" : "away"} with ${devices} devices`);
+      problems.push(`${user} is ${online ? "online" : "offline"} with ${devices} devices`);
     }
   }
   return problems;
 }
 
-/** What somebody here believes, from what they were told on their connection of now. */
-function clientErrors(person, load) {
-  const { list, presence } = person.connection;
+/** What a client got wrong, from the events of its current connection. */
+function clientErrors(client, load) {
+  const { list, presence } = client.connection;
   const problems = [];
   const commonRoom = load.in(load.commonRoom);
   if (!same(list ?? [], commonRoom))
-    problems.push(`${person.name} lists ${difference(list ?? [], commonRoom)}`);
+    problems.push(`${client.name} lists ${difference(list ?? [], commonRoom)}`);
   const last = new Map(presence.map((it) => [`${it.room} ${it.user}`, it]));
   const stopped = new Set(load.clients.filter((it) => it.isStopped).map(({ name }) => name));
   for (const { event, room, user } of last.values()) {
     if ((event === "user left") !== stopped.has(user)) {
-      problems.push(`${person.name} heard last in ${room}: ${event} ${user}`);
+      problems.push(`${client.name} received last in ${room}: ${event} ${user}`);
     }
   }
   return problems;
 }
 
-/** Everybody heard of everybody's going once, and of nobody's who stayed, unless some `flap`. */
+/**
+ * Every client received `user left` once for each stopped client, and none for a running one,
+ * unless `allowFlapping`.
+ */
 export function checkLeaveEvents(load, { allowFlapping = false } = {}) {
   const problems = [];
   for (const watcher of load.clients) {
     for (const [n, connection] of watcher.connections.entries()) {
       for (const [key, events] of byUserAndRoom(connection.presence)) {
         const repeat = events.some((it, at) => it === events[at - 1]);
-        if (repeat) problems.push(`${watcher.name} (${n}) heard of ${key}: ${events}`);
+        if (repeat) problems.push(`${watcher.name} (${n}) received for ${key}: ${events}`);
       }
     }
     if (!watcher.isStopped) problems.push(...missingLeaves(watcher, load));
@@ -98,7 +104,7 @@ export function checkLeaveEvents(load, { allowFlapping = false } = {}) {
   return problems;
 }
 
-/** Whose going somebody did not hear of who was here all the time. */
+/** Stopped clients for which a client that was connected all the time received no `user left`. */
 function missingLeaves({ name, rooms, connection }, load) {
   const received = byUserAndRoom(connection.presence);
   const stopped = load.clients.filter((it) => it.isStopped && connection.from < it.stoppedAt);
@@ -107,20 +113,22 @@ function missingLeaves({ name, rooms, connection }, load) {
   });
   return expected
     .filter((key) => received.get(key)?.at(-1) !== "user left")
-    .map((key) => `${name} was not told that ${key} has ended`);
+    .map((key) => `${name} received no "user left" for ${key}`);
 }
 
-/** Whose going somebody heard of although they were here all the time. */
+/** Clients for which a client received `user left` although they were connected all the time. */
 function falseLeaves({ name, connections }, load) {
   const kept = load.running.filter(({ longestDisconnectedMs }) => longestDisconnectedMs < GRACE_MS);
   const expected = new Set(kept.map((it) => it.name));
   return connections
     .flatMap(({ presence }) => presence)
     .filter(({ event, user }) => event === "user left" && expected.has(user))
-    .map(({ user, room }) => `${name} was told that ${user} left ${room}, who never did`);
+    .map(
+      ({ user, room }) => `${name} received "user left" for ${user} in ${room}, who was connected`,
+    );
 }
 
-/** The events of each user in each room, in order. */
+/** The events per user and room, in order. */
 function byUserAndRoom(presence) {
   const all = new Map();
   for (const { event, user, room } of presence) {
@@ -138,5 +146,5 @@ function difference(names, clients) {
   const expected = new Set(clients.map(({ name }) => name));
   const ghosts = names.filter((it) => !expected.has(it));
   const missing = [...expected].filter((it) => !names.includes(it));
-  return `ghosts [${ghosts}], missing [${missing}]`;
+  return `extra [${ghosts}], missing [${missing}]`;
 }

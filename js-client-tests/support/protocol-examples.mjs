@@ -1,4 +1,4 @@
-// Dialogues over /ws as docs/protocol.md writes them, read and acted.
+// The examples of docs/protocol.md, dialogues over /ws: parsed and replayed.
 
 import assert from "node:assert/strict";
 
@@ -8,14 +8,17 @@ import { once, withTimeout } from "./timeouts.mjs";
 import { epochSeconds, signToken } from "./tokens.mjs";
 import { wsUrl } from "./ws.mjs";
 
-/** What stands for any value. */
+/** Stands for any value. */
 const ANY = "…";
 
 const FRAME = /^(\S+?)([<>]) (\{.*\})$/;
 const CONNECT = /^(\S+) connects( as admin)?(?:, (\S+))?$/;
 const DISCONNECT = /^(\S+) disconnects$/;
 
-/** `{who, act, …}` per line: "sends" or "receives" a `frame`, "connects" or "disconnects". */
+/**
+ * One object per line: `{ clientName, action, … }`; "sends" and "receives" have a `frame`, the
+ * other actions are "connects" and "disconnects".
+ */
 export function parseExample(text) {
   return text
     .trim()
@@ -44,12 +47,12 @@ export function parseExample(text) {
         };
       }
       const [, clientName] =
-        DISCONNECT.exec(line) ?? assert.fail(`not a line of a dialogue: ${line}`);
+        DISCONNECT.exec(line) ?? assert.fail(`not a line of an example: ${line}`);
       return { line, clientName, action: "disconnects" };
     });
 }
 
-/** Acts a dialogue in `space`: whoever is to hear something must. */
+/** Replays an example in `space`: every frame that a client receives there must arrive. */
 export async function replayExample(t, server, space, lines) {
   const clients = new Map();
 
@@ -58,25 +61,25 @@ export async function replayExample(t, server, space, lines) {
     const claims = { sub: user, exp: epochSeconds(600), ...(admin && { admin }) };
     const token = await signToken(server, claims);
     const sent = { token, space, query: { ...query, ...(device && { device }) } };
-    const person = new ExampleClient(new WebSocket(wsUrl(server, sent)));
-    t.after(() => person.socket.terminate());
-    clients.set(clientName, person);
-    // What follows in the dialogue happens after they are in.
-    await person.connectClient();
+    const client = new ExampleClient(new WebSocket(wsUrl(server, sent)));
+    t.after(() => client.socket.terminate());
+    clients.set(clientName, client);
+    // The next line of the example happens after the client is in its rooms.
+    await client.connectClient();
   }
 
   for (const step of lines) {
     const { clientName, action, frame, line } = step;
     if (action === "connects") await connectClient(step);
     else if (!clients.has(clientName)) await connectClient({ clientName });
-    const person = clients.get(clientName);
-    if (action === "sends") person.socket.send(JSON.stringify(frame));
-    if (action === "receives") await person.receive(frame, line);
-    if (action === "disconnects") await person.go();
+    const client = clients.get(clientName);
+    if (action === "sends") client.socket.send(JSON.stringify(frame));
+    if (action === "receives") await client.receive(frame, line);
+    if (action === "disconnects") await client.go();
   }
 }
 
-/** Whether `actual` is as `expected` says: these keys and no others, and these values. */
+/** Whether `actual` matches `expected`: the same keys, no others, and equal values. */
 export function matches(expected, actual) {
   if (expected === ANY) return true;
   if (Array.isArray(expected)) return Array.isArray(actual) && listMatches(expected, actual);
@@ -89,7 +92,7 @@ export function matches(expected, actual) {
   );
 }
 
-/** A list with "…" in it names some of what is there. */
+/** A list that contains "…" names some of the elements. */
 function listMatches(expected, actual) {
   if (!expected.includes(ANY)) {
     return expected.length === actual.length && expected.every((it, i) => matches(it, actual[i]));
@@ -99,8 +102,8 @@ function listMatches(expected, actual) {
 }
 
 /**
- * A connection that keeps what it heard until a dialogue mentions it, or something after it. Answers
- * and events are in order among themselves, and not between them.
+ * A connection that keeps received frames until the example mentions them or a later one.
+ * Acknowledgements and events are ordered among themselves, not relative to each other.
  */
 class ExampleClient {
   #answers = [];
@@ -111,18 +114,18 @@ class ExampleClient {
     socket.on("message", (frame) => {
       const received = JSON.parse(frame);
       this.#queue(received).push(received);
-      socket.emit("heard");
+      socket.emit("frame");
     });
   }
 
-  /** Waits for the welcome, without taking it. */
+  /** Waits for `welcome`, which stays in the queue. */
   async connectClient() {
     await once(this.socket, "open");
     const isWelcome = ({ event }) => event === "welcome";
-    while (!this.#events.some(isWelcome)) await once(this.socket, "heard");
+    while (!this.#events.some(isWelcome)) await once(this.socket, "frame");
   }
 
-  /** Waits for a frame like `expected`; those before it do not matter any more. */
+  /** Waits for a frame that matches `expected`; earlier frames are dropped. */
   async receive(expected, line) {
     const passed = [];
     const queue = this.#queue(expected);
@@ -133,13 +136,13 @@ class ExampleClient {
           if (matches(expected, frame)) return;
           passed.push(frame);
         }
-        await new Promise((resolve) => this.socket.once("heard", resolve));
+        await new Promise((resolve) => this.socket.once("frame", resolve));
       }
     };
     await withTimeout(line, find()).catch(() => {
       const isAlike = ({ event, ack }) => event === expected.event && ack === expected.ack;
       const alike = passed.filter(isAlike).map((it) => `\n  ${JSON.stringify(it)}`);
-      assert.fail(`nobody heard\n  ${line}\nbut${alike.join("") || " nothing like it"}`);
+      assert.fail(`not received:\n  ${line}\nbut${alike.join("") || " nothing similar"}`);
     });
   }
 

@@ -1,4 +1,4 @@
-// Chance that is the same in every run: mulberry32.
+// A seeded random number generator, the same in every run: mulberry32.
 
 export class Random {
   #state;
@@ -7,7 +7,7 @@ export class Random {
     this.#state = seed;
   }
 
-  /** A whole number from 0 to `count - 1`. */
+  /** An integer from 0 to `count - 1`. */
   below(count) {
     this.#state = (this.#state + 0x6d2b79f5) | 0;
     let mixed = Math.imul(this.#state ^ (this.#state >>> 15), 1 | this.#state);
@@ -15,12 +15,12 @@ export class Random {
     return Math.floor((((mixed ^ (mixed >>> 14)) >>> 0) / 2 ** 32) * count);
   }
 
-  /** True once in so many. */
+  /** True once in `count` calls on average. */
   oneIn(count) {
     return this.below(count) === 0;
   }
 
-  /** One of a list, or nothing of an empty one. */
+  /** A random element of a list, or nothing if it is empty. */
   pick(list) {
     return list[this.below(list.length)];
   }

@@ -1,4 +1,4 @@
-// WebSocket and Socket.IO by hand, for what no client library would send.
+// WebSocket and Socket.IO without a library, to send what no library would send.
 
 import { createHash, randomBytes } from "node:crypto";
 import net from "node:net";
@@ -13,7 +13,7 @@ export const CLOSE = 8;
 export const PING = 9;
 export const PONG = 10;
 
-/** A WebSocket without a library: it sends any bytes, and hears frames. */
+/** A WebSocket without a library: it sends any bytes, and receives frames. */
 export class RawWebSocket {
   #socket;
   #bytes = Buffer.alloc(0);
@@ -21,7 +21,7 @@ export class RawWebSocket {
   #notify = () => {};
   #ended = false;
 
-  /** Opens `path` on the server and passes the handshake. */
+  /** Opens `path` on the server and completes the handshake. */
   static async open(t, server, path = "/ws") {
     const raw = new RawWebSocket();
     const key = randomBytes(16).toString("base64");
@@ -58,19 +58,19 @@ export class RawWebSocket {
     this.write(encodeFrame({ opcode: TEXT, payload: Buffer.from(text) }));
   }
 
-  /** Takes nothing more from the server. */
+  /** Stops reading from the server. */
   stopReading() {
     this.#socket.pause();
   }
 
-  /** Takes what comes again. */
+  /** Resumes reading. */
   resumeReading() {
     this.#socket.resume();
   }
 
-  /** The next frame with this opcode; those before it are dropped. */
+  /** The next frame with this opcode; earlier frames are dropped. */
   next(opcode) {
-    return this.#wait(`a frame of kind ${opcode}`, () => {
+    return this.#wait(`a frame with opcode ${opcode}`, () => {
       this.#parse();
       const at = this.#frames.findIndex((it) => it.opcode === opcode);
       return at < 0 ? undefined : this.#frames.splice(0, at + 1).pop();
@@ -102,7 +102,7 @@ export class RawWebSocket {
     return (await this.next(CLOSE)).payload.readUInt16BE(0);
   }
 
-  /** Waits until the server has ended the connection. */
+  /** Waits until the server has closed the connection. */
   ended() {
     return this.#wait("the end of the connection", () => this.#ended || undefined, true);
   }
@@ -138,7 +138,7 @@ export class RawWebSocket {
       this.#notify = () => {
         const result = attempt();
         if (result !== undefined) resolve(result);
-        else if (this.#ended && !mayEnd) reject(new Error(`the end came before ${what}`));
+        else if (this.#ended && !mayEnd) reject(new Error(`the connection ended before ${what}`));
       };
       this.#notify();
     });
@@ -146,7 +146,7 @@ export class RawWebSocket {
   }
 }
 
-/** A client's frame, or one that breaks a rule: not masked, reserved bits, any opcode. */
+/** A client's frame, or an invalid one: not masked, reserved bits, any opcode. */
 export function encodeFrame({
   opcode,
   payload = Buffer.alloc(0),
@@ -171,7 +171,7 @@ function size(length, masked) {
   return head;
 }
 
-/** A polling session opened by hand: Engine.IO 4, one request at a time. */
+/** A polling session without a library: Engine.IO 4, one request at a time. */
 export class RawPolling {
   #url;
 
@@ -186,7 +186,7 @@ export class RawPolling {
     return raw;
   }
 
-  /** Sends packets; answers `{ status, headers, body }`. */
+  /** Sends packets; returns `{ status, headers, body }`. */
   post(packets, type = "text/plain;charset=UTF-8") {
     return fetchText(this.#url, {
       method: "POST",
@@ -195,13 +195,13 @@ export class RawPolling {
     });
   }
 
-  /** Takes the packets that are there, or waits for one. */
+  /** The packets of one poll, which waits for at least one. */
   async poll() {
     const { status, body } = await fetchText(this.#url);
     return { status, packets: body.split("\x1e") };
   }
 
-  /** Polls until a packet for which `where` holds came. */
+  /** Polls until a packet for which `where` holds arrives. */
   async next(where) {
     for (;;) {
       const { status, packets } = await this.poll();
@@ -212,7 +212,7 @@ export class RawPolling {
   }
 }
 
-/** An HTTP request, with its whole answer. */
+/** An HTTP request and its whole answer. */
 export async function fetchText(url, options = {}) {
   return withTimeout(`the answer of ${url}`, answerOf(url, options));
 }

@@ -1,53 +1,54 @@
-// Connections that come back by themselves, to whichever node there is: what an app has.
+// Connections that reconnect by themselves to the next node, like an application's.
 
 import { SERVER_EVENTS } from "./server-events.mjs";
 import { reconnectOptions } from "./socket.io.mjs";
 import { delay } from "./timers.mjs";
 import { wsJson } from "./ws.mjs";
 
-/** How long a client waits before it tries again. */
+/** How long a client waits before it reconnects. */
 const RETRY_MS = 150;
 
-/** How long a handshake may take before a client gives it up. */
+/** The timeout of a handshake. */
 const HANDSHAKE_MS_MAX = 5000;
 
-/** In which order a client tries the nodes. */
+/** The order in which a client tries the nodes. */
 export class NodeRotation {
   #nodes;
   #tries;
   #step;
   #isFirst = true;
 
-  /** Some try the node that they were on once more (`stays`), the others go on to the next one. */
+  /** With `stays`, a client tries its node once more before it goes on to the next one. */
   constructor(nodes, home, stays) {
     this.#nodes = nodes;
     this.#step = stays ? 2 : 1;
     this.#tries = home * this.#step;
   }
 
-  /** The node that is next. */
+  /** The next node. */
   next() {
     if (!this.#isFirst) this.#tries += 1;
     this.#isFirst = false;
     return this.node;
   }
 
-  /** The node that was tried last. */
+  /** The node of the last attempt. */
   get node() {
     return this.#nodes[Math.floor(this.#tries / this.#step) % this.#nodes.length];
   }
 }
 
 /**
- * A line of somebody over `way`. `memory` is what is said at the door, `hear(event, data)` takes in
- * everything, and `down(reason)` is the end of a connection, or of an attempt at one.
+ * A connection of this type that reconnects. `handshake` is sent at each attempt, `onEvent(event,
+ * data)` receives every event, and `onDisconnect(reason)` is called at the end of a connection or
+ * of a failed attempt.
  */
 export function openReconnecting(clientType, rotation, handshake, handlers) {
   const Line = clientType.wire === "ws" ? ReconnectingWs : ReconnectingSocketIo;
   return new Line(clientType, rotation, handshake, handlers);
 }
 
-/** The official client, which comes back by itself but for where the protocol says otherwise. */
+/** The official client, which reconnects by itself except where the protocol says otherwise. */
 class ReconnectingSocketIo {
   #clientType;
   #isStopped = false;
@@ -77,7 +78,7 @@ class ReconnectingSocketIo {
     return new Promise((resolve) => this.socket.emit(event, data, resolve));
   }
 
-  /** Loses the connection, as a network does. */
+  /** Drops the connection without a close frame. */
   drop() {
     const { engine } = this.socket.io;
     const { ws } = engine.transport;
@@ -85,7 +86,7 @@ class ReconnectingSocketIo {
     else engine.close();
   }
 
-  /** Leaves for good. */
+  /** Disconnects for good. */
   stop() {
     this.#isStopped = true;
     this.socket.io.reconnection(false);
@@ -93,17 +94,17 @@ class ReconnectingSocketIo {
     (this.socket.io.disconnect ?? this.socket.io._close).call(this.socket.io);
   }
 
-  /** After a refusal of the space the official client waits to be told. */
+  /** After a refusal of the space the official client reconnects only when it is called. */
   async #retry() {
     await delay(RETRY_MS);
     if (this.#isStopped || this.socket.connected) return;
     if (this.#clientType.legacy)
-      this.socket.io.engine.close(); // and then it comes back
+      this.socket.io.engine.close(); // the client then reconnects by itself
     else this.socket.connect();
   }
 }
 
-/** Of plain ones everybody writes their own. */
+/** Plain WebSocket, with reconnection as an application implements it. */
 class ReconnectingWs {
   #client;
   #isStopped = false;

@@ -1,6 +1,7 @@
-// Redis servers of the test's own, one by itself or six as a cluster, and what happens to them.
+// Redis servers for tests: a single one, or a Redis Cluster of six.
 
 import assert from "node:assert/strict";
+
 import { runProgram } from "./command.mjs";
 import { EngineProcess } from "./engine-process.mjs";
 import { freePort } from "./free-port.mjs";
@@ -9,14 +10,14 @@ import { waitUntil } from "./wait-until.mjs";
 
 const READY = /Ready to accept connections/;
 
-/** How long the others of a cluster wait for one of them before they replace it. */
+/** After this time the members of a Redis Cluster replace a primary that does not answer. */
 const NODE_TIMEOUT_MS = 1500;
 
-/** Primaries, and as many replicas of them. */
+/** The number of primaries; each has one replica. */
 const PRIMARIES = 3;
 
-/** The password of a server that has one. */
-export const REDIS_PASSWORD = "of-the-bus-and-of-nothing-else";
+/** The password of a server that requires one. */
+export const REDIS_PASSWORD = "a-redis-password-for-tests";
 
 export class Redis extends EngineProcess {
   #settings;
@@ -44,28 +45,28 @@ export class Redis extends EngineProcess {
     return this;
   }
 
-  /** What an operator writes as `bus`. */
+  /** The value of the setting `bus`. */
   get url() {
     const { requirepass: password } = this.#settings;
     return `redis://${password === undefined ? "" : `:${password}@`}127.0.0.1:${this.port}`;
   }
 
-  /** Busy with something else for so long; answers when it is over. */
+  /** Blocks the server for this time; resolves when it is over. */
   sleep(seconds) {
     return this.command("DEBUG", "SLEEP", `${seconds}`);
   }
 
-  /** Ends the connections on which somebody listens; answers how many there were. */
+  /** Ends the connections of all subscribers; returns how many there were. */
   async endListeners() {
     return Number(await this.command("CLIENT", "KILL", "TYPE", "pubsub"));
   }
 
-  /** Forgets everything. */
+  /** Deletes all keys. */
   flush() {
     return this.command("FLUSHALL");
   }
 
-  /** The channels on which somebody listens. */
+  /** The channels that have subscribers. */
   async channels() {
     const kinds = [
       ["PUBSUB", "CHANNELS"],
@@ -75,7 +76,7 @@ export class Redis extends EngineProcess {
     return answers.flatMap((it) => it.split("\n")).filter(Boolean);
   }
 
-  /** One command; answers what redis-cli prints. */
+  /** Runs one command; returns the output of redis-cli. */
   async command(...words) {
     const done = await runProgram(
       "redis-cli",
@@ -115,12 +116,12 @@ export class RedisCluster {
     return this;
   }
 
-  /** What an operator writes as `bus`. */
+  /** The value of the setting `bus`. */
   get url() {
     return this.#members.map(({ url }) => url);
   }
 
-  /** The end of a primary; answers it when its replica has taken over. */
+  /** Ends a primary; returns it when its replica has taken over. */
   async losePrimary() {
     const lost = (await primariesOf(this.#members))[0];
     await lost.crash();
@@ -128,9 +129,9 @@ export class RedisCluster {
     return lost;
   }
 
-  /** Waits until these agree that every slot has a primary, and each replica follows one. */
+  /** Waits until the members agree that every slot has a primary, and each replica follows one. */
   whole(members) {
-    return waitUntil("a whole Redis Cluster", () => isWhole(members), LONG_TIMEOUT_MS);
+    return waitUntil("a complete Redis Cluster", () => isWhole(members), LONG_TIMEOUT_MS);
   }
 
   async stop() {
@@ -146,7 +147,7 @@ async function isWhole(members) {
   return (await primariesOf(members)).length === PRIMARIES;
 }
 
-/** The members that have slots. */
+/** The members that own slots. */
 async function primariesOf(members) {
   const roles = await Promise.all(members.map((it) => it.command("ROLE")));
   return members.filter((_, at) => roles[at].startsWith("master"));

@@ -1,8 +1,9 @@
-// What docs/protocol.md says of members, logs and pointers, kept by a test beside the server.
+// A reference model of docs/protocol.md: members, logs and read positions, updated beside the
+// server.
 
 import assert from "node:assert/strict";
 
-/** A log, and how far each has read it. Entries are messages, or `{ of }` for a change of one. */
+/** A log and each user's read position. Entries are messages, or `{ of }` for a change of one. */
 class Conversation {
   entries = [];
   #read = new Map();
@@ -11,12 +12,12 @@ class Conversation {
     return this.entries.length;
   }
 
-  /** What was said, the deleted included. */
+  /** The messages, deleted ones included. */
   get messages() {
     return this.entries.filter(({ of }) => of === undefined);
   }
 
-  /** `{ seq, id, author, event, body, at }` was said: its author has read as far as that. */
+  /** Adds the message `{ seq, id, author, event, body, at }`; its author has read up to it. */
   post(message) {
     this.#put({ editedAt: null, deleted: false, ...message });
     this.readTo(message.author, message.seq);
@@ -32,7 +33,7 @@ class Conversation {
     Object.assign(message, { body: null, editedAt: null, deleted: true, deletion: { seq, at } });
   }
 
-  /** Moves the pointer, only forward, and not beyond the last entry. */
+  /** Moves the read position, only forward, and not beyond the last entry. */
   readTo(user, seq) {
     this.#read.set(user, Math.max(this.readBy(user), Math.min(seq, this.head)));
   }
@@ -45,22 +46,22 @@ class Conversation {
     return this.countAfter(this.readBy(user));
   }
 
-  /** How many messages stand after `read`, up to `last`. */
+  /** How many messages follow `read`, up to `last`. */
   countAfter(read, last = this.head) {
     return this.messages.filter(({ seq }) => read < seq && seq <= last).length;
   }
 
-  /** How it stands for somebody, as `welcome` says it. */
+  /** The counters that `welcome` has for a user. */
   counters(user) {
     return { seq: this.head, unread: this.unread(user), read: this.readBy(user) };
   }
 
-  /** Begins with none unread. */
+  /** Starts with nothing unread. */
   startAt(user, seq) {
     this.#read.set(user, seq);
   }
 
-  /** Answers to what was asked at once come in any order; each place is taken once. */
+  /** Acknowledgements of concurrent requests arrive in any order; each position is used once. */
   #put(entry) {
     const { seq } = entry;
     assert.equal(this.entries[seq - 1], undefined, `two entries at ${seq}`);
@@ -69,7 +70,7 @@ class Conversation {
 }
 
 export class Room extends Conversation {
-  /** Who is a member, and as what. */
+  /** The members and their roles. */
   members = new Map();
 
   constructor(name, firstRole = "owner") {
@@ -78,7 +79,7 @@ export class Room extends Conversation {
     this.firstRole = firstRole;
   }
 
-  /** The conversation as a request names it. */
+  /** The conversation as requests name it. */
   address() {
     return { room: this.name };
   }
@@ -87,7 +88,7 @@ export class Room extends Conversation {
     return this.members.has(user);
   }
 
-  /** Joins somebody who was told that `seq` is the last entry; a member stays what they were. */
+  /** Adds a user who was told that `seq` is the last entry; a member keeps their role. */
   join(user, seq) {
     if (this.has(user)) return;
     this.members.set(user, this.members.size === 0 ? this.firstRole : "member");

@@ -1,4 +1,4 @@
-// A client as one would write it: it folds what it hears into what was said, and comes back with
+// A client that folds the events that it receives into a copy of each log, and reconnects with
 // `since`.
 
 import { fold, holeAfter, messages, newLog } from "../../public/entries.js";
@@ -9,7 +9,7 @@ import { withTimeout } from "./timeouts.mjs";
 const MESSAGES = ["new message", "GroupChat", "SingleChat", "message edited", "message deleted"];
 
 export class ReplicaDevice {
-  /** What came that must not come. */
+  /** Events that must not arrive. */
   violations = [];
   rooms = new Set();
   client = null;
@@ -17,7 +17,7 @@ export class ReplicaDevice {
   #newest = new Map();
   #notify = () => {};
 
-  /** `options` are what it says at the door each time, with its `token`. */
+  /** `options` are sent at each connect, together with the `token`. */
   constructor(t, clientType, server, user, options) {
     const { write, read } = bodyCodec(clientType);
     Object.assign(this, { t, clientType, server, user, options, write, read });
@@ -27,7 +27,7 @@ export class ReplicaDevice {
     return `${this.user} over ${this.clientType.label}`;
   }
 
-  /** The rooms that it says in `since`. */
+  /** The rooms that it sends in `since`. */
   knownRooms() {
     return [...this.#logs.keys()].filter((key) => !key.startsWith("@"));
   }
@@ -47,7 +47,7 @@ export class ReplicaDevice {
     return this.client.welcome;
   }
 
-  /** What is on its way by then is lost. */
+  /** Drops the connection; events that arrive later are lost. */
   drop() {
     this.client.events.listen(() => {});
     this.client.drop();
@@ -58,24 +58,24 @@ export class ReplicaDevice {
     return this.read(await this.client.ask(event, this.write(data)));
   }
 
-  /** Up to here the log of a conversation has everything. */
+  /** The position up to which the log of a conversation has no gap. */
   completeUpTo(place) {
     const log = this.#log(place);
     return log.entries[0]?.seq === 1 ? (holeAfter(log) ?? log.last) : 0;
   }
 
-  /** Takes over entries of a page, or what only the answer told. */
+  /** Adds entries of a page, or what only an acknowledgement contained. */
   fold(place, ...entries) {
     for (const entry of entries) fold(this.#log(place), entry);
     this.#notify();
   }
 
-  /** What was said, as this device would show it. */
+  /** The messages as this device would show them. */
   visibleMessages(place) {
     return visibleMessages(this.#log(place));
   }
 
-  /** Waits until all up to `seq` is there. */
+  /** Waits until the log is complete up to `seq`. */
   until(place, seq) {
     const there = new Promise((resolve) => {
       this.#notify = () => seq <= this.completeUpTo(place) && resolve();
@@ -120,7 +120,7 @@ export class ReplicaDevice {
   }
 }
 
-/** What was said, of a log or of entries. */
+/** The messages of a log or of a list of entries. */
 export function visibleMessages(log) {
   if (Array.isArray(log)) {
     const folded = newLog();

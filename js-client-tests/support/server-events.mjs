@@ -1,5 +1,5 @@
-// What the server may say: the second table of docs/protocol.md, and the answers that come as events
-// when no acknowledgement was asked for.
+// The events of the server: the second table of docs/protocol.md, and the answers that are events
+// when a request asked for no acknowledgement.
 
 export const SERVER_EVENTS = [
   "welcome",

@@ -1,4 +1,4 @@
-// The release binary, as an operator starts it.
+// The release binary, started as in production.
 
 import assert from "node:assert/strict";
 import { mkdtemp, rm, writeFile } from "node:fs/promises";
@@ -18,7 +18,7 @@ export const ROOMCAST =
 const READY = /^listening on (http:\/\/127\.0\.0\.1:(\d+))\n$/;
 
 export class Server {
-  /** Lines that the server wrote on standard error, all starts together. */
+  /** The lines of standard error, of all starts together. */
   log = [];
   #settings;
   #command;
@@ -32,9 +32,9 @@ export class Server {
   #home;
 
   /**
-   * `settings` are keys of roomcast.toml with dots, `complaints` the log lines above INFO that the
-   * test provokes, `command` what the program is started through, `env` what its environment holds
-   * besides, `logging` what is logged and how, and `port` the one to listen on.
+   * `settings` are keys of roomcast.toml with dots, `expectedLog` matches log lines above INFO that
+   * the test provokes, `command` is a wrapper program, `env` extends the environment, `logging` is
+   * the log format and filter, and `port` the port to listen on.
    */
   constructor({
     settings = {},
@@ -52,7 +52,7 @@ export class Server {
     this.#logging = { format: "text", filter: "info", ...logging };
   }
 
-  /** The secret of the settings, if they have one. */
+  /** The token secret of the settings, if they have one. */
   get secret() {
     return this.#settings["token.secret"] ?? this.#env.ROOMCAST_TOKEN_SECRET;
   }
@@ -69,7 +69,7 @@ export class Server {
     return this.#child.pid;
   }
 
-  /** Where the server keeps what it knows. */
+  /** The data directory. */
   get data() {
     return path.join(this.#home, "data");
   }
@@ -108,18 +108,25 @@ export class Server {
         if (this.#stdout.includes("\n")) resolve(this.#stdout);
       });
     });
-    const line = await withTimeout("the ready line", Promise.race([ready, this.#failure()]));
-    const [, , port] = READY.exec(line) ?? assert.fail(`not the ready line: ${line}`);
+    const line = await withTimeout(
+      "the line that reports the address",
+      Promise.race([ready, this.#failure()]),
+    );
+    const [, , port] =
+      READY.exec(line) ?? assert.fail(`not the line that reports the address: ${line}`);
     this.#port = Number(port);
     this.#isRunning = true;
     return this;
   }
 
-  /** SIGTERM, then: left in time, with code 0, having complained of nothing unexpected. */
+  /**
+   * Sends SIGTERM and asserts that the server exits in time with code 0 and logged nothing
+   * unexpected.
+   */
   async stop(timeoutMs = TIMEOUT_MS) {
     if (this.#home === undefined) return; // it was never started
     try {
-      if (!this.#isRunning) return; // the test has seen to its end
+      if (!this.#isRunning) return; // the test has stopped it
       this.#child.kill("SIGTERM");
       const { code, signal } = await withTimeout(
         "the server's exit",
@@ -135,14 +142,14 @@ export class Server {
     }
   }
 
-  /** The end without a warning; the data stay for the next `start`. */
+  /** Kills the process; the data stay for the next `start`. */
   async kill9() {
     this.#isRunning = false;
     this.#child.kill("SIGKILL");
-    await withTimeout("the server's death", this.#child.exited);
+    await withTimeout("the end of the killed server", this.#child.exited);
   }
 
-  /** Ends and starts again, as an upgrade does. */
+  /** Stops and starts again, like an upgrade. */
   async restart() {
     this.#child.kill("SIGTERM");
     const { code } = await withTimeout("the server's exit", this.#child.exited);
@@ -150,7 +157,7 @@ export class Server {
     return this.start();
   }
 
-  /** Sends a signal and answers how the server left. */
+  /** Sends a signal; resolves with the exit code or signal. */
   async exitOn(signal, timeoutMs = TIMEOUT_MS) {
     this.#child.kill(signal);
     return withTimeout(`the exit by ${signal}`, this.#child.exited, timeoutMs);
@@ -163,7 +170,7 @@ export class Server {
         && !ALWAYS_EXPECTED.test(line)
         && !this.#expectedLog.some((known) => known.test(line)),
     );
-    assert.deepEqual(unexpected, [], "the log has complaints that no test expected");
+    assert.deepEqual(unexpected, [], "unexpected log lines above INFO");
   }
 
   async #failure() {
@@ -184,10 +191,10 @@ export class Server {
 
 const servers = [];
 
-/** What the server says of a setting that many tests choose for speed. */
+/** Warnings about settings that many tests choose for speed. */
 const ALWAYS_EXPECTED = /sqlite\.synchronous = "normal"|fsync = off/;
 
-/** A server that lives as long as the test file that asks for it. */
+/** A server for the whole test file. */
 export function serverForThisFile(options) {
   if (servers.length === 0) after(stopServers);
   const server = new Server(options);
@@ -196,13 +203,13 @@ export function serverForThisFile(options) {
   return server;
 }
 
-/** Stops all of them, whatever becomes of one: one that lives on would hold up the run. */
+/** Stops every server, also after a failure: one that keeps running would block the test run. */
 async function stopServers() {
   const ends = await Promise.allSettled(servers.map((it) => it.stop()));
   for (const { reason } of ends) if (reason) throw reason;
 }
 
-/** A server that lives as long as one test. */
+/** A server for one test. */
 export async function serverForThisTest(t, options) {
   const server = new Server(options);
   await server.start();
@@ -216,7 +223,7 @@ function toml(settings) {
     .join("");
 }
 
-/** Strings and numbers are written alike in JSON and TOML. */
+/** Strings and numbers have the same syntax in JSON and TOML. */
 function tomlValue(value) {
   if (Array.isArray(value)) return `[${value.map(tomlValue).join(", ")}]`;
   if (typeof value !== "object") return JSON.stringify(value);

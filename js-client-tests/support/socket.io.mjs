@@ -28,18 +28,21 @@ class SocketIoType {
     this.transport = transport;
     this.label = `socket.io-client ${version}, ${transport}`;
     this.wire = "socket.io";
-    /** Clients before 3.x speak Engine.IO 3: no `auth`, other names for refusals. */
+    /** Clients before 3.x use Engine.IO 3: no `auth`, other events for refusals. */
     this.legacy = Number(version) < 3;
-    /** Over polling 1.x encodes text twice, which no server since 2.0 undoes: it has only ASCII. */
+    /**
+     * Over polling, 1.x encodes text twice, which no server since 2.0 undoes: only ASCII arrives
+     * intact.
+     */
     this.asciiOnly = Number(version) < 2 && transport !== "websocket";
   }
 
-  /** `text` as far as this client can say it. */
+  /** `text`, reduced to what this client can send. */
   text(text) {
     return this.asciiOnly ? text.replace(/[^\0-\x7f]/g, "x") : text;
   }
 
-  /** The client's socket, as its users make it. */
+  /** The library's socket, as applications create it. */
   open(url, { space = "/", headers, protocols, query, extra = {}, onReturn, ...handshake } = {}) {
     const io = LIBRARIES[this.version];
     const options = {
@@ -59,7 +62,7 @@ class SocketIoType {
     return socket;
   }
 
-  /** A connection that the server has let in. */
+  /** A connection that the server has accepted. */
   async connect(server, options) {
     const client = new SocketIoClient(this, this.open(server.url, options));
     try {
@@ -71,7 +74,7 @@ class SocketIoType {
     return client;
   }
 
-  /** The code with which the server does not let in. */
+  /** The code with which the server refuses the connection. */
   async refusal(server, options) {
     const client = new SocketIoClient(this, this.open(server.url, options));
     try {
@@ -81,7 +84,7 @@ class SocketIoType {
     } finally {
       client.close();
     }
-    throw new Error("the server let in whom it had to refuse");
+    throw new Error("the server accepted a connection that it must refuse");
   }
 }
 
@@ -91,7 +94,7 @@ export class SocketIoClient extends Client {
     this.clientType = clientType;
     this.socket = socket;
     for (const event of SERVER_EVENTS) socket.on(event, (data) => this.events.put(event, data));
-    /** Resolves with the reason, in the client library's words. */
+    /** Resolves with the reason of the disconnect, in the library's words. */
     this.closed = new Promise((resolve) => socket.once("disconnect", resolve));
     this.connected = new Promise((resolve, reject) => {
       const refuse = (error) => reject(new Error(String(error?.message ?? error)));
@@ -105,12 +108,12 @@ export class SocketIoClient extends Client {
     this.connected.catch(() => {});
   }
 
-  /** The Engine.IO connection, of which several spaces may be on top. */
+  /** The Engine.IO connection, which several spaces may share. */
   get engine() {
     return this.socket.io.engine;
   }
 
-  /** The answer; the two arguments of `new user` become one object, as on the other wire. */
+  /** The acknowledgement; the two arguments for `new user` become one object, as on `/ws`. */
   async request(event, data) {
     const args = await this.requestRaw(event, data);
     if (event !== "new user") return args[0];
@@ -118,7 +121,7 @@ export class SocketIoClient extends Client {
     return { ok, ...rest };
   }
 
-  /** The arguments of the acknowledgement as they came. */
+  /** The arguments of the acknowledgement as they arrived. */
   requestRaw(event, data) {
     const sent = data === undefined ? [] : [data];
     return new Promise((resolve) => this.socket.emit(event, ...sent, (...args) => resolve(args)));
@@ -138,20 +141,20 @@ export class SocketIoClient extends Client {
     return client;
   }
 
-  /** Ends the connection, with all spaces that are on it. */
+  /** Closes the connection with all its spaces. */
   close() {
     this.socket.io.reconnection?.(false);
     this.socket.disconnect();
     (this.socket.io.disconnect ?? this.socket.io._close).call(this.socket.io);
   }
 
-  /** Loses the connection without a word, as a network does. */
+  /** Drops the connection without a close packet. */
   drop() {
     this.engine.close();
   }
 }
 
-/** Waits until the client has moved from polling to WebSocket. */
+/** Waits until the client has upgraded from polling to WebSocket. */
 export function waitForUpgrade(client) {
   const { engine } = client;
   if (engine.transport.name === "websocket") return Promise.resolve();
@@ -161,17 +164,17 @@ export function waitForUpgrade(client) {
   );
 }
 
-/** Waits until the server was heard from again: its ping, or its pong to clients before 3.x. */
+/** Waits for the server's next heartbeat: its ping, or its pong for clients before 3.x. */
 export function waitForHeartbeat(client) {
-  // 4.x says "ping" when the server's ping came, 3.x "pong"; before them "ping" was their own.
+  // 4.x emits "ping" at the server's ping, 3.x "pong"; before 3.x "ping" is the client's own.
   const event = client.clientType.version === "4.8" ? "ping" : "pong";
   const received = new Promise((resolve) => client.engine.once(event, resolve));
   return withTimeout("a heartbeat", received);
 }
 
 /**
- * Options with which a client comes back by itself, quickly, saying what `memory` holds by then:
- * `{ token, device, room, since, epoch }`.
+ * Options with which a client reconnects quickly by itself and sends the current content of
+ * `handshake`: `{ token, device, room, since, epoch }`.
  */
 export function reconnectOptions(clientType, handshake) {
   const quickly = { reconnection: true, reconnectionDelay: 50, reconnectionDelayMax: 200 };
@@ -180,39 +183,39 @@ export function reconnectOptions(clientType, handshake) {
   return { extra: quickly, onReturn: () => toQuery(handshake) };
 }
 
-/** What one may say at the door. */
+/** The parameters of a handshake. */
 function handshakeAuth({ token, device, since, epoch, room }) {
   return withoutUndefined({ token, device, since, epoch, room });
 }
 
-/** The same as it stands in a query. */
+/** The same as query parameters. */
 export function toQuery({ since, ...handshake }) {
   return handshakeAuth({ ...handshake, since: since && formatSince(since) });
 }
 
-/** `{ lobby: 41 }` as it stands in a query. */
+/** `{ lobby: 41 }` as a query parameter. */
 export function formatSince(since) {
   return Object.entries(since)
     .map(([room, seq]) => `${room}:${seq}`)
     .join(",");
 }
 
-/** Without what is not given: `auth` and queries would carry it as `null` or "undefined". */
+/** Drops undefined values, which `auth` and queries would send as `null` or "undefined". */
 function withoutUndefined(object) {
   return Object.fromEntries(Object.entries(object).filter(([, value]) => value !== undefined));
 }
 
-/** One way in. */
+/** The client type of this version and transport. */
 export function socketIo(version, transport) {
   return new SocketIoType(version, transport);
 }
 
-/** The newest client over each transport, then the older ones over each. */
+/** The newest version over each transport, then the older ones over each. */
 export const ALL_SOCKET_IO = Object.keys(LIBRARIES)
   .sort((a, b) => b - a)
   .flatMap((version) => Object.keys(TRANSPORTS).map((transport) => socketIo(version, transport)));
 
-/** One of each kind: each transport, both protocol versions, oldest and newest. */
+/** Each transport, both protocol versions, oldest and newest versions. */
 export const SOME_SOCKET_IO = [
   socketIo("4.8", "polling"),
   socketIo("4.8", "websocket"),

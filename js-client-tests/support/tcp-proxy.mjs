@@ -1,7 +1,7 @@
-// The network between one node and one engine, as a TCP proxy that can fail.
+// A TCP proxy between one node and PostgreSQL or Redis that can fail.
 //
-// A black hole keeps what is sent into it, as two kernels do: what was on its way arrives when the
-// network is back, unless the connection was given up meanwhile.
+// A black hole buffers what is sent into it, like two kernels: bytes in flight arrive when the
+// network is back, unless the connection was closed meanwhile.
 
 import { once } from "node:events";
 import net from "node:net";
@@ -19,7 +19,7 @@ export class TcpProxy {
   #isCut = false;
   #rewrite;
 
-  /** A way to `target`, which has a `port`. What the node sends passes `translate`, if given. */
+  /** A proxy for `target`, which has a `port`. `rewrite` changes the bytes that the node sends. */
   constructor(target, rewrite) {
     this.#target = target;
     this.#rewrite = rewrite;
@@ -32,7 +32,7 @@ export class TcpProxy {
     return this;
   }
 
-  /** Where the node finds the engine. */
+  /** The port that the node connects to. */
   get port() {
     return this.#listener.address().port;
   }
@@ -43,7 +43,7 @@ export class TcpProxy {
     for (const it of [...this.#connections]) it.reset();
   }
 
-  /** Nothing arrives any more: what the node sends, what the engine sends, or neither. */
+  /** Drops nothing and delivers nothing: requests, replies, or both when no direction is given. */
   blackhole(...directions) {
     for (const it of directions.length === 0 ? [TO_ENGINE, FROM_ENGINE] : directions)
       this.#blackholed.add(it);
@@ -55,7 +55,7 @@ export class TcpProxy {
     this.blackhole(TO_ENGINE);
   }
 
-  /** The reverse: the engine does what it is told, and nobody hears of it. */
+  /** The reverse: the engine executes requests, and the replies do not arrive. */
   blackholeReplies() {
     this.blackhole(FROM_ENGINE);
   }
@@ -85,7 +85,7 @@ export class TcpProxy {
   }
 }
 
-/** One connection: its two sockets, and what passes between them. */
+/** One connection: its two sockets and both directions. */
 class ProxiedConnection {
   #directions;
 
@@ -102,7 +102,7 @@ class ProxiedConnection {
     this.apply();
   }
 
-  /** Looks at the holes again. */
+  /** Applies the current black holes. */
   apply() {
     for (const it of this.#directions) it.apply();
   }
@@ -113,8 +113,8 @@ class ProxiedConnection {
 }
 
 /**
- * Ends a connection at once. One that says goodbye just now is closed instead: Node.js 20 cannot
- * reset it, loses it over that (EINVAL), and then its process never ends.
+ * Resets a connection. One that is just closing is destroyed instead: Node.js 20 cannot reset it
+ * (EINVAL), loses the handle, and then its process never exits.
  */
 function reset(socket) {
   const isLeaving = socket.writableEnded && !socket.writableFinished;
@@ -122,7 +122,7 @@ function reset(socket) {
   else socket.resetAndDestroy();
 }
 
-/** A stream that changes what passes; a chunk is a whole, as small writes on one machine are. */
+/** A stream that rewrites each chunk; small writes on one machine arrive as one chunk. */
 function rewriteStream(rewrite) {
   return new Transform({
     transform(chunk, _, done) {
@@ -131,7 +131,7 @@ function rewriteStream(rewrite) {
   });
 }
 
-/** What goes from one socket to the other. */
+/** What flows from one socket to the other. */
 class Direction {
   #isBroken = false;
   #isOpen = false;

@@ -1,4 +1,4 @@
-// A folder for the files that a test needs before it starts a server. It goes with the process.
+// A temporary folder for files that a test needs before it starts a server; deleted at exit.
 
 import { mkdtempSync, rmSync, writeFileSync } from "node:fs";
 import { tmpdir } from "node:os";

@@ -1,4 +1,4 @@
-// How long a test waits for what must happen, and what it says when it does not.
+// Timeouts for everything that a test waits for.
 
 /** Milliseconds that an event may take on a busy machine. */
 export const TIMEOUT_MS = 10_000;
@@ -6,7 +6,7 @@ export const TIMEOUT_MS = 10_000;
 /** The same for thousands of events. */
 export const LONG_TIMEOUT_MS = 60_000;
 
-/** The outcome of `promise`, or a failure that names what was waited for. */
+/** The result of `promise`, or an error that names what did not happen in time. */
 export async function withTimeout(what, promise, timeoutMs = TIMEOUT_MS) {
   const late = new Error(`waited ${timeoutMs} ms for ${what}`);
   const signal = AbortSignal.timeout(timeoutMs);
@@ -21,7 +21,7 @@ export async function withTimeout(what, promise, timeoutMs = TIMEOUT_MS) {
   }
 }
 
-/** The arguments of the next `event` of an emitter, whichever library it comes from. */
+/** The arguments of the next `event` of any kind of emitter. */
 export function once(emitter, event, timeoutMs = TIMEOUT_MS) {
   const received = new Promise((resolve) => emitter.once(event, (...args) => resolve(args)));
   return withTimeout(`"${event}"`, received, timeoutMs);

@@ -1,14 +1,13 @@
-// A load in time: so many a second, or one thing every second, and how long a fault lasts. Tests wait
-// for events, never for this.
+// Timers for load and for the length of a fault. Tests wait for events, never for these.
 
 import { setInterval, setTimeout } from "node:timers/promises";
 
-/** Ticks for `for await`, one in each `ms` milliseconds, until the loop is left. */
+/** Ticks for `for await`, one every `ms` milliseconds, until the loop ends. */
 export function interval(ms) {
   return setInterval(ms);
 }
 
-/** A fault that is to last so long, or a client that waits before it tries again. */
+/** The length of a fault, or the wait before a client retries. */
 export function delay(ms) {
   return setTimeout(ms);
 }

@@ -1,49 +1,50 @@
-// Where a token may stand, in the order in which the server looks. docs/protocol.md "Who you are".
+// Where a client may send its token, in the order in which the server looks. docs/protocol.md "Who
+// you are".
 
 import { cookieHeader, signIn } from "./cookie-session.mjs";
 
 /**
- * Each place: which ways have it, how a token is put there, and, where the server puts it there, how
- * a good one comes there.
+ * Each location: which client types support it, the options that put a token there, and, where the
+ * server sets it, how a valid one is obtained.
  */
 const LOCATIONS = {
   auth: {
-    fits: (clientType) => clientType.wire === "socket.io" && !clientType.legacy,
-    carry: (token) => ({ token }),
+    supports: (clientType) => clientType.wire === "socket.io" && !clientType.legacy,
+    attach: (token) => ({ token }),
   },
   Bearer: {
-    fits: () => true,
-    carry: (token) => authorization(`Bearer ${token}`),
+    supports: () => true,
+    attach: (token) => authorization(`Bearer ${token}`),
   },
   Basic: {
-    fits: () => true,
-    carry: (token) => authorization(`Basic ${Buffer.from(`anybody:${token}`).toString("base64")}`),
+    supports: () => true,
+    attach: (token) => authorization(`Basic ${Buffer.from(`user:${token}`).toString("base64")}`),
   },
   cookie: {
-    fits: () => true,
-    carry: (token) => ({ headers: cookieHeader(token) }),
-    bring: async (token, server) => ({ headers: await signIn(server, { token }) }),
+    supports: () => true,
+    attach: (token) => ({ headers: cookieHeader(token) }),
+    obtain: async (token, server) => ({ headers: await signIn(server, { token }) }),
   },
   subprotocol: {
-    // Engine.IO 3's clients do not hand it on, and a poll has none.
-    fits: (clientType) =>
+    // Engine.IO 3's clients do not pass it on, and a poll has none.
+    supports: (clientType) =>
       clientType.wire === "ws" || (clientType.transport === "websocket" && !clientType.legacy),
-    carry: (token) => ({ protocols: ["roomcast.bearer", token] }),
+    attach: (token) => ({ protocols: ["roomcast.bearer", token] }),
   },
   query: {
-    fits: () => true,
-    carry: (token) => ({ query: { token } }),
+    supports: () => true,
+    attach: (token) => ({ query: { token } }),
   },
 };
 
-/** The places that a way has: `{ place, carry, bring }`, the first one first. */
+/** The locations of a client type, in order of precedence. */
 export function tokenLocationsOf(clientType) {
   return Object.entries(LOCATIONS)
-    .filter(([, { fits }]) => fits(clientType))
-    .map(([place, { carry, bring = carry }]) => ({ place, carry, bring }));
+    .filter(([, { supports }]) => supports(clientType))
+    .map(([location, { attach, obtain = attach }]) => ({ location, attach, obtain }));
 }
 
-/** Options of a connection put together. */
+/** Merges the options of a connection. */
 export function mergeOptions(one, other) {
   const both = (key) => ({ ...other[key], ...one[key] });
   return { ...other, ...one, headers: both("headers"), query: both("query") };

@@ -1,4 +1,4 @@
-// Tokens: those that the server's operator makes, and those that somebody forges.
+// Tokens: minted by the server's command, or signed by the tests.
 
 import assert from "node:assert/strict";
 import { constants, createHmac, sign } from "node:crypto";
@@ -8,10 +8,10 @@ import path from "node:path";
 import { runProgram } from "./command.mjs";
 import { ROOMCAST } from "./server.mjs";
 
-/** A secret as an operator writes it into the settings. */
-export const SECRET = "of the operator, and of nobody else";
+/** A secret for the setting `token.secret`. */
+export const SECRET = "a token secret for tests, long enough";
 
-/** What the signature of each algorithm is made with. */
+/** How each algorithm signs. */
 const SIGNERS = {
   none: () => Buffer.alloc(0),
   HS256: (text, key) => createHmac("sha256", key).update(text).digest(),
@@ -24,7 +24,7 @@ const SIGNERS = {
   EdDSA: (text, key) => sign(null, Buffer.from(text), key),
 };
 
-/** A token made by `roomcast token`. */
+/** A token from `roomcast token`. */
 export async function mintToken(server, user, ...args) {
   const env = server.secret === undefined ? {} : { ROOMCAST_TOKEN_SECRET: server.secret };
   const words = ["token", "--user", user, "--data", server.data, ...args];
@@ -38,7 +38,7 @@ export async function signToken(server, claims, header) {
   return encodeJwt(claims, { header, key: server.secret ?? (await keyOf(server)) });
 }
 
-/** A token: `claims` are an object or the text itself, `header` goes beside the algorithm. */
+/** A token: `claims` are an object or the payload text, `header` extends the header. */
 export function encodeJwt(claims, { alg = "HS256", key, header = {} }) {
   const head = { alg, typ: "JWT", ...header };
   const parts = [JSON.stringify(head), asText(claims)];
@@ -47,7 +47,7 @@ export function encodeJwt(claims, { alg = "HS256", key, header = {} }) {
   return [...text, signature.toString("base64url")].join(".");
 }
 
-/** What a token says. */
+/** The claims of a token. */
 export function decodeClaims(jwt) {
   return JSON.parse(Buffer.from(jwt.split(".")[1], "base64url"));
 }
@@ -61,7 +61,7 @@ const asText = (claims) => (typeof claims === "string" ? claims : JSON.stringify
 const flat = (key) => ({ key, dsaEncoding: "ieee-p1363" });
 const pss = (key) => ({ key, padding: constants.RSA_PKCS1_PSS_PADDING, saltLength: 32 });
 
-/** The key in `token.key`. How it is written there is the server's business: we try. */
+/** The key in `token.key`. The file's encoding is not documented, so all likely ones are tried. */
 async function keyOf(server) {
   const raw = await readFile(path.join(server.data, "token.key"));
   const text = raw.toString().trim();

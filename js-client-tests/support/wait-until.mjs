@@ -1,11 +1,11 @@
-// Asking again and again, where nobody says when it is so.
+// Polling, for conditions that no event reports.
 
 import { TIMEOUT_MS, withTimeout } from "./timeouts.mjs";
 import { interval } from "./timers.mjs";
 
 const PAUSE_MS = 50;
 
-/** Asks `isSo` until it says yes, and gives up in time. */
+/** Polls `condition` until it holds, or fails after the timeout. */
 export async function waitUntil(what, condition, timeoutMs = TIMEOUT_MS) {
   const end = performance.now() + timeoutMs;
   for await (const _ of interval(PAUSE_MS)) {

@@ -1,4 +1,4 @@
-// Plain WebSocket, with the library that everybody uses.
+// Plain WebSocket, with the usual library.
 
 import WebSocket from "ws";
 
@@ -15,13 +15,13 @@ export function wsUrl(server, { space, path = "/ws", query, credentials, ...hand
   return url;
 }
 
-/** The library's socket, as its users make it. */
+/** The library's socket, as applications create it. */
 function open(server, options = {}) {
   const { protocols = [], headers, extra } = options;
   return new WebSocket(wsUrl(server, options), protocols, { headers, ...extra });
 }
 
-/** A client that speaks `roomcast.json`. */
+/** A client with the subprotocol `roomcast.json`. */
 export class WsClient extends Client {
   #lastAck = 0;
   #answers = new Map();
@@ -33,14 +33,14 @@ export class WsClient extends Client {
     this.closed = new Promise((resolve) => {
       socket.once("close", (code, reason) => resolve({ code, reason: reason.toString() }));
     });
-    /** Rejects with the HTTP answer when the server does not let in. */
+    /** Rejects with the HTTP answer when the server refuses the connection. */
     this.connected = new Promise((resolve, reject) => {
       socket.once("open", resolve);
       socket.once("unexpected-response", (_, response) => reject(response));
       socket.once("error", reject);
     });
     this.connected.catch(() => {});
-    socket.on("error", () => {}); // a cut connection is said by `gone`
+    socket.on("error", () => {}); // `closed` reports a broken connection
     socket.on("message", (frame, isBinary) => this.#take(this.decode(frame, isBinary)));
   }
 
@@ -55,7 +55,9 @@ export class WsClient extends Client {
     this.send({ event, data });
   }
 
-  /** A frame of this object; what answers an `ack` of the test's own is heard as "answer". */
+  /**
+   * Sends an object as a frame; the reply to an `ack` of the test's own becomes the event "answer".
+   */
   send(frame) {
     this.sendRaw(this.encode(frame));
   }
@@ -67,11 +69,11 @@ export class WsClient extends Client {
 
   /** The reverse. */
   decode(frame, isBinary) {
-    if (isBinary) throw new Error("a binary frame came where JSON is spoken");
+    if (isBinary) throw new Error("a binary frame arrived on a JSON connection");
     return JSON.parse(frame);
   }
 
-  /** A frame as it is: text for a string, binary for bytes. */
+  /** Sends a frame as it is: text for a string, binary for bytes. */
   sendRaw(frame) {
     this.socket.send(frame);
   }
@@ -80,7 +82,7 @@ export class WsClient extends Client {
     this.socket.terminate();
   }
 
-  /** Loses the connection without a word, as a network does. */
+  /** Drops the connection without a close frame. */
   drop() {
     this.socket.terminate();
   }
@@ -102,30 +104,30 @@ export const wsJson = {
   transport: "websocket",
   text: (text) => text,
   ClientClass: WsClient,
-  /** What is offered besides what a test offers. */
+  /** What is offered in addition to the test's own offer. */
   offer: () => ({}),
 
-  /** A connection that the server has let in. */
+  /** A connection that the server has accepted. */
   async connect(server, options = {}) {
     const client = new this.ClientClass(open(server, { ...options, ...this.offer(options) }));
     await withTimeout(`a connection of ${this.label}`, client.connected);
     return client;
   },
 
-  /** The code with which the server does not let in. */
+  /** The code with which the server refuses the connection. */
   async refusal(server, options) {
     const { body } = await this.refusalAnswer(server, options);
     return body.code;
   },
 
-  /** How who lacks a token is turned away: after the upgrade, as browsers show no refusal. */
+  /** How a client without a token is refused: after the upgrade, as browsers hide HTTP refusals. */
   async guestRefusal(server, options) {
     const client = await this.connect(server, options);
     const { code: why, reconnect } = await client.next("closing");
     return { why, reconnect, ...(await withTimeout("the close", client.closed)) };
   },
 
-  /** The HTTP answer with which the server does not let in. */
+  /** The HTTP answer with which the server refuses the connection. */
   async refusalAnswer(server, options = {}) {
     const client = new this.ClientClass(open(server, { ...options, ...this.offer(options) }));
     const response = await withTimeout(
@@ -133,7 +135,7 @@ export const wsJson = {
       client.connected.then(
         () => {
           client.close();
-          throw new Error("the server let in whom it had to refuse");
+          throw new Error("the server accepted a connection that it must refuse");
         },
         (refusal) => refusal,
       ),

@@ -1,7 +1,8 @@
-// Frames that break WebSocket itself, and what the close frame says. docs/protocol.md "Closing".
+// Frames that violate the WebSocket protocol, and the close code. docs/protocol.md "Closing".
 
 import assert from "node:assert/strict";
 import { test } from "node:test";
+
 import { barrier, joinAsGuest } from "../support/fixtures.mjs";
 import {
   BINARY,
@@ -21,14 +22,17 @@ const server = serverForThisFile({ settings: { "limits.presence_grace_ms": 100 }
 const text = (words, more = {}) =>
   encodeFrame({ opcode: TEXT, payload: Buffer.from(words), ...more });
 
-/** What is written after the handshake, and the code with which the server closes. */
+/** What is sent after the handshake, and the code with which the server closes. */
 const BROKEN = {
   "a frame without a mask": [1002, text("{}", { masked: false })],
   "reserved bits": [1002, text("{}", { rsv: 4 })],
   "a reserved opcode": [1002, encodeFrame({ opcode: 3 })],
-  "a ping in pieces": [1002, encodeFrame({ opcode: PING, fin: false })],
+  "a fragmented ping": [1002, encodeFrame({ opcode: PING, fin: false })],
   "a ping that is too long": [1002, encodeFrame({ opcode: PING, payload: Buffer.alloc(126) })],
-  "a continuation of nothing": [1002, encodeFrame({ opcode: 0, payload: Buffer.from("{}") })],
+  "a continuation without a beginning": [
+    1002,
+    encodeFrame({ opcode: 0, payload: Buffer.from("{}") }),
+  ],
   "a length with its highest bit set": [
     1002,
     Buffer.from([0x81, 0xff, 0x80, 0, 0, 0, 0, 0, 0, 1, 0, 0, 0, 0]),
@@ -42,7 +46,7 @@ const BROKEN = {
     1009,
     Buffer.from([0x81, 0xff, 0, 0, 1, 0, 0, 0, 0, 0, 0, 0, 0, 0]),
   ],
-  "pieces that are too long together": [
+  "fragments that are too long together": [
     1009,
     Buffer.concat([
       text("x".repeat(600_000), { fin: false }),
@@ -69,7 +73,7 @@ for (const [what, [code, bytes, alternative]] of Object.entries(BROKEN)) {
   });
 }
 
-test("a message in pieces is one message", async (t) => {
+test("a fragmented message is one message", async (t) => {
   const room = unique("room");
   const bob = await joinAsGuest(t, wsJson, server, "bob", { room });
   const raw = await RawWebSocket.open(t, server, `/ws/${room}`);
@@ -83,7 +87,7 @@ test("a message in pieces is one message", async (t) => {
   assert.equal((await bob.next("new message")).msg, "Grüße");
 });
 
-test("a close is answered with a close", async (t) => {
+test("a close frame is answered with a close frame", async (t) => {
   const raw = await RawWebSocket.open(t, server);
   const payload = Buffer.from([0x03, 0xe8]);
   raw.write(encodeFrame({ opcode: CLOSE, payload }));
@@ -91,7 +95,7 @@ test("a close is answered with a close", async (t) => {
   await raw.ended();
 });
 
-test("a binary frame is refused, and the connection lives", async (t) => {
+test("a binary frame is refused, and the connection stays", async (t) => {
   const raw = await RawWebSocket.open(t, server);
   raw.write(encodeFrame({ opcode: BINARY, payload: Buffer.from([0]) }));
   await raw.nextText((it) => it.includes("bad_request"));

@@ -1,7 +1,8 @@
-// Getting in, and being refused before the upgrade. docs/protocol.md "Plain WebSocket".
+// Connecting, and refusals before the upgrade. docs/protocol.md "Plain WebSocket".
 
 import assert from "node:assert/strict";
 import { test } from "node:test";
+
 import { barrier, connect, joinAsGuest } from "../support/fixtures.mjs";
 import { fetchText } from "../support/raw-clients.mjs";
 import { serverForThisFile } from "../support/server.mjs";
@@ -9,11 +10,11 @@ import { epochSeconds, signToken } from "../support/tokens.mjs";
 import { unique } from "../support/unique.mjs";
 import { wsJson } from "../support/ws.mjs";
 
-const FRIEND = "https://app.example";
+const ALLOWED_ORIGIN = "https://app.example";
 
-const server = serverForThisFile({ settings: { spaces: ["/shop"], origins: [FRIEND] } });
+const server = serverForThisFile({ settings: { spaces: ["/shop"], origins: [ALLOWED_ORIGIN] } });
 
-test("/ws lets in", async (t) => {
+test("/ws accepts connections", async (t) => {
   const ann = await connect(t, wsJson, server);
   await ann.identify(unique("ann"));
   assert.equal(ann.welcome.rooms[0].room, "lobby");
@@ -30,7 +31,7 @@ test("/ws/{room} says the same as ?room=", async (t) => {
   assert.equal((await barrier(ann, undefined, bob)).room, room);
 });
 
-test("a room in the path may be written with escapes", async (t) => {
+test("a room in the path may be percent-encoded", async (t) => {
   const room = unique("a/b:c#ü+d");
   const ann = await joinAsGuest(t, wsJson, server, "ann", {
     path: `/ws/${encodeURIComponent(room)}`,
@@ -38,7 +39,7 @@ test("a room in the path may be written with escapes", async (t) => {
   assert.equal(ann.welcome.rooms[0].room, room);
 });
 
-test("a room that is not one is refused in the path, too", async () => {
+test("an invalid room in the path is refused", async () => {
   const { status, body } = await wsJson.refusalAnswer(server, { path: "/ws/two%20words" });
   assert.deepEqual([status, body.code], [422, "room_invalid"]);
 });
@@ -51,7 +52,7 @@ for (const path of ["/", "/nowhere", "/wss", "/ws2", "/room1", "/ws/a/../../x"])
   });
 }
 
-/** Each refusal at the door: an HTTP answer with the code's status and a JSON body. */
+/** Refusals: an HTTP answer with the code's status and a JSON body. */
 const REFUSALS = {
   unauthorized: [401, async () => ({ token: "nonsense" })],
   token_expired: [
@@ -72,7 +73,7 @@ const REFUSALS = {
 };
 
 for (const [code, [status, options]] of Object.entries(REFUSALS)) {
-  test(`${code} is said before the upgrade`, async () => {
+  test(`${code} is answered before the upgrade`, async () => {
     const answer = await wsJson.refusalAnswer(server, await options());
     assert.equal(answer.status, status);
     assert.match(answer.headers["content-type"], /^application\/json/);
@@ -82,26 +83,31 @@ for (const [code, [status, options]] of Object.entries(REFUSALS)) {
   });
 }
 
-test("pages of allowed origins, and the server's own, are let in", async (t) => {
-  for (const origin of [FRIEND, server.url]) {
+test("pages of allowed origins, and the server's own, are accepted", async (t) => {
+  for (const origin of [ALLOWED_ORIGIN, server.url]) {
     await connect(t, wsJson, server, { extra: { headers: { origin } } });
   }
 });
 
-test("origins that are nearly right are not", async () => {
-  const strangers = ["null", "http://app.example", `${FRIEND}:8443`, `${FRIEND}.evil.example`];
-  for (const origin of strangers) {
+test("similar origins are refused", async () => {
+  const similar = [
+    "null",
+    "http://app.example",
+    `${ALLOWED_ORIGIN}:8443`,
+    `${ALLOWED_ORIGIN}.evil.example`,
+  ];
+  for (const origin of similar) {
     const extra = { headers: { origin } };
     assert.equal(await wsJson.refusal(server, { extra }), "origin_forbidden", origin);
   }
 });
 
-test("/ws without an upgrade is the client's mistake", async () => {
+test("/ws without an upgrade is a client error", async () => {
   const { status } = await fetchText(`${server.url}/ws`);
   assert.ok(400 <= status && status < 500, `answered ${status}`);
 });
 
-test("unknown paths are not there", async () => {
+test("unknown paths are not found", async () => {
   for (const path of ["/nowhere", "/ws2", "/index.php"]) {
     assert.equal((await fetchText(server.url + path)).status, 404, path);
   }

@@ -15,7 +15,7 @@ const one = serverForThisFile({ settings: { ...grace, devices: "newest" } });
 describe("devices over plain WebSocket", () => devices(wsJson, many));
 describe("the newest device over plain WebSocket", () => newestDeviceOnly(wsJson, one));
 
-test("a device is known after a new start", async (t) => {
+test("a device is recognized after a restart", async (t) => {
   const server = await serverForThisTest(t);
   const [token, device] = [await mintToken(server, unique("ann")), unique("device")];
   const first = await connectWithToken(t, wsJson, server, token, { device });

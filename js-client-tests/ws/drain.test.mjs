@@ -1,4 +1,4 @@
-// The server leaves: everyone is told why, and the data are there for who comes back.
+// Draining: every client is notified, and the data are there after a restart.
 
 import assert from "node:assert/strict";
 import { test } from "node:test";
@@ -11,7 +11,7 @@ import { unique } from "../support/unique.mjs";
 import { wsJson } from "../support/ws.mjs";
 
 for (const signal of ["SIGTERM", "SIGINT"]) {
-  test(`${signal} says \`closing\`, closes with 1001 and exits with 0`, async (t) => {
+  test(`${signal} sends \`closing\`, closes with 1001 and exits with 0`, async (t) => {
     const server = await serverForThisTest(t);
     const clients = [await joinAsGuest(t, wsJson, server, "ann"), await connect(t, wsJson, server)];
     const { code } = await server.exitOn(signal);
@@ -26,7 +26,7 @@ for (const signal of ["SIGTERM", "SIGINT"]) {
   });
 }
 
-test("what was said before is there after", async (t) => {
+test("messages are there after a restart", async (t) => {
   const server = await serverForThisTest(t);
   const room = unique("room");
   const ann = await joinAsGuest(t, wsJson, server, "ann", { room });

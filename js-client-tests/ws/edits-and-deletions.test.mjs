@@ -7,4 +7,4 @@ import { wsJson } from "../support/ws.mjs";
 
 const server = serverForThisFile({ settings: { "token.secret": SECRET } });
 
-describe("changes over plain WebSocket", () => editsAndDeletions(wsJson, server));
+describe("edits and deletions over plain WebSocket", () => editsAndDeletions(wsJson, server));

@@ -12,13 +12,13 @@ import { wsJson } from "../support/ws.mjs";
 const server = serverForThisFile({ settings: { "limits.presence_grace_ms": 100 } });
 const closed = serverForThisFile({ settings: { guests: "off" } });
 
-describe("who you are over plain WebSocket", () => identification(wsJson, server));
-describe("at the door over plain WebSocket", () => connectParameters(wsJson, server));
+describe("identification over plain WebSocket", () => identification(wsJson, server));
+describe("connect parameters over plain WebSocket", () => connectParameters(wsJson, server));
 describe("guests over plain WebSocket", () => guests(wsJson, server));
-describe("guests after a new start", () => guestsAfterRestart(wsJson, serverForThisTest));
+describe("guests after a restart", () => guestsAfterRestart(wsJson, serverForThisTest));
 describe("without guests over plain WebSocket", () => guestsDisabled(wsJson, closed));
 
-test("the answer to `new user` is one object", async (t) => {
+test("the acknowledgement of `new user` is one object", async (t) => {
   const ann = await connect(t, wsJson, server);
   const name = unique("ann");
   const answer = await ann.ask("new user", name);

@@ -13,9 +13,9 @@ const server = serverForThisFile({ settings: LIMITS });
 const slow = serverForThisFile({ settings: RATE_LIMIT });
 
 describe("limits over plain WebSocket", () => limits(wsJson, server));
-describe("pace over plain WebSocket", () => rateLimit(wsJson, slow));
+describe("rate limit over plain WebSocket", () => rateLimit(wsJson, slow));
 
-test("a frame at the limit is read, one byte more ends the connection with 1009", async (t) => {
+test("a frame at the limit is accepted, one more byte ends the connection with 1009", async (t) => {
   const room = unique("room");
   const ann = await joinAsGuest(t, wsJson, server, "ann", { room });
   const bob = await joinAsGuest(t, wsJson, server, "bob", { room });

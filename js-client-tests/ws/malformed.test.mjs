@@ -1,4 +1,4 @@
-// Frames that are not of the form. docs/protocol.md "Plain WebSocket".
+// Invalid frames. docs/protocol.md "Plain WebSocket".
 
 import assert from "node:assert/strict";
 import { test } from "node:test";
@@ -14,7 +14,7 @@ const server = serverForThisFile();
 const FRAMES = {
   "an empty one": "",
   "not JSON": "helloworld",
-  "half of it": '{"event": "send message"',
+  "truncated JSON": '{"event": "send message"',
   "two at once": '{"event":"GroupList"}{"event":"GroupList"}',
   "a number": "5",
   null: "null",
@@ -30,12 +30,12 @@ const FRAMES = {
   "nested too deeply": `{"event":"send message","data":${nested("[", "]")}}`,
   "nested objects": `{"event":"send message","data":${nested('{"a":', "}")}}`,
   "half a surrogate pair": '{"event": "send message", "data": "\\ud800"}',
-  "base64 that is not": '{"event": "send message", "data": {"msg": {"base64": "*"}}}',
+  "invalid base64": '{"event": "send message", "data": {"msg": {"base64": "*"}}}',
   bytes: Buffer.from([1, 2, 3]),
   "JSON in a binary frame": Buffer.from('{"event": "GroupList"}'),
 };
 
-test("a frame that is not of the form is answered, and the connection lives", async (t) => {
+test("an invalid frame is answered, and the connection stays", async (t) => {
   const room = unique("room");
   const ann = await joinAsGuest(t, wsJson, server, "ann", { room });
   const bob = await joinAsGuest(t, wsJson, server, "bob", { room });
@@ -50,14 +50,14 @@ test("a frame that is not of the form is answered, and the connection lives", as
   assert.equal((await barrier(ann, room, bob)).seq, 1);
 });
 
-test("a stranger's bad frames are answered, too", async (t) => {
-  const nobody = await connect(t, wsJson, server);
-  nobody.sendRaw("helloworld");
-  assert.equal((await nobody.next("error message")).code, "bad_request");
-  await nobody.identify(unique("ann"));
+test("invalid frames of an unidentified connection are answered, too", async (t) => {
+  const anonymous = await connect(t, wsJson, server);
+  anonymous.sendRaw("helloworld");
+  assert.equal((await anonymous.next("error message")).code, "bad_request");
+  await anonymous.identify(unique("ann"));
 });
 
-test("`ack` may be any whole number from 0 to 2^53-1, and comes back as it went", async (t) => {
+test("`ack` may be any integer from 0 to 2^53-1, and is returned unchanged", async (t) => {
   const ann = await joinAsGuest(t, wsJson, server, "ann", { room: unique("room") });
   for (const ack of [0, 1, 2 ** 32, 2 ** 53 - 1]) {
     ann.send({ event: "GroupList", ack });
@@ -66,7 +66,7 @@ test("`ack` may be any whole number from 0 to 2^53-1, and comes back as it went"
   }
 });
 
-test("what a client does not know of is its own affair", async (t) => {
+test("unknown fields are ignored", async (t) => {
   const ann = await joinAsGuest(t, wsJson, server, "ann", { room: unique("room") });
   const data = '{"msg": "hi", "new": 1}';
   ann.sendRaw(` \n{ "later": {"x": 1}, "event" : "send message", "data": ${data} } `);

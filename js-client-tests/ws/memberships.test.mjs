@@ -8,6 +8,6 @@ import { wsJson } from "../support/ws.mjs";
 const server = serverForThisFile({ settings: ROOM_SETTINGS });
 const fresh = (t) => serverForThisTest(t, { settings: ROOM_SETTINGS });
 
-describe("members over plain WebSocket", () => memberships(wsJson, server));
-describe("members after a new start", () => membershipsAfterRestart(wsJson, fresh));
+describe("memberships over plain WebSocket", () => memberships(wsJson, server));
+describe("memberships after a restart", () => membershipsAfterRestart(wsJson, fresh));
 describe("roles over plain WebSocket", () => roles(wsJson, server));

@@ -19,9 +19,9 @@ const wordOf = (length) => "wörd ".repeat(length).slice(0, length);
 const mapOf = (length) => Object.fromEntries(listOf(length).map((n) => [`key ${n}`, n]));
 const listOf = (length) => Array.from({ length }, (_, n) => n);
 
-/** Values at the ends of each of the format's kinds. */
+/** Values at the boundaries of each of the format's kinds. */
 const VALUES = {
-  "whole numbers": [
+  integers: [
     0,
     127,
     128,
@@ -44,7 +44,7 @@ const VALUES = {
     -(2 ** 53 - 1),
   ],
   "other numbers": [1.5, -0.1, 1e300, 5e-324, Math.PI],
-  "what there is one of": [true, false, [null], []],
+  "null and booleans": [true, false, [null], []],
   text: ["a", "Grüße 🙂", '\0\x1f"\\\n', ...[31, 32, 255, 256, 65_535, 65_536].map(wordOf)],
   lists: [15, 16, 65_535, 65_536].map(listOf),
   maps: [{}, ...[1, 15, 16, 10_000].map(mapOf), { "": 1, ö: { deep: [{ er: null }] } }],
@@ -52,7 +52,7 @@ const VALUES = {
   "bytes in JSON": [[Buffer.from([0xff]), { name: "a", of: Buffer.alloc(0) }]],
 };
 
-/** The same value in forms that are longer than they need be. */
+/** The same value in encodings that are longer than needed. */
 const FORMS = [
   ["cc 05", 5],
   ["cd 0005", 5],
@@ -76,9 +76,9 @@ const FORMS = [
   ["c6 00000001 ff", Buffer.from([0xff])],
 ];
 
-describe("what is said in MessagePack", () => {
+describe("values over MessagePack", () => {
   for (const [kind, values] of Object.entries(VALUES)) {
-    test(`${kind} arrive on every wire as they were`, async (t) => {
+    test(`${kind} arrive unchanged over every transport`, async (t) => {
       const { room, ann, listeners } = await company(t);
       for (const msg of values) {
         const sent = assertOk(await ann.ask("send message", { room, msg }));
@@ -95,7 +95,7 @@ describe("what is said in MessagePack", () => {
     });
   }
 
-  test("longer forms of a value are that value", async (t) => {
+  test("longer encodings of a value are accepted", async (t) => {
     const { room, ann, listeners } = await company(t);
     for (const [hex, value] of FORMS) {
       ann.sendRaw(posting(room, bytes(hex)));
@@ -105,7 +105,7 @@ describe("what is said in MessagePack", () => {
     }
   });
 
-  test("answers, refusals and events have the fields that they have in JSON", async (t) => {
+  test("acknowledgements, refusals and events have the same fields as in JSON", async (t) => {
     const room = unique("room");
     const ann = await joinAsGuest(t, wsMsgpack, server, "ann");
     const bob = await joinAsGuest(t, wsJson, server, "bob");
@@ -117,7 +117,7 @@ describe("what is said in MessagePack", () => {
     assert.deepEqual(received, await bob.next("new message"));
     await same("GroupList", { room });
     await same("history", { room });
-    await same("presence", { users: [bob.name, "nobody"] });
+    await same("presence", { users: [bob.name, "unknown"] });
     await same("send message", { room: "?!", msg: "hi" });
     await same("send message", { room, msg: "" });
     await same("no such event", null);
@@ -131,7 +131,7 @@ describe("what is said in MessagePack", () => {
     assertConsecutive((await ann.next("history")).messages);
   });
 
-  test("`ack` may be any whole number from 0 to 2^53-1, and comes back as it went", async (t) => {
+  test("`ack` may be any integer from 0 to 2^53-1, and is returned unchanged", async (t) => {
     const ann = await joinAsGuest(t, wsMsgpack, server, "ann", { room: unique("room") });
     for (const ack of [0, 127, 128, 1000, 2 ** 32, 2 ** 53 - 1]) {
       ann.send({ event: "GroupList", ack });
@@ -139,7 +139,7 @@ describe("what is said in MessagePack", () => {
     }
   });
 
-  test("what was missed comes as it was said", async (t) => {
+  test("missed messages arrive unchanged", async (t) => {
     const room = unique("room");
     const ann = await joinAsGuest(t, wsMsgpack, server, "ann", { room });
     const list = Object.values(VALUES).flat().slice(0, 30);
@@ -159,7 +159,7 @@ describe("what is said in MessagePack", () => {
     );
   });
 
-  test("ten attachments pass, eleven do not", async (t) => {
+  test("ten attachments are accepted, eleven are refused", async (t) => {
     const { room, ann, listeners } = await company(t);
     const ten = Array.from({ length: 10 }, (_, n) => Buffer.from([n]));
     assertOk(await ann.ask("send message", { room, msg: ten }));
@@ -172,20 +172,20 @@ describe("what is said in MessagePack", () => {
   });
 });
 
-/** Bodies that no JSON is. */
+/** Bodies that JSON cannot express. */
 const BODIES = {
   NaN: "cb 7ff8000000000000",
   "NaN in four bytes": "ca 7fc00000",
   infinity: "cb 7ff0000000000000",
-  "infinity below zero": "cb fff0000000000000",
+  "negative infinity": "cb fff0000000000000",
   "infinity in four bytes": "ca 7f800000",
   "NaN in a list": "92 01 cb7ff8000000000000",
   "an extension of one byte": "d4 01 00",
   "an extension of sixteen": `d8 01 ${"00".repeat(16)}`,
   "a time": "d6 ff 00000000",
   "a long extension": "c7 02 01 0000",
-  "an extension within": "81 a161 d40100",
-  "the byte that means nothing": "c1",
+  "a nested extension": "81 a161 d40100",
+  "the unused byte c1": "c1",
   "a key that is a number": "81 01 a161",
   "a key that is nil": "81 c0 a161",
   "a key that is bytes": "81 c40161 a161",
@@ -207,7 +207,7 @@ const BODIES = {
   "open lists without an end": "91".repeat(100_000),
 };
 
-/** Whole frames that are no request. */
+/** Whole frames that are not a request. */
 const FRAMES = {
   "an empty one": Buffer.alloc(0),
   "a number": pack(5),
@@ -230,7 +230,7 @@ const FRAMES = {
   "a text frame of the format": pack({ event: "GroupList" }).toString("latin1"),
 };
 
-describe("a frame that is no request is answered, and the connection lives:", () => {
+describe("an invalid frame is answered, and the connection stays:", () => {
   test("whole frames", async (t) => {
     const { ann, check } = await witnessed(t);
     for (const [what, frame] of Object.entries(FRAMES)) {
@@ -247,7 +247,7 @@ describe("a frame that is no request is answered, and the connection lives:", ()
     await check();
   });
 
-  test("a request that is cut off, wherever it is", async (t) => {
+  test("a request that is truncated at any byte", async (t) => {
     const { room, ann, check } = await witnessed(t);
     const msg = ["text", Buffer.alloc(3), { key: [1.5, 70_000, -70_000, null, wordOf(40)] }];
     const whole = pack({ event: "send message", data: { room, msg } });
@@ -257,14 +257,17 @@ describe("a frame that is no request is answered, and the connection lives:", ()
     await check();
   });
 
-  test("of a stranger, too", async (t) => {
-    const nobody = await connect(t, wsMsgpack, server);
-    await answered(nobody, bytes("c1"));
-    await answered(nobody, "helloworld");
-    await nobody.identify(unique("ann"));
+  test("of an unidentified connection, too", async (t) => {
+    const anonymous = await connect(t, wsMsgpack, server);
+    await answered(anonymous, bytes("c1"));
+    await answered(anonymous, "helloworld");
+    await anonymous.identify(unique("ann"));
   });
 
-  /** Ann, and `check` that she lives on and that nothing of what she sent was said. */
+  /**
+   * A client `ann`, and `check`, which asserts that she is still connected and that nothing was
+   * posted.
+   */
   async function witnessed(t) {
     const room = unique("room");
     const ann = await joinAsGuest(t, wsMsgpack, server, "ann", { room });
@@ -281,7 +284,7 @@ describe("a frame that is no request is answered, and the connection lives:", ()
   }
 });
 
-/** Ann, who speaks, and one on each wire with how bytes are read there. */
+/** A sender `ann`, and one receiver on each transport with its codec for bytes. */
 async function company(t) {
   const room = unique("room");
   const ann = await joinAsGuest(t, wsMsgpack, server, "ann", { room });
@@ -295,7 +298,7 @@ async function company(t) {
   return { room, ann, listeners };
 }
 
-/** A frame that says `body`, whatever it is, in `room`. */
+/** A frame that posts the encoded `body` to `room`. */
 function posting(room, body) {
   const head = ["event", "send message", "data"].map(pack);
   const data = ["room", room, "msg"].map(pack);

@@ -1,7 +1,8 @@
-// Each side notices a dead peer. docs/protocol.md "Closing": `ping_timeout`.
+// Each side detects a dead peer. docs/protocol.md "Closing": `ping_timeout`.
 
 import assert from "node:assert/strict";
 import { test } from "node:test";
+
 import { barrier, joinAsGuest } from "../support/fixtures.mjs";
 import { serverForThisFile } from "../support/server.mjs";
 import { once, withTimeout } from "../support/timeouts.mjs";
@@ -23,13 +24,13 @@ test("the server answers pings", async (t) => {
   assert.equal((await pong)[0].toString(), "are you there?");
 });
 
-test("who answers the server's pings stays", async (t) => {
+test("a client that answers the server's pings stays connected", async (t) => {
   const ann = await joinAsGuest(t, wsJson, server, "ann", { room: unique("room") });
   for (let n = 0; n < 4; n += 1) await once(ann.socket, "ping");
   await barrier(ann, undefined, ann);
 });
 
-test("who does not is told why, closed with 4003, and leaves the room", async (t) => {
+test("a client that does not is closed with 4003, and leaves the room", async (t) => {
   const room = unique("room");
   const bob = await joinAsGuest(t, wsJson, server, "bob", { room });
   const ann = await joinAsGuest(t, wsJson, server, "ann", { room, extra: { autoPong: false } });
@@ -40,8 +41,8 @@ test("who does not is told why, closed with 4003, and leaves the room", async (t
   assert.deepEqual(await bob.next("user left"), { room, user: ann.name });
 });
 
-test("who is anonymous and silent is closed as well", async (t) => {
-  const nobody = await wsJson.connect(server, { extra: { autoPong: false } });
-  t.after(() => nobody.close());
-  assert.equal((await withTimeout("the close", nobody.closed)).code, 4003);
+test("an unidentified connection that does not is closed as well", async (t) => {
+  const anonymous = await wsJson.connect(server, { extra: { autoPong: false } });
+  t.after(() => anonymous.close());
+  assert.equal((await withTimeout("the close", anonymous.closed)).code, 4003);
 });

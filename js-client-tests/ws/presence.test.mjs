@@ -11,5 +11,5 @@ const server = serverForThisFile({
 const patient = serverForThisFile({ settings: { "limits.presence_grace_ms": 600_000 } });
 
 describe("presence over plain WebSocket", () => presence(wsJson, server));
-describe("within the grace over plain WebSocket", () => presenceGracePeriod(wsJson, patient));
-describe("who is online over plain WebSocket", () => presenceQuery(wsJson, server));
+describe("the grace period over plain WebSocket", () => presenceGracePeriod(wsJson, patient));
+describe("the query presence over plain WebSocket", () => presenceQuery(wsJson, server));

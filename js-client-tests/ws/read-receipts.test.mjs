@@ -10,5 +10,6 @@ const strict = serverForThisFile({
   settings: { "token.secret": SECRET, "limits.receipts_members_max": 1 },
 });
 
-describe("reading over plain WebSocket", () => readReceipts(wsJson, server));
-describe("large rooms over plain WebSocket", () => readReceiptsInLargeRooms(wsJson, strict));
+describe("read receipts over plain WebSocket", () => readReceipts(wsJson, server));
+describe("read receipts in large rooms over plain WebSocket", () =>
+  readReceiptsInLargeRooms(wsJson, strict));

@@ -7,7 +7,7 @@ import { wsJson } from "../support/ws.mjs";
 
 const server = serverForThisFile({ settings: { "token.secret": SECRET } });
 
-describe("coming back over plain WebSocket", () => reconnecting(wsJson, server));
-describe("rooms of who comes back over plain WebSocket", () => reconnectingToRooms(wsJson, server));
+describe("reconnecting over plain WebSocket", () => reconnecting(wsJson, server));
+describe("reconnecting to rooms over plain WebSocket", () => reconnectingToRooms(wsJson, server));
 
-describe("coming back to another server", () => reconnectingToNewLog(wsJson, serverForThisTest));
+describe("reconnecting to another database", () => reconnectingToNewLog(wsJson, serverForThisTest));

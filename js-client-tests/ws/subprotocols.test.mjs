@@ -1,7 +1,8 @@
-// What is spoken is agreed on. docs/protocol.md "Plain WebSocket": `Sec-WebSocket-Protocol`.
+// Subprotocols. docs/protocol.md "Plain WebSocket": `Sec-WebSocket-Protocol`.
 
 import assert from "node:assert/strict";
 import { describe, test } from "node:test";
+
 import { connect } from "../support/fixtures.mjs";
 import { httpRequest, upgradeHeaders } from "../support/http.mjs";
 import { serverForThisFile } from "../support/server.mjs";
@@ -12,7 +13,7 @@ import { wsJson } from "../support/ws.mjs";
 
 const server = serverForThisFile({ settings: STRICT_TOKEN_SETTINGS });
 
-/** What a client offers, and what is chosen of it. */
+/** What a client offers, and what the server chooses. */
 const CHOSEN = [
   ["roomcast.json", "roomcast.json"],
   ["roomcast.msgpack", "roomcast.msgpack"],
@@ -31,7 +32,7 @@ const CHOSEN = [
   ["roomcast.bearer, TOKEN, roomcast.json", "roomcast.json"],
 ];
 
-/** Offers of nothing that is spoken anywhere. */
+/** Offers without a known subprotocol. */
 const UNKNOWN = [
   ["nonsense", 400, "bad_request"],
   ["nonsense, Roomcast.Json, roomcast", 400, "bad_request"],
@@ -39,7 +40,7 @@ const UNKNOWN = [
   [`b${" ".repeat(32_000)}x`, 431, undefined],
 ];
 
-/** Offers of a token that is none. */
+/** Offers with an invalid token. */
 const TOKENLESS = [
   "roomcast.bearer",
   "roomcast.json, roomcast.bearer",
@@ -54,7 +55,7 @@ const PATHS = {
 };
 
 for (const [wire, path] of Object.entries(PATHS)) {
-  /** The answer to a handshake that offers this. */
+  /** The answer to a handshake with this offer. */
   const offering = (offer) => {
     const token = validToken();
     const headers = { ...upgradeHeaders(), "sec-websocket-protocol": filled(offer, token) };
@@ -62,7 +63,7 @@ for (const [wire, path] of Object.entries(PATHS)) {
   };
 
   describe(`subprotocols on ${wire}`, () => {
-    test("the one that is chosen is said", async () => {
+    test("the chosen subprotocol is in the answer", async () => {
       const spoken = path === "/ws" ? CHOSEN : CHOSEN.filter(([, it]) => it === "roomcast.bearer");
       for (const [offer, chosen] of spoken) {
         const { status, headers } = await offering(offer);
@@ -70,36 +71,36 @@ for (const [wire, path] of Object.entries(PATHS)) {
       }
     });
 
-    test("where none is offered, none is said", async () => {
+    test("without an offer there is none in the answer", async () => {
       const { status, headers } = await httpRequest(server, path, { headers: upgradeHeaders() });
       assert.deepEqual([status, headers["sec-websocket-protocol"]], [101, undefined]);
     });
 
-    test("an offer that holds nothing known is refused", async () => {
+    test("an offer without a known subprotocol is refused", async () => {
       for (const [offer, ...expected] of UNKNOWN) {
         const { status, body } = await offering(offer);
         assert.deepEqual([status, body.code], expected, offer.slice(0, 80));
       }
     });
 
-    test("an offer of a token that is none is refused as a bad token is", async () => {
+    test("an offer with an invalid token is refused like an invalid token", async () => {
       for (const offer of TOKENLESS) {
         const { status, body } = await offering(offer);
         if (path === "/ws") assert.deepEqual([status, body.code], [401, "unauthorized"], offer);
-        else assert.equal(status, 101, offer); // what follows is the next test
+        else assert.equal(status, 101, offer); // the next test covers what follows
       }
     });
   });
 }
 
-test("official clients hear of it as `connect_error`", async () => {
+test("official clients receive the refusal as `connect_error`", async () => {
   const io = socketIo("4.8", "websocket");
   for (const protocols of [["roomcast.bearer"], ["roomcast.bearer", "nonsense"]]) {
     assert.equal(await io.refusal(server, { protocols }), "unauthorized");
   }
 });
 
-test("official libraries agree on what was chosen, and are who the token says", async (t) => {
+test("official libraries accept the chosen subprotocol, and the token identifies the user", async (t) => {
   for (const [it, ...others] of [
     [wsJson, "roomcast.json"],
     [wsJson],

@@ -6,4 +6,4 @@ import { wsJson } from "../support/ws.mjs";
 
 const server = serverForThisFile({ settings: { "limits.presence_grace_ms": 100 } });
 
-describe("what a token says over plain WebSocket", () => tokenClaims(wsJson, server));
+describe("token claims over plain WebSocket", () => tokenClaims(wsJson, server));

@@ -7,6 +7,6 @@ import { wsJson } from "../support/ws.mjs";
 const settings = { "token.guest_ttl_secs": 5, "limits.presence_grace_ms": 100 };
 const server = serverForThisFile({ settings });
 
-describe("the end of a token over plain WebSocket", { concurrency: true }, () => {
+describe("token expiry over plain WebSocket", { concurrency: true }, () => {
   tokenExpiry(wsJson, server);
 });

@@ -13,16 +13,16 @@ const strict = serverForThisFile({
   settings: { ...STRICT_TOKEN_SETTINGS, "token.in_query": "off" },
 });
 
-describe("a token on plain WebSocket", () => tokenLocations(wsJson, server));
-describe("no token in the address of plain WebSocket", () => tokenNotInQuery(wsJson, strict));
+describe("token locations on plain WebSocket", () => tokenLocations(wsJson, server));
+describe("tokens in the address refused on plain WebSocket", () => tokenNotInQuery(wsJson, strict));
 
 test("a token may be the password in the address", async (t) => {
   const name = unique("ann");
-  const ann = await connect(t, wsJson, server, { credentials: ["anybody", validToken(name)] });
+  const ann = await connect(t, wsJson, server, { credentials: ["user", validToken(name)] });
   assert.equal((await ann.waitForWelcome()).name, name);
 });
 
-test("schemes and their names may be written in any case", async (t) => {
+test("the authentication scheme is case-insensitive", async (t) => {
   const name = unique("ann");
   const headers = { authorization: `bEaReR  ${validToken(name)}` };
   const ann = await connect(t, wsJson, server, { headers });

@@ -10,5 +10,6 @@ const largeRooms = serverForThisFile({
 });
 
 describe("typing over plain WebSocket", () => typing(wsJson, server));
-describe("typing for long over plain WebSocket", () => typingTimeout(wsJson, server));
-describe("typing in crowds over plain WebSocket", () => typingInLargeRooms(wsJson, largeRooms));
+describe("the typing timeout over plain WebSocket", () => typingTimeout(wsJson, server));
+describe("typing in large rooms over plain WebSocket", () =>
+  typingInLargeRooms(wsJson, largeRooms));

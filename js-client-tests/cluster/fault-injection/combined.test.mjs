@@ -1,4 +1,4 @@
-// Several things fail at once.
+// Several faults at the same time.
 
 import { test } from "node:test";
 
@@ -16,7 +16,7 @@ test("PostgreSQL and Redis are restarted together", (t) =>
     await cluster.waitUntilReady();
   }));
 
-test("a node is killed while Redis is down, and comes back before Redis does", (t) =>
+test("a node is killed while Redis is down, and restarts before Redis does", (t) =>
   runWithFault(t, { expectedLog }, async ({ cluster, load }) => {
     await cluster.redis.crash();
     const [node] = cluster.nodes;
@@ -29,7 +29,7 @@ test("a node is killed while Redis is down, and comes back before Redis does", (
     await cluster.waitUntilReady();
   }));
 
-test("a node is killed in the middle of a restart of PostgreSQL", (t) =>
+test("a node is killed during a restart of PostgreSQL", (t) =>
   runWithFault(t, { expectedLog }, async ({ cluster, load }) => {
     await cluster.postgres.crash();
     await cluster.nodes[0].kill9();

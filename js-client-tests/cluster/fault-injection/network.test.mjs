@@ -1,4 +1,4 @@
-// The network between one node and its engines fails, in both directions or in one.
+// Network faults between one node and its engines, in both directions or in one.
 
 import { test } from "node:test";
 
@@ -6,13 +6,13 @@ import { BUS_DISCONNECTED, STORE_UNAVAILABLE } from "../../support/expected-log.
 import { runWithFault } from "../../support/fault-injection.mjs";
 import { delay } from "../../support/timers.mjs";
 
-/** How long the network is gone: not so long that the others take the node for dead, and longer. */
+/** The length of a fault: shorter than a node's lease, and longer. */
 const CUT_MS = 5000;
 const LONG_CUT_MS = 12_000;
 
 const cuts = { proxies: true, expectedLog: [...BUS_DISCONNECTED, ...STORE_UNAVAILABLE] };
 
-/** What happens to the links of one node. */
+/** Faults of the proxies of one node. */
 const CUTS = {
   "is cut from Redis": ({ redis }) => redis.cut(),
   "is cut from PostgreSQL": ({ postgres }) => postgres.cut(),
@@ -24,17 +24,17 @@ const CUTS = {
     redis.blackhole();
     postgres.blackhole();
   },
-  "hears Redis, and is not heard": ({ redis }) => redis.blackholeRequests(),
-  "is heard by Redis, and hears nothing": ({ redis }) => redis.blackholeReplies(),
-  "hears PostgreSQL, and is not heard": ({ postgres }) => postgres.blackholeRequests(),
-  "is heard by PostgreSQL, and hears nothing": ({ postgres }) => postgres.blackholeReplies(),
+  "receives from Redis, and cannot send to it": ({ redis }) => redis.blackholeRequests(),
+  "sends to Redis, and receives nothing": ({ redis }) => redis.blackholeReplies(),
+  "receives from PostgreSQL, and cannot send to it": ({ postgres }) => postgres.blackholeRequests(),
+  "sends to PostgreSQL, and receives nothing": ({ postgres }) => postgres.blackholeReplies(),
 };
 
 for (const [what, cut] of Object.entries(CUTS)) {
   test(`one node ${what}`, (t) => runWithFault(t, cuts, (it) => cutAndHeal(it, cut, CUT_MS)));
 }
 
-test("one node is cut from both for so long that the others take it for dead", (t) =>
+test("one node is cut from both until its lease expires", (t) =>
   runWithFault(t, { ...cuts, allowFlapping: true }, (it) =>
     cutAndHeal(it, CUTS["is cut from both"], LONG_CUT_MS),
   ));

@@ -1,4 +1,4 @@
-// PostgreSQL fails, and nothing that was acknowledged is lost or there twice.
+// PostgreSQL fails: no acknowledged message is lost or stored twice.
 
 import assert from "node:assert/strict";
 import { test } from "node:test";
@@ -16,28 +16,28 @@ test("PostgreSQL is restarted", (t) =>
     await cluster.postgres.restart();
   }));
 
-test("PostgreSQL is down for a while", (t) =>
+test("PostgreSQL is down for four seconds", (t) =>
   runWithFault(t, options, async ({ cluster }) => {
     await cluster.postgres.crash();
     await delay(4000);
     await cluster.postgres.startAgain();
   }));
 
-test("PostgreSQL is stopped in the middle, and goes on", (t) =>
+test("PostgreSQL is paused for five seconds", (t) =>
   runWithFault(t, options, async ({ cluster }) => {
     cluster.postgres.pause();
     await delay(5000);
     cluster.postgres.resume();
   }));
 
-test("PostgreSQL is stopped for longer than nodes are believed to live without a word", (t) =>
+test("PostgreSQL is paused for longer than a node's lease", (t) =>
   runWithFault(t, options, async ({ cluster }) => {
     cluster.postgres.pause();
     await delay(12_000);
     cluster.postgres.resume();
   }));
 
-test("its connections are ended again and again", (t) =>
+test("its connections are terminated again and again", (t) =>
   runWithFault(t, options, async ({ cluster, load }) => {
     for (let n = 0; n < 15; n += 1) {
       assert.notEqual(await cluster.postgres.endConnections(), 0);

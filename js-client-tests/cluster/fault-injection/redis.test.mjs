@@ -1,4 +1,4 @@
-// Redis fails in every way it can, and nobody misses a message.
+// Redis fails in every way: no client misses a message.
 
 import assert from "node:assert/strict";
 import { test } from "node:test";
@@ -7,7 +7,7 @@ import { BUS_DISCONNECTED } from "../../support/expected-log.mjs";
 import { runWithFault } from "../../support/fault-injection.mjs";
 import { RedisCluster } from "../../support/redis.mjs";
 
-/** How late a message may be while Redis is down. */
+/** The longest delivery delay while Redis is down. */
 const delayMsMax = 5000;
 
 const options = { expectedLog: BUS_DISCONNECTED, delayMsMax };
@@ -19,7 +19,7 @@ test("Redis is restarted", (t) =>
     await cluster.waitUntilReady();
   }));
 
-test("Redis is down for a while", (t) =>
+test("Redis is down under load", (t) =>
   runWithFault(t, options, async ({ cluster, load }) => {
     await cluster.redis.crash();
     await load.progress(700);
@@ -27,7 +27,7 @@ test("Redis is down for a while", (t) =>
     await cluster.waitUntilReady();
   }));
 
-test("Redis sleeps for five seconds", (t) =>
+test("Redis blocks for five seconds", (t) =>
   runWithFault(t, options, async ({ cluster, load }) => {
     const awake = cluster.redis.sleep(5);
     await load.progress(300);
@@ -35,7 +35,7 @@ test("Redis sleeps for five seconds", (t) =>
     await cluster.waitUntilReady();
   }));
 
-test("Redis is stopped in the middle, and goes on", (t) =>
+test("Redis is paused under load", (t) =>
   runWithFault(t, options, async ({ cluster, load }) => {
     cluster.redis.pause();
     await load.progress(700);
@@ -43,7 +43,7 @@ test("Redis is stopped in the middle, and goes on", (t) =>
     await cluster.waitUntilReady();
   }));
 
-test("those who listen to Redis are thrown out again and again", (t) =>
+test("the subscribers of Redis are disconnected again and again", (t) =>
   runWithFault(t, options, async ({ cluster, load }) => {
     for (let n = 0; n < 20; n += 1) {
       assert.notEqual(await cluster.redis.endListeners(), 0);
@@ -52,7 +52,7 @@ test("those who listen to Redis are thrown out again and again", (t) =>
     await cluster.waitUntilReady();
   }));
 
-test("Redis forgets everything, again and again", (t) =>
+test("Redis loses all keys, again and again", (t) =>
   runWithFault(t, { delayMsMax }, async ({ cluster, load }) => {
     for (let n = 0; n < 10; n += 1) {
       await cluster.redis.flush();
@@ -60,7 +60,7 @@ test("Redis forgets everything, again and again", (t) =>
     }
   }));
 
-test("a primary of a Redis Cluster is killed, and comes back as a replica", (t) =>
+test("a primary of a Redis Cluster is killed, and returns as a replica", (t) =>
   runWithFault(t, { ...options, redis: new RedisCluster() }, async ({ cluster, load }) => {
     const lost = await cluster.redis.losePrimary();
     await load.progress(200);
