@@ -5,7 +5,7 @@ import { describe, test } from "node:test";
 
 import { asBuffers, bodyCodec, fromBase64, toBase64 } from "../suites/binary.mjs";
 import { assertOk, assertRefused } from "../support/assert.mjs";
-import { barrier, connectWithToken, joinAsGuest } from "../support/fixtures.mjs";
+import { barrier, connectWithToken, joinAsGuest, readMissed } from "../support/fixtures.mjs";
 import { readHistory } from "../support/history.mjs";
 import { wsMsgpack } from "../support/msgpack.mjs";
 import { serverForThisFile } from "../support/server.mjs";
@@ -88,15 +88,8 @@ for (const clientType of ALL_SOCKET_IO) {
           room,
           since: { [room]: 0 },
         });
-        const missed = [];
-        for (let more = true; more; ) {
-          const page = await back.next("missed");
-          assert.equal(page.recovered, true);
-          missed.push(...page.messages);
-          ({ more } = page);
-        }
         assert.deepEqual(
-          missed.map(({ msg }) => read(msg)),
+          (await readMissed(back)).map(({ msg }) => read(msg)),
           sent,
         );
       }

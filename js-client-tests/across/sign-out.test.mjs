@@ -4,11 +4,11 @@
 import assert from "node:assert/strict";
 import { describe, test } from "node:test";
 
+import { assertClosedForGood } from "../support/assert.mjs";
 import { deleteSession, signIn } from "../support/cookie-session.mjs";
 import { barrier, connect, joinAsGuest } from "../support/fixtures.mjs";
 import { serverForThisFile } from "../support/server.mjs";
 import { SOME_SOCKET_IO } from "../support/socket.io.mjs";
-import { withTimeout } from "../support/timeouts.mjs";
 import { mintToken } from "../support/tokens.mjs";
 import { unique } from "../support/unique.mjs";
 import { wsJson } from "../support/ws.mjs";
@@ -32,7 +32,7 @@ for (const clientType of SOME_SOCKET_IO) {
       const apart = await connect(t, wsJson, server, { token, room });
       await apart.waitForWelcome();
       assert.equal((await deleteSession(server, one)).status, 204);
-      for (const it of ended) await signedOut(it);
+      for (const it of ended) await assertClosedForGood(it, "signed_out", 4501);
       await barrier(apart, room, ...kept, apart);
       for (const it of [...kept, apart]) assert.deepEqual(it.take("closing"), []);
     });
@@ -44,7 +44,7 @@ for (const clientType of SOME_SOCKET_IO) {
       const ann = await connectSession(t, clientType, headers, room);
       await bob.next("user joined");
       await deleteSession(server, headers);
-      await signedOut(ann);
+      await assertClosedForGood(ann, "signed_out", 4501);
       assert.deepEqual(await bob.next("user left"), { room, user: ann.name });
       const again = await connectSession(
         t,
@@ -61,13 +61,4 @@ for (const clientType of SOME_SOCKET_IO) {
 async function connectSession(t, clientType, headers, room) {
   const client = await connect(t, clientType, server, { headers, room });
   return client.waitForWelcome();
-}
-
-/** Waits for `closing` and then for the disconnect without reconnection. */
-async function signedOut(client) {
-  const { code, reconnect } = await client.next("closing");
-  assert.deepEqual([code, reconnect], ["signed_out", false]);
-  const reason = await withTimeout("the end of the connection", client.closed);
-  if (client.engine === undefined) assert.deepEqual(reason, { code: 4501, reason: "signed_out" });
-  else assert.equal(reason, "io server disconnect");
 }

@@ -6,10 +6,10 @@ import { test } from "node:test";
 
 import { assertConsecutive, assertOk } from "../support/assert.mjs";
 import { clusterForThisTest } from "../support/cluster.mjs";
+import { Conditions } from "../support/conditions.mjs";
 import { joinAsUser } from "../support/fixtures.mjs";
 import { nginxForThisTest } from "../support/nginx.mjs";
 import { reconnectOptions, socketIo } from "../support/socket.io.mjs";
-import { withTimeout } from "../support/timeouts.mjs";
 import { epochSeconds, signToken } from "../support/tokens.mjs";
 import { unique } from "../support/unique.mjs";
 import { wsJson } from "../support/ws.mjs";
@@ -61,7 +61,7 @@ async function nameOf(t, node) {
 class Reader {
   seen = [];
   welcomes = 0;
-  #notify = () => {};
+  #conditions = new Conditions();
   #handshake;
 
   static async connect(t, nginx, server, room, n) {
@@ -79,12 +79,8 @@ class Reader {
   }
 
   /** Waits until `condition` holds. */
-  until(what, isSo) {
-    const found = new Promise((resolve) => {
-      this.#notify = () => isSo() && resolve();
-      this.#notify();
-    });
-    return withTimeout(what, found);
+  until(what, condition) {
+    return this.#conditions.until(what, condition);
   }
 
   #onEvent(event, data) {
@@ -95,7 +91,7 @@ class Reader {
     }
     if (event === "missed") this.#take(...data.messages);
     if (event === "new message") this.#take(data);
-    this.#notify();
+    this.#conditions.notify();
   }
 
   #take(...messages) {

@@ -4,6 +4,7 @@ import assert from "node:assert/strict";
 import { test } from "node:test";
 
 import { assertConsecutive, assertOk } from "../support/assert.mjs";
+import { readMissed } from "../support/fixtures.mjs";
 import { serverForThisFile } from "../support/server.mjs";
 import { socketIo } from "../support/socket.io.mjs";
 import { LONG_TIMEOUT_MS, withTimeout } from "../support/timeouts.mjs";
@@ -42,7 +43,7 @@ test(`${USERS} users who reconnect at once receive exactly what they missed`, as
 
   await each(async (it) => {
     await connectUser(it, SEEN);
-    const messages = await whatWasMissed(it.client);
+    const messages = await readMissed(it.client, LONG_TIMEOUT_MS);
     assertConsecutive(messages, SEEN + 1);
     assert.deepEqual(
       messages.map(({ id }) => id),
@@ -85,15 +86,3 @@ test(`${USERS} users who reconnect at once receive exactly what they missed`, as
     return answers.map((it) => assertOk(it).id);
   }
 });
-
-/** All messages up to the last `missed`. */
-async function whatWasMissed(client) {
-  const missed = [];
-  for (let more = true; more; ) {
-    const page = await client.next("missed", undefined, LONG_TIMEOUT_MS);
-    assert.equal(page.recovered, true);
-    missed.push(...page.messages);
-    ({ more } = page);
-  }
-  return missed;
-}

@@ -4,6 +4,7 @@ import assert from "node:assert/strict";
 import { test } from "node:test";
 
 import { assertConsecutive, assertOk } from "../support/assert.mjs";
+import { Conditions } from "../support/conditions.mjs";
 import { joinAsGuest } from "../support/fixtures.mjs";
 import { serverForThisFile } from "../support/server.mjs";
 import { reconnectOptions, socketIo } from "../support/socket.io.mjs";
@@ -80,7 +81,7 @@ class Reader {
   #t;
   #client;
   #handshake;
-  #notify = () => {};
+  #conditions = new Conditions();
 
   static async enter(t, clientType, room) {
     const reader = new Reader();
@@ -104,14 +105,8 @@ class Reader {
 
   /** Waits until `count` messages were received. */
   until(count) {
-    const all = new Promise((resolve) => {
-      this.#notify = () => count <= this.seen.length && resolve();
-      this.#notify();
-    });
-    return withTimeout(
-      `message ${count} of ${this.clientType.label}, after ${this.seen.length}`,
-      all,
-    );
+    const what = `message ${count} of ${this.clientType.label}, after ${this.seen.length}`;
+    return this.#conditions.until(what, () => count <= this.seen.length);
   }
 
   /** The official client reconnects by itself; plain WebSocket needs a new connection. */
@@ -146,6 +141,6 @@ class Reader {
     if (received.length === 0) return;
     this.seen.push(...received);
     this.#handshake.since[this.room] = received.at(-1).seq;
-    this.#notify();
+    this.#conditions.notify();
   }
 }

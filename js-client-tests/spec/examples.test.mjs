@@ -1,14 +1,12 @@
 // Replays the examples of docs/protocol.md, and checks that every request, event and code has one.
 
 import assert from "node:assert/strict";
-import { readFile } from "node:fs/promises";
 import { describe, test } from "node:test";
 
+import { CODES, EVENTS, PROTOCOL, REQUESTS, section } from "../support/protocol-doc.mjs";
 import { matches, parseExample, replayExample } from "../support/protocol-examples.mjs";
 import { serverForThisFile } from "../support/server.mjs";
 import { SECRET } from "../support/tokens.mjs";
-
-const CONTRACT = await readFile(new URL("../../docs/protocol.md", import.meta.url), "utf8");
 
 /** What the README or only the suites show. */
 const SHOWN_IN_OTHER_PLACES = {
@@ -71,23 +69,18 @@ describe("an example", () => {
 });
 
 test("every example of docs/protocol.md is replayed", () => {
-  assert.equal(examples.length, CONTRACT.match(/^```roomcast$/gm).length);
+  assert.equal(examples.length, PROTOCOL.match(/^```roomcast$/gm).length);
 });
 
 test("every request, event and code has an example", () => {
   const frames = (action) =>
     examples.flatMap(({ lines }) => lines.filter((it) => it.action === action));
   const names = (action) => frames(action).map(({ frame }) => frame.event);
-  const events = firstColumn("Server to client").flatMap((it) => it.split("` / `"));
   const codes = frames("receives").map(({ frame }) => frame.code);
   const lacking = {
-    requests: without(
-      firstColumn("Client to server"),
-      names("sends"),
-      SHOWN_IN_OTHER_PLACES.requests,
-    ),
-    events: without(events, names("receives"), SHOWN_IN_OTHER_PLACES.events),
-    codes: without(firstColumn("Codes"), codes, SHOWN_IN_OTHER_PLACES.codes),
+    requests: without(REQUESTS, names("sends"), SHOWN_IN_OTHER_PLACES.requests),
+    events: without(EVENTS, names("receives"), SHOWN_IN_OTHER_PLACES.events),
+    codes: without(CODES, codes, SHOWN_IN_OTHER_PLACES.codes),
   };
   assert.deepEqual(lacking, { requests: [], events: [], codes: [] });
 });
@@ -104,17 +97,3 @@ test("a frame that differs from the example does not match", () => {
 });
 
 const without = (all, ...lists) => all.filter((it) => !lists.some((list) => list.includes(it)));
-
-function section(heading) {
-  const found = CONTRACT.split(/^## /m).find((it) => it.startsWith(`${heading}\n`));
-  return found ?? assert.fail(`no section "${heading}"`);
-}
-
-/** The names in the first column of the table under a heading. */
-function firstColumn(heading) {
-  const rows = section(heading)
-    .split("\n")
-    .filter((line) => line.startsWith("| `"));
-  assert.notEqual(rows.length, 0, `no table under "${heading}"`);
-  return rows.map((row) => row.split("|")[1].trim().replace(/^`|`$/g, ""));
-}

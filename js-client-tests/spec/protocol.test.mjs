@@ -4,9 +4,8 @@ import assert from "node:assert/strict";
 import { readdir, readFile } from "node:fs/promises";
 import { test } from "node:test";
 
+import { CODES, column, EVENTS, REQUESTS } from "../support/protocol-doc.mjs";
 import { SERVER_EVENTS } from "../support/server-events.mjs";
-
-const CONTRACT = await readFile(new URL("../../docs/protocol.md", import.meta.url), "utf8");
 
 /** Codes that no test can cause from outside, and why. */
 const OUT_OF_REACH = {
@@ -17,7 +16,7 @@ const OUT_OF_REACH = {
 const TESTS = await everyTest();
 
 test("every code is caused by a test", () => {
-  const codes = [...firstColumn("Codes"), ...firstColumn("Closing")];
+  const codes = [...CODES, ...column("Closing", 0)];
   assert.ok(25 <= codes.length, `only ${codes.length} codes found: was the table moved?`);
   const missing = codes.filter((it) => !(it in OUT_OF_REACH) && !mentions(it));
   assert.deepEqual(missing, []);
@@ -25,19 +24,17 @@ test("every code is caused by a test", () => {
 
 /** 4004: on `/ws` the server stops reading long before; 4005: bugs of the server. */
 test("every close code is caused by a test", () => {
-  const numbers = secondColumn("Closing").concat(["1002", "1007", "1009"]);
+  const numbers = column("Closing", 1).concat(["1002", "1007", "1009"]);
   const reachable = numbers.filter((it) => !["4004", "4005"].includes(it));
   const missing = reachable.filter((it) => !new RegExp(`\\b${it}\\b`).test(TESTS));
   assert.deepEqual(missing, []);
 });
 
 test("every request and every event is used by a test", () => {
-  const requests = firstColumn("Client to server");
-  const events = firstColumn("Server to client").flatMap((it) => it.split("` / `"));
-  assert.ok(8 <= requests.length && 11 <= events.length, "were the tables moved?");
-  const missing = [...requests, ...events].filter((it) => !mentions(it));
+  assert.ok(8 <= REQUESTS.length && 11 <= EVENTS.length, "were the tables moved?");
+  const missing = [...REQUESTS, ...EVENTS].filter((it) => !mentions(it));
   assert.deepEqual(missing, []);
-  const unknown = events.filter((it) => !SERVER_EVENTS.includes(it));
+  const unknown = EVENTS.filter((it) => !SERVER_EVENTS.includes(it));
   assert.deepEqual(unknown, [], "support/server-events.mjs does not list them");
 });
 
@@ -50,27 +47,6 @@ test("no test sleeps, retries or is skipped", () => {
     assert.doesNotMatch(TESTS, pattern, what);
   }
 });
-
-/** The names in the first column of the table under a heading. */
-function firstColumn(heading) {
-  return rows(heading).map((row) => row[0].replace(/^`|`$/g, ""));
-}
-
-function secondColumn(heading) {
-  return rows(heading).map((row) => row[1]);
-}
-
-function rows(heading) {
-  const section = CONTRACT.split(/^## /m).find((it) => it.startsWith(`${heading}\n`));
-  assert.ok(section, `no section "${heading}"`);
-  const lines = section.split("\n").filter((line) => line.startsWith("| `"));
-  return lines.map((line) =>
-    line
-      .split("|")
-      .slice(1, -1)
-      .map((cell) => cell.trim()),
-  );
-}
 
 /** Whether a test names it in quotation marks. */
 function mentions(name) {

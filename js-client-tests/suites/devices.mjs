@@ -3,9 +3,8 @@
 import assert from "node:assert/strict";
 import { test } from "node:test";
 
-import { assertOk, assertRecentTime } from "../support/assert.mjs";
+import { assertClosedForGood, assertOk, assertRecentTime } from "../support/assert.mjs";
 import { barrier, connect, connectWithToken, joinAsGuest } from "../support/fixtures.mjs";
-import { withTimeout } from "../support/timeouts.mjs";
 import { mintToken } from "../support/tokens.mjs";
 import { unique } from "../support/unique.mjs";
 import { wsJson } from "../support/ws.mjs";
@@ -98,7 +97,7 @@ export function newestDeviceOnly(clientType, server) {
       const beside = await connectWithToken(t, second, server, token, { device: one, room });
       await barrier(witness, room, old, beside); // one device may have two connections
       const young = await connectWithToken(t, second, server, token, { device: other, room });
-      for (const it of [old, beside]) await replaced(it);
+      for (const it of [old, beside]) await assertClosedForGood(it, "replaced", 4500);
       await barrier(young, room, young, witness);
       assert.deepEqual(young.take("closing"), []);
       assert.deepEqual(witness.take("user left"), []);
@@ -111,9 +110,9 @@ export function newestDeviceOnly(clientType, server) {
       device: unique("device"),
     });
     const nameless = await connectWithToken(t, clientType, server, token);
-    await replaced(known);
+    await assertClosedForGood(known, "replaced", 4500);
     const another = await connectWithToken(t, clientType, server, token);
-    await replaced(nameless);
+    await assertClosedForGood(nameless, "replaced", 4500);
     await barrier(another, undefined, another);
   });
 
@@ -123,7 +122,7 @@ export function newestDeviceOnly(clientType, server) {
     const again = await connectWithToken(t, clientType, server, ann.token, {
       device: unique("device"),
     });
-    await replaced(ann);
+    await assertClosedForGood(ann, "replaced", 4500);
     await barrier(again, undefined, bob);
     assert.deepEqual(bob.take("closing"), []);
   });
@@ -133,7 +132,7 @@ export function newestDeviceOnly(clientType, server) {
     const old = await connectWithToken(t, clientType, server, token, { device: unique("device") });
     const young = await connect(t, clientType, server, { device: unique("device") });
     assertOk(await young.ask("auth", { token }));
-    await replaced(old);
+    await assertClosedForGood(old, "replaced", 4500);
     await barrier(young, undefined, young);
   });
 }
@@ -142,15 +141,4 @@ export function newestDeviceOnly(clientType, server) {
 function reconnecting(clientType) {
   const quickly = { reconnection: true, reconnectionDelay: 10, reconnectionDelayMax: 20 };
   return clientType.wire === "socket.io" ? { extra: quickly } : {};
-}
-
-/** Waits for `closing` and then for the disconnect without reconnection. */
-async function replaced(client) {
-  const { code, reconnect } = await client.next("closing");
-  assert.deepEqual([code, reconnect], ["replaced", false]);
-  const end = await withTimeout("the end of the connection", client.closed);
-  if (client.engine === undefined) return assert.deepEqual(end, { code: 4500, reason: "replaced" });
-  assert.equal(end, "io server disconnect");
-  assert.equal(client.socket.connected, false);
-  if (client.socket.active !== undefined) assert.equal(client.socket.active, false);
 }

@@ -9,7 +9,13 @@ import {
   assertRecentTime,
   assertRefused,
 } from "../support/assert.mjs";
-import { barrier, connectWithToken, joinAsGuest, joinAsUser } from "../support/fixtures.mjs";
+import {
+  barrier,
+  connectWithToken,
+  joinAsGuest,
+  joinAsUser,
+  userOnTwoDevices,
+} from "../support/fixtures.mjs";
 import { unique } from "../support/unique.mjs";
 
 /** `server` has a short `presence_grace_ms` and a `token.secret`. */
@@ -131,8 +137,8 @@ export function directMessages(clientType, server) {
   });
 
   test("all devices of both users stay in sync", async (t) => {
-    const [ann, ann2] = await devices(t, "ann");
-    const [bob, bob2] = await devices(t, "bob");
+    const [ann, ann2] = await userOnTwoDevices(t, clientType, server, "ann");
+    const [bob, bob2] = await userOnTwoDevices(t, clientType, server, "bob");
     const all = [ann, ann2, bob, bob2];
     for (const [at, sender] of all.entries()) {
       const to = at < 2 ? bob.name : ann.name;
@@ -158,13 +164,6 @@ export function directMessages(clientType, server) {
     assertConsecutive(pages[0]);
     for (const page of pages) assert.deepEqual(page, pages[0]);
   });
-
-  /** One user on two devices. */
-  async function devices(t, base) {
-    const first = await joinAsUser(t, clientType, server, base, { device: unique("device") });
-    const device = unique("device");
-    return [first, await connectWithToken(t, clientType, server, first.token, { device })];
-  }
 }
 
 /** Conversations sorted by name. */

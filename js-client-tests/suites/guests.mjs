@@ -3,9 +3,8 @@
 import assert from "node:assert/strict";
 import { test } from "node:test";
 
-import { assertOk, assertRefused } from "../support/assert.mjs";
+import { assertClosedForGood, assertOk, assertRefused } from "../support/assert.mjs";
 import { barrier, connect, connectWithToken, joinAsGuest } from "../support/fixtures.mjs";
-import { withTimeout } from "../support/timeouts.mjs";
 import { epochSeconds, mintToken, signToken } from "../support/tokens.mjs";
 import { unique } from "../support/unique.mjs";
 import { wsJson } from "../support/ws.mjs";
@@ -116,7 +115,7 @@ export function guests(clientType, server) {
         room,
       });
       assert.equal(user.name, name);
-      for (const it of [guest, second]) await lost(it);
+      for (const it of [guest, second]) await assertClosedForGood(it, "name_taken", 4502);
       assert.equal(await clientType.refusal(server, { token: guest.token }), "name_taken");
       await barrier(user, room, user);
     });
@@ -149,17 +148,6 @@ export function guests(clientType, server) {
       ["to the next"],
     );
   });
-
-  /** Waits for `closing` and then for the disconnect without reconnection. */
-  async function lost(client) {
-    const { code, reconnect } = await client.next("closing");
-    assert.deepEqual([code, reconnect], ["name_taken", false]);
-    const end = await withTimeout("the end of the connection", client.closed);
-    if (client.engine === undefined) {
-      return assert.deepEqual(end, { code: 4502, reason: "name_taken" });
-    }
-    assert.equal(end, "io server disconnect");
-  }
 
   /** Whether the client can send the name: 1.x has only ASCII over polling. */
   function supportsName(name) {

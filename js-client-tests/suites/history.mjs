@@ -88,7 +88,7 @@ export function history(clientType, server) {
     const name = unique("room");
     const ann = await joinAsGuest(t, clientType, server, "ann", { room: name });
     const sent = range(1, count).map((n) => ({ msg: n }));
-    (await ann.askAll("send message", sent)).forEach(assertOk);
+    for (const it of await ann.askAll("send message", sent)) assertOk(it);
     return { ann, room: name };
   }
 }

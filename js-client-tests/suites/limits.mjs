@@ -4,7 +4,7 @@ import assert from "node:assert/strict";
 import { test } from "node:test";
 
 import { assertErrorEvent, assertOk, assertRefused, assertSameNames } from "../support/assert.mjs";
-import { barrier, connect, joinAsGuest } from "../support/fixtures.mjs";
+import { barrier, connect, joinAsGuest, readMissed } from "../support/fixtures.mjs";
 import { unique } from "../support/unique.mjs";
 
 /** Small enough to reach in a test. */
@@ -86,12 +86,11 @@ export function limits(clientType, server) {
   test("the size of a page of history is limited", async (t) => {
     const ann = await joinAsGuest(t, clientType, server, "ann", { room: unique("room") });
     const sent = Array.from({ length: 21 }, (_, n) => n);
-    (
-      await ann.askAll(
-        "send message",
-        sent.map((msg) => ({ msg })),
-      )
-    ).forEach(assertOk);
+    for (const it of await ann.askAll(
+      "send message",
+      sent.map((msg) => ({ msg })),
+    ))
+      assertOk(it);
     assert.equal(assertOk(await ann.ask("history", { limit: 20 })).messages.length, 20);
     const page = assertOk(await ann.ask("history", { limit: 21 }));
     assert.deepEqual([page.messages.length, page.more], [20, true]);
@@ -101,23 +100,15 @@ export function limits(clientType, server) {
     const room = unique("room");
     const ann = await joinAsGuest(t, clientType, server, "ann", { room });
     const sent = Array.from({ length: 12 }, (_, n) => n);
-    (
-      await ann.askAll(
-        "send message",
-        sent.map((msg) => ({ msg })),
-      )
-    ).forEach(assertOk);
+    for (const it of await ann.askAll(
+      "send message",
+      sent.map((msg) => ({ msg })),
+    ))
+      assertOk(it);
     const bob = await connect(t, clientType, server, { room, since: { [room]: 2 } });
     await bob.identify(unique("bob"));
-    const missed = [];
-    for (let more = true; more; ) {
-      const page = await bob.next("missed");
-      assert.equal(page.recovered, true);
-      missed.push(...page.messages);
-      more = page.more;
-    }
     assert.deepEqual(
-      missed.map(({ msg }) => msg),
+      (await readMissed(bob)).map(({ msg }) => msg),
       sent.slice(2),
     );
     const carol = await connect(t, clientType, server, { room, since: { [room]: 1 } });

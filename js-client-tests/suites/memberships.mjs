@@ -5,7 +5,13 @@ import assert from "node:assert/strict";
 import { test } from "node:test";
 
 import { assertOk, assertRefused, assertSameNames } from "../support/assert.mjs";
-import { barrier, connectWithToken, joinAsGuest, joinAsUser } from "../support/fixtures.mjs";
+import {
+  barrier,
+  connectWithToken,
+  joinAsGuest,
+  joinAsUser,
+  userOnTwoDevices,
+} from "../support/fixtures.mjs";
 import { SECRET } from "../support/tokens.mjs";
 import { unique } from "../support/unique.mjs";
 
@@ -49,7 +55,7 @@ export function memberships(clientType, server) {
 
   test("joining on one device notifies and joins the others", async (t) => {
     const room = unique("room");
-    const { ann, second } = await twoDevices(t);
+    const [ann, second] = await userOnTwoDevices(t, clientType, server, "ann");
     assertOk(await ann.ask("join", room));
     const summary = { room, role: "owner", seq: 0, unread: 0, read: 0 };
     assert.deepEqual(await second.next("membership"), summary);
@@ -60,7 +66,7 @@ export function memberships(clientType, server) {
 
   test("leaving on one device leaves on all", async (t) => {
     const room = unique("room");
-    const { ann, second } = await twoDevices(t);
+    const [ann, second] = await userOnTwoDevices(t, clientType, server, "ann");
     const bob = await joinAsUser(t, clientType, server, "bob");
     for (const it of [ann, bob]) assertOk(await it.ask("join", room));
     assert.equal(assertOk(await second.ask("leave", room)).count, 1);
@@ -171,13 +177,6 @@ export function memberships(clientType, server) {
     assert.equal(roomInWelcome(room, back), undefined);
     assert.equal(roomInWelcome(shared, back), undefined);
   });
-
-  /** One user on two connections. */
-  async function twoDevices(t) {
-    const ann = await joinAsUser(t, clientType, server, "ann", { device: unique("device") });
-    const device = unique("device");
-    return { ann, second: await connectWithToken(t, clientType, server, ann.token, { device }) };
-  }
 
   /** The role that the next connection of each user has. */
   async function rolesOf(t, room, ...clients) {

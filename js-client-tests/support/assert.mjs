@@ -2,6 +2,8 @@
 
 import assert from "node:assert/strict";
 
+import { withTimeout } from "./timeouts.mjs";
+
 /** The acknowledgement is a refusal with this code and a message for humans. */
 export function assertRefused(answer, code, what = "it") {
   assert.equal(answer.ok, false, `${what} was not refused: ${JSON.stringify(answer)}`);
@@ -40,4 +42,17 @@ export function assertConsecutive(messages, first = 1) {
 /** The same names in any order. */
 export function assertSameNames(names, expected) {
   assert.deepEqual([...names].sort(), [...expected].sort());
+}
+
+/** The server sends `closing` with this code, and disconnects the client for good. */
+export async function assertClosedForGood(client, code, closeCode) {
+  const { code: reason, reconnect } = await client.next("closing");
+  assert.deepEqual([reason, reconnect], [code, false]);
+  const end = await withTimeout("the end of the connection", client.closed);
+  if (client.engine === undefined) {
+    return assert.deepEqual(end, { code: closeCode, reason: code });
+  }
+  assert.equal(end, "io server disconnect");
+  assert.equal(client.socket.connected, false);
+  if (client.socket.active !== undefined) assert.equal(client.socket.active, false);
 }

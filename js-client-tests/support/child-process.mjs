@@ -25,3 +25,14 @@ export function startProcess(program, args, { env = {}, ...options } = {}) {
   child.exited.then(() => alive.delete(child));
   return child;
 }
+
+/** Calls `add` with the complete lines of a stream as they arrive. */
+export function readLines(stream, add) {
+  let rest = "";
+  stream.setEncoding("utf8");
+  stream.on("data", (text) => {
+    const lines = (rest + text).split("\n");
+    rest = lines.pop();
+    add(lines);
+  });
+}

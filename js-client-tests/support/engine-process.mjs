@@ -8,39 +8,44 @@ import path from "node:path";
 import { freePort } from "./free-port.mjs";
 import { ManagedProcess } from "./managed-process.mjs";
 
+/** Subclasses name the program in `launchCommand`, and may prepare the engine in `initialize`. */
 export class EngineProcess {
-  #program;
+  #name;
   #ready;
   #end;
+  #process;
 
   /**
    * `ready` matches the output of a process that is ready; `end` is the signal that stops it
    * without another write.
    */
-  constructor(ready, end) {
+  constructor({ name, ready, end }) {
+    this.#name = name;
     this.#ready = ready;
     this.#end = end;
   }
 
-  /** Creates the folder and chooses the port. */
-  async allocate(name) {
-    this.home = await mkdtemp(path.join(tmpdir(), `roomcast-${name}-`));
+  /** Creates the folder, chooses the port, and starts the process. */
+  async start() {
+    this.home = await mkdtemp(path.join(tmpdir(), `roomcast-${this.#name}-`));
     this.port = await freePort();
+    const { program, args, options } = await this.launchCommand();
+    this.#process = new ManagedProcess(program, args, options);
+    await this.startAgain();
+    await this.initialize();
+    return this;
   }
 
-  async launch(command, args, options) {
-    this.#program = new ManagedProcess(command, args, options);
-    await this.startAgain();
-  }
+  async initialize() {}
 
   /** Ends the process abruptly, like a power failure. */
   async crash() {
-    await this.#program.end(this.#end);
+    await this.#process.end(this.#end);
   }
 
   /** Starts it again with the data that it has written, if it writes any. */
   async startAgain() {
-    await this.#program.start(this.#ready);
+    await this.#process.start(this.#ready);
   }
 
   async restart() {
@@ -50,16 +55,16 @@ export class EngineProcess {
 
   /** Connections stay open, and nothing is answered. */
   pause() {
-    this.#program.pause();
+    this.#process.pause();
   }
 
   resume() {
-    this.#program.resume();
+    this.#process.resume();
   }
 
   async stop() {
     if (this.home === undefined) return; // it was never started
-    await this.#program?.end(this.#end);
+    await this.#process?.end(this.#end);
     await rm(this.home, { recursive: true, force: true });
   }
 }

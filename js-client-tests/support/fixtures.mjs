@@ -74,3 +74,22 @@ export async function readUntilCount(client, seen, most) {
     else throw new Error("the server did not recover the missed messages");
   }
 }
+
+/** All missed messages, of every page. */
+export async function readMissed(client, timeoutMs) {
+  const missed = [];
+  for (let more = true; more; ) {
+    const page = await client.next("missed", undefined, timeoutMs);
+    if (!page.recovered) throw new Error("the server did not recover the missed messages");
+    missed.push(...page.messages);
+    ({ more } = page);
+  }
+  return missed;
+}
+
+/** A user with two devices: a client on each. */
+export async function userOnTwoDevices(t, clientType, server, base) {
+  const first = await joinAsUser(t, clientType, server, base, { device: unique("device") });
+  const device = unique("device");
+  return [first, await connectWithToken(t, clientType, server, first.token, { device })];
+}

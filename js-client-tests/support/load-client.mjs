@@ -153,8 +153,8 @@ export class LoadClient {
 
   #takeLive(event, data) {
     this.#take(data.room, { event, ...data }, true);
-    const { saidAt } = data.msg ?? data.data;
-    if (saidAt !== undefined) this.delays.push(performance.now() - saidAt);
+    const { sentAt } = data.msg ?? data.data;
+    if (sentAt !== undefined) this.delays.push(performance.now() - sentAt);
   }
 
   #take(room, message, isLive) {

@@ -1,10 +1,11 @@
 // Sixty clients of all types, in shared rooms on several nodes, that send messages continuously.
 
+import { Conditions } from "./conditions.mjs";
 import { LoadClient } from "./load-client.mjs";
 import { Random } from "./random.mjs";
 import { NodeRotation } from "./reconnecting-client.mjs";
 import { socketIo } from "./socket.io.mjs";
-import { LONG_TIMEOUT_MS, withTimeout } from "./timeouts.mjs";
+import { LONG_TIMEOUT_MS } from "./timeouts.mjs";
 import { interval } from "./timers.mjs";
 import { encodeJwt, epochSeconds, SECRET } from "./tokens.mjs";
 import { unique } from "./unique.mjs";
@@ -35,12 +36,12 @@ export class LoadGenerator {
   #answers = 0;
   #isPosting = false;
   #posting;
-  #waits = new Set();
+  #conditions = new Conditions();
 
   constructor(nodes) {
     this.#nodes = nodes;
     this.rooms = [this.commonRoom, ...Array.from({ length: ROOMS }, () => unique("room"))];
-    for (let n = 0; n < CLIENTS; n += 1) this.clients.push(this.#person(n));
+    for (let n = 0; n < CLIENTS; n += 1) this.clients.push(this.#client(n));
   }
 
   /** Connects all clients, then starts to send. */
@@ -99,18 +100,8 @@ export class LoadGenerator {
   }
 
   /** Waits until `condition` holds; it is checked at each event of any client. */
-  async until(what, condition, timeoutMs = LONG_TIMEOUT_MS) {
-    const wait = {};
-    const found = new Promise((resolve) => {
-      wait.check = () => condition() && resolve();
-    });
-    this.#waits.add(wait);
-    wait.check();
-    try {
-      await withTimeout(what, found, timeoutMs);
-    } finally {
-      this.#waits.delete(wait);
-    }
+  until(what, condition, timeoutMs = LONG_TIMEOUT_MS) {
+    return this.#conditions.until(what, condition, timeoutMs);
   }
 
   stop() {
@@ -138,7 +129,7 @@ export class LoadGenerator {
     );
   }
 
-  #person(n) {
+  #client(n) {
     const name = unique(`p${n}`);
     const [one, two] = [n % ROOMS, (n + 1 + (Math.floor(n / ROOMS) % (ROOMS - 1))) % ROOMS];
     const some = [this.commonRoom, this.rooms[one + 1], this.rooms[two + 1]];
@@ -173,7 +164,7 @@ export class LoadGenerator {
     const who = this.#random.pick(this.clients);
     const id = unique("m");
     this.#sentCount += 1;
-    const body = { n: this.#sentCount, saidAt: performance.now() };
+    const body = { n: this.#sentCount, sentAt: performance.now() };
     const kind = this.#random.below(10);
     const room = kind < 2 ? this.commonRoom : this.#random.pick(who.rooms.slice(1));
     if (kind < 6) who.post("send message", room, { room, id, msg: body });
@@ -190,6 +181,6 @@ export class LoadGenerator {
 
   #changed(what) {
     if (what === "answer") this.#answers += 1;
-    for (const it of this.#waits) it.check();
+    this.#conditions.notify();
   }
 }

@@ -2,7 +2,7 @@
 
 import { readdirSync, readFileSync } from "node:fs";
 
-import { startProcess } from "./child-process.mjs";
+import { readLines, startProcess } from "./child-process.mjs";
 import { withTimeout } from "./timeouts.mjs";
 
 /** A program that runs until it is ended. */
@@ -10,7 +10,6 @@ export class ManagedProcess {
   /** Its output, of all starts together. */
   log = [];
   #child;
-  #notify = () => {};
 
   constructor(program, args, options = {}) {
     this.program = program;
@@ -20,15 +19,18 @@ export class ManagedProcess {
 
   /** Starts it, and waits for the line that matches `ready`. */
   async start(ready) {
-    const from = this.log.length;
     const child = startProcess(this.program, this.args, {
       stdio: ["ignore", "pipe", "pipe"],
       ...this.options,
     });
     this.#child = child;
-    for (const stream of [child.stdout, child.stderr]) this.#read(stream);
     const line = new Promise((resolve) => {
-      this.#notify = () => this.log.slice(from).some((it) => ready.test(it)) && resolve();
+      for (const stream of [child.stdout, child.stderr]) {
+        readLines(stream, (lines) => {
+          this.log.push(...lines);
+          if (lines.some((it) => ready.test(it))) resolve();
+        });
+      }
     });
     const end = child.exited.then(({ code, signal, error }) => {
       throw error ?? new Error(`${this.program} ended: ${signal ?? code}\n${this.log.join("\n")}`);
@@ -66,17 +68,6 @@ export class ManagedProcess {
     } catch {
       return []; // it has exited
     }
-  }
-
-  #read(stream) {
-    let rest = "";
-    stream.setEncoding("utf8");
-    stream.on("data", (text) => {
-      const lines = (rest + text).split("\n");
-      rest = lines.pop();
-      this.log.push(...lines);
-      this.#notify();
-    });
   }
 }
 

@@ -37,13 +37,12 @@ export class Postgres extends EngineProcess {
 
   /** `settings` override those of tests: benchmarks need a durable disk. */
   constructor(settings = {}) {
-    super(READY, "SIGQUIT");
+    super({ name: "postgres", ready: READY, end: "SIGQUIT" });
     this.#settings = settings;
   }
 
-  async start() {
+  async launchCommand() {
     const user = await account();
-    await this.allocate("postgres");
     if (user.uid !== undefined) await chown(this.home, user.uid, user.gid);
     const data = path.join(this.home, "data");
     const args = ["-D", data, "-U", "postgres", "--no-sync", "--auth", "trust", "-E", "UTF8"];
@@ -57,14 +56,17 @@ export class Postgres extends EngineProcess {
     const place = { port: this.port, unix_socket_directories: this.home };
     const settings = { ...SETTINGS, ...place, ...this.#settings };
     const given = Object.entries(settings).flatMap(([key, value]) => ["-c", `${key}=${value}`]);
-    await this.launch(newestDebianBinary(BINARIES, "postgres"), ["-D", data, ...given], user);
+    const program = newestDebianBinary(BINARIES, "postgres");
+    return { program, args: ["-D", data, ...given], options: user };
+  }
+
+  async initialize() {
     await this.sql(
       "CREATE ROLE roomcast LOGIN",
       `CREATE ROLE guarded LOGIN PASSWORD '${POSTGRES_PASSWORD}'`,
       "CREATE DATABASE roomcast OWNER roomcast",
       "CREATE DATABASE guarded OWNER guarded",
     );
-    return this;
   }
 
   /** The value of the setting `store`. */

@@ -70,26 +70,13 @@ export class RawWebSocket {
 
   /** The next frame with this opcode; earlier frames are dropped. */
   next(opcode) {
-    return this.#wait(`a frame with opcode ${opcode}`, () => {
-      this.#parse();
-      const at = this.#frames.findIndex((it) => it.opcode === opcode);
-      return at < 0 ? undefined : this.#frames.splice(0, at + 1).pop();
-    });
+    return this.#nextFrame(`a frame with opcode ${opcode}`, (it) => it.opcode === opcode);
   }
 
   /** The next text frame for which `where` holds. */
-  nextText(where = () => true) {
-    return this.#wait("a text frame", () => {
-      this.#parse();
-      const fits = (it) => it.opcode === TEXT && where(it.payload.toString());
-      const at = this.#frames.findIndex(fits);
-      return at < 0
-        ? undefined
-        : this.#frames
-            .splice(0, at + 1)
-            .pop()
-            .payload.toString();
-    });
+  async nextText(where = () => true) {
+    const fits = ({ opcode, payload }) => opcode === TEXT && where(payload.toString());
+    return (await this.#nextFrame("a text frame", fits)).payload.toString();
   }
 
   /** Breaks the connection. */
@@ -105,6 +92,14 @@ export class RawWebSocket {
   /** Waits until the server has closed the connection. */
   ended() {
     return this.#wait("the end of the connection", () => this.#ended || undefined, true);
+  }
+
+  #nextFrame(what, fits) {
+    return this.#wait(what, () => {
+      this.#parse();
+      const at = this.#frames.findIndex(fits);
+      return at < 0 ? undefined : this.#frames.splice(0, at + 1).pop();
+    });
   }
 
   #head() {

@@ -24,12 +24,11 @@ export class Redis extends EngineProcess {
 
   /** `settings` are those of redis.conf. */
   constructor(settings = {}) {
-    super(READY, "SIGKILL");
+    super({ name: "redis", ready: READY, end: "SIGKILL" });
     this.#settings = settings;
   }
 
-  async start() {
-    await this.allocate("redis");
+  launchCommand() {
     const settings = {
       port: this.port,
       bind: "127.0.0.1",
@@ -41,8 +40,7 @@ export class Redis extends EngineProcess {
       ...this.#settings,
     };
     const args = Object.entries(settings).flatMap(([key, value]) => [`--${key}`, `${value}`]);
-    await this.launch("redis-server", args);
-    return this;
+    return { program: "redis-server", args };
   }
 
   /** The value of the setting `bus`. */

@@ -3,8 +3,8 @@
 
 import { fold, holeAfter, messages, newLog } from "../../public/entries.js";
 import { bodyCodec } from "../suites/binary.mjs";
+import { Conditions } from "./conditions.mjs";
 import { connectWithToken } from "./fixtures.mjs";
-import { withTimeout } from "./timeouts.mjs";
 
 const MESSAGES = ["new message", "GroupChat", "SingleChat", "message edited", "message deleted"];
 
@@ -15,7 +15,7 @@ export class ReplicaDevice {
   client = null;
   #logs = new Map();
   #newest = new Map();
-  #notify = () => {};
+  #conditions = new Conditions();
 
   /** `options` are sent at each connect, together with the `token`. */
   constructor(t, clientType, server, user, options) {
@@ -67,7 +67,7 @@ export class ReplicaDevice {
   /** Adds entries of a page, or what only an acknowledgement contained. */
   fold(place, ...entries) {
     for (const entry of entries) fold(this.#log(place), entry);
-    this.#notify();
+    this.#conditions.notify();
   }
 
   /** The messages as this device would show them. */
@@ -77,14 +77,8 @@ export class ReplicaDevice {
 
   /** Waits until the log is complete up to `seq`. */
   until(place, seq) {
-    const there = new Promise((resolve) => {
-      this.#notify = () => seq <= this.completeUpTo(place) && resolve();
-      this.#notify();
-    });
-    return withTimeout(
-      `${this.label}: ${seq} in ${keyOf(place)}, at ${this.completeUpTo(place)}`,
-      there,
-    );
+    const what = `${this.label}: ${seq} in ${keyOf(place)}, at ${this.completeUpTo(place)}`;
+    return this.#conditions.until(what, () => seq <= this.completeUpTo(place));
   }
 
   #log(place) {

@@ -7,7 +7,7 @@ import path from "node:path";
 import { after, before } from "node:test";
 import { fileURLToPath } from "node:url";
 
-import { startProcess } from "./child-process.mjs";
+import { readLines, startProcess } from "./child-process.mjs";
 import { TIMEOUT_MS, withTimeout } from "./timeouts.mjs";
 
 /** The program under test. */
@@ -101,7 +101,7 @@ export class Server {
       stdio: ["ignore", "pipe", "pipe"],
     });
     this.#child = child;
-    this.#readLog(child.stderr);
+    readLines(child.stderr, (lines) => this.log.push(...lines));
     const ready = new Promise((resolve) => {
       child.stdout.on("data", (bytes) => {
         this.#stdout += bytes;
@@ -176,16 +176,6 @@ export class Server {
   async #failure() {
     const { code, signal, error } = await this.#child.exited;
     throw error ?? new Error(`the server ended by ${signal ?? code}\n${this.log.join("\n")}`);
-  }
-
-  #readLog(stream) {
-    let rest = "";
-    stream.setEncoding("utf8");
-    stream.on("data", (text) => {
-      const lines = (rest + text).split("\n");
-      rest = lines.pop();
-      this.log.push(...lines);
-    });
   }
 }
 

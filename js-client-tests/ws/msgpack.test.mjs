@@ -143,12 +143,11 @@ describe("values over MessagePack", () => {
     const room = unique("room");
     const ann = await joinAsGuest(t, wsMsgpack, server, "ann", { room });
     const list = Object.values(VALUES).flat().slice(0, 30);
-    (
-      await ann.askAll(
-        "GroupChat",
-        list.map((data) => ({ room, data })),
-      )
-    ).forEach(assertOk);
+    for (const it of await ann.askAll(
+      "GroupChat",
+      list.map((data) => ({ room, data })),
+    ))
+      assertOk(it);
     const since = { [room]: 0 };
     const back = await connectWithToken(t, wsMsgpack, server, ann.token, { room, since });
     const { messages, recovered, more } = await back.next("missed");
