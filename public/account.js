@@ -1,12 +1,12 @@
-// Who we are to the server: a session in a cookie that no script can read.
+// The session with the server, in a cookie that scripts cannot read.
 
 const PATH = "/api/session";
 const ANSWER_WAIT_MS = 10_000;
 
-/** Whose session this browser has: `{ok: true, user, …}`, or `{ok: false, code}`. */
-export const whoAmI = () => call("GET");
+/** The session of this browser: `{ok: true, user, …}`, or `{ok: false, code}`. */
+export const fetchSession = () => call("GET");
 
-/** Begins a session with `{name}` or `{token}`; answers as `whoAmI`. */
+/** Creates a session with `{name}` or `{token}`; returns the same as `fetchSession`. */
 export const beginSession = (claim) => call("POST", claim);
 
 /** Ends the session, in every tab. */

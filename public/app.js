@@ -1,9 +1,10 @@
-// Entry: brings the client, what the tab remembers, the connection and the view together.
+// Entry point: connects the Socket.IO client, the stored state of the tab, the connection and the
+// view.
 
-import { beginSession, endSession, whoAmI } from "./account.js";
-import { makeAmend } from "./amend.js";
+import { beginSession, endSession, fetchSession } from "./account.js";
 import { bodySize } from "./body.js";
 import { makeConnection } from "./connection.js";
+import { makeEditing } from "./editing.js";
 import { fold, stopsTyping } from "./events.js";
 import { makeHistory } from "./history.js";
 import { makeOutbox } from "./outbox.js";
@@ -12,12 +13,12 @@ import { makeReader } from "./reading.js";
 import { makeRooms } from "./rooms.js";
 import { deviceId, forget, recall, remember } from "./session.js";
 import * as model from "./state.js";
-import { makeFading, makeTypist } from "./typing.js";
+import { makeTypingExpiry, makeTypingSender } from "./typing.js";
 import { makeView, showMissing } from "./view.js";
-import { needsToken, refusal, refusedClaim, shutsOut, tooLarge } from "./words.js";
+import { needsToken, refusal, refusedClaim, requiresSignIn, tooLarge } from "./words.js";
 
-// Drawing waits this long, so that a batch of events is drawn once; what a person does is drawn at
-// once. A timer, because a hidden page has no frames and its title still counts what is unread.
+// A batch of events is drawn once after this delay; user actions are drawn immediately. A timer,
+// because a hidden page has no animation frames, and its title still shows the unread count.
 const DRAW_WAIT_MS = 16;
 const NOTICE_MS = 8_000;
 
@@ -25,17 +26,22 @@ const CLIENT = "/socket.io/socket.io.esm.min.js";
 
 const { io } = await import(CLIENT).catch(() => {
   showMissing();
-  return new Promise(() => {}); // nothing below can begin
+  return new Promise(() => {}); // nothing below can start
 });
 const { state, unsent } = recall();
 const device = deviceId();
-// What the sign-in form says, and whether it asks for a token rather than a name. It stays closed
-// until it is known that there is no session.
-const door = { isOpen: false, busy: false, byToken: false, code: "", problem: "" };
+// The state of the sign-in form. The form stays closed until it is known that there is no session.
+const signInForm = { isOpen: false, busy: false, byToken: false, code: "", problem: "" };
 const otherTabs = new BroadcastChannel("roomcast");
 let drawing = null;
 
-const connection = makeConnection(io, { greeting, connected, heard, linked, refused: showDoor });
+const connection = makeConnection(io, {
+  greeting,
+  connected,
+  received,
+  linked,
+  refused: showSignIn,
+});
 const { ask, request } = connection;
 const history = makeHistory({ state, ask, changed });
 const outbox = makeOutbox({
@@ -48,10 +54,10 @@ const outbox = makeOutbox({
 const reader = makeReader({ state, ask });
 const presence = makePresence({ state, request, changed });
 const rooms = makeRooms({ state, ask: attempt, outbox, notice });
-const fading = makeFading((event) => stopsTyping(state, event) && changed());
+const expireTyping = makeTypingExpiry((event) => stopsTyping(state, event) && changed());
 const draw = makeView({
-  ...makeTypist({ request }),
-  ...makeAmend({ state, ask: attempt, changed: amended }),
+  ...makeTypingSender({ request }),
+  ...makeEditing({ state, ask: attempt, changed: edited }),
   ...drawnAfter(rooms, ["join", "mute", "invite", "kick"]),
   signIn,
   signOut,
@@ -62,17 +68,17 @@ const draw = makeView({
   discard: outbox.discard,
   older: () => history.older(model.opened(state)),
   olderNotifications: () => history.older(state.inbox),
-  lookAtInbox,
+  inboxToggled,
   reconnect,
-  scrolled: (pinned) => look({ pinned }),
+  scrolled: (pinned) => refresh({ pinned }),
 });
 
-document.addEventListener("visibilitychange", lookFromPage);
+document.addEventListener("visibilitychange", visibilityChanged);
 addEventListener("pagehide", keep);
 otherTabs.addEventListener("message", () => {
-  if (state.user === null && !door.busy) void begin();
+  if (state.user === null && !signInForm.busy) void begin();
 });
-lookFromPage();
+visibilityChanged();
 drawNow();
 void begin();
 
@@ -83,7 +89,7 @@ function changed() {
 function drawNow() {
   clearTimeout(drawing);
   drawing = null;
-  draw(state, outbox, door);
+  draw(state, outbox, signInForm);
   keep();
 }
 
@@ -91,24 +97,24 @@ function keep() {
   if (state.user !== null) remember(state, outbox.unsent());
 }
 
-function look(change) {
+function refresh(change) {
   Object.assign(state, change);
-  reader.look();
+  reader.refresh();
   changed();
 }
 
-function lookFromPage() {
-  look({ visible: document.visibilityState === "visible" });
-  if (state.visible) presence.look();
+function visibilityChanged() {
+  refresh({ visible: document.visibilityState === "visible" });
+  if (state.visible) presence.refresh();
 }
 
-/** What somebody asks for is drawn when it is answered. */
-function drawnAfter(deeds, names) {
+/** Draws the page when a request is answered. */
+function drawnAfter(actions, names) {
   return Object.fromEntries(
     names.map((name) => [
       name,
       async (...args) => {
-        const answer = await deeds[name](...args);
+        const answer = await actions[name](...args);
         changed();
         return answer;
       },
@@ -116,30 +122,30 @@ function drawnAfter(deeds, names) {
   );
 }
 
-/** Goes on as the user whose session this browser has; without one it opens the form. */
+/** Continues with the session of this browser; without one it opens the sign-in form. */
 async function begin(why = "unauthorized") {
-  const who = await whoAmI();
+  const who = await fetchSession();
   if (who.ok) return enter(who);
-  if (door.isOpen) return;
-  if (state.user === null) return showDoor();
-  if (who.code === "unanswered") return connection.connect(); // which tries until it is answered
-  showDoor(who.code === "token_expired" ? who.code : why);
+  if (signInForm.isOpen) return;
+  if (state.user === null) return showSignIn();
+  if (who.code === "unanswered") return connection.connect(); // it retries until the server answers
+  showSignIn(who.code === "token_expired" ? who.code : why);
 }
 
 function enter({ user }) {
   if (state.user !== user) startOver();
   state.user = user;
-  Object.assign(door, { isOpen: false, busy: false, code: "", problem: "" });
+  Object.assign(signInForm, { isOpen: false, busy: false, code: "", problem: "" });
   connection.connect();
   changed();
 }
 
-/** Forgets who we were, and opens the form; with a code, it says why. */
-function showDoor(code = "", message) {
+/** Clears the user's state, and opens the sign-in form; with a code, the form shows the reason. */
+function showSignIn(code = "", message) {
   startOver();
-  const byToken = door.byToken || needsToken(code);
-  const problem = code === "" || shutsOut(code) ? "" : refusal(code, message);
-  Object.assign(door, { isOpen: true, busy: false, byToken, code, problem });
+  const byToken = signInForm.byToken || needsToken(code);
+  const problem = code === "" || requiresSignIn(code) ? "" : refusal(code, message);
+  Object.assign(signInForm, { isOpen: true, busy: false, byToken, code, problem });
   changed();
 }
 
@@ -151,7 +157,10 @@ function startOver() {
   Object.assign(state, model.newState(), { visible, inboxOpen });
 }
 
-/** Which device this is, and what it has: the server sends what was said since. */
+/**
+ * The parameters of a connect: the device, and the last entry of each room, from which the server
+ * recovers.
+ */
 function greeting() {
   if (state.user === null) return null;
   const since = {};
@@ -161,10 +170,13 @@ function greeting() {
   return { device, since, epoch: state.epoch ?? undefined };
 }
 
-/** Where guests are allowed, somebody whose session is over is let in all the same: as nobody. */
+/**
+ * Where guests are allowed, the server also accepts a connection without a session, as
+ * unidentified.
+ */
 async function connected() {
   const { code } = await listPeople(model.LOBBY);
-  if (code === "not_identified") showDoor("unauthorized");
+  if (code === "not_identified") showSignIn("unauthorized");
 }
 
 function linked(link) {
@@ -172,39 +184,39 @@ function linked(link) {
   changed();
 }
 
-function heard(event, data) {
+function received(event, data) {
   const before = event === "membership" ? roleIn(data.room) : null;
   const talk = fold(state, event, data);
-  if (talk) void history.heal(talk);
+  if (talk) void history.fillGap(talk);
   if (event === "welcome") void welcomed();
-  if (event === "membership") belongs(data, before);
+  if (event === "membership") membershipChanged(data, before);
   if (event === "missed" && data.recovered === false) fetchAgain(data.room);
-  if (event === "typing") fading(data);
-  if (event === "user joined" || event === "user left") presence.look();
+  if (event === "typing") expireTyping(data);
+  if (event === "user joined" || event === "user left") presence.refresh();
   if (event === "error message") notice(refusal(data.code, data.message));
   if (event === "closing") ended(data.code);
-  reader.look();
+  reader.refresh();
   changed();
 }
 
 const roleIn = (room) => state.conversations.get(model.roomKey(room))?.role ?? null;
 
-/** Another session of ours may have begun before the time of this one was over. */
+/** The browser may have a newer session than the one that ended. */
 function ended(code) {
   if (code === "token_expired") void begin(code);
-  else if (shutsOut(code)) showDoor(code);
+  else if (requiresSignIn(code)) showSignIn(code);
 }
 
 async function welcomed() {
   outbox.flush();
-  presence.look();
-  await rooms.tidy();
+  presence.refresh();
+  await rooms.closeLeftRooms();
   listOpen();
   await history.catchUp();
-  look();
+  refresh();
 }
 
-function belongs(data, before) {
+function membershipChanged(data, before) {
   rooms.changed(data, before);
   const { loaded, loading, key } = model.opened(state);
   if (!loaded && loading === null) open(key);
@@ -215,13 +227,13 @@ function fetchAgain(room) {
   if (talk && talk.key === state.open) void fetchNewest(talk);
 }
 
-/** The newest page of a conversation that is before the reader. */
+/** Loads the newest page of the open conversation. */
 async function fetchNewest(talk) {
   await history.newest(talk);
-  look();
+  refresh();
 }
 
-/** Who is in the open room; the server says so by itself for the lobby. */
+/** Requests the users of the open room; for the lobby the server sends them by itself. */
 function listOpen() {
   const { kind, name } = model.opened(state);
   if (kind === "room" && name !== model.LOBBY) void listPeople(name);
@@ -232,13 +244,13 @@ async function listPeople(room) {
   const talk = state.conversations.get(model.roomKey(room));
   if (answer.ok && talk) {
     model.setUsers(talk, answer.users, answer.count);
-    presence.look();
+    presence.refresh();
   }
   changed();
   return answer;
 }
 
-/** The answer to a request, where being without a connection is one of the refusals. */
+/** Sends a request; without a connection the refusal is `offline`. */
 function attempt(event, data) {
   return ask(event, data).catch(() => ({ ok: false, code: "offline" }));
 }
@@ -254,8 +266,8 @@ function notice(text) {
 
 /** `claim` is `{name}` or `{token}`. */
 async function signIn(claim) {
-  if (door.busy) return;
-  Object.assign(door, { busy: true, code: "", problem: "" });
+  if (signInForm.busy) return;
+  Object.assign(signInForm, { busy: true, code: "", problem: "" });
   changed();
   const who = await beginSession(claim);
   if (who.ok) {
@@ -263,14 +275,14 @@ async function signIn(claim) {
     return enter(who);
   }
   const { code, message } = who;
-  if (needsToken(code)) return showDoor(code);
-  Object.assign(door, { busy: false, code, problem: refusedClaim(claim, code, message) });
+  if (needsToken(code)) return showSignIn(code);
+  Object.assign(signInForm, { busy: false, code, problem: refusedClaim(claim, code, message) });
   changed();
 }
 
 async function signOut() {
   const { ok, code, message } = await endSession();
-  if (ok || shutsOut(code)) showDoor("signed_out");
+  if (ok || requiresSignIn(code)) showSignIn("signed_out");
   else notice(`You are still signed in. ${refusal(code, message)}`);
 }
 
@@ -286,9 +298,9 @@ function open(key) {
   if (state.link === "online") {
     if (!talk.loaded) void fetchNewest(talk);
     if (talk.kind === "room") void listPeople(talk.name);
-    else presence.look();
+    else presence.refresh();
   }
-  reader.look();
+  reader.refresh();
   drawNow();
 }
 
@@ -297,18 +309,18 @@ function leave() {
   open(state.open);
 }
 
-function lookAtInbox(inboxOpen) {
-  look({ inboxOpen });
+function inboxToggled(inboxOpen) {
+  refresh({ inboxOpen });
   if (inboxOpen && !state.inbox.loaded && state.link === "online") void fetchNewest(state.inbox);
 }
 
-/** Takes a message to be sent; answers the problem in words, or nothing. */
+/** Queues a message; returns the problem as a text, or nothing. */
 function send(body) {
   const over = bodySize(body) - (state.limits?.bodyBytesMax ?? Infinity);
   if (over > 0) return tooLarge(over);
   const talk = model.opened(state);
   talk.mark = null;
-  look({ pinned: true });
+  refresh({ pinned: true });
   outbox.add(talk.key, body);
   return "";
 }
@@ -320,11 +332,11 @@ function sent({ key, id, body }, { seq, at, online }) {
     ? { event: "new message", room: name, username: user, msg: body }
     : { event: "SingleChat", to: name, user, data: body, later: online === false ? name : null };
   const talk = model.addEntry(state, { ...entry, seq, id, at });
-  if (talk) void history.heal(talk);
+  if (talk) void history.fillGap(talk);
 }
 
-function amended(talk) {
-  void history.heal(talk);
+function edited(talk) {
+  void history.fillGap(talk);
   changed();
 }
 

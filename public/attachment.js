@@ -1,4 +1,5 @@
-// An image to go with a message: chosen or pasted, and shown by name until it is sent or removed.
+// An image to send with a message: chosen or pasted, and shown by its name until it is sent or
+// removed.
 
 import { IMAGE_TYPES, imageType } from "./body.js";
 import { setText } from "./dom.js";
@@ -6,7 +7,10 @@ import { bytes } from "./words.js";
 
 const $ = (id) => document.getElementById(id);
 
-/** `attach(image)` takes `{image, type, name}` or null; `complain(text)` says why there is none. */
+/**
+ * `attach(image)` receives `{image, type, name}` or null; `complain(text)` receives the reason of a
+ * refusal.
+ */
 export function makeAttachment({ attach, complain }) {
   const field = $("image");
   field.accept = IMAGE_TYPES.join();

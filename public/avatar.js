@@ -1,10 +1,10 @@
-// A person's round mark: the first letter of the name on a tone that stays the same.
+// Avatars: the first letter of a name, on a colour that depends only on the name.
 
 import { element, setText } from "./dom.js";
 
 const TONES = 8;
 
-/** A small avatar with the person's presence at its edge. */
+/** A small avatar with a presence indicator. */
 export function faceElement(name) {
   const avatar = element("span");
   drawAvatar(avatar, name);

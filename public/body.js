@@ -1,5 +1,5 @@
-// Shows a message's body: text, an image (`{image: bytes, type, name}` or the bytes alone), bytes, or
-// any other JSON.
+// Shows a message's body: text, an image (`{image: bytes, type, name}` or the bytes alone), bytes,
+// or any other JSON.
 
 import { element } from "./dom.js";
 
@@ -13,7 +13,7 @@ const IMAGES = [
   ],
 ];
 
-/** Types of images that are shown, and sent. */
+/** The image types that are shown, and may be sent. */
 export const IMAGE_TYPES = IMAGES.map(([type]) => type);
 
 export function bodyElement(body) {
@@ -24,10 +24,10 @@ export function bodyElement(body) {
   return code(isBytes(body) ? label(body) : bodyMark(body));
 }
 
-/** A text that is another for another body, and says how many bytes there are for bytes. */
+/** A text that differs for different bodies, with the size in place of bytes. */
 export const bodyMark = (body) => JSON.stringify(body, (_, it) => (isBytes(it) ? label(it) : it));
 
-/** What the server counts of a body: its JSON text, and the bytes in it. */
+/** The size of a body as the server counts it: its JSON text plus its bytes. */
 export function bodySize(body) {
   const { byteLength = 0 } = body?.image ?? {};
   const { image: _, ...rest } = typeof body === "string" ? {} : body;
@@ -35,7 +35,7 @@ export function bodySize(body) {
   return new TextEncoder().encode(text).length + byteLength;
 }
 
-/** The type of an image, by how it begins and not by what it is called. */
+/** The type of an image, from its first bytes. */
 export function imageType(bytes) {
   const beginning = new Uint8Array(bytes);
   return IMAGES.find(([, matches]) => matches(beginning))?.[0];

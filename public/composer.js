@@ -1,4 +1,4 @@
-// The field where a message is written: Enter sends, every conversation keeps its draft.
+// The message field: Enter sends, and every conversation keeps its draft.
 
 import { makeAttachment } from "./attachment.js";
 import { setText } from "./dom.js";
@@ -7,8 +7,9 @@ import { mayWrite } from "./state.js";
 const $ = (id) => document.getElementById(id);
 
 /**
- * `send(body)` answers what to say when the message cannot be sent; it then stays in the field.
- * `types(talk)` and `stops()` are told while somebody writes, and `editLast()` edits what was said.
+ * `send(body)` returns a problem as a text when the message cannot be sent; the draft then stays.
+ * `types(talk)` and `stops()` are called while the user writes, and `editLast()` edits the last own
+ * message.
  */
 export function makeComposer({ send, types, stops, editLast }) {
   const field = $("message");
@@ -27,7 +28,7 @@ export function makeComposer({ send, types, stops, editLast }) {
     field.style.height = `${field.scrollHeight}px`;
   }
 
-  /** Sends the image first and then the text: what cannot go stays. */
+  /** Sends the image first and then the text; what cannot be sent stays in the composer. */
   function submit() {
     if (field.readOnly) return;
     const text = field.value.replace(/^\s*\n/, "").trimEnd();

@@ -1,6 +1,6 @@
-// The Socket.IO connection: comes, asks, and comes back.
+// The Socket.IO connection: connects, sends requests, and reconnects.
 
-import { passes } from "./words.js";
+import { isTemporary } from "./words.js";
 
 const ANSWER_WAIT_MS = 10_000;
 const RETURN_WAIT_MS = 500;
@@ -9,20 +9,21 @@ const RETRY_WAIT_MS = 2_000;
 const TRIES_MAX = 5;
 
 /**
- * `greeting` gives `{device, since}`, or nothing when nobody is signed in; who it is says the
- * session's cookie. `connected()` is called when the server let us in, `heard(event, data)` takes
- * every event, `linked(link)` the state of the connection and `refused(code, message)` a refusal.
+ * `greeting` returns the connect parameters, or null without a user; the session cookie identifies
+ * the user. `connected()` is called after each connect, `received(event, data)` for every event,
+ * `linked(link)` when the state of the connection changes, and `refused(code, message)` for a
+ * refusal.
  */
-export function makeConnection(io, { greeting, connected, heard, linked, refused }) {
+export function makeConnection(io, { greeting, connected, received, linked, refused }) {
   const socket = io({
     autoConnect: false,
     auth: (send) => send(greeting() ?? {}),
     reconnectionDelay: RETURN_WAIT_MS,
     reconnectionDelayMax: RETURN_WAIT_MAX_MS,
   });
-  let isTold = false; // to stay away, until somebody says otherwise
+  let mayNotReconnect = false; // the server asked not to reconnect
 
-  socket.onAny(heard);
+  socket.onAny(received);
 
   socket.on("connect", () => {
     socket.io.reconnectionDelay(RETURN_WAIT_MS);
@@ -31,50 +32,50 @@ export function makeConnection(io, { greeting, connected, heard, linked, refused
 
   socket.on("disconnect", (reason) => {
     if (reason === "io client disconnect") return;
-    isTold = reason === "io server disconnect";
+    mayNotReconnect = reason === "io server disconnect";
     linked(navigator.onLine && socket.active ? "reconnecting" : "offline");
   });
 
   socket.on("connect_error", ({ message: code, data }) => {
     if (socket.active) {
       linked(navigator.onLine ? "reconnecting" : "offline");
-    } else if (passes(code)) {
+    } else if (isTemporary(code)) {
       linked("reconnecting");
-      setTimeout(comeAgain, data?.retryAfterMs ?? RETRY_WAIT_MS);
+      setTimeout(reconnectNow, data?.retryAfterMs ?? RETRY_WAIT_MS);
     } else {
       refused(code, data?.message);
     }
   });
 
-  // The client's jitter may halve the wait, so that twice the wish is not too early.
+  // The client's jitter may halve the delay, so twice the requested delay is not too early.
   socket.on("closing", ({ afterMs }) => {
     if (afterMs > 0) socket.io.reconnectionDelay(Math.min(2 * afterMs, RETURN_WAIT_MAX_MS));
   });
 
   addEventListener("offline", () => greeting() && linked("offline"));
-  addEventListener("online", comeAgain);
+  addEventListener("online", reconnectNow);
 
-  function comeAgain() {
-    if (greeting() && !isTold) connect();
+  function reconnectNow() {
+    if (greeting() && !mayNotReconnect) connect();
   }
 
-  /** The cookie is read when a connection begins: a new one takes the place of what there was. */
+  /** The server reads the cookie at each connect, so a new session replaces the old one. */
   function connect() {
-    isTold = false;
+    mayNotReconnect = false;
     if (!socket.connected) socket.disconnect().connect();
   }
 
-  /** The answer to `event`, or an error when there is none. Never waits for a connection. */
+  /** Resolves with the answer to `event`, or rejects without one. Never waits for a connection. */
   function request(event, data) {
     if (!socket.connected) return Promise.reject(new Error("not connected"));
     return socket.timeout(ANSWER_WAIT_MS).emitWithAck(event, data);
   }
 
-  /** Like `request`, but asks again when the refusal is one that passes. */
+  /** Like `request`, but retries temporary refusals. */
   async function ask(event, data) {
     for (let tries = 1; ; tries += 1) {
       const answer = await request(event, data);
-      if (answer.ok || !passes(answer.code) || tries === TRIES_MAX) return answer;
+      if (answer.ok || !isTemporary(answer.code) || tries === TRIES_MAX) return answer;
       await new Promise((resolve) => {
         setTimeout(resolve, answer.retryAfterMs ?? RETRY_WAIT_MS);
       });

@@ -1,4 +1,4 @@
-// What one can do with the open conversation: mute it, leave it, and invite or remove people.
+// Actions of the open conversation: mute, leave, invite and remove users.
 
 import { setText } from "./dom.js";
 import { makePanel } from "./panel.js";
@@ -7,7 +7,7 @@ import { roleLine } from "./words.js";
 
 const $ = (id) => document.getElementById(id);
 
-/** `invite(user, role)` and `kick(user)` answer `{ok, text}`; `mute()` the problem, or nothing. */
+/** `invite(user, role)` and `kick(user)` return `{ok, text}`; `mute()` the problem, or nothing. */
 export function makeDetails({ mute, leave, invite, kick, done }) {
   const panel = makePanel($("details-button"), $("details"), () => say({ ok: true, text: "" }));
   let shown = null;

@@ -1,6 +1,6 @@
-// Makes and arranges elements; data only ever becomes text, never markup.
+// Creates and arranges elements; data only becomes text, never markup.
 
-/** Makes an element with `properties` set and `children` (elements or text) inside. */
+/** Creates an element with `properties` and `children` (elements or text). */
 export function element(tag, properties = {}, ...children) {
   const made = Object.assign(document.createElement(tag), properties);
   made.append(...children);
@@ -10,8 +10,8 @@ export function element(tag, properties = {}, ...children) {
 const rowsOf = new WeakMap();
 
 /**
- * Makes the children of `parent` those of `items`, keeping the element of every key that stays:
- * focus, selection and what a screen reader has read survive.
+ * Arranges the children of `parent` as `items`. Elements of known keys are kept, and with them
+ * focus, selection and the position of a screen reader.
  */
 export function arrange(parent, items, { key, create, update }) {
   const before = rowsOf.get(parent) ?? new Map();
@@ -28,7 +28,7 @@ export function arrange(parent, items, { key, create, update }) {
   rowsOf.set(parent, after);
 }
 
-/** Sets `text` only when it is another, so that live regions stay silent. */
+/** Sets `text` only when it changes, so that live regions stay silent. */
 export function setText(node, text) {
   if (node.textContent !== text) node.textContent = text;
 }

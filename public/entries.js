@@ -1,17 +1,16 @@
-// A conversation's log, folded: from entries to what was said, as it is now. No DOM, network or
-// clock.
+// Folds the entries of a conversation's log into its messages. No DOM, network or clock.
 //
-// An entry is flat: the data of an event with its name in `event`, as `history` and `missed` bring
-// it. Messages, edits and deletions have one `seq` after the other, and the log keeps all of them:
-// so a hole shows, and an edit that comes before its message is not lost. In whichever order they
-// come, and however often, the outcome is that of the newest.
+// An entry is flat: the data of an event with its name in `event`, as in `history` and `missed`.
+// Messages, edits and deletions share one sequence of `seq`, and the log keeps all of them: so a
+// gap is detected, and an edit that arrives before its message is not lost. The result is the same
+// in any order of arrival, and with repeated entries.
 
 export const newLog = () => ({
   entries: [], // sorted by `seq`
-  last: 0, // the newest `seq` that ever came
+  last: 0, // the highest `seq` received
 });
 
-/** Folds `entry` into `log`; answers whether it was new. */
+/** Folds `entry` into `log`; returns whether it was new. */
 export function fold(log, entry) {
   const { seq } = entry;
   log.last = Math.max(log.last, seq);
@@ -23,7 +22,7 @@ export function fold(log, entry) {
     const message = log.entries[placeOf(log, change.of)];
     if (message?.seq === change.of && isMessage(message)) apply(message, change);
   } else if (known) {
-    renew(known, messageFrom(entry));
+    merge(known, messageFrom(entry));
   } else {
     const message = messageFrom(entry);
     log.entries.splice(at, 0, message);
@@ -33,7 +32,7 @@ export function fold(log, entry) {
   return !known;
 }
 
-/** What was said, oldest first: `{seq, id, author, at, body, editedAt, deleted, deletedBy}`. */
+/** The messages, oldest first: `{seq, id, author, at, body, editedAt, deleted, deletedBy}`. */
 export const messages = (log) => log.entries.filter(isMessage);
 
 export const isMessage = (entry) => entry.of === undefined;
@@ -44,13 +43,13 @@ export function messageAt(log, seq) {
   return found?.seq === seq && isMessage(found) ? found : null;
 }
 
-/** The `seq` before a hole, or null. */
-export function holeAfter({ entries }) {
+/** The `seq` before the first gap, or null. */
+export function gapAfter({ entries }) {
   const at = entries.findIndex((it, i) => i > 0 && it.seq !== entries[i - 1].seq + 1);
   return at < 0 ? null : entries[at - 1].seq;
 }
 
-/** Who said it, whichever the event. */
+/** The author, for every kind of event. */
 export const authorOf = ({ username, user }) => username ?? user;
 
 function messageFrom(entry) {
@@ -60,33 +59,33 @@ function messageFrom(entry) {
   return { seq, id, author, at, body, editedAt, deleted, deletedBy: null, later, version: 0 };
 }
 
-/** An edit or a deletion. An edit that was followed by another change has no text. */
+/** An edit or a deletion. An edit that another change followed has no text. */
 function changeFrom({ event, seq, of, at, user, msg }) {
   return { seq, of, at, body: msg, deleted: event === "message deleted", by: user };
 }
 
 function apply(message, change) {
-  if (change.deleted) return wipe(message, change.by);
+  if (change.deleted) return applyDeletion(message, change.by);
   if (change.body === undefined) return;
-  // What came with history may be newer than an edit that comes afterwards.
+  // A message from history may be newer than an edit that arrives later.
   const isOlder = change.seq <= message.version || change.at < (message.editedAt ?? "");
   if (message.deleted || isOlder) return;
   Object.assign(message, { body: change.body, editedAt: change.at, version: change.seq });
 }
 
-/** Takes over what another copy of the same message knows better. */
-function renew(message, copy) {
-  if (copy.deleted) return wipe(message, null);
+/** Takes over the newer fields of another copy of the same message. */
+function merge(message, copy) {
+  if (copy.deleted) return applyDeletion(message, null);
   if (message.deleted || (copy.editedAt ?? "") <= (message.editedAt ?? "")) return;
   Object.assign(message, { body: copy.body, editedAt: copy.editedAt });
 }
 
-function wipe(message, by) {
+function applyDeletion(message, by) {
   const deletedBy = message.deletedBy ?? by;
   Object.assign(message, { body: null, editedAt: null, deleted: true, deletedBy });
 }
 
-/** Where `seq` stands or would stand. What comes is mostly the newest. */
+/** The index of `seq`, or where to insert it. Most entries are the newest. */
 function placeOf({ entries }, seq) {
   if (entries.length === 0 || entries.at(-1).seq < seq) return entries.length;
   let [low, high] = [0, entries.length - 1];

@@ -1,4 +1,4 @@
-// The server's events, folded into what the page knows.
+// Folds the server's events into the state of the page.
 
 import { newLog } from "./entries.js";
 import * as model from "./state.js";
@@ -6,8 +6,8 @@ import * as model from "./state.js";
 const { conversation, directKey, roomKey } = model;
 
 /**
- * Folds one event of the server into `state` and answers the conversation whose log it changed.
- * Events it does not know change nothing.
+ * Folds one event into `state`; returns the conversation whose log changed. Unknown events change
+ * nothing.
  */
 export function fold(state, event, data) {
   const room = data?.room === undefined ? null : state.conversations.get(roomKey(data.room));
@@ -27,13 +27,13 @@ export function fold(state, event, data) {
       welcomed(state, data);
       break;
     case "membership":
-      belongs(state, room, data);
+      membershipChanged(state, room, data);
       break;
     case "read":
-      hasRead(state, data);
+      readChanged(state, data);
       break;
     case "typing":
-      types(state, data);
+      typingChanged(state, data);
       break;
     case "get users":
       if (state.conversations.has(roomKey(model.LOBBY))) {
@@ -57,16 +57,16 @@ export function fold(state, event, data) {
   return null;
 }
 
-/** Adds what the query `presence` answered. */
+/** Stores the answer to the query `presence`. */
 export function knowPeople(state, users) {
   for (const { user, ...known } of users) state.people.set(user, known);
 }
 
-/** Stops showing that somebody types, and answers whether it was shown. */
+/** Stops showing that a user types; returns whether it was shown. */
 export const stopsTyping = (state, { room, with: other, user }) =>
   talkOf(state, { room, with: other })?.typists.delete(user) ?? false;
 
-/** The conversation that an event about somebody's doing is about, if there is one. */
+/** The conversation that an event refers to, if there is one. */
 function talkOf(state, { room, with: other, inbox }) {
   if (inbox) return state.inbox;
   return state.conversations.get(room === undefined ? directKey(other) : roomKey(room));
@@ -75,7 +75,7 @@ function talkOf(state, { room, with: other, inbox }) {
 function welcomed(state, welcome) {
   const { user, name = null, admin = false, epoch = null, rooms, directs = [], limits } = welcome;
   Object.assign(state, { user, shownAs: name, admin, limits, link: "online", closing: null });
-  if (state.epoch !== null && epoch !== state.epoch) startAgain(state);
+  if (state.epoch !== null && epoch !== state.epoch) resetLogs(state);
   state.epoch = epoch;
   state.people.clear();
   const inside = new Set(rooms.map(({ room }) => roomKey(room)));
@@ -83,41 +83,51 @@ function welcomed(state, welcome) {
     talk.typists.clear();
     if (talk.kind === "room" && !inside.has(talk.key)) talk.role = null;
   }
-  for (const place of rooms) stands(state, conversation(state, roomKey(place.room)), place);
-  for (const place of directs) stands(state, conversation(state, directKey(place.with)), place);
-  if (welcome.inbox) stands(state, state.inbox, welcome.inbox);
+  for (const place of rooms) applyCounters(state, conversation(state, roomKey(place.room)), place);
+  for (const place of directs)
+    applyCounters(state, conversation(state, directKey(place.with)), place);
+  if (welcome.inbox) applyCounters(state, state.inbox, welcome.inbox);
 }
 
-/** The server has another database: no place in the old logs means anything in the new ones. */
-function startAgain(state) {
-  const nowhere = { ...newLog(), read: null, unread: 0, counted: 0, heard: 0, seen: 0, mark: null };
+/** The server has another database: positions in the old logs are invalid. */
+function resetLogs(state) {
+  const empty = {
+    ...newLog(),
+    read: null,
+    unread: 0,
+    counted: 0,
+    lastOfOthers: 0,
+    seen: 0,
+    mark: null,
+  };
   for (const talk of [...state.conversations.values(), state.inbox]) {
     model.unload(talk);
-    Object.assign(talk, nowhere, { entries: [] });
+    Object.assign(talk, empty, { entries: [] });
   }
 }
 
-/** How a conversation stands for this user, as the server says it. */
-function stands(state, talk, { role = talk.role, seq, unread, read, muted = false }) {
+/** Takes over the server's counters of a conversation. */
+function applyCounters(state, talk, { role = talk.role, seq, unread, read, muted = false }) {
   Object.assign(talk, { role, unread, read, muted });
   talk.counted = Math.max(talk.counted, seq);
   if (talk.key === state.open && talk.mark === null && unread > 0) talk.mark = read;
 }
 
-/** One's own membership, as another device or an admin changed it. */
-function belongs(state, talk, { room, role, ...rest }) {
-  if (role !== null) stands(state, talk ?? conversation(state, roomKey(room)), { role, ...rest });
+/** A change of the user's own membership, by another device or an admin. */
+function membershipChanged(state, talk, { room, role, ...rest }) {
+  if (role !== null)
+    applyCounters(state, talk ?? conversation(state, roomKey(room)), { role, ...rest });
   else if (talk) model.closeConversation(state, talk.key);
 }
 
-function hasRead(state, { user, seq, unread, ...place }) {
+function readChanged(state, { user, seq, unread, ...place }) {
   const talk = talkOf(state, place);
   if (!talk) return;
   if (user !== state.user) talk.seen = Math.max(talk.seen, seq);
   else if (seq >= (talk.read ?? 0)) Object.assign(talk, { read: seq, unread: unread ?? 0 });
 }
 
-function types(state, { user, typing, ...place }) {
+function typingChanged(state, { user, typing, ...place }) {
   const talk = talkOf(state, place);
   if (!talk || user === state.user) return;
   if (typing) talk.typists.add(user);

@@ -1,7 +1,7 @@
-// Fetches what the page lacks: newest pages, older ones, and what nobody sends by itself: what
-// direct conversations and the inbox missed.
+// Loads history: newest pages, older ones, and what the server does not send by itself: missed
+// entries of direct conversations and the inbox.
 
-import { holeAfter } from "./entries.js";
+import { gapAfter } from "./entries.js";
 import { addPage, addTo, placeOf, unload } from "./state.js";
 import { refusal } from "./words.js";
 
@@ -9,7 +9,7 @@ const PAGE = 50;
 const CATCH_UP_PAGE = 200;
 
 export function makeHistory({ state, ask, changed }) {
-  /** Answers a page, or null when the connection broke: the next welcome asks again. */
+  /** Returns a page, or null if the connection broke: the next welcome requests it again. */
   async function page(talk, range) {
     try {
       return await ask("history", { ...placeOf(talk), ...range });
@@ -18,7 +18,7 @@ export function makeHistory({ state, ask, changed }) {
     }
   }
 
-  /** Runs one fetch of a conversation after the other. */
+  /** Runs the fetches of a conversation one after the other. */
   async function exclusively(talk, fetch) {
     while (talk.loading) await talk.loading;
     talk.loading = fetch();
@@ -29,7 +29,7 @@ export function makeHistory({ state, ask, changed }) {
   }
 
   function newest(talk) {
-    if (isOutside(talk)) {
+    if (isNotMember(talk)) {
       talk.problem ??= refusal("not_member");
       return changed();
     }
@@ -41,8 +41,8 @@ export function makeHistory({ state, ask, changed }) {
       talk.loaded = true;
       addPage(state, talk, answer.messages, answer.more);
       talk.read ??= talk.last;
-      // What was heard before may lie apart from the page.
-      if (holeAfter(talk) !== null) await follow(talk, holeAfter(talk));
+      // Entries that arrived before may be separated from the page by a gap.
+      if (gapAfter(talk) !== null) await follow(talk, gapAfter(talk));
     });
   }
 
@@ -57,7 +57,7 @@ export function makeHistory({ state, ask, changed }) {
     });
   }
 
-  /** Adds all that follows `seq`, page by page. */
+  /** Adds all entries after `seq`, page by page. */
   async function follow(talk, seq) {
     for (let after = seq, more = true; more; ) {
       const answer = await page(talk, { after, limit: CATCH_UP_PAGE });
@@ -69,23 +69,23 @@ export function makeHistory({ state, ask, changed }) {
     }
   }
 
-  /** Closes a hole in the window, once per hole: what the server no longer has stays one. */
-  function heal(talk) {
-    if (!talk.loaded || holeAfter(talk) === null) return;
+  /** Fills a gap in the window, once per gap: entries that the server deleted leave it open. */
+  function fillGap(talk) {
+    if (!talk.loaded || gapAfter(talk) === null) return;
     return exclusively(talk, async () => {
-      const hole = holeAfter(talk);
-      if (hole === null || hole === talk.healed) return;
-      talk.healed = hole;
-      await follow(talk, hole);
+      const gap = gapAfter(talk);
+      if (gap === null || gap === talk.filledGap) return;
+      talk.filledGap = gap;
+      await follow(talk, gap);
     });
   }
 
-  /** After a welcome: what is before the reader first, then what was there before. */
+  /** After a welcome: loads what is visible first, then what was loaded before. */
   async function catchUp() {
     const talks = [...state.conversations.values(), state.inbox];
     const isOpen = ({ key }) => key === state.open || (key === state.inbox.key && state.inboxOpen);
     for (const talk of talks.sort((a, b) => isOpen(b) - isOpen(a))) {
-      if (isOutside(talk)) continue;
+      if (isNotMember(talk)) continue;
       if (!talk.loaded) {
         unload(talk);
         if (isOpen(talk)) await newest(talk);
@@ -95,7 +95,7 @@ export function makeHistory({ state, ask, changed }) {
     }
   }
 
-  return { newest, older, heal, catchUp };
+  return { newest, older, fillGap, catchUp };
 }
 
-const isOutside = ({ kind, role }) => kind === "room" && role === null;
+const isNotMember = ({ kind, role }) => kind === "room" && role === null;

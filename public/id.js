@@ -1,6 +1,6 @@
-// Ids that nobody else has.
+// Unique ids.
 
-/** A UUID; elsewhere than on TLS or this machine, where there is none, as much chance. */
+/** A UUID; without TLS, where `randomUUID` is missing, as many random bits. */
 export function newId() {
   if (crypto.randomUUID) return crypto.randomUUID();
   const bytes = crypto.getRandomValues(new Uint8Array(16));

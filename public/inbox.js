@@ -1,4 +1,4 @@
-// The bell, and what it opens: the notifications of this user, the newest first.
+// The notifications button and panel, newest first.
 
 import { bodyElement } from "./body.js";
 import { arrange, element, setText } from "./dom.js";
@@ -8,9 +8,12 @@ import { momentOf, recently } from "./words.js";
 
 const $ = (id) => document.getElementById(id);
 
-/** `look(isOpen)` is called when it opens or closes, `older()` when more is wanted. */
-export function makeInbox({ lookAtInbox, olderNotifications }) {
-  makePanel($("bell"), $("inbox"), lookAtInbox);
+/**
+ * `inboxToggled(isOpen)` is called when the panel opens or closes, `olderNotifications()` when more
+ * are wanted.
+ */
+export function makeInbox({ inboxToggled, olderNotifications }) {
+  makePanel($("bell"), $("inbox"), inboxToggled);
   $("inbox-older").addEventListener("click", olderNotifications);
 
   return function draw({ inbox, inboxOpen }) {
@@ -39,7 +42,7 @@ const rows = {
   },
 };
 
-/** A notification is mostly an object for programs: people read its text, where it has one. */
+/** A notification is usually an object for programs; its text is shown, if it has one. */
 function readable(body) {
   const text = body?.text ?? body?.message ?? body?.title;
   return typeof text === "string" ? text : body;

@@ -1,13 +1,13 @@
-// Draws the messages of the open conversation, and keeps the reader's place among them.
+// Draws the messages of the open conversation, and keeps the scroll position.
 
 import { arrange, element, setText } from "./dom.js";
 import { messages } from "./entries.js";
 import { messageRow, updateRow } from "./message.js";
-import { makeRoving } from "./roving.js";
+import { makeRoving } from "./roving-tabindex.js";
 import { timeline } from "./timeline.js";
 import { editRow } from "./tools.js";
 
-// This near to the end counts as being at the end.
+// Closer to the end than this counts as the end.
 const END_SLACK_PX = 48;
 
 const $ = (id) => document.getElementById(id);
@@ -37,7 +37,7 @@ export function makeLog(actions) {
   });
   $("older").addEventListener("click", older);
 
-  // Images arrive and windows change after drawing: whoever was at the end stays there.
+  // Images load and windows resize after drawing: a log at the end stays at the end.
   const sizes = new ResizeObserver(() => pinned && toEnd());
   sizes.observe(log);
   sizes.observe(list);
@@ -52,7 +52,7 @@ export function makeLog(actions) {
     shown = talk.key;
     pinned = state.pinned;
     log.setAttribute("aria-busy", String(!talk.loaded || talk.loading !== null));
-    const anchor = pinned ? null : firstInSight();
+    const anchor = pinned ? null : firstVisible();
     const top = anchor?.offsetTop;
     drawBeginning(talk, pending.length);
     arrange(list, timeline(state, talk, pending, new Date()), rowsOfKind);
@@ -60,13 +60,13 @@ export function makeLog(actions) {
     if (pinned) toEnd();
     else if (anchor?.isConnected) log.scrollTop += anchor.offsetTop - top;
     $("latest").hidden = pinned || talk.unread === 0;
-    // Observing anew asks once more whether the beginning is in sight.
+    // Observing again triggers the callback if the beginning is already visible.
     beginning.disconnect();
     beginning.observe($("older"));
   }
 
-  // A message, because dividers come and go with what is before them.
-  const firstInSight = () =>
+  // A message, because dividers depend on what precedes them.
+  const firstVisible = () =>
     [...list.querySelectorAll(".message")].find(
       (it) => it.offsetTop + it.offsetHeight > log.scrollTop,
     );
@@ -77,7 +77,7 @@ export function makeLog(actions) {
     update: (node, row) => row.kind === "message" && updateRow(node, row, actions),
   };
 
-  /** Opens the reader's last message for editing. */
+  /** Opens the user's last message for editing. */
   function editLast() {
     const last = [...list.querySelectorAll(".message.own")].findLast((it) =>
       it.querySelector(".edit"),

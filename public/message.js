@@ -1,4 +1,4 @@
-// One message in the log: who said it and when, what it says now, and what became of it.
+// One message in the log: author, time, body and delivery state.
 
 import { drawAvatar } from "./avatar.js";
 import { bodyElement, bodyMark } from "./body.js";
@@ -41,7 +41,7 @@ export function updateRow(node, row, actions) {
   updateNote(node, row, actions);
 }
 
-/** Draws each part of what stands in the bubble, when it is another. */
+/** Draws each part of the bubble that changed. */
 function updateBubble(bubble, { message, mayEdit, mayDelete }, actions) {
   const { body, deleted, deletedBy, editedAt } = message;
   const [said, edited, tools] = bubble.children;
@@ -55,7 +55,7 @@ function updateBubble(bubble, { message, mayEdit, mayDelete }, actions) {
   if (!mayEdit) closeEditor(bubble);
 }
 
-/** Makes the content of `node` anew when `value` is another; without one there is none. */
+/** Replaces the content of `node` when `value` changes; without a value it is empty. */
 function part(node, value, make) {
   const mark = JSON.stringify(value || null);
   if (node.dataset.mark === mark) return;

@@ -1,29 +1,29 @@
-// Messages on their way: each is sent under one id until the server answers it.
+// Outgoing messages: each is sent under one id until the server acknowledges it.
 //
-// A conversation has one message in flight at a time, so that a refusal that passes, like
-// `too_fast`, cannot let a later message overtake. Nothing is sent while the page is offline:
-// Socket.IO's own buffer would send it a second time.
+// A conversation has one message in flight at a time, so that after a temporary refusal like
+// `too_fast` no later message overtakes. Nothing is sent while the page is offline: Socket.IO's own
+// buffer would send it a second time.
 
 import { newId } from "./id.js";
-import { passes, refusal } from "./words.js";
+import { isTemporary, refusal } from "./words.js";
 
 const RETRY_WAIT_MS = 1_000;
 
 /**
- * `sent(entry, answer)` takes what the server stored, `changed()` says that the list is another.
- * `unsent` is what an earlier life of the page left.
+ * `sent(entry, answer)` receives what the server stored, `changed()` is called when the list
+ * changes. `unsent` are the messages that were stored before a reload.
  */
 export function makeOutbox({ unsent, request, isOnline, sent, changed }) {
   let entries = unsent.map((it) => ({ ...it, busy: false }));
 
-  /** `body` is a text, or an object with bytes in it. */
+  /** `body` is a text, or an object with bytes. */
   function add(key, body) {
     const at = new Date().toISOString();
     entries.push({ key, body, at, id: newId(), failed: null, problem: "", busy: false });
     flush();
   }
 
-  /** Sends the first message of every conversation that has none in flight. */
+  /** Sends the first message of every conversation without one in flight. */
   function flush() {
     changed();
     if (!isOnline()) return;
@@ -43,7 +43,7 @@ export function makeOutbox({ unsent, request, isOnline, sent, changed }) {
     flush();
   }
 
-  /** Asks the server once; the answer is how long to wait before the next message. */
+  /** Sends once; returns how long to wait before the next message. */
   async function attempt(entry) {
     const { id, key, body } = entry;
     const name = key.slice(5);
@@ -59,7 +59,7 @@ export function makeOutbox({ unsent, request, isOnline, sent, changed }) {
     if (answer.ok) {
       discard(entry);
       sent(entry, answer);
-    } else if (passes(answer.code)) {
+    } else if (isTemporary(answer.code)) {
       return answer.retryAfterMs ?? RETRY_WAIT_MS;
     } else {
       entry.failed = answer.code;
@@ -91,7 +91,7 @@ export function makeOutbox({ unsent, request, isOnline, sent, changed }) {
     clear: () => {
       entries = [];
     },
-    // Bytes do not outlive the page: there is no room for them where texts are kept.
+    // Bytes are not kept across a reload: the tab's storage holds only texts.
     unsent: () => entries.filter(({ body }) => typeof body === "string").map(withoutState),
   };
 }

@@ -1,6 +1,9 @@
-// A panel that a button opens beside itself, and that Escape or a click elsewhere closes.
+// A panel that a button opens, and that Escape or a click outside closes.
 
-/** `toggled(isOpen)` is called when it opens or closes; without a focus elsewhere the button has it. */
+/**
+ * `toggled(isOpen)` is called when it opens or closes; the button regains the focus if no other
+ * element has it.
+ */
 export function makePanel(button, panel, toggled = () => {}) {
   const isOpen = () => !panel.hidden;
 

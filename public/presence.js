@@ -1,18 +1,18 @@
-// Asks who is online, on how many devices, and since when the others are not.
+// Queries presence: online, number of devices, last seen.
 
 import { knowPeople } from "./events.js";
 import { opened } from "./state.js";
 
 const ASK_WAIT_MS = 150;
-const AGAIN_WAIT_MS = 30_000;
+const REPEAT_MS = 30_000;
 const USERS_MAX = 100;
 
-/** `look()` asks soon, once for all calls until then; while the page is on screen it asks again. */
+/** `look()` sends one query for all calls within a moment; while the page is visible it repeats. */
 export function makePresence({ state, request, changed }) {
   let timer = null;
-  setInterval(() => state.visible && look(), AGAIN_WAIT_MS);
+  setInterval(() => state.visible && refresh(), REPEAT_MS);
 
-  function look() {
+  function refresh() {
     if (timer !== null) return;
     timer = setTimeout(async () => {
       timer = null;
@@ -26,10 +26,10 @@ export function makePresence({ state, request, changed }) {
     }, ASK_WAIT_MS);
   }
 
-  return { look };
+  return { refresh };
 }
 
-/** Those who are shown: who one talks with, and who is in the room. */
+/** The visible users: direct conversations, and the users of the open room. */
 function wanted(state) {
   const open = opened(state);
   const directs = [...state.conversations.values()].filter(({ kind }) => kind === "direct");

@@ -1,31 +1,32 @@
-// Tells the server what was read: at once, and then once for all that comes within a moment.
+// Reports the read position to the server: at once, and then at most once per interval.
 
-import { isUnderEyes, opened, placeOf } from "./state.js";
+import { isBeingRead, opened, placeOf } from "./state.js";
 
-const TELL_WAIT_MS = 300;
+const REPORT_INTERVAL_MS = 300;
 
-/** `look()` notes what lies under the reader's eyes; call it when that may be another. */
+/** `look()` marks visible messages as read; to be called when visibility may have changed. */
 export function makeReader({ state, ask }) {
   const due = new Set();
   let timer = null;
 
-  function look() {
+  function refresh() {
     for (const talk of [opened(state), state.inbox]) {
-      if (!talk.loaded || !isUnderEyes(state, talk) || talk.heard <= (talk.read ?? 0)) continue;
+      if (!talk.loaded || !isBeingRead(state, talk) || talk.lastOfOthers <= (talk.read ?? 0))
+        continue;
       Object.assign(talk, { read: talk.last, unread: 0 });
       due.add(talk);
     }
-    if (timer === null) tell();
+    if (timer === null) report();
   }
 
-  function tell() {
-    timer = due.size > 0 ? setTimeout(tell, TELL_WAIT_MS) : null;
+  function report() {
+    timer = due.size > 0 ? setTimeout(report, REPORT_INTERVAL_MS) : null;
     for (const talk of due) {
-      // Who is offline is told by the next `welcome` how it stands, and looks again.
+      // After a reconnect, `welcome` has the counters, and `look` is called again.
       ask("read", { ...placeOf(talk), seq: talk.read }).catch(() => {});
     }
     due.clear();
   }
 
-  return { look };
+  return { refresh };
 }

@@ -1,22 +1,24 @@
-// What one asks of the server about a room: to be in it or not, its quiet, and who else is in it.
+// Requests about rooms: join, leave, mute, invite, kick.
 
 import * as model from "./state.js";
-import { asRole, refusal } from "./words.js";
+import { refusal, roleName } from "./words.js";
 
-/** `ask` answers also without a connection, `notice(text)` says what belongs to no control. */
+/**
+ * `ask` also answers without a connection; `notice(text)` shows a text that belongs to no control.
+ */
 export function makeRooms({ state, ask, outbox, notice }) {
-  /** Joins a room and answers its key, or the problem in words. */
+  /** Joins a room; returns its key, or the problem as a text. */
   async function join(text) {
     const name = text.trim().replace(/^#/, "");
     const key = model.roomKey(name);
     if (isIn(key)) return { key };
     const answer = await ask("join", { room: name });
-    if (!answer.ok) return { problem: words(answer) };
+    if (!answer.ok) return { problem: problemText(answer) };
     entered(key, answer);
     return { key };
   }
 
-  /** What `join` does not say, `membership` or the next `welcome` does. */
+  /** The fields that the answer to `join` lacks follow with `membership` or the next `welcome`. */
   function entered(key, { seq, role }) {
     const talk = model.conversation(state, key);
     const read = Math.max(talk.read ?? 0, seq);
@@ -27,27 +29,29 @@ export function makeRooms({ state, ask, outbox, notice }) {
 
   const isIn = (key) => (state.conversations.get(key)?.role ?? null) !== null;
 
-  /** Ends what the user is a member of no more. The lobby is for whoever is nowhere else. */
-  async function tidy() {
+  /**
+   * Closes rooms that the user is no longer a member of. A user without any room joins the lobby.
+   */
+  async function closeLeftRooms() {
     const gone = [...state.conversations.values()].filter(
       (it) => it.kind === "room" && !isIn(it.key),
     );
-    const isElsewhere = [...state.conversations.values()].some(({ role }) => role !== null);
+    const isInAnyRoom = [...state.conversations.values()].some(({ role }) => role !== null);
     for (const talk of gone) {
-      if (talk.name === model.LOBBY && !isElsewhere) await comeInto(talk);
+      if (talk.name === model.LOBBY && !isInAnyRoom) await joinAgain(talk);
       else close(talk.key);
     }
   }
 
-  async function comeInto(talk) {
+  async function joinAgain(talk) {
     const answer = await ask("join", { room: talk.name });
     if (answer.ok) entered(talk.key, answer);
-    else if (answer.code !== "offline") talk.problem = words(answer);
+    else if (answer.code !== "offline") talk.problem = problemText(answer);
   }
 
   function leave() {
     const { key, kind, name } = model.opened(state);
-    // Without a connection it is enough not to name the room when coming back.
+    // Without a connection it is enough not to name the room at the next connect.
     if (kind === "room") void ask("leave", { room: name });
     close(key);
   }
@@ -57,7 +61,7 @@ export function makeRooms({ state, ask, outbox, notice }) {
     model.closeConversation(state, key);
   }
 
-  /** Joins once more for a message that was refused because one was not in the room. */
+  /** Joins again for a message that was refused with `not_member`. */
   async function rejoin(key) {
     const answer = await ask("join", { room: key.slice(5) });
     if (answer.ok) entered(key, answer);
@@ -67,32 +71,32 @@ export function makeRooms({ state, ask, outbox, notice }) {
     const talk = model.opened(state);
     const answer = await ask("mute", { ...model.placeOf(talk), muted: !talk.muted });
     if (answer.ok) talk.muted = answer.muted;
-    return said(answer, "");
+    return result(answer, "");
   }
 
   async function invite(user, role) {
     const { name: room } = model.opened(state);
     const answer = await ask("invite", { room, user, role: role || undefined });
-    return said(answer, `${user} is now ${asRole(answer.role)}.`);
+    return result(answer, `${user} is now ${roleName(answer.role)}.`);
   }
 
   async function kick(user) {
     const { name: room } = model.opened(state);
-    return said(await ask("kick", { room, user }), `${user} is not in this room any more.`);
+    return result(await ask("kick", { room, user }), `${user} is not in this room any more.`);
   }
 
-  /** What another device or an admin did to one's own membership. */
+  /** Shows what another device or an admin changed in the user's own membership. */
   function changed({ room, role, by }, before) {
     if (role === null) outbox.drop(model.roomKey(room));
     if (!by || by === state.user || role === before) return;
     if (role === null) notice(`${by} has removed you from ${room}.`);
     else if (before === null) notice(`${by} has invited you to ${room}.`);
-    else notice(`${by} has made you ${asRole(role)} in ${room}.`);
+    else notice(`${by} has made you ${roleName(role)} in ${room}.`);
   }
 
-  return { join, leave, rejoin, tidy, mute, invite, kick, changed };
+  return { join, leave, rejoin, closeLeftRooms, mute, invite, kick, changed };
 }
 
-const words = ({ code, message }) => refusal(code, message);
-const said = (answer, text) =>
-  answer.ok ? { ok: true, text } : { ok: false, text: words(answer) };
+const problemText = ({ code, message }) => refusal(code, message);
+const result = (answer, text) =>
+  answer.ok ? { ok: true, text } : { ok: false, text: problemText(answer) };

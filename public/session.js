@@ -1,5 +1,5 @@
-// What the browser remembers: for a reload of this tab, whose it is, how far each conversation came
-// and what is not sent yet; for good, which device it is. Who may come in is in a cookie, and not here.
+// What the browser stores. For a reload of this tab: the user, the last entry of each conversation
+// and unsent messages; permanently: the device id. The session itself is in a cookie.
 
 import { newId } from "./id.js";
 import { conversation, directKey, newState, roomKey } from "./state.js";
@@ -7,13 +7,13 @@ import { conversation, directKey, newState, roomKey } from "./state.js";
 const TAB = "roomcast";
 const DEVICE = "roomcast-device";
 
-/** The state as it was left, and with it the messages still to be sent. */
+/** The stored state, with the unsent messages. */
 export function recall() {
   const state = newState();
   const { user = null, open, epoch = null, rooms = {}, directs = {}, unsent = [] } = parsed();
   if (user === null) return { state, unsent: [] };
   for (const [name, place] of Object.entries(rooms)) {
-    // A member, until the server says what else.
+    // A member, until the server says otherwise.
     Object.assign(conversation(state, roomKey(name)), place, { role: "member" });
   }
   for (const [name, place] of Object.entries(directs)) {
@@ -55,7 +55,7 @@ function parsed() {
   }
 }
 
-// A browser that forbids storage still chats; it only forgets on reload.
+// A browser without storage still works; it only loses the state on reload.
 function read(storage, key) {
   try {
     return window[storage].getItem(key);

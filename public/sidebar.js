@@ -1,4 +1,4 @@
-// Draws the rooms and the people beside the conversation.
+// Draws the rooms and users beside the conversation.
 
 import { drawAvatar, drawPresence, faceElement } from "./avatar.js";
 import { arrange, element, setText } from "./dom.js";
@@ -7,7 +7,7 @@ import { presenceLine } from "./words.js";
 
 const $ = (id) => document.getElementById(id);
 
-/** `join(name)` answers the key of the room, or the problem in words. */
+/** `join(name)` returns the key of the room, or the problem as a text. */
 export function makeSidebar({ open, join, signOut }) {
   $("sign-out").addEventListener("click", signOut);
   $("join").addEventListener("submit", async (event) => {
@@ -43,7 +43,7 @@ export function makeSidebar({ open, join, signOut }) {
   };
 }
 
-/** Who is in the open room, or in the lobby beside a direct conversation. */
+/** The users of the open room, or of the lobby beside a direct conversation. */
 function drawHere(state, rows) {
   const talk = opened(state);
   const room = talk.kind === "room" ? talk : state.conversations.get(roomKey(LOBBY));

@@ -1,15 +1,15 @@
-// What the page knows, and what can be said of it, without DOM, network or clock.
+// The state of the page and its queries, without DOM, network or clock.
 //
-// A conversation keeps a window of its log, sorted by `seq` and without holes. `last` is the newest
-// `seq` received and goes to the server as `since`; `read` and `unread` are what the server says,
-// carried on by what comes.
+// A conversation keeps a window of its log, sorted by `seq` and without gaps. `last` is the newest
+// `seq` received, and is sent to the server as `since`; `read` and `unread` come from the server
+// and are updated by events.
 
 import { authorOf, fold, isMessage, messageAt, messages, newLog } from "./entries.js";
 
 export const LOBBY = "lobby";
 
-// Entries kept for a conversation nobody scrolls in. Above the first, it is cut to the second;
-// what is cut comes back from the server when the reader scrolls up.
+// The maximum number of entries of a conversation while its end is shown, and how many are kept
+// when it is exceeded; the rest is loaded again when the user scrolls up.
 const ENTRIES_MAX = 600;
 const ENTRIES_KEPT = 300;
 
@@ -19,20 +19,20 @@ export const directKey = (user) => `with:${user}`;
 export function newState() {
   return {
     user: null,
-    shownAs: null, // what the back end calls the user, when it is not the name on the wire
+    shownAs: null, // the display name, if it differs from `user`
     admin: false, // an admin in every room
     limits: null,
-    epoch: null, // which database the server has
+    epoch: null, // identifies the server's database
     link: "connecting", // connecting, online, reconnecting, offline
-    closing: null, // why the server ended the connection, until it is back
-    notice: null, // what happened that belongs to no control
+    closing: null, // why the server closed the connection, until it is back
+    notice: null, // a text that belongs to no control
     open: roomKey(LOBBY),
-    visible: true, // the page is on screen
-    pinned: true, // the reader is at the newest message
+    visible: true, // the page is visible
+    pinned: true, // the log is scrolled to its end
     conversations: new Map(),
     inbox: newConversation("inbox:"),
     inboxOpen: false,
-    people: new Map(), // what the server said of somebody: {online, devices, lastSeen}
+    people: new Map(), // presence by user: {online, devices, lastSeen}
   };
 }
 
@@ -45,28 +45,28 @@ function newConversation(key) {
     key,
     kind: KINDS[scheme],
     name: key.slice(scheme.length + 1),
-    role: null, // what the user is in this room
+    role: null, // the user's role in this room
     muted: false,
-    unread: 0, // messages of others that were not read
-    read: null, // the last entry that was; null until it is known
-    counted: 0, // the last entry that `unread` knows of
-    heard: 0, // the last message of somebody else
-    seen: 0, // in a direct conversation, what the other one has read
+    unread: 0, // unread messages of others
+    read: null, // the read position; null until it is known
+    counted: 0, // the last entry that `unread` includes
+    lastOfOthers: 0, // the last message of another user
+    seen: 0, // in a direct conversation, the other user's read position
     mark: null, // where the line "New" is drawn
-    loaded: false, // the newest page has come
-    more: true, // the server has older ones
-    loading: null, // the fetch that is under way
-    healed: null, // the last hole that was asked for
+    loaded: false, // the newest page is loaded
+    more: true, // the server has older entries
+    loading: null, // the running fetch
+    filledGap: null, // the last gap that was requested
     problem: null, // the refusal of its history
-    users: null, // names, when the server lists them
+    users: null, // names, if the server lists them
     count: 0,
     typists: new Set(),
     draft: "",
-    image: null, // what is to be sent with the draft
+    image: null, // the image of the draft
   };
 }
 
-/** The conversation of `key`, made when it is new. */
+/** The conversation of `key`, created if it is new. */
 export function conversation(state, key) {
   if (!state.conversations.has(key)) state.conversations.set(key, newConversation(key));
   return state.conversations.get(key);
@@ -74,13 +74,13 @@ export function conversation(state, key) {
 
 export const opened = (state) => conversation(state, state.open);
 
-/** How requests name a conversation. */
+/** A conversation as requests name it. */
 export function placeOf({ kind, name }) {
   if (kind === "inbox") return { inbox: true };
   return kind === "room" ? { room: name } : { with: name };
 }
 
-/** The conversation that an event or an entry belongs to, or its key where there is none yet. */
+/** The key of the conversation that an event or an entry belongs to. */
 export function keyOf(state, { room, user, to }) {
   if (room !== undefined) return roomKey(room);
   return directKey(user === state.user ? to : user);
@@ -94,27 +94,27 @@ export const mayWrite = (state, { role }) => state.admin || role !== "reader";
 export const hasMessage = (talk, author, id) =>
   messages(talk).some((it) => it.id === id && it.author === author);
 
-/** The user's last message that the other one has read, or nothing. */
+/** The user's last message that the other user has read, or nothing. */
 export const lastSeen = (state, talk) =>
   messages(talk).findLast((it) => it.author === state.user && it.seq <= talk.seen);
 
-/** Whether somebody is online: true, false, or null when nobody has said. */
+/** Whether a user is online: true, false, or null if unknown. */
 export function isOnline(state, name) {
   for (const talk of state.conversations.values()) {
     if (talk.users?.includes(name)) return true;
   }
-  const said = state.people.get(name)?.online;
-  return said ?? (state.conversations.get(roomKey(LOBBY))?.users ? false : null);
+  const reported = state.people.get(name)?.online;
+  return reported ?? (state.conversations.get(roomKey(LOBBY))?.users ? false : null);
 }
 
-/** Whether what is said in `talk` is read as it comes. */
-export function isUnderEyes(state, talk) {
+/** Whether messages of `talk` are visible as they arrive. */
+export function isBeingRead(state, talk) {
   if (!state.visible || !state.user) return false;
   if (talk.kind === "inbox") return state.inboxOpen;
   return talk.key === state.open && state.pinned;
 }
 
-/** Adds what just happened. A room that was left in the meantime does not come back by it. */
+/** Adds a live entry. A room that was left meanwhile is not created again. */
 export function addEntry(state, entry) {
   const key = keyOf(state, entry);
   const isNew = !state.conversations.has(key);
@@ -125,7 +125,7 @@ export function addEntry(state, entry) {
   return talk;
 }
 
-/** Adds what just happened in `talk`, and counts it. */
+/** Adds a live entry to `talk`, and counts it. */
 export function addTo(state, talk, entry) {
   const isOlder = talk.loaded && talk.more && entry.seq < (talk.entries[0]?.seq ?? 0);
   if (isOlder && isMessage(entry)) return;
@@ -137,7 +137,7 @@ export function addTo(state, talk, entry) {
   if (talk.key !== state.open || state.pinned) cut(talk);
 }
 
-/** Adds a page of `history`; `more` is given when the page's beginning is the window's. */
+/** Adds a page of `history`; `more` is given when the page starts the window. */
 export function addPage(state, talk, page, more) {
   for (const entry of page) take(state, talk, entry);
   if (more !== undefined) talk.more = more;
@@ -146,8 +146,8 @@ export function addPage(state, talk, page, more) {
 function take(state, talk, entry) {
   fold(talk, entry);
   if (!isMessage(entry) || authorOf(entry) === state.user) return;
-  talk.heard = Math.max(talk.heard, entry.seq);
-  // Who answers has read.
+  talk.lastOfOthers = Math.max(talk.lastOfOthers, entry.seq);
+  // An answer implies that earlier messages were read.
   if (talk.kind === "direct") talk.seen = Math.max(talk.seen, entry.seq);
 }
 
@@ -158,7 +158,7 @@ function count(state, talk, entry) {
     Object.assign(talk, { read: Math.max(talk.read ?? 0, entry.seq), unread: 0, mark: null });
     return;
   }
-  if (talk.unread === 0 && !isUnderEyes(state, talk)) talk.mark = talk.read ?? entry.seq - 1;
+  if (talk.unread === 0 && !isBeingRead(state, talk)) talk.mark = talk.read ?? entry.seq - 1;
   talk.unread += 1;
 }
 
@@ -179,22 +179,22 @@ export function openConversation(state, key) {
 
 export function closeConversation(state, key) {
   state.conversations.delete(key);
-  if (state.open === key) openConversation(state, home(state));
+  if (state.open === key) openConversation(state, defaultConversation(state));
 }
 
-/** Where one is without having chosen: the lobby, for whoever is in it. */
-function home(state) {
+/** The default conversation: the lobby if the user is in it. */
+function defaultConversation(state) {
   const rooms = [...state.conversations.values()].filter(({ role }) => role !== null);
   const lobby = roomKey(LOBBY);
   return rooms.length === 0 || rooms.some(({ key }) => key === lobby) ? lobby : rooms[0].key;
 }
 
-/** Empties the window, so that its newest page is fetched afresh. */
+/** Empties the window, so that its newest page is loaded again. */
 export function unload(talk) {
-  Object.assign(talk, { entries: [], loaded: false, more: true, problem: null, healed: null });
+  Object.assign(talk, { entries: [], loaded: false, more: true, problem: null, filledGap: null });
 }
 
-/** Sets who is in a room; the server leaves `users` empty when there are too many to list. */
+/** Sets the users of a room; the server sends an empty list when there are too many. */
 export function setUsers(talk, users, count) {
   talk.users = users.length === 0 && count > 0 ? null : users.toSorted(byName);
   talk.count = count;

@@ -1,4 +1,4 @@
-// Lays a conversation out for the eye: days, the line "New", and messages grouped by author.
+// The layout of a conversation: days, the line "New", and messages grouped by author.
 
 import { messages } from "./entries.js";
 import { hasMessage, isAdminOf, lastSeen } from "./state.js";
@@ -17,9 +17,9 @@ export function timeline(state, talk, pending, now) {
     const own = message.author === state.user;
     const key = `${own ? "" : message.author}/${message.id}`;
     const row = { ...item, kind: "message", key, own, seen: message === seen };
-    const isThere = item.status === "stored" && !message.deleted;
-    row.mayEdit = isThere && own && typeof message.body === "string";
-    row.mayDelete = isThere && (own || isAdmin);
+    const isStored = item.status === "stored" && !message.deleted;
+    row.mayEdit = isStored && own && typeof message.body === "string";
+    row.mayDelete = isStored && (own || isAdmin);
     row.day = dayOf(message.at, now);
     const isNewDay = row.day !== before?.day;
     const isFirstNew = isAfterMark(talk, row) && !isAfterMark(talk, before);

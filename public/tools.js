@@ -1,4 +1,4 @@
-// What one can do with a message that stands there: edit it in its place, or delete it.
+// The buttons of a message: edit it in place, or delete it.
 
 import { element, setText } from "./dom.js";
 import { refusal } from "./words.js";
@@ -6,8 +6,8 @@ import { refusal } from "./words.js";
 const EXCERPT_CHARACTERS_MAX = 40;
 
 /**
- * The buttons of a message in its `bubble`. `edit(message, text)` and `remove(message)` answer the
- * problem in words, or nothing; `done()` is called when the keys are no more needed here.
+ * The buttons of a message in its `bubble`. `edit(message, text)` and `remove(message)` return the
+ * problem as a text, or nothing; `done()` is called when the focus is no longer needed here.
  */
 export function toolsElement(bubble, message, { mayEdit, mayDelete }, actions) {
   const tools = element("div", { className: "tools" });
@@ -22,13 +22,13 @@ export function toolsElement(bubble, message, { mayEdit, mayDelete }, actions) {
   return tools;
 }
 
-/** Ends the editing of a message without a change. */
+/** Closes the editor without a change. */
 export function closeEditor(bubble) {
   bubble.classList.remove("editing");
   bubble.querySelector(".editor")?.remove();
 }
 
-/** Puts the cursor into the message, if it has that button. */
+/** Opens the editor of a message, if it has that button. */
 export const editRow = (row) => row.querySelector(".tools .edit")?.click();
 
 function button(label, { body }, properties) {
@@ -41,7 +41,7 @@ function button(label, { body }, properties) {
   return made;
 }
 
-/** Asks once more before it deletes, because that cannot be undone. */
+/** Asks for confirmation, because a deletion cannot be undone. */
 function deleteButton(message, problem, { remove, done }) {
   const made = button("Delete", message);
   const calm = made.getAttribute("aria-label");
@@ -75,10 +75,10 @@ function openEditor(bubble, message, { edit, done }) {
   const editor = element("form", { className: "editor" }, field, save, cancel, problem);
 
   function close() {
-    // Whoever has gone on to something else meanwhile is not called back.
-    const isHere = editor.contains(document.activeElement);
+    // The focus is not moved back if the user has moved it meanwhile.
+    const hasFocus = editor.contains(document.activeElement);
     closeEditor(bubble);
-    if (isHere) done();
+    if (hasFocus) done();
   }
 
   async function submit() {

@@ -1,43 +1,43 @@
-// Who types: what is said of the user to the others, and how long theirs is shown.
+// Typing: announces the user's own, and hides that of others after a timeout.
 
 import { placeOf } from "./state.js";
 
-// The server lets one through in this time, and ends it by itself after a longer one.
-const AGAIN_WAIT_MS = 3_000;
+// The server forwards one announcement per interval, and ends typing after a longer timeout.
+const REPEAT_MS = 3_000;
 const SHOWN_MS = 6_000;
 
-/** `types(talk)` at each key; `stops()` when the field is empty, left or sent. */
-export function makeTypist({ request }) {
-  const toldAt = new Map();
+/** `types(talk)` is called at each key; `stops()` when the field is empty, left or sent. */
+export function makeTypingSender({ request }) {
+  const announcedAt = new Map();
   let typingIn = null;
 
   function types(talk) {
     if (typingIn !== talk) stops();
     const now = performance.now();
-    if (now - (toldAt.get(talk.key) ?? -Infinity) < AGAIN_WAIT_MS) return;
-    toldAt.set(talk.key, now);
+    if (now - (announcedAt.get(talk.key) ?? -Infinity) < REPEAT_MS) return;
+    announcedAt.set(talk.key, now);
     typingIn = talk;
-    tell(talk, true);
+    announce(talk, true);
   }
 
   function stops() {
-    if (typingIn) tell(typingIn, false);
+    if (typingIn) announce(typingIn, false);
     typingIn = null;
   }
 
-  function tell(talk, typing) {
+  function announce(talk, typing) {
     const { room, with: to } = placeOf(talk);
-    // Nobody waits for it, and a refusal helps nobody.
+    // The answer is not needed, and a refusal has no consequence.
     request("typing", { room, to, typing }).catch(() => {});
   }
 
   return { types, stops };
 }
 
-/** Calls `forget(event)` when nothing was heard after a `typing` for as long as it may be shown. */
-export function makeFading(forget) {
+/** Calls `forget(event)` when a `typing` was not repeated for as long as it is shown. */
+export function makeTypingExpiry(forget) {
   const timers = new Map();
-  return function heard(event) {
+  return function lastOfOthers(event) {
     const key = JSON.stringify([event.room, event.with, event.user]);
     clearTimeout(timers.get(key));
     timers.delete(key);

@@ -1,4 +1,4 @@
-// The page itself: which screen is shown, its header and notices, the drawer and the keyboard.
+// The page: which screen is shown, its header and notices, the drawer and the keyboard.
 
 import { makeComposer } from "./composer.js";
 import { makeDetails } from "./details.js";
@@ -7,7 +7,7 @@ import { makeInbox } from "./inbox.js";
 import { makeLog } from "./log.js";
 import { makeSidebar } from "./sidebar.js";
 import { isOnline, opened } from "./state.js";
-import { closing, doorLine, link, people, presenceLine, typingLine } from "./words.js";
+import { closing, link, people, presenceLine, signInLine, typingLine } from "./words.js";
 
 const $ = (id) => document.getElementById(id);
 
@@ -53,30 +53,30 @@ export function makeView(actions) {
     log.draw(state, talk, outbox.in(talk.key));
   }
 
-  return function draw(state, outbox, door) {
+  return function draw(state, outbox, signInForm) {
     const isIn = state.user !== null;
     const wasIn = !$("chat").hidden;
     $("chat").hidden = !isIn;
     if (isIn) drawChat(state, outbox);
-    drawDoor(door);
+    drawSignIn(signInForm);
     drawTitle(state);
     if (isIn && !wasIn) composer.focus();
   };
 }
 
-function drawDoor({ isOpen, busy, byToken, code, problem }) {
-  const wasOpen = !$("door").hidden;
+function drawSignIn({ isOpen, busy, byToken, code, problem }) {
+  const wasOpen = !$("sign-in-screen").hidden;
   const wasByToken = !$("by-token").hidden;
   const field = byToken ? $("token") : $("name");
-  $("door").hidden = !isOpen;
+  $("sign-in-screen").hidden = !isOpen;
   $("by-name").hidden = byToken;
   $("by-token").hidden = !byToken;
-  setText($("lead"), doorLine(problem === "" ? code : "", byToken));
+  setText($("lead"), signInLine(problem === "" ? code : "", byToken));
   setText($("sign-in-problem"), problem);
   $("sign-in").dataset.code = code;
   $("sign-in").setAttribute("aria-busy", String(busy));
   field.setAttribute("aria-invalid", String(problem !== ""));
-  // A secret does not stay on the page.
+  // The token does not stay in the page.
   if (!isOpen) $("token").value = "";
   if (isOpen && (!wasOpen || byToken !== wasByToken)) field.focus();
 }
@@ -114,18 +114,18 @@ function drawNotice(state) {
 
 function drawTitle(state) {
   let sum = 0;
-  let elsewhere = 0;
+  let otherUnread = 0;
   for (const talk of state.user ? state.conversations.values() : []) {
     if (talk.muted) continue;
     sum += talk.unread;
-    if (talk.key !== state.open) elsewhere += talk.unread;
+    if (talk.key !== state.open) otherUnread += talk.unread;
   }
   const place = state.user ? `${opened(state).name} · Roomcast` : "Roomcast";
   document.title = sum > 0 ? `(${sum}) ${place}` : place;
-  $("menu-unread").hidden = elsewhere === 0;
+  $("menu-unread").hidden = otherUnread === 0;
   $("menu").setAttribute(
     "aria-label",
-    elsewhere > 0 ? `Rooms and people, ${elsewhere} unread` : "Rooms and people",
+    otherUnread > 0 ? `Rooms and people, ${otherUnread} unread` : "Rooms and people",
   );
 }
 

@@ -1,4 +1,4 @@
-// What the page says: the codes of the protocol, connection states, counts and times in words.
+// The texts of the page: codes of the protocol, connection states, counts and times.
 
 const REFUSALS = {
   unauthorized: "Your sign-in is no longer valid. Please sign in again.",
@@ -22,15 +22,15 @@ const REFUSALS = {
   offline: "You are not connected right now.",
 };
 
-/** What the form says of a token that was typed into it. */
+/** Refusals of a token in the sign-in form. */
 const TOKENS = {
   unauthorized: "This token is not valid here.",
   token_expired: "The time of this token is over. Ask for a new one.",
   space_forbidden: "This token does not open this place.",
 };
 
-/** What brings one back to the form. */
-const DOORS = {
+/** Codes that lead back to the sign-in form. */
+const SIGN_IN_REASONS = {
   signed_out: "You have signed out.",
   unauthorized: REFUSALS.unauthorized,
   token_expired: REFUSALS.token_expired,
@@ -49,7 +49,7 @@ const CLOSINGS = {
   replaced: "You are signed in on another device now, so this page has stopped.",
 };
 
-/** What somebody is by a role, and what that says to themselves. */
+/** For each role: its name, and what it means for the user. */
 const ROLES = {
   owner: ["an owner", "You own this room."],
   admin: ["an admin", "You are an admin here."],
@@ -57,7 +57,7 @@ const ROLES = {
   reader: ["a reader", "You may read here, and not write."],
 };
 
-// More are not told by name.
+// More users than this are not named.
 const TYPISTS_MAX = 3;
 
 const LINKS = {
@@ -67,49 +67,49 @@ const LINKS = {
   offline: "Offline",
 };
 
-const PASSING = new Set(["too_fast", "unavailable", "draining", "internal"]);
+const TEMPORARY = new Set(["too_fast", "unavailable", "draining", "internal"]);
 
 /** Whether the same request may succeed later. */
-export const passes = (code) => PASSING.has(code);
+export const isTemporary = (code) => TEMPORARY.has(code);
 
-/** Whether only signing in helps. */
-export const shutsOut = (code) => code in DOORS;
+/** Whether the user must sign in again. */
+export const requiresSignIn = (code) => code in SIGN_IN_REASONS;
 
-/** Whether a name alone does not do. */
+/** Whether a name is not enough to sign in. */
 export const needsToken = (code) => code === "token_required" || code === "invalid_user";
 
 export const refusal = (code, message) => REFUSALS[code] ?? message ?? `Refused: ${code}.`;
 export const refusedClaim = ({ token }, code, message) =>
   (token !== undefined && TOKENS[code]) || refusal(code, message);
-export const doorLine = (code, byToken) =>
-  DOORS[code] ?? (byToken ? DOORS.token_required : "Pick a name and come in.");
+export const signInLine = (code, byToken) =>
+  SIGN_IN_REASONS[code] ?? (byToken ? SIGN_IN_REASONS.token_required : "Pick a name and come in.");
 export const closing = (code) => CLOSINGS[code] ?? `The server closed the connection (${code}).`;
 export const link = (state) => LINKS[state];
 export const tooLarge = (over) => `This is too large by ${bytes(over)}.`;
 export const people = (count) => (count === 1 ? "1 person" : `${count.toLocaleString()} people`);
 
-/** A size for people: `34 KB`. */
+/** A readable size: `34 KB`. */
 export function bytes(count) {
   if (count < 1_000) return `${count} bytes`;
   const [unit, size] = count < 1_000_000 ? ["KB", count / 1_000] : ["MB", count / 1_000_000];
   return `${size.toLocaleString(undefined, { maximumFractionDigits: 1 })} ${unit}`;
 }
 
-/** Who types, for those who wait. */
+/** Which users are typing. */
 export function typingLine(names) {
   if (names.length === 0) return "";
   if (names.length > TYPISTS_MAX) return "Several people are typing…";
   return `${list.format(names)} ${names.length === 1 ? "is" : "are"} typing…`;
 }
 
-/** Where somebody is, from what `presence` says. */
+/** The presence of a user. */
 export function presenceLine({ online, devices, lastSeen } = {}) {
   if (online) return devices > 1 ? `Online on ${devices} devices` : "Online";
   if (online === undefined) return "";
   return lastSeen ? `Offline, last seen ${recently(lastSeen)}` : "Offline";
 }
 
-export const asRole = (role) => ROLES[role]?.[0] ?? role;
+export const roleName = (role) => ROLES[role]?.[0] ?? role;
 export const roleLine = (role) => ROLES[role]?.[1] ?? "";
 
 const list = new Intl.ListFormat("en");
@@ -128,7 +128,7 @@ export const momentOf = (at) => moment.format(new Date(at));
 /** Day and time of `at`: `Today 14:03`. */
 export const recently = (at) => `${dayOf(at, new Date())} ${timeOf(at)}`;
 
-/** The day of `at` as a heading, seen from `now`. */
+/** The day of `at` as a heading, relative to `now`. */
 export function dayOf(at, now) {
   const day = new Date(at);
   const ago = Math.round((startOfDay(now) - startOfDay(day)) / 86_400_000);

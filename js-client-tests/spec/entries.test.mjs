@@ -3,7 +3,7 @@
 import assert from "node:assert/strict";
 import { describe, test } from "node:test";
 
-import { fold, holeAfter, messageAt, messages, newLog } from "../../public/entries.js";
+import { fold, gapAfter, messageAt, messages, newLog } from "../../public/entries.js";
 
 const AT = (seq) => `2026-01-01T00:00:00.${String(seq).padStart(3, "0")}Z`;
 
@@ -106,9 +106,9 @@ describe("entries folded", () => {
     const log = newLog();
     assert.equal(fold(log, sent(1, "one")), true);
     assert.equal(fold(log, sent(1, "one")), false);
-    assert.equal(holeAfter(log), null);
+    assert.equal(gapAfter(log), null);
     fold(log, deleted(4, 1));
-    assert.equal(holeAfter(log), 1);
+    assert.equal(gapAfter(log), 1);
     assert.equal(fold(log, deleted(4, 1)), false);
     assert.equal(log.last, 4);
   });

@@ -1,7 +1,7 @@
 // A client that folds the events that it receives into a copy of each log, and reconnects with
 // `since`.
 
-import { fold, holeAfter, messages, newLog } from "../../public/entries.js";
+import { fold, gapAfter, messages, newLog } from "../../public/entries.js";
 import { bodyCodec } from "../suites/binary.mjs";
 import { Conditions } from "./conditions.mjs";
 import { connectWithToken } from "./fixtures.mjs";
@@ -61,7 +61,7 @@ export class ReplicaDevice {
   /** The position up to which the log of a conversation has no gap. */
   completeUpTo(place) {
     const log = this.#log(place);
-    return log.entries[0]?.seq === 1 ? (holeAfter(log) ?? log.last) : 0;
+    return log.entries[0]?.seq === 1 ? (gapAfter(log) ?? log.last) : 0;
   }
 
   /** Adds entries of a page, or what only an acknowledgement contained. */

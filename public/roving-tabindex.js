@@ -1,6 +1,7 @@
-// One stop for Tab in all the messages' buttons: it comes to the newest, and arrows go on from there.
+// A roving tabindex for the buttons of all messages: one tab stop at the newest, arrow keys move
+// it.
 
-/** `settle()` is to be called when the messages are others. */
+/** `settle()` must be called when the messages change. */
 export function makeRoving(list) {
   let current = null;
   const all = () => [...list.querySelectorAll(".tools")];

@@ -1,10 +1,10 @@
-// Edits and deletes what was said.
+// Edits and deletes messages.
 
 import { addTo, opened, placeOf } from "./state.js";
 import { refusal } from "./words.js";
 
-/** Both answer the problem in words, or nothing. */
-export function makeAmend({ state, ask, changed }) {
+/** Both return the problem as a text, or nothing. */
+export function makeEditing({ state, ask, changed }) {
   async function edit({ seq, id }, msg) {
     return amend("message edited", { of: seq, id, msg }, await send("edit message", { seq, msg }));
   }
@@ -18,7 +18,7 @@ export function makeAmend({ state, ask, changed }) {
     return { talk, ...(await ask(event, { ...placeOf(talk), ...request })) };
   }
 
-  /** The event of it does not always come to the connection that asked. */
+  /** Folds the change itself, because its event may not be sent to the requesting connection. */
   function amend(event, entry, { talk, ok, code, message, seq, at }) {
     if (!ok) return refusal(code, message);
     addTo(state, talk, { event, seq, at, user: state.user, ...entry });
