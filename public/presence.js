@@ -7,7 +7,7 @@ const ASK_WAIT_MS = 150;
 const REPEAT_MS = 30_000;
 const USERS_MAX = 100;
 
-/** `look()` sends one query for all calls within a moment; while the page is visible it repeats. */
+/** `refresh()` sends one query for all calls within a moment; while the page is visible it repeats. */
 export function makePresence({ state, request, changed }) {
   let timer = null;
   setInterval(() => state.visible && refresh(), REPEAT_MS);

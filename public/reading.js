@@ -4,7 +4,7 @@ import { isBeingRead, opened, placeOf } from "./state.js";
 
 const REPORT_INTERVAL_MS = 300;
 
-/** `look()` marks visible messages as read; to be called when visibility may have changed. */
+/** `refresh()` marks visible messages as read; to be called when visibility may have changed. */
 export function makeReader({ state, ask }) {
   const due = new Set();
   let timer = null;
@@ -22,7 +22,7 @@ export function makeReader({ state, ask }) {
   function report() {
     timer = due.size > 0 ? setTimeout(report, REPORT_INTERVAL_MS) : null;
     for (const talk of due) {
-      // After a reconnect, `welcome` has the counters, and `look` is called again.
+      // After a reconnect, `welcome` has the counters, and `refresh` is called again.
       ask("read", { ...placeOf(talk), seq: talk.read }).catch(() => {});
     }
     due.clear();

@@ -38,12 +38,12 @@ for (const clientType of ALL_SOCKET_IO) {
         [`shop ${text}`],
       );
       for (const it of [root, shop, bob]) {
-        const foreign = it === root ? "shop" : "root";
+        const otherSpace = it === root ? "shop" : "root";
         assert.deepEqual(it.take("GroupChat"), []);
         const { users } = assertOk(await it.ask("GroupList", { room }));
-        assert.equal(users.includes(foreign === "shop" ? shop.name : root.name), false);
+        assert.equal(users.includes(otherSpace === "shop" ? shop.name : root.name), false);
         const { messages } = assertOk(await it.ask("history", { room }));
-        assert.ok(!JSON.stringify(messages).includes(`${foreign} ${text}`));
+        assert.ok(!JSON.stringify(messages).includes(`${otherSpace} ${text}`));
       }
     });
 

@@ -10,18 +10,19 @@ import { withTimeout } from "../support/timeouts.mjs";
 import { CROSS_COMPARISONS, MEASUREMENTS } from "./measurements.mjs";
 
 /** Far longer than any measurement takes. */
-const WORK_MS_MAX = 120_000;
+const MEASUREMENT_MS_MAX = 120_000;
 
 const { values } = parseArgs({
   options: { runs: { type: "string", default: "3" }, only: { type: "string", default: "" } },
 });
-const works = MEASUREMENTS.filter(({ name }) => name.includes(values.only));
+const selected = MEASUREMENTS.filter(({ name }) => name.includes(values.only));
 const rows = new Map();
 
 for (let run = 1; run <= Number(values.runs); run += 1) {
-  for (const work of works) {
+  for (const measurement of selected) {
     for (const side of ["node", "roomcast"]) {
-      for (const finding of await measure(work, side)) add(run, side, { ...work, ...finding });
+      for (const finding of await measure(measurement, side))
+        add(run, side, { ...measurement, ...finding });
     }
   }
 }
@@ -53,7 +54,7 @@ function row(name, unit, theirs, ours, target) {
 async function measure({ name, kinds, run }, side) {
   const server = await kinds[side]();
   try {
-    return [await withTimeout(`${name} with ${side}`, run(server), WORK_MS_MAX)].flat();
+    return [await withTimeout(`${name} with ${side}`, run(server), MEASUREMENT_MS_MAX)].flat();
   } finally {
     await server.stop();
   }

@@ -4,28 +4,24 @@ import { setTimeout as sleep } from "node:timers/promises";
 
 import { connect, connectAll, Tally } from "./client.mjs";
 import { roomcastNodes, singleNode, socketioNodes } from "./cluster.mjs";
+import {
+  CONNECTING_MAX,
+  FLOOD_SECONDS,
+  MESSAGES_PER_SECOND,
+  SETTLE_MS,
+  TEXT,
+  WINDOW,
+  WINDOWS_BEHIND_MAX,
+} from "./load.mjs";
 import { measureNodes } from "./multi-node.mjs";
 import { SERVERS } from "./servers.mjs";
 
-const TEXT = "x".repeat(64);
-/** Clients that connect at the same time, where connecting is not measured. */
-const CONNECTING_MAX = 50;
-/** From the last connect until all presence events were delivered. */
-const SETTLE_MS = 3000;
-
 const RECEIVERS = 500;
 const POLLING_RECEIVERS = 200;
-const MESSAGES_PER_SECOND = 20;
 const PACED_SECONDS = 10;
 
 const SENDERS = 64;
 const ROUND_TRIPS_EACH = 300;
-
-/** Messages that are sent before the first acknowledgement is awaited. */
-const WINDOW = 50;
-/** Windows that all receivers together may be behind. */
-const WINDOWS_BEHIND_MAX = 4;
-const FLOOD_SECONDS = 5;
 
 const RECONNECTING = 2000;
 const MISSED = 20;

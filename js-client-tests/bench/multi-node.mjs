@@ -5,28 +5,24 @@
 import { setTimeout as sleep } from "node:timers/promises";
 
 import { connectAll, Tally } from "./client.mjs";
+import {
+  CONNECTING_MAX,
+  FLOOD_SECONDS,
+  MESSAGES_PER_SECOND,
+  SETTLE_MS,
+  TEXT,
+  WINDOW,
+  WINDOWS_BEHIND_MAX,
+} from "./load.mjs";
 
 const WIRE = "socketio";
-const TEXT = "x".repeat(64);
-/** Clients that connect at the same time. */
-const CONNECTING_MAX = 50;
-/** From the last connect until all presence events were delivered. */
-const SETTLE_MS = 3000;
 
 /** Each room has a sender, each on the next node. */
 const ROOMS = 3;
 /** Receivers of each room, equally many on each node. */
 const RECEIVERS = 100;
 
-/** Per sender; the senders take turns. */
-const MESSAGES_PER_SECOND = 20;
 const PACED_SECONDS = 8;
-
-/** Messages that a sender sends before the first acknowledgement is awaited. */
-const WINDOW = 50;
-/** Windows that all receivers of a room together may be behind. */
-const WINDOWS_BEHIND_MAX = 4;
-const FLOOD_SECONDS = 5;
 
 /** All figures, each under `name`. */
 export async function measureNodes(nodes, name) {

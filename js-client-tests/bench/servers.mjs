@@ -74,7 +74,7 @@ class Server {
     return cpuOf(this.#child.pid);
   }
 
-  /** Resident memory in KiB. Node collects its garbage first. */
+  /** Memory (VmRSS) in KiB. Node collects its garbage first. */
   async rssKib() {
     if (this.#child.spawnfile === process.execPath) {
       this.#child.kill("SIGUSR2");

@@ -24,9 +24,9 @@ test("a name that is claimed on one node is taken on the others, in all spelling
   const ann = await connect(t, wsJson, one);
   assertOk(await ann.ask("new user", name));
   for (const node of others) {
-    const stranger = await connect(t, socketIo("4.8", "polling"), node);
+    const lateClaimer = await connect(t, socketIo("4.8", "polling"), node);
     for (const it of [name, name.toUpperCase()]) {
-      assertRefused(await stranger.ask("new user", it), "name_taken", it);
+      assertRefused(await lateClaimer.ask("new user", it), "name_taken", it);
     }
   }
 });

@@ -189,8 +189,8 @@ async function joined(watcher, ...clients) {
 }
 
 /** What `presence` reports for a user. */
-async function seen(client, person) {
-  return assertOk(await client.ask("presence", { users: [person.name] })).users;
+async function seen(client, other) {
+  return assertOk(await client.ask("presence", { users: [other.name] })).users;
 }
 
 function by({ name }) {

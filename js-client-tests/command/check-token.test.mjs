@@ -42,12 +42,12 @@ test("all claims of a valid token are printed", async (t) => {
     assert.deepEqual([code, stderr], [0, ""]);
     const [ok, ...lines] = stdout.trim().split("\n");
     assert.equal(ok, "ok");
-    const told = Object.fromEntries(lines.map((line) => line.split(": ")));
-    const until = Date.parse(told.until) / 1000;
-    assert.ok(Math.abs(until - epochSeconds(3600)) < 60, told.until);
-    delete told.until;
+    const printed = Object.fromEntries(lines.map((line) => line.split(": ")));
+    const until = Date.parse(printed.until) / 1000;
+    assert.ok(Math.abs(until - epochSeconds(3600)) < 60, printed.until);
+    delete printed.until;
     const wanted = { user: "ann", name: "Ann Lee", spaces: "/shop", rooms: "news team-*" };
-    assert.deepEqual(told, { ...wanted, admin: "yes" });
+    assert.deepEqual(printed, { ...wanted, admin: "yes" });
   }
 });
 

@@ -66,10 +66,10 @@ test(`${USERS} users who reconnect at once receive exactly what they missed`, as
     };
   }
 
-  async function connectUser(person, seq) {
+  async function connectUser(user, seq) {
     const since = { [room]: seq };
-    const client = await person.clientType.connect(server, { token: person.token, room, since });
-    person.client = client;
+    const client = await user.clientType.connect(server, { token: user.token, room, since });
+    user.client = client;
     await client.next("welcome", undefined, LONG_TIMEOUT_MS);
     assertOk(await client.ask("GroupList", { room }, LONG_TIMEOUT_MS)); // in the room by now
   }

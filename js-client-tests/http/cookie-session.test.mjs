@@ -34,8 +34,8 @@ test("a guest signs in with a name, and later requests belong to that guest", as
   assert.equal(answer.status, 200);
   assert.match(answer.headers["content-type"], /^application\/json/);
   assert.match(answer.headers["cache-control"], /no-store/);
-  const { expiresAt, ...who } = answer.body;
-  assert.deepEqual(who, { user: name, guest: true, admin: false });
+  const { expiresAt, ...session } = answer.body;
+  assert.deepEqual(session, { user: name, guest: true, admin: false });
   assert.ok(
     Math.abs(Date.parse(expiresAt) / 1000 - epochSeconds(86_400)) < 120,
     "a day by default",

@@ -56,17 +56,17 @@ test("keys rotate without a gap, and unknown keys cause at most one fetch a minu
 });
 
 test("while the JWKS server is down the last keys are valid; afterwards the new ones", async (t) => {
-  const [old, young] = [new SigningKey("old", "RS256"), new SigningKey("young", "RS256")];
+  const [old, newer] = [new SigningKey("old", "RS256"), new SigningKey("young", "RS256")];
   const jwks = await new JwksServer().publish(old).start(t);
   const server = await serving(t, jwks);
   await assertAccepted(t, server, old);
   await jwks.stop();
-  await assertUnaccepted(server, young);
+  await assertUnaccepted(server, newer);
   await assertAccepted(t, server, old);
   const asked = jwks.nextRequest();
-  await jwks.publish(young).start(t);
+  await jwks.publish(newer).start(t);
   await asked;
-  await assertAccepted(t, server, young);
+  await assertAccepted(t, server, newer);
   await assertUnaccepted(server, old);
 });
 
@@ -87,16 +87,16 @@ test("a JWKS server that is down at the start affects only tokens of its keys", 
 
 test("a token cannot name its own key", async (t) => {
   const key = new SigningKey("key", "RS256");
-  const stranger = new SigningKey("key", "RS256");
+  const otherKey = new SigningKey("key", "RS256");
   const jwks = await new JwksServer().publish(key).start(t);
-  const evil = await new JwksServer().publish(stranger).start(t);
+  const evil = await new JwksServer().publish(otherKey).start(t);
   const server = await serving(t, jwks);
   await assertAccepted(t, server, key);
   const headers = [
     { jku: evil.url },
     { x5u: evil.url },
     { jku: evil.url, kid: "new" },
-    { jwk: stranger.jwk },
+    { jwk: otherKey.jwk },
     { x5c: ["AAAA"] },
     { kid: evil.url },
     { kid: "../../evil.json" },
@@ -104,12 +104,12 @@ test("a token cannot name its own key", async (t) => {
     { kid: "/proc/self/environ" },
   ];
   for (const header of headers) {
-    await assertUnaccepted(server, stranger, header);
+    await assertUnaccepted(server, otherKey, header);
     const iss = `${evil.url}#`;
     const claims = { sub: unique("eve"), exp: epochSeconds(600), iss, aud: "../../evil.json" };
     const token = encodeJwt(claims, {
       alg: "RS256",
-      key: stranger.privateKey,
+      key: otherKey.privateKey,
       header: { kid: iss, ...header },
     });
     assert.equal(await wsJson.refusal(server, { token }), "unauthorized");

@@ -23,11 +23,11 @@ for (const clientType of SOME_SOCKET_IO) {
     const root = await connectWithToken(t, clientType, one, token, { device: unique("device") });
     const shop = await root.openSpace("/shop", { token });
     await shop.waitForWelcome();
-    const young = await connectWithToken(t, wsJson, one, token, { device: unique("device") });
+    const newer = await connectWithToken(t, wsJson, one, token, { device: unique("device") });
     assert.equal((await root.next("closing")).code, "replaced");
     assert.equal(await withTimeout("the end of the space", root.closed), "io server disconnect");
     await barrier(shop, undefined, shop);
     assert.deepEqual(shop.take("closing"), []);
-    await barrier(young, undefined, young);
+    await barrier(newer, undefined, newer);
   });
 }

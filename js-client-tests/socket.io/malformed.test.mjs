@@ -61,7 +61,7 @@ for (const version of [4, 3]) {
     const ann = await joinAsGuest(t, socketIo("4.8", "websocket"), server, "ann", { room });
     const bob = await joinAsGuest(t, socketIo("2.5", "polling"), server, "bob", { room });
     for (const [at, [packet, attachments = 0]] of PACKETS.entries()) {
-      const raw = await stranger(t, version, room);
+      const raw = await connectRaw(t, version, room);
       if (packet) raw.text(packet);
       for (let n = 0; n < attachments; n += 1) {
         raw.write(
@@ -81,7 +81,7 @@ for (const version of [4, 3]) {
 }
 
 /** A user in `room` on a connection without a library. */
-async function stranger(t, version, room) {
+async function connectRaw(t, version, room) {
   const path = `/socket.io/?EIO=${version}&transport=websocket&room=${room}`;
   const raw = await RawWebSocket.open(t, server, path);
   if (version === 4) raw.text("40");

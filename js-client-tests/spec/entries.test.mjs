@@ -70,7 +70,7 @@ describe("entries folded", () => {
   test("from history", () => assert.deepEqual(outcome(HISTORY), OUTCOME));
 
   test("live and from history at once, in any order and twice", () => {
-    const random = chance(20);
+    const random = seededRandom(20);
     for (let round = 0; round < 500; round += 1) {
       const entries = shuffled([...LIVE, ...HISTORY, ...HISTORY], random);
       assert.deepEqual(outcome(entries), OUTCOME, `round ${round}`);
@@ -148,7 +148,7 @@ const outcome = (entries) =>
   messages(folded(entries)).map((it) => [it.body, it.editedAt, it.deleted, it.deletedBy]);
 
 /** A seeded random number generator from 0 to 1. */
-function chance(seed) {
+function seededRandom(seed) {
   let state = seed;
   return () => {
     state = (state * 1_103_515_245 + 12_345) % 2_147_483_648;

@@ -92,14 +92,14 @@ export function newestDeviceOnly(clientType, server) {
       const token = await mintToken(server, unique("ann"));
       const [one, other] = [unique("device"), unique("device")];
       const witness = await joinAsGuest(t, wsJson, server, "bob", { room });
-      const eager = { device: one, room, ...reconnecting(first) };
-      const old = await connectWithToken(t, first, server, token, eager);
+      const options = { device: one, room, ...reconnecting(first) };
+      const older = await connectWithToken(t, first, server, token, options);
       const beside = await connectWithToken(t, second, server, token, { device: one, room });
-      await barrier(witness, room, old, beside); // one device may have two connections
-      const young = await connectWithToken(t, second, server, token, { device: other, room });
-      for (const it of [old, beside]) await assertClosedForGood(it, "replaced", 4500);
-      await barrier(young, room, young, witness);
-      assert.deepEqual(young.take("closing"), []);
+      await barrier(witness, room, older, beside); // one device may have two connections
+      const newer = await connectWithToken(t, second, server, token, { device: other, room });
+      for (const it of [older, beside]) await assertClosedForGood(it, "replaced", 4500);
+      await barrier(newer, room, newer, witness);
+      assert.deepEqual(newer.take("closing"), []);
       assert.deepEqual(witness.take("user left"), []);
     });
   }
@@ -129,11 +129,13 @@ export function newestDeviceOnly(clientType, server) {
 
   test("a device that identified with `auth` replaces the others, too", async (t) => {
     const token = await mintToken(server, unique("ann"));
-    const old = await connectWithToken(t, clientType, server, token, { device: unique("device") });
-    const young = await connect(t, clientType, server, { device: unique("device") });
-    assertOk(await young.ask("auth", { token }));
-    await assertClosedForGood(old, "replaced", 4500);
-    await barrier(young, undefined, young);
+    const older = await connectWithToken(t, clientType, server, token, {
+      device: unique("device"),
+    });
+    const newer = await connect(t, clientType, server, { device: unique("device") });
+    assertOk(await newer.ask("auth", { token }));
+    await assertClosedForGood(older, "replaced", 4500);
+    await barrier(newer, undefined, newer);
   });
 }
 

@@ -242,15 +242,15 @@ export function editsAndDeletions(clientType, server) {
   });
 }
 
-/** How requests of `person` name the conversation of these two users. */
-function peer(person, one, other) {
-  return { with: person.name === one.name ? other.name : one.name };
+/** How requests of `client` name the conversation of these two users. */
+function peer(client, one, other) {
+  return { with: client.name === one.name ? other.name : one.name };
 }
 
-async function post(person, room, msg) {
-  return assertOk(await person.ask("send message", { room, msg }));
+async function post(client, room, msg) {
+  return assertOk(await client.ask("send message", { room, msg }));
 }
 
-async function log(person, place) {
-  return assertOk(await person.ask("history", place)).messages;
+async function log(client, place) {
+  return assertOk(await client.ask("history", place)).messages;
 }

@@ -101,11 +101,11 @@ export function guests(clientType, server) {
     }
   });
 
-  for (const [whose, change] of [
+  for (const [kind, change] of [
     ["the same", (it) => it],
     ["a similar", (it) => it.toUpperCase()],
   ]) {
-    test(`a token user disconnects a guest with ${whose} name`, async (t) => {
+    test(`a token user disconnects a guest with ${kind} name`, async (t) => {
       const room = unique("room");
       const name = unique("erin");
       const guest = await connect(t, clientType, server, { room });

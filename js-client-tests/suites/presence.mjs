@@ -123,9 +123,9 @@ export function presenceQuery(clientType, server) {
     assertRefused(await ann.ask("presence", { users: names }), "bad_request", "101 names");
   });
 
-  /** What `presence` reports for `person`. */
-  async function seen(ann, person) {
-    return assertOk(await ann.ask("presence", { users: [person.name] })).users[0];
+  /** What `presence` reports for `user`. */
+  async function seen(ann, user) {
+    return assertOk(await ann.ask("presence", { users: [user.name] })).users[0];
   }
 }
 

@@ -363,11 +363,11 @@ class Scenario {
   /** Several devices post at once. */
   async #postSeveral() {
     const count = 2 + this.#random.below(4);
-    const talk = [];
+    const posts = [];
     for (let n = 0; n < count && 0 < this.#online.length; n += 1) {
-      talk.push(this.#postRandom(this.#random.pick(this.#online)));
+      posts.push(this.#postRandom(this.#random.pick(this.#online)));
     }
-    await Promise.all(talk);
+    await Promise.all(posts);
   }
 
   async #postRandom(device) {

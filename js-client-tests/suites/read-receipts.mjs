@@ -218,6 +218,6 @@ function by({ name }) {
   return ({ user }) => user === name;
 }
 
-async function post(person, room, ...texts) {
-  for (const msg of texts) assertOk(await person.ask("send message", { room, msg }));
+async function post(client, room, ...texts) {
+  for (const msg of texts) assertOk(await client.ask("send message", { room, msg }));
 }

@@ -165,27 +165,27 @@ export function reconnecting(clientType, server) {
 /** `server` has the setting `token.secret`: it remembers these users while they are offline. */
 export function reconnectingToRooms(clientType, server) {
   test("`since` does not join a room that was left meanwhile, or never joined", async (t) => {
-    const [left, lost, strange] = [unique("left"), unique("lost"), unique("strange")];
+    const [left, lost, neverJoined] = [unique("left"), unique("lost"), unique("strange")];
     const ann = await joinAsUser(t, clientType, server, "ann");
-    const boss = await joinAsUser(t, clientType, server, "boss");
-    for (const room of [left, lost, strange]) assertOk(await boss.ask("join", room));
+    const owner = await joinAsUser(t, clientType, server, "boss");
+    for (const room of [left, lost, neverJoined]) assertOk(await owner.ask("join", room));
     for (const room of [left, lost]) assertOk(await ann.ask("join", room));
     const second = await connectWithToken(t, clientType, server, ann.token);
     second.close();
     await second.closed;
     assertOk(await ann.ask("leave", left));
-    assertOk(await boss.ask("kick", { room: lost, user: ann.name }));
-    for (const room of [left, lost, strange]) await barrier(boss, room);
-    const since = { [left]: 0, [lost]: 0, [strange]: 0, lobby: 0 };
+    assertOk(await owner.ask("kick", { room: lost, user: ann.name }));
+    for (const room of [left, lost, neverJoined]) await barrier(owner, room);
+    const since = { [left]: 0, [lost]: 0, [neverJoined]: 0, lobby: 0 };
     const back = await connectWithToken(t, clientType, server, ann.token, { since });
     assert.deepEqual(
       back.welcome.rooms.map(({ room }) => room),
       ["lobby"],
     );
-    for (const room of [left, lost, strange]) {
+    for (const room of [left, lost, neverJoined]) {
       assertRefused(await back.ask("GroupList", { room }), "not_member", room);
     }
-    await barrier(boss, "lobby", back);
+    await barrier(owner, "lobby", back);
     assert.deepEqual(
       back.take("missed").filter(({ room }) => room !== "lobby"),
       [],
@@ -195,14 +195,14 @@ export function reconnectingToRooms(clientType, server) {
   test("`since` recovers a room that another device joined meanwhile", async (t) => {
     const room = unique("room");
     const ann = await joinAsUser(t, clientType, server, "ann");
-    const boss = await joinAsUser(t, clientType, server, "boss", { room });
-    await barrier(boss, room);
+    const owner = await joinAsUser(t, clientType, server, "boss", { room });
+    await barrier(owner, room);
     assertOk(await ann.ask("join", room));
-    await barrier(boss, room, ann);
+    await barrier(owner, room, ann);
     const back = await connectWithToken(t, clientType, server, ann.token, { since: { [room]: 0 } });
     const { messages, recovered } = await back.next("missed", (it) => it.room === room);
     assert.deepEqual([messages.length, recovered], [2, true]);
-    await barrier(boss, room, back);
+    await barrier(owner, room, back);
   });
 }
 

@@ -24,7 +24,7 @@ const SHOWN = 12;
 export async function runWithFault(
   t,
   { allowFlapping = false, delayMsMax = Infinity, ...options },
-  breaks,
+  injectFault,
 ) {
   const cluster = new Cluster({ settings: SETTINGS, ...options });
   t.after(() => cluster.stop());
@@ -34,7 +34,7 @@ export async function runWithFault(
     await load.connectAll();
     await load.progress(STEADY_MESSAGES);
     load.stopSome();
-    await breaks({ cluster, load });
+    await injectFault({ cluster, load });
     await load.progress(STEADY_MESSAGES);
     await load.drain();
     await load.waitUntilDelivered();

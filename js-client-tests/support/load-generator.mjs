@@ -29,7 +29,7 @@ export class LoadGenerator {
   clients = [];
   rooms = [];
   /** One room that all clients join. */
-  commonRoom = unique("square");
+  commonRoom = unique("common");
   #nodes;
   #random = new Random(5);
   #sentCount = 0;
@@ -46,7 +46,7 @@ export class LoadGenerator {
 
   /** Connects all clients, then starts to send. */
   async connectAll() {
-    for (const it of this.clients) it.connectAll();
+    for (const it of this.clients) it.start();
     await this.until("all clients to connect", () =>
       this.clients.every(({ isConnected }) => isConnected),
     );
@@ -161,22 +161,22 @@ export class LoadGenerator {
   }
 
   #postOne() {
-    const who = this.#random.pick(this.clients);
+    const sender = this.#random.pick(this.clients);
     const id = unique("m");
     this.#sentCount += 1;
     const body = { n: this.#sentCount, sentAt: performance.now() };
     const kind = this.#random.below(10);
-    const room = kind < 2 ? this.commonRoom : this.#random.pick(who.rooms.slice(1));
-    if (kind < 6) who.post("send message", room, { room, id, msg: body });
-    else if (kind < 8) who.post("GroupChat", room, { room, id, data: body });
-    else this.#postDirect(who, id, body);
+    const room = kind < 2 ? this.commonRoom : this.#random.pick(sender.rooms.slice(1));
+    if (kind < 6) sender.post("send message", room, { room, id, msg: body });
+    else if (kind < 8) sender.post("GroupChat", room, { room, id, data: body });
+    else this.#postDirect(sender, id, body);
   }
 
   /** Each client has one fixed peer, on another node. */
-  #postDirect(who, id, data) {
-    const at = this.clients.indexOf(who);
+  #postDirect(sender, id, data) {
+    const at = this.clients.indexOf(sender);
     const to = this.clients[(at + CLIENTS / 2) % CLIENTS].name;
-    who.post("SingleChat", to, { to, id, data });
+    sender.post("SingleChat", to, { to, id, data });
   }
 
   #changed(what) {

@@ -58,9 +58,9 @@ async function nodeErrors(client, load) {
   }
   const [, ...others] = load.clients;
   const { users } = await client.ask("presence", { users: others.map(({ name }) => name) });
-  const isHere = new Map(load.clients.map((it) => [it.name, !it.isStopped]));
+  const isOnline = new Map(load.clients.map((it) => [it.name, !it.isStopped]));
   for (const { user, online, devices } of users) {
-    const is = isHere.get(user);
+    const is = isOnline.get(user);
     if (online !== is || devices !== (is ? 1 : 0)) {
       problems.push(`${user} is ${online ? "online" : "offline"} with ${devices} devices`);
     }

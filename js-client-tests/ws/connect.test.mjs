@@ -20,7 +20,7 @@ test("/ws accepts connections", async (t) => {
   assert.equal(ann.welcome.rooms[0].room, "lobby");
 });
 
-test("/ws/{room} says the same as ?room=", async (t) => {
+test("/ws/{room} is the same as ?room=", async (t) => {
   const room = unique("room");
   const ann = await joinAsGuest(t, wsJson, server, "ann", { path: `/ws/${room}` });
   const bob = await joinAsGuest(t, wsJson, server, "bob", { room });

@@ -79,10 +79,10 @@ const FORMS = [
 describe("values over MessagePack", () => {
   for (const [kind, values] of Object.entries(VALUES)) {
     test(`${kind} arrive unchanged over every transport`, async (t) => {
-      const { room, ann, listeners } = await company(t);
+      const { room, ann, receivers } = await senderAndReceivers(t);
       for (const msg of values) {
         const sent = assertOk(await ann.ask("send message", { room, msg }));
-        for (const [it, read] of listeners) {
+        for (const [it, read] of receivers) {
           const { id, at, seq, ...received } = await it.next("new message");
           assert.deepEqual({ id, at, seq }, { id: sent.id, at: sent.at, seq: sent.seq });
           assert.deepEqual(read(received), { room, username: ann.name, msg });
@@ -96,10 +96,10 @@ describe("values over MessagePack", () => {
   }
 
   test("longer encodings of a value are accepted", async (t) => {
-    const { room, ann, listeners } = await company(t);
+    const { room, ann, receivers } = await senderAndReceivers(t);
     for (const [hex, value] of FORMS) {
       ann.sendRaw(posting(room, bytes(hex)));
-      for (const [it, read] of listeners) {
+      for (const [it, read] of receivers) {
         assert.deepEqual(read((await it.next("new message")).msg), value, hex);
       }
     }
@@ -159,15 +159,15 @@ describe("values over MessagePack", () => {
   });
 
   test("ten attachments are accepted, eleven are refused", async (t) => {
-    const { room, ann, listeners } = await company(t);
+    const { room, ann, receivers } = await senderAndReceivers(t);
     const ten = Array.from({ length: 10 }, (_, n) => Buffer.from([n]));
     assertOk(await ann.ask("send message", { room, msg: ten }));
-    for (const [it, read] of listeners) {
+    for (const [it, read] of receivers) {
       assert.deepEqual(read((await it.next("new message")).msg), ten);
     }
     const msg = [...ten, Buffer.from([10])];
     assertRefused(await ann.ask("send message", { room, msg }), "too_many_attachments");
-    assert.equal((await barrier(ann, room, ...listeners.map(([it]) => it))).seq, 2);
+    assert.equal((await barrier(ann, room, ...receivers.map(([it]) => it))).seq, 2);
   });
 });
 
@@ -284,17 +284,17 @@ describe("an invalid frame is answered, and the connection stays:", () => {
 });
 
 /** A sender `ann`, and one receiver on each transport with its codec for bytes. */
-async function company(t) {
+async function senderAndReceivers(t) {
   const room = unique("room");
   const ann = await joinAsGuest(t, wsMsgpack, server, "ann", { room });
   const same = (it) => it;
-  const listeners = [
+  const receivers = [
     [ann, same],
     [await joinAsGuest(t, wsMsgpack, server, "bob", { room }), same],
     [await joinAsGuest(t, wsJson, server, "carl", { room }), fromBase64],
     [await joinAsGuest(t, socketIo("4.8", "websocket"), server, "dora", { room }), asBuffers],
   ];
-  return { room, ann, listeners };
+  return { room, ann, receivers };
 }
 
 /** A frame that posts the encoded `body` to `room`. */
