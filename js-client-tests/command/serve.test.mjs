@@ -23,7 +23,7 @@ for (const signal of ["SIGTERM", "SIGINT"]) {
 }
 
 test("`serve` is the default command", async (t) => {
-  const server = await serving(t, ["--listen", "127.0.0.1:0", "--data", await folder(t)]);
+  const server = await serving(t, [], { command: [] });
   await joinAsGuest(t, wsJson, server, "ann");
 });
 
@@ -61,18 +61,8 @@ test("flags override the environment, which overrides the file", async (t) => {
     ROOMCAST_LIMITS_HISTORY_MESSAGES_MAX: "44",
     ROOMCAST_LIMITS_ROOMS_PER_USER_MAX: "55",
   };
-  const args = [
-    "serve",
-    "--config",
-    file,
-    "--listen",
-    "127.0.0.1:0",
-    "--data",
-    path.join(home, "data"),
-    "--set",
-    "limits.rooms_per_user_max=66",
-  ];
-  const server = await serving(t, args, env);
+  const flags = ["--config", file, "--set", "limits.rooms_per_user_max=66"];
+  const server = await serving(t, flags, { env });
   const ann = await joinAsGuest(t, wsJson, server, "ann");
   const { bodyBytesMax, historyMax, roomsMax } = ann.welcome.limits;
   assert.deepEqual([bodyBytesMax, historyMax, roomsMax], [1111, 44, 66]);
@@ -96,15 +86,7 @@ test("an address in use is reported, and nothing is served", async (t) => {
 });
 
 test("the log contains no token and no message text", async (t) => {
-  const server = await serving(t, [
-    "serve",
-    "--listen",
-    "127.0.0.1:0",
-    "--data",
-    await folder(t),
-    "--log-filter",
-    "debug",
-  ]);
+  const server = await serving(t, ["--log-filter", "debug"]);
   const ann = await joinAsGuest(t, wsJson, server, "ann");
   await ann.ask("send message", "very secret words");
   ann.close();
@@ -118,15 +100,7 @@ test("the log contains no token and no message text", async (t) => {
 });
 
 test("the log is JSON on request", async (t) => {
-  const server = await serving(t, [
-    "serve",
-    "--listen",
-    "127.0.0.1:0",
-    "--data",
-    await folder(t),
-    "--log-format",
-    "json",
-  ]);
+  const server = await serving(t, ["--log-format", "json"]);
   server.child.kill("SIGTERM");
   assert.equal((await withTimeout("the exit", server.child.exited)).code, 0);
   const lines = server.log.split("\n").filter(Boolean);
@@ -134,8 +108,9 @@ test("the log is JSON on request", async (t) => {
   for (const line of lines) assert.equal(typeof JSON.parse(line), "object", line);
 });
 
-/** A server with exactly these arguments: `{ url, child, log }`. */
-async function serving(t, args, env = {}) {
+/** A server with these flags, on a free port and an empty folder: `{ url, child, log }`. */
+async function serving(t, flags, { command = ["serve"], env = {} } = {}) {
+  const args = [...command, "--listen", "127.0.0.1:0", "--data", await folder(t), ...flags];
   const child = startProcess(ROOMCAST, args, { env });
   t.after(() => child.kill("SIGKILL"));
   const server = { child, log: "" };
