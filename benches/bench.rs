@@ -10,7 +10,7 @@ use std::time::Duration;
 
 use criterion::Criterion;
 
-use measure::{churn, coming_back, encode, fan_out, journal, memory, store};
+use measure::{churn, encode, fan_out, journal, memory, reconnect, store};
 
 fn main() {
     let mut criterion = Criterion::default()
@@ -22,13 +22,13 @@ fn main() {
     fan_out::measure(&mut criterion);
     journal::measure(&mut criterion);
     encode::measure(&mut criterion);
-    coming_back::measure(&mut criterion);
+    reconnect::measure(&mut criterion);
     store::measure(&mut criterion);
     criterion.final_summary();
-    if churn::is_asked_for(std::env::args().skip(1)) {
+    if churn::is_selected(std::env::args().skip(1)) {
         churn::measure();
     }
-    if memory::is_asked_for(std::env::args().skip(1)) {
+    if memory::is_selected(std::env::args().skip(1)) {
         memory::measure();
     }
 }

@@ -34,9 +34,9 @@ impl IdSource for RandomIds {
     }
 
     fn secret(&self) -> String {
-        let mut chance = [0; SECRET_BYTES];
-        getrandom::fill(&mut chance).expect("the system has chance once it has started");
-        BASE64_URL_SAFE_NO_PAD.encode(chance)
+        let mut bytes = [0; SECRET_BYTES];
+        getrandom::fill(&mut bytes).expect("the system has chance once it has started");
+        BASE64_URL_SAFE_NO_PAD.encode(bytes)
     }
 }
 
@@ -45,14 +45,14 @@ mod tests {
     use super::*;
 
     #[test]
-    fn a_message_id_is_one_that_a_client_could_have_chosen() {
+    fn a_generated_message_id_is_valid_as_a_client_chosen_id() {
         let (first, second) = (RandomIds.message_id(), RandomIds.message_id());
         assert_ne!(first, second);
         assert_eq!(MessageId::parse(first.as_raw()), Ok(first));
     }
 
     #[test]
-    fn a_secret_is_visible_ascii_and_never_the_same() {
+    fn a_secret_is_printable_ascii_and_unique() {
         let (first, second) = (RandomIds.secret(), RandomIds.secret());
         assert_ne!(first, second);
         assert_eq!(first.len(), 24);

@@ -20,7 +20,7 @@ use tokio_util::{sync::CancellationToken, task::TaskTracker};
 use tracing::{Instrument as _, error, info_span};
 
 /// How long the tasks that heard [`Tasks::overdue`] have to end.
-const LAST_WAIT: Duration = Duration::from_millis(500);
+const OVERDUE_WAIT_MAX: Duration = Duration::from_millis(500);
 
 /// A handle to the tasks of one server. Clones are handles to the same tasks.
 #[derive(Clone, Debug, Default)]
@@ -28,7 +28,7 @@ pub struct Tasks {
     tracker: TaskTracker,
     drain: CancellationToken,
     overdue: CancellationToken,
-    living: Living,
+    running: RunningTasks,
 }
 
 impl Tasks {
@@ -39,9 +39,9 @@ impl Tasks {
 
     /// Runs `task` until it ends.
     pub fn spawn(&self, name: &'static str, task: impl Future<Output = ()> + Send + 'static) {
-        let life = self.living.begin(name);
+        let entry = self.running.add(name);
         // Not an async block: it would hold the task twice, once as captured and once as awaited.
-        self.start(task.map(move |()| drop(life)));
+        self.start(task.map(move |()| drop(entry)));
     }
 
     /// Runs a task that the server cannot do without: when it ends, by return or by panic, the
@@ -80,22 +80,22 @@ impl Tasks {
         self.tracker.len()
     }
 
-    /// Drains, waits as long as `patience`, tells the rest that they are overdue, and gives up.
+    /// Drains, waits as long as `wait_max`, tells the rest that they are overdue, and gives up.
     ///
     /// # Guarantees
-    /// - Returns within `patience` and half a second.
+    /// - Returns within `wait_max` and half a second.
     /// - `Ok` means that every task has ended, those included that other tasks started meanwhile.
-    pub async fn finish(&self, patience: Duration) -> Result<(), StillRunning> {
+    pub async fn finish(&self, wait_max: Duration) -> Result<(), StillRunning> {
         self.drain();
         self.tracker.close();
-        if timeout(patience, self.tracker.wait()).await.is_ok() {
+        if timeout(wait_max, self.tracker.wait()).await.is_ok() {
             return Ok(());
         }
         self.overdue.cancel();
-        if timeout(LAST_WAIT, self.tracker.wait()).await.is_ok() {
+        if timeout(OVERDUE_WAIT_MAX, self.tracker.wait()).await.is_ok() {
             return Ok(());
         }
-        let left = StillRunning(self.living.lock().clone());
+        let left = StillRunning(self.running.lock().clone());
         error!(tasks.count = self.count(), "gave up waiting: {left}");
         Err(left)
     }
@@ -136,12 +136,12 @@ impl fmt::Display for StillRunning {
 
 /// How many tasks of each name live.
 #[derive(Clone, Debug, Default)]
-struct Living(Arc<Mutex<BTreeMap<&'static str, usize>>>);
+struct RunningTasks(Arc<Mutex<BTreeMap<&'static str, usize>>>);
 
-impl Living {
-    fn begin(&self, name: &'static str) -> Life {
+impl RunningTasks {
+    fn add(&self, name: &'static str) -> RunningTask {
         *self.lock().entry(name).or_insert(0) += 1;
-        Life { living: self.clone(), name }
+        RunningTask { running: self.clone(), name }
     }
 
     /// Poisoning is ignored: one step is the whole critical section.
@@ -151,18 +151,18 @@ impl Living {
 }
 
 /// One task's entry. Dropping it takes the entry out, however the task ends.
-struct Life {
-    living: Living,
+struct RunningTask {
+    running: RunningTasks,
     name: &'static str,
 }
 
-impl Drop for Life {
+impl Drop for RunningTask {
     fn drop(&mut self) {
-        let mut living = self.living.lock();
-        if let Some(count) = living.get_mut(self.name) {
+        let mut running = self.running.lock();
+        if let Some(count) = running.get_mut(self.name) {
             *count -= 1;
             if *count == 0 {
-                living.remove(self.name);
+                running.remove(self.name);
             }
         }
     }
@@ -176,54 +176,54 @@ mod tests {
 
     use super::*;
 
-    const PATIENCE: Duration = Duration::from_secs(8);
+    const WAIT_MAX: Duration = Duration::from_secs(8);
 
     #[tokio::test(start_paused = true)]
-    async fn a_task_that_hears_the_drain_ends_in_peace() {
+    async fn a_task_that_ends_on_drain_is_no_fault() {
         let tasks = Tasks::new();
-        let heard = tasks.clone();
-        tasks.spawn("polite", async move { heard.draining().await });
-        assert_eq!(tasks.finish(PATIENCE).await, Ok(()));
+        let handle = tasks.clone();
+        tasks.spawn("polite", async move { handle.draining().await });
+        assert_eq!(tasks.finish(WAIT_MAX).await, Ok(()));
         assert_eq!(tasks.count(), 0);
     }
 
     #[tokio::test(start_paused = true)]
-    async fn a_stuck_task_does_not_hold_up_shutdown_and_is_named() {
+    async fn a_stuck_task_does_not_block_shutdown_and_is_named() {
         let tasks = Tasks::new();
         tasks.spawn("stuck", pending());
         tasks.spawn("stuck", pending());
         tasks.spawn("quick", async {});
         let begin = Instant::now();
-        let left = tasks.finish(PATIENCE).await.unwrap_err();
+        let left = tasks.finish(WAIT_MAX).await.unwrap_err();
         assert_eq!(left.to_string(), "still running: stuck (2 times)");
-        assert!(begin.elapsed() <= PATIENCE + LAST_WAIT + Duration::from_millis(2));
+        assert!(begin.elapsed() <= WAIT_MAX + OVERDUE_WAIT_MAX + Duration::from_millis(2));
     }
 
     #[tokio::test(start_paused = true)]
-    async fn a_task_that_lets_go_when_overdue_is_no_fault() {
+    async fn a_task_that_ends_when_overdue_is_no_fault() {
         let tasks = Tasks::new();
-        let told = tasks.clone();
-        tasks.spawn("slow peer", async move { told.overdue().await });
-        assert_eq!(tasks.finish(PATIENCE).await, Ok(()));
+        let handle = tasks.clone();
+        tasks.spawn("slow peer", async move { handle.overdue().await });
+        assert_eq!(tasks.finish(WAIT_MAX).await, Ok(()));
     }
 
     #[tokio::test(start_paused = true)]
-    async fn the_early_end_of_a_vital_task_begins_the_drain() {
+    async fn the_early_end_of_a_vital_task_starts_the_drain() {
         let tasks = Tasks::new();
         tasks.spawn("other", async {});
         tokio::task::yield_now().await;
         assert!(!tasks.is_draining());
         tasks.spawn_vital("heart", async {});
         tasks.draining().await;
-        assert_eq!(tasks.finish(PATIENCE).await, Ok(()));
+        assert_eq!(tasks.finish(WAIT_MAX).await, Ok(()));
     }
 
     #[tokio::test(start_paused = true)]
-    async fn the_panic_of_a_vital_task_begins_the_drain() {
+    async fn the_panic_of_a_vital_task_starts_the_drain() {
         let tasks = Tasks::new();
         tasks.spawn_vital("heart", async { panic!("on purpose") });
         tasks.draining().await;
-        assert_eq!(tasks.finish(PATIENCE).await, Ok(()));
+        assert_eq!(tasks.finish(WAIT_MAX).await, Ok(()));
     }
 
     #[tokio::test(start_paused = true)]
@@ -235,7 +235,7 @@ mod tests {
             parent.spawn("child", tokio::time::sleep(Duration::from_secs(1)));
         });
         let begin = Instant::now();
-        assert_eq!(tasks.finish(PATIENCE).await, Ok(()));
+        assert_eq!(tasks.finish(WAIT_MAX).await, Ok(()));
         assert!(begin.elapsed() >= Duration::from_secs(1));
     }
 }

@@ -19,7 +19,7 @@ use crate::config::LogFormat;
 
 /// Crates of which nothing below `info` is ever logged: what they would say holds what clients
 /// sent, or the text of statements.
-const QUIET: [&str; 13] = [
+const INFO_ONLY: [&str; 13] = [
     "engineioxide",
     "engineioxide_core",
     "h2",
@@ -36,14 +36,14 @@ const QUIET: [&str; 13] = [
 ];
 
 /// Its errors are that somebody who asked for a space that is not there did not wait for the answer.
-const CRIES_WOLF: (&str, &str) = ("socketioxide", "client");
+const IGNORED_TARGET: (&str, &str) = ("socketioxide", "client");
 
 /// Why the log could not be started.
 #[derive(Debug, thiserror::Error)]
-pub enum LogRefused {
+pub enum LogError {
     /// The filter is none.
     #[error(transparent)]
-    Filter(#[from] BadFilter),
+    Filter(#[from] InvalidFilter),
     /// The process has a log already.
     #[error("the process has a log already")]
     Twice(#[from] tracing_subscriber::util::TryInitError),
@@ -54,10 +54,10 @@ pub enum LogRefused {
 #[error(
     "{0}; a level (error, warn, info, debug, trace, off) or a list such as info,roomcast=debug"
 )]
-pub struct BadFilter(#[from] tracing_subscriber::filter::ParseError);
+pub struct InvalidFilter(#[from] tracing_subscriber::filter::ParseError);
 
 /// Starts the log of this process.
-pub fn start(format: LogFormat, filter: &str) -> Result<(), LogRefused> {
+pub fn start(format: LogFormat, filter: &str) -> Result<(), LogError> {
     let colours = io::stderr().is_terminal();
     match format {
         LogFormat::Text if colours => text(filter, io::stderr, Colours::On)?.try_init()?,
@@ -68,7 +68,7 @@ pub fn start(format: LogFormat, filter: &str) -> Result<(), LogRefused> {
 }
 
 /// Says whether `filter` is one.
-pub fn check(filter: &str) -> Result<(), BadFilter> {
+pub fn check(filter: &str) -> Result<(), InvalidFilter> {
     EnvFilter::try_new(filter)?;
     Ok(())
 }
@@ -85,29 +85,29 @@ fn text<W>(
     filter: &str,
     writer: W,
     colours: Colours,
-) -> Result<impl Subscriber + Send + Sync + use<W>, BadFilter>
+) -> Result<impl Subscriber + Send + Sync + use<W>, InvalidFilter>
 where
     W: for<'w> MakeWriter<'w> + Send + Sync + 'static,
 {
     let lines =
         tracing_subscriber::fmt::layer().with_writer(writer).with_ansi(colours == Colours::On);
-    let passes = EnvFilter::try_new(filter)?.and(may_be_logged_at_all());
+    let passes = EnvFilter::try_new(filter)?.and(payload_filter());
     Ok(tracing_subscriber::registry().with(lines.with_filter(passes)))
 }
 
 /// One JSON object in each line; fields stand beside the message, under their dotted names.
-fn json<W>(filter: &str, writer: W) -> Result<impl Subscriber + Send + Sync + use<W>, BadFilter>
+fn json<W>(filter: &str, writer: W) -> Result<impl Subscriber + Send + Sync + use<W>, InvalidFilter>
 where
     W: for<'w> MakeWriter<'w> + Send + Sync + 'static,
 {
     let lines = tracing_subscriber::fmt::layer().json().flatten_event(true).with_writer(writer);
-    let passes = EnvFilter::try_new(filter)?.and(may_be_logged_at_all());
+    let passes = EnvFilter::try_new(filter)?.and(payload_filter());
     Ok(tracing_subscriber::registry().with(lines.with_filter(passes)))
 }
 
 /// [`may_be_logged`] as a filter. The hint says that it decides nothing by level alone: without it the
 /// hint of the filter beside it is lost, and every library's trace lines are made only to be dropped.
-fn may_be_logged_at_all() -> FilterFn<fn(&Metadata<'_>) -> bool> {
+fn payload_filter() -> FilterFn<fn(&Metadata<'_>) -> bool> {
     FilterFn::new(may_be_logged as fn(&Metadata<'_>) -> bool)
         .with_max_level_hint(LevelFilter::TRACE)
 }
@@ -115,8 +115,8 @@ fn may_be_logged_at_all() -> FilterFn<fn(&Metadata<'_>) -> bool> {
 /// Whether a line of this kind can be let out whatever the filter says.
 fn may_be_logged(line: &Metadata<'_>) -> bool {
     let origin = line.target().split("::").next().unwrap_or_default();
-    let cries_wolf = line.target().split_once("::") == Some(CRIES_WOLF);
-    (*line.level() <= Level::INFO || !QUIET.contains(&origin)) && !cries_wolf
+    let is_ignored = line.target().split_once("::") == Some(IGNORED_TARGET);
+    (*line.level() <= Level::INFO || !INFO_ONLY.contains(&origin)) && !is_ignored
 }
 
 #[cfg(test)]
@@ -129,21 +129,21 @@ mod tests {
 
     /// Keeps what is written.
     #[derive(Clone, Default)]
-    struct Page(Arc<Mutex<Vec<u8>>>);
+    struct LogBuffer(Arc<Mutex<Vec<u8>>>);
 
-    impl Page {
+    impl LogBuffer {
         fn text(&self) -> String {
             String::from_utf8(self.0.lock().unwrap().clone()).unwrap()
         }
 
         /// What makes a log write here.
         fn writer(&self) -> impl Fn() -> Self + use<> {
-            let page = self.clone();
-            move || page.clone()
+            let buffer = self.clone();
+            move || buffer.clone()
         }
     }
 
-    impl io::Write for Page {
+    impl io::Write for LogBuffer {
         fn write(&mut self, bytes: &[u8]) -> io::Result<usize> {
             self.0.lock().unwrap().extend_from_slice(bytes);
             Ok(bytes.len())
@@ -154,7 +154,7 @@ mod tests {
         }
     }
 
-    fn speak() {
+    fn log_samples() {
         debug!(target: "socketioxide::ns", "payload one");
         trace!(target: "engineioxide", "payload two");
         debug!(target: "socketioxide_core::packet", "payload three");
@@ -166,11 +166,11 @@ mod tests {
     }
 
     #[test]
-    fn libraries_that_print_payloads_stay_quiet_at_trace() {
+    fn libraries_that_print_payloads_are_not_logged_below_info() {
         for filter in ["trace", "socketioxide=trace,engineioxide=trace,sqlx=trace,trace"] {
-            let page = Page::default();
-            with_default(text(filter, page.writer(), Colours::Off).unwrap(), speak);
-            let text = page.text();
+            let buffer = LogBuffer::default();
+            with_default(text(filter, buffer.writer(), Colours::Off).unwrap(), log_samples);
+            let text = buffer.text();
             assert!(!text.contains("payload"), "{text}");
             for line in ["harmless", "not theirs", "our own detail"] {
                 assert!(text.contains(line), "{line} in {text}");
@@ -180,22 +180,22 @@ mod tests {
 
     #[test]
     fn json_lines_have_dotted_fields_beside_the_message() {
-        let page = Page::default();
-        with_default(json("info", page.writer()).unwrap(), || {
+        let buffer = LogBuffer::default();
+        with_default(json("info", buffer.writer()).unwrap(), || {
             info!(room.members = 3, "a room");
-            speak();
+            log_samples();
         });
-        let first = page.text().lines().next().unwrap().to_owned();
+        let first = buffer.text().lines().next().unwrap().to_owned();
         let line: serde_json::Value = serde_json::from_str(&first).unwrap();
         assert_eq!((&line["message"], &line["room.members"]), (&"a room".into(), &3.into()));
-        assert!(!page.text().contains("our own detail"));
+        assert!(!buffer.text().contains("our own detail"));
     }
 
     #[test]
-    fn text_has_no_colours_when_nobody_sees_them() {
-        let page = Page::default();
-        with_default(text("info", page.writer(), Colours::Off).unwrap(), speak);
-        assert!(!page.text().contains('\u{1b}'));
+    fn text_has_no_colours_outside_a_terminal() {
+        let buffer = LogBuffer::default();
+        with_default(text("info", buffer.writer(), Colours::Off).unwrap(), log_samples);
+        assert!(!buffer.text().contains('\u{1b}'));
     }
 
     #[test]

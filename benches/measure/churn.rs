@@ -22,7 +22,7 @@ use roomcast::{
 };
 use tokio::{runtime::Builder, time::interval};
 
-use super::house::House;
+use super::fixtures::Fixture;
 
 /// Who stays.
 const USERS: usize = 5000;
@@ -32,7 +32,7 @@ const EVERY: Duration = Duration::from_millis(10);
 const CHANGES: u32 = 1000;
 
 /// Whether the arguments ask for this, by name or by asking for everything.
-pub(crate) fn is_asked_for(arguments: impl Iterator<Item = String>) -> bool {
+pub(crate) fn is_selected(arguments: impl Iterator<Item = String>) -> bool {
     let arguments: Vec<_> = arguments.collect();
     let has = |flag: &str| arguments.iter().any(|it| it == flag);
     let mut filters = arguments.iter().filter(|it| !it.starts_with('-')).peekable();
@@ -45,20 +45,20 @@ pub(crate) fn measure() {
     let runtime = Builder::new_multi_thread().worker_threads(2).enable_all().build();
     let runtime = runtime.expect("a runtime can be made");
     let limits = Limits { presence_grace: Duration::ZERO, ..Limits::default() };
-    let house = House::furnish(runtime, Arc::new(MemoryStore::default()), limits);
-    let ears: Vec<_> = (0..USERS).map(|_| Arc::new(Ear::default())).collect();
-    let cost = house.runtime.block_on(churn(&house, &ears));
-    house.close();
+    let fixture = Fixture::with_store(runtime, Arc::new(MemoryStore::default()), limits);
+    let counters: Vec<_> = (0..USERS).map(|_| Arc::new(PresenceCounter::default())).collect();
+    let cost = fixture.runtime.block_on(churn(&fixture, &counters));
+    fixture.close();
 
-    report(&ears, cost);
+    report(&counters, cost);
 }
 
 #[expect(clippy::print_stdout, reason = "this is what a benchmark is for")]
 #[expect(clippy::cast_precision_loss, reason = "a mean of small counts")]
-fn report(ears: &[Arc<Ear>], cost: Duration) {
+fn report(counters: &[Arc<PresenceCounter>], cost: Duration) {
     let seconds = EVERY.as_secs_f64() * f64::from(CHANGES);
-    let heard = ears.iter().map(|ear| ear.0.load(Ordering::Relaxed));
-    let (most, sum) = heard.fold((0, 0), |(most, sum), it| (it.max(most), it + sum));
+    let received = counters.iter().map(|counter| counter.0.load(Ordering::Relaxed));
+    let (most, sum) = received.fold((0, 0), |(most, sum), it| (it.max(most), it + sum));
     println!(
         "churn: {:.0} comings and goings a second in a room of {USERS}: each hears {:.2} events \
          a second of it, at most {:.2}; {:.1} % of a core",
@@ -70,13 +70,14 @@ fn report(ears: &[Arc<Ear>], cost: Duration) {
 }
 
 /// Lets some come and go while the others are there. Answers what it cost.
-async fn churn(house: &House, ears: &[Arc<Ear>]) -> Duration {
-    let mut inside = Vec::with_capacity(USERS);
-    for (number, ear) in ears.iter().enumerate() {
-        inside.push(house.user(number, None, Arc::clone(ear) as Arc<dyn Outbox>).await);
+async fn churn(fixture: &Fixture, counters: &[Arc<PresenceCounter>]) -> Duration {
+    let mut sessions = Vec::with_capacity(USERS);
+    for (number, counter) in counters.iter().enumerate() {
+        sessions
+            .push(fixture.connect_user(number, None, Arc::clone(counter) as Arc<dyn Outbox>).await);
     }
-    for ear in ears {
-        ear.0.store(0, Ordering::Relaxed);
+    for counter in counters {
+        counter.0.store(0, Ordering::Relaxed);
     }
     let (before, mut ticks, mut visitor) = (cpu(), interval(EVERY), None);
     for number in 0..CHANGES {
@@ -84,7 +85,7 @@ async fn churn(house: &House, ears: &[Arc<Ear>]) -> Duration {
         visitor = match visitor.take() {
             None => {
                 let number = USERS + number as usize;
-                Some(house.user(number, None, Arc::new(Ear::default())).await)
+                Some(fixture.connect_user(number, None, Arc::new(PresenceCounter::default())).await)
             }
             Some(session) => {
                 drop(session);
@@ -106,10 +107,10 @@ fn cpu() -> Duration {
 
 /// Counts what it hears of presence.
 #[derive(Debug, Default)]
-struct Ear(AtomicU64);
+struct PresenceCounter(AtomicU64);
 
 #[async_trait]
-impl Outbox for Ear {
+impl Outbox for PresenceCounter {
     fn push(&self, delivery: &Arc<Delivery>) -> Result<(), Overflow> {
         let is_presence = matches!(
             delivery.event(),
@@ -123,7 +124,7 @@ impl Outbox for Ear {
 
     fn offer(&self, _: &Arc<Delivery>) {}
 
-    async fn relieved(&self) {}
+    async fn wait_for_capacity(&self) {}
 
     fn is_revoked(&self) -> bool {
         false

@@ -4,15 +4,16 @@ use std::{sync::Arc, time::Duration};
 
 use criterion::{BatchSize, Criterion, Throughput};
 use roomcast::{
-    chat::event::{Delivery, Event, Missed, Run},
+    chat::event::{Delivery, Event, MissedEntries, MissedRun},
     domain::{
-        Act, Content, Entry, Kind, Limits, MessageId, Place, Position, RoomName, Space, UserName,
+        Act, Content, Entry, Limits, MessageId, MessageKind, Place, Position, RoomName, Space,
+        UserName,
     },
     wire,
 };
 use time::{OffsetDateTime, macros::datetime};
 
-use super::house::small_body;
+use super::fixtures::small_body;
 
 /// When all of it was said.
 const THEN: OffsetDateTime = datetime!(2026-01-01 12:00 UTC);
@@ -57,14 +58,14 @@ fn message(seq: u64) -> Entry {
         id: MessageId::from_raw(&format!("0197f3c0-6d5c-7a3e-8f00-{seq:012}")),
         author: UserName::from_raw("ann"),
         at: THEN,
-        act: Act::Said { kind: Kind::Message, content },
+        act: Act::Said { kind: MessageKind::Message, content },
     }
 }
 
 fn missed() -> Event {
     let entries = (1..=MANY).map(|seq| Delivery::new(Event::Entry(message(seq)))).collect();
-    let run = Run::Recovered { entries, more: false };
-    Event::Missed(Missed { room: RoomName::lobby(), run })
+    let run = MissedRun::Recovered { entries, more: false };
+    Event::Missed(MissedEntries { room: RoomName::lobby(), run })
 }
 
 fn users() -> Event {

@@ -12,7 +12,9 @@ use roomcast::{
 use tokio::time::Instant;
 use tokio_tungstenite::tungstenite::Utf8Bytes;
 
-use super::house::{CountingOutbox, House, Take, Tally, post, say, small_body};
+use super::fixtures::{
+    CountingOutbox, Encode, EntryCounter, Fixture, post, post_and_wait, small_body,
+};
 
 /// Connections in the room.
 const CONNECTIONS: usize = 1000;
@@ -22,13 +24,13 @@ const BURST: u64 = 100;
 const FRAME_SLOT: usize = 1;
 
 /// The kinds of connections: those that look at nothing show what the hub itself costs.
-const KINDS: [(&str, Take); 3] = [("nothing", nothing), ("json", json), ("socket.io", socketio)];
+const KINDS: [(&str, Encode); 3] = [("nothing", nothing), ("json", json), ("socket.io", socketio)];
 
 /// Measures deliveries, one message at a time and many at once.
 pub(crate) fn measure(criterion: &mut Criterion) {
-    for (name, take) in KINDS {
+    for (name, encode) in KINDS {
         let mut group = criterion.benchmark_group(format!("fan-out to {CONNECTIONS}/{name}"));
-        let room = Room::fill(take);
+        let room = Room::fill(encode);
         room.measure(&mut group);
         group.finish();
     }
@@ -36,25 +38,25 @@ pub(crate) fn measure(criterion: &mut Criterion) {
 
 /// A room full of connections.
 struct Room {
-    house: House,
-    tally: Arc<Tally>,
+    fixture: Fixture,
+    counter: Arc<EntryCounter>,
     sessions: Vec<Session>,
 }
 
 impl Room {
-    fn fill(take: Take) -> Self {
-        let house = House::open(async || MemoryStore::default());
-        let tally = Arc::new(Tally::default());
+    fn fill(encode: Encode) -> Self {
+        let fixture = Fixture::open(async || MemoryStore::default());
+        let counter = Arc::new(EntryCounter::default());
         let lobby = RoomName::lobby();
-        let sessions = house.runtime.block_on(async {
+        let sessions = fixture.runtime.block_on(async {
             let mut sessions = Vec::with_capacity(CONNECTIONS);
             for number in 0..CONNECTIONS {
-                let outbox = CountingOutbox::new(&tally, take);
-                sessions.push(house.guest(number, &lobby, outbox).await);
+                let outbox = CountingOutbox::new(&counter, encode);
+                sessions.push(fixture.connect_guest(number, &lobby, outbox).await);
             }
             sessions
         });
-        Self { house, tally, sessions }
+        Self { fixture, counter, sessions }
     }
 
     fn measure(mut self, group: &mut BenchmarkGroup<'_, WallTime>) {
@@ -67,20 +69,20 @@ impl Room {
         group.bench_function(format!("{BURST} at once"), |bencher| {
             bencher.iter_custom(|times| self.bursts(times));
         });
-        let Self { house, tally: _, sessions } = self;
-        house.runtime.block_on(async { drop(sessions) });
-        house.close();
+        let Self { fixture, counter: _, sessions } = self;
+        fixture.runtime.block_on(async { drop(sessions) });
+        fixture.close();
     }
 
     /// A message, heard by all, `times` times.
     fn one_by_one(&mut self, times: u64) -> Duration {
-        let Self { house, tally, sessions } = self;
+        let Self { fixture, counter, sessions } = self;
         let (sender, body) = (sessions.first_mut().expect("the room is full"), small_body());
-        house.runtime.block_on(async {
+        fixture.runtime.block_on(async {
             let start = Instant::now();
             for _ in 0..times {
-                say(sender, &body).await;
-                tally.more(CONNECTIONS as u64).await;
+                post_and_wait(sender, &body).await;
+                counter.wait_for_more(CONNECTIONS as u64).await;
             }
             start.elapsed()
         })
@@ -88,15 +90,15 @@ impl Room {
 
     /// As many as there are in a burst, none of which waits for the one before.
     fn bursts(&mut self, times: u64) -> Duration {
-        let Self { house, tally, sessions } = self;
+        let Self { fixture, counter, sessions } = self;
         let (sender, body) = (sessions.first_mut().expect("the room is full"), small_body());
-        house.runtime.block_on(async {
+        fixture.runtime.block_on(async {
             let start = Instant::now();
             for _ in 0..times {
                 for _ in 0..BURST {
-                    sender.on(post(&body), Box::new(drop)).await;
+                    sender.handle(post(&body), Box::new(drop)).await;
                 }
-                tally.more(CONNECTIONS as u64 * BURST).await;
+                counter.wait_for_more(CONNECTIONS as u64 * BURST).await;
             }
             start.elapsed()
         })

@@ -12,7 +12,7 @@ use roomcast::{
 use tokio::time::Instant;
 
 use super::{
-    house::{CountingOutbox, House, Tally, say, small_body},
+    fixtures::{CountingOutbox, EntryCounter, Fixture, post_and_wait, small_body},
     postgres::Postgres,
 };
 
@@ -34,7 +34,7 @@ pub(crate) fn measure(criterion: &mut Criterion) {
             fs::create_dir(&directory).expect("a new directory can be written");
             let busy_wait_max = Duration::from_secs(2);
             let options = SqliteOptions { directory, synchronous, busy_wait_max };
-            House::open(async || SqliteStore::open(&options).await.expect("it can be made"))
+            Fixture::open(async || SqliteStore::open(&options).await.expect("it can be made"))
         });
         group.finish();
     }
@@ -44,48 +44,49 @@ pub(crate) fn measure(criterion: &mut Criterion) {
     each(&mut group, |count| {
         let server = server.get_or_insert_with(Postgres::start);
         let options = server.make_database(&format!("senders_{count}"));
-        House::open(async || PostgresStore::open(&options).await.expect("it can be made").0)
+        Fixture::open(async || PostgresStore::open(&options).await.expect("it can be made").0)
     });
     group.finish();
 }
 
 /// With few senders and with many, each number of them in a house of its own.
-fn each(group: &mut BenchmarkGroup<'_, WallTime>, mut open: impl FnMut(usize) -> House) {
+fn each(group: &mut BenchmarkGroup<'_, WallTime>, mut open: impl FnMut(usize) -> Fixture) {
     group.throughput(Throughput::Elements(1));
     for count in SENDERS {
-        let mut seated = None;
+        let mut connected = None;
         group.bench_function(format!("{count} senders"), |bencher| {
-            let (house, senders) = seated.get_or_insert_with(|| seat(open(count), count));
-            bencher.iter_custom(|times| all_send(house, senders, times));
+            let (fixture, senders) =
+                connected.get_or_insert_with(|| connect_senders(open(count), count));
+            bencher.iter_custom(|times| all_send(fixture, senders, times));
         });
-        if let Some((house, senders)) = seated {
-            house.runtime.block_on(async { drop(senders) });
-            house.close();
+        if let Some((fixture, senders)) = connected {
+            fixture.runtime.block_on(async { drop(senders) });
+            fixture.close();
         }
     }
 }
 
 /// Each sender alone in a room: what is measured is storing, not telling.
-fn seat(house: House, count: usize) -> (House, Vec<Session>) {
-    let tally = Arc::new(Tally::default());
-    let senders = house.runtime.block_on(async {
+fn connect_senders(fixture: Fixture, count: usize) -> (Fixture, Vec<Session>) {
+    let counter = Arc::new(EntryCounter::default());
+    let senders = fixture.runtime.block_on(async {
         let mut senders = Vec::with_capacity(count);
         for number in 0..count {
             let room = RoomName::from_raw(&format!("room-{number}"));
-            let outbox = CountingOutbox::new(&tally, |_, _| 0);
-            senders.push(house.guest(number, &room, outbox).await);
+            let outbox = CountingOutbox::new(&counter, |_, _| 0);
+            senders.push(fixture.connect_guest(number, &room, outbox).await);
         }
         senders
     });
-    (house, senders)
+    (fixture, senders)
 }
 
 /// The time that `messages` take, of all senders together.
-fn all_send(house: &House, senders: &mut [Session], messages: u64) -> Duration {
+fn all_send(fixture: &Fixture, senders: &mut [Session], messages: u64) -> Duration {
     let body = small_body();
     let rounds = messages.div_ceil(senders.len() as u64);
     let sent = rounds * senders.len() as u64;
-    let taken = house.runtime.block_on(async {
+    let taken = fixture.runtime.block_on(async {
         let start = Instant::now();
         join_all(senders.iter_mut().map(|sender| send(sender, rounds, &body))).await;
         start.elapsed()
@@ -95,7 +96,7 @@ fn all_send(house: &House, senders: &mut [Session], messages: u64) -> Duration {
 
 async fn send(sender: &mut Session, messages: u64, body: &Body) {
     for _ in 0..messages {
-        say(sender, body).await;
+        post_and_wait(sender, body).await;
     }
 }
 

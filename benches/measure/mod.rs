@@ -1,11 +1,11 @@
 //! What is measured, and the house that it is measured in.
 
 pub(crate) mod churn;
-pub(crate) mod coming_back;
 pub(crate) mod encode;
 pub(crate) mod fan_out;
-mod house;
+mod fixtures;
 pub(crate) mod journal;
 pub(crate) mod memory;
 mod postgres;
+pub(crate) mod reconnect;
 pub(crate) mod store;

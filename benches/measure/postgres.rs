@@ -18,7 +18,7 @@ use tempfile::TempDir;
 use tokio::time::Instant;
 
 /// Far longer than a server takes to start.
-const PATIENCE: Duration = Duration::from_secs(30);
+const WAIT_MAX: Duration = Duration::from_secs(30);
 
 /// See the top.
 #[derive(Debug)]
@@ -68,7 +68,7 @@ impl Postgres {
     fn wait_until_ready(&self) {
         let began = Instant::now();
         while !run(self.as_client("pg_isready").arg("--quiet")).status.success() {
-            assert!(began.elapsed() < PATIENCE, "PostgreSQL does not start");
+            assert!(began.elapsed() < WAIT_MAX, "PostgreSQL does not start");
         }
     }
 

@@ -5,15 +5,16 @@ use std::{mem, time::Duration};
 use criterion::{BenchmarkGroup, Criterion, Throughput, measurement::WallTime};
 use roomcast::{
     chat::ports::{
-        Batch, Change, Draft, DraftAct, MemberChange, PageLimit, Range, Seen, Store, Voucher,
+        Batch, Change, Draft, DraftAct, IdentityKind, MemberChange, PageLimit, PageRange, Store,
+        UserSeen,
     },
-    domain::{Joining, Kind, MessageId, Place, Role, RoomName, Seq, Space, UserName},
+    domain::{JoinMode, MessageId, MessageKind, Place, Role, RoomName, Seq, Space, UserName},
     store::{SqliteOptions, SqliteStore, Synchronous},
 };
 use time::{OffsetDateTime, macros::datetime};
 use tokio::runtime::{Builder, Runtime};
 
-use super::house::small_body;
+use super::fixtures::small_body;
 
 const THEN: OffsetDateTime = datetime!(2026-01-01 12:00 UTC);
 /// Rooms of the user who comes.
@@ -52,7 +53,7 @@ fn user() -> UserName {
 
 fn unread(group: &mut BenchmarkGroup<'_, WallTime>, runtime: &Runtime, store: &SqliteStore) {
     let mut is_full = false;
-    let arrival = Batch { arrivals: vec![(Space::root(), user())], ..Batch::default() };
+    let arrival = Batch { membership_queries: vec![(Space::root(), user())], ..Batch::default() };
     group.throughput(Throughput::Elements(ROOMS as u64));
     group.bench_function("unread of each", |bencher| {
         if !mem::replace(&mut is_full, true) {
@@ -71,25 +72,25 @@ async fn join_rooms(store: &SqliteStore) {
     let join = |number| Change {
         place: place(number),
         user: user(),
-        what: MemberChange::Join(Joining::As(Role::Member)),
+        what: MemberChange::Join(JoinMode::As(Role::Member)),
         rooms_max: None,
     };
-    let (voucher, device) = (Voucher::BackEnd, None);
-    let seen = Seen { space: Space::root(), user: user(), voucher, device, at: THEN };
+    let (identity_kind, device) = (IdentityKind::Registered, None);
+    let seen = UserSeen { space: Space::root(), user: user(), identity_kind, device, at: THEN };
     let changes = (0..ROOMS).map(join).collect();
     let joins = Batch { seen: vec![seen], changes, ..Batch::default() };
     store.commit(&joins).await.expect("the store answers");
-    let say = |number| say(&place(number), number as u64);
-    let said = Batch { drafts: (0..ROOMS).map(say).collect(), ..Batch::default() };
+    let draft = |number| draft(&place(number), number as u64);
+    let said = Batch { drafts: (0..ROOMS).map(draft).collect(), ..Batch::default() };
     store.commit(&said).await.expect("the store answers");
 }
 
 fn pages(group: &mut BenchmarkGroup<'_, WallTime>, runtime: &Runtime, store: &SqliteStore) {
     let place = Place::room(&Space::root(), &RoomName::lobby());
     let mut is_full = false;
-    let before = |seq| Range::Before(Seq::from_raw(seq));
+    let before = |seq| PageRange::Before(Seq::from_raw(seq));
     let depths = [
-        ("the newest", Range::Newest),
+        ("the newest", PageRange::Newest),
         ("in the middle", before(MESSAGES / 2)),
         ("the oldest", before(60)),
     ];
@@ -109,19 +110,19 @@ fn pages(group: &mut BenchmarkGroup<'_, WallTime>, runtime: &Runtime, store: &Sq
 async fn fill(store: &SqliteStore, place: &Place) {
     for first in (0..MESSAGES).step_by(BATCH) {
         let numbers = first..(first + BATCH as u64).min(MESSAGES);
-        let drafts = numbers.map(|number| say(place, number)).collect();
+        let drafts = numbers.map(|number| draft(place, number)).collect();
         let batch = Batch { drafts, ..Batch::default() };
         store.commit(&batch).await.expect("the store answers");
     }
 }
 
-fn say(place: &Place, number: u64) -> Draft {
+fn draft(place: &Place, number: u64) -> Draft {
     Draft {
         place: place.clone(),
         id: MessageId::from_raw(&format!("0197f3c0-6d5c-7a3e-8f00-{number:012}")),
         author: UserName::from_raw("bob"),
         needs: None,
         at: THEN,
-        act: DraftAct::Say { kind: Kind::Message, body: small_body() },
+        act: DraftAct::Say { kind: MessageKind::Message, body: small_body() },
     }
 }

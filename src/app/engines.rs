@@ -5,11 +5,11 @@ use std::{fmt, future::Future, pin::Pin, sync::Arc, time::Duration};
 use tokio::runtime;
 use tracing::warn;
 
-use super::{Failure, setting};
+use super::{AppError, setting_error};
 use crate::{
     bus::{LocalBus, RedisBus, RedisKind, RedisOptions},
     chat::ports::{Bus, Fault, Nodes, Store},
-    config::{Address, BusKind, Config, StoreKind, Synchronous},
+    config::{Address, BusKind, Config, StoreKind, SynchronousSetting},
     domain::{NodeId, Secret},
     store::{
         self, MemoryNodes, MemoryStore, PostgresError, PostgresOptions, PostgresStore,
@@ -18,7 +18,7 @@ use crate::{
 };
 
 /// What an engine has to do all the time.
-type Task = Pin<Box<dyn Future<Output = ()> + Send>>;
+type BoxedTask = Pin<Box<dyn Future<Output = ()> + Send>>;
 
 /// The engines of one node.
 pub struct Engines {
@@ -29,7 +29,7 @@ pub struct Engines {
     /// What knows the nodes.
     pub nodes: Arc<dyn Nodes>,
     /// What the bus has to do all the time, if anything.
-    pub carrier: Option<Task>,
+    pub bus_task: Option<BoxedTask>,
 }
 
 impl fmt::Debug for Engines {
@@ -40,37 +40,37 @@ impl fmt::Debug for Engines {
 
 impl Engines {
     /// Opens what the settings name, for this node.
-    pub async fn open(config: &Config, node: &NodeId) -> Result<Self, Failure> {
+    pub async fn open(config: &Config, node: &NodeId) -> Result<Self, AppError> {
         let (store, nodes) = open_store(config, node).await?;
-        let (bus, carrier) = open_bus(config, node, &*store)?;
-        Ok(Self { store, bus, nodes, carrier })
+        let (bus, bus_task) = open_bus(config, node, &*store)?;
+        Ok(Self { store, bus, nodes, bus_task })
     }
 }
 
 async fn open_store(
     config: &Config,
     node: &NodeId,
-) -> Result<(Arc<dyn Store>, Arc<dyn Nodes>), Failure> {
-    let alone = || Arc::new(MemoryNodes::alone(node.clone())) as Arc<dyn Nodes>;
+) -> Result<(Arc<dyn Store>, Arc<dyn Nodes>), AppError> {
+    let single_node = || Arc::new(MemoryNodes::single(node.clone())) as Arc<dyn Nodes>;
     match &config.store {
-        StoreKind::Memory => Ok((Arc::new(MemoryStore::default()), alone())),
+        StoreKind::Memory => Ok((Arc::new(MemoryStore::default()), single_node())),
         StoreKind::Sqlite => {
             let options = SqliteOptions {
                 directory: config.data.clone(),
                 synchronous: match config.sqlite.synchronous {
-                    Synchronous::Full => store::Synchronous::Full,
-                    Synchronous::Normal => store::Synchronous::Normal,
+                    SynchronousSetting::Full => store::Synchronous::Full,
+                    SynchronousSetting::Normal => store::Synchronous::Normal,
                 },
                 busy_wait_max: Duration::from_millis(config.sqlite.busy_ms_max),
             };
-            let store = SqliteStore::open(&options).await.map_err(setting("data"))?;
-            Ok((Arc::new(store), alone()))
+            let store = SqliteStore::open(&options).await.map_err(setting_error("data"))?;
+            Ok((Arc::new(store), single_node()))
         }
         StoreKind::Postgres(address) => {
             let options = postgres(config, address, node);
-            let (store, nodes) = PostgresStore::open(&options).await.map_err(cannot_open)?;
-            for surprise in PostgresStore::check(&options).await.map_err(cannot_open)? {
-                warn!("store: {surprise}");
+            let (store, nodes) = PostgresStore::open(&options).await.map_err(open_error)?;
+            for warning in PostgresStore::check(&options).await.map_err(open_error)? {
+                warn!("store: {warning}");
             }
             Ok((Arc::new(store), Arc::new(nodes)))
         }
@@ -78,11 +78,11 @@ async fn open_store(
 }
 
 /// Says whether it is the setting: a server that is not there yet is none of its faults.
-fn cannot_open(error: PostgresError) -> Failure {
-    if error.may_pass() {
+fn open_error(error: PostgresError) -> AppError {
+    if error.is_transient() {
         Fault::new("opening the database", error).into()
     } else {
-        setting("store")(error)
+        setting_error("store")(error)
     }
 }
 
@@ -91,41 +91,41 @@ fn open_bus(
     config: &Config,
     node: &NodeId,
     store: &dyn Store,
-) -> Result<(Arc<dyn Bus>, Option<Task>), Failure> {
+) -> Result<(Arc<dyn Bus>, Option<BoxedTask>), AppError> {
     let Some(options) = redis(config, node, store.epoch().as_raw()) else {
         return Ok((Arc::new(LocalBus), None));
     };
-    let bus = RedisBus::new(&options).map_err(setting("bus"))?;
-    let carrier = Box::pin(Arc::clone(&bus).run());
-    Ok((bus, Some(carrier)))
+    let bus = RedisBus::new(&options).map_err(setting_error("bus"))?;
+    let bus_task = Box::pin(Arc::clone(&bus).run());
+    Ok((bus, Some(bus_task)))
 }
 
 /// Tries to reach the servers that the settings name, and changes nothing. Answers what may surprise.
-pub fn try_engines(config: &Config) -> Result<Vec<String>, Failure> {
+pub fn check_engines(config: &Config) -> Result<Vec<String>, AppError> {
     let runtime = runtime::Builder::new_current_thread().enable_all().build();
     let runtime = runtime.map_err(|error| Fault::new("starting the runtime", error))?;
-    let surprises = runtime.block_on(surprises(config));
+    let warnings = runtime.block_on(warnings(config));
     // A name that is still being looked up is not waited for.
     runtime.shutdown_background();
-    surprises
+    warnings
 }
 
-async fn surprises(config: &Config) -> Result<Vec<String>, Failure> {
+async fn warnings(config: &Config) -> Result<Vec<String>, AppError> {
     let node = NodeId::from_raw("check-config");
-    let (mut surprises, mut failures) = (Vec::new(), Vec::new());
+    let (mut warnings, mut failures) = (Vec::new(), Vec::new());
     if let StoreKind::Postgres(address) = &config.store {
         let options = postgres(config, address, &node);
         match PostgresStore::check(&options).await {
-            Ok(found) => surprises.extend(found.iter().map(|it| format!("store: {it}"))),
-            Err(error) => failures.push(setting("store")(error)),
+            Ok(found) => warnings.extend(found.iter().map(|it| format!("store: {it}"))),
+            Err(error) => failures.push(setting_error("store")(error)),
         }
     }
     if let Some(options) = redis(config, &node, "check-config") {
-        for complaint in RedisBus::check(&options).await {
-            failures.push(Failure::Setting { key: "bus", reason: complaint.to_string() });
+        for problem in RedisBus::check(&options).await {
+            failures.push(AppError::Setting { key: "bus", reason: problem.to_string() });
         }
     }
-    if failures.is_empty() { Ok(surprises) } else { Err(Failure::Settings(failures)) }
+    if failures.is_empty() { Ok(warnings) } else { Err(AppError::Settings(failures)) }
 }
 
 fn postgres(config: &Config, address: &Address, node: &NodeId) -> PostgresOptions {

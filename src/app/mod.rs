@@ -18,11 +18,11 @@ use tracing::info;
 use crate::{
     auth::KeyTokens,
     chat::{
-        Chat, Devices, Guests, Parts, RetentionRules, Rules,
+        Chat, ChatParts, ChatRules, DevicePolicy, Guests, RetentionRules,
         ports::{Bus, Fault, IdSource, Store, with_causes},
     },
     clock::{RandomIds, SystemClock},
-    config::{self, Config, Origin, Switch},
+    config::{self, AllowedOrigin, Config, Switch},
     domain::NodeId,
     tasks::Tasks,
     transport::{
@@ -31,12 +31,14 @@ use crate::{
     },
 };
 
-pub use self::engines::{Engines, try_engines};
-pub use self::tokens::{Refusal, check as check_keys, examine, missing_key, open as open_tokens};
+pub use self::engines::{Engines, check_engines};
+pub use self::tokens::{
+    VerifyError, check as check_keys, missing_key_path, open as open_tokens, verify_token,
+};
 
 /// Why the server ended in a way that nobody asked for.
 #[derive(Debug, thiserror::Error)]
-pub enum Failure {
+pub enum AppError {
     /// A setting that only turned out to be wrong when it was used.
     #[error("`{key}`: {reason}")]
     Setting {
@@ -47,26 +49,26 @@ pub enum Failure {
     },
     /// Several of these.
     #[error("{}", lines(.0))]
-    Settings(Vec<Failure>),
+    Settings(Vec<AppError>),
     /// We broke.
     #[error("{}", .0.chain())]
-    Broken(#[from] Fault),
+    Fault(#[from] Fault),
 }
 
-fn lines(failures: &[Failure]) -> String {
+fn lines(failures: &[AppError]) -> String {
     failures.iter().map(ToString::to_string).collect::<Vec<_>>().join("\n")
 }
 
 /// Runs a server until it is told to stop.
-pub fn run(config: &Config) -> Result<(), Failure> {
+pub fn run(config: &Config) -> Result<(), AppError> {
     let runtime = runtime::Builder::new_multi_thread().enable_all().build();
     let runtime = runtime.map_err(|error| Fault::new("starting the runtime", error))?;
     let result = runtime.block_on(async {
         let server = Server::start(config).await?;
         // Before the announcement: whoever hears that we are ready may tell us to stop.
         let signals = Signals::listen()?;
-        announce(server.address())?;
-        server.until_told_to_stop(signals).await;
+        print_address(server.address())?;
+        server.wait_for_stop(signals).await;
         server.stop().await
     });
     // What had to end has ended. A name that is still being looked up is not waited for.
@@ -75,7 +77,7 @@ pub fn run(config: &Config) -> Result<(), Failure> {
 }
 
 /// The one line on standard output: whoever started us may connect now.
-fn announce(address: SocketAddr) -> Result<(), Fault> {
+fn print_address(address: SocketAddr) -> Result<(), Fault> {
     let mut out = std::io::stdout();
     writeln!(out, "listening on http://{address}")
         .and_then(|()| out.flush())
@@ -101,24 +103,24 @@ impl Signals {
 #[derive(Debug)]
 pub struct Server {
     address: SocketAddr,
-    patience: Duration,
+    drain_timeout: Duration,
     chat: Arc<Chat>,
     /// What serves clients, and ends first.
-    front: Tasks,
+    client_tasks: Tasks,
     /// What serves the front, and ends after it.
-    back: Tasks,
+    service_tasks: Tasks,
     /// Tells the journal that nothing more will come.
     finish: CancellationToken,
-    shared: Shared,
+    shared: SharedEngines,
 }
 
 /// What is let go of last, and does not print.
-struct Shared {
+struct SharedEngines {
     store: Arc<dyn Store>,
     bus: Arc<dyn Bus>,
 }
 
-impl std::fmt::Debug for Shared {
+impl std::fmt::Debug for SharedEngines {
     fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
         f.write_str("Shared")
     }
@@ -126,18 +128,18 @@ impl std::fmt::Debug for Shared {
 
 impl Server {
     /// Opens the engines and begins to listen.
-    pub async fn start(config: &Config) -> Result<Self, Failure> {
-        let node = node();
+    pub async fn start(config: &Config) -> Result<Self, AppError> {
+        let node = random_node_id();
         let engines = Engines::open(config, &node).await?;
-        Self::on(config, node, engines)
+        Self::with_engines(config, node, engines)
     }
 
     /// Begins to listen, on engines that are open.
-    pub fn on(config: &Config, node: NodeId, engines: Engines) -> Result<Self, Failure> {
-        let Engines { store, bus, nodes, carrier } = engines;
+    pub fn with_engines(config: &Config, node: NodeId, engines: Engines) -> Result<Self, AppError> {
+        let Engines { store, bus, nodes, bus_task } = engines;
         let tokens = Arc::new(tokens::open(config)?);
         let name = node.clone();
-        let (chat, writer) = Chat::new(Parts {
+        let (chat, writer) = Chat::new(ChatParts {
             store: Arc::clone(&store),
             bus: Arc::clone(&bus),
             nodes,
@@ -146,30 +148,52 @@ impl Server {
             ids: Arc::new(RandomIds),
             rules: rules(config, node),
         });
-        let (front, back, finish) = (Tasks::new(), Tasks::new(), CancellationToken::new());
-        back.spawn_vital("journal", writer.run(finish.clone()));
-        back.spawn_vital("sweep", until(back.clone(), Arc::clone(&chat).sweep()));
-        back.spawn_vital("roll", until(back.clone(), Arc::clone(&chat).call_roll()));
-        back.spawn_vital("relay", until(back.clone(), Arc::clone(&chat).hear()));
-        back.spawn_vital("mend", until(back.clone(), Arc::clone(&chat).mend()));
-        back.spawn_vital("beat", until(back.clone(), Arc::clone(&chat).beat()));
-        back.spawn_vital("census", until(back.clone(), Arc::clone(&chat).count_nodes()));
-        if let Some(carrier) = carrier {
-            back.spawn_vital("bus", until(back.clone(), carrier));
+        let (client_tasks, service_tasks, finish) =
+            (Tasks::new(), Tasks::new(), CancellationToken::new());
+        service_tasks.spawn_vital("journal", writer.run(finish.clone()));
+        service_tasks.spawn_vital(
+            "retention",
+            until_drain(service_tasks.clone(), Arc::clone(&chat).sweep()),
+        );
+        service_tasks.spawn_vital(
+            "hub timers",
+            until_drain(service_tasks.clone(), Arc::clone(&chat).run_timers()),
+        );
+        service_tasks.spawn_vital(
+            "cluster receiver",
+            until_drain(service_tasks.clone(), Arc::clone(&chat).receive()),
+        );
+        service_tasks.spawn_vital(
+            "cluster repair",
+            until_drain(service_tasks.clone(), Arc::clone(&chat).repair()),
+        );
+        service_tasks.spawn_vital(
+            "cluster heartbeat",
+            until_drain(service_tasks.clone(), Arc::clone(&chat).publish_heartbeats()),
+        );
+        service_tasks.spawn_vital(
+            "node lease",
+            until_drain(service_tasks.clone(), Arc::clone(&chat).maintain_lease()),
+        );
+        if let Some(bus_task) = bus_task {
+            service_tasks.spawn_vital("bus", until_drain(service_tasks.clone(), bus_task));
         }
         for source in tokens.sources() {
             let source = Arc::clone(source);
-            back.spawn_vital("keys", until(back.clone(), async move { source.run().await }));
+            service_tasks.spawn_vital(
+                "keys",
+                until_drain(service_tasks.clone(), async move { source.run().await }),
+            );
         }
         let listener = Listener::bind(config.listen, chat.limits())
-            .map_err(|error| cannot_listen(config.listen, &error))?;
+            .map_err(|error| listen_error(config.listen, &error))?;
         let address = listener.local_addr();
-        let router = router(config, &chat, &front);
-        front.spawn_vital("listener", listener.run(router, front.clone()));
+        let router = router(config, &chat, &client_tasks);
+        client_tasks.spawn_vital("listener", listener.run(router, client_tasks.clone()));
         info!(%address, node.id = name.as_raw(), "listening");
-        let patience = Duration::from_millis(config.drain_ms_max);
-        let shared = Shared { store, bus };
-        Ok(Self { address, patience, chat, front, back, finish, shared })
+        let drain_timeout = Duration::from_millis(config.drain_ms_max);
+        let shared = SharedEngines { store, bus };
+        Ok(Self { address, drain_timeout, chat, client_tasks, service_tasks, finish, shared })
     }
 
     /// Where clients connect.
@@ -183,35 +207,35 @@ impl Server {
     }
 
     /// Waits for SIGTERM or SIGINT, or for the end of a task that the server cannot do without.
-    async fn until_told_to_stop(&self, mut signals: Signals) {
+    async fn wait_for_stop(&self, mut signals: Signals) {
         // All of them are cancel-safe.
         tokio::select! {
             _ = signals.terminate.recv() => info!("told to stop"),
             _ = signals.interrupt.recv() => info!("told to stop"),
-            () = self.front.draining() => info!("a task ended early"),
-            () = self.back.draining() => info!("a task ended early"),
+            () = self.client_tasks.draining() => info!("a task ended early"),
+            () = self.service_tasks.draining() => info!("a task ended early"),
         }
     }
 
     /// Stops accepting, tells everyone, stores what was taken, and lets go of everything, within
     /// the time that the setting `drain_ms_max` gives.
-    pub async fn stop(self) -> Result<(), Failure> {
-        let broke = self.back.is_draining();
-        let part = self.patience / 4;
+    pub async fn stop(self) -> Result<(), AppError> {
+        let ended_early = self.service_tasks.is_draining();
+        let part = self.drain_timeout / 4;
         self.chat.drain();
         // Whoever polls has to ask once more to hear of it, so the door stays open a little longer.
         // New clients are refused from now on. Whether everybody has gone is seen below.
         timeout(part * 2, self.chat.drained()).await.ok();
-        let front = self.front.finish(part).await;
+        let client_tasks = self.client_tasks.finish(part).await;
         self.finish.cancel();
         // What the bus still has to say goes out while its task runs.
         self.shared.bus.close().await;
-        let back = self.back.finish(part).await;
+        let service_tasks = self.service_tasks.finish(part).await;
         self.chat.leave().await;
         self.shared.store.close().await;
         info!("stopped");
-        front.and(back).map_err(|left| Fault::new("stopping", left))?;
-        if broke {
+        client_tasks.and(service_tasks).map_err(|left| Fault::new("stopping", left))?;
+        if ended_early {
             return Err(Fault::new("serving", "a task ended that should not have").into());
         }
         Ok(())
@@ -219,30 +243,30 @@ impl Server {
 }
 
 /// Runs `task` until the tasks that it belongs to are asked to finish.
-async fn until(tasks: Tasks, task: impl Future<Output = ()>) {
+async fn until_drain(tasks: Tasks, task: impl Future<Output = ()>) {
     tokio::select! {
         () = task => (),
         () = tasks.draining() => (),
     }
 }
 
-fn router(config: &Config, chat: &Arc<Chat>, front: &Tasks) -> axum::Router {
-    let origins = config.origins.iter().map(Origin::as_raw).map(str::to_owned).collect();
+fn router(config: &Config, chat: &Arc<Chat>, client_tasks: &Tasks) -> axum::Router {
+    let origins = config.origins.iter().map(AllowedOrigin::as_raw).map(str::to_owned).collect();
     let origins = Arc::new(Origins::new(origins));
     let in_query = match config.token.in_query {
-        Switch::On => QueryTokens::Taken,
-        Switch::Off => QueryTokens::Refused,
+        Switch::On => QueryTokens::Accepted,
+        Switch::Off => QueryTokens::Rejected,
     };
     let (shared, open_to) = (|| Arc::clone(chat), || Arc::clone(&origins));
     let socketio =
-        SocketIoTransport::new(shared(), &config.spaces, open_to(), in_query, front.clone());
-    let websocket = WebSocketTransport::new(shared(), open_to(), in_query, front.clone());
+        SocketIoTransport::new(shared(), &config.spaces, open_to(), in_query, client_tasks.clone());
+    let websocket = WebSocketTransport::new(shared(), open_to(), in_query, client_tasks.clone());
     let sessions = SessionApi::new(shared(), open_to());
     http::router(shared(), socketio, websocket, sessions)
 }
 
-fn rules(config: &Config, node: NodeId) -> Rules {
-    Rules {
+fn rules(config: &Config, node: NodeId) -> ChatRules {
+    ChatRules {
         limits: config.limits(),
         guests: match config.guests {
             Switch::On => Guests::On,
@@ -250,8 +274,8 @@ fn rules(config: &Config, node: NodeId) -> Rules {
         },
         guest_lifetime: Duration::from_secs(config.token.guest_ttl_secs),
         devices: match config.devices {
-            config::Devices::Many => Devices::Many,
-            config::Devices::Newest => Devices::Newest,
+            config::DevicesSetting::Many => DevicePolicy::Many,
+            config::DevicesSetting::Newest => DevicePolicy::Newest,
         },
         spaces: config.spaces.clone(),
         rooms: config.rooms(),
@@ -265,16 +289,16 @@ fn rules(config: &Config, node: NodeId) -> Rules {
 }
 
 /// What this process calls itself among the nodes.
-fn node() -> NodeId {
+fn random_node_id() -> NodeId {
     NodeId::from_raw(RandomIds.secret().get(..8).unwrap_or_default())
 }
 
 /// The address is taken, or is not ours.
-fn cannot_listen(address: SocketAddr, error: &std::io::Error) -> Failure {
-    Failure::Setting { key: "listen", reason: format!("cannot listen on {address}: {error}") }
+fn listen_error(address: SocketAddr, error: &std::io::Error) -> AppError {
+    AppError::Setting { key: "listen", reason: format!("cannot listen on {address}: {error}") }
 }
 
 /// Makes an error the failure of a setting, with what caused it.
-fn setting<E: std::error::Error + 'static>(key: &'static str) -> impl FnOnce(E) -> Failure {
-    move |error| Failure::Setting { key, reason: with_causes(&error) }
+fn setting_error<E: std::error::Error + 'static>(key: &'static str) -> impl FnOnce(E) -> AppError {
+    move |error| AppError::Setting { key, reason: with_causes(&error) }
 }

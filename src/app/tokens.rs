@@ -4,35 +4,40 @@ use std::{convert::Infallible, future::pending, path::PathBuf, sync::Arc, time::
 
 use futures_util::future::join_all;
 
-use super::{Failure, setting};
+use super::{AppError, setting_error};
 use crate::{
-    auth::{self, Algorithm, KeyFrom, KeyOptions, KeyTokens, Keys, Refused, Rules},
+    auth::{self, Algorithm, KeyLocation, KeyOptions, KeyTokens, Keys, TokenError, TokenRules},
     chat::ports::{Claims, Clock as _, Fault},
     clock::SystemClock,
-    config::{self, Config, KeySource, Token},
+    config::{self, Config, KeySource, TokenSettings},
     domain::{self, Secret},
 };
 
 /// The engine, with its own key in the data directory unless the settings have one.
-pub fn open(config: &Config) -> Result<KeyTokens, Failure> {
-    engine(config, |config| auth::open(&config.data).map_err(setting("data")))
+pub fn open(config: &Config) -> Result<KeyTokens, AppError> {
+    engine(config, |config| auth::load_or_create_key(&config.data).map_err(setting_error("data")))
 }
 
 /// Says whether all keys can be used, without making or fetching one.
-pub fn check(config: &Config) -> Result<(), Failure> {
-    let Token { secret, secret_file, .. } = &config.token;
+pub fn check(config: &Config) -> Result<(), AppError> {
+    let TokenSettings { secret, secret_file, .. } = &config.token;
     if !secret_file.as_os_str().is_empty() {
-        auth::read(secret_file).map_err(setting("token.secret_file"))?;
+        auth::read_key_file(secret_file).map_err(setting_error("token.secret_file"))?;
     } else if secret.is_empty() {
-        auth::find(&config.data).map_err(setting("data"))?;
+        auth::load_or_generate_key(&config.data).map_err(setting_error("data"))?;
     }
-    others(config).map(drop)
+    other_keys(config).map(drop)
 }
 
 /// Says what `token` proves here and now, or why not; and where the reason may be that keys could
 /// not be fetched, that too. Nothing is left behind.
-pub fn examine(config: &Config, token: &domain::Token) -> Result<Result<Claims, Refusal>, Failure> {
-    let tokens = engine(config, |config| auth::find(&config.data).map_err(setting("data")))?;
+pub fn verify_token(
+    config: &Config,
+    token: &domain::Token,
+) -> Result<Result<Claims, VerifyError>, AppError> {
+    let tokens = engine(config, |config| {
+        auth::load_or_generate_key(&config.data).map_err(setting_error("data"))
+    })?;
     let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build();
     let runtime = runtime.map_err(|error| Fault::new("starting the runtime", error))?;
     let result = runtime.block_on(async {
@@ -42,24 +47,24 @@ pub fn examine(config: &Config, token: &domain::Token) -> Result<Result<Claims, 
             pending::<Infallible>().await
         };
         tokio::select! {
-            result = tokens.examine(token, SystemClock.now()) => result,
+            result = tokens.verify(token, SystemClock.now()) => result,
             never = fetching => match never {},
         }
     });
     // A name that is still being looked up is not waited for.
     runtime.shutdown_background();
     Ok(result.map_err(|reason| {
-        let missing = missing_key(config).map(|path| {
+        let missing = missing_key_path(config).map(|path| {
             format!("there is no {}: no token is of the server's own key", path.display())
         });
-        let troubles = tokens.sources().iter().filter_map(|source| source.trouble());
-        Refusal { reason, troubles: missing.into_iter().chain(troubles).collect() }
+        let key_problems = tokens.sources().iter().filter_map(|source| source.fetch_error());
+        VerifyError { reason, key_problems: missing.into_iter().chain(key_problems).collect() }
     }))
 }
 
 /// Where the server's own key would be made, when it has none so far.
-pub fn missing_key(config: &Config) -> Option<PathBuf> {
-    let Token { secret, secret_file, .. } = &config.token;
+pub fn missing_key_path(config: &Config) -> Option<PathBuf> {
+    let TokenSettings { secret, secret_file, .. } = &config.token;
     let path = config.data.join(auth::FILE);
     let in_data = secret.is_empty() && secret_file.as_os_str().is_empty();
     (in_data && !path.exists()).then_some(path)
@@ -67,52 +72,54 @@ pub fn missing_key(config: &Config) -> Option<PathBuf> {
 
 /// Why a token is refused, and what may be behind it.
 #[derive(Debug)]
-pub struct Refusal {
+pub struct VerifyError {
     /// Why.
-    pub reason: Refused,
+    pub reason: TokenError,
     /// Which keys could not be fetched.
-    pub troubles: Vec<String>,
+    pub key_problems: Vec<String>,
 }
 
 fn engine(
     config: &Config,
-    in_data: impl FnOnce(&Config) -> Result<Secret, Failure>,
-) -> Result<KeyTokens, Failure> {
-    let Token { secret, secret_file, issuer, audience, leeway_secs, .. } = &config.token;
+    in_data: impl FnOnce(&Config) -> Result<Secret, AppError>,
+) -> Result<KeyTokens, AppError> {
+    let TokenSettings { secret, secret_file, issuer, audience, leeway_secs, .. } = &config.token;
     let own = if !secret.is_empty() {
         secret.clone()
     } else if secret_file.as_os_str().is_empty() {
         in_data(config)?
     } else {
-        auth::read(secret_file).map_err(setting("token.secret_file"))?
+        auth::read_key_file(secret_file).map_err(setting_error("token.secret_file"))?
     };
-    let rules = Rules {
+    let rules = TokenRules {
         issuer: (!issuer.is_empty()).then(|| issuer.as_str().into()),
         audience: audience.iter().map(|it| it.as_str().into()).collect(),
         leeway: time::Duration::seconds(leeway_secs.cast_signed()),
     };
-    Ok(KeyTokens::new(&own, Arc::new(SystemClock)).with(others(config)?, rules))
+    Ok(KeyTokens::new(&own, Arc::new(SystemClock)).with(other_keys(config)?, rules))
 }
 
 /// The keys beside the server's own.
-fn others(config: &Config) -> Result<Keys, Failure> {
+fn other_keys(config: &Config) -> Result<Keys, AppError> {
     let options: Vec<_> = config.token.keys.iter().map(key).collect();
     let refresh = Duration::from_secs(config.token.jwks_refresh_secs);
-    Keys::open(&options, refresh).map_err(setting("token.keys"))
+    Keys::open(&options, refresh).map_err(setting_error("token.keys"))
 }
 
-fn key(key: &config::Key) -> KeyOptions {
-    let config::Key { source, id } = key;
-    let from = match source {
-        KeySource::Secret(secret, name) => KeyFrom::Secret(secret.clone(), algorithm(*name)),
-        KeySource::SecretFile(path, name) => KeyFrom::SecretFile(path.clone(), algorithm(*name)),
-        KeySource::PemFile(path, name) => KeyFrom::PemFile(path.clone(), algorithm(*name)),
-        KeySource::JwksFile(path) => KeyFrom::JwksFile(path.clone()),
+fn key(key: &config::KeySettings) -> KeyOptions {
+    let config::KeySettings { source, id } = key;
+    let location = match source {
+        KeySource::Secret(secret, name) => KeyLocation::Secret(secret.clone(), algorithm(*name)),
+        KeySource::SecretFile(path, name) => {
+            KeyLocation::SecretFile(path.clone(), algorithm(*name))
+        }
+        KeySource::PemFile(path, name) => KeyLocation::PemFile(path.clone(), algorithm(*name)),
+        KeySource::JwksFile(path) => KeyLocation::JwksFile(path.clone()),
         KeySource::JwksUrl(url) => {
-            KeyFrom::JwksUrl { url: url.expose().clone(), name: url.to_string() }
+            KeyLocation::JwksUrl { url: url.expose().clone(), name: url.to_string() }
         }
     };
-    KeyOptions { from, id: id.clone() }
+    KeyOptions { location, id: id.clone() }
 }
 
 fn algorithm(name: config::Algorithm) -> Algorithm {

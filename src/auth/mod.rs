@@ -2,14 +2,14 @@
 
 mod jwks;
 mod keys;
-mod refused;
 #[cfg(test)]
 mod test_support;
+mod token_error;
 mod tokens;
 
 pub use jsonwebtoken::Algorithm;
-pub use jwks::{NoTrust, Source};
-pub use keys::{FILE, Key, KeyFrom, KeyOptions, KeyRefused, KeyUnfit, Keys, KeysRefused};
-pub use keys::{find, open, read};
-pub use refused::Refused;
-pub use tokens::{KeyTokens, Rules, TOKEN_BYTES_MAX};
+pub use jwks::{JwksSource, NoTrustedCertificates};
+pub use keys::{FILE, InvalidKey, Key, KeyFileError, KeyLocation, KeyOptions, Keys, KeysError};
+pub use keys::{load_or_create_key, load_or_generate_key, read_key_file};
+pub use token_error::TokenError;
+pub use tokens::{KeyTokens, TOKEN_BYTES_MAX, TokenRules};

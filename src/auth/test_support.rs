@@ -13,9 +13,9 @@ use crate::chat::ports::Clock;
 
 pub(super) const NOW: OffsetDateTime = datetime!(2026-03-01 12:00 UTC);
 
-pub(super) struct Stopped;
+pub(super) struct FixedClock;
 
-impl Clock for Stopped {
+impl Clock for FixedClock {
     fn now(&self) -> OffsetDateTime {
         NOW
     }
@@ -29,17 +29,18 @@ macro_rules! test_key {
 }
 pub(super) use test_key;
 
-pub(super) const RSA: Pair = Pair(test_key!("rsa.pem"), test_key!("rsa.pub.pem"));
-pub(super) const P256: Pair = Pair(test_key!("p256.pem"), test_key!("p256.pub.pem"));
-pub(super) const P256_NEW: Pair = Pair(test_key!("p256-new.pem"), test_key!("p256-new.pub.pem"));
-pub(super) const P384: Pair = Pair(test_key!("p384.pem"), test_key!("p384.pub.pem"));
-pub(super) const ED: Pair = Pair(test_key!("ed25519.pem"), test_key!("ed25519.pub.pem"));
+pub(super) const RSA: KeyPair = KeyPair(test_key!("rsa.pem"), test_key!("rsa.pub.pem"));
+pub(super) const P256: KeyPair = KeyPair(test_key!("p256.pem"), test_key!("p256.pub.pem"));
+pub(super) const P256_NEW: KeyPair =
+    KeyPair(test_key!("p256-new.pem"), test_key!("p256-new.pub.pem"));
+pub(super) const P384: KeyPair = KeyPair(test_key!("p384.pem"), test_key!("p384.pub.pem"));
+pub(super) const ED: KeyPair = KeyPair(test_key!("ed25519.pem"), test_key!("ed25519.pub.pem"));
 
 /// A private key and its public one.
 #[derive(Clone, Copy)]
-pub(super) struct Pair(pub(super) &'static [u8], pub(super) &'static [u8]);
+pub(super) struct KeyPair(pub(super) &'static [u8], pub(super) &'static [u8]);
 
-impl Pair {
+impl KeyPair {
     /// A token of it, whatever its header and payload say.
     pub(super) fn signed(self, algorithm: Algorithm, header: &str, payload: &str) -> String {
         let key = match algorithm.family() {

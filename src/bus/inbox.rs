@@ -1,7 +1,7 @@
 //! What was heard and not yet asked for: a queue with a bound that remembers where it had holes.
 //!
 //! Nobody waits for a consumer that does not keep up. What has no room is dropped, its channel is
-//! marked, and as soon as there is room again [`Heard::Opened`] stands where the hole is.
+//! marked, and as soon as there is room again [`BusEvent::Subscribed`] stands where the hole is.
 
 use std::{
     collections::{BTreeSet, VecDeque},
@@ -12,7 +12,7 @@ use std::{
 use tokio::sync::Notify;
 
 use crate::{
-    chat::ports::{Announcement, Heard},
+    chat::ports::{Announcement, BusEvent},
     domain::Channel,
 };
 
@@ -21,65 +21,70 @@ const INBOX_BYTES_MAX: usize = 64 * 1024 * 1024;
 
 /// See the module.
 #[derive(Debug)]
-pub(super) struct Inbox {
-    heard_max: NonZeroUsize,
-    state: Mutex<State>,
+pub(super) struct BusInbox {
+    events_max: NonZeroUsize,
+    state: Mutex<InboxState>,
     changed: Notify,
 }
 
 /// Whether there was room.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(super) enum Kept {
+pub(super) enum PushResult {
     /// There was.
-    Yes,
+    Accepted,
     /// There was not: it is lost.
-    No,
+    Dropped,
 }
 
 #[derive(Debug, Default)]
-struct State {
-    queue: VecDeque<(usize, Heard)>,
+struct InboxState {
+    queue: VecDeque<(usize, BusEvent)>,
     bytes: usize,
     /// What is to be said to be opened as soon as there is room.
-    opened: BTreeSet<Channel>,
+    subscribed: BTreeSet<Channel>,
     /// How many were dropped since the consumer was told last.
-    lost: usize,
+    dropped: usize,
     closed: bool,
 }
 
-impl Inbox {
+impl BusInbox {
     /// With room for so many.
-    pub(super) fn new(heard_max: NonZeroUsize) -> Self {
-        Self { heard_max, state: Mutex::default(), changed: Notify::new() }
+    pub(super) fn new(events_max: NonZeroUsize) -> Self {
+        Self { events_max, state: Mutex::default(), changed: Notify::new() }
     }
 
     /// Puts in what was heard; it holds so many bytes.
-    pub(super) fn push(&self, channel: Channel, announcement: Announcement, bytes: usize) -> Kept {
+    pub(super) fn push(
+        &self,
+        channel: Channel,
+        announcement: Announcement,
+        bytes: usize,
+    ) -> PushResult {
         let mut state = self.lock();
         if state.closed {
-            return Kept::Yes;
+            return PushResult::Accepted;
         }
-        state.say_opened(self.heard_max.get());
-        let fits = state.queue.len() < self.heard_max.get()
+        state.enqueue_subscribed(self.events_max.get());
+        let fits = state.queue.len() < self.events_max.get()
             && (state.bytes + bytes <= INBOX_BYTES_MAX || state.queue.is_empty());
         if fits {
-            state.queue.push_back((bytes, Heard::News(channel, announcement)));
+            state.queue.push_back((bytes, BusEvent::Received(channel, announcement)));
             state.bytes += bytes;
         } else {
-            state.opened.insert(channel);
-            state.lost += 1;
+            state.subscribed.insert(channel);
+            state.dropped += 1;
         }
         drop(state);
         self.changed.notify_one();
-        if fits { Kept::Yes } else { Kept::No }
+        if fits { PushResult::Accepted } else { PushResult::Dropped }
     }
 
     /// Puts in that these channels are heard from here on. That is never lost.
-    pub(super) fn open(&self, channels: impl IntoIterator<Item = Channel>) {
+    pub(super) fn push_subscribed(&self, channels: impl IntoIterator<Item = Channel>) {
         let mut state = self.lock();
         if !state.closed {
-            state.opened.extend(channels);
-            state.say_opened(self.heard_max.get());
+            state.subscribed.extend(channels);
+            state.enqueue_subscribed(self.events_max.get());
         }
         drop(state);
         self.changed.notify_one();
@@ -87,7 +92,7 @@ impl Inbox {
 
     /// Whether something was dropped, and the consumer was not told yet.
     pub(super) fn overflows(&self) -> bool {
-        self.lock().lost > 0
+        self.lock().dropped > 0
     }
 
     /// Nothing comes in any more. What is there can still be had.
@@ -97,7 +102,7 @@ impl Inbox {
     }
 
     /// Waits for the next. Cancel-safe.
-    pub(super) async fn next(&self) -> Option<Heard> {
+    pub(super) async fn next(&self) -> Option<BusEvent> {
         loop {
             // Made before the look, so that what comes in between wakes it.
             let changed = self.changed.notified();
@@ -113,52 +118,54 @@ impl Inbox {
     }
 
     /// Poisoning is ignored: each step leaves the state consistent.
-    fn lock(&self) -> MutexGuard<'_, State> {
+    fn lock(&self) -> MutexGuard<'_, InboxState> {
         self.state.lock().unwrap_or_else(PoisonError::into_inner)
     }
 }
 
-impl State {
+impl InboxState {
     /// Says what is to be opened, if there is room: there is, where the same is said already.
-    fn say_opened(&mut self, heard_max: usize) {
-        if self.opened.is_empty() {
+    fn enqueue_subscribed(&mut self, events_max: usize) {
+        if self.subscribed.is_empty() {
             return;
         }
-        if let Some((_, Heard::Opened(last))) = self.queue.back_mut() {
-            last.append(&mut self.opened);
-        } else if self.queue.len() < heard_max {
-            let opened = std::mem::take(&mut self.opened);
-            self.queue.push_back((0, Heard::Opened(opened)));
+        if let Some((_, BusEvent::Subscribed(last))) = self.queue.back_mut() {
+            last.append(&mut self.subscribed);
+        } else if self.queue.len() < events_max {
+            let subscribed = std::mem::take(&mut self.subscribed);
+            self.queue.push_back((0, BusEvent::Subscribed(subscribed)));
         } else {
             return;
         }
-        self.lost = 0;
+        self.dropped = 0;
     }
 
-    fn pop(&mut self) -> Option<Heard> {
-        let Some((bytes, heard)) = self.queue.pop_front() else {
-            self.lost = 0;
-            let opened = std::mem::take(&mut self.opened);
-            return (!opened.is_empty()).then_some(Heard::Opened(opened));
+    fn pop(&mut self) -> Option<BusEvent> {
+        let Some((bytes, event)) = self.queue.pop_front() else {
+            self.dropped = 0;
+            let subscribed = std::mem::take(&mut self.subscribed);
+            return (!subscribed.is_empty()).then_some(BusEvent::Subscribed(subscribed));
         };
         self.bytes -= bytes;
-        Some(heard)
+        Some(event)
     }
 }
 
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::bus::contract::{channel, news};
+    use crate::bus::contract::{channel, event};
 
-    fn inbox(heard_max: usize) -> Inbox {
-        Inbox::new(NonZeroUsize::new(heard_max).unwrap())
+    fn inbox(events_max: usize) -> BusInbox {
+        BusInbox::new(NonZeroUsize::new(events_max).unwrap())
     }
 
-    async fn next(inbox: &Inbox) -> String {
+    async fn next(inbox: &BusInbox) -> String {
         match inbox.next().await {
-            Some(Heard::News(channel, news)) => format!("{} on {}", news.number, channel.as_raw()),
-            Some(Heard::Opened(channels)) => {
+            Some(BusEvent::Received(channel, event)) => {
+                format!("{} on {}", event.number, channel.as_raw())
+            }
+            Some(BusEvent::Subscribed(channels)) => {
                 format!(
                     "opened {:?}",
                     channels.into_iter().map(Channel::as_raw).collect::<Vec<_>>()
@@ -169,52 +176,59 @@ mod tests {
     }
 
     #[tokio::test]
-    async fn a_hole_is_said_where_it_is() {
+    async fn a_gap_is_reported_at_its_position() {
         let inbox = inbox(2);
         for number in 1..=4 {
-            let kept = inbox.push(channel(7), news("n", number), 1);
-            assert_eq!(kept == Kept::Yes, number <= 2);
+            let kept = inbox.push(channel(7), event("n", number), 1);
+            assert_eq!(kept == PushResult::Accepted, number <= 2);
         }
         assert!(inbox.overflows());
         assert_eq!(next(&inbox).await, "1 on 7");
-        assert_eq!(inbox.push(channel(8), news("n", 1), 1), Kept::No, "the hole took the room");
+        assert_eq!(
+            inbox.push(channel(8), event("n", 1), 1),
+            PushResult::Dropped,
+            "the hole took the room"
+        );
         assert_eq!(next(&inbox).await, "2 on 7");
         assert_eq!(next(&inbox).await, "opened [7]");
         assert_eq!(next(&inbox).await, "opened [8]");
         assert!(!inbox.overflows());
-        assert_eq!(inbox.push(channel(7), news("n", 6), 1), Kept::Yes);
+        assert_eq!(inbox.push(channel(7), event("n", 6), 1), PushResult::Accepted);
         assert_eq!(next(&inbox).await, "6 on 7");
     }
 
     #[tokio::test]
-    async fn too_many_bytes_are_a_hole_but_for_the_only_one() {
+    async fn the_byte_limit_drops_all_but_a_single_event() {
         let inbox = inbox(100);
-        assert_eq!(inbox.push(channel(1), news("n", 1), INBOX_BYTES_MAX + 1), Kept::Yes);
-        assert_eq!(inbox.push(channel(1), news("n", 2), 1), Kept::No);
+        assert_eq!(
+            inbox.push(channel(1), event("n", 1), INBOX_BYTES_MAX + 1),
+            PushResult::Accepted
+        );
+        assert_eq!(inbox.push(channel(1), event("n", 2), 1), PushResult::Dropped);
         assert_eq!(next(&inbox).await, "1 on 1");
-        assert_eq!(inbox.push(channel(1), news("n", 3), 1), Kept::Yes);
+        assert_eq!(inbox.push(channel(1), event("n", 3), 1), PushResult::Accepted);
         assert_eq!(next(&inbox).await, "opened [1]");
         assert_eq!(next(&inbox).await, "3 on 1");
     }
 
     #[tokio::test]
-    async fn channels_that_open_together_are_said_together() {
+    async fn subscribed_channels_are_reported_together() {
         let inbox = inbox(1);
-        inbox.open([channel(1)]);
-        inbox.open([channel(2), channel(3)]);
+        inbox.push_subscribed([channel(1)]);
+        inbox.push_subscribed([channel(2), channel(3)]);
         assert_eq!(next(&inbox).await, "opened [1, 2, 3]");
-        inbox.push(channel(1), news("n", 1), 1);
-        inbox.open([channel(4)]);
+        inbox.push(channel(1), event("n", 1), 1);
+        inbox.push_subscribed([channel(4)]);
         assert_eq!(next(&inbox).await, "1 on 1");
         assert_eq!(next(&inbox).await, "opened [4]");
     }
 
     #[tokio::test]
-    async fn after_the_close_what_is_there_can_be_had() {
+    async fn queued_events_can_be_read_after_close() {
         let inbox = inbox(2);
-        inbox.open([channel(1)]);
+        inbox.push_subscribed([channel(1)]);
         inbox.close();
-        inbox.push(channel(1), news("n", 1), 1);
+        inbox.push(channel(1), event("n", 1), 1);
         assert_eq!(next(&inbox).await, "opened [1]");
         assert_eq!(next(&inbox).await, "end");
     }

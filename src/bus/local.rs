@@ -5,7 +5,7 @@ use std::{collections::BTreeSet, future};
 use async_trait::async_trait;
 
 use crate::{
-    chat::ports::{Announcement, Bus, Heard},
+    chat::ports::{Announcement, Bus, BusEvent},
     domain::Channel,
 };
 
@@ -17,13 +17,13 @@ pub struct LocalBus;
 impl Bus for LocalBus {
     fn publish(&self, _: Channel, _: Announcement) {}
 
-    fn listen(&self, _: &BTreeSet<Channel>) {}
+    fn set_subscriptions(&self, _: &BTreeSet<Channel>) {}
 
-    async fn next(&self) -> Option<Heard> {
+    async fn next(&self) -> Option<BusEvent> {
         future::pending().await
     }
 
-    fn is_whole(&self) -> bool {
+    fn is_connected(&self) -> bool {
         true
     }
 
@@ -37,6 +37,6 @@ mod tests {
 
     #[tokio::test(start_paused = true)]
     async fn keeps_the_contract() {
-        contract::bus(&LocalBus).await;
+        contract::single_node_contract(&LocalBus).await;
     }
 }

@@ -8,7 +8,8 @@ mod memory;
 mod redis;
 
 pub use self::redis::{
-    BadAddress, BadOptions, Complaint, RedisBus, RedisKind, RedisOptions, Trouble, Why,
+    ProblemCause, RedisAddressError, RedisBus, RedisFailure, RedisKind, RedisOptions,
+    RedisOptionsError, ServerProblem,
 };
 pub use local::LocalBus;
-pub use memory::{Fault, MemoryBus, Path};
+pub use memory::{BusFault, BusPath, MemoryBus};

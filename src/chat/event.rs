@@ -79,7 +79,7 @@ pub enum Event {
         typing: Typing,
     },
     /// What happened while you were away.
-    Missed(Missed),
+    Missed(MissedEntries),
     /// The time of your token is nearly over.
     AuthExpiring {
         /// When it is.
@@ -101,7 +101,7 @@ pub struct Welcome {
     /// Until when you may stay.
     pub expires_at: OffsetDateTime,
     /// Whether your device was here before, if you named one.
-    pub visit: Option<Visit>,
+    pub visit: Option<DeviceVisit>,
     /// Which connection this is.
     pub connection: ConnectionId,
     /// On which node.
@@ -118,11 +118,11 @@ pub struct Welcome {
 
 /// Whether a user was here before with the device that they named.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum Visit {
+pub enum DeviceVisit {
     /// They were not.
     First,
     /// They were: they last came or went then.
-    Return {
+    Returning {
         /// When.
         last_seen: OffsetDateTime,
     },
@@ -162,16 +162,16 @@ impl Tally {
 
 /// Part of what was missed in a room, or the word that it cannot be sent.
 #[derive(Clone, Debug)]
-pub struct Missed {
+pub struct MissedEntries {
     /// The room.
     pub room: RoomName,
     /// What follows.
-    pub run: Run,
+    pub run: MissedRun,
 }
 
-/// See [`Missed`].
+/// See [`MissedEntries`].
 #[derive(Clone, Debug)]
-pub enum Run {
+pub enum MissedRun {
     /// The next entries in order.
     Recovered {
         /// Deliveries of [`Event::Entry`].
@@ -230,4 +230,13 @@ impl Delivery {
         let encoding = encoding.get_or_init(|| Box::new(encode()));
         encoding.downcast_ref().expect("a slot holds one type")
     }
+}
+
+/// A stored entry on its way out.
+#[derive(Clone, Debug)]
+pub(crate) struct Post {
+    /// A delivery of [`Event::Entry`].
+    pub(crate) delivery: Arc<Delivery>,
+    /// The connection that does not hear it.
+    pub(crate) except: Option<ConnectionId>,
 }

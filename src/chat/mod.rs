@@ -4,12 +4,13 @@
 //! enters with an [`Outbox`](ports::Outbox), and then hands each [`Request`] to its [`Session`] in
 //! the order in which they came. It decides nothing.
 
-mod door;
+mod admission;
+mod cluster;
 pub mod event;
 mod hub;
 mod journal;
 pub mod ports;
-mod relay;
+mod publisher;
 mod request;
 mod session;
 mod sign_in;
@@ -28,23 +29,24 @@ use tokio::time::sleep;
 use tracing::debug;
 
 pub use self::{
-    door::Admission,
-    journal::Writer,
-    request::{Answer, Answerer, Hello, Receipt, Reply, Request, RoomPost, UserPresence},
-    session::{Departure, Session},
+    admission::Admission,
+    journal::JournalWriter,
+    request::{Answer, Hello, Receipt, Reply, ReplyCallback, Request, RoomPost, UserPresence},
+    session::{DrainGuard, Session},
     sign_in::{Credential, Profile, SignedIn},
 };
 use self::{
+    cluster::{Cluster, ClusterParts},
     hub::Hub,
     journal::{Journal, More},
-    ports::{Bus, Clock, Gone, GuestName, IdSource, Nodes, Retention, Store, Tokens},
-    relay::{Ends, Herald, Relay},
+    ports::{Bus, Clock, GuestExpired, GuestName, IdSource, Nodes, Store, Tokens, TrimLimits},
+    publisher::Publisher,
 };
 use crate::domain::{CloseReason, Limits, NodeId, RoomRules, SpacePattern};
 
 /// What a chat is made of.
 #[expect(missing_debug_implementations, reason = "engines need not print")]
-pub struct Parts {
+pub struct ChatParts {
     /// The engine that keeps.
     pub store: Arc<dyn Store>,
     /// The engine that carries.
@@ -58,12 +60,12 @@ pub struct Parts {
     /// Where ids come from.
     pub ids: Arc<dyn IdSource>,
     /// What the operator decided.
-    pub rules: Rules,
+    pub rules: ChatRules,
 }
 
 /// What the operator decided.
 #[derive(Clone, Debug)]
-pub struct Rules {
+pub struct ChatRules {
     /// How far everything may grow.
     pub limits: Limits,
     /// Who may come without a token.
@@ -71,7 +73,7 @@ pub struct Rules {
     /// How long a guest's token is good.
     pub guest_lifetime: Duration,
     /// On how many devices a user may be at once.
-    pub devices: Devices,
+    pub devices: DevicePolicy,
     /// The spaces there are besides `/`.
     pub spaces: Vec<SpacePattern>,
     /// Which rooms there are, and who may join them.
@@ -111,7 +113,7 @@ pub enum Guests {
 
 /// On how many devices a user may be at once.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum Devices {
+pub enum DevicePolicy {
     /// On any number.
     Many,
     /// On the one that came last: it signs the others out.
@@ -126,7 +128,7 @@ pub enum Readiness {
     /// It is about to leave.
     Draining,
     /// It does not hear the other nodes.
-    Deaf,
+    BusDisconnected,
 }
 
 /// The chat of this node.
@@ -135,10 +137,10 @@ pub struct Chat {
     tokens: Arc<dyn Tokens>,
     clock: Arc<dyn Clock>,
     ids: Arc<dyn IdSource>,
-    rules: Rules,
+    rules: ChatRules,
     hub: Arc<Hub>,
     journal: Journal,
-    relay: Arc<Relay>,
+    cluster: Arc<Cluster>,
     nodes: Arc<dyn Nodes>,
     draining: AtomicBool,
 }
@@ -150,22 +152,23 @@ impl std::fmt::Debug for Chat {
 }
 
 impl Chat {
-    /// Puts a chat together. The [`Writer`] has to run for messages to be stored.
-    pub fn new(parts: Parts) -> (Arc<Self>, Writer) {
-        let Parts { store, bus, nodes, tokens, clock, ids, rules } = parts;
-        let herald = Herald::new(rules.node.clone(), Arc::clone(&bus));
-        let hub = Hub::new(rules.limits.clone(), herald);
-        let ends = Ends {
+    /// Puts a chat together. The [`JournalWriter`] has to run for messages to be stored.
+    pub fn new(parts: ChatParts) -> (Arc<Self>, JournalWriter) {
+        let ChatParts { store, bus, nodes, tokens, clock, ids, rules } = parts;
+        let publisher = Publisher::new(rules.node.clone(), Arc::clone(&bus));
+        let hub = Hub::new(rules.limits.clone(), publisher);
+        let parts = ClusterParts {
             hub: Arc::clone(&hub),
             bus,
             store: Arc::clone(&store),
             nodes: Arc::clone(&nodes),
         };
-        let relay = Relay::new(ends);
+        let cluster = Cluster::new(parts);
         let (journal, writer) =
-            Journal::new(&rules.limits, Arc::clone(&store), Arc::clone(&hub), Arc::clone(&relay));
+            Journal::new(&rules.limits, Arc::clone(&store), Arc::clone(&hub), Arc::clone(&cluster));
         let draining = AtomicBool::new(false);
-        let chat = Self { store, tokens, clock, ids, rules, hub, journal, relay, nodes, draining };
+        let chat =
+            Self { store, tokens, clock, ids, rules, hub, journal, cluster, nodes, draining };
         (Arc::new(chat), writer)
     }
 
@@ -180,34 +183,34 @@ impl Chat {
     }
 
     /// Ends the graces of those who left and tells rooms who is in them. Runs for ever.
-    pub async fn call_roll(self: Arc<Self>) {
-        let note_gone = || {
-            for GuestName { space, user, stay } in self.hub.take_gone() {
+    pub async fn run_timers(self: Arc<Self>) {
+        let forget_expired = || {
+            for GuestName { space, user, guest_session } in self.hub.take_expired_guests() {
                 let from = self.rules.node.clone();
-                self.journal.try_gone(Gone { space, user, stay, from });
+                self.journal.try_forget_guest(GuestExpired { space, user, guest_session, from });
             }
         };
-        Arc::clone(&self.hub).call_roll(note_gone).await;
+        Arc::clone(&self.hub).run_timers(forget_expired).await;
     }
 
     /// Hears what the other nodes say, until there is nothing more to be heard.
-    pub async fn hear(self: Arc<Self>) {
-        self.relay.hear().await;
+    pub async fn receive(self: Arc<Self>) {
+        self.cluster.receive().await;
     }
 
     /// Sees to it that what was not heard does not stay missed. Runs for ever.
-    pub async fn mend(self: Arc<Self>) {
-        self.relay.mend(&self.journal).await;
+    pub async fn repair(self: Arc<Self>) {
+        self.cluster.repair(&self.journal).await;
     }
 
     /// Says to the other nodes that this one lives. Runs for ever.
-    pub async fn beat(self: Arc<Self>) {
-        self.relay.beat().await;
+    pub async fn publish_heartbeats(self: Arc<Self>) {
+        self.cluster.publish_heartbeats().await;
     }
 
     /// Keeps count of the nodes, of who is on which, and of guests' names. Runs for ever.
-    pub async fn count_nodes(self: Arc<Self>) {
-        self.relay.count_nodes().await;
+    pub async fn maintain_lease(self: Arc<Self>) {
+        self.cluster.maintain_lease().await;
     }
 
     /// Says to the other nodes that this one lives no more.
@@ -222,7 +225,7 @@ impl Chat {
         let RetentionRules { entries_max, age_max, sweep_interval } = self.rules.retention;
         loop {
             let now = self.clock.now();
-            let retention = Retention {
+            let retention = TrimLimits {
                 entries_max,
                 entries_after: age_max.map(|age| now - age),
                 // Whoever came with the last token has left by then, too.
@@ -237,7 +240,7 @@ impl Chat {
 
     /// How many connections there are on this node.
     pub fn connections(&self) -> usize {
-        self.hub.connections()
+        self.hub.connection_count()
     }
 
     /// Refuses whoever comes from now on, and begins the end of every connection.
@@ -248,17 +251,17 @@ impl Chat {
 
     /// Waits until everybody has gone. After [`drain`](Self::drain) nobody comes any more.
     pub async fn drained(&self) {
-        self.hub.emptied().await;
+        self.hub.wait_until_empty().await;
     }
 
     /// Whether new clients may be sent here, and if not, why.
     pub fn readiness(&self) -> Readiness {
         if self.is_draining() {
             Readiness::Draining
-        } else if self.relay.hears() {
+        } else if self.cluster.is_bus_connected() {
             Readiness::Ready
         } else {
-            Readiness::Deaf
+            Readiness::BusDisconnected
         }
     }
 

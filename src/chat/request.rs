@@ -7,7 +7,7 @@ use crate::domain::{
     Typing, UserName, View,
 };
 
-use super::{event::RoomState, ports::Range};
+use super::{event::RoomState, ports::PageRange};
 
 /// What a connection says at the door.
 #[derive(Clone, Debug)]
@@ -78,7 +78,7 @@ pub enum Request {
         /// Of what; of the default room when left out.
         of: Option<View>,
         /// Which part.
-        range: Range,
+        range: PageRange,
         /// How many at most; the server's default when left out.
         limit: Option<u32>,
     },
@@ -152,8 +152,8 @@ pub enum Request {
 }
 
 impl Request {
-    /// The room that it is about, if it is about one: `home` where none is named.
-    pub(super) fn room<'a>(&'a self, home: &'a RoomName) -> Option<&'a RoomName> {
+    /// The room that it is about, if it is about one: `default_room` where none is named.
+    pub(super) fn room<'a>(&'a self, default_room: &'a RoomName) -> Option<&'a RoomName> {
         let named = match self {
             Self::Send(post) | Self::GroupChat(post) => &post.room,
             Self::GroupList { room }
@@ -169,7 +169,7 @@ impl Request {
             | Self::Delete { of, .. } => match of {
                 None => &None,
                 Some(View::Room(room)) => return Some(room),
-                Some(View::With(_) | View::Inbox) => return None,
+                Some(View::Direct(_) | View::Inbox) => return None,
             },
             Self::Identify { .. }
             | Self::Auth { .. }
@@ -177,11 +177,11 @@ impl Request {
             | Self::Notify { .. }
             | Self::Presence { .. } => return None,
         };
-        Some(named.as_ref().unwrap_or(home))
+        Some(named.as_ref().unwrap_or(default_room))
     }
 
     /// Whether who has this role in its room may ask for it, as far as that can be told beforehand.
-    pub(super) fn is_for(&self, role: Role) -> bool {
+    pub(super) fn is_allowed_for(&self, role: Role) -> bool {
         match self {
             // Whose message it is that is to be deleted is not known yet.
             Self::Invite { .. } | Self::Kick { .. } | Self::Delete { .. } => role.may_moderate(),
@@ -191,7 +191,7 @@ impl Request {
 
     /// Whether it depends on what its user is in the room, and the store does not ask for that when it
     /// takes what comes of it.
-    pub(super) fn trusts_memory(&self) -> bool {
+    pub(super) fn uses_cached_membership(&self) -> bool {
         matches!(self, Self::Join { .. } | Self::Invite { .. } | Self::Kick { .. })
     }
 }
@@ -282,7 +282,7 @@ pub enum Answer {
     /// To `mute`.
     Muted(Muted),
     /// To `typing`.
-    Noted,
+    Acknowledged,
     /// To `edit message` and `delete message`.
     Changed {
         /// The place of the change.
@@ -342,4 +342,4 @@ pub struct Receipt {
 pub type Reply = Result<Answer, Rejection>;
 
 /// Where the reply goes, exactly once, perhaps after the next request was taken.
-pub type Answerer = Box<dyn FnOnce(Reply) + Send>;
+pub type ReplyCallback = Box<dyn FnOnce(Reply) + Send>;

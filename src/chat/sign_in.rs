@@ -6,7 +6,7 @@ use time::OffsetDateTime;
 
 use super::{
     Chat,
-    ports::{Act, Claims, Voucher},
+    ports::{Claims, ClusterCommand, IdentityKind},
     session::unavailable,
 };
 use crate::domain::{Channel, Rejection, SignInId, Space, Token, UserName};
@@ -42,7 +42,7 @@ pub struct Profile {
     /// How they are to be shown.
     pub name: Option<Box<str>>,
     /// Who says so: nobody for a guest.
-    pub voucher: Voucher,
+    pub identity_kind: IdentityKind,
     /// Whether they may do what administrators may.
     pub admin: bool,
     /// Until when.
@@ -62,31 +62,31 @@ impl Chat {
         if !self.has_space(space) {
             return Err(Rejection::UnknownSpace);
         }
-        let (residence, mut claims) = match credential {
+        let (name_claim, mut claims) = match credential {
             Credential::Name(user) => {
-                let (residence, claims) = self.claim_as_guest(space, user).await?;
-                (Some(residence), claims)
+                let (name_claim, claims) = self.claim_as_guest(space, user).await?;
+                (Some(name_claim), claims)
             }
-            Credential::Token(token) => (None, self.proved(space, &token).await?),
+            Credential::Token(token) => (None, self.check_token_for_space(space, &token).await?),
         };
         if claims.guest.is_none() {
-            self.journal.saw(self.seen(space, &claims, None)).await;
+            self.journal.record_seen(self.seen_now(space, &claims, None)).await;
         }
         claims.sign_in = Some(SignInId::from_raw(&self.ids.secret()));
         let token = self.tokens.issue(&claims).map_err(|fault| unavailable(&fault))?;
         if token.expose().len() > COOKIE_TOKEN_BYTES_MAX {
             return Err(Rejection::BadRequest("the token says more than a cookie holds"));
         }
-        if let Some(residence) = residence {
-            residence.reserve();
+        if let Some(name_claim) = name_claim {
+            name_claim.reserve();
         }
         let seconds = (claims.expires_at - self.clock.now()).whole_seconds();
         Ok(SignedIn { token, seconds, profile: Profile::of(claims) })
     }
 
     /// Who signed in with this token.
-    pub async fn who(&self, token: &Token) -> Result<Profile, Rejection> {
-        self.claims(token).await.map(Profile::of)
+    pub async fn profile(&self, token: &Token) -> Result<Profile, Rejection> {
+        self.check_token(token).await.map(Profile::of)
     }
 
     /// Ends a sign-in: its connections are told and closed. One that is over already is no error.
@@ -95,7 +95,9 @@ impl Chat {
             self.tokens.check(token, self.clock.now()).await
         {
             self.hub.sign_out(&sign_in);
-            self.hub.herald().act(Channel::EVERYBODY, Act::SignedOut(sign_in));
+            self.hub
+                .publisher()
+                .publish_command(Channel::BROADCAST, ClusterCommand::EndSignIn(sign_in));
         }
     }
 }
@@ -104,6 +106,6 @@ impl Profile {
     fn of(claims: Claims) -> Self {
         let Claims { user, name, expires_at, spaces: _, rooms: _, admin, guest, sign_in: _ } =
             claims;
-        Self { user, name, voucher: Voucher::of(guest.as_deref()), admin, expires_at }
+        Self { user, name, identity_kind: IdentityKind::of(guest.as_deref()), admin, expires_at }
     }
 }

@@ -6,45 +6,45 @@ use async_trait::async_trait;
 use time::OffsetDateTime;
 
 use super::{
-    event::{Delivery, Event, Missed, Run},
+    event::{Delivery, Event, MissedEntries, MissedRun},
     ports::{Outbox, Overflow},
-    relay::Herald,
+    publisher::Publisher,
 };
 use crate::bus::LocalBus;
 use crate::domain::{
-    Act, Body, CloseReason, Content, Conversation, Entry, Kind, MessageId, NodeId, Place, Position,
-    RoomName, Seq, Space, Typing, UserName,
+    Act, Body, CloseReason, Content, Conversation, Entry, MessageId, MessageKind, NodeId, Place,
+    Position, RoomName, Seq, Space, Typing, UserName,
 };
 
 /// Who speaks for a node that is alone.
-pub(crate) fn herald() -> Arc<Herald> {
-    Herald::new(NodeId::from_raw("alone"), Arc::new(LocalBus))
+pub(crate) fn publisher() -> Arc<Publisher> {
+    Publisher::new(NodeId::from_raw("alone"), Arc::new(LocalBus))
 }
 
 /// A message in a room of the root space.
-pub(crate) fn said(room: &str, seq: u64) -> Arc<Delivery> {
-    said_with(room, seq, 0)
+pub(crate) fn message_delivery(room: &str, seq: u64) -> Arc<Delivery> {
+    delivery_with_attachments(room, seq, 0)
 }
 
 /// A message with so many attachments of one byte.
-pub(crate) fn said_with(room: &str, seq: u64, attachments: usize) -> Arc<Delivery> {
+pub(crate) fn delivery_with_attachments(room: &str, seq: u64, attachments: usize) -> Arc<Delivery> {
     let attachments = vec![bytes::Bytes::from_static(b"x"); attachments];
     let body = Body::from_raw("\"hi\"".into(), attachments);
     let content = Content::Body { body, edited_at: None };
-    done(room, seq, Act::Said { kind: Kind::Message, content })
+    delivery_of(room, seq, Act::Said { kind: MessageKind::Message, content })
 }
 
 /// A message as it stands in a log.
 pub(crate) fn entry(room: &str, seq: u64) -> Entry {
-    said(room, seq).entry().unwrap().clone()
+    message_delivery(room, seq).entry().unwrap().clone()
 }
 
 /// The deletion of a message.
-pub(crate) fn deleted(room: &str, seq: u64, of: u64) -> Arc<Delivery> {
-    done(room, seq, Act::Deleted { of: Seq::from_raw(of) })
+pub(crate) fn deletion_delivery(room: &str, seq: u64, of: u64) -> Arc<Delivery> {
+    delivery_of(room, seq, Act::Deleted { of: Seq::from_raw(of) })
 }
 
-fn done(room: &str, seq: u64, act: Act) -> Arc<Delivery> {
+fn delivery_of(room: &str, seq: u64, act: Act) -> Arc<Delivery> {
     Delivery::new(Event::Entry(Entry {
         place: Place::room(&Space::root(), &RoomName::parse(room).unwrap()),
         position: Position::from_raw(seq, seq),
@@ -57,14 +57,14 @@ fn done(room: &str, seq: u64, act: Act) -> Arc<Delivery> {
 
 /// An outbox whose reader never comes: it takes as much as it has room for.
 #[derive(Debug)]
-pub(crate) struct Shelf {
-    room: usize,
+pub(crate) struct RecordingOutbox {
+    capacity: usize,
     events: Mutex<Vec<String>>,
 }
 
-impl Shelf {
-    pub(crate) fn with_room_for(room: usize) -> Arc<Self> {
-        Arc::new(Self { room, events: Mutex::default() })
+impl RecordingOutbox {
+    pub(crate) fn with_capacity(capacity: usize) -> Arc<Self> {
+        Arc::new(Self { capacity, events: Mutex::default() })
     }
 
     /// What was pushed, each event in a word.
@@ -74,24 +74,24 @@ impl Shelf {
 }
 
 #[async_trait]
-impl Outbox for Shelf {
+impl Outbox for RecordingOutbox {
     fn push(&self, delivery: &Arc<Delivery>) -> Result<(), Overflow> {
         let mut events = self.events.lock().unwrap();
-        if events.len() >= self.room {
+        if events.len() >= self.capacity {
             return Err(Overflow);
         }
-        events.push(in_a_word(delivery.event()));
+        events.push(summary(delivery.event()));
         Ok(())
     }
 
     fn offer(&self, delivery: &Arc<Delivery>) {
-        let relieved = self.events().len() < self.room / 2;
-        if relieved {
+        let has_capacity = self.events().len() < self.capacity / 2;
+        if has_capacity {
             self.push(delivery).ok();
         }
     }
 
-    async fn relieved(&self) {}
+    async fn wait_for_capacity(&self) {}
 
     fn close(&self, reason: CloseReason) {
         self.events.lock().unwrap().push(format!("closed {reason:?}"));
@@ -102,7 +102,7 @@ impl Outbox for Shelf {
     }
 }
 
-fn in_a_word(event: &Event) -> String {
+fn summary(event: &Event) -> String {
     let seq = |delivery: &Arc<Delivery>| delivery.entry().unwrap().seq().as_raw();
     match event {
         Event::Entry(entry) => {
@@ -139,10 +139,10 @@ fn in_a_word(event: &Event) -> String {
         Event::Presence { count, .. } => format!("{count} here"),
         Event::Welcome(welcome) => format!("welcome {}", welcome.user),
         Event::AuthExpiring { .. } => "auth expiring".to_owned(),
-        Event::Missed(Missed { run: Run::TooFar { head }, .. }) => {
+        Event::Missed(MissedEntries { run: MissedRun::TooFar { head }, .. }) => {
             format!("too far from {}", head.as_raw())
         }
-        Event::Missed(Missed { run: Run::Recovered { entries, more }, .. }) => {
+        Event::Missed(MissedEntries { run: MissedRun::Recovered { entries, more }, .. }) => {
             let seqs: Vec<_> = entries.iter().map(seq).collect();
             format!("missed {seqs:?}{}", if *more { " …" } else { "" })
         }

@@ -17,7 +17,7 @@ use std::{
 use clap::{Args, Parser, Subcommand, error::ErrorKind};
 use tracing::warn;
 
-use self::token::{Checked, Token};
+use self::token::{CheckTokenArgs, TokenArgs};
 use crate::{
     app,
     config::{self, Config, Flag, Problems, Sources},
@@ -38,7 +38,7 @@ struct CommandLine {
     #[command(subcommand)]
     command: Option<Command>,
     #[command(flatten)]
-    settings: Settings,
+    settings: SettingsArgs,
 }
 
 /// What to do.
@@ -47,9 +47,9 @@ enum Command {
     /// Run the server; this is what happens without a command
     Serve,
     /// Print a token with which somebody may connect
-    Token(Token),
+    Token(TokenArgs),
     /// Say what a token proves, or why it is refused (then the exit code is 3)
-    CheckToken(Checked),
+    CheckToken(CheckTokenArgs),
     /// Say whether the settings are good, without starting anything
     CheckConfig,
     /// Print a file of all settings with their defaults
@@ -58,7 +58,7 @@ enum Command {
 
 /// Where settings come from, and some of them.
 #[derive(Args, Debug)]
-struct Settings {
+struct SettingsArgs {
     /// Read this file instead of roomcast.toml
     #[arg(long, global = true, value_name = "FILE")]
     config: Option<PathBuf>,
@@ -83,25 +83,25 @@ struct Settings {
 pub fn run(arguments: impl IntoIterator<Item = OsString>) -> ExitCode {
     let line = match CommandLine::try_parse_from(arguments) {
         Ok(line) => line,
-        Err(error) if is_an_answer(&error) => return answer(error.render()),
-        Err(error) => return complain(BAD_SETTING, error.render().to_string().trim_end()),
+        Err(error) if is_help_or_version(&error) => return print_answer(error.render()),
+        Err(error) => return print_error(BAD_SETTING, error.render().to_string().trim_end()),
     };
     if matches!(line.command, Some(Command::ExampleConfig)) {
-        return answer(config::EXAMPLE);
+        return print_answer(config::EXAMPLE);
     }
     let config = match line.settings.load() {
         Ok(config) => config,
-        Err(problems) => return complain(BAD_SETTING, problems),
+        Err(problems) => return print_error(BAD_SETTING, problems),
     };
     match line.command {
         None | Some(Command::Serve) => serve(&config),
-        Some(Command::Token(token)) => token.make(&config),
+        Some(Command::Token(token)) => token.issue(&config),
         Some(Command::CheckToken(checked)) => checked.check(&config),
         Some(Command::CheckConfig | Command::ExampleConfig) => check_config(&config),
     }
 }
 
-impl Settings {
+impl SettingsArgs {
     /// The settings of file, environment and flags together.
     fn load(self) -> Result<Config, Problems> {
         let Self { config, listen, data, log_format, log_filter, set } = self;
@@ -122,61 +122,63 @@ impl Settings {
 /// Runs the server until it is told to stop.
 fn serve(config: &Config) -> ExitCode {
     if let Err(error) = telemetry::start(config.log_format, &config.log_filter) {
-        return complain(FAULT, error);
+        return print_error(FAULT, error);
     }
     for warning in config.warnings() {
         warn!("{warning}");
     }
     match app::run(config) {
         Ok(()) => ExitCode::SUCCESS,
-        Err(failure) => fail(&failure),
+        Err(failure) => print_failure(&failure),
     }
 }
 
 /// Says what did not go well, and whose it is.
-fn fail(failure: &app::Failure) -> ExitCode {
+fn print_failure(failure: &app::AppError) -> ExitCode {
     match failure {
-        app::Failure::Setting { .. } | app::Failure::Settings(_) => complain(BAD_SETTING, failure),
-        app::Failure::Broken(_) => complain(FAULT, failure),
+        app::AppError::Setting { .. } | app::AppError::Settings(_) => {
+            print_error(BAD_SETTING, failure)
+        }
+        app::AppError::Fault(_) => print_error(FAULT, failure),
     }
 }
 
 /// Prints that the settings are good, and what may surprise.
 fn check_config(config: &Config) -> ExitCode {
-    let tried = app::check_keys(config).and_then(|()| app::try_engines(config));
-    let surprises = match tried {
-        Ok(surprises) => surprises,
-        Err(failure) => return fail(&failure),
+    let tried = app::check_keys(config).and_then(|()| app::check_engines(config));
+    let engine_warnings = match tried {
+        Ok(engine_warnings) => engine_warnings,
+        Err(failure) => return print_failure(&failure),
     };
-    let warnings = config.warnings().into_iter().chain(surprises);
+    let warnings = config.warnings().into_iter().chain(engine_warnings);
     let warnings = warnings.map(|warning| format!("\nwarning: {warning}"));
-    answer(format!("ok{}", warnings.collect::<String>()))
+    print_answer(format!("ok{}", warnings.collect::<String>()))
 }
 
 /// Whether clap was asked for help or the version, and has not found a mistake.
-fn is_an_answer(error: &clap::Error) -> bool {
+fn is_help_or_version(error: &clap::Error) -> bool {
     matches!(error.kind(), ErrorKind::DisplayHelp | ErrorKind::DisplayVersion)
 }
 
 /// Prints `text` as lines of its own. A reader that went away (`| head`) is no fault of ours.
-fn answer(text: impl fmt::Display) -> ExitCode {
+fn print_answer(text: impl fmt::Display) -> ExitCode {
     let text = text.to_string();
     match writeln!(io::stdout(), "{}", text.trim_end()) {
         Ok(()) => ExitCode::SUCCESS,
         Err(error) if error.kind() == io::ErrorKind::BrokenPipe => ExitCode::SUCCESS,
-        Err(error) => complain(FAULT, error),
+        Err(error) => print_error(FAULT, error),
     }
 }
 
 /// Says what is wrong.
-fn complain(code: u8, what: impl fmt::Display) -> ExitCode {
-    remark(what);
+fn print_error(code: u8, what: impl fmt::Display) -> ExitCode {
+    print_notice(what);
     ExitCode::from(code)
 }
 
 /// Says something beside the answer.
 #[expect(clippy::print_stderr, reason = "here the command line speaks")]
-fn remark(what: impl fmt::Display) {
+fn print_notice(what: impl fmt::Display) {
     eprintln!("{what}");
 }
 
@@ -193,12 +195,12 @@ mod tests {
     use super::*;
 
     #[test]
-    fn the_command_line_is_well_formed() {
+    fn the_command_line_definition_is_valid() {
         CommandLine::command().debug_assert();
     }
 
     #[test]
-    fn flags_are_taken_before_and_after_the_command_and_without_one() {
+    fn flags_are_accepted_before_and_after_the_command_and_without_one() {
         for line in ["--data d", "serve --data d", "--data d serve", "check-config --data d"] {
             let words = ["roomcast"].into_iter().chain(line.split(' '));
             let parsed = CommandLine::try_parse_from(words).unwrap();

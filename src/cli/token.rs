@@ -10,7 +10,7 @@ use std::{
 use clap::Args;
 use time::format_description::well_known::Rfc3339;
 
-use super::{BAD_SETTING, FAULT, REFUSED, answer, complain, fail, remark};
+use super::{BAD_SETTING, FAULT, REFUSED, print_answer, print_error, print_failure, print_notice};
 use crate::{
     app,
     auth::TOKEN_BYTES_MAX,
@@ -25,7 +25,7 @@ const TTL_SECS_MAX: u64 = 10 * 365 * 24 * 60 * 60;
 
 /// Whom a token is for, and for how long.
 #[derive(Args, Debug)]
-pub(super) struct Token {
+pub(super) struct TokenArgs {
     /// The user's name
     #[arg(long, value_name = "NAME", value_parser = user)]
     user: UserName,
@@ -49,65 +49,68 @@ pub(super) struct Token {
 
 /// A token to look at.
 #[derive(Args)]
-pub(super) struct Checked {
+pub(super) struct CheckTokenArgs {
     /// The token [default: what stands on standard input, where no other user sees it]
     #[arg(value_name = "TOKEN")]
     token: Option<String>,
 }
 
-impl Token {
+impl TokenArgs {
     /// A token has a list of rooms, or an object in which each has a role.
-    fn says_as_what_of_all_or_none(&self) -> bool {
+    fn has_roles_for_all_or_none(&self) -> bool {
         let says = self.room.iter().filter(|(_, role)| role.is_some()).count();
         says == 0 || says == self.room.len()
     }
 
     /// Prints a token made with the server's own key.
-    pub(super) fn make(self, config: &Config) -> ExitCode {
-        if !self.says_as_what_of_all_or_none() {
-            return complain(BAD_SETTING, "--room: say as what of every room, or of none");
+    pub(super) fn issue(self, config: &Config) -> ExitCode {
+        if !self.has_roles_for_all_or_none() {
+            return print_error(BAD_SETTING, "--room: say as what of every room, or of none");
         }
-        let new_key = app::missing_key(config);
+        let new_key = app::missing_key_path(config);
         let tokens = match app::open_tokens(config) {
             Ok(tokens) => tokens,
-            Err(failure) => return fail(&failure),
+            Err(failure) => return print_failure(&failure),
         };
         if let Some(path) = new_key {
-            remark(format_args!("made a new key: {}", path.display()));
+            print_notice(format_args!("made a new key: {}", path.display()));
         }
         let Self { user, ttl, space, room, name, admin } = self;
         let rooms = if room.is_empty() { Rooms::All } else { Rooms::Only(room) };
         let expires_at = SystemClock.now() + ttl;
         let claims = Claims { name, spaces: space, rooms, admin, ..Claims::of(user, expires_at) };
         match tokens.issue(&claims) {
-            Ok(token) => answer(token.expose()),
-            Err(fault) => complain(FAULT, fault.chain()),
+            Ok(token) => print_answer(token.expose()),
+            Err(fault) => print_error(FAULT, fault.chain()),
         }
     }
 }
 
-impl Checked {
+impl CheckTokenArgs {
     /// Prints what the token proves, or why it is refused.
     pub(super) fn check(self, config: &Config) -> ExitCode {
         let text = match self.token.map_or_else(read_token, Ok) {
             Ok(text) => text,
-            Err(error) => return complain(FAULT, error),
+            Err(error) => return print_error(FAULT, error),
         };
-        match app::examine(config, &domain::Token::from_raw(text.trim())) {
+        match app::verify_token(config, &domain::Token::from_raw(text.trim())) {
             Ok(Ok(claims)) if claims.guest.is_some() && !config.guests.is_on() => {
-                complain(REFUSED, "refused: it is a guest's, and `guests` is \"off\"")
+                print_error(REFUSED, "refused: it is a guest's, and `guests` is \"off\"")
             }
-            Ok(Ok(claims)) => answer(format!("ok\n{}", described(&claims))),
-            Ok(Err(app::Refusal { reason, troubles })) => {
-                let troubles = troubles.iter().map(|trouble| format!("\n{trouble}"));
-                complain(REFUSED, format!("refused: {reason}{}", troubles.collect::<String>()))
+            Ok(Ok(claims)) => print_answer(format!("ok\n{}", describe(&claims))),
+            Ok(Err(app::VerifyError { reason, key_problems })) => {
+                let key_problems = key_problems.iter().map(|problem| format!("\n{problem}"));
+                print_error(
+                    REFUSED,
+                    format!("refused: {reason}{}", key_problems.collect::<String>()),
+                )
             }
-            Err(failure) => fail(&failure),
+            Err(failure) => print_failure(&failure),
         }
     }
 }
 
-impl fmt::Debug for Checked {
+impl fmt::Debug for CheckTokenArgs {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.write_str("Checked(***)")
     }
@@ -121,30 +124,30 @@ fn read_token() -> io::Result<String> {
 }
 
 /// What a token proves, one line each.
-fn described(claims: &Claims) -> String {
+fn describe(claims: &Claims) -> String {
     let Claims { user, name, expires_at, spaces, rooms, admin, guest, sign_in: _ } = claims;
     let mut lines = vec![format!("user: {user}")];
     lines.extend(name.as_ref().map(|name| format!("name: {name}")));
     lines.push(format!("until: {}", expires_at.format(&Rfc3339).unwrap_or_default()));
     lines.push(format!(
         "spaces: {}",
-        if spaces.is_empty() { "all".to_owned() } else { listed(spaces) }
+        if spaces.is_empty() { "all".to_owned() } else { format_patterns(spaces) }
     ));
     lines.push(match rooms {
         Rooms::All => "rooms: all".to_owned(),
         Rooms::Only(none) if none.is_empty() => "rooms: none".to_owned(),
-        Rooms::Only(rooms) => format!("rooms: {}", opened(rooms)),
+        Rooms::Only(rooms) => format!("rooms: {}", format_rooms(rooms)),
     });
     lines.extend(admin.then(|| "admin: yes".to_owned()));
     lines.extend(guest.is_some().then(|| "guest: yes".to_owned()));
     lines.join("\n")
 }
 
-fn listed(patterns: &[impl ToString]) -> String {
+fn format_patterns(patterns: &[impl ToString]) -> String {
     patterns.iter().map(ToString::to_string).collect::<Vec<_>>().join(" ")
 }
 
-fn opened(rooms: &[(RoomPattern, Option<Role>)]) -> String {
+fn format_rooms(rooms: &[(RoomPattern, Option<Role>)]) -> String {
     let one = |(pattern, role): &(RoomPattern, Option<Role>)| match role {
         Some(role) => format!("{pattern}={}", role.as_raw()),
         None => pattern.to_string(),
@@ -202,7 +205,7 @@ mod tests {
         }
     }
 
-    fn token(flags: &str) -> Option<Token> {
+    fn token(flags: &str) -> Option<TokenArgs> {
         let words = ["roomcast", "token", "--user", "ann"].into_iter();
         let line = CommandLine::try_parse_from(words.chain(flags.split(' '))).ok()?;
         match line.command {
@@ -212,22 +215,22 @@ mod tests {
     }
 
     #[test]
-    fn a_token_opens_rooms_and_may_say_as_what() {
+    fn the_room_flag_takes_patterns_and_roles() {
         let listed = token("--room news --room team-*").unwrap();
-        assert_eq!(opened(&listed.room), "news team-*");
-        assert!(listed.says_as_what_of_all_or_none());
+        assert_eq!(format_rooms(&listed.room), "news team-*");
+        assert!(listed.has_roles_for_all_or_none());
         let roles = token("--room news=reader --room team-*=admin").unwrap();
-        assert_eq!(opened(&roles.room), "news=reader team-*=admin");
-        assert!(roles.says_as_what_of_all_or_none());
+        assert_eq!(format_rooms(&roles.room), "news=reader team-*=admin");
+        assert!(roles.has_roles_for_all_or_none());
         let some = token("--room news --room team-*=admin").unwrap();
-        assert!(!some.says_as_what_of_all_or_none());
+        assert!(!some.has_roles_for_all_or_none());
         for bad in ["news=", "news=king", "=reader", "news=reader=owner", "a,b"] {
             assert!(token(&format!("--room {bad}")).is_none(), "{bad}");
         }
     }
 
     #[test]
-    fn a_token_needs_a_user_and_good_spaces() {
+    fn a_token_needs_a_user_and_valid_spaces() {
         for bad in ["token", "token --user", "token --user ann --space shop", "token --ttl x"] {
             let words = ["roomcast"].into_iter().chain(bad.split(' '));
             assert!(CommandLine::try_parse_from(words).is_err(), "{bad}");

@@ -1,6 +1,6 @@
 //! The settings looked at as a whole: what cannot be, and what may surprise.
 
-use super::{BusKind, Config, KeySource, StoreKind, Synchronous, Token};
+use super::{BusKind, Config, KeySource, StoreKind, SynchronousSetting, TokenSettings};
 use crate::{domain::SpacePattern, telemetry};
 
 /// What a frame holds besides a body: names, ids, brackets.
@@ -30,12 +30,12 @@ const TTL_SECS_MAX: u64 = 10 * 365 * 24 * 60 * 60;
 
 /// What cannot be: the key, and why.
 pub(super) fn problems(config: &Config) -> Vec<(&'static str, String)> {
-    let mut found = ranges(config);
-    found.extend(sizes(config));
-    found.extend(spaces(&config.spaces).map(|reason| ("spaces", reason)));
+    let mut found = range_problems(config);
+    found.extend(size_problems(config));
+    found.extend(space_problems(&config.spaces).map(|reason| ("spaces", reason)));
     let rooms_max = config.limits.rooms_per_user_max.get();
     found.extend(config.rooms.problem(rooms_max).map(|reason| ("rooms.auto_join", reason)));
-    found.extend(own_key(&config.token));
+    found.extend(own_key_problem(&config.token));
     if config.bus != BusKind::Local && !matches!(config.store, StoreKind::Postgres(_)) {
         let why = "nodes that hear each other have to share what is kept";
         found.push(("bus", format!("{why}: store must be an address postgres://…")));
@@ -54,37 +54,37 @@ pub(super) fn problems(config: &Config) -> Vec<(&'static str, String)> {
 
 /// What is allowed but may surprise.
 pub(super) fn warnings(config: &Config) -> Vec<String> {
-    let open_to_all = !config.listen.ip().is_loopback() && config.guests.is_on();
+    let is_public = !config.listen.ip().is_loopback() && config.guests.is_on();
     let warnings = [
         (config.store == StoreKind::Memory)
             .then(|| "store = \"memory\": messages are lost when the process ends".to_owned()),
-        (config.store == StoreKind::Sqlite && config.sqlite.synchronous == Synchronous::Normal)
+        (config.store == StoreKind::Sqlite && config.sqlite.synchronous == SynchronousSetting::Normal)
             .then(|| {
                 "sqlite.synchronous = \"normal\": a power cut may lose acknowledged messages"
                     .to_owned()
             }),
-        (matches!(config.store, StoreKind::Postgres(_)) && own_key_is_kept(&config.token)).then(|| {
+        (matches!(config.store, StoreKind::Postgres(_)) && uses_key_file(&config.token)).then(|| {
             "token.secret and token.secret_file are empty: each node makes a key of its own, and \
                 guests and pages of one node are not known to the others"
                 .to_owned()
         }),
-        (open_to_all && config.origins.is_empty()).then(|| {
+        (is_public && config.origins.is_empty()).then(|| {
             format!(
                 "listen = \"{}\" with guests and no origins: whoever reaches this address may chat",
                 config.listen
             )
         }),
     ];
-    warnings.into_iter().flatten().chain(open_sources(config)).collect()
+    warnings.into_iter().flatten().chain(insecure_sources(config)).collect()
 }
 
 /// Whether the server's own key is the one in the data directory.
-fn own_key_is_kept(token: &Token) -> bool {
+fn uses_key_file(token: &TokenSettings) -> bool {
     token.secret.is_empty() && token.secret_file.as_os_str().is_empty()
 }
 
 /// Numbers that must lie between two others.
-fn ranges(config: &Config) -> Vec<(&'static str, String)> {
+fn range_problems(config: &Config) -> Vec<(&'static str, String)> {
     let limits = &config.limits;
     let single = [
         ("drain_ms_max", config.drain_ms_max, 1, DRAIN_MS_MAX),
@@ -121,7 +121,7 @@ fn ranges(config: &Config) -> Vec<(&'static str, String)> {
 }
 
 /// Why the server's own key cannot be. It is not repeated.
-fn own_key(token: &Token) -> Option<(&'static str, String)> {
+fn own_key_problem(token: &TokenSettings) -> Option<(&'static str, String)> {
     let size = token.secret.expose().len();
     if size == 0 {
         return None;
@@ -138,9 +138,9 @@ fn own_key(token: &Token) -> Option<(&'static str, String)> {
 }
 
 /// Addresses from which keys come without TLS.
-fn open_sources(config: &Config) -> impl Iterator<Item = String> {
+fn insecure_sources(config: &Config) -> impl Iterator<Item = String> {
     config.token.keys.iter().filter_map(|key| match &key.source {
-        KeySource::JwksUrl(url) if url.is_open() => {
+        KeySource::JwksUrl(url) if url.is_insecure() => {
             let why = "whoever is on the way may put keys of their own there";
             Some(format!("token.keys: {url} is fetched without TLS: {why}"))
         }
@@ -149,7 +149,7 @@ fn open_sources(config: &Config) -> impl Iterator<Item = String> {
 }
 
 /// Sizes that must fit into one another.
-fn sizes(config: &Config) -> Vec<(&'static str, String)> {
+fn size_problems(config: &Config) -> Vec<(&'static str, String)> {
     let limits = &config.limits;
     let (body, frame) = (limits.body_bytes_max.get(), limits.frame_bytes_max.get());
     let outbox = limits.outbox_bytes_max.get();
@@ -170,7 +170,7 @@ fn sizes(config: &Config) -> Vec<(&'static str, String)> {
 }
 
 /// Why the list of spaces cannot be.
-fn spaces(spaces: &[SpacePattern]) -> impl Iterator<Item = String> {
+fn space_problems(spaces: &[SpacePattern]) -> impl Iterator<Item = String> {
     spaces.iter().enumerate().filter_map(|(place, pattern)| {
         let text = pattern.to_string();
         if text == "/" {

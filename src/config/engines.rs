@@ -118,7 +118,7 @@ mod tests {
     use crate::config::Config;
 
     #[test]
-    fn engines_are_words_or_addresses() {
+    fn engines_are_keywords_or_urls() {
         let config = Config::from_toml(
             "store = \"postgres://me:pass@db:5432/chat?sslmode=require\"\nbus = \"rediss://r\"",
         );
@@ -135,7 +135,7 @@ mod tests {
     }
 
     #[test]
-    fn a_wrong_address_is_not_repeated() {
+    fn a_wrong_url_is_not_printed() {
         for line in [
             "store = \"mysql://me:hunter2@db\"",
             "store = \"postgres://\"",
@@ -151,7 +151,7 @@ mod tests {
     }
 
     #[test]
-    fn nodes_that_share_a_bus_share_what_is_kept() {
+    fn a_shared_bus_requires_a_shared_store() {
         let problems = Config::from_toml("bus = \"redis://r\"").unwrap_err().to_string();
         assert!(problems.contains("`bus`") && problems.contains("postgres"), "{problems}");
     }

@@ -12,15 +12,15 @@ use toml::{Table, Value};
 use crate::domain::Secret;
 
 /// Where a key may come from. Each key has one of these.
-const SOURCES: [&str; 5] = ["secret", "secret_file", "pem_file", "jwks_file", "jwks_url"];
+const SOURCE_FIELDS: [&str; 5] = ["secret", "secret_file", "pem_file", "jwks_file", "jwks_url"];
 /// What a key may say beside that.
-const OTHERS: [&str; 2] = ["algorithm", "id"];
+const OPTIONAL_FIELDS: [&str; 2] = ["algorithm", "id"];
 /// Longest id of a key in bytes. A thumbprint has 43.
 const ID_BYTES_MAX: usize = 256;
 
 /// A key beside the server's own, with which somebody else signs tokens.
 #[derive(Clone, Debug, PartialEq, Eq)]
-pub struct Key {
+pub struct KeySettings {
     /// Where it comes from.
     pub source: KeySource,
     /// What tokens call it; any token may be signed with one that has no id.
@@ -64,30 +64,31 @@ pub enum Algorithm {
 #[derive(Clone, PartialEq, Eq)]
 pub struct JwksUrl(Uri);
 
-impl Key {
+impl KeySettings {
     /// Reads one table of the list. The complaint tells no value.
     fn read(value: &Value) -> Result<Self, String> {
         let Value::Table(table) = value else {
             return Err("must be a table, such as { pem_file = \"a.pem\", algorithm = \"ES256\" }"
                 .to_owned());
         };
-        let known = |name: &&String| SOURCES.iter().chain(&OTHERS).any(|it| it == name);
+        let known =
+            |name: &&String| SOURCE_FIELDS.iter().chain(&OPTIONAL_FIELDS).any(|it| it == name);
         if let Some(wrong) = table.keys().find(|name| !known(name)) {
-            let names = [SOURCES.as_slice(), &OTHERS].concat().join(", ");
+            let names = [SOURCE_FIELDS.as_slice(), &OPTIONAL_FIELDS].concat().join(", ");
             return Err(format!("has `{wrong}`; there are {names}"));
         }
-        let mut sources = SOURCES.into_iter().filter(|name| table.contains_key(*name));
+        let mut sources = SOURCE_FIELDS.into_iter().filter(|name| table.contains_key(*name));
         let (Some(source), None) = (sources.next(), sources.next()) else {
-            return Err(format!("must have one of {}", SOURCES.join(", ")));
+            return Err(format!("must have one of {}", SOURCE_FIELDS.join(", ")));
         };
         let (place, id) = (text(table, source)?.unwrap_or_default(), text(table, "id")?);
         let algorithm = algorithm(table)?;
         let source = match source {
             "secret" => secret(place, algorithm)?,
-            "secret_file" => KeySource::SecretFile(place.into(), hash(algorithm)?),
-            "pem_file" => KeySource::PemFile(place.into(), signature(algorithm)?),
-            _ if algorithm.is_some() => return Err(says_itself("algorithm")),
-            _ if id.is_some() => return Err(says_itself("id")),
+            "secret_file" => KeySource::SecretFile(place.into(), secret_algorithm(algorithm)?),
+            "pem_file" => KeySource::PemFile(place.into(), public_key_algorithm(algorithm)?),
+            _ if algorithm.is_some() => return Err(not_allowed_in_set("algorithm")),
+            _ if id.is_some() => return Err(not_allowed_in_set("id")),
             "jwks_file" => KeySource::JwksFile(place.into()),
             _ => KeySource::JwksUrl(place.parse()?),
         };
@@ -113,12 +114,12 @@ fn algorithm(table: &Table) -> Result<Option<Algorithm>, String> {
     let read = |name: &str| Algorithm::ALL.into_iter().find(|it| it.as_raw() == name);
     match text(table, "algorithm")? {
         None => Ok(None),
-        Some(name) => read(name).map(Some).ok_or_else(|| among(&Algorithm::ALL)),
+        Some(name) => read(name).map(Some).ok_or_else(|| one_of(&Algorithm::ALL)),
     }
 }
 
 fn secret(text: &str, algorithm: Option<Algorithm>) -> Result<KeySource, String> {
-    let algorithm = hash(algorithm)?;
+    let algorithm = secret_algorithm(algorithm)?;
     let (least, size) = (algorithm.secret_bytes_min(), text.len());
     if size < least {
         let name = algorithm.as_raw();
@@ -130,29 +131,29 @@ fn secret(text: &str, algorithm: Option<Algorithm>) -> Result<KeySource, String>
 }
 
 /// The algorithm of a secret.
-fn hash(algorithm: Option<Algorithm>) -> Result<Algorithm, String> {
+fn secret_algorithm(algorithm: Option<Algorithm>) -> Result<Algorithm, String> {
     let algorithm = algorithm.unwrap_or(Algorithm::HS256);
-    Algorithm::HASHES
+    Algorithm::HMAC
         .contains(&algorithm)
         .then_some(algorithm)
-        .ok_or_else(|| format!("is a secret: {}", among(&Algorithm::HASHES)))
+        .ok_or_else(|| format!("is a secret: {}", one_of(&Algorithm::HMAC)))
 }
 
 /// The algorithm of a public key.
-fn signature(algorithm: Option<Algorithm>) -> Result<Algorithm, String> {
+fn public_key_algorithm(algorithm: Option<Algorithm>) -> Result<Algorithm, String> {
     let others: Vec<_> =
-        Algorithm::ALL.into_iter().filter(|it| !Algorithm::HASHES.contains(it)).collect();
+        Algorithm::ALL.into_iter().filter(|it| !Algorithm::HMAC.contains(it)).collect();
     algorithm
         .filter(|it| others.contains(it))
-        .ok_or_else(|| format!("is a public key: {}", among(&others)))
+        .ok_or_else(|| format!("is a public key: {}", one_of(&others)))
 }
 
-fn among(algorithms: &[Algorithm]) -> String {
+fn one_of(algorithms: &[Algorithm]) -> String {
     let names: Vec<_> = algorithms.iter().map(|it| it.as_raw()).collect();
     format!("`algorithm` must be one of {}", names.join(", "))
 }
 
-fn says_itself(name: &str) -> String {
+fn not_allowed_in_set(name: &str) -> String {
     format!("is a set, which says `{name}` of each of its keys; leave it out")
 }
 
@@ -174,7 +175,7 @@ impl Algorithm {
     ];
 
     /// Those of a secret that both sides have.
-    const HASHES: [Self; 3] = [Self::HS256, Self::HS384, Self::HS512];
+    const HMAC: [Self; 3] = [Self::HS256, Self::HS384, Self::HS512];
 
     /// The name that stands in a token.
     pub fn as_raw(self) -> &'static str {
@@ -211,7 +212,7 @@ impl JwksUrl {
     }
 
     /// Whether whoever is on the way could put keys of their own there.
-    pub(super) fn is_open(&self) -> bool {
+    pub(super) fn is_insecure(&self) -> bool {
         let host = self.0.host().unwrap_or_default().trim_matches(['[', ']']);
         let here = host == "localhost" || host.parse().is_ok_and(|ip: IpAddr| ip.is_loopback());
         self.0.scheme() == Some(&Scheme::HTTP) && !here
@@ -250,16 +251,20 @@ impl fmt::Debug for JwksUrl {
 }
 
 /// Reads the list of keys.
-pub(super) fn read_keys<'de, D: Deserializer<'de>>(input: D) -> Result<Vec<Key>, D::Error> {
+pub(super) fn read_keys<'de, D: Deserializer<'de>>(input: D) -> Result<Vec<KeySettings>, D::Error> {
     let list = Vec::<Value>::deserialize(input)?;
     let keys = list.iter().enumerate().map(|(place, value)| {
-        Key::read(value).map_err(|reason| D::Error::custom(format!("key {}: {reason}", place + 1)))
+        KeySettings::read(value)
+            .map_err(|reason| D::Error::custom(format!("key {}: {reason}", place + 1)))
     });
     keys.collect()
 }
 
 /// Settings are written to learn which keys there are; no secret is.
-pub(super) fn write_keys<S: Serializer>(keys: &[Key], output: S) -> Result<S::Ok, S::Error> {
+pub(super) fn write_keys<S: Serializer>(
+    keys: &[KeySettings],
+    output: S,
+) -> Result<S::Ok, S::Error> {
     output.collect_seq(keys.iter().map(|_| "***"))
 }
 

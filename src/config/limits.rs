@@ -96,7 +96,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn the_defaults_are_those_of_the_domain() {
+    fn the_defaults_equal_the_domain_defaults() {
         assert_eq!(LimitSettings::default().to_domain(), Limits::default());
     }
 }

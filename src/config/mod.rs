@@ -19,11 +19,11 @@ use serde::{Deserialize, Deserializer, Serialize, Serializer, de::Error as _};
 use crate::domain::{Limits, RoomRules, Secret, SpacePattern};
 
 pub use engines::{Address, BusKind, StoreKind};
-pub use key::{Algorithm, JwksUrl, Key, KeySource};
+pub use key::{Algorithm, JwksUrl, KeySettings, KeySource};
 pub use limits::LimitSettings;
-pub use origin::Origin;
-pub use problem::{Place, Problem, Problems};
-pub use rooms::{Retention, RoomSettings};
+pub use origin::AllowedOrigin;
+pub use problem::{Problem, Problems, SettingPlace};
+pub use rooms::{RetentionSettings, RoomSettings};
 pub use sources::{Flag, Sources};
 
 /// The example file, which says what each key is for.
@@ -44,9 +44,9 @@ pub struct Config {
     /// Whether somebody without a token may choose a name.
     pub guests: Switch,
     /// What happens when a user comes with another device.
-    pub devices: Devices,
+    pub devices: DevicesSetting,
     /// Sites whose pages may connect, besides those that come from this server.
-    pub origins: Vec<Origin>,
+    pub origins: Vec<AllowedOrigin>,
     /// Spaces besides `/`.
     #[serde(serialize_with = "write_patterns", deserialize_with = "read_patterns")]
     pub spaces: Vec<SpacePattern>,
@@ -63,15 +63,15 @@ pub struct Config {
     /// How long a stop may take. Past it the rest is cut off.
     pub drain_ms_max: u64,
     /// The database in the data directory.
-    pub sqlite: Sqlite,
+    pub sqlite: SqliteSettings,
     /// The database of several nodes.
-    pub postgres: Postgres,
+    pub postgres: PostgresSettings,
     /// Tokens, and the keys that sign them.
-    pub token: Token,
+    pub token: TokenSettings,
     /// Which rooms there are.
     pub rooms: RoomSettings,
     /// How long messages are kept.
-    pub retention: Retention,
+    pub retention: RetentionSettings,
     /// Everything that grows.
     pub limits: LimitSettings,
 }
@@ -79,9 +79,9 @@ pub struct Config {
 /// The database in the data directory.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(default, deny_unknown_fields)]
-pub struct Sqlite {
+pub struct SqliteSettings {
     /// What a commit waits for.
-    pub synchronous: Synchronous,
+    pub synchronous: SynchronousSetting,
     /// How long a commit waits for a database that something else has locked.
     pub busy_ms_max: u64,
 }
@@ -89,7 +89,7 @@ pub struct Sqlite {
 /// The database of several nodes.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(default, deny_unknown_fields)]
-pub struct Postgres {
+pub struct PostgresSettings {
     /// Connections that read; two more write.
     pub readers_max: NonZeroU32,
     /// How long anything that is asked of it may take.
@@ -99,7 +99,7 @@ pub struct Postgres {
 /// Tokens, and the keys that sign them.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(default, deny_unknown_fields)]
-pub struct Token {
+pub struct TokenSettings {
     /// The server's own key, which signs what it hands out. Empty: see `secret_file`.
     #[serde(serialize_with = "key::write_secret", deserialize_with = "key::read_secret")]
     pub secret: Secret,
@@ -107,7 +107,7 @@ pub struct Token {
     pub secret_file: PathBuf,
     /// Keys with which others sign tokens.
     #[serde(serialize_with = "key::write_keys", deserialize_with = "key::read_keys")]
-    pub keys: Vec<Key>,
+    pub keys: Vec<KeySettings>,
     /// Who must have made a token. Empty: anybody who has a key.
     pub issuer: String,
     /// For whom a token must be made: one of these. Empty: for anybody.
@@ -135,7 +135,7 @@ pub enum Switch {
 /// What happens when a user comes with another device.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "lowercase")]
-pub enum Devices {
+pub enum DevicesSetting {
     /// A user may have many at one time.
     Many,
     /// The newest signs the others out.
@@ -155,7 +155,7 @@ pub enum LogFormat {
 /// What a commit waits for.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "lowercase")]
-pub enum Synchronous {
+pub enum SynchronousSetting {
     /// The disk. What was acknowledged outlives a power cut.
     Full,
     /// The operating system. What was acknowledged outlives the process, but not a power cut.
@@ -190,7 +190,7 @@ impl Default for Config {
             listen: SocketAddr::from(([127, 0, 0, 1], 3000)),
             data: PathBuf::from("roomcast-data"),
             guests: Switch::On,
-            devices: Devices::Many,
+            devices: DevicesSetting::Many,
             origins: Vec::new(),
             spaces: Vec::new(),
             store: StoreKind::Sqlite,
@@ -198,30 +198,30 @@ impl Default for Config {
             log_format: LogFormat::Text,
             log_filter: "info".to_owned(),
             drain_ms_max: 8000,
-            sqlite: Sqlite::default(),
-            postgres: Postgres::default(),
-            token: Token::default(),
+            sqlite: SqliteSettings::default(),
+            postgres: PostgresSettings::default(),
+            token: TokenSettings::default(),
             rooms: RoomSettings::default(),
-            retention: Retention::default(),
+            retention: RetentionSettings::default(),
             limits: LimitSettings::default(),
         }
     }
 }
 
-impl Default for Sqlite {
+impl Default for SqliteSettings {
     fn default() -> Self {
-        Self { synchronous: Synchronous::Full, busy_ms_max: 2000 }
+        Self { synchronous: SynchronousSetting::Full, busy_ms_max: 2000 }
     }
 }
 
-impl Default for Postgres {
+impl Default for PostgresSettings {
     fn default() -> Self {
         let readers_max = NonZeroU32::new(4).expect("not zero");
         Self { readers_max, wait_ms_max: 5000 }
     }
 }
 
-impl Default for Token {
+impl Default for TokenSettings {
     fn default() -> Self {
         Self {
             secret: Secret::default(),

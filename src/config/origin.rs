@@ -8,19 +8,19 @@ use serde::{Deserialize, Serialize};
 /// `*.` before the host stands for one or more labels there.
 #[derive(Clone, Debug, PartialEq, Eq, Hash, Serialize, Deserialize)]
 #[serde(try_from = "String")]
-pub struct Origin(Box<str>);
+pub struct AllowedOrigin(Box<str>);
 
 /// The text is not an origin.
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
 #[error(
     "{0:?} is not an origin: scheme://host or scheme://host:port, such as https://example.com or https://*.example.com"
 )]
-pub struct NotAnOrigin(String);
+pub struct InvalidOrigin(String);
 
-impl Origin {
+impl AllowedOrigin {
     /// Accepts `scheme://host[:port]` and `scheme://*.host[:port]`, in any case.
-    pub fn parse(raw: &str) -> Result<Self, NotAnOrigin> {
-        read(&raw.to_ascii_lowercase()).ok_or_else(|| NotAnOrigin(raw.to_owned()))
+    pub fn parse(raw: &str) -> Result<Self, InvalidOrigin> {
+        read(&raw.to_ascii_lowercase()).ok_or_else(|| InvalidOrigin(raw.to_owned()))
     }
 
     /// The text as a browser sends it, or with `*.` before the host.
@@ -29,22 +29,22 @@ impl Origin {
     }
 }
 
-impl TryFrom<String> for Origin {
-    type Error = NotAnOrigin;
+impl TryFrom<String> for AllowedOrigin {
+    type Error = InvalidOrigin;
 
-    fn try_from(raw: String) -> Result<Self, NotAnOrigin> {
+    fn try_from(raw: String) -> Result<Self, InvalidOrigin> {
         Self::parse(&raw)
     }
 }
 
-impl fmt::Display for Origin {
+impl fmt::Display for AllowedOrigin {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.write_str(&self.0)
     }
 }
 
 /// Takes `text`, in lower case, apart and puts it together again.
-fn read(text: &str) -> Option<Origin> {
+fn read(text: &str) -> Option<AllowedOrigin> {
     let (scheme, rest) = text.split_once("://")?;
     let (host, port) = match rest.rsplit_once(':') {
         Some((host, port)) if !port.ends_with(']') => (host, Some(port)),
@@ -53,14 +53,14 @@ fn read(text: &str) -> Option<Origin> {
     if !is_scheme(scheme) || !(is_host(host) || is_pattern(host)) {
         return None;
     }
-    let host = shortest(host);
+    let host = normalize_host(host);
     let port = match port {
         Some(port) => Some(port.parse::<u16>().ok().filter(|port| *port != 0)?),
         None => None,
     };
     let port = port.filter(|port| !matches!((scheme, port), ("http", 80) | ("https", 443)));
     let port = port.map(|port| format!(":{port}")).unwrap_or_default();
-    Some(Origin(format!("{scheme}://{host}{port}").into()))
+    Some(AllowedOrigin(format!("{scheme}://{host}{port}").into()))
 }
 
 fn is_scheme(text: &str) -> bool {
@@ -79,7 +79,7 @@ fn is_host(text: &str) -> bool {
 }
 
 /// An IPv6 address in the form in which browsers write it.
-fn shortest(host: &str) -> Cow<'_, str> {
+fn normalize_host(host: &str) -> Cow<'_, str> {
     let inner = host.strip_prefix('[').and_then(|rest| rest.strip_suffix(']'));
     match inner.and_then(|inner| Ipv6Addr::from_str(inner).ok()) {
         Some(address) => format!("[{address}]").into(),
@@ -98,7 +98,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn an_origin_is_kept_as_browsers_send_it() {
+    fn an_origin_is_normalised_as_browsers_send_it() {
         for (raw, kept) in [
             ("https://Example.COM", "https://example.com"),
             ("https://example.com:443", "https://example.com"),
@@ -112,12 +112,12 @@ mod tests {
             ("https://*.example.com:443", "https://*.example.com"),
             ("capacitor://localhost", "capacitor://localhost"),
         ] {
-            assert_eq!(Origin::parse(raw).unwrap().as_raw(), kept);
+            assert_eq!(AllowedOrigin::parse(raw).unwrap().as_raw(), kept);
         }
     }
 
     #[test]
-    fn what_is_no_origin_is_refused() {
+    fn an_invalid_origin_is_refused() {
         for bad in [
             "",
             "*",
@@ -146,7 +146,7 @@ mod tests {
             "http://[::g]",
             "://example.com",
         ] {
-            assert_eq!(Origin::parse(bad), Err(NotAnOrigin(bad.into())));
+            assert_eq!(AllowedOrigin::parse(bad), Err(InvalidOrigin(bad.into())));
         }
     }
 }

@@ -4,7 +4,7 @@ use std::{fmt, path::PathBuf};
 
 /// Where a value was set.
 #[derive(Clone, Debug, PartialEq, Eq)]
-pub enum Place {
+pub enum SettingPlace {
     /// In this file.
     File(PathBuf),
     /// In this variable of the environment.
@@ -21,7 +21,7 @@ pub struct Problem {
     /// The key, when it is about one.
     pub key: Option<String>,
     /// Where it was set.
-    pub place: Place,
+    pub place: SettingPlace,
     /// What is wrong, and what is allowed.
     pub reason: String,
 }
@@ -51,7 +51,7 @@ impl fmt::Display for Problem {
     }
 }
 
-impl fmt::Display for Place {
+impl fmt::Display for SettingPlace {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self {
             Self::File(path) => write!(f, "in {}", path.display()),

@@ -30,7 +30,7 @@ pub struct RoomSettings {
 /// How long messages are kept.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(default, deny_unknown_fields)]
-pub struct Retention {
+pub struct RetentionSettings {
     /// The newest entries of each conversation that are kept. 0: all.
     pub entries_max: u64,
     /// For how many days entries are kept. 0: for ever.
@@ -69,7 +69,7 @@ impl RoomSettings {
     }
 }
 
-impl Retention {
+impl RetentionSettings {
     /// How many entries of each conversation are kept, where that is bounded.
     pub fn entries(&self) -> Option<u64> {
         (self.entries_max > 0).then_some(self.entries_max)
@@ -94,7 +94,7 @@ impl Default for RoomSettings {
     }
 }
 
-impl Default for Retention {
+impl Default for RetentionSettings {
     fn default() -> Self {
         Self { entries_max: 0, age_days_max: 0, sweep_secs: 60 }
     }
@@ -134,22 +134,22 @@ mod tests {
     }
 
     #[test]
-    fn the_defaults_are_those_of_the_domain() {
+    fn the_defaults_equal_the_domain_defaults() {
         assert_eq!(RoomSettings::default().to_domain(), RoomRules::default());
     }
 
     #[test]
-    fn nothing_is_bounded_by_0() {
-        let kept = Retention::default();
+    fn zero_means_unbounded() {
+        let kept = RetentionSettings::default();
         assert_eq!((kept.entries(), kept.age()), (None, None));
-        let kept = Retention { entries_max: 7, age_days_max: 2, ..kept };
+        let kept = RetentionSettings { entries_max: 7, age_days_max: 2, ..kept };
         assert_eq!(kept.entries(), Some(7));
         assert_eq!(kept.age(), Some(Duration::from_hours(48)));
         assert_eq!(kept.sweep(), Duration::from_mins(1));
     }
 
     #[test]
-    fn who_joins_rooms_is_said_in_lists() {
+    fn room_lists_become_room_rules() {
         let text = "[rooms]\nauto_join = ['news']\npublic = ['news', 'pub-*']\n\
                     private = ['team-*', 'board']\nread_only = ['news']";
         let rules = config(text).unwrap().rooms();
@@ -161,7 +161,7 @@ mod tests {
     }
 
     #[test]
-    fn what_everybody_joins_is_public_and_not_private() {
+    fn auto_join_rooms_must_be_public() {
         for (text, why) in [
             ("[rooms]\npublic = ['news']", "`rooms.auto_join` by default: \"lobby\" is not public"),
             ("[rooms]\nprivate = ['*']", "`rooms.auto_join` by default: \"lobby\" is private"),

@@ -8,7 +8,7 @@ use std::{collections::BTreeMap, ffi::OsString, fs, io, path::Path};
 use serde::Deserialize as _;
 use toml::{Table, Value};
 
-use super::{Config, FILE, Place, Problem, Problems, check};
+use super::{Config, FILE, Problem, Problems, SettingPlace, check};
 
 /// What begins the name of a variable that is a setting.
 const PREFIX: &str = "ROOMCAST_";
@@ -27,7 +27,7 @@ pub struct Flag {
 /// Values and their places. What is added later wins.
 #[derive(Clone, Debug, Default)]
 pub struct Sources {
-    values: BTreeMap<String, (Value, Place)>,
+    values: BTreeMap<String, (Value, SettingPlace)>,
     problems: Vec<Problem>,
 }
 
@@ -39,7 +39,9 @@ impl Sources {
         match fs::read_to_string(path) {
             Ok(text) => self.text(path, &text),
             Err(error) if file.is_none() && error.kind() == io::ErrorKind::NotFound => self,
-            Err(error) => self.complain(None, Place::File(path.to_owned()), error.to_string()),
+            Err(error) => {
+                self.add_problem(None, SettingPlace::File(path.to_owned()), error.to_string())
+            }
         }
     }
 
@@ -63,14 +65,14 @@ impl Sources {
     #[must_use]
     pub fn flags(self, flags: impl IntoIterator<Item = Flag>) -> Self {
         flags.into_iter().fold(self, |mut sources, Flag { name, key, value }| {
-            let place = Place::Flag(name);
+            let place = SettingPlace::Flag(name);
             match default_of(&key) {
                 Some(default) => {
-                    let value = typed(&key, &value, &default);
+                    let value = parse_value(&key, &value, &default);
                     sources.values.insert(key, (value, place));
                     sources
                 }
-                None => sources.unknown(&key, place),
+                None => sources.add_unknown_key(&key, place),
             }
         })
     }
@@ -78,7 +80,7 @@ impl Sources {
     /// The settings that come of it, or everything that is wrong.
     pub fn config(mut self) -> Result<Config, Problems> {
         for (key, (value, place)) in &self.values {
-            if let Err(reason) = try_alone(key, value) {
+            if let Err(reason) = check_value(key, value) {
                 self.problems.push(Problem {
                     key: Some(key.clone()),
                     place: place.clone(),
@@ -87,9 +89,10 @@ impl Sources {
             }
         }
         if self.problems.is_empty() {
-            let config = together(&self.values);
+            let config = merge(&self.values);
             for (key, reason) in check::problems(&config) {
-                let place = self.values.get(key).map_or(Place::Default, |(_, place)| place.clone());
+                let place =
+                    self.values.get(key).map_or(SettingPlace::Default, |(_, place)| place.clone());
                 self.problems.push(Problem { key: Some(key.to_owned()), place, reason });
             }
             if self.problems.is_empty() {
@@ -102,46 +105,49 @@ impl Sources {
     /// Takes the content of a file.
     #[must_use]
     pub(super) fn text(self, path: impl AsRef<Path>, text: &str) -> Self {
-        let place = Place::File(path.as_ref().to_owned());
+        let place = SettingPlace::File(path.as_ref().to_owned());
         let table = match text.parse::<Table>() {
             Ok(table) => table,
-            Err(error) => return self.complain(None, place, without_the_line(text, &error)),
+            Err(error) => return self.add_problem(None, place, error_position(text, &error)),
         };
-        flat(&table).into_iter().fold(self, |mut sources, (key, value)| match default_of(&key) {
+        flatten(&table).into_iter().fold(self, |mut sources, (key, value)| match default_of(&key) {
             Some(_) => {
                 sources.values.insert(key, (value, place.clone()));
                 sources
             }
-            None => sources.unknown(&key, place.clone()),
+            None => sources.add_unknown_key(&key, place.clone()),
         })
     }
 
     fn variable(mut self, name: String, value: OsString) -> Self {
-        let Some((key, default)) = defaults().into_iter().find(|(key, _)| in_capitals(key) == name)
+        let Some((key, default)) =
+            defaults().into_iter().find(|(key, _)| variable_name(key) == name)
         else {
-            let nearest = nearest(&name, in_capitals);
+            let nearest = nearest(&name, variable_name);
             let reason = format!("there is no such setting; the nearest is {nearest}");
-            return self.complain(None, Place::Environment(name), reason);
+            return self.add_problem(None, SettingPlace::Environment(name), reason);
         };
         match value.into_string() {
             Ok(value) => {
-                let value = typed(&key, &value, &default);
-                self.values.insert(key, (value, Place::Environment(name)));
+                let value = parse_value(&key, &value, &default);
+                self.values.insert(key, (value, SettingPlace::Environment(name)));
                 self
             }
-            Err(_) => {
-                self.complain(Some(key), Place::Environment(name), "this is not UTF-8".to_owned())
-            }
+            Err(_) => self.add_problem(
+                Some(key),
+                SettingPlace::Environment(name),
+                "this is not UTF-8".to_owned(),
+            ),
         }
     }
 
-    fn unknown(self, key: &str, place: Place) -> Self {
+    fn add_unknown_key(self, key: &str, place: SettingPlace) -> Self {
         let reason =
             format!("there is no such key; the nearest is `{}`", nearest(key, str::to_owned));
-        self.complain(Some(key.to_owned()), place, reason)
+        self.add_problem(Some(key.to_owned()), place, reason)
     }
 
-    fn complain(mut self, key: Option<String>, place: Place, reason: String) -> Self {
+    fn add_problem(mut self, key: Option<String>, place: SettingPlace, reason: String) -> Self {
         self.problems.push(Problem { key, place, reason });
         self
     }
@@ -149,7 +155,7 @@ impl Sources {
 
 /// The right keys, dotted, with their defaults.
 pub(super) fn defaults() -> Vec<(String, Value)> {
-    flat(&Table::try_from(Config::default()).expect("the defaults are plain values"))
+    flatten(&Table::try_from(Config::default()).expect("the defaults are plain values"))
 }
 
 /// The default of `key`, if it is one.
@@ -157,20 +163,20 @@ fn default_of(key: &str) -> Option<Value> {
     defaults().into_iter().find_map(|(right, value)| (right == key).then_some(value))
 }
 
-/// The right key that looks most like `wrong` when it is written as `spell` does.
+/// The right key that looks most like `wrong` when it is written as `format_key` does.
 ///
 /// A key whose table was forgotten is like the one in the table.
-fn nearest(wrong: &str, spell: impl Fn(&str) -> String) -> String {
+fn nearest(wrong: &str, format_key: impl Fn(&str) -> String) -> String {
     let likeness = |right: &str| {
         let last = right.rsplit('.').next().unwrap_or(right);
         strsim::jaro_winkler(wrong, right).max(strsim::jaro_winkler(wrong, last))
     };
-    let right = defaults().into_iter().map(|(key, _)| spell(&key));
+    let right = defaults().into_iter().map(|(key, _)| format_key(&key));
     right.max_by(|a, b| likeness(a).total_cmp(&likeness(b))).expect("there are keys")
 }
 
 /// The variable that sets `key`.
-fn in_capitals(key: &str) -> String {
+fn variable_name(key: &str) -> String {
     format!("{PREFIX}{}", key.replace('.', "_").to_ascii_uppercase())
 }
 
@@ -185,7 +191,7 @@ fn is_from_kubernetes(name: &str) -> bool {
 ///
 /// Where text is wanted it stands for itself unless it is quoted, so that a directory may be
 /// called `7`. Where a list is wanted, plain text is its members with commas between them.
-fn typed(key: &str, text: &str, default: &Value) -> Value {
+fn parse_value(key: &str, text: &str, default: &Value) -> Value {
     let parsed = format!("value = {text}").parse::<Table>().ok();
     let value = parsed.filter(|table| table.len() == 1).and_then(|mut it| it.remove("value"));
     match (value, default) {
@@ -203,13 +209,13 @@ fn typed(key: &str, text: &str, default: &Value) -> Value {
 }
 
 /// Every value with its dotted key. An empty table counts as a value, so that it is looked at.
-fn flat(table: &Table) -> Vec<(String, Value)> {
+fn flatten(table: &Table) -> Vec<(String, Value)> {
     let entries = table.iter().map(|(key, value)| match value {
         Value::Table(inner) if inner.is_empty() && !is_table(key) => {
             vec![(key.clone(), value.clone())]
         }
         Value::Table(inner) => {
-            flat(inner).into_iter().map(|(rest, it)| (format!("{key}.{rest}"), it)).collect()
+            flatten(inner).into_iter().map(|(rest, it)| (format!("{key}.{rest}"), it)).collect()
         }
         _ => vec![(key.clone(), value.clone())],
     });
@@ -222,7 +228,7 @@ fn is_table(key: &str) -> bool {
 }
 
 /// The settings of which each value was tried alone.
-fn together(values: &BTreeMap<String, (Value, Place)>) -> Config {
+fn merge(values: &BTreeMap<String, (Value, SettingPlace)>) -> Config {
     let mut table = Table::new();
     for (key, (value, _)) in values {
         put(&mut table, key, value.clone());
@@ -243,14 +249,14 @@ fn put(table: &mut Table, key: &str, value: Value) {
 
 /// Whether `value` can stand at `key` at all; what else the settings say is left out, so that each
 /// bad value gets its own complaint.
-fn try_alone(key: &str, value: &Value) -> Result<(), String> {
+fn check_value(key: &str, value: &Value) -> Result<(), String> {
     let wanted = match (default_of(key).expect("the key was looked up"), value) {
         (Value::Integer(_), Value::Integer(number)) if *number < 0 => "a whole number, not below 0",
         (Value::Integer(_), Value::Integer(_))
         | (Value::String(_), Value::String(_))
-        | (Value::Array(_), Value::Array(_)) => return read_alone(key, value),
+        | (Value::Array(_), Value::Array(_)) => return deserialize_value(key, value),
         // A list is a cluster.
-        _ if key == "bus" => return read_alone(key, value),
+        _ if key == "bus" => return deserialize_value(key, value),
         (Value::Integer(_), _) => "a whole number",
         (Value::Array(_), _) if is_secret(key) => "a list of tables",
         (Value::Array(_), _) => "a list of texts",
@@ -260,7 +266,7 @@ fn try_alone(key: &str, value: &Value) -> Result<(), String> {
     Err(format!("this must be {wanted}{is}"))
 }
 
-fn read_alone(key: &str, value: &Value) -> Result<(), String> {
+fn deserialize_value(key: &str, value: &Value) -> Result<(), String> {
     let mut table = Table::new();
     put(&mut table, key, value.clone());
     deserialize(table).map(drop)
@@ -273,7 +279,7 @@ fn is_secret(key: &str) -> bool {
 
 /// What is wrong with a file and where, but not the line itself as the error would print it: it may
 /// hold a secret.
-fn without_the_line(text: &str, error: &toml::de::Error) -> String {
+fn error_position(text: &str, error: &toml::de::Error) -> String {
     let before = error.span().and_then(|span| text.get(..span.start)).unwrap_or_default();
     let line = before.matches('\n').count() + 1;
     let column = before.rsplit('\n').next().unwrap_or_default().chars().count() + 1;
@@ -281,11 +287,11 @@ fn without_the_line(text: &str, error: &toml::de::Error) -> String {
 }
 
 fn deserialize(table: Table) -> Result<Config, String> {
-    Config::deserialize(Value::Table(table)).map_err(|error| in_words(error.message()))
+    Config::deserialize(Value::Table(table)).map_err(|error| describe_types(error.message()))
 }
 
 /// Says in words what serde says in types.
-fn in_words(message: &str) -> String {
+fn describe_types(message: &str) -> String {
     ["a nonzero usize", "a nonzero u32", "usize", "u64", "u32"]
         .into_iter()
         .find_map(|kind| {

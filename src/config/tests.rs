@@ -10,12 +10,12 @@ fn variables<const N: usize>(pairs: [(&str, &str); N]) -> Sources {
     Sources::default().variables(pairs.into_iter().map(|(name, value)| (name.into(), value.into())))
 }
 
-fn complaint(sources: Sources) -> String {
+fn problem_text(sources: Sources) -> String {
     sources.config().unwrap_err().to_string()
 }
 
 #[test]
-fn the_example_file_is_the_default() {
+fn the_example_file_equals_the_defaults() {
     assert_eq!(Config::from_toml(EXAMPLE), Ok(Config::default()));
 }
 
@@ -32,13 +32,13 @@ fn the_example_file_has_every_key() {
 }
 
 #[test]
-fn an_empty_file_is_the_default() {
+fn an_empty_file_gives_the_defaults() {
     assert_eq!(Config::from_toml(""), Ok(Config::default()));
     assert_eq!(Config::from_toml("[limits]\n[retention]\n[rooms]\n[token]"), Ok(Config::default()));
 }
 
 #[test]
-fn flags_win_over_the_environment_and_that_over_the_file() {
+fn flags_override_the_environment_and_the_environment_overrides_the_file() {
     let file = "listen = \"127.0.0.1:1\"\ndrain_ms_max = 1\n[limits]\nspaces_max = 1\n";
     let config = Sources::default()
         .text("some.toml", file)
@@ -76,7 +76,7 @@ fn a_value_is_toml_or_plain_text() {
 }
 
 #[test]
-fn an_unknown_key_is_named_with_its_place_and_the_nearest_right_one() {
+fn an_unknown_key_is_reported_with_its_place_and_the_nearest_known_key() {
     for (sources, key, place, nearest) in [
         (Sources::default().text("a.toml", "lisen = 1"), "`lisen`", "in a.toml", "`listen`"),
         (
@@ -113,7 +113,7 @@ fn an_unknown_key_is_named_with_its_place_and_the_nearest_right_one() {
             "_per_",
         ),
     ] {
-        let text = complaint(sources);
+        let text = problem_text(sources);
         for part in [key, place, nearest] {
             assert!(text.contains(part), "{part} in {text}");
         }
@@ -121,7 +121,7 @@ fn an_unknown_key_is_named_with_its_place_and_the_nearest_right_one() {
 }
 
 #[test]
-fn a_bad_value_is_named_with_its_place_and_what_is_allowed() {
+fn a_bad_value_is_reported_with_its_place_and_the_allowed_values() {
     for (key, value, allowed) in [
         ("listen", "localhost", "an IP address and a port"),
         ("listen", "3000", "an IP address and a port"),
@@ -173,7 +173,7 @@ fn a_bad_value_is_named_with_its_place_and_what_is_allowed() {
         ("limits.ping_timeout_ms", "0", "from 1 to"),
         ("limits.write_stall_ms_max", "999999999999", "from 1 to"),
     ] {
-        let text = complaint(Sources::default().flags([flag(key, value)]));
+        let text = problem_text(Sources::default().flags([flag(key, value)]));
         for part in [key, "--set", allowed] {
             assert!(text.contains(part), "{part} in {text}");
         }
@@ -182,7 +182,7 @@ fn a_bad_value_is_named_with_its_place_and_what_is_allowed() {
 }
 
 #[test]
-fn everything_that_is_wrong_is_said_at_once() {
+fn all_problems_are_reported_together() {
     let sources = Sources::default()
         .text("a.toml", "guests = \"perhaps\"\ncolour = \"red\"\n[token]\nguest_ttl_secs = true")
         .flags([flag("limits", "3")]);
@@ -191,16 +191,16 @@ fn everything_that_is_wrong_is_said_at_once() {
 }
 
 #[test]
-fn a_file_that_is_no_toml_is_named() {
-    let text = complaint(Sources::default().text("a.toml", "listen = = 3"));
+fn a_file_with_invalid_toml_is_named() {
+    let text = problem_text(Sources::default().text("a.toml", "listen = = 3"));
     assert!(text.starts_with("in a.toml: "), "{text}");
 }
 
 #[test]
-fn a_named_file_must_be_there() {
+fn a_file_given_by_flag_must_exist() {
     let directory = tempfile::tempdir().unwrap();
     let path = directory.path().join("other.toml");
-    let text = complaint(Sources::default().file(Some(&path)));
+    let text = problem_text(Sources::default().file(Some(&path)));
     assert!(text.contains("other.toml"), "{text}");
     std::fs::write(&path, "guests = \"off\"").unwrap();
     let config = Sources::default().file(Some(&path)).config().unwrap();
@@ -208,13 +208,13 @@ fn a_named_file_must_be_there() {
 }
 
 #[test]
-fn a_default_that_another_setting_does_not_go_with_is_named_as_one() {
-    let text = complaint(Sources::default().flags([flag("limits.frame_bytes_max", "5000")]));
+fn a_default_that_conflicts_with_a_setting_is_reported_as_a_default() {
+    let text = problem_text(Sources::default().flags([flag("limits.frame_bytes_max", "5000")]));
     assert!(text.contains("`limits.body_bytes_max` by default"), "{text}");
 }
 
 #[test]
-fn what_kubernetes_puts_into_the_environment_is_no_setting() {
+fn kubernetes_service_variables_are_ignored() {
     let sources = variables([
         ("ROOMCAST_SERVICE_HOST", "10.0.0.1"),
         ("ROOMCAST_PORT", "tcp://10.0.0.1:3000"),
@@ -225,7 +225,7 @@ fn what_kubernetes_puts_into_the_environment_is_no_setting() {
 }
 
 #[test]
-fn no_two_keys_share_a_variable() {
+fn environment_variable_names_are_unique() {
     let mut names: Vec<_> = defaults().into_iter().map(|(key, _)| key.replace('.', "_")).collect();
     names.sort();
     names.dedup();
@@ -233,7 +233,7 @@ fn no_two_keys_share_a_variable() {
 }
 
 #[test]
-fn surprises_are_warned_about() {
+fn risky_settings_cause_warnings() {
     assert_eq!(Config::default().warnings(), Vec::<String>::new());
     let config = Config {
         store: StoreKind::Memory,
@@ -243,14 +243,15 @@ fn surprises_are_warned_about() {
     let warnings = config.warnings();
     assert_eq!(warnings.len(), 2);
     assert!(warnings[0].contains("messages are lost when the process ends"));
-    let sqlite = Sqlite { synchronous: Synchronous::Normal, ..Sqlite::default() };
+    let sqlite =
+        SqliteSettings { synchronous: SynchronousSetting::Normal, ..SqliteSettings::default() };
     assert_eq!(Config { sqlite, ..Config::default() }.warnings().len(), 1);
 }
 
 const LONG: &str = "a secret that nobody must ever see in a complaint: hunter2";
 
 #[test]
-fn a_secret_comes_from_everywhere_and_does_not_print() {
+fn a_secret_is_accepted_from_every_source_and_is_not_printed() {
     let file = format!("[token]\nsecret = '{LONG}'\n");
     for sources in [
         Sources::default().text("a.toml", &file),
@@ -267,7 +268,7 @@ fn a_secret_comes_from_everywhere_and_does_not_print() {
 }
 
 #[test]
-fn keys_come_from_everywhere() {
+fn keys_are_accepted_from_every_source() {
     let list = format!(
         "[{{secret='{LONG}', id='old'}}, {{pem_file='a.pem', algorithm='ES384'}}, \
          {{jwks_url='https://u:p@id.example:8443/keys?t=s'}}]"
@@ -283,7 +284,7 @@ fn keys_come_from_everywhere() {
     ] {
         let config = sources.config().unwrap();
         let shown = format!("{:?}", config.token.keys);
-        let [secret, pem, url] = <[Key; 3]>::try_from(config.token.keys).unwrap();
+        let [secret, pem, url] = <[KeySettings; 3]>::try_from(config.token.keys).unwrap();
         let wanted = KeySource::Secret(Secret::from_raw(LONG.as_bytes()), Algorithm::HS256);
         assert_eq!((secret.source, secret.id.as_deref()), (wanted, Some("old")));
         assert_eq!(pem.source, KeySource::PemFile("a.pem".into(), Algorithm::ES384));
@@ -294,7 +295,7 @@ fn keys_come_from_everywhere() {
 }
 
 #[test]
-fn a_key_that_cannot_be_is_named_and_its_secret_is_not() {
+fn an_invalid_key_is_reported_without_its_secret() {
     let long = "hunter2".repeat(9);
     for (key, allowed) in [
         (r#""hunter2""#.to_owned(), "key 1: must be a table"),
@@ -323,7 +324,7 @@ fn a_key_that_cannot_be_is_named_and_its_secret_is_not() {
             variables([("ROOMCAST_TOKEN_KEYS", &list)]),
             Sources::default().text("a.toml", &format!("[token]\nkeys = {list}")),
         ] {
-            let text = complaint(sources);
+            let text = problem_text(sources);
             assert!(text.contains(allowed) && text.contains("token.keys"), "{allowed} in {text}");
             assert!(!text.contains("hunter2") && !text.contains("7777777"), "{text}");
         }
@@ -331,7 +332,7 @@ fn a_key_that_cannot_be_is_named_and_its_secret_is_not() {
 }
 
 #[test]
-fn no_complaint_repeats_a_secret() {
+fn no_problem_text_contains_a_secret() {
     for text in [
         "[token]\nsecret = 'hunter2'",
         "[token]\nsecret = 8888888",
@@ -345,23 +346,23 @@ fn no_complaint_repeats_a_secret() {
         "[token]\nkeys = [{ secret = 'a\\uZZ', secret = 'hunter2' }]",
         "[token]\nsecrit = 'hunter2'",
     ] {
-        let said = complaint(Sources::default().text("a.toml", text));
+        let said = problem_text(Sources::default().text("a.toml", text));
         assert!(said.contains("a.toml") && !said.contains("hunter2"), "{said}");
         assert!(!said.contains("8888888"), "{said}");
     }
     for value in ["hunter2", "[hunter2]", "[{secret = hunter2}]", "hunter2,{}"] {
-        let said = complaint(variables([("ROOMCAST_TOKEN_KEYS", value)]));
+        let said = problem_text(variables([("ROOMCAST_TOKEN_KEYS", value)]));
         assert!(said.contains("list of tables") || said.contains("must be a table"), "{said}");
         assert!(!said.contains("hunter2"), "{said}");
     }
     let both =
         Sources::default().flags([flag("token.secret", LONG), flag("token.secret_file", "k")]);
-    let said = complaint(both);
+    let said = problem_text(both);
     assert!(said.contains("choose one") && !said.contains("hunter2"), "{said}");
 }
 
 #[test]
-fn keys_that_come_without_tls_are_warned_about() {
+fn fetching_keys_without_tls_causes_a_warning() {
     for (url, open) in [
         ("https://id.example/keys", false),
         ("http://127.0.0.1:8080/keys", false),

@@ -61,12 +61,15 @@ impl Body {
     fn is_blank(&self) -> bool {
         let json = self.json.trim();
         json == "null"
-            || json.strip_prefix('"').and_then(|rest| rest.strip_suffix('"')).is_some_and(is_white)
+            || json
+                .strip_prefix('"')
+                .and_then(|rest| rest.strip_suffix('"'))
+                .is_some_and(is_whitespace)
     }
 }
 
 /// Whether the inside of a JSON string is white space alone, escapes included.
-fn is_white(inside: &str) -> bool {
+fn is_whitespace(inside: &str) -> bool {
     let unescaped = inside.replace("\\n", " ").replace("\\t", " ").replace("\\r", " ");
     unescaped.trim().is_empty()
 }
@@ -80,7 +83,7 @@ mod tests {
     }
 
     #[test]
-    fn a_body_that_says_nothing_is_refused() {
+    fn a_blank_body_is_refused() {
         for blank in ["null", "\"\"", "\"  \"", r#""\n\t ""#] {
             assert_eq!(parse(blank), Err(Rejection::MessageEmpty), "{blank}");
         }
@@ -102,7 +105,7 @@ mod tests {
     }
 
     #[test]
-    fn ten_attachments_pass_and_eleven_do_not() {
+    fn ten_attachments_are_accepted_and_eleven_are_refused() {
         let limits = Limits::default();
         let with = |count| Body::parse("[]".into(), vec![Bytes::new(); count], &limits);
         assert!(with(10).is_ok());

@@ -13,7 +13,7 @@ impl Channel {
     pub const COUNT: u16 = 1024;
 
     /// What every node hears.
-    pub const EVERYBODY: Self = Self(Self::COUNT);
+    pub const BROADCAST: Self = Self(Self::COUNT);
 
     /// The channel with this number, if there is one.
     pub fn from_raw(number: u16) -> Option<Self> {
@@ -64,7 +64,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn a_channel_stays_what_it_is() {
+    fn channel_numbers_are_stable() {
         let (space, lobby) = (Space::root(), RoomName::lobby());
         assert_eq!(Channel::of_room(&space, &lobby).as_raw(), 16);
         let (ann, other) = (UserName::from_raw("ann"), UserName::from_raw("Ann"));
@@ -77,11 +77,11 @@ mod tests {
         let channels: HashSet<_> =
             (0..20_000).map(|n| Channel::of_room(&Space::root(), &room(n))).collect();
         assert!(channels.len() > usize::from(Channel::COUNT) * 99 / 100);
-        assert!(!channels.contains(&Channel::EVERYBODY));
+        assert!(!channels.contains(&Channel::BROADCAST));
     }
 
     #[test]
-    fn what_is_said_to_a_user_is_said_where_they_are_heard() {
+    fn direct_conversations_use_the_channels_of_their_users() {
         let user = UserName::from_raw;
         let place = |conversation| Place { space: Space::root(), conversation };
         let direct = place(Conversation::direct(user("ann"), user("bob")));

@@ -31,10 +31,10 @@ impl Conversation {
     }
 
     /// What `user`, who is in it, calls it.
-    pub fn seen_by(&self, user: &UserName) -> View {
+    pub fn view_for(&self, user: &UserName) -> View {
         match self {
             Self::Room(room) => View::Room(room.clone()),
-            Self::Direct(one, other) => View::With(if one == user { other } else { one }.clone()),
+            Self::Direct(one, other) => View::Direct(if one == user { other } else { one }.clone()),
             Self::Inbox(_) => View::Inbox,
         }
     }
@@ -46,17 +46,17 @@ pub enum View {
     /// A room.
     Room(RoomName),
     /// The direct conversation with this user.
-    With(UserName),
+    Direct(UserName),
     /// Their inbox.
     Inbox,
 }
 
 impl View {
     /// The conversation that `user` means.
-    pub fn of(self, user: &UserName) -> Conversation {
+    pub fn conversation_of(self, user: &UserName) -> Conversation {
         match self {
             Self::Room(room) => Conversation::Room(room),
-            Self::With(other) => Conversation::direct(user.clone(), other),
+            Self::Direct(other) => Conversation::direct(user.clone(), other),
             Self::Inbox => Conversation::Inbox(user.clone()),
         }
     }
@@ -94,19 +94,19 @@ mod tests {
     use super::*;
 
     #[test]
-    fn both_sides_of_a_direct_conversation_mean_the_same_one() {
+    fn a_direct_conversation_is_the_same_from_both_sides() {
         let (ann, bob) = (UserName::from_raw("ann"), UserName::from_raw("bob"));
         let both = Conversation::direct(ann.clone(), bob.clone());
         assert_eq!(both, Conversation::direct(bob.clone(), ann.clone()));
-        assert_eq!(both.seen_by(&ann), View::With(bob.clone()));
-        assert_eq!(both.seen_by(&bob), View::With(ann.clone()));
-        assert_eq!(View::With(bob).of(&ann), both);
+        assert_eq!(both.view_for(&ann), View::Direct(bob.clone()));
+        assert_eq!(both.view_for(&bob), View::Direct(ann.clone()));
+        assert_eq!(View::Direct(bob).conversation_of(&ann), both);
     }
 
     #[test]
-    fn one_may_talk_to_oneself() {
+    fn a_user_may_have_a_direct_conversation_with_itself() {
         let ann = UserName::from_raw("ann");
-        let alone = View::With(ann.clone()).of(&ann);
-        assert_eq!(alone.seen_by(&ann), View::With(ann));
+        let alone = View::Direct(ann.clone()).conversation_of(&ann);
+        assert_eq!(alone.view_for(&ann), View::Direct(ann));
     }
 }

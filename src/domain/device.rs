@@ -8,13 +8,13 @@ use super::DeviceId;
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct DeviceSet {
     named: BTreeSet<DeviceId>,
-    nameless: usize,
+    unnamed: usize,
 }
 
 impl DeviceSet {
     /// Those of these names, and so many that have none.
-    pub fn new(named: impl IntoIterator<Item = DeviceId>, nameless: usize) -> Self {
-        Self { named: named.into_iter().collect(), nameless }
+    pub fn new(named: impl IntoIterator<Item = DeviceId>, unnamed: usize) -> Self {
+        Self { named: named.into_iter().collect(), unnamed }
     }
 
     /// The names of those that have one, in order.
@@ -24,7 +24,7 @@ impl DeviceSet {
 
     /// How many there are.
     pub fn count(&self) -> usize {
-        self.named.len() + self.nameless
+        self.named.len() + self.unnamed
     }
 
     /// Whether the user is nowhere.
@@ -35,7 +35,7 @@ impl DeviceSet {
     /// Adds those of other connections.
     pub fn merge(&mut self, other: Self) {
         self.named.extend(other.named);
-        self.nameless += other.nameless;
+        self.unnamed += other.unnamed;
     }
 }
 
@@ -48,7 +48,7 @@ impl<'a> FromIterator<Option<&'a DeviceId>> for DeviceSet {
                 Some(device) => {
                     devices.named.insert(device.clone());
                 }
-                None => devices.nameless += 1,
+                None => devices.unnamed += 1,
             }
         }
         devices

@@ -6,7 +6,7 @@ use super::{Body, MessageId, Place, Position, Seq, UserName};
 
 /// The request that a message came with, and so the event that it goes out as.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
-pub enum Kind {
+pub enum MessageKind {
     /// `send message`, heard as `new message` by everyone in the room.
     Message,
     /// `GroupChat`, heard by everyone in the room but the connection that said it.
@@ -40,7 +40,7 @@ pub enum Act {
     /// Said something.
     Said {
         /// What it goes out as.
-        kind: Kind,
+        kind: MessageKind,
         /// What they said.
         content: Content,
     },
@@ -69,7 +69,7 @@ pub enum Content {
         edited_at: Option<OffsetDateTime>,
     },
     /// Nothing any more: it was deleted.
-    Gone,
+    Removed,
 }
 
 impl Entry {
@@ -83,7 +83,7 @@ impl Entry {
         match &self.act {
             Act::Said { content: Content::Body { body, .. }, .. } => Some(body),
             Act::Edited { body, .. } => body.as_ref(),
-            Act::Said { content: Content::Gone, .. } | Act::Deleted { .. } => None,
+            Act::Said { content: Content::Removed, .. } | Act::Deleted { .. } => None,
         }
     }
 
@@ -94,7 +94,7 @@ impl Entry {
 
     /// What this entry is to be shown as once `change` was made, if that changes it: the message has
     /// the newest body, and of its edits the last one has it.
-    pub fn after(&self, change: &Self) -> Option<Self> {
+    pub fn changed_by(&self, change: &Self) -> Option<Self> {
         let (target, new, edited_at) = match &change.act {
             Act::Said { .. } => return None,
             Act::Edited { of, body } => (*of, body.clone(), Some(change.at)),
@@ -102,7 +102,8 @@ impl Entry {
         };
         let act = match &self.act {
             Act::Said { kind, .. } if self.seq() == target => {
-                let content = new.map_or(Content::Gone, |body| Content::Body { body, edited_at });
+                let content =
+                    new.map_or(Content::Removed, |body| Content::Body { body, edited_at });
                 Act::Said { kind: *kind, content }
             }
             Act::Edited { of, .. } if *of == target => Act::Edited { of: *of, body: None },
@@ -137,17 +138,17 @@ mod tests {
     }
 
     #[test]
-    fn a_change_reaches_its_message_and_ends_the_edits_before_it() {
+    fn a_change_applies_to_its_message_and_clears_earlier_edits() {
         let content = Content::Body { body: body("1"), edited_at: None };
-        let said = entry(1, Act::Said { kind: Kind::Message, content });
+        let said = entry(1, Act::Said { kind: MessageKind::Message, content });
         let (first, second) = (edit(2, 1, "2"), edit(3, 1, "3"));
-        assert_eq!(said.after(&second).unwrap().body(), Some(&body("3")));
-        assert_eq!(first.after(&second).unwrap().body(), None, "once is enough");
+        assert_eq!(said.changed_by(&second).unwrap().body(), Some(&body("3")));
+        assert_eq!(first.changed_by(&second).unwrap().body(), None, "once is enough");
         let deletion = entry(4, Act::Deleted { of: Seq::from_raw(1) });
-        assert_eq!(said.after(&deletion).unwrap().body(), None);
-        assert_eq!(second.after(&deletion).unwrap().body(), None);
-        assert_eq!(deletion.after(&second), None);
-        assert_eq!(said.after(&edit(3, 2, "x")), None, "of another message");
-        assert_eq!(said.after(&said), None, "no change");
+        assert_eq!(said.changed_by(&deletion).unwrap().body(), None);
+        assert_eq!(second.changed_by(&deletion).unwrap().body(), None);
+        assert_eq!(deletion.changed_by(&second), None);
+        assert_eq!(said.changed_by(&edit(3, 2, "x")), None, "of another message");
+        assert_eq!(said.changed_by(&said), None, "no change");
     }
 }

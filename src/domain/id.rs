@@ -63,10 +63,10 @@ impl Seq {
 }
 
 /// Longest id that a client may choose, in bytes. A UUID has 36, a ULID 26.
-const CHOSEN_BYTES_MAX: usize = 64;
+const CLIENT_ID_BYTES_MAX: usize = 64;
 
 /// Declares an id that a client may choose.
-macro_rules! chosen {
+macro_rules! client_id {
     ($(#[$doc:meta])* $name:ident) => {
         $(#[$doc])*
         #[derive(Clone, Debug, PartialEq, Eq, Hash, PartialOrd, Ord)]
@@ -75,7 +75,7 @@ macro_rules! chosen {
         impl $name {
             /// Accepts 1 to 64 visible ASCII characters.
             pub fn parse(raw: &str) -> Result<Self, Rejection> {
-                let fits = (1..=CHOSEN_BYTES_MAX).contains(&raw.len());
+                let fits = (1..=CLIENT_ID_BYTES_MAX).contains(&raw.len());
                 if fits && raw.bytes().all(|byte| byte.is_ascii_graphic()) {
                     Ok(Self(raw.into()))
                 } else {
@@ -96,18 +96,18 @@ macro_rules! chosen {
     };
 }
 
-chosen! {
+client_id! {
     /// A message's identity and its idempotency key, chosen by the client or made by the server.
     MessageId
 }
 
-chosen! {
+client_id! {
     /// A device: chosen by the client, which keeps it across reconnects.
     DeviceId
 }
 
 /// Declares a random text that the server makes.
-macro_rules! made {
+macro_rules! server_id {
     ($(#[$doc:meta])* $name:ident) => {
         $(#[$doc])*
         #[derive(Clone, Debug, PartialEq, Eq, Hash, PartialOrd, Ord)]
@@ -127,17 +127,17 @@ macro_rules! made {
     };
 }
 
-made! {
+server_id! {
     /// One process. Random, made at each start.
     NodeId
 }
 
-made! {
+server_id! {
     /// One sign-in at the cookie API. Random, made by the server.
     SignInId
 }
 
-made! {
+server_id! {
     /// One database. Random, made with it: a client that knows another one knows nothing of this.
     Epoch
 }

@@ -56,13 +56,13 @@ impl Role {
 
 /// As what somebody joins.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum Joining {
+pub enum JoinMode {
     /// As this.
     As(Role),
     /// As the owner where nobody is a member, else as this.
-    OwnerOr(Role),
+    OwnerIfFirst(Role),
     /// As the owner, and only where nobody is a member and nothing was ever done; else not at all.
-    Founder,
+    FounderOnly,
 }
 
 /// Somebody in a conversation.
@@ -100,7 +100,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn nobody_changes_their_like_but_an_owner() {
+    fn only_owners_change_members_of_their_own_role() {
         use Role::{Admin, Member, Owner, Reader};
         assert!(Admin.may_change(None, Some(Member)));
         assert!(Admin.may_change(Some(Member), Some(Reader)));
@@ -115,7 +115,7 @@ mod tests {
     }
 
     #[test]
-    fn a_role_has_one_word() {
+    fn a_role_round_trips_through_its_name() {
         for role in Role::ALL {
             assert_eq!(Role::from_raw(role.as_raw()), Some(role));
         }
@@ -123,7 +123,7 @@ mod tests {
     }
 
     #[test]
-    fn roles_may_more_and_more() {
+    fn permissions_grow_with_the_role() {
         assert_eq!(Role::ALL.map(Role::may_send), [false, true, true, true]);
         assert_eq!(Role::ALL.map(Role::may_moderate), [false, false, true, true]);
     }

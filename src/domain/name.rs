@@ -70,22 +70,25 @@ impl UserName {
     /// Names are kept in Unicode's form NFC and trimmed, so that one name has one text. They differ
     /// by case, because those of a back end do.
     pub fn parse(raw: &str) -> Result<Self, Rejection> {
-        Self::within(USER_CHARS_MAX, raw)
+        Self::parse_within(USER_CHARS_MAX, raw)
     }
 
     /// Accepts what a guest may be called: as [`parse`](Self::parse), up to 32 characters.
     pub fn parse_guest(raw: &str) -> Result<Self, Rejection> {
-        Self::within(GUEST_CHARS_MAX, raw)
+        Self::parse_within(GUEST_CHARS_MAX, raw)
     }
 
-    fn within(chars_max: usize, raw: &str) -> Result<Self, Rejection> {
+    fn parse_within(chars_max: usize, raw: &str) -> Result<Self, Rejection> {
         // Characters that belong together may be one in NFC; nobody needs four for each.
         if raw.chars().nth(4 * USER_CHARS_MAX).is_some() {
             return Err(Rejection::NameInvalid);
         }
         let name: String = raw.trim().nfc().collect();
         let length = name.chars().count();
-        if length == 0 || length > chars_max || name.chars().any(misleads) || key(&name).is_empty()
+        if length == 0
+            || length > chars_max
+            || name.chars().any(is_deceptive)
+            || key(&name).is_empty()
         {
             return Err(Rejection::NameInvalid);
         }
@@ -113,14 +116,14 @@ impl NameKey {
 /// NFKC makes one of the forms of a letter and of a space. Going down, up and down again makes one of
 /// the letters of which only one case has two.
 fn key(name: &str) -> String {
-    let seen = name.nfkc().filter(|c| !is_selector(*c));
+    let seen = name.nfkc().filter(|c| !is_variation_selector(*c));
     let upper = seen.flat_map(char::to_lowercase).flat_map(char::to_uppercase);
     let folded: String = upper.flat_map(char::to_lowercase).collect();
     folded.split_whitespace().collect::<Vec<_>>().join(" ")
 }
 
 /// Whether a reader would not see `c`, or would see other characters moved by it.
-fn misleads(c: char) -> bool {
+fn is_deceptive(c: char) -> bool {
     c.is_control()
         || matches!(c,
             '\u{ad}' | '\u{34f}' | '\u{61c}' | '\u{115f}' | '\u{1160}' | '\u{17b4}' | '\u{17b5}'
@@ -131,7 +134,7 @@ fn misleads(c: char) -> bool {
 }
 
 /// Whether `c` only says whether the character before it is drawn as a picture.
-fn is_selector(c: char) -> bool {
+fn is_variation_selector(c: char) -> bool {
     matches!(c, '\u{fe00}'..='\u{fe0f}')
 }
 
@@ -174,7 +177,7 @@ impl Space {
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct SpacePattern {
     prefix: Box<str>,
-    open: bool,
+    is_prefix: bool,
 }
 
 impl SpacePattern {
@@ -182,13 +185,13 @@ impl SpacePattern {
     pub fn parse(raw: &str) -> Result<Self, Rejection> {
         let prefix = raw.strip_suffix('*');
         Space::parse(prefix.unwrap_or(raw))?;
-        Ok(Self { prefix: prefix.unwrap_or(raw).into(), open: prefix.is_some() })
+        Ok(Self { prefix: prefix.unwrap_or(raw).into(), is_prefix: prefix.is_some() })
     }
 
     /// Whether `space` is meant. The `*` stands for at least one character, and for no `/`.
     pub fn matches(&self, space: &Space) -> bool {
         match space.as_raw().strip_prefix(&*self.prefix) {
-            Some(rest) if self.open => !rest.is_empty() && !rest.contains('/'),
+            Some(rest) if self.is_prefix => !rest.is_empty() && !rest.contains('/'),
             Some(rest) => rest.is_empty(),
             None => false,
         }
@@ -196,18 +199,18 @@ impl SpacePattern {
 
     /// The one space that is meant, when it is one.
     pub fn exact(&self) -> Option<Space> {
-        (!self.open).then(|| Space(self.prefix.as_ref().into()))
+        (!self.is_prefix).then(|| Space(self.prefix.as_ref().into()))
     }
 
     /// What the spaces that are meant begin with, when they are many.
     pub fn prefix(&self) -> Option<&str> {
-        self.open.then_some(&*self.prefix)
+        self.is_prefix.then_some(&*self.prefix)
     }
 }
 
 impl fmt::Display for SpacePattern {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        write!(f, "{}{}", self.prefix, if self.open { "*" } else { "" })
+        write!(f, "{}{}", self.prefix, if self.is_prefix { "*" } else { "" })
     }
 }
 
@@ -215,7 +218,7 @@ impl fmt::Display for SpacePattern {
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct RoomPattern {
     prefix: Box<str>,
-    open: bool,
+    is_prefix: bool,
 }
 
 impl RoomPattern {
@@ -225,13 +228,13 @@ impl RoomPattern {
         if raw != "*" {
             RoomName::parse(prefix.unwrap_or(raw))?;
         }
-        Ok(Self { prefix: prefix.unwrap_or(raw).into(), open: prefix.is_some() })
+        Ok(Self { prefix: prefix.unwrap_or(raw).into(), is_prefix: prefix.is_some() })
     }
 
     /// Whether `room` is meant. The `*` stands for any characters, also none.
     pub fn matches(&self, room: &RoomName) -> bool {
         match room.as_raw().strip_prefix(&*self.prefix) {
-            Some(rest) => self.open || rest.is_empty(),
+            Some(rest) => self.is_prefix || rest.is_empty(),
             None => false,
         }
     }
@@ -239,7 +242,7 @@ impl RoomPattern {
 
 impl fmt::Display for RoomPattern {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        write!(f, "{}{}", self.prefix, if self.open { "*" } else { "" })
+        write!(f, "{}{}", self.prefix, if self.is_prefix { "*" } else { "" })
     }
 }
 
@@ -273,7 +276,7 @@ mod tests {
     }
 
     #[test]
-    fn a_user_name_has_one_text() {
+    fn a_user_name_is_normalized() {
         assert_eq!(UserName::parse("Zoe\u{308}"), UserName::parse("Zo\u{eb}"));
         assert!(
             UserName::parse_guest(&"e\u{301}".repeat(32)).is_ok(),
@@ -304,7 +307,7 @@ mod tests {
     }
 
     #[test]
-    fn a_room_pattern_means_one_room_or_those_that_begin_alike() {
+    fn a_room_pattern_matches_one_room_or_a_prefix() {
         let (exact, open) =
             (RoomPattern::parse("team").unwrap(), RoomPattern::parse("team-*").unwrap());
         let room = RoomName::from_raw;
@@ -338,7 +341,7 @@ mod tests {
     }
 
     #[test]
-    fn a_pattern_means_one_space_or_those_that_begin_alike() {
+    fn a_space_pattern_matches_one_space_or_a_prefix() {
         let exact = SpacePattern::parse("/shop").unwrap();
         assert!(exact.matches(&Space::from_raw("/shop")));
         assert!(!exact.matches(&Space::from_raw("/shop2")));

@@ -63,7 +63,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn changes_take_a_place_and_are_not_unread() {
+    fn changes_take_a_position_and_are_not_unread() {
         let read = Position::ZERO.next_message();
         let head = read.next_change().next_message().next_change();
         assert_eq!(head, Position::from_raw(4, 2));
@@ -73,7 +73,7 @@ mod tests {
     }
 
     #[test]
-    fn what_is_gone_is_not_unread() {
+    fn trimmed_messages_are_not_unread() {
         let log =
             Log { head: Position::from_raw(10, 10), floor: Position::from_raw(8, 8), members: 1 };
         assert_eq!(log.unread(Position::ZERO), 2);

@@ -11,65 +11,65 @@ use super::{NodeId, UserName};
 
 /// What a connection's coming means.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum Arrival {
+pub enum RosterArrival {
     /// The user was nowhere, nor in their grace: tell the others.
-    First,
+    FirstJoined,
     /// The first connection on this node; the user was on another one: tell the other nodes.
-    Elsewhere,
+    AlreadyRemote,
     /// Another connection, or a return within the grace: nothing to tell.
-    Again,
+    AlreadyLocal,
 }
 
 /// What the end of a connection or of a grace means.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum Departure {
+pub enum RosterDeparture {
     /// The user is nowhere any more: tell the others.
-    Gone,
+    LastLeft,
     /// The user is not on this node any more, but on another one: tell the other nodes.
-    Elsewhere,
+    StillRemote,
     /// The user is still here: nothing to tell.
-    Stays,
+    StillLocal,
 }
 
 /// How a user is here.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-enum Stay {
+enum LocalPresence {
     /// By this many connections, at least one.
     Connected(usize),
     /// By none; gone at this moment unless they come back.
-    Leaving(Duration),
+    InGrace(Duration),
 }
 
 /// The users of one room. Times are durations since a moment of the caller's choice.
 #[derive(Clone, Debug, Default)]
 pub struct Roster {
     /// Those on this node.
-    stays: HashMap<UserName, Stay>,
+    local: HashMap<UserName, LocalPresence>,
     /// Those on other nodes, and on which.
-    elsewhere: HashMap<UserName, BTreeSet<NodeId>>,
+    remote: HashMap<UserName, BTreeSet<NodeId>>,
     /// How many are on other nodes only.
-    absent: usize,
+    remote_only: usize,
 }
 
 impl Roster {
     /// A connection of `user` came.
-    pub fn arrive(&mut self, user: &UserName) -> Arrival {
-        match self.stays.get_mut(user) {
-            Some(Stay::Connected(count)) => {
+    pub fn connect(&mut self, user: &UserName) -> RosterArrival {
+        match self.local.get_mut(user) {
+            Some(LocalPresence::Connected(count)) => {
                 *count += 1;
-                Arrival::Again
+                RosterArrival::AlreadyLocal
             }
-            Some(stay @ Stay::Leaving(_)) => {
-                *stay = Stay::Connected(1);
-                Arrival::Again
+            Some(presence @ LocalPresence::InGrace(_)) => {
+                *presence = LocalPresence::Connected(1);
+                RosterArrival::AlreadyLocal
             }
             None => {
-                self.stays.insert(user.clone(), Stay::Connected(1));
-                if self.elsewhere.contains_key(user) {
-                    self.absent -= 1;
-                    Arrival::Elsewhere
+                self.local.insert(user.clone(), LocalPresence::Connected(1));
+                if self.remote.contains_key(user) {
+                    self.remote_only -= 1;
+                    RosterArrival::AlreadyRemote
                 } else {
-                    Arrival::First
+                    RosterArrival::FirstJoined
                 }
             }
         }
@@ -77,27 +77,31 @@ impl Roster {
 
     /// A connection of `user` was lost. Answers whether it was the last, so that the grace until
     /// `until` begins.
-    pub fn lose(&mut self, user: &UserName, until: Duration) -> bool {
-        self.end(user, |stay| *stay = Stay::Leaving(until))
+    pub fn disconnect(&mut self, user: &UserName, until: Duration) -> bool {
+        self.close_connection(user, |presence| *presence = LocalPresence::InGrace(until))
     }
 
     /// A connection of `user` left of its own will.
-    pub fn leave(&mut self, user: &UserName) -> Departure {
-        if self.end(user, |_| ()) { self.depart(user) } else { Departure::Stays }
+    pub fn leave(&mut self, user: &UserName) -> RosterDeparture {
+        if self.close_connection(user, |_| ()) {
+            self.depart(user)
+        } else {
+            RosterDeparture::StillLocal
+        }
     }
 
     /// Takes one connection off; `last` is told when it was the last.
-    fn end(&mut self, user: &UserName, last: impl FnOnce(&mut Stay)) -> bool {
-        match self.stays.get_mut(user) {
-            Some(Stay::Connected(count)) if *count > 1 => {
+    fn close_connection(&mut self, user: &UserName, last: impl FnOnce(&mut LocalPresence)) -> bool {
+        match self.local.get_mut(user) {
+            Some(LocalPresence::Connected(count)) if *count > 1 => {
                 *count -= 1;
                 false
             }
-            Some(stay @ Stay::Connected(_)) => {
-                last(stay);
+            Some(presence @ LocalPresence::Connected(_)) => {
+                last(presence);
                 true
             }
-            Some(Stay::Leaving(_)) | None => {
+            Some(LocalPresence::InGrace(_)) | None => {
                 debug_assert!(false, "a connection ends once");
                 false
             }
@@ -105,101 +109,105 @@ impl Roster {
     }
 
     /// Takes `user` off if their grace is over at `now`.
-    pub fn expire(&mut self, user: &UserName, now: Duration) -> Departure {
-        let over = matches!(self.stays.get(user), Some(Stay::Leaving(until)) if *until <= now);
-        if over { self.depart(user) } else { Departure::Stays }
+    pub fn expire(&mut self, user: &UserName, now: Duration) -> RosterDeparture {
+        let over =
+            matches!(self.local.get(user), Some(LocalPresence::InGrace(until)) if *until <= now);
+        if over { self.depart(user) } else { RosterDeparture::StillLocal }
     }
 
     /// Ends the grace of `user`, if they are in it: they are not expected back.
-    pub fn dismiss(&mut self, user: &UserName) -> Departure {
-        let in_grace = matches!(self.stays.get(user), Some(Stay::Leaving(_)));
-        if in_grace { self.depart(user) } else { Departure::Stays }
+    pub fn end_grace(&mut self, user: &UserName) -> RosterDeparture {
+        let in_grace = matches!(self.local.get(user), Some(LocalPresence::InGrace(_)));
+        if in_grace { self.depart(user) } else { RosterDeparture::StillLocal }
     }
 
-    fn depart(&mut self, user: &UserName) -> Departure {
-        self.stays.remove(user);
-        if self.elsewhere.contains_key(user) {
-            self.absent += 1;
-            Departure::Elsewhere
+    fn depart(&mut self, user: &UserName) -> RosterDeparture {
+        self.local.remove(user);
+        if self.remote.contains_key(user) {
+            self.remote_only += 1;
+            RosterDeparture::StillRemote
         } else {
-            Departure::Gone
+            RosterDeparture::LastLeft
         }
     }
 
     /// Another node says that `user` came there. Answers whether they were nowhere before.
-    pub fn came_to(&mut self, node: &NodeId, user: &UserName) -> bool {
-        let is_here = self.stays.contains_key(user);
-        let nodes = self.elsewhere.entry(user.clone()).or_default();
+    pub fn add_remote(&mut self, node: &NodeId, user: &UserName) -> bool {
+        let is_here = self.local.contains_key(user);
+        let nodes = self.remote.entry(user.clone()).or_default();
         let is_new = nodes.is_empty() && !is_here;
         nodes.insert(node.clone());
-        self.absent += usize::from(is_new);
+        self.remote_only += usize::from(is_new);
         is_new
     }
 
     /// Another node says that `user` is not there any more. Answers whether they are nowhere now.
-    pub fn went_from(&mut self, node: &NodeId, user: &UserName) -> bool {
-        let Some(nodes) = self.elsewhere.get_mut(user) else { return false };
+    pub fn remove_remote(&mut self, node: &NodeId, user: &UserName) -> bool {
+        let Some(nodes) = self.remote.get_mut(user) else { return false };
         nodes.remove(node);
         if !nodes.is_empty() {
             return false;
         }
-        self.elsewhere.remove(user);
-        let is_gone = !self.stays.contains_key(user);
-        self.absent -= usize::from(is_gone);
+        self.remote.remove(user);
+        let is_gone = !self.local.contains_key(user);
+        self.remote_only -= usize::from(is_gone);
         is_gone
     }
 
     /// Another node says who is there, and nobody else. Answers who came and who is gone by that.
-    pub fn are_on(&mut self, node: &NodeId, users: &[UserName]) -> (Vec<UserName>, Vec<UserName>) {
-        let there: BTreeSet<_> = users.iter().collect();
+    pub fn set_remote(
+        &mut self,
+        node: &NodeId,
+        users: &[UserName],
+    ) -> (Vec<UserName>, Vec<UserName>) {
+        let on_node: BTreeSet<_> = users.iter().collect();
         let is_over = |(user, nodes): &(&UserName, &BTreeSet<NodeId>)| {
-            nodes.contains(node) && !there.contains(user)
+            nodes.contains(node) && !on_node.contains(user)
         };
-        let over: Vec<_> =
-            self.elsewhere.iter().filter(is_over).map(|(it, _)| it.clone()).collect();
-        let came = users.iter().filter(|user| self.came_to(node, user)).cloned().collect();
-        let gone = over.into_iter().filter(|user| self.went_from(node, user)).collect();
-        (came, gone)
+        let over: Vec<_> = self.remote.iter().filter(is_over).map(|(it, _)| it.clone()).collect();
+        let joined = users.iter().filter(|user| self.add_remote(node, user)).cloned().collect();
+        let left = over.into_iter().filter(|user| self.remove_remote(node, user)).collect();
+        (joined, left)
     }
 
     /// The users on this node, by name.
-    pub fn here(&self) -> Vec<UserName> {
-        let mut here: Vec<_> = self.stays.keys().cloned().collect();
-        here.sort_unstable();
-        here
+    pub fn local_users(&self) -> Vec<UserName> {
+        let mut local_users: Vec<_> = self.local.keys().cloned().collect();
+        local_users.sort_unstable();
+        local_users
     }
 
     /// The users on this node but for those whose grace is over at `now`, though nobody was told.
-    pub fn expected(&self, now: Duration) -> Vec<UserName> {
-        let is_over = |stay: &Stay| matches!(stay, Stay::Leaving(until) if *until <= now);
-        let expected = self.stays.iter().filter(|(_, stay)| !is_over(stay));
-        expected.map(|(user, _)| user.clone()).collect()
+    pub fn unexpired_local_users(&self, now: Duration) -> Vec<UserName> {
+        let is_over = |presence: &LocalPresence| matches!(presence, LocalPresence::InGrace(until) if *until <= now);
+        let unexpired_local_users = self.local.iter().filter(|(_, presence)| !is_over(presence));
+        unexpired_local_users.map(|(user, _)| user.clone()).collect()
     }
 
     /// How many users there are, on whatever node.
     pub fn count(&self) -> usize {
-        self.stays.len() + self.absent
+        self.local.len() + self.remote_only
     }
 
     /// Whether `user` is there, on whatever node.
-    pub fn has(&self, user: &UserName) -> bool {
-        self.stays.contains_key(user) || self.elsewhere.contains_key(user)
+    pub fn contains(&self, user: &UserName) -> bool {
+        self.local.contains_key(user) || self.remote.contains_key(user)
     }
 
     /// Whether nobody is on this node, not even in their grace.
-    pub fn is_deserted(&self) -> bool {
-        self.stays.is_empty()
+    pub fn has_no_local_users(&self) -> bool {
+        self.local.is_empty()
     }
 
     /// Whether `user` is on this node by at least one connection.
     pub fn is_connected(&self, user: &UserName) -> bool {
-        matches!(self.stays.get(user), Some(Stay::Connected(_)))
+        matches!(self.local.get(user), Some(LocalPresence::Connected(_)))
     }
 
     /// The users on all nodes, by name.
     pub fn users(&self) -> Vec<UserName> {
-        let mut users = self.here();
-        users.extend(self.elsewhere.keys().filter(|it| !self.stays.contains_key(*it)).cloned());
+        let mut users = self.local_users();
+        users.extend(self.remote.keys().filter(|it| !self.local.contains_key(*it)).cloned());
         users.sort_unstable();
         users
     }
@@ -218,48 +226,52 @@ mod tests {
     }
 
     #[test]
-    fn a_return_within_the_grace_is_no_news() {
+    fn a_reconnect_within_the_grace_period_is_not_announced() {
         let mut roster = Roster::default();
-        assert_eq!(roster.arrive(&ann()), Arrival::First);
-        assert!(roster.lose(&ann(), GRACE));
-        assert_eq!(roster.expire(&ann(), GRACE / 2), Departure::Stays, "still in the grace");
-        assert_eq!(roster.arrive(&ann()), Arrival::Again);
-        assert_eq!(roster.expire(&ann(), GRACE * 2), Departure::Stays, "came back");
+        assert_eq!(roster.connect(&ann()), RosterArrival::FirstJoined);
+        assert!(roster.disconnect(&ann(), GRACE));
+        assert_eq!(
+            roster.expire(&ann(), GRACE / 2),
+            RosterDeparture::StillLocal,
+            "still in the grace"
+        );
+        assert_eq!(roster.connect(&ann()), RosterArrival::AlreadyLocal);
+        assert_eq!(roster.expire(&ann(), GRACE * 2), RosterDeparture::StillLocal, "came back");
         assert_eq!(roster.count(), 1);
     }
 
     #[test]
-    fn who_is_not_expected_back_has_no_grace() {
+    fn ending_the_grace_removes_a_disconnected_user() {
         let mut roster = Roster::default();
-        roster.arrive(&ann());
-        assert_eq!(roster.dismiss(&ann()), Departure::Stays, "connected");
-        roster.lose(&ann(), GRACE);
-        assert_eq!(roster.dismiss(&ann()), Departure::Gone);
-        assert_eq!(roster.dismiss(&ann()), Departure::Stays, "once");
+        roster.connect(&ann());
+        assert_eq!(roster.end_grace(&ann()), RosterDeparture::StillLocal, "connected");
+        roster.disconnect(&ann(), GRACE);
+        assert_eq!(roster.end_grace(&ann()), RosterDeparture::LastLeft);
+        assert_eq!(roster.end_grace(&ann()), RosterDeparture::StillLocal, "once");
     }
 
     #[test]
-    fn leaving_on_purpose_has_no_grace() {
+    fn leaving_explicitly_has_no_grace_period() {
         let mut roster = Roster::default();
-        roster.arrive(&ann());
-        roster.arrive(&ann());
-        assert_eq!(roster.leave(&ann()), Departure::Stays);
-        assert_eq!(roster.leave(&ann()), Departure::Gone);
-        assert!(roster.is_deserted());
+        roster.connect(&ann());
+        roster.connect(&ann());
+        assert_eq!(roster.leave(&ann()), RosterDeparture::StillLocal);
+        assert_eq!(roster.leave(&ann()), RosterDeparture::LastLeft);
+        assert!(roster.has_no_local_users());
     }
 
     #[test]
-    fn who_moves_from_node_to_node_is_never_gone() {
+    fn a_user_moving_between_nodes_stays_present() {
         let (mut roster, other) = (Roster::default(), NodeId::from_raw("other"));
-        assert!(roster.came_to(&other, &ann()));
-        assert_eq!(roster.arrive(&ann()), Arrival::Elsewhere);
-        assert!(!roster.went_from(&other, &ann()));
+        assert!(roster.add_remote(&other, &ann()));
+        assert_eq!(roster.connect(&ann()), RosterArrival::AlreadyRemote);
+        assert!(!roster.remove_remote(&other, &ann()));
         assert_eq!(roster.count(), 1);
-        assert!(!roster.came_to(&other, &ann()), "and back");
-        assert_eq!(roster.leave(&ann()), Departure::Elsewhere);
+        assert!(!roster.add_remote(&other, &ann()), "and back");
+        assert_eq!(roster.leave(&ann()), RosterDeparture::StillRemote);
         assert_eq!(roster.users(), [ann()]);
-        assert_eq!(roster.here(), []);
-        assert_eq!(roster.are_on(&other, &[]), (vec![], vec![ann()]));
+        assert_eq!(roster.local_users(), []);
+        assert_eq!(roster.set_remote(&other, &[]), (vec![], vec![ann()]));
         assert_eq!(roster.count(), 0);
     }
 
@@ -267,59 +279,59 @@ mod tests {
         /// Any interleaving of what happens here and of what two other nodes say ends with the user in
         /// the room exactly if they are somewhere, and says "first" and "gone" in turn.
         #[test]
-        fn a_user_is_there_while_they_are_anywhere(
+        fn a_user_is_present_while_connected_on_any_node(
             steps in prop::collection::vec((0_u8..7, any::<bool>()), 0..200),
         ) {
-            let (mut roster, mut connections, mut told) = (Roster::default(), 0_u32, false);
+            let (mut roster, mut connections, mut is_announced) = (Roster::default(), 0_u32, false);
             let (mut now, mut grace) = (Duration::ZERO, None);
             let nodes = ["one", "other"].map(NodeId::from_raw);
-            let mut there = [false, false];
+            let mut on_node = [false, false];
             for (step, which) in steps {
                 now += Duration::from_secs(2);
                 let node = usize::from(which);
-                let (mut came, mut gone) = (false, false);
+                let (mut joined, mut left) = (false, false);
                 match step {
                     0 => {
                         connections += 1;
                         grace = None;
-                        came = roster.arrive(&ann()) == Arrival::First;
+                        joined = roster.connect(&ann()) == RosterArrival::FirstJoined;
                     }
                     1 if connections > 0 => {
                         connections -= 1;
-                        prop_assert_eq!(roster.lose(&ann(), now + GRACE), connections == 0);
+                        prop_assert_eq!(roster.disconnect(&ann(), now + GRACE), connections == 0);
                         grace = (connections == 0).then_some(now + GRACE);
                     }
                     2 if connections > 0 => {
                         connections -= 1;
-                        gone = roster.leave(&ann()) == Departure::Gone;
+                        left = roster.leave(&ann()) == RosterDeparture::LastLeft;
                     }
                     3 => {
-                        there[node] = true;
-                        came = roster.came_to(&nodes[node], &ann());
+                        on_node[node] = true;
+                        joined = roster.add_remote(&nodes[node], &ann());
                     }
                     4 => {
-                        there[node] = false;
-                        gone = roster.went_from(&nodes[node], &ann());
+                        on_node[node] = false;
+                        left = roster.remove_remote(&nodes[node], &ann());
                     }
                     5 => {
-                        there[node] = which;
+                        on_node[node] = which;
                         let users = if which { vec![ann()] } else { vec![] };
-                        let (first, last) = roster.are_on(&nodes[node], &users);
-                        (came, gone) = (!first.is_empty(), !last.is_empty());
+                        let (first, last) = roster.set_remote(&nodes[node], &users);
+                        (joined, left) = (!first.is_empty(), !last.is_empty());
                     }
                     _ => {
-                        gone = roster.expire(&ann(), now) == Departure::Gone;
+                        left = roster.expire(&ann(), now) == RosterDeparture::LastLeft;
                         grace = grace.filter(|until| *until > now);
                     }
                 }
-                prop_assert!(!came || !std::mem::replace(&mut told, true));
-                prop_assert!(!gone || std::mem::replace(&mut told, false));
+                prop_assert!(!joined || !std::mem::replace(&mut is_announced, true));
+                prop_assert!(!left || std::mem::replace(&mut is_announced, false));
                 let is_here = connections > 0 || grace.is_some();
                 prop_assert_eq!(roster.is_connected(&ann()), connections > 0);
-                prop_assert_eq!(roster.is_deserted(), !is_here);
-                prop_assert_eq!(told, is_here || there.contains(&true));
-                prop_assert_eq!(roster.count(), usize::from(told));
-                prop_assert_eq!(roster.users().len(), usize::from(told));
+                prop_assert_eq!(roster.has_no_local_users(), !is_here);
+                prop_assert_eq!(is_announced, is_here || on_node.contains(&true));
+                prop_assert_eq!(roster.count(), usize::from(is_announced));
+                prop_assert_eq!(roster.users().len(), usize::from(is_announced));
             }
         }
     }

@@ -32,7 +32,7 @@ mod tests {
     use crate::domain::Position;
 
     #[test]
-    fn what_is_owed_is_the_whole_run_or_the_plain_truth() {
+    fn recovery_is_the_complete_run_or_too_far() {
         let (at, most) = (Seq::from_raw, 3);
         let position = |seq| Position::from_raw(seq, seq);
         let log = Log { head: position(8), floor: position(6), members: 1 };

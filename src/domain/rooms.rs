@@ -1,6 +1,6 @@
 //! Which rooms there are, and who may join them as what.
 
-use super::{Joining, Role, RoomName, RoomPattern};
+use super::{JoinMode, Role, RoomName, RoomPattern};
 
 /// What the operator says of rooms.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -28,7 +28,7 @@ pub enum Grant {
 
 /// Whether a token is an administrator's.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum Office {
+pub enum GlobalRole {
     /// It is: they may in every room what its admins may.
     Administrator,
     /// It is not.
@@ -48,48 +48,59 @@ impl Default for RoomRules {
 
 impl RoomRules {
     /// As what somebody who is no member may join, if at all.
-    pub fn joining(&self, room: &RoomName, grant: Grant, office: Office) -> Option<Joining> {
+    pub fn join_mode(
+        &self,
+        room: &RoomName,
+        grant: Grant,
+        global_role: GlobalRole,
+    ) -> Option<JoinMode> {
         if grant == Grant::Closed {
             return None;
         }
-        let owned = !self.auto_join.contains(room) && !any(&self.read_only, room);
-        let is_invited = office == Office::Administrator || matches!(grant, Grant::As(_));
-        let least = self.least(room);
+        let has_owner = !self.auto_join.contains(room) && !any(&self.read_only, room);
+        let is_invited = global_role == GlobalRole::Administrator || matches!(grant, Grant::As(_));
+        let default_role = self.default_role(room);
         if !any(&self.private, room) {
-            let joining = if owned { Joining::OwnerOr(least) } else { Joining::As(least) };
-            return any(&self.public, room).then_some(joining);
+            let join_mode = if has_owner {
+                JoinMode::OwnerIfFirst(default_role)
+            } else {
+                JoinMode::As(default_role)
+            };
+            return any(&self.public, room).then_some(join_mode);
         }
-        match (is_invited, owned) {
-            (true, true) => Some(Joining::OwnerOr(least)),
-            (true, false) => Some(Joining::As(least)),
-            (false, true) => Some(Joining::Founder),
+        match (is_invited, has_owner) {
+            (true, true) => Some(JoinMode::OwnerIfFirst(default_role)),
+            (true, false) => Some(JoinMode::As(default_role)),
+            (false, true) => Some(JoinMode::FounderOnly),
             (false, false) => None,
         }
     }
 
     /// What one is in a room unless somebody says otherwise.
-    pub fn least(&self, room: &RoomName) -> Role {
+    pub fn default_role(&self, room: &RoomName) -> Role {
         if any(&self.read_only, room) { Role::Reader } else { Role::Member }
     }
 }
 
 impl Grant {
-    /// What a member whose role is kept as `kept` may do with this token, if anything.
-    pub fn role(self, kept: Role, office: Office) -> Option<Role> {
+    /// What a member whose role is kept as `stored` may do with this token, if anything.
+    pub fn role(self, stored: Role, global_role: GlobalRole) -> Option<Role> {
         let role = match self {
             Self::Closed => return None,
-            Self::Open => kept,
+            Self::Open => stored,
             Self::As(role) => role,
         };
-        Some(match office {
-            Office::Administrator => role.max(Role::Admin),
-            Office::User => role,
+        Some(match global_role {
+            GlobalRole::Administrator => role.max(Role::Admin),
+            GlobalRole::User => role,
         })
     }
 
-    /// The least role that a member must have kept to be `enough` with this token, if any is.
-    pub fn least(self, office: Office, enough: fn(Role) -> bool) -> Option<Role> {
-        Role::ALL.into_iter().find(|kept| self.role(*kept, office).is_some_and(enough))
+    /// The least role that a member must have kept to be `is_sufficient` with this token, if any is.
+    pub fn least(self, global_role: GlobalRole, is_sufficient: fn(Role) -> bool) -> Option<Role> {
+        Role::ALL
+            .into_iter()
+            .find(|stored| self.role(*stored, global_role).is_some_and(is_sufficient))
     }
 }
 
@@ -112,35 +123,35 @@ mod tests {
         }
     }
 
-    fn joining(room: &str, grant: Grant, office: Office) -> Option<Joining> {
-        rules().joining(&RoomName::parse(room).unwrap(), grant, office)
+    fn join_mode(room: &str, grant: Grant, global_role: GlobalRole) -> Option<JoinMode> {
+        rules().join_mode(&RoomName::parse(room).unwrap(), grant, global_role)
     }
 
     #[test]
-    fn the_first_owns_what_is_not_everybodys() {
-        let join = |room| joining(room, Grant::Open, Office::User);
-        assert_eq!(join("pub-a"), Some(Joining::OwnerOr(Role::Member)));
-        assert_eq!(join("lobby"), Some(Joining::As(Role::Member)));
-        assert_eq!(join("news"), Some(Joining::As(Role::Reader)));
+    fn the_first_member_owns_a_public_room() {
+        let join = |room| join_mode(room, Grant::Open, GlobalRole::User);
+        assert_eq!(join("pub-a"), Some(JoinMode::OwnerIfFirst(Role::Member)));
+        assert_eq!(join("lobby"), Some(JoinMode::As(Role::Member)));
+        assert_eq!(join("news"), Some(JoinMode::As(Role::Reader)));
         assert_eq!(join("elsewhere"), None);
-        assert_eq!(joining("pub-a", Grant::Closed, Office::Administrator), None);
+        assert_eq!(join_mode("pub-a", Grant::Closed, GlobalRole::Administrator), None);
     }
 
     #[test]
-    fn a_private_room_is_founded_or_one_is_invited() {
-        let join = |room| joining(room, Grant::Open, Office::User);
-        assert_eq!(join("team-a"), Some(Joining::Founder));
-        assert_eq!(join("team-open"), Some(Joining::Founder), "whatever `public` says");
+    fn a_private_room_needs_a_founder_or_an_invitation() {
+        let join = |room| join_mode(room, Grant::Open, GlobalRole::User);
+        assert_eq!(join("team-a"), Some(JoinMode::FounderOnly));
+        assert_eq!(join("team-open"), Some(JoinMode::FounderOnly), "whatever `public` says");
         assert_eq!(join("team-read"), None, "nobody owns it by joining");
-        let invited = joining("team-a", Grant::As(Role::Member), Office::User);
-        assert_eq!(invited, Some(Joining::OwnerOr(Role::Member)));
-        let admin = joining("team-read", Grant::Open, Office::Administrator);
-        assert_eq!(admin, Some(Joining::As(Role::Reader)));
+        let invited = join_mode("team-a", Grant::As(Role::Member), GlobalRole::User);
+        assert_eq!(invited, Some(JoinMode::OwnerIfFirst(Role::Member)));
+        let admin = join_mode("team-read", Grant::Open, GlobalRole::Administrator);
+        assert_eq!(admin, Some(JoinMode::As(Role::Reader)));
     }
 
     #[test]
-    fn a_token_goes_before_what_is_kept() {
-        let (user, admin) = (Office::User, Office::Administrator);
+    fn a_token_role_overrides_the_stored_role() {
+        let (user, admin) = (GlobalRole::User, GlobalRole::Administrator);
         assert_eq!(Grant::Open.role(Role::Owner, user), Some(Role::Owner));
         assert_eq!(Grant::As(Role::Reader).role(Role::Owner, user), Some(Role::Reader));
         assert_eq!(Grant::Open.role(Role::Reader, admin), Some(Role::Admin));
@@ -149,8 +160,8 @@ mod tests {
     }
 
     #[test]
-    fn a_token_may_make_up_for_a_role_but_not_for_being_a_member() {
-        let (user, admin) = (Office::User, Office::Administrator);
+    fn a_token_lowers_the_required_stored_role() {
+        let (user, admin) = (GlobalRole::User, GlobalRole::Administrator);
         let (send, moderate): (fn(_) -> _, fn(_) -> _) = (Role::may_send, Role::may_moderate);
         assert_eq!(Grant::Open.least(user, send), Some(Role::Member));
         assert_eq!(Grant::Open.least(user, moderate), Some(Role::Admin));

@@ -40,7 +40,7 @@ impl Token {
 }
 
 /// Compares in a time that depends on the lengths alone: how far a guess is right is not to be heard.
-fn is_same(one: &[u8], other: &[u8]) -> bool {
+fn constant_time_eq(one: &[u8], other: &[u8]) -> bool {
     let differing =
         one.iter().zip(other).fold(0, |seen, (one, other)| black_box(seen | (one ^ other)));
     one.len() == other.len() && differing == 0
@@ -48,7 +48,7 @@ fn is_same(one: &[u8], other: &[u8]) -> bool {
 
 impl PartialEq for Secret {
     fn eq(&self, other: &Self) -> bool {
-        is_same(&self.0, &other.0)
+        constant_time_eq(&self.0, &other.0)
     }
 }
 
@@ -56,7 +56,7 @@ impl Eq for Secret {}
 
 impl PartialEq for Token {
     fn eq(&self, other: &Self) -> bool {
-        is_same(self.0.as_bytes(), other.0.as_bytes())
+        constant_time_eq(self.0.as_bytes(), other.0.as_bytes())
     }
 }
 

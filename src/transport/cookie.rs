@@ -89,13 +89,13 @@ mod tests {
     }
 
     #[test]
-    fn two_tokens_are_none() {
+    fn two_different_tokens_are_refused() {
         let two = "roomcast_session=a.b.c; roomcast_session=d.e.f";
         assert_eq!(found(&[two]), Err(Rejection::Unauthorized));
     }
 
     #[test]
-    fn what_stands_in_other_cookies_is_their_business() {
+    fn invalid_bytes_in_other_cookies_are_ignored() {
         let mut headers = HeaderMap::new();
         let others =
             HeaderValue::from_bytes(b"x=\xc3\xa9; y=\xff; roomcast_session=a.b.c").unwrap();
@@ -107,7 +107,7 @@ mod tests {
     }
 
     #[test]
-    fn it_is_secure_where_the_page_is() {
+    fn the_cookie_is_secure_when_the_page_is() {
         let set = |name: &'static str, value: &'static str| {
             let mut headers = HeaderMap::new();
             headers.insert(name, HeaderValue::from_static(value));

@@ -14,9 +14,9 @@ use crate::{
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum QueryTokens {
     /// In addresses, too. These stand in the logs of whatever lies between.
-    Taken,
+    Accepted,
     /// Not in addresses: there they are refused.
-    Refused,
+    Rejected,
 }
 
 /// The token that a request carries, in the order of trust: header, cookie, subprotocol, query. One that
@@ -38,8 +38,8 @@ pub(super) fn find(
     }
     match (parameter(query, "token")?, in_query) {
         (None, _) => Ok(None),
-        (Some(token), QueryTokens::Taken) => Ok(Some(Token::from_raw(&token))),
-        (Some(_), QueryTokens::Refused) => {
+        (Some(token), QueryTokens::Accepted) => Ok(Some(Token::from_raw(&token))),
+        (Some(_), QueryTokens::Rejected) => {
             debug!("a token in an address is refused: see token.in_query");
             Err(Rejection::Unauthorized)
         }
@@ -79,7 +79,7 @@ mod tests {
     use super::*;
     use crate::transport::subprotocol::JSON;
 
-    const PLACES: [(&str, &str); 4] = [
+    const TOKEN_PLACES: [(&str, &str); 4] = [
         ("authorization", "Bearer by.bearer"),
         ("cookie", "roomcast_session=by.cookie"),
         ("sec-websocket-protocol", "roomcast.bearer, by.subprotocol"),
@@ -103,16 +103,16 @@ mod tests {
     }
 
     fn found(places: &[(&'static str, &str)]) -> Result<String, Rejection> {
-        find_in(places, QueryTokens::Taken)
+        find_in(places, QueryTokens::Accepted)
     }
 
     #[test]
-    fn the_first_in_the_order_of_trust_counts() {
+    fn the_first_token_in_the_order_of_trust_counts() {
         assert_eq!(found(&[]).unwrap(), "");
         for (first, name) in
             ["by.bearer", "by.cookie", "by.subprotocol", "by.query"].iter().enumerate()
         {
-            assert_eq!(found(&PLACES[first..]).unwrap(), *name);
+            assert_eq!(found(&TOKEN_PLACES[first..]).unwrap(), *name);
         }
     }
 
@@ -127,39 +127,39 @@ mod tests {
     }
 
     #[test]
-    fn what_cannot_be_read_is_refused_whatever_comes_after_it() {
+    fn an_unreadable_token_is_refused_even_if_another_follows() {
         let bad = ["Basic", "Basic !!!", "Basic dXNlcg==", "Basic /////w=="];
         for value in bad {
-            let places = [("authorization", value), PLACES[1]];
+            let places = [("authorization", value), TOKEN_PLACES[1]];
             assert_eq!(found(&places), Err(Rejection::Unauthorized), "{value}");
         }
-        let twice = [PLACES[0], ("authorization", "Bearer other")];
+        let twice = [TOKEN_PLACES[0], ("authorization", "Bearer other")];
         assert_eq!(found(&twice), Err(Rejection::Unauthorized));
         assert_eq!(found(&[("authorization", "Bearer")]).unwrap(), "", "present, and no token");
         let bearer = ("sec-websocket-protocol", "roomcast.bearer");
-        assert_eq!(found(&[bearer, PLACES[3]]), Err(Rejection::Unauthorized));
+        assert_eq!(found(&[bearer, TOKEN_PLACES[3]]), Err(Rejection::Unauthorized));
     }
 
     #[test]
-    fn a_tab_is_a_space_and_two_tokens_in_a_query_are_none() {
+    fn a_tab_separates_the_scheme_and_two_query_tokens_are_refused() {
         assert_eq!(found(&[("authorization", "Bearer\ta.b.c")]).unwrap(), "a.b.c");
         let twice = [("query", "token=a&token=b")];
         assert!(matches!(found(&twice), Err(Rejection::BadRequest(_))));
     }
 
     #[test]
-    fn other_schemes_are_not_for_us() {
+    fn other_authorization_schemes_are_ignored() {
         assert_eq!(
-            found(&[("authorization", "Digest username=x"), PLACES[3]]).unwrap(),
+            found(&[("authorization", "Digest username=x"), TOKEN_PLACES[3]]).unwrap(),
             "by.query"
         );
     }
 
     #[test]
-    fn the_query_may_be_closed() {
-        let closed = |places| find_in(places, QueryTokens::Refused);
-        assert_eq!(closed(&PLACES[3..]), Err(Rejection::Unauthorized));
-        assert_eq!(closed(&PLACES[2..]).unwrap(), "by.subprotocol");
+    fn tokens_in_the_query_may_be_disabled() {
+        let closed = |places| find_in(places, QueryTokens::Rejected);
+        assert_eq!(closed(&TOKEN_PLACES[3..]), Err(Rejection::Unauthorized));
+        assert_eq!(closed(&TOKEN_PLACES[2..]).unwrap(), "by.subprotocol");
         assert_eq!(closed(&[("query", "room=news")]).unwrap(), "");
     }
 }

@@ -8,7 +8,7 @@ pub mod http;
 pub mod listener;
 pub mod origin;
 pub mod pages;
-mod refusal;
+mod rejection;
 pub mod socket;
 pub mod socketio;
 mod subprotocol;

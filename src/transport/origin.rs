@@ -7,16 +7,16 @@ use crate::domain::Rejection;
 /// The pages that may connect besides those of this host.
 #[derive(Clone, Debug, Default)]
 pub struct Origins {
-    allowed: Vec<Allowed>,
+    allowed: Vec<OriginPattern>,
 }
 
 /// Pages that may connect, in lower case and as browsers write them.
 #[derive(Clone, Debug)]
-enum Allowed {
+enum OriginPattern {
     /// `scheme://host` or `scheme://host:port`.
-    One(String),
+    Exact(String),
     /// All hosts below one: what stands before and after their names.
-    Below { before: String, after: String },
+    Subdomains { before: String, after: String },
 }
 
 impl Origins {
@@ -24,10 +24,11 @@ impl Origins {
     /// begins with `*.` stands for all below it, at any depth, and not for itself.
     pub fn new(allowed: Vec<String>) -> Self {
         let allowed = allowed.into_iter().map(|text| match text.split_once("://*.") {
-            Some((scheme, host)) => {
-                Allowed::Below { before: format!("{scheme}://"), after: format!(".{host}") }
-            }
-            None => Allowed::One(text),
+            Some((scheme, host)) => OriginPattern::Subdomains {
+                before: format!("{scheme}://"),
+                after: format!(".{host}"),
+            },
+            None => OriginPattern::Exact(text),
         });
         Self { allowed: allowed.collect() }
     }
@@ -45,7 +46,7 @@ impl Origins {
         let text = origin.to_str().map_err(|_error| Rejection::OriginForbidden)?;
         if is_same_host(text, headers.get(header::HOST)) {
             Ok(None)
-        } else if self.allowed.iter().any(|allowed| allowed.admits(text)) {
+        } else if self.allowed.iter().any(|allowed| allowed.allows(text)) {
             Ok(Some(origin.clone()))
         } else {
             Err(Rejection::OriginForbidden)
@@ -53,11 +54,11 @@ impl Origins {
     }
 }
 
-impl Allowed {
-    fn admits(&self, origin: &str) -> bool {
+impl OriginPattern {
+    fn allows(&self, origin: &str) -> bool {
         match self {
-            Self::One(allowed) => origin == allowed,
-            Self::Below { before, after } => {
+            Self::Exact(allowed) => origin == allowed,
+            Self::Subdomains { before, after } => {
                 let rest = origin.strip_prefix(before.as_str());
                 rest.and_then(|rest| rest.strip_suffix(after.as_str())).is_some_and(are_labels)
             }
@@ -96,7 +97,7 @@ mod tests {
     }
 
     #[test]
-    fn the_own_page_and_no_page_pass() {
+    fn the_same_host_and_no_origin_pass() {
         for own in ["http://chat.example.com:3000", "https://chat.example.com:3000"] {
             assert_eq!(check(Some(own), &[]), Ok(None), "{own}");
         }
@@ -104,7 +105,7 @@ mod tests {
     }
 
     #[test]
-    fn an_allowed_page_is_named_in_the_answer() {
+    fn an_allowed_origin_is_returned() {
         let shop = "https://shop.example";
         assert_eq!(check(Some(shop), &[shop]), Ok(Some(HeaderValue::from_static(shop))));
     }
@@ -143,7 +144,7 @@ mod tests {
     }
 
     #[test]
-    fn everybody_else_is_refused() {
+    fn other_origins_are_refused() {
         for other in [
             "null",
             "",

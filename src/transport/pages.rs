@@ -54,12 +54,15 @@ pub fn client_files() -> Router {
 pub fn client_file(path: &str, headers: &HeaderMap) -> Option<Response> {
     let name = path.strip_prefix(CLIENT_PATH).filter(|name| CLIENT_NAMES.contains(name))?;
     let Some(file) = CLIENT.iter().find(|file| file.name == name) else {
-        return Some(plain("the Socket.IO client is not built in: run `npm ci` in public/ first"));
+        return Some(not_found(
+            "the Socket.IO client is not built in: run `npm ci` in public/ first",
+        ));
     };
-    let kind = if is_of_kind(name, "map") { "application/json" } else { "application/javascript" };
+    let kind =
+        if has_extension(name, "map") { "application/json" } else { "application/javascript" };
     let mut answer = answer(file, headers);
     let fields = answer.headers_mut();
-    put(fields, header::CACHE_CONTROL, "public, max-age=0");
+    set_header(fields, header::CACHE_CONTROL, "public, max-age=0");
     if let Ok(kind) = HeaderValue::from_str(&format!("{kind}; charset=utf-8")) {
         fields.insert(header::CONTENT_TYPE, kind);
     }
@@ -67,7 +70,7 @@ pub fn client_file(path: &str, headers: &HeaderMap) -> Option<Response> {
 }
 
 async fn client(Path(name): Path<String>, headers: HeaderMap) -> Response {
-    client_file(&format!("{CLIENT_PATH}{name}"), &headers).unwrap_or_else(|| plain("not found"))
+    client_file(&format!("{CLIENT_PATH}{name}"), &headers).unwrap_or_else(|| not_found("not found"))
 }
 
 async fn asset(Path(name): Path<String>, headers: HeaderMap) -> Response {
@@ -77,15 +80,19 @@ async fn asset(Path(name): Path<String>, headers: HeaderMap) -> Response {
 /// The file `name` of the page, or a plain 404.
 fn page_file(name: &str, headers: &HeaderMap) -> Response {
     let Some(file) = PAGE.iter().find(|file| file.name == name) else {
-        return plain("not found");
+        return not_found("not found");
     };
     let mut answer = answer(file, headers);
     let fields = answer.headers_mut();
-    put(fields, header::CONTENT_TYPE, content_type(name));
-    put(fields, header::CACHE_CONTROL, "no-cache");
-    put(fields, header::CONTENT_SECURITY_POLICY, POLICY);
-    put(fields, header::REFERRER_POLICY, "no-referrer");
-    put(fields, header::HeaderName::from_static("cross-origin-opener-policy"), "same-origin");
+    set_header(fields, header::CONTENT_TYPE, content_type(name));
+    set_header(fields, header::CACHE_CONTROL, "no-cache");
+    set_header(fields, header::CONTENT_SECURITY_POLICY, POLICY);
+    set_header(fields, header::REFERRER_POLICY, "no-referrer");
+    set_header(
+        fields,
+        header::HeaderName::from_static("cross-origin-opener-policy"),
+        "same-origin",
+    );
     answer
 }
 
@@ -101,21 +108,21 @@ fn answer(file: &File, headers: &HeaderMap) -> Response {
     } else {
         Response::new(Body::from(file.bytes))
     };
-    put(answer.headers_mut(), header::ETAG, file.tag);
-    put(answer.headers_mut(), header::X_CONTENT_TYPE_OPTIONS, "nosniff");
+    set_header(answer.headers_mut(), header::ETAG, file.tag);
+    set_header(answer.headers_mut(), header::X_CONTENT_TYPE_OPTIONS, "nosniff");
     answer
 }
 
 /// A 404 that says `why`.
-fn plain(why: &'static str) -> Response {
+fn not_found(why: &'static str) -> Response {
     let mut answer = Response::new(Body::from(why));
     *answer.status_mut() = StatusCode::NOT_FOUND;
-    put(answer.headers_mut(), header::CONTENT_TYPE, "text/plain; charset=utf-8");
-    put(answer.headers_mut(), header::X_CONTENT_TYPE_OPTIONS, "nosniff");
+    set_header(answer.headers_mut(), header::CONTENT_TYPE, "text/plain; charset=utf-8");
+    set_header(answer.headers_mut(), header::X_CONTENT_TYPE_OPTIONS, "nosniff");
     answer
 }
 
-fn put(headers: &mut HeaderMap, name: header::HeaderName, value: &'static str) {
+fn set_header(headers: &mut HeaderMap, name: header::HeaderName, value: &'static str) {
     headers.insert(name, HeaderValue::from_static(value));
 }
 
@@ -132,7 +139,7 @@ fn content_type(name: &str) -> &'static str {
     }
 }
 
-fn is_of_kind(name: &str, kind: &str) -> bool {
+fn has_extension(name: &str, kind: &str) -> bool {
     name.rsplit('.').next() == Some(kind)
 }
 
@@ -148,12 +155,12 @@ mod tests {
         router.oneshot(request.body(Body::empty()).unwrap()).await.unwrap()
     }
 
-    fn field(answer: &Response, name: &str) -> String {
+    fn header_value(answer: &Response, name: &str) -> String {
         answer.headers().get(name).map_or("", |value| value.to_str().unwrap()).to_owned()
     }
 
     #[tokio::test]
-    async fn every_file_of_the_page_is_served_strictly_and_once() {
+    async fn page_files_have_strict_headers_and_etags() {
         for file in PAGE {
             let path = match file.name {
                 "index.html" => "/".to_owned(),
@@ -161,19 +168,19 @@ mod tests {
             };
             let answer = get(&path, "\"another\"").await;
             assert_eq!(answer.status(), StatusCode::OK, "{path}");
-            assert_eq!(field(&answer, "content-type"), content_type(file.name));
-            assert_eq!(field(&answer, "cache-control"), "no-cache");
-            assert_eq!(field(&answer, "content-security-policy"), POLICY);
-            assert_eq!(field(&answer, "x-content-type-options"), "nosniff");
-            assert_eq!(field(&answer, "referrer-policy"), "no-referrer");
-            assert_eq!(field(&answer, "cross-origin-opener-policy"), "same-origin");
-            let again = get(&path, &field(&answer, "etag")).await;
+            assert_eq!(header_value(&answer, "content-type"), content_type(file.name));
+            assert_eq!(header_value(&answer, "cache-control"), "no-cache");
+            assert_eq!(header_value(&answer, "content-security-policy"), POLICY);
+            assert_eq!(header_value(&answer, "x-content-type-options"), "nosniff");
+            assert_eq!(header_value(&answer, "referrer-policy"), "no-referrer");
+            assert_eq!(header_value(&answer, "cross-origin-opener-policy"), "same-origin");
+            let again = get(&path, &header_value(&answer, "etag")).await;
             assert_eq!(again.status(), StatusCode::NOT_MODIFIED, "{path}");
         }
     }
 
     #[tokio::test]
-    async fn nothing_else_is_served() {
+    async fn unknown_paths_are_not_found() {
         for path in [
             "/assets/package.json",
             "/assets/..%2fpackage.json",
@@ -199,9 +206,9 @@ mod tests {
             assert_eq!(answer.status(), StatusCode::OK, "{path}");
             let kind = if name.ends_with("map") { "json" } else { "javascript" };
             let kind = format!("application/{kind}; charset=utf-8");
-            assert_eq!(field(&answer, "content-type"), kind);
-            assert_eq!(field(&answer, "cache-control"), "public, max-age=0");
-            let tag = field(&answer, "etag");
+            assert_eq!(header_value(&answer, "content-type"), kind);
+            assert_eq!(header_value(&answer, "cache-control"), "public, max-age=0");
+            let tag = header_value(&answer, "etag");
             for known in [tag.clone(), format!("W/{tag}"), format!("\"x\", {tag}"), "*".to_owned()]
             {
                 let again = get(&path, &known).await;
@@ -211,7 +218,7 @@ mod tests {
     }
 
     #[test]
-    fn the_gate_learns_which_paths_are_not_the_clients() {
+    fn other_paths_are_not_client_files() {
         let nothing = HeaderMap::new();
         for path in ["/socket.io/", "/socket.io/other.js", "/socket.io.js", "/"] {
             assert!(client_file(path, &nothing).is_none(), "{path}");

@@ -21,21 +21,21 @@ use tokio::{
 /// An accepted socket.
 ///
 /// It is what an upgraded connection gives back:
-/// `upgraded.downcast::<hyper_util::rt::TokioIo<Socket>>()`.
+/// `upgraded.downcast::<hyper_util::rt::TokioIo<ClientSocket>>()`.
 #[derive(Debug)]
-pub struct Socket {
+pub struct ClientSocket {
     stream: TcpStream,
     stall_max: Duration,
     /// Runs while the peer takes nothing. Most sockets never have one.
-    stalled: Option<Pin<Box<Sleep>>>,
+    stall_timer: Option<Pin<Box<Sleep>>>,
     /// Free again when this is dropped.
-    _place: OwnedSemaphorePermit,
+    _permit: OwnedSemaphorePermit,
 }
 
-impl Socket {
-    /// Wraps `stream`, which has `place` and is cut when it takes nothing for `stall_max`.
-    pub fn new(stream: TcpStream, place: OwnedSemaphorePermit, stall_max: Duration) -> Self {
-        Self { stream, stall_max, stalled: None, _place: place }
+impl ClientSocket {
+    /// Wraps `stream`, which has `permit` and is cut when it takes nothing for `stall_max`.
+    pub fn new(stream: TcpStream, permit: OwnedSemaphorePermit, stall_max: Duration) -> Self {
+        Self { stream, stall_max, stall_timer: None, _permit: permit }
     }
 
     /// Passes on what a write came to, unless it has come to nothing for too long.
@@ -45,15 +45,15 @@ impl Socket {
         written: Poll<io::Result<usize>>,
     ) -> Poll<io::Result<usize>> {
         if written.is_ready() {
-            self.stalled = None;
+            self.stall_timer = None;
             return written;
         }
-        let deadline = self.stalled.get_or_insert_with(|| Box::pin(sleep(self.stall_max)));
+        let deadline = self.stall_timer.get_or_insert_with(|| Box::pin(sleep(self.stall_max)));
         deadline.as_mut().poll(cx).map(|()| Err(io::ErrorKind::TimedOut.into()))
     }
 }
 
-impl AsyncRead for Socket {
+impl AsyncRead for ClientSocket {
     fn poll_read(
         mut self: Pin<&mut Self>,
         cx: &mut Context<'_>,
@@ -63,7 +63,7 @@ impl AsyncRead for Socket {
     }
 }
 
-impl AsyncWrite for Socket {
+impl AsyncWrite for ClientSocket {
     fn poll_write(
         mut self: Pin<&mut Self>,
         cx: &mut Context<'_>,

@@ -91,7 +91,7 @@ mod tests {
     }
 
     #[test]
-    fn a_token_comes_after_its_word() {
+    fn a_token_follows_the_bearer_subprotocol() {
         let offer = read(&["roomcast.bearer, a.b.c"]).unwrap();
         assert_eq!(offer.token, Some(Ok(Token::from_raw("a.b.c"))));
         assert_eq!(offer.chosen.unwrap(), BEARER);
@@ -104,7 +104,7 @@ mod tests {
     }
 
     #[test]
-    fn what_nobody_knows_is_refused() {
+    fn unknown_subprotocols_are_refused() {
         for bad in ["chat", "ROOMCAST.JSON", "roomcast.json2", "msgpack", "b\tx", "x;y"] {
             assert!(matches!(read(&[bad]), Err(Rejection::BadRequest(_))), "{bad}");
         }

@@ -15,42 +15,45 @@ use tokio_tungstenite::tungstenite::handshake::derive_accept_key;
 
 /// Why a request is no handshake that we can accept.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(super) enum BadHandshake {
+pub(super) enum HandshakeError {
     /// It does not ask for a WebSocket.
     NotAnUpgrade,
     /// It asks for another version than 13.
-    OtherVersion,
+    UnsupportedVersion,
     /// Its key is not 16 bytes in base64.
-    BadKey,
+    InvalidKey,
 }
 
 /// Checks a client's handshake, and answers what its key is answered with.
-pub(super) fn accept<B>(request: &Request<B>) -> Result<HeaderValue, BadHandshake> {
+pub(super) fn accept<B>(request: &Request<B>) -> Result<HeaderValue, HandshakeError> {
     if request.method() != Method::GET || request.version() != Version::HTTP_11 {
-        return Err(BadHandshake::NotAnUpgrade);
+        return Err(HandshakeError::NotAnUpgrade);
     }
     let headers = request.headers();
-    if !has_word(headers, &CONNECTION, "upgrade") || !has_word(headers, &UPGRADE, "websocket") {
-        return Err(BadHandshake::NotAnUpgrade);
+    if !has_value(headers, &CONNECTION, "upgrade") || !has_value(headers, &UPGRADE, "websocket") {
+        return Err(HandshakeError::NotAnUpgrade);
     }
     if headers.get(SEC_WEBSOCKET_VERSION).is_none_or(|it| it != "13") {
-        return Err(BadHandshake::OtherVersion);
+        return Err(HandshakeError::UnsupportedVersion);
     }
     let mut keys = headers.get_all(SEC_WEBSOCKET_KEY).iter();
     let (Some(key), None) = (keys.next(), keys.next()) else {
-        return Err(BadHandshake::BadKey);
+        return Err(HandshakeError::InvalidKey);
     };
     match BASE64_STANDARD.decode(key) {
         Ok(nonce) if nonce.len() == 16 => {
             let accept = derive_accept_key(key.as_bytes());
-            HeaderValue::try_from(accept).map_err(|_not_base64| BadHandshake::BadKey)
+            HeaderValue::try_from(accept).map_err(|_not_base64| HandshakeError::InvalidKey)
         }
-        _ => Err(BadHandshake::BadKey),
+        _ => Err(HandshakeError::InvalidKey),
     }
 }
 
 /// The answer with which HTTP ends, naming the subprotocol that was chosen.
-pub(super) fn switching(accept: HeaderValue, chosen: Option<HeaderValue>) -> Response<Body> {
+pub(super) fn switching_protocols_response(
+    accept: HeaderValue,
+    chosen: Option<HeaderValue>,
+) -> Response<Body> {
     let mut response = Response::new(Body::empty());
     *response.status_mut() = StatusCode::SWITCHING_PROTOCOLS;
     let headers = response.headers_mut();
@@ -64,7 +67,7 @@ pub(super) fn switching(accept: HeaderValue, chosen: Option<HeaderValue>) -> Res
 }
 
 /// Whether one of the comma-separated values of a header is `word`.
-fn has_word(headers: &HeaderMap, name: &HeaderName, word: &str) -> bool {
+fn has_value(headers: &HeaderMap, name: &HeaderName, word: &str) -> bool {
     let values = headers.get_all(name).iter().filter_map(|it| it.to_str().ok());
     values.flat_map(|it| it.split(',')).any(|it| it.trim().eq_ignore_ascii_case(word))
 }
@@ -88,12 +91,12 @@ mod tests {
     }
 
     #[test]
-    fn the_example_of_the_rfc_is_answered_as_there() {
+    fn the_example_of_the_rfc_gets_its_accept_key() {
         assert_eq!(accept(&request(&[])).unwrap(), "s3pPLMBiTxaQ9kYGzzhZRbK+xOo=");
     }
 
     #[test]
-    fn what_is_offered_beside_does_no_harm() {
+    fn other_offers_are_ignored() {
         let offers = [
             ("sec-websocket-protocol", ",,;;\u{9}, x"),
             ("sec-websocket-extensions", "constructor; __proto__"),
@@ -104,22 +107,22 @@ mod tests {
     #[test]
     fn a_broken_handshake_is_refused() {
         for (name, value, why) in [
-            ("connection", "keep-alive", BadHandshake::NotAnUpgrade),
-            ("upgrade", "h2c", BadHandshake::NotAnUpgrade),
-            ("sec-websocket-version", "8", BadHandshake::OtherVersion),
-            ("sec-websocket-key", "", BadHandshake::BadKey),
-            ("sec-websocket-key", "c2hvcnQ=", BadHandshake::BadKey),
-            ("sec-websocket-key", "not base64 at all", BadHandshake::BadKey),
+            ("connection", "keep-alive", HandshakeError::NotAnUpgrade),
+            ("upgrade", "h2c", HandshakeError::NotAnUpgrade),
+            ("sec-websocket-version", "8", HandshakeError::UnsupportedVersion),
+            ("sec-websocket-key", "", HandshakeError::InvalidKey),
+            ("sec-websocket-key", "c2hvcnQ=", HandshakeError::InvalidKey),
+            ("sec-websocket-key", "not base64 at all", HandshakeError::InvalidKey),
         ] {
             assert_eq!(accept(&request(&[(name, value)])), Err(why), "{name}: {value}");
         }
         for method in [Method::HEAD, Method::POST] {
             let mut other = request(&[]);
             *other.method_mut() = method;
-            assert_eq!(accept(&other), Err(BadHandshake::NotAnUpgrade));
+            assert_eq!(accept(&other), Err(HandshakeError::NotAnUpgrade));
         }
         let mut old = request(&[]);
         *old.version_mut() = Version::HTTP_10;
-        assert_eq!(accept(&old), Err(BadHandshake::NotAnUpgrade));
+        assert_eq!(accept(&old), Err(HandshakeError::NotAnUpgrade));
     }
 }

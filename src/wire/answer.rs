@@ -1,41 +1,41 @@
 //! Replies as JSON objects.
 
 use super::{
-    body::Form,
+    body::AttachmentEncoding,
     code::{self, CloseRow, Reconnect},
-    event::{self, Written},
+    event::{self, EncodedPayload},
     json::Object,
-    request::Asked,
+    request::RequestKind,
 };
 use crate::{
-    chat::{Answer, Profile, Receipt, Reply, UserPresence, ports::Voucher},
+    chat::{Answer, Profile, Receipt, Reply, UserPresence, ports::IdentityKind},
     domain::{CloseReason, Muted, Rejection, Token, UserName},
 };
 
 /// A reply's object: `{"ok":true,…}` or `{"ok":false,"code":…}`.
-pub(super) fn reply(reply: &Reply, form: Form) -> Written {
+pub(super) fn reply(reply: &Reply, encoding: AttachmentEncoding) -> EncodedPayload {
     match reply {
-        Ok(answer) => answer_object(Object::new().add("ok", &true), answer, form),
+        Ok(answer) => answer_object(Object::new().add("ok", &true), answer, encoding),
         Err(rejection) => {
             let object = Object::new().add("ok", &false);
-            Written::text(refusal(object, rejection).end())
+            EncodedPayload::text(add_rejection(object, rejection).end())
         }
     }
 }
 
 /// An answer's object without `ok`: what comes as an event.
-pub(super) fn answer(answer: &Answer, form: Form) -> Written {
-    answer_object(Object::new(), answer, form)
+pub(super) fn answer(answer: &Answer, encoding: AttachmentEncoding) -> EncodedPayload {
+    answer_object(Object::new(), answer, encoding)
 }
 
 /// `error message`.
-pub(super) fn error_message(asked: Asked, rejection: &Rejection) -> String {
-    refusal(Object::new().add("event", &asked.name()), rejection).end()
+pub(super) fn error_message(kind: RequestKind, rejection: &Rejection) -> String {
+    add_rejection(Object::new().add("event", &kind.name()), rejection).end()
 }
 
 /// A refusal at the door or in the two arguments of `new user`: `{code, message}`.
-pub(crate) fn refusal_object(rejection: &Rejection) -> String {
-    refusal(Object::new(), rejection).end()
+pub(crate) fn rejection_object(rejection: &Rejection) -> String {
+    add_rejection(Object::new(), rejection).end()
 }
 
 /// `closing`: why the server ends a connection, and what to do.
@@ -50,11 +50,11 @@ pub(super) fn closing(reason: CloseReason) -> String {
 
 /// Who signed in, as the cookie API tells it.
 pub(crate) fn profile(profile: &Profile) -> String {
-    let Profile { user, name, voucher, admin, expires_at } = profile;
+    let Profile { user, name, identity_kind, admin, expires_at } = profile;
     Object::new()
         .add("user", user.as_raw())
         .add_some("name", name.as_deref())
-        .add("guest", &matches!(voucher, Voucher::Guest(_)))
+        .add("guest", &matches!(identity_kind, IdentityKind::Guest(_)))
         .add("admin", admin)
         .add_time("expiresAt", *expires_at)
         .end()
@@ -65,7 +65,7 @@ pub(super) fn identified(user: &UserName, token: &Token) -> String {
     Object::new().add("user", user.as_raw()).add("token", token.expose()).end()
 }
 
-fn refusal(object: Object, rejection: &Rejection) -> Object {
+fn add_rejection(object: Object, rejection: &Rejection) -> Object {
     let row = code::rejection(rejection);
     let object = object.add("code", row.code).add("message", &rejection.to_string());
     let Rejection::TooFast { retry_after } = rejection else { return object };
@@ -74,7 +74,7 @@ fn refusal(object: Object, rejection: &Rejection) -> Object {
     object.add("retryAfterMs", &u64::try_from(millis).unwrap_or(u64::MAX))
 }
 
-fn answer_object(object: Object, answer: &Answer, form: Form) -> Written {
+fn answer_object(object: Object, answer: &Answer, encoding: AttachmentEncoding) -> EncodedPayload {
     let object = match answer {
         Answer::Identified { user, token } => object.add_members(&identified(user, token)),
         Answer::Authorized { user, expires_at } => {
@@ -97,13 +97,13 @@ fn answer_object(object: Object, answer: &Answer, form: Form) -> Written {
             object.add("room", room.as_raw()).add("seq", &seq.as_raw()).add("count", count)
         }
         Answer::Page { entries, more } => {
-            let Written { json, attachments } = event::flat(entries.iter(), form);
+            let EncodedPayload { json, attachments } = event::flat(entries.iter(), encoding);
             let json = object.add_raw("messages", &json).add("more", more).end();
-            return Written { json, attachments };
+            return EncodedPayload { json, attachments };
         }
         Answer::Read { seq, unread } => object.add("seq", &seq.as_raw()).add("unread", unread),
         Answer::Muted(muted) => object.add("muted", &(*muted == Muted::Yes)),
-        Answer::Noted => object,
+        Answer::Acknowledged => object,
         Answer::Changed { seq, at, duplicate } => object
             .add("seq", &seq.as_raw())
             .add_time("at", *at)
@@ -119,7 +119,7 @@ fn answer_object(object: Object, answer: &Answer, form: Form) -> Written {
             object.add_raw("users", &format!("[{}]", users.join(",")))
         }
     };
-    Written::text(object.end())
+    EncodedPayload::text(object.end())
 }
 
 fn posted(object: Object, receipt: &Receipt) -> Object {
@@ -165,7 +165,7 @@ mod tests {
             (Answer::Read { seq, unread: 2 }, r#"{"ok":true,"seq":7,"unread":2}"#),
             (Answer::Muted(Muted::Yes), r#"{"ok":true,"muted":true}"#),
             (Answer::Muted(Muted::No), r#"{"ok":true,"muted":false}"#),
-            (Answer::Noted, r#"{"ok":true}"#),
+            (Answer::Acknowledged, r#"{"ok":true}"#),
             (changed(false), r#"{"ok":true,"seq":7,"at":"1970-01-01T00:00:00.000Z"}"#),
             (
                 changed(true),
@@ -184,12 +184,12 @@ mod tests {
                 r#"{"ok":true,"messages":[],"more":false}"#,
             ),
         ] {
-            assert_eq!(reply(&Ok(answer), Form::Json).json, golden);
+            assert_eq!(reply(&Ok(answer), AttachmentEncoding::Base64).json, golden);
         }
     }
 
     #[test]
-    fn who_is_here_is_an_answer_and_an_event() {
+    fn presence_is_an_answer_and_an_event() {
         let here = |name, online, devices, last_seen| UserPresence {
             user: user(name),
             online,
@@ -203,22 +203,25 @@ mod tests {
             r#""lastSeen":"1970-01-01T00:00:00.000Z"},"#,
             r#"{"user":"zoe","online":false,"devices":0}]}"#
         );
-        assert_eq!(answer(&presences, Form::Json).json, format!("{{{users}"));
-        assert_eq!(reply(&Ok(presences), Form::Json).json, format!("{{\"ok\":true,{users}"));
+        assert_eq!(answer(&presences, AttachmentEncoding::Base64).json, format!("{{{users}"));
+        assert_eq!(
+            reply(&Ok(presences), AttachmentEncoding::Base64).json,
+            format!("{{\"ok\":true,{users}")
+        );
     }
 
     #[test]
-    fn a_guest_is_told_to_be_one() {
+    fn a_profile_says_whether_the_user_is_a_guest() {
         let mut ann = Profile {
             user: user("ann"),
             name: None,
-            voucher: Voucher::Guest("stay".into()),
+            identity_kind: IdentityKind::Guest("stay".into()),
             admin: false,
             expires_at: AT,
         };
         let rest = r#""admin":false,"expiresAt":"1970-01-01T00:00:00.000Z"}"#;
         assert_eq!(profile(&ann), format!(r#"{{"user":"ann","guest":true,{rest}"#));
-        ann.voucher = Voucher::BackEnd;
+        ann.identity_kind = IdentityKind::Registered;
         assert_eq!(profile(&ann), format!(r#"{{"user":"ann","guest":false,{rest}"#));
     }
 }

@@ -11,11 +11,11 @@ use crate::domain::{Body, Limits, Rejection};
 
 /// How a wire carries bytes.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(super) enum Form {
+pub(super) enum AttachmentEncoding {
     /// Beside the text, which holds placeholders. `MessagePack` is made into this, and out of it.
-    SocketIo,
+    Placeholders,
     /// In the text, as `{"base64": "…"}`.
-    Json,
+    Base64,
 }
 
 /// The key of an object that stands for bytes.
@@ -29,7 +29,7 @@ const BAD_BASE64: Rejection = Rejection::BadRequest("the base64 is not base64");
 /// Takes a body from a frame whose byte strings were `attachments`.
 pub(super) fn read(
     raw: &RawValue,
-    form: Form,
+    encoding: AttachmentEncoding,
     attachments: &[Bytes],
     limits: &Limits,
 ) -> Result<Body, Rejection> {
@@ -42,7 +42,7 @@ pub(super) fn read(
     let mut value: Value = serde_json::from_str(text)
         .map_err(|_error| Rejection::BadRequest("the body is not JSON that everybody can read"))?;
     let taken = vec![false; attachments.len()];
-    let mut reader = Reader { form, given: attachments, taken, found: Vec::new() };
+    let mut reader = AttachmentReader { encoding, given: attachments, taken, found: Vec::new() };
     reader.walk(&mut value)?;
     let found = reader.found;
     // Without bytes the client's own spelling of the text is kept, unless it may hide a placeholder.
@@ -52,16 +52,18 @@ pub(super) fn read(
 }
 
 /// Whether a whole request's data is bytes and nothing else.
-pub(super) fn is_bytes(raw: &RawValue, form: Form) -> bool {
-    let key = match form {
-        Form::SocketIo => PLACEHOLDER,
-        Form::Json => BASE64,
+pub(super) fn is_bytes(raw: &RawValue, encoding: AttachmentEncoding) -> bool {
+    let key = match encoding {
+        AttachmentEncoding::Placeholders => PLACEHOLDER,
+        AttachmentEncoding::Base64 => BASE64,
     };
     let small = raw.get().starts_with('{') && raw.get().contains(key);
     small
-        && match (serde_json::from_str::<Value>(raw.get()), form) {
-            (Ok(Value::Object(object)), Form::SocketIo) => object.contains_key(key),
-            (Ok(Value::Object(object)), Form::Json) => {
+        && match (serde_json::from_str::<Value>(raw.get()), encoding) {
+            (Ok(Value::Object(object)), AttachmentEncoding::Placeholders) => {
+                object.contains_key(key)
+            }
+            (Ok(Value::Object(object)), AttachmentEncoding::Base64) => {
                 object.len() == 1 && object.contains_key(key)
             }
             _ => false,
@@ -69,14 +71,14 @@ pub(super) fn is_bytes(raw: &RawValue, form: Form) -> bool {
 }
 
 /// Finds the bytes of a value, in the order of its text.
-struct Reader<'a> {
-    form: Form,
+struct AttachmentReader<'a> {
+    encoding: AttachmentEncoding,
     given: &'a [Bytes],
     taken: Vec<bool>,
     found: Vec<Bytes>,
 }
 
-impl Reader<'_> {
+impl AttachmentReader<'_> {
     /// The text was checked for depth, so this recursion is bounded.
     fn walk(&mut self, value: &mut Value) -> Result<(), Rejection> {
         if let Some(bytes) = self.bytes_of(value)? {
@@ -94,13 +96,13 @@ impl Reader<'_> {
     fn bytes_of(&mut self, value: &Value) -> Result<Option<Bytes>, Rejection> {
         let Value::Object(object) = value else { return Ok(None) };
         if object.contains_key(PLACEHOLDER) {
-            return match self.form {
-                Form::SocketIo => self.take(object.get("num")).map(Some),
-                Form::Json => Err(FOREIGN_PLACEHOLDER),
+            return match self.encoding {
+                AttachmentEncoding::Placeholders => self.take(object.get("num")).map(Some),
+                AttachmentEncoding::Base64 => Err(FOREIGN_PLACEHOLDER),
             };
         }
-        match (self.form, object.get(BASE64), object.len()) {
-            (Form::Json, Some(Value::String(text)), 1) => {
+        match (self.encoding, object.get(BASE64), object.len()) {
+            (AttachmentEncoding::Base64, Some(Value::String(text)), 1) => {
                 let bytes = STANDARD.decode(text).map_err(|_error| BAD_BASE64)?;
                 Ok(Some(bytes.into()))
             }
@@ -130,9 +132,9 @@ pub(super) fn bytes_at<'a>(value: &Value, attachments: &'a [Bytes]) -> Option<&'
 }
 
 /// Writes a body's text for a wire. `first` is the number of its first attachment in the packet.
-pub(super) fn write(body: &Body, form: Form, first: usize) -> String {
+pub(super) fn write(body: &Body, encoding: AttachmentEncoding, first: usize) -> String {
     let attachments = body.attachments();
-    if attachments.is_empty() || (form == Form::SocketIo && first == 0) {
+    if attachments.is_empty() || (encoding == AttachmentEncoding::Placeholders && first == 0) {
         return body.json().to_owned();
     }
     let mut written = String::with_capacity(body.json().len());
@@ -141,9 +143,9 @@ pub(super) fn write(body: &Body, form: Form, first: usize) -> String {
         // Quotes inside of strings are escaped, so this text is a placeholder wherever it occurs.
         let Some((before, after)) = rest.split_once(&placeholder(number)) else { break };
         written.push_str(before);
-        match form {
-            Form::SocketIo => written.push_str(&placeholder(first + number)),
-            Form::Json => {
+        match encoding {
+            AttachmentEncoding::Placeholders => written.push_str(&placeholder(first + number)),
+            AttachmentEncoding::Base64 => {
                 written.push_str("{\"base64\":\"");
                 STANDARD.encode_string(bytes, &mut written);
                 written.push_str("\"}");
@@ -175,22 +177,22 @@ mod tests {
     }
 
     fn socketio(text: &str, attachments: &[&'static [u8]]) -> Result<Body, Rejection> {
-        read(&raw(text), Form::SocketIo, &bytes(attachments), &Limits::default())
+        read(&raw(text), AttachmentEncoding::Placeholders, &bytes(attachments), &Limits::default())
     }
 
     fn plain(text: &str) -> Result<Body, Rejection> {
-        read(&raw(text), Form::Json, &[], &Limits::default())
+        read(&raw(text), AttachmentEncoding::Base64, &[], &Limits::default())
     }
 
     #[test]
-    fn bytes_cross_from_wire_to_wire() {
+    fn bytes_are_converted_between_encodings() {
         let text = r#"{"b":{"num":1,"_placeholder":true},"a":[{"_placeholder":true,"num":0}]}"#;
         let body = socketio(text, &[b"zero", b"one"]).unwrap();
         assert_eq!(body.attachments(), bytes(&[b"zero", b"one"]), "in the order of sorted keys");
-        let json = write(&body, Form::Json, 0);
+        let json = write(&body, AttachmentEncoding::Base64, 0);
         assert_eq!(json, r#"{"a":[{"base64":"emVybw=="}],"b":{"base64":"b25l"}}"#);
         assert_eq!(plain(&json).unwrap(), body);
-        let later = write(&body, Form::SocketIo, 5);
+        let later = write(&body, AttachmentEncoding::Placeholders, 5);
         let expected = r#"{"a":[{"_placeholder":true,"num":5}],"b":{"_placeholder":true,"num":6}}"#;
         assert_eq!(later, expected);
     }
@@ -214,14 +216,14 @@ mod tests {
     }
 
     #[test]
-    fn what_hides_behind_a_repeated_key_does_not_go_out() {
+    fn a_placeholder_under_a_repeated_key_is_dropped() {
         let text = r#"{"a":{"_placeholder":true,"num":7},"a":1}"#;
         assert_eq!(socketio(text, &[]).unwrap().json(), r#"{"a":1}"#);
         assert_eq!(plain(text).unwrap().json(), r#"{"a":1}"#);
     }
 
     #[test]
-    fn numbers_that_nobody_can_hold_are_refused() {
+    fn numbers_out_of_range_are_refused() {
         for text in ["[1e400]", r#"{"a":-1e999}"#, "1e400"] {
             assert!(matches!(plain(text), Err(Rejection::BadRequest(_))), "{text}");
         }
@@ -229,7 +231,7 @@ mod tests {
     }
 
     #[test]
-    fn base64_is_read_where_it_stands_alone() {
+    fn base64_is_decoded_only_as_the_only_key() {
         assert_eq!(plain(r#"{"base64":"AAE="}"#).unwrap().attachments(), bytes(&[&[0, 1]]));
         assert_eq!(plain(r#"{"base64":"%"}"#), Err(BAD_BASE64));
         let with_more = r#"{"base64":"AAE=","name":"x"}"#;
@@ -241,19 +243,19 @@ mod tests {
         let text = r#"["{\"_placeholder\":true,\"num\":0}",{"_placeholder":true,"num":0}]"#;
         let body = socketio(text, &[b"x"]).unwrap();
         let json = r#"["{\"_placeholder\":true,\"num\":0}",{"base64":"eA=="}]"#;
-        assert_eq!(write(&body, Form::Json, 0), json);
+        assert_eq!(write(&body, AttachmentEncoding::Base64, 0), json);
     }
 
     proptest! {
         #[test]
-        fn what_is_written_is_read_again(parts in prop::collection::vec(any::<Vec<u8>>(), 0..10)) {
+        fn written_bodies_are_read_back_unchanged(parts in prop::collection::vec(any::<Vec<u8>>(), 0..10)) {
             let items: Vec<_> = parts.iter().map(|it| json!({ BASE64: STANDARD.encode(it) })).collect();
             let text = json!({ "say": "hi", "parts": items }).to_string();
             let body = plain(&text).unwrap();
             prop_assert_eq!(body.attachments().len(), parts.len());
-            prop_assert_eq!(plain(&write(&body, Form::Json, 0)).unwrap(), body.clone());
-            let packet = raw(&write(&body, Form::SocketIo, 0));
-            let again = read(&packet, Form::SocketIo, body.attachments(), &Limits::default());
+            prop_assert_eq!(plain(&write(&body, AttachmentEncoding::Base64, 0)).unwrap(), body.clone());
+            let packet = raw(&write(&body, AttachmentEncoding::Placeholders, 0));
+            let again = read(&packet, AttachmentEncoding::Placeholders, body.attachments(), &Limits::default());
             prop_assert_eq!(again.unwrap(), body);
         }
     }

@@ -111,6 +111,6 @@ pub fn close(reason: CloseReason) -> CloseRow {
     };
     let after = if reason == CloseReason::Draining { RETURN_AFTER } else { Duration::ZERO };
     // What the pages of SYSTEMS.md R17 compare.
-    let words = if reason == CloseReason::InvalidUser { "Invalid user" } else { code };
-    CloseRow { code, websocket, reconnect, after, reason: words }
+    let text = if reason == CloseReason::InvalidUser { "Invalid user" } else { code };
+    CloseRow { code, websocket, reconnect, after, reason: text }
 }

@@ -8,10 +8,10 @@ use serde_json::value::RawValue;
 
 use super::{
     answer,
-    body::Form,
-    event::{self, Written},
+    body::AttachmentEncoding,
+    event::{self, EncodedPayload},
     json::Object,
-    request::{self, Asked, Data},
+    request::{self, RequestData, RequestKind},
 };
 use crate::{
     chat::{Reply, Request, event::Delivery},
@@ -20,7 +20,7 @@ use crate::{
 
 /// A request frame.
 #[derive(Deserialize)]
-struct Frame<'a> {
+struct RawFrame<'a> {
     #[serde(borrow)]
     event: Cow<'a, str>,
     #[serde(borrow, default)]
@@ -31,67 +31,85 @@ struct Frame<'a> {
 
 /// What a frame asks for, and where its answer goes.
 #[derive(Debug)]
-pub struct Framed {
+pub struct RequestFrame {
     /// Which request it is.
-    pub asked: Asked,
+    pub kind: RequestKind,
     /// The number that the answer carries, if one is wanted.
     pub ack: Option<u64>,
     /// What is asked.
     pub request: Result<Request, Rejection>,
 }
 
-impl Framed {
+impl RequestFrame {
     /// What cannot be understood, and so cannot be answered where it was asked.
-    pub fn refused(rejection: Rejection) -> Self {
-        Self { asked: Asked::Unknown, ack: None, request: Err(rejection) }
+    pub fn rejected(rejection: Rejection) -> Self {
+        Self { kind: RequestKind::Unknown, ack: None, request: Err(rejection) }
     }
 }
 
 /// What a frame asks for that is `text` with `attachments` beside it.
-pub(super) fn request(text: &str, attachments: &[Bytes], form: Form, limits: &Limits) -> Framed {
+pub(super) fn request(
+    text: &str,
+    attachments: &[Bytes],
+    encoding: AttachmentEncoding,
+    limits: &Limits,
+) -> RequestFrame {
     // Without this an array would do: its items would be taken for the fields, in order.
     let object = Some(text).filter(|text| text.trim_start().starts_with('{'));
-    let Some(Ok(Frame { event, data, ack })) = object.map(serde_json::from_str) else {
-        return Framed::refused(Rejection::BadRequest("a frame is {event, data?, ack?}"));
+    let Some(Ok(RawFrame { event, data, ack })) = object.map(serde_json::from_str) else {
+        return RequestFrame::rejected(Rejection::BadRequest("a frame is {event, data?, ack?}"));
     };
     if ack.is_some_and(|ack| ack > Seq::MAX.as_raw()) {
         let request = Err(Rejection::BadRequest("ack is at most 2^53 - 1"));
-        return Framed { asked: Asked::of(&event), ack: None, request };
+        return RequestFrame { kind: RequestKind::of(&event), ack: None, request };
     }
-    let data = Data { raw: data, attachments, form };
-    Framed { asked: Asked::of(&event), ack, request: request::request(&event, &data, limits) }
+    let data = RequestData { raw: data, attachments, encoding };
+    RequestFrame {
+        kind: RequestKind::of(&event),
+        ack,
+        request: request::request(&event, &data, limits),
+    }
 }
 
 /// The frame of an event.
-pub(super) fn event(delivery: &Arc<Delivery>, form: Form, limits: &Limits) -> Written {
-    let data = event::data(delivery.event(), form, limits);
+pub(super) fn event(
+    delivery: &Arc<Delivery>,
+    encoding: AttachmentEncoding,
+    limits: &Limits,
+) -> EncodedPayload {
+    let data = event::data(delivery.event(), encoding, limits);
     frame(event::delivery_name(delivery), data)
 }
 
 /// The frame that tells a reply, if there is anything to tell.
-pub(super) fn reply(asked: Asked, ack: Option<u64>, reply: &Reply, form: Form) -> Option<Written> {
-    match (ack, asked, reply) {
+pub(super) fn reply(
+    kind: RequestKind,
+    ack: Option<u64>,
+    reply: &Reply,
+    encoding: AttachmentEncoding,
+) -> Option<EncodedPayload> {
+    match (ack, kind, reply) {
         (Some(ack), _, reply) => {
-            let Written { json, attachments } = answer::reply(reply, form);
+            let EncodedPayload { json, attachments } = answer::reply(reply, encoding);
             let json = Object::new().add("ack", &ack).add_members(&json).end();
-            Some(Written { json, attachments })
+            Some(EncodedPayload { json, attachments })
         }
-        (None, asked, Err(rejection)) => {
-            let data = Written::text(answer::error_message(asked, rejection));
+        (None, kind, Err(rejection)) => {
+            let data = EncodedPayload::text(answer::error_message(kind, rejection));
             Some(frame("error message", data))
         }
-        (None, Asked::Query(name), Ok(it)) => Some(frame(name, answer::answer(it, form))),
-        (None, Asked::NewUser | Asked::Other(_) | Asked::Unknown, Ok(_)) => None,
+        (None, RequestKind::Query(name), Ok(it)) => Some(frame(name, answer::answer(it, encoding))),
+        (None, RequestKind::NewUser | RequestKind::Other(_) | RequestKind::Unknown, Ok(_)) => None,
     }
 }
 
 /// The frame of `closing`.
-pub(super) fn closing(reason: CloseReason) -> Written {
-    frame("closing", Written::text(answer::closing(reason)))
+pub(super) fn closing(reason: CloseReason) -> EncodedPayload {
+    frame("closing", EncodedPayload::text(answer::closing(reason)))
 }
 
-fn frame(event: &str, data: Written) -> Written {
-    let Written { json, attachments } = data;
+fn frame(event: &str, data: EncodedPayload) -> EncodedPayload {
+    let EncodedPayload { json, attachments } = data;
     let json = Object::new().add("event", event).add_raw("data", &json).end();
-    Written { json, attachments }
+    EncodedPayload { json, attachments }
 }

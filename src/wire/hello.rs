@@ -11,7 +11,7 @@ use crate::{
     domain::{DeviceId, Rejection, RoomName, Seq, Space, Token},
 };
 
-const TWICE: Rejection = Rejection::BadRequest("the query says the same thing twice");
+const DUPLICATE_PARAMETER: Rejection = Rejection::BadRequest("the query says the same thing twice");
 const BAD_SINCE: Rejection = Rejection::BadRequest("since is written room:seq,room:seq");
 
 /// What a query says, for a connection to `space`. Unknown parameters are left alone, and so is the
@@ -33,7 +33,7 @@ pub fn hello_from_query(space: Space, query: &str) -> Result<Hello, Rejection> {
 pub(crate) fn parameter(query: &str, wanted: &str) -> Result<Option<String>, Rejection> {
     let mut found = parameters(query)?.into_iter().filter(|(key, _)| key == wanted);
     match (found.next(), found.next()) {
-        (_, Some(_)) => Err(TWICE),
+        (_, Some(_)) => Err(DUPLICATE_PARAMETER),
         (found, None) => Ok(found.map(|(_, value)| value)),
     }
 }
@@ -69,7 +69,7 @@ fn since_from_query(text: &str) -> Result<Vec<(RoomName, Seq)>, Rejection> {
 
 /// The `auth` of a Socket.IO connection.
 #[derive(Default, Deserialize)]
-struct Auth {
+struct AuthPayload {
     token: Option<String>,
     device: Option<String>,
     room: Option<String>,
@@ -86,18 +86,18 @@ enum Since {
 }
 
 /// What an `auth` payload says. What it leaves out, the connection's query may say, and the token
-/// may be `carried` by its first request.
+/// may be `request_token` by its first request.
 pub(super) fn hello_from_auth(
     space: Space,
     auth: Option<&str>,
     query: &str,
-    carried: Result<Option<Token>, Rejection>,
+    request_token: Result<Option<Token>, Rejection>,
 ) -> Result<Hello, Rejection> {
     let (auth, hello) = (read_auth(auth)?, hello_from_query(space, query)?);
-    let Auth { token, device, room, since, epoch: database } = auth;
+    let AuthPayload { token, device, room, since, epoch: database } = auth;
     let token = match token {
         Some(token) => Some(Token::from_raw(&token)),
-        None => carried?,
+        None => request_token?,
     };
     let device = device.as_deref().map(DeviceId::parse).transpose()?;
     let room = room.as_deref().map(RoomName::parse).transpose()?;
@@ -113,8 +113,8 @@ pub(super) fn hello_from_auth(
     })
 }
 
-fn read_auth(auth: Option<&str>) -> Result<Auth, Rejection> {
-    let Some(auth) = auth.filter(|auth| *auth != "null") else { return Ok(Auth::default()) };
+fn read_auth(auth: Option<&str>) -> Result<AuthPayload, Rejection> {
+    let Some(auth) = auth.filter(|auth| *auth != "null") else { return Ok(AuthPayload::default()) };
     super::json::check_depth(auth)?;
     serde_json::from_str(auth)
         .map_err(|_error| Rejection::BadRequest("auth is not of the documented form"))
@@ -146,7 +146,7 @@ mod tests {
     }
 
     #[test]
-    fn a_query_says_it_all_but_the_token() {
+    fn a_query_has_everything_but_the_token() {
         let query = "token=a.b.c&room=news&since=lobby:41,a:b:7&epoch=e1&device=phone&x=1";
         let hello = hello_from_query(Space::root(), query).unwrap();
         assert_eq!(hello.token, None);
@@ -157,7 +157,7 @@ mod tests {
     }
 
     #[test]
-    fn auth_goes_before_the_query_and_before_what_was_carried() {
+    fn auth_overrides_the_query_and_the_token_of_the_request() {
         let auth = r#"{"token":"mine","device":"phone","since":{"lobby":3},"epoch":"e2"}"#;
         let hello = from_auth(auth, "token=other&room=news&device=other&epoch=e1").unwrap();
         assert_eq!(hello.epoch, Some(Epoch::from_raw("e2")));
@@ -173,7 +173,7 @@ mod tests {
     }
 
     #[test]
-    fn what_was_carried_badly_is_refused_unless_auth_says_better() {
+    fn an_unreadable_token_is_refused_unless_auth_has_one() {
         let bad = || Err(Rejection::Unauthorized);
         let refused = hello_from_auth(Space::root(), None, "", bad());
         assert_eq!(refused.map(drop), Err(Rejection::Unauthorized));
@@ -181,7 +181,7 @@ mod tests {
     }
 
     #[test]
-    fn nonsense_is_refused() {
+    fn invalid_input_is_refused() {
         for query in [
             "since=lobby",
             "since=lobby:x",

@@ -19,7 +19,7 @@ mod sign_in;
 pub mod socketio;
 pub mod websocket;
 
-pub(crate) use answer::{profile, refusal_object};
+pub(crate) use answer::{profile, rejection_object};
 pub use hello::hello_from_query;
 pub(crate) use hello::parameter;
 pub(crate) use sign_in::sign_in;

@@ -8,7 +8,8 @@ use crate::{
     domain::{Rejection, Space, Token, UserName},
 };
 
-const FORM: Rejection = Rejection::BadRequest("sign in with {name} or {token}, and perhaps space");
+const INVALID_SIGN_IN: Rejection =
+    Rejection::BadRequest("sign in with {name} or {token}, and perhaps space");
 
 /// The body of a sign-in.
 #[derive(Deserialize)]
@@ -20,16 +21,18 @@ struct SignIn {
 
 /// Where somebody signs in, and with what.
 pub(crate) fn sign_in(body: &[u8]) -> Result<(Space, Credential), Rejection> {
-    let text = str::from_utf8(body).map_err(|_error| FORM)?;
+    let text = str::from_utf8(body).map_err(|_error| INVALID_SIGN_IN)?;
     json::check_depth(text)?;
     // Without this an array would do: its items would be taken for the fields, in order.
-    let object = Some(text).filter(|text| text.trim_start().starts_with('{')).ok_or(FORM)?;
-    let SignIn { name, token, space } = serde_json::from_str(object).map_err(|_error| FORM)?;
+    let object =
+        Some(text).filter(|text| text.trim_start().starts_with('{')).ok_or(INVALID_SIGN_IN)?;
+    let SignIn { name, token, space } =
+        serde_json::from_str(object).map_err(|_error| INVALID_SIGN_IN)?;
     let space = space.as_deref().map_or(Ok(Space::root()), Space::parse)?;
     let credential = match (name, token) {
         (Some(name), None) => Credential::Name(UserName::parse_guest(&name)?),
         (None, Some(token)) => Credential::Token(Token::from_raw(&token)),
-        (Some(_), Some(_)) | (None, None) => return Err(FORM),
+        (Some(_), Some(_)) | (None, None) => return Err(INVALID_SIGN_IN),
     };
     Ok((space, credential))
 }
@@ -39,7 +42,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn one_signs_in_with_a_name_or_a_token() {
+    fn a_sign_in_has_a_name_or_a_token() {
         let (space, by) = sign_in(br#"{"name":" ann "}"#).unwrap();
         assert_eq!(space, Space::root());
         assert!(matches!(by, Credential::Name(name) if name.as_raw() == "ann"));
@@ -49,14 +52,14 @@ mod tests {
     }
 
     #[test]
-    fn nonsense_is_refused() {
+    fn invalid_input_is_refused() {
         for (body, refused) in [
-            ("", FORM),
-            ("[]", FORM),
-            (r#"["ann"]"#, FORM),
-            ("{}", FORM),
-            (r#"{"name":7}"#, FORM),
-            (r#"{"name":"ann","token":"a.b.c"}"#, FORM),
+            ("", INVALID_SIGN_IN),
+            ("[]", INVALID_SIGN_IN),
+            (r#"["ann"]"#, INVALID_SIGN_IN),
+            ("{}", INVALID_SIGN_IN),
+            (r#"{"name":7}"#, INVALID_SIGN_IN),
+            (r#"{"name":"ann","token":"a.b.c"}"#, INVALID_SIGN_IN),
             (r#"{"name":""}"#, Rejection::NameInvalid),
             (r#"{"name":"ann","space":"shop"}"#, Rejection::UnknownSpace),
         ] {

@@ -10,13 +10,13 @@ use serde::{
 };
 use serde_json::{Value, value::RawValue};
 
-pub use super::request::Asked;
+pub use super::request::RequestKind;
 use super::{
     answer,
-    body::{self, Form},
-    event::{self, Written},
+    body::{self, AttachmentEncoding},
+    event::{self, EncodedPayload},
     hello::hello_from_auth,
-    request::{self, Data},
+    request::{self, RequestData},
 };
 use crate::{
     chat::{Answer, Hello, Reply, Request, event::Delivery},
@@ -36,8 +36,8 @@ pub struct Packet {
 }
 
 impl Packet {
-    fn new(written: Written) -> Self {
-        let Written { json, attachments } = written;
+    fn new(payload: EncodedPayload) -> Self {
+        let EncodedPayload { json, attachments } = payload;
         let bytes = json.len() + attachments.iter().map(Bytes::len).sum::<usize>();
         let tree = (!attachments.is_empty()).then(|| {
             let value = serde_json::from_str(&json).expect("we wrote it");
@@ -47,7 +47,7 @@ impl Packet {
     }
 
     fn text(json: String) -> Self {
-        Self::new(Written::text(json))
+        Self::new(EncodedPayload::text(json))
     }
 
     /// How much it counts in an outbox: text and byte strings.
@@ -60,18 +60,18 @@ impl Serialize for Packet {
     fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
         match self.tree.as_deref() {
             None => self.json.serialize(serializer),
-            Some((value, attachments)) => Node { value, attachments }.serialize(serializer),
+            Some((value, attachments)) => PacketNode { value, attachments }.serialize(serializer),
         }
     }
 }
 
 /// A value in which placeholders stand for byte strings.
-struct Node<'a> {
+struct PacketNode<'a> {
     value: &'a Value,
     attachments: &'a [Bytes],
 }
 
-impl Serialize for Node<'_> {
+impl Serialize for PacketNode<'_> {
     fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
         let attachments = self.attachments;
         if let Some(bytes) = body::bytes_at(self.value, attachments) {
@@ -81,14 +81,14 @@ impl Serialize for Node<'_> {
             Value::Array(items) => {
                 let mut seq = serializer.serialize_seq(Some(items.len()))?;
                 for value in items {
-                    seq.serialize_element(&Node { value, attachments })?;
+                    seq.serialize_element(&PacketNode { value, attachments })?;
                 }
                 seq.end()
             }
             Value::Object(members) => {
                 let mut map = serializer.serialize_map(Some(members.len()))?;
                 for (key, value) in members {
-                    map.serialize_entry(key, &Node { value, attachments })?;
+                    map.serialize_entry(key, &PacketNode { value, attachments })?;
                 }
                 map.end()
             }
@@ -134,30 +134,33 @@ pub fn request(
     text: &str,
     attachments: &[Bytes],
     limits: &Limits,
-) -> (Asked, Result<Request, Rejection>) {
+) -> (RequestKind, Result<Request, Rejection>) {
     match serde_json::from_str::<EventArray<'_>>(text) {
         Ok(EventArray { name, data: raw }) => {
-            let data = Data { raw, attachments, form: Form::SocketIo };
-            (Asked::of(&name), request::request(&name, &data, limits))
+            let data = RequestData { raw, attachments, encoding: AttachmentEncoding::Placeholders };
+            (RequestKind::of(&name), request::request(&name, &data, limits))
         }
-        Err(_error) => (Asked::Unknown, Err(Rejection::BadRequest("an event has a name and data"))),
+        Err(_error) => {
+            (RequestKind::Unknown, Err(Rejection::BadRequest("an event has a name and data")))
+        }
     }
 }
 
 /// What a connection to the namespace `space` says at the door. Clients of protocol v4 have no
-/// `auth` and say it in the query of their connection, whose first request may have `carried` a token.
+/// `auth` and say it in the query of their connection, whose first request may have `request_token` a token.
 pub fn hello(
     space: &str,
     auth: Option<&str>,
     query: &str,
-    carried: Result<Option<Token>, Rejection>,
+    request_token: Result<Option<Token>, Rejection>,
 ) -> Result<Hello, Rejection> {
-    hello_from_auth(Space::parse(space)?, auth, query, carried)
+    hello_from_auth(Space::parse(space)?, auth, query, request_token)
 }
 
 /// An event's name and data, made once however many connections hear it.
 pub fn event<'a>(delivery: &'a Arc<Delivery>, limits: &Limits) -> (&'static str, &'a Packet) {
-    let make = || Packet::new(event::data(delivery.event(), Form::SocketIo, limits));
+    let make =
+        || Packet::new(event::data(delivery.event(), AttachmentEncoding::Placeholders, limits));
     (event::delivery_name(delivery), delivery.encoded(SLOT, make))
 }
 
@@ -171,29 +174,32 @@ pub enum Acknowledgement {
 }
 
 /// The acknowledgement of a request.
-pub fn acknowledgement(asked: Asked, reply: &Reply) -> Acknowledgement {
-    match (asked, reply) {
-        (Asked::NewUser, Ok(Answer::Identified { user, token })) => {
+pub fn acknowledgement(kind: RequestKind, reply: &Reply) -> Acknowledgement {
+    match (kind, reply) {
+        (RequestKind::NewUser, Ok(Answer::Identified { user, token })) => {
             Acknowledgement::Two(true, Packet::text(answer::identified(user, token)))
         }
-        (Asked::NewUser, Err(rejection)) => {
-            Acknowledgement::Two(false, Packet::text(answer::refusal_object(rejection)))
+        (RequestKind::NewUser, Err(rejection)) => {
+            Acknowledgement::Two(false, Packet::text(answer::rejection_object(rejection)))
         }
-        _ => Acknowledgement::One(Packet::new(answer::reply(reply, Form::SocketIo))),
+        _ => Acknowledgement::One(Packet::new(answer::reply(
+            reply,
+            AttachmentEncoding::Placeholders,
+        ))),
     }
 }
 
 /// The event that tells a reply when no acknowledgement was asked for, if there is anything to
 /// tell.
-pub fn unasked(asked: Asked, reply: &Reply) -> Option<(&'static str, Packet)> {
-    match (asked, reply) {
-        (asked, Err(rejection)) => {
-            Some(("error message", Packet::text(answer::error_message(asked, rejection))))
+pub fn reply_event(kind: RequestKind, reply: &Reply) -> Option<(&'static str, Packet)> {
+    match (kind, reply) {
+        (kind, Err(rejection)) => {
+            Some(("error message", Packet::text(answer::error_message(kind, rejection))))
         }
-        (Asked::Query(name), Ok(answer)) => {
-            Some((name, Packet::new(answer::answer(answer, Form::SocketIo))))
+        (RequestKind::Query(name), Ok(answer)) => {
+            Some((name, Packet::new(answer::answer(answer, AttachmentEncoding::Placeholders))))
         }
-        (Asked::NewUser | Asked::Other(_) | Asked::Unknown, Ok(_)) => None,
+        (RequestKind::NewUser | RequestKind::Other(_) | RequestKind::Unknown, Ok(_)) => None,
     }
 }
 
@@ -210,17 +216,17 @@ mod tests {
     fn an_event_is_a_name_and_its_first_argument() {
         let limits = Limits::default();
         for text in [r#"["send message","hi"]"#, r#"["send message","hi",1,{}]"#] {
-            let (asked, request) = request(text, &[], &limits);
-            assert_eq!(asked, Asked::Other("send message"));
+            let (kind, request) = request(text, &[], &limits);
+            assert_eq!(kind, RequestKind::Other("send message"));
             assert!(matches!(request, Ok(Request::Send(_))), "{text}");
         }
-        let (asked, request) = request(r#"["GroupList"]"#, &[], &limits);
-        assert_eq!(asked, Asked::Query("GroupList"));
+        let (kind, request) = request(r#"["GroupList"]"#, &[], &limits);
+        assert_eq!(kind, RequestKind::Query("GroupList"));
         assert!(matches!(request, Ok(Request::GroupList { room: None })));
     }
 
     #[test]
-    fn what_is_no_event_is_refused() {
+    fn invalid_events_are_refused() {
         let limits = Limits::default();
         for text in [r#"[{"toString":"foo"}]"#, r#"[true,"x"]"#, "[null]", "{}", "[]", "7", "[\"a"]
         {

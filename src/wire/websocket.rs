@@ -2,26 +2,26 @@
 
 use std::sync::Arc;
 
-use super::{body::Form, frame};
-pub use super::{frame::Framed, request::Asked};
+use super::{body::AttachmentEncoding, frame};
+pub use super::{frame::RequestFrame, request::RequestKind};
 use crate::{
     chat::{Reply, event::Delivery},
     domain::{CloseReason, Limits},
 };
 
 /// What a text frame asks for.
-pub fn request(text: &str, limits: &Limits) -> Framed {
-    frame::request(text, &[], Form::Json, limits)
+pub fn request(text: &str, limits: &Limits) -> RequestFrame {
+    frame::request(text, &[], AttachmentEncoding::Base64, limits)
 }
 
 /// The frame of an event. The caller remembers it per delivery.
 pub fn event(delivery: &Arc<Delivery>, limits: &Limits) -> String {
-    frame::event(delivery, Form::Json, limits).json
+    frame::event(delivery, AttachmentEncoding::Base64, limits).json
 }
 
 /// The frame that tells a reply, if there is anything to tell.
-pub fn reply(asked: Asked, ack: Option<u64>, reply: &Reply) -> Option<String> {
-    frame::reply(asked, ack, reply, Form::Json).map(|written| written.json)
+pub fn reply(kind: RequestKind, ack: Option<u64>, reply: &Reply) -> Option<String> {
+    frame::reply(kind, ack, reply, AttachmentEncoding::Base64).map(|payload| payload.json)
 }
 
 /// The frame of `closing`.
@@ -33,16 +33,16 @@ pub fn closing(reason: CloseReason) -> String {
 mod tests {
     use super::*;
     use crate::{
-        chat::{Request, test_support::said},
+        chat::{Request, test_support::message_delivery},
         domain::Rejection,
     };
 
     #[test]
     fn a_frame_has_an_event_and_perhaps_an_ack() {
         let limits = Limits::default();
-        let framed = request(r#"{"event":"send message","data":"hi","ack":7}"#, &limits);
-        assert_eq!(framed.ack, Some(7));
-        assert!(matches!(framed.request, Ok(Request::Send(_))));
+        let request_frame = request(r#"{"event":"send message","data":"hi","ack":7}"#, &limits);
+        assert_eq!(request_frame.ack, Some(7));
+        assert!(matches!(request_frame.request, Ok(Request::Send(_))));
         for bad in [
             "",
             "7",
@@ -53,8 +53,8 @@ mod tests {
             r#"{"event":"join","ack":-1}"#,
             "nonsense",
         ] {
-            let framed = request(bad, &limits);
-            assert!(matches!(framed.request, Err(Rejection::BadRequest(_))), "{bad}");
+            let request_frame = request(bad, &limits);
+            assert!(matches!(request_frame.request, Err(Rejection::BadRequest(_))), "{bad}");
         }
     }
 
@@ -64,19 +64,19 @@ mod tests {
             r#"{"event":"new message","data":{"room":"lobby","seq":7,"id":"m7","username":"ann","#,
             r#""msg":"hi","at":"1970-01-01T00:00:00.000Z"}}"#
         );
-        assert_eq!(event(&said("lobby", 7), &Limits::default()), golden);
+        assert_eq!(event(&message_delivery("lobby", 7), &Limits::default()), golden);
     }
 
     #[test]
-    fn a_refusal_goes_to_its_ack_or_is_an_event() {
+    fn a_rejection_is_an_ack_or_an_event() {
         let refused = Err(Rejection::NotMember);
-        let asked = Asked::of("send message");
+        let kind = RequestKind::of("send message");
         let answer = r#"{"ack":3,"ok":false,"code":"not_member","message":"join the room first"}"#;
-        assert_eq!(reply(asked, Some(3), &refused).as_deref(), Some(answer));
-        let told = concat!(
+        assert_eq!(reply(kind, Some(3), &refused).as_deref(), Some(answer));
+        let event_json = concat!(
             r#"{"event":"error message","data":{"event":"send message","#,
             r#""code":"not_member","message":"join the room first"}}"#
         );
-        assert_eq!(reply(asked, None, &refused).as_deref(), Some(told));
+        assert_eq!(reply(kind, None, &refused).as_deref(), Some(event_json));
     }
 }

@@ -1,11 +1,11 @@
 //! Two nodes in one process, on a bus that may be disturbed: what acts on a user acts everywhere.
 
-use roomcast::config::{Config, Devices};
+use roomcast::config::{Config, DevicesSetting};
 use serde_json::{Value, json};
 
 use crate::{
-    clients::{Client, Door, Wire},
-    harness::{TestCluster, TestServer, patiently},
+    clients::{Client, ConnectOptions, Wire},
+    harness::{TestCluster, TestServer, wait_for},
 };
 
 /// A grace that a test can wait for.
@@ -18,8 +18,8 @@ async fn user(server: &TestServer, wire: Wire, name: &str) -> Client {
 }
 
 /// Waits until somebody is seen in the lobby.
-async fn sees(client: &mut Client, name: &str) {
-    patiently("somebody who is on another node", async {
+async fn wait_until_online(client: &mut Client, name: &str) {
+    wait_for("somebody who is on another node", async {
         loop {
             let list = client.ask("GroupList", Value::Null).await;
             if list["users"].as_array().unwrap().iter().any(|it| it == name) {
@@ -30,11 +30,11 @@ async fn sees(client: &mut Client, name: &str) {
     .await;
 }
 
-fn usual(_: &mut Config) {}
+fn default_settings(_: &mut Config) {}
 
 #[tokio::test]
-async fn whoever_is_in_a_room_hears_what_is_said_on_any_node() {
-    let (cluster, one, other) = TestCluster::pair(usual);
+async fn a_message_reaches_members_on_every_node() {
+    let (cluster, one, other) = TestCluster::pair(default_settings);
     for wire in Wire::ALL {
         let mut ann = user(&one, wire, &format!("ann {wire:?}")).await;
         let mut bob = user(&other, wire, &format!("bob {wire:?}")).await;
@@ -46,7 +46,7 @@ async fn whoever_is_in_a_room_hears_what_is_said_on_any_node() {
         assert_eq!(ann.next("new message").await["seq"], second);
         ann.ask("GroupChat", "not for me").await;
         assert_eq!(bob.next("GroupChat").await["data"], "not for me");
-        assert!(!ann.has_heard("GroupChat").await, "not even by way of the other node");
+        assert!(!ann.has_received("GroupChat").await, "not even by way of the other node");
     }
     drop(cluster);
     one.stop().await;
@@ -54,12 +54,12 @@ async fn whoever_is_in_a_room_hears_what_is_said_on_any_node() {
 }
 
 #[tokio::test]
-async fn what_the_bus_lost_comes_from_the_store() {
-    let (cluster, one, other) = TestCluster::pair(usual);
+async fn messages_lost_by_the_bus_are_read_from_the_store() {
+    let (cluster, one, other) = TestCluster::pair(default_settings);
     let mut ann = user(&one, Wire::WebSocket, "ann").await;
     let mut bob = user(&other, Wire::SocketIo, "bob").await;
-    sees(&mut ann, "bob").await;
-    sees(&mut bob, "ann").await;
+    wait_until_online(&mut ann, "bob").await;
+    wait_until_online(&mut bob, "ann").await;
     // Half of it is deaf and knows it; then the others do not hear one who does not know.
     for from in [None, Some("one")] {
         cluster.cut(from);
@@ -75,26 +75,26 @@ async fn what_the_bus_lost_comes_from_the_store() {
 }
 
 #[tokio::test]
-async fn who_is_there_is_known_on_all_nodes() {
+async fn presence_is_known_on_all_nodes() {
     let (cluster, one, other) =
         TestCluster::pair(|config| config.limits.presence_grace_ms = SHORT_MS);
     let mut ann = user(&one, Wire::WebSocket, "ann").await;
     let mut bob = user(&other, Wire::SocketIo, "bob").await;
-    sees(&mut ann, "bob").await;
-    sees(&mut bob, "ann").await;
+    wait_until_online(&mut ann, "bob").await;
+    wait_until_online(&mut bob, "ann").await;
     let eve = user(&other, Wire::Polling, "eve").await;
     while ann.next("user joined").await["user"] != "eve" {}
     // A device on the other node: no news that she came, none that one of them went.
     let second = user(&one, Wire::WebSocket, "eve").await;
-    eve.goodbye().await;
+    eve.close().await;
     other.has_connections(1).await;
     ann.post("after what would have been told").await;
     bob.next("new message").await;
-    assert!(!ann.has_heard("user left").await && !bob.has_heard("user left").await);
-    second.goodbye().await;
+    assert!(!ann.has_received("user left").await && !bob.has_received("user left").await);
+    second.close().await;
     assert_eq!(bob.next("user left").await["user"], "eve");
     assert_eq!(ann.next("user left").await["user"], "eve");
-    patiently("that she is gone", async {
+    wait_for("that she is gone", async {
         while devices(&mut ann, "eve").await != 0 || devices(&mut bob, "eve").await != 0 {}
     })
     .await;
@@ -104,18 +104,18 @@ async fn who_is_there_is_known_on_all_nodes() {
 }
 
 #[tokio::test]
-async fn who_comes_is_counted_at_once_and_each_device_once() {
-    let (cluster, one, other) = TestCluster::pair(usual);
+async fn a_new_connection_is_counted_at_once_and_each_device_once() {
+    let (cluster, one, other) = TestCluster::pair(default_settings);
     let mut ann = user(&one, Wire::WebSocket, "ann").await;
     let mut bob = user(&other, Wire::SocketIo, "bob").await;
-    sees(&mut ann, "bob").await;
+    wait_until_online(&mut ann, "bob").await;
     let token = one.token("eve", &[]);
     let mut eves = Vec::new();
-    let comings =
+    let connections =
         [(&other, "phone", 1), (&one, "phone", 1), (&one, "desk", 2), (&other, "desk", 2)];
-    for (server, device, count) in comings {
-        let door = Door::new().token(&token).device(device);
-        let mut eve = Client::open(server, Wire::WebSocket, door).await.unwrap();
+    for (server, device, count) in connections {
+        let options = ConnectOptions::new().token(&token).device(device);
+        let mut eve = Client::open(server, Wire::WebSocket, options).await.unwrap();
         eve.next("welcome").await;
         eves.push(eve);
         assert_eq!([devices(&mut ann, "eve").await, devices(&mut bob, "eve").await], [count; 2]);
@@ -134,19 +134,19 @@ async fn devices(client: &mut Client, user: &str) -> u64 {
 }
 
 #[tokio::test]
-async fn a_guests_name_is_one_guests_on_all_nodes() {
+async fn a_guest_name_is_unique_across_nodes() {
     let (cluster, one, other) =
         TestCluster::pair(|config| config.limits.presence_grace_ms = SHORT_MS);
     let ann = Client::named(&one, Wire::WebSocket, "ann").await;
-    let mut late = Client::open(&other, Wire::SocketIo, Door::new()).await.unwrap();
+    let mut late = Client::open(&other, Wire::SocketIo, ConnectOptions::new()).await.unwrap();
     assert_eq!(late.refusal("new user", "Ann").await, "name_taken");
     // The same guest may be on both; the name is free when they are on neither.
     let moved = Client::with_token(&other, Wire::WebSocket, &ann.token).await;
-    ann.goodbye().await;
+    ann.close().await;
     one.has_connections(0).await;
     assert_eq!(late.refusal("new user", "ann").await, "name_taken");
-    moved.goodbye().await;
-    patiently("the name", async { while late.ask("new user", "ann").await["ok"] != true {} }).await;
+    moved.close().await;
+    wait_for("the name", async { while late.ask("new user", "ann").await["ok"] != true {} }).await;
     // A user of the back end goes before them, wherever they are.
     let mut user = user(&one, Wire::Polling, "ann").await;
     assert_eq!(late.next("closing").await["code"], "name_taken");
@@ -157,8 +157,8 @@ async fn a_guests_name_is_one_guests_on_all_nodes() {
 }
 
 #[tokio::test]
-async fn memberships_and_pointers_reach_a_users_devices_on_other_nodes() {
-    let (cluster, one, other) = TestCluster::pair(usual);
+async fn memberships_and_read_positions_reach_a_users_devices_on_other_nodes() {
+    let (cluster, one, other) = TestCluster::pair(default_settings);
     let mut here = user(&one, Wire::WebSocket, "ann").await;
     let mut there = user(&other, Wire::SocketIo, "ann").await;
     let mut bob = user(&other, Wire::WebSocket, "bob").await;
@@ -187,8 +187,8 @@ async fn memberships_and_pointers_reach_a_users_devices_on_other_nodes() {
 }
 
 #[tokio::test]
-async fn what_a_member_may_is_looked_up_while_the_other_node_is_not_heard() {
-    let (cluster, one, other) = TestCluster::pair(usual);
+async fn roles_are_read_from_the_store_while_the_other_node_is_unreachable() {
+    let (cluster, one, other) = TestCluster::pair(default_settings);
     let mut ann = user(&one, Wire::WebSocket, "ann").await;
     let mut bob = user(&other, Wire::SocketIo, "bob").await;
     let mut eve = user(&other, Wire::WebSocket, "eve").await;
@@ -219,8 +219,8 @@ async fn what_a_member_may_is_looked_up_while_the_other_node_is_not_heard() {
 }
 
 #[tokio::test]
-async fn who_was_kicked_on_a_node_that_is_not_heard_says_nothing_more() {
-    let (cluster, one, other) = TestCluster::pair(usual);
+async fn requests_of_a_user_kicked_on_an_unreachable_node_are_rejected() {
+    let (cluster, one, other) = TestCluster::pair(default_settings);
     for wire in Wire::ALL {
         let (name, den) = (format!("bob {wire:?}"), format!("den-{wire:?}"));
         let mut ann = user(&one, wire, &format!("ann {wire:?}")).await;
@@ -249,12 +249,12 @@ async fn who_was_kicked_on_a_node_that_is_not_heard_says_nothing_more() {
 }
 
 #[tokio::test]
-async fn of_two_devices_the_newest_stays_wherever_they_are() {
-    let (cluster, one, other) = TestCluster::pair(|config| config.devices = Devices::Newest);
+async fn with_newest_only_the_newest_device_stays_across_nodes() {
+    let (cluster, one, other) = TestCluster::pair(|config| config.devices = DevicesSetting::Newest);
     let token = one.token("ann", &[]);
     let open = async |server: &TestServer, device: String| {
-        let door = Door::new().token(&token).device(&device);
-        let mut client = Client::open(server, Wire::WebSocket, door).await.unwrap();
+        let options = ConnectOptions::new().token(&token).device(&device);
+        let mut client = Client::open(server, Wire::WebSocket, options).await.unwrap();
         client.next("welcome").await;
         client
     };
@@ -278,16 +278,16 @@ async fn of_two_devices_the_newest_stays_wherever_they_are() {
 }
 
 #[tokio::test]
-async fn a_node_that_leaves_takes_its_users_along() {
-    let (cluster, one, other) = TestCluster::pair(usual);
+async fn users_of_a_stopped_node_go_offline() {
+    let (cluster, one, other) = TestCluster::pair(default_settings);
     let mut ann = user(&one, Wire::WebSocket, "ann").await;
     let bob = user(&other, Wire::WebSocket, "bob").await;
-    sees(&mut ann, "bob").await;
+    wait_until_online(&mut ann, "bob").await;
     other.stop().await;
     assert_eq!(ann.next("user left").await["user"], "bob");
     let third = cluster.start("third");
     let mut eve = user(&third, Wire::SocketIo, "eve").await;
-    sees(&mut eve, "ann").await;
+    wait_until_online(&mut eve, "ann").await;
     let list = eve.ask("GroupList", Value::Null).await;
     assert_eq!(list["users"], json!(["ann", "eve"]));
     drop(bob);

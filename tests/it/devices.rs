@@ -1,52 +1,53 @@
 //! Devices: whether one was here before, and that the newest may sign the others out.
 
-use roomcast::config::Devices;
+use roomcast::config::DevicesSetting;
 use serde_json::{Value, json};
 
 use crate::{
-    clients::{Client, Door, Wire},
+    clients::{Client, ConnectOptions, Wire},
     harness::TestServer,
 };
 
 /// Comes in with a token on a device. Answers `welcome`, too.
-async fn come(server: &TestServer, wire: Wire, token: &str, device: &str) -> (Client, Value) {
-    let door = Door::new().token(token).device(device);
-    let mut client = Client::open(server, wire, door).await.ok().unwrap();
+async fn connect(server: &TestServer, wire: Wire, token: &str, device: &str) -> (Client, Value) {
+    let options = ConnectOptions::new().token(token).device(device);
+    let mut client = Client::open(server, wire, options).await.ok().unwrap();
     let welcome = client.next("welcome").await;
     (client, welcome)
 }
 
 #[tokio::test]
-async fn a_device_that_comes_back_is_told_from_one_that_is_new() {
+async fn a_returning_device_is_recognised() {
     let server = TestServer::on_disk().await;
     let (ann, bob) = (server.token("ann", &[]), server.token("bob", &[]));
     for wire in Wire::ALL {
         let device = format!("phone-{wire:?}");
-        let (client, welcome) = come(&server, wire, &ann, &device).await;
+        let (client, welcome) = connect(&server, wire, &ann, &device).await;
         assert_eq!((&welcome["returning"], welcome.get("lastSeen")), (&json!(false), None));
-        client.goodbye().await;
-        let (client, welcome) = come(&server, wire, &ann, &device).await;
+        client.close().await;
+        let (client, welcome) = connect(&server, wire, &ann, &device).await;
         assert_eq!(welcome["returning"], true, "{wire:?}");
         assert!(welcome["lastSeen"].is_string());
-        client.goodbye().await;
-        let (_, welcome) = come(&server, wire, &bob, &device).await;
+        client.close().await;
+        let (_, welcome) = connect(&server, wire, &bob, &device).await;
         assert_eq!(welcome["returning"], false, "that is another user's");
-        let mut unnamed = Client::open(&server, wire, Door::new().token(&ann)).await.ok().unwrap();
+        let mut unnamed =
+            Client::open(&server, wire, ConnectOptions::new().token(&ann)).await.ok().unwrap();
         assert_eq!(unnamed.next("welcome").await.get("returning"), None);
     }
     let server = server.restart().await;
     for wire in Wire::ALL {
-        let (_, welcome) = come(&server, wire, &ann, &format!("phone-{wire:?}")).await;
+        let (_, welcome) = connect(&server, wire, &ann, &format!("phone-{wire:?}")).await;
         assert_eq!(welcome["returning"], true, "also after a restart");
     }
     server.stop().await;
 }
 
 #[tokio::test]
-async fn a_guest_names_the_device_with_the_name() {
+async fn a_guest_may_name_its_device_when_identifying() {
     let server = TestServer::start().await;
     for wire in Wire::ALL {
-        let mut guest = Client::open(&server, wire, Door::new()).await.ok().unwrap();
+        let mut guest = Client::open(&server, wire, ConnectOptions::new()).await.ok().unwrap();
         for bad in [json!(""), json!("x y"), json!("x".repeat(65))] {
             let data = json!({ "name": "ann", "device": bad });
             assert_eq!(guest.refusal("new user", data).await, "id_invalid");
@@ -54,22 +55,22 @@ async fn a_guest_names_the_device_with_the_name() {
         let data = json!({ "name": format!("ann {wire:?}"), "device": "phone" });
         let token = guest.ask("new user", data).await["token"].as_str().unwrap().to_owned();
         assert_eq!(guest.next("welcome").await["returning"], false);
-        let (_, welcome) = come(&server, wire, &token, "phone").await;
+        let (_, welcome) = connect(&server, wire, &token, "phone").await;
         assert_eq!(welcome["returning"], true);
     }
     server.stop().await;
 }
 
 #[tokio::test]
-async fn with_newest_another_device_signs_the_first_one_out() {
-    let server = TestServer::with(|config| config.devices = Devices::Newest).await;
+async fn with_newest_a_second_device_signs_out_the_first() {
+    let server = TestServer::with(|config| config.devices = DevicesSetting::Newest).await;
     for first in Wire::ALL {
         for second in Wire::ALL {
             let token = server.token("ann", &[]);
-            let (mut phone, _) = come(&server, first, &token, "phone").await;
-            let (mut same, _) = come(&server, second, &token, "phone").await;
+            let (mut phone, _) = connect(&server, first, &token, "phone").await;
+            let (mut same, _) = connect(&server, second, &token, "phone").await;
             let mut bob = Client::with_token(&server, first, &server.token("bob", &[])).await;
-            let (mut laptop, _) = come(&server, second, &token, "laptop").await;
+            let (mut laptop, _) = connect(&server, second, &token, "laptop").await;
             for (client, wire) in [(&mut phone, first), (&mut same, second)] {
                 let closing = json!({ "code": "replaced", "reconnect": false, "afterMs": 0 });
                 assert_eq!(client.next("closing").await, closing, "{first:?} {second:?}");
@@ -84,8 +85,8 @@ async fn with_newest_another_device_signs_the_first_one_out() {
 }
 
 #[tokio::test]
-async fn with_newest_a_connection_without_a_device_is_one_of_its_own() {
-    let server = TestServer::with(|config| config.devices = Devices::Newest).await;
+async fn with_newest_a_connection_without_a_device_id_counts_as_its_own_device() {
+    let server = TestServer::with(|config| config.devices = DevicesSetting::Newest).await;
     let token = server.token("ann", &[]);
     for wire in Wire::ALL {
         let mut first = Client::with_token(&server, wire, &token).await;
@@ -97,13 +98,13 @@ async fn with_newest_a_connection_without_a_device_is_one_of_its_own() {
 }
 
 #[tokio::test]
-async fn with_many_every_device_stays() {
+async fn with_many_all_devices_stay_connected() {
     let server = TestServer::start().await;
     let token = server.token("ann", &[]);
     let mut clients = Vec::new();
     for wire in Wire::ALL {
         for device in ["phone", "laptop"] {
-            clients.push(come(&server, wire, &token, device).await.0);
+            clients.push(connect(&server, wire, &token, device).await.0);
         }
     }
     for client in &mut clients {

@@ -4,7 +4,7 @@ use serde_json::json;
 use time::Duration;
 
 use crate::{
-    clients::{Client, Door, Wire},
+    clients::{Client, ConnectOptions, Wire},
     harness::TestServer,
 };
 
@@ -12,11 +12,12 @@ use crate::{
 const SHORT: Duration = Duration::milliseconds(1500);
 
 #[tokio::test]
-async fn a_connection_is_told_and_ended_when_its_token_is_over() {
+async fn a_connection_is_warned_and_closed_when_its_token_expires() {
     let server = TestServer::start().await;
     for wire in Wire::ALL {
         let token = server.token_for("ann", &[], SHORT);
-        let mut ann = Client::open(&server, wire, Door::new().token(&token)).await.ok().unwrap();
+        let mut ann =
+            Client::open(&server, wire, ConnectOptions::new().token(&token)).await.ok().unwrap();
         let until = ann.next("welcome").await["expiresAt"].clone();
         assert!(until.is_string());
         assert_eq!(ann.next("auth expiring").await, json!({ "expiresAt": until }));
@@ -24,14 +25,14 @@ async fn a_connection_is_told_and_ended_when_its_token_is_over() {
         assert_eq!(ann.next("closing").await, closing, "{wire:?}");
         let code = ann.end().await;
         assert_eq!(code, (wire == Wire::WebSocket).then_some(4006), "{wire:?}");
-        let back = Client::open(&server, wire, Door::new().token(&token)).await;
+        let back = Client::open(&server, wire, ConnectOptions::new().token(&token)).await;
         assert_eq!(back.err().unwrap().code, "token_expired");
     }
     server.stop().await;
 }
 
 #[tokio::test]
-async fn a_fresh_token_takes_the_place_of_the_one_before() {
+async fn a_fresh_token_extends_the_connection() {
     let server = TestServer::start().await;
     for wire in Wire::ALL {
         let token = server.token_for("ann", &[], SHORT);
@@ -42,17 +43,17 @@ async fn a_fresh_token_takes_the_place_of_the_one_before() {
         assert!(answer["expiresAt"].is_string());
         assert_eq!(other.next("closing").await["code"], "token_expired");
         assert_eq!(renewed.post("still here").await, 1 + wire as u64);
-        assert!(!renewed.has_heard("closing").await);
-        renewed.goodbye().await;
+        assert!(!renewed.has_received("closing").await);
+        renewed.close().await;
     }
     server.stop().await;
 }
 
 #[tokio::test]
-async fn a_fresh_token_must_be_good_and_the_same_users() {
+async fn a_fresh_token_must_be_valid_and_of_the_same_user() {
     let server = TestServer::start().await;
     let (bob, over) = (server.token("bob", &[]), server.token_for("ann", &[], -Duration::MINUTE));
-    let elsewhere = server.token("ann", &["/shop"]);
+    let other_space = server.token("ann", &["/shop"]);
     for wire in Wire::ALL {
         let guest = Client::named(&server, wire, &format!("guest {wire:?}")).await;
         let mut ann = Client::with_token(&server, wire, &server.token("ann", &[])).await;
@@ -61,7 +62,7 @@ async fn a_fresh_token_must_be_good_and_the_same_users() {
             (&guest.token, "other_user"),
             ("nonsense", "unauthorized"),
             (&over, "token_expired"),
-            (&elsewhere, "space_forbidden"),
+            (&other_space, "space_forbidden"),
         ] {
             assert_eq!(ann.refusal("auth", json!({ "token": token })).await, code, "{wire:?}");
         }
@@ -74,11 +75,11 @@ async fn a_fresh_token_must_be_good_and_the_same_users() {
 }
 
 #[tokio::test]
-async fn a_token_makes_somebody_of_a_connection_that_is_nobodys() {
+async fn a_token_identifies_an_anonymous_connection() {
     let server = TestServer::start().await;
     let token = json!({ "token": server.token("ann", &[]) });
     for wire in Wire::ALL {
-        let mut nobody = Client::open(&server, wire, Door::new()).await.ok().unwrap();
+        let mut nobody = Client::open(&server, wire, ConnectOptions::new()).await.ok().unwrap();
         assert_eq!(nobody.refusal("auth", json!({ "token": "nonsense" })).await, "unauthorized");
         assert_eq!(nobody.ask("auth", token.clone()).await["user"], "ann");
         assert_eq!(nobody.next("welcome").await["user"], "ann");
@@ -89,7 +90,7 @@ async fn a_token_makes_somebody_of_a_connection_that_is_nobodys() {
 }
 
 #[tokio::test]
-async fn a_guests_time_ends_too_and_then_the_name_is_free() {
+async fn a_guest_token_expires_and_frees_the_name() {
     let server = TestServer::with(|config| {
         config.token.guest_ttl_secs = 2;
         config.limits.presence_grace_ms = 1;
@@ -101,12 +102,12 @@ async fn a_guests_time_ends_too_and_then_the_name_is_free() {
         let token = ann.token.clone();
         assert_eq!(ann.next("closing").await["code"], "token_expired");
         ann.end().await;
-        let back = Client::open(&server, wire, Door::new().token(&token)).await;
+        let back = Client::open(&server, wire, ConnectOptions::new().token(&token)).await;
         assert_eq!(back.err().unwrap().code, "token_expired");
-        let mut next = Client::open(&server, wire, Door::new()).await.ok().unwrap();
+        let mut next = Client::open(&server, wire, ConnectOptions::new()).await.ok().unwrap();
         // The name is given back after the end was told.
         while next.ask("new user", &*name).await["ok"] == false {}
-        next.goodbye().await;
+        next.close().await;
     }
     server.stop().await;
 }
@@ -114,18 +115,18 @@ async fn a_guests_time_ends_too_and_then_the_name_is_free() {
 /// A replay of ten thousand messages is under way when the time is over: also a client that does
 /// not read is gone.
 #[tokio::test]
-async fn a_connection_that_is_catching_up_ends_in_time() {
+async fn a_connection_in_recovery_is_closed_when_its_token_expires() {
     let server = TestServer::start().await;
     let mut bob = Client::named(&server, Wire::WebSocket, "bob").await;
     let body = "x".repeat(4000);
     for _ in 0..2000 {
-        bob.say("send message", body.as_str()).await;
+        bob.emit("send message", body.as_str()).await;
     }
     let head = bob.post("the last").await;
     for wire in Wire::ALL {
         let token = server.token_for("ann", &[], SHORT);
-        let door = Door::new().token(&token).since("lobby", 0);
-        let _ann = Client::open(&server, wire, door).await.ok().unwrap();
+        let options = ConnectOptions::new().token(&token).since("lobby", 0);
+        let _ann = Client::open(&server, wire, options).await.ok().unwrap();
         server.has_connections(2).await;
         // Nobody reads what ann is sent; her connection is counted until it is gone.
         server.has_connections(1).await;

@@ -4,17 +4,17 @@ use roomcast::config::{StoreKind, Switch};
 use serde_json::json;
 
 use crate::{
-    clients::{Client, Door, Wire},
+    clients::{Client, ConnectOptions, Wire},
     harness::TestServer,
 };
 
 #[tokio::test]
-async fn a_name_that_looks_like_somebodys_is_taken() {
+async fn a_name_confusable_with_an_online_name_is_refused() {
     let server = TestServer::start().await;
     let guest = Client::named(&server, Wire::WebSocket, "Zoe\u{301} Lee").await;
     let user = Client::with_token(&server, Wire::SocketIo, &server.token("Bob", &[])).await;
     for wire in Wire::ALL {
-        let mut other = Client::open(&server, wire, Door::new()).await.ok().unwrap();
+        let mut other = Client::open(&server, wire, ConnectOptions::new()).await.ok().unwrap();
         for name in ["zo\u{e9} lee", "ZO\u{c9}\u{a0}LEE", "Zoé  Lee", "bob", "BOB", "ｂｏｂ"] {
             assert_eq!(other.refusal("new user", name).await, "name_taken", "{wire:?} {name}");
         }
@@ -29,17 +29,17 @@ async fn a_name_that_looks_like_somebodys_is_taken() {
 }
 
 #[tokio::test]
-async fn a_name_that_looks_like_a_users_is_taken_for_ever() {
+async fn a_name_confusable_with_a_back_end_user_stays_refused() {
     let server = TestServer::with(|config| {
         config.store = StoreKind::Sqlite;
         config.limits.presence_grace_ms = 1;
     });
     let server = server.await;
     let token = server.token("Ann Lee", &[]);
-    Client::with_token(&server, Wire::WebSocket, &token).await.goodbye().await;
+    Client::with_token(&server, Wire::WebSocket, &token).await.close().await;
     let server = server.restart().await;
     for wire in Wire::ALL {
-        let mut guest = Client::open(&server, wire, Door::new()).await.ok().unwrap();
+        let mut guest = Client::open(&server, wire, ConnectOptions::new()).await.ok().unwrap();
         for name in ["Ann Lee", "ann lee", "ANN\u{2003}LEE"] {
             assert_eq!(guest.refusal("new user", name).await, "name_taken", "{wire:?} {name}");
         }
@@ -48,7 +48,7 @@ async fn a_name_that_looks_like_a_users_is_taken_for_ever() {
 }
 
 #[tokio::test]
-async fn a_user_goes_before_the_guest_who_has_the_name() {
+async fn a_back_end_user_replaces_the_guest_with_the_same_name() {
     let server = TestServer::start().await;
     for (number, wire) in Wire::ALL.into_iter().enumerate() {
         let name = format!("ann{number}");
@@ -66,7 +66,7 @@ async fn a_user_goes_before_the_guest_who_has_the_name() {
             );
             assert_eq!(guest.end().await, (wire == Wire::WebSocket).then_some(4502));
         }
-        let back = Client::open(&server, wire, Door::new().token(&old)).await;
+        let back = Client::open(&server, wire, ConnectOptions::new().token(&old)).await;
         assert_eq!(back.err().unwrap().code, "name_taken");
         ann.post("it is me").await;
     }
@@ -74,17 +74,18 @@ async fn a_user_goes_before_the_guest_who_has_the_name() {
 }
 
 #[tokio::test]
-async fn without_guests_nobody_enters_without_a_token_of_the_back_end() {
+async fn with_guests_off_only_back_end_tokens_are_accepted() {
     let server = TestServer::with(|config| config.store = StoreKind::Sqlite).await;
     let guest = Client::named(&server, Wire::WebSocket, "guest").await;
     let old = guest.token.clone();
     drop(guest);
     let server = server.restart_with(|config| config.guests = Switch::Off).await;
     for wire in Wire::ALL {
-        let refused = Client::open(&server, wire, Door::new().token(&old)).await;
+        let refused = Client::open(&server, wire, ConnectOptions::new().token(&old)).await;
         assert_eq!(refused.err().unwrap().code, "unauthorized", "a guest's token of before");
     }
-    let mut nobody = Client::open(&server, Wire::WebSocket, Door::new()).await.ok().unwrap();
+    let mut nobody =
+        Client::open(&server, Wire::WebSocket, ConnectOptions::new()).await.ok().unwrap();
     let closing = nobody.next("closing").await;
     assert_eq!((&closing["code"], &closing["reconnect"]), (&"invalid_user".into(), &false.into()));
     assert_eq!(nobody.end().await, Some(4001));
@@ -92,7 +93,7 @@ async fn without_guests_nobody_enters_without_a_token_of_the_back_end() {
 }
 
 #[tokio::test]
-async fn the_next_guest_of_a_name_has_nothing_of_the_one_before() {
+async fn a_guest_inherits_nothing_from_an_earlier_guest_of_the_same_name() {
     let server = TestServer::with(|config| config.limits.presence_grace_ms = 0).await;
     for wire in Wire::ALL {
         let (name, friend) = (format!("ann {wire:?}"), format!("bob {wire:?}"));
@@ -101,9 +102,9 @@ async fn the_next_guest_of_a_name_has_nothing_of_the_one_before() {
         let seq = first.post("mine").await;
         first.ask("SingleChat", json!({ "to": friend, "data": "between us" })).await;
         let before = server.connections();
-        first.goodbye().await;
+        first.close().await;
         server.has_connections(before - 1).await;
-        let mut next = Client::open(&server, wire, Door::new()).await.ok().unwrap();
+        let mut next = Client::open(&server, wire, ConnectOptions::new()).await.ok().unwrap();
         let welcome = next.identify(&name).await;
         assert_eq!(welcome["directs"], json!([]));
         for range in [json!({}), json!({ "after": 0 }), json!({ "before": 9 })] {

@@ -5,7 +5,7 @@ use std::{net::SocketAddr, sync::Arc, time::Duration};
 use roomcast::{
     app::{Engines, Server},
     auth::{self, KeyTokens},
-    bus::{Fault, MemoryBus, Path},
+    bus::{BusFault, BusPath, MemoryBus},
     chat::ports::{Claims, Clock as _, Tokens as _},
     clock::SystemClock,
     config::{Config, StoreKind},
@@ -16,7 +16,7 @@ use tempfile::TempDir;
 use tokio::{task::yield_now, time::timeout};
 
 /// How long an event may take that must happen. Nobody waits so long unless something is broken.
-pub(crate) const PATIENCE: Duration = Duration::from_secs(20);
+pub(crate) const WAIT_MAX: Duration = Duration::from_secs(20);
 
 /// The key that nodes share.
 const SHARED: &[u8] = b"a key that all nodes of a cluster have";
@@ -25,8 +25,8 @@ const SHARED: &[u8] = b"a key that all nodes of a cluster have";
 const STOP_MORE: Duration = Duration::from_secs(2);
 
 /// Waits for an event that must happen.
-pub(crate) async fn patiently<T>(what: &str, event: impl Future<Output = T>) -> T {
-    timeout(PATIENCE, event).await.unwrap_or_else(|_| panic!("waited in vain for {what}"))
+pub(crate) async fn wait_for<T>(what: &str, event: impl Future<Output = T>) -> T {
+    timeout(WAIT_MAX, event).await.unwrap_or_else(|_| panic!("waited in vain for {what}"))
 }
 
 /// Nodes of one process that share what is kept, with a bus between them that a test may disturb.
@@ -39,9 +39,9 @@ pub(crate) struct TestCluster {
 impl TestCluster {
     /// No node so far.
     pub(crate) fn new() -> Self {
-        let nobody = NodeId::from_raw("nobody");
-        let nodes = MemoryNodes::alone(nobody.clone());
-        Self { store: MemoryStore::new(), nodes, bus: MemoryBus::new(nobody) }
+        let no_node = NodeId::from_raw("nobody");
+        let nodes = MemoryNodes::single(no_node.clone());
+        Self { store: MemoryStore::new(), nodes, bus: MemoryBus::new(no_node) }
     }
 
     /// Starts a node of this name.
@@ -52,18 +52,18 @@ impl TestCluster {
     /// The same with other settings than the defaults.
     fn start_with(&self, name: &str, edit: impl FnOnce(&mut Config)) -> TestServer {
         let node = NodeId::from_raw(name);
-        let nodes = self.nodes.beside(node.clone());
+        let nodes = self.nodes.add_node(node.clone());
         let engines = Engines {
-            store: Arc::new(self.store.of(&nodes)),
-            bus: self.bus.beside(node.clone()),
+            store: Arc::new(self.store.shared_by(&nodes)),
+            bus: self.bus.add_node(node.clone()),
             nodes: Arc::new(nodes),
-            carrier: None,
+            bus_task: None,
         };
         let (config, data) = TestServer::settings(|config| {
             config.token.secret = Secret::from_raw(SHARED);
             edit(config);
         });
-        let server = Server::on(&config, node, engines).unwrap();
+        let server = Server::with_engines(&config, node, engines).unwrap();
         TestServer { server, config, data }
     }
 
@@ -77,17 +77,17 @@ impl TestCluster {
 
     /// Nobody hears anybody any more, or what a node of this name says, until it is healed.
     pub(crate) fn cut(&self, from: Option<&str>) {
-        self.bus.order(path(from), Fault::Cut);
+        self.bus.inject_fault(path(from), BusFault::Cut);
     }
 
     /// What was ordered for a node, or for all, is over.
     pub(crate) fn heal(&self, from: Option<&str>) {
-        self.bus.heal(&path(from));
+        self.bus.clear_faults(&path(from));
     }
 }
 
-fn path(from: Option<&str>) -> Path {
-    Path { from: from.map(NodeId::from_raw), to: None }
+fn path(from: Option<&str>) -> BusPath {
+    BusPath { from: from.map(NodeId::from_raw), to: None }
 }
 
 /// A running server. It keeps messages in memory unless it is told otherwise.
@@ -151,7 +151,7 @@ impl TestServer {
     /// A token of the back end that says exactly this.
     pub(crate) fn token_of(&self, claims: &Claims) -> String {
         let own = &self.config.token.secret;
-        let in_data = || auth::open(self.data.path()).unwrap();
+        let in_data = || auth::load_or_create_key(self.data.path()).unwrap();
         let secret = if own.is_empty() { in_data() } else { own.clone() };
         let token = KeyTokens::new(&secret, Arc::new(SystemClock)).issue(claims).unwrap();
         token.expose().to_owned()
@@ -164,7 +164,7 @@ impl TestServer {
 
     /// Waits until there are so many connections.
     pub(crate) async fn has_connections(&self, count: usize) {
-        patiently("the number of connections", async {
+        wait_for("the number of connections", async {
             while self.server.connections() != count {
                 yield_now().await;
             }

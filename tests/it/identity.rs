@@ -4,20 +4,20 @@ use roomcast::config::{StoreKind, Switch};
 use serde_json::{Value, json};
 
 use crate::{
-    clients::{Client, Door, Refused, Wire},
+    clients::{Client, ConnectError, ConnectOptions, Wire},
     harness::TestServer,
 };
 
 /// Not let in, with this code.
-async fn refused(server: &TestServer, wire: Wire, door: Door) -> Refused {
-    Client::open(server, wire, door).await.err().unwrap()
+async fn refused(server: &TestServer, wire: Wire, options: ConnectOptions) -> ConnectError {
+    Client::open(server, wire, options).await.err().unwrap()
 }
 
 #[tokio::test]
-async fn welcome_says_who_where_and_how_much() {
+async fn welcome_has_user_rooms_inbox_and_limits() {
     let server = TestServer::start().await;
     for wire in Wire::ALL {
-        let mut ann = Client::open(&server, wire, Door::new()).await.ok().unwrap();
+        let mut ann = Client::open(&server, wire, ConnectOptions::new()).await.ok().unwrap();
         let name = format!("ann {wire:?}");
         let welcome = ann.identify(&format!("  {name} ")).await;
         assert_eq!((&welcome["user"], &welcome["token"]), (&json!(name), &json!(ann.token)));
@@ -34,8 +34,10 @@ async fn welcome_says_who_where_and_how_much() {
         });
         assert_eq!(welcome["limits"], limits);
         assert!(welcome["connection"].is_string() && welcome["node"].is_string());
-        let mut other =
-            Client::open(&server, wire, Door::new().token(&ann.token)).await.ok().unwrap();
+        let mut other = Client::open(&server, wire, ConnectOptions::new().token(&ann.token))
+            .await
+            .ok()
+            .unwrap();
         let again = other.next("welcome").await;
         assert_eq!((&again["user"], &again["node"]), (&json!(name), &welcome["node"]));
         assert_ne!(again["connection"], welcome["connection"]);
@@ -44,11 +46,11 @@ async fn welcome_says_who_where_and_how_much() {
 }
 
 #[tokio::test]
-async fn before_there_is_a_name_there_is_nothing_to_do() {
+async fn requests_before_identification_are_refused() {
     let server = TestServer::start().await;
     let mut ann = Client::named(&server, Wire::WebSocket, "ann").await;
     for wire in Wire::ALL {
-        let mut nobody = Client::open(&server, wire, Door::new()).await.ok().unwrap();
+        let mut nobody = Client::open(&server, wire, ConnectOptions::new()).await.ok().unwrap();
         for (event, data) in [
             ("send message", json!("x")),
             ("GroupChat", json!("x")),
@@ -63,19 +65,19 @@ async fn before_there_is_a_name_there_is_nothing_to_do() {
         }
         ann.post("hi").await;
         ann.next("new message").await;
-        assert!(!nobody.has_heard("new message").await);
-        assert!(!ann.has_heard("user joined").await);
+        assert!(!nobody.has_received("new message").await);
+        assert!(!ann.has_received("user joined").await);
     }
     drop(ann);
     server.stop().await;
 }
 
 #[tokio::test]
-async fn a_name_that_somebody_online_has_is_refused_and_a_connection_takes_one_name() {
+async fn a_name_in_use_is_refused_and_a_connection_identifies_once() {
     let server = TestServer::start().await;
     let ann = Client::named(&server, Wire::WebSocket, "ann").await;
     for wire in Wire::ALL {
-        let mut other = Client::open(&server, wire, Door::new()).await.ok().unwrap();
+        let mut other = Client::open(&server, wire, ConnectOptions::new()).await.ok().unwrap();
         assert_eq!(other.refusal("new user", "ann").await, "name_taken");
         assert_eq!(other.refusal("new user", json!({ "name": " ann" })).await, "name_taken");
         for bad in ["", "  ", "a\nb", "a\u{202e}b", &"x".repeat(33)] {
@@ -90,28 +92,31 @@ async fn a_name_that_somebody_online_has_is_refused_and_a_connection_takes_one_n
 }
 
 #[tokio::test]
-async fn a_name_is_kept_for_a_grace_and_then_free() {
+async fn a_name_is_reserved_for_the_grace_period_and_then_free() {
     let server = TestServer::with(|config| config.limits.presence_grace_ms = 50).await;
     let mut watcher = Client::named(&server, Wire::WebSocket, "watcher").await;
     for wire in Wire::ALL {
         let ann = Client::named(&server, wire, "ann").await;
         let first = ann.token.clone();
-        ann.goodbye().await;
+        ann.close().await;
         assert_eq!(watcher.next("user left").await["user"], "ann");
         // The room is left first and the name given back after it, so it may take a moment more.
-        let mut second = Client::open(&server, wire, Door::new()).await.ok().unwrap();
+        let mut second = Client::open(&server, wire, ConnectOptions::new()).await.ok().unwrap();
         while second.ask("new user", "ann").await["ok"] == false {}
         // The name is another's now: the first one's token opens nothing.
-        assert_eq!(refused(&server, wire, Door::new().token(&first)).await.code, "name_taken");
-        second.goodbye().await;
+        assert_eq!(
+            refused(&server, wire, ConnectOptions::new().token(&first)).await.code,
+            "name_taken"
+        );
+        second.close().await;
         assert_eq!(watcher.next("user left").await["user"], "ann");
         let first = loop {
-            match Client::open(&server, wire, Door::new().token(&first)).await {
+            match Client::open(&server, wire, ConnectOptions::new().token(&first)).await {
                 Ok(client) => break client,
                 Err(refused) => assert_eq!(refused.code, "name_taken"),
             }
         };
-        first.goodbye().await;
+        first.close().await;
         assert_eq!(watcher.next("user left").await["user"], "ann");
     }
     drop(watcher);
@@ -119,7 +124,7 @@ async fn a_name_is_kept_for_a_grace_and_then_free() {
 }
 
 #[tokio::test]
-async fn a_token_that_is_present_and_bad_is_refused_before_anything_else() {
+async fn an_invalid_token_refuses_the_connection() {
     let server = TestServer::start().await;
     let good = server.token("ann", &[]);
     let (head, signature) = good.rsplit_once('.').unwrap();
@@ -135,7 +140,7 @@ async fn a_token_that_is_present_and_bad_is_refused_before_anything_else() {
         (&*over, "token_expired"),
     ] {
         for wire in Wire::ALL {
-            let refused = refused(&server, wire, Door::new().token(token)).await;
+            let refused = refused(&server, wire, ConnectOptions::new().token(token)).await;
             assert_eq!(refused.code, code, "{wire:?} {token}");
             assert!(refused.status.is_none_or(|status| status == 401));
         }
@@ -144,15 +149,15 @@ async fn a_token_that_is_present_and_bad_is_refused_before_anything_else() {
 }
 
 #[tokio::test]
-async fn without_guests_a_token_is_required() {
+async fn with_guests_off_a_token_is_required() {
     let server = TestServer::with(|config| config.guests = Switch::Off).await;
     let token = server.token("ann", &[]);
     for wire in Wire::ALL {
         if wire == Wire::WebSocket {
-            let mut nobody = Client::open(&server, wire, Door::new()).await.ok().unwrap();
+            let mut nobody = Client::open(&server, wire, ConnectOptions::new()).await.ok().unwrap();
             assert_eq!(nobody.next("closing").await["code"], "invalid_user");
         } else {
-            assert_eq!(refused(&server, wire, Door::new()).await.code, "token_required");
+            assert_eq!(refused(&server, wire, ConnectOptions::new()).await.code, "token_required");
         }
         let mut ann = Client::with_token(&server, wire, &token).await;
         assert_eq!(
@@ -164,14 +169,14 @@ async fn without_guests_a_token_is_required() {
 }
 
 #[tokio::test]
-async fn a_user_of_the_back_end_and_a_guest_are_never_the_same() {
+async fn a_back_end_user_and_a_guest_never_share_a_name() {
     let server = TestServer::start().await;
     let user = server.token("ann", &[]);
     for wire in Wire::ALL {
         let (ann, bob) = (server.token("ann", &[]), format!("bob {wire:?}"));
         let mut ann = Client::with_token(&server, wire, &ann).await;
         let _her_other = Client::with_token(&server, wire, &user).await;
-        let mut guest = Client::open(&server, wire, Door::new()).await.ok().unwrap();
+        let mut guest = Client::open(&server, wire, ConnectOptions::new()).await.ok().unwrap();
         assert_eq!(guest.refusal("new user", "ann").await, "name_taken");
         guest.identify(&bob).await;
         drop(Client::with_token(&server, wire, &server.token(&bob, &[])).await);
@@ -182,7 +187,7 @@ async fn a_user_of_the_back_end_and_a_guest_are_never_the_same() {
 }
 
 #[tokio::test]
-async fn a_name_that_the_back_end_vouched_for_is_no_guests_any_more() {
+async fn a_name_that_a_back_end_user_has_used_is_refused_to_guests() {
     let server = TestServer::with(|config| {
         config.store = StoreKind::Sqlite;
         config.limits.presence_grace_ms = 1;
@@ -193,50 +198,54 @@ async fn a_name_that_the_back_end_vouched_for_is_no_guests_any_more() {
     let mut ann = Client::with_token(&server, Wire::WebSocket, &token).await;
     let private = json!({ "to": "bob", "data": "for you alone" });
     assert_eq!(ann.ask("SingleChat", private).await["ok"], true);
-    ann.goodbye().await;
+    ann.close().await;
     assert_eq!(bob.next("user left").await["user"], "ann");
     for wire in Wire::ALL {
-        let mut guest = Client::open(&server, wire, Door::new()).await.ok().unwrap();
+        let mut guest = Client::open(&server, wire, ConnectOptions::new()).await.ok().unwrap();
         assert_eq!(guest.refusal("new user", "ann").await, "name_taken", "{wire:?}");
         drop(Client::with_token(&server, wire, &token).await);
     }
     drop(bob);
     let server = server.restart().await;
-    let mut guest = Client::open(&server, Wire::WebSocket, Door::new()).await.ok().unwrap();
+    let mut guest =
+        Client::open(&server, Wire::WebSocket, ConnectOptions::new()).await.ok().unwrap();
     assert_eq!(guest.refusal("new user", "ann").await, "name_taken");
     drop(guest);
     server.stop().await;
 }
 
 #[tokio::test]
-async fn a_guests_token_does_not_outlive_the_guests_right_to_the_name() {
+async fn a_guest_token_is_refused_once_its_name_is_taken() {
     let server = TestServer::with(|config| config.limits.presence_grace_ms = 1).await;
     let mut watcher = Client::named(&server, Wire::WebSocket, "watcher").await;
     for wire in Wire::ALL {
         let name = format!("ann {wire:?}");
         let guest = Client::named(&server, wire, &name).await;
         let old = guest.token.clone();
-        guest.goodbye().await;
+        guest.close().await;
         assert_eq!(watcher.next("user left").await["user"], name);
         let user = server.token(&name, &[]);
         let mut ann = loop {
-            match Client::open(&server, wire, Door::new().token(&user)).await {
+            match Client::open(&server, wire, ConnectOptions::new().token(&user)).await {
                 Ok(client) => break client,
                 // The room is left first and the name given back after it.
                 Err(refused) => assert_eq!(refused.code, "name_taken"),
             }
         };
         ann.post("it is me").await;
-        ann.goodbye().await;
+        ann.close().await;
         assert_eq!(watcher.next("user left").await["user"], name);
-        assert_eq!(refused(&server, wire, Door::new().token(&old)).await.code, "name_taken");
+        assert_eq!(
+            refused(&server, wire, ConnectOptions::new().token(&old)).await.code,
+            "name_taken"
+        );
     }
     drop(watcher);
     server.stop().await;
 }
 
 #[tokio::test]
-async fn a_header_carries_a_token_too_and_goes_before_the_address() {
+async fn a_token_in_the_header_overrides_one_in_the_query() {
     let server = TestServer::start().await;
     let (ann, bob) = (server.token("ann", &[]), server.token("bob", &[]));
     let header = format!("Authorization: Bearer {ann}\r\n");
@@ -251,7 +260,7 @@ async fn a_header_carries_a_token_too_and_goes_before_the_address() {
 }
 
 #[tokio::test]
-async fn a_page_of_another_site_is_kept_out_unless_it_is_named() {
+async fn connections_from_unlisted_origins_are_refused() {
     let site = "https://shop.example";
     let origin = roomcast::config::Config::from_toml(&format!("origins = [\"{site}\"]")).unwrap();
     let server = TestServer::with(|config| config.origins = origin.origins).await;

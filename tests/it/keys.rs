@@ -10,7 +10,7 @@ use jsonwebtoken::{
 use roomcast::{
     chat::ports::Clock as _,
     clock::SystemClock,
-    config::{Config, Key, KeySource},
+    config::{Config, KeySettings, KeySource},
     domain::Secret,
     tasks::Tasks,
 };
@@ -22,16 +22,16 @@ use tokio::{
 };
 
 use crate::{
-    clients::{Client, Door, Wire},
-    harness::{PATIENCE, TestServer, patiently},
+    clients::{Client, ConnectOptions, Wire},
+    harness::{TestServer, WAIT_MAX, wait_for},
 };
 
-const OLD: Pair = Pair {
+const OLD: KeyPair = KeyPair {
     kid: "old",
     private: include_bytes!("../keys/p256.pem"),
     public: include_bytes!("../keys/p256.pub.pem"),
 };
-const NEW: Pair = Pair {
+const NEW: KeyPair = KeyPair {
     kid: "new",
     private: include_bytes!("../keys/p256-new.pem"),
     public: include_bytes!("../keys/p256-new.pub.pem"),
@@ -39,13 +39,13 @@ const NEW: Pair = Pair {
 
 /// A key of a back end.
 #[derive(Clone, Copy)]
-struct Pair {
+struct KeyPair {
     kid: &'static str,
     private: &'static [u8],
     public: &'static [u8],
 }
 
-impl Pair {
+impl KeyPair {
     /// A token for `user`, good for a minute.
     fn token(self, user: &str) -> String {
         let header = Header { kid: Some(self.kid.to_owned()), ..Header::new(Algorithm::ES256) };
@@ -63,28 +63,28 @@ impl Pair {
 }
 
 /// A site that publishes keys.
-struct Site {
+struct JwksServer {
     url: String,
     /// What it answers; nothing when it is down.
     answer: Arc<Mutex<Option<String>>>,
     /// How often it was asked.
-    asked: watch::Receiver<usize>,
+    requests: watch::Receiver<usize>,
     tasks: Tasks,
 }
 
-impl Site {
+impl JwksServer {
     async fn start() -> Self {
         let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
         let url = format!("http://{}/keys?secret=hunter2", listener.local_addr().unwrap());
-        let (count, asked) = watch::channel(0);
+        let (count, requests) = watch::channel(0);
         let answer = Arc::<Mutex<Option<String>>>::default();
-        let (tasks, says) = (Tasks::new(), Arc::clone(&answer));
+        let (tasks, published) = (Tasks::new(), Arc::clone(&answer));
         let ending = tasks.clone();
         tasks.spawn("site", async move {
             let serve = async {
                 loop {
                     let (socket, _) = listener.accept().await.unwrap();
-                    let text = says.lock().unwrap().clone();
+                    let text = published.lock().unwrap().clone();
                     serve(socket, text).await;
                     count.send_modify(|count| *count += 1);
                 }
@@ -94,31 +94,31 @@ impl Site {
                 () = ending.draining() => (),
             }
         });
-        Self { url, answer, asked, tasks }
+        Self { url, answer, requests, tasks }
     }
 
-    fn says(&self, keys: &[Pair]) {
+    fn publish(&self, keys: &[KeyPair]) {
         let set = JwkSet { keys: keys.iter().map(|it| it.jwk()).collect() };
         *self.answer.lock().unwrap() = Some(serde_json::to_string(&set).unwrap());
     }
 
-    fn goes_away(&self) {
+    fn take_down(&self) {
         *self.answer.lock().unwrap() = None;
     }
 
-    async fn was_asked(&self, times: usize) {
-        let mut asked = self.asked.clone();
+    async fn wait_for_requests(&self, times: usize) {
+        let mut asked = self.requests.clone();
         let event = asked.wait_for(|count| *count >= times);
-        patiently("a request for keys", event).await.unwrap();
+        wait_for("a request for keys", event).await.unwrap();
     }
 
-    fn set(&self, config: &mut Config) {
+    fn configure(&self, config: &mut Config) {
         let source = KeySource::JwksUrl(self.url.parse().unwrap());
-        config.token.keys = vec![Key { source, id: None }];
+        config.token.keys = vec![KeySettings { source, id: None }];
     }
 
     async fn stop(self) {
-        self.tasks.finish(PATIENCE).await.unwrap();
+        self.tasks.finish(WAIT_MAX).await.unwrap();
     }
 }
 
@@ -134,8 +134,8 @@ async fn serve(mut socket: TcpStream, text: Option<String>) {
 }
 
 /// Whether a user with this token gets in.
-async fn enters(server: &TestServer, wire: Wire, token: &str) -> bool {
-    match Client::open(server, wire, Door::new().token(token)).await {
+async fn can_connect(server: &TestServer, wire: Wire, token: &str) -> bool {
+    match Client::open(server, wire, ConnectOptions::new().token(token)).await {
         Ok(mut client) => client.next("welcome").await["user"] == "ann",
         Err(refused) => {
             assert_eq!(refused.code, "unauthorized");
@@ -145,79 +145,80 @@ async fn enters(server: &TestServer, wire: Wire, token: &str) -> bool {
 }
 
 #[tokio::test]
-async fn who_comes_with_the_first_breath_waits_for_the_keys() {
-    let site = Site::start().await;
-    site.says(&[OLD]);
-    let server = TestServer::with(|config| site.set(config)).await;
+async fn the_first_connection_waits_for_the_keys() {
+    let site = JwksServer::start().await;
+    site.publish(&[OLD]);
+    let server = TestServer::with(|config| site.configure(config)).await;
     for wire in Wire::ALL {
-        assert!(enters(&server, wire, &OLD.token("ann")).await, "{wire:?}");
-        assert!(enters(&server, wire, &server.token("ann", &[])).await, "our own, {wire:?}");
+        assert!(can_connect(&server, wire, &OLD.token("ann")).await, "{wire:?}");
+        assert!(can_connect(&server, wire, &server.token("ann", &[])).await, "our own, {wire:?}");
     }
     server.stop().await;
     site.stop().await;
 }
 
 #[tokio::test]
-async fn keys_rotate_without_a_gap_and_outlive_their_site() {
-    let site = Site::start().await;
-    site.says(&[OLD]);
-    let server = TestServer::with(|config| site.set(config)).await;
-    assert!(enters(&server, Wire::WebSocket, &OLD.token("ann")).await);
-    site.says(&[OLD, NEW]);
-    assert!(enters(&server, Wire::WebSocket, &NEW.token("ann")).await);
-    assert!(enters(&server, Wire::WebSocket, &OLD.token("ann")).await);
-    let asked = *site.asked.borrow();
+async fn keys_rotate_without_a_gap_and_stay_valid_while_the_site_is_down() {
+    let site = JwksServer::start().await;
+    site.publish(&[OLD]);
+    let server = TestServer::with(|config| site.configure(config)).await;
+    assert!(can_connect(&server, Wire::WebSocket, &OLD.token("ann")).await);
+    site.publish(&[OLD, NEW]);
+    assert!(can_connect(&server, Wire::WebSocket, &NEW.token("ann")).await);
+    assert!(can_connect(&server, Wire::WebSocket, &OLD.token("ann")).await);
+    let asked = *site.requests.borrow();
     assert_eq!(asked, 2);
-    site.goes_away();
-    let stranger = Pair { kid: "stranger", ..NEW };
-    assert!(!enters(&server, Wire::WebSocket, &stranger.token("ann")).await);
-    assert!(enters(&server, Wire::WebSocket, &NEW.token("ann")).await);
-    assert_eq!(*site.asked.borrow(), 2, "not more than once a minute");
+    site.take_down();
+    let stranger = KeyPair { kid: "stranger", ..NEW };
+    assert!(!can_connect(&server, Wire::WebSocket, &stranger.token("ann")).await);
+    assert!(can_connect(&server, Wire::WebSocket, &NEW.token("ann")).await);
+    assert_eq!(*site.requests.borrow(), 2, "not more than once a minute");
     server.stop().await;
     site.stop().await;
 }
 
 #[tokio::test]
-async fn a_server_starts_while_the_site_is_down_and_tries_again() {
-    let site = Site::start().await;
-    let server = TestServer::with(|config| site.set(config)).await;
-    assert!(enters(&server, Wire::WebSocket, &server.token("ann", &[])).await);
-    site.was_asked(1).await;
-    site.says(&[OLD]);
-    site.was_asked(2).await;
-    assert!(enters(&server, Wire::WebSocket, &OLD.token("ann")).await);
+async fn a_server_starts_while_the_site_is_down_and_retries() {
+    let site = JwksServer::start().await;
+    let server = TestServer::with(|config| site.configure(config)).await;
+    assert!(can_connect(&server, Wire::WebSocket, &server.token("ann", &[])).await);
+    site.wait_for_requests(1).await;
+    site.publish(&[OLD]);
+    site.wait_for_requests(2).await;
+    assert!(can_connect(&server, Wire::WebSocket, &OLD.token("ann")).await);
     server.stop().await;
     site.stop().await;
 }
 
 #[tokio::test]
-async fn a_secret_of_the_settings_stands_in_for_the_key_in_the_data_directory() {
+async fn a_secret_in_the_settings_replaces_the_key_in_the_data_directory() {
     let secret = b"a secret of at least thirty-two bytes";
     let server = TestServer::with(|config| config.token.secret = Secret::from_raw(secret)).await;
     let exp = SystemClock.now().unix_timestamp() + 60;
     let header = Header::new(Algorithm::HS256);
     let key = EncodingKey::from_secret(secret);
     let token = encode(&header, &json!({ "sub": "ann", "exp": exp }), &key).unwrap();
-    assert!(enters(&server, Wire::WebSocket, &token).await);
+    assert!(can_connect(&server, Wire::WebSocket, &token).await);
     assert!(!server.config().data.join("token.key").exists());
-    let mut guest = Client::open(&server, Wire::WebSocket, Door::new()).await.ok().unwrap();
+    let mut guest =
+        Client::open(&server, Wire::WebSocket, ConnectOptions::new()).await.ok().unwrap();
     guest.identify("bob").await;
-    let again = Door::new().token(&guest.token);
+    let again = ConnectOptions::new().token(&guest.token);
     assert!(Client::open(&server, Wire::WebSocket, again).await.is_ok());
     drop(guest);
     server.stop().await;
 }
 
 #[tokio::test]
-async fn a_key_that_cannot_be_used_keeps_the_server_from_starting() {
+async fn an_invalid_key_prevents_the_server_from_starting() {
     let home = tempfile::tempdir().unwrap();
     let path = home.path().join("private.pem");
     std::fs::write(&path, OLD.private).unwrap();
     let algorithm = roomcast::config::Algorithm::ES256;
     let config = Config {
         data: home.path().to_owned(),
-        token: roomcast::config::Token {
-            keys: vec![Key { source: KeySource::PemFile(path, algorithm), id: None }],
+        token: roomcast::config::TokenSettings {
+            keys: vec![KeySettings { source: KeySource::PemFile(path, algorithm), id: None }],
             ..Config::default().token
         },
         ..Config::default()

@@ -2,7 +2,7 @@
 
 use std::time::Duration;
 
-use roomcast::app::{Failure, Server};
+use roomcast::app::{AppError, Server};
 use serde_json::json;
 use tokio::{net::TcpStream, time::Instant};
 
@@ -16,7 +16,7 @@ use crate::{
 };
 
 #[tokio::test]
-async fn two_servers_live_in_one_process() {
+async fn two_servers_run_in_one_process() {
     let (first, second) = (TestServer::start().await, TestServer::start().await);
     assert_ne!(first.address(), second.address());
     let mut ann = Client::named(&first, Wire::WebSocket, "ann").await;
@@ -24,7 +24,7 @@ async fn two_servers_live_in_one_process() {
     assert_eq!((ann.post("here").await, same.post("there").await), (1, 1));
     for (client, said) in [(&mut ann, "here"), (&mut same, "there")] {
         assert_eq!(client.next("new message").await["msg"], said);
-        assert!(!client.has_heard("new message").await);
+        assert!(!client.has_received("new message").await);
     }
     drop(ann);
     first.stop().await;
@@ -34,10 +34,10 @@ async fn two_servers_live_in_one_process() {
 }
 
 #[tokio::test]
-async fn a_data_directory_has_one_server() {
+async fn a_second_server_on_the_same_data_directory_is_refused() {
     let server = TestServer::on_disk().await;
     match Server::start(server.config()).await {
-        Err(Failure::Setting { key, reason }) => assert_eq!(key, "data", "{reason}"),
+        Err(AppError::Setting { key, reason }) => assert_eq!(key, "data", "{reason}"),
         other => panic!("{other:?}"),
     }
     let mut ann = Client::named(&server, Wire::WebSocket, "ann").await;
@@ -47,13 +47,13 @@ async fn a_data_directory_has_one_server() {
 }
 
 #[tokio::test]
-async fn a_port_that_is_taken_is_a_failure_of_its_setting() {
+async fn a_port_in_use_is_reported_as_an_error_of_listen() {
     let server = TestServer::start().await;
     let other = TestServer::start().await;
     let mut config = other.config().clone();
     config.listen = server.address();
     match Server::start(&config).await {
-        Err(Failure::Setting { key, reason }) => assert_eq!(key, "listen", "{reason}"),
+        Err(AppError::Setting { key, reason }) => assert_eq!(key, "listen", "{reason}"),
         other => panic!("{other:?}"),
     }
     server.stop().await;
@@ -61,7 +61,7 @@ async fn a_port_that_is_taken_is_a_failure_of_its_setting() {
 }
 
 #[tokio::test]
-async fn everyone_is_told_before_the_server_goes() {
+async fn all_clients_receive_closing_before_the_server_stops() {
     let server = TestServer::start().await;
     let mut clients = Vec::new();
     for wire in Wire::ALL {
@@ -77,13 +77,17 @@ async fn everyone_is_told_before_the_server_goes() {
         assert_eq!(Raw::connect(&server).await.get("/health/ready").await.status, 200);
         server.stop().await;
     };
-    let ((), plain, socketio, polling) =
-        tokio::join!(stop, is_told(plain), is_told(socketio), is_told(polling));
+    let ((), plain, socketio, polling) = tokio::join!(
+        stop,
+        receives_closing(plain),
+        receives_closing(socketio),
+        receives_closing(polling)
+    );
     assert_eq!((plain, socketio, polling), (Some(1001), None, None));
 }
 
 /// Hears that the server goes, and then the end.
-async fn is_told(mut client: Client) -> Option<u16> {
+async fn receives_closing(mut client: Client) -> Option<u16> {
     let closing = client.next("closing").await;
     assert_eq!((&closing["code"], &closing["reconnect"]), (&json!("draining"), &json!(true)));
     assert!(closing["afterMs"].is_u64());
@@ -91,7 +95,7 @@ async fn is_told(mut client: Client) -> Option<u16> {
 }
 
 #[tokio::test]
-async fn what_was_acknowledged_before_a_stop_is_there_after_it() {
+async fn acknowledged_messages_survive_a_stop() {
     let server = TestServer::on_disk().await;
     let mut clients = Vec::new();
     for wire in Wire::ALL {
@@ -118,15 +122,15 @@ async fn what_was_acknowledged_before_a_stop_is_there_after_it() {
 }
 
 #[tokio::test]
-async fn a_stop_does_not_wait_for_those_who_do_not_read() {
+async fn a_stop_does_not_wait_for_clients_that_do_not_read() {
     let server = TestServer::with(|config| config.drain_ms_max = 4000).await;
-    let mut plain = Raw::narrow(&server).await;
+    let mut plain = Raw::with_small_buffer(&server).await;
     plain.handshake("/ws", "").await;
     plain.send(raw::text(r#"{"event":"new user","data":"plain"}"#)).await;
-    let mut socketio = Raw::narrow(&server).await;
+    let mut socketio = Raw::with_small_buffer(&server).await;
     socketio.handshake("/socket.io/?EIO=4&transport=websocket", "").await;
     socketio.send(raw::text("40")).await;
-    socketio.until("40{").await;
+    socketio.read_until("40{").await;
     socketio.send(raw::text(r#"42["new user","socketio"]"#)).await;
     server.has_connections(2).await;
     let mut ann = Client::named(&server, Wire::WebSocket, "ann").await;
@@ -142,12 +146,12 @@ async fn a_stop_does_not_wait_for_those_who_do_not_read() {
     server.stop().await;
     assert!(began.elapsed() < Duration::from_millis(4500), "{:?}", began.elapsed());
     for mut raw in [plain, socketio] {
-        raw.ended().await;
+        raw.wait_for_close().await;
     }
 }
 
 #[tokio::test]
-async fn a_stop_answers_a_poll_that_waits() {
+async fn a_stop_answers_a_pending_poll() {
     let server = TestServer::start().await;
     let mut polling = Polling::open(&server).await;
     // The first poll brings the ping that the engine sends at once; the second one waits.
@@ -164,7 +168,7 @@ async fn a_stop_answers_a_poll_that_waits() {
 }
 
 #[tokio::test]
-async fn a_stop_does_not_wait_for_those_who_say_nothing() {
+async fn a_stop_does_not_wait_for_silent_connections() {
     let server = TestServer::start().await;
     let silent = Raw::connect(&server).await;
     let mut idle = Raw::connect(&server).await;
@@ -178,12 +182,12 @@ async fn a_stop_does_not_wait_for_those_who_say_nothing() {
     server.stop().await;
     assert!(began.elapsed() < Duration::from_secs(4), "{:?}", began.elapsed());
     for mut raw in [silent, idle, open, upgraded] {
-        raw.ended().await;
+        raw.wait_for_close().await;
     }
 }
 
 #[tokio::test]
-async fn a_request_that_never_ends_is_cut_when_the_time_for_a_stop_is_over() {
+async fn an_unfinished_request_is_cut_off_after_the_drain_timeout() {
     let server = TestServer::with(|config| config.drain_ms_max = 1000).await;
     let mut head = Raw::connect(&server).await;
     head.send("GET /ws HTTP/1.1\r\nHost: he").await;
@@ -194,18 +198,18 @@ async fn a_request_that_never_ends_is_cut_when_the_time_for_a_stop_is_over() {
     // Both were read by the time that somebody else is answered.
     assert_eq!(Raw::connect(&server).await.get("/health/ready").await.status, 200);
     server.stop().await;
-    head.ended().await;
-    body.ended().await;
+    head.wait_for_close().await;
+    body.wait_for_close().await;
 }
 
 #[tokio::test]
-async fn nobody_comes_in_while_the_server_drains_and_who_polls_still_hears_of_it() {
+async fn new_connections_are_refused_during_a_drain_and_polling_clients_receive_closing() {
     let server = TestServer::start().await;
     let address = server.address();
     let mut ann = Client::named(&server, Wire::WebSocket, "ann").await;
     // Between two polls, and so the reason why the door stays open for a while.
     let mut polly = Client::named(&server, Wire::Polling, "polly").await;
-    let comers = async {
+    let attempts = async {
         ann.next("closing").await;
         let ready = Raw::to(address).await.get("/health/ready").await;
         assert_eq!(ready.status, 503);
@@ -217,6 +221,6 @@ async fn nobody_comes_in_while_the_server_drains_and_who_polls_still_hears_of_it
         assert_eq!((refused.status, refused.code()), (503, json!("draining")));
         assert_eq!(polly.next("closing").await["code"], "draining");
     };
-    tokio::join!(server.stop(), comers);
+    tokio::join!(server.stop(), attempts);
     assert!(TcpStream::connect(address).await.is_err(), "the port is closed");
 }

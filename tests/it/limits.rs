@@ -11,7 +11,7 @@ use tokio::time::Instant;
 
 use crate::{
     clients::{
-        Client, Door, Wire,
+        Client, ConnectOptions, Wire,
         engine::Polling,
         raw::{self, Raw},
     },
@@ -69,14 +69,14 @@ async fn a_frame_at_the_limit_passes_and_one_byte_more_ends_the_connection() {
         if path == "/ws" {
             assert_eq!(past.close_code().await, Some(1009));
         }
-        past.ended().await;
+        past.wait_for_close().await;
     }
     let text = |length: usize| "x".repeat(length);
     let mut sio = Client::named(&server, Wire::SocketIo, "sion").await;
     let over = r#"420["send message",""]"#.len();
     let answer = sio.ask("send message", text(2000 - over - 1)).await;
     assert_eq!(answer["ok"], true, "two digits of the ack make one byte more");
-    sio.say("send message", text(2001)).await;
+    sio.emit("send message", text(2001)).await;
     assert_eq!(sio.end().await, None);
     assert_eq!(bob.next("new message").await["username"], "sion");
     assert_eq!(bob.post("undisturbed").await, 2);
@@ -103,7 +103,7 @@ async fn a_polling_request_at_the_limit_passes_and_one_byte_more_is_413() {
 }
 
 #[tokio::test]
-async fn ten_attachments_pass_and_eleven_do_not() {
+async fn ten_attachments_are_accepted_and_eleven_are_refused() {
     let server = TestServer::start().await;
     let parts = |count: usize| json!({ "msg": vec![json!({ "base64": "AA==" }); count] });
     for wire in Wire::ALL {
@@ -119,7 +119,7 @@ async fn ten_attachments_pass_and_eleven_do_not() {
 }
 
 #[tokio::test]
-async fn one_room_too_many_is_refused() {
+async fn joining_beyond_the_room_limit_is_refused() {
     let server = with(|limits| limits.rooms_per_user_max = size(3)).await;
     for wire in Wire::ALL {
         let mut ann = Client::named(&server, wire, &format!("ann {wire:?}")).await;
@@ -129,9 +129,9 @@ async fn one_room_too_many_is_refused() {
         assert_eq!(ann.ask("join", "two").await["ok"], true, "already there");
         ann.ask("leave", "one").await;
         assert_eq!(ann.ask("join", "three").await["ok"], true);
-        let door = Door::new().since("one", 0).since("two", 0);
-        assert!(Client::open(&server, wire, door.clone()).await.is_ok());
-        let refused = Client::open(&server, wire, door.since("three", 0)).await.err().unwrap();
+        let options = ConnectOptions::new().since("one", 0).since("two", 0);
+        assert!(Client::open(&server, wire, options.clone()).await.is_ok());
+        let refused = Client::open(&server, wire, options.since("three", 0)).await.err().unwrap();
         assert_eq!(refused.code, "too_many_rooms");
         let (mine, name) = (format!("mine-{wire:?}"), format!("bob {wire:?}"));
         let mut bob = Client::named(&server, wire, &name).await;
@@ -147,7 +147,7 @@ async fn one_room_too_many_is_refused() {
 }
 
 #[tokio::test]
-async fn a_page_is_as_long_as_the_limit_whatever_is_asked_for() {
+async fn a_history_page_is_never_longer_than_the_limit() {
     let server = with(|limits| limits.history_messages_max = NonZeroU32::new(5).unwrap()).await;
     let mut ann = Client::named(&server, Wire::WebSocket, "ann").await;
     for _ in 0..7 {
@@ -167,7 +167,7 @@ async fn a_page_is_as_long_as_the_limit_whatever_is_asked_for() {
 }
 
 #[tokio::test]
-async fn a_burst_passes_and_the_next_message_is_told_when() {
+async fn a_burst_is_accepted_and_the_next_message_gets_a_retry_delay() {
     let server = with(|limits| {
         limits.messages_burst_max = NonZeroU32::new(3).unwrap();
         limits.messages_per_second_max = NonZeroU32::new(1).unwrap();
@@ -192,16 +192,16 @@ async fn a_burst_passes_and_the_next_message_is_told_when() {
 }
 
 #[tokio::test]
-async fn a_reader_that_stands_still_is_let_go_and_misses_nothing() {
+async fn a_stalled_reader_is_disconnected_and_recovers_everything() {
     let server = with(|limits| {
         limits.outbox_bytes_max = size(1 << 20);
         limits.write_stall_ms_max = 1000;
     })
     .await;
     let token = server.token("stuck", &[]);
-    let mut plain = Raw::narrow(&server).await;
+    let mut plain = Raw::with_small_buffer(&server).await;
     plain.handshake(&format!("/ws?token={token}"), "").await;
-    let mut socketio = Raw::narrow(&server).await;
+    let mut socketio = Raw::with_small_buffer(&server).await;
     socketio.handshake("/socket.io/?EIO=4&transport=websocket", "").await;
     socketio.send(raw::text(&format!(r#"40{{"token":"{token}"}}"#))).await;
     server.has_connections(2).await;
@@ -213,15 +213,15 @@ async fn a_reader_that_stands_still_is_let_go_and_misses_nothing() {
         ann.next("new message").await;
     }
     server.has_connections(1).await;
-    let door = Door::new().token(&token).since("lobby", 0);
-    let mut back = Client::open(&server, Wire::SocketIo, door).await.ok().unwrap();
+    let options = ConnectOptions::new().token(&token).since("lobby", 0);
+    let mut back = Client::open(&server, Wire::SocketIo, options).await.ok().unwrap();
     assert_eq!(back.missed("lobby").await.unwrap().len(), count);
     drop((ann, back, plain, socketio));
     server.stop().await;
 }
 
 #[tokio::test]
-async fn a_payload_with_more_packets_than_may_wait_is_a_flood() {
+async fn a_payload_with_more_packets_than_the_inbox_holds_is_413() {
     let server = with(|limits| limits.inbox_requests_max = size(64)).await;
     let mut bob = Client::named(&server, Wire::WebSocket, "bob").await;
     let mut polly = Polling::open(&server).await;
@@ -236,7 +236,7 @@ async fn a_payload_with_more_packets_than_may_wait_is_a_flood() {
 }
 
 #[tokio::test]
-async fn a_client_that_sends_more_than_may_wait_is_held_back_and_not_lost() {
+async fn backpressure_slows_a_fast_sender_and_loses_no_request() {
     let server = with(|limits| limits.inbox_requests_max = size(256)).await;
     for wire in [Wire::WebSocket, Wire::SocketIo] {
         let mut ann = Client::named(&server, wire, &format!("ann {wire:?}")).await;
@@ -252,46 +252,47 @@ async fn a_client_that_sends_more_than_may_wait_is_held_back_and_not_lost() {
 }
 
 #[tokio::test]
-async fn one_space_too_many_is_unavailable() {
+async fn a_space_beyond_the_limit_is_unavailable() {
     let server = TestServer::with(|config| {
         config.limits.spaces_max = 2;
         config.spaces = vec![roomcast::domain::SpacePattern::parse("/team-*").unwrap()];
     })
     .await;
-    let door = |space| Door::new().space(space);
-    let red = Client::named_at(&server, Wire::SocketIo, "ann", door("/team-red")).await;
-    let blue = Client::named_at(&server, Wire::SocketIo, "ann", door("/team-blue")).await;
-    let refused = Client::open(&server, Wire::SocketIo, door("/team-green")).await.err().unwrap();
+    let options = |space| ConnectOptions::new().space(space);
+    let red = Client::named_at(&server, Wire::SocketIo, "ann", options("/team-red")).await;
+    let blue = Client::named_at(&server, Wire::SocketIo, "ann", options("/team-blue")).await;
+    let refused =
+        Client::open(&server, Wire::SocketIo, options("/team-green")).await.err().unwrap();
     assert_eq!(refused.code, "unavailable");
-    assert!(Client::open(&server, Wire::Polling, door("/team-red")).await.is_ok());
-    blue.goodbye().await;
+    assert!(Client::open(&server, Wire::Polling, options("/team-red")).await.is_ok());
+    blue.close().await;
     let green = async {
-        while Client::open(&server, Wire::SocketIo, door("/team-green")).await.is_err() {}
+        while Client::open(&server, Wire::SocketIo, options("/team-green")).await.is_err() {}
     };
-    crate::harness::patiently("blue's place", green).await;
+    crate::harness::wait_for("blue's place", green).await;
     drop(red);
     server.stop().await;
 }
 
 #[tokio::test]
-async fn one_connection_too_many_is_told_so_until_one_goes() {
+async fn a_connection_beyond_the_limit_is_refused_until_another_closes() {
     let server = with(|limits| limits.connections_max = 2).await;
     let mut ann = Client::named(&server, Wire::WebSocket, "ann").await;
     let bob = Client::named(&server, Wire::SocketIo, "bob").await;
     let mut third = Raw::connect(&server).await;
     assert_eq!(third.get("/health/live").await.status, 503);
-    third.ended().await;
+    third.wait_for_close().await;
     assert_eq!(ann.post("undisturbed").await, 1);
-    bob.goodbye().await;
+    bob.close().await;
     let place =
         async { while Raw::connect(&server).await.get("/health/live").await.status != 200 {} };
-    crate::harness::patiently("bob's place", place).await;
+    crate::harness::wait_for("bob's place", place).await;
     drop(ann);
     server.stop().await;
 }
 
 #[tokio::test]
-async fn who_does_not_answer_a_ping_is_given_up_and_who_does_is_not() {
+async fn a_client_that_does_not_answer_pings_is_disconnected_and_others_are_not() {
     let server = with(|limits| {
         limits.ping_interval_ms = 200;
         limits.ping_timeout_ms = 200;
@@ -310,12 +311,12 @@ async fn who_does_not_answer_a_ping_is_given_up_and_who_does_is_not() {
         let (_, closing) = silent.frame().await.unwrap();
         assert!(String::from_utf8(closing).unwrap().contains("ping_timeout"));
         assert_eq!(silent.close_code().await, Some(4003));
-        mute.ended().await;
+        mute.wait_for_close().await;
     };
     // Whoever waits for an event reads, and so answers pings.
     let began = Instant::now();
     let ((), first, second) =
-        tokio::join!(reads, ann.next("user joined"), async { sion.has_heard("x").await });
+        tokio::join!(reads, ann.next("user joined"), async { sion.has_received("x").await });
     assert_eq!((first["user"].as_str(), second), (Some("sion"), false));
     assert!(began.elapsed() >= Duration::from_millis(200));
     drop((ann, sion));
@@ -323,7 +324,7 @@ async fn who_does_not_answer_a_ping_is_given_up_and_who_does_is_not() {
 }
 
 #[tokio::test]
-async fn a_slow_request_is_given_up() {
+async fn a_slow_request_times_out() {
     let server = with(|limits| {
         limits.request_head_wait_ms_max = 200;
         limits.request_body_wait_ms_max = 200;
@@ -331,7 +332,7 @@ async fn a_slow_request_is_given_up() {
     .await;
     let mut slow_head = Raw::connect(&server).await;
     slow_head.send("GET /ws HTTP/1.1\r\nHost: here\r\nX-Slow:").await;
-    slow_head.ended().await;
+    slow_head.wait_for_close().await;
     let polling = Polling::open(&server).await;
     let mut slow_body = Raw::connect(&server).await;
     let line =

@@ -1,7 +1,7 @@
 //! Ring 2: one process, real sockets, one binary.
 //!
 //! [`harness::TestServer`] is the only way in. Every wait is for an event and has
-//! [`harness::PATIENCE`]; where something must *not* happen, the test waits for what comes after it.
+//! [`harness::WAIT_MAX`]; where something must *not* happen, the test waits for what comes after it.
 
 #![expect(
     clippy::unwrap_used,
@@ -12,11 +12,11 @@
 
 mod architecture;
 mod bad_input;
-mod changes;
 mod clients;
 mod cluster;
 mod devices;
-mod direct;
+mod direct_messages;
+mod edits;
 mod expiry;
 mod guests;
 mod harness;
@@ -28,7 +28,7 @@ mod members;
 mod messages;
 mod msgpack;
 mod presence;
-mod reading;
+mod read_state;
 mod recovery;
 mod rights;
 mod rooms;

@@ -8,7 +8,7 @@ use roomcast::{
 use serde_json::{Value, json};
 
 use crate::{
-    clients::{Client, Door, Wire},
+    clients::{Client, ConnectOptions, Wire},
     harness::TestServer,
 };
 
@@ -25,13 +25,13 @@ async fn with_rooms() -> TestServer {
     .await
 }
 
-async fn come(server: &TestServer, wire: Wire, user: &str) -> (Client, Value) {
-    come_by(server, wire, &server.token(user, &[])).await
+async fn connect(server: &TestServer, wire: Wire, user: &str) -> (Client, Value) {
+    connect_with(server, wire, &server.token(user, &[])).await
 }
 
-async fn come_by(server: &TestServer, wire: Wire, token: &str) -> (Client, Value) {
-    let door = Door::new().token(token);
-    let mut client = Client::open(server, wire, door).await.ok().unwrap();
+async fn connect_with(server: &TestServer, wire: Wire, token: &str) -> (Client, Value) {
+    let options = ConnectOptions::new().token(token);
+    let mut client = Client::open(server, wire, options).await.ok().unwrap();
     let welcome = client.next("welcome").await;
     (client, welcome)
 }
@@ -49,20 +49,20 @@ fn room<'w>(welcome: &'w Value, name: &str) -> Option<&'w Value> {
 }
 
 #[tokio::test]
-async fn whoever_joined_is_there_again_with_what_is_unread() {
+async fn a_reconnecting_member_keeps_its_rooms_and_unread_counts() {
     let server = TestServer::on_disk().await;
     for wire in Wire::ALL {
         let (name, there) = (format!("ann {wire:?}"), format!("room-{wire:?}"));
         let mut bob = Client::named(&server, wire, &format!("bob {wire:?}")).await;
         assert_eq!(bob.ask("join", there.as_str()).await["seq"], 0);
-        let (mut ann, welcome) = come(&server, wire, &name).await;
+        let (mut ann, welcome) = connect(&server, wire, &name).await;
         assert_eq!(room(&welcome, &there), None);
         assert_eq!(ann.ask("join", there.as_str()).await["ok"], true);
-        ann.goodbye().await;
+        ann.close().await;
         bob.ask("send message", json!({ "room": there, "msg": "one" })).await;
         let two = bob.ask("send message", json!({ "room": there, "msg": "two" })).await;
         bob.ask("edit message", json!({ "room": there, "seq": 2, "msg": "zwei" })).await;
-        let (mut ann, welcome) = come(&server, wire, &name).await;
+        let (mut ann, welcome) = connect(&server, wire, &name).await;
         let found = room(&welcome, &there).unwrap();
         let expected = json!({
             "room": there, "role": "member", "seq": 3, "unread": two["seq"], "read": 0,
@@ -75,20 +75,20 @@ async fn whoever_joined_is_there_again_with_what_is_unread() {
 }
 
 #[tokio::test]
-async fn memberships_outlive_a_restart_and_end_for_all_devices() {
+async fn memberships_survive_a_restart_and_end_for_all_devices() {
     let server = TestServer::on_disk().await;
-    let (mut ann, _) = come(&server, Wire::WebSocket, "ann").await;
+    let (mut ann, _) = connect(&server, Wire::WebSocket, "ann").await;
     ann.ask("join", "there").await;
     let server = server.restart().await;
     for wire in Wire::ALL {
-        let (mut one, welcome) = come(&server, wire, "ann").await;
+        let (mut one, welcome) = connect(&server, wire, "ann").await;
         assert!(room(&welcome, "there").is_some());
-        let (mut two, _) = come(&server, wire, "ann").await;
+        let (mut two, _) = connect(&server, wire, "ann").await;
         assert_eq!(one.ask("leave", "there").await["ok"], true);
         let told = two.next("membership").await;
         assert_eq!(told, json!({ "room": "there", "role": null }));
         assert_eq!(two.refusal("history", json!({ "room": "there" })).await, "not_member");
-        let (_, welcome) = come(&server, wire, "ann").await;
+        let (_, welcome) = connect(&server, wire, "ann").await;
         assert_eq!(room(&welcome, "there"), None, "also for a device that comes later");
         assert_eq!(one.ask("join", "there").await["ok"], true);
         let told = two.next("membership").await;
@@ -96,26 +96,26 @@ async fn memberships_outlive_a_restart_and_end_for_all_devices() {
             json!({ "room": "there", "role": "owner", "seq": 0, "unread": 0, "read": 0 });
         assert_eq!(told, expected);
         assert_eq!(two.ask("history", json!({ "room": "there" })).await["ok"], true);
-        one.goodbye().await;
+        one.close().await;
     }
     server.stop().await;
 }
 
 #[tokio::test]
-async fn a_guests_memberships_go_with_the_guest() {
+async fn a_guests_memberships_end_with_the_guest() {
     let server = TestServer::with(|config| config.limits.presence_grace_ms = 0).await;
     for wire in Wire::ALL {
         let name = format!("ann {wire:?}");
         let mut guest = Client::named(&server, wire, &name).await;
         guest.ask("join", "there").await;
-        let door = Door::new().token(&guest.token);
-        let mut other = Client::open(&server, wire, door).await.ok().unwrap();
+        let options = ConnectOptions::new().token(&guest.token);
+        let mut other = Client::open(&server, wire, options).await.ok().unwrap();
         assert!(room(&other.next("welcome").await, "there").is_some(), "while they are here");
         let before = server.connections();
-        other.goodbye().await;
-        guest.goodbye().await;
+        other.close().await;
+        guest.close().await;
         server.has_connections(before - 2).await;
-        let mut next = Client::open(&server, wire, Door::new()).await.ok().unwrap();
+        let mut next = Client::open(&server, wire, ConnectOptions::new()).await.ok().unwrap();
         let welcome = next.identify(&name).await;
         assert_eq!(room(&welcome, "there"), None, "that is somebody else");
     }
@@ -123,17 +123,20 @@ async fn a_guests_memberships_go_with_the_guest() {
 }
 
 #[tokio::test]
-async fn a_private_room_is_founded_and_then_one_is_invited() {
+async fn a_private_room_has_a_creator_and_needs_invitations() {
     let server = with_rooms().await;
     for wire in Wire::ALL {
         let there = format!("team-{wire:?}");
-        let (mut ann, _) = come(&server, wire, &format!("ann {wire:?}")).await;
+        let (mut ann, _) = connect(&server, wire, &format!("ann {wire:?}")).await;
         let bob_name = format!("bob {wire:?}");
-        let (mut bob, _) = come(&server, wire, &bob_name).await;
+        let (mut bob, _) = connect(&server, wire, &bob_name).await;
         assert_eq!(ann.ask("join", there.as_str()).await["ok"], true);
         assert_eq!(bob.refusal("join", there.as_str()).await, "room_forbidden");
-        let door = Door::new().token(&server.token("eve", &[])).room(&there);
-        assert_eq!(Client::open(&server, wire, door).await.err().unwrap().code, "room_forbidden");
+        let options = ConnectOptions::new().token(&server.token("eve", &[])).room(&there);
+        assert_eq!(
+            Client::open(&server, wire, options).await.err().unwrap().code,
+            "room_forbidden"
+        );
         let nobody = json!({ "room": there, "user": "nobody" });
         assert_eq!(ann.refusal("invite", nobody).await, "no_such_user");
         let invitation = json!({ "room": there, "user": bob_name });
@@ -163,18 +166,18 @@ async fn a_private_room_is_founded_and_then_one_is_invited() {
 }
 
 #[tokio::test]
-async fn roles_say_what_one_may() {
+async fn roles_limit_what_a_member_may_do() {
     let server = with_rooms().await;
     for wire in Wire::ALL {
         let there = format!("news-{wire:?}");
-        let (mut ann, _) = come(&server, wire, &format!("ann {wire:?}")).await;
+        let (mut ann, _) = connect(&server, wire, &format!("ann {wire:?}")).await;
         ann.ask("join", there.as_str()).await;
         let message = json!({ "room": there, "msg": "hi" });
         assert_eq!(ann.refusal("send message", message.clone()).await, "read_only");
         let typing = json!({ "room": there, "typing": true });
         assert_eq!(ann.refusal("typing", typing).await, "read_only");
         let admin = token(&server, "root", |claims| claims.admin = true);
-        let (mut root, _) = come_by(&server, wire, &admin).await;
+        let (mut root, _) = connect_with(&server, wire, &admin).await;
         root.ask("join", there.as_str()).await;
         root.ask("send message", message.clone()).await;
         assert_eq!(ann.next("new message").await["msg"], "hi");
@@ -189,7 +192,7 @@ async fn roles_say_what_one_may() {
             let rooms = vec![(RoomPattern::parse("news*").unwrap(), Some(Role::Reader))];
             claims.rooms = Rooms::Only(rooms);
         });
-        let (mut again, welcome) = come_by(&server, wire, &reader).await;
+        let (mut again, welcome) = connect_with(&server, wire, &reader).await;
         assert_eq!(room(&welcome, &there).unwrap()["role"], "reader", "the token goes before");
         assert_eq!(again.refusal("send message", message).await, "read_only");
     }
@@ -197,14 +200,14 @@ async fn roles_say_what_one_may() {
 }
 
 #[tokio::test]
-async fn rooms_that_are_not_public_are_not_there() {
+async fn rooms_that_are_not_public_cannot_be_joined() {
     let server = TestServer::with(|config| {
         config.rooms.public = patterns(&["lobby", "a*"]);
         config.rooms.auto_join = ["lobby", "all"].map(RoomName::from_raw).into();
     })
     .await;
     for wire in Wire::ALL {
-        let (mut ann, welcome) = come(&server, wire, "ann").await;
+        let (mut ann, welcome) = connect(&server, wire, "ann").await;
         assert_eq!(room(&welcome, "all").unwrap()["role"], "member", "everybody's is nobody's");
         assert_eq!(ann.refusal("join", "b").await, "room_forbidden");
         assert_eq!(ann.ask("join", "ab").await["ok"], true);

@@ -8,7 +8,7 @@ use crate::{
 };
 
 /// A user on each wire, all in the lobby.
-async fn everyone(server: &TestServer) -> [Client; 3] {
+async fn connect_all(server: &TestServer) -> [Client; 3] {
     [
         Client::named(server, Wire::WebSocket, "wanda").await,
         Client::named(server, Wire::SocketIo, "sion").await,
@@ -17,9 +17,9 @@ async fn everyone(server: &TestServer) -> [Client; 3] {
 }
 
 #[tokio::test]
-async fn everyone_in_the_room_hears_a_message_its_sender_included() {
+async fn a_message_reaches_all_members_including_its_sender() {
     let server = TestServer::start().await;
-    let mut clients = everyone(&server).await;
+    let mut clients = connect_all(&server).await;
     for (sender, name) in ["wanda", "sion", "polly"].into_iter().enumerate() {
         let answer = clients[sender].ask("send message", json!({ "msg": "hi" })).await;
         assert_eq!((&answer["ok"], &answer["room"]), (&json!(true), &json!("lobby")));
@@ -37,7 +37,7 @@ async fn everyone_in_the_room_hears_a_message_its_sender_included() {
 }
 
 #[tokio::test]
-async fn a_group_chat_leaves_out_only_the_connection_that_said_it() {
+async fn a_group_chat_skips_only_the_sending_connection() {
     let server = TestServer::start().await;
     for wire in Wire::ALL {
         let mut ann = Client::named(&server, wire, &format!("ann {wire:?}")).await;
@@ -46,20 +46,20 @@ async fn a_group_chat_leaves_out_only_the_connection_that_said_it() {
         let answer = ann.ask("GroupChat", json!({ "data": [1, 2], "id": "g1" })).await;
         assert_eq!((&answer["ok"], &answer["id"]), (&json!(true), &json!("g1")));
         for other in [&mut her_other, &mut bob] {
-            let heard = other.next("GroupChat").await;
-            assert_eq!(heard["data"], json!([1, 2]));
-            assert_eq!(heard["user"], format!("ann {wire:?}"));
-            assert_eq!((&heard["seq"], &heard["at"]), (&answer["seq"], &answer["at"]));
+            let received = other.next("GroupChat").await;
+            assert_eq!(received["data"], json!([1, 2]));
+            assert_eq!(received["user"], format!("ann {wire:?}"));
+            assert_eq!((&received["seq"], &received["at"]), (&answer["seq"], &answer["at"]));
         }
         ann.post("and now everyone").await;
         ann.next("new message").await;
-        assert!(!ann.has_heard("GroupChat").await, "{wire:?}");
+        assert!(!ann.has_received("GroupChat").await, "{wire:?}");
     }
     server.stop().await;
 }
 
 #[tokio::test]
-async fn a_text_alone_is_a_message_for_the_default_room() {
+async fn a_bare_text_is_posted_to_the_default_room() {
     let server = TestServer::start().await;
     for wire in Wire::ALL {
         let mut ann = Client::named(&server, wire, &format!("ann {wire:?}")).await;
@@ -73,7 +73,7 @@ async fn a_text_alone_is_a_message_for_the_default_room() {
 #[tokio::test]
 async fn any_json_value_and_bytes_cross_from_wire_to_wire() {
     let server = TestServer::start().await;
-    let mut clients = everyone(&server).await;
+    let mut clients = connect_all(&server).await;
     let bytes = json!({ "base64": "AAECgP8=" });
     let bodies = [
         json!("Grüße, \u{1f600} \" \\ \u{2028}"),
@@ -99,7 +99,7 @@ async fn any_json_value_and_bytes_cross_from_wire_to_wire() {
 }
 
 #[tokio::test]
-async fn an_id_said_twice_is_answered_as_the_first_time_and_stored_once() {
+async fn a_repeated_id_gets_the_first_answer_and_is_stored_once() {
     let server = TestServer::start().await;
     let mut bob = Client::named(&server, Wire::WebSocket, "bob").await;
     for (wire, first) in Wire::ALL.into_iter().zip([1, 3, 5]) {
@@ -125,13 +125,13 @@ async fn an_id_said_twice_is_answered_as_the_first_time_and_stored_once() {
 }
 
 #[tokio::test]
-async fn everyone_sees_one_order_without_holes_in_which_each_sender_keeps_their_own() {
+async fn all_clients_receive_one_gapless_order_that_preserves_each_senders_order() {
     const EACH: usize = 300;
     let server = TestServer::start().await;
-    let mut clients = everyone(&server).await;
+    let mut clients = connect_all(&server).await;
     let mut reader = Client::named(&server, Wire::SocketIo, "rita").await;
     let [wanda, sion, polly] = &mut clients;
-    tokio::join!(pour(wanda, EACH), pour(sion, EACH), pour(polly, EACH));
+    tokio::join!(send_numbers(wanda, EACH), send_numbers(sion, EACH), send_numbers(polly, EACH));
     let mut order = Vec::new();
     for seq in 1..=3 * EACH {
         let message = reader.next("new message").await;
@@ -153,7 +153,7 @@ async fn everyone_sees_one_order_without_holes_in_which_each_sender_keeps_their_
 }
 
 /// Sends numbers without waiting, and then waits for every answer.
-async fn pour(client: &mut Client, count: usize) {
+async fn send_numbers(client: &mut Client, count: usize) {
     let mut numbers = Vec::new();
     for number in 0..count {
         numbers.push(client.send("send message", json!({ "msg": number })).await);
@@ -168,7 +168,7 @@ async fn pour(client: &mut Client, count: usize) {
 }
 
 #[tokio::test]
-async fn what_may_not_be_said_is_refused_by_its_code_and_nothing_is_stored() {
+async fn invalid_messages_are_refused_with_a_code_and_not_stored() {
     let server = TestServer::start().await;
     for wire in Wire::ALL {
         let mut ann = Client::named(&server, wire, &format!("ann {wire:?}")).await;
@@ -196,24 +196,24 @@ async fn what_may_not_be_said_is_refused_by_its_code_and_nothing_is_stored() {
 }
 
 #[tokio::test]
-async fn without_an_answer_asked_for_a_refusal_is_an_event_and_so_is_what_was_asked() {
+async fn without_an_ack_refusals_and_answers_arrive_as_events() {
     let server = TestServer::start().await;
     for wire in Wire::ALL {
         let mut ann = Client::named(&server, wire, &format!("ann {wire:?}")).await;
-        ann.say("send message", json!({ "room": "elsewhere", "msg": "x" })).await;
+        ann.emit("send message", json!({ "room": "elsewhere", "msg": "x" })).await;
         let refusal = ann.next("error message").await;
         assert_eq!(refusal["event"], "send message");
         assert_eq!(refusal["code"], "not_member");
-        ann.say("GroupList", Value::Null).await;
+        ann.emit("GroupList", Value::Null).await;
         assert_eq!(ann.next("GroupList").await["room"], "lobby");
-        ann.say("history", json!({ "limit": 1 })).await;
+        ann.emit("history", json!({ "limit": 1 })).await;
         assert_eq!(ann.next("history").await["messages"], json!([]));
     }
     server.stop().await;
 }
 
 #[tokio::test]
-async fn everything_outlives_a_restart() {
+async fn messages_and_ids_survive_a_restart() {
     let server = TestServer::on_disk().await;
     let mut ann = Client::named(&server, Wire::WebSocket, "ann").await;
     let mut sion = Client::named(&server, Wire::SocketIo, "sion").await;

@@ -7,7 +7,7 @@ use crate::{
         Client, Wire,
         raw::{Raw, frame, text},
     },
-    harness::{TestServer, patiently},
+    harness::{TestServer, wait_for},
 };
 
 /// What a handshake says to get binary frames.
@@ -30,9 +30,9 @@ async fn send(raw: &mut Raw, payload: &[&[u8]]) {
 }
 
 /// The next frame that has `part` in it.
-async fn hear(raw: &mut Raw, part: &[u8]) -> Vec<u8> {
+async fn receive(raw: &mut Raw, part: &[u8]) -> Vec<u8> {
     loop {
-        let (head, payload) = patiently("a frame", raw.frame()).await.expect("it goes on");
+        let (head, payload) = wait_for("a frame", raw.frame()).await.expect("it goes on");
         assert_eq!(head, BINARY, "everything is binary");
         if has(&payload, part) {
             return payload;
@@ -49,36 +49,36 @@ async fn named(server: &TestServer, name: &str) -> Raw {
     let mut raw = open(server).await;
     let name = [&[0xa0 | u8::try_from(name.len()).unwrap()], name.as_bytes()].concat();
     send(&mut raw, &[b"\x83\xa3ack\x01\xa5event\xa8new user\xa4data", &name]).await;
-    hear(&mut raw, b"\xa3ack\x01\xa2ok\xc3").await;
+    receive(&mut raw, b"\xa3ack\x01\xa2ok\xc3").await;
     raw
 }
 
 #[tokio::test]
-async fn all_formats_are_in_one_conversation_and_bytes_stay_bytes() {
+async fn msgpack_and_json_clients_share_a_room_and_bytes_stay_bytes() {
     let server = TestServer::start().await;
     let mut bob = Client::named(&server, Wire::WebSocket, "bob").await;
     let mut ann = named(&server, "ann").await;
     send(&mut ann, &[b"\x83\xa3ack\x02\xa5event\xacsend message\xa4data\xc4\x03\x00\x01\xff"])
         .await;
-    let event = hear(&mut ann, b"\xabnew message").await;
+    let event = receive(&mut ann, b"\xabnew message").await;
     assert!(has(&event, b"\xa3msg\xc4\x03\x00\x01\xff"), "{event:x?}");
     assert_eq!(bob.next("new message").await["msg"], json!({ "base64": "AAH/" }));
-    bob.say("send message", json!({ "msg": [{ "base64": "AAH/" }, 7] })).await;
-    hear(&mut ann, b"\xa3msg\x92\xc4\x03\x00\x01\xff\x07").await;
+    bob.emit("send message", json!({ "msg": [{ "base64": "AAH/" }, 7] })).await;
+    receive(&mut ann, b"\xa3msg\x92\xc4\x03\x00\x01\xff\x07").await;
     send(&mut ann, &[b"\x82\xa3ack\x03\xa5event\xa7history"]).await;
-    let page = hear(&mut ann, b"\xa3ack\x03").await;
+    let page = receive(&mut ann, b"\xa3ack\x03").await;
     assert!(has(&page, b"\xc4\x03\x00\x01\xff") && has(&page, b"\xa5event\xabnew message"));
     drop((ann, bob));
     server.stop().await;
 }
 
 #[tokio::test]
-async fn what_is_no_request_is_told_and_the_connection_lives() {
+async fn an_invalid_msgpack_request_is_answered_and_the_connection_stays_open() {
     let server = TestServer::start().await;
     let mut ann = named(&server, "ann").await;
     let refused = b"\xabbad_request";
     ann.send(text(r#"{"event":"GroupList","ack":9}"#)).await;
-    hear(&mut ann, refused).await;
+    receive(&mut ann, refused).await;
     for payload in [
         &b""[..],
         b"\xc1",
@@ -89,11 +89,11 @@ async fn what_is_no_request_is_told_and_the_connection_lives() {
         &vec![0x91; 100_000],
     ] {
         send(&mut ann, &[payload]).await;
-        let told = hear(&mut ann, b"\xaderror message").await;
+        let told = receive(&mut ann, b"\xaderror message").await;
         assert!(has(&told, refused), "{told:x?}");
     }
     send(&mut ann, &[b"\x82\xa3ack\x04\xa5event\xa9GroupList"]).await;
-    hear(&mut ann, b"\xa3ack\x04").await;
+    receive(&mut ann, b"\xa3ack\x04").await;
     drop(ann);
     server.stop().await;
 }

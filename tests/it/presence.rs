@@ -13,7 +13,7 @@ const SHORT_MS: u64 = 50;
 const LONG_MS: u64 = 60 * 60 * 1000;
 
 #[tokio::test]
-async fn everyone_at_home_is_told_who_is_there() {
+async fn all_members_of_the_lobby_receive_the_user_list() {
     let server = TestServer::start().await;
     let mut ann = Client::named(&server, Wire::WebSocket, "ann").await;
     assert_eq!(ann.next("get users").await, json!(["ann"]));
@@ -27,7 +27,7 @@ async fn everyone_at_home_is_told_who_is_there() {
 }
 
 #[tokio::test]
-async fn a_second_connection_is_no_news_and_the_last_one_is() {
+async fn only_the_first_and_the_last_connection_of_a_user_are_announced() {
     let server = TestServer::with(|config| config.limits.presence_grace_ms = SHORT_MS).await;
     let mut ann = Client::named(&server, Wire::WebSocket, "ann").await;
     for wire in Wire::ALL {
@@ -35,16 +35,16 @@ async fn a_second_connection_is_no_news_and_the_last_one_is() {
         let bob = Client::named(&server, wire, &name).await;
         assert_eq!(ann.next("user joined").await["user"], name);
         let mut second = Client::with_token(&server, wire, &bob.token).await;
-        bob.goodbye().await;
+        bob.close().await;
         server.has_connections(2).await;
         // Another name's coming and going is told after what would have been told of bob.
         let other = Client::named(&server, Wire::WebSocket, "other").await;
         assert_eq!(ann.next("user joined").await["user"], "other");
-        other.goodbye().await;
+        other.close().await;
         assert_eq!(ann.next("user left").await["user"], "other");
         let list = second.ask("GroupList", Value::Null).await;
         assert_eq!(list["users"], json!(["ann", name]));
-        second.goodbye().await;
+        second.close().await;
         assert_eq!(ann.next("user left").await, json!({ "room": "lobby", "user": name }));
     }
     drop(ann);
@@ -52,7 +52,7 @@ async fn a_second_connection_is_no_news_and_the_last_one_is() {
 }
 
 #[tokio::test]
-async fn a_return_within_the_grace_is_no_news() {
+async fn a_reconnect_within_the_grace_period_is_not_announced() {
     let server = TestServer::with(|config| config.limits.presence_grace_ms = LONG_MS).await;
     let mut ann = Client::named(&server, Wire::WebSocket, "ann").await;
     for wire in Wire::ALL {
@@ -60,13 +60,13 @@ async fn a_return_within_the_grace_is_no_news() {
         let bob = Client::named(&server, wire, &name).await;
         assert_eq!(ann.next("user joined").await["user"], name);
         let token = bob.token.clone();
-        bob.goodbye().await;
+        bob.close().await;
         server.has_connections(1).await;
         let mut bob = Client::with_token(&server, wire, &token).await;
         bob.post("back").await;
         assert_eq!(ann.next("new message").await["username"], name);
-        assert!(!ann.has_heard("user joined").await && !ann.has_heard("user left").await);
-        bob.goodbye().await;
+        assert!(!ann.has_received("user joined").await && !ann.has_received("user left").await);
+        bob.close().await;
         server.has_connections(1).await;
     }
     drop(ann);
@@ -74,7 +74,7 @@ async fn a_return_within_the_grace_is_no_news() {
 }
 
 #[tokio::test]
-async fn a_room_that_is_too_large_to_list_is_counted() {
+async fn a_room_above_the_list_limit_reports_a_count() {
     let server = TestServer::with(|config| config.limits.presence_list_max = 2).await;
     let mut ann = Client::named(&server, Wire::WebSocket, "ann").await;
     let mut bob = Client::named(&server, Wire::SocketIo, "bob").await;
@@ -87,14 +87,14 @@ async fn a_room_that_is_too_large_to_list_is_counted() {
         assert_eq!(presence, json!({ "room": "lobby", "count": 3 }));
         let counted = client.ask("GroupList", Value::Null).await;
         assert_eq!((&counted["users"], &counted["count"]), (&json!([]), &json!(3)));
-        assert!(!client.has_heard("user joined").await);
+        assert!(!client.has_received("user joined").await);
     }
     drop((ann, bob, cleo));
     server.stop().await;
 }
 
 #[tokio::test]
-async fn a_room_goes_with_its_last_member_and_its_messages_stay() {
+async fn messages_stay_after_the_last_member_leaves_a_room() {
     let server = TestServer::start().await;
     let mut ann = Client::named(&server, Wire::WebSocket, "ann").await;
     ann.ask("join", "attic").await;

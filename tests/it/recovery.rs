@@ -7,7 +7,7 @@ use serde_json::{Value, json};
 use tokio::sync::watch;
 
 use crate::{
-    clients::{Client, Door, Wire},
+    clients::{Client, ConnectOptions, Wire},
     harness::TestServer,
 };
 
@@ -17,7 +17,7 @@ fn seqs(messages: &[Value]) -> Vec<u64> {
 }
 
 #[tokio::test]
-async fn who_comes_back_gets_the_exact_run_and_then_what_happens() {
+async fn recovery_delivers_exactly_the_missed_messages_and_then_live_ones() {
     let server = TestServer::start().await;
     let mut ann = Client::named(&server, Wire::WebSocket, "ann").await;
     let mut live = Vec::new();
@@ -28,8 +28,8 @@ async fn who_comes_back_gets_the_exact_run_and_then_what_happens() {
     ann.ask("GroupChat", json!({ "data": "six" })).await;
     for wire in Wire::ALL {
         let token = server.token(&format!("bob {wire:?}"), &[]);
-        let door = Door::new().token(&token).since("lobby", 2);
-        let mut bob = Client::open(&server, wire, door).await.ok().unwrap();
+        let options = ConnectOptions::new().token(&token).since("lobby", 2);
+        let mut bob = Client::open(&server, wire, options).await.ok().unwrap();
         let welcome = bob.next("welcome").await;
         let head = welcome["rooms"][0]["seq"].as_u64().unwrap();
         assert_eq!(welcome["rooms"][0]["unread"], 0, "a new member has nothing to read");
@@ -49,13 +49,13 @@ async fn who_comes_back_gets_the_exact_run_and_then_what_happens() {
 }
 
 #[tokio::test]
-async fn who_missed_nothing_is_told_so() {
+async fn recovery_without_missed_messages_is_an_empty_run() {
     let server = TestServer::start().await;
     let mut ann = Client::named(&server, Wire::WebSocket, "ann").await;
     ann.post("one").await;
     for wire in Wire::ALL {
-        let door = Door::new().since("lobby", 1).since("other", 0);
-        let mut bob = Client::named_at(&server, wire, &format!("bob {wire:?}"), door).await;
+        let options = ConnectOptions::new().since("lobby", 1).since("other", 0);
+        let mut bob = Client::named_at(&server, wire, &format!("bob {wire:?}"), options).await;
         assert_eq!(bob.missed("lobby").await, Ok(Vec::new()));
         assert_eq!(bob.missed("other").await, Ok(Vec::new()));
         let list = bob.ask("GroupList", json!({ "room": "other" })).await;
@@ -66,26 +66,28 @@ async fn who_missed_nothing_is_told_so() {
 }
 
 #[tokio::test]
-async fn a_gap_at_the_limit_is_sent_and_one_past_it_is_not() {
+async fn a_gap_at_the_limit_is_recovered_and_a_larger_one_is_not() {
     let server = TestServer::with(|config| config.limits.recover_messages_max = 5).await;
     let mut ann = Client::named(&server, Wire::WebSocket, "ann").await;
     for _ in 0..6 {
         ann.post("x").await;
     }
     for wire in Wire::ALL {
-        let door = |since| Door::new().since("lobby", since);
+        let options = |since| ConnectOptions::new().since("lobby", since);
         let name = |which: &str| format!("{which} {wire:?}");
-        let mut at = Client::named_at(&server, wire, &name("at"), door(1)).await;
+        let mut at = Client::named_at(&server, wire, &name("at"), options(1)).await;
         assert_eq!(seqs(&at.missed("lobby").await.unwrap()), [2, 3, 4, 5, 6]);
-        let mut past = Client::named_at(&server, wire, &name("past"), door(0)).await;
+        let mut past = Client::named_at(&server, wire, &name("past"), options(0)).await;
         assert_eq!(past.missed("lobby").await, Err(6));
-        let mut ahead = Client::named_at(&server, wire, &name("ahead"), door(7)).await;
+        let mut ahead = Client::named_at(&server, wire, &name("ahead"), options(7)).await;
         assert_eq!(ahead.missed("lobby").await, Err(6));
         // Told so once, and then live all the same.
         for client in [&mut past, &mut ahead] {
             let page = client.ask("history", json!({ "after": 0 })).await;
             assert_eq!(page["messages"].as_array().unwrap().len(), 6);
-            assert!(!client.has_heard("missed").await && !client.has_heard("new message").await);
+            assert!(
+                !client.has_received("missed").await && !client.has_received("new message").await
+            );
         }
     }
     drop(ann);
@@ -93,7 +95,7 @@ async fn a_gap_at_the_limit_is_sent_and_one_past_it_is_not() {
 }
 
 #[tokio::test]
-async fn what_was_missed_comes_in_parts_that_official_clients_take() {
+async fn missed_messages_arrive_in_parts_within_the_attachment_limit() {
     let server = TestServer::start().await;
     let mut ann = Client::named(&server, Wire::WebSocket, "ann").await;
     let bytes = json!([{ "base64": "AAEC" }, { "base64": "/w==" }, { "base64": "" }]);
@@ -101,8 +103,8 @@ async fn what_was_missed_comes_in_parts_that_official_clients_take() {
         ann.ask("send message", json!({ "msg": bytes })).await;
     }
     for wire in Wire::ALL {
-        let door = Door::new().since("lobby", 0);
-        let mut bob = Client::named_at(&server, wire, &format!("bob {wire:?}"), door).await;
+        let options = ConnectOptions::new().since("lobby", 0);
+        let mut bob = Client::named_at(&server, wire, &format!("bob {wire:?}"), options).await;
         let mut parts = Vec::new();
         while parts.last().is_none_or(|part: &Value| part["more"] == true) {
             parts.push(bob.next("missed").await);
@@ -123,7 +125,7 @@ async fn what_was_missed_comes_in_parts_that_official_clients_take() {
 }
 
 #[tokio::test]
-async fn a_join_says_what_it_has_too() {
+async fn a_join_with_since_recovers_missed_messages() {
     let server = TestServer::start().await;
     let mut ann = Client::named(&server, Wire::SocketIo, "ann").await;
     ann.ask("join", "news").await;
@@ -153,31 +155,35 @@ async fn post_until(mut client: Client, mut stop: watch::Receiver<bool>) -> u64 
 }
 
 /// Comes back `times` times, hears a little and goes; then hears everything up to the end.
-async fn come_and_go(server: &TestServer, times: usize, stop: watch::Sender<bool>) -> Vec<u64> {
+async fn reconnect_repeatedly(
+    server: &TestServer,
+    times: usize,
+    stop: watch::Sender<bool>,
+) -> Vec<u64> {
     let token = server.token("bob", &[]);
-    let mut heard: Vec<u64> = Vec::new();
+    let mut received: Vec<u64> = Vec::new();
     for time in 0..=times {
-        let since = heard.last().copied().unwrap_or(0);
-        let door = Door::new().token(&token).since("lobby", since);
+        let since = received.last().copied().unwrap_or(0);
+        let options = ConnectOptions::new().token(&token).since("lobby", since);
         let wire = Wire::ALL[time % 3];
-        let mut bob = Client::open(server, wire, door).await.ok().unwrap();
-        heard.extend(seqs(&bob.missed("lobby").await.expect("a gap that can be sent")));
+        let mut bob = Client::open(server, wire, options).await.ok().unwrap();
+        received.extend(seqs(&bob.missed("lobby").await.expect("a gap that can be sent")));
         if time == times {
             stop.send_replace(true);
         }
         let mut left = if time == times { usize::MAX } else { time % 7 };
         while left > 0 {
             let message = bob.next("new message").await;
-            heard.push(message["seq"].as_u64().unwrap());
+            received.push(message["seq"].as_u64().unwrap());
             left = if message["msg"] == "the last" { 0 } else { left - 1 };
         }
-        bob.goodbye().await;
+        bob.close().await;
     }
-    heard
+    received
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
-async fn nothing_is_missed_and_nothing_comes_twice_however_often_one_comes_and_goes() {
+async fn repeated_reconnects_lose_and_repeat_no_message() {
     // A ring that is too short for most gaps, so that the store is asked as well.
     let short = |config: &mut Config| {
         config.limits.ring_messages_max = NonZeroUsize::new(8).unwrap();
@@ -195,9 +201,9 @@ async fn nothing_is_missed_and_nothing_comes_twice_however_often_one_comes_and_g
         let (stop, stopped) = watch::channel(false);
         let ann = Client::named(&server, Wire::WebSocket, "ann").await;
         let poster = tokio::task::JoinSet::from_iter([post_until(ann, stopped)]);
-        let heard = come_and_go(&server, 50, stop).await;
+        let received = reconnect_repeatedly(&server, 50, stop).await;
         let said = poster.join_all().await[0];
-        assert_eq!(heard, (1..=said).collect::<Vec<_>>());
+        assert_eq!(received, (1..=said).collect::<Vec<_>>());
         server.stop().await;
     }
 }

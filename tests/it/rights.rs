@@ -7,7 +7,7 @@ use roomcast::{
 use serde_json::{Value, json};
 
 use crate::{
-    clients::{Client, Door, Wire},
+    clients::{Client, ConnectOptions, Wire},
     harness::TestServer,
 };
 
@@ -25,25 +25,25 @@ fn names(welcome: &Value) -> Vec<&str> {
 }
 
 #[tokio::test]
-async fn a_token_opens_the_rooms_that_it_names_and_no_others() {
+async fn a_token_opens_only_the_rooms_that_it_names() {
     let server = TestServer::start().await;
     for wire in Wire::ALL {
         let ann = format!("ann {wire:?}");
-        let door = Door::new().token(&token(&server, &ann, &["team-*", "news"]));
-        let mut ann = Client::open(&server, wire, door.clone()).await.ok().unwrap();
+        let options = ConnectOptions::new().token(&token(&server, &ann, &["team-*", "news"]));
+        let mut ann = Client::open(&server, wire, options.clone()).await.ok().unwrap();
         assert_eq!(names(&ann.next("welcome").await), [""; 0], "the lobby is not hers");
         assert_eq!(ann.refusal("send message", "hi").await, "not_member");
         for room in ["lobby", "team", "Team-a", "newsroom"] {
             assert_eq!(ann.refusal("join", room).await, "room_forbidden", "{room}");
-            let refused = Client::open(&server, wire, door.clone().room(room)).await;
+            let refused = Client::open(&server, wire, options.clone().room(room)).await;
             assert_eq!(refused.err().unwrap().code, "room_forbidden", "{room}");
         }
         for room in ["news", "team-a"] {
             assert_eq!(ann.ask("join", room).await["ok"], true, "{room}");
         }
         assert_eq!(ann.refusal("history", json!({ "room": "lobby" })).await, "not_member");
-        let door = door.room("team-b").since("lobby", 0).since("news", 0);
-        let mut again = Client::open(&server, wire, door).await.ok().unwrap();
+        let options = options.room("team-b").since("lobby", 0).since("news", 0);
+        let mut again = Client::open(&server, wire, options).await.ok().unwrap();
         assert_eq!(names(&again.next("welcome").await), ["team-b", "news", "team-a"], "no lobby");
         again.post("hi").await;
     }
@@ -51,7 +51,7 @@ async fn a_token_opens_the_rooms_that_it_names_and_no_others() {
 }
 
 #[tokio::test]
-async fn a_token_for_no_room_opens_none_and_a_star_opens_all() {
+async fn an_empty_room_list_opens_no_room_and_a_star_opens_all() {
     let server = TestServer::start().await;
     for wire in Wire::ALL {
         let mut ann = Client::with_token(&server, wire, &token(&server, "ann", &[])).await;
@@ -66,7 +66,7 @@ async fn a_token_for_no_room_opens_none_and_a_star_opens_all() {
 }
 
 #[tokio::test]
-async fn a_fresh_token_takes_a_connection_out_of_rooms_it_does_not_open() {
+async fn a_fresh_token_removes_the_connection_from_rooms_it_does_not_open() {
     let server = TestServer::start().await;
     let mut bob = Client::named(&server, Wire::WebSocket, "bob").await;
     for wire in Wire::ALL {

@@ -3,12 +3,12 @@
 use serde_json::{Value, json};
 
 use crate::{
-    clients::{Client, Door, Wire},
+    clients::{Client, ConnectOptions, Wire},
     harness::TestServer,
 };
 
 #[tokio::test]
-async fn who_joins_is_told_where_and_the_others_are_told_who() {
+async fn a_join_is_answered_with_the_room_state_and_announced_to_the_others() {
     // Those who are gone stay for a grace, which does not end in this test.
     let server = TestServer::with(|config| config.limits.presence_grace_ms = 3_600_000).await;
     let mut ann = Client::named(&server, Wire::WebSocket, "ann").await;
@@ -30,14 +30,14 @@ async fn who_joins_is_told_where_and_the_others_are_told_who() {
         });
         assert_eq!(joined, member);
         assert_eq!(ann.next("user joined").await, json!({ "room": "news", "user": name }));
-        assert!(!bob.has_heard("user joined").await, "nobody is told of themselves");
+        assert!(!bob.has_received("user joined").await, "nobody is told of themselves");
     }
     drop(ann);
     server.stop().await;
 }
 
 #[tokio::test]
-async fn messages_stay_in_their_room_and_each_room_counts_for_itself() {
+async fn messages_stay_in_their_room_and_each_room_has_its_own_seq() {
     let server = TestServer::start().await;
     let mut ann = Client::named(&server, Wire::SocketIo, "ann").await;
     let mut bob = Client::named(&server, Wire::Polling, "bob").await;
@@ -54,14 +54,14 @@ async fn messages_stay_in_their_room_and_each_room_counts_for_itself() {
     ann.post("both").await;
     for client in [&mut ann, &mut bob] {
         assert_eq!(client.next("new message").await["room"], "lobby");
-        assert!(!client.has_heard("new message").await);
+        assert!(!client.has_received("new message").await);
     }
     drop((ann, bob));
     server.stop().await;
 }
 
 #[tokio::test]
-async fn leaving_on_purpose_is_told_at_once_and_ends_what_is_heard() {
+async fn leaving_is_announced_at_once_and_stops_delivery() {
     let server = TestServer::start().await;
     let mut ann = Client::named(&server, Wire::WebSocket, "ann").await;
     ann.ask("join", "news").await;
@@ -86,11 +86,11 @@ async fn leaving_on_purpose_is_told_at_once_and_ends_what_is_heard() {
 }
 
 #[tokio::test]
-async fn a_room_asked_for_at_the_door_takes_the_place_of_the_lobby() {
+async fn a_room_in_the_handshake_replaces_the_lobby() {
     let server = TestServer::start().await;
     for wire in Wire::ALL {
-        let door = Door::new().room("news");
-        let mut ann = Client::named_at(&server, wire, &format!("ann {wire:?}"), door).await;
+        let options = ConnectOptions::new().room("news");
+        let mut ann = Client::named_at(&server, wire, &format!("ann {wire:?}"), options).await;
         assert_eq!(ann.ask("send message", "hi").await["room"], "news");
         assert_eq!(ann.ask("GroupList", Value::Null).await["room"], "news");
         assert_eq!(
@@ -108,7 +108,7 @@ async fn a_room_asked_for_at_the_door_takes_the_place_of_the_lobby() {
 }
 
 #[tokio::test]
-async fn joining_twice_is_being_there_once() {
+async fn joining_twice_counts_once() {
     let server = TestServer::start().await;
     for wire in Wire::ALL {
         let room = format!("room-{wire:?}");
@@ -119,14 +119,14 @@ async fn joining_twice_is_being_there_once() {
         }
         ann.ask("send message", json!({ "room": room, "msg": "once" })).await;
         ann.next("new message").await;
-        assert!(!ann.has_heard("new message").await);
+        assert!(!ann.has_received("new message").await);
         assert_eq!(ann.ask("leave", json!({ "room": room })).await["count"], 0);
     }
     server.stop().await;
 }
 
 #[tokio::test]
-async fn who_is_there_is_listed_by_name_for_those_who_are_there() {
+async fn members_of_a_room_can_list_its_online_users() {
     let server = TestServer::start().await;
     let mut ann = Client::named(&server, Wire::WebSocket, "ann").await;
     let mut bob = Client::named(&server, Wire::SocketIo, "bob").await;
@@ -143,7 +143,7 @@ async fn who_is_there_is_listed_by_name_for_those_who_are_there() {
 }
 
 #[tokio::test]
-async fn what_is_no_room_is_refused() {
+async fn invalid_room_names_are_refused() {
     let server = TestServer::start().await;
     for wire in Wire::ALL {
         let mut ann = Client::named(&server, wire, &format!("ann {wire:?}")).await;
@@ -156,7 +156,8 @@ async fn what_is_no_room_is_refused() {
         }
         assert_eq!(ann.refusal("join", json!({ "room": 7 })).await, "bad_request");
         assert_eq!(ann.refusal("join", json!([])).await, "bad_request");
-        let refused = Client::open(&server, wire, Door::new().room("@")).await.err().unwrap();
+        let refused =
+            Client::open(&server, wire, ConnectOptions::new().room("@")).await.err().unwrap();
         assert_eq!(refused.code, "room_invalid");
     }
     server.stop().await;

@@ -29,7 +29,7 @@ async fn sign_in(server: &TestServer, body: &Value) -> String {
     format!("Cookie: {cookie}\r\n")
 }
 
-async fn who(server: &TestServer, cookie: &str) -> (u16, Value) {
+async fn current_user(server: &TestServer, cookie: &str) -> (u16, Value) {
     let answer = ask(server, "GET", cookie, &Value::Null).await;
     (answer.status, serde_json::from_slice(&answer.body).unwrap())
 }
@@ -44,7 +44,7 @@ async fn a_guest_signs_in_by_name_and_connects_with_the_cookie() {
     let cookie = answer.header("set-cookie").unwrap();
     assert!(cookie.ends_with("; Path=/; Max-Age=86399; HttpOnly; SameSite=Lax"), "{cookie}");
     let cookie = format!("Cookie: {}\r\n", cookie.split(';').next().unwrap());
-    assert_eq!(who(&server, &cookie).await, (200, told));
+    assert_eq!(current_user(&server, &cookie).await, (200, told));
     let taken = ask(&server, "POST", JSON, &json!({ "name": "Ann" })).await;
     assert_eq!((taken.status, taken.code()), (409, json!("name_taken")), "it is hers already");
     let mut ann = Client::open_at(&server, "/ws", &cookie).await.ok().unwrap();
@@ -65,7 +65,7 @@ async fn a_user_signs_in_with_a_token() {
     let token = server.token("ann", &[]);
     let cookie = sign_in(&server, &json!({ "token": token })).await;
     assert!(!cookie.contains(&token), "the cookie is the server's own");
-    let (status, told) = who(&server, &cookie).await;
+    let (status, told) = current_user(&server, &cookie).await;
     assert_eq!((status, &told["user"], &told["guest"]), (200, &json!("ann"), &json!(false)));
     let mut ann = Client::open_at(&server, "/ws", &cookie).await.ok().unwrap();
     assert_eq!(ann.next("welcome").await["user"], "ann");
@@ -97,7 +97,7 @@ async fn a_sign_out_closes_that_sign_ins_connections_and_clears_the_cookie() {
 }
 
 #[tokio::test]
-async fn a_cookie_that_is_no_good_is_refused_and_cleared() {
+async fn an_invalid_cookie_is_refused_and_cleared() {
     let server = TestServer::start().await;
     let over = server.token_for("ann", &[], -time::Duration::MINUTE);
     for (cookie, code) in [
@@ -120,7 +120,7 @@ async fn a_cookie_that_is_no_good_is_refused_and_cleared() {
 }
 
 #[tokio::test]
-async fn what_is_no_sign_in_is_refused() {
+async fn invalid_sign_ins_are_refused() {
     let server = TestServer::start().await;
     let token = server.token("ann", &[]);
     for (body, status, code) in [
@@ -150,17 +150,17 @@ async fn what_is_no_sign_in_is_refused() {
 }
 
 #[tokio::test]
-async fn without_guests_a_name_is_not_enough() {
+async fn with_guests_off_a_sign_in_needs_a_token() {
     let server = TestServer::with(|config| config.guests = Switch::Off).await;
     let answer = ask(&server, "POST", JSON, &json!({ "name": "ann" })).await;
     assert_eq!((answer.status, answer.code()), (401, json!("token_required")));
     let cookie = sign_in(&server, &json!({ "token": server.token("ann", &[]) })).await;
-    assert_eq!(who(&server, &cookie).await.0, 200);
+    assert_eq!(current_user(&server, &cookie).await.0, 200);
     server.stop().await;
 }
 
 #[tokio::test]
-async fn pages_of_other_sites_are_kept_out_unless_they_are_named() {
+async fn sign_ins_from_unlisted_origins_are_refused() {
     let site = "https://shop.example";
     let origin = roomcast::config::Config::from_toml(&format!("origins = [\"{site}\"]")).unwrap();
     let server = TestServer::with(|config| config.origins = origin.origins).await;

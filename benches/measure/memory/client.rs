@@ -44,7 +44,12 @@ impl Wire {
 
 /// Comes in as the user with this number, says when that is done, and is idle for ever. Ends only
 /// when the server ends the connection, or in panic when it says something unexpected.
-pub(super) async fn be_idle(address: SocketAddr, wire: Wire, number: usize, welcome: Sender<()>) {
+pub(super) async fn run_idle_client(
+    address: SocketAddr,
+    wire: Wire,
+    number: usize,
+    welcome: Sender<()>,
+) {
     let stream = TcpStream::connect(address).await.expect("the server takes connections");
     let name = format!("n{number}");
     match wire {

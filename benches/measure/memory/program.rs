@@ -21,7 +21,7 @@ pub(super) struct Program {
 #[derive(Clone, Copy)]
 pub(super) struct Memory {
     /// `VmRSS`: now.
-    pub(super) resident: u64,
+    pub(super) rss: u64,
     /// `VmHWM`: the most there ever was.
     pub(super) peak: u64,
 }
@@ -56,7 +56,7 @@ impl Program {
     pub(super) fn memory(&self) -> Memory {
         let path = format!("/proc/{}/status", self.child.id());
         let status = fs::read_to_string(path).expect("the program runs, on Linux");
-        Memory { resident: number(&status, "VmRSS:"), peak: number(&status, "VmHWM:") }
+        Memory { rss: number(&status, "VmRSS:"), peak: number(&status, "VmHWM:") }
     }
 }
 

@@ -15,15 +15,15 @@ use tokio::{
 };
 use tracing::{debug, info, warn};
 
-use super::keys::{Key, NotASet, read_set};
+use super::keys::{InvalidKeySet, Key, parse_key_set};
 
-pub use self::http::NoTrust;
-pub(super) use self::http::{HttpFetch, trust};
+pub use self::http::NoTrustedCertificates;
+pub(super) use self::http::{HttpFetch, tls_config};
 
 /// How long a fetch may take. Past it the site counts as down.
 const FETCH_WAIT_MAX: Duration = Duration::from_secs(10);
 /// How often strangers may cause a fetch by naming a key that nobody knows.
-const ASK_EVERY: Duration = Duration::from_mins(1);
+const REQUEST_INTERVAL: Duration = Duration::from_mins(1);
 /// The pause before a fetch that failed is tried again, and what it may grow to.
 const RETRY_FIRST: Duration = Duration::from_secs(1);
 const RETRY_WAIT_MAX: Duration = Duration::from_mins(1);
@@ -32,12 +32,12 @@ const RETRY_WAIT_MAX: Duration = Duration::from_mins(1);
 #[async_trait]
 pub(super) trait Fetch: Send + Sync {
     /// What the site has now. May be dropped at any time.
-    async fn fetch(&self) -> Result<Vec<u8>, FetchFailed>;
+    async fn fetch(&self) -> Result<Vec<u8>, FetchError>;
 }
 
 /// Why there is no set.
 #[derive(Debug, thiserror::Error)]
-pub(super) enum FetchFailed {
+pub(super) enum FetchError {
     /// Nobody is there.
     #[error("connecting failed: {0}")]
     Connect(std::io::Error),
@@ -58,72 +58,72 @@ pub(super) enum FetchFailed {
     TooSlow,
     /// The answer is something else.
     #[error(transparent)]
-    NotASet(#[from] NotASet),
+    InvalidKeySet(#[from] InvalidKeySet),
 }
 
 /// Whether a caller may cause a fetch, or only waits for one that is on its way.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(super) enum Ask {
+pub(super) enum RefreshMode {
     /// It may, if nobody did for a minute.
-    May,
+    Request,
     /// It may not.
-    MayNot,
+    WaitOnly,
 }
 
 /// A site's keys.
-pub struct Source {
+pub struct JwksSource {
     name: Box<str>,
     fetch: Box<dyn Fetch>,
     refresh: Duration,
-    state: watch::Sender<State>,
+    state: watch::Sender<JwksState>,
 }
 
-struct State {
+struct JwksState {
     /// None before the first set.
     keys: Option<Arc<[Key]>>,
     /// Whether a fetch is on its way, or asked for.
-    busy: bool,
+    is_fetching: bool,
     /// How many fetches have ended.
-    ended: u64,
+    fetch_count: u64,
     /// How many of the last ones failed.
     failures: u32,
     /// When the last fetch was asked for; those of the task itself do not count.
-    asked_at: Option<Instant>,
+    requested_at: Option<Instant>,
     /// Why the last one failed.
-    trouble: Option<Box<str>>,
+    fetch_error: Option<Box<str>>,
 }
 
-impl Source {
+impl JwksSource {
     /// Keys called `name`, which is what may be printed of their address.
     pub(super) fn new(name: &str, fetch: Box<dyn Fetch>, refresh: Duration) -> Self {
         // The first fetch is on its way from the beginning, so that who comes early waits for it.
-        let (state, _) = watch::channel(State {
+        let (state, _) = watch::channel(JwksState {
             keys: None,
-            busy: true,
-            ended: 0,
+            is_fetching: true,
+            fetch_count: 0,
             failures: 0,
-            asked_at: None,
-            trouble: None,
+            requested_at: None,
+            fetch_error: None,
         });
         Self { name: name.into(), fetch, refresh, state }
     }
 
     /// Fetches at once and then again and again. Does not end; may be dropped at any time.
     pub async fn run(&self) {
-        let mut asked = self.state.subscribe();
+        let mut fetch_requests = self.state.subscribe();
         loop {
             let pause = self.fetch_once().await;
             // Cancel-safe, and asks that came during the fetch were answered by it.
-            drop(timeout(pause, asked.wait_for(|state| state.busy)).await);
+            drop(timeout(pause, fetch_requests.wait_for(|state| state.is_fetching)).await);
         }
     }
 
     /// What went wrong with the last fetch, if anything did, as a sentence.
-    pub fn trouble(&self) -> Option<String> {
+    pub fn fetch_error(&self) -> Option<String> {
         let state = self.state.borrow();
         let waits = || state.keys.is_none().then_some("there was no answer so far");
-        let trouble = state.trouble.as_deref().or_else(waits)?;
-        Some(format!("the keys of {} could not be fetched: {trouble}", self.name))
+        let fetch_error = state.fetch_error.as_deref().or_else(waits)?;
+        Some(format!("the keys of {} could not be fetched: {fetch_error}", self.name))
     }
 
     /// The keys as they are now.
@@ -137,52 +137,53 @@ impl Source {
     }
 
     /// Waits for the end of the fetch that is on its way, or of one that is asked for here.
-    pub(super) async fn refreshed(&self, ask: Ask) {
+    pub(super) async fn wait_for_refresh(&self, mode: RefreshMode) {
         let mut ends = self.state.subscribe();
         let mut awaited = None;
         self.state.send_if_modified(|state| {
-            let asks = ask == Ask::May && !state.busy && state.may_be_asked();
-            if asks {
-                state.asked_at = Some(Instant::now());
-                state.busy = true;
+            let starts_fetch =
+                mode == RefreshMode::Request && !state.is_fetching && state.may_request();
+            if starts_fetch {
+                state.requested_at = Some(Instant::now());
+                state.is_fetching = true;
             }
-            awaited = state.busy.then_some(state.ended);
-            asks
+            awaited = state.is_fetching.then_some(state.fetch_count);
+            starts_fetch
         });
         if let Some(before) = awaited {
-            drop(ends.wait_for(|state| state.ended > before).await);
+            drop(ends.wait_for(|state| state.fetch_count > before).await);
         }
     }
 
     /// Fetches, and answers how long to wait until the next time.
     async fn fetch_once(&self) -> Duration {
-        self.state.send_modify(|state| state.busy = true);
+        self.state.send_modify(|state| state.is_fetching = true);
         let result = match timeout(FETCH_WAIT_MAX, self.fetch.fetch()).await {
-            Ok(Ok(text)) => read_set(&text).map_err(FetchFailed::from),
+            Ok(Ok(text)) => parse_key_set(&text).map_err(FetchError::from),
             Ok(Err(error)) => Err(error),
-            Err(_) => Err(FetchFailed::TooSlow),
+            Err(_) => Err(FetchError::TooSlow),
         };
         let mut failures = 0;
         self.state.send_modify(|state| {
-            self.tell(&result, state);
+            self.log_result(&result, state);
             match result {
                 Ok(keys) => {
                     state.keys = Some(keys.into());
-                    (state.failures, state.trouble) = (0, None);
+                    (state.failures, state.fetch_error) = (0, None);
                 }
                 Err(error) => {
                     state.failures = state.failures.saturating_add(1);
-                    state.trouble = Some(error.to_string().into());
+                    state.fetch_error = Some(error.to_string().into());
                 }
             }
-            (state.busy, state.ended) = (false, state.ended + 1);
+            (state.is_fetching, state.fetch_count) = (false, state.fetch_count + 1);
             failures = state.failures;
         });
-        self.pause(failures)
+        self.next_fetch_delay(failures)
     }
 
     /// Says once that the site is down, and once that it is back.
-    fn tell(&self, result: &Result<Vec<Key>, FetchFailed>, before: &State) {
+    fn log_result(&self, result: &Result<Vec<Key>, FetchError>, before: &JwksState) {
         let name = &self.name;
         match result {
             Ok(keys) if before.failures > 0 => {
@@ -190,18 +191,18 @@ impl Source {
             }
             Ok(keys) => debug!(keys.count = keys.len(), "the keys of {name} were fetched"),
             Err(error) if before.failures == 0 => {
-                let till_then = match before.keys {
+                let consequence = match before.keys {
                     Some(_) => "the last ones stay",
                     None => "there are none so far, and their users cannot come in",
                 };
-                warn!(%error, "the keys of {name} cannot be fetched; {till_then}");
+                warn!(%error, "the keys of {name} cannot be fetched; {consequence}");
             }
             Err(error) => debug!(%error, "the keys of {name} still cannot be fetched"),
         }
     }
 
     /// How long to wait after so many failures in a row.
-    fn pause(&self, failures: u32) -> Duration {
+    fn next_fetch_delay(&self, failures: u32) -> Duration {
         match failures {
             0 => self.refresh,
             _ => RETRY_FIRST
@@ -212,14 +213,14 @@ impl Source {
     }
 }
 
-impl State {
+impl JwksState {
     /// Whether a minute is over since somebody asked.
-    fn may_be_asked(&self) -> bool {
-        self.asked_at.is_none_or(|at| at.elapsed() >= ASK_EVERY)
+    fn may_request(&self) -> bool {
+        self.requested_at.is_none_or(|at| at.elapsed() >= REQUEST_INTERVAL)
     }
 }
 
-impl fmt::Debug for Source {
+impl fmt::Debug for JwksSource {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         write!(f, "Source({})", self.name)
     }

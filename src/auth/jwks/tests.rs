@@ -11,8 +11,8 @@ use tracing::subscriber::set_default;
 use super::*;
 use crate::{
     auth::{
-        KeyTokens, Keys, Refused, Rules,
-        test_support::{NOW, P256, P256_NEW, Pair, Stopped, set},
+        KeyTokens, Keys, TokenError, TokenRules,
+        test_support::{FixedClock, KeyPair, NOW, P256, P256_NEW, set},
     },
     chat::ports::{Claims, Tokens as _},
     domain::{Rejection, Secret, Token, UserName},
@@ -23,170 +23,173 @@ const MINUTE: Duration = Duration::from_mins(1);
 
 /// A site, and when it was asked.
 #[derive(Clone, Default)]
-struct Site(Arc<Inner>);
+struct JwksServer(Arc<JwksServerState>);
 
 #[derive(Default)]
-struct Inner {
+struct JwksServerState {
     /// What it says; nothing when it is down.
     text: Mutex<Option<Vec<u8>>>,
     /// How long it takes.
-    takes: Mutex<Duration>,
-    asked: Mutex<Vec<Instant>>,
+    delay: Mutex<Duration>,
+    requests: Mutex<Vec<Instant>>,
 }
 
 #[async_trait]
-impl Fetch for Site {
-    async fn fetch(&self) -> Result<Vec<u8>, FetchFailed> {
-        self.0.asked.lock().unwrap().push(Instant::now());
-        let takes = *self.0.takes.lock().unwrap();
-        sleep(takes).await;
+impl Fetch for JwksServer {
+    async fn fetch(&self) -> Result<Vec<u8>, FetchError> {
+        self.0.requests.lock().unwrap().push(Instant::now());
+        let delay = *self.0.delay.lock().unwrap();
+        sleep(delay).await;
         let text = self.0.text.lock().unwrap().clone();
-        text.ok_or_else(|| FetchFailed::Connect(io::ErrorKind::ConnectionRefused.into()))
+        text.ok_or_else(|| FetchError::Connect(io::ErrorKind::ConnectionRefused.into()))
     }
 }
 
-impl Site {
-    fn with(keys: &[(Pair, &str)]) -> Self {
+impl JwksServer {
+    fn with(keys: &[(KeyPair, &str)]) -> Self {
         let site = Self::default();
-        site.says(keys);
+        site.publish(keys);
         site
     }
 
-    fn says(&self, keys: &[(Pair, &str)]) {
+    fn publish(&self, keys: &[(KeyPair, &str)]) {
         let keys: Vec<_> =
             keys.iter().map(|(pair, kid)| pair.jwk(&json!({ "kid": kid }))).collect();
         *self.0.text.lock().unwrap() = Some(set(&keys));
     }
 
-    fn goes_away(&self) {
+    fn take_down(&self) {
         *self.0.text.lock().unwrap() = None;
     }
 
-    fn takes(&self, time: Duration) {
-        *self.0.takes.lock().unwrap() = time;
+    fn set_delay(&self, time: Duration) {
+        *self.0.delay.lock().unwrap() = time;
     }
 
-    fn asked(&self) -> usize {
-        self.0.asked.lock().unwrap().len()
+    fn request_count(&self) -> usize {
+        self.0.requests.lock().unwrap().len()
     }
 
     fn tokens(&self, refresh: Duration) -> KeyTokens {
-        let source = Arc::new(Source::new("a site", Box::new(self.clone()), refresh));
+        let source = Arc::new(JwksSource::new("a site", Box::new(self.clone()), refresh));
         let secret = Secret::from_raw(b"a key of at least thirty-two bytes");
         let keys = Keys { fixed: Vec::new(), sources: vec![source] };
-        KeyTokens::new(&secret, Arc::new(Stopped)).with(keys, Rules::default())
+        KeyTokens::new(&secret, Arc::new(FixedClock)).with(keys, TokenRules::default())
     }
 }
 
 /// Runs `scenario` beside the task that fetches.
-async fn beside<T>(tokens: &KeyTokens, scenario: impl Future<Output = T>) -> T {
+async fn with_fetch_task<T>(tokens: &KeyTokens, scenario: impl Future<Output = T>) -> T {
     tokio::select! {
         () = tokens.sources()[0].run() => panic!("it does not end"),
         result = scenario => result,
     }
 }
 
-async fn check(tokens: &KeyTokens, pair: Pair, kid: Option<&str>) -> Result<Claims, Refused> {
-    tokens.examine(&Token::from_raw(&pair.token(Algorithm::ES256, kid)), NOW).await
+async fn check(tokens: &KeyTokens, pair: KeyPair, kid: Option<&str>) -> Result<Claims, TokenError> {
+    tokens.verify(&Token::from_raw(&pair.token(Algorithm::ES256, kid)), NOW).await
 }
 
 #[tokio::test(start_paused = true)]
-async fn who_comes_early_waits_for_the_first_set() {
+async fn early_tokens_wait_for_the_first_key_set() {
     for kid in [Some("old"), None] {
-        let site = Site::with(&[(P256, "old")]);
+        let site = JwksServer::with(&[(P256, "old")]);
         let tokens = site.tokens(HOUR);
-        site.takes(Duration::from_secs(2));
-        beside(&tokens, async {
+        site.set_delay(Duration::from_secs(2));
+        with_fetch_task(&tokens, async {
             assert!(check(&tokens, P256, kid).await.is_ok());
         })
         .await;
-        assert_eq!(site.asked(), 1);
+        assert_eq!(site.request_count(), 1);
     }
 }
 
 #[tokio::test(start_paused = true)]
-async fn nobody_is_refused_for_good_before_there_was_a_set() {
-    let site = Site::default();
+async fn before_the_first_key_set_refusals_are_temporary() {
+    let site = JwksServer::default();
     let tokens = site.tokens(HOUR);
     let own = Claims::of(UserName::from_raw("ann"), NOW + HOUR);
     let own = tokens.issue(&own).unwrap();
-    beside(&tokens, async {
+    with_fetch_task(&tokens, async {
         for kid in [Some("old"), None] {
-            assert_eq!(check(&tokens, P256, kid).await, Err(Refused::KeysAwaited));
+            assert_eq!(check(&tokens, P256, kid).await, Err(TokenError::KeysNotLoaded));
         }
-        assert_eq!(Rejection::from(Refused::KeysAwaited), Rejection::Unavailable);
-        assert!(tokens.examine(&own, NOW).await.is_ok(), "our own key is there");
-        site.says(&[(P256, "old")]);
+        assert_eq!(Rejection::from(TokenError::KeysNotLoaded), Rejection::Unavailable);
+        assert!(tokens.verify(&own, NOW).await.is_ok(), "our own key is there");
+        site.publish(&[(P256, "old")]);
         sleep(MINUTE).await;
         assert!(check(&tokens, P256, None).await.is_ok());
-        assert!(matches!(check(&tokens, P256_NEW, None).await, Err(Refused::Signature { .. })));
+        assert!(matches!(
+            check(&tokens, P256_NEW, None).await,
+            Err(TokenError::BadSignature { .. })
+        ));
     })
     .await;
 }
 
 #[tokio::test(start_paused = true)]
-async fn an_unknown_key_is_fetched_at_once_but_only_once_a_minute() {
-    let site = Site::with(&[(P256, "old")]);
+async fn an_unknown_key_id_causes_at_most_one_fetch_a_minute() {
+    let site = JwksServer::with(&[(P256, "old")]);
     let tokens = site.tokens(HOUR);
-    beside(&tokens, async {
+    with_fetch_task(&tokens, async {
         assert!(check(&tokens, P256, Some("old")).await.is_ok());
-        site.says(&[(P256_NEW, "new")]);
+        site.publish(&[(P256_NEW, "new")]);
         assert!(check(&tokens, P256_NEW, Some("new")).await.is_ok());
         assert!(check(&tokens, P256, Some("old")).await.is_err(), "it was taken back");
-        assert_eq!(site.asked(), 2);
+        assert_eq!(site.request_count(), 2);
         advance(Duration::from_millis(59_999)).await;
         let before = Instant::now();
         for _ in 0..10 {
             assert!(check(&tokens, P256, Some("other")).await.is_err());
         }
-        assert_eq!((site.asked(), before.elapsed()), (2, Duration::ZERO));
+        assert_eq!((site.request_count(), before.elapsed()), (2, Duration::ZERO));
         advance(Duration::from_millis(1)).await;
         assert!(check(&tokens, P256, Some("other")).await.is_err());
-        assert_eq!(site.asked(), 3);
+        assert_eq!(site.request_count(), 3);
     })
     .await;
 }
 
 #[tokio::test(start_paused = true)]
-async fn what_is_fetched_without_being_asked_does_not_count() {
-    let site = Site::with(&[(P256, "old")]);
+async fn periodic_fetches_do_not_count_against_the_request_interval() {
+    let site = JwksServer::with(&[(P256, "old")]);
     let tokens = site.tokens(Duration::from_secs(10));
-    beside(&tokens, async {
+    with_fetch_task(&tokens, async {
         sleep(Duration::from_secs(25)).await;
-        assert_eq!(site.asked(), 3);
-        site.says(&[(P256_NEW, "new")]);
+        assert_eq!(site.request_count(), 3);
+        site.publish(&[(P256_NEW, "new")]);
         assert!(check(&tokens, P256_NEW, Some("new")).await.is_ok());
-        assert_eq!(site.asked(), 4);
+        assert_eq!(site.request_count(), 4);
         sleep(Duration::from_secs(11)).await;
-        assert_eq!(site.asked(), 5);
+        assert_eq!(site.request_count(), 5);
     })
     .await;
 }
 
 #[tokio::test(start_paused = true)]
-async fn many_who_wait_share_one_fetch() {
-    let site = Site::with(&[(P256, "old")]);
+async fn waiting_tokens_share_one_fetch() {
+    let site = JwksServer::with(&[(P256, "old")]);
     let tokens = site.tokens(HOUR);
-    beside(&tokens, async {
+    with_fetch_task(&tokens, async {
         assert!(check(&tokens, P256, Some("old")).await.is_ok());
-        site.says(&[(P256, "old"), (P256_NEW, "new")]);
-        site.takes(Duration::from_secs(1));
+        site.publish(&[(P256, "old"), (P256_NEW, "new")]);
+        site.set_delay(Duration::from_secs(1));
         let all = join_all((0..20).map(|_| check(&tokens, P256_NEW, Some("new")))).await;
         assert!(all.iter().all(Result::is_ok));
-        assert_eq!(site.asked(), 2);
+        assert_eq!(site.request_count(), 2);
     })
     .await;
 }
 
 #[tokio::test(start_paused = true)]
-async fn who_needs_no_fetch_does_not_wait_for_one() {
-    let site = Site::with(&[(P256, "old")]);
+async fn tokens_that_need_no_fetch_do_not_wait() {
+    let site = JwksServer::with(&[(P256, "old")]);
     let tokens = site.tokens(HOUR);
-    beside(&tokens, async {
+    with_fetch_task(&tokens, async {
         assert!(check(&tokens, P256, Some("old")).await.is_ok());
-        site.takes(HOUR);
+        site.set_delay(HOUR);
         advance(HOUR).await;
-        while site.asked() < 2 {
+        while site.request_count() < 2 {
             tokio::task::yield_now().await;
         }
         let known = check(&tokens, P256, Some("old")).now_or_never().unwrap();
@@ -194,49 +197,53 @@ async fn who_needs_no_fetch_does_not_wait_for_one() {
         let nameless = check(&tokens, P256_NEW, None).now_or_never().unwrap();
         assert!(nameless.is_err());
         let token = Token::from_raw("eyJhbGciOiJIUzI1NiIsImtpZCI6Im90aGVyIn0.e30.AAAA");
-        let hash = tokens.examine(&token, NOW).now_or_never().unwrap();
-        assert!(matches!(hash, Err(Refused::Signature { .. })));
+        let hash = tokens.verify(&token, NOW).now_or_never().unwrap();
+        assert!(matches!(hash, Err(TokenError::BadSignature { .. })));
     })
     .await;
 }
 
 #[tokio::test(start_paused = true)]
-async fn nobody_waits_for_ever_for_a_site_that_hangs() {
-    let site = Site::with(&[(P256, "old")]);
+async fn waiting_for_a_hanging_site_is_bounded() {
+    let site = JwksServer::with(&[(P256, "old")]);
     let tokens = site.tokens(HOUR);
-    site.takes(HOUR);
-    beside(&tokens, async {
+    site.set_delay(HOUR);
+    with_fetch_task(&tokens, async {
         let begin = Instant::now();
         assert!(check(&tokens, P256, Some("old")).await.is_err());
         assert_eq!(begin.elapsed().as_secs(), 5);
         sleep(FETCH_WAIT_MAX).await;
-        let trouble = tokens.sources()[0].trouble().unwrap();
-        assert!(trouble.contains("a site") && trouble.contains("within 10 s"), "{trouble}");
-        site.takes(Duration::ZERO);
+        let fetch_error = tokens.sources()[0].fetch_error().unwrap();
+        assert!(
+            fetch_error.contains("a site") && fetch_error.contains("within 10 s"),
+            "{fetch_error}"
+        );
+        site.set_delay(Duration::ZERO);
         sleep(2 * FETCH_WAIT_MAX).await;
         assert!(check(&tokens, P256, Some("old")).await.is_ok());
-        assert_eq!(tokens.sources()[0].trouble(), None);
+        assert_eq!(tokens.sources()[0].fetch_error(), None);
     })
     .await;
 }
 
 #[tokio::test(start_paused = true)]
-async fn the_last_set_stays_while_the_site_is_down_and_it_is_tried_ever_more_slowly() {
-    let site = Site::with(&[(P256, "old")]);
+async fn the_last_key_set_stays_while_the_site_is_down_and_retries_back_off() {
+    let site = JwksServer::with(&[(P256, "old")]);
     let tokens = site.tokens(HOUR);
-    let log = Page::default();
+    let log = CapturedLog::default();
     let writer = log.clone();
     let lines = tracing_subscriber::fmt().with_ansi(false).with_writer(move || writer.clone());
     let _guard = set_default(lines.finish());
-    beside(&tokens, async {
+    with_fetch_task(&tokens, async {
         assert!(check(&tokens, P256, Some("old")).await.is_ok());
-        site.goes_away();
+        site.take_down();
         sleep(HOUR + 5 * MINUTE).await;
         assert!(check(&tokens, P256, Some("old")).await.is_ok());
-        let asked = site.0.asked.lock().unwrap().clone();
-        let pauses: Vec<_> = asked.windows(2).map(|pair| (pair[1] - pair[0]).as_secs()).collect();
+        let requests = site.0.requests.lock().unwrap().clone();
+        let pauses: Vec<_> =
+            requests.windows(2).map(|pair| (pair[1] - pair[0]).as_secs()).collect();
         assert_eq!(pauses, [3600, 1, 2, 4, 8, 16, 32, 60, 60, 60]);
-        site.says(&[(P256_NEW, "new")]);
+        site.publish(&[(P256_NEW, "new")]);
         sleep(MINUTE).await;
         assert!(check(&tokens, P256_NEW, Some("new")).await.is_ok());
         assert!(check(&tokens, P256, Some("old")).await.is_err());
@@ -249,15 +256,15 @@ async fn the_last_set_stays_while_the_site_is_down_and_it_is_tried_ever_more_slo
 }
 
 #[tokio::test(start_paused = true)]
-async fn what_is_no_set_changes_nothing() {
-    let site = Site::with(&[(P256, "old")]);
+async fn an_invalid_key_set_changes_nothing() {
+    let site = JwksServer::with(&[(P256, "old")]);
     let tokens = site.tokens(HOUR);
-    beside(&tokens, async {
+    with_fetch_task(&tokens, async {
         assert!(check(&tokens, P256, Some("old")).await.is_ok());
         *site.0.text.lock().unwrap() = Some(b"<html>come back later</html>".to_vec());
         assert!(check(&tokens, P256, Some("other")).await.is_err());
         assert!(check(&tokens, P256, Some("old")).await.is_ok());
-        site.says(&[]);
+        site.publish(&[]);
         advance(MINUTE).await;
         assert!(check(&tokens, P256, Some("other")).await.is_err());
         assert!(check(&tokens, P256, Some("old")).await.is_err(), "a set of none is one");
@@ -267,15 +274,15 @@ async fn what_is_no_set_changes_nothing() {
 
 /// Keeps what is logged.
 #[derive(Clone, Default)]
-struct Page(Arc<Mutex<Vec<u8>>>);
+struct CapturedLog(Arc<Mutex<Vec<u8>>>);
 
-impl Page {
+impl CapturedLog {
     fn text(&self) -> String {
         String::from_utf8(self.0.lock().unwrap().clone()).unwrap()
     }
 }
 
-impl io::Write for Page {
+impl io::Write for CapturedLog {
     fn write(&mut self, bytes: &[u8]) -> io::Result<usize> {
         self.0.lock().unwrap().extend_from_slice(bytes);
         Ok(bytes.len())

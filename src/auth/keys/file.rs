@@ -19,7 +19,7 @@ use crate::domain::Secret;
 pub const FILE: &str = "token.key";
 
 /// Bytes of chance in a key that is made here.
-const CHANCE_BYTES: usize = 32;
+const RANDOM_BYTES: usize = 32;
 /// The shortest key: as many bytes as HS256 has.
 const KEY_BYTES_MIN: usize = 32;
 /// Nobody's key is longer; a file that is longer is another file.
@@ -31,7 +31,7 @@ const DIRECTORY_MODE: u32 = 0o700;
 
 /// Why there is no key.
 #[derive(Debug, thiserror::Error)]
-pub enum KeyRefused {
+pub enum KeyFileError {
     /// Too short to keep anybody out.
     #[error("{} is too short to be a key: at least {KEY_BYTES_MIN} bytes, better 43 characters of chance", .0.display())]
     TooShort(PathBuf),
@@ -53,12 +53,12 @@ pub enum KeyRefused {
 /// Reads the key in the directory `data`, and makes both when they are not there.
 ///
 /// Two processes that do so at once get the same key.
-pub fn open(data: &Path) -> Result<Secret, KeyRefused> {
+pub fn load_or_create_key(data: &Path) -> Result<Secret, KeyFileError> {
     let path = data.join(FILE);
-    match read(&path) {
-        Err(KeyRefused::Disk { source, .. }) if source.kind() == io::ErrorKind::NotFound => {
-            make(data, &path)?;
-            read(&path)
+    match read_key_file(&path) {
+        Err(KeyFileError::Disk { source, .. }) if source.kind() == io::ErrorKind::NotFound => {
+            create_key_file(data, &path)?;
+            read_key_file(&path)
         }
         result => result,
     }
@@ -66,18 +66,18 @@ pub fn open(data: &Path) -> Result<Secret, KeyRefused> {
 
 /// The key in the directory `data`. Where there is none, one that nobody keeps, so that who only
 /// looks on leaves nothing behind.
-pub fn find(data: &Path) -> Result<Secret, KeyRefused> {
-    match read(&data.join(FILE)) {
-        Err(KeyRefused::Disk { source, .. }) if source.kind() == io::ErrorKind::NotFound => {
-            Ok(Secret::from_raw(chance::<CHANCE_BYTES>().as_bytes()))
+pub fn load_or_generate_key(data: &Path) -> Result<Secret, KeyFileError> {
+    match read_key_file(&data.join(FILE)) {
+        Err(KeyFileError::Disk { source, .. }) if source.kind() == io::ErrorKind::NotFound => {
+            Ok(Secret::from_raw(random_text::<RANDOM_BYTES>().as_bytes()))
         }
         result => result,
     }
 }
 
 /// Reads the secret in the file `path`.
-pub fn read(path: &Path) -> Result<Secret, KeyRefused> {
-    let failed = |source| KeyRefused::Disk { doing: "reading", path: path.to_owned(), source };
+pub fn read_key_file(path: &Path) -> Result<Secret, KeyFileError> {
+    let failed = |source| KeyFileError::Disk { doing: "reading", path: path.to_owned(), source };
     let file = File::open(path).map_err(failed)?;
     let mode = file.metadata().map_err(failed)?.mode();
     if mode & 0o077 != 0 {
@@ -87,59 +87,60 @@ pub fn read(path: &Path) -> Result<Secret, KeyRefused> {
     let mut bytes = Vec::new();
     file.take(KEY_BYTES_MAX + 1).read_to_end(&mut bytes).map_err(failed)?;
     if bytes.len() as u64 > KEY_BYTES_MAX {
-        return Err(KeyRefused::TooLong(path.to_owned()));
+        return Err(KeyFileError::TooLong(path.to_owned()));
     }
     // The end of the line is the editor's, not the key's. Where the key is no text, it may be one
     // of its bytes.
     let key = if bytes.is_ascii() { bytes.trim_ascii_end() } else { &bytes };
     if key.len() < KEY_BYTES_MIN {
-        return Err(KeyRefused::TooShort(path.to_owned()));
+        return Err(KeyFileError::TooShort(path.to_owned()));
     }
     Ok(Secret::from_raw(key))
 }
 
 /// Makes the file whole or not at all, also when the power goes: written aside, then linked to its
 /// name, which fails if somebody else was first.
-fn make(data: &Path, path: &Path) -> Result<(), KeyRefused> {
+fn create_key_file(data: &Path, path: &Path) -> Result<(), KeyFileError> {
     let failed = |doing, path: &Path| {
         let path = path.to_owned();
-        move |source| KeyRefused::Disk { doing, path, source }
+        move |source| KeyFileError::Disk { doing, path, source }
     };
     DirBuilder::new()
         .recursive(true)
         .mode(DIRECTORY_MODE)
         .create(data)
         .map_err(failed("making the directory", data))?;
-    let aside = data.join(format!(".{FILE}.{}", chance::<6>()));
-    let result = write(&aside).and_then(|()| publish(&aside, path));
+    let temporary = data.join(format!(".{FILE}.{}", random_text::<6>()));
+    let result = write_new_key(&temporary).and_then(|()| link_into_place(&temporary, path));
     // Best effort: what is left is one small file whose name is never used again.
-    drop(fs::remove_file(&aside));
+    drop(fs::remove_file(&temporary));
     result.map_err(failed("making", path))?;
     File::open(data)
         .and_then(|directory| directory.sync_all())
         .map_err(failed("syncing the directory", data))
 }
 
-/// Writes a new key to `aside`, down to the disk.
-fn write(aside: &Path) -> io::Result<()> {
-    let mut file = OpenOptions::new().write(true).create_new(true).mode(FILE_MODE).open(aside)?;
+/// Writes a new key to `temporary`, down to the disk.
+fn write_new_key(temporary: &Path) -> io::Result<()> {
+    let mut file =
+        OpenOptions::new().write(true).create_new(true).mode(FILE_MODE).open(temporary)?;
     // Without the end of a line: whoever reads the file has the key.
-    file.write_all(chance::<CHANCE_BYTES>().as_bytes())?;
+    file.write_all(random_text::<RANDOM_BYTES>().as_bytes())?;
     file.sync_all()
 }
 
 /// Gives the file its name, unless there is one of that name. Where the disk knows no links, two
 /// processes that start in the same instant may get different keys.
-fn publish(aside: &Path, path: &Path) -> io::Result<()> {
-    match fs::hard_link(aside, path) {
+fn link_into_place(temporary: &Path, path: &Path) -> io::Result<()> {
+    match fs::hard_link(temporary, path) {
         Ok(()) => Ok(()),
         Err(error) if error.kind() == io::ErrorKind::AlreadyExists => Ok(()),
-        Err(_) => fs::rename(aside, path),
+        Err(_) => fs::rename(temporary, path),
     }
 }
 
 /// This many bytes of chance, as text.
-fn chance<const BYTES: usize>() -> String {
+fn random_text<const BYTES: usize>() -> String {
     let mut bytes = [0; BYTES];
     getrandom::fill(&mut bytes).expect("the system has chance once it has started");
     BASE64_URL_SAFE_NO_PAD.encode(bytes)
@@ -152,11 +153,11 @@ mod tests {
     use super::*;
 
     #[test]
-    fn the_first_start_makes_a_key_and_the_next_one_finds_it() {
+    fn the_first_start_creates_a_key_and_the_next_one_reads_it() {
         let home = tempfile::tempdir().unwrap();
         let data = home.path().join("new").join("data");
-        let first = open(&data).unwrap();
-        assert_eq!(open(&data).unwrap(), first);
+        let first = load_or_create_key(&data).unwrap();
+        assert_eq!(load_or_create_key(&data).unwrap(), first);
         assert!(first.expose().len() >= KEY_BYTES_MIN);
         let mode = fs::metadata(data.join(FILE)).unwrap().permissions().mode();
         assert_eq!(mode & 0o777, FILE_MODE);
@@ -166,48 +167,52 @@ mod tests {
     #[test]
     fn two_directories_have_two_keys() {
         let (one, two) = (tempfile::tempdir().unwrap(), tempfile::tempdir().unwrap());
-        assert_ne!(open(one.path()).unwrap(), open(two.path()).unwrap());
+        assert_ne!(
+            load_or_create_key(one.path()).unwrap(),
+            load_or_create_key(two.path()).unwrap()
+        );
     }
 
     #[test]
-    fn those_who_start_at_once_get_the_same_key() {
+    fn concurrent_first_starts_get_the_same_key() {
         let home = tempfile::tempdir().unwrap();
         let keys: Vec<_> = thread::scope(|scope| {
-            let starts: Vec<_> = (0..8).map(|_| scope.spawn(|| open(home.path()))).collect();
+            let starts: Vec<_> =
+                (0..8).map(|_| scope.spawn(|| load_or_create_key(home.path()))).collect();
             starts.into_iter().map(|start| start.join().unwrap().unwrap()).collect()
         });
         assert!(keys.windows(2).all(|pair| pair[0] == pair[1]));
     }
 
     #[test]
-    fn a_key_of_ones_own_is_taken_without_the_end_of_its_line() {
+    fn the_trailing_newline_of_an_existing_key_is_ignored() {
         let home = tempfile::tempdir().unwrap();
         let text = "k".repeat(KEY_BYTES_MIN);
         fs::write(home.path().join(FILE), format!("{text}\r\n")).unwrap();
-        assert_eq!(open(home.path()).unwrap(), Secret::from_raw(text.as_bytes()));
+        assert_eq!(load_or_create_key(home.path()).unwrap(), Secret::from_raw(text.as_bytes()));
         let bytes = [[0xff; KEY_BYTES_MIN].as_slice(), b"\n"].concat();
         fs::write(home.path().join(FILE), &bytes).unwrap();
-        assert_eq!(open(home.path()).unwrap(), Secret::from_raw(&bytes));
+        assert_eq!(load_or_create_key(home.path()).unwrap(), Secret::from_raw(&bytes));
     }
 
     #[test]
-    fn a_file_that_cannot_be_a_key_is_refused_and_left_alone() {
+    fn an_invalid_key_file_is_refused_and_not_modified() {
         let home = tempfile::tempdir().unwrap();
         let path = home.path().join(FILE);
         for (size, short) in [(0, true), (31, true), (4097, false)] {
             fs::write(&path, "k".repeat(size)).unwrap();
-            let refused = open(home.path()).unwrap_err();
-            assert_eq!(matches!(refused, KeyRefused::TooShort(_)), short, "{size}");
+            let refused = load_or_create_key(home.path()).unwrap_err();
+            assert_eq!(matches!(refused, KeyFileError::TooShort(_)), short, "{size}");
             assert_eq!(fs::metadata(&path).unwrap().len(), size as u64);
         }
     }
 
     #[test]
-    fn a_directory_that_cannot_be_made_is_named() {
+    fn the_error_names_a_directory_that_cannot_be_created() {
         let home = tempfile::tempdir().unwrap();
         let file = home.path().join("file");
         fs::write(&file, "").unwrap();
-        let refused = open(&file).unwrap_err();
+        let refused = load_or_create_key(&file).unwrap_err();
         assert!(refused.to_string().contains("file"), "{refused}");
     }
 }

@@ -5,8 +5,8 @@
 //! secret: the two are made apart.
 
 mod file;
+mod keyring;
 mod pem;
-mod ring;
 mod set;
 
 use std::{fmt, ops::RangeInclusive};
@@ -20,9 +20,9 @@ use jsonwebtoken::{
 
 use crate::domain::Secret;
 
-pub use file::{FILE, KeyRefused, find, open, read};
-pub use ring::{KeyFrom, KeyOptions, Keys, KeysRefused};
-pub(super) use set::{NotASet, read as read_set};
+pub use file::{FILE, KeyFileError, load_or_create_key, load_or_generate_key, read_key_file};
+pub use keyring::{KeyLocation, KeyOptions, Keys, KeysError};
+pub(super) use set::{InvalidKeySet, read as parse_key_set};
 
 /// Bytes of an Ed25519 key.
 const ED_BYTES: usize = 32;
@@ -34,12 +34,12 @@ const RSA_BITS: RangeInclusive<usize> = 2048..=4096;
 pub struct Key {
     algorithm: Algorithm,
     id: Option<Box<str>>,
-    checking: DecodingKey,
+    decoding: DecodingKey,
 }
 
 /// Why a key cannot be one.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]
-pub enum KeyUnfit {
+pub enum InvalidKey {
     /// Too short to keep anybody out.
     #[error("it must have at least {least} bytes for {algorithm:?}")]
     TooShort {
@@ -61,7 +61,7 @@ pub enum KeyUnfit {
     NotPem,
     /// Of another kind, or damaged.
     #[error("it holds no key for {0:?}")]
-    NotFor(Algorithm),
+    WrongAlgorithm(Algorithm),
     /// RSA keys have a smallest and a largest size.
     #[error("an RSA key must have 2048 to 4096 bits, and this one has {0}")]
     Size(usize),
@@ -78,59 +78,59 @@ impl Key {
         secret: &Secret,
         algorithm: Algorithm,
         id: Option<&str>,
-    ) -> Result<Self, KeyUnfit> {
+    ) -> Result<Self, InvalidKey> {
         let least = match algorithm {
             Algorithm::HS256 => 32,
             Algorithm::HS384 => 48,
             Algorithm::HS512 => 64,
-            _ => return Err(KeyUnfit::NotFor(algorithm)),
+            _ => return Err(InvalidKey::WrongAlgorithm(algorithm)),
         };
         if secret.expose().len() < least {
-            return Err(KeyUnfit::TooShort { algorithm, least });
+            return Err(InvalidKey::TooShort { algorithm, least });
         }
         Ok(Self::new(algorithm, id, DecodingKey::from_secret(secret.expose())))
     }
 
     /// The public key in the text of a PEM file.
-    pub fn pem(text: &[u8], algorithm: Algorithm, id: Option<&str>) -> Result<Self, KeyUnfit> {
+    pub fn pem(text: &[u8], algorithm: Algorithm, id: Option<&str>) -> Result<Self, InvalidKey> {
         Self::public(pem::read(text, algorithm)?, algorithm, id)
     }
 
-    /// Sees to it that `checking` is a public key, of the right kind and of a size that is safe.
+    /// Sees to it that `decoding_key` is a public key, of the right kind and of a size that is safe.
     fn public(
-        checking: DecodingKey,
+        decoding_key: DecodingKey,
         algorithm: Algorithm,
         id: Option<&str>,
-    ) -> Result<Self, KeyUnfit> {
-        let unfit = KeyUnfit::NotFor(algorithm);
-        let family = checking.family();
+    ) -> Result<Self, InvalidKey> {
+        let invalid_key = InvalidKey::WrongAlgorithm(algorithm);
+        let family = decoding_key.family();
         if family == AlgorithmFamily::Hmac || algorithm.family() != family {
-            return Err(unfit);
+            return Err(invalid_key);
         }
         if family == AlgorithmFamily::Rsa {
-            return Self::rsa(&checking, algorithm, id);
+            return Self::rsa(&decoding_key, algorithm, id);
         }
         // The library takes the first 32 bytes, whatever there is.
         let sized = family != AlgorithmFamily::Ed
-            || checking.try_get_as_bytes().is_ok_and(|bytes| bytes.len() == ED_BYTES);
+            || decoding_key.try_get_as_bytes().is_ok_and(|bytes| bytes.len() == ED_BYTES);
         // That the point lies on the curve is looked at whenever a signature is.
-        if !sized || verify("", b"", &checking, algorithm).is_err() {
-            return Err(unfit);
+        if !sized || verify("", b"", &decoding_key, algorithm).is_err() {
+            return Err(invalid_key);
         }
-        Ok(Self::new(algorithm, id, checking))
+        Ok(Self::new(algorithm, id, decoding_key))
     }
 
     /// An RSA key, of which the library looks at nothing before there is a signature.
     fn rsa(
-        checking: &DecodingKey,
+        decoding_key: &DecodingKey,
         algorithm: Algorithm,
         id: Option<&str>,
-    ) -> Result<Self, KeyUnfit> {
-        let unfit = KeyUnfit::NotFor(algorithm);
+    ) -> Result<Self, InvalidKey> {
+        let invalid_key = InvalidKey::WrongAlgorithm(algorithm);
         let Ok(Jwk { algorithm: AlgorithmParameters::RSA(jwk), .. }) =
-            Jwk::from_decoding_key(checking, None)
+            Jwk::from_decoding_key(decoding_key, None)
         else {
-            return Err(unfit);
+            return Err(invalid_key);
         };
         let number = |text: &str| {
             let bytes = BASE64_URL_SAFE_NO_PAD.decode(text).unwrap_or_default();
@@ -140,18 +140,18 @@ impl Key {
         let bits =
             modulus.len() * 8 - modulus.first().map_or(0, |first| first.leading_zeros() as usize);
         if !RSA_BITS.contains(&bits) {
-            return Err(KeyUnfit::Size(bits));
+            return Err(InvalidKey::Size(bits));
         }
         let odd = |number: &[u8]| number.last().is_some_and(|last| last % 2 == 1);
         if !odd(&modulus) || !odd(&exponent) || exponent == [1] || exponent.len() > 4 {
-            return Err(unfit);
+            return Err(invalid_key);
         }
-        let checking = DecodingKey::from_rsa_raw_components(&modulus, &exponent);
-        Ok(Self::new(algorithm, id, checking))
+        let decoding_key = DecodingKey::from_rsa_raw_components(&modulus, &exponent);
+        Ok(Self::new(algorithm, id, decoding_key))
     }
 
-    fn new(algorithm: Algorithm, id: Option<&str>, checking: DecodingKey) -> Self {
-        Self { algorithm, id: id.map(Into::into), checking }
+    fn new(algorithm: Algorithm, id: Option<&str>, decoding_key: DecodingKey) -> Self {
+        Self { algorithm, id: id.map(Into::into), decoding: decoding_key }
     }
 
     /// Whether a token whose header says this may be signed with it.
@@ -161,13 +161,13 @@ impl Key {
     }
 
     /// Whether it is called `key`.
-    pub(super) fn is_called(&self, key: &str) -> bool {
+    pub(super) fn has_id(&self, key: &str) -> bool {
         self.id.as_deref() == Some(key)
     }
 
     /// Whether `signature`, as it stands in a token, is its signature of `message`.
     pub(super) fn has_signed(&self, message: &str, signature: &str) -> bool {
-        verify(signature, message.as_bytes(), &self.checking, self.algorithm).unwrap_or(false)
+        verify(signature, message.as_bytes(), &self.decoding, self.algorithm).unwrap_or(false)
     }
 }
 

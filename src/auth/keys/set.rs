@@ -17,10 +17,10 @@ const P384_CHARS: usize = 64;
 
 /// Why something is not a set of keys.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]
-pub enum NotASet {
+pub enum InvalidKeySet {
     /// Not of the form.
     #[error("this is not a set of keys: {{\"keys\": […]}}")]
-    Form,
+    Malformed,
     /// More than anybody has.
     #[error("this is a set of more than {KEYS_MAX} keys")]
     TooMany,
@@ -30,11 +30,11 @@ pub enum NotASet {
 }
 
 /// The keys in `text` that tokens may be signed with.
-pub(in crate::auth) fn read(text: &[u8]) -> Result<Vec<Key>, NotASet> {
-    let set: Value = serde_json::from_slice(text).or(Err(NotASet::Form))?;
-    let list = set.get("keys").and_then(Value::as_array).ok_or(NotASet::Form)?;
+pub(in crate::auth) fn read(text: &[u8]) -> Result<Vec<Key>, InvalidKeySet> {
+    let set: Value = serde_json::from_slice(text).or(Err(InvalidKeySet::Malformed))?;
+    let list = set.get("keys").and_then(Value::as_array).ok_or(InvalidKeySet::Malformed)?;
     if list.len() > KEYS_MAX {
-        return Err(NotASet::TooMany);
+        return Err(InvalidKeySet::TooMany);
     }
     let keys = list.iter().filter_map(|entry| {
         let entry = entry.as_object()?;
@@ -59,7 +59,7 @@ fn key(entry: &Map<String, Value>) -> Option<Key> {
     if !for_signatures || !checks || entry.contains_key("d") {
         return None;
     }
-    let checking = match text("kty")? {
+    let decoding_key = match text("kty")? {
         "RSA" => DecodingKey::from_rsa_components(text("n")?, text("e")?).ok()?,
         "EC" => {
             let size = if text("crv")? == "P-256" { P256_CHARS } else { P384_CHARS };
@@ -83,7 +83,7 @@ fn key(entry: &Map<String, Value>) -> Option<Key> {
     };
     // An RSA key may be for any of its family; the others are for one alone.
     let fits = natural == Algorithm::RS256 || natural == algorithm;
-    Key::public(checking, algorithm, text("kid")).ok().filter(|_| fits)
+    Key::public(decoding_key, algorithm, text("kid")).ok().filter(|_| fits)
 }
 
 fn text_of<'e>(entry: &'e Map<String, Value>, name: &str) -> Option<&'e str> {

@@ -6,7 +6,7 @@ use http::Uri;
 use serde_json::{Value, json};
 
 use super::*;
-use crate::auth::test_support::{ED, P256, P384, Pair, RSA, set, test_key};
+use crate::auth::test_support::{ED, KeyPair, P256, P384, RSA, set, test_key};
 
 const RSA_ALL: [Algorithm; 6] = [
     Algorithm::RS256,
@@ -17,17 +17,17 @@ const RSA_ALL: [Algorithm; 6] = [
     Algorithm::PS512,
 ];
 
-fn refused(text: &[u8], algorithm: Algorithm) -> KeyUnfit {
+fn refused(text: &[u8], algorithm: Algorithm) -> InvalidKey {
     Key::pem(text, algorithm, None).unwrap_err()
 }
 
 /// Whether the set with this one key has a key for `algorithm`.
 fn holds(jwk: Value, algorithm: Algorithm) -> bool {
-    read_set(&set(&[jwk])).unwrap().iter().any(|key| key.algorithm == algorithm)
+    parse_key_set(&set(&[jwk])).unwrap().iter().any(|key| key.algorithm == algorithm)
 }
 
 #[test]
-fn a_public_key_fits_its_own_algorithms_and_no_other() {
+fn a_public_key_is_accepted_for_its_own_algorithms_only() {
     let pairs = [
         (RSA.1, RSA_ALL.as_slice()),
         (test_key!("rsa.pkcs1.pub.pem"), &RSA_ALL),
@@ -46,37 +46,37 @@ fn a_public_key_fits_its_own_algorithms_and_no_other() {
 }
 
 #[test]
-fn what_is_no_public_key_is_named() {
+fn the_error_names_why_a_pem_is_no_public_key() {
     for private in [RSA.0, P256.0, ED.0, test_key!("rsa.pkcs1.pem")] {
-        assert_eq!(refused(private, Algorithm::RS256), KeyUnfit::Private);
+        assert_eq!(refused(private, Algorithm::RS256), InvalidKey::Private);
     }
     let both = [P256.1, P256.0].concat();
-    assert_eq!(refused(&both, Algorithm::ES256), KeyUnfit::Private);
+    assert_eq!(refused(&both, Algorithm::ES256), InvalidKey::Private);
     let certificate = test_key!("p256.crt.pem");
-    assert_eq!(refused(certificate, Algorithm::ES256), KeyUnfit::Certificate);
+    assert_eq!(refused(certificate, Algorithm::ES256), InvalidKey::Certificate);
     let two = [P256.1, P256.1].concat();
     for text in [b"".as_slice(), b"a secret", b"\xff\xfe", &two] {
-        assert_eq!(refused(text, Algorithm::ES256), KeyUnfit::NotPem);
+        assert_eq!(refused(text, Algorithm::ES256), InvalidKey::NotPem);
     }
     let empty = b"-----BEGIN PUBLIC KEY-----\n-----END PUBLIC KEY-----\n";
-    assert_eq!(refused(empty, Algorithm::ES256), KeyUnfit::NotFor(Algorithm::ES256));
-    assert_eq!(refused(test_key!("rsa-weak.pub.pem"), Algorithm::RS256), KeyUnfit::Size(1024));
+    assert_eq!(refused(empty, Algorithm::ES256), InvalidKey::WrongAlgorithm(Algorithm::ES256));
+    assert_eq!(refused(test_key!("rsa-weak.pub.pem"), Algorithm::RS256), InvalidKey::Size(1024));
 }
 
 #[test]
-fn a_secret_has_as_many_bytes_as_its_hash() {
+fn a_secret_must_be_as_long_as_its_hash() {
     let sizes = [(Algorithm::HS256, 32), (Algorithm::HS384, 48), (Algorithm::HS512, 64)];
     for (algorithm, least) in sizes {
         let key = |size| Key::secret(&Secret::from_raw(&vec![b'k'; size]), algorithm, None);
         assert!(key(least).is_ok());
-        assert_eq!(key(least - 1).unwrap_err(), KeyUnfit::TooShort { algorithm, least });
+        assert_eq!(key(least - 1).unwrap_err(), InvalidKey::TooShort { algorithm, least });
     }
     let public = Key::secret(&Secret::from_raw(RSA.1), Algorithm::RS256, None);
-    assert_eq!(public.unwrap_err(), KeyUnfit::NotFor(Algorithm::RS256));
+    assert_eq!(public.unwrap_err(), InvalidKey::WrongAlgorithm(Algorithm::RS256));
 }
 
 #[test]
-fn a_set_says_what_each_of_its_keys_is_for() {
+fn the_algorithm_of_a_key_is_read_from_its_set() {
     for (pair, others, algorithm) in [
         (RSA, json!({}), Algorithm::RS256),
         (RSA, json!({ "alg": "PS512", "use": "sig" }), Algorithm::PS512),
@@ -90,10 +90,10 @@ fn a_set_says_what_each_of_its_keys_is_for() {
 }
 
 #[test]
-fn what_is_for_something_else_is_left_out_of_a_set() {
+fn keys_for_other_purposes_are_left_out_of_a_set() {
     let secret =
         json!({ "kty": "oct", "alg": "HS256", "k": "a2V5a2V5a2V5a2V5a2V5a2V5a2V5a2V5a2V5" });
-    let wrong: [(Pair, Value); 14] = [
+    let wrong: [(KeyPair, Value); 14] = [
         (RSA, json!({ "use": "enc" })),
         (RSA, json!({ "use": 1 })),
         (RSA, json!({ "key_ops": ["encrypt"] })),
@@ -113,21 +113,21 @@ fn what_is_for_something_else_is_left_out_of_a_set() {
     let unknown = [json!({ "kty": "AKP" }), json!({}), json!("key"), json!(null), secret];
     for key in wrong.chain(unknown) {
         let text = set(&[key.clone(), P256.jwk(&json!({}))]);
-        assert_eq!(read_set(&text).unwrap().len(), 1, "{key}");
+        assert_eq!(parse_key_set(&text).unwrap().len(), 1, "{key}");
     }
 }
 
 #[test]
-fn what_is_no_set_is_refused() {
+fn an_invalid_key_set_is_refused() {
     for text in ["", "<html>", "[]", "7", "{}", r#"{"keys":{}}"#, r#"{"keys":["#] {
-        assert_eq!(read_set(text.as_bytes()).unwrap_err(), NotASet::Form, "{text}");
+        assert_eq!(parse_key_set(text.as_bytes()).unwrap_err(), InvalidKeySet::Malformed, "{text}");
     }
-    assert_eq!(read_set(&set(&vec![Value::Null; 101])).unwrap_err(), NotASet::TooMany);
-    assert!(read_set(&set(&vec![Value::Null; 100])).unwrap().is_empty());
+    assert_eq!(parse_key_set(&set(&vec![Value::Null; 101])).unwrap_err(), InvalidKeySet::TooMany);
+    assert!(parse_key_set(&set(&vec![Value::Null; 100])).unwrap().is_empty());
 }
 
 #[test]
-fn files_are_read_and_what_is_wrong_is_named_with_its_place() {
+fn key_files_are_read_and_errors_name_the_key_and_the_file() {
     let home = tempfile::tempdir().unwrap();
     let file = |name: &str, content: &[u8]| {
         let path = home.path().join(name);
@@ -136,28 +136,31 @@ fn files_are_read_and_what_is_wrong_is_named_with_its_place() {
     };
     let long = "k".repeat(40);
     let good = [
-        KeyFrom::Secret(Secret::from_raw(long.as_bytes()), Algorithm::HS256),
-        KeyFrom::SecretFile(file("secret", format!("{long}\n").as_bytes()), Algorithm::HS256),
-        KeyFrom::PemFile(file("a.pem", P256.1), Algorithm::ES256),
-        KeyFrom::JwksFile(file("a.json", &set(&[RSA.jwk(&json!({})), ED.jwk(&json!({}))]))),
-        KeyFrom::JwksUrl { url: Uri::from_static("http://localhost"), name: "a site".to_owned() },
+        KeyLocation::Secret(Secret::from_raw(long.as_bytes()), Algorithm::HS256),
+        KeyLocation::SecretFile(file("secret", format!("{long}\n").as_bytes()), Algorithm::HS256),
+        KeyLocation::PemFile(file("a.pem", P256.1), Algorithm::ES256),
+        KeyLocation::JwksFile(file("a.json", &set(&[RSA.jwk(&json!({})), ED.jwk(&json!({}))]))),
+        KeyLocation::JwksUrl {
+            url: Uri::from_static("http://localhost"),
+            name: "a site".to_owned(),
+        },
     ];
-    let options = |from: KeyFrom| KeyOptions { from, id: None };
+    let options = |location: KeyLocation| KeyOptions { location, id: None };
     let keys = Keys::open(&good.map(options), Duration::from_mins(1)).unwrap();
     assert_eq!((keys.fixed.len(), keys.sources.len()), (5, 1));
     for (bad, reason) in [
-        (KeyFrom::SecretFile(file("short", b"hunter2"), Algorithm::HS256), "too short"),
+        (KeyLocation::SecretFile(file("short", b"hunter2"), Algorithm::HS256), "too short"),
         (
-            KeyFrom::SecretFile(file("forty", long.as_bytes()), Algorithm::HS384),
+            KeyLocation::SecretFile(file("forty", long.as_bytes()), Algorithm::HS384),
             "at least 48 bytes",
         ),
-        (KeyFrom::PemFile(file("b.pem", P256.0), Algorithm::ES256), "private key"),
-        (KeyFrom::PemFile(file("c.pem", P256.1), Algorithm::ES384), "no key for ES384"),
-        (KeyFrom::PemFile(home.path().join("none.pem"), Algorithm::ES384), "none.pem"),
-        (KeyFrom::JwksFile(file("b.json", b"{}")), "not a set"),
-        (KeyFrom::JwksFile(file("c.json", &set(&[]))), "without a public key"),
+        (KeyLocation::PemFile(file("b.pem", P256.0), Algorithm::ES256), "private key"),
+        (KeyLocation::PemFile(file("c.pem", P256.1), Algorithm::ES384), "no key for ES384"),
+        (KeyLocation::PemFile(home.path().join("none.pem"), Algorithm::ES384), "none.pem"),
+        (KeyLocation::JwksFile(file("b.json", b"{}")), "not a set"),
+        (KeyLocation::JwksFile(file("c.json", &set(&[]))), "without a public key"),
     ] {
-        let good = KeyFrom::PemFile(home.path().join("a.pem"), Algorithm::ES256);
+        let good = KeyLocation::PemFile(home.path().join("a.pem"), Algorithm::ES256);
         let error = Keys::open(&[good, bad].map(options), Duration::from_mins(1)).unwrap_err();
         let (mut text, mut cause) = (error.to_string(), std::error::Error::source(&error));
         while let Some(error) = cause {
@@ -170,7 +173,7 @@ fn files_are_read_and_what_is_wrong_is_named_with_its_place() {
 }
 
 #[test]
-fn nothing_of_a_key_is_printed() {
+fn debug_output_does_not_contain_key_material() {
     let key = Key::secret(&Secret::from_raw(&[b'k'; 32]), Algorithm::HS256, Some("id")).unwrap();
     assert_eq!(format!("{key:?}"), "Key(HS256, Some(\"id\"), ***)");
 }

@@ -16,10 +16,10 @@ use time::{Duration, OffsetDateTime};
 use tokio::time::timeout;
 use tracing::debug;
 
-use self::{claims::Signer, parts::Parts};
+use self::{claims::Signer, parts::TokenParts};
 use super::{
-    Key, Keys, Refused,
-    jwks::{Ask, Source},
+    Key, Keys, TokenError,
+    jwks::{JwksSource, RefreshMode},
 };
 use crate::{
     chat::ports::{Claims, Clock, Fault, Tokens},
@@ -34,7 +34,7 @@ const KEYS_WAIT_MAX: std::time::Duration = std::time::Duration::from_secs(5);
 
 /// What is asked of every token.
 #[derive(Clone, Debug, PartialEq, Eq)]
-pub struct Rules {
+pub struct TokenRules {
     /// Who must have made it; anybody when there is none.
     pub issuer: Option<Box<str>>,
     /// For whom it must be made: one of these; for anybody when there is none.
@@ -49,11 +49,11 @@ pub struct KeyTokens {
     signing: EncodingKey,
     own: Key,
     others: Keys,
-    rules: Arc<Rules>,
+    rules: Arc<TokenRules>,
     clock: Arc<dyn Clock>,
 }
 
-impl Default for Rules {
+impl Default for TokenRules {
     fn default() -> Self {
         Self { issuer: None, audience: Vec::new(), leeway: Duration::seconds(5) }
     }
@@ -73,67 +73,67 @@ impl KeyTokens {
 
     /// The same with other keys beside it, and other rules.
     #[must_use]
-    pub fn with(self, others: Keys, rules: Rules) -> Self {
+    pub fn with(self, others: Keys, rules: TokenRules) -> Self {
         Self { others, rules: Arc::new(rules), ..self }
     }
 
-    /// The keys that have to be fetched. [`Source::run`] does so.
-    pub fn sources(&self) -> &[Arc<Source>] {
+    /// The keys that have to be fetched. [`JwksSource::run`] does so.
+    pub fn sources(&self) -> &[Arc<JwksSource>] {
         &self.others.sources
     }
 
     /// What `token` proves at `now`, or why it proves nothing.
     ///
     /// Waits where its key is not known and may be fetched, but not for long.
-    pub async fn examine(&self, token: &Token, now: OffsetDateTime) -> Result<Claims, Refused> {
-        let parts = Parts::read(token.expose())?;
+    pub async fn verify(&self, token: &Token, now: OffsetDateTime) -> Result<Claims, TokenError> {
+        let parts = TokenParts::read(token.expose())?;
         let signer = match self.signer(&parts) {
-            Err(refused) => match self.ask_for(&parts) {
-                Some(ask) => {
-                    self.refreshed(ask).await;
-                    self.signer(&parts).map_err(|refused| self.judged(refused))?
+            Err(refused) => match self.refresh_mode(&parts) {
+                Some(mode) => {
+                    self.wait_for_refresh(mode).await;
+                    self.signer(&parts).map_err(|refused| self.unless_keys_missing(refused))?
                 }
                 None => return Err(refused),
             },
             Ok(signer) => signer,
         };
-        claims::prove(&parts.claims()?, signer, &self.rules, now)
+        claims::verify(&parts.claims()?, signer, &self.rules, now)
     }
 
     /// Who has signed the token, as far as the keys at hand can tell.
-    fn signer(&self, parts: &Parts<'_>) -> Result<Signer, Refused> {
+    fn signer(&self, parts: &TokenParts<'_>) -> Result<Signer, TokenError> {
         let mut tried = false;
-        let mut is_of = |key: &Key| {
+        let mut signed_by = |key: &Key| {
             let may = key.may_sign(parts.algorithm, parts.key.as_deref());
             tried |= may;
             may && key.has_signed(parts.message, parts.signature)
         };
-        if is_of(&self.own) {
-            return Ok(Signer::Ourselves);
+        if signed_by(&self.own) {
+            return Ok(Signer::Own);
         }
         let fetched = || self.others.sources.iter().map(|source| source.keys());
-        if self.others.fixed.iter().any(&mut is_of)
-            || fetched().any(|set| set.iter().any(&mut is_of))
+        if self.others.fixed.iter().any(&mut signed_by)
+            || fetched().any(|set| set.iter().any(&mut signed_by))
         {
-            return Ok(Signer::Another);
+            return Ok(Signer::Other);
         }
         let (algorithm, key) = (parts.algorithm, parts.key.clone());
         Err(if tried {
-            Refused::Signature { algorithm, key }
+            TokenError::BadSignature { algorithm, key }
         } else {
-            Refused::NoKey { algorithm, key }
+            TokenError::NoKey { algorithm, key }
         })
     }
 
     /// Nobody is told "no" for want of keys that were never there: a restart would shut out users for
     /// as long as their site is down.
-    fn judged(&self, refused: Refused) -> Refused {
+    fn unless_keys_missing(&self, refused: TokenError) -> TokenError {
         let complete = self.others.sources.iter().all(|source| source.is_loaded());
-        if complete { refused } else { Refused::KeysAwaited }
+        if complete { refused } else { TokenError::KeysNotLoaded }
     }
 
     /// Whether a fetch may bring the key of this token, and whether it may be asked for.
-    fn ask_for(&self, parts: &Parts<'_>) -> Option<Ask> {
+    fn refresh_mode(&self, parts: &TokenParts<'_>) -> Option<RefreshMode> {
         let sources = &self.others.sources;
         // Sets hold public keys alone.
         if sources.is_empty() || parts.algorithm.family() == AlgorithmFamily::Hmac {
@@ -141,16 +141,16 @@ impl KeyTokens {
         }
         let Some(name) = parts.key.as_deref() else {
             // Who names no key waits for the first set at most.
-            return sources.iter().any(|it| !it.is_loaded()).then_some(Ask::MayNot);
+            return sources.iter().any(|it| !it.is_loaded()).then_some(RefreshMode::WaitOnly);
         };
-        let known = |keys: &[Key]| keys.iter().any(|key| key.is_called(name));
+        let known = |keys: &[Key]| keys.iter().any(|key| key.has_id(name));
         let known = known(&self.others.fixed) || sources.iter().any(|it| known(&it.keys()));
-        (!known).then_some(Ask::May)
+        (!known).then_some(RefreshMode::Request)
     }
 
     /// Waits until the sets are as fresh as they may be, or until patience ends.
-    async fn refreshed(&self, ask: Ask) {
-        let all = join_all(self.others.sources.iter().map(|source| source.refreshed(ask)));
+    async fn wait_for_refresh(&self, mode: RefreshMode) {
+        let all = join_all(self.others.sources.iter().map(|source| source.wait_for_refresh(mode)));
         if timeout(KEYS_WAIT_MAX, all).await.is_err() {
             debug!("a token does not wait any longer for keys");
         }
@@ -166,14 +166,14 @@ impl fmt::Debug for KeyTokens {
 #[async_trait]
 impl Tokens for KeyTokens {
     async fn check(&self, token: &Token, now: OffsetDateTime) -> Result<Claims, Rejection> {
-        self.examine(token, now).await.map_err(|refused| {
+        self.verify(token, now).await.map_err(|refused| {
             debug!(reason = %refused, "a token is refused");
             refused.into()
         })
     }
 
     fn issue(&self, claims: &Claims) -> Result<Token, Fault> {
-        let members = claims::members(claims, &self.rules, self.clock.now());
+        let members = claims::to_payload(claims, &self.rules, self.clock.now());
         encode(&Header::new(Algorithm::HS256), &members, &self.signing)
             .map(|text| Token::from_raw(&text))
             .map_err(|error| Fault::new("signing a token", error))

@@ -11,14 +11,14 @@ use serde::{
 use serde_json::{Map, Value, value::RawValue};
 
 use super::TOKEN_BYTES_MAX;
-use crate::auth::Refused;
+use crate::auth::TokenError;
 
 /// Longest name of a key that is looked for. A longer one is nobody's.
 const KEY_ID_BYTES_MAX: usize = 256;
 
 /// The three parts of a token, of which the first was read. Of that, `alg` and `kid` choose among
 /// the keys of the settings; whatever else it says (`jku`, `jwk`, `x5u` …) is not looked at.
-pub(super) struct Parts<'t> {
+pub(super) struct TokenParts<'t> {
     pub(super) algorithm: Algorithm,
     pub(super) key: Option<Box<str>>,
     pub(super) message: &'t str,
@@ -26,96 +26,99 @@ pub(super) struct Parts<'t> {
     payload: &'t str,
 }
 
-impl<'t> Parts<'t> {
-    pub(super) fn read(token: &'t str) -> Result<Self, Refused> {
+impl<'t> TokenParts<'t> {
+    pub(super) fn read(token: &'t str) -> Result<Self, TokenError> {
         if token.len() > TOKEN_BYTES_MAX {
-            return Err(Refused::TooLarge);
+            return Err(TokenError::TooLarge);
         }
         let three = token.rsplit_once('.').and_then(|(message, signature)| {
             message.split_once('.').map(|(header, payload)| (message, header, payload, signature))
         });
         let (message, header, payload, signature) =
-            three.ok_or(Refused::NotAToken("it has no three parts with dots between them"))?;
+            three.ok_or(TokenError::NotJwt("it has no three parts with dots between them"))?;
         if payload.contains('.') {
             let encrypted = payload.matches('.').count() == 2;
-            return Err(Refused::NotAToken(if encrypted {
+            return Err(TokenError::NotJwt(if encrypted {
                 "it has five parts, so it is encrypted"
             } else {
                 "it has more than three parts"
             }));
         }
         let header = object(header)
-            .ok_or(Refused::NotAToken("its header is no JSON object in base64url"))?;
+            .ok_or(TokenError::NotJwt("its header is no JSON object in base64url"))?;
         let algorithm = match header.get("alg").and_then(Value::as_str) {
-            Some(none) if none.eq_ignore_ascii_case("none") => return Err(Refused::Unsigned),
-            Some(name) => name.parse().or(Err(Refused::AlgorithmUnknown))?,
-            None => return Err(Refused::Wrong { claim: "alg", wanted: "a text" }),
+            Some(none) if none.eq_ignore_ascii_case("none") => return Err(TokenError::Unsigned),
+            Some(name) => name.parse().or(Err(TokenError::UnsupportedAlgorithm))?,
+            None => return Err(TokenError::InvalidClaim { claim: "alg", wanted: "a text" }),
         };
         if header.contains_key("crit") {
-            return Err(Refused::Critical);
+            return Err(TokenError::CriticalHeader);
         }
         let key = match header.get("kid") {
             None => None,
             Some(Value::String(key)) if key.len() <= KEY_ID_BYTES_MAX => Some(key.as_str().into()),
             Some(_) => {
-                return Err(Refused::Wrong { claim: "kid", wanted: "a text of at most 256 bytes" });
+                return Err(TokenError::InvalidClaim {
+                    claim: "kid",
+                    wanted: "a text of at most 256 bytes",
+                });
             }
         };
         Ok(Self { algorithm, key, message, signature, payload })
     }
 
     /// The claims, to be read once the signature was found to be right.
-    pub(super) fn claims(&self) -> Result<Map<String, Value>, Refused> {
+    pub(super) fn claims(&self) -> Result<Map<String, Value>, TokenError> {
         let wanted = "its claims are no JSON object in base64url, with each name once";
-        object(self.payload).ok_or(Refused::NotAToken(wanted))
+        object(self.payload).ok_or(TokenError::NotJwt(wanted))
     }
 }
 
 /// The JSON object that `part` holds.
 fn object(part: &str) -> Option<Map<String, Value>> {
     let text = BASE64_URL_SAFE_NO_PAD.decode(part).ok()?;
-    serde_json::from_slice(&text).ok().map(|Members::<Claim>(members, _)| members)
+    serde_json::from_slice(&text).ok().map(|UniqueMembers::<UniqueValue>(members, _)| members)
 }
 
 /// The members of an object, each name once: of two, one reader takes the first and another the
 /// last, and then they do not speak of the same token.
-struct Members<V>(Map<String, Value>, PhantomData<V>);
+struct UniqueMembers<V>(Map<String, Value>, PhantomData<V>);
 
 /// The value of a member. Where that is an object (`rooms` may be one), it has each name once, too.
-struct Claim(Value);
+struct UniqueValue(Value);
 
-impl<'de, V: DeserializeOwned + Into<Value>> Deserialize<'de> for Members<V> {
+impl<'de, V: DeserializeOwned + Into<Value>> Deserialize<'de> for UniqueMembers<V> {
     fn deserialize<D: Deserializer<'de>>(input: D) -> Result<Self, D::Error> {
-        input.deserialize_map(MembersVisitor(PhantomData))
+        input.deserialize_map(UniqueMembersVisitor(PhantomData))
     }
 }
 
-struct MembersVisitor<V>(PhantomData<V>);
+struct UniqueMembersVisitor<V>(PhantomData<V>);
 
-impl<'de, V: DeserializeOwned + Into<Value>> Visitor<'de> for MembersVisitor<V> {
-    type Value = Members<V>;
+impl<'de, V: DeserializeOwned + Into<Value>> Visitor<'de> for UniqueMembersVisitor<V> {
+    type Value = UniqueMembers<V>;
 
     fn expecting(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.write_str("an object")
     }
 
-    fn visit_map<A: MapAccess<'de>>(self, mut input: A) -> Result<Members<V>, A::Error> {
+    fn visit_map<A: MapAccess<'de>>(self, mut input: A) -> Result<UniqueMembers<V>, A::Error> {
         let mut members = Map::new();
         while let Some((name, value)) = input.next_entry::<String, V>()? {
             if members.insert(name, value.into()).is_some() {
                 return Err(A::Error::custom("a name is there twice"));
             }
         }
-        Ok(Members(members, PhantomData))
+        Ok(UniqueMembers(members, PhantomData))
     }
 }
 
-impl<'de> Deserialize<'de> for Claim {
+impl<'de> Deserialize<'de> for UniqueValue {
     fn deserialize<D: Deserializer<'de>>(input: D) -> Result<Self, D::Error> {
         let text = Box::<RawValue>::deserialize(input)?;
         let value = if text.get().starts_with('{') {
             let members = serde_json::from_str(text.get());
-            members.map(|Members::<Value>(members, _)| Value::Object(members))
+            members.map(|UniqueMembers::<Value>(members, _)| Value::Object(members))
         } else {
             serde_json::from_str(text.get())
         };
@@ -123,8 +126,8 @@ impl<'de> Deserialize<'de> for Claim {
     }
 }
 
-impl From<Claim> for Value {
-    fn from(Claim(value): Claim) -> Self {
+impl From<UniqueValue> for Value {
+    fn from(UniqueValue(value): UniqueValue) -> Self {
         value
     }
 }

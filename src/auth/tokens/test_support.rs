@@ -5,18 +5,18 @@ use serde_json::Value;
 
 use super::*;
 use crate::{
-    auth::test_support::{NOW, Stopped, signed},
+    auth::test_support::{FixedClock, NOW, signed},
     domain::UserName,
 };
 
 pub(super) const KEY: &[u8] = b"a key of at least thirty-two bytes";
 
 pub(super) fn tokens(key: &[u8]) -> KeyTokens {
-    KeyTokens::new(&Secret::from_raw(key), Arc::new(Stopped))
+    KeyTokens::new(&Secret::from_raw(key), Arc::new(FixedClock))
 }
 
 /// The own key with others beside it.
-pub(super) fn with(fixed: Vec<Key>, rules: Rules) -> KeyTokens {
+pub(super) fn with(fixed: Vec<Key>, rules: TokenRules) -> KeyTokens {
     tokens(KEY).with(Keys { fixed, sources: Vec::new() }, rules)
 }
 
@@ -38,16 +38,16 @@ pub(super) fn hs256(payload: &Value) -> String {
 }
 
 /// What it proves at a time, where no key has to be fetched.
-pub(super) fn examined(
+pub(super) fn verified(
     tokens: &KeyTokens,
     token: &str,
     now: OffsetDateTime,
-) -> Result<Claims, Refused> {
+) -> Result<Claims, TokenError> {
     let token = Token::from_raw(token);
-    tokens.examine(&token, now).now_or_never().expect("there is nothing to wait for")
+    tokens.verify(&token, now).now_or_never().expect("there is nothing to wait for")
 }
 
-pub(super) fn checked(
+pub(super) fn check_at(
     tokens: &KeyTokens,
     token: &str,
     now: OffsetDateTime,
@@ -57,9 +57,9 @@ pub(super) fn checked(
 }
 
 pub(super) fn check(token: &str) -> Result<Claims, Rejection> {
-    checked(&tokens(KEY), token, NOW)
+    check_at(&tokens(KEY), token, NOW)
 }
 
-pub(super) fn why(token: &str) -> Refused {
-    examined(&tokens(KEY), token, NOW).unwrap_err()
+pub(super) fn token_error(token: &str) -> TokenError {
+    verified(&tokens(KEY), token, NOW).unwrap_err()
 }

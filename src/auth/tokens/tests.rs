@@ -5,13 +5,13 @@ use serde_json::{Value, json};
 
 use super::{test_support::*, *};
 use crate::{
-    auth::test_support::{ED, NOW, P256, P256_NEW, P384, Pair, RSA, signed},
+    auth::test_support::{ED, KeyPair, NOW, P256, P256_NEW, P384, RSA, signed},
     chat::ports::Rooms,
     domain::{Role, RoomPattern, SignInId, SpacePattern},
 };
 
 #[test]
-fn what_was_issued_is_accepted_until_its_time_is_over() {
+fn an_issued_token_is_accepted_until_it_expires() {
     let tokens = tokens(KEY);
     let full = Claims {
         name: Some("Ann Lee".into()),
@@ -28,7 +28,7 @@ fn what_was_issued_is_accepted_until_its_time_is_over() {
     let nowhere = Claims { rooms: Rooms::Only(Vec::new()), ..ann() };
     for claims in [full, roles, nowhere, ann()] {
         let token = tokens.issue(&claims).unwrap();
-        let check = |now| checked(&tokens, token.expose(), now);
+        let check = |now| check_at(&tokens, token.expose(), now);
         assert_eq!(check(NOW), Ok(claims.clone()));
         assert_eq!(check(claims.expires_at - Duration::NANOSECOND), Ok(claims.clone()));
         assert_eq!(check(claims.expires_at), Err(Rejection::TokenExpired));
@@ -36,17 +36,17 @@ fn what_was_issued_is_accepted_until_its_time_is_over() {
 }
 
 #[test]
-fn a_fraction_of_a_second_is_not_cut_off() {
+fn expiry_is_rounded_up_to_whole_seconds() {
     let tokens = tokens(KEY);
     let claims = Claims { expires_at: NOW + Duration::milliseconds(1500), ..ann() };
     let token = tokens.issue(&claims).unwrap();
-    let check = |now| checked(&tokens, token.expose(), now);
+    let check = |now| check_at(&tokens, token.expose(), now);
     assert!(check(NOW + Duration::milliseconds(1499)).is_ok());
     assert_eq!(check(NOW + Duration::seconds(2)), Err(Rejection::TokenExpired));
 }
 
 #[test]
-fn a_token_says_when_it_was_made() {
+fn an_issued_token_has_an_iat_claim() {
     let token = tokens(KEY).issue(&ann()).unwrap();
     let payload = BASE64_URL_SAFE_NO_PAD.decode(token.expose().split('.').nth(1).unwrap()).unwrap();
     let payload: Value = serde_json::from_slice(&payload).unwrap();
@@ -54,7 +54,7 @@ fn a_token_says_when_it_was_made() {
 }
 
 #[test]
-fn a_token_may_not_choose_how_it_is_checked() {
+fn the_header_cannot_choose_another_algorithm() {
     let payload = json!({"sub": "ann", "exp": later(60)}).to_string();
     for header in [
         r#"{"alg":"none"}"#,
@@ -95,13 +95,13 @@ fn a_real_hs512_token_of_the_same_key_is_refused() {
 }
 
 #[test]
-fn a_token_of_another_key_is_refused() {
+fn a_token_signed_with_another_key_is_refused() {
     let token = tokens(b"another key of thirty-two bytes and more").issue(&ann()).unwrap();
     assert_eq!(check(token.expose()), Err(Rejection::Unauthorized));
 }
 
 #[test]
-fn a_token_that_was_cut_or_changed_is_refused() {
+fn a_truncated_or_modified_token_is_refused() {
     let token = tokens(KEY).issue(&ann()).unwrap();
     let token = token.expose();
     assert!(check(token).is_ok());
@@ -116,7 +116,7 @@ fn a_token_that_was_cut_or_changed_is_refused() {
 }
 
 #[test]
-fn a_token_that_is_too_long_is_refused_unread() {
+fn an_oversized_token_is_refused_before_parsing() {
     let payload = |size| json!({"sub": "ann", "exp": later(60), "pad": "x".repeat(size)});
     let fitting = hs256(&payload(5900));
     assert!(fitting.len() <= TOKEN_BYTES_MAX);
@@ -127,12 +127,12 @@ fn a_token_that_is_too_long_is_refused_unread() {
 }
 
 #[test]
-fn nothing_of_a_key_is_printed() {
+fn debug_output_does_not_contain_key_material() {
     assert_eq!(format!("{:?}", tokens(KEY)), "KeyTokens(***)");
 }
 
 #[test]
-fn every_algorithm_is_checked_with_its_own_key() {
+fn each_algorithm_is_verified_with_its_own_key() {
     let pairs = [
         (RSA, Algorithm::RS256),
         (RSA, Algorithm::RS384),
@@ -146,11 +146,11 @@ fn every_algorithm_is_checked_with_its_own_key() {
     ];
     for (pair, algorithm) in pairs {
         let key = Key::pem(pair.1, algorithm, None).unwrap();
-        let tokens = with(vec![key], Rules::default());
+        let tokens = with(vec![key], TokenRules::default());
         for (signer, other) in pairs {
             let token = signer.token(other, None);
             assert_eq!(
-                checked(&tokens, &token, NOW).is_ok(),
+                check_at(&tokens, &token, NOW).is_ok(),
                 other == algorithm,
                 "{algorithm:?} {other:?}"
             );
@@ -161,46 +161,47 @@ fn every_algorithm_is_checked_with_its_own_key() {
             .map(|(a, b)| (a.to_owned(), b.to_owned()))
             .unwrap();
         let changed = format!("{message}.{}", signature.chars().rev().collect::<String>());
-        assert_eq!(checked(&tokens, &changed, NOW), Err(Rejection::Unauthorized), "{algorithm:?}");
+        assert_eq!(check_at(&tokens, &changed, NOW), Err(Rejection::Unauthorized), "{algorithm:?}");
     }
     for algorithm in [Algorithm::HS256, Algorithm::HS384, Algorithm::HS512] {
         let secret = [b'k'; 64];
         let key = Key::secret(&Secret::from_raw(&secret), algorithm, None).unwrap();
-        let tokens = with(vec![key], Rules::default());
+        let tokens = with(vec![key], TokenRules::default());
         let payload = json!({"sub": "ann", "exp": later(60)});
         let header = Header::new(algorithm);
         let token = encode(&header, &payload, &EncodingKey::from_secret(&secret)).unwrap();
-        assert!(checked(&tokens, &token, NOW).is_ok(), "{algorithm:?}");
-        let tokens = tokens.with(Keys::default(), Rules::default());
-        assert!(checked(&tokens, &token, NOW).is_err(), "{algorithm:?}");
+        assert!(check_at(&tokens, &token, NOW).is_ok(), "{algorithm:?}");
+        let tokens = tokens.with(Keys::default(), TokenRules::default());
+        assert!(check_at(&tokens, &token, NOW).is_err(), "{algorithm:?}");
     }
 }
 
 #[test]
-fn a_public_key_is_never_a_secret() {
+fn a_public_key_is_never_used_as_an_hmac_secret() {
     for algorithm in [Algorithm::RS256, Algorithm::PS256] {
         let key = Key::pem(RSA.1, algorithm, None).unwrap();
-        let tokens = with(vec![key], Rules::default());
+        let tokens = with(vec![key], TokenRules::default());
         let text = RSA.1.trim_ascii_end();
         for secret in [RSA.1, text] {
             for hash in [Algorithm::HS256, Algorithm::HS384, Algorithm::HS512] {
                 let payload = json!({"sub": "ann", "exp": later(60)}).to_string();
                 let header = json!({ "alg": hash }).to_string();
                 let token = signed(&EncodingKey::from_secret(secret), hash, &header, &payload);
-                assert_eq!(checked(&tokens, &token, NOW), Err(Rejection::Unauthorized));
+                assert_eq!(check_at(&tokens, &token, NOW), Err(Rejection::Unauthorized));
                 let header = json!({ "alg": algorithm }).to_string();
                 let token = signed(&EncodingKey::from_secret(secret), hash, &header, &payload);
-                assert_eq!(checked(&tokens, &token, NOW), Err(Rejection::Unauthorized));
+                assert_eq!(check_at(&tokens, &token, NOW), Err(Rejection::Unauthorized));
             }
         }
     }
 }
 
 #[test]
-fn the_name_of_a_key_chooses_among_those_that_have_one() {
-    let key = |pair: Pair, id| Key::pem(pair.1, Algorithm::ES256, id).unwrap();
-    let named = with(vec![key(P256, Some("old")), key(P256_NEW, Some("new"))], Rules::default());
-    let nameless = with(vec![key(P256, None), key(P256_NEW, None)], Rules::default());
+fn the_key_id_selects_among_the_keys_that_have_one() {
+    let key = |pair: KeyPair, id| Key::pem(pair.1, Algorithm::ES256, id).unwrap();
+    let named =
+        with(vec![key(P256, Some("old")), key(P256_NEW, Some("new"))], TokenRules::default());
+    let nameless = with(vec![key(P256, None), key(P256_NEW, None)], TokenRules::default());
     for (pair, kid, with_names) in [
         (P256, Some("old"), true),
         (P256, Some("new"), false),
@@ -210,17 +211,18 @@ fn the_name_of_a_key_chooses_among_those_that_have_one() {
         (P256_NEW, None, true),
     ] {
         let token = pair.token(Algorithm::ES256, kid);
-        assert_eq!(checked(&named, &token, NOW).is_ok(), with_names, "{kid:?}");
-        assert!(checked(&nameless, &token, NOW).is_ok(), "{kid:?}");
+        assert_eq!(check_at(&named, &token, NOW).is_ok(), with_names, "{kid:?}");
+        assert!(check_at(&nameless, &token, NOW).is_ok(), "{kid:?}");
     }
     let token = P256.token(Algorithm::ES256, Some("other"));
     let (algorithm, key) = (Algorithm::ES256, Some("other".into()));
-    assert_eq!(examined(&named, &token, NOW), Err(Refused::NoKey { algorithm, key }));
+    assert_eq!(verified(&named, &token, NOW), Err(TokenError::NoKey { algorithm, key }));
 }
 
 #[test]
-fn a_key_that_a_token_brings_along_is_not_looked_at() {
-    let tokens = with(vec![Key::pem(P256.1, Algorithm::ES256, None).unwrap()], Rules::default());
+fn keys_inside_a_token_are_ignored() {
+    let tokens =
+        with(vec![Key::pem(P256.1, Algorithm::ES256, None).unwrap()], TokenRules::default());
     let payload = json!({
         "sub": "ann", "exp": later(60), "iss": "http://127.0.0.1:1/../keys", "aud": "../../keys",
     });
@@ -232,13 +234,13 @@ fn a_key_that_a_token_brings_along_is_not_looked_at() {
         "x5c": ["AAAA"],
     });
     let made =
-        |pair: Pair| pair.signed(Algorithm::ES256, &header.to_string(), &payload.to_string());
-    assert_eq!(checked(&tokens, &made(P256_NEW), NOW), Err(Rejection::Unauthorized));
-    assert!(checked(&tokens, &made(P256), NOW).is_ok());
+        |pair: KeyPair| pair.signed(Algorithm::ES256, &header.to_string(), &payload.to_string());
+    assert_eq!(check_at(&tokens, &made(P256_NEW), NOW), Err(Rejection::Unauthorized));
+    assert!(check_at(&tokens, &made(P256), NOW).is_ok());
 }
 
 #[test]
-fn the_operator_is_told_why() {
+fn the_error_text_names_the_reason() {
     let exp = later(60);
     let body = json!({"sub": "ann", "exp": exp}).to_string();
     let long = "x".repeat(TOKEN_BYTES_MAX);
@@ -272,7 +274,7 @@ fn the_operator_is_told_why() {
         ),
         (hs256(&json!({"sub": "ann", "exp": later(-1)})), "expired at 2026-03-01T11:59:59Z"),
     ] {
-        let said = why(&token).to_string();
+        let said = token_error(&token).to_string();
         assert!(said.contains(reason), "{reason} in {said}");
         assert!(!said.contains(&token), "{said}");
     }

@@ -9,38 +9,38 @@ use tokio::time::timeout;
 
 use crate::{
     chat::{
-        ports::{Announcement, Bus, Heard, News},
-        test_support::said,
+        ports::{Announcement, Bus, BusEvent, ClusterEvent},
+        test_support::message_delivery,
     },
     domain::{Channel, NodeId},
 };
 
-pub(crate) use self::nodes::{Ear, three_nodes};
+pub(crate) use self::nodes::{TestListener, three_node_contract};
 
 /// More announcements than any engine may queue.
 const MANY: u64 = 20_000;
 /// Long enough for an engine to deliver what it wrongly would.
-const A_WHILE: Duration = Duration::from_secs(1);
+const QUIET_TIME: Duration = Duration::from_secs(1);
 
 /// Holds `bus`, the only node on it, to the port's guarantees.
-pub(crate) async fn bus(bus: &dyn Bus) {
+pub(crate) async fn single_node_contract(bus: &dyn Bus) {
     let channel = channel(7);
-    bus.listen(&BTreeSet::from([channel, Channel::EVERYBODY]));
+    bus.set_subscriptions(&BTreeSet::from([channel, Channel::BROADCAST]));
     for number in 1..=MANY {
-        bus.publish(channel, news("me", number));
+        bus.publish(channel, event("me", number));
     }
-    a_node_does_not_hear_itself(bus).await;
+    a_node_does_not_receive_its_own_events(bus).await;
     bus.close().await;
-    bus.publish(channel, news("me", 1));
+    bus.publish(channel, event("me", 1));
 }
 
-async fn a_node_does_not_hear_itself(bus: &dyn Bus) {
-    let heard = timeout(A_WHILE, async {
-        while let Some(heard) = bus.next().await {
-            assert!(!matches!(heard, Heard::News(..)), "{heard:?}");
+async fn a_node_does_not_receive_its_own_events(bus: &dyn Bus) {
+    let received = timeout(QUIET_TIME, async {
+        while let Some(received) = bus.next().await {
+            assert!(!matches!(received, BusEvent::Received(..)), "{received:?}");
         }
     });
-    heard.await.unwrap_or(());
+    received.await.unwrap_or(());
 }
 
 /// The channel with this number.
@@ -49,7 +49,7 @@ pub(crate) fn channel(number: u16) -> Channel {
 }
 
 /// A message as the news with this number.
-pub(crate) fn news(from: &str, number: u64) -> Announcement {
-    let news = News::Entry(said("lobby", number));
-    Announcement { from: NodeId::from_raw(from), number, news }
+pub(crate) fn event(from: &str, number: u64) -> Announcement {
+    let event = ClusterEvent::Entry(message_delivery("lobby", number));
+    Announcement { from: NodeId::from_raw(from), number, event }
 }

@@ -1,74 +1,74 @@
 //! The reference keeps the contract, and fails as it is told to.
 
 use super::*;
-use crate::bus::contract::{self, Ear, channel, news};
+use crate::bus::contract::{self, TestListener, channel, event};
 
 fn id(name: &str) -> NodeId {
     NodeId::from_raw(name)
 }
 
-fn between(from: &str, to: &str) -> Path {
-    Path { from: Some(id(from)), to: Some(id(to)) }
+fn between(from: &str, to: &str) -> BusPath {
+    BusPath { from: Some(id(from)), to: Some(id(to)) }
 }
 
 /// Two nodes that listen to channel 7.
 async fn two() -> (Arc<MemoryBus>, Arc<MemoryBus>) {
     let ann = MemoryBus::new(id("ann"));
-    let bob = ann.beside(id("bob"));
+    let bob = ann.add_node(id("bob"));
     for (name, bus) in [("ann", &ann), ("bob", &bob)] {
-        Ear::new(name, &**bus).listen([7]).await;
+        TestListener::new(name, &**bus).listen([7]).await;
     }
     (ann, bob)
 }
 
 /// The numbers that wait at a node, and 0 for an opening.
 async fn numbers(bus: &MemoryBus) -> Vec<u64> {
-    bus.inbox.open([channel(1000)]);
+    bus.inbox.push_subscribed([channel(1000)]);
     let mut numbers = Vec::new();
     loop {
         match bus.next().await.unwrap() {
-            Heard::News(_, news) => numbers.push(news.number),
-            Heard::Opened(channels) if channels.contains(&channel(1000)) => return numbers,
-            Heard::Opened(_) => numbers.push(0),
+            BusEvent::Received(_, event) => numbers.push(event.number),
+            BusEvent::Subscribed(channels) if channels.contains(&channel(1000)) => return numbers,
+            BusEvent::Subscribed(_) => numbers.push(0),
         }
     }
 }
 
-fn say(bus: &MemoryBus, count: u64) {
+fn publish(bus: &MemoryBus, count: u64) {
     for number in 1..=count {
-        bus.publish(channel(7), news(bus.node.as_raw(), number));
+        bus.publish(channel(7), event(bus.node.as_raw(), number));
     }
 }
 
 #[tokio::test(start_paused = true)]
 async fn keeps_the_contract() {
-    contract::bus(&*MemoryBus::new(id("me"))).await;
+    contract::single_node_contract(&*MemoryBus::new(id("me"))).await;
     let ann = MemoryBus::new(id("ann"));
-    let (bob, eve) = (ann.beside(id("bob")), ann.beside(id("eve")));
-    contract::three_nodes([("ann", &*ann), ("bob", &*bob), ("eve", &*eve)]).await;
+    let (bob, eve) = (ann.add_node(id("bob")), ann.add_node(id("eve")));
+    contract::three_node_contract([("ann", &*ann), ("bob", &*bob), ("eve", &*eve)]).await;
 }
 
 #[tokio::test]
-async fn every_third_is_lost_on_one_path_alone() {
+async fn drop_every_affects_one_path_only() {
     let (ann, bob) = two().await;
-    ann.order(between("ann", "bob"), Fault::DropEvery(NonZeroUsize::new(3).unwrap()));
-    say(&ann, 7);
-    say(&bob, 3);
+    ann.inject_fault(between("ann", "bob"), BusFault::DropEvery(NonZeroUsize::new(3).unwrap()));
+    publish(&ann, 7);
+    publish(&bob, 3);
     assert_eq!(numbers(&bob).await, [1, 2, 4, 5, 7]);
     assert_eq!(numbers(&ann).await, [1, 2, 3]);
 }
 
 #[tokio::test]
-async fn chance_is_the_same_for_the_same_seed() {
+async fn the_same_seed_gives_the_same_faults() {
     let mut runs = Vec::new();
     for seed in [5, 5, 6] {
         let (ann, bob) = two().await;
         ann.seed(seed);
-        ann.order(Path::default(), Fault::Drop(300));
-        ann.order(Path::default(), Fault::Repeat(300));
-        ann.order(Path::default(), Fault::Hold(300));
-        say(&ann, 200);
-        ann.release();
+        ann.inject_fault(BusPath::default(), BusFault::Drop(300));
+        ann.inject_fault(BusPath::default(), BusFault::Duplicate(300));
+        ann.inject_fault(BusPath::default(), BusFault::Delay(300));
+        publish(&ann, 200);
+        ann.release_delayed();
         runs.push(numbers(&bob).await);
     }
     assert_eq!(runs[0], runs[1]);
@@ -80,47 +80,47 @@ async fn chance_is_the_same_for_the_same_seed() {
 }
 
 #[tokio::test]
-async fn a_node_that_nobody_reaches_knows_it_and_is_told_when_it_is_over() {
+async fn an_isolated_node_is_disconnected_and_resubscribes_afterwards() {
     let (ann, bob) = two().await;
-    let ear = Ear::new("bob", &*bob);
-    let to_bob = Path { from: None, to: Some(id("bob")) };
-    ann.order(to_bob.clone(), Fault::Cut);
-    ear.broken().await;
-    assert!(ann.is_whole());
-    say(&ann, 2);
-    bob.listen(&BTreeSet::from([channel(7), channel(8)]));
+    let listener = TestListener::new("bob", &*bob);
+    let to_bob = BusPath { from: None, to: Some(id("bob")) };
+    ann.inject_fault(to_bob.clone(), BusFault::Cut);
+    listener.wait_disconnected().await;
+    assert!(ann.is_connected());
+    publish(&ann, 2);
+    bob.set_subscriptions(&BTreeSet::from([channel(7), channel(8)]));
     assert!(numbers(&bob).await.is_empty());
-    ann.heal(&to_bob);
-    ear.listen([7, 8]).await;
-    ann.order(to_bob.clone(), Fault::Cut);
-    ann.heal(&to_bob);
-    ear.opened_again(&[7, 8]).await;
-    say(&ann, 1);
+    ann.clear_faults(&to_bob);
+    listener.listen([7, 8]).await;
+    ann.inject_fault(to_bob.clone(), BusFault::Cut);
+    ann.clear_faults(&to_bob);
+    listener.wait_subscribed_again(&[7, 8]).await;
+    publish(&ann, 1);
     assert_eq!(numbers(&bob).await, [1]);
 }
 
 #[tokio::test]
-async fn a_node_that_does_not_keep_up_is_told() {
+async fn a_slow_node_is_notified_of_the_gap() {
     let (ann, bob) = two().await;
     let most = u64::try_from(INBOX_MAX.get()).unwrap();
-    say(&ann, most + 1);
-    assert!(!bob.is_whole());
-    let heard = Ear::new("bob", &*bob);
+    publish(&ann, most + 1);
+    assert!(!bob.is_connected());
+    let listener = TestListener::new("bob", &*bob);
     for number in 1..=most {
-        assert_eq!(heard.hears().await.2, number);
+        assert_eq!(listener.receive().await.2, number);
     }
-    assert!(matches!(bob.next().await, Some(Heard::Opened(_))), "the hole is said");
-    assert!(bob.is_whole());
+    assert!(matches!(bob.next().await, Some(BusEvent::Subscribed(_))), "the hole is said");
+    assert!(bob.is_connected());
 }
 
 #[tokio::test]
-async fn who_comes_again_puts_out_the_one_before() {
+async fn a_new_node_with_the_same_id_replaces_the_old_one() {
     let (ann, bob) = two().await;
-    let again = ann.beside(id("bob"));
-    Ear::new("bob", &*again).listen([7]).await;
-    assert!(bob.next().await.is_none() && !bob.is_whole());
+    let again = ann.add_node(id("bob"));
+    TestListener::new("bob", &*again).listen([7]).await;
+    assert!(bob.next().await.is_none() && !bob.is_connected());
     bob.close().await;
     drop(bob);
-    say(&ann, 1);
+    publish(&ann, 1);
     assert_eq!(numbers(&again).await, [1]);
 }

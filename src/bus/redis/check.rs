@@ -4,61 +4,65 @@ use redis::Pipeline;
 
 use super::{
     RedisKind, RedisOptions,
-    names::Names,
-    server::{BadAddress, Server, Trouble, Trust},
-    topology::{Cluster, text},
+    names::ChannelNames,
+    server::{RedisAddressError, RedisFailure, RedisServer, TlsConfig},
+    topology::{RedisCluster, text},
 };
 
 /// Sharded channels, which carry a cluster's news, are as old as this.
 const CLUSTER_SINCE: &str = "7.0";
 /// The protocol that the bus speaks, RESP3, is as old as this.
-const ALONE_SINCE: &str = "6.0";
+const STANDALONE_SINCE: &str = "6.0";
 
 /// What is wrong with a server.
 #[derive(Debug, thiserror::Error)]
-#[error("{server}: {why}")]
-pub struct Complaint {
+#[error("{server}: {cause}")]
+pub struct ServerProblem {
     /// Its place in the settings, and its address without a password if it has one.
     pub server: String,
     /// Why it would not do.
-    pub why: Why,
+    pub cause: ProblemCause,
 }
 
-/// See [`Complaint`].
+/// See [`ServerProblem`].
 #[derive(Debug, thiserror::Error)]
-pub enum Why {
+pub enum ProblemCause {
     /// The address is none.
     #[error(transparent)]
-    Address(#[from] BadAddress),
+    Address(#[from] RedisAddressError),
     /// The server does not serve.
     #[error(transparent)]
-    Trouble(#[from] Trouble),
+    Failure(#[from] RedisFailure),
 }
 
-pub(super) async fn check(options: &RedisOptions, trust: &Trust) -> Vec<Complaint> {
-    let mut complaints = Vec::new();
+pub(super) async fn check(options: &RedisOptions, tls_config: &TlsConfig) -> Vec<ServerProblem> {
+    let mut problems = Vec::new();
     for (place, url) in options.servers.iter().enumerate() {
-        let (name, why) = match Server::parse(url) {
-            Ok(server) => (format!(" ({server})"), check_one(&server, options, trust).await),
+        let (name, cause) = match RedisServer::parse(url) {
+            Ok(server) => (format!(" ({server})"), check_one(&server, options, tls_config).await),
             Err(error) => (String::new(), Err(error.into())),
         };
-        if let Err(why) = why {
-            complaints.push(Complaint { server: format!("server {}{name}", place + 1), why });
+        if let Err(cause) = cause {
+            problems.push(ServerProblem { server: format!("server {}{name}", place + 1), cause });
         }
     }
-    complaints
+    problems
 }
 
-async fn check_one(server: &Server, options: &RedisOptions, trust: &Trust) -> Result<(), Why> {
+async fn check_one(
+    server: &RedisServer,
+    options: &RedisOptions,
+    tls_config: &TlsConfig,
+) -> Result<(), ProblemCause> {
     let needed = match options.kind {
-        RedisKind::Standalone => ALONE_SINCE,
+        RedisKind::Standalone => STANDALONE_SINCE,
         RedisKind::Cluster => CLUSTER_SINCE,
     };
-    let mut questions = Pipeline::new();
-    questions.cmd("INFO").arg("server");
-    let answers = match server.ask(trust, &questions).await {
-        Err(Trouble::Refused(error)) if is_old(&error) => {
-            return Err(Trouble::TooOld { found: "an older one".to_owned(), needed }.into());
+    let mut commands = Pipeline::new();
+    commands.cmd("INFO").arg("server");
+    let answers = match server.query(tls_config, &commands).await {
+        Err(RedisFailure::ErrorReply(error)) if is_old(&error) => {
+            return Err(RedisFailure::TooOld { found: "an older one".to_owned(), needed }.into());
         }
         answers => answers?,
     };
@@ -66,11 +70,11 @@ async fn check_one(server: &Server, options: &RedisOptions, trust: &Trust) -> Re
     let info = answers.first().map_or("", text);
     let found = info.lines().find_map(|line| line.strip_prefix("redis_version:")).unwrap_or("");
     if version(found).is_some_and(|found| Some(found) < version(needed)) {
-        return Err(Trouble::TooOld { found: found.to_owned(), needed }.into());
+        return Err(RedisFailure::TooOld { found: found.to_owned(), needed }.into());
     }
     if options.kind == RedisKind::Cluster {
-        let names = Names::new(&options.prefix, options.node.clone());
-        Cluster::new(names, trust.clone(), vec![server.clone()]).ask(server).await?;
+        let names = ChannelNames::new(&options.prefix, options.node.clone());
+        RedisCluster::new(names, tls_config.clone(), vec![server.clone()]).query(server).await?;
     }
     Ok(())
 }

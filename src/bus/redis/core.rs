@@ -13,100 +13,105 @@ use tokio::{sync::Notify, time::Instant};
 use tracing::{debug, info, warn};
 
 use super::{
-    envelope::{self, Found},
-    names::{Group, Meaning, Names},
-    outgoing::{Letter, Outgoing},
-    server::Trouble,
-    state::{DEAF_AFTER, State},
+    envelope::{self, IncomingEnvelope},
+    names::{ChannelGroup, ChannelNames, NameKind},
+    outgoing::{OutgoingMessage, OutgoingQueue},
+    server::RedisFailure,
+    state::{BusState, PING_TIMEOUT},
 };
 use crate::{
-    bus::inbox::{Inbox, Kept},
+    bus::inbox::{BusInbox, PushResult},
     domain::{Channel, NodeId},
 };
 
 /// See the module.
 #[derive(Debug)]
-pub(super) struct Core {
+pub(super) struct BusCore {
     pub(super) node: NodeId,
-    pub(super) names: Names,
-    pub(super) inbox: Inbox,
+    pub(super) names: ChannelNames,
+    pub(super) inbox: BusInbox,
     /// Pings say when they were sent, since then.
     epoch: Instant,
-    lives: AtomicU64,
-    state: Mutex<State>,
+    next_generation: AtomicU64,
+    state: Mutex<BusState>,
     /// There is something to publish, or to listen to, or the bus closes.
     pub(super) changed: Notify,
     /// A link has ended, or has nothing under way.
-    pub(super) settled: Notify,
+    pub(super) drained: Notify,
 }
 
 /// One connection's time, for the groups that it serves. When it is dropped they are not heard.
 #[derive(Debug)]
-pub(super) struct Life {
-    core: Arc<Core>,
+pub(super) struct Generation {
+    core: Arc<BusCore>,
     number: u64,
-    groups: Box<[Group]>,
+    groups: Box<[ChannelGroup]>,
     begin: Instant,
     /// The server lets go of channels that it was not asked to let go of.
     moved: Notify,
 }
 
-impl Core {
-    pub(super) fn new(node: NodeId, names: Names, inbox: Inbox, outgoing: Outgoing) -> Arc<Self> {
+impl BusCore {
+    pub(super) fn new(
+        node: NodeId,
+        names: ChannelNames,
+        inbox: BusInbox,
+        outgoing: OutgoingQueue,
+    ) -> Arc<Self> {
         Arc::new(Self {
             node,
             names,
             inbox,
             epoch: Instant::now(),
-            lives: AtomicU64::new(0),
-            state: Mutex::new(State::new(outgoing)),
+            next_generation: AtomicU64::new(0),
+            state: Mutex::new(BusState::new(outgoing)),
             changed: Notify::new(),
-            settled: Notify::new(),
+            drained: Notify::new(),
         })
     }
 
     /// Poisoning is ignored: each step leaves the state consistent.
-    pub(super) fn lock(&self) -> MutexGuard<'_, State> {
+    pub(super) fn lock(&self) -> MutexGuard<'_, BusState> {
         self.state.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
-    pub(super) fn is_whole(&self) -> bool {
-        !self.inbox.overflows() && self.lock().is_whole(Instant::now())
+    pub(super) fn is_connected(&self) -> bool {
+        !self.inbox.overflows() && self.lock().is_connected(Instant::now())
     }
 
     /// Tells the operator of trouble, once until it is over.
-    pub(super) fn tell(&self, server: &str, trouble: &Trouble) {
-        let is_new = self.lock().trouble.replace(Instant::now()).is_none();
+    pub(super) fn report_failure(&self, server: &str, failure: &RedisFailure) {
+        let is_new = self.lock().failing_since.replace(Instant::now()).is_none();
         if is_new {
             warn!(
                 server.address = server,
-                error = %trouble,
+                error = %failure,
                 "the bus is deaf: this node and the others may not hear each other"
             );
         } else {
-            debug!(server.address = server, error = %trouble, "the bus is still deaf");
+            debug!(server.address = server, error = %failure, "the bus is still deaf");
         }
     }
 
     /// Tells the operator that trouble is over, if it is.
-    fn tell_end(&self) {
+    fn report_recovery(&self) {
         let mut state = self.lock();
-        if state.trouble.is_some() && state.is_whole(Instant::now()) {
-            state.trouble = None;
+        if state.failing_since.is_some() && state.is_connected(Instant::now()) {
+            state.failing_since = None;
             drop(state);
             info!("the bus is whole again");
         }
     }
 
-    fn read(&self, channel: Channel, payload: &[u8]) {
+    fn on_payload(&self, channel: Channel, payload: &[u8]) {
         let found = match envelope::open(payload) {
             // Half of what comes is one's own where there are two: it is not read to its end.
             Ok(found) if found.is_from(&self.node) => return,
             found => found,
         };
-        match found.and_then(Found::read) {
+        match found.and_then(IncomingEnvelope::read) {
             Ok(announcement) => {
-                if self.inbox.push(channel, announcement, payload.len()) == Kept::No {
+                if self.inbox.push(channel, announcement, payload.len()) == PushResult::Dropped {
                     debug!(channel = channel.as_raw(), "the inbox of the bus is full");
                 }
             }
@@ -117,9 +122,9 @@ impl Core {
     }
 }
 
-impl Life {
-    pub(super) fn begin(core: &Arc<Core>, groups: &[Group]) -> Arc<Self> {
-        let number = core.lives.fetch_add(1, Ordering::Relaxed);
+impl Generation {
+    pub(super) fn begin(core: &Arc<BusCore>, groups: &[ChannelGroup]) -> Arc<Self> {
+        let number = core.next_generation.fetch_add(1, Ordering::Relaxed);
         core.lock().begin(number, groups);
         Arc::new(Self {
             core: Arc::clone(core),
@@ -131,37 +136,39 @@ impl Life {
     }
 
     /// Takes what the server says unasked.
-    pub(super) fn hear(&self, push: PushInfo) {
+    pub(super) fn on_push(&self, push: PushInfo) {
         let PushInfo { kind, data } = push;
         let mut data = data.into_iter();
         let Some(Value::BulkString(name)) = data.next() else { return };
-        let Some(meaning) = self.core.names.meaning(&name) else { return };
-        match (kind, meaning) {
-            (PushKind::Message | PushKind::SMessage, Meaning::Channel(channel)) => {
+        let Some(name_kind) = self.core.names.name_kind(&name) else { return };
+        match (kind, name_kind) {
+            (PushKind::Message | PushKind::SMessage, NameKind::Channel(channel)) => {
                 let Some(Value::BulkString(payload)) = data.next() else { return };
                 let wanted = self.core.lock().is_wanted(channel);
                 if wanted {
-                    self.core.read(channel, &payload);
+                    self.core.on_payload(channel, &payload);
                 }
             }
-            (PushKind::Message | PushKind::SMessage, Meaning::Ping(group)) => {
+            (PushKind::Message | PushKind::SMessage, NameKind::Ping(group)) => {
                 let Some(Value::BulkString(payload)) = data.next() else { return };
                 if let Some(sent) = self.sent(&payload) {
-                    self.core.lock().prove(self.number, group, sent);
-                    self.core.tell_end();
+                    self.core.lock().record_ping(self.number, group, sent);
+                    self.core.report_recovery();
                 }
             }
-            (PushKind::Subscribe | PushKind::SSubscribe, Meaning::Channel(channel)) => {
+            (PushKind::Subscribe | PushKind::SSubscribe, NameKind::Channel(channel)) => {
                 // In one step, so that nobody finds the bus whole before this is said.
                 let mut state = self.core.lock();
                 if state.confirm(self.number, channel) {
-                    self.core.inbox.open([channel]);
+                    self.core.inbox.push_subscribed([channel]);
                 }
             }
-            (PushKind::Unsubscribe | PushKind::SUnsubscribe, meaning) => {
-                let asked = match meaning {
-                    Meaning::Channel(channel) => self.core.lock().left(self.number, channel),
-                    Meaning::Ping(_) => false,
+            (PushKind::Unsubscribe | PushKind::SUnsubscribe, name_kind) => {
+                let asked = match name_kind {
+                    NameKind::Channel(channel) => {
+                        self.core.lock().confirm_unsubscribed(self.number, channel)
+                    }
+                    NameKind::Ping(_) => false,
                 };
                 if !asked {
                     self.moved.notify_one();
@@ -180,22 +187,22 @@ impl Life {
     fn sent(&self, payload: &[u8]) -> Option<Instant> {
         let (number, millis) = str::from_utf8(payload).ok()?.split_once(':')?;
         let elapsed = Duration::from_millis(millis.parse().ok()?);
-        let mine = number.parse() == Ok(self.number) && elapsed <= self.core.epoch.elapsed();
-        mine.then(|| self.core.epoch + elapsed)
+        let is_own = number.parse() == Ok(self.number) && elapsed <= self.core.epoch.elapsed();
+        is_own.then(|| self.core.epoch + elapsed)
     }
 
     /// Waits until the life is to end, which is connected since then: a group is deaf, or has moved.
     /// Cancel-safe.
-    pub(super) async fn is_over(&self, since: Instant) -> Trouble {
+    pub(super) async fn wait_until_over(&self, since: Instant) -> RedisFailure {
         tokio::select! {
-            () = self.moved.notified() => Trouble::Moved,
-            () = self.is_deaf(since) => Trouble::Deaf,
+            () = self.moved.notified() => RedisFailure::Moved,
+            () = self.wait_until_ping_times_out(since) => RedisFailure::PingTimedOut,
         }
     }
 
-    async fn is_deaf(&self, since: Instant) {
+    async fn wait_until_ping_times_out(&self, since: Instant) {
         loop {
-            let due = self.core.lock().proved(&self.groups, since) + DEAF_AFTER;
+            let due = self.core.lock().oldest_ping(&self.groups, since) + PING_TIMEOUT;
             if due <= Instant::now() {
                 return;
             }
@@ -204,16 +211,16 @@ impl Life {
     }
 
     /// Whether it was ever heard, and so the server was well.
-    pub(super) fn was_well(&self) -> bool {
-        self.core.lock().proved(&self.groups, self.begin) > self.begin
+    pub(super) fn was_healthy(&self) -> bool {
+        self.core.lock().oldest_ping(&self.groups, self.begin) > self.begin
     }
 
     /// Takes the next letters that are to go. They are under way until the answer is dropped.
-    pub(super) fn take(&self) -> UnderWay<'_> {
+    pub(super) fn take_outgoing(&self) -> InFlight<'_> {
         let mut state = self.core.lock();
-        let letters = state.outgoing.take(&self.groups, Instant::now());
-        state.under_way += letters.len();
-        UnderWay { core: &self.core, letters }
+        let messages = state.outgoing.take(&self.groups, Instant::now());
+        state.in_flight += messages.len();
+        InFlight { core: &self.core, messages }
     }
 
     /// What is to be subscribed to.
@@ -227,21 +234,21 @@ impl Life {
     }
 }
 
-impl Drop for Life {
+impl Drop for Generation {
     fn drop(&mut self) {
         self.core.lock().end(self.number);
     }
 }
 
 /// Letters that were taken.
-pub(super) struct UnderWay<'a> {
-    core: &'a Core,
-    pub(super) letters: Vec<Letter>,
+pub(super) struct InFlight<'a> {
+    core: &'a BusCore,
+    pub(super) messages: Vec<OutgoingMessage>,
 }
 
-impl Drop for UnderWay<'_> {
+impl Drop for InFlight<'_> {
     fn drop(&mut self) {
-        self.core.lock().under_way -= self.letters.len();
-        self.core.settled.notify_waiters();
+        self.core.lock().in_flight -= self.messages.len();
+        self.core.drained.notify_waiters();
     }
 }

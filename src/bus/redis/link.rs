@@ -12,9 +12,9 @@ use tokio::{
 };
 
 use super::{
-    core::{Core, Life},
-    names::Group,
-    server::{Server, Trouble, Trust},
+    core::{BusCore, Generation},
+    names::ChannelGroup,
+    server::{RedisFailure, RedisServer, TlsConfig},
 };
 
 /// How often each group is proved.
@@ -25,13 +25,13 @@ const RETRY_WAIT_MAX: Duration = Duration::from_secs(1);
 
 /// How channels are published and subscribed to.
 #[derive(Clone, Copy, Debug)]
-pub(super) struct Words {
+pub(super) struct PubSubCommands {
     publish: &'static str,
     subscribe: &'static str,
     unsubscribe: &'static str,
 }
 
-impl Words {
+impl PubSubCommands {
     /// At one server.
     pub(super) const PLAIN: Self =
         Self { publish: "PUBLISH", subscribe: "SUBSCRIBE", unsubscribe: "UNSUBSCRIBE" };
@@ -41,144 +41,157 @@ impl Words {
 }
 
 /// See the module.
-pub(super) struct Link {
-    pub(super) core: Arc<Core>,
-    pub(super) trust: Trust,
-    pub(super) server: Server,
-    pub(super) groups: Vec<Group>,
-    pub(super) words: Words,
+pub(super) struct ServerLink {
+    pub(super) core: Arc<BusCore>,
+    pub(super) tls_config: TlsConfig,
+    pub(super) server: RedisServer,
+    pub(super) groups: Vec<ChannelGroup>,
+    pub(super) commands: PubSubCommands,
     /// Told each time a life has ended.
     pub(super) lost: Arc<Notify>,
 }
 
-impl Link {
+impl ServerLink {
     /// Does not end; may be dropped at any time.
-    pub(super) async fn keep(self) {
-        let mut tries = Tries::default();
+    pub(super) async fn run_forever(self) {
+        let mut backoff = RetryBackoff::default();
         loop {
-            let life = Life::begin(&self.core, &self.groups);
-            let trouble = self.live(&life).await;
-            if life.was_well() {
-                tries = Tries::default();
+            let generation = Generation::begin(&self.core, &self.groups);
+            let failure = self.run_once(&generation).await;
+            if generation.was_healthy() {
+                backoff = RetryBackoff::default();
             }
-            drop(life);
-            self.core.tell(&self.server.to_string(), &trouble);
+            drop(generation);
+            self.core.report_failure(&self.server.to_string(), &failure);
             self.lost.notify_one();
-            sleep(tries.pause()).await;
+            sleep(backoff.next_delay()).await;
         }
     }
 
-    async fn live(&self, life: &Arc<Life>) -> Trouble {
-        let ear = Arc::downgrade(life);
-        let hear = move |push| {
-            if let Some(life) = ear.upgrade() {
-                life.hear(push);
+    async fn run_once(&self, generation: &Arc<Generation>) -> RedisFailure {
+        let weak_generation = Arc::downgrade(generation);
+        let on_push = move |push| {
+            if let Some(generation) = weak_generation.upgrade() {
+                generation.on_push(push);
             }
         };
-        let (connection, driver) = match self.server.connect(&self.trust, hear).await {
+        let (connection, driver) = match self.server.connect(&self.tls_config, on_push).await {
             Ok(connected) => connected,
-            Err(trouble) => return trouble,
+            Err(failure) => return failure,
         };
         tokio::select! {
-            () = driver => Trouble::Ended,
-            trouble = self.speak(connection, life) => trouble,
-            trouble = life.is_over(Instant::now()) => trouble,
+            () = driver => RedisFailure::Disconnected,
+            failure = self.publish_loop(connection, generation) => failure,
+            failure = generation.wait_until_over(Instant::now()) => failure,
         }
     }
 
     /// Says what is to be said until something goes wrong.
-    async fn speak(&self, mut connection: MultiplexedConnection, life: &Life) -> Trouble {
+    async fn publish_loop(
+        &self,
+        mut connection: MultiplexedConnection,
+        generation: &Generation,
+    ) -> RedisFailure {
         let mut ping_due = Instant::now();
         let pings = self.groups.iter().map(|group| self.core.names.ping(*group));
-        if let Err(trouble) = self.order(&mut connection, self.words.subscribe, pings).await {
-            return trouble;
+        if let Err(failure) =
+            self.send_for_each(&mut connection, self.commands.subscribe, pings).await
+        {
+            return failure;
         }
         loop {
             // Made before the look, so that what comes in between wakes it.
             let changed = self.core.changed.notified();
-            match self.say(&mut connection, life, &mut ping_due).await {
-                Ok(Said::All) => tokio::select! {
+            match self.publish_pending(&mut connection, generation, &mut ping_due).await {
+                Ok(PublishProgress::Drained) => tokio::select! {
                     () = changed => (),
                     () = sleep_until(ping_due) => (),
                 },
-                Ok(Said::Some) => (),
-                Err(trouble) => return trouble,
+                Ok(PublishProgress::MoreQueued) => (),
+                Err(failure) => return failure,
             }
         }
     }
 
-    async fn say(
+    async fn publish_pending(
         &self,
         connection: &mut MultiplexedConnection,
-        life: &Life,
+        generation: &Generation,
         ping_due: &mut Instant,
-    ) -> Result<Said, Trouble> {
-        let missing = life.missing();
+    ) -> Result<PublishProgress, RedisFailure> {
+        let missing = generation.missing();
         let missing = missing.iter().map(|channel| self.core.names.channel(*channel));
-        self.order(connection, self.words.subscribe, missing).await?;
-        let under_way = life.take();
-        let mut pipeline = Pipeline::with_capacity(under_way.letters.len() + self.groups.len());
-        for letter in &under_way.letters {
-            let name = self.core.names.channel(letter.channel);
-            pipeline.cmd(self.words.publish).arg(name).arg(&letter.payload);
+        self.send_for_each(connection, self.commands.subscribe, missing).await?;
+        let in_flight = generation.take_outgoing();
+        let mut pipeline = Pipeline::with_capacity(in_flight.messages.len() + self.groups.len());
+        for message in &in_flight.messages {
+            let name = self.core.names.channel(message.channel);
+            pipeline.cmd(self.commands.publish).arg(name).arg(&message.payload);
         }
         let now = Instant::now();
         if *ping_due <= now {
             *ping_due = now + PING_EVERY;
             for group in &self.groups {
-                let (name, ping) = (self.core.names.ping(*group), life.ping());
-                pipeline.cmd(self.words.publish).arg(name).arg(ping);
+                let (name, ping) = (self.core.names.ping(*group), generation.ping());
+                pipeline.cmd(self.commands.publish).arg(name).arg(ping);
             }
-            let surplus = life.take_surplus();
+            let surplus = generation.take_surplus();
             for channel in surplus {
-                pipeline.cmd(self.words.unsubscribe).arg(self.core.names.channel(channel));
+                pipeline.cmd(self.commands.unsubscribe).arg(self.core.names.channel(channel));
             }
         }
-        let said = if under_way.letters.is_empty() { Said::All } else { Said::Some };
+        let progress = if in_flight.messages.is_empty() {
+            PublishProgress::Drained
+        } else {
+            PublishProgress::MoreQueued
+        };
         send(connection, &pipeline).await?;
-        Ok(said)
+        Ok(progress)
     }
 
     /// Orders one thing for each of these names.
-    async fn order(
+    async fn send_for_each(
         &self,
         connection: &mut MultiplexedConnection,
-        word: &str,
+        command: &str,
         names: impl Iterator<Item = String> + Send,
-    ) -> Result<(), Trouble> {
+    ) -> Result<(), RedisFailure> {
         let mut pipeline = Pipeline::new();
         for name in names {
-            pipeline.cmd(word).arg(name);
+            pipeline.cmd(command).arg(name);
         }
         send(connection, &pipeline).await
     }
 }
 
 /// Whether something may be left to say.
-enum Said {
-    All,
-    Some,
+enum PublishProgress {
+    Drained,
+    MoreQueued,
 }
 
 /// Sends commands that are answered with one word each. No answer may be an error.
-async fn send(connection: &mut MultiplexedConnection, pipeline: &Pipeline) -> Result<(), Trouble> {
+async fn send(
+    connection: &mut MultiplexedConnection,
+    pipeline: &Pipeline,
+) -> Result<(), RedisFailure> {
     if pipeline.is_empty() {
         return Ok(());
     }
     let answers = connection.send_packed_commands(pipeline, 0, pipeline.len()).await;
-    Trouble::in_answers(&answers.map_err(Trouble::of)?).map_or(Ok(()), Err)
+    RedisFailure::from_answers(&answers.map_err(RedisFailure::of)?).map_or(Ok(()), Err)
 }
 
 /// Pauses that grow, each by chance between its half and its whole, so that nodes do not come together.
 #[derive(Debug, Default)]
-pub(super) struct Tries(u32);
+pub(super) struct RetryBackoff(u32);
 
-impl Tries {
-    pub(super) fn pause(&mut self) -> Duration {
-        let pause = RETRY_FIRST.saturating_mul(1 << self.0.min(10)).min(RETRY_WAIT_MAX);
+impl RetryBackoff {
+    pub(super) fn next_delay(&mut self) -> Duration {
+        let delay = RETRY_FIRST.saturating_mul(1 << self.0.min(10)).min(RETRY_WAIT_MAX);
         self.0 = self.0.saturating_add(1);
         let chance = getrandom::u32().unwrap_or_default();
-        pause / 2 + (pause / 2).mul_f64(f64::from(chance) / f64::from(u32::MAX))
+        delay / 2 + (delay / 2).mul_f64(f64::from(chance) / f64::from(u32::MAX))
     }
 }
 
@@ -187,11 +200,11 @@ mod tests {
     use super::*;
 
     #[test]
-    fn pauses_grow_to_a_second_and_are_not_the_same() {
-        let mut tries = Tries::default();
-        let pauses: Vec<_> = (0..40).map(|_| tries.pause()).collect();
-        assert!((RETRY_FIRST / 2..=RETRY_FIRST).contains(&pauses[0]));
-        let late = &pauses[10..];
+    fn delays_grow_to_a_second_with_jitter() {
+        let mut backoff = RetryBackoff::default();
+        let delays: Vec<_> = (0..40).map(|_| backoff.next_delay()).collect();
+        assert!((RETRY_FIRST / 2..=RETRY_FIRST).contains(&delays[0]));
+        let late = &delays[10..];
         assert!(late.iter().all(|it| (RETRY_WAIT_MAX / 2..=RETRY_WAIT_MAX).contains(it)));
         assert!(late.iter().any(|it| it != &late[0]));
     }

@@ -32,21 +32,21 @@ use tokio::time::{Instant, timeout};
 use tracing::{debug, info, warn};
 
 use self::{
-    core::Core,
-    names::Names,
-    outgoing::{Outgoing, Posted},
-    server::{Server, Trust},
-    state::Phase,
+    core::BusCore,
+    names::ChannelNames,
+    outgoing::{EnqueueResult, OutgoingQueue},
+    server::{RedisServer, TlsConfig},
+    state::BusPhase,
 };
-use super::inbox::Inbox;
+use super::inbox::BusInbox;
 use crate::{
-    chat::ports::{Announcement, Bus, Heard},
+    chat::ports::{Announcement, Bus, BusEvent},
     domain::{Channel, NodeId, Secret},
 };
 
 pub use self::{
-    check::{Complaint, Why},
-    server::{BadAddress, Trouble},
+    check::{ProblemCause, ServerProblem},
+    server::{RedisAddressError, RedisFailure},
 };
 
 /// How long a close waits for what is to be sent.
@@ -80,7 +80,7 @@ pub enum RedisKind {
 
 /// Why there is no bus.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]
-pub enum BadOptions {
+pub enum RedisOptionsError {
     /// Nothing to connect to.
     #[error("there is no server")]
     NoServer,
@@ -88,12 +88,12 @@ pub enum BadOptions {
     #[error("there is more than one server, and they are not said to be a cluster")]
     ManyServers,
     /// An address that is none.
-    #[error("server {number} {why}")]
+    #[error("server {number} {cause}")]
     Address {
         /// Which one, from 1.
         number: usize,
         /// What is wrong with it.
-        why: BadAddress,
+        cause: RedisAddressError,
     },
     /// Names could not be made with it.
     #[error("the prefix is not 1 to {PREFIX_BYTES_MAX} visible ASCII characters without braces")]
@@ -103,60 +103,69 @@ pub enum BadOptions {
 /// See the module.
 #[derive(Debug)]
 pub struct RedisBus {
-    core: Arc<Core>,
-    servers: Vec<Server>,
+    core: Arc<BusCore>,
+    servers: Vec<RedisServer>,
     kind: RedisKind,
-    trust: Trust,
-    runs: AtomicBool,
+    tls_config: TlsConfig,
+    is_running: AtomicBool,
 }
 
 impl RedisBus {
     /// A bus that carries once it [runs](Self::run). Connects to nothing.
-    pub fn new(options: &RedisOptions) -> Result<Arc<Self>, BadOptions> {
-        Self::trusting(options, Trust::default())
+    pub fn new(options: &RedisOptions) -> Result<Arc<Self>, RedisOptionsError> {
+        Self::with_tls_config(options, TlsConfig::default())
     }
 
-    fn trusting(options: &RedisOptions, trust: Trust) -> Result<Arc<Self>, BadOptions> {
+    fn with_tls_config(
+        options: &RedisOptions,
+        tls_config: TlsConfig,
+    ) -> Result<Arc<Self>, RedisOptionsError> {
         let RedisOptions { servers, kind, prefix, node, queue_max } = options;
         let plain = |byte: u8| byte.is_ascii_graphic() && !matches!(byte, b'{' | b'}');
         if !(1..=PREFIX_BYTES_MAX).contains(&prefix.len()) || !prefix.bytes().all(plain) {
-            return Err(BadOptions::Prefix);
+            return Err(RedisOptionsError::Prefix);
         }
         let servers = servers.iter().zip(1..).map(|(url, number)| {
-            Server::parse(url).map_err(|why| BadOptions::Address { number, why })
+            RedisServer::parse(url).map_err(|cause| RedisOptionsError::Address { number, cause })
         });
         let servers: Vec<_> = servers.collect::<Result<_, _>>()?;
         match (kind, servers.len()) {
-            (_, 0) => return Err(BadOptions::NoServer),
+            (_, 0) => return Err(RedisOptionsError::NoServer),
             (RedisKind::Cluster, _) | (RedisKind::Standalone, 1) => (),
-            (RedisKind::Standalone, _) => return Err(BadOptions::ManyServers),
+            (RedisKind::Standalone, _) => return Err(RedisOptionsError::ManyServers),
         }
-        let names = Names::new(prefix, node.clone());
-        let (inbox, outgoing) = (Inbox::new(*queue_max), Outgoing::new(*queue_max));
-        let core = Core::new(node.clone(), names, inbox, outgoing);
-        Ok(Arc::new(Self { core, servers, kind: *kind, trust, runs: AtomicBool::new(false) }))
+        let names = ChannelNames::new(prefix, node.clone());
+        let (inbox, outgoing) = (BusInbox::new(*queue_max), OutgoingQueue::new(*queue_max));
+        let core = BusCore::new(node.clone(), names, inbox, outgoing);
+        Ok(Arc::new(Self {
+            core,
+            servers,
+            kind: *kind,
+            tls_config,
+            is_running: AtomicBool::new(false),
+        }))
     }
 
     /// Tries each server, and says what is wrong.
-    pub async fn check(options: &RedisOptions) -> Vec<Complaint> {
-        check::check(options, &Trust::default()).await
+    pub async fn check(options: &RedisOptions) -> Vec<ServerProblem> {
+        check::check(options, &TlsConfig::default()).await
     }
 
     /// Connects, and connects again whenever that is needed, until the bus is closed. May be dropped
     /// at any time.
     pub async fn run(self: Arc<Self>) {
-        self.runs.store(true, Ordering::Release);
-        let _stands = Stands(&self.runs);
+        self.is_running.store(true, Ordering::Release);
+        let _running = RunningGuard(&self.is_running);
         tokio::select! {
             () = run::run(&self) => (),
-            () = self.closed() => (),
+            () = self.wait_until_closed() => (),
         }
     }
 
-    async fn closed(&self) {
+    async fn wait_until_closed(&self) {
         loop {
             let changed = self.core.changed.notified();
-            if self.core.lock().phase == Phase::Closed {
+            if self.core.lock().phase == BusPhase::Closed {
                 return;
             }
             changed.await;
@@ -164,25 +173,25 @@ impl RedisBus {
     }
 
     /// Waits until all that waited was sent.
-    async fn sent(&self) {
+    async fn wait_until_sent(&self) {
         loop {
-            let settled = self.core.settled.notified();
+            let drained = self.core.drained.notified();
             let all = {
                 let state = self.core.lock();
-                state.outgoing.is_empty() && state.under_way == 0
+                state.outgoing.is_empty() && state.in_flight == 0
             };
-            if all || !self.runs.load(Ordering::Acquire) {
+            if all || !self.is_running.load(Ordering::Acquire) {
                 return;
             }
-            settled.await;
+            drained.await;
         }
     }
 }
 
 /// Whether [`RedisBus::run`] does. Dropping it says that it does not.
-struct Stands<'a>(&'a AtomicBool);
+struct RunningGuard<'a>(&'a AtomicBool);
 
-impl Drop for Stands<'_> {
+impl Drop for RunningGuard<'_> {
     fn drop(&mut self) {
         self.0.store(false, Ordering::Release);
     }
@@ -191,7 +200,7 @@ impl Drop for Stands<'_> {
 #[async_trait]
 impl Bus for RedisBus {
     fn publish(&self, channel: Channel, announcement: Announcement) {
-        if self.core.lock().phase != Phase::Open {
+        if self.core.lock().phase != BusPhase::Open {
             return;
         }
         let payload = match envelope::encode(&announcement) {
@@ -201,49 +210,51 @@ impl Bus for RedisBus {
                 return;
             }
         };
-        let posted = self.core.lock().outgoing.post(channel, payload, Instant::now());
-        match posted {
-            Posted::NoMore => warn!("more is to be published than Redis takes: some is dropped"),
-            Posted::Again(count) => {
+        let enqueued = self.core.lock().outgoing.enqueue(channel, payload, Instant::now());
+        match enqueued {
+            EnqueueResult::Overflowed => {
+                warn!("more is to be published than Redis takes: some is dropped");
+            }
+            EnqueueResult::Recovered(count) => {
                 info!(announcements.count = count, "Redis keeps up again: {count} were dropped");
             }
-            Posted::Yes | Posted::No => (),
+            EnqueueResult::Queued | EnqueueResult::Dropped => (),
         }
         self.core.changed.notify_waiters();
     }
 
-    fn listen(&self, channels: &BTreeSet<Channel>) {
+    fn set_subscriptions(&self, channels: &BTreeSet<Channel>) {
         let mut state = self.core.lock();
-        let heard = state.want(channels, Instant::now());
-        if !heard.is_empty() {
-            self.core.inbox.open(heard);
+        let already_subscribed = state.set_wanted(channels, Instant::now());
+        if !already_subscribed.is_empty() {
+            self.core.inbox.push_subscribed(already_subscribed);
         }
         drop(state);
         self.core.changed.notify_waiters();
     }
 
-    async fn next(&self) -> Option<Heard> {
+    async fn next(&self) -> Option<BusEvent> {
         self.core.inbox.next().await
     }
 
-    fn is_whole(&self) -> bool {
-        self.core.is_whole()
+    fn is_connected(&self) -> bool {
+        self.core.is_connected()
     }
 
     async fn close(&self) {
         let began = {
             let mut state = self.core.lock();
-            let began = state.phase == Phase::Open;
+            let began = state.phase == BusPhase::Open;
             if began {
-                state.phase = Phase::Closing;
+                state.phase = BusPhase::Closing;
             }
             began
         };
         self.core.changed.notify_waiters();
-        if began && timeout(CLOSE_WAIT_MAX, self.sent()).await.is_err() {
+        if began && timeout(CLOSE_WAIT_MAX, self.wait_until_sent()).await.is_err() {
             debug!("the bus was closed with something left to publish");
         }
-        self.core.lock().phase = Phase::Closed;
+        self.core.lock().phase = BusPhase::Closed;
         self.core.inbox.close();
         self.core.changed.notify_waiters();
     }

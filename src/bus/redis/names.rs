@@ -13,18 +13,18 @@ const SLOTS: u16 = 16_384;
 
 /// Channels that lie together.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, PartialOrd, Ord)]
-pub(super) struct Group(u8);
+pub(super) struct ChannelGroup(u8);
 
 /// What a name stands for.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(super) enum Meaning {
+pub(super) enum NameKind {
     /// A channel.
     Channel(Channel),
     /// The channel on which this node speaks to itself.
-    Ping(Group),
+    Ping(ChannelGroup),
 }
 
-impl Group {
+impl ChannelGroup {
     /// All of them.
     pub(super) fn all() -> impl Iterator<Item = Self> {
         (0_u8..).take(GROUPS).map(Self)
@@ -44,12 +44,12 @@ impl Group {
 
 /// Names with a prefix, for one node.
 #[derive(Clone, Debug)]
-pub(super) struct Names {
+pub(super) struct ChannelNames {
     prefix: Box<str>,
     node: NodeId,
 }
 
-impl Names {
+impl ChannelNames {
     /// With a prefix without braces.
     pub(super) fn new(prefix: &str, node: NodeId) -> Self {
         Self { prefix: prefix.into(), node }
@@ -57,30 +57,30 @@ impl Names {
 
     /// What a channel is called.
     pub(super) fn channel(&self, channel: Channel) -> String {
-        let group = Group::of(channel).0;
+        let group = ChannelGroup::of(channel).0;
         format!("{{{}:{group}}}:{}", self.prefix, channel.as_raw())
     }
 
     /// What this node's own channel in a group is called.
-    pub(super) fn ping(&self, group: Group) -> String {
+    pub(super) fn ping(&self, group: ChannelGroup) -> String {
         format!("{{{}:{}}}:node:{}", self.prefix, group.0, self.node.as_raw())
     }
 
     /// What a name stands for, if it is one of ours.
-    pub(super) fn meaning(&self, name: &[u8]) -> Option<Meaning> {
+    pub(super) fn name_kind(&self, name: &[u8]) -> Option<NameKind> {
         let name = str::from_utf8(name).ok()?;
         let rest = name.strip_prefix('{')?.strip_prefix(&*self.prefix)?.strip_prefix(':')?;
         let (group, rest) = rest.split_once("}:")?;
-        let group = group.parse().ok().filter(|it| usize::from(*it) < GROUPS).map(Group)?;
+        let group = group.parse().ok().filter(|it| usize::from(*it) < GROUPS).map(ChannelGroup)?;
         if let Some(node) = rest.strip_prefix("node:") {
-            return (node == self.node.as_raw()).then_some(Meaning::Ping(group));
+            return (node == self.node.as_raw()).then_some(NameKind::Ping(group));
         }
         let channel = Channel::from_raw(rest.parse().ok()?)?;
-        (Group::of(channel) == group).then_some(Meaning::Channel(channel))
+        (ChannelGroup::of(channel) == group).then_some(NameKind::Channel(channel))
     }
 
     /// The slot of a group in a cluster.
-    pub(super) fn slot(&self, group: Group) -> u16 {
+    pub(super) fn slot(&self, group: ChannelGroup) -> u16 {
         crc16(format!("{}:{}", self.prefix, group.0).as_bytes()) % SLOTS
     }
 }
@@ -97,27 +97,27 @@ fn crc16(bytes: &[u8]) -> u16 {
 mod tests {
     use super::*;
 
-    fn names() -> Names {
-        Names::new("chat", NodeId::from_raw("n1"))
+    fn names() -> ChannelNames {
+        ChannelNames::new("chat", NodeId::from_raw("n1"))
     }
 
     #[test]
-    fn a_name_says_what_it_stands_for() {
+    fn names_round_trip() {
         let names = names();
-        assert_eq!(names.channel(Channel::EVERYBODY), "{chat:0}:1024");
+        assert_eq!(names.channel(Channel::BROADCAST), "{chat:0}:1024");
         for number in 0..=Channel::COUNT {
             let channel = Channel::from_raw(number).unwrap();
             let name = names.channel(channel);
-            assert_eq!(names.meaning(name.as_bytes()), Some(Meaning::Channel(channel)));
+            assert_eq!(names.name_kind(name.as_bytes()), Some(NameKind::Channel(channel)));
         }
-        for group in Group::all() {
+        for group in ChannelGroup::all() {
             let name = names.ping(group);
-            assert_eq!(names.meaning(name.as_bytes()), Some(Meaning::Ping(group)));
+            assert_eq!(names.name_kind(name.as_bytes()), Some(NameKind::Ping(group)));
         }
     }
 
     #[test]
-    fn other_names_stand_for_nothing() {
+    fn foreign_names_are_not_recognized() {
         for name in [
             "",
             "chat",
@@ -130,13 +130,13 @@ mod tests {
             "{chat:1}1",
             "{chat:-1}:1",
         ] {
-            assert_eq!(names().meaning(name.as_bytes()), None, "{name}");
+            assert_eq!(names().name_kind(name.as_bytes()), None, "{name}");
         }
-        assert_eq!(names().meaning(&[b'{', 0xff]), None);
+        assert_eq!(names().name_kind(&[b'{', 0xff]), None);
     }
 
     #[test]
-    fn a_slot_is_what_a_cluster_says_it_is() {
+    fn slots_match_those_of_redis() {
         assert_eq!(crc16(b"123456789"), 0x31c3);
         assert_eq!(crc16(b"foo") % SLOTS, 12_182, "CLUSTER KEYSLOT foo");
     }

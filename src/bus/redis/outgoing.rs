@@ -4,11 +4,11 @@ use std::{collections::VecDeque, num::NonZeroUsize, time::Duration};
 
 use tokio::time::Instant;
 
-use super::names::{GROUPS, Group};
+use super::names::{ChannelGroup, GROUPS};
 use crate::domain::Channel;
 
 /// How long something may wait. Later it is thrown away: who misses it has asked the store by then.
-pub(super) const LETTER_WAIT_MAX: Duration = Duration::from_secs(1);
+pub(super) const OUTGOING_WAIT_MAX: Duration = Duration::from_secs(1);
 /// Bytes that wait. What comes past them is dropped.
 const OUTGOING_BYTES_MAX: usize = 64 * 1024 * 1024;
 /// What goes out at once.
@@ -17,7 +17,7 @@ const BATCH_BYTES_MAX: usize = 1024 * 1024;
 
 /// One announcement, ready to go.
 #[derive(Debug)]
-pub(super) struct Letter {
+pub(super) struct OutgoingMessage {
     at: Instant,
     pub(super) channel: Channel,
     pub(super) payload: Vec<u8>,
@@ -25,60 +25,73 @@ pub(super) struct Letter {
 
 /// Whether there was room for a letter.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(super) enum Posted {
+pub(super) enum EnqueueResult {
     /// There was.
-    Yes,
+    Queued,
     /// There is enough again, after so many were dropped.
-    Again(u64),
+    Recovered(u64),
     /// There was not, for the first time since there was enough.
-    NoMore,
+    Overflowed,
     /// There still was not.
-    No,
+    Dropped,
 }
 
 /// See the module.
 #[derive(Debug)]
-pub(super) struct Outgoing {
-    letters_max: NonZeroUsize,
-    queues: [VecDeque<Letter>; GROUPS],
+pub(super) struct OutgoingQueue {
+    messages_max: NonZeroUsize,
+    queues: [VecDeque<OutgoingMessage>; GROUPS],
     count: usize,
     bytes: usize,
     /// How many were dropped since there was enough room last.
     dropped: u64,
 }
 
-impl Outgoing {
-    pub(super) fn new(letters_max: NonZeroUsize) -> Self {
+impl OutgoingQueue {
+    pub(super) fn new(messages_max: NonZeroUsize) -> Self {
         let queues = [const { VecDeque::new() }; GROUPS];
-        Self { letters_max, queues, count: 0, bytes: 0, dropped: 0 }
+        Self { messages_max, queues, count: 0, bytes: 0, dropped: 0 }
     }
 
-    pub(super) fn post(&mut self, channel: Channel, payload: Vec<u8>, now: Instant) -> Posted {
+    pub(super) fn enqueue(
+        &mut self,
+        channel: Channel,
+        payload: Vec<u8>,
+        now: Instant,
+    ) -> EnqueueResult {
         if self.is_full(payload.len()) {
-            Group::all().for_each(|group| self.expire(group, now));
+            ChannelGroup::all().for_each(|group| self.expire(group, now));
         }
         if self.is_full(payload.len()) {
             self.dropped += 1;
-            return if self.dropped == 1 { Posted::NoMore } else { Posted::No };
+            return if self.dropped == 1 {
+                EnqueueResult::Overflowed
+            } else {
+                EnqueueResult::Dropped
+            };
         }
-        let relieved =
-            self.count <= self.letters_max.get() / 2 && self.bytes <= OUTGOING_BYTES_MAX / 2;
-        let dropped = if relieved { std::mem::take(&mut self.dropped) } else { 0 };
+        let has_room =
+            self.count <= self.messages_max.get() / 2 && self.bytes <= OUTGOING_BYTES_MAX / 2;
+        let dropped = if has_room { std::mem::take(&mut self.dropped) } else { 0 };
         self.count += 1;
         self.bytes += payload.len();
-        self.queue(Group::of(channel)).push_back(Letter { at: now, channel, payload });
-        if dropped > 0 { Posted::Again(dropped) } else { Posted::Yes }
+        self.queue(ChannelGroup::of(channel)).push_back(OutgoingMessage {
+            at: now,
+            channel,
+            payload,
+        });
+        if dropped > 0 { EnqueueResult::Recovered(dropped) } else { EnqueueResult::Queued }
     }
 
     /// The next that are to go to these groups, oldest first within each.
-    pub(super) fn take(&mut self, groups: &[Group], now: Instant) -> Vec<Letter> {
+    pub(super) fn take(&mut self, groups: &[ChannelGroup], now: Instant) -> Vec<OutgoingMessage> {
         let (mut batch, mut bytes) = (Vec::new(), 0);
         for group in groups {
             self.expire(*group, now);
             while batch.len() < BATCH_MAX && bytes < BATCH_BYTES_MAX {
-                let Some(letter) = self.pop(*group) else { break };
-                bytes += letter.payload.len();
-                batch.push(letter);
+                let Some(message) = self.pop(*group) else { break };
+                bytes += message.payload.len();
+                batch.push(message);
             }
         }
         batch
@@ -89,25 +102,25 @@ impl Outgoing {
     }
 
     fn is_full(&self, bytes: usize) -> bool {
-        self.count >= self.letters_max.get() || self.bytes + bytes > OUTGOING_BYTES_MAX
+        self.count >= self.messages_max.get() || self.bytes + bytes > OUTGOING_BYTES_MAX
     }
 
     /// Throws away what waited too long.
-    fn expire(&mut self, group: Group, now: Instant) {
-        let late = |letter: &Letter| now.duration_since(letter.at) > LETTER_WAIT_MAX;
+    fn expire(&mut self, group: ChannelGroup, now: Instant) {
+        let late = |message: &OutgoingMessage| now.duration_since(message.at) > OUTGOING_WAIT_MAX;
         while self.queue(group).front().is_some_and(late) {
             self.pop(group);
         }
     }
 
-    fn pop(&mut self, group: Group) -> Option<Letter> {
-        let letter = self.queue(group).pop_front()?;
+    fn pop(&mut self, group: ChannelGroup) -> Option<OutgoingMessage> {
+        let message = self.queue(group).pop_front()?;
         self.count -= 1;
-        self.bytes -= letter.payload.len();
-        Some(letter)
+        self.bytes -= message.payload.len();
+        Some(message)
     }
 
-    fn queue(&mut self, group: Group) -> &mut VecDeque<Letter> {
+    fn queue(&mut self, group: ChannelGroup) -> &mut VecDeque<OutgoingMessage> {
         self.queues.get_mut(group.index()).expect("there is a queue for each group")
     }
 }
@@ -117,43 +130,55 @@ mod tests {
     use super::*;
     use crate::bus::contract::channel;
 
-    fn outgoing(letters_max: usize) -> Outgoing {
-        Outgoing::new(NonZeroUsize::new(letters_max).unwrap())
+    fn outgoing(messages_max: usize) -> OutgoingQueue {
+        OutgoingQueue::new(NonZeroUsize::new(messages_max).unwrap())
     }
 
-    fn taken(outgoing: &mut Outgoing, group: u16, now: Instant) -> Vec<u8> {
-        let letters = outgoing.take(&[Group::of(channel(group))], now);
-        letters.iter().map(|letter| letter.payload[0]).collect()
+    fn taken(outgoing: &mut OutgoingQueue, group: u16, now: Instant) -> Vec<u8> {
+        let messages = outgoing.take(&[ChannelGroup::of(channel(group))], now);
+        messages.iter().map(|message| message.payload[0]).collect()
     }
 
     #[tokio::test]
-    async fn a_full_queue_says_so_once() {
+    async fn a_full_queue_reports_once() {
         let (mut outgoing, now) = (outgoing(2), Instant::now());
-        let mut post = |payload| outgoing.post(channel(1), vec![payload], now);
-        let posted = [post(1), post(2), post(3), post(4)];
-        assert_eq!(posted, [Posted::Yes, Posted::Yes, Posted::NoMore, Posted::No]);
+        let mut enqueue = |payload| outgoing.enqueue(channel(1), vec![payload], now);
+        let enqueued = [enqueue(1), enqueue(2), enqueue(3), enqueue(4)];
+        assert_eq!(
+            enqueued,
+            [
+                EnqueueResult::Queued,
+                EnqueueResult::Queued,
+                EnqueueResult::Overflowed,
+                EnqueueResult::Dropped
+            ]
+        );
         assert_eq!(taken(&mut outgoing, 1, now), [1, 2]);
         assert!(outgoing.is_empty());
-        assert_eq!(outgoing.post(channel(1), vec![5], now), Posted::Again(2));
-        assert_eq!(outgoing.post(channel(1), vec![6], now), Posted::Yes);
+        assert_eq!(outgoing.enqueue(channel(1), vec![5], now), EnqueueResult::Recovered(2));
+        assert_eq!(outgoing.enqueue(channel(1), vec![6], now), EnqueueResult::Queued);
     }
 
     #[tokio::test]
-    async fn what_waited_too_long_does_not_go() {
+    async fn expired_messages_are_dropped() {
         let (mut outgoing, now) = (outgoing(2), Instant::now());
-        let later = now + LETTER_WAIT_MAX + Duration::from_millis(1);
-        outgoing.post(channel(1), vec![1], now);
-        outgoing.post(channel(2), vec![2], now);
-        assert_eq!(outgoing.post(channel(1), vec![3], later), Posted::Yes, "the late ones go");
+        let later = now + OUTGOING_WAIT_MAX + Duration::from_millis(1);
+        outgoing.enqueue(channel(1), vec![1], now);
+        outgoing.enqueue(channel(2), vec![2], now);
+        assert_eq!(
+            outgoing.enqueue(channel(1), vec![3], later),
+            EnqueueResult::Queued,
+            "the late ones go"
+        );
         assert_eq!(taken(&mut outgoing, 1, later), [3]);
         assert!(taken(&mut outgoing, 2, later).is_empty());
     }
 
     #[tokio::test]
-    async fn a_batch_has_an_end() {
+    async fn a_batch_is_bounded() {
         let (mut outgoing, now) = (outgoing(10_000), Instant::now());
         for _ in 0..=BATCH_MAX {
-            outgoing.post(channel(1), vec![1], now);
+            outgoing.enqueue(channel(1), vec![1], now);
         }
         assert_eq!(taken(&mut outgoing, 1, now).len(), BATCH_MAX);
         assert_eq!(taken(&mut outgoing, 1, now).len(), 1);

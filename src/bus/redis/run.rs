@@ -15,124 +15,125 @@ use tracing::debug;
 
 use super::{
     RedisBus, RedisKind,
-    link::{Link, Tries, Words},
-    names::Group,
-    topology::{Cluster, Plan, alone},
+    link::{PubSubCommands, RetryBackoff, ServerLink},
+    names::ChannelGroup,
+    topology::{RedisCluster, Topology, single_server},
 };
 
 /// How often a cluster is asked who serves what, though nothing is wrong.
-const LOOK_EVERY: Duration = Duration::from_secs(5);
+const DISCOVERY_INTERVAL: Duration = Duration::from_secs(5);
 
 /// Does not end; may be dropped at any time.
 pub(super) async fn run(bus: &Arc<RedisBus>) {
     match bus.kind {
         RedisKind::Standalone => {
-            let mut links = Links::new(Words::PLAIN);
+            let mut links = ServerLinks::new(PubSubCommands::PLAIN);
             for server in &bus.servers {
-                links.follow(alone(server), bus);
+                links.apply_topology(single_server(server), bus);
             }
-            links.keep().await;
+            links.run_forever().await;
         }
         RedisKind::Cluster => follow_cluster(bus).await,
     }
 }
 
 /// What is due.
-enum Due {
+enum ClusterStep {
     /// To look who serves what.
-    Look,
+    Discover,
     /// Nothing.
     Nothing,
 }
 
 async fn follow_cluster(bus: &Arc<RedisBus>) {
-    let mut cluster = Cluster::new(bus.core.names.clone(), bus.trust.clone(), bus.servers.clone());
-    let mut links = Links::new(Words::SHARDED);
-    let mut tries = Tries::default();
-    let mut look_at = Instant::now();
+    let mut cluster =
+        RedisCluster::new(bus.core.names.clone(), bus.tls_config.clone(), bus.servers.clone());
+    let mut links = ServerLinks::new(PubSubCommands::SHARDED);
+    let mut backoff = RetryBackoff::default();
+    let mut discover_at = Instant::now();
     loop {
         let lost = Arc::clone(&links.lost);
-        let due = tokio::select! {
-            () = links.keep() => Due::Nothing,
-            () = sleep_until(look_at) => Due::Look,
+        let step = tokio::select! {
+            () = links.run_forever() => ClusterStep::Nothing,
+            () = sleep_until(discover_at) => ClusterStep::Discover,
             () = lost.notified() => {
                 // Soon, and not at once: a cluster needs its time to find another primary.
-                look_at = look_at.min(Instant::now() + tries.pause());
-                Due::Nothing
+                discover_at = discover_at.min(Instant::now() + backoff.next_delay());
+                ClusterStep::Nothing
             }
         };
-        if let Due::Nothing = due {
+        if let ClusterStep::Nothing = step {
             continue;
         }
         let discover = cluster.discover();
         let found = tokio::select! {
             found = discover => found,
-            () = links.keep() => continue,
+            () = links.run_forever() => continue,
         };
         match found {
-            Ok(plan) => {
-                links.follow(plan, bus);
-                if bus.core.is_whole() {
-                    tries = Tries::default();
+            Ok(topology) => {
+                links.apply_topology(topology, bus);
+                if bus.core.is_connected() {
+                    backoff = RetryBackoff::default();
                 }
-                look_at = Instant::now() + LOOK_EVERY;
+                discover_at = Instant::now() + DISCOVERY_INTERVAL;
             }
-            Err((server, trouble)) => {
+            Err((server, failure)) => {
                 // Links that are well stay as they are: whoever is asked may be the one in trouble.
-                if bus.core.is_whole() {
-                    debug!(error = %trouble, "nobody says who serves what in the cluster");
+                if bus.core.is_connected() {
+                    debug!(error = %failure, "nobody says who serves what in the cluster");
                 } else {
-                    bus.core.tell(&server.to_string(), &trouble);
+                    bus.core.report_failure(&server.to_string(), &failure);
                 }
-                look_at = Instant::now() + tries.pause();
+                discover_at = Instant::now() + backoff.next_delay();
             }
         }
     }
 }
 
 /// The links, each with what it is for.
-struct Links {
-    words: Words,
+struct ServerLinks {
+    commands: PubSubCommands,
     running: FuturesUnordered<Abortable<BoxFuture<'static, ()>>>,
-    ends: BTreeMap<((String, u16), Vec<Group>), AbortHandle>,
+    abort_handles: BTreeMap<((String, u16), Vec<ChannelGroup>), AbortHandle>,
     /// Told when one has lost its connection.
     lost: Arc<Notify>,
 }
 
-impl Links {
-    fn new(words: Words) -> Self {
-        let (running, ends) = (FuturesUnordered::new(), BTreeMap::new());
-        Self { words, running, ends, lost: Arc::default() }
+impl ServerLinks {
+    fn new(commands: PubSubCommands) -> Self {
+        let (running, abort_handles) = (FuturesUnordered::new(), BTreeMap::new());
+        Self { commands, running, abort_handles, lost: Arc::default() }
     }
 
     /// From now on there is a link for each of these, and no other.
-    fn follow(&mut self, plan: Plan, bus: &Arc<RedisBus>) {
-        let mut ends = std::mem::take(&mut self.ends);
-        for (address, (server, groups)) in plan {
+    fn apply_topology(&mut self, topology: Topology, bus: &Arc<RedisBus>) {
+        let mut abort_handles = std::mem::take(&mut self.abort_handles);
+        for (address, (server, groups)) in topology {
             let key = (address, groups.clone());
-            let end = ends.remove(&key).unwrap_or_else(|| {
-                let link = Link {
+            let abort_handle = abort_handles.remove(&key).unwrap_or_else(|| {
+                let link = ServerLink {
                     core: Arc::clone(&bus.core),
-                    trust: bus.trust.clone(),
+                    tls_config: bus.tls_config.clone(),
                     server,
                     groups,
-                    words: self.words,
+                    commands: self.commands,
                     lost: Arc::clone(&self.lost),
                 };
-                let (end, registration) = AbortHandle::new_pair();
-                let kept: BoxFuture<'static, ()> = Box::pin(link.keep());
-                self.running.push(Abortable::new(kept, registration));
-                end
+                let (abort_handle, registration) = AbortHandle::new_pair();
+                let task: BoxFuture<'static, ()> = Box::pin(link.run_forever());
+                self.running.push(Abortable::new(task, registration));
+                abort_handle
             });
-            self.ends.insert(key, end);
+            self.abort_handles.insert(key, abort_handle);
         }
-        for end in ends.into_values() {
-            end.abort();
+        for abort_handle in abort_handles.into_values() {
+            abort_handle.abort();
         }
     }
 
     /// Moves the links. Does not end. Cancel-safe.
-    async fn keep(&mut self) {
+    async fn run_forever(&mut self) {
         loop {
             // What comes out was aborted.
             if self.running.next().await.is_none() {

@@ -33,7 +33,7 @@ pub(super) type Driver = Pin<Box<dyn Future<Output = ()> + Send>>;
 
 /// Why a server does not serve.
 #[derive(Debug, thiserror::Error)]
-pub enum Trouble {
+pub enum RedisFailure {
     /// Nobody is there.
     #[error("connecting failed: {0}")]
     Connect(io::Error),
@@ -42,16 +42,16 @@ pub enum Trouble {
     Tls(io::Error),
     /// The machine trusts nobody, so nobody can vouch for a server.
     #[error("the system's trusted certificates cannot be found (SSL_CERT_FILE names them)")]
-    NoTrust,
+    NoTrustedRoots,
     /// It takes too long.
     #[error("there was no answer in time")]
-    TooSlow,
+    TimedOut,
     /// It wants another password, or one at all.
     #[error("the password or the user is refused: {0}")]
     Password(RedisError),
     /// It says no, or something that makes no sense.
     #[error("the server answers: {0}")]
-    Refused(RedisError),
+    ErrorReply(RedisError),
     /// It lacks what is needed.
     #[error("the server is too old: {found} instead of {needed} or later")]
     TooOld {
@@ -68,10 +68,10 @@ pub enum Trouble {
     ClusterDown,
     /// The connection has ended.
     #[error("the connection has ended")]
-    Ended,
+    Disconnected,
     /// What is published there is not heard.
     #[error("what is published is not heard")]
-    Deaf,
+    PingTimedOut,
     /// Another server serves the channels now.
     #[error("the channels have moved")]
     Moved,
@@ -79,7 +79,7 @@ pub enum Trouble {
 
 /// Why a server's address cannot be used.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]
-pub enum BadAddress {
+pub enum RedisAddressError {
     /// It is none.
     #[error("is no address like redis://:password@host:6379 or rediss://host:6379")]
     Form,
@@ -90,26 +90,28 @@ pub enum BadAddress {
 
 /// Whom the machine trusts to vouch for servers: looked up when it is needed first.
 #[derive(Clone, Debug, Default)]
-pub(super) struct Trust(OnceLock<Arc<ClientConfig>>);
+pub(super) struct TlsConfig(OnceLock<Arc<ClientConfig>>);
 
 /// See the module.
 #[derive(Clone)]
-pub(super) struct Server {
+pub(super) struct RedisServer {
     host: Box<str>,
     port: u16,
     secure: bool,
     settings: RedisConnectionInfo,
 }
 
-impl Server {
-    pub(super) fn parse(url: &Secret) -> Result<Self, BadAddress> {
-        let url = str::from_utf8(url.expose()).ok().ok_or(BadAddress::Form)?;
-        let info = url.into_connection_info().ok().ok_or(BadAddress::Form)?;
+impl RedisServer {
+    pub(super) fn parse(url: &Secret) -> Result<Self, RedisAddressError> {
+        let url = str::from_utf8(url.expose()).ok().ok_or(RedisAddressError::Form)?;
+        let info = url.into_connection_info().ok().ok_or(RedisAddressError::Form)?;
         let (host, port, secure) = match info.addr() {
             ConnectionAddr::Tcp(host, port) => (host, *port, false),
-            ConnectionAddr::TcpTls { insecure: true, .. } => return Err(BadAddress::Insecure),
+            ConnectionAddr::TcpTls { insecure: true, .. } => {
+                return Err(RedisAddressError::Insecure);
+            }
             ConnectionAddr::TcpTls { host, port, .. } => (host, *port, true),
-            _ => return Err(BadAddress::Form),
+            _ => return Err(RedisAddressError::Form),
         };
         let settings = info.redis_settings().clone();
         let settings = settings.set_protocol(ProtocolVersion::RESP3).set_skip_set_lib_name();
@@ -117,7 +119,7 @@ impl Server {
     }
 
     /// Another one, which takes the same password.
-    pub(super) fn beside(&self, host: &str, port: u16) -> Self {
+    pub(super) fn with_address(&self, host: &str, port: u16) -> Self {
         let host = if host.is_empty() { self.host.clone() } else { host.into() };
         Self { host, port, ..self.clone() }
     }
@@ -127,62 +129,63 @@ impl Server {
         (&self.host, self.port)
     }
 
-    /// Connects. What the server says unasked goes to `hear`, in order, while the driver is polled.
+    /// Connects. What the server says unasked goes to `on_push`, in order, while the driver is polled.
     pub(super) async fn connect(
         &self,
-        trust: &Trust,
-        hear: impl Fn(PushInfo) + Send + Sync + 'static,
-    ) -> Result<(MultiplexedConnection, Driver), Trouble> {
-        let hear = move |push| -> Result<(), ()> {
-            hear(push);
+        tls_config: &TlsConfig,
+        on_push: impl Fn(PushInfo) + Send + Sync + 'static,
+    ) -> Result<(MultiplexedConnection, Driver), RedisFailure> {
+        let on_push = move |push| -> Result<(), ()> {
+            on_push(push);
             Ok(())
         };
         // Who waits for answers has a watch of its own.
-        let config = AsyncConnectionConfig::new().set_response_timeout(None).set_push_sender(hear);
+        let config =
+            AsyncConnectionConfig::new().set_response_timeout(None).set_push_sender(on_push);
         let connect = async {
-            let socket = TcpStream::connect(self.address()).await.map_err(Trouble::Connect)?;
-            socket.set_nodelay(true).map_err(Trouble::Connect)?;
+            let socket = TcpStream::connect(self.address()).await.map_err(RedisFailure::Connect)?;
+            socket.set_nodelay(true).map_err(RedisFailure::Connect)?;
             if !self.secure {
-                return self.greet(socket, config).await;
+                return self.handshake(socket, config).await;
             }
             let name = ServerName::try_from(self.host.to_string()).map_err(io::Error::other);
-            let tls = TlsConnector::from(trust.get()?);
-            let socket = tls.connect(name.map_err(Trouble::Tls)?, socket).await;
-            self.greet(socket.map_err(Trouble::Tls)?, config).await
+            let tls = TlsConnector::from(tls_config.get()?);
+            let socket = tls.connect(name.map_err(RedisFailure::Tls)?, socket).await;
+            self.handshake(socket.map_err(RedisFailure::Tls)?, config).await
         };
-        timeout(CONNECT_WAIT_MAX, connect).await.unwrap_or(Err(Trouble::TooSlow))
+        timeout(CONNECT_WAIT_MAX, connect).await.unwrap_or(Err(RedisFailure::TimedOut))
     }
 
-    async fn greet<S>(
+    async fn handshake<S>(
         &self,
         socket: S,
         config: AsyncConnectionConfig,
-    ) -> Result<(MultiplexedConnection, Driver), Trouble>
+    ) -> Result<(MultiplexedConnection, Driver), RedisFailure>
     where
         S: AsyncRead + AsyncWrite + Unpin + Send + 'static,
     {
         let made = MultiplexedConnection::new_with_config(&self.settings, socket, config).await;
-        let (connection, driver) = made.map_err(Trouble::of)?;
+        let (connection, driver) = made.map_err(RedisFailure::of)?;
         Ok((connection, Box::pin(driver)))
     }
 
     /// Connects, asks, and lets go.
-    pub(super) async fn ask(
+    pub(super) async fn query(
         &self,
-        trust: &Trust,
-        questions: &Pipeline,
-    ) -> Result<Vec<Value>, Trouble> {
-        let (mut connection, driver) = self.connect(trust, drop).await?;
-        let answers = connection.send_packed_commands(questions, 0, questions.len());
+        tls_config: &TlsConfig,
+        commands: &Pipeline,
+    ) -> Result<Vec<Value>, RedisFailure> {
+        let (mut connection, driver) = self.connect(tls_config, drop).await?;
+        let answers = connection.send_packed_commands(commands, 0, commands.len());
         tokio::select! {
-            answers = answers => answers.map_err(Trouble::of),
-            () = driver => Err(Trouble::Ended),
-            () = tokio::time::sleep(ANSWER_WAIT_MAX) => Err(Trouble::TooSlow),
+            answers = answers => answers.map_err(RedisFailure::of),
+            () = driver => Err(RedisFailure::Disconnected),
+            () = tokio::time::sleep(ANSWER_WAIT_MAX) => Err(RedisFailure::TimedOut),
         }
     }
 }
 
-impl Trouble {
+impl RedisFailure {
     pub(super) fn of(error: RedisError) -> Self {
         let code = error.code().unwrap_or_default();
         if error.kind() == redis::ErrorKind::AuthenticationFailed
@@ -190,14 +193,14 @@ impl Trouble {
         {
             Self::Password(error)
         } else if error.is_connection_dropped() {
-            Self::Ended
+            Self::Disconnected
         } else {
-            Self::Refused(error)
+            Self::ErrorReply(error)
         }
     }
 
     /// The first of these answers that is an error.
-    pub(super) fn in_answers(answers: &[Value]) -> Option<Self> {
+    pub(super) fn from_answers(answers: &[Value]) -> Option<Self> {
         answers.iter().find_map(|answer| match answer {
             Value::ServerError(error) if error.kind() == Some(ServerErrorKind::Moved) => {
                 Some(Self::Moved)
@@ -211,20 +214,20 @@ impl Trouble {
     }
 }
 
-impl Trust {
+impl TlsConfig {
     #[cfg(test)]
     pub(super) fn of(config: ClientConfig) -> Self {
         Self(OnceLock::from(Arc::new(config)))
     }
 
-    fn get(&self) -> Result<Arc<ClientConfig>, Trouble> {
+    fn get(&self) -> Result<Arc<ClientConfig>, RedisFailure> {
         if let Some(config) = self.0.get() {
             return Ok(Arc::clone(config));
         }
         let mut roots = RootCertStore::empty();
         let found = rustls_native_certs::load_native_certs();
         if roots.add_parsable_certificates(found.certs).0 == 0 {
-            return Err(Trouble::NoTrust);
+            return Err(RedisFailure::NoTrustedRoots);
         }
         Ok(Arc::clone(self.0.get_or_init(|| Arc::new(client_config(roots)))))
     }
@@ -239,13 +242,13 @@ pub(super) fn client_config(roots: RootCertStore) -> ClientConfig {
         .with_no_client_auth()
 }
 
-impl fmt::Display for Server {
+impl fmt::Display for RedisServer {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         write!(f, "{}:{}", self.host, self.port)
     }
 }
 
-impl fmt::Debug for Server {
+impl fmt::Debug for RedisServer {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         write!(f, "Server({self})")
     }

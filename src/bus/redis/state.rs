@@ -8,29 +8,29 @@ use std::{collections::BTreeSet, time::Duration};
 use tokio::time::Instant;
 
 use super::{
-    names::{GROUPS, Group},
-    outgoing::Outgoing,
+    names::{ChannelGroup, GROUPS},
+    outgoing::OutgoingQueue,
 };
 use crate::domain::Channel;
 
 /// How long ago a ping may have been sent that was the last one heard. Past it a group is deaf.
-pub(super) const DEAF_AFTER: Duration = Duration::from_millis(2500);
+pub(super) const PING_TIMEOUT: Duration = Duration::from_millis(2500);
 
 /// See the module.
 #[derive(Debug)]
-pub(super) struct State {
-    pub(super) outgoing: Outgoing,
+pub(super) struct BusState {
+    pub(super) outgoing: OutgoingQueue,
     /// Letters that were taken and are not known to have arrived.
-    pub(super) under_way: usize,
-    pub(super) phase: Phase,
+    pub(super) in_flight: usize,
+    pub(super) phase: BusPhase,
     /// Whether the operator was told of trouble, and not yet of its end.
-    pub(super) trouble: Option<Instant>,
-    groups: [Watch; GROUPS],
+    pub(super) failing_since: Option<Instant>,
+    groups: [GroupState; GROUPS],
 }
 
 /// Where the bus is in its own life.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(super) enum Phase {
+pub(super) enum BusPhase {
     /// It carries.
     Open,
     /// It carries what waits, and takes nothing more.
@@ -41,9 +41,9 @@ pub(super) enum Phase {
 
 /// What is known of one group.
 #[derive(Debug, Default)]
-struct Watch {
+struct GroupState {
     /// The life that serves it.
-    life: Option<u64>,
+    generation: Option<u64>,
     wanted: BTreeSet<Channel>,
     /// Those that the server says this node hears.
     confirmed: BTreeSet<Channel>,
@@ -51,72 +51,83 @@ struct Watch {
     missing: BTreeSet<Channel>,
     /// Until when these need not be confirmed, if nothing else was missing when they came to be wanted:
     /// somebody who comes to another room makes nobody deaf.
-    patient_until: Option<Instant>,
+    grace_until: Option<Instant>,
     /// Those that the server is asked to forget.
-    leaving: BTreeSet<Channel>,
+    unsubscribing: BTreeSet<Channel>,
     /// When the ping was sent that was the last one heard.
-    proved: Option<Instant>,
+    last_ping: Option<Instant>,
 }
 
-impl State {
-    pub(super) fn new(outgoing: Outgoing) -> Self {
-        let groups = std::array::from_fn(|_| Watch::default());
-        Self { outgoing, under_way: 0, phase: Phase::Open, trouble: None, groups }
+impl BusState {
+    pub(super) fn new(outgoing: OutgoingQueue) -> Self {
+        let groups = std::array::from_fn(|_| GroupState::default());
+        Self { outgoing, in_flight: 0, phase: BusPhase::Open, failing_since: None, groups }
     }
 
     /// Answers which of the channels that are wanted anew are heard already.
-    pub(super) fn want(&mut self, channels: &BTreeSet<Channel>, now: Instant) -> BTreeSet<Channel> {
-        let mut heard = BTreeSet::new();
-        for group in Group::all() {
-            let watch = self.watch(group);
-            let wanted = channels.iter().copied().filter(|it| Group::of(*it) == group).collect();
-            let before = std::mem::replace(&mut watch.wanted, wanted);
-            let new = watch.wanted.difference(&before);
-            heard.extend(new.filter(|it| watch.confirmed.contains(it)));
-            let was_complete = watch.life.is_some() && watch.missing.is_empty();
-            watch.missing = watch.wanted.difference(&watch.confirmed).copied().collect();
+    pub(super) fn set_wanted(
+        &mut self,
+        channels: &BTreeSet<Channel>,
+        now: Instant,
+    ) -> BTreeSet<Channel> {
+        let mut already_subscribed = BTreeSet::new();
+        for group in ChannelGroup::all() {
+            let group_state = self.group_state(group);
+            let wanted =
+                channels.iter().copied().filter(|it| ChannelGroup::of(*it) == group).collect();
+            let before = std::mem::replace(&mut group_state.wanted, wanted);
+            let new = group_state.wanted.difference(&before);
+            already_subscribed.extend(new.filter(|it| group_state.confirmed.contains(it)));
+            let was_complete = group_state.generation.is_some() && group_state.missing.is_empty();
+            group_state.missing =
+                group_state.wanted.difference(&group_state.confirmed).copied().collect();
             if was_complete {
-                watch.patient_until = Some(now + DEAF_AFTER);
+                group_state.grace_until = Some(now + PING_TIMEOUT);
             }
         }
-        heard
+        already_subscribed
     }
 
     pub(super) fn is_wanted(&self, channel: Channel) -> bool {
-        self.groups.get(Group::of(channel).index()).is_some_and(|it| it.wanted.contains(&channel))
+        self.groups
+            .get(ChannelGroup::of(channel).index())
+            .is_some_and(|it| it.wanted.contains(&channel))
     }
 
     /// A life begins to serve these groups: nothing is known of them.
-    pub(super) fn begin(&mut self, life: u64, groups: &[Group]) {
+    pub(super) fn begin(&mut self, generation: u64, groups: &[ChannelGroup]) {
         for group in groups {
-            let watch = self.watch(*group);
-            watch.forget();
-            watch.life = Some(life);
+            let group_state = self.group_state(*group);
+            group_state.reset();
+            group_state.generation = Some(generation);
         }
     }
 
     /// A life has ended. Groups that another one serves meanwhile are left alone.
-    pub(super) fn end(&mut self, life: u64) {
-        for watch in self.groups.iter_mut().filter(|watch| watch.life == Some(life)) {
-            watch.forget();
+    pub(super) fn end(&mut self, generation: u64) {
+        for group_state in
+            self.groups.iter_mut().filter(|group_state| group_state.generation == Some(generation))
+        {
+            group_state.reset();
         }
     }
 
     /// What is to be subscribed to in these groups.
-    pub(super) fn missing(&self, groups: &[Group]) -> Vec<Channel> {
-        let watches = groups.iter().filter_map(|group| self.groups.get(group.index()));
-        watches.flat_map(|watch| watch.missing.iter().copied()).collect()
+    pub(super) fn missing(&self, groups: &[ChannelGroup]) -> Vec<Channel> {
+        let group_states = groups.iter().filter_map(|group| self.groups.get(group.index()));
+        group_states.flat_map(|group_state| group_state.missing.iter().copied()).collect()
     }
 
     /// What is not wanted any more in these groups: it counts as not heard from now on.
-    pub(super) fn take_surplus(&mut self, groups: &[Group]) -> Vec<Channel> {
+    pub(super) fn take_surplus(&mut self, groups: &[ChannelGroup]) -> Vec<Channel> {
         let mut surplus = Vec::new();
         for group in groups {
-            let watch = self.watch(*group);
-            let unwanted: Vec<_> = watch.confirmed.difference(&watch.wanted).copied().collect();
+            let group_state = self.group_state(*group);
+            let unwanted: Vec<_> =
+                group_state.confirmed.difference(&group_state.wanted).copied().collect();
             for channel in &unwanted {
-                watch.confirmed.remove(channel);
-                watch.leaving.insert(*channel);
+                group_state.confirmed.remove(channel);
+                group_state.unsubscribing.insert(*channel);
             }
             surplus.extend(unwanted);
         }
@@ -124,56 +135,60 @@ impl State {
     }
 
     /// The server says that a life hears a channel. Answers whether that is wanted.
-    pub(super) fn confirm(&mut self, life: u64, channel: Channel) -> bool {
-        let watch = self.watch(Group::of(channel));
-        if watch.life != Some(life) {
+    pub(super) fn confirm(&mut self, generation: u64, channel: Channel) -> bool {
+        let group_state = self.group_state(ChannelGroup::of(channel));
+        if group_state.generation != Some(generation) {
             return false;
         }
-        watch.confirmed.insert(channel);
-        watch.missing.remove(&channel)
+        group_state.confirmed.insert(channel);
+        group_state.missing.remove(&channel)
     }
 
     /// The server says that a life hears a channel no more. Answers whether it was asked to.
-    pub(super) fn left(&mut self, life: u64, channel: Channel) -> bool {
-        let watch = self.watch(Group::of(channel));
-        watch.life != Some(life) || watch.leaving.remove(&channel)
+    pub(super) fn confirm_unsubscribed(&mut self, generation: u64, channel: Channel) -> bool {
+        let group_state = self.group_state(ChannelGroup::of(channel));
+        group_state.generation != Some(generation) || group_state.unsubscribing.remove(&channel)
     }
 
     /// A life has heard its ping of that moment.
-    pub(super) fn prove(&mut self, life: u64, group: Group, sent: Instant) {
-        let watch = self.watch(group);
-        if watch.life == Some(life) {
-            watch.proved = watch.proved.max(Some(sent));
+    pub(super) fn record_ping(&mut self, generation: u64, group: ChannelGroup, sent: Instant) {
+        let group_state = self.group_state(group);
+        if group_state.generation == Some(generation) {
+            group_state.last_ping = group_state.last_ping.max(Some(sent));
         }
     }
 
     /// When the group that was proved longest ago was; one that never was counts from `begin`.
-    pub(super) fn proved(&self, groups: &[Group], begin: Instant) -> Instant {
-        let watches = groups.iter().filter_map(|group| self.groups.get(group.index()));
-        watches.map(|watch| watch.proved.unwrap_or(begin)).min().unwrap_or(begin)
+    pub(super) fn oldest_ping(&self, groups: &[ChannelGroup], begin: Instant) -> Instant {
+        let group_states = groups.iter().filter_map(|group| self.groups.get(group.index()));
+        group_states
+            .map(|group_state| group_state.last_ping.unwrap_or(begin))
+            .min()
+            .unwrap_or(begin)
     }
 
-    pub(super) fn is_whole(&self, now: Instant) -> bool {
-        let fresh = |sent| now.duration_since(sent) <= DEAF_AFTER;
-        let complete =
-            |it: &Watch| it.missing.is_empty() || it.patient_until.is_some_and(|until| now < until);
-        let is_whole = |it: &Watch| complete(it) && it.proved.is_some_and(fresh);
-        self.phase == Phase::Open && self.groups.iter().all(is_whole)
+    pub(super) fn is_connected(&self, now: Instant) -> bool {
+        let fresh = |sent| now.duration_since(sent) <= PING_TIMEOUT;
+        let complete = |it: &GroupState| {
+            it.missing.is_empty() || it.grace_until.is_some_and(|until| now < until)
+        };
+        let is_connected = |it: &GroupState| complete(it) && it.last_ping.is_some_and(fresh);
+        self.phase == BusPhase::Open && self.groups.iter().all(is_connected)
     }
 
-    fn watch(&mut self, group: Group) -> &mut Watch {
+    fn group_state(&mut self, group: ChannelGroup) -> &mut GroupState {
         self.groups.get_mut(group.index()).expect("there is one for each group")
     }
 }
 
-impl Watch {
-    fn forget(&mut self) {
-        self.life = None;
+impl GroupState {
+    fn reset(&mut self) {
+        self.generation = None;
         self.confirmed.clear();
-        self.leaving.clear();
+        self.unsubscribing.clear();
         self.missing.clone_from(&self.wanted);
-        self.patient_until = None;
-        self.proved = None;
+        self.grace_until = None;
+        self.last_ping = None;
     }
 }
 
@@ -184,69 +199,69 @@ mod tests {
     use super::*;
     use crate::bus::contract::channel;
 
-    fn state() -> (State, Vec<Group>) {
-        (State::new(Outgoing::new(NonZeroUsize::MIN)), Group::all().collect())
+    fn state() -> (BusState, Vec<ChannelGroup>) {
+        (BusState::new(OutgoingQueue::new(NonZeroUsize::MIN)), ChannelGroup::all().collect())
     }
 
-    fn prove_all(state: &mut State, life: u64, now: Instant) {
-        Group::all().for_each(|group| state.prove(life, group, now));
+    fn record_all_pings(state: &mut BusState, generation: u64, now: Instant) {
+        ChannelGroup::all().for_each(|group| state.record_ping(generation, group, now));
     }
 
     #[tokio::test]
-    async fn it_is_whole_when_all_is_confirmed_and_proved_and_not_for_longer() {
+    async fn is_connected_while_all_is_confirmed_and_pings_are_recent() {
         let ((mut state, groups), now) = (state(), Instant::now());
-        assert!(state.want(&BTreeSet::from([channel(7), channel(8)]), now).is_empty());
+        assert!(state.set_wanted(&BTreeSet::from([channel(7), channel(8)]), now).is_empty());
         state.begin(1, &groups);
-        prove_all(&mut state, 1, now);
-        assert!(state.confirm(1, channel(7)) && !state.is_whole(now));
-        assert!(state.confirm(1, channel(8)) && state.is_whole(now));
-        assert!(state.is_whole(now + DEAF_AFTER));
-        assert!(!state.is_whole(now + DEAF_AFTER + Duration::from_millis(1)));
+        record_all_pings(&mut state, 1, now);
+        assert!(state.confirm(1, channel(7)) && !state.is_connected(now));
+        assert!(state.confirm(1, channel(8)) && state.is_connected(now));
+        assert!(state.is_connected(now + PING_TIMEOUT));
+        assert!(!state.is_connected(now + PING_TIMEOUT + Duration::from_millis(1)));
     }
 
     #[tokio::test]
-    async fn another_channel_makes_nobody_deaf_that_is_confirmed_in_time() {
+    async fn a_new_channel_confirmed_in_time_does_not_disconnect() {
         let ((mut state, groups), now) = (state(), Instant::now());
         state.begin(1, &groups);
-        prove_all(&mut state, 1, now);
-        state.want(&BTreeSet::from([channel(7)]), now);
-        assert!(state.is_whole(now));
-        let late = now + DEAF_AFTER;
-        prove_all(&mut state, 1, late);
-        assert!(!state.is_whole(late), "it is not heard");
-        assert!(state.confirm(1, channel(7)) && state.is_whole(late));
+        record_all_pings(&mut state, 1, now);
+        state.set_wanted(&BTreeSet::from([channel(7)]), now);
+        assert!(state.is_connected(now));
+        let late = now + PING_TIMEOUT;
+        record_all_pings(&mut state, 1, late);
+        assert!(!state.is_connected(late), "it is not heard");
+        assert!(state.confirm(1, channel(7)) && state.is_connected(late));
     }
 
     #[tokio::test]
-    async fn an_ended_life_says_nothing_more() {
+    async fn an_ended_generation_is_ignored() {
         let ((mut state, groups), now) = (state(), Instant::now());
-        state.want(&BTreeSet::from([channel(7)]), now);
+        state.set_wanted(&BTreeSet::from([channel(7)]), now);
         state.begin(1, &groups);
         state.begin(2, &groups);
-        prove_all(&mut state, 1, now);
-        assert!(!state.confirm(1, channel(7)) && !state.is_whole(now));
+        record_all_pings(&mut state, 1, now);
+        assert!(!state.confirm(1, channel(7)) && !state.is_connected(now));
         state.end(1);
-        prove_all(&mut state, 2, now);
-        assert!(state.confirm(2, channel(7)) && state.is_whole(now));
+        record_all_pings(&mut state, 2, now);
+        assert!(state.confirm(2, channel(7)) && state.is_connected(now));
         state.end(2);
-        assert!(!state.is_whole(now));
+        assert!(!state.is_connected(now));
         assert_eq!(state.missing(&groups), [channel(7)]);
     }
 
     #[tokio::test]
-    async fn what_was_let_go_and_is_wanted_again_is_heard_or_subscribed_to_again() {
+    async fn a_released_channel_can_be_wanted_again() {
         let ((mut state, groups), now) = (state(), Instant::now());
         let seven = BTreeSet::from([channel(7)]);
-        state.want(&seven, now);
+        state.set_wanted(&seven, now);
         state.begin(1, &groups);
         state.confirm(1, channel(7));
-        state.want(&BTreeSet::new(), now);
-        assert_eq!(state.want(&seven, now), seven, "it is still heard");
-        state.want(&BTreeSet::new(), now);
+        state.set_wanted(&BTreeSet::new(), now);
+        assert_eq!(state.set_wanted(&seven, now), seven, "it is still heard");
+        state.set_wanted(&BTreeSet::new(), now);
         assert_eq!(state.take_surplus(&groups), [channel(7)]);
-        assert!(state.want(&seven, now).is_empty());
+        assert!(state.set_wanted(&seven, now).is_empty());
         assert_eq!(state.missing(&groups), [channel(7)]);
-        assert!(state.left(1, channel(7)), "it was asked for");
-        assert!(!state.left(1, channel(7)), "it was not");
+        assert!(state.confirm_unsubscribed(1, channel(7)), "it was asked for");
+        assert!(!state.confirm_unsubscribed(1, channel(7)), "it was not");
     }
 }

@@ -9,111 +9,113 @@ use std::collections::BTreeMap;
 use redis::{Pipeline, Value};
 
 use super::{
-    names::{Group, Names},
-    server::{Server, Trouble, Trust},
+    names::{ChannelGroup, ChannelNames},
+    server::{RedisFailure, RedisServer, TlsConfig},
 };
 
 /// Servers of a cluster that are remembered beside those of the settings.
 const KNOWN_MAX: usize = 64;
 
 /// The groups of each server.
-pub(super) type Plan = BTreeMap<(String, u16), (Server, Vec<Group>)>;
+pub(super) type Topology = BTreeMap<(String, u16), (RedisServer, Vec<ChannelGroup>)>;
 
 /// Whom to ask.
 #[derive(Debug)]
-pub(super) struct Cluster {
-    names: Names,
-    trust: Trust,
-    seeds: Vec<Server>,
-    known: Vec<Server>,
+pub(super) struct RedisCluster {
+    names: ChannelNames,
+    tls_config: TlsConfig,
+    seeds: Vec<RedisServer>,
+    known: Vec<RedisServer>,
     /// Who is asked next.
-    turn: usize,
+    next_candidate: usize,
 }
 
 /// A server alone.
-pub(super) fn alone(server: &Server) -> Plan {
-    BTreeMap::from([(key(server), (server.clone(), Group::all().collect()))])
+pub(super) fn single_server(server: &RedisServer) -> Topology {
+    BTreeMap::from([(key(server), (server.clone(), ChannelGroup::all().collect()))])
 }
 
-fn key(server: &Server) -> (String, u16) {
+fn key(server: &RedisServer) -> (String, u16) {
     let (host, port) = server.address();
     (host.to_owned(), port)
 }
 
-impl Cluster {
-    pub(super) fn new(names: Names, trust: Trust, seeds: Vec<Server>) -> Self {
-        Self { names, trust, seeds, known: Vec::new(), turn: 0 }
+impl RedisCluster {
+    pub(super) fn new(names: ChannelNames, tls_config: TlsConfig, seeds: Vec<RedisServer>) -> Self {
+        Self { names, tls_config, seeds, known: Vec::new(), next_candidate: 0 }
     }
 
     /// Asks one after the other until somebody knows. Answers whose trouble it is that nobody does.
-    pub(super) async fn discover(&mut self) -> Result<Plan, (Server, Trouble)> {
+    pub(super) async fn discover(&mut self) -> Result<Topology, (RedisServer, RedisFailure)> {
         let candidates: Vec<_> = self.seeds.iter().chain(&self.known).cloned().collect();
         let mut first = None;
         for _ in 0..candidates.len() {
-            self.turn = (self.turn + 1) % candidates.len();
-            let Some(server) = candidates.get(self.turn) else { continue };
-            match self.ask(server).await {
-                Ok(plan) => return Ok(plan),
-                Err(trouble) => first = first.or_else(|| Some((server.clone(), trouble))),
+            self.next_candidate = (self.next_candidate + 1) % candidates.len();
+            let Some(server) = candidates.get(self.next_candidate) else { continue };
+            match self.query(server).await {
+                Ok(topology) => return Ok(topology),
+                Err(failure) => first = first.or_else(|| Some((server.clone(), failure))),
             }
         }
         Err(first.expect("there is a seed"))
     }
 
     /// What one server knows.
-    pub(super) async fn ask(&mut self, server: &Server) -> Result<Plan, Trouble> {
-        let mut questions = Pipeline::new();
-        questions.cmd("CLUSTER").arg("INFO").cmd("CLUSTER").arg("SLOTS");
-        let answers = server.ask(&self.trust, &questions).await?;
-        if answers.iter().any(says_no_cluster) {
-            return Err(Trouble::NoCluster);
+    pub(super) async fn query(&mut self, server: &RedisServer) -> Result<Topology, RedisFailure> {
+        let mut commands = Pipeline::new();
+        commands.cmd("CLUSTER").arg("INFO").cmd("CLUSTER").arg("SLOTS");
+        let answers = server.query(&self.tls_config, &commands).await?;
+        if answers.iter().any(is_cluster_disabled) {
+            return Err(RedisFailure::NoCluster);
         }
-        if let Some(trouble) = Trouble::in_answers(&answers) {
-            return Err(trouble);
+        if let Some(failure) = RedisFailure::from_answers(&answers) {
+            return Err(failure);
         }
-        let [info, slots] = answers.as_slice() else { return Err(Trouble::ClusterDown) };
+        let [info, slots] = answers.as_slice() else { return Err(RedisFailure::ClusterDown) };
         if !text(info).contains("cluster_state:ok") {
-            return Err(Trouble::ClusterDown);
+            return Err(RedisFailure::ClusterDown);
         }
         let ranges = ranges(slots);
-        let mut plan = Plan::new();
-        for group in Group::all() {
+        let mut topology = Topology::new();
+        for group in ChannelGroup::all() {
             let slot = self.names.slot(group);
             let range = ranges.iter().find(|it| (it.first..=it.last).contains(&slot));
             let (host, port) =
-                range.and_then(|it| it.servers.first()).ok_or(Trouble::ClusterDown)?;
-            let primary = server.beside(host, *port);
-            plan.entry(key(&primary)).or_insert((primary, Vec::new())).1.push(group);
+                range.and_then(|it| it.servers.first()).ok_or(RedisFailure::ClusterDown)?;
+            let primary = server.with_address(host, *port);
+            topology.entry(key(&primary)).or_insert((primary, Vec::new())).1.push(group);
         }
-        self.remember(server, &ranges);
-        Ok(plan)
+        self.update_known(server, &ranges);
+        Ok(topology)
     }
 
-    fn remember(&mut self, server: &Server, ranges: &[Range<'_>]) {
+    fn update_known(&mut self, server: &RedisServer, ranges: &[SlotRange<'_>]) {
         let all = ranges.iter().flat_map(|it| &it.servers);
-        let all: BTreeMap<_, _> =
-            all.map(|(host, port)| server.beside(host, *port)).map(|it| (key(&it), it)).collect();
-        let is_seed = |server: &Server| self.seeds.iter().any(|it| key(it) == key(server));
+        let all: BTreeMap<_, _> = all
+            .map(|(host, port)| server.with_address(host, *port))
+            .map(|it| (key(&it), it))
+            .collect();
+        let is_seed = |server: &RedisServer| self.seeds.iter().any(|it| key(it) == key(server));
         self.known = all.into_values().filter(|it| !is_seed(it)).take(KNOWN_MAX).collect();
     }
 }
 
 /// Slots and who serves them, the primary first. A host may be empty: it is the one that was asked.
-struct Range<'a> {
+struct SlotRange<'a> {
     first: u16,
     last: u16,
     servers: Vec<(&'a str, u16)>,
 }
 
 /// Reads the answer to `CLUSTER SLOTS`. What is not understood is passed over.
-fn ranges(answer: &Value) -> Vec<Range<'_>> {
+fn ranges(answer: &Value) -> Vec<SlotRange<'_>> {
     items(answer).iter().filter_map(range).collect()
 }
 
-fn range(value: &Value) -> Option<Range<'_>> {
+fn range(value: &Value) -> Option<SlotRange<'_>> {
     let [first, last, servers @ ..] = items(value) else { return None };
     let servers: Vec<_> = servers.iter().map(server).collect::<Option<_>>()?;
-    Some(Range { first: number(first)?, last: number(last)?, servers })
+    Some(SlotRange { first: number(first)?, last: number(last)?, servers })
 }
 
 fn server(value: &Value) -> Option<(&str, u16)> {
@@ -145,7 +147,7 @@ pub(super) fn text(value: &Value) -> &str {
     }
 }
 
-fn says_no_cluster(answer: &Value) -> bool {
+fn is_cluster_disabled(answer: &Value) -> bool {
     let Value::ServerError(error) = answer else { return false };
     error.details().is_some_and(|it| it.contains("cluster support disabled"))
 }

@@ -10,14 +10,14 @@ const INTERVAL: Duration = Duration::from_secs(1);
 /// Conversations that have something to be told, or were told something less than an interval ago.
 #[derive(Debug)]
 pub(super) struct Coalesced<T> {
-    places: HashMap<Place, Told<T>>,
+    places: HashMap<Place, CoalesceState<T>>,
 }
 
 /// What a conversation knows.
 #[derive(Debug)]
-enum Told<T> {
+enum CoalesceState<T> {
     /// Everything; what is new waits until this moment.
-    Until(Duration),
+    CoolingDown(Duration),
     /// Not this, which is due at this moment.
     Due(Duration, T),
 }
@@ -31,21 +31,21 @@ impl<T> Default for Coalesced<T> {
 impl<T: Default> Coalesced<T> {
     /// What a conversation is to be told next, for the caller to add to.
     pub(super) fn add(&mut self, place: &Place, now: Duration) -> &mut T {
-        let told = self.places.entry(place.clone());
-        let told = told.or_insert_with(|| Told::Due(now, T::default()));
-        if let Told::Until(moment) = *told {
-            *told = Told::Due(moment, T::default());
+        let state = self.places.entry(place.clone());
+        let state = state.or_insert_with(|| CoalesceState::Due(now, T::default()));
+        if let CoalesceState::CoolingDown(moment) = *state {
+            *state = CoalesceState::Due(moment, T::default());
         }
-        match told {
-            Told::Due(_, what) => what,
-            Told::Until(_) => unreachable!("it was made due above"),
+        match state {
+            CoalesceState::Due(_, what) => what,
+            CoalesceState::CoolingDown(_) => unreachable!("it was made due above"),
         }
     }
 
     /// When something is due next, if only that something is forgotten.
     pub(super) fn next(&self) -> Option<Duration> {
-        let moments = self.places.values().map(|told| match told {
-            Told::Until(moment) | Told::Due(moment, _) => *moment,
+        let moments = self.places.values().map(|state| match state {
+            CoalesceState::CoolingDown(moment) | CoalesceState::Due(moment, _) => *moment,
         });
         moments.min()
     }
@@ -53,14 +53,14 @@ impl<T: Default> Coalesced<T> {
     /// Takes what is to be told at `now`, and lets who is told rest.
     pub(super) fn take(&mut self, now: Duration) -> Vec<(Place, T)> {
         let mut due = Vec::new();
-        self.places.retain(|place, told| match told {
-            Told::Due(moment, what) if *moment <= now => {
+        self.places.retain(|place, state| match state {
+            CoalesceState::Due(moment, what) if *moment <= now => {
                 due.push((place.clone(), std::mem::take(what)));
-                *told = Told::Until(now + INTERVAL);
+                *state = CoalesceState::CoolingDown(now + INTERVAL);
                 true
             }
-            Told::Until(moment) => *moment > now,
-            Told::Due(..) => true,
+            CoalesceState::CoolingDown(moment) => *moment > now,
+            CoalesceState::Due(..) => true,
         });
         due
     }

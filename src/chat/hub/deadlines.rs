@@ -11,7 +11,7 @@ use std::{
 
 use time::OffsetDateTime;
 
-use super::{Hub, end, send};
+use super::{Hub, close_outboxes, send};
 use crate::{
     chat::{
         event::{Delivery, Event},
@@ -21,29 +21,29 @@ use crate::{
 };
 
 /// How long before the end a connection is told of it.
-const NOTICE: Duration = Duration::from_secs(30);
+const EXPIRY_NOTICE: Duration = Duration::from_secs(30);
 
 /// What is due, first things first. A deadline has one entry: its notice or its end.
 #[derive(Default)]
 pub(super) struct Deadlines {
-    entries: Mutex<Entries>,
+    entries: Mutex<DeadlineEntries>,
     /// How many there have been. A number of its own tells a deadline from the one that it replaces,
     /// which may fall in the same moment.
-    count: AtomicU64,
+    last_number: AtomicU64,
 }
 
-type Entries = BTreeMap<(Duration, u64), Entry>;
+type DeadlineEntries = BTreeMap<(Duration, u64), DeadlineEntry>;
 
 /// A token whose time will be over.
 #[derive(Clone)]
-struct Entry {
+struct DeadlineEntry {
     outbox: Arc<dyn Outbox>,
     ends: Duration,
     expires_at: OffsetDateTime,
 }
 
 impl Deadlines {
-    fn lock(&self) -> MutexGuard<'_, Entries> {
+    fn lock(&self) -> MutexGuard<'_, DeadlineEntries> {
         self.entries.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
@@ -53,7 +53,7 @@ impl Deadlines {
     }
 
     /// Tells and ends whoever is to be told or ended at `now`.
-    pub(super) fn call(&self, now: Duration) {
+    pub(super) fn run_due(&self, now: Duration) {
         let mut entries = self.lock();
         let mut due = Vec::new();
         while let Some(first) = entries.first_entry()
@@ -67,8 +67,8 @@ impl Deadlines {
         }
         drop(entries);
         let (over, soon): (Vec<_>, Vec<_>) = due.into_iter().partition(|it| it.ends <= now);
-        end(over.into_iter().map(|it| it.outbox).collect(), CloseReason::TokenExpired);
-        for Entry { outbox, expires_at, .. } in soon {
+        close_outboxes(over.into_iter().map(|it| it.outbox).collect(), CloseReason::TokenExpired);
+        for DeadlineEntry { outbox, expires_at, .. } in soon {
             send(&outbox, &Delivery::new(Event::AuthExpiring { expires_at }));
         }
     }
@@ -97,11 +97,11 @@ impl Deadline {
         (expires_at, left): (OffsetDateTime, Duration),
     ) -> Self {
         let ends = hub.now() + left;
-        let told = ends.saturating_sub(NOTICE);
-        let entry = Entry { outbox, ends, expires_at };
-        let number = hub.deadlines.count.fetch_add(1, Ordering::Relaxed);
-        hub.deadlines.lock().insert((told, number), entry);
-        hub.roll.wake();
+        let notice_at = ends.saturating_sub(EXPIRY_NOTICE);
+        let entry = DeadlineEntry { outbox, ends, expires_at };
+        let number = hub.deadlines.last_number.fetch_add(1, Ordering::Relaxed);
+        hub.deadlines.lock().insert((notice_at, number), entry);
+        hub.timers.wake();
         Self { hub: Arc::clone(hub), number, ends }
     }
 }
@@ -109,7 +109,7 @@ impl Deadline {
 impl Drop for Deadline {
     fn drop(&mut self) {
         let mut entries = self.hub.deadlines.lock();
-        for moment in [self.ends.saturating_sub(NOTICE), self.ends] {
+        for moment in [self.ends.saturating_sub(EXPIRY_NOTICE), self.ends] {
             entries.remove(&(moment, self.number));
         }
     }

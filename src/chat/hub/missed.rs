@@ -3,7 +3,7 @@
 use std::sync::Arc;
 
 use crate::{
-    chat::event::{Delivery, Event, Missed, Run},
+    chat::event::{Delivery, Event, MissedEntries, MissedRun},
     domain::{Entry, RoomName},
 };
 
@@ -50,8 +50,8 @@ pub(crate) fn missed(
     let count = parts.len();
     let whole = |(index, entries)| {
         let more = last == LastPart::No || index + 1 < count;
-        let run = Run::Recovered { entries, more };
-        Delivery::new(Event::Missed(Missed { room: room.clone(), run }))
+        let run = MissedRun::Recovered { entries, more };
+        Delivery::new(Event::Missed(MissedEntries { room: room.clone(), run }))
     };
     parts.into_iter().enumerate().map(whole).collect()
 }

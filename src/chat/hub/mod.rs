@@ -1,25 +1,27 @@
 //! The connections of this node: who they are, which rooms they are in, and how events reach them.
 //!
-//! Being somewhere is a guard: dropping a [`Registration`], [`Residence`] or [`Deadline`] is leaving,
+//! Being somewhere is a guard: dropping a [`HubRegistration`], [`NameClaim`] or [`Deadline`] is leaving,
 //! however the task that holds it ends. Fan-out never waits: a full outbox ends that connection.
 
+mod attach;
 mod coalesced;
 mod deadlines;
 mod deliver;
-mod elsewhere;
+mod live_room;
 mod members;
 mod missed;
+mod name_claim;
+mod online_users;
 mod receipts;
 mod refresh;
-mod residence;
-mod residents;
+mod remote;
 mod ring;
-mod roll;
 mod sign_ins;
 #[cfg(test)]
 mod tests;
-mod topic;
+mod timers;
 mod typing;
+mod user_connection;
 
 use std::{
     collections::{BTreeSet, HashMap},
@@ -37,25 +39,30 @@ use tokio::{sync::Notify, time::Instant};
 use tracing::debug;
 
 pub(crate) use self::deadlines::Deadline;
-pub(crate) use self::deliver::Lag;
-pub(crate) use self::elsewhere::Lookout;
+pub(crate) use self::deliver::DeliveryProgress;
+pub(crate) use self::live_room::{
+    LiveRoom, RemotePresence, ReplayCursor, ReplayMode, ReplayStatus, RunDelivery,
+};
 pub(crate) use self::members::{Cause, Scope};
 pub(crate) use self::missed::{ATTACHMENTS_PER_EVENT_MAX, LastPart, MISSED_BYTES_MAX, missed};
-pub(crate) use self::residence::{Belongings, Coming, Found, LineId, Residence, Settled};
-pub(crate) use self::residents::{Presence, Proof};
-pub(crate) use self::topic::{Cursor, Reach, Sent, Telling, Topic, Word};
+pub(crate) use self::name_claim::{
+    AttachOutcome, AttachRequest, JoinedRoom, NameClaim, UserConnectionId, WelcomeSnapshot,
+};
+pub(crate) use self::online_users::{ConnectionInfo, Proof};
+pub(crate) use self::refresh::StaleMemberships;
+pub(crate) use self::remote::RoomInterest;
 use self::{
     deadlines::Deadlines,
-    members::Line,
-    residents::{Resident, Residents},
-    roll::Roll,
-    topic::TooSlow,
-    typing::Board,
+    live_room::FullOutboxes,
+    online_users::{OnlineUser, OnlineUsers},
+    timers::Timers,
+    typing::TypingTracker,
+    user_connection::UserConnection,
 };
 use super::{
     event::Delivery,
-    ports::{GuestName, Online, Outbox, Seen, Voucher},
-    relay::Herald,
+    ports::{GuestName, IdentityKind, OnlineDevices, Outbox, UserSeen},
+    publisher::Publisher,
 };
 use crate::domain::{
     CloseReason, ConnectionId, DeviceId, DeviceSet, Limits, Place, Position, SignInId, Space,
@@ -65,31 +72,31 @@ use crate::domain::{
 /// Everything on this node that events are sent to.
 pub(crate) struct Hub {
     limits: Limits,
-    herald: Arc<Herald>,
+    publisher: Arc<Publisher>,
     /// The moment that all durations in here are counted from.
     epoch: Instant,
-    connections: AtomicU64,
-    state: Mutex<State>,
-    roll: Roll,
+    next_connection_id: AtomicU64,
+    state: Mutex<HubState>,
+    timers: Timers,
     deadlines: Deadlines,
-    typing: Board,
+    typing: TypingTracker,
     /// The last connection is gone.
-    emptied: Notify,
+    became_empty: Notify,
     /// Users came or went, of whom the other nodes are to know.
-    moved: Notify,
+    devices_changed: Notify,
 }
 
 #[derive(Default)]
-struct State {
+struct HubState {
     outboxes: HashMap<ConnectionId, Arc<dyn Outbox>>,
-    topics: HashMap<Place, Arc<Topic>>,
-    residents: Residents,
+    live_rooms: HashMap<Place, Arc<LiveRoom>>,
+    online_users: OnlineUsers,
     /// Guests who will not come back, of whom nobody has taken note yet.
-    gone: Vec<GuestName>,
+    expired_guests: Vec<GuestName>,
     /// Their names, which are still to be given back.
-    freed: Vec<GuestName>,
+    freed_names: Vec<GuestName>,
     /// Users who are on other devices than the other nodes know.
-    moved: BTreeSet<(Space, UserName)>,
+    devices_changed: BTreeSet<(Space, UserName)>,
     /// Users whose grace in a room is over, while it is not known whether they are on another node.
     doubtful: Vec<(Place, UserName)>,
 }
@@ -101,28 +108,28 @@ impl std::fmt::Debug for Hub {
 }
 
 impl Hub {
-    pub(crate) fn new(limits: Limits, herald: Arc<Herald>) -> Arc<Self> {
+    pub(crate) fn new(limits: Limits, publisher: Arc<Publisher>) -> Arc<Self> {
         Arc::new(Self {
             limits,
-            herald,
+            publisher,
             epoch: Instant::now(),
-            connections: AtomicU64::new(1),
+            next_connection_id: AtomicU64::new(1),
             state: Mutex::default(),
-            roll: Roll::default(),
+            timers: Timers::default(),
             deadlines: Deadlines::default(),
-            typing: Board::default(),
-            emptied: Notify::new(),
-            moved: Notify::new(),
+            typing: TypingTracker::default(),
+            became_empty: Notify::new(),
+            devices_changed: Notify::new(),
         })
     }
 
     /// Through which this node speaks to the others.
-    pub(crate) fn herald(&self) -> &Arc<Herald> {
-        &self.herald
+    pub(crate) fn publisher(&self) -> &Arc<Publisher> {
+        &self.publisher
     }
 
-    /// Poisoning is ignored, as in [`Topic`].
-    fn lock(&self) -> MutexGuard<'_, State> {
+    /// Poisoning is ignored, as in [`LiveRoom`].
+    fn lock(&self) -> MutexGuard<'_, HubState> {
         self.state.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
@@ -132,78 +139,78 @@ impl Hub {
     }
 
     /// Makes a connection known, so that a drain reaches it.
-    pub(crate) fn register(self: &Arc<Self>, outbox: Arc<dyn Outbox>) -> Registration {
-        let id = ConnectionId::from_raw(self.connections.fetch_add(1, Ordering::Relaxed));
+    pub(crate) fn register(self: &Arc<Self>, outbox: Arc<dyn Outbox>) -> HubRegistration {
+        let id = ConnectionId::from_raw(self.next_connection_id.fetch_add(1, Ordering::Relaxed));
         self.lock().outboxes.insert(id, outbox);
-        Registration { hub: Arc::clone(self), id }
+        HubRegistration { hub: Arc::clone(self), id }
     }
 
     /// How many connections there are.
-    pub(crate) fn connections(&self) -> usize {
+    pub(crate) fn connection_count(&self) -> usize {
         self.lock().outboxes.len()
     }
 
     /// Waits until there is no connection.
-    pub(crate) async fn emptied(&self) {
+    pub(crate) async fn wait_until_empty(&self) {
         loop {
-            let mut emptied = pin!(self.emptied.notified());
+            let mut became_empty = pin!(self.became_empty.notified());
             // Listening begins before looking, so that no wake-up falls in between.
-            emptied.as_mut().enable();
-            if self.connections() == 0 {
+            became_empty.as_mut().enable();
+            if self.connection_count() == 0 {
                 return;
             }
-            emptied.await;
+            became_empty.await;
         }
     }
 
     /// Begins the end of every connection.
     pub(crate) fn close_all(&self, reason: CloseReason) {
         let outboxes: Vec<_> = self.lock().outboxes.values().cloned().collect();
-        end(outboxes, reason);
+        close_outboxes(outboxes, reason);
     }
 
     /// Ends a sign-in, and begins the end of its connections.
     pub(crate) fn sign_out(&self, sign_in: &SignInId) {
-        let outboxes = self.lock().residents.sign_ins.end(sign_in);
-        end(outboxes, CloseReason::SignedOut);
+        let outboxes = self.lock().online_users.sign_ins.end(sign_in);
+        close_outboxes(outboxes, CloseReason::SignedOut);
     }
 
     /// Whether a sign-in was ended here, as far as it is remembered.
     pub(crate) fn has_ended(&self, sign_in: &SignInId) -> bool {
-        self.lock().residents.sign_ins.has_ended(sign_in)
+        self.lock().online_users.sign_ins.has_ended(sign_in)
     }
 
     /// Forgets what is not kept any more.
-    pub(crate) fn trimmed(&self, floors: &[(Place, Position)]) {
+    pub(crate) fn trim(&self, floors: &[(Place, Position)]) {
         let mut state = self.lock();
         for (place, floor) in floors {
-            if let Some(topic) = state.topics.get(place) {
-                topic.trimmed(*floor);
+            if let Some(live_room) = state.live_rooms.get(place) {
+                live_room.trim(*floor);
             }
-            state.residents.trimmed(place, *floor);
+            state.online_users.trim(place, *floor);
         }
     }
 
     /// On which devices a user is here.
     pub(crate) fn devices(&self, space: &Space, user: &UserName) -> DeviceSet {
-        self.lock().residents.get(space, user).map(Resident::devices).unwrap_or_default()
+        self.lock().online_users.get(space, user).map(OnlineUser::devices).unwrap_or_default()
     }
 
     /// Whether a user is here or was a moment ago.
-    pub(crate) fn knows(&self, space: &Space, user: &UserName) -> bool {
-        self.lock().residents.get(space, user).is_some()
+    pub(crate) fn is_present(&self, space: &Space, user: &UserName) -> bool {
+        self.lock().online_users.get(space, user).is_some()
     }
 
     /// Whether this is still the one who has the name.
-    pub(crate) fn is_resident(&self, space: &Space, user: &UserName, number: u64) -> bool {
-        self.lock().residents.get(space, user).is_some_and(|it| it.number == number)
+    pub(crate) fn holds_name(&self, space: &Space, user: &UserName, id: u64) -> bool {
+        self.lock().online_users.get(space, user).is_some_and(|it| it.id == id)
     }
 
     /// Whether who came is not a guest who lost the name meanwhile.
-    pub(crate) fn is_still(&self, seen: &Seen) -> bool {
-        let Voucher::Guest(stay) = &seen.voucher else { return true };
+    pub(crate) fn is_current(&self, seen: &UserSeen) -> bool {
+        let IdentityKind::Guest(guest_session) = &seen.identity_kind else { return true };
         let state = self.lock();
-        state.residents.get(&seen.space, &seen.user).is_some_and(|it| it.is_guest(stay))
+        state.online_users.get(&seen.space, &seen.user).is_some_and(|it| it.is_guest(guest_session))
     }
 
     /// When a user who is here was last seen with a device, as far as it was of late.
@@ -213,86 +220,90 @@ impl Hub {
         user: &UserName,
         device: &DeviceId,
     ) -> Option<OffsetDateTime> {
-        self.lock().residents.get(space, user)?.device_seen(device)
+        self.lock().online_users.get(space, user)?.device_seen(device)
     }
 
     /// Notes when a user who is here came or went with a device.
-    pub(crate) fn saw(
+    pub(crate) fn record_device_seen(
         &self,
         space: &Space,
         user: &UserName,
         device: &DeviceId,
         at: OffsetDateTime,
     ) {
-        if let Some(resident) = self.lock().residents.get_mut(space, user) {
-            resident.saw(device, at);
+        if let Some(online_user) = self.lock().online_users.get_mut(space, user) {
+            online_user.record_device_seen(device, at);
         }
     }
 
     /// Takes the guests who will not come back.
-    pub(crate) fn take_gone(&self) -> Vec<GuestName> {
-        mem::take(&mut self.lock().gone)
+    pub(crate) fn take_expired_guests(&self) -> Vec<GuestName> {
+        mem::take(&mut self.lock().expired_guests)
     }
 
     /// Takes the names that nobody has here any more.
-    pub(crate) fn take_freed(&self) -> Vec<GuestName> {
-        mem::take(&mut self.lock().freed)
+    pub(crate) fn take_freed_names(&self) -> Vec<GuestName> {
+        mem::take(&mut self.lock().freed_names)
     }
 
     /// Takes who is on other devices than before.
-    pub(crate) fn take_moved(&self) -> Vec<Online> {
+    pub(crate) fn take_device_changes(&self) -> Vec<OnlineDevices> {
         let mut state = self.lock();
-        let moved = mem::take(&mut state.moved).into_iter();
+        let devices_changed = mem::take(&mut state.devices_changed).into_iter();
         let online = |(space, user)| {
-            let resident = state.residents.get(&space, &user);
-            let devices = resident.map(Resident::devices).unwrap_or_default();
-            Online { space, user, devices }
+            let online_user = state.online_users.get(&space, &user);
+            let devices = online_user.map(OnlineUser::devices).unwrap_or_default();
+            OnlineDevices { space, user, devices }
         };
-        moved.map(online).collect()
+        devices_changed.map(online).collect()
     }
 
     /// Puts back who could not be told of.
-    pub(crate) fn keep_moved(&self, moved: Vec<Online>) {
-        self.lock().moved.extend(moved.into_iter().map(|it| (it.space, it.user)));
+    pub(crate) fn restore_device_changes(&self, devices_changed: Vec<OnlineDevices>) {
+        self.lock()
+            .devices_changed
+            .extend(devices_changed.into_iter().map(|it| (it.space, it.user)));
     }
 
     /// Waits until somebody is on other devices than before, or a guest is gone. Cancel-safe.
-    pub(crate) async fn moved(&self) {
-        self.moved.notified().await;
+    pub(crate) async fn wait_for_device_change(&self) {
+        self.devices_changed.notified().await;
     }
 }
 
-impl State {
+impl HubState {
     /// Lets go of a topic that nobody is in and nobody is a member of here.
     fn forget_if_empty(&mut self, place: &Place) {
-        let unused = |it: &Arc<Topic>| Arc::strong_count(it) == 1 && it.is_empty();
-        if self.topics.get(place).is_some_and(unused) {
-            self.topics.remove(place);
+        let unused = |it: &Arc<LiveRoom>| Arc::strong_count(it) == 1 && it.is_empty();
+        if self.live_rooms.get(place).is_some_and(unused) {
+            self.live_rooms.remove(place);
         }
     }
 
     /// Frees a name whose grace is over, if nobody came back.
     fn expire(&mut self, hub: &Hub, space: &Space, user: &UserName, now: Duration) {
-        if let Some(resident) = self.residents.expire(space, user, now) {
-            self.let_go(hub, space, user, resident);
+        if let Some(online_user) = self.online_users.expire(space, user, now) {
+            self.release_user(hub, space, user, online_user);
         }
     }
 
     /// Lets go of everything that somebody had here who is no resident any more.
-    fn let_go(&mut self, hub: &Hub, space: &Space, user: &UserName, resident: Resident) {
-        let gone = resident.gone(space, user);
-        self.freed.extend(gone.clone());
-        self.gone.extend(gone);
-        if !resident.devices().is_empty() {
-            self.moved.insert((space.clone(), user.clone()));
+    fn release_user(&mut self, hub: &Hub, space: &Space, user: &UserName, online_user: OnlineUser) {
+        let guest_name = online_user.guest_name(space, user);
+        self.freed_names.extend(guest_name.clone());
+        self.expired_guests.extend(guest_name);
+        if !online_user.devices().is_empty() {
+            self.devices_changed.insert((space.clone(), user.clone()));
         }
-        hub.moved.notify_one();
-        let Resident { lines, kept, .. } = resident;
+        hub.devices_changed.notify_one();
+        let OnlineUser { connections, memberships, .. } = online_user;
         let until = hub.now() + hub.limits.presence_grace;
-        let lose = |(id, line): (_, Line)| line.lose(hub, (id, user), until);
-        let mut places: Vec<_> = lines.into_iter().flat_map(lose).collect();
-        let kept = kept.into_iter().flatten();
-        places.extend(kept.filter_map(|(_, kept)| kept.place()));
+        let disconnect = |(id, user_connection): (_, UserConnection)| {
+            user_connection.disconnect(hub, (id, user), until)
+        };
+        let mut places: Vec<_> = connections.into_iter().flat_map(disconnect).collect();
+        let memberships = memberships.into_iter().flatten();
+        places.extend(memberships.filter_map(|(_, membership)| membership.place()));
         for place in places {
             self.forget_if_empty(&place);
         }
@@ -300,15 +311,15 @@ impl State {
 }
 
 /// Ends the connections whose outboxes were full.
-pub(crate) fn close(too_slow: TooSlow) {
-    for outbox in too_slow {
+pub(crate) fn close_slow_readers(full_outboxes: FullOutboxes) {
+    for outbox in full_outboxes {
         debug!("an outbox is full");
         outbox.close(CloseReason::SlowReader);
     }
 }
 
 /// Begins the end of connections, outside of every lock.
-pub(crate) fn end(outboxes: Vec<Arc<dyn Outbox>>, reason: CloseReason) {
+pub(crate) fn close_outboxes(outboxes: Vec<Arc<dyn Outbox>>, reason: CloseReason) {
     for outbox in outboxes {
         outbox.close(reason);
     }
@@ -317,25 +328,25 @@ pub(crate) fn end(outboxes: Vec<Arc<dyn Outbox>>, reason: CloseReason) {
 /// Sends one connection something that is not in a log.
 pub(crate) fn send(outbox: &Arc<dyn Outbox>, delivery: &Arc<Delivery>) {
     if outbox.push(delivery).is_err() {
-        close(vec![Arc::clone(outbox)]);
+        close_slow_readers(vec![Arc::clone(outbox)]);
     }
 }
 
 /// A connection that a drain reaches.
 #[must_use = "the hub forgets the connection when this is dropped"]
 #[derive(Debug)]
-pub(crate) struct Registration {
+pub(crate) struct HubRegistration {
     hub: Arc<Hub>,
     id: ConnectionId,
 }
 
-impl Registration {
+impl HubRegistration {
     pub(crate) fn id(&self) -> ConnectionId {
         self.id
     }
 }
 
-impl Drop for Registration {
+impl Drop for HubRegistration {
     fn drop(&mut self) {
         let mut state = self.hub.lock();
         let outbox = state.outboxes.remove(&self.id);
@@ -343,7 +354,7 @@ impl Drop for Registration {
         drop(state);
         drop(outbox);
         if last {
-            self.hub.emptied.notify_waiters();
+            self.hub.became_empty.notify_waiters();
         }
     }
 }

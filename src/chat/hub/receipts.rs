@@ -2,11 +2,11 @@
 
 use std::collections::HashMap;
 
-use super::{Hub, TooSlow, close};
+use super::{FullOutboxes, Hub, close_slow_readers};
 use crate::{
     chat::{
         event::{Delivery, Event},
-        ports::News,
+        ports::ClusterEvent,
     },
     domain::{Conversation, Place, Seq, UserName},
 };
@@ -16,15 +16,15 @@ pub(super) type Receipts = HashMap<UserName, Seq>;
 
 impl Hub {
     /// Has the others told soon that a user has read up to `seq`, if they are few.
-    pub(super) fn receipt(&self, place: &Place, user: &UserName, seq: Seq, members: u64) {
-        let told = match &place.conversation {
+    pub(super) fn schedule_receipt(&self, place: &Place, user: &UserName, seq: Seq, members: u64) {
+        let is_visible = match &place.conversation {
             Conversation::Room(_) => members <= self.limits.receipts_members_max as u64,
             Conversation::Direct(one, other) => one != other,
             Conversation::Inbox(_) => false,
         };
-        if told {
-            self.roll.read(place, user, seq, self.now());
-            self.herald.tell(place, || News::Read {
+        if is_visible {
+            self.timers.schedule_receipt(place, user, seq, self.now());
+            self.publisher.publish_to_place(place, || ClusterEvent::Read {
                 place: place.clone(),
                 user: user.clone(),
                 seq,
@@ -33,36 +33,38 @@ impl Hub {
     }
 
     /// The same of a user who read it on another node.
-    pub(crate) fn receipt_elsewhere(&self, place: &Place, user: &UserName, seq: Seq) {
-        self.roll.read(place, user, seq, self.now());
+    pub(crate) fn apply_remote_receipt(&self, place: &Place, user: &UserName, seq: Seq) {
+        self.timers.schedule_receipt(place, user, seq, self.now());
     }
 
     /// Tells the others in a conversation how far some have read.
-    pub(super) fn tell_receipts(&self, place: &Place, receipts: Receipts) {
+    pub(super) fn deliver_receipts(&self, place: &Place, receipts: Receipts) {
         for (user, seq) in receipts {
-            close(self.tell_receipt(place, &user, seq));
+            close_slow_readers(self.deliver_receipt(place, &user, seq));
         }
     }
 
-    fn tell_receipt(&self, place: &Place, user: &UserName, seq: Seq) -> TooSlow {
-        let delivery = |hearer: &UserName| {
-            let view = place.conversation.seen_by(hearer);
+    fn deliver_receipt(&self, place: &Place, user: &UserName, seq: Seq) -> FullOutboxes {
+        let delivery = |recipient: &UserName| {
+            let view = place.conversation.view_for(recipient);
             Delivery::new(Event::Read { view, user: user.clone(), seq, unread: None })
         };
         match &place.conversation {
             Conversation::Room(_) => {
-                let topic = self.lock().topics.get(place).cloned();
-                let told = delivery(user);
-                topic.map_or_else(TooSlow::new, |topic| topic.tell_others(user, &told))
+                let live_room = self.lock().live_rooms.get(place).cloned();
+                let event = delivery(user);
+                live_room.map_or_else(FullOutboxes::new, |live_room| {
+                    live_room.broadcast_to_others(user, &event)
+                })
             }
             Conversation::Direct(one, other) => {
-                let hearer = if one == user { other } else { one };
-                let told = delivery(hearer);
-                let outboxes = self.lock().residents.outboxes(&place.space, hearer);
+                let recipient = if one == user { other } else { one };
+                let event = delivery(recipient);
+                let outboxes = self.lock().online_users.outboxes(&place.space, recipient);
                 let outboxes = outboxes.into_iter().map(|(_, outbox)| outbox);
-                outboxes.filter(|outbox| outbox.push(&told).is_err()).collect()
+                outboxes.filter(|outbox| outbox.push(&event).is_err()).collect()
             }
-            Conversation::Inbox(_) => TooSlow::new(),
+            Conversation::Inbox(_) => FullOutboxes::new(),
         }
     }
 }

@@ -3,17 +3,30 @@
 use std::collections::HashSet;
 
 use super::{
-    Hub, State, TooSlow, close,
-    members::{Cause, Kept, Logged},
-    residents::Directs,
+    FullOutboxes, Hub, HubState, close_slow_readers,
+    members::{CachedMembership, Cause, LogSource},
+    online_users::DirectsCoverage,
 };
 use crate::{
-    chat::{
-        ports::{Changed, Membership},
-        relay::Stale,
-    },
+    chat::ports::{ChangeResult, Membership},
     domain::{Conversation, Log, Member, Place, Position, Seq, Space, UserName},
 };
+
+/// What is known of why a user's memberships are others.
+#[derive(Clone, Debug, Default)]
+pub(crate) struct StaleMemberships {
+    /// Who has changed some.
+    pub(crate) by: Vec<(Place, UserName)>,
+    /// Of which revision of the store they are at least, once they were read.
+    pub(crate) revision: Option<u64>,
+}
+
+impl StaleMemberships {
+    pub(crate) fn merge(&mut self, other: Self) {
+        self.by.extend(other.by);
+        self.revision = self.revision.max(other.revision);
+    }
+}
 
 impl Hub {
     /// Takes what the store says now of where a user is a member. `by` is who is known to have changed
@@ -25,74 +38,82 @@ impl Hub {
         &self,
         (space, user): (&Space, &UserName),
         memberships: Vec<Membership>,
-        Stale { by, revision }: &Stale,
+        StaleMemberships { by, revision }: &StaleMemberships,
     ) -> Vec<Place> {
         let mut state = self.lock();
-        let Some(resident) = state.residents.get_mut(space, user) else { return Vec::new() };
-        resident.revision = resident.revision.max(*revision);
-        let Some(kept) = &resident.kept else { return Vec::new() };
+        let Some(online_user) = state.online_users.get_mut(space, user) else { return Vec::new() };
+        online_user.revision = online_user.revision.max(*revision);
+        let Some(cached) = &online_user.memberships else { return Vec::new() };
         let listed: HashSet<_> = memberships.iter().map(|it| &it.place.conversation).collect();
-        let ended = kept.iter().filter(|(conversation, _)| {
+        let ended = cached.iter().filter(|(conversation, _)| {
             conversation.room().is_some() && !listed.contains(conversation)
         });
-        let ended: Vec<_> = ended.map(|(it, kept)| (it.clone(), kept.member, kept.log())).collect();
-        let (mut too_slow, mut behind) = (TooSlow::new(), Vec::new());
+        let ended: Vec<_> =
+            ended.map(|(it, cached)| (it.clone(), cached.member, cached.log())).collect();
+        let (mut full_outboxes, mut behind) = (FullOutboxes::new(), Vec::new());
         for (conversation, member, log) in ended {
             let place = Place { space: space.clone(), conversation };
-            let changed = Changed { before: Some(member), after: None, log, refused: None };
-            too_slow.extend(state.changed(self, (&place, user), &changed, &cause(&place, by)));
+            let changed = ChangeResult { before: Some(member), after: None, log, refused: None };
+            full_outboxes.extend(state.apply_change(
+                self,
+                (&place, user),
+                &changed,
+                &cause(&place, by),
+            ));
         }
         for membership in memberships {
             let place = membership.place.clone();
-            let (is_behind, slow) = state.renew(self, user, membership, by);
-            too_slow.extend(slow);
+            let (is_behind, full) = state.refresh_one(self, user, membership, by);
+            full_outboxes.extend(full);
             behind.extend(is_behind.then_some(place));
         }
         drop(state);
-        close(too_slow);
+        close_slow_readers(full_outboxes);
         behind
     }
 }
 
-impl State {
+impl HubState {
     /// Takes what the store says of one membership. Answers whether there is more to be delivered.
-    fn renew(
+    fn refresh_one(
         &mut self,
         hub: &Hub,
         user: &UserName,
         membership: Membership,
         by: &[(Place, UserName)],
-    ) -> (bool, TooSlow) {
+    ) -> (bool, FullOutboxes) {
         let Membership { place, member, log } = membership;
-        let Some(resident) = self.residents.get_mut(&place.space, user) else {
-            return (false, TooSlow::new());
+        let Some(online_user) = self.online_users.get_mut(&place.space, user) else {
+            return (false, FullOutboxes::new());
         };
-        let Some(kept) = &mut resident.kept else { return (false, TooSlow::new()) };
-        let before = kept.get(&place.conversation).map(|it| it.member);
+        let Some(cached) = &mut online_user.memberships else {
+            return (false, FullOutboxes::new());
+        };
+        let before = cached.get(&place.conversation).map(|it| it.member);
         if before.is_none() && place.conversation.room().is_none() {
-            let head = unheard(&place, member.joined, &log, resident.directs);
-            let logged = Logged::Here(Log { head, ..log });
-            kept.insert(place.conversation.clone(), Kept { member, logged });
+            let head = initial_head(&place, member.joined, &log, online_user.directs);
+            let log_source = LogSource::Local(Log { head, ..log });
+            cached.insert(place.conversation.clone(), CachedMembership { member, log_source });
         }
         // What was read here a moment ago may be on its way to the store.
         let read = before.map_or(member.read, |it| it.read.max(member.read));
         let member = Member { read, ..member };
-        let mut too_slow = TooSlow::new();
+        let mut full_outboxes = FullOutboxes::new();
         if before != Some(member) && (before.is_some() || place.conversation.room().is_some()) {
-            let changed = Changed { before, after: Some(member), log, refused: None };
-            too_slow = self.changed(hub, (&place, user), &changed, &cause(&place, by));
+            let changed = ChangeResult { before, after: Some(member), log, refused: None };
+            full_outboxes = self.apply_change(hub, (&place, user), &changed, &cause(&place, by));
         }
-        let resident = self.residents.get(&place.space, user);
-        let kept = resident.and_then(|it| it.kept.as_ref()?.get(&place.conversation));
-        (kept.is_some_and(|kept| kept.log().head.seq < log.head.seq), too_slow)
+        let online_user = self.online_users.get(&place.space, user);
+        let cached = online_user.and_then(|it| it.memberships.as_ref()?.get(&place.conversation));
+        (cached.is_some_and(|cached| cached.log().head.seq < log.head.seq), full_outboxes)
     }
 }
 
 /// How much of a conversation of their own somebody has who did not know of it: nothing of what was
 /// said since they are in it, if they would have known of it when they came.
-fn unheard(place: &Place, joined: Seq, log: &Log, directs: Directs) -> Position {
+fn initial_head(place: &Place, joined: Seq, log: &Log, directs: DirectsCoverage) -> Position {
     let is_inbox = matches!(place.conversation, Conversation::Inbox(_));
-    if directs == Directs::All || is_inbox {
+    if directs == DirectsCoverage::All || is_inbox {
         Position { seq: joined, messages: 0 }
     } else {
         log.head

@@ -3,10 +3,7 @@
 use std::collections::VecDeque;
 
 use crate::{
-    chat::{
-        event::{Delivery, Event},
-        journal::Post,
-    },
+    chat::event::{Delivery, Event, Post},
     domain::{Body, Entry, Limits, Seq},
 };
 
@@ -80,7 +77,7 @@ impl Ring {
     /// Whoever comes back from now on sees what a change made of what is here.
     fn amend(&mut self, change: &Entry) {
         for Post { delivery, .. } in &mut self.posts {
-            if let Some(amended) = delivery.entry().and_then(|entry| entry.after(change)) {
+            if let Some(amended) = delivery.entry().and_then(|entry| entry.changed_by(change)) {
                 let amended = Delivery::new(Event::Entry(amended));
                 self.bytes = self.bytes + weight(&amended) - weight(delivery);
                 *delivery = amended;
@@ -109,7 +106,7 @@ mod tests {
     use std::num::NonZeroUsize;
 
     use super::*;
-    use crate::chat::test_support::{deleted, entry, said};
+    use crate::chat::test_support::{deletion_delivery, entry, message_delivery};
 
     fn seqs<'r>(run: Option<impl Iterator<Item = &'r Post>>) -> Option<Vec<u64>> {
         Some(run?.map(|it| it.delivery.entry().unwrap().seq().as_raw()).collect())
@@ -124,11 +121,11 @@ mod tests {
     }
 
     #[test]
-    fn a_run_is_whole_or_not_given() {
+    fn a_run_is_complete_or_absent() {
         let limits = at_most(3);
         let mut ring = Ring::default();
         for seq in 1..=5 {
-            ring.push(post(said("lobby", seq)), &limits);
+            ring.push(post(message_delivery("lobby", seq)), &limits);
         }
         let (at, head) = (Seq::from_raw, Seq::from_raw(5));
         assert_eq!(seqs(ring.run(at(2), head)), Some(vec![3, 4, 5]));
@@ -146,17 +143,17 @@ mod tests {
             Limits { ring_bytes_max: NonZeroUsize::new(1600).unwrap(), ..Limits::default() };
         let mut ring = Ring::default();
         for seq in 1..=10 {
-            ring.push(post(said("lobby", seq)), &limits);
+            ring.push(post(message_delivery("lobby", seq)), &limits);
         }
         assert!(ring.bytes <= 1600);
         assert!(!ring.posts.is_empty());
     }
 
     #[test]
-    fn what_the_store_has_goes_before_what_came_since() {
+    fn stored_entries_are_filled_in_before_newer_ones() {
         let limits = at_most(4);
         let mut ring = Ring::default();
-        ring.push(post(said("lobby", 6)), &limits);
+        ring.push(post(message_delivery("lobby", 6)), &limits);
         let older = (3..=6).map(|seq| entry("lobby", seq)).collect();
         ring.fill(older, Seq::from_raw(6), &limits);
         assert_eq!(seqs(ring.run(Seq::from_raw(2), Seq::from_raw(6))), Some(vec![3, 4, 5, 6]));
@@ -171,17 +168,17 @@ mod tests {
             "not past the head"
         );
         let mut holed = Ring::default();
-        holed.push(post(said("lobby", 6)), &limits);
+        holed.push(post(message_delivery("lobby", 6)), &limits);
         holed.fill(vec![entry("lobby", 4)], Seq::from_raw(6), &limits);
         assert_eq!(seqs(holed.run(Seq::from_raw(4), Seq::from_raw(6))), None, "5 is missing");
     }
 
     #[test]
-    fn who_comes_back_does_not_see_what_was_deleted_meanwhile() {
+    fn a_deleted_message_is_replayed_without_its_body() {
         let limits = Limits::default();
         let mut ring = Ring::default();
-        ring.push(post(said("lobby", 1)), &limits);
-        ring.push(post(deleted("lobby", 2, 1)), &limits);
+        ring.push(post(message_delivery("lobby", 1)), &limits);
+        ring.push(post(deletion_delivery("lobby", 2, 1)), &limits);
         let mut run = ring.run(Seq::ZERO, Seq::from_raw(2)).unwrap();
         assert!(run.all(|it| it.delivery.entry().unwrap().body().is_none()));
         drop(run);

@@ -5,7 +5,7 @@ use std::{
     sync::Arc,
 };
 
-use super::Presence;
+use super::ConnectionInfo;
 use crate::{
     chat::ports::Outbox,
     domain::{ConnectionId, SignInId},
@@ -26,18 +26,18 @@ pub(super) struct SignIns {
 
 impl SignIns {
     /// Adds a connection to the sign-in that it came with.
-    pub(super) fn add(&mut self, presence: &Presence) {
-        if let Some(sign_in) = &presence.sign_in {
+    pub(super) fn add(&mut self, connection_info: &ConnectionInfo) {
+        if let Some(sign_in) = &connection_info.sign_in {
             let outboxes = self.open.entry(sign_in.clone()).or_default();
-            outboxes.insert(presence.connection, Arc::clone(&presence.outbox));
+            outboxes.insert(connection_info.connection, Arc::clone(&connection_info.outbox));
         }
     }
 
     /// Takes a connection out again.
-    pub(super) fn remove(&mut self, presence: &Presence) {
-        let Some(sign_in) = &presence.sign_in else { return };
+    pub(super) fn remove(&mut self, connection_info: &ConnectionInfo) {
+        let Some(sign_in) = &connection_info.sign_in else { return };
         if let Some(outboxes) = self.open.get_mut(sign_in) {
-            outboxes.remove(&presence.connection);
+            outboxes.remove(&connection_info.connection);
             if outboxes.is_empty() {
                 self.open.remove(sign_in);
             }
@@ -68,7 +68,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn the_last_ends_are_remembered_and_each_once() {
+    fn ended_sign_ins_are_bounded_and_recorded_once() {
         let mut sign_ins = SignIns::default();
         let id = |number: usize| SignInId::from_raw(&number.to_string());
         for number in 0..=ENDED_MAX {

@@ -18,12 +18,14 @@ use tokio::sync::{
 };
 use tracing::debug;
 
-pub use self::writer::Writer;
+pub use self::writer::JournalWriter;
 use super::{
-    event::Delivery,
-    hub::{Cause, Hub},
-    ports::{Change, Changed, Draft, DraftAct, Gone, Outcome, Retention, Seen, Store, Went},
-    relay::{Relay, Stale},
+    cluster::Cluster,
+    hub::{Cause, Hub, StaleMemberships},
+    ports::{
+        Change, ChangeResult, Draft, DraftAct, GuestExpired, Outcome, Store, TrimLimits,
+        UserDeparted, UserSeen,
+    },
 };
 use crate::domain::{ConnectionId, Limits, Rejection, Space, UserName};
 
@@ -31,37 +33,37 @@ use crate::domain::{ConnectionId, Limits, Rejection, Space, UserName};
 const ENTRY_BYTES: usize = 256;
 
 /// Called once the fate of something is known.
-pub(crate) type Done<T> = Box<dyn FnOnce(Result<T, Rejection>) + Send>;
+pub(crate) type Completion<T> = Box<dyn FnOnce(Result<T, Rejection>) + Send>;
 
 /// A draft on its way to the store.
-pub(crate) struct Submission {
+pub(crate) struct PendingMessage {
     pub(crate) draft: Draft,
     /// The connection that does not hear of it: it came from there, and is for the others.
     pub(crate) except: Option<ConnectionId>,
-    pub(crate) done: Done<Outcome>,
+    pub(crate) done: Completion<Outcome>,
 }
 
 /// A change of who is a member on its way to the store.
-pub(crate) struct Petition {
+pub(crate) struct MembershipRequest {
     pub(crate) change: Change,
     pub(crate) cause: Cause,
-    pub(crate) done: Done<Changed>,
+    pub(crate) done: Completion<ChangeResult>,
 }
 
 /// A user on their way in.
-pub(crate) struct Arrival {
-    pub(crate) seen: Seen,
+pub(crate) struct MembershipLoad {
+    pub(crate) seen: UserSeen,
     /// Which of those who had the name they are.
-    pub(crate) resident: u64,
+    pub(crate) online_user_id: u64,
     /// Where they become members by coming.
     pub(crate) joins: Vec<Change>,
 }
 
 /// A user whose memberships another node has changed: they are to be read again.
-pub(crate) struct Refresh {
+pub(crate) struct MembershipRefresh {
     pub(crate) space: Space,
     pub(crate) user: UserName,
-    pub(crate) stale: Stale,
+    pub(crate) stale: StaleMemberships,
     /// Who waits for it.
     pub(crate) done: Option<oneshot::Sender<()>>,
 }
@@ -69,25 +71,25 @@ pub(crate) struct Refresh {
 /// The way into the journal.
 #[derive(Debug)]
 pub(crate) struct Journal {
-    queue: mpsc::Sender<Queued>,
+    queue: mpsc::Sender<JournalCommand>,
     bytes: Arc<Semaphore>,
     bytes_max: u32,
 }
 
-enum Queued {
-    Seen(Seen),
-    Went(Went),
-    Gone(Gone),
-    Submission(Submission, OwnedSemaphorePermit),
-    Petition(Petition),
-    Arrival(Arrival, Done<Standing>),
-    Refresh(Refresh),
-    Trim(Retention, Done<More>),
+enum JournalCommand {
+    UserSeen(UserSeen),
+    UserDeparted(UserDeparted),
+    GuestExpired(GuestExpired),
+    PendingMessage(PendingMessage, OwnedSemaphorePermit),
+    MembershipRequest(MembershipRequest),
+    MembershipLoad(MembershipLoad, Completion<PriorMembership>),
+    MembershipRefresh(MembershipRefresh),
+    Trim(TrimLimits, Completion<More>),
 }
 
 /// Whether somebody who comes was a member of anything before.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(crate) enum Standing {
+pub(crate) enum PriorMembership {
     /// They were.
     Known,
     /// They were not: nobody knows what they want.
@@ -107,68 +109,71 @@ impl Journal {
         limits: &Limits,
         store: Arc<dyn Store>,
         hub: Arc<Hub>,
-        relay: Arc<Relay>,
-    ) -> (Self, Writer) {
-        let (queue, queued) = mpsc::channel(limits.journal_messages_max.get());
+        cluster: Arc<Cluster>,
+    ) -> (Self, JournalWriter) {
+        let (queue, commands) = mpsc::channel(limits.journal_messages_max.get());
         let bytes_max = limits.journal_bytes_max.get();
         let bytes = Arc::new(Semaphore::new(bytes_max as usize));
-        (Self { queue, bytes, bytes_max }, Writer::new(queued, store, hub, relay))
+        (Self { queue, bytes, bytes_max }, JournalWriter::new(commands, store, hub, cluster))
     }
 
     /// Queues a draft behind all that came before it. Waits while the queue is full.
-    pub(crate) async fn append(&self, submission: Submission) {
-        let body = match &submission.draft.act {
+    pub(crate) async fn append(&self, message: PendingMessage) {
+        let body = match &message.draft.act {
             DraftAct::Say { body, .. } | DraftAct::Edit { body, .. } => body.bytes(),
             DraftAct::Delete { .. } => 0,
         };
         let bytes = u32::try_from(body + ENTRY_BYTES).unwrap_or(u32::MAX).min(self.bytes_max);
         let permit = Arc::clone(&self.bytes).acquire_many_owned(bytes).await;
         let permit = permit.expect("the semaphore is never closed");
-        self.queue(Queued::Submission(submission, permit)).await;
+        self.queue(JournalCommand::PendingMessage(message, permit)).await;
     }
 
     /// Queues a change of who is a member.
-    pub(crate) async fn petition(&self, petition: Petition) {
-        self.queue(Queued::Petition(petition)).await;
+    pub(crate) async fn request_membership(&self, request: MembershipRequest) {
+        self.queue(JournalCommand::MembershipRequest(request)).await;
     }
 
     /// Writes down that a user came, and waits until it is known here where they are a member.
-    pub(crate) async fn arrive(&self, arrival: Arrival) -> Result<Standing, Rejection> {
-        let (done, fate) = answer();
-        self.queue(Queued::Arrival(arrival, done)).await;
-        fate.await.unwrap_or(Err(Rejection::Draining))
+    pub(crate) async fn load_memberships(
+        &self,
+        load: MembershipLoad,
+    ) -> Result<PriorMembership, Rejection> {
+        let (done, outcome) = completion();
+        self.queue(JournalCommand::MembershipLoad(load, done)).await;
+        outcome.await.unwrap_or(Err(Rejection::Draining))
     }
 
     /// Takes away some of what is not to be kept any more, and says whether there is more.
-    pub(crate) async fn trim(&self, retention: Retention) -> Result<More, Rejection> {
-        let (done, fate) = answer();
-        self.queue(Queued::Trim(retention, done)).await;
-        fate.await.unwrap_or(Err(Rejection::Draining))
+    pub(crate) async fn trim(&self, retention: TrimLimits) -> Result<More, Rejection> {
+        let (done, outcome) = completion();
+        self.queue(JournalCommand::Trim(retention, done)).await;
+        outcome.await.unwrap_or(Err(Rejection::Draining))
     }
 
     /// Notes that a user came once more.
-    pub(crate) async fn saw(&self, seen: Seen) {
-        self.queue(Queued::Seen(seen)).await;
+    pub(crate) async fn record_seen(&self, seen: UserSeen) {
+        self.queue(JournalCommand::UserSeen(seen)).await;
     }
 
     /// Notes that a user went, if there is room: it is known when they came.
-    pub(crate) fn try_went(&self, went: Went) {
-        if self.queue.try_send(Queued::Went(went)).is_err() {
+    pub(crate) fn try_record_departure(&self, departed: UserDeparted) {
+        if self.queue.try_send(JournalCommand::UserDeparted(departed)).is_err() {
             debug!("that somebody went is not noted: the journal is full or closed");
         }
     }
 
     /// Notes that a guest will not come back, if there is room: they are swept away later otherwise.
-    pub(crate) fn try_gone(&self, gone: Gone) {
-        if self.queue.try_send(Queued::Gone(gone)).is_err() {
+    pub(crate) fn try_forget_guest(&self, expired: GuestExpired) {
+        if self.queue.try_send(JournalCommand::GuestExpired(expired)).is_err() {
             debug!("that a guest is gone is not noted: the journal is full or closed");
         }
     }
 
     /// Has read again where a user is a member, if there is room; if not, the caller may try later.
-    pub(crate) fn try_refresh(&self, refresh: Refresh) -> Result<(), Refresh> {
-        match self.queue.try_send(Queued::Refresh(refresh)) {
-            Err(TrySendError::Full(Queued::Refresh(refresh))) => Err(refresh),
+    pub(crate) fn try_refresh(&self, refresh: MembershipRefresh) -> Result<(), MembershipRefresh> {
+        match self.queue.try_send(JournalCommand::MembershipRefresh(refresh)) {
+            Err(TrySendError::Full(JournalCommand::MembershipRefresh(refresh))) => Err(refresh),
             // What is closed stores nothing any more that somebody could hear of.
             Ok(()) | Err(TrySendError::Full(_) | TrySendError::Closed(_)) => Ok(()),
         }
@@ -177,43 +182,43 @@ impl Journal {
     /// Has read again where a user is a member, and waits until that is known here, or cannot be read.
     pub(crate) async fn refresh(&self, space: &Space, user: &UserName) {
         let (done, waiting) = oneshot::channel();
-        let (space, user, stale) = (space.clone(), user.clone(), Stale::default());
-        self.queue(Queued::Refresh(Refresh { space, user, stale, done: Some(done) })).await;
+        let (space, user, stale) = (space.clone(), user.clone(), StaleMemberships::default());
+        self.queue(JournalCommand::MembershipRefresh(MembershipRefresh {
+            space,
+            user,
+            stale,
+            done: Some(done),
+        }))
+        .await;
         waiting.await.ok();
     }
 
-    async fn queue(&self, it: Queued) {
-        if let Err(refused) = self.queue.send(it).await {
-            refused.0.refuse(Rejection::Draining);
+    async fn queue(&self, it: JournalCommand) {
+        if let Err(rejected) = self.queue.send(it).await {
+            rejected.0.reject(Rejection::Draining);
         }
     }
 }
 
-impl Queued {
+impl JournalCommand {
     /// Tells whoever waits for it that it was not taken.
-    fn refuse(self, rejection: Rejection) {
+    fn reject(self, rejection: Rejection) {
         match self {
-            Self::Submission(submission, _) => (submission.done)(Err(rejection)),
-            Self::Petition(petition) => (petition.done)(Err(rejection)),
-            Self::Arrival(_, done) => done(Err(rejection)),
+            Self::PendingMessage(message, _) => (message.done)(Err(rejection)),
+            Self::MembershipRequest(request) => (request.done)(Err(rejection)),
+            Self::MembershipLoad(_, done) => done(Err(rejection)),
             Self::Trim(_, done) => done(Err(rejection)),
-            Self::Seen(_) | Self::Went(_) | Self::Gone(_) | Self::Refresh(_) => (),
+            Self::UserSeen(_)
+            | Self::UserDeparted(_)
+            | Self::GuestExpired(_)
+            | Self::MembershipRefresh(_) => (),
         }
     }
 }
 
 /// A place for an answer, and who waits for it.
-fn answer<T: Send + 'static>() -> (Done<T>, oneshot::Receiver<Result<T, Rejection>>) {
+fn completion<T: Send + 'static>() -> (Completion<T>, oneshot::Receiver<Result<T, Rejection>>) {
     let (sender, receiver) = oneshot::channel();
     // Whoever asked may be gone by now.
     (Box::new(move |answer| drop(sender.send(answer))), receiver)
-}
-
-/// A stored entry on its way out.
-#[derive(Clone, Debug)]
-pub(crate) struct Post {
-    /// A delivery of [`Event::Entry`](super::event::Event::Entry).
-    pub(crate) delivery: Arc<Delivery>,
-    /// The connection that does not hear it.
-    pub(crate) except: Option<ConnectionId>,
 }

@@ -6,16 +6,19 @@ use tokio::sync::{OwnedSemaphorePermit, mpsc, oneshot};
 use tokio_util::sync::CancellationToken;
 use tracing::{error, info};
 
-use super::{Arrival, Done, More, Petition, Post, Queued, Refresh, Standing, Submission};
+use super::{
+    Completion, JournalCommand, MembershipLoad, MembershipRefresh, MembershipRequest, More,
+    PendingMessage, PriorMembership,
+};
 use crate::{
     chat::{
-        event::{Delivery, Event},
-        hub::{Cause, Hub},
+        cluster::{Cluster, DeliveryCallback, run_callbacks},
+        event::{Delivery, Event, Post},
+        hub::{Cause, Hub, StaleMemberships},
         ports::{
-            Batch, Change, Changed, Committed, Draft, DraftAct, Fault, MemberChange, News, Outcome,
-            Retention, Seen, Store, Trimmed,
+            Batch, Change, ChangeResult, ClusterEvent, Committed, Draft, DraftAct, Fault,
+            MemberChange, Outcome, Store, TrimLimits, Trimmed, UserSeen,
         },
-        relay::{Answered, Relay, Stale, answer_all},
     },
     domain::{Act, ConnectionId, Content, Entry, Place, Position, Rejection, Seq, Space, UserName},
 };
@@ -25,57 +28,57 @@ use crate::{
 const BATCH_MAX: usize = 512;
 
 /// See the module.
-pub struct Writer {
-    queued: mpsc::Receiver<Queued>,
+pub struct JournalWriter {
+    commands: mpsc::Receiver<JournalCommand>,
     store: Arc<dyn Store>,
     hub: Arc<Hub>,
-    relay: Arc<Relay>,
+    cluster: Arc<Cluster>,
     /// Users that are to go with the next transaction.
-    seen: Vec<Seen>,
+    seen: Vec<UserSeen>,
     /// Whether the last transaction failed: the log says when that begins and ends, not each time.
     broken: bool,
 }
 
 /// What was stored of one conversation, and who is to be answered once it was sent on.
 #[derive(Default)]
-struct Run {
+struct StoredRun {
     posts: Vec<Post>,
-    answers: Vec<(Seq, Answered)>,
+    callbacks: Vec<(Seq, DeliveryCallback)>,
 }
 
 /// Who does not hear of a draft, who waits for its fate, and its room in the queue.
-type Sender = (Option<ConnectionId>, Done<Outcome>, OwnedSemaphorePermit);
+type MessageWaiter = (Option<ConnectionId>, Completion<Outcome>, OwnedSemaphorePermit);
 
 /// Who waits for what came of a batch, in the order of its parts.
 #[derive(Default)]
-struct Waiting {
-    changes: Vec<(Cause, Option<Done<Changed>>)>,
-    submissions: Vec<Sender>,
-    arrivals: Vec<Asker>,
+struct BatchWaiters {
+    changes: Vec<(Cause, Option<Completion<ChangeResult>>)>,
+    messages: Vec<MessageWaiter>,
+    waiters: Vec<Waiter>,
 }
 
 /// Who wants to know where a user is a member.
-enum Asker {
+enum Waiter {
     /// The user, who comes in: which of those who had the name, and with which of the changes theirs.
-    Coming(u64, Range<usize>, Done<Standing>),
+    Load(u64, Range<usize>, Completion<PriorMembership>),
     /// This node, which knows that another one changed it.
-    Refresh(Stale, Option<oneshot::Sender<()>>),
+    MembershipRefresh(StaleMemberships, Option<oneshot::Sender<()>>),
 }
 
-impl std::fmt::Debug for Writer {
+impl std::fmt::Debug for JournalWriter {
     fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
-        f.debug_struct("Writer").field("broken", &self.broken).finish_non_exhaustive()
+        f.debug_struct("JournalWriter").field("broken", &self.broken).finish_non_exhaustive()
     }
 }
 
-impl Writer {
+impl JournalWriter {
     pub(super) fn new(
-        queued: mpsc::Receiver<Queued>,
+        commands: mpsc::Receiver<JournalCommand>,
         store: Arc<dyn Store>,
         hub: Arc<Hub>,
-        relay: Arc<Relay>,
+        cluster: Arc<Cluster>,
     ) -> Self {
-        Self { queued, store, hub, relay, seen: Vec::new(), broken: false }
+        Self { commands, store, hub, cluster, seen: Vec::new(), broken: false }
     }
 
     /// Stores until `finish`, then what is still queued, and ends.
@@ -84,48 +87,55 @@ impl Writer {
         loop {
             // Both are cancel-safe: `recv_many` takes nothing when it does not return.
             let taken = tokio::select! {
-                taken = self.queued.recv_many(&mut waiting, BATCH_MAX) => taken,
-                () = finish.cancelled(), if !self.queued.is_closed() => {
-                    self.queued.close();
+                taken = self.commands.recv_many(&mut waiting, BATCH_MAX) => taken,
+                () = finish.cancelled(), if !self.commands.is_closed() => {
+                    self.commands.close();
                     continue;
                 }
             };
             if taken == 0 {
                 return;
             }
-            self.take(mem::take(&mut waiting)).await;
+            self.process(mem::take(&mut waiting)).await;
         }
     }
 
-    async fn take(&mut self, queued: Vec<Queued>) {
+    async fn process(&mut self, commands: Vec<JournalCommand>) {
         let mut batch = Batch { seen: mem::take(&mut self.seen), ..Batch::default() };
-        let (mut waiting, mut trims) = (Waiting::default(), Vec::new());
-        for it in queued {
+        let (mut waiting, mut trims) = (BatchWaiters::default(), Vec::new());
+        for it in commands {
             match it {
-                Queued::Seen(seen) if self.hub.is_still(&seen) => batch.seen.push(seen),
-                Queued::Seen(_) => (),
-                Queued::Went(went) => batch.went.push(went),
-                Queued::Gone(gone) => batch.gone.push(gone),
-                Queued::Submission(Submission { draft, except, done }, permit) => {
-                    batch.drafts.push(draft);
-                    waiting.submissions.push((except, done, permit));
+                JournalCommand::UserSeen(seen) if self.hub.is_current(&seen) => {
+                    batch.seen.push(seen);
                 }
-                Queued::Petition(Petition { change, cause, done }) => {
-                    if batch.drafts.iter().any(|draft| bereaves(&change, draft)) {
+                JournalCommand::UserSeen(_) => (),
+                JournalCommand::UserDeparted(departed) => batch.departed.push(departed),
+                JournalCommand::GuestExpired(expired) => batch.expired.push(expired),
+                JournalCommand::PendingMessage(PendingMessage { draft, except, done }, permit) => {
+                    batch.drafts.push(draft);
+                    waiting.messages.push((except, done, permit));
+                }
+                JournalCommand::MembershipRequest(MembershipRequest { change, cause, done }) => {
+                    if batch.drafts.iter().any(|draft| revokes_right_of(&change, draft)) {
                         self.store(mem::take(&mut batch), mem::take(&mut waiting)).await;
                         batch.seen = mem::take(&mut self.seen);
                     }
                     batch.changes.push(change);
                     waiting.changes.push((cause, Some(done)));
                 }
-                Queued::Arrival(arrival, done) => {
-                    self.take_arrival(arrival, done, &mut batch, &mut waiting);
+                JournalCommand::MembershipLoad(load, done) => {
+                    self.queue_load(load, done, &mut batch, &mut waiting);
                 }
-                Queued::Refresh(Refresh { space, user, stale, done }) => {
-                    batch.arrivals.push((space, user));
-                    waiting.arrivals.push(Asker::Refresh(stale, done));
+                JournalCommand::MembershipRefresh(MembershipRefresh {
+                    space,
+                    user,
+                    stale,
+                    done,
+                }) => {
+                    batch.membership_queries.push((space, user));
+                    waiting.waiters.push(Waiter::MembershipRefresh(stale, done));
                 }
-                Queued::Trim(retention, done) => trims.push((retention, done)),
+                JournalCommand::Trim(retention, done) => trims.push((retention, done)),
             }
         }
         if !batch.is_empty() {
@@ -137,76 +147,76 @@ impl Writer {
     }
 
     /// A guest who lost the name meanwhile does not come in any more.
-    fn take_arrival(
+    fn queue_load(
         &self,
-        arrival: Arrival,
-        done: Done<Standing>,
+        load: MembershipLoad,
+        done: Completion<PriorMembership>,
         batch: &mut Batch,
-        waiting: &mut Waiting,
+        waiting: &mut BatchWaiters,
     ) {
-        let Arrival { seen, resident, joins } = arrival;
-        if !self.hub.is_resident(&seen.space, &seen.user, resident) {
+        let MembershipLoad { seen, online_user_id, joins } = load;
+        if !self.hub.holds_name(&seen.space, &seen.user, online_user_id) {
             return done(Err(Rejection::NameTaken));
         }
-        batch.arrivals.push((seen.space.clone(), seen.user.clone()));
+        batch.membership_queries.push((seen.space.clone(), seen.user.clone()));
         let first = batch.changes.len();
-        let theirs = first..first + joins.len();
-        waiting.arrivals.push(Asker::Coming(resident, theirs, done));
+        let own_changes = first..first + joins.len();
+        waiting.waiters.push(Waiter::Load(online_user_id, own_changes, done));
         waiting.changes.extend(joins.iter().map(|_| (Cause::default(), None)));
         batch.changes.extend(joins);
         batch.seen.push(seen);
     }
 
-    async fn store(&mut self, batch: Batch, waiting: Waiting) {
-        let relay = Arc::clone(&self.relay);
+    async fn store(&mut self, batch: Batch, waiting: BatchWaiters) {
+        let cluster = Arc::clone(&self.cluster);
         // Whoever reads what was stored knows when it was handed over.
-        let turn = relay.turn().await;
+        let commit_lock = cluster.commit_lock().await;
         let stored = self.store.commit(&batch).await;
         match stored {
             Ok(committed) => {
-                self.heal();
-                self.send_on(batch, waiting, committed);
+                self.log_recovery();
+                self.deliver_committed(batch, waiting, committed);
             }
             Err(fault) => {
-                self.complain(&fault);
-                waiting.refuse(&Rejection::Unavailable, &batch.arrivals, &relay);
+                self.log_failure(&fault);
+                waiting.reject(&Rejection::Unavailable, &batch.membership_queries, &cluster);
                 self.seen = batch.seen;
                 self.seen.truncate(BATCH_MAX);
             }
         }
-        drop(turn);
+        drop(commit_lock);
     }
 
     /// Answers whoever waits, and tells the other nodes and this node's connections, in the order in
     /// which the store took it.
-    fn send_on(&self, batch: Batch, waiting: Waiting, committed: Committed) {
+    fn deliver_committed(&self, batch: Batch, waiting: BatchWaiters, committed: Committed) {
         let Committed { changed, outcomes, memberships } = committed;
-        let Batch { changes, drafts, arrivals, .. } = batch;
+        let Batch { changes, drafts, membership_queries, .. } = batch;
         debug_assert_eq!(changes.len(), changed.len(), "one answer per change");
         debug_assert_eq!(drafts.len(), outcomes.len(), "one outcome per draft");
-        debug_assert_eq!(arrivals.len(), memberships.len(), "one answer per arrival");
+        debug_assert_eq!(membership_queries.len(), memberships.len(), "one answer per arrival");
         for ((change, changed), (cause, done)) in changes.iter().zip(&changed).zip(waiting.changes)
         {
-            self.hub.changed(change, changed, &cause);
+            self.hub.apply_change(change, changed, &cause);
             if let Some(done) = done {
                 done(Ok(*changed));
             }
         }
-        self.deliver(drafts, waiting.submissions, outcomes);
-        for (((space, user), memberships), asker) in
-            arrivals.iter().zip(memberships).zip(waiting.arrivals)
+        self.deliver(drafts, waiting.messages, outcomes);
+        for (((space, user), memberships), waiter) in
+            membership_queries.iter().zip(memberships).zip(waiting.waiters)
         {
-            match asker {
-                Asker::Coming(resident, joins, done) => {
+            match waiter {
+                Waiter::Load(online_user_id, joins, done) => {
                     let joined = changed.get(joins).unwrap_or_default().iter();
                     let new = joined.filter(|it| it.before.is_none() && it.after.is_some()).count();
                     let is_known = memberships.len() > new;
-                    self.hub.learn(space, user, resident, memberships);
-                    done(Ok(if is_known { Standing::Known } else { Standing::New }));
+                    self.hub.cache_memberships(space, user, online_user_id, memberships);
+                    done(Ok(if is_known { PriorMembership::Known } else { PriorMembership::New }));
                 }
-                Asker::Refresh(stale, done) => {
+                Waiter::MembershipRefresh(stale, done) => {
                     let behind = self.hub.refresh((space, user), memberships, &stale);
-                    self.relay.is_behind(behind);
+                    self.cluster.mark_behind(behind);
                     // Whoever waited may be gone.
                     done.map(|done| done.send(()).ok());
                 }
@@ -214,41 +224,52 @@ impl Writer {
         }
     }
 
-    fn deliver(&self, drafts: Vec<Draft>, senders: Vec<Sender>, outcomes: Vec<Outcome>) {
-        let mut runs: HashMap<Place, Run> = HashMap::new();
+    fn deliver(
+        &self,
+        drafts: Vec<Draft>,
+        message_waiters: Vec<MessageWaiter>,
+        outcomes: Vec<Outcome>,
+    ) {
+        let mut runs: HashMap<Place, StoredRun> = HashMap::new();
         let mut others = Vec::new();
         for ((draft, (except, done, permit)), outcome) in
-            drafts.into_iter().zip(senders).zip(outcomes)
+            drafts.into_iter().zip(message_waiters).zip(outcomes)
         {
-            let answer: Answered = Box::new(move || {
+            let answer: DeliveryCallback = Box::new(move || {
                 done(Ok(outcome));
                 drop(permit);
             });
-            if matches!(outcome, Outcome::Unfit(_)) {
+            if matches!(outcome, Outcome::NotPermitted(_)) {
                 // The hub thought otherwise.
-                self.relay.is_stale(&draft.place.space, &draft.author, Stale::default());
+                self.cluster.mark_stale(
+                    &draft.place.space,
+                    &draft.author,
+                    StaleMemberships::default(),
+                );
             }
             if let Outcome::Stored(position) = outcome {
-                let entry = place(draft, position);
+                let entry = entry_of(draft, position);
                 let run = runs.entry(entry.place.clone()).or_default();
                 run.posts.push(Post { delivery: Delivery::new(Event::Entry(entry)), except });
-                run.answers.push((position.seq, answer));
+                run.callbacks.push((position.seq, answer));
             } else {
                 others.push(answer);
             }
         }
-        for (place, Run { posts, answers }) in runs {
-            self.relay.post(&place, &posts, answers);
+        for (place, StoredRun { posts, callbacks }) in runs {
+            self.cluster.publish_entries(&place, &posts, callbacks);
         }
-        answer_all(others);
+        run_callbacks(others);
     }
 
-    async fn trim(&self, retention: &Retention) -> Result<More, Rejection> {
+    async fn trim(&self, retention: &TrimLimits) -> Result<More, Rejection> {
         match self.store.trim(retention).await {
             Ok(Trimmed { floors, more }) => {
-                self.hub.trimmed(&floors);
+                self.hub.trim(&floors);
                 for (place, floor) in &floors {
-                    self.hub.herald().tell(place, || News::Cut(place.clone(), *floor));
+                    self.hub
+                        .publisher()
+                        .publish_to_place(place, || ClusterEvent::Trimmed(place.clone(), *floor));
                 }
                 Ok(if more { More::Yes } else { More::No })
             }
@@ -259,32 +280,32 @@ impl Writer {
         }
     }
 
-    fn complain(&mut self, fault: &Fault) {
+    fn log_failure(&mut self, fault: &Fault) {
         if !mem::replace(&mut self.broken, true) {
             error!(error = fault.chain(), "messages cannot be stored");
         }
     }
 
-    fn heal(&mut self) {
+    fn log_recovery(&mut self) {
         if mem::replace(&mut self.broken, false) {
             info!("messages are stored again");
         }
     }
 }
 
-impl Waiting {
-    fn refuse(self, rejection: &Rejection, arrived: &[(Space, UserName)], relay: &Relay) {
-        let Self { changes, submissions, arrivals } = self;
+impl BatchWaiters {
+    fn reject(self, rejection: &Rejection, arrived: &[(Space, UserName)], cluster: &Cluster) {
+        let Self { changes, messages, waiters } = self;
         for done in changes.into_iter().filter_map(|(_, done)| done) {
             done(Err(rejection.clone()));
         }
-        for (_, done, _) in submissions {
+        for (_, done, _) in messages {
             done(Err(rejection.clone()));
         }
-        for (asker, (space, user)) in arrivals.into_iter().zip(arrived) {
-            match asker {
-                Asker::Coming(_, _, done) => done(Err(rejection.clone())),
-                Asker::Refresh(stale, _) => relay.is_stale(space, user, stale),
+        for (waiter, (space, user)) in waiters.into_iter().zip(arrived) {
+            match waiter {
+                Waiter::Load(_, _, done) => done(Err(rejection.clone())),
+                Waiter::MembershipRefresh(stale, _) => cluster.mark_stale(space, user, stale),
             }
         }
     }
@@ -292,17 +313,17 @@ impl Waiting {
 
 /// Whether a change may take from a draft what it needs. Changes go first in a batch: what was said
 /// before somebody left is not to be in one with it.
-fn bereaves(change: &Change, draft: &Draft) -> bool {
+fn revokes_right_of(change: &Change, draft: &Draft) -> bool {
     let may_be_less = match change.what {
         MemberChange::Assign(_) | MemberChange::Leave => true,
         MemberChange::Join(_) | MemberChange::Read(_) | MemberChange::Mute(_) => false,
     };
-    let is_theirs = draft.author == change.user && draft.place == change.place;
-    may_be_less && is_theirs && draft.needs.is_some()
+    let is_same_member = draft.author == change.user && draft.place == change.place;
+    may_be_less && is_same_member && draft.needs.is_some()
 }
 
 /// A draft with its place.
-fn place(draft: Draft, position: Position) -> Entry {
+fn entry_of(draft: Draft, position: Position) -> Entry {
     let Draft { place, id, author, needs: _, at, act } = draft;
     let act = match act {
         DraftAct::Say { kind, body } => {

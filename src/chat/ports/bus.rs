@@ -16,9 +16,9 @@ use crate::{
 /// # Guarantees
 /// - `publish` never waits and never fails: what cannot be carried is dropped.
 /// - A node does not hear itself, and hears nothing of channels that it never listened to.
-/// - Once [`Heard::Opened`] was answered for a channel, what others publish there from then on is
-///   answered as long as `is_whole` stays true; not longer.
-/// - What a version does not understand is answered as [`News::Unknown`], so that it is missed.
+/// - Once [`BusEvent::Subscribed`] was answered for a channel, what others publish there from then on is
+///   answered as long as `is_connected` stays true; not longer.
+/// - What a version does not understand is answered as [`ClusterEvent::Unknown`], so that it is missed.
 ///
 /// Not guaranteed: that news arrive, arrive once, or arrive in order. Whoever listens compares
 /// numbers and asks the store for what is missing.
@@ -28,14 +28,14 @@ pub trait Bus: Send + Sync + 'static {
     fn publish(&self, channel: Channel, announcement: Announcement);
 
     /// From now on these channels are to be heard, and no others. Takes effect by and by.
-    fn listen(&self, channels: &BTreeSet<Channel>);
+    fn set_subscriptions(&self, channels: &BTreeSet<Channel>);
 
     /// Waits for what another node announced. `None` when there will be nothing more.
     /// Cancel-safe: what was heard is either returned or still there.
-    async fn next(&self) -> Option<Heard>;
+    async fn next(&self) -> Option<BusEvent>;
 
     /// Whether it is proved, of late, that everything that is listened to is heard.
-    fn is_whole(&self) -> bool;
+    fn is_connected(&self) -> bool;
 
     /// Sends what waits, for a bounded time, and lets go of connections.
     async fn close(&self);
@@ -43,11 +43,11 @@ pub trait Bus: Send + Sync + 'static {
 
 /// What comes out of a bus.
 #[derive(Clone, Debug)]
-pub enum Heard {
+pub enum BusEvent {
     /// Another node has said something.
-    News(Channel, Announcement),
+    Received(Channel, Announcement),
     /// These channels are heard from here on. What was said before may have been missed.
-    Opened(BTreeSet<Channel>),
+    Subscribed(BTreeSet<Channel>),
 }
 
 /// News of one node on one channel.
@@ -59,18 +59,18 @@ pub struct Announcement {
     /// has missed news.
     pub number: u64,
     /// What it says.
-    pub news: News,
+    pub event: ClusterEvent,
 }
 
 /// What a node tells the others.
 #[derive(Clone, Debug)]
-pub enum News {
+pub enum ClusterEvent {
     /// An entry was stored: a delivery of [`Event::Entry`](crate::chat::event::Event::Entry).
     Entry(Arc<Delivery>),
     /// A log was cut: what lies up to here is not kept any more.
-    Cut(Place, Position),
+    Trimmed(Place, Position),
     /// What a user is in a place was changed, by somebody else if one is named.
-    Changed {
+    MembershipChanged {
         /// Where.
         place: Place,
         /// Who.
@@ -97,15 +97,15 @@ pub enum News {
         typing: Typing,
     },
     /// A user came to a room on this node.
-    Here(Place, UserName),
+    Joined(Place, UserName),
     /// A user is in a room no more on this node.
-    Gone(Place, UserName),
+    Left(Place, UserName),
     /// All users who are in a room on this node.
     Roster(Place, Vec<UserName>),
-    /// Others are to say who is in these rooms on their nodes, each with [`News::Roster`].
-    Ask(Vec<Place>),
+    /// Others are to say who is in these rooms on their nodes, each with [`ClusterEvent::Roster`].
+    RosterRequest(Vec<Place>),
     /// What was announced under these numbers on this channel by that node was not heard.
-    Missed {
+    ResendRequest {
         /// Whose news.
         of: NodeId,
         /// From this number on.
@@ -114,20 +114,20 @@ pub enum News {
         to: u64,
     },
     /// What is said to all nodes alike about a user or a sign-in.
-    Act(Act),
+    Command(ClusterCommand),
     /// An act that was announced under this number before, for those who missed it.
-    Again(u64, Act),
+    ResentCommand(u64, ClusterCommand),
     /// The node lives, and has published so many on these channels of late.
-    Beat(Vec<(Channel, u64)>),
+    Heartbeat(Vec<(Channel, u64)>),
     /// Something that this version does not understand.
     Unknown,
 }
 
 /// What every node is to do about a user or a sign-in.
 #[derive(Clone, Debug, PartialEq, Eq)]
-pub enum Act {
+pub enum ClusterCommand {
     /// A user came with a device, and wherever one may be on only one, their others go.
-    Came {
+    ReplaceDevices {
         /// In which world.
         space: Space,
         /// Who.
@@ -139,12 +139,12 @@ pub enum Act {
         ticket: u64,
     },
     /// A name is a user's of the back end from now on: guests who look alike lose theirs.
-    Vouched {
+    RevokeGuestNames {
         /// In which world.
         space: Space,
         /// The name.
         user: UserName,
     },
     /// A sign-in was ended.
-    SignedOut(SignInId),
+    EndSignIn(SignInId),
 }

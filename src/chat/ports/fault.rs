@@ -52,7 +52,7 @@ mod tests {
     struct Inner;
 
     #[test]
-    fn each_cause_is_said_once() {
+    fn each_cause_appears_once() {
         let chain = |outer| Fault::new("writing", Outer(outer, Inner)).chain();
         assert_eq!(chain("the disk"), "writing: the disk: no room");
         assert_eq!(chain("the disk: no room"), "writing: the disk: no room");

@@ -10,14 +10,14 @@ mod outbox;
 mod store;
 mod tokens;
 
-pub use bus::{Act, Announcement, Bus, Heard, News};
+pub use bus::{Announcement, Bus, BusEvent, ClusterCommand, ClusterEvent};
 pub use clock::{Clock, IdSource};
 pub use fault::{Fault, with_causes};
-pub use nodes::{Census, Claim, GuestName, LEASE, Nodes, Online};
+pub use nodes::{ClaimOutcome, GuestName, HeartbeatReply, LEASE, Nodes, OnlineDevices};
 pub use outbox::{Outbox, Overflow};
 pub use store::{
-    Batch, Change, Changed, Committed, DEVICES_PER_USER_MAX, DIRECTS_LISTED_MAX, Draft, DraftAct,
-    Gone, MemberChange, Membership, Outcome, Page, PageLimit, Range, Refusal, Retention, Seen,
-    Store, Trimmed, Voucher, Went,
+    Batch, Change, ChangeResult, Committed, DEVICES_PER_USER_MAX, DIRECTS_LISTED_MAX, Draft,
+    DraftAct, GuestExpired, IdentityKind, JoinRefusal, MemberChange, Membership, Outcome, Page,
+    PageLimit, PageRange, Store, TrimLimits, Trimmed, UserDeparted, UserSeen,
 };
 pub use tokens::{Claims, Rooms, Tokens};

@@ -24,11 +24,11 @@ pub const LEASE: Duration = Duration::from_secs(8);
 #[async_trait]
 pub trait Nodes: Send + Sync + 'static {
     /// Says that this node lives, and what has changed on it since the last time that this went well.
-    async fn beat(&self, changes: &[Online]) -> Result<Census, Fault>;
+    async fn heartbeat(&self, changes: &[OnlineDevices]) -> Result<HeartbeatReply, Fault>;
 
     /// Has a guest's name for this node, or answers that somebody has it on another one. Whoever had
     /// it on this node before has it no more: who claims has seen to that.
-    async fn claim(&self, name: &GuestName) -> Result<Claim, Fault>;
+    async fn claim(&self, name: &GuestName) -> Result<ClaimOutcome, Fault>;
 
     /// Gives guests' names back, as far as they are this node's.
     async fn release(&self, names: &[GuestName]) -> Result<(), Fault>;
@@ -45,7 +45,7 @@ pub trait Nodes: Send + Sync + 'static {
 
 /// On which devices a user is on this node now.
 #[derive(Clone, Debug, PartialEq, Eq)]
-pub struct Online {
+pub struct OnlineDevices {
     /// In which world.
     pub space: Space,
     /// Who.
@@ -56,7 +56,7 @@ pub struct Online {
 
 /// What a beat answers.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
-pub struct Census {
+pub struct HeartbeatReply {
     /// The nodes that live, this one among them, in the order of their names.
     pub alive: Vec<NodeId>,
     /// Guests' names that this node had claimed and has no more: somebody else claimed them while it
@@ -72,12 +72,12 @@ pub struct GuestName {
     /// The name. Those that look alike ([`UserName::key`]) are one.
     pub user: UserName,
     /// The mark of the stay.
-    pub stay: Box<str>,
+    pub guest_session: Box<str>,
 }
 
 /// What became of a claim.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum Claim {
+pub enum ClaimOutcome {
     /// The name is this node's.
     Granted,
     /// Another stay has it.

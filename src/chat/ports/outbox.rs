@@ -23,7 +23,7 @@ pub trait Outbox: Send + Sync + 'static {
 
     /// Waits until less than half of the queue is taken, or until it is closed: a replay is sent
     /// at the pace of its reader.
-    async fn relieved(&self);
+    async fn wait_for_capacity(&self);
 
     /// Ends the connection, telling the client why. The second call does nothing.
     fn close(&self, reason: CloseReason);

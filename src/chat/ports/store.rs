@@ -5,8 +5,8 @@ use time::OffsetDateTime;
 
 use super::Fault;
 use crate::domain::{
-    Body, DeviceId, Entry, Epoch, Joining, Kind, Log, Member, MessageId, Muted, NameKey, NodeId,
-    Place, Position, Role, Seq, Space, UserName,
+    Body, DeviceId, Entry, Epoch, JoinMode, Log, Member, MessageId, MessageKind, Muted, NameKey,
+    NodeId, Place, Position, Role, Seq, Space, UserName,
 };
 
 /// Devices that are remembered of a user. Those that came last stay.
@@ -26,7 +26,7 @@ pub const DIRECTS_LISTED_MAX: usize = 200;
 /// - **Dense and in order:** within a place, `seq` is 1, 2, 3 … in the order of the drafts of a
 ///   batch and of the batches that were committed.
 /// - **Entitled:** a draft whose author has no such role as it [needs](Draft::needs), after the batch's
-///   changes and before anything is said, is [`Outcome::Unfit`], whatever it repeats.
+///   changes and before anything is said, is [`Outcome::NotPermitted`], whatever it repeats.
 /// - **Once:** the same place, author and id is said at most once, for as long as the message is
 ///   kept, also within a batch. The same kind and body again is [`Outcome::Duplicate`] with the first
 ///   place and time, another one is [`Outcome::Conflict`]; neither takes a `seq`. What was edited or
@@ -66,18 +66,18 @@ pub trait Store: Send + Sync + 'static {
     async fn revisions(&self, users: &[(Space, UserName)]) -> Result<Vec<u64>, Fault>;
 
     /// Entries of a place, oldest first: as many as the limit allows, counted from the end of the
-    /// range that was asked for, and at least one if there is one. [`Range::After`] a place that is
+    /// range that was asked for, and at least one if there is one. [`PageRange::After`] a place that is
     /// not kept any more begins with the oldest that is.
-    async fn page(&self, place: &Place, range: Range, limit: PageLimit) -> Result<Page, Fault>;
+    async fn page(&self, place: &Place, range: PageRange, limit: PageLimit) -> Result<Page, Fault>;
 
     /// What a user is in a place.
     async fn member(&self, place: &Place, user: &UserName) -> Result<Option<Member>, Fault>;
 
     /// Whether a user of exactly this name was ever in a batch's `seen`.
-    async fn knows(&self, space: &Space, user: &UserName) -> Result<bool, Fault>;
+    async fn user_exists(&self, space: &Space, user: &UserName) -> Result<bool, Fault>;
 
     /// Whether the back end ever vouched for a user whose name looks like this.
-    async fn is_vouched(&self, space: &Space, key: &NameKey) -> Result<bool, Fault>;
+    async fn is_registered(&self, space: &Space, key: &NameKey) -> Result<bool, Fault>;
 
     /// When each of these users was last seen, with whatever device.
     async fn last_seen(
@@ -97,7 +97,7 @@ pub trait Store: Send + Sync + 'static {
 
     /// Takes away what is not to be kept any more, a bounded part at a time: entries from the oldest
     /// on, and the memberships of guests who will not come back.
-    async fn trim(&self, retention: &Retention) -> Result<Trimmed, Fault>;
+    async fn trim(&self, retention: &TrimLimits) -> Result<Trimmed, Fault>;
 
     /// Flushes what it holds and lets go of files and connections. Nothing is called after it.
     async fn close(&self);
@@ -106,32 +106,32 @@ pub trait Store: Send + Sync + 'static {
 /// What is stored in one transaction. Its parts take effect in the order in which they stand here.
 #[derive(Clone, Debug, Default)]
 pub struct Batch {
-    /// Users who came. Known ones are no error. Who comes with another [`Voucher`] than the
+    /// Users who came. Known ones are no error. Who comes with another [`IdentityKind`] than the
     /// one who had the name last is somebody else, and what that one was a member of is forgotten.
-    pub seen: Vec<Seen>,
+    pub seen: Vec<UserSeen>,
     /// Users who went. One who never came is left out.
-    pub went: Vec<Went>,
+    pub departed: Vec<UserDeparted>,
     /// Guests who will not come back: what they were members of is forgotten, unless somebody else
     /// has the name by now.
-    pub gone: Vec<Gone>,
+    pub expired: Vec<GuestExpired>,
     /// Changes of who is a member, one after the other.
     pub changes: Vec<Change>,
     /// Entries, in the order in which they take their places.
     pub drafts: Vec<Draft>,
     /// Users whose memberships are asked for, as they are after all this.
-    pub arrivals: Vec<(Space, UserName)>,
+    pub membership_queries: Vec<(Space, UserName)>,
 }
 
 impl Batch {
     /// Whether there is nothing to do.
     pub fn is_empty(&self) -> bool {
-        let Self { seen, went, gone, changes, drafts, arrivals } = self;
+        let Self { seen, departed, expired, changes, drafts, membership_queries } = self;
         seen.is_empty()
-            && went.is_empty()
-            && gone.is_empty()
+            && departed.is_empty()
+            && expired.is_empty()
             && changes.is_empty()
             && drafts.is_empty()
-            && arrivals.is_empty()
+            && membership_queries.is_empty()
     }
 }
 
@@ -139,7 +139,7 @@ impl Batch {
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct Committed {
     /// One per change, in their order.
-    pub changed: Vec<Changed>,
+    pub changed: Vec<ChangeResult>,
     /// One per draft, in their order.
     pub outcomes: Vec<Outcome>,
     /// One per arrival, in their order.
@@ -148,13 +148,13 @@ pub struct Committed {
 
 /// A user who came.
 #[derive(Clone, Debug, PartialEq, Eq)]
-pub struct Seen {
+pub struct UserSeen {
     /// In which world.
     pub space: Space,
     /// By which name.
     pub user: UserName,
     /// Who says so.
-    pub voucher: Voucher,
+    pub identity_kind: IdentityKind,
     /// With what, if they said so.
     pub device: Option<DeviceId>,
     /// When.
@@ -163,7 +163,7 @@ pub struct Seen {
 
 /// A user who went. Who they were was said when they came; somebody else may have the name by now.
 #[derive(Clone, Debug, PartialEq, Eq)]
-pub struct Went {
+pub struct UserDeparted {
     /// In which world.
     pub space: Space,
     /// By which name.
@@ -176,29 +176,29 @@ pub struct Went {
 
 /// Who says who somebody is.
 #[derive(Clone, Debug, PartialEq, Eq)]
-pub enum Voucher {
+pub enum IdentityKind {
     /// Nobody: a guest, whose stay has this mark.
     Guest(Box<str>),
     /// The back end, with a token.
-    BackEnd,
+    Registered,
 }
 
-impl Voucher {
+impl IdentityKind {
     /// Who vouches for somebody whose token has this mark of a guest's stay, or none.
     pub fn of(guest: Option<&str>) -> Self {
-        guest.map_or(Self::BackEnd, |stay| Self::Guest(stay.into()))
+        guest.map_or(Self::Registered, |guest_session| Self::Guest(guest_session.into()))
     }
 }
 
 /// A guest who will not come back, unless they are on another node that lives.
 #[derive(Clone, Debug, PartialEq, Eq)]
-pub struct Gone {
+pub struct GuestExpired {
     /// In which world.
     pub space: Space,
     /// By which name.
     pub user: UserName,
     /// The mark of their stay.
-    pub stay: Box<str>,
+    pub guest_session: Box<str>,
     /// The node that they were on.
     pub from: NodeId,
 }
@@ -221,7 +221,7 @@ pub struct Change {
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum MemberChange {
     /// They become a member, having read everything, unless they are one already.
-    Join(Joining),
+    Join(JoinMode),
     /// They have this role from now on, as new members who have read everything if they were none.
     Assign(Role),
     /// They are a member no more.
@@ -235,7 +235,7 @@ pub enum MemberChange {
 
 /// What a user was in a place before a change, and what they are after it.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub struct Changed {
+pub struct ChangeResult {
     /// Before.
     pub before: Option<Member>,
     /// After.
@@ -243,12 +243,12 @@ pub struct Changed {
     /// How the log stands after the change, and before the drafts of the batch.
     pub log: Log,
     /// Why they did not become a member, if that was to be.
-    pub refused: Option<Refusal>,
+    pub refused: Option<JoinRefusal>,
 }
 
 /// Why somebody did not become a member.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum Refusal {
+pub enum JoinRefusal {
     /// There is nothing to found: somebody is a member, or something was done.
     NotNew,
     /// They are a member of as many rooms as they may.
@@ -290,7 +290,7 @@ pub enum DraftAct {
     /// They say something.
     Say {
         /// What it goes out as.
-        kind: Kind,
+        kind: MessageKind,
         /// What.
         body: Body,
     },
@@ -326,7 +326,7 @@ pub enum Outcome {
     /// There is no message to change there, or not any more; nothing was done.
     NoMessage,
     /// Its author is not what it needs, but this, or no member at all; nothing was done.
-    Unfit(Option<Role>),
+    NotPermitted(Option<Role>),
 }
 
 /// How much of a log at once.
@@ -370,7 +370,7 @@ pub struct Page {
 
 /// Which part of a log.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum Range {
+pub enum PageRange {
     /// The newest ones.
     Newest,
     /// The newest ones before this place.
@@ -381,7 +381,7 @@ pub enum Range {
 
 /// What is to be kept.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub struct Retention {
+pub struct TrimLimits {
     /// In each place the newest so many entries.
     pub entries_max: Option<u64>,
     /// Entries that were taken after this.

@@ -5,8 +5,8 @@ use time::OffsetDateTime;
 
 use super::Fault;
 use crate::domain::{
-    Grant, Office, Rejection, Role, RoomName, RoomPattern, SignInId, Space, SpacePattern, Token,
-    UserName,
+    GlobalRole, Grant, Rejection, Role, RoomName, RoomPattern, SignInId, Space, SpacePattern,
+    Token, UserName,
 };
 
 /// Makes and checks tokens.
@@ -74,18 +74,23 @@ impl Claims {
     }
 
     /// What a guest called `user` is given in `space`.
-    pub fn guest(user: UserName, space: &Space, stay: &str, expires_at: OffsetDateTime) -> Self {
+    pub fn guest(
+        user: UserName,
+        space: &Space,
+        guest_session: &str,
+        expires_at: OffsetDateTime,
+    ) -> Self {
         let only = SpacePattern::parse(space.as_raw()).into_iter().collect();
-        Self { spaces: only, guest: Some(stay.into()), ..Self::of(user, expires_at) }
+        Self { spaces: only, guest: Some(guest_session.into()), ..Self::of(user, expires_at) }
     }
 
     /// Whether they are an administrator's.
-    pub fn office(&self) -> Office {
-        if self.admin { Office::Administrator } else { Office::User }
+    pub fn global_role(&self) -> GlobalRole {
+        if self.admin { GlobalRole::Administrator } else { GlobalRole::User }
     }
 
     /// Whether they open `space`.
-    pub fn open(&self, space: &Space) -> bool {
+    pub fn allows_space(&self, space: &Space) -> bool {
         self.spaces.is_empty() || self.spaces.iter().any(|pattern| pattern.matches(space))
     }
 }
@@ -103,7 +108,7 @@ impl Rooms {
     }
 
     /// Whether `room` is open at all.
-    pub fn admit(&self, room: &RoomName) -> bool {
+    pub fn allows(&self, room: &RoomName) -> bool {
         self.grant(room) != Grant::Closed
     }
 }

@@ -7,12 +7,12 @@ use time::OffsetDateTime;
 use super::{Session, unavailable};
 use crate::{
     chat::{
-        Answer, Answerer, Chat, Reply,
-        event::Visit,
+        Answer, Chat, Reply, ReplyCallback,
+        event::DeviceVisit,
         hub::Deadline,
-        ports::{Claims, Rooms, Seen, Went},
+        ports::{Claims, Rooms, UserDeparted, UserSeen},
     },
-    domain::{DeviceId, Office, Rejection, Token, UserName},
+    domain::{DeviceId, GlobalRole, Rejection, Token, UserName},
 };
 
 /// What the token of an identified session allows.
@@ -20,69 +20,69 @@ use crate::{
 pub(in crate::chat) struct Rights {
     pub(super) expires_at: OffsetDateTime,
     pub(super) rooms: Rooms,
-    pub(super) office: Office,
+    pub(super) global_role: GlobalRole,
     /// The mark of a guest's stay.
     pub(super) guest: Option<Box<str>>,
     _deadline: Deadline,
 }
 
 /// That a user goes: written down when this is dropped.
-pub(super) struct Absence {
+pub(super) struct LastSeenGuard {
     chat: Arc<Chat>,
-    went: Went,
+    departed: UserDeparted,
 }
 
-impl Absence {
+impl LastSeenGuard {
     /// Of a user who has just come.
-    pub(super) fn of(chat: &Arc<Chat>, seen: Seen) -> Self {
-        let Seen { space, user, voucher: _, device, at } = seen;
-        Self { chat: Arc::clone(chat), went: Went { space, user, device, at } }
+    pub(super) fn of(chat: &Arc<Chat>, seen: UserSeen) -> Self {
+        let UserSeen { space, user, identity_kind: _, device, at } = seen;
+        Self { chat: Arc::clone(chat), departed: UserDeparted { space, user, device, at } }
     }
 }
 
-impl fmt::Debug for Absence {
+impl fmt::Debug for LastSeenGuard {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.debug_struct("Absence").field("went", &self.went).finish_non_exhaustive()
+        f.debug_struct("LastSeenGuard").field("departed", &self.departed).finish_non_exhaustive()
     }
 }
 
-impl Drop for Absence {
+impl Drop for LastSeenGuard {
     fn drop(&mut self) {
-        let went = Went { at: self.chat.clock.now(), ..self.went.clone() };
-        let Went { space, user, device, at } = &went;
+        let departed = UserDeparted { at: self.chat.clock.now(), ..self.departed.clone() };
+        let UserDeparted { space, user, device, at } = &departed;
         if let Some(device) = device {
-            self.chat.hub.saw(space, user, device, *at);
+            self.chat.hub.record_device_seen(space, user, device, *at);
         }
-        self.chat.journal.try_went(went);
+        self.chat.journal.try_record_departure(departed);
     }
 }
 
 impl Session {
     /// `auth`: goes on with a fresh token, or becomes who it names.
-    pub(super) async fn auth(&mut self, token: Token, answer: Answerer) {
+    pub(super) async fn auth(&mut self, token: Token, answer: ReplyCallback) {
         if self.identity.is_some() {
             let reply = self.renew(&token).await;
             return answer(reply);
         }
         match self.prepare_user(token).await {
             Err(rejection) => answer(Err(rejection)),
-            Ok(entrant) => {
-                let Claims { user, expires_at, .. } = entrant.claimed.claims.clone();
+            Ok(prepared) => {
+                let Claims { user, expires_at, .. } = prepared.claimed.claims.clone();
                 answer(Ok(Answer::Authorized { user, expires_at }));
-                self.settle(entrant).await;
+                self.enter(prepared).await;
             }
         }
     }
 
     /// A fresh token for the same user takes the place of the one before.
     async fn renew(&mut self, token: &Token) -> Reply {
-        let claims = self.chat.proved(&self.origin.space, token).await?;
+        let claims = self.chat.check_token_for_space(&self.origin.space, token).await?;
         let identity = self.identity()?;
         if claims.user != *identity.user() || claims.guest != identity.rights.guest {
             return Err(Rejection::OtherUser);
         }
         let (user, expires_at) = (claims.user.clone(), claims.expires_at);
-        identity.residence.refit(self.scope(&claims));
+        identity.name_claim.update_scope(self.scope(&claims));
         let rights = self.rights(claims);
         if let Some(identity) = &mut self.identity {
             identity.rights = rights;
@@ -92,12 +92,12 @@ impl Session {
 
     /// What a token allows, from now to its end.
     pub(super) fn rights(&self, claims: Claims) -> Rights {
-        let office = claims.office();
+        let global_role = claims.global_role();
         let Claims { expires_at, rooms, guest, .. } = claims;
         let left = Duration::try_from(expires_at - self.chat.clock.now()).unwrap_or_default();
         let outbox = Arc::clone(&self.outbox);
         let deadline = Deadline::set(&self.chat.hub, outbox, (expires_at, left));
-        Rights { expires_at, rooms, office, guest, _deadline: deadline }
+        Rights { expires_at, rooms, global_role, guest, _deadline: deadline }
     }
 
     /// Whether a user was here before with a device.
@@ -105,13 +105,13 @@ impl Session {
         &self,
         user: &UserName,
         device: &DeviceId,
-    ) -> Result<Visit, Rejection> {
+    ) -> Result<DeviceVisit, Rejection> {
         let (chat, space) = (&self.chat, &self.origin.space);
         let mut last_seen = chat.hub.device_seen(space, user, device);
         if last_seen.is_none() {
             let stored = chat.store.device_seen(space, user, device).await;
             last_seen = stored.map_err(|fault| unavailable(&fault))?;
         }
-        Ok(last_seen.map_or(Visit::First, |last_seen| Visit::Return { last_seen }))
+        Ok(last_seen.map_or(DeviceVisit::First, |last_seen| DeviceVisit::Returning { last_seen }))
     }
 }

@@ -3,11 +3,13 @@
 use super::{Session, unavailable};
 use crate::{
     chat::{
-        Answer, Answerer,
-        journal::{Done, Submission},
-        ports::{Draft, DraftAct, Outcome, PageLimit, Range},
+        Answer, ReplyCallback,
+        journal::{Completion, PendingMessage},
+        ports::{Draft, DraftAct, Outcome, PageLimit, PageRange},
     },
-    domain::{Act, Body, Conversation, Entry, Kind, MessageId, Place, Rejection, Role, Seq, View},
+    domain::{
+        Act, Body, Conversation, Entry, MessageId, MessageKind, Place, Rejection, Role, Seq, View,
+    },
 };
 
 /// The one entry that is looked at.
@@ -15,16 +17,22 @@ const ONE: PageLimit = PageLimit { messages: 1, bytes: usize::MAX, attachments: 
 
 impl Session {
     /// `edit message`: for its author.
-    pub(super) async fn edit(&mut self, of: Option<View>, seq: Seq, body: Body, answer: Answerer) {
+    pub(super) async fn edit(
+        &mut self,
+        of: Option<View>,
+        seq: Seq,
+        body: Body,
+        answer: ReplyCallback,
+    ) {
         match self.target(of, seq).await {
             Err(rejection) => answer(Err(rejection)),
-            Ok(target) if !target.is_mine => answer(Err(Rejection::Forbidden)),
+            Ok(target) if !target.is_own => answer(Err(Rejection::Forbidden)),
             Ok(target) => self.submit(target, DraftAct::Edit { of: seq, body }, answer).await,
         }
     }
 
     /// `delete message`: for its author, and a room's admins.
-    pub(super) async fn delete(&mut self, of: Option<View>, seq: Seq, answer: Answerer) {
+    pub(super) async fn delete(&mut self, of: Option<View>, seq: Seq, answer: ReplyCallback) {
         match self.target(of, seq).await {
             Err(rejection) => answer(Err(rejection)),
             Ok(target) if !target.enough()(target.role) => answer(Err(Rejection::Forbidden)),
@@ -35,7 +43,7 @@ impl Session {
     /// The message that is to be changed.
     async fn target(&mut self, of: Option<View>, seq: Seq) -> Result<Target, Rejection> {
         let (place, role) = self.place(of)?;
-        self.keep_pace()?;
+        self.check_rate()?;
         // In a direct conversation and in an inbox nobody is an admin.
         let role = match place.conversation {
             Conversation::Room(_) => role,
@@ -45,51 +53,51 @@ impl Session {
             return Err(Rejection::ReadOnly);
         }
         let before = seq.previous().ok_or(Rejection::NoSuchMessage)?;
-        let page = self.chat.store.page(&place, Range::After(before), ONE).await;
+        let page = self.chat.store.page(&place, PageRange::After(before), ONE).await;
         let entry = page.map_err(|fault| unavailable(&fault))?.entries.pop();
         let entry = entry.filter(|entry| entry.seq() == seq).ok_or(Rejection::NoSuchMessage)?;
         let Entry { id, author, act: Act::Said { kind, .. }, .. } = entry else {
             return Err(Rejection::NoSuchMessage);
         };
-        if kind == Kind::Notification {
+        if kind == MessageKind::Notification {
             return Err(Rejection::NoSuchMessage);
         }
-        let is_mine = author == *self.identity()?.user() && self.was_there(&place, seq).await?;
-        Ok(Target { place, role, id, kind, is_mine })
+        let is_own = author == *self.identity()?.user() && self.was_member_at(&place, seq).await?;
+        Ok(Target { place, role, id, kind, is_own })
     }
 
     /// Whether whoever said this under the name of this session's user was this user: a guest's name
     /// may have been another one's before.
-    async fn was_there(&self, place: &Place, seq: Seq) -> Result<bool, Rejection> {
+    async fn was_member_at(&self, place: &Place, seq: Seq) -> Result<bool, Rejection> {
         if self.identity()?.rights.guest.is_none() {
             return Ok(true);
         }
         Ok(self.member(place).await?.is_some_and(|member| member.joined < seq))
     }
 
-    async fn submit(&self, target: Target, act: DraftAct, answer: Answerer) {
+    async fn submit(&self, target: Target, act: DraftAct, answer: ReplyCallback) {
         let author = self.author(&target.place.conversation, target.enough());
         let (author, needs) = match author {
             Ok(author) => author,
             Err(rejection) => return answer(Err(rejection)),
         };
-        let Target { place, id, kind, is_mine, role: _ } = target;
+        let Target { place, id, kind, is_own, role: _ } = target;
         let now = self.chat.clock.now();
-        let done: Done<Outcome> = Box::new(move |outcome| {
+        let done: Completion<Outcome> = Box::new(move |outcome| {
             answer(outcome.and_then(|outcome| match outcome {
                 Outcome::Stored(position) => {
                     Ok(Answer::Changed { seq: position.seq, at: now, duplicate: false })
                 }
                 Outcome::Duplicate { seq, at } => Ok(Answer::Changed { seq, at, duplicate: true }),
                 Outcome::NoMessage | Outcome::Conflict => Err(Rejection::NoSuchMessage),
-                Outcome::Unfit(None) => Err(Rejection::NotMember),
-                Outcome::Unfit(Some(_)) if is_mine => Err(Rejection::ReadOnly),
-                Outcome::Unfit(Some(_)) => Err(Rejection::Forbidden),
+                Outcome::NotPermitted(None) => Err(Rejection::NotMember),
+                Outcome::NotPermitted(Some(_)) if is_own => Err(Rejection::ReadOnly),
+                Outcome::NotPermitted(Some(_)) => Err(Rejection::Forbidden),
             }));
         });
         let draft = Draft { place, id, author, needs, at: now, act };
-        let except = self.unheard(kind);
-        self.chat.journal.append(Submission { draft, except, done }).await;
+        let except = self.excluded_connection(kind);
+        self.chat.journal.append(PendingMessage { draft, except, done }).await;
     }
 }
 
@@ -99,14 +107,14 @@ struct Target {
     /// What this session's user may do there.
     role: Role,
     id: MessageId,
-    kind: Kind,
+    kind: MessageKind,
     /// Whether this session's user said it.
-    is_mine: bool,
+    is_own: bool,
 }
 
 impl Target {
     /// What is enough of a role to change it.
     fn enough(&self) -> fn(Role) -> bool {
-        if self.is_mine { Role::may_send } else { Role::may_moderate }
+        if self.is_own { Role::may_send } else { Role::may_moderate }
     }
 }

@@ -3,9 +3,9 @@
 use super::{Session, unavailable};
 use crate::{
     chat::{
-        Answer, Answerer, Reply,
-        hub::{ATTACHMENTS_PER_EVENT_MAX, Cursor, Telling},
-        ports::{Page, PageLimit, Range},
+        Answer, Reply, ReplyCallback,
+        hub::{ATTACHMENTS_PER_EVENT_MAX, ReplayCursor, ReplayMode},
+        ports::{Page, PageLimit, PageRange},
     },
     domain::{CloseReason, Member, Place, Rejection, Seq, View},
 };
@@ -17,8 +17,8 @@ impl Session {
     pub(super) async fn history(
         &self,
         of: Option<View>,
-        part: (Range, Option<u32>),
-        answer: Answerer,
+        part: (PageRange, Option<u32>),
+        answer: ReplyCallback,
     ) {
         let place = match self.place(of) {
             Ok((place, _)) => place,
@@ -26,25 +26,28 @@ impl Session {
         };
         let room = place.conversation.room().cloned();
         let Some(room) = room else { return answer(self.page(&place, part).await) };
-        let Ok((topic, _)) = self.room(&room) else { return answer(Err(Rejection::NotMember)) };
+        let Ok((live_room, _)) = self.room(&room) else { return answer(Err(Rejection::NotMember)) };
         // What changes while the page is read comes after it: who shows a page has seen nothing of what
         // was taken away since.
-        let after = topic.pause(self.registration.id());
+        let after = live_room.pause(self.registration.id());
         let page = self.page(&place, part).await;
         // Who was kicked meanwhile does not read on.
         answer(self.room(&room).and(page));
         if let Some(after) = after
-            && self.catch_up(&topic, Cursor { after, telling: Telling::Live }).await.is_err()
+            && self
+                .catch_up(&live_room, ReplayCursor { after, mode: ReplayMode::Live })
+                .await
+                .is_err()
         {
             self.outbox.close(CloseReason::Fault);
         }
     }
 
-    async fn page(&self, place: &Place, (range, limit): (Range, Option<u32>)) -> Reply {
+    async fn page(&self, place: &Place, (range, limit): (PageRange, Option<u32>)) -> Reply {
         let hidden = self.hidden(place).await?;
         let range = match range {
-            Range::After(seq) => Range::After(seq.max(hidden)),
-            Range::Newest | Range::Before(_) => range,
+            PageRange::After(seq) => PageRange::After(seq.max(hidden)),
+            PageRange::Newest | PageRange::Before(_) => range,
         };
         let limits = self.chat.limits();
         let limit = PageLimit {
@@ -72,11 +75,11 @@ impl Session {
 
     /// What this session's user is in a conversation.
     pub(super) async fn member(&self, place: &Place) -> Result<Option<Member>, Rejection> {
-        let residence = &self.identity()?.residence;
-        if let Some((member, _)) = residence.member(&place.conversation) {
+        let name_claim = &self.identity()?.name_claim;
+        if let Some((member, _)) = name_claim.member(&place.conversation) {
             return Ok(Some(member));
         }
-        let member = self.chat.store.member(place, residence.user()).await;
+        let member = self.chat.store.member(place, name_claim.user()).await;
         member.map_err(|fault| unavailable(&fault))
     }
 }

@@ -2,15 +2,15 @@
 
 use std::{collections::BTreeSet, sync::Arc};
 
-use super::{Identity, Session, auth::Absence, unavailable};
+use super::{Session, SessionIdentity, auth::LastSeenGuard, unavailable};
 use crate::{
     chat::{
-        Answer, Answerer, Devices,
-        door::Claimed,
-        event::{Delivery, Event, Visit, Welcome},
-        hub::{self, Belongings, Coming, Presence, Scope, Settled},
-        journal::{Arrival, Standing},
-        ports::{Act, Change, Claims, MemberChange, Seen},
+        Answer, DevicePolicy, ReplyCallback,
+        admission::ClaimedIdentity,
+        event::{Delivery, DeviceVisit, Event, Welcome},
+        hub::{self, AttachOutcome, AttachRequest, ConnectionInfo, Scope, WelcomeSnapshot},
+        journal::{MembershipLoad, PriorMembership},
+        ports::{Change, Claims, ClusterCommand, MemberChange, UserSeen},
     },
     domain::{
         Channel, CloseReason, Conversation, DeviceId, Place, Rejection, RoomName, Token, UserName,
@@ -18,10 +18,10 @@ use crate::{
 };
 
 /// Somebody who may come in, and everything that they are told then.
-pub(super) struct Entrant {
-    pub(super) claimed: Claimed,
-    seen: Seen,
-    visit: Option<Visit>,
+pub(super) struct PreparedIdentity {
+    pub(super) claimed: ClaimedIdentity,
+    seen: UserSeen,
+    visit: Option<DeviceVisit>,
 }
 
 impl Session {
@@ -30,14 +30,14 @@ impl Session {
         &mut self,
         user: UserName,
         device: Option<DeviceId>,
-        answer: Answerer,
+        answer: ReplyCallback,
     ) {
         match self.prepare_guest(user, device).await {
             Err(rejection) => answer(Err(rejection)),
-            Ok((token, entrant)) => {
-                let user = entrant.claimed.residence.user().clone();
+            Ok((token, prepared)) => {
+                let user = prepared.claimed.name_claim.user().clone();
                 answer(Ok(Answer::Identified { user, token }));
-                self.settle(entrant).await;
+                self.enter(prepared).await;
             }
         }
     }
@@ -47,30 +47,30 @@ impl Session {
         &self,
         user: UserName,
         device: Option<DeviceId>,
-    ) -> Result<(Token, Entrant), Rejection> {
+    ) -> Result<(Token, PreparedIdentity), Rejection> {
         if self.identity.is_some() {
             return Err(Rejection::AlreadyIdentified);
         }
-        let (residence, claims) = self.chat.claim_as_guest(&self.origin.space, user).await?;
+        let (name_claim, claims) = self.chat.claim_as_guest(&self.origin.space, user).await?;
         if let Some(room) = &self.origin.room {
             self.chat.check_room(&self.origin.space, &claims, room).await?;
         }
         let token = self.chat.tokens.issue(&claims).map_err(|fault| unavailable(&fault))?;
-        let claimed = Claimed { residence, claims, token: Some(token.clone()) };
+        let claimed = ClaimedIdentity { name_claim, claims, token: Some(token.clone()) };
         let device = device.or_else(|| self.origin.device.clone());
         Ok((token, self.prepare(claimed, device).await?))
     }
 
     /// The same for the bearer of a token.
-    pub(super) async fn prepare_user(&self, token: Token) -> Result<Entrant, Rejection> {
-        let claimed = self.chat.claim(&self.origin.space, token).await?;
+    pub(super) async fn prepare_user(&self, token: Token) -> Result<PreparedIdentity, Rejection> {
+        let claimed = self.chat.claim_name(&self.origin.space, token).await?;
         self.prepare(claimed, self.origin.device.clone()).await
     }
 
     /// The bearer of a token comes in: as `new user`, but the name was claimed at the door.
-    pub(in crate::chat) async fn arrive(&mut self, claimed: Claimed) {
+    pub(in crate::chat) async fn enter_with_claim(&mut self, claimed: ClaimedIdentity) {
         match self.prepare(claimed, self.origin.device.clone()).await {
-            Ok(entrant) => self.settle(entrant).await,
+            Ok(prepared) => self.enter(prepared).await,
             Err(_) => self.outbox.close(CloseReason::Fault),
         }
     }
@@ -78,75 +78,78 @@ impl Session {
     /// Has it written down that the user came, and where they are a member by coming.
     async fn prepare(
         &self,
-        mut claimed: Claimed,
+        mut claimed: ClaimedIdentity,
         device: Option<DeviceId>,
-    ) -> Result<Entrant, Rejection> {
-        claimed.residence.expect(self.registration.id(), device.clone());
-        let introduction = self.chat.relay.introduction();
-        let Claimed { residence, claims, .. } = &claimed;
+    ) -> Result<PreparedIdentity, Rejection> {
+        claimed.name_claim.announce_connection(self.registration.id(), device.clone());
+        let presence_announced = self.chat.cluster.presence_announced();
+        let ClaimedIdentity { name_claim, claims, .. } = &claimed;
         let visit = match &device {
-            Some(device) => Some(self.visit(residence.user(), device).await?),
+            Some(device) => Some(self.visit(name_claim.user(), device).await?),
             None => None,
         };
-        let seen = self.chat.seen(&self.origin.space, claims, device);
-        let resident = residence.number();
-        let arrive = async |joins| {
-            self.chat.journal.arrive(Arrival { seen: seen.clone(), resident, joins }).await
+        let seen = self.chat.seen_now(&self.origin.space, claims, device);
+        let online_user_id = name_claim.online_user_id();
+        let load_memberships = async |joins| {
+            self.chat
+                .journal
+                .load_memberships(MembershipLoad { seen: seen.clone(), online_user_id, joins })
+                .await
         };
         let joins = self.joins(&claimed, self.rooms());
-        if residence.is_known() && joins.is_empty() {
-            self.chat.journal.saw(seen.clone()).await;
-        } else if arrive(joins).await? == Standing::New {
+        if name_claim.has_memberships() && joins.is_empty() {
+            self.chat.journal.record_seen(seen.clone()).await;
+        } else if load_memberships(joins).await? == PriorMembership::New {
             // Whoever is known is where they are a member: what they left while the client was away
             // they have left, though the client remembers it.
             let joins = self.joins(&claimed, self.origin.since.keys().collect());
             if !joins.is_empty() {
-                arrive(joins).await?;
+                load_memberships(joins).await?;
             }
         }
         if let Some(device) = &seen.device {
-            self.chat.hub.saw(&seen.space, &seen.user, device, seen.at);
+            self.chat.hub.record_device_seen(&seen.space, &seen.user, device, seen.at);
         }
         // Before anybody is answered: who hears of it counts on being in the rooms, and on being seen.
-        self.chat.relay.acquaint(|| claimed.residence.rooms()).await;
-        introduction.await;
-        Ok(Entrant { claimed, seen, visit })
+        self.chat.cluster.wait_for_rosters(|| claimed.name_claim.rooms()).await;
+        presence_announced.await;
+        Ok(PreparedIdentity { claimed, seen, visit })
     }
 
     /// The rooms that everybody joins by coming, and in place of the lobby the one that was asked for.
     fn rooms(&self) -> BTreeSet<&RoomName> {
         let asked = &self.origin.room;
-        let everybodys = self.chat.rules.rooms.auto_join.iter();
-        let everybodys = everybodys.filter(|room| asked.is_none() || **room != RoomName::lobby());
-        everybodys.chain(asked).collect()
+        let auto_join = self.chat.rules.rooms.auto_join.iter();
+        let auto_join = auto_join.filter(|room| asked.is_none() || **room != RoomName::lobby());
+        auto_join.chain(asked).collect()
     }
 
     /// Joining those of these rooms in which the user is no member yet, as far as they may.
-    fn joins(&self, claimed: &Claimed, rooms: BTreeSet<&RoomName>) -> Vec<Change> {
-        let Claimed { residence, claims, .. } = claimed;
-        let (rules, office) = (&self.chat.rules.rooms, claims.office());
+    fn joins(&self, claimed: &ClaimedIdentity, rooms: BTreeSet<&RoomName>) -> Vec<Change> {
+        let ClaimedIdentity { name_claim, claims, .. } = claimed;
+        let (rules, global_role) = (&self.chat.rules.rooms, claims.global_role());
         let join = |room: &RoomName| {
             let conversation = Conversation::Room(room.clone());
-            if residence.member(&conversation).is_some() {
+            if name_claim.member(&conversation).is_some() {
                 return None;
             }
-            let joining = rules.joining(room, claims.rooms.grant(room), office)?;
+            let join_mode = rules.join_mode(room, claims.rooms.grant(room), global_role)?;
             let place = Place { space: self.origin.space.clone(), conversation };
-            let (user, what) = (claims.user.clone(), MemberChange::Join(joining));
+            let (user, what) = (claims.user.clone(), MemberChange::Join(join_mode));
             Some(Change { place, user, what, rooms_max: self.chat.rooms_max() })
         };
         rooms.into_iter().filter_map(join).collect()
     }
 
     /// Is somebody from here on: welcome first, then what was missed, then what happens.
-    pub(super) async fn settle(&mut self, entrant: Entrant) {
-        let Entrant { claimed, seen, visit } = entrant;
-        let Claimed { mut residence, claims, token } = claimed;
+    pub(super) async fn enter(&mut self, prepared: PreparedIdentity) {
+        let PreparedIdentity { claimed, seen, visit } = prepared;
+        let ClaimedIdentity { mut name_claim, claims, token } = claimed;
         let (connection, node) = (self.registration.id(), self.chat.rules.node.clone());
         let epoch = self.chat.store.epoch().clone();
         let Claims { user, name, expires_at, admin, sign_in, .. } = claims.clone();
-        let welcome = |belongings| {
-            let Belongings { rooms, directs, inbox } = belongings;
+        let welcome = |snapshot| {
+            let WelcomeSnapshot { rooms, directs, inbox } = snapshot;
             let welcome = Welcome {
                 user,
                 name,
@@ -168,20 +171,27 @@ impl Session {
         let Some(ticket) = self.ticket().await else {
             return self.outbox.close(CloseReason::Fault);
         };
-        let presence = Presence { connection, outbox, device, sign_in, ticket };
-        let coming = Coming { presence, scope: self.scope(&claims), since: &self.origin.since };
-        let Settled { others, behind } = residence.settle(coming, welcome);
-        if self.chat.rules.devices == Devices::Newest {
-            hub::end(others, CloseReason::Replaced);
-            let Seen { space, user, device, .. } = seen.clone();
+        let connection_info = ConnectionInfo { connection, outbox, device, sign_in, ticket };
+        let request = AttachRequest {
+            connection_info,
+            scope: self.scope(&claims),
+            since: &self.origin.since,
+        };
+        let AttachOutcome { other_devices, behind } = name_claim.attach(request, welcome);
+        if self.chat.rules.devices == DevicePolicy::Newest {
+            hub::close_outboxes(other_devices, CloseReason::Replaced);
+            let UserSeen { space, user, device, .. } = seen.clone();
             let channel = Channel::of_user(&space, &user.key());
-            self.chat.hub.herald().act(channel, Act::Came { space, user, device, ticket });
+            self.chat.hub.publisher().publish_command(
+                channel,
+                ClusterCommand::ReplaceDevices { space, user, device, ticket },
+            );
         }
         let rights = self.rights(claims);
-        let absence = Absence::of(&self.chat, seen);
-        self.identity = Some(Identity { rights, _absence: absence, residence });
-        for (topic, cursor) in behind {
-            if self.catch_up(&topic, cursor).await.is_err() {
+        let last_seen = LastSeenGuard::of(&self.chat, seen);
+        self.identity = Some(SessionIdentity { rights, _last_seen: last_seen, name_claim });
+        for (live_room, cursor) in behind {
+            if self.catch_up(&live_room, cursor).await.is_err() {
                 self.outbox.close(CloseReason::Fault);
             }
         }
@@ -189,7 +199,7 @@ impl Session {
 
     /// A ticket for this coming, where only the last one counts; nothing, if none could be drawn.
     async fn ticket(&self) -> Option<u64> {
-        if self.chat.rules.devices == Devices::Many {
+        if self.chat.rules.devices == DevicePolicy::Many {
             return Some(0);
         }
         let ticket = self.chat.nodes.ticket().await;
@@ -198,7 +208,8 @@ impl Session {
 
     /// What a token opens on this connection.
     pub(super) fn scope(&self, claims: &Claims) -> Scope {
-        let (home, rooms, office) = (self.origin.home(), claims.rooms.clone(), claims.office());
-        Scope { home, rooms, office }
+        let (default_room, rooms, global_role) =
+            (self.origin.default_room(), claims.rooms.clone(), claims.global_role());
+        Scope { default_room, rooms, global_role }
     }
 }

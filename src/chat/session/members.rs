@@ -3,10 +3,10 @@
 use super::{Session, unavailable};
 use crate::{
     chat::{
-        Answer, Answerer, Reply, UserPresence,
+        Answer, Reply, ReplyCallback, UserPresence,
         hub::Cause,
-        journal::Petition,
-        ports::{Change, Changed, MemberChange},
+        journal::MembershipRequest,
+        ports::{Change, ChangeResult, MemberChange},
     },
     domain::{Member, Place, Rejection, Role, RoomName, UserName},
 };
@@ -18,10 +18,10 @@ impl Session {
         room: Option<RoomName>,
         user: UserName,
         role: Option<Role>,
-        answer: Answerer,
+        answer: ReplyCallback,
     ) {
-        let room = self.room_or_home(room);
-        let role = role.unwrap_or_else(|| self.chat.rules.rooms.least(&room));
+        let room = self.room_or_default(room);
+        let role = role.unwrap_or_else(|| self.chat.rules.rooms.default_role(&room));
         if let Err(rejection) = self.may_invite(&room, &user, role).await {
             return answer(Err(rejection));
         }
@@ -30,7 +30,7 @@ impl Session {
         // Others fill no more than half of what somebody may be in: the rest is for their own joining.
         let rooms_max = self.chat.rooms_max().map(|max| max.div_ceil(2));
         let change = Change { place, user, what: MemberChange::Assign(role), rooms_max };
-        self.petition(change, answered, answer).await;
+        self.submit_change(change, answered, answer).await;
     }
 
     async fn may_invite(
@@ -42,22 +42,27 @@ impl Session {
         self.may_change(room, user, Some(role)).await?;
         // A guest who is gone does not come back; the next of that name is somebody else.
         let space = &self.origin.space;
-        let is_somebody = self.chat.hub.knows(space, user)
-            || self.chat.is_user(space, user).await?
-            || self.is_elsewhere(user).await?;
-        if is_somebody { Ok(()) } else { Err(Rejection::NoSuchUser) }
+        let exists = self.chat.hub.is_present(space, user)
+            || self.chat.is_registered_user(space, user).await?
+            || self.is_online_remotely(user).await?;
+        if exists { Ok(()) } else { Err(Rejection::NoSuchUser) }
     }
 
     /// Whether somebody is on another node.
-    pub(super) async fn is_elsewhere(&self, user: &UserName) -> Result<bool, Rejection> {
+    pub(super) async fn is_online_remotely(&self, user: &UserName) -> Result<bool, Rejection> {
         let user = std::slice::from_ref(user);
-        let devices = self.chat.relay.online_elsewhere(&self.origin.space, user).await;
+        let devices = self.chat.cluster.remote_devices(&self.origin.space, user).await;
         Ok(devices.map_err(|fault| unavailable(&fault))?.iter().any(|it| !it.is_empty()))
     }
 
     /// `kick`: makes somebody a member no more.
-    pub(super) async fn kick(&mut self, room: Option<RoomName>, user: UserName, answer: Answerer) {
-        let room = self.room_or_home(room);
+    pub(super) async fn kick(
+        &mut self,
+        room: Option<RoomName>,
+        user: UserName,
+        answer: ReplyCallback,
+    ) {
+        let room = self.room_or_default(room);
         match self.may_change(&room, &user, None).await {
             Err(rejection) => answer(Err(rejection)),
             Ok(None) => answer(Err(Rejection::NoSuchUser)),
@@ -65,7 +70,7 @@ impl Session {
                 let answered = Answer::Kicked { room: room.clone(), user: user.clone() };
                 let place = Place::room(&self.origin.space, &room);
                 let change = Change { place, user, what: MemberChange::Leave, rooms_max: None };
-                self.petition(change, answered, answer).await;
+                self.submit_change(change, answered, answer).await;
             }
         }
     }
@@ -78,14 +83,14 @@ impl Session {
         user: &UserName,
         role: Option<Role>,
     ) -> Result<Option<Member>, Rejection> {
-        let (topic, mine) = self.room(room)?;
-        self.keep_pace()?;
-        if !mine.may_moderate() {
+        let (live_room, own_role) = self.room(room)?;
+        self.check_rate()?;
+        if !own_role.may_moderate() {
             return Err(Rejection::Forbidden);
         }
-        let member = self.chat.store.member(topic.place(), user).await;
+        let member = self.chat.store.member(live_room.place(), user).await;
         let member = member.map_err(|fault| unavailable(&fault))?;
-        if mine.may_change(member.map(|it| it.role), role) {
+        if own_role.may_change(member.map(|it| it.role), role) {
             Ok(member)
         } else {
             Err(Rejection::Forbidden)
@@ -93,10 +98,10 @@ impl Session {
     }
 
     /// Has somebody else's membership changed.
-    async fn petition(&self, change: Change, answered: Answer, answer: Answerer) {
+    async fn submit_change(&self, change: Change, answered: Answer, answer: ReplyCallback) {
         let by = self.identity.as_ref().map(|it| it.user().clone());
         let cause = Cause { by, ..Cause::default() };
-        let done = Box::new(|changed: Result<Changed, _>| {
+        let done = Box::new(|changed: Result<ChangeResult, _>| {
             answer(changed.and_then(|changed| match (changed.before, changed.after) {
                 (None, None) if changed.refused.is_some() => Err(Rejection::TooManyRooms),
                 // Somebody else was quicker.
@@ -104,7 +109,7 @@ impl Session {
                 _ => Ok(answered),
             }));
         });
-        self.chat.journal.petition(Petition { change, cause, done }).await;
+        self.chat.journal.request_membership(MembershipRequest { change, cause, done }).await;
     }
 
     /// `presence`: who of these is here.
@@ -113,16 +118,14 @@ impl Session {
         let (chat, space) = (&self.chat, &self.origin.space);
         let last_seen = chat.store.last_seen(space, &users).await;
         let last_seen = last_seen.map_err(|fault| unavailable(&fault))?;
-        let elsewhere = chat.relay.online_elsewhere(space, &users).await;
-        let elsewhere = elsewhere.map_err(|fault| unavailable(&fault))?;
-        let presence = |((user, last_seen), elsewhere)| {
+        let remote = chat.cluster.remote_devices(space, &users).await;
+        let remote = remote.map_err(|fault| unavailable(&fault))?;
+        let presence = |((user, last_seen), remote)| {
             let mut devices = chat.hub.devices(space, &user);
-            devices.merge(elsewhere);
+            devices.merge(remote);
             let (online, devices) = (!devices.is_empty(), devices.count());
             UserPresence { user, online, devices, last_seen }
         };
-        Ok(Answer::Presences(
-            users.into_iter().zip(last_seen).zip(elsewhere).map(presence).collect(),
-        ))
+        Ok(Answer::Presences(users.into_iter().zip(last_seen).zip(remote).map(presence).collect()))
     }
 }

@@ -20,14 +20,14 @@ use std::{collections::BTreeMap, sync::Arc};
 
 use tracing::error;
 
-use self::auth::{Absence, Rights};
+use self::auth::{LastSeenGuard, Rights};
 use super::{
-    Answerer, Chat, Request,
-    hub::{Registration, Residence, Topic},
+    Chat, ReplyCallback, Request,
+    hub::{HubRegistration, LiveRoom, NameClaim},
     ports::{Fault, Outbox},
 };
 use crate::domain::{
-    CloseReason, Conversation, DeviceId, Pace, Place, Rejection, Role, RoomName, Seq, Space,
+    CloseReason, Conversation, DeviceId, Place, RateLimiter, Rejection, Role, RoomName, Seq, Space,
     UserName, View,
 };
 
@@ -35,24 +35,24 @@ use crate::domain::{
 #[must_use = "the connection leaves when this is dropped"]
 pub struct Session {
     chat: Arc<Chat>,
-    origin: Origin,
+    origin: SessionOrigin,
     outbox: Arc<dyn Outbox>,
-    pace: Pace,
-    identity: Option<Identity>,
+    rate_limiter: RateLimiter,
+    identity: Option<SessionIdentity>,
     // Last, so that the rooms are left before the connection is forgotten.
-    registration: Registration,
+    registration: HubRegistration,
 }
 
 /// What is left of a session whose connection is not quite gone.
 #[must_use = "a drain does not wait for the connection any more when this is dropped"]
 #[derive(Debug)]
-pub struct Departure {
-    _registration: Registration,
+pub struct DrainGuard {
+    _registration: HubRegistration,
 }
 
 /// What the connection said at the door.
 #[derive(Debug)]
-pub(super) struct Origin {
+pub(super) struct SessionOrigin {
     pub(super) space: Space,
     /// The room that it asked for.
     pub(super) room: Option<RoomName>,
@@ -65,11 +65,11 @@ pub(super) struct Origin {
 
 /// Who the session is.
 #[derive(Debug)]
-pub(super) struct Identity {
+pub(super) struct SessionIdentity {
     pub(super) rights: Rights,
     // Before the name, whose last word it is.
-    _absence: Absence,
-    pub(super) residence: Residence,
+    _last_seen: LastSeenGuard,
+    pub(super) name_claim: NameClaim,
 }
 
 impl std::fmt::Debug for Session {
@@ -81,20 +81,27 @@ impl std::fmt::Debug for Session {
 }
 
 impl Session {
-    pub(super) fn new(chat: Arc<Chat>, origin: Origin, outbox: Arc<dyn Outbox>) -> Self {
+    pub(super) fn new(chat: Arc<Chat>, origin: SessionOrigin, outbox: Arc<dyn Outbox>) -> Self {
         let registration = chat.hub.register(Arc::clone(&outbox));
         if chat.is_draining() {
             outbox.close(CloseReason::Draining);
         }
-        Self { chat, origin, outbox, pace: Pace::default(), identity: None, registration }
+        Self {
+            chat,
+            origin,
+            outbox,
+            rate_limiter: RateLimiter::default(),
+            identity: None,
+            registration,
+        }
     }
 
     /// Takes one request. `answer` is called exactly once, for a message when it is on disk.
-    pub async fn on(&mut self, request: Request, answer: Answerer) {
-        if let Err(rejection) = self.may_go_on() {
+    pub async fn handle(&mut self, request: Request, answer: ReplyCallback) {
+        if let Err(rejection) = self.check_active() {
             return answer(Err(rejection));
         }
-        self.look_again(&request).await;
+        self.refresh_membership(&request).await;
         match request {
             Request::Identify { user, device } => self.identify(user, device, answer).await,
             Request::Auth { token } => self.auth(token, answer).await,
@@ -126,35 +133,37 @@ impl Session {
 
     /// Before a request is refused for what is known here, or taken for nothing else, it is looked
     /// whether that is so still: its user may have been told something else on another node.
-    async fn look_again(&mut self, request: &Request) {
-        if self.chat.hub.herald().is_alone() {
+    async fn refresh_membership(&mut self, request: &Request) {
+        if self.chat.hub.publisher().is_alone() {
             return;
         }
-        let home = self.origin.home();
-        let (Ok(identity), Some(room)) = (self.identity(), request.room(&home)) else { return };
+        let default_room = self.origin.default_room();
+        let (Ok(identity), Some(room)) = (self.identity(), request.room(&default_room)) else {
+            return;
+        };
         let user = identity.user().clone();
-        let is_open = self.room(room).is_ok_and(|(_, role)| request.is_for(role));
-        let is_sure = is_open && !request.trusts_memory();
-        if !is_sure && self.keep_pace().is_ok() {
+        let is_open = self.room(room).is_ok_and(|(_, role)| request.is_allowed_for(role));
+        let is_sure = is_open && !request.uses_cached_membership();
+        if !is_sure && self.check_rate().is_ok() {
             self.chat.journal.refresh(&self.origin.space, &user).await;
         }
     }
 
     /// Leaves, but stays among the connections that a drain waits for until the answer is dropped:
     /// for a transport that has something left to say.
-    pub fn depart(self) -> Departure {
+    pub fn into_drain_guard(self) -> DrainGuard {
         let Self { identity, registration, .. } = self;
         drop(identity);
-        Departure { _registration: registration }
+        DrainGuard { _registration: registration }
     }
 
     /// Who this is, or the refusal to do anything for nobody.
-    fn identity(&self) -> Result<&Identity, Rejection> {
+    fn identity(&self) -> Result<&SessionIdentity, Rejection> {
         self.identity.as_ref().ok_or(Rejection::NotIdentified)
     }
 
     /// Whether anything is taken from the client any more. If not, the end is on its way.
-    fn may_go_on(&self) -> Result<(), Rejection> {
+    fn check_active(&self) -> Result<(), Rejection> {
         if self.outbox.is_revoked() {
             return Err(Rejection::Unauthorized);
         }
@@ -166,29 +175,29 @@ impl Session {
         }
     }
 
-    fn keep_pace(&mut self) -> Result<(), Rejection> {
-        self.pace.take(self.chat.hub.now(), &self.chat.rules.limits)
+    fn check_rate(&mut self) -> Result<(), Rejection> {
+        self.rate_limiter.acquire(self.chat.hub.now(), &self.chat.rules.limits)
     }
 
     /// The room that is meant.
-    fn room_or_home(&self, room: Option<RoomName>) -> RoomName {
-        room.unwrap_or_else(|| self.origin.home())
+    fn room_or_default(&self, room: Option<RoomName>) -> RoomName {
+        room.unwrap_or_else(|| self.origin.default_room())
     }
 
     /// A room that this connection is in, and what its user may do there.
-    fn room(&self, room: &RoomName) -> Result<(Arc<Topic>, Role), Rejection> {
-        self.identity()?.residence.room(room)
+    fn room(&self, room: &RoomName) -> Result<(Arc<LiveRoom>, Role), Rejection> {
+        self.identity()?.name_claim.room(room)
     }
 
     /// The conversation that is meant, if this session is in it, and what its user may do there.
     fn place(&self, of: Option<View>) -> Result<(Place, Role), Rejection> {
         let user = self.identity()?.user();
-        let view = of.unwrap_or_else(|| View::Room(self.origin.home()));
+        let view = of.unwrap_or_else(|| View::Room(self.origin.default_room()));
         let role = match &view {
             View::Room(room) => self.room(room)?.1,
-            View::With(_) | View::Inbox => Role::Member,
+            View::Direct(_) | View::Inbox => Role::Member,
         };
-        Ok((self.at(view.of(user)), role))
+        Ok((self.place_of(view.conversation_of(user)), role))
     }
 
     /// Who acts in a conversation, and the least role that they need there for their token to make it
@@ -201,27 +210,27 @@ impl Session {
         let identity = self.identity()?;
         let user = identity.user().clone();
         let Some(room) = conversation.room() else { return Ok((user, None)) };
-        let Rights { rooms, office, .. } = &identity.rights;
-        let needs = rooms.grant(room).least(*office, enough).ok_or(Rejection::NotMember)?;
+        let Rights { rooms, global_role, .. } = &identity.rights;
+        let needs = rooms.grant(room).least(*global_role, enough).ok_or(Rejection::NotMember)?;
         Ok((user, Some(needs)))
     }
 
     /// A conversation in this session's space.
-    fn at(&self, conversation: Conversation) -> Place {
+    fn place_of(&self, conversation: Conversation) -> Place {
         Place { space: self.origin.space.clone(), conversation }
     }
 }
 
-impl Origin {
+impl SessionOrigin {
     /// The room that is meant when none is named.
-    pub(super) fn home(&self) -> RoomName {
+    pub(super) fn default_room(&self) -> RoomName {
         self.room.clone().unwrap_or_else(RoomName::lobby)
     }
 }
 
-impl Identity {
+impl SessionIdentity {
     fn user(&self) -> &UserName {
-        self.residence.user()
+        self.name_claim.user()
     }
 }
 

@@ -3,47 +3,47 @@
 use super::{Session, unavailable};
 use crate::{
     chat::{
-        Answer, Answerer, Receipt, RoomPost,
-        journal::{Done, Submission},
+        Answer, Receipt, ReplyCallback, RoomPost,
+        journal::{Completion, PendingMessage},
         ports::{Draft, DraftAct, Outcome},
     },
     domain::{
-        Body, ConnectionId, Conversation, Kind, MessageId, Office, Place, Rejection, Role,
-        RoomName, UserName,
+        Body, ConnectionId, Conversation, GlobalRole, MessageId, MessageKind, Place, Rejection,
+        Role, RoomName, UserName,
     },
 };
 
 /// A message that was checked.
-struct Saying {
+struct CheckedMessage {
     place: Place,
-    kind: Kind,
+    kind: MessageKind,
     body: Body,
     id: Option<MessageId>,
 }
 
 impl Session {
-    pub(super) async fn send(&mut self, post: RoomPost, answer: Answerer) {
-        self.post(Kind::Message, post, answer).await;
+    pub(super) async fn send(&mut self, post: RoomPost, answer: ReplyCallback) {
+        self.post(MessageKind::Message, post, answer).await;
     }
 
-    pub(super) async fn group_chat(&mut self, post: RoomPost, answer: Answerer) {
-        self.post(Kind::GroupChat, post, answer).await;
+    pub(super) async fn group_chat(&mut self, post: RoomPost, answer: ReplyCallback) {
+        self.post(MessageKind::GroupChat, post, answer).await;
     }
 
-    async fn post(&mut self, kind: Kind, post: RoomPost, answer: Answerer) {
+    async fn post(&mut self, kind: MessageKind, post: RoomPost, answer: ReplyCallback) {
         let RoomPost { room, body, id } = post;
-        let room = self.room_or_home(room);
+        let room = self.room_or_default(room);
         let place = match self.may_send(&room) {
             Ok(()) => Place::room(&self.origin.space, &room),
             Err(rejection) => return answer(Err(rejection)),
         };
         let answered = |receipt| Answer::Posted { receipt, room };
-        self.say(Saying { place, kind, body, id }, answered, answer).await;
+        self.submit_message(CheckedMessage { place, kind, body, id }, answered, answer).await;
     }
 
     fn may_send(&mut self, room: &RoomName) -> Result<(), Rejection> {
         let (_, role) = self.room(room)?;
-        self.keep_pace()?;
+        self.check_rate()?;
         if role.may_send() { Ok(()) } else { Err(Rejection::ReadOnly) }
     }
 
@@ -52,15 +52,15 @@ impl Session {
         to: UserName,
         body: Body,
         id: Option<MessageId>,
-        answer: Answerer,
+        answer: ReplyCallback,
     ) {
-        match self.receiver(&to).await {
+        match self.recipient(&to).await {
             Err(rejection) => answer(Err(rejection)),
             Ok((me, online)) => {
-                let place = self.at(Conversation::direct(me, to.clone()));
+                let place = self.place_of(Conversation::direct(me, to.clone()));
                 let answered = move |receipt| Answer::PostedTo { receipt, to, online };
-                let saying = Saying { place, kind: Kind::SingleChat, body, id };
-                self.say(saying, answered, answer).await;
+                let message = CheckedMessage { place, kind: MessageKind::SingleChat, body, id };
+                self.submit_message(message, answered, answer).await;
             }
         }
     }
@@ -71,33 +71,33 @@ impl Session {
         to: UserName,
         body: Body,
         id: Option<MessageId>,
-        answer: Answerer,
+        answer: ReplyCallback,
     ) {
-        let office = self.identity().map(|identity| identity.rights.office);
-        let receiver = match office {
-            Ok(Office::Administrator) => self.receiver(&to).await,
-            Ok(Office::User) => Err(Rejection::Forbidden),
+        let global_role = self.identity().map(|identity| identity.rights.global_role);
+        let recipient = match global_role {
+            Ok(GlobalRole::Administrator) => self.recipient(&to).await,
+            Ok(GlobalRole::User) => Err(Rejection::Forbidden),
             Err(rejection) => Err(rejection),
         };
-        match receiver {
+        match recipient {
             Err(rejection) => answer(Err(rejection)),
             Ok((_, online)) => {
-                let place = self.at(Conversation::Inbox(to.clone()));
+                let place = self.place_of(Conversation::Inbox(to.clone()));
                 let answered = move |receipt| Answer::PostedTo { receipt, to, online };
-                let saying = Saying { place, kind: Kind::Notification, body, id };
-                self.say(saying, answered, answer).await;
+                let message = CheckedMessage { place, kind: MessageKind::Notification, body, id };
+                self.submit_message(message, answered, answer).await;
             }
         }
     }
 
     /// Who speaks to a user who is or was here, and whether that one is here now.
-    async fn receiver(&mut self, to: &UserName) -> Result<(UserName, bool), Rejection> {
+    async fn recipient(&mut self, to: &UserName) -> Result<(UserName, bool), Rejection> {
         let me = self.identity()?.user().clone();
-        self.keep_pace()?;
+        self.check_rate()?;
         let (chat, space) = (&self.chat, &self.origin.space);
         // Whoever left just now may not be in the store yet.
-        if !chat.hub.knows(space, to) {
-            let known = chat.store.knows(space, to).await;
+        if !chat.hub.is_present(space, to) {
+            let known = chat.store.user_exists(space, to).await;
             if !known.map_err(|fault| unavailable(&fault))? {
                 return Err(Rejection::NoSuchUser);
             }
@@ -105,17 +105,17 @@ impl Session {
         if !chat.hub.devices(space, to).is_empty() {
             return Ok((me, true));
         }
-        let online = self.is_elsewhere(to).await?;
+        let online = self.is_online_remotely(to).await?;
         Ok((me, online))
     }
 
-    async fn say(
+    async fn submit_message(
         &self,
-        saying: Saying,
+        message: CheckedMessage,
         answered: impl FnOnce(Receipt) -> Answer + Send + 'static,
-        answer: Answerer,
+        answer: ReplyCallback,
     ) {
-        let Saying { place, kind, body, id } = saying;
+        let CheckedMessage { place, kind, body, id } = message;
         let (author, needs) = match self.author(&place.conversation, Role::may_send) {
             Ok(author) => author,
             Err(rejection) => return answer(Err(rejection)),
@@ -123,7 +123,7 @@ impl Session {
         let id = id.unwrap_or_else(|| self.chat.ids.message_id());
         let at = self.chat.clock.now();
         let receipt_id = id.clone();
-        let done: Done<Outcome> = Box::new(move |outcome| {
+        let done: Completion<Outcome> = Box::new(move |outcome| {
             let receipt = outcome.and_then(|outcome| match outcome {
                 Outcome::Stored(position) => {
                     Ok(Receipt { id: receipt_id, seq: position.seq, at, duplicate: false })
@@ -133,21 +133,21 @@ impl Session {
                 }
                 Outcome::Conflict => Err(Rejection::Conflict),
                 Outcome::NoMessage => Err(Rejection::NoSuchMessage),
-                Outcome::Unfit(None) => Err(Rejection::NotMember),
-                Outcome::Unfit(Some(_)) => Err(Rejection::ReadOnly),
+                Outcome::NotPermitted(None) => Err(Rejection::NotMember),
+                Outcome::NotPermitted(Some(_)) => Err(Rejection::ReadOnly),
             });
             answer(receipt.map(answered));
         });
         let draft = Draft { place, id, author, needs, at, act: DraftAct::Say { kind, body } };
-        let except = self.unheard(kind);
-        self.chat.journal.append(Submission { draft, except, done }).await;
+        let except = self.excluded_connection(kind);
+        self.chat.journal.append(PendingMessage { draft, except, done }).await;
     }
 
     /// The connection that does not hear of a message of its own: one that is for the others.
-    pub(super) fn unheard(&self, kind: Kind) -> Option<ConnectionId> {
+    pub(super) fn excluded_connection(&self, kind: MessageKind) -> Option<ConnectionId> {
         match kind {
-            Kind::Message | Kind::Notification => None,
-            Kind::GroupChat | Kind::SingleChat => Some(self.registration.id()),
+            MessageKind::Message | MessageKind::Notification => None,
+            MessageKind::GroupChat | MessageKind::SingleChat => Some(self.registration.id()),
         }
     }
 }

@@ -3,73 +3,78 @@
 use super::Session;
 use crate::{
     chat::{
-        Answer, Answerer, Reply,
+        Answer, Reply, ReplyCallback,
         hub::Cause,
-        journal::{Done, Petition},
-        ports::{Change, Changed, MemberChange},
+        journal::{Completion, MembershipRequest},
+        ports::{Change, ChangeResult, MemberChange},
     },
     domain::{Conversation, Muted, Place, Rejection, Seq, Typing, View},
 };
 
 impl Session {
     /// `read`: everything up to a place.
-    pub(super) async fn read(&mut self, of: Option<View>, seq: Seq, answer: Answerer) {
+    pub(super) async fn read(&mut self, of: Option<View>, seq: Seq, answer: ReplyCallback) {
         match self.may_read(of) {
             Err(rejection) => answer(Err(rejection)),
             Ok(place) => {
                 if let Some(answered) = self.has_read(&place, seq) {
                     return answer(Ok(answered));
                 }
-                let done: Done<Changed> = Box::new(move |changed| {
-                    answer(changed.map(|Changed { after, log, .. }| {
+                let done: Completion<ChangeResult> = Box::new(move |changed| {
+                    answer(changed.map(|ChangeResult { after, log, .. }| {
                         let read = after.map(|it| it.read).unwrap_or_default();
                         let unread = after.map_or(0, |it| log.unread(it.read));
                         Answer::Read { seq: read.seq, unread }
                     }));
                 });
-                self.change_mine(place, MemberChange::Read(seq), done).await;
+                self.change_own_membership(place, MemberChange::Read(seq), done).await;
             }
         }
     }
 
     fn may_read(&mut self, of: Option<View>) -> Result<Place, Rejection> {
         let (place, _) = self.place(of)?;
-        self.keep_pace()?;
+        self.check_rate()?;
         Ok(place)
     }
 
     /// The answer, if this was read before.
     fn has_read(&self, place: &Place, seq: Seq) -> Option<Answer> {
-        let (member, log) = self.identity.as_ref()?.residence.member(&place.conversation)?;
+        let (member, log) = self.identity.as_ref()?.name_claim.member(&place.conversation)?;
         let unread = log.unread(member.read);
         (seq <= member.read.seq).then_some(Answer::Read { seq: member.read.seq, unread })
     }
 
     /// `mute`: to be left alone, or not.
-    pub(super) async fn mute(&mut self, of: Option<View>, muted: Muted, answer: Answerer) {
+    pub(super) async fn mute(&mut self, of: Option<View>, muted: Muted, answer: ReplyCallback) {
         match self.may_read(of) {
             Err(rejection) => answer(Err(rejection)),
             Ok(place) => {
-                let done: Done<Changed> = Box::new(move |changed| {
-                    answer(changed.and_then(|Changed { after, .. }| {
+                let done: Completion<ChangeResult> = Box::new(move |changed| {
+                    answer(changed.and_then(|ChangeResult { after, .. }| {
                         let member = after.ok_or(Rejection::NotMember)?;
                         Ok(Answer::Muted(member.muted))
                     }));
                 });
-                self.change_mine(place, MemberChange::Mute(muted), done).await;
+                self.change_own_membership(place, MemberChange::Mute(muted), done).await;
             }
         }
     }
 
     /// Changes what this session's user is in a conversation.
-    async fn change_mine(&self, place: Place, what: MemberChange, done: Done<Changed>) {
+    async fn change_own_membership(
+        &self,
+        place: Place,
+        what: MemberChange,
+        done: Completion<ChangeResult>,
+    ) {
         let user = match self.identity() {
             Ok(identity) => identity.user().clone(),
             Err(rejection) => return done(Err(rejection)),
         };
         let cause = Cause { origin: Some(self.registration.id()), ..Cause::default() };
         let change = Change { place, user, what, rooms_max: None };
-        self.chat.journal.petition(Petition { change, cause, done }).await;
+        self.chat.journal.request_membership(MembershipRequest { change, cause, done }).await;
     }
 
     /// `typing`.
@@ -83,9 +88,9 @@ impl Session {
         }
         let user = self.identity()?.user();
         match typing {
-            Typing::Yes => self.chat.hub.types(place, user, self.registration.id()),
-            Typing::No => self.chat.hub.stops_typing(place, user),
+            Typing::Yes => self.chat.hub.start_typing(place, user, self.registration.id()),
+            Typing::No => self.chat.hub.stop_typing(place, user),
         }
-        Ok(Answer::Noted)
+        Ok(Answer::Acknowledged)
     }
 }

@@ -7,14 +7,15 @@ use tokio::sync::oneshot;
 use super::{Session, unavailable};
 use crate::{
     chat::{
-        Answer, Answerer, Reply,
+        Answer, Reply, ReplyCallback,
         event::{Delivery, Event},
         hub::{
-            self, ATTACHMENTS_PER_EVENT_MAX, Cause, Cursor, Found, LastPart, LineId, Lookout,
-            MISSED_BYTES_MAX, Reach, Telling, Topic,
+            self, ATTACHMENTS_PER_EVENT_MAX, Cause, JoinedRoom, LastPart, LiveRoom,
+            MISSED_BYTES_MAX, ReplayCursor, ReplayMode, ReplayStatus, RoomInterest,
+            UserConnectionId,
         },
-        journal::Petition,
-        ports::{Change, Changed, MemberChange, PageLimit, Range, Refusal},
+        journal::MembershipRequest,
+        ports::{Change, ChangeResult, JoinRefusal, MemberChange, PageLimit, PageRange},
     },
     domain::{CloseReason, Conversation, Entry, Epoch, Place, Rejection, RoomName, Seq},
 };
@@ -28,105 +29,109 @@ impl Session {
         &mut self,
         room: Option<RoomName>,
         since: Option<(Seq, Option<Epoch>)>,
-        answer: Answerer,
+        answer: ReplyCallback,
     ) {
-        let room = self.room_or_home(room);
-        let since = since.map(|(seq, epoch)| self.chat.since(seq, epoch.as_ref()));
-        let cursor = since.map(|after| Cursor { after, telling: Telling::Missed });
+        let room = self.room_or_default(room);
+        let since = since.map(|(seq, epoch)| self.chat.resolve_since(seq, epoch.as_ref()));
+        let cursor = since.map(|after| ReplayCursor { after, mode: ReplayMode::Missed });
         match self.room(&room) {
-            Ok((topic, _)) => self.join_again(topic, room, cursor, answer).await,
-            Err(_away) => self.join_anew(room, cursor, answer).await,
+            Ok((live_room, _)) => self.rejoin(live_room, room, cursor, answer).await,
+            Err(_not_joined) => self.join_new(room, cursor, answer).await,
         }
     }
 
     /// Answers who is there already, and sends again what they say they lack.
-    async fn join_again(
+    async fn rejoin(
         &self,
-        topic: Arc<Topic>,
+        live_room: Arc<LiveRoom>,
         room: RoomName,
-        cursor: Option<Cursor>,
-        answer: Answerer,
+        cursor: Option<ReplayCursor>,
+        answer: ReplyCallback,
     ) {
         if let Some(cursor) = cursor {
-            topic.pause(self.registration.id());
-            if let Err(rejection) = self.catch_up(&topic, cursor).await {
+            live_room.pause(self.registration.id());
+            if let Err(rejection) = self.catch_up(&live_room, cursor).await {
                 return answer(Err(rejection));
             }
         }
-        match self.line() {
-            Ok(line) => self.chat.hub.find(&line, &room, |found| answer(found.map(joined))),
+        match self.user_connection() {
+            Ok(user_connection) => {
+                self.chat.hub.find_room(&user_connection, &room, |found| answer(found.map(joined)));
+            }
             Err(rejection) => answer(Err(rejection)),
         }
     }
 
-    async fn join_anew(&self, room: RoomName, cursor: Option<Cursor>, answer: Answerer) {
-        let (line, change) = match self.joining(&room) {
-            Ok(joining) => joining,
+    async fn join_new(&self, room: RoomName, cursor: Option<ReplayCursor>, answer: ReplyCallback) {
+        let (user_connection, change) = match self.join_change(&room) {
+            Ok(join_change) => join_change,
             Err(rejection) => return answer(Err(rejection)),
         };
-        let lookout = match self.look_out(&change.place).await {
-            Ok(lookout) => lookout,
+        let interest = match self.register_interest(&change.place).await {
+            Ok(interest) => interest,
             Err(rejection) => return answer(Err(rejection)),
         };
         let connection = self.registration.id();
         let cause = Cause { by: None, origin: Some(connection), since: cursor };
-        let (hub, there) = (Arc::clone(&self.chat.hub), room.clone());
-        let answer = move |changed: Result<Changed, _>| match changed.map(|it| it.refused) {
+        let (hub, joined_room) = (Arc::clone(&self.chat.hub), room.clone());
+        let answer = move |changed: Result<ChangeResult, _>| match changed.map(|it| it.refused) {
             Err(rejection) => answer(Err(rejection)),
-            Ok(Some(Refusal::TooManyRooms)) => answer(Err(Rejection::TooManyRooms)),
-            Ok(Some(Refusal::NotNew)) => answer(Err(Rejection::RoomForbidden)),
-            Ok(None) => hub.find(&line, &there, |found| answer(found.map(joined))),
+            Ok(Some(JoinRefusal::TooManyRooms)) => answer(Err(Rejection::TooManyRooms)),
+            Ok(Some(JoinRefusal::NotNew)) => answer(Err(Rejection::RoomForbidden)),
+            Ok(None) => {
+                hub.find_room(&user_connection, &joined_room, |found| answer(found.map(joined)));
+            }
         };
         self.change(change, cause, answer).await;
-        drop(lookout);
-        if let (Some(cursor), Ok((topic, _))) = (cursor, self.room(&room))
-            && topic.reach(connection) != Reach::Live
-            && self.catch_up(&topic, cursor).await.is_err()
+        drop(interest);
+        if let (Some(cursor), Ok((live_room, _))) = (cursor, self.room(&room))
+            && live_room.replay_status(connection) != ReplayStatus::Live
+            && self.catch_up(&live_room, cursor).await.is_err()
         {
             self.outbox.close(CloseReason::Fault);
         }
     }
 
     /// Has it known here who is in a room on other nodes, before somebody joins it who is to be told.
-    async fn look_out(&self, place: &Place) -> Result<Option<Lookout>, Rejection> {
-        let (hub, relay) = (&self.chat.hub, &self.chat.relay);
-        if hub.herald().is_alone() {
+    async fn register_interest(&self, place: &Place) -> Result<Option<RoomInterest>, Rejection> {
+        let (hub, cluster) = (&self.chat.hub, &self.chat.cluster);
+        if hub.publisher().is_alone() {
             return Ok(None);
         }
         let log = self.chat.store.log(place).await.map_err(|fault| unavailable(&fault))?;
-        let lookout = hub.look_out(place, log);
-        relay.acquaint(|| vec![place.clone()]).await;
-        Ok(Some(lookout))
+        let interest = hub.register_interest(place, log);
+        cluster.wait_for_rosters(|| vec![place.clone()]).await;
+        Ok(Some(interest))
     }
 
     /// Who is to join a room, and the change that it is.
-    fn joining(&self, room: &RoomName) -> Result<(LineId, Change), Rejection> {
+    fn join_change(&self, room: &RoomName) -> Result<(UserConnectionId, Change), Rejection> {
         let identity = self.identity()?;
-        let (grant, office) = (identity.rights.rooms.grant(room), identity.rights.office);
-        let joining = self.chat.rules.rooms.joining(room, grant, office);
-        let joining = joining.ok_or(Rejection::RoomForbidden)?;
-        let change = self.change_of(room, MemberChange::Join(joining))?;
-        Ok((self.line()?, Change { rooms_max: self.chat.rooms_max(), ..change }))
+        let (grant, global_role) = (identity.rights.rooms.grant(room), identity.rights.global_role);
+        let join_mode = self.chat.rules.rooms.join_mode(room, grant, global_role);
+        let join_mode = join_mode.ok_or(Rejection::RoomForbidden)?;
+        let change = self.change_of(room, MemberChange::Join(join_mode))?;
+        Ok((self.user_connection()?, Change { rooms_max: self.chat.rooms_max(), ..change }))
     }
 
-    pub(super) async fn leave(&mut self, room: Option<RoomName>, answer: Answerer) {
-        let room = self.room_or_home(room);
-        let leaving = self
-            .room(&room)
-            .and_then(|(topic, _)| Ok((topic, self.change_of(&room, MemberChange::Leave)?)));
-        let (topic, change) = match leaving {
+    pub(super) async fn leave(&mut self, room: Option<RoomName>, answer: ReplyCallback) {
+        let room = self.room_or_default(room);
+        let leaving = self.room(&room).and_then(|(live_room, _)| {
+            Ok((live_room, self.change_of(&room, MemberChange::Leave)?))
+        });
+        let (live_room, change) = match leaving {
             Ok(leaving) => leaving,
             Err(rejection) => return answer(Err(rejection)),
         };
         let cause = Cause { origin: Some(self.registration.id()), ..Cause::default() };
         let user = change.user.clone();
-        let answer = move |changed: Result<Changed, _>| {
+        let answer = move |changed: Result<ChangeResult, _>| {
             answer(changed.and_then(|changed| {
                 changed.before.ok_or(Rejection::NotMember)?;
                 Ok(Answer::Room {
                     room,
-                    seq: topic.log().head.seq,
-                    count: topic.count_without(&user),
+                    seq: live_room.log().head.seq,
+                    count: live_room.count_without(&user),
                 })
             }));
         };
@@ -139,7 +144,7 @@ impl Session {
         &self,
         change: Change,
         cause: Cause,
-        answer: impl FnOnce(Result<Changed, Rejection>) + Send + 'static,
+        answer: impl FnOnce(Result<ChangeResult, Rejection>) + Send + 'static,
     ) {
         let (told, waiting) = oneshot::channel();
         let done = Box::new(move |changed| {
@@ -147,24 +152,24 @@ impl Session {
             // A session that is gone does not wait.
             told.send(()).ok();
         });
-        self.chat.journal.petition(Petition { change, cause, done }).await;
+        self.chat.journal.request_membership(MembershipRequest { change, cause, done }).await;
         waiting.await.ok();
     }
 
     /// This session's connection, as the hub knows it.
-    fn line(&self) -> Result<LineId, Rejection> {
-        self.identity()?.residence.line().ok_or(Rejection::NotIdentified)
+    fn user_connection(&self) -> Result<UserConnectionId, Rejection> {
+        self.identity()?.name_claim.user_connection_id().ok_or(Rejection::NotIdentified)
     }
 
     /// A change of this session's user in a room.
     fn change_of(&self, room: &RoomName, what: MemberChange) -> Result<Change, Rejection> {
         let user = self.identity()?.user().clone();
-        let place = self.at(Conversation::Room(room.clone()));
+        let place = self.place_of(Conversation::Room(room.clone()));
         Ok(Change { place, user, what, rooms_max: None })
     }
 
     pub(super) fn group_list(&self, room: Option<RoomName>) -> Reply {
-        let room = self.room_or_home(room);
+        let room = self.room_or_default(room);
         let (users, count) = self.room(&room)?.0.users(self.chat.limits());
         Ok(Answer::Users { room, users, count })
     }
@@ -172,25 +177,27 @@ impl Session {
     /// Sends everything past the cursor, until what happens follows by itself.
     pub(super) async fn catch_up(
         &self,
-        topic: &Arc<Topic>,
-        mut cursor: Cursor,
+        live_room: &Arc<LiveRoom>,
+        mut cursor: ReplayCursor,
     ) -> Result<(), Rejection> {
         let limits = self.chat.limits();
         loop {
-            let (reach, too_slow) = topic.catch_up(self.registration.id(), cursor, limits);
-            hub::close(too_slow);
-            match reach {
-                Reach::Live | Reach::Away => return Ok(()),
-                Reach::Ahead => {
-                    let reached = self.chat.relay.reach(topic.place(), cursor.after).await;
+            let (status, full_outboxes) =
+                live_room.catch_up(self.registration.id(), cursor, limits);
+            hub::close_slow_readers(full_outboxes);
+            match status {
+                ReplayStatus::Live | ReplayStatus::NotAttached => return Ok(()),
+                ReplayStatus::Ahead => {
+                    let reached =
+                        self.chat.cluster.deliver_up_to(live_room.place(), cursor.after).await;
                     if !reached.map_err(|fault| unavailable(&fault))? {
                         // No log has what they know.
                         cursor.after = Seq::MAX;
                     }
                 }
-                Reach::Behind => {
-                    if !self.warm(topic).await? {
-                        cursor = self.replay(topic, cursor).await?;
+                ReplayStatus::Behind => {
+                    if !self.warm(live_room).await? {
+                        cursor = self.replay(live_room, cursor).await?;
                     }
                 }
             }
@@ -198,7 +205,7 @@ impl Session {
     }
 
     /// Has a room's ring filled from the store, unless it was before. Answers whether it was now.
-    async fn warm(&self, topic: &Topic) -> Result<bool, Rejection> {
+    async fn warm(&self, live_room: &LiveRoom) -> Result<bool, Rejection> {
         let limits = self.chat.limits();
         let newest = PageLimit {
             messages: u32::try_from(limits.ring_messages_max.get()).unwrap_or(u32::MAX),
@@ -206,21 +213,26 @@ impl Session {
             attachments: usize::MAX,
         };
         let read = async || {
-            let page = self.chat.store.page(topic.place(), Range::Newest, newest).await;
+            let page = self.chat.store.page(live_room.place(), PageRange::Newest, newest).await;
             page.map(|page| page.entries)
         };
-        topic.warm(limits, read).await.map_err(|fault| unavailable(&fault))
+        live_room.warm(limits, read).await.map_err(|fault| unavailable(&fault))
     }
 
     /// Sends a part of what lies past the cursor from the store. Answers how far it goes.
-    async fn replay(&self, topic: &Topic, cursor: Cursor) -> Result<Cursor, Rejection> {
-        self.outbox.relieved().await;
-        let head = topic.log().head.seq;
-        let page = self.chat.store.page(topic.place(), Range::After(cursor.after), REPLAY).await;
+    async fn replay(
+        &self,
+        live_room: &LiveRoom,
+        cursor: ReplayCursor,
+    ) -> Result<ReplayCursor, Rejection> {
+        self.outbox.wait_for_capacity().await;
+        let head = live_room.log().head.seq;
+        let page =
+            self.chat.store.page(live_room.place(), PageRange::After(cursor.after), REPLAY).await;
         let mut entries = page.map_err(|fault| unavailable(&fault))?.entries;
         if entries.first().is_some_and(|first| first.seq() != cursor.after.next()) {
             // What comes next is not kept any more, though it was a moment ago.
-            return Ok(Cursor { after: Seq::MAX, telling: Telling::Missed });
+            return Ok(ReplayCursor { after: Seq::MAX, mode: ReplayMode::Missed });
         }
         // What is stored beyond the head is yet to be delivered to whoever is up to date by then.
         entries.retain(|entry| entry.seq() <= head);
@@ -229,19 +241,19 @@ impl Session {
             return Err(Rejection::Internal);
         };
         let run: Vec<_> = entries.into_iter().map(|it| Delivery::new(Event::Entry(it))).collect();
-        let parts = match cursor.telling {
-            Telling::Missed => hub::missed(&topic.room(), run, LastPart::No),
-            Telling::Live => run,
+        let parts = match cursor.mode {
+            ReplayMode::Missed => hub::missed(&live_room.room(), run, LastPart::No),
+            ReplayMode::Live => run,
         };
         for part in &parts {
             hub::send(&self.outbox, part);
         }
-        Ok(Cursor { after, ..cursor })
+        Ok(ReplayCursor { after, ..cursor })
     }
 }
 
 /// What somebody is told who joined, or was there.
-fn joined(found: Found) -> Answer {
-    let Found { topic, state } = found;
-    Answer::Joined { state, count: topic.count() }
+fn joined(found: JoinedRoom) -> Answer {
+    let JoinedRoom { live_room, state } = found;
+    Answer::Joined { state, count: live_room.count() }
 }

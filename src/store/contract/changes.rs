@@ -26,7 +26,7 @@ pub(super) async fn edits_and_deletions_are_entries_and_no_messages(store: &dyn 
     let expected = [at(3, 2), at(4, 3), at(5, 3), at(6, 3)].map(Outcome::Stored);
     assert_eq!(commit(store, drafts).await, expected);
     let head = at(6, 3);
-    assert_eq!(stands(store, &room("lobby")).await, Log { head, ..Log::default() });
+    assert_eq!(log_state(store, &room("lobby")).await, Log { head, ..Log::default() });
     let log = log(store, &room("lobby")).await;
     let positions: Vec<_> = log.iter().map(|entry| entry.position).collect();
     assert_eq!(positions, [at(1, 1), at(2, 2), at(3, 2), at(4, 3), at(5, 3), at(6, 3)]);
@@ -35,9 +35,9 @@ pub(super) async fn edits_and_deletions_are_entries_and_no_messages(store: &dyn 
     assert_eq!(last, (&user("bob"), &Act::Edited { of: seq(1), body: Some(body("1")) }));
 }
 
-pub(super) async fn an_edit_leaves_one_body_and_says_when(store: &dyn Store) {
+pub(super) async fn an_edit_leaves_one_body_and_its_time(store: &dyn Store) {
     let attached = Body::from_raw(placeholder(), vec![Bytes::from_static(b"bytes")]);
-    let first = saying(numbered("lobby", 1), attached);
+    let first = with_body(numbered("lobby", 1), attached);
     commit(store, vec![first.clone(), numbered("lobby", 2)]).await;
     commit(store, vec![at_time(5, edit("lobby", 1, "\"second\""))]).await;
     commit(store, vec![at_time(4, edit("lobby", 1, "\"third\""))]).await;
@@ -59,17 +59,17 @@ pub(super) async fn an_edit_leaves_one_body_and_says_when(store: &dyn Store) {
 
 pub(super) async fn a_deletion_leaves_no_body(store: &dyn Store) {
     let attached = Body::from_raw(placeholder(), vec![Bytes::from_static(b"bytes")]);
-    commit(store, vec![saying(numbered("lobby", 1), attached), numbered("lobby", 2)]).await;
+    commit(store, vec![with_body(numbered("lobby", 1), attached), numbered("lobby", 2)]).await;
     commit(store, vec![edit("lobby", 1, "\"second\"")]).await;
     commit(store, vec![at_time(9, delete("lobby", 1))]).await;
     let found = log(store, &room("lobby")).await;
-    assert_eq!(content(&found[0]), &Content::Gone);
+    assert_eq!(content(&found[0]), &Content::Removed);
     assert_eq!(found[2].act, Act::Edited { of: seq(1), body: None });
     assert_eq!((&found[3].act, found[3].at), (&Act::Deleted { of: seq(1) }, time(9)));
     assert_eq!(found[1], stored(numbered("lobby", 2), 2), "the other is what it was");
 }
 
-pub(super) async fn messages_are_changed_in_the_batch_that_says_them(store: &dyn Store) {
+pub(super) async fn messages_can_be_changed_in_the_batch_that_stores_them(store: &dyn Store) {
     let drafts = vec![
         numbered("lobby", 1),
         at_time(7, edit("lobby", 1, "\"a\"")),
@@ -86,12 +86,12 @@ pub(super) async fn messages_are_changed_in_the_batch_that_says_them(store: &dyn
     let found = log(store, &room("lobby")).await;
     assert_eq!(content(&found[0]), &edited("\"b\"", 8));
     assert_eq!(found[2].body(), Some(&body("\"b\"")));
-    assert_eq!(content(&found[3]), &Content::Gone);
+    assert_eq!(content(&found[3]), &Content::Removed);
     assert_eq!(found[4].act, Act::Edited { of: seq(4), body: None });
 }
 
-pub(super) async fn what_is_no_message_is_not_changed(store: &dyn Store) {
-    let notification = as_kind(numbered("lobby", 1), Kind::Notification);
+pub(super) async fn only_messages_are_changed(store: &dyn Store) {
+    let notification = with_kind(numbered("lobby", 1), MessageKind::Notification);
     commit(store, vec![notification, numbered("lobby", 2), edit("lobby", 2, "0")]).await;
     commit(store, vec![delete("lobby", 2), numbered("other", 1)]).await;
     // The notification; one that was deleted; an edit, a deletion, and what is not there.
@@ -103,10 +103,10 @@ pub(super) async fn what_is_no_message_is_not_changed(store: &dyn Store) {
         let outcome = commit(store, vec![delete("lobby", of)]).await;
         assert_eq!(outcome, [Outcome::NoMessage], "a deletion of {of}");
     }
-    assert_eq!(stands(store, &room("lobby")).await.head, at(4, 2), "and takes no place");
+    assert_eq!(log_state(store, &room("lobby")).await.head, at(4, 2), "and takes no place");
     let nowhere = commit(store, vec![edit("empty", 1, "1"), delete("empty", 1)]).await;
     assert_eq!(nowhere, [Outcome::NoMessage, Outcome::NoMessage]);
-    assert_eq!(stands(store, &room("empty")).await, Log::default());
+    assert_eq!(log_state(store, &room("empty")).await, Log::default());
     let taken_away = commit(store, vec![delete("lobby", 1)]).await;
     assert_eq!(taken_away, [Outcome::Stored(at(5, 2))], "a notification may be deleted");
 }

@@ -5,7 +5,7 @@ use super::*;
 pub(super) async fn a_place_where_nothing_was_said_is_empty(store: &dyn Store) {
     commit(store, vec![draft("other", "1", "1")]).await;
     assert_eq!(head(store, &room("lobby")).await, Seq::ZERO);
-    for range in [Range::Newest, Range::Before(seq(5)), Range::After(Seq::ZERO)] {
+    for range in [PageRange::Newest, PageRange::Before(seq(5)), PageRange::After(Seq::ZERO)] {
         assert_eq!(page(store, &room("lobby"), range, 10).await, []);
     }
 }
@@ -73,20 +73,20 @@ pub(super) async fn equal_names_in_other_spaces_and_kinds_are_other_places(store
     assert_eq!(head(store, &place).await, seq(1), "whoever begins");
 }
 
-pub(super) async fn what_is_stored_comes_back_as_it_was(store: &dyn Store) {
+pub(super) async fn stored_entries_round_trip(store: &dyn Store) {
     let mut expected = Vec::new();
     for (n, kind) in (1..).zip(KINDS) {
         let id = format!("!~{n}");
         let author = format!("Zoë 🦀 {n}");
         let draft = Draft { author: user(&author), ..draft("Straße", &id, "{\"a\":1}") };
-        let draft = as_kind(draft, kind);
+        let draft = with_kind(draft, kind);
         commit(store, vec![draft.clone()]).await;
         expected.push(stored(draft, n));
     }
     assert_eq!(log(store, &room("Straße")).await, expected);
 }
 
-pub(super) async fn bodies_of_every_form_come_back_as_they_were(store: &dyn Store) {
+pub(super) async fn bodies_of_every_form_round_trip(store: &dyn Store) {
     let bytes = |size: usize| (0..=255).cycle().take(size).collect::<Bytes>();
     let bodies = [
         body("\"plain\""),
@@ -98,7 +98,7 @@ pub(super) async fn bodies_of_every_form_come_back_as_they_were(store: &dyn Stor
         Body::from_raw(placeholder(), vec![bytes(512 << 10)]),
         body(&format!("\"{}\"", "x".repeat(512 << 10))),
     ];
-    let of = |(n, body): (u64, &Body)| saying(numbered("lobby", n), body.clone());
+    let of = |(n, body): (u64, &Body)| with_body(numbered("lobby", n), body.clone());
     let outcomes = commit(store, (1..).zip(&bodies).map(of).collect()).await;
     assert_eq!(outcomes.last(), Some(&Outcome::Stored(nth(8))));
     let log = log(store, &room("lobby")).await;
@@ -153,12 +153,12 @@ pub(super) async fn a_big_batch_is_stored_whole(store: &dyn Store) {
     assert_eq!(commit(store, drafts).await, expected);
 }
 
-pub(super) async fn reads_and_commits_may_come_at_the_same_time(store: &dyn Store) {
+pub(super) async fn reads_and_commits_run_concurrently(store: &dyn Store) {
     let write = async |room: &str| {
         for n in 0..20 {
             let drafts: Vec<_> = (1..=7).map(|it| numbered(room, n * 7 + it)).collect();
             commit(store, drafts).await;
-            assert_eq!(page(store, &self::room(room), Range::Newest, 1).await.len(), 1);
+            assert_eq!(page(store, &self::room(room), PageRange::Newest, 1).await.len(), 1);
             assert_eq!(head(store, &self::room(room)).await, seq(n * 7 + 7));
         }
     };

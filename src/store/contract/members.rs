@@ -7,10 +7,10 @@ fn reading(n: u64) -> Change {
 }
 
 pub(super) async fn a_read_pointer_only_goes_forward_and_to_the_head(store: &dyn Store) {
-    make(store, vec![change("lobby", "ann", JOIN), change("lobby", "bob", JOIN)]).await;
+    apply_changes(store, vec![change("lobby", "ann", JOIN), change("lobby", "bob", JOIN)]).await;
     commit(store, (1..=5).map(|n| numbered("lobby", n)).collect()).await;
     for (to, expected) in [(2, 2), (1, 2), (0, 2), (4, 4), (3, 4), (99, 5), (u64::MAX, 5), (4, 5)] {
-        let [changed] = make(store, vec![reading(to)]).await[..] else { panic!() };
+        let [changed] = apply_changes(store, vec![reading(to)]).await[..] else { panic!() };
         assert_eq!(changed.after.unwrap().read, nth(expected), "to {to}");
         assert_eq!(read(store, &room("lobby"), "ann").await, nth(expected), "to {to}");
     }
@@ -22,7 +22,7 @@ pub(super) async fn a_read_pointer_only_goes_forward_and_to_the_head(store: &dyn
 }
 
 pub(super) async fn a_read_pointer_counts_messages_and_not_changes(store: &dyn Store) {
-    make(store, vec![change("lobby", "ann", JOIN)]).await;
+    apply_changes(store, vec![change("lobby", "ann", JOIN)]).await;
     let drafts = vec![
         numbered("lobby", 1),
         edit("lobby", 1, "0"),
@@ -32,48 +32,48 @@ pub(super) async fn a_read_pointer_counts_messages_and_not_changes(store: &dyn S
         edit("lobby", 3, "0"),
     ];
     commit(store, drafts).await;
-    let log = stands(store, &room("lobby")).await;
+    let log = log_state(store, &room("lobby")).await;
     let expected = [(2, at(2, 1), 2), (3, at(3, 2), 1), (4, at(4, 2), 1), (9, at(6, 3), 0)];
     for (to, read, unread) in expected {
-        let [changed] = make(store, vec![reading(to)]).await[..] else { panic!() };
+        let [changed] = apply_changes(store, vec![reading(to)]).await[..] else { panic!() };
         let after = changed.after.unwrap();
         assert_eq!((after.read, log.unread(after.read)), (read, unread), "to {to}");
     }
 }
 
 /// A member who came after an entry, and has read up to another one.
-fn came(joined: Seq, read: Position) -> Member {
+fn member_since(joined: Seq, read: Position) -> Member {
     Member { joined, ..Member::new(Role::Member, read) }
 }
 
-pub(super) async fn the_muted_stay_so(store: &dyn Store) {
+pub(super) async fn muted_is_kept(store: &dyn Store) {
     let mute = |muted| vec![change("lobby", "ann", MemberChange::Mute(muted))];
-    make(store, vec![change("lobby", "ann", JOIN)]).await;
-    make(store, mute(Muted::Yes)).await;
-    make(store, vec![change("lobby", "ann", JOIN), reading(1)]).await;
+    apply_changes(store, vec![change("lobby", "ann", JOIN)]).await;
+    apply_changes(store, mute(Muted::Yes)).await;
+    apply_changes(store, vec![change("lobby", "ann", JOIN), reading(1)]).await;
     commit(store, vec![Draft { author: user("ann"), ..numbered("lobby", 1) }]).await;
-    let muted = Member { muted: Muted::Yes, ..came(Seq::ZERO, nth(1)) };
+    let muted = Member { muted: Muted::Yes, ..member_since(Seq::ZERO, nth(1)) };
     assert_eq!(member(store, &room("lobby"), "ann").await, Some(muted));
-    let [changed] = make(store, mute(Muted::No)).await[..] else { panic!() };
+    let [changed] = apply_changes(store, mute(Muted::No)).await[..] else { panic!() };
     assert_eq!(changed.before, Some(muted));
     assert_eq!(changed.after, Some(Member { muted: Muted::No, ..muted }));
 }
 
-pub(super) async fn nothing_changes_for_who_is_no_member(store: &dyn Store) {
+pub(super) async fn read_and_mute_do_nothing_for_non_members(store: &dyn Store) {
     commit(store, vec![numbered("lobby", 1)]).await;
     let mute = change("lobby", "ann", MemberChange::Mute(Muted::Yes));
-    for changed in make(store, vec![reading(1), mute]).await {
+    for changed in apply_changes(store, vec![reading(1), mute]).await {
         assert_eq!((changed.before, changed.after), (None, None));
         assert_eq!(changed.log, Log { head: nth(1), ..Log::default() });
     }
-    let elsewhere = Change { place: room("never"), ..reading(1) };
-    assert_eq!(make(store, vec![elsewhere]).await[0].log, Log::default());
+    let other_place = Change { place: room("never"), ..reading(1) };
+    assert_eq!(apply_changes(store, vec![other_place]).await[0].log, Log::default());
     assert_eq!(member(store, &room("lobby"), "author").await, None, "speaking makes no member");
 }
 
-pub(super) async fn whoever_speaks_has_read_it(store: &dyn Store) {
+pub(super) async fn authors_have_read_their_own_messages(store: &dyn Store) {
     let by = |name: &str, n| Draft { author: user(name), ..numbered("lobby", n) };
-    make(store, ["ann", "bob"].map(|name| change("lobby", name, JOIN)).into()).await;
+    apply_changes(store, ["ann", "bob"].map(|name| change("lobby", name, JOIN)).into()).await;
     commit(store, vec![by("cleo", 1), by("ann", 2), by("cleo", 3), by("ann", 4), by("cleo", 5)])
         .await;
     assert_eq!(read(store, &room("lobby"), "ann").await, nth(4));
@@ -85,7 +85,7 @@ pub(super) async fn whoever_speaks_has_read_it(store: &dyn Store) {
     commit(store, vec![by("ann", 2), by("bob", 6), by("ann", 4)]).await;
     assert_eq!(read(store, &room("lobby"), "ann").await, nth(4), "nor are repeats");
     assert_eq!(read(store, &room("lobby"), "bob").await, at(8, 6));
-    make(store, vec![reading(99)]).await;
+    apply_changes(store, vec![reading(99)]).await;
     assert_eq!(read(store, &room("lobby"), "ann").await, at(8, 6));
 }
 
@@ -97,24 +97,24 @@ pub(super) async fn a_direct_message_makes_both_members(store: &dyn Store) {
         ..numbered("", id)
     };
     commit(store, vec![says("bob", 1)]).await;
-    let new = |read| Some(came(Seq::ZERO, read));
+    let new = |read| Some(member_since(Seq::ZERO, read));
     assert_eq!(member(store, &place, "ann").await, new(Position::ZERO), "it is unread");
     assert_eq!(member(store, &place, "bob").await, new(nth(1)));
-    assert_eq!(stands(store, &place).await.members, 2);
+    assert_eq!(log_state(store, &place).await.members, 2);
     commit(store, vec![says("bob", 2), says("ann", 3), says("bob", 4)]).await;
     assert_eq!(member(store, &place, "ann").await, new(nth(3)));
     let leave = Change { place: place.clone(), ..change("", "ann", MemberChange::Leave) };
-    make(store, vec![leave]).await;
+    apply_changes(store, vec![leave]).await;
     commit(store, vec![says("bob", 2), says("bob", 5), says("bob", 6)]).await;
-    let again = Some(came(seq(4), nth(4)));
+    let again = Some(member_since(seq(4), nth(4)));
     assert_eq!(member(store, &place, "ann").await, again, "from here on");
-    assert_eq!(stands(store, &place).await.members, 2);
+    assert_eq!(log_state(store, &place).await.members, 2);
 
     let alone = direct("/", "ann", "ann");
     let says = |id| Draft { place: alone.clone(), author: user("ann"), ..numbered("", id) };
     commit(store, vec![says(1), says(2)]).await;
     assert_eq!(member(store, &alone, "ann").await, new(nth(2)));
-    assert_eq!(stands(store, &alone).await.members, 1);
+    assert_eq!(log_state(store, &alone).await.members, 1);
     let nobody = Draft { place: direct("/", "ann", "cleo"), ..edit("", 1, "0") };
     commit(store, vec![nobody]).await;
     assert_eq!(member(store, &direct("/", "ann", "cleo"), "cleo").await, None);
@@ -123,14 +123,14 @@ pub(super) async fn a_direct_message_makes_both_members(store: &dyn Store) {
 pub(super) async fn a_notification_makes_its_reader_a_member(store: &dyn Store) {
     let tells = |name: &str, n| {
         let draft = Draft { place: inbox("ann"), author: user(name), ..numbered("", n) };
-        as_kind(draft, Kind::Notification)
+        with_kind(draft, MessageKind::Notification)
     };
     let outcomes = commit(store, vec![tells("root", 1), tells("root", 2)]).await;
     assert_eq!(outcomes, [1, 2].map(|n| Outcome::Stored(nth(n))));
     let new = Member::new(Role::Member, Position::ZERO);
     assert_eq!(member(store, &inbox("ann"), "ann").await, Some(new));
     assert_eq!(member(store, &inbox("ann"), "root").await, None);
-    assert_eq!(stands(store, &inbox("ann")).await.members, 1);
+    assert_eq!(log_state(store, &inbox("ann")).await.members, 1);
     let expected = [stored(tells("root", 1), 1), stored(tells("root", 2), 2)];
     assert_eq!(log(store, &inbox("ann")).await, expected);
     commit(store, vec![tells("ann", 3)]).await;
@@ -140,7 +140,7 @@ pub(super) async fn a_notification_makes_its_reader_a_member(store: &dyn Store) 
 
 pub(super) async fn memberships_are_those_after_the_batch(store: &dyn Store) {
     commit(store, vec![numbered("b", 1)]).await;
-    make(store, vec![change("a", "ann", JOIN), change("a", "bob", JOIN)]).await;
+    apply_changes(store, vec![change("a", "ann", JOIN), change("a", "bob", JOIN)]).await;
     let (place, root) = (direct("/", "ann", "bob"), Space::root());
     let batch = Batch {
         changes: vec![change("b", "ann", JOIN), change("a", "bob", MemberChange::Leave)],
@@ -149,14 +149,16 @@ pub(super) async fn memberships_are_those_after_the_batch(store: &dyn Store) {
             Draft { place: place.clone(), author: user("bob"), ..numbered("", 2) },
             numbered("b", 2),
         ],
-        arrivals: ["ann", "nobody", "bob", "ann"].map(|name| (root.clone(), user(name))).into(),
+        membership_queries: ["ann", "nobody", "bob", "ann"]
+            .map(|name| (root.clone(), user(name)))
+            .into(),
         ..Batch::default()
     };
     let mut memberships = store.commit(&batch).await.unwrap().memberships;
     for of_user in &mut memberships {
         of_user.sort_by(|one, other| one.place.cmp(&other.place));
         for found in of_user {
-            assert_eq!(found.log, stands(store, &found.place).await);
+            assert_eq!(found.log, log_state(store, &found.place).await);
         }
     }
     let short = |n: usize| -> Vec<_> {
@@ -180,7 +182,7 @@ pub(super) async fn the_directs_that_are_listed_are_the_last_ones(store: &dyn St
     commit(store, vec![says(1, 1000), edit]).await;
     let joins = |place| Change { place, ..change("", "ann", JOIN) };
     let silent = direct("/", "ann", "zoe");
-    make(store, vec![joins(room("a")), joins(silent), joins(inbox("ann"))]).await;
+    apply_changes(store, vec![joins(room("a")), joins(silent), joins(inbox("ann"))]).await;
     let found = memberships(store, "ann").await;
     let directs: Vec<_> = found.iter().map(|it| &it.place).filter(|it| **it != room("a")).collect();
     let expected: Vec<_> = [1].into_iter().chain((5..=count).rev()).map(place).collect();
@@ -192,14 +194,14 @@ pub(super) async fn the_directs_that_are_listed_are_the_last_ones(store: &dyn St
 
 pub(super) async fn memberships_are_of_one_user_in_one_space(store: &dyn Store) {
     let shop = Space::from_raw("/shop");
-    let elsewhere = Place { space: shop.clone(), ..room("a") };
+    let other_place = Place { space: shop.clone(), ..room("a") };
     let joins = |place, name| Change { place, ..change("", name, JOIN) };
     let changes =
-        vec![joins(room("a"), "ann"), joins(elsewhere.clone(), "ann"), joins(room("b"), "Ann")];
-    let arrivals = vec![(Space::root(), user("ann")), (shop, user("ann"))];
-    let batch = Batch { changes, arrivals, ..Batch::default() };
+        vec![joins(room("a"), "ann"), joins(other_place.clone(), "ann"), joins(room("b"), "Ann")];
+    let membership_queries = vec![(Space::root(), user("ann")), (shop, user("ann"))];
+    let batch = Batch { changes, membership_queries, ..Batch::default() };
     let memberships = store.commit(&batch).await.unwrap().memberships;
     let places: Vec<Vec<_>> =
         memberships.iter().map(|it| it.iter().map(|it| it.place.clone()).collect()).collect();
-    assert_eq!(places, [[room("a")], [elsewhere]]);
+    assert_eq!(places, [[room("a")], [other_place]]);
 }

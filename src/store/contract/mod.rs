@@ -1,9 +1,10 @@
 //! What every engine that keeps must do: the guarantees of [`Store`], one function each.
 
-mod agreement;
+mod builders;
 mod changes;
 mod logs;
 mod members;
+mod model;
 mod nodes;
 mod pages;
 mod repeats;
@@ -12,7 +13,6 @@ mod rights;
 mod roles;
 mod shared;
 mod users;
-mod words;
 
 use bytes::Bytes;
 use futures_util::future::join_all;
@@ -20,18 +20,19 @@ use time::{Duration, OffsetDateTime};
 
 use crate::{
     chat::ports::{
-        Batch, Change, DEVICES_PER_USER_MAX, DIRECTS_LISTED_MAX, Draft, Gone, MemberChange,
-        Outcome, PageLimit, Range, Refusal, Retention, Seen, Store, Voucher, Went,
+        Batch, Change, DEVICES_PER_USER_MAX, DIRECTS_LISTED_MAX, Draft, GuestExpired, IdentityKind,
+        JoinRefusal, MemberChange, Outcome, PageLimit, PageRange, Store, TrimLimits, UserDeparted,
+        UserSeen,
     },
     domain::{
-        Act, Body, Content, Conversation, DeviceId, Entry, Joining, Kind, Log, Member, Muted,
-        Place, Position, Role, RoomName, Seq, Space,
+        Act, Body, Content, Conversation, DeviceId, Entry, JoinMode, Log, Member, MessageKind,
+        Muted, Place, Position, Role, RoomName, Seq, Space,
     },
 };
 
 pub(crate) use self::{
-    agreement::any_steps_have_the_same_outcomes_as_in_memory, nodes::nodes_contract,
-    retention::trim, shared::shared_contract, words::*,
+    builders::*, model::assert_agrees_with_memory, nodes::nodes_contract, retention::trim,
+    shared::shared_contract,
 };
 
 /// Holds an engine to its port. Each guarantee gets a store in which nothing was ever said.
@@ -41,14 +42,14 @@ pub(crate) async fn store_contract<S: Store>(open: impl AsyncFn() -> S + Sync) {
     store_is_closed(&open().await).await;
 }
 
-macro_rules! hold {
+macro_rules! check {
     ($open:ident to $($module:ident::{$($guarantee:ident),+ $(,)?})+) => {
         $($($module::$guarantee(&$open().await).await;)+)+
     };
 }
 
 async fn logs_are_kept<S: Store>(open: &(impl AsyncFn() -> S + Sync)) {
-    hold! { open to
+    check! { open to
         logs::{
             a_place_where_nothing_was_said_is_empty,
             an_empty_batch_stores_nothing,
@@ -56,86 +57,86 @@ async fn logs_are_kept<S: Store>(open: &(impl AsyncFn() -> S + Sync)) {
             every_place_has_its_own_seq,
             many_logs_are_one_answer,
             equal_names_in_other_spaces_and_kinds_are_other_places,
-            what_is_stored_comes_back_as_it_was,
-            bodies_of_every_form_come_back_as_they_were,
+            stored_entries_round_trip,
+            bodies_of_every_form_round_trip,
             a_time_is_kept_to_the_millisecond,
             many_places_in_a_batch_are_kept_apart,
             a_big_batch_is_stored_whole,
-            reads_and_commits_may_come_at_the_same_time,
+            reads_and_commits_run_concurrently,
         }
         repeats::{
-            a_repeat_is_a_duplicate_for_ever,
+            a_repeat_is_always_a_duplicate,
             a_repeat_within_a_batch_is_a_duplicate,
             an_id_belongs_to_its_author_and_place,
             the_same_id_with_anything_else_is_a_conflict,
             repeats_and_conflicts_take_no_seq,
-            what_was_changed_is_a_duplicate_whatever_its_body,
+            a_repeat_of_a_changed_message_is_a_duplicate_with_any_body,
         }
         rights::{
-            who_is_no_member_says_nothing,
-            a_lower_role_than_is_needed_is_not_enough,
-            changes_of_a_batch_go_before_what_is_said_in_it,
-            whoever_has_the_name_next_has_no_right_from_it,
-            a_repeat_by_who_is_no_member_is_refused,
-            what_is_said_makes_nobody_fit_in_the_same_batch,
-            of_many_authors_each_is_asked_for_what_they_are,
+            drafts_of_non_members_are_rejected,
+            drafts_below_the_needed_role_are_rejected,
+            changes_of_a_batch_apply_before_its_drafts,
+            a_reused_name_inherits_no_role,
+            a_repeat_of_a_non_member_is_rejected,
+            a_draft_grants_no_role_to_later_drafts_of_the_batch,
+            each_author_in_a_batch_is_checked,
         }
         pages::{
-            pages_end_where_they_should,
+            pages_respect_their_bounds,
             a_page_is_bounded_in_bytes_and_attachments,
             a_page_counts_the_bodies_that_edits_show,
         }
         changes::{
             edits_and_deletions_are_entries_and_no_messages,
-            an_edit_leaves_one_body_and_says_when,
+            an_edit_leaves_one_body_and_its_time,
             a_deletion_leaves_no_body,
-            messages_are_changed_in_the_batch_that_says_them,
-            what_is_no_message_is_not_changed,
+            messages_can_be_changed_in_the_batch_that_stores_them,
+            only_messages_are_changed,
             a_deletion_happens_once,
             changes_carry_any_id,
         }
         retention::{
-            what_is_kept_is_the_newest_so_many,
-            what_is_kept_is_younger_than_an_age,
-            nothing_goes_that_is_to_be_kept,
-            a_log_goes_on_where_it_was_cut,
-            what_is_not_kept_is_not_unread,
-            what_changed_a_message_that_is_gone_stays,
-            guests_who_stay_away_are_forgotten,
+            trim_keeps_the_newest_entries,
+            trim_keeps_entries_younger_than_an_age,
+            trim_removes_nothing_within_the_limits,
+            a_trimmed_log_continues,
+            trimmed_messages_are_not_unread,
+            changes_of_trimmed_messages_stay,
+            trim_forgets_absent_guests,
             a_long_log_is_cut_in_bounded_parts,
         }
     }
 }
 
 async fn members_are_kept<S: Store>(open: &(impl AsyncFn() -> S + Sync)) {
-    hold! { open to
+    check! { open to
         users::{
-            a_user_who_came_is_known_in_that_space,
-            a_name_that_was_vouched_for_stays_so,
-            a_user_was_seen_when_they_were_seen_last,
+            a_seen_user_exists_in_that_space,
+            a_registered_name_stays_registered,
+            last_seen_is_the_latest_time,
             a_device_is_known_with_the_time_it_was_last_seen,
             of_many_devices_the_last_ones_are_kept,
-            whoever_has_a_name_next_is_a_member_of_nothing,
-            a_guest_who_is_gone_is_a_member_of_nothing,
-            whoever_went_is_who_they_were,
+            a_reused_name_inherits_no_membership,
+            an_expired_guest_has_no_membership,
+            a_departure_does_not_change_the_identity,
         }
         roles::{
             a_new_member_has_read_everything_before_the_batch,
-            who_is_a_member_already_stays_what_they_are,
-            the_first_to_come_may_own_the_room,
-            a_room_is_founded_where_nothing_ever_was,
+            a_join_does_not_change_an_existing_member,
+            the_first_member_may_own_the_room,
+            a_room_can_be_founded_only_when_unused,
             a_role_is_given_to_members_and_others,
-            changes_of_a_batch_come_one_after_the_other,
-            whoever_leaves_is_a_member_no_more,
-            nobody_is_a_member_of_more_rooms_than_they_may,
-            many_come_at_once,
+            changes_of_a_batch_apply_in_order,
+            a_leave_ends_the_membership,
+            the_room_limit_holds_per_user,
+            many_users_join_in_one_batch,
         }
         members::{
             a_read_pointer_only_goes_forward_and_to_the_head,
             a_read_pointer_counts_messages_and_not_changes,
-            the_muted_stay_so,
-            nothing_changes_for_who_is_no_member,
-            whoever_speaks_has_read_it,
+            muted_is_kept,
+            read_and_mute_do_nothing_for_non_members,
+            authors_have_read_their_own_messages,
             a_direct_message_makes_both_members,
             a_notification_makes_its_reader_a_member,
             memberships_are_those_after_the_batch,

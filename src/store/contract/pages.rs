@@ -2,15 +2,15 @@
 
 use super::*;
 
-pub(super) async fn pages_end_where_they_should(store: &dyn Store) {
+pub(super) async fn pages_respect_their_bounds(store: &dyn Store) {
     commit(store, (1..=5).map(|n| numbered("lobby", n)).collect()).await;
-    let (before, after) = (|n| Range::Before(seq(n)), |n| Range::After(seq(n)));
-    let cases: [(Range, u32, &[u64]); 19] = [
-        (Range::Newest, 0, &[5]),
-        (Range::Newest, 1, &[5]),
-        (Range::Newest, 4, &[2, 3, 4, 5]),
-        (Range::Newest, 5, &[1, 2, 3, 4, 5]),
-        (Range::Newest, u32::MAX, &[1, 2, 3, 4, 5]),
+    let (before, after) = (|n| PageRange::Before(seq(n)), |n| PageRange::After(seq(n)));
+    let cases: [(PageRange, u32, &[u64]); 19] = [
+        (PageRange::Newest, 0, &[5]),
+        (PageRange::Newest, 1, &[5]),
+        (PageRange::Newest, 4, &[2, 3, 4, 5]),
+        (PageRange::Newest, 5, &[1, 2, 3, 4, 5]),
+        (PageRange::Newest, u32::MAX, &[1, 2, 3, 4, 5]),
         (before(0), 9, &[]),
         (before(1), 9, &[]),
         (before(4), 2, &[2, 3]),
@@ -37,10 +37,10 @@ pub(super) async fn pages_end_where_they_should(store: &dyn Store) {
 pub(super) async fn a_page_is_bounded_in_bytes_and_attachments(store: &dyn Store) {
     let attached = |n: u64| {
         let body = Body::from_raw("[]".into(), vec![Bytes::from_static(b"12345678")]);
-        saying(numbered("lobby", n), body)
+        with_body(numbered("lobby", n), body)
     };
     commit(store, (1..=5).map(attached).collect()).await;
-    let (before, after) = (|n| Range::Before(seq(n)), |n| Range::After(seq(n)));
+    let (before, after) = (|n| PageRange::Before(seq(n)), |n| PageRange::After(seq(n)));
     let numbers = async |range, bytes, attachments| {
         let limit = PageLimit { messages: 10, bytes, attachments };
         let page = store.page(&room("lobby"), range, limit).await.unwrap();
@@ -49,7 +49,7 @@ pub(super) async fn a_page_is_bounded_in_bytes_and_attachments(store: &dyn Store
     };
     assert_eq!(numbers(after(0), 30, 10).await, (vec![1, 2, 3], true));
     assert_eq!(numbers(after(2), 30, 10).await, (vec![3, 4, 5], false));
-    assert_eq!(numbers(Range::Newest, 1000, 2).await, (vec![4, 5], true));
+    assert_eq!(numbers(PageRange::Newest, 1000, 2).await, (vec![4, 5], true));
     assert_eq!(numbers(before(4), 1000, 2).await, (vec![2, 3], true));
     assert_eq!(numbers(after(0), 0, 0).await, (vec![1], true));
     assert_eq!(numbers(after(4), 0, 0).await, (vec![5], false));
@@ -67,7 +67,7 @@ pub(super) async fn a_page_counts_the_bodies_that_edits_show(store: &dyn Store) 
     commit(store, drafts[..3].to_vec()).await;
     let count = async |bytes| {
         let limit = PageLimit { messages: 10, bytes, attachments: 10 };
-        let page = store.page(&room("lobby"), Range::After(Seq::ZERO), limit).await.unwrap();
+        let page = store.page(&room("lobby"), PageRange::After(Seq::ZERO), limit).await.unwrap();
         (page.entries.len(), page.more)
     };
     assert_eq!(count(199).await, (2, true), "the message and its last edit show what it says now");

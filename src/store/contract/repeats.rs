@@ -2,7 +2,7 @@
 
 use super::*;
 
-pub(super) async fn a_repeat_is_a_duplicate_for_ever(store: &dyn Store) {
+pub(super) async fn a_repeat_is_always_a_duplicate(store: &dyn Store) {
     commit(store, (1..=50).map(|n| numbered("lobby", n)).collect()).await;
     commit(store, (51..=100).map(|n| numbered("lobby", n)).collect()).await;
     for n in [1, 50, 51, 100] {
@@ -14,7 +14,7 @@ pub(super) async fn a_repeat_is_a_duplicate_for_ever(store: &dyn Store) {
 
 pub(super) async fn a_repeat_within_a_batch_is_a_duplicate(store: &dyn Store) {
     let (one, two) = (numbered("lobby", 1), numbered("lobby", 2));
-    let other = saying(one.clone(), body("\"other\""));
+    let other = with_body(one.clone(), body("\"other\""));
     let outcomes = commit(store, vec![one.clone(), two, one.clone(), other, one]).await;
     let again = Outcome::Duplicate { seq: seq(1), at: time(1) };
     let expected = [1, 2].map(|n| Outcome::Stored(nth(n)));
@@ -38,7 +38,7 @@ pub(super) async fn the_same_id_with_anything_else_is_a_conflict(store: &dyn Sto
     let with = |text: &str, attachments: &[&'static [u8]]| {
         Body::from_raw(text.into(), attachments.iter().map(|it| Bytes::from_static(it)).collect())
     };
-    let first = saying(draft("lobby", "1", ""), with("[1]", &[b"ab", b"c"]));
+    let first = with_body(draft("lobby", "1", ""), with("[1]", &[b"ab", b"c"]));
     commit(store, vec![first.clone()]).await;
     let others = [
         with("[2]", &[b"ab", b"c"]),
@@ -49,17 +49,17 @@ pub(super) async fn the_same_id_with_anything_else_is_a_conflict(store: &dyn Sto
         with("[1] ", &[b"ab", b"c"]),
     ];
     for body in others {
-        let other = saying(first.clone(), body);
+        let other = with_body(first.clone(), body);
         assert_eq!(commit(store, vec![other.clone()]).await, [Outcome::Conflict], "{other:?}");
     }
-    let other = as_kind(first.clone(), Kind::GroupChat);
+    let other = with_kind(first.clone(), MessageKind::GroupChat);
     assert_eq!(commit(store, vec![other]).await, [Outcome::Conflict], "as another event");
     assert_eq!(log(store, &room("lobby")).await, [stored(first, 1)], "the first one stands");
 }
 
 pub(super) async fn repeats_and_conflicts_take_no_seq(store: &dyn Store) {
     commit(store, vec![numbered("lobby", 1)]).await;
-    let conflict = saying(numbered("lobby", 1), body("\"no\""));
+    let conflict = with_body(numbered("lobby", 1), body("\"no\""));
     let drafts = vec![numbered("lobby", 1), numbered("lobby", 2), conflict, numbered("lobby", 3)];
     let outcomes = commit(store, drafts).await;
     let again = Outcome::Duplicate { seq: seq(1), at: time(1) };
@@ -71,8 +71,8 @@ pub(super) async fn repeats_and_conflicts_take_no_seq(store: &dyn Store) {
     assert_eq!(head(store, &room("lobby")).await, seq(3));
 }
 
-pub(super) async fn what_was_changed_is_a_duplicate_whatever_its_body(store: &dyn Store) {
-    let says = |n, text: &str| saying(numbered("lobby", n), body(text));
+pub(super) async fn a_repeat_of_a_changed_message_is_a_duplicate_with_any_body(store: &dyn Store) {
+    let says = |n, text: &str| with_body(numbered("lobby", n), body(text));
     commit(store, (1..=3).map(|n| numbered("lobby", n)).collect()).await;
     commit(store, vec![edit("lobby", 1, "\"new\""), delete("lobby", 2)]).await;
     let again = |n| Outcome::Duplicate { seq: seq(n), at: time(n) };
@@ -82,6 +82,6 @@ pub(super) async fn what_was_changed_is_a_duplicate_whatever_its_body(store: &dy
     let drafts = vec![edit("lobby", 3, "0"), says(3, "5"), delete("lobby", 3), says(3, "6")];
     let outcomes = commit(store, drafts).await;
     assert_eq!([outcomes[1], outcomes[3]], [again(3), again(3)], "in one batch, too");
-    let other = as_kind(says(1, "1"), Kind::GroupChat);
+    let other = with_kind(says(1, "1"), MessageKind::GroupChat);
     assert_eq!(commit(store, vec![other]).await, [Outcome::Conflict], "of the kind is known");
 }

@@ -2,11 +2,11 @@
 
 use super::*;
 
-const EVERYTHING: Retention =
-    Retention { entries_max: None, entries_after: None, guests_after: OffsetDateTime::UNIX_EPOCH };
+const EVERYTHING: TrimLimits =
+    TrimLimits { entries_max: None, entries_after: None, guests_after: OffsetDateTime::UNIX_EPOCH };
 
 /// Calls until there is nothing more to take away. Answers the floors as they are at the end.
-pub(crate) async fn trim(store: &dyn Store, retention: &Retention) -> Vec<(Place, Position)> {
+pub(crate) async fn trim(store: &dyn Store, retention: &TrimLimits) -> Vec<(Place, Position)> {
     let mut floors = std::collections::BTreeMap::new();
     loop {
         let trimmed = store.trim(retention).await.unwrap();
@@ -20,22 +20,22 @@ pub(crate) async fn trim(store: &dyn Store, retention: &Retention) -> Vec<(Place
     }
 }
 
-fn newest(entries_max: u64) -> Retention {
-    Retention { entries_max: Some(entries_max), ..EVERYTHING }
+fn newest(entries_max: u64) -> TrimLimits {
+    TrimLimits { entries_max: Some(entries_max), ..EVERYTHING }
 }
 
-fn since(entries_after: OffsetDateTime) -> Retention {
-    Retention { entries_after: Some(entries_after), ..EVERYTHING }
+fn since(entries_after: OffsetDateTime) -> TrimLimits {
+    TrimLimits { entries_after: Some(entries_after), ..EVERYTHING }
 }
 
-async fn numbers(store: &dyn Store, name: &str, range: Range) -> Vec<u64> {
+async fn numbers(store: &dyn Store, name: &str, range: PageRange) -> Vec<u64> {
     let page = page(store, &room(name), range, 100).await;
     page.iter().map(|entry| entry.seq().as_raw()).collect()
 }
 
-const ALL: Range = Range::After(Seq::ZERO);
+const ALL: PageRange = PageRange::After(Seq::ZERO);
 
-pub(super) async fn what_is_kept_is_the_newest_so_many(store: &dyn Store) {
+pub(super) async fn trim_keeps_the_newest_entries(store: &dyn Store) {
     let drafts = vec![
         numbered("a", 1),
         edit("a", 1, "0"),
@@ -49,7 +49,7 @@ pub(super) async fn what_is_kept_is_the_newest_so_many(store: &dyn Store) {
     commit(store, drafts).await;
     let floors = trim(store, &newest(2)).await;
     assert_eq!(floors, [(room("a"), at(3, 2))]);
-    let log = stands(store, &room("a")).await;
+    let log = log_state(store, &room("a")).await;
     assert_eq!((log.head, log.floor), (at(5, 3), at(3, 2)));
     assert_eq!(numbers(store, "a", ALL).await, [4, 5]);
     assert_eq!(numbers(store, "b", ALL).await, [1, 2]);
@@ -58,7 +58,7 @@ pub(super) async fn what_is_kept_is_the_newest_so_many(store: &dyn Store) {
     assert_eq!(trim(store, &newest(2)).await, [(room("b"), nth(1))]);
 }
 
-pub(super) async fn what_is_kept_is_younger_than_an_age(store: &dyn Store) {
+pub(super) async fn trim_keeps_entries_younger_than_an_age(store: &dyn Store) {
     let taken = |room: &str, id, n| Draft { at: time(n), ..numbered(room, id) };
     let drafts = vec![
         taken("a", 1, 10),
@@ -75,36 +75,36 @@ pub(super) async fn what_is_kept_is_younger_than_an_age(store: &dyn Store) {
     assert_eq!(numbers(store, "a", ALL).await, [3, 4]);
     let fine = time(29) + Duration::microseconds(999);
     assert_eq!(trim(store, &since(fine)).await, [(room("b"), nth(1))]);
-    let both = Retention { entries_max: Some(1), ..since(time(20)) };
+    let both = TrimLimits { entries_max: Some(1), ..since(time(20)) };
     assert_eq!(trim(store, &both).await, [(room("a"), nth(4))], "one after the other");
-    let log = stands(store, &room("a")).await;
+    let log = log_state(store, &room("a")).await;
     assert_eq!((log.head, log.floor), (nth(4), nth(4)));
 }
 
-pub(super) async fn nothing_goes_that_is_to_be_kept(store: &dyn Store) {
+pub(super) async fn trim_removes_nothing_within_the_limits(store: &dyn Store) {
     commit(store, (1..=9).map(|n| numbered("lobby", n)).collect()).await;
     for retention in [EVERYTHING, newest(9), newest(u64::MAX), since(time(0))] {
         assert_eq!(trim(store, &retention).await, []);
     }
-    let both = Retention { entries_max: Some(9), ..since(time(0)) };
+    let both = TrimLimits { entries_max: Some(9), ..since(time(0)) };
     assert_eq!(trim(store, &both).await, []);
     assert_eq!(numbers(store, "lobby", ALL).await, (1..=9).collect::<Vec<_>>());
 }
 
-pub(super) async fn a_log_goes_on_where_it_was_cut(store: &dyn Store) {
+pub(super) async fn a_trimmed_log_continues(store: &dyn Store) {
     commit(store, (1..=5).map(|n| numbered("lobby", n)).collect()).await;
     trim(store, &newest(2)).await;
     for (range, expected) in [
-        (Range::After(seq(1)), &[4, 5][..]),
-        (Range::After(seq(3)), &[4, 5]),
-        (Range::Before(seq(4)), &[]),
-        (Range::Before(seq(2)), &[]),
-        (Range::Newest, &[4, 5]),
+        (PageRange::After(seq(1)), &[4, 5][..]),
+        (PageRange::After(seq(3)), &[4, 5]),
+        (PageRange::Before(seq(4)), &[]),
+        (PageRange::Before(seq(2)), &[]),
+        (PageRange::Newest, &[4, 5]),
     ] {
         assert_eq!(numbers(store, "lobby", range).await, expected, "{range:?}");
     }
     let limit = PageLimit { messages: 2, bytes: 1000, attachments: 10 };
-    let page = store.page(&room("lobby"), Range::Newest, limit).await.unwrap();
+    let page = store.page(&room("lobby"), PageRange::Newest, limit).await.unwrap();
     assert!(!page.more, "what is not kept is not to be had");
     trim(store, &newest(0)).await;
     assert!(numbers(store, "lobby", ALL).await.is_empty());
@@ -114,22 +114,23 @@ pub(super) async fn a_log_goes_on_where_it_was_cut(store: &dyn Store) {
     assert_eq!(numbers(store, "lobby", ALL).await, [6]);
 }
 
-pub(super) async fn what_is_not_kept_is_not_unread(store: &dyn Store) {
+pub(super) async fn trimmed_messages_are_not_unread(store: &dyn Store) {
     let names = ["ann", "bob"];
-    make(store, names.map(|name| change("lobby", name, JOIN)).into()).await;
+    apply_changes(store, names.map(|name| change("lobby", name, JOIN)).into()).await;
     commit(store, (1..=9).map(|n| numbered("lobby", n)).collect()).await;
     trim(store, &newest(4)).await;
-    let log = stands(store, &room("lobby")).await;
+    let log = log_state(store, &room("lobby")).await;
     assert_eq!(log.floor, nth(5));
     let reads = |name, n| change("lobby", name, MemberChange::Read(seq(n)));
     assert_eq!(log.unread(read(store, &room("lobby"), "bob").await), 4);
-    let changed = make(store, vec![reads("ann", 3), reads("ann", 7), reads("ann", 5)]).await;
+    let changed =
+        apply_changes(store, vec![reads("ann", 3), reads("ann", 7), reads("ann", 5)]).await;
     let read: Vec<_> = changed.iter().filter_map(|it| it.after).map(|it| it.read).collect();
     assert_eq!(read, [nth(5), nth(7), nth(7)]);
     assert_eq!(log.unread(read[1]), 2);
 }
 
-pub(super) async fn what_changed_a_message_that_is_gone_stays(store: &dyn Store) {
+pub(super) async fn changes_of_trimmed_messages_stay(store: &dyn Store) {
     let drafts = vec![
         numbered("lobby", 1),
         numbered("lobby", 2),
@@ -145,15 +146,15 @@ pub(super) async fn what_changed_a_message_that_is_gone_stays(store: &dyn Store)
     assert_eq!(commit(store, drafts).await, [Outcome::NoMessage, Outcome::NoMessage]);
 }
 
-pub(super) async fn guests_who_stay_away_are_forgotten(store: &dyn Store) {
-    let seen = |name: &str, n| Seen { at: time(n), ..guest(&Space::root(), name) };
-    let users = Seen { voucher: Voucher::BackEnd, ..seen("user", 1) };
+pub(super) async fn trim_forgets_absent_guests(store: &dyn Store) {
+    let seen = |name: &str, n| UserSeen { at: time(n), ..guest(&Space::root(), name) };
+    let users = UserSeen { identity_kind: IdentityKind::Registered, ..seen("user", 1) };
     let seen = vec![seen("ann", 5), seen("bob", 6), seen("cleo", 9), users];
     let names = ["ann", "bob", "cleo", "user", "unseen"];
     let changes = names.map(|name| change("lobby", name, JOIN)).into();
     store.commit(&Batch { seen, changes, ..Batch::default() }).await.unwrap();
-    let until = |n| Retention { guests_after: time(n), ..EVERYTHING };
-    let count = async || stands(store, &room("lobby")).await.members;
+    let until = |n| TrimLimits { guests_after: time(n), ..EVERYTHING };
+    let count = async || log_state(store, &room("lobby")).await.members;
     trim(store, &until(4)).await;
     assert_eq!(count().await, 5);
     trim(store, &until(6)).await;
@@ -161,7 +162,7 @@ pub(super) async fn guests_who_stay_away_are_forgotten(store: &dyn Store) {
     for (name, stays) in names.into_iter().zip([false, false, true, true, true]) {
         assert_eq!(member(store, &room("lobby"), name).await.is_some(), stays, "{name}");
     }
-    assert!(knows(store, &Space::root(), "ann").await, "that they came is not forgotten");
+    assert!(user_exists(store, &Space::root(), "ann").await, "that they came is not forgotten");
     // What they are made a member of while they are away goes, too; what they come back to, not.
     let to_ann =
         Draft { place: direct("/", "ann", "user"), author: user("user"), ..numbered("", 1) };
@@ -169,8 +170,8 @@ pub(super) async fn guests_who_stay_away_are_forgotten(store: &dyn Store) {
     assert_eq!(memberships(store, "ann").await.len(), 1);
     trim(store, &until(6)).await;
     assert_eq!(memberships(store, "ann").await.len(), 0);
-    make(store, vec![change("lobby", "bob", JOIN)]).await;
-    see(store, Seen { at: time(8), ..guest(&Space::root(), "bob") }).await;
+    apply_changes(store, vec![change("lobby", "bob", JOIN)]).await;
+    record_seen(store, UserSeen { at: time(8), ..guest(&Space::root(), "bob") }).await;
     trim(store, &until(7)).await;
     assert_eq!(memberships(store, "bob").await.len(), 1);
     assert_eq!(memberships(store, "user").await.len(), 2);
@@ -184,9 +185,9 @@ pub(super) async fn a_long_log_is_cut_in_bounded_parts(store: &dyn Store) {
     let many = (0..200).map(|n| guest(&Space::root(), &format!("guest {n}")));
     let changes = (0..200).map(|n| change("b", &format!("guest {n}"), JOIN)).collect();
     store.commit(&Batch { seen: many.collect(), changes, ..Batch::default() }).await.unwrap();
-    let retention = Retention { guests_after: time(5), ..newest(7) };
+    let retention = TrimLimits { guests_after: time(5), ..newest(7) };
     assert_eq!(trim(store, &retention).await, [(room("a"), nth(2493))]);
-    assert_eq!(stands(store, &room("b")).await.members, 0);
+    assert_eq!(log_state(store, &room("b")).await.members, 0);
     let floors = trim(store, &since(time(8))).await;
     assert_eq!(floors.len(), 300);
     assert_eq!(trim(store, &since(time(9))).await, [(room("a"), nth(2500))]);

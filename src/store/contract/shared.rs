@@ -3,33 +3,33 @@
 use super::*;
 
 /// Holds an engine to the guarantee *Shared*. `open` makes a database in which nothing was ever said,
-/// `beside` another process on the same one.
+/// `share` another process on the same one.
 pub(crate) async fn shared_contract<S: Store>(
     open: impl AsyncFn() -> S + Sync,
-    beside: impl AsyncFn(&S) -> S + Sync,
+    share: impl AsyncFn(&S) -> S + Sync,
 ) {
     let pair = async || {
         let one = open().await;
-        let other = beside(&one).await;
+        let other = share(&one).await;
         (one, other)
     };
     let (one, other) = pair().await;
     both_have_the_same_epoch(&one, &other);
     one_seq_is_handed_out_by_both(&one, &other).await;
     let (one, other) = pair().await;
-    who_crosses_another_waits_for_them(&one, &other).await;
+    crossing_commits_do_not_deadlock(&one, &other).await;
     let (one, other) = pair().await;
-    an_id_is_said_once_whoever_is_told(&one, &other).await;
+    a_message_id_is_stored_once_on_all_nodes(&one, &other).await;
     let (one, other) = pair().await;
     one_of_two_owns_the_room(&one, &other).await;
     let (one, other) = pair().await;
-    who_was_kicked_on_one_says_nothing_on_the_other(&one, &other).await;
+    a_kick_on_one_node_revokes_rights_on_the_other(&one, &other).await;
     let (one, other) = pair().await;
-    guests_come_and_go_beside_each_other(&one, &other).await;
+    guests_arrive_and_expire_concurrently(&one, &other).await;
     let (one, other) = pair().await;
-    a_revision_tells_of_changes(&one, &other).await;
+    a_revision_changes_with_memberships(&one, &other).await;
     let (one, other) = pair().await;
-    both_may_take_away(&one, &other).await;
+    both_nodes_may_trim(&one, &other).await;
 }
 
 fn both_have_the_same_epoch(one: &dyn Store, other: &dyn Store) {
@@ -57,7 +57,7 @@ async fn one_seq_is_handed_out_by_both(one: &dyn Store, other: &dyn Store) {
 }
 
 /// The same conversations and users in opposite orders: nobody waits for ever, nobody fails.
-async fn who_crosses_another_waits_for_them(one: &dyn Store, other: &dyn Store) {
+async fn crossing_commits_do_not_deadlock(one: &dyn Store, other: &dyn Store) {
     let turn = async |store: &dyn Store, name: &str, forward: bool| {
         for n in 0..30 {
             let mut rooms: Vec<_> = (0..20).map(|room| format!("r{room}")).collect();
@@ -82,12 +82,12 @@ async fn who_crosses_another_waits_for_them(one: &dyn Store, other: &dyn Store) 
     };
     futures_util::join!(turn(one, "a", true), turn(other, "b", false));
     for n in 0..20 {
-        let log = stands(one, &room(&format!("r{n}"))).await;
+        let log = log_state(one, &room(&format!("r{n}"))).await;
         assert_eq!((log.head, log.members >= 1), (nth(60), true), "r{n}");
     }
 }
 
-async fn an_id_is_said_once_whoever_is_told(one: &dyn Store, other: &dyn Store) {
+async fn a_message_id_is_stored_once_on_all_nodes(one: &dyn Store, other: &dyn Store) {
     for n in 0..30 {
         let drafts = || vec![draft("lobby", &n.to_string(), "0")];
         let (here, there) = futures_util::join!(commit(one, drafts()), commit(other, drafts()));
@@ -99,11 +99,11 @@ async fn an_id_is_said_once_whoever_is_told(one: &dyn Store, other: &dyn Store) 
 }
 
 async fn one_of_two_owns_the_room(one: &dyn Store, other: &dyn Store) {
-    let founding = MemberChange::Join(Joining::OwnerOr(Role::Member));
+    let founding = MemberChange::Join(JoinMode::OwnerIfFirst(Role::Member));
     for n in 0..20 {
         let name = format!("r{n}");
         let join = |user| vec![change(&name, user, founding)];
-        futures_util::join!(make(one, join("ann")), make(other, join("bob")));
+        futures_util::join!(apply_changes(one, join("ann")), apply_changes(other, join("bob")));
         let place = room(&name);
         let mut roles = Vec::new();
         for name in ["ann", "bob"] {
@@ -111,68 +111,74 @@ async fn one_of_two_owns_the_room(one: &dyn Store, other: &dyn Store) {
         }
         roles.sort_unstable();
         assert_eq!(roles, [Role::Member, Role::Owner], "{name}");
-        assert_eq!(stands(other, &place).await.members, 2);
+        assert_eq!(log_state(other, &place).await.members, 2);
     }
 }
 
 /// Also where they speak at the same moment: what is stored was said by a member.
-async fn who_was_kicked_on_one_says_nothing_on_the_other(one: &dyn Store, other: &dyn Store) {
+async fn a_kick_on_one_node_revokes_rights_on_the_other(one: &dyn Store, other: &dyn Store) {
     let says = |id: &str| {
         let draft = draft("lobby", id, "0");
         vec![Draft { author: user("ann"), needs: Some(Role::Member), ..draft }]
     };
     for n in 0..20 {
-        make(one, vec![change("lobby", "ann", JOIN)]).await;
+        apply_changes(one, vec![change("lobby", "ann", JOIN)]).await;
         let kick = vec![change("lobby", "ann", MemberChange::Leave)];
         let (before, after) = (format!("before {n}"), format!("after {n}"));
-        let (kicked, racing) = futures_util::join!(make(one, kick), commit(other, says(&before)));
+        let (kicked, racing) =
+            futures_util::join!(apply_changes(one, kick), commit(other, says(&before)));
         let said = match racing[..] {
             [Outcome::Stored(position)] => position,
-            [Outcome::Unfit(None)] => kicked[0].log.head,
+            [Outcome::NotPermitted(None)] => kicked[0].log.head,
             _ => panic!("{racing:?}"),
         };
         assert_eq!(kicked[0].log.head, said, "nothing is said after the kick");
-        assert_eq!(commit(other, says(&after)).await, [Outcome::Unfit(None)]);
-        assert_eq!(stands(one, &room("lobby")).await.head, said);
+        assert_eq!(commit(other, says(&after)).await, [Outcome::NotPermitted(None)]);
+        assert_eq!(log_state(one, &room("lobby")).await.head, said);
     }
 }
 
 /// Memberships of guests end on one side while the same rooms are spoken in on the other.
-async fn guests_come_and_go_beside_each_other(one: &dyn Store, other: &dyn Store) {
+async fn guests_arrive_and_expire_concurrently(one: &dyn Store, other: &dyn Store) {
     let root = Space::root();
     let coming = async |store: &dyn Store, prefix: &str| {
         for n in 0..20 {
             let name = format!("{prefix}{}", n % 4);
-            let stay = format!("{prefix}{n}");
-            let voucher = Voucher::Guest(stay.as_str().into());
-            let seen = vec![Seen { voucher, ..guest(&root, &name) }];
+            let guest_session = format!("{prefix}{n}");
+            let identity_kind = IdentityKind::Guest(guest_session.as_str().into());
+            let seen = vec![UserSeen { identity_kind, ..guest(&root, &name) }];
             let rooms: Vec<_> = (0..6).map(|room| format!("r{}", (room + n) % 6)).collect();
             let changes = rooms.iter().map(|room| change(room, &name, JOIN)).collect();
-            let drafts = rooms.iter().map(|room| draft(room, &stay, "0")).collect();
+            let drafts = rooms.iter().map(|room| draft(room, &guest_session, "0")).collect();
             store.commit(&Batch { seen, changes, drafts, ..Batch::default() }).await.unwrap();
-            let stay = stay.as_str().into();
-            let gone = Gone { space: root.clone(), user: user(&name), stay, from: node() };
-            store.commit(&Batch { gone: vec![gone], ..Batch::default() }).await.unwrap();
+            let guest_session = guest_session.as_str().into();
+            let expired = GuestExpired {
+                space: root.clone(),
+                user: user(&name),
+                guest_session,
+                from: node(),
+            };
+            store.commit(&Batch { expired: vec![expired], ..Batch::default() }).await.unwrap();
         }
     };
     futures_util::join!(coming(one, "a"), coming(other, "b"));
     for n in 0..6 {
-        let log = stands(one, &room(&format!("r{n}"))).await;
+        let log = log_state(one, &room(&format!("r{n}"))).await;
         assert_eq!((log.head, log.members), (nth(40), 0), "r{n}");
     }
 }
 
-async fn a_revision_tells_of_changes(one: &dyn Store, other: &dyn Store) {
+async fn a_revision_changes_with_memberships(one: &dyn Store, other: &dyn Store) {
     let names = ["ann", "bob", "nobody"].map(|name| (Space::root(), user(name)));
     let revisions = async || other.revisions(&names).await.unwrap();
     assert_eq!(revisions().await, [0, 0, 0]);
     for name in ["ann", "bob"] {
-        see(one, guest(&Space::root(), name)).await;
+        record_seen(one, guest(&Space::root(), name)).await;
     }
     let mut before = revisions().await;
     assert_eq!(before[2], 0);
     // What changes, and whom it concerns: ann, bob.
-    let told = Place {
+    let direct_message = Place {
         space: Space::root(),
         conversation: Conversation::direct(user("ann"), user("bob")),
     };
@@ -187,7 +193,7 @@ async fn a_revision_tells_of_changes(one: &dyn Store, other: &dyn Store) {
             [true, false],
         ),
         (batch(vec![change("lobby", "bob", MemberChange::Leave)], vec![]), [false, true]),
-        (batch(vec![], vec![Draft { place: told, ..draft("", "1", "0") }]), [true, true]),
+        (batch(vec![], vec![Draft { place: direct_message, ..draft("", "1", "0") }]), [true, true]),
         (batch(vec![], vec![Draft { place: inbox("bob"), ..draft("", "1", "0") }]), [false, true]),
     ];
     for (batch, expected) in cases {
@@ -201,16 +207,16 @@ async fn a_revision_tells_of_changes(one: &dyn Store, other: &dyn Store) {
     let quiet = batch(vec![], vec![draft("elsewhere", "1", "0")]);
     one.commit(&quiet).await.unwrap();
     assert_eq!(revisions().await, before, "what concerns nobody changes nothing");
-    let voucher = Voucher::Guest("second".into());
-    see(one, Seen { voucher, ..guest(&Space::root(), "ann") }).await;
+    let identity_kind = IdentityKind::Guest("second".into());
+    record_seen(one, UserSeen { identity_kind, ..guest(&Space::root(), "ann") }).await;
     assert_ne!(revisions().await[0], before[0], "somebody else has the name");
 }
 
-async fn both_may_take_away(one: &dyn Store, other: &dyn Store) {
+async fn both_nodes_may_trim(one: &dyn Store, other: &dyn Store) {
     for n in 0..10 {
         commit(one, (0..30).map(|m| draft(&format!("r{n}"), &m.to_string(), "0")).collect()).await;
     }
-    let kept = Retention { entries_max: Some(5), entries_after: None, guests_after: time(0) };
+    let kept = TrimLimits { entries_max: Some(5), entries_after: None, guests_after: time(0) };
     let sweep = async |store: &dyn Store| while store.trim(&kept).await.unwrap().more {};
     let speak = async |store: &dyn Store| {
         for m in 30..40 {
@@ -229,7 +235,7 @@ async fn both_may_take_away(one: &dyn Store, other: &dyn Store) {
     sweep(one).await;
     for n in 0..10 {
         let place = room(&format!("r{n}"));
-        let log = stands(one, &place).await;
+        let log = log_state(one, &place).await;
         assert_eq!((log.head, log.floor), (nth(40), nth(35)));
         assert_eq!(self::log(other, &place).await.len(), 5);
     }

@@ -5,15 +5,15 @@ use std::collections::{BTreeMap, VecDeque};
 use time::OffsetDateTime;
 
 use crate::{
-    chat::ports::{Draft, DraftAct, MemberChange, Outcome, Page, PageLimit, Range, Retention},
+    chat::ports::{Draft, DraftAct, MemberChange, Outcome, Page, PageLimit, PageRange, TrimLimits},
     domain::{
-        Act, Body, Content, Conversation as Between, Entry, Joining, Kind, Log, Member, Position,
-        Role, Seq, UserName,
+        Act, Body, Content, Conversation as DomainConversation, Entry, JoinMode, Log, Member,
+        MessageKind, Position, Role, Seq, UserName,
     },
 };
 
 #[derive(Debug)]
-pub(super) struct Conversation {
+pub(super) struct MemoryConversation {
     head: Position,
     floor: Position,
     /// Those after the floor, up to the head.
@@ -23,7 +23,7 @@ pub(super) struct Conversation {
     pub(super) said_at: OffsetDateTime,
 }
 
-impl Default for Conversation {
+impl Default for MemoryConversation {
     fn default() -> Self {
         Self {
             head: Position::ZERO,
@@ -35,7 +35,7 @@ impl Default for Conversation {
     }
 }
 
-impl Conversation {
+impl MemoryConversation {
     pub(super) fn log(&self) -> Log {
         let members = self.members.len() as u64;
         Log { head: self.head, floor: self.floor, members }
@@ -43,15 +43,15 @@ impl Conversation {
 
     pub(super) fn change(&mut self, user: &UserName, what: MemberChange) {
         match what {
-            MemberChange::Join(joining) => self.join(user, joining),
+            MemberChange::Join(join_mode) => self.join(user, join_mode),
             MemberChange::Assign(role) => {
                 let new = Member::new(role, self.head);
                 self.members.entry(user.clone()).or_insert(new).role = role;
             }
             MemberChange::Leave => drop(self.members.remove(user)),
             MemberChange::Read(seq) => {
-                let read = self.position(seq);
-                self.read(user, read);
+                let read = self.read_position(seq);
+                self.advance_read(user, read);
             }
             MemberChange::Mute(muted) => {
                 self.members.get_mut(user).into_iter().for_each(|member| member.muted = muted);
@@ -59,24 +59,24 @@ impl Conversation {
         }
     }
 
-    fn join(&mut self, user: &UserName, joining: Joining) {
+    fn join(&mut self, user: &UserName, join_mode: JoinMode) {
         let is_empty = self.members.is_empty();
-        let role = match joining {
-            Joining::OwnerOr(_) if is_empty => Role::Owner,
-            Joining::As(role) | Joining::OwnerOr(role) => role,
-            Joining::Founder if is_empty && self.head == Position::ZERO => Role::Owner,
-            Joining::Founder => return,
+        let role = match join_mode {
+            JoinMode::OwnerIfFirst(_) if is_empty => Role::Owner,
+            JoinMode::As(role) | JoinMode::OwnerIfFirst(role) => role,
+            JoinMode::FounderOnly if is_empty && self.head == Position::ZERO => Role::Owner,
+            JoinMode::FounderOnly => return,
         };
         self.members.entry(user.clone()).or_insert(Member::new(role, self.head));
     }
 
     /// What somebody has read who says that they have read up to `seq`.
-    fn position(&self, seq: Seq) -> Position {
+    fn read_position(&self, seq: Seq) -> Position {
         let seq = seq.min(self.head.seq);
         self.get(seq).map_or(self.floor, |entry| entry.position)
     }
 
-    fn read(&mut self, user: &UserName, read: Position) {
+    fn advance_read(&mut self, user: &UserName, read: Position) {
         if let Some(member) = self.members.get_mut(user) {
             member.read = member.read.max(read);
         }
@@ -86,40 +86,42 @@ impl Conversation {
         self.entries.iter().find(|entry| entry.seq() == seq)
     }
 
-    pub(super) fn store(&mut self, draft: &Draft) -> Outcome {
+    pub(super) fn apply_draft(&mut self, draft: &Draft) -> Outcome {
         match &draft.act {
-            DraftAct::Say { kind, body } => self.say(draft, *kind, body),
+            DraftAct::Say { kind, body } => self.add_message(draft, *kind, body),
             DraftAct::Edit { of, body } => self.edit(draft, *of, body),
             DraftAct::Delete { of } => self.delete(draft, *of),
         }
     }
 
-    fn say(&mut self, draft: &Draft, kind: Kind, body: &Body) -> Outcome {
+    fn add_message(&mut self, draft: &Draft, kind: MessageKind, body: &Body) -> Outcome {
         let is_first =
             |it: &&Entry| it.is_message() && it.author == draft.author && it.id == draft.id;
         if let Some(first) = self.entries.iter().find(is_first) {
-            return again(first, kind, body);
+            return repeat_outcome(first, kind, body);
         }
         let before = self.head;
         let content = Content::Body { body: body.clone(), edited_at: None };
         self.push(draft, before.next_message(), Act::Said { kind, content });
         self.said_at = draft.at.truncate_to_millisecond();
-        let party = match &draft.place.conversation {
-            Between::Room(_) => Vec::new(),
-            Between::Direct(one, other) => vec![one, other],
-            Between::Inbox(user) => vec![user],
+        let participants = match &draft.place.conversation {
+            DomainConversation::Room(_) => Vec::new(),
+            DomainConversation::Direct(one, other) => vec![one, other],
+            DomainConversation::Inbox(user) => vec![user],
         };
-        for user in party {
+        for user in participants {
             let new = Member::new(Role::Member, before);
             self.members.entry(user.clone()).or_insert(new);
         }
-        self.read(&draft.author, self.head);
+        self.advance_read(&draft.author, self.head);
         Outcome::Stored(self.head)
     }
 
     fn edit(&mut self, draft: &Draft, of: Seq, body: &Body) -> Outcome {
         let can_be_edited = self.get(of).is_some_and(|entry| match &entry.act {
-            Act::Said { kind, content } => *kind != Kind::Notification && *content != Content::Gone,
+            Act::Said { kind, content } => {
+                *kind != MessageKind::Notification && *content != Content::Removed
+            }
             Act::Edited { .. } | Act::Deleted { .. } => false,
         });
         if !can_be_edited {
@@ -148,7 +150,7 @@ impl Conversation {
         let at = at.truncate_to_millisecond();
         let entry = Entry { place, position, id, author, at, act };
         for earlier in &mut self.entries {
-            if let Some(changed) = earlier.after(&entry) {
+            if let Some(changed) = earlier.changed_by(&entry) {
                 *earlier = changed;
             }
         }
@@ -156,7 +158,7 @@ impl Conversation {
         self.head = position;
     }
 
-    pub(super) fn page(&self, range: Range, limit: PageLimit) -> Page {
+    pub(super) fn page(&self, range: PageRange, limit: PageLimit) -> Page {
         let mut page = Page::default();
         let mut used = PageLimit::NOTHING;
         let mut fits = |entry: &Entry| {
@@ -166,15 +168,15 @@ impl Conversation {
         };
         let before = |end: Seq| self.entries.iter().rev().skip_while(move |it| it.seq() >= end);
         match range {
-            Range::After(seq) => {
+            PageRange::After(seq) => {
                 let after = self.entries.iter().skip_while(|it| it.seq() <= seq);
                 page.entries = after.take_while(|it| fits(it)).cloned().collect();
                 return page;
             }
-            Range::Newest => {
+            PageRange::Newest => {
                 page.entries = before(Seq::MAX).take_while(|it| fits(it)).cloned().collect();
             }
-            Range::Before(seq) => {
+            PageRange::Before(seq) => {
                 page.entries = before(seq).take_while(|it| fits(it)).cloned().collect();
             }
         }
@@ -183,7 +185,7 @@ impl Conversation {
     }
 
     /// Takes away what is not to be kept. Answers the floor if it is another one now.
-    pub(super) fn trim(&mut self, retention: &Retention) -> Option<Position> {
+    pub(super) fn trim(&mut self, retention: &TrimLimits) -> Option<Position> {
         let floor = self.floor;
         while let Some(first) = self.entries.front() {
             let too_many = retention.entries_max.is_some_and(|max| self.entries.len() as u64 > max);
@@ -206,7 +208,7 @@ impl Conversation {
 }
 
 /// What becomes of a message with the identity of `first`.
-fn again(first: &Entry, kind: Kind, body: &Body) -> Outcome {
+fn repeat_outcome(first: &Entry, kind: MessageKind, body: &Body) -> Outcome {
     let is_same = match &first.act {
         Act::Said { kind: said, content: Content::Body { body: it, edited_at: None } } => {
             *said == kind && it == body

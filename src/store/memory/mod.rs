@@ -17,15 +17,16 @@ use async_trait::async_trait;
 use time::OffsetDateTime;
 
 pub use self::nodes::MemoryNodes;
-use self::{log::Conversation, users::User};
+use self::{log::MemoryConversation, users::UserRecord};
 use crate::{
     chat::ports::{
-        Batch, Change, Changed, Committed, DIRECTS_LISTED_MAX, Draft, Fault, MemberChange,
-        Membership, Outcome, Page, PageLimit, Range, Refusal, Retention, Store, Trimmed, Went,
+        Batch, Change, ChangeResult, Committed, DIRECTS_LISTED_MAX, Draft, Fault, JoinRefusal,
+        MemberChange, Membership, Outcome, Page, PageLimit, PageRange, Store, TrimLimits, Trimmed,
+        UserDeparted,
     },
     domain::{
-        Conversation as Kind, DeviceId, Epoch, Log, Member, NameKey, Place, Role, Seq, Space,
-        UserName,
+        Conversation as DomainConversation, DeviceId, Epoch, Log, Member, NameKey, Place, Role,
+        Seq, Space, UserName,
     },
 };
 
@@ -33,7 +34,7 @@ use crate::{
 #[derive(Clone, Debug)]
 pub struct MemoryStore {
     epoch: Epoch,
-    state: Arc<Mutex<State>>,
+    state: Arc<Mutex<MemoryState>>,
     /// Which nodes share it, if several do.
     nodes: Option<MemoryNodes>,
 }
@@ -58,12 +59,12 @@ impl MemoryStore {
 
     /// The same, shared by these nodes.
     #[must_use]
-    pub fn of(&self, nodes: &MemoryNodes) -> Self {
+    pub fn shared_by(&self, nodes: &MemoryNodes) -> Self {
         Self { nodes: Some(nodes.clone()), ..self.clone() }
     }
 
     /// Poisoning is ignored: nothing below can panic between two changes that belong together.
-    fn lock(&self) -> MutexGuard<'_, State> {
+    fn lock(&self) -> MutexGuard<'_, MemoryState> {
         self.state.lock().unwrap_or_else(PoisonError::into_inner)
     }
 }
@@ -77,18 +78,18 @@ impl Store for MemoryStore {
     async fn commit(&self, batch: &Batch) -> Result<Committed, Fault> {
         let mut batch = batch.clone();
         if let Some(nodes) = &self.nodes {
-            batch.gone.retain(|gone| !nodes.has_elsewhere(gone));
+            batch.expired.retain(|expired| !nodes.is_on_other_node(expired));
         }
         Ok(self.lock().commit(&batch))
     }
 
     async fn log(&self, place: &Place) -> Result<Log, Fault> {
-        Ok(self.lock().places.get(place).map(Conversation::log).unwrap_or_default())
+        Ok(self.lock().places.get(place).map(MemoryConversation::log).unwrap_or_default())
     }
 
     async fn logs(&self, places: &[Place]) -> Result<Vec<Log>, Fault> {
         let state = self.lock();
-        let log = |place| state.places.get(place).map(Conversation::log).unwrap_or_default();
+        let log = |place| state.places.get(place).map(MemoryConversation::log).unwrap_or_default();
         Ok(places.iter().map(log).collect())
     }
 
@@ -100,7 +101,7 @@ impl Store for MemoryStore {
         Ok(users.iter().map(revision).collect())
     }
 
-    async fn page(&self, place: &Place, range: Range, limit: PageLimit) -> Result<Page, Fault> {
+    async fn page(&self, place: &Place, range: PageRange, limit: PageLimit) -> Result<Page, Fault> {
         Ok(self.lock().places.get(place).map(|it| it.page(range, limit)).unwrap_or_default())
     }
 
@@ -108,14 +109,14 @@ impl Store for MemoryStore {
         Ok(self.lock().places.get(place).and_then(|it| it.members.get(user)).copied())
     }
 
-    async fn knows(&self, space: &Space, user: &UserName) -> Result<bool, Fault> {
+    async fn user_exists(&self, space: &Space, user: &UserName) -> Result<bool, Fault> {
         Ok(self.lock().users.contains_key(&(space.clone(), user.clone())))
     }
 
-    async fn is_vouched(&self, space: &Space, key: &NameKey) -> Result<bool, Fault> {
+    async fn is_registered(&self, space: &Space, key: &NameKey) -> Result<bool, Fault> {
         let state = self.lock();
-        let mut vouched = state.users.iter().filter(|(_, user)| user.vouched);
-        Ok(vouched.any(|((world, name), _)| world == space && name.key() == *key))
+        let mut registered = state.users.iter().filter(|(_, user)| user.registered);
+        Ok(registered.any(|((world, name), _)| world == space && name.key() == *key))
     }
 
     async fn last_seen(
@@ -138,7 +139,7 @@ impl Store for MemoryStore {
         Ok(state.user(space, user).and_then(|user| user.devices.get(device)).copied())
     }
 
-    async fn trim(&self, retention: &Retention) -> Result<Trimmed, Fault> {
+    async fn trim(&self, retention: &TrimLimits) -> Result<Trimmed, Fault> {
         Ok(self.lock().trim(retention))
     }
 
@@ -146,29 +147,32 @@ impl Store for MemoryStore {
 }
 
 #[derive(Debug, Default)]
-struct State {
-    places: HashMap<Place, Conversation>,
+struct MemoryState {
+    places: HashMap<Place, MemoryConversation>,
     /// The users who ever came.
-    users: HashMap<(Space, UserName), User>,
+    users: HashMap<(Space, UserName), UserRecord>,
 }
 
-impl State {
+impl MemoryState {
     fn commit(&mut self, batch: &Batch) -> Committed {
-        let Batch { seen, went, gone, changes, drafts, arrivals } = batch;
+        let Batch { seen, departed, expired, changes, drafts, membership_queries } = batch;
         for seen in seen {
             let user = (seen.space.clone(), seen.user.clone());
-            if self.users.entry(user).or_default().see(seen) {
-                self.forget(&seen.space, &seen.user);
+            if self.users.entry(user).or_default().upsert_seen(seen) {
+                self.remove_memberships(&seen.space, &seen.user);
             }
         }
-        for Went { space, user, device, at } in went {
+        for UserDeparted { space, user, device, at } in departed {
             if let Some(user) = self.users.get_mut(&(space.clone(), user.clone())) {
-                user.note(device.as_ref(), *at);
+                user.update_last_seen(device.as_ref(), *at);
             }
         }
-        for gone in gone {
-            if self.user(&gone.space, &gone.user).is_some_and(|user| user.is_on(&gone.stay)) {
-                self.forget(&gone.space, &gone.user);
+        for expired in expired {
+            if self
+                .user(&expired.space, &expired.user)
+                .is_some_and(|user| user.has_guest_session(&expired.guest_session))
+            {
+                self.remove_memberships(&expired.space, &expired.user);
             }
         }
         let changed = changes.iter().map(|change| self.change(change)).collect();
@@ -176,25 +180,32 @@ impl State {
         let roles: Vec<_> = drafts.iter().map(|draft| self.role(draft)).collect();
         Committed {
             changed,
-            outcomes: drafts.iter().zip(roles).map(|(it, role)| self.store(it, role)).collect(),
-            memberships: arrivals.iter().map(|(space, user)| self.of(space, user)).collect(),
+            outcomes: drafts
+                .iter()
+                .zip(roles)
+                .map(|(it, role)| self.apply_draft(it, role))
+                .collect(),
+            memberships: membership_queries
+                .iter()
+                .map(|(space, user)| self.memberships_of(space, user))
+                .collect(),
         }
     }
 
-    fn user(&self, space: &Space, user: &UserName) -> Option<&User> {
+    fn user(&self, space: &Space, user: &UserName) -> Option<&UserRecord> {
         self.users.get(&(space.clone(), user.clone()))
     }
 
     /// Something is another way than before for a user.
-    fn revise(&mut self, space: &Space, user: &UserName) {
+    fn bump_revision(&mut self, space: &Space, user: &UserName) {
         if let Some(user) = self.users.get_mut(&(space.clone(), user.clone())) {
             user.revision += 1;
         }
     }
 
     /// Ends everything that a user is a member of.
-    fn forget(&mut self, space: &Space, user: &UserName) {
-        self.revise(space, user);
+    fn remove_memberships(&mut self, space: &Space, user: &UserName) {
+        self.bump_revision(space, user);
         for (place, conversation) in &mut self.places {
             if place.space == *space {
                 conversation.members.remove(user);
@@ -202,30 +213,30 @@ impl State {
         }
     }
 
-    fn change(&mut self, change: &Change) -> Changed {
+    fn change(&mut self, change: &Change) -> ChangeResult {
         let Change { place, user, what, rooms_max } = change;
-        let rooms = self.of(&place.space, user).into_iter();
+        let rooms = self.memberships_of(&place.space, user).into_iter();
         let rooms = rooms.filter(|it| it.place.conversation.room().is_some()).count() as u64;
         let conversation = self.places.entry(place.clone()).or_default();
         let before = conversation.members.get(user).copied();
-        let is_full = before.is_none()
+        let is_at_room_limit = before.is_none()
             && place.conversation.room().is_some()
             && rooms_max.is_some_and(|max| rooms >= max);
-        if !is_full || !matches!(what, MemberChange::Join(_) | MemberChange::Assign(_)) {
+        if !is_at_room_limit || !matches!(what, MemberChange::Join(_) | MemberChange::Assign(_)) {
             conversation.change(user, *what);
         }
         let after = conversation.members.get(user).copied();
         let log = conversation.log();
         if before != after {
-            self.revise(&place.space, user);
+            self.bump_revision(&place.space, user);
         }
         let refused = match what {
             MemberChange::Join(_) | MemberChange::Assign(_) if after.is_none() => {
-                Some(if is_full { Refusal::TooManyRooms } else { Refusal::NotNew })
+                Some(if is_at_room_limit { JoinRefusal::TooManyRooms } else { JoinRefusal::NotNew })
             }
             _ => None,
         };
-        Changed { before, after, log, refused }
+        ChangeResult { before, after, log, refused }
     }
 
     /// What the author of a draft is in its conversation.
@@ -233,28 +244,28 @@ impl State {
         Some(self.places.get(&draft.place)?.members.get(&draft.author)?.role)
     }
 
-    fn store(&mut self, draft: &Draft, role: Option<Role>) -> Outcome {
+    fn apply_draft(&mut self, draft: &Draft, role: Option<Role>) -> Outcome {
         // Nothing is less than no need.
         if role < draft.needs {
-            return Outcome::Unfit(role);
+            return Outcome::NotPermitted(role);
         }
         let Place { space, conversation } = &draft.place;
-        let outcome = self.places.entry(draft.place.clone()).or_default().store(draft);
+        let outcome = self.places.entry(draft.place.clone()).or_default().apply_draft(draft);
         if matches!(outcome, Outcome::Stored(_)) {
             match conversation {
-                Kind::Room(_) => (),
-                Kind::Direct(one, other) => {
-                    self.revise(space, one);
-                    self.revise(space, other);
+                DomainConversation::Room(_) => (),
+                DomainConversation::Direct(one, other) => {
+                    self.bump_revision(space, one);
+                    self.bump_revision(space, other);
                 }
-                Kind::Inbox(user) => self.revise(space, user),
+                DomainConversation::Inbox(user) => self.bump_revision(space, user),
             }
         }
         outcome
     }
 
     /// Where a user is a member.
-    fn of(&self, space: &Space, user: &UserName) -> Vec<Membership> {
+    fn memberships_of(&self, space: &Space, user: &UserName) -> Vec<Membership> {
         let mut rooms = Vec::new();
         let mut directs = Vec::new();
         for (place, conversation) in &self.places {
@@ -266,10 +277,12 @@ impl State {
             let membership = Membership { place: place.clone(), member, log };
             let is_used = log.head.seq > Seq::ZERO;
             match place.conversation {
-                Kind::Direct(..) if is_used => directs.push((conversation.said_at, membership)),
-                Kind::Inbox(_) if is_used => rooms.push(membership),
-                Kind::Room(_) => rooms.push(membership),
-                Kind::Direct(..) | Kind::Inbox(_) => (),
+                DomainConversation::Direct(..) if is_used => {
+                    directs.push((conversation.said_at, membership));
+                }
+                DomainConversation::Inbox(_) if is_used => rooms.push(membership),
+                DomainConversation::Room(_) => rooms.push(membership),
+                DomainConversation::Direct(..) | DomainConversation::Inbox(_) => (),
             }
         }
         // Newest first, and of those of one moment the first by name.
@@ -281,16 +294,16 @@ impl State {
     }
 
     /// Everything at once: in memory nobody waits for it.
-    fn trim(&mut self, retention: &Retention) -> Trimmed {
+    fn trim(&mut self, retention: &TrimLimits) -> Trimmed {
         let mut floors = Vec::new();
         for (place, conversation) in &mut self.places {
             floors.extend(conversation.trim(retention).map(|floor| (place.clone(), floor)));
         }
-        let is_over = |user: &User| user.is_guest() && user.seen <= retention.guests_after;
-        let over: Vec<_> = self.users.iter().filter(|(_, user)| is_over(user)).collect();
-        let over: Vec<_> = over.into_iter().map(|(key, _)| key.clone()).collect();
-        for (space, user) in &over {
-            self.forget(space, user);
+        let is_expired = |user: &UserRecord| user.is_guest() && user.seen <= retention.guests_after;
+        let expired: Vec<_> = self.users.iter().filter(|(_, user)| is_expired(user)).collect();
+        let expired: Vec<_> = expired.into_iter().map(|(key, _)| key.clone()).collect();
+        for (space, user) in &expired {
+            self.remove_memberships(space, user);
         }
         Trimmed { floors, more: false }
     }

@@ -9,21 +9,23 @@ use async_trait::async_trait;
 use tokio::time::Instant;
 
 use crate::{
-    chat::ports::{Census, Claim, Fault, Gone, GuestName, LEASE, Nodes, Online},
+    chat::ports::{
+        ClaimOutcome, Fault, GuestExpired, GuestName, HeartbeatReply, LEASE, Nodes, OnlineDevices,
+    },
     domain::{DeviceSet, NameKey, NodeId, Space, UserName},
 };
 
 /// What one node knows of those that share a registry.
 #[derive(Clone, Debug)]
 pub struct MemoryNodes {
-    me: NodeId,
-    registry: Arc<Mutex<Registry>>,
+    node_id: NodeId,
+    registry: Arc<Mutex<NodeRegistry>>,
 }
 
 #[derive(Debug, Default)]
-struct Registry {
+struct NodeRegistry {
     /// When each node beat last.
-    beats: BTreeMap<NodeId, Instant>,
+    heartbeats: BTreeMap<NodeId, Instant>,
     /// By which stay a name is claimed on which nodes.
     claims: HashMap<(Space, NameKey), BTreeSet<(NodeId, GuestName)>>,
     /// What each node is to be told that it lost.
@@ -34,74 +36,79 @@ struct Registry {
 
 impl MemoryNodes {
     /// A node that is alone.
-    pub fn alone(me: NodeId) -> Self {
-        Self { me, registry: Arc::default() }
+    pub fn single(node_id: NodeId) -> Self {
+        Self { node_id, registry: Arc::default() }
     }
 
     /// Another node beside this one.
     #[must_use]
-    pub fn beside(&self, other: NodeId) -> Self {
-        Self { me: other, registry: Arc::clone(&self.registry) }
+    pub fn add_node(&self, other: NodeId) -> Self {
+        Self { node_id: other, registry: Arc::clone(&self.registry) }
     }
 
     /// Whether a guest who is gone from one node is on another one.
-    pub(super) fn has_elsewhere(&self, gone: &Gone) -> bool {
+    pub(super) fn is_on_other_node(&self, expired: &GuestExpired) -> bool {
         let registry = self.lock();
-        let holders = registry.claims.get(&(gone.space.clone(), gone.user.key()));
-        let mut others = holders.into_iter().flatten().filter(|(node, _)| *node != gone.from);
-        others.any(|(node, name)| name.stay == gone.stay && registry.is_alive(node))
+        let holders = registry.claims.get(&(expired.space.clone(), expired.user.key()));
+        let mut others = holders.into_iter().flatten().filter(|(node, _)| *node != expired.from);
+        others.any(|(node, name)| {
+            name.guest_session == expired.guest_session && registry.is_alive(node)
+        })
     }
 
     /// Poisoning is ignored: nothing below can panic between two changes that belong together.
-    fn lock(&self) -> MutexGuard<'_, Registry> {
+    fn lock(&self) -> MutexGuard<'_, NodeRegistry> {
         self.registry.lock().unwrap_or_else(PoisonError::into_inner)
     }
 }
 
 #[async_trait]
 impl Nodes for MemoryNodes {
-    async fn beat(&self, changes: &[Online]) -> Result<Census, Fault> {
+    async fn heartbeat(&self, changes: &[OnlineDevices]) -> Result<HeartbeatReply, Fault> {
         let mut registry = self.lock();
-        registry.beats.insert(self.me.clone(), Instant::now());
-        for Online { space, user, devices } in changes {
-            let key = (self.me.clone(), space.clone(), user.clone());
+        registry.heartbeats.insert(self.node_id.clone(), Instant::now());
+        for OnlineDevices { space, user, devices } in changes {
+            let key = (self.node_id.clone(), space.clone(), user.clone());
             if devices.is_empty() {
                 registry.online.remove(&key);
             } else {
                 registry.online.insert(key, devices.clone());
             }
         }
-        let alive = registry.beats.keys().filter(|it| registry.is_alive(it)).cloned().collect();
-        let lost = registry.lost.remove(&self.me).unwrap_or_default();
-        Ok(Census { alive, lost })
+        let alive =
+            registry.heartbeats.keys().filter(|it| registry.is_alive(it)).cloned().collect();
+        let lost = registry.lost.remove(&self.node_id).unwrap_or_default();
+        Ok(HeartbeatReply { alive, lost })
     }
 
-    async fn claim(&self, name: &GuestName) -> Result<Claim, Fault> {
+    async fn claim(&self, name: &GuestName) -> Result<ClaimOutcome, Fault> {
         let mut guard = self.lock();
         let registry = &mut *guard;
         let mut holders = registry.claims.remove(&key(name)).unwrap_or_default();
-        let others = holders.iter().filter(|(_, other)| other.stay != name.stay);
+        let others = holders.iter().filter(|(_, other)| other.guest_session != name.guest_session);
         let others: Vec<_> = others.cloned().collect();
-        let is_elsewhere = |node: &NodeId| *node != self.me && registry.is_alive(node);
-        let is_taken = others.iter().any(|(node, _)| is_elsewhere(node));
+        let is_live_other_node = |node: &NodeId| *node != self.node_id && registry.is_alive(node);
+        let is_taken = others.iter().any(|(node, _)| is_live_other_node(node));
         if !is_taken {
             for other in others {
                 holders.remove(&other);
-                if other.0 != self.me {
+                if other.0 != self.node_id {
                     registry.lost.entry(other.0).or_default().push(other.1);
                 }
             }
-            holders.insert((self.me.clone(), name.clone()));
+            holders.insert((self.node_id.clone(), name.clone()));
         }
         registry.claims.insert(key(name), holders);
-        Ok(if is_taken { Claim::Taken } else { Claim::Granted })
+        Ok(if is_taken { ClaimOutcome::Taken } else { ClaimOutcome::Granted })
     }
 
     async fn release(&self, names: &[GuestName]) -> Result<(), Fault> {
         let mut registry = self.lock();
         for name in names {
             let Some(holders) = registry.claims.get_mut(&key(name)) else { continue };
-            holders.retain(|(node, other)| *node != self.me || other.stay != name.stay);
+            holders.retain(|(node, other)| {
+                *node != self.node_id || other.guest_session != name.guest_session
+            });
             if holders.is_empty() {
                 registry.claims.remove(&key(name));
             }
@@ -114,7 +121,11 @@ impl Nodes for MemoryNodes {
         let devices = |user: &UserName| {
             let mut devices = DeviceSet::default();
             for ((node, world, name), there) in &registry.online {
-                if *node != self.me && world == space && name == user && registry.is_alive(node) {
+                if *node != self.node_id
+                    && world == space
+                    && name == user
+                    && registry.is_alive(node)
+                {
                     devices.merge(there.clone());
                 }
             }
@@ -131,18 +142,18 @@ impl Nodes for MemoryNodes {
 
     async fn leave(&self) -> Result<(), Fault> {
         let mut registry = self.lock();
-        registry.beats.remove(&self.me);
-        registry.online.retain(|(node, ..), _| *node != self.me);
+        registry.heartbeats.remove(&self.node_id);
+        registry.online.retain(|(node, ..), _| *node != self.node_id);
         for holders in registry.claims.values_mut() {
-            holders.retain(|(node, _)| *node != self.me);
+            holders.retain(|(node, _)| *node != self.node_id);
         }
         Ok(())
     }
 }
 
-impl Registry {
+impl NodeRegistry {
     fn is_alive(&self, node: &NodeId) -> bool {
-        self.beats.get(node).is_some_and(|beat| beat.elapsed() < LEASE)
+        self.heartbeats.get(node).is_some_and(|heartbeat| heartbeat.elapsed() < LEASE)
     }
 }
 
@@ -159,8 +170,8 @@ mod tests {
 
     #[tokio::test(start_paused = true)]
     async fn memory_keeps_the_contract_of_nodes() {
-        let first = MemoryNodes::alone(NodeId::from_raw("n0"));
-        let open = async |n: u32| first.beside(NodeId::from_raw(&format!("n{n}")));
+        let first = MemoryNodes::single(NodeId::from_raw("n0"));
+        let open = async |n: u32| first.add_node(NodeId::from_raw(&format!("n{n}")));
         nodes_contract(open, tokio::time::advance).await;
         assert!(LEASE < Duration::from_secs(10));
     }

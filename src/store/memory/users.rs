@@ -5,41 +5,41 @@ use std::collections::HashMap;
 use time::OffsetDateTime;
 
 use crate::{
-    chat::ports::{DEVICES_PER_USER_MAX, Seen, Voucher},
+    chat::ports::{DEVICES_PER_USER_MAX, IdentityKind, UserSeen},
     domain::DeviceId,
 };
 
 /// Somebody who came at least once.
 #[derive(Debug)]
-pub(super) struct User {
+pub(super) struct UserRecord {
     /// Who vouched for them last.
-    voucher: Option<Voucher>,
+    identity_kind: Option<IdentityKind>,
     /// Whether the back end ever did.
-    pub(super) vouched: bool,
+    pub(super) registered: bool,
     pub(super) seen: OffsetDateTime,
     pub(super) devices: HashMap<DeviceId, OffsetDateTime>,
     /// Another one after each change of what they are a member of.
     pub(super) revision: u64,
 }
 
-impl Default for User {
+impl Default for UserRecord {
     fn default() -> Self {
         let seen = OffsetDateTime::UNIX_EPOCH;
-        Self { voucher: None, vouched: false, seen, devices: HashMap::new(), revision: 1 }
+        Self { identity_kind: None, registered: false, seen, devices: HashMap::new(), revision: 1 }
     }
 }
 
-impl User {
+impl UserRecord {
     /// Takes note of a coming. Answers whether this is somebody else than before.
-    pub(super) fn see(&mut self, seen: &Seen) -> bool {
-        self.note(seen.device.as_ref(), seen.at);
-        self.vouched |= seen.voucher == Voucher::BackEnd;
-        let before = self.voucher.replace(seen.voucher.clone());
-        before.is_some_and(|before| before != seen.voucher)
+    pub(super) fn upsert_seen(&mut self, seen: &UserSeen) -> bool {
+        self.update_last_seen(seen.device.as_ref(), seen.at);
+        self.registered |= seen.identity_kind == IdentityKind::Registered;
+        let before = self.identity_kind.replace(seen.identity_kind.clone());
+        before.is_some_and(|before| before != seen.identity_kind)
     }
 
     /// Takes note of a coming or going.
-    pub(super) fn note(&mut self, device: Option<&DeviceId>, at: OffsetDateTime) {
+    pub(super) fn update_last_seen(&mut self, device: Option<&DeviceId>, at: OffsetDateTime) {
         let at = at.truncate_to_millisecond();
         self.seen = self.seen.max(at);
         if let Some(device) = device {
@@ -53,11 +53,11 @@ impl User {
     }
 
     pub(super) fn is_guest(&self) -> bool {
-        matches!(self.voucher, Some(Voucher::Guest(_)))
+        matches!(self.identity_kind, Some(IdentityKind::Guest(_)))
     }
 
     /// Whether the guest with this mark had the name last.
-    pub(super) fn is_on(&self, stay: &str) -> bool {
-        matches!(&self.voucher, Some(Voucher::Guest(last)) if **last == *stay)
+    pub(super) fn has_guest_session(&self, guest_session: &str) -> bool {
+        matches!(&self.identity_kind, Some(IdentityKind::Guest(last)) if **last == *guest_session)
     }
 }

@@ -5,7 +5,7 @@ use sqlx::{Postgres, postgres::PgArguments, query::Query};
 use crate::{
     domain::{Member, Muted, Place},
     store::sql::{
-        changes::{User, Who},
+        member_plan::{PlaceUser, SpaceUser},
         row,
     },
 };
@@ -15,7 +15,7 @@ pub(super) type PgQuery<'q> = Query<'q, Postgres, PgArguments>;
 /// Binds `space, name`.
 pub(super) fn bind_users<'q>(
     query: PgQuery<'q>,
-    users: impl IntoIterator<Item = User<'q>>,
+    users: impl IntoIterator<Item = SpaceUser<'q>>,
 ) -> PgQuery<'q> {
     let users = users.into_iter().map(|(space, user)| (space.as_raw(), user.as_raw()));
     let (spaces, names): (Vec<_>, Vec<_>) = users.unzip();
@@ -29,7 +29,7 @@ pub(super) fn bind_places<'q>(
 ) -> PgQuery<'q> {
     let (mut spaces, mut kinds, mut ones, mut others) = (vec![], vec![], vec![], vec![]);
     for place in places {
-        let (space, kind, one, other) = row::key(place);
+        let (space, kind, one, other) = row::place_columns(place);
         spaces.push(space);
         kinds.push(kind);
         ones.push(one);
@@ -41,7 +41,7 @@ pub(super) fn bind_places<'q>(
 /// Binds `space, user, conversation, role, joined, read, read_messages, muted`.
 pub(super) fn bind_members<'q>(
     query: PgQuery<'q>,
-    members: &[(i64, Who<'q>, Member)],
+    members: &[(i64, PlaceUser<'q>, Member)],
 ) -> PgQuery<'q> {
     let query =
         bind_users(query, members.iter().map(|(_, (place, user), _)| (&place.space, *user)));

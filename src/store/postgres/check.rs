@@ -17,7 +17,7 @@ use super::{
 /// The first version that has all that is used here; also the oldest that is still looked after.
 const VERSION_MIN: u32 = 130_000;
 
-const FIT: &str = "SELECT current_setting('server_version') AS version,
+const SERVER_PROPERTIES: &str = "SELECT current_setting('server_version') AS version,
     current_setting('server_encoding') AS encoding, current_schema()::text AS schema,
     coalesce(has_schema_privilege(current_schema(), 'CREATE'), false) AS may_create";
 
@@ -41,9 +41,9 @@ pub(super) fn connect_options(
 }
 
 /// Fails where the server or the database will not do.
-async fn fit(connection: &mut PgConnection) -> Result<(), PostgresError> {
+async fn check_requirements(connection: &mut PgConnection) -> Result<(), PostgresError> {
     let version = connection.server_version_num();
-    let row = sqlx::query(FIT).fetch_one(connection).await?;
+    let row = sqlx::query(SERVER_PROPERTIES).fetch_one(connection).await?;
     if version.is_some_and(|version| version < VERSION_MIN) {
         let version: &str = row.try_get("version")?;
         return Err(PostgresError::TooOld(version.into()));
@@ -60,29 +60,29 @@ async fn fit(connection: &mut PgConnection) -> Result<(), PostgresError> {
 }
 
 /// Connects to a server that will do, within the time that there is.
-pub(super) async fn connect_fit(
+pub(super) async fn connect_checked(
     options: &PgConnectOptions,
     wait_max: Duration,
 ) -> Result<PgConnection, PostgresError> {
-    let look = async {
+    let check = async {
         let mut connection = session::connect(options, wait_max).await?;
-        fit(&mut connection).await?;
+        check_requirements(&mut connection).await?;
         Ok(connection)
     };
-    timeout(wait_max, look).await.unwrap_or(Err(PostgresError::TimedOut(wait_max)))
+    timeout(wait_max, check).await.unwrap_or(Err(PostgresError::TimedOut(wait_max)))
 }
 
 /// What an operator may want to change.
 pub(super) async fn warnings(
     options: &PostgresOptions,
 ) -> Result<Vec<PostgresWarning>, PostgresError> {
-    let mut connection = connect_fit(&connect_options(options)?, options.wait_max).await?;
-    let look = look(&mut connection, options.connections_max());
-    let looked = timeout(options.wait_max, look).await;
-    looked.unwrap_or(Err(PostgresError::TimedOut(options.wait_max)))
+    let mut connection = connect_checked(&connect_options(options)?, options.wait_max).await?;
+    let check = query_warnings(&mut connection, options.connections_max());
+    let checked = timeout(options.wait_max, check).await;
+    checked.unwrap_or(Err(PostgresError::TimedOut(options.wait_max)))
 }
 
-async fn look(
+async fn query_warnings(
     connection: &mut PgConnection,
     connections_max: u32,
 ) -> Result<Vec<PostgresWarning>, PostgresError> {

@@ -16,19 +16,20 @@ use sqlx::postgres::PgConnection;
 
 use super::{
     arrays::{bind_places, bind_users},
-    failure::Failure,
-    lane::Lane,
-    members, messages, users,
+    failure::PostgresFailure,
+    members, messages,
+    pool::Pool,
+    users,
 };
 use crate::{
     chat::ports::{Batch, Committed},
     domain::{Place, Space},
     store::sql::{
-        Columns as _, Log, Logs,
-        changes::{self, User},
-        plan::{Plan, plan},
+        Columns as _, StoredLog, StoredLogs,
+        draft_plan::{DraftPlan, plan_drafts},
+        member_plan::{self, SpaceUser},
         row, unique,
-        write::party,
+        write::participants,
     },
 };
 
@@ -51,85 +52,88 @@ const LOCK_LOGS: &str = r#"SELECT id, space, kind, one, other,
     ORDER BY id FOR NO KEY UPDATE"#;
 
 // The arrays are in order: who makes the same rows waits for the other and not the other for them.
-const OPEN_LOGS: &str = "INSERT INTO conversation (space, kind, one, other)
+const INSERT_LOGS: &str = "INSERT INTO conversation (space, kind, one, other)
     SELECT * FROM unnest($1::text[], $2::bigint[], $3::text[], $4::text[]) ON CONFLICT DO NOTHING";
 
 /// What came of an attempt in which nothing went wrong.
 enum Attempt {
     Committed(Committed),
     /// Conversations were made, and nothing else: it is to be begun anew.
-    Opened,
+    LogsInserted,
 }
 
 /// Stores a batch.
-pub(super) async fn commit(lane: &Lane, batch: &Batch) -> Result<Committed, Failure> {
+pub(super) async fn commit(pool: &Pool, batch: &Batch) -> Result<Committed, PostgresFailure> {
     let mut attempts = 0;
     while attempts < ATTEMPTS_MAX {
-        let mut turn = lane.turn().await?;
-        match run(turn.connection(), "BEGIN").await {
+        let mut pooled = pool.acquire().await?;
+        match run_statement(pooled.connection(), "BEGIN").await {
             // Nothing was done yet.
-            Err(failure) if failure.is_broken_connection() && !turn.is_new() => {
-                lane.forget();
+            Err(failure) if failure.is_broken_connection() && !pooled.is_new() => {
+                pool.discard_idle();
                 continue;
             }
             begun => begun?,
         }
         attempts += 1;
-        match attempt(turn.connection(), batch).await {
+        match attempt(pooled.connection(), batch).await {
             Ok(Attempt::Committed(committed)) => {
-                turn.finish();
+                pooled.release();
                 return Ok(committed);
             }
-            Ok(Attempt::Opened) => turn.finish(),
-            Err(failure) if failure.is_in_the_way() => {
+            Ok(Attempt::LogsInserted) => pooled.release(),
+            Err(failure) if failure.is_contention() => {
                 tracing::debug!(%failure, attempts, "a batch is begun anew");
             }
             Err(failure) => return Err(failure),
         }
     }
-    Err(Failure::Crowded(attempts))
+    Err(PostgresFailure::Contended(attempts))
 }
 
 /// Goes through a transaction that was begun. On an error it is left open: the connection must be
 /// closed.
-async fn attempt(connection: &mut PgConnection, batch: &Batch) -> Result<Attempt, Failure> {
-    let Batch { seen: _, went: _, gone, changes, drafts, arrivals } = batch;
+async fn attempt(connection: &mut PgConnection, batch: &Batch) -> Result<Attempt, PostgresFailure> {
+    let Batch { seen: _, departed: _, expired, changes, drafts, membership_queries } = batch;
     let locked = users::lock(connection, batch).await?;
-    let stayed = users::stayed(connection, gone).await?;
-    let forgotten = users::forgotten(batch, &locked, &stayed);
-    users::remember(connection, batch, &locked).await?;
+    let guests_on_other_nodes = users::guests_on_other_nodes(connection, expired).await?;
+    let users_to_forget = users::users_to_forget(batch, &locked, &guests_on_other_nodes);
+    users::save_users(connection, batch, &locked).await?;
 
     let places = changes.iter().map(|it| &it.place).chain(drafts.iter().map(|it| &it.place));
-    let mut logs = lock_logs(connection, &unique(places), &forgotten).await?;
-    members::forget(connection, &forgotten, &mut logs).await?;
+    let mut logs = lock_logs(connection, &unique(places), &users_to_forget).await?;
+    members::remove_memberships(connection, &users_to_forget, &mut logs).await?;
     let members = members::find(connection, changes, &logs).await?;
     let known = messages::find(connection, drafts, &logs).await?;
-    let rooms = members::rooms(connection, changes, &members).await?;
-    let stands = logs.iter().map(|(place, log)| (*place, log.stands)).collect();
-    let change_plan = changes::plan(changes, stands, &members, rooms);
-    let heads = logs.iter().map(|(place, log)| (*place, log.stands.head)).collect();
-    let plan = plan(drafts, heads, &change_plan.roles(), known);
+    let rooms = members::count_rooms(connection, changes, &members).await?;
+    let logs_before = logs.iter().map(|(place, log)| (*place, log.state)).collect();
+    let change_plan = member_plan::plan_changes(changes, logs_before, &members, rooms);
+    let heads = logs.iter().map(|(place, log)| (*place, log.state.head)).collect();
+    let plan = plan_drafts(drafts, heads, &change_plan.roles(), known);
 
     let used = change_plan.members.iter().map(|((place, _), _)| *place);
     let used = used.chain(plan.stored.iter().map(|(draft, _)| &draft.place));
     let new = unique(used.filter(|place| !logs.contains_key(place)));
     if !new.is_empty() {
-        run(connection, "ROLLBACK").await?;
-        open_logs(connection, new).await?;
-        return Ok(Attempt::Opened);
+        run_statement(connection, "ROLLBACK").await?;
+        insert_logs(connection, new).await?;
+        return Ok(Attempt::LogsInserted);
     }
-    let revised = revised(forgotten, &change_plan, &plan);
-    members::change(connection, &change_plan, &logs).await?;
-    messages::write(connection, &plan, &logs, &revised).await?;
-    let memberships = members::memberships(connection, arrivals).await?;
-    run(connection, "COMMIT").await?;
+    let users_to_revise = users_to_revise(users_to_forget, &change_plan, &plan);
+    members::apply_changes(connection, &change_plan, &logs).await?;
+    messages::write(connection, &plan, &logs, &users_to_revise).await?;
+    let memberships = members::memberships(connection, membership_queries).await?;
+    run_statement(connection, "COMMIT").await?;
     let (changed, outcomes) = (change_plan.changed, plan.outcomes);
     Ok(Attempt::Committed(Committed { changed, outcomes, memberships }))
 }
 
 /// Sends a word of transactions.
-pub(super) async fn run(connection: &mut PgConnection, word: &'static str) -> Result<(), Failure> {
-    sqlx::raw_sql(word).execute(connection).await?;
+pub(super) async fn run_statement(
+    connection: &mut PgConnection,
+    statement: &'static str,
+) -> Result<(), PostgresFailure> {
+    sqlx::raw_sql(statement).execute(connection).await?;
     Ok(())
 }
 
@@ -138,38 +142,41 @@ pub(super) async fn run(connection: &mut PgConnection, word: &'static str) -> Re
 async fn lock_logs<'a>(
     connection: &mut PgConnection,
     places: &[&'a Place],
-    forgotten: &BTreeSet<User<'_>>,
-) -> Result<Logs<'a>, sqlx::Error> {
-    if places.is_empty() && forgotten.is_empty() {
-        return Ok(Logs::new());
+    users_to_forget: &BTreeSet<SpaceUser<'_>>,
+) -> Result<StoredLogs<'a>, sqlx::Error> {
+    if places.is_empty() && users_to_forget.is_empty() {
+        return Ok(StoredLogs::new());
     }
     let known: HashMap<&Place, &'a Place> = places.iter().map(|place| (*place, *place)).collect();
     let query = bind_places(sqlx::query(LOCK_LOGS), places.iter().copied());
-    let rows = bind_users(query, forgotten.iter().copied()).fetch_all(connection).await?;
-    let mut logs = Logs::with_capacity(rows.len());
+    let rows = bind_users(query, users_to_forget.iter().copied()).fetch_all(connection).await?;
+    let mut logs = StoredLogs::with_capacity(rows.len());
     for row in rows {
         let place = row::place(&row, Space::from_raw(row.text("space")?))?;
-        let log = Log { id: row.int("id")?, stands: row::log(&row)? };
+        let log = StoredLog { id: row.int("id")?, state: row::log(&row)? };
         logs.extend(known.get(&place).map(|place| (*place, log)));
     }
     Ok(logs)
 }
 
 /// Makes conversations in which nothing was ever done.
-async fn open_logs(connection: &mut PgConnection, mut new: Vec<&Place>) -> Result<(), sqlx::Error> {
+async fn insert_logs(
+    connection: &mut PgConnection,
+    mut new: Vec<&Place>,
+) -> Result<(), sqlx::Error> {
     new.sort_unstable();
-    bind_places(sqlx::query(OPEN_LOGS), new).execute(connection).await.map(drop)
+    bind_places(sqlx::query(INSERT_LOGS), new).execute(connection).await.map(drop)
 }
 
 /// Those for whom something is new: what they are a member of, or what was said to them alone.
-fn revised<'a>(
-    forgotten: BTreeSet<User<'a>>,
-    changes: &changes::Plan<'a>,
-    plan: &Plan<'a>,
-) -> BTreeSet<User<'a>> {
-    let mut revised = forgotten;
-    revised.extend(changes.members.iter().map(|((place, user), _)| (&place.space, *user)));
-    let heard = |place: &'a Place| party(place).map(|user| (&place.space, user));
-    revised.extend(plan.stored.iter().flat_map(|(draft, _)| heard(&draft.place)));
-    revised
+fn users_to_revise<'a>(
+    users_to_forget: BTreeSet<SpaceUser<'a>>,
+    changes: &member_plan::MemberPlan<'a>,
+    plan: &DraftPlan<'a>,
+) -> BTreeSet<SpaceUser<'a>> {
+    let mut users_to_revise = users_to_forget;
+    users_to_revise.extend(changes.members.iter().map(|((place, user), _)| (&place.space, *user)));
+    let space_users = |place: &'a Place| participants(place).map(|user| (&place.space, user));
+    users_to_revise.extend(plan.stored.iter().flat_map(|(draft, _)| space_users(&draft.place)));
+    users_to_revise
 }

@@ -4,7 +4,7 @@ use std::time::Duration;
 
 use sqlx::migrate::MigrateError;
 
-use super::failure::{Failure, has_code};
+use super::failure::{PostgresFailure, has_code};
 
 /// Why a database cannot be used. None of these says anything of the address: it holds a password.
 #[derive(Debug, thiserror::Error)]
@@ -49,7 +49,7 @@ pub enum PostgresError {
 
 impl PostgresError {
     /// Whether the same address may do a moment later.
-    pub fn may_pass(&self) -> bool {
+    pub fn is_transient(&self) -> bool {
         matches!(self, Self::Unreachable(_) | Self::TimedOut(_) | Self::ReadOnly)
     }
 }
@@ -72,13 +72,15 @@ impl From<sqlx::Error> for PostgresError {
     }
 }
 
-impl From<Failure> for PostgresError {
-    fn from(failure: Failure) -> Self {
+impl From<PostgresFailure> for PostgresError {
+    fn from(failure: PostgresFailure) -> Self {
         match failure {
-            Failure::Sql(error) => error.into(),
-            Failure::TimedOut(wait) => Self::TimedOut(wait),
-            Failure::ReadOnly => Self::ReadOnly,
-            Failure::Crowded(_) | Failure::Closed => Self::Database(sqlx::Error::PoolClosed),
+            PostgresFailure::Sql(error) => error.into(),
+            PostgresFailure::TimedOut(wait) => Self::TimedOut(wait),
+            PostgresFailure::ReadOnly => Self::ReadOnly,
+            PostgresFailure::Contended(_) | PostgresFailure::Closed => {
+                Self::Database(sqlx::Error::PoolClosed)
+            }
         }
     }
 }

@@ -4,7 +4,7 @@ use std::time::Duration;
 
 /// Why something was not done.
 #[derive(Debug, thiserror::Error)]
-pub(super) enum Failure {
+pub(super) enum PostgresFailure {
     /// The server says no, or the connection broke.
     #[error(transparent)]
     Sql(#[from] sqlx::Error),
@@ -16,30 +16,30 @@ pub(super) enum Failure {
     ReadOnly,
     /// Others were in the way each time.
     #[error("others were in the way {0} times")]
-    Crowded(u32),
+    Contended(u32),
     /// The engine was closed.
     #[error("the connections to the database are closed")]
     Closed,
 }
 
 /// Deadlock, and what could not be serialised: whoever comes again may get through.
-const IN_THE_WAY: [&str; 2] = ["40P01", "40001"];
+const CONTENTION: [&str; 2] = ["40P01", "40001"];
 /// The server shuts down, or crashed, or does not take connections yet.
-const GOING_AWAY: [&str; 3] = ["57P01", "57P02", "57P03"];
+const SHUTTING_DOWN: [&str; 3] = ["57P01", "57P02", "57P03"];
 
-impl Failure {
+impl PostgresFailure {
     /// Whether the connection is of no more use, whatever is asked of it.
     pub(super) fn is_broken_connection(&self) -> bool {
         match self {
             Self::Sql(sqlx::Error::Io(_) | sqlx::Error::Protocol(_)) => true,
-            Self::Sql(error) => has_code(error, &GOING_AWAY),
-            Self::TimedOut(_) | Self::ReadOnly | Self::Crowded(_) | Self::Closed => false,
+            Self::Sql(error) => has_code(error, &SHUTTING_DOWN),
+            Self::TimedOut(_) | Self::ReadOnly | Self::Contended(_) | Self::Closed => false,
         }
     }
 
     /// Whether the same may go well next time: the server has done nothing.
-    pub(super) fn is_in_the_way(&self) -> bool {
-        matches!(self, Self::Sql(error) if has_code(error, &IN_THE_WAY))
+    pub(super) fn is_contention(&self) -> bool {
+        matches!(self, Self::Sql(error) if has_code(error, &CONTENTION))
     }
 }
 

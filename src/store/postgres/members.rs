@@ -9,13 +9,13 @@ use crate::{
     chat::ports::{Change, Membership},
     domain::{Space, UserName},
     store::sql::{
-        self, Columns as _, Logs,
-        changes::{self, Found, User},
+        self, Columns as _, StoredLogs,
+        member_plan::{self, CurrentMember, SpaceUser},
         row, write,
     },
 };
 
-const FORGET: &str = r#"WITH dropped AS (
+const DELETE_MEMBERSHIPS: &str = r#"WITH dropped AS (
         DELETE FROM member USING unnest($1::text[], $2::text[]) AS given (space, name)
         WHERE member.space = given.space AND member."user" = given.name
         RETURNING member.conversation
@@ -40,7 +40,7 @@ const COUNT_ROOMS: &str = r#"SELECT given.number - 1 AS number, count(*) AS room
     JOIN conversation ON conversation.id = member.conversation
     WHERE conversation.kind = 0 GROUP BY given.number"#;
 
-const CHANGE: &str = r#"WITH put AS (
+const APPLY_CHANGES: &str = r#"WITH put AS (
         INSERT INTO member (space, "user", conversation, role, joined, read, read_messages, muted)
         SELECT * FROM unnest($1::text[], $2::text[], $3::bigint[], $4::bigint[], $5::bigint[],
             $6::bigint[], $7::bigint[], $8::bool[])
@@ -71,21 +71,21 @@ const FIND_MEMBERSHIPS: &str = r#"SELECT * FROM (
     WHERE kind <> 1 OR place <= 200 ORDER BY number, kind, place"#;
 
 /// Ends everything that users are members of, in conversations that are locked.
-pub(super) async fn forget(
+pub(super) async fn remove_memberships(
     connection: &mut PgConnection,
-    users: &BTreeSet<User<'_>>,
-    logs: &mut Logs<'_>,
+    users: &BTreeSet<SpaceUser<'_>>,
+    logs: &mut StoredLogs<'_>,
 ) -> Result<(), sqlx::Error> {
     if users.is_empty() {
         return Ok(());
     }
-    let query = bind_users(sqlx::query(FORGET), users.iter().copied());
+    let query = bind_users(sqlx::query(DELETE_MEMBERSHIPS), users.iter().copied());
     let mut left = HashMap::new();
     for row in query.fetch_all(connection).await? {
         left.insert(row.int("id")?, row::count(row.int("members")?)?);
     }
     for log in logs.values_mut() {
-        log.stands.members = left.get(&log.id).copied().unwrap_or(log.stands.members);
+        log.state.members = left.get(&log.id).copied().unwrap_or(log.state.members);
     }
     Ok(())
 }
@@ -94,9 +94,9 @@ pub(super) async fn forget(
 pub(super) async fn find(
     connection: &mut PgConnection,
     changes: &[Change],
-    logs: &Logs<'_>,
-) -> Result<HashMap<usize, Found>, sqlx::Error> {
-    let changes = write::in_known_logs(changes, logs);
+    logs: &StoredLogs<'_>,
+) -> Result<HashMap<usize, CurrentMember>, sqlx::Error> {
+    let changes = write::changes_in_stored_logs(changes, logs);
     if changes.is_empty() {
         return Ok(HashMap::new());
     }
@@ -105,43 +105,43 @@ pub(super) async fn find(
         .bind(changes.iter().map(|it| it.0).collect::<Vec<_>>())
         .bind(changes.iter().map(|it| it.1).collect::<Vec<_>>())
         .bind(changes.iter().map(|it| it.3).collect::<Vec<_>>());
-    write::found_members(&query.fetch_all(connection).await?)
+    write::parse_current_members(&query.fetch_all(connection).await?)
 }
 
 /// Of how many rooms those are members who may become members of another one.
-pub(super) async fn rooms<'a>(
+pub(super) async fn count_rooms<'a>(
     connection: &mut PgConnection,
     changes: &'a [Change],
-    found: &HashMap<usize, Found>,
-) -> Result<HashMap<User<'a>, u64>, sqlx::Error> {
-    let users = write::to_be_counted(changes, found);
+    found: &HashMap<usize, CurrentMember>,
+) -> Result<HashMap<SpaceUser<'a>, u64>, sqlx::Error> {
+    let users = write::users_to_count(changes, found);
     if users.is_empty() {
         return Ok(HashMap::new());
     }
     let query = bind_users(sqlx::query(COUNT_ROOMS), users.iter().copied());
-    write::counted(&query.fetch_all(connection).await?, &users)
+    write::parse_room_counts(&query.fetch_all(connection).await?, &users)
 }
 
 /// Makes users what they are after changes.
-pub(super) async fn change(
+pub(super) async fn apply_changes(
     connection: &mut PgConnection,
-    plan: &changes::Plan<'_>,
-    logs: &Logs<'_>,
+    plan: &member_plan::MemberPlan<'_>,
+    logs: &StoredLogs<'_>,
 ) -> Result<(), sqlx::Error> {
     if plan.members.is_empty() {
         return Ok(());
     }
     let (mut put, mut dropped, mut counts) = (Vec::new(), Vec::new(), HashMap::new());
     for (who, member) in &plan.members {
-        let conversation = sql::id(logs, who.0)?;
+        let conversation = sql::conversation_id(logs, who.0)?;
         match member {
             Some(member) => put.push((conversation, *who, *member)),
             None => dropped.push((conversation, *who)),
         }
-        let stands = plan.logs.get(who.0).ok_or(sqlx::Error::RowNotFound)?;
-        counts.insert(conversation, row::number(stands.members));
+        let state = plan.logs.get(who.0).ok_or(sqlx::Error::RowNotFound)?;
+        counts.insert(conversation, row::number(state.members));
     }
-    let query = bind_members(sqlx::query(CHANGE), &put);
+    let query = bind_members(sqlx::query(APPLY_CHANGES), &put);
     let query = bind_users(query, dropped.iter().map(|(_, (place, user))| (&place.space, *user)))
         .bind(dropped.iter().map(|(conversation, _)| *conversation).collect::<Vec<_>>())
         .bind(counts.keys().copied().collect::<Vec<_>>())
@@ -152,12 +152,12 @@ pub(super) async fn change(
 /// Where users are members.
 pub(super) async fn memberships(
     connection: &mut PgConnection,
-    arrivals: &[(Space, UserName)],
+    membership_queries: &[(Space, UserName)],
 ) -> Result<Vec<Vec<Membership>>, sqlx::Error> {
-    if arrivals.is_empty() {
+    if membership_queries.is_empty() {
         return Ok(Vec::new());
     }
-    let users = arrivals.iter().map(|(space, user)| (space, user));
+    let users = membership_queries.iter().map(|(space, user)| (space, user));
     let rows = bind_users(sqlx::query(FIND_MEMBERSHIPS), users).fetch_all(connection).await?;
-    sql::memberships(&rows, arrivals)
+    sql::memberships(&rows, membership_queries)
 }

@@ -9,11 +9,11 @@ use crate::{
     chat::ports::Draft,
     domain::{Member, Position, Seq},
     store::sql::{
-        Logs,
-        changes::{User, Who},
-        plan::{Known, Plan, Rewritten},
+        StoredLogs,
+        draft_plan::{DraftContext, DraftPlan, Rewritten},
+        member_plan::{PlaceUser, SpaceUser},
         row,
-        write::{EntryRow, Head, Heard, RewrittenRow, Wanted, Written},
+        write::{DraftLookup, EntryRow, Head, LogWrites, MemberUpdates, RewrittenRow},
     },
 };
 
@@ -44,7 +44,7 @@ macro_rules! find {
     };
 }
 
-const FIND_FIRSTS: &str = find!(
+const FIND_BY_MESSAGE_ID: &str = find!(
     "unnest($1::bigint[], $2::bigint[], $3::text[], $4::text[], $5::text[]) \
         AS given (number, conversation, space, author, id)",
     "message.id = given.id AND message.author = given.author"
@@ -104,46 +104,46 @@ const REWRITE: &str = "UPDATE message SET edited_at = given.edited_at, edit = gi
 pub(super) async fn find(
     connection: &mut PgConnection,
     drafts: &[Draft],
-    logs: &Logs<'_>,
-) -> Result<HashMap<usize, Known<'static>>, sqlx::Error> {
-    let Wanted { said, changed } = Wanted::of(drafts, logs);
+    logs: &StoredLogs<'_>,
+) -> Result<HashMap<usize, DraftContext<'static>>, sqlx::Error> {
+    let DraftLookup { new_messages, message_changes } = DraftLookup::of(drafts, logs);
     let mut rows = Vec::new();
-    if !said.is_empty() {
-        let query = sqlx::query(FIND_FIRSTS)
-            .bind(said.iter().map(|it| it.0).collect::<Vec<_>>())
-            .bind(said.iter().map(|it| it.1).collect::<Vec<_>>())
-            .bind(said.iter().map(|it| it.2.place.space.as_raw()).collect::<Vec<_>>())
-            .bind(said.iter().map(|it| it.2.author.as_raw()).collect::<Vec<_>>())
-            .bind(said.iter().map(|it| it.2.id.as_raw()).collect::<Vec<_>>());
+    if !new_messages.is_empty() {
+        let query = sqlx::query(FIND_BY_MESSAGE_ID)
+            .bind(new_messages.iter().map(|it| it.0).collect::<Vec<_>>())
+            .bind(new_messages.iter().map(|it| it.1).collect::<Vec<_>>())
+            .bind(new_messages.iter().map(|it| it.2.place.space.as_raw()).collect::<Vec<_>>())
+            .bind(new_messages.iter().map(|it| it.2.author.as_raw()).collect::<Vec<_>>())
+            .bind(new_messages.iter().map(|it| it.2.id.as_raw()).collect::<Vec<_>>());
         rows.extend(query.fetch_all(&mut *connection).await?);
     }
-    if !changed.is_empty() {
+    if !message_changes.is_empty() {
         let query = sqlx::query(FIND_TARGETS)
-            .bind(changed.iter().map(|it| it.0).collect::<Vec<_>>())
-            .bind(changed.iter().map(|it| it.1).collect::<Vec<_>>())
-            .bind(changed.iter().map(|it| it.2.place.space.as_raw()).collect::<Vec<_>>())
-            .bind(changed.iter().map(|it| it.2.author.as_raw()).collect::<Vec<_>>())
-            .bind(changed.iter().map(|it| it.3).collect::<Vec<_>>());
+            .bind(message_changes.iter().map(|it| it.0).collect::<Vec<_>>())
+            .bind(message_changes.iter().map(|it| it.1).collect::<Vec<_>>())
+            .bind(message_changes.iter().map(|it| it.2.place.space.as_raw()).collect::<Vec<_>>())
+            .bind(message_changes.iter().map(|it| it.2.author.as_raw()).collect::<Vec<_>>())
+            .bind(message_changes.iter().map(|it| it.3).collect::<Vec<_>>());
         rows.extend(query.fetch_all(connection).await?);
     }
-    Wanted::found(&rows)
+    DraftLookup::parse_rows(&rows)
 }
 
 /// Writes what was decided, and that something is new for users.
 pub(super) async fn write(
     connection: &mut PgConnection,
-    plan: &Plan<'_>,
-    logs: &Logs<'_>,
-    revised: &BTreeSet<User<'_>>,
+    plan: &DraftPlan<'_>,
+    logs: &StoredLogs<'_>,
+    users_to_revise: &BTreeSet<SpaceUser<'_>>,
 ) -> Result<(), sqlx::Error> {
-    let Written { entries, rewritten, heads } = Written::of(plan, logs)?;
-    if entries.is_empty() && revised.is_empty() {
+    let LogWrites { entries, rewritten, heads } = LogWrites::of(plan, logs)?;
+    if entries.is_empty() && users_to_revise.is_empty() {
         return Ok(());
     }
-    let heard = Heard::of(&plan.stored, logs)?;
-    let query = bind_members(sqlx::query(WRITE), &new_members(&heard));
-    let query = bind_reads(bind_entries(query, &entries)?, &heard);
-    let query = bind_heads(bind_users(query, revised.iter().copied()), &heads);
+    let member_updates = MemberUpdates::of(&plan.stored, logs)?;
+    let query = bind_members(sqlx::query(WRITE), &new_members(&member_updates));
+    let query = bind_reads(bind_entries(query, &entries)?, &member_updates);
+    let query = bind_heads(bind_users(query, users_to_revise.iter().copied()), &heads);
     query.execute(&mut *connection).await?;
     // What this batch says itself may be changed in it, too.
     if !rewritten.is_empty() {
@@ -153,9 +153,9 @@ pub(super) async fn write(
 }
 
 /// Those who become members, having read what they said themselves.
-fn new_members<'a>(heard: &Heard<'a>) -> Vec<(i64, Who<'a>, Member)> {
-    let new = heard.new.iter().map(|(key, (who, member))| {
-        let read = heard.reads.get(key).map_or(member.read, |(_, read)| *read);
+fn new_members<'a>(member_updates: &MemberUpdates<'a>) -> Vec<(i64, PlaceUser<'a>, Member)> {
+    let new = member_updates.new.iter().map(|(key, (who, member))| {
+        let read = member_updates.reads.get(key).map_or(member.read, |(_, read)| *read);
         (key.0, *who, Member { read, ..*member })
     });
     new.collect()
@@ -180,8 +180,8 @@ fn bind_entries<'q>(
         .bind(rows.into_iter().map(|it| it.attachments).collect::<Vec<_>>()))
 }
 
-fn bind_reads<'q>(query: PgQuery<'q>, heard: &Heard<'q>) -> PgQuery<'q> {
-    let reads = &heard.reads;
+fn bind_reads<'q>(query: PgQuery<'q>, member_updates: &MemberUpdates<'q>) -> PgQuery<'q> {
+    let reads = &member_updates.reads;
     let users = reads.iter().map(|((_, user), (space, _))| (*space, *user));
     bind_users(query, users)
         .bind(reads.keys().map(|(conversation, _)| *conversation).collect::<Vec<_>>())

@@ -10,10 +10,10 @@ mod check;
 mod commit;
 mod error;
 mod failure;
-mod lane;
 mod members;
 mod messages;
 mod nodes;
+mod pool;
 mod read;
 mod session;
 mod trim;
@@ -34,13 +34,15 @@ use sqlx::{
 use time::OffsetDateTime;
 use tokio::time::timeout;
 
-use self::lane::{Lane, ask};
+use self::pool::{Pool, with_connection};
 pub use self::{
     error::{PostgresError, PostgresWarning},
     nodes::PostgresNodes,
 };
 use crate::{
-    chat::ports::{Batch, Committed, Fault, Page, PageLimit, Range, Retention, Store, Trimmed},
+    chat::ports::{
+        Batch, Committed, Fault, Page, PageLimit, PageRange, Store, TrimLimits, Trimmed,
+    },
     domain::{DeviceId, Epoch, Log, Member, NameKey, NodeId, Place, Secret, Space, UserName},
 };
 
@@ -51,10 +53,10 @@ const MIGRATION_WAIT_MAX: Duration = Duration::from_mins(10);
 #[derive(Debug)]
 pub struct PostgresStore {
     epoch: Epoch,
-    writer: Lane,
-    readers: Lane,
+    writer: Pool,
+    readers: Pool,
     /// Where the next trim goes on.
-    trimmed_to: AtomicI64,
+    trim_cursor: AtomicI64,
 }
 
 /// Where and how to keep.
@@ -81,15 +83,15 @@ impl PostgresStore {
     /// Opens a database, makes or brings up to date what is kept in it, and answers both that knows.
     pub async fn open(options: &PostgresOptions) -> Result<(Self, PostgresNodes), PostgresError> {
         let connect_options = check::connect_options(options)?;
-        let lane = |count| Lane::new(connect_options.clone(), options.wait_max, count);
-        drop(check::connect_fit(&connect_options, options.wait_max).await?);
+        let pool = |count| Pool::new(connect_options.clone(), options.wait_max, count);
+        drop(check::connect_checked(&connect_options, options.wait_max).await?);
         timeout(MIGRATION_WAIT_MAX, migrate(&connect_options))
             .await
             .unwrap_or(Err(PostgresError::TimedOut(MIGRATION_WAIT_MAX)))?;
-        let readers = lane(options.readers_max.max(1));
-        let epoch = ask!(readers, |connection| read::epoch(connection))?;
-        let nodes = PostgresNodes::new(options.node.clone(), lane(nodes::CONNECTIONS));
-        let store = Self { epoch, writer: lane(1), readers, trimmed_to: AtomicI64::new(0) };
+        let readers = pool(options.readers_max.max(1));
+        let epoch = with_connection!(readers, |connection| read::epoch(connection))?;
+        let nodes = PostgresNodes::new(options.node.clone(), pool(nodes::CONNECTIONS));
+        let store = Self { epoch, writer: pool(1), readers, trim_cursor: AtomicI64::new(0) };
         Ok((store, nodes))
     }
 
@@ -109,7 +111,7 @@ impl Store for PostgresStore {
         if batch.is_empty() {
             return Ok(Committed::default());
         }
-        let committed = self.writer.within(commit::commit(&self.writer, batch)).await;
+        let committed = self.writer.with_timeout(commit::commit(&self.writer, batch)).await;
         committed.map_err(|failure| Fault::new("storing a batch in PostgreSQL", failure))
     }
 
@@ -119,34 +121,41 @@ impl Store for PostgresStore {
     }
 
     async fn logs(&self, places: &[Place]) -> Result<Vec<Log>, Fault> {
-        let answer = ask!(self.readers, |connection| read::logs(connection, places));
+        let answer = with_connection!(self.readers, |connection| read::logs(connection, places));
         answer.map_err(|failure| Fault::new("reading how logs stand from PostgreSQL", failure))
     }
 
     async fn revisions(&self, users: &[(Space, UserName)]) -> Result<Vec<u64>, Fault> {
-        let answer = ask!(self.readers, |connection| read::revisions(connection, users));
+        let answer =
+            with_connection!(self.readers, |connection| read::revisions(connection, users));
         answer.map_err(|failure| {
             Fault::new("reading whether something is new for users from PostgreSQL", failure)
         })
     }
 
-    async fn page(&self, place: &Place, range: Range, limit: PageLimit) -> Result<Page, Fault> {
-        let answer = ask!(self.readers, |connection| read::page(connection, place, range, limit));
+    async fn page(&self, place: &Place, range: PageRange, limit: PageLimit) -> Result<Page, Fault> {
+        let answer = with_connection!(self.readers, |connection| read::page(
+            connection, place, range, limit
+        ));
         answer.map_err(|failure| Fault::new("reading a page from PostgreSQL", failure))
     }
 
     async fn member(&self, place: &Place, user: &UserName) -> Result<Option<Member>, Fault> {
-        let answer = ask!(self.readers, |connection| read::member(connection, place, user));
+        let answer =
+            with_connection!(self.readers, |connection| read::member(connection, place, user));
         answer.map_err(|failure| Fault::new("looking for a member in PostgreSQL", failure))
     }
 
-    async fn knows(&self, space: &Space, user: &UserName) -> Result<bool, Fault> {
-        let answer = ask!(self.readers, |connection| read::knows(connection, space, user));
+    async fn user_exists(&self, space: &Space, user: &UserName) -> Result<bool, Fault> {
+        let answer =
+            with_connection!(self.readers, |connection| read::user_exists(connection, space, user));
         answer.map_err(|failure| Fault::new("looking for a user in PostgreSQL", failure))
     }
 
-    async fn is_vouched(&self, space: &Space, key: &NameKey) -> Result<bool, Fault> {
-        let answer = ask!(self.readers, |connection| read::is_vouched(connection, space, key));
+    async fn is_registered(&self, space: &Space, key: &NameKey) -> Result<bool, Fault> {
+        let answer = with_connection!(self.readers, |connection| read::is_registered(
+            connection, space, key
+        ));
         answer.map_err(|failure| Fault::new("looking for a name in PostgreSQL", failure))
     }
 
@@ -155,7 +164,8 @@ impl Store for PostgresStore {
         space: &Space,
         users: &[UserName],
     ) -> Result<Vec<Option<OffsetDateTime>>, Fault> {
-        let answer = ask!(self.readers, |connection| read::last_seen(connection, space, users));
+        let answer =
+            with_connection!(self.readers, |connection| read::last_seen(connection, space, users));
         answer.map_err(|failure| Fault::new("looking for users in PostgreSQL", failure))
     }
 
@@ -165,18 +175,20 @@ impl Store for PostgresStore {
         user: &UserName,
         device: &DeviceId,
     ) -> Result<Option<OffsetDateTime>, Fault> {
-        let answer =
-            ask!(self.readers, |connection| read::device_seen(connection, space, user, device));
+        let answer = with_connection!(self.readers, |connection| read::device_seen(
+            connection, space, user, device
+        ));
         answer.map_err(|failure| Fault::new("looking for a device in PostgreSQL", failure))
     }
 
-    async fn trim(&self, retention: &Retention) -> Result<Trimmed, Fault> {
-        let cursor = self.trimmed_to.load(Ordering::Relaxed);
-        let trimmed = ask!(self.writer, |connection| trim::trim(connection, retention, cursor));
+    async fn trim(&self, retention: &TrimLimits) -> Result<Trimmed, Fault> {
+        let cursor = self.trim_cursor.load(Ordering::Relaxed);
+        let trimmed =
+            with_connection!(self.writer, |connection| trim::trim(connection, retention, cursor));
         let (trimmed, cursor) = trimmed.map_err(|failure| {
             Fault::new("taking away what is not kept from PostgreSQL", failure)
         })?;
-        self.trimmed_to.store(cursor, Ordering::Relaxed);
+        self.trim_cursor.store(cursor, Ordering::Relaxed);
         Ok(trimmed)
     }
 

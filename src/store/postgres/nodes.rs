@@ -13,12 +13,12 @@ use async_trait::async_trait;
 use sqlx::postgres::{PgConnection, PgRow};
 
 use super::{
-    commit::run,
-    failure::Failure,
-    lane::{Lane, ask},
+    commit::run_statement,
+    failure::PostgresFailure,
+    pool::{Pool, with_connection},
 };
 use crate::{
-    chat::ports::{Census, Claim, Fault, GuestName, LEASE, Nodes, Online},
+    chat::ports::{ClaimOutcome, Fault, GuestName, HeartbeatReply, LEASE, Nodes, OnlineDevices},
     domain::{DeviceId, DeviceSet, NodeId, Space, UserName},
     store::sql::{Columns as _, number, row},
 };
@@ -26,10 +26,10 @@ use crate::{
 /// Connections of a node for this: one beats while another waits for a name.
 pub(super) const CONNECTIONS: u32 = 2;
 /// Every so many beats, what dead nodes left behind is taken away.
-const SWEEP_BEATS: u64 = 64;
+const SWEEP_INTERVAL_HEARTBEATS: u64 = 64;
 
 // One row of each user: an INSERT takes no two.
-const BEAT: &str = "WITH me AS (
+const HEARTBEAT: &str = "WITH me AS (
         INSERT INTO node (id, beat) VALUES ($1, clock_timestamp())
         ON CONFLICT (id) DO UPDATE SET beat = clock_timestamp()
     ), told AS (
@@ -48,7 +48,8 @@ const BEAT: &str = "WITH me AS (
     ON CONFLICT (space, name, node) DO UPDATE
     SET devices = excluded.devices, named = excluded.named";
 
-const CENSUS: &str = "SELECT id AS alive, NULL AS lost, NULL AS space, NULL AS name, NULL AS stay
+const ALIVE_AND_LOST: &str =
+    "SELECT id AS alive, NULL AS lost, NULL AS space, NULL AS name, NULL AS stay
         FROM node WHERE id = $1 OR beat > clock_timestamp() - $2 * interval '1 millisecond'
     UNION ALL
     SELECT NULL, id, space, name, stay FROM lost_name WHERE node = $1
@@ -114,64 +115,65 @@ const LEAVE: &str = "WITH names AS (DELETE FROM guest_name WHERE node = $1),
 /// Knows nodes by their rows in the database that keeps everything else.
 #[derive(Debug)]
 pub struct PostgresNodes {
-    me: NodeId,
-    lane: Lane,
+    node_id: NodeId,
+    pool: Pool,
     /// The rows of names that this node was told to have lost: its next beat says that it heard.
-    told: Mutex<Vec<i64>>,
-    beats: AtomicU64,
+    lost_name_ids: Mutex<Vec<i64>>,
+    heartbeats: AtomicU64,
 }
 
 impl PostgresNodes {
-    pub(super) fn new(me: NodeId, lane: Lane) -> Self {
-        Self { me, lane, told: Mutex::default(), beats: AtomicU64::new(0) }
+    pub(super) fn new(node_id: NodeId, pool: Pool) -> Self {
+        Self { node_id, pool, lost_name_ids: Mutex::default(), heartbeats: AtomicU64::new(0) }
     }
 
-    async fn try_beat(
+    async fn try_heartbeat(
         &self,
         connection: &mut PgConnection,
         changes: &BTreeMap<(&str, &str), &DeviceSet>,
-    ) -> Result<(Census, Vec<i64>), Failure> {
-        let told = self.told().clone();
-        let query = sqlx::query(BEAT).bind(self.me.as_raw()).bind(told);
+    ) -> Result<(HeartbeatReply, Vec<i64>), PostgresFailure> {
+        let lost_name_ids = self.lost_name_ids().clone();
+        let query = sqlx::query(HEARTBEAT).bind(self.node_id.as_raw()).bind(lost_name_ids);
         let query = query
             .bind(changes.keys().map(|(space, _)| *space).collect::<Vec<_>>())
             .bind(changes.keys().map(|(_, user)| *user).collect::<Vec<_>>())
             .bind(changes.values().map(|it| row::number(it.count() as u64)).collect::<Vec<_>>())
-            .bind(changes.values().map(|it| lines(it)).collect::<Vec<_>>());
+            .bind(changes.values().map(|it| device_lines(it)).collect::<Vec<_>>());
         query.execute(&mut *connection).await?;
-        if self.beats.fetch_add(1, Ordering::Relaxed).is_multiple_of(SWEEP_BEATS) {
+        if self.heartbeats.fetch_add(1, Ordering::Relaxed).is_multiple_of(SWEEP_INTERVAL_HEARTBEATS)
+        {
             sqlx::query(SWEEP).execute(&mut *connection).await?;
         }
-        let query = sqlx::query(CENSUS).bind(self.me.as_raw()).bind(lease());
-        let (mut census, mut told) = (Census::default(), Vec::new());
+        let query = sqlx::query(ALIVE_AND_LOST).bind(self.node_id.as_raw()).bind(lease());
+        let (mut reply, mut lost_name_ids) = (HeartbeatReply::default(), Vec::new());
         for row in query.fetch_all(connection).await? {
             if let Some(node) = row.maybe_text("alive")? {
-                census.alive.push(NodeId::from_raw(node));
+                reply.alive.push(NodeId::from_raw(node));
             } else {
-                told.push(row.int("lost")?);
+                lost_name_ids.push(row.int("lost")?);
                 let (space, user) = (row.text("space")?, row.text("name")?);
-                census.lost.push(GuestName {
+                reply.lost.push(GuestName {
                     space: Space::from_raw(space),
                     user: UserName::from_raw(user),
-                    stay: row.text("stay")?.into(),
+                    guest_session: row.text("stay")?.into(),
                 });
             }
         }
-        census.alive.sort_unstable();
-        Ok((census, told))
+        reply.alive.sort_unstable();
+        Ok((reply, lost_name_ids))
     }
 
     async fn try_claim(
         &self,
         connection: &mut PgConnection,
         name: &GuestName,
-    ) -> Result<Claim, Failure> {
-        let GuestName { space, user, stay } = name;
+    ) -> Result<ClaimOutcome, PostgresFailure> {
+        let GuestName { space, user, guest_session } = name;
         let (space, key) = (space.as_raw(), user.key());
-        run(connection, "BEGIN").await?;
+        run_statement(connection, "BEGIN").await?;
         lock_names(connection, std::slice::from_ref(name)).await?;
-        let query = sqlx::query(HOLDERS).bind(space).bind(key.as_raw()).bind(&**stay);
-        let query = query.bind(self.me.as_raw());
+        let query = sqlx::query(HOLDERS).bind(space).bind(key.as_raw()).bind(&**guest_session);
+        let query = query.bind(self.node_id.as_raw());
         let rows = query.fetch_all(&mut *connection).await?;
         let holders = rows.iter().map(|row| row.text("node")).collect::<Result<Vec<_>, _>>()?;
         let mut is_taken = false;
@@ -182,26 +184,26 @@ impl PostgresNodes {
             }
         }
         if !is_taken {
-            let query = sqlx::query(CLAIM).bind(space).bind(key.as_raw()).bind(&**stay);
-            let query = query.bind(self.me.as_raw()).bind(user.as_raw());
+            let query = sqlx::query(CLAIM).bind(space).bind(key.as_raw()).bind(&**guest_session);
+            let query = query.bind(self.node_id.as_raw()).bind(user.as_raw());
             query.execute(&mut *connection).await?;
         }
-        run(connection, "COMMIT").await?;
-        Ok(if is_taken { Claim::Taken } else { Claim::Granted })
+        run_statement(connection, "COMMIT").await?;
+        Ok(if is_taken { ClaimOutcome::Taken } else { ClaimOutcome::Granted })
     }
 
     async fn try_release(
         &self,
         connection: &mut PgConnection,
         names: &[GuestName],
-    ) -> Result<(), Failure> {
-        run(connection, "BEGIN").await?;
+    ) -> Result<(), PostgresFailure> {
+        run_statement(connection, "BEGIN").await?;
         lock_names(connection, names).await?;
         let (spaces, keys) = keys(names);
         let query = sqlx::query(RELEASE).bind(&spaces).bind(&keys);
-        let query = query.bind(names.iter().map(|name| &*name.stay).collect::<Vec<_>>());
-        query.bind(self.me.as_raw()).execute(&mut *connection).await?;
-        run(connection, "COMMIT").await
+        let query = query.bind(names.iter().map(|name| &*name.guest_session).collect::<Vec<_>>());
+        query.bind(self.node_id.as_raw()).execute(&mut *connection).await?;
+        run_statement(connection, "COMMIT").await
     }
 
     async fn try_online(
@@ -209,10 +211,10 @@ impl PostgresNodes {
         connection: &mut PgConnection,
         space: &Space,
         users: &[UserName],
-    ) -> Result<Vec<DeviceSet>, Failure> {
+    ) -> Result<Vec<DeviceSet>, PostgresFailure> {
         let names: Vec<_> = users.iter().map(UserName::as_raw).collect();
         let query = sqlx::query(ONLINE).bind(space.as_raw()).bind(names);
-        let query = query.bind(self.me.as_raw()).bind(lease());
+        let query = query.bind(self.node_id.as_raw()).bind(lease());
         let mut online = vec![DeviceSet::default(); users.len()];
         for row in query.fetch_all(connection).await? {
             if let Some(it) = online.get_mut(number(&row)?) {
@@ -222,56 +224,59 @@ impl PostgresNodes {
         Ok(online)
     }
 
-    async fn try_leave(&self, connection: &mut PgConnection) -> Result<(), Failure> {
-        sqlx::query(LEAVE).bind(self.me.as_raw()).execute(connection).await?;
+    async fn try_leave(&self, connection: &mut PgConnection) -> Result<(), PostgresFailure> {
+        sqlx::query(LEAVE).bind(self.node_id.as_raw()).execute(connection).await?;
         Ok(())
     }
 
     /// Poisoning is ignored: the list is replaced as a whole.
-    fn told(&self) -> MutexGuard<'_, Vec<i64>> {
-        self.told.lock().unwrap_or_else(PoisonError::into_inner)
+    fn lost_name_ids(&self) -> MutexGuard<'_, Vec<i64>> {
+        self.lost_name_ids.lock().unwrap_or_else(PoisonError::into_inner)
     }
 }
 
 #[async_trait]
 impl Nodes for PostgresNodes {
-    async fn beat(&self, changes: &[Online]) -> Result<Census, Fault> {
+    async fn heartbeat(&self, changes: &[OnlineDevices]) -> Result<HeartbeatReply, Fault> {
         let changes = changes.iter().map(|it| ((it.space.as_raw(), it.user.as_raw()), &it.devices));
         let changes: BTreeMap<_, _> = changes.collect();
-        let beaten = ask!(self.lane, |connection| self.try_beat(connection, &changes));
-        let (census, told) =
-            beaten.map_err(|failure| Fault::new("beating in PostgreSQL", failure))?;
-        *self.told() = told;
-        Ok(census)
+        let result =
+            with_connection!(self.pool, |connection| self.try_heartbeat(connection, &changes));
+        let (reply, lost_name_ids) =
+            result.map_err(|failure| Fault::new("beating in PostgreSQL", failure))?;
+        *self.lost_name_ids() = lost_name_ids;
+        Ok(reply)
     }
 
-    async fn claim(&self, name: &GuestName) -> Result<Claim, Fault> {
-        let claim = ask!(self.lane, |connection| self.try_claim(connection, name));
+    async fn claim(&self, name: &GuestName) -> Result<ClaimOutcome, Fault> {
+        let claim = with_connection!(self.pool, |connection| self.try_claim(connection, name));
         claim.map_err(|failure| Fault::new("claiming a name in PostgreSQL", failure))
     }
 
     async fn release(&self, names: &[GuestName]) -> Result<(), Fault> {
-        let released = ask!(self.lane, |connection| self.try_release(connection, names));
+        let released =
+            with_connection!(self.pool, |connection| self.try_release(connection, names));
         released.map_err(|failure| Fault::new("giving names back in PostgreSQL", failure))
     }
 
     async fn online(&self, space: &Space, users: &[UserName]) -> Result<Vec<DeviceSet>, Fault> {
-        let online = ask!(self.lane, |connection| self.try_online(connection, space, users));
+        let online =
+            with_connection!(self.pool, |connection| self.try_online(connection, space, users));
         online.map_err(|failure| Fault::new("looking for users on other nodes", failure))
     }
 
     async fn ticket(&self) -> Result<u64, Fault> {
-        let drawn = ask!(self.lane, |connection| draw(connection));
-        drawn.map_err(|failure| Fault::new("drawing a ticket from PostgreSQL", failure))
+        let ticket = with_connection!(self.pool, |connection| next_ticket(connection));
+        ticket.map_err(|failure| Fault::new("drawing a ticket from PostgreSQL", failure))
     }
 
     async fn leave(&self) -> Result<(), Fault> {
-        let left = ask!(self.lane, |connection| self.try_leave(connection));
+        let left = with_connection!(self.pool, |connection| self.try_leave(connection));
         left.map_err(|failure| Fault::new("leaving the nodes in PostgreSQL", failure))
     }
 }
 
-async fn draw(connection: &mut PgConnection) -> Result<u64, Failure> {
+async fn next_ticket(connection: &mut PgConnection) -> Result<u64, PostgresFailure> {
     let row = sqlx::query(TICKET).fetch_one(connection).await?;
     Ok(row::count(row.int("ticket")?)?)
 }
@@ -285,12 +290,12 @@ pub(super) fn lease() -> i64 {
 fn devices(row: &PgRow) -> Result<DeviceSet, sqlx::Error> {
     let ids: Vec<_> = row.text("named")?.lines().map(DeviceId::from_raw).collect();
     let count = usize::try_from(row.int("devices")?).unwrap_or_default();
-    let nameless = count.saturating_sub(ids.len());
-    Ok(DeviceSet::new(ids, nameless))
+    let unnamed = count.saturating_sub(ids.len());
+    Ok(DeviceSet::new(ids, unnamed))
 }
 
 /// The ids of devices, a line each: they are visible ASCII.
-fn lines(devices: &DeviceSet) -> String {
+fn device_lines(devices: &DeviceSet) -> String {
     let ids: Vec<_> = devices.named().map(DeviceId::as_raw).collect();
     ids.join("\n")
 }
@@ -300,7 +305,10 @@ fn keys(names: &[GuestName]) -> (Vec<&str>, Vec<String>) {
     names.iter().map(|name| (name.space.as_raw(), key(name))).unzip()
 }
 
-async fn lock_names(connection: &mut PgConnection, names: &[GuestName]) -> Result<(), Failure> {
+async fn lock_names(
+    connection: &mut PgConnection,
+    names: &[GuestName],
+) -> Result<(), PostgresFailure> {
     let (spaces, keys) = keys(names);
     sqlx::query(LOCK_NAMES).bind(spaces).bind(keys).execute(connection).await?;
     Ok(())

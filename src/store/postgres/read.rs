@@ -6,10 +6,10 @@ use time::OffsetDateTime;
 
 use super::{
     arrays::{bind_places, bind_users},
-    failure::Failure,
+    failure::PostgresFailure,
 };
 use crate::{
-    chat::ports::{Page, PageLimit, Range},
+    chat::ports::{Page, PageLimit, PageRange},
     domain::{DeviceId, Epoch, Log, Member, NameKey, Place, Space, UserName},
     store::sql::{Columns as _, number, row},
 };
@@ -77,9 +77,9 @@ const NEWEST_BEFORE: &str = page!("<", "ORDER BY seq DESC");
 /// What stands before each attachment, in bytes.
 const FRAME_BYTES: usize = size_of::<u32>();
 
-const KNOWS: &str = r#"SELECT 1 FROM "user" WHERE space = $1 AND name = $2"#;
+const USER_EXISTS: &str = r#"SELECT 1 FROM "user" WHERE space = $1 AND name = $2"#;
 
-const IS_VOUCHED: &str =
+const IS_REGISTERED: &str =
     r#"SELECT 1 FROM "user" WHERE space = $1 AND key = $2 AND vouched LIMIT 1"#;
 
 const LAST_SEEN: &str = r#"SELECT given.number - 1 AS number, seen
@@ -88,7 +88,7 @@ const LAST_SEEN: &str = r#"SELECT given.number - 1 AS number, seen
 
 const DEVICE_SEEN: &str = r#"SELECT seen FROM device WHERE space = $1 AND "user" = $2 AND id = $3"#;
 
-pub(super) async fn epoch(connection: &mut PgConnection) -> Result<Epoch, Failure> {
+pub(super) async fn epoch(connection: &mut PgConnection) -> Result<Epoch, PostgresFailure> {
     let epoch: String = sqlx::query_scalar(EPOCH).fetch_one(connection).await?;
     Ok(Epoch::from_raw(&epoch))
 }
@@ -96,7 +96,7 @@ pub(super) async fn epoch(connection: &mut PgConnection) -> Result<Epoch, Failur
 pub(super) async fn logs(
     connection: &mut PgConnection,
     places: &[Place],
-) -> Result<Vec<Log>, Failure> {
+) -> Result<Vec<Log>, PostgresFailure> {
     let mut logs = vec![Log::default(); places.len()];
     for row in bind_places(sqlx::query(LOGS), places).fetch_all(connection).await? {
         let log = row::log(&row)?;
@@ -108,7 +108,7 @@ pub(super) async fn logs(
 pub(super) async fn revisions(
     connection: &mut PgConnection,
     users: &[(Space, UserName)],
-) -> Result<Vec<u64>, Failure> {
+) -> Result<Vec<u64>, PostgresFailure> {
     let query = bind_users(sqlx::query(REVISIONS), users.iter().map(|(space, user)| (space, user)));
     let mut revisions = vec![0; users.len()];
     for row in query.fetch_all(connection).await? {
@@ -122,8 +122,8 @@ pub(super) async fn member(
     connection: &mut PgConnection,
     place: &Place,
     user: &UserName,
-) -> Result<Option<Member>, Failure> {
-    let (space, kind, one, other) = row::key(place);
+) -> Result<Option<Member>, PostgresFailure> {
+    let (space, kind, one, other) = row::place_columns(place);
     let query = sqlx::query(MEMBER).bind(space).bind(kind).bind(one).bind(other);
     let row = query.bind(user.as_raw()).fetch_optional(connection).await?;
     Ok(row.map(|row| row::member(&row)).transpose()?)
@@ -132,18 +132,18 @@ pub(super) async fn member(
 pub(super) async fn page(
     connection: &mut PgConnection,
     place: &Place,
-    range: Range,
+    range: PageRange,
     limit: PageLimit,
-) -> Result<Page, Failure> {
+) -> Result<Page, PostgresFailure> {
     let (sql, edge) = match range {
-        Range::Newest => (NEWEST_BEFORE, i64::MAX),
-        Range::Before(seq) => (NEWEST_BEFORE, row::seq_number(seq)),
-        Range::After(seq) => (OLDEST_AFTER, row::seq_number(seq)),
+        PageRange::Newest => (NEWEST_BEFORE, i64::MAX),
+        PageRange::Before(seq) => (NEWEST_BEFORE, row::seq_number(seq)),
+        PageRange::After(seq) => (OLDEST_AFTER, row::seq_number(seq)),
     };
     // One more than may be given tells whether there are more; one is given in any case.
     let messages_max = i64::from(limit.messages.max(1)) + 1;
     let bytes_max = limit.bytes.saturating_add(limit.attachments.saturating_mul(FRAME_BYTES));
-    let (space, kind, one, other) = row::key(place);
+    let (space, kind, one, other) = row::place_columns(place);
     let query = sqlx::query(sql).bind(space).bind(kind).bind(one).bind(other);
     let query = query.bind(edge).bind(messages_max);
     let mut rows = query.bind(i64::try_from(bytes_max).unwrap_or(i64::MAX)).fetch(connection);
@@ -169,21 +169,21 @@ pub(super) async fn page(
     Ok(page)
 }
 
-pub(super) async fn knows(
+pub(super) async fn user_exists(
     connection: &mut PgConnection,
     space: &Space,
     user: &UserName,
-) -> Result<bool, Failure> {
-    let query = sqlx::query(KNOWS).bind(space.as_raw()).bind(user.as_raw());
+) -> Result<bool, PostgresFailure> {
+    let query = sqlx::query(USER_EXISTS).bind(space.as_raw()).bind(user.as_raw());
     Ok(query.fetch_optional(connection).await?.is_some())
 }
 
-pub(super) async fn is_vouched(
+pub(super) async fn is_registered(
     connection: &mut PgConnection,
     space: &Space,
     key: &NameKey,
-) -> Result<bool, Failure> {
-    let query = sqlx::query(IS_VOUCHED).bind(space.as_raw()).bind(key.as_raw());
+) -> Result<bool, PostgresFailure> {
+    let query = sqlx::query(IS_REGISTERED).bind(space.as_raw()).bind(key.as_raw());
     Ok(query.fetch_optional(connection).await?.is_some())
 }
 
@@ -191,7 +191,7 @@ pub(super) async fn last_seen(
     connection: &mut PgConnection,
     space: &Space,
     users: &[UserName],
-) -> Result<Vec<Option<OffsetDateTime>>, Failure> {
+) -> Result<Vec<Option<OffsetDateTime>>, PostgresFailure> {
     let query = bind_users(sqlx::query(LAST_SEEN), users.iter().map(|user| (space, user)));
     let mut last_seen = vec![None; users.len()];
     for row in query.fetch_all(connection).await? {
@@ -206,7 +206,7 @@ pub(super) async fn device_seen(
     space: &Space,
     user: &UserName,
     device: &DeviceId,
-) -> Result<Option<OffsetDateTime>, Failure> {
+) -> Result<Option<OffsetDateTime>, PostgresFailure> {
     let query = sqlx::query_scalar(DEVICE_SEEN).bind(space.as_raw()).bind(user.as_raw());
     let seen = query.bind(device.as_raw()).fetch_optional(connection).await?;
     Ok(seen.map(row::time).transpose()?)

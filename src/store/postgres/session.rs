@@ -7,23 +7,23 @@ use sqlx::{
     postgres::{PgConnectOptions, PgConnection},
 };
 
-use super::failure::Failure;
+use super::failure::PostgresFailure;
 
 /// How much longer the server waits than we do: what we have given up ends there, too.
-const LATER: Duration = Duration::from_secs(1);
+const SERVER_TIMEOUT_MARGIN: Duration = Duration::from_secs(1);
 
 // Settings that a server of this version or on this system does not have are passed over.
-const SET: &str = "SELECT count(set_config(name, value, false)) FROM \
+const SET_CONFIG: &str = "SELECT count(set_config(name, value, false)) FROM \
     unnest($1::text[], $2::text[]) AS wanted (name, value) JOIN pg_settings USING (name)";
 
 // "transaction_read_only" is "on" on a standby, too.
-const TAKES_WRITES: &str = "SELECT current_setting('transaction_read_only') = 'off' AS answer";
+const IS_WRITABLE: &str = "SELECT current_setting('transaction_read_only') = 'off' AS answer";
 
 /// Opens a connection to a server that takes writes.
 pub(super) async fn connect(
     options: &PgConnectOptions,
     wait_max: Duration,
-) -> Result<PgConnection, Failure> {
+) -> Result<PgConnection, PostgresFailure> {
     let mut connection = options.connect().await?;
     set(&mut connection, &settings(wait_max)).await?;
     // Not every system can do this, and then it is an error.
@@ -36,20 +36,20 @@ pub(super) async fn connect(
 }
 
 /// Fails where nothing can be written.
-pub(super) async fn check_writable(connection: &mut PgConnection) -> Result<(), Failure> {
-    let row = sqlx::query(TAKES_WRITES).fetch_one(connection).await?;
-    if row.try_get("answer")? { Ok(()) } else { Err(Failure::ReadOnly) }
+pub(super) async fn check_writable(connection: &mut PgConnection) -> Result<(), PostgresFailure> {
+    let row = sqlx::query(IS_WRITABLE).fetch_one(connection).await?;
+    if row.try_get("answer")? { Ok(()) } else { Err(PostgresFailure::ReadOnly) }
 }
 
 /// Has statements planned for tables as they are now.
-pub(super) async fn replan(connection: &mut PgConnection) -> Result<(), Failure> {
+pub(super) async fn replan(connection: &mut PgConnection) -> Result<(), PostgresFailure> {
     sqlx::raw_sql("DISCARD PLANS").execute(connection).await?;
     Ok(())
 }
 
 /// What is set for a session. `synchronous_commit` is the operator's.
 fn settings(wait_max: Duration) -> Vec<(&'static str, String)> {
-    let on_the_server = || millis(wait_max + LATER);
+    let on_the_server = || millis(wait_max + SERVER_TIMEOUT_MARGIN);
     let text = str::to_owned;
     vec![
         // Notices would be logged.
@@ -83,7 +83,7 @@ async fn set(
 ) -> Result<(), sqlx::Error> {
     let (names, values): (Vec<_>, Vec<_>) =
         settings.iter().map(|(name, value)| (*name, value.as_str())).unzip();
-    let query = sqlx::query(SET).bind(names).bind(values);
+    let query = sqlx::query(SET_CONFIG).bind(names).bind(values);
     query.persistent(false).execute(connection).await.map(drop)
 }
 

@@ -9,11 +9,11 @@ use std::collections::HashMap;
 
 use sqlx::postgres::{PgConnection, PgRow};
 
-use super::{arrays::bind_users, commit::run, failure::Failure};
+use super::{arrays::bind_users, commit::run_statement, failure::PostgresFailure};
 use crate::{
-    chat::ports::{Retention, Trimmed},
+    chat::ports::{TrimLimits, Trimmed},
     domain::{Place, Position, Space, UserName},
-    store::sql::{Columns as _, Length, Rule, row},
+    store::sql::{Columns as _, LogLength, RetentionCutoff, row},
 };
 
 /// Entries that one call takes away at most.
@@ -72,17 +72,17 @@ const FORGET_GUESTS: &str = r#"WITH dropped AS (
     WHERE conversation.id = lost.id"#;
 
 /// Where to go on: after the conversation with this number.
-pub(super) type Cursor = i64;
+pub(super) type PostgresTrimCursor = i64;
 
 /// Takes away a part from `cursor` on. On an error a transaction is left open: the connection must
 /// be closed.
 pub(super) async fn trim(
     connection: &mut PgConnection,
-    retention: &Retention,
-    cursor: Cursor,
-) -> Result<(Trimmed, Cursor), Failure> {
-    let (floors, cursor) = match Rule::of(retention) {
-        Some(rule) => trim_logs(connection, rule, cursor).await?,
+    retention: &TrimLimits,
+    cursor: PostgresTrimCursor,
+) -> Result<(Trimmed, PostgresTrimCursor), PostgresFailure> {
+    let (floors, cursor) = match RetentionCutoff::of(retention) {
+        Some(cutoff) => trim_logs(connection, cutoff, cursor).await?,
         None => (Vec::new(), 0),
     };
     let guests = forget_guests(connection, row::millis(retention.guests_after)).await?;
@@ -93,20 +93,20 @@ pub(super) async fn trim(
 /// Trims the next logs. Answers where to go on: at the beginning, if that was all.
 async fn trim_logs(
     connection: &mut PgConnection,
-    rule: Rule,
-    cursor: Cursor,
-) -> Result<(Vec<(Place, Position)>, Cursor), Failure> {
+    cutoff: RetentionCutoff,
+    cursor: PostgresTrimCursor,
+) -> Result<(Vec<(Place, Position)>, PostgresTrimCursor), PostgresFailure> {
     let query = sqlx::query(NEXT_LOGS).bind(cursor).bind(row::number(LOGS_MAX as u64));
     let rows = query.fetch_all(&mut *connection).await?;
     let mut next = if rows.len() == LOGS_MAX { rows.last() } else { None }
         .map_or(Ok(0), |row| row.int("id"))?;
-    let logs = rows.iter().map(Length::of).collect::<Result<Vec<_>, _>>()?;
-    let logs: Vec<_> = logs.into_iter().filter(|log| log.is_too_long(&rule)).collect();
+    let logs = rows.iter().map(LogLength::of).collect::<Result<Vec<_>, _>>()?;
+    let logs: Vec<_> = logs.into_iter().filter(|log| log.is_too_long(&cutoff)).collect();
     if logs.is_empty() {
         return Ok((Vec::new(), next));
     }
-    let mut found = find_floors(connection, rule, &logs).await?;
-    let (mut lower, mut left) = (Vec::new(), ENTRIES_MAX);
+    let mut found = find_floors(connection, cutoff, &logs).await?;
+    let (mut new_floors, mut left) = (Vec::new(), ENTRIES_MAX);
     for log in logs {
         let Some(floor) = found.remove(&log.id) else { continue };
         let entries = row::seq_number(floor.seq) - log.floor;
@@ -115,25 +115,25 @@ async fn trim_logs(
             break;
         }
         left -= entries;
-        lower.push((log.id, log.place, floor));
+        new_floors.push((log.id, log.place, floor));
         if left == 0 {
             next = log.id - 1;
             break;
         }
     }
-    Ok((move_floors(connection, lower).await?, next))
+    Ok((move_floors(connection, new_floors).await?, next))
 }
 
 /// The last entry that goes, of at most so many as may go at once, of each log.
 async fn find_floors(
     connection: &mut PgConnection,
-    rule: Rule,
-    logs: &[Length],
-) -> Result<HashMap<i64, Position>, Failure> {
+    cutoff: RetentionCutoff,
+    logs: &[LogLength],
+) -> Result<HashMap<i64, Position>, PostgresFailure> {
     let (froms, lasts): (Vec<_>, Vec<_>) =
-        logs.iter().map(|log| log.bounds(&rule, ENTRIES_MAX)).unzip();
+        logs.iter().map(|log| log.bounds(&cutoff, ENTRIES_MAX)).unzip();
     let query = sqlx::query(FIND_FLOORS).bind(logs.iter().map(|log| log.id).collect::<Vec<_>>());
-    let query = query.bind(froms).bind(lasts).bind(rule.after);
+    let query = query.bind(froms).bind(lasts).bind(cutoff.after);
     let mut floors = HashMap::new();
     for row in query.fetch_all(connection).await? {
         let floor = row::position(row.int("seq")?, row.int("messages")?)?;
@@ -145,32 +145,35 @@ async fn find_floors(
 /// Takes away what is up to new floors, where nobody else did. Answers those that rose.
 async fn move_floors(
     connection: &mut PgConnection,
-    mut lower: Vec<(i64, Place, Position)>,
-) -> Result<Vec<(Place, Position)>, Failure> {
-    if lower.is_empty() {
+    mut new_floors: Vec<(i64, Place, Position)>,
+) -> Result<Vec<(Place, Position)>, PostgresFailure> {
+    if new_floors.is_empty() {
         return Ok(Vec::new());
     }
-    run(connection, "BEGIN").await?;
-    let ids: Vec<_> = lower.iter().map(|(id, ..)| *id).collect();
+    run_statement(connection, "BEGIN").await?;
+    let ids: Vec<_> = new_floors.iter().map(|(id, ..)| *id).collect();
     let mut floors = HashMap::new();
     for row in sqlx::query(LOCK_LOGS).bind(ids).fetch_all(&mut *connection).await? {
         floors.insert(row.int("id")?, row.int("floor")?);
     }
-    lower.retain(|(id, _, floor)| {
+    new_floors.retain(|(id, _, floor)| {
         floors.get(id).is_some_and(|before| *before < row::seq_number(floor.seq))
     });
     let query = sqlx::query(MOVE_FLOORS)
-        .bind(lower.iter().map(|(id, ..)| *id).collect::<Vec<_>>())
-        .bind(lower.iter().map(|(.., it)| row::seq_number(it.seq)).collect::<Vec<_>>())
-        .bind(lower.iter().map(|(.., it)| row::number(it.messages)).collect::<Vec<_>>());
+        .bind(new_floors.iter().map(|(id, ..)| *id).collect::<Vec<_>>())
+        .bind(new_floors.iter().map(|(.., it)| row::seq_number(it.seq)).collect::<Vec<_>>())
+        .bind(new_floors.iter().map(|(.., it)| row::number(it.messages)).collect::<Vec<_>>());
     query.execute(&mut *connection).await?;
-    run(connection, "COMMIT").await?;
-    Ok(lower.into_iter().map(|(_, place, floor)| (place, floor)).collect())
+    run_statement(connection, "COMMIT").await?;
+    Ok(new_floors.into_iter().map(|(_, place, floor)| (place, floor)).collect())
 }
 
 /// Ends what the guests are who were seen longest ago. Answers how many they were.
-async fn forget_guests(connection: &mut PgConnection, until: i64) -> Result<usize, Failure> {
-    run(connection, "BEGIN").await?;
+async fn forget_guests(
+    connection: &mut PgConnection,
+    until: i64,
+) -> Result<usize, PostgresFailure> {
+    run_statement(connection, "BEGIN").await?;
     let query = sqlx::query(FIRST_GUESTS).bind(until).bind(row::number(GUESTS_MAX as u64));
     let rows = query.fetch_all(&mut *connection).await?;
     let guests = rows.iter().map(guest).collect::<Result<Vec<_>, _>>()?;
@@ -180,7 +183,7 @@ async fn forget_guests(connection: &mut PgConnection, until: i64) -> Result<usiz
             bind_users(sqlx::query(statement), users).execute(&mut *connection).await?;
         }
     }
-    run(connection, "COMMIT").await?;
+    run_statement(connection, "COMMIT").await?;
     Ok(guests.len())
 }
 

@@ -11,17 +11,17 @@ use time::OffsetDateTime;
 
 use super::{arrays::bind_users, nodes};
 use crate::{
-    chat::ports::{Batch, Gone, Seen, Voucher},
+    chat::ports::{Batch, GuestExpired, IdentityKind, UserSeen},
     domain::{DeviceId, NameKey},
     store::sql::{
         Columns as _,
-        changes::User,
+        member_plan::SpaceUser,
         number, row,
-        write::{self, DeviceSeen, party},
+        write::{self, DeviceSeen, participants},
     },
 };
 
-const MEET: &str = r#"INSERT INTO "user" (space, name, vouched, key, stay, seen)
+const INSERT_NEW_USERS: &str = r#"INSERT INTO "user" (space, name, vouched, key, stay, seen)
     SELECT * FROM unnest($1::text[], $2::text[], $3::bool[], $4::text[], $5::text[], $6::bigint[])
     ON CONFLICT DO NOTHING"#;
 
@@ -33,7 +33,7 @@ const LOCK: &str = r#"SELECT given.number - 1 AS number, "user".stay
 
 // The limit is `DEVICES_PER_USER_MAX`. Devices are counted before the new ones come, so that a few
 // more may stay until somebody comes again.
-const REMEMBER: &str = r#"WITH noted AS (
+const SAVE_USERS: &str = r#"WITH noted AS (
         SELECT * FROM unnest($7::text[], $8::text[], $9::text[], $10::bigint[])
             AS noted (space, "user", id, seen)
     ), forgotten AS (
@@ -61,7 +61,7 @@ const REMEMBER: &str = r#"WITH noted AS (
     WHERE "user".space = given.space AND "user".name = given.name"#;
 
 // Guests who are on another node that lives.
-const STAYED: &str = "SELECT DISTINCT given.number - 1 AS number
+const GUESTS_ON_OTHER_NODES: &str = "SELECT DISTINCT given.number - 1 AS number
     FROM unnest($1::text[], $2::text[], $3::text[], $4::text[]) WITH ORDINALITY
         AS given (space, key, stay, node, number)
     JOIN guest_name ON guest_name.space = given.space AND guest_name.key = given.key
@@ -71,144 +71,158 @@ const STAYED: &str = "SELECT DISTINCT given.number - 1 AS number
 
 /// The users of a batch who ever came, by whose stay they have their names before it: nobody's, if the
 /// back end vouches for them. Their rows are locked.
-pub(super) type Locked<'a> = HashMap<User<'a>, Option<Box<str>>>;
+pub(super) type LockedUsers<'a> = HashMap<SpaceUser<'a>, Option<Box<str>>>;
 
 /// Locks the rows of all users whom a batch concerns, those who come for the first time included.
 pub(super) async fn lock<'a>(
     connection: &mut PgConnection,
     batch: &'a Batch,
-) -> Result<Locked<'a>, sqlx::Error> {
-    let Batch { seen, went, gone, changes, drafts, arrivals: _ } = batch;
-    meet(connection, seen).await?;
-    let mut users: BTreeSet<User<'a>> = seen.iter().map(|it| (&it.space, &it.user)).collect();
-    users.extend(went.iter().map(|it| (&it.space, &it.user)));
-    users.extend(gone.iter().map(|it| (&it.space, &it.user)));
+) -> Result<LockedUsers<'a>, sqlx::Error> {
+    let Batch { seen, departed, expired, changes, drafts, membership_queries: _ } = batch;
+    insert_new_users(connection, seen).await?;
+    let mut users: BTreeSet<SpaceUser<'a>> = seen.iter().map(|it| (&it.space, &it.user)).collect();
+    users.extend(departed.iter().map(|it| (&it.space, &it.user)));
+    users.extend(expired.iter().map(|it| (&it.space, &it.user)));
     users.extend(changes.iter().map(|it| (&it.place.space, &it.user)));
-    let heard = |place| party(place).map(|user| (&place.space, user));
-    users.extend(drafts.iter().flat_map(|draft| heard(&draft.place)));
+    let space_users = |place| participants(place).map(|user| (&place.space, user));
+    users.extend(drafts.iter().flat_map(|draft| space_users(&draft.place)));
     if users.is_empty() {
-        return Ok(Locked::new());
+        return Ok(LockedUsers::new());
     }
     let users: Vec<_> = users.into_iter().collect();
-    let mut locked = Locked::with_capacity(users.len());
+    let mut locked = LockedUsers::with_capacity(users.len());
     for row in bind_users(sqlx::query(LOCK), users.iter().copied()).fetch_all(connection).await? {
-        let stay = row.maybe_text("stay")?.map(Into::into);
-        locked.extend(users.get(number(&row)?).map(|user| (*user, stay)));
+        let guest_session = row.maybe_text("stay")?.map(Into::into);
+        locked.extend(users.get(number(&row)?).map(|user| (*user, guest_session)));
     }
     Ok(locked)
 }
 
 /// Somebody who comes, perhaps more than once.
-struct Coming<'a> {
-    first: &'a Voucher,
-    last: &'a Voucher,
-    vouched: bool,
+struct SeenUser<'a> {
+    first: &'a IdentityKind,
+    last: &'a IdentityKind,
+    registered: bool,
     at: OffsetDateTime,
 }
 
 /// Those who come, each once.
-fn coming(seen: &[Seen]) -> BTreeMap<User<'_>, Coming<'_>> {
-    let mut coming = BTreeMap::new();
-    for Seen { space, user, voucher, device: _, at } in seen {
-        let new = Coming { first: voucher, last: voucher, vouched: false, at: *at };
-        let user = coming.entry((space, user)).or_insert(new);
-        user.last = voucher;
-        user.vouched |= *voucher == Voucher::BackEnd;
+fn seen_users(seen: &[UserSeen]) -> BTreeMap<SpaceUser<'_>, SeenUser<'_>> {
+    let mut seen_users = BTreeMap::new();
+    for UserSeen { space, user, identity_kind, device: _, at } in seen {
+        let new =
+            SeenUser { first: identity_kind, last: identity_kind, registered: false, at: *at };
+        let user = seen_users.entry((space, user)).or_insert(new);
+        user.last = identity_kind;
+        user.registered |= *identity_kind == IdentityKind::Registered;
         user.at = user.at.max(*at);
     }
-    coming
+    seen_users
 }
 
 /// The mark of a guest's stay.
-fn stay(voucher: &Voucher) -> Option<&str> {
-    match voucher {
-        Voucher::Guest(stay) => Some(stay),
-        Voucher::BackEnd => None,
+fn guest_session(identity_kind: &IdentityKind) -> Option<&str> {
+    match identity_kind {
+        IdentityKind::Guest(guest_session) => Some(guest_session),
+        IdentityKind::Registered => None,
     }
 }
 
 /// Writes down those who come for the first time.
-async fn meet(connection: &mut PgConnection, seen: &[Seen]) -> Result<(), sqlx::Error> {
+async fn insert_new_users(
+    connection: &mut PgConnection,
+    seen: &[UserSeen],
+) -> Result<(), sqlx::Error> {
     if seen.is_empty() {
         return Ok(());
     }
-    let coming = coming(seen);
-    let keys: Vec<_> = coming.keys().map(|(_, user)| user.key()).collect();
-    let query = bind_users(sqlx::query(MEET), coming.keys().copied())
-        .bind(coming.values().map(|it| *it.first == Voucher::BackEnd).collect::<Vec<_>>())
+    let seen_users = seen_users(seen);
+    let keys: Vec<_> = seen_users.keys().map(|(_, user)| user.key()).collect();
+    let query = bind_users(sqlx::query(INSERT_NEW_USERS), seen_users.keys().copied())
+        .bind(
+            seen_users.values().map(|it| *it.first == IdentityKind::Registered).collect::<Vec<_>>(),
+        )
         .bind(keys.iter().map(NameKey::as_raw).collect::<Vec<_>>())
-        .bind(coming.values().map(|it| stay(it.first)).collect::<Vec<_>>())
-        .bind(coming.values().map(|it| row::millis(it.at)).collect::<Vec<_>>());
+        .bind(seen_users.values().map(|it| guest_session(it.first)).collect::<Vec<_>>())
+        .bind(seen_users.values().map(|it| row::millis(it.at)).collect::<Vec<_>>());
     query.execute(connection).await.map(drop)
 }
 
 /// Which of the guests who are gone from one node are on another one.
-pub(super) async fn stayed(
+pub(super) async fn guests_on_other_nodes(
     connection: &mut PgConnection,
-    gone: &[Gone],
+    expired: &[GuestExpired],
 ) -> Result<HashSet<usize>, sqlx::Error> {
-    if gone.is_empty() {
+    if expired.is_empty() {
         return Ok(HashSet::new());
     }
-    let keys: Vec<_> = gone.iter().map(|it| it.user.key()).collect();
-    let query = sqlx::query(STAYED)
-        .bind(gone.iter().map(|it| it.space.as_raw()).collect::<Vec<_>>())
+    let keys: Vec<_> = expired.iter().map(|it| it.user.key()).collect();
+    let query = sqlx::query(GUESTS_ON_OTHER_NODES)
+        .bind(expired.iter().map(|it| it.space.as_raw()).collect::<Vec<_>>())
         .bind(keys.iter().map(NameKey::as_raw).collect::<Vec<_>>())
-        .bind(gone.iter().map(|it| &*it.stay).collect::<Vec<_>>())
-        .bind(gone.iter().map(|it| it.from.as_raw()).collect::<Vec<_>>())
+        .bind(expired.iter().map(|it| &*it.guest_session).collect::<Vec<_>>())
+        .bind(expired.iter().map(|it| it.from.as_raw()).collect::<Vec<_>>())
         .bind(nodes::lease());
     query.fetch_all(connection).await?.iter().map(number).collect()
 }
 
 /// Those whose memberships end: somebody else comes under the same name, or they are guests who will
 /// not come back.
-pub(super) fn forgotten<'a>(
+pub(super) fn users_to_forget<'a>(
     batch: &'a Batch,
-    locked: &Locked<'a>,
-    stayed: &HashSet<usize>,
-) -> BTreeSet<User<'a>> {
-    let coming = coming(&batch.seen);
-    let succeeded = write::succeeded(&batch.seen);
-    let is_another = |user: &User<'a>, it: &Coming<'_>| {
-        succeeded.contains(user)
-            || locked.get(user).is_some_and(|before| before.as_deref() != stay(it.first))
+    locked: &LockedUsers<'a>,
+    guests_on_other_nodes: &HashSet<usize>,
+) -> BTreeSet<SpaceUser<'a>> {
+    let seen_users = seen_users(&batch.seen);
+    let replaced_users = write::replaced_users(&batch.seen);
+    let is_replaced = |user: &SpaceUser<'a>, it: &SeenUser<'_>| {
+        replaced_users.contains(user)
+            || locked.get(user).is_some_and(|before| before.as_deref() != guest_session(it.first))
     };
-    let mut forgotten: BTreeSet<_> =
-        coming.iter().filter(|(user, it)| is_another(user, it)).map(|(user, _)| *user).collect();
-    let gone = batch.gone.iter().enumerate().filter(|(number, _)| !stayed.contains(number));
-    for (_, gone) in gone {
-        let user = (&gone.space, &gone.user);
-        let has_the_name = match coming.get(&user) {
-            Some(it) => stay(it.last),
+    let mut users_to_forget: BTreeSet<_> = seen_users
+        .iter()
+        .filter(|(user, it)| is_replaced(user, it))
+        .map(|(user, _)| *user)
+        .collect();
+    let expired = batch
+        .expired
+        .iter()
+        .enumerate()
+        .filter(|(number, _)| !guests_on_other_nodes.contains(number));
+    for (_, expired) in expired {
+        let user = (&expired.space, &expired.user);
+        let current_session = match seen_users.get(&user) {
+            Some(it) => guest_session(it.last),
             None => locked.get(&user).and_then(Option::as_deref),
         };
-        if has_the_name == Some(&gone.stay) {
-            forgotten.insert(user);
+        if current_session == Some(&expired.guest_session) {
+            users_to_forget.insert(user);
         }
     }
-    forgotten
+    users_to_forget
 }
 
 /// Writes down who came and went, and with what.
-pub(super) async fn remember(
+pub(super) async fn save_users(
     connection: &mut PgConnection,
     batch: &Batch,
-    locked: &Locked<'_>,
+    locked: &LockedUsers<'_>,
 ) -> Result<(), sqlx::Error> {
-    if batch.seen.is_empty() && batch.went.is_empty() {
+    if batch.seen.is_empty() && batch.departed.is_empty() {
         return Ok(());
     }
     // Whether they came, as whom, whether the back end vouches for them, and when.
-    let mut rows: BTreeMap<User<'_>, (bool, Option<&str>, bool, OffsetDateTime)> = BTreeMap::new();
-    for (user, it) in coming(&batch.seen) {
-        rows.insert(user, (true, stay(it.last), it.vouched, it.at));
+    let mut rows: BTreeMap<SpaceUser<'_>, (bool, Option<&str>, bool, OffsetDateTime)> =
+        BTreeMap::new();
+    for (user, it) in seen_users(&batch.seen) {
+        rows.insert(user, (true, guest_session(it.last), it.registered, it.at));
     }
-    for (user, at) in write::last_went(&batch.went) {
+    for (user, at) in write::last_departures(&batch.departed) {
         let row = rows.entry(user).or_insert((false, None, false, at));
         row.3 = row.3.max(at);
     }
     let devices = last_devices(batch, locked);
-    let query = bind_users(sqlx::query(REMEMBER), rows.keys().copied())
+    let query = bind_users(sqlx::query(SAVE_USERS), rows.keys().copied())
         .bind(rows.values().map(|it| it.0).collect::<Vec<_>>())
         .bind(rows.values().map(|it| it.1).collect::<Vec<_>>())
         .bind(rows.values().map(|it| it.2).collect::<Vec<_>>())
@@ -222,10 +236,11 @@ pub(super) async fn remember(
 /// The devices of users who ever came, each once.
 fn last_devices<'a>(
     batch: &'a Batch,
-    locked: &Locked<'_>,
-) -> BTreeMap<(User<'a>, &'a DeviceId), OffsetDateTime> {
-    let devices = write::devices_seen(&batch.seen).into_iter();
-    let devices: Vec<DeviceSeen<'_>> = devices.chain(write::devices_went(&batch.went)).collect();
+    locked: &LockedUsers<'_>,
+) -> BTreeMap<(SpaceUser<'a>, &'a DeviceId), OffsetDateTime> {
+    let devices = write::devices_arrived(&batch.seen).into_iter();
+    let devices: Vec<DeviceSeen<'_>> =
+        devices.chain(write::devices_departed(&batch.departed)).collect();
     let mut last = BTreeMap::new();
     for (user, device, at) in devices {
         if locked.contains_key(&user) {

@@ -1,9 +1,9 @@
 //! What the engines that speak SQL share: what is decided about a batch, and how domain types stand
 //! in rows. Only the statements, and how they are sent, are an engine's own.
 
-pub(crate) mod changes;
 mod columns;
-pub(crate) mod plan;
+pub(crate) mod draft_plan;
+pub(crate) mod member_plan;
 pub(crate) mod row;
 pub(crate) mod write;
 
@@ -14,21 +14,21 @@ use std::{
 
 pub(crate) use self::columns::Columns;
 use crate::{
-    chat::ports::{Membership, Retention},
+    chat::ports::{Membership, TrimLimits},
     domain::{self, Place, Space, UserName},
 };
 
 /// A conversation at the beginning of the transaction.
 #[derive(Clone, Copy, Debug)]
-pub(crate) struct Log {
+pub(crate) struct StoredLog {
     pub(crate) id: i64,
-    pub(crate) stands: domain::Log,
+    pub(crate) state: domain::Log,
 }
 
-pub(crate) type Logs<'a> = HashMap<&'a Place, Log>;
+pub(crate) type StoredLogs<'a> = HashMap<&'a Place, StoredLog>;
 
 /// The number of a conversation that is there.
-pub(crate) fn id(logs: &Logs<'_>, place: &Place) -> Result<i64, sqlx::Error> {
+pub(crate) fn conversation_id(logs: &StoredLogs<'_>, place: &Place) -> Result<i64, sqlx::Error> {
     logs.get(place).map(|log| log.id).ok_or(sqlx::Error::RowNotFound)
 }
 
@@ -51,12 +51,13 @@ pub(crate) fn number(row: &impl Columns) -> Result<usize, sqlx::Error> {
 /// Where users are members, from rows with the numbers of the arrivals.
 pub(crate) fn memberships(
     rows: &[impl Columns],
-    arrivals: &[(Space, UserName)],
+    membership_queries: &[(Space, UserName)],
 ) -> Result<Vec<Vec<Membership>>, sqlx::Error> {
-    let mut memberships = vec![Vec::new(); arrivals.len()];
+    let mut memberships = vec![Vec::new(); membership_queries.len()];
     for row in rows {
         let number = number(row)?;
-        let (Some((space, _)), Some(of_user)) = (arrivals.get(number), memberships.get_mut(number))
+        let (Some((space, _)), Some(of_user)) =
+            (membership_queries.get(number), memberships.get_mut(number))
         else {
             continue;
         };
@@ -68,16 +69,16 @@ pub(crate) fn memberships(
 
 /// What is kept of a log.
 #[derive(Clone, Copy, Debug)]
-pub(crate) struct Rule {
+pub(crate) struct RetentionCutoff {
     pub(crate) entries_max: i64,
     /// In milliseconds: entries of after this.
     pub(crate) after: i64,
 }
 
-impl Rule {
+impl RetentionCutoff {
     /// Nothing, when everything is kept.
-    pub(crate) fn of(retention: &Retention) -> Option<Self> {
-        let Retention { entries_max, entries_after, guests_after: _ } = retention;
+    pub(crate) fn of(retention: &TrimLimits) -> Option<Self> {
+        let TrimLimits { entries_max, entries_after, guests_after: _ } = retention;
         (entries_max.is_some() || entries_after.is_some()).then(|| Self {
             entries_max: entries_max.map_or(i64::MAX, row::number),
             after: entries_after.map_or(i64::MIN, row::millis),
@@ -87,7 +88,7 @@ impl Rule {
 
 /// A log, as far as it matters how long it is.
 #[derive(Debug)]
-pub(crate) struct Length {
+pub(crate) struct LogLength {
     pub(crate) id: i64,
     pub(crate) place: Place,
     pub(crate) head: i64,
@@ -95,7 +96,7 @@ pub(crate) struct Length {
     oldest: Option<i64>,
 }
 
-impl Length {
+impl LogLength {
     /// Reads the columns `id, space, kind, one, other, head, floor, oldest`, of which the last is
     /// when the first entry that is kept was taken.
     pub(crate) fn of(row: &impl Columns) -> Result<Self, sqlx::Error> {
@@ -108,14 +109,14 @@ impl Length {
         })
     }
 
-    pub(crate) fn is_too_long(&self, rule: &Rule) -> bool {
-        self.head - self.floor > rule.entries_max
-            || self.oldest.is_some_and(|oldest| oldest <= rule.after)
+    pub(crate) fn is_too_long(&self, cutoff: &RetentionCutoff) -> bool {
+        self.head - self.floor > cutoff.entries_max
+            || self.oldest.is_some_and(|oldest| oldest <= cutoff.after)
     }
 
     /// Between which entries to look for the first that is kept, when at most so many may go.
-    pub(crate) fn bounds(&self, rule: &Rule, entries_max: i64) -> (i64, i64) {
-        let from = self.floor.max(self.head.saturating_sub(rule.entries_max));
+    pub(crate) fn bounds(&self, cutoff: &RetentionCutoff, entries_max: i64) -> (i64, i64) {
+        let from = self.floor.max(self.head.saturating_sub(cutoff.entries_max));
         (from, self.head.min(self.floor + entries_max))
     }
 }

@@ -11,11 +11,11 @@ use time::OffsetDateTime;
 
 use super::{
     columns::Columns,
-    plan::{Known, Message, Says},
+    draft_plan::{ContentState, DraftContext, PriorMessage},
 };
 use crate::domain::{
-    Act, Body, Content, Conversation, Entry, Kind, Log, Member, MessageId, Muted, Place, Position,
-    Role, RoomName, Seq, Space, UserName,
+    Act, Body, Content, Conversation, Entry, Log, Member, MessageId, MessageKind, Muted, Place,
+    Position, Role, RoomName, Seq, Space, UserName,
 };
 
 const NANOS_PER_MILLI: i128 = 1_000_000;
@@ -26,7 +26,7 @@ pub(crate) const EDIT: i64 = 4;
 pub(crate) const DELETION: i64 = 5;
 
 /// A place as `(space, kind, one, other)`.
-pub(crate) fn key(place: &Place) -> (&str, i64, &str, &str) {
+pub(crate) fn place_columns(place: &Place) -> (&str, i64, &str, &str) {
     let Place { space, conversation } = place;
     match conversation {
         Conversation::Room(room) => (space.as_raw(), 0, room.as_raw(), ""),
@@ -106,21 +106,21 @@ pub(crate) fn member(row: &impl Columns) -> Result<Member, sqlx::Error> {
     Ok(Member { role, joined, read, muted })
 }
 
-pub(crate) fn kind_number(kind: Kind) -> i64 {
+pub(crate) fn kind_number(kind: MessageKind) -> i64 {
     match kind {
-        Kind::Message => 0,
-        Kind::GroupChat => 1,
-        Kind::SingleChat => 2,
-        Kind::Notification => 3,
+        MessageKind::Message => 0,
+        MessageKind::GroupChat => 1,
+        MessageKind::SingleChat => 2,
+        MessageKind::Notification => 3,
     }
 }
 
-fn kind(number: i64) -> Result<Kind, sqlx::Error> {
+fn kind(number: i64) -> Result<MessageKind, sqlx::Error> {
     match number {
-        0 => Ok(Kind::Message),
-        1 => Ok(Kind::GroupChat),
-        2 => Ok(Kind::SingleChat),
-        3 => Ok(Kind::Notification),
+        0 => Ok(MessageKind::Message),
+        1 => Ok(MessageKind::GroupChat),
+        2 => Ok(MessageKind::SingleChat),
+        3 => Ok(MessageKind::Notification),
         _ => Err(damaged(format!("there is no kind {number}"))),
     }
 }
@@ -198,14 +198,14 @@ pub(crate) fn entry(row: &impl Columns, place: &Place) -> Result<Entry, sqlx::Er
 }
 
 fn content(row: &impl Columns) -> Result<Content, sqlx::Error> {
-    let Some(body) = body(row)? else { return Ok(Content::Gone) };
+    let Some(body) = body(row)? else { return Ok(Content::Removed) };
     let edited_at = row.maybe_int("edited_at")?.map(time).transpose()?;
     Ok(Content::Body { body, edited_at })
 }
 
 /// Reads the columns `role`, and those of a message if `seq` is not `NULL`.
-pub(crate) fn known(row: &impl Columns) -> Result<Known<'static>, sqlx::Error> {
-    Ok(Known {
+pub(crate) fn draft_context(row: &impl Columns) -> Result<DraftContext<'static>, sqlx::Error> {
+    Ok(DraftContext {
         role: row.maybe_int("role")?.map(role).transpose()?,
         message: row.maybe_int("seq")?.map(|_| message(row)).transpose()?,
     })
@@ -213,16 +213,16 @@ pub(crate) fn known(row: &impl Columns) -> Result<Known<'static>, sqlx::Error> {
 
 /// Reads the columns `seq, at, kind, edited_at, deletion, deleted_at, body, attachments` of a
 /// message.
-pub(crate) fn message(row: &impl Columns) -> Result<(Seq, Message<'static>), sqlx::Error> {
-    let says = match (row.maybe_int("deletion")?, content(row)?) {
+pub(crate) fn message(row: &impl Columns) -> Result<(Seq, PriorMessage<'static>), sqlx::Error> {
+    let content_state = match (row.maybe_int("deletion")?, content(row)?) {
         (Some(deletion), _) => {
-            Says::Nothing { seq: seq(deletion)?, at: time(row.int("deleted_at")?)? }
+            ContentState::Deleted { seq: seq(deletion)?, at: time(row.int("deleted_at")?)? }
         }
-        (None, Content::Body { body, edited_at: None }) => Says::First(Cow::Owned(body)),
-        (None, Content::Body { .. } | Content::Gone) => Says::Other,
+        (None, Content::Body { body, edited_at: None }) => ContentState::Original(Cow::Owned(body)),
+        (None, Content::Body { .. } | Content::Removed) => ContentState::Edited,
     };
     let (at, kind) = (time(row.int("at")?)?, kind(row.int("kind")?)?);
-    Ok((seq(row.int("seq")?)?, Message { at, kind, says }))
+    Ok((seq(row.int("seq")?)?, PriorMessage { at, kind, content: content_state }))
 }
 
 fn damaged(why: impl Into<BoxDynError>) -> sqlx::Error {
@@ -237,7 +237,7 @@ mod tests {
 
     proptest! {
         #[test]
-        fn attachments_come_back_as_they_were(
+        fn attachments_round_trip(
             attachments in prop::collection::vec(prop::collection::vec(any::<u8>(), 0..9), 0..5),
         ) {
             let attachments: Vec<_> = attachments.into_iter().map(Bytes::from).collect();
@@ -245,7 +245,7 @@ mod tests {
         }
 
         #[test]
-        fn damaged_attachments_are_an_error_and_no_panic(
+        fn damaged_attachments_do_not_panic(
             bytes in prop::collection::vec(0_u8..4, 0..20),
         ) {
             drop(unframe(Some(&bytes)));
@@ -253,13 +253,13 @@ mod tests {
     }
 
     #[test]
-    fn a_time_before_1970_is_cut_downwards_too() {
+    fn time_before_1970_is_rounded_down() {
         let at = OffsetDateTime::UNIX_EPOCH - time::Duration::microseconds(1500);
         assert_eq!(millis(at), -2);
     }
 
     #[test]
-    fn an_attachment_that_is_cut_off_is_damage() {
+    fn truncated_attachment_is_an_error() {
         assert!(unframe(Some(&[2, 0, 0, 0, 7])).is_err());
         assert!(unframe(Some(&[2, 0, 0])).is_err());
         assert!(kind(EDIT).is_err());

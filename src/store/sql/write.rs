@@ -6,14 +6,13 @@ use sqlx::error::BoxDynError;
 use time::OffsetDateTime;
 
 use super::{
-    Columns, Logs,
-    changes::{Found, User, Who},
-    id, number, numbered,
-    plan::{Known, Plan, Rewritten},
-    row,
+    Columns, StoredLogs, conversation_id,
+    draft_plan::{DraftContext, DraftPlan, Rewritten},
+    member_plan::{CurrentMember, PlaceUser, SpaceUser},
+    number, numbered, row,
 };
 use crate::{
-    chat::ports::{Change, Draft, DraftAct, MemberChange, Seen, Went},
+    chat::ports::{Change, Draft, DraftAct, MemberChange, UserDeparted, UserSeen},
     domain::{Conversation, DeviceId, Member, Place, Position, Role, Seq, Space, UserName},
 };
 
@@ -99,21 +98,21 @@ pub(crate) struct Head {
 
 /// What becomes of logs.
 #[derive(Debug)]
-pub(crate) struct Written<'a> {
+pub(crate) struct LogWrites<'a> {
     pub(crate) entries: Vec<(i64, Position, &'a Draft)>,
     pub(crate) rewritten: Vec<(i64, Seq, Rewritten<'a>)>,
     /// By conversation, each once.
     pub(crate) heads: BTreeMap<i64, Head>,
 }
 
-impl<'a> Written<'a> {
+impl<'a> LogWrites<'a> {
     /// What was decided, in the logs, all of which are there.
-    pub(crate) fn of(plan: &Plan<'a>, logs: &Logs<'_>) -> Result<Self, sqlx::Error> {
-        let Plan { outcomes: _, stored, rewritten } = plan;
+    pub(crate) fn of(plan: &DraftPlan<'a>, logs: &StoredLogs<'_>) -> Result<Self, sqlx::Error> {
+        let DraftPlan { outcomes: _, stored, rewritten } = plan;
         let mut entries = Vec::with_capacity(stored.len());
         let mut heads = BTreeMap::new();
         for (draft, position) in stored {
-            let conversation = id(logs, &draft.place)?;
+            let conversation = conversation_id(logs, &draft.place)?;
             entries.push((conversation, *position, *draft));
             let head = heads.entry(conversation).or_insert(Head { at: *position, said_at: None });
             head.at = *position;
@@ -121,50 +120,50 @@ impl<'a> Written<'a> {
                 head.said_at = Some(draft.at);
             }
         }
-        let mut changed = Vec::with_capacity(rewritten.len());
+        let mut rewrites = Vec::with_capacity(rewritten.len());
         for ((place, seq), rewritten) in rewritten {
-            changed.push((id(logs, place)?, *seq, *rewritten));
+            rewrites.push((conversation_id(logs, place)?, *seq, *rewritten));
         }
-        Ok(Self { entries, rewritten: changed, heads })
+        Ok(Self { entries, rewritten: rewrites, heads })
     }
 }
 
 /// Whom what is said concerns.
 #[derive(Debug, Default)]
-pub(crate) struct Heard<'a> {
+pub(crate) struct MemberUpdates<'a> {
     /// Those who become members, unless they are: by conversation and user.
-    pub(crate) new: BTreeMap<(i64, &'a UserName), (Who<'a>, Member)>,
+    pub(crate) new: BTreeMap<(i64, &'a UserName), (PlaceUser<'a>, Member)>,
     /// How far authors have read who are members.
     pub(crate) reads: BTreeMap<(i64, &'a UserName), (&'a Space, Position)>,
 }
 
-impl<'a> Heard<'a> {
+impl<'a> MemberUpdates<'a> {
     /// What was decided to be stored, in logs that are there.
     pub(crate) fn of(
         stored: &[(&'a Draft, Position)],
-        logs: &Logs<'_>,
+        logs: &StoredLogs<'_>,
     ) -> Result<Self, sqlx::Error> {
-        let mut heard = Self::default();
+        let mut member_updates = Self::default();
         for (draft, position) in stored {
             if !matches!(draft.act, DraftAct::Say { .. }) {
                 continue;
             }
-            let conversation = id(logs, &draft.place)?;
-            for user in party(&draft.place) {
+            let conversation = conversation_id(logs, &draft.place)?;
+            for user in participants(&draft.place) {
                 // The first message counts: those after it make nobody a member any more.
-                let member = Member::new(Role::Member, before(*position));
+                let member = Member::new(Role::Member, position_before(*position));
                 let who = (&draft.place, user);
-                heard.new.entry((conversation, user)).or_insert((who, member));
+                member_updates.new.entry((conversation, user)).or_insert((who, member));
             }
             let author = (conversation, &draft.author);
-            heard.reads.insert(author, (&draft.place.space, *position));
+            member_updates.reads.insert(author, (&draft.place.space, *position));
         }
-        Ok(heard)
+        Ok(member_updates)
     }
 }
 
 /// Those who become members when something is said.
-pub(crate) fn party(place: &Place) -> impl Iterator<Item = &UserName> {
+pub(crate) fn participants(place: &Place) -> impl Iterator<Item = &UserName> {
     let (one, other) = match &place.conversation {
         Conversation::Room(_) => (None, None),
         Conversation::Direct(one, other) => (Some(one), Some(other)),
@@ -174,49 +173,49 @@ pub(crate) fn party(place: &Place) -> impl Iterator<Item = &UserName> {
 }
 
 /// How the log stood before a message that was stored at `position`.
-fn before(position: Position) -> Position {
+fn position_before(position: Position) -> Position {
     let Position { seq, messages } = position;
     Position { seq: Seq::from_raw(seq.as_raw() - 1), messages: messages - 1 }
 }
 
 /// What to look for: a draft's number, its conversation, and what of it is known.
 #[derive(Debug, Default)]
-pub(crate) struct Wanted<'a> {
+pub(crate) struct DraftLookup<'a> {
     /// Those that say something.
-    pub(crate) said: Vec<(i64, i64, &'a Draft)>,
+    pub(crate) new_messages: Vec<(i64, i64, &'a Draft)>,
     /// Those that change a message, with its place.
-    pub(crate) changed: Vec<(i64, i64, &'a Draft, i64)>,
+    pub(crate) message_changes: Vec<(i64, i64, &'a Draft, i64)>,
 }
 
-impl<'a> Wanted<'a> {
+impl<'a> DraftLookup<'a> {
     /// What drafts may repeat or change in logs that are there.
-    pub(crate) fn of(drafts: &'a [Draft], logs: &Logs<'_>) -> Self {
-        let mut wanted = Self::default();
+    pub(crate) fn of(drafts: &'a [Draft], logs: &StoredLogs<'_>) -> Self {
+        let mut lookup = Self::default();
         for (number, draft) in numbered(drafts) {
             let Some(log) = logs.get(&draft.place) else { continue };
             match &draft.act {
-                DraftAct::Say { .. } => wanted.said.push((number, log.id, draft)),
+                DraftAct::Say { .. } => lookup.new_messages.push((number, log.id, draft)),
                 DraftAct::Edit { of, .. } | DraftAct::Delete { of } => {
-                    wanted.changed.push((number, log.id, draft, row::seq_number(*of)));
+                    lookup.message_changes.push((number, log.id, draft, row::seq_number(*of)));
                 }
             }
         }
-        wanted
+        lookup
     }
 
     /// What was found, by the draft's number.
-    pub(crate) fn found(
+    pub(crate) fn parse_rows(
         rows: &[impl Columns],
-    ) -> Result<HashMap<usize, Known<'static>>, sqlx::Error> {
-        rows.iter().map(|row| Ok((number(row)?, row::known(row)?))).collect()
+    ) -> Result<HashMap<usize, DraftContext<'static>>, sqlx::Error> {
+        rows.iter().map(|row| Ok((number(row)?, row::draft_context(row)?))).collect()
     }
 }
 
 /// The changes of members in logs that are there: the number, the conversation, the change, and the
 /// place in the log that it names.
-pub(crate) fn in_known_logs<'a>(
+pub(crate) fn changes_in_stored_logs<'a>(
     changes: &'a [Change],
-    logs: &Logs<'_>,
+    logs: &StoredLogs<'_>,
 ) -> Vec<(i64, i64, &'a Change, Option<i64>)> {
     let known = |(number, change): (i64, &'a Change)| {
         let named = match change.what {
@@ -232,19 +231,21 @@ pub(crate) fn in_known_logs<'a>(
 }
 
 /// What users are before changes of it, by the number of the change.
-pub(crate) fn found_members(rows: &[impl Columns]) -> Result<HashMap<usize, Found>, sqlx::Error> {
+pub(crate) fn parse_current_members(
+    rows: &[impl Columns],
+) -> Result<HashMap<usize, CurrentMember>, sqlx::Error> {
     let found = rows.iter().map(|row| {
         let messages = row.maybe_int("up_to")?.map(row::count).transpose()?;
-        Ok((number(row)?, Found { member: row::member(row)?, messages }))
+        Ok((number(row)?, CurrentMember { member: row::member(row)?, messages }))
     });
     found.collect()
 }
 
 /// Those who may become members of one more room, and of how many they are is to be counted.
-pub(crate) fn to_be_counted<'a>(
+pub(crate) fn users_to_count<'a>(
     changes: &'a [Change],
-    found: &HashMap<usize, Found>,
-) -> Vec<User<'a>> {
+    found: &HashMap<usize, CurrentMember>,
+) -> Vec<SpaceUser<'a>> {
     let becomes = |(number, change): &(usize, &Change)| {
         change.rooms_max.is_some()
             && change.place.conversation.room().is_some()
@@ -257,10 +258,10 @@ pub(crate) fn to_be_counted<'a>(
 }
 
 /// Of how many rooms users are members.
-pub(crate) fn counted<'a>(
+pub(crate) fn parse_room_counts<'a>(
     rows: &[impl Columns],
-    users: &[User<'a>],
-) -> Result<HashMap<User<'a>, u64>, sqlx::Error> {
+    users: &[SpaceUser<'a>],
+) -> Result<HashMap<SpaceUser<'a>, u64>, sqlx::Error> {
     let mut rooms = HashMap::with_capacity(users.len());
     for row in rows {
         let count = row::count(row.int("rooms")?)?;
@@ -270,21 +271,23 @@ pub(crate) fn counted<'a>(
 }
 
 /// Those who came and then somebody else under the same name, in one batch.
-pub(crate) fn succeeded(seen: &[Seen]) -> HashSet<User<'_>> {
+pub(crate) fn replaced_users(seen: &[UserSeen]) -> HashSet<SpaceUser<'_>> {
     let mut first = HashMap::with_capacity(seen.len());
-    let mut succeeded = HashSet::new();
-    for Seen { space, user, voucher, .. } in seen {
-        if *first.entry((space, user)).or_insert(voucher) != voucher {
-            succeeded.insert((space, user));
+    let mut replaced_users = HashSet::new();
+    for UserSeen { space, user, identity_kind, .. } in seen {
+        if *first.entry((space, user)).or_insert(identity_kind) != identity_kind {
+            replaced_users.insert((space, user));
         }
     }
-    succeeded
+    replaced_users
 }
 
 /// When users went last, each once: an UPDATE takes any of several rows.
-pub(crate) fn last_went(went: &[Went]) -> BTreeMap<User<'_>, OffsetDateTime> {
+pub(crate) fn last_departures(
+    departed: &[UserDeparted],
+) -> BTreeMap<SpaceUser<'_>, OffsetDateTime> {
     let mut last: BTreeMap<_, OffsetDateTime> = BTreeMap::new();
-    for Went { space, user, at, .. } in went {
+    for UserDeparted { space, user, at, .. } in departed {
         let latest = last.entry((space, user)).or_insert(*at);
         *latest = (*latest).max(*at);
     }
@@ -292,14 +295,17 @@ pub(crate) fn last_went(went: &[Went]) -> BTreeMap<User<'_>, OffsetDateTime> {
 }
 
 /// A device with which somebody came or went, and when.
-pub(crate) type DeviceSeen<'a> = (User<'a>, &'a DeviceId, OffsetDateTime);
+pub(crate) type DeviceSeen<'a> = (SpaceUser<'a>, &'a DeviceId, OffsetDateTime);
 
 /// The devices with which users came.
-pub(crate) fn devices_seen(seen: &[Seen]) -> Vec<DeviceSeen<'_>> {
+pub(crate) fn devices_arrived(seen: &[UserSeen]) -> Vec<DeviceSeen<'_>> {
     seen.iter().filter_map(|it| Some(((&it.space, &it.user), it.device.as_ref()?, it.at))).collect()
 }
 
 /// The devices with which users went.
-pub(crate) fn devices_went(went: &[Went]) -> Vec<DeviceSeen<'_>> {
-    went.iter().filter_map(|it| Some(((&it.space, &it.user), it.device.as_ref()?, it.at))).collect()
+pub(crate) fn devices_departed(departed: &[UserDeparted]) -> Vec<DeviceSeen<'_>> {
+    departed
+        .iter()
+        .filter_map(|it| Some(((&it.space, &it.user), it.device.as_ref()?, it.at)))
+        .collect()
 }

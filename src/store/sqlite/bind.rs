@@ -5,14 +5,14 @@ use sqlx::{Arguments as _, error::BoxDynError, sqlite::SqliteArguments};
 use crate::{
     domain::{DeviceId, Member, Muted, Place, Position, Space, UserName},
     store::sql::{
-        changes::{User, Who},
+        member_plan::{PlaceUser, SpaceUser},
         row,
         write::{DeviceSeen, EntryRow, Head, RewrittenRow},
     },
 };
 
 pub(super) fn place(arguments: &mut SqliteArguments, place: &Place) -> Result<(), BoxDynError> {
-    let (space, kind, one, other) = row::key(place);
+    let (space, kind, one, other) = row::place_columns(place);
     arguments.add(space)?;
     arguments.add(kind)?;
     arguments.add(one)?;
@@ -21,7 +21,7 @@ pub(super) fn place(arguments: &mut SqliteArguments, place: &Place) -> Result<()
 
 pub(super) fn user(
     arguments: &mut SqliteArguments,
-    (space, user): User<'_>,
+    (space, user): SpaceUser<'_>,
 ) -> Result<(), BoxDynError> {
     arguments.add(space.as_raw())?;
     arguments.add(user.as_raw())
@@ -46,7 +46,7 @@ pub(super) fn device(
 
 pub(super) fn member(
     arguments: &mut SqliteArguments,
-    (conversation, (place, user), member): &(i64, Who<'_>, Member),
+    (conversation, (place, user), member): &(i64, PlaceUser<'_>, Member),
 ) -> Result<(), BoxDynError> {
     let Member { role, joined, read, muted } = member;
     self::user(arguments, (&place.space, user))?;

@@ -21,7 +21,10 @@ use super::{
 use crate::{
     chat::ports::{Batch, Committed},
     domain::Place,
-    store::sql::{Columns as _, Log, Logs, changes, number, numbered, plan::plan, row, unique},
+    store::sql::{
+        Columns as _, StoredLog, StoredLogs, draft_plan::plan_drafts, member_plan, number,
+        numbered, row, unique,
+    },
 };
 
 // CROSS JOIN keeps the order: for each row here, a search there.
@@ -32,7 +35,7 @@ pub(super) const FIND_LOGS: Statement = Statement {
         ON space = column2 AND kind = column3 AND one = column4 AND other = column5",
 };
 
-pub(super) const OPEN_LOGS: Statement = Statement {
+pub(super) const INSERT_LOGS: Statement = Statement {
     before: "INSERT INTO conversation (space, kind, one, other) SELECT * FROM",
     row: "(?,?,?,?)",
     after: "WHERE column1 IS NOT NULL",
@@ -43,29 +46,29 @@ pub(super) async fn commit(
     connection: &mut SqliteConnection,
     batch: &Batch,
 ) -> Result<Committed, sqlx::Error> {
-    let Batch { seen, went, gone, changes, drafts, arrivals } = batch;
+    let Batch { seen, departed, expired, changes, drafts, membership_queries } = batch;
     let mut transaction = Transaction::begin(connection);
-    users::see(&mut transaction, seen).await?;
-    users::note(&mut transaction, went).await?;
-    users::part(&mut transaction, gone).await?;
+    users::upsert_seen(&mut transaction, seen).await?;
+    users::update_last_seen(&mut transaction, departed).await?;
+    users::forget_guests(&mut transaction, expired).await?;
 
     let places = changes.iter().map(|it| &it.place).chain(drafts.iter().map(|it| &it.place));
     let mut logs = find_logs(&mut transaction, &unique(places)).await?;
     let members = members::find(&mut transaction, changes, &logs).await?;
     let known = messages::find(&mut transaction, drafts, &logs).await?;
-    let stands = logs.iter().map(|(place, log)| (*place, log.stands)).collect();
-    let rooms = members::rooms(&mut transaction, changes, &members).await?;
-    let change_plan = changes::plan(changes, stands, &members, rooms);
-    let heads = logs.iter().map(|(place, log)| (*place, log.stands.head)).collect();
-    let plan = plan(drafts, heads, &change_plan.roles(), known);
+    let logs_before = logs.iter().map(|(place, log)| (*place, log.state)).collect();
+    let rooms = members::count_rooms(&mut transaction, changes, &members).await?;
+    let change_plan = member_plan::plan_changes(changes, logs_before, &members, rooms);
+    let heads = logs.iter().map(|(place, log)| (*place, log.state.head)).collect();
+    let plan = plan_drafts(drafts, heads, &change_plan.roles(), known);
 
     let used = change_plan.members.iter().map(|((place, _), _)| *place);
     let used = used.chain(plan.stored.iter().map(|(draft, _)| &draft.place));
-    open_logs(&mut transaction, used, &mut logs).await?;
-    members::change(&mut transaction, &change_plan, &logs).await?;
+    insert_logs(&mut transaction, used, &mut logs).await?;
+    members::apply_changes(&mut transaction, &change_plan, &logs).await?;
     messages::write(&mut transaction, &plan, &logs).await?;
-    members::hear(&mut transaction, &plan.stored, &logs).await?;
-    let memberships = members::memberships(&mut transaction, arrivals).await?;
+    members::update_members(&mut transaction, &plan.stored, &logs).await?;
+    let memberships = members::memberships(&mut transaction, membership_queries).await?;
     transaction.commit().await?;
     Ok(Committed { changed: change_plan.changed, outcomes: plan.outcomes, memberships })
 }
@@ -73,27 +76,29 @@ pub(super) async fn commit(
 async fn find_logs<'a>(
     transaction: &mut Transaction<'_>,
     places: &[&'a Place],
-) -> Result<Logs<'a>, sqlx::Error> {
+) -> Result<StoredLogs<'a>, sqlx::Error> {
     let bind = |arguments: &mut SqliteArguments, (number, place): &(i64, &&Place)| {
         arguments.add(*number)?;
         bind::place(arguments, place)
     };
     let mut logs = HashMap::with_capacity(places.len());
-    for row in transaction.ask(FIND_LOGS, &numbered(places), bind).await? {
-        let log = Log { id: row.int("id")?, stands: row::log(&row)? };
+    for row in transaction.query(FIND_LOGS, &numbered(places), bind).await? {
+        let log = StoredLog { id: row.int("id")?, state: row::log(&row)? };
         logs.extend(places.get(number(&row)?).map(|place| (*place, log)));
     }
     Ok(logs)
 }
 
 /// Makes the conversations that are used now and never were before.
-async fn open_logs<'a>(
+async fn insert_logs<'a>(
     transaction: &mut Transaction<'_>,
     used: impl Iterator<Item = &'a Place>,
-    logs: &mut Logs<'a>,
+    logs: &mut StoredLogs<'a>,
 ) -> Result<(), sqlx::Error> {
     let new = unique(used.filter(|place| !logs.contains_key(place)));
-    transaction.put(OPEN_LOGS, &new, |arguments, place| bind::place(arguments, place)).await?;
+    transaction
+        .execute(INSERT_LOGS, &new, |arguments, place| bind::place(arguments, place))
+        .await?;
     logs.extend(find_logs(transaction, &new).await?);
     Ok(())
 }

@@ -12,10 +12,10 @@ use crate::{
     chat::ports::{Change, Draft, Membership},
     domain::{Position, Space, UserName},
     store::sql::{
-        self, Logs,
-        changes::{self, Found, User, Who},
+        self, StoredLogs,
+        member_plan::{self, CurrentMember, PlaceUser, SpaceUser},
         numbered,
-        write::{self, Heard},
+        write::{self, MemberUpdates},
     },
 };
 
@@ -29,7 +29,7 @@ pub(super) const FIND_MEMBERS: Statement = Statement {
             ON entry.conversation = column4 AND entry.seq = column5",
 };
 
-pub(super) const PUT_MEMBERS: Statement = Statement {
+pub(super) const UPSERT_MEMBERS: Statement = Statement {
     before: "INSERT INTO member \
             (space, user, conversation, role, joined, read, read_messages, muted) \
         SELECT * FROM",
@@ -83,8 +83,8 @@ pub(super) const FIND_MEMBERSHIPS: Statement = Statement {
 pub(super) async fn find(
     transaction: &mut Transaction<'_>,
     changes: &[Change],
-    logs: &Logs<'_>,
-) -> Result<HashMap<usize, Found>, sqlx::Error> {
+    logs: &StoredLogs<'_>,
+) -> Result<HashMap<usize, CurrentMember>, sqlx::Error> {
     let bind = |arguments: &mut SqliteArguments, row: &(i64, i64, &Change, Option<i64>)| {
         let (number, conversation, change, named) = row;
         arguments.add(*number)?;
@@ -92,69 +92,72 @@ pub(super) async fn find(
         arguments.add(*conversation)?;
         arguments.add(*named)
     };
-    let changes = write::in_known_logs(changes, logs);
-    write::found_members(&transaction.ask(FIND_MEMBERS, &changes, bind).await?)
+    let changes = write::changes_in_stored_logs(changes, logs);
+    write::parse_current_members(&transaction.query(FIND_MEMBERS, &changes, bind).await?)
 }
 
 /// Of how many rooms those are members who may become members of another one.
-pub(super) async fn rooms<'a>(
+pub(super) async fn count_rooms<'a>(
     transaction: &mut Transaction<'_>,
     changes: &'a [Change],
-    found: &HashMap<usize, Found>,
-) -> Result<HashMap<User<'a>, u64>, sqlx::Error> {
-    let users = write::to_be_counted(changes, found);
-    let bind = |arguments: &mut SqliteArguments, (number, user): &(i64, &User<'_>)| {
+    found: &HashMap<usize, CurrentMember>,
+) -> Result<HashMap<SpaceUser<'a>, u64>, sqlx::Error> {
+    let users = write::users_to_count(changes, found);
+    let bind = |arguments: &mut SqliteArguments, (number, user): &(i64, &SpaceUser<'_>)| {
         arguments.add(*number)?;
         bind::user(arguments, **user)
     };
-    write::counted(&transaction.ask(COUNT_ROOMS, &numbered(&users), bind).await?, &users)
+    write::parse_room_counts(
+        &transaction.query(COUNT_ROOMS, &numbered(&users), bind).await?,
+        &users,
+    )
 }
 
 /// Makes users what they are after changes.
-pub(super) async fn change(
+pub(super) async fn apply_changes(
     transaction: &mut Transaction<'_>,
-    plan: &changes::Plan<'_>,
-    logs: &Logs<'_>,
+    plan: &member_plan::MemberPlan<'_>,
+    logs: &StoredLogs<'_>,
 ) -> Result<(), sqlx::Error> {
     let (mut put, mut dropped) = (Vec::new(), Vec::new());
     for (who, member) in &plan.members {
-        let conversation = sql::id(logs, who.0)?;
+        let conversation = sql::conversation_id(logs, who.0)?;
         match member {
             Some(member) => put.push((conversation, *who, *member)),
             None => dropped.push((conversation, *who)),
         }
     }
-    transaction.put(PUT_MEMBERS, &put, bind::member).await?;
-    let bind = |arguments: &mut SqliteArguments, (conversation, who): &(i64, Who<'_>)| {
+    transaction.execute(UPSERT_MEMBERS, &put, bind::member).await?;
+    let bind = |arguments: &mut SqliteArguments, (conversation, who): &(i64, PlaceUser<'_>)| {
         bind::user(arguments, (&who.0.space, who.1))?;
         arguments.add(*conversation)
     };
-    transaction.put(DROP_MEMBERS, &dropped, bind).await
+    transaction.execute(DROP_MEMBERS, &dropped, bind).await
 }
 
 /// Makes users members of what was said to them, and authors readers of what they said.
-pub(super) async fn hear(
+pub(super) async fn update_members(
     transaction: &mut Transaction<'_>,
     stored: &[(&Draft, Position)],
-    logs: &Logs<'_>,
+    logs: &StoredLogs<'_>,
 ) -> Result<(), sqlx::Error> {
-    let Heard { new, reads } = Heard::of(stored, logs)?;
+    let MemberUpdates { new, reads } = MemberUpdates::of(stored, logs)?;
     let new = new.into_iter().map(|((conversation, _), (who, member))| (conversation, who, member));
-    transaction.put(ADD_MEMBERS, &new.collect::<Vec<_>>(), bind::member).await?;
+    transaction.execute(ADD_MEMBERS, &new.collect::<Vec<_>>(), bind::member).await?;
     let reads: Vec<_> = reads.into_iter().collect();
-    transaction.put(MOVE_READS, &reads, bind::read).await
+    transaction.execute(MOVE_READS, &reads, bind::read).await
 }
 
 /// Where users are members.
 pub(super) async fn memberships(
     transaction: &mut Transaction<'_>,
-    arrivals: &[(Space, UserName)],
+    membership_queries: &[(Space, UserName)],
 ) -> Result<Vec<Vec<Membership>>, sqlx::Error> {
     let bind = |arguments: &mut SqliteArguments, row: &(i64, &(Space, UserName))| {
         let (number, (space, user)) = row;
         arguments.add(*number)?;
         bind::user(arguments, (space, user))
     };
-    let rows = transaction.ask(FIND_MEMBERSHIPS, &numbered(arrivals), bind).await?;
-    sql::memberships(&rows, arrivals)
+    let rows = transaction.query(FIND_MEMBERSHIPS, &numbered(membership_queries), bind).await?;
+    sql::memberships(&rows, membership_queries)
 }

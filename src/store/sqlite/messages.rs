@@ -12,13 +12,13 @@ use crate::{
     chat::ports::Draft,
     domain::{Position, Seq},
     store::sql::{
-        Logs,
-        plan::{Known, Plan, Rewritten},
-        write::{EntryRow, RewrittenRow, Wanted, Written},
+        StoredLogs,
+        draft_plan::{DraftContext, DraftPlan, Rewritten},
+        write::{DraftLookup, EntryRow, LogWrites, RewrittenRow},
     },
 };
 
-pub(super) const FIND_FIRSTS: Statement = Statement {
+pub(super) const FIND_BY_MESSAGE_ID: Statement = Statement {
     before: "SELECT column1 AS number, member.role, said.seq, said.at, said.kind, said.edited_at, \
             said.deletion, entry.at AS deleted_at, said.body, said.attachments FROM",
     row: "(?,?,?,?,?)",
@@ -70,9 +70,9 @@ pub(super) const MOVE_HEADS: Statement = Statement {
 pub(super) async fn find(
     transaction: &mut Transaction<'_>,
     drafts: &[Draft],
-    logs: &Logs<'_>,
-) -> Result<HashMap<usize, Known<'static>>, sqlx::Error> {
-    let Wanted { said, changed } = Wanted::of(drafts, logs);
+    logs: &StoredLogs<'_>,
+) -> Result<HashMap<usize, DraftContext<'static>>, sqlx::Error> {
+    let DraftLookup { new_messages, message_changes } = DraftLookup::of(drafts, logs);
     let bind = |arguments: &mut SqliteArguments, row: &(i64, i64, &Draft)| {
         let (number, conversation, draft) = row;
         arguments.add(*number)?;
@@ -80,7 +80,7 @@ pub(super) async fn find(
         bind::user(arguments, (&draft.place.space, &draft.author))?;
         arguments.add(draft.id.as_raw())
     };
-    let mut rows = transaction.ask(FIND_FIRSTS, &said, bind).await?;
+    let mut rows = transaction.query(FIND_BY_MESSAGE_ID, &new_messages, bind).await?;
     let bind = |arguments: &mut SqliteArguments, row: &(i64, i64, &Draft, i64)| {
         let (number, conversation, draft, seq) = row;
         arguments.add(*number)?;
@@ -88,26 +88,26 @@ pub(super) async fn find(
         bind::user(arguments, (&draft.place.space, &draft.author))?;
         arguments.add(*seq)
     };
-    rows.extend(transaction.ask(FIND_TARGETS, &changed, bind).await?);
-    Wanted::found(&rows)
+    rows.extend(transaction.query(FIND_TARGETS, &message_changes, bind).await?);
+    DraftLookup::parse_rows(&rows)
 }
 
 /// Writes what was decided.
 pub(super) async fn write(
     transaction: &mut Transaction<'_>,
-    plan: &Plan<'_>,
-    logs: &Logs<'_>,
+    plan: &DraftPlan<'_>,
+    logs: &StoredLogs<'_>,
 ) -> Result<(), sqlx::Error> {
-    let Written { entries, rewritten, heads } = Written::of(plan, logs)?;
+    let LogWrites { entries, rewritten, heads } = LogWrites::of(plan, logs)?;
     // One at a time: all of them would hold the attachments once more.
     let bind = |arguments: &mut SqliteArguments, row: &(i64, Position, &Draft)| {
         bind::entry(arguments, &EntryRow::of(*row)?)
     };
-    transaction.put(WRITE_ENTRIES, &entries, bind).await?;
+    transaction.execute(WRITE_ENTRIES, &entries, bind).await?;
     let bind = |arguments: &mut SqliteArguments, row: &(i64, Seq, Rewritten<'_>)| {
         bind::rewritten(arguments, &RewrittenRow::of(*row)?)
     };
-    transaction.put(REWRITE, &rewritten, bind).await?;
+    transaction.execute(REWRITE, &rewritten, bind).await?;
     let heads: Vec<_> = heads.into_iter().collect();
-    transaction.put(MOVE_HEADS, &heads, bind::head).await
+    transaction.execute(MOVE_HEADS, &heads, bind::head).await
 }

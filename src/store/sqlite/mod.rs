@@ -36,10 +36,11 @@ use sqlx::{
 };
 use time::OffsetDateTime;
 
-use self::writer::Writer;
+use self::writer::SqliteWriter;
 use crate::{
     chat::ports::{
-        Batch, Committed, Draft, DraftAct, Fault, Page, PageLimit, Range, Retention, Store, Trimmed,
+        Batch, Committed, Draft, DraftAct, Fault, Page, PageLimit, PageRange, Store, TrimLimits,
+        Trimmed,
     },
     domain::{DeviceId, Epoch, Log, Member, NameKey, Place, Space, UserName},
 };
@@ -57,13 +58,13 @@ const WAL_KEPT_BYTES: &str = "67108864";
 #[derive(Debug)]
 pub struct SqliteStore {
     epoch: Epoch,
-    writer: Writer,
+    writer: SqliteWriter,
     readers: SqlitePool,
     lock: File,
     /// Where the next trim goes on.
-    trimmed_to: AtomicI64,
+    trim_cursor: AtomicI64,
     /// Whether the write-ahead log may still hold what was taken away.
-    erased: AtomicBool,
+    wal_needs_truncation: AtomicBool,
 }
 
 /// Where and how to keep.
@@ -89,7 +90,7 @@ pub enum Synchronous {
 
 /// Why a database could not be opened.
 #[derive(Debug, thiserror::Error)]
-pub enum OpenError {
+pub enum SqliteError {
     /// There is no such directory and it cannot be made.
     #[error("the data directory {} cannot be made", path.display())]
     Directory {
@@ -132,24 +133,24 @@ pub enum OpenError {
 
 impl SqliteStore {
     /// Opens the database of a directory, or makes both.
-    pub async fn open(options: &SqliteOptions) -> Result<Self, OpenError> {
+    pub async fn open(options: &SqliteOptions) -> Result<Self, SqliteError> {
         let path = options.directory.join("roomcast.db");
         Self::open_as(&options.directory, connect_options(options, &path)).await
     }
 
-    async fn open_as(directory: &Path, options: SqliteConnectOptions) -> Result<Self, OpenError> {
+    async fn open_as(directory: &Path, options: SqliteConnectOptions) -> Result<Self, SqliteError> {
         let path = options.get_filename().to_owned();
-        let cannot = |source| OpenError::Database { path: path.clone(), source };
-        make(directory)?;
-        let lock = lock(directory)?;
+        let database_error = |source| SqliteError::Database { path: path.clone(), source };
+        create_private_directory(directory)?;
+        let lock = lock_directory(directory)?;
         // An error is SQLite's to report: it tries the same file next.
-        private(&path, File::options().append(true)).ok();
+        open_private_file(&path, File::options().append(true)).ok();
         let mut connection =
-            options.clone().create_if_missing(true).connect().await.map_err(cannot)?;
+            options.clone().create_if_missing(true).connect().await.map_err(database_error)?;
         migrate(&mut connection)
             .await
-            .map_err(|source| OpenError::Migration { path: path.clone(), source })?;
-        users::add_keys(&mut connection).await.map_err(cannot)?;
+            .map_err(|source| SqliteError::Migration { path: path.clone(), source })?;
+        users::backfill_keys(&mut connection).await.map_err(database_error)?;
         let readers = SqlitePoolOptions::new()
             .max_connections(READERS_MAX)
             .test_before_acquire(false)
@@ -157,16 +158,16 @@ impl SqliteStore {
             .max_lifetime(None)
             .connect_with(options.clone().read_only(true))
             .await
-            .map_err(cannot)?;
-        let epoch = read::epoch(&readers).await.map_err(cannot)?;
-        let writer = Writer::new(options, connection);
+            .map_err(database_error)?;
+        let epoch = read::epoch(&readers).await.map_err(database_error)?;
+        let writer = SqliteWriter::new(options, connection);
         Ok(Self {
             epoch,
             writer,
             readers,
             lock,
-            trimmed_to: AtomicI64::new(0),
-            erased: AtomicBool::new(true),
+            trim_cursor: AtomicI64::new(0),
+            wal_needs_truncation: AtomicBool::new(true),
         })
     }
 }
@@ -182,11 +183,11 @@ impl Store for SqliteStore {
             return Ok(Committed::default());
         }
         let fault = |error| Fault::new("storing a batch in SQLite", error);
-        let mut turn = self.writer.turn().await.map_err(fault)?;
-        let committed = commit::commit(turn.connection(), batch).await.map_err(fault)?;
+        let mut guard = self.writer.acquire().await.map_err(fault)?;
+        let committed = commit::commit(guard.connection(), batch).await.map_err(fault)?;
         let changes = |draft: &Draft| !matches!(draft.act, DraftAct::Say { .. });
-        self.erased.fetch_or(batch.drafts.iter().any(changes), Ordering::Relaxed);
-        turn.finish();
+        self.wal_needs_truncation.fetch_or(batch.drafts.iter().any(changes), Ordering::Relaxed);
+        guard.release();
         Ok(committed)
     }
 
@@ -205,7 +206,7 @@ impl Store for SqliteStore {
         Ok(vec![0; users.len()])
     }
 
-    async fn page(&self, place: &Place, range: Range, limit: PageLimit) -> Result<Page, Fault> {
+    async fn page(&self, place: &Place, range: PageRange, limit: PageLimit) -> Result<Page, Fault> {
         let page = read::page(&self.readers, place, range, limit).await;
         page.map_err(|error| Fault::new("reading a page from SQLite", error))
     }
@@ -215,14 +216,14 @@ impl Store for SqliteStore {
         member.map_err(|error| Fault::new("looking for a member in SQLite", error))
     }
 
-    async fn knows(&self, space: &Space, user: &UserName) -> Result<bool, Fault> {
-        let known = read::knows(&self.readers, space, user).await;
+    async fn user_exists(&self, space: &Space, user: &UserName) -> Result<bool, Fault> {
+        let known = read::user_exists(&self.readers, space, user).await;
         known.map_err(|error| Fault::new("looking for a user in SQLite", error))
     }
 
-    async fn is_vouched(&self, space: &Space, key: &NameKey) -> Result<bool, Fault> {
-        let vouched = read::is_vouched(&self.readers, space, key).await;
-        vouched.map_err(|error| Fault::new("looking for a name in SQLite", error))
+    async fn is_registered(&self, space: &Space, key: &NameKey) -> Result<bool, Fault> {
+        let registered = read::is_registered(&self.readers, space, key).await;
+        registered.map_err(|error| Fault::new("looking for a name in SQLite", error))
     }
 
     async fn last_seen(
@@ -244,18 +245,19 @@ impl Store for SqliteStore {
         seen.map_err(|error| Fault::new("looking for a device in SQLite", error))
     }
 
-    async fn trim(&self, retention: &Retention) -> Result<Trimmed, Fault> {
+    async fn trim(&self, retention: &TrimLimits) -> Result<Trimmed, Fault> {
         let fault = |error| Fault::new("taking away what is not kept from SQLite", error);
-        let mut turn = self.writer.turn().await.map_err(fault)?;
-        let cursor = self.trimmed_to.load(Ordering::Relaxed);
-        let trimmed = trim::trim(turn.connection(), retention, cursor).await;
+        let mut guard = self.writer.acquire().await.map_err(fault)?;
+        let cursor = self.trim_cursor.load(Ordering::Relaxed);
+        let trimmed = trim::trim(guard.connection(), retention, cursor).await;
         let (trimmed, cursor) = trimmed.map_err(fault)?;
-        self.trimmed_to.store(cursor, Ordering::Relaxed);
-        let erased = self.erased.swap(false, Ordering::Relaxed) || !trimmed.floors.is_empty();
-        if erased && !trim::empty_log(turn.connection()).await.map_err(fault)? {
-            self.erased.store(true, Ordering::Relaxed);
+        self.trim_cursor.store(cursor, Ordering::Relaxed);
+        let wal_needs_truncation =
+            self.wal_needs_truncation.swap(false, Ordering::Relaxed) || !trimmed.floors.is_empty();
+        if wal_needs_truncation && !trim::truncate_wal(guard.connection()).await.map_err(fault)? {
+            self.wal_needs_truncation.store(true, Ordering::Relaxed);
         }
-        turn.finish();
+        guard.release();
         Ok(trimmed)
     }
 
@@ -292,31 +294,31 @@ fn connect_options(options: &SqliteOptions, path: &Path) -> SqliteConnectOptions
 }
 
 /// What users said is nobody else's business: a directory that we make is for us alone.
-fn make(directory: &Path) -> Result<(), OpenError> {
+fn create_private_directory(directory: &Path) -> Result<(), SqliteError> {
     let mut builder = fs::DirBuilder::new();
     builder.recursive(true);
     #[cfg(unix)]
     std::os::unix::fs::DirBuilderExt::mode(&mut builder, 0o700);
     let made = builder.create(directory);
-    made.map_err(|source| OpenError::Directory { path: directory.to_owned(), source })
+    made.map_err(|source| SqliteError::Directory { path: directory.to_owned(), source })
 }
 
 /// Opens a file, making it for us alone when it is not there. What SQLite keeps beside its database
 /// has the database's mode.
-fn private(path: &Path, options: &mut fs::OpenOptions) -> io::Result<File> {
+fn open_private_file(path: &Path, options: &mut fs::OpenOptions) -> io::Result<File> {
     #[cfg(unix)]
     std::os::unix::fs::OpenOptionsExt::mode(options, 0o600);
     options.create(true).open(path)
 }
 
-fn lock(directory: &Path) -> Result<File, OpenError> {
+fn lock_directory(directory: &Path) -> Result<File, SqliteError> {
     let path = directory.join("roomcast.lock");
-    let opened = private(&path, File::options().truncate(false).write(true));
-    let file = opened.map_err(|source| OpenError::Lock { path: path.clone(), source })?;
+    let opened = open_private_file(&path, File::options().truncate(false).write(true));
+    let file = opened.map_err(|source| SqliteError::Lock { path: path.clone(), source })?;
     match file.try_lock() {
         Ok(()) => Ok(file),
-        Err(TryLockError::WouldBlock) => Err(OpenError::InUse { path: directory.to_owned() }),
-        Err(TryLockError::Error(source)) => Err(OpenError::Lock { path, source }),
+        Err(TryLockError::WouldBlock) => Err(SqliteError::InUse { path: directory.to_owned() }),
+        Err(TryLockError::Error(source)) => Err(SqliteError::Lock { path, source }),
     }
 }
 

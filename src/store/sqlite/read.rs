@@ -10,9 +10,9 @@ use super::{
     script::{self, Statement},
 };
 use crate::{
-    chat::ports::{Page, PageLimit, Range},
+    chat::ports::{Page, PageLimit, PageRange},
     domain::{DeviceId, Epoch, Log, Member, NameKey, Place, Space, UserName},
-    store::sql::{Columns as _, changes::User, number, numbered, row},
+    store::sql::{Columns as _, member_plan::SpaceUser, number, numbered, row},
 };
 
 const EPOCH: &str = "SELECT epoch FROM meta";
@@ -47,9 +47,10 @@ pub(super) const OLDEST_AFTER: &str = page!("> ? ORDER BY entry.seq");
 
 pub(super) const NEWEST_BEFORE: &str = page!("< ? ORDER BY entry.seq DESC");
 
-const KNOWS: &str = "SELECT 1 FROM user WHERE space = ? AND name = ?";
+const USER_EXISTS: &str = "SELECT 1 FROM user WHERE space = ? AND name = ?";
 
-const IS_VOUCHED: &str = "SELECT 1 FROM user WHERE space = ? AND key = ? AND vouched = 1 LIMIT 1";
+const IS_REGISTERED: &str =
+    "SELECT 1 FROM user WHERE space = ? AND key = ? AND vouched = 1 LIMIT 1";
 
 pub(super) const LAST_SEEN: Statement = Statement {
     before: "SELECT column1 AS number, seen FROM",
@@ -65,7 +66,7 @@ pub(super) async fn epoch(readers: &SqlitePool) -> Result<Epoch, sqlx::Error> {
 }
 
 pub(super) async fn log(readers: &SqlitePool, place: &Place) -> Result<Log, sqlx::Error> {
-    let (space, kind, one, other) = row::key(place);
+    let (space, kind, one, other) = row::place_columns(place);
     let query = sqlx::query(LOG).bind(space).bind(kind).bind(one).bind(other);
     query.fetch_optional(readers).await?.map_or(Ok(Log::default()), |row| row::log(&row))
 }
@@ -76,7 +77,7 @@ pub(super) async fn logs(readers: &SqlitePool, places: &[Place]) -> Result<Vec<L
         bind::place(arguments, place)
     };
     let mut logs = vec![Log::default(); places.len()];
-    for row in script::ask(readers, FIND_LOGS, &numbered(places), bind).await? {
+    for row in script::query(readers, FIND_LOGS, &numbered(places), bind).await? {
         let log = row::log(&row)?;
         logs.get_mut(number(&row)?).into_iter().for_each(|it| *it = log);
     }
@@ -88,7 +89,7 @@ pub(super) async fn member(
     place: &Place,
     user: &UserName,
 ) -> Result<Option<Member>, sqlx::Error> {
-    let (space, kind, one, other) = row::key(place);
+    let (space, kind, one, other) = row::place_columns(place);
     let query = sqlx::query(MEMBER).bind(user.as_raw());
     let query = query.bind(space).bind(kind).bind(one).bind(other);
     query.fetch_optional(readers).await?.map(|row| row::member(&row)).transpose()
@@ -97,15 +98,15 @@ pub(super) async fn member(
 pub(super) async fn page(
     readers: &SqlitePool,
     place: &Place,
-    range: Range,
+    range: PageRange,
     limit: PageLimit,
 ) -> Result<Page, sqlx::Error> {
     let (sql, edge) = match range {
-        Range::Newest => (NEWEST_BEFORE, i64::MAX),
-        Range::Before(seq) => (NEWEST_BEFORE, row::seq_number(seq)),
-        Range::After(seq) => (OLDEST_AFTER, row::seq_number(seq)),
+        PageRange::Newest => (NEWEST_BEFORE, i64::MAX),
+        PageRange::Before(seq) => (NEWEST_BEFORE, row::seq_number(seq)),
+        PageRange::After(seq) => (OLDEST_AFTER, row::seq_number(seq)),
     };
-    let (space, kind, one, other) = row::key(place);
+    let (space, kind, one, other) = row::place_columns(place);
     let query = sqlx::query(sql).bind(space).bind(kind).bind(one).bind(other);
     // One more than may be given tells whether there are more; one is given in any case.
     let mut rows = query.bind(edge).bind(i64::from(limit.messages.max(1)) + 1).fetch(readers);
@@ -124,21 +125,21 @@ pub(super) async fn page(
     Ok(page)
 }
 
-pub(super) async fn knows(
+pub(super) async fn user_exists(
     readers: &SqlitePool,
     space: &Space,
     user: &UserName,
 ) -> Result<bool, sqlx::Error> {
-    let query = sqlx::query(KNOWS).bind(space.as_raw()).bind(user.as_raw());
+    let query = sqlx::query(USER_EXISTS).bind(space.as_raw()).bind(user.as_raw());
     Ok(query.fetch_optional(readers).await?.is_some())
 }
 
-pub(super) async fn is_vouched(
+pub(super) async fn is_registered(
     readers: &SqlitePool,
     space: &Space,
     key: &NameKey,
 ) -> Result<bool, sqlx::Error> {
-    let query = sqlx::query(IS_VOUCHED).bind(space.as_raw()).bind(key.as_raw());
+    let query = sqlx::query(IS_REGISTERED).bind(space.as_raw()).bind(key.as_raw());
     Ok(query.fetch_optional(readers).await?.is_some())
 }
 
@@ -147,14 +148,14 @@ pub(super) async fn last_seen(
     space: &Space,
     users: &[UserName],
 ) -> Result<Vec<Option<OffsetDateTime>>, sqlx::Error> {
-    let bind = |arguments: &mut SqliteArguments, row: &(i64, User<'_>)| {
+    let bind = |arguments: &mut SqliteArguments, row: &(i64, SpaceUser<'_>)| {
         arguments.add(row.0)?;
         bind::user(arguments, row.1)
     };
     let rows: Vec<_> = users.iter().map(|user| (space, user)).collect();
     let rows: Vec<_> = numbered(&rows).into_iter().map(|(n, user)| (n, *user)).collect();
     let mut last_seen = vec![None; users.len()];
-    for row in script::ask(readers, LAST_SEEN, &rows, bind).await? {
+    for row in script::query(readers, LAST_SEEN, &rows, bind).await? {
         let seen = row.maybe_int("seen")?;
         let seen = seen.map(row::time).transpose()?;
         last_seen.get_mut(number(&row)?).into_iter().for_each(|it| *it = seen);

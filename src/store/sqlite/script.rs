@@ -32,7 +32,7 @@ pub(super) struct Statement {
 pub(super) type Bind<T> = fn(&mut SqliteArguments, &T) -> Result<(), BoxDynError>;
 
 /// Asks readers about rows.
-pub(super) async fn ask<T: Sync>(
+pub(super) async fn query<T: Sync>(
     readers: &SqlitePool,
     statement: Statement,
     rows: &[T],
@@ -51,33 +51,33 @@ pub(super) async fn ask<T: Sync>(
 #[derive(Debug)]
 pub(super) struct Transaction<'a> {
     connection: &'a mut SqliteConnection,
-    waiting: Script,
+    pending: Script,
 }
 
 impl<'a> Transaction<'a> {
     pub(super) fn begin(connection: &'a mut SqliteConnection) -> Self {
         let text = "BEGIN IMMEDIATE; ".to_owned();
-        Self { connection, waiting: Script { text, ..Script::default() } }
+        Self { connection, pending: Script { text, ..Script::default() } }
     }
 
     /// Does something with rows, at the latest when a question is asked or all is committed.
-    pub(super) async fn put<T: Sync>(
+    pub(super) async fn execute<T: Sync>(
         &mut self,
         statement: Statement,
         rows: &[T],
         bind: Bind<T>,
     ) -> Result<(), sqlx::Error> {
         for rows in rows.chunks(ROWS_MAX) {
-            if self.waiting.rows + size(rows.len()) > ROWS_MAX {
-                self.waiting.send(&mut *self.connection).await?;
+            if self.pending.rows + size(rows.len()) > ROWS_MAX {
+                self.pending.send(&mut *self.connection).await?;
             }
-            self.waiting.add(statement, rows, bind)?;
+            self.pending.add(statement, rows, bind)?;
         }
         Ok(())
     }
 
     /// Asks about rows, after all that was put.
-    pub(super) async fn ask<T: Sync>(
+    pub(super) async fn query<T: Sync>(
         &mut self,
         statement: Statement,
         rows: &[T],
@@ -85,15 +85,15 @@ impl<'a> Transaction<'a> {
     ) -> Result<Vec<SqliteRow>, sqlx::Error> {
         let mut answers = Vec::new();
         for rows in rows.chunks(ROWS_MAX) {
-            self.waiting.add(statement, rows, bind)?;
-            answers.extend(self.waiting.send(&mut *self.connection).await?);
+            self.pending.add(statement, rows, bind)?;
+            answers.extend(self.pending.send(&mut *self.connection).await?);
         }
         Ok(answers)
     }
 
     pub(super) async fn commit(mut self) -> Result<(), sqlx::Error> {
-        self.waiting.text.push_str("COMMIT");
-        self.waiting.send(self.connection).await.map(drop)
+        self.pending.text.push_str("COMMIT");
+        self.pending.send(self.connection).await.map(drop)
     }
 }
 

@@ -16,9 +16,9 @@ use super::{
     users,
 };
 use crate::{
-    chat::ports::{Retention, Trimmed},
+    chat::ports::{TrimLimits, Trimmed},
     domain::{Place, Position, Space, UserName},
-    store::sql::{Columns as _, Length, Rule, row},
+    store::sql::{Columns as _, LogLength, RetentionCutoff, row},
 };
 
 /// Entries that one call takes away at most.
@@ -66,33 +66,33 @@ pub(super) const FIRST_GUESTS: Statement = Statement {
     after: ")",
 };
 
-pub(super) const LET_GO: Statement = Statement {
+pub(super) const MARK_FORGOTTEN: Statement = Statement {
     before: "UPDATE user SET kept = 0 FROM",
     row: "(?,?)",
     after: "WHERE space = column1 AND name = column2",
 };
 
 /// Where to go on: after the conversation with this id.
-pub(super) type Cursor = i64;
+pub(super) type SqliteTrimCursor = i64;
 
 /// Takes away a part from `cursor` on. On an error the transaction is left open: the connection
 /// must be closed.
 pub(super) async fn trim(
     connection: &mut SqliteConnection,
-    retention: &Retention,
-    cursor: Cursor,
-) -> Result<(Trimmed, Cursor), sqlx::Error> {
+    retention: &TrimLimits,
+    cursor: SqliteTrimCursor,
+) -> Result<(Trimmed, SqliteTrimCursor), sqlx::Error> {
     let mut transaction = Transaction::begin(connection);
-    let (floors, cursor) = match Rule::of(retention) {
-        Some(rule) => trim_logs(&mut transaction, &rule, cursor).await?,
+    let (floors, cursor) = match RetentionCutoff::of(retention) {
+        Some(cutoff) => trim_logs(&mut transaction, &cutoff, cursor).await?,
         None => (Vec::new(), 0),
     };
-    let guests = over(&mut transaction, retention.guests_after).await?;
+    let guests = find_expired_guests(&mut transaction, retention.guests_after).await?;
     let bind = |arguments: &mut SqliteArguments, (space, user): &(Space, UserName)| {
         bind::user(arguments, (space, user))
     };
-    transaction.put(users::FORGET, &guests, bind).await?;
-    transaction.put(LET_GO, &guests, bind).await?;
+    transaction.execute(users::FORGET_USERS, &guests, bind).await?;
+    transaction.execute(MARK_FORGOTTEN, &guests, bind).await?;
     transaction.commit().await?;
     let more = cursor > 0 || guests.len() == GUESTS_MAX as usize;
     Ok((Trimmed { floors, more }, cursor))
@@ -100,7 +100,7 @@ pub(super) async fn trim(
 
 /// Writes what the write-ahead log holds into the database, and empties it: what was erased there is
 /// still to be read in it. Answers whether nobody was reading, so that it could be done.
-pub(super) async fn empty_log(connection: &mut SqliteConnection) -> Result<bool, sqlx::Error> {
+pub(super) async fn truncate_wal(connection: &mut SqliteConnection) -> Result<bool, sqlx::Error> {
     let row = sqlx::query("PRAGMA wal_checkpoint(TRUNCATE)").fetch_one(connection).await?;
     let busy: i64 = row.try_get(0)?;
     Ok(busy == 0)
@@ -109,20 +109,20 @@ pub(super) async fn empty_log(connection: &mut SqliteConnection) -> Result<bool,
 /// Trims the next logs. Answers where to go on: at the beginning, if that was all.
 async fn trim_logs(
     transaction: &mut Transaction<'_>,
-    rule: &Rule,
-    cursor: Cursor,
-) -> Result<(Vec<(Place, Position)>, Cursor), sqlx::Error> {
-    let bind = |arguments: &mut SqliteArguments, cursor: &Cursor| arguments.add(*cursor);
-    let rows = transaction.ask(NEXT_LOGS, &[cursor], bind).await?;
+    cutoff: &RetentionCutoff,
+    cursor: SqliteTrimCursor,
+) -> Result<(Vec<(Place, Position)>, SqliteTrimCursor), sqlx::Error> {
+    let bind = |arguments: &mut SqliteArguments, cursor: &SqliteTrimCursor| arguments.add(*cursor);
+    let rows = transaction.query(NEXT_LOGS, &[cursor], bind).await?;
     let mut next = if rows.len() == LOGS_MAX { rows.last() } else { None }
         .map_or(Ok(0), |row| row.int("id"))?;
     let (mut floors, mut moved, mut left) = (Vec::new(), Vec::new(), ENTRIES_MAX);
     for row in &rows {
-        let log = Length::of(row)?;
-        if !log.is_too_long(rule) {
+        let log = LogLength::of(row)?;
+        if !log.is_too_long(cutoff) {
             continue;
         }
-        let Some(floor) = find_floor(transaction, rule, &log, left).await? else { continue };
+        let Some(floor) = find_floor(transaction, cutoff, &log, left).await? else { continue };
         left -= row::seq_number(floor.seq) - log.floor;
         moved.push((log.id, floor));
         floors.push((log.place, floor));
@@ -135,40 +135,40 @@ async fn trim_logs(
         arguments.add(*conversation)?;
         arguments.add(row::seq_number(floor.seq))
     };
-    transaction.put(DROP_ENTRIES, &moved, bind).await?;
+    transaction.execute(DROP_ENTRIES, &moved, bind).await?;
     let bind = |arguments: &mut SqliteArguments, (conversation, floor): &(i64, Position)| {
         arguments.add(*conversation)?;
         bind::position(arguments, *floor)
     };
-    transaction.put(MOVE_FLOORS, &moved, bind).await?;
+    transaction.execute(MOVE_FLOORS, &moved, bind).await?;
     Ok((floors, next))
 }
 
 /// The last entry that goes, of at most so many.
 async fn find_floor(
     transaction: &mut Transaction<'_>,
-    rule: &Rule,
-    log: &Length,
+    cutoff: &RetentionCutoff,
+    log: &LogLength,
     entries_max: i64,
 ) -> Result<Option<Position>, sqlx::Error> {
-    let (from, last) = log.bounds(rule, entries_max);
+    let (from, last) = log.bounds(cutoff, entries_max);
     let bind = |arguments: &mut SqliteArguments, row: &[i64; 4]| {
         row.iter().try_for_each(|number| arguments.add(*number))
     };
-    let row = [log.id, from, last, rule.after];
-    let rows = transaction.ask(FIND_FLOOR, &[row], bind).await?;
+    let row = [log.id, from, last, cutoff.after];
+    let rows = transaction.query(FIND_FLOOR, &[row], bind).await?;
     let floor = |row: &SqliteRow| row::position(row.int("seq")?, row.int("messages")?);
     rows.first().map(floor).transpose()
 }
 
 /// The guests who were seen longest ago, as far as they are to be forgotten.
-async fn over(
+async fn find_expired_guests(
     transaction: &mut Transaction<'_>,
     after: OffsetDateTime,
 ) -> Result<Vec<(Space, UserName)>, sqlx::Error> {
     let bind = |arguments: &mut SqliteArguments, limit: &u32| arguments.add(*limit);
     let mut guests = Vec::new();
-    for row in transaction.ask(FIRST_GUESTS, &[GUESTS_MAX], bind).await? {
+    for row in transaction.query(FIRST_GUESTS, &[GUESTS_MAX], bind).await? {
         let seen = row.maybe_int("seen")?;
         // Those of whom nobody knows when they were seen come first.
         if seen.is_some_and(|seen| seen > row::millis(after)) {

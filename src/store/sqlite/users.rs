@@ -11,10 +11,10 @@ use super::{
     script::{Statement, Transaction},
 };
 use crate::{
-    chat::ports::{Gone, Seen, Voucher, Went},
+    chat::ports::{GuestExpired, IdentityKind, UserDeparted, UserSeen},
     domain::UserName,
     store::sql::{
-        changes::User,
+        member_plan::SpaceUser,
         row,
         write::{self, DeviceSeen},
     },
@@ -28,20 +28,20 @@ pub(super) const FORGET_PREDECESSORS: Statement = Statement {
         ON user.space = column1 AND user.name = column2 AND user.stay IS NOT column3)",
 };
 
-pub(super) const FORGET_GONE: Statement = Statement {
+pub(super) const FORGET_EXPIRED: Statement = Statement {
     before: "DELETE FROM member WHERE (space, user) IN (SELECT user.space, user.name FROM",
     row: "(?,?,?)",
     after: "CROSS JOIN user \
         ON user.space = column1 AND user.name = column2 AND user.stay = column3)",
 };
 
-pub(super) const FORGET: Statement = Statement {
+pub(super) const FORGET_USERS: Statement = Statement {
     before: "DELETE FROM member WHERE (space, user) IN (SELECT * FROM",
     row: "(?,?)",
     after: ")",
 };
 
-pub(super) const REMEMBER_USERS: Statement = Statement {
+pub(super) const UPSERT_USERS: Statement = Statement {
     before: "INSERT INTO user (space, name, stay, key, seen, vouched) \
         SELECT *, column3 IS NULL FROM",
     row: "(?,?,?,?,?)",
@@ -50,21 +50,21 @@ pub(super) const REMEMBER_USERS: Statement = Statement {
         seen = max(coalesce(seen, excluded.seen), excluded.seen)",
 };
 
-pub(super) const REMEMBER_DEVICES: Statement = Statement {
+pub(super) const UPSERT_DEVICES: Statement = Statement {
     before: "INSERT INTO device (space, user, id, seen) SELECT * FROM",
     row: "(?,?,?,?)",
     after: "WHERE column1 IS NOT NULL \
         ON CONFLICT DO UPDATE SET seen = excluded.seen WHERE excluded.seen > device.seen",
 };
 
-pub(super) const NOTE_USERS: Statement = Statement {
+pub(super) const UPDATE_USERS_SEEN: Statement = Statement {
     before: "UPDATE user SET seen = max(coalesce(user.seen, column3), column3) FROM",
     row: "(?,?,?)",
     after: "WHERE user.space = column1 AND user.name = column2",
 };
 
 // CROSS JOIN as above.
-pub(super) const NOTE_DEVICES: Statement = Statement {
+pub(super) const UPSERT_DEVICES_OF_KNOWN_USERS: Statement = Statement {
     before: "INSERT INTO device (space, user, id, seen) \
         SELECT column1, column2, column3, column4 FROM",
     row: "(?,?,?,?)",
@@ -83,38 +83,40 @@ pub(super) const FORGET_DEVICES: Statement = Statement {
 
 /// Writes down who came, and with what, and ends what somebody else was under the same
 /// name.
-pub(super) async fn see(
+pub(super) async fn upsert_seen(
     transaction: &mut Transaction<'_>,
-    seen: &[Seen],
+    seen: &[UserSeen],
 ) -> Result<(), sqlx::Error> {
-    transaction.put(FORGET_PREDECESSORS, seen, bind_stay).await?;
-    let succeeded: Vec<_> = write::succeeded(seen).into_iter().collect();
-    transaction.put(FORGET, &succeeded, |arguments, row| bind::user(arguments, *row)).await?;
-    let bind = |arguments: &mut SqliteArguments, seen: &Seen| {
-        bind_stay(arguments, seen)?;
+    transaction.execute(FORGET_PREDECESSORS, seen, bind_guest_session).await?;
+    let replaced_users: Vec<_> = write::replaced_users(seen).into_iter().collect();
+    transaction
+        .execute(FORGET_USERS, &replaced_users, |arguments, row| bind::user(arguments, *row))
+        .await?;
+    let bind = |arguments: &mut SqliteArguments, seen: &UserSeen| {
+        bind_guest_session(arguments, seen)?;
         arguments.add(seen.user.key().as_raw())?;
         arguments.add(row::millis(seen.at))
     };
-    transaction.put(REMEMBER_USERS, seen, bind).await?;
+    transaction.execute(UPSERT_USERS, seen, bind).await?;
 
-    let devices = write::devices_seen(seen);
-    transaction.put(REMEMBER_DEVICES, &devices, bind::device).await?;
+    let devices = write::devices_arrived(seen);
+    transaction.execute(UPSERT_DEVICES, &devices, bind::device).await?;
     forget_devices(transaction, &devices).await
 }
 
 /// Writes down when users went, and with what.
-pub(super) async fn note(
+pub(super) async fn update_last_seen(
     transaction: &mut Transaction<'_>,
-    went: &[Went],
+    departed: &[UserDeparted],
 ) -> Result<(), sqlx::Error> {
-    let last: Vec<_> = write::last_went(went).into_iter().collect();
-    let bind = |arguments: &mut SqliteArguments, (who, at): &(User<'_>, _)| {
+    let last: Vec<_> = write::last_departures(departed).into_iter().collect();
+    let bind = |arguments: &mut SqliteArguments, (who, at): &(SpaceUser<'_>, _)| {
         bind::user(arguments, *who)?;
         arguments.add(row::millis(*at))
     };
-    transaction.put(NOTE_USERS, &last, bind).await?;
-    let devices = write::devices_went(went);
-    transaction.put(NOTE_DEVICES, &devices, bind::device).await?;
+    transaction.execute(UPDATE_USERS_SEEN, &last, bind).await?;
+    let devices = write::devices_departed(departed);
+    transaction.execute(UPSERT_DEVICES_OF_KNOWN_USERS, &devices, bind::device).await?;
     forget_devices(transaction, &devices).await
 }
 
@@ -124,31 +126,31 @@ async fn forget_devices(
 ) -> Result<(), sqlx::Error> {
     let bind =
         |arguments: &mut SqliteArguments, (user, ..): &DeviceSeen<'_>| bind::user(arguments, *user);
-    transaction.put(FORGET_DEVICES, of, bind).await
+    transaction.execute(FORGET_DEVICES, of, bind).await
 }
 
 /// Ends what guests were who will not come back.
-pub(super) async fn part(
+pub(super) async fn forget_guests(
     transaction: &mut Transaction<'_>,
-    gone: &[Gone],
+    expired: &[GuestExpired],
 ) -> Result<(), sqlx::Error> {
-    let bind = |arguments: &mut SqliteArguments, gone: &Gone| {
-        bind::user(arguments, (&gone.space, &gone.user))?;
-        arguments.add(&*gone.stay)
+    let bind = |arguments: &mut SqliteArguments, expired: &GuestExpired| {
+        bind::user(arguments, (&expired.space, &expired.user))?;
+        arguments.add(&*expired.guest_session)
     };
-    transaction.put(FORGET_GONE, gone, bind).await
+    transaction.execute(FORGET_EXPIRED, expired, bind).await
 }
 
-fn bind_stay(arguments: &mut SqliteArguments, seen: &Seen) -> Result<(), BoxDynError> {
+fn bind_guest_session(arguments: &mut SqliteArguments, seen: &UserSeen) -> Result<(), BoxDynError> {
     bind::user(arguments, (&seen.space, &seen.user))?;
-    match &seen.voucher {
-        Voucher::Guest(stay) => arguments.add(&**stay),
-        Voucher::BackEnd => arguments.add(None::<&str>),
+    match &seen.identity_kind {
+        IdentityKind::Guest(guest_session) => arguments.add(&**guest_session),
+        IdentityKind::Registered => arguments.add(None::<&str>),
     }
 }
 
 /// Fills in the keys of names that were written down before there were keys.
-pub(super) async fn add_keys(connection: &mut SqliteConnection) -> Result<(), sqlx::Error> {
+pub(super) async fn backfill_keys(connection: &mut SqliteConnection) -> Result<(), sqlx::Error> {
     let names: Vec<String> = sqlx::query_scalar("SELECT DISTINCT name FROM user WHERE key = ''")
         .fetch_all(&mut *connection)
         .await?;

@@ -14,60 +14,60 @@ use sqlx::{
 use tokio::sync::{Semaphore, SemaphorePermit};
 
 #[derive(Debug)]
-pub(super) struct Writer {
+pub(super) struct SqliteWriter {
     options: SqliteConnectOptions,
-    turns: Semaphore,
-    resting: Mutex<Option<SqliteConnection>>,
+    permits: Semaphore,
+    idle: Mutex<Option<SqliteConnection>>,
 }
 
 /// The connection of whoever writes now.
 #[must_use = "the connection is closed unless the turn is finished"]
-pub(super) struct Turn<'a> {
+pub(super) struct WriteGuard<'a> {
     // Dropped in this order: the next one's turn comes when this connection is gone.
     connection: SqliteConnection,
     _permit: SemaphorePermit<'a>,
-    writer: &'a Writer,
+    writer: &'a SqliteWriter,
 }
 
-impl Writer {
+impl SqliteWriter {
     pub(super) fn new(options: SqliteConnectOptions, connection: SqliteConnection) -> Self {
-        Self { options, turns: Semaphore::new(1), resting: Mutex::new(Some(connection)) }
+        Self { options, permits: Semaphore::new(1), idle: Mutex::new(Some(connection)) }
     }
 
     /// Waits until nobody else writes. Turns come in the order in which they were asked for.
-    pub(super) async fn turn(&self) -> Result<Turn<'_>, sqlx::Error> {
-        let permit = self.turns.acquire().await.map_err(|_closed| sqlx::Error::PoolClosed)?;
-        let resting = self.resting().take();
-        let connection = match resting {
+    pub(super) async fn acquire(&self) -> Result<WriteGuard<'_>, sqlx::Error> {
+        let permit = self.permits.acquire().await.map_err(|_closed| sqlx::Error::PoolClosed)?;
+        let idle = self.idle().take();
+        let connection = match idle {
             Some(connection) => connection,
             None => self.options.connect().await?,
         };
-        Ok(Turn { connection, _permit: permit, writer: self })
+        Ok(WriteGuard { connection, _permit: permit, writer: self })
     }
 
     /// Waits until nobody writes, and closes.
     pub(super) async fn close(&self) {
-        let Ok(turn) = self.turn().await else { return };
-        self.turns.close();
-        if let Err(error) = turn.connection.close().await {
+        let Ok(guard) = self.acquire().await else { return };
+        self.permits.close();
+        if let Err(error) = guard.connection.close().await {
             tracing::warn!(%error, "the database did not close as it should: {error}");
         }
     }
 
     /// Poisoning is ignored: the connection is there or it is not.
-    fn resting(&self) -> MutexGuard<'_, Option<SqliteConnection>> {
-        self.resting.lock().unwrap_or_else(PoisonError::into_inner)
+    fn idle(&self) -> MutexGuard<'_, Option<SqliteConnection>> {
+        self.idle.lock().unwrap_or_else(PoisonError::into_inner)
     }
 }
 
-impl Turn<'_> {
+impl WriteGuard<'_> {
     pub(super) fn connection(&mut self) -> &mut SqliteConnection {
         &mut self.connection
     }
 
     /// Gives back the connection, on which everything went well.
-    pub(super) fn finish(self) {
+    pub(super) fn release(self) {
         let Self { connection, _permit, writer } = self;
-        *writer.resting() = Some(connection);
+        *writer.idle() = Some(connection);
     }
 }

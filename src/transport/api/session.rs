@@ -14,7 +14,7 @@ use tokio::time::timeout;
 use crate::{
     chat::{Chat, SignedIn},
     domain::{Rejection, Token},
-    transport::{cookie, cors, origin::Origins, refusal::refusal},
+    transport::{cookie, cors, origin::Origins, rejection::rejection_response},
     wire,
 };
 
@@ -40,7 +40,7 @@ impl SessionApi {
     pub async fn handle(&self, request: Request<Body>) -> Response<Body> {
         let origin = match self.origins.check(request.headers()) {
             Ok(origin) => origin,
-            Err(rejection) => return refusal(&rejection),
+            Err(rejection) => return rejection_response(&rejection),
         };
         let mut response = match cors::preflight(&request, METHODS) {
             Some(response) => response,
@@ -53,23 +53,23 @@ impl SessionApi {
     async fn dispatch(&self, request: Request<Body>) -> Response<Body> {
         let (head, body) = request.into_parts();
         let result = match head.method {
-            Method::GET => self.who(&head.headers).await,
+            Method::GET => self.get_profile(&head.headers).await,
             Method::POST => self.sign_in(&head.headers, body).await,
             Method::DELETE => Ok(self.sign_out(&head.headers).await),
-            _ => Ok(not_allowed()),
+            _ => Ok(method_not_allowed()),
         };
-        result.unwrap_or_else(|rejection| refusal(&rejection))
+        result.unwrap_or_else(|rejection| rejection_response(&rejection))
     }
 
     /// Who is signed in. A cookie that is no good any more is cleared.
-    async fn who(&self, headers: &HeaderMap) -> Result<Response<Body>, Rejection> {
+    async fn get_profile(&self, headers: &HeaderMap) -> Result<Response<Body>, Rejection> {
         let Some(token) = cookie::find(headers).transpose() else {
             return Err(Rejection::TokenRequired);
         };
         match self.profile(token).await {
             Ok(profile) => Ok(json(profile)),
             Err(rejection) => {
-                let mut response = refusal(&rejection);
+                let mut response = rejection_response(&rejection);
                 response.headers_mut().insert(SET_COOKIE, cookie::clear(headers));
                 Ok(response)
             }
@@ -77,7 +77,7 @@ impl SessionApi {
     }
 
     async fn profile(&self, token: Result<Token, Rejection>) -> Result<String, Rejection> {
-        let profile = self.chat.who(&token?).await?;
+        let profile = self.chat.profile(&token?).await?;
         Ok(wire::profile(&profile))
     }
 
@@ -134,8 +134,8 @@ fn json(body: String) -> Response<Body> {
     response
 }
 
-fn not_allowed() -> Response<Body> {
-    let mut response = refusal(&Rejection::BadRequest("there is GET, POST and DELETE"));
+fn method_not_allowed() -> Response<Body> {
+    let mut response = rejection_response(&Rejection::BadRequest("there is GET, POST and DELETE"));
     *response.status_mut() = StatusCode::METHOD_NOT_ALLOWED;
     response.headers_mut().insert(ALLOW, HeaderValue::from_static(METHODS));
     response

@@ -21,7 +21,7 @@ use tokio::{
 };
 use tracing::{debug, warn};
 
-use super::socket::Socket;
+use super::socket::ClientSocket;
 use crate::{domain::Limits, tasks::Tasks};
 
 /// Connections that the system holds for us until we accept them.
@@ -30,18 +30,18 @@ const BACKLOG: i32 = 4096;
 /// is what hyper reads without being asked.
 const HEAD_BYTES_MAX: usize = 16 << 10;
 /// How much longer than our own deadline the system waits for a peer that takes nothing.
-const USER_TIMEOUT_MORE: Duration = Duration::from_secs(5);
+const USER_TIMEOUT_MARGIN: Duration = Duration::from_secs(5);
 /// Connections over the limit that are told so at one time. Others are just closed.
-const REFUSALS_MAX: usize = 64;
+const CONCURRENT_REJECTIONS_MAX: usize = 64;
 /// How long one of these may take to be told.
-const REFUSAL_WAIT_MAX: Duration = Duration::from_secs(1);
+const REJECTION_WAIT_MAX: Duration = Duration::from_secs(1);
 /// How long to wait before trying again when the system has no socket for us.
-const ACCEPT_PAUSE: Duration = Duration::from_millis(100);
+const ACCEPT_RETRY_DELAY: Duration = Duration::from_millis(100);
 /// The least time between two lines of the log about the same trouble.
-const COMPLAINT_PAUSE: Duration = Duration::from_mins(1);
+const LOG_INTERVAL: Duration = Duration::from_mins(1);
 
 /// What a connection over the limit is told.
-const REFUSAL: &str = concat!(
+const UNAVAILABLE_RESPONSE: &str = concat!(
     "HTTP/1.1 503 Service Unavailable\r\n",
     "content-type: application/json\r\n",
     "content-length: 75\r\n",
@@ -58,8 +58,8 @@ pub struct Listener {
     address: SocketAddr,
     http: http1::Builder,
     stall_max: Duration,
-    places: Arc<Semaphore>,
-    refusals: Arc<Semaphore>,
+    connection_permits: Arc<Semaphore>,
+    rejection_permits: Arc<Semaphore>,
 }
 
 impl Listener {
@@ -81,8 +81,8 @@ impl Listener {
             socket,
             http,
             stall_max: limits.write_stall_max,
-            places: semaphore(limits.connections_max),
-            refusals: semaphore(REFUSALS_MAX),
+            connection_permits: semaphore(limits.connections_max),
+            rejection_permits: semaphore(CONCURRENT_REJECTIONS_MAX),
         })
     }
 
@@ -94,7 +94,7 @@ impl Listener {
     /// Serves `router` until the drain begins, and then closes the port. Connections have tasks of
     /// their own: they finish the request that they are at and then close.
     pub async fn run(self, router: Router, tasks: Tasks) {
-        let (mut starved, mut full) = (Complaint::default(), Complaint::default());
+        let (mut accept_log, mut limit_log) = (LogThrottle::default(), LogThrottle::default());
         loop {
             let accepted = tokio::select! {
                 biased;
@@ -102,57 +102,63 @@ impl Listener {
                 accepted = self.socket.accept() => accepted,
             };
             match accepted {
-                Ok((stream, _)) => self.take(stream, &router, &tasks, &mut full),
-                Err(error) if is_of_one_connection(&error) => (),
+                Ok((stream, _)) => self.serve_or_reject(stream, &router, &tasks, &mut limit_log),
+                Err(error) if is_connection_error(&error) => (),
                 Err(error) => {
-                    if starved.is_due() {
+                    if accept_log.is_due() {
                         warn!(error = %error, "cannot accept connections for now");
                     }
-                    pause(&tasks).await;
+                    wait_to_retry(&tasks).await;
                 }
             }
         }
     }
 
     /// Gives a connection its place and its task, if there is a place.
-    fn take(&self, stream: TcpStream, router: &Router, tasks: &Tasks, full: &mut Complaint) {
-        if let Ok(place) = Arc::clone(&self.places).try_acquire_owned() {
-            self.prepare(&stream);
-            let socket = Socket::new(stream, place, self.stall_max);
+    fn serve_or_reject(
+        &self,
+        stream: TcpStream,
+        router: &Router,
+        tasks: &Tasks,
+        limit_log: &mut LogThrottle,
+    ) {
+        if let Ok(permit) = Arc::clone(&self.connection_permits).try_acquire_owned() {
+            self.set_socket_options(&stream);
+            let socket = ClientSocket::new(stream, permit, self.stall_max);
             let task = serve(self.http.clone(), socket, router.clone(), tasks.clone());
             tasks.spawn("connection", task);
             return;
         }
-        if full.is_due() {
+        if limit_log.is_due() {
             warn!("all places are taken: see limits.connections_max");
         }
-        self.refuse(stream, tasks);
+        self.reject(stream, tasks);
     }
 
     /// Has small frames leave at once, and the system let go of a peer that vanished.
-    fn prepare(&self, stream: &TcpStream) {
-        let patience = self.stall_max + USER_TIMEOUT_MORE;
+    fn set_socket_options(&self, stream: &TcpStream) {
+        let user_timeout = self.stall_max + USER_TIMEOUT_MARGIN;
         let ready = stream
             .set_nodelay(true)
-            .and_then(|()| SockRef::from(stream).set_tcp_user_timeout(Some(patience)));
+            .and_then(|()| SockRef::from(stream).set_tcp_user_timeout(Some(user_timeout)));
         if let Err(error) = ready {
             debug!(error = %error, "a connection ended before it began");
         }
     }
 
     /// Says that there is no place, to as many at a time as is cheap.
-    fn refuse(&self, stream: TcpStream, tasks: &Tasks) {
-        if let Ok(turn) = Arc::clone(&self.refusals).try_acquire_owned() {
-            tasks.spawn("refusal", async move {
-                let _turn = turn;
-                drop(timeout(REFUSAL_WAIT_MAX, say_no(stream)).await);
+    fn reject(&self, stream: TcpStream, tasks: &Tasks) {
+        if let Ok(permit) = Arc::clone(&self.rejection_permits).try_acquire_owned() {
+            tasks.spawn("connection rejection", async move {
+                let _permit = permit;
+                drop(timeout(REJECTION_WAIT_MAX, write_unavailable(stream)).await);
             });
         }
     }
 }
 
 /// Speaks HTTP on one socket until either side has had enough.
-async fn serve(http: http1::Builder, socket: Socket, router: Router, tasks: Tasks) {
+async fn serve(http: http1::Builder, socket: ClientSocket, router: Router, tasks: Tasks) {
     let connection = http
         .serve_connection(TokioIo::new(socket), TowerToHyperService::new(router))
         .with_upgrades();
@@ -162,7 +168,7 @@ async fn serve(http: http1::Builder, socket: Socket, router: Router, tasks: Task
         () = tasks.draining() => None,
     };
     if let Some(ended) = ended {
-        return note(ended);
+        return log_outcome(ended);
     }
     connection.as_mut().graceful_shutdown();
     let ended = tokio::select! {
@@ -170,13 +176,13 @@ async fn serve(http: http1::Builder, socket: Socket, router: Router, tasks: Task
         () = tasks.overdue() => None,
     };
     if let Some(ended) = ended {
-        return note(ended);
+        return log_outcome(ended);
     }
     debug!("a connection was cut at the end of the drain");
 }
 
 /// Peers break off all the time; the log hears of it when it is asked for detail.
-fn note(ended: hyper::Result<()>) {
+fn log_outcome(ended: hyper::Result<()>) {
     if let Err(error) = ended {
         debug!(error = %error, "a connection broke off");
     }
@@ -184,8 +190,8 @@ fn note(ended: hyper::Result<()>) {
 
 /// Answers 503 without reading the request, then reads it all the same: a socket that is closed
 /// with something unread takes back what was written.
-async fn say_no(mut stream: TcpStream) -> io::Result<()> {
-    stream.write_all(REFUSAL.as_bytes()).await?;
+async fn write_unavailable(mut stream: TcpStream) -> io::Result<()> {
+    stream.write_all(UNAVAILABLE_RESPONSE.as_bytes()).await?;
     stream.shutdown().await?;
     let mut rest = [0; 1024];
     while stream.read(&mut rest).await? > 0 {}
@@ -193,15 +199,15 @@ async fn say_no(mut stream: TcpStream) -> io::Result<()> {
 }
 
 /// Whether accepting failed because of the connection that was next in line.
-fn is_of_one_connection(error: &io::Error) -> bool {
+fn is_connection_error(error: &io::Error) -> bool {
     use io::ErrorKind::{ConnectionAborted, ConnectionRefused, ConnectionReset, Interrupted};
     matches!(error.kind(), ConnectionAborted | ConnectionRefused | ConnectionReset | Interrupted)
 }
 
 /// Waits a little for the system to have a socket again.
-async fn pause(tasks: &Tasks) {
+async fn wait_to_retry(tasks: &Tasks) {
     tokio::select! {
-        () = sleep(ACCEPT_PAUSE) => (),
+        () = sleep(ACCEPT_RETRY_DELAY) => (),
         () = tasks.draining() => (),
     }
 }
@@ -212,15 +218,15 @@ fn semaphore(permits: usize) -> Arc<Semaphore> {
 
 /// Trouble that is logged now and then, however often it happens.
 #[derive(Default)]
-struct Complaint {
+struct LogThrottle {
     last: Option<Instant>,
 }
 
-impl Complaint {
+impl LogThrottle {
     /// Whether to log it this time.
     fn is_due(&mut self) -> bool {
         let now = Instant::now();
-        let due = self.last.is_none_or(|last| now - last >= COMPLAINT_PAUSE);
+        let due = self.last.is_none_or(|last| now - last >= LOG_INTERVAL);
         if due {
             self.last = Some(now);
         }

@@ -15,7 +15,7 @@ use tokio::{io::AsyncBufReadExt as _, io::BufReader, sync::mpsc};
 use super::*;
 
 /// How long an event may take that must happen.
-const PATIENCE: Duration = Duration::from_secs(5);
+const TEST_TIMEOUT: Duration = Duration::from_secs(5);
 /// A deadline of the server that a test waits for.
 const SHORT: Duration = Duration::from_millis(200);
 /// What Linux says when a process has as many files open as it may.
@@ -35,7 +35,7 @@ impl Server {
         Self { address, tasks }
     }
 
-    fn hello(limits: &Limits) -> Self {
+    fn serving_hello(limits: &Limits) -> Self {
         Self::start(limits, Router::new().route("/", get(async || "hello")))
     }
 
@@ -44,7 +44,7 @@ impl Server {
     }
 
     async fn stop(self) {
-        assert_eq!(self.tasks.finish(PATIENCE).await, Ok(()));
+        assert_eq!(self.tasks.finish(TEST_TIMEOUT).await, Ok(()));
     }
 }
 
@@ -63,7 +63,7 @@ impl Client {
 
     /// The status of the next answer, its body read; nothing when the server has closed.
     async fn status(&mut self) -> Option<u16> {
-        let head = timeout(PATIENCE, self.head()).await.expect("an answer")?;
+        let head = timeout(TEST_TIMEOUT, self.head()).await.expect("an answer")?;
         let length = head.iter().find_map(|line| line.strip_prefix("content-length: "));
         let mut body = vec![0; length.map_or(0, |length| length.parse().unwrap())];
         self.0.read_exact(&mut body).await.unwrap();
@@ -91,7 +91,7 @@ impl Client {
 
 #[tokio::test]
 async fn a_connection_serves_one_request_after_the_other() {
-    let server = Server::hello(&Limits::default());
+    let server = Server::serving_hello(&Limits::default());
     let mut client = server.connect().await;
     for _ in 0..3 {
         assert_eq!(client.get().await, 200);
@@ -101,7 +101,7 @@ async fn a_connection_serves_one_request_after_the_other() {
 
 #[tokio::test]
 async fn requests_sent_at_once_are_answered_at_once_and_in_order() {
-    let server = Server::hello(&Limits::default());
+    let server = Server::serving_hello(&Limits::default());
     let mut client = server.connect().await;
     client.send(&"GET / HTTP/1.1\r\nHost: here\r\n\r\n".repeat(5)).await;
     for _ in 0..5 {
@@ -111,9 +111,9 @@ async fn requests_sent_at_once_are_answered_at_once_and_in_order() {
 }
 
 #[tokio::test]
-async fn a_slow_head_is_cut_and_so_is_silence() {
+async fn slow_and_silent_connections_time_out() {
     let limits = Limits { request_head_wait_max: SHORT, ..Limits::default() };
-    let server = Server::hello(&limits);
+    let server = Server::serving_hello(&limits);
     let mut silent = server.connect().await;
     let mut slow = server.connect().await;
     slow.send("GET / HTTP/1.1\r\nHost:").await;
@@ -127,7 +127,7 @@ async fn a_slow_head_is_cut_and_so_is_silence() {
 
 #[tokio::test]
 async fn a_head_that_is_too_large_is_answered_431() {
-    let server = Server::hello(&Limits::default());
+    let server = Server::serving_hello(&Limits::default());
     let headers = |count: usize| {
         format!("GET / HTTP/1.1\r\nHost: here\r\n{}\r\n", "x: y\r\n".repeat(count - 1))
     };
@@ -148,7 +148,7 @@ async fn a_head_that_is_too_large_is_answered_431() {
 
 #[tokio::test]
 async fn a_drain_closes_the_port_and_idle_connections() {
-    let server = Server::hello(&Limits::default());
+    let server = Server::serving_hello(&Limits::default());
     let (mut used, mut fresh) = (server.connect().await, server.connect().await);
     assert_eq!(used.get().await, 200);
     let address = server.address;
@@ -184,8 +184,8 @@ async fn a_drain_lets_a_request_finish() {
 }
 
 #[tokio::test]
-async fn a_drain_cuts_who_will_not_finish() {
-    let server = Server::hello(&Limits::default());
+async fn a_drain_closes_connections_with_unfinished_requests() {
+    let server = Server::serving_hello(&Limits::default());
     let mut slow = server.connect().await;
     slow.send("GET / HTTP/1.1\r\nHost:").await;
     let mut other = server.connect().await;
@@ -195,8 +195,8 @@ async fn a_drain_cuts_who_will_not_finish() {
 }
 
 #[tokio::test]
-async fn one_connection_too_many_is_told_so_and_the_next_has_a_place_again() {
-    let server = Server::hello(&Limits { connections_max: 1, ..Limits::default() });
+async fn a_connection_beyond_the_limit_gets_503_until_one_closes() {
+    let server = Server::serving_hello(&Limits { connections_max: 1, ..Limits::default() });
     let mut first = server.connect().await;
     assert_eq!(first.get().await, 200);
     let mut second = server.connect().await;
@@ -204,18 +204,18 @@ async fn one_connection_too_many_is_told_so_and_the_next_has_a_place_again() {
     assert!(second.is_closed().await);
     drop((first, second));
     let place = async { while server.connect().await.get().await != 200 {} };
-    timeout(PATIENCE, place).await.expect("the first one's place");
+    timeout(TEST_TIMEOUT, place).await.expect("the first one's place");
     server.stop().await;
 }
 
 #[tokio::test]
-async fn an_upgraded_connection_keeps_its_place() {
+async fn an_upgraded_connection_keeps_its_permit() {
     let (sender, mut streams) = mpsc::channel(1);
     let tasks = Tasks::new();
-    let keeper = tasks.clone();
+    let task_owner = tasks.clone();
     let upgrade = get(async move |mut request: Request| {
         let upgrade = hyper::upgrade::on(&mut request);
-        keeper.spawn("upgrade", async move {
+        task_owner.spawn("upgrade", async move {
             sender.send(upgrade.await.unwrap()).await.unwrap();
         });
         let answer = Response::builder().status(StatusCode::SWITCHING_PROTOCOLS);
@@ -234,15 +234,15 @@ async fn an_upgraded_connection_keeps_its_place() {
     assert_eq!(client.status().await, Some(101));
     let stream = streams.recv().await.unwrap();
     assert_eq!(server.connect().await.get().await, 503);
-    let parts = stream.downcast::<TokioIo<Socket>>().expect("the socket that was accepted");
+    let parts = stream.downcast::<TokioIo<ClientSocket>>().expect("the socket that was accepted");
     drop(parts);
     assert!(client.is_closed().await);
     server.stop().await;
-    assert_eq!(tasks.finish(PATIENCE).await, Ok(()));
+    assert_eq!(tasks.finish(TEST_TIMEOUT).await, Ok(()));
 }
 
 #[tokio::test]
-async fn a_peer_that_stops_reading_is_cut() {
+async fn a_peer_that_stops_reading_is_disconnected() {
     let (ended, mut end) = mpsc::channel::<Infallible>(1);
     let flood = get(async move || {
         let block = Bytes::from(vec![b'x'; 64 << 10]);
@@ -261,27 +261,27 @@ async fn a_peer_that_stops_reading_is_cut() {
     client.send("GET / HTTP/1.1\r\nHost: here\r\n\r\n").await;
     assert_eq!(client.head().await.unwrap()[0], "HTTP/1.1 200 OK");
     tasks.drain();
-    timeout(PATIENCE, end.recv()).await.expect("the connection was cut");
+    timeout(TEST_TIMEOUT, end.recv()).await.expect("the connection was cut");
     server.stop().await;
 }
 
 #[test]
-fn a_system_without_sockets_is_not_the_fault_of_a_connection() {
-    assert!(is_of_one_connection(&io::ErrorKind::ConnectionAborted.into()));
-    assert!(!is_of_one_connection(&io::Error::from_raw_os_error(EMFILE)));
+fn running_out_of_files_is_not_a_connection_error() {
+    assert!(is_connection_error(&io::ErrorKind::ConnectionAborted.into()));
+    assert!(!is_connection_error(&io::Error::from_raw_os_error(EMFILE)));
 }
 
 #[tokio::test(start_paused = true)]
-async fn trouble_is_logged_now_and_then() {
-    let mut complaint = Complaint::default();
-    assert!(complaint.is_due());
-    assert!(!complaint.is_due());
-    tokio::time::advance(COMPLAINT_PAUSE).await;
-    assert!(complaint.is_due());
+async fn repeated_log_lines_are_throttled() {
+    let mut throttle = LogThrottle::default();
+    assert!(throttle.is_due());
+    assert!(!throttle.is_due());
+    tokio::time::advance(LOG_INTERVAL).await;
+    assert!(throttle.is_due());
 }
 
 #[test]
-fn the_refusal_is_as_long_as_it_says() {
-    let (head, body) = REFUSAL.split_once("\r\n\r\n").unwrap();
+fn the_unavailable_response_has_the_right_content_length() {
+    let (head, body) = UNAVAILABLE_RESPONSE.split_once("\r\n\r\n").unwrap();
     assert!(head.contains(&format!("content-length: {}", body.len())), "{}", body.len());
 }

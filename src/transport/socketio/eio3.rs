@@ -9,14 +9,14 @@ use bytes::{BufMut as _, Bytes, BytesMut};
 use super::payload::utf16_prefix;
 
 /// Mends a payload. One that is not of the expected form goes out as it is.
-pub(super) fn mend(payload: Bytes) -> Bytes {
+pub(super) fn fix_attachments(payload: Bytes) -> Bytes {
     if !payload.windows(2).any(|it| it == b":b") {
         return payload;
     }
-    mended(&payload).unwrap_or(payload)
+    try_fix(&payload).unwrap_or(payload)
 }
 
-fn mended(payload: &[u8]) -> Option<Bytes> {
+fn try_fix(payload: &[u8]) -> Option<Bytes> {
     let mut out = BytesMut::with_capacity(payload.len() + 64);
     let mut rest = payload;
     while !rest.is_empty() {
@@ -41,25 +41,25 @@ fn mended(payload: &[u8]) -> Option<Bytes> {
 mod tests {
     use super::*;
 
-    fn mend_text(payload: &'static str) -> String {
-        String::from_utf8(mend(Bytes::from_static(payload.as_bytes())).to_vec()).unwrap()
+    fn fix_text(payload: &'static str) -> String {
+        String::from_utf8(fix_attachments(Bytes::from_static(payload.as_bytes())).to_vec()).unwrap()
     }
 
     #[test]
     fn an_attachment_gets_its_type_and_its_length() {
-        assert_eq!(mend_text("9:bAQIDBA=="), "10:b4AQIDBA==");
-        assert_eq!(mend_text("2:4x9:b4QIDBA==2:4y"), "2:4x10:b44QIDBA==2:4y");
+        assert_eq!(fix_text("9:bAQIDBA=="), "10:b4AQIDBA==");
+        assert_eq!(fix_text("2:4x9:b4QIDBA==2:4y"), "2:4x10:b44QIDBA==2:4y");
     }
 
     #[test]
-    fn text_beyond_ascii_keeps_its_place() {
-        assert_eq!(mend_text("3:4é€4:4\u{1f600}:5:bAAAA"), "3:4é€4:4\u{1f600}:6:b4AAAA");
+    fn lengths_count_utf16_units_of_text_beyond_ascii() {
+        assert_eq!(fix_text("3:4é€4:4\u{1f600}:5:bAAAA"), "3:4é€4:4\u{1f600}:6:b4AAAA");
     }
 
     #[test]
-    fn text_that_only_looks_like_an_attachment_is_left_alone() {
-        assert_eq!(mend_text("7:4[\"x:b\""), "7:4[\"x:b\"");
-        assert_eq!(mend_text("6:4a1:bc"), "6:4a1:bc");
-        assert_eq!(mend_text("not a payload:b"), "not a payload:b");
+    fn text_that_looks_like_an_attachment_is_unchanged() {
+        assert_eq!(fix_text("7:4[\"x:b\""), "7:4[\"x:b\"");
+        assert_eq!(fix_text("6:4a1:bc"), "6:4a1:bc");
+        assert_eq!(fix_text("not a payload:b"), "not a payload:b");
     }
 }

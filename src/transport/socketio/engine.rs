@@ -15,13 +15,13 @@ use socketioxide::{
 };
 
 use super::{
-    gate::{Refusal, Version},
     payload::Payload,
+    request::{EngineRejection, Version},
 };
 use crate::domain::Limits;
 
 /// A connection to one namespace, as the engine sees it.
-pub(super) type Socket = AnySocket;
+pub(super) type NamespaceSocket = AnySocket;
 
 /// The engine's service. Clones are handles to the same engine.
 pub(super) type Engine = SocketIoService<engineioxide::service::NotFoundService>;
@@ -37,13 +37,13 @@ const ATTACHMENTS_WAIT_MAX: Duration = Duration::from_secs(30);
 const ATTACHMENTS_MAX: usize = 64;
 
 /// Places in the engine's queue for its own packets, beside those for events.
-const OWN_PACKETS_MAX: usize = 64;
+const ENGINE_PACKETS_MAX: usize = 64;
 
 /// Every WebSocket pins a read buffer of this size. The guard reads more at once when there is more.
 const READ_BUFFER_BYTES: usize = 256;
 
 /// A body for the engine: each part arrives on its own.
-type Parts = StreamBody<Iter<vec::IntoIter<Result<Frame<Bytes>, Infallible>>>>;
+type EngineBody = StreamBody<Iter<vec::IntoIter<Result<Frame<Bytes>, Infallible>>>>;
 
 /// Builds the engine within `limits`.
 pub(super) fn build(limits: &Limits) -> (Engine, SocketIo) {
@@ -57,7 +57,7 @@ pub(super) fn build(limits: &Limits) -> (Engine, SocketIo) {
         .ping_interval(limits.ping_interval)
         .ping_timeout(limits.ping_timeout)
         .connect_timeout(CONNECT_WAIT_MAX)
-        .max_buffer_size(limits.outbox_events_max.get() + OWN_PACKETS_MAX)
+        .max_buffer_size(limits.outbox_events_max.get() + ENGINE_PACKETS_MAX)
         .max_payload(frame_bytes_max as u64)
         .ws_max_frame_size(frame_bytes_max)
         .ws_max_message_size(frame_bytes_max)
@@ -66,7 +66,7 @@ pub(super) fn build(limits: &Limits) -> (Engine, SocketIo) {
 }
 
 /// What the engine answers to a polling request.
-pub(super) struct Answer {
+pub(super) struct EngineResponse {
     pub(super) content_type: Option<HeaderValue>,
     pub(super) body: Bytes,
 }
@@ -76,7 +76,7 @@ pub(super) async fn open(
     engine: &Engine,
     version: Version,
     request: Request<()>,
-) -> Result<Answer, Refusal> {
+) -> Result<EngineResponse, EngineRejection> {
     let (mut parts, ()) = request.into_parts();
     // Text alone for the clients of old: what the engine makes of binary payloads is wrong.
     let b64 = if version == Version::V3 { "&b64=1" } else { "" };
@@ -86,7 +86,11 @@ pub(super) async fn open(
 
 /// Waits for what a polling session has to say. Dropping the future loses nothing: the engine takes
 /// a packet from its queue in the same step in which it answers.
-pub(super) async fn poll(engine: &Engine, version: Version, sid: Sid) -> Result<Answer, Refusal> {
+pub(super) async fn poll(
+    engine: &Engine,
+    version: Version,
+    sid: Sid,
+) -> Result<EngineResponse, EngineRejection> {
     let mut request = Request::new(body(Vec::new()));
     *request.uri_mut() = uri(version, "polling", &format!("&sid={sid}"));
     call(engine, request).await
@@ -98,7 +102,7 @@ pub(super) async fn post(
     version: Version,
     sid: Sid,
     payload: Payload,
-) -> Result<Answer, Refusal> {
+) -> Result<EngineResponse, EngineRejection> {
     let mut request = Request::new(body(payload.parts));
     *request.method_mut() = Method::POST;
     *request.uri_mut() = uri(version, "polling", &format!("&sid={sid}"));
@@ -122,25 +126,28 @@ pub(super) fn websocket_uri(version: Version) -> Uri {
     })
 }
 
-fn body(parts: Vec<Bytes>) -> Parts {
+fn body(parts: Vec<Bytes>) -> EngineBody {
     let frames: Vec<_> = parts.into_iter().map(|it| Ok(Frame::data(it))).collect();
     StreamBody::new(stream::iter(frames))
 }
 
-async fn call(engine: &Engine, request: Request<Parts>) -> Result<Answer, Refusal> {
+async fn call(
+    engine: &Engine,
+    request: Request<EngineBody>,
+) -> Result<EngineResponse, EngineRejection> {
     let response = engine.call(request).await.unwrap_or_else(|never| match never {});
     let (mut parts, body) = response.into_parts();
     let body = body.collect().await.unwrap_or_else(|never| match never {}).to_bytes();
     match parts.status {
         StatusCode::OK => {
             let content_type = parts.headers.remove(CONTENT_TYPE);
-            Ok(Answer { content_type, body })
+            Ok(EngineResponse { content_type, body })
         }
-        _ => Err(Refusal::of_engine(&body)),
+        _ => Err(EngineRejection::from_engine_response(&body)),
     }
 }
 
-impl Answer {
+impl EngineResponse {
     /// The answer for the client.
     pub(super) fn into_response(self) -> http::Response<Body> {
         let Self { content_type, body } = self;

@@ -14,18 +14,18 @@ use socketioxide::{
 };
 use tokio::sync::Notify;
 
-use super::{engine::Socket, seat::Seat};
+use super::{connection::NamespaceConnection, engine::NamespaceSocket};
 use crate::domain::CloseReason;
 
 /// What a client said.
-pub(super) struct Arrival {
+pub(super) struct QueuedRequest {
     /// `["event", data, …]` and what is attached.
     pub(super) value: Value,
     /// Where the answer goes, when one is wanted.
     pub(super) ack: Option<i64>,
 }
 
-impl Arrival {
+impl QueuedRequest {
     /// The memory that it pins.
     pub(super) fn bytes(&self) -> usize {
         let payload = match &self.value {
@@ -40,86 +40,86 @@ impl Arrival {
 
 /// See the module. How much may wait in it is the link's to say.
 #[derive(Default)]
-pub(super) struct Inbox {
-    state: Mutex<State>,
+pub(super) struct ConnectionInbox {
+    state: Mutex<ConnectionInboxState>,
     changed: Notify,
 }
 
 #[derive(Default)]
-struct State {
-    phase: Phase,
-    waiting: VecDeque<Arrival>,
+struct ConnectionInboxState {
+    phase: InboxPhase,
+    waiting: VecDeque<QueuedRequest>,
 }
 
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
-enum Phase {
+enum InboxPhase {
     /// CONNECT is not answered yet.
     #[default]
-    Before,
+    Pending,
     /// The seat is on.
-    On,
+    Open,
     /// It is over.
-    Over,
+    Closed,
 }
 
-impl Inbox {
+impl ConnectionInbox {
     /// CONNECT is answered.
-    pub(super) fn begin(&self) {
+    pub(super) fn open(&self) {
         let mut state = self.lock();
-        if state.phase == Phase::Before {
-            state.phase = Phase::On;
+        if state.phase == InboxPhase::Pending {
+            state.phase = InboxPhase::Open;
         }
         drop(state);
         self.changed.notify_one();
     }
 
     /// Puts a request in. Gives it back when nobody will take it.
-    fn put(&self, arrival: Arrival) -> Result<(), Arrival> {
+    fn put(&self, queued: QueuedRequest) -> Result<(), QueuedRequest> {
         let mut state = self.lock();
-        if state.phase == Phase::Over {
-            return Err(arrival);
+        if state.phase == InboxPhase::Closed {
+            return Err(queued);
         }
-        state.waiting.push_back(arrival);
+        state.waiting.push_back(queued);
         drop(state);
         self.changed.notify_one();
         Ok(())
     }
 
     /// Nothing more goes in. What waits was said before the end and is still taken.
-    pub(super) fn end(&self) {
-        self.lock().phase = Phase::Over;
+    pub(super) fn close(&self) {
+        self.lock().phase = InboxPhase::Closed;
         self.changed.notify_one();
     }
 
     /// Whether nothing more goes in.
-    pub(super) fn is_over(&self) -> bool {
-        self.lock().phase == Phase::Over
+    pub(super) fn is_closed(&self) -> bool {
+        self.lock().phase == InboxPhase::Closed
     }
 
     /// Waits until CONNECT is answered. `false` when it never will be.
-    pub(super) async fn begun(&self) -> bool {
+    pub(super) async fn wait_open(&self) -> bool {
         loop {
             let phase = self.lock().phase;
             match phase {
-                Phase::Before => self.changed.notified().await,
-                Phase::On => return true,
-                Phase::Over => return false,
+                InboxPhase::Pending => self.changed.notified().await,
+                InboxPhase::Open => return true,
+                InboxPhase::Closed => return false,
             }
         }
     }
 
     /// The next request, until the seat is over and none is left. There is one who waits.
-    pub(super) async fn next(&self) -> Option<Arrival> {
+    pub(super) async fn next(&self) -> Option<QueuedRequest> {
         loop {
             let (next, phase) = self.pop();
-            if next.is_some() || phase == Phase::Over {
+            if next.is_some() || phase == InboxPhase::Closed {
                 return next;
             }
             self.changed.notified().await;
         }
     }
 
-    fn pop(&self) -> (Option<Arrival>, Phase) {
+    fn pop(&self) -> (Option<QueuedRequest>, InboxPhase) {
         let mut state = self.lock();
         let next = state.waiting.pop_front();
         // Most connections are silent most of the time, and keep no room for what they might say.
@@ -130,12 +130,12 @@ impl Inbox {
     }
 
     /// Poisoning is ignored: every critical section leaves the queue whole at each step.
-    fn lock(&self) -> MutexGuard<'_, State> {
+    fn lock(&self) -> MutexGuard<'_, ConnectionInboxState> {
         self.state.lock().unwrap_or_else(PoisonError::into_inner)
     }
 }
 
-impl fmt::Debug for Inbox {
+impl fmt::Debug for ConnectionInbox {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         let state = self.lock();
         f.debug_struct("Inbox")
@@ -149,39 +149,39 @@ impl fmt::Debug for Inbox {
 ///
 /// The engine's own handlers run in tasks of their own, and so in any order. This one is called in
 /// the order of arrival by the task that reads. It must neither wait nor panic.
-pub(super) struct Listen(pub(super) Arc<Seat>);
+pub(super) struct MessageListener(pub(super) Arc<NamespaceConnection>);
 
-impl MessageHandler<LocalAdapter, Self> for Listen {
-    fn call(&self, _socket: Arc<Socket>, value: Value, ack: Option<i64>) {
-        let Self(seat) = self;
-        let link = seat.link();
-        let arrival = Arrival { value, ack };
-        let bytes = arrival.bytes();
-        if link.incoming().take(bytes).is_err() {
-            link.close(CloseReason::Flood);
-        } else if seat.inbox().put(arrival).is_err() {
-            link.taken(1, bytes);
+impl MessageHandler<LocalAdapter, Self> for MessageListener {
+    fn call(&self, _socket: Arc<NamespaceSocket>, value: Value, ack: Option<i64>) {
+        let Self(connection) = self;
+        let session = connection.session();
+        let queued = QueuedRequest { value, ack };
+        let bytes = queued.bytes();
+        if session.incoming().reserve(bytes).is_err() {
+            session.close(CloseReason::Flood);
+        } else if connection.inbox().put(queued).is_err() {
+            session.release_requests(1, bytes);
         }
     }
 }
 
 /// Ends the seat when the engine says so, or when it drops the socket without a word.
-pub(super) struct Leave(pub(super) Arc<Seat>);
+pub(super) struct DisconnectListener(pub(super) Arc<NamespaceConnection>);
 
-impl DisconnectHandler<LocalAdapter, Self> for Leave {
+impl DisconnectHandler<LocalAdapter, Self> for DisconnectListener {
     fn call_with_defer(
         &self,
-        socket: Arc<Socket>,
+        socket: Arc<NamespaceSocket>,
         _reason: DisconnectReason,
-        defer: fn(Arc<Socket>),
+        defer: fn(Arc<NamespaceSocket>),
     ) {
-        self.0.end();
+        self.0.close_inbox();
         defer(socket);
     }
 }
 
-impl Drop for Leave {
+impl Drop for DisconnectListener {
     fn drop(&mut self) {
-        self.0.end();
+        self.0.close_inbox();
     }
 }

@@ -10,20 +10,20 @@
 //! Engine.IO session ids are passwords: whoever knows one can speak as its owner. They stay in this
 //! folder and are never logged.
 
+mod backpressure;
+mod connection;
 mod eio3;
 mod engine;
-mod gate;
-mod gauge;
-mod guard;
 mod inbox;
-mod link;
-mod links;
+mod monitored_stream;
 mod namespace;
 mod outbox;
 mod payload;
 mod polling;
 mod probe;
-mod seat;
+mod registry;
+mod request;
+mod session;
 mod spaces;
 #[cfg(test)]
 mod test_support;
@@ -38,10 +38,10 @@ use http::{Request, Response, StatusCode};
 
 use self::{
     engine::Engine,
-    gate::{Ask, Refusal, Version},
-    link::{Link, Words},
-    links::Links,
-    polling::Polled,
+    polling::PollingState,
+    registry::SessionRegistry,
+    request::{EngineRejection, EngineRequest, Version},
+    session::{EngineSession, Handshake},
     spaces::Spaces,
 };
 use crate::{
@@ -70,14 +70,14 @@ pub struct SocketIoTransport {
     engine: Engine,
     origins: Arc<Origins>,
     in_query: QueryTokens,
-    shared: Arc<Shared>,
+    context: Arc<SocketIoContext>,
 }
 
 /// What the parts of the transport have in common.
-struct Shared {
+struct SocketIoContext {
     chat: Arc<Chat>,
     limits: Arc<Limits>,
-    links: Arc<Links>,
+    registry: Arc<SessionRegistry>,
     spaces: Arc<Spaces>,
     tasks: Tasks,
 }
@@ -92,76 +92,82 @@ impl SocketIoTransport {
         tasks: Tasks,
     ) -> Self {
         let limits = Arc::new(chat.limits().clone());
-        let links = Links::new();
+        let registry = SessionRegistry::new();
         let spaces_open = Spaces::new(limits.spaces_max);
         let (engine, io) = engine::build(&limits);
-        tasks.spawn("socketio links", links::tend(Arc::clone(&links), tasks.clone()));
-        let shared = Arc::new(Shared { chat, limits, links, spaces: spaces_open, tasks });
-        namespace::open(&io, &shared, spaces);
-        Self { engine, origins, in_query, shared }
+        tasks.spawn("socketio sessions", registry::maintain(Arc::clone(&registry), tasks.clone()));
+        let context =
+            Arc::new(SocketIoContext { chat, limits, registry, spaces: spaces_open, tasks });
+        namespace::open(&io, &context, spaces);
+        Self { engine, origins, in_query, context }
     }
 
     /// Answers any request for a path under `/socket.io/`.
     pub async fn handle(&self, request: Request<Body>) -> Response<Body> {
         let origin = match self.origins.check(request.headers()) {
             Ok(origin) => origin,
-            Err(rejection) => return gate::rejected(&rejection),
+            Err(rejection) => return request::rejection_response(&rejection),
         };
         let mut response = match cors::preflight(&request, METHODS) {
             Some(response) => response,
-            None => self.dispatch(request).await.unwrap_or_else(Refusal::into_response),
+            None => self.dispatch(request).await.unwrap_or_else(EngineRejection::into_response),
         };
         cors::finish(&mut response, origin);
         response
     }
 
-    async fn dispatch(&self, request: Request<Body>) -> Result<Response<Body>, Refusal> {
+    async fn dispatch(&self, request: Request<Body>) -> Result<Response<Body>, EngineRejection> {
         if !matches!(request.uri().path(), "/socket.io/" | "/socket.io") {
-            return Ok(gate::empty(StatusCode::NOT_FOUND));
+            return Ok(request::empty_response(StatusCode::NOT_FOUND));
         }
         let query = request.uri().query().unwrap_or_default();
-        let ask = gate::ask(request.method(), query)?;
-        let opens = matches!(ask, Ask::Open(_) | Ask::Connect(_));
-        if let Err(rejection) = self.room_for_one_more()
-            && opens
+        let engine_request = request::parse_request(request.method(), query)?;
+        let is_new_session =
+            matches!(engine_request, EngineRequest::Open(_) | EngineRequest::Connect(_));
+        if let Err(rejection) = self.check_capacity()
+            && is_new_session
         {
-            return Ok(gate::rejected(&rejection));
+            return Ok(request::rejection_response(&rejection));
         }
-        match ask {
-            Ask::Open(version) => {
-                let words = self.words(version, &request, Offer::default());
+        match engine_request {
+            EngineRequest::Open(version) => {
+                let handshake = self.read_handshake(version, &request, Offer::default());
                 drop(request);
-                self.open(words).await
+                self.open(handshake).await
             }
-            Ask::Connect(version) => self.connect(version, request),
-            Ask::Poll(sid) => {
+            EngineRequest::Connect(version) => self.connect(version, request),
+            EngineRequest::Poll(sid) => {
                 drop(request);
-                self.poll(&self.polled(sid)?).await
+                self.poll(&self.find_polling_session(sid)?).await
             }
-            Ask::Post(sid) => self.post(&self.polled(sid)?, request).await,
-            Ask::Upgrade(sid) => self.upgrade(self.polled(sid)?, request),
+            EngineRequest::Post(sid) => self.post(&self.find_polling_session(sid)?, request).await,
+            EngineRequest::Upgrade(sid) => self.upgrade(self.find_polling_session(sid)?, request),
         }
     }
 
     /// What the first request of a session says. Whether its token is good is seen at the door of each
     /// space.
-    fn words(&self, version: Version, request: &Request<Body>, offer: Offer) -> Words {
+    fn read_handshake(&self, version: Version, request: &Request<Body>, offer: Offer) -> Handshake {
         let query = request.uri().query().unwrap_or_default();
-        let carried = credentials::find(request.headers(), offer, query, self.in_query);
-        Words { version, query: gate::own_words(query), carried }
+        let request_token = credentials::find(request.headers(), offer, query, self.in_query);
+        Handshake { version, query: request::application_query(query), request_token }
     }
 
     /// Makes the link of a new session.
-    fn begin(&self, words: Words, polled: Option<Box<Polled>>) -> Arc<Link> {
-        let house = (Arc::clone(&self.shared.limits), self.shared.tasks.clone());
-        self.shared.links.begin(words, house, polled)
+    fn create_session(
+        &self,
+        handshake: Handshake,
+        polling: Option<Box<PollingState>>,
+    ) -> Arc<EngineSession> {
+        let resources = (Arc::clone(&self.context.limits), self.context.tasks.clone());
+        self.context.registry.create_session(handshake, resources, polling)
     }
 
     /// Whether a new session may begin.
-    fn room_for_one_more(&self) -> Result<(), Rejection> {
-        if self.shared.chat.is_draining() {
+    fn check_capacity(&self) -> Result<(), Rejection> {
+        if self.context.chat.is_draining() {
             Err(Rejection::Draining)
-        } else if self.shared.links.count() >= self.shared.limits.connections_max {
+        } else if self.context.registry.count() >= self.context.limits.connections_max {
             Err(Rejection::Unavailable)
         } else {
             Ok(())
@@ -172,7 +178,7 @@ impl SocketIoTransport {
 impl fmt::Debug for SocketIoTransport {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.debug_struct("SocketIoTransport")
-            .field("links", &self.shared.links.count())
+            .field("links", &self.context.registry.count())
             .finish_non_exhaustive()
     }
 }

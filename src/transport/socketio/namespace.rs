@@ -14,12 +14,12 @@ use socketioxide::{
 use tracing::{debug, error};
 
 use super::{
-    Shared,
-    engine::Socket,
-    inbox::{Leave, Listen},
-    link::{Link, Words},
-    seat::Seat,
-    spaces::Claim,
+    SocketIoContext,
+    connection::NamespaceConnection,
+    engine::NamespaceSocket,
+    inbox::{DisconnectListener, MessageListener},
+    session::{EngineSession, Handshake},
+    spaces::SpaceClaim,
 };
 use crate::{
     domain::{CloseReason, Rejection, Space, SpacePattern},
@@ -27,17 +27,18 @@ use crate::{
 };
 
 /// Opens the spaces. `/` is always there; the engine refuses every space that is not.
-pub(super) fn open(io: &SocketIo, shared: &Arc<Shared>, spaces: &[SpacePattern]) {
-    let door = |kind| Door { shared: Arc::clone(shared), kind };
-    io.ns(Space::root().as_raw().to_owned(), door(Kind::Named));
+pub(super) fn open(io: &SocketIo, context: &Arc<SocketIoContext>, spaces: &[SpacePattern]) {
+    let middleware = |kind| ConnectMiddleware { context: Arc::clone(context), kind };
+    io.ns(Space::root().as_raw().to_owned(), middleware(NamespaceKind::Named));
     for pattern in spaces {
         if let Some(space) = pattern.exact()
             && space != Space::root()
         {
-            io.ns(space.as_raw().to_owned(), door(Kind::Named));
+            io.ns(space.as_raw().to_owned(), middleware(NamespaceKind::Named));
         }
         if let Some(prefix) = pattern.prefix()
-            && let Err(error) = io.dyn_ns(format!("{prefix}{{name}}"), door(Kind::Pattern))
+            && let Err(error) =
+                io.dyn_ns(format!("{prefix}{{name}}"), middleware(NamespaceKind::Pattern))
         {
             error!(error = %error, "the spaces {prefix}* cannot be opened");
         }
@@ -46,13 +47,13 @@ pub(super) fn open(io: &SocketIo, shared: &Arc<Shared>, spaces: &[SpacePattern])
 
 /// The door of a space, or of all spaces of one pattern.
 #[derive(Clone)]
-struct Door {
-    shared: Arc<Shared>,
-    kind: Kind,
+struct ConnectMiddleware {
+    context: Arc<SocketIoContext>,
+    kind: NamespaceKind,
 }
 
 #[derive(Clone, Copy)]
-enum Kind {
+enum NamespaceKind {
     /// Exists always.
     Named,
     /// Exists while somebody is in it.
@@ -60,65 +61,74 @@ enum Kind {
 }
 
 /// What the engine's middleware answers: the error's text is what the client reads.
-type Verdict<'a> = Pin<Box<dyn Future<Output = Result<(), Box<dyn Display + Send>>> + Send + 'a>>;
+type MiddlewareResult<'a> =
+    Pin<Box<dyn Future<Output = Result<(), Box<dyn Display + Send>>> + Send + 'a>>;
 
-impl ConnectHandler<LocalAdapter, Self> for Door {
-    fn call_middleware<'a>(&'a self, socket: Arc<Socket>, auth: &'a Option<Value>) -> Verdict<'a> {
+impl ConnectHandler<LocalAdapter, Self> for ConnectMiddleware {
+    fn call_middleware<'a>(
+        &'a self,
+        socket: Arc<NamespaceSocket>,
+        auth: &'a Option<Value>,
+    ) -> MiddlewareResult<'a> {
         Box::pin(async move {
             self.admit(&socket, auth.as_ref()).await.map_err(|rejection| {
                 debug!(rejection = ?rejection, "somebody was refused at the door");
-                Box::new(message(&rejection)) as Box<dyn Display + Send>
+                Box::new(error_text(&rejection)) as Box<dyn Display + Send>
             })
         })
     }
 
-    fn call(&self, socket: Arc<Socket>, _auth: Option<Value>) {
-        let Some(link) = Link::of(&socket) else { return };
-        let here = link.seats().into_iter().find(|it| it.is_on(&socket));
-        let Some(seat) = here else { return };
-        if self.is_lost(&socket) {
-            link.close(CloseReason::Fault);
+    fn call(&self, socket: Arc<NamespaceSocket>, _auth: Option<Value>) {
+        let Some(session) = EngineSession::of(&socket) else { return };
+        let found = session.connections().into_iter().find(|it| it.is_on(&socket));
+        let Some(connection) = found else { return };
+        if self.is_orphaned(&socket) {
+            session.close(CloseReason::Fault);
         }
-        seat.inbox().begin();
+        connection.inbox().open();
     }
 }
 
-impl Door {
+impl ConnectMiddleware {
     /// Lets somebody in, or says why not.
-    async fn admit(&self, socket: &Arc<Socket>, auth: Option<&Value>) -> Result<(), Rejection> {
-        let link = Link::of(socket).ok_or(Rejection::Internal)?;
-        if link.seats().len() >= link.limits().spaces_per_connection_max.get() {
+    async fn admit(
+        &self,
+        socket: &Arc<NamespaceSocket>,
+        auth: Option<&Value>,
+    ) -> Result<(), Rejection> {
+        let session = EngineSession::of(socket).ok_or(Rejection::Internal)?;
+        if session.connections().len() >= session.limits().spaces_per_connection_max.get() {
             return Err(Rejection::TooManyRooms);
         }
         let claim = self.claim(socket)?;
         let auth = auth.and_then(|it| it.as_str()).map(|it| &**it);
-        let Words { version: _, query, carried } = link.words();
-        let hello = wire::hello(socket.ns(), auth, query, carried.clone())?;
-        let admission = Box::new(self.shared.chat.admit(hello).await?);
-        let seat = Seat::new(Arc::clone(link), socket);
-        socket.on_fallback(Listen(Arc::clone(&seat)));
-        socket.on_disconnect(Leave(Arc::clone(&seat)));
-        link.attach(&seat);
+        let Handshake { version: _, query, request_token } = session.handshake();
+        let hello = wire::hello(socket.ns(), auth, query, request_token.clone())?;
+        let admission = Box::new(self.context.chat.admit(hello).await?);
+        let connection = NamespaceConnection::new(Arc::clone(session), socket);
+        socket.on_fallback(MessageListener(Arc::clone(&connection)));
+        socket.on_disconnect(DisconnectListener(Arc::clone(&connection)));
+        session.attach(&connection);
         // Boxed, because whoever spawns it moves it about and makes room for it at every stop.
-        let task = Box::pin(seat.hold(admission, claim));
-        self.shared.tasks.spawn("socketio seat", task);
+        let task = Box::pin(connection.run(admission, claim));
+        self.context.tasks.spawn("socketio namespace", task);
         Ok(())
     }
 
-    fn claim(&self, socket: &Arc<Socket>) -> Result<Option<Claim>, Rejection> {
+    fn claim(&self, socket: &Arc<NamespaceSocket>) -> Result<Option<SpaceClaim>, Rejection> {
         match self.kind {
-            Kind::Named => Ok(None),
-            Kind::Pattern => self.shared.spaces.claim(io(socket), socket.ns()).map(Some),
+            NamespaceKind::Named => Ok(None),
+            NamespaceKind::Pattern => self.context.spaces.claim(io(socket), socket.ns()).map(Some),
         }
     }
 
     /// Whether the engine has lost the socket: it may make a namespace of a pattern twice when two
     /// come at once, and forgets the first, and it may take the last one's leaving for the end of a
     /// namespace to which somebody is on the way.
-    fn is_lost(&self, socket: &Arc<Socket>) -> bool {
+    fn is_orphaned(&self, socket: &Arc<NamespaceSocket>) -> bool {
         match self.kind {
-            Kind::Named => false,
-            Kind::Pattern => {
+            NamespaceKind::Named => false,
+            NamespaceKind::Pattern => {
                 io(socket).of(socket.ns()).and_then(|it| it.get_socket(socket.id)).is_none()
             }
         }
@@ -126,12 +136,12 @@ impl Door {
 }
 
 /// The engine's handle.
-fn io(socket: &Arc<Socket>) -> SocketIo {
+fn io(socket: &Arc<NamespaceSocket>) -> SocketIo {
     SocketIo::from_connect_parts(socket, &None).unwrap_or_else(|never| match never {})
 }
 
 /// What the client reads: the code, or the words that the protocol has for an unknown space.
-fn message(rejection: &Rejection) -> &'static str {
+fn error_text(rejection: &Rejection) -> &'static str {
     match rejection {
         Rejection::UnknownSpace => "Invalid namespace",
         other => code::rejection(other).code,

@@ -14,7 +14,7 @@ use socketioxide::{
 };
 use tracing::error;
 
-use super::{engine::Socket, link::Fate, seat::Seat};
+use super::{connection::NamespaceConnection, engine::NamespaceSocket, session::ClosePhase};
 use crate::{
     chat::{
         Reply,
@@ -24,25 +24,25 @@ use crate::{
     domain::CloseReason,
     wire::{
         code::{self, Reconnect},
-        socketio::{self as wire, Acknowledgement, Asked, Packet},
+        socketio::{self as wire, Acknowledgement, Packet, RequestKind},
     },
 };
 
 #[async_trait]
-impl Outbox for Seat {
+impl Outbox for NamespaceConnection {
     fn push(&self, delivery: &Arc<Delivery>) -> Result<(), Overflow> {
-        let (event, packet) = wire::event(delivery, self.link().limits());
+        let (event, packet) = wire::event(delivery, self.session().limits());
         self.send(event, packet)
     }
 
     fn offer(&self, delivery: &Arc<Delivery>) {
-        if self.link().is_relieved() {
+        if self.session().has_capacity() {
             self.push(delivery).ok();
         }
     }
 
-    async fn relieved(&self) {
-        self.link().relieved().await;
+    async fn wait_for_capacity(&self) {
+        self.session().wait_for_capacity().await;
     }
 
     fn close(&self, reason: CloseReason) {
@@ -50,8 +50,8 @@ impl Outbox for Seat {
             self.revoked.store(true, Ordering::SeqCst);
         }
         match code::close(reason).reconnect {
-            Reconnect::Yes => self.link().close(reason),
-            Reconnect::No => self.sign_off(reason),
+            Reconnect::Yes => self.session().close(reason),
+            Reconnect::No => self.disconnect(reason),
         }
     }
 
@@ -60,50 +60,50 @@ impl Outbox for Seat {
     }
 }
 
-impl Seat {
+impl NamespaceConnection {
     /// Answers a request, as an acknowledgement or, where none was asked for, as an event.
-    pub(super) fn answer(&self, ack: Option<i64>, asked: Asked, reply: &Reply) {
+    pub(super) fn answer(&self, ack: Option<i64>, kind: RequestKind, reply: &Reply) {
         let sent = match ack {
-            Some(_) => self.acknowledge(ack, wire::acknowledgement(asked, reply)),
-            None => match wire::unasked(asked, reply) {
+            Some(_) => self.acknowledge(ack, wire::acknowledgement(kind, reply)),
+            None => match wire::reply_event(kind, reply) {
                 Some((event, packet)) => self.send(event, &packet),
                 None => Ok(()),
             },
         };
         if sent.is_err() {
-            self.link().close(CloseReason::SlowReader);
+            self.session().close(CloseReason::SlowReader);
         }
     }
 
     /// Tells the client why its connection ends. The only thing that goes out after an overflow.
-    pub(super) fn say_closing(&self, reason: CloseReason) {
+    pub(super) fn send_closing(&self, reason: CloseReason) {
         if let Some(socket) = self.socket() {
             let packet = wire::closing(reason);
             // Where it cannot be said, it is not said.
-            self.link().charge(packet.bytes()).ok();
+            self.session().reserve_bytes(packet.bytes()).ok();
             socket.emit("closing", &packet).ok();
         }
     }
 
     /// Takes the client out of the space, which official clients understand as "stay away", and ends
     /// the session with its last space. Its other spaces are other users' business.
-    fn sign_off(&self, reason: CloseReason) {
-        if self.inbox().is_over() {
+    fn disconnect(&self, reason: CloseReason) {
+        if self.inbox().is_closed() {
             return;
         }
-        self.say_closing(reason);
-        let told = self.socket().map_or(Ok(()), Socket::disconnect);
-        self.end();
-        if told.is_err() {
-            self.link().cut();
-        } else if self.link().seats().iter().all(|it| it.inbox().is_over()) {
-            self.link().finish(reason);
+        self.send_closing(reason);
+        let disconnected = self.socket().map_or(Ok(()), NamespaceSocket::disconnect);
+        self.close_inbox();
+        if disconnected.is_err() {
+            self.session().abort();
+        } else if self.session().connections().iter().all(|it| it.inbox().is_closed()) {
+            self.session().finish(reason);
         }
     }
 
     fn send(&self, event: &str, packet: &Packet) -> Result<(), Overflow> {
         let Some(socket) = self.socket() else { return Ok(()) };
-        self.charge(packet.bytes(), || socket.emit(event, packet))
+        self.reserve_and_send(packet.bytes(), || socket.emit(event, packet))
     }
 
     fn acknowledge(&self, ack: Option<i64>, answer: Acknowledgement) -> Result<(), Overflow> {
@@ -121,31 +121,31 @@ impl Seat {
 
     /// Takes room for `bytes` and sends. A connection that is about to end takes anything and sends
     /// nothing.
-    fn charge(
+    fn reserve_and_send(
         &self,
         bytes: usize,
         send: impl FnOnce() -> Result<(), SendError>,
     ) -> Result<(), Overflow> {
-        let link = self.link();
-        match link.fate() {
-            Fate::Open => {}
-            Fate::Overflowed => return Err(Overflow),
-            Fate::Telling | Fate::Closing | Fate::Cut => return Ok(()),
+        let session = self.session();
+        match session.close_phase() {
+            ClosePhase::Open => {}
+            ClosePhase::Overflowed => return Err(Overflow),
+            ClosePhase::Notifying | ClosePhase::Closing | ClosePhase::Aborted => return Ok(()),
         }
-        link.charge(bytes).map_err(|_full| Overflow)?;
+        session.reserve_bytes(bytes).map_err(|_full| Overflow)?;
         match send() {
             Ok(()) => Ok(()),
             Err(SendError::Socket(SocketError::InternalChannelFull)) => {
-                link.overflow();
+                session.overflow();
                 Err(Overflow)
             }
             Err(SendError::Socket(SocketError::Closed)) => {
-                link.relieve(bytes);
+                session.release_bytes(bytes);
                 Ok(())
             }
             Err(SendError::Serialize(error)) => {
                 error!(error = %error, "a packet of ours cannot be encoded");
-                link.close(CloseReason::Fault);
+                session.close(CloseReason::Fault);
                 Ok(())
             }
         }
@@ -153,10 +153,10 @@ impl Seat {
 }
 
 fn send_ack(
-    seat: &Seat,
+    connection: &NamespaceConnection,
     sender: AckSender,
     bytes: usize,
     answer: &impl Serialize,
 ) -> Result<(), Overflow> {
-    seat.charge(bytes, || sender.send(answer))
+    connection.reserve_and_send(bytes, || sender.send(answer))
 }

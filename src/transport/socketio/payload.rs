@@ -7,7 +7,7 @@
 use bytes::{Buf as _, Bytes};
 use http::{HeaderMap, header::CONTENT_TYPE};
 
-use super::gate::{Refusal, Version};
+use super::request::{EngineRejection, Version};
 
 /// Between the packets of a payload of version 4.
 const SEPARATOR: u8 = 0x1e;
@@ -23,7 +23,7 @@ const DIGITS_MAX: usize = 7;
 
 /// How packets are put together.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(super) enum Kind {
+pub(super) enum PayloadFormat {
     /// Version 4: text with separators.
     V4,
     /// Version 3: text with lengths in UTF-16 units.
@@ -32,14 +32,14 @@ pub(super) enum Kind {
     V3Binary,
 }
 
-impl Kind {
+impl PayloadFormat {
     /// What a request of a session says that its body is.
-    pub(super) fn of(version: Version, headers: &HeaderMap) -> Result<Self, Refusal> {
+    pub(super) fn of(version: Version, headers: &HeaderMap) -> Result<Self, EngineRejection> {
         let binary = headers.get(CONTENT_TYPE).is_some_and(|it| {
             it.as_bytes().to_ascii_lowercase().starts_with(b"application/octet-stream")
         });
         match version {
-            Version::V4 if binary => Err(Refusal::BadRequest),
+            Version::V4 if binary => Err(EngineRejection::BadRequest),
             Version::V4 => Ok(Self::V4),
             Version::V3 if binary => Ok(Self::V3Binary),
             Version::V3 => Ok(Self::V3Text),
@@ -60,26 +60,32 @@ pub(super) struct Payload {
 
 /// Why a payload is not taken.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(super) enum Trouble {
+pub(super) enum PayloadError {
     /// It breaks the protocol.
     Malformed,
     /// It has more packets than may wait.
-    TooMany,
+    TooManyPackets,
 }
 
 /// Counts the packets of `body`, and cuts it where the engine needs that.
-pub(super) fn cut(kind: Kind, body: Bytes, packets_max: usize) -> Result<Payload, Trouble> {
-    match kind {
-        Kind::V4 if body.is_empty() => Err(Trouble::Malformed),
-        Kind::V4 => {
+pub(super) fn split(
+    format: PayloadFormat,
+    body: Bytes,
+    packets_max: usize,
+) -> Result<Payload, PayloadError> {
+    match format {
+        PayloadFormat::V4 if body.is_empty() => Err(PayloadError::Malformed),
+        PayloadFormat::V4 => {
             let packets = body.split(|it| *it == SEPARATOR).count();
             if packets > packets_max {
-                return Err(Trouble::TooMany);
+                return Err(PayloadError::TooManyPackets);
             }
             Ok(Payload { content_type: "text/plain", packets, parts: vec![body] })
         }
-        Kind::V3Text => each("text/plain", body, packets_max, text_packet),
-        Kind::V3Binary => each("application/octet-stream", body, packets_max, binary_packet),
+        PayloadFormat::V3Text => split_packets("text/plain", body, packets_max, text_packet_length),
+        PayloadFormat::V3Binary => {
+            split_packets("application/octet-stream", body, packets_max, binary_packet_length)
+        }
     }
 }
 
@@ -93,25 +99,25 @@ pub(super) fn close(version: Version) -> Payload {
 }
 
 /// Cuts `body` into packets; `length` says how long the first one is, head and all.
-fn each(
+fn split_packets(
     content_type: &'static str,
     mut body: Bytes,
     packets_max: usize,
     length: fn(&[u8]) -> Option<usize>,
-) -> Result<Payload, Trouble> {
+) -> Result<Payload, PayloadError> {
     let mut parts = Vec::new();
     while body.has_remaining() {
         if parts.len() == packets_max {
-            return Err(Trouble::TooMany);
+            return Err(PayloadError::TooManyPackets);
         }
-        let length = length(&body).ok_or(Trouble::Malformed)?;
+        let length = length(&body).ok_or(PayloadError::Malformed)?;
         parts.push(body.split_to(length));
     }
     Ok(Payload { content_type, packets: parts.len(), parts })
 }
 
 /// The length of the packet at the beginning of a text payload, head and all.
-fn text_packet(payload: &[u8]) -> Option<usize> {
+fn text_packet_length(payload: &[u8]) -> Option<usize> {
     let head = payload.iter().take(DIGITS_MAX + 1).position(|it| *it == TEXT_MARK)?;
     let units = number(payload.get(..head)?.iter().map(|it| it.wrapping_sub(b'0')))?;
     let text = payload.get(head + 1..)?;
@@ -119,7 +125,7 @@ fn text_packet(payload: &[u8]) -> Option<usize> {
 }
 
 /// The length of the packet at the beginning of a binary payload, head and all.
-fn binary_packet(payload: &[u8]) -> Option<usize> {
+fn binary_packet_length(payload: &[u8]) -> Option<usize> {
     let (kind, rest) = payload.split_first()?;
     let digits = rest.iter().take(DIGITS_MAX + 1).position(|it| *it == BINARY_MARK)?;
     let bytes = number(rest.get(..digits)?.iter().copied())?;
@@ -162,24 +168,27 @@ pub(super) fn utf16_prefix(text: &[u8], units: usize) -> Option<usize> {
 mod tests {
     use super::*;
 
-    fn parts(kind: Kind, body: &[u8]) -> Result<Vec<Vec<u8>>, Trouble> {
-        let payload = cut(kind, Bytes::copy_from_slice(body), 4)?;
+    fn parts(format: PayloadFormat, body: &[u8]) -> Result<Vec<Vec<u8>>, PayloadError> {
+        let payload = split(format, Bytes::copy_from_slice(body), 4)?;
         Ok(payload.parts.iter().map(|it| it.to_vec()).collect())
     }
 
     #[test]
-    fn packets_of_version_4_are_counted_and_left_together() {
-        let payload = cut(Kind::V4, Bytes::from_static(b"4a\x1e4b\x1e3"), 3).unwrap();
+    fn packets_of_version_4_are_counted_and_not_split() {
+        let payload = split(PayloadFormat::V4, Bytes::from_static(b"4a\x1e4b\x1e3"), 3).unwrap();
         assert_eq!((payload.packets, payload.parts.len()), (3, 1));
-        assert_eq!(cut(Kind::V4, Bytes::from_static(&[0x1e; 3]), 3), Err(Trouble::TooMany));
+        assert_eq!(
+            split(PayloadFormat::V4, Bytes::from_static(&[0x1e; 3]), 3),
+            Err(PayloadError::TooManyPackets)
+        );
     }
 
     #[test]
-    fn packets_of_version_3_are_cut_at_their_utf16_lengths() {
+    fn packets_of_version_3_are_split_at_their_utf16_lengths() {
         let body = "3:4é€4:4\u{1f600}x2:4b".as_bytes();
-        let cut = parts(Kind::V3Text, body).unwrap();
+        let split = parts(PayloadFormat::V3Text, body).unwrap();
         let expected = ["3:4é€", "4:4\u{1f600}x", "2:4b"].map(|it| it.as_bytes().to_vec());
-        assert_eq!(cut, expected);
+        assert_eq!(split, expected);
     }
 
     #[test]
@@ -197,17 +206,24 @@ mod tests {
             "99999999999999999999:4",
             "1:4extra",
         ] {
-            assert_eq!(parts(Kind::V3Text, bad.as_bytes()), Err(Trouble::Malformed), "{bad}");
+            assert_eq!(
+                parts(PayloadFormat::V3Text, bad.as_bytes()),
+                Err(PayloadError::Malformed),
+                "{bad}"
+            );
         }
-        assert_eq!(parts(Kind::V3Text, b"3:4\x80a"), Err(Trouble::Malformed));
-        assert_eq!(parts(Kind::V3Text, "1:2".repeat(5).as_bytes()), Err(Trouble::TooMany));
+        assert_eq!(parts(PayloadFormat::V3Text, b"3:4\x80a"), Err(PayloadError::Malformed));
+        assert_eq!(
+            parts(PayloadFormat::V3Text, "1:2".repeat(5).as_bytes()),
+            Err(PayloadError::TooManyPackets)
+        );
     }
 
     #[test]
-    fn binary_packets_of_version_3_are_cut() {
+    fn binary_packets_of_version_3_are_split() {
         let body = [0, 2, 255, b'4', b'x', 1, 1, 0, 255, 4, 1, 2, 3, 4, 5, 6, 7, 8, 9];
-        let cut = parts(Kind::V3Binary, &body).unwrap();
-        assert_eq!(cut.iter().map(Vec::len).collect::<Vec<_>>(), [5, 14]);
+        let split = parts(PayloadFormat::V3Binary, &body).unwrap();
+        assert_eq!(split.iter().map(Vec::len).collect::<Vec<_>>(), [5, 14]);
         for bad in [
             &[0][..],
             &[0, 255][..],
@@ -218,22 +234,26 @@ mod tests {
             &[0, 10, 255, b'4'][..],
             &[0, 9, 9, 9, 9, 9, 9, 9, 9, 255][..],
         ] {
-            assert_eq!(parts(Kind::V3Binary, bad), Err(Trouble::Malformed), "{bad:?}");
+            assert_eq!(
+                parts(PayloadFormat::V3Binary, bad),
+                Err(PayloadError::Malformed),
+                "{bad:?}"
+            );
         }
     }
 
     #[test]
-    fn a_megabyte_of_tiny_packets_is_cut_quickly() {
+    fn a_megabyte_of_tiny_packets_is_split_quickly() {
         let body = Bytes::from("1:2".repeat(300_000));
-        assert_eq!(cut(Kind::V3Text, body, 400_000).unwrap().packets, 300_000);
+        assert_eq!(split(PayloadFormat::V3Text, body, 400_000).unwrap().packets, 300_000);
     }
 
     #[test]
-    fn version_4_takes_no_bytes() {
+    fn version_4_refuses_binary_bodies() {
         let mut headers = HeaderMap::new();
         headers.insert(CONTENT_TYPE, "application/octet-stream".parse().unwrap());
-        assert_eq!(Kind::of(Version::V4, &headers), Err(Refusal::BadRequest));
-        assert_eq!(Kind::of(Version::V3, &headers), Ok(Kind::V3Binary));
-        assert_eq!(Kind::of(Version::V4, &HeaderMap::new()), Ok(Kind::V4));
+        assert_eq!(PayloadFormat::of(Version::V4, &headers), Err(EngineRejection::BadRequest));
+        assert_eq!(PayloadFormat::of(Version::V3, &headers), Ok(PayloadFormat::V3Binary));
+        assert_eq!(PayloadFormat::of(Version::V4, &HeaderMap::new()), Ok(PayloadFormat::V4));
     }
 }

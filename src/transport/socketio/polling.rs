@@ -22,37 +22,37 @@ use tokio::time::{Instant, sleep, timeout};
 
 use super::{
     SocketIoTransport, eio3,
-    engine::{self, Answer, Engine},
-    gate::{Refusal, Version},
-    link::{Fate, Link, Words},
-    payload::{self, Kind, Trouble},
+    engine::{self, Engine, EngineResponse},
+    payload::{self, PayloadError, PayloadFormat},
+    request::{EngineRejection, Version},
+    session::{ClosePhase, EngineSession, Handshake},
 };
 use crate::domain::{CloseReason, Limits};
 
 /// While a client changes over to a WebSocket it waits for its last poll to be answered. So the poll
 /// is answered with nothing after this time, and each further one after twice the time before.
-const NUDGE: Duration = Duration::from_millis(50);
+const NOOP_DELAY: Duration = Duration::from_millis(50);
 
 /// A polling session of which nothing was seen for this long after its heartbeat ran out is one that
 /// the engine has forgotten without telling.
-const DESERTED_AFTER: Duration = Duration::from_secs(15);
+const ABANDONED_AFTER: Duration = Duration::from_secs(15);
 
 /// What only sessions that began with polling have.
-pub(super) struct Polled {
+pub(super) struct PollingState {
     engine: Engine,
-    carrier: AtomicU8,
-    nudges: AtomicU8,
+    upgrade_state: AtomicU8,
+    noops_sent: AtomicU8,
     posting: AtomicBool,
-    visitors: AtomicUsize,
-    born: Instant,
+    requests_in_flight: AtomicUsize,
+    created_at: Instant,
     /// Milliseconds from birth to the end of the last request.
-    seen: AtomicU64,
+    last_request: AtomicU64,
 }
 
 /// What carries a session.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
 #[repr(u8)]
-pub(super) enum Carrier {
+pub(super) enum UpgradeState {
     /// Polling.
     Polling,
     /// Polling, and a WebSocket has opened that has not proved yet that it works.
@@ -63,96 +63,99 @@ pub(super) enum Carrier {
     WebSocket,
 }
 
-impl Polled {
+impl PollingState {
     /// A session that has just begun.
     pub(super) fn new(engine: Engine) -> Self {
         Self {
             engine,
-            carrier: AtomicU8::new(Carrier::Polling as u8),
-            nudges: AtomicU8::new(0),
+            upgrade_state: AtomicU8::new(UpgradeState::Polling as u8),
+            noops_sent: AtomicU8::new(0),
             posting: AtomicBool::new(false),
-            visitors: AtomicUsize::new(0),
-            born: Instant::now(),
-            seen: AtomicU64::new(0),
+            requests_in_flight: AtomicUsize::new(0),
+            created_at: Instant::now(),
+            last_request: AtomicU64::new(0),
         }
     }
 
     /// Whether requests carry it, or still carry it.
     pub(super) fn is_polling(&self) -> bool {
-        self.carrier.load(Ordering::SeqCst) != Carrier::WebSocket as u8
+        self.upgrade_state.load(Ordering::SeqCst) != UpgradeState::WebSocket as u8
     }
 
     /// Moves from one carrier to another, if it is at the first. Answers whether it was.
-    pub(super) fn change(&self, from: Carrier, to: Carrier) -> bool {
+    pub(super) fn change(&self, from: UpgradeState, to: UpgradeState) -> bool {
         let (before, after, order) = (from as u8, to as u8, Ordering::SeqCst);
-        let changed = self.carrier.compare_exchange(before, after, order, order).is_ok();
+        let changed = self.upgrade_state.compare_exchange(before, after, order, order).is_ok();
         if changed {
-            self.nudges.store(0, order);
+            self.noops_sent.store(0, order);
         }
         changed
     }
 
     fn is_switching(&self) -> bool {
-        self.carrier.load(Ordering::SeqCst) == Carrier::Switching as u8
+        self.upgrade_state.load(Ordering::SeqCst) == UpgradeState::Switching as u8
     }
 
     /// Whether nobody has used the session for so long that it cannot live.
-    pub(super) fn is_deserted(&self, limits: &Limits) -> bool {
-        let seen = Duration::from_millis(self.seen.load(Ordering::SeqCst));
-        let patience = limits.ping_interval + limits.ping_timeout + DESERTED_AFTER;
-        let nobody = self.visitors.load(Ordering::SeqCst) == 0;
-        self.is_polling() && nobody && self.born.elapsed() > seen + patience
+    pub(super) fn is_abandoned(&self, limits: &Limits) -> bool {
+        let last_request = Duration::from_millis(self.last_request.load(Ordering::SeqCst));
+        let idle_max = limits.ping_interval + limits.ping_timeout + ABANDONED_AFTER;
+        let idle = self.requests_in_flight.load(Ordering::SeqCst) == 0;
+        self.is_polling() && idle && self.created_at.elapsed() > last_request + idle_max
     }
 
     /// Waits until the client's pending poll has to be answered so that it can change over.
-    async fn nudge(&self, link: &Link) {
+    async fn wait_for_noop(&self, session: &EngineSession) {
         loop {
-            link.wait_until(|_| self.is_switching()).await;
-            let times = self.nudges.load(Ordering::SeqCst).min(10);
-            sleep(NUDGE * (1 << times)).await;
+            session.wait_until(|_| self.is_switching()).await;
+            let times = self.noops_sent.load(Ordering::SeqCst).min(10);
+            sleep(NOOP_DELAY * (1 << times)).await;
             if self.is_switching() {
-                self.nudges.fetch_add(1, Ordering::SeqCst);
+                self.noops_sent.fetch_add(1, Ordering::SeqCst);
                 return;
             }
         }
     }
 }
 
-impl fmt::Debug for Polled {
+impl fmt::Debug for PollingState {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.debug_struct("Polled").field("carrier", &self.carrier).finish_non_exhaustive()
+        f.debug_struct("PollingState")
+            .field("upgrade_state", &self.upgrade_state)
+            .finish_non_exhaustive()
     }
 }
 
 /// A request of the session is in work until this is dropped.
-struct Visit<'a>(&'a Polled);
+struct RequestInFlight<'a>(&'a PollingState);
 
-impl<'a> Visit<'a> {
-    fn begin(polled: &'a Polled) -> Self {
-        polled.visitors.fetch_add(1, Ordering::SeqCst);
-        Self(polled)
+impl<'a> RequestInFlight<'a> {
+    fn begin(polling: &'a PollingState) -> Self {
+        polling.requests_in_flight.fetch_add(1, Ordering::SeqCst);
+        Self(polling)
     }
 }
 
-impl Drop for Visit<'_> {
+impl Drop for RequestInFlight<'_> {
     fn drop(&mut self) {
-        let seen = u64::try_from(self.0.born.elapsed().as_millis()).unwrap_or(u64::MAX);
-        self.0.seen.store(seen, Ordering::SeqCst);
-        self.0.visitors.fetch_sub(1, Ordering::SeqCst);
+        let last_request =
+            u64::try_from(self.0.created_at.elapsed().as_millis()).unwrap_or(u64::MAX);
+        self.0.last_request.store(last_request, Ordering::SeqCst);
+        self.0.requests_in_flight.fetch_sub(1, Ordering::SeqCst);
     }
 }
 
 /// The turn to post. There is one at a time.
-struct Turn<'a>(&'a Polled);
+struct PostGuard<'a>(&'a PollingState);
 
-impl<'a> Turn<'a> {
-    fn take(polled: &'a Polled) -> Option<Self> {
-        let free = !polled.posting.swap(true, Ordering::SeqCst);
-        free.then(|| Self(polled))
+impl<'a> PostGuard<'a> {
+    fn acquire(polling: &'a PollingState) -> Option<Self> {
+        let free = !polling.posting.swap(true, Ordering::SeqCst);
+        free.then(|| Self(polling))
     }
 }
 
-impl Drop for Turn<'_> {
+impl Drop for PostGuard<'_> {
     fn drop(&mut self) {
         self.0.posting.store(false, Ordering::SeqCst);
     }
@@ -160,122 +163,134 @@ impl Drop for Turn<'_> {
 
 impl SocketIoTransport {
     /// Finds a session that requests still carry.
-    pub(super) fn polled(&self, sid: Sid) -> Result<Arc<Link>, Refusal> {
-        let link = self.shared.links.find(sid).ok_or(Refusal::SessionUnknown)?;
-        let polls = link.polled().is_some_and(Polled::is_polling);
-        if polls { Ok(link) } else { Err(Refusal::BadRequest) }
+    pub(super) fn find_polling_session(
+        &self,
+        sid: Sid,
+    ) -> Result<Arc<EngineSession>, EngineRejection> {
+        let session = self.context.registry.find(sid).ok_or(EngineRejection::SessionUnknown)?;
+        let polls = session.polling().is_some_and(PollingState::is_polling);
+        if polls { Ok(session) } else { Err(EngineRejection::BadRequest) }
     }
 
     /// Opens a session.
-    pub(super) async fn open(&self, words: Words) -> Result<Response<Body>, Refusal> {
-        let version = words.version;
-        let polled = Some(Box::new(Polled::new(self.engine.clone())));
-        let link = self.begin(words, polled);
+    pub(super) async fn open(
+        &self,
+        handshake: Handshake,
+    ) -> Result<Response<Body>, EngineRejection> {
+        let version = handshake.version;
+        let polling = Some(Box::new(PollingState::new(self.engine.clone())));
+        let session = self.create_session(handshake, polling);
         let mut request = Request::new(());
-        request.extensions_mut().insert(Arc::clone(&link));
+        request.extensions_mut().insert(Arc::clone(&session));
         let answer = engine::open(&self.engine, version, request).await?;
-        link.registration().set_sid(sid_of(&answer.body).ok_or(Refusal::BadRequest)?);
+        session.registration().set_sid(sid_of(&answer.body).ok_or(EngineRejection::BadRequest)?);
         // Whoever ended it meanwhile did not know by which name to ask the engine.
-        if link.fate() >= Fate::Closing {
-            Arc::clone(&link).hang_up().await;
+        if session.close_phase() >= ClosePhase::Closing {
+            Arc::clone(&session).close_in_engine().await;
         }
         Ok(answer.into_response())
     }
 
     /// Answers with what the server has to say, once it has.
-    pub(super) async fn poll(&self, link: &Arc<Link>) -> Result<Response<Body>, Refusal> {
-        let (polled, sid) = parts(link)?;
-        let _visit = Visit::begin(polled);
-        let version = link.version();
+    pub(super) async fn poll(
+        &self,
+        session: &Arc<EngineSession>,
+    ) -> Result<Response<Body>, EngineRejection> {
+        let (polling, sid) = polling_parts(session)?;
+        let _request_in_flight = RequestInFlight::begin(polling);
+        let version = session.version();
         let mut answer = tokio::select! {
             biased;
             answer = engine::poll(&self.engine, version, sid) => answer?,
-            () = polled.nudge(link) => Answer::noop(version),
+            () = polling.wait_for_noop(session) => EngineResponse::noop(version),
         };
         if answer.body.is_empty() {
             answer.body = close_packet(version);
         }
         if version == Version::V3 {
-            answer.body = eio3::mend(answer.body);
+            answer.body = eio3::fix_attachments(answer.body);
         }
-        link.relieve(answer.body.len());
+        session.release_bytes(answer.body.len());
         Ok(answer.into_response())
     }
 
     /// Hears what the client has to say.
     pub(super) async fn post(
         &self,
-        link: &Arc<Link>,
+        session: &Arc<EngineSession>,
         request: Request<Body>,
-    ) -> Result<Response<Body>, Refusal> {
-        let (polled, sid) = parts(link)?;
-        let _visit = Visit::begin(polled);
-        let Some(_turn) = Turn::take(polled) else {
-            link.cut();
-            return Err(Refusal::BadRequest);
+    ) -> Result<Response<Body>, EngineRejection> {
+        let (polling, sid) = polling_parts(session)?;
+        let _request_in_flight = RequestInFlight::begin(polling);
+        let Some(_guard) = PostGuard::acquire(polling) else {
+            session.abort();
+            return Err(EngineRejection::BadRequest);
         };
         let (head, body) = request.into_parts();
-        let kind = Kind::of(link.version(), &head.headers).inspect_err(|_| link.cut())?;
+        let format =
+            PayloadFormat::of(session.version(), &head.headers).inspect_err(|_| session.abort())?;
         drop(head);
         let body = tokio::select! {
-            body = read(body, link.limits()) => body,
-            () = link.ended() => Err(Refusal::SessionUnknown),
+            body = read_body(body, session.limits()) => body,
+            () = session.wait_closing() => Err(EngineRejection::SessionUnknown),
         };
-        let body = body.inspect_err(|refusal| {
-            if *refusal == Refusal::TooLarge {
-                link.cut();
+        let body = body.inspect_err(|rejection| {
+            if *rejection == EngineRejection::TooLarge {
+                session.abort();
             }
         })?;
-        let packets_max = link.limits().inbox_requests_max.get();
-        let payload = payload::cut(kind, body, packets_max).map_err(|trouble| match trouble {
-            Trouble::Malformed => {
-                link.cut();
-                Refusal::BadRequest
+        let packets_max = session.limits().inbox_requests_max.get();
+        let payload = payload::split(format, body, packets_max).map_err(|error| match error {
+            PayloadError::Malformed => {
+                session.abort();
+                EngineRejection::BadRequest
             }
-            Trouble::TooMany => {
-                link.close(CloseReason::Flood);
-                Refusal::TooLarge
+            PayloadError::TooManyPackets => {
+                session.close(CloseReason::Flood);
+                EngineRejection::TooLarge
             }
         })?;
-        link.room_for(payload.packets).await;
-        if link.fate() >= Fate::Telling {
-            return Err(Refusal::SessionUnknown);
+        session.wait_for_request_capacity(payload.packets).await;
+        if session.close_phase() >= ClosePhase::Notifying {
+            return Err(EngineRejection::SessionUnknown);
         }
-        let answer = engine::post(&self.engine, link.version(), sid, payload).await?;
+        let answer = engine::post(&self.engine, session.version(), sid, payload).await?;
         Ok(answer.into_response())
     }
 }
 
-impl Link {
+impl EngineSession {
     /// Ends a session that does not end when its stream does: a polling one as if its client had, because
     /// only so the engine tells everybody.
-    pub(super) async fn hang_up(self: Arc<Self>) {
-        timeout(self.flush_wait(), self.told()).await.ok();
-        if let Ok((polled, sid)) = parts(&self) {
+    pub(super) async fn close_in_engine(self: Arc<Self>) {
+        timeout(self.flush_wait(), self.wait_close_delivered()).await.ok();
+        if let Ok((polling, sid)) = polling_parts(&self) {
             let payload = payload::close(self.version());
-            engine::post(&polled.engine, self.version(), sid, payload).await.ok();
+            engine::post(&polling.engine, self.version(), sid, payload).await.ok();
         }
-        self.cut();
+        self.abort();
     }
 }
 
 /// What a session that began with polling has.
-fn parts(link: &Link) -> Result<(&Polled, Sid), Refusal> {
-    link.polled().zip(link.registration().sid()).ok_or(Refusal::SessionUnknown)
+fn polling_parts(session: &EngineSession) -> Result<(&PollingState, Sid), EngineRejection> {
+    session.polling().zip(session.registration().sid()).ok_or(EngineRejection::SessionUnknown)
 }
 
 /// Reads a body within the limits.
-async fn read(body: Body, limits: &Limits) -> Result<Bytes, Refusal> {
+async fn read_body(body: Body, limits: &Limits) -> Result<Bytes, EngineRejection> {
     let bytes_max = limits.frame_bytes_max.get();
     if body.size_hint().lower() > bytes_max as u64 {
-        return Err(Refusal::TooLarge);
+        return Err(EngineRejection::TooLarge);
     }
     let whole = Limited::new(body, bytes_max).collect();
     match timeout(limits.request_body_wait_max, whole).await {
         Ok(Ok(body)) => Ok(body.to_bytes()),
-        Ok(Err(error)) if error.is::<http_body_util::LengthLimitError>() => Err(Refusal::TooLarge),
-        Ok(Err(_)) => Err(Refusal::BadRequest),
-        Err(_) => Err(Refusal::TooSlow),
+        Ok(Err(error)) if error.is::<http_body_util::LengthLimitError>() => {
+            Err(EngineRejection::TooLarge)
+        }
+        Ok(Err(_)) => Err(EngineRejection::BadRequest),
+        Err(_) => Err(EngineRejection::TooSlow),
     }
 }
 
@@ -290,7 +305,7 @@ fn sid_of(body: &[u8]) -> Option<Sid> {
     Some(open.sid)
 }
 
-impl Answer {
+impl EngineResponse {
     /// Nothing, so that the client may change over.
     fn noop(version: Version) -> Self {
         let body = match version {

@@ -10,10 +10,10 @@ use std::sync::Arc;
 
 use tokio::io::{AsyncRead, AsyncReadExt as _, AsyncWrite, AsyncWriteExt as _};
 
-use super::{link::Link, polling::Carrier};
+use super::{polling::UpgradeState, session::EngineSession};
 
 /// Our `3probe`: one whole text frame. The engine writes the same one later, to nobody.
-pub(super) const ANSWER: &[u8] = b"\x81\x063probe";
+pub(super) const PROBE_RESPONSE: &[u8] = b"\x81\x063probe";
 
 /// The longest text that a frame with a short head has.
 const TEXT_BYTES_MAX: usize = 125;
@@ -23,19 +23,19 @@ const TEXT_BYTES_MAX: usize = 125;
 /// Dropping it leaves the session polling, unless the change was made.
 #[derive(Debug)]
 pub(super) struct Probe {
-    link: Arc<Link>,
+    session: Arc<EngineSession>,
 }
 
 impl Probe {
     /// Begins the attempt, if the session polls and no other one is on.
-    pub(super) fn begin(link: Arc<Link>) -> Option<Self> {
-        let begun = link.polled()?.change(Carrier::Polling, Carrier::Probing);
-        begun.then(|| Self { link })
+    pub(super) fn begin(session: Arc<EngineSession>) -> Option<Self> {
+        let begun = session.polling()?.change(UpgradeState::Polling, UpgradeState::Probing);
+        begun.then(|| Self { session })
     }
 
     /// The session.
-    pub(super) fn link(&self) -> &Arc<Link> {
-        &self.link
+    pub(super) fn session(&self) -> &Arc<EngineSession> {
+        &self.session
     }
 
     /// Exchanges the first frames. Answers everything that the client sent, to be read once more by
@@ -46,30 +46,30 @@ impl Probe {
     ) -> Option<Vec<u8>> {
         let mut seen = Vec::new();
         let probed = expect(stream, &mut seen, 0, b"2probe").await?;
-        stream.write_all(ANSWER).await.ok()?;
+        stream.write_all(PROBE_RESPONSE).await.ok()?;
         stream.flush().await.ok()?;
-        self.change(Carrier::Probing, Carrier::Switching);
-        self.link.notify();
+        self.change(UpgradeState::Probing, UpgradeState::Switching);
+        self.session.notify();
         expect(stream, &mut seen, probed, b"5").await?;
         Some(seen)
     }
 
     /// From now on the WebSocket carries the session.
     pub(super) fn succeed(self) {
-        self.change(Carrier::Switching, Carrier::WebSocket);
+        self.change(UpgradeState::Switching, UpgradeState::WebSocket);
     }
 
-    fn change(&self, from: Carrier, to: Carrier) {
-        if let Some(polled) = self.link.polled() {
-            polled.change(from, to);
+    fn change(&self, from: UpgradeState, to: UpgradeState) {
+        if let Some(polling) = self.session.polling() {
+            polling.change(from, to);
         }
     }
 }
 
 impl Drop for Probe {
     fn drop(&mut self) {
-        self.change(Carrier::Probing, Carrier::Polling);
-        self.change(Carrier::Switching, Carrier::Polling);
+        self.change(UpgradeState::Probing, UpgradeState::Polling);
+        self.change(UpgradeState::Switching, UpgradeState::Polling);
     }
 }
 
@@ -83,9 +83,9 @@ async fn expect(
 ) -> Option<usize> {
     loop {
         match frame(seen.get(from..)?) {
-            Frame::Text(said) if said == text => return Some(from + 6 + text.len()),
-            Frame::Text(_) | Frame::Other => return None,
-            Frame::Unfinished => {}
+            ProbeFrame::Text(received) if received == text => return Some(from + 6 + text.len()),
+            ProbeFrame::Text(_) | ProbeFrame::Other => return None,
+            ProbeFrame::Unfinished => {}
         }
         let mut buffer = [0; 64];
         let read = stream.read(&mut buffer).await.ok().filter(|it| *it > 0)?;
@@ -95,7 +95,7 @@ async fn expect(
 
 /// The beginning of what a client sends.
 #[derive(Debug, PartialEq, Eq)]
-enum Frame {
+enum ProbeFrame {
     /// A whole, masked, short text frame.
     Text(Vec<u8>),
     /// The beginning of one.
@@ -104,21 +104,21 @@ enum Frame {
     Other,
 }
 
-fn frame(bytes: &[u8]) -> Frame {
+fn frame(bytes: &[u8]) -> ProbeFrame {
     match bytes {
-        [] | [0x81] => return Frame::Unfinished,
+        [] | [0x81] => return ProbeFrame::Unfinished,
         [0x81, length, ..] if length & 0x80 != 0 => {}
-        _ => return Frame::Other,
+        _ => return ProbeFrame::Other,
     }
     let length = usize::from(bytes.get(1).copied().unwrap_or_default() & 0x7f);
     if length > TEXT_BYTES_MAX {
-        return Frame::Other;
+        return ProbeFrame::Other;
     }
     match (bytes.get(2..6), bytes.get(6..6 + length)) {
-        (Some(mask), Some(text)) => {
-            Frame::Text(text.iter().zip(mask.iter().cycle()).map(|(it, key)| it ^ key).collect())
-        }
-        _ => Frame::Unfinished,
+        (Some(mask), Some(text)) => ProbeFrame::Text(
+            text.iter().zip(mask.iter().cycle()).map(|(it, key)| it ^ key).collect(),
+        ),
+        _ => ProbeFrame::Unfinished,
     }
 }
 
@@ -137,20 +137,20 @@ mod tests {
 
     #[test]
     fn a_masked_text_frame_is_read() {
-        assert_eq!(frame(&masked(b"2probe")), Frame::Text(b"2probe".to_vec()));
-        assert_eq!(frame(&masked(b"")), Frame::Text(Vec::new()));
+        assert_eq!(frame(&masked(b"2probe")), ProbeFrame::Text(b"2probe".to_vec()));
+        assert_eq!(frame(&masked(b"")), ProbeFrame::Text(Vec::new()));
     }
 
     #[test]
-    fn every_beginning_of_a_frame_is_unfinished() {
+    fn every_prefix_of_a_frame_is_unfinished() {
         let whole = masked(b"2probe");
         for length in 0..whole.len() {
-            assert_eq!(frame(&whole[..length]), Frame::Unfinished, "{length} bytes");
+            assert_eq!(frame(&whole[..length]), ProbeFrame::Unfinished, "{length} bytes");
         }
     }
 
     #[test]
-    fn anything_else_is_no_probe() {
+    fn other_frames_are_not_a_probe() {
         for other in [
             &b"test"[..],                // RSV bits
             b"\x81\x062probe",           // not masked
@@ -161,12 +161,12 @@ mod tests {
             b"\x81\xfe\xff\xffaaaa",     // long
             b"\x81\xff\x80\0\0\0\0\0\0", // longer than anything
         ] {
-            assert_eq!(frame(other), Frame::Other, "{other:?}");
+            assert_eq!(frame(other), ProbeFrame::Other, "{other:?}");
         }
     }
 
     #[tokio::test]
-    async fn frames_are_found_however_they_arrive() {
+    async fn frames_are_found_when_bytes_arrive_one_by_one() {
         let (mut client, mut server) = tokio::io::duplex(256);
         let mut sent = masked(b"2probe");
         sent.extend(masked(b"5"));
@@ -190,7 +190,7 @@ mod tests {
     }
 
     #[tokio::test]
-    async fn a_stream_that_ends_is_no_probe() {
+    async fn a_stream_that_ends_fails_the_probe() {
         let (mut client, mut server) = tokio::io::duplex(256);
         client.write_all(&masked(b"2probe")[..5]).await.unwrap();
         drop(client);

@@ -22,7 +22,7 @@ pub(super) struct Spaces {
 }
 
 /// A reason for a space to exist. Dropping the last one ends it.
-pub(super) struct Claim {
+pub(super) struct SpaceClaim {
     spaces: Arc<Spaces>,
     io: SocketIo,
     path: Box<str>,
@@ -35,7 +35,11 @@ impl Spaces {
     }
 
     /// Claims the space at `path`, if it exists or another one may.
-    pub(super) fn claim(self: &Arc<Self>, io: SocketIo, path: &str) -> Result<Claim, Rejection> {
+    pub(super) fn claim(
+        self: &Arc<Self>,
+        io: SocketIo,
+        path: &str,
+    ) -> Result<SpaceClaim, Rejection> {
         let mut claims = self.lock();
         if let Some(count) = claims.get_mut(path) {
             *count += 1;
@@ -47,7 +51,7 @@ impl Spaces {
             debug!(spaces.max = self.spaces_max, "there are as many spaces as there may be");
             return Err(Rejection::Unavailable);
         }
-        Ok(Claim { spaces: Arc::clone(self), io, path: path.into() })
+        Ok(SpaceClaim { spaces: Arc::clone(self), io, path: path.into() })
     }
 
     /// How many there are.
@@ -62,7 +66,7 @@ impl Spaces {
     }
 }
 
-impl Drop for Claim {
+impl Drop for SpaceClaim {
     fn drop(&mut self) {
         let mut claims = self.spaces.lock();
         let Some(count) = claims.get_mut(&self.path) else { return };
@@ -75,7 +79,7 @@ impl Drop for Claim {
     }
 }
 
-impl fmt::Debug for Claim {
+impl fmt::Debug for SpaceClaim {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.debug_struct("Claim").field("path", &self.path).finish_non_exhaustive()
     }
@@ -95,7 +99,7 @@ mod tests {
     }
 
     #[test]
-    fn the_last_claim_takes_the_namespace_with_it() {
+    fn dropping_the_last_claim_deletes_the_namespace() {
         let (spaces, io) = (Spaces::new(2), io());
         open(&io, "/team-a");
         let one = spaces.claim(io.clone(), "/team-a").unwrap();
@@ -108,7 +112,7 @@ mod tests {
     }
 
     #[test]
-    fn one_space_too_many_leaves_nothing_behind() {
+    fn a_space_beyond_the_limit_is_deleted() {
         let (spaces, io) = (Spaces::new(1), io());
         open(&io, "/team-a");
         open(&io, "/team-b");

@@ -17,7 +17,7 @@ use super::SocketIoTransport;
 use crate::{
     auth::KeyTokens,
     bus::LocalBus,
-    chat::{Chat, Devices, Guests, Parts, RetentionRules, Rules},
+    chat::{Chat, ChatParts, ChatRules, DevicePolicy, Guests, RetentionRules},
     clock::{RandomIds, SystemClock},
     domain::{Limits, NodeId, RoomRules, Secret, SpacePattern},
     store::{MemoryNodes, MemoryStore},
@@ -26,7 +26,7 @@ use crate::{
 };
 
 /// No test waits longer for anything.
-pub(super) const PATIENCE: Duration = Duration::from_mins(2);
+pub(super) const TEST_TIMEOUT: Duration = Duration::from_mins(2);
 
 /// A transport with a chat behind it.
 pub(super) struct Stack {
@@ -37,24 +37,24 @@ pub(super) struct Stack {
 
 impl Stack {
     pub(super) fn start() -> Self {
-        Self::within(Limits::default())
+        Self::with_limits(Limits::default())
     }
 
-    pub(super) fn within(limits: Limits) -> Self {
+    pub(super) fn with_limits(limits: Limits) -> Self {
         let spaces = ["/shop", "/team-*"].map(|it| SpacePattern::parse(it).unwrap());
         let secret = Secret::from_raw(&[7; 32]);
-        let (chat, writer) = Chat::new(Parts {
+        let (chat, writer) = Chat::new(ChatParts {
             store: Arc::new(MemoryStore::default()),
             bus: Arc::new(LocalBus),
-            nodes: Arc::new(MemoryNodes::alone(NodeId::from_raw("alone"))),
+            nodes: Arc::new(MemoryNodes::single(NodeId::from_raw("alone"))),
             tokens: Arc::new(KeyTokens::new(&secret, Arc::new(SystemClock))),
             clock: Arc::new(SystemClock),
             ids: Arc::new(RandomIds),
-            rules: Rules {
+            rules: ChatRules {
                 limits,
                 guests: Guests::On,
                 guest_lifetime: Duration::from_hours(1),
-                devices: Devices::Many,
+                devices: DevicePolicy::Many,
                 spaces: spaces.to_vec(),
                 rooms: RoomRules::default(),
                 retention: RetentionRules::default(),
@@ -69,15 +69,15 @@ impl Stack {
             Arc::clone(&chat),
             &spaces,
             origins,
-            QueryTokens::Taken,
+            QueryTokens::Accepted,
             tasks.clone(),
         );
         Self { chat, tasks, transport: Arc::new(transport) }
     }
 
     /// Sends one request past any connection.
-    pub(super) async fn ask(&self, request: Request<Body>) -> Response<Body> {
-        timeout(PATIENCE, self.transport.handle(request)).await.expect("an answer")
+    pub(super) async fn send(&self, request: Request<Body>) -> Response<Body> {
+        timeout(TEST_TIMEOUT, self.transport.handle(request)).await.expect("an answer")
     }
 
     /// `GET` or `POST` on a query.
@@ -89,7 +89,7 @@ impl Stack {
     ) -> (StatusCode, String) {
         let uri = format!("/socket.io/?{query}");
         let request = Request::builder().method(method).uri(uri).body(body.into()).unwrap();
-        read(self.ask(request).await).await
+        read(self.send(request).await).await
     }
 
     /// Opens a polling session and answers the query under which it goes on.
@@ -110,7 +110,7 @@ impl Stack {
     }
 
     /// Asks for a WebSocket. Answers the status, and the stream behind the head.
-    pub(super) async fn web_socket(
+    pub(super) async fn open_websocket(
         &self,
         query: &str,
         buffer: usize,
@@ -145,13 +145,13 @@ impl Stack {
     }
 
     /// Waits until so many sessions live.
-    pub(super) async fn lives(&self, count: usize) {
+    pub(super) async fn wait_for_connections(&self, count: usize) {
         let reached = async {
             while self.chat.connections() != count {
                 tokio::time::sleep(Duration::from_millis(1)).await;
             }
         };
-        timeout(PATIENCE, reached).await.unwrap_or_else(|_| {
+        timeout(TEST_TIMEOUT, reached).await.unwrap_or_else(|_| {
             panic!("{} sessions live, not {count}", self.chat.connections());
         });
     }
@@ -161,9 +161,9 @@ impl Stack {
 pub(super) const NEW: &str = "EIO=4&transport=websocket";
 
 /// Polls until something has `what` in it.
-pub(super) async fn poll_for(stack: &Stack, here: &str, what: &str) -> String {
+pub(super) async fn poll_for(stack: &Stack, polling_query: &str, what: &str) -> String {
     loop {
-        let (status, body) = stack.get(here).await;
+        let (status, body) = stack.get(polling_query).await;
         assert_eq!(status, StatusCode::OK, "before {what}: {body}");
         if body.contains(what) {
             return body;
@@ -172,36 +172,36 @@ pub(super) async fn poll_for(stack: &Stack, here: &str, what: &str) -> String {
 }
 
 /// Waits until the session is unknown.
-pub(super) async fn gone(stack: &Stack, here: &str) {
+pub(super) async fn wait_for_session_end(stack: &Stack, polling_query: &str) {
     let unknown = async {
-        while stack.get(here).await.0 != StatusCode::BAD_REQUEST {
+        while stack.get(polling_query).await.0 != StatusCode::BAD_REQUEST {
             tokio::time::sleep(Duration::from_millis(1)).await;
         }
     };
-    timeout(PATIENCE, unknown).await.expect("the end of the session");
+    timeout(TEST_TIMEOUT, unknown).await.expect("the end of the session");
 }
 
 /// Opens a session and a seat on it, as somebody.
 pub(super) async fn connect(stack: &Stack, buffer: usize, user: &str) -> DuplexStream {
-    let (status, mut client) = stack.web_socket(NEW, buffer).await;
+    let (status, mut client) = stack.open_websocket(NEW, buffer).await;
     assert_eq!(status, StatusCode::SWITCHING_PROTOCOLS);
-    client.say("40").await;
-    client.hear_of("40{").await;
-    client.say(&format!(r#"429999["new user","{user}"]"#)).await;
-    client.hear_of("439999[true").await;
+    client.send_text("40").await;
+    client.receive_containing("40{").await;
+    client.send_text(&format!(r#"429999["new user","{user}"]"#)).await;
+    client.receive_containing("439999[true").await;
     client
 }
 
 /// Opens a polling session and a seat on it.
-pub(super) async fn poll(stack: &Stack) -> (String, String) {
-    let here = stack.open(4).await;
-    stack.post(&here, "40").await;
-    stack.lives(1).await;
-    while !stack.get(&here).await.1.contains("40{") {}
-    stack.post(&here, "429[\"new user\",\"ann\"]\u{1e}3").await;
-    while !stack.get(&here).await.1.contains("439[") {}
-    let there = here.replace("transport=polling", "transport=websocket");
-    (here, there)
+pub(super) async fn connect_polling(stack: &Stack) -> (String, String) {
+    let polling_query = stack.open(4).await;
+    stack.post(&polling_query, "40").await;
+    stack.wait_for_connections(1).await;
+    while !stack.get(&polling_query).await.1.contains("40{") {}
+    stack.post(&polling_query, "429[\"new user\",\"ann\"]\u{1e}3").await;
+    while !stack.get(&polling_query).await.1.contains("439[") {}
+    let websocket_query = polling_query.replace("transport=polling", "transport=websocket");
+    (polling_query, websocket_query)
 }
 
 pub(super) async fn read(response: Response<Body>) -> (StatusCode, String) {
@@ -211,14 +211,14 @@ pub(super) async fn read(response: Response<Body>) -> (StatusCode, String) {
 }
 
 /// A client's side of a WebSocket.
-pub(super) trait Frames {
-    async fn say(&mut self, text: &str);
-    async fn hear(&mut self) -> Option<String>;
-    async fn hear_of(&mut self, what: &str) -> String;
+pub(super) trait WebSocketFrames {
+    async fn send_text(&mut self, text: &str);
+    async fn receive_text(&mut self) -> Option<String>;
+    async fn receive_containing(&mut self, what: &str) -> String;
 }
 
-impl Frames for DuplexStream {
-    async fn say(&mut self, text: &str) {
+impl WebSocketFrames for DuplexStream {
+    async fn send_text(&mut self, text: &str) {
         let mut frame = match u16::try_from(text.len()).unwrap() {
             short @ 0..=125 => vec![0x81, 0x80 | u8::try_from(short).unwrap()],
             long => [&[0x81, 0xfe], &long.to_be_bytes()[..]].concat(),
@@ -229,7 +229,7 @@ impl Frames for DuplexStream {
     }
 
     /// The next text; nothing when the server closes.
-    async fn hear(&mut self) -> Option<String> {
+    async fn receive_text(&mut self) -> Option<String> {
         let reading = async {
             let kind = self.read_u8().await.ok()?;
             let length = match self.read_u8().await.ok()? {
@@ -241,13 +241,13 @@ impl Frames for DuplexStream {
             self.read_exact(&mut text).await.ok()?;
             (kind == 0x81).then(|| String::from_utf8(text).unwrap())
         };
-        timeout(PATIENCE, reading).await.expect("a frame")
+        timeout(TEST_TIMEOUT, reading).await.expect("a frame")
     }
 
     /// The next text that has `what` in it.
-    async fn hear_of(&mut self, what: &str) -> String {
+    async fn receive_containing(&mut self, what: &str) -> String {
         loop {
-            let text = self.hear().await.unwrap_or_else(|| panic!("closed before {what}"));
+            let text = self.receive_text().await.unwrap_or_else(|| panic!("closed before {what}"));
             if text.contains(what) {
                 return text;
             }

@@ -11,39 +11,42 @@ use tokio::{
 
 use super::{
     FLUSH_WAIT_MAX,
-    test_support::{Frames as _, NEW, PATIENCE, Stack, connect, gone, poll, poll_for, read},
+    test_support::{
+        NEW, Stack, TEST_TIMEOUT, WebSocketFrames as _, connect, connect_polling, poll_for, read,
+        wait_for_session_end,
+    },
 };
 use crate::domain::Limits;
 
 #[tokio::test]
-async fn a_message_is_acknowledged_and_heard() {
+async fn a_message_is_acknowledged_and_delivered() {
     let stack = Stack::start();
-    let here = stack.open(4).await;
-    assert_eq!(stack.post(&here, "40").await.0, StatusCode::OK);
-    poll_for(&stack, &here, "40{").await;
-    let said = "42[\"new user\",\"ann\"]\u{1e}427[\"send message\",\"hi\"]\u{1e}3";
-    stack.post(&here, said).await;
+    let polling_query = stack.open(4).await;
+    assert_eq!(stack.post(&polling_query, "40").await.0, StatusCode::OK);
+    poll_for(&stack, &polling_query, "40{").await;
+    let sent = "42[\"new user\",\"ann\"]\u{1e}427[\"send message\",\"hi\"]\u{1e}3";
+    stack.post(&polling_query, sent).await;
     // The two come in one payload or in two.
-    let mut heard = String::new();
-    while !(heard.contains("437[") && heard.contains(r#"42["new message",{"#)) {
-        heard.push_str(&poll_for(&stack, &here, "4").await);
+    let mut received = String::new();
+    while !(received.contains("437[") && received.contains(r#"42["new message",{"#)) {
+        received.push_str(&poll_for(&stack, &polling_query, "4").await);
     }
     assert_eq!(stack.chat.connections(), 1);
-    stack.post(&here, "1").await;
-    stack.lives(0).await;
+    stack.post(&polling_query, "1").await;
+    stack.wait_for_connections(0).await;
 }
 
 #[tokio::test]
-async fn version_3_gets_its_attachments_right() {
+async fn version_3_attachments_have_their_packet_type() {
     let stack = Stack::start();
-    let here = stack.open(3).await;
-    poll_for(&stack, &here, ":40").await;
+    let polling_query = stack.open(3).await;
+    poll_for(&stack, &polling_query, ":40").await;
     let packet = r#"451-["send message",{"msg":{"_placeholder":true,"num":0}}]"#;
     let name = r#"42["new user","ann"]"#;
     let body = format!("{}:{name}{}:{packet}6:b4AQID", name.len(), packet.len());
-    assert_eq!(stack.post(&here, body).await.0, StatusCode::OK);
-    let heard = poll_for(&stack, &here, "new message").await;
-    assert!(heard.ends_with("6:b4AQID"), "{heard}");
+    assert_eq!(stack.post(&polling_query, body).await.0, StatusCode::OK);
+    let received = poll_for(&stack, &polling_query, "new message").await;
+    assert!(received.ends_with("6:b4AQID"), "{received}");
 }
 
 #[tokio::test]
@@ -66,80 +69,80 @@ async fn a_bad_request_gets_the_official_answer() {
 #[tokio::test]
 async fn a_body_above_the_limit_ends_the_session() {
     let stack = Stack::start();
-    let here = stack.open(4).await;
+    let polling_query = stack.open(4).await;
     let max = stack.chat.limits().frame_bytes_max.get();
-    let (status, _) = stack.post(&here, "4".repeat(max + 1)).await;
+    let (status, _) = stack.post(&polling_query, "4".repeat(max + 1)).await;
     assert_eq!(status, StatusCode::PAYLOAD_TOO_LARGE);
-    gone(&stack, &here).await;
+    wait_for_session_end(&stack, &polling_query).await;
 }
 
 #[tokio::test]
-async fn bytes_where_text_belongs_end_the_session() {
+async fn a_binary_body_on_version_4_ends_the_session() {
     let stack = Stack::start();
-    let here = stack.open(4).await;
-    let request = Request::post(format!("/socket.io/?{here}"))
+    let polling_query = stack.open(4).await;
+    let request = Request::post(format!("/socket.io/?{polling_query}"))
         .header(header::CONTENT_TYPE, "application/octet-stream")
         .body(Body::from("x"))
         .unwrap();
-    assert_eq!(stack.ask(request).await.status(), StatusCode::BAD_REQUEST);
-    gone(&stack, &here).await;
+    assert_eq!(stack.send(request).await.status(), StatusCode::BAD_REQUEST);
+    wait_for_session_end(&stack, &polling_query).await;
 }
 
 #[tokio::test]
 async fn too_many_packets_in_a_payload_end_the_session() {
     let stack = Stack::start();
-    let here = stack.open(4).await;
+    let polling_query = stack.open(4).await;
     let max = stack.chat.limits().inbox_requests_max.get();
-    let (status, _) = stack.post(&here, "\u{1e}".repeat(max)).await;
+    let (status, _) = stack.post(&polling_query, "\u{1e}".repeat(max)).await;
     assert_eq!(status, StatusCode::PAYLOAD_TOO_LARGE);
-    gone(&stack, &here).await;
+    wait_for_session_end(&stack, &polling_query).await;
 }
 
 #[tokio::test(start_paused = true)]
-async fn a_body_that_does_not_come_is_given_up() {
+async fn a_body_that_does_not_arrive_times_out() {
     let stack = Stack::start();
-    let here = stack.open(4).await;
+    let polling_query = stack.open(4).await;
     let never = futures_util::stream::pending::<Result<bytes::Bytes, std::io::Error>>();
-    let (status, _) = stack.post(&here, Body::from_stream(never)).await;
+    let (status, _) = stack.post(&polling_query, Body::from_stream(never)).await;
     assert_eq!(status, StatusCode::REQUEST_TIMEOUT);
 }
 
 #[tokio::test]
-async fn closing_is_collected_before_the_end() {
+async fn a_polling_client_receives_closing_before_the_end() {
     let stack = Stack::start();
-    let here = stack.open(4).await;
-    stack.post(&here, "40").await;
-    poll_for(&stack, &here, "40{").await;
-    stack.lives(1).await;
+    let polling_query = stack.open(4).await;
+    stack.post(&polling_query, "40").await;
+    poll_for(&stack, &polling_query, "40{").await;
+    stack.wait_for_connections(1).await;
     stack.chat.drain();
-    poll_for(&stack, &here, r#"42["closing",{"#).await;
-    gone(&stack, &here).await;
-    stack.lives(0).await;
+    poll_for(&stack, &polling_query, r#"42["closing",{"#).await;
+    wait_for_session_end(&stack, &polling_query).await;
+    stack.wait_for_connections(0).await;
 }
 
 #[tokio::test(start_paused = true)]
-async fn a_client_that_never_collects_is_not_waited_for() {
+async fn a_client_that_does_not_poll_does_not_delay_the_drain() {
     let stack = Stack::start();
-    let here = stack.open(4).await;
-    stack.post(&here, "40").await;
-    stack.lives(1).await;
+    let polling_query = stack.open(4).await;
+    stack.post(&polling_query, "40").await;
+    stack.wait_for_connections(1).await;
     stack.chat.drain();
-    stack.lives(0).await;
+    stack.wait_for_connections(0).await;
     tokio::time::sleep(FLUSH_WAIT_MAX * 2).await;
-    assert_eq!(stack.get(&here).await.0, StatusCode::BAD_REQUEST);
+    assert_eq!(stack.get(&polling_query).await.0, StatusCode::BAD_REQUEST);
 }
 
 #[tokio::test]
-async fn a_draining_server_takes_no_sessions_and_ends_those_without_a_space() {
+async fn a_draining_server_refuses_sessions_and_ends_those_without_a_space() {
     let stack = Stack::start();
-    let here = stack.open(4).await;
+    let polling_query = stack.open(4).await;
     // The first poll takes the ping.
-    stack.get(&here).await;
-    let pending = stack.get(&here);
+    stack.get(&polling_query).await;
+    let pending = stack.get(&polling_query);
     let drain = async {
         tokio::task::yield_now().await;
         stack.chat.drain();
-        stack.tasks.finish(PATIENCE).await
+        stack.tasks.finish(TEST_TIMEOUT).await
     };
     let ((_, last), drained) = tokio::join!(pending, drain);
     drained.unwrap();
@@ -152,49 +155,49 @@ async fn a_draining_server_takes_no_sessions_and_ends_those_without_a_space() {
 #[tokio::test]
 async fn origins_are_checked_and_answers_are_not_cached() {
     let stack = Stack::start();
-    let ask = |method: Method, origin: &'static str| {
+    let send = |method: Method, origin: &'static str| {
         let request = Request::builder()
             .method(method)
             .uri("/socket.io/?EIO=4&transport=polling")
             .header(header::ORIGIN, origin)
             .body(Body::empty())
             .unwrap();
-        stack.ask(request)
+        stack.send(request)
     };
-    let good = ask(Method::GET, "https://good.example").await;
+    let good = send(Method::GET, "https://good.example").await;
     let value = |response: &Response<Body>, name: HeaderName| {
         response.headers().get(name).map(|it| it.to_str().unwrap().to_owned())
     };
     let origin = value(&good, header::ACCESS_CONTROL_ALLOW_ORIGIN);
     assert_eq!(origin.as_deref(), Some("https://good.example"));
     assert_eq!(value(&good, header::CACHE_CONTROL).as_deref(), Some("no-store"));
-    let preflight = ask(Method::OPTIONS, "https://good.example").await;
+    let preflight = send(Method::OPTIONS, "https://good.example").await;
     assert_eq!(preflight.status(), StatusCode::NO_CONTENT);
-    let (status, body) = read(ask(Method::GET, "https://evil.example").await).await;
+    let (status, body) = read(send(Method::GET, "https://evil.example").await).await;
     assert_eq!(status, StatusCode::FORBIDDEN);
     assert!(body.contains("origin_forbidden"), "{body}");
 }
 
 #[tokio::test]
-async fn an_empty_space_of_a_pattern_goes_and_a_refused_one_never_comes() {
+async fn an_empty_pattern_space_is_removed_and_a_refused_one_is_not_created() {
     let stack = Stack::start();
-    let here = stack.open(4).await;
-    stack.post(&here, "40/team-red,").await;
-    poll_for(&stack, &here, "40/team-red,").await;
-    stack.lives(1).await;
-    stack.post(&here, "40/team-blue,{\"token\":\"bad\"}").await;
-    poll_for(&stack, &here, r#"44/team-blue,{"message":"unauthorized"}"#).await;
-    stack.post(&here, "40/other,").await;
-    poll_for(&stack, &here, r#"44/other,{"message":"Invalid namespace"}"#).await;
-    stack.post(&here, "41/team-red,").await;
-    stack.lives(0).await;
-    let spaces = &stack.transport.shared.spaces;
+    let polling_query = stack.open(4).await;
+    stack.post(&polling_query, "40/team-red,").await;
+    poll_for(&stack, &polling_query, "40/team-red,").await;
+    stack.wait_for_connections(1).await;
+    stack.post(&polling_query, "40/team-blue,{\"token\":\"bad\"}").await;
+    poll_for(&stack, &polling_query, r#"44/team-blue,{"message":"unauthorized"}"#).await;
+    stack.post(&polling_query, "40/other,").await;
+    poll_for(&stack, &polling_query, r#"44/other,{"message":"Invalid namespace"}"#).await;
+    stack.post(&polling_query, "41/team-red,").await;
+    stack.wait_for_connections(0).await;
+    let spaces = &stack.transport.context.spaces;
     let empty = async {
         while spaces.count() > 0 {
             tokio::time::sleep(Duration::from_millis(1)).await;
         }
     };
-    timeout(PATIENCE, empty).await.expect("no space is left");
+    timeout(TEST_TIMEOUT, empty).await.expect("no space is left");
 }
 
 #[tokio::test]
@@ -202,61 +205,61 @@ async fn a_burst_after_connect_is_answered_in_order() {
     let stack = Stack::start();
     let mut client = connect(&stack, 1 << 20, "ann").await;
     for number in 0..500 {
-        client.say(&format!(r#"42{number}["send message",{{"msg":{number}}}]"#)).await;
+        client.send_text(&format!(r#"42{number}["send message",{{"msg":{number}}}]"#)).await;
     }
     for number in 0..500 {
-        let ack = client.hear_of("\"ok\":true").await;
+        let ack = client.receive_containing("\"ok\":true").await;
         assert!(ack.starts_with(&format!("43{number}[")), "{ack}");
     }
     drop(client);
-    stack.lives(0).await;
+    stack.wait_for_connections(0).await;
 }
 
 #[tokio::test]
-async fn closing_is_said_and_the_stream_ends() {
+async fn closing_is_sent_before_the_stream_ends() {
     let stack = Stack::start();
     let mut client = connect(&stack, 1 << 16, "ann").await;
-    stack.lives(1).await;
+    stack.wait_for_connections(1).await;
     stack.chat.drain();
-    client.hear_of(r#"42["closing",{"#).await;
-    while client.hear().await.is_some() {}
-    stack.lives(0).await;
+    client.receive_containing(r#"42["closing",{"#).await;
+    while client.receive_text().await.is_some() {}
+    stack.wait_for_connections(0).await;
 }
 
 #[tokio::test(start_paused = true)]
-async fn a_peer_that_stops_reading_is_gone_soon_after_the_deadline() {
+async fn a_peer_that_stops_reading_is_disconnected_after_the_deadline() {
     let stack = Stack::start();
     let _stuck = connect(&stack, 1 << 10, "stuck").await;
     let mut talker = connect(&stack, 1 << 20, "talker").await;
-    stack.lives(2).await;
+    stack.wait_for_connections(2).await;
     let begin = Instant::now();
-    talker.say(&format!(r#"42["send message","{}"]"#, "x".repeat(4000))).await;
-    stack.lives(1).await;
+    talker.send_text(&format!(r#"42["send message","{}"]"#, "x".repeat(4000))).await;
+    stack.wait_for_connections(1).await;
     let max = stack.chat.limits().write_stall_max;
     assert!(begin.elapsed() < max + Duration::from_secs(1), "{:?}", begin.elapsed());
-    talker.hear_of("new message").await;
+    talker.receive_containing("new message").await;
 }
 
 #[tokio::test(start_paused = true)]
-async fn a_full_outbox_ends_the_slow_and_nobody_else() {
+async fn a_full_outbox_ends_only_the_slow_connection() {
     let bound = |size| std::num::NonZeroUsize::new(size).unwrap();
     let limits = Limits { outbox_bytes_max: bound(20_000), ..Limits::default() };
-    let stack = Stack::within(limits);
+    let stack = Stack::with_limits(limits);
     let mut slow = connect(&stack, 1 << 10, "slow").await;
     let mut quick = connect(&stack, 1 << 20, "quick").await;
-    stack.lives(2).await;
+    stack.wait_for_connections(2).await;
     for _ in 0..10 {
-        quick.say(&format!(r#"42["GroupChat","{}"]"#, "x".repeat(4000))).await;
+        quick.send_text(&format!(r#"42["GroupChat","{}"]"#, "x".repeat(4000))).await;
     }
     // What was queued before still comes, in bounded time, and then the reason if there is room.
-    let mut heard = 0;
-    while slow.hear().await.is_some() {
-        heard += 1;
+    let mut received = 0;
+    while slow.receive_text().await.is_some() {
+        received += 1;
     }
-    assert!((4..10).contains(&heard), "{heard}");
-    stack.lives(1).await;
-    quick.say("421[\"GroupList\"]").await;
-    quick.hear_of("431[").await;
+    assert!((4..10).contains(&received), "{received}");
+    stack.wait_for_connections(1).await;
+    quick.send_text("421[\"GroupList\"]").await;
+    quick.receive_containing("431[").await;
 }
 
 #[tokio::test]
@@ -273,75 +276,75 @@ async fn a_broken_frame_ends_the_session() {
     .enumerate()
     {
         let mut client = connect(&stack, 1 << 16, &format!("user{number}")).await;
-        stack.lives(1).await;
+        stack.wait_for_connections(1).await;
         client.write_all(broken).await.unwrap();
-        while client.hear().await.is_some() {}
-        stack.lives(0).await;
+        while client.receive_text().await.is_some() {}
+        stack.wait_for_connections(0).await;
     }
 }
 
 #[tokio::test]
-async fn a_polling_session_changes_over_without_a_gap() {
+async fn a_polling_session_upgrades_without_a_gap() {
     let stack = Stack::start();
-    let (here, there) = poll(&stack).await;
-    stack.post(&here, r#"420["GroupList"]"#).await;
-    let (status, mut client) = stack.web_socket(&there, 1 << 16).await;
+    let (polling_query, websocket_query) = connect_polling(&stack).await;
+    stack.post(&polling_query, r#"420["GroupList"]"#).await;
+    let (status, mut client) = stack.open_websocket(&websocket_query, 1 << 16).await;
     assert_eq!(status, StatusCode::SWITCHING_PROTOCOLS);
-    client.say("2probe").await;
-    assert_eq!(client.hear().await.as_deref(), Some("3probe"));
-    client.say("5").await;
-    client.say(r#"422["GroupList"]"#).await;
-    client.hear_of("430[").await;
-    client.hear_of("432[").await;
-    assert_eq!(stack.get(&here).await.0, StatusCode::BAD_REQUEST);
-    let (status, _) = stack.web_socket(&there, 1 << 16).await;
+    client.send_text("2probe").await;
+    assert_eq!(client.receive_text().await.as_deref(), Some("3probe"));
+    client.send_text("5").await;
+    client.send_text(r#"422["GroupList"]"#).await;
+    client.receive_containing("430[").await;
+    client.receive_containing("432[").await;
+    assert_eq!(stack.get(&polling_query).await.0, StatusCode::BAD_REQUEST);
+    let (status, _) = stack.open_websocket(&websocket_query, 1 << 16).await;
     assert_eq!(status, StatusCode::BAD_REQUEST);
     assert_eq!(stack.chat.connections(), 1);
 }
 
 #[tokio::test(start_paused = true)]
-async fn polling_does_not_notice_a_websocket_that_does_not_work() {
+async fn a_failed_upgrade_leaves_polling_unaffected() {
     let stack = Stack::start();
-    let (here, there) = poll(&stack).await;
-    for said in [&[][..], &["2probe"], &["hello"], &["2probe", "4x"]] {
-        let (status, mut client) = stack.web_socket(&there, 1 << 16).await;
-        assert_eq!(status, StatusCode::SWITCHING_PROTOCOLS, "after {said:?}");
-        for text in said {
-            client.say(text).await;
+    let (polling_query, websocket_query) = connect_polling(&stack).await;
+    for sent in [&[][..], &["2probe"], &["hello"], &["2probe", "4x"]] {
+        let (status, mut client) = stack.open_websocket(&websocket_query, 1 << 16).await;
+        assert_eq!(status, StatusCode::SWITCHING_PROTOCOLS, "after {sent:?}");
+        for text in sent {
+            client.send_text(text).await;
         }
-        let (second, _) = stack.web_socket(&there, 1 << 16).await;
+        let (second, _) = stack.open_websocket(&websocket_query, 1 << 16).await;
         let open = second == StatusCode::BAD_REQUEST;
-        assert!(open || said.len() > 1 || *said == ["hello"], "a second attempt: {second}");
-        while client.hear().await.is_some() {}
-        stack.post(&here, r#"421["GroupList"]"#).await;
+        assert!(open || sent.len() > 1 || *sent == ["hello"], "a second attempt: {second}");
+        while client.receive_text().await.is_some() {}
+        stack.post(&polling_query, r#"421["GroupList"]"#).await;
         loop {
-            let (status, body) = stack.get(&here).await;
-            assert_eq!(status, StatusCode::OK, "after {said:?}: {body}");
+            let (status, body) = stack.get(&polling_query).await;
+            assert_eq!(status, StatusCode::OK, "after {sent:?}: {body}");
             if body.contains("431[") {
                 break;
             }
-            stack.post(&here, "3").await;
+            stack.post(&polling_query, "3").await;
         }
     }
     assert_eq!(stack.chat.connections(), 1);
 }
 
 #[tokio::test(start_paused = true)]
-async fn a_poll_is_answered_while_the_client_changes_over_and_not_more_often_than_needed() {
+async fn a_pending_poll_is_answered_with_bounded_noops_during_an_upgrade() {
     let stack = Stack::start();
-    let (here, there) = poll(&stack).await;
-    stack.get(&here).await;
-    let (_, mut client) = stack.web_socket(&there, 1 << 16).await;
-    client.say("2probe").await;
-    client.hear().await;
+    let (polling_query, websocket_query) = connect_polling(&stack).await;
+    stack.get(&polling_query).await;
+    let (_, mut client) = stack.open_websocket(&websocket_query, 1 << 16).await;
+    client.send_text("2probe").await;
+    client.receive_text().await;
     let mut polls = 0;
     let begin = Instant::now();
     // The client never hears the answer and polls on, until the attempt is over.
     while begin.elapsed() < Duration::from_secs(12) {
-        let (status, _) = stack.get(&here).await;
+        let (status, _) = stack.get(&polling_query).await;
         assert_eq!(status, StatusCode::OK);
         polls += 1;
-        stack.post(&here, "3").await;
+        stack.post(&polling_query, "3").await;
     }
     assert!(polls < 15, "{polls}");
 }
@@ -349,18 +352,18 @@ async fn a_poll_is_answered_while_the_client_changes_over_and_not_more_often_tha
 #[tokio::test]
 async fn an_unknown_session_is_refused_before_the_upgrade() {
     let stack = Stack::start();
-    let (status, _) = stack.web_socket(&format!("{NEW}&sid=AAAAAAAAAAAAAAHs"), 1 << 16).await;
+    let (status, _) = stack.open_websocket(&format!("{NEW}&sid=AAAAAAAAAAAAAAHs"), 1 << 16).await;
     assert_eq!(status, StatusCode::BAD_REQUEST);
 }
 
 #[tokio::test]
 async fn the_drain_ends_sessions_without_a_space() {
     let stack = Stack::start();
-    let (_, mut client) = stack.web_socket(NEW, 1 << 16).await;
-    client.hear_of("sid").await;
+    let (_, mut client) = stack.open_websocket(NEW, 1 << 16).await;
+    client.receive_containing("sid").await;
     stack.chat.drain();
     stack.tasks.drain();
-    while client.hear().await.is_some() {}
-    let (status, _) = stack.web_socket(NEW, 1 << 16).await;
+    while client.receive_text().await.is_some() {}
+    let (status, _) = stack.open_websocket(NEW, 1 << 16).await;
     assert_eq!(status, StatusCode::SERVICE_UNAVAILABLE);
 }

@@ -22,14 +22,14 @@ use tracing::debug;
 use super::{
     SocketIoTransport,
     engine::{self, Engine},
-    gate::{Refusal, Version},
-    guard::Guarded,
-    link::{Fate, Link},
+    monitored_stream::MonitoredStream,
     probe::Probe,
+    request::{EngineRejection, Version},
+    session::{ClosePhase, EngineSession},
 };
 use crate::transport::{
     subprotocol::Offer,
-    upgrade::{accept, switching},
+    upgrade::{accept, switching_protocols_response},
 };
 
 /// From the opening of a WebSocket to the proof that it works. Past it the session goes on polling.
@@ -41,75 +41,75 @@ impl SocketIoTransport {
         &self,
         version: Version,
         request: Request<Body>,
-    ) -> Result<Response<Body>, Refusal> {
-        let accept = accept(&request).map_err(Refusal::of_handshake)?;
-        let offer = Offer::read(request.headers(), &[]).map_err(Refusal::Ours)?;
+    ) -> Result<Response<Body>, EngineRejection> {
+        let accept = accept(&request).map_err(EngineRejection::from_handshake_error)?;
+        let offer = Offer::read(request.headers(), &[]).map_err(EngineRejection::Rejected)?;
         let chosen = offer.chosen.clone();
-        let link = self.begin(self.words(version, &request, offer), None);
+        let session = self.create_session(self.read_handshake(version, &request, offer), None);
         let engine = self.engine.clone();
         let upgrade = hyper::upgrade::on(request);
-        self.shared.tasks.spawn("socketio websocket", async move {
-            if let Some(stream) = opened(upgrade).await {
+        self.context.tasks.spawn("socketio websocket", async move {
+            if let Some(stream) = wait_upgraded(upgrade).await {
                 let uri = engine::websocket_uri(version);
-                let request = request_for(uri, &link);
-                serve(&engine, Guarded::new(stream, link), request);
+                let request = request_for(uri, &session);
+                serve(&engine, MonitoredStream::new(stream, session), request);
             }
         });
-        Ok(switching(accept, chosen))
+        Ok(switching_protocols_response(accept, chosen))
     }
 
     /// Lets a session that polls change over, if the WebSocket works.
     pub(super) fn upgrade(
         &self,
-        link: Arc<Link>,
+        session: Arc<EngineSession>,
         request: Request<Body>,
-    ) -> Result<Response<Body>, Refusal> {
-        let accept = accept(&request).map_err(Refusal::of_handshake)?;
-        let offer = Offer::read(request.headers(), &[]).map_err(Refusal::Ours)?;
-        let probe = Probe::begin(Arc::clone(&link)).ok_or(Refusal::BadRequest)?;
+    ) -> Result<Response<Body>, EngineRejection> {
+        let accept = accept(&request).map_err(EngineRejection::from_handshake_error)?;
+        let offer = Offer::read(request.headers(), &[]).map_err(EngineRejection::Rejected)?;
+        let probe = Probe::begin(Arc::clone(&session)).ok_or(EngineRejection::BadRequest)?;
         let engine = self.engine.clone();
         let upgrade = hyper::upgrade::on(request);
-        self.shared.tasks.spawn("socketio upgrade", async move {
-            let change = timeout(PROBE_WAIT_MAX, change_over(engine, probe, upgrade));
+        self.context.tasks.spawn("socketio upgrade", async move {
+            let upgrade_attempt = timeout(PROBE_WAIT_MAX, complete_upgrade(engine, probe, upgrade));
             tokio::select! {
-                () = given_up(&link) => {}
-                outcome = change => {
+                () = wait_flush_timeout(&session) => {}
+                outcome = upgrade_attempt => {
                     if !matches!(outcome, Ok(Some(()))) {
                         debug!("a WebSocket did not work; its session goes on polling");
                     }
                 }
             }
         });
-        Ok(switching(accept, offer.chosen))
+        Ok(switching_protocols_response(accept, offer.chosen))
     }
 }
 
 /// Waits until the session is about to end, and then for as long as a client may take to hear so: in the
 /// middle of its change-over it hears nothing by polling any more.
-async fn given_up(link: &Link) {
-    link.ended().await;
-    sleep(link.flush_wait()).await;
+async fn wait_flush_timeout(session: &EngineSession) {
+    session.wait_closing().await;
+    sleep(session.flush_wait()).await;
 }
 
 /// Probes a WebSocket and hands it to the engine.
-async fn change_over(engine: Engine, probe: Probe, upgrade: OnUpgrade) -> Option<()> {
-    let mut stream = opened(upgrade).await?;
-    let seen = probe.run(&mut stream).await?;
-    let link = Arc::clone(probe.link());
-    let sid = link.registration().sid()?;
+async fn complete_upgrade(engine: Engine, probe: Probe, upgrade: OnUpgrade) -> Option<()> {
+    let mut stream = wait_upgraded(upgrade).await?;
+    let probed_bytes = probe.run(&mut stream).await?;
+    let session = Arc::clone(probe.session());
+    let sid = session.registration().sid()?;
     probe.succeed();
     // From here on whoever ends the session leaves the rest to the guard.
-    if link.fate() == Fate::Cut {
+    if session.close_phase() == ClosePhase::Aborted {
         return None;
     }
-    let uri = engine::uri(link.version(), "websocket", &format!("&sid={sid}"));
-    let request = request_for(uri, &link);
-    serve(&engine, Guarded::resume(stream, link, seen), request);
+    let uri = engine::uri(session.version(), "websocket", &format!("&sid={sid}"));
+    let request = request_for(uri, &session);
+    serve(&engine, MonitoredStream::resume(stream, session, probed_bytes), request);
     Some(())
 }
 
 /// Waits until the 101 is out.
-async fn opened(upgrade: OnUpgrade) -> Option<TokioIo<Upgraded>> {
+async fn wait_upgraded(upgrade: OnUpgrade) -> Option<TokioIo<Upgraded>> {
     match upgrade.await {
         Ok(upgraded) => Some(TokioIo::new(upgraded)),
         Err(error) => {
@@ -120,15 +120,15 @@ async fn opened(upgrade: OnUpgrade) -> Option<TokioIo<Upgraded>> {
 }
 
 /// The least that the engine needs to know.
-fn request_for(uri: Uri, link: &Arc<Link>) -> Request<()> {
+fn request_for(uri: Uri, session: &Arc<EngineSession>) -> Request<()> {
     let mut request = Request::new(());
     *request.uri_mut() = uri;
-    request.extensions_mut().insert(Arc::clone(link));
+    request.extensions_mut().insert(Arc::clone(session));
     request
 }
 
 /// Hands a stream to the engine, which spawns what it needs to serve it.
-pub(super) fn serve<S>(engine: &Engine, stream: Guarded<S>, request: Request<()>)
+pub(super) fn serve<S>(engine: &Engine, stream: MonitoredStream<S>, request: Request<()>)
 where
     S: AsyncRead + AsyncWrite + Unpin + Send + 'static,
 {

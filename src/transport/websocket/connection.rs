@@ -25,14 +25,14 @@ use tracing::debug;
 
 use super::{
     format::Format,
-    outbox::{Part, WebSocketOutbox, Work},
+    outbox::{WebSocketOutbox, WriteBatch, WriterWork},
 };
 use crate::{
-    chat::{Admission, Answerer, Session, ports::Outbox},
+    chat::{Admission, ReplyCallback, Session, ports::Outbox},
     domain::{CloseReason, Limits},
     wire::{
         code,
-        websocket::{Asked, Framed},
+        websocket::{RequestFrame, RequestKind},
     },
 };
 
@@ -51,17 +51,17 @@ const CLOSE_WAIT: Duration = Duration::from_secs(1);
 /// The same for a connection that may not stay.
 const PROMPT_CLOSE_WAIT: Duration = Duration::from_millis(500);
 
-type Sink<S> = SplitSink<WebSocketStream<S>, Message>;
-type Stream<S> = SplitStream<WebSocketStream<S>>;
+type MessageSink<S> = SplitSink<WebSocketStream<S>, Message>;
+type MessageStream<S> = SplitStream<WebSocketStream<S>>;
 
 /// How a connection ends.
-enum End {
+enum ConnectionEnd {
     /// We end it, for this reason.
-    Ours(CloseReason),
+    ByServer(CloseReason),
     /// The peer broke the protocol; RFC 6455 says which code that is.
-    Broken(CloseCode, &'static str),
+    ProtocolError(CloseCode, &'static str),
     /// The peer ended it, or is gone.
-    Theirs,
+    ByPeer,
 }
 
 /// Serves a connection to its end.
@@ -73,28 +73,28 @@ pub(super) async fn run<S>(
 ) where
     S: AsyncRead + AsyncWrite + Unpin + Send,
 {
-    let (mut sink, mut stream) = open(stream, &limits).await;
+    let (mut sink, mut stream) = split_stream(stream, &limits).await;
     let outbox = WebSocketOutbox::new(format, Arc::clone(&limits));
     let end = tokio::select! {
         end = read(&mut stream, admission, &outbox, &limits) => end,
         end = write(&mut sink, &outbox) => end,
-        end = give_up(&outbox) => end,
+        end = flush_timeout(&outbox) => end,
     };
     // The session ended with `read`: the connection has left its rooms by now.
-    Box::pin(finish(sink, stream, format, end)).await;
+    Box::pin(close(sink, stream, format, end)).await;
 }
 
 /// Tells somebody who was not let in why, and ends the connection.
-pub(super) async fn turn_away<S>(stream: S, reason: CloseReason, format: Format, limits: &Limits)
+pub(super) async fn reject<S>(stream: S, reason: CloseReason, format: Format, limits: &Limits)
 where
     S: AsyncRead + AsyncWrite + Unpin + Send,
 {
-    let (sink, stream) = open(stream, limits).await;
-    finish(sink, stream, format, End::Ours(reason)).await;
+    let (sink, stream) = split_stream(stream, limits).await;
+    close(sink, stream, format, ConnectionEnd::ByServer(reason)).await;
 }
 
 /// The two halves of a connection.
-async fn open<S>(stream: S, limits: &Limits) -> (Sink<S>, Stream<S>)
+async fn split_stream<S>(stream: S, limits: &Limits) -> (MessageSink<S>, MessageStream<S>)
 where
     S: AsyncRead + AsyncWrite + Unpin + Send,
 {
@@ -112,105 +112,109 @@ where
 /// Everything but the waiting is boxed: this task is as large as its largest step, and most of the
 /// time nobody says anything.
 async fn read<S>(
-    stream: &mut Stream<S>,
+    stream: &mut MessageStream<S>,
     admission: Box<Admission>,
     outbox: &Arc<WebSocketOutbox>,
     limits: &Limits,
-) -> End
+) -> ConnectionEnd
 where
     S: AsyncRead + AsyncWrite + Unpin + Send,
 {
     let entering = admission.enter(Arc::clone(outbox) as Arc<dyn Outbox>);
     let mut session = Box::pin(entering).await;
     loop {
-        let message = match heard(stream, outbox, limits).await {
+        let message = match next_message(stream, outbox, limits).await {
             Ok(message) => message,
             Err(end) => return end,
         };
         match message {
-            Message::Close(_) => return End::Theirs,
-            message => Box::pin(take(&mut session, &message, outbox, limits)).await,
+            Message::Close(_) => return ConnectionEnd::ByPeer,
+            message => Box::pin(handle_frame(&mut session, &message, outbox, limits)).await,
         }
     }
 }
 
 /// The next message. A peer that is silent is asked whether it is there, and given up.
-async fn heard<S>(
-    stream: &mut Stream<S>,
+async fn next_message<S>(
+    stream: &mut MessageStream<S>,
     outbox: &WebSocketOutbox,
     limits: &Limits,
-) -> Result<Message, End>
+) -> Result<Message, ConnectionEnd>
 where
     S: AsyncRead + AsyncWrite + Unpin + Send,
 {
-    let asked = Instant::now() + limits.ping_interval;
-    let message = match timeout_at(asked, stream.next()).await {
+    let ping_at = Instant::now() + limits.ping_interval;
+    let message = match timeout_at(ping_at, stream.next()).await {
         Ok(message) => message,
         Err(_silent) => {
             outbox.ping();
             let answered = timeout(limits.ping_timeout, stream.next()).await;
-            answered.map_err(|_silent| End::Ours(CloseReason::PingTimeout))?
+            answered.map_err(|_silent| ConnectionEnd::ByServer(CloseReason::PingTimeout))?
         }
     };
     match message {
         Some(Ok(message)) => Ok(message),
-        Some(Err(error)) => Err(broken(&error)),
-        None => Err(End::Theirs),
+        Some(Err(error)) => Err(classify_error(&error)),
+        None => Err(ConnectionEnd::ByPeer),
     }
 }
 
 /// Hands one frame to the session, if it is one that says something.
-async fn take(
+async fn handle_frame(
     session: &mut Session,
     message: &Message,
     outbox: &Arc<WebSocketOutbox>,
     limits: &Limits,
 ) {
-    let framed = outbox.format().request(message, limits);
-    let Some(Framed { asked, ack, request }) = framed else { return };
-    let answer = answer(asked, ack, outbox);
+    let request_frame = outbox.format().request(message, limits);
+    let Some(RequestFrame { kind, ack, request }) = request_frame else { return };
+    let reply_callback = reply_callback(kind, ack, outbox);
     match request {
-        Ok(request) => session.on(request, answer).await,
-        Err(rejection) => answer(Err(rejection)),
+        Ok(request) => session.handle(request, reply_callback).await,
+        Err(rejection) => reply_callback(Err(rejection)),
     }
 }
 
 /// Where a reply goes.
-fn answer(asked: Asked, ack: Option<u64>, outbox: &Arc<WebSocketOutbox>) -> Answerer {
+fn reply_callback(
+    kind: RequestKind,
+    ack: Option<u64>,
+    outbox: &Arc<WebSocketOutbox>,
+) -> ReplyCallback {
     let outbox = Arc::clone(outbox);
     Box::new(move |reply| {
-        if let Some(frame) = outbox.format().reply(asked, ack, &reply) {
+        if let Some(frame) = outbox.format().reply(kind, ack, &reply) {
             outbox.send(frame);
         }
     })
 }
 
 /// Once the end has begun, what is queued has a moment to go out. Returns when that is over.
-async fn give_up(outbox: &WebSocketOutbox) -> End {
+async fn flush_timeout(outbox: &WebSocketOutbox) -> ConnectionEnd {
     let reason = outbox.closing().await;
     sleep(if reason.is_prompt() { PROMPT_FLUSH_WAIT } else { FLUSH_WAIT }).await;
-    End::Ours(reason)
+    ConnectionEnd::ByServer(reason)
 }
 
 /// Writes what waits: all that fell together goes out in one write. Returns when it is over.
-async fn write<S>(sink: &mut Sink<S>, outbox: &WebSocketOutbox) -> End
+async fn write<S>(sink: &mut MessageSink<S>, outbox: &WebSocketOutbox) -> ConnectionEnd
 where
     S: AsyncRead + AsyncWrite + Unpin + Send,
 {
     loop {
-        let Part { messages, bytes } = match outbox.work(WRITE_BYTES).await {
-            Work::Write(part) => part,
-            Work::Close(reason) => return End::Ours(reason),
+        let WriteBatch { messages, bytes } = match outbox.next_work(WRITE_BYTES).await {
+            WriterWork::Write(batch) => batch,
+            WriterWork::Close(reason) => return ConnectionEnd::ByServer(reason),
         };
         if let Err(error) = write_all(sink, messages).await {
             debug!(%error, "a peer is gone, or takes nothing");
-            return End::Theirs;
+            return ConnectionEnd::ByPeer;
         }
         outbox.written(bytes);
     }
 }
 
-async fn write_all<S>(sink: &mut Sink<S>, messages: Vec<Message>) -> Result<(), Error>
+async fn write_all<S>(sink: &mut MessageSink<S>, messages: Vec<Message>) -> Result<(), Error>
 where
     S: AsyncRead + AsyncWrite + Unpin + Send,
 {
@@ -221,39 +225,43 @@ where
 }
 
 /// What the peer did wrong.
-fn broken(error: &Error) -> End {
+fn classify_error(error: &Error) -> ConnectionEnd {
     debug!(%error, "a peer broke the protocol or is gone");
     match error {
         // RFC 6455: the top bit of a length is zero.
         Error::Capacity(CapacityError::MessageTooLong { size, .. }) if *size > usize::MAX / 2 => {
-            End::Broken(CloseCode::Protocol, "the frame breaks the protocol")
+            ConnectionEnd::ProtocolError(CloseCode::Protocol, "the frame breaks the protocol")
         }
         Error::Capacity(CapacityError::MessageTooLong { .. }) => {
-            End::Broken(CloseCode::Size, "the frame is too large")
+            ConnectionEnd::ProtocolError(CloseCode::Size, "the frame is too large")
         }
-        Error::Utf8(_) => End::Broken(CloseCode::Invalid, "the text is not UTF-8"),
+        Error::Utf8(_) => ConnectionEnd::ProtocolError(CloseCode::Invalid, "the text is not UTF-8"),
         Error::Protocol(_) | Error::Capacity(_) => {
-            End::Broken(CloseCode::Protocol, "the frame breaks the protocol")
+            ConnectionEnd::ProtocolError(CloseCode::Protocol, "the frame breaks the protocol")
         }
-        _ => End::Theirs,
+        _ => ConnectionEnd::ByPeer,
     }
 }
 
 /// Says why, and waits a little for the peer: a socket that is closed with unread data in it is
 /// reset, and the peer might not see the reason.
-async fn finish<S>(mut sink: Sink<S>, mut stream: Stream<S>, format: Format, end: End)
-where
+async fn close<S>(
+    mut sink: MessageSink<S>,
+    mut stream: MessageStream<S>,
+    format: Format,
+    end: ConnectionEnd,
+) where
     S: AsyncRead + AsyncWrite + Unpin + Send,
 {
-    let prompt = matches!(end, End::Ours(reason) if reason.is_prompt());
+    let prompt = matches!(end, ConnectionEnd::ByServer(reason) if reason.is_prompt());
     let closing = async {
         match end {
-            End::Theirs => (),
-            End::Broken(code, reason) => {
+            ConnectionEnd::ByPeer => (),
+            ConnectionEnd::ProtocolError(code, reason) => {
                 sink.send(close_frame(code, reason)).await?;
                 return discard(sink, stream).await;
             }
-            End::Ours(reason) => {
+            ConnectionEnd::ByServer(reason) => {
                 let row = code::close(reason);
                 sink.feed(format.closing(reason)).await?;
                 sink.send(close_frame(row.websocket.into(), row.reason)).await?;
@@ -262,14 +270,14 @@ where
         while stream.next().await.is_some_and(|message| message.is_ok()) {}
         sink.close().await
     };
-    let patience = if prompt { PROMPT_CLOSE_WAIT } else { CLOSE_WAIT };
-    if let Ok(Err(error)) = timeout(patience, closing).await {
+    let close_wait = if prompt { PROMPT_CLOSE_WAIT } else { CLOSE_WAIT };
+    if let Ok(Err(error)) = timeout(close_wait, closing).await {
         debug!(%error, "a peer was gone before the end");
     }
 }
 
 /// Reads the rest of what broke the protocol without understanding it.
-async fn discard<S>(sink: Sink<S>, stream: Stream<S>) -> Result<(), Error>
+async fn discard<S>(sink: MessageSink<S>, stream: MessageStream<S>) -> Result<(), Error>
 where
     S: AsyncRead + AsyncWrite + Unpin + Send,
 {

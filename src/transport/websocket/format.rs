@@ -12,7 +12,7 @@ use crate::{
     transport::subprotocol,
     wire::{
         msgpack,
-        websocket::{self, Asked, Framed},
+        websocket::{self, RequestFrame, RequestKind},
     },
 };
 
@@ -40,16 +40,16 @@ impl Format {
     }
 
     /// What a frame asks for. Nothing, where it is not the client who speaks.
-    pub(super) fn request(self, message: &Message, limits: &Limits) -> Option<Framed> {
+    pub(super) fn request(self, message: &Message, limits: &Limits) -> Option<RequestFrame> {
         match (self, message) {
             (Self::Json, Message::Text(text)) => Some(websocket::request(text, limits)),
             (Self::MsgPack, Message::Binary(bytes)) => Some(msgpack::request(bytes, limits)),
             (Self::Json, Message::Binary(_)) => {
-                Some(Framed::refused(Rejection::BadRequest("frames are JSON text here")))
+                Some(RequestFrame::rejected(Rejection::BadRequest("frames are JSON text here")))
             }
-            (Self::MsgPack, Message::Text(_)) => {
-                Some(Framed::refused(Rejection::BadRequest("frames are binary MessagePack here")))
-            }
+            (Self::MsgPack, Message::Text(_)) => Some(RequestFrame::rejected(
+                Rejection::BadRequest("frames are binary MessagePack here"),
+            )),
             (_, _) => None,
         }
     }
@@ -69,10 +69,15 @@ impl Format {
     }
 
     /// The frame that tells a reply, if there is anything to tell.
-    pub(super) fn reply(self, asked: Asked, ack: Option<u64>, reply: &Reply) -> Option<Message> {
+    pub(super) fn reply(
+        self,
+        kind: RequestKind,
+        ack: Option<u64>,
+        reply: &Reply,
+    ) -> Option<Message> {
         match self {
-            Self::Json => websocket::reply(asked, ack, reply).map(Message::text),
-            Self::MsgPack => msgpack::reply(asked, ack, reply).map(Message::Binary),
+            Self::Json => websocket::reply(kind, ack, reply).map(Message::text),
+            Self::MsgPack => msgpack::reply(kind, ack, reply).map(Message::Binary),
         }
     }
 
@@ -88,10 +93,10 @@ impl Format {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::chat::test_support::said;
+    use crate::chat::test_support::message_delivery;
 
     #[test]
-    fn a_format_is_what_was_chosen_and_json_without_a_choice() {
+    fn the_format_follows_the_subprotocol_and_defaults_to_json() {
         let of = |name| Format::of(Some(&HeaderValue::from_static(name)));
         assert_eq!(of("roomcast.msgpack"), Format::MsgPack);
         assert_eq!(of("roomcast.json"), Format::Json);
@@ -107,18 +112,22 @@ mod tests {
         for (format, own, other) in
             [(Format::Json, &json, &packed), (Format::MsgPack, &packed, &json)]
         {
-            let framed = format.request(own, &limits).unwrap();
-            assert_eq!((framed.ack, framed.request.is_ok()), (Some(1), true), "{format:?}");
+            let request_frame = format.request(own, &limits).unwrap();
+            assert_eq!(
+                (request_frame.ack, request_frame.request.is_ok()),
+                (Some(1), true),
+                "{format:?}"
+            );
             let refused = format.request(other, &limits).unwrap();
             assert!(matches!(refused.request, Err(Rejection::BadRequest(_))), "{format:?}");
-            assert_eq!((refused.asked, refused.ack), (Asked::Unknown, None));
+            assert_eq!((refused.kind, refused.ack), (RequestKind::Unknown, None));
             assert!(format.request(&Message::Ping(Bytes::new()), &limits).is_none());
         }
     }
 
     #[test]
-    fn both_formats_of_one_event_are_made_once() {
-        let (delivery, limits) = (said("lobby", 1), Limits::default());
+    fn each_format_of_an_event_is_encoded_once() {
+        let (delivery, limits) = (message_delivery("lobby", 1), Limits::default());
         let (text, binary) =
             (Format::Json.event(&delivery, &limits), Format::MsgPack.event(&delivery, &limits));
         assert!(text.is_text() && binary.is_binary());

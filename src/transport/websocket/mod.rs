@@ -19,9 +19,9 @@ use self::format::Format;
 use super::{
     credentials::{self, QueryTokens},
     origin::Origins,
-    refusal::refusal,
+    rejection::rejection_response,
     subprotocol::{self, Offer},
-    upgrade::{self, BadHandshake},
+    upgrade::{self, HandshakeError},
 };
 use crate::{
     chat::{Admission, Chat, Hello},
@@ -41,11 +41,11 @@ pub struct WebSocketTransport {
 }
 
 /// What becomes of a handshake.
-enum Entrance {
+enum HandshakeOutcome {
     /// Somebody comes in.
-    Open(Box<Admission>),
+    Admitted(Box<Admission>),
     /// Somebody is told on the WebSocket why not: of a refused handshake a browser shows its page nothing.
-    Shut(CloseReason),
+    Rejected(CloseReason),
 }
 
 impl WebSocketTransport {
@@ -64,16 +64,16 @@ impl WebSocketTransport {
     pub async fn handle(&self, mut request: Request<Body>) -> Response<Body> {
         let accept = match upgrade::accept(&request) {
             Ok(accept) => accept,
-            Err(why) => return not_a_handshake(why),
+            Err(error) => return handshake_error_response(error),
         };
-        let (hello, chosen) = match self.hear(&request) {
-            Ok(heard) => heard,
-            Err(rejection) => return refused(&rejection),
+        let (hello, chosen) = match self.read_handshake(&request) {
+            Ok(handshake) => handshake,
+            Err(rejection) => return reject(&rejection),
         };
-        let entrance = match self.chat.admit(hello).await {
-            Ok(admission) => Entrance::Open(Box::new(admission)),
-            Err(Rejection::TokenRequired) => Entrance::Shut(CloseReason::InvalidUser),
-            Err(rejection) => return refused(&rejection),
+        let outcome = match self.chat.admit(hello).await {
+            Ok(admission) => HandshakeOutcome::Admitted(Box::new(admission)),
+            Err(Rejection::TokenRequired) => HandshakeOutcome::Rejected(CloseReason::InvalidUser),
+            Err(rejection) => return reject(&rejection),
         };
         let upgraded = hyper::upgrade::on(&mut request);
         // The request pins the connection's read buffer; what is needed was taken from it.
@@ -83,16 +83,19 @@ impl WebSocketTransport {
         // Boxed, because the owner of the tasks would hold it twice.
         let connection = Box::pin(async move {
             tokio::select! {
-                () = serve(upgraded, entrance, format, limits) => (),
+                () = serve(upgraded, outcome, format, limits) => (),
                 () = tasks.overdue() => debug!("a connection was cut at the end of the drain"),
             }
         });
         self.tasks.spawn("websocket", connection);
-        upgrade::switching(accept, chosen)
+        upgrade::switching_protocols_response(accept, chosen)
     }
 
     /// What a handshake says, and the subprotocol that is chosen for it.
-    fn hear(&self, request: &Request<Body>) -> Result<(Hello, Option<HeaderValue>), Rejection> {
+    fn read_handshake(
+        &self,
+        request: &Request<Body>,
+    ) -> Result<(Hello, Option<HeaderValue>), Rejection> {
         let headers = request.headers();
         self.origins.check(headers)?;
         let offer = Offer::read(headers, &[subprotocol::JSON, subprotocol::MSGPACK])?;
@@ -104,21 +107,21 @@ impl WebSocketTransport {
     }
 }
 
-fn refused(rejection: &Rejection) -> Response<Body> {
+fn reject(rejection: &Rejection) -> Response<Body> {
     debug!(?rejection, "somebody was refused at the door");
-    refusal(rejection)
+    rejection_response(rejection)
 }
 
 /// 400, or 426 with what we would speak.
-fn not_a_handshake(why: BadHandshake) -> Response<Body> {
-    let why = match why {
-        BadHandshake::NotAnUpgrade => "this is for WebSockets",
-        BadHandshake::OtherVersion => "only WebSocket version 13",
-        BadHandshake::BadKey => {
-            return refusal(&Rejection::BadRequest("the WebSocket key is not one"));
+fn handshake_error_response(error: HandshakeError) -> Response<Body> {
+    let message = match error {
+        HandshakeError::NotAnUpgrade => "this is for WebSockets",
+        HandshakeError::UnsupportedVersion => "only WebSocket version 13",
+        HandshakeError::InvalidKey => {
+            return rejection_response(&Rejection::BadRequest("the WebSocket key is not one"));
         }
     };
-    let mut response = refusal(&Rejection::BadRequest(why));
+    let mut response = rejection_response(&Rejection::BadRequest(message));
     *response.status_mut() = StatusCode::UPGRADE_REQUIRED;
     let headers = response.headers_mut();
     headers.insert(header::CONNECTION, HeaderValue::from_static("Upgrade"));
@@ -127,14 +130,23 @@ fn not_a_handshake(why: BadHandshake) -> Response<Body> {
     response
 }
 
-async fn serve(upgraded: OnUpgrade, entrance: Entrance, format: Format, limits: Arc<Limits>) {
+async fn serve(
+    upgraded: OnUpgrade,
+    outcome: HandshakeOutcome,
+    format: Format,
+    limits: Arc<Limits>,
+) {
     let stream = match upgraded.await {
         Ok(stream) => TokioIo::new(stream),
         Err(error) => return debug!(%error, "a handshake was not finished"),
     };
-    match entrance {
-        Entrance::Open(admission) => connection::run(stream, admission, format, limits).await,
-        Entrance::Shut(reason) => connection::turn_away(stream, reason, format, &limits).await,
+    match outcome {
+        HandshakeOutcome::Admitted(admission) => {
+            connection::run(stream, admission, format, limits).await;
+        }
+        HandshakeOutcome::Rejected(reason) => {
+            connection::reject(stream, reason, format, &limits).await;
+        }
     }
 }
 

@@ -28,15 +28,15 @@ const FRAME_BYTES: usize = 64;
 pub(super) struct WebSocketOutbox {
     format: Format,
     limits: Arc<Limits>,
-    state: Mutex<State>,
+    state: Mutex<WebSocketOutboxState>,
     /// There is something to write.
     filled: Notify,
     /// Less than half of the queue is taken, or the end began.
-    relieved: Notify,
+    capacity_available: Notify,
 }
 
 #[derive(Debug, Default)]
-struct State {
+struct WebSocketOutboxState {
     frames: VecDeque<Message>,
     bytes: usize,
     ping: bool,
@@ -45,16 +45,16 @@ struct State {
 
 /// What the writing half does next.
 #[derive(Debug)]
-pub(super) enum Work {
+pub(super) enum WriterWork {
     /// Write these.
-    Write(Part),
+    Write(WriteBatch),
     /// Nothing is left: say why, and end.
     Close(CloseReason),
 }
 
 /// Messages that are written together.
 #[derive(Debug, Default)]
-pub(super) struct Part {
+pub(super) struct WriteBatch {
     pub(super) messages: Vec<Message>,
     /// What they count in the queue until they are written.
     pub(super) bytes: usize,
@@ -63,8 +63,8 @@ pub(super) struct Part {
 impl WebSocketOutbox {
     /// The queue of a connection that speaks `format`.
     pub(super) fn new(format: Format, limits: Arc<Limits>) -> Arc<Self> {
-        let (filled, relieved) = (Notify::new(), Notify::new());
-        Arc::new(Self { format, limits, state: Mutex::default(), filled, relieved })
+        let (filled, capacity_available) = (Notify::new(), Notify::new());
+        Arc::new(Self { format, limits, state: Mutex::default(), filled, capacity_available })
     }
 
     /// What the connection speaks.
@@ -73,7 +73,7 @@ impl WebSocketOutbox {
     }
 
     /// Poisoning is ignored: the queue is whole after every step.
-    fn lock(&self) -> MutexGuard<'_, State> {
+    fn lock(&self) -> MutexGuard<'_, WebSocketOutboxState> {
         self.state.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
@@ -92,7 +92,7 @@ impl WebSocketOutbox {
 
     /// Waits for something to do. Frames are given out up to `bytes_max` at a time, so that the
     /// writer's deadline measures progress and not the length of the queue.
-    pub(super) async fn work(&self, bytes_max: usize) -> Work {
+    pub(super) async fn next_work(&self, bytes_max: usize) -> WriterWork {
         loop {
             let work = self.lock().take(bytes_max);
             if let Some(work) = work {
@@ -106,17 +106,17 @@ impl WebSocketOutbox {
     pub(super) fn written(&self, bytes: usize) {
         let mut state = self.lock();
         state.bytes = state.bytes.saturating_sub(bytes);
-        let relieved = self.is_relieved(&state);
+        let capacity_available = self.has_capacity(&state);
         drop(state);
-        if relieved {
-            self.relieved.notify_waiters();
+        if capacity_available {
+            self.capacity_available.notify_waiters();
         }
     }
 
     /// Waits until the end begins, and answers why.
     pub(super) async fn closing(&self) -> CloseReason {
         loop {
-            let mut changed = std::pin::pin!(self.relieved.notified());
+            let mut changed = std::pin::pin!(self.capacity_available.notified());
             // Listening begins before looking, so that no wake-up falls in between.
             changed.as_mut().enable();
             let closing = self.lock().closing;
@@ -133,7 +133,7 @@ impl WebSocketOutbox {
             return Ok(());
         }
         let frame = frame();
-        let bytes = state.bytes + weight(&frame);
+        let bytes = state.bytes + frame_cost(&frame);
         if state.frames.len() >= self.limits.outbox_events_max.get()
             || bytes > self.limits.outbox_bytes_max.get()
         {
@@ -149,37 +149,37 @@ impl WebSocketOutbox {
         Ok(())
     }
 
-    fn is_relieved(&self, state: &State) -> bool {
+    fn has_capacity(&self, state: &WebSocketOutboxState) -> bool {
         state.closing.is_some()
             || (state.frames.len() < self.limits.outbox_events_max.get() / 2
                 && state.bytes < self.limits.outbox_bytes_max.get() / 2)
     }
 }
 
-impl State {
-    fn take(&mut self, bytes_max: usize) -> Option<Work> {
-        let mut part = Part::default();
-        while part.bytes < bytes_max {
+impl WebSocketOutboxState {
+    fn take(&mut self, bytes_max: usize) -> Option<WriterWork> {
+        let mut batch = WriteBatch::default();
+        while batch.bytes < bytes_max {
             let Some(frame) = self.frames.pop_front() else { break };
-            part.bytes += weight(&frame);
-            part.messages.push(frame);
+            batch.bytes += frame_cost(&frame);
+            batch.messages.push(frame);
         }
         if self.frames.is_empty() {
             // An idle connection holds no memory for the busy time it once had.
             self.frames = VecDeque::new();
         }
         if mem::take(&mut self.ping) {
-            part.messages.push(Message::Ping(Bytes::new()));
+            batch.messages.push(Message::Ping(Bytes::new()));
         }
-        if part.messages.is_empty() {
-            return self.closing.map(Work::Close);
+        if batch.messages.is_empty() {
+            return self.closing.map(WriterWork::Close);
         }
-        Some(Work::Write(part))
+        Some(WriterWork::Write(batch))
     }
 }
 
 /// What a frame counts against the limit.
-fn weight(frame: &Message) -> usize {
+fn frame_cost(frame: &Message) -> usize {
     frame.len() + FRAME_BYTES
 }
 
@@ -190,20 +190,20 @@ impl Outbox for WebSocketOutbox {
     }
 
     fn offer(&self, delivery: &Arc<Delivery>) {
-        let relieved = self.is_relieved(&self.lock());
-        if relieved {
+        let capacity_available = self.has_capacity(&self.lock());
+        if capacity_available {
             // Whoever fills the rest in between loses nothing by this one's being dropped.
             self.push(delivery).ok();
         }
     }
 
-    async fn relieved(&self) {
-        let mut relieved = std::pin::pin!(self.relieved.notified());
+    async fn wait_for_capacity(&self) {
+        let mut capacity_available = std::pin::pin!(self.capacity_available.notified());
         // Listening begins before looking, so that no wake-up falls in between.
-        relieved.as_mut().enable();
-        let already = self.is_relieved(&self.lock());
+        capacity_available.as_mut().enable();
+        let already = self.has_capacity(&self.lock());
         if !already {
-            relieved.await;
+            capacity_available.await;
         }
     }
 
@@ -219,7 +219,7 @@ impl Outbox for WebSocketOutbox {
         }
         drop(state);
         self.filled.notify_one();
-        self.relieved.notify_waiters();
+        self.capacity_available.notify_waiters();
     }
 
     fn is_revoked(&self) -> bool {
@@ -232,7 +232,7 @@ mod tests {
     use std::num::NonZeroUsize;
 
     use super::*;
-    use crate::chat::test_support::said;
+    use crate::chat::test_support::message_delivery;
 
     fn outbox(events: usize, bytes: usize) -> Arc<WebSocketOutbox> {
         let limits = Limits {
@@ -244,38 +244,50 @@ mod tests {
     }
 
     #[tokio::test]
-    async fn what_is_queued_together_is_written_together_in_order() {
+    async fn queued_frames_are_written_in_one_batch_in_order() {
         let outbox = outbox(10, 10_000);
         for seq in 1..=3 {
-            outbox.push(&said("lobby", seq)).unwrap();
+            outbox.push(&message_delivery("lobby", seq)).unwrap();
         }
         outbox.close(CloseReason::Draining);
-        assert_eq!(outbox.push(&said("lobby", 4)), Ok(()), "after the end nothing is queued");
-        let Work::Write(part) = outbox.work(1 << 16).await else { panic!("messages") };
-        let texts = part.messages.iter().map(|message| message.to_text().unwrap());
+        assert_eq!(
+            outbox.push(&message_delivery("lobby", 4)),
+            Ok(()),
+            "after the end nothing is queued"
+        );
+        let WriterWork::Write(batch) = outbox.next_work(1 << 16).await else { panic!("messages") };
+        let texts = batch.messages.iter().map(|message| message.to_text().unwrap());
         let seqs = [r#""seq":1,"#, r#""seq":2,"#, r#""seq":3,"#];
         assert!(texts.zip(seqs).all(|(text, seq)| text.contains(seq)));
-        assert_eq!(part.messages.len(), 3);
-        assert!(matches!(outbox.work(1 << 16).await, Work::Close(CloseReason::Draining)));
+        assert_eq!(batch.messages.len(), 3);
+        assert!(matches!(
+            outbox.next_work(1 << 16).await,
+            WriterWork::Close(CloseReason::Draining)
+        ));
     }
 
     #[tokio::test]
     async fn one_event_past_the_limit_overflows() {
         let outbox = outbox(2, 10_000);
-        assert_eq!(outbox.push(&said("lobby", 1)), Ok(()));
-        assert_eq!(outbox.push(&said("lobby", 2)), Ok(()));
-        assert_eq!(outbox.push(&said("lobby", 3)), Err(Overflow));
+        assert_eq!(outbox.push(&message_delivery("lobby", 1)), Ok(()));
+        assert_eq!(outbox.push(&message_delivery("lobby", 2)), Ok(()));
+        assert_eq!(outbox.push(&message_delivery("lobby", 3)), Err(Overflow));
     }
 
     #[tokio::test]
     async fn bytes_count_until_they_are_written() {
-        let one = weight(&Format::Json.event(&said("lobby", 1), &Limits::default()));
+        let one =
+            frame_cost(&Format::Json.event(&message_delivery("lobby", 1), &Limits::default()));
         let outbox = outbox(10, one + one / 2);
-        assert_eq!(outbox.push(&said("lobby", 1)), Ok(()));
-        assert_eq!(outbox.push(&said("lobby", 2)), Err(Overflow));
-        drop(outbox.work(1 << 16).await);
-        assert_eq!(outbox.push(&said("lobby", 2)), Err(Overflow), "taken, but not written yet");
+        assert_eq!(outbox.push(&message_delivery("lobby", 1)), Ok(()));
+        assert_eq!(outbox.push(&message_delivery("lobby", 2)), Err(Overflow));
+        drop(outbox.next_work(1 << 16).await);
+        assert_eq!(
+            outbox.push(&message_delivery("lobby", 2)),
+            Err(Overflow),
+            "taken, but not written yet"
+        );
         outbox.written(one);
-        assert_eq!(outbox.push(&said("lobby", 2)), Ok(()));
+        assert_eq!(outbox.push(&message_delivery("lobby", 2)), Ok(()));
     }
 }

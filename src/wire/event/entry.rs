@@ -2,86 +2,91 @@
 
 use bytes::Bytes;
 
-use super::{Object, Written};
+use super::{EncodedPayload, Object};
 use crate::{
-    chat::event::{Missed, Run},
-    domain::{Act, Body, Content, Conversation, Entry, Kind, Place, UserName},
-    wire::body::{self, Form},
+    chat::event::{MissedEntries, MissedRun},
+    domain::{Act, Body, Content, Conversation, Entry, MessageKind, Place, UserName},
+    wire::body::{self, AttachmentEncoding},
 };
 
 /// What an entry is called.
 pub(super) fn name(entry: &Entry) -> &'static str {
     match &entry.act {
-        Act::Said { kind: Kind::Message, .. } => "new message",
-        Act::Said { kind: Kind::GroupChat, .. } => "GroupChat",
-        Act::Said { kind: Kind::SingleChat, .. } => "SingleChat",
-        Act::Said { kind: Kind::Notification, .. } => "notification",
+        Act::Said { kind: MessageKind::Message, .. } => "new message",
+        Act::Said { kind: MessageKind::GroupChat, .. } => "GroupChat",
+        Act::Said { kind: MessageKind::SingleChat, .. } => "SingleChat",
+        Act::Said { kind: MessageKind::Notification, .. } => "notification",
         Act::Edited { .. } => "message edited",
         Act::Deleted { .. } => "message deleted",
     }
 }
 
 /// An entry as it goes out live.
-pub(super) fn live(entry: &Entry, form: Form) -> Written {
-    let json = object(Object::new(), entry, form, 0).end();
-    Written { json, attachments: attachments(entry).to_vec() }
+pub(super) fn live(entry: &Entry, encoding: AttachmentEncoding) -> EncodedPayload {
+    let json = object(Object::new(), entry, encoding, 0).end();
+    EncodedPayload { json, attachments: attachments(entry).to_vec() }
 }
 
 /// What stands in an inbox now, and how much of it is not read.
-pub(super) fn notified(entry: &Entry, unread: u64, form: Form) -> Written {
-    let json = object(Object::new(), entry, form, 0).add("unread", &unread).end();
-    Written { json, attachments: attachments(entry).to_vec() }
+pub(super) fn notified(entry: &Entry, unread: u64, encoding: AttachmentEncoding) -> EncodedPayload {
+    let json = object(Object::new(), entry, encoding, 0).add("unread", &unread).end();
+    EncodedPayload { json, attachments: attachments(entry).to_vec() }
 }
 
 /// Entries as they stand in `history` and `missed`: flat, with the name of their event.
-pub(in crate::wire) fn flat<'a>(entries: impl Iterator<Item = &'a Entry>, form: Form) -> Written {
+pub(in crate::wire) fn flat<'a>(
+    entries: impl Iterator<Item = &'a Entry>,
+    encoding: AttachmentEncoding,
+) -> EncodedPayload {
     let (mut json, mut all) = (String::from("["), Vec::new());
     for entry in entries {
         if json.len() > 1 {
             json.push(',');
         }
         let named = Object::new().add("event", name(entry));
-        json.push_str(&object(named, entry, form, all.len()).end());
+        json.push_str(&object(named, entry, encoding, all.len()).end());
         all.extend_from_slice(attachments(entry));
     }
     json.push(']');
-    Written { json, attachments: all }
+    EncodedPayload { json, attachments: all }
 }
 
-pub(super) fn missed(missed: &Missed, form: Form) -> Written {
-    let Missed { room, run } = missed;
+pub(super) fn missed(missed: &MissedEntries, encoding: AttachmentEncoding) -> EncodedPayload {
+    let MissedEntries { room, run } = missed;
     let object = Object::new().add("room", room.as_raw());
     match run {
-        Run::Recovered { entries, more } => {
-            let Written { json, attachments } =
-                flat(entries.iter().filter_map(|delivery| delivery.entry()), form);
+        MissedRun::Recovered { entries, more } => {
+            let EncodedPayload { json, attachments } =
+                flat(entries.iter().filter_map(|delivery| delivery.entry()), encoding);
             let object = object.add_raw("messages", &json).add("recovered", &true);
-            Written { json: object.add("more", more).end(), attachments }
+            EncodedPayload { json: object.add("more", more).end(), attachments }
         }
-        Run::TooFar { head } => {
+        MissedRun::TooFar { head } => {
             let object = object.add_raw("messages", "[]").add("recovered", &false);
-            Written::text(object.add("head", &head.as_raw()).end())
+            EncodedPayload::text(object.add("head", &head.as_raw()).end())
         }
     }
 }
 
 /// An entry's members. `first` is the number of its first attachment in the packet.
-fn object(object: Object, entry: &Entry, form: Form, first: usize) -> Object {
+fn object(object: Object, entry: &Entry, encoding: AttachmentEncoding, first: usize) -> Object {
     let Entry { place, position, id, author, at, act } = entry;
     let object = address(object, place, author).add("seq", &position.seq.as_raw());
     match act {
         Act::Said { kind, content } => {
             let (author_key, body_key) = match kind {
-                Kind::Message => ("username", "msg"),
-                Kind::GroupChat | Kind::SingleChat | Kind::Notification => ("user", "data"),
+                MessageKind::Message => ("username", "msg"),
+                MessageKind::GroupChat | MessageKind::SingleChat | MessageKind::Notification => {
+                    ("user", "data")
+                }
             };
             let (body, edited_at) = match content {
                 Content::Body { body, edited_at } => (Some(body), *edited_at),
-                Content::Gone => (None, None),
+                Content::Removed => (None, None),
             };
             let object = object.add("id", id.as_raw()).add(author_key, author.as_raw());
             let object = match body {
-                Some(body) => object.add_raw(body_key, &body::write(body, form, first)),
+                Some(body) => object.add_raw(body_key, &body::write(body, encoding, first)),
                 None => object.add("deleted", &true),
             };
             object.add_time("at", *at).add_some_time("editedAt", edited_at)
@@ -90,7 +95,7 @@ fn object(object: Object, entry: &Entry, form: Form, first: usize) -> Object {
             let object = object.add("of", &of.as_raw()).add("id", id.as_raw());
             let object = object.add("user", author.as_raw());
             let object = match body {
-                Some(body) => object.add_raw("msg", &body::write(body, form, first)),
+                Some(body) => object.add_raw("msg", &body::write(body, encoding, first)),
                 None => object,
             };
             object.add_time("at", *at)

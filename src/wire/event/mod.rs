@@ -7,7 +7,7 @@ use std::sync::Arc;
 
 use bytes::Bytes;
 
-use super::{body::Form, json::Object};
+use super::{body::AttachmentEncoding, json::Object};
 use crate::{
     chat::event::{Delivery, Event, Tally},
     domain::{Limits, Muted, Typing, UserName, View},
@@ -18,12 +18,12 @@ pub(super) use welcome::room_state;
 
 /// JSON text, and the byte strings that its placeholders number.
 #[derive(Clone, Debug, PartialEq, Eq)]
-pub(super) struct Written {
+pub(super) struct EncodedPayload {
     pub(super) json: String,
     pub(super) attachments: Vec<Bytes>,
 }
 
-impl Written {
+impl EncodedPayload {
     /// A text without byte strings.
     pub(super) fn text(json: String) -> Self {
         Self { json, attachments: Vec::new() }
@@ -53,15 +53,15 @@ pub(super) fn delivery_name(delivery: &Arc<Delivery>) -> &'static str {
 }
 
 /// An event's data.
-pub(super) fn data(event: &Event, form: Form, limits: &Limits) -> Written {
+pub(super) fn data(event: &Event, encoding: AttachmentEncoding, limits: &Limits) -> EncodedPayload {
     let object = Object::new();
     let object = match event {
-        Event::Entry(entry) => return entry::live(entry, form),
-        Event::Notified { entry, unread } => return entry::notified(entry, *unread, form),
-        Event::Missed(missed) => return entry::missed(missed, form),
+        Event::Entry(entry) => return entry::live(entry, encoding),
+        Event::Notified { entry, unread } => return entry::notified(entry, *unread, encoding),
+        Event::Missed(missed) => return entry::missed(missed, encoding),
         Event::Welcome(welcome) => welcome::data(object, welcome, limits),
         Event::AuthExpiring { expires_at } => object.add_time("expiresAt", *expires_at),
-        Event::Users(users) => return Written::text(names(users)),
+        Event::Users(users) => return EncodedPayload::text(names(users)),
         Event::Presence { room, count } => object.add("room", room.as_raw()).add("count", count),
         Event::Joined { room, user } | Event::Left { room, user } => {
             object.add("room", room.as_raw()).add("user", user.as_raw())
@@ -82,7 +82,7 @@ pub(super) fn data(event: &Event, form: Form, limits: &Limits) -> Written {
             place(object, view).add("user", user.as_raw()).add("typing", &(*typing == Typing::Yes))
         }
     };
-    Written::text(object.end())
+    EncodedPayload::text(object.end())
 }
 
 /// Names as an array.
@@ -102,7 +102,7 @@ fn tally(object: Object, tally: &Tally) -> Object {
 fn place(object: Object, view: &View) -> Object {
     match view {
         View::Room(room) => object.add("room", room.as_raw()),
-        View::With(user) => object.add("with", user.as_raw()),
+        View::Direct(user) => object.add("with", user.as_raw()),
         View::Inbox => object.add("inbox", &true),
     }
 }

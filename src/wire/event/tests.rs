@@ -4,10 +4,10 @@ use time::{OffsetDateTime, macros::datetime};
 
 use super::*;
 use crate::{
-    chat::event::{Missed, RoomState, Run, Visit, Welcome},
+    chat::event::{DeviceVisit, MissedEntries, MissedRun, RoomState, Welcome},
     domain::{
-        Act, Body, ConnectionId, Content, Conversation, Entry, Epoch, Kind, MessageId, NodeId,
-        Place, Position, Role, RoomName, Seq, Space, Token,
+        Act, Body, ConnectionId, Content, Conversation, Entry, Epoch, MessageId, MessageKind,
+        NodeId, Place, Position, Role, RoomName, Seq, Space, Token,
     },
 };
 
@@ -42,12 +42,12 @@ fn entry(conversation: Conversation, act: Act) -> Entry {
     }
 }
 
-fn said(kind: Kind, edited_at: Option<OffsetDateTime>) -> Act {
+fn said(kind: MessageKind, edited_at: Option<OffsetDateTime>) -> Act {
     Act::Said { kind, content: Content::Body { body: body("\"hi\""), edited_at } }
 }
 
-fn gone(kind: Kind) -> Act {
-    Act::Said { kind, content: Content::Gone }
+fn gone(kind: MessageKind) -> Act {
+    Act::Said { kind, content: Content::Removed }
 }
 
 fn edited(body: Option<Body>) -> Act {
@@ -59,8 +59,8 @@ fn deleted() -> Act {
 }
 
 /// The name and the data of an event.
-fn written(event: &Event) -> (&'static str, String) {
-    (name(event), data(event, Form::Json, &Limits::default()).json)
+fn encode(event: &Event) -> (&'static str, String) {
+    (name(event), data(event, AttachmentEncoding::Base64, &Limits::default()).json)
 }
 
 /// `at` and what closes the object.
@@ -71,19 +71,19 @@ fn entries_go_out_as_documented() {
     for (conversation, act, name, data) in [
         (
             lobby(),
-            said(Kind::Message, None),
+            said(MessageKind::Message, None),
             "new message",
             r#"{"room":"lobby","seq":7,"id":"m7","username":"ann","msg":"hi","#,
         ),
         (
             lobby(),
-            said(Kind::GroupChat, None),
+            said(MessageKind::GroupChat, None),
             "GroupChat",
             r#"{"room":"lobby","seq":7,"id":"m7","user":"ann","data":"hi","#,
         ),
         (
             direct(),
-            said(Kind::SingleChat, None),
+            said(MessageKind::SingleChat, None),
             "SingleChat",
             r#"{"to":"bob","seq":7,"id":"m7","user":"ann","data":"hi","#,
         ),
@@ -113,13 +113,13 @@ fn entries_go_out_as_documented() {
         ),
         (
             lobby(),
-            gone(Kind::Message),
+            gone(MessageKind::Message),
             "new message",
             r#"{"room":"lobby","seq":7,"id":"m7","username":"ann","deleted":true,"#,
         ),
         (
             direct(),
-            gone(Kind::SingleChat),
+            gone(MessageKind::SingleChat),
             "SingleChat",
             r#"{"to":"bob","seq":7,"id":"m7","user":"ann","deleted":true,"#,
         ),
@@ -131,39 +131,39 @@ fn entries_go_out_as_documented() {
         ),
     ] {
         let event = Event::Entry(entry(conversation, act));
-        assert_eq!(written(&event), (name, format!("{data}{END}")));
+        assert_eq!(encode(&event), (name, format!("{data}{END}")));
     }
 }
 
 #[test]
-fn what_was_edited_says_when() {
-    let act = said(Kind::Message, Some(LATER));
+fn edited_entries_have_the_time_of_the_edit() {
+    let act = said(MessageKind::Message, Some(LATER));
     let golden = concat!(
         r#"{"room":"lobby","seq":7,"id":"m7","username":"ann","msg":"hi","#,
         r#""at":"1970-01-01T00:00:00.000Z","editedAt":"1970-01-01T00:01:00.007Z"}"#
     );
-    assert_eq!(written(&Event::Entry(entry(lobby(), act))), ("new message", golden.to_owned()));
+    assert_eq!(encode(&Event::Entry(entry(lobby(), act))), ("new message", golden.to_owned()));
 }
 
 #[test]
-fn a_notification_says_what_is_not_read_but_not_whose_it_is() {
-    let entry = entry(Conversation::Inbox(user("bob")), said(Kind::Notification, None));
+fn a_notification_has_the_unread_count_but_no_recipient() {
+    let entry = entry(Conversation::Inbox(user("bob")), said(MessageKind::Notification, None));
     let golden = concat!(
         r#"{"seq":7,"id":"m7","user":"ann","data":"hi","#,
         r#""at":"1970-01-01T00:00:00.000Z","unread":4}"#
     );
     let event = Event::Notified { entry, unread: 4 };
-    assert_eq!(written(&event), ("notification", golden.to_owned()));
+    assert_eq!(encode(&event), ("notification", golden.to_owned()));
 }
 
 #[test]
-fn history_and_missed_are_flat_with_the_name_of_the_event() {
+fn history_and_missed_entries_are_flat_and_name_their_event() {
     let entries = [
-        entry(lobby(), said(Kind::Message, Some(LATER))),
-        entry(lobby(), gone(Kind::GroupChat)),
+        entry(lobby(), said(MessageKind::Message, Some(LATER))),
+        entry(lobby(), gone(MessageKind::GroupChat)),
         entry(lobby(), edited(None)),
         entry(lobby(), deleted()),
-        entry(Conversation::Inbox(user("bob")), said(Kind::Notification, None)),
+        entry(Conversation::Inbox(user("bob")), said(MessageKind::Notification, None)),
     ];
     let at = r#""at":"1970-01-01T00:00:00.000Z""#;
     let golden = [
@@ -190,40 +190,48 @@ fn history_and_missed_are_flat_with_the_name_of_the_event() {
         ),
     ];
     let golden = format!("[{}]", golden.join(","));
-    assert_eq!(flat(entries.iter(), Form::Json), Written::text(golden.clone()));
+    assert_eq!(
+        flat(entries.iter(), AttachmentEncoding::Base64),
+        EncodedPayload::text(golden.clone())
+    );
     let deliveries = entries.map(|entry| Delivery::new(Event::Entry(entry)));
-    let run = Run::Recovered { entries: deliveries.into(), more: true };
-    let missed = Event::Missed(Missed { room: RoomName::lobby(), run });
+    let run = MissedRun::Recovered { entries: deliveries.into(), more: true };
+    let missed = Event::Missed(MissedEntries { room: RoomName::lobby(), run });
     let data = format!(r#"{{"room":"lobby","messages":{golden},"recovered":true,"more":true}}"#);
-    assert_eq!(written(&missed), ("missed", data));
-    let run = Run::TooFar { head: Seq::from_raw(9) };
-    let missed = Event::Missed(Missed { room: RoomName::lobby(), run });
+    assert_eq!(encode(&missed), ("missed", data));
+    let run = MissedRun::TooFar { head: Seq::from_raw(9) };
+    let missed = Event::Missed(MissedEntries { room: RoomName::lobby(), run });
     let data = r#"{"room":"lobby","messages":[],"recovered":false,"head":9}"#;
-    assert_eq!(written(&missed), ("missed", data.to_owned()));
+    assert_eq!(encode(&missed), ("missed", data.to_owned()));
 }
 
 #[test]
-fn attachments_are_numbered_through_a_page_past_what_has_none() {
+fn attachments_are_numbered_across_a_page() {
     let bytes = |byte| {
         let attachments = vec![Bytes::from_static(byte)];
         Body::from_raw(r#"{"_placeholder":true,"num":0}"#.into(), attachments)
     };
     let content = Content::Body { body: bytes(b"a"), edited_at: None };
     let entries = [
-        entry(lobby(), Act::Said { kind: Kind::Message, content }),
+        entry(lobby(), Act::Said { kind: MessageKind::Message, content }),
         entry(lobby(), edited(None)),
         entry(lobby(), edited(Some(bytes(b"b")))),
     ];
-    let Written { json, attachments } = flat(entries.iter(), Form::SocketIo);
+    let EncodedPayload { json, attachments } =
+        flat(entries.iter(), AttachmentEncoding::Placeholders);
     assert_eq!(attachments, [Bytes::from_static(b"a"), Bytes::from_static(b"b")]);
     assert!(json.contains(r#""msg":{"_placeholder":true,"num":1}"#), "{json}");
-    let live = data(&Event::Entry(entries[2].clone()), Form::SocketIo, &Limits::default());
+    let live = data(
+        &Event::Entry(entries[2].clone()),
+        AttachmentEncoding::Placeholders,
+        &Limits::default(),
+    );
     assert_eq!(live.attachments, [Bytes::from_static(b"b")]);
     assert!(live.json.contains(r#""num":0}"#), "{}", live.json);
 }
 
 #[test]
-fn who_has_read_what_is_told_in_two_ways() {
+fn read_has_an_unread_count_only_for_the_reader() {
     let read =
         |view, unread| Event::Read { view, user: user("ann"), seq: Seq::from_raw(7), unread };
     for (event, data) in [
@@ -232,21 +240,21 @@ fn who_has_read_what_is_told_in_two_ways() {
             read(View::Room(RoomName::lobby()), Some(0)),
             r#"{"room":"lobby","user":"ann","seq":7,"unread":0}"#,
         ),
-        (read(View::With(user("bob")), None), r#"{"with":"bob","user":"ann","seq":7}"#),
+        (read(View::Direct(user("bob")), None), r#"{"with":"bob","user":"ann","seq":7}"#),
         (read(View::Inbox, Some(2)), r#"{"inbox":true,"user":"ann","seq":7,"unread":2}"#),
     ] {
-        assert_eq!(written(&event), ("read", data.to_owned()));
+        assert_eq!(encode(&event), ("read", data.to_owned()));
     }
 }
 
 #[test]
-fn who_types_is_told_where() {
+fn typing_names_its_conversation() {
     let typing = |view, typing| Event::Typing { view, user: user("ann"), typing };
-    let (here, there) = (View::Room(RoomName::lobby()), View::With(user("ann")));
+    let (here, there) = (View::Room(RoomName::lobby()), View::Direct(user("ann")));
     let data = r#"{"room":"lobby","user":"ann","typing":true}"#;
-    assert_eq!(written(&typing(here, Typing::Yes)), ("typing", data.to_owned()));
+    assert_eq!(encode(&typing(here, Typing::Yes)), ("typing", data.to_owned()));
     let data = r#"{"with":"ann","user":"ann","typing":false}"#;
-    assert_eq!(written(&typing(there, Typing::No)), ("typing", data.to_owned()));
+    assert_eq!(encode(&typing(there, Typing::No)), ("typing", data.to_owned()));
 }
 
 fn tally(muted: Muted) -> Tally {
@@ -258,7 +266,7 @@ fn state(muted: Muted) -> RoomState {
 }
 
 #[test]
-fn a_membership_begins_changes_and_ends() {
+fn membership_changes_go_out_as_documented() {
     let membership = |state, by: Option<&str>| Event::Membership {
         room: RoomName::lobby(),
         state,
@@ -276,19 +284,19 @@ fn a_membership_begins_changes_and_ends() {
         (membership(None, None), r#"{"room":"lobby","role":null}"#),
         (membership(None, Some("bob")), r#"{"room":"lobby","role":null,"by":"bob"}"#),
     ] {
-        assert_eq!(written(&event), ("membership", data.to_owned()));
+        assert_eq!(encode(&event), ("membership", data.to_owned()));
     }
 }
 
 #[test]
-fn welcome_tells_everything_one_has_to_know() {
+fn welcome_goes_out_as_documented() {
     let welcome = Welcome {
         user: user("ann"),
         name: Some("Ann Lee".into()),
         admin: true,
         token: Some(Token::from_raw("a.b.c")),
         expires_at: AT,
-        visit: Some(Visit::Return { last_seen: LATER }),
+        visit: Some(DeviceVisit::Returning { last_seen: LATER }),
         connection: ConnectionId::from_raw(10),
         node: NodeId::from_raw("n1"),
         epoch: Epoch::from_raw("e1"),
@@ -308,5 +316,5 @@ fn welcome_tells_everything_one_has_to_know() {
         r#""limits":{"bodyBytesMax":524288,"frameBytesMax":1048576,"attachmentsMax":10,"#,
         r#""historyMax":200,"roomsMax":1000}}"#
     );
-    assert_eq!(written(&Event::Welcome(Box::new(welcome))), ("welcome", golden.to_owned()));
+    assert_eq!(encode(&Event::Welcome(Box::new(welcome))), ("welcome", golden.to_owned()));
 }

@@ -2,7 +2,7 @@
 
 use super::{Object, tally};
 use crate::{
-    chat::event::{RoomState, Tally, Visit, Welcome},
+    chat::event::{DeviceVisit, RoomState, Tally, Welcome},
     domain::{Limits, Token, UserName},
 };
 
@@ -29,8 +29,8 @@ pub(super) fn data(object: Object, welcome: &Welcome, limits: &Limits) -> Object
         .add_time("expiresAt", *expires_at);
     let object = match visit {
         None => object,
-        Some(Visit::First) => object.add("returning", &false),
-        Some(Visit::Return { last_seen }) => {
+        Some(DeviceVisit::First) => object.add("returning", &false),
+        Some(DeviceVisit::Returning { last_seen }) => {
             object.add("returning", &true).add_time("lastSeen", *last_seen)
         }
     };

@@ -13,9 +13,9 @@ use bytes::Bytes;
 
 use self::{read::Unpacked, write::pack};
 use super::{
-    body::Form,
-    frame::{self, Framed},
-    request::Asked,
+    body::AttachmentEncoding,
+    frame::{self, RequestFrame},
+    request::RequestKind,
 };
 use crate::{
     chat::{Reply, event::Delivery},
@@ -23,26 +23,27 @@ use crate::{
 };
 
 /// What a binary frame asks for.
-pub fn request(frame: &[u8], limits: &Limits) -> Framed {
-    let Unpacked { text, attachments, refused } = match read::unpack(frame, limits) {
+pub fn request(frame: &[u8], limits: &Limits) -> RequestFrame {
+    let Unpacked { text, attachments, rejection } = match read::unpack(frame, limits) {
         Ok(unpacked) => unpacked,
-        Err(rejection) => return Framed::refused(rejection),
+        Err(rejection) => return RequestFrame::rejected(rejection),
     };
-    let framed = frame::request(&text, &attachments, Form::SocketIo, limits);
-    match refused {
-        Some(rejection) => Framed { request: Err(rejection), ..framed },
-        None => framed,
+    let request_frame =
+        frame::request(&text, &attachments, AttachmentEncoding::Placeholders, limits);
+    match rejection {
+        Some(rejection) => RequestFrame { request: Err(rejection), ..request_frame },
+        None => request_frame,
     }
 }
 
 /// The frame of an event. The caller remembers it per delivery.
 pub fn event(delivery: &Arc<Delivery>, limits: &Limits) -> Bytes {
-    pack(frame::event(delivery, Form::SocketIo, limits))
+    pack(frame::event(delivery, AttachmentEncoding::Placeholders, limits))
 }
 
 /// The frame that tells a reply, if there is anything to tell.
-pub fn reply(asked: Asked, ack: Option<u64>, reply: &Reply) -> Option<Bytes> {
-    frame::reply(asked, ack, reply, Form::SocketIo).map(pack)
+pub fn reply(kind: RequestKind, ack: Option<u64>, reply: &Reply) -> Option<Bytes> {
+    frame::reply(kind, ack, reply, AttachmentEncoding::Placeholders).map(pack)
 }
 
 /// The frame of `closing`.

@@ -20,15 +20,15 @@ use crate::{
     },
 };
 
-const CUT: Rejection = Rejection::BadRequest("the MessagePack is cut off");
-const LONGER: Rejection = Rejection::BadRequest("the MessagePack goes on after its end");
-const NO_TEXT: Rejection = Rejection::BadRequest("the text is not UTF-8");
-const NO_JSON: Rejection = Rejection::BadRequest("JSON has no such value");
-const NO_KEY: Rejection = Rejection::BadRequest("the key of a map is not text");
-const TWICE: Rejection = Rejection::BadRequest("a map has a key twice");
+const TRUNCATED: Rejection = Rejection::BadRequest("the MessagePack is cut off");
+const TRAILING_BYTES: Rejection = Rejection::BadRequest("the MessagePack goes on after its end");
+const INVALID_UTF8: Rejection = Rejection::BadRequest("the text is not UTF-8");
+const UNSUPPORTED_VALUE: Rejection = Rejection::BadRequest("JSON has no such value");
+const KEY_NOT_TEXT: Rejection = Rejection::BadRequest("the key of a map is not text");
+const DUPLICATE_KEY: Rejection = Rejection::BadRequest("a map has a key twice");
 
 /// From here on JavaScript's numbers are not all the whole numbers.
-const WHOLE_MAX: f64 = 9_007_199_254_740_992.0;
+const SAFE_INTEGER_BOUND: f64 = 9_007_199_254_740_992.0;
 
 /// A frame as text and byte strings.
 #[derive(Debug)]
@@ -37,32 +37,33 @@ pub(super) struct Unpacked {
     pub(super) text: String,
     pub(super) attachments: Vec<Bytes>,
     /// Why the request is refused, though it can be seen which one it is.
-    pub(super) refused: Option<Rejection>,
+    pub(super) rejection: Option<Rejection>,
 }
 
 /// Unpacks a frame, which is one value.
 pub(super) fn unpack(frame: &[u8], limits: &Limits) -> Result<Unpacked, Rejection> {
     let (attachments_max, text, attachments) = (limits.attachments_max, Vec::new(), Vec::new());
-    let mut reader = Reader { rest: frame, attachments_max, text, attachments, refused: None };
+    let mut reader =
+        MsgPackReader { rest: frame, attachments_max, text, attachments, rejection: None };
     // The frame is an object around the data, which may be as deep as anywhere.
     reader.value(DEPTH_MAX + 1)?;
-    let Reader { rest, attachments_max: _, text, attachments, refused } = reader;
+    let MsgPackReader { rest, attachments_max: _, text, attachments, rejection } = reader;
     if !rest.is_empty() {
-        return Err(LONGER);
+        return Err(TRAILING_BYTES);
     }
     let text = String::from_utf8(text).expect("what is written is text");
-    Ok(Unpacked { text, attachments, refused })
+    Ok(Unpacked { text, attachments, rejection })
 }
 
-struct Reader<'a> {
+struct MsgPackReader<'a> {
     rest: &'a [u8],
     attachments_max: usize,
     text: Vec<u8>,
     attachments: Vec<Bytes>,
-    refused: Option<Rejection>,
+    rejection: Option<Rejection>,
 }
 
-impl<'a> Reader<'a> {
+impl<'a> MsgPackReader<'a> {
     /// Takes one value, in which arrays and maps may be nested to `depth`.
     fn value(&mut self, depth: usize) -> Result<(), Rejection> {
         let marker = self.marker()?;
@@ -101,7 +102,7 @@ impl<'a> Reader<'a> {
             | Marker::Ext8
             | Marker::Ext16
             | Marker::Ext32
-            | Marker::Reserved => return Err(NO_JSON),
+            | Marker::Reserved => return Err(UNSUPPORTED_VALUE),
         }
         Ok(())
     }
@@ -123,9 +124,9 @@ impl<'a> Reader<'a> {
     ) -> Result<(), Rejection> {
         let number = read(self.chunk()?);
         if !number.is_finite() {
-            return Err(NO_JSON);
+            return Err(UNSUPPORTED_VALUE);
         }
-        if number.fract() == 0.0 && number.abs() < WHOLE_MAX {
+        if number.fract() == 0.0 && number.abs() < SAFE_INTEGER_BOUND {
             self.write_raw(&format!("{number:.0}"));
         } else {
             self.write(&number);
@@ -143,7 +144,7 @@ impl<'a> Reader<'a> {
             self.attachments.push(Bytes::copy_from_slice(bytes));
         } else {
             self.write_raw("null");
-            self.refuse(Rejection::TooManyAttachments);
+            self.reject(Rejection::TooManyAttachments);
         }
         Ok(())
     }
@@ -172,11 +173,11 @@ impl<'a> Reader<'a> {
             let marker = self.marker()?;
             let key = self.text(marker)?;
             if !keys.insert(key) {
-                return Err(TWICE);
+                return Err(DUPLICATE_KEY);
             }
             if key == PLACEHOLDER {
                 // The bytes of a client are bytes here, so this could only be taken for them.
-                self.refuse(FOREIGN_PLACEHOLDER);
+                self.reject(FOREIGN_PLACEHOLDER);
             }
             self.write(key);
             self.write_raw(":");
@@ -189,10 +190,10 @@ impl<'a> Reader<'a> {
     /// Takes the text that `marker` begins: also where only text may stand.
     fn text(&mut self, marker: Marker) -> Result<&'a str, Rejection> {
         if !matches!(marker, Marker::FixStr(_) | Marker::Str8 | Marker::Str16 | Marker::Str32) {
-            return Err(NO_KEY);
+            return Err(KEY_NOT_TEXT);
         }
         let length = self.length(marker)?;
-        str::from_utf8(self.take(length)?).map_err(|_error| NO_TEXT)
+        str::from_utf8(self.take(length)?).map_err(|_error| INVALID_UTF8)
     }
 
     /// How long something is, in its own parts. Each of them takes at least one byte, so more than
@@ -209,8 +210,8 @@ impl<'a> Reader<'a> {
             }
             _ => u32::from_be_bytes(self.chunk()?),
         };
-        let length = usize::try_from(length).map_err(|_too_long| CUT)?;
-        if length <= self.rest.len() { Ok(length) } else { Err(CUT) }
+        let length = usize::try_from(length).map_err(|_too_long| TRUNCATED)?;
+        if length <= self.rest.len() { Ok(length) } else { Err(TRUNCATED) }
     }
 
     fn marker(&mut self) -> Result<Marker, Rejection> {
@@ -219,13 +220,13 @@ impl<'a> Reader<'a> {
     }
 
     fn chunk<const N: usize>(&mut self) -> Result<[u8; N], Rejection> {
-        let (chunk, rest) = self.rest.split_first_chunk().ok_or(CUT)?;
+        let (chunk, rest) = self.rest.split_first_chunk().ok_or(TRUNCATED)?;
         self.rest = rest;
         Ok(*chunk)
     }
 
     fn take(&mut self, length: usize) -> Result<&'a [u8], Rejection> {
-        let (taken, rest) = self.rest.split_at_checked(length).ok_or(CUT)?;
+        let (taken, rest) = self.rest.split_at_checked(length).ok_or(TRUNCATED)?;
         self.rest = rest;
         Ok(taken)
     }
@@ -239,7 +240,7 @@ impl<'a> Reader<'a> {
     }
 
     /// Refuses the request once it was read: whoever asked hears of it where they wait.
-    fn refuse(&mut self, why: Rejection) {
-        self.refused.get_or_insert(why);
+    fn reject(&mut self, rejection: Rejection) {
+        self.rejection.get_or_insert(rejection);
     }
 }

@@ -5,28 +5,28 @@ use serde_json::{Map, Value, json, value::RawValue};
 
 use super::*;
 use crate::{
-    chat::{Answer, Request, event::Event, test_support::said},
+    chat::{Answer, Request, event::Event, test_support::message_delivery},
     domain::{Act, Body, Entry, Rejection, Seq},
-    wire::{event::Written, websocket},
+    wire::{event::EncodedPayload, websocket},
 };
 
 /// An object in which every `bin` of the arguments follows its key.
 fn packed(value: &Value, attachments: &[&'static [u8]]) -> Vec<u8> {
     let attachments = attachments.iter().map(|it| Bytes::from_static(it)).collect();
-    pack(Written { json: value.to_string(), attachments }).to_vec()
+    pack(EncodedPayload { json: value.to_string(), attachments }).to_vec()
 }
 
 fn bin(number: usize) -> Value {
     json!({ "_placeholder": true, "num": number })
 }
 
-fn asked(frame: &[u8]) -> Framed {
+fn read_frame(frame: &[u8]) -> RequestFrame {
     request(frame, &Limits::default())
 }
 
 /// The body of `send message`.
 fn body(frame: &[u8]) -> Result<Body, Rejection> {
-    let Request::Send(post) = asked(frame).request? else { panic!("a post") };
+    let Request::Send(post) = read_frame(frame).request? else { panic!("a post") };
     Ok(post.body)
 }
 
@@ -48,9 +48,9 @@ fn a_frame_is_a_request() {
         } }),
         &[b"zero", b"one"],
     );
-    let framed = asked(&frame);
-    assert_eq!((framed.asked, framed.ack), (Asked::of("send message"), Some(7)));
-    let Ok(Request::Send(post)) = framed.request else { panic!("a post") };
+    let request_frame = read_frame(&frame);
+    assert_eq!((request_frame.kind, request_frame.ack), (RequestKind::of("send message"), Some(7)));
+    let Ok(Request::Send(post)) = request_frame.request else { panic!("a post") };
     assert_eq!(post.room.unwrap().as_raw(), "news");
     assert_eq!(post.id.unwrap().as_raw(), "x-1");
     assert_eq!(post.body.attachments(), [&b"zero"[..], b"one"]);
@@ -59,15 +59,15 @@ fn a_frame_is_a_request() {
 }
 
 #[test]
-fn text_alone_and_bytes_alone_are_messages() {
+fn bare_text_and_bare_bytes_are_messages() {
     assert_eq!(body(&sending(b"\xa2hi")).unwrap().json(), "\"hi\"");
     assert_eq!(body(&sending(b"\xc4\x02\x00\xff")).unwrap().attachments(), [&b"\x00\xff"[..]]);
-    let asked = asked(&packed(&json!({ "event": "GroupList" }), &[]));
-    assert_eq!((asked.ack, asked.request.is_ok()), (None, true));
+    let request_frame = read_frame(&packed(&json!({ "event": "GroupList" }), &[]));
+    assert_eq!((request_frame.ack, request_frame.request.is_ok()), (None, true));
 }
 
 #[test]
-fn every_kind_of_value_that_json_has_is_read() {
+fn every_json_type_is_read() {
     for (message, json) in [
         (&b"\x01"[..], "1"),
         (b"\xff", "-1"),
@@ -104,7 +104,7 @@ fn every_kind_of_value_that_json_has_is_read() {
 }
 
 #[test]
-fn what_json_does_not_have_is_refused() {
+fn values_without_a_json_form_are_refused() {
     for (message, what) in [
         (&b"\xcb\x7f\xf8\x00\x00\x00\x00\x00\x00"[..], "NaN"),
         (b"\xcb\x7f\xf0\x00\x00\x00\x00\x00\x00", "infinity"),
@@ -135,13 +135,16 @@ fn what_json_does_not_have_is_refused() {
         (b"\xdb\xff\xff\xff\xff", "four billion bytes of text"),
         (b"\xc6\xff\xff\xff\xff", "four billion bytes"),
     ] {
-        let framed = asked(&saying(message));
-        assert!(matches!(framed.request, Err(Rejection::BadRequest(_))), "{what}: {framed:?}");
+        let request_frame = read_frame(&saying(message));
+        assert!(
+            matches!(request_frame.request, Err(Rejection::BadRequest(_))),
+            "{what}: {request_frame:?}"
+        );
     }
 }
 
 #[test]
-fn what_is_no_request_is_refused() {
+fn invalid_requests_are_refused() {
     for (frame, what) in [
         (&b""[..], "nothing"),
         (b"\xc0", "nil"),
@@ -156,28 +159,31 @@ fn what_is_no_request_is_refused() {
         (b"\x82\xa5event\xa4join\xa3ack\xcf\x00\x20\x00\x00\x00\x00\x00\x00", "2^53"),
         (b"{\"event\":\"join\"}", "JSON"),
     ] {
-        let framed = asked(frame);
-        assert!(matches!(framed.request, Err(Rejection::BadRequest(_))), "{what}: {framed:?}");
-        assert_eq!(framed.ack, None, "{what}");
+        let request_frame = read_frame(frame);
+        assert!(
+            matches!(request_frame.request, Err(Rejection::BadRequest(_))),
+            "{what}: {request_frame:?}"
+        );
+        assert_eq!(request_frame.ack, None, "{what}");
     }
-    let whole = asked(b"\x82\xa5event\xa4join\xa3ack\xcb\x41\xf0\x00\x00\x00\x00\x00\x00");
+    let whole = read_frame(b"\x82\xa5event\xa4join\xa3ack\xcb\x41\xf0\x00\x00\x00\x00\x00\x00");
     assert_eq!((whole.ack, whole.request.is_ok()), (Some(1 << 32), true), "as a float");
 }
 
 #[test]
-fn a_placeholder_of_the_clients_own_is_refused_where_it_was_asked() {
+fn a_placeholder_of_a_client_is_refused_with_its_ack() {
     let smuggled = b"\x82\xac_placeholder\xc3\xa3num\x00";
     let key_alone = b"\x81\xac_placeholder\x01";
     let beside_bytes = [b"\x92\xc4\x01x", &smuggled[..]].concat();
     for message in [&smuggled[..], key_alone, &beside_bytes] {
         for frame in [saying(message), sending(message)] {
-            let framed = asked(&frame);
-            assert_eq!(framed.ack, Some(7));
-            assert!(matches!(framed.request, Err(Rejection::BadRequest(_))), "{message:x?}");
+            let request_frame = read_frame(&frame);
+            assert_eq!(request_frame.ack, Some(7));
+            assert!(matches!(request_frame.request, Err(Rejection::BadRequest(_))), "{message:x?}");
         }
     }
     let elsewhere = [b"\x82\xa5event\xa9GroupList\xa1x", &smuggled[..]].concat();
-    assert!(matches!(asked(&elsewhere).request, Err(Rejection::BadRequest(_))));
+    assert!(matches!(read_frame(&elsewhere).request, Err(Rejection::BadRequest(_))));
     let text = br#"{"_placeholder":true,"num":0}"#;
     let text = [&[0xd9, 29][..], text].concat();
     let with_bytes = [b"\x92", &text[..], b"\xc4\x01x"].concat();
@@ -187,7 +193,7 @@ fn a_placeholder_of_the_clients_own_is_refused_where_it_was_asked() {
 }
 
 #[test]
-fn bytes_that_were_not_asked_for_reach_nobody() {
+fn unexpected_bytes_are_not_delivered() {
     let frame = packed(
         &json!({ "event": "send message", "data": { "msg": [bin(1)], "else": bin(0) } }),
         &[b"lost", b"kept"],
@@ -196,36 +202,36 @@ fn bytes_that_were_not_asked_for_reach_nobody() {
     assert_eq!(body.attachments(), [&b"kept"[..]]);
     assert_eq!(body.json(), r#"[{"_placeholder":true,"num":0}]"#);
     let join = packed(&json!({ "event": "join", "data": bin(0) }), &[b"x"]);
-    assert!(matches!(asked(&join).request, Err(Rejection::BadRequest(_))));
+    assert!(matches!(read_frame(&join).request, Err(Rejection::BadRequest(_))));
 }
 
 #[test]
-fn a_request_nests_as_deep_as_in_json_and_no_deeper() {
+fn a_request_nests_as_deep_as_in_json() {
     // The message is inside of the data.
     let nested = |depth: usize| saying(&[vec![0x91; depth], vec![0x01]].concat());
     assert!(body(&nested(63)).is_ok());
     for depth in [64, 65, 1000, 100_000] {
-        let framed = asked(&nested(depth));
-        assert!(matches!(framed.request, Err(Rejection::BadRequest(_))), "{depth}");
+        let request_frame = read_frame(&nested(depth));
+        assert!(matches!(request_frame.request, Err(Rejection::BadRequest(_))), "{depth}");
     }
 }
 
 #[test]
-fn ten_byte_strings_pass_and_more_are_refused_where_it_was_asked() {
+fn more_than_ten_byte_strings_are_refused_with_their_ack() {
     let parts = |count: u16| {
         let parts = b"\xc4\x01x".repeat(count.into());
-        asked(&saying(&[b"\xdc", &count.to_be_bytes()[..], &parts].concat()))
+        read_frame(&saying(&[b"\xdc", &count.to_be_bytes()[..], &parts].concat()))
     };
     assert!(parts(10).request.is_ok());
     for count in [11, 60_000] {
-        let framed = parts(count);
-        assert_eq!(framed.request.unwrap_err(), Rejection::TooManyAttachments);
-        assert_eq!(framed.ack, Some(7));
+        let request_frame = parts(count);
+        assert_eq!(request_frame.request.unwrap_err(), Rejection::TooManyAttachments);
+        assert_eq!(request_frame.ack, Some(7));
     }
 }
 
 #[test]
-fn a_frame_becomes_no_more_than_it_may() {
+fn the_decoded_size_of_a_frame_is_bounded() {
     for (part, most) in [(&b"\xc2"[..], 6), (b"\x01", 6), (b"\xc4\x00", 6), (b"\xa1\x00", 6)] {
         let count = 100_000 / part.len();
         let length = u32::try_from(count).unwrap().to_be_bytes();
@@ -240,7 +246,7 @@ fn a_frame_becomes_no_more_than_it_may() {
 fn an_event_goes_out_with_its_bytes_as_bytes() {
     let body = Body::from_raw(r#"[1.5,{"_placeholder":true,"num":0}]"#.into(), vec!["x".into()]);
     let act = Act::Edited { of: Seq::from_raw(1), body: Some(body) };
-    let entry = Entry { act, ..said("lobby", 2).entry().unwrap().clone() };
+    let entry = Entry { act, ..message_delivery("lobby", 2).entry().unwrap().clone() };
     let delivery = Delivery::new(Event::Entry(entry));
     let golden = [
         &b"\x82\xa4data\x87"[..],
@@ -258,15 +264,15 @@ fn an_event_goes_out_with_its_bytes_as_bytes() {
 
 #[test]
 fn a_reply_goes_to_its_ack_or_is_an_event() {
-    let (asked, refused) = (Asked::of("typing"), Err(Rejection::NotMember));
+    let (kind, refused) = (RequestKind::of("typing"), Err(Rejection::NotMember));
     assert_eq!(
-        reply(asked, Some(3), &Ok(Answer::Noted)).unwrap(),
+        reply(kind, Some(3), &Ok(Answer::Acknowledged)).unwrap(),
         &b"\x82\xa3ack\x03\xa2ok\xc3"[..]
     );
-    assert_eq!(reply(asked, None, &Ok(Answer::Noted)), None);
-    let told = reply(asked, None, &refused).unwrap();
-    assert!(told.starts_with(b"\x82\xa4data\x83\xa4code\xaanot_member\xa5event\xa6typing"));
-    let queried = reply(Asked::of("presence"), None, &Ok(Answer::Presences(Vec::new())));
+    assert_eq!(reply(kind, None, &Ok(Answer::Acknowledged)), None);
+    let event_frame = reply(kind, None, &refused).unwrap();
+    assert!(event_frame.starts_with(b"\x82\xa4data\x83\xa4code\xaanot_member\xa5event\xa6typing"));
+    let queried = reply(RequestKind::of("presence"), None, &Ok(Answer::Presences(Vec::new())));
     assert_eq!(queried.unwrap(), &b"\x82\xa4data\x81\xa5users\x90\xa5event\xa8presence"[..]);
     let closed = closing(CloseReason::Replaced);
     assert!(closed.starts_with(b"\x82\xa4data\x83\xa7afterMs\x00\xa4code\xa8replaced"));
@@ -306,7 +312,7 @@ proptest! {
     #[test]
     fn a_body_is_the_same_in_both_formats(value in values()) {
         let request = json!({ "event": "send message", "data": { "msg": { "v": value } } });
-        let Ok(Request::Send(own)) = asked(&packed(&request, &[])).request else { panic!("a post") };
+        let Ok(Request::Send(own)) = read_frame(&packed(&request, &[])).request else { panic!("a post") };
         let json = websocket::request(&request.to_string(), &Limits::default());
         let Ok(Request::Send(other)) = json.request else { panic!("a post") };
         let read = |body: &Body| serde_json::from_str::<Value>(body.json()).unwrap();
@@ -324,7 +330,7 @@ proptest! {
     #[test]
     fn any_bytes_are_read_or_refused(frame in prop::collection::vec(any::<u8>(), 0..512)) {
         for frame in [frame.clone(), saying(&frame)] {
-            drop(asked(&frame));
+            drop(read_frame(&frame));
             if let Ok(unpacked) = read::unpack(&frame, &Limits::default()) {
                 prop_assert!(unpacked.text.len() <= 6 * frame.len() + 10 * 40);
                 let text = serde_json::from_str::<&RawValue>(&unpacked.text);
@@ -335,9 +341,9 @@ proptest! {
 
     /// A frame that was cut anywhere is refused.
     #[test]
-    fn a_frame_that_was_cut_is_refused(value in values(), cut in any::<prop::sample::Index>()) {
+    fn a_truncated_frame_is_refused(value in values(), cut in any::<prop::sample::Index>()) {
         let frame = saying(&packed(&value, &[]));
         let cut = cut.index(frame.len());
-        prop_assert!(asked(&frame[..cut]).request.is_err());
+        prop_assert!(read_frame(&frame[..cut]).request.is_err());
     }
 }

@@ -7,14 +7,14 @@ use rmp::encode::{
 };
 use serde_json::{Number, Value};
 
-use crate::wire::{body, event::Written};
+use crate::wire::{body, event::EncodedPayload};
 
 /// What an error in writing would mean.
 const FITS: &str = "a vector takes what it is given, and nothing of ours has four billion parts";
 
 /// Makes one frame of what was written.
-pub(super) fn pack(written: Written) -> Bytes {
-    let Written { json, attachments } = written;
+pub(super) fn pack(payload: EncodedPayload) -> Bytes {
+    let EncodedPayload { json, attachments } = payload;
     let value = serde_json::from_str(&json).expect("we wrote it");
     let mut frame = Vec::with_capacity(json.len());
     write(&mut frame, &value, &attachments);

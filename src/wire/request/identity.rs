@@ -4,14 +4,14 @@ use std::borrow::Cow;
 
 use serde::Deserialize;
 
-use super::{Data, Text, object, parse, string};
+use super::{BorrowedText, RequestData, object, parse, string};
 use crate::{
     chat::Request,
     domain::{DeviceId, Rejection, Token, UserName},
 };
 
 /// Users that one may ask for at once.
-const ASKED_MAX: usize = 100;
+const PRESENCE_USERS_MAX: usize = 100;
 
 /// `new user`.
 #[derive(Deserialize)]
@@ -24,19 +24,19 @@ struct NewUser<'a> {
 
 /// `auth`.
 #[derive(Deserialize)]
-struct Auth<'a> {
+struct AuthData<'a> {
     #[serde(borrow)]
     token: Cow<'a, str>,
 }
 
 /// `presence`.
 #[derive(Deserialize)]
-struct Presence<'a> {
+struct PresenceData<'a> {
     #[serde(borrow)]
-    users: Vec<Text<'a>>,
+    users: Vec<BorrowedText<'a>>,
 }
 
-pub(super) fn new_user(data: &Data<'_>) -> Result<Request, Rejection> {
+pub(super) fn new_user(data: &RequestData<'_>) -> Result<Request, Rejection> {
     let NewUser { name, device } = match string(data.raw) {
         Some(name) => NewUser { name, device: None },
         None => object(data.raw)?,
@@ -45,16 +45,17 @@ pub(super) fn new_user(data: &Data<'_>) -> Result<Request, Rejection> {
     Ok(Request::Identify { user: UserName::parse_guest(&name)?, device })
 }
 
-pub(super) fn auth(data: &Data<'_>) -> Result<Request, Rejection> {
-    let Auth { token } = object(data.raw)?;
+pub(super) fn auth(data: &RequestData<'_>) -> Result<Request, Rejection> {
+    let AuthData { token } = object(data.raw)?;
     Ok(Request::Auth { token: Token::from_raw(&token) })
 }
 
-pub(super) fn presence(data: &Data<'_>) -> Result<Request, Rejection> {
-    let Presence { users } = object(data.raw)?;
-    if !(1..=ASKED_MAX).contains(&users.len()) {
+pub(super) fn presence(data: &RequestData<'_>) -> Result<Request, Rejection> {
+    let PresenceData { users } = object(data.raw)?;
+    if !(1..=PRESENCE_USERS_MAX).contains(&users.len()) {
         return Err(Rejection::BadRequest("users are 1 to 100 names"));
     }
-    let users: Result<_, _> = users.iter().map(|Text(name)| UserName::parse(name)).collect();
+    let users: Result<_, _> =
+        users.iter().map(|BorrowedText(name)| UserName::parse(name)).collect();
     Ok(Request::Presence { users: users? })
 }

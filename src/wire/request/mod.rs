@@ -1,7 +1,7 @@
 //! From an event's name and data to what is asked.
 
+mod conversation;
 mod identity;
-mod place;
 mod post;
 mod room;
 
@@ -12,7 +12,7 @@ use serde::Deserialize;
 use serde_json::value::RawValue;
 
 use super::{
-    body::{self, Form},
+    body::{self, AttachmentEncoding},
     json,
 };
 use crate::{
@@ -48,15 +48,15 @@ const NOT_AN_OBJECT: Rejection = Rejection::BadRequest("the data is not of the d
 const BAD_EPOCH: Rejection = Rejection::BadRequest("an epoch has 1 to 64 visible ASCII characters");
 
 /// The data of a request as it came, and the byte strings beside it.
-pub(super) struct Data<'a> {
+pub(super) struct RequestData<'a> {
     pub(super) raw: Option<&'a RawValue>,
     pub(super) attachments: &'a [Bytes],
-    pub(super) form: Form,
+    pub(super) encoding: AttachmentEncoding,
 }
 
 /// Which request an answer belongs to, as far as its form depends on it.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum Asked {
+pub enum RequestKind {
     /// `new user`, whose answer has a form of its own.
     NewUser,
     /// Asked for nothing but its answer, which comes as an event when no acknowledgement was
@@ -68,7 +68,7 @@ pub enum Asked {
     Unknown,
 }
 
-impl Asked {
+impl RequestKind {
     /// The request with this name.
     pub fn of(event: &str) -> Self {
         let among = |names: &[&'static str]| names.iter().find(|name| **name == event).copied();
@@ -91,7 +91,11 @@ impl Asked {
 }
 
 /// Parses one request.
-pub(super) fn request(event: &str, data: &Data<'_>, limits: &Limits) -> Result<Request, Rejection> {
+pub(super) fn request(
+    event: &str,
+    data: &RequestData<'_>,
+    limits: &Limits,
+) -> Result<Request, Rejection> {
     if let Some(raw) = data.raw {
         json::check_depth(raw.get())?;
     }
@@ -110,10 +114,10 @@ pub(super) fn request(event: &str, data: &Data<'_>, limits: &Limits) -> Result<R
         "leave" => room::leave(data),
         "invite" => room::invite(data),
         "kick" => room::kick(data),
-        "history" => place::history(data),
-        "read" => place::read(data),
-        "mute" => place::mute(data),
-        "typing" => place::typing(data),
+        "history" => conversation::history(data),
+        "read" => conversation::read(data),
+        "mute" => conversation::mute(data),
+        "typing" => conversation::typing(data),
         _ => Err(Rejection::UnknownEvent),
     }
 }
@@ -128,17 +132,17 @@ fn object<'a, T: Deserialize<'a>>(raw: Option<&'a RawValue>) -> Result<T, Reject
 /// Text that is borrowed where it has no escapes.
 #[derive(Deserialize)]
 #[serde(transparent)]
-struct Text<'a>(#[serde(borrow)] Cow<'a, str>);
+struct BorrowedText<'a>(#[serde(borrow)] Cow<'a, str>);
 
 /// The data, if it is a string and nothing else.
 fn string(raw: Option<&RawValue>) -> Option<Cow<'_, str>> {
-    serde_json::from_str(raw?.get()).ok().map(|Text(text)| text)
+    serde_json::from_str(raw?.get()).ok().map(|BorrowedText(text)| text)
 }
 
 /// Whether there is no data. Bytes are some, and never what these requests want.
-fn is_nothing(data: &Data<'_>) -> Result<bool, Rejection> {
+fn is_absent(data: &RequestData<'_>) -> Result<bool, Rejection> {
     match data.raw {
-        Some(raw) if body::is_bytes(raw, data.form) => Err(NOT_AN_OBJECT),
+        Some(raw) if body::is_bytes(raw, data.encoding) => Err(NOT_AN_OBJECT),
         raw => Ok(raw.is_none_or(|raw| raw.get() == "null")),
     }
 }
@@ -152,7 +156,7 @@ fn parse<T>(
 }
 
 /// Somebody else. Nobody has a name that is none.
-fn somebody(raw: &str) -> Result<UserName, Rejection> {
+fn other_user(raw: &str) -> Result<UserName, Rejection> {
     UserName::parse(raw).map_err(|_not_a_name| Rejection::NoSuchUser)
 }
 

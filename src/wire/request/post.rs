@@ -6,9 +6,9 @@ use serde::Deserialize;
 use serde_json::value::RawValue;
 
 use super::{
-    Data, NOT_AN_OBJECT, body, object, parse,
-    place::{Other, view},
-    seq, somebody,
+    NOT_AN_OBJECT, RequestData, body,
+    conversation::{PeerField, view},
+    object, other_user, parse, seq,
 };
 use crate::{
     chat::{Request, RoomPost},
@@ -17,7 +17,7 @@ use crate::{
 
 /// `send message`.
 #[derive(Deserialize)]
-struct Message<'a> {
+struct SendMessageData<'a> {
     #[serde(borrow, default)]
     room: Option<Cow<'a, str>>,
     #[serde(borrow, default)]
@@ -39,7 +39,7 @@ struct GroupChat<'a> {
 
 /// `SingleChat` and `notify`.
 #[derive(Deserialize)]
-struct ToOne<'a> {
+struct UserPostData<'a> {
     #[serde(borrow)]
     to: Cow<'a, str>,
     #[serde(borrow, default)]
@@ -67,7 +67,7 @@ trait RoomMessage<'a>: Deserialize<'a> {
     fn parts(self) -> (Option<Cow<'a, str>>, Option<&'a RawValue>, Option<Cow<'a, str>>);
 }
 
-impl<'a> RoomMessage<'a> for Message<'a> {
+impl<'a> RoomMessage<'a> for SendMessageData<'a> {
     fn parts(self) -> (Option<Cow<'a, str>>, Option<&'a RawValue>, Option<Cow<'a, str>>) {
         (self.room, self.msg, self.id)
     }
@@ -79,42 +79,42 @@ impl<'a> RoomMessage<'a> for GroupChat<'a> {
     }
 }
 
-pub(super) fn send(data: &Data<'_>, limits: &Limits) -> Result<Request, Rejection> {
-    room_post::<Message<'_>>(data, limits).map(Request::Send)
+pub(super) fn send(data: &RequestData<'_>, limits: &Limits) -> Result<Request, Rejection> {
+    room_post::<SendMessageData<'_>>(data, limits).map(Request::Send)
 }
 
-pub(super) fn group_chat(data: &Data<'_>, limits: &Limits) -> Result<Request, Rejection> {
+pub(super) fn group_chat(data: &RequestData<'_>, limits: &Limits) -> Result<Request, Rejection> {
     room_post::<GroupChat<'_>>(data, limits).map(Request::GroupChat)
 }
 
-pub(super) fn single_chat(data: &Data<'_>, limits: &Limits) -> Result<Request, Rejection> {
-    let (to, body, id) = to_one(data, limits)?;
+pub(super) fn single_chat(data: &RequestData<'_>, limits: &Limits) -> Result<Request, Rejection> {
+    let (to, body, id) = user_post(data, limits)?;
     Ok(Request::SingleChat { to, body, id })
 }
 
-pub(super) fn notify(data: &Data<'_>, limits: &Limits) -> Result<Request, Rejection> {
-    let (to, body, id) = to_one(data, limits)?;
+pub(super) fn notify(data: &RequestData<'_>, limits: &Limits) -> Result<Request, Rejection> {
+    let (to, body, id) = user_post(data, limits)?;
     Ok(Request::Notify { to, body, id })
 }
 
-pub(super) fn edit(data: &Data<'_>, limits: &Limits) -> Result<Request, Rejection> {
+pub(super) fn edit(data: &RequestData<'_>, limits: &Limits) -> Result<Request, Rejection> {
     let Edit { seq: place, msg } = object(data.raw)?;
-    let (of, seq) = (changed(data)?, seq(place)?);
+    let (of, seq) = (editable_view(data)?, seq(place)?);
     Ok(Request::Edit { of, seq, body: read_body(msg, data, limits)? })
 }
 
-pub(super) fn delete(data: &Data<'_>) -> Result<Request, Rejection> {
+pub(super) fn delete(data: &RequestData<'_>) -> Result<Request, Rejection> {
     let Delete { seq: place } = object(data.raw)?;
-    Ok(Request::Delete { of: changed(data)?, seq: seq(place)? })
+    Ok(Request::Delete { of: editable_view(data)?, seq: seq(place)? })
 }
 
 fn room_post<'a, T: RoomMessage<'a>>(
-    data: &Data<'a>,
+    data: &RequestData<'a>,
     limits: &Limits,
 ) -> Result<RoomPost, Rejection> {
     let raw = data.raw.ok_or(NOT_AN_OBJECT)?;
-    if raw.get().starts_with('"') || body::is_bytes(raw, data.form) {
-        let body = body::read(raw, data.form, data.attachments, limits)?;
+    if raw.get().starts_with('"') || body::is_bytes(raw, data.encoding) {
+        let body = body::read(raw, data.encoding, data.attachments, limits)?;
         return Ok(RoomPost { room: None, body, id: None });
     }
     let (room, body, id) = object::<T>(data.raw)?.parts();
@@ -123,26 +123,30 @@ fn room_post<'a, T: RoomMessage<'a>>(
     Ok(RoomPost { room, body: read_body(body, data, limits)?, id })
 }
 
-fn to_one(
-    data: &Data<'_>,
+fn user_post(
+    data: &RequestData<'_>,
     limits: &Limits,
 ) -> Result<(UserName, Body, Option<MessageId>), Rejection> {
-    let ToOne { to, data: body, id } = object(data.raw)?;
-    let to = somebody(&to)?;
+    let UserPostData { to, data: body, id } = object(data.raw)?;
+    let to = other_user(&to)?;
     let id = parse(id, MessageId::parse)?;
     Ok((to, read_body(body, data, limits)?, id))
 }
 
 /// Where a message is changed. What stands in an inbox is never changed.
-fn changed(data: &Data<'_>) -> Result<Option<View>, Rejection> {
-    match view(data.raw, Other::With)? {
+fn editable_view(data: &RequestData<'_>) -> Result<Option<View>, Rejection> {
+    match view(data.raw, PeerField::With)? {
         Some(View::Inbox) => Err(Rejection::NoSuchMessage),
-        of @ (None | Some(View::Room(_) | View::With(_))) => Ok(of),
+        of @ (None | Some(View::Room(_) | View::Direct(_))) => Ok(of),
     }
 }
 
 /// A body that may be left out only to be told that it is empty.
-fn read_body(raw: Option<&RawValue>, data: &Data<'_>, limits: &Limits) -> Result<Body, Rejection> {
+fn read_body(
+    raw: Option<&RawValue>,
+    data: &RequestData<'_>,
+    limits: &Limits,
+) -> Result<Body, Rejection> {
     let raw = raw.ok_or(Rejection::MessageEmpty)?;
-    body::read(raw, data.form, data.attachments, limits)
+    body::read(raw, data.encoding, data.attachments, limits)
 }

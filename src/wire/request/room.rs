@@ -4,7 +4,7 @@ use std::borrow::Cow;
 
 use serde::Deserialize;
 
-use super::{Data, epoch, is_nothing, object, parse, seq, somebody, string};
+use super::{RequestData, epoch, is_absent, object, other_user, parse, seq, string};
 use crate::{
     chat::Request,
     domain::{Rejection, Role, RoomName},
@@ -12,7 +12,7 @@ use crate::{
 
 /// `join`, `leave`, `GroupList`.
 #[derive(Default, Deserialize)]
-struct Named<'a> {
+struct RoomData<'a> {
     #[serde(borrow, default)]
     room: Option<Cow<'a, str>>,
     #[serde(default)]
@@ -23,7 +23,7 @@ struct Named<'a> {
 
 /// `invite`, and `kick`, which has no role.
 #[derive(Deserialize)]
-struct Other<'a> {
+struct MemberRequest<'a> {
     #[serde(borrow, default)]
     room: Option<Cow<'a, str>>,
     #[serde(borrow)]
@@ -32,39 +32,39 @@ struct Other<'a> {
     role: Option<Cow<'a, str>>,
 }
 
-pub(super) fn group_list(data: &Data<'_>) -> Result<Request, Rejection> {
+pub(super) fn group_list(data: &RequestData<'_>) -> Result<Request, Rejection> {
     Ok(Request::GroupList { room: parse(room(data)?.room, RoomName::parse)? })
 }
 
-pub(super) fn join(data: &Data<'_>) -> Result<Request, Rejection> {
-    let Named { room, since, epoch: database } = room(data)?;
+pub(super) fn join(data: &RequestData<'_>) -> Result<Request, Rejection> {
+    let RoomData { room, since, epoch: database } = room(data)?;
     let room = parse(room, RoomName::parse)?;
     let since = since.map(seq).transpose()?;
     Ok(Request::Join { room, since, epoch: parse(database, epoch)? })
 }
 
-pub(super) fn leave(data: &Data<'_>) -> Result<Request, Rejection> {
+pub(super) fn leave(data: &RequestData<'_>) -> Result<Request, Rejection> {
     Ok(Request::Leave { room: parse(room(data)?.room, RoomName::parse)? })
 }
 
-pub(super) fn invite(data: &Data<'_>) -> Result<Request, Rejection> {
-    let Other { room, user, role: word } = object(data.raw)?;
+pub(super) fn invite(data: &RequestData<'_>) -> Result<Request, Rejection> {
+    let MemberRequest { room, user, role: word } = object(data.raw)?;
     let room = parse(room, RoomName::parse)?;
-    Ok(Request::Invite { room, user: somebody(&user)?, role: parse(word, role)? })
+    Ok(Request::Invite { room, user: other_user(&user)?, role: parse(word, role)? })
 }
 
-pub(super) fn kick(data: &Data<'_>) -> Result<Request, Rejection> {
-    let Other { room, user, role: _ } = object(data.raw)?;
-    Ok(Request::Kick { room: parse(room, RoomName::parse)?, user: somebody(&user)? })
+pub(super) fn kick(data: &RequestData<'_>) -> Result<Request, Rejection> {
+    let MemberRequest { room, user, role: _ } = object(data.raw)?;
+    Ok(Request::Kick { room: parse(room, RoomName::parse)?, user: other_user(&user)? })
 }
 
 /// What is said of a room: nothing, its name alone, or an object.
-fn room<'a>(data: &Data<'a>) -> Result<Named<'a>, Rejection> {
-    if is_nothing(data)? {
-        return Ok(Named::default());
+fn room<'a>(data: &RequestData<'a>) -> Result<RoomData<'a>, Rejection> {
+    if is_absent(data)? {
+        return Ok(RoomData::default());
     }
     match string(data.raw) {
-        Some(room) => Ok(Named { room: Some(room), ..Named::default() }),
+        Some(room) => Ok(RoomData { room: Some(room), ..RoomData::default() }),
         None => object(data.raw),
     }
 }

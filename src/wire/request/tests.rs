@@ -2,13 +2,14 @@
 
 use super::*;
 use crate::{
-    chat::ports::Range,
+    chat::ports::PageRange,
     domain::{MessageId, Muted, Role, RoomName, View},
 };
 
 fn parse(event: &str, data: &str) -> Result<Request, Rejection> {
     let raw = RawValue::from_string(data.to_owned()).unwrap();
-    let data = Data { raw: Some(&raw), attachments: &[], form: Form::Json };
+    let data =
+        RequestData { raw: Some(&raw), attachments: &[], encoding: AttachmentEncoding::Base64 };
     request(event, &data, &Limits::default())
 }
 
@@ -22,7 +23,7 @@ fn room(name: &str) -> View {
 }
 
 fn with(name: &str) -> View {
-    View::With(UserName::from_raw(name))
+    View::Direct(UserName::from_raw(name))
 }
 
 /// The conversation that a request means.
@@ -53,7 +54,7 @@ fn refuses(table: &[(&str, &str, Option<Rejection>)]) {
 }
 
 #[test]
-fn a_text_alone_is_a_message_for_the_default_room() {
+fn a_bare_text_is_a_message_for_the_default_room() {
     for event in ["send message", "GroupChat"] {
         let (Request::Send(post) | Request::GroupChat(post)) = parse(event, r#""hi""#).unwrap()
         else {
@@ -64,7 +65,7 @@ fn a_text_alone_is_a_message_for_the_default_room() {
 }
 
 #[test]
-fn bytes_alone_are_a_message_too() {
+fn bare_bytes_are_a_message() {
     let Request::Send(post) = parse("send message", r#"{"base64":"AAE="}"#).unwrap() else {
         panic!("a post")
     };
@@ -72,7 +73,7 @@ fn bytes_alone_are_a_message_too() {
 }
 
 #[test]
-fn everything_that_may_be_said_with_a_message_is_read() {
+fn all_fields_of_a_message_are_parsed() {
     let data = r#"{"room":"news","msg":{"a":[1,2]},"id":"x-1","unknown":0}"#;
     let Request::Send(post) = parse("send message", data).unwrap() else { panic!("a post") };
     assert_eq!(post.room, Some(RoomName::parse("news").unwrap()));
@@ -81,7 +82,7 @@ fn everything_that_may_be_said_with_a_message_is_read() {
 }
 
 #[test]
-fn a_conversation_is_named_in_one_way_everywhere() {
+fn every_request_names_a_conversation_in_the_same_way() {
     for (event, rest, other) in [
         ("history", "", "with"),
         ("read", r#","seq":7"#, "with"),
@@ -119,7 +120,7 @@ fn a_conversation_is_named_in_one_way_everywhere() {
 }
 
 #[test]
-fn an_inbox_is_read_and_muted_and_that_is_all() {
+fn an_inbox_can_only_be_read_and_muted() {
     for (event, data) in [
         ("history", r#"{"inbox":true}"#),
         ("read", r#"{"inbox":true,"seq":1}"#),
@@ -138,7 +139,7 @@ fn an_inbox_is_read_and_muted_and_that_is_all() {
 }
 
 #[test]
-fn what_is_asked_is_read() {
+fn requests_are_parsed() {
     for (event, data, expected) in [
         ("read", r#"{"seq":9}"#, "Read { of: None, seq: Seq(9) }"),
         ("mute", r#"{"muted":true}"#, "Mute { of: None, muted: Yes }"),
@@ -164,7 +165,7 @@ fn what_is_asked_is_read() {
 }
 
 #[test]
-fn who_is_invited_may_be_told_as_what() {
+fn an_invitation_may_name_a_role() {
     for (word, role) in [
         ("owner", Role::Owner),
         ("admin", Role::Admin),
@@ -184,20 +185,20 @@ fn who_is_invited_may_be_told_as_what() {
 }
 
 #[test]
-fn a_hundred_users_may_be_asked_for() {
-    let ask = |count: usize| {
+fn presence_accepts_up_to_a_hundred_users() {
+    let presence_request = |count: usize| {
         let names: Vec<_> = (0..count).map(|number| format!("\"u{number}\"")).collect();
         parse("presence", &format!(r#"{{"users":[{}]}}"#, names.join(",")))
     };
-    let Ok(Request::Presence { users }) = ask(100) else { panic!("a hundred") };
+    let Ok(Request::Presence { users }) = presence_request(100) else { panic!("a hundred") };
     assert_eq!(users.len(), 100);
     for count in [0, 101] {
-        assert!(matches!(ask(count), Err(Rejection::BadRequest(_))), "{count}");
+        assert!(matches!(presence_request(count), Err(Rejection::BadRequest(_))), "{count}");
     }
 }
 
 #[test]
-fn what_is_not_of_the_documented_form_is_refused() {
+fn requests_of_an_undocumented_form_are_refused() {
     use Rejection as R;
     refuses(&[
         ("send message", "7", None),
@@ -229,7 +230,7 @@ fn what_is_not_of_the_documented_form_is_refused() {
 }
 
 #[test]
-fn what_is_read_changed_or_done_to_others_has_a_form_too() {
+fn reads_edits_and_member_changes_of_an_undocumented_form_are_refused() {
     use Rejection as R;
     refuses(&[
         ("read", "null", None),
@@ -287,31 +288,31 @@ fn what_is_read_changed_or_done_to_others_has_a_form_too() {
 }
 
 #[test]
-fn every_request_that_has_a_name_is_read() {
+fn every_named_request_has_a_parser() {
     for event in QUERIES.into_iter().chain(OTHERS).chain(["new user"]) {
-        assert_eq!(Asked::of(event).name(), Some(event));
+        assert_eq!(RequestKind::of(event).name(), Some(event));
         let refused = parse(event, "7");
         assert!(!matches!(refused, Err(Rejection::UnknownEvent)), "{event}");
     }
-    assert_eq!(Asked::of("presence"), Asked::Query("presence"));
-    assert_eq!(Asked::of("new message"), Asked::Unknown);
+    assert_eq!(RequestKind::of("presence"), RequestKind::Query("presence"));
+    assert_eq!(RequestKind::of("new message"), RequestKind::Unknown);
 }
 
 #[test]
-fn nothing_means_the_default_room() {
+fn missing_data_means_the_default_room() {
     for data in ["null", "{}"] {
         assert!(matches!(parse("GroupList", data), Ok(Request::GroupList { room: None })));
         let Ok(Request::History { of, range, limit }) = parse("history", data) else {
             panic!("{data}")
         };
-        assert_eq!((of, range, limit), (None, Range::Newest, None));
+        assert_eq!((of, range, limit), (None, PageRange::Newest, None));
     }
     let mute = parse("mute", r#"{"muted":true,"room":null,"inbox":null}"#);
     assert!(matches!(mute, Ok(Request::Mute { of: None, muted: Muted::Yes })));
 }
 
 #[test]
-fn deep_nesting_is_refused_before_anything_recurses() {
+fn deep_nesting_is_refused_before_recursion() {
     let deep = format!(r#"{{"msg":{}1{}}}"#, "[".repeat(100_000), "]".repeat(100_000));
     assert!(matches!(parse("send message", &deep), Err(Rejection::BadRequest(_))));
 }

@@ -1,7 +1,7 @@
 //! What the house promises about itself: where arrows point, how files look, what the tables say.
 
-mod arrows;
-mod tables;
+mod layers;
+mod protocol_tables;
 
 use std::{
     fs,
@@ -32,7 +32,7 @@ fn sources(directory: &str) -> Vec<(PathBuf, String)> {
 }
 
 #[test]
-fn every_file_says_what_it_is_for() {
+fn every_file_opens_with_a_doc_comment() {
     for directory in ["src", "tests", "benches"] {
         for (path, text) in sources(directory) {
             assert!(text.starts_with("//! "), "{} does not open with //!", path.display());
@@ -41,7 +41,7 @@ fn every_file_says_what_it_is_for() {
 }
 
 #[test]
-fn no_file_is_longer_than_one_reads_in_one_go() {
+fn no_file_exceeds_the_line_limit() {
     let long: Vec<_> = ["src", "tests", "benches"]
         .into_iter()
         .flat_map(sources)

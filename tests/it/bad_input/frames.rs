@@ -2,7 +2,7 @@
 
 use serde_json::json;
 
-use super::Witness;
+use super::Bystanders;
 use crate::{
     clients::{
         Client, Wire,
@@ -21,9 +21,9 @@ async fn open(server: &TestServer, path: &str) -> Raw {
 }
 
 #[tokio::test]
-async fn a_frame_that_breaks_the_protocol_ends_its_connection_with_the_code_of_the_rfc() {
+async fn an_invalid_frame_closes_its_connection_with_the_code_of_the_rfc() {
     let server = TestServer::start().await;
-    let mut witness = Witness::new(&server).await;
+    let mut bystanders = Bystanders::new(&server).await;
     let long = |length: u64| [&[0x81, 0xff][..], &length.to_be_bytes(), &[0; 4]].concat();
     let cases = [
         ("bytes that are no frame (CVE-2022-21676)", b"test".to_vec(), 1002),
@@ -50,16 +50,16 @@ async fn a_frame_that_breaks_the_protocol_ends_its_connection_with_the_code_of_t
                 assert_eq!(said, Some(code), "{what}");
             }
             drop(raw);
-            witness.look(what).await;
+            bystanders.check_undisturbed(what).await;
         }
     }
-    witness.rest(server).await;
+    bystanders.finish(server).await;
 }
 
 #[tokio::test]
-async fn endless_tiny_fragments_hurt_only_their_sender() {
+async fn endless_tiny_fragments_affect_only_their_sender() {
     let server = TestServer::start().await;
-    let mut witness = Witness::new(&server).await;
+    let mut bystanders = Bystanders::new(&server).await;
     for path in BOTH {
         let mut raw = open(&server, path).await;
         raw.send(frame(0x01, b"x")).await;
@@ -68,17 +68,17 @@ async fn endless_tiny_fragments_hurt_only_their_sender() {
         for _ in 0..20 {
             raw.send(&fragments).await;
         }
-        witness.look(path).await;
+        bystanders.check_undisturbed(path).await;
         raw.send(frame(0x00, b"").repeat(10_000)).await;
         drop(raw);
     }
-    witness.rest(server).await;
+    bystanders.finish(server).await;
 }
 
 #[tokio::test]
-async fn pings_without_end_are_answered_and_a_client_that_vanishes_is_forgotten() {
+async fn many_pings_are_answered_and_a_vanished_client_is_removed() {
     let server = TestServer::start().await;
-    let mut witness = Witness::new(&server).await;
+    let mut bystanders = Bystanders::new(&server).await;
     for path in BOTH {
         let mut raw = open(&server, path).await;
         raw.send(frame(0x89, b"ping").repeat(10_000)).await;
@@ -90,16 +90,16 @@ async fn pings_without_end_are_answered_and_a_client_that_vanishes_is_forgotten(
             }
         }
         drop(raw);
-        witness.look(path).await;
+        bystanders.check_undisturbed(path).await;
     }
     server.has_connections(2).await;
-    witness.rest(server).await;
+    bystanders.finish(server).await;
 }
 
 #[tokio::test]
-async fn a_text_that_is_no_request_is_answered_and_the_connection_lives() {
+async fn an_invalid_request_is_answered_and_the_connection_stays_open() {
     let server = TestServer::start().await;
-    let mut witness = Witness::new(&server).await;
+    let mut bystanders = Bystanders::new(&server).await;
     let mut mallory = Client::open_at(&server, "/ws/cellar", "").await.ok().unwrap();
     mallory.identify("mallory").await;
     let deep = |open: &str, close: &str| {
@@ -134,21 +134,21 @@ async fn a_text_that_is_no_request_is_answered_and_the_connection_lives() {
         mallory.send_text(bad).await;
         let refusal = mallory.next("error message").await;
         assert_eq!(refusal["code"], "bad_request", "{what}");
-        witness.look(&what).await;
+        bystanders.check_undisturbed(&what).await;
     }
     for event in ["error", "connect", "disconnect", "constructor", "__proto__", "toString", ""] {
-        mallory.say(event, json!({})).await;
+        mallory.emit(event, json!({})).await;
         assert_eq!(mallory.next("error message").await["code"], "unknown_event", "{event:?}");
     }
     let page = mallory.ask("history", json!({})).await;
     assert_eq!(page["messages"], json!([]));
-    mallory.goodbye().await;
+    mallory.close().await;
     server.has_connections(2).await;
-    witness.rest(server).await;
+    bystanders.finish(server).await;
 }
 
 #[tokio::test]
-async fn binary_frames_are_refused_where_frames_are_text() {
+async fn binary_frames_are_refused_on_a_text_connection() {
     let server = TestServer::start().await;
     let mut raw = open(&server, "/ws").await;
     raw.send(frame(0x82, br#"{"event":"new user","data":"ann"}"#)).await;
@@ -162,9 +162,9 @@ async fn binary_frames_are_refused_where_frames_are_text() {
 }
 
 #[tokio::test]
-async fn a_million_blanks_are_one_body() {
+async fn a_body_of_blanks_is_an_empty_message() {
     let server = TestServer::start().await;
-    let mut witness = Witness::new(&server).await;
+    let mut bystanders = Bystanders::new(&server).await;
     for wire in Wire::ALL {
         let mut mallory = Client::named(&server, wire, &format!("mallory {wire:?}")).await;
         let blanks = " ".repeat(400 << 10);
@@ -173,16 +173,16 @@ async fn a_million_blanks_are_one_body() {
             "message_empty"
         );
         mallory.ask("leave", json!({})).await;
-        mallory.goodbye().await;
-        witness.look("blanks").await;
+        mallory.close().await;
+        bystanders.check_undisturbed("blanks").await;
     }
-    witness.rest(server).await;
+    bystanders.finish(server).await;
 }
 
 #[tokio::test]
-async fn half_a_frame_and_silence_hold_up_nobody() {
+async fn an_incomplete_frame_blocks_no_other_client() {
     let server = TestServer::start().await;
-    let mut witness = Witness::new(&server).await;
+    let mut bystanders = Bystanders::new(&server).await;
     let mut waiting = Vec::new();
     for path in BOTH {
         for begin in
@@ -192,10 +192,10 @@ async fn half_a_frame_and_silence_hold_up_nobody() {
             raw.send(begin).await;
             waiting.push(raw);
         }
-        witness.look(path).await;
+        bystanders.check_undisturbed(path).await;
     }
-    witness.rest(server).await;
+    bystanders.finish(server).await;
     for mut raw in waiting {
-        raw.ended().await;
+        raw.wait_for_close().await;
     }
 }

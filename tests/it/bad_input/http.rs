@@ -2,15 +2,15 @@
 
 use serde_json::json;
 
-use super::Witness;
+use super::Bystanders;
 use crate::{clients::raw::Raw, harness::TestServer};
 
 const POLLING: &str = "/socket.io/?EIO=4&transport=polling";
 
 #[tokio::test]
-async fn an_address_that_is_wrong_gets_the_official_refusal() {
+async fn an_invalid_engine_io_query_gets_the_official_error() {
     let server = TestServer::start().await;
-    let mut witness = Witness::new(&server).await;
+    let mut bystanders = Bystanders::new(&server).await;
     for (query, code) in [
         ("", 0),
         ("?EIO=4", 0),
@@ -27,7 +27,7 @@ async fn an_address_that_is_wrong_gets_the_official_refusal() {
         let mut raw = Raw::connect(&server).await;
         let answer = raw.get(&format!("/socket.io/{query}")).await;
         assert_eq!((answer.status, answer.code()), (400, json!(code)), "{query}");
-        witness.look(query).await;
+        bystanders.check_undisturbed(query).await;
     }
     let mut raw = Raw::connect(&server).await;
     let answer = raw.post(POLLING, "text/plain", b"40").await;
@@ -46,13 +46,13 @@ async fn an_address_that_is_wrong_gets_the_official_refusal() {
     }
     let mut raw = Raw::connect(&server).await;
     assert_eq!(raw.handshake("/nothing", "").await.status, 404, "before any upgrade");
-    witness.rest(server).await;
+    bystanders.finish(server).await;
 }
 
 #[tokio::test]
-async fn a_handshake_that_is_wrong_is_refused_and_what_is_offered_beside_does_no_harm() {
+async fn an_invalid_websocket_handshake_is_refused_and_extra_offers_are_ignored() {
     let server = TestServer::start().await;
-    let mut witness = Witness::new(&server).await;
+    let mut bystanders = Bystanders::new(&server).await;
     let websocket = "/socket.io/?EIO=4&transport=websocket";
     for (path, headers, status) in [
         ("/ws", "Connection: Upgrade\r\nUpgrade: h2c\r\n", 426),
@@ -78,7 +78,7 @@ async fn a_handshake_that_is_wrong_is_refused_and_what_is_offered_beside_does_no
         let mut raw = Raw::connect(&server).await;
         let answer = raw.request(&format!("GET {path}"), headers, b"").await;
         assert_eq!(answer.status, status, "{path} {headers}");
-        witness.look(headers).await;
+        bystanders.check_undisturbed(headers).await;
     }
     let blanks = " ".repeat(8000);
     for headers in [
@@ -94,16 +94,16 @@ async fn a_handshake_that_is_wrong_is_refused_and_what_is_offered_beside_does_no
             assert_eq!(answer.status, expected, "{path}");
             assert_eq!(answer.header("sec-websocket-extensions"), None);
             drop(raw);
-            witness.look("a handshake").await;
+            bystanders.check_undisturbed("a handshake").await;
         }
     }
-    witness.rest(server).await;
+    bystanders.finish(server).await;
 }
 
 #[tokio::test]
-async fn a_head_that_is_too_large_is_431() {
+async fn an_oversized_request_head_is_answered_with_431() {
     let server = TestServer::start().await;
-    let mut witness = Witness::new(&server).await;
+    let mut bystanders = Bystanders::new(&server).await;
     for (what, headers) in [
         ("2,000 headers", "X-Y: z\r\n".repeat(2000)),
         ("one large header", format!("X-Y: {}\r\n", "z".repeat(32 << 10))),
@@ -113,17 +113,17 @@ async fn a_head_that_is_too_large_is_431() {
             let mut raw = Raw::connect(&server).await;
             let answer = raw.request(&format!("GET {path}"), &headers, b"").await;
             assert_eq!(answer.status, 431, "{what} to {path}");
-            raw.ended().await;
+            raw.wait_for_close().await;
         }
-        witness.look(what).await;
+        bystanders.check_undisturbed(what).await;
     }
-    witness.rest(server).await;
+    bystanders.finish(server).await;
 }
 
 #[tokio::test]
-async fn a_request_whose_length_is_in_doubt_is_refused() {
+async fn a_request_with_ambiguous_length_is_refused() {
     let server = TestServer::start().await;
-    let mut witness = Witness::new(&server).await;
+    let mut bystanders = Bystanders::new(&server).await;
     for (what, headers, body) in [
         ("two lengths", "Content-Length: 2\r\nContent-Length: 5\r\n", "40GET "),
         ("a length with a sign", "Content-Length: +2\r\n", "40"),
@@ -141,16 +141,16 @@ async fn a_request_whose_length_is_in_doubt_is_refused() {
         let mut raw = Raw::connect(&server).await;
         let answer = raw.request(&format!("POST {POLLING}"), headers, body.as_bytes()).await;
         assert_eq!(answer.status, 400, "{what}");
-        raw.ended().await;
-        witness.look(what).await;
+        raw.wait_for_close().await;
+        bystanders.check_undisturbed(what).await;
     }
-    witness.rest(server).await;
+    bystanders.finish(server).await;
 }
 
 #[tokio::test]
-async fn a_body_that_is_too_large_is_refused_before_it_is_read() {
+async fn an_oversized_body_is_refused_before_it_is_read() {
     let server = TestServer::start().await;
-    let mut witness = Witness::new(&server).await;
+    let mut bystanders = Bystanders::new(&server).await;
     let session = || async { crate::clients::engine::Polling::open(&server).await };
     for (what, headers, body) in [
         ("a length of a million million", "Content-Length: 1000000000000\r\n", "4"),
@@ -162,15 +162,15 @@ async fn a_body_that_is_too_large_is_refused_before_it_is_read() {
         let answer =
             raw.request(&format!("POST {}", polling.path()), headers, body.as_bytes()).await;
         assert!(matches!(answer.status, 400 | 413), "{what}: {}", answer.status);
-        witness.look(what).await;
+        bystanders.check_undisturbed(what).await;
     }
-    witness.rest(server).await;
+    bystanders.finish(server).await;
 }
 
 #[tokio::test]
-async fn a_request_that_is_no_http_is_hung_up_on() {
+async fn a_request_that_is_not_http_closes_the_connection() {
     let server = TestServer::start().await;
-    let mut witness = Witness::new(&server).await;
+    let mut bystanders = Bystanders::new(&server).await;
     for bytes in [
         &b"\x16\x03\x01\x02\x00\x01\x00\x01\xfc\x03\x03"[..],
         b"PRI * HTTP/2.0\r\n\r\nSM\r\n\r\n",
@@ -181,8 +181,8 @@ async fn a_request_that_is_no_http_is_hung_up_on() {
     ] {
         let mut raw = Raw::connect(&server).await;
         raw.send(bytes).await;
-        raw.ended().await;
-        witness.look(&format!("{bytes:?}")).await;
+        raw.wait_for_close().await;
+        bystanders.check_undisturbed(&format!("{bytes:?}")).await;
     }
-    witness.rest(server).await;
+    bystanders.finish(server).await;
 }

@@ -15,13 +15,13 @@ use crate::{
 };
 
 /// Two who chat undisturbed.
-struct Witness {
+struct Bystanders {
     ann: Client,
     bob: Client,
     seq: u64,
 }
 
-impl Witness {
+impl Bystanders {
     async fn new(server: &TestServer) -> Self {
         let ann = Client::named(server, Wire::WebSocket, "ann").await;
         let mut bob = Client::named(server, Wire::SocketIo, "bob").await;
@@ -30,22 +30,22 @@ impl Witness {
     }
 
     /// Looks whether anything came of `what`.
-    async fn look(&mut self, what: &str) {
+    async fn check_undisturbed(&mut self, what: &str) {
         let what = &format!("after {what}");
         self.seq += 1;
         assert_eq!(self.ann.post(what).await, self.seq, "something was stored: {what}");
         for client in [&mut self.ann, &mut self.bob] {
-            let heard = client.next("new message").await;
-            assert_eq!(heard["msg"], **what, "something was sent");
+            let received = client.next("new message").await;
+            assert_eq!(received["msg"], **what, "something was sent");
             for event in ["new message", "GroupChat", "SingleChat", "closing", "error message"] {
-                assert!(!client.has_heard(event).await, "{event} after {what}");
+                assert!(!client.has_received(event).await, "{event} after {what}");
             }
         }
     }
 
     /// Looks once more, also whether anybody is there who should not be.
-    async fn rest(mut self, server: TestServer) {
-        self.look("the end").await;
+    async fn finish(mut self, server: TestServer) {
+        self.check_undisturbed("the end").await;
         let list = self.ann.ask("GroupList", Value::Null).await;
         assert_eq!(list["users"], json!(["ann", "bob"]));
         drop(self);

@@ -2,25 +2,25 @@
 
 use serde_json::json;
 
-use super::Witness;
+use super::Bystanders;
 use crate::{
     clients::{
-        Client, Door, Wire,
+        Client, ConnectOptions, Wire,
         engine::{Engine, Packet, Polling},
         raw::{Raw, frame, text},
     },
-    harness::{TestServer, patiently},
+    harness::{TestServer, wait_for},
 };
 
 /// A connection of somebody who is in a room of their own.
-async fn mallory(server: &TestServer) -> Raw {
+async fn connect_mallory(server: &TestServer) -> Raw {
     let mut raw = Raw::connect(server).await;
     let answer = raw.handshake("/socket.io/?EIO=4&transport=websocket&room=cellar", "").await;
     assert_eq!(answer.status, 101);
     raw.send(text("40")).await;
-    raw.until("40{").await;
+    raw.read_until("40{").await;
     raw.send(text(r#"420["new user","mallory"]"#)).await;
-    raw.until("430[true,").await;
+    raw.read_until("430[true,").await;
     raw
 }
 
@@ -95,10 +95,10 @@ fn unanswered() -> Vec<Case> {
 }
 
 /// Whether the client is told that something was wrong: by an event, or by the end.
-async fn is_told(raw: &mut Raw) -> bool {
+async fn receives_error(raw: &mut Raw) -> bool {
     raw.send(text(r#"429["GroupList"]"#)).await;
     loop {
-        match patiently("an answer or the end", raw.frame()).await {
+        match wait_for("an answer or the end", raw.frame()).await {
             Some((_, payload)) if payload.starts_with(br#"42["error message""#) => return true,
             Some((_, payload)) if payload.starts_with(b"44/admin,") => return true,
             Some((_, payload)) if payload.starts_with(b"439[") => return false,
@@ -109,54 +109,54 @@ async fn is_told(raw: &mut Raw) -> bool {
 }
 
 #[tokio::test]
-async fn a_packet_that_breaks_the_protocol_hurts_only_its_sender() {
+async fn an_invalid_packet_affects_only_its_sender() {
     let server = server().await;
-    let mut witness = Witness::new(&server).await;
+    let mut bystanders = Bystanders::new(&server).await;
     let answered = attachments().into_iter().chain(texts()).map(|case| (case, true));
     let unanswered = unanswered().into_iter().map(|case| (case, false));
     for ((what, frames), answered) in answered.chain(unanswered) {
-        let mut raw = mallory(&server).await;
+        let mut raw = connect_mallory(&server).await;
         for bytes in frames {
             raw.send(bytes).await;
         }
-        assert!(!answered || is_told(&mut raw).await, "{what}");
-        witness.look(what).await;
+        assert!(!answered || receives_error(&mut raw).await, "{what}");
+        bystanders.check_undisturbed(what).await;
         raw.send(frame(0x88, b"")).await;
-        raw.ended().await;
+        raw.wait_for_close().await;
         server.has_connections(2).await;
     }
-    let door = Door::new().room("cellar").since("cellar", 0);
-    let mut carl = Client::named_at(&server, Wire::WebSocket, "carl", door).await;
+    let options = ConnectOptions::new().room("cellar").since("cellar", 0);
+    let mut carl = Client::named_at(&server, Wire::WebSocket, "carl", options).await;
     assert_eq!(carl.missed("cellar").await, Ok(Vec::new()), "nothing was stored there either");
-    carl.goodbye().await;
-    witness.rest(server).await;
+    carl.close().await;
+    bystanders.finish(server).await;
 }
 
 #[tokio::test]
 async fn error_is_an_event_like_any_other() {
     let server = server().await;
-    let witness = Witness::new(&server).await;
+    let bystanders = Bystanders::new(&server).await;
     for wire in [Wire::SocketIo, Wire::Polling] {
-        let door = Door::new().room("cellar");
+        let options = ConnectOptions::new().room("cellar");
         let name = format!("mallory {wire:?}");
-        let mut mallory = Client::named_at(&server, wire, &name, door).await;
+        let mut mallory = Client::named_at(&server, wire, &name, options).await;
         for event in
             ["error", "connect", "disconnect", "disconnecting", "newListener", "constructor"]
         {
-            mallory.say(event, "123").await;
+            mallory.emit(event, "123").await;
             let refusal = mallory.next("error message").await;
             assert_eq!(refusal["code"], "unknown_event", "{wire:?} {event}");
         }
         assert_eq!(mallory.ask("GroupList", json!({})).await["ok"], true);
-        mallory.goodbye().await;
+        mallory.close().await;
     }
-    witness.rest(server).await;
+    bystanders.finish(server).await;
 }
 
 #[tokio::test]
-async fn a_payload_that_breaks_the_protocol_hurts_only_its_sender() {
+async fn an_invalid_payload_affects_only_its_sender() {
     let server = server().await;
-    let mut witness = Witness::new(&server).await;
+    let mut bystanders = Bystanders::new(&server).await;
     for (what, payload) in [
         ("separators alone", "\u{1e}".repeat(8 << 10)),
         ("a million separators", "\u{1e}".repeat(1_000_000)),
@@ -173,16 +173,16 @@ async fn a_payload_that_breaks_the_protocol_hurts_only_its_sender() {
         polling.post("40").await;
         let answer = polling.post(&payload).await;
         assert!(matches!(answer.status, 200 | 400 | 413), "{what}: {}", answer.status);
-        witness.look(what).await;
+        bystanders.check_undisturbed(what).await;
         polling.post("1").await;
     }
-    witness.rest(server).await;
+    bystanders.finish(server).await;
 }
 
 #[tokio::test]
-async fn bytes_where_text_belongs_are_refused_and_end_the_session() {
+async fn a_binary_polling_body_is_refused_and_ends_the_session() {
     let server = server().await;
-    let mut witness = Witness::new(&server).await;
+    let mut bystanders = Bystanders::new(&server).await;
     let mut polling = Polling::open(&server).await;
     polling.post("40").await;
     server.has_connections(3).await;
@@ -191,14 +191,14 @@ async fn bytes_where_text_belongs_are_refused_and_end_the_session() {
     assert_eq!(answer.status, 400);
     server.has_connections(2).await;
     assert_eq!(polling.post("2").await.status, 400, "the session is over");
-    witness.look("octets").await;
-    witness.rest(server).await;
+    bystanders.check_undisturbed("octets").await;
+    bystanders.finish(server).await;
 }
 
 #[tokio::test]
-async fn two_posts_at_once_end_the_session() {
+async fn concurrent_posts_end_the_session() {
     let server = server().await;
-    let mut witness = Witness::new(&server).await;
+    let mut bystanders = Bystanders::new(&server).await;
     let mut polling = Polling::open(&server).await;
     polling.post("40").await;
     let mut slow = Raw::connect(&server).await;
@@ -207,16 +207,16 @@ async fn two_posts_at_once_end_the_session() {
     slow.send(head).await;
     // The second one is refused as soon as the first one is in work.
     let second = async { while polling.post("3").await.status == 200 {} };
-    patiently("a refusal", second).await;
-    witness.look("two posts").await;
+    wait_for("a refusal", second).await;
+    bystanders.check_undisturbed("two posts").await;
     server.has_connections(2).await;
-    witness.rest(server).await;
+    bystanders.finish(server).await;
 }
 
 #[tokio::test]
-async fn a_session_has_one_upgrade_and_a_stranger_has_none() {
+async fn a_session_upgrades_once_and_an_unknown_session_never() {
     let server = server().await;
-    let mut witness = Witness::new(&server).await;
+    let mut bystanders = Bystanders::new(&server).await;
     let polling = Polling::open(&server).await;
     let path = polling.path().replace("transport=polling", "transport=websocket");
     let mut first = Raw::connect(&server).await;
@@ -228,15 +228,15 @@ async fn a_session_has_one_upgrade_and_a_stranger_has_none() {
     assert_eq!(stranger.handshake(unknown, "").await.status, 400);
     let mut engine = Engine::Polling(Box::new(polling));
     engine.send(vec![Packet::Text("0".to_owned())]).await;
-    let answer = patiently("polling, undisturbed", engine.next()).await;
+    let answer = wait_for("polling, undisturbed", engine.next()).await;
     assert!(matches!(answer, Some(Packet::Text(text)) if text.starts_with("0{")));
     // An upgrade that fails leaves the session polling, too.
     first.send(text("nonsense")).await;
-    first.ended().await;
+    first.wait_for_close().await;
     engine.send(vec![Packet::Text(r#"2["new user","polly"]"#.to_owned())]).await;
-    let answer = patiently("an event by polling", engine.next()).await;
+    let answer = wait_for("an event by polling", engine.next()).await;
     assert!(matches!(answer, Some(Packet::Text(_))), "{answer:?}");
     engine.close().await;
-    witness.look("upgrades").await;
-    witness.rest(server).await;
+    bystanders.check_undisturbed("upgrades").await;
+    bystanders.finish(server).await;
 }

@@ -32,7 +32,7 @@ pub(crate) struct Polling {
     path: String,
     polls: Raw,
     posts: Raw,
-    heard: VecDeque<String>,
+    received: VecDeque<String>,
 }
 
 impl Engine {
@@ -123,7 +123,7 @@ impl Polling {
         assert_eq!(answer.status, 200, "{}", answer.text());
         let open: Value = serde_json::from_str(answer.text().strip_prefix('0').unwrap()).unwrap();
         let path = format!("{path}&sid={}", open["sid"].as_str().unwrap());
-        Self { path, polls, posts, heard: VecDeque::new() }
+        Self { path, polls, posts, received: VecDeque::new() }
     }
 
     /// The address of the session.
@@ -150,11 +150,11 @@ impl Polling {
     }
 
     async fn next(&mut self) -> Option<String> {
-        while self.heard.is_empty() {
+        while self.received.is_empty() {
             let answer = self.poll().await.filter(|it| it.status == 200)?;
-            self.heard.extend(answer.text().split(SEPARATOR).map(str::to_owned));
+            self.received.extend(answer.text().split(SEPARATOR).map(str::to_owned));
         }
-        self.heard.pop_front()
+        self.received.pop_front()
     }
 }
 

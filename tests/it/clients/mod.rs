@@ -14,7 +14,7 @@ use std::collections::{HashMap, VecDeque};
 use serde_json::{Map, Value, json};
 
 use self::{engine::Engine, socketio::SioClient, websocket::WsClient};
-use crate::harness::{TestServer, patiently};
+use crate::harness::{TestServer, wait_for};
 
 /// How a client is connected.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -33,7 +33,7 @@ impl Wire {
 
 /// What a client says at the door.
 #[derive(Clone, Debug, Default)]
-pub(crate) struct Door {
+pub(crate) struct ConnectOptions {
     space: Option<String>,
     token: Option<String>,
     room: Option<String>,
@@ -42,7 +42,7 @@ pub(crate) struct Door {
     epoch: Option<String>,
 }
 
-impl Door {
+impl ConnectOptions {
     /// Says nothing.
     pub(crate) fn new() -> Self {
         Self::default()
@@ -118,7 +118,7 @@ impl Door {
 
 /// Not let in.
 #[derive(Clone, Debug, PartialEq, Eq)]
-pub(crate) struct Refused {
+pub(crate) struct ConnectError {
     /// Where there is one: on `/ws`.
     pub(crate) status: Option<u16>,
     pub(crate) code: String,
@@ -126,7 +126,7 @@ pub(crate) struct Refused {
 
 /// What a client hears.
 #[derive(Clone, Debug, PartialEq)]
-pub(crate) enum Heard {
+pub(crate) enum Received {
     /// An event and its data.
     Event(String, Value),
     /// The answer to the request of this number.
@@ -135,39 +135,45 @@ pub(crate) enum Heard {
     End(Option<u16>),
 }
 
-enum Line {
+enum Transport {
     WebSocket(Box<WsClient>),
     SocketIo(Box<SioClient>),
 }
 
 /// A connected client.
 pub(crate) struct Client {
-    line: Line,
-    asked: u64,
-    heard: VecDeque<Heard>,
+    transport: Transport,
+    request_count: u64,
+    received: VecDeque<Received>,
     /// The last message of each room.
-    heads: HashMap<String, u64>,
+    last_seqs: HashMap<String, u64>,
     /// The last message of what is being caught up on.
-    run: HashMap<String, u64>,
+    missed_seqs: HashMap<String, u64>,
     /// With which a guest comes back.
     pub(crate) token: String,
 }
 
 impl Client {
     /// Connects.
-    pub(crate) async fn open(server: &TestServer, wire: Wire, door: Door) -> Result<Self, Refused> {
-        let line = match wire {
-            Wire::WebSocket => Line::WebSocket(Box::new(WsClient::open(server, &door).await?)),
+    pub(crate) async fn open(
+        server: &TestServer,
+        wire: Wire,
+        options: ConnectOptions,
+    ) -> Result<Self, ConnectError> {
+        let transport = match wire {
+            Wire::WebSocket => {
+                Transport::WebSocket(Box::new(WsClient::open(server, &options).await?))
+            }
             Wire::SocketIo => {
                 let engine = Engine::websocket(server).await;
-                Line::SocketIo(Box::new(SioClient::open(engine, &door).await?))
+                Transport::SocketIo(Box::new(SioClient::open(engine, &options).await?))
             }
             Wire::Polling => {
                 let engine = Engine::polling(server).await;
-                Line::SocketIo(Box::new(SioClient::open(engine, &door).await?))
+                Transport::SocketIo(Box::new(SioClient::open(engine, &options).await?))
             }
         };
-        Ok(Self::on(line))
+        Ok(Self::from_transport(transport))
     }
 
     /// Connects to any address below `/ws`.
@@ -175,31 +181,37 @@ impl Client {
         server: &TestServer,
         path: &str,
         headers: &str,
-    ) -> Result<Self, Refused> {
+    ) -> Result<Self, ConnectError> {
         let client = WsClient::open_at(server, path, headers).await?;
-        Ok(Self::on(Line::WebSocket(Box::new(client))))
+        Ok(Self::from_transport(Transport::WebSocket(Box::new(client))))
     }
 
-    fn on(line: Line) -> Self {
-        let (heard, heads, run) = (VecDeque::new(), HashMap::new(), HashMap::new());
-        Self { line, asked: 0, heard, heads, run, token: String::new() }
+    fn from_transport(transport: Transport) -> Self {
+        let (received, last_seqs, missed_seqs) = (VecDeque::new(), HashMap::new(), HashMap::new());
+        Self { transport, request_count: 0, received, last_seqs, missed_seqs, token: String::new() }
     }
 
     /// Connects and takes a name.
     pub(crate) async fn named(server: &TestServer, wire: Wire, name: &str) -> Self {
-        Self::named_at(server, wire, name, Door::new()).await
+        Self::named_at(server, wire, name, ConnectOptions::new()).await
     }
 
     /// The same, saying something at the door.
-    pub(crate) async fn named_at(server: &TestServer, wire: Wire, name: &str, door: Door) -> Self {
-        let mut client = Self::open(server, wire, door).await.unwrap();
+    pub(crate) async fn named_at(
+        server: &TestServer,
+        wire: Wire,
+        name: &str,
+        options: ConnectOptions,
+    ) -> Self {
+        let mut client = Self::open(server, wire, options).await.unwrap();
         client.identify(name).await;
         client
     }
 
     /// Comes in with a token: a guest's own or one of the back end.
     pub(crate) async fn with_token(server: &TestServer, wire: Wire, token: &str) -> Self {
-        let mut client = Self::open(server, wire, Door::new().token(token)).await.unwrap();
+        let mut client =
+            Self::open(server, wire, ConnectOptions::new().token(token)).await.unwrap();
         client.next("welcome").await;
         client
     }
@@ -234,21 +246,21 @@ impl Client {
 
     /// Asks. Answers the number by which the answer will be known.
     pub(crate) async fn send(&mut self, event: &str, data: impl Into<Value>) -> u64 {
-        self.asked += 1;
-        self.transmit(event, data.into(), Some(self.asked)).await;
-        self.asked
+        self.request_count += 1;
+        self.transmit(event, data.into(), Some(self.request_count)).await;
+        self.request_count
     }
 
     /// Says without asking for an answer.
-    pub(crate) async fn say(&mut self, event: &str, data: impl Into<Value>) {
+    pub(crate) async fn emit(&mut self, event: &str, data: impl Into<Value>) {
         self.transmit(event, data.into(), None).await;
     }
 
     async fn transmit(&mut self, event: &str, data: Value, ack: Option<u64>) {
-        patiently("room to send", async {
-            match &mut self.line {
-                Line::WebSocket(line) => line.send(event, data, ack).await,
-                Line::SocketIo(line) => line.send(event, data, ack).await,
+        wait_for("room to send", async {
+            match &mut self.transport {
+                Transport::WebSocket(transport) => transport.send(event, data, ack).await,
+                Transport::SocketIo(transport) => transport.send(event, data, ack).await,
             }
         })
         .await;
@@ -256,25 +268,25 @@ impl Client {
 
     /// Sends any text. Only `/ws` clients can.
     pub(crate) async fn send_text(&mut self, text: impl Into<String>) {
-        match &mut self.line {
-            Line::WebSocket(line) => line.send_text(text.into()).await,
-            Line::SocketIo(_) => panic!("Socket.IO has no text of its own"),
+        match &mut self.transport {
+            Transport::WebSocket(transport) => transport.send_text(text.into()).await,
+            Transport::SocketIo(_) => panic!("Socket.IO has no text of its own"),
         }
     }
 
     /// Ends the connection in the way of its wire.
-    pub(crate) async fn goodbye(self) {
-        match self.line {
-            Line::WebSocket(line) => line.goodbye().await,
-            Line::SocketIo(line) => line.goodbye().await,
+    pub(crate) async fn close(self) {
+        match self.transport {
+            Transport::WebSocket(transport) => transport.close().await,
+            Transport::SocketIo(transport) => transport.close().await,
         }
     }
 
     /// The answer to the request of this number.
     pub(crate) async fn answer(&mut self, number: u64) -> Value {
-        let wanted = |it: &Heard| matches!(it, Heard::Answer(other, _) if *other == number);
+        let wanted = |it: &Received| matches!(it, Received::Answer(other, _) if *other == number);
         match self.wait(&format!("answer {number}"), wanted).await {
-            Heard::Answer(_, data) => data,
+            Received::Answer(_, data) => data,
             other => panic!("{other:?} in place of answer {number}"),
         }
     }
@@ -283,8 +295,8 @@ impl Client {
     pub(crate) async fn count_stored(&mut self, count: usize) -> u64 {
         let mut stored = 0;
         for _ in 0..count {
-            match self.wait("an answer", |it| matches!(it, Heard::Answer(..))).await {
-                Heard::Answer(_, answer) => stored += u64::from(answer["ok"] == true),
+            match self.wait("an answer", |it| matches!(it, Received::Answer(..))).await {
+                Received::Answer(_, answer) => stored += u64::from(answer["ok"] == true),
                 _ => break,
             }
         }
@@ -293,9 +305,9 @@ impl Client {
 
     /// The next event of this name. Others are kept.
     pub(crate) async fn next(&mut self, event: &str) -> Value {
-        let wanted = |it: &Heard| matches!(it, Heard::Event(name, _) if name == event);
+        let wanted = |it: &Received| matches!(it, Received::Event(name, _) if name == event);
         match self.wait(event, wanted).await {
-            Heard::Event(_, data) => data,
+            Received::Event(_, data) => data,
             other => panic!("{other:?} in place of {event}"),
         }
     }
@@ -303,15 +315,15 @@ impl Client {
     /// Waits for the end of the connection, and answers the code of `/ws`.
     pub(crate) async fn end(&mut self) -> Option<u16> {
         match self.wait("the end", |_| false).await {
-            Heard::End(code) => code,
+            Received::End(code) => code,
             other => panic!("{other:?} in place of the end"),
         }
     }
 
     /// Whether an event of this name was heard, among all that was sent before this call.
-    pub(crate) async fn has_heard(&mut self, event: &str) -> bool {
+    pub(crate) async fn has_received(&mut self, event: &str) -> bool {
         self.ask("GroupList", Value::Null).await;
-        self.heard.iter().any(|it| matches!(it, Heard::Event(name, _) if name == event))
+        self.received.iter().any(|it| matches!(it, Received::Event(name, _) if name == event))
     }
 
     /// Everything that was missed in a room, in however many parts, or the word that it is too much.
@@ -332,45 +344,49 @@ impl Client {
     }
 
     /// Waits for what is wanted, or for the end.
-    async fn wait(&mut self, what: &str, wanted: impl Fn(&Heard) -> bool + Send + Sync) -> Heard {
-        let place = self.heard.iter().position(&wanted);
-        if let Some(heard) = place.and_then(|place| self.heard.remove(place)) {
-            return heard;
+    async fn wait(
+        &mut self,
+        what: &str,
+        wanted: impl Fn(&Received) -> bool + Send + Sync,
+    ) -> Received {
+        let place = self.received.iter().position(&wanted);
+        if let Some(received) = place.and_then(|place| self.received.remove(place)) {
+            return received;
         }
-        patiently(what, async {
+        wait_for(what, async {
             loop {
-                let heard = match &mut self.line {
-                    Line::WebSocket(line) => line.next().await,
-                    Line::SocketIo(line) => line.next().await,
+                let received = match &mut self.transport {
+                    Transport::WebSocket(transport) => transport.next().await,
+                    Transport::SocketIo(transport) => transport.next().await,
                 };
-                self.fold(&heard);
-                if wanted(&heard) || matches!(heard, Heard::End(_)) {
-                    return heard;
+                self.check_order(&received);
+                if wanted(&received) || matches!(received, Received::End(_)) {
+                    return received;
                 }
-                self.heard.push_back(heard);
+                self.received.push_back(received);
             }
         })
         .await
     }
 
     /// Looks whether what is heard can follow what was heard.
-    fn fold(&mut self, event: &Heard) {
-        let Heard::Event(name, data) = event else { return };
+    fn check_order(&mut self, event: &Received) {
+        let Received::Event(name, data) = event else { return };
         let room = || data["room"].as_str().unwrap().to_owned();
         let seq = |message: &Value| message["seq"].as_u64().unwrap();
         match &**name {
             "new message" | "GroupChat" => {
-                let last = self.heads.insert(room(), seq(data)).unwrap_or(0);
+                let last = self.last_seqs.insert(room(), seq(data)).unwrap_or(0);
                 assert!(seq(data) > last, "after {last} came {data}");
             }
             "missed" => {
                 for message in data["messages"].as_array().unwrap() {
-                    let last = self.run.insert(room(), seq(message));
+                    let last = self.missed_seqs.insert(room(), seq(message));
                     assert!(last.is_none_or(|last| seq(message) == last + 1), "a hole in {data}");
-                    self.heads.insert(room(), seq(message));
+                    self.last_seqs.insert(room(), seq(message));
                 }
                 if data["more"] != true {
-                    self.run.remove(&room());
+                    self.missed_seqs.remove(&room());
                 }
             }
             _ => (),

@@ -12,7 +12,7 @@ use tokio_tungstenite::{
     tungstenite::{handshake::derive_accept_key, protocol::Role},
 };
 
-use crate::harness::{TestServer, patiently};
+use crate::harness::{TestServer, wait_for};
 
 /// The example key of RFC 6455.
 const KEY: &str = "dGhlIHNhbXBsZSBub25jZQ==";
@@ -59,7 +59,7 @@ impl Raw {
     }
 
     /// A peer that has little room for what it does not read.
-    pub(crate) async fn narrow(server: &TestServer) -> Self {
+    pub(crate) async fn with_small_buffer(server: &TestServer) -> Self {
         let socket = TcpSocket::new_v4().unwrap();
         socket.set_recv_buffer_size(SMALL_BUFFER_BYTES).unwrap();
         Self(BufReader::new(socket.connect(server.address()).await.unwrap()))
@@ -67,7 +67,7 @@ impl Raw {
 
     /// Sends bytes. A server that has hung up already is no failure here.
     pub(crate) async fn send(&mut self, bytes: impl AsRef<[u8]>) {
-        drop(patiently("room to write", self.0.write_all(bytes.as_ref())).await);
+        drop(wait_for("room to write", self.0.write_all(bytes.as_ref())).await);
     }
 
     /// Sends one request with a `Host`, and reads its answer.
@@ -89,7 +89,7 @@ impl Raw {
 
     /// The next answer, or nothing when the server hung up before one.
     pub(crate) async fn answer(&mut self) -> Option<Answer> {
-        patiently("an answer or the end", self.read_answer()).await
+        wait_for("an answer or the end", self.read_answer()).await
     }
 
     async fn read_answer(&mut self) -> Option<Answer> {
@@ -116,9 +116,9 @@ impl Raw {
     }
 
     /// Waits until the server hangs up.
-    pub(crate) async fn ended(&mut self) {
+    pub(crate) async fn wait_for_close(&mut self) {
         let mut rest = [0; 4096];
-        patiently("the end of the connection", async {
+        wait_for("the end of the connection", async {
             while self.0.read(&mut rest).await.is_ok_and(|length| length > 0) {}
         })
         .await;
@@ -148,7 +148,7 @@ impl Raw {
     /// Reads frames up to the close, and answers its code: nothing when there was no close frame.
     pub(crate) async fn close_code(&mut self) -> Option<u16> {
         loop {
-            let (head, payload) = patiently("a frame or the end", self.frame()).await?;
+            let (head, payload) = wait_for("a frame or the end", self.frame()).await?;
             if head == 0x88 {
                 return payload.first_chunk().map(|code| u16::from_be_bytes(*code));
             }
@@ -156,9 +156,9 @@ impl Raw {
     }
 
     /// Reads frames up to one that begins like this. The connection must not end before.
-    pub(crate) async fn until(&mut self, begin: &str) {
+    pub(crate) async fn read_until(&mut self, begin: &str) {
         loop {
-            let frame = patiently(begin, self.frame()).await;
+            let frame = wait_for(begin, self.frame()).await;
             let (_, payload) = frame.unwrap_or_else(|| panic!("the end before {begin}"));
             if payload.starts_with(begin.as_bytes()) {
                 return;

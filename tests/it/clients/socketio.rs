@@ -6,10 +6,10 @@ use base64::{Engine as _, prelude::BASE64_STANDARD};
 use serde_json::{Value, json};
 
 use super::{
-    Door, Heard, Refused,
+    ConnectError, ConnectOptions, Received,
     engine::{Engine, Packet},
 };
-use crate::harness::patiently;
+use crate::harness::wait_for;
 
 /// A connection to one space.
 pub(crate) struct SioClient {
@@ -28,11 +28,14 @@ struct Parsed {
 
 impl SioClient {
     /// Connects to a space with what is said at the door.
-    pub(crate) async fn open(mut engine: Engine, door: &Door) -> Result<Self, Refused> {
-        let space = door.space.clone().filter(|it| it != "/").unwrap_or_default();
+    pub(crate) async fn open(
+        mut engine: Engine,
+        options: &ConnectOptions,
+    ) -> Result<Self, ConnectError> {
+        let space = options.space.clone().filter(|it| it != "/").unwrap_or_default();
         let comma = if space.is_empty() { "" } else { "," };
-        engine.send(vec![Packet::Text(format!("0{space}{comma}{}", door.auth()))]).await;
-        let answer = patiently("the answer to CONNECT", engine.next()).await;
+        engine.send(vec![Packet::Text(format!("0{space}{comma}{}", options.auth()))]).await;
+        let answer = wait_for("the answer to CONNECT", engine.next()).await;
         let Some(Packet::Text(text)) = answer else { panic!("no answer to CONNECT: {answer:?}") };
         let answer = parse(&text);
         assert_eq!(answer.space, space);
@@ -40,7 +43,7 @@ impl SioClient {
             '0' => Ok(Self { engine, space }),
             '4' => {
                 let code = answer.data["message"].as_str().unwrap().to_owned();
-                Err(Refused { status: None, code })
+                Err(ConnectError { status: None, code })
             }
             other => panic!("a packet of type {other} answers CONNECT"),
         }
@@ -67,16 +70,16 @@ impl SioClient {
     }
 
     /// Ends the session.
-    pub(crate) async fn goodbye(self) {
+    pub(crate) async fn close(self) {
         self.engine.close().await;
     }
 
     /// What is heard next.
-    pub(crate) async fn next(&mut self) -> Heard {
+    pub(crate) async fn next(&mut self) -> Received {
         let text = match self.engine.next().await {
             Some(Packet::Text(text)) => text,
             Some(Packet::Binary(_)) => panic!("an attachment without its packet"),
-            None => return Heard::End(None),
+            None => return Received::End(None),
         };
         let mut packet = parse(&text);
         let mut attachments = Vec::new();
@@ -88,19 +91,19 @@ impl SioClient {
         }
         put_bytes(&mut packet.data, &attachments);
         assert_eq!(packet.space, self.space);
-        heard(packet)
+        received(packet)
     }
 }
 
-fn heard(packet: Parsed) -> Heard {
+fn received(packet: Parsed) -> Received {
     let Parsed { kind, ack, mut data, .. } = packet;
     match kind {
-        '1' => Heard::End(None),
+        '1' => Received::End(None),
         '2' | '5' => {
             let name = data[0].as_str().unwrap().to_owned();
-            Heard::Event(name, data.get_mut(1).map(Value::take).unwrap_or_default())
+            Received::Event(name, data.get_mut(1).map(Value::take).unwrap_or_default())
         }
-        '3' | '6' => Heard::Answer(ack.unwrap(), answer(data)),
+        '3' | '6' => Received::Answer(ack.unwrap(), answer(data)),
         other => panic!("a packet of type {other}: {data}"),
     }
 }
@@ -140,7 +143,7 @@ fn parse(text: &str) -> Parsed {
 
 /// Takes bytes out of a value and leaves placeholders.
 fn take_bytes(value: &mut Value, taken: &mut Vec<Vec<u8>>) {
-    if let Some(text) = lone(value, "base64").and_then(Value::as_str) {
+    if let Some(text) = single_member(value, "base64").and_then(Value::as_str) {
         let bytes = BASE64_STANDARD.decode(text).unwrap();
         *value = json!({ "_placeholder": true, "num": taken.len() });
         taken.push(bytes);
@@ -164,7 +167,7 @@ fn put_bytes(value: &mut Value, attachments: &[Vec<u8>]) {
 }
 
 /// The only member of an object, if it has this name.
-fn lone<'a>(value: &'a Value, name: &str) -> Option<&'a Value> {
+fn single_member<'a>(value: &'a Value, name: &str) -> Option<&'a Value> {
     value.as_object().filter(|it| it.len() == 1)?.get(name)
 }
 

@@ -5,7 +5,7 @@ use serde_json::{Value, json};
 use tokio::net::TcpStream;
 use tokio_tungstenite::{WebSocketStream, tungstenite::Message};
 
-use super::{Door, Heard, Refused, raw::Raw};
+use super::{ConnectError, ConnectOptions, Received, raw::Raw};
 use crate::harness::TestServer;
 
 /// A connection to `/ws`.
@@ -13,8 +13,11 @@ pub(crate) struct WsClient(WebSocketStream<TcpStream>);
 
 impl WsClient {
     /// Connects with what is said at the door.
-    pub(crate) async fn open(server: &TestServer, door: &Door) -> Result<Self, Refused> {
-        Self::open_at(server, &format!("/ws?{}", door.query()), "").await
+    pub(crate) async fn open(
+        server: &TestServer,
+        options: &ConnectOptions,
+    ) -> Result<Self, ConnectError> {
+        Self::open_at(server, &format!("/ws?{}", options.query()), "").await
     }
 
     /// Connects to an address, with headers.
@@ -22,14 +25,14 @@ impl WsClient {
         server: &TestServer,
         path: &str,
         headers: &str,
-    ) -> Result<Self, Refused> {
+    ) -> Result<Self, ConnectError> {
         let mut raw = Raw::connect(server).await;
         let answer = raw.handshake(path, headers).await;
         match answer.status {
             101 => Ok(Self(raw.into_websocket().await)),
             status => {
                 let code = answer.code().as_str().unwrap_or_default().to_owned();
-                Err(Refused { status: Some(status), code })
+                Err(ConnectError { status: Some(status), code })
             }
         }
     }
@@ -52,29 +55,29 @@ impl WsClient {
     }
 
     /// Closes, and waits until the server has closed too.
-    pub(crate) async fn goodbye(mut self) {
+    pub(crate) async fn close(mut self) {
         self.0.close(None).await.ok();
         while self.0.next().await.is_some_and(|it| it.is_ok()) {}
     }
 
     /// What is heard next.
-    pub(crate) async fn next(&mut self) -> Heard {
+    pub(crate) async fn next(&mut self) -> Received {
         loop {
             let text = match self.0.next().await {
                 Some(Ok(Message::Text(text))) => text,
                 Some(Ok(Message::Close(frame))) => {
-                    return Heard::End(frame.map(|it| it.code.into()));
+                    return Received::End(frame.map(|it| it.code.into()));
                 }
-                Some(Err(_)) | None => return Heard::End(None),
+                Some(Err(_)) | None => return Received::End(None),
                 Some(Ok(_)) => continue,
             };
             let mut frame: Value = serde_json::from_str(&text).unwrap();
             let ack = frame.as_object_mut().unwrap().remove("ack");
             return if let Some(ack) = ack {
-                Heard::Answer(ack.as_u64().unwrap(), frame)
+                Received::Answer(ack.as_u64().unwrap(), frame)
             } else {
                 let name = frame["event"].as_str().unwrap().to_owned();
-                Heard::Event(name, frame["data"].take())
+                Received::Event(name, frame["data"].take())
             };
         }
     }

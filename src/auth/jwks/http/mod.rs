@@ -25,7 +25,7 @@ use tokio_rustls::{
     rustls::{ClientConfig, RootCertStore, crypto::ring::default_provider, pki_types::ServerName},
 };
 
-use super::{Fetch, FetchFailed};
+use super::{Fetch, FetchError};
 
 /// The largest answer. A hundred keys with their certificates take a third of it.
 const ANSWER_BYTES_MAX: usize = 256 << 10;
@@ -33,16 +33,16 @@ const ANSWER_BYTES_MAX: usize = 256 << 10;
 /// The machine trusts nobody, so nobody can vouch for a site.
 #[derive(Debug, thiserror::Error)]
 #[error("the system's trusted certificates cannot be found{0} (SSL_CERT_FILE names them)")]
-pub struct NoTrust(String);
+pub struct NoTrustedCertificates(String);
 
 /// Whom the machine trusts to vouch for a site.
-pub(in crate::auth) fn trust() -> Result<Arc<ClientConfig>, NoTrust> {
+pub(in crate::auth) fn tls_config() -> Result<Arc<ClientConfig>, NoTrustedCertificates> {
     let found = rustls_native_certs::load_native_certs();
     let mut roots = RootCertStore::empty();
     let (added, _) = roots.add_parsable_certificates(found.certs);
     if added == 0 {
         let errors = found.errors.iter().map(|error| format!(": {error}"));
-        return Err(NoTrust(errors.collect()));
+        return Err(NoTrustedCertificates(errors.collect()));
     }
     let config = ClientConfig::builder_with_provider(Arc::new(default_provider()))
         .with_safe_default_protocol_versions()
@@ -59,10 +59,10 @@ pub(in crate::auth) struct HttpFetch {
 }
 
 impl HttpFetch {
-    /// `url` has a host and is `http` or, with `trusted`, `https`.
-    pub(in crate::auth) fn new(url: &Uri, trusted: Option<&Arc<ClientConfig>>) -> Self {
+    /// `url` has a host and is `http` or, with `tls_config`, `https`.
+    pub(in crate::auth) fn new(url: &Uri, tls_config: Option<&Arc<ClientConfig>>) -> Self {
         let secure = url.scheme_str() == Some("https");
-        let tls = trusted.filter(|_| secure).map(|it| TlsConnector::from(Arc::clone(it)));
+        let tls = tls_config.filter(|_| secure).map(|it| TlsConnector::from(Arc::clone(it)));
         Self { url: url.clone(), tls }
     }
 
@@ -98,19 +98,19 @@ impl HttpFetch {
 
 #[async_trait]
 impl Fetch for HttpFetch {
-    async fn fetch(&self) -> Result<Vec<u8>, FetchFailed> {
+    async fn fetch(&self) -> Result<Vec<u8>, FetchError> {
         let (host, usual) = (self.host(), if self.tls.is_some() { 443 } else { 80 });
         let port = self.url.port_u16().unwrap_or(usual);
-        let socket = TcpStream::connect((host, port)).await.map_err(FetchFailed::Connect)?;
-        let Some(tls) = &self.tls else { return ask(socket, self.request()).await };
+        let socket = TcpStream::connect((host, port)).await.map_err(FetchError::Connect)?;
+        let Some(tls) = &self.tls else { return exchange(socket, self.request()).await };
         let name = ServerName::try_from(host.to_owned()).map_err(broken)?;
-        let socket = tls.connect(name, socket).await.map_err(FetchFailed::Tls)?;
-        ask(socket, self.request()).await
+        let socket = tls.connect(name, socket).await.map_err(FetchError::Tls)?;
+        exchange(socket, self.request()).await
     }
 }
 
 /// Sends the request and reads the answer.
-async fn ask<S>(socket: S, request: Request<String>) -> Result<Vec<u8>, FetchFailed>
+async fn exchange<S>(socket: S, request: Request<String>) -> Result<Vec<u8>, FetchError>
 where
     S: AsyncRead + AsyncWrite + Unpin + Send,
 {
@@ -118,15 +118,15 @@ where
     let answer = async move {
         let answer = sender.send_request(request).await.map_err(broken)?;
         if answer.status() != StatusCode::OK {
-            return Err(FetchFailed::Status(answer.status().as_u16()));
+            return Err(FetchError::Status(answer.status().as_u16()));
         }
         let body = Limited::new(answer.into_body(), ANSWER_BYTES_MAX).collect().await;
         match body {
             Ok(body) => Ok(body.to_bytes().into()),
             Err(error) if error.is::<LengthLimitError>() => {
-                Err(FetchFailed::TooLarge(ANSWER_BYTES_MAX))
+                Err(FetchError::TooLarge(ANSWER_BYTES_MAX))
             }
-            Err(error) => Err(FetchFailed::Broken(error)),
+            Err(error) => Err(FetchError::Broken(error)),
         }
     };
     let (mut answer, connection) = (pin!(answer), pin!(connection));
@@ -138,8 +138,8 @@ where
     answer.await
 }
 
-fn broken(error: impl std::error::Error + Send + Sync + 'static) -> FetchFailed {
-    FetchFailed::Broken(Box::new(error))
+fn broken(error: impl std::error::Error + Send + Sync + 'static) -> FetchError {
+    FetchError::Broken(Box::new(error))
 }
 
 #[cfg(test)]

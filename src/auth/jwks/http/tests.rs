@@ -10,14 +10,14 @@ use tokio::{
 
 use super::*;
 use crate::auth::{
-    jwks::Source,
-    test_support::{P256, P256_NEW, Pair, set},
+    jwks::JwksSource,
+    test_support::{KeyPair, P256, P256_NEW, set},
 };
 
 /// A server that answers one connection at a time.
-struct Server(TcpListener);
+struct TestServer(TcpListener);
 
-impl Server {
+impl TestServer {
     async fn start() -> Self {
         Self(TcpListener::bind("127.0.0.1:0").await.unwrap())
     }
@@ -46,15 +46,15 @@ fn ok(body: &[u8]) -> Vec<u8> {
 }
 
 /// What comes of a fetch that is answered with these bytes.
-async fn fetched(answer: &[u8]) -> Result<Vec<u8>, FetchFailed> {
-    let server = Server::start().await;
+async fn fetched(answer: &[u8]) -> Result<Vec<u8>, FetchError> {
+    let server = TestServer::start().await;
     let fetch = HttpFetch::new(&server.url("", "/keys"), None);
     tokio::join!(fetch.fetch(), server.answer(answer)).0
 }
 
 #[tokio::test]
-async fn the_request_says_what_the_address_says() {
-    let server = Server::start().await;
+async fn the_request_uses_path_query_and_credentials_of_the_url() {
+    let server = TestServer::start().await;
     let fetch = HttpFetch::new(&server.url("ann:p%40ss@", "/keys?v=1"), None);
     let empty = ok(b"{}");
     let (answer, asked) = tokio::join!(fetch.fetch(), server.answer(&empty));
@@ -69,7 +69,7 @@ async fn the_request_says_what_the_address_says() {
 }
 
 #[tokio::test]
-async fn an_answer_may_end_as_http_allows() {
+async fn every_http_body_framing_is_accepted() {
     for answer in [
         ok(b"{\"keys\":[]}"),
         b"HTTP/1.1 200 OK\r\n\r\n{\"keys\":[]}".to_vec(),
@@ -82,7 +82,7 @@ async fn an_answer_may_end_as_http_allows() {
 }
 
 #[tokio::test]
-async fn other_answers_are_none() {
+async fn other_responses_are_errors() {
     for (answer, reason) in [
         ("HTTP/1.1 302 Found\r\nlocation: /other\r\ncontent-length: 0\r\n\r\n", "status 302"),
         ("HTTP/1.1 404 Not Found\r\ncontent-length: 0\r\n\r\n", "status 404"),
@@ -97,33 +97,33 @@ async fn other_answers_are_none() {
 }
 
 #[tokio::test]
-async fn an_answer_that_is_too_large_is_not_read_to_its_end() {
+async fn an_oversized_response_is_not_read_to_its_end() {
     let fitting = vec![b' '; ANSWER_BYTES_MAX];
     assert!(fetched(&ok(&fitting)).await.is_ok());
     let large = vec![b' '; 4 * ANSWER_BYTES_MAX];
     let endless = [b"HTTP/1.1 200 OK\r\n\r\n".as_slice(), &large].concat();
     for answer in [ok(&large), endless] {
         let error = fetched(&answer).await.unwrap_err();
-        assert!(matches!(error, FetchFailed::TooLarge(ANSWER_BYTES_MAX)), "{error}");
+        assert!(matches!(error, FetchError::TooLarge(ANSWER_BYTES_MAX)), "{error}");
     }
 }
 
 #[tokio::test]
-async fn nobody_may_be_there() {
-    let server = Server::start().await;
+async fn a_refused_connection_is_a_connect_error() {
+    let server = TestServer::start().await;
     let fetch = HttpFetch::new(&server.url("", "/"), None);
     drop(server);
-    assert!(matches!(fetch.fetch().await, Err(FetchFailed::Connect(_))));
+    assert!(matches!(fetch.fetch().await, Err(FetchError::Connect(_))));
 }
 
 #[tokio::test]
-async fn a_site_rotates_errs_goes_away_and_comes_back() {
-    let keys = |pair: Pair, kid: &str| ok(&set(&[pair.jwk(&json!({ "kid": kid }))]));
+async fn keys_survive_rotation_errors_and_an_outage_of_the_site() {
+    let keys = |pair: KeyPair, kid: &str| ok(&set(&[pair.jwk(&json!({ "kid": kid }))]));
     let redirect = b"HTTP/1.1 301 Moved\r\nlocation: /keys\r\ncontent-length: 0\r\n\r\n".to_vec();
-    let mut server = Server::start().await;
+    let mut server = TestServer::start().await;
     let address = server.0.local_addr().unwrap();
     let fetch = HttpFetch::new(&server.url("", "/keys"), None);
-    let source = Source::new("a site", Box::new(fetch), Duration::from_mins(5));
+    let source = JwksSource::new("a site", Box::new(fetch), Duration::from_mins(5));
     for (answer, kid, good) in [
         (keys(P256, "old"), "old", true),
         (keys(P256_NEW, "new"), "new", true),
@@ -133,14 +133,14 @@ async fn a_site_rotates_errs_goes_away_and_comes_back() {
         (keys(P256, "third"), "third", true),
     ] {
         tokio::join!(source.fetch_once(), server.answer(&answer));
-        assert!(source.keys().iter().all(|key| key.is_called(kid)), "{kid}");
-        assert_eq!((source.keys().len(), source.trouble().is_none()), (1, good), "{kid}");
+        assert!(source.keys().iter().all(|key| key.has_id(kid)), "{kid}");
+        assert_eq!((source.keys().len(), source.fetch_error().is_none()), (1, good), "{kid}");
     }
     drop(server);
     source.fetch_once().await;
-    assert!(source.keys()[0].is_called("third") && source.trouble().is_some());
-    server = Server(TcpListener::bind(address).await.unwrap());
+    assert!(source.keys()[0].has_id("third") && source.fetch_error().is_some());
+    server = TestServer(TcpListener::bind(address).await.unwrap());
     let back = keys(P256, "back");
     tokio::join!(source.fetch_once(), server.answer(&back));
-    assert!(source.keys()[0].is_called("back") && source.trouble().is_none());
+    assert!(source.keys()[0].has_id("back") && source.fetch_error().is_none());
 }

@@ -3,9 +3,9 @@
 use serde_json::{Map, Number, Value};
 use time::{Duration, OffsetDateTime};
 
-use super::Rules;
+use super::TokenRules;
 use crate::{
-    auth::Refused,
+    auth::TokenError,
     chat::ports::{Claims, Rooms},
     domain::{Role, RoomPattern, SignInId, SpacePattern, UserName},
 };
@@ -19,54 +19,58 @@ const OWN_LEEWAY: Duration = Duration::MINUTE;
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(super) enum Signer {
     /// The server's own key, so perhaps this server.
-    Ourselves,
+    Own,
     /// Somebody else, who has no say in who is a guest here.
-    Another,
+    Other,
 }
 
 /// What the claims of a token prove at `now`.
 ///
 /// Whether its time is over is looked at last: who hears so may take it that a fresh one will do.
-pub(super) fn prove(
+pub(super) fn verify(
     members: &Map<String, Value>,
     signer: Signer,
-    rules: &Rules,
+    rules: &TokenRules,
     now: OffsetDateTime,
-) -> Result<Claims, Refused> {
-    let members = Members(members);
-    members.made_by(rules.issuer.as_deref())?;
-    members.made_for(&rules.audience)?;
-    let name = members.text("sub")?.ok_or(Refused::Missing("sub"))?;
+) -> Result<Claims, TokenError> {
+    let members = ClaimReader(members);
+    members.check_issuer(rules.issuer.as_deref())?;
+    members.check_audience(&rules.audience)?;
+    let name = members.text("sub")?.ok_or(TokenError::MissingClaim("sub"))?;
     let wanted = "a user name: 1 to 64 visible characters";
-    let user = UserName::parse(name).or(Err(Refused::Wrong { claim: "sub", wanted }))?;
-    let expires_at = members.date("exp")?.ok_or(Refused::Missing("exp"))?;
+    let user = UserName::parse(name).or(Err(TokenError::InvalidClaim { claim: "sub", wanted }))?;
+    let expires_at = members.date("exp")?.ok_or(TokenError::MissingClaim("exp"))?;
     let claims = Claims {
         name: members.name()?,
         spaces: members.spaces()?,
         rooms: members.rooms()?,
         admin: members.admin()?,
-        guest: members.ours("guest", signer)?.map(Into::into),
-        sign_in: members.ours("sign_in", signer)?.map(SignInId::from_raw),
+        guest: members.reserved_text("guest", signer)?.map(Into::into),
+        sign_in: members.reserved_text("sign_in", signer)?.map(SignInId::from_raw),
         ..Claims::of(user, expires_at)
     };
     // What a node made itself, another one is shown, whose clock may be behind.
-    let is_ours = claims.guest.is_some() || claims.sign_in.is_some();
-    let leeway = if is_ours { rules.leeway.max(OWN_LEEWAY) } else { rules.leeway };
+    let is_own = claims.guest.is_some() || claims.sign_in.is_some();
+    let leeway = if is_own { rules.leeway.max(OWN_LEEWAY) } else { rules.leeway };
     for claim in ["nbf", "iat"] {
         if let Some(at) = members.date(claim)?
             && now + leeway < at
         {
-            return Err(Refused::Early { claim, at });
+            return Err(TokenError::NotYetValid { claim, at });
         }
     }
     if now >= expires_at {
-        return Err(Refused::Expired(expires_at));
+        return Err(TokenError::Expired(expires_at));
     }
     Ok(claims)
 }
 
 /// The members of a token of our own, made at `now`.
-pub(super) fn members(claims: &Claims, rules: &Rules, now: OffsetDateTime) -> Map<String, Value> {
+pub(super) fn to_payload(
+    claims: &Claims,
+    rules: &TokenRules,
+    now: OffsetDateTime,
+) -> Map<String, Value> {
     let Claims { user, name, expires_at, spaces, rooms, admin, guest, sign_in } = claims;
     // Whole seconds, rounded up: a token is good until its time is over.
     let exp = expires_at.unix_timestamp() + i64::from(expires_at.nanosecond() > 0);
@@ -112,19 +116,19 @@ fn rooms_value(patterns: &[(RoomPattern, Option<Role>)]) -> Value {
 }
 
 /// The claims of a token by name.
-struct Members<'m>(&'m Map<String, Value>);
+struct ClaimReader<'m>(&'m Map<String, Value>);
 
-impl<'m> Members<'m> {
-    fn made_by(&self, issuer: Option<&str>) -> Result<(), Refused> {
+impl<'m> ClaimReader<'m> {
+    fn check_issuer(&self, issuer: Option<&str>) -> Result<(), TokenError> {
         match issuer {
             Some(issuer) if self.0.get("iss").and_then(Value::as_str) != Some(issuer) => {
-                Err(Refused::Issuer(issuer.into()))
+                Err(TokenError::WrongIssuer(issuer.into()))
             }
             _ => Ok(()),
         }
     }
 
-    fn made_for(&self, audience: &[Box<str>]) -> Result<(), Refused> {
+    fn check_audience(&self, audience: &[Box<str>]) -> Result<(), TokenError> {
         let is_one =
             |it: &Value| it.as_str().is_some_and(|it| audience.iter().any(|us| **us == *it));
         let fits = match self.0.get("aud") {
@@ -134,41 +138,49 @@ impl<'m> Members<'m> {
             Some(one) => is_one(one),
             None => false,
         };
-        if audience.is_empty() || fits { Ok(()) } else { Err(Refused::Audience(audience.into())) }
+        if audience.is_empty() || fits {
+            Ok(())
+        } else {
+            Err(TokenError::WrongAudience(audience.into()))
+        }
     }
 
-    fn text(&self, claim: &'static str) -> Result<Option<&'m str>, Refused> {
+    fn text(&self, claim: &'static str) -> Result<Option<&'m str>, TokenError> {
         match self.0.get(claim) {
             None => Ok(None),
             Some(Value::String(text)) => Ok(Some(text)),
-            Some(_) => Err(Refused::Wrong { claim, wanted: "a text" }),
+            Some(_) => Err(TokenError::InvalidClaim { claim, wanted: "a text" }),
         }
     }
 
     /// A text that only our own key may sign. Under another one, which may have been our own before,
     /// it is refused rather than passed over: a guest would be a user.
-    fn ours(&self, claim: &'static str, signer: Signer) -> Result<Option<&'m str>, Refused> {
+    fn reserved_text(
+        &self,
+        claim: &'static str,
+        signer: Signer,
+    ) -> Result<Option<&'m str>, TokenError> {
         match (signer, self.text(claim)) {
-            (Signer::Ourselves, text) => text,
-            (Signer::Another, Ok(None)) => Ok(None),
-            (Signer::Another, _) => Err(Refused::Reserved(claim)),
+            (Signer::Own, text) => text,
+            (Signer::Other, Ok(None)) => Ok(None),
+            (Signer::Other, _) => Err(TokenError::ReservedClaim(claim)),
         }
     }
 
     /// The time that a numeric date means: seconds since 1970, perhaps with a fraction.
-    fn date(&self, claim: &'static str) -> Result<Option<OffsetDateTime>, Refused> {
+    fn date(&self, claim: &'static str) -> Result<Option<OffsetDateTime>, TokenError> {
         /// The last second of the year 9999, which is the last one that has a date.
         const LAST: f64 = 253_402_300_799.0;
         let Some(value) = self.0.get(claim) else { return Ok(None) };
         let seconds = value.as_number().and_then(Number::as_f64);
         let seconds = seconds.filter(|seconds| (0.0..=LAST).contains(seconds));
         let wanted = "a number of seconds since 1970";
-        let seconds = seconds.ok_or(Refused::Wrong { claim, wanted })?;
+        let seconds = seconds.ok_or(TokenError::InvalidClaim { claim, wanted })?;
         Ok(Some(OffsetDateTime::UNIX_EPOCH + Duration::seconds_f64(seconds)))
     }
 
     /// How the user is to be shown. A back end that knows no name may say `null`.
-    fn name(&self) -> Result<Option<Box<str>>, Refused> {
+    fn name(&self) -> Result<Option<Box<str>>, TokenError> {
         if self.0.get("name").is_some_and(Value::is_null) {
             return Ok(None);
         }
@@ -176,17 +188,19 @@ impl<'m> Members<'m> {
     }
 
     /// The spaces that it opens. A list of none opens none, so such a token is good for nothing.
-    fn spaces(&self) -> Result<Vec<SpacePattern>, Refused> {
+    fn spaces(&self) -> Result<Vec<SpacePattern>, TokenError> {
         let wanted = "a list of spaces such as /shop or /team-*, and not empty";
         let spaces = self.list("spaces", wanted, |text| SpacePattern::parse(text).ok())?;
         match spaces {
-            Some(none) if none.is_empty() => Err(Refused::Wrong { claim: "spaces", wanted }),
+            Some(none) if none.is_empty() => {
+                Err(TokenError::InvalidClaim { claim: "spaces", wanted })
+            }
             spaces => Ok(spaces.unwrap_or_default()),
         }
     }
 
     /// The rooms that it opens. A list of none opens none: such a user may still be written to.
-    fn rooms(&self) -> Result<Rooms, Refused> {
+    fn rooms(&self) -> Result<Rooms, TokenError> {
         let wanted = "a list of rooms such as news or team-*, or an object of rooms and roles";
         if let Some(Value::Object(rooms)) = self.0.get("rooms") {
             let read = |(room, role): (&String, &Value)| {
@@ -194,17 +208,19 @@ impl<'m> Members<'m> {
                 Some((RoomPattern::parse(room).ok()?, Some(role)))
             };
             let rooms: Option<_> = rooms.iter().map(read).collect();
-            return rooms.map(Rooms::Only).ok_or(Refused::Wrong { claim: "rooms", wanted });
+            return rooms
+                .map(Rooms::Only)
+                .ok_or(TokenError::InvalidClaim { claim: "rooms", wanted });
         }
         let read = |text: &str| Some((RoomPattern::parse(text).ok()?, None));
         Ok(self.list("rooms", wanted, read)?.map_or(Rooms::All, Rooms::Only))
     }
 
-    fn admin(&self) -> Result<bool, Refused> {
+    fn admin(&self) -> Result<bool, TokenError> {
         match self.0.get("admin") {
             None => Ok(false),
             Some(Value::Bool(admin)) => Ok(*admin),
-            Some(_) => Err(Refused::Wrong { claim: "admin", wanted: "true or false" }),
+            Some(_) => Err(TokenError::InvalidClaim { claim: "admin", wanted: "true or false" }),
         }
     }
 
@@ -213,12 +229,12 @@ impl<'m> Members<'m> {
         claim: &'static str,
         wanted: &'static str,
         read: impl Fn(&str) -> Option<T>,
-    ) -> Result<Option<Vec<T>>, Refused> {
+    ) -> Result<Option<Vec<T>>, TokenError> {
         let Some(value) = self.0.get(claim) else { return Ok(None) };
         let list = value.as_array().and_then(|list| {
             list.iter().map(|it| it.as_str().and_then(&read)).collect::<Option<Vec<_>>>()
         });
-        list.map(Some).ok_or(Refused::Wrong { claim, wanted })
+        list.map(Some).ok_or(TokenError::InvalidClaim { claim, wanted })
     }
 }
 

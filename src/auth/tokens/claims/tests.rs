@@ -8,14 +8,14 @@ use crate::{
     auth::{
         Key,
         test_support::{NOW, signed},
-        tokens::test_support::{ann, check, checked, hs256, later, own, with},
+        tokens::test_support::{ann, check, check_at, hs256, later, own, with},
     },
     chat::ports::Tokens as _,
     domain::{Grant, Rejection, RoomName, Secret, Space},
 };
 
 #[test]
-fn tokens_of_a_back_end_are_accepted() {
+fn back_end_tokens_are_accepted() {
     for payload in [
         json!({"sub": "ann", "exp": later(1)}),
         json!({"sub": "  ann ", "exp": later(1)}),
@@ -31,16 +31,16 @@ fn tokens_of_a_back_end_are_accepted() {
 }
 
 #[test]
-fn the_claim_spaces_limits_where_a_token_opens_a_door() {
+fn the_spaces_claim_limits_the_spaces_a_token_opens() {
     let token = hs256(&json!({"sub": "ann", "exp": later(1), "spaces": ["/shop", "/team-*"]}));
     let claims = check(&token).unwrap();
     for (space, open) in [("/shop", true), ("/team-red", true), ("/", false), ("/other", false)] {
-        assert_eq!(claims.open(&Space::from_raw(space)), open, "{space}");
+        assert_eq!(claims.allows_space(&Space::from_raw(space)), open, "{space}");
     }
 }
 
 #[test]
-fn an_expired_token_is_told_so() {
+fn an_expired_token_is_rejected_as_expired() {
     for seconds in [0, -1, -1_000_000] {
         let token = hs256(&json!({"sub": "ann", "exp": later(seconds)}));
         assert_eq!(check(&token), Err(Rejection::TokenExpired));
@@ -48,7 +48,7 @@ fn an_expired_token_is_told_so() {
 }
 
 #[test]
-fn a_wrong_claim_is_a_wrong_token() {
+fn an_invalid_claim_makes_the_token_invalid() {
     let exp = later(60);
     for payload in [
         r#"{"sub":"ann"}"#.to_owned(),
@@ -105,14 +105,14 @@ fn a_wrong_claim_is_a_wrong_token() {
 
 #[test]
 fn issuer_and_audience_are_compared_when_they_are_set() {
-    let rules = Rules {
+    let rules = TokenRules {
         issuer: Some("https://id.example".into()),
         audience: vec!["chat".into(), "spare".into()],
-        ..Rules::default()
+        ..TokenRules::default()
     };
     let tokens = with(Vec::new(), rules);
     let token = tokens.issue(&ann()).unwrap();
-    assert_eq!(checked(&tokens, token.expose(), NOW), Ok(ann()), "our own pass");
+    assert_eq!(check_at(&tokens, token.expose(), NOW), Ok(ann()), "our own pass");
     let (iss, aud) = (json!("https://id.example"), json!("chat"));
     for (iss, aud, good) in [
         (iss.clone(), aud.clone(), true),
@@ -127,15 +127,15 @@ fn issuer_and_audience_are_compared_when_they_are_set() {
         (Value::Null, aud.clone(), false),
     ] {
         let token = hs256(&json!({"sub": "ann", "exp": later(60), "iss": iss, "aud": aud}));
-        assert_eq!(checked(&tokens, &token, NOW).is_ok(), good, "{iss} {aud}");
+        assert_eq!(check_at(&tokens, &token, NOW).is_ok(), good, "{iss} {aud}");
     }
     let bare = hs256(&json!({"sub": "ann", "exp": later(-60)}));
-    assert_eq!(checked(&tokens, &bare, NOW), Err(Rejection::Unauthorized), "expiry comes last");
+    assert_eq!(check_at(&tokens, &bare, NOW), Err(Rejection::Unauthorized), "expiry comes last");
 }
 
 #[test]
-fn the_leeway_is_for_clocks_that_are_ahead_and_not_for_the_end() {
-    let rules = Rules { leeway: Duration::seconds(60), ..Rules::default() };
+fn leeway_applies_to_nbf_and_iat_and_not_to_exp() {
+    let rules = TokenRules { leeway: Duration::seconds(60), ..TokenRules::default() };
     let tokens = with(Vec::new(), rules);
     for (payload, good) in [
         (json!({"sub": "ann", "exp": later(99), "nbf": later(60), "iat": later(60)}), true),
@@ -143,23 +143,23 @@ fn the_leeway_is_for_clocks_that_are_ahead_and_not_for_the_end() {
         (json!({"sub": "ann", "exp": later(99), "iat": later(61)}), false),
         (json!({"sub": "ann", "exp": later(0)}), false),
     ] {
-        assert_eq!(checked(&tokens, &hs256(&payload), NOW).is_ok(), good, "{payload}");
+        assert_eq!(check_at(&tokens, &hs256(&payload), NOW).is_ok(), good, "{payload}");
     }
 }
 
 #[test]
-fn the_claim_rooms_limits_what_may_be_joined() {
+fn the_rooms_claim_limits_the_rooms_that_may_be_joined() {
     let token = hs256(&json!({"sub": "ann", "exp": later(1), "rooms": ["news", "team-*"]}));
     let rooms = check(&token).unwrap().rooms;
     for (room, open) in [("news", true), ("team-a", true), ("lobby", false)] {
-        assert_eq!(rooms.admit(&RoomName::from_raw(room)), open, "{room}");
+        assert_eq!(rooms.allows(&RoomName::from_raw(room)), open, "{room}");
     }
     let token = hs256(&json!({"sub": "ann", "exp": later(1), "rooms": []}));
     assert_eq!(check(&token).unwrap().rooms, Rooms::Only(Vec::new()));
 }
 
 #[test]
-fn the_claim_rooms_may_say_as_what() {
+fn the_rooms_claim_may_assign_roles() {
     let rooms = json!({"news": "reader", "team-*": "member", "team-a": "admin", "own": "owner"});
     let token = hs256(&json!({"sub": "ann", "exp": later(1), "rooms": rooms}));
     let rooms = check(&token).unwrap().rooms;
@@ -177,7 +177,7 @@ fn the_claim_rooms_may_say_as_what() {
 }
 
 #[test]
-fn a_name_is_shown_without_what_would_hide_or_turn() {
+fn invisible_and_bidirectional_characters_are_removed_from_names() {
     for (name, shown) in [
         (json!("  Ann Lee "), Some("Ann Lee")),
         (json!("Ann\u{202e}eeL\u{200b}\n"), Some("AnneeL")),
@@ -194,18 +194,18 @@ fn a_name_is_shown_without_what_would_hide_or_turn() {
 }
 
 #[test]
-fn who_is_a_guest_is_believed_only_of_our_own_key() {
+fn guest_claims_are_accepted_only_with_the_servers_own_key() {
     let secret = Secret::from_raw(&[b'k'; 32]);
     let key = Key::secret(&secret, Algorithm::HS256, None).unwrap();
-    let tokens = with(vec![key], Rules::default());
+    let tokens = with(vec![key], TokenRules::default());
     let payload = json!({"sub": "ann", "exp": later(60), "guest": "stay", "sign_in": "first"});
-    let ours = checked(&tokens, &hs256(&payload), NOW).unwrap();
+    let ours = check_at(&tokens, &hs256(&payload), NOW).unwrap();
     assert_eq!(ours.guest.as_deref(), Some("stay"));
     assert_eq!(ours.sign_in, Some(SignInId::from_raw("first")));
     for payload in [payload, json!({"sub": "ann", "exp": later(60), "guest": 7, "sign_in": []})] {
         let key = EncodingKey::from_secret(secret.expose());
         let token = signed(&key, Algorithm::HS256, r#"{"alg":"HS256"}"#, &payload.to_string());
         // Also where that key was ours before: its guests are no users now.
-        assert_eq!(checked(&tokens, &token, NOW), Err(Rejection::Unauthorized));
+        assert_eq!(check_at(&tokens, &token, NOW), Err(Rejection::Unauthorized));
     }
 }

@@ -3,27 +3,27 @@
 use serde::{Deserialize, Serialize};
 
 use super::{
-    Malformed, Unread,
-    entry::Place,
-    values::{self, Text, made, name, node, position, seq_of},
+    DecodeError, Malformed,
+    entry::PlacePayload,
+    values::{self, Text, name, node, parse_id, position, seq_of},
 };
 use crate::{
-    chat::ports::{self, News},
+    chat::ports::{self, ClusterEvent},
     domain::{self, Channel, DeviceId, NodeId, Position, Seq, SignInId, Typing, UserName},
 };
 
 #[derive(Serialize, Deserialize)]
-pub(super) struct Cut<'a> {
+pub(super) struct TrimmedPayload<'a> {
     #[serde(borrow)]
-    place: Place<'a>,
+    place: PlacePayload<'a>,
     seq: u64,
     messages: u64,
 }
 
 #[derive(Serialize, Deserialize)]
-pub(super) struct Changed<'a> {
+pub(super) struct MembershipChangedPayload<'a> {
     #[serde(borrow)]
-    place: Place<'a>,
+    place: PlacePayload<'a>,
     #[serde(borrow)]
     user: Text<'a>,
     #[serde(borrow, default, skip_serializing_if = "Option::is_none")]
@@ -31,47 +31,47 @@ pub(super) struct Changed<'a> {
 }
 
 #[derive(Serialize, Deserialize)]
-pub(super) struct Read<'a> {
+pub(super) struct ReadPayload<'a> {
     #[serde(borrow)]
-    place: Place<'a>,
+    place: PlacePayload<'a>,
     #[serde(borrow)]
     user: Text<'a>,
     seq: u64,
 }
 
 #[derive(Serialize, Deserialize)]
-pub(super) struct Types<'a> {
+pub(super) struct TypingPayload<'a> {
     #[serde(borrow)]
-    pub(super) place: Place<'a>,
+    pub(super) place: PlacePayload<'a>,
     #[serde(borrow)]
     pub(super) user: Text<'a>,
     pub(super) typing: bool,
 }
 
 #[derive(Serialize, Deserialize)]
-pub(super) struct Visit<'a> {
+pub(super) struct PresencePayload<'a> {
     #[serde(borrow)]
-    place: Place<'a>,
+    place: PlacePayload<'a>,
     #[serde(borrow)]
     user: Text<'a>,
 }
 
 #[derive(Serialize, Deserialize)]
-pub(super) struct Roster<'a> {
+pub(super) struct RosterPayload<'a> {
     #[serde(borrow)]
-    place: Place<'a>,
+    place: PlacePayload<'a>,
     #[serde(borrow)]
     users: Vec<Text<'a>>,
 }
 
 #[derive(Serialize, Deserialize)]
-pub(super) struct Ask<'a> {
+pub(super) struct RosterRequestPayload<'a> {
     #[serde(borrow)]
-    places: Vec<Place<'a>>,
+    places: Vec<PlacePayload<'a>>,
 }
 
 #[derive(Serialize, Deserialize)]
-pub(super) struct Missed<'a> {
+pub(super) struct ResendRequestPayload<'a> {
     #[serde(borrow)]
     of: Text<'a>,
     from: u64,
@@ -79,7 +79,7 @@ pub(super) struct Missed<'a> {
 }
 
 #[derive(Serialize, Deserialize)]
-pub(super) struct Act<'a> {
+pub(super) struct CommandPayload<'a> {
     /// `came`, `vouched` or `signed out`.
     #[serde(borrow)]
     what: Text<'a>,
@@ -96,111 +96,121 @@ pub(super) struct Act<'a> {
 }
 
 #[derive(Serialize, Deserialize)]
-pub(super) struct Again<'a> {
+pub(super) struct ResentCommandPayload<'a> {
     pub(super) number: u64,
     #[serde(borrow)]
-    pub(super) act: Act<'a>,
+    pub(super) act: CommandPayload<'a>,
 }
 
 #[derive(Serialize, Deserialize)]
-pub(super) struct Beat {
+pub(super) struct HeartbeatPayload {
     channels: Vec<(u16, u64)>,
 }
 
-impl<'a> Cut<'a> {
+impl<'a> TrimmedPayload<'a> {
     pub(super) fn of(place: &'a domain::Place, position: Position) -> Self {
         let Position { seq, messages } = position;
-        Self { place: Place::of(place), seq: seq.as_raw(), messages }
+        Self { place: PlacePayload::of(place), seq: seq.as_raw(), messages }
     }
 
-    pub(super) fn parse(self) -> Result<News, Unread> {
+    pub(super) fn parse(self) -> Result<ClusterEvent, DecodeError> {
         let Self { place, seq, messages } = self;
-        Ok(News::Cut(place.parse()?, position(seq, messages)?))
+        Ok(ClusterEvent::Trimmed(place.parse()?, position(seq, messages)?))
     }
 }
 
-impl<'a> Changed<'a> {
+impl<'a> MembershipChangedPayload<'a> {
     pub(super) fn of(
         place: &'a domain::Place,
         user: &'a UserName,
         by: Option<&'a UserName>,
     ) -> Self {
-        Self { place: Place::of(place), user: name(user), by: by.map(name) }
+        Self { place: PlacePayload::of(place), user: name(user), by: by.map(name) }
     }
 
-    pub(super) fn parse(self) -> Result<News, Unread> {
+    pub(super) fn parse(self) -> Result<ClusterEvent, DecodeError> {
         let Self { place, user, by } = self;
         let by = by.as_deref().map(values::user).transpose()?;
-        Ok(News::Changed { place: place.parse()?, user: values::user(&user)?, by })
+        Ok(ClusterEvent::MembershipChanged {
+            place: place.parse()?,
+            user: values::user(&user)?,
+            by,
+        })
     }
 }
 
-impl<'a> Read<'a> {
+impl<'a> ReadPayload<'a> {
     pub(super) fn of(place: &'a domain::Place, user: &'a UserName, seq: Seq) -> Self {
-        Self { place: Place::of(place), user: name(user), seq: seq.as_raw() }
+        Self { place: PlacePayload::of(place), user: name(user), seq: seq.as_raw() }
     }
 
-    pub(super) fn parse(self) -> Result<News, Unread> {
+    pub(super) fn parse(self) -> Result<ClusterEvent, DecodeError> {
         let Self { place, user, seq } = self;
-        Ok(News::Read { place: place.parse()?, user: values::user(&user)?, seq: seq_of(seq)? })
+        Ok(ClusterEvent::Read {
+            place: place.parse()?,
+            user: values::user(&user)?,
+            seq: seq_of(seq)?,
+        })
     }
 }
 
-impl Types<'_> {
-    pub(super) fn parse(self) -> Result<News, Unread> {
+impl TypingPayload<'_> {
+    pub(super) fn parse(self) -> Result<ClusterEvent, DecodeError> {
         let Self { place, user, typing } = self;
         let typing = if typing { Typing::Yes } else { Typing::No };
-        Ok(News::Typing { place: place.parse()?, user: values::user(&user)?, typing })
+        Ok(ClusterEvent::Typing { place: place.parse()?, user: values::user(&user)?, typing })
     }
 }
 
-impl<'a> Visit<'a> {
+impl<'a> PresencePayload<'a> {
     pub(super) fn of(place: &'a domain::Place, user: &'a UserName) -> Self {
-        Self { place: Place::of(place), user: name(user) }
+        Self { place: PlacePayload::of(place), user: name(user) }
     }
 
-    pub(super) fn parse(self) -> Result<(domain::Place, UserName), Unread> {
+    pub(super) fn parse(self) -> Result<(domain::Place, UserName), DecodeError> {
         let Self { place, user } = self;
         Ok((place.parse()?, values::user(&user)?))
     }
 }
 
-impl<'a> Roster<'a> {
+impl<'a> RosterPayload<'a> {
     pub(super) fn of(place: &'a domain::Place, users: &'a [UserName]) -> Self {
-        Self { place: Place::of(place), users: users.iter().map(name).collect() }
+        Self { place: PlacePayload::of(place), users: users.iter().map(name).collect() }
     }
 
-    pub(super) fn parse(self) -> Result<News, Unread> {
+    pub(super) fn parse(self) -> Result<ClusterEvent, DecodeError> {
         let Self { place, users } = self;
         let users = users.iter().map(|it| values::user(it)).collect::<Result<_, _>>()?;
-        Ok(News::Roster(place.parse()?, users))
+        Ok(ClusterEvent::Roster(place.parse()?, users))
     }
 }
 
-impl<'a> Ask<'a> {
+impl<'a> RosterRequestPayload<'a> {
     pub(super) fn of(places: &'a [domain::Place]) -> Self {
-        Self { places: places.iter().map(Place::of).collect() }
+        Self { places: places.iter().map(PlacePayload::of).collect() }
     }
 
-    pub(super) fn parse(self) -> Result<News, Unread> {
+    pub(super) fn parse(self) -> Result<ClusterEvent, DecodeError> {
         let Self { places } = self;
-        Ok(News::Ask(places.iter().map(Place::parse).collect::<Result<_, _>>()?))
+        Ok(ClusterEvent::RosterRequest(
+            places.iter().map(PlacePayload::parse).collect::<Result<_, _>>()?,
+        ))
     }
 }
 
-impl<'a> Missed<'a> {
+impl<'a> ResendRequestPayload<'a> {
     pub(super) fn of(of: &'a NodeId, from: u64, to: u64) -> Self {
         Self { of: of.as_raw().into(), from, to }
     }
 
-    pub(super) fn parse(self) -> Result<News, Unread> {
+    pub(super) fn parse(self) -> Result<ClusterEvent, DecodeError> {
         let Self { of, from, to } = self;
-        Ok(News::Missed { of: node(&of)?, from, to })
+        Ok(ClusterEvent::ResendRequest { of: node(&of)?, from, to })
     }
 }
 
-impl<'a> Act<'a> {
-    pub(super) fn of(act: &'a ports::Act) -> Self {
+impl<'a> CommandPayload<'a> {
+    pub(super) fn of(act: &'a ports::ClusterCommand) -> Self {
         let none = |what: &'static str| Self {
             what: what.into(),
             space: None,
@@ -210,25 +220,25 @@ impl<'a> Act<'a> {
             sign_in: None,
         };
         match act {
-            ports::Act::Came { space, user, device, ticket } => Self {
+            ports::ClusterCommand::ReplaceDevices { space, user, device, ticket } => Self {
                 space: Some(space.as_raw().into()),
                 user: Some(name(user)),
                 device: device.as_ref().map(|it| it.as_raw().into()),
                 ticket: Some(*ticket),
                 ..none("came")
             },
-            ports::Act::Vouched { space, user } => Self {
+            ports::ClusterCommand::RevokeGuestNames { space, user } => Self {
                 space: Some(space.as_raw().into()),
                 user: Some(name(user)),
                 ..none("vouched")
             },
-            ports::Act::SignedOut(sign_in) => {
+            ports::ClusterCommand::EndSignIn(sign_in) => {
                 Self { sign_in: Some(sign_in.as_raw().into()), ..none("signed out") }
             }
         }
     }
 
-    pub(super) fn parse(self) -> Result<ports::Act, Unread> {
+    pub(super) fn parse(self) -> Result<ports::ClusterCommand, DecodeError> {
         let Self { what, space, user, device, ticket, sign_in } = self;
         let who = || -> Result<_, Malformed> {
             let (space, user) = space.as_ref().zip(user.as_ref()).ok_or(Malformed::Form)?;
@@ -240,31 +250,33 @@ impl<'a> Act<'a> {
                 let device = device.map(|it| DeviceId::parse(&it)).transpose();
                 let device = device.ok().ok_or(Malformed::Value("device"))?;
                 let ticket = ticket.ok_or(Malformed::Form)?;
-                Ok(ports::Act::Came { space, user, device, ticket })
+                Ok(ports::ClusterCommand::ReplaceDevices { space, user, device, ticket })
             }
             "vouched" => {
                 let (space, user) = who()?;
-                Ok(ports::Act::Vouched { space, user })
+                Ok(ports::ClusterCommand::RevokeGuestNames { space, user })
             }
             "signed out" => {
                 let sign_in = sign_in.ok_or(Malformed::Form)?;
-                Ok(ports::Act::SignedOut(SignInId::from_raw(made(&sign_in, "sign-in")?)))
+                Ok(ports::ClusterCommand::EndSignIn(SignInId::from_raw(parse_id(
+                    &sign_in, "sign-in",
+                )?)))
             }
-            _ => Err(Unread::Unknown),
+            _ => Err(DecodeError::Unknown),
         }
     }
 }
 
-impl Beat {
+impl HeartbeatPayload {
     pub(super) fn of(channels: &[(Channel, u64)]) -> Self {
         let channels = channels.iter().map(|(channel, count)| (channel.as_raw(), *count));
         Self { channels: channels.collect() }
     }
 
     /// Channels that are none are passed over.
-    pub(super) fn parse(self) -> News {
+    pub(super) fn parse(self) -> ClusterEvent {
         let Self { channels } = self;
         let known = |(number, count)| Channel::from_raw(number).map(|channel| (channel, count));
-        News::Beat(channels.into_iter().filter_map(known).collect())
+        ClusterEvent::Heartbeat(channels.into_iter().filter_map(known).collect())
     }
 }

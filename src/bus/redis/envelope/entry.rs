@@ -5,20 +5,20 @@ use serde::{Deserialize, Serialize};
 use serde_json::value::RawValue;
 
 use super::{
-    Malformed, Unread,
+    DecodeError, Malformed,
     values::{Text, from_ms, kind_name, kind_named, name, position, seq_of, to_ms, user},
 };
 use crate::{
     chat::{
         event::{Delivery, Event},
-        ports::News,
+        ports::ClusterEvent,
     },
     domain::{self, Content, Conversation, MessageId, Position, RoomName, Seq},
 };
 
 /// A space and one of the others.
 #[derive(Serialize, Deserialize)]
-pub(super) struct Place<'a> {
+pub(super) struct PlacePayload<'a> {
     #[serde(borrow)]
     space: Text<'a>,
     #[serde(borrow, default, skip_serializing_if = "Option::is_none")]
@@ -30,9 +30,9 @@ pub(super) struct Place<'a> {
 }
 
 #[derive(Serialize, Deserialize)]
-pub(super) struct Entry<'a> {
+pub(super) struct EntryPayload<'a> {
     #[serde(borrow)]
-    place: Place<'a>,
+    place: PlacePayload<'a>,
     seq: u64,
     messages: u64,
     #[serde(borrow)]
@@ -51,20 +51,20 @@ pub(super) struct Entry<'a> {
     of: Option<u64>,
     /// Missing when there is nothing to see any more.
     #[serde(borrow, default, skip_serializing_if = "Option::is_none")]
-    body: Option<Body<'a>>,
+    body: Option<BodyPayload<'a>>,
     #[serde(default, skip_serializing_if = "Option::is_none")]
     edited_at_ms: Option<i64>,
 }
 
 #[derive(Serialize, Deserialize)]
-struct Body<'a> {
+struct BodyPayload<'a> {
     #[serde(borrow)]
     json: &'a RawValue,
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     attachments: Vec<String>,
 }
 
-impl<'a> Place<'a> {
+impl<'a> PlacePayload<'a> {
     pub(super) fn of(place: &'a domain::Place) -> Self {
         let domain::Place { space, conversation } = place;
         let (room, direct, inbox) = match conversation {
@@ -75,7 +75,7 @@ impl<'a> Place<'a> {
         Self { space: space.as_raw().into(), room, direct, inbox }
     }
 
-    pub(super) fn parse(&self) -> Result<domain::Place, Unread> {
+    pub(super) fn parse(&self) -> Result<domain::Place, DecodeError> {
         let Self { space, room, direct, inbox } = self;
         let conversation = match (room, direct, inbox) {
             (Some(room), None, None) => {
@@ -83,21 +83,21 @@ impl<'a> Place<'a> {
             }
             (None, Some((one, other)), None) => Conversation::direct(user(one)?, user(other)?),
             (None, None, Some(inbox)) => Conversation::Inbox(user(inbox)?),
-            (None, None, None) => return Err(Unread::Unknown),
+            (None, None, None) => return Err(DecodeError::Unknown),
             _ => return Err(Malformed::Form.into()),
         };
         Ok(domain::Place { space: super::values::space(space)?, conversation })
     }
 }
 
-impl<'a> Entry<'a> {
+impl<'a> EntryPayload<'a> {
     pub(super) fn of(entry: &'a domain::Entry) -> Result<Self, Malformed> {
         let domain::Entry { place, position, id, author, at, act } = entry;
         let (act, kind, of, body, edited_at) = match act {
             domain::Act::Said { kind, content: Content::Body { body, edited_at } } => {
                 ("said", Some(*kind), None, Some(body), *edited_at)
             }
-            domain::Act::Said { kind, content: Content::Gone } => {
+            domain::Act::Said { kind, content: Content::Removed } => {
                 ("said", Some(*kind), None, None, None)
             }
             domain::Act::Edited { of, body } => ("edited", None, Some(*of), body.as_ref(), None),
@@ -105,7 +105,7 @@ impl<'a> Entry<'a> {
         };
         let Position { seq, messages } = *position;
         Ok(Self {
-            place: Place::of(place),
+            place: PlacePayload::of(place),
             seq: seq.as_raw(),
             messages,
             id: id.as_raw().into(),
@@ -114,26 +114,27 @@ impl<'a> Entry<'a> {
             act: act.into(),
             kind: kind.map(|kind| kind_name(kind).into()),
             of: of.map(Seq::as_raw),
-            body: body.map(Body::of).transpose()?,
+            body: body.map(BodyPayload::of).transpose()?,
             edited_at_ms: edited_at.map(to_ms).transpose()?,
         })
     }
 
-    pub(super) fn parse(self) -> Result<News, Unread> {
+    pub(super) fn parse(self) -> Result<ClusterEvent, DecodeError> {
         let Self { place, seq, messages, id, author, at_ms, act, kind, of, body, edited_at_ms } =
             self;
-        let body = body.map(Body::parse).transpose()?;
+        let body = body.map(BodyPayload::parse).transpose()?;
         let of = || seq_of(of.ok_or(Malformed::Form)?);
         let act = match &*act {
             "said" => {
                 let kind = kind_named(&kind.ok_or(Malformed::Form)?)?;
                 let edited_at = edited_at_ms.map(from_ms).transpose()?;
-                let content = body.map_or(Content::Gone, |body| Content::Body { body, edited_at });
+                let content =
+                    body.map_or(Content::Removed, |body| Content::Body { body, edited_at });
                 domain::Act::Said { kind, content }
             }
             "edited" => domain::Act::Edited { of: of()?, body },
             "deleted" => domain::Act::Deleted { of: of()? },
-            _ => return Err(Unread::Unknown),
+            _ => return Err(DecodeError::Unknown),
         };
         let entry = domain::Entry {
             place: place.parse()?,
@@ -143,13 +144,13 @@ impl<'a> Entry<'a> {
             at: from_ms(at_ms)?,
             act,
         };
-        Ok(News::Entry(Delivery::new(Event::Entry(entry))))
+        Ok(ClusterEvent::Entry(Delivery::new(Event::Entry(entry))))
     }
 }
 
-impl<'a> Body<'a> {
+impl<'a> BodyPayload<'a> {
     fn of(body: &'a domain::Body) -> Result<Self, Malformed> {
-        let json = serde_json::from_str(body.json()).ok().ok_or(Malformed::Unsayable)?;
+        let json = serde_json::from_str(body.json()).ok().ok_or(Malformed::NotEncodable)?;
         let attachments = body.attachments().iter().map(|it| BASE64_STANDARD.encode(it)).collect();
         Ok(Self { json, attachments })
     }

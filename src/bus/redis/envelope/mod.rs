@@ -10,7 +10,7 @@
 //! - Fields that are not known are ignored. A field may be added to a kind only if readers that do
 //!   not know it may ignore it; what they may not ignore is another kind.
 //! - A `kind` that is not known, one of something within a kind, or a `v` above ours, is
-//!   [`News::Unknown`] with its `from` and `n`: whoever listens knows that it missed something.
+//!   [`ClusterEvent::Unknown`] with its `from` and `n`: whoever listens knows that it missed something.
 //! - A field that old writers leave out has a meaning when it is missing.
 //! - `v` is counted up only when these rules do not suffice.
 //!
@@ -31,14 +31,18 @@ use serde_json::value::RawValue;
 use crate::{
     chat::{
         event::Event,
-        ports::{Announcement, News},
+        ports::{Announcement, ClusterEvent},
     },
     domain::{NodeId, Typing},
 };
 
 use self::{
-    data::{Act, Again, Ask, Beat, Changed, Cut, Missed, Read, Roster, Types, Visit},
-    entry::{Entry, Place},
+    data::{
+        CommandPayload, HeartbeatPayload, MembershipChangedPayload, PresencePayload, ReadPayload,
+        ResendRequestPayload, ResentCommandPayload, RosterPayload, RosterRequestPayload,
+        TrimmedPayload, TypingPayload,
+    },
+    entry::{EntryPayload, PlacePayload},
 };
 
 /// The version that is written.
@@ -46,7 +50,7 @@ const VERSION: u64 = 1;
 /// The largest envelope. Larger ones are not sent, and not read.
 pub(super) const ENVELOPE_BYTES_MAX: usize = 16 * 1024 * 1024;
 /// The longest id that a node or another server made.
-const MADE_BYTES_MAX: usize = 128;
+const ID_BYTES_MAX: usize = 128;
 
 /// Why something cannot be read, or not be written.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]
@@ -62,11 +66,11 @@ pub(super) enum Malformed {
     Value(&'static str),
     /// There is no way to say it.
     #[error("it cannot be said")]
-    Unsayable,
+    NotEncodable,
 }
 
 /// Why there is no news in some data.
-enum Unread {
+enum DecodeError {
     /// Another version may know what it is.
     Unknown,
     /// It is broken.
@@ -74,7 +78,7 @@ enum Unread {
 }
 
 #[derive(Serialize)]
-struct Written<'a, D> {
+struct OutgoingEnvelope<'a, D> {
     v: u64,
     from: &'a str,
     n: u64,
@@ -84,7 +88,7 @@ struct Written<'a, D> {
 
 /// An envelope of which only the outside was read.
 #[derive(Deserialize)]
-pub(super) struct Found<'a> {
+pub(super) struct IncomingEnvelope<'a> {
     v: u64,
     #[serde(borrow)]
     from: Cow<'a, str>,
@@ -97,59 +101,72 @@ pub(super) struct Found<'a> {
 
 /// Writes an announcement.
 pub(super) fn encode(announcement: &Announcement) -> Result<Vec<u8>, Malformed> {
-    let Announcement { from, number, news } = announcement;
-    let pen = Pen { from, number: *number };
-    let written = match news {
-        News::Entry(delivery) => match delivery.event() {
-            Event::Entry(entry) => pen.write("entry", Entry::of(entry)?),
-            _ => Err(Malformed::Unsayable),
+    let Announcement { from, number, event } = announcement;
+    let writer = EnvelopeWriter { from, number: *number };
+    let written = match event {
+        ClusterEvent::Entry(delivery) => match delivery.event() {
+            Event::Entry(entry) => writer.write("entry", EntryPayload::of(entry)?),
+            _ => Err(Malformed::NotEncodable),
         },
-        News::Cut(place, position) => pen.write("cut", Cut::of(place, *position)),
-        News::Changed { place, user, by } => {
-            pen.write("changed", Changed::of(place, user, by.as_ref()))
+        ClusterEvent::Trimmed(place, position) => {
+            writer.write("cut", TrimmedPayload::of(place, *position))
         }
-        News::Read { place, user, seq } => pen.write("read", Read::of(place, user, *seq)),
-        News::Typing { place, user, typing } => {
+        ClusterEvent::MembershipChanged { place, user, by } => {
+            writer.write("changed", MembershipChangedPayload::of(place, user, by.as_ref()))
+        }
+        ClusterEvent::Read { place, user, seq } => {
+            writer.write("read", ReadPayload::of(place, user, *seq))
+        }
+        ClusterEvent::Typing { place, user, typing } => {
             let typing = *typing == Typing::Yes;
-            pen.write("typing", Types { place: Place::of(place), user: values::name(user), typing })
+            writer.write(
+                "typing",
+                TypingPayload { place: PlacePayload::of(place), user: values::name(user), typing },
+            )
         }
-        News::Here(place, user) => pen.write("here", Visit::of(place, user)),
-        News::Gone(place, user) => pen.write("gone", Visit::of(place, user)),
-        News::Roster(place, users) => pen.write("roster", Roster::of(place, users)),
-        News::Ask(places) => pen.write("ask", Ask::of(places)),
-        News::Missed { of, from, to } => pen.write("missed", Missed::of(of, *from, *to)),
-        News::Act(act) => pen.write("act", Act::of(act)),
-        News::Again(number, act) => {
-            pen.write("again", Again { number: *number, act: Act::of(act) })
+        ClusterEvent::Joined(place, user) => writer.write("here", PresencePayload::of(place, user)),
+        ClusterEvent::Left(place, user) => writer.write("gone", PresencePayload::of(place, user)),
+        ClusterEvent::Roster(place, users) => {
+            writer.write("roster", RosterPayload::of(place, users))
         }
-        News::Beat(channels) => pen.write("beat", Beat::of(channels)),
-        News::Unknown => Err(Malformed::Unsayable),
+        ClusterEvent::RosterRequest(places) => {
+            writer.write("ask", RosterRequestPayload::of(places))
+        }
+        ClusterEvent::ResendRequest { of, from, to } => {
+            writer.write("missed", ResendRequestPayload::of(of, *from, *to))
+        }
+        ClusterEvent::Command(act) => writer.write("act", CommandPayload::of(act)),
+        ClusterEvent::ResentCommand(number, act) => writer
+            .write("again", ResentCommandPayload { number: *number, act: CommandPayload::of(act) }),
+        ClusterEvent::Heartbeat(channels) => writer.write("beat", HeartbeatPayload::of(channels)),
+        ClusterEvent::Unknown => Err(Malformed::NotEncodable),
     }?;
     if written.len() > ENVELOPE_BYTES_MAX { Err(Malformed::TooLarge) } else { Ok(written) }
 }
 
 /// Who writes, and how many it is.
-struct Pen<'a> {
+struct EnvelopeWriter<'a> {
     from: &'a NodeId,
     number: u64,
 }
 
-impl Pen<'_> {
+impl EnvelopeWriter<'_> {
     fn write(&self, kind: &'static str, data: impl Serialize) -> Result<Vec<u8>, Malformed> {
-        let written = Written { v: VERSION, from: self.from.as_raw(), n: self.number, kind, data };
-        serde_json::to_vec(&written).ok().ok_or(Malformed::Unsayable)
+        let written =
+            OutgoingEnvelope { v: VERSION, from: self.from.as_raw(), n: self.number, kind, data };
+        serde_json::to_vec(&written).ok().ok_or(Malformed::NotEncodable)
     }
 }
 
 /// Reads the outside of an envelope.
-pub(super) fn open(payload: &[u8]) -> Result<Found<'_>, Malformed> {
+pub(super) fn open(payload: &[u8]) -> Result<IncomingEnvelope<'_>, Malformed> {
     if payload.len() > ENVELOPE_BYTES_MAX {
         return Err(Malformed::TooLarge);
     }
     serde_json::from_slice(payload).ok().ok_or(Malformed::Form)
 }
 
-impl Found<'_> {
+impl IncomingEnvelope<'_> {
     /// Whether this node wrote it.
     pub(super) fn is_from(&self, node: &NodeId) -> bool {
         self.from == node.as_raw()
@@ -160,40 +177,46 @@ impl Found<'_> {
         let Self { v, from, n: number, kind, data } = self;
         let from = values::node(&from)?;
         if v > VERSION {
-            return Ok(Announcement { from, number, news: News::Unknown });
+            return Ok(Announcement { from, number, event: ClusterEvent::Unknown });
         }
         if v < VERSION {
             return Err(Malformed::Value("version"));
         }
         let (kind, data) = (kind.ok_or(Malformed::Form)?, data.ok_or(Malformed::Form)?);
         let kind: Cow<'_, str> = read(kind)?;
-        match news(&kind, data) {
-            Ok(news) => Ok(Announcement { from, number, news }),
-            Err(Unread::Unknown) => Ok(Announcement { from, number, news: News::Unknown }),
-            Err(Unread::Malformed(malformed)) => Err(malformed),
+        match event(&kind, data) {
+            Ok(event) => Ok(Announcement { from, number, event }),
+            Err(DecodeError::Unknown) => {
+                Ok(Announcement { from, number, event: ClusterEvent::Unknown })
+            }
+            Err(DecodeError::Malformed(malformed)) => Err(malformed),
         }
     }
 }
 
-fn news(kind: &str, data: &RawValue) -> Result<News, Unread> {
+fn event(kind: &str, data: &RawValue) -> Result<ClusterEvent, DecodeError> {
     match kind {
-        "entry" => read::<Entry<'_>>(data)?.parse(),
-        "cut" => read::<Cut<'_>>(data)?.parse(),
-        "changed" => read::<Changed<'_>>(data)?.parse(),
-        "read" => read::<Read<'_>>(data)?.parse(),
-        "typing" => read::<Types<'_>>(data)?.parse(),
-        "here" => read::<Visit<'_>>(data)?.parse().map(|(place, user)| News::Here(place, user)),
-        "gone" => read::<Visit<'_>>(data)?.parse().map(|(place, user)| News::Gone(place, user)),
-        "roster" => read::<Roster<'_>>(data)?.parse(),
-        "ask" => read::<Ask<'_>>(data)?.parse(),
-        "missed" => read::<Missed<'_>>(data)?.parse(),
-        "act" => read::<Act<'_>>(data)?.parse().map(News::Act),
+        "entry" => read::<EntryPayload<'_>>(data)?.parse(),
+        "cut" => read::<TrimmedPayload<'_>>(data)?.parse(),
+        "changed" => read::<MembershipChangedPayload<'_>>(data)?.parse(),
+        "read" => read::<ReadPayload<'_>>(data)?.parse(),
+        "typing" => read::<TypingPayload<'_>>(data)?.parse(),
+        "here" => read::<PresencePayload<'_>>(data)?
+            .parse()
+            .map(|(place, user)| ClusterEvent::Joined(place, user)),
+        "gone" => read::<PresencePayload<'_>>(data)?
+            .parse()
+            .map(|(place, user)| ClusterEvent::Left(place, user)),
+        "roster" => read::<RosterPayload<'_>>(data)?.parse(),
+        "ask" => read::<RosterRequestPayload<'_>>(data)?.parse(),
+        "missed" => read::<ResendRequestPayload<'_>>(data)?.parse(),
+        "act" => read::<CommandPayload<'_>>(data)?.parse().map(ClusterEvent::Command),
         "again" => {
-            let Again { number, act } = read(data)?;
-            Ok(News::Again(number, act.parse()?))
+            let ResentCommandPayload { number, act } = read(data)?;
+            Ok(ClusterEvent::ResentCommand(number, act.parse()?))
         }
-        "beat" => Ok(read::<Beat>(data)?.parse()),
-        _ => Err(Unread::Unknown),
+        "beat" => Ok(read::<HeartbeatPayload>(data)?.parse()),
+        _ => Err(DecodeError::Unknown),
     }
 }
 
@@ -201,7 +224,7 @@ fn read<'a, D: Deserialize<'a>>(data: &'a RawValue) -> Result<D, Malformed> {
     serde_json::from_str(data.get()).ok().ok_or(Malformed::Form)
 }
 
-impl From<Malformed> for Unread {
+impl From<Malformed> for DecodeError {
     fn from(malformed: Malformed) -> Self {
         Self::Malformed(malformed)
     }

@@ -10,27 +10,27 @@ use super::*;
 use crate::{
     chat::{event::Delivery, ports},
     domain::{
-        self, Body, Channel, Content, Conversation, DeviceId, Kind, MessageId, Position, RoomName,
-        Seq, SignInId, Space, UserName,
+        self, Body, Channel, Content, Conversation, DeviceId, MessageId, MessageKind, Position,
+        RoomName, Seq, SignInId, Space, UserName,
     },
 };
 
-fn announced(news: News) -> Announcement {
-    Announcement { from: NodeId::from_raw("n1"), number: 7, news }
+fn announcement(event: ClusterEvent) -> Announcement {
+    Announcement { from: NodeId::from_raw("n1"), number: 7, event }
 }
 
 fn decode(payload: &[u8]) -> Result<Announcement, Malformed> {
     open(payload)?.read()
 }
 
-fn written(news: News) -> String {
-    String::from_utf8(encode(&announced(news)).unwrap()).unwrap()
+fn encoded(event: ClusterEvent) -> String {
+    String::from_utf8(encode(&announcement(event)).unwrap()).unwrap()
 }
 
 /// An announcement as text that tells all of it: news are not compared otherwise.
-fn told(announcement: &Announcement) -> String {
-    match &announcement.news {
-        News::Entry(delivery) => {
+fn describe(announcement: &Announcement) -> String {
+    match &announcement.event {
+        ClusterEvent::Entry(delivery) => {
             format!("{:?} {} {:?}", announcement.from, announcement.number, delivery.entry())
         }
         _ => format!("{announcement:?}"),
@@ -69,11 +69,11 @@ fn entry(act: domain::Act) -> domain::Entry {
 }
 
 fn said(body: Body, edited_at: Option<OffsetDateTime>) -> domain::Act {
-    domain::Act::Said { kind: Kind::Message, content: Content::Body { body, edited_at } }
+    domain::Act::Said { kind: MessageKind::Message, content: Content::Body { body, edited_at } }
 }
 
-fn news_of(entry: domain::Entry) -> News {
-    News::Entry(Delivery::new(Event::Entry(entry)))
+fn entry_event(entry: domain::Entry) -> ClusterEvent {
+    ClusterEvent::Entry(Delivery::new(Event::Entry(entry)))
 }
 
 fn with_bytes() -> Body {
@@ -82,11 +82,11 @@ fn with_bytes() -> Body {
 }
 
 /// News, their kind, and what their data is in JSON.
-type Example = (News, &'static str, &'static str);
+type Example = (ClusterEvent, &'static str, &'static str);
 
 /// One of each.
 fn all() -> Vec<Example> {
-    [entries(), places(), acts()].concat()
+    [entries(), places(), commands()].concat()
 }
 
 fn entries() -> Vec<Example> {
@@ -94,27 +94,27 @@ fn entries() -> Vec<Example> {
     let of = Seq::from_raw(3);
     vec![
         (
-            news_of(entry(said(with_bytes(), Some(at(-1))))),
+            entry_event(entry(said(with_bytes(), Some(at(-1))))),
             "entry",
             r#"{"place":{"space":"/shop","room":"lobby"},"seq":5,"messages":4,"id":"m5","author":"ann","at_ms":1700000000123,"act":"said","kind":"message","body":{"json":{"a": 1.50, "b":{"_placeholder":true,"num":0}},"attachments":["AP8="]},"edited_at_ms":-1}"#,
         ),
         (
-            news_of(entry(Said { kind: Kind::GroupChat, content: Content::Gone })),
+            entry_event(entry(Said { kind: MessageKind::GroupChat, content: Content::Removed })),
             "entry",
             r#"{"place":{"space":"/shop","room":"lobby"},"seq":5,"messages":4,"id":"m5","author":"ann","at_ms":1700000000123,"act":"said","kind":"group chat"}"#,
         ),
         (
-            news_of(entry(Edited { of, body: Some(Body::from_raw("\"x\"".into(), vec![])) })),
+            entry_event(entry(Edited { of, body: Some(Body::from_raw("\"x\"".into(), vec![])) })),
             "entry",
             r#"{"place":{"space":"/shop","room":"lobby"},"seq":5,"messages":4,"id":"m5","author":"ann","at_ms":1700000000123,"act":"edited","of":3,"body":{"json":"x"}}"#,
         ),
         (
-            news_of(entry(Edited { of, body: None })),
+            entry_event(entry(Edited { of, body: None })),
             "entry",
             r#"{"place":{"space":"/shop","room":"lobby"},"seq":5,"messages":4,"id":"m5","author":"ann","at_ms":1700000000123,"act":"edited","of":3}"#,
         ),
         (
-            news_of(entry(Deleted { of })),
+            entry_event(entry(Deleted { of })),
             "entry",
             r#"{"place":{"space":"/shop","room":"lobby"},"seq":5,"messages":4,"id":"m5","author":"ann","at_ms":1700000000123,"act":"deleted","of":3}"#,
         ),
@@ -125,81 +125,96 @@ fn places() -> Vec<Example> {
     let inbox = || place(Conversation::Inbox(user("ann")));
     vec![
         (
-            News::Cut(direct(), Position::from_raw(9, 8)),
+            ClusterEvent::Trimmed(direct(), Position::from_raw(9, 8)),
             "cut",
             r#"{"place":{"space":"/shop","direct":["ann","bob"]},"seq":9,"messages":8}"#,
         ),
         (
-            News::Changed { place: lobby(), user: user("bob"), by: Some(user("ann")) },
+            ClusterEvent::MembershipChanged {
+                place: lobby(),
+                user: user("bob"),
+                by: Some(user("ann")),
+            },
             "changed",
             r#"{"place":{"space":"/shop","room":"lobby"},"user":"bob","by":"ann"}"#,
         ),
         (
-            News::Changed { place: lobby(), user: user("bob"), by: None },
+            ClusterEvent::MembershipChanged { place: lobby(), user: user("bob"), by: None },
             "changed",
             r#"{"place":{"space":"/shop","room":"lobby"},"user":"bob"}"#,
         ),
         (
-            News::Read { place: inbox(), user: user("ann"), seq: Seq::MAX },
+            ClusterEvent::Read { place: inbox(), user: user("ann"), seq: Seq::MAX },
             "read",
             r#"{"place":{"space":"/shop","inbox":"ann"},"user":"ann","seq":9007199254740991}"#,
         ),
         (
-            News::Typing { place: lobby(), user: user("ann"), typing: Typing::Yes },
+            ClusterEvent::Typing { place: lobby(), user: user("ann"), typing: Typing::Yes },
             "typing",
             r#"{"place":{"space":"/shop","room":"lobby"},"user":"ann","typing":true}"#,
         ),
         (
-            News::Here(lobby(), user("ann")),
+            ClusterEvent::Joined(lobby(), user("ann")),
             "here",
             r#"{"place":{"space":"/shop","room":"lobby"},"user":"ann"}"#,
         ),
         (
-            News::Gone(lobby(), user("zoë \"z\"")),
+            ClusterEvent::Left(lobby(), user("zoë \"z\"")),
             "gone",
             r#"{"place":{"space":"/shop","room":"lobby"},"user":"zoë \"z\""}"#,
         ),
         (
-            News::Roster(lobby(), vec![user("ann"), user("bob")]),
+            ClusterEvent::Roster(lobby(), vec![user("ann"), user("bob")]),
             "roster",
             r#"{"place":{"space":"/shop","room":"lobby"},"users":["ann","bob"]}"#,
         ),
         (
-            News::Ask(vec![lobby(), direct()]),
+            ClusterEvent::RosterRequest(vec![lobby(), direct()]),
             "ask",
             r#"{"places":[{"space":"/shop","room":"lobby"},{"space":"/shop","direct":["ann","bob"]}]}"#,
         ),
     ]
 }
 
-fn acts() -> Vec<Example> {
-    let came = |device: Option<&str>| ports::Act::Came {
+fn commands() -> Vec<Example> {
+    let came = |device: Option<&str>| ports::ClusterCommand::ReplaceDevices {
         space: Space::root(),
         user: user("ann"),
         device: device.map(DeviceId::from_raw),
         ticket: 7,
     };
-    let vouched = ports::Act::Vouched { space: Space::root(), user: user("ann") };
+    let vouched =
+        ports::ClusterCommand::RevokeGuestNames { space: Space::root(), user: user("ann") };
     vec![
         (
-            News::Missed { of: NodeId::from_raw("n2"), from: 3, to: u64::MAX },
+            ClusterEvent::ResendRequest { of: NodeId::from_raw("n2"), from: 3, to: u64::MAX },
             "missed",
             r#"{"of":"n2","from":3,"to":18446744073709551615}"#,
         ),
         (
-            News::Act(came(Some("phone"))),
+            ClusterEvent::Command(came(Some("phone"))),
             "act",
             r#"{"what":"came","space":"/","user":"ann","device":"phone","ticket":7}"#,
         ),
-        (News::Act(came(None)), "act", r#"{"what":"came","space":"/","user":"ann","ticket":7}"#),
-        (News::Act(vouched), "act", r#"{"what":"vouched","space":"/","user":"ann"}"#),
         (
-            News::Again(12, ports::Act::SignedOut(SignInId::from_raw("s1"))),
+            ClusterEvent::Command(came(None)),
+            "act",
+            r#"{"what":"came","space":"/","user":"ann","ticket":7}"#,
+        ),
+        (ClusterEvent::Command(vouched), "act", r#"{"what":"vouched","space":"/","user":"ann"}"#),
+        (
+            ClusterEvent::ResentCommand(
+                12,
+                ports::ClusterCommand::EndSignIn(SignInId::from_raw("s1")),
+            ),
             "again",
             r#"{"number":12,"act":{"what":"signed out","sign_in":"s1"}}"#,
         ),
         (
-            News::Beat(vec![(Channel::from_raw(7).unwrap(), 3), (Channel::EVERYBODY, 0)]),
+            ClusterEvent::Heartbeat(vec![
+                (Channel::from_raw(7).unwrap(), 3),
+                (Channel::BROADCAST, 0),
+            ]),
             "beat",
             r#"{"channels":[[7,3],[1024,0]]}"#,
         ),
@@ -207,27 +222,27 @@ fn acts() -> Vec<Example> {
 }
 
 #[test]
-fn each_kind_is_written_like_this_and_read_again() {
-    for (news, kind, data) in all() {
+fn each_kind_has_a_stable_encoding_and_round_trips() {
+    for (event, kind, data) in all() {
         let expected = format!(r#"{{"v":1,"from":"n1","n":7,"kind":"{kind}","data":{data}}}"#);
-        assert_eq!(written(news.clone()), expected);
+        assert_eq!(encoded(event.clone()), expected);
         let read = decode(expected.as_bytes()).unwrap();
-        assert_eq!(told(&read), told(&announced(news)));
+        assert_eq!(describe(&read), describe(&announcement(event)));
     }
 }
 
 #[test]
-fn what_cannot_be_said_is_not() {
-    assert_eq!(encode(&announced(News::Unknown)), Err(Malformed::Unsayable));
+fn what_cannot_be_encoded_is_an_error() {
+    assert_eq!(encode(&announcement(ClusterEvent::Unknown)), Err(Malformed::NotEncodable));
     let broken = said(Body::from_raw("{".into(), vec![]), None);
-    assert_eq!(encode(&announced(news_of(entry(broken)))), Err(Malformed::Unsayable));
+    assert_eq!(encode(&announcement(entry_event(entry(broken)))), Err(Malformed::NotEncodable));
     let large = vec![Bytes::from(vec![0; ENVELOPE_BYTES_MAX])];
     let large = said(Body::from_raw("[]".into(), large), None);
-    assert_eq!(encode(&announced(news_of(entry(large)))), Err(Malformed::TooLarge));
+    assert_eq!(encode(&announcement(entry_event(entry(large)))), Err(Malformed::TooLarge));
 }
 
 #[test]
-fn what_another_version_says_is_unknown_and_counted() {
+fn events_of_another_version_are_unknown_but_numbered() {
     for text in [
         r#"{"v":2,"from":"n1","n":7}"#,
         r#"{"v":2,"from":"n1","n":7,"kind":["here",3],"data":17}"#,
@@ -238,8 +253,8 @@ fn what_another_version_says_is_unknown_and_counted() {
         r#"{"v":1,"from":"n1","n":7,"kind":"entry","data":{"place":{"space":"/","room":"x"},"seq":1,"messages":1,"id":"m","author":"ann","at_ms":0,"act":"pinned"}}"#,
         r#"{"v":1,"from":"n1","n":7,"kind":"entry","data":{"place":{"space":"/","room":"x"},"seq":1,"messages":1,"id":"m","author":"ann","at_ms":0,"act":"said","kind":"whisper"}}"#,
     ] {
-        let Announcement { from, number, news } = decode(text.as_bytes()).unwrap();
-        assert!(matches!(news, News::Unknown), "{text}: {news:?}");
+        let Announcement { from, number, event } = decode(text.as_bytes()).unwrap();
+        assert!(matches!(event, ClusterEvent::Unknown), "{text}: {event:?}");
         assert_eq!((from.as_raw(), number), ("n1", 7));
     }
 }
@@ -247,19 +262,20 @@ fn what_another_version_says_is_unknown_and_counted() {
 #[test]
 fn fields_that_are_not_known_are_ignored() {
     let text = r#"{"hops":2,"v":1,"from":"n1","n":7,"kind":"here","data":{"mood":{},"place":{"space":"/shop","room":"lobby","since":1},"user":"ann"}}"#;
-    let expected = told(&announced(News::Here(lobby(), user("ann"))));
-    assert_eq!(told(&decode(text.as_bytes()).unwrap()), expected);
+    let expected = describe(&announcement(ClusterEvent::Joined(lobby(), user("ann"))));
+    assert_eq!(describe(&decode(text.as_bytes()).unwrap()), expected);
 }
 
 #[test]
-fn channels_that_are_none_are_passed_over_in_a_beat() {
+fn invalid_channels_in_a_heartbeat_are_ignored() {
     let text = r#"{"v":1,"from":"n1","n":7,"kind":"beat","data":{"channels":[[1025,3],[1,2]]}}"#;
-    let expected = told(&announced(News::Beat(vec![(Channel::from_raw(1).unwrap(), 2)])));
-    assert_eq!(told(&decode(text.as_bytes()).unwrap()), expected);
+    let expected =
+        describe(&announcement(ClusterEvent::Heartbeat(vec![(Channel::from_raw(1).unwrap(), 2)])));
+    assert_eq!(describe(&decode(text.as_bytes()).unwrap()), expected);
 }
 
 #[test]
-fn what_is_malformed_is_nobodys_news() {
+fn malformed_envelopes_are_errors() {
     let here = |data: &str| format!(r#"{{"v":1,"from":"n1","n":7,"kind":"here","data":{data}}}"#);
     let in_lobby =
         |user: &str| here(&format!(r#"{{"place":{{"space":"/","room":"lobby"}},"user":{user}}}"#));
@@ -336,7 +352,12 @@ fn any_entry() -> impl Strategy<Value = domain::Entry> {
     (any_place(), parts).prop_map(|(place, (json, bytes, what, ms, flag, seq))| {
         let bytes = bytes.into_iter().map(Bytes::from).collect();
         let body = Body::from_raw(json.into(), bytes);
-        let kinds = [Kind::Message, Kind::GroupChat, Kind::SingleChat, Kind::Notification];
+        let kinds = [
+            MessageKind::Message,
+            MessageKind::GroupChat,
+            MessageKind::SingleChat,
+            MessageKind::Notification,
+        ];
         let kind = kinds[usize::from(what)];
         let of = Seq::from_raw(seq - 1);
         let act = match what {
@@ -354,22 +375,22 @@ fn any_entry() -> impl Strategy<Value = domain::Entry> {
 
 proptest! {
     #[test]
-    fn entries_come_back_as_they_were(entry in any_entry()) {
-        let payload = encode(&announced(news_of(entry.clone()))).unwrap();
-        let News::Entry(read) = decode(&payload).unwrap().news else { panic!("no entry") };
+    fn entries_round_trip(entry in any_entry()) {
+        let payload = encode(&announcement(entry_event(entry.clone()))).unwrap();
+        let ClusterEvent::Entry(read) = decode(&payload).unwrap().event else { panic!("no entry") };
         prop_assert_eq!(Arc::as_ref(&read).entry(), Some(&entry));
     }
 
     #[test]
-    fn nothing_that_comes_is_a_panic(bytes in prop::collection::vec(any::<u8>(), 0..200)) {
+    fn arbitrary_bytes_do_not_panic(bytes in prop::collection::vec(any::<u8>(), 0..200)) {
         drop(decode(&bytes));
     }
 
     /// What is cut short, or has one byte changed, is read or refused.
     #[test]
-    fn nothing_broken_is_a_panic(which in 0..20_usize, place in any::<prop::sample::Index>(), byte in any::<u8>()) {
-        let (news, _, _) = all().swap_remove(which);
-        let mut payload = encode(&announced(news)).unwrap();
+    fn corrupted_envelopes_do_not_panic(which in 0..20_usize, place in any::<prop::sample::Index>(), byte in any::<u8>()) {
+        let (event, _, _) = all().swap_remove(which);
+        let mut payload = encode(&announcement(event)).unwrap();
         let place = place.index(payload.len());
         drop(decode(&payload[..place]));
         payload[place] = byte;

@@ -4,8 +4,8 @@ use std::borrow::Cow;
 
 use time::OffsetDateTime;
 
-use super::{MADE_BYTES_MAX, Malformed, Unread};
-use crate::domain::{Kind, NodeId, Position, Seq, Space, UserName};
+use super::{DecodeError, ID_BYTES_MAX, Malformed};
+use crate::domain::{MessageKind, NodeId, Position, Seq, Space, UserName};
 
 /// Text of a reader or a writer.
 pub(super) type Text<'a> = Cow<'a, str>;
@@ -25,12 +25,12 @@ pub(super) fn space(raw: &str) -> Result<Space, Malformed> {
 }
 
 pub(super) fn node(raw: &str) -> Result<NodeId, Malformed> {
-    made(raw, "node").map(NodeId::from_raw)
+    parse_id(raw, "node").map(NodeId::from_raw)
 }
 
 /// An id that is not empty, and not longer than any that is made.
-pub(super) fn made<'a>(raw: &'a str, what: &'static str) -> Result<&'a str, Malformed> {
-    let fits = (1..=MADE_BYTES_MAX).contains(&raw.len());
+pub(super) fn parse_id<'a>(raw: &'a str, what: &'static str) -> Result<&'a str, Malformed> {
+    let fits = (1..=ID_BYTES_MAX).contains(&raw.len());
     if fits { Ok(raw) } else { Err(Malformed::Value(what)) }
 }
 
@@ -48,28 +48,28 @@ pub(super) fn position(seq: u64, messages: u64) -> Result<Position, Malformed> {
     Ok(Position { seq, messages })
 }
 
-pub(super) fn kind_name(kind: Kind) -> &'static str {
+pub(super) fn kind_name(kind: MessageKind) -> &'static str {
     match kind {
-        Kind::Message => "message",
-        Kind::GroupChat => "group chat",
-        Kind::SingleChat => "single chat",
-        Kind::Notification => "notification",
+        MessageKind::Message => "message",
+        MessageKind::GroupChat => "group chat",
+        MessageKind::SingleChat => "single chat",
+        MessageKind::Notification => "notification",
     }
 }
 
-pub(super) fn kind_named(name: &str) -> Result<Kind, Unread> {
+pub(super) fn kind_named(name: &str) -> Result<MessageKind, DecodeError> {
     match name {
-        "message" => Ok(Kind::Message),
-        "group chat" => Ok(Kind::GroupChat),
-        "single chat" => Ok(Kind::SingleChat),
-        "notification" => Ok(Kind::Notification),
-        _ => Err(Unread::Unknown),
+        "message" => Ok(MessageKind::Message),
+        "group chat" => Ok(MessageKind::GroupChat),
+        "single chat" => Ok(MessageKind::SingleChat),
+        "notification" => Ok(MessageKind::Notification),
+        _ => Err(DecodeError::Unknown),
     }
 }
 
 pub(super) fn to_ms(at: OffsetDateTime) -> Result<i64, Malformed> {
     let ms = at.unix_timestamp_nanos().div_euclid(NANOS_PER_MILLI);
-    i64::try_from(ms).ok().ok_or(Malformed::Unsayable)
+    i64::try_from(ms).ok().ok_or(Malformed::NotEncodable)
 }
 
 pub(super) fn from_ms(ms: i64) -> Result<OffsetDateTime, Malformed> {

@@ -2,13 +2,13 @@
 
 use std::process::Command;
 
-use super::harness::{Node, Server, free_port, healed, options, two_ears, until};
+use super::harness::{Node, Server, free_port, options, two_listeners, wait_recovered, wait_until};
 use crate::{
     bus::{
         contract::{self, channel},
         redis::{
             RedisBus, RedisKind,
-            names::{Group, Names},
+            names::{ChannelGroup, ChannelNames},
         },
     },
     domain::NodeId,
@@ -31,7 +31,7 @@ impl Cluster {
         };
         let servers: Vec<_> = (0..6).map(|_| launch()).collect();
         for server in &servers {
-            until(|| async { server.order("PING").await.starts_with("+PONG") }).await;
+            wait_until(|| async { server.run_command("PING").await.starts_with("+PONG") }).await;
         }
         let hosts = servers.iter().map(|server| format!("127.0.0.1:{}", server.port));
         let made = Command::new("redis-cli")
@@ -42,16 +42,16 @@ impl Cluster {
             .expect("there is no redis-cli: apt-get install redis-server");
         assert!(made.status.success(), "{}", String::from_utf8_lossy(&made.stdout));
         let cluster = Self { servers };
-        cluster.ready().await;
+        cluster.wait_ready().await;
         cluster
     }
 
     /// Waits until all are well and every replica follows.
-    async fn ready(&self) {
+    async fn wait_ready(&self) {
         for server in &self.servers {
-            until(|| async {
-                let cluster = server.order("CLUSTER INFO").await;
-                let role = server.order("ROLE").await;
+            wait_until(|| async {
+                let cluster = server.run_command("CLUSTER INFO").await;
+                let role = server.run_command("ROLE").await;
                 cluster.contains("cluster_state:ok")
                     && (role.contains("master") || role.contains("connected"))
             })
@@ -66,7 +66,7 @@ impl Cluster {
     /// The place of the primary that serves a slot, and what it is called in the cluster.
     async fn primary_of(&self, slot: u16) -> (usize, String) {
         for (place, server) in self.servers.iter().enumerate() {
-            let nodes = server.order("CLUSTER NODES").await;
+            let nodes = server.run_command("CLUSTER NODES").await;
             let me = nodes.lines().find(|line| line.contains("myself,master"));
             let words: Vec<_> = me.unwrap_or_default().split_whitespace().collect();
             let serves = words.iter().skip(8).filter_map(|range| {
@@ -83,7 +83,7 @@ impl Cluster {
 
 /// The slot of a channel.
 fn slot(number: u16) -> u16 {
-    Names::new("roomcast", NodeId::from_raw("any")).slot(Group::of(channel(number)))
+    ChannelNames::new("roomcast", NodeId::from_raw("any")).slot(ChannelGroup::of(channel(number)))
 }
 
 #[tokio::test]
@@ -91,58 +91,59 @@ async fn keeps_the_contract() {
     let cluster = Cluster::start().await;
     let urls: Vec<_> = cluster.servers.iter().map(Server::url).collect();
     let urls: Vec<_> = urls.iter().map(String::as_str).collect();
-    let complaints = RedisBus::check(&options("me", RedisKind::Cluster, &urls)).await;
-    assert!(complaints.is_empty(), "{complaints:?}");
-    let asked = cluster.servers[0].order("CLUSTER KEYSLOT roomcast:7").await;
+    let problems = RedisBus::check(&options("me", RedisKind::Cluster, &urls)).await;
+    assert!(problems.is_empty(), "{problems:?}");
+    let asked = cluster.servers[0].run_command("CLUSTER KEYSLOT roomcast:7").await;
     assert!(asked.starts_with(&format!(":{}\r\n", slot(7))), "{asked}");
     let nodes = ["ann", "bob", "eve"].map(|name| cluster.node(name));
     let [ann, bob, eve] = &nodes;
-    contract::three_nodes([("ann", &*ann.bus), ("bob", &*bob.bus), ("eve", &*eve.bus)]).await;
+    contract::three_node_contract([("ann", &*ann.bus), ("bob", &*bob.bus), ("eve", &*eve.bus)])
+        .await;
     let me = cluster.node("me");
-    contract::bus(&*me.bus).await;
+    contract::single_node_contract(&*me.bus).await;
 }
 
 #[tokio::test]
-async fn a_replica_takes_the_place_of_a_primary_that_dies() {
+async fn follows_a_failover_when_a_primary_dies() {
     let mut cluster = Cluster::start().await;
     let (ann, bob) = (cluster.node("ann"), cluster.node("bob"));
-    let (ann, bob) = two_ears(&ann, &bob, &CHANNELS).await;
+    let (ann, bob) = two_listeners(&ann, &bob, &CHANNELS).await;
     let (place, _) = cluster.primary_of(slot(7)).await;
     cluster.servers[place].kill();
-    ann.broken().await;
-    bob.broken().await;
+    ann.wait_disconnected().await;
+    bob.wait_disconnected().await;
     // Only what was at that primary is opened again.
-    healed(&ann, &bob, &[7]).await;
+    wait_recovered(&ann, &bob, &[7]).await;
     for (number, on) in (1..).zip(CHANNELS) {
-        ann.say(on, number);
-        while bob.hears().await != ("ann".to_owned(), on, number) {}
+        ann.publish(on, number);
+        while bob.receive().await != ("ann".to_owned(), on, number) {}
     }
 }
 
 /// The one that stood still comes back as a replica, and nobody speaks to it any more.
 #[tokio::test]
-async fn a_replica_takes_the_place_of_a_primary_that_stands_still() {
+async fn follows_a_failover_when_a_primary_is_stopped() {
     let cluster = Cluster::start().await;
     let (ann, bob) = (cluster.node("ann"), cluster.node("bob"));
-    let (ann, bob) = two_ears(&ann, &bob, &CHANNELS).await;
+    let (ann, bob) = two_listeners(&ann, &bob, &CHANNELS).await;
     let (place, _) = cluster.primary_of(slot(7)).await;
     let still = &cluster.servers[place];
     still.signal("-STOP");
-    ann.broken().await;
-    bob.broken().await;
-    healed(&ann, &bob, &[7]).await;
+    ann.wait_disconnected().await;
+    bob.wait_disconnected().await;
+    wait_recovered(&ann, &bob, &[7]).await;
     still.signal("-CONT");
-    until(|| async { still.order("ROLE").await.contains("slave") }).await;
-    ann.say(7, 1);
-    while bob.hears().await != ("ann".to_owned(), 7, 1) {}
-    assert!(ann.is_whole() && bob.is_whole());
+    wait_until(|| async { still.run_command("ROLE").await.contains("slave") }).await;
+    ann.publish(7, 1);
+    while bob.receive().await != ("ann".to_owned(), 7, 1) {}
+    assert!(ann.is_connected() && bob.is_connected());
 }
 
 #[tokio::test]
-async fn a_slot_may_move_to_another_primary() {
+async fn follows_a_slot_to_another_primary() {
     let cluster = Cluster::start().await;
     let (ann, bob) = (cluster.node("ann"), cluster.node("bob"));
-    let (ann, bob) = two_ears(&ann, &bob, &CHANNELS).await;
+    let (ann, bob) = two_listeners(&ann, &bob, &CHANNELS).await;
     let moved = slot(7);
     let (from, from_id) = cluster.primary_of(moved).await;
     let (to, to_id) = cluster.primary_of((moved + 8192) % 16_384).await;
@@ -153,10 +154,10 @@ async fn a_slot_may_move_to_another_primary() {
         (to, format!("NODE {to_id}")),
         (from, format!("NODE {to_id}")),
     ] {
-        let answer = server.order(&format!("CLUSTER SETSLOT {moved} {order}")).await;
+        let answer = server.run_command(&format!("CLUSTER SETSLOT {moved} {order}")).await;
         assert!(answer.starts_with("+OK"), "{answer}");
     }
-    healed(&ann, &bob, &[7]).await;
-    let heard = to.order("PUBSUB SHARDNUMSUB {roomcast:7}:7").await;
-    assert!(heard.contains(":2\r\n"), "{heard}");
+    wait_recovered(&ann, &bob, &[7]).await;
+    let received = to.run_command("PUBSUB SHARDNUMSUB {roomcast:7}:7").await;
+    assert!(received.contains(":2\r\n"), "{received}");
 }

@@ -5,11 +5,11 @@ use std::time::Duration;
 use tokio::time::Instant;
 
 use super::{
-    harness::{Node, Server, healed, two_ears},
+    harness::{Node, Server, two_listeners, wait_recovered},
     proxy::Proxy,
 };
 use crate::{
-    bus::contract::{channel, news},
+    bus::contract::{channel, event},
     chat::ports::Bus as _,
 };
 
@@ -23,99 +23,99 @@ async fn two() -> (Server, Node, Node) {
 }
 
 #[tokio::test]
-async fn a_server_may_start_again() {
+async fn recovers_when_the_server_restarts() {
     let (mut server, ann, bob) = two().await;
-    let (ann, bob) = two_ears(&ann, &bob, &CHANNELS).await;
+    let (ann, bob) = two_listeners(&ann, &bob, &CHANNELS).await;
     server.kill();
-    ann.broken().await;
-    bob.broken().await;
-    server.start_again().await;
-    healed(&ann, &bob, &CHANNELS).await;
+    ann.wait_disconnected().await;
+    bob.wait_disconnected().await;
+    server.restart().await;
+    wait_recovered(&ann, &bob, &CHANNELS).await;
 }
 
 #[tokio::test]
-async fn a_server_may_come_late() {
+async fn connects_when_the_server_starts_late() {
     let mut server = Server::start().await;
     server.kill();
     let (ann, bob) = (Node::start("ann", &server.url()), Node::start("bob", &server.url()));
-    assert!(!ann.bus.is_whole());
-    server.start_again().await;
-    let (ann, bob) = two_ears(&ann, &bob, &CHANNELS).await;
-    ann.say(8, 3);
-    assert_eq!(bob.hears().await.2, 3);
+    assert!(!ann.bus.is_connected());
+    server.restart().await;
+    let (ann, bob) = two_listeners(&ann, &bob, &CHANNELS).await;
+    ann.publish(8, 3);
+    assert_eq!(bob.receive().await.2, 3);
 }
 
 #[tokio::test]
-async fn a_server_may_stand_still() {
+async fn recovers_when_the_server_is_stopped_for_a_while() {
     let (server, ann, bob) = two().await;
-    let (ann, bob) = two_ears(&ann, &bob, &CHANNELS).await;
+    let (ann, bob) = two_listeners(&ann, &bob, &CHANNELS).await;
     server.signal("-STOP");
-    ann.broken().await;
-    bob.broken().await;
+    ann.wait_disconnected().await;
+    bob.wait_disconnected().await;
     server.signal("-CONT");
-    healed(&ann, &bob, &CHANNELS).await;
+    wait_recovered(&ann, &bob, &CHANNELS).await;
 }
 
 #[tokio::test]
-async fn a_server_may_sleep() {
+async fn recovers_when_the_server_blocks() {
     let (server, ann, bob) = two().await;
-    let (ann, bob) = two_ears(&ann, &bob, &CHANNELS).await;
-    let _sleeps = server.order_and_go("DEBUG SLEEP 4").await;
-    ann.broken().await;
-    bob.broken().await;
-    healed(&ann, &bob, &CHANNELS).await;
+    let (ann, bob) = two_listeners(&ann, &bob, &CHANNELS).await;
+    let _sleeps = server.start_command("DEBUG SLEEP 4").await;
+    ann.wait_disconnected().await;
+    bob.wait_disconnected().await;
+    wait_recovered(&ann, &bob, &CHANNELS).await;
 }
 
 #[tokio::test]
-async fn connections_may_be_killed() {
+async fn recovers_when_connections_are_killed() {
     let (server, ann, bob) = two().await;
-    let (ann, bob) = two_ears(&ann, &bob, &CHANNELS).await;
+    let (ann, bob) = two_listeners(&ann, &bob, &CHANNELS).await;
     for _ in 0..3 {
-        let answer = server.order("CLIENT KILL TYPE pubsub").await;
+        let answer = server.run_command("CLIENT KILL TYPE pubsub").await;
         assert!(answer.starts_with(":2"), "{answer}");
-        healed(&ann, &bob, &CHANNELS).await;
+        wait_recovered(&ann, &bob, &CHANNELS).await;
     }
 }
 
 #[tokio::test]
-async fn a_server_may_be_emptied() {
+async fn stays_connected_when_the_server_is_flushed() {
     let (server, ann, bob) = two().await;
-    let (ann, bob) = two_ears(&ann, &bob, &CHANNELS).await;
-    server.order("FLUSHALL").await;
-    assert!(ann.is_whole() && bob.is_whole());
-    ann.say(7, 2);
-    assert_eq!(bob.hears().await, ("ann".to_owned(), 7, 2));
+    let (ann, bob) = two_listeners(&ann, &bob, &CHANNELS).await;
+    server.run_command("FLUSHALL").await;
+    assert!(ann.is_connected() && bob.is_connected());
+    ann.publish(7, 2);
+    assert_eq!(bob.receive().await, ("ann".to_owned(), 7, 2));
 }
 
 /// Nobody tells of the end of a connection whose packets go nowhere.
 #[tokio::test]
-async fn a_connection_may_become_a_black_hole() {
+async fn recovers_when_packets_are_dropped_silently() {
     let server = Server::start().await;
-    let proxy = Proxy::before(server.port).await;
+    let proxy = Proxy::in_front_of(server.port).await;
     let (ann, bob) = (Node::start("ann", &server.url()), Node::start("bob", &proxy.url()));
-    let (ann, bob) = two_ears(&ann, &bob, &CHANNELS).await;
+    let (ann, bob) = two_listeners(&ann, &bob, &CHANNELS).await;
     proxy.freeze();
-    bob.broken().await;
-    assert!(ann.is_whole());
-    bob.opened_again(&CHANNELS).await;
-    bob.whole().await;
-    ann.say(7, 1);
-    assert_eq!(bob.hears().await, ("ann".to_owned(), 7, 1));
+    bob.wait_disconnected().await;
+    assert!(ann.is_connected());
+    bob.wait_subscribed_again(&CHANNELS).await;
+    bob.wait_connected().await;
+    ann.publish(7, 1);
+    assert_eq!(bob.receive().await, ("ann".to_owned(), 7, 1));
 }
 
 #[tokio::test]
-async fn who_publishes_does_not_wait_for_a_server() {
+async fn publish_does_not_wait_for_the_server() {
     let (mut server, ann, bob) = two().await;
-    let (ears, bob) = two_ears(&ann, &bob, &CHANNELS).await;
+    let (ann_listener, bob) = two_listeners(&ann, &bob, &CHANNELS).await;
     server.signal("-STOP");
     let begin = Instant::now();
     for number in 1..=20_000 {
-        ann.bus.publish(channel(7), news("ann", number));
+        ann.bus.publish(channel(7), event("ann", number));
     }
     assert!(begin.elapsed() < Duration::from_secs(2), "{:?}", begin.elapsed());
-    ears.broken().await;
+    ann_listener.wait_disconnected().await;
     server.signal("-CONT");
     server.kill();
-    server.start_again().await;
-    healed(&ears, &bob, &CHANNELS).await;
+    server.restart().await;
+    wait_recovered(&ann_listener, &bob, &CHANNELS).await;
 }

@@ -22,16 +22,16 @@ use tokio::{
 
 use crate::{
     bus::{
-        contract::Ear,
-        redis::{RedisBus, RedisKind, RedisOptions, server::Trust},
+        contract::TestListener,
+        redis::{RedisBus, RedisKind, RedisOptions, server::TlsConfig},
     },
     domain::{NodeId, Secret},
 };
 
 /// Past it a test fails.
-const PATIENCE: Duration = Duration::from_secs(20);
+const TEST_WAIT_MAX: Duration = Duration::from_secs(20);
 /// How often something is looked at that cannot tell by itself.
-const LOOK_EVERY: Duration = Duration::from_millis(20);
+const POLL_INTERVAL: Duration = Duration::from_millis(20);
 
 /// A server. It ends when this is dropped.
 pub(super) struct Server {
@@ -50,7 +50,7 @@ impl Server {
     /// A server with more arguments.
     pub(super) async fn start_with(arguments: &[&str]) -> Self {
         let server = Self::launch(free_port(), arguments);
-        server.ready().await;
+        server.wait_ready().await;
         server
     }
 
@@ -74,9 +74,9 @@ impl Server {
     }
 
     /// Starts it again after it was killed.
-    pub(super) async fn start_again(&mut self) {
+    pub(super) async fn restart(&mut self) {
         self.child = spawn(self.port, self.folder.path(), &self.arguments);
-        self.ready().await;
+        self.wait_ready().await;
     }
 
     /// Sends its process a signal.
@@ -86,20 +86,20 @@ impl Server {
     }
 
     /// Orders something and answers what it says.
-    pub(super) async fn order(&self, command: &str) -> String {
-        order(self.port, command).await.unwrap_or_default()
+    pub(super) async fn run_command(&self, command: &str) -> String {
+        run_command(self.port, command).await.unwrap_or_default()
     }
 
     /// Orders something and does not wait.
-    pub(super) async fn order_and_go(&self, command: &str) -> TcpStream {
+    pub(super) async fn start_command(&self, command: &str) -> TcpStream {
         let mut socket = TcpStream::connect(("127.0.0.1", self.port)).await.unwrap();
         socket.write_all(format!("{command}\r\n").as_bytes()).await.unwrap();
         socket
     }
 
-    async fn ready(&self) {
-        until(|| async {
-            order(self.port, "PING")
+    async fn wait_ready(&self) {
+        wait_until(|| async {
+            run_command(self.port, "PING")
                 .await
                 .is_some_and(|it| it.starts_with("+PONG") || it.starts_with("-NOAUTH"))
         })
@@ -141,7 +141,7 @@ pub(super) fn free_port() -> u16 {
 }
 
 /// What a server says to a command without spaces in its words, in the form of its protocol.
-async fn order(port: u16, command: &str) -> Option<String> {
+async fn run_command(port: u16, command: &str) -> Option<String> {
     let mut socket = TcpStream::connect(("127.0.0.1", port)).await.ok()?;
     socket.write_all(format!("{command}\r\nQUIT\r\n").as_bytes()).await.ok()?;
     let mut answer = Vec::new();
@@ -150,20 +150,22 @@ async fn order(port: u16, command: &str) -> Option<String> {
 }
 
 /// Waits with patience until something is so.
-pub(super) async fn until<F: Future<Output = bool> + Send>(is_so: impl Fn() -> F + Send + Sync) {
+pub(super) async fn wait_until<F: Future<Output = bool> + Send>(
+    is_so: impl Fn() -> F + Send + Sync,
+) {
     let wait = async {
         while !is_so().await {
-            sleep(LOOK_EVERY).await;
+            sleep(POLL_INTERVAL).await;
         }
     };
-    timeout(PATIENCE, wait).await.expect("it does not come to be so");
+    timeout(TEST_WAIT_MAX, wait).await.expect("it does not come to be so");
 }
 
 /// A node: a bus that runs. It ends when this is dropped.
 pub(super) struct Node {
     pub(super) name: &'static str,
     pub(super) bus: Arc<RedisBus>,
-    runs: JoinSet<()>,
+    tasks: JoinSet<()>,
 }
 
 impl Node {
@@ -173,23 +175,27 @@ impl Node {
     }
 
     pub(super) fn start_with(options: &RedisOptions, name: &'static str) -> Self {
-        Self::start_trusting(options, name, Trust::default())
+        Self::start_with_tls_config(options, name, TlsConfig::default())
     }
 
-    pub(super) fn start_trusting(options: &RedisOptions, name: &'static str, trust: Trust) -> Self {
-        let bus = RedisBus::trusting(options, trust).unwrap();
-        let mut runs = JoinSet::new();
-        runs.spawn(Arc::clone(&bus).run());
-        Self { name, bus, runs }
+    pub(super) fn start_with_tls_config(
+        options: &RedisOptions,
+        name: &'static str,
+        tls_config: TlsConfig,
+    ) -> Self {
+        let bus = RedisBus::with_tls_config(options, tls_config).unwrap();
+        let mut tasks = JoinSet::new();
+        tasks.spawn(Arc::clone(&bus).run());
+        Self { name, bus, tasks }
     }
 
     /// Waits until the run has ended.
-    pub(super) async fn ended(&mut self) {
-        timeout(PATIENCE, self.runs.join_next()).await.unwrap();
+    pub(super) async fn wait_ended(&mut self) {
+        timeout(TEST_WAIT_MAX, self.tasks.join_next()).await.unwrap();
     }
 
-    pub(super) fn ear(&self) -> Ear<'_> {
-        Ear::new(self.name, &*self.bus)
+    pub(super) fn listener(&self) -> TestListener<'_> {
+        TestListener::new(self.name, &*self.bus)
     }
 }
 
@@ -205,27 +211,31 @@ pub(super) fn options(node: &str, kind: RedisKind, urls: &[&str]) -> RedisOption
 }
 
 /// Two ears that listen to these channels.
-pub(super) async fn two_ears<'a>(
+pub(super) async fn two_listeners<'a>(
     ann: &'a Node,
     bob: &'a Node,
     channels: &[u16],
-) -> (Ear<'a>, Ear<'a>) {
-    let (ann, bob) = (ann.ear(), bob.ear());
+) -> (TestListener<'a>, TestListener<'a>) {
+    let (ann, bob) = (ann.listener(), bob.listener());
     ann.listen(channels.iter().copied()).await;
     bob.listen(channels.iter().copied()).await;
     (ann, bob)
 }
 
 /// Waits until both hear these channels again, were told so, and hear each other on them.
-pub(super) async fn healed(ann: &Ear<'_>, bob: &Ear<'_>, channels: &[u16]) {
-    for ear in [ann, bob] {
-        ear.opened_again(channels).await;
-        ear.whole().await;
+pub(super) async fn wait_recovered(
+    ann: &TestListener<'_>,
+    bob: &TestListener<'_>,
+    channels: &[u16],
+) {
+    for listener in [ann, bob] {
+        listener.wait_subscribed_again(channels).await;
+        listener.wait_connected().await;
     }
-    for (speaker, ear) in [(ann, bob), (bob, ann)] {
+    for (speaker, listener) in [(ann, bob), (bob, ann)] {
         for channel in channels {
-            speaker.say(*channel, 1_000_000);
-            while ear.hears().await != (speaker.name().to_owned(), *channel, 1_000_000) {}
+            speaker.publish(*channel, 1_000_000);
+            while listener.receive().await != (speaker.name().to_owned(), *channel, 1_000_000) {}
         }
     }
 }

@@ -32,7 +32,7 @@ impl io::Write for Log {
 }
 
 #[tokio::test]
-async fn trouble_is_told_once_and_its_end_too() {
+async fn a_failure_and_its_end_are_logged_once() {
     let log = Log::default();
     let writer = log.clone();
     let subscriber = tracing_subscriber::fmt()
@@ -43,19 +43,19 @@ async fn trouble_is_told_once_and_its_end_too() {
     let mut server = Server::start_with(&["--requirepass", "geheim"]).await;
     let url = format!("redis://:geheim@127.0.0.1:{}", server.port);
     let ann = Node::start("ann", &url);
-    let ear = ann.ear();
-    ear.listen([7]).await;
+    let listener = ann.listener();
+    listener.listen([7]).await;
     assert_eq!(log.lines(), [] as [&str; 0]);
     server.kill();
-    ear.broken().await;
+    listener.wait_disconnected().await;
     let nobody = TcpListener::bind(("127.0.0.1", server.port)).await.unwrap();
     for _ in 0..4 {
         drop(nobody.accept().await.unwrap());
     }
     drop(nobody);
-    server.start_again().await;
-    ear.opened_again(&[7]).await;
-    ear.whole().await;
+    server.restart().await;
+    listener.wait_subscribed_again(&[7]).await;
+    listener.wait_connected().await;
     let lines = log.lines();
     let [warning, end] = lines.as_slice() else { panic!("{lines:#?}") };
     assert!(warning.contains("WARN") && warning.contains("server.address=\"127.0.0.1:"));

@@ -16,26 +16,26 @@ const FOREVER: Duration = Duration::from_hours(1);
 pub(super) struct Proxy {
     port: u16,
     frozen: watch::Sender<()>,
-    _runs: JoinSet<()>,
+    _tasks: JoinSet<()>,
 }
 
 impl Proxy {
     /// Before the server on that port.
-    pub(super) async fn before(server: u16) -> Self {
+    pub(super) async fn in_front_of(server: u16) -> Self {
         let listener = TcpListener::bind((Ipv4Addr::LOCALHOST, 0)).await.unwrap();
         let port = listener.local_addr().unwrap().port();
         let frozen = watch::Sender::new(());
-        let (mut runs, told) = (JoinSet::new(), frozen.clone());
-        runs.spawn(async move {
+        let (mut tasks, freezer) = (JoinSet::new(), frozen.clone());
+        tasks.spawn(async move {
             let mut connections = JoinSet::new();
             while let Ok((client, _)) = listener.accept().await {
                 let server = TcpStream::connect((Ipv4Addr::LOCALHOST, server)).await.unwrap();
                 let ((down, up), (from, to)) = (client.into_split(), server.into_split());
-                connections.spawn(copy(down, to, told.subscribe()));
-                connections.spawn(copy(from, up, told.subscribe()));
+                connections.spawn(copy(down, to, freezer.subscribe()));
+                connections.spawn(copy(from, up, freezer.subscribe()));
             }
         });
-        Self { port, frozen, _runs: runs }
+        Self { port, frozen, _tasks: tasks }
     }
 
     pub(super) fn url(&self) -> String {

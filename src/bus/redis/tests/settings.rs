@@ -7,32 +7,39 @@ use tokio::{
 };
 
 use super::harness::{Node, Server, free_port, options};
-use crate::bus::redis::{BadAddress, BadOptions, Complaint, RedisBus, RedisKind, Trouble, Why};
+use crate::bus::redis::{
+    ProblemCause, RedisAddressError, RedisBus, RedisFailure, RedisKind, RedisOptionsError,
+    ServerProblem,
+};
 
-async fn check(kind: RedisKind, urls: &[&str]) -> Vec<Complaint> {
+async fn check(kind: RedisKind, urls: &[&str]) -> Vec<ServerProblem> {
     RedisBus::check(&options("me", kind, urls)).await
 }
 
 #[test]
-fn options_that_cannot_work_are_refused() {
+fn invalid_options_are_refused() {
     let refused = |kind, urls: &[&str]| RedisBus::new(&options("me", kind, urls)).err();
     let alone = RedisKind::Standalone;
-    assert_eq!(refused(alone, &[]), Some(BadOptions::NoServer));
+    assert_eq!(refused(alone, &[]), Some(RedisOptionsError::NoServer));
     let two = ["redis://a", "redis://b"];
-    assert_eq!(refused(alone, &two), Some(BadOptions::ManyServers));
+    assert_eq!(refused(alone, &two), Some(RedisOptionsError::ManyServers));
     assert_eq!(refused(RedisKind::Cluster, &two), None);
-    for (url, why) in [
-        ("http://a", BadAddress::Form),
-        ("", BadAddress::Form),
-        ("redis+unix:///tmp/x", BadAddress::Form),
-        ("rediss://a#insecure", BadAddress::Insecure),
+    for (url, cause) in [
+        ("http://a", RedisAddressError::Form),
+        ("", RedisAddressError::Form),
+        ("redis+unix:///tmp/x", RedisAddressError::Form),
+        ("rediss://a#insecure", RedisAddressError::Insecure),
     ] {
-        assert_eq!(refused(alone, &[url]), Some(BadOptions::Address { number: 1, why }), "{url}");
+        assert_eq!(
+            refused(alone, &[url]),
+            Some(RedisOptionsError::Address { number: 1, cause }),
+            "{url}"
+        );
     }
     for prefix in ["", "a b", "a{b", "}", &"x".repeat(65)] {
         let mut options = options("me", alone, &["redis://a"]);
         prefix.clone_into(&mut options.prefix);
-        assert_eq!(RedisBus::new(&options).err(), Some(BadOptions::Prefix), "{prefix}");
+        assert_eq!(RedisBus::new(&options).err(), Some(RedisOptionsError::Prefix), "{prefix}");
     }
 }
 
@@ -45,25 +52,25 @@ fn passwords_do_not_print() {
 }
 
 #[tokio::test]
-async fn a_server_that_serves_gets_no_complaint() {
+async fn a_working_server_has_no_problem() {
     let server = Server::start().await;
     assert!(check(RedisKind::Standalone, &[&server.url()]).await.is_empty());
 }
 
 #[tokio::test]
-async fn each_server_is_said_what_is_wrong_with() {
+async fn each_problem_names_its_server() {
     let server = Server::start().await;
     let nobody = format!("redis://127.0.0.1:{}", free_port());
-    let complaints = check(RedisKind::Cluster, &[&server.url(), &nobody, "nonsense"]).await;
-    let [alone, nobody, nonsense] = complaints.as_slice() else { panic!("{complaints:?}") };
-    assert!(matches!(alone.why, Why::Trouble(Trouble::NoCluster)), "{alone}");
-    assert!(matches!(nobody.why, Why::Trouble(Trouble::Connect(_))), "{nobody}");
-    assert!(matches!(nonsense.why, Why::Address(BadAddress::Form)), "{nonsense}");
+    let problems = check(RedisKind::Cluster, &[&server.url(), &nobody, "nonsense"]).await;
+    let [alone, nobody, nonsense] = problems.as_slice() else { panic!("{problems:?}") };
+    assert!(matches!(alone.cause, ProblemCause::Failure(RedisFailure::NoCluster)), "{alone}");
+    assert!(matches!(nobody.cause, ProblemCause::Failure(RedisFailure::Connect(_))), "{nobody}");
+    assert!(matches!(nonsense.cause, ProblemCause::Address(RedisAddressError::Form)), "{nonsense}");
 }
 
 /// Before 6.0 there was no greeting.
 #[tokio::test]
-async fn a_server_that_is_too_old_is_said_to_be() {
+async fn an_old_server_is_reported_as_too_old() {
     let old = TcpListener::bind(("127.0.0.1", 0)).await.unwrap();
     let url = format!("redis://127.0.0.1:{}", old.local_addr().unwrap().port());
     let mut answers = JoinSet::new();
@@ -73,23 +80,29 @@ async fn a_server_that_is_too_old_is_said_to_be() {
         socket.write_all(b"-ERR unknown command `HELLO`, with args\r\n").await.unwrap();
         drop(socket.read_to_end(&mut Vec::new()).await);
     });
-    let complaints = check(RedisKind::Standalone, &[&url]).await;
-    let [complaint] = complaints.as_slice() else { panic!("{complaints:?}") };
-    assert!(matches!(complaint.why, Why::Trouble(Trouble::TooOld { .. })), "{complaint}");
+    let problems = check(RedisKind::Standalone, &[&url]).await;
+    let [problem] = problems.as_slice() else { panic!("{problems:?}") };
+    assert!(
+        matches!(problem.cause, ProblemCause::Failure(RedisFailure::TooOld { .. })),
+        "{problem}"
+    );
 }
 
 #[tokio::test]
-async fn a_password_is_right_or_it_is_said_that_it_is_not() {
+async fn a_wrong_password_is_reported() {
     let server = Server::start_with(&["--requirepass", "geheim"]).await;
     let with = |password: &str| format!("redis://{password}127.0.0.1:{}", server.port);
     assert!(check(RedisKind::Standalone, &[&with(":geheim@")]).await.is_empty());
     for wrong in ["", ":falsch@", "ann:geheim@"] {
-        let complaints = check(RedisKind::Standalone, &[&with(wrong)]).await;
-        let [complaint] = complaints.as_slice() else { panic!("{complaints:?}") };
-        assert!(matches!(complaint.why, Why::Trouble(Trouble::Password(_))), "{complaint}");
-        let said = complaint.to_string();
+        let problems = check(RedisKind::Standalone, &[&with(wrong)]).await;
+        let [problem] = problems.as_slice() else { panic!("{problems:?}") };
+        assert!(
+            matches!(problem.cause, ProblemCause::Failure(RedisFailure::Password(_))),
+            "{problem}"
+        );
+        let said = problem.to_string();
         assert!(!said.contains("geheim") && !said.contains("falsch"), "{said}");
     }
     let node = Node::start("me", &with(":geheim@"));
-    node.ear().listen([7]).await;
+    node.listener().listen([7]).await;
 }

@@ -10,8 +10,8 @@ use tokio_rustls::rustls::{
 
 use super::harness::{Node, Server, free_port, options};
 use crate::bus::redis::{
-    RedisBus, RedisKind, Trouble, Why, check,
-    server::{Trust, client_config},
+    ProblemCause, RedisBus, RedisFailure, RedisKind, check,
+    server::{TlsConfig, client_config},
 };
 
 /// Makes an authority and a certificate of it for this machine.
@@ -51,28 +51,31 @@ async fn start() -> (Server, String, TempDir) {
 }
 
 #[tokio::test]
-async fn a_server_that_the_trusted_vouch_for_serves() {
+async fn a_server_with_a_trusted_certificate_is_accepted() {
     let (_server, url, folder) = start().await;
     let mut roots = RootCertStore::empty();
     roots.add(CertificateDer::from_pem_file(folder.path().join("ca.crt")).unwrap()).unwrap();
-    let trust = Trust::of(client_config(roots));
+    let tls_config = TlsConfig::of(client_config(roots));
     let options = |name| options(name, RedisKind::Standalone, &[&url]);
-    assert!(check::check(&options("me"), &trust).await.is_empty());
-    let ann = Node::start_trusting(&options("ann"), "ann", trust.clone());
-    let bob = Node::start_trusting(&options("bob"), "bob", trust);
-    let bob = bob.ear();
+    assert!(check::check(&options("me"), &tls_config).await.is_empty());
+    let ann = Node::start_with_tls_config(&options("ann"), "ann", tls_config.clone());
+    let bob = Node::start_with_tls_config(&options("bob"), "bob", tls_config);
+    let bob = bob.listener();
     bob.listen([7]).await;
-    ann.ear().whole().await;
-    ann.ear().say(7, 1);
-    assert_eq!(bob.hears().await, ("ann".to_owned(), 7, 1));
+    ann.listener().wait_connected().await;
+    ann.listener().publish(7, 1);
+    assert_eq!(bob.receive().await, ("ann".to_owned(), 7, 1));
 }
 
 /// With the system's trust store, and no provider of rustls installed for the process.
 #[tokio::test]
-async fn a_server_that_nobody_vouches_for_is_refused() {
+async fn a_server_with_an_untrusted_certificate_is_refused() {
     let (_server, url, _folder) = start().await;
-    let complaints = RedisBus::check(&options("me", RedisKind::Standalone, &[&url])).await;
-    let [complaint] = complaints.as_slice() else { panic!("{complaints:?}") };
-    let refused = matches!(complaint.why, Why::Trouble(Trouble::Tls(_) | Trouble::NoTrust));
-    assert!(refused, "{complaint}");
+    let problems = RedisBus::check(&options("me", RedisKind::Standalone, &[&url])).await;
+    let [problem] = problems.as_slice() else { panic!("{problems:?}") };
+    let refused = matches!(
+        problem.cause,
+        ProblemCause::Failure(RedisFailure::Tls(_) | RedisFailure::NoTrustedRoots)
+    );
+    assert!(refused, "{problem}");
 }

@@ -10,116 +10,130 @@ fn as_role(role: Role, read: u64) -> Member {
 }
 
 #[tokio::test(start_paused = true)]
-async fn whoever_leaves_on_one_device_is_out_on_all_of_them_and_in_again() {
-    let hub = Hub::new(Limits::default(), herald());
-    let shelves = [(); 3].map(|()| Shelf::with_room_for(99));
-    let [phone, laptop, bob] = &shelves;
-    let (_bob, (phone_line, ann), (_laptop, other)) =
-        (come(&hub, "bob", bob), come(&hub, "ann", phone), come(&hub, "ann", laptop));
-    let cause = Cause { origin: Some(phone_line.id()), ..Cause::default() };
+async fn leaving_and_joining_apply_to_all_devices() {
+    let hub = Hub::new(Limits::default(), publisher());
+    let recorders = [(); 3].map(|()| RecordingOutbox::with_capacity(99));
+    let [phone, laptop, bob] = &recorders;
+    let (_bob, (phone_registration, ann), (_laptop, other)) =
+        (connect(&hub, "bob", bob), connect(&hub, "ann", phone), connect(&hub, "ann", laptop));
+    let cause = Cause { origin: Some(phone_registration.id()), ..Cause::default() };
     change(&hub, "ann", Some(as_role(Role::Member, 0)), None, &cause);
     assert!(ann.room(&RoomName::lobby()).is_err() && other.room(&RoomName::lobby()).is_err());
     change(&hub, "ann", None, Some(as_role(Role::Reader, 0)), &cause);
     assert_eq!(other.room(&RoomName::lobby()).unwrap().1, Role::Reader);
-    assert_eq!(heard(phone), [""; 0], "who asked hears the answer");
-    assert_eq!(heard(laptop), ["out of lobby", "Reader of lobby"]);
-    assert_eq!(heard(bob), ["ann joined", "ann left", "ann joined"], "at once, without a grace");
+    assert_eq!(events_without_lists(phone), [""; 0], "who asked hears the answer");
+    assert_eq!(events_without_lists(laptop), ["out of lobby", "Reader of lobby"]);
+    assert_eq!(
+        events_without_lists(bob),
+        ["ann joined", "ann left", "ann joined"],
+        "at once, without a grace"
+    );
 }
 
 #[tokio::test(start_paused = true)]
-async fn who_is_invited_hears_it_and_what_is_said_from_then_on() {
-    let hub = Hub::new(Limits::default(), herald());
-    let shelf = Shelf::with_room_for(9);
-    let (_line, ann) = reside_nowhere(&hub, "ann", &shelf);
+async fn an_invited_user_receives_the_membership_and_later_messages() {
+    let hub = Hub::new(Limits::default(), publisher());
+    let recorder = RecordingOutbox::with_capacity(9);
+    let (_registration, ann) = connect_without_memberships(&hub, "ann", &recorder);
     let by = Cause { by: Some(user("bob")), ..Cause::default() };
     change(&hub, "ann", None, Some(as_role(Role::Member, 9)), &by);
     let post = Post { delivery: Delivery::new(Event::Entry(entry("lobby", 10))), except: None };
     hub.deliver(&lobby().place, &[post]);
-    assert_eq!(heard(&shelf), ["Member of lobby", "message 10"]);
+    assert_eq!(events_without_lists(&recorder), ["Member of lobby", "message 10"]);
     let (member, log) = ann.member(&lobby().place.conversation).unwrap();
     assert_eq!(log.unread(member.read), 0, "what one says oneself is read");
 }
 
 /// Comes in as somebody who is a member nowhere.
-fn reside_nowhere(hub: &Arc<Hub>, name: &str, shelf: &Arc<Shelf>) -> (Registration, Residence) {
-    let registration = hub.register(Arc::clone(shelf) as Arc<dyn Outbox>);
-    let mut residence = Residence::claim(hub, &Space::root(), &user(name), Proof::User).unwrap();
-    drop(settle(&mut residence, presence(registration.id(), shelf)));
-    (registration, residence)
+fn connect_without_memberships(
+    hub: &Arc<Hub>,
+    name: &str,
+    recorder: &Arc<RecordingOutbox>,
+) -> (HubRegistration, NameClaim) {
+    let registration = hub.register(Arc::clone(recorder) as Arc<dyn Outbox>);
+    let mut name_claim = NameClaim::claim(hub, &Space::root(), &user(name), Proof::User).unwrap();
+    drop(attach(&mut name_claim, connection_info(registration.id(), recorder)));
+    (registration, name_claim)
 }
 
 #[tokio::test(start_paused = true)]
-async fn what_is_read_reaches_ones_own_at_once_and_others_once_a_second() {
-    let hub = Hub::new(Limits::default(), herald());
-    let shelves = [(); 3].map(|()| Shelf::with_room_for(99));
-    let [phone, laptop, bob] = &shelves;
-    let (_bob, (phone_line, _ann), _other) =
-        (come(&hub, "bob", bob), come(&hub, "ann", phone), come(&hub, "ann", laptop));
-    pass(&hub, Duration::from_millis(10)).await;
-    let cause = Cause { origin: Some(phone_line.id()), ..Cause::default() };
+async fn receipts_reach_own_devices_at_once_and_others_once_a_second() {
+    let hub = Hub::new(Limits::default(), publisher());
+    let recorders = [(); 3].map(|()| RecordingOutbox::with_capacity(99));
+    let [phone, laptop, bob] = &recorders;
+    let (_bob, (phone_registration, _ann), _other) =
+        (connect(&hub, "bob", bob), connect(&hub, "ann", phone), connect(&hub, "ann", laptop));
+    run_for(&hub, Duration::from_millis(10)).await;
+    let cause = Cause { origin: Some(phone_registration.id()), ..Cause::default() };
     for seq in 1..=4 {
         let (before, after) = (as_role(Role::Member, seq - 1), as_role(Role::Member, seq));
         change(&hub, "ann", Some(before), Some(after), &cause);
-        pass(&hub, Duration::from_millis(100)).await;
+        run_for(&hub, Duration::from_millis(100)).await;
     }
-    pass(&hub, Duration::from_secs(1)).await;
-    assert_eq!(heard(phone), [""; 0]);
+    run_for(&hub, Duration::from_secs(1)).await;
+    assert_eq!(events_without_lists(phone), [""; 0]);
     let own: Vec<_> = (1..=4).map(|seq| format!("ann read {seq}, {} unread", 9 - seq)).collect();
-    assert_eq!(heard(laptop), own);
-    assert_eq!(heard(bob), ["ann joined", "ann read 1", "ann read 4"]);
+    assert_eq!(events_without_lists(laptop), own);
+    assert_eq!(events_without_lists(bob), ["ann joined", "ann read 1", "ann read 4"]);
 }
 
 #[tokio::test(start_paused = true)]
-async fn in_a_large_room_nobody_is_told_how_far_others_have_read() {
-    let hub = Hub::new(Limits { receipts_members_max: 1, ..Limits::default() }, herald());
-    let bob = Shelf::with_room_for(99);
-    let (_bob, _ann) = (come(&hub, "bob", &bob), come(&hub, "ann", &Shelf::with_room_for(9)));
+async fn large_rooms_send_no_receipts() {
+    let hub = Hub::new(Limits { receipts_members_max: 1, ..Limits::default() }, publisher());
+    let bob = RecordingOutbox::with_capacity(99);
+    let (_bob, _ann) =
+        (connect(&hub, "bob", &bob), connect(&hub, "ann", &RecordingOutbox::with_capacity(9)));
     let (before, after) = (as_role(Role::Member, 0), as_role(Role::Member, 1));
     change(&hub, "ann", Some(before), Some(after), &Cause::default());
-    pass(&hub, Duration::from_secs(2)).await;
-    assert_eq!(heard(&bob), ["ann joined"]);
+    run_for(&hub, Duration::from_secs(2)).await;
+    assert_eq!(events_without_lists(&bob), ["ann joined"]);
 }
 
 #[tokio::test(start_paused = true)]
-async fn typing_ends_by_itself_by_a_message_and_with_the_connection() {
-    let hub = Hub::new(Limits::default(), herald());
-    let bob = Shelf::with_room_for(99);
-    let _bob = come(&hub, "bob", &bob);
-    let own = Shelf::with_room_for(99);
-    let ann = come(&hub, "ann", &own);
-    let types = || hub.types(lobby().place, &user("ann"), ann.0.id());
-    types();
-    types();
-    pass(&hub, Duration::from_secs(7)).await;
-    assert_eq!(heard(&bob), ["ann joined", "ann types", "ann stopped"]);
-    types();
+async fn typing_ends_on_timeout_message_and_disconnect() {
+    let hub = Hub::new(Limits::default(), publisher());
+    let bob = RecordingOutbox::with_capacity(99);
+    let _bob = connect(&hub, "bob", &bob);
+    let own = RecordingOutbox::with_capacity(99);
+    let ann = connect(&hub, "ann", &own);
+    let start_typing = || hub.start_typing(lobby().place, &user("ann"), ann.0.id());
+    start_typing();
+    start_typing();
+    run_for(&hub, Duration::from_secs(7)).await;
+    assert_eq!(events_without_lists(&bob), ["ann joined", "ann types", "ann stopped"]);
+    start_typing();
     let post = Post { delivery: Delivery::new(Event::Entry(entry("lobby", 1))), except: None };
     hub.deliver(&lobby().place, &[post]);
-    pass(&hub, Duration::from_secs(7)).await;
-    assert_eq!(heard(&bob)[3..], ["ann types", "message 1"], "the message says that it ended");
-    types();
+    run_for(&hub, Duration::from_secs(7)).await;
+    assert_eq!(
+        events_without_lists(&bob)[3..],
+        ["ann types", "message 1"],
+        "the message says that it ended"
+    );
+    start_typing();
     drop(ann);
-    assert_eq!(heard(&bob)[5..], ["ann types", "ann stopped"]);
-    assert_eq!(heard(&own), ["message 1"], "one knows what one types");
-    pass(&hub, Duration::from_secs(7)).await;
+    assert_eq!(events_without_lists(&bob)[5..], ["ann types", "ann stopped"]);
+    assert_eq!(events_without_lists(&own), ["message 1"], "one knows what one types");
+    run_for(&hub, Duration::from_secs(7)).await;
     assert!(hub.typing.next().is_none(), "nothing is remembered for ever");
 }
 
 #[tokio::test(start_paused = true)]
-async fn who_reads_slowly_is_spared_the_typing_of_others() {
-    let hub = Hub::new(Limits::default(), herald());
-    let bob = Shelf::with_room_for(5);
-    let (_bob, ann) = (come(&hub, "bob", &bob), come(&hub, "ann", &Shelf::with_room_for(99)));
-    pass(&hub, Duration::from_millis(10)).await;
-    hub.types(lobby().place, &user("ann"), ann.0.id());
-    assert_eq!(heard(&bob), ["ann joined"], "more than half of the shelf is full");
+async fn typing_is_dropped_for_slow_readers() {
+    let hub = Hub::new(Limits::default(), publisher());
+    let bob = RecordingOutbox::with_capacity(5);
+    let (_bob, ann) =
+        (connect(&hub, "bob", &bob), connect(&hub, "ann", &RecordingOutbox::with_capacity(99)));
+    run_for(&hub, Duration::from_millis(10)).await;
+    hub.start_typing(lobby().place, &user("ann"), ann.0.id());
+    assert_eq!(events_without_lists(&bob), ["ann joined"], "more than half of the shelf is full");
 }
 
 #[tokio::test(start_paused = true)]
-async fn a_notification_says_how_many_are_unread() {
-    let hub = Hub::new(Limits::default(), herald());
-    let shelf = Shelf::with_room_for(99);
-    let _ann = come(&hub, "ann", &shelf);
+async fn a_notification_carries_the_unread_count() {
+    let hub = Hub::new(Limits::default(), publisher());
+    let recorder = RecordingOutbox::with_capacity(99);
+    let _ann = connect(&hub, "ann", &recorder);
     let place = Place { conversation: Conversation::Inbox(user("ann")), ..lobby().place };
     for seq in 1..=2 {
         let entry = Entry { place: place.clone(), author: user("ann"), ..entry("lobby", seq) };
@@ -127,59 +141,61 @@ async fn a_notification_says_how_many_are_unread() {
         hub.deliver(&place, &[post]);
     }
     let notified = ["notification 1, 1 unread", "notification 2, 2 unread"];
-    assert_eq!(heard(&shelf), notified, "also to oneself");
+    assert_eq!(events_without_lists(&recorder), notified, "also to oneself");
 }
 
 #[tokio::test(start_paused = true)]
-async fn guests_who_will_not_come_back_are_told_of_once() {
-    let hub = Hub::new(Limits::default(), herald());
-    let guest = come_as(&hub, "ann", Proof::NewGuest("one".into()), &Shelf::with_room_for(9));
-    let _user = come(&hub, "bob", &Shelf::with_room_for(9));
+async fn an_expired_guest_is_reported_once() {
+    let hub = Hub::new(Limits::default(), publisher());
+    let guest =
+        connect_as(&hub, "ann", Proof::NewGuest("one".into()), &RecordingOutbox::with_capacity(9));
+    let _user = connect(&hub, "bob", &RecordingOutbox::with_capacity(9));
     drop(guest);
-    pass(&hub, Duration::from_secs(4)).await;
-    assert!(hub.take_gone().is_empty(), "they may come back");
-    pass(&hub, Duration::from_secs(3)).await;
-    let gone = GuestName { space: Space::root(), user: user("ann"), stay: "one".into() };
-    assert_eq!(hub.take_gone(), [gone]);
-    assert!(hub.take_gone().is_empty());
+    run_for(&hub, Duration::from_secs(4)).await;
+    assert!(hub.take_expired_guests().is_empty(), "they may come back");
+    run_for(&hub, Duration::from_secs(3)).await;
+    let gone = GuestName { space: Space::root(), user: user("ann"), guest_session: "one".into() };
+    assert_eq!(hub.take_expired_guests(), [gone]);
+    assert!(hub.take_expired_guests().is_empty());
 }
 
 #[tokio::test(start_paused = true)]
-async fn a_token_that_opens_less_takes_the_connection_out_of_the_rest() {
-    let hub = Hub::new(Limits::default(), herald());
-    let bob = Shelf::with_room_for(99);
-    let (_bob, (_line, ann)) =
-        (come(&hub, "bob", &bob), come(&hub, "ann", &Shelf::with_room_for(9)));
-    ann.refit(Scope { rooms: Rooms::Only(Vec::new()), ..scope() });
+async fn a_narrower_token_removes_the_connection_from_closed_rooms() {
+    let hub = Hub::new(Limits::default(), publisher());
+    let bob = RecordingOutbox::with_capacity(99);
+    let (_bob, (_registration, ann)) =
+        (connect(&hub, "bob", &bob), connect(&hub, "ann", &RecordingOutbox::with_capacity(9)));
+    ann.update_scope(Scope { rooms: Rooms::Only(Vec::new()), ..scope() });
     assert_eq!(ann.room(&RoomName::lobby()).unwrap_err(), Rejection::NotMember);
-    ann.refit(scope());
+    ann.update_scope(scope());
     assert!(ann.room(&RoomName::lobby()).is_ok());
-    assert_eq!(heard(&bob), ["ann joined", "ann left", "ann joined"]);
+    assert_eq!(events_without_lists(&bob), ["ann joined", "ann left", "ann joined"]);
 }
 
 #[test]
-fn of_two_who_come_at_once_one_hears_of_the_other_after_the_welcome() {
+fn of_two_concurrent_users_exactly_one_receives_the_join_of_the_other() {
     const USERS: usize = 40;
-    let hub = Hub::new(Limits::default(), herald());
-    let shelves: Vec<_> = (0..USERS).map(|_| Shelf::with_room_for(999)).collect();
-    let inside = Mutex::new(Vec::new());
+    let hub = Hub::new(Limits::default(), publisher());
+    let recorders: Vec<_> = (0..USERS).map(|_| RecordingOutbox::with_capacity(999)).collect();
+    let connected = Mutex::new(Vec::new());
     thread::scope(|scope| {
         for half in [0, 1] {
-            let (hub, shelves, inside) = (&hub, &shelves, &inside);
+            let (hub, recorders, connected) = (&hub, &recorders, &connected);
             scope.spawn(move || {
                 for number in (half..USERS).step_by(2) {
-                    let come = come(hub, &format!("user{number}"), &shelves[number]);
-                    inside.lock().unwrap().push(come);
+                    let connection = connect(hub, &format!("user{number}"), &recorders[number]);
+                    connected.lock().unwrap().push(connection);
                 }
             });
         }
     });
-    let told: Vec<_> = shelves.iter().map(|shelf| shelf.events()).collect();
-    assert!(told.iter().all(|events| events[0] == "1 users"), "welcome is the first");
-    let heard = |one: usize, other: usize| told[one].contains(&format!("user{other} joined"));
+    let received: Vec<_> = recorders.iter().map(|recorder| recorder.events()).collect();
+    assert!(received.iter().all(|events| events[0] == "1 users"), "welcome is the first");
+    let has_joined =
+        |one: usize, other: usize| received[one].contains(&format!("user{other} joined"));
     for one in 0..USERS {
         for other in 0..one {
-            assert!(heard(one, other) != heard(other, one), "{one} and {other}");
+            assert!(has_joined(one, other) != has_joined(other, one), "{one} and {other}");
         }
     }
 }

@@ -9,12 +9,11 @@ use tokio::time::{advance, sleep};
 use super::*;
 use crate::{
     chat::{
-        event::Event,
-        journal::Post,
-        ports::{Change, Changed, GuestName, MemberChange, Membership, Rooms},
-        test_support::{Shelf, herald},
+        event::{Event, Post},
+        ports::{Change, ChangeResult, GuestName, MemberChange, Membership, Rooms},
+        test_support::{RecordingOutbox, publisher},
     },
-    domain::{Conversation, Entry, Log, Member, Office, Rejection, Role, RoomName},
+    domain::{Conversation, Entry, GlobalRole, Log, Member, Rejection, Role, RoomName},
 };
 
 fn user(name: &str) -> UserName {
@@ -30,46 +29,50 @@ fn lobby() -> Membership {
 
 /// Everything is open.
 fn scope() -> Scope {
-    Scope { home: RoomName::lobby(), rooms: Rooms::All, office: Office::User }
+    Scope { default_room: RoomName::lobby(), rooms: Rooms::All, global_role: GlobalRole::User }
 }
 
 /// Comes in on a connection, as a user who is a member of the lobby.
-fn come(hub: &Arc<Hub>, name: &str, shelf: &Arc<Shelf>) -> (Registration, Residence) {
-    come_as(hub, name, Proof::User, shelf)
+fn connect(
+    hub: &Arc<Hub>,
+    name: &str,
+    recorder: &Arc<RecordingOutbox>,
+) -> (HubRegistration, NameClaim) {
+    connect_as(hub, name, Proof::User, recorder)
 }
 
-fn come_as(
+fn connect_as(
     hub: &Arc<Hub>,
     name: &str,
     proof: Proof,
-    shelf: &Arc<Shelf>,
-) -> (Registration, Residence) {
-    let registration = hub.register(Arc::clone(shelf) as Arc<dyn Outbox>);
-    let mut residence = Residence::claim(hub, &Space::root(), &user(name), proof).unwrap();
-    hub.learn(&Space::root(), &user(name), residence.number(), vec![lobby()]);
-    drop(settle(&mut residence, presence(registration.id(), shelf)));
-    (registration, residence)
+    recorder: &Arc<RecordingOutbox>,
+) -> (HubRegistration, NameClaim) {
+    let registration = hub.register(Arc::clone(recorder) as Arc<dyn Outbox>);
+    let mut name_claim = NameClaim::claim(hub, &Space::root(), &user(name), proof).unwrap();
+    hub.cache_memberships(&Space::root(), &user(name), name_claim.online_user_id(), vec![lobby()]);
+    drop(attach(&mut name_claim, connection_info(registration.id(), recorder)));
+    (registration, name_claim)
 }
 
-fn settle(residence: &mut Residence, presence: Presence) -> Settled {
+fn attach(name_claim: &mut NameClaim, connection_info: ConnectionInfo) -> AttachOutcome {
     let since = BTreeMap::new();
-    let coming = Coming { presence, scope: scope(), since: &since };
-    let hello = |belongings: Belongings| {
-        let names = belongings.rooms.iter().map(|it| UserName::from_raw(it.room.as_raw()));
+    let request = AttachRequest { connection_info, scope: scope(), since: &since };
+    let welcome = |snapshot: WelcomeSnapshot| {
+        let names = snapshot.rooms.iter().map(|it| UserName::from_raw(it.room.as_raw()));
         Delivery::new(Event::Users(names.collect()))
     };
-    residence.settle(coming, hello)
+    name_claim.attach(request, welcome)
 }
 
 /// Somebody's being here on a connection, on no device that they named.
-fn presence(connection: ConnectionId, shelf: &Arc<Shelf>) -> Presence {
-    let outbox = Arc::clone(shelf) as Arc<dyn Outbox>;
-    Presence { connection, outbox, device: None, sign_in: None, ticket: 0 }
+fn connection_info(connection: ConnectionId, recorder: &Arc<RecordingOutbox>) -> ConnectionInfo {
+    let outbox = Arc::clone(recorder) as Arc<dyn Outbox>;
+    ConnectionInfo { connection, outbox, device: None, sign_in: None, ticket: 0 }
 }
 
 /// What was heard beside lists of users.
-fn heard(shelf: &Shelf) -> Vec<String> {
-    shelf.events().into_iter().filter(|it| !it.ends_with("users")).collect()
+fn events_without_lists(recorder: &RecordingOutbox) -> Vec<String> {
+    recorder.events().into_iter().filter(|it| !it.ends_with("users")).collect()
 }
 
 /// A change of a user in the lobby, which was stored.
@@ -77,123 +80,131 @@ fn change(hub: &Hub, name: &str, before: Option<Member>, after: Option<Member>, 
     let (place, user) = (lobby().place, user(name));
     let change = Change { place, user, what: MemberChange::Leave, rooms_max: None };
     let log = Log { head: Position::from_raw(9, 9), members: 2, ..Log::default() };
-    hub.changed(&change, &Changed { before, after, log, refused: None }, cause);
+    hub.apply_change(&change, &ChangeResult { before, after, log, refused: None }, cause);
 }
 
 /// Lets the roll be called while `time` passes.
-async fn pass(hub: &Arc<Hub>, time: Duration) {
+async fn run_for(hub: &Arc<Hub>, time: Duration) {
     tokio::select! {
-        () = Arc::clone(hub).call_roll(|| ()) => unreachable!("the roll is called for ever"),
+        () = Arc::clone(hub).run_timers(|| ()) => unreachable!("the roll is called for ever"),
         () = sleep(time) => (),
     }
 }
 
 #[tokio::test(start_paused = true)]
-async fn a_lost_connection_is_told_after_the_grace_and_a_return_is_not() {
-    let hub = Hub::new(Limits::default(), herald());
-    let watcher = Shelf::with_room_for(99);
-    let _watching = come(&hub, "watcher", &watcher);
+async fn a_lost_connection_is_announced_after_the_grace_period_and_a_reconnect_is_not() {
+    let hub = Hub::new(Limits::default(), publisher());
+    let watcher = RecordingOutbox::with_capacity(99);
+    let _watching = connect(&hub, "watcher", &watcher);
     for name in ["ann", "bob"] {
-        drop(come(&hub, name, &Shelf::with_room_for(9)));
+        drop(connect(&hub, name, &RecordingOutbox::with_capacity(9)));
     }
-    pass(&hub, Duration::from_secs(3)).await;
-    let _back = come(&hub, "bob", &Shelf::with_room_for(9));
-    pass(&hub, Duration::from_secs(4)).await;
-    let told = watcher.events();
-    let comings: Vec<_> = told.iter().filter(|it| !it.contains("users")).collect();
-    assert_eq!(comings, ["ann joined", "bob joined", "ann left"]);
-    assert_eq!(told.last().unwrap(), "2 users");
+    run_for(&hub, Duration::from_secs(3)).await;
+    let _back = connect(&hub, "bob", &RecordingOutbox::with_capacity(9));
+    run_for(&hub, Duration::from_secs(4)).await;
+    let received = watcher.events();
+    let changes: Vec<_> = received.iter().filter(|it| !it.contains("users")).collect();
+    assert_eq!(changes, ["ann joined", "bob joined", "ann left"]);
+    assert_eq!(received.last().unwrap(), "2 users");
 }
 
 #[tokio::test(start_paused = true)]
-async fn many_changes_are_told_once_a_second() {
-    let hub = Hub::new(Limits::default(), herald());
-    let watcher = Shelf::with_room_for(999);
-    let _watching = come(&hub, "watcher", &watcher);
-    pass(&hub, Duration::from_millis(10)).await;
-    let mut inside = Vec::new();
+async fn presence_lists_are_coalesced_to_one_a_second() {
+    let hub = Hub::new(Limits::default(), publisher());
+    let watcher = RecordingOutbox::with_capacity(999);
+    let _watching = connect(&hub, "watcher", &watcher);
+    run_for(&hub, Duration::from_millis(10)).await;
+    let mut connected = Vec::new();
     for number in 0..50 {
-        inside.push(come(&hub, &format!("user{number}"), &Shelf::with_room_for(999)));
-        pass(&hub, Duration::from_millis(20)).await;
+        connected.push(connect(
+            &hub,
+            &format!("user{number}"),
+            &RecordingOutbox::with_capacity(999),
+        ));
+        run_for(&hub, Duration::from_millis(20)).await;
     }
-    pass(&hub, Duration::from_secs(1)).await;
+    run_for(&hub, Duration::from_secs(1)).await;
     let lists = watcher.events().into_iter().filter(|it| it.ends_with("users")).count();
     assert!((2..=4).contains(&lists), "{lists} lists in 2 s");
     assert_eq!(watcher.events().last().unwrap(), "51 users");
 }
 
 #[tokio::test(start_paused = true)]
-async fn a_guests_name_is_free_after_the_grace_and_never_to_another_stay() {
-    let hub = Hub::new(Limits::default(), herald());
+async fn a_guest_name_is_released_only_after_the_grace_period() {
+    let hub = Hub::new(Limits::default(), publisher());
     let (root, ann) = (Space::root(), user("ann"));
-    let new = |stay: &str| Proof::NewGuest(stay.into());
-    let mut first = Residence::claim(&hub, &root, &ann, new("one")).unwrap();
-    let registration = hub.register(Shelf::with_room_for(9));
-    drop(settle(&mut first, presence(registration.id(), &Shelf::with_room_for(9))));
-    let claim = |proof| Residence::claim(&hub, &root, &ann, proof);
+    let new = |guest_session: &str| Proof::NewGuest(guest_session.into());
+    let mut first = NameClaim::claim(&hub, &root, &ann, new("one")).unwrap();
+    let registration = hub.register(RecordingOutbox::with_capacity(9));
+    drop(attach(
+        &mut first,
+        connection_info(registration.id(), &RecordingOutbox::with_capacity(9)),
+    ));
+    let claim = |proof| NameClaim::claim(&hub, &root, &ann, proof);
     assert_eq!(claim(new("two")).unwrap_err(), Rejection::NameTaken);
     assert_eq!(claim(Proof::Guest("other".into())).unwrap_err(), Rejection::NameTaken);
     assert!(claim(Proof::Guest("one".into())).is_ok());
-    let elsewhere = Space::parse("/shop").unwrap();
-    assert!(Residence::claim(&hub, &elsewhere, &ann, new("three")).is_ok(), "another world");
+    let other_space = Space::parse("/shop").unwrap();
+    assert!(NameClaim::claim(&hub, &other_space, &ann, new("three")).is_ok(), "another world");
     drop(first);
-    pass(&hub, Duration::from_secs(4)).await;
+    run_for(&hub, Duration::from_secs(4)).await;
     assert_eq!(claim(new("two")).unwrap_err(), Rejection::NameTaken, "in the grace");
     advance(Duration::from_secs(2)).await;
-    pass(&hub, Duration::from_millis(1)).await;
+    run_for(&hub, Duration::from_millis(1)).await;
     assert!(claim(new("two")).is_ok());
 }
 
 #[tokio::test(start_paused = true)]
-async fn nothing_is_left_when_everybody_has_gone() {
-    let hub = Hub::new(Limits::default(), herald());
+async fn no_state_is_left_after_all_users_disconnect() {
+    let hub = Hub::new(Limits::default(), publisher());
     for name in ["ann", "bob"] {
-        drop(come(&hub, name, &Shelf::with_room_for(99)));
+        drop(connect(&hub, name, &RecordingOutbox::with_capacity(99)));
     }
-    pass(&hub, Duration::from_secs(7)).await;
+    run_for(&hub, Duration::from_secs(7)).await;
     let state = hub.lock();
-    assert!(state.outboxes.is_empty() && state.topics.is_empty());
+    assert!(state.outboxes.is_empty() && state.live_rooms.is_empty());
     drop(state);
     assert!(hub.devices(&Space::root(), &user("ann")).is_empty());
-    assert!(Residence::claim(&hub, &Space::root(), &user("ann"), Proof::User).is_ok());
+    assert!(NameClaim::claim(&hub, &Space::root(), &user("ann"), Proof::User).is_ok());
 }
 
 /// A user who is here, by somebody whose outbox is a shelf.
-fn reside(hub: &Arc<Hub>, name: &str, proof: Proof) -> (Residence, Arc<Shelf>) {
-    let shelf = Shelf::with_room_for(9);
-    let mut residence = Residence::claim(hub, &Space::root(), &user(name), proof).unwrap();
-    let connection = hub.connections.fetch_add(1, Ordering::Relaxed);
-    drop(settle(&mut residence, presence(ConnectionId::from_raw(connection), &shelf)));
-    (residence, shelf)
+fn claim_and_attach(hub: &Arc<Hub>, name: &str, proof: Proof) -> (NameClaim, Arc<RecordingOutbox>) {
+    let recorder = RecordingOutbox::with_capacity(9);
+    let mut name_claim = NameClaim::claim(hub, &Space::root(), &user(name), proof).unwrap();
+    let connection = hub.next_connection_id.fetch_add(1, Ordering::Relaxed);
+    drop(attach(&mut name_claim, connection_info(ConnectionId::from_raw(connection), &recorder)));
+    (name_claim, recorder)
 }
 
 #[tokio::test(start_paused = true)]
-async fn who_is_expected_counts_once_until_they_give_up() {
-    let hub = Hub::new(Limits::default(), herald());
+async fn an_announced_connection_counts_once_until_it_is_dropped() {
+    let hub = Hub::new(Limits::default(), publisher());
     let ann = |id| {
-        let claimed = Residence::claim(&hub, &Space::root(), &user("ann"), Proof::User);
-        let mut residence = claimed.unwrap();
-        residence.expect(ConnectionId::from_raw(id), None);
-        residence
+        let claimed = NameClaim::claim(&hub, &Space::root(), &user("ann"), Proof::User);
+        let mut name_claim = claimed.unwrap();
+        name_claim.announce_connection(ConnectionId::from_raw(id), None);
+        name_claim
     };
-    let told = || hub.take_moved().into_iter().map(|it| it.devices.count()).collect::<Vec<_>>();
+    let received =
+        || hub.take_device_changes().into_iter().map(|it| it.devices.count()).collect::<Vec<_>>();
     let (mut first, second) = (ann(1), ann(2));
-    assert_eq!(told(), [2]);
-    let shelf = Shelf::with_room_for(9);
-    drop(settle(&mut first, presence(ConnectionId::from_raw(1), &shelf)));
-    assert!(told().is_empty(), "that was told before");
+    assert_eq!(received(), [2]);
+    let recorder = RecordingOutbox::with_capacity(9);
+    drop(attach(&mut first, connection_info(ConnectionId::from_raw(1), &recorder)));
+    assert!(received().is_empty(), "that was told before");
     drop(second);
-    assert_eq!(told(), [1]);
+    assert_eq!(received(), [1]);
     drop(first);
-    assert_eq!(told(), [0]);
+    assert_eq!(received(), [0]);
 }
 
 #[tokio::test(start_paused = true)]
-async fn a_guest_goes_without_a_name_that_looks_like_anybodys() {
-    let hub = Hub::new(Limits::default(), herald());
-    let (_guest, _) = reside(&hub, "ann lee", Proof::NewGuest("one".into()));
-    let (_user, _) = reside(&hub, "Bob", Proof::User);
-    let claim = |name: &str, proof| Residence::claim(&hub, &Space::root(), &user(name), proof);
+async fn a_guest_cannot_claim_a_confusable_name() {
+    let hub = Hub::new(Limits::default(), publisher());
+    let (_guest, _) = claim_and_attach(&hub, "ann lee", Proof::NewGuest("one".into()));
+    let (_user, _) = claim_and_attach(&hub, "Bob", Proof::User);
+    let claim = |name: &str, proof| NameClaim::claim(&hub, &Space::root(), &user(name), proof);
     for name in ["Ann Lee", "ANN\u{a0}LEE", "bob", "BOB"] {
         for proof in [Proof::NewGuest("two".into()), Proof::Guest("two".into())] {
             assert_eq!(claim(name, proof).unwrap_err(), Rejection::NameTaken, "{name}");
@@ -204,143 +215,147 @@ async fn a_guest_goes_without_a_name_that_looks_like_anybodys() {
 }
 
 #[tokio::test(start_paused = true)]
-async fn a_user_goes_before_guests_of_that_name() {
-    let hub = Hub::new(Limits::default(), herald());
-    let (guest, told) = reside(&hub, "ann", Proof::NewGuest("one".into()));
-    let (alike, alike_told) = reside(&hub, "bob", Proof::NewGuest("two".into()));
-    let (_user, user_told) = reside(&hub, "ann", Proof::User);
-    let (_other, _) = reside(&hub, "BOB", Proof::User);
-    assert_eq!(heard(&told), ["closed NameTaken"]);
-    assert_eq!(heard(&alike_told), ["closed NameTaken"]);
-    assert!(heard(&user_told).is_empty());
+async fn a_registered_user_evicts_guests_with_a_confusable_name() {
+    let hub = Hub::new(Limits::default(), publisher());
+    let (guest, received) = claim_and_attach(&hub, "ann", Proof::NewGuest("one".into()));
+    let (alike, alike_received) = claim_and_attach(&hub, "bob", Proof::NewGuest("two".into()));
+    let (_user, user_received) = claim_and_attach(&hub, "ann", Proof::User);
+    let (_other, _) = claim_and_attach(&hub, "BOB", Proof::User);
+    assert_eq!(events_without_lists(&received), ["closed NameTaken"]);
+    assert_eq!(events_without_lists(&alike_received), ["closed NameTaken"]);
+    assert!(events_without_lists(&user_received).is_empty());
     drop((guest, alike));
-    pass(&hub, Duration::from_secs(9)).await;
+    run_for(&hub, Duration::from_secs(9)).await;
     assert_eq!(
         hub.devices(&Space::root(), &user("ann")).count(),
         1,
         "the guest's leaving is not the user's"
     );
-    let back = Residence::claim(&hub, &Space::root(), &user("ann"), Proof::Guest("one".into()));
+    let back = NameClaim::claim(&hub, &Space::root(), &user("ann"), Proof::Guest("one".into()));
     assert_eq!(back.unwrap_err(), Rejection::NameTaken);
 }
 
 #[tokio::test(start_paused = true)]
-async fn who_lost_their_name_at_the_door_is_told_so() {
-    let hub = Hub::new(Limits::default(), herald());
+async fn attaching_after_losing_the_name_closes_with_name_taken() {
+    let hub = Hub::new(Limits::default(), publisher());
     let proof = Proof::NewGuest("one".into());
-    let mut guest = Residence::claim(&hub, &Space::root(), &user("ann"), proof).unwrap();
-    let (_user, _) = reside(&hub, "ann", Proof::User);
-    let shelf = Shelf::with_room_for(9);
-    drop(settle(&mut guest, presence(ConnectionId::from_raw(99), &shelf)));
-    assert_eq!(shelf.events(), ["closed NameTaken"]);
+    let mut guest = NameClaim::claim(&hub, &Space::root(), &user("ann"), proof).unwrap();
+    let (_user, _) = claim_and_attach(&hub, "ann", Proof::User);
+    let recorder = RecordingOutbox::with_capacity(9);
+    drop(attach(&mut guest, connection_info(ConnectionId::from_raw(99), &recorder)));
+    assert_eq!(recorder.events(), ["closed NameTaken"]);
 }
 
 #[tokio::test(start_paused = true)]
-async fn a_reserved_name_waits_for_its_guest_and_no_longer() {
-    let hub = Hub::new(Limits::default(), herald());
-    let claim = |stay: &str, proof: fn(Box<str>) -> Proof| {
-        Residence::claim(&hub, &Space::root(), &user("ann"), proof(stay.into()))
+async fn a_reserved_name_expires_after_the_grace_period() {
+    let hub = Hub::new(Limits::default(), publisher());
+    let claim = |guest_session: &str, proof: fn(Box<str>) -> Proof| {
+        NameClaim::claim(&hub, &Space::root(), &user("ann"), proof(guest_session.into()))
     };
     claim("one", Proof::NewGuest).unwrap().reserve();
     assert_eq!(claim("two", Proof::NewGuest).unwrap_err(), Rejection::NameTaken);
     assert!(claim("one", Proof::Guest).is_ok());
     assert_eq!(claim("two", Proof::NewGuest).unwrap_err(), Rejection::NameTaken, "still reserved");
-    pass(&hub, Duration::from_secs(6)).await;
+    run_for(&hub, Duration::from_secs(6)).await;
     assert!(claim("two", Proof::NewGuest).is_ok());
 }
 
 #[tokio::test(start_paused = true)]
-async fn who_opens_is_told_of_the_other_devices_that_were_there() {
-    let hub = Hub::new(Limits::default(), herald());
+async fn attach_returns_the_connections_of_other_devices() {
+    let hub = Hub::new(Limits::default(), publisher());
     let open = |number, device: Option<&str>| {
-        let mut residence =
-            Residence::claim(&hub, &Space::root(), &user("ann"), Proof::User).unwrap();
+        let mut name_claim =
+            NameClaim::claim(&hub, &Space::root(), &user("ann"), Proof::User).unwrap();
         let device = device.map(DeviceId::from_raw);
-        let outbox = Shelf::with_room_for(9);
+        let outbox = RecordingOutbox::with_capacity(9);
         let connection = ConnectionId::from_raw(number);
-        let settled = settle(
-            &mut residence,
-            Presence { connection, outbox, device, sign_in: None, ticket: 0 },
+        let outcome = attach(
+            &mut name_claim,
+            ConnectionInfo { connection, outbox, device, sign_in: None, ticket: 0 },
         );
-        (residence, settled.others.len())
+        (name_claim, outcome.other_devices.len())
     };
-    let (_phone, others) = open(1, Some("phone"));
-    assert_eq!(others, 0);
-    let (_again, others) = open(2, Some("phone"));
-    assert_eq!(others, 0, "the same device");
-    let (_laptop, others) = open(3, Some("laptop"));
-    assert_eq!(others, 2);
-    let (_unnamed, others) = open(4, None);
-    assert_eq!(others, 3);
-    let (_also_unnamed, others) = open(5, None);
-    assert_eq!(others, 4, "no device is a device of its own");
+    let (_phone, other_devices) = open(1, Some("phone"));
+    assert_eq!(other_devices, 0);
+    let (_again, other_devices) = open(2, Some("phone"));
+    assert_eq!(other_devices, 0, "the same device");
+    let (_laptop, other_devices) = open(3, Some("laptop"));
+    assert_eq!(other_devices, 2);
+    let (_unnamed, other_devices) = open(4, None);
+    assert_eq!(other_devices, 3);
+    let (_also_unnamed, other_devices) = open(5, None);
+    assert_eq!(other_devices, 4, "no device is a device of its own");
 }
 
 #[tokio::test(start_paused = true)]
-async fn a_sign_in_ends_its_own_connections_alone() {
-    let hub = Hub::new(Limits::default(), herald());
+async fn sign_out_closes_only_connections_of_the_sign_in() {
+    let hub = Hub::new(Limits::default(), publisher());
     let sign_in = |name: &str| Some(SignInId::from_raw(name));
     let open = |number, sign_in| {
-        let shelf = Shelf::with_room_for(9);
-        let mut residence =
-            Residence::claim(&hub, &Space::root(), &user("ann"), Proof::User).unwrap();
-        let presence = presence(ConnectionId::from_raw(number), &shelf);
-        drop(settle(&mut residence, Presence { sign_in, ..presence }));
-        (residence, shelf)
+        let recorder = RecordingOutbox::with_capacity(9);
+        let mut name_claim =
+            NameClaim::claim(&hub, &Space::root(), &user("ann"), Proof::User).unwrap();
+        let connection_info = connection_info(ConnectionId::from_raw(number), &recorder);
+        drop(attach(&mut name_claim, ConnectionInfo { sign_in, ..connection_info }));
+        (name_claim, recorder)
     };
     let (tab, other_tab, phone) =
         (open(1, sign_in("a")), open(2, sign_in("a")), open(3, sign_in("b")));
     drop(other_tab);
     hub.sign_out(&SignInId::from_raw("a"));
-    assert_eq!(heard(&tab.1), ["closed SignedOut"]);
-    assert!(heard(&phone.1).is_empty());
+    assert_eq!(events_without_lists(&tab.1), ["closed SignedOut"]);
+    assert!(events_without_lists(&phone.1).is_empty());
     let late = open(4, sign_in("a"));
-    assert_eq!(heard(&late.1), ["closed SignedOut"], "it was at the door when the sign-in ended");
+    assert_eq!(
+        events_without_lists(&late.1),
+        ["closed SignedOut"],
+        "it was at the door when the sign-in ended"
+    );
     assert!(hub.has_ended(&SignInId::from_raw("a")) && !hub.has_ended(&SignInId::from_raw("b")));
     drop((tab, phone, late));
-    assert!(hub.lock().residents.sign_ins.end(&SignInId::from_raw("a")).is_empty());
+    assert!(hub.lock().online_users.sign_ins.end(&SignInId::from_raw("a")).is_empty());
 }
 
 #[tokio::test(start_paused = true)]
-async fn a_connection_hears_of_its_end_and_is_ended() {
-    let hub = Hub::new(Limits::default(), herald());
+async fn a_connection_is_warned_and_closed_at_token_expiry() {
+    let hub = Hub::new(Limits::default(), publisher());
     let set = |seconds| {
-        let shelf = Shelf::with_room_for(9);
-        let outbox = Arc::clone(&shelf) as Arc<dyn Outbox>;
+        let recorder = RecordingOutbox::with_capacity(9);
+        let outbox = Arc::clone(&recorder) as Arc<dyn Outbox>;
         let until = (OffsetDateTime::UNIX_EPOCH, Duration::from_secs(seconds));
-        (Deadline::set(&hub, outbox, until), shelf)
+        (Deadline::set(&hub, outbox, until), recorder)
     };
     let (_long, long) = set(100);
     let (_short, short) = set(10);
-    let (renewed, told) = set(20);
+    let (renewed, received) = set(20);
     let (_fresh, fresh) = set(1000);
-    pass(&hub, Duration::from_millis(10)).await;
+    run_for(&hub, Duration::from_millis(10)).await;
     assert_eq!(short.events(), ["auth expiring"], "at once, when less than the notice is left");
-    assert_eq!(told.events(), ["auth expiring"]);
+    assert_eq!(received.events(), ["auth expiring"]);
     drop(renewed);
-    pass(&hub, Duration::from_secs(69)).await;
+    run_for(&hub, Duration::from_secs(69)).await;
     assert_eq!(short.events(), ["auth expiring", "closed TokenExpired"]);
-    assert_eq!(told.events(), ["auth expiring"], "a fresh token took the place of that one");
+    assert_eq!(received.events(), ["auth expiring"], "a fresh token took the place of that one");
     assert!(long.events().is_empty());
-    pass(&hub, Duration::from_secs(2)).await;
+    run_for(&hub, Duration::from_secs(2)).await;
     assert_eq!(long.events(), ["auth expiring"]);
-    pass(&hub, Duration::from_secs(30)).await;
+    run_for(&hub, Duration::from_secs(30)).await;
     assert_eq!(long.events(), ["auth expiring", "closed TokenExpired"]);
     assert!(fresh.events().is_empty());
 }
 
 #[tokio::test(start_paused = true)]
-async fn a_deadline_outlives_one_that_falls_in_the_same_moment() {
-    let hub = Hub::new(Limits::default(), herald());
-    let shelf = Shelf::with_room_for(9);
+async fn dropping_a_deadline_keeps_another_at_the_same_moment() {
+    let hub = Hub::new(Limits::default(), publisher());
+    let recorder = RecordingOutbox::with_capacity(9);
     let set = |seconds| {
         let until = (OffsetDateTime::UNIX_EPOCH, Duration::from_secs(seconds));
-        Deadline::set(&hub, Arc::clone(&shelf) as Arc<dyn Outbox>, until)
+        Deadline::set(&hub, Arc::clone(&recorder) as Arc<dyn Outbox>, until)
     };
     // Both are to be told at once, and the second takes the place of the first.
     let (first, second, third) = (set(5), set(6), set(6));
     drop((first, second));
-    pass(&hub, Duration::from_secs(7)).await;
-    assert_eq!(shelf.events(), ["auth expiring", "closed TokenExpired"]);
+    run_for(&hub, Duration::from_secs(7)).await;
+    assert_eq!(recorder.events(), ["auth expiring", "closed TokenExpired"]);
     drop(third);
 }

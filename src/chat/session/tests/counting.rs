@@ -7,7 +7,9 @@ use time::OffsetDateTime;
 use tokio::sync::Semaphore;
 
 use crate::{
-    chat::ports::{Batch, Committed, Fault, Page, PageLimit, Range, Retention, Store, Trimmed},
+    chat::ports::{
+        Batch, Committed, Fault, Page, PageLimit, PageRange, Store, TrimLimits, Trimmed,
+    },
     domain::{DeviceId, Epoch, Log, Member, NameKey, Place, Space, UserName},
     store::MemoryStore,
 };
@@ -21,14 +23,14 @@ pub(super) struct CountingStore {
     /// Everything else that was asked.
     pub(super) others: AtomicUsize,
     /// Whoever holds this keeps the newest pages from those who asked for them, once they are read.
-    pub(super) gate: Gate,
+    pub(super) page_barrier: PageBarrier,
 }
 
-/// See [`CountingStore::gate`].
+/// See [`CountingStore::page_barrier`].
 #[derive(Debug)]
-pub(super) struct Gate(pub(super) Semaphore);
+pub(super) struct PageBarrier(pub(super) Semaphore);
 
-impl Default for Gate {
+impl Default for PageBarrier {
     fn default() -> Self {
         Self(Semaphore::new(1))
     }
@@ -64,11 +66,11 @@ impl Store for CountingStore {
         self.store.revisions(users).await
     }
 
-    async fn page(&self, place: &Place, range: Range, limit: PageLimit) -> Result<Page, Fault> {
+    async fn page(&self, place: &Place, range: PageRange, limit: PageLimit) -> Result<Page, Fault> {
         count(&self.pages);
         let page = self.store.page(place, range, limit).await;
-        if range == Range::Newest {
-            drop(self.gate.0.acquire().await);
+        if range == PageRange::Newest {
+            drop(self.page_barrier.0.acquire().await);
         }
         page
     }
@@ -78,14 +80,14 @@ impl Store for CountingStore {
         self.store.member(place, user).await
     }
 
-    async fn knows(&self, space: &Space, user: &UserName) -> Result<bool, Fault> {
+    async fn user_exists(&self, space: &Space, user: &UserName) -> Result<bool, Fault> {
         count(&self.others);
-        self.store.knows(space, user).await
+        self.store.user_exists(space, user).await
     }
 
-    async fn is_vouched(&self, space: &Space, key: &NameKey) -> Result<bool, Fault> {
+    async fn is_registered(&self, space: &Space, key: &NameKey) -> Result<bool, Fault> {
         count(&self.others);
-        self.store.is_vouched(space, key).await
+        self.store.is_registered(space, key).await
     }
 
     async fn last_seen(
@@ -107,7 +109,7 @@ impl Store for CountingStore {
         self.store.device_seen(space, user, device).await
     }
 
-    async fn trim(&self, retention: &Retention) -> Result<Trimmed, Fault> {
+    async fn trim(&self, retention: &TrimLimits) -> Result<Trimmed, Fault> {
         self.store.trim(retention).await
     }
 

@@ -1,9 +1,9 @@
 //! Sessions without a socket, with a clock that the tests move and a store that counts.
 
-mod coming_back;
 mod counting;
 mod members;
 mod paging;
+mod reconnect;
 mod rights;
 
 use std::{
@@ -21,9 +21,10 @@ use crate::{
     auth::KeyTokens,
     bus::LocalBus,
     chat::{
-        Devices, Guests, Hello, Parts, Reply, RetentionRules, RoomPost, Rules, Writer,
+        ChatParts, ChatRules, DevicePolicy, Guests, Hello, JournalWriter, Reply, RetentionRules,
+        RoomPost,
         ports::{Claims, Clock, IdSource as _, Tokens as _},
-        test_support::Shelf,
+        test_support::RecordingOutbox,
     },
     clock::RandomIds,
     domain::{Body, Limits, NodeId, RoomRules, Secret, Token},
@@ -34,51 +35,51 @@ const NOW: OffsetDateTime = datetime!(2026-03-01 12:00 UTC);
 
 /// A clock that stands still until it is set.
 #[derive(Clone)]
-struct Watch(Arc<Mutex<OffsetDateTime>>);
+struct ManualClock(Arc<Mutex<OffsetDateTime>>);
 
-impl Clock for Watch {
+impl Clock for ManualClock {
     fn now(&self) -> OffsetDateTime {
         *self.0.lock().unwrap_or_else(PoisonError::into_inner)
     }
 }
 
-struct House {
+struct Fixture {
     chat: Arc<Chat>,
     tokens: KeyTokens,
-    watch: Watch,
+    clock: ManualClock,
 }
 
-impl House {
+impl Fixture {
     /// A chat on a store, and what stores for it.
-    fn on(store: &Arc<CountingStore>, limits: Limits) -> (Self, Writer) {
-        let watch = Watch(Arc::new(Mutex::new(NOW)));
-        let tokens = KeyTokens::new(&Secret::from_raw(&[7; 32]), Arc::new(watch.clone()));
-        let (chat, writer) = Chat::new(Parts {
+    fn on(store: &Arc<CountingStore>, limits: Limits) -> (Self, JournalWriter) {
+        let clock = ManualClock(Arc::new(Mutex::new(NOW)));
+        let tokens = KeyTokens::new(&Secret::from_raw(&[7; 32]), Arc::new(clock.clone()));
+        let (chat, writer) = Chat::new(ChatParts {
             store: Arc::<CountingStore>::clone(store),
             bus: Arc::new(LocalBus),
-            nodes: Arc::new(MemoryNodes::alone(NodeId::from_raw("alone"))),
+            nodes: Arc::new(MemoryNodes::single(NodeId::from_raw("alone"))),
             tokens: Arc::new(tokens.clone()),
-            clock: Arc::new(watch.clone()),
+            clock: Arc::new(clock.clone()),
             ids: Arc::new(RandomIds),
-            rules: Rules {
+            rules: ChatRules {
                 limits,
                 guests: Guests::On,
                 guest_lifetime: Duration::from_mins(10),
-                devices: Devices::Many,
+                devices: DevicePolicy::Many,
                 spaces: Vec::new(),
                 rooms: RoomRules::default(),
                 retention: RetentionRules::default(),
                 node: NodeId::from_raw(&RandomIds.secret()),
             },
         });
-        (Self { chat, tokens, watch }, writer)
+        (Self { chat, tokens, clock }, writer)
     }
 
     fn token(&self, user: &str, good: Duration) -> Token {
         self.tokens.issue(&Claims::of(UserName::from_raw(user), NOW + good)).unwrap()
     }
 
-    async fn enter(&self, token: Option<Token>) -> (Session, Arc<Shelf>) {
+    async fn enter(&self, token: Option<Token>) -> (Session, Arc<RecordingOutbox>) {
         self.enter_since(token, Vec::new()).await
     }
 
@@ -86,8 +87,8 @@ impl House {
         &self,
         token: Option<Token>,
         since: Vec<(RoomName, Seq)>,
-    ) -> (Session, Arc<Shelf>) {
-        let told = Shelf::with_room_for(9999);
+    ) -> (Session, Arc<RecordingOutbox>) {
+        let told = RecordingOutbox::with_capacity(9999);
         let (device, room, epoch) = (None, None, None);
         let hello = Hello { space: Space::root(), token, device, room, since, epoch };
         let admission = self.chat.admit(hello).await.unwrap();
@@ -96,26 +97,26 @@ impl House {
 }
 
 /// Has a chat live, on a new store, while a test goes on.
-async fn live<T>(test: impl AsyncFnOnce(&House) -> T) -> T {
-    live_on(&Arc::default(), Limits::default(), test).await
+async fn with_chat<T>(test: impl AsyncFnOnce(&Fixture) -> T) -> T {
+    with_chat_on(&Arc::default(), Limits::default(), test).await
 }
 
 /// The same on a store that may have been used before.
-async fn live_on<T>(
+async fn with_chat_on<T>(
     store: &Arc<CountingStore>,
     limits: Limits,
-    test: impl AsyncFnOnce(&House) -> T,
+    test: impl AsyncFnOnce(&Fixture) -> T,
 ) -> T {
-    let (house, writer) = House::on(store, limits);
+    let (fixture, writer) = Fixture::on(store, limits);
     tokio::select! {
         () = writer.run(CancellationToken::new()) => unreachable!("nobody told it to finish"),
-        out = test(&house) => out,
+        out = test(&fixture) => out,
     }
 }
 
 async fn ask(session: &mut Session, request: Request) -> Reply {
     let (answer, answered) = oneshot::channel();
-    session.on(request, Box::new(|reply| drop(answer.send(reply)))).await;
+    session.handle(request, Box::new(|reply| drop(answer.send(reply)))).await;
     answered.await.unwrap_or(Err(Rejection::Unavailable))
 }
 

@@ -3,10 +3,10 @@
 use tokio::join;
 
 use super::*;
-use crate::{chat::ports::Range, domain::View};
+use crate::{chat::ports::PageRange, domain::View};
 
 fn history() -> Request {
-    Request::History { of: None, range: Range::Newest, limit: None }
+    Request::History { of: None, range: PageRange::Newest, limit: None }
 }
 
 fn deletion() -> Request {
@@ -14,49 +14,50 @@ fn deletion() -> Request {
 }
 
 #[tokio::test]
-async fn what_is_taken_away_while_a_page_is_read_comes_after_it() {
+async fn deletion_during_page_read_is_delivered_after_page() {
     let store: Arc<CountingStore> = Arc::default();
-    live_on(&store, Limits::default(), async |house| {
-        let (mut ann, _) = house.enter(Some(house.token("ann", Duration::from_mins(1)))).await;
-        let (mut bob, shelf) = house.enter(Some(house.token("bob", Duration::from_mins(1)))).await;
+    with_chat_on(&store, Limits::default(), async |fixture| {
+        let (mut ann, _) = fixture.enter(Some(fixture.token("ann", Duration::from_mins(1)))).await;
+        let (mut bob, outbox) =
+            fixture.enter(Some(fixture.token("bob", Duration::from_mins(1)))).await;
         assert!(ask(&mut ann, post()).await.is_ok());
-        let gate = store.gate.0.acquire().await.unwrap();
-        let heard = Arc::new(Mutex::new(None));
-        let (before, told) = (Arc::clone(&heard), Arc::clone(&shelf));
+        let page_barrier = store.page_barrier.0.acquire().await.unwrap();
+        let received = Arc::new(Mutex::new(None));
+        let (before, told) = (Arc::clone(&received), Arc::clone(&outbox));
         // What had been heard when the page was answered.
         let answer = Box::new(move |_| *before.lock().unwrap() = Some(told.events()));
         let take_away = async {
             assert!(ask(&mut ann, deletion()).await.is_ok());
-            drop(gate);
+            drop(page_barrier);
         };
-        join!(bob.on(history(), answer), take_away);
-        let heard = heard.lock().unwrap().take().expect("the page is answered");
-        assert!(!heard.contains(&"deletion 2".to_owned()), "the page knows nothing of it");
-        assert_eq!(shelf.events().last().unwrap(), "deletion 2");
+        join!(bob.handle(history(), answer), take_away);
+        let received = received.lock().unwrap().take().expect("the page is answered");
+        assert!(!received.contains(&"deletion 2".to_owned()), "the page knows nothing of it");
+        assert_eq!(outbox.events().last().unwrap(), "deletion 2");
         assert!(ask(&mut ann, post()).await.is_ok());
-        assert_eq!(shelf.events().last().unwrap(), "message 3", "and then it goes on");
+        assert_eq!(outbox.events().last().unwrap(), "message 3", "and then it goes on");
     })
     .await;
 }
 
 #[tokio::test]
-async fn who_is_kicked_while_a_page_is_read_does_not_get_it() {
+async fn page_read_is_rejected_when_user_is_removed_meanwhile() {
     let store: Arc<CountingStore> = Arc::default();
-    live_on(&store, Limits::default(), async |house| {
-        let (mut ann, _) = house.enter(Some(house.token("ann", Duration::from_mins(1)))).await;
-        let (mut bob, _) = house.enter(Some(house.token("bob", Duration::from_mins(1)))).await;
+    with_chat_on(&store, Limits::default(), async |fixture| {
+        let (mut ann, _) = fixture.enter(Some(fixture.token("ann", Duration::from_mins(1)))).await;
+        let (mut bob, _) = fixture.enter(Some(fixture.token("bob", Duration::from_mins(1)))).await;
         let room = RoomName::parse("team").unwrap();
         let join = || Request::Join { room: Some(room.clone()), since: None, epoch: None };
         assert!(ask(&mut ann, join()).await.is_ok());
         assert!(ask(&mut bob, join()).await.is_ok());
-        let gate = store.gate.0.acquire().await.unwrap();
+        let page_barrier = store.page_barrier.0.acquire().await.unwrap();
         let user = UserName::from_raw("bob");
         let kick = async {
             assert!(ask(&mut ann, Request::Kick { room: Some(room.clone()), user }).await.is_ok());
-            drop(gate);
+            drop(page_barrier);
         };
         let of = Some(View::Room(room.clone()));
-        let page = Request::History { of, range: Range::Newest, limit: None };
+        let page = Request::History { of, range: PageRange::Newest, limit: None };
         let (reply, ()) = join!(ask(&mut bob, page), kick);
         assert_eq!(reply.unwrap_err(), Rejection::NotMember);
     })

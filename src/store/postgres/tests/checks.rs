@@ -7,17 +7,18 @@ use sqlx::postgres::PgConnection;
 use super::*;
 use crate::{
     chat::ports::{
-        Change, Draft, GuestName, MemberChange, Nodes as _, Online, PageLimit, Seen, Voucher, Went,
+        Change, Draft, GuestName, IdentityKind, MemberChange, Nodes as _, OnlineDevices, PageLimit,
+        UserDeparted, UserSeen,
     },
     domain::{DeviceSet, Role},
     store::contract::{
-        JOIN, change, commit, delete, direct, draft, edit, guest, inbox, make, numbered, room, seq,
-        time, trim, user,
+        JOIN, apply_changes, change, commit, delete, direct, draft, edit, guest, inbox, numbered,
+        room, seq, time, trim, user,
     },
 };
 
 /// Why an address will not do, with all causes.
-async fn refusal(database: &TestDatabase, url: &str) -> (PostgresError, String) {
+async fn open_error(database: &TestDatabase, url: &str) -> (PostgresError, String) {
     let url = Secret::from_raw(url.as_bytes());
     let options = PostgresOptions { url, ..database.options("checked") };
     let checked = PostgresStore::check(&options).await.unwrap_err();
@@ -33,12 +34,12 @@ async fn refusal(database: &TestDatabase, url: &str) -> (PostgresError, String) 
 }
 
 #[tokio::test]
-async fn postgres_says_why_it_cannot_be_used_and_nothing_of_passwords() {
+async fn postgres_errors_give_the_cause_without_passwords() {
     let database = TestDatabase::start();
     database.run("CREATE ROLE stranger LOGIN PASSWORD 'right'; CREATE ROLE poor LOGIN").await;
     let mut texts = Vec::new();
     let mut check = async |url: &str| {
-        let (error, text) = refusal(&database, url).await;
+        let (error, text) = open_error(&database, url).await;
         texts.push(text);
         error
     };
@@ -70,7 +71,7 @@ async fn postgres_says_why_it_cannot_be_used_and_nothing_of_passwords() {
 }
 
 #[tokio::test]
-async fn postgres_is_checked_for_what_may_be_lost() {
+async fn postgres_check_warns_of_unsafe_settings() {
     let database = TestDatabase::start();
     database.make_schema().await;
     let options = database.options("checked");
@@ -81,14 +82,14 @@ async fn postgres_is_checked_for_what_may_be_lost() {
     let warnings = PostgresStore::check(&many).await.unwrap();
     let few = PostgresWarning::FewConnections { node: 61, server: 60 };
     assert_eq!(warnings, [PostgresWarning::AsynchronousCommit, PostgresWarning::NoFsync, few]);
-    let mut stranger = database.connect().await;
+    let mut other_connection = database.connect().await;
     let query = "SELECT count(*) FROM pg_class WHERE relname = 'conversation'";
-    let tables: i64 = sqlx::query_scalar(query).fetch_one(&mut stranger).await.unwrap();
+    let tables: i64 = sqlx::query_scalar(query).fetch_one(&mut other_connection).await.unwrap();
     assert_eq!(tables, 0, "a check changes nothing");
 }
 
 #[tokio::test]
-async fn a_database_of_a_later_version_is_left_alone_by_postgres() {
+async fn postgres_does_not_open_a_database_of_a_later_version() {
     let database = TestDatabase::start();
     drop(database.open().await);
     let later = "INSERT INTO _sqlx_migrations \
@@ -104,10 +105,15 @@ async fn do_everything(store: &PostgresStore, nodes: &PostgresNodes) {
     let root = Space::root();
     let device = Some(DeviceId::from_raw("phone"));
     for n in 1..=8_u64 {
-        let voucher = Voucher::Guest(n.to_string().into());
-        let seen = Seen { device: device.clone(), voucher, at: time(n), ..guest(&root, "ann") };
-        let went =
-            Went { space: root.clone(), user: user("bob"), device: device.clone(), at: time(n) };
+        let identity_kind = IdentityKind::Guest(n.to_string().into());
+        let seen =
+            UserSeen { device: device.clone(), identity_kind, at: time(n), ..guest(&root, "ann") };
+        let departed = UserDeparted {
+            space: root.clone(),
+            user: user("bob"),
+            device: device.clone(),
+            at: time(n),
+        };
         let rooms_max = Some(9);
         let changes = vec![
             Change { rooms_max, ..change("a", "ann", JOIN) },
@@ -122,27 +128,32 @@ async fn do_everything(store: &PostgresStore, nodes: &PostgresNodes) {
             edit("a", 1, "0"),
             delete("a", n),
         ];
-        let (seen, went, arrivals) = (vec![seen], vec![went], vec![(root.clone(), user("ann"))]);
-        let batch = Batch { seen, went, changes, drafts, arrivals, ..Batch::default() };
+        let (seen, departed, membership_queries) =
+            (vec![seen], vec![departed], vec![(root.clone(), user("ann"))]);
+        let batch =
+            Batch { seen, departed, changes, drafts, membership_queries, ..Batch::default() };
         store.commit(&batch).await.unwrap();
         let limit = PageLimit { messages: 9, bytes: 99, attachments: 9 };
-        for range in [Range::Newest, Range::Before(seq(5)), Range::After(seq(1))] {
+        for range in [PageRange::Newest, PageRange::Before(seq(5)), PageRange::After(seq(1))] {
             store.page(&room("a"), range, limit).await.unwrap();
         }
         store.logs(&[room("a"), room("none")]).await.unwrap();
         store.revisions(&[(root.clone(), user("ann"))]).await.unwrap();
         store.member(&room("a"), &user("ann")).await.unwrap();
-        store.knows(&root, &user("ann")).await.unwrap();
-        store.is_vouched(&root, &user("ann").key()).await.unwrap();
+        store.user_exists(&root, &user("ann")).await.unwrap();
+        store.is_registered(&root, &user("ann").key()).await.unwrap();
         store.last_seen(&root, &[user("ann")]).await.unwrap();
         store.device_seen(&root, &user("ann"), &DeviceId::from_raw("phone")).await.unwrap();
         let (entries_max, guests_after) = (Some(5), time(n));
-        trim(store, &Retention { entries_max, entries_after: None, guests_after }).await;
-        let name = GuestName { space: root.clone(), user: user("ann"), stay: "1".into() };
-        let online =
-            Online { space: root.clone(), user: user("ann"), devices: DeviceSet::new([], 1) };
+        trim(store, &TrimLimits { entries_max, entries_after: None, guests_after }).await;
+        let name = GuestName { space: root.clone(), user: user("ann"), guest_session: "1".into() };
+        let online = OnlineDevices {
+            space: root.clone(),
+            user: user("ann"),
+            devices: DeviceSet::new([], 1),
+        };
         nodes
-            .beat(&[online.clone(), Online { devices: DeviceSet::default(), ..online }])
+            .heartbeat(&[online.clone(), OnlineDevices { devices: DeviceSet::default(), ..online }])
             .await
             .unwrap();
         nodes.claim(&name).await.unwrap();
@@ -152,12 +163,13 @@ async fn do_everything(store: &PostgresStore, nodes: &PostgresNodes) {
 }
 
 /// Waits until all others have gone: they say what they did when they end.
-async fn counts(database: &TestDatabase) -> PgConnection {
-    let mut stranger = database.connect().await;
+async fn connect_when_idle(database: &TestDatabase) -> PgConnection {
+    let mut other_connection = database.connect().await;
     let others = "SELECT count(*) FROM pg_stat_activity \
         WHERE pid <> pg_backend_pid() AND backend_type = 'client backend'";
-    while sqlx::query_scalar::<_, i64>(others).fetch_one(&mut stranger).await.unwrap() > 0 {}
-    stranger
+    while sqlx::query_scalar::<_, i64>(others).fetch_one(&mut other_connection).await.unwrap() > 0 {
+    }
+    other_connection
 }
 
 #[tokio::test]
@@ -170,40 +182,41 @@ async fn no_statement_of_postgres_reads_a_whole_table() {
     store.close().await;
     nodes.leave().await.unwrap();
     drop(nodes);
-    let mut stranger = counts(&database).await;
+    let mut other_connection = connect_when_idle(&database).await;
     // Of nodes there are few.
     let read = "SELECT relname::text FROM pg_stat_user_tables WHERE seq_scan > 0 \
         AND relname NOT IN ('node', 'lost_name', 'meta', '_sqlx_migrations')";
-    let read: Vec<String> = sqlx::query_scalar(read).fetch_all(&mut stranger).await.unwrap();
+    let read: Vec<String> =
+        sqlx::query_scalar(read).fetch_all(&mut other_connection).await.unwrap();
     assert!(read.is_empty(), "{read:?}");
     let used = "SELECT count(*) FROM pg_stat_user_tables WHERE idx_scan > 0";
-    let used: i64 = sqlx::query_scalar(used).fetch_one(&mut stranger).await.unwrap();
+    let used: i64 = sqlx::query_scalar(used).fetch_one(&mut other_connection).await.unwrap();
     assert!(used >= 7, "what was done was counted: {used}");
 }
 
 /// Statements were planned for a table without rows, and then there are many.
 #[tokio::test]
-async fn a_commit_to_postgres_does_not_look_at_what_was_said_before() {
+async fn a_postgres_commit_does_not_read_older_messages() {
     let database = TestDatabase::start();
     let (store, nodes) = database.open().await;
     drop(nodes);
-    make(&store, vec![change("a", "author", JOIN)]).await;
+    apply_changes(&store, vec![change("a", "author", JOIN)]).await;
     let says = |n| Draft { needs: Some(Role::Member), ..numbered("a", n) };
     for n in 0..20 {
         commit(&store, (1..=50).map(|m| says(50 * n + m)).collect()).await;
     }
     store.close().await;
-    let mut stranger = counts(&database).await;
+    let mut other_connection = connect_when_idle(&database).await;
     let read = "SELECT sum(idx_tup_read)::bigint FROM pg_stat_user_indexes \
         WHERE relname IN ('message', 'conversation', 'member')";
-    let read: i64 = sqlx::query_scalar(read).fetch_one(&mut stranger).await.unwrap();
+    let read: i64 = sqlx::query_scalar(read).fetch_one(&mut other_connection).await.unwrap();
     // For each, what its author is; and for each batch, its conversation.
     assert!(read < 1500, "{read} rows were read for 1000 that were written");
 }
 
 /// Statements were planned for tables that the server had counted, and then others add much.
 #[tokio::test]
-async fn postgres_plans_anew_while_tables_grow() {
+async fn postgres_replans_while_tables_grow() {
     let database = TestDatabase::start();
     let (store, nodes) = database.open().await;
     drop(nodes);
@@ -211,9 +224,10 @@ async fn postgres_plans_anew_while_tables_grow() {
         let seen = vec![guest(&Space::root(), "ann")];
         let changes = vec![change("a", "ann", JOIN), change("a", "ann", MemberChange::Leave)];
         let place = direct("/", "ann", "bob");
-        let told = Draft { place, author: user("ann"), ..numbered("", n) };
-        let (drafts, arrivals) = (vec![numbered("a", n), told], vec![(Space::root(), user("ann"))]);
-        let batch = Batch { seen, changes, drafts, arrivals, ..Batch::default() };
+        let direct_message = Draft { place, author: user("ann"), ..numbered("", n) };
+        let (drafts, membership_queries) =
+            (vec![numbered("a", n), direct_message], vec![(Space::root(), user("ann"))]);
+        let batch = Batch { seen, changes, drafts, membership_queries, ..Batch::default() };
         store.commit(&batch).await.unwrap();
     };
     act(0).await;
@@ -233,8 +247,8 @@ async fn postgres_plans_anew_while_tables_grow() {
         act(n).await;
     }
     store.close().await;
-    let mut stranger = counts(&database).await;
+    let mut other_connection = connect_when_idle(&database).await;
     let read = "SELECT sum(idx_tup_read)::bigint FROM pg_stat_user_indexes";
-    let read: i64 = sqlx::query_scalar(read).fetch_one(&mut stranger).await.unwrap();
+    let read: i64 = sqlx::query_scalar(read).fetch_one(&mut other_connection).await.unwrap();
     assert!(read < 57 * 50, "{read} rows were read by 57 batches");
 }

@@ -13,7 +13,7 @@ use tempfile::TempDir;
 use super::*;
 
 /// How long anything in a test may take that is only to be waited for.
-pub(super) const PATIENCE: Duration = Duration::from_secs(30);
+pub(super) const TEST_WAIT_MAX: Duration = Duration::from_secs(30);
 /// What a test waits for a server that is in order.
 const WAIT_MAX: Duration = Duration::from_secs(5);
 const PORT: &str = "5432";
@@ -51,7 +51,7 @@ impl TestDatabase {
     /// Opens a schema in which there was never anything.
     pub(super) async fn open(&self) -> (PostgresStore, PostgresNodes) {
         self.make_schema().await;
-        self.beside("first").await
+        self.open_as_node("first").await
     }
 
     /// Makes an empty schema.
@@ -62,13 +62,13 @@ impl TestDatabase {
 
     /// Has somebody else do something.
     pub(super) async fn run(&self, sql: &str) {
-        let mut stranger = self.connect().await;
-        run_on(&mut stranger, sql).await;
-        stranger.close().await.unwrap();
+        let mut other_connection = self.connect().await;
+        run_on(&mut other_connection, sql).await;
+        other_connection.close().await.unwrap();
     }
 
     /// Opens the schema that was opened last, as another node.
-    pub(super) async fn beside(&self, node: &str) -> (PostgresStore, PostgresNodes) {
+    pub(super) async fn open_as_node(&self, node: &str) -> (PostgresStore, PostgresNodes) {
         PostgresStore::open(&self.options(node)).await.unwrap()
     }
 
@@ -136,7 +136,7 @@ impl TestDatabase {
             run(&mut command).status.success()
         };
         while !is_ready() {
-            assert!(began.elapsed() < PATIENCE, "the server does not start");
+            assert!(began.elapsed() < TEST_WAIT_MAX, "the server does not start");
         }
     }
 }

@@ -2,7 +2,7 @@
 
 use tokio::time::Instant;
 
-use super::{database::PATIENCE, *};
+use super::{database::TEST_WAIT_MAX, *};
 use crate::{
     chat::ports::{Draft, Nodes as _, Outcome},
     domain::Entry,
@@ -10,13 +10,13 @@ use crate::{
 };
 
 /// What a test waits for a server that is not in order.
-const SHORT: Duration = Duration::from_millis(500);
+const SHORT_WAIT_MAX: Duration = Duration::from_millis(500);
 /// Time in which a machine under load does what it has to do after a wait.
 const SLACK: Duration = Duration::from_secs(3);
 
-async fn impatient(database: &TestDatabase) -> (PostgresStore, PostgresNodes) {
+async fn open_with_short_timeout(database: &TestDatabase) -> (PostgresStore, PostgresNodes) {
     database.make_schema().await;
-    let options = PostgresOptions { wait_max: SHORT, ..database.options("impatient") };
+    let options = PostgresOptions { wait_max: SHORT_WAIT_MAX, ..database.options("impatient") };
     PostgresStore::open(&options).await.unwrap()
 }
 
@@ -25,15 +25,15 @@ fn batch(drafts: Vec<Draft>) -> Batch {
 }
 
 /// Asks again and again. Every answer comes from the database, so this does not wait for time.
-async fn until(what: &str, mut is_so: impl AsyncFnMut() -> bool) {
+async fn wait_until(what: &str, mut is_so: impl AsyncFnMut() -> bool) {
     let began = Instant::now();
     while !is_so().await {
-        assert!(began.elapsed() < PATIENCE, "{what}");
+        assert!(began.elapsed() < TEST_WAIT_MAX, "{what}");
     }
 }
 
 /// Commits the drafts again, and says that they are in the log once, in an order without holes.
-async fn heals(store: &PostgresStore, drafts: &[Draft], known: usize) {
+async fn assert_recovers(store: &PostgresStore, drafts: &[Draft], known: usize) {
     let outcomes = commit(store, drafts.to_vec()).await;
     let is_there = |it: &Outcome| matches!(it, Outcome::Stored(_) | Outcome::Duplicate { .. });
     assert!(outcomes.iter().all(is_there), "{outcomes:?}");
@@ -47,123 +47,124 @@ async fn heals(store: &PostgresStore, drafts: &[Draft], known: usize) {
 }
 
 /// Nothing works, and nothing takes longer than it may.
-async fn is_away(store: &PostgresStore, nodes: &PostgresNodes, drafts: &[Draft]) {
+async fn assert_unavailable(store: &PostgresStore, nodes: &PostgresNodes, drafts: &[Draft]) {
     let began = Instant::now();
     store.commit(&batch(drafts.to_vec())).await.unwrap_err();
-    assert!(began.elapsed() < SHORT + SLACK, "a commit takes {:?}", began.elapsed());
+    assert!(began.elapsed() < SHORT_WAIT_MAX + SLACK, "a commit takes {:?}", began.elapsed());
     let began = Instant::now();
     let lobby = [room("lobby")];
     let reads = (0..5).map(|_| store.logs(&lobby));
     assert!(join_all(reads).await.iter().all(Result::is_err));
-    nodes.beat(&[]).await.unwrap_err();
-    assert!(began.elapsed() < 3 * SHORT + SLACK, "others take {:?}", began.elapsed());
+    nodes.heartbeat(&[]).await.unwrap_err();
+    assert!(began.elapsed() < 3 * SHORT_WAIT_MAX + SLACK, "others take {:?}", began.elapsed());
 }
 
 #[tokio::test]
-async fn postgres_may_be_killed_and_started_again() {
+async fn store_recovers_when_postgres_is_killed_and_restarted() {
     let mut database = TestDatabase::start();
-    let (store, nodes) = impatient(&database).await;
+    let (store, nodes) = open_with_short_timeout(&database).await;
     commit(&store, vec![numbered("lobby", 1)]).await;
     database.kill();
     let drafts = [numbered("lobby", 2), numbered("lobby", 3)];
-    is_away(&store, &nodes, &drafts).await;
+    assert_unavailable(&store, &nodes, &drafts).await;
     database.restart();
-    nodes.beat(&[]).await.unwrap();
-    heals(&store, &drafts, 1).await;
+    nodes.heartbeat(&[]).await.unwrap();
+    assert_recovers(&store, &drafts, 1).await;
 
     // Nobody notices a server that was away while nothing was asked of it.
     database.kill();
     database.restart();
-    nodes.beat(&[]).await.unwrap();
+    nodes.heartbeat(&[]).await.unwrap();
     assert_eq!(head(&store, &room("lobby")).await, seq(3));
-    heals(&store, &[numbered("lobby", 4)], 3).await;
+    assert_recovers(&store, &[numbered("lobby", 4)], 3).await;
 }
 
 #[tokio::test]
-async fn postgres_may_end_connections() {
+async fn store_recovers_when_postgres_ends_connections() {
     let database = TestDatabase::start();
     let (store, nodes) = database.open().await;
-    let mut stranger = database.connect().await;
+    let mut other_connection = database.connect().await;
     let end = "SELECT pg_terminate_backend(pid) FROM pg_stat_activity \
         WHERE pid <> pg_backend_pid() AND backend_type = 'client backend'";
     for n in 0..5 {
-        heals(&store, &[numbered("lobby", n + 1)], usize::try_from(n).unwrap()).await;
-        nodes.beat(&[]).await.unwrap();
-        until("connections end", async || {
-            sqlx::query(end).fetch_all(&mut stranger).await.unwrap().is_empty()
+        assert_recovers(&store, &[numbered("lobby", n + 1)], usize::try_from(n).unwrap()).await;
+        nodes.heartbeat(&[]).await.unwrap();
+        wait_until("connections end", async || {
+            sqlx::query(end).fetch_all(&mut other_connection).await.unwrap().is_empty()
         })
         .await;
     }
 }
 
 #[tokio::test]
-async fn postgres_may_stand_still() {
+async fn store_recovers_when_postgres_is_stopped_for_a_while() {
     let database = TestDatabase::start();
-    let (store, nodes) = impatient(&database).await;
+    let (store, nodes) = open_with_short_timeout(&database).await;
     let mut known = 0;
     for round in 0..3_u64 {
         commit(&store, vec![numbered("lobby", 10 * round)]).await;
         known += 1;
         let drafts = [10 * round + 1, 10 * round + 2].map(|n| numbered("lobby", n));
         database.signal("STOP");
-        is_away(&store, &nodes, &drafts).await;
+        assert_unavailable(&store, &nodes, &drafts).await;
         database.signal("CONT");
-        until("it beats again", async || nodes.beat(&[]).await.is_ok()).await;
-        heals(&store, &drafts, known).await;
+        wait_until("it beats again", async || nodes.heartbeat(&[]).await.is_ok()).await;
+        assert_recovers(&store, &drafts, known).await;
         known += drafts.len();
     }
 }
 
 #[tokio::test]
-async fn postgres_may_take_no_writes() {
+async fn store_recovers_when_postgres_was_read_only() {
     let database = TestDatabase::start();
-    let (store, nodes) = impatient(&database).await;
+    let (store, nodes) = open_with_short_timeout(&database).await;
     commit(&store, vec![numbered("lobby", 1)]).await;
     let drafts = [numbered("lobby", 2)];
     database.run("ALTER SYSTEM SET default_transaction_read_only = on").await;
     database.run("SELECT pg_reload_conf()").await;
     // What was still stored is not asked for again.
-    until("writes are refused", async || {
+    wait_until("writes are refused", async || {
         store.commit(&batch(vec![draft("elsewhere", "1", "0")])).await.is_err()
     })
     .await;
-    until("beats are refused", async || nodes.beat(&[]).await.is_err()).await;
+    wait_until("beats are refused", async || nodes.heartbeat(&[]).await.is_err()).await;
     store.commit(&batch(drafts.to_vec())).await.unwrap_err();
     let refused = PostgresStore::open(&database.options("late")).await.unwrap_err();
     assert!(matches!(refused, PostgresError::ReadOnly), "{refused:?}");
     database.run("ALTER SYSTEM RESET default_transaction_read_only").await;
     database.run("SELECT pg_reload_conf()").await;
-    until("writes are taken", async || nodes.beat(&[]).await.is_ok()).await;
-    until("writes are taken", async || store.commit(&batch(drafts.to_vec())).await.is_ok()).await;
-    heals(&store, &drafts, 1).await;
+    wait_until("writes are taken", async || nodes.heartbeat(&[]).await.is_ok()).await;
+    wait_until("writes are taken", async || store.commit(&batch(drafts.to_vec())).await.is_ok())
+        .await;
+    assert_recovers(&store, &drafts, 1).await;
 }
 
 #[tokio::test]
-async fn who_locks_a_conversation_of_postgres_holds_up_commits_and_no_longer_than_they_wait() {
+async fn a_locked_conversation_delays_postgres_commits_up_to_the_timeout() {
     let database = TestDatabase::start();
-    let (store, _nodes) = impatient(&database).await;
+    let (store, _nodes) = open_with_short_timeout(&database).await;
     commit(&store, vec![numbered("lobby", 1)]).await;
-    let mut stranger = database.connect().await;
+    let mut other_connection = database.connect().await;
     for (n, known) in (0..3_u64).zip([1, 3, 5]) {
-        run_on(&mut stranger, "BEGIN; SELECT * FROM conversation FOR UPDATE").await;
+        run_on(&mut other_connection, "BEGIN; SELECT * FROM conversation FOR UPDATE").await;
         let drafts = [numbered("lobby", 2 * n + 2), numbered("lobby", 2 * n + 3)];
         let began = Instant::now();
         store.commit(&batch(drafts.to_vec())).await.unwrap_err();
-        assert!(began.elapsed() < SHORT + SLACK);
-        assert_eq!(page(&store, &room("lobby"), Range::Newest, 9).await.len(), known);
-        run_on(&mut stranger, "ROLLBACK").await;
-        heals(&store, &drafts, known).await;
+        assert!(began.elapsed() < SHORT_WAIT_MAX + SLACK);
+        assert_eq!(page(&store, &room("lobby"), PageRange::Newest, 9).await.len(), known);
+        run_on(&mut other_connection, "ROLLBACK").await;
+        assert_recovers(&store, &drafts, known).await;
     }
 }
 
 #[tokio::test]
-async fn a_caller_of_postgres_who_stops_waiting_breaks_nothing() {
+async fn a_cancelled_postgres_commit_breaks_nothing() {
     let database = TestDatabase::start();
     let (store, _nodes) = database.open().await;
     for n in 0..40 {
         let one = batch(vec![draft("lobby", &n.to_string(), "0")]);
-        let patience = Duration::from_micros(n * 250);
-        drop(timeout(patience, store.commit(&one)).await);
+        let wait = Duration::from_micros(n * 250);
+        drop(timeout(wait, store.commit(&one)).await);
     }
     let head = head(&store, &room("lobby")).await;
     assert_eq!(commit(&store, vec![draft("lobby", "last", "0")]).await.len(), 1);

@@ -9,7 +9,7 @@ use futures_util::future::join_all;
 use self::database::{TestDatabase, run_on};
 use super::*;
 use crate::store::contract::{
-    any_steps_have_the_same_outcomes_as_in_memory, nodes_contract, shared_contract, store_contract,
+    assert_agrees_with_memory, nodes_contract, shared_contract, store_contract,
 };
 
 #[tokio::test]
@@ -22,11 +22,12 @@ async fn postgres_keeps_the_contract() {
 async fn postgres_keeps_the_contract_of_shared_stores() {
     let database = TestDatabase::start();
     let open = async || database.open().await.0;
-    let beside = async |_: &PostgresStore| database.beside("other").await.0;
-    Box::pin(shared_contract(open, beside)).await;
-    let mut stranger = database.connect().await;
+    let open_as_node = async |_: &PostgresStore| database.open_as_node("other").await.0;
+    Box::pin(shared_contract(open, open_as_node)).await;
+    let mut other_connection = database.connect().await;
     let deadlocks = "SELECT deadlocks FROM pg_stat_database WHERE datname = 'postgres'";
-    let deadlocks: i64 = sqlx::query_scalar(deadlocks).fetch_one(&mut stranger).await.unwrap();
+    let deadlocks: i64 =
+        sqlx::query_scalar(deadlocks).fetch_one(&mut other_connection).await.unwrap();
     assert_eq!(deadlocks, 0, "rows are locked in one order");
 }
 
@@ -34,12 +35,12 @@ async fn postgres_keeps_the_contract_of_shared_stores() {
 async fn postgres_keeps_the_contract_of_nodes() {
     let database = TestDatabase::start();
     drop(database.open().await);
-    let open = async |n: u32| database.beside(&format!("n{n}")).await.1;
+    let open = async |n: u32| database.open_as_node(&format!("n{n}")).await.1;
     let pass = async |time: Duration| {
-        let mut stranger = database.connect().await;
+        let mut other_connection = database.connect().await;
         let back = "UPDATE node SET beat = beat - $1 * interval '1 millisecond'";
         let millis = i64::try_from(time.as_millis()).unwrap();
-        sqlx::query(back).bind(millis).execute(&mut stranger).await.unwrap();
+        sqlx::query(back).bind(millis).execute(&mut other_connection).await.unwrap();
     };
     Box::pin(nodes_contract(open, pass)).await;
 }
@@ -47,7 +48,7 @@ async fn postgres_keeps_the_contract_of_nodes() {
 #[test]
 fn postgres_agrees_with_memory() {
     let database = TestDatabase::start();
-    any_steps_have_the_same_outcomes_as_in_memory(16, async || database.open().await.0);
+    assert_agrees_with_memory(16, async || database.open().await.0);
 }
 
 #[tokio::test]
@@ -55,15 +56,15 @@ async fn nodes_may_open_an_empty_database_of_postgres_at_once() {
     let database = TestDatabase::start();
     database.make_schema().await;
     let names = ["a", "b", "c", "d"];
-    let opened = join_all(names.map(|name| database.beside(name))).await;
+    let opened = join_all(names.map(|name| database.open_as_node(name))).await;
     let epochs: Vec<_> = opened.iter().map(|(store, _)| store.epoch()).collect();
     assert!(epochs.iter().all(|epoch| *epoch == epochs[0]), "{epochs:?}");
 }
 
 #[tokio::test]
-async fn a_database_of_postgres_has_an_epoch_that_stays() {
+async fn the_epoch_of_a_postgres_database_is_stable() {
     let database = TestDatabase::start();
     let (first, _) = database.open().await;
-    assert_eq!(database.beside("later").await.0.epoch(), first.epoch());
+    assert_eq!(database.open_as_node("later").await.0.epoch(), first.epoch());
     assert_ne!(database.open().await.0.epoch(), first.epoch());
 }

@@ -1,11 +1,11 @@
 //! What was taken away is gone from the files, too.
 
 use super::*;
-use crate::{chat::ports::Retention, store::contract::body};
+use crate::{chat::ports::TrimLimits, store::contract::body};
 
 /// Nothing of a body that was edited or deleted is left in the database.
 #[tokio::test]
-async fn what_was_taken_away_is_not_on_the_disk() {
+async fn removed_bodies_are_not_in_the_files() {
     let directory = tempfile::tempdir().unwrap();
     let store = open(&directory).await;
     let secret = |n: u64| format!("\"secret {n} {}\"", "x".repeat(9000));
@@ -14,7 +14,7 @@ async fn what_was_taken_away_is_not_on_the_disk() {
     let act = |act| Draft { act, ..draft("lobby", "", "") };
     let edit = act(DraftAct::Edit { of: seq(1), body: body("1") });
     commit(&store, vec![edit, act(DraftAct::Delete { of: seq(2) })]).await;
-    let everything = Retention {
+    let everything = TrimLimits {
         entries_max: None,
         entries_after: None,
         guests_after: OffsetDateTime::UNIX_EPOCH,

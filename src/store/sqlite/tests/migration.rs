@@ -4,16 +4,17 @@ use sqlx::{Connection as _, SqliteConnection};
 
 use super::*;
 use crate::{
-    chat::ports::{Retention, Seen, Voucher},
+    chat::ports::{IdentityKind, TrimLimits, UserSeen},
     domain::{Entry, Member, Role},
     store::contract::{
-        at, body, delete, direct, edit, member, memberships, see, stands, time, trim, user,
+        at, body, delete, direct, edit, log_state, member, memberships, record_seen, time, trim,
+        user,
     },
 };
 
 /// What was in a database of schema 2: a room with three messages, two direct conversations, and
 /// users of whom the back end vouches for Ann and Bob.
-const OLD: &str = "
+const SCHEMA_2_ROWS: &str = "
     INSERT INTO conversation (id, space, kind, one, other, head) VALUES
         (1, '/', 0, 'lobby', '', 3), (2, '/', 1, 'ann', 'bob', 1), (3, '/', 1, 'ann', 'guest', 2),
         (4, '/', 1, 'ann', 'ann', 1), (5, '/', 0, 'empty', '', 0);
@@ -33,26 +34,26 @@ const OLD: &str = "
 ";
 
 /// Brings a new database to schema 2 and fills it.
-async fn old(directory: &TempDir) {
+async fn create_schema_2(directory: &TempDir) {
     let path = directory.path().join("roomcast.db");
     let options = connect_options(&options(directory.path()), &path).create_if_missing(true);
     let mut connection: SqliteConnection = options.connect().await.unwrap();
     let mut migrator = sqlx::migrate!("src/store/sqlite/migrations");
     migrator.migrations.to_mut().retain(|migration| migration.version <= 2);
     migrator.run(&mut connection).await.unwrap();
-    sqlx::raw_sql(OLD).execute(&mut connection).await.unwrap();
+    sqlx::raw_sql(SCHEMA_2_ROWS).execute(&mut connection).await.unwrap();
     connection.close().await.unwrap();
 }
 
 #[tokio::test]
-async fn logs_of_before_are_carried_over() {
+async fn logs_of_schema_2_are_migrated() {
     let directory = tempfile::tempdir().unwrap();
-    old(&directory).await;
+    create_schema_2(&directory).await;
     let store = open(&directory).await;
     assert_eq!(store.epoch().as_raw(), "old");
     let lobby = room("lobby");
     let stood = Log { head: nth(3), ..Log::default() };
-    assert_eq!(stands(&store, &lobby).await, stood);
+    assert_eq!(log_state(&store, &lobby).await, stood);
     let found = log(&store, &lobby).await;
     assert_eq!(found[0], stored(Draft { at: time(1), ..draft("lobby", "1", "1") }, 1));
     let bytes = Body::from_raw("{}".into(), vec!["A".into()]);
@@ -78,32 +79,32 @@ async fn logs_of_before_are_carried_over() {
 }
 
 #[tokio::test]
-async fn users_of_before_find_their_direct_conversations() {
+async fn users_of_schema_2_keep_their_direct_conversations() {
     let directory = tempfile::tempdir().unwrap();
-    old(&directory).await;
+    create_schema_2(&directory).await;
     let store = open(&directory).await;
     let seen = store.last_seen(&Space::root(), &["ann", "bob"].map(user)).await.unwrap();
     assert_eq!(seen, [Some(time(6)), None]);
-    assert!(store.is_vouched(&Space::root(), &user("bob").key()).await.unwrap());
+    assert!(store.is_registered(&Space::root(), &user("bob").key()).await.unwrap());
 
     let read = |n| Member { joined: Seq::ZERO, ..Member::new(Role::Member, nth(n)) };
     let with_bob = direct("/", "ann", "bob");
     assert_eq!(member(&store, &with_bob, "bob").await, Some(read(1)));
-    assert_eq!(stands(&store, &with_bob).await.members, 2);
+    assert_eq!(log_state(&store, &with_bob).await.members, 2);
     let with_guest = direct("/", "ann", "guest");
     assert_eq!(member(&store, &with_guest, "guest").await, None);
     assert_eq!(member(&store, &with_guest, "ann").await, Some(read(2)));
-    assert_eq!(stands(&store, &direct("/", "ann", "ann")).await.members, 1);
+    assert_eq!(log_state(&store, &direct("/", "ann", "ann")).await.members, 1);
     let of_ann: Vec<_> = memberships(&store, "ann").await.into_iter().map(|it| it.place).collect();
     assert_eq!(of_ann, [direct("/", "ann", "ann"), with_guest.clone(), with_bob]);
 
-    let ann = Seen { voucher: Voucher::BackEnd, ..guest(&Space::root(), "ann") };
-    see(&store, ann).await;
+    let ann = UserSeen { identity_kind: IdentityKind::Registered, ..guest(&Space::root(), "ann") };
+    record_seen(&store, ann).await;
     assert_eq!(memberships(&store, "ann").await.len(), 3, "she is who she was");
     let says = Draft { place: with_guest.clone(), author: user("ann"), ..draft("", "2", "1") };
     commit(&store, vec![says]).await;
     assert_eq!(member(&store, &with_guest, "guest").await, Some(Member::new(Role::Member, nth(2))));
-    let everything = Retention {
+    let everything = TrimLimits {
         entries_max: None,
         entries_after: None,
         guests_after: OffsetDateTime::UNIX_EPOCH,
@@ -114,14 +115,17 @@ async fn users_of_before_find_their_direct_conversations() {
 }
 
 #[tokio::test]
-async fn nothing_refers_to_what_is_not_there() {
+async fn foreign_keys_are_valid_after_migration() {
     let directory = tempfile::tempdir().unwrap();
-    old(&directory).await;
+    create_schema_2(&directory).await;
     open(&directory).await.close().await;
-    let mut stranger = stranger(&directory).await;
-    let broken = sqlx::query("PRAGMA foreign_key_check").fetch_all(&mut stranger).await.unwrap();
+    let mut other_connection = open_other_connection(&directory).await;
+    let broken =
+        sqlx::query("PRAGMA foreign_key_check").fetch_all(&mut other_connection).await.unwrap();
     assert!(broken.is_empty());
-    let check: String =
-        sqlx::query_scalar("PRAGMA integrity_check").fetch_one(&mut stranger).await.unwrap();
+    let check: String = sqlx::query_scalar("PRAGMA integrity_check")
+        .fetch_one(&mut other_connection)
+        .await
+        .unwrap();
     assert_eq!(check, "ok");
 }

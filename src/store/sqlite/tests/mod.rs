@@ -16,8 +16,8 @@ use crate::{
     chat::ports::{Draft, Outcome},
     domain::{Body, Seq},
     store::contract::{
-        any_steps_have_the_same_outcomes_as_in_memory, commit, draft, guest, head, knows, log, nth,
-        room, saying, seq, store_contract, stored,
+        assert_agrees_with_memory, commit, draft, guest, head, log, nth, room, seq, store_contract,
+        stored, user_exists, with_body,
     },
 };
 
@@ -36,7 +36,7 @@ async fn open(directory: &TempDir) -> SqliteStore {
 }
 
 /// Another program that opens the same database.
-async fn stranger(directory: &TempDir) -> SqliteConnection {
+async fn open_other_connection(directory: &TempDir) -> SqliteConnection {
     let path = directory.path().join("roomcast.db");
     connect_options(&options(directory.path()), &path).connect().await.unwrap()
 }
@@ -60,7 +60,7 @@ async fn sqlite_keeps_the_contract() {
 fn sqlite_agrees_with_memory() {
     let directory = tempfile::tempdir().unwrap();
     let count = AtomicU32::new(0);
-    any_steps_have_the_same_outcomes_as_in_memory(32, async || {
+    assert_agrees_with_memory(32, async || {
         let name = count.fetch_add(1, Ordering::Relaxed).to_string();
         let fast = options(&directory.path().join(name));
         let fast = SqliteOptions { synchronous: Synchronous::Normal, ..fast };
@@ -69,7 +69,7 @@ fn sqlite_agrees_with_memory() {
 }
 
 #[tokio::test]
-async fn what_was_stored_is_there_after_reopening() {
+async fn entries_survive_reopening() {
     let directory = tempfile::tempdir().unwrap();
     let first = draft("lobby", "1", "\"x\"");
     let store = open(&directory).await;
@@ -82,14 +82,14 @@ async fn what_was_stored_is_there_after_reopening() {
 
     let store = open(&directory).await;
     assert_eq!(log(&store, &room("lobby")).await, [stored(first.clone(), 1)]);
-    assert!(knows(&store, &Space::root(), "ann").await);
+    assert!(user_exists(&store, &Space::root(), "ann").await);
     let again = Outcome::Duplicate { seq: seq(1), at: first.at };
     assert_eq!(commit(&store, vec![first]).await, [again]);
     assert_eq!(commit(&store, vec![draft("lobby", "2", "0")]).await, [Outcome::Stored(nth(2))]);
 }
 
 #[tokio::test]
-async fn what_was_stored_is_there_when_nobody_closed() {
+async fn entries_survive_without_close() {
     let directory = tempfile::tempdir().unwrap();
     let store = open(&directory).await;
     commit(&store, vec![draft("lobby", "1", "0")]).await;
@@ -101,7 +101,7 @@ async fn what_was_stored_is_there_when_nobody_closed() {
 }
 
 #[tokio::test]
-async fn the_epoch_is_of_the_database_and_stays() {
+async fn the_epoch_is_per_database_and_stable() {
     let (one, other) = (tempfile::tempdir().unwrap(), tempfile::tempdir().unwrap());
     let epoch = async |directory| {
         let store = open(directory).await;
@@ -121,35 +121,35 @@ async fn a_directory_belongs_to_one_store_at_a_time() {
     let directory = tempfile::tempdir().unwrap();
     let store = open(&directory).await;
     let refused = SqliteStore::open(&options(directory.path())).await.unwrap_err();
-    assert!(matches!(&refused, OpenError::InUse { path } if path == directory.path()));
+    assert!(matches!(&refused, SqliteError::InUse { path } if path == directory.path()));
     commit(&store, vec![draft("lobby", "1", "0")]).await;
     store.close().await;
     assert_eq!(head(&open(&directory).await, &room("lobby")).await, seq(1));
 }
 
 #[tokio::test]
-async fn what_cannot_be_opened_says_why() {
+async fn open_errors_give_the_cause() {
     let directory = tempfile::tempdir().unwrap();
     let file = directory.path().join("file");
     fs::write(&file, "not a directory").unwrap();
     let refused = SqliteStore::open(&options(&file.join("data"))).await.unwrap_err();
-    assert!(matches!(refused, OpenError::Directory { .. }), "{refused:?}");
+    assert!(matches!(refused, SqliteError::Directory { .. }), "{refused:?}");
 
     let taken = tempfile::tempdir().unwrap();
     fs::create_dir(taken.path().join("roomcast.lock")).unwrap();
     let refused = SqliteStore::open(&options(taken.path())).await.unwrap_err();
-    assert!(matches!(refused, OpenError::Lock { .. }), "{refused:?}");
+    assert!(matches!(refused, SqliteError::Lock { .. }), "{refused:?}");
 
     fs::write(directory.path().join("roomcast.db"), "not a database ".repeat(1000)).unwrap();
     let refused = SqliteStore::open(&options(directory.path())).await.unwrap_err();
-    assert!(matches!(refused, OpenError::Database { .. }), "{refused:?}");
+    assert!(matches!(refused, SqliteError::Database { .. }), "{refused:?}");
 }
 
 #[tokio::test]
-async fn a_database_of_a_later_version_is_left_alone() {
+async fn a_database_of_a_later_version_is_not_opened() {
     let directory = tempfile::tempdir().unwrap();
     open(&directory).await.close().await;
-    let mut later = stranger(&directory).await;
+    let mut later = open_other_connection(&directory).await;
     run(
         &mut later,
         "INSERT INTO _sqlx_migrations (version, description, success, checksum, execution_time) \
@@ -157,17 +157,17 @@ async fn a_database_of_a_later_version_is_left_alone() {
     )
     .await;
     let refused = SqliteStore::open(&options(directory.path())).await.unwrap_err();
-    assert!(matches!(refused, OpenError::Migration { .. }), "{refused:?}");
+    assert!(matches!(refused, SqliteError::Migration { .. }), "{refused:?}");
 }
 
 #[tokio::test]
-async fn a_locked_database_fails_commits_whole_and_heals() {
+async fn a_locked_database_fails_whole_commits_and_recovers() {
     let directory = tempfile::tempdir().unwrap();
     let store = open(&directory).await;
     commit(&store, vec![draft("lobby", "1", "0")]).await;
-    let mut stranger = stranger(&directory).await;
+    let mut other_connection = open_other_connection(&directory).await;
     for (round, lock) in (0..).zip(["BEGIN EXCLUSIVE", "BEGIN IMMEDIATE"]) {
-        run(&mut stranger, lock).await;
+        run(&mut other_connection, lock).await;
         let two = Batch {
             seen: vec![guest(&Space::root(), "ann")],
             drafts: vec![draft("lobby", &format!("new {round}"), "0"), draft("lobby", "1", "0")],
@@ -179,7 +179,7 @@ async fn a_locked_database_fails_commits_whole_and_heals() {
         }
         assert!(began.elapsed() < 4 * BUSY_WAIT_MAX, "a commit waits no longer than it may");
         assert_eq!(head(&store, &room("lobby")).await, seq(1 + round), "reads go on");
-        run(&mut stranger, "ROLLBACK").await;
+        run(&mut other_connection, "ROLLBACK").await;
         let again = Outcome::Duplicate { seq: seq(1), at: two.drafts[1].at };
         assert_eq!(
             store.commit(&two).await.unwrap().outcomes,
@@ -189,12 +189,12 @@ async fn a_locked_database_fails_commits_whole_and_heals() {
 }
 
 #[tokio::test]
-async fn a_full_disk_fails_commits_whole_and_heals() {
+async fn a_full_disk_fails_whole_commits_and_recovers() {
     let directory = tempfile::tempdir().unwrap();
     open(&directory).await.close().await;
     // Somebody else's 400 KiB, on a disk of which 100 KiB are free.
-    let mut stranger = stranger(&directory).await;
-    run(&mut stranger, "CREATE TABLE filler AS SELECT randomblob(400 << 10)").await;
+    let mut other_connection = open_other_connection(&directory).await;
+    run(&mut other_connection, "CREATE TABLE filler AS SELECT randomblob(400 << 10)").await;
     let full = connect_options(&options(directory.path()), &directory.path().join("roomcast.db"))
         .pragma("max_page_count", "138");
     let store = SqliteStore::open_as(directory.path(), full).await.unwrap();
@@ -203,7 +203,7 @@ async fn a_full_disk_fails_commits_whole_and_heals() {
     let three = |n: u64| {
         let draft = |room: &str| -> Draft {
             let body = Body::from_raw(text.as_str().into(), Vec::new());
-            saying(draft(room, &n.to_string(), ""), body)
+            with_body(draft(room, &n.to_string(), ""), body)
         };
         Batch {
             seen: vec![guest(&Space::root(), &n.to_string())],
@@ -220,13 +220,13 @@ async fn a_full_disk_fails_commits_whole_and_heals() {
         store.commit(&three(n)).await.unwrap_err();
         assert_eq!(head(&store, &room("lobby")).await, seq(stored));
         assert_eq!(head(&store, &room(&format!("room {n}"))).await, Seq::ZERO);
-        assert!(!knows(&store, &Space::root(), &n.to_string()).await);
+        assert!(!user_exists(&store, &Space::root(), &n.to_string()).await);
         let known =
             store.commit(&Batch { seen: Vec::new(), ..three(stored) }).await.unwrap().outcomes;
         assert!(matches!(known[..], [Outcome::Duplicate { .. }, _, Outcome::Duplicate { .. }]));
     }
 
-    run(&mut stranger, "DROP TABLE filler").await;
+    run(&mut other_connection, "DROP TABLE filler").await;
     let outcomes = store.commit(&three(stored + 1)).await.unwrap().outcomes;
     let lobby = nth(stored + 1);
     assert_eq!(outcomes[..2], [Outcome::Stored(lobby), Outcome::Stored(nth(1))]);
@@ -234,14 +234,14 @@ async fn a_full_disk_fails_commits_whole_and_heals() {
 }
 
 #[tokio::test]
-async fn a_caller_who_stops_waiting_breaks_nothing() {
+async fn a_cancelled_commit_breaks_nothing() {
     let directory = tempfile::tempdir().unwrap();
     let store = open(&directory).await;
     for n in 0..40 {
         let drafts = vec![draft("lobby", &n.to_string(), "0")];
         let one = Batch { drafts, ..Batch::default() };
-        let patience = Duration::from_micros(n * 25);
-        drop(tokio::time::timeout(patience, store.commit(&one)).await);
+        let wait = Duration::from_micros(n * 25);
+        drop(tokio::time::timeout(wait, store.commit(&one)).await);
     }
     let head = head(&store, &room("lobby")).await;
     assert_eq!(commit(&store, vec![draft("lobby", "last", "0")]).await.len(), 1);
@@ -252,7 +252,7 @@ async fn a_caller_who_stops_waiting_breaks_nothing() {
 
 #[cfg(unix)]
 #[tokio::test]
-async fn what_is_kept_is_for_us_alone() {
+async fn files_are_private_to_the_owner() {
     use std::os::unix::fs::PermissionsExt as _;
 
     let directory = TempDir::new().unwrap();

@@ -29,21 +29,21 @@ async fn no_statement_of_a_commit_reads_a_whole_table() {
     let store = open(&directory).await;
     let statements = [
         users::FORGET_PREDECESSORS,
-        users::FORGET_GONE,
-        users::FORGET,
-        users::REMEMBER_USERS,
-        users::REMEMBER_DEVICES,
+        users::FORGET_EXPIRED,
+        users::FORGET_USERS,
+        users::UPSERT_USERS,
+        users::UPSERT_DEVICES,
         users::FORGET_DEVICES,
         commit::FIND_LOGS,
-        commit::OPEN_LOGS,
+        commit::INSERT_LOGS,
         members::FIND_MEMBERS,
-        members::PUT_MEMBERS,
+        members::UPSERT_MEMBERS,
         members::COUNT_ROOMS,
         members::ADD_MEMBERS,
         members::DROP_MEMBERS,
         members::MOVE_READS,
         members::FIND_MEMBERSHIPS,
-        messages::FIND_FIRSTS,
+        messages::FIND_BY_MESSAGE_ID,
         messages::FIND_TARGETS,
         messages::WRITE_ENTRIES,
         messages::REWRITE,
@@ -51,7 +51,7 @@ async fn no_statement_of_a_commit_reads_a_whole_table() {
         trim::FIND_FLOOR,
         trim::DROP_ENTRIES,
         trim::MOVE_FLOORS,
-        trim::LET_GO,
+        trim::MARK_FORGOTTEN,
         read::LAST_SEEN,
     ];
     for Statement { before, row, after } in statements {
@@ -61,7 +61,7 @@ async fn no_statement_of_a_commit_reads_a_whole_table() {
 }
 
 #[tokio::test]
-async fn a_page_is_found_and_not_looked_for() {
+async fn a_page_uses_an_index() {
     let directory = tempfile::tempdir().unwrap();
     let store = open(&directory).await;
     for sql in [read::OLDEST_AFTER, read::NEWEST_BEFORE] {
@@ -72,7 +72,7 @@ async fn a_page_is_found_and_not_looked_for() {
 }
 
 #[tokio::test]
-async fn a_trim_takes_the_first_of_an_order_and_sorts_nothing() {
+async fn a_trim_uses_an_index_and_sorts_nothing() {
     let directory = tempfile::tempdir().unwrap();
     let store = open(&directory).await;
     for Statement { before, row, after } in [trim::FIRST_GUESTS, trim::NEXT_LOGS] {

@@ -1,0 +1,271 @@
+//! A chat without transports: the real one, with connections that only count what they hear.
+
+use std::{
+    num::NonZeroU32,
+    sync::{
+        Arc,
+        atomic::{AtomicU64, Ordering},
+    },
+    time::Duration,
+};
+
+use async_trait::async_trait;
+use roomcast::{
+    auth::KeyTokens,
+    bus::LocalBus,
+    chat::{
+        Chat, ChatParts, ChatRules, DevicePolicy, Guests, Hello, Request, RetentionRules, RoomPost,
+        Session,
+        event::{Delivery, Event, MissedEntries, MissedRun},
+        ports::{Claims, Clock as _, Outbox, Overflow, Store, Tokens as _},
+    },
+    clock::{RandomIds, SystemClock},
+    domain::{
+        Body, CloseReason, Limits, NodeId, RoomName, RoomRules, Secret, Seq, Space, UserName,
+    },
+    store::MemoryNodes,
+    tasks::Tasks,
+};
+use tokio::{
+    runtime::{Builder, Runtime},
+    sync::{Notify, oneshot},
+    time::timeout,
+};
+use tokio_util::sync::CancellationToken;
+
+/// As long as what people write in a chat, in bytes.
+const TEXT_BYTES: usize = 64;
+/// Far longer than anything here takes.
+const WAIT_MAX: Duration = Duration::from_secs(10);
+
+/// A chat, the runtime that its journal runs on, and the tasks there.
+#[derive(Debug)]
+pub(crate) struct Fixture {
+    pub(crate) runtime: Runtime,
+    chat: Arc<Chat>,
+    tokens: KeyTokens,
+    tasks: Tasks,
+    finish: CancellationToken,
+}
+
+impl Fixture {
+    /// Opens a chat over a store, in which names of users are not told.
+    pub(crate) fn open<S: Store>(store: impl AsyncFnOnce() -> S) -> Self {
+        let runtime = Builder::new_multi_thread().worker_threads(2).enable_all().build();
+        let runtime = runtime.expect("a runtime can be made");
+        let store = runtime.block_on(async { Arc::new(store().await) as Arc<dyn Store> });
+        Self::with_store(runtime, store, bench_limits())
+    }
+
+    /// Opens a chat over a store that is open.
+    pub(crate) fn with_store(runtime: Runtime, store: Arc<dyn Store>, limits: Limits) -> Self {
+        let secret = Secret::from_raw(&[7; 32]);
+        let tokens = KeyTokens::new(&secret, Arc::new(SystemClock));
+        let (tasks, finish) = (Tasks::new(), CancellationToken::new());
+        let chat = runtime.block_on(async {
+            let (chat, writer) = Chat::new(ChatParts {
+                store,
+                bus: Arc::new(LocalBus),
+                nodes: Arc::new(MemoryNodes::single(NodeId::from_raw("alone"))),
+                tokens: Arc::new(tokens.clone()),
+                clock: Arc::new(SystemClock),
+                ids: Arc::new(RandomIds),
+                rules: rules(limits),
+            });
+            tasks.spawn_vital("journal", writer.run(finish.clone()));
+            let (timers, stop) = (Arc::clone(&chat).run_timers(), finish.clone());
+            tasks.spawn("hub timers", async move {
+                tokio::select! {
+                    () = timers => (),
+                    () = stop.cancelled() => (),
+                }
+            });
+            chat
+        });
+        Self { runtime, chat, tokens, tasks, finish }
+    }
+
+    /// Lets somebody in, as the user with this number, whose home is `room`.
+    pub(crate) async fn connect_guest(
+        &self,
+        number: usize,
+        room: &RoomName,
+        outbox: Arc<dyn Outbox>,
+    ) -> Session {
+        let hello = Hello {
+            space: Space::root(),
+            token: None,
+            device: None,
+            room: Some(room.clone()),
+            since: Vec::new(),
+            epoch: None,
+        };
+        let admission = self.chat.admit(hello).await.expect("guests are let in");
+        let mut session = admission.enter(outbox).await;
+        let user = UserName::from_raw(&format!("user {number}"));
+        let (answer, answered) = oneshot::channel();
+        let answer = Box::new(|reply| drop(answer.send(reply)));
+        session.handle(Request::Identify { user, device: None }, answer).await;
+        let reply = answered.await.expect("every request is answered");
+        reply.expect("nobody else has the name");
+        session
+    }
+
+    /// Lets the user with this number in, by a token, who has seen so much of the lobby.
+    pub(crate) async fn connect_user(
+        &self,
+        number: usize,
+        since: Option<Seq>,
+        outbox: Arc<dyn Outbox>,
+    ) -> Session {
+        let until = SystemClock.now() + Duration::from_hours(1);
+        let user = UserName::from_raw(&format!("user {number}"));
+        let token = self.tokens.issue(&Claims::of(user, until)).expect("a token can be made");
+        let hello = Hello {
+            space: Space::root(),
+            token: Some(token),
+            device: None,
+            room: None,
+            since: since.map(|seq| (RoomName::lobby(), seq)).into_iter().collect(),
+            epoch: None,
+        };
+        let admission = self.chat.admit(hello).await.expect("users are let in");
+        admission.enter(outbox).await
+    }
+
+    /// Stores what was taken and ends, in bounded time.
+    pub(crate) fn close(self) {
+        drop(self.end());
+    }
+
+    /// The same, and leaves the runtime to another one.
+    pub(crate) fn end(self) -> Runtime {
+        let Self { runtime, chat, tokens: _, tasks, finish } = self;
+        chat.drain();
+        finish.cancel();
+        let ended = runtime.block_on(tasks.finish(WAIT_MAX));
+        ended.expect("the journal ends when it is told to");
+        runtime
+    }
+}
+
+/// Says something in the default room, and waits until it is stored.
+pub(crate) async fn post_and_wait(session: &mut Session, body: &Body) {
+    let (answer, answered) = oneshot::channel();
+    let answer = Box::new(|reply| drop(answer.send(reply)));
+    session.handle(post(body), answer).await;
+    let reply = answered.await.expect("every request is answered");
+    reply.expect("the message is stored");
+}
+
+/// `send message`, to the default room.
+pub(crate) fn post(body: &Body) -> Request {
+    Request::Send(RoomPost { room: None, body: body.clone(), id: None })
+}
+
+/// What people write in a chat.
+pub(crate) fn small_body() -> Body {
+    let text = format!("\"{}\"", "x".repeat(TEXT_BYTES));
+    Body::from_raw(text.into(), Vec::new())
+}
+
+/// No pace, and no presence: what is measured is the way of a message.
+pub(crate) fn bench_limits() -> Limits {
+    Limits {
+        messages_per_second_max: NonZeroU32::MAX,
+        messages_burst_max: NonZeroU32::MAX,
+        presence_list_max: 0,
+        ..Limits::default()
+    }
+}
+
+fn rules(limits: Limits) -> ChatRules {
+    ChatRules {
+        limits,
+        guests: Guests::On,
+        guest_lifetime: Duration::from_hours(1),
+        devices: DevicePolicy::Many,
+        spaces: Vec::new(),
+        rooms: RoomRules::default(),
+        retention: RetentionRules::default(),
+        node: NodeId::from_raw("bench"),
+    }
+}
+
+/// What one kind of connection does with a delivery. Answers how many bytes it would write.
+pub(crate) type Encode = fn(&Arc<Delivery>, &Limits) -> u64;
+
+/// How much all connections have heard together.
+#[derive(Debug, Default)]
+pub(crate) struct EntryCounter {
+    messages: AtomicU64,
+    bytes: AtomicU64,
+    wanted: AtomicU64,
+    reached: Notify,
+}
+
+impl EntryCounter {
+    /// Waits until `messages` more than at the last call have been heard.
+    ///
+    /// # Panics
+    ///
+    /// When that takes so long that something was lost.
+    pub(crate) async fn wait_for_more(&self, messages: u64) {
+        let wanted = self.wanted.fetch_add(messages, Ordering::SeqCst) + messages;
+        let received = async {
+            while self.messages.load(Ordering::SeqCst) < wanted {
+                self.reached.notified().await;
+            }
+        };
+        timeout(WAIT_MAX, received).await.expect("everybody hears everything");
+    }
+
+    fn add(&self, messages: u64, bytes: u64) {
+        self.bytes.fetch_add(bytes, Ordering::Relaxed);
+        let received = self.messages.fetch_add(messages, Ordering::SeqCst) + messages;
+        if received >= self.wanted.load(Ordering::SeqCst) {
+            self.reached.notify_one();
+        }
+    }
+}
+
+/// A connection that takes messages as fast as they come.
+#[derive(Debug)]
+pub(crate) struct CountingOutbox {
+    limits: Limits,
+    counter: Arc<EntryCounter>,
+    encode: Encode,
+}
+
+impl CountingOutbox {
+    pub(crate) fn new(counter: &Arc<EntryCounter>, encode: Encode) -> Arc<Self> {
+        Arc::new(Self { limits: bench_limits(), counter: Arc::clone(counter), encode })
+    }
+}
+
+#[async_trait]
+impl Outbox for CountingOutbox {
+    fn push(&self, delivery: &Arc<Delivery>) -> Result<(), Overflow> {
+        let entries = match delivery.event() {
+            Event::Entry(_) => 1,
+            Event::Missed(MissedEntries { run: MissedRun::Recovered { entries, .. }, .. }) => {
+                entries.len()
+            }
+            _ => 0,
+        };
+        if entries > 0 {
+            self.counter.add(entries as u64, (self.encode)(delivery, &self.limits));
+        }
+        Ok(())
+    }
+
+    fn offer(&self, _: &Arc<Delivery>) {}
+
+    async fn wait_for_capacity(&self) {}
+
+    fn is_revoked(&self) -> bool {
+        false
+    }
+
+    fn close(&self, _: CloseReason) {}
+}

@@ -1,0 +1,138 @@
+//! All keys beside the server's own, from wherever the settings have them.
+
+use std::{fs, path::PathBuf, sync::Arc, time::Duration};
+
+use http::Uri;
+use jsonwebtoken::Algorithm;
+
+use super::{InvalidKey, InvalidKeySet, Key, KeyFileError, parse_key_set, read_key_file};
+use crate::{
+    auth::jwks::{HttpFetch, JwksSource, NoTrustedCertificates, tls_config},
+    domain::Secret,
+};
+
+/// A further key as it is set.
+#[derive(Clone, Debug)]
+pub struct KeyOptions {
+    /// Where it comes from.
+    pub location: KeyLocation,
+    /// What tokens call it.
+    pub id: Option<Box<str>>,
+}
+
+/// Where keys come from.
+#[derive(Clone, Debug)]
+pub enum KeyLocation {
+    /// The settings themselves.
+    Secret(Secret, Algorithm),
+    /// A file that holds a secret.
+    SecretFile(PathBuf, Algorithm),
+    /// A file that holds a public key.
+    PemFile(PathBuf, Algorithm),
+    /// A file that holds a set.
+    JwksFile(PathBuf),
+    /// A site that publishes a set.
+    JwksUrl {
+        /// Its whole address.
+        url: Uri,
+        /// What may be printed of it.
+        name: String,
+    },
+}
+
+/// Why the keys cannot be used.
+#[derive(Debug, thiserror::Error)]
+pub enum KeysError {
+    /// A file cannot be read, or is too short or too long.
+    #[error("key {0}")]
+    File(usize, #[source] KeyFileError),
+    /// A secret or a public key does not fit.
+    #[error("key {number}{}", path.as_deref().map(|it| format!(", {}", it.display())).unwrap_or_default())]
+    InvalidKey {
+        /// Its place in the list, from 1.
+        number: usize,
+        /// Its file.
+        path: Option<PathBuf>,
+        /// What is wrong.
+        source: InvalidKey,
+    },
+    /// A file is no set, or holds no key that could be used.
+    #[error("key {number}, {}", path.display())]
+    Set {
+        /// Its place in the list, from 1.
+        number: usize,
+        /// Its file.
+        path: PathBuf,
+        /// What is wrong.
+        source: InvalidKeySet,
+    },
+    /// Nobody is trusted to vouch for the site.
+    #[error(transparent)]
+    NoTrustedCertificates(#[from] NoTrustedCertificates),
+}
+
+/// The keys beside the server's own.
+#[derive(Clone, Debug, Default)]
+pub struct Keys {
+    /// Those that stay as they are.
+    pub(in crate::auth) fixed: Vec<Key>,
+    /// Those that come and go.
+    pub(in crate::auth) sources: Vec<Arc<JwksSource>>,
+}
+
+impl Keys {
+    /// Reads all files. What lies on other machines is fetched later, every `refresh`.
+    pub fn open(options: &[KeyOptions], refresh: Duration) -> Result<Self, KeysError> {
+        let mut keys = Self::default();
+        let secure = options.iter().any(|it| match &it.location {
+            KeyLocation::JwksUrl { url, .. } => url.scheme_str() == Some("https"),
+            _ => false,
+        });
+        let tls_config = if secure { Some(tls_config()?) } else { None };
+        for (place, KeyOptions { location, id }) in options.iter().enumerate() {
+            let (number, id) = (place + 1, id.as_deref());
+            match location {
+                KeyLocation::Secret(secret, algorithm) => {
+                    let key = Key::secret(secret, *algorithm, id);
+                    keys.fixed.push(key.map_err(invalid_key(number, None))?);
+                }
+                KeyLocation::SecretFile(path, algorithm) => {
+                    let secret =
+                        read_key_file(path).map_err(|error| KeysError::File(number, error))?;
+                    let key = Key::secret(&secret, *algorithm, id);
+                    keys.fixed.push(key.map_err(invalid_key(number, Some(path)))?);
+                }
+                KeyLocation::PemFile(path, algorithm) => {
+                    let key = Key::pem(&read_public_key_file(number, path)?, *algorithm, id);
+                    keys.fixed.push(key.map_err(invalid_key(number, Some(path)))?);
+                }
+                KeyLocation::JwksFile(path) => keys.fixed.extend(set(number, path)?),
+                KeyLocation::JwksUrl { url, name } => {
+                    let fetch = HttpFetch::new(url, tls_config.as_ref());
+                    keys.sources.push(Arc::new(JwksSource::new(name, Box::new(fetch), refresh)));
+                }
+            }
+        }
+        Ok(keys)
+    }
+}
+
+fn invalid_key(number: usize, path: Option<&PathBuf>) -> impl FnOnce(InvalidKey) -> KeysError {
+    move |source| KeysError::InvalidKey { number, path: path.cloned(), source }
+}
+
+/// The keys of the set in a file, of which there is at least one.
+fn set(number: usize, path: &PathBuf) -> Result<Vec<Key>, KeysError> {
+    let keys = parse_key_set(&read_public_key_file(number, path)?);
+    let keys =
+        keys.and_then(|keys| if keys.is_empty() { Err(InvalidKeySet::Empty) } else { Ok(keys) });
+    keys.map_err(|source| KeysError::Set { number, path: path.clone(), source })
+}
+
+/// The content of the file of a public key or of a set.
+fn read_public_key_file(number: usize, path: &PathBuf) -> Result<Vec<u8>, KeysError> {
+    fs::read(path).map_err(|source| {
+        let path = path.clone();
+        KeysError::File(number, KeyFileError::Disk { doing: "reading", path, source })
+    })
+}

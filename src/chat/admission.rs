@@ -1,0 +1,241 @@
+//! Who comes in: decided before anything of a connection exists.
+
+use std::{sync::Arc, time::Duration};
+
+use tokio::time::sleep;
+use tracing::debug;
+
+use super::{
+    Chat, Guests, Hello,
+    hub::{NameClaim, Proof},
+    ports::{
+        ClaimOutcome, Claims, ClusterCommand, ClusterEvent, GuestName, IdentityKind, Outbox,
+        UserSeen,
+    },
+    session::{Session, SessionOrigin, unavailable},
+};
+use crate::domain::{
+    DeviceId, Epoch, Grant, JoinMode, Place, Position, Rejection, RoomName, Seq, Space, Token,
+    UserName,
+};
+
+/// In which time a node gives a name back that nobody has there any more.
+const NAME_RELEASE_DELAY: Duration = Duration::from_millis(100);
+
+/// Somebody who may come in. Dropping it undoes everything.
+#[must_use = "nobody has come in before `enter`"]
+#[derive(Debug)]
+pub struct Admission {
+    chat: Arc<Chat>,
+    origin: SessionOrigin,
+    claimed: Option<ClaimedIdentity>,
+}
+
+/// A name that was claimed, what proves it, and the token that its bearer is told, if they are.
+#[derive(Debug)]
+pub(super) struct ClaimedIdentity {
+    pub(super) name_claim: NameClaim,
+    pub(super) claims: Claims,
+    pub(super) token: Option<Token>,
+}
+
+impl Chat {
+    /// Decides whether somebody may come in. Waits for nothing but, with a token, for a key that is
+    /// not known yet, and for the store with a guest's token or where a private room is asked for.
+    ///
+    /// A token that is present and bad is refused, never ignored.
+    pub async fn admit(self: &Arc<Self>, hello: Hello) -> Result<Admission, Rejection> {
+        let Hello { space, token, device, room, since, epoch } = hello;
+        if self.is_draining() {
+            return Err(Rejection::Draining);
+        }
+        if !self.has_space(&space) {
+            return Err(Rejection::UnknownSpace);
+        }
+        let claimed = match token {
+            Some(token) => Some(self.claim_name(&space, token).await?),
+            None if self.rules.guests == Guests::Off => return Err(Rejection::TokenRequired),
+            None => None,
+        };
+        if let (Some(claimed), Some(room)) = (&claimed, &room) {
+            self.check_room(&space, &claimed.claims, room).await?;
+        }
+        let default_room = room.clone().unwrap_or_else(RoomName::lobby);
+        let others = since.iter().filter(|(room, _)| *room != default_room).count();
+        if others >= self.limits().rooms_per_user_max.get() {
+            return Err(Rejection::TooManyRooms);
+        }
+        let since =
+            since.into_iter().map(|(room, seq)| (room, self.resolve_since(seq, epoch.as_ref())));
+        let origin = SessionOrigin { space, room, since: since.collect(), device };
+        Ok(Admission { chat: Arc::clone(self), origin, claimed })
+    }
+
+    pub(super) fn has_space(&self, space: &Space) -> bool {
+        *space == Space::root() || self.rules.spaces.iter().any(|it| it.matches(space))
+    }
+
+    /// How far somebody knows a log who has seen `seq` of it in a database, if they say in which: in
+    /// another one than this, no log has what they know.
+    pub(super) fn resolve_since(&self, seq: Seq, epoch: Option<&Epoch>) -> Seq {
+        if epoch.is_some_and(|epoch| epoch != self.store.epoch()) { Seq::MAX } else { seq }
+    }
+
+    /// Whether somebody who asks for a room when they come may be there.
+    pub(super) async fn check_room(
+        &self,
+        space: &Space,
+        claims: &Claims,
+        room: &RoomName,
+    ) -> Result<(), Rejection> {
+        let grant = claims.rooms.grant(room);
+        let join_mode = self.rules.rooms.join_mode(room, grant, claims.global_role());
+        if grant == Grant::Closed {
+            return Err(Rejection::RoomForbidden);
+        }
+        if matches!(join_mode, Some(JoinMode::As(_) | JoinMode::OwnerIfFirst(_))) {
+            return Ok(());
+        }
+        let place = Place::room(space, room);
+        let member = self.store.member(&place, &claims.user).await;
+        if member.map_err(|fault| unavailable(&fault))?.is_some() {
+            return Ok(());
+        }
+        let log = self.store.log(&place).await.map_err(|fault| unavailable(&fault))?;
+        let is_new = log.members == 0 && log.head == Position::ZERO;
+        if is_new && join_mode == Some(JoinMode::FounderOnly) {
+            return Ok(());
+        }
+        Err(Rejection::RoomForbidden)
+    }
+
+    /// Whether the back end ever vouched for a user of this name.
+    pub(super) async fn is_registered_user(
+        &self,
+        space: &Space,
+        user: &UserName,
+    ) -> Result<bool, Rejection> {
+        let known =
+            self.store.user_exists(space, user).await.map_err(|fault| unavailable(&fault))?;
+        let registered = self.store.is_registered(space, &user.key()).await;
+        Ok(known && registered.map_err(|fault| unavailable(&fault))?)
+    }
+
+    /// What a token proves, if its sign-in was not ended.
+    pub(super) async fn check_token(&self, token: &Token) -> Result<Claims, Rejection> {
+        let claims = self.tokens.check(token, self.clock.now()).await?;
+        if claims.sign_in.as_ref().is_some_and(|sign_in| self.hub.has_ended(sign_in)) {
+            return Err(Rejection::Unauthorized);
+        }
+        Ok(claims)
+    }
+
+    /// What a token proves, if it opens the space.
+    pub(super) async fn check_token_for_space(
+        &self,
+        space: &Space,
+        token: &Token,
+    ) -> Result<Claims, Rejection> {
+        let claims = self.check_token(token).await?;
+        if !claims.allows_space(space) {
+            return Err(Rejection::SpaceForbidden);
+        }
+        // A guest's token from a time when there were guests.
+        if claims.guest.is_some() && self.rules.guests == Guests::Off {
+            debug!("a guest's token is refused: there are no guests any more");
+            return Err(Rejection::Unauthorized);
+        }
+        Ok(claims)
+    }
+
+    /// Takes the name that a token proves.
+    pub(super) async fn claim_name(
+        &self,
+        space: &Space,
+        token: Token,
+    ) -> Result<ClaimedIdentity, Rejection> {
+        let claims = self.check_token_for_space(space, &token).await?;
+        let proof = claims.guest.clone().map_or(Proof::User, Proof::Guest);
+        let name_claim = NameClaim::claim(&self.hub, space, &claims.user, proof)?;
+        if let Some(guest_session) = &claims.guest {
+            self.claim_guest_name(space, &claims.user, guest_session).await?;
+        } else {
+            let (space, user) = (space.clone(), claims.user.clone());
+            let command =
+                ClusterCommand::RevokeGuestNames { space: space.clone(), user: user.clone() };
+            self.hub.publisher().publish_to_user(&space, &user, ClusterEvent::Command(command));
+        }
+        // What came with a cookie is nothing for scripts.
+        let told = claims.guest.is_some() && claims.sign_in.is_none();
+        Ok(ClaimedIdentity { name_claim, claims, token: told.then_some(token) })
+    }
+
+    /// Gives a new guest a name. The token is still to be made.
+    pub(super) async fn claim_as_guest(
+        &self,
+        space: &Space,
+        user: UserName,
+    ) -> Result<(NameClaim, Claims), Rejection> {
+        if self.rules.guests == Guests::Off {
+            return Err(Rejection::TokenRequired);
+        }
+        let guest_session: Box<str> = self.ids.secret().into();
+        let proof = Proof::NewGuest(guest_session.clone());
+        let name_claim = NameClaim::claim(&self.hub, space, &user, proof)?;
+        self.claim_guest_name(space, &user, &guest_session).await?;
+        // Whole seconds, as they stand in a token.
+        let expires_at = (self.clock.now() + self.rules.guest_lifetime).truncate_to_second();
+        Ok((name_claim, Claims::guest(user, space, &guest_session, expires_at)))
+    }
+
+    /// That somebody came now.
+    pub(super) fn seen_now(
+        &self,
+        space: &Space,
+        claims: &Claims,
+        device: Option<DeviceId>,
+    ) -> UserSeen {
+        let identity_kind = IdentityKind::of(claims.guest.as_deref());
+        let (space, user) = (space.clone(), claims.user.clone());
+        UserSeen { space, user, identity_kind, device, at: self.clock.now() }
+    }
+
+    /// A name that looks like one that the back end ever vouched for is its user's, also while they
+    /// are away; and one that looks like a guest's on another node is that guest's.
+    async fn claim_guest_name(
+        &self,
+        space: &Space,
+        user: &UserName,
+        guest_session: &str,
+    ) -> Result<(), Rejection> {
+        let registered = self.store.is_registered(space, &user.key()).await;
+        if registered.map_err(|fault| unavailable(&fault))? {
+            return Err(Rejection::NameTaken);
+        }
+        let name = GuestName {
+            space: space.clone(),
+            user: user.clone(),
+            guest_session: guest_session.into(),
+        };
+        let claim = async || self.nodes.claim(&name).await.map_err(|fault| unavailable(&fault));
+        if claim().await? == ClaimOutcome::Granted {
+            return Ok(());
+        }
+        // Who has just left another node is heard of before their name is free there.
+        sleep(NAME_RELEASE_DELAY).await;
+        if claim().await? == ClaimOutcome::Granted { Ok(()) } else { Err(Rejection::NameTaken) }
+    }
+}
+
+impl Admission {
+    /// Comes in: from now on events arrive in `outbox`, for a token's bearer beginning with
+    /// `welcome`. Should the store fail now, the connection is told so and ended.
+    pub async fn enter(self, outbox: Arc<dyn Outbox>) -> Session {
+        let Self { chat, origin, claimed } = self;
+        let mut session = Session::new(chat, origin, outbox);
+        if let Some(claimed) = claimed {
+            session.enter_with_claim(claimed).await;
+        }
+        session
+    }
+}

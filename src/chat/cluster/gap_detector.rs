@@ -1,0 +1,156 @@
+//! What was heard of each node on each channel, so that what was not heard is noticed.
+
+use std::{collections::HashMap, ops::RangeInclusive};
+
+use crate::domain::{Channel, NodeId};
+
+/// Holes of a stream that are remembered. Whoever has more has asked in vain.
+const GAPS_MAX: usize = 64;
+
+/// See the module.
+#[derive(Debug, Default)]
+pub(super) struct GapDetector {
+    sequences: HashMap<(NodeId, Channel), ChannelSequence>,
+}
+
+#[derive(Debug, Default)]
+struct ChannelSequence {
+    /// The last number up to which everything was heard or is known to be missing.
+    last: u64,
+    missing: Vec<RangeInclusive<u64>>,
+}
+
+/// What a number says.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub(super) enum SequenceCheck {
+    /// It is the next one.
+    Next,
+    /// It was heard before, or comes too late: what it says is known by other ways.
+    Duplicate,
+    /// These were not heard.
+    Gap(RangeInclusive<u64>),
+}
+
+impl GapDetector {
+    /// Takes an announcement with this number.
+    pub(super) fn observe(
+        &mut self,
+        from: &NodeId,
+        channel: Channel,
+        number: u64,
+    ) -> SequenceCheck {
+        self.advance(from, channel, number, number.saturating_sub(1))
+    }
+
+    /// Takes the word that there are so many.
+    pub(super) fn observe_heartbeat(
+        &mut self,
+        from: &NodeId,
+        channel: Channel,
+        number: u64,
+    ) -> SequenceCheck {
+        self.advance(from, channel, number, number)
+    }
+
+    /// Goes on to `number`. Up to `due`, everything should have been heard.
+    fn advance(&mut self, from: &NodeId, channel: Channel, number: u64, due: u64) -> SequenceCheck {
+        let sequence = self.sequences.entry((from.clone(), channel)).or_default();
+        if number <= sequence.last {
+            return SequenceCheck::Duplicate;
+        }
+        let missed = sequence.last + 1..=due;
+        sequence.last = number;
+        if missed.is_empty() {
+            return SequenceCheck::Next;
+        }
+        if sequence.missing.len() == GAPS_MAX {
+            sequence.missing.remove(0);
+        }
+        sequence.missing.push(missed.clone());
+        SequenceCheck::Gap(missed)
+    }
+
+    /// Whether this number was missed, as far as it is remembered.
+    pub(super) fn has_missed(&self, from: &NodeId, channel: Channel, number: u64) -> bool {
+        let sequence = self.sequences.get(&(from.clone(), channel));
+        sequence.is_some_and(|sequence| sequence.missing.iter().any(|gap| gap.contains(&number)))
+    }
+
+    /// A node is no more.
+    pub(super) fn forget(&mut self, node: &NodeId) {
+        self.sequences.retain(|(from, _), _| from != node);
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use std::collections::BTreeSet;
+
+    use proptest::prelude::*;
+
+    use super::*;
+
+    fn channel() -> Channel {
+        Channel::from_raw(3).unwrap()
+    }
+
+    fn node() -> NodeId {
+        NodeId::from_raw("other")
+    }
+
+    #[test]
+    fn first_number_above_one_reports_gap() {
+        let mut gap_detector = GapDetector::default();
+        assert_eq!(gap_detector.observe(&node(), channel(), 1), SequenceCheck::Next);
+        assert_eq!(gap_detector.observe(&node(), channel(), 2), SequenceCheck::Next);
+        assert_eq!(gap_detector.observe(&node(), Channel::BROADCAST, 5), SequenceCheck::Gap(1..=4));
+        gap_detector.forget(&node());
+        assert_eq!(
+            gap_detector.observe_heartbeat(&node(), channel(), 2),
+            SequenceCheck::Gap(1..=2)
+        );
+        assert_eq!(gap_detector.observe(&node(), channel(), 3), SequenceCheck::Next);
+    }
+
+    #[test]
+    fn heartbeat_reveals_lost_last_announcement() {
+        let mut gap_detector = GapDetector::default();
+        gap_detector.observe(&node(), channel(), 1);
+        assert_eq!(gap_detector.observe_heartbeat(&node(), channel(), 1), SequenceCheck::Duplicate);
+        assert_eq!(
+            gap_detector.observe_heartbeat(&node(), channel(), 3),
+            SequenceCheck::Gap(2..=3)
+        );
+        assert_eq!(
+            gap_detector.observe(&node(), channel(), 3),
+            SequenceCheck::Duplicate,
+            "too late"
+        );
+        assert!(gap_detector.has_missed(&node(), channel(), 3));
+        assert!(!gap_detector.has_missed(&node(), channel(), 1));
+    }
+
+    proptest! {
+        /// Whatever is lost, repeated or out of order: what is taken as next is in order and once, and
+        /// everything else is said to be missing.
+        #[test]
+        fn every_gap_is_reported(numbers in prop::collection::vec(1_u64..30, 0..60)) {
+            let mut gap_detector = GapDetector::default();
+            let mut known = BTreeSet::new();
+            for number in numbers {
+                match gap_detector.observe(&node(), channel(), number) {
+                    SequenceCheck::Next => prop_assert!(known.insert(number)),
+                    SequenceCheck::Duplicate => prop_assert!(known.contains(&number)),
+                    SequenceCheck::Gap(gap) => {
+                        for missed in gap {
+                            prop_assert!(known.insert(missed));
+                        }
+                        prop_assert!(known.insert(number));
+                    }
+                }
+                let last = known.last().copied().unwrap_or_default();
+                prop_assert_eq!(known.len() as u64, last, "without a hole");
+            }
+        }
+    }
+}

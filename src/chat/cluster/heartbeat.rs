@@ -1,0 +1,146 @@
+//! That this node lives, and which others do.
+
+use std::{future::Future, mem, time::Duration};
+
+use tokio::time::{Instant, sleep, sleep_until, timeout};
+use tracing::{info, warn};
+
+use super::{Cluster, PEER_WAIT_MAX};
+use crate::{
+    chat::ports::{Fault, GuestName, HeartbeatReply},
+    domain::{DeviceSet, Space, UserName},
+};
+
+/// How often this node says that it lives.
+const HEARTBEAT_INTERVAL: Duration = Duration::from_secs(1);
+/// How often the other nodes are told at most of who came or went.
+const PRESENCE_BATCH_DELAY: Duration = Duration::from_millis(20);
+
+/// How often it was said who is here.
+#[derive(Debug, Default)]
+pub(super) struct LeaseRounds {
+    started: u64,
+    /// Which was the last that went well.
+    done: u64,
+    /// Whether the last one did not.
+    has_failed: bool,
+}
+
+impl Cluster {
+    /// Says to the other nodes again and again that this one lives. Runs for ever.
+    pub(crate) async fn publish_heartbeats(&self) {
+        loop {
+            self.publisher.publish_heartbeat();
+            sleep(HEARTBEAT_INTERVAL).await;
+        }
+    }
+
+    /// Says so to whoever counts the nodes, with the users who came and went, and sees to those nodes
+    /// and names that are gone. Runs for ever.
+    pub(crate) async fn maintain_lease(&self) {
+        let (mut failed, mut freed) = (false, Vec::new());
+        loop {
+            freed.extend(self.hub.take_freed_names());
+            let begun_at = Instant::now();
+            match self.renew_lease(&mut freed).await {
+                Ok(()) if mem::take(&mut failed) => info!("nodes are counted again"),
+                Ok(()) => (),
+                Err(fault) => {
+                    self.lock().peers.record_store_failure(self.hub.now());
+                    if !mem::replace(&mut failed, true) {
+                        warn!(error = fault.chain(), "it cannot be said that this node lives");
+                    }
+                }
+            }
+            tokio::select! {
+                () = self.hub.wait_for_device_change(), if !failed => sleep_until(begun_at + PRESENCE_BATCH_DELAY).await,
+                () = sleep(HEARTBEAT_INTERVAL) => (),
+            }
+        }
+    }
+
+    async fn renew_lease(&self, freed: &mut Vec<GuestName>) -> Result<(), Fault> {
+        self.lease_rounds.send_modify(|it| it.started += 1);
+        let changes = self.hub.take_device_changes();
+        match self.nodes.heartbeat(&changes).await {
+            Ok(reply) => {
+                self.lease_rounds.send_modify(|it| {
+                    it.done = it.started;
+                    it.has_failed = false;
+                });
+                if self.publisher.is_lease_expired() {
+                    // The others have told already who left while nobody could be asked.
+                    self.expire_doubtful(1).await;
+                }
+                self.publisher.record_lease_renewal();
+                self.apply_heartbeat_reply(reply);
+            }
+            Err(fault) => {
+                self.lease_rounds.send_modify(|it| it.has_failed = true);
+                self.hub.restore_device_changes(changes);
+                return Err(fault);
+            }
+        }
+        if !freed.is_empty() {
+            self.nodes.release(freed).await?;
+            freed.clear();
+        }
+        Ok(())
+    }
+
+    fn apply_heartbeat_reply(&self, reply: HeartbeatReply) {
+        let HeartbeatReply { alive, lost } = reply;
+        for GuestName { space, user, guest_session } in lost {
+            self.hub.revoke_guest_name(&space, &user, &guest_session);
+        }
+        let now = self.hub.now();
+        let alive = alive.into_iter().filter(|node| node != self.publisher.node());
+        let mut state = self.lock();
+        let (new, gone) = state.peers.update_alive(alive, now);
+        let others = state.peers.ids().count();
+        for node in &gone {
+            state.gap_detector.forget(node);
+            state.cancel_roster_requests(node);
+        }
+        drop(state);
+        self.publisher.set_peer_count(others);
+        for node in &new {
+            info!(node.id = node.as_raw(), "another node lives");
+            self.add_peer(node);
+        }
+        for node in &gone {
+            info!(node.id = node.as_raw(), "a node is gone");
+            self.hub.forget_node(node);
+        }
+    }
+
+    /// Ends when the other nodes can know who is here now and who is about to be, or after a moment.
+    pub(crate) fn presence_announced(&self) -> impl Future<Output = ()> {
+        let mut lease_rounds = self.lease_rounds.subscribe();
+        let next = lease_rounds.borrow().started + 1;
+        let is_alone = self.publisher.is_alone();
+        async move {
+            if !is_alone {
+                let counted = lease_rounds.wait_for(|it| it.done >= next || it.has_failed);
+                timeout(PEER_WAIT_MAX, counted).await.ok();
+            }
+        }
+    }
+
+    /// On which devices users are on the other nodes.
+    pub(crate) async fn remote_devices(
+        &self,
+        space: &Space,
+        users: &[UserName],
+    ) -> Result<Vec<DeviceSet>, Fault> {
+        if self.publisher.is_alone() {
+            return Ok(vec![DeviceSet::default(); users.len()]);
+        }
+        self.nodes.online(space, users).await
+    }
+
+    /// Whether this node hears the others, as far as the bus can tell.
+    pub(crate) fn is_bus_connected(&self) -> bool {
+        self.bus.is_connected()
+    }
+}

@@ -1,0 +1,186 @@
+//! What the other nodes say, taken one after the other.
+
+use std::{collections::BTreeSet, mem, ops::RangeInclusive, sync::Arc};
+
+use super::{Cluster, ClusterState, StaleMemberships, gap_detector::SequenceCheck};
+use crate::{
+    chat::{
+        event::Post,
+        hub::RemotePresence,
+        ports::{Announcement, BusEvent, ClusterEvent},
+    },
+    domain::{Channel, NodeId, Place},
+};
+
+impl Cluster {
+    /// Hears the other nodes until there is nothing more to be heard.
+    pub(crate) async fn receive(&self) {
+        while let Some(bus_event) = self.bus.next().await {
+            match bus_event {
+                BusEvent::Received(channel, announcement) => {
+                    self.on_announcement(channel, announcement);
+                }
+                BusEvent::Subscribed(channels) => self.on_subscribed(&channels),
+            }
+        }
+    }
+
+    /// These channels are heard from here on: what was said before is in the store, and who is in which
+    /// room the others say when they are asked.
+    fn on_subscribed(&self, channels: &BTreeSet<Channel>) {
+        self.mark_dirty(channels, None);
+        let mut state = self.lock();
+        state.subscribed.extend(channels);
+        state.rosters_due = true;
+        drop(state);
+        self.publisher.wake();
+        self.roster_received.notify_waiters();
+    }
+
+    /// Something may have been missed on these channels, of one node or of all.
+    fn mark_dirty(&self, channels: &BTreeSet<Channel>, of: Option<&NodeId>) {
+        let rooms = self.hub.rooms_on(Some(channels));
+        let rooms = rooms.iter().map(|live_room| live_room.place().clone()).collect();
+        let mut state = self.lock();
+        state.dirty_channels.channels.extend(channels);
+        state.request_rosters(rooms, of);
+        drop(state);
+        self.publisher.wake();
+    }
+
+    fn on_announcement(&self, channel: Channel, announcement: Announcement) {
+        let Announcement { from, number, event } = announcement;
+        if from == *self.publisher.node() {
+            return;
+        }
+        let mut state = self.lock();
+        let is_new = state.peers.record_received(&from, self.hub.now());
+        let check = state.gap_detector.observe(&from, channel, number);
+        drop(state);
+        if is_new {
+            self.add_peer(&from);
+        }
+        if check != SequenceCheck::Duplicate {
+            self.record_gap(&from, channel, check);
+            self.apply(&from, channel, event);
+        }
+    }
+
+    /// There is another node: it has yet to say who is there.
+    pub(super) fn add_peer(&self, node: &NodeId) {
+        self.publisher.set_peer_count(1);
+        let rooms = self.hub.rooms_on(None);
+        let rooms = rooms.iter().map(|live_room| live_room.place().clone()).collect();
+        let mut state = self.lock();
+        state.dirty_channels.all = true;
+        state.request_rosters(rooms, Some(node));
+        state.rosters_due = true;
+        drop(state);
+        self.publisher.wake();
+    }
+
+    /// Sees to what was not heard. Nobody is asked at once: on a bus that loses much, nodes would talk of
+    /// nothing but what they missed.
+    fn record_gap(&self, from: &NodeId, channel: Channel, check: SequenceCheck) {
+        let SequenceCheck::Gap(numbers) = check else { return };
+        let mut state = self.lock();
+        let missed = state.missed.entry((from.clone(), channel)).or_insert(numbers.clone());
+        *missed = *missed.start()..=*numbers.end();
+        drop(state);
+        self.mark_dirty(&BTreeSet::from([channel]), Some(from));
+    }
+
+    fn apply(&self, from: &NodeId, channel: Channel, event: ClusterEvent) {
+        match event {
+            ClusterEvent::Entry(delivery) => {
+                let Some(place) = delivery.entry().map(|entry| entry.place.clone()) else { return };
+                let post = Post { delivery: Arc::clone(&delivery), except: None };
+                self.deliver_in_order(&place, &[post], Vec::new());
+            }
+            ClusterEvent::Trimmed(place, floor) => self.hub.trim(&[(place, floor)]),
+            ClusterEvent::MembershipChanged { place, user, by } => {
+                if self.hub.is_present(&place.space, &user) {
+                    let space = place.space.clone();
+                    let by = by.map(|by| (place, by)).into_iter().collect();
+                    self.mark_stale(&space, &user, StaleMemberships { by, revision: None });
+                }
+            }
+            ClusterEvent::Read { place, user, seq } => {
+                self.hub.apply_remote_receipt(&place, &user, seq);
+            }
+            ClusterEvent::Typing { place, user, typing } => {
+                self.hub.apply_remote_typing(place, &user, typing);
+            }
+            ClusterEvent::Joined(place, user) => {
+                self.hub.apply_remote_presence(from, &place, RemotePresence::Joined(&user));
+            }
+            ClusterEvent::Left(place, user) => {
+                self.hub.apply_remote_presence(from, &place, RemotePresence::Left(&user));
+            }
+            ClusterEvent::Roster(place, users) => {
+                self.hub.apply_remote_presence(from, &place, RemotePresence::Snapshot(&users));
+                self.lock().record_roster(from, &place);
+                self.roster_received.notify_waiters();
+            }
+            ClusterEvent::RosterRequest(places) => {
+                for place in &places {
+                    self.hub.publish_roster(place);
+                }
+            }
+            ClusterEvent::ResendRequest { of, from, to } if of == *self.publisher.node() => {
+                self.publisher.republish(channel, &RangeInclusive::new(from, to));
+            }
+            ClusterEvent::ResendRequest { .. } => (),
+            ClusterEvent::Command(command) => self.hub.apply_command(&command),
+            ClusterEvent::ResentCommand(number, command) => {
+                if self.lock().gap_detector.has_missed(from, channel, number) {
+                    self.hub.apply_command(&command);
+                }
+            }
+            ClusterEvent::Heartbeat(numbers) => self.check_counts(from, numbers),
+            // Whatever it was, the store has it.
+            ClusterEvent::Unknown => self.mark_dirty(&BTreeSet::from([channel]), Some(from)),
+        }
+    }
+
+    /// Compares how much a node has said with how much was heard.
+    fn check_counts(&self, from: &NodeId, numbers: Vec<(Channel, u64)>) {
+        for (channel, number) in numbers {
+            let mut state = self.lock();
+            if state.subscribed.contains(&channel) {
+                let check = state.gap_detector.observe_heartbeat(from, channel, number);
+                drop(state);
+                self.record_gap(from, channel, check);
+            }
+        }
+    }
+}
+
+impl ClusterState {
+    /// Has one node, or all, say who is in these rooms.
+    pub(super) fn request_rosters(&mut self, places: Vec<Place>, of: Option<&NodeId>) {
+        let of = of.map_or_else(|| self.peers.ids().cloned().collect(), |it| vec![it.clone()]);
+        for place in places.into_iter().filter(|_| !of.is_empty()) {
+            self.roster_requests.entry(place).or_default().extend(of.iter().cloned());
+        }
+    }
+
+    fn record_roster(&mut self, node: &NodeId, place: &Place) {
+        if let Some(nodes) = self.roster_requests.get_mut(place) {
+            nodes.remove(node);
+            if nodes.is_empty() {
+                self.roster_requests.remove(place);
+            }
+        }
+    }
+
+    /// Nobody waits for a node any more that is gone.
+    pub(super) fn cancel_roster_requests(&mut self, node: &NodeId) {
+        let asked =
+            mem::take(&mut self.roster_requests).into_iter().filter_map(|(place, mut nodes)| {
+                nodes.remove(node);
+                (!nodes.is_empty()).then_some((place, nodes))
+            });
+        self.roster_requests = asked.collect();
+    }
+}

@@ -1,0 +1,372 @@
+//! What is done about that which was not heard: the store is asked, and so are the other nodes.
+
+use std::{collections::BTreeSet, mem, time::Duration};
+
+use futures_util::future::join_all;
+use tokio::time::sleep;
+use tracing::{info, warn};
+
+use super::{Cluster, DirtyChannels, StaleMemberships, reorder_buffer::run_callbacks};
+use crate::{
+    chat::{
+        event::{Delivery, Event, Post},
+        hub::DeliveryProgress,
+        journal::{Journal, MembershipRefresh},
+        ports::{ClusterEvent, Fault, Page, PageLimit, PageRange},
+    },
+    domain::{Channel, DeviceSet, Entry, Place, Position, Seq},
+};
+
+/// How often it is looked whether something is due, while there are other nodes.
+const TICK: Duration = Duration::from_millis(250);
+/// How often the store is compared with what is known here, while not everything is heard.
+const STORE_CHECK_INTERVAL: Duration = Duration::from_secs(2);
+/// How often who has not answered is asked again.
+const ROSTER_REQUEST_INTERVAL: Duration = Duration::from_secs(1);
+/// How long everything has to be heard before it is believed that somebody is nowhere.
+const SETTLE_TIME: Duration = Duration::from_secs(2);
+/// When it is tried again to read a store that could not be read.
+const RETRY_DELAY: Duration = Duration::from_millis(500);
+/// Conversations and users that the store is asked about at once.
+const STORE_CHECK_BATCH_MAX: usize = 1000;
+/// Conversations that are caught up with at the same time.
+const CONCURRENT_CATCH_UPS_MAX: usize = 16;
+/// Rooms that are asked about in one announcement.
+const ROSTERS_PER_REQUEST_MAX: usize = 100;
+/// How much is read at once of what is missing.
+const GAP_PAGE_LIMIT: PageLimit =
+    PageLimit { messages: 500, bytes: 1 << 20, attachments: usize::MAX };
+/// How many pages may lie between what was delivered here and what somebody has who comes back.
+const CATCH_UP_PAGES_MAX: u32 = 100;
+/// How often it is tried to find out how much of a conversation somebody has.
+const WAIT_ATTEMPTS_MAX: u32 = 100;
+
+/// When what was done last.
+#[derive(Debug, Default)]
+struct RepairState {
+    checked_at: Duration,
+    requested_at: Duration,
+    expiry_checked_at: Duration,
+    /// When something was still to be heard last.
+    disconnected_at: Duration,
+    /// Whether the store could not be read.
+    failed: bool,
+}
+
+impl Cluster {
+    /// Sees to it that nothing stays missed. Runs for ever.
+    pub(crate) async fn repair(&self, journal: &Journal) {
+        let mut progress = RepairState::default();
+        loop {
+            tokio::select! {
+                () = self.publisher.wait_for_work() => (),
+                () = self.tick() => (),
+            }
+            self.publisher.update_subscriptions();
+            self.request_new_rosters();
+            self.check_store(&mut progress).await;
+            self.refresh(journal);
+            self.catch_up().await;
+            self.resend_requests(&mut progress);
+            self.expire_doubtful_when_due(&mut progress).await;
+        }
+    }
+
+    /// Waits until something may be due: for ever, if this node is alone and lacks nothing.
+    async fn tick(&self) {
+        let next = self.lock().reorder_buffers.values().map(|it| it.due).min();
+        let next = next.map(|due| due.saturating_sub(self.hub.now()));
+        match next {
+            Some(wait) => sleep(wait.min(TICK)).await,
+            None if self.publisher.is_alone() => std::future::pending().await,
+            None => sleep(TICK).await,
+        }
+    }
+
+    /// Asks about the rooms that were not looked after before. What is not heard yet is asked about as
+    /// soon as it is.
+    fn request_new_rosters(&self) {
+        let new_rooms = self.publisher.take_new_rooms();
+        let mut state = self.lock();
+        let channel = |place: &Place| Channel::of(place).next();
+        let subscribed_rooms = new_rooms.into_iter().filter(|place| {
+            channel(place).is_some_and(|channel| state.subscribed.contains(&channel))
+        });
+        let subscribed_rooms: Vec<_> = subscribed_rooms.collect();
+        state.dirty_channels.channels.extend(subscribed_rooms.iter().filter_map(channel));
+        state.rosters_due |= !subscribed_rooms.is_empty();
+        state.request_rosters(subscribed_rooms, None);
+    }
+
+    /// Compares what is suspect with the store.
+    async fn check_store(&self, progress: &mut RepairState) {
+        let now = self.hub.now();
+        let is_due = now >= progress.checked_at + STORE_CHECK_INTERVAL;
+        if !self.publisher.is_alone() && is_due && !self.is_connected() {
+            self.lock().dirty_channels.all = true;
+            progress.checked_at = now;
+        }
+        if progress.failed && now < progress.checked_at + RETRY_DELAY {
+            return;
+        }
+        let dirty_channels = mem::take(&mut self.lock().dirty_channels);
+        if dirty_channels.is_empty() {
+            return;
+        }
+        let channels = (!dirty_channels.all).then_some(&dirty_channels.channels);
+        let checked = async {
+            self.check_rooms(channels).await?;
+            self.check_users(channels).await
+        };
+        match checked.await {
+            Ok(()) if mem::take(&mut progress.failed) => {
+                info!("the store is compared with what the other nodes say again");
+            }
+            Ok(()) => (),
+            Err(fault) => {
+                if !mem::replace(&mut progress.failed, true) {
+                    warn!(error = fault.chain(), "what other nodes stored cannot be read");
+                }
+                progress.checked_at = self.hub.now();
+                self.lock().dirty_channels.extend(dirty_channels);
+            }
+        }
+    }
+
+    async fn check_rooms(&self, channels: Option<&BTreeSet<Channel>>) -> Result<(), Fault> {
+        let live_rooms = self.hub.rooms_on(channels);
+        for live_rooms in live_rooms.chunks(STORE_CHECK_BATCH_MAX) {
+            let places: Vec<_> =
+                live_rooms.iter().map(|live_room| live_room.place().clone()).collect();
+            let logs = self.store.logs(&places).await?;
+            let mut behind = Vec::new();
+            for (live_room, log) in live_rooms.iter().zip(logs) {
+                live_room.set_member_count(log.members);
+                self.hub.trim(&[(live_room.place().clone(), log.floor)]);
+                if live_room.log().head.seq < log.head.seq {
+                    behind.push(live_room.place().clone());
+                }
+            }
+            self.mark_behind(behind);
+        }
+        Ok(())
+    }
+
+    async fn check_users(&self, channels: Option<&BTreeSet<Channel>>) -> Result<(), Fault> {
+        let users = self.hub.users_on(channels);
+        for users in users.chunks(STORE_CHECK_BATCH_MAX) {
+            let names: Vec<_> = users.iter().map(|(user, _)| user.clone()).collect();
+            let revisions = self.store.revisions(&names).await?;
+            for ((user, known), revision) in users.iter().zip(revisions) {
+                if *known != Some(revision) {
+                    let stale = StaleMemberships { by: Vec::new(), revision: Some(revision) };
+                    self.mark_stale(&user.0, &user.1, stale);
+                }
+            }
+        }
+        Ok(())
+    }
+
+    /// Has read again where users are members of whom that is not known any more, in the order of all
+    /// that this node stores.
+    fn refresh(&self, journal: &Journal) {
+        let stale = mem::take(&mut self.lock().stale_users);
+        for ((space, user), stale) in stale {
+            let refresh = MembershipRefresh { space, user, stale, done: None };
+            if let Err(MembershipRefresh { space, user, stale, done: _ }) =
+                journal.try_refresh(refresh)
+            {
+                self.lock().stale_users.entry((space, user)).or_default().merge(stale);
+            }
+        }
+    }
+
+    /// Reads what is missing in the conversations that have waited long enough.
+    async fn catch_up(&self) {
+        loop {
+            let due = self.due_places();
+            if due.is_empty() {
+                return;
+            }
+            // Whoever stores has handed over by now what this node itself has said.
+            drop(self.commit_lock().await);
+            join_all(due.iter().map(|place| self.catch_up_with(place))).await;
+        }
+    }
+
+    /// The conversations that have waited long enough, as many as are caught up with at once.
+    fn due_places(&self) -> Vec<Place> {
+        let now = self.hub.now();
+        let state = self.lock();
+        let due = state.reorder_buffers.iter().filter(|(_, buffer)| buffer.due <= now);
+        due.map(|(place, _)| place.clone()).take(CONCURRENT_CATCH_UPS_MAX).collect()
+    }
+
+    /// Has a conversation delivered here up to `seq`, if it goes so far. Answers whether it does.
+    pub(crate) async fn deliver_up_to(&self, place: &Place, seq: Seq) -> Result<bool, Fault> {
+        if self.store.log(place).await?.head.seq < seq {
+            return Ok(false);
+        }
+        for _ in 0..CATCH_UP_PAGES_MAX {
+            if self.hub.delivery_progress(place).delivered.is_none_or(|delivered| delivered >= seq)
+            {
+                return Ok(true);
+            }
+            self.mark_behind(vec![place.clone()]);
+            drop(self.commit_lock().await);
+            self.catch_up_with(place).await;
+        }
+        Ok(false)
+    }
+
+    async fn catch_up_with(&self, place: &Place) {
+        let DeliveryProgress { delivered, uncertain_users } = self.hub.delivery_progress(place);
+        if !uncertain_users.is_empty() && self.may_wait(place) {
+            for (space, user) in uncertain_users {
+                self.mark_stale(&space, &user, StaleMemberships::default());
+            }
+            return;
+        }
+        let Some(delivered) = delivered else {
+            // Nobody is here any more whom it concerns.
+            let buffer = self.lock().reorder_buffers.remove(place);
+            let callbacks = buffer.map(|mut it| it.callbacks());
+            return run_callbacks(callbacks.unwrap_or_default());
+        };
+        match self.store.page(place, PageRange::After(delivered), GAP_PAGE_LIMIT).await {
+            Ok(page) => {
+                drop(self.commit_lock().await);
+                self.deliver_page(place, delivered, page);
+            }
+            Err(_) => self.postpone(place),
+        }
+    }
+
+    /// Tries later. Who has said something is answered: it is stored, whenever it can be sent on.
+    fn postpone(&self, place: &Place) {
+        let mut state = self.lock();
+        let Some(buffer) = state.reorder_buffers.get_mut(place) else { return };
+        buffer.due = self.hub.now() + RETRY_DELAY;
+        let callbacks = buffer.callbacks();
+        drop(state);
+        run_callbacks(callbacks);
+    }
+
+    /// Whether it may be waited until it is known how much of a conversation somebody has.
+    fn may_wait(&self, place: &Place) -> bool {
+        let now = self.hub.now();
+        let mut state = self.lock();
+        let Some(buffer) = state.reorder_buffers.get_mut(place) else { return false };
+        buffer.tries += 1;
+        buffer.due = now + super::REORDER_WAIT;
+        buffer.tries <= WAIT_ATTEMPTS_MAX
+    }
+
+    /// Sends on what was read after `delivered`.
+    fn deliver_page(&self, place: &Place, delivered: Seq, page: Page) {
+        let Page { entries, more } = page;
+        let first = entries.first().map(|first| {
+            let messages = first.position.messages - u64::from(first.is_message());
+            Position::from_raw(first.seq().as_raw() - 1, messages)
+        });
+        let mut state = self.lock();
+        let Some(buffer) = state.reorder_buffers.get_mut(place) else { return };
+        buffer.add(&entries.into_iter().map(post_of).collect::<Vec<_>>(), Vec::new());
+        let before =
+            first.or_else(|| Some(Position { seq: buffer.first()?.previous()?, messages: 0 }));
+        buffer.due = self.hub.now() + if more { Duration::ZERO } else { super::REORDER_WAIT };
+        let is_empty = buffer.first().is_none();
+        if is_empty {
+            // What was ahead is not there: a store that was replaced, or a head that moves on.
+            state.reorder_buffers.remove(place);
+            return;
+        }
+        // What comes next is not kept any more, or was never there.
+        if let Some(before) = before.filter(|before| before.seq > delivered) {
+            self.hub.skip(place, before);
+        }
+        let sent = self.deliver_ready(&mut state, place);
+        drop(state);
+        run_callbacks(sent);
+    }
+
+    /// Lets those go whose grace is over, once it is known whether they are on another node: by what
+    /// the others say, or while they are not heard by what they told the store.
+    async fn expire_doubtful_when_due(&self, progress: &mut RepairState) {
+        let unanswered = self.lock().roster_requests.len();
+        let now = self.hub.now();
+        if unanswered > 0 || !self.is_connected() {
+            progress.disconnected_at = now;
+        }
+        // The other nodes, too, are to have heard each other: they would take this one's word for it.
+        let missing = usize::from(now < progress.disconnected_at + SETTLE_TIME);
+        self.publisher.set_missing(missing);
+        if missing > 0 && now < progress.expiry_checked_at + ROSTER_REQUEST_INTERVAL {
+            return;
+        }
+        progress.expiry_checked_at = now;
+        self.expire_doubtful(missing).await;
+    }
+
+    /// The same now: `missing` says how much is still to be heard of the others.
+    pub(super) async fn expire_doubtful(&self, missing: usize) {
+        for (place, user) in self.hub.take_doubtful() {
+            let online = match missing {
+                0 => Ok(vec![DeviceSet::default()]),
+                _ => self.nodes.online(&place.space, std::slice::from_ref(&user)).await,
+            };
+            match online {
+                Ok(devices) if devices.iter().all(DeviceSet::is_empty) => {
+                    self.hub.expire_in_room(&place, &user);
+                }
+                // They are there, or nobody knows.
+                Ok(_) | Err(_) => self.hub.mark_doubtful(vec![(place, user)]),
+            }
+        }
+    }
+
+    /// Asks those who have not answered, and for what was missed, not all the time.
+    fn resend_requests(&self, progress: &mut RepairState) {
+        let now = self.hub.now();
+        let mut state = self.lock();
+        let is_due = now >= progress.requested_at + ROSTER_REQUEST_INTERVAL;
+        if !mem::take(&mut state.rosters_due) && !is_due {
+            return;
+        }
+        progress.requested_at = now;
+        // Rooms that nobody here is in any more are not asked about.
+        state
+            .roster_requests
+            .retain(|place, _| self.hub.delivery_progress(place).delivered.is_some());
+        let is_subscribed =
+            |place: &&Place| Channel::of(place).all(|it| state.subscribed.contains(&it));
+        let asked: Vec<_> = state.roster_requests.keys().filter(is_subscribed).cloned().collect();
+        let missed = mem::take(&mut state.missed);
+        drop(state);
+        // Everybody hears it, and answers: also those of whom nobody is there.
+        for places in asked.chunks(ROSTERS_PER_REQUEST_MAX) {
+            self.publisher
+                .publish(Channel::BROADCAST, ClusterEvent::RosterRequest(places.to_vec()));
+        }
+        for ((of, channel), numbers) in missed {
+            let (from, to) = numbers.into_inner();
+            self.publisher.publish(channel, ClusterEvent::ResendRequest { of, from, to });
+        }
+    }
+}
+
+impl DirtyChannels {
+    fn is_empty(&self) -> bool {
+        !self.all && self.channels.is_empty()
+    }
+
+    fn extend(&mut self, other: Self) {
+        self.all |= other.all;
+        self.channels.extend(other.channels);
+    }
+}
+
+/// An entry that was read.
+fn post_of(entry: Entry) -> Post {
+    Post { delivery: Delivery::new(Event::Entry(entry)), except: None }
+}

@@ -1,0 +1,323 @@
+//! Several nodes on a bus that loses, repeats and reorders: everybody has everything, once, in order,
+//! and everybody knows who is there.
+
+use std::{
+    collections::{BTreeMap, BTreeSet},
+    num::NonZeroUsize,
+    sync::Arc,
+    time::Duration,
+};
+
+use proptest::prelude::*;
+use time::{OffsetDateTime, macros::datetime};
+use tokio::{
+    runtime::Builder,
+    sync::oneshot,
+    time::{sleep, timeout},
+};
+use tokio_util::sync::CancellationToken;
+
+use crate::{
+    auth::KeyTokens,
+    bus::{BusFault, BusPath, MemoryBus},
+    chat::{
+        Answer, Chat, ChatParts, ChatRules, DevicePolicy, Guests, Hello, Reply, Request,
+        RetentionRules, RoomPost, Session,
+        ports::{Claims, Clock, Outbox, Tokens as _},
+        test_support::RecordingOutbox,
+    },
+    clock::RandomIds,
+    domain::{Body, Limits, NodeId, RoomRules, Secret, Space, UserName},
+    store::{MemoryNodes, MemoryStore},
+    tasks::Tasks,
+};
+
+const NOW: OffsetDateTime = datetime!(2026-03-01 12:00 UTC);
+const NODES: usize = 3;
+/// In which everything that was missed is made up for: a second for a beat, two for a look, the time
+/// in which a user is missed, and as much again.
+const RECOVERY_TIME: Duration = Duration::from_secs(25);
+
+#[derive(Debug)]
+struct StoppedClock;
+
+impl Clock for StoppedClock {
+    fn now(&self) -> OffsetDateTime {
+        NOW
+    }
+}
+
+/// Something that happens on a node.
+#[derive(Clone, Debug)]
+enum Step {
+    SendMessage(usize),
+    SendDirect(usize, usize),
+    Connect(usize, usize),
+    Disconnect(usize),
+    Pause(u64),
+    InjectFault(usize, BusFault),
+    ClearFaults,
+}
+
+fn faults() -> impl Strategy<Value = BusFault> {
+    prop_oneof![
+        Just(BusFault::DropEvery(NonZeroUsize::new(2).unwrap())),
+        (100_u16..900).prop_map(BusFault::Drop),
+        (100_u16..900).prop_map(BusFault::Duplicate),
+        (100_u16..900).prop_map(BusFault::Delay),
+        Just(BusFault::Cut),
+    ]
+}
+
+fn steps() -> impl Strategy<Value = Vec<Step>> {
+    let node = 0..NODES;
+    let step = prop_oneof![
+        6 => node.clone().prop_map(Step::SendMessage),
+        3 => (node.clone(), 0..NODES).prop_map(|(node, user)| Step::SendDirect(node, user)),
+        2 => (node.clone(), 0_usize..4).prop_map(|(node, user)| Step::Connect(node, user)),
+        2 => node.clone().prop_map(Step::Disconnect),
+        3 => (0_u64..3000).prop_map(Step::Pause),
+        2 => (node, faults()).prop_map(|(node, fault)| Step::InjectFault(node, fault)),
+        1 => Just(Step::ClearFaults),
+    ];
+    prop::collection::vec(step, 1..60)
+}
+
+/// Somebody who is there.
+struct Guest {
+    user: usize,
+    session: Session,
+    outbox: Arc<RecordingOutbox>,
+    /// What they said that is for the others only, as they would hear it.
+    own: BTreeSet<String>,
+}
+
+struct Fixture {
+    chats: Vec<Arc<Chat>>,
+    bus: Arc<MemoryBus>,
+    tokens: KeyTokens,
+    tasks: Tasks,
+    finish: CancellationToken,
+    guests: Vec<Vec<Guest>>,
+    /// How much was said where, as it is heard.
+    said: BTreeMap<String, u64>,
+}
+
+impl Fixture {
+    fn build(seed: u64) -> Self {
+        let name = |n: usize| NodeId::from_raw(&format!("n{n}"));
+        let (store, nodes) = (MemoryStore::new(), MemoryNodes::single(name(0)));
+        let bus = MemoryBus::new(NodeId::from_raw("nobody"));
+        bus.seed(seed | 1);
+        let tokens = KeyTokens::new(&Secret::from_raw(&[7; 32]), Arc::new(StoppedClock));
+        let (tasks, finish) = (Tasks::new(), CancellationToken::new());
+        let chat = |n| {
+            let nodes = nodes.add_node(name(n));
+            let (chat, writer) = Chat::new(ChatParts {
+                store: Arc::new(store.shared_by(&nodes)),
+                bus: bus.add_node(name(n)),
+                nodes: Arc::new(nodes),
+                tokens: Arc::new(tokens.clone()),
+                clock: Arc::new(StoppedClock),
+                ids: Arc::new(RandomIds),
+                rules: rules(name(n)),
+            });
+            tasks.spawn("writer", writer.run(finish.clone()));
+            let shared = || Arc::clone(&chat);
+            tasks.spawn("cluster receiver", until(&finish, shared().receive()));
+            tasks.spawn("cluster repair", until(&finish, shared().repair()));
+            tasks.spawn("cluster heartbeat", until(&finish, shared().publish_heartbeats()));
+            tasks.spawn("node lease", until(&finish, shared().maintain_lease()));
+            tasks.spawn("hub timers", until(&finish, shared().run_timers()));
+            chat
+        };
+        let chats = (0..NODES).map(chat).collect();
+        let guests = (0..NODES).map(|_| Vec::new()).collect();
+        Self { chats, bus, tokens, tasks, finish, guests, said: BTreeMap::new() }
+    }
+
+    async fn apply(&mut self, step: Step) {
+        match step {
+            Step::SendMessage(node) => self.send_message(node).await,
+            Step::SendDirect(node, user) => self.send_direct(node, user).await,
+            Step::Connect(node, user) => self.connect(node, user).await,
+            Step::Disconnect(node) => drop(self.guests[node].pop()),
+            Step::Pause(millis) => sleep(Duration::from_millis(millis)).await,
+            Step::InjectFault(node, fault) => {
+                let node = Some(NodeId::from_raw(&format!("n{node}")));
+                self.bus.inject_fault(BusPath { from: None, to: node }, fault);
+            }
+            Step::ClearFaults => self.clear_faults(),
+        }
+    }
+
+    fn clear_faults(&self) {
+        for node in 0..NODES {
+            let node = Some(NodeId::from_raw(&format!("n{node}")));
+            self.bus.clear_faults(&BusPath { from: None, to: node });
+        }
+        self.bus.release_delayed();
+    }
+
+    async fn connect(&mut self, node: usize, user: usize) {
+        let name = UserName::from_raw(&format!("user{user}"));
+        let token = self.tokens.issue(&Claims::of(name, NOW + Duration::from_hours(1))).unwrap();
+        let outbox = RecordingOutbox::with_capacity(99_999);
+        let (space, token, since) = (Space::root(), Some(token), Vec::new());
+        let hello = Hello { space, token, device: None, room: None, since, epoch: None };
+        let admission = self.chats[node].admit(hello).await.unwrap();
+        let session = admission.enter(Arc::clone(&outbox) as Arc<dyn Outbox>).await;
+        self.guests[node].push(Guest { user, session, outbox, own: BTreeSet::new() });
+    }
+
+    /// The one who came last says something in the lobby, to everybody or to the others.
+    async fn send_message(&mut self, node: usize) {
+        let said = self.said.entry("message".to_owned()).or_default();
+        *said += 1;
+        let body = Body::from_raw("\"hi\"".into(), Vec::new());
+        let post = RoomPost { room: None, body, id: None };
+        let is_for_all = said.is_multiple_of(2);
+        let request = if is_for_all { Request::Send(post) } else { Request::GroupChat(post) };
+        let Some(guest) = self.guests[node].last_mut() else {
+            *said -= 1;
+            return;
+        };
+        let reply = ask(&mut guest.session, request).await;
+        let Ok(Answer::Posted { receipt, .. }) = reply else { panic!("{reply:?}") };
+        assert_eq!(receipt.seq.as_raw(), *said, "one order of all nodes");
+        let event = format!("message {said}");
+        assert_eq!(guest.outbox.events().contains(&event), is_for_all, "by who was answered");
+        if !is_for_all {
+            guest.own.insert(event);
+        }
+    }
+
+    /// The one who came last says something to one of those who have been there from the beginning.
+    async fn send_direct(&mut self, node: usize, user: usize) {
+        let Some(guest) = self.guests[node].last_mut() else { return };
+        let (one, other) = (guest.user.min(user), guest.user.max(user));
+        let said = self.said.entry(format!("message of user{one} and user{other}")).or_default();
+        let body = Body::from_raw("\"psst\"".into(), Vec::new());
+        let to = UserName::from_raw(&format!("user{user}"));
+        let reply = ask(&mut guest.session, Request::SingleChat { to, body, id: None }).await;
+        let Ok(Answer::PostedTo { receipt, .. }) = reply else { panic!("{reply:?}") };
+        *said += 1;
+        assert_eq!(receipt.seq.as_raw(), *said, "one order of all nodes");
+        guest.own.insert(format!("message of user{one} and user{other} {said}"));
+    }
+
+    /// What everybody has heard, and who everybody believes is there.
+    async fn assert_consistent(&mut self) {
+        let mut online: Vec<_> = self.guests.iter().flatten().map(|it| it.user).collect();
+        online.sort_unstable();
+        online.dedup();
+        let online: Vec<_> = online.into_iter().map(|user| format!("user{user}")).collect();
+        for (node, guests) in self.guests.iter_mut().enumerate() {
+            for guest in guests {
+                for (conversation, said) in &self.said {
+                    assert_received_all(guest, conversation, *said);
+                }
+                let list = ask(&mut guest.session, Request::GroupList { room: None }).await;
+                let Ok(Answer::Users { users, .. }) = list else { panic!("{list:?}") };
+                let users: Vec<_> = users.iter().map(UserName::as_raw).collect();
+                assert_eq!(users, online, "on node {node}");
+                assert_presence(&guest.outbox.events(), guest.user, &online);
+            }
+        }
+    }
+
+    async fn end(mut self) {
+        self.guests.clear();
+        self.finish.cancel();
+        self.tasks.finish(Duration::from_secs(5)).await.unwrap();
+    }
+}
+
+fn rules(node: NodeId) -> ChatRules {
+    ChatRules {
+        limits: Limits::default(),
+        guests: Guests::On,
+        guest_lifetime: Duration::from_mins(10),
+        devices: DevicePolicy::Many,
+        spaces: Vec::new(),
+        rooms: RoomRules::default(),
+        retention: RetentionRules::default(),
+        node,
+    }
+}
+
+async fn ask(session: &mut Session, request: Request) -> Reply {
+    let (answer, answered) = oneshot::channel();
+    session.handle(request, Box::new(|reply| drop(answer.send(reply)))).await;
+    timeout(RECOVERY_TIME, answered).await.expect("an answer").unwrap()
+}
+
+fn until(
+    finish: &CancellationToken,
+    task: impl Future<Output = ()> + Send + 'static,
+) -> impl Future<Output = ()> + Send + 'static {
+    let finish = finish.clone();
+    async move {
+        tokio::select! {
+            () = task => (),
+            () = finish.cancelled() => (),
+        }
+    }
+}
+
+/// All messages of a conversation from the first one that was heard up to the last that was said, each
+/// once, in order.
+fn assert_received_all(guest: &Guest, conversation: &str, said: u64) {
+    let events = guest.outbox.events();
+    let seq = |event: &String| event.strip_prefix(conversation)?.trim().parse::<u64>().ok();
+    let seqs: Vec<_> = events.iter().filter_map(seq).collect();
+    if let Some(first) = seqs.first() {
+        let theirs = |seq: &u64| !guest.own.contains(&format!("{conversation} {seq}"));
+        let expected: Vec<_> = (*first..=said).filter(theirs).collect();
+        assert_eq!(seqs, expected, "{conversation} in {events:?}");
+    }
+}
+
+/// Nobody is told twice that somebody came or went, and in the end everybody believes what is so.
+fn assert_presence(events: &[String], me: usize, online: &[String]) {
+    let mut known: BTreeMap<&str, bool> = BTreeMap::new();
+    for event in events {
+        if let Some(user) = event.strip_suffix(" joined") {
+            assert_ne!(known.insert(user, true), Some(true), "{events:?}");
+        } else if let Some(user) = event.strip_suffix(" left") {
+            assert_ne!(known.insert(user, false), Some(false), "{events:?}");
+        }
+    }
+    for (user, is_there) in known {
+        if user != format!("user{me}") {
+            assert_eq!(is_there, online.iter().any(|it| it == user), "{user} in {events:?}");
+        }
+    }
+}
+
+proptest! {
+    #![proptest_config(ProptestConfig::with_cases(256))]
+
+    #[test]
+    fn nodes_converge_under_any_bus_faults(
+        seed in any::<u64>(),
+        fault in (0..NODES, faults()),
+        steps in steps(),
+    ) {
+        let runtime = Builder::new_current_thread().enable_all().start_paused(true).build().unwrap();
+        runtime.block_on(async {
+            let mut fixture = Fixture::build(seed);
+            // Each node knows of the others.
+            sleep(Duration::from_secs(3)).await;
+            let come = (0..NODES).map(|node| Step::Connect(node, node));
+            let begin = come.chain([Step::InjectFault(fault.0, fault.1)]);
+            for step in begin.chain(steps) {
+                fixture.apply(step).await;
+            }
+            fixture.clear_faults();
+            sleep(RECOVERY_TIME).await;
+            fixture.assert_consistent().await;
+            fixture.end().await;
+        });
+    }
+}

@@ -1,0 +1,241 @@
+//! What a topic does under its lock.
+
+use std::{collections::HashMap, mem, sync::Arc};
+
+use super::{
+    AttachedConnection, FullOutboxes, ReplayCursor, ReplayMode, ReplayStatus, RunDelivery,
+    contiguous_run,
+};
+use crate::{
+    chat::{
+        event::{Delivery, Event, MissedEntries, MissedRun, Post},
+        hub::{
+            missed::{LastPart, missed},
+            ring::Ring,
+        },
+        ports::{Outbox, Overflow},
+    },
+    domain::{
+        ConnectionId, Entry, Limits, Log, Position, Recovery, RoomName, Roster, RosterArrival, Seq,
+        UserName, recovery,
+    },
+};
+
+#[derive(Debug)]
+pub(super) struct LiveRoomState {
+    /// How the log stands here: as far as it was delivered.
+    pub(super) log: Log,
+    pub(super) roster: Roster,
+    ring: Ring,
+    attached: HashMap<ConnectionId, (AttachedConnection, DeliveryMode)>,
+}
+
+/// Whether a connection is sent what is said.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+enum DeliveryMode {
+    Live,
+    /// It is about to catch up.
+    Paused,
+}
+
+impl LiveRoomState {
+    pub(super) fn new(log: Log) -> Self {
+        let (roster, ring, attached) = (Roster::default(), Ring::default(), HashMap::new());
+        Self { log, roster, ring, attached }
+    }
+
+    pub(super) fn deliver(&mut self, run: &[Post], limits: &Limits) -> (RunDelivery, FullOutboxes) {
+        let (run, sent) = contiguous_run(run, self.log.head.seq);
+        let Some(last) = run.last() else { return (sent, FullOutboxes::new()) };
+        self.log.head = position(&last.delivery);
+        for post in run {
+            self.ring.push(post.clone(), limits);
+        }
+        let mut full_outboxes = FullOutboxes::new();
+        for (connection, (it, mode)) in &mut self.attached {
+            let mut wanted = run.iter().filter(|post| post.except != Some(*connection));
+            if *mode == DeliveryMode::Live
+                && wanted.try_for_each(|post| it.outbox.push(&post.delivery)).is_err()
+            {
+                // Nothing may come after a gap. The connection is about to end.
+                *mode = DeliveryMode::Paused;
+                full_outboxes.push(Arc::clone(&it.outbox));
+            }
+        }
+        (sent, full_outboxes)
+    }
+
+    pub(super) fn skip(&mut self, room: &RoomName, to: Position) -> FullOutboxes {
+        if to.seq <= self.log.head.seq {
+            return FullOutboxes::new();
+        }
+        self.log.head = to;
+        self.ring.clear();
+        let live = self.attached.values().filter(|(_, mode)| *mode == DeliveryMode::Live);
+        let event = too_far(room, to.seq);
+        let full = live.filter(|(it, _)| it.outbox.push(&event).is_err());
+        full.map(|(it, _)| Arc::clone(&it.outbox)).collect()
+    }
+
+    pub(super) fn enter(
+        &mut self,
+        room: &RoomName,
+        attached: AttachedConnection,
+        cursor: ReplayCursor,
+        limits: &Limits,
+    ) -> (ReplayStatus, RosterArrival, FullOutboxes) {
+        let (connection, user) = (attached.connection, attached.user.clone());
+        if self.attached.contains_key(&connection) {
+            debug_assert!(false, "a connection enters once");
+            return (ReplayStatus::Live, RosterArrival::AlreadyLocal, FullOutboxes::new());
+        }
+        let arrival = self.roster.connect(&user);
+        let mut full_outboxes = FullOutboxes::new();
+        if arrival == RosterArrival::FirstJoined {
+            full_outboxes = self.broadcast_joined(room, &user, limits);
+        }
+        self.attached.insert(connection, (attached, DeliveryMode::Paused));
+        let (status, full) = self.catch_up(room, connection, cursor, limits);
+        full_outboxes.extend(full);
+        (status, arrival, full_outboxes)
+    }
+
+    pub(super) fn catch_up(
+        &mut self,
+        room: &RoomName,
+        connection: ConnectionId,
+        cursor: ReplayCursor,
+        limits: &Limits,
+    ) -> (ReplayStatus, FullOutboxes) {
+        let (log, head) = (self.log, self.log.head.seq);
+        let Some((attached, mode)) = self.attached.get_mut(&connection) else {
+            return (ReplayStatus::NotAttached, FullOutboxes::new());
+        };
+        if cursor.after > head && cursor.after != Seq::MAX {
+            return (ReplayStatus::Ahead, FullOutboxes::new());
+        }
+        let events = match recovery(cursor.after, &log, limits.recover_messages_max) {
+            Recovery::TooFar if cursor.mode == ReplayMode::Missed => {
+                vec![too_far(room, head)]
+            }
+            Recovery::TooFar | Recovery::Replay { .. } => {
+                let Some(run) = self.ring.run(cursor.after, head) else {
+                    return (ReplayStatus::Behind, FullOutboxes::new());
+                };
+                let run = run.filter(|post| post.except != Some(connection));
+                let run = run.map(|post| Arc::clone(&post.delivery)).collect();
+                match cursor.mode {
+                    ReplayMode::Live => run,
+                    ReplayMode::Missed => missed(room, run, LastPart::Yes),
+                }
+            }
+        };
+        if events.iter().try_for_each(|delivery| attached.outbox.push(delivery)).is_err() {
+            return (ReplayStatus::Live, vec![Arc::clone(&attached.outbox)]);
+        }
+        *mode = DeliveryMode::Live;
+        (ReplayStatus::Live, FullOutboxes::new())
+    }
+
+    /// Whether a connection is sent what is said.
+    pub(super) fn replay_status(&self, connection: ConnectionId) -> ReplayStatus {
+        match self.attached.get(&connection) {
+            Some((_, DeliveryMode::Live)) => ReplayStatus::Live,
+            Some((_, DeliveryMode::Paused)) => ReplayStatus::Behind,
+            None => ReplayStatus::NotAttached,
+        }
+    }
+
+    pub(super) fn pause(&mut self, connection: ConnectionId) -> Option<Seq> {
+        let (_, mode) = self.attached.get_mut(&connection)?;
+        let before = mem::replace(mode, DeliveryMode::Paused);
+        (before == DeliveryMode::Live).then_some(self.log.head.seq)
+    }
+
+    pub(super) fn fill(&mut self, entries: Vec<Entry>, limits: &Limits) {
+        self.ring.fill(entries, self.log.head.seq, limits);
+    }
+
+    pub(super) fn trim(&mut self, floor: Position) {
+        self.log.floor = self.log.floor.max(floor);
+        self.ring.trim(floor.seq);
+    }
+
+    /// Takes a connection off. Answers whether it was there.
+    pub(super) fn remove(&mut self, connection: ConnectionId) -> bool {
+        self.attached.remove(&connection).is_some()
+    }
+
+    pub(super) fn is_empty(&self) -> bool {
+        self.attached.is_empty() && self.roster.has_no_local_users()
+    }
+
+    /// Tells everyone attached that a user came, where names are told at all.
+    pub(super) fn broadcast_joined(
+        &self,
+        room: &RoomName,
+        user: &UserName,
+        limits: &Limits,
+    ) -> FullOutboxes {
+        if self.roster.count() > limits.presence_list_max {
+            return FullOutboxes::new();
+        }
+        let joined = Event::Joined { room: room.clone(), user: user.clone() };
+        self.broadcast(&Delivery::new(joined), |_| true)
+    }
+
+    /// Tells everyone attached that a user left, where names are told at all.
+    pub(super) fn broadcast_left(
+        &self,
+        room: &RoomName,
+        user: &UserName,
+        limits: &Limits,
+    ) -> FullOutboxes {
+        if self.roster.count() >= limits.presence_list_max {
+            return FullOutboxes::new();
+        }
+        let left = Event::Left { room: room.clone(), user: user.clone() };
+        self.broadcast(&Delivery::new(left), |_| true)
+    }
+
+    /// Sends an event that is not in the log to those attached who are meant.
+    pub(super) fn broadcast(
+        &self,
+        delivery: &Arc<Delivery>,
+        filter: impl Fn(&AttachedConnection) -> bool,
+    ) -> FullOutboxes {
+        self.outboxes(filter)
+            .filter(|outbox| outbox.push(delivery) == Err(Overflow))
+            .map(Arc::clone)
+            .collect()
+    }
+
+    /// The same with an event that nobody misses.
+    pub(super) fn offer(
+        &self,
+        delivery: &Arc<Delivery>,
+        filter: impl Fn(&AttachedConnection) -> bool,
+    ) {
+        self.outboxes(filter).for_each(|outbox| outbox.offer(delivery));
+    }
+
+    fn outboxes(
+        &self,
+        filter: impl Fn(&AttachedConnection) -> bool,
+    ) -> impl Iterator<Item = &Arc<dyn Outbox>> {
+        self.attached.values().filter(move |(it, _)| filter(it)).map(|(it, _)| &it.outbox)
+    }
+}
+
+/// The word that a gap is not closed.
+fn too_far(room: &RoomName, head: Seq) -> Arc<Delivery> {
+    Delivery::new(Event::Missed(MissedEntries {
+        room: room.clone(),
+        run: MissedRun::TooFar { head },
+    }))
+}
+
+/// Where a stored entry stands.
+fn position(delivery: &Delivery) -> Position {
+    delivery.entry().map_or(Position::ZERO, |entry| entry.position)
+}

@@ -1,0 +1,198 @@
+//! Short words for what the tests of every engine say again and again.
+
+use time::{Duration, OffsetDateTime};
+
+use crate::{
+    chat::ports::{
+        Batch, Change, ChangeResult, Draft, DraftAct, IdentityKind, MemberChange, Membership,
+        Outcome, PageLimit, PageRange, Store, UserSeen,
+    },
+    domain::{
+        Act, Body, Content, Conversation, Entry, JoinMode, Log, Member, MessageId, MessageKind,
+        NodeId, Place, Position, Role, RoomName, Seq, Space, UserName,
+    },
+};
+
+/// Everything that a message may go out as.
+pub(crate) const KINDS: [MessageKind; 4] = [
+    MessageKind::Message,
+    MessageKind::GroupChat,
+    MessageKind::SingleChat,
+    MessageKind::Notification,
+];
+
+/// Whoever comes to a room in most tests.
+pub(crate) const JOIN: MemberChange = MemberChange::Join(JoinMode::As(Role::Member));
+
+/// A body of each author's own, at a time of its own.
+pub(crate) fn numbered(room: &str, n: u64) -> Draft {
+    Draft { at: time(n), ..draft(room, &n.to_string(), &n.to_string()) }
+}
+
+/// What `author` says in a room of `/`.
+pub(crate) fn draft(room: &str, id: &str, text: &str) -> Draft {
+    Draft {
+        place: self::room(room),
+        id: MessageId::from_raw(id),
+        author: user("author"),
+        needs: None,
+        at: time(1),
+        act: DraftAct::Say { kind: MessageKind::Message, body: body(text) },
+    }
+}
+
+/// The same with another body.
+pub(crate) fn with_body(draft: Draft, body: Body) -> Draft {
+    Draft { act: DraftAct::Say { kind: MessageKind::Message, body }, ..draft }
+}
+
+/// The same, going out as something else.
+pub(crate) fn with_kind(draft: Draft, kind: MessageKind) -> Draft {
+    let DraftAct::Say { body, .. } = draft.act else { return draft };
+    Draft { act: DraftAct::Say { kind, body }, ..draft }
+}
+
+/// `author` puts something else in place of what was said in a room.
+pub(crate) fn edit(room: &str, of: u64, text: &str) -> Draft {
+    let act = DraftAct::Edit { of: seq(of), body: body(text) };
+    Draft { act, ..draft(room, "changed", "") }
+}
+
+/// `author` takes away what was said in a room.
+pub(crate) fn delete(room: &str, of: u64) -> Draft {
+    Draft { act: DraftAct::Delete { of: seq(of) }, ..draft(room, "changed", "") }
+}
+
+/// A message as it comes back from a log in which nothing was changed.
+pub(crate) fn stored(draft: Draft, n: u64) -> Entry {
+    let Draft { place, id, author, needs: _, at, act } = draft;
+    let act = match act {
+        DraftAct::Say { kind, body } => {
+            Act::Said { kind, content: Content::Body { body, edited_at: None } }
+        }
+        DraftAct::Edit { of, body } => Act::Edited { of, body: Some(body) },
+        DraftAct::Delete { of } => Act::Deleted { of },
+    };
+    Entry { place, position: nth(n), id, author, at, act }
+}
+
+pub(crate) fn room(name: &str) -> Place {
+    Place::room(&Space::root(), &RoomName::from_raw(name))
+}
+
+pub(crate) fn direct(space: &str, one: &str, other: &str) -> Place {
+    let conversation = Conversation::Direct(user(one), user(other));
+    Place { space: Space::from_raw(space), conversation }
+}
+
+pub(crate) fn inbox(name: &str) -> Place {
+    Place { space: Space::root(), conversation: Conversation::Inbox(user(name)) }
+}
+
+/// The node on which everything happens.
+pub(crate) fn node() -> NodeId {
+    NodeId::from_raw("n0")
+}
+
+pub(crate) fn user(name: &str) -> UserName {
+    UserName::from_raw(name)
+}
+
+pub(crate) fn seq(number: u64) -> Seq {
+    Seq::from_raw(number)
+}
+
+pub(crate) fn at(seq: u64, messages: u64) -> Position {
+    Position::from_raw(seq, messages)
+}
+
+/// The place of the `n`th message in a log in which nothing was changed.
+pub(crate) fn nth(n: u64) -> Position {
+    at(n, n)
+}
+
+/// Some millisecond of 2023.
+pub(crate) fn time(n: u64) -> OffsetDateTime {
+    let since = 1_700_000_000_000 + i64::try_from(n % 1_000_000).unwrap();
+    OffsetDateTime::UNIX_EPOCH + Duration::milliseconds(since)
+}
+
+pub(crate) fn body(text: &str) -> Body {
+    Body::from_raw(text.into(), Vec::new())
+}
+
+pub(crate) fn placeholder() -> Box<str> {
+    r#"{"_placeholder":true,"num":0}"#.into()
+}
+
+/// A change of what somebody is in a room of `/`.
+pub(crate) fn change(room: &str, name: &str, what: MemberChange) -> Change {
+    Change { place: self::room(room), user: user(name), what, rooms_max: None }
+}
+
+pub(crate) async fn commit(store: &dyn Store, drafts: Vec<Draft>) -> Vec<Outcome> {
+    store.commit(&Batch { drafts, ..Batch::default() }).await.unwrap().outcomes
+}
+
+pub(crate) async fn apply_changes(store: &dyn Store, changes: Vec<Change>) -> Vec<ChangeResult> {
+    store.commit(&Batch { changes, ..Batch::default() }).await.unwrap().changed
+}
+
+/// Has somebody come or go.
+pub(crate) async fn record_seen(store: &dyn Store, seen: UserSeen) {
+    store.commit(&Batch { seen: vec![seen], ..Batch::default() }).await.unwrap();
+}
+
+/// Where somebody of `/` is a member.
+pub(crate) async fn memberships(store: &dyn Store, name: &str) -> Vec<Membership> {
+    let membership_queries = vec![(Space::root(), user(name))];
+    let committed = store.commit(&Batch { membership_queries, ..Batch::default() }).await.unwrap();
+    committed.memberships.into_iter().next().unwrap()
+}
+
+pub(crate) async fn member(store: &dyn Store, place: &Place, name: &str) -> Option<Member> {
+    store.member(place, &user(name)).await.unwrap()
+}
+
+/// How far a member has read.
+pub(crate) async fn read(store: &dyn Store, place: &Place, name: &str) -> Position {
+    member(store, place, name).await.unwrap().read
+}
+
+pub(crate) async fn log_state(store: &dyn Store, place: &Place) -> Log {
+    store.log(place).await.unwrap()
+}
+
+pub(crate) async fn head(store: &dyn Store, place: &Place) -> Seq {
+    log_state(store, place).await.head.seq
+}
+
+pub(crate) async fn page(
+    store: &dyn Store,
+    place: &Place,
+    range: PageRange,
+    messages: u32,
+) -> Vec<Entry> {
+    let limit = PageLimit { messages, bytes: usize::MAX, attachments: usize::MAX };
+    store.page(place, range, limit).await.unwrap().entries
+}
+
+/// All that is kept of a place.
+pub(crate) async fn log(store: &dyn Store, place: &Place) -> Vec<Entry> {
+    page(store, place, PageRange::After(Seq::ZERO), u32::MAX).await
+}
+
+pub(crate) async fn user_exists(store: &dyn Store, space: &Space, name: &str) -> bool {
+    store.user_exists(space, &user(name)).await.unwrap()
+}
+
+/// Somebody whom nobody vouches for, on their first stay.
+pub(crate) fn guest(space: &Space, name: &str) -> UserSeen {
+    UserSeen {
+        space: space.clone(),
+        user: user(name),
+        identity_kind: IdentityKind::Guest("first".into()),
+        device: None,
+        at: time(1),
+    }
+}

@@ -1,0 +1,175 @@
+//! Who is a member after changes, decided without a database.
+
+use std::collections::HashMap;
+
+use crate::{
+    chat::ports::{Change, ChangeResult, JoinRefusal, MemberChange},
+    domain::{JoinMode, Log, Member, Place, Position, Role, Seq, Space, UserName},
+};
+
+/// What is to be done.
+#[derive(Debug)]
+pub(crate) struct MemberPlan<'a> {
+    /// One per change.
+    pub(crate) changed: Vec<ChangeResult>,
+    /// Those who are something else afterwards than they were, and what.
+    pub(crate) members: Vec<(PlaceUser<'a>, Option<Member>)>,
+    /// How the logs stand afterwards, those that were given and those that are changed.
+    pub(crate) logs: HashMap<&'a Place, Log>,
+}
+
+/// A user in a place.
+pub(crate) type PlaceUser<'a> = (&'a Place, &'a UserName);
+
+/// A user in a space.
+pub(crate) type SpaceUser<'a> = (&'a Space, &'a UserName);
+
+/// Somebody who is a member before the changes.
+#[derive(Clone, Copy, Debug)]
+pub(crate) struct CurrentMember {
+    pub(crate) member: Member,
+    /// How many messages there are up to the place that the change names, if there is such a place.
+    pub(crate) messages: Option<u64>,
+}
+
+/// Decides over changes, given how the logs stand, of which missing ones are empty, who is a member
+/// before, by the change's number in the batch, and of how many rooms those are who may become
+/// members of more.
+pub(crate) fn plan_changes<'a>(
+    changes: &'a [Change],
+    mut logs: HashMap<&'a Place, Log>,
+    found: &HashMap<usize, CurrentMember>,
+    mut rooms: HashMap<SpaceUser<'a>, u64>,
+) -> MemberPlan<'a> {
+    let who = |change: &'a Change| (&change.place, &change.user);
+    let member = |number| found.get(&number).map(|found| found.member);
+    let before: HashMap<_, _> =
+        changes.iter().enumerate().map(|(n, change)| (who(change), member(n))).collect();
+    let mut members = before.clone();
+    let mut done = Vec::with_capacity(changes.len());
+    for (number, change) in changes.iter().enumerate() {
+        let log = logs.entry(&change.place).or_default();
+        let messages = found.get(&number).and_then(|found| found.messages);
+        let member = members.entry(who(change)).or_default();
+        let before = *member;
+        let rooms = rooms.entry((&change.place.space, &change.user)).or_default();
+        let is_at_room_limit = before.is_none() && is_at_room_limit(change, *rooms);
+        if !is_at_room_limit {
+            *member = apply_change(before, change.what, log, messages);
+        }
+        let (is, was) = (u64::from(member.is_some()), u64::from(before.is_some()));
+        log.members = log.members + is - was;
+        if change.place.conversation.room().is_some() {
+            *rooms = (*rooms + is).saturating_sub(was);
+        }
+        let refused = match change.what {
+            MemberChange::Join(_) | MemberChange::Assign(_) if member.is_none() => {
+                Some(if is_at_room_limit { JoinRefusal::TooManyRooms } else { JoinRefusal::NotNew })
+            }
+            _ => None,
+        };
+        done.push(ChangeResult { before, after: *member, log: *log, refused });
+    }
+    members.retain(|who, after| before.get(who) != Some(after));
+    MemberPlan { changed: done, members: members.into_iter().collect(), logs }
+}
+
+impl<'a> MemberPlan<'a> {
+    /// What those are now, if anything, whom the changes concern.
+    pub(crate) fn roles(&self) -> HashMap<PlaceUser<'a>, Option<Role>> {
+        self.members.iter().map(|(who, after)| (*who, after.map(|it| it.role))).collect()
+    }
+}
+
+/// Whether somebody who is a member of so many rooms may not become one of another.
+fn is_at_room_limit(change: &Change, rooms: u64) -> bool {
+    let becomes = matches!(change.what, MemberChange::Join(_) | MemberChange::Assign(_));
+    becomes
+        && change.place.conversation.room().is_some()
+        && change.rooms_max.is_some_and(|max| rooms >= max)
+}
+
+fn apply_change(
+    before: Option<Member>,
+    what: MemberChange,
+    log: &Log,
+    messages: Option<u64>,
+) -> Option<Member> {
+    match what {
+        MemberChange::Join(join_mode) => {
+            before.or_else(|| Some(Member::new(role_on_join(join_mode, log)?, log.head)))
+        }
+        MemberChange::Assign(role) => {
+            let member = before.unwrap_or(Member::new(role, log.head));
+            Some(Member { role, ..member })
+        }
+        MemberChange::Leave => None,
+        MemberChange::Read(seq) => before.map(|member| {
+            let read = read_position(seq, log, messages).unwrap_or(member.read);
+            Member { read: member.read.max(read), ..member }
+        }),
+        MemberChange::Mute(muted) => before.map(|member| Member { muted, ..member }),
+    }
+}
+
+/// As what somebody joins who is no member; nothing, if they may not.
+fn role_on_join(join_mode: JoinMode, log: &Log) -> Option<Role> {
+    match join_mode {
+        JoinMode::As(role) => Some(role),
+        JoinMode::OwnerIfFirst(role) => Some(if log.members == 0 { Role::Owner } else { role }),
+        JoinMode::FounderOnly => {
+            (log.members == 0 && log.head == Position::ZERO).then_some(Role::Owner)
+        }
+    }
+}
+
+/// The place up to which somebody has read who says `seq`. Whoever has joined in this batch has
+/// read everything, so that nothing is known of other places.
+fn read_position(seq: Seq, log: &Log, messages: Option<u64>) -> Option<Position> {
+    if seq >= log.head.seq {
+        Some(log.head)
+    } else if seq <= log.floor.seq {
+        Some(log.floor)
+    } else {
+        messages.map(|messages| Position { seq, messages })
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::store::contract::{at, change, room, seq};
+
+    const JOIN: MemberChange = MemberChange::Join(JoinMode::OwnerIfFirst(Role::Reader));
+
+    #[test]
+    fn first_member_becomes_owner_and_later_members_do_not() {
+        let changes = [
+            change("new", "ann", JOIN),
+            change("new", "bob", JOIN),
+            change("new", "ann", MemberChange::Leave),
+            change("new", "cleo", MemberChange::Join(JoinMode::FounderOnly)),
+        ];
+        let plan = plan_changes(&changes, HashMap::new(), &HashMap::new(), HashMap::new());
+        let roles: Vec<_> = plan.changed.iter().map(|it| it.after.map(|it| it.role)).collect();
+        assert_eq!(roles, [Some(Role::Owner), Some(Role::Reader), None, None]);
+        let members: Vec<_> = plan.changed.iter().map(|it| it.log.members).collect();
+        assert_eq!(members, [1, 2, 1, 1]);
+        assert_eq!(plan.members.len(), 1, "ann and cleo are what they were: nothing");
+    }
+
+    #[test]
+    fn read_position_stays_between_floor_and_head() {
+        let place = room("old");
+        let log = Log { head: at(9, 8), floor: at(4, 4), members: 1 };
+        let found =
+            |messages| CurrentMember { member: Member::new(Role::Owner, at(2, 2)), messages };
+        let reads = [3, 6, 5, 99].map(|n| change("old", "ann", MemberChange::Read(seq(n))));
+        let messages = [Some(3), Some(5), Some(4), None];
+        let found = messages.into_iter().map(found).enumerate().collect();
+        let plan = plan_changes(&reads, HashMap::from([(&place, log)]), &found, HashMap::new());
+        let read: Vec<_> =
+            plan.changed.iter().filter_map(|it| it.after).map(|it| it.read).collect();
+        assert_eq!(read, [at(4, 4), at(6, 5), at(6, 5), at(9, 8)]);
+    }
+}

@@ -1,0 +1,26 @@
+//! Saying no over HTTP, before anything else of a connection exists.
+
+use axum::body::Body;
+use http::{HeaderValue, Response, header};
+
+use crate::{
+    domain::Rejection,
+    wire::{code, rejection_object},
+};
+
+/// The answer to a request that is refused: the code's status, `{code, message}` as JSON.
+pub(super) fn rejection_response(rejection: &Rejection) -> Response<Body> {
+    let mut response = Response::new(Body::from(rejection_object(rejection)));
+    *response.status_mut() = code::rejection(rejection).status;
+    let headers = response.headers_mut();
+    headers.insert(header::CONTENT_TYPE, HeaderValue::from_static("application/json"));
+    headers.insert(header::CACHE_CONTROL, HeaderValue::from_static("no-store"));
+    if matches!(
+        rejection,
+        Rejection::Unauthorized | Rejection::TokenExpired | Rejection::TokenRequired
+    ) {
+        let challenge = HeaderValue::from_static("Bearer realm=\"roomcast\"");
+        headers.insert(header::WWW_AUTHENTICATE, challenge);
+    }
+    response
+}

@@ -1,0 +1,147 @@
+//! A client's seat in a space: what it asks there and what it is told, in order.
+//!
+//! The engine calls our handlers from the task that reads the connection, so they only put things into
+//! the inbox. One task per seat takes them out again and lives as long as the session does:
+//! dropping the session is leaving.
+
+use std::{
+    fmt,
+    sync::{Arc, Weak, atomic::AtomicBool},
+    time::Duration,
+};
+
+use socketioxide::handler::Value;
+use tokio::{task::coop::consume_budget, time::sleep};
+
+use super::{
+    engine::NamespaceSocket,
+    inbox::{ConnectionInbox, QueuedRequest},
+    session::EngineSession,
+    spaces::SpaceClaim,
+};
+use crate::{
+    chat::{Admission, Session, ports::Outbox},
+    wire::socketio as wire,
+};
+
+/// How long a socket that the engine has lost is left alone before it is taken apart.
+const FORCE_DISCONNECT_DELAY: Duration = Duration::from_secs(5);
+
+/// See the module.
+pub(super) struct NamespaceConnection {
+    session: Arc<EngineSession>,
+    // Weak, because the socket's handlers hold the seat.
+    socket: Weak<NamespaceSocket>,
+    inbox: ConnectionInbox,
+    /// What still comes from the client is not taken.
+    pub(super) revoked: AtomicBool,
+}
+
+impl NamespaceConnection {
+    /// A seat that has not begun.
+    pub(super) fn new(session: Arc<EngineSession>, socket: &Arc<NamespaceSocket>) -> Arc<Self> {
+        let socket = Arc::downgrade(socket);
+        Arc::new(Self {
+            session,
+            socket,
+            inbox: ConnectionInbox::default(),
+            revoked: AtomicBool::new(false),
+        })
+    }
+
+    /// The session that carries it.
+    pub(super) fn session(&self) -> &Arc<EngineSession> {
+        &self.session
+    }
+
+    /// The engine's side of it, while there is one.
+    pub(super) fn socket(&self) -> Option<Arc<NamespaceSocket>> {
+        self.socket.upgrade()
+    }
+
+    /// What waits to be taken.
+    pub(super) fn inbox(&self) -> &ConnectionInbox {
+        &self.inbox
+    }
+
+    /// Whether this is the seat on `socket`.
+    pub(super) fn is_on(&self, socket: &Arc<NamespaceSocket>) -> bool {
+        std::ptr::eq(self.socket.as_ptr(), Arc::as_ptr(socket))
+    }
+
+    /// The client says nothing more.
+    pub(super) fn close_inbox(&self) {
+        self.inbox.close();
+    }
+
+    /// Holds the seat, from the answer to CONNECT to the end.
+    ///
+    /// Everything that is not waiting for the next request is boxed: this task is as large as its
+    /// largest step, and most of the time nobody says anything.
+    pub(super) async fn run(self: Arc<Self>, admission: Box<Admission>, claim: Option<SpaceClaim>) {
+        if self.inbox.wait_open().await {
+            let outbox: Arc<dyn Outbox> = Arc::<Self>::clone(&self);
+            let mut chat_session = Box::pin(admission.enter(outbox)).await;
+            while let Some(queued) = self.inbox.next().await {
+                self.session.release_requests(1, queued.bytes());
+                Box::pin(self.handle(&mut chat_session, queued)).await;
+            }
+            let drain_guard = chat_session.into_drain_guard();
+            self.session.wait_output_finished().await;
+            drop(drain_guard);
+        } else {
+            drop(admission);
+            while let Some(queued) = self.inbox.next().await {
+                self.session.release_requests(1, queued.bytes());
+            }
+        }
+        self.session.detach(&self);
+        if claim.is_some() {
+            drop(claim);
+            Box::pin(self.force_disconnect()).await;
+        }
+    }
+
+    /// Takes one request.
+    async fn handle(self: &Arc<Self>, chat_session: &mut Session, queued: QueuedRequest) {
+        // A client with a full inbox must not keep the others waiting.
+        consume_budget().await;
+        let QueuedRequest { value, ack } = queued;
+        let Value::Str(text, attachments) = value else { return };
+        let attachments = attachments.map(Vec::from).unwrap_or_default();
+        let (kind, request) = wire::request(&text, &attachments, self.session.limits());
+        drop(text);
+        match request {
+            Ok(request) => {
+                let connection = Arc::clone(self);
+                chat_session
+                    .handle(request, Box::new(move |reply| connection.answer(ack, kind, &reply)))
+                    .await;
+            }
+            Err(rejection) => self.answer(ack, kind, &Err(rejection)),
+        }
+    }
+
+    /// Takes a socket apart that the engine has lost: it may make a namespace of a pattern twice, and
+    /// forgets the first. Not before its client is gone, who would take the packet for a reason to
+    /// stay away.
+    async fn force_disconnect(&self) {
+        let still_connected = || self.socket().filter(|it| it.connected());
+        if still_connected().is_none() {
+            return;
+        }
+        tokio::select! {
+            () = sleep(FORCE_DISCONNECT_DELAY) => {}
+            () = self.session.tasks().draining() => return,
+        }
+        if let Some(socket) = still_connected() {
+            socket.disconnect().ok();
+        }
+    }
+}
+
+impl fmt::Debug for NamespaceConnection {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("NamespaceConnection").field("inbox", &self.inbox).finish_non_exhaustive()
+    }
+}

@@ -1,0 +1,247 @@
+//! What a request asks for, and the protocol's own refusals.
+//!
+//! The checks come in the order of the official server, so that its clients and its test suite see
+//! what they know. Unlike there, a parameter that is given twice is refused.
+
+use axum::body::Body;
+use http::{HeaderValue, Method, Response, StatusCode, header::CONTENT_TYPE};
+use serde_json::json;
+use socketioxide::socket::Sid;
+
+use crate::{domain::Rejection, transport::upgrade::HandshakeError};
+
+/// The Engine.IO protocol that a client speaks.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum Version {
+    /// Clients 1.x and 2.x.
+    V3,
+    /// Clients 3.x and 4.x.
+    V4,
+}
+
+impl Version {
+    /// The number that stands in the address.
+    pub(super) fn number(self) -> u8 {
+        match self {
+            Self::V3 => 3,
+            Self::V4 => 4,
+        }
+    }
+}
+
+/// What a request asks for.
+#[derive(Debug, PartialEq, Eq)]
+pub(super) enum EngineRequest {
+    /// A new session that polls.
+    Open(Version),
+    /// A new session on a WebSocket.
+    Connect(Version),
+    /// What the server has to say.
+    Poll(Sid),
+    /// To hear what the client has to say.
+    Post(Sid),
+    /// To go on on a WebSocket.
+    Upgrade(Sid),
+}
+
+/// Reads the address of a request.
+pub(super) fn parse_request(
+    method: &Method,
+    query: &str,
+) -> Result<EngineRequest, EngineRejection> {
+    let polls = match find_parameter(query, "transport=") {
+        QueryParameter::Single("polling") => true,
+        QueryParameter::Single("websocket") => false,
+        _ => return Err(EngineRejection::TransportUnknown),
+    };
+    match find_parameter(query, "sid=") {
+        QueryParameter::Single(sid) => {
+            let sid: Sid = sid.parse().map_err(|_malformed| EngineRejection::SessionUnknown)?;
+            match *method {
+                Method::GET if polls => Ok(EngineRequest::Poll(sid)),
+                Method::POST if polls => Ok(EngineRequest::Post(sid)),
+                Method::GET => Ok(EngineRequest::Upgrade(sid)),
+                _ => Err(EngineRejection::BadRequest),
+            }
+        }
+        QueryParameter::Missing if method != Method::GET => {
+            Err(EngineRejection::BadHandshakeMethod)
+        }
+        QueryParameter::Missing => {
+            let version = match find_parameter(query, "EIO=") {
+                QueryParameter::Single("4") => Version::V4,
+                QueryParameter::Single("3") => Version::V3,
+                _ => return Err(EngineRejection::VersionUnsupported),
+            };
+            Ok(if polls { EngineRequest::Open(version) } else { EngineRequest::Connect(version) })
+        }
+        QueryParameter::Repeated => Err(EngineRejection::BadRequest),
+    }
+}
+
+/// How often a parameter is given.
+enum QueryParameter<'a> {
+    Missing,
+    Single(&'a str),
+    Repeated,
+}
+
+fn find_parameter<'a>(query: &'a str, name: &str) -> QueryParameter<'a> {
+    let mut values = query.split('&').filter_map(|it| it.strip_prefix(name));
+    match (values.next(), values.next()) {
+        (None, _) => QueryParameter::Missing,
+        (Some(value), None) => QueryParameter::Single(value),
+        (Some(_), Some(_)) => QueryParameter::Repeated,
+    }
+}
+
+/// What is left of a query for the door: the engine's own parameters are taken out, and the token, which
+/// is kept apart.
+pub(super) fn application_query(query: &str) -> Box<str> {
+    let engine = ["EIO=", "transport=", "sid=", "t=", "b64=", "j=", "token="];
+    let ours = query.split('&').filter(|it| !engine.iter().any(|name| it.starts_with(name)));
+    ours.collect::<Vec<_>>().join("&").into()
+}
+
+/// The protocol's own refusals, with the official server's numbers.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub(super) enum EngineRejection {
+    /// Neither polling nor WebSocket.
+    TransportUnknown,
+    /// No such session, or no longer.
+    SessionUnknown,
+    /// Sessions begin with GET.
+    BadHandshakeMethod,
+    /// Anything else that is wrong with the request.
+    BadRequest,
+    /// Neither 3 nor 4.
+    VersionUnsupported,
+    /// The body is larger than a frame may be.
+    TooLarge,
+    /// The body did not arrive in time.
+    TooSlow,
+    /// Another version of the WebSocket protocol than 13.
+    WebSocketVersion,
+    /// What the protocol has no number for.
+    Rejected(Rejection),
+}
+
+impl EngineRejection {
+    /// What is wrong with a WebSocket handshake.
+    pub(super) fn from_handshake_error(error: HandshakeError) -> Self {
+        match error {
+            HandshakeError::UnsupportedVersion => Self::WebSocketVersion,
+            HandshakeError::NotAnUpgrade | HandshakeError::InvalidKey => Self::BadRequest,
+        }
+    }
+
+    /// What the engine means by its refusal. It writes the numbers as strings.
+    pub(super) fn from_engine_response(body: &[u8]) -> Self {
+        if body.windows(10).any(|it| it == br#""code":"1""#) {
+            Self::SessionUnknown
+        } else {
+            Self::BadRequest
+        }
+    }
+
+    /// The answer for the client.
+    pub(super) fn into_response(self) -> Response<Body> {
+        let upgrade_required = self == Self::WebSocketVersion;
+        let (status, code, message) = match self {
+            Self::TransportUnknown => (StatusCode::BAD_REQUEST, 0, "Transport unknown"),
+            Self::SessionUnknown => (StatusCode::BAD_REQUEST, 1, "Session ID unknown"),
+            Self::BadHandshakeMethod => (StatusCode::BAD_REQUEST, 2, "Bad handshake method"),
+            Self::BadRequest => (StatusCode::BAD_REQUEST, 3, "Bad request"),
+            Self::VersionUnsupported => {
+                (StatusCode::BAD_REQUEST, 5, "Unsupported protocol version")
+            }
+            Self::TooLarge => (StatusCode::PAYLOAD_TOO_LARGE, 3, "Payload too large"),
+            Self::TooSlow => (StatusCode::REQUEST_TIMEOUT, 3, "Request timeout"),
+            Self::WebSocketVersion => (StatusCode::UPGRADE_REQUIRED, 3, "Upgrade required"),
+            Self::Rejected(rejection) => return rejection_response(&rejection),
+        };
+        let mut response = json_response(status, &json!({ "code": code, "message": message }));
+        if upgrade_required {
+            let supported = HeaderValue::from_static("13");
+            response.headers_mut().insert(http::header::SEC_WEBSOCKET_VERSION, supported);
+        }
+        response
+    }
+}
+
+/// A refusal of ours, in the form that the other ways in use.
+pub(super) fn rejection_response(rejection: &Rejection) -> Response<Body> {
+    super::super::rejection::rejection_response(rejection)
+}
+
+/// An answer without a body.
+pub(super) fn empty_response(status: StatusCode) -> Response<Body> {
+    let mut response = Response::new(Body::empty());
+    *response.status_mut() = status;
+    response
+}
+
+fn json_response(status: StatusCode, body: &serde_json::Value) -> Response<Body> {
+    let mut response = Response::new(Body::from(body.to_string()));
+    *response.status_mut() = status;
+    response.headers_mut().insert(CONTENT_TYPE, HeaderValue::from_static("application/json"));
+    response
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    const SID: &str = "AAAAAAAAAAAAAAHs";
+
+    fn get(query: &str) -> Result<EngineRequest, EngineRejection> {
+        parse_request(&Method::GET, query)
+    }
+
+    #[test]
+    fn a_valid_query_is_parsed() {
+        let sid: Sid = SID.parse().unwrap();
+        assert_eq!(get("EIO=4&transport=polling&t=x"), Ok(EngineRequest::Open(Version::V4)));
+        assert_eq!(get("EIO=3&transport=websocket"), Ok(EngineRequest::Connect(Version::V3)));
+        let here = format!("EIO=4&transport=polling&sid={SID}");
+        assert_eq!(get(&here), Ok(EngineRequest::Poll(sid)));
+        assert_eq!(parse_request(&Method::POST, &here), Ok(EngineRequest::Post(sid)));
+        assert_eq!(get(&format!("transport=websocket&sid={SID}")), Ok(EngineRequest::Upgrade(sid)));
+    }
+
+    #[test]
+    fn an_invalid_query_gets_the_official_error() {
+        for (query, rejection) in [
+            ("", EngineRejection::TransportUnknown),
+            ("EIO=4", EngineRejection::TransportUnknown),
+            ("EIO=4&transport=__proto__", EngineRejection::TransportUnknown),
+            ("EIO=4&transport=constructor", EngineRejection::TransportUnknown),
+            ("EIO=4&transport=polling&transport=polling", EngineRejection::TransportUnknown),
+            ("transport=polling", EngineRejection::VersionUnsupported),
+            ("EIO=99&transport=polling", EngineRejection::VersionUnsupported),
+            ("EIO=4&EIO=4&transport=polling", EngineRejection::VersionUnsupported),
+            ("EIO=4&transport=polling&sid=", EngineRejection::SessionUnknown),
+            ("EIO=4&transport=polling&sid=../../etc/passwd", EngineRejection::SessionUnknown),
+            ("EIO=4&transport=polling&sid=a&sid=b", EngineRejection::BadRequest),
+        ] {
+            assert_eq!(get(query), Err(rejection), "{query}");
+        }
+    }
+
+    #[test]
+    fn a_wrong_method_gets_the_official_error() {
+        let open = "EIO=4&transport=polling";
+        assert_eq!(parse_request(&Method::POST, open), Err(EngineRejection::BadHandshakeMethod));
+        let here = format!("EIO=4&transport=polling&sid={SID}");
+        assert_eq!(parse_request(&Method::PUT, &here), Err(EngineRejection::BadRequest));
+        let there = format!("EIO=4&transport=websocket&sid={SID}");
+        assert_eq!(parse_request(&Method::POST, &there), Err(EngineRejection::BadRequest));
+    }
+
+    #[test]
+    fn engine_parameters_are_removed_from_the_query() {
+        let query = "token=abc&EIO=3&transport=polling&t=NxY&b64=1&room=a%20b";
+        assert_eq!(&*application_query(query), "room=a%20b");
+        assert_eq!(&*application_query("EIO=4&transport=websocket"), "");
+    }
+}

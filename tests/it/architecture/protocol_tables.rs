@@ -1,0 +1,98 @@
+//! docs/protocol.md and the code say the same.
+
+use roomcast::{
+    domain::{CloseReason, Rejection},
+    wire::{
+        code::{self, Reconnect, Retry},
+        websocket::RequestKind,
+    },
+};
+
+const PROTOCOL: &str = include_str!("../../../docs/protocol.md");
+
+/// The rows of the first table below a heading: cells without their back-ticks.
+fn table(heading: &str) -> Vec<Vec<String>> {
+    let (_, chapter) = PROTOCOL.split_once(&format!("\n## {heading}\n")).unwrap();
+    let lines = chapter.lines().skip_while(|line| !line.starts_with("| ---")).skip(1);
+    let rows = lines.take_while(|line| line.starts_with('|'));
+    let cell = |it: &str| it.trim().trim_matches('`').to_owned();
+    rows.map(|row| row.trim_matches('|').split(" | ").map(cell).collect()).collect()
+}
+
+/// Every rejection, in the order of the table. The match has no wildcard, so a new one does not
+/// compile until it has its place here.
+fn rejections() -> Vec<Rejection> {
+    use Rejection as R;
+    let mut all = vec![R::BadRequest("why")];
+    loop {
+        let next = match &all[all.len() - 1] {
+            R::BadRequest(_) => R::UnknownEvent,
+            R::UnknownEvent => R::Unauthorized,
+            R::Unauthorized => R::TokenExpired,
+            R::TokenExpired => R::TokenRequired,
+            R::TokenRequired => R::OtherUser,
+            R::OtherUser => R::UnknownSpace,
+            R::UnknownSpace => R::SpaceForbidden,
+            R::SpaceForbidden => R::RoomForbidden,
+            R::RoomForbidden => R::Forbidden,
+            R::Forbidden => R::ReadOnly,
+            R::ReadOnly => R::OriginForbidden,
+            R::OriginForbidden => R::NotIdentified,
+            R::NotIdentified => R::AlreadyIdentified,
+            R::AlreadyIdentified => R::NameInvalid,
+            R::NameInvalid => R::NameTaken,
+            R::NameTaken => R::RoomInvalid,
+            R::RoomInvalid => R::TooManyRooms,
+            R::TooManyRooms => R::NotMember,
+            R::NotMember => R::MessageEmpty,
+            R::MessageEmpty => R::MessageTooLarge,
+            R::MessageTooLarge => R::TooManyAttachments,
+            R::TooManyAttachments => R::IdInvalid,
+            R::IdInvalid => R::Conflict,
+            R::Conflict => R::NoSuchUser,
+            R::NoSuchUser => R::NoSuchMessage,
+            R::NoSuchMessage => R::TooFast { retry_after: std::time::Duration::from_secs(1) },
+            R::TooFast { .. } => R::Unavailable,
+            R::Unavailable => R::Draining,
+            R::Draining => R::Internal,
+            R::Internal => return all,
+        };
+        all.push(next);
+    }
+}
+
+#[test]
+fn rejection_codes_match_the_protocol_table() {
+    let rejections = rejections();
+    let rows = rejections.iter().map(code::rejection).map(|row| {
+        let retry = if row.retry == Retry::Yes { "yes" } else { "no" };
+        vec![row.code.to_owned(), row.status.as_str().to_owned(), retry.to_owned()]
+    });
+    let documented = table("Codes").into_iter().map(|row| row[..3].to_vec());
+    assert_eq!(rows.collect::<Vec<_>>(), documented.collect::<Vec<_>>());
+}
+
+#[test]
+fn close_codes_match_the_protocol_table() {
+    let rows = CloseReason::ALL.map(code::close).map(|row| {
+        let reconnect = if row.reconnect == Reconnect::Yes { "yes" } else { "no" };
+        vec![row.code.to_owned(), row.websocket.to_string(), reconnect.to_owned()]
+    });
+    let documented = table("Closing").into_iter().map(|row| row[..3].to_vec());
+    assert_eq!(rows.to_vec(), documented.collect::<Vec<_>>());
+    for row in CloseReason::ALL.map(code::close) {
+        // 4001 is what pages know of old (SYSTEMS.md R17); who gets it comes back when signed in.
+        let reconnects = row.websocket != 4001 && (1001..4500).contains(&row.websocket);
+        assert_eq!(reconnects, row.reconnect == Reconnect::Yes, "{}", row.code);
+    }
+}
+
+#[test]
+fn every_request_of_the_protocol_is_known() {
+    let rows = table("Client to server");
+    assert_eq!(rows.len(), 18);
+    for row in rows {
+        assert_eq!(RequestKind::of(&row[0]).name(), Some(&*row[0]));
+    }
+    assert_eq!(RequestKind::of("new message").name(), None);
+}
