@@ -110,7 +110,7 @@ pub fn close(reason: CloseReason) -> CloseRow {
         CloseReason::NameTaken => ("name_taken", 4502, Reconnect::No),
     };
     let after = if reason == CloseReason::Draining { RETURN_AFTER } else { Duration::ZERO };
-    // What the pages of SYSTEMS.md R17 compare.
+    // Existing clients compare this text.
     let text = if reason == CloseReason::InvalidUser { "Invalid user" } else { code };
     CloseRow { code, websocket, reconnect, after, reason: text }
 }

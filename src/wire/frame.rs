@@ -11,7 +11,7 @@ use super::{
     body::AttachmentEncoding,
     event::{self, EncodedPayload},
     json::Object,
-    request::{self, RequestData, RequestKind},
+    request::{self, ReplyForm, RequestData, RequestKind},
 };
 use crate::{
     chat::{Reply, Request, event::Delivery},
@@ -63,12 +63,8 @@ pub(super) fn request(
         let request = Err(Rejection::BadRequest("ack is at most 2^53 - 1"));
         return RequestFrame { kind: RequestKind::of(&event), ack: None, request };
     }
-    let data = RequestData { raw: data, attachments, encoding };
-    RequestFrame {
-        kind: RequestKind::of(&event),
-        ack,
-        request: request::request(&event, &data, limits),
-    }
+    let data = RequestData { raw: data, attachments, encoding, limits };
+    RequestFrame { kind: RequestKind::of(&event), ack, request: request::request(&event, &data) }
 }
 
 /// The frame of an event.
@@ -98,8 +94,15 @@ pub(super) fn reply(
             let data = EncodedPayload::text(answer::error_message(kind, rejection));
             Some(frame("error message", data))
         }
-        (None, RequestKind::Query(name), Ok(it)) => Some(frame(name, answer::answer(it, encoding))),
-        (None, RequestKind::NewUser | RequestKind::Other(_) | RequestKind::Unknown, Ok(_)) => None,
+        (None, RequestKind::Known(name, ReplyForm::AcknowledgementOrEvent), Ok(it)) => {
+            Some(frame(name, answer::answer(it, encoding)))
+        }
+        (
+            None,
+            RequestKind::Known(_, ReplyForm::Acknowledgement | ReplyForm::UserAndToken)
+            | RequestKind::Unknown,
+            Ok(_),
+        ) => None,
     }
 }
 

@@ -22,4 +22,5 @@ pub mod websocket;
 pub(crate) use answer::{profile, rejection_object};
 pub use hello::hello_from_query;
 pub(crate) use hello::parameter;
+pub use request::{REQUESTS, ReplyForm, RequestSpec};
 pub(crate) use sign_in::sign_in;

@@ -16,7 +16,7 @@ use super::{
     body::{self, AttachmentEncoding},
     event::{self, EncodedPayload},
     hello::hello_from_auth,
-    request::{self, RequestData},
+    request::{self, ReplyForm, RequestData},
 };
 use crate::{
     chat::{Answer, Hello, Reply, Request, event::Delivery},
@@ -137,8 +137,9 @@ pub fn request(
 ) -> (RequestKind, Result<Request, Rejection>) {
     match serde_json::from_str::<EventArray<'_>>(text) {
         Ok(EventArray { name, data: raw }) => {
-            let data = RequestData { raw, attachments, encoding: AttachmentEncoding::Placeholders };
-            (RequestKind::of(&name), request::request(&name, &data, limits))
+            let encoding = AttachmentEncoding::Placeholders;
+            let data = RequestData { raw, attachments, encoding, limits };
+            (RequestKind::of(&name), request::request(&name, &data))
         }
         Err(_error) => {
             (RequestKind::Unknown, Err(Rejection::BadRequest("an event has a name and data")))
@@ -176,10 +177,11 @@ pub enum Acknowledgement {
 /// The acknowledgement of a request.
 pub fn acknowledgement(kind: RequestKind, reply: &Reply) -> Acknowledgement {
     match (kind, reply) {
-        (RequestKind::NewUser, Ok(Answer::Identified { user, token })) => {
-            Acknowledgement::Two(true, Packet::text(answer::identified(user, token)))
-        }
-        (RequestKind::NewUser, Err(rejection)) => {
+        (
+            RequestKind::Known(_, ReplyForm::UserAndToken),
+            Ok(Answer::Identified { user, token }),
+        ) => Acknowledgement::Two(true, Packet::text(answer::identified(user, token))),
+        (RequestKind::Known(_, ReplyForm::UserAndToken), Err(rejection)) => {
             Acknowledgement::Two(false, Packet::text(answer::rejection_object(rejection)))
         }
         _ => Acknowledgement::One(Packet::new(answer::reply(
@@ -196,10 +198,14 @@ pub fn reply_event(kind: RequestKind, reply: &Reply) -> Option<(&'static str, Pa
         (kind, Err(rejection)) => {
             Some(("error message", Packet::text(answer::error_message(kind, rejection))))
         }
-        (RequestKind::Query(name), Ok(answer)) => {
+        (RequestKind::Known(name, ReplyForm::AcknowledgementOrEvent), Ok(answer)) => {
             Some((name, Packet::new(answer::answer(answer, AttachmentEncoding::Placeholders))))
         }
-        (RequestKind::NewUser | RequestKind::Other(_) | RequestKind::Unknown, Ok(_)) => None,
+        (
+            RequestKind::Known(_, ReplyForm::Acknowledgement | ReplyForm::UserAndToken)
+            | RequestKind::Unknown,
+            Ok(_),
+        ) => None,
     }
 }
 
@@ -217,11 +223,11 @@ mod tests {
         let limits = Limits::default();
         for text in [r#"["send message","hi"]"#, r#"["send message","hi",1,{}]"#] {
             let (kind, request) = request(text, &[], &limits);
-            assert_eq!(kind, RequestKind::Other("send message"));
+            assert_eq!(kind, RequestKind::Known("send message", ReplyForm::Acknowledgement));
             assert!(matches!(request, Ok(Request::Send(_))), "{text}");
         }
         let (kind, request) = request(r#"["GroupList"]"#, &[], &limits);
-        assert_eq!(kind, RequestKind::Query("GroupList"));
+        assert_eq!(kind, RequestKind::of("GroupList"));
         assert!(matches!(request, Ok(Request::GroupList { room: None })));
     }
 

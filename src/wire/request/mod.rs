@@ -20,106 +20,111 @@ use crate::{
     domain::{Epoch, Limits, Rejection, Seq, UserName},
 };
 
-/// Requests for nothing but their answer.
-const QUERIES: [&str; 3] = ["GroupList", "history", "presence"];
-
-/// All others but `new user`.
-const OTHERS: [&str; 14] = [
-    "send message",
-    "GroupChat",
-    "SingleChat",
-    "join",
-    "leave",
-    "read",
-    "mute",
-    "typing",
-    "edit message",
-    "delete message",
-    "invite",
-    "kick",
-    "notify",
-    "auth",
-];
-
 /// Longest name of a database, in bytes. Ours are shorter.
 const EPOCH_BYTES_MAX: usize = 64;
 
 const NOT_AN_OBJECT: Rejection = Rejection::BadRequest("the data is not of the documented form");
 const BAD_EPOCH: Rejection = Rejection::BadRequest("an epoch has 1 to 64 visible ASCII characters");
 
-/// The data of a request as it came, and the byte strings beside it.
+/// Every request of the protocol, in the order of the table in docs/protocol.md.
+///
+/// A new request is one row here, its parser and its row in the document; a test compares the two.
+pub static REQUESTS: [RequestSpec; 18] = [
+    RequestSpec::new("new user", ReplyForm::UserAndToken, identity::new_user),
+    RequestSpec::new("send message", ReplyForm::Acknowledgement, post::send),
+    RequestSpec::new("GroupChat", ReplyForm::Acknowledgement, post::group_chat),
+    RequestSpec::new("SingleChat", ReplyForm::Acknowledgement, post::single_chat),
+    RequestSpec::new("GroupList", ReplyForm::AcknowledgementOrEvent, room::group_list),
+    RequestSpec::new("join", ReplyForm::Acknowledgement, room::join),
+    RequestSpec::new("leave", ReplyForm::Acknowledgement, room::leave),
+    RequestSpec::new("history", ReplyForm::AcknowledgementOrEvent, conversation::history),
+    RequestSpec::new("read", ReplyForm::Acknowledgement, conversation::read),
+    RequestSpec::new("mute", ReplyForm::Acknowledgement, conversation::mute),
+    RequestSpec::new("typing", ReplyForm::Acknowledgement, conversation::typing),
+    RequestSpec::new("edit message", ReplyForm::Acknowledgement, post::edit),
+    RequestSpec::new("delete message", ReplyForm::Acknowledgement, post::delete),
+    RequestSpec::new("invite", ReplyForm::Acknowledgement, room::invite),
+    RequestSpec::new("kick", ReplyForm::Acknowledgement, room::kick),
+    RequestSpec::new("notify", ReplyForm::Acknowledgement, post::notify),
+    RequestSpec::new("presence", ReplyForm::AcknowledgementOrEvent, identity::presence),
+    RequestSpec::new("auth", ReplyForm::Acknowledgement, identity::auth),
+];
+
+/// One row of [`REQUESTS`].
+#[derive(Clone, Copy, Debug)]
+pub struct RequestSpec {
+    /// The name of the event that carries the request.
+    pub name: &'static str,
+    /// How the request is answered.
+    pub reply: ReplyForm,
+    parse: Parser,
+}
+
+/// Parses the data of one request.
+type Parser = fn(&RequestData<'_>) -> Result<Request, Rejection>;
+
+/// How a request is answered when it succeeds. A refusal without an acknowledgement is always the
+/// event `error message`.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum ReplyForm {
+    /// In the acknowledgement. Without one, the client receives no answer.
+    Acknowledgement,
+    /// In the acknowledgement. Without one, as an event with the name of the request.
+    AcknowledgementOrEvent,
+    /// As [`Acknowledgement`](Self::Acknowledgement), but with two arguments over Socket.IO.
+    UserAndToken,
+}
+
+/// The data of a request as received, and the byte strings beside it.
 pub(super) struct RequestData<'a> {
     pub(super) raw: Option<&'a RawValue>,
     pub(super) attachments: &'a [Bytes],
     pub(super) encoding: AttachmentEncoding,
+    pub(super) limits: &'a Limits,
 }
 
-/// Which request an answer belongs to, as far as its form depends on it.
+/// The request that a reply answers, as far as the form of the reply depends on it.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum RequestKind {
-    /// `new user`, whose answer has a form of its own.
-    NewUser,
-    /// Asked for nothing but its answer, which comes as an event when no acknowledgement was
-    /// asked for.
-    Query(&'static str),
-    /// Any other.
-    Other(&'static str),
-    /// One that we do not know.
+    /// A request of the table.
+    Known(&'static str, ReplyForm),
+    /// A request that is not in the table.
     Unknown,
+}
+
+impl RequestSpec {
+    const fn new(name: &'static str, reply: ReplyForm, parse: Parser) -> Self {
+        Self { name, reply, parse }
+    }
+
+    /// The row of the request with this name.
+    fn find(name: &str) -> Option<&'static Self> {
+        REQUESTS.iter().find(|row| row.name == name)
+    }
 }
 
 impl RequestKind {
     /// The request with this name.
     pub fn of(event: &str) -> Self {
-        let among = |names: &[&'static str]| names.iter().find(|name| **name == event).copied();
-        match (among(&QUERIES), among(&OTHERS)) {
-            (Some(name), _) => Self::Query(name),
-            (None, Some(name)) => Self::Other(name),
-            (None, None) if event == "new user" => Self::NewUser,
-            (None, None) => Self::Unknown,
-        }
+        RequestSpec::find(event).map_or(Self::Unknown, |row| Self::Known(row.name, row.reply))
     }
 
-    /// Its name, where it is one of ours.
+    /// The name of the request, if it is in the table.
     pub fn name(self) -> Option<&'static str> {
         match self {
-            Self::NewUser => Some("new user"),
-            Self::Query(name) | Self::Other(name) => Some(name),
+            Self::Known(name, _) => Some(name),
             Self::Unknown => None,
         }
     }
 }
 
 /// Parses one request.
-pub(super) fn request(
-    event: &str,
-    data: &RequestData<'_>,
-    limits: &Limits,
-) -> Result<Request, Rejection> {
+pub(super) fn request(event: &str, data: &RequestData<'_>) -> Result<Request, Rejection> {
     if let Some(raw) = data.raw {
         json::check_depth(raw.get())?;
     }
-    match event {
-        "new user" => identity::new_user(data),
-        "auth" => identity::auth(data),
-        "presence" => identity::presence(data),
-        "send message" => post::send(data, limits),
-        "GroupChat" => post::group_chat(data, limits),
-        "SingleChat" => post::single_chat(data, limits),
-        "notify" => post::notify(data, limits),
-        "edit message" => post::edit(data, limits),
-        "delete message" => post::delete(data),
-        "GroupList" => room::group_list(data),
-        "join" => room::join(data),
-        "leave" => room::leave(data),
-        "invite" => room::invite(data),
-        "kick" => room::kick(data),
-        "history" => conversation::history(data),
-        "read" => conversation::read(data),
-        "mute" => conversation::mute(data),
-        "typing" => conversation::typing(data),
-        _ => Err(Rejection::UnknownEvent),
-    }
+    let row = RequestSpec::find(event).ok_or(Rejection::UnknownEvent)?;
+    (row.parse)(data)
 }
 
 /// An object of the documented form.

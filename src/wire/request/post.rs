@@ -12,7 +12,7 @@ use super::{
 };
 use crate::{
     chat::{Request, RoomPost},
-    domain::{Body, Limits, MessageId, Rejection, RoomName, UserName, View},
+    domain::{Body, MessageId, Rejection, RoomName, UserName, View},
 };
 
 /// `send message`.
@@ -79,28 +79,28 @@ impl<'a> RoomMessage<'a> for GroupChat<'a> {
     }
 }
 
-pub(super) fn send(data: &RequestData<'_>, limits: &Limits) -> Result<Request, Rejection> {
-    room_post::<SendMessageData<'_>>(data, limits).map(Request::Send)
+pub(super) fn send(data: &RequestData<'_>) -> Result<Request, Rejection> {
+    room_post::<SendMessageData<'_>>(data).map(Request::Send)
 }
 
-pub(super) fn group_chat(data: &RequestData<'_>, limits: &Limits) -> Result<Request, Rejection> {
-    room_post::<GroupChat<'_>>(data, limits).map(Request::GroupChat)
+pub(super) fn group_chat(data: &RequestData<'_>) -> Result<Request, Rejection> {
+    room_post::<GroupChat<'_>>(data).map(Request::GroupChat)
 }
 
-pub(super) fn single_chat(data: &RequestData<'_>, limits: &Limits) -> Result<Request, Rejection> {
-    let (to, body, id) = user_post(data, limits)?;
+pub(super) fn single_chat(data: &RequestData<'_>) -> Result<Request, Rejection> {
+    let (to, body, id) = user_post(data)?;
     Ok(Request::SingleChat { to, body, id })
 }
 
-pub(super) fn notify(data: &RequestData<'_>, limits: &Limits) -> Result<Request, Rejection> {
-    let (to, body, id) = user_post(data, limits)?;
+pub(super) fn notify(data: &RequestData<'_>) -> Result<Request, Rejection> {
+    let (to, body, id) = user_post(data)?;
     Ok(Request::Notify { to, body, id })
 }
 
-pub(super) fn edit(data: &RequestData<'_>, limits: &Limits) -> Result<Request, Rejection> {
+pub(super) fn edit(data: &RequestData<'_>) -> Result<Request, Rejection> {
     let Edit { seq: place, msg } = object(data.raw)?;
     let (of, seq) = (editable_view(data)?, seq(place)?);
-    Ok(Request::Edit { of, seq, body: read_body(msg, data, limits)? })
+    Ok(Request::Edit { of, seq, body: read_body(msg, data)? })
 }
 
 pub(super) fn delete(data: &RequestData<'_>) -> Result<Request, Rejection> {
@@ -108,29 +108,23 @@ pub(super) fn delete(data: &RequestData<'_>) -> Result<Request, Rejection> {
     Ok(Request::Delete { of: editable_view(data)?, seq: seq(place)? })
 }
 
-fn room_post<'a, T: RoomMessage<'a>>(
-    data: &RequestData<'a>,
-    limits: &Limits,
-) -> Result<RoomPost, Rejection> {
+fn room_post<'a, T: RoomMessage<'a>>(data: &RequestData<'a>) -> Result<RoomPost, Rejection> {
     let raw = data.raw.ok_or(NOT_AN_OBJECT)?;
     if raw.get().starts_with('"') || body::is_bytes(raw, data.encoding) {
-        let body = body::read(raw, data.encoding, data.attachments, limits)?;
+        let body = body::read(raw, data.encoding, data.attachments, data.limits)?;
         return Ok(RoomPost { room: None, body, id: None });
     }
     let (room, body, id) = object::<T>(data.raw)?.parts();
     let room = parse(room, RoomName::parse)?;
     let id = parse(id, MessageId::parse)?;
-    Ok(RoomPost { room, body: read_body(body, data, limits)?, id })
+    Ok(RoomPost { room, body: read_body(body, data)?, id })
 }
 
-fn user_post(
-    data: &RequestData<'_>,
-    limits: &Limits,
-) -> Result<(UserName, Body, Option<MessageId>), Rejection> {
+fn user_post(data: &RequestData<'_>) -> Result<(UserName, Body, Option<MessageId>), Rejection> {
     let UserPostData { to, data: body, id } = object(data.raw)?;
     let to = other_user(&to)?;
     let id = parse(id, MessageId::parse)?;
-    Ok((to, read_body(body, data, limits)?, id))
+    Ok((to, read_body(body, data)?, id))
 }
 
 /// Where a message is changed. What stands in an inbox is never changed.
@@ -142,11 +136,7 @@ fn editable_view(data: &RequestData<'_>) -> Result<Option<View>, Rejection> {
 }
 
 /// A body that may be left out only to be told that it is empty.
-fn read_body(
-    raw: Option<&RawValue>,
-    data: &RequestData<'_>,
-    limits: &Limits,
-) -> Result<Body, Rejection> {
+fn read_body(raw: Option<&RawValue>, data: &RequestData<'_>) -> Result<Body, Rejection> {
     let raw = raw.ok_or(Rejection::MessageEmpty)?;
-    body::read(raw, data.encoding, data.attachments, limits)
+    body::read(raw, data.encoding, data.attachments, data.limits)
 }

@@ -8,9 +8,8 @@ use crate::{
 
 fn parse(event: &str, data: &str) -> Result<Request, Rejection> {
     let raw = RawValue::from_string(data.to_owned()).unwrap();
-    let data =
-        RequestData { raw: Some(&raw), attachments: &[], encoding: AttachmentEncoding::Base64 };
-    request(event, &data, &Limits::default())
+    let (encoding, limits) = (AttachmentEncoding::Base64, Limits::default());
+    request(event, &RequestData { raw: Some(&raw), attachments: &[], encoding, limits: &limits })
 }
 
 /// Which request it became, with everything that it holds.
@@ -289,12 +288,14 @@ fn reads_edits_and_member_changes_of_an_undocumented_form_are_refused() {
 
 #[test]
 fn every_named_request_has_a_parser() {
-    for event in QUERIES.into_iter().chain(OTHERS).chain(["new user"]) {
-        assert_eq!(RequestKind::of(event).name(), Some(event));
+    for RequestSpec { name: event, reply, parse: _ } in &REQUESTS {
+        assert_eq!(RequestKind::of(event), RequestKind::Known(event, *reply));
         let refused = parse(event, "7");
         assert!(!matches!(refused, Err(Rejection::UnknownEvent)), "{event}");
     }
-    assert_eq!(RequestKind::of("presence"), RequestKind::Query("presence"));
+    let queries = REQUESTS.iter().filter(|row| row.reply == ReplyForm::AcknowledgementOrEvent);
+    let queries: Vec<_> = queries.map(|row| row.name).collect();
+    assert_eq!(queries, ["GroupList", "history", "presence"]);
     assert_eq!(RequestKind::of("new message"), RequestKind::Unknown);
 }
 
