@@ -58,7 +58,7 @@ async fn ready(State(chat): State<Arc<Chat>>) -> Response<Body> {
     match chat.readiness() {
         Readiness::Ready => text(StatusCode::OK, "ready"),
         Readiness::Draining => text(StatusCode::SERVICE_UNAVAILABLE, "draining"),
-        Readiness::BusDisconnected => text(StatusCode::SERVICE_UNAVAILABLE, "deaf"),
+        Readiness::BusDisconnected => text(StatusCode::SERVICE_UNAVAILABLE, "bus_disconnected"),
     }
 }
 
