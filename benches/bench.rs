@@ -1,6 +1,6 @@
 //! Benchmarks: `make bench`. docs/benchmarks.md has the figures and what they mean.
 //!
-//! Works inside the process, by criterion; then what a room hears of comings and goings, and the
+//! Works inside the process, by criterion; then the presence events of a large room, and the
 //! memory that idle connections take of the real program. `cargo bench -- fan-out` does what its name
 //! holds "fan-out".
 

@@ -1,4 +1,4 @@
-//! A room of 5,000 in which a hundred users come and go every second: what each hears of it.
+//! A room of 5,000 with a hundred arrivals and departures a second: the events of each connection.
 //!
 //! Not criterion's: what counts is not how long it takes but how much is told, and at what cost.
 
@@ -60,7 +60,7 @@ fn report(counters: &[Arc<PresenceCounter>], cost: Duration) {
     let received = counters.iter().map(|counter| counter.0.load(Ordering::Relaxed));
     let (most, sum) = received.fold((0, 0), |(most, sum), it| (it.max(most), it + sum));
     println!(
-        "churn: {:.0} comings and goings a second in a room of {USERS}: each hears {:.2} events \
+        "churn: {:.0} comings and goings a second in a room of {USERS}: each receives {:.2} events \
          a second of it, at most {:.2}; {:.1} % of a core",
         f64::from(CHANGES) / seconds,
         sum as f64 / USERS as f64 / seconds,
@@ -105,7 +105,7 @@ fn cpu() -> Duration {
     Duration::from_millis(ticks * 10)
 }
 
-/// Counts what it hears of presence.
+/// Counts presence events.
 #[derive(Debug, Default)]
 struct PresenceCounter(AtomicU64);
 

@@ -74,7 +74,7 @@ impl Room {
         fixture.close();
     }
 
-    /// A message, heard by all, `times` times.
+    /// A message to all connections, `times` times.
     fn one_by_one(&mut self, times: u64) -> Duration {
         let Self { fixture, counter, sessions } = self;
         let (sender, body) = (sessions.first_mut().expect("the room is full"), small_body());

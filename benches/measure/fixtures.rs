@@ -1,4 +1,4 @@
-//! A chat without transports: the real one, with connections that only count what they hear.
+//! A chat without transports: the real one, with connections that only count events.
 
 use std::{
     num::NonZeroU32,
@@ -195,7 +195,7 @@ fn rules(limits: Limits) -> ChatRules {
 /// What one kind of connection does with a delivery. Answers how many bytes it would write.
 pub(crate) type Encode = fn(&Arc<Delivery>, &Limits) -> u64;
 
-/// How much all connections have heard together.
+/// The events of all connections.
 #[derive(Debug, Default)]
 pub(crate) struct EntryCounter {
     messages: AtomicU64,
@@ -205,7 +205,7 @@ pub(crate) struct EntryCounter {
 }
 
 impl EntryCounter {
-    /// Waits until `messages` more than at the last call have been heard.
+    /// Waits until `messages` more than at the last call have been received.
     ///
     /// # Panics
     ///
@@ -217,7 +217,7 @@ impl EntryCounter {
                 self.reached.notified().await;
             }
         };
-        timeout(WAIT_MAX, received).await.expect("everybody hears everything");
+        timeout(WAIT_MAX, received).await.expect("every connection receives everything");
     }
 
     fn add(&self, messages: u64, bytes: u64) {

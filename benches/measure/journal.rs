@@ -49,7 +49,7 @@ pub(crate) fn measure(criterion: &mut Criterion) {
     group.finish();
 }
 
-/// With few senders and with many, each number of them in a house of its own.
+/// With few senders and with many, each number on a server of its own.
 fn each(group: &mut BenchmarkGroup<'_, WallTime>, mut open: impl FnMut(usize) -> Fixture) {
     group.throughput(Throughput::Elements(1));
     for count in SENDERS {

@@ -1,4 +1,4 @@
-//! What is measured, and the house that it is measured in.
+//! The measured works and their fixtures.
 
 pub(crate) mod churn;
 pub(crate) mod encode;

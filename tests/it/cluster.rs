@@ -17,7 +17,7 @@ async fn user(server: &TestServer, wire: Wire, name: &str) -> Client {
     Client::with_token(server, wire, &token).await
 }
 
-/// Waits until somebody is seen in the lobby.
+/// Waits until a user is seen in the lobby.
 async fn wait_until_online(client: &mut Client, name: &str) {
     wait_for("somebody who is on another node", async {
         loop {
@@ -60,7 +60,8 @@ async fn messages_lost_by_the_bus_are_read_from_the_store() {
     let mut bob = user(&other, Wire::SocketIo, "bob").await;
     wait_until_online(&mut ann, "bob").await;
     wait_until_online(&mut bob, "ann").await;
-    // Half of it is deaf and knows it; then the others do not hear one who does not know.
+    // Half the bus is disconnected and detects it; then the others receive nothing from a node that
+    // does not detect it.
     for from in [None, Some("one")] {
         cluster.cut(from);
         let lost = ann.post("the last word of a quiet room").await;
@@ -127,7 +128,7 @@ async fn a_new_connection_is_counted_at_once_and_each_device_once() {
     other.stop().await;
 }
 
-/// On how many devices somebody is, as a client is told.
+/// The number of a user's devices, as a client receives it.
 async fn devices(client: &mut Client, user: &str) -> u64 {
     let answer = client.ask("presence", json!({ "users": [user] })).await;
     answer["users"][0]["devices"].as_u64().unwrap()
@@ -147,7 +148,7 @@ async fn a_guest_name_is_unique_across_nodes() {
     assert_eq!(late.refusal("new user", "ann").await, "name_taken");
     moved.close().await;
     wait_for("the name", async { while late.ask("new user", "ann").await["ok"] != true {} }).await;
-    // A user of the back end goes before them, wherever they are.
+    // A token's user takes precedence over guests on any node.
     let mut user = user(&one, Wire::Polling, "ann").await;
     assert_eq!(late.next("closing").await["code"], "name_taken");
     assert_eq!(user.ask("GroupList", Value::Null).await["ok"], true);
@@ -177,7 +178,7 @@ async fn memberships_and_read_positions_reach_a_users_devices_on_other_nodes() {
     assert_eq!((&out["room"], &out["by"]), (&json!("den"), &json!("ann")), "{out}");
     let gone = bob.refusal("send message", json!({ "room": "den", "msg": "still?" })).await;
     assert_eq!(gone, "not_member");
-    // The same while no node hears the other.
+    // The same while no node receives from another.
     cluster.cut(None);
     here.ask("leave", "den").await;
     while there.next("membership").await["role"] != Value::Null {}
@@ -266,7 +267,7 @@ async fn with_newest_only_the_newest_device_stays_across_nodes() {
         last = next;
     }
     assert_eq!(last.ask("GroupList", Value::Null).await["ok"], true);
-    // Who comes while nobody hears is heard of afterwards.
+    // A user who connects during the partition is announced after it.
     let mut before = last;
     cluster.cut(None);
     let last = open(&one, "tablet".to_owned()).await;

@@ -27,7 +27,7 @@ async fn a_direct_message_reaches_all_connections_of_both_users_except_the_sendi
             assert_eq!((&received["data"], &received["seq"]), (&json!({ "psst": 1 }), &json!(1)));
             assert_eq!((&received["id"], &received["at"]), (&json!("d1"), &answer["at"]));
         }
-        // What bob answers comes after what ann said, and in the same conversation.
+        // Bob's answer follows ann's message in the same conversation.
         let back = bob.ask("SingleChat", json!({ "to": ann_name, "data": "hm" })).await;
         assert_eq!(back["seq"], 2);
         assert_eq!(ann.next("SingleChat").await["data"], "hm");

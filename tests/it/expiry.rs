@@ -105,7 +105,7 @@ async fn a_guest_token_expires_and_frees_the_name() {
         let back = Client::open(&server, wire, ConnectOptions::new().token(&token)).await;
         assert_eq!(back.err().unwrap().code, "token_expired");
         let mut next = Client::open(&server, wire, ConnectOptions::new()).await.ok().unwrap();
-        // The name is given back after the end was told.
+        // The name is released after the client received the end.
         while next.ask("new user", &*name).await["ok"] == false {}
         next.close().await;
     }
@@ -128,7 +128,7 @@ async fn a_connection_in_recovery_is_closed_when_its_token_expires() {
         let options = ConnectOptions::new().token(&token).since("lobby", 0);
         let _ann = Client::open(&server, wire, options).await.ok().unwrap();
         server.has_connections(2).await;
-        // Nobody reads what ann is sent; her connection is counted until it is gone.
+        // Ann's client does not read; her connection is counted until it is closed.
         server.has_connections(1).await;
     }
     assert_eq!(head, 2001);

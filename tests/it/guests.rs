@@ -1,4 +1,4 @@
-//! What a guest may be called, and who goes before whom.
+//! Guest names, and which user takes precedence.
 
 use roomcast::config::{StoreKind, Switch};
 use serde_json::json;

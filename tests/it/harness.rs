@@ -1,4 +1,4 @@
-//! A server of one's own: a free port, a directory that goes when it goes, an end that is looked at.
+//! A server per test: a free port, a temporary directory, a checked stop.
 
 use std::{net::SocketAddr, sync::Arc, time::Duration};
 
@@ -15,7 +15,7 @@ use roomcast::{
 use tempfile::TempDir;
 use tokio::{task::yield_now, time::timeout};
 
-/// How long an event may take that must happen. Nobody waits so long unless something is broken.
+/// How long an expected event may take. No test waits so long unless something is broken.
 pub(crate) const WAIT_MAX: Duration = Duration::from_secs(20);
 
 /// The key that nodes share.
@@ -75,7 +75,7 @@ impl TestCluster {
         (cluster, one, other)
     }
 
-    /// Nobody hears anybody any more, or what a node of this name says, until it is healed.
+    /// Cuts all nodes, or the node of this name, from the bus until it is healed.
     pub(crate) fn cut(&self, from: Option<&str>) {
         self.bus.inject_fault(path(from), BusFault::Cut);
     }
@@ -90,7 +90,7 @@ fn path(from: Option<&str>) -> BusPath {
     BusPath { from: from.map(NodeId::from_raw), to: None }
 }
 
-/// A running server. It keeps messages in memory unless it is told otherwise.
+/// A running server. It keeps messages in memory by default.
 pub(crate) struct TestServer {
     server: Server,
     config: Config,
@@ -172,7 +172,7 @@ impl TestServer {
         .await;
     }
 
-    /// Stops. That it goes well says that no task is left, and so no connection.
+    /// Stops the server. Success means that no task is left, and so no connection.
     pub(crate) async fn stop(self) {
         drop(self.end().await);
     }

@@ -1,4 +1,4 @@
-//! Who somebody is: a guest who picks a name, or whoever a token names.
+//! Identification: by a guest's name or by a token.
 
 use roomcast::config::{StoreKind, Switch};
 use serde_json::{Value, json};

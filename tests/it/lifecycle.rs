@@ -73,7 +73,7 @@ async fn all_clients_receive_closing_before_the_server_stops() {
     }
     let [plain, socketio, polling] = clients;
     let stop = async {
-        // By the time that somebody else was answered, the poll waits at the server.
+        // When another client has its answer, the poll waits at the server.
         assert_eq!(Raw::connect(&server).await.get("/health/ready").await.status, 200);
         server.stop().await;
     };
@@ -86,7 +86,7 @@ async fn all_clients_receive_closing_before_the_server_stops() {
     assert_eq!((plain, socketio, polling), (Some(1001), None, None));
 }
 
-/// Hears that the server goes, and then the end.
+/// Receives `closing`, and then the end.
 async fn receives_closing(mut client: Client) -> Option<u16> {
     let closing = client.next("closing").await;
     assert_eq!((&closing["code"], &closing["reconnect"]), (&json!("draining"), &json!(true)));
@@ -195,7 +195,7 @@ async fn an_unfinished_request_is_cut_off_after_the_drain_timeout() {
     let mut body = Raw::connect(&server).await;
     let line = format!("POST {} HTTP/1.1", polling.path());
     body.send(format!("{line}\r\nHost: here\r\nContent-Length: 9\r\n\r\n4")).await;
-    // Both were read by the time that somebody else is answered.
+    // Both were read when another client has its answer.
     assert_eq!(Raw::connect(&server).await.get("/health/ready").await.status, 200);
     server.stop().await;
     head.wait_for_close().await;

@@ -1,4 +1,4 @@
-//! Each bound that a client can reach: at it, one past it, and nobody else moved.
+//! Each bound that a client can reach: at it, one past it, without effect on other clients.
 
 use std::{
     num::{NonZeroU32, NonZeroUsize},
@@ -313,7 +313,7 @@ async fn a_client_that_does_not_answer_pings_is_disconnected_and_others_are_not(
         assert_eq!(silent.close_code().await, Some(4003));
         mute.wait_for_close().await;
     };
-    // Whoever waits for an event reads, and so answers pings.
+    // A client that waits for an event reads, and so answers pings.
     let began = Instant::now();
     let ((), first, second) =
         tokio::join!(reads, ann.next("user joined"), async { sion.has_received("x").await });

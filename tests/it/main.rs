@@ -1,7 +1,7 @@
 //! Ring 2: one process, real sockets, one binary.
 //!
 //! [`harness::TestServer`] is the only way in. Every wait is for an event and has
-//! [`harness::WAIT_MAX`]; where something must *not* happen, the test waits for what comes after it.
+//! [`harness::WAIT_MAX`]; where something must *not* happen, the test waits for a later event.
 
 #![expect(
     clippy::unwrap_used,

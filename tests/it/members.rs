@@ -1,4 +1,4 @@
-//! Who is a member of a room: joining is for good, and for all of a user's devices.
+//! Membership: joining lasts, and applies to all of a user's devices.
 
 use roomcast::{
     chat::ports::{Claims, Rooms},
@@ -36,7 +36,7 @@ async fn connect_with(server: &TestServer, wire: Wire, token: &str) -> (Client, 
     (client, welcome)
 }
 
-/// A token that says more than who one is.
+/// A token with more claims than the user.
 fn token(server: &TestServer, user: &str, edit: impl FnOnce(&mut Claims)) -> String {
     let until = time::UtcDateTime::now().to_offset(time::UtcOffset::UTC) + time::Duration::HOUR;
     let mut claims = Claims::of(UserName::parse(user).unwrap(), until);

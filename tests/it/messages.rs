@@ -1,4 +1,4 @@
-//! Saying something: who hears it, in which order, once, and what stays of it.
+//! Sending messages: receivers, order, once, and what is kept.
 
 use serde_json::{Value, json};
 
@@ -115,7 +115,7 @@ async fn a_repeated_id_gets_the_first_answer_and_is_stored_once() {
         );
         assert_eq!(ann.post("the next").await, first + 1);
         assert_eq!(bob.next("new message").await["id"], "m1");
-        assert_eq!(bob.next("new message").await["msg"], "the next", "m1 was heard once");
+        assert_eq!(bob.next("new message").await["msg"], "the next", "m1 was received once");
     }
     // The id is the author's own.
     let answer = bob.ask("send message", json!({ "msg": "mine", "id": "m1" })).await;
@@ -181,7 +181,7 @@ async fn invalid_messages_are_refused_with_a_code_and_not_stored() {
             (json!({ "msg": "x", "id": "a b" }), "id_invalid"),
             (json!({ "msg": "x", "id": "x".repeat(65) }), "id_invalid"),
             (json!({ "msg": "x", "room": "a b" }), "room_invalid"),
-            (json!({ "msg": "x", "room": "elsewhere" }), "not_member"),
+            (json!({ "msg": "x", "room": "other" }), "not_member"),
             (json!({ "msg": "x", "room": 7 }), "bad_request"),
             (json!(7), "bad_request"),
             (json!(["x"]), "bad_request"),
@@ -200,7 +200,7 @@ async fn without_an_ack_refusals_and_answers_arrive_as_events() {
     let server = TestServer::start().await;
     for wire in Wire::ALL {
         let mut ann = Client::named(&server, wire, &format!("ann {wire:?}")).await;
-        ann.emit("send message", json!({ "room": "elsewhere", "msg": "x" })).await;
+        ann.emit("send message", json!({ "room": "other", "msg": "x" })).await;
         let refusal = ann.next("error message").await;
         assert_eq!(refusal["event"], "send message");
         assert_eq!(refusal["code"], "not_member");
@@ -266,7 +266,7 @@ async fn history_is_paged_both_ways() {
         }
         let nothing = bob.ask("history", json!({ "after": 60 })).await;
         assert_eq!((&nothing["messages"], &nothing["more"]), (&json!([]), &json!(false)));
-        assert_eq!(bob.refusal("history", json!({ "room": "elsewhere" })).await, "not_member");
+        assert_eq!(bob.refusal("history", json!({ "room": "other" })).await, "not_member");
     }
     drop(ann);
     server.stop().await;

@@ -15,7 +15,7 @@ const OFFER: &str = "Sec-WebSocket-Protocol: roomcast.msgpack, roomcast.json\r\n
 /// The first byte of a binary frame.
 const BINARY: u8 = 0x82;
 
-/// A connection that speaks it.
+/// A connection with MessagePack.
 async fn open(server: &TestServer) -> Raw {
     let mut raw = Raw::connect(server).await;
     let answer = raw.handshake("/ws", OFFER).await;
@@ -44,7 +44,7 @@ fn has(payload: &[u8], part: &[u8]) -> bool {
     payload.windows(part.len()).any(|window| window == part)
 }
 
-/// A connection that is somebody.
+/// An identified connection.
 async fn named(server: &TestServer, name: &str) -> Raw {
     let mut raw = open(server).await;
     let name = [&[0xa0 | u8::try_from(name.len()).unwrap()], name.as_bytes()].concat();

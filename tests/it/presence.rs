@@ -1,4 +1,4 @@
-//! Who is here: while any of their connections is, and a grace longer.
+//! Presence: a user is online while they have a connection, and for a grace period after.
 
 use serde_json::{Value, json};
 
@@ -37,7 +37,7 @@ async fn only_the_first_and_the_last_connection_of_a_user_are_announced() {
         let mut second = Client::with_token(&server, wire, &bob.token).await;
         bob.close().await;
         server.has_connections(2).await;
-        // Another name's coming and going is told after what would have been told of bob.
+        // Events of another user would arrive after those of bob.
         let other = Client::named(&server, Wire::WebSocket, "other").await;
         assert_eq!(ann.next("user joined").await["user"], "other");
         other.close().await;

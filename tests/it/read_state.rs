@@ -79,7 +79,7 @@ async fn read_events_are_not_sent_to_connections_whose_token_excludes_the_room()
         for (room, seq) in [(there.as_str(), 1), ("lobby", seq)] {
             wide.ask("read", json!({ "room": room, "seq": seq })).await;
         }
-        assert_eq!(narrow.next("read").await["room"], "lobby", "the first that it hears");
+        assert_eq!(narrow.next("read").await["room"], "lobby", "the first that it receives");
     }
     server.stop().await;
 }

@@ -146,7 +146,7 @@ async fn a_join_with_since_recovers_missed_messages() {
     server.stop().await;
 }
 
-/// Posts until told to stop. Answers how many.
+/// Posts until `stop`. Returns how many.
 async fn post_until(mut client: Client, mut stop: watch::Receiver<bool>) -> u64 {
     while !*stop.borrow_and_update() {
         client.post("on and on").await;
@@ -154,7 +154,7 @@ async fn post_until(mut client: Client, mut stop: watch::Receiver<bool>) -> u64 
     client.post("the last").await
 }
 
-/// Comes back `times` times, hears a little and goes; then hears everything up to the end.
+/// Reconnects `times` times and disconnects after a few events; then receives everything to the end.
 async fn reconnect_repeatedly(
     server: &TestServer,
     times: usize,

@@ -1,4 +1,4 @@
-//! Joining, leaving, asking who is there.
+//! Joining, leaving, and the list of a room's users.
 
 use serde_json::{Value, json};
 
@@ -9,7 +9,7 @@ use crate::{
 
 #[tokio::test]
 async fn a_join_is_answered_with_the_room_state_and_announced_to_the_others() {
-    // Those who are gone stay for a grace, which does not end in this test.
+    // Departed users count for the grace period, which does not end in this test.
     let server = TestServer::with(|config| config.limits.presence_grace_ms = 3_600_000).await;
     let mut ann = Client::named(&server, Wire::WebSocket, "ann").await;
     let joined = ann.ask("join", "news").await;

@@ -92,7 +92,7 @@ async fn send(socket: &mut WebSocketStream<TcpStream>, text: String) {
     socket.send(Message::text(text)).await.expect("the server reads");
 }
 
-/// Hears everything, and says what there is to say to it.
+/// Receives everything, and answers pings.
 async fn listen(
     mut socket: WebSocketStream<TcpStream>,
     welcome: Sender<()>,

@@ -1,4 +1,4 @@
-//! What the house promises about itself: where arrows point, how files look, what the tables say.
+//! The structure of the repository: layers, the form of files, documented tables.
 
 mod layers;
 mod protocol_tables;
@@ -8,7 +8,7 @@ use std::{
     path::{Path, PathBuf},
 };
 
-/// The longest file that one still reads in one go.
+/// The most lines of a file.
 const LINES_MAX: usize = 400;
 
 /// All source files below a directory of the repository, with their text.

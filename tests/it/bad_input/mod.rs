@@ -1,7 +1,7 @@
-//! Input that broke other servers: this one answers it or hangs up, and nobody else notices.
+//! Input that broke other servers: this one answers it or closes, and other clients are unaffected.
 //!
 //! After each piece of it a witness looks: two others still chat, the room's `seq` has no place that
-//! somebody else took, and they heard nothing but each other.
+//! another client took, and these received nothing but each other's events.
 
 mod frames;
 mod http;
@@ -14,7 +14,7 @@ use crate::{
     harness::TestServer,
 };
 
-/// Two who chat undisturbed.
+/// Two clients that chat undisturbed.
 struct Bystanders {
     ann: Client,
     bob: Client,
@@ -43,7 +43,7 @@ impl Bystanders {
         }
     }
 
-    /// Looks once more, also whether anybody is there who should not be.
+    /// Checks once more, also that no other user is present.
     async fn finish(mut self, server: TestServer) {
         self.check_undisturbed("the end").await;
         let list = self.ann.ask("GroupList", Value::Null).await;

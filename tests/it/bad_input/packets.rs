@@ -12,7 +12,7 @@ use crate::{
     harness::{TestServer, wait_for},
 };
 
-/// A connection of somebody who is in a room of their own.
+/// A connection whose user is alone in a room.
 async fn connect_mallory(server: &TestServer) -> Raw {
     let mut raw = Raw::connect(server).await;
     let answer = raw.handshake("/socket.io/?EIO=4&transport=websocket&room=cellar", "").await;
@@ -34,7 +34,7 @@ async fn server() -> TestServer {
     .await
 }
 
-/// What somebody sends, frame by frame.
+/// The input, frame by frame.
 type Case = (&'static str, Vec<Vec<u8>>);
 
 /// Packets with attachments that do not fit them.
@@ -82,7 +82,7 @@ fn texts() -> Vec<Case> {
     ]
 }
 
-/// Packets that nobody has to answer.
+/// Packets that need no answer.
 fn unanswered() -> Vec<Case> {
     let head = || text(r#"451-["send message",{"_placeholder":true,"num":0}]"#);
     vec![
@@ -94,7 +94,7 @@ fn unanswered() -> Vec<Case> {
     ]
 }
 
-/// Whether the client is told that something was wrong: by an event, or by the end.
+/// Whether the client receives an error: as an event, or as the end.
 async fn receives_error(raw: &mut Raw) -> bool {
     raw.send(text(r#"429["GroupList"]"#)).await;
     loop {

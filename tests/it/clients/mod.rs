@@ -1,8 +1,7 @@
 //! Clients of every wire behind one face, so that a test says what happens and not how.
 //!
-//! A client folds what it hears: in every room live messages come in the order of `seq`, and what
-//! was missed is a run without holes. A client that hears anything else panics, whatever its test is
-//! about.
+//! A client checks every event: in a room live messages arrive in the order of `seq`, and what was
+//! missed is a run without gaps. A client that receives anything else panics in every test.
 
 pub(crate) mod engine;
 pub(crate) mod raw;
@@ -124,7 +123,7 @@ pub(crate) struct ConnectError {
     pub(crate) code: String,
 }
 
-/// What a client hears.
+/// An event that a client received.
 #[derive(Clone, Debug, PartialEq)]
 pub(crate) enum Received {
     /// An event and its data.
@@ -149,7 +148,7 @@ pub(crate) struct Client {
     last_seqs: HashMap<String, u64>,
     /// The last message of what is being caught up on.
     missed_seqs: HashMap<String, u64>,
-    /// With which a guest comes back.
+    /// The token with which a guest reconnects.
     pub(crate) token: String,
 }
 
@@ -216,7 +215,7 @@ impl Client {
         client
     }
 
-    /// Takes a name, and hears `welcome`.
+    /// Takes a name and receives `welcome`.
     pub(crate) async fn identify(&mut self, name: &str) -> Value {
         let answer = self.ask("new user", name).await;
         assert_eq!(answer["ok"], true, "{answer}");
@@ -320,7 +319,7 @@ impl Client {
         }
     }
 
-    /// Whether an event of this name was heard, among all that was sent before this call.
+    /// Whether an event of this name was received, among all that was sent before this call.
     pub(crate) async fn has_received(&mut self, event: &str) -> bool {
         self.ask("GroupList", Value::Null).await;
         self.received.iter().any(|it| matches!(it, Received::Event(name, _) if name == event))
@@ -369,7 +368,7 @@ impl Client {
         .await
     }
 
-    /// Looks whether what is heard can follow what was heard.
+    /// Checks that an event can follow the events before it.
     fn check_order(&mut self, event: &Received) {
         let Received::Event(name, data) = event else { return };
         let room = || data["room"].as_str().unwrap().to_owned();

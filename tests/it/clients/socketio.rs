@@ -74,7 +74,7 @@ impl SioClient {
         self.engine.close().await;
     }
 
-    /// What is heard next.
+    /// The next event.
     pub(crate) async fn next(&mut self) -> Received {
         let text = match self.engine.next().await {
             Some(Packet::Text(text)) => text,

@@ -60,7 +60,7 @@ impl WsClient {
         while self.0.next().await.is_some_and(|it| it.is_ok()) {}
     }
 
-    /// What is heard next.
+    /// The next event.
     pub(crate) async fn next(&mut self) -> Received {
         loop {
             let text = match self.0.next().await {
