@@ -6,9 +6,9 @@
 use std::{
     collections::{BTreeSet, VecDeque},
     num::NonZeroUsize,
-    sync::{Mutex, MutexGuard, PoisonError},
 };
 
+use parking_lot::{Mutex, MutexGuard};
 use tokio::sync::Notify;
 
 use crate::{
@@ -117,9 +117,8 @@ impl BusInbox {
         }
     }
 
-    /// Poisoning is ignored: each step leaves the state consistent.
     fn lock(&self) -> MutexGuard<'_, InboxState> {
-        self.state.lock().unwrap_or_else(PoisonError::into_inner)
+        self.state.lock()
     }
 }
 

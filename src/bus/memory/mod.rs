@@ -6,13 +6,10 @@
 
 mod exchange;
 
-use std::{
-    collections::BTreeSet,
-    num::NonZeroUsize,
-    sync::{Arc, Mutex, MutexGuard, PoisonError},
-};
+use std::{collections::BTreeSet, num::NonZeroUsize, sync::Arc};
 
 use async_trait::async_trait;
+use parking_lot::{Mutex, MutexGuard};
 
 use self::exchange::{Endpoint, Exchange, FaultRule, Transmission};
 use super::inbox::BusInbox;
@@ -118,9 +115,8 @@ impl MemoryBus {
         }
     }
 
-    /// Poisoning is ignored: each step leaves the exchange consistent.
     fn lock(&self) -> MutexGuard<'_, Exchange> {
-        self.exchange.lock().unwrap_or_else(PoisonError::into_inner)
+        self.exchange.lock()
     }
 }
 

@@ -2,12 +2,13 @@
 
 use std::{
     sync::{
-        Arc, Mutex, MutexGuard, PoisonError,
+        Arc,
         atomic::{AtomicU64, Ordering},
     },
     time::Duration,
 };
 
+use parking_lot::{Mutex, MutexGuard};
 use redis::{PushInfo, PushKind, Value};
 use tokio::{sync::Notify, time::Instant};
 use tracing::{debug, info, warn};
@@ -70,9 +71,8 @@ impl BusCore {
         })
     }
 
-    /// Poisoning is ignored: each step leaves the state consistent.
     pub(super) fn lock(&self) -> MutexGuard<'_, BusState> {
-        self.state.lock().unwrap_or_else(PoisonError::into_inner)
+        self.state.lock()
     }
 
     pub(super) fn is_connected(&self) -> bool {

@@ -10,10 +10,11 @@ mod users;
 use std::{
     collections::HashMap,
     hash::{BuildHasher as _, Hasher as _, RandomState},
-    sync::{Arc, Mutex, MutexGuard, PoisonError},
+    sync::Arc,
 };
 
 use async_trait::async_trait;
+use parking_lot::{Mutex, MutexGuard};
 use time::OffsetDateTime;
 
 pub use self::nodes::MemoryNodes;
@@ -63,9 +64,8 @@ impl MemoryStore {
         Self { nodes: Some(nodes.clone()), ..self.clone() }
     }
 
-    /// Poisoning is ignored: nothing below can panic between two changes that belong together.
     fn lock(&self) -> MutexGuard<'_, MemoryState> {
-        self.state.lock().unwrap_or_else(PoisonError::into_inner)
+        self.state.lock()
     }
 }
 

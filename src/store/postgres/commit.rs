@@ -19,6 +19,7 @@ use super::{
     failure::PostgresFailure,
     members, messages,
     pool::Pool,
+    session::run_statement,
     users,
 };
 use crate::{
@@ -126,15 +127,6 @@ async fn attempt(connection: &mut PgConnection, batch: &Batch) -> Result<Attempt
     run_statement(connection, "COMMIT").await?;
     let (changed, outcomes) = (change_plan.changed, plan.outcomes);
     Ok(Attempt::Committed(Committed { changed, outcomes, memberships }))
-}
-
-/// Sends a word of transactions.
-pub(super) async fn run_statement(
-    connection: &mut PgConnection,
-    statement: &'static str,
-) -> Result<(), PostgresFailure> {
-    sqlx::raw_sql(statement).execute(connection).await?;
-    Ok(())
 }
 
 /// Locks conversations: those of the batch that are there, and those of which users are members who

@@ -3,19 +3,17 @@
 
 use std::{
     collections::BTreeMap,
-    sync::{
-        Mutex, MutexGuard, PoisonError,
-        atomic::{AtomicU64, Ordering},
-    },
+    sync::atomic::{AtomicU64, Ordering},
 };
 
 use async_trait::async_trait;
+use parking_lot::Mutex;
 use sqlx::postgres::{PgConnection, PgRow};
 
 use super::{
-    commit::run_statement,
     failure::PostgresFailure,
     pool::{Pool, with_connection},
+    session::run_statement,
 };
 use crate::{
     chat::ports::{ClaimOutcome, Fault, GuestName, HeartbeatReply, LEASE, Nodes, OnlineDevices},
@@ -132,7 +130,7 @@ impl PostgresNodes {
         connection: &mut PgConnection,
         changes: &BTreeMap<(&str, &str), &DeviceSet>,
     ) -> Result<(HeartbeatReply, Vec<i64>), PostgresFailure> {
-        let lost_name_ids = self.lost_name_ids().clone();
+        let lost_name_ids = self.lost_name_ids.lock().clone();
         let query = sqlx::query(HEARTBEAT).bind(self.node_id.as_raw()).bind(lost_name_ids);
         let query = query
             .bind(changes.keys().map(|(space, _)| *space).collect::<Vec<_>>())
@@ -228,11 +226,6 @@ impl PostgresNodes {
         sqlx::query(LEAVE).bind(self.node_id.as_raw()).execute(connection).await?;
         Ok(())
     }
-
-    /// Poisoning is ignored: the list is replaced as a whole.
-    fn lost_name_ids(&self) -> MutexGuard<'_, Vec<i64>> {
-        self.lost_name_ids.lock().unwrap_or_else(PoisonError::into_inner)
-    }
 }
 
 #[async_trait]
@@ -244,7 +237,7 @@ impl Nodes for PostgresNodes {
             with_connection!(self.pool, |connection| self.try_heartbeat(connection, &changes));
         let (reply, lost_name_ids) =
             result.map_err(|failure| Fault::new("beating in PostgreSQL", failure))?;
-        *self.lost_name_ids() = lost_name_ids;
+        *self.lost_name_ids.lock() = lost_name_ids;
         Ok(reply)
     }
 

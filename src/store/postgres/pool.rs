@@ -5,12 +5,9 @@
 //! its transaction, and the next turn opens another one. So there is no state to repair, and what a
 //! server leaves behind that went away is gone with the first one who notices.
 
-use std::{
-    ops::ControlFlow,
-    sync::{Mutex, MutexGuard, PoisonError},
-    time::Duration,
-};
+use std::{ops::ControlFlow, time::Duration};
 
+use parking_lot::Mutex;
 use sqlx::{
     Connection as _,
     postgres::{PgConnectOptions, PgConnection},
@@ -96,7 +93,7 @@ impl Pool {
     /// A connection that rested, to a server that takes writes. Where one is of no more use, nobody
     /// waits for the others to say the same.
     async fn take_usable(&self) -> Option<IdleConnection> {
-        let mut idle = self.idle().pop()?;
+        let mut idle = self.idle.lock().pop()?;
         let answer = timeout(self.wait_max / CHECK_WAIT_DIVISOR, idle.refresh()).await;
         if !matches!(answer, Ok(Ok(()))) {
             self.discard_idle();
@@ -107,25 +104,20 @@ impl Pool {
 
     /// Throws away what rests.
     pub(super) fn discard_idle(&self) {
-        drop(std::mem::take(&mut *self.idle()));
+        drop(std::mem::take(&mut *self.idle.lock()));
     }
 
     /// Waits until nobody has a turn, and closes.
     pub(super) async fn close(&self) {
         let all = timeout(self.wait_max, self.permits.acquire_many(self.count)).await;
         self.permits.close();
-        let idle = std::mem::take(&mut *self.idle());
+        let idle = std::mem::take(&mut *self.idle.lock());
         drop(all);
         for IdleConnection { connection, .. } in idle {
             if let Ok(Err(error)) = timeout(self.wait_max, connection.close()).await {
                 tracing::debug!(%error, "a connection to PostgreSQL did not close as it should");
             }
         }
-    }
-
-    /// Poisoning is ignored: a connection is there or it is not.
-    fn idle(&self) -> MutexGuard<'_, Vec<IdleConnection>> {
-        self.idle.lock().unwrap_or_else(PoisonError::into_inner)
     }
 }
 
@@ -197,6 +189,6 @@ impl PooledConnection<'_> {
     pub(super) fn release(self) {
         let Self { mut idle, is_new: _, _permit, pool } = self;
         idle.uses += 1;
-        pool.idle().push(idle);
+        pool.idle.lock().push(idle);
     }
 }

@@ -90,3 +90,12 @@ async fn set(
 fn millis(time: Duration) -> String {
     time.as_millis().min(i32::MAX.unsigned_abs().into()).to_string()
 }
+
+/// Runs a statement without parameters and rows, such as `BEGIN`.
+pub(super) async fn run_statement(
+    connection: &mut PgConnection,
+    statement: &'static str,
+) -> Result<(), PostgresFailure> {
+    sqlx::raw_sql(statement).execute(connection).await?;
+    Ok(())
+}

@@ -9,11 +9,11 @@ use std::collections::HashMap;
 
 use sqlx::postgres::{PgConnection, PgRow};
 
-use super::{arrays::bind_users, commit::run_statement, failure::PostgresFailure};
+use super::{arrays::bind_users, failure::PostgresFailure, session::run_statement};
 use crate::{
     chat::ports::{TrimLimits, Trimmed},
     domain::{Place, Position, Space, UserName},
-    store::sql::{Columns as _, LogLength, RetentionCutoff, row},
+    store::sql::{Columns as _, LogLength, RetentionCutoff, TrimCursor, row},
 };
 
 /// Entries that one call takes away at most.
@@ -71,16 +71,13 @@ const FORGET_GUESTS: &str = r#"WITH dropped AS (
     FROM (SELECT conversation AS id, count(*) AS members FROM dropped GROUP BY 1) AS lost
     WHERE conversation.id = lost.id"#;
 
-/// Where to go on: after the conversation with this number.
-pub(super) type PostgresTrimCursor = i64;
-
 /// Takes away a part from `cursor` on. On an error a transaction is left open: the connection must
 /// be closed.
 pub(super) async fn trim(
     connection: &mut PgConnection,
     retention: &TrimLimits,
-    cursor: PostgresTrimCursor,
-) -> Result<(Trimmed, PostgresTrimCursor), PostgresFailure> {
+    cursor: TrimCursor,
+) -> Result<(Trimmed, TrimCursor), PostgresFailure> {
     let (floors, cursor) = match RetentionCutoff::of(retention) {
         Some(cutoff) => trim_logs(connection, cutoff, cursor).await?,
         None => (Vec::new(), 0),
@@ -94,8 +91,8 @@ pub(super) async fn trim(
 async fn trim_logs(
     connection: &mut PgConnection,
     cutoff: RetentionCutoff,
-    cursor: PostgresTrimCursor,
-) -> Result<(Vec<(Place, Position)>, PostgresTrimCursor), PostgresFailure> {
+    cursor: TrimCursor,
+) -> Result<(Vec<(Place, Position)>, TrimCursor), PostgresFailure> {
     let query = sqlx::query(NEXT_LOGS).bind(cursor).bind(row::number(LOGS_MAX as u64));
     let rows = query.fetch_all(&mut *connection).await?;
     let mut next = if rows.len() == LOGS_MAX { rows.last() } else { None }

@@ -67,6 +67,9 @@ pub(crate) fn memberships(
     Ok(memberships)
 }
 
+/// The id of the conversation after which the next trim continues; 0 is the beginning.
+pub(crate) type TrimCursor = i64;
+
 /// What is kept of a log.
 #[derive(Clone, Copy, Debug)]
 pub(crate) struct RetentionCutoff {

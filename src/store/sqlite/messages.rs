@@ -18,31 +18,32 @@ use crate::{
     },
 };
 
-pub(super) const FIND_BY_MESSAGE_ID: Statement = Statement {
-    before: "SELECT column1 AS number, member.role, said.seq, said.at, said.kind, said.edited_at, \
-            said.deletion, entry.at AS deleted_at, said.body, said.attachments FROM",
-    row: "(?,?,?,?,?)",
-    after: "LEFT JOIN member \
-            ON member.space = column3 AND member.user = column4 AND member.conversation = column2 \
-        LEFT JOIN message AS said ON said.conversation = column2 AND said.id = column5 \
-            AND said.author = column4 AND said.target IS NULL \
-        LEFT JOIN message AS entry \
-            ON entry.conversation = column2 AND entry.seq = said.deletion \
-        WHERE column1 IS NOT NULL",
-};
+/// The statement that finds what a draft depends on, given the condition on the message.
+macro_rules! find_message {
+    ($condition:literal) => {
+        Statement {
+            before: "SELECT column1 AS number, member.role, said.seq, said.at, said.kind, \
+                    said.edited_at, said.deletion, entry.at AS deleted_at, said.body, \
+                    said.attachments FROM",
+            row: "(?,?,?,?,?)",
+            after: concat!(
+                "LEFT JOIN member ON member.space = column3 AND member.user = column4 \
+                    AND member.conversation = column2 \
+                LEFT JOIN message AS said ON said.conversation = column2 AND ",
+                $condition,
+                " AND said.target IS NULL \
+                LEFT JOIN message AS entry \
+                    ON entry.conversation = column2 AND entry.seq = said.deletion \
+                WHERE column1 IS NOT NULL"
+            ),
+        }
+    };
+}
 
-pub(super) const FIND_TARGETS: Statement = Statement {
-    before: "SELECT column1 AS number, member.role, said.seq, said.at, said.kind, said.edited_at, \
-            said.deletion, entry.at AS deleted_at, said.body, said.attachments FROM",
-    row: "(?,?,?,?,?)",
-    after: "LEFT JOIN member \
-            ON member.space = column3 AND member.user = column4 AND member.conversation = column2 \
-        LEFT JOIN message AS said ON said.conversation = column2 AND said.seq = column5 \
-            AND said.target IS NULL \
-        LEFT JOIN message AS entry \
-            ON entry.conversation = column2 AND entry.seq = said.deletion \
-        WHERE column1 IS NOT NULL",
-};
+pub(super) const FIND_BY_MESSAGE_ID: Statement =
+    find_message!("said.id = column5 AND said.author = column4");
+
+pub(super) const FIND_TARGETS: Statement = find_message!("said.seq = column5");
 
 pub(super) const WRITE_ENTRIES: Statement = Statement {
     before: "INSERT INTO message (conversation, seq, messages, at, author, id, \

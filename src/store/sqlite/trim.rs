@@ -18,7 +18,7 @@ use super::{
 use crate::{
     chat::ports::{TrimLimits, Trimmed},
     domain::{Place, Position, Space, UserName},
-    store::sql::{Columns as _, LogLength, RetentionCutoff, row},
+    store::sql::{Columns as _, LogLength, RetentionCutoff, TrimCursor, row},
 };
 
 /// Entries that one call takes away at most.
@@ -72,16 +72,13 @@ pub(super) const MARK_FORGOTTEN: Statement = Statement {
     after: "WHERE space = column1 AND name = column2",
 };
 
-/// Where to go on: after the conversation with this id.
-pub(super) type SqliteTrimCursor = i64;
-
 /// Takes away a part from `cursor` on. On an error the transaction is left open: the connection
 /// must be closed.
 pub(super) async fn trim(
     connection: &mut SqliteConnection,
     retention: &TrimLimits,
-    cursor: SqliteTrimCursor,
-) -> Result<(Trimmed, SqliteTrimCursor), sqlx::Error> {
+    cursor: TrimCursor,
+) -> Result<(Trimmed, TrimCursor), sqlx::Error> {
     let mut transaction = Transaction::begin(connection);
     let (floors, cursor) = match RetentionCutoff::of(retention) {
         Some(cutoff) => trim_logs(&mut transaction, &cutoff, cursor).await?,
@@ -110,9 +107,9 @@ pub(super) async fn truncate_wal(connection: &mut SqliteConnection) -> Result<bo
 async fn trim_logs(
     transaction: &mut Transaction<'_>,
     cutoff: &RetentionCutoff,
-    cursor: SqliteTrimCursor,
-) -> Result<(Vec<(Place, Position)>, SqliteTrimCursor), sqlx::Error> {
-    let bind = |arguments: &mut SqliteArguments, cursor: &SqliteTrimCursor| arguments.add(*cursor);
+    cursor: TrimCursor,
+) -> Result<(Vec<(Place, Position)>, TrimCursor), sqlx::Error> {
+    let bind = |arguments: &mut SqliteArguments, cursor: &TrimCursor| arguments.add(*cursor);
     let rows = transaction.query(NEXT_LOGS, &[cursor], bind).await?;
     let mut next = if rows.len() == LOGS_MAX { rows.last() } else { None }
         .map_or(Ok(0), |row| row.int("id"))?;

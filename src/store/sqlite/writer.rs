@@ -5,8 +5,7 @@
 //! its transaction, and the next turn opens another one and reads anew how things stand. So there
 //! is no state to repair.
 
-use std::sync::{Mutex, MutexGuard, PoisonError};
-
+use parking_lot::Mutex;
 use sqlx::{
     ConnectOptions, Connection,
     sqlite::{SqliteConnectOptions, SqliteConnection},
@@ -37,7 +36,7 @@ impl SqliteWriter {
     /// Waits until nobody else writes. Turns come in the order in which they were asked for.
     pub(super) async fn acquire(&self) -> Result<WriteGuard<'_>, sqlx::Error> {
         let permit = self.permits.acquire().await.map_err(|_closed| sqlx::Error::PoolClosed)?;
-        let idle = self.idle().take();
+        let idle = self.idle.lock().take();
         let connection = match idle {
             Some(connection) => connection,
             None => self.options.connect().await?,
@@ -53,11 +52,6 @@ impl SqliteWriter {
             tracing::warn!(%error, "the database did not close as it should: {error}");
         }
     }
-
-    /// Poisoning is ignored: the connection is there or it is not.
-    fn idle(&self) -> MutexGuard<'_, Option<SqliteConnection>> {
-        self.idle.lock().unwrap_or_else(PoisonError::into_inner)
-    }
 }
 
 impl WriteGuard<'_> {
@@ -68,6 +62,6 @@ impl WriteGuard<'_> {
     /// Gives back the connection, on which everything went well.
     pub(super) fn release(self) {
         let Self { connection, _permit, writer } = self;
-        *writer.idle() = Some(connection);
+        *writer.idle.lock() = Some(connection);
     }
 }
