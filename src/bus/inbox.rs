@@ -1,7 +1,7 @@
-//! What was heard and not yet asked for: a queue with a bound that remembers where it had holes.
+//! The queue of received events: bounded, and it records gaps.
 //!
-//! Nobody waits for a consumer that does not keep up. What has no room is dropped, its channel is
-//! marked, and as soon as there is room again [`BusEvent::Subscribed`] stands where the hole is.
+//! A slow consumer never blocks the bus. An event without room is dropped and its channel is
+//! marked; as soon as there is room again, [`BusEvent::Subscribed`] takes the place of the gap.
 
 use std::{
     collections::{BTreeSet, VecDeque},
@@ -16,7 +16,7 @@ use crate::{
     domain::Channel,
 };
 
-/// Bytes of bodies that wait. What is heard past them is dropped, and its channel marked.
+/// Bytes of bodies in the queue. Events past the limit are dropped, and their channels are marked.
 const INBOX_BYTES_MAX: usize = 64 * 1024 * 1024;
 
 /// See the module.
@@ -30,9 +30,9 @@ pub(super) struct BusInbox {
 /// Whether there was room.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(super) enum PushResult {
-    /// There was.
+    /// The event is queued.
     Accepted,
-    /// There was not: it is lost.
+    /// The event is lost.
     Dropped,
 }
 
@@ -40,20 +40,20 @@ pub(super) enum PushResult {
 struct InboxState {
     queue: VecDeque<(usize, BusEvent)>,
     bytes: usize,
-    /// What is to be said to be opened as soon as there is room.
+    /// Channels for which [`BusEvent::Subscribed`] is due as soon as there is room.
     subscribed: BTreeSet<Channel>,
-    /// How many were dropped since the consumer was told last.
+    /// The number of events dropped since the last gap was reported.
     dropped: usize,
     closed: bool,
 }
 
 impl BusInbox {
-    /// With room for so many.
+    /// An inbox for at most `events_max` events.
     pub(super) fn new(events_max: NonZeroUsize) -> Self {
         Self { events_max, state: Mutex::default(), changed: Notify::new() }
     }
 
-    /// Puts in what was heard; it holds so many bytes.
+    /// Queues a received event whose bodies have `bytes` bytes.
     pub(super) fn push(
         &self,
         channel: Channel,
@@ -79,7 +79,7 @@ impl BusInbox {
         if fits { PushResult::Accepted } else { PushResult::Dropped }
     }
 
-    /// Puts in that these channels are heard from here on. That is never lost.
+    /// Queues that these channels are received from here on. This is never lost.
     pub(super) fn push_subscribed(&self, channels: impl IntoIterator<Item = Channel>) {
         let mut state = self.lock();
         if !state.closed {
@@ -90,21 +90,21 @@ impl BusInbox {
         self.changed.notify_one();
     }
 
-    /// Whether something was dropped, and the consumer was not told yet.
+    /// Whether events were dropped and the gap is not reported yet.
     pub(super) fn overflows(&self) -> bool {
         self.lock().dropped > 0
     }
 
-    /// Nothing comes in any more. What is there can still be had.
+    /// Refuses further events. Those in the queue can still be read.
     pub(super) fn close(&self) {
         self.lock().closed = true;
         self.changed.notify_waiters();
     }
 
-    /// Waits for the next. Cancel-safe.
+    /// Waits for the next event. Cancel-safe.
     pub(super) async fn next(&self) -> Option<BusEvent> {
         loop {
-            // Made before the look, so that what comes in between wakes it.
+            // Created before the check, so that a change in between wakes it.
             let changed = self.changed.notified();
             let (next, closed) = {
                 let mut state = self.lock();
@@ -123,7 +123,8 @@ impl BusInbox {
 }
 
 impl InboxState {
-    /// Says what is to be opened, if there is room: there is, where the same is said already.
+    /// Queues the due [`BusEvent::Subscribed`] if there is room, or merges it with one at the end
+    /// of the queue.
     fn enqueue_subscribed(&mut self, events_max: usize) {
         if self.subscribed.is_empty() {
             return;

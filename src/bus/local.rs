@@ -1,4 +1,4 @@
-//! A bus for a node that is alone: there is nobody to tell and nobody to hear.
+//! A bus for a single node: it has no other nodes to publish to or to receive from.
 
 use std::{collections::BTreeSet, future};
 

@@ -1,4 +1,4 @@
-//! The engines that carry between nodes.
+//! The bus engines: they carry announcements between nodes.
 
 #[cfg(test)]
 mod contract;

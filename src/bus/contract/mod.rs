@@ -1,5 +1,5 @@
-//! What every bus must do, also one on which a node is alone. Each engine's tests run this.
-//! `nodes` holds those to more that carry between several.
+//! The contract of every bus, also of one with a single node. Each engine's tests run it. `nodes`
+//! is the contract of buses with several nodes.
 
 mod nodes;
 
@@ -19,10 +19,10 @@ pub(crate) use self::nodes::{TestListener, three_node_contract};
 
 /// More announcements than any engine may queue.
 const MANY: u64 = 20_000;
-/// Long enough for an engine to deliver what it wrongly would.
+/// Long enough for an engine to deliver an event that it must not deliver.
 const QUIET_TIME: Duration = Duration::from_secs(1);
 
-/// Holds `bus`, the only node on it, to the port's guarantees.
+/// Tests `bus`, the only node on it, against the port's guarantees.
 pub(crate) async fn single_node_contract(bus: &dyn Bus) {
     let channel = channel(7);
     bus.set_subscriptions(&BTreeSet::from([channel, Channel::BROADCAST]));
@@ -48,7 +48,7 @@ pub(crate) fn channel(number: u16) -> Channel {
     Channel::from_raw(number).unwrap()
 }
 
-/// A message as the news with this number.
+/// A message as the event with this number.
 pub(crate) fn event(from: &str, number: u64) -> Announcement {
     let event = ClusterEvent::Entry(message_delivery("lobby", number));
     Announcement { from: NodeId::from_raw(from), number, event }

@@ -1,4 +1,4 @@
-//! What a bus with several nodes must do as long as all is well.
+//! The contract of a bus with several nodes, without faults.
 
 use std::{
     collections::{BTreeMap, BTreeSet},
@@ -22,14 +22,14 @@ use crate::{
     domain::{Act, Body, Channel, Content, MessageKind, NodeId},
 };
 
-/// Past it a test fails.
+/// The time after which a test fails.
 const TEST_WAIT_MAX: Duration = Duration::from_secs(15);
-/// How often it is looked whether a bus is whole: there is nothing that tells.
+/// How often the connection state is polled: the port has no notification.
 const POLL_INTERVAL: Duration = Duration::from_millis(5);
-/// News in a row, fewer than any engine may queue.
+/// The number of events in a row, fewer than any engine may queue.
 const BURST: u64 = 1000;
 
-/// Holds three nodes of one bus, of which none listens yet, to the port's guarantees.
+/// Tests three nodes of one bus, without subscriptions so far, against the port's guarantees.
 pub(crate) async fn three_node_contract(nodes: [(&str, &dyn Bus); 3]) {
     let [ann, bob, eve] = nodes.map(|(name, bus)| TestListener::new(name, bus));
     events_arrive_with_number_and_channel([&ann, &bob, &eve]).await;
@@ -40,7 +40,7 @@ pub(crate) async fn three_node_contract(nodes: [(&str, &dyn Bus); 3]) {
     large_entries_arrive_untouched(&ann, &bob).await;
 }
 
-/// A node that listens, and waits with patience.
+/// A node whose events are awaited with a timeout.
 pub(crate) struct TestListener<'a> {
     name: &'a str,
     bus: &'a dyn Bus,
@@ -52,22 +52,23 @@ impl<'a> TestListener<'a> {
         Self { name, bus, channels: Mutex::default() }
     }
 
-    /// What the node is called.
+    /// The name of the node.
     pub(crate) fn name(&self) -> &str {
         self.name
     }
 
-    /// Whether all is well.
+    /// Whether the node is connected.
     pub(crate) fn is_connected(&self) -> bool {
         self.bus.is_connected()
     }
 
-    /// Says something on a channel.
+    /// Publishes a message on a channel.
     pub(crate) fn publish(&self, on: u16, number: u64) {
         self.bus.publish(channel(on), event(self.name, number));
     }
 
-    /// Listens to these channels, and waits until the new ones are open and all is well.
+    /// Subscribes to these channels, and waits until the new ones are confirmed and the node is
+    /// connected.
     pub(crate) async fn listen(&self, channels: impl IntoIterator<Item = u16> + Send) {
         let channels: BTreeSet<_> = channels.into_iter().map(channel).collect();
         self.bus.set_subscriptions(&channels);
@@ -76,12 +77,12 @@ impl<'a> TestListener<'a> {
         self.wait_connected().await;
     }
 
-    /// Waits until these channels were said to be open once more.
+    /// Waits until these channels are confirmed once more.
     pub(crate) async fn wait_subscribed_again(&self, channels: &[u16]) {
         self.wait_subscribed(channels.iter().copied().map(channel).collect()).await;
     }
 
-    /// Waits until all of these were said to be open. What else is heard is passed over.
+    /// Waits until all of these channels are confirmed. Other events are skipped.
     async fn wait_subscribed(&self, mut missing: BTreeSet<Channel>) {
         while !missing.is_empty() {
             if let BusEvent::Subscribed(channels) = self.next().await {
@@ -90,19 +91,19 @@ impl<'a> TestListener<'a> {
         }
     }
 
-    /// Waits until the bus is whole.
+    /// Waits until the bus is connected.
     pub(crate) async fn wait_connected(&self) {
         let wait = wait_until(|| self.bus.is_connected());
-        assert!(timeout(TEST_WAIT_MAX, wait).await.is_ok(), "{} does not become whole", self.name);
+        assert!(timeout(TEST_WAIT_MAX, wait).await.is_ok(), "{} does not connect", self.name);
     }
 
-    /// Waits until the bus is not whole.
+    /// Waits until the bus is disconnected.
     pub(crate) async fn wait_disconnected(&self) {
         let wait = wait_until(|| !self.bus.is_connected());
-        assert!(timeout(TEST_WAIT_MAX, wait).await.is_ok(), "{} does not become deaf", self.name);
+        assert!(timeout(TEST_WAIT_MAX, wait).await.is_ok(), "{} does not disconnect", self.name);
     }
 
-    /// Waits for news; what is opened is passed over.
+    /// Waits for an event; confirmations are skipped.
     pub(crate) async fn next_event(&self) -> (Channel, Announcement) {
         loop {
             if let BusEvent::Received(channel, event) = self.next().await {
@@ -111,7 +112,7 @@ impl<'a> TestListener<'a> {
         }
     }
 
-    /// Waits for news, and answers who said which number where.
+    /// Waits for an event, and returns its publisher, channel and number.
     pub(crate) async fn receive(&self) -> (String, u16, u64) {
         let (channel, Announcement { from, number, event: _ }) = self.next_event().await;
         (from.as_raw().to_owned(), channel.as_raw(), number)
@@ -120,7 +121,7 @@ impl<'a> TestListener<'a> {
     async fn next(&self) -> BusEvent {
         let received = timeout(TEST_WAIT_MAX, self.bus.next()).await;
         received
-            .unwrap_or_else(|_| panic!("{} heard nothing", self.name))
+            .unwrap_or_else(|_| panic!("{} received nothing", self.name))
             .expect("it is not closed")
     }
 }

@@ -1,4 +1,4 @@
-//! Who sits where, and what becomes of what is said.
+//! The endpoints of the nodes, and the faults between them.
 
 use std::{
     collections::{BTreeMap, BTreeSet, VecDeque},
@@ -12,10 +12,10 @@ use crate::{
     domain::{Channel, NodeId},
 };
 
-/// What may be held back. What was held longest is lost past it.
+/// The largest number of delayed events. Past it, the oldest one is lost.
 const DELAYED_MAX: usize = 4096;
 
-/// What becomes of one announcement.
+/// The outcome for one announcement.
 pub(super) enum Transmission {
     Delivered,
     Duplicated,
@@ -23,7 +23,7 @@ pub(super) enum Transmission {
     Dropped,
 }
 
-/// All seats of a bus, and what goes wrong between them.
+/// All endpoints of a bus, and the fault rules.
 #[derive(Debug, Default)]
 pub(super) struct Exchange {
     pub(super) endpoints: BTreeMap<NodeId, Endpoint>,
@@ -32,29 +32,29 @@ pub(super) struct Exchange {
     pub(super) rng_state: u64,
 }
 
-/// Where a node sits.
+/// The endpoint of a node.
 #[derive(Debug)]
 pub(super) struct Endpoint {
     pub(super) inbox: Arc<BusInbox>,
     pub(super) channels: BTreeSet<Channel>,
 }
 
-/// A fault that was ordered.
+/// A fault that a test has configured.
 #[derive(Debug)]
 pub(super) struct FaultRule {
     pub(super) path: BusPath,
     pub(super) fault: BusFault,
-    /// How many came by.
+    /// The number of announcements that the rule has seen.
     pub(super) seen: usize,
 }
 
 impl Exchange {
-    /// Whether this is the inbox of the node that has the id now.
+    /// Whether this is the inbox of the node's current endpoint.
     pub(super) fn is_attached(&self, node: &NodeId, inbox: &Arc<BusInbox>) -> bool {
         self.endpoints.get(node).is_some_and(|endpoint| Arc::ptr_eq(&endpoint.inbox, inbox))
     }
 
-    /// The nodes that nobody reaches.
+    /// The nodes that receive nothing.
     pub(super) fn isolated(&self) -> BTreeSet<NodeId> {
         let cut = |rule: &&FaultRule| rule.fault == BusFault::Cut && rule.path.from.is_none();
         let cut: Vec<_> = self.rules.iter().filter(cut).map(|rule| &rule.path.to).collect();
@@ -63,13 +63,14 @@ impl Exchange {
         self.endpoints.keys().filter(isolated).cloned().collect()
     }
 
-    /// Asks all rules, in the order in which they were given. The first that speaks decides.
+    /// Applies the rules in the order in which they were added. The first that matches decides.
     pub(super) fn decide_transmission(&mut self, from: &NodeId, to: &NodeId) -> Transmission {
         let rng_state = &mut self.rng_state;
         let mut transmission = Transmission::Delivered;
         for rule in self.rules.iter_mut().filter(|rule| rule.path.covers(from, to)) {
             rule.seen += 1;
-            // Chance is asked whether it matters or not, so that one rule does not move another's.
+            // A random number is drawn in any case, so that one rule does not shift the numbers of
+            // another.
             let draw = next_random(rng_state) % 1000;
             let decided = match rule.fault {
                 BusFault::DropEvery(nth) if rule.seen.is_multiple_of(nth.get()) => {
@@ -108,15 +109,15 @@ impl Exchange {
         self.delayed.push_back((to, channel, announcement));
     }
 
-    /// One of those that are held back, by chance.
+    /// A random one of the delayed events.
     pub(super) fn take_delayed(&mut self) -> Option<(NodeId, Channel, Announcement)> {
-        let count = u64::try_from(self.delayed.len()).expect("a length fits").max(1);
+        let count = u64::try_from(self.delayed.len()).expect("a length fits into 64 bits").max(1);
         let place = next_random(&mut self.rng_state) % count;
         self.delayed.swap_remove_back(usize::try_from(place).expect("it is below a length"))
     }
 }
 
-/// The generator `SplitMix64`: short, and good enough to decide who is unlucky.
+/// The random number generator `SplitMix64`: short, and sufficient for tests.
 fn next_random(state: &mut u64) -> u64 {
     *state = state.wrapping_add(0x9e37_79b9_7f4a_7c15);
     let mixed = (*state ^ (*state >> 30)).wrapping_mul(0xbf58_476d_1ce4_e5b9);

@@ -1,8 +1,8 @@
-//! The reference: a bus for nodes of one process, with faults that a test may order.
+//! The reference: a bus for nodes of one process, with faults that a test can configure.
 //!
-//! Everything happens in the call that causes it, and chance comes from a seed: the same calls in the
-//! same order have the same outcome. Without faults nothing is lost, repeated or reordered, as long as
-//! consumers keep up.
+//! Everything happens within the call that causes it, and random numbers come from a seed: the same
+//! calls in the same order have the same outcome. Without faults nothing is lost, repeated or
+//! reordered, as long as consumers keep up.
 
 mod exchange;
 
@@ -18,10 +18,10 @@ use crate::{
     domain::{Channel, NodeId},
 };
 
-/// What may wait for one node. What comes past it is dropped, and the node is told that it was.
+/// The limit of a node's inbox. Events past it are dropped, and the consumer receives the gap.
 const INBOX_MAX: NonZeroUsize = NonZeroUsize::new(4096).expect("it is not zero");
 
-/// One node's end of it.
+/// One node's endpoint.
 #[derive(Debug)]
 pub struct MemoryBus {
     node: NodeId,
@@ -29,27 +29,27 @@ pub struct MemoryBus {
     exchange: Arc<Mutex<Exchange>>,
 }
 
-/// From whom to whom: where a fault is.
+/// The path of a fault: publisher and receiver.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct BusPath {
-    /// The node that speaks; every node, if none is named.
+    /// The publishing node; every node, if `None`.
     pub from: Option<NodeId>,
-    /// The node that hears; every node, if none is named.
+    /// The receiving node; every node, if `None`.
     pub to: Option<NodeId>,
 }
 
-/// What goes wrong with an announcement on a path. A share is so many in a thousand, by chance.
+/// A fault of announcements on a path. Shares are per thousand, at random.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum BusFault {
     /// Every nth is lost.
     DropEvery(NonZeroUsize),
     /// This share is lost.
     Drop(u16),
-    /// This share comes twice.
+    /// This share is delivered twice.
     Duplicate(u16),
-    /// This share is held back until it is released.
+    /// This share is delayed until it is released.
     Delay(u16),
-    /// All is lost. A node that is cut off from everybody knows it: it is not whole.
+    /// Everything is lost. A node that receives from no other node is disconnected.
     Cut,
 }
 
@@ -59,7 +59,7 @@ impl MemoryBus {
         Self::attach(node, Arc::default())
     }
 
-    /// Another node of the same bus. One that has the same id is put out by it.
+    /// Another node of the same bus. It replaces one with the same id.
     pub fn add_node(&self, node: NodeId) -> Arc<Self> {
         Self::attach(node, Arc::clone(&self.exchange))
     }
@@ -74,18 +74,18 @@ impl MemoryBus {
         Arc::new(bus)
     }
 
-    /// Chance begins anew from this seed, for all nodes.
+    /// Restarts the random numbers of all nodes from this seed.
     pub fn seed(&self, seed: u64) {
         self.lock().rng_state = seed;
     }
 
-    /// From now on this goes wrong there, beside what went wrong before.
+    /// Adds a fault on a path, beside earlier ones.
     pub fn inject_fault(&self, path: BusPath, fault: BusFault) {
         self.lock().rules.push(FaultRule { path, fault, seen: 0 });
     }
 
-    /// Nothing goes wrong any more of what was ordered for exactly this path. Nodes that were cut off
-    /// from everybody hear again, and are told so.
+    /// Removes the faults of exactly this path. Nodes that were isolated are connected again, and
+    /// receive [`BusEvent::Subscribed`].
     pub fn clear_faults(&self, path: &BusPath) {
         let mut exchange = self.lock();
         let before = exchange.isolated();
@@ -98,7 +98,7 @@ impl MemoryBus {
         }
     }
 
-    /// What was held back is heard now, in an order by chance.
+    /// Delivers the delayed events, in random order.
     pub fn release_delayed(&self) {
         let mut exchange = self.lock();
         while let Some((to, channel, announcement)) = exchange.take_delayed() {
@@ -106,7 +106,7 @@ impl MemoryBus {
         }
     }
 
-    /// Lets go of the node's seat, if it is still this one's.
+    /// Removes the node's endpoint, if it is still this one.
     fn detach(&self) {
         self.inbox.close();
         let mut exchange = self.lock();

@@ -1,4 +1,4 @@
-//! The reference keeps the contract, and fails as it is told to.
+//! The memory bus keeps the contract, and has the faults that are configured.
 
 use super::*;
 use crate::bus::contract::{self, TestListener, channel, event};
@@ -11,7 +11,7 @@ fn between(from: &str, to: &str) -> BusPath {
     BusPath { from: Some(id(from)), to: Some(id(to)) }
 }
 
-/// Two nodes that listen to channel 7.
+/// Two nodes that subscribe to channel 7.
 async fn two() -> (Arc<MemoryBus>, Arc<MemoryBus>) {
     let ann = MemoryBus::new(id("ann"));
     let bob = ann.add_node(id("bob"));
@@ -21,7 +21,7 @@ async fn two() -> (Arc<MemoryBus>, Arc<MemoryBus>) {
     (ann, bob)
 }
 
-/// The numbers that wait at a node, and 0 for an opening.
+/// The numbers in a node's inbox; 0 stands for a confirmed subscription.
 async fn numbers(bus: &MemoryBus) -> Vec<u64> {
     bus.inbox.push_subscribed([channel(1000)]);
     let mut numbers = Vec::new();

@@ -1,4 +1,4 @@
-//! Says of each server why it would not do, before anything is started.
+//! Checks each server before the start.
 
 use redis::Pipeline;
 
@@ -9,28 +9,28 @@ use super::{
     topology::{RedisCluster, text},
 };
 
-/// Sharded channels, which carry a cluster's news, are as old as this.
+/// The first version with sharded channels, which a cluster needs.
 const CLUSTER_SINCE: &str = "7.0";
-/// The protocol that the bus speaks, RESP3, is as old as this.
+/// The first version with the protocol RESP3.
 const STANDALONE_SINCE: &str = "6.0";
 
-/// What is wrong with a server.
+/// The problem of a server.
 #[derive(Debug, thiserror::Error)]
 #[error("{server}: {cause}")]
 pub struct ServerProblem {
-    /// Its place in the settings, and its address without a password if it has one.
+    /// The server's place in the settings, and its address without a password if it is valid.
     pub server: String,
-    /// Why it would not do.
+    /// The cause.
     pub cause: ProblemCause,
 }
 
 /// See [`ServerProblem`].
 #[derive(Debug, thiserror::Error)]
 pub enum ProblemCause {
-    /// The address is none.
+    /// The address is invalid.
     #[error(transparent)]
     Address(#[from] RedisAddressError),
-    /// The server does not serve.
+    /// The server cannot be used.
     #[error(transparent)]
     Failure(#[from] RedisFailure),
 }
@@ -66,7 +66,7 @@ async fn check_one(
         }
         answers => answers?,
     };
-    // Who may not ask for it may still publish.
+    // A user without the right to this command may still have the right to publish.
     let info = answers.first().map_or("", text);
     let found = info.lines().find_map(|line| line.strip_prefix("redis_version:")).unwrap_or("");
     if version(found).is_some_and(|found| Some(found) < version(needed)) {
@@ -79,7 +79,7 @@ async fn check_one(
     Ok(())
 }
 
-/// Whether the server does not know the greeting.
+/// Whether the server does not know `HELLO`.
 fn is_old(error: &redis::RedisError) -> bool {
     error.kind() == redis::ErrorKind::RESP3NotSupported || error.code() == Some("NOPROTO")
 }

@@ -1,4 +1,4 @@
-//! What the bus and its links share.
+//! The state that the bus and its links share.
 
 use std::{
     sync::{
@@ -31,24 +31,25 @@ pub(super) struct BusCore {
     pub(super) node: NodeId,
     pub(super) names: ChannelNames,
     pub(super) inbox: BusInbox,
-    /// Pings say when they were sent, since then.
+    /// The origin of the times in pings.
     epoch: Instant,
     next_generation: AtomicU64,
     state: Mutex<BusState>,
-    /// There is something to publish, or to listen to, or the bus closes.
+    /// Notifies of new messages, of changed subscriptions and of the close.
     pub(super) changed: Notify,
-    /// A link has ended, or has nothing under way.
+    /// Notifies when a link has ended or has no messages in flight.
     pub(super) drained: Notify,
 }
 
-/// One connection's time, for the groups that it serves. When it is dropped they are not heard.
+/// The lifetime of one connection, for the groups that it serves. When it is dropped, the groups
+/// are not subscribed.
 #[derive(Debug)]
 pub(super) struct Generation {
     core: Arc<BusCore>,
     number: u64,
     groups: Box<[ChannelGroup]>,
     begin: Instant,
-    /// The server lets go of channels that it was not asked to let go of.
+    /// Notifies that the server has ended a subscription without a request.
     moved: Notify,
 }
 
@@ -79,44 +80,45 @@ impl BusCore {
         !self.inbox.overflows() && self.lock().is_connected(Instant::now())
     }
 
-    /// Tells the operator of trouble, once until it is over.
+    /// Logs a failure, once until recovery.
     pub(super) fn report_failure(&self, server: &str, failure: &RedisFailure) {
         let is_new = self.lock().failing_since.replace(Instant::now()).is_none();
         if is_new {
             warn!(
                 server.address = server,
                 error = %failure,
-                "the bus is deaf: this node and the others may not hear each other"
+                "redis subscription lost"
             );
         } else {
-            debug!(server.address = server, error = %failure, "the bus is still deaf");
+            debug!(server.address = server, error = %failure, "redis subscription still lost");
         }
     }
 
-    /// Tells the operator that trouble is over, if it is.
+    /// Logs the recovery, once.
     fn report_recovery(&self) {
         let mut state = self.lock();
         if state.failing_since.is_some() && state.is_connected(Instant::now()) {
             state.failing_since = None;
             drop(state);
-            info!("the bus is whole again");
+            info!("redis connection restored");
         }
     }
 
     fn on_payload(&self, channel: Channel, payload: &[u8]) {
         let found = match envelope::open(payload) {
-            // Half of what comes is one's own where there are two: it is not read to its end.
+            // With two nodes, half of the messages are this node's own: those are not decoded any
+            // further.
             Ok(found) if found.is_from(&self.node) => return,
             found => found,
         };
         match found.and_then(IncomingEnvelope::read) {
             Ok(announcement) => {
                 if self.inbox.push(channel, announcement, payload.len()) == PushResult::Dropped {
-                    debug!(channel = channel.as_raw(), "the inbox of the bus is full");
+                    debug!(channel = channel.as_raw(), "redis inbox full");
                 }
             }
             Err(malformed) => {
-                debug!(channel = channel.as_raw(), error = %malformed, "news cannot be read");
+                debug!(channel = channel.as_raw(), error = %malformed, "redis message malformed");
             }
         }
     }
@@ -135,7 +137,7 @@ impl Generation {
         })
     }
 
-    /// Takes what the server says unasked.
+    /// Handles a message that the server has pushed.
     pub(super) fn on_push(&self, push: PushInfo) {
         let PushInfo { kind, data } = push;
         let mut data = data.into_iter();
@@ -157,7 +159,7 @@ impl Generation {
                 }
             }
             (PushKind::Subscribe | PushKind::SSubscribe, NameKind::Channel(channel)) => {
-                // In one step, so that nobody finds the bus whole before this is said.
+                // In one step, so that the bus is never connected before this is queued.
                 let mut state = self.core.lock();
                 if state.confirm(self.number, channel) {
                     self.core.inbox.push_subscribed([channel]);
@@ -178,12 +180,12 @@ impl Generation {
         }
     }
 
-    /// What a ping says that is sent now.
+    /// The payload of a ping that is sent now.
     pub(super) fn ping(&self) -> String {
         format!("{}:{}", self.number, self.core.epoch.elapsed().as_millis())
     }
 
-    /// When a ping of this life was sent.
+    /// When a ping of this generation was sent.
     fn sent(&self, payload: &[u8]) -> Option<Instant> {
         let (number, millis) = str::from_utf8(payload).ok()?.split_once(':')?;
         let elapsed = Duration::from_millis(millis.parse().ok()?);
@@ -191,8 +193,8 @@ impl Generation {
         is_own.then(|| self.core.epoch + elapsed)
     }
 
-    /// Waits until the life is to end, which is connected since then: a group is deaf, or has moved.
-    /// Cancel-safe.
+    /// Waits for the end of the generation, whose connection exists since `since`: the pings of a
+    /// group time out, or the group has moved. Cancel-safe.
     pub(super) async fn wait_until_over(&self, since: Instant) -> RedisFailure {
         tokio::select! {
             () = self.moved.notified() => RedisFailure::Moved,
@@ -210,12 +212,12 @@ impl Generation {
         }
     }
 
-    /// Whether it was ever heard, and so the server was well.
+    /// Whether a ping has returned on it.
     pub(super) fn was_healthy(&self) -> bool {
         self.core.lock().oldest_ping(&self.groups, self.begin) > self.begin
     }
 
-    /// Takes the next letters that are to go. They are under way until the answer is dropped.
+    /// Takes the next messages to send. They are in flight until the result is dropped.
     pub(super) fn take_outgoing(&self) -> InFlight<'_> {
         let mut state = self.core.lock();
         let messages = state.outgoing.take(&self.groups, Instant::now());
@@ -223,12 +225,12 @@ impl Generation {
         InFlight { core: &self.core, messages }
     }
 
-    /// What is to be subscribed to.
+    /// The channels to subscribe to.
     pub(super) fn missing(&self) -> Vec<Channel> {
         self.core.lock().missing(&self.groups)
     }
 
-    /// What is to be unsubscribed from.
+    /// Takes the channels to unsubscribe from.
     pub(super) fn take_surplus(&self) -> Vec<Channel> {
         self.core.lock().take_surplus(&self.groups)
     }
@@ -240,7 +242,7 @@ impl Drop for Generation {
     }
 }
 
-/// Letters that were taken.
+/// Messages that were taken from the queue.
 pub(super) struct InFlight<'a> {
     core: &'a BusCore,
     pub(super) messages: Vec<OutgoingMessage>,

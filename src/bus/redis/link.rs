@@ -1,7 +1,7 @@
-//! A link: the connection to one server for the groups that it serves, made again and again.
+//! A link: the connection to one server for the groups that it serves, with reconnects.
 //!
-//! One life of it: connect, subscribe, then publish what waits and a ping every second, until the
-//! connection ends, the server refuses something, or a ping was not heard for too long.
+//! Each generation of a link connects, subscribes, then publishes the queue and a ping every
+//! second, until the connection ends, the server returns an error, or pings time out.
 
 use std::{sync::Arc, time::Duration};
 
@@ -17,13 +17,13 @@ use super::{
     server::{RedisFailure, RedisServer, TlsConfig},
 };
 
-/// How often each group is proved.
+/// How often each group is pinged.
 const PING_EVERY: Duration = Duration::from_secs(1);
-/// The pause before a new try, and what it grows to.
+/// The first delay before a reconnect, and the longest one.
 const RETRY_FIRST: Duration = Duration::from_millis(50);
 const RETRY_WAIT_MAX: Duration = Duration::from_secs(1);
 
-/// How channels are published and subscribed to.
+/// The commands to publish and to subscribe.
 #[derive(Clone, Copy, Debug)]
 pub(super) struct PubSubCommands {
     publish: &'static str,
@@ -32,10 +32,10 @@ pub(super) struct PubSubCommands {
 }
 
 impl PubSubCommands {
-    /// At one server.
+    /// For a standalone server.
     pub(super) const PLAIN: Self =
         Self { publish: "PUBLISH", subscribe: "SUBSCRIBE", unsubscribe: "UNSUBSCRIBE" };
-    /// In a cluster: at the server of a group's slot alone.
+    /// For a cluster: only on the server that has the group's slot.
     pub(super) const SHARDED: Self =
         Self { publish: "SPUBLISH", subscribe: "SSUBSCRIBE", unsubscribe: "SUNSUBSCRIBE" };
 }
@@ -47,12 +47,12 @@ pub(super) struct ServerLink {
     pub(super) server: RedisServer,
     pub(super) groups: Vec<ChannelGroup>,
     pub(super) commands: PubSubCommands,
-    /// Told each time a life has ended.
+    /// Notified each time a generation has ended.
     pub(super) lost: Arc<Notify>,
 }
 
 impl ServerLink {
-    /// Does not end; may be dropped at any time.
+    /// Does not return. Cancel-safe.
     pub(super) async fn run_forever(self) {
         let mut backoff = RetryBackoff::default();
         loop {
@@ -86,7 +86,7 @@ impl ServerLink {
         }
     }
 
-    /// Says what is to be said until something goes wrong.
+    /// Publishes until a failure.
     async fn publish_loop(
         &self,
         mut connection: MultiplexedConnection,
@@ -100,7 +100,7 @@ impl ServerLink {
             return failure;
         }
         loop {
-            // Made before the look, so that what comes in between wakes it.
+            // Created before the check, so that a change in between wakes it.
             let changed = self.core.changed.notified();
             match self.publish_pending(&mut connection, generation, &mut ping_due).await {
                 Ok(PublishProgress::Drained) => tokio::select! {
@@ -149,7 +149,7 @@ impl ServerLink {
         Ok(progress)
     }
 
-    /// Orders one thing for each of these names.
+    /// Sends one command for each of these names.
     async fn send_for_each(
         &self,
         connection: &mut MultiplexedConnection,
@@ -164,13 +164,13 @@ impl ServerLink {
     }
 }
 
-/// Whether something may be left to say.
+/// Whether the queue may hold more.
 enum PublishProgress {
     Drained,
     MoreQueued,
 }
 
-/// Sends commands that are answered with one word each. No answer may be an error.
+/// Sends commands, each with a single reply. Fails when one of the replies is an error.
 async fn send(
     connection: &mut MultiplexedConnection,
     pipeline: &Pipeline,
@@ -182,7 +182,8 @@ async fn send(
     RedisFailure::from_answers(&answers.map_err(RedisFailure::of)?).map_or(Ok(()), Err)
 }
 
-/// Pauses that grow, each by chance between its half and its whole, so that nodes do not come together.
+/// Growing delays, each at random between half and all of its value, so that nodes do not reconnect
+/// at the same moment.
 #[derive(Debug, Default)]
 pub(super) struct RetryBackoff(u32);
 

@@ -1,8 +1,8 @@
-//! A bus for nodes on several machines, through the channels of Redis.
+//! A bus for nodes on several machines, over Redis Pub/Sub.
 //!
-//! A node subscribes to what it listens to, and proves each second, group by group, that what it
-//! publishes comes back. What it cannot prove it says: it is not whole, until it is again.
-//! See `envelope` for what is said, `state` for what is decided, and `link` for who does it.
+//! A node subscribes to its channels, and pings itself through each channel group once a second.
+//! While pings do not return, it reports the bus as disconnected. See `envelope` for the encoding,
+//! `state` for the decisions and `link` for the connections.
 
 mod check;
 mod core;
@@ -49,7 +49,7 @@ pub use self::{
     server::{RedisAddressError, RedisFailure},
 };
 
-/// How long a close waits for what is to be sent.
+/// How long a close waits for the queue to be sent.
 const CLOSE_WAIT_MAX: Duration = Duration::from_secs(1);
 /// The longest prefix of channels.
 const PREFIX_BYTES_MAX: usize = 64;
@@ -57,19 +57,20 @@ const PREFIX_BYTES_MAX: usize = 64;
 /// Where Redis is, and how it is used.
 #[derive(Clone, Debug)]
 pub struct RedisOptions {
-    /// Addresses with their passwords: one, or some servers of a cluster.
+    /// Addresses with passwords: one server, or some servers of a cluster.
     pub servers: Vec<Secret>,
-    /// What they are.
+    /// The kind of the servers.
     pub kind: RedisKind,
-    /// What names of channels begin with, so that several Roomcasts may share a Redis.
+    /// The prefix of channel names, so that several installations of Roomcast can share a Redis.
     pub prefix: String,
-    /// Who publishes.
+    /// The id of this node.
     pub node: NodeId,
-    /// Announcements that wait to be published, and as many that wait to be taken. More are dropped.
+    /// The limits of the queues of outgoing and of received announcements. Those past it are
+    /// dropped.
     pub queue_max: NonZeroUsize,
 }
 
-/// What the servers are.
+/// The kind of the servers.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum RedisKind {
     /// One server.
@@ -78,24 +79,24 @@ pub enum RedisKind {
     Cluster,
 }
 
-/// Why there is no bus.
+/// Why a bus cannot be created.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]
 pub enum RedisOptionsError {
-    /// Nothing to connect to.
+    /// The list of servers is empty.
     #[error("there is no server")]
     NoServer,
-    /// Nodes would be split among servers that know nothing of each other.
-    #[error("there is more than one server, and they are not said to be a cluster")]
+    /// The nodes would be split among servers that are not connected.
+    #[error("there is more than one server, but the kind is not a cluster")]
     ManyServers,
-    /// An address that is none.
+    /// An address is invalid.
     #[error("server {number} {cause}")]
     Address {
-        /// Which one, from 1.
+        /// The server's place in the settings, from 1.
         number: usize,
-        /// What is wrong with it.
+        /// The problem.
         cause: RedisAddressError,
     },
-    /// Names could not be made with it.
+    /// The prefix cannot be used in names.
     #[error("the prefix is not 1 to {PREFIX_BYTES_MAX} visible ASCII characters without braces")]
     Prefix,
 }
@@ -111,7 +112,7 @@ pub struct RedisBus {
 }
 
 impl RedisBus {
-    /// A bus that carries once it [runs](Self::run). Connects to nothing.
+    /// Creates a bus that works while it [runs](Self::run). Opens no connection.
     pub fn new(options: &RedisOptions) -> Result<Arc<Self>, RedisOptionsError> {
         Self::with_tls_config(options, TlsConfig::default())
     }
@@ -146,13 +147,12 @@ impl RedisBus {
         }))
     }
 
-    /// Tries each server, and says what is wrong.
+    /// Checks each server, and returns the problems.
     pub async fn check(options: &RedisOptions) -> Vec<ServerProblem> {
         check::check(options, &TlsConfig::default()).await
     }
 
-    /// Connects, and connects again whenever that is needed, until the bus is closed. May be dropped
-    /// at any time.
+    /// Connects, and reconnects when necessary, until the bus is closed. Cancel-safe.
     pub async fn run(self: Arc<Self>) {
         self.is_running.store(true, Ordering::Release);
         let _running = RunningGuard(&self.is_running);
@@ -172,7 +172,7 @@ impl RedisBus {
         }
     }
 
-    /// Waits until all that waited was sent.
+    /// Waits until the queue is sent.
     async fn wait_until_sent(&self) {
         loop {
             let drained = self.core.drained.notified();
@@ -188,7 +188,7 @@ impl RedisBus {
     }
 }
 
-/// Whether [`RedisBus::run`] does. Dropping it says that it does not.
+/// Marks that [`RedisBus::run`] is active until it is dropped.
 struct RunningGuard<'a>(&'a AtomicBool);
 
 impl Drop for RunningGuard<'_> {
@@ -206,17 +206,17 @@ impl Bus for RedisBus {
         let payload = match envelope::encode(&announcement) {
             Ok(payload) => payload,
             Err(error) => {
-                debug!(channel = channel.as_raw(), %error, "news cannot be written");
+                debug!(channel = channel.as_raw(), %error, "redis message not encodable");
                 return;
             }
         };
         let enqueued = self.core.lock().outgoing.enqueue(channel, payload, Instant::now());
         match enqueued {
             EnqueueResult::Overflowed => {
-                warn!("more is to be published than Redis takes: some is dropped");
+                warn!("redis publish queue full");
             }
             EnqueueResult::Recovered(count) => {
-                info!(announcements.count = count, "Redis keeps up again: {count} were dropped");
+                info!(dropped.count = count, "redis publish queue recovered");
             }
             EnqueueResult::Queued | EnqueueResult::Dropped => (),
         }
@@ -252,7 +252,7 @@ impl Bus for RedisBus {
         };
         self.core.changed.notify_waiters();
         if began && timeout(CLOSE_WAIT_MAX, self.wait_until_sent()).await.is_err() {
-            debug!("the bus was closed with something left to publish");
+            debug!("redis closed with messages in the publish queue");
         }
         self.core.lock().phase = BusPhase::Closed;
         self.core.inbox.close();

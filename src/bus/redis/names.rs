@@ -1,31 +1,31 @@
-//! What channels are called at the server, and which lie together.
+//! The names of channels at the server, and their groups.
 //!
-//! Channels are hashed onto groups, and the name of a group is the hash tag of all names in it: in a
-//! cluster a group lies in one slot, and so on one server at a time. Another hash, or another number of
-//! groups, is another language between nodes.
+//! Channels are hashed onto groups, and the name of a group is the hash tag of all names in it: in
+//! a cluster a group lies in one slot, and so on one server at a time. Another hash or number of
+//! groups would be incompatible between nodes.
 
 use crate::domain::{Channel, NodeId};
 
-/// How many groups there are: enough to share out among the servers of a cluster.
+/// The number of groups: enough to spread them over the servers of a cluster.
 pub(super) const GROUPS: usize = 16;
-/// How many slots a cluster has.
+/// The number of slots of a cluster.
 const SLOTS: u16 = 16_384;
 
-/// Channels that lie together.
+/// Channels that lie in the same slot.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, PartialOrd, Ord)]
 pub(super) struct ChannelGroup(u8);
 
-/// What a name stands for.
+/// The meaning of a name.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(super) enum NameKind {
     /// A channel.
     Channel(Channel),
-    /// The channel on which this node speaks to itself.
+    /// The channel of this node's pings in a group.
     Ping(ChannelGroup),
 }
 
 impl ChannelGroup {
-    /// All of them.
+    /// All groups.
     pub(super) fn all() -> impl Iterator<Item = Self> {
         (0_u8..).take(GROUPS).map(Self)
     }
@@ -36,13 +36,13 @@ impl ChannelGroup {
         Self(u8::try_from(number).expect("there are few groups"))
     }
 
-    /// Its place among all.
+    /// Its index among all groups.
     pub(super) fn index(self) -> usize {
         usize::from(self.0)
     }
 }
 
-/// Names with a prefix, for one node.
+/// The names for one node, with a prefix.
 #[derive(Clone, Debug)]
 pub(super) struct ChannelNames {
     prefix: Box<str>,
@@ -50,23 +50,23 @@ pub(super) struct ChannelNames {
 }
 
 impl ChannelNames {
-    /// With a prefix without braces.
+    /// `prefix` must not contain braces.
     pub(super) fn new(prefix: &str, node: NodeId) -> Self {
         Self { prefix: prefix.into(), node }
     }
 
-    /// What a channel is called.
+    /// The name of a channel.
     pub(super) fn channel(&self, channel: Channel) -> String {
         let group = ChannelGroup::of(channel).0;
         format!("{{{}:{group}}}:{}", self.prefix, channel.as_raw())
     }
 
-    /// What this node's own channel in a group is called.
+    /// The name of this node's ping channel in a group.
     pub(super) fn ping(&self, group: ChannelGroup) -> String {
         format!("{{{}:{}}}:node:{}", self.prefix, group.0, self.node.as_raw())
     }
 
-    /// What a name stands for, if it is one of ours.
+    /// The meaning of a name; `None` for names of other applications.
     pub(super) fn name_kind(&self, name: &[u8]) -> Option<NameKind> {
         let name = str::from_utf8(name).ok()?;
         let rest = name.strip_prefix('{')?.strip_prefix(&*self.prefix)?.strip_prefix(':')?;
@@ -85,7 +85,7 @@ impl ChannelNames {
     }
 }
 
-/// CRC-16/XMODEM, by which a cluster hashes.
+/// CRC-16/XMODEM, the hash of a cluster.
 fn crc16(bytes: &[u8]) -> u16 {
     bytes.iter().fold(0, |crc, byte| {
         let crc = crc ^ (u16::from(*byte) << 8);

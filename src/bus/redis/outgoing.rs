@@ -1,4 +1,4 @@
-//! What waits to be published: bounded, in the order of each group, and not for long.
+//! The queue of messages to publish: bounded, ordered within each group, and with a maximum age.
 
 use std::{collections::VecDeque, num::NonZeroUsize, time::Duration};
 
@@ -7,15 +7,16 @@ use tokio::time::Instant;
 use super::names::{ChannelGroup, GROUPS};
 use crate::domain::Channel;
 
-/// How long something may wait. Later it is thrown away: who misses it has asked the store by then.
+/// The greatest age of a message in the queue. Older ones are dropped: receivers have repaired the
+/// gap from the store by then.
 pub(super) const OUTGOING_WAIT_MAX: Duration = Duration::from_secs(1);
-/// Bytes that wait. What comes past them is dropped.
+/// Bytes in the queue. Messages past the limit are dropped.
 const OUTGOING_BYTES_MAX: usize = 64 * 1024 * 1024;
-/// What goes out at once.
+/// The largest number of messages per pipeline.
 const BATCH_MAX: usize = 512;
 const BATCH_BYTES_MAX: usize = 1024 * 1024;
 
-/// One announcement, ready to go.
+/// One encoded announcement.
 #[derive(Debug)]
 pub(super) struct OutgoingMessage {
     at: Instant,
@@ -23,16 +24,16 @@ pub(super) struct OutgoingMessage {
     pub(super) payload: Vec<u8>,
 }
 
-/// Whether there was room for a letter.
+/// Whether there was room for a message.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(super) enum EnqueueResult {
     /// There was.
     Queued,
-    /// There is enough again, after so many were dropped.
+    /// There is room again, after so many were dropped.
     Recovered(u64),
-    /// There was not, for the first time since there was enough.
+    /// There was none, for the first time.
     Overflowed,
-    /// There still was not.
+    /// There still was none.
     Dropped,
 }
 
@@ -43,7 +44,7 @@ pub(super) struct OutgoingQueue {
     queues: [VecDeque<OutgoingMessage>; GROUPS],
     count: usize,
     bytes: usize,
-    /// How many were dropped since there was enough room last.
+    /// The number of messages dropped since there was room.
     dropped: u64,
 }
 
@@ -83,7 +84,7 @@ impl OutgoingQueue {
         if dropped > 0 { EnqueueResult::Recovered(dropped) } else { EnqueueResult::Queued }
     }
 
-    /// The next that are to go to these groups, oldest first within each.
+    /// Takes the next messages of these groups, oldest first within each.
     pub(super) fn take(&mut self, groups: &[ChannelGroup], now: Instant) -> Vec<OutgoingMessage> {
         let (mut batch, mut bytes) = (Vec::new(), 0);
         for group in groups {
@@ -105,7 +106,7 @@ impl OutgoingQueue {
         self.count >= self.messages_max.get() || self.bytes + bytes > OUTGOING_BYTES_MAX
     }
 
-    /// Throws away what waited too long.
+    /// Drops the messages that are too old.
     fn expire(&mut self, group: ChannelGroup, now: Instant) {
         let late = |message: &OutgoingMessage| now.duration_since(message.at) > OUTGOING_WAIT_MAX;
         while self.queue(group).front().is_some_and(late) {
@@ -168,7 +169,7 @@ mod tests {
         assert_eq!(
             outgoing.enqueue(channel(1), vec![3], later),
             EnqueueResult::Queued,
-            "the late ones go"
+            "expired messages are dropped"
         );
         assert_eq!(taken(&mut outgoing, 1, later), [3]);
         assert!(taken(&mut outgoing, 2, later).is_empty());

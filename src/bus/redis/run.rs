@@ -1,4 +1,4 @@
-//! Keeps a link to every server that serves a group, and finds out which those are.
+//! Keeps a link to each server that serves a group, and discovers those servers.
 
 use std::{collections::BTreeMap, future::pending, sync::Arc, time::Duration};
 
@@ -20,10 +20,10 @@ use super::{
     topology::{RedisCluster, Topology, single_server},
 };
 
-/// How often a cluster is asked who serves what, though nothing is wrong.
+/// How often the topology of a cluster is read, even without failures.
 const DISCOVERY_INTERVAL: Duration = Duration::from_secs(5);
 
-/// Does not end; may be dropped at any time.
+/// Does not return. Cancel-safe.
 pub(super) async fn run(bus: &Arc<RedisBus>) {
     match bus.kind {
         RedisKind::Standalone => {
@@ -37,9 +37,9 @@ pub(super) async fn run(bus: &Arc<RedisBus>) {
     }
 }
 
-/// What is due.
+/// The next step.
 enum ClusterStep {
-    /// To look who serves what.
+    /// To read the topology.
     Discover,
     /// Nothing.
     Nothing,
@@ -57,7 +57,7 @@ async fn follow_cluster(bus: &Arc<RedisBus>) {
             () = links.run_forever() => ClusterStep::Nothing,
             () = sleep_until(discover_at) => ClusterStep::Discover,
             () = lost.notified() => {
-                // Soon, and not at once: a cluster needs its time to find another primary.
+                // After a delay: a cluster needs time to elect another primary.
                 discover_at = discover_at.min(Instant::now() + backoff.next_delay());
                 ClusterStep::Nothing
             }
@@ -79,9 +79,9 @@ async fn follow_cluster(bus: &Arc<RedisBus>) {
                 discover_at = Instant::now() + DISCOVERY_INTERVAL;
             }
             Err((server, failure)) => {
-                // Links that are well stay as they are: whoever is asked may be the one in trouble.
+                // Working links are kept: the failure may be that of the server that was asked.
                 if bus.core.is_connected() {
-                    debug!(error = %failure, "nobody says who serves what in the cluster");
+                    debug!(error = %failure, "redis cluster topology unknown");
                 } else {
                     bus.core.report_failure(&server.to_string(), &failure);
                 }
@@ -91,12 +91,12 @@ async fn follow_cluster(bus: &Arc<RedisBus>) {
     }
 }
 
-/// The links, each with what it is for.
+/// The links, by server and groups.
 struct ServerLinks {
     commands: PubSubCommands,
     running: FuturesUnordered<Abortable<BoxFuture<'static, ()>>>,
     abort_handles: BTreeMap<((String, u16), Vec<ChannelGroup>), AbortHandle>,
-    /// Told when one has lost its connection.
+    /// Notified when a link has lost its connection.
     lost: Arc<Notify>,
 }
 
@@ -106,7 +106,7 @@ impl ServerLinks {
         Self { commands, running, abort_handles, lost: Arc::default() }
     }
 
-    /// From now on there is a link for each of these, and no other.
+    /// Starts the links that are missing, and aborts those that are not in the topology.
     fn apply_topology(&mut self, topology: Topology, bus: &Arc<RedisBus>) {
         let mut abort_handles = std::mem::take(&mut self.abort_handles);
         for (address, (server, groups)) in topology {
@@ -132,10 +132,10 @@ impl ServerLinks {
         }
     }
 
-    /// Moves the links. Does not end. Cancel-safe.
+    /// Polls the links. Does not return. Cancel-safe.
     async fn run_forever(&mut self) {
         loop {
-            // What comes out was aborted.
+            // A link that ends was aborted.
             if self.running.next().await.is_none() {
                 pending::<()>().await;
             }

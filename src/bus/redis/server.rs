@@ -1,4 +1,4 @@
-//! One server: its address, and how to get a connection to it that nobody else drives.
+//! One server: its address, and connections to it, each with its own driver.
 
 use std::{
     fmt, io,
@@ -23,36 +23,36 @@ use tokio_rustls::{
 
 use crate::domain::Secret;
 
-/// How long connecting may take, with TLS and the greeting.
+/// The timeout of connecting, including TLS and `HELLO`.
 const CONNECT_WAIT_MAX: Duration = Duration::from_secs(2);
-/// How long a single question may take.
+/// The timeout of a single command.
 const ANSWER_WAIT_MAX: Duration = Duration::from_secs(2);
 
-/// What moves a connection. It ends when the connection does.
+/// The driver of a connection. It ends when the connection does.
 pub(super) type Driver = Pin<Box<dyn Future<Output = ()> + Send>>;
 
-/// Why a server does not serve.
+/// Why a server cannot be used.
 #[derive(Debug, thiserror::Error)]
 pub enum RedisFailure {
-    /// Nobody is there.
+    /// No connection to the address.
     #[error("connecting failed: {0}")]
     Connect(io::Error),
-    /// Somebody is there who cannot prove to be the server.
+    /// The TLS handshake failed.
     #[error("TLS failed: {0}")]
     Tls(io::Error),
-    /// The machine trusts nobody, so nobody can vouch for a server.
+    /// The system has no trusted certificates.
     #[error("the system's trusted certificates cannot be found (SSL_CERT_FILE names them)")]
     NoTrustedRoots,
-    /// It takes too long.
+    /// The server did not answer in time.
     #[error("there was no answer in time")]
     TimedOut,
-    /// It wants another password, or one at all.
-    #[error("the password or the user is refused: {0}")]
+    /// The server rejects the user or the password.
+    #[error("the user or the password is rejected: {0}")]
     Password(RedisError),
-    /// It says no, or something that makes no sense.
+    /// The server returned an error, or an invalid reply.
     #[error("the server answers: {0}")]
     ErrorReply(RedisError),
-    /// It lacks what is needed.
+    /// The server lacks commands that are needed.
     #[error("the server is too old: {found} instead of {needed} or later")]
     TooOld {
         /// Its version.
@@ -60,35 +60,35 @@ pub enum RedisFailure {
         /// The version that is needed.
         needed: &'static str,
     },
-    /// It is not part of a cluster.
+    /// The server is not part of a cluster.
     #[error("the server is not in a cluster")]
     NoCluster,
-    /// Its cluster serves not all slots, or knows that it is cut off.
+    /// The cluster does not serve all slots, or the server is partitioned from it.
     #[error("the cluster is down")]
     ClusterDown,
     /// The connection has ended.
     #[error("the connection has ended")]
     Disconnected,
-    /// What is published there is not heard.
-    #[error("what is published is not heard")]
+    /// Pings do not return.
+    #[error("pings do not return")]
     PingTimedOut,
     /// Another server serves the channels now.
     #[error("the channels have moved")]
     Moved,
 }
 
-/// Why a server's address cannot be used.
+/// Why an address cannot be used.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]
 pub enum RedisAddressError {
-    /// It is none.
+    /// The address is malformed.
     #[error("is no address like redis://:password@host:6379 or rediss://host:6379")]
     Form,
-    /// It asks for TLS without proof.
+    /// The address requests TLS without verification.
     #[error("asks for TLS without proof, which is not supported")]
     Insecure,
 }
 
-/// Whom the machine trusts to vouch for servers: looked up when it is needed first.
+/// The system's trusted certificates, read on first use.
 #[derive(Clone, Debug, Default)]
 pub(super) struct TlsConfig(OnceLock<Arc<ClientConfig>>);
 
@@ -118,18 +118,18 @@ impl RedisServer {
         Ok(Self { host: host.as_str().into(), port, secure, settings })
     }
 
-    /// Another one, which takes the same password.
+    /// Another server of the same cluster, with the same password.
     pub(super) fn with_address(&self, host: &str, port: u16) -> Self {
         let host = if host.is_empty() { self.host.clone() } else { host.into() };
         Self { host, port, ..self.clone() }
     }
 
-    /// What tells it from others.
+    /// What identifies the server.
     pub(super) fn address(&self) -> (&str, u16) {
         (&self.host, self.port)
     }
 
-    /// Connects. What the server says unasked goes to `on_push`, in order, while the driver is polled.
+    /// Connects. Pushed messages go to `on_push`, in order, while the driver is polled.
     pub(super) async fn connect(
         &self,
         tls_config: &TlsConfig,
@@ -139,7 +139,7 @@ impl RedisServer {
             on_push(push);
             Ok(())
         };
-        // Who waits for answers has a watch of its own.
+        // The callers of commands have timeouts of their own.
         let config =
             AsyncConnectionConfig::new().set_response_timeout(None).set_push_sender(on_push);
         let connect = async {
@@ -169,7 +169,7 @@ impl RedisServer {
         Ok((connection, Box::pin(driver)))
     }
 
-    /// Connects, asks, and lets go.
+    /// Connects, sends a command, and disconnects.
     pub(super) async fn query(
         &self,
         tls_config: &TlsConfig,
@@ -199,7 +199,7 @@ impl RedisFailure {
         }
     }
 
-    /// The first of these answers that is an error.
+    /// The first error among these replies.
     pub(super) fn from_answers(answers: &[Value]) -> Option<Self> {
         answers.iter().find_map(|answer| match answer {
             Value::ServerError(error) if error.kind() == Some(ServerErrorKind::Moved) => {
@@ -233,11 +233,12 @@ impl TlsConfig {
     }
 }
 
-/// TLS with these roots. The provider is named, because none is installed for the process.
+/// A TLS configuration with these roots. The provider is named, because none is installed for the
+/// process.
 pub(super) fn client_config(roots: RootCertStore) -> ClientConfig {
     ClientConfig::builder_with_provider(Arc::new(default_provider()))
         .with_safe_default_protocol_versions()
-        .expect("the provider has the usual versions")
+        .expect("the provider supports the default TLS versions")
         .with_root_certificates(roots)
         .with_no_client_auth()
 }

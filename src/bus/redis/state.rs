@@ -1,7 +1,7 @@
-//! What is wanted, what is confirmed, and what was proved when.
+//! The wanted and the confirmed channels, and the times of pings.
 //!
-//! Decisions only: no socket and no clock. A life is the time of one connection for the groups that it
-//! serves; what an ended life still says is not heeded.
+//! Decisions only: no socket and no clock. A generation is the lifetime of one connection for the
+//! groups that it serves; events of an ended generation are ignored.
 
 use std::{collections::BTreeSet, time::Duration};
 
@@ -13,48 +13,48 @@ use super::{
 };
 use crate::domain::Channel;
 
-/// How long ago a ping may have been sent that was the last one heard. Past it a group is deaf.
+/// The greatest age of the last ping that has returned. Past it, the group is disconnected.
 pub(super) const PING_TIMEOUT: Duration = Duration::from_millis(2500);
 
 /// See the module.
 #[derive(Debug)]
 pub(super) struct BusState {
     pub(super) outgoing: OutgoingQueue,
-    /// Letters that were taken and are not known to have arrived.
+    /// Messages that were taken from the queue and are not confirmed.
     pub(super) in_flight: usize,
     pub(super) phase: BusPhase,
-    /// Whether the operator was told of trouble, and not yet of its end.
+    /// When a failure was logged whose recovery is not logged yet.
     pub(super) failing_since: Option<Instant>,
     groups: [GroupState; GROUPS],
 }
 
-/// Where the bus is in its own life.
+/// The phase of the bus.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(super) enum BusPhase {
-    /// It carries.
+    /// It accepts and sends messages.
     Open,
-    /// It carries what waits, and takes nothing more.
+    /// It sends the queue, and accepts nothing.
     Closing,
-    /// It carries nothing.
+    /// It sends nothing.
     Closed,
 }
 
-/// What is known of one group.
+/// The state of one group.
 #[derive(Debug, Default)]
 struct GroupState {
-    /// The life that serves it.
+    /// The generation that serves it.
     generation: Option<u64>,
     wanted: BTreeSet<Channel>,
-    /// Those that the server says this node hears.
+    /// The channels that the server has confirmed.
     confirmed: BTreeSet<Channel>,
-    /// Those that are wanted and not confirmed.
+    /// The channels that are wanted and not confirmed.
     missing: BTreeSet<Channel>,
-    /// Until when these need not be confirmed, if nothing else was missing when they came to be wanted:
-    /// somebody who comes to another room makes nobody deaf.
+    /// Until when missing channels do not disconnect the bus, if no other channel was missing when
+    /// they became wanted: a user that enters a new room does not disconnect the node.
     grace_until: Option<Instant>,
-    /// Those that the server is asked to forget.
+    /// The channels with a pending unsubscribe.
     unsubscribing: BTreeSet<Channel>,
-    /// When the ping was sent that was the last one heard.
+    /// When the last ping that has returned was sent.
     last_ping: Option<Instant>,
 }
 
@@ -64,7 +64,7 @@ impl BusState {
         Self { outgoing, in_flight: 0, phase: BusPhase::Open, failing_since: None, groups }
     }
 
-    /// Answers which of the channels that are wanted anew are heard already.
+    /// Returns which of the newly wanted channels are subscribed already.
     pub(super) fn set_wanted(
         &mut self,
         channels: &BTreeSet<Channel>,
@@ -94,7 +94,7 @@ impl BusState {
             .is_some_and(|it| it.wanted.contains(&channel))
     }
 
-    /// A life begins to serve these groups: nothing is known of them.
+    /// A generation begins to serve these groups: their state is reset.
     pub(super) fn begin(&mut self, generation: u64, groups: &[ChannelGroup]) {
         for group in groups {
             let group_state = self.group_state(*group);
@@ -103,7 +103,7 @@ impl BusState {
         }
     }
 
-    /// A life has ended. Groups that another one serves meanwhile are left alone.
+    /// A generation has ended. Groups that another one serves by now are kept.
     pub(super) fn end(&mut self, generation: u64) {
         for group_state in
             self.groups.iter_mut().filter(|group_state| group_state.generation == Some(generation))
@@ -112,13 +112,14 @@ impl BusState {
         }
     }
 
-    /// What is to be subscribed to in these groups.
+    /// The channels to subscribe to in these groups.
     pub(super) fn missing(&self, groups: &[ChannelGroup]) -> Vec<Channel> {
         let group_states = groups.iter().filter_map(|group| self.groups.get(group.index()));
         group_states.flat_map(|group_state| group_state.missing.iter().copied()).collect()
     }
 
-    /// What is not wanted any more in these groups: it counts as not heard from now on.
+    /// Takes the channels of these groups that are not wanted any more: they count as not
+    /// subscribed from now on.
     pub(super) fn take_surplus(&mut self, groups: &[ChannelGroup]) -> Vec<Channel> {
         let mut surplus = Vec::new();
         for group in groups {
@@ -134,7 +135,7 @@ impl BusState {
         surplus
     }
 
-    /// The server says that a life hears a channel. Answers whether that is wanted.
+    /// The server confirms a subscription of a generation. Returns whether the channel was missing.
     pub(super) fn confirm(&mut self, generation: u64, channel: Channel) -> bool {
         let group_state = self.group_state(ChannelGroup::of(channel));
         if group_state.generation != Some(generation) {
@@ -144,13 +145,13 @@ impl BusState {
         group_state.missing.remove(&channel)
     }
 
-    /// The server says that a life hears a channel no more. Answers whether it was asked to.
+    /// The server confirms the end of a subscription. Returns whether that was requested.
     pub(super) fn confirm_unsubscribed(&mut self, generation: u64, channel: Channel) -> bool {
         let group_state = self.group_state(ChannelGroup::of(channel));
         group_state.generation != Some(generation) || group_state.unsubscribing.remove(&channel)
     }
 
-    /// A life has heard its ping of that moment.
+    /// A ping of a generation has returned.
     pub(super) fn record_ping(&mut self, generation: u64, group: ChannelGroup, sent: Instant) {
         let group_state = self.group_state(group);
         if group_state.generation == Some(generation) {
@@ -158,7 +159,7 @@ impl BusState {
         }
     }
 
-    /// When the group that was proved longest ago was; one that never was counts from `begin`.
+    /// When the oldest of the groups' last pings was sent; a group without one counts from `begin`.
     pub(super) fn oldest_ping(&self, groups: &[ChannelGroup], begin: Instant) -> Instant {
         let group_states = groups.iter().filter_map(|group| self.groups.get(group.index()));
         group_states
@@ -228,7 +229,7 @@ mod tests {
         assert!(state.is_connected(now));
         let late = now + PING_TIMEOUT;
         record_all_pings(&mut state, 1, late);
-        assert!(!state.is_connected(late), "it is not heard");
+        assert!(!state.is_connected(late), "it is not confirmed");
         assert!(state.confirm(1, channel(7)) && state.is_connected(late));
     }
 
@@ -256,7 +257,7 @@ mod tests {
         state.begin(1, &groups);
         state.confirm(1, channel(7));
         state.set_wanted(&BTreeSet::new(), now);
-        assert_eq!(state.set_wanted(&seven, now), seven, "it is still heard");
+        assert_eq!(state.set_wanted(&seven, now), seven, "it is still subscribed");
         state.set_wanted(&BTreeSet::new(), now);
         assert_eq!(state.take_surplus(&groups), [channel(7)]);
         assert!(state.set_wanted(&seven, now).is_empty());

@@ -1,8 +1,8 @@
 //! Which server serves which groups.
 //!
-//! One server serves all of them. In a cluster each group lies in one slot, and any node that knows of
-//! no trouble says which primary has it. Nodes are asked in turn, so that one that is cut off is not
-//! believed for long.
+//! A standalone server serves all of them. In a cluster each group lies in one slot, and any node
+//! without known failures can name the slot's primary. Nodes are asked in turn, so that a
+//! partitioned one is not relied on for long.
 
 use std::collections::BTreeMap;
 
@@ -13,24 +13,24 @@ use super::{
     server::{RedisFailure, RedisServer, TlsConfig},
 };
 
-/// Servers of a cluster that are remembered beside those of the settings.
+/// The servers of a cluster that are remembered beside those of the settings.
 const KNOWN_MAX: usize = 64;
 
 /// The groups of each server.
 pub(super) type Topology = BTreeMap<(String, u16), (RedisServer, Vec<ChannelGroup>)>;
 
-/// Whom to ask.
+/// The servers to ask.
 #[derive(Debug)]
 pub(super) struct RedisCluster {
     names: ChannelNames,
     tls_config: TlsConfig,
     seeds: Vec<RedisServer>,
     known: Vec<RedisServer>,
-    /// Who is asked next.
+    /// The next server to ask.
     next_candidate: usize,
 }
 
-/// A server alone.
+/// A standalone server.
 pub(super) fn single_server(server: &RedisServer) -> Topology {
     BTreeMap::from([(key(server), (server.clone(), ChannelGroup::all().collect()))])
 }
@@ -45,7 +45,8 @@ impl RedisCluster {
         Self { names, tls_config, seeds, known: Vec::new(), next_candidate: 0 }
     }
 
-    /// Asks one after the other until somebody knows. Answers whose trouble it is that nobody does.
+    /// Asks one server after the other until one returns the topology. The error names the first
+    /// server that failed.
     pub(super) async fn discover(&mut self) -> Result<Topology, (RedisServer, RedisFailure)> {
         let candidates: Vec<_> = self.seeds.iter().chain(&self.known).cloned().collect();
         let mut first = None;
@@ -60,7 +61,7 @@ impl RedisCluster {
         Err(first.expect("there is a seed"))
     }
 
-    /// What one server knows.
+    /// Asks one server.
     pub(super) async fn query(&mut self, server: &RedisServer) -> Result<Topology, RedisFailure> {
         let mut commands = Pipeline::new();
         commands.cmd("CLUSTER").arg("INFO").cmd("CLUSTER").arg("SLOTS");
@@ -100,14 +101,15 @@ impl RedisCluster {
     }
 }
 
-/// Slots and who serves them, the primary first. A host may be empty: it is the one that was asked.
+/// Slots and the servers that serve them, the primary first. An empty host is the server that was
+/// asked.
 struct SlotRange<'a> {
     first: u16,
     last: u16,
     servers: Vec<(&'a str, u16)>,
 }
 
-/// Reads the answer to `CLUSTER SLOTS`. What is not understood is passed over.
+/// Parses the reply to `CLUSTER SLOTS`. Unknown parts are skipped.
 fn ranges(answer: &Value) -> Vec<SlotRange<'_>> {
     items(answer).iter().filter_map(range).collect()
 }
@@ -138,7 +140,7 @@ fn number(value: &Value) -> Option<u16> {
     }
 }
 
-/// The text of an answer, if it is one.
+/// The text of a reply, if it is one.
 pub(super) fn text(value: &Value) -> &str {
     match value {
         Value::BulkString(bytes) => str::from_utf8(bytes).unwrap_or_default(),

@@ -1,4 +1,4 @@
-//! What is in an envelope of each kind, and how it becomes news again.
+//! The payload of each kind, and its conversion to events.
 
 use serde::{Deserialize, Serialize};
 
@@ -273,7 +273,7 @@ impl HeartbeatPayload {
         Self { channels: channels.collect() }
     }
 
-    /// Channels that are none are passed over.
+    /// Invalid channels are skipped.
     pub(super) fn parse(self) -> ClusterEvent {
         let Self { channels } = self;
         let known = |(number, count)| Channel::from_raw(number).map(|channel| (channel, count));

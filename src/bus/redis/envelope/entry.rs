@@ -1,4 +1,4 @@
-//! Entries and the places that they are in.
+//! The encoding of entries and places.
 
 use base64::{Engine as _, prelude::BASE64_STANDARD};
 use serde::{Deserialize, Serialize};
@@ -43,13 +43,13 @@ pub(super) struct EntryPayload<'a> {
     /// `said`, `edited` or `deleted`.
     #[serde(borrow)]
     act: Text<'a>,
-    /// Of what was said.
+    /// For messages.
     #[serde(borrow, default, skip_serializing_if = "Option::is_none")]
     kind: Option<Text<'a>>,
-    /// What was edited or deleted.
+    /// The seq of the message that was edited or deleted.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     of: Option<u64>,
-    /// Missing when there is nothing to see any more.
+    /// Missing when the message has no content any more.
     #[serde(borrow, default, skip_serializing_if = "Option::is_none")]
     body: Option<BodyPayload<'a>>,
     #[serde(default, skip_serializing_if = "Option::is_none")]

@@ -1,21 +1,23 @@
-//! What nodes say to each other, as JSON: the only thing that is serialised between them.
+//! The JSON encoding of announcements between nodes.
 //!
 //! ```json
 //! {"v":1,"from":"<node>","n":7,"kind":"read","data":{"place":{"space":"/","room":"lobby"},"user":"ann","seq":3}}
 //! ```
 //!
-//! Two versions of Roomcast live side by side while one takes the other's place. So that they can:
+//! During a rolling upgrade, two versions of Roomcast exchange envelopes. Therefore:
 //!
-//! - `v`, `from` and `n` stay what they are in every version.
-//! - Fields that are not known are ignored. A field may be added to a kind only if readers that do
-//!   not know it may ignore it; what they may not ignore is another kind.
-//! - A `kind` that is not known, one of something within a kind, or a `v` above ours, is
-//!   [`ClusterEvent::Unknown`] with its `from` and `n`: whoever listens knows that it missed something.
-//! - A field that old writers leave out has a meaning when it is missing.
-//! - `v` is counted up only when these rules do not suffice.
+//! - `v`, `from` and `n` have the same meaning in every version.
+//! - Unknown fields are ignored. A field may be added to a kind only if readers that do not know it
+//!   may ignore it; otherwise it needs a new kind.
+//! - An unknown `kind`, an unknown variant within a kind, or a `v` above ours is decoded as
+//!   [`ClusterEvent::Unknown`] with its `from` and `n`: the receiver knows that it has missed an
+//!   event.
+//! - A field that earlier versions do not write has a default.
+//! - `v` is incremented only when these rules do not suffice.
 //!
-//! Bodies are carried as the text that they are, attachments as Base64 in the order of their numbers,
-//! times as milliseconds since 1970. What breaks a rule of the domain is malformed and nobody's news.
+//! Bodies are carried as their JSON text, attachments as Base64 in the order of their numbers,
+//! times as milliseconds since 1970. An envelope that violates a rule of the domain is malformed
+//! and dropped.
 
 mod data;
 mod entry;
@@ -47,33 +49,33 @@ use self::{
 
 /// The version that is written.
 const VERSION: u64 = 1;
-/// The largest envelope. Larger ones are not sent, and not read.
+/// The largest envelope. Larger ones are neither sent nor read.
 pub(super) const ENVELOPE_BYTES_MAX: usize = 16 * 1024 * 1024;
-/// The longest id that a node or another server made.
+/// The longest id of a node or of a message from another server.
 const ID_BYTES_MAX: usize = 128;
 
-/// Why something cannot be read, or not be written.
+/// Why an envelope cannot be encoded or decoded.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]
 pub(super) enum Malformed {
     /// It is too large.
     #[error("it is larger than {ENVELOPE_BYTES_MAX} bytes")]
     TooLarge,
-    /// It is not JSON, or not of the right types.
+    /// It is not JSON, or a field has the wrong type.
     #[error("it has the wrong form")]
     Form,
-    /// A name, id or number in it is none.
+    /// A name, id or number in it is invalid.
     #[error("its {0} is invalid")]
     Value(&'static str),
-    /// There is no way to say it.
-    #[error("it cannot be said")]
+    /// The announcement has no encoding.
+    #[error("it has no encoding")]
     NotEncodable,
 }
 
-/// Why there is no news in some data.
+/// Why a payload is not decoded.
 enum DecodeError {
-    /// Another version may know what it is.
+    /// Another version may be able to decode it.
     Unknown,
-    /// It is broken.
+    /// It is malformed.
     Malformed(Malformed),
 }
 
@@ -86,7 +88,7 @@ struct OutgoingEnvelope<'a, D> {
     data: D,
 }
 
-/// An envelope of which only the outside was read.
+/// An envelope of which only the header was decoded.
 #[derive(Deserialize)]
 pub(super) struct IncomingEnvelope<'a> {
     v: u64,
@@ -99,7 +101,7 @@ pub(super) struct IncomingEnvelope<'a> {
     data: Option<&'a RawValue>,
 }
 
-/// Writes an announcement.
+/// Encodes an announcement.
 pub(super) fn encode(announcement: &Announcement) -> Result<Vec<u8>, Malformed> {
     let Announcement { from, number, event } = announcement;
     let writer = EnvelopeWriter { from, number: *number };
@@ -144,7 +146,7 @@ pub(super) fn encode(announcement: &Announcement) -> Result<Vec<u8>, Malformed> 
     if written.len() > ENVELOPE_BYTES_MAX { Err(Malformed::TooLarge) } else { Ok(written) }
 }
 
-/// Who writes, and how many it is.
+/// The publisher and the number of the announcement.
 struct EnvelopeWriter<'a> {
     from: &'a NodeId,
     number: u64,
@@ -158,7 +160,7 @@ impl EnvelopeWriter<'_> {
     }
 }
 
-/// Reads the outside of an envelope.
+/// Decodes the header of an envelope.
 pub(super) fn open(payload: &[u8]) -> Result<IncomingEnvelope<'_>, Malformed> {
     if payload.len() > ENVELOPE_BYTES_MAX {
         return Err(Malformed::TooLarge);
@@ -167,12 +169,12 @@ pub(super) fn open(payload: &[u8]) -> Result<IncomingEnvelope<'_>, Malformed> {
 }
 
 impl IncomingEnvelope<'_> {
-    /// Whether this node wrote it.
+    /// Whether this node has published it.
     pub(super) fn is_from(&self, node: &NodeId) -> bool {
         self.from == node.as_raw()
     }
 
-    /// Reads the rest.
+    /// Decodes the payload.
     pub(super) fn read(self) -> Result<Announcement, Malformed> {
         let Self { v, from, n: number, kind, data } = self;
         let from = values::node(&from)?;

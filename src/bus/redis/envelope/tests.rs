@@ -1,4 +1,4 @@
-//! Every kind as it is written, there and back again, and what another version may send.
+//! The encoding of every kind in both directions, and envelopes of other versions.
 
 use std::sync::Arc;
 
@@ -27,7 +27,7 @@ fn encoded(event: ClusterEvent) -> String {
     String::from_utf8(encode(&announcement(event)).unwrap()).unwrap()
 }
 
-/// An announcement as text that tells all of it: news are not compared otherwise.
+/// A description of an announcement for comparison: announcements have no `Eq`.
 fn describe(announcement: &Announcement) -> String {
     match &announcement.event {
         ClusterEvent::Entry(delivery) => {
@@ -81,10 +81,10 @@ fn with_bytes() -> Body {
     Body::from_raw(json.into(), vec![Bytes::from_static(b"\0\xff")])
 }
 
-/// News, their kind, and what their data is in JSON.
+/// Events, their kind, and their data in JSON.
 type Example = (ClusterEvent, &'static str, &'static str);
 
-/// One of each.
+/// One event of each kind.
 fn all() -> Vec<Example> {
     [entries(), places(), commands()].concat()
 }
@@ -386,7 +386,7 @@ proptest! {
         drop(decode(&bytes));
     }
 
-    /// What is cut short, or has one byte changed, is read or refused.
+    /// A truncated envelope, or one with a changed byte, is decoded or refused.
     #[test]
     fn corrupted_envelopes_do_not_panic(which in 0..20_usize, place in any::<prop::sample::Index>(), byte in any::<u8>()) {
         let (event, _, _) = all().swap_remove(which);

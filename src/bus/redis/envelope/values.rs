@@ -1,4 +1,4 @@
-//! Single values, in and out, as strict as the domain.
+//! Encodes and decodes single values, as strictly as the domain.
 
 use std::borrow::Cow;
 
@@ -7,7 +7,7 @@ use time::OffsetDateTime;
 use super::{DecodeError, ID_BYTES_MAX, Malformed};
 use crate::domain::{MessageKind, NodeId, Position, Seq, Space, UserName};
 
-/// Text of a reader or a writer.
+/// Borrowed or owned text.
 pub(super) type Text<'a> = Cow<'a, str>;
 
 const NANOS_PER_MILLI: i128 = 1_000_000;
@@ -28,7 +28,7 @@ pub(super) fn node(raw: &str) -> Result<NodeId, Malformed> {
     parse_id(raw, "node").map(NodeId::from_raw)
 }
 
-/// An id that is not empty, and not longer than any that is made.
+/// An id within the limits of length.
 pub(super) fn parse_id<'a>(raw: &'a str, what: &'static str) -> Result<&'a str, Malformed> {
     let fits = (1..=ID_BYTES_MAX).contains(&raw.len());
     if fits { Ok(raw) } else { Err(Malformed::Value(what)) }

@@ -16,7 +16,7 @@ use crate::{
 
 const CHANNELS: [u16; 5] = [7, 8, 9, 100, 1024];
 
-/// Servers that are a cluster.
+/// The servers of a cluster.
 struct Cluster {
     servers: Vec<Server>,
 }
@@ -46,7 +46,7 @@ impl Cluster {
         cluster
     }
 
-    /// Waits until all are well and every replica follows.
+    /// Waits until the cluster is healthy and every replica is connected.
     async fn wait_ready(&self) {
         for server in &self.servers {
             wait_until(|| async {
@@ -63,7 +63,7 @@ impl Cluster {
         Node::start_with(&options(name, RedisKind::Cluster, &[&self.servers[0].url()]), name)
     }
 
-    /// The place of the primary that serves a slot, and what it is called in the cluster.
+    /// The index of the primary that serves a slot, and its id in the cluster.
     async fn primary_of(&self, slot: u16) -> (usize, String) {
         for (place, server) in self.servers.iter().enumerate() {
             let nodes = server.run_command("CLUSTER NODES").await;
@@ -77,7 +77,7 @@ impl Cluster {
                 return (place, words[0].to_owned());
             }
         }
-        panic!("nobody serves slot {slot}");
+        panic!("no primary serves slot {slot}");
     }
 }
 
@@ -120,7 +120,7 @@ async fn follows_a_failover_when_a_primary_dies() {
     }
 }
 
-/// The one that stood still comes back as a replica, and nobody speaks to it any more.
+/// The stopped primary returns as a replica, and the nodes do not publish to it any more.
 #[tokio::test]
 async fn follows_a_failover_when_a_primary_is_stopped() {
     let cluster = Cluster::start().await;

@@ -1,4 +1,4 @@
-//! One server, and something goes wrong: the bus says so, and heals by itself.
+//! One server with failures: the bus reports them and recovers by itself.
 
 use std::time::Duration;
 
@@ -15,7 +15,7 @@ use crate::{
 
 const CHANNELS: [u16; 4] = [7, 8, 100, 1024];
 
-/// Two nodes of a server, all well.
+/// Two connected nodes of a server.
 async fn two() -> (Server, Node, Node) {
     let server = Server::start().await;
     let (ann, bob) = (Node::start("ann", &server.url()), Node::start("bob", &server.url()));
@@ -87,7 +87,7 @@ async fn stays_connected_when_the_server_is_flushed() {
     assert_eq!(bob.receive().await, ("ann".to_owned(), 7, 2));
 }
 
-/// Nobody tells of the end of a connection whose packets go nowhere.
+/// The end of a connection is not signalled when its packets are dropped.
 #[tokio::test]
 async fn recovers_when_packets_are_dropped_silently() {
     let server = Server::start().await;

@@ -1,4 +1,4 @@
-//! Servers of Redis for the tests, each with a folder and a port of its own, and nodes that use them.
+//! Redis servers for tests, each with its own directory and port, and nodes that use them.
 
 use std::{
     net::TcpListener,
@@ -28,12 +28,12 @@ use crate::{
     domain::{NodeId, Secret},
 };
 
-/// Past it a test fails.
+/// The time after which a test fails.
 const TEST_WAIT_MAX: Duration = Duration::from_secs(20);
-/// How often something is looked at that cannot tell by itself.
+/// How often a condition without a notification is polled.
 const POLL_INTERVAL: Duration = Duration::from_millis(20);
 
-/// A server. It ends when this is dropped.
+/// A server. It is killed when this is dropped.
 pub(super) struct Server {
     pub(super) port: u16,
     folder: TempDir,
@@ -42,19 +42,19 @@ pub(super) struct Server {
 }
 
 impl Server {
-    /// A server alone.
+    /// A standalone server.
     pub(super) async fn start() -> Self {
         Self::start_with(&[]).await
     }
 
-    /// A server with more arguments.
+    /// A server with additional arguments.
     pub(super) async fn start_with(arguments: &[&str]) -> Self {
         let server = Self::launch(free_port(), arguments);
         server.wait_ready().await;
         server
     }
 
-    /// A server that may not answer yet.
+    /// A server that may not be ready yet.
     pub(super) fn launch(port: u16, arguments: &[&str]) -> Self {
         let folder = TempDir::new().unwrap();
         let arguments: Vec<_> = arguments.iter().copied().map(str::to_owned).collect();
@@ -67,7 +67,7 @@ impl Server {
         format!("redis://127.0.0.1:{}", self.port)
     }
 
-    /// Ends it at once.
+    /// Kills it.
     pub(super) fn kill(&mut self) {
         self.child.kill().unwrap();
         self.child.wait().unwrap();
@@ -79,18 +79,18 @@ impl Server {
         self.wait_ready().await;
     }
 
-    /// Sends its process a signal.
+    /// Sends a signal to its process.
     pub(super) fn signal(&self, name: &str) {
         let id = self.child.id().to_string();
         assert!(Command::new("kill").args([name, &id]).status().unwrap().success());
     }
 
-    /// Orders something and answers what it says.
+    /// Sends a command and returns the reply.
     pub(super) async fn run_command(&self, command: &str) -> String {
         run_command(self.port, command).await.unwrap_or_default()
     }
 
-    /// Orders something and does not wait.
+    /// Sends a command and does not wait for the reply.
     pub(super) async fn start_command(&self, command: &str) -> TcpStream {
         let mut socket = TcpStream::connect(("127.0.0.1", self.port)).await.unwrap();
         socket.write_all(format!("{command}\r\n").as_bytes()).await.unwrap();
@@ -127,8 +127,8 @@ fn spawn(port: u16, folder: &Path, arguments: &[String]) -> Child {
         .expect("there is no redis-server: apt-get install redis-server")
 }
 
-/// A port that nobody has. Below those that the system gives out, so that nobody takes it before a
-/// server does; processes begin to look at different places.
+/// A free port. It is below the range of ephemeral ports, so that no client takes it before the
+/// server binds it; test processes start the search at different ports.
 pub(super) fn free_port() -> u16 {
     static TAKEN: AtomicU32 = AtomicU32::new(0);
     loop {
@@ -140,7 +140,7 @@ pub(super) fn free_port() -> u16 {
     }
 }
 
-/// What a server says to a command without spaces in its words, in the form of its protocol.
+/// The reply of a server to a command whose arguments have no spaces, as RESP text.
 async fn run_command(port: u16, command: &str) -> Option<String> {
     let mut socket = TcpStream::connect(("127.0.0.1", port)).await.ok()?;
     socket.write_all(format!("{command}\r\nQUIT\r\n").as_bytes()).await.ok()?;
@@ -149,7 +149,7 @@ async fn run_command(port: u16, command: &str) -> Option<String> {
     Some(String::from_utf8_lossy(&answer).into_owned())
 }
 
-/// Waits with patience until something is so.
+/// Waits until a condition holds.
 pub(super) async fn wait_until<F: Future<Output = bool> + Send>(
     is_so: impl Fn() -> F + Send + Sync,
 ) {
@@ -158,7 +158,7 @@ pub(super) async fn wait_until<F: Future<Output = bool> + Send>(
             sleep(POLL_INTERVAL).await;
         }
     };
-    timeout(TEST_WAIT_MAX, wait).await.expect("it does not come to be so");
+    timeout(TEST_WAIT_MAX, wait).await.expect("the condition does not hold in time");
 }
 
 /// A node: a bus that runs. It ends when this is dropped.
@@ -169,7 +169,7 @@ pub(super) struct Node {
 }
 
 impl Node {
-    /// A node of one server.
+    /// A node with one server.
     pub(super) fn start(name: &'static str, url: &str) -> Self {
         Self::start_with(&options(name, RedisKind::Standalone, &[url]), name)
     }
@@ -199,7 +199,7 @@ impl Node {
     }
 }
 
-/// What the tests use.
+/// The options of the tests.
 pub(super) fn options(node: &str, kind: RedisKind, urls: &[&str]) -> RedisOptions {
     RedisOptions {
         servers: urls.iter().map(|url| Secret::from_raw(url.as_bytes())).collect(),
@@ -210,7 +210,7 @@ pub(super) fn options(node: &str, kind: RedisKind, urls: &[&str]) -> RedisOption
     }
 }
 
-/// Two ears that listen to these channels.
+/// Two listeners with subscriptions to these channels.
 pub(super) async fn two_listeners<'a>(
     ann: &'a Node,
     bob: &'a Node,
@@ -222,7 +222,8 @@ pub(super) async fn two_listeners<'a>(
     (ann, bob)
 }
 
-/// Waits until both hear these channels again, were told so, and hear each other on them.
+/// Waits until both are connected and confirmed for these channels again, and receive each other on
+/// them.
 pub(super) async fn wait_recovered(
     ann: &TestListener<'_>,
     bob: &TestListener<'_>,

@@ -1,4 +1,4 @@
-//! What the operator reads.
+//! The log of failures and recoveries.
 
 use std::{
     io,
@@ -9,12 +9,12 @@ use tokio::net::TcpListener;
 
 use super::harness::{Node, Server};
 
-/// A log that is kept.
+/// A log in memory.
 #[derive(Clone, Default)]
 struct Log(Arc<Mutex<Vec<u8>>>);
 
 impl Log {
-    /// The lines that are not for developers alone.
+    /// The lines above the level of debug.
     fn lines(&self) -> Vec<String> {
         let text = String::from_utf8(self.0.lock().unwrap().clone()).unwrap();
         text.lines().map(str::to_owned).collect()
@@ -48,17 +48,17 @@ async fn a_failure_and_its_end_are_logged_once() {
     assert_eq!(log.lines(), [] as [&str; 0]);
     server.kill();
     listener.wait_disconnected().await;
-    let nobody = TcpListener::bind(("127.0.0.1", server.port)).await.unwrap();
+    let closed_port = TcpListener::bind(("127.0.0.1", server.port)).await.unwrap();
     for _ in 0..4 {
-        drop(nobody.accept().await.unwrap());
+        drop(closed_port.accept().await.unwrap());
     }
-    drop(nobody);
+    drop(closed_port);
     server.restart().await;
     listener.wait_subscribed_again(&[7]).await;
     listener.wait_connected().await;
     let lines = log.lines();
     let [warning, end] = lines.as_slice() else { panic!("{lines:#?}") };
     assert!(warning.contains("WARN") && warning.contains("server.address=\"127.0.0.1:"));
-    assert!(end.contains("INFO") && end.contains("whole again"));
+    assert!(end.contains("INFO") && end.contains("redis connection restored"));
     assert!(!lines.join("\n").contains("geheim"), "{lines:#?}");
 }

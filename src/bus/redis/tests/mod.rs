@@ -1,4 +1,4 @@
-//! The bus with real servers, while all is well and while it is not.
+//! The bus with real servers, with and without failures.
 
 mod cluster;
 mod faults;

@@ -1,4 +1,4 @@
-//! Something between a node and a server that swallows what is said.
+//! A proxy between a node and a server that can drop all traffic silently.
 
 use std::{net::Ipv4Addr, time::Duration};
 
@@ -9,7 +9,7 @@ use tokio::{
     task::JoinSet,
 };
 
-/// How long a connection that was swallowed stands open.
+/// How long a connection without traffic stays open.
 const FOREVER: Duration = Duration::from_hours(1);
 
 /// See the module.
@@ -20,7 +20,7 @@ pub(super) struct Proxy {
 }
 
 impl Proxy {
-    /// Before the server on that port.
+    /// Starts a proxy for the server on that port.
     pub(super) async fn in_front_of(server: u16) -> Self {
         let listener = TcpListener::bind((Ipv4Addr::LOCALHOST, 0)).await.unwrap();
         let port = listener.local_addr().unwrap().port();
@@ -42,7 +42,7 @@ impl Proxy {
         format!("redis://127.0.0.1:{}", self.port)
     }
 
-    /// All connections that there are stay open and carry nothing more.
+    /// All current connections stay open and carry no more traffic.
     pub(super) fn freeze(&self) {
         self.frozen.send_replace(());
     }

@@ -1,4 +1,4 @@
-//! What is wrong with settings is said, and passwords are not.
+//! Problems of settings are reported, without passwords.
 
 use tokio::{
     io::{AsyncReadExt as _, AsyncWriteExt as _},
@@ -60,15 +60,18 @@ async fn a_working_server_has_no_problem() {
 #[tokio::test]
 async fn each_problem_names_its_server() {
     let server = Server::start().await;
-    let nobody = format!("redis://127.0.0.1:{}", free_port());
-    let problems = check(RedisKind::Cluster, &[&server.url(), &nobody, "nonsense"]).await;
-    let [alone, nobody, nonsense] = problems.as_slice() else { panic!("{problems:?}") };
+    let unreachable = format!("redis://127.0.0.1:{}", free_port());
+    let problems = check(RedisKind::Cluster, &[&server.url(), &unreachable, "nonsense"]).await;
+    let [alone, unreachable, nonsense] = problems.as_slice() else { panic!("{problems:?}") };
     assert!(matches!(alone.cause, ProblemCause::Failure(RedisFailure::NoCluster)), "{alone}");
-    assert!(matches!(nobody.cause, ProblemCause::Failure(RedisFailure::Connect(_))), "{nobody}");
+    assert!(
+        matches!(unreachable.cause, ProblemCause::Failure(RedisFailure::Connect(_))),
+        "{unreachable}"
+    );
     assert!(matches!(nonsense.cause, ProblemCause::Address(RedisAddressError::Form)), "{nonsense}");
 }
 
-/// Before 6.0 there was no greeting.
+/// Redis before 6.0 has no `HELLO`.
 #[tokio::test]
 async fn an_old_server_is_reported_as_too_old() {
     let old = TcpListener::bind(("127.0.0.1", 0)).await.unwrap();

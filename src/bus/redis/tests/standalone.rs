@@ -1,4 +1,4 @@
-//! One server, and all is well.
+//! One server without failures.
 
 use std::num::NonZeroUsize;
 

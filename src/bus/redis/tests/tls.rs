@@ -1,4 +1,4 @@
-//! TLS: proved by the trust store, or refused.
+//! TLS: verified by the trust store, or refused.
 
 use std::{path::Path, process::Command};
 
@@ -14,7 +14,7 @@ use crate::bus::redis::{
     server::{TlsConfig, client_config},
 };
 
-/// Makes an authority and a certificate of it for this machine.
+/// Creates a certificate authority and a certificate for this machine.
 fn make_certificates(folder: &Path) {
     let key = "-newkey ec -pkeyopt ec_paramgen_curve:prime256v1 -nodes";
     std::fs::write(folder.join("names"), "subjectAltName=IP:127.0.0.1,DNS:localhost\n").unwrap();
@@ -30,7 +30,7 @@ fn make_certificates(folder: &Path) {
     }
 }
 
-/// A server with TLS, its address, and the folder with its certificates.
+/// A server with TLS, its address, and the directory with its certificates.
 async fn start() -> (Server, String, TempDir) {
     let folder = TempDir::new().unwrap();
     make_certificates(folder.path());
@@ -67,7 +67,7 @@ async fn a_server_with_a_trusted_certificate_is_accepted() {
     assert_eq!(bob.receive().await, ("ann".to_owned(), 7, 1));
 }
 
-/// With the system's trust store, and no provider of rustls installed for the process.
+/// With the system's trust store, and without an installed rustls provider.
 #[tokio::test]
 async fn a_server_with_an_untrusted_certificate_is_refused() {
     let (_server, url, _folder) = start().await;
