@@ -1,7 +1,7 @@
-//! The engines that keep: implementations of [`Store`](crate::chat::ports::Store).
+//! The storage engines: implementations of [`Store`](crate::chat::ports::Store).
 //!
-//! The memory engine says in the plainest code what the port promises; SQLite keeps the same
-//! promises on disk, and PostgreSQL for several nodes. `contract` holds all of them to them.
+//! The memory engine is the reference. SQLite keeps the same guarantees on disk for one node,
+//! PostgreSQL for several nodes. `contract` tests all engines against the guarantees.
 
 mod memory;
 mod postgres;

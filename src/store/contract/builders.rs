@@ -1,4 +1,4 @@
-//! Short words for what the tests of every engine say again and again.
+//! Builders for the tests of all engines.
 
 use time::{Duration, OffsetDateTime};
 
@@ -13,7 +13,7 @@ use crate::{
     },
 };
 
-/// Everything that a message may go out as.
+/// All kinds of messages.
 pub(crate) const KINDS: [MessageKind; 4] = [
     MessageKind::Message,
     MessageKind::GroupChat,
@@ -21,15 +21,15 @@ pub(crate) const KINDS: [MessageKind; 4] = [
     MessageKind::Notification,
 ];
 
-/// Whoever comes to a room in most tests.
+/// The join of most tests.
 pub(crate) const JOIN: MemberChange = MemberChange::Join(JoinMode::As(Role::Member));
 
-/// A body of each author's own, at a time of its own.
+/// A draft with the number as its id, body and time.
 pub(crate) fn numbered(room: &str, n: u64) -> Draft {
     Draft { at: time(n), ..draft(room, &n.to_string(), &n.to_string()) }
 }
 
-/// What `author` says in a room of `/`.
+/// A message of `author` in a room of `/`.
 pub(crate) fn draft(room: &str, id: &str, text: &str) -> Draft {
     Draft {
         place: self::room(room),
@@ -41,29 +41,29 @@ pub(crate) fn draft(room: &str, id: &str, text: &str) -> Draft {
     }
 }
 
-/// The same with another body.
+/// The same draft with another body.
 pub(crate) fn with_body(draft: Draft, body: Body) -> Draft {
     Draft { act: DraftAct::Say { kind: MessageKind::Message, body }, ..draft }
 }
 
-/// The same, going out as something else.
+/// The same draft with another kind.
 pub(crate) fn with_kind(draft: Draft, kind: MessageKind) -> Draft {
     let DraftAct::Say { body, .. } = draft.act else { return draft };
     Draft { act: DraftAct::Say { kind, body }, ..draft }
 }
 
-/// `author` puts something else in place of what was said in a room.
+/// An edit by `author` of a message in a room.
 pub(crate) fn edit(room: &str, of: u64, text: &str) -> Draft {
     let act = DraftAct::Edit { of: seq(of), body: body(text) };
     Draft { act, ..draft(room, "changed", "") }
 }
 
-/// `author` takes away what was said in a room.
+/// A deletion by `author` of a message in a room.
 pub(crate) fn delete(room: &str, of: u64) -> Draft {
     Draft { act: DraftAct::Delete { of: seq(of) }, ..draft(room, "changed", "") }
 }
 
-/// A message as it comes back from a log in which nothing was changed.
+/// A message as it is read from a log without changes.
 pub(crate) fn stored(draft: Draft, n: u64) -> Entry {
     let Draft { place, id, author, needs: _, at, act } = draft;
     let act = match act {
@@ -89,7 +89,7 @@ pub(crate) fn inbox(name: &str) -> Place {
     Place { space: Space::root(), conversation: Conversation::Inbox(user(name)) }
 }
 
-/// The node on which everything happens.
+/// The node of all tests with a single node.
 pub(crate) fn node() -> NodeId {
     NodeId::from_raw("n0")
 }
@@ -106,12 +106,12 @@ pub(crate) fn at(seq: u64, messages: u64) -> Position {
     Position::from_raw(seq, messages)
 }
 
-/// The place of the `n`th message in a log in which nothing was changed.
+/// The position of the `n`th message in a log without changes.
 pub(crate) fn nth(n: u64) -> Position {
     at(n, n)
 }
 
-/// Some millisecond of 2023.
+/// A time in 2023, by milliseconds.
 pub(crate) fn time(n: u64) -> OffsetDateTime {
     let since = 1_700_000_000_000 + i64::try_from(n % 1_000_000).unwrap();
     OffsetDateTime::UNIX_EPOCH + Duration::milliseconds(since)
@@ -125,7 +125,7 @@ pub(crate) fn placeholder() -> Box<str> {
     r#"{"_placeholder":true,"num":0}"#.into()
 }
 
-/// A change of what somebody is in a room of `/`.
+/// A change of a member in a room of `/`.
 pub(crate) fn change(room: &str, name: &str, what: MemberChange) -> Change {
     Change { place: self::room(room), user: user(name), what, rooms_max: None }
 }
@@ -138,12 +138,12 @@ pub(crate) async fn apply_changes(store: &dyn Store, changes: Vec<Change>) -> Ve
     store.commit(&Batch { changes, ..Batch::default() }).await.unwrap().changed
 }
 
-/// Has somebody come or go.
+/// Commits a user's connection or disconnection.
 pub(crate) async fn record_seen(store: &dyn Store, seen: UserSeen) {
     store.commit(&Batch { seen: vec![seen], ..Batch::default() }).await.unwrap();
 }
 
-/// Where somebody of `/` is a member.
+/// The memberships of a user of `/`.
 pub(crate) async fn memberships(store: &dyn Store, name: &str) -> Vec<Membership> {
     let membership_queries = vec![(Space::root(), user(name))];
     let committed = store.commit(&Batch { membership_queries, ..Batch::default() }).await.unwrap();
@@ -154,7 +154,7 @@ pub(crate) async fn member(store: &dyn Store, place: &Place, name: &str) -> Opti
     store.member(place, &user(name)).await.unwrap()
 }
 
-/// How far a member has read.
+/// The read position of a member.
 pub(crate) async fn read(store: &dyn Store, place: &Place, name: &str) -> Position {
     member(store, place, name).await.unwrap().read
 }
@@ -177,7 +177,7 @@ pub(crate) async fn page(
     store.page(place, range, limit).await.unwrap().entries
 }
 
-/// All that is kept of a place.
+/// All entries of a place.
 pub(crate) async fn log(store: &dyn Store, place: &Place) -> Vec<Entry> {
     page(store, place, PageRange::After(Seq::ZERO), u32::MAX).await
 }
@@ -186,7 +186,7 @@ pub(crate) async fn user_exists(store: &dyn Store, space: &Space, name: &str) ->
     store.user_exists(space, &user(name)).await.unwrap()
 }
 
-/// Somebody whom nobody vouches for, on their first stay.
+/// A guest's first session.
 pub(crate) fn guest(space: &Space, name: &str) -> UserSeen {
     UserSeen {
         space: space.clone(),

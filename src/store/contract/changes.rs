@@ -1,4 +1,4 @@
-//! What edits and deletions do.
+//! Edits and deletions.
 
 use super::*;
 
@@ -94,7 +94,7 @@ pub(super) async fn only_messages_are_changed(store: &dyn Store) {
     let notification = with_kind(numbered("lobby", 1), MessageKind::Notification);
     commit(store, vec![notification, numbered("lobby", 2), edit("lobby", 2, "0")]).await;
     commit(store, vec![delete("lobby", 2), numbered("other", 1)]).await;
-    // The notification; one that was deleted; an edit, a deletion, and what is not there.
+    // The notification; a deleted message; an edit; a deletion; and an entry that does not exist.
     for of in [1, 2, 3, 4, 5, 6, 0, u64::MAX] {
         let outcome = commit(store, vec![edit("lobby", of, "1")]).await;
         assert_eq!(outcome, [Outcome::NoMessage], "an edit of {of}");
@@ -122,7 +122,7 @@ pub(super) async fn a_deletion_happens_once(store: &dyn Store) {
     assert_eq!(head(store, &room("lobby")).await, seq(3));
 }
 
-/// An id is of one message, but of any number of changes.
+/// An id identifies one message, but any number of changes.
 pub(super) async fn changes_carry_any_id(store: &dyn Store) {
     commit(store, vec![numbered("lobby", 1), numbered("lobby", 2)]).await;
     let carrying = |id: &Draft, draft: Draft| Draft { id: id.id.clone(), ..draft };

@@ -1,4 +1,4 @@
-//! Places, their order and what stands in them.
+//! Conversations, their order and their entries.
 
 use super::*;
 
@@ -70,7 +70,7 @@ pub(super) async fn equal_names_in_other_spaces_and_kinds_are_other_places(store
     }
     let other_way_round = Conversation::direct(user("bob"), user("ann"));
     let place = Place { space: Space::root(), conversation: other_way_round };
-    assert_eq!(head(store, &place).await, seq(1), "whoever begins");
+    assert_eq!(head(store, &place).await, seq(1), "the first batch creates the log");
 }
 
 pub(super) async fn stored_entries_round_trip(store: &dyn Store) {
@@ -103,7 +103,7 @@ pub(super) async fn bodies_of_every_form_round_trip(store: &dyn Store) {
     assert_eq!(outcomes.last(), Some(&Outcome::Stored(nth(8))));
     let log = log(store, &room("lobby")).await;
     let found: Vec<_> = log.iter().filter_map(Entry::body).cloned().collect();
-    assert!(found == bodies, "a body is not what it was");
+    assert!(found == bodies, "a body has changed");
     for (n, body) in (1..).zip(&bodies) {
         let outcome = commit(store, vec![of((n, body))]).await;
         assert_eq!(outcome, [Outcome::Duplicate { seq: seq(n), at: time(n) }]);
@@ -116,7 +116,7 @@ pub(super) async fn a_time_is_kept_to_the_millisecond(store: &dyn Store) {
     let draft = |id, at| Draft { at, ..draft("lobby", id, "0") };
     commit(store, vec![draft("fine", fine), draft("kept", kept)]).await;
     let found: Vec<_> = log(store, &room("lobby")).await.into_iter().map(|it| it.at).collect();
-    assert_eq!(found, [kept, kept], "cut, not rounded");
+    assert_eq!(found, [kept, kept], "truncated, not rounded");
     let later = draft("fine", fine + Duration::HOUR);
     let expected = Outcome::Duplicate { seq: seq(1), at: kept };
     assert_eq!(commit(store, vec![later]).await, [expected], "the first time counts");

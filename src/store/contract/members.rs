@@ -1,4 +1,4 @@
-//! What members have read, and what they are told of it when they come.
+//! Read positions, and the memberships that a user receives on connection.
 
 use super::*;
 
@@ -41,7 +41,7 @@ pub(super) async fn a_read_pointer_counts_messages_and_not_changes(store: &dyn S
     }
 }
 
-/// A member who came after an entry, and has read up to another one.
+/// A member that joined after one entry and has read up to another.
 fn member_since(joined: Seq, read: Position) -> Member {
     Member { joined, ..Member::new(Role::Member, read) }
 }
@@ -149,7 +149,7 @@ pub(super) async fn memberships_are_those_after_the_batch(store: &dyn Store) {
             Draft { place: place.clone(), author: user("bob"), ..numbered("", 2) },
             numbered("b", 2),
         ],
-        membership_queries: ["ann", "nobody", "bob", "ann"]
+        membership_queries: ["ann", "unknown", "bob", "ann"]
             .map(|name| (root.clone(), user(name)))
             .into(),
         ..Batch::default()
@@ -177,7 +177,7 @@ pub(super) async fn the_directs_that_are_listed_are_the_last_ones(store: &dyn St
     let place = |n: u64| direct("/", "ann", &format!("bob {n}"));
     let says = |n: u64, id: u64| Draft { place: place(n), at: time(id), ..numbered("", id) };
     commit(store, (1..=count).map(|n| says(n, n)).collect()).await;
-    // Something was said in the first one after all; in the next one, something was only changed.
+    // The first conversation has a message after all; in the next one, there is only a change.
     let edit = Draft { place: place(2), at: time(2000), ..edit("", 1, "0") };
     commit(store, vec![says(1, 1000), edit]).await;
     let joins = |place| Change { place, ..change("", "ann", JOIN) };

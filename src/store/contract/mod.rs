@@ -1,4 +1,4 @@
-//! What every engine that keeps must do: the guarantees of [`Store`], one function each.
+//! The contract of every storage engine: the guarantees of [`Store`], one function each.
 
 mod builders;
 mod changes;
@@ -35,7 +35,7 @@ pub(crate) use self::{
     shared::shared_contract,
 };
 
-/// Holds an engine to its port. Each guarantee gets a store in which nothing was ever said.
+/// Tests an engine against its port. Each guarantee gets an empty store.
 pub(crate) async fn store_contract<S: Store>(open: impl AsyncFn() -> S + Sync) {
     logs_are_kept(&open).await;
     members_are_kept(&open).await;

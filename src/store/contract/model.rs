@@ -1,5 +1,5 @@
-//! Whatever is done, an engine answers what the one in memory does. That is the model: plain enough to
-//! be believed.
+//! Property tests: for any sequence of steps, an engine returns the same as the memory engine,
+//! which is the model.
 
 use std::fmt::Write as _;
 
@@ -13,7 +13,7 @@ use crate::{
     store::MemoryStore,
 };
 
-/// What is done at once.
+/// A step.
 #[derive(Clone, Debug)]
 enum Step {
     Commit(Batch),
@@ -24,7 +24,7 @@ enum Step {
 const USERS: [&str; 3] = ["ann", "bob", "cleo"];
 const ROLES: [Role; 4] = Role::ALL;
 
-/// Few of everything, so that repeats, conflicts and races are many.
+/// Small ranges of values, so that repeats, conflicts and races are frequent.
 fn places() -> [Place; 5] {
     [room("a"), room("b"), direct("/", "ann", "bob"), direct("/", "ann", "ann"), inbox("ann")]
 }
@@ -175,7 +175,7 @@ fn step() -> impl Strategy<Value = Step> {
     ]
 }
 
-/// Takes out the order where there is none.
+/// Sorts what has no order.
 fn normalized(mut committed: Committed) -> Committed {
     let is_direct = |it: &Membership| matches!(it.place.conversation, Conversation::Direct(..));
     for of_user in &mut committed.memberships {
@@ -187,7 +187,7 @@ fn normalized(mut committed: Committed) -> Committed {
     committed
 }
 
-/// All that is to be known of a store.
+/// The complete state of a store.
 async fn dump(store: &dyn Store) -> String {
     let membership_queries = USERS.map(|name| (Space::root(), user(name))).into();
     let committed = store.commit(&Batch { membership_queries, ..Batch::default() }).await.unwrap();
@@ -205,7 +205,7 @@ async fn dump(store: &dyn Store) -> String {
     text + &format!("{seen:?}")
 }
 
-/// Takes a step. Answers what came of it.
+/// Runs a step, and returns its result.
 async fn run_step(store: &dyn Store, step: &Step) -> String {
     match step {
         Step::Commit(batch) => {
@@ -223,8 +223,8 @@ async fn run_step(store: &dyn Store, step: &Step) -> String {
     }
 }
 
-/// Counts the log anew: positions count messages, the head and the floor are its ends, and nobody
-/// has read what is not there.
+/// Checks the counts of a log: positions count messages, the head and the floor are its ends, and
+/// no read position is past the head.
 async fn assert_counts(store: &dyn Store) {
     for place in places() {
         let (log_state, entries) = (store.log(&place).await.unwrap(), log(store, &place).await);
@@ -246,7 +246,7 @@ async fn assert_counts(store: &dyn Store) {
     }
 }
 
-/// Takes steps, so many times, with a store in which nothing was ever said and with one in memory.
+/// Runs random sequences of steps on an empty store and on a memory store.
 pub(crate) fn assert_agrees_with_memory<S: Store>(cases: u32, open: impl AsyncFn() -> S) {
     let runtime = Runtime::new().unwrap();
     let config = ProptestConfig { cases, failure_persistence: None, ..Default::default() };

@@ -1,4 +1,4 @@
-//! What every engine that knows nodes must do: the guarantees of [`Nodes`].
+//! The contract of every node registry: the guarantees of [`Nodes`].
 
 use std::time::Duration;
 
@@ -7,8 +7,8 @@ use crate::{
     domain::{DeviceId, DeviceSet, NodeId, Space, UserName},
 };
 
-/// Holds an engine to its port. `open` makes the node `n<number>` of one registry, in which there was
-/// never any of them; `pass` lets so much of the engine's time go by.
+/// Tests an engine against its port. `open` opens the node `n<number>` of one registry, which has
+/// no nodes at first; `pass` lets that much of the engine's time pass.
 pub(crate) async fn nodes_contract<N: Nodes>(
     open: impl AsyncFn(u32) -> N + Sync,
     pass: impl AsyncFn(Duration) + Sync,
@@ -47,7 +47,7 @@ async fn a_name_belongs_to_one_guest_session(one: &impl Nodes, other: &impl Node
     assert_eq!(
         one.claim(&guest("ANN", "0")).await.unwrap(),
         ClaimOutcome::Granted,
-        "its own business"
+        "its own claim"
     );
     assert_eq!(one.claim(&guest("ann", "1")).await.unwrap(), ClaimOutcome::Granted);
     one.release(&[guest("ANN", "0")]).await.unwrap();
@@ -55,16 +55,16 @@ async fn a_name_belongs_to_one_guest_session(one: &impl Nodes, other: &impl Node
     assert_eq!(
         other.claim(&guest("ANN", "2")).await.unwrap(),
         ClaimOutcome::Taken,
-        "looks like it"
+        "a name with the same key"
     );
     assert_eq!(other.claim(&guest("ann", "2")).await.unwrap(), ClaimOutcome::Taken);
     let other_space = GuestName { space: Space::from_raw("/shop"), ..guest("ann", "2") };
     assert_eq!(other.claim(&other_space).await.unwrap(), ClaimOutcome::Granted, "another space");
-    other.release(&[guest("ann", "2"), guest("ann", "1"), guest("nobody", "3")]).await.unwrap();
+    other.release(&[guest("ann", "2"), guest("ann", "1"), guest("eve", "3")]).await.unwrap();
     assert_eq!(
         other.claim(&guest("ann", "2")).await.unwrap(),
         ClaimOutcome::Taken,
-        "it was not theirs"
+        "the claim was not its own"
     );
     other.release(std::slice::from_ref(&other_space)).await.unwrap();
     let next = GuestName { guest_session: "3".into(), ..other_space };
@@ -104,7 +104,7 @@ async fn names_of_a_dead_node_can_be_claimed(
     heartbeat(&[live]).await;
     assert_eq!(live.claim(&guest("cleo", "2")).await.unwrap(), ClaimOutcome::Granted);
     let reply = dead.heartbeat(&[]).await.unwrap();
-    assert_eq!(reply.lost, [guest("cleo", "1")], "dan's name nobody wanted");
+    assert_eq!(reply.lost, [guest("cleo", "1")], "dan's name was not claimed");
     assert_eq!(dead.heartbeat(&[]).await.unwrap().lost, [], "once");
     assert_eq!(live.claim(&guest("dan", "2")).await.unwrap(), ClaimOutcome::Taken, "it is back");
     dead.leave().await.unwrap();
@@ -135,7 +135,7 @@ async fn online_devices_are_merged_across_nodes(
     heartbeat(&[other]).await;
     assert_eq!(of(other).await, ["", "", ""], "its node is dead");
     heartbeat(&[one]).await;
-    assert_eq!(of(other).await, ["phone", "", ""], "it was not");
+    assert_eq!(of(other).await, ["phone", "", ""], "its node is alive again");
     one.leave().await.unwrap();
     assert_eq!(of(other).await, ["", "", ""]);
     other.leave().await.unwrap();
@@ -150,7 +150,7 @@ async fn tickets_increase(one: &impl Nodes, other: &impl Nodes) {
     }
 }
 
-/// The nodes of this part of the suite that live.
+/// The nodes of this part of the suite that are alive.
 async fn alive(node: &impl Nodes) -> Vec<String> {
     let alive = node.heartbeat(&[]).await.unwrap().alive;
     alive.iter().map(NodeId::as_raw).map(str::to_owned).collect()
@@ -170,7 +170,7 @@ fn guest(name: &str, guest_session: &str) -> GuestName {
     }
 }
 
-/// Somebody is on these devices, of which `?` has no name.
+/// A user on these devices; `?` is a device without an id.
 fn online(name: &str, devices: &str) -> OnlineDevices {
     let device = |word: &str| (word != "?").then(|| DeviceId::from_raw(word));
     let devices: Vec<_> = devices.split_whitespace().map(device).collect();
@@ -178,7 +178,7 @@ fn online(name: &str, devices: &str) -> OnlineDevices {
     OnlineDevices { space: Space::root(), user: UserName::from_raw(name), devices }
 }
 
-/// Devices as [`online`] takes them.
+/// Devices in the notation of [`online`].
 fn describe(devices: &DeviceSet) -> String {
     let mut ids: Vec<_> = devices.named().map(DeviceId::as_raw).collect();
     ids.resize(devices.count(), "?");

@@ -1,4 +1,4 @@
-//! Parts of a log.
+//! Pages of a log.
 
 use super::*;
 
@@ -33,7 +33,7 @@ pub(super) async fn pages_respect_their_bounds(store: &dyn Store) {
     }
 }
 
-/// A page ends where its bodies would be too large together, but is never empty for that.
+/// A page ends before its bodies exceed the limit, but holds at least one entry.
 pub(super) async fn a_page_is_bounded_in_bytes_and_attachments(store: &dyn Store) {
     let attached = |n: u64| {
         let body = Body::from_raw("[]".into(), vec![Bytes::from_static(b"12345678")]);

@@ -1,4 +1,4 @@
-//! What is said once.
+//! Idempotency: a message is stored once.
 
 use super::*;
 

@@ -1,11 +1,11 @@
-//! What is not kept.
+//! Retention.
 
 use super::*;
 
 const EVERYTHING: TrimLimits =
     TrimLimits { entries_max: None, entries_after: None, guests_after: OffsetDateTime::UNIX_EPOCH };
 
-/// Calls until there is nothing more to take away. Answers the floors as they are at the end.
+/// Trims until nothing is left to remove. Returns the final floors.
 pub(crate) async fn trim(store: &dyn Store, retention: &TrimLimits) -> Vec<(Place, Position)> {
     let mut floors = std::collections::BTreeMap::new();
     loop {
@@ -64,7 +64,7 @@ pub(super) async fn trim_keeps_entries_younger_than_an_age(store: &dyn Store) {
         taken("a", 1, 10),
         taken("a", 2, 20),
         taken("a", 3, 30),
-        // A clock that was set back takes nothing away before its time.
+        // A clock that was set back removes nothing early.
         taken("a", 4, 20),
         taken("b", 1, 21),
         taken("c", 1, 19),
@@ -162,8 +162,8 @@ pub(super) async fn trim_forgets_absent_guests(store: &dyn Store) {
     for (name, stays) in names.into_iter().zip([false, false, true, true, true]) {
         assert_eq!(member(store, &room("lobby"), name).await.is_some(), stays, "{name}");
     }
-    assert!(user_exists(store, &Space::root(), "ann").await, "that they came is not forgotten");
-    // What they are made a member of while they are away goes, too; what they come back to, not.
+    assert!(user_exists(store, &Space::root(), "ann").await, "the user is still known");
+    // Memberships from the time of absence end, too; those from after the return are kept.
     let to_ann =
         Draft { place: direct("/", "ann", "user"), author: user("user"), ..numbered("", 1) };
     commit(store, vec![to_ann]).await;

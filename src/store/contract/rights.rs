@@ -1,8 +1,8 @@
-//! Who may say something: what is asked of an author when what they say is stored.
+//! The role that a draft needs is checked when it is stored.
 
 use super::*;
 
-/// What ann does who needs a role for it.
+/// All acts of ann that need a role.
 fn draft_by_ann(needs: Role, draft: Draft) -> Draft {
     Draft { author: user("ann"), needs: Some(needs), ..draft }
 }
@@ -117,7 +117,7 @@ pub(super) async fn a_draft_grants_no_role_to_later_drafts_of_the_batch(store: &
     assert_eq!(commit(store, drafts()).await, [again, two], "but it does in the next one");
 }
 
-/// More authors than a table of rows holds, in more than one place.
+/// More authors than a table of rows holds, in several places.
 pub(super) async fn each_author_in_a_batch_is_checked(store: &dyn Store) {
     let name = |n: u64| format!("user {n}");
     let in_room = |n: u64| if n.is_multiple_of(2) { "even" } else { "odd" };

@@ -1,4 +1,4 @@
-//! Who is a member, and as what.
+//! Members and their roles.
 
 use super::*;
 
@@ -49,7 +49,7 @@ pub(super) async fn the_first_member_may_own_the_room(store: &dyn Store) {
     apply_changes(store, leave.into()).await;
     commit(store, vec![numbered("lobby", 1)]).await;
     apply_changes(store, vec![change("lobby", "bob", OWNER_OR_READER)]).await;
-    assert_eq!(role(store, "lobby", "bob").await, Some(Role::Owner), "where nobody is any more");
+    assert_eq!(role(store, "lobby", "bob").await, Some(Role::Owner), "in an empty room");
 }
 
 pub(super) async fn a_room_can_be_founded_only_when_unused(store: &dyn Store) {
@@ -61,8 +61,8 @@ pub(super) async fn a_room_can_be_founded_only_when_unused(store: &dyn Store) {
     commit(store, vec![numbered("used", 1)]).await;
     apply_changes(store, vec![change("taken", "bob", JOIN)]).await;
     apply_changes(store, vec![found("used", "ann"), found("taken", "ann")]).await;
-    assert_eq!(role(store, "used", "ann").await, None, "something was said");
-    assert_eq!(role(store, "taken", "ann").await, None, "somebody is there");
+    assert_eq!(role(store, "used", "ann").await, None, "the room has a message");
+    assert_eq!(role(store, "taken", "ann").await, None, "the room has a member");
     apply_changes(store, vec![change("taken", "bob", MemberChange::Leave), found("taken", "ann")])
         .await;
     assert_eq!(role(store, "taken", "ann").await, Some(Role::Owner));
@@ -110,7 +110,7 @@ pub(super) async fn changes_of_a_batch_apply_in_order(store: &dyn Store) {
         assert_eq!(done[before].after, done[after].before);
     }
     assert_eq!(done[3].after.unwrap().muted, Muted::Yes);
-    assert_eq!(done[7].after, Some(Member::new(Role::Owner, nth(2))), "as if new");
+    assert_eq!(done[7].after, Some(Member::new(Role::Owner, nth(2))), "as a new member");
     assert_eq!(member(store, &room("lobby"), "ann").await, done[7].after);
     assert_eq!(member(store, &room("lobby"), "bob").await, None);
     assert_eq!(log_state(store, &room("lobby")).await.members, 1);

@@ -1,9 +1,9 @@
-//! What an engine must do that several processes share: all guarantees hold for them together.
+//! The contract of an engine that several processes share: all guarantees hold for them together.
 
 use super::*;
 
-/// Holds an engine to the guarantee *Shared*. `open` makes a database in which nothing was ever said,
-/// `share` another process on the same one.
+/// Tests an engine against the guarantee *Shared*. `open` creates an empty database, `share` opens
+/// it from another process.
 pub(crate) async fn shared_contract<S: Store>(
     open: impl AsyncFn() -> S + Sync,
     share: impl AsyncFn(&S) -> S + Sync,
@@ -56,7 +56,7 @@ async fn one_seq_is_handed_out_by_both(one: &dyn Store, other: &dyn Store) {
     assert_eq!(self::log(other, &room("lobby")).await, log);
 }
 
-/// The same conversations and users in opposite orders: nobody waits for ever, nobody fails.
+/// The same conversations and users in opposite orders: no commit blocks or fails.
 async fn crossing_commits_do_not_deadlock(one: &dyn Store, other: &dyn Store) {
     let turn = async |store: &dyn Store, name: &str, forward: bool| {
         for n in 0..30 {
@@ -115,7 +115,7 @@ async fn one_of_two_owns_the_room(one: &dyn Store, other: &dyn Store) {
     }
 }
 
-/// Also where they speak at the same moment: what is stored was said by a member.
+/// Also when they post at the same moment: every stored message is by a member.
 async fn a_kick_on_one_node_revokes_rights_on_the_other(one: &dyn Store, other: &dyn Store) {
     let says = |id: &str| {
         let draft = draft("lobby", id, "0");
@@ -138,7 +138,7 @@ async fn a_kick_on_one_node_revokes_rights_on_the_other(one: &dyn Store, other: 
     }
 }
 
-/// Memberships of guests end on one side while the same rooms are spoken in on the other.
+/// Memberships of guests end in one process while the other posts in the same rooms.
 async fn guests_arrive_and_expire_concurrently(one: &dyn Store, other: &dyn Store) {
     let root = Space::root();
     let coming = async |store: &dyn Store, prefix: &str| {
@@ -169,7 +169,7 @@ async fn guests_arrive_and_expire_concurrently(one: &dyn Store, other: &dyn Stor
 }
 
 async fn a_revision_changes_with_memberships(one: &dyn Store, other: &dyn Store) {
-    let names = ["ann", "bob", "nobody"].map(|name| (Space::root(), user(name)));
+    let names = ["ann", "bob", "unknown"].map(|name| (Space::root(), user(name)));
     let revisions = async || other.revisions(&names).await.unwrap();
     assert_eq!(revisions().await, [0, 0, 0]);
     for name in ["ann", "bob"] {
@@ -177,7 +177,7 @@ async fn a_revision_changes_with_memberships(one: &dyn Store, other: &dyn Store)
     }
     let mut before = revisions().await;
     assert_eq!(before[2], 0);
-    // What changes, and whom it concerns: ann, bob.
+    // The change, and whose revision it changes: ann's, bob's.
     let direct_message = Place {
         space: Space::root(),
         conversation: Conversation::direct(user("ann"), user("bob")),
@@ -200,16 +200,16 @@ async fn a_revision_changes_with_memberships(one: &dyn Store, other: &dyn Store)
         one.commit(&batch).await.unwrap();
         let after = revisions().await;
         let changed = [0, 1].map(|n| after[n] != before[n]);
-        // One that says that something may be new is no error.
+        // An increment without a change is permitted.
         assert!(changed.iter().zip(expected).all(|(it, wanted)| *it || !wanted), "{batch:?}");
         before = after;
     }
-    let quiet = batch(vec![], vec![draft("elsewhere", "1", "0")]);
+    let quiet = batch(vec![], vec![draft("other", "1", "0")]);
     one.commit(&quiet).await.unwrap();
-    assert_eq!(revisions().await, before, "what concerns nobody changes nothing");
+    assert_eq!(revisions().await, before, "a message in an empty room changes no revision");
     let identity_kind = IdentityKind::Guest("second".into());
     record_seen(one, UserSeen { identity_kind, ..guest(&Space::root(), "ann") }).await;
-    assert_ne!(revisions().await[0], before[0], "somebody else has the name");
+    assert_ne!(revisions().await[0], before[0], "the name has another owner");
 }
 
 async fn both_nodes_may_trim(one: &dyn Store, other: &dyn Store) {

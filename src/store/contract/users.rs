@@ -1,4 +1,4 @@
-//! What an engine remembers of users.
+//! Users and devices.
 
 use super::*;
 
@@ -71,15 +71,15 @@ pub(super) async fn a_departure_does_not_change_the_identity(store: &dyn Store) 
         device: device.clone(),
         at: time(n),
     };
-    let departed = vec![departed("ann", 9), departed("ann", 7), departed("nobody", 5)];
+    let departed = vec![departed("ann", 9), departed("ann", 7), departed("unknown", 5)];
     store.commit(&Batch { departed, ..Batch::default() }).await.unwrap();
-    let users = [user("ann"), user("nobody")];
+    let users = [user("ann"), user("unknown")];
     assert_eq!(store.last_seen(&root, &users).await.unwrap(), [Some(time(9)), None]);
     let phone = DeviceId::from_raw("phone");
     assert_eq!(store.device_seen(&root, &users[0], &phone).await.unwrap(), Some(time(9)));
     assert_eq!(store.device_seen(&root, &users[1], &phone).await.unwrap(), None);
-    assert!(!user_exists(store, &root, "nobody").await);
-    assert!(!memberships(store, "ann").await.is_empty(), "going is not being somebody else");
+    assert!(!user_exists(store, &root, "unknown").await);
+    assert!(!memberships(store, "ann").await.is_empty(), "a departure does not change the owner");
 }
 
 pub(super) async fn of_many_devices_the_last_ones_are_kept(store: &dyn Store) {
@@ -110,13 +110,14 @@ pub(super) async fn last_seen_is_the_latest_time(store: &dyn Store) {
     record_seen(store, at("ann", 7)).await;
     record_seen(store, at("bob", 3)).await;
     record_seen(store, UserSeen { space: Space::from_raw("/shop"), ..at("cleo", 4) }).await;
-    let names = ["bob", "nobody", "ann", "cleo", "bob"].map(user);
+    let names = ["bob", "unknown", "ann", "cleo", "bob"].map(user);
     let expected = [Some(time(3)), None, Some(time(9)), None, Some(time(3))];
     assert_eq!(store.last_seen(&root, &names).await.unwrap(), expected);
     assert_eq!(store.last_seen(&root, &[]).await.unwrap(), []);
 }
 
-/// Ann, as vouched for, comes to a store in which she is a member of everything a user may be.
+/// Ann, as a registered user, connects to a store in which she has as many memberships as a user
+/// may have.
 async fn join_ann_to_all_places(store: &dyn Store, identity_kind: IdentityKind) {
     let seen = vec![UserSeen { identity_kind, ..guest(&Space::root(), "ann") }];
     let changes = vec![change("a", "ann", JOIN), change("a", "bob", JOIN)];
@@ -141,7 +142,7 @@ pub(super) async fn a_reused_name_inherits_no_membership(store: &dyn Store) {
     for (before, after, expected) in cases {
         join_ann_to_all_places(store, before.clone()).await;
         let seen = after.iter().cloned().map(seen).collect();
-        // What she becomes in the same batch is the new one's.
+        // A membership from the same batch belongs to the new owner of the name.
         let changes = vec![change("b", "ann", JOIN)];
         store.commit(&Batch { seen, changes, ..Batch::default() }).await.unwrap();
         let found = memberships(store, "ann").await;
@@ -149,20 +150,20 @@ pub(super) async fn a_reused_name_inherits_no_membership(store: &dyn Store) {
         let left = 1 + u64::from(expected > 0);
         assert_eq!(log_state(store, &room("a")).await.members, left);
         assert_eq!(log_state(store, &direct("/", "ann", "bob")).await.members, left);
-        assert_eq!(memberships(store, "bob").await.len(), 2, "bob is who he was");
+        assert_eq!(memberships(store, "bob").await.len(), 2, "bob has the same identity");
         apply_changes(store, vec![change("b", "ann", MemberChange::Leave)]).await;
     }
     join_ann_to_all_places(store, guest("fourth")).await;
     record_seen(store, UserSeen { space: Space::from_raw("/shop"), ..seen(guest("fifth")) }).await;
-    assert_eq!(memberships(store, "ann").await.len(), 3, "somebody else's, in another space");
+    assert_eq!(memberships(store, "ann").await.len(), 3, "memberships in another space");
     apply_changes(store, vec![change("a", "dan", JOIN)]).await;
     record_seen(store, UserSeen { user: user("dan"), ..seen(guest("first")) }).await;
-    assert_eq!(memberships(store, "dan").await.len(), 1, "nobody had the name before");
+    assert_eq!(memberships(store, "dan").await.len(), 1, "the name had no owner before");
     let seen = ["x", "y"]
         .map(|guest_session| UserSeen { user: user("eve"), ..seen(guest(guest_session)) });
     apply_changes(store, vec![change("a", "eve", JOIN)]).await;
     store.commit(&Batch { seen: seen.into(), ..Batch::default() }).await.unwrap();
-    assert_eq!(memberships(store, "eve").await.len(), 0, "the second one is somebody else");
+    assert_eq!(memberships(store, "eve").await.len(), 0, "the second one is another owner");
 }
 
 pub(super) async fn an_expired_guest_has_no_membership(store: &dyn Store) {

@@ -16,10 +16,10 @@ use crate::{
 pub(super) struct MemoryConversation {
     head: Position,
     floor: Position,
-    /// Those after the floor, up to the head.
+    /// The entries after the floor, up to the head.
     entries: VecDeque<Entry>,
     pub(super) members: BTreeMap<UserName, Member>,
-    /// When something was said last.
+    /// The time of the last message.
     pub(super) said_at: OffsetDateTime,
 }
 
@@ -70,7 +70,7 @@ impl MemoryConversation {
         self.members.entry(user.clone()).or_insert(Member::new(role, self.head));
     }
 
-    /// What somebody has read who says that they have read up to `seq`.
+    /// The read position of a client that reports `seq`.
     fn read_position(&self, seq: Seq) -> Position {
         let seq = seq.min(self.head.seq);
         self.get(seq).map_or(self.floor, |entry| entry.position)
@@ -143,10 +143,10 @@ impl MemoryConversation {
         Outcome::Stored(self.head)
     }
 
-    /// Adds an entry, and changes what it changes.
+    /// Adds an entry, and applies its change.
     fn push(&mut self, draft: &Draft, position: Position, act: Act) {
         let Draft { place, id, author, needs: _, at, act: _ } = draft.clone();
-        // As on disk: what came back a little different after a restart would not be the same.
+        // Truncated as on disk, so that an entry is the same after a restart.
         let at = at.truncate_to_millisecond();
         let entry = Entry { place, position, id, author, at, act };
         for earlier in &mut self.entries {
@@ -184,7 +184,7 @@ impl MemoryConversation {
         page
     }
 
-    /// Takes away what is not to be kept. Answers the floor if it is another one now.
+    /// Removes expired entries. Returns the floor if it has changed.
     pub(super) fn trim(&mut self, retention: &TrimLimits) -> Option<Position> {
         let floor = self.floor;
         while let Some(first) = self.entries.front() {
@@ -207,13 +207,13 @@ impl MemoryConversation {
     }
 }
 
-/// What becomes of a message with the identity of `first`.
+/// The outcome of a draft with the identity of `first`.
 fn repeat_outcome(first: &Entry, kind: MessageKind, body: &Body) -> Outcome {
     let is_same = match &first.act {
         Act::Said { kind: said, content: Content::Body { body: it, edited_at: None } } => {
             *said == kind && it == body
         }
-        // Nobody knows any more what it was.
+        // The original body is not stored any more.
         Act::Said { kind: said, .. } => *said == kind,
         Act::Edited { .. } | Act::Deleted { .. } => false,
     };

@@ -1,7 +1,7 @@
-//! The reference engine: keeps in memory, for tests and for trying things out.
+//! The reference engine: stores in memory, for tests and experiments.
 //!
-//! It shares no logic with the others on purpose: where two engines disagree, one of them is wrong,
-//! and this one is plain enough to be believed.
+//! It deliberately shares no logic with the other engines: where two engines differ, one of them is
+//! wrong, and this one is simple enough to be verified by reading.
 
 mod log;
 mod nodes;
@@ -31,17 +31,18 @@ use crate::{
     },
 };
 
-/// Keeps until the last handle to it is dropped. Clones are handles to the same.
+/// Stores until the last handle is dropped. Clones are handles to the same store.
 #[derive(Clone, Debug)]
 pub struct MemoryStore {
     epoch: Epoch,
     state: Arc<Mutex<MemoryState>>,
-    /// Which nodes share it, if several do.
+    /// The nodes that share it, if there are several.
     nodes: Option<MemoryNodes>,
 }
 
 impl Default for MemoryStore {
-    /// The chance is that of the standard library's hash maps: enough to tell two processes apart.
+    /// The randomness is that of the standard library's hash maps: enough to tell two processes
+    /// apart.
     fn default() -> Self {
         let epoch = RandomState::new().build_hasher().finish();
         Self {
@@ -53,12 +54,12 @@ impl Default for MemoryStore {
 }
 
 impl MemoryStore {
-    /// An engine in which nothing was ever said.
+    /// An empty store.
     pub fn new() -> Self {
         Self::default()
     }
 
-    /// The same, shared by these nodes.
+    /// A handle to the same store, shared by these nodes.
     #[must_use]
     pub fn shared_by(&self, nodes: &MemoryNodes) -> Self {
         Self { nodes: Some(nodes.clone()), ..self.clone() }
@@ -149,7 +150,7 @@ impl Store for MemoryStore {
 #[derive(Debug, Default)]
 struct MemoryState {
     places: HashMap<Place, MemoryConversation>,
-    /// The users who ever came.
+    /// The known users.
     users: HashMap<(Space, UserName), UserRecord>,
 }
 
@@ -176,7 +177,7 @@ impl MemoryState {
             }
         }
         let changed = changes.iter().map(|change| self.change(change)).collect();
-        // Whom a draft makes a member is none yet for the next one.
+        // A member that a draft creates is not a member for the next draft.
         let roles: Vec<_> = drafts.iter().map(|draft| self.role(draft)).collect();
         Committed {
             changed,
@@ -196,14 +197,14 @@ impl MemoryState {
         self.users.get(&(space.clone(), user.clone()))
     }
 
-    /// Something is another way than before for a user.
+    /// Increments the revision of a user.
     fn bump_revision(&mut self, space: &Space, user: &UserName) {
         if let Some(user) = self.users.get_mut(&(space.clone(), user.clone())) {
             user.revision += 1;
         }
     }
 
-    /// Ends everything that a user is a member of.
+    /// Ends all memberships of a user.
     fn remove_memberships(&mut self, space: &Space, user: &UserName) {
         self.bump_revision(space, user);
         for (place, conversation) in &mut self.places {
@@ -239,13 +240,13 @@ impl MemoryState {
         ChangeResult { before, after, log, refused }
     }
 
-    /// What the author of a draft is in its conversation.
+    /// The role of a draft's author in its conversation.
     fn role(&self, draft: &Draft) -> Option<Role> {
         Some(self.places.get(&draft.place)?.members.get(&draft.author)?.role)
     }
 
     fn apply_draft(&mut self, draft: &Draft, role: Option<Role>) -> Outcome {
-        // Nothing is less than no need.
+        // `None` is less than `Some` of any role, and equal to no need.
         if role < draft.needs {
             return Outcome::NotPermitted(role);
         }
@@ -264,7 +265,7 @@ impl MemoryState {
         outcome
     }
 
-    /// Where a user is a member.
+    /// The memberships of a user.
     fn memberships_of(&self, space: &Space, user: &UserName) -> Vec<Membership> {
         let mut rooms = Vec::new();
         let mut directs = Vec::new();
@@ -285,7 +286,7 @@ impl MemoryState {
                 DomainConversation::Direct(..) | DomainConversation::Inbox(_) => (),
             }
         }
-        // Newest first, and of those of one moment the first by name.
+        // Newest first; at the same time, by name.
         directs.sort_by(|(one_at, one), (other_at, other)| {
             other_at.cmp(one_at).then_with(|| one.place.cmp(&other.place))
         });
@@ -293,7 +294,7 @@ impl MemoryState {
         rooms.into_iter().chain(directs.map(|(_, membership)| membership)).collect()
     }
 
-    /// Everything at once: in memory nobody waits for it.
+    /// Trims everything at once: in memory that is fast.
     fn trim(&mut self, retention: &TrimLimits) -> Trimmed {
         let mut floors = Vec::new();
         for (place, conversation) in &mut self.places {

@@ -1,4 +1,5 @@
-//! The reference engine of which nodes there are: for nodes of one process, and for one that is alone.
+//! The reference engine of the node registry: for several nodes in one process, and for a single
+//! node.
 
 use std::{
     collections::{BTreeMap, BTreeSet, HashMap},
@@ -16,7 +17,7 @@ use crate::{
     domain::{DeviceSet, NameKey, NodeId, Space, UserName},
 };
 
-/// What one node knows of those that share a registry.
+/// One node's handle to a shared registry.
 #[derive(Clone, Debug)]
 pub struct MemoryNodes {
     node_id: NodeId,
@@ -25,29 +26,29 @@ pub struct MemoryNodes {
 
 #[derive(Debug, Default)]
 struct NodeRegistry {
-    /// When each node beat last.
+    /// The time of each node's last heartbeat.
     heartbeats: BTreeMap<NodeId, Instant>,
-    /// By which stay a name is claimed on which nodes.
+    /// The nodes and guest sessions that have claimed a name.
     claims: HashMap<(Space, NameKey), BTreeSet<(NodeId, GuestName)>>,
-    /// What each node is to be told that it lost.
+    /// The lost names that each node has yet to receive.
     lost: HashMap<NodeId, Vec<GuestName>>,
     online: HashMap<(NodeId, Space, UserName), DeviceSet>,
     tickets: u64,
 }
 
 impl MemoryNodes {
-    /// A node that is alone.
+    /// A single node.
     pub fn single(node_id: NodeId) -> Self {
         Self { node_id, registry: Arc::default() }
     }
 
-    /// Another node beside this one.
+    /// Another node of the same registry.
     #[must_use]
     pub fn add_node(&self, other: NodeId) -> Self {
         Self { node_id: other, registry: Arc::clone(&self.registry) }
     }
 
-    /// Whether a guest who is gone from one node is on another one.
+    /// Whether an expired guest of one node is on another one.
     pub(super) fn is_on_other_node(&self, expired: &GuestExpired) -> bool {
         let registry = self.lock();
         let holders = registry.claims.get(&(expired.space.clone(), expired.user.key()));

@@ -1,4 +1,4 @@
-//! What is remembered of a user.
+//! The record of a user.
 
 use std::collections::HashMap;
 
@@ -9,16 +9,16 @@ use crate::{
     domain::DeviceId,
 };
 
-/// Somebody who came at least once.
+/// A user that connected at least once.
 #[derive(Debug)]
 pub(super) struct UserRecord {
-    /// Who vouched for them last.
+    /// The kind of the latest identity.
     identity_kind: Option<IdentityKind>,
-    /// Whether the back end ever did.
+    /// Whether the name was ever registered.
     pub(super) registered: bool,
     pub(super) seen: OffsetDateTime,
     pub(super) devices: HashMap<DeviceId, OffsetDateTime>,
-    /// Another one after each change of what they are a member of.
+    /// Incremented by each change of the user's memberships.
     pub(super) revision: u64,
 }
 
@@ -30,7 +30,7 @@ impl Default for UserRecord {
 }
 
 impl UserRecord {
-    /// Takes note of a coming. Answers whether this is somebody else than before.
+    /// Records a connection. Returns whether the name has another owner than before.
     pub(super) fn upsert_seen(&mut self, seen: &UserSeen) -> bool {
         self.update_last_seen(seen.device.as_ref(), seen.at);
         self.registered |= seen.identity_kind == IdentityKind::Registered;
@@ -38,7 +38,7 @@ impl UserRecord {
         before.is_some_and(|before| before != seen.identity_kind)
     }
 
-    /// Takes note of a coming or going.
+    /// Records a connection or disconnection.
     pub(super) fn update_last_seen(&mut self, device: Option<&DeviceId>, at: OffsetDateTime) {
         let at = at.truncate_to_millisecond();
         self.seen = self.seen.max(at);
@@ -56,7 +56,7 @@ impl UserRecord {
         matches!(self.identity_kind, Some(IdentityKind::Guest(_)))
     }
 
-    /// Whether the guest with this mark had the name last.
+    /// Whether this guest session had the name last.
     pub(super) fn has_guest_session(&self, guest_session: &str) -> bool {
         matches!(&self.identity_kind, Some(IdentityKind::Guest(last)) if **last == *guest_session)
     }

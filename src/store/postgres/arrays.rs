@@ -1,4 +1,5 @@
-//! Domain types as arrays, one per column: a statement takes any number of rows and stays the same.
+//! Domain types as arrays, one per column: the text of a statement is the same for any number of
+//! rows.
 
 use sqlx::{Postgres, postgres::PgArguments, query::Query};
 

@@ -1,4 +1,4 @@
-//! Looks at a server before anything depends on it.
+//! Checks a server before it is used.
 
 use std::{str::FromStr as _, time::Duration};
 
@@ -14,7 +14,8 @@ use super::{
     session,
 };
 
-/// The first version that has all that is used here; also the oldest that is still looked after.
+/// The first version with all features that are used here; also the oldest that is still
+/// maintained.
 const VERSION_MIN: u32 = 130_000;
 
 const SERVER_PROPERTIES: &str = "SELECT current_setting('server_version') AS version,
@@ -28,7 +29,7 @@ const SETTINGS: &str = "SELECT current_setting('synchronous_commit') = 'off' AS 
         AND NOT coalesce((SELECT ssl FROM pg_stat_ssl WHERE pid = pg_backend_pid()), true)
         AS unencrypted";
 
-/// How to connect, from an address.
+/// Connect options from an address.
 pub(super) fn connect_options(
     options: &PostgresOptions,
 ) -> Result<PgConnectOptions, PostgresError> {
@@ -36,11 +37,11 @@ pub(super) fn connect_options(
         .map_err(|error| PostgresError::Address(sqlx::Error::Configuration(error.into())))?;
     let parsed = PgConnectOptions::from_str(url).map_err(PostgresError::Address)?;
     let name = parsed.get_application_name().unwrap_or("roomcast").to_owned();
-    // Faults are logged by who asked.
+    // The caller logs errors.
     Ok(parsed.application_name(&name).disable_statement_logging())
 }
 
-/// Fails where the server or the database will not do.
+/// Fails when the server or the database is unsuitable.
 async fn check_requirements(connection: &mut PgConnection) -> Result<(), PostgresError> {
     let version = connection.server_version_num();
     let row = sqlx::query(SERVER_PROPERTIES).fetch_one(connection).await?;
@@ -59,7 +60,7 @@ async fn check_requirements(connection: &mut PgConnection) -> Result<(), Postgre
     Ok(())
 }
 
-/// Connects to a server that will do, within the time that there is.
+/// Connects and checks the server, within the timeout.
 pub(super) async fn connect_checked(
     options: &PgConnectOptions,
     wait_max: Duration,
@@ -72,7 +73,7 @@ pub(super) async fn connect_checked(
     timeout(wait_max, check).await.unwrap_or(Err(PostgresError::TimedOut(wait_max)))
 }
 
-/// What an operator may want to change.
+/// Warnings for the operator.
 pub(super) async fn warnings(
     options: &PostgresOptions,
 ) -> Result<Vec<PostgresWarning>, PostgresError> {

@@ -1,14 +1,14 @@
 //! The commit: a batch in one transaction.
 //!
-//! Begin · (the rows of users) · the rows of conversations, locked · (who is a member) · what drafts
-//! depend on · (the plans) · what is new · commit. Parts of which a batch has none are not asked
-//! about.
+//! Begin · (lock the rows of users) · lock the rows of conversations · (read members) · read what
+//! drafts depend on · (plan) · write · commit. The statements for empty parts of a batch are left
+//! out.
 //!
-//! Several processes commit at once. Whoever gets a conversation's row has it until their commit, so
-//! the order of the commits is that of the seqs, and what is read after that is as new as can be.
-//! Rows are locked in one order by all: users by name, then conversations by number. What a
-//! conversation's first message needs is its row: it is made in a transaction of its own, before the
-//! one that locks it, so that nobody who has locks waits for a row that somebody makes.
+//! Several processes commit at the same time. A transaction holds the lock of a conversation's row
+//! until it commits, so commits are ordered by `seq`, and reads after the lock see the latest
+//! state. All processes lock rows in the same order: users by name, then conversations by id. A new
+//! conversation's row is inserted in a transaction of its own, before the one that locks it, so
+//! that no transaction with locks waits for an insert.
 
 use std::collections::{BTreeSet, HashMap};
 
@@ -34,7 +34,7 @@ use crate::{
     },
 };
 
-/// How often a batch is begun anew because others were in the way.
+/// The number of attempts at a transaction that loses against concurrent ones.
 const ATTEMPTS_MAX: u32 = 10;
 
 const LOCK_LOGS: &str = r#"SELECT id, space, kind, one, other,
@@ -52,14 +52,14 @@ const LOCK_LOGS: &str = r#"SELECT id, space, kind, one, other,
     ))
     ORDER BY id FOR NO KEY UPDATE"#;
 
-// The arrays are in order: who makes the same rows waits for the other and not the other for them.
+// The arrays are sorted, so that concurrent inserts of the same rows do not deadlock.
 const INSERT_LOGS: &str = "INSERT INTO conversation (space, kind, one, other)
     SELECT * FROM unnest($1::text[], $2::bigint[], $3::text[], $4::text[]) ON CONFLICT DO NOTHING";
 
-/// What came of an attempt in which nothing went wrong.
+/// The result of an attempt without errors.
 enum Attempt {
     Committed(Committed),
-    /// Conversations were made, and nothing else: it is to be begun anew.
+    /// Only rows of conversations were inserted: the transaction has to start again.
     LogsInserted,
 }
 
@@ -69,7 +69,7 @@ pub(super) async fn commit(pool: &Pool, batch: &Batch) -> Result<Committed, Post
     while attempts < ATTEMPTS_MAX {
         let mut pooled = pool.acquire().await?;
         match run_statement(pooled.connection(), "BEGIN").await {
-            // Nothing was done yet.
+            // Nothing was written yet.
             Err(failure) if failure.is_broken_connection() && !pooled.is_new() => {
                 pool.discard_idle();
                 continue;
@@ -84,7 +84,7 @@ pub(super) async fn commit(pool: &Pool, batch: &Batch) -> Result<Committed, Post
             }
             Ok(Attempt::LogsInserted) => pooled.release(),
             Err(failure) if failure.is_contention() => {
-                tracing::debug!(%failure, attempts, "a batch is begun anew");
+                tracing::debug!(%failure, attempts, "postgres commit retried");
             }
             Err(failure) => return Err(failure),
         }
@@ -92,8 +92,7 @@ pub(super) async fn commit(pool: &Pool, batch: &Batch) -> Result<Committed, Post
     Err(PostgresFailure::Contended(attempts))
 }
 
-/// Goes through a transaction that was begun. On an error it is left open: the connection must be
-/// closed.
+/// Runs a transaction that was begun. An error leaves it open: the connection must be closed.
 async fn attempt(connection: &mut PgConnection, batch: &Batch) -> Result<Attempt, PostgresFailure> {
     let Batch { seen: _, departed: _, expired, changes, drafts, membership_queries } = batch;
     let locked = users::lock(connection, batch).await?;
@@ -129,8 +128,8 @@ async fn attempt(connection: &mut PgConnection, batch: &Batch) -> Result<Attempt
     Ok(Attempt::Committed(Committed { changed, outcomes, memberships }))
 }
 
-/// Locks conversations: those of the batch that are there, and those of which users are members who
-/// are to be forgotten. Answers how those of the batch stand.
+/// Locks the conversations of the batch that exist, and those of which `users_to_forget` are
+/// members. Returns the state of those of the batch.
 async fn lock_logs<'a>(
     connection: &mut PgConnection,
     places: &[&'a Place],
@@ -151,7 +150,7 @@ async fn lock_logs<'a>(
     Ok(logs)
 }
 
-/// Makes conversations in which nothing was ever done.
+/// Inserts the rows of new conversations.
 async fn insert_logs(
     connection: &mut PgConnection,
     mut new: Vec<&Place>,
@@ -160,7 +159,8 @@ async fn insert_logs(
     bind_places(sqlx::query(INSERT_LOGS), new).execute(connection).await.map(drop)
 }
 
-/// Those for whom something is new: what they are a member of, or what was said to them alone.
+/// The users whose revision changes: their memberships changed, or a conversation of theirs has a
+/// new entry.
 fn users_to_revise<'a>(
     users_to_forget: BTreeSet<SpaceUser<'a>>,
     changes: &member_plan::MemberPlan<'a>,

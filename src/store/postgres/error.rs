@@ -1,4 +1,4 @@
-//! What an operator is told about a database that cannot be used, or not without a warning.
+//! Errors and warnings for the operator about a database.
 
 use std::time::Duration;
 
@@ -6,55 +6,55 @@ use sqlx::migrate::MigrateError;
 
 use super::failure::{PostgresFailure, has_code};
 
-/// Why a database cannot be used. None of these says anything of the address: it holds a password.
+/// Why a database cannot be used. No message contains the address: it holds a password.
 #[derive(Debug, thiserror::Error)]
 pub enum PostgresError {
-    /// The address is none.
+    /// The address is malformed.
     #[error("the address of the PostgreSQL database is not one")]
     Address(#[source] sqlx::Error),
-    /// Nobody answers there, or not as PostgreSQL does.
+    /// Nothing answers at the address, or something that is not PostgreSQL.
     #[error("the PostgreSQL server cannot be reached")]
     Unreachable(#[source] sqlx::Error),
-    /// Nobody answers there in time.
+    /// The server did not answer in time.
     #[error("the PostgreSQL server did not answer within {0:?}")]
     TimedOut(Duration),
-    /// The server does not let this user in: a wrong password, most often.
+    /// The server rejects the user: in most cases a wrong password.
     #[error("the PostgreSQL server refuses this user or password")]
     Login(#[source] sqlx::Error),
-    /// There is no such database.
+    /// The database does not exist.
     #[error("there is no such database on the PostgreSQL server")]
     NoDatabase(#[source] sqlx::Error),
     /// The server is too old.
-    #[error("the PostgreSQL server has version {0}, and 13 is the oldest that will do")]
+    #[error("the PostgreSQL server has version {0}, and 13 is the oldest that is supported")]
     TooOld(Box<str>),
-    /// The database keeps text as something other than UTF-8.
-    #[error("the database keeps text as {0}, and only UTF8 will do")]
+    /// The database's encoding is not UTF-8.
+    #[error("the database has the encoding {0}, and only UTF8 is supported")]
     Encoding(Box<str>),
-    /// The server is a standby, or was told to take no writes.
+    /// The server is a standby, or is set to be read-only.
     #[error("the PostgreSQL server takes no writes: it is a standby, or was set to be read-only")]
     ReadOnly,
-    /// The user may not make tables where they would go.
+    /// The user must not create tables in the schema.
     #[error("this user of PostgreSQL may not create tables in {}", schema.as_deref().unwrap_or("any schema of the search path"))]
     MayNotCreate {
-        /// Where.
+        /// The schema.
         schema: Option<Box<str>>,
     },
-    /// It could not be brought to the schema of this version, or is of a later one.
-    #[error("the PostgreSQL database cannot be brought up to date")]
+    /// The migration failed, or the schema is of a later version.
+    #[error("the PostgreSQL database cannot be migrated")]
     Migration(#[source] MigrateError),
-    /// The server says something else.
+    /// The server returned another error.
     #[error("the PostgreSQL database cannot be opened")]
     Database(#[source] sqlx::Error),
 }
 
 impl PostgresError {
-    /// Whether the same address may do a moment later.
+    /// Whether a later attempt with the same address may succeed.
     pub fn is_transient(&self) -> bool {
         matches!(self, Self::Unreachable(_) | Self::TimedOut(_) | Self::ReadOnly)
     }
 }
 
-/// The user is not known, or has another password; the server's rules do not let them in.
+/// The user is unknown, the password is wrong, or the server's rules reject the user.
 const LOGIN: [&str; 2] = ["28P01", "28000"];
 const NO_DATABASE: [&str; 1] = ["3D000"];
 
@@ -85,24 +85,24 @@ impl From<PostgresFailure> for PostgresError {
     }
 }
 
-/// What an operator may want to change before it matters.
+/// A setting of the server that the operator may want to change.
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
 pub enum PostgresWarning {
     /// Commits do not wait for the disk.
     #[error("synchronous_commit = off: acknowledged messages may be lost when the server crashes")]
     AsynchronousCommit,
-    /// Nothing waits for the disk.
+    /// The server does not wait for the disk at all.
     #[error("fsync = off: the database may be damaged when the server's machine crashes")]
     NoFsync,
-    /// Nodes need more connections than the server lets in.
+    /// Nodes need more connections than the server accepts.
     #[error("a node opens up to {node} connections, and the server takes {server} in all")]
     FewConnections {
-        /// By one node.
+        /// Per node.
         node: u32,
-        /// By everybody.
+        /// In total.
         server: i64,
     },
-    /// The password and the messages cross a network that others may listen to.
+    /// The password and the messages cross the network unencrypted.
     #[error("the connection to the server is not encrypted: set sslmode=verify-full")]
     Unencrypted,
 }

@@ -1,4 +1,4 @@
-//! Who is a member where, in a commit.
+//! Memberships, in a commit.
 
 use std::collections::{BTreeSet, HashMap};
 
@@ -70,7 +70,7 @@ const FIND_MEMBERSHIPS: &str = r#"SELECT * FROM (
     ) AS found
     WHERE kind <> 1 OR place <= 200 ORDER BY number, kind, place"#;
 
-/// Ends everything that users are members of, in conversations that are locked.
+/// Ends all memberships of users, in conversations that are locked.
 pub(super) async fn remove_memberships(
     connection: &mut PgConnection,
     users: &BTreeSet<SpaceUser<'_>>,
@@ -90,7 +90,7 @@ pub(super) async fn remove_memberships(
     Ok(())
 }
 
-/// What users are before changes of it, by the number of the change, for those who are anything.
+/// The members that changes refer to before the batch, by the number of the change.
 pub(super) async fn find(
     connection: &mut PgConnection,
     changes: &[Change],
@@ -108,7 +108,7 @@ pub(super) async fn find(
     write::parse_current_members(&query.fetch_all(connection).await?)
 }
 
-/// Of how many rooms those are members who may become members of another one.
+/// How many rooms each user is a member of, for users that may join another one.
 pub(super) async fn count_rooms<'a>(
     connection: &mut PgConnection,
     changes: &'a [Change],
@@ -122,7 +122,7 @@ pub(super) async fn count_rooms<'a>(
     write::parse_room_counts(&query.fetch_all(connection).await?, &users)
 }
 
-/// Makes users what they are after changes.
+/// Writes the members after the changes.
 pub(super) async fn apply_changes(
     connection: &mut PgConnection,
     plan: &member_plan::MemberPlan<'_>,
@@ -149,7 +149,7 @@ pub(super) async fn apply_changes(
     query.execute(connection).await.map(drop)
 }
 
-/// Where users are members.
+/// The memberships of users.
 pub(super) async fn memberships(
     connection: &mut PgConnection,
     membership_queries: &[(Space, UserName)],

@@ -17,8 +17,8 @@ use crate::{
     },
 };
 
-/// What the author of each given draft is, and the message of that conversation that is `$said`. OFFSET 0
-/// keeps the order: for each row here, a search there.
+/// The role of each given draft's author, and the message of its conversation that matches `$said`.
+/// OFFSET 0 keeps the join order: one index search per row.
 macro_rules! find {
     ($given:literal, $said:literal) => {
         concat!(
@@ -56,8 +56,8 @@ const FIND_TARGETS: &str = find!(
     "message.seq = given.seq"
 );
 
-// All that messages change, in one statement. Its parts do not see each other: what becomes of a row
-// is in one of them.
+// All changes of messages in one statement. Its parts do not see each other's changes, so each row
+// is changed by one of them.
 const WRITE: &str = r#"WITH entry AS (
         INSERT INTO message
             (conversation, seq, messages, at, author, id, kind, target, body, attachments)
@@ -100,7 +100,7 @@ const REWRITE: &str = "UPDATE message SET edited_at = given.edited_at, edit = gi
         $7::bytea[]) AS given (conversation, seq, edited_at, edit, deletion, body, attachments)
     WHERE message.conversation = given.conversation AND message.seq = given.seq";
 
-/// What drafts depend on, as far as their logs are in the store, by the draft's number in the batch.
+/// What drafts depend on, where their logs exist, by the draft's number in the batch.
 pub(super) async fn find(
     connection: &mut PgConnection,
     drafts: &[Draft],
@@ -129,7 +129,7 @@ pub(super) async fn find(
     DraftLookup::parse_rows(&rows)
 }
 
-/// Writes what was decided, and that something is new for users.
+/// Writes the plan, and increments the revisions of users.
 pub(super) async fn write(
     connection: &mut PgConnection,
     plan: &DraftPlan<'_>,
@@ -145,14 +145,14 @@ pub(super) async fn write(
     let query = bind_reads(bind_entries(query, &entries)?, &member_updates);
     let query = bind_heads(bind_users(query, users_to_revise.iter().copied()), &heads);
     query.execute(&mut *connection).await?;
-    // What this batch says itself may be changed in it, too.
+    // Messages of this batch may be changed in it, too.
     if !rewritten.is_empty() {
         bind_rewritten(sqlx::query(REWRITE), &rewritten)?.execute(connection).await?;
     }
     Ok(())
 }
 
-/// Those who become members, having read what they said themselves.
+/// The new members, with their own messages as read.
 fn new_members<'a>(member_updates: &MemberUpdates<'a>) -> Vec<(i64, PlaceUser<'a>, Member)> {
     let new = member_updates.new.iter().map(|(key, (who, member))| {
         let read = member_updates.reads.get(key).map_or(member.read, |(_, read)| *read);

@@ -1,9 +1,8 @@
 //! The engine that several nodes share: one PostgreSQL database.
 //!
-//! The database is where the nodes agree: on one `seq` per conversation, on who is a member, on who
-//! has a guest's name, and on which of them live. One connection of a node commits, a few read, and
-//! two are for what nodes know of each other. Everything that is asked of the server ends in time,
-//! answered or not.
+//! The database is the single point of agreement between nodes: on one `seq` per conversation, on
+//! members, on guest names and on which nodes are alive. A node uses one connection for commits,
+//! some for reads and two for the node registry. Every request to the server has a timeout.
 
 mod arrays;
 mod check;
@@ -46,41 +45,41 @@ use crate::{
     domain::{DeviceId, Epoch, Log, Member, NameKey, NodeId, Place, Secret, Space, UserName},
 };
 
-/// How long to bring a database up to date, or to wait for another node that does.
+/// The longest wait for a migration, whether this node or another one runs it.
 const MIGRATION_WAIT_MAX: Duration = Duration::from_mins(10);
 
-/// Keeps in a PostgreSQL database.
+/// Stores in a PostgreSQL database.
 #[derive(Debug)]
 pub struct PostgresStore {
     epoch: Epoch,
     writer: Pool,
     readers: Pool,
-    /// Where the next trim goes on.
+    /// Where the next trim continues.
     trim_cursor: AtomicI64,
 }
 
-/// Where and how to keep.
+/// How to reach and use the database.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct PostgresOptions {
     /// The address, `postgres://user:password@host:port/database?sslmode=verify-full`.
     pub url: Secret,
-    /// What this node is called.
+    /// The id of this node.
     pub node: NodeId,
-    /// Connections that read. One more reader waits for one of them.
+    /// Connections for reads. When all are in use, the next read waits.
     pub readers_max: u32,
-    /// How long to wait for the server. Past it, what was asked fails.
+    /// The longest wait for the server; then the request fails.
     pub wait_max: Duration,
 }
 
 impl PostgresOptions {
-    /// How many connections a node opens.
+    /// The number of connections that a node opens.
     fn connections_max(&self) -> u32 {
         self.readers_max.max(1).saturating_add(1).saturating_add(nodes::CONNECTIONS)
     }
 }
 
 impl PostgresStore {
-    /// Opens a database, makes or brings up to date what is kept in it, and answers both that knows.
+    /// Opens a database, migrates its schema, and returns the store and the node registry.
     pub async fn open(options: &PostgresOptions) -> Result<(Self, PostgresNodes), PostgresError> {
         let connect_options = check::connect_options(options)?;
         let pool = |count| Pool::new(connect_options.clone(), options.wait_max, count);
@@ -95,7 +94,7 @@ impl PostgresStore {
         Ok((store, nodes))
     }
 
-    /// Tries to connect, and changes nothing. Answers what an operator may want to change.
+    /// Connects without changing anything, and returns warnings for the operator.
     pub async fn check(options: &PostgresOptions) -> Result<Vec<PostgresWarning>, PostgresError> {
         check::warnings(options).await
     }
@@ -112,7 +111,7 @@ impl Store for PostgresStore {
             return Ok(Committed::default());
         }
         let committed = self.writer.with_timeout(commit::commit(&self.writer, batch)).await;
-        committed.map_err(|failure| Fault::new("storing a batch in PostgreSQL", failure))
+        committed.map_err(|failure| Fault::new("postgres commit failed", failure))
     }
 
     async fn log(&self, place: &Place) -> Result<Log, Fault> {
@@ -122,41 +121,39 @@ impl Store for PostgresStore {
 
     async fn logs(&self, places: &[Place]) -> Result<Vec<Log>, Fault> {
         let answer = with_connection!(self.readers, |connection| read::logs(connection, places));
-        answer.map_err(|failure| Fault::new("reading how logs stand from PostgreSQL", failure))
+        answer.map_err(|failure| Fault::new("postgres logs query failed", failure))
     }
 
     async fn revisions(&self, users: &[(Space, UserName)]) -> Result<Vec<u64>, Fault> {
         let answer =
             with_connection!(self.readers, |connection| read::revisions(connection, users));
-        answer.map_err(|failure| {
-            Fault::new("reading whether something is new for users from PostgreSQL", failure)
-        })
+        answer.map_err(|failure| Fault::new("postgres revision query failed", failure))
     }
 
     async fn page(&self, place: &Place, range: PageRange, limit: PageLimit) -> Result<Page, Fault> {
         let answer = with_connection!(self.readers, |connection| read::page(
             connection, place, range, limit
         ));
-        answer.map_err(|failure| Fault::new("reading a page from PostgreSQL", failure))
+        answer.map_err(|failure| Fault::new("postgres page query failed", failure))
     }
 
     async fn member(&self, place: &Place, user: &UserName) -> Result<Option<Member>, Fault> {
         let answer =
             with_connection!(self.readers, |connection| read::member(connection, place, user));
-        answer.map_err(|failure| Fault::new("looking for a member in PostgreSQL", failure))
+        answer.map_err(|failure| Fault::new("postgres member query failed", failure))
     }
 
     async fn user_exists(&self, space: &Space, user: &UserName) -> Result<bool, Fault> {
         let answer =
             with_connection!(self.readers, |connection| read::user_exists(connection, space, user));
-        answer.map_err(|failure| Fault::new("looking for a user in PostgreSQL", failure))
+        answer.map_err(|failure| Fault::new("postgres user query failed", failure))
     }
 
     async fn is_registered(&self, space: &Space, key: &NameKey) -> Result<bool, Fault> {
         let answer = with_connection!(self.readers, |connection| read::is_registered(
             connection, space, key
         ));
-        answer.map_err(|failure| Fault::new("looking for a name in PostgreSQL", failure))
+        answer.map_err(|failure| Fault::new("postgres name query failed", failure))
     }
 
     async fn last_seen(
@@ -166,7 +163,7 @@ impl Store for PostgresStore {
     ) -> Result<Vec<Option<OffsetDateTime>>, Fault> {
         let answer =
             with_connection!(self.readers, |connection| read::last_seen(connection, space, users));
-        answer.map_err(|failure| Fault::new("looking for users in PostgreSQL", failure))
+        answer.map_err(|failure| Fault::new("postgres last-seen query failed", failure))
     }
 
     async fn device_seen(
@@ -178,16 +175,15 @@ impl Store for PostgresStore {
         let answer = with_connection!(self.readers, |connection| read::device_seen(
             connection, space, user, device
         ));
-        answer.map_err(|failure| Fault::new("looking for a device in PostgreSQL", failure))
+        answer.map_err(|failure| Fault::new("postgres device query failed", failure))
     }
 
     async fn trim(&self, retention: &TrimLimits) -> Result<Trimmed, Fault> {
         let cursor = self.trim_cursor.load(Ordering::Relaxed);
         let trimmed =
             with_connection!(self.writer, |connection| trim::trim(connection, retention, cursor));
-        let (trimmed, cursor) = trimmed.map_err(|failure| {
-            Fault::new("taking away what is not kept from PostgreSQL", failure)
-        })?;
+        let (trimmed, cursor) =
+            trimmed.map_err(|failure| Fault::new("postgres trim failed", failure))?;
         self.trim_cursor.store(cursor, Ordering::Relaxed);
         Ok(trimmed)
     }
@@ -198,10 +194,11 @@ impl Store for PostgresStore {
     }
 }
 
-/// Several nodes may do this at once: one has the lock, the others wait and find it done.
+/// Several nodes may call this at the same time: one holds the lock, and the others wait and find
+/// the schema migrated.
 async fn migrate(options: &PgConnectOptions) -> Result<(), PostgresError> {
     let mut connection = options.connect().await?;
-    // An operator may have set a time-out for all; and notices would be logged.
+    // The operator may have set global timeouts; and notices would be logged.
     let settings =
         "SET client_min_messages = error; SET statement_timeout = 0; SET lock_timeout = 0";
     sqlx::raw_sql(settings).execute(&mut connection).await?;

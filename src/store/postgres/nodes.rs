@@ -1,5 +1,5 @@
-//! Which nodes there are, and what may be only once among them: rows that all nodes see, and the
-//! server's clock.
+//! The node registry and the guest names, which are unique across nodes: rows that all nodes see,
+//! timed by the server's clock.
 
 use std::{
     collections::BTreeMap,
@@ -21,12 +21,12 @@ use crate::{
     store::sql::{Columns as _, number, row},
 };
 
-/// Connections of a node for this: one beats while another waits for a name.
+/// Connections of a node for the registry: heartbeats continue while a claim waits for a lock.
 pub(super) const CONNECTIONS: u32 = 2;
-/// Every so many beats, what dead nodes left behind is taken away.
+/// Every so many heartbeats, the rows of dead nodes are removed.
 const SWEEP_INTERVAL_HEARTBEATS: u64 = 64;
 
-// One row of each user: an INSERT takes no two.
+// One row per user: an INSERT must not affect a row twice.
 const HEARTBEAT: &str = "WITH me AS (
         INSERT INTO node (id, beat) VALUES ($1, clock_timestamp())
         ON CONFLICT (id) DO UPDATE SET beat = clock_timestamp()
@@ -53,7 +53,8 @@ const ALIVE_AND_LOST: &str =
     SELECT NULL, id, space, name, stay FROM lost_name WHERE node = $1
     ORDER BY lost";
 
-// Nodes that come back after an hour learn that they have lost their names, for a day.
+// A node that returns after an hour receives the list of its lost names; the list is kept for a
+// day.
 const SWEEP: &str = "WITH dead AS (
         DELETE FROM node WHERE id IN (
             SELECT id FROM node WHERE beat < clock_timestamp() - interval '1 hour'
@@ -69,17 +70,17 @@ const SWEEP: &str = "WITH dead AS (
     )
     DELETE FROM online USING dead WHERE online.node = dead.id";
 
-// Names are taken one after the other: who claims or releases one has this lock until then.
+// Claims and releases of one name are serialised by this lock.
 const LOCK_NAMES: &str = "SELECT pg_advisory_xact_lock(lock) FROM (
         SELECT DISTINCT hashtextextended(space || E'\\n' || key, 0) AS lock
         FROM unnest($1::text[], $2::text[]) AS given (space, key) ORDER BY 1
     ) AS locks";
 
-// Whoever had the name on this node has it no more: who claims has seen to that.
+// Holders on this node are ignored: the caller has already released them.
 const HOLDERS: &str = "SELECT node FROM guest_name
     WHERE space = $1 AND key = $2 AND stay <> $3 AND node <> $4";
 
-// Locked, so that a node that is dead here does not beat before the claim is done.
+// Locked, so that a node that is expired here cannot send a heartbeat before the claim commits.
 const ALIVE: &str = "SELECT beat > clock_timestamp() - $2 * interval '1 millisecond' AS alive
     FROM node WHERE id = ANY ($1) ORDER BY id FOR UPDATE";
 
@@ -110,12 +111,13 @@ const LEAVE: &str = "WITH names AS (DELETE FROM guest_name WHERE node = $1),
         online AS (DELETE FROM online WHERE node = $1)
     DELETE FROM node WHERE id = $1";
 
-/// Knows nodes by their rows in the database that keeps everything else.
+/// The node registry in the database that the store uses.
 #[derive(Debug)]
 pub struct PostgresNodes {
     node_id: NodeId,
     pool: Pool,
-    /// The rows of names that this node was told to have lost: its next beat says that it heard.
+    /// The rows of lost names that this node has received: the next heartbeat confirms and deletes
+    /// them.
     lost_name_ids: Mutex<Vec<i64>>,
     heartbeats: AtomicU64,
 }
@@ -236,36 +238,36 @@ impl Nodes for PostgresNodes {
         let result =
             with_connection!(self.pool, |connection| self.try_heartbeat(connection, &changes));
         let (reply, lost_name_ids) =
-            result.map_err(|failure| Fault::new("beating in PostgreSQL", failure))?;
+            result.map_err(|failure| Fault::new("postgres heartbeat failed", failure))?;
         *self.lost_name_ids.lock() = lost_name_ids;
         Ok(reply)
     }
 
     async fn claim(&self, name: &GuestName) -> Result<ClaimOutcome, Fault> {
         let claim = with_connection!(self.pool, |connection| self.try_claim(connection, name));
-        claim.map_err(|failure| Fault::new("claiming a name in PostgreSQL", failure))
+        claim.map_err(|failure| Fault::new("postgres name claim failed", failure))
     }
 
     async fn release(&self, names: &[GuestName]) -> Result<(), Fault> {
         let released =
             with_connection!(self.pool, |connection| self.try_release(connection, names));
-        released.map_err(|failure| Fault::new("giving names back in PostgreSQL", failure))
+        released.map_err(|failure| Fault::new("postgres name release failed", failure))
     }
 
     async fn online(&self, space: &Space, users: &[UserName]) -> Result<Vec<DeviceSet>, Fault> {
         let online =
             with_connection!(self.pool, |connection| self.try_online(connection, space, users));
-        online.map_err(|failure| Fault::new("looking for users on other nodes", failure))
+        online.map_err(|failure| Fault::new("postgres presence query failed", failure))
     }
 
     async fn ticket(&self) -> Result<u64, Fault> {
         let ticket = with_connection!(self.pool, |connection| next_ticket(connection));
-        ticket.map_err(|failure| Fault::new("drawing a ticket from PostgreSQL", failure))
+        ticket.map_err(|failure| Fault::new("postgres ticket failed", failure))
     }
 
     async fn leave(&self) -> Result<(), Fault> {
         let left = with_connection!(self.pool, |connection| self.try_leave(connection));
-        left.map_err(|failure| Fault::new("leaving the nodes in PostgreSQL", failure))
+        left.map_err(|failure| Fault::new("postgres node removal failed", failure))
     }
 }
 
@@ -274,7 +276,7 @@ async fn next_ticket(connection: &mut PgConnection) -> Result<u64, PostgresFailu
     Ok(row::count(row.int("ticket")?)?)
 }
 
-/// How long a node lives that beats no more, in milliseconds.
+/// How long a node without heartbeats counts as alive, in milliseconds.
 pub(super) fn lease() -> i64 {
     i64::try_from(LEASE.as_millis()).unwrap_or(i64::MAX)
 }
@@ -287,7 +289,7 @@ fn devices(row: &PgRow) -> Result<DeviceSet, sqlx::Error> {
     Ok(DeviceSet::new(ids, unnamed))
 }
 
-/// The ids of devices, a line each: they are visible ASCII.
+/// The ids of devices, one per line: they are visible ASCII.
 fn device_lines(devices: &DeviceSet) -> String {
     let ids: Vec<_> = devices.named().map(DeviceId::as_raw).collect();
     ids.join("\n")

@@ -1,9 +1,9 @@
-//! Connections to one server, and whose turn it is to use one.
+//! A pool of connections to one server.
 //!
-//! A connection comes back only after all went well. Whatever else happens, a fault, a commit of
-//! which nobody knows whether it went through, a caller who stops waiting, it is thrown away with
-//! its transaction, and the next turn opens another one. So there is no state to repair, and what a
-//! server leaves behind that went away is gone with the first one who notices.
+//! A connection returns to the pool only after success. After an error, a commit with unknown
+//! outcome or a cancelled caller, it is closed together with its transaction, and the next caller
+//! opens another one. So no state needs repair, and the first failure discards all idle connections
+//! to a server that is gone.
 
 use std::{ops::ControlFlow, time::Duration};
 
@@ -19,10 +19,10 @@ use tokio::{
 
 use super::{failure::PostgresFailure, session};
 
-/// How long a connection is believed to be as it was when it was looked at last. Past it, it is asked
-/// whether its server still takes writes: behind a proxy that may be another one by now.
+/// How long a connection counts as checked. After that, it is asked whether its server still
+/// accepts writes: behind a proxy it may be another server by now.
 const RECHECK_AFTER: Duration = Duration::from_secs(5);
-/// Which part of the time that there is for everything a resting connection may take to answer that.
+/// The share of the timeout that this check of an idle connection may take.
 const CHECK_WAIT_DIVISOR: u32 = 4;
 
 #[derive(Debug)]
@@ -38,15 +38,15 @@ pub(super) struct Pool {
 struct IdleConnection {
     connection: PgConnection,
     checked: Instant,
-    /// How many turns it had.
+    /// The number of times that it was acquired.
     uses: u64,
 }
 
-/// The connection of whoever has the turn.
+/// An acquired connection.
 #[must_use = "the connection is closed unless the turn is finished"]
 #[derive(Debug)]
 pub(super) struct PooledConnection<'a> {
-    // Dropped in this order: the next one's turn comes when this connection is gone.
+    // Dropped in this order: the permit is released after the connection is closed.
     idle: IdleConnection,
     is_new: bool,
     _permit: SemaphorePermit<'a>,
@@ -54,27 +54,26 @@ pub(super) struct PooledConnection<'a> {
 }
 
 impl Pool {
-    /// Connections are opened when they are needed first, and are so many at most.
+    /// Opens connections on demand, up to `count`.
     pub(super) fn new(options: PgConnectOptions, wait_max: Duration, count: u32) -> Self {
         let permits = Semaphore::new(usize::try_from(count).unwrap_or(Semaphore::MAX_PERMITS));
         Self { options, wait_max, permits, count, idle: Mutex::default() }
     }
 
-    /// Gives up after the time that there is for everything.
+    /// Fails when `work` takes longer than the timeout.
     pub(super) async fn with_timeout<T>(
         &self,
         work: impl Future<Output = Result<T, PostgresFailure>>,
     ) -> Result<T, PostgresFailure> {
         let Ok(outcome) = timeout(self.wait_max, work).await else {
-            // Those that rest may be connections to the same nowhere.
+            // The idle connections may lead to the same unreachable server.
             self.discard_idle();
             return Err(PostgresFailure::TimedOut(self.wait_max));
         };
         outcome
     }
 
-    /// Waits until there is a connection to be had. Turns come in the order in which they were asked
-    /// for.
+    /// Waits for a connection. Callers are served in order.
     pub(super) async fn acquire(&self) -> Result<PooledConnection<'_>, PostgresFailure> {
         let permit = self.permits.acquire().await.map_err(|_closed| PostgresFailure::Closed)?;
         let reused = self.take_usable().await;
@@ -90,8 +89,8 @@ impl Pool {
         Ok(PooledConnection { idle, is_new, _permit: permit, pool: self })
     }
 
-    /// A connection that rested, to a server that takes writes. Where one is of no more use, nobody
-    /// waits for the others to say the same.
+    /// An idle connection to a server that accepts writes. When one is unusable, all idle ones are
+    /// discarded without a check of each.
     async fn take_usable(&self) -> Option<IdleConnection> {
         let mut idle = self.idle.lock().pop()?;
         let answer = timeout(self.wait_max / CHECK_WAIT_DIVISOR, idle.refresh()).await;
@@ -102,12 +101,12 @@ impl Pool {
         Some(idle)
     }
 
-    /// Throws away what rests.
+    /// Closes all idle connections.
     pub(super) fn discard_idle(&self) {
         drop(std::mem::take(&mut *self.idle.lock()));
     }
 
-    /// Waits until nobody has a turn, and closes.
+    /// Waits until all connections are released, and closes them.
     pub(super) async fn close(&self) {
         let all = timeout(self.wait_max, self.permits.acquire_many(self.count)).await;
         self.permits.close();
@@ -115,21 +114,21 @@ impl Pool {
         drop(all);
         for IdleConnection { connection, .. } in idle {
             if let Ok(Err(error)) = timeout(self.wait_max, connection.close()).await {
-                tracing::debug!(%error, "a connection to PostgreSQL did not close as it should");
+                tracing::debug!(%error, "postgres connection close failed");
             }
         }
     }
 }
 
 impl IdleConnection {
-    /// Looks whether it is still of use, when it is time to.
+    /// Checks the connection when that is due.
     async fn refresh(&mut self) -> Result<(), PostgresFailure> {
         if self.checked.elapsed() > RECHECK_AFTER {
             session::check_writable(&mut self.connection).await?;
             self.checked = Instant::now();
         }
-        // What was planned for small tables is of no use for large ones: the more they grow, the more
-        // turns there were.
+        // Plans made for small tables are slow for large ones, and tables grow with the number of
+        // uses.
         if self.uses.is_power_of_two() {
             session::replan(&mut self.connection).await?;
         }
@@ -137,9 +136,9 @@ impl IdleConnection {
     }
 }
 
-/// Does something with a connection of a lane, within the time that there is. Where one that rested
-/// turns out to be broken, all that rest are, and it is done again: what is done must change nothing,
-/// or nothing more when it comes twice. (A closure that borrows a connection would not be `Send`.)
+/// Runs `$work` with a pooled connection, within the timeout. When an idle connection turns out to
+/// be broken, all idle ones are discarded and the work runs again: it must be idempotent. (A
+/// closure that borrows a connection would not be `Send`.)
 macro_rules! with_connection {
     ($pool:expr, |$connection:ident| $work:expr) => {{
         let pool = &$pool;
@@ -160,7 +159,7 @@ macro_rules! with_connection {
 pub(super) use with_connection;
 
 impl PooledConnection<'_> {
-    /// Ends the turn, unless what broke was a connection that had rested: then it is to be done again.
+    /// Releases the connection. When one that had been idle is broken, the work has to run again.
     pub(super) fn finish_or_retry<T>(
         self,
         outcome: Result<T, PostgresFailure>,
@@ -180,12 +179,12 @@ impl PooledConnection<'_> {
         &mut self.idle.connection
     }
 
-    /// Whether the connection was opened for this turn.
+    /// Whether the connection was opened by this acquisition.
     pub(super) fn is_new(&self) -> bool {
         self.is_new
     }
 
-    /// Gives back the connection, on which everything went well.
+    /// Returns the connection to the pool after success.
     pub(super) fn release(self) {
         let Self { mut idle, is_new: _, _permit, pool } = self;
         idle.uses += 1;

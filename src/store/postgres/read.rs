@@ -1,4 +1,4 @@
-//! Questions to the connections that read. Each is one statement, so each sees one moment.
+//! Queries on the read connections. Each is one statement, so each sees one snapshot.
 
 use futures_util::TryStreamExt as _;
 use sqlx::postgres::PgConnection;
@@ -32,9 +32,9 @@ const MEMBER: &str = r#"SELECT role, joined, read, read_messages, muted FROM con
         AND member.conversation = conversation.id
     WHERE conversation.space = $1 AND kind = $2 AND one = $3 AND other = $4"#;
 
-/// A page from one of two ends. The last edit of a message shows its body. Sizes are known without
-/// reading bodies, so those are read only of entries that follow on less than `$7` bytes; `available`
-/// says how many there are without that.
+/// A page from either end. The last edit of a message carries its body. Sizes are known without
+/// reading bodies, so only the bodies of entries that fit into `$7` bytes are read; `available` is
+/// the number of entries without that limit.
 macro_rules! page {
     ($from:literal, $order:literal) => {
         concat!(
@@ -74,7 +74,7 @@ const OLDEST_AFTER: &str = page!(">", "ORDER BY seq");
 
 const NEWEST_BEFORE: &str = page!("<", "ORDER BY seq DESC");
 
-/// What stands before each attachment, in bytes.
+/// The overhead of each attachment, in bytes.
 const FRAME_BYTES: usize = size_of::<u32>();
 
 const USER_EXISTS: &str = r#"SELECT 1 FROM "user" WHERE space = $1 AND name = $2"#;
@@ -140,7 +140,7 @@ pub(super) async fn page(
         PageRange::Before(seq) => (NEWEST_BEFORE, row::seq_number(seq)),
         PageRange::After(seq) => (OLDEST_AFTER, row::seq_number(seq)),
     };
-    // One more than may be given tells whether there are more; one is given in any case.
+    // One entry more than the limit shows whether there are more; the first one is always returned.
     let messages_max = i64::from(limit.messages.max(1)) + 1;
     let bytes_max = limit.bytes.saturating_add(limit.attachments.saturating_mul(FRAME_BYTES));
     let (space, kind, one, other) = row::place_columns(place);
@@ -148,7 +148,7 @@ pub(super) async fn page(
     let query = query.bind(edge).bind(messages_max);
     let mut rows = query.bind(i64::try_from(bytes_max).unwrap_or(i64::MAX)).fetch(connection);
     let (mut page, mut used, mut available) = (Page::default(), PageLimit::NOTHING, 0);
-    // The rows are taken to the last: what is left in a connection is in the way of the next one.
+    // All rows are consumed: unread ones would delay the connection's next query.
     let mut is_full = false;
     while let Some(row) = rows.try_next().await? {
         available = usize::try_from(row.int("available")?).unwrap_or(usize::MAX);

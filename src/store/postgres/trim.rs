@@ -1,9 +1,9 @@
-//! Retention: what is not to be kept any more is taken away, a bounded part at a time.
+//! Retention: removes expired entries and guests, in bounded steps.
 //!
-//! Conversations are gone through in the order of their numbers, some at each call, until the end;
-//! then from the beginning again. What is to go is looked for without locks. Then the rows of the
-//! conversations are locked as a commit does it, and only what another process has not taken away by
-//! then goes: several may do this at once.
+//! Each call processes the next conversations in order of id, and starts again after the last one.
+//! The search for expired entries takes no locks. Then the conversations' rows are locked in the
+//! same order as in a commit, and only what still exists is removed: several processes may trim at
+//! the same time.
 
 use std::collections::HashMap;
 
@@ -16,11 +16,11 @@ use crate::{
     store::sql::{Columns as _, LogLength, RetentionCutoff, TrimCursor, row},
 };
 
-/// Entries that one call takes away at most.
+/// The largest number of entries that one call removes.
 const ENTRIES_MAX: i64 = 1000;
-/// Conversations that one call looks at at most.
+/// The largest number of conversations that one call examines.
 const LOGS_MAX: usize = 256;
-/// Guests whose memberships one call ends at most.
+/// The largest number of guests whose memberships one call ends.
 const GUESTS_MAX: usize = 64;
 
 const NEXT_LOGS: &str = "SELECT id, space, kind, one, other, head, floor,
@@ -28,7 +28,7 @@ const NEXT_LOGS: &str = "SELECT id, space, kind, one, other, head, floor,
             AND message.seq > conversation.floor ORDER BY message.seq LIMIT 1) AS oldest
     FROM conversation WHERE id > $1 ORDER BY id LIMIT $2";
 
-// Before the first entry that is kept, but not after the last that may go now.
+// Directly before the first entry that is kept, and at most `last`.
 const FIND_FLOORS: &str = r#"SELECT message.conversation, message.seq, message.messages
     FROM unnest($1::bigint[], $2::bigint[], $3::bigint[]) AS given (conversation, "from", last)
     JOIN message ON message.conversation = given.conversation AND message.seq = coalesce(
@@ -47,7 +47,7 @@ const MOVE_FLOORS: &str = "WITH dropped AS (
     FROM unnest($1::bigint[], $2::bigint[], $3::bigint[]) AS given (id, floor, messages)
     WHERE conversation.id = given.id";
 
-// Whom somebody else has, that one takes care of.
+// A guest that another transaction has locked is left to that transaction.
 const FIRST_GUESTS: &str = r#"SELECT space, name FROM "user"
     WHERE stay IS NOT NULL AND kept AND seen <= $1
     ORDER BY seen LIMIT $2 FOR NO KEY UPDATE SKIP LOCKED"#;
@@ -71,8 +71,7 @@ const FORGET_GUESTS: &str = r#"WITH dropped AS (
     FROM (SELECT conversation AS id, count(*) AS members FROM dropped GROUP BY 1) AS lost
     WHERE conversation.id = lost.id"#;
 
-/// Takes away a part from `cursor` on. On an error a transaction is left open: the connection must
-/// be closed.
+/// Trims from `cursor` on. An error leaves the transaction open: the connection must be closed.
 pub(super) async fn trim(
     connection: &mut PgConnection,
     retention: &TrimLimits,
@@ -87,7 +86,7 @@ pub(super) async fn trim(
     Ok((Trimmed { floors, more }, cursor))
 }
 
-/// Trims the next logs. Answers where to go on: at the beginning, if that was all.
+/// Trims the next logs. Returns the next cursor: 0 after the last conversation.
 async fn trim_logs(
     connection: &mut PgConnection,
     cutoff: RetentionCutoff,
@@ -121,7 +120,7 @@ async fn trim_logs(
     Ok((move_floors(connection, new_floors).await?, next))
 }
 
-/// The last entry that goes, of at most so many as may go at once, of each log.
+/// The last entry to remove in each log, limited to what one call may remove.
 async fn find_floors(
     connection: &mut PgConnection,
     cutoff: RetentionCutoff,
@@ -139,7 +138,8 @@ async fn find_floors(
     Ok(floors)
 }
 
-/// Takes away what is up to new floors, where nobody else did. Answers those that rose.
+/// Removes entries up to the new floors, unless another process has done it. Returns the floors
+/// that changed.
 async fn move_floors(
     connection: &mut PgConnection,
     mut new_floors: Vec<(i64, Place, Position)>,
@@ -165,7 +165,7 @@ async fn move_floors(
     Ok(new_floors.into_iter().map(|(_, place, floor)| (place, floor)).collect())
 }
 
-/// Ends what the guests are who were seen longest ago. Answers how many they were.
+/// Ends the memberships of the guests that were seen longest ago. Returns the number of guests.
 async fn forget_guests(
     connection: &mut PgConnection,
     until: i64,

@@ -1,7 +1,7 @@
-//! Users who came and went, in a commit.
+//! Users, guests and devices, in a commit.
 //!
-//! The rows of all users whom a batch concerns are locked first, in one order, the same in all
-//! processes. What somebody is a member of changes only while their row is locked, where they have
+//! The rows of all users that a batch concerns are locked first, in the same order in all
+//! processes. The memberships of a user change only while the user's row is locked, if there is
 //! one.
 
 use std::collections::{BTreeMap, BTreeSet, HashMap, HashSet};
@@ -25,14 +25,14 @@ const INSERT_NEW_USERS: &str = r#"INSERT INTO "user" (space, name, vouched, key,
     SELECT * FROM unnest($1::text[], $2::text[], $3::bool[], $4::text[], $5::text[], $6::bigint[])
     ON CONFLICT DO NOTHING"#;
 
-// The arrays are in order.
+// The arrays are sorted.
 const LOCK: &str = r#"SELECT given.number - 1 AS number, "user".stay
     FROM unnest($1::text[], $2::text[]) WITH ORDINALITY AS given (space, name, number)
     JOIN "user" ON "user".space = given.space AND "user".name = given.name
     ORDER BY given.number FOR NO KEY UPDATE OF "user""#;
 
-// The limit is `DEVICES_PER_USER_MAX`. Devices are counted before the new ones come, so that a few
-// more may stay until somebody comes again.
+// The limit is `DEVICES_PER_USER_MAX`. Devices are counted before new ones are inserted, so a few
+// more may stay until the user's next connection.
 const SAVE_USERS: &str = r#"WITH noted AS (
         SELECT * FROM unnest($7::text[], $8::text[], $9::text[], $10::bigint[])
             AS noted (space, "user", id, seen)
@@ -60,7 +60,7 @@ const SAVE_USERS: &str = r#"WITH noted AS (
         AS given (space, name, came, stay, vouched, seen)
     WHERE "user".space = given.space AND "user".name = given.name"#;
 
-// Guests who are on another node that lives.
+// Guests that are on another live node.
 const GUESTS_ON_OTHER_NODES: &str = "SELECT DISTINCT given.number - 1 AS number
     FROM unnest($1::text[], $2::text[], $3::text[], $4::text[]) WITH ORDINALITY
         AS given (space, key, stay, node, number)
@@ -69,11 +69,11 @@ const GUESTS_ON_OTHER_NODES: &str = "SELECT DISTINCT given.number - 1 AS number
     JOIN node ON node.id = guest_name.node
     WHERE node.beat > clock_timestamp() - $5 * interval '1 millisecond'";
 
-/// The users of a batch who ever came, by whose stay they have their names before it: nobody's, if the
-/// back end vouches for them. Their rows are locked.
+/// The known users of a batch, with the guest session that holds the name before it; none for a
+/// registered user. Their rows are locked.
 pub(super) type LockedUsers<'a> = HashMap<SpaceUser<'a>, Option<Box<str>>>;
 
-/// Locks the rows of all users whom a batch concerns, those who come for the first time included.
+/// Locks the rows of all users that a batch concerns, including new ones.
 pub(super) async fn lock<'a>(
     connection: &mut PgConnection,
     batch: &'a Batch,
@@ -98,7 +98,7 @@ pub(super) async fn lock<'a>(
     Ok(locked)
 }
 
-/// Somebody who comes, perhaps more than once.
+/// A user of the batch, merged from all of its appearances.
 struct SeenUser<'a> {
     first: &'a IdentityKind,
     last: &'a IdentityKind,
@@ -106,7 +106,7 @@ struct SeenUser<'a> {
     at: OffsetDateTime,
 }
 
-/// Those who come, each once.
+/// The users that were seen, each once.
 fn seen_users(seen: &[UserSeen]) -> BTreeMap<SpaceUser<'_>, SeenUser<'_>> {
     let mut seen_users = BTreeMap::new();
     for UserSeen { space, user, identity_kind, device: _, at } in seen {
@@ -120,7 +120,7 @@ fn seen_users(seen: &[UserSeen]) -> BTreeMap<SpaceUser<'_>, SeenUser<'_>> {
     seen_users
 }
 
-/// The mark of a guest's stay.
+/// The id of a guest's session.
 fn guest_session(identity_kind: &IdentityKind) -> Option<&str> {
     match identity_kind {
         IdentityKind::Guest(guest_session) => Some(guest_session),
@@ -128,7 +128,7 @@ fn guest_session(identity_kind: &IdentityKind) -> Option<&str> {
     }
 }
 
-/// Writes down those who come for the first time.
+/// Inserts the rows of new users.
 async fn insert_new_users(
     connection: &mut PgConnection,
     seen: &[UserSeen],
@@ -148,7 +148,7 @@ async fn insert_new_users(
     query.execute(connection).await.map(drop)
 }
 
-/// Which of the guests who are gone from one node are on another one.
+/// Which of the expired guests are on another node.
 pub(super) async fn guests_on_other_nodes(
     connection: &mut PgConnection,
     expired: &[GuestExpired],
@@ -166,8 +166,7 @@ pub(super) async fn guests_on_other_nodes(
     query.fetch_all(connection).await?.iter().map(number).collect()
 }
 
-/// Those whose memberships end: somebody else comes under the same name, or they are guests who will
-/// not come back.
+/// The users whose memberships end: the name has another owner now, or the guest has expired.
 pub(super) fn users_to_forget<'a>(
     batch: &'a Batch,
     locked: &LockedUsers<'a>,
@@ -202,7 +201,7 @@ pub(super) fn users_to_forget<'a>(
     users_to_forget
 }
 
-/// Writes down who came and went, and with what.
+/// Writes the users and devices that were seen.
 pub(super) async fn save_users(
     connection: &mut PgConnection,
     batch: &Batch,
@@ -211,7 +210,7 @@ pub(super) async fn save_users(
     if batch.seen.is_empty() && batch.departed.is_empty() {
         return Ok(());
     }
-    // Whether they came, as whom, whether the back end vouches for them, and when.
+    // Whether they were seen, the guest session, whether they are registered, and the time.
     let mut rows: BTreeMap<SpaceUser<'_>, (bool, Option<&str>, bool, OffsetDateTime)> =
         BTreeMap::new();
     for (user, it) in seen_users(&batch.seen) {
@@ -233,7 +232,7 @@ pub(super) async fn save_users(
     query.execute(connection).await.map(drop)
 }
 
-/// The devices of users who ever came, each once.
+/// The devices of known users, each once.
 fn last_devices<'a>(
     batch: &'a Batch,
     locked: &LockedUsers<'_>,

@@ -1,8 +1,8 @@
-//! A row of a database, whichever it is.
+//! A row of either database.
 
 use sqlx::{Row as _, postgres::PgRow, sqlite::SqliteRow};
 
-/// Columns by their names. All integers are of 64 bits.
+/// Columns by name. All integers have 64 bits.
 pub(crate) trait Columns {
     fn int(&self, name: &str) -> Result<i64, sqlx::Error>;
     fn maybe_int(&self, name: &str) -> Result<Option<i64>, sqlx::Error>;

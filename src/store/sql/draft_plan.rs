@@ -1,4 +1,4 @@
-//! What becomes of drafts, decided without a database.
+//! Plans the outcome of drafts, without a database.
 
 use std::{borrow::Cow, collections::HashMap};
 
@@ -10,27 +10,27 @@ use crate::{
     domain::{Body, MessageId, MessageKind, Place, Position, Role, Seq, UserName},
 };
 
-/// What is to be done.
+/// The result of planning.
 #[derive(Debug)]
 pub(crate) struct DraftPlan<'a> {
     /// One per draft.
     pub(crate) outcomes: Vec<Outcome>,
-    /// The drafts that are stored, each with its place in the log.
+    /// The drafts to store, each with its position in the log.
     pub(crate) stored: Vec<(&'a Draft, Position)>,
-    /// The messages that say something else afterwards, those of this batch among them.
+    /// The messages whose content changes, those of this batch included.
     pub(crate) rewritten: HashMap<(&'a Place, Seq), Rewritten<'a>>,
 }
 
-/// What a message says after the batch.
+/// The content of a message after the batch.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) enum Rewritten<'a> {
-    /// This, since then, by the entry at this place.
+    /// Replaced by this body at this time, by the entry with this seq.
     Edited(&'a Body, OffsetDateTime, Seq),
-    /// Nothing, by the entry at this place.
+    /// Deleted by the entry with this seq.
     Deleted(Seq),
 }
 
-/// A message, as far as later drafts depend on it.
+/// An existing message, as far as later drafts depend on it.
 #[derive(Debug)]
 pub(crate) struct PriorMessage<'a> {
     pub(crate) at: OffsetDateTime,
@@ -38,29 +38,29 @@ pub(crate) struct PriorMessage<'a> {
     pub(crate) content: ContentState<'a>,
 }
 
-/// What a message says.
+/// The content of a message.
 #[derive(Debug)]
 pub(crate) enum ContentState<'a> {
-    /// What it said at first.
+    /// The original body.
     Original(Cow<'a, Body>),
-    /// Something else: nobody knows any more what it said at first.
+    /// An edited body: the original is not stored any more.
     Edited,
-    /// Nothing, since this deletion.
+    /// No body, since this deletion.
     Deleted { seq: Seq, at: OffsetDateTime },
 }
 
-/// What the store has that a draft depends on.
+/// What the store knows that a draft depends on.
 #[derive(Debug, Default)]
 pub(crate) struct DraftContext<'a> {
-    /// What its author is in the conversation.
+    /// The author's role in the conversation.
     pub(crate) role: Option<Role>,
-    /// The message that it repeats or changes.
+    /// The message that the draft repeats or changes.
     pub(crate) message: Option<(Seq, PriorMessage<'a>)>,
 }
 
-/// Decides over drafts, given the heads of their logs, of which missing ones are empty, what those
-/// are of whom the batch has made something else, and what the store has that drafts depend on, by
-/// the draft's number in the batch.
+/// Plans the outcome of drafts. `heads` are the heads of their logs; a missing log is empty.
+/// `roles` are the roles that the batch has changed. `known` is what the store has, by the draft's
+/// number in the batch.
 pub(crate) fn plan_drafts<'a>(
     drafts: &'a [Draft],
     heads: HashMap<&'a Place, Position>,
@@ -103,16 +103,16 @@ fn message_key(draft: &Draft) -> MessageKey<'_> {
 
 struct Planner<'a> {
     heads: HashMap<&'a Place, Position>,
-    /// Where messages stand that were the first with their identity.
+    /// The seq of the first message with each identity.
     first_seqs: HashMap<MessageKey<'a>, Seq>,
     messages: HashMap<(&'a Place, Seq), PriorMessage<'a>>,
     plan: DraftPlan<'a>,
 }
 
 impl<'a> Planner<'a> {
-    /// `role` is what the author is.
+    /// `role` is the author's role.
     fn plan_draft(&mut self, draft: &'a Draft, role: Option<Role>) -> Outcome {
-        // Nothing is less than no need.
+        // `None` is less than `Some` of any role, and equal to no need.
         if role < draft.needs {
             return Outcome::NotPermitted(role);
         }
@@ -179,7 +179,7 @@ impl<'a> Planner<'a> {
 }
 
 impl PriorMessage<'_> {
-    /// What becomes of a message with the identity of this one.
+    /// The outcome of a draft with the identity of this message.
     fn repeat_outcome(&self, seq: Seq, kind: MessageKind, body: &Body) -> Outcome {
         let is_same_content = match &self.content {
             ContentState::Original(first) => **first == *body,
@@ -270,7 +270,7 @@ mod tests {
             draft("lobby", "known", "2"),
             needing("new", Role::Reader),
             Draft { needs: Some(Role::Reader), ..delete("lobby", 3) },
-            Draft { author: user("nobody"), ..needing("new", Role::Reader) },
+            Draft { author: user("stranger"), ..needing("new", Role::Reader) },
         ];
         let lobby = room("lobby");
         let reader = || DraftContext { role: Some(Role::Reader), ..known(3, first("\"1\"")) };
@@ -278,10 +278,10 @@ mod tests {
         let known = HashMap::from([(0, reader()), (1, reader()), (2, fresh), (3, reader())]);
         let heads = HashMap::from([(&lobby, at(3, 3))]);
         let plan = plan_drafts(&drafts, heads, &HashMap::new(), known);
-        let (reader, nobody) =
+        let (reader, stranger) =
             (Outcome::NotPermitted(Some(Role::Reader)), Outcome::NotPermitted(None));
         let [new, deleted] = [at(4, 4), at(5, 4)].map(Outcome::Stored);
-        assert_eq!(plan.outcomes, [reader, Outcome::Conflict, new, deleted, nobody]);
+        assert_eq!(plan.outcomes, [reader, Outcome::Conflict, new, deleted, stranger]);
         assert_eq!(plan.stored.len(), 2);
     }
 

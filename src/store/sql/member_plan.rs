@@ -1,4 +1,4 @@
-//! Who is a member after changes, decided without a database.
+//! Plans changes of members, without a database.
 
 use std::collections::HashMap;
 
@@ -7,14 +7,14 @@ use crate::{
     domain::{JoinMode, Log, Member, Place, Position, Role, Seq, Space, UserName},
 };
 
-/// What is to be done.
+/// The result of planning.
 #[derive(Debug)]
 pub(crate) struct MemberPlan<'a> {
     /// One per change.
     pub(crate) changed: Vec<ChangeResult>,
-    /// Those who are something else afterwards than they were, and what.
+    /// The members that change, with their new state.
     pub(crate) members: Vec<(PlaceUser<'a>, Option<Member>)>,
-    /// How the logs stand afterwards, those that were given and those that are changed.
+    /// The logs after the changes: those given and those changed.
     pub(crate) logs: HashMap<&'a Place, Log>,
 }
 
@@ -24,17 +24,17 @@ pub(crate) type PlaceUser<'a> = (&'a Place, &'a UserName);
 /// A user in a space.
 pub(crate) type SpaceUser<'a> = (&'a Space, &'a UserName);
 
-/// Somebody who is a member before the changes.
+/// A member before the changes.
 #[derive(Clone, Copy, Debug)]
 pub(crate) struct CurrentMember {
     pub(crate) member: Member,
-    /// How many messages there are up to the place that the change names, if there is such a place.
+    /// The number of messages up to the seq that the change names, if that seq exists.
     pub(crate) messages: Option<u64>,
 }
 
-/// Decides over changes, given how the logs stand, of which missing ones are empty, who is a member
-/// before, by the change's number in the batch, and of how many rooms those are who may become
-/// members of more.
+/// Plans changes. `logs` are the states of the logs; a missing log is empty. `members` are the
+/// members before the batch, by the change's number. `rooms` is the number of rooms of each user
+/// that may join more.
 pub(crate) fn plan_changes<'a>(
     changes: &'a [Change],
     mut logs: HashMap<&'a Place, Log>,
@@ -75,13 +75,13 @@ pub(crate) fn plan_changes<'a>(
 }
 
 impl<'a> MemberPlan<'a> {
-    /// What those are now, if anything, whom the changes concern.
+    /// The new roles of the users that the changes concern.
     pub(crate) fn roles(&self) -> HashMap<PlaceUser<'a>, Option<Role>> {
         self.members.iter().map(|(who, after)| (*who, after.map(|it| it.role))).collect()
     }
 }
 
-/// Whether somebody who is a member of so many rooms may not become one of another.
+/// Whether a member of so many rooms has reached the limit.
 fn is_at_room_limit(change: &Change, rooms: u64) -> bool {
     let becomes = matches!(change.what, MemberChange::Join(_) | MemberChange::Assign(_));
     becomes
@@ -112,7 +112,7 @@ fn apply_change(
     }
 }
 
-/// As what somebody joins who is no member; nothing, if they may not.
+/// The state of a user that joins; `None` if the user may not join.
 fn role_on_join(join_mode: JoinMode, log: &Log) -> Option<Role> {
     match join_mode {
         JoinMode::As(role) => Some(role),
@@ -123,8 +123,8 @@ fn role_on_join(join_mode: JoinMode, log: &Log) -> Option<Role> {
     }
 }
 
-/// The place up to which somebody has read who says `seq`. Whoever has joined in this batch has
-/// read everything, so that nothing is known of other places.
+/// The read position for a client that reports `seq`. A user that joined in this batch has read
+/// everything, so other positions need not be known.
 fn read_position(seq: Seq, log: &Log, messages: Option<u64>) -> Option<Position> {
     if seq >= log.head.seq {
         Some(log.head)

@@ -1,5 +1,5 @@
-//! What the engines that speak SQL share: what is decided about a batch, and how domain types stand
-//! in rows. Only the statements, and how they are sent, are an engine's own.
+//! What the SQL engines share: the planning of a batch, and the mapping of domain types to columns.
+//! Each engine has its own statements and its own way to send them.
 
 mod columns;
 pub(crate) mod draft_plan;
@@ -27,18 +27,18 @@ pub(crate) struct StoredLog {
 
 pub(crate) type StoredLogs<'a> = HashMap<&'a Place, StoredLog>;
 
-/// The number of a conversation that is there.
+/// The id of a conversation that exists.
 pub(crate) fn conversation_id(logs: &StoredLogs<'_>, place: &Place) -> Result<i64, sqlx::Error> {
     logs.get(place).map(|log| log.id).ok_or(sqlx::Error::RowNotFound)
 }
 
-/// Each once, in the order in which they came first.
+/// Each item once, in order of first appearance.
 pub(crate) fn unique<'a, T: Eq + Hash>(all: impl Iterator<Item = &'a T>) -> Vec<&'a T> {
     let mut seen = HashSet::new();
     all.filter(|one| seen.insert(*one)).collect()
 }
 
-/// Each with its number, which goes into the statement and comes back in its rows.
+/// Each item with its number, which is sent with the statement and returned in its rows.
 pub(crate) fn numbered<T>(all: &[T]) -> Vec<(i64, &T)> {
     (0..).zip(all).collect()
 }
@@ -48,7 +48,7 @@ pub(crate) fn number(row: &impl Columns) -> Result<usize, sqlx::Error> {
     usize::try_from(row.int("number")?).map_err(|error| sqlx::Error::Decode(error.into()))
 }
 
-/// Where users are members, from rows with the numbers of the arrivals.
+/// The memberships of users, from rows with the numbers of the queries.
 pub(crate) fn memberships(
     rows: &[impl Columns],
     membership_queries: &[(Space, UserName)],
@@ -70,16 +70,16 @@ pub(crate) fn memberships(
 /// The id of the conversation after which the next trim continues; 0 is the beginning.
 pub(crate) type TrimCursor = i64;
 
-/// What is kept of a log.
+/// The limits of what is kept in a log.
 #[derive(Clone, Copy, Debug)]
 pub(crate) struct RetentionCutoff {
     pub(crate) entries_max: i64,
-    /// In milliseconds: entries of after this.
+    /// In milliseconds: entries after this time are kept.
     pub(crate) after: i64,
 }
 
 impl RetentionCutoff {
-    /// Nothing, when everything is kept.
+    /// `None` when everything is kept.
     pub(crate) fn of(retention: &TrimLimits) -> Option<Self> {
         let TrimLimits { entries_max, entries_after, guests_after: _ } = retention;
         (entries_max.is_some() || entries_after.is_some()).then(|| Self {
@@ -89,7 +89,7 @@ impl RetentionCutoff {
     }
 }
 
-/// A log, as far as it matters how long it is.
+/// The length of a log, for retention.
 #[derive(Debug)]
 pub(crate) struct LogLength {
     pub(crate) id: i64,
@@ -100,8 +100,8 @@ pub(crate) struct LogLength {
 }
 
 impl LogLength {
-    /// Reads the columns `id, space, kind, one, other, head, floor, oldest`, of which the last is
-    /// when the first entry that is kept was taken.
+    /// Reads the columns `id, space, kind, one, other, head, floor, oldest`; the last one is the
+    /// time of the first entry that is kept.
     pub(crate) fn of(row: &impl Columns) -> Result<Self, sqlx::Error> {
         Ok(Self {
             id: row.int("id")?,
@@ -117,7 +117,7 @@ impl LogLength {
             || self.oldest.is_some_and(|oldest| oldest <= cutoff.after)
     }
 
-    /// Between which entries to look for the first that is kept, when at most so many may go.
+    /// The bounds of the search for the new floor, given the largest number of entries to remove.
     pub(crate) fn bounds(&self, cutoff: &RetentionCutoff, entries_max: i64) -> (i64, i64) {
         let from = self.floor.max(self.head.saturating_sub(cutoff.entries_max));
         (from, self.head.min(self.floor + entries_max))

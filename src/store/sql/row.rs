@@ -1,7 +1,7 @@
-//! Domain types as they stand in the row of a database, whichever it is, and back.
+//! Maps domain types to the columns of either database, and back.
 //!
-//! What comes back was parsed before it went in. A row that does not make sense was damaged, and is
-//! a decoding error.
+//! Values were validated before they were written. A row with invalid values is damaged, and
+//! results in a decoding error.
 
 use std::borrow::Cow;
 
@@ -20,9 +20,9 @@ use crate::domain::{
 
 const NANOS_PER_MILLI: i128 = 1_000_000;
 
-/// What stands in place of a kind in the row of an edit.
+/// The `kind` of an edit's row.
 pub(crate) const EDIT: i64 = 4;
-/// And in that of a deletion.
+/// The `kind` of a deletion's row.
 pub(crate) const DELETION: i64 = 5;
 
 /// A place as `(space, kind, one, other)`.
@@ -125,7 +125,7 @@ fn kind(number: i64) -> Result<MessageKind, sqlx::Error> {
     }
 }
 
-/// Whole milliseconds since 1970; what is left over is cut off.
+/// Whole milliseconds since 1970; the rest is truncated.
 pub(crate) fn millis(at: OffsetDateTime) -> i64 {
     let millis = at.unix_timestamp_nanos().div_euclid(NANOS_PER_MILLI);
     i64::try_from(millis).unwrap_or(i64::MAX)
@@ -178,8 +178,8 @@ fn body(row: &impl Columns) -> Result<Option<Body>, sqlx::Error> {
     Ok(Some(Body::from_raw(json.into(), unframe(row.maybe_bytes("attachments")?)?)))
 }
 
-/// Reads the columns `seq, messages, at, kind, target, edited_at, author, id, body, attachments`,
-/// of which the last two are, in an edit, those of the message.
+/// Reads the columns `seq, messages, at, kind, target, edited_at, author, id, body, attachments`;
+/// in an edit, the last two are those of the message.
 pub(crate) fn entry(row: &impl Columns, place: &Place) -> Result<Entry, sqlx::Error> {
     let of = || seq(row.int("target")?);
     let act = match row.int("kind")? {
@@ -203,7 +203,7 @@ fn content(row: &impl Columns) -> Result<Content, sqlx::Error> {
     Ok(Content::Body { body, edited_at })
 }
 
-/// Reads the columns `role`, and those of a message if `seq` is not `NULL`.
+/// Reads the column `role`, and those of a message if `seq` is not `NULL`.
 pub(crate) fn draft_context(row: &impl Columns) -> Result<DraftContext<'static>, sqlx::Error> {
     Ok(DraftContext {
         role: row.maybe_int("role")?.map(role).transpose()?,

@@ -1,4 +1,4 @@
-//! What a batch writes, once it is decided: rows, before they are put into statements.
+//! The rows that a planned batch writes, before they are bound to statements.
 
 use std::collections::{BTreeMap, HashMap, HashSet};
 
@@ -16,8 +16,8 @@ use crate::{
     domain::{Conversation, DeviceId, Member, Place, Position, Role, Seq, Space, UserName},
 };
 
-/// An entry as it stands in the columns `conversation, seq, messages, at, author, id, kind, target,
-/// body, attachments`.
+/// An entry as the columns `conversation, seq, messages, at, author, id, kind, target, body,
+/// attachments`.
 #[derive(Debug)]
 pub(crate) struct EntryRow<'a> {
     pub(crate) conversation: i64,
@@ -32,14 +32,14 @@ pub(crate) struct EntryRow<'a> {
 }
 
 impl<'a> EntryRow<'a> {
-    /// A draft that takes its place.
+    /// The row of a draft that is stored.
     pub(crate) fn of(
         (conversation, position, draft): (i64, Position, &'a Draft),
     ) -> Result<Self, BoxDynError> {
         let Draft { place: _, id, author, needs: _, at, act } = draft;
         let (kind, target, body) = match act {
             DraftAct::Say { kind, body } => (row::kind_number(*kind), None, Some(body)),
-            // What it says now is in the row of the message.
+            // The new body is in the row of the message.
             DraftAct::Edit { of, body: _ } => (row::EDIT, Some(row::seq_number(*of)), None),
             DraftAct::Delete { of } => (row::DELETION, Some(row::seq_number(*of)), None),
         };
@@ -58,8 +58,8 @@ impl<'a> EntryRow<'a> {
     }
 }
 
-/// What a message says from now on, as it stands in the columns `conversation, seq, edited_at, edit,
-/// deletion, body, attachments`.
+/// The new content of a message as the columns `conversation, seq, edited_at, edit, deletion, body,
+/// attachments`.
 #[derive(Debug)]
 pub(crate) struct RewrittenRow<'a> {
     pub(crate) conversation: i64,
@@ -72,7 +72,7 @@ pub(crate) struct RewrittenRow<'a> {
 }
 
 impl<'a> RewrittenRow<'a> {
-    /// A message that says something else.
+    /// The row of a message that is changed.
     pub(crate) fn of(
         (conversation, seq, rewritten): (i64, Seq, Rewritten<'a>),
     ) -> Result<Self, BoxDynError> {
@@ -88,15 +88,15 @@ impl<'a> RewrittenRow<'a> {
     }
 }
 
-/// Where a log ends.
+/// The end of a log.
 #[derive(Debug)]
 pub(crate) struct Head {
     pub(crate) at: Position,
-    /// When something was said last, if anything was.
+    /// The time of the last message, if there is a new one.
     pub(crate) said_at: Option<OffsetDateTime>,
 }
 
-/// What becomes of logs.
+/// The changes of logs.
 #[derive(Debug)]
 pub(crate) struct LogWrites<'a> {
     pub(crate) entries: Vec<(i64, Position, &'a Draft)>,
@@ -106,7 +106,7 @@ pub(crate) struct LogWrites<'a> {
 }
 
 impl<'a> LogWrites<'a> {
-    /// What was decided, in the logs, all of which are there.
+    /// The changes of a plan. All of its logs must exist.
     pub(crate) fn of(plan: &DraftPlan<'a>, logs: &StoredLogs<'_>) -> Result<Self, sqlx::Error> {
         let DraftPlan { outcomes: _, stored, rewritten } = plan;
         let mut entries = Vec::with_capacity(stored.len());
@@ -128,17 +128,17 @@ impl<'a> LogWrites<'a> {
     }
 }
 
-/// Whom what is said concerns.
+/// The members that new entries affect.
 #[derive(Debug, Default)]
 pub(crate) struct MemberUpdates<'a> {
-    /// Those who become members, unless they are: by conversation and user.
+    /// New members, unless they are members already: by conversation and user.
     pub(crate) new: BTreeMap<(i64, &'a UserName), (PlaceUser<'a>, Member)>,
-    /// How far authors have read who are members.
+    /// The read positions of authors that are members.
     pub(crate) reads: BTreeMap<(i64, &'a UserName), (&'a Space, Position)>,
 }
 
 impl<'a> MemberUpdates<'a> {
-    /// What was decided to be stored, in logs that are there.
+    /// The members that the stored drafts affect. Their logs must exist.
     pub(crate) fn of(
         stored: &[(&'a Draft, Position)],
         logs: &StoredLogs<'_>,
@@ -150,7 +150,7 @@ impl<'a> MemberUpdates<'a> {
             }
             let conversation = conversation_id(logs, &draft.place)?;
             for user in participants(&draft.place) {
-                // The first message counts: those after it make nobody a member any more.
+                // The first message counts: later ones do not change a membership.
                 let member = Member::new(Role::Member, position_before(*position));
                 let who = (&draft.place, user);
                 member_updates.new.entry((conversation, user)).or_insert((who, member));
@@ -162,7 +162,7 @@ impl<'a> MemberUpdates<'a> {
     }
 }
 
-/// Those who become members when something is said.
+/// The users that become members when a message is stored.
 pub(crate) fn participants(place: &Place) -> impl Iterator<Item = &UserName> {
     let (one, other) = match &place.conversation {
         Conversation::Room(_) => (None, None),
@@ -172,23 +172,23 @@ pub(crate) fn participants(place: &Place) -> impl Iterator<Item = &UserName> {
     one.into_iter().chain(other)
 }
 
-/// How the log stood before a message that was stored at `position`.
+/// The state of the log before a message that was stored at `position`.
 fn position_before(position: Position) -> Position {
     let Position { seq, messages } = position;
     Position { seq: Seq::from_raw(seq.as_raw() - 1), messages: messages - 1 }
 }
 
-/// What to look for: a draft's number, its conversation, and what of it is known.
+/// What to look up: a draft's number, its conversation, and the known part of it.
 #[derive(Debug, Default)]
 pub(crate) struct DraftLookup<'a> {
-    /// Those that say something.
+    /// New messages.
     pub(crate) new_messages: Vec<(i64, i64, &'a Draft)>,
-    /// Those that change a message, with its place.
+    /// Changes of messages, each with the message's seq.
     pub(crate) message_changes: Vec<(i64, i64, &'a Draft, i64)>,
 }
 
 impl<'a> DraftLookup<'a> {
-    /// What drafts may repeat or change in logs that are there.
+    /// The lookup of drafts whose logs exist.
     pub(crate) fn of(drafts: &'a [Draft], logs: &StoredLogs<'_>) -> Self {
         let mut lookup = Self::default();
         for (number, draft) in numbered(drafts) {
@@ -203,7 +203,7 @@ impl<'a> DraftLookup<'a> {
         lookup
     }
 
-    /// What was found, by the draft's number.
+    /// The results, by the draft's number.
     pub(crate) fn parse_rows(
         rows: &[impl Columns],
     ) -> Result<HashMap<usize, DraftContext<'static>>, sqlx::Error> {
@@ -211,8 +211,8 @@ impl<'a> DraftLookup<'a> {
     }
 }
 
-/// The changes of members in logs that are there: the number, the conversation, the change, and the
-/// place in the log that it names.
+/// The changes of members in logs that exist: the number, the conversation, the change, and the seq
+/// that it names.
 pub(crate) fn changes_in_stored_logs<'a>(
     changes: &'a [Change],
     logs: &StoredLogs<'_>,
@@ -230,7 +230,7 @@ pub(crate) fn changes_in_stored_logs<'a>(
     numbered(changes).into_iter().filter_map(known).collect()
 }
 
-/// What users are before changes of it, by the number of the change.
+/// The members before the changes, by the number of the change.
 pub(crate) fn parse_current_members(
     rows: &[impl Columns],
 ) -> Result<HashMap<usize, CurrentMember>, sqlx::Error> {
@@ -241,7 +241,7 @@ pub(crate) fn parse_current_members(
     found.collect()
 }
 
-/// Those who may become members of one more room, and of how many they are is to be counted.
+/// The users that may join one more room, whose rooms have to be counted.
 pub(crate) fn users_to_count<'a>(
     changes: &'a [Change],
     found: &HashMap<usize, CurrentMember>,
@@ -257,7 +257,7 @@ pub(crate) fn users_to_count<'a>(
     users.into_iter().collect()
 }
 
-/// Of how many rooms users are members.
+/// The number of rooms that each user is a member of.
 pub(crate) fn parse_room_counts<'a>(
     rows: &[impl Columns],
     users: &[SpaceUser<'a>],
@@ -270,7 +270,7 @@ pub(crate) fn parse_room_counts<'a>(
     Ok(rooms)
 }
 
-/// Those who came and then somebody else under the same name, in one batch.
+/// The users that were seen in the batch and then replaced by another owner of the same name.
 pub(crate) fn replaced_users(seen: &[UserSeen]) -> HashSet<SpaceUser<'_>> {
     let mut first = HashMap::with_capacity(seen.len());
     let mut replaced_users = HashSet::new();
@@ -282,7 +282,7 @@ pub(crate) fn replaced_users(seen: &[UserSeen]) -> HashSet<SpaceUser<'_>> {
     replaced_users
 }
 
-/// When users went last, each once: an UPDATE takes any of several rows.
+/// The time of each user's last departure, one row each: an UPDATE would pick any of several.
 pub(crate) fn last_departures(
     departed: &[UserDeparted],
 ) -> BTreeMap<SpaceUser<'_>, OffsetDateTime> {
@@ -294,15 +294,15 @@ pub(crate) fn last_departures(
     last
 }
 
-/// A device with which somebody came or went, and when.
+/// A device that a user was seen with, and when.
 pub(crate) type DeviceSeen<'a> = (SpaceUser<'a>, &'a DeviceId, OffsetDateTime);
 
-/// The devices with which users came.
+/// The devices of users that connected.
 pub(crate) fn devices_arrived(seen: &[UserSeen]) -> Vec<DeviceSeen<'_>> {
     seen.iter().filter_map(|it| Some(((&it.space, &it.user), it.device.as_ref()?, it.at))).collect()
 }
 
-/// The devices with which users went.
+/// The devices of users that disconnected.
 pub(crate) fn devices_departed(departed: &[UserDeparted]) -> Vec<DeviceSeen<'_>> {
     departed
         .iter()

@@ -1,4 +1,4 @@
-//! Domain types into the parameters of a statement.
+//! Binds domain types to the parameters of a statement.
 
 use sqlx::{Arguments as _, error::BoxDynError, sqlite::SqliteArguments};
 
@@ -57,7 +57,7 @@ pub(super) fn member(
     arguments.add(*muted == Muted::Yes)
 }
 
-/// How far a member has read: the conversation, who, and the position.
+/// The read position of a member: the conversation, the user and the position.
 pub(super) fn read(
     arguments: &mut SqliteArguments,
     row: &((i64, &UserName), (&Space, Position)),

@@ -1,10 +1,9 @@
 //! The commit: a batch in one transaction.
 //!
-//! Begin, who came and went, and how do the conversations stand · who is a member, and which drafts
-//! are in the store already · (the plans) · what is new, the new heads, commit. Parts of which a
-//! batch has none are not asked about. What is decided rests only on what this transaction has
-//! read, never on what an earlier one left in memory: where nobody knows whether an earlier commit
-//! went through, its seqs are still not given twice.
+//! Begin, write users, read the conversations · read members, and drafts that are stored already ·
+//! (plan) · write, move heads, commit. The statements for empty parts of a batch are left out. A
+//! decision depends only on what this transaction has read, never on memory of an earlier one:
+//! after a commit with unknown outcome, no seq is given twice.
 
 use std::collections::HashMap;
 
@@ -27,7 +26,7 @@ use crate::{
     },
 };
 
-// CROSS JOIN keeps the order: for each row here, a search there.
+// CROSS JOIN keeps the join order: one index search per row.
 pub(super) const FIND_LOGS: Statement = Statement {
     before: "SELECT column1 AS number, id, head, messages, floor, floor_messages, members FROM",
     row: "(?,?,?,?,?)",
@@ -41,7 +40,7 @@ pub(super) const INSERT_LOGS: Statement = Statement {
     after: "WHERE column1 IS NOT NULL",
 };
 
-/// Stores a batch. On an error the transaction is left open: the connection must be closed.
+/// Stores a batch. An error leaves the transaction open: the connection must be closed.
 pub(super) async fn commit(
     connection: &mut SqliteConnection,
     batch: &Batch,
@@ -89,7 +88,7 @@ async fn find_logs<'a>(
     Ok(logs)
 }
 
-/// Makes the conversations that are used now and never were before.
+/// Inserts the rows of new conversations.
 async fn insert_logs<'a>(
     transaction: &mut Transaction<'_>,
     used: impl Iterator<Item = &'a Place>,

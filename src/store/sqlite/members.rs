@@ -1,4 +1,4 @@
-//! Who is a member where, in a commit.
+//! Memberships, in a commit.
 
 use std::collections::HashMap;
 
@@ -79,7 +79,7 @@ pub(super) const FIND_MEMBERSHIPS: Statement = Statement {
         WHERE kind <> 1 OR place <= 200 ORDER BY number, kind, place",
 };
 
-/// What users are before changes of it, by the number of the change, for those who are anything.
+/// The members that changes refer to before the batch, by the number of the change.
 pub(super) async fn find(
     transaction: &mut Transaction<'_>,
     changes: &[Change],
@@ -96,7 +96,7 @@ pub(super) async fn find(
     write::parse_current_members(&transaction.query(FIND_MEMBERS, &changes, bind).await?)
 }
 
-/// Of how many rooms those are members who may become members of another one.
+/// How many rooms each user is a member of, for users that may join another one.
 pub(super) async fn count_rooms<'a>(
     transaction: &mut Transaction<'_>,
     changes: &'a [Change],
@@ -113,7 +113,7 @@ pub(super) async fn count_rooms<'a>(
     )
 }
 
-/// Makes users what they are after changes.
+/// Writes the members after the changes.
 pub(super) async fn apply_changes(
     transaction: &mut Transaction<'_>,
     plan: &member_plan::MemberPlan<'_>,
@@ -135,7 +135,7 @@ pub(super) async fn apply_changes(
     transaction.execute(DROP_MEMBERS, &dropped, bind).await
 }
 
-/// Makes users members of what was said to them, and authors readers of what they said.
+/// Inserts the members that new messages create, and moves the read positions of their authors.
 pub(super) async fn update_members(
     transaction: &mut Transaction<'_>,
     stored: &[(&Draft, Position)],
@@ -148,7 +148,7 @@ pub(super) async fn update_members(
     transaction.execute(MOVE_READS, &reads, bind::read).await
 }
 
-/// Where users are members.
+/// The memberships of users.
 pub(super) async fn memberships(
     transaction: &mut Transaction<'_>,
     membership_queries: &[(Space, UserName)],

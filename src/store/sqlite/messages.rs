@@ -67,7 +67,7 @@ pub(super) const MOVE_HEADS: Statement = Statement {
     after: "WHERE id = column1",
 };
 
-/// What drafts depend on, as far as their logs are in the store, by the draft's number in the batch.
+/// What drafts depend on, where their logs exist, by the draft's number in the batch.
 pub(super) async fn find(
     transaction: &mut Transaction<'_>,
     drafts: &[Draft],
@@ -93,14 +93,14 @@ pub(super) async fn find(
     DraftLookup::parse_rows(&rows)
 }
 
-/// Writes what was decided.
+/// Writes the plan.
 pub(super) async fn write(
     transaction: &mut Transaction<'_>,
     plan: &DraftPlan<'_>,
     logs: &StoredLogs<'_>,
 ) -> Result<(), sqlx::Error> {
     let LogWrites { entries, rewritten, heads } = LogWrites::of(plan, logs)?;
-    // One at a time: all of them would hold the attachments once more.
+    // Rows are built one at a time: all of them at once would hold the attachments a second time.
     let bind = |arguments: &mut SqliteArguments, row: &(i64, Position, &Draft)| {
         bind::entry(arguments, &EntryRow::of(*row)?)
     };

@@ -1,8 +1,8 @@
-//! The engine that keeps on disk: one SQLite database in a directory of its own.
+//! The engine that stores on disk: one SQLite database in a directory of its own.
 //!
-//! One connection writes and a few read, each in a thread of its own, so that history is read while
-//! messages are stored. The directory belongs to one process at a time; an operating system's lock
-//! on a file in it says whose it is, and falls with the process however that ends.
+//! One connection writes and some read, each in its own thread, so that reads and commits run
+//! concurrently. The directory belongs to one process at a time: a file in it is locked by the
+//! operating system, which releases the lock however the process ends.
 
 mod bind;
 mod commit;
@@ -45,94 +45,94 @@ use crate::{
     domain::{DeviceId, Epoch, Log, Member, NameKey, Place, Space, UserName},
 };
 
-/// Connections that read. One more reader waits for one of them.
+/// Connections for reads. When all are in use, the next read waits.
 const READERS_MAX: u32 = 4;
-/// Rows that a connection's thread reads ahead of who takes them.
+/// Rows that a connection's thread reads ahead of their consumer.
 const ROWS_AHEAD_MAX: usize = 256;
-/// Texts of statements that a connection keeps prepared: those of commits come in many sizes.
+/// Statements that a connection keeps prepared: those of commits vary in size.
 const PREPARED_MAX: usize = 256;
-/// Size to which the write-ahead log is cut once it was larger.
+/// The size to which a larger write-ahead log is truncated.
 const WAL_KEPT_BYTES: &str = "67108864";
 
-/// Keeps in `roomcast.db`.
+/// Stores in `roomcast.db`.
 #[derive(Debug)]
 pub struct SqliteStore {
     epoch: Epoch,
     writer: SqliteWriter,
     readers: SqlitePool,
     lock: File,
-    /// Where the next trim goes on.
+    /// Where the next trim continues.
     trim_cursor: AtomicI64,
-    /// Whether the write-ahead log may still hold what was taken away.
+    /// Whether the write-ahead log may still hold removed content.
     wal_needs_truncation: AtomicBool,
 }
 
-/// Where and how to keep.
+/// Where and how to store.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct SqliteOptions {
-    /// A directory for the database and its lock. Made if it is not there.
+    /// The directory of the database and its lock. It is created if it is missing.
     pub directory: PathBuf,
-    /// What a commit outlives.
+    /// The failures that a commit survives.
     pub synchronous: Synchronous,
-    /// How long to wait for another program that has locked the database. Past it, a commit fails.
+    /// The longest wait for another program's lock on the database; then a commit fails.
     pub busy_wait_max: Duration,
 }
 
-/// What a commit outlives.
+/// The failures that a commit survives.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub enum Synchronous {
-    /// Everything, a power cut included: each commit waits for the disk.
+    /// A power cut: each commit waits for the disk.
     #[default]
     Full,
-    /// The end of this process. A power cut may take the last commits, whole.
+    /// The end of this process. A power cut may lose the last commits, each as a whole.
     Normal,
 }
 
 /// Why a database could not be opened.
 #[derive(Debug, thiserror::Error)]
 pub enum SqliteError {
-    /// There is no such directory and it cannot be made.
-    #[error("the data directory {} cannot be made", path.display())]
+    /// The directory is missing and cannot be created.
+    #[error("the data directory {} cannot be created", path.display())]
     Directory {
         /// The directory.
         path: PathBuf,
-        /// Why.
+        /// The cause.
         source: io::Error,
     },
-    /// The lock cannot be made or taken, though nobody holds it.
+    /// The lock file cannot be created or locked, though no other process holds it.
     #[error("the lock {} cannot be taken", path.display())]
     Lock {
         /// The file.
         path: PathBuf,
-        /// Why.
+        /// The cause.
         source: io::Error,
     },
-    /// Somebody holds the lock.
+    /// Another process holds the lock.
     #[error("another process uses the data directory {}", path.display())]
     InUse {
         /// The directory.
         path: PathBuf,
     },
-    /// SQLite does not open it: it is damaged, not a database, locked, or not ours to write.
+    /// SQLite cannot open it: it is damaged, not a database, locked, or not writable.
     #[error("the database {} cannot be opened", path.display())]
     Database {
         /// The file.
         path: PathBuf,
-        /// Why.
+        /// The cause.
         source: sqlx::Error,
     },
-    /// It could not be brought to the schema of this version, or is of a later one.
-    #[error("the database {} cannot be brought up to date", path.display())]
+    /// The migration failed, or the schema is of a later version.
+    #[error("the database {} cannot be migrated", path.display())]
     Migration {
         /// The file.
         path: PathBuf,
-        /// Why.
+        /// The cause.
         source: MigrateError,
     },
 }
 
 impl SqliteStore {
-    /// Opens the database of a directory, or makes both.
+    /// Opens the database in a directory, and creates both if they are missing.
     pub async fn open(options: &SqliteOptions) -> Result<Self, SqliteError> {
         let path = options.directory.join("roomcast.db");
         Self::open_as(&options.directory, connect_options(options, &path)).await
@@ -143,7 +143,7 @@ impl SqliteStore {
         let database_error = |source| SqliteError::Database { path: path.clone(), source };
         create_private_directory(directory)?;
         let lock = lock_directory(directory)?;
-        // An error is SQLite's to report: it tries the same file next.
+        // An error is left to SQLite, which opens the same file next.
         open_private_file(&path, File::options().append(true)).ok();
         let mut connection =
             options.clone().create_if_missing(true).connect().await.map_err(database_error)?;
@@ -182,7 +182,7 @@ impl Store for SqliteStore {
         if batch.is_empty() {
             return Ok(Committed::default());
         }
-        let fault = |error| Fault::new("storing a batch in SQLite", error);
+        let fault = |error| Fault::new("sqlite commit failed", error);
         let mut guard = self.writer.acquire().await.map_err(fault)?;
         let committed = commit::commit(guard.connection(), batch).await.map_err(fault)?;
         let changes = |draft: &Draft| !matches!(draft.act, DraftAct::Say { .. });
@@ -193,37 +193,37 @@ impl Store for SqliteStore {
 
     async fn log(&self, place: &Place) -> Result<Log, Fault> {
         let log = read::log(&self.readers, place).await;
-        log.map_err(|error| Fault::new("reading how a log stands from SQLite", error))
+        log.map_err(|error| Fault::new("sqlite log query failed", error))
     }
 
     async fn logs(&self, places: &[Place]) -> Result<Vec<Log>, Fault> {
         let logs = read::logs(&self.readers, places).await;
-        logs.map_err(|error| Fault::new("reading how logs stand from SQLite", error))
+        logs.map_err(|error| Fault::new("sqlite logs query failed", error))
     }
 
-    /// The directory belongs to one process: nothing changes behind its back.
+    /// The directory belongs to one process, so no other process changes memberships.
     async fn revisions(&self, users: &[(Space, UserName)]) -> Result<Vec<u64>, Fault> {
         Ok(vec![0; users.len()])
     }
 
     async fn page(&self, place: &Place, range: PageRange, limit: PageLimit) -> Result<Page, Fault> {
         let page = read::page(&self.readers, place, range, limit).await;
-        page.map_err(|error| Fault::new("reading a page from SQLite", error))
+        page.map_err(|error| Fault::new("sqlite page query failed", error))
     }
 
     async fn member(&self, place: &Place, user: &UserName) -> Result<Option<Member>, Fault> {
         let member = read::member(&self.readers, place, user).await;
-        member.map_err(|error| Fault::new("looking for a member in SQLite", error))
+        member.map_err(|error| Fault::new("sqlite member query failed", error))
     }
 
     async fn user_exists(&self, space: &Space, user: &UserName) -> Result<bool, Fault> {
         let known = read::user_exists(&self.readers, space, user).await;
-        known.map_err(|error| Fault::new("looking for a user in SQLite", error))
+        known.map_err(|error| Fault::new("sqlite user query failed", error))
     }
 
     async fn is_registered(&self, space: &Space, key: &NameKey) -> Result<bool, Fault> {
         let registered = read::is_registered(&self.readers, space, key).await;
-        registered.map_err(|error| Fault::new("looking for a name in SQLite", error))
+        registered.map_err(|error| Fault::new("sqlite name query failed", error))
     }
 
     async fn last_seen(
@@ -232,7 +232,7 @@ impl Store for SqliteStore {
         users: &[UserName],
     ) -> Result<Vec<Option<OffsetDateTime>>, Fault> {
         let seen = read::last_seen(&self.readers, space, users).await;
-        seen.map_err(|error| Fault::new("looking for users in SQLite", error))
+        seen.map_err(|error| Fault::new("sqlite last-seen query failed", error))
     }
 
     async fn device_seen(
@@ -242,11 +242,11 @@ impl Store for SqliteStore {
         device: &DeviceId,
     ) -> Result<Option<OffsetDateTime>, Fault> {
         let seen = read::device_seen(&self.readers, space, user, device).await;
-        seen.map_err(|error| Fault::new("looking for a device in SQLite", error))
+        seen.map_err(|error| Fault::new("sqlite device query failed", error))
     }
 
     async fn trim(&self, retention: &TrimLimits) -> Result<Trimmed, Fault> {
-        let fault = |error| Fault::new("taking away what is not kept from SQLite", error);
+        let fault = |error| Fault::new("sqlite trim failed", error);
         let mut guard = self.writer.acquire().await.map_err(fault)?;
         let cursor = self.trim_cursor.load(Ordering::Relaxed);
         let trimmed = trim::trim(guard.connection(), retention, cursor).await;
@@ -261,18 +261,18 @@ impl Store for SqliteStore {
         Ok(trimmed)
     }
 
-    /// The writer goes last: the last connection to close empties the write-ahead log into the
-    /// database, which a reader may not.
+    /// The writer is closed last: the last connection to close empties the write-ahead log into the
+    /// database, and a reader must not write.
     async fn close(&self) {
         self.readers.close().await;
         self.writer.close().await;
         if let Err(error) = self.lock.unlock() {
-            tracing::debug!(%error, "the lock falls when the process ends");
+            tracing::debug!(%error, "data directory unlock failed");
         }
     }
 }
 
-/// How every connection is opened.
+/// The options of all connections.
 fn connect_options(options: &SqliteOptions, path: &Path) -> SqliteConnectOptions {
     let synchronous = match options.synchronous {
         Synchronous::Full => SqliteSynchronous::Full,
@@ -282,18 +282,18 @@ fn connect_options(options: &SqliteOptions, path: &Path) -> SqliteConnectOptions
         .filename(path)
         .journal_mode(SqliteJournalMode::Wal)
         .pragma("journal_size_limit", WAL_KEPT_BYTES)
-        // What was deleted is overwritten, and not only forgotten.
+        // Deleted content is overwritten on disk.
         .pragma("secure_delete", "ON")
         .synchronous(synchronous)
         .foreign_keys(true)
         .busy_timeout(options.busy_wait_max)
         .row_buffer_size(ROWS_AHEAD_MAX)
         .statement_cache_capacity(PREPARED_MAX)
-        // Statements are long, and faults are logged by who asked.
+        // Statements are long, and the caller logs errors.
         .disable_statement_logging()
 }
 
-/// What users said is nobody else's business: a directory that we make is for us alone.
+/// Messages are private: a directory that is created here is accessible to its owner alone.
 fn create_private_directory(directory: &Path) -> Result<(), SqliteError> {
     let mut builder = fs::DirBuilder::new();
     builder.recursive(true);
@@ -303,8 +303,8 @@ fn create_private_directory(directory: &Path) -> Result<(), SqliteError> {
     made.map_err(|source| SqliteError::Directory { path: directory.to_owned(), source })
 }
 
-/// Opens a file, making it for us alone when it is not there. What SQLite keeps beside its database
-/// has the database's mode.
+/// Opens a file; a new one is accessible to its owner alone. SQLite gives its other files the mode
+/// of the database.
 fn open_private_file(path: &Path, options: &mut fs::OpenOptions) -> io::Result<File> {
     #[cfg(unix)]
     std::os::unix::fs::OpenOptionsExt::mode(options, 0o600);

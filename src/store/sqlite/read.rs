@@ -1,4 +1,4 @@
-//! Questions to the connections that read. Each is one statement, so each sees one moment.
+//! Queries on the read connections. Each is one statement, so each sees one snapshot.
 
 use futures_util::TryStreamExt as _;
 use sqlx::{Arguments as _, SqlitePool, sqlite::SqliteArguments};
@@ -25,7 +25,7 @@ const MEMBER: &str = "SELECT role, joined, read, read_messages, muted FROM conve
         AND member.conversation = conversation.id \
     WHERE conversation.space = ? AND kind = ? AND one = ? AND other = ?";
 
-/// A page from one of two ends. The last edit of a message shows its body.
+/// A page from either end. The last edit of a message carries its body.
 macro_rules! page {
     ($from:literal) => {
         concat!(
@@ -108,7 +108,7 @@ pub(super) async fn page(
     };
     let (space, kind, one, other) = row::place_columns(place);
     let query = sqlx::query(sql).bind(space).bind(kind).bind(one).bind(other);
-    // One more than may be given tells whether there are more; one is given in any case.
+    // One entry more than the limit shows whether there are more; the first one is always returned.
     let mut rows = query.bind(edge).bind(i64::from(limit.messages.max(1)) + 1).fetch(readers);
     let (mut page, mut used) = (Page::default(), PageLimit::NOTHING);
     while let Some(row) = rows.try_next().await? {

@@ -1,9 +1,9 @@
-//! A transaction as a few pieces of text with many rows in them.
+//! A transaction as a few scripts of statements over many rows.
 //!
-//! Each piece crosses to the connection's thread and back, so statements wait until somebody needs
-//! an answer and then go together: a small batch is three pieces, whatever its size. Tables of rows
-//! come in few sizes, filled up with rows of `NULL`, so that there are few texts and each stays
-//! prepared.
+//! Each script crosses to the connection's thread and back, so statements are queued until a result
+//! is needed and are sent together: a small batch is three scripts, whatever its size. Tables of
+//! rows come in few sizes, filled up with rows of `NULL`, so that there are few statement texts and
+//! each stays prepared.
 
 use std::mem;
 
@@ -18,8 +18,8 @@ const SIZES: [usize; 5] = [1, 4, 16, 64, ROWS_MAX];
 /// Rows that are sent at once: of 10 columns, well below SQLite's limit of 32,766 parameters.
 const ROWS_MAX: usize = 256;
 
-/// A statement about a table of rows: `before (VALUES row, row, …) after`. Rows of `NULL` must not
-/// matter to it. Text is only ever ours; values are only ever bound.
+/// A statement over a table of rows: `before (VALUES row, row, …) after`. Rows of `NULL` must not
+/// affect it. Its text is constant; values are always bound.
 #[derive(Clone, Copy, Debug)]
 pub(super) struct Statement {
     pub(super) before: &'static str,
@@ -28,10 +28,10 @@ pub(super) struct Statement {
     pub(super) after: &'static str,
 }
 
-/// Binds a row's values, as many as it has question marks.
+/// Binds a row's values, one per question mark.
 pub(super) type Bind<T> = fn(&mut SqliteArguments, &T) -> Result<(), BoxDynError>;
 
-/// Asks readers about rows.
+/// Queries rows on the read connections.
 pub(super) async fn query<T: Sync>(
     readers: &SqlitePool,
     statement: Statement,
@@ -47,7 +47,7 @@ pub(super) async fn query<T: Sync>(
     Ok(answers)
 }
 
-/// A transaction. It ends with [`Transaction::commit`] or with its connection.
+/// A transaction. It ends with [`Transaction::commit`] or when its connection is closed.
 #[derive(Debug)]
 pub(super) struct Transaction<'a> {
     connection: &'a mut SqliteConnection,
@@ -60,7 +60,7 @@ impl<'a> Transaction<'a> {
         Self { connection, pending: Script { text, ..Script::default() } }
     }
 
-    /// Does something with rows, at the latest when a question is asked or all is committed.
+    /// Queues a statement over rows; it runs before the next query or commit.
     pub(super) async fn execute<T: Sync>(
         &mut self,
         statement: Statement,
@@ -76,7 +76,7 @@ impl<'a> Transaction<'a> {
         Ok(())
     }
 
-    /// Asks about rows, after all that was put.
+    /// Runs all queued statements, then this query.
     pub(super) async fn query<T: Sync>(
         &mut self,
         statement: Statement,
@@ -97,7 +97,7 @@ impl<'a> Transaction<'a> {
     }
 }
 
-/// Statements that wait to be sent together.
+/// Statements to be sent together.
 #[derive(Debug, Default)]
 struct Script {
     text: String,
@@ -135,7 +135,7 @@ impl Script {
         Ok(())
     }
 
-    /// Sends all that waits, and waits for nothing more.
+    /// Sends all queued statements.
     async fn send<'c>(
         &mut self,
         to: impl SqliteExecutor<'c>,
@@ -145,7 +145,7 @@ impl Script {
     }
 }
 
-/// The smallest table with room for so many rows.
+/// The smallest size with room for so many rows.
 fn size(rows: usize) -> usize {
     SIZES.into_iter().find(|size| rows <= *size).unwrap_or(rows)
 }

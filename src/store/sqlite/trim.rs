@@ -1,8 +1,7 @@
-//! Retention: what is not to be kept any more is taken away, a bounded part at a time.
+//! Retention: removes expired entries and guests, in bounded steps.
 //!
-//! Conversations are gone through in the order of their ids, some at each call, until the end; then
-//! from the beginning again. Of a long log that is cut short for the first time only a part goes,
-//! and the next call goes on with it.
+//! Each call processes the next conversations in order of id, and starts again after the last one.
+//! When a long log exceeds the limit of one call, the next call continues with it.
 
 use sqlx::{
     Arguments as _, Row as _,
@@ -21,11 +20,11 @@ use crate::{
     store::sql::{Columns as _, LogLength, RetentionCutoff, TrimCursor, row},
 };
 
-/// Entries that one call takes away at most.
+/// The largest number of entries that one call removes.
 const ENTRIES_MAX: i64 = 1000;
-/// Conversations that one call looks at at most; the statement says it again.
+/// The largest number of conversations that one call examines; the statement repeats it.
 const LOGS_MAX: usize = 256;
-/// Guests whose memberships one call ends at most.
+/// The largest number of guests whose memberships one call ends.
 const GUESTS_MAX: u32 = 64;
 
 pub(super) const NEXT_LOGS: Statement = Statement {
@@ -37,7 +36,7 @@ pub(super) const NEXT_LOGS: Statement = Statement {
     after: ") ORDER BY id LIMIT 256",
 };
 
-// Before the first entry that is kept, but not after the last that may go now.
+// Directly before the first entry that is kept, and at most `last`.
 pub(super) const FIND_FLOOR: Statement = Statement {
     before: "SELECT message.seq, message.messages FROM",
     row: "(?,?,?,?)",
@@ -72,8 +71,7 @@ pub(super) const MARK_FORGOTTEN: Statement = Statement {
     after: "WHERE space = column1 AND name = column2",
 };
 
-/// Takes away a part from `cursor` on. On an error the transaction is left open: the connection
-/// must be closed.
+/// Trims from `cursor` on. An error leaves the transaction open: the connection must be closed.
 pub(super) async fn trim(
     connection: &mut SqliteConnection,
     retention: &TrimLimits,
@@ -95,15 +93,15 @@ pub(super) async fn trim(
     Ok((Trimmed { floors, more }, cursor))
 }
 
-/// Writes what the write-ahead log holds into the database, and empties it: what was erased there is
-/// still to be read in it. Answers whether nobody was reading, so that it could be done.
+/// Writes the write-ahead log into the database and truncates it, because removed content is still
+/// readable in it. Returns whether no reader prevented that.
 pub(super) async fn truncate_wal(connection: &mut SqliteConnection) -> Result<bool, sqlx::Error> {
     let row = sqlx::query("PRAGMA wal_checkpoint(TRUNCATE)").fetch_one(connection).await?;
     let busy: i64 = row.try_get(0)?;
     Ok(busy == 0)
 }
 
-/// Trims the next logs. Answers where to go on: at the beginning, if that was all.
+/// Trims the next logs. Returns the next cursor: 0 after the last conversation.
 async fn trim_logs(
     transaction: &mut Transaction<'_>,
     cutoff: &RetentionCutoff,
@@ -141,7 +139,7 @@ async fn trim_logs(
     Ok((floors, next))
 }
 
-/// The last entry that goes, of at most so many.
+/// The last entry to remove, limited to `entries_max` entries.
 async fn find_floor(
     transaction: &mut Transaction<'_>,
     cutoff: &RetentionCutoff,
@@ -158,7 +156,7 @@ async fn find_floor(
     rows.first().map(floor).transpose()
 }
 
-/// The guests who were seen longest ago, as far as they are to be forgotten.
+/// The guests that were seen longest ago and have expired.
 async fn find_expired_guests(
     transaction: &mut Transaction<'_>,
     after: OffsetDateTime,
@@ -167,7 +165,7 @@ async fn find_expired_guests(
     let mut guests = Vec::new();
     for row in transaction.query(FIRST_GUESTS, &[GUESTS_MAX], bind).await? {
         let seen = row.maybe_int("seen")?;
-        // Those of whom nobody knows when they were seen come first.
+        // Guests without a time are first in the order.
         if seen.is_some_and(|seen| seen > row::millis(after)) {
             break;
         }

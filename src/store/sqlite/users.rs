@@ -1,4 +1,4 @@
-//! Users who came and went, in a commit.
+//! Users, guests and devices, in a commit.
 
 use sqlx::{
     Arguments as _, Connection as _,
@@ -20,7 +20,7 @@ use crate::{
     },
 };
 
-// CROSS JOIN keeps the order: for each row here, a search there.
+// CROSS JOIN keeps the join order: one index search per row.
 pub(super) const FORGET_PREDECESSORS: Statement = Statement {
     before: "DELETE FROM member WHERE (space, user) IN (SELECT user.space, user.name FROM",
     row: "(?,?,?)",
@@ -81,8 +81,7 @@ pub(super) const FORGET_DEVICES: Statement = Statement {
     after: "CROSS JOIN device ON space = column1 AND user = column2) WHERE place > 32)",
 };
 
-/// Writes down who came, and with what, and ends what somebody else was under the same
-/// name.
+/// Writes the users and devices that were seen, and ends the memberships of a name's earlier owner.
 pub(super) async fn upsert_seen(
     transaction: &mut Transaction<'_>,
     seen: &[UserSeen],
@@ -104,7 +103,7 @@ pub(super) async fn upsert_seen(
     forget_devices(transaction, &devices).await
 }
 
-/// Writes down when users went, and with what.
+/// Writes when users disconnected, and their devices.
 pub(super) async fn update_last_seen(
     transaction: &mut Transaction<'_>,
     departed: &[UserDeparted],
@@ -129,7 +128,7 @@ async fn forget_devices(
     transaction.execute(FORGET_DEVICES, of, bind).await
 }
 
-/// Ends what guests were who will not come back.
+/// Ends the memberships of expired guests.
 pub(super) async fn forget_guests(
     transaction: &mut Transaction<'_>,
     expired: &[GuestExpired],
@@ -149,7 +148,7 @@ fn bind_guest_session(arguments: &mut SqliteArguments, seen: &UserSeen) -> Resul
     }
 }
 
-/// Fills in the keys of names that were written down before there were keys.
+/// Fills in the keys of names that were stored by versions without keys.
 pub(super) async fn backfill_keys(connection: &mut SqliteConnection) -> Result<(), sqlx::Error> {
     let names: Vec<String> = sqlx::query_scalar("SELECT DISTINCT name FROM user WHERE key = ''")
         .fetch_all(&mut *connection)

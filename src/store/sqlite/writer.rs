@@ -1,9 +1,8 @@
-//! The one connection that writes, and whose turn it is.
+//! The one connection that writes, and the queue for it.
 //!
-//! A connection comes back only after all went well. Whatever else happens, a fault, a commit of
-//! which nobody knows whether it went through, a caller who stops waiting, it is thrown away with
-//! its transaction, and the next turn opens another one and reads anew how things stand. So there
-//! is no state to repair.
+//! The connection is kept only after success. After an error, a commit with unknown outcome or a
+//! cancelled caller, it is closed together with its transaction, and the next caller opens another
+//! one and reads the state anew. So no state needs repair.
 
 use parking_lot::Mutex;
 use sqlx::{
@@ -19,10 +18,10 @@ pub(super) struct SqliteWriter {
     idle: Mutex<Option<SqliteConnection>>,
 }
 
-/// The connection of whoever writes now.
+/// The write connection while it is in use.
 #[must_use = "the connection is closed unless the turn is finished"]
 pub(super) struct WriteGuard<'a> {
-    // Dropped in this order: the next one's turn comes when this connection is gone.
+    // Dropped in this order: the permit is released after the connection is closed.
     connection: SqliteConnection,
     _permit: SemaphorePermit<'a>,
     writer: &'a SqliteWriter,
@@ -33,7 +32,7 @@ impl SqliteWriter {
         Self { options, permits: Semaphore::new(1), idle: Mutex::new(Some(connection)) }
     }
 
-    /// Waits until nobody else writes. Turns come in the order in which they were asked for.
+    /// Waits until the connection is free. Callers are served in order.
     pub(super) async fn acquire(&self) -> Result<WriteGuard<'_>, sqlx::Error> {
         let permit = self.permits.acquire().await.map_err(|_closed| sqlx::Error::PoolClosed)?;
         let idle = self.idle.lock().take();
@@ -44,12 +43,12 @@ impl SqliteWriter {
         Ok(WriteGuard { connection, _permit: permit, writer: self })
     }
 
-    /// Waits until nobody writes, and closes.
+    /// Waits until the connection is free, and closes it.
     pub(super) async fn close(&self) {
         let Ok(guard) = self.acquire().await else { return };
         self.permits.close();
         if let Err(error) = guard.connection.close().await {
-            tracing::warn!(%error, "the database did not close as it should: {error}");
+            tracing::warn!(%error, "sqlite close failed");
         }
     }
 }
@@ -59,7 +58,7 @@ impl WriteGuard<'_> {
         &mut self.connection
     }
 
-    /// Gives back the connection, on which everything went well.
+    /// Returns the connection after success.
     pub(super) fn release(self) {
         let Self { connection, _permit, writer } = self;
         *writer.idle.lock() = Some(connection);

@@ -1,4 +1,4 @@
-//! What an operator is told.
+//! Checks, and their messages for the operator.
 
 use std::error::Error;
 
@@ -17,7 +17,7 @@ use crate::{
     },
 };
 
-/// Why an address will not do, with all causes.
+/// The error of an address, with all causes.
 async fn open_error(database: &TestDatabase, url: &str) -> (PostgresError, String) {
     let url = Secret::from_raw(url.as_bytes());
     let options = PostgresOptions { url, ..database.options("checked") };
@@ -50,7 +50,7 @@ async fn postgres_errors_give_the_cause_without_passwords() {
     assert!(matches!(error, PostgresError::Unreachable(_)), "{error:?}");
     let error = check(&address("stranger:hushhush", "postgres")).await;
     assert!(matches!(error, PostgresError::Login(_)), "{error:?}");
-    let error = check(&address("nobody:hushhush", "postgres")).await;
+    let error = check(&address("unknown:hushhush", "postgres")).await;
     assert!(matches!(error, PostgresError::Login(_)), "{error:?}");
     let error = check(&address("postgres:hushhush", "missing")).await;
     assert!(matches!(error, PostgresError::NoDatabase(_)), "{error:?}");
@@ -100,7 +100,7 @@ async fn postgres_does_not_open_a_database_of_a_later_version() {
     assert!(matches!(refused, PostgresError::Migration(_)), "{refused:?}");
 }
 
-/// Everything that there is to do, some of it several times.
+/// Runs every operation, some of them several times.
 async fn do_everything(store: &PostgresStore, nodes: &PostgresNodes) {
     let root = Space::root();
     let device = Some(DeviceId::from_raw("phone"));
@@ -162,7 +162,7 @@ async fn do_everything(store: &PostgresStore, nodes: &PostgresNodes) {
     }
 }
 
-/// Waits until all others have gone: they say what they did when they end.
+/// Waits until the other connections are closed: the server counts their reads when they end.
 async fn connect_when_idle(database: &TestDatabase) -> PgConnection {
     let mut other_connection = database.connect().await;
     let others = "SELECT count(*) FROM pg_stat_activity \
@@ -183,7 +183,7 @@ async fn no_statement_of_postgres_reads_a_whole_table() {
     nodes.leave().await.unwrap();
     drop(nodes);
     let mut other_connection = connect_when_idle(&database).await;
-    // Of nodes there are few.
+    // The tables of nodes are small.
     let read = "SELECT relname::text FROM pg_stat_user_tables WHERE seq_scan > 0 \
         AND relname NOT IN ('node', 'lost_name', 'meta', '_sqlx_migrations')";
     let read: Vec<String> =
@@ -194,7 +194,7 @@ async fn no_statement_of_postgres_reads_a_whole_table() {
     assert!(used >= 7, "what was done was counted: {used}");
 }
 
-/// Statements were planned for a table without rows, and then there are many.
+/// Statements are planned for an empty table, which then grows.
 #[tokio::test]
 async fn a_postgres_commit_does_not_read_older_messages() {
     let database = TestDatabase::start();
@@ -210,11 +210,11 @@ async fn a_postgres_commit_does_not_read_older_messages() {
     let read = "SELECT sum(idx_tup_read)::bigint FROM pg_stat_user_indexes \
         WHERE relname IN ('message', 'conversation', 'member')";
     let read: i64 = sqlx::query_scalar(read).fetch_one(&mut other_connection).await.unwrap();
-    // For each, what its author is; and for each batch, its conversation.
+    // For each row, the author's role; and for each batch, its conversation.
     assert!(read < 1500, "{read} rows were read for 1000 that were written");
 }
 
-/// Statements were planned for tables that the server had counted, and then others add much.
+/// Statements are planned for analysed tables, which then grow.
 #[tokio::test]
 async fn postgres_replans_while_tables_grow() {
     let database = TestDatabase::start();

@@ -1,4 +1,4 @@
-//! A PostgreSQL server of a test's own, in a folder of its own, that ends with the test.
+//! A PostgreSQL server for a test, in its own directory; it ends with the test.
 
 use std::{
     fs, io,
@@ -12,14 +12,14 @@ use tempfile::TempDir;
 
 use super::*;
 
-/// How long anything in a test may take that is only to be waited for.
+/// The longest wait for anything in a test.
 pub(super) const TEST_WAIT_MAX: Duration = Duration::from_secs(30);
-/// What a test waits for a server that is in order.
+/// The engine's timeout in tests with a healthy server.
 const WAIT_MAX: Duration = Duration::from_secs(5);
 const PORT: &str = "5432";
 
-/// A server, and the schema in it that was opened last. Each schema is to an engine what a database
-/// of its own would be, and is made much more quickly.
+/// A server, and the schema in it that was opened last. An engine uses each schema as a database of
+/// its own, and a schema is created much faster.
 #[derive(Debug)]
 pub(super) struct TestDatabase {
     folder: TempDir,
@@ -36,7 +36,7 @@ impl TestDatabase {
         }
         let mut initdb = as_server("initdb");
         initdb.args(["--no-sync", "--auth=trust", "--username=postgres", "--encoding=UTF8"]);
-        // Not the order of bytes, so that this is not what the engine relies on.
+        // Not byte order, so that the engine cannot rely on it.
         let made = run(initdb.args(["--locale=C.UTF-8", "-D"]).arg(folder.path().join("data")));
         assert!(made.status.success(), "initdb: {}", String::from_utf8_lossy(&made.stderr));
         // One role has a password.
@@ -48,19 +48,19 @@ impl TestDatabase {
         database
     }
 
-    /// Opens a schema in which there was never anything.
+    /// Opens an empty schema.
     pub(super) async fn open(&self) -> (PostgresStore, PostgresNodes) {
         self.make_schema().await;
         self.open_as_node("first").await
     }
 
-    /// Makes an empty schema.
+    /// Creates an empty schema.
     pub(super) async fn make_schema(&self) {
         let schema = self.schemas.fetch_add(1, Ordering::Relaxed) + 1;
         self.run(&format!("CREATE SCHEMA s{schema}")).await;
     }
 
-    /// Has somebody else do something.
+    /// Runs SQL on another connection.
     pub(super) async fn run(&self, sql: &str) {
         let mut other_connection = self.connect().await;
         run_on(&mut other_connection, sql).await;
@@ -72,7 +72,7 @@ impl TestDatabase {
         PostgresStore::open(&self.options(node)).await.unwrap()
     }
 
-    /// How to open the schema that was opened last.
+    /// The options for the schema that was opened last.
     pub(super) fn options(&self, node: &str) -> PostgresOptions {
         PostgresOptions {
             url: Secret::from_raw(self.url().as_bytes()),
@@ -87,18 +87,18 @@ impl TestDatabase {
         self.address("postgres:secret", &format!("postgres?options=-csearch_path%3Ds{schema}"))
     }
 
-    /// The address of the server, for a user who wants to go somewhere.
+    /// The address of the server, for a user and a database.
     pub(super) fn address(&self, user: &str, database: &str) -> String {
         let folder = self.folder.path().display().to_string().replace('/', "%2F");
         format!("postgres://{user}@{folder}/{database}")
     }
 
-    /// A connection of somebody else.
+    /// Another connection.
     pub(super) async fn connect(&self) -> PgConnection {
         PgConnection::connect(&self.url()).await.unwrap()
     }
 
-    /// Ends the server as a power cut would.
+    /// Kills the server as a power cut would.
     pub(super) fn kill(&mut self) {
         let stopped = run(as_server("pg_ctl")
             .args(["stop", "--mode=immediate", "--wait", "-D"])
@@ -143,7 +143,7 @@ impl TestDatabase {
 
 impl Drop for TestDatabase {
     fn drop(&mut self) {
-        // What was stopped cannot end.
+        // A stopped process cannot end.
         drop(self.try_signal("CONT"));
         let mut stop = as_server("pg_ctl");
         stop.args(["stop", "--mode=immediate", "--wait", "-D"]);
@@ -176,7 +176,7 @@ fn is_root() -> bool {
     run(Command::new("id").arg("-u")).stdout == b"0\n"
 }
 
-/// A program of the server's, which refuses to be run by root.
+/// A server program, which refuses to run as root.
 fn as_server(program: &str) -> Command {
     let program = find(program);
     if !is_root() {
@@ -187,7 +187,7 @@ fn as_server(program: &str) -> Command {
     command
 }
 
-/// Where Debian puts it, or where the system finds it.
+/// The path on Debian, or in the system's search path.
 fn find(program: &str) -> PathBuf {
     let versions = fs::read_dir("/usr/lib/postgresql").into_iter().flatten();
     let places = versions.map(|version| version.unwrap().path().join("bin").join(program));

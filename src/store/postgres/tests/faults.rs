@@ -1,4 +1,4 @@
-//! The server goes away, stands still, or takes no writes; and then it is there again.
+//! The server fails, stops or becomes read-only, and recovers.
 
 use tokio::time::Instant;
 
@@ -9,9 +9,9 @@ use crate::{
     store::contract::{commit, draft, head, log, nth, numbered, page, room, seq},
 };
 
-/// What a test waits for a server that is not in order.
+/// The engine's timeout in tests with a failing server.
 const SHORT_WAIT_MAX: Duration = Duration::from_millis(500);
-/// Time in which a machine under load does what it has to do after a wait.
+/// The tolerance for a machine under load.
 const SLACK: Duration = Duration::from_secs(3);
 
 async fn open_with_short_timeout(database: &TestDatabase) -> (PostgresStore, PostgresNodes) {
@@ -24,7 +24,7 @@ fn batch(drafts: Vec<Draft>) -> Batch {
     Batch { drafts, ..Batch::default() }
 }
 
-/// Asks again and again. Every answer comes from the database, so this does not wait for time.
+/// Retries until it succeeds. Every attempt reaches the database, so this needs no delay.
 async fn wait_until(what: &str, mut is_so: impl AsyncFnMut() -> bool) {
     let began = Instant::now();
     while !is_so().await {
@@ -32,7 +32,7 @@ async fn wait_until(what: &str, mut is_so: impl AsyncFnMut() -> bool) {
     }
 }
 
-/// Commits the drafts again, and says that they are in the log once, in an order without holes.
+/// Commits the drafts again, and checks that the log holds each once, without gaps.
 async fn assert_recovers(store: &PostgresStore, drafts: &[Draft], known: usize) {
     let outcomes = commit(store, drafts.to_vec()).await;
     let is_there = |it: &Outcome| matches!(it, Outcome::Stored(_) | Outcome::Duplicate { .. });
@@ -46,7 +46,7 @@ async fn assert_recovers(store: &PostgresStore, drafts: &[Draft], known: usize) 
     assert_eq!(head(store, &room("lobby")).await, seq(log.len() as u64));
 }
 
-/// Nothing works, and nothing takes longer than it may.
+/// Every operation fails within its timeout.
 async fn assert_unavailable(store: &PostgresStore, nodes: &PostgresNodes, drafts: &[Draft]) {
     let began = Instant::now();
     store.commit(&batch(drafts.to_vec())).await.unwrap_err();
@@ -71,7 +71,7 @@ async fn store_recovers_when_postgres_is_killed_and_restarted() {
     nodes.heartbeat(&[]).await.unwrap();
     assert_recovers(&store, &drafts, 1).await;
 
-    // Nobody notices a server that was away while nothing was asked of it.
+    // A restart without requests in between is not noticed.
     database.kill();
     database.restart();
     nodes.heartbeat(&[]).await.unwrap();
@@ -108,7 +108,7 @@ async fn store_recovers_when_postgres_is_stopped_for_a_while() {
         database.signal("STOP");
         assert_unavailable(&store, &nodes, &drafts).await;
         database.signal("CONT");
-        wait_until("it beats again", async || nodes.heartbeat(&[]).await.is_ok()).await;
+        wait_until("heartbeats succeed again", async || nodes.heartbeat(&[]).await.is_ok()).await;
         assert_recovers(&store, &drafts, known).await;
         known += drafts.len();
     }
@@ -122,19 +122,19 @@ async fn store_recovers_when_postgres_was_read_only() {
     let drafts = [numbered("lobby", 2)];
     database.run("ALTER SYSTEM SET default_transaction_read_only = on").await;
     database.run("SELECT pg_reload_conf()").await;
-    // What was still stored is not asked for again.
+    // These may still be stored, so they are in another room than `drafts`.
     wait_until("writes are refused", async || {
-        store.commit(&batch(vec![draft("elsewhere", "1", "0")])).await.is_err()
+        store.commit(&batch(vec![draft("other", "1", "0")])).await.is_err()
     })
     .await;
-    wait_until("beats are refused", async || nodes.heartbeat(&[]).await.is_err()).await;
+    wait_until("heartbeats are refused", async || nodes.heartbeat(&[]).await.is_err()).await;
     store.commit(&batch(drafts.to_vec())).await.unwrap_err();
     let refused = PostgresStore::open(&database.options("late")).await.unwrap_err();
     assert!(matches!(refused, PostgresError::ReadOnly), "{refused:?}");
     database.run("ALTER SYSTEM RESET default_transaction_read_only").await;
     database.run("SELECT pg_reload_conf()").await;
-    wait_until("writes are taken", async || nodes.heartbeat(&[]).await.is_ok()).await;
-    wait_until("writes are taken", async || store.commit(&batch(drafts.to_vec())).await.is_ok())
+    wait_until("writes are accepted", async || nodes.heartbeat(&[]).await.is_ok()).await;
+    wait_until("writes are accepted", async || store.commit(&batch(drafts.to_vec())).await.is_ok())
         .await;
     assert_recovers(&store, &drafts, 1).await;
 }

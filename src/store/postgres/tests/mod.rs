@@ -1,4 +1,4 @@
-//! What PostgreSQL promises beyond the contract.
+//! Tests of PostgreSQL beyond the contract.
 
 mod checks;
 mod database;

@@ -1,9 +1,9 @@
-//! What was taken away is gone from the files, too.
+//! Removed content is not in the files any more.
 
 use super::*;
 use crate::{chat::ports::TrimLimits, store::contract::body};
 
-/// Nothing of a body that was edited or deleted is left in the database.
+/// The database holds no part of a body that was edited or deleted.
 #[tokio::test]
 async fn removed_bodies_are_not_in_the_files() {
     let directory = tempfile::tempdir().unwrap();

@@ -12,8 +12,8 @@ use crate::{
     },
 };
 
-/// What was in a database of schema 2: a room with three messages, two direct conversations, and
-/// users of whom the back end vouches for Ann and Bob.
+/// The content of a database of schema 2: a room with three messages, two direct conversations, and
+/// users, of whom Ann and Bob are registered.
 const SCHEMA_2_ROWS: &str = "
     INSERT INTO conversation (id, space, kind, one, other, head) VALUES
         (1, '/', 0, 'lobby', '', 3), (2, '/', 1, 'ann', 'bob', 1), (3, '/', 1, 'ann', 'guest', 2),
@@ -33,7 +33,7 @@ const SCHEMA_2_ROWS: &str = "
     UPDATE meta SET epoch = 'old';
 ";
 
-/// Brings a new database to schema 2 and fills it.
+/// Creates a database of schema 2 with that content.
 async fn create_schema_2(directory: &TempDir) {
     let path = directory.path().join("roomcast.db");
     let options = connect_options(&options(directory.path()), &path).create_if_missing(true);
@@ -100,7 +100,7 @@ async fn users_of_schema_2_keep_their_direct_conversations() {
 
     let ann = UserSeen { identity_kind: IdentityKind::Registered, ..guest(&Space::root(), "ann") };
     record_seen(&store, ann).await;
-    assert_eq!(memberships(&store, "ann").await.len(), 3, "she is who she was");
+    assert_eq!(memberships(&store, "ann").await.len(), 3, "her memberships are kept");
     let says = Draft { place: with_guest.clone(), author: user("ann"), ..draft("", "2", "1") };
     commit(&store, vec![says]).await;
     assert_eq!(member(&store, &with_guest, "guest").await, Some(Member::new(Role::Member, nth(2))));
@@ -110,7 +110,7 @@ async fn users_of_schema_2_keep_their_direct_conversations() {
         guests_after: OffsetDateTime::UNIX_EPOCH,
     };
     trim(&store, &everything).await;
-    assert_eq!(member(&store, &with_guest, "guest").await, None, "nobody knows when they came");
+    assert_eq!(member(&store, &with_guest, "guest").await, None, "the guest session is unknown");
     assert_eq!(memberships(&store, "ann").await.len(), 3);
 }
 

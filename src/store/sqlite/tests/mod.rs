@@ -1,4 +1,4 @@
-//! What SQLite promises beyond the contract: about disks, locks and what outlives a process.
+//! Tests of SQLite beyond the contract: disks, locks, and restarts.
 
 mod erased;
 mod migration;
@@ -192,7 +192,7 @@ async fn a_locked_database_fails_whole_commits_and_recovers() {
 async fn a_full_disk_fails_whole_commits_and_recovers() {
     let directory = tempfile::tempdir().unwrap();
     open(&directory).await.close().await;
-    // Somebody else's 400 KiB, on a disk of which 100 KiB are free.
+    // A table of 400 KiB, and a page limit that leaves 100 KiB free.
     let mut other_connection = open_other_connection(&directory).await;
     run(&mut other_connection, "CREATE TABLE filler AS SELECT randomblob(400 << 10)").await;
     let full = connect_options(&options(directory.path()), &directory.path().join("roomcast.db"))

@@ -1,18 +1,18 @@
-//! No statement reads more than it has to, however much there is.
+//! Statements use indexes: none reads more rows than necessary.
 
 use sqlx::{AssertSqlSafe, Row};
 
 use super::*;
 use crate::store::sqlite::script::Statement;
 
-/// How SQLite goes about a statement.
+/// The query plan of a statement.
 async fn steps(store: &SqliteStore, sql: String) -> Vec<String> {
     let sql = AssertSqlSafe(format!("EXPLAIN QUERY PLAN {sql}"));
     let steps = sqlx::query(sql).fetch_all(&store.readers).await.unwrap();
     steps.iter().map(|step| step.get("detail")).collect()
 }
 
-/// Fails where a step goes through a whole table or makes an index for itself.
+/// Fails when a step scans a whole table or builds a temporary index.
 fn check(sql: &str, steps: &[String]) {
     let tables = ["conversation", "message", "user", "member", "device", "entry", "said", "kept"];
     for step in steps {
