@@ -1,4 +1,4 @@
-# Few words, the same on a laptop and in CI. `make run ARGS="--listen 0.0.0.0:3000"` passes flags.
+# The same targets on a laptop and in CI. `make run ARGS="--listen 0.0.0.0:3000"` passes flags.
 
 .PHONY: run test check rust js browser bench release tools chromium
 .NOTPARALLEL:
@@ -20,13 +20,14 @@ check: $(PAGE) $(CLIENTS)
 	cargo clippy --locked --all-targets -- -D warnings
 	RUSTDOCFLAGS="-D warnings" cargo doc --locked --no-deps
 	js-client-tests/node_modules/.bin/biome ci --error-on-warnings
+	node js-client-tests/check-vocabulary.mjs
 
 rust: $(PAGE) tools
 	@if cargo nextest --version >/dev/null 2>&1; \
 	then set -x; cargo nextest run --locked; \
 	else set -x; cargo test --locked; fi
 
-# Strangers' clients against the release binary.
+# The official clients against the release binary.
 js: release $(CLIENTS) tools
 	cd js-client-tests && npm test
 
@@ -42,7 +43,7 @@ bench: $(PAGE) $(NEIGHBOUR) tools
 release: $(PAGE)
 	cargo build --locked --release
 
-# npm leaves this file when it is done.
+# npm writes this file last.
 %/node_modules/.package-lock.json: %/package-lock.json
 	cd $* && npm ci --no-audit --no-fund
 	@touch $@
@@ -57,7 +58,7 @@ define debian
 	apt-get update && DEBIAN_FRONTEND=noninteractive apt-get install --yes --no-install-recommends $(2)
 endef
 
-# Debian keeps PostgreSQL itself out of everybody's PATH, by version.
+# Debian installs PostgreSQL by version, outside of PATH.
 tools:
 	$(call debian,openssl,openssl)
 	$(call debian,sqlite3,sqlite3)
