@@ -1,10 +1,12 @@
-//! Replies as JSON objects.
+//! The data of replies: answers, rejections, and what the cookie API returns.
+
+use serde::Serialize;
 
 use super::{
     body::AttachmentEncoding,
     code::{self, CloseRow, Reconnect},
-    event::{self, EncodedPayload},
-    json::Object,
+    event::{self, EntryData, RoomStateData, UserNames},
+    payload::{self, Payload, Timestamp},
     request::RequestKind,
 };
 use crate::{
@@ -12,126 +14,267 @@ use crate::{
     domain::{CloseReason, Muted, Rejection, Token, UserName},
 };
 
-/// A reply's object: `{"ok":true,…}` or `{"ok":false,"code":…}`.
-pub(super) fn reply(reply: &Reply, encoding: AttachmentEncoding) -> EncodedPayload {
+/// A reply: `{"ok":true,…}` or `{"ok":false,"code":…}`, after the number of the request's
+/// acknowledgement where the wire has one.
+#[derive(Debug, Serialize)]
+pub(super) struct ReplyData<'a> {
+    #[serde(skip_serializing_if = "Option::is_none")]
+    ack: Option<u64>,
+    ok: bool,
+    #[serde(flatten)]
+    outcome: OutcomeData<'a>,
+}
+
+/// See [`ReplyData`].
+#[derive(Debug, Serialize)]
+#[serde(untagged)]
+enum OutcomeData<'a> {
+    Answer(AnswerData<'a>),
+    Rejection(RejectionData),
+}
+
+/// The answer to a request that succeeded.
+#[derive(Debug, Serialize)]
+#[serde(untagged, rename_all_fields = "camelCase")]
+pub(super) enum AnswerData<'a> {
+    /// `new user`.
+    Identified(IdentifiedData<'a>),
+    /// `auth`.
+    Authorized { user: &'a str, expires_at: Timestamp },
+    /// `send message` and `GroupChat`.
+    Posted {
+        id: &'a str,
+        room: &'a str,
+        seq: u64,
+        at: Timestamp,
+        #[serde(skip_serializing_if = "Option::is_none")]
+        duplicate: Option<bool>,
+    },
+    /// `SingleChat` and `notify`.
+    PostedTo {
+        id: &'a str,
+        to: &'a str,
+        seq: u64,
+        at: Timestamp,
+        #[serde(skip_serializing_if = "Option::is_none")]
+        duplicate: Option<bool>,
+        online: bool,
+    },
+    /// `GroupList`.
+    Users { room: &'a str, users: UserNames<'a>, count: usize },
+    /// `join`.
+    Joined {
+        #[serde(flatten)]
+        state: RoomStateData<'a>,
+        count: usize,
+    },
+    /// `leave`.
+    Room { room: &'a str, seq: u64, count: usize },
+    /// `history`.
+    Page { messages: Vec<EntryData<'a>>, more: bool },
+    /// `read`.
+    Read { seq: u64, unread: u64 },
+    /// `mute`.
+    Muted { muted: bool },
+    /// `typing`.
+    Acknowledged {},
+    /// `edit message` and `delete message`.
+    Changed {
+        seq: u64,
+        at: Timestamp,
+        #[serde(skip_serializing_if = "Option::is_none")]
+        duplicate: Option<bool>,
+    },
+    /// `invite`.
+    Invited { room: &'a str, user: &'a str, role: &'static str },
+    /// `kick`.
+    Kicked { room: &'a str, user: &'a str },
+    /// `presence`.
+    Presences { users: Vec<PresenceData<'a>> },
+}
+
+/// `new user`, and the second argument of its acknowledgement over Socket.IO.
+#[derive(Debug, Serialize)]
+pub(super) struct IdentifiedData<'a> {
+    user: &'a str,
+    token: &'a str,
+}
+
+/// The presence of one user.
+#[derive(Debug, Serialize)]
+#[serde(rename_all = "camelCase")]
+pub(super) struct PresenceData<'a> {
+    user: &'a str,
+    online: bool,
+    devices: usize,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    last_seen: Option<Timestamp>,
+}
+
+/// `{code, message}`: a refused request, handshake or sign-in.
+#[derive(Debug, Serialize)]
+#[serde(rename_all = "camelCase")]
+pub(super) struct RejectionData {
+    code: &'static str,
+    message: String,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    retry_after_ms: Option<u64>,
+}
+
+/// `error message`.
+#[derive(Debug, Serialize)]
+pub(super) struct ErrorMessageData {
+    /// The name of the request, or `null` for one that is not in the protocol.
+    event: Option<&'static str>,
+    #[serde(flatten)]
+    rejection: RejectionData,
+}
+
+/// `closing`: why the server ends a connection, and what the client should do.
+#[derive(Debug, Serialize)]
+#[serde(rename_all = "camelCase")]
+pub(super) struct ClosingData {
+    code: &'static str,
+    reconnect: bool,
+    after_ms: u64,
+}
+
+/// The signed-in user, as the cookie API returns it.
+#[derive(Debug, Serialize)]
+#[serde(rename_all = "camelCase")]
+#[expect(clippy::struct_excessive_bools, reason = "these are the fields on the wire")]
+struct ProfileData<'a> {
+    user: &'a str,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    name: Option<&'a str>,
+    guest: bool,
+    admin: bool,
+    expires_at: Timestamp,
+}
+
+/// A reply, with the number of the request's acknowledgement where the wire has one.
+pub(super) fn reply(
+    ack: Option<u64>,
+    reply: &Reply,
+    encoding: AttachmentEncoding,
+) -> Payload<ReplyData<'_>> {
     match reply {
-        Ok(answer) => answer_object(Object::new().add("ok", &true), answer, encoding),
+        Ok(it) => answer(it, encoding).map(|data| {
+            let outcome = OutcomeData::Answer(data);
+            ReplyData { ack, ok: true, outcome }
+        }),
         Err(rejection) => {
-            let object = Object::new().add("ok", &false);
-            EncodedPayload::text(add_rejection(object, rejection).end())
+            let outcome = OutcomeData::Rejection(rejection.into());
+            Payload::without_attachments(ReplyData { ack, ok: false, outcome })
         }
     }
 }
 
-/// An answer's object without `ok`: what comes as an event.
-pub(super) fn answer(answer: &Answer, encoding: AttachmentEncoding) -> EncodedPayload {
-    answer_object(Object::new(), answer, encoding)
+/// An answer without `ok`, as an event carries it.
+pub(super) fn answer(answer: &Answer, encoding: AttachmentEncoding) -> Payload<AnswerData<'_>> {
+    let data = match answer {
+        Answer::Page { entries, more } => {
+            let entries = event::flat(entries.iter(), encoding);
+            return entries.map(|messages| AnswerData::Page { messages, more: *more });
+        }
+        Answer::Identified { user, token } => AnswerData::Identified(identified(user, token)),
+        Answer::Authorized { user, expires_at } => {
+            AnswerData::Authorized { user: user.as_raw(), expires_at: Timestamp(*expires_at) }
+        }
+        Answer::Posted { receipt, room } => {
+            let Receipt { id, seq, at, duplicate } = receipt;
+            let (id, room, seq, at) = (id.as_raw(), room.as_raw(), seq.as_raw(), Timestamp(*at));
+            AnswerData::Posted { id, room, seq, at, duplicate: duplicate.then_some(true) }
+        }
+        Answer::PostedTo { receipt, to, online } => {
+            let Receipt { id, seq, at, duplicate } = receipt;
+            let (id, to, seq, at) = (id.as_raw(), to.as_raw(), seq.as_raw(), Timestamp(*at));
+            let duplicate = duplicate.then_some(true);
+            AnswerData::PostedTo { id, to, seq, at, duplicate, online: *online }
+        }
+        Answer::Users { room, users, count } => {
+            AnswerData::Users { room: room.as_raw(), users: UserNames(users), count: *count }
+        }
+        Answer::Joined { state, count } => {
+            AnswerData::Joined { state: state.into(), count: *count }
+        }
+        Answer::Room { room, seq, count } => {
+            AnswerData::Room { room: room.as_raw(), seq: seq.as_raw(), count: *count }
+        }
+        Answer::Read { seq, unread } => AnswerData::Read { seq: seq.as_raw(), unread: *unread },
+        Answer::Muted(muted) => AnswerData::Muted { muted: *muted == Muted::Yes },
+        Answer::Acknowledged => AnswerData::Acknowledged {},
+        Answer::Changed { seq, at, duplicate } => AnswerData::Changed {
+            seq: seq.as_raw(),
+            at: Timestamp(*at),
+            duplicate: duplicate.then_some(true),
+        },
+        Answer::Invited { room, user, role } => {
+            AnswerData::Invited { room: room.as_raw(), user: user.as_raw(), role: role.as_raw() }
+        }
+        Answer::Kicked { room, user } => {
+            AnswerData::Kicked { room: room.as_raw(), user: user.as_raw() }
+        }
+        Answer::Presences(users) => {
+            AnswerData::Presences { users: users.iter().map(PresenceData::from).collect() }
+        }
+    };
+    Payload::without_attachments(data)
 }
 
 /// `error message`.
-pub(super) fn error_message(kind: RequestKind, rejection: &Rejection) -> String {
-    add_rejection(Object::new().add("event", &kind.name()), rejection).end()
+pub(super) fn error_message(kind: RequestKind, rejection: &Rejection) -> ErrorMessageData {
+    ErrorMessageData { event: kind.name(), rejection: rejection.into() }
 }
 
-/// A refusal at the door or in the two arguments of `new user`: `{code, message}`.
+/// A refused handshake or sign-in, as JSON text.
 pub(crate) fn rejection_object(rejection: &Rejection) -> String {
-    add_rejection(Object::new(), rejection).end()
+    payload::json(&RejectionData::from(rejection))
 }
 
-/// `closing`: why the server ends a connection, and what to do.
-pub(super) fn closing(reason: CloseReason) -> String {
+/// `closing`.
+pub(super) fn closing(reason: CloseReason) -> ClosingData {
     let CloseRow { code, reconnect, after, .. } = code::close(reason);
-    Object::new()
-        .add("code", code)
-        .add("reconnect", &(reconnect == Reconnect::Yes))
-        .add("afterMs", &u64::try_from(after.as_millis()).unwrap_or(u64::MAX))
-        .end()
+    let after_ms = u64::try_from(after.as_millis()).unwrap_or(u64::MAX);
+    ClosingData { code, reconnect: reconnect == Reconnect::Yes, after_ms }
 }
 
-/// Who signed in, as the cookie API tells it.
+/// The signed-in user, as JSON text.
 pub(crate) fn profile(profile: &Profile) -> String {
     let Profile { user, name, identity_kind, admin, expires_at } = profile;
-    Object::new()
-        .add("user", user.as_raw())
-        .add_some("name", name.as_deref())
-        .add("guest", &matches!(identity_kind, IdentityKind::Guest(_)))
-        .add("admin", admin)
-        .add_time("expiresAt", *expires_at)
-        .end()
+    payload::json(&ProfileData {
+        user: user.as_raw(),
+        name: name.as_deref(),
+        guest: matches!(identity_kind, IdentityKind::Guest(_)),
+        admin: *admin,
+        expires_at: Timestamp(*expires_at),
+    })
 }
 
-/// The second argument of `new user`'s acknowledgement.
-pub(super) fn identified(user: &UserName, token: &Token) -> String {
-    Object::new().add("user", user.as_raw()).add("token", token.expose()).end()
+/// The second argument of the acknowledgement of `new user`.
+pub(super) fn identified<'a>(user: &'a UserName, token: &'a Token) -> IdentifiedData<'a> {
+    IdentifiedData { user: user.as_raw(), token: token.expose() }
 }
 
-fn add_rejection(object: Object, rejection: &Rejection) -> Object {
-    let row = code::rejection(rejection);
-    let object = object.add("code", row.code).add("message", &rejection.to_string());
-    let Rejection::TooFast { retry_after } = rejection else { return object };
-    // Rounded up: who comes back then is not refused again.
-    let millis = retry_after.as_micros().div_ceil(1000);
-    object.add("retryAfterMs", &u64::try_from(millis).unwrap_or(u64::MAX))
+impl From<&Rejection> for RejectionData {
+    fn from(rejection: &Rejection) -> Self {
+        let mut retry_after_ms = None;
+        if let Rejection::TooFast { retry_after } = rejection {
+            // Rounded up, so that a retry after this time is not refused again.
+            let millis = retry_after.as_micros().div_ceil(1000);
+            retry_after_ms = Some(u64::try_from(millis).unwrap_or(u64::MAX));
+        }
+        let code = code::rejection(rejection).code;
+        Self { code, message: rejection.to_string(), retry_after_ms }
+    }
 }
 
-fn answer_object(object: Object, answer: &Answer, encoding: AttachmentEncoding) -> EncodedPayload {
-    let object = match answer {
-        Answer::Identified { user, token } => object.add_members(&identified(user, token)),
-        Answer::Authorized { user, expires_at } => {
-            object.add("user", user.as_raw()).add_time("expiresAt", *expires_at)
-        }
-        Answer::Posted { receipt, room } => {
-            let object = object.add("id", receipt.id.as_raw()).add("room", room.as_raw());
-            posted(object, receipt)
-        }
-        Answer::PostedTo { receipt, to, online } => {
-            let object = object.add("id", receipt.id.as_raw()).add("to", to.as_raw());
-            posted(object, receipt).add("online", online)
-        }
-        Answer::Users { room, users, count } => object
-            .add("room", room.as_raw())
-            .add_raw("users", &event::names(users))
-            .add("count", count),
-        Answer::Joined { state, count } => event::room_state(object, state).add("count", count),
-        Answer::Room { room, seq, count } => {
-            object.add("room", room.as_raw()).add("seq", &seq.as_raw()).add("count", count)
-        }
-        Answer::Page { entries, more } => {
-            let EncodedPayload { json, attachments } = event::flat(entries.iter(), encoding);
-            let json = object.add_raw("messages", &json).add("more", more).end();
-            return EncodedPayload { json, attachments };
-        }
-        Answer::Read { seq, unread } => object.add("seq", &seq.as_raw()).add("unread", unread),
-        Answer::Muted(muted) => object.add("muted", &(*muted == Muted::Yes)),
-        Answer::Acknowledged => object,
-        Answer::Changed { seq, at, duplicate } => object
-            .add("seq", &seq.as_raw())
-            .add_time("at", *at)
-            .add_some("duplicate", duplicate.then_some(true)),
-        Answer::Invited { room, user, role } => {
-            object.add("room", room.as_raw()).add("user", user.as_raw()).add("role", role.as_raw())
-        }
-        Answer::Kicked { room, user } => {
-            object.add("room", room.as_raw()).add("user", user.as_raw())
-        }
-        Answer::Presences(users) => {
-            let users: Vec<_> = users.iter().map(presence).collect();
-            object.add_raw("users", &format!("[{}]", users.join(",")))
-        }
-    };
-    EncodedPayload::text(object.end())
-}
-
-fn posted(object: Object, receipt: &Receipt) -> Object {
-    let Receipt { id: _, seq, at, duplicate } = receipt;
-    let object = object.add("seq", &seq.as_raw()).add_time("at", *at);
-    object.add_some("duplicate", duplicate.then_some(true))
-}
-
-fn presence(presence: &UserPresence) -> String {
-    let UserPresence { user, online, devices, last_seen } = presence;
-    let object = Object::new().add("user", user.as_raw()).add("online", online);
-    object.add("devices", devices).add_some_time("lastSeen", *last_seen).end()
+impl<'a> From<&'a UserPresence> for PresenceData<'a> {
+    fn from(presence: &'a UserPresence) -> Self {
+        let UserPresence { user, online, devices, last_seen } = presence;
+        let last_seen = last_seen.map(Timestamp);
+        Self { user: user.as_raw(), online: *online, devices: *devices, last_seen }
+    }
 }
 
 #[cfg(test)]
@@ -184,7 +327,7 @@ mod tests {
                 r#"{"ok":true,"messages":[],"more":false}"#,
             ),
         ] {
-            assert_eq!(reply(&Ok(answer), AttachmentEncoding::Base64).json, golden);
+            assert_eq!(reply(None, &Ok(answer), AttachmentEncoding::Base64).json(), golden);
         }
     }
 
@@ -203,9 +346,9 @@ mod tests {
             r#""lastSeen":"1970-01-01T00:00:00.000Z"},"#,
             r#"{"user":"zoe","online":false,"devices":0}]}"#
         );
-        assert_eq!(answer(&presences, AttachmentEncoding::Base64).json, format!("{{{users}"));
+        assert_eq!(answer(&presences, AttachmentEncoding::Base64).json(), format!("{{{users}"));
         assert_eq!(
-            reply(&Ok(presences), AttachmentEncoding::Base64).json,
+            reply(None, &Ok(presences), AttachmentEncoding::Base64).json(),
             format!("{{\"ok\":true,{users}")
         );
     }

@@ -3,8 +3,11 @@
 //! Inside, a body's bytes lie beside its text, and the text holds numbered placeholders (see
 //! [`Body`]). Because `wire` alone makes such texts, a placeholder in one is always ours.
 
+use std::borrow::Cow;
+
 use base64::{Engine, engine::general_purpose::STANDARD};
 use bytes::Bytes;
+use serde::{Serialize, Serializer, ser::Error};
 use serde_json::{Value, json, value::RawValue};
 
 use crate::domain::{Body, Limits, Rejection};
@@ -131,11 +134,28 @@ pub(super) fn bytes_at<'a>(value: &Value, attachments: &'a [Bytes]) -> Option<&'
     attachments.get(number)
 }
 
-/// Writes a body's text for a wire. `first` is the number of its first attachment in the packet.
-pub(super) fn write(body: &Body, encoding: AttachmentEncoding, first: usize) -> String {
+/// A body as a field of a wire struct: its JSON is copied, not parsed into a tree.
+#[derive(Debug)]
+pub(super) struct BodyData<'a> {
+    pub(super) body: &'a Body,
+    pub(super) encoding: AttachmentEncoding,
+    /// The number of the body's first attachment in the packet.
+    pub(super) first: usize,
+}
+
+impl Serialize for BodyData<'_> {
+    fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
+        let text = write(self.body, self.encoding, self.first);
+        let raw: &RawValue = serde_json::from_str(&text).map_err(S::Error::custom)?;
+        raw.serialize(serializer)
+    }
+}
+
+/// A body's text in an encoding. `first` is the number of its first attachment in the packet.
+fn write(body: &Body, encoding: AttachmentEncoding, first: usize) -> Cow<'_, str> {
     let attachments = body.attachments();
     if attachments.is_empty() || (encoding == AttachmentEncoding::Placeholders && first == 0) {
-        return body.json().to_owned();
+        return Cow::Borrowed(body.json());
     }
     let mut written = String::with_capacity(body.json().len());
     let mut rest = body.json();
@@ -154,7 +174,7 @@ pub(super) fn write(body: &Body, encoding: AttachmentEncoding, first: usize) -> 
         rest = after;
     }
     written.push_str(rest);
-    written
+    Cow::Owned(written)
 }
 
 /// A placeholder as `serde_json` writes it: the keys in this order.

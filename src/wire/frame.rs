@@ -1,16 +1,16 @@
-//! What plain WebSocket clients put into a frame, and what they get in one, whatever its format.
+//! The frames of plain WebSocket clients, the same for JSON and `MessagePack`.
 
 use std::{borrow::Cow, sync::Arc};
 
 use bytes::Bytes;
-use serde::Deserialize;
+use serde::{Deserialize, Serialize};
 use serde_json::value::RawValue;
 
 use super::{
-    answer,
+    answer::{self, AnswerData, ClosingData, ErrorMessageData, ReplyData},
     body::AttachmentEncoding,
-    event::{self, EncodedPayload},
-    json::Object,
+    event::{self, EventData},
+    payload::Payload,
     request::{self, ReplyForm, RequestData, RequestKind},
 };
 use crate::{
@@ -29,32 +29,32 @@ struct RawFrame<'a> {
     ack: Option<u64>,
 }
 
-/// What a frame asks for, and where its answer goes.
+/// The request of a frame, and how it is answered.
 #[derive(Debug)]
 pub struct RequestFrame {
-    /// Which request it is.
+    /// The request that the reply names.
     pub kind: RequestKind,
-    /// The number that the answer carries, if one is wanted.
+    /// The number that the answer carries, if the client asks for an acknowledgement.
     pub ack: Option<u64>,
-    /// What is asked.
+    /// The request, or why it is refused.
     pub request: Result<Request, Rejection>,
 }
 
 impl RequestFrame {
-    /// What cannot be understood, and so cannot be answered where it was asked.
+    /// A frame that cannot be parsed. Its `ack` is unknown, so the refusal is an event.
     pub fn rejected(rejection: Rejection) -> Self {
         Self { kind: RequestKind::Unknown, ack: None, request: Err(rejection) }
     }
 }
 
-/// What a frame asks for that is `text` with `attachments` beside it.
+/// Parses a frame that is `text` with `attachments` beside it.
 pub(super) fn request(
     text: &str,
     attachments: &[Bytes],
     encoding: AttachmentEncoding,
     limits: &Limits,
 ) -> RequestFrame {
-    // Without this an array would do: its items would be taken for the fields, in order.
+    // serde would accept an array and read its items as the fields, in order.
     let object = Some(text).filter(|text| text.trim_start().starts_with('{'));
     let Some(Ok(RawFrame { event, data, ack })) = object.map(serde_json::from_str) else {
         return RequestFrame::rejected(Rejection::BadRequest("a frame is {event, data?, ack?}"));
@@ -67,35 +67,54 @@ pub(super) fn request(
     RequestFrame { kind: RequestKind::of(&event), ack, request: request::request(&event, &data) }
 }
 
-/// The frame of an event.
-pub(super) fn event(
-    delivery: &Arc<Delivery>,
-    encoding: AttachmentEncoding,
-    limits: &Limits,
-) -> EncodedPayload {
-    let data = event::data(delivery.event(), encoding, limits);
-    frame(event::delivery_name(delivery), data)
+/// `{event, data}`.
+#[derive(Debug, Serialize)]
+pub(super) struct EventFrame<T> {
+    event: &'static str,
+    data: T,
 }
 
-/// The frame that tells a reply, if there is anything to tell.
+/// A reply, in whichever form its request asks for.
+#[derive(Debug, Serialize)]
+#[serde(untagged)]
+pub(super) enum ReplyFrame<'a> {
+    /// The request has an `ack`.
+    Acknowledgement(ReplyData<'a>),
+    /// A query without an `ack`.
+    Answer(EventFrame<AnswerData<'a>>),
+    /// A refused request without an `ack`.
+    Error(EventFrame<ErrorMessageData>),
+}
+
+/// The frame of an event.
+pub(super) fn event<'a>(
+    delivery: &'a Arc<Delivery>,
+    encoding: AttachmentEncoding,
+    limits: &Limits,
+) -> Payload<EventFrame<EventData<'a>>> {
+    let event = event::delivery_name(delivery);
+    event::data(delivery.event(), encoding, limits).map(|data| EventFrame { event, data })
+}
+
+/// The frame of a reply. A request without an `ack` that is no query has none when it succeeds.
 pub(super) fn reply(
     kind: RequestKind,
     ack: Option<u64>,
     reply: &Reply,
     encoding: AttachmentEncoding,
-) -> Option<EncodedPayload> {
+) -> Option<Payload<ReplyFrame<'_>>> {
     match (ack, kind, reply) {
         (Some(ack), _, reply) => {
-            let EncodedPayload { json, attachments } = answer::reply(reply, encoding);
-            let json = Object::new().add("ack", &ack).add_members(&json).end();
-            Some(EncodedPayload { json, attachments })
+            Some(answer::reply(Some(ack), reply, encoding).map(ReplyFrame::Acknowledgement))
         }
         (None, kind, Err(rejection)) => {
-            let data = EncodedPayload::text(answer::error_message(kind, rejection));
-            Some(frame("error message", data))
+            let data = answer::error_message(kind, rejection);
+            let frame = EventFrame { event: "error message", data };
+            Some(Payload::without_attachments(ReplyFrame::Error(frame)))
         }
-        (None, RequestKind::Known(name, ReplyForm::AcknowledgementOrEvent), Ok(it)) => {
-            Some(frame(name, answer::answer(it, encoding)))
+        (None, RequestKind::Known(event, ReplyForm::AcknowledgementOrEvent), Ok(it)) => {
+            let answer = answer::answer(it, encoding);
+            Some(answer.map(|data| ReplyFrame::Answer(EventFrame { event, data })))
         }
         (
             None,
@@ -107,12 +126,7 @@ pub(super) fn reply(
 }
 
 /// The frame of `closing`.
-pub(super) fn closing(reason: CloseReason) -> EncodedPayload {
-    frame("closing", EncodedPayload::text(answer::closing(reason)))
-}
-
-fn frame(event: &str, data: EncodedPayload) -> EncodedPayload {
-    let EncodedPayload { json, attachments } = data;
-    let json = Object::new().add("event", event).add_raw("data", &json).end();
-    EncodedPayload { json, attachments }
+pub(super) fn closing(reason: CloseReason) -> Payload<EventFrame<ClosingData>> {
+    let frame = EventFrame { event: "closing", data: answer::closing(reason) };
+    Payload::without_attachments(frame)
 }

@@ -14,6 +14,7 @@ mod frame;
 mod hello;
 mod json;
 pub mod msgpack;
+mod payload;
 mod request;
 mod sign_in;
 pub mod socketio;

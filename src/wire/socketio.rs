@@ -8,14 +8,18 @@ use serde::{
     de::{Error, IgnoredAny, SeqAccess, Visitor},
     ser::{SerializeMap, SerializeSeq},
 };
-use serde_json::{Value, value::RawValue};
+use serde_json::{
+    Value,
+    value::{RawValue, to_raw_value},
+};
 
 pub use super::request::RequestKind;
 use super::{
-    answer,
+    answer::{self, RejectionData},
     body::{self, AttachmentEncoding},
-    event::{self, EncodedPayload},
+    event,
     hello::hello_from_auth,
+    payload::{Payload, SERIALIZES},
     request::{self, ReplyForm, RequestData},
 };
 use crate::{
@@ -36,18 +40,19 @@ pub struct Packet {
 }
 
 impl Packet {
-    fn new(payload: EncodedPayload) -> Self {
-        let EncodedPayload { json, attachments } = payload;
-        let bytes = json.len() + attachments.iter().map(Bytes::len).sum::<usize>();
+    fn new(payload: Payload<impl Serialize>) -> Self {
+        let Payload { data, attachments } = payload;
+        let json = to_raw_value(&data).expect(SERIALIZES);
+        let bytes = json.get().len() + attachments.iter().map(Bytes::len).sum::<usize>();
         let tree = (!attachments.is_empty()).then(|| {
-            let value = serde_json::from_str(&json).expect("we wrote it");
+            let value = serde_json::from_str(json.get()).expect(SERIALIZES);
             Box::new((value, attachments))
         });
-        Self { json: RawValue::from_string(json).expect("we wrote it"), tree, bytes }
+        Self { json, tree, bytes }
     }
 
-    fn text(json: String) -> Self {
-        Self::new(EncodedPayload::text(json))
+    fn without_attachments(data: impl Serialize) -> Self {
+        Self::new(Payload::without_attachments(data))
     }
 
     /// How much it counts in an outbox: text and byte strings.
@@ -180,11 +185,14 @@ pub fn acknowledgement(kind: RequestKind, reply: &Reply) -> Acknowledgement {
         (
             RequestKind::Known(_, ReplyForm::UserAndToken),
             Ok(Answer::Identified { user, token }),
-        ) => Acknowledgement::Two(true, Packet::text(answer::identified(user, token))),
+        ) => {
+            Acknowledgement::Two(true, Packet::without_attachments(answer::identified(user, token)))
+        }
         (RequestKind::Known(_, ReplyForm::UserAndToken), Err(rejection)) => {
-            Acknowledgement::Two(false, Packet::text(answer::rejection_object(rejection)))
+            Acknowledgement::Two(false, Packet::without_attachments(RejectionData::from(rejection)))
         }
         _ => Acknowledgement::One(Packet::new(answer::reply(
+            None,
             reply,
             AttachmentEncoding::Placeholders,
         ))),
@@ -195,9 +203,10 @@ pub fn acknowledgement(kind: RequestKind, reply: &Reply) -> Acknowledgement {
 /// tell.
 pub fn reply_event(kind: RequestKind, reply: &Reply) -> Option<(&'static str, Packet)> {
     match (kind, reply) {
-        (kind, Err(rejection)) => {
-            Some(("error message", Packet::text(answer::error_message(kind, rejection))))
-        }
+        (kind, Err(rejection)) => Some((
+            "error message",
+            Packet::without_attachments(answer::error_message(kind, rejection)),
+        )),
         (RequestKind::Known(name, ReplyForm::AcknowledgementOrEvent), Ok(answer)) => {
             Some((name, Packet::new(answer::answer(answer, AttachmentEncoding::Placeholders))))
         }
@@ -211,7 +220,7 @@ pub fn reply_event(kind: RequestKind, reply: &Reply) -> Option<(&'static str, Pa
 
 /// The data of `closing`.
 pub fn closing(reason: CloseReason) -> Packet {
-    Packet::text(answer::closing(reason))
+    Packet::without_attachments(answer::closing(reason))
 }
 
 #[cfg(test)]

@@ -1,4 +1,4 @@
-//! The vocabulary in JSON text frames, as plain WebSocket clients speak it.
+//! JSON text frames of plain WebSocket clients.
 
 use std::sync::Arc;
 
@@ -9,24 +9,24 @@ use crate::{
     domain::{CloseReason, Limits},
 };
 
-/// What a text frame asks for.
+/// Parses a text frame.
 pub fn request(text: &str, limits: &Limits) -> RequestFrame {
     frame::request(text, &[], AttachmentEncoding::Base64, limits)
 }
 
-/// The frame of an event. The caller remembers it per delivery.
+/// The frame of an event. The caller caches it per delivery.
 pub fn event(delivery: &Arc<Delivery>, limits: &Limits) -> String {
-    frame::event(delivery, AttachmentEncoding::Base64, limits).json
+    frame::event(delivery, AttachmentEncoding::Base64, limits).json()
 }
 
-/// The frame that tells a reply, if there is anything to tell.
+/// The frame of a reply, if the request has one.
 pub fn reply(kind: RequestKind, ack: Option<u64>, reply: &Reply) -> Option<String> {
-    frame::reply(kind, ack, reply, AttachmentEncoding::Base64).map(|payload| payload.json)
+    frame::reply(kind, ack, reply, AttachmentEncoding::Base64).map(|payload| payload.json())
 }
 
 /// The frame of `closing`.
 pub fn closing(reason: CloseReason) -> String {
-    frame::closing(reason).json
+    frame::closing(reason).json()
 }
 
 #[cfg(test)]

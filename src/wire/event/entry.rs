@@ -1,15 +1,68 @@
-//! Entries of a log: as they go out live, and flat as `history` and `missed` hold them.
+//! Entries of a log: live events, and the flat entries of `history` and `missed`.
 
 use bytes::Bytes;
+use serde::Serialize;
 
-use super::{EncodedPayload, Object};
+use super::EventData;
 use crate::{
     chat::event::{MissedEntries, MissedRun},
-    domain::{Act, Body, Content, Conversation, Entry, MessageKind, Place, UserName},
-    wire::body::{self, AttachmentEncoding},
+    domain::{Act, Body, Content, Conversation, Entry, MessageKind},
+    wire::{
+        body::{AttachmentEncoding, BodyData},
+        payload::{Payload, Timestamp},
+    },
 };
 
-/// What an entry is called.
+/// An entry. Its event decides which of the optional fields it has.
+#[derive(Debug, Serialize)]
+#[serde(rename_all = "camelCase")]
+pub(in crate::wire) struct EntryData<'a> {
+    /// The name of the event, for flat entries only.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    event: Option<&'static str>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    room: Option<&'a str>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    to: Option<&'a str>,
+    seq: u64,
+    /// The message that an edit or a deletion changes.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    of: Option<u64>,
+    id: &'a str,
+    /// The author, in `new message`.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    username: Option<&'a str>,
+    /// The author, in every other event.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    user: Option<&'a str>,
+    /// The body, in `new message` and `message edited`.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    msg: Option<BodyData<'a>>,
+    /// The body, in every other event.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    data: Option<BodyData<'a>>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    deleted: Option<bool>,
+    at: Timestamp,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    edited_at: Option<Timestamp>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    unread: Option<u64>,
+}
+
+/// `missed`: a part of the missed entries, or where the log stands.
+#[derive(Debug, Serialize)]
+pub(in crate::wire) struct MissedData<'a> {
+    room: &'a str,
+    messages: Vec<EntryData<'a>>,
+    recovered: bool,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    more: Option<bool>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    head: Option<u64>,
+}
+
+/// The name of an entry's event.
 pub(super) fn name(entry: &Entry) -> &'static str {
     match &entry.act {
         Act::Said { kind: MessageKind::Message, .. } => "new message",
@@ -21,102 +74,99 @@ pub(super) fn name(entry: &Entry) -> &'static str {
     }
 }
 
-/// An entry as it goes out live.
-pub(super) fn live(entry: &Entry, encoding: AttachmentEncoding) -> EncodedPayload {
-    let json = object(Object::new(), entry, encoding, 0).end();
-    EncodedPayload { json, attachments: attachments(entry).to_vec() }
+/// A live entry. A notification has the number of unread entries of the inbox.
+pub(super) fn live(
+    entry: &Entry,
+    unread: Option<u64>,
+    encoding: AttachmentEncoding,
+) -> Payload<EventData<'_>> {
+    let data = EntryData { unread, ..entry_data(entry, encoding, 0) };
+    Payload { data: EventData::Entry(data), attachments: attachments(entry).to_vec() }
 }
 
-/// What stands in an inbox now, and how much of it is not read.
-pub(super) fn notified(entry: &Entry, unread: u64, encoding: AttachmentEncoding) -> EncodedPayload {
-    let json = object(Object::new(), entry, encoding, 0).add("unread", &unread).end();
-    EncodedPayload { json, attachments: attachments(entry).to_vec() }
-}
-
-/// Entries as they stand in `history` and `missed`: flat, with the name of their event.
+/// The entries of `history` and `missed`: flat, with the name of their event.
 pub(in crate::wire) fn flat<'a>(
     entries: impl Iterator<Item = &'a Entry>,
     encoding: AttachmentEncoding,
-) -> EncodedPayload {
-    let (mut json, mut all) = (String::from("["), Vec::new());
+) -> Payload<Vec<EntryData<'a>>> {
+    let (mut data, mut all) = (Vec::with_capacity(entries.size_hint().0), Vec::new());
     for entry in entries {
-        if json.len() > 1 {
-            json.push(',');
-        }
-        let named = Object::new().add("event", name(entry));
-        json.push_str(&object(named, entry, encoding, all.len()).end());
+        let flat = entry_data(entry, encoding, all.len());
+        data.push(EntryData { event: Some(name(entry)), ..flat });
         all.extend_from_slice(attachments(entry));
     }
-    json.push(']');
-    EncodedPayload { json, attachments: all }
+    Payload { data, attachments: all }
 }
 
-pub(super) fn missed(missed: &MissedEntries, encoding: AttachmentEncoding) -> EncodedPayload {
+pub(super) fn missed(
+    missed: &MissedEntries,
+    encoding: AttachmentEncoding,
+) -> Payload<EventData<'_>> {
     let MissedEntries { room, run } = missed;
-    let object = Object::new().add("room", room.as_raw());
+    let room = room.as_raw();
     match run {
         MissedRun::Recovered { entries, more } => {
-            let EncodedPayload { json, attachments } =
-                flat(entries.iter().filter_map(|delivery| delivery.entry()), encoding);
-            let object = object.add_raw("messages", &json).add("recovered", &true);
-            EncodedPayload { json: object.add("more", more).end(), attachments }
+            let entries = flat(entries.iter().filter_map(|delivery| delivery.entry()), encoding);
+            entries.map(|messages| {
+                let more = Some(*more);
+                EventData::Missed(MissedData { room, messages, recovered: true, more, head: None })
+            })
         }
         MissedRun::TooFar { head } => {
-            let object = object.add_raw("messages", "[]").add("recovered", &false);
-            EncodedPayload::text(object.add("head", &head.as_raw()).end())
+            let (messages, head) = (Vec::new(), Some(head.as_raw()));
+            let data = MissedData { room, messages, recovered: false, more: None, head };
+            Payload::without_attachments(EventData::Missed(data))
         }
     }
 }
 
-/// An entry's members. `first` is the number of its first attachment in the packet.
-fn object(object: Object, entry: &Entry, encoding: AttachmentEncoding, first: usize) -> Object {
+/// An entry's fields. `first` is the number of its first attachment in the packet.
+fn entry_data(entry: &Entry, encoding: AttachmentEncoding, first: usize) -> EntryData<'_> {
     let Entry { place, position, id, author, at, act } = entry;
-    let object = address(object, place, author).add("seq", &position.seq.as_raw());
+    // An inbox has no address: it is always the recipient's own.
+    let (room, to) = match &place.conversation {
+        Conversation::Room(room) => (Some(room.as_raw()), None),
+        Conversation::Direct(one, other) => {
+            (None, Some(if one == author { other.as_raw() } else { one.as_raw() }))
+        }
+        Conversation::Inbox(_) => (None, None),
+    };
+    let body = entry.body().map(|body| BodyData { body, encoding, first });
+    let data = EntryData {
+        event: None,
+        room,
+        to,
+        seq: position.seq.as_raw(),
+        of: None,
+        id: id.as_raw(),
+        username: None,
+        user: None,
+        msg: None,
+        data: None,
+        deleted: None,
+        at: Timestamp(*at),
+        edited_at: None,
+        unread: None,
+    };
+    let author = Some(author.as_raw());
     match act {
         Act::Said { kind, content } => {
-            let (author_key, body_key) = match kind {
-                MessageKind::Message => ("username", "msg"),
+            let (deleted, edited_at) = match content {
+                Content::Body { body: _, edited_at } => (None, edited_at.map(Timestamp)),
+                Content::Removed => (Some(true), None),
+            };
+            let data = EntryData { deleted, edited_at, ..data };
+            match kind {
+                MessageKind::Message => EntryData { username: author, msg: body, ..data },
                 MessageKind::GroupChat | MessageKind::SingleChat | MessageKind::Notification => {
-                    ("user", "data")
+                    EntryData { user: author, data: body, ..data }
                 }
-            };
-            let (body, edited_at) = match content {
-                Content::Body { body, edited_at } => (Some(body), *edited_at),
-                Content::Removed => (None, None),
-            };
-            let object = object.add("id", id.as_raw()).add(author_key, author.as_raw());
-            let object = match body {
-                Some(body) => object.add_raw(body_key, &body::write(body, encoding, first)),
-                None => object.add("deleted", &true),
-            };
-            object.add_time("at", *at).add_some_time("editedAt", edited_at)
+            }
         }
-        Act::Edited { of, body } => {
-            let object = object.add("of", &of.as_raw()).add("id", id.as_raw());
-            let object = object.add("user", author.as_raw());
-            let object = match body {
-                Some(body) => object.add_raw("msg", &body::write(body, encoding, first)),
-                None => object,
-            };
-            object.add_time("at", *at)
+        Act::Edited { of, body: _ } => {
+            EntryData { of: Some(of.as_raw()), user: author, msg: body, ..data }
         }
-        Act::Deleted { of } => object
-            .add("of", &of.as_raw())
-            .add("id", id.as_raw())
-            .add("user", author.as_raw())
-            .add_time("at", *at),
-    }
-}
-
-/// Where an entry belongs: an inbox goes without saying.
-fn address(object: Object, place: &Place, author: &UserName) -> Object {
-    match &place.conversation {
-        Conversation::Room(room) => object.add("room", room.as_raw()),
-        Conversation::Direct(one, other) => {
-            let to = if one == author { other } else { one };
-            object.add("to", to.as_raw())
-        }
-        Conversation::Inbox(_) => object,
+        Act::Deleted { of } => EntryData { of: Some(of.as_raw()), user: author, ..data },
     }
 }
 

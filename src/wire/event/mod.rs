@@ -1,36 +1,95 @@
-//! Events as JSON data, made once per event and form.
+//! The data of events, serialized once per event and wire format.
 
 mod entry;
 mod welcome;
 
 use std::sync::Arc;
 
-use bytes::Bytes;
+use serde::{Serialize, Serializer};
 
-use super::{body::AttachmentEncoding, json::Object};
+use super::{
+    body::AttachmentEncoding,
+    payload::{Payload, Timestamp},
+};
 use crate::{
     chat::event::{Delivery, Event, Tally},
     domain::{Limits, Muted, Typing, UserName, View},
 };
 
-pub(super) use entry::flat;
-pub(super) use welcome::room_state;
+pub(super) use entry::{EntryData, flat};
+pub(super) use welcome::RoomStateData;
 
-/// JSON text, and the byte strings that its placeholders number.
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub(super) struct EncodedPayload {
-    pub(super) json: String,
-    pub(super) attachments: Vec<Bytes>,
+/// The data of an event.
+#[derive(Debug, Serialize)]
+#[serde(untagged, rename_all_fields = "camelCase")]
+pub(super) enum EventData<'a> {
+    Entry(EntryData<'a>),
+    Missed(entry::MissedData<'a>),
+    Welcome(welcome::WelcomeData<'a>),
+    /// `get users`.
+    Users(UserNames<'a>),
+    /// `presence`, in large rooms.
+    Presence {
+        room: &'a str,
+        count: usize,
+    },
+    /// `user joined` and `user left`.
+    RoomUser {
+        room: &'a str,
+        user: &'a str,
+    },
+    Membership {
+        room: &'a str,
+        /// `null` for a membership that ended.
+        role: Option<&'static str>,
+        #[serde(flatten)]
+        tally: Option<TallyData>,
+        #[serde(skip_serializing_if = "Option::is_none")]
+        by: Option<&'a str>,
+    },
+    Read {
+        #[serde(flatten)]
+        view: ViewData<'a>,
+        user: &'a str,
+        seq: u64,
+        #[serde(skip_serializing_if = "Option::is_none")]
+        unread: Option<u64>,
+    },
+    Typing {
+        #[serde(flatten)]
+        view: ViewData<'a>,
+        user: &'a str,
+        typing: bool,
+    },
+    AuthExpiring {
+        expires_at: Timestamp,
+    },
 }
 
-impl EncodedPayload {
-    /// A text without byte strings.
-    pub(super) fn text(json: String) -> Self {
-        Self { json, attachments: Vec::new() }
-    }
+/// A conversation, as the receiving user names it.
+#[derive(Debug, Serialize)]
+#[serde(rename_all = "camelCase")]
+pub(super) enum ViewData<'a> {
+    Room(&'a str),
+    With(&'a str),
+    Inbox(bool),
 }
 
-/// What an event is called.
+/// The last entry of a conversation, and how far the user has read it.
+#[derive(Debug, Serialize)]
+pub(super) struct TallyData {
+    seq: u64,
+    unread: u64,
+    read: u64,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    muted: Option<bool>,
+}
+
+/// Names of users as an array.
+#[derive(Debug)]
+pub(super) struct UserNames<'a>(pub(super) &'a [UserName]);
+
+/// The name of an event.
 pub(super) fn name(event: &Event) -> &'static str {
     match event {
         Event::Welcome(_) => "welcome",
@@ -47,63 +106,74 @@ pub(super) fn name(event: &Event) -> &'static str {
     }
 }
 
-/// The name of what a delivery holds.
+/// The name of a delivery's event.
 pub(super) fn delivery_name(delivery: &Arc<Delivery>) -> &'static str {
     name(delivery.event())
 }
 
-/// An event's data.
-pub(super) fn data(event: &Event, encoding: AttachmentEncoding, limits: &Limits) -> EncodedPayload {
-    let object = Object::new();
-    let object = match event {
-        Event::Entry(entry) => return entry::live(entry, encoding),
-        Event::Notified { entry, unread } => return entry::notified(entry, *unread, encoding),
+/// The data of an event.
+pub(super) fn data<'a>(
+    event: &'a Event,
+    encoding: AttachmentEncoding,
+    limits: &Limits,
+) -> Payload<EventData<'a>> {
+    let data = match event {
+        Event::Entry(entry) => return entry::live(entry, None, encoding),
+        Event::Notified { entry, unread } => return entry::live(entry, Some(*unread), encoding),
         Event::Missed(missed) => return entry::missed(missed, encoding),
-        Event::Welcome(welcome) => welcome::data(object, welcome, limits),
-        Event::AuthExpiring { expires_at } => object.add_time("expiresAt", *expires_at),
-        Event::Users(users) => return EncodedPayload::text(names(users)),
-        Event::Presence { room, count } => object.add("room", room.as_raw()).add("count", count),
+        Event::Welcome(welcome) => EventData::Welcome(welcome::welcome(welcome, limits)),
+        Event::AuthExpiring { expires_at } => {
+            EventData::AuthExpiring { expires_at: Timestamp(*expires_at) }
+        }
+        Event::Users(users) => EventData::Users(UserNames(users)),
+        Event::Presence { room, count } => {
+            EventData::Presence { room: room.as_raw(), count: *count }
+        }
         Event::Joined { room, user } | Event::Left { room, user } => {
-            object.add("room", room.as_raw()).add("user", user.as_raw())
+            EventData::RoomUser { room: room.as_raw(), user: user.as_raw() }
         }
-        Event::Membership { room, state, by } => {
-            let object = object.add("room", room.as_raw());
-            let object = match state {
-                Some(state) => tally(object.add("role", state.role.as_raw()), &state.tally),
-                None => object.add_raw("role", "null"),
-            };
-            object.add_some("by", by.as_ref().map(UserName::as_raw))
-        }
-        Event::Read { view, user, seq, unread } => place(object, view)
-            .add("user", user.as_raw())
-            .add("seq", &seq.as_raw())
-            .add_some("unread", *unread),
-        Event::Typing { view, user, typing } => {
-            place(object, view).add("user", user.as_raw()).add("typing", &(*typing == Typing::Yes))
-        }
+        Event::Membership { room, state, by } => EventData::Membership {
+            room: room.as_raw(),
+            role: state.as_ref().map(|state| state.role.as_raw()),
+            tally: state.as_ref().map(|state| TallyData::from(&state.tally)),
+            by: by.as_ref().map(UserName::as_raw),
+        },
+        Event::Read { view, user, seq, unread } => EventData::Read {
+            view: view.into(),
+            user: user.as_raw(),
+            seq: seq.as_raw(),
+            unread: *unread,
+        },
+        Event::Typing { view, user, typing } => EventData::Typing {
+            view: view.into(),
+            user: user.as_raw(),
+            typing: *typing == Typing::Yes,
+        },
     };
-    EncodedPayload::text(object.end())
+    Payload::without_attachments(data)
 }
 
-/// Names as an array.
-pub(super) fn names(users: &[UserName]) -> String {
-    let names: Vec<_> = users.iter().map(UserName::as_raw).collect();
-    serde_json::to_string(&names).expect("strings always serialise")
+impl<'a> From<&'a View> for ViewData<'a> {
+    fn from(view: &'a View) -> Self {
+        match view {
+            View::Room(room) => Self::Room(room.as_raw()),
+            View::Direct(user) => Self::With(user.as_raw()),
+            View::Inbox => Self::Inbox(true),
+        }
+    }
 }
 
-/// How far a conversation goes and was read.
-fn tally(object: Object, tally: &Tally) -> Object {
-    let Tally { head, unread, read, muted } = tally;
-    let object = object.add("seq", &head.as_raw()).add("unread", unread);
-    object.add("read", &read.as_raw()).add_some("muted", (*muted == Muted::Yes).then_some(true))
+impl From<&Tally> for TallyData {
+    fn from(tally: &Tally) -> Self {
+        let Tally { head, unread, read, muted } = *tally;
+        let muted = (muted == Muted::Yes).then_some(true);
+        Self { seq: head.as_raw(), unread, read: read.as_raw(), muted }
+    }
 }
 
-/// A conversation, as the one who hears of it calls it.
-fn place(object: Object, view: &View) -> Object {
-    match view {
-        View::Room(room) => object.add("room", room.as_raw()),
-        View::Direct(user) => object.add("with", user.as_raw()),
-        View::Inbox => object.add("inbox", &true),
+impl Serialize for UserNames<'_> {
+    fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
+        serializer.collect_seq(self.0.iter().map(UserName::as_raw))
     }
 }
 

@@ -1,5 +1,6 @@
 //! Events as docs/protocol.md has them.
 
+use bytes::Bytes;
 use time::{OffsetDateTime, macros::datetime};
 
 use super::*;
@@ -60,7 +61,7 @@ fn deleted() -> Act {
 
 /// The name and the data of an event.
 fn encode(event: &Event) -> (&'static str, String) {
-    (name(event), data(event, AttachmentEncoding::Base64, &Limits::default()).json)
+    (name(event), data(event, AttachmentEncoding::Base64, &Limits::default()).json())
 }
 
 /// `at` and what closes the object.
@@ -190,10 +191,8 @@ fn history_and_missed_entries_are_flat_and_name_their_event() {
         ),
     ];
     let golden = format!("[{}]", golden.join(","));
-    assert_eq!(
-        flat(entries.iter(), AttachmentEncoding::Base64),
-        EncodedPayload::text(golden.clone())
-    );
+    let page = flat(entries.iter(), AttachmentEncoding::Base64);
+    assert_eq!((page.json(), page.attachments), (golden.clone(), Vec::new()));
     let deliveries = entries.map(|entry| Delivery::new(Event::Entry(entry)));
     let run = MissedRun::Recovered { entries: deliveries.into(), more: true };
     let missed = Event::Missed(MissedEntries { room: RoomName::lobby(), run });
@@ -217,17 +216,14 @@ fn attachments_are_numbered_across_a_page() {
         entry(lobby(), edited(None)),
         entry(lobby(), edited(Some(bytes(b"b")))),
     ];
-    let EncodedPayload { json, attachments } =
-        flat(entries.iter(), AttachmentEncoding::Placeholders);
-    assert_eq!(attachments, [Bytes::from_static(b"a"), Bytes::from_static(b"b")]);
+    let page = flat(entries.iter(), AttachmentEncoding::Placeholders);
+    let json = page.json();
+    assert_eq!(page.attachments, [Bytes::from_static(b"a"), Bytes::from_static(b"b")]);
     assert!(json.contains(r#""msg":{"_placeholder":true,"num":1}"#), "{json}");
-    let live = data(
-        &Event::Entry(entries[2].clone()),
-        AttachmentEncoding::Placeholders,
-        &Limits::default(),
-    );
+    let event = Event::Entry(entries[2].clone());
+    let live = data(&event, AttachmentEncoding::Placeholders, &Limits::default());
     assert_eq!(live.attachments, [Bytes::from_static(b"b")]);
-    assert!(live.json.contains(r#""num":0}"#), "{}", live.json);
+    assert!(live.json().contains(r#""num":0}"#), "{}", live.json());
 }
 
 #[test]

@@ -1,12 +1,72 @@
-//! `welcome`: everything that a client has to know to begin.
+//! `welcome`: the state that a client needs at the start of a connection.
 
-use super::{Object, tally};
+use std::num::{NonZeroU32, NonZeroUsize};
+
+use serde::Serialize;
+
+use super::TallyData;
 use crate::{
     chat::event::{DeviceVisit, RoomState, Tally, Welcome},
     domain::{Limits, Token, UserName},
+    wire::payload::Timestamp,
 };
 
-pub(super) fn data(object: Object, welcome: &Welcome, limits: &Limits) -> Object {
+/// `welcome`.
+#[derive(Debug, Serialize)]
+#[serde(rename_all = "camelCase")]
+pub(in crate::wire) struct WelcomeData<'a> {
+    user: &'a str,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    name: Option<&'a str>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    admin: Option<bool>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    token: Option<&'a str>,
+    expires_at: Timestamp,
+    /// Whether the device was connected before, for a client that names its device.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    returning: Option<bool>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    last_seen: Option<Timestamp>,
+    connection: String,
+    node: &'a str,
+    epoch: &'a str,
+    rooms: Vec<RoomStateData<'a>>,
+    directs: Vec<DirectData<'a>>,
+    inbox: TallyData,
+    limits: LimitsData,
+}
+
+/// A room of the user.
+#[derive(Debug, Serialize)]
+pub(in crate::wire) struct RoomStateData<'a> {
+    room: &'a str,
+    role: &'static str,
+    #[serde(flatten)]
+    tally: TallyData,
+}
+
+/// A direct conversation of the user.
+#[derive(Debug, Serialize)]
+struct DirectData<'a> {
+    with: &'a str,
+    #[serde(flatten)]
+    tally: TallyData,
+}
+
+/// The limits that a client should keep.
+#[derive(Debug, Serialize)]
+#[serde(rename_all = "camelCase")]
+#[expect(clippy::struct_field_names, reason = "these are the names on the wire")]
+struct LimitsData {
+    body_bytes_max: NonZeroUsize,
+    frame_bytes_max: NonZeroUsize,
+    attachments_max: usize,
+    history_max: NonZeroU32,
+    rooms_max: NonZeroUsize,
+}
+
+pub(super) fn welcome<'a>(welcome: &'a Welcome, limits: &Limits) -> WelcomeData<'a> {
     let Welcome {
         user,
         name,
@@ -21,49 +81,50 @@ pub(super) fn data(object: Object, welcome: &Welcome, limits: &Limits) -> Object
         directs,
         inbox,
     } = welcome;
-    let object = object
-        .add("user", user.as_raw())
-        .add_some("name", name.as_deref())
-        .add_some("admin", admin.then_some(true))
-        .add_some("token", token.as_ref().map(Token::expose))
-        .add_time("expiresAt", *expires_at);
-    let object = match visit {
-        None => object,
-        Some(DeviceVisit::First) => object.add("returning", &false),
-        Some(DeviceVisit::Returning { last_seen }) => {
-            object.add("returning", &true).add_time("lastSeen", *last_seen)
-        }
+    let (returning, last_seen) = match visit {
+        None => (None, None),
+        Some(DeviceVisit::First) => (Some(false), None),
+        Some(DeviceVisit::Returning { last_seen }) => (Some(true), Some(Timestamp(*last_seen))),
     };
-    object
-        .add("connection", &connection.to_string())
-        .add("node", node.as_raw())
-        .add("epoch", epoch.as_raw())
-        .add_raw("rooms", &array(rooms.iter().map(|it| room_state(Object::new(), it).end())))
-        .add_raw("directs", &array(directs.iter().map(direct)))
-        .add_raw("inbox", &tally(Object::new(), inbox).end())
-        .add_raw("limits", &bounds(limits))
+    WelcomeData {
+        user: user.as_raw(),
+        name: name.as_deref(),
+        admin: admin.then_some(true),
+        token: token.as_ref().map(Token::expose),
+        expires_at: Timestamp(*expires_at),
+        returning,
+        last_seen,
+        connection: connection.to_string(),
+        node: node.as_raw(),
+        epoch: epoch.as_raw(),
+        rooms: rooms.iter().map(RoomStateData::from).collect(),
+        directs: directs.iter().map(DirectData::from).collect(),
+        inbox: inbox.into(),
+        limits: limits.into(),
+    }
 }
 
-/// A room, as somebody finds it.
-pub(in crate::wire) fn room_state(object: Object, state: &RoomState) -> Object {
-    let RoomState { room, role, tally: how } = state;
-    tally(object.add("room", room.as_raw()).add("role", role.as_raw()), how)
+impl<'a> From<&'a RoomState> for RoomStateData<'a> {
+    fn from(state: &'a RoomState) -> Self {
+        let RoomState { room, role, tally } = state;
+        Self { room: room.as_raw(), role: role.as_raw(), tally: tally.into() }
+    }
 }
 
-fn direct((with, how): &(UserName, Tally)) -> String {
-    tally(Object::new().add("with", with.as_raw()), how).end()
+impl<'a> From<&'a (UserName, Tally)> for DirectData<'a> {
+    fn from((with, tally): &'a (UserName, Tally)) -> Self {
+        Self { with: with.as_raw(), tally: tally.into() }
+    }
 }
 
-fn array(items: impl Iterator<Item = String>) -> String {
-    format!("[{}]", items.collect::<Vec<_>>().join(","))
-}
-
-fn bounds(limits: &Limits) -> String {
-    Object::new()
-        .add("bodyBytesMax", &limits.body_bytes_max)
-        .add("frameBytesMax", &limits.frame_bytes_max)
-        .add("attachmentsMax", &limits.attachments_max)
-        .add("historyMax", &limits.history_messages_max)
-        .add("roomsMax", &limits.rooms_per_user_max)
-        .end()
+impl From<&Limits> for LimitsData {
+    fn from(limits: &Limits) -> Self {
+        Self {
+            body_bytes_max: limits.body_bytes_max,
+            frame_bytes_max: limits.frame_bytes_max,
+            attachments_max: limits.attachments_max,
+            history_max: limits.history_messages_max,
+            rooms_max: limits.rooms_per_user_max,
+        }
+    }
 }

@@ -7,13 +7,13 @@ use super::*;
 use crate::{
     chat::{Answer, Request, event::Event, test_support::message_delivery},
     domain::{Act, Body, Entry, Rejection, Seq},
-    wire::{event::EncodedPayload, websocket},
+    wire::{payload::Payload, websocket},
 };
 
 /// An object in which every `bin` of the arguments follows its key.
 fn packed(value: &Value, attachments: &[&'static [u8]]) -> Vec<u8> {
     let attachments = attachments.iter().map(|it| Bytes::from_static(it)).collect();
-    pack(EncodedPayload { json: value.to_string(), attachments }).to_vec()
+    pack(Payload { data: value, attachments }).to_vec()
 }
 
 fn bin(number: usize) -> Value {
