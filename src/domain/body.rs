@@ -1,14 +1,14 @@
-//! What a message says: JSON text, with bytes beside it.
+//! Message bodies: JSON text, with byte strings beside it.
 
 use bytes::Bytes;
 
 use super::{Limits, Rejection};
 
-/// A message's body: one JSON value as text, and the byte strings that belong into it.
+/// A message body: one JSON value as text, and the byte strings that belong into it.
 ///
-/// Where bytes belong, the text holds `{"_placeholder":true,"num":N}`, as the Socket.IO protocol
-/// writes them, numbered 0, 1, 2 … in the order of the text. Bytes alone are a text that is one
-/// placeholder. This one form serves both wires and the store; `wire` makes sure of it.
+/// In place of each byte string, the text holds `{"_placeholder":true,"num":N}` as in the Socket.IO
+/// protocol, numbered 0, 1, 2 … in the order of the text. A body of bytes alone is one placeholder.
+/// All wire formats and the store use this form; `wire` produces it.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Body {
     json: Box<str>,
@@ -16,7 +16,7 @@ pub struct Body {
 }
 
 impl Body {
-    /// Accepts a canonical text and its attachments within the limits, or says why not.
+    /// Accepts a canonical text and its attachments within the limits.
     ///
     /// The size is that of the text and all attachments together, in bytes.
     pub fn parse(
@@ -37,7 +37,7 @@ impl Body {
         Ok(body)
     }
 
-    /// The body as it stands in the store.
+    /// A body that the store holds: it was parsed before it was stored.
     pub fn from_raw(json: Box<str>, attachments: Vec<Bytes>) -> Self {
         Self { json, attachments }
     }
@@ -57,7 +57,7 @@ impl Body {
         self.json.len() + self.attachments.iter().map(Bytes::len).sum::<usize>()
     }
 
-    /// Whether it says nothing: `null`, or a string of nothing but white space.
+    /// Whether the body is `null` or a string of white space.
     fn is_blank(&self) -> bool {
         let json = self.json.trim();
         json == "null"
@@ -68,7 +68,7 @@ impl Body {
     }
 }
 
-/// Whether the inside of a JSON string is white space alone, escapes included.
+/// Whether the inside of a JSON string is only white space, including escaped white space.
 fn is_whitespace(inside: &str) -> bool {
     let unescaped = inside.replace("\\n", " ").replace("\\t", " ").replace("\\r", " ");
     unescaped.trim().is_empty()

@@ -1,5 +1,7 @@
-//! Over which channels nodes speak of what: many conversations share one, so that a node hears little
-//! that is not for its connections, and still has few things to listen to.
+//! The bus channel of each conversation and user.
+//!
+//! Conversations and users are hashed onto a fixed number of channels. A node receives little that is
+//! not for its connections, and still has few subscriptions.
 
 use super::{Conversation, NameKey, Place, RoomName, Space, UserName};
 
@@ -8,11 +10,11 @@ use super::{Conversation, NameKey, Place, RoomName, Space, UserName};
 pub struct Channel(u16);
 
 impl Channel {
-    /// How many channels conversations and users are hashed onto. Another number is another version
-    /// of what nodes say to each other.
+    /// Number of channels that conversations and users are hashed onto. Changing it changes the
+    /// version of the protocol between nodes.
     pub const COUNT: u16 = 1024;
 
-    /// What every node hears.
+    /// The channel that every node subscribes to.
     pub const BROADCAST: Self = Self(Self::COUNT);
 
     /// The channel with this number, if there is one.
@@ -20,22 +22,23 @@ impl Channel {
         (number <= Self::COUNT).then_some(Self(number))
     }
 
-    /// Its number.
+    /// The number of the channel.
     pub fn as_raw(self) -> u16 {
         self.0
     }
 
-    /// Where a room is spoken of.
+    /// The channel of a room.
     pub fn of_room(space: &Space, room: &RoomName) -> Self {
         Self::hashed(b'r', space, room.as_raw())
     }
 
-    /// Where a user is spoken of: all who look alike on one channel, because names are about them.
+    /// The channel of a user. Names with the same key share one, because a claim of a name concerns
+    /// all of them.
     pub fn of_user(space: &Space, key: &NameKey) -> Self {
         Self::hashed(b'u', space, key.as_raw())
     }
 
-    /// Where a conversation is spoken of: a room on its own channel, the others on their users'.
+    /// The channels of a conversation: the room's own, or those of the users in it.
     pub fn of(place: &Place) -> impl Iterator<Item = Self> {
         let user = |name: &UserName| Self::of_user(&place.space, &name.key());
         let (one, other) = match &place.conversation {
@@ -46,7 +49,7 @@ impl Channel {
         [Some(one), other.filter(|other| *other != one)].into_iter().flatten()
     }
 
-    /// FNV-1a, 64 bits, folded: the same in every version and on every machine.
+    /// FNV-1a, 64 bits, folded. The result is the same in every version and on every machine.
     fn hashed(kind: u8, space: &Space, name: &str) -> Self {
         let bytes = [kind].into_iter().chain(space.as_raw().bytes()).chain([0]).chain(name.bytes());
         let hash = bytes.fold(0xcbf2_9ce4_8422_2325_u64, |hash, byte| {

@@ -1,27 +1,27 @@
 //! Why the server ends a connection.
 
-/// A reason that the client is told. `wire` holds the table of their codes.
+/// A reason that the client receives. `wire` holds the table of codes.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
 pub enum CloseReason {
-    /// This node is about to leave.
+    /// This node is draining.
     Draining,
-    /// The client does not take what it is sent: its outbox is full, or its socket stands still.
+    /// The client reads too slowly: its outbox is full, or its socket accepts no bytes.
     SlowReader,
-    /// Nothing was heard from the client for too long.
+    /// Nothing was received from the client for too long.
     PingTimeout,
-    /// The client sent faster than its inbox may grow.
+    /// The client sent faster than its requests are handled, and its inbox is full.
     Flood,
-    /// We broke.
+    /// A fault of the server.
     Fault,
-    /// The time of the token is over.
+    /// The token expired.
     TokenExpired,
-    /// A token is required and there was none.
+    /// A token is required and the client sent none.
     InvalidUser,
-    /// Another device of the same user came.
+    /// Another device of the same user connected.
     Replaced,
-    /// The sign-in that the connection came with was ended.
+    /// The sign-in that the connection uses was ended.
     SignedOut,
-    /// A guest's name is now a user's.
+    /// A registered user took the name of the guest.
     NameTaken,
 }
 
@@ -40,7 +40,8 @@ impl CloseReason {
         Self::NameTaken,
     ];
 
-    /// Whether the connection may not stay, so that what is queued has less time to go out.
+    /// Whether the connection lost its right to exist, so that its queued events have less time to be
+    /// sent.
     pub fn is_prompt(self) -> bool {
         matches!(
             self,

@@ -1,28 +1,28 @@
-//! Where messages belong.
+//! Conversations, and how each of their users names them.
 
 use std::fmt;
 
 use super::{RoomName, Space, UserName};
 
-/// What has a log of its own inside a space.
+/// A conversation: it has its own log inside a space.
 #[derive(Clone, Debug, PartialEq, Eq, Hash, PartialOrd, Ord)]
 pub enum Conversation {
-    /// Everybody who joined.
+    /// A room, with the users who joined it.
     Room(RoomName),
-    /// Two users, in the order of their names, so that both mean the same one. A user may talk to
-    /// themselves.
+    /// A direct conversation of two users, ordered by name so that it has one form. Both may be the
+    /// same user.
     Direct(UserName, UserName),
-    /// What a user is notified of.
+    /// The inbox of a user, which holds notifications.
     Inbox(UserName),
 }
 
 impl Conversation {
-    /// The conversation between two users, whoever begins.
+    /// The direct conversation of two users, in either order.
     pub fn direct(one: UserName, other: UserName) -> Self {
         if one <= other { Self::Direct(one, other) } else { Self::Direct(other, one) }
     }
 
-    /// The room, where it is one.
+    /// The room, if the conversation is one.
     pub fn room(&self) -> Option<&RoomName> {
         match self {
             Self::Room(room) => Some(room),
@@ -30,7 +30,7 @@ impl Conversation {
         }
     }
 
-    /// What `user`, who is in it, calls it.
+    /// The conversation as `user`, who is in it, sees it.
     pub fn view_for(&self, user: &UserName) -> View {
         match self {
             Self::Room(room) => View::Room(room.clone()),
@@ -47,12 +47,12 @@ pub enum View {
     Room(RoomName),
     /// The direct conversation with this user.
     Direct(UserName),
-    /// Their inbox.
+    /// The user's own inbox.
     Inbox,
 }
 
 impl View {
-    /// The conversation that `user` means.
+    /// The conversation that `user` means by this view.
     pub fn conversation_of(self, user: &UserName) -> Conversation {
         match self {
             Self::Room(room) => Conversation::Room(room),
@@ -62,12 +62,12 @@ impl View {
     }
 }
 
-/// A conversation and the space that it is in: the key of everything that is kept.
+/// A conversation and its space: the key of all stored data.
 #[derive(Clone, Debug, PartialEq, Eq, Hash, PartialOrd, Ord)]
 pub struct Place {
-    /// The world.
+    /// The space.
     pub space: Space,
-    /// The conversation in it.
+    /// The conversation in the space.
     pub conversation: Conversation,
 }
 
@@ -79,7 +79,7 @@ impl Place {
 }
 
 impl fmt::Display for Place {
-    /// For the log: rooms by name, the others without saying whose.
+    /// For log messages: rooms by name, other conversations without the names of users.
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match &self.conversation {
             Conversation::Room(room) => write!(f, "room {room} in {}", self.space),

@@ -1,10 +1,10 @@
-//! On which devices a user is.
+//! The devices that a user is connected with.
 
 use std::collections::BTreeSet;
 
 use super::DeviceId;
 
-/// The devices on which a user is. A connection that names none is one of its own.
+/// The connected devices of a user. A connection without a device name counts as one device.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct DeviceSet {
     named: BTreeSet<DeviceId>,
@@ -12,34 +12,34 @@ pub struct DeviceSet {
 }
 
 impl DeviceSet {
-    /// Those of these names, and so many that have none.
+    /// A set of named devices and a number of unnamed ones.
     pub fn new(named: impl IntoIterator<Item = DeviceId>, unnamed: usize) -> Self {
         Self { named: named.into_iter().collect(), unnamed }
     }
 
-    /// The names of those that have one, in order.
+    /// The names of the named devices, in order.
     pub fn named(&self) -> impl Iterator<Item = &DeviceId> {
         self.named.iter()
     }
 
-    /// How many there are.
+    /// Number of devices.
     pub fn count(&self) -> usize {
         self.named.len() + self.unnamed
     }
 
-    /// Whether the user is nowhere.
+    /// Whether the user has no connected device.
     pub fn is_empty(&self) -> bool {
         self.count() == 0
     }
 
-    /// Adds those of other connections.
+    /// Adds the devices of other connections.
     pub fn merge(&mut self, other: Self) {
         self.named.extend(other.named);
         self.unnamed += other.unnamed;
     }
 }
 
-/// The devices of connections.
+/// Collects the devices of connections.
 impl<'a> FromIterator<Option<&'a DeviceId>> for DeviceSet {
     fn from_iter<I: IntoIterator<Item = Option<&'a DeviceId>>>(connections: I) -> Self {
         let mut devices = Self::default();
@@ -60,7 +60,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn a_device_counts_once_wherever_it_is_connected() {
+    fn a_device_with_several_connections_counts_once() {
         let [phone, desk] = ["phone", "desk"].map(DeviceId::from_raw);
         let mut devices: DeviceSet = [Some(&phone), None, Some(&phone)].into_iter().collect();
         assert_eq!(devices.count(), 2);

@@ -1,84 +1,84 @@
-//! What stands in a log.
+//! Entries of a conversation's log.
 
 use time::OffsetDateTime;
 
 use super::{Body, MessageId, Place, Position, Seq, UserName};
 
-/// The request that a message came with, and so the event that it goes out as.
+/// The request that posted a message, which decides the event that delivers it.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
 pub enum MessageKind {
-    /// `send message`, heard as `new message` by everyone in the room.
+    /// `send message`, delivered as `new message` to every connection in the room.
     Message,
-    /// `GroupChat`, heard by everyone in the room but the connection that said it.
+    /// `GroupChat`, delivered to every connection in the room but the sender's.
     GroupChat,
-    /// `SingleChat`, heard by both users' other connections.
+    /// `SingleChat`, delivered to the other connections of both users.
     SingleChat,
-    /// `notify`, heard as `notification` by the user whose inbox it is.
+    /// `notify`, delivered as `notification` to the user who owns the inbox.
     Notification,
 }
 
-/// An entry of a log: a message, or a change of one before it.
+/// An entry of a log: a message, or the change of an earlier one.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Entry {
     /// The conversation that it belongs to.
     pub place: Place,
-    /// Its place there.
+    /// The position in the log.
     pub position: Position,
-    /// The identity, within conversation and author, of the message that was said or changed.
+    /// The id of the posted or changed message, unique for a conversation and author.
     pub id: MessageId,
-    /// Who did it.
+    /// The user who posted or changed the message.
     pub author: UserName,
-    /// When the server took it.
+    /// The time at which the server accepted the entry.
     pub at: OffsetDateTime,
-    /// What they did.
+    /// What the author did.
     pub act: Act,
 }
 
-/// What somebody did. Bodies are the newest ones, not those of the time.
+/// What the author of an entry did. Bodies are the newest ones, not those at the time of the entry.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum Act {
-    /// Said something.
+    /// Posted a message.
     Said {
-        /// What it goes out as.
+        /// The event that delivers the message.
         kind: MessageKind,
-        /// What they said.
+        /// What the message holds now.
         content: Content,
     },
-    /// Said something else in place of what they had said.
+    /// Replaced the body of a message.
     Edited {
-        /// The place of the message.
+        /// The position of the message.
         of: Seq,
-        /// What it says now; nothing, if it was changed again since or is not kept any more.
+        /// The new body. `None` if the message was changed again since, or is no longer stored.
         body: Option<Body>,
     },
-    /// Took a message away.
+    /// Deleted a message.
     Deleted {
-        /// The place of the message.
+        /// The position of the message.
         of: Seq,
     },
 }
 
-/// What a message says now.
+/// What a message holds now.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum Content {
-    /// This.
+    /// A body.
     Body {
-        /// What it says.
+        /// The newest body.
         body: Body,
-        /// When it was edited last, if it was.
+        /// The time of the last edit, if there was one.
         edited_at: Option<OffsetDateTime>,
     },
-    /// Nothing any more: it was deleted.
+    /// Nothing: the message was deleted.
     Removed,
 }
 
 impl Entry {
-    /// Its place in the log.
+    /// The entry's number in the log.
     pub fn seq(&self) -> Seq {
         self.position.seq
     }
 
-    /// What it makes a reader see, if anything.
+    /// The body that a reader sees, if there is one.
     pub fn body(&self) -> Option<&Body> {
         match &self.act {
             Act::Said { content: Content::Body { body, .. }, .. } => Some(body),
@@ -87,13 +87,13 @@ impl Entry {
         }
     }
 
-    /// Whether it is a message.
+    /// Whether the entry is a message, not a change.
     pub fn is_message(&self) -> bool {
         matches!(self.act, Act::Said { .. })
     }
 
-    /// What this entry is to be shown as once `change` was made, if that changes it: the message has
-    /// the newest body, and of its edits the last one has it.
+    /// This entry after `change`, if `change` affects it. The message has the newest body, and so
+    /// has the last one of its edits; earlier edits have none.
     pub fn changed_by(&self, change: &Self) -> Option<Self> {
         let (target, new, edited_at) = match &change.act {
             Act::Said { .. } => return None,
@@ -143,7 +143,11 @@ mod tests {
         let said = entry(1, Act::Said { kind: MessageKind::Message, content });
         let (first, second) = (edit(2, 1, "2"), edit(3, 1, "3"));
         assert_eq!(said.changed_by(&second).unwrap().body(), Some(&body("3")));
-        assert_eq!(first.changed_by(&second).unwrap().body(), None, "once is enough");
+        assert_eq!(
+            first.changed_by(&second).unwrap().body(),
+            None,
+            "only the last edit has the body"
+        );
         let deletion = entry(4, Act::Deleted { of: Seq::from_raw(1) });
         assert_eq!(said.changed_by(&deletion).unwrap().body(), None);
         assert_eq!(second.changed_by(&deletion).unwrap().body(), None);

@@ -1,68 +1,69 @@
-//! Everything that grows, and how far it may.
+//! Limits of everything that grows or waits.
 
 use std::{
     num::{NonZeroU32, NonZeroUsize},
     time::Duration,
 };
 
-/// One row per bound; `config` fills them from the settings of the same name.
+/// One field per limit. `config` fills them from the settings of the same name.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Limits {
-    /// A message's body, text and attachments together. One byte more is refused.
+    /// Size of a message body, text and attachments together. A larger one is rejected.
     pub body_bytes_max: NonZeroUsize,
-    /// A WebSocket message or a polling request. One byte more ends the connection.
+    /// Size of a WebSocket message or a polling request. A larger one closes the connection.
     pub frame_bytes_max: NonZeroUsize,
     /// Byte strings in one message. Official clients refuse packets with more than 10.
     pub attachments_max: usize,
-    /// Rooms that one user may be a member of.
+    /// Rooms that a user may be a member of.
     pub rooms_per_user_max: NonZeroUsize,
     /// Spaces that one Socket.IO connection may be in.
     pub spaces_per_connection_max: NonZeroUsize,
     /// Messages in one page of history.
     pub history_messages_max: NonZeroU32,
-    /// Missed messages sent to a client that comes back. Past it the client pages history.
+    /// Missed messages sent to a reconnecting client. Past it the client pages history.
     pub recover_messages_max: u64,
-    /// Recent messages of a conversation kept in memory for those who come back.
+    /// Recent messages of a conversation cached in memory for reconnecting clients.
     pub ring_messages_max: NonZeroUsize,
-    /// Size of these.
+    /// Size of the cached messages of a conversation.
     pub ring_bytes_max: NonZeroUsize,
-    /// Events waiting for one slow connection. The next one ends it.
+    /// Events queued for one connection. The next one closes it.
     pub outbox_events_max: NonZeroUsize,
-    /// Size of these.
+    /// Size of the events queued for one connection.
     pub outbox_bytes_max: NonZeroUsize,
-    /// Requests of one connection that wait for their turn. The next one ends it.
+    /// Requests of one connection that wait to be handled. The next one closes it.
     pub inbox_requests_max: NonZeroUsize,
-    /// Messages waiting to be stored, of all connections. Past it senders wait.
+    /// Messages of all connections that wait to be stored. Past it senders wait.
     pub journal_messages_max: NonZeroUsize,
-    /// Size of these. Past it senders wait.
+    /// Size of the messages that wait to be stored. Past it senders wait.
     pub journal_bytes_max: NonZeroU32,
-    /// Announcements to other nodes that wait to be carried, and as many that wait to be taken. More are
-    /// dropped, and made up for from the store.
+    /// Announcements that wait to be published to other nodes, and as many received ones that wait to
+    /// be handled. More are dropped and repaired from the store.
     pub bus_announcements_max: NonZeroUsize,
-    /// Messages that one connection may send in the long run.
+    /// Rate at which one connection may send messages, averaged over time.
     pub messages_per_second_max: NonZeroU32,
     /// Messages that one connection may send at once after a pause.
     pub messages_burst_max: NonZeroU32,
-    /// Users that are listed by name. A larger room gets counts.
+    /// Users of a room that are listed by name. A larger room receives counts.
     pub presence_list_max: usize,
-    /// Members of a room who hear how far others have read. Larger rooms do not.
+    /// Members of a room up to which read receipts are delivered. A larger room receives none.
     pub receipts_members_max: usize,
-    /// How long a user who disconnected stays in the room, so that a reload does not flap.
+    /// Time that a disconnected user stays present in a room, so that a page reload is not announced.
     pub presence_grace: Duration,
     /// Socket.IO namespaces that exist by pattern at one time. Past it new ones are refused. On
-    /// `/ws` a space in which nobody is takes nothing.
+    /// `/ws` a space without users needs no memory.
     pub spaces_max: usize,
     /// Connections on this node. Past it new ones are refused.
     pub connections_max: usize,
-    /// How often a silent connection is asked whether it is there.
+    /// Interval of pings to a silent connection.
     pub ping_interval: Duration,
-    /// How long it may take to answer.
+    /// Time to answer a ping. Past it the connection is closed.
     pub ping_timeout: Duration,
-    /// How long a socket may take nothing of what is sent. Past it the connection is cut.
+    /// Time that a socket may accept no bytes. Past it the connection is aborted.
     pub write_stall_max: Duration,
-    /// From the first byte of a request to the end of its head, and idle between two requests.
+    /// Time from the first byte of an HTTP request to the end of its head, and idle time between two
+    /// requests.
     pub request_head_wait_max: Duration,
-    /// From the end of a request's head to the end of its body.
+    /// Time from the end of an HTTP request's head to the end of its body.
     pub request_body_wait_max: Duration,
 }
 
@@ -100,7 +101,7 @@ impl Default for Limits {
     }
 }
 
-/// A bound that is not zero.
+/// A limit that is not zero.
 const fn bound(size: usize) -> NonZeroUsize {
-    NonZeroUsize::new(size).expect("the bounds above are not zero")
+    NonZeroUsize::new(size).expect("the limits above are not zero")
 }

@@ -1,30 +1,30 @@
-//! What somebody is in a conversation, and what they may do there.
+//! Members of conversations, their roles and what the roles permit.
 
 use super::{Position, Seq};
 
-/// What a member may do. Each may what those before it may.
+/// The role of a member. Each role includes the permissions of those before it.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, PartialOrd, Ord)]
 pub enum Role {
-    /// Read.
+    /// May read.
     Reader,
-    /// Send.
+    /// May send.
     Member,
-    /// Invite, kick, delete.
+    /// May invite, kick and delete.
     Admin,
-    /// Everything.
+    /// May do everything.
     Owner,
 }
 
 impl Role {
-    /// Every role, from the least on.
+    /// Every role, the least one first.
     pub const ALL: [Self; 4] = [Self::Reader, Self::Member, Self::Admin, Self::Owner];
 
-    /// The role that is called `word`, if one is.
+    /// The role with this name, if there is one.
     pub fn from_raw(word: &str) -> Option<Self> {
         Self::ALL.into_iter().find(|role| role.as_raw() == word)
     }
 
-    /// What it is called outside.
+    /// The name on the wire and in the store.
     pub fn as_raw(self) -> &'static str {
         match self {
             Self::Reader => "reader",
@@ -34,17 +34,18 @@ impl Role {
         }
     }
 
-    /// Whether they may send.
+    /// Whether the role permits to send.
     pub fn may_send(self) -> bool {
         self >= Self::Member
     }
 
-    /// Whether they may delete what others said, and invite and kick at all.
+    /// Whether the role permits to delete messages of others, to invite and to kick.
     pub fn may_moderate(self) -> bool {
         self >= Self::Admin
     }
 
-    /// Whether they may make somebody who has `this` role, if any, have `that` one, or none.
+    /// Whether the role permits to change another user's role from `this` to `that`, where `None` is
+    /// no membership.
     pub fn may_change(self, this: Option<Self>, that: Option<Self>) -> bool {
         match self {
             Self::Owner => true,
@@ -54,42 +55,42 @@ impl Role {
     }
 }
 
-/// As what somebody joins.
+/// The role that a joining user receives.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum JoinMode {
-    /// As this.
+    /// This role.
     As(Role),
-    /// As the owner where nobody is a member, else as this.
+    /// Owner in a room without members, else this role.
     OwnerIfFirst(Role),
-    /// As the owner, and only where nobody is a member and nothing was ever done; else not at all.
+    /// Owner in a room without members and without entries. Else joining is refused.
     FounderOnly,
 }
 
-/// Somebody in a conversation.
+/// A member of a conversation.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Member {
-    /// What they may do.
+    /// The role.
     pub role: Role,
-    /// The last entry before they came.
+    /// The last entry before the user joined.
     pub joined: Seq,
-    /// How far they have read.
+    /// The last entry that the user has read.
     pub read: Position,
-    /// Whether they want to be left alone by it.
+    /// Whether the user muted the conversation.
     pub muted: Muted,
 }
 
-/// Whether a member wants to be left alone by a conversation. They are told everything all the same.
+/// Whether a member muted a conversation. Events are delivered all the same.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub enum Muted {
-    /// They do.
+    /// The conversation is muted.
     Yes,
-    /// They do not.
+    /// The conversation is not muted.
     #[default]
     No,
 }
 
 impl Member {
-    /// Somebody who has just come and has read up to `read`.
+    /// A new member who has read up to `read`.
     pub fn new(role: Role, read: Position) -> Self {
         Self { role, joined: read.seq, read, muted: Muted::No }
     }

@@ -1,7 +1,7 @@
-//! What a conversation is: names, bodies, messages, places in a log, presence, pace, refusals.
+//! The domain: names, bodies, messages, log positions, presence, rate limits, rejections.
 //!
-//! Nothing here awaits, serialises, logs or looks at a clock, so every rule is a plain function
-//! that a plain test can try. The other layers stand on this one; it stands on nothing.
+//! Nothing here awaits, serializes, logs or reads a clock, so every rule is a plain function with a
+//! plain test. All other layers depend on this one; it depends on none.
 
 #![warn(clippy::wildcard_enum_match_arm)]
 

@@ -1,4 +1,4 @@
-//! Names of users, rooms and spaces, and what is allowed in them.
+//! Names of users, rooms and spaces, and the characters that they may hold.
 
 use std::{borrow::Borrow, fmt, sync::Arc};
 
@@ -23,12 +23,12 @@ macro_rules! name {
         pub struct $name(Arc<str>);
 
         impl $name {
-            /// The name as it stands in the store: it was parsed before it went in.
+            /// A name that the store holds: it was parsed before it was stored.
             pub fn from_raw(raw: &str) -> Self {
                 Self(raw.into())
             }
 
-            /// The text that goes out.
+            /// The text on the wire and in the store.
             pub fn as_raw(&self) -> &str {
                 &self.0
             }
@@ -49,37 +49,37 @@ macro_rules! name {
 }
 
 name! {
-    /// Who a session is.
+    /// The name of a user.
     UserName
 }
 
 name! {
-    /// A conversation that anybody in its space may join.
+    /// The name of a room, unique in its space.
     RoomName
 }
 
 name! {
-    /// A Socket.IO namespace: a world with its own users, rooms and history.
+    /// A Socket.IO namespace: a tenant with its own users, rooms and history.
     Space
 }
 
 impl UserName {
-    /// Accepts what a back end may call a user: 1 to 64 characters, none of which hides or turns the
-    /// others around. A UUID fits, with something before it.
+    /// Accepts the name of a user of the back end: 1 to 64 characters, none of which is invisible or
+    /// reorders others. A UUID with a prefix fits.
     ///
-    /// Names are kept in Unicode's form NFC and trimmed, so that one name has one text. They differ
-    /// by case, because those of a back end do.
+    /// Names are trimmed and normalized to NFC, so that one name has one text. They are case-sensitive,
+    /// because those of back ends are.
     pub fn parse(raw: &str) -> Result<Self, Rejection> {
         Self::parse_within(USER_CHARS_MAX, raw)
     }
 
-    /// Accepts what a guest may be called: as [`parse`](Self::parse), up to 32 characters.
+    /// Accepts the name of a guest: as [`parse`](Self::parse), but up to 32 characters.
     pub fn parse_guest(raw: &str) -> Result<Self, Rejection> {
         Self::parse_within(GUEST_CHARS_MAX, raw)
     }
 
     fn parse_within(chars_max: usize, raw: &str) -> Result<Self, Rejection> {
-        // Characters that belong together may be one in NFC; nobody needs four for each.
+        // NFC may compose several characters into one. Four for each are more than any name needs.
         if raw.chars().nth(4 * USER_CHARS_MAX).is_some() {
             return Err(Rejection::NameInvalid);
         }
@@ -95,26 +95,26 @@ impl UserName {
         Ok(Self(name.into()))
     }
 
-    /// What a reader would take the name for.
+    /// The key of the name, the same for names that look alike.
     pub fn key(&self) -> NameKey {
         NameKey(key(&self.0).into())
     }
 }
 
-/// What a reader takes a name for, the same for names that differ only in upper and lower case, in spaces, or in
-/// forms of the same letters. Two users of the back end may share one; guests may not.
+/// A key that is the same for names that look alike: names that differ only in case, in spaces, or in
+/// forms of the same letters. Two users of the back end may share a key; guests may not.
 #[derive(Clone, Debug, PartialEq, Eq, Hash, PartialOrd, Ord)]
 pub struct NameKey(Arc<str>);
 
 impl NameKey {
-    /// The text by which names are found.
+    /// The text under which names are indexed.
     pub fn as_raw(&self) -> &str {
         &self.0
     }
 }
 
-/// NFKC makes one of the forms of a letter and of a space. Going down, up and down again makes one of
-/// the letters of which only one case has two.
+/// Folds a name. NFKC unifies the forms of a letter and of a space. Mapping to lower, upper and lower
+/// case again unifies letters that have two forms in one case only.
 fn key(name: &str) -> String {
     let seen = name.nfkc().filter(|c| !is_variation_selector(*c));
     let upper = seen.flat_map(char::to_lowercase).flat_map(char::to_uppercase);
@@ -122,7 +122,7 @@ fn key(name: &str) -> String {
     folded.split_whitespace().collect::<Vec<_>>().join(" ")
 }
 
-/// Whether a reader would not see `c`, or would see other characters moved by it.
+/// Whether `c` is invisible or reorders other characters.
 fn is_deceptive(c: char) -> bool {
     c.is_control()
         || matches!(c,
@@ -133,13 +133,13 @@ fn is_deceptive(c: char) -> bool {
             | '\u{e0000}'..='\u{e0fff}')
 }
 
-/// Whether `c` only says whether the character before it is drawn as a picture.
+/// Whether `c` only selects how the character before it is drawn.
 fn is_variation_selector(c: char) -> bool {
     matches!(c, '\u{fe00}'..='\u{fe0f}')
 }
 
 impl RoomName {
-    /// The room that every user joins on identifying.
+    /// The room that users join automatically unless the settings say otherwise.
     pub fn lobby() -> Self {
         Self("lobby".into())
     }
@@ -157,12 +157,12 @@ impl RoomName {
 }
 
 impl Space {
-    /// The space that is always there.
+    /// The space that always exists.
     pub fn root() -> Self {
         Self("/".into())
     }
 
-    /// Accepts `/` and letters, digits and `- _ . /` after it.
+    /// Accepts `/`, followed by letters, digits and `- _ . /`.
     pub fn parse(raw: &str) -> Result<Self, Rejection> {
         let plain = |c: char| c.is_ascii_alphanumeric() || "-_./".contains(c);
         if raw.starts_with('/') && raw.len() <= SPACE_CHARS_MAX && raw.chars().all(plain) {
@@ -173,7 +173,7 @@ impl Space {
     }
 }
 
-/// Names spaces: one exactly, or with a `*` at the end all that begin alike.
+/// A pattern for spaces: an exact name, or a prefix that ends with `*`.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct SpacePattern {
     prefix: Box<str>,
@@ -188,7 +188,7 @@ impl SpacePattern {
         Ok(Self { prefix: prefix.unwrap_or(raw).into(), is_prefix: prefix.is_some() })
     }
 
-    /// Whether `space` is meant. The `*` stands for at least one character, and for no `/`.
+    /// Whether `space` matches. The `*` matches one or more characters, none of them `/`.
     pub fn matches(&self, space: &Space) -> bool {
         match space.as_raw().strip_prefix(&*self.prefix) {
             Some(rest) if self.is_prefix => !rest.is_empty() && !rest.contains('/'),
@@ -197,12 +197,12 @@ impl SpacePattern {
         }
     }
 
-    /// The one space that is meant, when it is one.
+    /// The space of an exact pattern.
     pub fn exact(&self) -> Option<Space> {
         (!self.is_prefix).then(|| Space(self.prefix.as_ref().into()))
     }
 
-    /// What the spaces that are meant begin with, when they are many.
+    /// The prefix of a pattern that ends with `*`.
     pub fn prefix(&self) -> Option<&str> {
         self.is_prefix.then_some(&*self.prefix)
     }
@@ -214,7 +214,7 @@ impl fmt::Display for SpacePattern {
     }
 }
 
-/// Names rooms: one exactly, or with a `*` at the end all that begin alike.
+/// A pattern for rooms: an exact name, or a prefix that ends with `*`.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct RoomPattern {
     prefix: Box<str>,
@@ -231,7 +231,7 @@ impl RoomPattern {
         Ok(Self { prefix: prefix.unwrap_or(raw).into(), is_prefix: prefix.is_some() })
     }
 
-    /// Whether `room` is meant. The `*` stands for any characters, also none.
+    /// Whether `room` matches. The `*` matches zero or more characters.
     pub fn matches(&self, room: &RoomName) -> bool {
         match room.as_raw().strip_prefix(&*self.prefix) {
             Some(rest) => self.is_prefix || rest.is_empty(),
@@ -280,7 +280,7 @@ mod tests {
         assert_eq!(UserName::parse("Zoe\u{308}"), UserName::parse("Zo\u{eb}"));
         assert!(
             UserName::parse_guest(&"e\u{301}".repeat(32)).is_ok(),
-            "32 characters to the reader"
+            "32 characters once composed"
         );
         assert_ne!(UserName::parse("ann"), UserName::parse("Ann"));
     }

@@ -1,14 +1,14 @@
-//! How far a log goes: in entries, and in messages.
+//! Positions in a log, counted in entries and in messages.
 
 use super::Seq;
 
-/// A place in a log, and how many messages lie up to it and with it. Edits and deletions are entries
-/// with a place of their own, and no messages.
+/// An entry's number in a log, and the number of messages up to and including it. Edits and deletions
+/// are entries but not messages.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Hash, PartialOrd, Ord)]
 pub struct Position {
-    /// The place.
+    /// The number of the entry.
     pub seq: Seq,
-    /// The messages up to it.
+    /// Number of messages up to and including the entry.
     pub messages: u64,
 }
 
@@ -16,43 +16,43 @@ impl Position {
     /// Before the first entry.
     pub const ZERO: Self = Self { seq: Seq::ZERO, messages: 0 };
 
-    /// The place with this number, up to which there are so many messages.
+    /// The position with these numbers.
     pub fn from_raw(seq: u64, messages: u64) -> Self {
         Self { seq: Seq::from_raw(seq), messages }
     }
 
-    /// The place after this one, of a message.
+    /// The next position, if the next entry is a message.
     #[must_use]
     pub fn next_message(self) -> Self {
         Self { seq: self.seq.next(), messages: self.messages + 1 }
     }
 
-    /// The place after this one, of an entry that is no message.
+    /// The next position, if the next entry is a change.
     #[must_use]
     pub fn next_change(self) -> Self {
         Self { seq: self.seq.next(), ..self }
     }
 
-    /// How many messages lie after `earlier`, up to this place and with it.
+    /// Number of messages after `earlier`, up to and including this position.
     pub fn messages_since(self, earlier: Self) -> u64 {
         self.messages.saturating_sub(earlier.messages)
     }
 }
 
-/// How a log stands.
+/// The state of a log.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub struct Log {
-    /// Its last entry.
+    /// The last entry.
     pub head: Position,
-    /// The last entry that is not kept any more.
+    /// The last entry that is no longer stored.
     pub floor: Position,
-    /// How many members the conversation has.
+    /// Number of members of the conversation.
     pub members: u64,
 }
 
 impl Log {
-    /// How many messages somebody has not read who read up to `read`. What is not kept any more
-    /// cannot be read, and does not count.
+    /// Number of unread messages of a user who has read up to `read`. Messages that are no longer
+    /// stored cannot be read and do not count.
     pub fn unread(&self, read: Position) -> u64 {
         self.head.messages_since(read.max(self.floor))
     }

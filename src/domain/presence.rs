@@ -1,6 +1,6 @@
-//! Who is in a room: a user is there while any of their connections is, and a grace longer.
+//! The users present in a room: a user is present while connected, and for a grace period after.
 //!
-//! Each node knows its own connections, and takes other nodes' word for theirs.
+//! Each node counts its own connections and receives from other nodes which users are on them.
 
 use std::{
     collections::{BTreeSet, HashMap},
@@ -9,50 +9,50 @@ use std::{
 
 use super::{NodeId, UserName};
 
-/// What a connection's coming means.
+/// The effect of a new connection.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum RosterArrival {
-    /// The user was nowhere, nor in their grace: tell the others.
+    /// The user was on no node and not in a grace period. Announce it to the room.
     FirstJoined,
-    /// The first connection on this node; the user was on another one: tell the other nodes.
+    /// The first connection on this node of a user who is on another node. Announce it to other nodes.
     AlreadyRemote,
-    /// Another connection, or a return within the grace: nothing to tell.
+    /// Another connection, or a reconnect within the grace period. Nothing to announce.
     AlreadyLocal,
 }
 
-/// What the end of a connection or of a grace means.
+/// The effect of the end of a connection or of a grace period.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum RosterDeparture {
-    /// The user is nowhere any more: tell the others.
+    /// The user is on no node any more. Announce it to the room.
     LastLeft,
-    /// The user is not on this node any more, but on another one: tell the other nodes.
+    /// The user is on another node only. Announce it to other nodes.
     StillRemote,
-    /// The user is still here: nothing to tell.
+    /// The user is still on this node. Nothing to announce.
     StillLocal,
 }
 
-/// How a user is here.
+/// The presence of a user on this node.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 enum LocalPresence {
-    /// By this many connections, at least one.
+    /// Connected, by this number of connections, at least one.
     Connected(usize),
-    /// By none; gone at this moment unless they come back.
+    /// Disconnected. The user leaves at this moment unless they reconnect.
     InGrace(Duration),
 }
 
-/// The users of one room. Times are durations since a moment of the caller's choice.
+/// The users of one room. Times are durations since an origin that the caller chooses.
 #[derive(Clone, Debug, Default)]
 pub struct Roster {
-    /// Those on this node.
+    /// The users on this node.
     local: HashMap<UserName, LocalPresence>,
-    /// Those on other nodes, and on which.
+    /// The users on other nodes, with their nodes.
     remote: HashMap<UserName, BTreeSet<NodeId>>,
-    /// How many are on other nodes only.
+    /// Number of users on other nodes only.
     remote_only: usize,
 }
 
 impl Roster {
-    /// A connection of `user` came.
+    /// Adds a connection of `user`.
     pub fn connect(&mut self, user: &UserName) -> RosterArrival {
         match self.local.get_mut(user) {
             Some(LocalPresence::Connected(count)) => {
@@ -75,13 +75,13 @@ impl Roster {
         }
     }
 
-    /// A connection of `user` was lost. Answers whether it was the last, so that the grace until
-    /// `until` begins.
+    /// Removes a lost connection of `user`. Returns whether it was the last one on this node, so that
+    /// the grace period until `until` begins.
     pub fn disconnect(&mut self, user: &UserName, until: Duration) -> bool {
         self.close_connection(user, |presence| *presence = LocalPresence::InGrace(until))
     }
 
-    /// A connection of `user` left of its own will.
+    /// Removes a connection of `user` that left explicitly, without a grace period.
     pub fn leave(&mut self, user: &UserName) -> RosterDeparture {
         if self.close_connection(user, |_| ()) {
             self.depart(user)
@@ -90,7 +90,7 @@ impl Roster {
         }
     }
 
-    /// Takes one connection off; `last` is told when it was the last.
+    /// Removes one connection. Calls `last` if it was the last one on this node.
     fn close_connection(&mut self, user: &UserName, last: impl FnOnce(&mut LocalPresence)) -> bool {
         match self.local.get_mut(user) {
             Some(LocalPresence::Connected(count)) if *count > 1 => {
@@ -102,20 +102,20 @@ impl Roster {
                 true
             }
             Some(LocalPresence::InGrace(_)) | None => {
-                debug_assert!(false, "a connection ends once");
+                debug_assert!(false, "each connection ends once");
                 false
             }
         }
     }
 
-    /// Takes `user` off if their grace is over at `now`.
+    /// Removes `user` if their grace period is over at `now`.
     pub fn expire(&mut self, user: &UserName, now: Duration) -> RosterDeparture {
         let over =
             matches!(self.local.get(user), Some(LocalPresence::InGrace(until)) if *until <= now);
         if over { self.depart(user) } else { RosterDeparture::StillLocal }
     }
 
-    /// Ends the grace of `user`, if they are in it: they are not expected back.
+    /// Ends the grace period of `user` early, if there is one.
     pub fn end_grace(&mut self, user: &UserName) -> RosterDeparture {
         let in_grace = matches!(self.local.get(user), Some(LocalPresence::InGrace(_)));
         if in_grace { self.depart(user) } else { RosterDeparture::StillLocal }
@@ -131,7 +131,7 @@ impl Roster {
         }
     }
 
-    /// Another node says that `user` came there. Answers whether they were nowhere before.
+    /// Adds `user` on another node. Returns whether the user was on no node before.
     pub fn add_remote(&mut self, node: &NodeId, user: &UserName) -> bool {
         let is_here = self.local.contains_key(user);
         let nodes = self.remote.entry(user.clone()).or_default();
@@ -141,7 +141,7 @@ impl Roster {
         is_new
     }
 
-    /// Another node says that `user` is not there any more. Answers whether they are nowhere now.
+    /// Removes `user` from another node. Returns whether the user is on no node now.
     pub fn remove_remote(&mut self, node: &NodeId, user: &UserName) -> bool {
         let Some(nodes) = self.remote.get_mut(user) else { return false };
         nodes.remove(node);
@@ -154,7 +154,7 @@ impl Roster {
         is_gone
     }
 
-    /// Another node says who is there, and nobody else. Answers who came and who is gone by that.
+    /// Replaces the users of another node. Returns the users that joined and those that left by that.
     pub fn set_remote(
         &mut self,
         node: &NodeId,
@@ -177,29 +177,30 @@ impl Roster {
         local_users
     }
 
-    /// The users on this node but for those whose grace is over at `now`, though nobody was told.
+    /// The users on this node without those whose grace period is over at `now` but was not expired
+    /// yet.
     pub fn unexpired_local_users(&self, now: Duration) -> Vec<UserName> {
         let is_over = |presence: &LocalPresence| matches!(presence, LocalPresence::InGrace(until) if *until <= now);
         let unexpired_local_users = self.local.iter().filter(|(_, presence)| !is_over(presence));
         unexpired_local_users.map(|(user, _)| user.clone()).collect()
     }
 
-    /// How many users there are, on whatever node.
+    /// Number of users on all nodes.
     pub fn count(&self) -> usize {
         self.local.len() + self.remote_only
     }
 
-    /// Whether `user` is there, on whatever node.
+    /// Whether `user` is on any node.
     pub fn contains(&self, user: &UserName) -> bool {
         self.local.contains_key(user) || self.remote.contains_key(user)
     }
 
-    /// Whether nobody is on this node, not even in their grace.
+    /// Whether no user is on this node, connected or in a grace period.
     pub fn has_no_local_users(&self) -> bool {
         self.local.is_empty()
     }
 
-    /// Whether `user` is on this node by at least one connection.
+    /// Whether `user` has a connection on this node.
     pub fn is_connected(&self, user: &UserName) -> bool {
         matches!(self.local.get(user), Some(LocalPresence::Connected(_)))
     }
@@ -233,10 +234,10 @@ mod tests {
         assert_eq!(
             roster.expire(&ann(), GRACE / 2),
             RosterDeparture::StillLocal,
-            "still in the grace"
+            "within the grace period"
         );
         assert_eq!(roster.connect(&ann()), RosterArrival::AlreadyLocal);
-        assert_eq!(roster.expire(&ann(), GRACE * 2), RosterDeparture::StillLocal, "came back");
+        assert_eq!(roster.expire(&ann(), GRACE * 2), RosterDeparture::StillLocal, "reconnected");
         assert_eq!(roster.count(), 1);
     }
 
@@ -276,8 +277,8 @@ mod tests {
     }
 
     proptest! {
-        /// Any interleaving of what happens here and of what two other nodes say ends with the user in
-        /// the room exactly if they are somewhere, and says "first" and "gone" in turn.
+        /// After any interleaving of local events and announcements of two other nodes, the user is in
+        /// the room exactly if they are on any node, and arrivals and departures alternate.
         #[test]
         fn a_user_is_present_while_connected_on_any_node(
             steps in prop::collection::vec((0_u8..7, any::<bool>()), 0..200),

@@ -1,20 +1,20 @@
-//! How fast one connection may send.
+//! The rate limit of one connection.
 
 use std::time::Duration;
 
 use super::{Limits, Rejection};
 
-/// A generic cell rate limiter: one moment in time per connection, no timer.
+/// A generic cell rate limiter: one point in time per connection, no timer.
 ///
-/// Times are durations since a moment of the caller's choice, so that nothing here needs a clock.
+/// Times are durations since an origin that the caller chooses, so nothing here reads a clock.
 #[derive(Clone, Debug, Default)]
 pub struct RateLimiter {
-    /// When a sender that kept exactly to the rate would send next.
+    /// The time of the next message of a sender that sends exactly at the rate.
     due: Duration,
 }
 
 impl RateLimiter {
-    /// Takes one message at `now`, or says when it would.
+    /// Accepts one message at `now`, or rejects it with the time until the next one is accepted.
     pub fn acquire(&mut self, now: Duration, limits: &Limits) -> Result<(), Rejection> {
         let step = Duration::from_secs(1) / limits.messages_per_second_max.get();
         let ahead = step * (limits.messages_burst_max.get() - 1);

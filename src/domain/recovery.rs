@@ -1,22 +1,22 @@
-//! What a client that comes back is owed.
+//! Recovery: the entries that a reconnecting client missed.
 
 use super::{Log, Seq};
 
-/// The answer to "I have seen everything up to here".
+/// How a client that has all entries up to a number recovers.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Recovery {
-    /// Everything after `after` up to the head, in order.
+    /// The client receives all entries after `after` up to the head, in order.
     Replay {
         /// The last entry that the client has.
         after: Seq,
     },
-    /// Too much, or the log is not the one that the client knew: it has to page history.
+    /// Too many entries were missed, or the log is another one: the client has to page history.
     TooFar,
 }
 
-/// Decides what is owed to a client that has seen `since` of a log.
+/// Decides how a client that has all entries up to `since` recovers.
 ///
-/// `since` ahead of the head means that the log was replaced by a shorter one.
+/// A `since` after the head means that the log was replaced by a shorter one.
 pub fn recovery(since: Seq, log: &Log, entries_max: u64) -> Recovery {
     let (head, floor) = (log.head.seq, log.floor.seq);
     if since > head || since < floor || head.since(since) > entries_max {
@@ -42,6 +42,6 @@ mod tests {
         assert_eq!(recovery(at(4), &kept, most), Recovery::TooFar);
         assert_eq!(recovery(at(9), &kept, most), Recovery::TooFar);
         assert_eq!(recovery(at(6), &log, most), Recovery::Replay { after: at(6) });
-        assert_eq!(recovery(at(5), &log, most), Recovery::TooFar, "6 is not kept any more");
+        assert_eq!(recovery(at(5), &log, most), Recovery::TooFar, "6 is no longer stored");
     }
 }

@@ -1,37 +1,37 @@
-//! Which rooms there are, and who may join them as what.
+//! Which rooms exist, which users may join them, and with which role.
 
 use super::{JoinMode, Role, RoomName, RoomPattern};
 
-/// What the operator says of rooms.
+/// The operator's rules for rooms.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct RoomRules {
-    /// Everybody joins these on identifying, and nobody owns them.
+    /// Rooms that users join automatically. They have no owner.
     pub auto_join: Vec<RoomName>,
-    /// Anybody may join these.
+    /// Rooms that all users may join.
     pub public: Vec<RoomPattern>,
-    /// One has to be invited to these, whatever `public` says.
+    /// Rooms that need an invitation, even if `public` matches them.
     pub private: Vec<RoomPattern>,
-    /// Who joins these may only read.
+    /// Rooms in which joining users may only read.
     pub read_only: Vec<RoomPattern>,
 }
 
-/// What a token says of a room.
+/// The grant of a token for a room.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Grant {
-    /// It opens the room.
+    /// The token opens the room.
     Open,
-    /// It opens the room, and the user is this there.
+    /// The token opens the room and sets the user's role there.
     As(Role),
-    /// It does not open the room.
+    /// The token does not open the room.
     Closed,
 }
 
-/// Whether a token is an administrator's.
+/// The role of a token's user in all rooms.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum GlobalRole {
-    /// It is: they may in every room what its admins may.
+    /// An administrator, who has the permissions of an admin in every room.
     Administrator,
-    /// It is not.
+    /// A user without special permissions.
     User,
 }
 
@@ -47,7 +47,7 @@ impl Default for RoomRules {
 }
 
 impl RoomRules {
-    /// As what somebody who is no member may join, if at all.
+    /// How a user who is no member may join, if at all.
     pub fn join_mode(
         &self,
         room: &RoomName,
@@ -76,14 +76,15 @@ impl RoomRules {
         }
     }
 
-    /// What one is in a room unless somebody says otherwise.
+    /// The role of a member whose role was not set otherwise.
     pub fn default_role(&self, room: &RoomName) -> Role {
         if any(&self.read_only, room) { Role::Reader } else { Role::Member }
     }
 }
 
 impl Grant {
-    /// What a member whose role is kept as `stored` may do with this token, if anything.
+    /// The effective role of a member with the role `stored` under this grant. `None` if the token
+    /// does not open the room.
     pub fn role(self, stored: Role, global_role: GlobalRole) -> Option<Role> {
         let role = match self {
             Self::Closed => return None,
@@ -96,7 +97,8 @@ impl Grant {
         })
     }
 
-    /// The least role that a member must have kept to be `is_sufficient` with this token, if any is.
+    /// The least stored role whose effective role under this grant satisfies `is_sufficient`, if there
+    /// is one.
     pub fn least(self, global_role: GlobalRole, is_sufficient: fn(Role) -> bool) -> Option<Role> {
         Role::ALL
             .into_iter()
@@ -133,7 +135,7 @@ mod tests {
         assert_eq!(join("pub-a"), Some(JoinMode::OwnerIfFirst(Role::Member)));
         assert_eq!(join("lobby"), Some(JoinMode::As(Role::Member)));
         assert_eq!(join("news"), Some(JoinMode::As(Role::Reader)));
-        assert_eq!(join("elsewhere"), None);
+        assert_eq!(join("another"), None);
         assert_eq!(join_mode("pub-a", Grant::Closed, GlobalRole::Administrator), None);
     }
 
@@ -141,8 +143,8 @@ mod tests {
     fn a_private_room_needs_a_founder_or_an_invitation() {
         let join = |room| join_mode(room, Grant::Open, GlobalRole::User);
         assert_eq!(join("team-a"), Some(JoinMode::FounderOnly));
-        assert_eq!(join("team-open"), Some(JoinMode::FounderOnly), "whatever `public` says");
-        assert_eq!(join("team-read"), None, "nobody owns it by joining");
+        assert_eq!(join("team-open"), Some(JoinMode::FounderOnly), "`private` overrides `public`");
+        assert_eq!(join("team-read"), None, "a read-only room has no founder");
         let invited = join_mode("team-a", Grant::As(Role::Member), GlobalRole::User);
         assert_eq!(invited, Some(JoinMode::OwnerIfFirst(Role::Member)));
         let admin = join_mode("team-read", Grant::Open, GlobalRole::Administrator);
@@ -165,7 +167,11 @@ mod tests {
         let (send, moderate): (fn(_) -> _, fn(_) -> _) = (Role::may_send, Role::may_moderate);
         assert_eq!(Grant::Open.least(user, send), Some(Role::Member));
         assert_eq!(Grant::Open.least(user, moderate), Some(Role::Admin));
-        assert_eq!(Grant::Open.least(admin, moderate), Some(Role::Reader), "whatever is kept");
+        assert_eq!(
+            Grant::Open.least(admin, moderate),
+            Some(Role::Reader),
+            "administrators need no stored role"
+        );
         assert_eq!(Grant::As(Role::Member).least(user, send), Some(Role::Reader));
         assert_eq!(Grant::As(Role::Member).least(user, moderate), None);
         assert_eq!(Grant::Closed.least(admin, send), None);

@@ -1,45 +1,46 @@
-//! What must not be seen: types that do not print.
+//! Secrets: types whose `Debug` output hides their content.
 
 use std::{fmt, hint::black_box};
 
-/// Bytes that sign or open something. `Debug` prints `***`.
+/// Key material. `Debug` prints `***`.
 #[derive(Clone, Default)]
 pub struct Secret(Box<[u8]>);
 
 impl Secret {
-    /// Keeps `bytes` out of sight.
+    /// A secret with these bytes.
     pub fn from_raw(bytes: &[u8]) -> Self {
         Self(bytes.into())
     }
 
-    /// The bytes, for the one who signs with them.
+    /// The bytes, for signing.
     pub fn expose(&self) -> &[u8] {
         &self.0
     }
 
-    /// Whether there is nothing to keep.
+    /// Whether the secret is empty.
     pub fn is_empty(&self) -> bool {
         self.0.is_empty()
     }
 }
 
-/// What somebody shows to prove who they are. `Debug` prints `***`.
+/// A token that authenticates a user. `Debug` prints `***`.
 #[derive(Clone)]
 pub struct Token(Box<str>);
 
 impl Token {
-    /// Keeps `text` out of sight.
+    /// A token with this text.
     pub fn from_raw(text: &str) -> Self {
         Self(text.into())
     }
 
-    /// The text, for the one who checks it, and for its bearer.
+    /// The text, for verification and for the user of the token.
     pub fn expose(&self) -> &str {
         &self.0
     }
 }
 
-/// Compares in a time that depends on the lengths alone: how far a guess is right is not to be heard.
+/// Compares in a time that depends on the lengths alone, so that timing does not reveal how much of a
+/// guess is right.
 fn constant_time_eq(one: &[u8], other: &[u8]) -> bool {
     let differing =
         one.iter().zip(other).fold(0, |seen, (one, other)| black_box(seen | (one ^ other)));

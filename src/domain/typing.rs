@@ -1,44 +1,44 @@
-//! Who types: told seldom, ended for certain.
+//! Typing indicators: announced at a limited rate, and always ended.
 
 use std::time::Duration;
 
-/// Somebody is told to type at most this often.
+/// Least time between two announcements that a user types.
 const ANNOUNCE_INTERVAL: Duration = Duration::from_secs(3);
-/// How long somebody types who says nothing more about it.
+/// Time after which a user who sent no further request counts as stopped.
 const TYPING_TIMEOUT: Duration = Duration::from_secs(6);
 
-/// Somebody who types in a conversation, or did a moment ago. Times are durations since a moment of the
-/// caller's choice.
+/// The typing state of a user in a conversation. Times are durations since an origin that the caller
+/// chooses.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub struct TypingState {
-    /// When the others were told last that they type.
+    /// Time of the last announcement that the user types.
     announced_at: Option<Duration>,
-    /// Until when they type.
+    /// Time at which typing ends without a further request.
     until: Option<Duration>,
-    /// Whether the others believe that they type.
+    /// Whether the last announcement was that the user types.
     is_announced: bool,
 }
 
-/// Whether somebody types.
+/// Whether a user types.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Typing {
-    /// They do.
+    /// The user types.
     Yes,
-    /// They do not, or not any more.
+    /// The user stopped.
     No,
 }
 
-/// Whether the others are to be told.
+/// Whether a change is announced to the others.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Broadcast {
-    /// They are.
+    /// It is announced.
     Yes,
-    /// They are not.
+    /// It is not.
     No,
 }
 
 impl TypingState {
-    /// They type at `now`. Answers whether that is to be told.
+    /// Records that the user types at `now`. Returns whether to announce it.
     pub fn start(&mut self, now: Duration) -> Broadcast {
         self.until = Some(now + TYPING_TIMEOUT);
         if self.announced_at.is_some_and(|announced_at| now < announced_at + ANNOUNCE_INTERVAL) {
@@ -49,24 +49,24 @@ impl TypingState {
         Broadcast::Yes
     }
 
-    /// They stopped. Answers whether that is to be told.
+    /// Records that the user stopped. Returns whether to announce it.
     pub fn stop(&mut self) -> Broadcast {
         self.until = None;
         if std::mem::take(&mut self.is_announced) { Broadcast::Yes } else { Broadcast::No }
     }
 
-    /// They said what they typed: whoever hears that knows that they stopped.
+    /// Records that the user sent a message, whose delivery implies that they stopped.
     pub fn record_message(&mut self) {
         self.until = None;
         self.is_announced = false;
     }
 
-    /// Stops if nothing was heard of it for too long. Answers whether that is to be told.
+    /// Ends typing that timed out at `now`. Returns whether to announce it.
     pub fn expire(&mut self, now: Duration) -> Broadcast {
         if self.until.is_some_and(|until| until <= now) { self.stop() } else { Broadcast::No }
     }
 
-    /// When this is to be looked at again; at `now` or before, there is nothing to remember any more.
+    /// The time of the next check. If it is not after `now`, the state can be dropped.
     pub fn due(&self) -> Duration {
         let throttled_until =
             self.announced_at.map(|announced_at| announced_at + ANNOUNCE_INTERVAL);
@@ -103,13 +103,13 @@ mod tests {
         ann.record_message();
         assert_eq!(ann.stop(), Broadcast::No);
         assert_eq!(ann.start(at(1000)), Broadcast::No, "too soon");
-        assert_eq!(ann.stop(), Broadcast::No, "what nobody was told has no end");
-        assert_eq!(ann.due(), at(3000), "how often is remembered");
+        assert_eq!(ann.stop(), Broadcast::No, "typing that was not announced has no end");
+        assert_eq!(ann.due(), at(3000), "the rate limit remains");
     }
 
     proptest! {
-        /// Whatever somebody does, "types" and "stopped" are told in turn but for repeats, "types" not
-        /// more often than it may be, and in the end nobody believes it.
+        /// After any steps, starts and stops are announced in turn but for repeated starts, starts not
+        /// more often than allowed, and the last announcement is a stop.
         #[test]
         fn announcements_match_the_typing_state(steps in prop::collection::vec((0_u8..4, 0_u64..4000), 0..100)) {
             let (mut ann, mut now, mut is_announced) = (TypingState::default(), Duration::ZERO, false);

@@ -333,14 +333,16 @@ mod tests {
 
     #[test]
     fn presence_is_an_answer_and_an_event() {
-        let here = |name, online, devices, last_seen| UserPresence {
+        let presence = |name, online, devices, last_seen| UserPresence {
             user: user(name),
             online,
             devices,
             last_seen,
         };
-        let presences =
-            Answer::Presences(vec![here("ann", true, 2, Some(AT)), here("zoe", false, 0, None)]);
+        let presences = Answer::Presences(vec![
+            presence("ann", true, 2, Some(AT)),
+            presence("zoe", false, 0, None),
+        ]);
         let users = concat!(
             r#""users":[{"user":"ann","online":true,"devices":2,"#,
             r#""lastSeen":"1970-01-01T00:00:00.000Z"},"#,

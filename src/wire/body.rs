@@ -1,7 +1,7 @@
-//! Bodies on their way in and out: where the bytes are.
+//! Parsing and serialization of message bodies, whose byte strings each wire encodes differently.
 //!
-//! Inside, a body's bytes lie beside its text, and the text holds numbered placeholders (see
-//! [`Body`]). Because `wire` alone makes such texts, a placeholder in one is always ours.
+//! A parsed body has its byte strings beside its text, and the text holds numbered placeholders (see
+//! [`Body`]). Only `wire` produces such texts, so a placeholder in one is never a client's.
 
 use std::borrow::Cow;
 
@@ -12,10 +12,10 @@ use serde_json::{Value, json, value::RawValue};
 
 use crate::domain::{Body, Limits, Rejection};
 
-/// How a wire carries bytes.
+/// How a wire format encodes byte strings.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(super) enum AttachmentEncoding {
-    /// Beside the text, which holds placeholders. `MessagePack` is made into this, and out of it.
+    /// Beside the text, which holds placeholders. `MessagePack` is converted to and from this.
     Placeholders,
     /// In the text, as `{"base64": "…"}`.
     Base64,
@@ -29,7 +29,7 @@ pub(super) const FOREIGN_PLACEHOLDER: Rejection =
     Rejection::BadRequest("the attachments do not belong to the placeholders");
 const BAD_BASE64: Rejection = Rejection::BadRequest("the base64 is not base64");
 
-/// Takes a body from a frame whose byte strings were `attachments`.
+/// Parses a body of a frame whose byte strings are `attachments`.
 pub(super) fn read(
     raw: &RawValue,
     encoding: AttachmentEncoding,
@@ -40,21 +40,21 @@ pub(super) fn read(
     if text.starts_with('"') && !text.contains("\\u") {
         return Body::parse(text.into(), Vec::new(), limits);
     }
-    // Read in full: numbers and half characters that no client could hold are refused, and keys that
-    // hide behind escapes or behind a repeat of themselves are found.
+    // A full parse refuses numbers and unpaired surrogates that clients cannot represent, and finds
+    // keys that are escaped or repeated.
     let mut value: Value = serde_json::from_str(text)
         .map_err(|_error| Rejection::BadRequest("the body is not JSON that everybody can read"))?;
     let taken = vec![false; attachments.len()];
     let mut reader = AttachmentReader { encoding, given: attachments, taken, found: Vec::new() };
     reader.walk(&mut value)?;
     let found = reader.found;
-    // Without bytes the client's own spelling of the text is kept, unless it may hide a placeholder.
+    // Without byte strings the client's own text is kept, unless it may hide a placeholder.
     let own = found.is_empty() && !text.contains(PLACEHOLDER) && !text.contains("\\u");
     let text = if own { text.to_owned() } else { value.to_string() };
     Body::parse(text.into(), found, limits)
 }
 
-/// Whether a whole request's data is bytes and nothing else.
+/// Whether the data of a request is one byte string.
 pub(super) fn is_bytes(raw: &RawValue, encoding: AttachmentEncoding) -> bool {
     let key = match encoding {
         AttachmentEncoding::Placeholders => PLACEHOLDER,
@@ -73,7 +73,7 @@ pub(super) fn is_bytes(raw: &RawValue, encoding: AttachmentEncoding) -> bool {
         }
 }
 
-/// Finds the bytes of a value, in the order of its text.
+/// Collects the byte strings of a value, in the order of its text.
 struct AttachmentReader<'a> {
     encoding: AttachmentEncoding,
     given: &'a [Bytes],
@@ -82,7 +82,7 @@ struct AttachmentReader<'a> {
 }
 
 impl AttachmentReader<'_> {
-    /// The text was checked for depth, so this recursion is bounded.
+    /// The depth of the text was checked, so this recursion is bounded.
     fn walk(&mut self, value: &mut Value) -> Result<(), Rejection> {
         if let Some(bytes) = self.bytes_of(value)? {
             *value = json!({ PLACEHOLDER: true, "num": self.found.len() });
@@ -126,7 +126,7 @@ impl AttachmentReader<'_> {
     }
 }
 
-/// The byte string that a value of ours stands for, if it is a placeholder.
+/// The byte string of a placeholder. `None` if the value is none.
 pub(super) fn bytes_at<'a>(value: &Value, attachments: &'a [Bytes]) -> Option<&'a Bytes> {
     let object = value.as_object()?;
     object.get(PLACEHOLDER)?;
@@ -160,7 +160,7 @@ fn write(body: &Body, encoding: AttachmentEncoding, first: usize) -> Cow<'_, str
     let mut written = String::with_capacity(body.json().len());
     let mut rest = body.json();
     for (number, bytes) in attachments.iter().enumerate() {
-        // Quotes inside of strings are escaped, so this text is a placeholder wherever it occurs.
+        // Quotes inside strings are escaped, so this text is a placeholder wherever it occurs.
         let Some((before, after)) = rest.split_once(&placeholder(number)) else { break };
         written.push_str(before);
         match encoding {
@@ -247,7 +247,7 @@ mod tests {
         for text in ["[1e400]", r#"{"a":-1e999}"#, "1e400"] {
             assert!(matches!(plain(text), Err(Rejection::BadRequest(_))), "{text}");
         }
-        assert_eq!(plain("[1.50, 2e3]").unwrap().json(), "[1.50, 2e3]", "as it was written");
+        assert_eq!(plain("[1.50, 2e3]").unwrap().json(), "[1.50, 2e3]", "the client's own text");
     }
 
     #[test]

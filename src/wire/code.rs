@@ -1,6 +1,6 @@
-//! The two closed tables: why we say no, and why we end a connection.
+//! The tables of rejection codes and close codes.
 //!
-//! docs/protocol.md shows them to clients; a test holds the two together.
+//! docs/protocol.md has the same tables for clients; a test compares them.
 
 use std::time::Duration;
 
@@ -8,26 +8,27 @@ use http::StatusCode;
 
 use crate::domain::{CloseReason, Rejection};
 
-/// When a client should come back to a node that leaves: its successor may need a moment.
+/// Time that a client should wait before it reconnects after a drain, because the replacement of the
+/// node may not accept connections yet.
 const RETURN_AFTER: Duration = Duration::from_secs(1);
 
-/// What a rejection is called outside.
+/// How a rejection appears to clients.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct RejectionRow {
     /// The code that clients compare.
     pub code: &'static str,
-    /// The HTTP status, where there is one.
+    /// The HTTP status, where the rejection answers an HTTP request.
     pub status: StatusCode,
     /// Whether the same request may succeed later.
     pub retry: Retry,
 }
 
-/// Whether to try again.
+/// Whether a client should retry.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Retry {
     /// The same request may succeed later.
     Yes,
-    /// It will be refused again.
+    /// The same request will be rejected again.
     No,
 }
 
@@ -71,31 +72,31 @@ pub fn rejection(rejection: &Rejection) -> RejectionRow {
     RejectionRow { code, status, retry }
 }
 
-/// What a reason to end a connection is called outside.
+/// How a close reason appears to clients.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct CloseRow {
     /// The code that clients compare.
     pub code: &'static str,
-    /// The WebSocket close code: up to 4499 "come back", from 4500 "stay away".
+    /// The WebSocket close code: clients reconnect up to 4499, and do not from 4500.
     pub websocket: u16,
-    /// What the client should do.
+    /// Whether the client should reconnect.
     pub reconnect: Reconnect,
-    /// How long it should wait before it does.
+    /// Time to wait before the client reconnects.
     pub after: Duration,
-    /// What the close frame says.
+    /// The reason in the close frame.
     pub reason: &'static str,
 }
 
-/// What a client should do whose connection ended.
+/// Whether a client should reconnect after its connection was closed.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Reconnect {
-    /// Come back.
+    /// It should reconnect.
     Yes,
-    /// Stay away.
+    /// It should not reconnect.
     No,
 }
 
-/// The row of a reason.
+/// The row of a close reason.
 pub fn close(reason: CloseReason) -> CloseRow {
     let (code, websocket, reconnect) = match reason {
         CloseReason::Draining => ("draining", 1001, Reconnect::Yes),

@@ -1,4 +1,4 @@
-//! What a connection says at the door, from its query or its Socket.IO `auth`.
+//! Handshake parameters, from the query or the Socket.IO `auth` payload.
 
 use std::collections::BTreeMap;
 
@@ -14,8 +14,8 @@ use crate::{
 const DUPLICATE_PARAMETER: Rejection = Rejection::BadRequest("the query says the same thing twice");
 const BAD_SINCE: Rejection = Rejection::BadRequest("since is written room:seq,room:seq");
 
-/// What a query says, for a connection to `space`. Unknown parameters are left alone, and so is the
-/// token: where that may be is the transports' business.
+/// Parses the query of a connection to `space`. Unknown parameters are ignored, and so is the token,
+/// which the transports read.
 pub fn hello_from_query(space: Space, query: &str) -> Result<Hello, Rejection> {
     let (token, device, room, since) = (None, None, None, Vec::new());
     let mut hello = Hello { space, token, device, room, since, epoch: None };
@@ -77,7 +77,7 @@ struct AuthPayload {
     epoch: Option<String>,
 }
 
-/// `since` in `auth`: an object, or what a query would say.
+/// `since` in `auth`: an object, or text as in a query.
 #[derive(Deserialize)]
 #[serde(untagged)]
 enum Since {
@@ -85,8 +85,8 @@ enum Since {
     Text(String),
 }
 
-/// What an `auth` payload says. What it leaves out, the connection's query may say, and the token
-/// may be `request_token` by its first request.
+/// Parses an `auth` payload. The query supplies the fields that it leaves out, and `request_token`, of
+/// the first HTTP request, supplies the token.
 pub(super) fn hello_from_auth(
     space: Space,
     auth: Option<&str>,

@@ -1,8 +1,8 @@
-//! What crosses a socket: requests, events, answers and code tables, in JSON and in `MessagePack`.
+//! The protocol with clients: requests, events, answers and code tables, in JSON and `MessagePack`.
 //!
-//! All wires speak the same vocabulary (docs/protocol.md) and differ in how bytes travel: Socket.IO
-//! puts them beside the text, plain WebSocket writes them as base64 inside it, and `MessagePack`
-//! has a type for them.
+//! All wire formats have the same requests and events (docs/protocol.md). They differ in how they
+//! encode byte strings: Socket.IO sends them beside the text, plain WebSocket writes them as base64
+//! in the text, and `MessagePack` has a type for them.
 
 #![warn(clippy::wildcard_enum_match_arm)]
 

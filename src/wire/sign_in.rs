@@ -1,4 +1,4 @@
-//! What the cookie API is asked.
+//! The request body of the cookie API.
 
 use serde::Deserialize;
 
@@ -19,11 +19,11 @@ struct SignIn {
     space: Option<String>,
 }
 
-/// Where somebody signs in, and with what.
+/// Parses a sign-in: the space, and a name or a token.
 pub(crate) fn sign_in(body: &[u8]) -> Result<(Space, Credential), Rejection> {
     let text = str::from_utf8(body).map_err(|_error| INVALID_SIGN_IN)?;
     json::check_depth(text)?;
-    // Without this an array would do: its items would be taken for the fields, in order.
+    // serde would accept an array and read its items as the fields, in order.
     let object =
         Some(text).filter(|text| text.trim_start().starts_with('{')).ok_or(INVALID_SIGN_IN)?;
     let SignIn { name, token, space } =

@@ -1,4 +1,4 @@
-//! The vocabulary in Socket.IO packets: text with byte strings beside it.
+//! Socket.IO packets: JSON text with byte strings beside it.
 
 use std::{borrow::Cow, fmt, sync::Arc};
 
@@ -30,8 +30,8 @@ use crate::{
 /// The slot of a delivery that holds its [`Packet`].
 const SLOT: usize = 0;
 
-/// One JSON value as Socket.IO carries it: a text that is passed on as it is, or, where there are
-/// byte strings, a tree in which they take the places of their placeholders.
+/// A JSON value of a Socket.IO packet: a text that is sent as it is or, if there are byte strings, a
+/// tree in which byte strings replace their placeholders.
 #[derive(Clone, Debug)]
 pub struct Packet {
     json: Box<RawValue>,
@@ -55,7 +55,7 @@ impl Packet {
         Self::new(Payload::without_attachments(data))
     }
 
-    /// How much it counts in an outbox: text and byte strings.
+    /// The size that counts against an outbox: text and byte strings.
     pub fn bytes(&self) -> usize {
         self.bytes
     }
@@ -70,7 +70,7 @@ impl Serialize for Packet {
     }
 }
 
-/// A value in which placeholders stand for byte strings.
+/// A node of the tree of a [`Packet`].
 struct PacketNode<'a> {
     value: &'a Value,
     attachments: &'a [Bytes],
@@ -128,13 +128,13 @@ impl<'de> Visitor<'de> for EventVisitor {
     fn visit_seq<A: SeqAccess<'de>>(self, mut items: A) -> Result<Self::Value, A::Error> {
         let name = items.next_element()?.ok_or_else(|| A::Error::invalid_length(0, &self))?;
         let data = items.next_element()?;
-        // Further arguments, which nobody asked for.
+        // Further arguments are ignored.
         while items.next_element::<IgnoredAny>()?.is_some() {}
         Ok(EventArray { name, data })
     }
 }
 
-/// What `["event", data]` with its byte strings asks for.
+/// Parses `["event", data]` with its byte strings.
 pub fn request(
     text: &str,
     attachments: &[Bytes],
@@ -152,8 +152,8 @@ pub fn request(
     }
 }
 
-/// What a connection to the namespace `space` says at the door. Clients of protocol v4 have no
-/// `auth` and say it in the query of their connection, whose first request may have `request_token` a token.
+/// Parses the handshake of a connection to the namespace `space`. Clients of protocol v4 have no
+/// `auth` and use the query of their connection. `request_token` is the token of its first request.
 pub fn hello(
     space: &str,
     auth: Option<&str>,
@@ -163,7 +163,7 @@ pub fn hello(
     hello_from_auth(Space::parse(space)?, auth, query, request_token)
 }
 
-/// An event's name and data, made once however many connections hear it.
+/// An event's name and data, serialized once for all connections.
 pub fn event<'a>(delivery: &'a Arc<Delivery>, limits: &Limits) -> (&'static str, &'a Packet) {
     let make =
         || Packet::new(event::data(delivery.event(), AttachmentEncoding::Placeholders, limits));
@@ -175,7 +175,7 @@ pub fn event<'a>(delivery: &'a Arc<Delivery>, limits: &Limits) -> (&'static str,
 pub enum Acknowledgement {
     /// One object.
     One(Packet),
-    /// `new user`: whether it went well, and an object.
+    /// `new user`: whether it succeeded, and an object.
     Two(bool, Packet),
 }
 
@@ -199,8 +199,7 @@ pub fn acknowledgement(kind: RequestKind, reply: &Reply) -> Acknowledgement {
     }
 }
 
-/// The event that tells a reply when no acknowledgement was asked for, if there is anything to
-/// tell.
+/// The event of a reply to a request without an acknowledgement, if the request has one.
 pub fn reply_event(kind: RequestKind, reply: &Reply) -> Option<(&'static str, Packet)> {
     match (kind, reply) {
         (kind, Err(rejection)) => Some((

@@ -59,7 +59,7 @@ mod tests {
     }
 
     #[test]
-    fn a_message_goes_out_as_documented() {
+    fn a_message_is_serialized_as_documented() {
         let golden = concat!(
             r#"{"event":"new message","data":{"room":"lobby","seq":7,"id":"m7","username":"ann","#,
             r#""msg":"hi","at":"1970-01-01T00:00:00.000Z"}}"#

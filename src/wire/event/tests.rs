@@ -1,4 +1,4 @@
-//! Events as docs/protocol.md has them.
+//! Golden tests of the events of docs/protocol.md.
 
 use bytes::Bytes;
 use time::{OffsetDateTime, macros::datetime};
@@ -64,11 +64,11 @@ fn encode(event: &Event) -> (&'static str, String) {
     (name(event), data(event, AttachmentEncoding::Base64, &Limits::default()).json())
 }
 
-/// `at` and what closes the object.
+/// `at` and the end of the object.
 const END: &str = r#""at":"1970-01-01T00:00:00.000Z"}"#;
 
 #[test]
-fn entries_go_out_as_documented() {
+fn entries_are_serialized_as_documented() {
     for (conversation, act, name, data) in [
         (
             lobby(),
@@ -262,7 +262,7 @@ fn state(muted: Muted) -> RoomState {
 }
 
 #[test]
-fn membership_changes_go_out_as_documented() {
+fn membership_changes_are_serialized_as_documented() {
     let membership = |state, by: Option<&str>| Event::Membership {
         room: RoomName::lobby(),
         state,
@@ -285,7 +285,7 @@ fn membership_changes_go_out_as_documented() {
 }
 
 #[test]
-fn welcome_goes_out_as_documented() {
+fn welcome_is_serialized_as_documented() {
     let welcome = Welcome {
         user: user("ann"),
         name: Some("Ann Lee".into()),

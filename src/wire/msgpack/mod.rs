@@ -1,8 +1,8 @@
-//! The vocabulary in `MessagePack`, as plain WebSocket clients may choose to speak it.
+//! `MessagePack` frames, which plain WebSocket clients may choose.
 //!
-//! A frame is made into what a Socket.IO packet is, a JSON text with byte strings beside it, and then
-//! read as one; and what goes out is made from such a text. So there is one parser and one writer of
-//! requests and events, and this knows of neither.
+//! A received frame is converted to a JSON text with byte strings beside it, as in a Socket.IO packet,
+//! and then parsed as one. A frame is sent from the same wire structs as JSON. So there is one parser
+//! of requests and one set of structs for events and answers.
 
 mod read;
 mod write;
@@ -22,7 +22,7 @@ use crate::{
     domain::{CloseReason, Limits},
 };
 
-/// What a binary frame asks for.
+/// Parses a binary frame.
 pub fn request(frame: &[u8], limits: &Limits) -> RequestFrame {
     let Unpacked { text, attachments, rejection } = match read::unpack(frame, limits) {
         Ok(unpacked) => unpacked,
@@ -36,12 +36,12 @@ pub fn request(frame: &[u8], limits: &Limits) -> RequestFrame {
     }
 }
 
-/// The frame of an event. The caller remembers it per delivery.
+/// The frame of an event. The caller caches it per delivery.
 pub fn event(delivery: &Arc<Delivery>, limits: &Limits) -> Bytes {
     pack(frame::event(delivery, AttachmentEncoding::Placeholders, limits))
 }
 
-/// The frame that tells a reply, if there is anything to tell.
+/// The frame of a reply, if the request has one.
 pub fn reply(kind: RequestKind, ack: Option<u64>, reply: &Reply) -> Option<Bytes> {
     frame::reply(kind, ack, reply, AttachmentEncoding::Placeholders).map(pack)
 }

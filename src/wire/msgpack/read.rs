@@ -1,10 +1,9 @@
 //! From `MessagePack` to a JSON text with byte strings beside it.
 //!
-//! Nothing is made on the word of the frame: a length is compared with what is left of it before
-//! anything is taken, and lists grow by what was read. What comes of a frame is bounded by it: at
-//! most 6 bytes of text for each of its own (`false`, and `\u0001` for a control character), its
-//! byte strings once more, [`Limits::attachments_max`] placeholders, and the keys of the maps around
-//! one value, by reference.
+//! No length in a frame is trusted: it is compared with the rest of the frame before anything is read,
+//! and nothing is allocated ahead. The size of the frame bounds the memory: at most 6 bytes of text for
+//! each of its own (`false`, and `\u0001` for a control character), a copy of its byte strings,
+//! [`Limits::attachments_max`] placeholders, and references to the keys of the maps around one value.
 
 use std::collections::BTreeSet;
 
@@ -27,16 +26,16 @@ const UNSUPPORTED_VALUE: Rejection = Rejection::BadRequest("JSON has no such val
 const KEY_NOT_TEXT: Rejection = Rejection::BadRequest("the key of a map is not text");
 const DUPLICATE_KEY: Rejection = Rejection::BadRequest("a map has a key twice");
 
-/// From here on JavaScript's numbers are not all the whole numbers.
+/// From this number on, JavaScript does not represent every integer.
 const SAFE_INTEGER_BOUND: f64 = 9_007_199_254_740_992.0;
 
 /// A frame as text and byte strings.
 #[derive(Debug)]
 pub(super) struct Unpacked {
-    /// JSON in which placeholders, none of them the client's, stand for the byte strings.
+    /// JSON in which placeholders, none of them the client's, replace the byte strings.
     pub(super) text: String,
     pub(super) attachments: Vec<Bytes>,
-    /// Why the request is refused, though it can be seen which one it is.
+    /// Why the request is refused, if its name and `ack` can be read all the same.
     pub(super) rejection: Option<Rejection>,
 }
 
@@ -45,13 +44,13 @@ pub(super) fn unpack(frame: &[u8], limits: &Limits) -> Result<Unpacked, Rejectio
     let (attachments_max, text, attachments) = (limits.attachments_max, Vec::new(), Vec::new());
     let mut reader =
         MsgPackReader { rest: frame, attachments_max, text, attachments, rejection: None };
-    // The frame is an object around the data, which may be as deep as anywhere.
+    // The frame is an object around the data, whose own depth has the common limit.
     reader.value(DEPTH_MAX + 1)?;
     let MsgPackReader { rest, attachments_max: _, text, attachments, rejection } = reader;
     if !rest.is_empty() {
         return Err(TRAILING_BYTES);
     }
-    let text = String::from_utf8(text).expect("what is written is text");
+    let text = String::from_utf8(text).expect("only UTF-8 is written");
     Ok(Unpacked { text, attachments, rejection })
 }
 
@@ -64,7 +63,7 @@ struct MsgPackReader<'a> {
 }
 
 impl<'a> MsgPackReader<'a> {
-    /// Takes one value, in which arrays and maps may be nested to `depth`.
+    /// Reads one value, in which arrays and maps may be nested to `depth`.
     fn value(&mut self, depth: usize) -> Result<(), Rejection> {
         let marker = self.marker()?;
         match marker {
@@ -116,8 +115,8 @@ impl<'a> MsgPackReader<'a> {
         Ok(())
     }
 
-    /// A whole number is written as JavaScript writes it, where it is exact: some libraries send a
-    /// whole number as a float when it is large.
+    /// Writes an integer without a fraction where it is exact, as JavaScript does: some libraries send
+    /// large integers as floats.
     fn float<const N: usize>(
         &mut self,
         read: impl FnOnce([u8; N]) -> f64,
@@ -140,7 +139,7 @@ impl<'a> MsgPackReader<'a> {
         let number = self.attachments.len();
         if number < self.attachments_max {
             self.write_raw(&placeholder(number));
-            // A copy, because a part of the frame would hold the whole of it.
+            // A copy, because a slice would keep the whole frame in memory.
             self.attachments.push(Bytes::copy_from_slice(bytes));
         } else {
             self.write_raw("null");
@@ -176,7 +175,7 @@ impl<'a> MsgPackReader<'a> {
                 return Err(DUPLICATE_KEY);
             }
             if key == PLACEHOLDER {
-                // The bytes of a client are bytes here, so this could only be taken for them.
+                // Clients send byte strings as such here, so this key could only forge one.
                 self.reject(FOREIGN_PLACEHOLDER);
             }
             self.write(key);
@@ -187,7 +186,7 @@ impl<'a> MsgPackReader<'a> {
         Ok(())
     }
 
-    /// Takes the text that `marker` begins: also where only text may stand.
+    /// Reads the text that `marker` begins. Also for keys, which must be text.
     fn text(&mut self, marker: Marker) -> Result<&'a str, Rejection> {
         if !matches!(marker, Marker::FixStr(_) | Marker::Str8 | Marker::Str16 | Marker::Str32) {
             return Err(KEY_NOT_TEXT);
@@ -196,9 +195,12 @@ impl<'a> MsgPackReader<'a> {
         str::from_utf8(self.take(length)?).map_err(|_error| INVALID_UTF8)
     }
 
-    /// How long something is, in its own parts. Each of them takes at least one byte, so more than
-    /// there are left is a lie.
-    #[expect(clippy::wildcard_enum_match_arm, reason = "the others have no length or a long one")]
+    /// Reads a length, in bytes, items or members. Each takes at least one byte, so a length above the
+    /// rest of the frame is invalid.
+    #[expect(
+        clippy::wildcard_enum_match_arm,
+        reason = "the other markers have no length or one of 32 bits"
+    )]
     fn length(&mut self, marker: Marker) -> Result<usize, Rejection> {
         let length = match marker {
             Marker::FixStr(length) | Marker::FixArray(length) | Marker::FixMap(length) => {
@@ -232,14 +234,14 @@ impl<'a> MsgPackReader<'a> {
     }
 
     fn write(&mut self, value: &(impl Serialize + ?Sized)) {
-        serde_json::to_writer(&mut self.text, value).expect("texts and numbers always serialise");
+        serde_json::to_writer(&mut self.text, value).expect("texts and numbers always serialize");
     }
 
     fn write_raw(&mut self, json: &str) {
         self.text.extend_from_slice(json.as_bytes());
     }
 
-    /// Refuses the request once it was read: whoever asked hears of it where they wait.
+    /// Refuses the request after the frame was read, so that the reply carries its `ack`.
     fn reject(&mut self, rejection: Rejection) {
         self.rejection.get_or_insert(rejection);
     }

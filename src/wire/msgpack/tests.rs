@@ -1,4 +1,4 @@
-//! Frames as clients pack them, and as nobody should.
+//! Valid and invalid frames.
 
 use proptest::prelude::*;
 use serde_json::{Map, Value, json, value::RawValue};
@@ -10,7 +10,7 @@ use crate::{
     wire::{payload::Payload, websocket},
 };
 
-/// An object in which every `bin` of the arguments follows its key.
+/// A packed value in which every `bin` is a byte string.
 fn packed(value: &Value, attachments: &[&'static [u8]]) -> Vec<u8> {
     let attachments = attachments.iter().map(|it| Bytes::from_static(it)).collect();
     pack(Payload { data: value, attachments }).to_vec()
@@ -35,7 +35,7 @@ fn sending(data: &[u8]) -> Vec<u8> {
     [b"\x83\xa5event\xacsend message\xa3ack\x07\xa4data", data].concat()
 }
 
-/// A `send message` whose message is these bytes, as deep as a message is.
+/// A `send message` whose message is these bytes.
 fn saying(message: &[u8]) -> Vec<u8> {
     sending(&[b"\x81\xa3msg", message].concat())
 }
@@ -109,7 +109,7 @@ fn values_without_a_json_form_are_refused() {
         (&b"\xcb\x7f\xf8\x00\x00\x00\x00\x00\x00"[..], "NaN"),
         (b"\xcb\x7f\xf0\x00\x00\x00\x00\x00\x00", "infinity"),
         (b"\xca\xff\x80\x00\x00", "minus infinity"),
-        (b"\xc1", "the marker that means nothing"),
+        (b"\xc1", "the reserved marker"),
         (b"\xd6\xff\x00\x00\x00\x00", "a time"),
         (b"\xd4\x01\x00", "an extension of 1 byte"),
         (b"\xd8\x01\x00\x00\x00\x00\x00\x00\x00\x00\x00\x00\x00\x00\x00\x00\x00\x00", "of 16"),
@@ -182,8 +182,8 @@ fn a_placeholder_of_a_client_is_refused_with_its_ack() {
             assert!(matches!(request_frame.request, Err(Rejection::BadRequest(_))), "{message:x?}");
         }
     }
-    let elsewhere = [b"\x82\xa5event\xa9GroupList\xa1x", &smuggled[..]].concat();
-    assert!(matches!(read_frame(&elsewhere).request, Err(Rejection::BadRequest(_))));
+    let outside_data = [b"\x82\xa5event\xa9GroupList\xa1x", &smuggled[..]].concat();
+    assert!(matches!(read_frame(&outside_data).request, Err(Rejection::BadRequest(_))));
     let text = br#"{"_placeholder":true,"num":0}"#;
     let text = [&[0xd9, 29][..], text].concat();
     let with_bytes = [b"\x92", &text[..], b"\xc4\x01x"].concat();
@@ -243,7 +243,7 @@ fn the_decoded_size_of_a_frame_is_bounded() {
 }
 
 #[test]
-fn an_event_goes_out_with_its_bytes_as_bytes() {
+fn an_event_has_its_byte_strings_as_bin() {
     let body = Body::from_raw(r#"[1.5,{"_placeholder":true,"num":0}]"#.into(), vec!["x".into()]);
     let act = Act::Edited { of: Seq::from_raw(1), body: Some(body) };
     let entry = Entry { act, ..message_delivery("lobby", 2).entry().unwrap().clone() };
@@ -278,7 +278,7 @@ fn a_reply_goes_to_its_ack_or_is_an_event() {
     assert!(closed.starts_with(b"\x82\xa4data\x83\xa7afterMs\x00\xa4code\xa8replaced"));
 }
 
-/// Any JSON that a body may be, beside text alone, which is tried elsewhere.
+/// Any JSON that a body may be.
 fn values() -> impl Strategy<Value = Value> {
     let leaf = prop_oneof![
         Just(Value::Null),
@@ -308,7 +308,7 @@ fn in_javascript(value: &mut Value) {
 }
 
 proptest! {
-    /// The same message on both formats is the same body, and comes back as what it was.
+    /// The same message has the same body in both formats, and survives a round trip.
     #[test]
     fn a_body_is_the_same_in_both_formats(value in values()) {
         let request = json!({ "event": "send message", "data": { "msg": { "v": value } } });
@@ -326,7 +326,7 @@ proptest! {
         prop_assert_eq!(again, own);
     }
 
-    /// Whatever comes, nothing breaks and nothing grows.
+    /// Any bytes are read or refused, in bounded memory.
     #[test]
     fn any_bytes_are_read_or_refused(frame in prop::collection::vec(any::<u8>(), 0..512)) {
         for frame in [frame.clone(), saying(&frame)] {
@@ -339,7 +339,7 @@ proptest! {
         }
     }
 
-    /// A frame that was cut anywhere is refused.
+    /// A frame truncated anywhere is refused.
     #[test]
     fn a_truncated_frame_is_refused(value in values(), cut in any::<prop::sample::Index>()) {
         let frame = saying(&packed(&value, &[]));

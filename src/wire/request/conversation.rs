@@ -1,4 +1,4 @@
-//! Which conversation is meant, and what one reads of it.
+//! Requests for one conversation, and the fields that name it.
 
 use std::borrow::Cow;
 
@@ -16,8 +16,8 @@ const WRONG_PEER_FIELD: Rejection =
     Rejection::BadRequest("`to` is for what is sent and typed, `with` for everything else");
 const INBOX_NOT_TRUE: Rejection = Rejection::BadRequest("inbox is true where it is meant");
 
-/// What names a conversation. In any request all of them are looked at: who writes `to` where `with`
-/// belongs does not mean the default room.
+/// The fields that name a conversation. Every request checks all of them: a client that writes `to`
+/// in place of `with` does not mean the default room.
 #[derive(Deserialize)]
 struct ConversationNames<'a> {
     #[serde(borrow, default)]
@@ -30,7 +30,7 @@ struct ConversationNames<'a> {
     inbox: Option<bool>,
 }
 
-/// What a request calls the other one of a direct conversation.
+/// The field that names the other user of a direct conversation.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(super) enum PeerField {
     With,

@@ -1,4 +1,4 @@
-//! Who somebody is: oneself, and others.
+//! Requests that identify a user, and the presence of other users.
 
 use std::borrow::Cow;
 
@@ -10,7 +10,7 @@ use crate::{
     domain::{DeviceId, Rejection, Token, UserName},
 };
 
-/// Users that one may ask for at once.
+/// Users in one `presence` request.
 const PRESENCE_USERS_MAX: usize = 100;
 
 /// `new user`.

@@ -1,4 +1,4 @@
-//! From an event's name and data to what is asked.
+//! Requests: the table of names and parsers.
 
 mod conversation;
 mod identity;
@@ -20,7 +20,7 @@ use crate::{
     domain::{Epoch, Limits, Rejection, Seq, UserName},
 };
 
-/// Longest name of a database, in bytes. Ours are shorter.
+/// Longest epoch of a client, in bytes. Those of the server are shorter.
 const EPOCH_BYTES_MAX: usize = 64;
 
 const NOT_AN_OBJECT: Rejection = Rejection::BadRequest("the data is not of the documented form");
@@ -129,22 +129,22 @@ pub(super) fn request(event: &str, data: &RequestData<'_>) -> Result<Request, Re
 
 /// An object of the documented form.
 fn object<'a, T: Deserialize<'a>>(raw: Option<&'a RawValue>) -> Result<T, Rejection> {
-    // Without this an array would do: its items would be taken for the fields, in order.
+    // serde would accept an array and read its items as the fields, in order.
     let text = raw.map(RawValue::get).filter(|text| text.starts_with('{'));
     serde_json::from_str(text.ok_or(NOT_AN_OBJECT)?).map_err(|_error| NOT_AN_OBJECT)
 }
 
-/// Text that is borrowed where it has no escapes.
+/// Text that is borrowed if it has no escapes.
 #[derive(Deserialize)]
 #[serde(transparent)]
 struct BorrowedText<'a>(#[serde(borrow)] Cow<'a, str>);
 
-/// The data, if it is a string and nothing else.
+/// The data, if it is a string.
 fn string(raw: Option<&RawValue>) -> Option<Cow<'_, str>> {
     serde_json::from_str(raw?.get()).ok().map(|BorrowedText(text)| text)
 }
 
-/// Whether there is no data. Bytes are some, and never what these requests want.
+/// Whether there is no data. A byte string is refused.
 fn is_absent(data: &RequestData<'_>) -> Result<bool, Rejection> {
     match data.raw {
         Some(raw) if body::is_bytes(raw, data.encoding) => Err(NOT_AN_OBJECT),
@@ -152,7 +152,7 @@ fn is_absent(data: &RequestData<'_>) -> Result<bool, Rejection> {
     }
 }
 
-/// Parses the text that is there.
+/// Parses an optional text.
 fn parse<T>(
     raw: Option<Cow<'_, str>>,
     parse: impl FnOnce(&str) -> Result<T, Rejection>,
@@ -160,7 +160,7 @@ fn parse<T>(
     raw.map(|raw| parse(&raw)).transpose()
 }
 
-/// Somebody else. Nobody has a name that is none.
+/// The name of another user. No user has an invalid name.
 fn other_user(raw: &str) -> Result<UserName, Rejection> {
     UserName::parse(raw).map_err(|_not_a_name| Rejection::NoSuchUser)
 }
@@ -171,7 +171,8 @@ pub(super) fn seq(raw: u64) -> Result<Seq, Rejection> {
     if seq <= Seq::MAX { Ok(seq) } else { Err(Rejection::BadRequest("a seq is at most 2^53 - 1")) }
 }
 
-/// The name of a database, ours or not. It is kept for as long as the connection is.
+/// An epoch, of this database or another. It is kept as long as the connection, so its length is
+/// bounded.
 pub(super) fn epoch(raw: &str) -> Result<Epoch, Rejection> {
     let fits = (1..=EPOCH_BYTES_MAX).contains(&raw.len());
     let plain = raw.bytes().all(|byte| byte.is_ascii_graphic());

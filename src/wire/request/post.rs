@@ -1,4 +1,4 @@
-//! What somebody says, and how they change it.
+//! Requests that post, edit and delete messages.
 
 use std::borrow::Cow;
 
@@ -62,7 +62,7 @@ struct Delete {
     seq: u64,
 }
 
-/// The two messages for rooms differ in the key of their body.
+/// The two requests that post to a room differ in the key of the body.
 trait RoomMessage<'a>: Deserialize<'a> {
     fn parts(self) -> (Option<Cow<'a, str>>, Option<&'a RawValue>, Option<Cow<'a, str>>);
 }
@@ -127,7 +127,7 @@ fn user_post(data: &RequestData<'_>) -> Result<(UserName, Body, Option<MessageId
     Ok((to, read_body(body, data)?, id))
 }
 
-/// Where a message is changed. What stands in an inbox is never changed.
+/// The conversation of a message to change. Notifications in an inbox cannot be changed.
 fn editable_view(data: &RequestData<'_>) -> Result<Option<View>, Rejection> {
     match view(data.raw, PeerField::With)? {
         Some(View::Inbox) => Err(Rejection::NoSuchMessage),
@@ -135,7 +135,7 @@ fn editable_view(data: &RequestData<'_>) -> Result<Option<View>, Rejection> {
     }
 }
 
-/// A body that may be left out only to be told that it is empty.
+/// Parses a body. A missing one is rejected as an empty one.
 fn read_body(raw: Option<&RawValue>, data: &RequestData<'_>) -> Result<Body, Rejection> {
     let raw = raw.ok_or(Rejection::MessageEmpty)?;
     body::read(raw, data.encoding, data.attachments, data.limits)

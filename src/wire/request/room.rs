@@ -1,4 +1,4 @@
-//! Who is in a room, and who comes and goes.
+//! Requests for rooms and their members.
 
 use std::borrow::Cow;
 
@@ -58,7 +58,7 @@ pub(super) fn kick(data: &RequestData<'_>) -> Result<Request, Rejection> {
     Ok(Request::Kick { room: parse(room, RoomName::parse)?, user: other_user(&user)? })
 }
 
-/// What is said of a room: nothing, its name alone, or an object.
+/// The data of a request for a room: nothing, its name, or an object.
 fn room<'a>(data: &RequestData<'a>) -> Result<RoomData<'a>, Rejection> {
     if is_absent(data)? {
         return Ok(RoomData::default());

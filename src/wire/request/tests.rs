@@ -1,4 +1,4 @@
-//! Requests as clients write them, and as they should not.
+//! Valid and invalid requests.
 
 use super::*;
 use crate::{
@@ -12,7 +12,7 @@ fn parse(event: &str, data: &str) -> Result<Request, Rejection> {
     request(event, &RequestData { raw: Some(&raw), attachments: &[], encoding, limits: &limits })
 }
 
-/// Which request it became, with everything that it holds.
+/// The parsed request as debug text.
 fn read(event: &str, data: &str) -> String {
     format!("{:?}", parse(event, data).unwrap_or_else(|error| panic!("{event} {data}: {error:?}")))
 }
@@ -25,7 +25,7 @@ fn with(name: &str) -> View {
     View::Direct(UserName::from_raw(name))
 }
 
-/// The conversation that a request means.
+/// The conversation that a request names.
 fn of(event: &str, data: &str) -> Option<View> {
     let (Request::History { of, .. }
     | Request::Read { of, .. }
@@ -39,7 +39,7 @@ fn of(event: &str, data: &str) -> Option<View> {
     of
 }
 
-/// Checks that each is refused; without a word of how, as a bad request.
+/// Checks that each is refused: with the rejection, or as a bad request where there is none.
 fn refuses(table: &[(&str, &str, Option<Rejection>)]) {
     for (event, data, expected) in table {
         let refused = parse(event, data).expect_err(data);
