@@ -17,7 +17,7 @@ use roomcast::{
         Chat, ChatParts, ChatRules, DevicePolicy, Guests, Hello, Request, RetentionRules, RoomPost,
         Session,
         event::{Delivery, Event, MissedEntries, MissedRun},
-        ports::{Claims, Clock as _, Outbox, Overflow, Store, Tokens as _},
+        ports::{Claims, Clock as _, NoMetrics, Outbox, Overflow, Store, Tokens as _},
     },
     clock::{RandomIds, SystemClock},
     domain::{
@@ -70,6 +70,7 @@ impl Fixture {
                 tokens: Arc::new(tokens.clone()),
                 clock: Arc::new(SystemClock),
                 ids: Arc::new(RandomIds),
+                metrics: Arc::new(NoMetrics),
                 rules: rules(limits),
             });
             tasks.spawn_vital("journal", writer.run(finish.clone()));

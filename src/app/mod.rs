@@ -25,6 +25,7 @@ use crate::{
     config::{self, AllowedOrigin, Config, Switch},
     domain::NodeId,
     tasks::Tasks,
+    telemetry::metrics::{MetricsSnapshot, ProcessMetrics},
     transport::{
         api::SessionApi, credentials::QueryTokens, http, listener::Listener, origin::Origins,
         socketio::SocketIoTransport, websocket::WebSocketTransport,
@@ -112,6 +113,7 @@ pub struct Server {
     /// Tells the journal that nothing more will come.
     finish: CancellationToken,
     shared: SharedEngines,
+    metrics: Arc<ProcessMetrics>,
 }
 
 /// What is let go of last, and does not print.
@@ -139,6 +141,7 @@ impl Server {
         let Engines { store, bus, nodes, bus_task } = engines;
         let tokens = Arc::new(tokens::open(config)?);
         let name = node.clone();
+        let metrics = Arc::new(ProcessMetrics::default());
         let (chat, writer) = Chat::new(ChatParts {
             store: Arc::clone(&store),
             bus: Arc::clone(&bus),
@@ -146,6 +149,7 @@ impl Server {
             tokens: Arc::<KeyTokens>::clone(&tokens),
             clock: Arc::new(SystemClock),
             ids: Arc::new(RandomIds),
+            metrics: Arc::<ProcessMetrics>::clone(&metrics),
             rules: rules(config, node),
         });
         let (client_tasks, service_tasks, finish) =
@@ -193,7 +197,16 @@ impl Server {
         info!(%address, node.id = name.as_raw(), "listening");
         let drain_timeout = Duration::from_millis(config.drain_ms_max);
         let shared = SharedEngines { store, bus };
-        Ok(Self { address, drain_timeout, chat, client_tasks, service_tasks, finish, shared })
+        Ok(Self {
+            address,
+            drain_timeout,
+            chat,
+            client_tasks,
+            service_tasks,
+            finish,
+            shared,
+            metrics,
+        })
     }
 
     /// Where clients connect.
@@ -204,6 +217,11 @@ impl Server {
     /// How many connections there are.
     pub fn connections(&self) -> usize {
         self.chat.connections()
+    }
+
+    /// The counters of this server.
+    pub fn metrics(&self) -> MetricsSnapshot {
+        self.metrics.snapshot()
     }
 
     /// Waits for SIGTERM or SIGINT, or for the end of a task that the server cannot do without.

@@ -3,14 +3,14 @@
 use std::{sync::Arc, time::Duration};
 
 use tokio::time::sleep;
-use tracing::debug;
+use tracing::{Span, debug, field, info_span};
 
 use super::{
     Chat, Guests, Hello,
     hub::{NameClaim, Proof},
     ports::{
-        ClaimOutcome, Claims, ClusterCommand, ClusterEvent, GuestName, IdentityKind, Outbox,
-        UserSeen,
+        ClaimOutcome, Claims, ClusterCommand, ClusterEvent, GuestName, IdentityKind, MetricEvent,
+        Outbox, UserSeen, Wire,
     },
     session::{Session, SessionOrigin, unavailable},
 };
@@ -45,6 +45,14 @@ impl Chat {
     ///
     /// A token that is present and bad is refused, never ignored.
     pub async fn admit(self: &Arc<Self>, hello: Hello) -> Result<Admission, Rejection> {
+        let admitted = self.check_hello(hello).await;
+        if let Err(rejection) = &admitted {
+            self.metrics.record(MetricEvent::HandshakeRejected(rejection));
+        }
+        admitted
+    }
+
+    async fn check_hello(self: &Arc<Self>, hello: Hello) -> Result<Admission, Rejection> {
         let Hello { space, token, device, room, since, epoch } = hello;
         if self.is_draining() {
             return Err(Rejection::Draining);
@@ -228,6 +236,19 @@ impl Chat {
 }
 
 impl Admission {
+    /// The span of the connection, for its task. `connection.id` and `user` are recorded once known.
+    ///
+    /// Its level is `info`, so that warnings and errors name the connection with the default filter.
+    pub fn span(&self, wire: Wire) -> Span {
+        info_span!(
+            "connection",
+            connection.id = field::Empty,
+            space = self.origin.space.as_raw(),
+            wire = wire.as_str(),
+            user = field::Empty,
+        )
+    }
+
     /// Comes in: from now on events arrive in `outbox`, for a token's bearer beginning with
     /// `welcome`. Should the store fail now, the connection is told so and ended.
     pub async fn enter(self, outbox: Arc<dyn Outbox>) -> Session {

@@ -38,8 +38,11 @@ pub use self::{
 use self::{
     cluster::{Cluster, ClusterParts},
     hub::Hub,
-    journal::{Journal, More},
-    ports::{Bus, Clock, GuestExpired, GuestName, IdSource, Nodes, Store, Tokens, TrimLimits},
+    journal::{Journal, More, WriterParts},
+    ports::{
+        Bus, Clock, ConnectionMetrics, GuestExpired, GuestName, IdSource, Metrics, Nodes, Store,
+        Tokens, TrimLimits, Wire,
+    },
     publisher::Publisher,
 };
 use crate::domain::{CloseReason, Limits, NodeId, RoomRules, SpacePattern};
@@ -59,6 +62,8 @@ pub struct ChatParts {
     pub clock: Arc<dyn Clock>,
     /// Where ids come from.
     pub ids: Arc<dyn IdSource>,
+    /// Receives what is counted.
+    pub metrics: Arc<dyn Metrics>,
     /// What the operator decided.
     pub rules: ChatRules,
 }
@@ -137,6 +142,7 @@ pub struct Chat {
     tokens: Arc<dyn Tokens>,
     clock: Arc<dyn Clock>,
     ids: Arc<dyn IdSource>,
+    metrics: Arc<dyn Metrics>,
     rules: ChatRules,
     hub: Arc<Hub>,
     journal: Journal,
@@ -154,7 +160,7 @@ impl std::fmt::Debug for Chat {
 impl Chat {
     /// Puts a chat together. The [`JournalWriter`] has to run for messages to be stored.
     pub fn new(parts: ChatParts) -> (Arc<Self>, JournalWriter) {
-        let ChatParts { store, bus, nodes, tokens, clock, ids, rules } = parts;
+        let ChatParts { store, bus, nodes, tokens, clock, ids, metrics, rules } = parts;
         let publisher = Publisher::new(rules.node.clone(), Arc::clone(&bus));
         let hub = Hub::new(rules.limits.clone(), publisher);
         let parts = ClusterParts {
@@ -164,11 +170,27 @@ impl Chat {
             nodes: Arc::clone(&nodes),
         };
         let cluster = Cluster::new(parts);
-        let (journal, writer) =
-            Journal::new(&rules.limits, Arc::clone(&store), Arc::clone(&hub), Arc::clone(&cluster));
+        let writer_parts = WriterParts {
+            store: Arc::clone(&store),
+            hub: Arc::clone(&hub),
+            cluster: Arc::clone(&cluster),
+            metrics: Arc::clone(&metrics),
+        };
+        let (journal, writer) = Journal::new(&rules.limits, writer_parts);
         let draining = AtomicBool::new(false);
-        let chat =
-            Self { store, tokens, clock, ids, rules, hub, journal, cluster, nodes, draining };
+        let chat = Self {
+            store,
+            tokens,
+            clock,
+            ids,
+            metrics,
+            rules,
+            hub,
+            journal,
+            cluster,
+            nodes,
+            draining,
+        };
         (Arc::new(chat), writer)
     }
 
@@ -236,6 +258,11 @@ impl Chat {
                 sleep(sweep_interval).await;
             }
         }
+    }
+
+    /// Records that a connection was admitted, and that it closed when the result is dropped.
+    pub fn open_connection_metrics(&self, wire: Wire) -> ConnectionMetrics {
+        ConnectionMetrics::open(Arc::clone(&self.metrics), wire)
     }
 
     /// How many connections there are on this node.

@@ -16,7 +16,10 @@ use std::{fmt, net::SocketAddr, num::NonZeroU32, path::PathBuf, str::FromStr as 
 
 use serde::{Deserialize, Deserializer, Serialize, Serializer, de::Error as _};
 
-use crate::domain::{Limits, RoomRules, Secret, SpacePattern};
+use crate::{
+    domain::{Limits, RoomRules, Secret, SpacePattern},
+    telemetry::LogFormat,
+};
 
 pub use engines::{Address, BusKind, StoreKind};
 pub use key::{Algorithm, JwksUrl, KeySettings, KeySource};
@@ -140,16 +143,6 @@ pub enum DevicesSetting {
     Many,
     /// The newest signs the others out.
     Newest,
-}
-
-/// What the lines of the log look like.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
-#[serde(rename_all = "lowercase")]
-pub enum LogFormat {
-    /// For people.
-    Text,
-    /// For machines: one object in each line.
-    Json,
 }
 
 /// What a commit waits for.

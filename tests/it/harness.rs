@@ -11,6 +11,7 @@ use roomcast::{
     config::{Config, StoreKind},
     domain::{NodeId, Secret, SpacePattern, UserName},
     store::{MemoryNodes, MemoryStore},
+    telemetry::metrics::MetricsSnapshot,
 };
 use tempfile::TempDir;
 use tokio::{task::yield_now, time::timeout};
@@ -160,6 +161,11 @@ impl TestServer {
     /// How many connections there are.
     pub(crate) fn connections(&self) -> usize {
         self.server.connections()
+    }
+
+    /// The counters of the server.
+    pub(crate) fn metrics(&self) -> MetricsSnapshot {
+        self.server.metrics()
     }
 
     /// Waits until there are so many connections.

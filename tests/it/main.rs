@@ -26,6 +26,7 @@ mod lifecycle;
 mod limits;
 mod members;
 mod messages;
+mod metrics;
 mod msgpack;
 mod presence;
 mod read_state;

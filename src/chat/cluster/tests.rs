@@ -23,7 +23,7 @@ use crate::{
     chat::{
         Answer, Chat, ChatParts, ChatRules, DevicePolicy, Guests, Hello, Reply, Request,
         RetentionRules, RoomPost, Session,
-        ports::{Claims, Clock, Outbox, Tokens as _},
+        ports::{Claims, Clock, NoMetrics, Outbox, Tokens as _},
         test_support::RecordingOutbox,
     },
     clock::RandomIds,
@@ -120,6 +120,7 @@ impl Fixture {
                 tokens: Arc::new(tokens.clone()),
                 clock: Arc::new(StoppedClock),
                 ids: Arc::new(RandomIds),
+                metrics: Arc::new(NoMetrics),
                 rules: rules(name(n)),
             });
             tasks.spawn("writer", writer.run(finish.clone()));

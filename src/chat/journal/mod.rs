@@ -19,12 +19,12 @@ use tokio::sync::{
 use tracing::debug;
 
 pub use self::writer::JournalWriter;
+pub(super) use self::writer::WriterParts;
 use super::{
-    cluster::Cluster,
-    hub::{Cause, Hub, StaleMemberships},
+    hub::{Cause, StaleMemberships},
     ports::{
-        Change, ChangeResult, Draft, DraftAct, GuestExpired, Outcome, Store, TrimLimits,
-        UserDeparted, UserSeen,
+        Change, ChangeResult, Draft, DraftAct, GuestExpired, Outcome, TrimLimits, UserDeparted,
+        UserSeen,
     },
 };
 use crate::domain::{ConnectionId, Limits, Rejection, Space, UserName};
@@ -105,16 +105,11 @@ pub(crate) enum More {
 
 impl Journal {
     /// Makes the two ends: where everything goes in, and the task that stores it.
-    pub(crate) fn new(
-        limits: &Limits,
-        store: Arc<dyn Store>,
-        hub: Arc<Hub>,
-        cluster: Arc<Cluster>,
-    ) -> (Self, JournalWriter) {
+    pub(super) fn new(limits: &Limits, parts: WriterParts) -> (Self, JournalWriter) {
         let (queue, commands) = mpsc::channel(limits.journal_messages_max.get());
         let bytes_max = limits.journal_bytes_max.get();
         let bytes = Arc::new(Semaphore::new(bytes_max as usize));
-        (Self { queue, bytes, bytes_max }, JournalWriter::new(commands, store, hub, cluster))
+        (Self { queue, bytes, bytes_max }, JournalWriter::new(commands, parts))
     }
 
     /// Queues a draft behind all that came before it. Waits while the queue is full.

@@ -2,7 +2,10 @@
 
 use std::{collections::HashMap, mem, ops::Range, sync::Arc};
 
-use tokio::sync::{OwnedSemaphorePermit, mpsc, oneshot};
+use tokio::{
+    sync::{OwnedSemaphorePermit, mpsc, oneshot},
+    time::Instant,
+};
 use tokio_util::sync::CancellationToken;
 use tracing::{error, info};
 
@@ -17,7 +20,7 @@ use crate::{
         hub::{Cause, Hub, StaleMemberships},
         ports::{
             Batch, Change, ChangeResult, ClusterEvent, Committed, Draft, DraftAct, Fault,
-            MemberChange, Outcome, Store, TrimLimits, Trimmed, UserSeen,
+            MemberChange, MetricEvent, Metrics, Outcome, Store, TrimLimits, Trimmed, UserSeen,
         },
     },
     domain::{Act, ConnectionId, Content, Entry, Place, Position, Rejection, Seq, Space, UserName},
@@ -33,10 +36,19 @@ pub struct JournalWriter {
     store: Arc<dyn Store>,
     hub: Arc<Hub>,
     cluster: Arc<Cluster>,
+    metrics: Arc<dyn Metrics>,
     /// Users that are to go with the next transaction.
     seen: Vec<UserSeen>,
     /// Whether the last transaction failed: the log says when that begins and ends, not each time.
     broken: bool,
+}
+
+/// What the writer works on.
+pub(in crate::chat) struct WriterParts {
+    pub(in crate::chat) store: Arc<dyn Store>,
+    pub(in crate::chat) hub: Arc<Hub>,
+    pub(in crate::chat) cluster: Arc<Cluster>,
+    pub(in crate::chat) metrics: Arc<dyn Metrics>,
 }
 
 /// What was stored of one conversation, and who is to be answered once it was sent on.
@@ -72,13 +84,9 @@ impl std::fmt::Debug for JournalWriter {
 }
 
 impl JournalWriter {
-    pub(super) fn new(
-        commands: mpsc::Receiver<JournalCommand>,
-        store: Arc<dyn Store>,
-        hub: Arc<Hub>,
-        cluster: Arc<Cluster>,
-    ) -> Self {
-        Self { commands, store, hub, cluster, seen: Vec::new(), broken: false }
+    pub(super) fn new(commands: mpsc::Receiver<JournalCommand>, parts: WriterParts) -> Self {
+        let WriterParts { store, hub, cluster, metrics } = parts;
+        Self { commands, store, hub, cluster, metrics, seen: Vec::new(), broken: false }
     }
 
     /// Stores until `finish`, then what is still queued, and ends.
@@ -171,13 +179,17 @@ impl JournalWriter {
         let cluster = Arc::clone(&self.cluster);
         // Whoever reads what was stored knows when it was handed over.
         let commit_lock = cluster.commit_lock().await;
+        let begun_at = Instant::now();
         let stored = self.store.commit(&batch).await;
         match stored {
             Ok(committed) => {
+                let (messages, elapsed) = (batch.drafts.len(), begun_at.elapsed());
+                self.metrics.record(MetricEvent::BatchCommitted { messages, elapsed });
                 self.log_recovery();
                 self.deliver_committed(batch, waiting, committed);
             }
             Err(fault) => {
+                self.metrics.record(MetricEvent::CommitFailed);
                 self.log_failure(&fault);
                 waiting.reject(&Rejection::Unavailable, &batch.membership_queries, &cluster);
                 self.seen = batch.seen;

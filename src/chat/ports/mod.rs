@@ -5,6 +5,7 @@
 mod bus;
 mod clock;
 mod fault;
+mod metrics;
 mod nodes;
 mod outbox;
 mod store;
@@ -13,6 +14,7 @@ mod tokens;
 pub use bus::{Announcement, Bus, BusEvent, ClusterCommand, ClusterEvent};
 pub use clock::{Clock, IdSource};
 pub use fault::{Fault, with_causes};
+pub use metrics::{ConnectionMetrics, MetricEvent, Metrics, NoMetrics, Wire};
 pub use nodes::{ClaimOutcome, GuestName, HeartbeatReply, LEASE, Nodes, OnlineDevices};
 pub use outbox::{Outbox, Overflow};
 pub use store::{

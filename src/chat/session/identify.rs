@@ -2,6 +2,8 @@
 
 use std::{collections::BTreeSet, sync::Arc};
 
+use tracing::{Span, field::display};
+
 use super::{Session, SessionIdentity, auth::LastSeenGuard, unavailable};
 use crate::{
     chat::{
@@ -145,6 +147,7 @@ impl Session {
     pub(super) async fn enter(&mut self, prepared: PreparedIdentity) {
         let PreparedIdentity { claimed, seen, visit } = prepared;
         let ClaimedIdentity { mut name_claim, claims, token } = claimed;
+        Span::current().record("user", display(&claims.user));
         let (connection, node) = (self.registration.id(), self.chat.rules.node.clone());
         let epoch = self.chat.store.epoch().clone();
         let Claims { user, name, expires_at, admin, sign_in, .. } = claims.clone();

@@ -18,7 +18,7 @@ mod tests;
 
 use std::{collections::BTreeMap, sync::Arc};
 
-use tracing::error;
+use tracing::{Span, error, field::display};
 
 use self::auth::{LastSeenGuard, Rights};
 use super::{
@@ -83,6 +83,7 @@ impl std::fmt::Debug for Session {
 impl Session {
     pub(super) fn new(chat: Arc<Chat>, origin: SessionOrigin, outbox: Arc<dyn Outbox>) -> Self {
         let registration = chat.hub.register(Arc::clone(&outbox));
+        Span::current().record("connection.id", display(registration.id()));
         if chat.is_draining() {
             outbox.close(CloseReason::Draining);
         }

@@ -20,7 +20,10 @@ use super::{
     spaces::SpaceClaim,
 };
 use crate::{
-    chat::{Admission, Session, ports::Outbox},
+    chat::{
+        Admission, Session,
+        ports::{ConnectionMetrics, Outbox},
+    },
     wire::socketio as wire,
 };
 
@@ -33,18 +36,24 @@ pub(super) struct NamespaceConnection {
     // Weak, because the socket's handlers hold the seat.
     socket: Weak<NamespaceSocket>,
     inbox: ConnectionInbox,
+    pub(super) metrics: ConnectionMetrics,
     /// What still comes from the client is not taken.
     pub(super) revoked: AtomicBool,
 }
 
 impl NamespaceConnection {
     /// A seat that has not begun.
-    pub(super) fn new(session: Arc<EngineSession>, socket: &Arc<NamespaceSocket>) -> Arc<Self> {
+    pub(super) fn new(
+        session: Arc<EngineSession>,
+        socket: &Arc<NamespaceSocket>,
+        metrics: ConnectionMetrics,
+    ) -> Arc<Self> {
         let socket = Arc::downgrade(socket);
         Arc::new(Self {
             session,
             socket,
             inbox: ConnectionInbox::default(),
+            metrics,
             revoked: AtomicBool::new(false),
         })
     }

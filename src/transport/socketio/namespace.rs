@@ -11,7 +11,7 @@ use socketioxide::{
     adapter::LocalAdapter,
     handler::{ConnectHandler, FromConnectParts as _, Value},
 };
-use tracing::{debug, error};
+use tracing::{Instrument as _, debug, error};
 
 use super::{
     SocketIoContext,
@@ -22,6 +22,7 @@ use super::{
     spaces::SpaceClaim,
 };
 use crate::{
+    chat::ports::Wire,
     domain::{CloseReason, Rejection, Space, SpacePattern},
     wire::{code, socketio as wire},
 };
@@ -105,12 +106,14 @@ impl ConnectMiddleware {
         let Handshake { version: _, query, request_token } = session.handshake();
         let hello = wire::hello(socket.ns(), auth, query, request_token.clone())?;
         let admission = Box::new(self.context.chat.admit(hello).await?);
-        let connection = NamespaceConnection::new(Arc::clone(session), socket);
+        let span = admission.span(Wire::SocketIo);
+        let metrics = self.context.chat.open_connection_metrics(Wire::SocketIo);
+        let connection = NamespaceConnection::new(Arc::clone(session), socket, metrics);
         socket.on_fallback(MessageListener(Arc::clone(&connection)));
         socket.on_disconnect(DisconnectListener(Arc::clone(&connection)));
         session.attach(&connection);
         // Boxed, because whoever spawns it moves it about and makes room for it at every stop.
-        let task = Box::pin(connection.run(admission, claim));
+        let task = Box::pin(connection.run(admission, claim).instrument(span));
         self.context.tasks.spawn("socketio namespace", task);
         Ok(())
     }

@@ -46,6 +46,9 @@ impl Outbox for NamespaceConnection {
     }
 
     fn close(&self, reason: CloseReason) {
+        if reason == CloseReason::SlowReader {
+            self.metrics.slow_reader();
+        }
         if reason.is_prompt() {
             self.revoked.store(true, Ordering::SeqCst);
         }
@@ -63,6 +66,9 @@ impl Outbox for NamespaceConnection {
 impl NamespaceConnection {
     /// Answers a request, as an acknowledgement or, where none was asked for, as an event.
     pub(super) fn answer(&self, ack: Option<i64>, kind: RequestKind, reply: &Reply) {
+        if let Err(rejection) = reply {
+            self.metrics.request_rejected(rejection);
+        }
         let sent = match ack {
             Some(_) => self.acknowledge(ack, wire::acknowledgement(kind, reply)),
             None => match wire::reply_event(kind, reply) {
@@ -71,7 +77,7 @@ impl NamespaceConnection {
             },
         };
         if sent.is_err() {
-            self.session().close(CloseReason::SlowReader);
+            self.close(CloseReason::SlowReader);
         }
     }
 

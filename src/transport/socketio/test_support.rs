@@ -17,7 +17,7 @@ use super::SocketIoTransport;
 use crate::{
     auth::KeyTokens,
     bus::LocalBus,
-    chat::{Chat, ChatParts, ChatRules, DevicePolicy, Guests, RetentionRules},
+    chat::{Chat, ChatParts, ChatRules, DevicePolicy, Guests, RetentionRules, ports::NoMetrics},
     clock::{RandomIds, SystemClock},
     domain::{Limits, NodeId, RoomRules, Secret, SpacePattern},
     store::{MemoryNodes, MemoryStore},
@@ -50,6 +50,7 @@ impl Stack {
             tokens: Arc::new(KeyTokens::new(&secret, Arc::new(SystemClock))),
             clock: Arc::new(SystemClock),
             ids: Arc::new(RandomIds),
+            metrics: Arc::new(NoMetrics),
             rules: ChatRules {
                 limits,
                 guests: Guests::On,

@@ -28,7 +28,10 @@ use super::{
     outbox::{WebSocketOutbox, WriteBatch, WriterWork},
 };
 use crate::{
-    chat::{Admission, ReplyCallback, Session, ports::Outbox},
+    chat::{
+        Admission, ReplyCallback, Session,
+        ports::{ConnectionMetrics, Outbox},
+    },
     domain::{CloseReason, Limits},
     wire::{
         code,
@@ -69,17 +72,20 @@ pub(super) async fn run<S>(
     stream: S,
     admission: Box<Admission>,
     format: Format,
-    limits: Arc<Limits>,
+    (limits, metrics): (Arc<Limits>, Arc<ConnectionMetrics>),
 ) where
     S: AsyncRead + AsyncWrite + Unpin + Send,
 {
     let (mut sink, mut stream) = split_stream(stream, &limits).await;
     let outbox = WebSocketOutbox::new(format, Arc::clone(&limits));
     let end = tokio::select! {
-        end = read(&mut stream, admission, &outbox, &limits) => end,
+        end = read(&mut stream, admission, &outbox, (&limits, &metrics)) => end,
         end = write(&mut sink, &outbox) => end,
         end = flush_timeout(&outbox) => end,
     };
+    if matches!(end, ConnectionEnd::ByServer(CloseReason::SlowReader)) {
+        metrics.slow_reader();
+    }
     // The session ended with `read`: the connection has left its rooms by now.
     Box::pin(close(sink, stream, format, end)).await;
 }
@@ -115,7 +121,7 @@ async fn read<S>(
     stream: &mut MessageStream<S>,
     admission: Box<Admission>,
     outbox: &Arc<WebSocketOutbox>,
-    limits: &Limits,
+    (limits, metrics): (&Limits, &Arc<ConnectionMetrics>),
 ) -> ConnectionEnd
 where
     S: AsyncRead + AsyncWrite + Unpin + Send,
@@ -129,7 +135,10 @@ where
         };
         match message {
             Message::Close(_) => return ConnectionEnd::ByPeer,
-            message => Box::pin(handle_frame(&mut session, &message, outbox, limits)).await,
+            message => {
+                let resources = (limits, metrics);
+                Box::pin(handle_frame(&mut session, &message, outbox, resources)).await;
+            }
         }
     }
 }
@@ -164,11 +173,11 @@ async fn handle_frame(
     session: &mut Session,
     message: &Message,
     outbox: &Arc<WebSocketOutbox>,
-    limits: &Limits,
+    (limits, metrics): (&Limits, &Arc<ConnectionMetrics>),
 ) {
     let request_frame = outbox.format().request(message, limits);
     let Some(RequestFrame { kind, ack, request }) = request_frame else { return };
-    let reply_callback = reply_callback(kind, ack, outbox);
+    let reply_callback = reply_callback(kind, ack, outbox, metrics);
     match request {
         Ok(request) => session.handle(request, reply_callback).await,
         Err(rejection) => reply_callback(Err(rejection)),
@@ -180,9 +189,13 @@ fn reply_callback(
     kind: RequestKind,
     ack: Option<u64>,
     outbox: &Arc<WebSocketOutbox>,
+    metrics: &Arc<ConnectionMetrics>,
 ) -> ReplyCallback {
-    let outbox = Arc::clone(outbox);
+    let (outbox, metrics) = (Arc::clone(outbox), Arc::clone(metrics));
     Box::new(move |reply| {
+        if let Err(rejection) = &reply {
+            metrics.request_rejected(rejection);
+        }
         if let Some(frame) = outbox.format().reply(kind, ack, &reply) {
             outbox.send(frame);
         }

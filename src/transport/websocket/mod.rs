@@ -13,7 +13,7 @@ use http::{HeaderValue, Request, Response, StatusCode, header};
 use hyper::upgrade::OnUpgrade;
 use hyper_util::rt::TokioIo;
 use percent_encoding::percent_decode_str;
-use tracing::debug;
+use tracing::{Instrument as _, Span, debug};
 
 use self::format::Format;
 use super::{
@@ -24,7 +24,10 @@ use super::{
     upgrade::{self, HandshakeError},
 };
 use crate::{
-    chat::{Admission, Chat, Hello},
+    chat::{
+        Admission, Chat, Hello,
+        ports::{ConnectionMetrics, Wire},
+    },
     domain::{CloseReason, Limits, Rejection, RoomName, Space},
     tasks::Tasks,
     wire::{hello_from_query, parameter},
@@ -43,7 +46,7 @@ pub struct WebSocketTransport {
 /// What becomes of a handshake.
 enum HandshakeOutcome {
     /// Somebody comes in.
-    Admitted(Box<Admission>),
+    Admitted(Box<Admission>, Arc<ConnectionMetrics>),
     /// Somebody is told on the WebSocket why not: of a refused handshake a browser shows its page nothing.
     Rejected(CloseReason),
 }
@@ -71,7 +74,10 @@ impl WebSocketTransport {
             Err(rejection) => return reject(&rejection),
         };
         let outcome = match self.chat.admit(hello).await {
-            Ok(admission) => HandshakeOutcome::Admitted(Box::new(admission)),
+            Ok(admission) => {
+                let metrics = self.chat.open_connection_metrics(Wire::WebSocket);
+                HandshakeOutcome::Admitted(Box::new(admission), Arc::new(metrics))
+            }
             Err(Rejection::TokenRequired) => HandshakeOutcome::Rejected(CloseReason::InvalidUser),
             Err(rejection) => return reject(&rejection),
         };
@@ -81,13 +87,17 @@ impl WebSocketTransport {
         let format = Format::of(chosen.as_ref());
         let (limits, tasks) = (Arc::clone(&self.limits), self.tasks.clone());
         // Boxed, because the owner of the tasks would hold it twice.
-        let connection = Box::pin(async move {
+        let span = match &outcome {
+            HandshakeOutcome::Admitted(admission, _) => admission.span(Wire::WebSocket),
+            HandshakeOutcome::Rejected(_) => Span::none(),
+        };
+        let connection = async move {
             tokio::select! {
                 () = serve(upgraded, outcome, format, limits) => (),
                 () = tasks.overdue() => debug!("a connection was cut at the end of the drain"),
             }
-        });
-        self.tasks.spawn("websocket", connection);
+        };
+        self.tasks.spawn("websocket", Box::pin(connection.instrument(span)));
         upgrade::switching_protocols_response(accept, chosen)
     }
 
@@ -141,8 +151,8 @@ async fn serve(
         Err(error) => return debug!(%error, "a handshake was not finished"),
     };
     match outcome {
-        HandshakeOutcome::Admitted(admission) => {
-            connection::run(stream, admission, format, limits).await;
+        HandshakeOutcome::Admitted(admission, metrics) => {
+            connection::run(stream, admission, format, (limits, metrics)).await;
         }
         HandshakeOutcome::Rejected(reason) => {
             connection::reject(stream, reason, format, &limits).await;

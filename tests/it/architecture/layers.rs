@@ -151,8 +151,8 @@ const LAYERS: [Layer; 14] = [
     },
     Layer {
         name: "telemetry",
-        layers: &["config"],
-        crates: &["thiserror", "tracing", "tracing_subscriber"],
+        layers: &["chat", "domain", "wire"],
+        crates: &["parking_lot", "serde", "thiserror", "tracing", "tracing_subscriber"],
     },
     Layer {
         name: "app",
@@ -165,6 +165,7 @@ const LAYERS: [Layer; 14] = [
             "domain",
             "store",
             "tasks",
+            "telemetry",
             "transport",
         ],
         crates: &[

@@ -23,7 +23,7 @@ use crate::{
     chat::{
         ChatParts, ChatRules, DevicePolicy, Guests, Hello, JournalWriter, Reply, RetentionRules,
         RoomPost,
-        ports::{Claims, Clock, IdSource as _, Tokens as _},
+        ports::{Claims, Clock, IdSource as _, NoMetrics, Tokens as _},
         test_support::RecordingOutbox,
     },
     clock::RandomIds,
@@ -61,6 +61,7 @@ impl Fixture {
             tokens: Arc::new(tokens.clone()),
             clock: Arc::new(clock.clone()),
             ids: Arc::new(RandomIds),
+            metrics: Arc::new(NoMetrics),
             rules: ChatRules {
                 limits,
                 guests: Guests::On,

@@ -4,8 +4,11 @@
 //! auth payloads, so tokens. Their detail is cut off here whatever the filter says, because an
 //! operator who turns the log up in a hurry does not think of that.
 
+pub mod metrics;
+
 use std::io::{self, IsTerminal as _};
 
+use serde::{Deserialize, Serialize};
 use tracing::{Level, Metadata, Subscriber, level_filters::LevelFilter};
 use tracing_subscriber::{
     EnvFilter, Layer as _,
@@ -14,8 +17,6 @@ use tracing_subscriber::{
     layer::SubscriberExt as _,
     util::SubscriberInitExt as _,
 };
-
-use crate::config::LogFormat;
 
 /// Crates of which nothing below `info` is ever logged: what they would say holds what clients
 /// sent, or the text of statements.
@@ -37,6 +38,16 @@ const INFO_ONLY: [&str; 13] = [
 
 /// Its errors are that somebody who asked for a space that is not there did not wait for the answer.
 const IGNORED_TARGET: (&str, &str) = ("socketioxide", "client");
+
+/// What the lines of the log look like.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "lowercase")]
+pub enum LogFormat {
+    /// For people.
+    Text,
+    /// For machines: one object in each line.
+    Json,
+}
 
 /// Why the log could not be started.
 #[derive(Debug, thiserror::Error)]
@@ -96,11 +107,18 @@ where
 }
 
 /// One JSON object in each line; fields stand beside the message, under their dotted names.
-fn json<W>(filter: &str, writer: W) -> Result<impl Subscriber + Send + Sync + use<W>, InvalidFilter>
+pub fn json<W>(
+    filter: &str,
+    writer: W,
+) -> Result<impl Subscriber + Send + Sync + use<W>, InvalidFilter>
 where
     W: for<'w> MakeWriter<'w> + Send + Sync + 'static,
 {
-    let lines = tracing_subscriber::fmt::layer().json().flatten_event(true).with_writer(writer);
+    let lines = tracing_subscriber::fmt::layer()
+        .json()
+        .flatten_event(true)
+        .with_span_list(false)
+        .with_writer(writer);
     let passes = EnvFilter::try_new(filter)?.and(payload_filter());
     Ok(tracing_subscriber::registry().with(lines.with_filter(passes)))
 }
