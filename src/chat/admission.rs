@@ -12,7 +12,7 @@ use super::{
         ClaimOutcome, Claims, ClusterCommand, ClusterEvent, GuestName, IdentityKind, MetricEvent,
         Outbox, UserSeen, Wire,
     },
-    session::{Session, SessionOrigin, unavailable},
+    session::{ClaimedIdentity, Session, SessionOrigin, unavailable},
 };
 use crate::domain::{
     DeviceId, Epoch, Grant, JoinMode, Place, Position, Rejection, RoomName, Seq, Space, Token,
@@ -29,14 +29,6 @@ pub struct Admission {
     chat: Arc<Chat>,
     origin: SessionOrigin,
     claimed: Option<ClaimedIdentity>,
-}
-
-/// A name that was claimed, what proves it, and the token that its bearer is told, if they are.
-#[derive(Debug)]
-pub(super) struct ClaimedIdentity {
-    pub(super) name_claim: NameClaim,
-    pub(super) claims: Claims,
-    pub(super) token: Option<Token>,
 }
 
 impl Chat {

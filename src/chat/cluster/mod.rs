@@ -77,7 +77,21 @@ struct ClusterState {
     missed: BTreeMap<(NodeId, Channel), RangeInclusive<u64>>,
 }
 
-/// Where something may have been missed.
+/// A user whose cached memberships have to be read from the store again.
+pub(crate) struct MembershipRefresh {
+    pub(crate) space: Space,
+    pub(crate) user: UserName,
+    pub(crate) stale: StaleMemberships,
+}
+
+/// Queues membership refreshes in the order of this node's writes. The journal implements it; the
+/// trait is defined here because the cluster is below the journal.
+pub(crate) trait RefreshQueue: Sync {
+    /// Queues a refresh without waiting. Returns it if the queue is full.
+    fn try_refresh(&self, refresh: MembershipRefresh) -> Result<(), MembershipRefresh>;
+}
+
+/// The channels on which messages may have been lost.
 #[derive(Debug, Default)]
 struct DirtyChannels {
     channels: BTreeSet<Channel>,

@@ -6,12 +6,14 @@ use futures_util::future::join_all;
 use tokio::time::sleep;
 use tracing::{info, warn};
 
-use super::{Cluster, DirtyChannels, StaleMemberships, reorder_buffer::run_callbacks};
+use super::{
+    Cluster, DirtyChannels, MembershipRefresh, RefreshQueue, StaleMemberships,
+    reorder_buffer::run_callbacks,
+};
 use crate::{
     chat::{
         event::{Delivery, Event, Post},
         hub::DeliveryProgress,
-        journal::{Journal, MembershipRefresh},
         ports::{ClusterEvent, Fault, Page, PageLimit, PageRange},
     },
     domain::{Channel, DeviceSet, Entry, Place, Position, Seq},
@@ -54,8 +56,8 @@ struct RepairState {
 }
 
 impl Cluster {
-    /// Sees to it that nothing stays missed. Runs for ever.
-    pub(crate) async fn repair(&self, journal: &Journal) {
+    /// Detects and delivers what the bus lost. Runs until it is dropped.
+    pub(crate) async fn repair(&self, journal: &impl RefreshQueue) {
         let mut progress = RepairState::default();
         loop {
             tokio::select! {
@@ -167,15 +169,13 @@ impl Cluster {
         Ok(())
     }
 
-    /// Has read again where users are members of whom that is not known any more, in the order of all
-    /// that this node stores.
-    fn refresh(&self, journal: &Journal) {
+    /// Queues a refresh of each stale user's memberships behind this node's earlier writes. A refresh
+    /// that the full queue returns is retried on the next round.
+    fn refresh(&self, journal: &impl RefreshQueue) {
         let stale = mem::take(&mut self.lock().stale_users);
         for ((space, user), stale) in stale {
-            let refresh = MembershipRefresh { space, user, stale, done: None };
-            if let Err(MembershipRefresh { space, user, stale, done: _ }) =
-                journal.try_refresh(refresh)
-            {
+            let refresh = MembershipRefresh { space, user, stale };
+            if let Err(MembershipRefresh { space, user, stale }) = journal.try_refresh(refresh) {
                 self.lock().stale_users.entry((space, user)).or_default().merge(stale);
             }
         }

@@ -21,6 +21,7 @@ use tracing::debug;
 pub use self::writer::JournalWriter;
 pub(super) use self::writer::WriterParts;
 use super::{
+    cluster::{MembershipRefresh, RefreshQueue},
     hub::{Cause, StaleMemberships},
     ports::{
         Change, ChangeResult, Draft, DraftAct, GuestExpired, Outcome, TrimLimits, UserDeparted,
@@ -59,15 +60,6 @@ pub(crate) struct MembershipLoad {
     pub(crate) joins: Vec<Change>,
 }
 
-/// A user whose memberships another node has changed: they are to be read again.
-pub(crate) struct MembershipRefresh {
-    pub(crate) space: Space,
-    pub(crate) user: UserName,
-    pub(crate) stale: StaleMemberships,
-    /// Who waits for it.
-    pub(crate) done: Option<oneshot::Sender<()>>,
-}
-
 /// The way into the journal.
 #[derive(Debug)]
 pub(crate) struct Journal {
@@ -83,7 +75,7 @@ enum JournalCommand {
     PendingMessage(PendingMessage, OwnedSemaphorePermit),
     MembershipRequest(MembershipRequest),
     MembershipLoad(MembershipLoad, Completion<PriorMembership>),
-    MembershipRefresh(MembershipRefresh),
+    MembershipRefresh(MembershipRefresh, Option<oneshot::Sender<()>>),
     Trim(TrimLimits, Completion<More>),
 }
 
@@ -165,32 +157,28 @@ impl Journal {
         }
     }
 
-    /// Has read again where a user is a member, if there is room; if not, the caller may try later.
-    pub(crate) fn try_refresh(&self, refresh: MembershipRefresh) -> Result<(), MembershipRefresh> {
-        match self.queue.try_send(JournalCommand::MembershipRefresh(refresh)) {
-            Err(TrySendError::Full(JournalCommand::MembershipRefresh(refresh))) => Err(refresh),
-            // What is closed stores nothing any more that somebody could hear of.
-            Ok(()) | Err(TrySendError::Full(_) | TrySendError::Closed(_)) => Ok(()),
-        }
-    }
-
-    /// Has read again where a user is a member, and waits until that is known here, or cannot be read.
+    /// Reads a user's memberships again and waits until they are cached or the read has failed.
     pub(crate) async fn refresh(&self, space: &Space, user: &UserName) {
         let (done, waiting) = oneshot::channel();
         let (space, user, stale) = (space.clone(), user.clone(), StaleMemberships::default());
-        self.queue(JournalCommand::MembershipRefresh(MembershipRefresh {
-            space,
-            user,
-            stale,
-            done: Some(done),
-        }))
-        .await;
+        let refresh = MembershipRefresh { space, user, stale };
+        self.queue(JournalCommand::MembershipRefresh(refresh, Some(done))).await;
         waiting.await.ok();
     }
 
     async fn queue(&self, it: JournalCommand) {
         if let Err(rejected) = self.queue.send(it).await {
             rejected.0.reject(Rejection::Draining);
+        }
+    }
+}
+
+impl RefreshQueue for Journal {
+    fn try_refresh(&self, refresh: MembershipRefresh) -> Result<(), MembershipRefresh> {
+        match self.queue.try_send(JournalCommand::MembershipRefresh(refresh, None)) {
+            Err(TrySendError::Full(JournalCommand::MembershipRefresh(refresh, _))) => Err(refresh),
+            // A closed journal stores nothing more: there is nothing to refresh.
+            Ok(()) | Err(TrySendError::Full(_) | TrySendError::Closed(_)) => Ok(()),
         }
     }
 }
@@ -206,7 +194,7 @@ impl JournalCommand {
             Self::UserSeen(_)
             | Self::UserDeparted(_)
             | Self::GuestExpired(_)
-            | Self::MembershipRefresh(_) => (),
+            | Self::MembershipRefresh(..) => (),
         }
     }
 }

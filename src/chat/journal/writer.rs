@@ -10,12 +10,12 @@ use tokio_util::sync::CancellationToken;
 use tracing::{error, info};
 
 use super::{
-    Completion, JournalCommand, MembershipLoad, MembershipRefresh, MembershipRequest, More,
-    PendingMessage, PriorMembership,
+    Completion, JournalCommand, MembershipLoad, MembershipRequest, More, PendingMessage,
+    PriorMembership,
 };
 use crate::{
     chat::{
-        cluster::{Cluster, DeliveryCallback, run_callbacks},
+        cluster::{Cluster, DeliveryCallback, MembershipRefresh, run_callbacks},
         event::{Delivery, Event, Post},
         hub::{Cause, Hub, StaleMemberships},
         ports::{
@@ -134,12 +134,8 @@ impl JournalWriter {
                 JournalCommand::MembershipLoad(load, done) => {
                     self.queue_load(load, done, &mut batch, &mut waiting);
                 }
-                JournalCommand::MembershipRefresh(MembershipRefresh {
-                    space,
-                    user,
-                    stale,
-                    done,
-                }) => {
+                JournalCommand::MembershipRefresh(refresh, done) => {
+                    let MembershipRefresh { space, user, stale } = refresh;
                     batch.membership_queries.push((space, user));
                     waiting.waiters.push(Waiter::MembershipRefresh(stale, done));
                 }

@@ -4,11 +4,10 @@ use std::{collections::BTreeSet, sync::Arc};
 
 use tracing::{Span, field::display};
 
-use super::{Session, SessionIdentity, auth::LastSeenGuard, unavailable};
+use super::{ClaimedIdentity, Session, SessionIdentity, auth::LastSeenGuard, unavailable};
 use crate::{
     chat::{
         Answer, DevicePolicy, ReplyCallback,
-        admission::ClaimedIdentity,
         event::{Delivery, DeviceVisit, Event, Welcome},
         hub::{self, AttachOutcome, AttachRequest, ConnectionInfo, Scope, WelcomeSnapshot},
         journal::{MembershipLoad, PriorMembership},

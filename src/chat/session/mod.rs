@@ -24,11 +24,11 @@ use self::auth::{LastSeenGuard, Rights};
 use super::{
     Chat, ReplyCallback, Request,
     hub::{HubRegistration, LiveRoom, NameClaim},
-    ports::{Fault, Outbox},
+    ports::{Claims, Fault, Outbox},
 };
 use crate::domain::{
     CloseReason, Conversation, DeviceId, Place, RateLimiter, Rejection, Role, RoomName, Seq, Space,
-    UserName, View,
+    Token, UserName, View,
 };
 
 /// See the module.
@@ -63,7 +63,16 @@ pub(super) struct SessionOrigin {
     pub(super) device: Option<DeviceId>,
 }
 
-/// Who the session is.
+/// A claimed name, the claims that prove it, and the token that `welcome` returns to the client.
+#[derive(Debug)]
+pub(super) struct ClaimedIdentity {
+    pub(super) name_claim: NameClaim,
+    pub(super) claims: Claims,
+    /// Only a guest's token that did not arrive in a cookie: scripts must not read a cookie's token.
+    pub(super) token: Option<Token>,
+}
+
+/// The user of an identified session.
 #[derive(Debug)]
 pub(super) struct SessionIdentity {
     pub(super) rights: Rights,
