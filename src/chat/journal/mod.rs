@@ -1,11 +1,12 @@
-//! One queue in front of the store: order is kept by the queue, acks resolve when the disk has it.
+//! One queue in front of the store. The queue fixes the order of writes, and a write is
+//! acknowledged once it is on disk.
 //!
-//! The journal takes what waits and never waits for more (group commit), so a single message is
-//! stored at once and a thousand at a time share one transaction. What could not be stored is
-//! refused to its sender and told to nobody.
+//! Each transaction takes the queued commands and never waits for more (group commit): a single
+//! message is stored at once, and up to 512 commands share one transaction. A message that cannot
+//! be stored is rejected to its sender and is not delivered.
 //!
-//! Everything that is kept goes through it: messages, who is a member, who came. So there is one
-//! order of all that, and what the hub remembers of it is what the store has.
+//! All writes go through the journal: messages, memberships and users' visits. They have one order,
+//! and what the hub caches equals what the store has.
 
 mod writer;
 
@@ -30,37 +31,37 @@ use super::{
 };
 use crate::domain::{ConnectionId, Limits, Rejection, Space, UserName};
 
-/// What a message counts in the queue beside its body.
+/// The bytes that a message counts in the queue in addition to its body.
 const ENTRY_BYTES: usize = 256;
 
-/// Called once the fate of something is known.
+/// Called once with the result of a command.
 pub(crate) type Completion<T> = Box<dyn FnOnce(Result<T, Rejection>) + Send>;
 
 /// A draft on its way to the store.
 pub(crate) struct PendingMessage {
     pub(crate) draft: Draft,
-    /// The connection that does not hear of it: it came from there, and is for the others.
+    /// The sending connection, where the message is not delivered to it.
     pub(crate) except: Option<ConnectionId>,
     pub(crate) done: Completion<Outcome>,
 }
 
-/// A change of who is a member on its way to the store.
+/// A membership change on its way to the store.
 pub(crate) struct MembershipRequest {
     pub(crate) change: Change,
     pub(crate) cause: Cause,
     pub(crate) done: Completion<ChangeResult>,
 }
 
-/// A user on their way in.
+/// The load of the memberships of a connecting user.
 pub(crate) struct MembershipLoad {
     pub(crate) seen: UserSeen,
-    /// Which of those who had the name they are.
+    /// Tells successive online users of one name apart.
     pub(crate) online_user_id: u64,
-    /// Where they become members by coming.
+    /// The rooms that the user joins by connecting.
     pub(crate) joins: Vec<Change>,
 }
 
-/// The way into the journal.
+/// The sending end of the journal.
 #[derive(Debug)]
 pub(crate) struct Journal {
     queue: mpsc::Sender<JournalCommand>,
@@ -79,16 +80,16 @@ enum JournalCommand {
     Trim(TrimLimits, Completion<More>),
 }
 
-/// Whether somebody who comes was a member of anything before.
+/// Whether a connecting user had any membership before.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) enum PriorMembership {
-    /// They were.
+    /// The user had one.
     Known,
-    /// They were not: nobody knows what they want.
+    /// The user had none: the rooms that the client remembers are joined.
     New,
 }
 
-/// Whether there is more to take away.
+/// Whether more entries are due for removal.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) enum More {
     Yes,
@@ -96,7 +97,7 @@ pub(crate) enum More {
 }
 
 impl Journal {
-    /// Makes the two ends: where everything goes in, and the task that stores it.
+    /// Creates the queue and the task that stores what is queued.
     pub(super) fn new(limits: &Limits, parts: WriterParts) -> (Self, JournalWriter) {
         let (queue, commands) = mpsc::channel(limits.journal_messages_max.get());
         let bytes_max = limits.journal_bytes_max.get();
@@ -104,7 +105,7 @@ impl Journal {
         (Self { queue, bytes, bytes_max }, JournalWriter::new(commands, parts))
     }
 
-    /// Queues a draft behind all that came before it. Waits while the queue is full.
+    /// Queues a draft. Waits while the queue is full.
     pub(crate) async fn append(&self, message: PendingMessage) {
         let body = match &message.draft.act {
             DraftAct::Say { body, .. } | DraftAct::Edit { body, .. } => body.bytes(),
@@ -116,12 +117,12 @@ impl Journal {
         self.queue(JournalCommand::PendingMessage(message, permit)).await;
     }
 
-    /// Queues a change of who is a member.
+    /// Queues a membership change.
     pub(crate) async fn request_membership(&self, request: MembershipRequest) {
         self.queue(JournalCommand::MembershipRequest(request)).await;
     }
 
-    /// Writes down that a user came, and waits until it is known here where they are a member.
+    /// Stores a user's visit and waits until the user's memberships are cached.
     pub(crate) async fn load_memberships(
         &self,
         load: MembershipLoad,
@@ -131,26 +132,28 @@ impl Journal {
         outcome.await.unwrap_or(Err(Rejection::Draining))
     }
 
-    /// Takes away some of what is not to be kept any more, and says whether there is more.
+    /// Removes one portion of what retention does not keep. Returns whether more is due.
     pub(crate) async fn trim(&self, retention: TrimLimits) -> Result<More, Rejection> {
         let (done, outcome) = completion();
         self.queue(JournalCommand::Trim(retention, done)).await;
         outcome.await.unwrap_or(Err(Rejection::Draining))
     }
 
-    /// Notes that a user came once more.
+    /// Queues that a user with cached memberships connected again.
     pub(crate) async fn record_seen(&self, seen: UserSeen) {
         self.queue(JournalCommand::UserSeen(seen)).await;
     }
 
-    /// Notes that a user went, if there is room: it is known when they came.
+    /// Queues that a user disconnected, unless the queue is full: the store still has the time of
+    /// the user's connect.
     pub(crate) fn try_record_departure(&self, departed: UserDeparted) {
         if self.queue.try_send(JournalCommand::UserDeparted(departed)).is_err() {
             debug!("that somebody went is not noted: the journal is full or closed");
         }
     }
 
-    /// Notes that a guest will not come back, if there is room: they are swept away later otherwise.
+    /// Queues that a guest has expired, unless the queue is full: a later sweep removes the guest
+    /// then.
     pub(crate) fn try_forget_guest(&self, expired: GuestExpired) {
         if self.queue.try_send(JournalCommand::GuestExpired(expired)).is_err() {
             debug!("that a guest is gone is not noted: the journal is full or closed");
@@ -184,7 +187,7 @@ impl RefreshQueue for Journal {
 }
 
 impl JournalCommand {
-    /// Tells whoever waits for it that it was not taken.
+    /// Rejects a command that was not queued.
     fn reject(self, rejection: Rejection) {
         match self {
             Self::PendingMessage(message, _) => (message.done)(Err(rejection)),
@@ -199,9 +202,9 @@ impl JournalCommand {
     }
 }
 
-/// A place for an answer, and who waits for it.
+/// A completion and the receiver of its result.
 fn completion<T: Send + 'static>() -> (Completion<T>, oneshot::Receiver<Result<T, Rejection>>) {
     let (sender, receiver) = oneshot::channel();
-    // Whoever asked may be gone by now.
+    // The receiver may have been dropped.
     (Box::new(move |answer| drop(sender.send(answer))), receiver)
 }

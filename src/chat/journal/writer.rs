@@ -1,4 +1,4 @@
-//! The task that stores what is queued and sends it on.
+//! The task that commits queued commands and delivers the results.
 
 use std::{collections::HashMap, mem, ops::Range, sync::Arc};
 
@@ -26,8 +26,8 @@ use crate::{
     domain::{Act, ConnectionId, Content, Entry, Place, Position, Rejection, Seq, Space, UserName},
 };
 
-/// What is in one transaction: large enough that the disk's flush is shared by many, small enough
-/// that the readers of a busy room are served in between.
+/// Commands per transaction: large enough that many share one disk flush, small enough that the
+/// readers of a busy room are served in between.
 const BATCH_MAX: usize = 512;
 
 /// See the module.
@@ -37,9 +37,9 @@ pub struct JournalWriter {
     hub: Arc<Hub>,
     cluster: Arc<Cluster>,
     metrics: Arc<dyn Metrics>,
-    /// Users that are to go with the next transaction.
+    /// Visits whose transaction failed: the next one stores them.
     seen: Vec<UserSeen>,
-    /// Whether the last transaction failed: the log says when that begins and ends, not each time.
+    /// Whether the last transaction failed. Only the first failure and the recovery are logged.
     broken: bool,
 }
 
@@ -61,7 +61,7 @@ struct StoredRun {
 /// Who does not hear of a draft, who waits for its fate, and its room in the queue.
 type MessageWaiter = (Option<ConnectionId>, Completion<Outcome>, OwnedSemaphorePermit);
 
-/// Who waits for what came of a batch, in the order of its parts.
+/// The waiters for the results of a batch, in the order of its parts.
 #[derive(Default)]
 struct BatchWaiters {
     changes: Vec<(Cause, Option<Completion<ChangeResult>>)>,
@@ -69,11 +69,12 @@ struct BatchWaiters {
     waiters: Vec<Waiter>,
 }
 
-/// Who wants to know where a user is a member.
+/// A waiter for a user's memberships.
 enum Waiter {
-    /// The user, who comes in: which of those who had the name, and with which of the changes theirs.
+    /// A connecting user: the online user's id, and the range of the batch's changes that are its
+    /// joins.
     Load(u64, Range<usize>, Completion<PriorMembership>),
-    /// This node, which knows that another one changed it.
+    /// A refresh after another node changed the memberships.
     MembershipRefresh(StaleMemberships, Option<oneshot::Sender<()>>),
 }
 
@@ -89,7 +90,7 @@ impl JournalWriter {
         Self { commands, store, hub, cluster, metrics, seen: Vec::new(), broken: false }
     }
 
-    /// Stores until `finish`, then what is still queued, and ends.
+    /// Stores commands until `finish`, then the rest of the queue, and returns.
     pub async fn run(mut self, finish: CancellationToken) {
         let mut waiting = Vec::with_capacity(BATCH_MAX);
         loop {
@@ -150,7 +151,7 @@ impl JournalWriter {
         }
     }
 
-    /// A guest who lost the name meanwhile does not come in any more.
+    /// Rejects a guest that has lost the name in the meantime.
     fn queue_load(
         &self,
         load: MembershipLoad,
@@ -173,7 +174,7 @@ impl JournalWriter {
 
     async fn store(&mut self, batch: Batch, waiting: BatchWaiters) {
         let cluster = Arc::clone(&self.cluster);
-        // Whoever reads what was stored knows when it was handed over.
+        // A reader of the store that waits for this lock finds the entries delivered.
         let commit_lock = cluster.commit_lock().await;
         let begun_at = Instant::now();
         let stored = self.store.commit(&batch).await;
@@ -195,8 +196,8 @@ impl JournalWriter {
         drop(commit_lock);
     }
 
-    /// Answers whoever waits, and tells the other nodes and this node's connections, in the order in
-    /// which the store took it.
+    /// Completes the waiters and delivers to the other nodes and this node's connections, in the
+    /// order of the store.
     fn deliver_committed(&self, batch: Batch, waiting: BatchWaiters, committed: Committed) {
         let Committed { changed, outcomes, memberships } = committed;
         let Batch { changes, drafts, membership_queries, .. } = batch;
@@ -225,7 +226,7 @@ impl JournalWriter {
                 Waiter::MembershipRefresh(stale, done) => {
                     let behind = self.hub.refresh((space, user), memberships, &stale);
                     self.cluster.mark_behind(behind);
-                    // Whoever waited may be gone.
+                    // The receiver may have been dropped.
                     done.map(|done| done.send(()).ok());
                 }
             }
@@ -248,7 +249,7 @@ impl JournalWriter {
                 drop(permit);
             });
             if matches!(outcome, Outcome::NotPermitted(_)) {
-                // The hub thought otherwise.
+                // The hub's cached membership is stale.
                 self.cluster.mark_stale(
                     &draft.place.space,
                     &draft.author,
@@ -319,8 +320,8 @@ impl BatchWaiters {
     }
 }
 
-/// Whether a change may take from a draft what it needs. Changes go first in a batch: what was said
-/// before somebody left is not to be in one with it.
+/// Whether a change may revoke the right that a draft needs. The store applies a batch's changes
+/// before its drafts, so a draft queued before such a change needs an earlier batch.
 fn revokes_right_of(change: &Change, draft: &Draft) -> bool {
     let may_be_less = match change.what {
         MemberChange::Assign(_) | MemberChange::Leave => true,
@@ -330,7 +331,7 @@ fn revokes_right_of(change: &Change, draft: &Draft) -> bool {
     may_be_less && is_same_member && draft.needs.is_some()
 }
 
-/// A draft with its place.
+/// The stored entry of a draft.
 fn entry_of(draft: Draft, position: Position) -> Entry {
     let Draft { place, id, author, needs: _, at, act } = draft;
     let act = match act {
