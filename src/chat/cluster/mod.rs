@@ -27,7 +27,6 @@ use tokio::{
     time::timeout,
 };
 
-pub(crate) use self::reorder_buffer::{DeliveryCallback, run_callbacks};
 use self::{
     gap_detector::GapDetector, heartbeat::LeaseRounds, peers::Peers, reorder_buffer::ReorderBuffer,
 };
@@ -36,6 +35,7 @@ use super::{
     hub::{Hub, RunDelivery, StaleMemberships},
     ports::{Bus, ClusterEvent, Nodes, Store},
     publisher::Publisher,
+    request::ReadyReply,
 };
 use crate::domain::{Channel, NodeId, Place, Seq, Space, UserName};
 
@@ -140,50 +140,45 @@ impl Cluster {
     }
 
     /// Sends on what this node has stored in one conversation, in order, here and to the other nodes.
-    /// `callbacks` are called once it was sent here.
+    /// `replies` are sent once it was delivered here.
     pub(crate) fn publish_entries(
         &self,
         place: &Place,
         run: &[Post],
-        callbacks: Vec<(Seq, DeliveryCallback)>,
+        replies: Vec<(Seq, ReadyReply)>,
     ) {
         for post in run {
             self.publisher
                 .publish_to_place(place, || ClusterEvent::Entry(Arc::clone(&post.delivery)));
         }
-        self.deliver_in_order(place, run, callbacks);
+        self.deliver_in_order(place, run, replies);
     }
 
     /// Sends on what was stored in one conversation by whomever, or keeps it until it is next in line.
-    fn deliver_in_order(
-        &self,
-        place: &Place,
-        run: &[Post],
-        callbacks: Vec<(Seq, DeliveryCallback)>,
-    ) {
+    fn deliver_in_order(&self, place: &Place, run: &[Post], replies: Vec<(Seq, ReadyReply)>) {
         let mut state = self.lock();
         let sent = if let Some(buffer) = state.reorder_buffers.get_mut(place) {
-            buffer.add(run, callbacks);
+            buffer.add(run, replies);
             self.deliver_ready(&mut state, place)
         } else if self.hub.deliver(place, run) == RunDelivery::Complete {
-            callbacks.into_iter().map(|(_, answer)| answer).collect()
+            replies.into_iter().map(|(_, reply)| reply).collect()
         } else {
             let mut buffer = ReorderBuffer::due_at(self.repair_time());
-            buffer.add(run, callbacks);
+            buffer.add(run, replies);
             state.reorder_buffers.insert(place.clone(), buffer);
             self.publisher.wake();
             self.deliver_ready(&mut state, place)
         };
         drop(state);
-        run_callbacks(sent);
+        ReadyReply::send_all(sent);
     }
 
     /// Sends what is next in line of what waits in a conversation. Answers whom to answer.
-    fn deliver_ready(&self, state: &mut ClusterState, place: &Place) -> Vec<DeliveryCallback> {
+    fn deliver_ready(&self, state: &mut ClusterState, place: &Place) -> Vec<ReadyReply> {
         let Some(buffer) = state.reorder_buffers.get_mut(place) else { return Vec::new() };
         if self.hub.deliver(place, &buffer.run()) == RunDelivery::Complete {
             let mut buffer = state.reorder_buffers.remove(place).unwrap_or_default();
-            return buffer.callbacks();
+            return buffer.take_replies();
         }
         let delivered = self.hub.delivery_progress(place).delivered;
         delivered.map_or_else(Vec::new, |seq| buffer.remove_delivered(seq))

@@ -3,19 +3,9 @@
 use std::{collections::BTreeMap, time::Duration};
 
 use crate::{
-    chat::event::Post,
+    chat::{event::Post, request::ReadyReply},
     domain::{Entry, Seq},
 };
-
-/// Called once what it belongs to was sent.
-pub(crate) type DeliveryCallback = Box<dyn FnOnce() + Send>;
-
-/// Tells everybody whose turn it is.
-pub(crate) fn run_callbacks(callbacks: Vec<DeliveryCallback>) {
-    for answer in callbacks {
-        answer();
-    }
-}
 
 /// Entries of other nodes that wait in one conversation. Those above are read from the store.
 const BUFFERED_MAX: usize = 1024;
@@ -24,7 +14,7 @@ const BUFFERED_MAX: usize = 1024;
 #[derive(Default)]
 pub(super) struct ReorderBuffer {
     posts: BTreeMap<Seq, Post>,
-    callbacks: Vec<(Seq, DeliveryCallback)>,
+    replies: Vec<(Seq, ReadyReply)>,
     /// When the store is to be asked for what is missing.
     pub(super) due: Duration,
     /// How often that was in vain.
@@ -39,8 +29,8 @@ impl ReorderBuffer {
 
     /// Adds what waits. What this node has stored goes before what was read: it knows who is not to
     /// hear it.
-    pub(super) fn add(&mut self, run: &[Post], callbacks: Vec<(Seq, DeliveryCallback)>) {
-        let is_own = !callbacks.is_empty();
+    pub(super) fn add(&mut self, run: &[Post], replies: Vec<(Seq, ReadyReply)>) {
+        let is_own = !replies.is_empty();
         for post in run {
             let Some(seq) = post.delivery.entry().map(Entry::seq) else { continue };
             if is_own {
@@ -49,7 +39,7 @@ impl ReorderBuffer {
                 self.posts.entry(seq).or_insert_with(|| post.clone());
             }
         }
-        self.callbacks.extend(callbacks);
+        self.replies.extend(replies);
     }
 
     /// What waits, in order.
@@ -62,18 +52,18 @@ impl ReorderBuffer {
         self.posts.keys().next().copied()
     }
 
-    /// Lets go of what was sent. Answers whom to answer.
-    pub(super) fn remove_delivered(&mut self, up_to: Seq) -> Vec<DeliveryCallback> {
+    /// Removes the delivered posts and returns their replies.
+    pub(super) fn remove_delivered(&mut self, up_to: Seq) -> Vec<ReadyReply> {
         self.posts = self.posts.split_off(&up_to.next());
-        let callbacks = std::mem::take(&mut self.callbacks);
-        let (sent, waiting) = callbacks.into_iter().partition(|(seq, _)| *seq <= up_to);
-        self.callbacks = waiting;
-        let sent: Vec<(Seq, DeliveryCallback)> = sent;
-        sent.into_iter().map(|(_, answer)| answer).collect()
+        let replies = std::mem::take(&mut self.replies);
+        let (sent, waiting) = replies.into_iter().partition(|(seq, _)| *seq <= up_to);
+        self.replies = waiting;
+        let sent: Vec<(Seq, ReadyReply)> = sent;
+        sent.into_iter().map(|(_, reply)| reply).collect()
     }
 
-    /// Answers everybody: what they said is stored, whenever it is sent.
-    pub(super) fn callbacks(&mut self) -> Vec<DeliveryCallback> {
-        std::mem::take(&mut self.callbacks).into_iter().map(|(_, answer)| answer).collect()
+    /// Takes all replies: their entries are stored, even while the delivery waits.
+    pub(super) fn take_replies(&mut self) -> Vec<ReadyReply> {
+        std::mem::take(&mut self.replies).into_iter().map(|(_, reply)| reply).collect()
     }
 }

@@ -6,15 +6,13 @@ use futures_util::future::join_all;
 use tokio::time::sleep;
 use tracing::{info, warn};
 
-use super::{
-    Cluster, DirtyChannels, MembershipRefresh, RefreshQueue, StaleMemberships,
-    reorder_buffer::run_callbacks,
-};
+use super::{Cluster, DirtyChannels, MembershipRefresh, RefreshQueue, StaleMemberships};
 use crate::{
     chat::{
         event::{Delivery, Event, Post},
         hub::DeliveryProgress,
         ports::{ClusterEvent, Fault, Page, PageLimit, PageRange},
+        request::ReadyReply,
     },
     domain::{Channel, DeviceSet, Entry, Place, Position, Seq},
 };
@@ -230,8 +228,8 @@ impl Cluster {
         let Some(delivered) = delivered else {
             // Nobody is here any more whom it concerns.
             let buffer = self.lock().reorder_buffers.remove(place);
-            let callbacks = buffer.map(|mut it| it.callbacks());
-            return run_callbacks(callbacks.unwrap_or_default());
+            let replies = buffer.map(|mut it| it.take_replies());
+            return ReadyReply::send_all(replies.unwrap_or_default());
         };
         match self.store.page(place, PageRange::After(delivered), GAP_PAGE_LIMIT).await {
             Ok(page) => {
@@ -247,9 +245,9 @@ impl Cluster {
         let mut state = self.lock();
         let Some(buffer) = state.reorder_buffers.get_mut(place) else { return };
         buffer.due = self.hub.now() + RETRY_DELAY;
-        let callbacks = buffer.callbacks();
+        let replies = buffer.take_replies();
         drop(state);
-        run_callbacks(callbacks);
+        ReadyReply::send_all(replies);
     }
 
     /// Whether it may be waited until it is known how much of a conversation somebody has.
@@ -287,7 +285,7 @@ impl Cluster {
         }
         let sent = self.deliver_ready(&mut state, place);
         drop(state);
-        run_callbacks(sent);
+        ReadyReply::send_all(sent);
     }
 
     /// Lets those go whose grace is over, once it is known whether they are on another node: by what

@@ -25,9 +25,9 @@ use super::{
     cluster::{MembershipRefresh, RefreshQueue},
     hub::{Cause, StaleMemberships},
     ports::{
-        Change, ChangeResult, Draft, DraftAct, GuestExpired, Outcome, TrimLimits, UserDeparted,
-        UserSeen,
+        Change, ChangeResult, Draft, DraftAct, GuestExpired, TrimLimits, UserDeparted, UserSeen,
     },
+    request::PendingReply,
 };
 use crate::domain::{ConnectionId, Limits, Rejection, Space, UserName};
 
@@ -42,7 +42,7 @@ pub(crate) struct PendingMessage {
     pub(crate) draft: Draft,
     /// The sending connection, where the message is not delivered to it.
     pub(crate) except: Option<ConnectionId>,
-    pub(crate) done: Completion<Outcome>,
+    pub(crate) reply: PendingReply,
 }
 
 /// A membership change on its way to the store.
@@ -190,7 +190,7 @@ impl JournalCommand {
     /// Rejects a command that was not queued.
     fn reject(self, rejection: Rejection) {
         match self {
-            Self::PendingMessage(message, _) => (message.done)(Err(rejection)),
+            Self::PendingMessage(message, _) => message.reply.reject(rejection),
             Self::MembershipRequest(request) => (request.done)(Err(rejection)),
             Self::MembershipLoad(_, done) => done(Err(rejection)),
             Self::Trim(_, done) => done(Err(rejection)),

@@ -15,13 +15,14 @@ use super::{
 };
 use crate::{
     chat::{
-        cluster::{Cluster, DeliveryCallback, MembershipRefresh, run_callbacks},
+        cluster::{Cluster, MembershipRefresh},
         event::{Delivery, Event, Post},
         hub::{Cause, Hub, StaleMemberships},
         ports::{
             Batch, Change, ChangeResult, ClusterEvent, Committed, Draft, DraftAct, Fault,
             MemberChange, MetricEvent, Metrics, Outcome, Store, TrimLimits, Trimmed, UserSeen,
         },
+        request::{PendingReply, ReadyReply},
     },
     domain::{Act, ConnectionId, Content, Entry, Place, Position, Rejection, Seq, Space, UserName},
 };
@@ -51,15 +52,15 @@ pub(in crate::chat) struct WriterParts {
     pub(in crate::chat) metrics: Arc<dyn Metrics>,
 }
 
-/// What was stored of one conversation, and who is to be answered once it was sent on.
+/// The stored entries of one conversation, and the replies that follow their delivery.
 #[derive(Default)]
 struct StoredRun {
     posts: Vec<Post>,
-    callbacks: Vec<(Seq, DeliveryCallback)>,
+    replies: Vec<(Seq, ReadyReply)>,
 }
 
-/// Who does not hear of a draft, who waits for its fate, and its room in the queue.
-type MessageWaiter = (Option<ConnectionId>, Completion<Outcome>, OwnedSemaphorePermit);
+/// The connection that a draft is not delivered to, its reply, and its share of the queue.
+type MessageWaiter = (Option<ConnectionId>, PendingReply, OwnedSemaphorePermit);
 
 /// The waiters for the results of a batch, in the order of its parts.
 #[derive(Default)]
@@ -120,9 +121,9 @@ impl JournalWriter {
                 JournalCommand::UserSeen(_) => (),
                 JournalCommand::UserDeparted(departed) => batch.departed.push(departed),
                 JournalCommand::GuestExpired(expired) => batch.expired.push(expired),
-                JournalCommand::PendingMessage(PendingMessage { draft, except, done }, permit) => {
+                JournalCommand::PendingMessage(PendingMessage { draft, except, reply }, permit) => {
                     batch.drafts.push(draft);
-                    waiting.messages.push((except, done, permit));
+                    waiting.messages.push((except, reply, permit));
                 }
                 JournalCommand::MembershipRequest(MembershipRequest { change, cause, done }) => {
                     if batch.drafts.iter().any(|draft| revokes_right_of(&change, draft)) {
@@ -241,13 +242,10 @@ impl JournalWriter {
     ) {
         let mut runs: HashMap<Place, StoredRun> = HashMap::new();
         let mut others = Vec::new();
-        for ((draft, (except, done, permit)), outcome) in
+        for ((draft, (except, reply, permit)), outcome) in
             drafts.into_iter().zip(message_waiters).zip(outcomes)
         {
-            let answer: DeliveryCallback = Box::new(move || {
-                done(Ok(outcome));
-                drop(permit);
-            });
+            let reply = reply.complete(outcome, permit);
             if matches!(outcome, Outcome::NotPermitted(_)) {
                 // The hub's cached membership is stale.
                 self.cluster.mark_stale(
@@ -260,15 +258,15 @@ impl JournalWriter {
                 let entry = entry_of(draft, position);
                 let run = runs.entry(entry.place.clone()).or_default();
                 run.posts.push(Post { delivery: Delivery::new(Event::Entry(entry)), except });
-                run.callbacks.push((position.seq, answer));
+                run.replies.push((position.seq, reply));
             } else {
-                others.push(answer);
+                others.push(reply);
             }
         }
-        for (place, StoredRun { posts, callbacks }) in runs {
-            self.cluster.publish_entries(&place, &posts, callbacks);
+        for (place, StoredRun { posts, replies }) in runs {
+            self.cluster.publish_entries(&place, &posts, replies);
         }
-        run_callbacks(others);
+        ReadyReply::send_all(others);
     }
 
     async fn trim(&self, retention: &TrimLimits) -> Result<More, Rejection> {
@@ -308,8 +306,8 @@ impl BatchWaiters {
         for done in changes.into_iter().filter_map(|(_, done)| done) {
             done(Err(rejection.clone()));
         }
-        for (_, done, _) in messages {
-            done(Err(rejection.clone()));
+        for (_, reply, _) in messages {
+            reply.reject(rejection.clone());
         }
         for (waiter, (space, user)) in waiters.into_iter().zip(arrived) {
             match waiter {

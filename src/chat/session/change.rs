@@ -3,9 +3,10 @@
 use super::{Session, unavailable};
 use crate::{
     chat::{
-        Answer, ReplyCallback,
-        journal::{Completion, PendingMessage},
-        ports::{Draft, DraftAct, Outcome, PageLimit, PageRange},
+        ReplyCallback,
+        journal::PendingMessage,
+        ports::{Draft, DraftAct, PageLimit, PageRange},
+        request::{DraftReply, PendingReply},
     },
     domain::{
         Act, Body, Conversation, Entry, MessageId, MessageKind, Place, Rejection, Role, Seq, View,
@@ -83,21 +84,11 @@ impl Session {
         };
         let Target { place, id, kind, is_own, role: _ } = target;
         let now = self.chat.clock.now();
-        let done: Completion<Outcome> = Box::new(move |outcome| {
-            answer(outcome.and_then(|outcome| match outcome {
-                Outcome::Stored(position) => {
-                    Ok(Answer::Changed { seq: position.seq, at: now, duplicate: false })
-                }
-                Outcome::Duplicate { seq, at } => Ok(Answer::Changed { seq, at, duplicate: true }),
-                Outcome::NoMessage | Outcome::Conflict => Err(Rejection::NoSuchMessage),
-                Outcome::NotPermitted(None) => Err(Rejection::NotMember),
-                Outcome::NotPermitted(Some(_)) if is_own => Err(Rejection::ReadOnly),
-                Outcome::NotPermitted(Some(_)) => Err(Rejection::Forbidden),
-            }));
-        });
+        let draft_reply = DraftReply::Changed { at: now, is_own };
+        let reply = PendingReply { draft_reply, callback: answer };
         let draft = Draft { place, id, author, needs, at: now, act };
         let except = self.excluded_connection(kind);
-        self.chat.journal.append(PendingMessage { draft, except, done }).await;
+        self.chat.journal.append(PendingMessage { draft, except, reply }).await;
     }
 }
 

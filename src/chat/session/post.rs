@@ -1,11 +1,14 @@
 //! Saying something: checked here, ordered and stored by the journal.
 
+use time::OffsetDateTime;
+
 use super::{Session, unavailable};
 use crate::{
     chat::{
-        Answer, Receipt, ReplyCallback, RoomPost,
-        journal::{Completion, PendingMessage},
-        ports::{Draft, DraftAct, Outcome},
+        ReplyCallback, RoomPost,
+        journal::PendingMessage,
+        ports::{Draft, DraftAct},
+        request::{DraftReply, PendingReply},
     },
     domain::{
         Body, ConnectionId, Conversation, GlobalRole, MessageId, MessageKind, Place, Rejection,
@@ -37,8 +40,9 @@ impl Session {
             Ok(()) => Place::room(&self.origin.space, &room),
             Err(rejection) => return answer(Err(rejection)),
         };
-        let answered = |receipt| Answer::Posted { receipt, room };
-        self.submit_message(CheckedMessage { place, kind, body, id }, answered, answer).await;
+        let message = CheckedMessage { place, kind, body, id };
+        let posted = |id, at| DraftReply::Posted { id, at, room };
+        self.submit_message(message, posted, answer).await;
     }
 
     fn may_send(&mut self, room: &RoomName) -> Result<(), Rejection> {
@@ -58,9 +62,9 @@ impl Session {
             Err(rejection) => answer(Err(rejection)),
             Ok((me, online)) => {
                 let place = self.place_of(Conversation::direct(me, to.clone()));
-                let answered = move |receipt| Answer::PostedTo { receipt, to, online };
+                let posted = |id, at| DraftReply::PostedTo { id, at, to, online };
                 let message = CheckedMessage { place, kind: MessageKind::SingleChat, body, id };
-                self.submit_message(message, answered, answer).await;
+                self.submit_message(message, posted, answer).await;
             }
         }
     }
@@ -83,9 +87,9 @@ impl Session {
             Err(rejection) => answer(Err(rejection)),
             Ok((_, online)) => {
                 let place = self.place_of(Conversation::Inbox(to.clone()));
-                let answered = move |receipt| Answer::PostedTo { receipt, to, online };
+                let posted = |id, at| DraftReply::PostedTo { id, at, to, online };
                 let message = CheckedMessage { place, kind: MessageKind::Notification, body, id };
-                self.submit_message(message, answered, answer).await;
+                self.submit_message(message, posted, answer).await;
             }
         }
     }
@@ -112,7 +116,7 @@ impl Session {
     async fn submit_message(
         &self,
         message: CheckedMessage,
-        answered: impl FnOnce(Receipt) -> Answer + Send + 'static,
+        posted: impl FnOnce(MessageId, OffsetDateTime) -> DraftReply,
         answer: ReplyCallback,
     ) {
         let CheckedMessage { place, kind, body, id } = message;
@@ -122,25 +126,10 @@ impl Session {
         };
         let id = id.unwrap_or_else(|| self.chat.ids.message_id());
         let at = self.chat.clock.now();
-        let receipt_id = id.clone();
-        let done: Completion<Outcome> = Box::new(move |outcome| {
-            let receipt = outcome.and_then(|outcome| match outcome {
-                Outcome::Stored(position) => {
-                    Ok(Receipt { id: receipt_id, seq: position.seq, at, duplicate: false })
-                }
-                Outcome::Duplicate { seq, at } => {
-                    Ok(Receipt { id: receipt_id, seq, at, duplicate: true })
-                }
-                Outcome::Conflict => Err(Rejection::Conflict),
-                Outcome::NoMessage => Err(Rejection::NoSuchMessage),
-                Outcome::NotPermitted(None) => Err(Rejection::NotMember),
-                Outcome::NotPermitted(Some(_)) => Err(Rejection::ReadOnly),
-            });
-            answer(receipt.map(answered));
-        });
+        let reply = PendingReply { draft_reply: posted(id.clone(), at), callback: answer };
         let draft = Draft { place, id, author, needs, at, act: DraftAct::Say { kind, body } };
         let except = self.excluded_connection(kind);
-        self.chat.journal.append(PendingMessage { draft, except, done }).await;
+        self.chat.journal.append(PendingMessage { draft, except, reply }).await;
     }
 
     /// The connection that does not hear of a message of its own: one that is for the others.

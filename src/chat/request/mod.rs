@@ -1,5 +1,7 @@
 //! What a session may be asked, and what it answers: domain types only, for every wire alike.
 
+mod pending_reply;
+
 use time::OffsetDateTime;
 
 use crate::domain::{
@@ -7,6 +9,7 @@ use crate::domain::{
     Typing, UserName, View,
 };
 
+pub(crate) use self::pending_reply::{DraftReply, PendingReply, ReadyReply};
 use super::{event::RoomState, ports::PageRange};
 
 /// What a connection says at the door.
