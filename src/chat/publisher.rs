@@ -8,12 +8,13 @@ use std::{
     mem,
     ops::RangeInclusive,
     sync::{
-        Arc, Mutex, MutexGuard, PoisonError,
+        Arc,
         atomic::{AtomicBool, Ordering},
     },
     time::Duration,
 };
 
+use parking_lot::{Mutex, MutexGuard};
 use tokio::{sync::Notify, time::Instant};
 
 use crate::{
@@ -88,9 +89,8 @@ impl Publisher {
         })
     }
 
-    /// Poisoning is ignored: every critical section leaves the state consistent at each step.
     fn lock(&self) -> MutexGuard<'_, PublisherState> {
-        self.state.lock().unwrap_or_else(PoisonError::into_inner)
+        self.state.lock()
     }
 
     /// For whom it speaks.
@@ -120,12 +120,12 @@ impl Publisher {
 
     /// Whether this node's lease is over: the others have forgotten who was here.
     pub(crate) fn is_lease_expired(&self) -> bool {
-        self.lease_renewed_at.lock().unwrap_or_else(PoisonError::into_inner).elapsed() >= LEASE
+        self.lease_renewed_at.lock().elapsed() >= LEASE
     }
 
     /// This node lives, as far as whoever counts the nodes knows.
     pub(in crate::chat) fn record_lease_renewal(&self) {
-        *self.lease_renewed_at.lock().unwrap_or_else(PoisonError::into_inner) = Instant::now();
+        *self.lease_renewed_at.lock() = Instant::now();
     }
 
     /// Announces something on a channel. What is said there goes out in the order of the calls.

@@ -1,67 +1,95 @@
-//! What a conversation is told at most once in a while: the last word of each interval.
+//! Events of a conversation that are sent at most once per interval, merged in between.
 
-use std::{collections::HashMap, time::Duration};
+use std::{collections::HashMap, mem, time::Duration};
 
+use super::due_queue::DueQueue;
 use crate::domain::Place;
 
-/// A conversation is told of presences, and of receipts, at most this often.
+/// Presence lists and receipts of a conversation are each sent at most this often.
 const INTERVAL: Duration = Duration::from_secs(1);
 
-/// Conversations that have something to be told, or were told something less than an interval ago.
+/// The conversations with something to send, and those that sent something within the last interval.
 #[derive(Debug)]
 pub(super) struct Coalesced<T> {
     places: HashMap<Place, CoalesceState<T>>,
+    /// Each conversation in `places`, once.
+    due: DueQueue<Place>,
 }
 
-/// What a conversation knows.
+/// Whether a conversation has something to send.
 #[derive(Debug)]
 enum CoalesceState<T> {
-    /// Everything; what is new waits until this moment.
-    CoolingDown(Duration),
-    /// Not this, which is due at this moment.
-    Due(Duration, T),
+    /// It has not. What is added now waits for the end of the interval.
+    CoolingDown,
+    /// It has.
+    Due(T),
 }
 
 impl<T> Default for Coalesced<T> {
     fn default() -> Self {
-        Self { places: HashMap::new() }
+        Self { places: HashMap::new(), due: DueQueue::default() }
     }
 }
 
 impl<T: Default> Coalesced<T> {
-    /// What a conversation is to be told next, for the caller to add to.
+    /// The value that a conversation sends next, for the caller to add to.
     pub(super) fn add(&mut self, place: &Place, now: Duration) -> &mut T {
-        let state = self.places.entry(place.clone());
-        let state = state.or_insert_with(|| CoalesceState::Due(now, T::default()));
-        if let CoalesceState::CoolingDown(moment) = *state {
-            *state = CoalesceState::Due(moment, T::default());
+        let due = &mut self.due;
+        let state = self.places.entry(place.clone()).or_insert_with(|| {
+            due.insert(now, place.clone());
+            CoalesceState::Due(T::default())
+        });
+        if let CoalesceState::CoolingDown = *state {
+            // The end of the interval is already in the queue.
+            *state = CoalesceState::Due(T::default());
         }
         match state {
-            CoalesceState::Due(_, what) => what,
-            CoalesceState::CoolingDown(_) => unreachable!("it was made due above"),
+            CoalesceState::Due(value) => value,
+            CoalesceState::CoolingDown => unreachable!("it was made due above"),
         }
     }
 
-    /// When something is due next, if only that something is forgotten.
+    /// The next moment at which a conversation sends something or its interval ends.
     pub(super) fn next(&self) -> Option<Duration> {
-        let moments = self.places.values().map(|state| match state {
-            CoalesceState::CoolingDown(moment) | CoalesceState::Due(moment, _) => *moment,
-        });
-        moments.min()
+        self.due.next()
     }
 
-    /// Takes what is to be told at `now`, and lets who is told rest.
+    /// Takes what is to be sent at `now`, and begins the interval of its conversations.
     pub(super) fn take(&mut self, now: Duration) -> Vec<(Place, T)> {
-        let mut due = Vec::new();
-        self.places.retain(|place, state| match state {
-            CoalesceState::Due(moment, what) if *moment <= now => {
-                due.push((place.clone(), std::mem::take(what)));
-                *state = CoalesceState::CoolingDown(now + INTERVAL);
-                true
+        let mut taken = Vec::new();
+        for place in self.due.take(now) {
+            let Some(state) = self.places.get_mut(&place) else { continue };
+            let until = now + INTERVAL;
+            match mem::replace(state, CoalesceState::CoolingDown) {
+                CoalesceState::Due(value) => {
+                    self.due.insert(until, place.clone());
+                    taken.push((place, value));
+                }
+                CoalesceState::CoolingDown => drop(self.places.remove(&place)),
             }
-            CoalesceState::CoolingDown(moment) => *moment > now,
-            CoalesceState::Due(..) => true,
-        });
-        due
+        }
+        taken
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::domain::{RoomName, Space};
+
+    #[test]
+    fn values_are_merged_within_an_interval_and_places_are_forgotten_after_it() {
+        let place = Place::room(&Space::root(), &RoomName::lobby());
+        let at = Duration::from_millis;
+        let mut coalesced = Coalesced::<u32>::default();
+        *coalesced.add(&place, at(0)) += 1;
+        assert_eq!(coalesced.take(at(0)), [(place.clone(), 1)]);
+        *coalesced.add(&place, at(100)) += 1;
+        *coalesced.add(&place, at(200)) += 1;
+        assert!(coalesced.take(at(999)).is_empty());
+        assert_eq!(coalesced.next(), Some(at(1000)));
+        assert_eq!(coalesced.take(at(1000)), [(place, 2)]);
+        assert!(coalesced.take(at(2000)).is_empty());
+        assert!(coalesced.places.is_empty() && coalesced.next().is_none());
     }
 }

@@ -1,14 +1,15 @@
-//! When connections end because their token does, and that they are told in time.
+//! Connections that are closed when their token expires, and the notice before that.
 
 use std::{
     collections::BTreeMap,
     sync::{
-        Arc, Mutex, MutexGuard, PoisonError,
+        Arc,
         atomic::{AtomicU64, Ordering},
     },
     time::Duration,
 };
 
+use parking_lot::Mutex;
 use time::OffsetDateTime;
 
 use super::{Hub, close_outboxes, send};
@@ -20,21 +21,21 @@ use crate::{
     domain::CloseReason,
 };
 
-/// How long before the end a connection is told of it.
+/// How long before its end a connection receives the notice.
 const EXPIRY_NOTICE: Duration = Duration::from_secs(30);
 
-/// What is due, first things first. A deadline has one entry: its notice or its end.
+/// Notices and ends by due moment. A deadline has one entry: its notice, then its end.
 #[derive(Default)]
 pub(super) struct Deadlines {
     entries: Mutex<DeadlineEntries>,
-    /// How many there have been. A number of its own tells a deadline from the one that it replaces,
-    /// which may fall in the same moment.
+    /// The number of the newest deadline. It distinguishes a deadline from the one that it replaces,
+    /// which may be due at the same moment.
     last_number: AtomicU64,
 }
 
 type DeadlineEntries = BTreeMap<(Duration, u64), DeadlineEntry>;
 
-/// A token whose time will be over.
+/// A token that expires.
 #[derive(Clone)]
 struct DeadlineEntry {
     outbox: Arc<dyn Outbox>,
@@ -43,18 +44,14 @@ struct DeadlineEntry {
 }
 
 impl Deadlines {
-    fn lock(&self) -> MutexGuard<'_, DeadlineEntries> {
-        self.entries.lock().unwrap_or_else(PoisonError::into_inner)
-    }
-
-    /// When something is due next.
+    /// The next moment at which something is due.
     pub(super) fn next(&self) -> Option<Duration> {
-        self.lock().first_key_value().map(|((moment, _), _)| *moment)
+        self.entries.lock().first_key_value().map(|((moment, _), _)| *moment)
     }
 
-    /// Tells and ends whoever is to be told or ended at `now`.
+    /// Sends the notices and closes the connections that are due at `now`.
     pub(super) fn run_due(&self, now: Duration) {
-        let mut entries = self.lock();
+        let mut entries = self.entries.lock();
         let mut due = Vec::new();
         while let Some(first) = entries.first_entry()
             && first.key().0 <= now
@@ -74,8 +71,8 @@ impl Deadlines {
     }
 }
 
-/// The end of a connection's time, unless this is dropped before.
-#[must_use = "the connection's time has no end when this is dropped"]
+/// Closes a connection at its deadline, unless this is dropped before.
+#[must_use = "the connection has no deadline after this is dropped"]
 pub(crate) struct Deadline {
     hub: Arc<Hub>,
     number: u64,
@@ -89,8 +86,8 @@ impl std::fmt::Debug for Deadline {
 }
 
 impl Deadline {
-    /// Ends a connection at `expires_at`, which is `left` from now, and tells it 30 seconds before;
-    /// at once when it is less than that.
+    /// Closes a connection at `expires_at`, which is `left` from now, and notifies it 30 seconds
+    /// before that, or at once if less is left.
     pub(crate) fn set(
         hub: &Arc<Hub>,
         outbox: Arc<dyn Outbox>,
@@ -100,7 +97,7 @@ impl Deadline {
         let notice_at = ends.saturating_sub(EXPIRY_NOTICE);
         let entry = DeadlineEntry { outbox, ends, expires_at };
         let number = hub.deadlines.last_number.fetch_add(1, Ordering::Relaxed);
-        hub.deadlines.lock().insert((notice_at, number), entry);
+        hub.deadlines.entries.lock().insert((notice_at, number), entry);
         hub.timers.wake();
         Self { hub: Arc::clone(hub), number, ends }
     }
@@ -108,7 +105,7 @@ impl Deadline {
 
 impl Drop for Deadline {
     fn drop(&mut self) {
-        let mut entries = self.hub.deadlines.lock();
+        let mut entries = self.hub.deadlines.entries.lock();
         for moment in [self.ends.saturating_sub(EXPIRY_NOTICE), self.ends] {
             entries.remove(&(moment, self.number));
         }

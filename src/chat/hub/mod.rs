@@ -1,12 +1,13 @@
-//! The connections of this node: who they are, which rooms they are in, and how events reach them.
+//! The connections of this node: their users, their rooms, and the delivery of events to them.
 //!
-//! Being somewhere is a guard: dropping a [`HubRegistration`], [`NameClaim`] or [`Deadline`] is leaving,
-//! however the task that holds it ends. Fan-out never waits: a full outbox ends that connection.
+//! [`HubRegistration`], [`NameClaim`] and [`Deadline`] are guards: dropping one undoes it, however the
+//! task that holds it ends. Fan-out never waits: a full outbox closes that connection.
 
 mod attach;
 mod coalesced;
 mod deadlines;
 mod deliver;
+mod due_queue;
 mod live_room;
 mod members;
 mod missed;
@@ -26,16 +27,19 @@ mod user_connection;
 use std::{
     collections::{BTreeSet, HashMap},
     mem,
-    pin::pin,
     sync::{
-        Arc, Mutex, MutexGuard, PoisonError,
+        Arc,
         atomic::{AtomicU64, Ordering},
     },
     time::Duration,
 };
 
+use parking_lot::{Mutex, MutexGuard};
 use time::OffsetDateTime;
-use tokio::{sync::Notify, time::Instant};
+use tokio::{
+    sync::{Notify, watch},
+    time::Instant,
+};
 use tracing::debug;
 
 pub(crate) use self::deadlines::Deadline;
@@ -80,9 +84,9 @@ pub(crate) struct Hub {
     timers: Timers,
     deadlines: Deadlines,
     typing: TypingTracker,
-    /// The last connection is gone.
-    became_empty: Notify,
-    /// Users came or went, of whom the other nodes are to know.
+    /// How many connections there are. It is set under the lock of the state.
+    connections: watch::Sender<usize>,
+    /// Devices of users changed, or guests expired.
     devices_changed: Notify,
 }
 
@@ -91,13 +95,13 @@ struct HubState {
     outboxes: HashMap<ConnectionId, Arc<dyn Outbox>>,
     live_rooms: HashMap<Place, Arc<LiveRoom>>,
     online_users: OnlineUsers,
-    /// Guests who will not come back, of whom nobody has taken note yet.
+    /// Guests whose grace period is over, until [`Hub::take_expired_guests`].
     expired_guests: Vec<GuestName>,
-    /// Their names, which are still to be given back.
+    /// Their names, until [`Hub::take_freed_names`].
     freed_names: Vec<GuestName>,
-    /// Users who are on other devices than the other nodes know.
+    /// Users whose devices changed since they were last published.
     devices_changed: BTreeSet<(Space, UserName)>,
-    /// Users whose grace in a room is over, while it is not known whether they are on another node.
+    /// Users whose grace period in a room is over while their presence on other nodes is not known.
     doubtful: Vec<(Place, UserName)>,
 }
 
@@ -118,30 +122,32 @@ impl Hub {
             timers: Timers::default(),
             deadlines: Deadlines::default(),
             typing: TypingTracker::default(),
-            became_empty: Notify::new(),
+            connections: watch::Sender::new(0),
             devices_changed: Notify::new(),
         })
     }
 
-    /// Through which this node speaks to the others.
+    /// Publishes the events of this node to the others.
     pub(crate) fn publisher(&self) -> &Arc<Publisher> {
         &self.publisher
     }
 
-    /// Poisoning is ignored, as in [`LiveRoom`].
     fn lock(&self) -> MutexGuard<'_, HubState> {
-        self.state.lock().unwrap_or_else(PoisonError::into_inner)
+        self.state.lock()
     }
 
-    /// How long this hub has been there: the clock of everything that waits.
+    /// The time since the hub was made: the clock of its timers.
     pub(crate) fn now(&self) -> Duration {
         self.epoch.elapsed()
     }
 
-    /// Makes a connection known, so that a drain reaches it.
+    /// Registers a connection, so that a drain reaches it.
     pub(crate) fn register(self: &Arc<Self>, outbox: Arc<dyn Outbox>) -> HubRegistration {
         let id = ConnectionId::from_raw(self.next_connection_id.fetch_add(1, Ordering::Relaxed));
-        self.lock().outboxes.insert(id, outbox);
+        let mut state = self.lock();
+        state.outboxes.insert(id, outbox);
+        self.connections.send_replace(state.outboxes.len());
+        drop(state);
         HubRegistration { hub: Arc::clone(self), id }
     }
 
@@ -152,24 +158,17 @@ impl Hub {
 
     /// Waits until there is no connection.
     pub(crate) async fn wait_until_empty(&self) {
-        loop {
-            let mut became_empty = pin!(self.became_empty.notified());
-            // Listening begins before looking, so that no wake-up falls in between.
-            became_empty.as_mut().enable();
-            if self.connection_count() == 0 {
-                return;
-            }
-            became_empty.await;
-        }
+        let mut connections = self.connections.subscribe();
+        connections.wait_for(|count| *count == 0).await.expect("the hub holds the sender");
     }
 
-    /// Begins the end of every connection.
+    /// Begins to close all connections.
     pub(crate) fn close_all(&self, reason: CloseReason) {
         let outboxes: Vec<_> = self.lock().outboxes.values().cloned().collect();
         close_outboxes(outboxes, reason);
     }
 
-    /// Ends a sign-in, and begins the end of its connections.
+    /// Ends a sign-in, and begins to close its connections.
     pub(crate) fn sign_out(&self, sign_in: &SignInId) {
         let outboxes = self.lock().online_users.sign_ins.end(sign_in);
         close_outboxes(outboxes, CloseReason::SignedOut);
@@ -180,7 +179,7 @@ impl Hub {
         self.lock().online_users.sign_ins.has_ended(sign_in)
     }
 
-    /// Forgets what is not kept any more.
+    /// Drops entries below the retention floors.
     pub(crate) fn trim(&self, floors: &[(Place, Position)]) {
         let mut state = self.lock();
         for (place, floor) in floors {
@@ -191,29 +190,29 @@ impl Hub {
         }
     }
 
-    /// On which devices a user is here.
+    /// The devices with which a user is connected to this node.
     pub(crate) fn devices(&self, space: &Space, user: &UserName) -> DeviceSet {
         self.lock().online_users.get(space, user).map(OnlineUser::devices).unwrap_or_default()
     }
 
-    /// Whether a user is here or was a moment ago.
+    /// Whether a user is connected to this node or in the grace period.
     pub(crate) fn is_present(&self, space: &Space, user: &UserName) -> bool {
         self.lock().online_users.get(space, user).is_some()
     }
 
-    /// Whether this is still the one who has the name.
+    /// Whether the online user with this id still holds the name.
     pub(crate) fn holds_name(&self, space: &Space, user: &UserName, id: u64) -> bool {
         self.lock().online_users.get(space, user).is_some_and(|it| it.id == id)
     }
 
-    /// Whether who came is not a guest who lost the name meanwhile.
+    /// Whether the user is registered, or a guest that still holds the name.
     pub(crate) fn is_current(&self, seen: &UserSeen) -> bool {
         let IdentityKind::Guest(guest_session) = &seen.identity_kind else { return true };
         let state = self.lock();
         state.online_users.get(&seen.space, &seen.user).is_some_and(|it| it.is_guest(guest_session))
     }
 
-    /// When a user who is here was last seen with a device, as far as it was of late.
+    /// When an online user was last seen with a device, if that was recent.
     pub(crate) fn device_seen(
         &self,
         space: &Space,
@@ -223,7 +222,7 @@ impl Hub {
         self.lock().online_users.get(space, user)?.device_seen(device)
     }
 
-    /// Notes when a user who is here came or went with a device.
+    /// Records when an online user connected or disconnected with a device.
     pub(crate) fn record_device_seen(
         &self,
         space: &Space,
@@ -236,17 +235,17 @@ impl Hub {
         }
     }
 
-    /// Takes the guests who will not come back.
+    /// Takes the guests whose grace period is over.
     pub(crate) fn take_expired_guests(&self) -> Vec<GuestName> {
         mem::take(&mut self.lock().expired_guests)
     }
 
-    /// Takes the names that nobody has here any more.
+    /// Takes the names that were freed on this node.
     pub(crate) fn take_freed_names(&self) -> Vec<GuestName> {
         mem::take(&mut self.lock().freed_names)
     }
 
-    /// Takes who is on other devices than before.
+    /// Takes the users whose devices changed.
     pub(crate) fn take_device_changes(&self) -> Vec<OnlineDevices> {
         let mut state = self.lock();
         let devices_changed = mem::take(&mut state.devices_changed).into_iter();
@@ -258,21 +257,21 @@ impl Hub {
         devices_changed.map(online).collect()
     }
 
-    /// Puts back who could not be told of.
+    /// Puts back users whose change could not be published.
     pub(crate) fn restore_device_changes(&self, devices_changed: Vec<OnlineDevices>) {
         self.lock()
             .devices_changed
             .extend(devices_changed.into_iter().map(|it| (it.space, it.user)));
     }
 
-    /// Waits until somebody is on other devices than before, or a guest is gone. Cancel-safe.
+    /// Waits until the devices of a user changed or a guest expired. Cancel-safe.
     pub(crate) async fn wait_for_device_change(&self) {
         self.devices_changed.notified().await;
     }
 }
 
 impl HubState {
-    /// Lets go of a topic that nobody is in and nobody is a member of here.
+    /// Removes a live room without connections, users in their grace period, and cached members.
     fn forget_if_empty(&mut self, place: &Place) {
         let unused = |it: &Arc<LiveRoom>| Arc::strong_count(it) == 1 && it.is_empty();
         if self.live_rooms.get(place).is_some_and(unused) {
@@ -280,14 +279,14 @@ impl HubState {
         }
     }
 
-    /// Frees a name whose grace is over, if nobody came back.
+    /// Frees a name whose grace period is over, if its user did not reconnect.
     fn expire(&mut self, hub: &Hub, space: &Space, user: &UserName, now: Duration) {
         if let Some(online_user) = self.online_users.expire(space, user, now) {
             self.release_user(hub, space, user, online_user);
         }
     }
 
-    /// Lets go of everything that somebody had here who is no resident any more.
+    /// Releases the connections and memberships of a user who was removed from the online users.
     fn release_user(&mut self, hub: &Hub, space: &Space, user: &UserName, online_user: OnlineUser) {
         let guest_name = online_user.guest_name(space, user);
         self.freed_names.extend(guest_name.clone());
@@ -310,22 +309,22 @@ impl HubState {
     }
 }
 
-/// Ends the connections whose outboxes were full.
+/// Closes connections whose outboxes were full.
 pub(crate) fn close_slow_readers(full_outboxes: FullOutboxes) {
     for outbox in full_outboxes {
-        debug!("an outbox is full");
+        debug!("outbox full, closing the connection");
         outbox.close(CloseReason::SlowReader);
     }
 }
 
-/// Begins the end of connections, outside of every lock.
+/// Begins to close connections. The caller holds no lock.
 pub(crate) fn close_outboxes(outboxes: Vec<Arc<dyn Outbox>>, reason: CloseReason) {
     for outbox in outboxes {
         outbox.close(reason);
     }
 }
 
-/// Sends one connection something that is not in a log.
+/// Sends one connection an event that is not in a log.
 pub(crate) fn send(outbox: &Arc<dyn Outbox>, delivery: &Arc<Delivery>) {
     if outbox.push(delivery).is_err() {
         close_slow_readers(vec![Arc::clone(outbox)]);
@@ -350,11 +349,8 @@ impl Drop for HubRegistration {
     fn drop(&mut self) {
         let mut state = self.hub.lock();
         let outbox = state.outboxes.remove(&self.id);
-        let last = state.outboxes.is_empty();
+        self.hub.connections.send_replace(state.outboxes.len());
         drop(state);
         drop(outbox);
-        if last {
-            self.hub.became_empty.notify_waiters();
-        }
     }
 }

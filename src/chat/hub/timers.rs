@@ -1,13 +1,9 @@
-//! What is told later: users whose grace ends, conversations in which somebody came, went or read,
-//! tokens that end, typing that nobody ended.
+//! Work of the hub that is due later: grace periods that end, presence lists and receipts that are
+//! sent at most once per second, tokens that expire, typing that times out.
 
-use std::{
-    collections::VecDeque,
-    mem,
-    sync::{Arc, Mutex, MutexGuard, PoisonError},
-    time::Duration,
-};
+use std::{collections::VecDeque, mem, sync::Arc, time::Duration};
 
+use parking_lot::Mutex;
 use tokio::{sync::Notify, time::sleep_until};
 
 use super::{
@@ -18,23 +14,23 @@ use super::{
 };
 use crate::domain::{Place, Seq, Space, UserName};
 
-/// The roll that a task of the hub calls.
+/// What the timer task of the hub waits for. A wake looks only at what is due.
 #[derive(Debug, Default)]
 pub(super) struct Timers {
     state: Mutex<TimersState>,
-    /// Something may be due earlier than the task knows.
+    /// Wakes the task: something may be due earlier than it waits for.
     wake: Notify,
 }
 
 #[derive(Debug, Default)]
 struct TimersState {
-    /// Graces that end. All are equally long, so they stand in the order of their ends.
+    /// Grace periods. All are equally long, so the queue is in the order of their ends.
     grace_periods: VecDeque<(Duration, GracePeriod)>,
     presences: Coalesced<()>,
     receipts: Coalesced<Receipts>,
 }
 
-/// Who may be gone.
+/// A grace period after which a user counts as gone.
 #[derive(Debug)]
 enum GracePeriod {
     Room(Place, UserName),
@@ -42,64 +38,59 @@ enum GracePeriod {
 }
 
 impl Timers {
-    fn lock(&self) -> MutexGuard<'_, TimersState> {
-        self.state.lock().unwrap_or_else(PoisonError::into_inner)
-    }
-
-    /// Something is due earlier than the task knows.
+    /// Wakes the task: something is due earlier than it waits for.
     pub(super) fn wake(&self) {
         self.wake.notify_one();
     }
 
-    /// Somebody came to or went from a room.
+    /// Schedules the presence list of a room.
     pub(super) fn schedule_presence(&self, place: &Place, now: Duration) {
-        self.lock().presences.add(place, now);
+        self.state.lock().presences.add(place, now);
         self.wake();
     }
 
-    /// Somebody has read something.
+    /// Schedules the receipt of a user in a conversation.
     pub(super) fn schedule_receipt(&self, place: &Place, user: &UserName, seq: Seq, now: Duration) {
-        receipts::add(self.lock().receipts.add(place, now), user, seq);
+        receipts::add(self.state.lock().receipts.add(place, now), user, seq);
         self.wake();
     }
 
-    /// The grace of a user in a room begins.
+    /// Begins the grace period of a user in a room.
     pub(super) fn schedule_room_expiry(&self, place: &Place, user: &UserName, until: Duration) {
         let grace_period = GracePeriod::Room(place.clone(), user.clone());
-        self.lock().grace_periods.push_back((until, grace_period));
+        self.state.lock().grace_periods.push_back((until, grace_period));
         self.wake();
     }
 
-    /// The grace of a name in a space begins.
+    /// Begins the grace period of a name in a space.
     pub(super) fn schedule_name_expiry(&self, space: &Space, user: &UserName, until: Duration) {
         let grace_period = GracePeriod::Name(space.clone(), user.clone());
-        self.lock().grace_periods.push_back((until, grace_period));
+        self.state.lock().grace_periods.push_back((until, grace_period));
         self.wake();
     }
 }
 
 impl TimersState {
-    /// When something is due next.
+    /// The next moment at which something is due.
     fn next(&self) -> Option<Duration> {
         let grace_periods = self.grace_periods.front().map(|(until, _)| *until);
         grace_periods.into_iter().chain(self.presences.next()).chain(self.receipts.next()).min()
     }
 
-    /// Takes who may be gone at `now`.
+    /// Takes the grace periods that are over at `now`.
     fn take_expired(&mut self, now: Duration) -> VecDeque<(Duration, GracePeriod)> {
         let due = self.grace_periods.partition_point(|(until, _)| *until <= now);
-        let later = self.grace_periods.split_off(due);
-        mem::replace(&mut self.grace_periods, later)
+        self.grace_periods.drain(..due).collect()
     }
 }
 
 impl Hub {
-    /// Calls the roll for ever: a task of its own. `on_names_freed` is called when names are free, before anybody
-    /// is told that their users left.
+    /// Runs the timers, in a task of its own, without end. `on_names_freed` is called after names are
+    /// freed and before the departures of their users are sent.
     pub(crate) async fn run_timers(self: Arc<Self>, on_names_freed: impl Fn()) {
         loop {
             self.run_due_timers(&on_names_freed);
-            let next = self.timers.lock().next();
+            let next = self.timers.state.lock().next();
             let next =
                 [next, self.deadlines.next(), self.typing.next()].into_iter().flatten().min();
             let due = async {
@@ -119,7 +110,7 @@ impl Hub {
         let now = self.now();
         self.deadlines.run_due(now);
         self.expire_typing(now);
-        let grace_periods = self.timers.lock().take_expired(now).into_iter();
+        let grace_periods = self.timers.state.lock().take_expired(now).into_iter();
         let mut left = Vec::new();
         for (_, grace_period) in grace_periods {
             match grace_period {
@@ -135,7 +126,7 @@ impl Hub {
         } else {
             self.mark_doubtful(left);
         }
-        let presences = self.timers.lock().presences.take(now);
+        let presences = self.timers.state.lock().presences.take(now);
         for (place, ()) in presences {
             let live_room = self.lock().live_rooms.get(&place).cloned();
             if let Some(live_room) = live_room {
@@ -143,13 +134,13 @@ impl Hub {
             }
             self.lock().forget_if_empty(&place);
         }
-        let receipts = self.timers.lock().receipts.take(now);
+        let receipts = self.timers.state.lock().receipts.take(now);
         for (place, receipts) in receipts {
             self.deliver_receipts(&place, receipts);
         }
     }
 
-    /// Ends the grace of a user in a room, if nobody came back.
+    /// Ends the grace period of a user in a room, if the user did not reconnect.
     pub(crate) fn expire_in_room(&self, place: &Place, user: &UserName) {
         let now = self.now();
         let live_room = self.lock().live_rooms.get(place).cloned();
@@ -163,12 +154,12 @@ impl Hub {
         self.lock().forget_if_empty(place);
     }
 
-    /// Keeps those of whom it is not known whether they are on another node.
+    /// Keeps users whose presence on other nodes is not known yet.
     pub(crate) fn mark_doubtful(&self, users: Vec<(Place, UserName)>) {
         self.lock().doubtful.extend(users);
     }
 
-    /// Takes them.
+    /// Takes the users that [`Self::mark_doubtful`] kept.
     pub(crate) fn take_doubtful(&self) -> Vec<(Place, UserName)> {
         mem::take(&mut self.lock().doubtful)
     }

@@ -1,12 +1,10 @@
-//! Who types where. Told to those who keep up, and to nobody twice.
+//! Typing notifications: offered to connections whose outboxes have room, once per state.
 
-use std::{
-    collections::HashMap,
-    sync::{Arc, Mutex, MutexGuard, PoisonError},
-    time::Duration,
-};
+use std::{collections::HashMap, sync::Arc, time::Duration};
 
-use super::Hub;
+use parking_lot::Mutex;
+
+use super::{Hub, due_queue::DueQueue};
 use crate::{
     chat::{
         event::{Delivery, Event},
@@ -15,66 +13,100 @@ use crate::{
     domain::{Broadcast, ConnectionId, Conversation, Place, Typing, TypingState, UserName},
 };
 
-/// Stands for all connections on other nodes: none here has this number.
+/// Stands for all connections on other nodes: no connection of this node has this number.
 const REMOTE: ConnectionId = ConnectionId::NONE;
 
-/// Those who type, or did a moment ago.
+/// Users who type, or did until a moment ago.
 #[derive(Debug, Default)]
 pub(super) struct TypingTracker {
     states: Mutex<TypingStates>,
 }
 
-type TypingStates = HashMap<TypingKey, (TypingState, ConnectionId)>;
+#[derive(Debug, Default)]
+struct TypingStates {
+    users: HashMap<TypingKey, (TypingState, ConnectionId)>,
+    /// Each key of `users`, at [`TypingState::due`].
+    due: DueQueue<TypingKey>,
+}
 
-/// Somebody in a conversation.
+/// A user in a conversation.
 type TypingKey = (Place, UserName);
 
+impl TypingStates {
+    /// Begins or continues typing on a connection.
+    fn start(&mut self, key: &TypingKey, connection: ConnectionId, now: Duration) -> Broadcast {
+        let due = &mut self.due;
+        let (state, on) = self.users.entry(key.clone()).or_insert_with(|| {
+            let state = TypingState::default();
+            due.insert(state.due(), key.clone());
+            (state, connection)
+        });
+        *on = connection;
+        let before = state.due();
+        let broadcast = state.start(now);
+        self.due.reschedule(before, state.due(), key.clone());
+        broadcast
+    }
+
+    /// Changes the state of a user who types, and when it is due.
+    fn update<R>(
+        &mut self,
+        key: &TypingKey,
+        change: impl FnOnce(&mut TypingState) -> R,
+    ) -> Option<R> {
+        let (state, _) = self.users.get_mut(key)?;
+        let before = state.due();
+        let changed = change(state);
+        self.due.reschedule(before, state.due(), key.clone());
+        Some(changed)
+    }
+}
+
 impl TypingTracker {
-    /// Poisoning is ignored: whoever is on the board goes off it by and by.
-    fn lock(&self) -> MutexGuard<'_, TypingStates> {
-        self.states.lock().unwrap_or_else(PoisonError::into_inner)
-    }
-
-    /// Somebody said what they typed.
+    /// Ends typing without an event: the message that was typed is the sign.
     pub(super) fn record_message(&self, place: &Place, user: &UserName) {
-        let mut states = self.lock();
-        if states.is_empty() {
-            return;
-        }
-        if let Some((state, _)) = states.get_mut(&(place.clone(), user.clone())) {
-            state.record_message();
+        let mut states = self.states.lock();
+        if !states.users.is_empty() {
+            states.update(&(place.clone(), user.clone()), TypingState::record_message);
         }
     }
 
-    /// When somebody is due next.
+    /// The next moment at which a state is due.
     pub(super) fn next(&self) -> Option<Duration> {
-        self.lock().values().map(|(state, _)| state.due()).min()
+        self.states.lock().due.next()
     }
 
-    /// Ends what nothing was heard of for too long. Answers whose end is to be told.
+    /// Ends typing that timed out at `now`. Returns the users whose end is to be sent.
     fn expire(&self, now: Duration) -> Vec<TypingKey> {
+        let mut states = self.states.lock();
+        let TypingStates { users, due } = &mut *states;
         let mut ended = Vec::new();
-        self.lock().retain(|key, (state, _)| {
+        for key in due.take(now) {
+            let Some((state, _)) = users.get_mut(&key) else { continue };
             if state.expire(now) == Broadcast::Yes {
                 ended.push(key.clone());
             }
-            state.due() > now
-        });
+            if state.due() > now {
+                due.insert(state.due(), key);
+            } else {
+                users.remove(&key);
+            }
+        }
         ended
     }
 
-    /// Ends what came from a connection. Answers whose end is to be told.
+    /// Ends typing on a connection. Returns the users whose end is to be sent.
     fn stop_on(&self, connection: ConnectionId) -> Vec<TypingKey> {
-        let mut states = self.lock();
-        let theirs = states.iter_mut().filter(|(_, (_, it))| *it == connection);
-        let ended = theirs
-            .filter_map(|(key, (state, _))| (state.stop() == Broadcast::Yes).then(|| key.clone()));
-        ended.collect()
+        let mut states = self.states.lock();
+        let theirs = states.users.iter().filter(|(_, (_, it))| *it == connection);
+        let theirs: Vec<_> = theirs.map(|(key, _)| key.clone()).collect();
+        let stop = |key: &TypingKey| states.update(key, TypingState::stop) == Some(Broadcast::Yes);
+        theirs.into_iter().filter(stop).collect()
     }
 }
 
 impl Hub {
-    /// Somebody types on a connection.
+    /// A user types on a connection.
     pub(crate) fn start_typing(&self, place: Place, user: &UserName, connection: ConnectionId) {
         let key = (place, user.clone());
         if self.record_start(&key, connection) == Broadcast::Yes {
@@ -82,7 +114,7 @@ impl Hub {
         }
     }
 
-    /// Somebody types no more.
+    /// A user stopped typing.
     pub(crate) fn stop_typing(&self, place: Place, user: &UserName) {
         let key = (place, user.clone());
         if self.record_stop(&key) == Broadcast::Yes {
@@ -90,8 +122,8 @@ impl Hub {
         }
     }
 
-    /// Somebody types on another node, or stopped. That they stopped may be lost on the way: it ends
-    /// here, too, after a while.
+    /// A user types on another node, or stopped. The event of the end may be lost: the state times out
+    /// on this node, too.
     pub(crate) fn apply_remote_typing(&self, place: Place, user: &UserName, typing: Typing) {
         let key = (place, user.clone());
         match typing {
@@ -101,11 +133,7 @@ impl Hub {
     }
 
     fn record_start(&self, key: &TypingKey, connection: ConnectionId) -> Broadcast {
-        let mut states = self.typing.lock();
-        let state = states.entry(key.clone()).or_insert((TypingState::default(), connection));
-        state.1 = connection;
-        let broadcast = state.0.start(self.now());
-        drop(states);
+        let broadcast = self.typing.states.lock().start(key, connection, self.now());
         if broadcast == Broadcast::Yes {
             self.deliver_typing(key, Typing::Yes);
         }
@@ -114,7 +142,7 @@ impl Hub {
     }
 
     fn record_stop(&self, key: &TypingKey) -> Broadcast {
-        let broadcast = self.typing.lock().get_mut(key).map(|(state, _)| state.stop());
+        let broadcast = self.typing.states.lock().update(key, TypingState::stop);
         let broadcast = broadcast.unwrap_or(Broadcast::No);
         if broadcast == Broadcast::Yes {
             self.deliver_typing(key, Typing::No);
@@ -122,7 +150,7 @@ impl Hub {
         broadcast
     }
 
-    /// Tells the other nodes.
+    /// Publishes typing to the other nodes.
     fn publish_typing(&self, (place, user): &TypingKey, typing: Typing) {
         self.publisher.publish_to_place(place, || ClusterEvent::Typing {
             place: place.clone(),
@@ -131,14 +159,14 @@ impl Hub {
         });
     }
 
-    /// Ends what is due at `now`.
+    /// Ends typing that timed out at `now`.
     pub(super) fn expire_typing(&self, now: Duration) {
         for key in self.typing.expire(now) {
             self.deliver_typing(&key, Typing::No);
         }
     }
 
-    /// A connection is gone, and with it what it typed.
+    /// Ends typing on a connection that closed.
     pub(super) fn stop_typing_on(&self, connection: ConnectionId) {
         for key in self.typing.stop_on(connection) {
             self.deliver_typing(&key, Typing::No);

@@ -5,11 +5,9 @@ mod state;
 mod tests;
 mod types;
 
-use std::{
-    sync::{Arc, Mutex, MutexGuard, PoisonError},
-    time::Duration,
-};
+use std::{sync::Arc, time::Duration};
 
+use parking_lot::{Mutex, MutexGuard};
 use tokio::sync::OnceCell;
 
 use self::state::LiveRoomState;
@@ -55,10 +53,8 @@ impl LiveRoom {
         Arc::new(Self { place, state, warm, subscription })
     }
 
-    /// Poisoning is ignored: every critical section leaves the state consistent at each step, and
-    /// a chat that stops because one task panicked helps nobody.
     fn lock(&self) -> MutexGuard<'_, LiveRoomState> {
-        self.state.lock().unwrap_or_else(PoisonError::into_inner)
+        self.state.lock()
     }
 
     pub(crate) fn place(&self) -> &Place {
