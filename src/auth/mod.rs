@@ -1,6 +1,7 @@
 //! Who somebody is: the keys, and the tokens that they sign.
 
 mod jwks;
+mod keyring;
 mod keys;
 #[cfg(test)]
 mod test_support;
@@ -9,7 +10,8 @@ mod tokens;
 
 pub use jsonwebtoken::Algorithm;
 pub use jwks::{JwksSource, NoTrustedCertificates};
-pub use keys::{FILE, InvalidKey, Key, KeyFileError, KeyLocation, KeyOptions, Keys, KeysError};
+pub use keyring::{KeyLocation, KeyOptions, Keys, KeysError};
+pub use keys::{FILE, InvalidKey, Key, KeyFileError};
 pub use keys::{load_or_create_key, load_or_generate_key, read_key_file};
-pub use token_error::TokenError;
-pub use tokens::{KeyTokens, TOKEN_BYTES_MAX, TokenRules};
+pub use token_error::{TOKEN_BYTES_MAX, TokenError};
+pub use tokens::{KeyTokens, TokenRules};

@@ -8,8 +8,10 @@ use std::fmt;
 use jsonwebtoken::Algorithm;
 use time::{OffsetDateTime, format_description::well_known::Rfc3339};
 
-use super::tokens::TOKEN_BYTES_MAX;
 use crate::domain::Rejection;
+
+/// The longest token that is looked at. A longer one is refused unread.
+pub const TOKEN_BYTES_MAX: usize = 8 << 10;
 
 /// Why a token is refused.
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]

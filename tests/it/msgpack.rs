@@ -15,7 +15,7 @@ const OFFER: &str = "Sec-WebSocket-Protocol: roomcast.msgpack, roomcast.json\r\n
 /// The first byte of a binary frame.
 const BINARY: u8 = 0x82;
 
-/// A connection with MessagePack.
+/// A connection with `MessagePack`.
 async fn open(server: &TestServer) -> Raw {
     let mut raw = Raw::connect(server).await;
     let answer = raw.handshake("/ws", OFFER).await;

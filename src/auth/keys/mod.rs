@@ -5,7 +5,6 @@
 //! secret: the two are made apart.
 
 mod file;
-mod keyring;
 mod pem;
 mod set;
 
@@ -21,7 +20,6 @@ use jsonwebtoken::{
 use crate::domain::Secret;
 
 pub use file::{FILE, KeyFileError, load_or_create_key, load_or_generate_key, read_key_file};
-pub use keyring::{KeyLocation, KeyOptions, Keys, KeysError};
 pub(super) use set::{InvalidKeySet, read as parse_key_set};
 
 /// Bytes of an Ed25519 key.

@@ -6,7 +6,10 @@ use http::Uri;
 use serde_json::{Value, json};
 
 use super::*;
-use crate::auth::test_support::{ED, KeyPair, P256, P384, RSA, set, test_key};
+use crate::auth::{
+    KeyLocation, KeyOptions, Keys,
+    test_support::{ED, KeyPair, P256, P384, RSA, set, test_key},
+};
 
 const RSA_ALL: [Algorithm; 6] = [
     Algorithm::RS256,

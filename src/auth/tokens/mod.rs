@@ -26,9 +26,6 @@ use crate::{
     domain::{Rejection, Secret, Token},
 };
 
-/// The longest token that is looked at. A longer one is refused unread.
-pub const TOKEN_BYTES_MAX: usize = 8 << 10;
-
 /// How long a token may wait for keys. Past it, it is judged by those that are there.
 const KEYS_WAIT_MAX: std::time::Duration = std::time::Duration::from_secs(5);
 

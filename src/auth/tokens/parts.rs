@@ -10,7 +10,7 @@ use serde::{
 };
 use serde_json::{Map, Value, value::RawValue};
 
-use super::TOKEN_BYTES_MAX;
+use crate::auth::TOKEN_BYTES_MAX;
 use crate::auth::TokenError;
 
 /// Longest name of a key that is looked for. A longer one is nobody's.

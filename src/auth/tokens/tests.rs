@@ -4,6 +4,7 @@ use base64::{Engine as _, prelude::BASE64_URL_SAFE_NO_PAD};
 use serde_json::{Value, json};
 
 use super::{test_support::*, *};
+use crate::auth::TOKEN_BYTES_MAX;
 use crate::{
     auth::test_support::{ED, KeyPair, NOW, P256, P256_NEW, P384, RSA, signed},
     chat::ports::Rooms,

@@ -10,12 +10,10 @@ use std::{collections::HashMap, sync::Arc};
 use super::{
     FullOutboxes, Hub, HubState, close_slow_readers,
     live_room::{LiveRoom, PresenceChange, ReplayCursor, RoomKind},
-    online_users::DirectsCoverage,
-    user_connection::read_event,
 };
 use crate::{
     chat::{
-        event::{Delivery, Tally},
+        event::{Delivery, Event, Tally},
         ports::{Change, ChangeResult, ClusterEvent, DIRECTS_LISTED_MAX, Membership, Rooms},
         publisher::Publisher,
     },
@@ -47,6 +45,15 @@ pub(super) enum LogSource {
     LiveRoom(Arc<LiveRoom>),
     /// Here.
     Local(Log),
+}
+
+/// Which of a user's direct conversations are known of.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum DirectsCoverage {
+    /// All that there are.
+    All,
+    /// Perhaps only those in which something was said last.
+    Recent,
 }
 
 /// Why somebody's membership changes.
@@ -284,4 +291,21 @@ impl HubState {
         }
         full_outboxes
     }
+}
+
+/// What a user's own connections are told when they have read something.
+fn read_event(
+    place: &Place,
+    user: &UserName,
+    before: Option<&Member>,
+    after: Option<&Member>,
+    log: &Log,
+) -> Option<Event> {
+    let (before, after) = (before?, after?);
+    (before.read != after.read).then(|| Event::Read {
+        view: place.conversation.view_for(user),
+        user: user.clone(),
+        seq: after.read.seq,
+        unread: Some(log.unread(after.read)),
+    })
 }

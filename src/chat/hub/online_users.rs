@@ -9,7 +9,7 @@ use std::{
 use time::OffsetDateTime;
 
 use super::{
-    members::{CachedMembership, LogSource},
+    members::{CachedMembership, DirectsCoverage, LogSource},
     name_claim::NameClaim,
     sign_ins::SignIns,
     user_connection::UserConnection,
@@ -59,15 +59,6 @@ pub(super) struct OnlineUser {
     devices: BTreeMap<DeviceId, OffsetDateTime>,
     /// Where the other nodes speak of them.
     _subscription: Subscription,
-}
-
-/// Which of a user's direct conversations are known of.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(super) enum DirectsCoverage {
-    /// All that there are.
-    All,
-    /// Perhaps only those in which something was said last.
-    Recent,
 }
 
 /// With what somebody claims a name.

@@ -4,8 +4,7 @@ use std::collections::HashSet;
 
 use super::{
     FullOutboxes, Hub, HubState, close_slow_readers,
-    members::{CachedMembership, Cause, LogSource},
-    online_users::DirectsCoverage,
+    members::{CachedMembership, Cause, DirectsCoverage, LogSource},
 };
 use crate::{
     chat::ports::{ChangeResult, Membership},

@@ -137,20 +137,3 @@ impl UserConnection {
         Some(Event::Membership { room: room.clone(), state, by: cause.by.clone() })
     }
 }
-
-/// What a user's own connections are told when they have read something.
-pub(super) fn read_event(
-    place: &Place,
-    user: &UserName,
-    before: Option<&Member>,
-    after: Option<&Member>,
-    log: &Log,
-) -> Option<Event> {
-    let (before, after) = (before?, after?);
-    (before.read != after.read).then(|| Event::Read {
-        view: place.conversation.view_for(user),
-        user: user.clone(),
-        seq: after.read.seq,
-        unread: Some(log.unread(after.read)),
-    })
-}

@@ -3,19 +3,12 @@
 use std::{
     collections::VecDeque,
     fmt,
-    sync::{Arc, Mutex, MutexGuard, PoisonError},
+    sync::{Mutex, MutexGuard, PoisonError},
 };
 
 use bytes::Bytes;
-use socketioxide::{
-    adapter::LocalAdapter,
-    handler::{DisconnectHandler, MessageHandler, Value},
-    socket::DisconnectReason,
-};
+use socketioxide::handler::Value;
 use tokio::sync::Notify;
-
-use super::{connection::NamespaceConnection, engine::NamespaceSocket};
-use crate::domain::CloseReason;
 
 /// What a client said.
 pub(super) struct QueuedRequest {
@@ -74,7 +67,7 @@ impl ConnectionInbox {
     }
 
     /// Puts a request in. Gives it back when nobody will take it.
-    fn put(&self, queued: QueuedRequest) -> Result<(), QueuedRequest> {
+    pub(super) fn put(&self, queued: QueuedRequest) -> Result<(), QueuedRequest> {
         let mut state = self.lock();
         if state.phase == InboxPhase::Closed {
             return Err(queued);
@@ -142,46 +135,5 @@ impl fmt::Debug for ConnectionInbox {
             .field("phase", &state.phase)
             .field("waiting", &state.waiting.len())
             .finish()
-    }
-}
-
-/// Puts whatever a client says into the inbox, whichever event it is.
-///
-/// The engine's own handlers run in tasks of their own, and so in any order. This one is called in
-/// the order of arrival by the task that reads. It must neither wait nor panic.
-pub(super) struct MessageListener(pub(super) Arc<NamespaceConnection>);
-
-impl MessageHandler<LocalAdapter, Self> for MessageListener {
-    fn call(&self, _socket: Arc<NamespaceSocket>, value: Value, ack: Option<i64>) {
-        let Self(connection) = self;
-        let session = connection.session();
-        let queued = QueuedRequest { value, ack };
-        let bytes = queued.bytes();
-        if session.incoming().reserve(bytes).is_err() {
-            session.close(CloseReason::Flood);
-        } else if connection.inbox().put(queued).is_err() {
-            session.release_requests(1, bytes);
-        }
-    }
-}
-
-/// Ends the seat when the engine says so, or when it drops the socket without a word.
-pub(super) struct DisconnectListener(pub(super) Arc<NamespaceConnection>);
-
-impl DisconnectHandler<LocalAdapter, Self> for DisconnectListener {
-    fn call_with_defer(
-        &self,
-        socket: Arc<NamespaceSocket>,
-        _reason: DisconnectReason,
-        defer: fn(Arc<NamespaceSocket>),
-    ) {
-        self.0.close_inbox();
-        defer(socket);
-    }
-}
-
-impl Drop for DisconnectListener {
-    fn drop(&mut self) {
-        self.0.close_inbox();
     }
 }

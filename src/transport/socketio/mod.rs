@@ -15,6 +15,7 @@ mod connection;
 mod eio3;
 mod engine;
 mod inbox;
+mod listeners;
 mod monitored_stream;
 mod namespace;
 mod outbox;

@@ -17,7 +17,7 @@ use super::{
     SocketIoContext,
     connection::NamespaceConnection,
     engine::NamespaceSocket,
-    inbox::{DisconnectListener, MessageListener},
+    listeners::{DisconnectListener, MessageListener},
     session::{EngineSession, Handshake},
     spaces::SpaceClaim,
 };

@@ -27,6 +27,7 @@ const LAYERS: [Layer; 14] = [
         crates: &[
             "async_trait",
             "futures_util",
+            "parking_lot",
             "thiserror",
             "time",
             "tokio",

@@ -1,5 +1,6 @@
 //! The structure of the repository: layers, the form of files, documented tables.
 
+mod circles;
 mod layers;
 mod protocol_tables;
 

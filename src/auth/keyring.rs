@@ -5,11 +5,11 @@ use std::{fs, path::PathBuf, sync::Arc, time::Duration};
 use http::Uri;
 use jsonwebtoken::Algorithm;
 
-use super::{InvalidKey, InvalidKeySet, Key, KeyFileError, parse_key_set, read_key_file};
-use crate::{
-    auth::jwks::{HttpFetch, JwksSource, NoTrustedCertificates, tls_config},
-    domain::Secret,
+use super::{
+    jwks::{HttpFetch, JwksSource, NoTrustedCertificates, tls_config},
+    keys::{InvalidKey, InvalidKeySet, Key, KeyFileError, parse_key_set, read_key_file},
 };
+use crate::domain::Secret;
 
 /// A further key as it is set.
 #[derive(Clone, Debug)]

@@ -1,0 +1,53 @@
+//! What the engine calls when a client sends an event or disconnects.
+
+use std::sync::Arc;
+
+use socketioxide::{
+    adapter::LocalAdapter,
+    handler::{DisconnectHandler, MessageHandler, Value},
+    socket::DisconnectReason,
+};
+
+use super::{connection::NamespaceConnection, engine::NamespaceSocket, inbox::QueuedRequest};
+use crate::domain::CloseReason;
+
+/// Puts every event of a client into the inbox of its connection.
+///
+/// The engine runs its own handlers in separate tasks, so in any order. The reading task calls this one
+/// directly, in the order of arrival. It must neither wait nor panic.
+pub(super) struct MessageListener(pub(super) Arc<NamespaceConnection>);
+
+impl MessageHandler<LocalAdapter, Self> for MessageListener {
+    fn call(&self, _socket: Arc<NamespaceSocket>, value: Value, ack: Option<i64>) {
+        let Self(connection) = self;
+        let session = connection.session();
+        let queued = QueuedRequest { value, ack };
+        let bytes = queued.bytes();
+        if session.incoming().reserve(bytes).is_err() {
+            session.close(CloseReason::Flood);
+        } else if connection.inbox().put(queued).is_err() {
+            session.release_requests(1, bytes);
+        }
+    }
+}
+
+/// Closes the inbox when the engine reports a disconnect, or drops the socket without a report.
+pub(super) struct DisconnectListener(pub(super) Arc<NamespaceConnection>);
+
+impl DisconnectHandler<LocalAdapter, Self> for DisconnectListener {
+    fn call_with_defer(
+        &self,
+        socket: Arc<NamespaceSocket>,
+        _reason: DisconnectReason,
+        defer: fn(Arc<NamespaceSocket>),
+    ) {
+        self.0.close_inbox();
+        defer(socket);
+    }
+}
+
+impl Drop for DisconnectListener {
+    fn drop(&mut self) {
+        self.0.close_inbox();
+    }
+}
