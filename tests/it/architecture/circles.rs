@@ -193,7 +193,7 @@ fn flatten(tree: &str) -> Vec<Path> {
 }
 
 /// All paths that a text names: those of its `use` statements, and those that begin with `crate`,
-/// `super` or `self` elsewhere.
+/// `super` or `self` in other places.
 fn paths(code: &str) -> Vec<Path> {
     let mut found: Vec<_> =
         uses(code).into_iter().filter(|it| !it.is_public).flat_map(|it| it.paths).collect();
