@@ -1,4 +1,4 @@
-//! The bounds as settings: one key for each row of [`Limits`].
+//! The bounds as settings: one key for each row of [`Limits`]. The defaults are in `domain/limits.rs`.
 //!
 //! Both sides are taken apart in full, so that a new row does not compile until it has a key.
 

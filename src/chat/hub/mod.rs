@@ -18,6 +18,7 @@ mod refresh;
 mod remote;
 mod ring;
 mod sign_ins;
+mod slow_readers;
 #[cfg(test)]
 mod tests;
 mod timers;
@@ -40,7 +41,6 @@ use tokio::{
     sync::{Notify, watch},
     time::Instant,
 };
-use tracing::debug;
 
 pub(crate) use self::deadlines::Deadline;
 pub(crate) use self::deliver::DeliveryProgress;
@@ -55,6 +55,7 @@ pub(crate) use self::name_claim::{
 pub(crate) use self::online_users::{ConnectionInfo, Proof};
 pub(crate) use self::refresh::StaleMemberships;
 pub(crate) use self::remote::RoomInterest;
+pub(crate) use self::slow_readers::{close_outboxes, close_slow_readers, send};
 use self::{
     deadlines::Deadlines,
     live_room::FullOutboxes,
@@ -64,7 +65,6 @@ use self::{
     user_connection::UserConnection,
 };
 use super::{
-    event::Delivery,
     ports::{GuestName, IdentityKind, OnlineDevices, Outbox, UserSeen},
     publisher::Publisher,
 };
@@ -306,28 +306,6 @@ impl HubState {
         for place in places {
             self.forget_if_empty(&place);
         }
-    }
-}
-
-/// Closes connections whose outboxes were full.
-pub(crate) fn close_slow_readers(full_outboxes: FullOutboxes) {
-    for outbox in full_outboxes {
-        debug!("outbox full, closing the connection");
-        outbox.close(CloseReason::SlowReader);
-    }
-}
-
-/// Begins to close connections. The caller holds no lock.
-pub(crate) fn close_outboxes(outboxes: Vec<Arc<dyn Outbox>>, reason: CloseReason) {
-    for outbox in outboxes {
-        outbox.close(reason);
-    }
-}
-
-/// Sends one connection an event that is not in a log.
-pub(crate) fn send(outbox: &Arc<dyn Outbox>, delivery: &Arc<Delivery>) {
-    if outbox.push(delivery).is_err() {
-        close_slow_readers(vec![Arc::clone(outbox)]);
     }
 }
 

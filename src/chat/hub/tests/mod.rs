@@ -9,7 +9,7 @@ use tokio::time::{advance, sleep};
 use super::*;
 use crate::{
     chat::{
-        event::{Event, Post},
+        event::{Delivery, Event, Post},
         ports::{Change, ChangeResult, GuestName, MemberChange, Membership, Rooms},
         test_support::{RecordingOutbox, publisher},
     },
