@@ -57,7 +57,6 @@ const LAYERS: [Layer; 14] = [
             "axum",
             "base64",
             "bytes",
-            "cookie",
             "engineioxide",
             "futures_util",
             "http",
