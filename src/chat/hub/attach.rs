@@ -70,7 +70,7 @@ impl HubState {
         }
     }
 
-    /// Takes the connection of a residence away.
+    /// Takes the connection of a name claim away.
     pub(super) fn detach(
         &mut self,
         name_claim: &NameClaim,

@@ -38,7 +38,7 @@ pub(super) struct OnlineUsers {
 
 /// A user who is here, or in the grace after they were.
 pub(super) struct OnlineUser {
-    /// Tells a resident from one of the same name who came before or after.
+    /// Tells a user from one of the same name who came before or after.
     pub(super) id: u64,
     /// The mark of a guest's stay; `None` for a user whom the back end vouches for.
     guest_session: Option<Box<str>>,
@@ -84,7 +84,7 @@ pub(crate) struct ConnectionInfo {
 }
 
 impl OnlineUsers {
-    /// Takes a name. Answers the number of the resident, and the guests who lose it.
+    /// Takes a name. Answers the number of the user, and the guests who lose it.
     ///
     /// Guests go without a name that looks like anybody's. A user of the back end goes before guests.
     pub(super) fn claim(
@@ -173,7 +173,7 @@ impl OnlineUsers {
         users.map(|(user, it)| (user.clone(), it.revision)).collect()
     }
 
-    /// Who holds a residence, unless they lost the name.
+    /// Who holds a name claim, unless they lost the name.
     pub(super) fn of(&self, name_claim: &NameClaim) -> Option<&OnlineUser> {
         let online_user = self.get(name_claim.space(), name_claim.user());
         online_user.filter(|it| it.id == name_claim.online_user_id())

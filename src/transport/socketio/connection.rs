@@ -1,7 +1,7 @@
-//! A client's seat in a space: what it asks there and what it is told, in order.
+//! A client's connection in a space: what it asks there and what it is told, in order.
 //!
 //! The engine calls our handlers from the task that reads the connection, so they only put things into
-//! the inbox. One task per seat takes them out again and lives as long as the session does:
+//! the inbox. One task per connection takes them out again and lives as long as the session does:
 //! dropping the session is leaving.
 
 use std::{
@@ -33,7 +33,7 @@ const FORCE_DISCONNECT_DELAY: Duration = Duration::from_secs(5);
 /// See the module.
 pub(super) struct NamespaceConnection {
     session: Arc<EngineSession>,
-    // Weak, because the socket's handlers hold the seat.
+    // Weak, because the socket's handlers hold the connection.
     socket: Weak<NamespaceSocket>,
     inbox: ConnectionInbox,
     pub(super) metrics: ConnectionMetrics,
@@ -42,7 +42,7 @@ pub(super) struct NamespaceConnection {
 }
 
 impl NamespaceConnection {
-    /// A seat that has not begun.
+    /// A connection that has not begun.
     pub(super) fn new(
         session: Arc<EngineSession>,
         socket: &Arc<NamespaceSocket>,
@@ -83,7 +83,7 @@ impl NamespaceConnection {
         self.inbox.close();
     }
 
-    /// Holds the seat, from the answer to CONNECT to the end.
+    /// Holds the connection, from the answer to CONNECT to the end.
     ///
     /// Everything that is not waiting for the next request is boxed: this task is as large as its
     /// largest step, and most of the time nobody says anything.

@@ -49,7 +49,7 @@ enum InboxPhase {
     /// CONNECT is not answered yet.
     #[default]
     Pending,
-    /// The seat is on.
+    /// The connection is on.
     Open,
     /// It is over.
     Closed,
@@ -101,7 +101,7 @@ impl ConnectionInbox {
         }
     }
 
-    /// The next request, until the seat is over and none is left. There is one who waits.
+    /// The next request, until the connection is over and none is left. There is one who waits.
     pub(super) async fn next(&self) -> Option<QueuedRequest> {
         loop {
             let (next, phase) = self.pop();

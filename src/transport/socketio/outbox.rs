@@ -1,4 +1,4 @@
-//! What a seat tells its client.
+//! What a connection tells its client.
 //!
 //! Nothing here waits, and no error of the engine is passed over: a queue that is full ends the
 //! connection, because what comes after a gap must not go out.

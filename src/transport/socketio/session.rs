@@ -1,8 +1,8 @@
 //! One Engine.IO session as it looks from under the engine: what waits in it, and how it ends.
 //!
 //! The engine has no handle to end a session whose writer is stuck, does not say how much waits in
-//! its queue, and never stops reading. So every session has a link: the guarded stream or the
-//! polling requests under the engine and the seats above it all hold the same one.
+//! its queue, and never stops reading. So each session has one shared value: the monitored stream or the
+//! polling requests under the engine and the connections above it all hold the same one.
 
 use std::{
     fmt,
@@ -343,9 +343,9 @@ impl EngineSession {
     }
 }
 
-/// The seats above.
+/// The connections above.
 impl EngineSession {
-    /// Adds a seat, unless the session is about to end.
+    /// Adds a connection, unless the session is about to end.
     pub(super) fn attach(&self, connection: &Arc<NamespaceConnection>) {
         self.lock().push(Arc::downgrade(connection));
         // Whoever ended the session may have looked before there was anybody to end.
@@ -354,7 +354,7 @@ impl EngineSession {
         }
     }
 
-    /// Takes a seat out.
+    /// Takes a connection out.
     pub(super) fn detach(&self, connection: &NamespaceConnection) {
         let mut connections = self.lock();
         connections.retain(|it| !std::ptr::eq(it.as_ptr(), connection));
@@ -363,7 +363,7 @@ impl EngineSession {
         }
     }
 
-    /// The seats of this session.
+    /// The connections of this session.
     pub(super) fn connections(&self) -> Vec<Arc<NamespaceConnection>> {
         self.lock().iter().filter_map(Weak::upgrade).collect()
     }

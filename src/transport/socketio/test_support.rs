@@ -182,7 +182,7 @@ pub(super) async fn wait_for_session_end(stack: &Stack, polling_query: &str) {
     timeout(TEST_TIMEOUT, unknown).await.expect("the end of the session");
 }
 
-/// Opens a session and a seat on it, as somebody.
+/// Opens a session and a connection on it, as somebody.
 pub(super) async fn connect(stack: &Stack, buffer: usize, user: &str) -> DuplexStream {
     let (status, mut client) = stack.open_websocket(NEW, buffer).await;
     assert_eq!(status, StatusCode::SWITCHING_PROTOCOLS);
@@ -193,7 +193,7 @@ pub(super) async fn connect(stack: &Stack, buffer: usize, user: &str) -> DuplexS
     client
 }
 
-/// Opens a polling session and a seat on it.
+/// Opens a polling session and a connection on it.
 pub(super) async fn connect_polling(stack: &Stack) -> (String, String) {
     let polling_query = stack.open(4).await;
     stack.post(&polling_query, "40").await;

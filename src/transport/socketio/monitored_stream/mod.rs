@@ -1,7 +1,7 @@
 //! The stream under a WebSocket, with a hand on it.
 //!
 //! The engine waits for its writer for ever: a peer that stops reading cannot be got rid of from
-//! above. From below it can. A guarded stream fails its writes when the peer has taken nothing for too
+//! above. From below it can. A monitored stream fails its writes when the peer has taken nothing for too
 //! long, or when the session is cut; it reads nothing while the session's inbox is full; and when the
 //! session is to be closed it fails its reads, at which the engine writes out what is queued and ends
 //! by itself. Only a client that was told to stay away may go first, because the engine forgets what is

@@ -1,4 +1,4 @@
-//! The guarded stream over an in-memory one, with time that the tests move.
+//! The monitored stream over an in-memory one, with time that the tests move.
 
 use std::time::Duration;
 
