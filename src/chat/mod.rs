@@ -1,8 +1,8 @@
-//! What the server does: sessions, posts, rooms, history, presence; and the ports that it needs.
+//! The chat service: sessions, messages, rooms, history and presence, and the ports that it needs.
 //!
-//! A transport makes a [`Hello`] of what a connection says at the door, lets [`Chat::admit`] decide,
-//! enters with an [`Outbox`](ports::Outbox), and then hands each [`Request`] to its [`Session`] in
-//! the order in which they came. It decides nothing.
+//! A transport makes a [`Hello`] of a connection's handshake and passes it to [`Chat::admit`]. It
+//! enters the admission with an [`Outbox`](ports::Outbox) and passes each [`Request`] to the
+//! [`Session`] in the order of arrival. It makes no decisions.
 
 mod admission;
 mod cluster;
@@ -47,96 +47,96 @@ use self::{
 };
 use crate::domain::{CloseReason, Limits, NodeId, RoomRules, SpacePattern};
 
-/// What a chat is made of.
+/// The engines and rules of a chat.
 #[expect(missing_debug_implementations, reason = "engines need not print")]
 pub struct ChatParts {
-    /// The engine that keeps.
+    /// Stores messages, rooms and users.
     pub store: Arc<dyn Store>,
-    /// The engine that carries.
+    /// Carries announcements between nodes.
     pub bus: Arc<dyn Bus>,
-    /// The engine that knows which nodes there are.
+    /// Lists the live nodes.
     pub nodes: Arc<dyn Nodes>,
-    /// The engine that proves.
+    /// Issues and verifies tokens.
     pub tokens: Arc<dyn Tokens>,
-    /// What time it is.
+    /// The current time.
     pub clock: Arc<dyn Clock>,
-    /// Where ids come from.
+    /// Generates ids.
     pub ids: Arc<dyn IdSource>,
-    /// Receives what is counted.
+    /// Receives metric events.
     pub metrics: Arc<dyn Metrics>,
-    /// What the operator decided.
+    /// The operator's settings.
     pub rules: ChatRules,
 }
 
-/// What the operator decided.
+/// The operator's settings.
 #[derive(Clone, Debug)]
 pub struct ChatRules {
-    /// How far everything may grow.
+    /// The size limits.
     pub limits: Limits,
-    /// Who may come without a token.
+    /// Whether clients may connect without a token.
     pub guests: Guests,
-    /// How long a guest's token is good.
+    /// How long a guest's token is valid.
     pub guest_lifetime: Duration,
-    /// On how many devices a user may be at once.
+    /// The number of devices that a user may have online.
     pub devices: DevicePolicy,
-    /// The spaces there are besides `/`.
+    /// The spaces in addition to `/`.
     pub spaces: Vec<SpacePattern>,
-    /// Which rooms there are, and who may join them.
+    /// The rooms and their access rules.
     pub rooms: RoomRules,
-    /// For how long what is kept.
+    /// How many entries are kept, and for how long.
     pub retention: RetentionRules,
-    /// What this process calls itself.
+    /// The id of this process.
     pub node: NodeId,
 }
 
-/// For how long what is kept.
+/// How many entries are kept, and for how long.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct RetentionRules {
-    /// In each conversation the newest so many entries; all of them when it is not said.
+    /// The number of newest entries kept per conversation. `None` keeps all.
     pub entries_max: Option<u64>,
-    /// Entries that are not older; for ever when it is not said.
+    /// The age up to which entries are kept. `None` keeps them for ever.
     pub age_max: Option<Duration>,
-    /// How often it is looked.
+    /// The time between two sweeps.
     pub sweep_interval: Duration,
 }
 
 impl Default for RetentionRules {
-    /// Everything is kept.
+    /// Keeps all entries for ever.
     fn default() -> Self {
         Self { entries_max: None, age_max: None, sweep_interval: Duration::from_mins(1) }
     }
 }
 
-/// Whether somebody may come without a token.
+/// Whether clients may connect without a token.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Guests {
-    /// Anybody may come and pick a name.
+    /// Any client may connect and pick a name.
     On,
-    /// Nobody.
+    /// A token is required.
     Off,
 }
 
-/// On how many devices a user may be at once.
+/// The number of devices that a user may have online.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum DevicePolicy {
-    /// On any number.
+    /// Any number.
     Many,
-    /// On the one that came last: it signs the others out.
+    /// One: the newest device signs the others out.
     Newest,
 }
 
 /// Whether new clients may be sent to this node.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Readiness {
-    /// They may.
+    /// They may be.
     Ready,
-    /// It is about to leave.
+    /// The node drains.
     Draining,
-    /// It does not hear the other nodes.
+    /// The node receives nothing from the other nodes.
     BusDisconnected,
 }
 
-/// The chat of this node.
+/// The chat service of this node.
 pub struct Chat {
     store: Arc<dyn Store>,
     tokens: Arc<dyn Tokens>,
@@ -158,7 +158,7 @@ impl std::fmt::Debug for Chat {
 }
 
 impl Chat {
-    /// Puts a chat together. The [`JournalWriter`] has to run for messages to be stored.
+    /// Creates a chat. The [`JournalWriter`] must run for messages to be stored.
     pub fn new(parts: ChatParts) -> (Arc<Self>, JournalWriter) {
         let ChatParts { store, bus, nodes, tokens, clock, ids, metrics, rules } = parts;
         let publisher = Publisher::new(rules.node.clone(), Arc::clone(&bus));
@@ -194,17 +194,17 @@ impl Chat {
         (Arc::new(chat), writer)
     }
 
-    /// How far everything may grow.
+    /// The size limits.
     pub fn limits(&self) -> &Limits {
         &self.rules.limits
     }
 
-    /// Of how many rooms somebody may be a member.
+    /// The number of rooms that a user may be a member of.
     fn rooms_max(&self) -> Option<u64> {
         u64::try_from(self.limits().rooms_per_user_max.get()).ok()
     }
 
-    /// Ends the graces of those who left and tells rooms who is in them. Runs for ever.
+    /// Ends expired grace periods and publishes presence to rooms. Runs for ever.
     pub async fn run_timers(self: Arc<Self>) {
         let forget_expired = || {
             for GuestName { space, user, guest_session } in self.hub.take_expired_guests() {
@@ -215,34 +215,35 @@ impl Chat {
         Arc::clone(&self.hub).run_timers(forget_expired).await;
     }
 
-    /// Hears what the other nodes say, until there is nothing more to be heard.
+    /// Receives announcements of the other nodes until the bus ends.
     pub async fn receive(self: Arc<Self>) {
         self.cluster.receive().await;
     }
 
-    /// Sees to it that what was not heard does not stay missed. Runs for ever.
+    /// Recovers announcements that the bus lost. Runs for ever.
     pub async fn repair(self: Arc<Self>) {
         self.cluster.repair(&self.journal).await;
     }
 
-    /// Says to the other nodes that this one lives. Runs for ever.
+    /// Publishes this node's heartbeats on the bus. Runs for ever.
     pub async fn publish_heartbeats(self: Arc<Self>) {
         self.cluster.publish_heartbeats().await;
     }
 
-    /// Keeps count of the nodes, of who is on which, and of guests' names. Runs for ever.
+    /// Renews this node's lease and its records of online users and guest names. Runs for ever.
     pub async fn maintain_lease(self: Arc<Self>) {
         self.cluster.maintain_lease().await;
     }
 
-    /// Says to the other nodes that this one lives no more.
+    /// Gives up this node's lease.
     pub async fn leave(&self) {
         if let Err(fault) = self.nodes.leave().await {
-            debug!(error = fault.chain(), "the other nodes will notice that this one is gone");
+            // The lease expires, and the other nodes then remove this one.
+            debug!(error = fault.chain(), "node lease release failed");
         }
     }
 
-    /// Has taken away what is not to be kept any more. Runs for ever.
+    /// Removes what retention no longer keeps. Runs for ever.
     pub async fn sweep(self: Arc<Self>) {
         let RetentionRules { entries_max, age_max, sweep_interval } = self.rules.retention;
         loop {
@@ -250,38 +251,38 @@ impl Chat {
             let retention = TrimLimits {
                 entries_max,
                 entries_after: age_max.map(|age| now - age),
-                // Whoever came with the last token has left by then, too.
+                // Connections that used the last token are closed by then, too.
                 guests_after: now - 2 * self.rules.guest_lifetime,
             };
-            // What was refused is tried again at the next turn.
+            // A failed removal is retried in the next round.
             if self.journal.trim(retention).await != Ok(More::Yes) {
                 sleep(sweep_interval).await;
             }
         }
     }
 
-    /// Records that a connection was admitted, and that it closed when the result is dropped.
+    /// Records the opening of a connection, and its closing when the result is dropped.
     pub fn open_connection_metrics(&self, wire: Wire) -> ConnectionMetrics {
         ConnectionMetrics::open(Arc::clone(&self.metrics), wire)
     }
 
-    /// How many connections there are on this node.
+    /// The number of connections on this node.
     pub fn connections(&self) -> usize {
         self.hub.connection_count()
     }
 
-    /// Refuses whoever comes from now on, and begins the end of every connection.
+    /// Rejects new connections from now on and starts to close all others.
     pub fn drain(&self) {
         self.draining.store(true, Ordering::SeqCst);
         self.hub.close_all(CloseReason::Draining);
     }
 
-    /// Waits until everybody has gone. After [`drain`](Self::drain) nobody comes any more.
+    /// Waits until all connections are closed. After [`drain`](Self::drain) none is added.
     pub async fn drained(&self) {
         self.hub.wait_until_empty().await;
     }
 
-    /// Whether new clients may be sent here, and if not, why.
+    /// Whether new clients may be sent to this node, and if not, why.
     pub fn readiness(&self) -> Readiness {
         if self.is_draining() {
             Readiness::Draining

@@ -1,10 +1,10 @@
-//! What was heard of each node on each channel, so that what was not heard is noticed.
+//! Detects lost announcements by the sequence numbers of each node on each channel.
 
 use std::{collections::HashMap, ops::RangeInclusive};
 
 use crate::domain::{Channel, NodeId};
 
-/// Holes of a stream that are remembered. Whoever has more has asked in vain.
+/// Gaps remembered per stream. The oldest is dropped first: its numbers were requested long ago.
 const GAPS_MAX: usize = 64;
 
 /// See the module.
@@ -15,24 +15,24 @@ pub(super) struct GapDetector {
 
 #[derive(Debug, Default)]
 struct ChannelSequence {
-    /// The last number up to which everything was heard or is known to be missing.
+    /// The last number. Each number up to it was received or is known to be missing.
     last: u64,
     missing: Vec<RangeInclusive<u64>>,
 }
 
-/// What a number says.
+/// The result of a check of a number.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub(super) enum SequenceCheck {
-    /// It is the next one.
+    /// The number is the next one.
     Next,
-    /// It was heard before, or comes too late: what it says is known by other ways.
+    /// The number was received before, or is late and was already recovered by repair.
     Duplicate,
-    /// These were not heard.
+    /// These numbers were not received.
     Gap(RangeInclusive<u64>),
 }
 
 impl GapDetector {
-    /// Takes an announcement with this number.
+    /// Checks the number of an announcement.
     pub(super) fn observe(
         &mut self,
         from: &NodeId,
@@ -42,7 +42,7 @@ impl GapDetector {
         self.advance(from, channel, number, number.saturating_sub(1))
     }
 
-    /// Takes the word that there are so many.
+    /// Checks the last number on a channel, as announced by a heartbeat.
     pub(super) fn observe_heartbeat(
         &mut self,
         from: &NodeId,
@@ -52,7 +52,7 @@ impl GapDetector {
         self.advance(from, channel, number, number)
     }
 
-    /// Goes on to `number`. Up to `due`, everything should have been heard.
+    /// Advances to `number`. All numbers up to `due` should have been received.
     fn advance(&mut self, from: &NodeId, channel: Channel, number: u64, due: u64) -> SequenceCheck {
         let sequence = self.sequences.entry((from.clone(), channel)).or_default();
         if number <= sequence.last {
@@ -70,13 +70,13 @@ impl GapDetector {
         SequenceCheck::Gap(missed)
     }
 
-    /// Whether this number was missed, as far as it is remembered.
+    /// Whether this number is in a remembered gap.
     pub(super) fn has_missed(&self, from: &NodeId, channel: Channel, number: u64) -> bool {
         let sequence = self.sequences.get(&(from.clone(), channel));
         sequence.is_some_and(|sequence| sequence.missing.iter().any(|gap| gap.contains(&number)))
     }
 
-    /// A node is no more.
+    /// Forgets the streams of a removed node.
     pub(super) fn forget(&mut self, node: &NodeId) {
         self.sequences.retain(|(from, _), _| from != node);
     }
@@ -121,18 +121,14 @@ mod tests {
             gap_detector.observe_heartbeat(&node(), channel(), 3),
             SequenceCheck::Gap(2..=3)
         );
-        assert_eq!(
-            gap_detector.observe(&node(), channel(), 3),
-            SequenceCheck::Duplicate,
-            "too late"
-        );
+        assert_eq!(gap_detector.observe(&node(), channel(), 3), SequenceCheck::Duplicate, "late");
         assert!(gap_detector.has_missed(&node(), channel(), 3));
         assert!(!gap_detector.has_missed(&node(), channel(), 1));
     }
 
     proptest! {
-        /// Whatever is lost, repeated or out of order: what is taken as next is in order and once, and
-        /// everything else is said to be missing.
+        /// With any loss, repetition or reordering, each number is accepted in order and once, or
+        /// is reported as missing.
         #[test]
         fn every_gap_is_reported(numbers in prop::collection::vec(1_u64..30, 0..60)) {
             let mut gap_detector = GapDetector::default();
@@ -149,7 +145,7 @@ mod tests {
                     }
                 }
                 let last = known.last().copied().unwrap_or_default();
-                prop_assert_eq!(known.len() as u64, last, "without a hole");
+                prop_assert_eq!(known.len() as u64, last, "without a gap");
             }
         }
     }

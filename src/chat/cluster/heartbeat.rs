@@ -1,4 +1,4 @@
-//! That this node lives, and which others do.
+//! Heartbeats on the bus and the node lease in the store.
 
 use std::{future::Future, mem, time::Duration};
 
@@ -11,23 +11,23 @@ use crate::{
     domain::{DeviceSet, Space, UserName},
 };
 
-/// How often this node says that it lives.
+/// The time between two heartbeats of this node.
 const HEARTBEAT_INTERVAL: Duration = Duration::from_secs(1);
-/// How often the other nodes are told at most of who came or went.
+/// The shortest time between two reports of changed online users to the store.
 const PRESENCE_BATCH_DELAY: Duration = Duration::from_millis(20);
 
-/// How often it was said who is here.
+/// The lease renewals that were started and completed. Each one reports the online users.
 #[derive(Debug, Default)]
 pub(super) struct LeaseRounds {
     started: u64,
-    /// Which was the last that went well.
+    /// The last successful one.
     done: u64,
-    /// Whether the last one did not.
+    /// Whether the last one failed.
     has_failed: bool,
 }
 
 impl Cluster {
-    /// Says to the other nodes again and again that this one lives. Runs for ever.
+    /// Publishes a heartbeat once per [`HEARTBEAT_INTERVAL`]. Runs for ever.
     pub(crate) async fn publish_heartbeats(&self) {
         loop {
             self.publisher.publish_heartbeat();
@@ -35,25 +35,27 @@ impl Cluster {
         }
     }
 
-    /// Says so to whoever counts the nodes, with the users who came and went, and sees to those nodes
-    /// and names that are gone. Runs for ever.
+    /// Renews this node's lease and reports the changes of its online users. Removes nodes whose
+    /// leases have expired, and guest names that were lost. Runs for ever.
     pub(crate) async fn maintain_lease(&self) {
         let (mut failed, mut freed) = (false, Vec::new());
         loop {
             freed.extend(self.hub.take_freed_names());
             let begun_at = Instant::now();
             match self.renew_lease(&mut freed).await {
-                Ok(()) if mem::take(&mut failed) => info!("nodes are counted again"),
+                Ok(()) if mem::take(&mut failed) => info!("node lease renewal restored"),
                 Ok(()) => (),
                 Err(fault) => {
                     self.lock().peers.record_store_failure(self.hub.now());
                     if !mem::replace(&mut failed, true) {
-                        warn!(error = fault.chain(), "it cannot be said that this node lives");
+                        warn!(error = fault.chain(), "node lease renewal failed");
                     }
                 }
             }
             tokio::select! {
-                () = self.hub.wait_for_device_change(), if !failed => sleep_until(begun_at + PRESENCE_BATCH_DELAY).await,
+                () = self.hub.wait_for_device_change(), if !failed => {
+                    sleep_until(begun_at + PRESENCE_BATCH_DELAY).await;
+                }
                 () = sleep(HEARTBEAT_INTERVAL) => (),
             }
         }
@@ -69,7 +71,8 @@ impl Cluster {
                     it.has_failed = false;
                 });
                 if self.publisher.is_lease_expired() {
-                    // The others have told already who left while nobody could be asked.
+                    // The other nodes have removed this node and its users. Users whose grace
+                    // period ended meanwhile have to be removed here, too.
                     self.expire_doubtful(1).await;
                 }
                 self.publisher.record_lease_renewal();
@@ -105,16 +108,17 @@ impl Cluster {
         drop(state);
         self.publisher.set_peer_count(others);
         for node in &new {
-            info!(node.id = node.as_raw(), "another node lives");
+            info!(node.id = node.as_raw(), "node discovered");
             self.add_peer(node);
         }
         for node in &gone {
-            info!(node.id = node.as_raw(), "a node is gone");
+            info!(node.id = node.as_raw(), "node lease expired");
             self.hub.forget_node(node);
         }
     }
 
-    /// Ends when the other nodes can know who is here now and who is about to be, or after a moment.
+    /// Completes when the store has this node's current online users and those that the next
+    /// renewal reports, or after [`PEER_WAIT_MAX`].
     pub(crate) fn presence_announced(&self) -> impl Future<Output = ()> {
         let mut lease_rounds = self.lease_rounds.subscribe();
         let next = lease_rounds.borrow().started + 1;
@@ -127,7 +131,7 @@ impl Cluster {
         }
     }
 
-    /// On which devices users are on the other nodes.
+    /// The users' devices on the other nodes.
     pub(crate) async fn remote_devices(
         &self,
         space: &Space,
@@ -139,7 +143,7 @@ impl Cluster {
         self.nodes.online(space, users).await
     }
 
-    /// Whether this node hears the others, as far as the bus can tell.
+    /// Whether the bus is connected.
     pub(crate) fn is_bus_connected(&self) -> bool {
         self.bus.is_connected()
     }

@@ -1,9 +1,10 @@
-//! Between this node and the others: what was stored anywhere reaches this node's connections, once and
-//! in order.
+//! Replication between nodes: entries stored by any node are delivered to this node's connections,
+//! once and in order.
 //!
-//! Per conversation, what is next in line is sent on, what was sent before is dropped, and what is
-//! ahead waits until the store has given what is missing. So the bus may lose, repeat and reorder.
-//! What it lost is noticed by numbers ([`gap_detector`]), and then the store is asked: it is what is true.
+//! Per conversation, the next entry is delivered, earlier ones are dropped as duplicates, and later
+//! ones wait until the missing ones were read from the store. So the bus may lose, repeat and
+//! reorder announcements. Sequence numbers reveal losses ([`gap_detector`]); the store is the
+//! source of truth and is then read.
 
 mod gap_detector;
 mod heartbeat;
@@ -39,9 +40,9 @@ use super::{
 };
 use crate::domain::{Channel, NodeId, Place, Seq, Space, UserName};
 
-/// How long somebody who comes waits until nodes know of each other's users.
+/// How long a connecting user waits for the other nodes' lists of online users.
 const PEER_WAIT_MAX: Duration = Duration::from_millis(300);
-/// How long something that is missing may be on its way, before the store is asked for it.
+/// How long a missing entry may be delayed on the bus before it is read from the store.
 const REORDER_WAIT: Duration = Duration::from_millis(30);
 
 /// See the module.
@@ -51,10 +52,10 @@ pub(crate) struct Cluster {
     store: Arc<dyn Store>,
     nodes: Arc<dyn Nodes>,
     publisher: Arc<Publisher>,
-    /// Whose turn it is to store, and to send on what was stored.
+    /// Held while entries are stored and then delivered.
     commit_lock: Semaphore,
     state: Mutex<ClusterState>,
-    /// Another node has said who is in a room there.
+    /// Another node has sent a room's roster.
     roster_received: Notify,
     lease_rounds: watch::Sender<LeaseRounds>,
 }
@@ -64,16 +65,16 @@ struct ClusterState {
     reorder_buffers: HashMap<Place, ReorderBuffer>,
     gap_detector: GapDetector,
     peers: Peers,
-    /// The channels that are heard.
+    /// The channels whose subscription is active.
     subscribed: BTreeSet<Channel>,
     dirty_channels: DirtyChannels,
-    /// Users whose memberships are others than this node knows.
+    /// Users whose cached memberships are out of date.
     stale_users: BTreeMap<(Space, UserName), StaleMemberships>,
-    /// Which nodes have yet to say who is in a room there.
+    /// The nodes whose rosters are still missing, per room.
     roster_requests: HashMap<Place, BTreeSet<NodeId>>,
-    /// Whether some of them are to be asked at once.
+    /// Whether the missing rosters are requested without delay.
     rosters_due: bool,
-    /// What of whom was not heard on which channel, and is to be asked for.
+    /// The numbers that were lost, per node and channel, and are to be requested again.
     missed: BTreeMap<(NodeId, Channel), RangeInclusive<u64>>,
 }
 
@@ -129,18 +130,19 @@ impl Cluster {
         })
     }
 
-    /// Poisoning is ignored: what a panic leaves half done is mended by the store.
+    /// Poisoning is ignored: repair corrects what a panic left half done from the store.
     fn lock(&self) -> MutexGuard<'_, ClusterState> {
         self.state.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
-    /// Waits until nobody stores. While it is held, whatever was stored by this node has been posted.
+    /// Waits until no batch is being stored. While the permit is held, all entries that this node
+    /// has stored are delivered.
     pub(crate) async fn commit_lock(&self) -> SemaphorePermit<'_> {
         self.commit_lock.acquire().await.expect("the semaphore is never closed")
     }
 
-    /// Sends on what this node has stored in one conversation, in order, here and to the other nodes.
-    /// `replies` are sent once it was delivered here.
+    /// Delivers what this node has stored in one conversation, in order, here and to the other
+    /// nodes. `replies` are sent after the delivery here.
     pub(crate) fn publish_entries(
         &self,
         place: &Place,
@@ -154,7 +156,7 @@ impl Cluster {
         self.deliver_in_order(place, run, replies);
     }
 
-    /// Sends on what was stored in one conversation by whomever, or keeps it until it is next in line.
+    /// Delivers entries stored by any node in one conversation, or keeps them until they are next.
     fn deliver_in_order(&self, place: &Place, run: &[Post], replies: Vec<(Seq, ReadyReply)>) {
         let mut state = self.lock();
         let sent = if let Some(buffer) = state.reorder_buffers.get_mut(place) {
@@ -173,7 +175,7 @@ impl Cluster {
         ReadyReply::send_all(sent);
     }
 
-    /// Sends what is next in line of what waits in a conversation. Answers whom to answer.
+    /// Delivers the buffered entries of a conversation that are next. Returns the replies to send.
     fn deliver_ready(&self, state: &mut ClusterState, place: &Place) -> Vec<ReadyReply> {
         let Some(buffer) = state.reorder_buffers.get_mut(place) else { return Vec::new() };
         if self.hub.deliver(place, &buffer.run()) == RunDelivery::Complete {
@@ -184,13 +186,14 @@ impl Cluster {
         delivered.map_or_else(Vec::new, |seq| buffer.remove_delivered(seq))
     }
 
-    /// When the store is asked for what is missing now: at once, where nothing else will bring it.
+    /// When to read what is missing from the store: at once while the bus is disconnected, because
+    /// no announcement can fill the gap.
     fn repair_time(&self) -> Duration {
         let wait = if self.bus.is_connected() { REORDER_WAIT } else { Duration::ZERO };
         self.hub.now() + wait
     }
 
-    /// A conversation is further than it was delivered here.
+    /// Schedules a read of conversations whose logs are ahead of what was delivered here.
     pub(crate) fn mark_behind(&self, places: Vec<Place>) {
         if places.is_empty() {
             return;
@@ -204,13 +207,13 @@ impl Cluster {
         self.publisher.wake();
     }
 
-    /// A user's memberships are others than this node knows.
+    /// Schedules a refresh of a user's cached memberships.
     pub(crate) fn mark_stale(&self, space: &Space, user: &UserName, stale: StaleMemberships) {
         self.lock().stale_users.entry((space.clone(), user.clone())).or_default().merge(stale);
         self.publisher.wake();
     }
 
-    /// Waits until the other nodes have said who is in these rooms there, for a moment at most.
+    /// Waits for the other nodes' rosters of these rooms, for [`PEER_WAIT_MAX`] at most.
     pub(crate) async fn wait_for_rosters(&self, rooms: impl FnOnce() -> Vec<Place>) {
         if self.publisher.is_alone() || !self.bus.is_connected() {
             return;
@@ -219,7 +222,7 @@ impl Cluster {
         let received = async {
             loop {
                 let mut roster_received = pin!(self.roster_received.notified());
-                // Listening begins before looking, so that no word falls in between.
+                // The waiter is registered before the check, so that no notification is missed.
                 roster_received.as_mut().enable();
                 if rooms.iter().all(|room| self.has_rosters(room)) {
                     return;
@@ -239,7 +242,7 @@ impl Cluster {
         is_subscribed && !state.roster_requests.contains_key(room)
     }
 
-    /// Whether everything that the other nodes say is heard.
+    /// Whether the bus is connected and all peers send heartbeats.
     fn is_connected(&self) -> bool {
         self.bus.is_connected() && self.lock().peers.are_all_responsive(self.hub.now())
     }

@@ -1,30 +1,31 @@
-//! Which other nodes there are. A node is gone when neither the store nor the bus has heard of it.
+//! The other nodes (failure detector). A node is removed when its lease in the store has expired
+//! and the bus has received nothing from it for as long.
 
 use std::{collections::BTreeMap, time::Duration};
 
 use crate::{chat::ports::LEASE, domain::NodeId};
 
-/// A node that was silent on the bus for so long is not to be heard there.
+/// After this time without an announcement a node counts as unreachable on the bus.
 const SILENCE_MAX: Duration = Duration::from_millis(2500);
 
-/// See the module. Times are durations since a moment of the caller's choice.
+/// See the module. Times are durations since an instant that the caller chooses.
 #[derive(Debug, Default)]
 pub(super) struct Peers {
     nodes: BTreeMap<NodeId, Peer>,
-    /// When the store could not be asked last.
+    /// The last time that the store could not be read.
     store_failed_at: Option<Duration>,
 }
 
 #[derive(Debug)]
 struct Peer {
-    /// Whether it is alive as far as the store knows.
+    /// Whether its lease in the store is valid.
     is_alive: bool,
-    /// When it was heard on the bus last; at first, when it was found.
+    /// The time of its last announcement on the bus; initially the time of its discovery.
     received_at: Duration,
 }
 
 impl Peers {
-    /// A node was heard on the bus. Answers whether it was unknown.
+    /// Records an announcement of a node. Returns whether the node was unknown.
     pub(super) fn record_received(&mut self, node: &NodeId, now: Duration) -> bool {
         if let Some(peer) = self.nodes.get_mut(node) {
             peer.received_at = now;
@@ -34,7 +35,7 @@ impl Peers {
         true
     }
 
-    /// These live as far as the store knows. Answers those that were unknown, and those that are gone.
+    /// Records the nodes with a valid lease in the store. Returns the new and the removed nodes.
     pub(super) fn update_alive(
         &mut self,
         alive: impl IntoIterator<Item = NodeId>,
@@ -49,7 +50,7 @@ impl Peers {
             });
             peer.is_alive = true;
         }
-        // After the store was away, all nodes look dead until they have said that they live.
+        // After a failure of the store, all leases look expired until the nodes have renewed them.
         let is_store_stale = self.store_failed_at.is_some_and(|at| now < at + LEASE);
         let is_gone = |it: &Peer| !is_store_stale && !it.is_alive && now >= it.received_at + LEASE;
         let gone: Vec<_> =
@@ -58,17 +59,17 @@ impl Peers {
         (new, gone)
     }
 
-    /// The store could not be asked.
+    /// Records that the store could not be read.
     pub(super) fn record_store_failure(&mut self, now: Duration) {
         self.store_failed_at = Some(now);
     }
 
-    /// Whether all of them were heard on the bus of late.
+    /// Whether the bus has recently received an announcement from each node.
     pub(super) fn are_all_responsive(&self, now: Duration) -> bool {
         self.nodes.values().all(|it| now < it.received_at + SILENCE_MAX)
     }
 
-    /// Those that there are.
+    /// The known nodes.
     pub(super) fn ids(&self) -> impl Iterator<Item = &NodeId> {
         self.nodes.keys()
     }
@@ -91,9 +92,9 @@ mod tests {
         let mut peers = Peers::default();
         assert_eq!(peers.update_alive([node()], at(0)), (vec![node()], vec![]));
         assert!(!peers.record_received(&node(), at(5)));
-        assert_eq!(peers.update_alive([], at(12)), (vec![], vec![]), "the bus heard it");
+        assert_eq!(peers.update_alive([], at(12)), (vec![], vec![]), "received on the bus");
         assert!(!peers.are_all_responsive(at(12)));
-        assert_eq!(peers.update_alive([node()], at(20)), (vec![], vec![]), "the store has");
+        assert_eq!(peers.update_alive([node()], at(20)), (vec![], vec![]), "alive in the store");
         assert_eq!(peers.update_alive([], at(21)), (vec![], vec![node()]));
         assert!(peers.ids().next().is_none() && peers.are_all_responsive(at(21)));
     }

@@ -1,4 +1,4 @@
-//! What the other nodes say, taken one after the other.
+//! Applies the announcements of the other nodes, one at a time.
 
 use std::{collections::BTreeSet, mem, ops::RangeInclusive, sync::Arc};
 
@@ -13,7 +13,7 @@ use crate::{
 };
 
 impl Cluster {
-    /// Hears the other nodes until there is nothing more to be heard.
+    /// Receives announcements until the bus ends.
     pub(crate) async fn receive(&self) {
         while let Some(bus_event) = self.bus.next().await {
             match bus_event {
@@ -25,8 +25,8 @@ impl Cluster {
         }
     }
 
-    /// These channels are heard from here on: what was said before is in the store, and who is in which
-    /// room the others say when they are asked.
+    /// Handles an active subscription. Earlier entries are read from the store, and rosters are
+    /// requested from the other nodes.
     fn on_subscribed(&self, channels: &BTreeSet<Channel>) {
         self.mark_dirty(channels, None);
         let mut state = self.lock();
@@ -37,7 +37,7 @@ impl Cluster {
         self.roster_received.notify_waiters();
     }
 
-    /// Something may have been missed on these channels, of one node or of all.
+    /// Records a possible loss on these channels, of one node or of all.
     fn mark_dirty(&self, channels: &BTreeSet<Channel>, of: Option<&NodeId>) {
         let rooms = self.hub.rooms_on(Some(channels));
         let rooms = rooms.iter().map(|live_room| live_room.place().clone()).collect();
@@ -66,7 +66,7 @@ impl Cluster {
         }
     }
 
-    /// There is another node: it has yet to say who is there.
+    /// Handles a new node: its rosters are requested.
     pub(super) fn add_peer(&self, node: &NodeId) {
         self.publisher.set_peer_count(1);
         let rooms = self.hub.rooms_on(None);
@@ -79,8 +79,8 @@ impl Cluster {
         self.publisher.wake();
     }
 
-    /// Sees to what was not heard. Nobody is asked at once: on a bus that loses much, nodes would talk of
-    /// nothing but what they missed.
+    /// Records a gap. Lost numbers are not requested at once: on a lossy bus, requests would take
+    /// up most of the traffic.
     fn record_gap(&self, from: &NodeId, channel: Channel, check: SequenceCheck) {
         let SequenceCheck::Gap(numbers) = check else { return };
         let mut state = self.lock();
@@ -138,12 +138,12 @@ impl Cluster {
                 }
             }
             ClusterEvent::Heartbeat(numbers) => self.check_counts(from, numbers),
-            // Whatever it was, the store has it.
+            // The store has what an unknown event announces.
             ClusterEvent::Unknown => self.mark_dirty(&BTreeSet::from([channel]), Some(from)),
         }
     }
 
-    /// Compares how much a node has said with how much was heard.
+    /// Compares a node's last numbers with the received ones.
     fn check_counts(&self, from: &NodeId, numbers: Vec<(Channel, u64)>) {
         for (channel, number) in numbers {
             let mut state = self.lock();
@@ -157,7 +157,7 @@ impl Cluster {
 }
 
 impl ClusterState {
-    /// Has one node, or all, say who is in these rooms.
+    /// Requests the rosters of these rooms from one node, or from all.
     pub(super) fn request_rosters(&mut self, places: Vec<Place>, of: Option<&NodeId>) {
         let of = of.map_or_else(|| self.peers.ids().cloned().collect(), |it| vec![it.clone()]);
         for place in places.into_iter().filter(|_| !of.is_empty()) {
@@ -174,7 +174,7 @@ impl ClusterState {
         }
     }
 
-    /// Nobody waits for a node any more that is gone.
+    /// Cancels the requests to a removed node.
     pub(super) fn cancel_roster_requests(&mut self, node: &NodeId) {
         let asked =
             mem::take(&mut self.roster_requests).into_iter().filter_map(|(place, mut nodes)| {

@@ -1,4 +1,4 @@
-//! What was stored of a conversation and cannot be sent yet, because something before it is missing.
+//! Stored entries of a conversation that cannot be delivered yet because earlier ones are missing.
 
 use std::{collections::BTreeMap, time::Duration};
 
@@ -7,28 +7,28 @@ use crate::{
     domain::{Entry, Seq},
 };
 
-/// Entries of other nodes that wait in one conversation. Those above are read from the store.
+/// Buffered entries of other nodes per conversation. Entries above are read from the store.
 const BUFFERED_MAX: usize = 1024;
 
-/// See the module. Times are durations since a moment of the caller's choice.
+/// See the module. Times are durations since an instant that the caller chooses.
 #[derive(Default)]
 pub(super) struct ReorderBuffer {
     posts: BTreeMap<Seq, Post>,
     replies: Vec<(Seq, ReadyReply)>,
-    /// When the store is to be asked for what is missing.
+    /// When to read the missing entries from the store.
     pub(super) due: Duration,
-    /// How often that was in vain.
+    /// The number of unsuccessful attempts.
     pub(super) tries: u32,
 }
 
 impl ReorderBuffer {
-    /// Nothing waits so far.
+    /// Creates an empty buffer.
     pub(super) fn due_at(due: Duration) -> Self {
         Self { due, ..Self::default() }
     }
 
-    /// Adds what waits. What this node has stored goes before what was read: it knows who is not to
-    /// hear it.
+    /// Adds entries. Entries stored by this node replace those that were read from the store,
+    /// because they name the connection that they are not delivered to.
     pub(super) fn add(&mut self, run: &[Post], replies: Vec<(Seq, ReadyReply)>) {
         let is_own = !replies.is_empty();
         for post in run {
@@ -42,12 +42,12 @@ impl ReorderBuffer {
         self.replies.extend(replies);
     }
 
-    /// What waits, in order.
+    /// The buffered entries in order.
     pub(super) fn run(&self) -> Vec<Post> {
         self.posts.values().cloned().collect()
     }
 
-    /// The place of the first that waits.
+    /// The seq of the first buffered entry.
     pub(super) fn first(&self) -> Option<Seq> {
         self.posts.keys().next().copied()
     }

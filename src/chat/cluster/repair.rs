@@ -1,4 +1,4 @@
-//! What is done about that which was not heard: the store is asked, and so are the other nodes.
+//! Repair (anti-entropy): recovers what the bus lost from the store and from the other nodes.
 
 use std::{collections::BTreeSet, mem, time::Duration};
 
@@ -17,39 +17,39 @@ use crate::{
     domain::{Channel, DeviceSet, Entry, Place, Position, Seq},
 };
 
-/// How often it is looked whether something is due, while there are other nodes.
+/// The time between two checks for due work while there are other nodes.
 const TICK: Duration = Duration::from_millis(250);
-/// How often the store is compared with what is known here, while not everything is heard.
+/// The time between two comparisons with the store while the bus or a peer is silent.
 const STORE_CHECK_INTERVAL: Duration = Duration::from_secs(2);
-/// How often who has not answered is asked again.
+/// The time after which unanswered requests are repeated.
 const ROSTER_REQUEST_INTERVAL: Duration = Duration::from_secs(1);
-/// How long everything has to be heard before it is believed that somebody is nowhere.
+/// How long the bus must work before the absence of a user on other nodes is certain.
 const SETTLE_TIME: Duration = Duration::from_secs(2);
-/// When it is tried again to read a store that could not be read.
+/// The time from a failed read of the store to the next attempt.
 const RETRY_DELAY: Duration = Duration::from_millis(500);
-/// Conversations and users that the store is asked about at once.
+/// Conversations or users per query to the store.
 const STORE_CHECK_BATCH_MAX: usize = 1000;
-/// Conversations that are caught up with at the same time.
+/// Conversations that catch up concurrently.
 const CONCURRENT_CATCH_UPS_MAX: usize = 16;
-/// Rooms that are asked about in one announcement.
+/// Rooms per roster request.
 const ROSTERS_PER_REQUEST_MAX: usize = 100;
-/// How much is read at once of what is missing.
+/// The page size for reads of missing entries.
 const GAP_PAGE_LIMIT: PageLimit =
     PageLimit { messages: 500, bytes: 1 << 20, attachments: usize::MAX };
-/// How many pages may lie between what was delivered here and what somebody has who comes back.
+/// Pages that may lie between this node's deliveries and the position of a reconnecting client.
 const CATCH_UP_PAGES_MAX: u32 = 100;
-/// How often it is tried to find out how much of a conversation somebody has.
+/// Attempts to find out how much of a conversation its users have received.
 const WAIT_ATTEMPTS_MAX: u32 = 100;
 
-/// When what was done last.
+/// The times of the last runs of each step.
 #[derive(Debug, Default)]
 struct RepairState {
     checked_at: Duration,
     requested_at: Duration,
     expiry_checked_at: Duration,
-    /// When something was still to be heard last.
+    /// The last time that the bus, a peer or a roster was missing.
     disconnected_at: Duration,
-    /// Whether the store could not be read.
+    /// Whether the last read of the store failed.
     failed: bool,
 }
 
@@ -72,7 +72,7 @@ impl Cluster {
         }
     }
 
-    /// Waits until something may be due: for ever, if this node is alone and lacks nothing.
+    /// Waits until work may be due: for ever, if this node is alone and no entry is missing.
     async fn tick(&self) {
         let next = self.lock().reorder_buffers.values().map(|it| it.due).min();
         let next = next.map(|due| due.saturating_sub(self.hub.now()));
@@ -83,8 +83,8 @@ impl Cluster {
         }
     }
 
-    /// Asks about the rooms that were not looked after before. What is not heard yet is asked about as
-    /// soon as it is.
+    /// Requests the rosters of rooms that are new on this node. Rooms whose channel has no active
+    /// subscription follow when it has one.
     fn request_new_rosters(&self) {
         let new_rooms = self.publisher.take_new_rooms();
         let mut state = self.lock();
@@ -98,7 +98,7 @@ impl Cluster {
         state.request_rosters(subscribed_rooms, None);
     }
 
-    /// Compares what is suspect with the store.
+    /// Compares the rooms and users of dirty channels with the store.
     async fn check_store(&self, progress: &mut RepairState) {
         let now = self.hub.now();
         let is_due = now >= progress.checked_at + STORE_CHECK_INTERVAL;
@@ -120,12 +120,12 @@ impl Cluster {
         };
         match checked.await {
             Ok(()) if mem::take(&mut progress.failed) => {
-                info!("the store is compared with what the other nodes say again");
+                info!("cluster repair reads the store again");
             }
             Ok(()) => (),
             Err(fault) => {
                 if !mem::replace(&mut progress.failed, true) {
-                    warn!(error = fault.chain(), "what other nodes stored cannot be read");
+                    warn!(error = fault.chain(), "cluster repair cannot read the store");
                 }
                 progress.checked_at = self.hub.now();
                 self.lock().dirty_channels.extend(dirty_channels);
@@ -179,20 +179,20 @@ impl Cluster {
         }
     }
 
-    /// Reads what is missing in the conversations that have waited long enough.
+    /// Reads the missing entries of the conversations that are due.
     async fn catch_up(&self) {
         loop {
             let due = self.due_places();
             if due.is_empty() {
                 return;
             }
-            // Whoever stores has handed over by now what this node itself has said.
+            // A running commit has delivered this node's own entries by then.
             drop(self.commit_lock().await);
             join_all(due.iter().map(|place| self.catch_up_with(place))).await;
         }
     }
 
-    /// The conversations that have waited long enough, as many as are caught up with at once.
+    /// The conversations that are due, up to [`CONCURRENT_CATCH_UPS_MAX`].
     fn due_places(&self) -> Vec<Place> {
         let now = self.hub.now();
         let state = self.lock();
@@ -200,7 +200,7 @@ impl Cluster {
         due.map(|(place, _)| place.clone()).take(CONCURRENT_CATCH_UPS_MAX).collect()
     }
 
-    /// Has a conversation delivered here up to `seq`, if it goes so far. Answers whether it does.
+    /// Delivers a conversation up to `seq` here. Returns whether its log reaches `seq`.
     pub(crate) async fn deliver_up_to(&self, place: &Place, seq: Seq) -> Result<bool, Fault> {
         if self.store.log(place).await?.head.seq < seq {
             return Ok(false);
@@ -226,7 +226,7 @@ impl Cluster {
             return;
         }
         let Some(delivered) = delivered else {
-            // Nobody is here any more whom it concerns.
+            // No user of the conversation is on this node any more.
             let buffer = self.lock().reorder_buffers.remove(place);
             let replies = buffer.map(|mut it| it.take_replies());
             return ReadyReply::send_all(replies.unwrap_or_default());
@@ -240,7 +240,7 @@ impl Cluster {
         }
     }
 
-    /// Tries later. Who has said something is answered: it is stored, whenever it can be sent on.
+    /// Schedules the next attempt. Replies are sent now, because their entries are stored already.
     fn postpone(&self, place: &Place) {
         let mut state = self.lock();
         let Some(buffer) = state.reorder_buffers.get_mut(place) else { return };
@@ -250,7 +250,7 @@ impl Cluster {
         ReadyReply::send_all(replies);
     }
 
-    /// Whether it may be waited until it is known how much of a conversation somebody has.
+    /// Whether the delivery may still wait for users whose positions are uncertain.
     fn may_wait(&self, place: &Place) -> bool {
         let now = self.hub.now();
         let mut state = self.lock();
@@ -260,7 +260,7 @@ impl Cluster {
         buffer.tries <= WAIT_ATTEMPTS_MAX
     }
 
-    /// Sends on what was read after `delivered`.
+    /// Delivers the entries read after `delivered`.
     fn deliver_page(&self, place: &Place, delivered: Seq, page: Page) {
         let Page { entries, more } = page;
         let first = entries.first().map(|first| {
@@ -275,11 +275,11 @@ impl Cluster {
         buffer.due = self.hub.now() + if more { Duration::ZERO } else { super::REORDER_WAIT };
         let is_empty = buffer.first().is_none();
         if is_empty {
-            // What was ahead is not there: a store that was replaced, or a head that moves on.
+            // The expected entries do not exist: the store was replaced, or the log was trimmed.
             state.reorder_buffers.remove(place);
             return;
         }
-        // What comes next is not kept any more, or was never there.
+        // The next entries are no longer kept, or never existed.
         if let Some(before) = before.filter(|before| before.seq > delivered) {
             self.hub.skip(place, before);
         }
@@ -288,15 +288,15 @@ impl Cluster {
         ReadyReply::send_all(sent);
     }
 
-    /// Lets those go whose grace is over, once it is known whether they are on another node: by what
-    /// the others say, or while they are not heard by what they told the store.
+    /// Removes users whose grace period is over, once it is certain that they are not on another
+    /// node: by the rosters of the other nodes, or by the store while the bus is disconnected.
     async fn expire_doubtful_when_due(&self, progress: &mut RepairState) {
         let unanswered = self.lock().roster_requests.len();
         let now = self.hub.now();
         if unanswered > 0 || !self.is_connected() {
             progress.disconnected_at = now;
         }
-        // The other nodes, too, are to have heard each other: they would take this one's word for it.
+        // The other nodes accept this node's answer. So the bus must have worked for them, too.
         let missing = usize::from(now < progress.disconnected_at + SETTLE_TIME);
         self.publisher.set_missing(missing);
         if missing > 0 && now < progress.expiry_checked_at + ROSTER_REQUEST_INTERVAL {
@@ -306,7 +306,7 @@ impl Cluster {
         self.expire_doubtful(missing).await;
     }
 
-    /// The same now: `missing` says how much is still to be heard of the others.
+    /// Does so now. `missing` is nonzero while announcements of the other nodes are missing.
     pub(super) async fn expire_doubtful(&self, missing: usize) {
         for (place, user) in self.hub.take_doubtful() {
             let online = match missing {
@@ -317,13 +317,13 @@ impl Cluster {
                 Ok(devices) if devices.iter().all(DeviceSet::is_empty) => {
                     self.hub.expire_in_room(&place, &user);
                 }
-                // They are there, or nobody knows.
+                // The user is on another node, or the store does not answer.
                 Ok(_) | Err(_) => self.hub.mark_doubtful(vec![(place, user)]),
             }
         }
     }
 
-    /// Asks those who have not answered, and for what was missed, not all the time.
+    /// Repeats unanswered roster requests and requests lost numbers, at a limited rate.
     fn resend_requests(&self, progress: &mut RepairState) {
         let now = self.hub.now();
         let mut state = self.lock();
@@ -332,7 +332,7 @@ impl Cluster {
             return;
         }
         progress.requested_at = now;
-        // Rooms that nobody here is in any more are not asked about.
+        // Rooms without users on this node are not requested.
         state
             .roster_requests
             .retain(|place, _| self.hub.delivery_progress(place).delivered.is_some());
@@ -341,7 +341,7 @@ impl Cluster {
         let asked: Vec<_> = state.roster_requests.keys().filter(is_subscribed).cloned().collect();
         let missed = mem::take(&mut state.missed);
         drop(state);
-        // Everybody hears it, and answers: also those of whom nobody is there.
+        // All nodes receive the request and answer it, also with an empty roster.
         for places in asked.chunks(ROSTERS_PER_REQUEST_MAX) {
             self.publisher
                 .publish(Channel::BROADCAST, ClusterEvent::RosterRequest(places.to_vec()));
@@ -364,7 +364,7 @@ impl DirtyChannels {
     }
 }
 
-/// An entry that was read.
+/// The post of an entry that was read from the store.
 fn post_of(entry: Entry) -> Post {
     Post { delivery: Delivery::new(Event::Entry(entry)), except: None }
 }

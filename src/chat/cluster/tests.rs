@@ -1,5 +1,5 @@
-//! Several nodes on a bus that loses, repeats and reorders: everybody has everything, once, in order,
-//! and everybody knows who is there.
+//! Three nodes on a bus that loses, repeats and reorders announcements: each connection receives
+//! each entry once and in order, and all nodes agree on the online users.
 
 use std::{
     collections::{BTreeMap, BTreeSet},
@@ -34,8 +34,8 @@ use crate::{
 
 const NOW: OffsetDateTime = datetime!(2026-03-01 12:00 UTC);
 const NODES: usize = 3;
-/// In which everything that was missed is made up for: a second for a beat, two for a look, the time
-/// in which a user is missed, and as much again.
+/// The time in which all losses are repaired: one second for a heartbeat, two for a comparison with
+/// the store, the grace period of a user, and as much again.
 const RECOVERY_TIME: Duration = Duration::from_secs(25);
 
 #[derive(Debug)]
@@ -47,7 +47,7 @@ impl Clock for StoppedClock {
     }
 }
 
-/// Something that happens on a node.
+/// A step on a node.
 #[derive(Clone, Debug)]
 enum Step {
     SendMessage(usize),
@@ -83,12 +83,12 @@ fn steps() -> impl Strategy<Value = Vec<Step>> {
     prop::collection::vec(step, 1..60)
 }
 
-/// Somebody who is there.
-struct Guest {
+/// A connected client.
+struct TestClient {
     user: usize,
     session: Session,
     outbox: Arc<RecordingOutbox>,
-    /// What they said that is for the others only, as they would hear it.
+    /// The client's messages that are delivered only to others, as the client would receive them.
     own: BTreeSet<String>,
 }
 
@@ -98,16 +98,16 @@ struct Fixture {
     tokens: KeyTokens,
     tasks: Tasks,
     finish: CancellationToken,
-    guests: Vec<Vec<Guest>>,
-    /// How much was said where, as it is heard.
-    said: BTreeMap<String, u64>,
+    clients: Vec<Vec<TestClient>>,
+    /// The number of messages per conversation, by the text that its events begin with.
+    sent: BTreeMap<String, u64>,
 }
 
 impl Fixture {
     fn build(seed: u64) -> Self {
         let name = |n: usize| NodeId::from_raw(&format!("n{n}"));
         let (store, nodes) = (MemoryStore::new(), MemoryNodes::single(name(0)));
-        let bus = MemoryBus::new(NodeId::from_raw("nobody"));
+        let bus = MemoryBus::new(NodeId::from_raw("unused"));
         bus.seed(seed | 1);
         let tokens = KeyTokens::new(&Secret::from_raw(&[7; 32]), Arc::new(StoppedClock));
         let (tasks, finish) = (Tasks::new(), CancellationToken::new());
@@ -133,8 +133,8 @@ impl Fixture {
             chat
         };
         let chats = (0..NODES).map(chat).collect();
-        let guests = (0..NODES).map(|_| Vec::new()).collect();
-        Self { chats, bus, tokens, tasks, finish, guests, said: BTreeMap::new() }
+        let clients = (0..NODES).map(|_| Vec::new()).collect();
+        Self { chats, bus, tokens, tasks, finish, clients, sent: BTreeMap::new() }
     }
 
     async fn apply(&mut self, step: Step) {
@@ -142,7 +142,7 @@ impl Fixture {
             Step::SendMessage(node) => self.send_message(node).await,
             Step::SendDirect(node, user) => self.send_direct(node, user).await,
             Step::Connect(node, user) => self.connect(node, user).await,
-            Step::Disconnect(node) => drop(self.guests[node].pop()),
+            Step::Disconnect(node) => drop(self.clients[node].pop()),
             Step::Pause(millis) => sleep(Duration::from_millis(millis)).await,
             Step::InjectFault(node, fault) => {
                 let node = Some(NodeId::from_raw(&format!("n{node}")));
@@ -168,67 +168,67 @@ impl Fixture {
         let hello = Hello { space, token, device: None, room: None, since, epoch: None };
         let admission = self.chats[node].admit(hello).await.unwrap();
         let session = admission.enter(Arc::clone(&outbox) as Arc<dyn Outbox>).await;
-        self.guests[node].push(Guest { user, session, outbox, own: BTreeSet::new() });
+        self.clients[node].push(TestClient { user, session, outbox, own: BTreeSet::new() });
     }
 
-    /// The one who came last says something in the lobby, to everybody or to the others.
+    /// The newest client sends a message in the lobby, to all members or to all others.
     async fn send_message(&mut self, node: usize) {
-        let said = self.said.entry("message".to_owned()).or_default();
-        *said += 1;
+        let sent = self.sent.entry("message".to_owned()).or_default();
+        *sent += 1;
         let body = Body::from_raw("\"hi\"".into(), Vec::new());
         let post = RoomPost { room: None, body, id: None };
-        let is_for_all = said.is_multiple_of(2);
+        let is_for_all = sent.is_multiple_of(2);
         let request = if is_for_all { Request::Send(post) } else { Request::GroupChat(post) };
-        let Some(guest) = self.guests[node].last_mut() else {
-            *said -= 1;
+        let Some(client) = self.clients[node].last_mut() else {
+            *sent -= 1;
             return;
         };
-        let reply = ask(&mut guest.session, request).await;
+        let reply = ask(&mut client.session, request).await;
         let Ok(Answer::Posted { receipt, .. }) = reply else { panic!("{reply:?}") };
-        assert_eq!(receipt.seq.as_raw(), *said, "one order of all nodes");
-        let event = format!("message {said}");
-        assert_eq!(guest.outbox.events().contains(&event), is_for_all, "by who was answered");
+        assert_eq!(receipt.seq.as_raw(), *sent, "one order of all nodes");
+        let event = format!("message {sent}");
+        assert_eq!(client.outbox.events().contains(&event), is_for_all, "delivered to the sender");
         if !is_for_all {
-            guest.own.insert(event);
+            client.own.insert(event);
         }
     }
 
-    /// The one who came last says something to one of those who have been there from the beginning.
+    /// The newest client sends a direct message to one of the first users.
     async fn send_direct(&mut self, node: usize, user: usize) {
-        let Some(guest) = self.guests[node].last_mut() else { return };
-        let (one, other) = (guest.user.min(user), guest.user.max(user));
-        let said = self.said.entry(format!("message of user{one} and user{other}")).or_default();
+        let Some(client) = self.clients[node].last_mut() else { return };
+        let (one, other) = (client.user.min(user), client.user.max(user));
+        let sent = self.sent.entry(format!("message of user{one} and user{other}")).or_default();
         let body = Body::from_raw("\"psst\"".into(), Vec::new());
         let to = UserName::from_raw(&format!("user{user}"));
-        let reply = ask(&mut guest.session, Request::SingleChat { to, body, id: None }).await;
+        let reply = ask(&mut client.session, Request::SingleChat { to, body, id: None }).await;
         let Ok(Answer::PostedTo { receipt, .. }) = reply else { panic!("{reply:?}") };
-        *said += 1;
-        assert_eq!(receipt.seq.as_raw(), *said, "one order of all nodes");
-        guest.own.insert(format!("message of user{one} and user{other} {said}"));
+        *sent += 1;
+        assert_eq!(receipt.seq.as_raw(), *sent, "one order of all nodes");
+        client.own.insert(format!("message of user{one} and user{other} {sent}"));
     }
 
-    /// What everybody has heard, and who everybody believes is there.
+    /// Asserts that each client has received all messages, and that all agree on the online users.
     async fn assert_consistent(&mut self) {
-        let mut online: Vec<_> = self.guests.iter().flatten().map(|it| it.user).collect();
+        let mut online: Vec<_> = self.clients.iter().flatten().map(|it| it.user).collect();
         online.sort_unstable();
         online.dedup();
         let online: Vec<_> = online.into_iter().map(|user| format!("user{user}")).collect();
-        for (node, guests) in self.guests.iter_mut().enumerate() {
-            for guest in guests {
-                for (conversation, said) in &self.said {
-                    assert_received_all(guest, conversation, *said);
+        for (node, clients) in self.clients.iter_mut().enumerate() {
+            for client in clients {
+                for (conversation, sent) in &self.sent {
+                    assert_received_all(client, conversation, *sent);
                 }
-                let list = ask(&mut guest.session, Request::GroupList { room: None }).await;
+                let list = ask(&mut client.session, Request::GroupList { room: None }).await;
                 let Ok(Answer::Users { users, .. }) = list else { panic!("{list:?}") };
                 let users: Vec<_> = users.iter().map(UserName::as_raw).collect();
                 assert_eq!(users, online, "on node {node}");
-                assert_presence(&guest.outbox.events(), guest.user, &online);
+                assert_presence(&client.outbox.events(), client.user, &online);
             }
         }
     }
 
     async fn end(mut self) {
-        self.guests.clear();
+        self.clients.clear();
         self.finish.cancel();
         self.tasks.finish(Duration::from_secs(5)).await.unwrap();
     }
@@ -250,7 +250,7 @@ fn rules(node: NodeId) -> ChatRules {
 async fn ask(session: &mut Session, request: Request) -> Reply {
     let (answer, answered) = oneshot::channel();
     session.handle(request, Box::new(|reply| drop(answer.send(reply)))).await;
-    timeout(RECOVERY_TIME, answered).await.expect("an answer").unwrap()
+    timeout(RECOVERY_TIME, answered).await.expect("a reply in time").unwrap()
 }
 
 fn until(
@@ -266,20 +266,21 @@ fn until(
     }
 }
 
-/// All messages of a conversation from the first one that was heard up to the last that was said, each
-/// once, in order.
-fn assert_received_all(guest: &Guest, conversation: &str, said: u64) {
-    let events = guest.outbox.events();
+/// Asserts that the client received each message of a conversation once and in order, from its
+/// first received one to the last.
+fn assert_received_all(client: &TestClient, conversation: &str, sent: u64) {
+    let events = client.outbox.events();
     let seq = |event: &String| event.strip_prefix(conversation)?.trim().parse::<u64>().ok();
     let seqs: Vec<_> = events.iter().filter_map(seq).collect();
     if let Some(first) = seqs.first() {
-        let theirs = |seq: &u64| !guest.own.contains(&format!("{conversation} {seq}"));
-        let expected: Vec<_> = (*first..=said).filter(theirs).collect();
+        let is_for_client = |seq: &u64| !client.own.contains(&format!("{conversation} {seq}"));
+        let expected: Vec<_> = (*first..=sent).filter(is_for_client).collect();
         assert_eq!(seqs, expected, "{conversation} in {events:?}");
     }
 }
 
-/// Nobody is told twice that somebody came or went, and in the end everybody believes what is so.
+/// Asserts that joins and leaves alternate per user, and that the last one matches the online
+/// users.
 fn assert_presence(events: &[String], me: usize, online: &[String]) {
     let mut known: BTreeMap<&str, bool> = BTreeMap::new();
     for event in events {
@@ -289,9 +290,9 @@ fn assert_presence(events: &[String], me: usize, online: &[String]) {
             assert_ne!(known.insert(user, false), Some(false), "{events:?}");
         }
     }
-    for (user, is_there) in known {
+    for (user, is_online) in known {
         if user != format!("user{me}") {
-            assert_eq!(is_there, online.iter().any(|it| it == user), "{user} in {events:?}");
+            assert_eq!(is_online, online.iter().any(|it| it == user), "{user} in {events:?}");
         }
     }
 }
@@ -310,8 +311,8 @@ proptest! {
             let mut fixture = Fixture::build(seed);
             // Each node knows of the others.
             sleep(Duration::from_secs(3)).await;
-            let come = (0..NODES).map(|node| Step::Connect(node, node));
-            let begin = come.chain([Step::InjectFault(fault.0, fault.1)]);
+            let connects = (0..NODES).map(|node| Step::Connect(node, node));
+            let begin = connects.chain([Step::InjectFault(fault.0, fault.1)]);
             for step in begin.chain(steps) {
                 fixture.apply(step).await;
             }
