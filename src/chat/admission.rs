@@ -1,4 +1,4 @@
-//! Who comes in: decided before anything of a connection exists.
+//! Admission: decides about a connection before any part of its session exists.
 
 use std::{sync::Arc, time::Duration};
 
@@ -19,11 +19,11 @@ use crate::domain::{
     UserName,
 };
 
-/// In which time a node gives a name back that nobody has there any more.
+/// The time in which a node releases a guest name that is no longer used there.
 const NAME_RELEASE_DELAY: Duration = Duration::from_millis(100);
 
-/// Somebody who may come in. Dropping it undoes everything.
-#[must_use = "nobody has come in before `enter`"]
+/// A connection that may enter. Dropping it releases the claimed name.
+#[must_use = "the connection has no session before `enter`"]
 #[derive(Debug)]
 pub struct Admission {
     chat: Arc<Chat>,
@@ -32,10 +32,10 @@ pub struct Admission {
 }
 
 impl Chat {
-    /// Decides whether somebody may come in. Waits for nothing but, with a token, for a key that is
-    /// not known yet, and for the store with a guest's token or where a private room is asked for.
+    /// Decides whether a connection may enter. Waits only for an unknown key of a token, and for
+    /// the store with a guest's token or a private room.
     ///
-    /// A token that is present and bad is refused, never ignored.
+    /// An invalid token is rejected, never ignored.
     pub async fn admit(self: &Arc<Self>, hello: Hello) -> Result<Admission, Rejection> {
         let admitted = self.check_hello(hello).await;
         if let Err(rejection) = &admitted {
@@ -75,13 +75,13 @@ impl Chat {
         *space == Space::root() || self.rules.spaces.iter().any(|it| it.matches(space))
     }
 
-    /// How far somebody knows a log who has seen `seq` of it in a database, if they say in which: in
-    /// another one than this, no log has what they know.
+    /// The seq up to which a client has a log. `epoch` names the database of `seq`, if the client
+    /// sent it. In another database no log continues the client's copy.
     pub(super) fn resolve_since(&self, seq: Seq, epoch: Option<&Epoch>) -> Seq {
         if epoch.is_some_and(|epoch| epoch != self.store.epoch()) { Seq::MAX } else { seq }
     }
 
-    /// Whether somebody who asks for a room when they come may be there.
+    /// Rejects a default room that the user may not join.
     pub(super) async fn check_room(
         &self,
         space: &Space,
@@ -109,7 +109,7 @@ impl Chat {
         Err(Rejection::RoomForbidden)
     }
 
-    /// Whether the back end ever vouched for a user of this name.
+    /// Whether a user of exactly this name is registered with the back end.
     pub(super) async fn is_registered_user(
         &self,
         space: &Space,
@@ -121,7 +121,7 @@ impl Chat {
         Ok(known && registered.map_err(|fault| unavailable(&fault))?)
     }
 
-    /// What a token proves, if its sign-in was not ended.
+    /// The claims of a token whose sign-in was not ended.
     pub(super) async fn check_token(&self, token: &Token) -> Result<Claims, Rejection> {
         let claims = self.tokens.check(token, self.clock.now()).await?;
         if claims.sign_in.as_ref().is_some_and(|sign_in| self.hub.has_ended(sign_in)) {
@@ -130,7 +130,7 @@ impl Chat {
         Ok(claims)
     }
 
-    /// What a token proves, if it opens the space.
+    /// The claims of a token that is valid for the space.
     pub(super) async fn check_token_for_space(
         &self,
         space: &Space,
@@ -140,15 +140,15 @@ impl Chat {
         if !claims.allows_space(space) {
             return Err(Rejection::SpaceForbidden);
         }
-        // A guest's token from a time when there were guests.
+        // The token was issued before guests were disabled.
         if claims.guest.is_some() && self.rules.guests == Guests::Off {
-            debug!("a guest's token is refused: there are no guests any more");
+            debug!("guest token rejected: guests are disabled");
             return Err(Rejection::Unauthorized);
         }
         Ok(claims)
     }
 
-    /// Takes the name that a token proves.
+    /// Claims the name that a token proves.
     pub(super) async fn claim_name(
         &self,
         space: &Space,
@@ -165,12 +165,12 @@ impl Chat {
                 ClusterCommand::RevokeGuestNames { space: space.clone(), user: user.clone() };
             self.hub.publisher().publish_to_user(&space, &user, ClusterEvent::Command(command));
         }
-        // What came with a cookie is nothing for scripts.
-        let told = claims.guest.is_some() && claims.sign_in.is_none();
-        Ok(ClaimedIdentity { name_claim, claims, token: told.then_some(token) })
+        // A token of a cookie must not become readable for scripts.
+        let is_returned = claims.guest.is_some() && claims.sign_in.is_none();
+        Ok(ClaimedIdentity { name_claim, claims, token: is_returned.then_some(token) })
     }
 
-    /// Gives a new guest a name. The token is still to be made.
+    /// Claims a name for a new guest. The caller issues the token.
     pub(super) async fn claim_as_guest(
         &self,
         space: &Space,
@@ -183,12 +183,12 @@ impl Chat {
         let proof = Proof::NewGuest(guest_session.clone());
         let name_claim = NameClaim::claim(&self.hub, space, &user, proof)?;
         self.claim_guest_name(space, &user, &guest_session).await?;
-        // Whole seconds, as they stand in a token.
+        // Tokens hold whole seconds.
         let expires_at = (self.clock.now() + self.rules.guest_lifetime).truncate_to_second();
         Ok((name_claim, Claims::guest(user, space, &guest_session, expires_at)))
     }
 
-    /// That somebody came now.
+    /// The record of a connect at the current time.
     pub(super) fn seen_now(
         &self,
         space: &Space,
@@ -200,8 +200,9 @@ impl Chat {
         UserSeen { space, user, identity_kind, device, at: self.clock.now() }
     }
 
-    /// A name that looks like one that the back end ever vouched for is its user's, also while they
-    /// are away; and one that looks like a guest's on another node is that guest's.
+    /// Claims a guest name in the cluster. Names that look like a registered user's are reserved
+    /// for that user, also while the user is offline; names that look like a guest's on another
+    /// node are that guest's.
     async fn claim_guest_name(
         &self,
         space: &Space,
@@ -221,16 +222,16 @@ impl Chat {
         if claim().await? == ClaimOutcome::Granted {
             return Ok(());
         }
-        // Who has just left another node is heard of before their name is free there.
+        // The other node announces that a guest left before it releases the guest's name.
         sleep(NAME_RELEASE_DELAY).await;
         if claim().await? == ClaimOutcome::Granted { Ok(()) } else { Err(Rejection::NameTaken) }
     }
 }
 
 impl Admission {
-    /// The span of the connection, for its task. `connection.id` and `user` are recorded once known.
+    /// The span of the connection's task. `connection.id` and `user` are recorded once known.
     ///
-    /// Its level is `info`, so that warnings and errors name the connection with the default filter.
+    /// Its level is `info`, so that warnings and errors name the connection by default.
     pub fn span(&self, wire: Wire) -> Span {
         info_span!(
             "connection",
@@ -241,8 +242,8 @@ impl Admission {
         )
     }
 
-    /// Comes in: from now on events arrive in `outbox`, for a token's bearer beginning with
-    /// `welcome`. Should the store fail now, the connection is told so and ended.
+    /// Starts the session. From now on events arrive in `outbox`; with a token, `welcome` is the
+    /// first. If the store fails now, the connection is closed with a reason.
     pub async fn enter(self, outbox: Arc<dyn Outbox>) -> Session {
         let Self { chat, origin, claimed } = self;
         let mut session = Session::new(chat, origin, outbox);

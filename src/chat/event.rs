@@ -1,4 +1,4 @@
-//! Anything that happened, on its way to connections.
+//! Events for connections, and their deliveries.
 
 use std::{
     any::Any,
@@ -12,27 +12,27 @@ use crate::domain::{
     UserName, View,
 };
 
-/// What a connection is told.
+/// An event for a connection. "You" is the user of the connection.
 #[derive(Clone, Debug)]
 pub enum Event {
     /// You are identified.
     Welcome(Box<Welcome>),
     /// The users of your default room.
     Users(Vec<UserName>),
-    /// How many there are, where a list would be too long.
+    /// The number of a room's users, where a list would be too long.
     Presence {
         /// The room.
         room: RoomName,
         /// Its users.
         count: usize,
     },
-    /// Somebody said something in a room or a direct conversation, or changed what they had said.
+    /// A message, an edit or a deletion in a room or a direct conversation.
     Entry(Entry),
-    /// You have mail.
+    /// A notification in your inbox.
     Notified {
-        /// What stands in your inbox.
+        /// The entry in your inbox.
         entry: Entry,
-        /// How much of it you have not read.
+        /// The number of unread notifications.
         unread: u64,
     },
     /// A user's first connection joined.
@@ -49,123 +49,123 @@ pub enum Event {
         /// The user.
         user: UserName,
     },
-    /// What you are in a room is not what it was.
+    /// Your membership in a room has changed.
     Membership {
-        /// The room, where you are in it now.
+        /// The room.
         room: RoomName,
-        /// What you are there; nothing, when you are a member no more.
+        /// The room as it is for you now. `None` when you are no longer a member.
         state: Option<RoomState>,
-        /// Who did it, if it was not you.
+        /// The user who changed it, if not you.
         by: Option<UserName>,
     },
-    /// Somebody has read something.
+    /// A user has read a conversation up to a seq.
     Read {
-        /// Where.
+        /// The conversation.
         view: View,
-        /// Who.
+        /// The reader.
         user: UserName,
-        /// Up to here.
+        /// The last read entry.
         seq: Seq,
-        /// What they have not read, for their own connections.
+        /// The number of unread messages, for the reader's own connections.
         unread: Option<u64>,
     },
-    /// Somebody began to type, or stopped.
+    /// A user started or stopped typing.
     Typing {
-        /// Where.
+        /// The conversation.
         view: View,
-        /// Who.
+        /// The user.
         user: UserName,
-        /// Whether they type now.
+        /// Whether the user is typing now.
         typing: Typing,
     },
-    /// What happened while you were away.
+    /// Entries that you missed while you were disconnected.
     Missed(MissedEntries),
-    /// The time of your token is nearly over.
+    /// Your token expires soon.
     AuthExpiring {
-        /// When it is.
+        /// The expiry.
         expires_at: OffsetDateTime,
     },
 }
 
-/// The first thing that an identified connection hears.
+/// The first event of an identified connection.
 #[derive(Clone, Debug)]
 pub struct Welcome {
-    /// Who you are.
+    /// Your name.
     pub user: UserName,
-    /// How you are to be shown, if the token says so.
+    /// Your display name, if the token has one.
     pub name: Option<Box<str>>,
-    /// Whether you may do what administrators may.
+    /// Whether you are an administrator.
     pub admin: bool,
-    /// For a guest: come back with this.
+    /// A guest's token for reconnecting.
     pub token: Option<Token>,
-    /// Until when you may stay.
+    /// The expiry of your token.
     pub expires_at: OffsetDateTime,
-    /// Whether your device was here before, if you named one.
+    /// Whether your device was seen before, if you named one.
     pub visit: Option<DeviceVisit>,
-    /// Which connection this is.
+    /// The id of this connection.
     pub connection: ConnectionId,
-    /// On which node.
+    /// The node of this connection.
     pub node: NodeId,
-    /// Which database this is.
+    /// The epoch of the database.
     pub epoch: Epoch,
-    /// The rooms you are in.
+    /// The rooms that you are in.
     pub rooms: Vec<RoomState>,
-    /// The users with whom you talked last.
+    /// The partners of your most recent direct conversations.
     pub directs: Vec<(UserName, Tally)>,
-    /// What you are notified of.
+    /// The state of your inbox.
     pub inbox: Tally,
 }
 
-/// Whether a user was here before with the device that they named.
+/// Whether a user was seen before with the named device.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum DeviceVisit {
-    /// They were not.
+    /// Not seen before.
     First,
-    /// They were: they last came or went then.
+    /// Seen before.
     Returning {
-        /// When.
+        /// The time of the last connect or disconnect.
         last_seen: OffsetDateTime,
     },
 }
 
-/// A room as somebody finds it.
+/// A room as a member sees it.
 #[derive(Clone, Debug)]
 pub struct RoomState {
     /// The room.
     pub room: RoomName,
-    /// What they may do there.
+    /// The member's role.
     pub role: Role,
-    /// How far it goes.
+    /// The state of the log.
     pub tally: Tally,
 }
 
-/// How far a conversation goes, and how far somebody has read it.
+/// The state of a conversation's log for one user.
 #[derive(Clone, Copy, Debug, Default)]
 pub struct Tally {
-    /// Its last entry.
+    /// The last entry.
     pub head: Seq,
-    /// How many messages they have not read.
+    /// The number of messages that the user has not read.
     pub unread: u64,
-    /// The last entry that they have read.
+    /// The last entry that the user has read.
     pub read: Seq,
-    /// Whether they want to be left alone by it.
+    /// Whether the user has muted the conversation.
     pub muted: Muted,
 }
 
 impl Tally {
-    /// Of a member, and the log as it stands.
+    /// The tally of a member of this log.
     pub fn of(member: &Member, log: &Log) -> Self {
         let Member { role: _, joined: _, read, muted } = *member;
         Self { head: log.head.seq, unread: log.unread(read), read: read.seq, muted }
     }
 }
 
-/// Part of what was missed in a room, or the word that it cannot be sent.
+/// Part of what was missed in a room, or the notice that it cannot be sent.
 #[derive(Clone, Debug)]
 pub struct MissedEntries {
     /// The room.
     pub room: RoomName,
-    /// What follows.
+    /// The missed entries.
     pub run: MissedRun,
 }
 
@@ -179,20 +179,20 @@ pub enum MissedRun {
         /// Whether another part follows.
         more: bool,
     },
-    /// Too much, or another log: page history.
+    /// Too many entries, or another log: the client must page history.
     TooFar {
         /// The room's last entry.
         head: Seq,
     },
 }
 
-/// How many encodings of one event are remembered.
+/// The number of cached encodings per event.
 const ENCODINGS: usize = 3;
 
-/// An encoding, of a type that only its maker knows.
+/// An encoding, of a type that only its encoder knows.
 type Encoding = Box<dyn Any + Send + Sync>;
 
-/// An event with room for its encodings: each is made once, not once per connection.
+/// An event with a cache of its encodings: each is made once, not once per connection.
 #[derive(Debug)]
 pub struct Delivery {
     event: Event,
@@ -205,12 +205,12 @@ impl Delivery {
         Arc::new(Self { event, encodings: [const { OnceLock::new() }; ENCODINGS] })
     }
 
-    /// What happened.
+    /// The event.
     pub fn event(&self) -> &Event {
         &self.event
     }
 
-    /// The entry of a log, where that is what happened.
+    /// The entry, if the event has one.
     pub fn entry(&self) -> Option<&Entry> {
         match &self.event {
             Event::Entry(entry) | Event::Notified { entry, .. } => Some(entry),
@@ -218,13 +218,13 @@ impl Delivery {
         }
     }
 
-    /// The encoding in `slot`, made by `encode` when it is asked for the first time.
+    /// The encoding in `slot`, made by `encode` on the first call.
     ///
-    /// Which slot (0, 1 or 2) holds which encoding is for the callers to agree on: one type each.
+    /// The callers agree on the encoding of each slot (0, 1 or 2): one type per slot.
     ///
     /// # Panics
     ///
-    /// When the slot does not exist, or holds another type.
+    /// If the slot does not exist or holds another type.
     pub fn encoded<T: Any + Send + Sync>(&self, slot: usize, encode: impl FnOnce() -> T) -> &T {
         let encoding = self.encodings.get(slot).expect("there are three slots");
         let encoding = encoding.get_or_init(|| Box::new(encode()));
@@ -232,11 +232,11 @@ impl Delivery {
     }
 }
 
-/// A stored entry on its way out.
+/// A stored entry on its way to connections.
 #[derive(Clone, Debug)]
 pub(crate) struct Post {
     /// A delivery of [`Event::Entry`].
     pub(crate) delivery: Arc<Delivery>,
-    /// The connection that does not hear it.
+    /// The connection that it is not delivered to.
     pub(crate) except: Option<ConnectionId>,
 }

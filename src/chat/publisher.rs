@@ -1,7 +1,8 @@
-//! What this node tells the others, and what it wants to hear of them.
+//! Publishes this node's announcements and keeps its subscriptions.
 //!
-//! Every announcement has a number on its channel, so that whoever misses one notices. What was
-//! announced is not kept, the store has it; only acts are, for those who ask again.
+//! Each announcement has a sequence number on its channel, so that receivers detect a loss.
+//! Announcements are not kept, because the store has their content. Commands are not in the store:
+//! the publisher keeps them for resend requests.
 
 use std::{
     collections::{BTreeSet, HashMap, VecDeque},
@@ -22,10 +23,11 @@ use crate::{
     domain::{Channel, NodeId, Place, Space, UserName},
 };
 
-/// For how long a beat says how much was announced on a channel: whoever did not hear of it in that
-/// time did not hear this node at all.
+/// How long heartbeats repeat the last number of a channel after its last announcement. A receiver
+/// that misses all of them has lost the connection to this node.
 const HEARTBEAT_WINDOW: Duration = Duration::from_secs(15);
-/// For how long acts are kept for those who missed them, and how many. The oldest go first.
+/// How long commands are kept for resend requests.
+/// The number of commands kept for resend requests. The oldest are dropped first.
 const COMMAND_RETENTION: Duration = Duration::from_mins(10);
 const COMMANDS_RETAINED_MAX: usize = 4096;
 
@@ -33,14 +35,14 @@ const COMMANDS_RETAINED_MAX: usize = 4096;
 pub(crate) struct Publisher {
     node: NodeId,
     bus: Arc<dyn Bus>,
-    /// Whether there is no other node.
+    /// Whether no other node is known.
     alone: AtomicBool,
-    /// Whether everything is heard, and everybody who was asked has answered.
+    /// Whether all announcements arrive and all roster requests are answered.
     is_synchronized: AtomicBool,
-    /// When it was said last to whoever counts the nodes that this one lives.
+    /// The time of the last successful lease renewal.
     lease_renewed_at: Mutex<Instant>,
     state: Mutex<PublisherState>,
-    /// Something is to be done by whoever listens to the others.
+    /// Wakes the repair task.
     wake: Notify,
 }
 
@@ -48,15 +50,15 @@ pub(crate) struct Publisher {
 struct PublisherState {
     published: HashMap<Channel, Published>,
     commands: VecDeque<RetainedCommand>,
-    /// By how many subscriptions a channel is wanted.
+    /// The number of subscriptions per channel.
     subscriptions: HashMap<Channel, usize>,
-    /// Whether other channels are wanted than the bus was told of.
+    /// Whether the set of channels differs from the one that the bus has.
     subscriptions_changed: bool,
-    /// Rooms of which nothing was heard so far.
+    /// Rooms that are new on this node and whose rosters were not requested yet.
     new_rooms: Vec<Place>,
 }
 
-/// An act that may be announced again.
+/// A command that may be announced again.
 #[derive(Clone)]
 struct RetainedCommand {
     channel: Channel,
@@ -65,14 +67,14 @@ struct RetainedCommand {
     at: Instant,
 }
 
-/// What was announced on a channel.
+/// The last announcement on a channel.
 struct Published {
     number: u64,
     at: Instant,
 }
 
 impl Publisher {
-    /// Speaks for `node`.
+    /// Creates the publisher of `node`.
     pub(crate) fn new(node: NodeId, bus: Arc<dyn Bus>) -> Arc<Self> {
         let state = PublisherState { subscriptions_changed: true, ..PublisherState::default() };
         let (alone, is_synchronized) = (AtomicBool::new(true), AtomicBool::new(true));
@@ -93,42 +95,42 @@ impl Publisher {
         self.state.lock()
     }
 
-    /// For whom it speaks.
+    /// The node whose announcements these are.
     pub(crate) fn node(&self) -> &NodeId {
         &self.node
     }
 
-    /// Whether there is no other node, as far as this one knows.
+    /// Whether this node knows of no other node.
     pub(crate) fn is_alone(&self) -> bool {
         self.alone.load(Ordering::Relaxed)
     }
 
-    /// Takes note of how many other nodes there are.
+    /// Records the number of other nodes.
     pub(crate) fn set_peer_count(&self, peers: usize) {
         self.alone.store(peers == 0, Ordering::Relaxed);
     }
 
-    /// Whether it is known here who is on the other nodes.
+    /// Whether this node's lists of the other nodes' online users are complete.
     pub(crate) fn is_synchronized(&self) -> bool {
         self.is_alone() || self.is_synchronized.load(Ordering::Relaxed)
     }
 
-    /// Takes note of what is still to be heard.
+    /// Records how much is missing from the other nodes.
     pub(in crate::chat) fn set_missing(&self, missing: usize) {
         self.is_synchronized.store(missing == 0, Ordering::Relaxed);
     }
 
-    /// Whether this node's lease is over: the others have forgotten who was here.
+    /// Whether this node's lease has expired: the other nodes have removed its online users.
     pub(crate) fn is_lease_expired(&self) -> bool {
         self.lease_renewed_at.lock().elapsed() >= LEASE
     }
 
-    /// This node lives, as far as whoever counts the nodes knows.
+    /// Records a successful lease renewal.
     pub(in crate::chat) fn record_lease_renewal(&self) {
         *self.lease_renewed_at.lock() = Instant::now();
     }
 
-    /// Announces something on a channel. What is said there goes out in the order of the calls.
+    /// Publishes an event on a channel. The events of a channel are sent in the order of the calls.
     pub(crate) fn publish(&self, channel: Channel, event: ClusterEvent) {
         self.publish_locked(&mut self.lock(), channel, event);
     }
@@ -147,19 +149,19 @@ impl Publisher {
         number
     }
 
-    /// Announces something about a conversation, to all who are in it.
+    /// Publishes an event of a conversation on all channels of its users.
     pub(crate) fn publish_to_place(&self, place: &Place, event: impl Fn() -> ClusterEvent) {
         for channel in Channel::of(place) {
             self.publish(channel, event());
         }
     }
 
-    /// Announces something about a user.
+    /// Publishes an event about a user.
     pub(crate) fn publish_to_user(&self, space: &Space, user: &UserName, event: ClusterEvent) {
         self.publish(Channel::of_user(space, &user.key()), event);
     }
 
-    /// Announces an act, and keeps it.
+    /// Publishes a command and keeps it for resend requests.
     pub(crate) fn publish_command(&self, channel: Channel, command: ClusterCommand) {
         let mut state = self.lock();
         let number =
@@ -174,7 +176,7 @@ impl Publisher {
         }
     }
 
-    /// Announces the acts among these numbers again.
+    /// Publishes the commands among these numbers again.
     pub(crate) fn republish(&self, channel: Channel, numbers: &RangeInclusive<u64>) {
         let mut state = self.lock();
         let missed = |it: &&RetainedCommand| it.channel == channel && numbers.contains(&it.number);
@@ -184,8 +186,8 @@ impl Publisher {
         }
     }
 
-    /// Says that this node lives, and how much it has announced where something was said of late, or an
-    /// act is kept.
+    /// Publishes a heartbeat with the last number of each channel that was used recently or has
+    /// kept commands.
     pub(crate) fn publish_heartbeat(&self) {
         let mut state = self.lock();
         let now = Instant::now();
@@ -198,7 +200,7 @@ impl Publisher {
         self.publish_locked(&mut state, Channel::BROADCAST, ClusterEvent::Heartbeat(counts));
     }
 
-    /// Wants to hear a channel for as long as the answer is held.
+    /// Subscribes to a channel until the result is dropped.
     pub(crate) fn subscribe(self: &Arc<Self>, channel: Channel) -> Subscription {
         let mut state = self.lock();
         let count = state.subscriptions.entry(channel).or_insert(0);
@@ -211,7 +213,7 @@ impl Publisher {
         Subscription { publisher: Arc::clone(self), channel }
     }
 
-    /// A room is looked after from now on, of which others may know more.
+    /// Adds a room that is new on this node: its rosters are requested from the other nodes.
     pub(crate) fn add_new_room(&self, place: &Place) {
         if !self.is_alone() {
             self.lock().new_rooms.push(place.clone());
@@ -219,18 +221,18 @@ impl Publisher {
         }
     }
 
-    /// Whether nothing was heard so far of a room.
+    /// Whether the room's rosters were not requested yet.
     pub(in crate::chat) fn is_new_room(&self, place: &Place) -> bool {
         self.lock().new_rooms.contains(place)
     }
 
-    /// Takes the rooms of which nothing was heard so far.
+    /// Takes the rooms whose rosters were not requested yet.
     pub(in crate::chat) fn take_new_rooms(&self) -> Vec<Place> {
         mem::take(&mut self.lock().new_rooms)
     }
 
-    /// Has the bus listen to what is wanted, if that is something else than before. Channels that are
-    /// not wanted any more are let go with the next one that is.
+    /// Passes the subscribed channels to the bus if one was added. Channels without subscriptions
+    /// are removed at the next such call.
     pub(in crate::chat) fn update_subscriptions(&self) {
         let mut state = self.lock();
         if !mem::take(&mut state.subscriptions_changed) {
@@ -242,19 +244,19 @@ impl Publisher {
         self.bus.set_subscriptions(&subscriptions);
     }
 
-    /// Has the other half of the relay look.
+    /// Wakes the repair task.
     pub(in crate::chat) fn wake(&self) {
         self.wake.notify_one();
     }
 
-    /// Waits until something is to be done. Cancel-safe.
+    /// Waits until repair has work. Cancel-safe.
     pub(in crate::chat) async fn wait_for_work(&self) {
         self.wake.notified().await;
     }
 }
 
-/// A channel that this node hears while this is held.
-#[must_use = "the channel is not heard any more when this is dropped"]
+/// A subscribed channel. Dropping it ends the subscription.
+#[must_use = "the subscription ends when this is dropped"]
 pub(crate) struct Subscription {
     publisher: Arc<Publisher>,
     channel: Channel,
@@ -267,7 +269,7 @@ impl std::fmt::Debug for Subscription {
 }
 
 impl Subscription {
-    /// Announces something on the channel.
+    /// Publishes an event on the channel.
     pub(crate) fn publish(&self, event: ClusterEvent) {
         self.publisher.publish(self.channel, event);
     }

@@ -1,4 +1,4 @@
-//! Sign-ins for pages: a token of ours that a cookie carries, so that no script holds one.
+//! Sign-ins of web pages: the server issues a token for a cookie, so that no script can read it.
 
 use std::sync::Arc;
 
@@ -14,43 +14,44 @@ use crate::domain::{Channel, Rejection, SignInId, Space, Token, UserName};
 /// The longest token that a cookie holds: browsers take 4096 bytes with name and attributes.
 const COOKIE_TOKEN_BYTES_MAX: usize = 3800;
 
-/// With what somebody signs in.
+/// The credential of a sign-in.
 #[derive(Clone, Debug)]
 pub enum Credential {
-    /// A name: as a guest.
+    /// A name: signs in as a guest.
     Name(UserName),
     /// A token.
     Token(Token),
 }
 
-/// A sign-in that was made.
+/// A completed sign-in.
 #[derive(Clone, Debug)]
 pub struct SignedIn {
-    /// What the cookie carries.
+    /// The token for the cookie.
     pub token: Token,
-    /// For how long, in seconds.
+    /// Its lifetime in seconds.
     pub seconds: i64,
-    /// Whose it is.
+    /// The user.
     pub profile: Profile,
 }
 
-/// Who somebody is.
+/// The profile of a signed-in user.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Profile {
     /// The name on the wire.
     pub user: UserName,
-    /// How they are to be shown.
+    /// The display name.
     pub name: Option<Box<str>>,
-    /// Who says so: nobody for a guest.
+    /// Whether the user is registered or a guest.
     pub identity_kind: IdentityKind,
-    /// Whether they may do what administrators may.
+    /// Whether the user is an administrator.
     pub admin: bool,
-    /// Until when.
+    /// The expiry of the sign-in.
     pub expires_at: OffsetDateTime,
 }
 
 impl Chat {
-    /// Signs somebody in for one space. A guest's name is kept for the grace, until they connect.
+    /// Signs a user in for one space. A guest's name is reserved for the grace period, until the
+    /// guest connects.
     pub async fn sign_in(
         self: &Arc<Self>,
         space: &Space,
@@ -84,12 +85,13 @@ impl Chat {
         Ok(SignedIn { token, seconds, profile: Profile::of(claims) })
     }
 
-    /// Who signed in with this token.
+    /// The profile of the user who signed in with this token.
     pub async fn profile(&self, token: &Token) -> Result<Profile, Rejection> {
         self.check_token(token).await.map(Profile::of)
     }
 
-    /// Ends a sign-in: its connections are told and closed. One that is over already is no error.
+    /// Ends a sign-in and closes its connections with a reason. A sign-in that has already ended is
+    /// no error.
     pub async fn sign_out(&self, token: &Token) {
         if let Ok(Claims { sign_in: Some(sign_in), .. }) =
             self.tokens.check(token, self.clock.now()).await

@@ -1,4 +1,4 @@
-//! What the tests of this layer and its neighbours share.
+//! Test fixtures of this layer and its neighbours.
 
 use std::sync::{Arc, Mutex};
 
@@ -16,7 +16,7 @@ use crate::domain::{
     Position, RoomName, Seq, Space, Typing, UserName,
 };
 
-/// Who speaks for a node that is alone.
+/// The publisher of a node without peers.
 pub(crate) fn publisher() -> Arc<Publisher> {
     Publisher::new(NodeId::from_raw("alone"), Arc::new(LocalBus))
 }
@@ -26,7 +26,7 @@ pub(crate) fn message_delivery(room: &str, seq: u64) -> Arc<Delivery> {
     delivery_with_attachments(room, seq, 0)
 }
 
-/// A message with so many attachments of one byte.
+/// A message with this number of attachments of one byte.
 pub(crate) fn delivery_with_attachments(room: &str, seq: u64, attachments: usize) -> Arc<Delivery> {
     let attachments = vec![bytes::Bytes::from_static(b"x"); attachments];
     let body = Body::from_raw("\"hi\"".into(), attachments);
@@ -34,7 +34,7 @@ pub(crate) fn delivery_with_attachments(room: &str, seq: u64, attachments: usize
     delivery_of(room, seq, Act::Said { kind: MessageKind::Message, content })
 }
 
-/// A message as it stands in a log.
+/// The entry of a message.
 pub(crate) fn entry(room: &str, seq: u64) -> Entry {
     message_delivery(room, seq).entry().unwrap().clone()
 }
@@ -55,7 +55,7 @@ fn delivery_of(room: &str, seq: u64, act: Act) -> Arc<Delivery> {
     }))
 }
 
-/// An outbox whose reader never comes: it takes as much as it has room for.
+/// An outbox that is never read: it records events up to its capacity.
 #[derive(Debug)]
 pub(crate) struct RecordingOutbox {
     capacity: usize,
@@ -67,7 +67,7 @@ impl RecordingOutbox {
         Arc::new(Self { capacity, events: Mutex::default() })
     }
 
-    /// What was pushed, each event in a word.
+    /// The pushed events in short form.
     pub(crate) fn events(&self) -> Vec<String> {
         self.events.lock().unwrap().clone()
     }

@@ -167,8 +167,8 @@ impl Cluster {
         Ok(())
     }
 
-    /// Queues a refresh of each stale user's memberships behind this node's earlier writes. A refresh
-    /// that the full queue returns is retried on the next round.
+    /// Queues a refresh of each stale user's memberships behind this node's earlier writes. A
+    /// refresh that a full queue returns is retried in the next round.
     fn refresh(&self, journal: &impl RefreshQueue) {
         let stale = mem::take(&mut self.lock().stale_users);
         for ((space, user), stale) in stale {

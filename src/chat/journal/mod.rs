@@ -148,7 +148,7 @@ impl Journal {
     /// the user's connect.
     pub(crate) fn try_record_departure(&self, departed: UserDeparted) {
         if self.queue.try_send(JournalCommand::UserDeparted(departed)).is_err() {
-            debug!("that somebody went is not noted: the journal is full or closed");
+            debug!("user departure not recorded: the journal is full or closed");
         }
     }
 
@@ -156,7 +156,7 @@ impl Journal {
     /// then.
     pub(crate) fn try_forget_guest(&self, expired: GuestExpired) {
         if self.queue.try_send(JournalCommand::GuestExpired(expired)).is_err() {
-            debug!("that a guest is gone is not noted: the journal is full or closed");
+            debug!("guest expiry not recorded: the journal is full or closed");
         }
     }
 

@@ -204,7 +204,7 @@ impl JournalWriter {
         let Batch { changes, drafts, membership_queries, .. } = batch;
         debug_assert_eq!(changes.len(), changed.len(), "one answer per change");
         debug_assert_eq!(drafts.len(), outcomes.len(), "one outcome per draft");
-        debug_assert_eq!(membership_queries.len(), memberships.len(), "one answer per arrival");
+        debug_assert_eq!(membership_queries.len(), memberships.len(), "one answer per query");
         for ((change, changed), (cause, done)) in changes.iter().zip(&changed).zip(waiting.changes)
         {
             self.hub.apply_change(change, changed, &cause);
@@ -281,7 +281,7 @@ impl JournalWriter {
                 Ok(if more { More::Yes } else { More::No })
             }
             Err(fault) => {
-                error!(error = fault.chain(), "what is not to be kept cannot be taken away");
+                error!(error = fault.chain(), "retention: the store failed to remove entries");
                 Err(Rejection::Unavailable)
             }
         }
@@ -289,13 +289,13 @@ impl JournalWriter {
 
     fn log_failure(&mut self, fault: &Fault) {
         if !mem::replace(&mut self.broken, true) {
-            error!(error = fault.chain(), "messages cannot be stored");
+            error!(error = fault.chain(), "store commit failed");
         }
     }
 
     fn log_recovery(&mut self) {
         if mem::replace(&mut self.broken, false) {
-            info!("messages are stored again");
+            info!("store commit restored");
         }
     }
 }

@@ -1,4 +1,4 @@
-//! The port of the engines that carry between nodes.
+//! The port of the engines that carry announcements between nodes.
 
 use std::{collections::BTreeSet, sync::Arc};
 
@@ -9,138 +9,141 @@ use crate::{
     domain::{Channel, DeviceId, NodeId, Place, Position, Seq, SignInId, Space, Typing, UserName},
 };
 
-/// Carries news from node to node.
+/// Carries announcements from node to node.
 ///
-/// It promises little, so that the store need promise much.
+/// It guarantees little: the store is the source of truth.
 ///
 /// # Guarantees
 /// - `publish` never waits and never fails: what cannot be carried is dropped.
-/// - A node does not hear itself, and hears nothing of channels that it never listened to.
-/// - Once [`BusEvent::Subscribed`] was answered for a channel, what others publish there from then on is
-///   answered as long as `is_connected` stays true; not longer.
-/// - What a version does not understand is answered as [`ClusterEvent::Unknown`], so that it is missed.
+/// - A node does not receive its own announcements, and none of channels without a subscription.
+/// - After [`BusEvent::Subscribed`] for a channel, announcements of other nodes on it are received
+///   as long as `is_connected` stays true.
+/// - An event that this version does not understand is received as [`ClusterEvent::Unknown`], so
+///   that its loss is detected.
 ///
-/// Not guaranteed: that news arrive, arrive once, or arrive in order. Whoever listens compares
-/// numbers and asks the store for what is missing.
+/// Not guaranteed: that announcements arrive, arrive once, or arrive in order. The receiver
+/// compares sequence numbers and reads what is missing from the store.
 #[async_trait]
 pub trait Bus: Send + Sync + 'static {
-    /// Tells the other nodes.
+    /// Publishes an announcement to the other nodes.
     fn publish(&self, channel: Channel, announcement: Announcement);
 
-    /// From now on these channels are to be heard, and no others. Takes effect by and by.
+    /// Subscribes to exactly these channels. Takes effect later; see [`BusEvent::Subscribed`].
     fn set_subscriptions(&self, channels: &BTreeSet<Channel>);
 
-    /// Waits for what another node announced. `None` when there will be nothing more.
-    /// Cancel-safe: what was heard is either returned or still there.
+    /// Waits for the next event. `None` when the bus has ended. Cancel-safe: a received event is
+    /// either returned or kept for the next call.
     async fn next(&self) -> Option<BusEvent>;
 
-    /// Whether it is proved, of late, that everything that is listened to is heard.
+    /// Whether a recent check has shown that all subscriptions work.
     fn is_connected(&self) -> bool;
 
-    /// Sends what waits, for a bounded time, and lets go of connections.
+    /// Sends queued announcements, for a bounded time, and closes connections.
     async fn close(&self);
 }
 
-/// What comes out of a bus.
+/// An event of the bus.
 #[derive(Clone, Debug)]
 pub enum BusEvent {
-    /// Another node has said something.
+    /// An announcement of another node.
     Received(Channel, Announcement),
-    /// These channels are heard from here on. What was said before may have been missed.
+    /// The subscriptions of these channels are active. Earlier announcements may have been lost.
     Subscribed(BTreeSet<Channel>),
 }
 
-/// News of one node on one channel.
+/// An announcement of one node on one channel.
 #[derive(Clone, Debug)]
 pub struct Announcement {
-    /// Who says so.
+    /// The publishing node.
     pub from: NodeId,
-    /// How many this one is that the node publishes on the channel: 1, 2, 3 … Who misses a number
-    /// has missed news.
+    /// The sequence number among the node's announcements on the channel: 1, 2, 3 … A missing
+    /// number is a lost announcement.
     pub number: u64,
-    /// What it says.
+    /// The content.
     pub event: ClusterEvent,
 }
 
-/// What a node tells the others.
+/// An event that a node publishes to the others.
 #[derive(Clone, Debug)]
 pub enum ClusterEvent {
     /// An entry was stored: a delivery of [`Event::Entry`](crate::chat::event::Event::Entry).
     Entry(Arc<Delivery>),
-    /// A log was cut: what lies up to here is not kept any more.
+    /// A log was trimmed: entries up to this position are no longer kept.
     Trimmed(Place, Position),
-    /// What a user is in a place was changed, by somebody else if one is named.
+    /// A user's membership has changed.
     MembershipChanged {
-        /// Where.
+        /// The conversation.
         place: Place,
-        /// Who.
+        /// The member.
         user: UserName,
-        /// Who did it.
+        /// The user who changed it, if not the member.
         by: Option<UserName>,
     },
-    /// A user has read a conversation up to here, and others care.
+    /// A user has read a conversation up to a seq, and the other members are notified.
     Read {
-        /// Where.
+        /// The conversation.
         place: Place,
-        /// Who.
+        /// The reader.
         user: UserName,
-        /// Up to here.
+        /// The last read entry.
         seq: Seq,
     },
-    /// A user began to type, or stopped.
+    /// A user started or stopped typing.
     Typing {
-        /// Where.
+        /// The conversation.
         place: Place,
-        /// Who.
+        /// The user.
         user: UserName,
-        /// Whether they type now.
+        /// Whether the user is typing now.
         typing: Typing,
     },
-    /// A user came to a room on this node.
+    /// A user joined a room on the publishing node.
     Joined(Place, UserName),
-    /// A user is in a room no more on this node.
+    /// A user left a room on the publishing node.
     Left(Place, UserName),
-    /// All users who are in a room on this node.
+    /// All users of a room on the publishing node.
     Roster(Place, Vec<UserName>),
-    /// Others are to say who is in these rooms on their nodes, each with [`ClusterEvent::Roster`].
+    /// Requests a [`ClusterEvent::Roster`] of each of these rooms from the other nodes.
     RosterRequest(Vec<Place>),
-    /// What was announced under these numbers on this channel by that node was not heard.
+    /// Requests the commands that a node announced under these numbers on this channel.
     ResendRequest {
-        /// Whose news.
+        /// The node that announced them.
         of: NodeId,
-        /// From this number on.
+        /// The first number.
         from: u64,
-        /// Up to this one.
+        /// The last number.
         to: u64,
     },
-    /// What is said to all nodes alike about a user or a sign-in.
+    /// A command to all nodes about a user or a sign-in.
     Command(ClusterCommand),
-    /// An act that was announced under this number before, for those who missed it.
+    /// A command that was announced under this number before, for nodes that missed it.
     ResentCommand(u64, ClusterCommand),
-    /// The node lives, and has published so many on these channels of late.
+    /// The node is alive, and these are its last numbers on recently used channels.
     Heartbeat(Vec<(Channel, u64)>),
-    /// Something that this version does not understand.
+    /// An event that this version does not understand.
     Unknown,
 }
 
-/// What every node is to do about a user or a sign-in.
+/// A command to all nodes about a user or a sign-in.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum ClusterCommand {
-    /// A user came with a device, and wherever one may be on only one, their others go.
+    /// A user connected with a device. Where only one device is allowed, the user's others are
+    /// signed out.
     ReplaceDevices {
-        /// In which world.
+        /// The space.
         space: Space,
-        /// Who.
+        /// The user.
         user: UserName,
-        /// With what.
+        /// The new device.
         device: Option<DeviceId>,
-        /// The ticket that was drawn for it ([`Nodes::ticket`](super::Nodes::ticket)): those who drew
-        /// later stay.
+        /// The connection's ticket ([`Nodes::ticket`](super::Nodes::ticket)). Connections with a
+        /// later ticket stay.
         ticket: u64,
     },
-    /// A name is a user's of the back end from now on: guests who look alike lose theirs.
+    /// A name belongs to a registered user from now on: guests with a name that looks like it lose
+    /// theirs.
     RevokeGuestNames {
-        /// In which world.
+        /// The space.
         space: Space,
         /// The name.
         user: UserName,

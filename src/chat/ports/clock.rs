@@ -1,20 +1,20 @@
-//! Time, chance and identity as arguments.
+//! Time and ids as arguments, so that tests control them.
 
 use time::OffsetDateTime;
 
 use crate::domain::MessageId;
 
-/// What time it is.
+/// The source of the current time.
 pub trait Clock: Send + Sync + 'static {
-    /// Now, in UTC.
+    /// The current time in UTC.
     fn now(&self) -> OffsetDateTime;
 }
 
-/// Makes identities that nobody else makes.
+/// Generates unique ids.
 pub trait IdSource: Send + Sync + 'static {
-    /// An id for a message whose sender chose none.
+    /// An id for a message that was sent without one.
     fn message_id(&self) -> MessageId;
 
-    /// A random text of visible ASCII characters with at least 122 bits of chance.
+    /// A random text of visible ASCII characters with at least 122 bits of entropy.
     fn secret(&self) -> String;
 }

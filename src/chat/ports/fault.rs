@@ -1,8 +1,9 @@
-//! How an engine says that it broke.
+//! The failure of an engine.
 
 use std::error::Error;
 
-/// We failed, not the caller. Opaque: the caller hears only that it was us, the log hears why.
+/// A failure of the server, not of the caller. Opaque: the caller learns only that the server
+/// failed; the log has the cause.
 #[derive(Debug, thiserror::Error)]
 #[error("{doing}")]
 pub struct Fault {
@@ -12,27 +13,27 @@ pub struct Fault {
 }
 
 impl Fault {
-    /// The engine broke while `doing` something, because of `source`.
+    /// A failure in `doing`, caused by `source`.
     pub fn new(doing: &'static str, source: impl Into<Box<dyn Error + Send + Sync>>) -> Self {
         Self { doing, source: source.into() }
     }
 
-    /// What was being done, and the whole chain of causes, for the log.
+    /// The text of the fault with its chain of causes, for the log.
     pub fn chain(&self) -> String {
         with_causes(self)
     }
 }
 
-/// What an error says, with the whole chain of its causes.
+/// The text of an error with its chain of causes.
 pub fn with_causes(error: &dyn Error) -> String {
     let mut text = error.to_string();
     let mut cause = error.source();
     while let Some(error) = cause {
-        let said = error.to_string();
-        // Some errors say their cause in words of their own.
-        if !text.ends_with(&said) {
+        let cause_text = error.to_string();
+        // Some errors include the text of their cause.
+        if !text.ends_with(&cause_text) {
             text.push_str(": ");
-            text.push_str(&said);
+            text.push_str(&cause_text);
         }
         cause = error.source();
     }

@@ -47,7 +47,8 @@ pub enum MetricEvent<'a> {
     HandshakeRejected(&'a Rejection),
     /// A request on a connection was rejected.
     RequestRejected(Wire, &'a Rejection),
-    /// The server closed a connection because its client read too slowly. Counted once per connection.
+    /// The server closed a connection because its client read too slowly. Counted once per
+    /// connection.
     SlowReaderDisconnected(Wire),
     /// The store committed a transaction of the journal.
     BatchCommitted {

@@ -1,6 +1,6 @@
-//! What the chat needs from outside: traits with their guarantees written on them.
+//! The ports of the chat: traits with documented guarantees.
 //!
-//! An engine is an implementation of one of these. Only `app` names engines.
+//! An engine implements one of these. Only `app` names engines.
 
 mod bus;
 mod clock;

@@ -1,4 +1,4 @@
-//! The port of the engines that know which nodes there are, and what may be only once among them.
+//! The port of the engines that record live nodes and what must be unique among them.
 
 use std::time::Duration;
 
@@ -7,79 +7,80 @@ use async_trait::async_trait;
 use super::Fault;
 use crate::domain::{DeviceSet, NodeId, Space, UserName};
 
-/// How long a node is alive that beats no more.
+/// How long a node counts as alive after its last heartbeat.
 pub const LEASE: Duration = Duration::from_secs(8);
 
-/// Knows which nodes live, who has which guest's name, and who is online on which node.
+/// Records the live nodes, the claims of guest names, and the online users of each node.
 ///
-/// An engine is made for one node, whose name it knows. Time is the engine's own: clocks of nodes may
-/// differ.
+/// An engine belongs to one node and knows its id. Time is the engine's own, because the clocks of
+/// nodes may differ.
 ///
 /// # Guarantees
-/// - A node that beats is alive for everybody who beats after it; one that beats no more is not, from
-///   [`LEASE`] after its last beat on. One that has left is not, at once.
-/// - Of guests whose names look alike in one space, only one stay at a time has claims on living
-///   nodes: one on each node where its guest is. A claim lasts until it is released or its node is no
-///   more alive; then others may have the name, and the node finds that out with its next beat.
+/// - After a heartbeat a node is alive in the replies to all later heartbeats, until [`LEASE`] has
+///   passed since its last one or it has left.
+/// - Of guest names that look alike in one space, only one guest session at a time has claims on
+///   live nodes: one claim on each node with a connection of the guest. A claim lasts until its
+///   release or the expiry of its node's lease. Another session may claim the name then, and the
+///   next heartbeat reports the loss to the node.
 #[async_trait]
 pub trait Nodes: Send + Sync + 'static {
-    /// Says that this node lives, and what has changed on it since the last time that this went well.
+    /// Renews this node's lease and reports the changes since its last successful heartbeat.
     async fn heartbeat(&self, changes: &[OnlineDevices]) -> Result<HeartbeatReply, Fault>;
 
-    /// Has a guest's name for this node, or answers that somebody has it on another one. Whoever had
-    /// it on this node before has it no more: who claims has seen to that.
+    /// Claims a guest name for this node, unless another session has it on another node. The claim
+    /// replaces one of another session on this node: the caller ensures that this session is over.
     async fn claim(&self, name: &GuestName) -> Result<ClaimOutcome, Fault>;
 
-    /// Gives guests' names back, as far as they are this node's.
+    /// Releases those of these guest names that this node has claimed.
     async fn release(&self, names: &[GuestName]) -> Result<(), Fault>;
 
-    /// On which devices these users are on the *other* living nodes, as they said with their beats.
+    /// The devices of these users on the *other* live nodes, as reported by their heartbeats.
     async fn online(&self, space: &Space, users: &[UserName]) -> Result<Vec<DeviceSet>, Fault>;
 
-    /// A number that is larger than all that were drawn before, on whatever node.
+    /// A number that is larger than all that were drawn before on any node.
     async fn ticket(&self) -> Result<u64, Fault>;
 
-    /// This node lives no more. Its names are free.
+    /// Ends this node's lease and releases its names.
     async fn leave(&self) -> Result<(), Fault>;
 }
 
-/// On which devices a user is on this node now.
+/// The devices of a user on this node.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct OnlineDevices {
-    /// In which world.
+    /// The space.
     pub space: Space,
-    /// Who.
+    /// The user.
     pub user: UserName,
-    /// On which.
+    /// The devices.
     pub devices: DeviceSet,
 }
 
-/// What a beat answers.
+/// The reply to a heartbeat.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct HeartbeatReply {
-    /// The nodes that live, this one among them, in the order of their names.
+    /// The live nodes including this one, in the order of their ids.
     pub alive: Vec<NodeId>,
-    /// Guests' names that this node had claimed and has no more: somebody else claimed them while it
-    /// was not alive. Each is answered once.
+    /// Guest names that this node has lost: another session claimed them while this node's lease
+    /// was expired. Each is reported once.
     pub lost: Vec<GuestName>,
 }
 
-/// A guest's name, and the stay for which it is theirs.
+/// A guest name and the session that has claimed it.
 #[derive(Clone, Debug, PartialEq, Eq, Hash, PartialOrd, Ord)]
 pub struct GuestName {
-    /// In which world.
+    /// The space.
     pub space: Space,
-    /// The name. Those that look alike ([`UserName::key`]) are one.
+    /// The name. Names that look alike ([`UserName::key`]) are one.
     pub user: UserName,
-    /// The mark of the stay.
+    /// The id of the guest session.
     pub guest_session: Box<str>,
 }
 
-/// What became of a claim.
+/// The result of a claim.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum ClaimOutcome {
-    /// The name is this node's.
+    /// This node has the name.
     Granted,
-    /// Another stay has it.
+    /// Another session has it.
     Taken,
 }

@@ -6,33 +6,33 @@ use async_trait::async_trait;
 
 use crate::{chat::event::Delivery, domain::CloseReason};
 
-/// Events on their way to one connection.
+/// The queue of events for one connection.
 ///
 /// # Guarantees
-/// - `push` never waits. Events go out in the order in which they were pushed.
-/// - After an [`Overflow`], or after `close`, nothing more goes out but the reason.
-/// - `close` never waits either: it begins the end. What was pushed before is sent if the client
-///   takes it in bounded time.
+/// - `push` never waits. Events are sent in the order of the pushes.
+/// - After an [`Overflow`] or `close`, no later event is sent, only the close reason.
+/// - `close` does not wait. Events pushed before it are sent if the client reads them within a
+///   bounded time.
 #[async_trait]
 pub trait Outbox: Send + Sync + 'static {
-    /// Queues an event, or says that the queue is full; then the caller closes it.
+    /// Queues an event. If the queue is full, the caller closes it.
     fn push(&self, delivery: &Arc<Delivery>) -> Result<(), Overflow>;
 
-    /// Queues an event that nobody misses, or drops it, when more than half of the queue is taken.
+    /// Queues an optional event, or drops it when more than half of the queue is used.
     fn offer(&self, delivery: &Arc<Delivery>);
 
-    /// Waits until less than half of the queue is taken, or until it is closed: a replay is sent
-    /// at the pace of its reader.
+    /// Waits until less than half of the queue is used or it is closed, so that a replay is sent at
+    /// the speed of its reader.
     async fn wait_for_capacity(&self);
 
-    /// Ends the connection, telling the client why. The second call does nothing.
+    /// Closes the connection and sends the reason. A second call has no effect.
     fn close(&self, reason: CloseReason);
 
-    /// Whether it was closed for a reason for which the client may not stay
-    /// ([`CloseReason::is_prompt`]): what still comes from it is not taken.
+    /// Whether it was closed for a reason that revokes the client's rights
+    /// ([`CloseReason::is_prompt`]): later requests of the client are ignored.
     fn is_revoked(&self) -> bool;
 }
 
-/// The queue is full: this reader is too slow.
+/// The queue is full: the client reads too slowly.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Overflow;

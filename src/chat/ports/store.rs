@@ -1,4 +1,4 @@
-//! The port of the engines that keep.
+//! The port of the engines that store logs, memberships and users.
 
 use async_trait::async_trait;
 use time::OffsetDateTime;
@@ -9,85 +9,83 @@ use crate::domain::{
     NodeId, Place, Position, Role, Seq, Space, UserName,
 };
 
-/// Devices that are remembered of a user. Those that came last stay.
+/// Devices remembered per user. The most recently seen ones are kept.
 pub const DEVICES_PER_USER_MAX: usize = 32;
 
-/// Direct conversations that somebody who comes is told of: those in which something was said last.
+/// Direct conversations listed for a connecting user: those with the newest messages.
 pub const DIRECTS_LISTED_MAX: usize = 200;
 
-/// Keeps logs, one per [`Place`], each with a dense `seq` from 1; and who is a member where.
+/// Stores one log per [`Place`], with a dense `seq` from 1, and the memberships.
 ///
 /// # Guarantees
-/// - **Durable:** once `commit` has answered, what it stored is found, also after `kill -9`, by
-///   everything that is asked later.
-/// - **All or nothing:** when `commit` fails, nothing of the batch is found, now or later, unless
-///   the same drafts are committed again. (An engine that cannot know whether its commit went
-///   through may keep the batch; it is then found whole, and a repeat is a duplicate.)
-/// - **Dense and in order:** within a place, `seq` is 1, 2, 3 … in the order of the drafts of a
-///   batch and of the batches that were committed.
-/// - **Entitled:** a draft whose author has no such role as it [needs](Draft::needs), after the batch's
-///   changes and before anything is said, is [`Outcome::NotPermitted`], whatever it repeats.
-/// - **Once:** the same place, author and id is said at most once, for as long as the message is
-///   kept, also within a batch. The same kind and body again is [`Outcome::Duplicate`] with the first
-///   place and time, another one is [`Outcome::Conflict`]; neither takes a `seq`. What was edited or
-///   deleted since is a duplicate whatever the body: nobody knows any more what it was. Changes carry
-///   the id of what they change, and are not meant here.
-/// - **One body:** what a message says is kept in one place. After an edit the older body is nowhere,
-///   after a deletion none is.
-/// - **Members:** who has said something in a direct conversation, or to whom something was said,
-///   is a member of it, and so is the user of an inbox in which something was said. Who says something
-///   where they are a member has read it.
-/// - **To the millisecond:** times come back cut down to it.
-/// - **Sees itself:** a read that begins after `commit` has answered sees it.
+/// - **Durable:** after `commit` returns, all later reads find the batch, also after `kill -9`.
+/// - **Atomic:** after `commit` fails, no read finds any of the batch, unless the same drafts are
+///   committed again. (An engine that cannot know whether its commit succeeded may keep the batch;
+///   it is then kept whole, and a repetition is a duplicate.)
+/// - **Dense and in order:** within a place, `seq` is 1, 2, 3 … in the order of the commits and of
+///   the drafts in a batch.
+/// - **Authorized:** a draft whose author does not have the role that it [needs](Draft::needs),
+///   after the batch's changes and before its drafts, is [`Outcome::NotPermitted`], also as a
+///   repetition.
+/// - **Idempotent:** a message with the same place, author and id is stored at most once while it
+///   is kept, also within a batch. A repetition with the same kind and body is
+///   [`Outcome::Duplicate`] with the first seq and time, any other one is [`Outcome::Conflict`];
+///   neither takes a `seq`. If the message was edited or deleted, any body is a duplicate, because
+///   the first body is gone. This does not apply to edits and deletions: they carry the id of their
+///   message.
+/// - **One body:** a message's body is stored once. An edit overwrites it, a deletion erases it.
+/// - **Members:** a message makes author and addressee members of their direct conversation, and a
+///   notification makes the user a member of the inbox. A member's own message counts as read.
+/// - **Milliseconds:** stored times are truncated to them.
+/// - **Read your writes:** a read that begins after `commit` returned sees the batch.
+/// - **Shared:** where processes share a database, all this holds for their batches together: one
+///   `seq` per place, assigned in the order of the commits.
 ///
-/// - **Shared:** where several processes share what is kept, all this holds for their batches
-///   together: one `seq` per place, handed out in the order of the commits.
-///
-/// `commit` and `trim` are called by one task of a process at a time; reads come at any time.
-/// Not guaranteed: an order between places, or that a read waits for a running `commit`.
+/// One task per process calls `commit` and `trim`; reads run at any time. Not guaranteed: an order
+/// between places, or that a read waits for a running `commit`.
 #[async_trait]
 pub trait Store: Send + Sync + 'static {
-    /// Which database this is: another one has another epoch.
+    /// The identity of the database: another database has another epoch.
     fn epoch(&self) -> &Epoch;
 
     /// Stores a batch in one transaction.
     async fn commit(&self, batch: &Batch) -> Result<Committed, Fault>;
 
-    /// How a place's log stands; all zero when nothing was ever done there.
+    /// The state of a place's log; all zero if nothing was ever stored there.
     async fn log(&self, place: &Place) -> Result<Log, Fault>;
 
-    /// The same of many places, one answer for each.
+    /// The logs of many places, one result for each.
     async fn logs(&self, places: &[Place]) -> Result<Vec<Log>, Fault>;
 
-    /// One number for each of these users, which is another one after every commit, of whatever
-    /// process, that changed what they are a member of, or by which something was said in one of
-    /// their direct conversations or their inbox. 0 for users who never came. An engine that one
-    /// process has for itself may answer 0 for all: nothing changes behind its back.
+    /// One number per user. It changes with each commit, of any process, that changes the user's
+    /// memberships or adds an entry to the user's direct conversations or inbox. 0 for unknown
+    /// users. An engine of a single process may return 0 for all: no other process changes its
+    /// data.
     async fn revisions(&self, users: &[(Space, UserName)]) -> Result<Vec<u64>, Fault>;
 
     /// Entries of a place, oldest first: as many as the limit allows, counted from the end of the
-    /// range that was asked for, and at least one if there is one. [`PageRange::After`] a place that is
-    /// not kept any more begins with the oldest that is.
+    /// range, and at least one if there is one. [`PageRange::After`] a seq that is no longer kept
+    /// begins with the oldest kept entry.
     async fn page(&self, place: &Place, range: PageRange, limit: PageLimit) -> Result<Page, Fault>;
 
-    /// What a user is in a place.
+    /// A user's membership in a place.
     async fn member(&self, place: &Place, user: &UserName) -> Result<Option<Member>, Fault>;
 
     /// Whether a user of exactly this name was ever in a batch's `seen`.
     async fn user_exists(&self, space: &Space, user: &UserName) -> Result<bool, Fault>;
 
-    /// Whether the back end ever vouched for a user whose name looks like this.
+    /// Whether a user whose name looks like this was ever seen as [`IdentityKind::Registered`].
     async fn is_registered(&self, space: &Space, key: &NameKey) -> Result<bool, Fault>;
 
-    /// When each of these users was last seen, with whatever device.
+    /// The time at which each of these users was last seen, with any device.
     async fn last_seen(
         &self,
         space: &Space,
         users: &[UserName],
     ) -> Result<Vec<Option<OffsetDateTime>>, Fault>;
 
-    /// When a user last came or went with a device: the latest time of all. It may
-    /// forget devices, but not the last [`DEVICES_PER_USER_MAX`] of a user.
+    /// The time of a user's last connect or disconnect with a device. The engine may forget
+    /// devices, but not the last [`DEVICES_PER_USER_MAX`] of a user.
     async fn device_seen(
         &self,
         space: &Space,
@@ -95,35 +93,34 @@ pub trait Store: Send + Sync + 'static {
         device: &DeviceId,
     ) -> Result<Option<OffsetDateTime>, Fault>;
 
-    /// Takes away what is not to be kept any more, a bounded part at a time: entries from the oldest
-    /// on, and the memberships of guests who will not come back.
+    /// Removes a bounded part of what is no longer kept: the oldest entries, and the memberships of
+    /// expired guests.
     async fn trim(&self, retention: &TrimLimits) -> Result<Trimmed, Fault>;
 
-    /// Flushes what it holds and lets go of files and connections. Nothing is called after it.
+    /// Flushes and closes files and connections. No other method is called after it.
     async fn close(&self);
 }
 
-/// What is stored in one transaction. Its parts take effect in the order in which they stand here.
+/// The content of one transaction. Its parts take effect in the order of the fields.
 #[derive(Clone, Debug, Default)]
 pub struct Batch {
-    /// Users who came. Known ones are no error. Who comes with another [`IdentityKind`] than the
-    /// one who had the name last is somebody else, and what that one was a member of is forgotten.
+    /// Users that connected, known or new. A user with another [`IdentityKind`] than the name's
+    /// last one is another user: the memberships of the last one are removed.
     pub seen: Vec<UserSeen>,
-    /// Users who went. One who never came is left out.
+    /// Users that disconnected. Unknown users are ignored.
     pub departed: Vec<UserDeparted>,
-    /// Guests who will not come back: what they were members of is forgotten, unless somebody else
-    /// has the name by now.
+    /// Expired guests. Their memberships are removed, unless another user has the name by now.
     pub expired: Vec<GuestExpired>,
-    /// Changes of who is a member, one after the other.
+    /// Membership changes, applied in order.
     pub changes: Vec<Change>,
-    /// Entries, in the order in which they take their places.
+    /// New entries, in the order of their positions.
     pub drafts: Vec<Draft>,
-    /// Users whose memberships are asked for, as they are after all this.
+    /// Users whose memberships are returned as they are after the rest of the batch.
     pub membership_queries: Vec<(Space, UserName)>,
 }
 
 impl Batch {
-    /// Whether there is nothing to do.
+    /// Whether the batch has no content.
     pub fn is_empty(&self) -> bool {
         let Self { seen, departed, expired, changes, drafts, membership_queries } = self;
         seen.is_empty()
@@ -135,213 +132,213 @@ impl Batch {
     }
 }
 
-/// What came of a batch.
+/// The results of a batch.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct Committed {
     /// One per change, in their order.
     pub changed: Vec<ChangeResult>,
     /// One per draft, in their order.
     pub outcomes: Vec<Outcome>,
-    /// One per arrival, in their order.
+    /// One per membership query, in their order.
     pub memberships: Vec<Vec<Membership>>,
 }
 
-/// A user who came.
+/// A user that connected.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct UserSeen {
-    /// In which world.
+    /// The space.
     pub space: Space,
-    /// By which name.
+    /// The name.
     pub user: UserName,
-    /// Who says so.
+    /// Whether the user is registered or a guest.
     pub identity_kind: IdentityKind,
-    /// With what, if they said so.
+    /// The device, if the client named one.
     pub device: Option<DeviceId>,
-    /// When.
+    /// The time of the connect.
     pub at: OffsetDateTime,
 }
 
-/// A user who went. Who they were was said when they came; somebody else may have the name by now.
+/// A user that disconnected. Another user may have the name by now.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct UserDeparted {
-    /// In which world.
+    /// The space.
     pub space: Space,
-    /// By which name.
+    /// The name.
     pub user: UserName,
-    /// With what, if they said so.
+    /// The device, if the client named one.
     pub device: Option<DeviceId>,
-    /// When.
+    /// The time of the disconnect.
     pub at: OffsetDateTime,
 }
 
-/// Who says who somebody is.
+/// The source of a user's identity.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum IdentityKind {
-    /// Nobody: a guest, whose stay has this mark.
+    /// A guest with this guest session.
     Guest(Box<str>),
-    /// The back end, with a token.
+    /// A user with a token of the back end.
     Registered,
 }
 
 impl IdentityKind {
-    /// Who vouches for somebody whose token has this mark of a guest's stay, or none.
+    /// The identity kind of a token with this guest session, or without one.
     pub fn of(guest: Option<&str>) -> Self {
         guest.map_or(Self::Registered, |guest_session| Self::Guest(guest_session.into()))
     }
 }
 
-/// A guest who will not come back, unless they are on another node that lives.
+/// A guest whose grace period is over, unless the guest is online on another live node.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct GuestExpired {
-    /// In which world.
+    /// The space.
     pub space: Space,
-    /// By which name.
+    /// The name.
     pub user: UserName,
-    /// The mark of their stay.
+    /// The id of the guest session.
     pub guest_session: Box<str>,
-    /// The node that they were on.
+    /// The node that the guest was on.
     pub from: NodeId,
 }
 
-/// A change of what a user is in a place.
+/// A change of a user's membership in a place.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Change {
-    /// Where.
+    /// The conversation.
     pub place: Place,
-    /// Who.
+    /// The user.
     pub user: UserName,
-    /// What changes.
+    /// The change.
     pub what: MemberChange,
-    /// Of how many rooms the user may be a member for this to make them a member of one more; of any
-    /// number, where it is not said.
+    /// The number of rooms from which on the change does not add another one. `None` is no limit.
     pub rooms_max: Option<u64>,
 }
 
 /// See [`Change`].
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum MemberChange {
-    /// They become a member, having read everything, unless they are one already.
+    /// The user becomes a member that has read all entries, unless already a member.
     Join(JoinMode),
-    /// They have this role from now on, as new members who have read everything if they were none.
+    /// The user gets this role, and becomes a member as by `Join` if not one yet.
     Assign(Role),
-    /// They are a member no more.
+    /// The user is no longer a member.
     Leave,
-    /// They have read up to here: the last entry if that is earlier, and what they had read before
-    /// if that is later. Nothing if they are no member.
+    /// The member has read up to this seq, limited to the last entry. A read position never moves
+    /// back. No effect without a membership.
     Read(Seq),
-    /// They want to be left alone, or not. Nothing if they are no member.
+    /// The member mutes or unmutes the conversation. No effect without a membership.
     Mute(Muted),
 }
 
-/// What a user was in a place before a change, and what they are after it.
+/// A user's membership before and after a change.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct ChangeResult {
-    /// Before.
+    /// The membership before.
     pub before: Option<Member>,
-    /// After.
+    /// The membership after.
     pub after: Option<Member>,
-    /// How the log stands after the change, and before the drafts of the batch.
+    /// The log after the change and before the drafts of the batch.
     pub log: Log,
-    /// Why they did not become a member, if that was to be.
+    /// The reason why a join had no effect.
     pub refused: Option<JoinRefusal>,
 }
 
-/// Why somebody did not become a member.
+/// The reason why a user did not become a member.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum JoinRefusal {
-    /// There is nothing to found: somebody is a member, or something was done.
+    /// The room exists already: it has members or entries.
     NotNew,
-    /// They are a member of as many rooms as they may.
+    /// The user is a member of as many rooms as the limit allows.
     TooManyRooms,
 }
 
-/// Where a user is a member.
+/// A membership of a user.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Membership {
-    /// Where: all rooms, the inbox if there ever was something in it, and of the direct conversations
-    /// the last [`DIRECTS_LISTED_MAX`] in which something was said, newest first. Else in no order.
+    /// The conversation: all rooms, the inbox if it ever had an entry, and the
+    /// [`DIRECTS_LISTED_MAX`] direct conversations with the newest messages, newest first.
+    /// Otherwise unordered.
     pub place: Place,
-    /// As what.
+    /// The role and read position.
     pub member: Member,
-    /// How the log stands.
+    /// The state of the log.
     pub log: Log,
 }
 
-/// An entry without its place in the log.
+/// An entry without its position in the log.
 #[derive(Clone, Debug)]
 pub struct Draft {
     /// The conversation that it belongs to.
     pub place: Place,
-    /// The identity, within conversation and author, of the message that is said or changed.
+    /// The id, within conversation and author, of the message that is sent or changed.
     pub id: MessageId,
-    /// Who does it.
+    /// The author.
     pub author: UserName,
-    /// The least role that they must have there; none, where they need not be a member.
+    /// The lowest role that permits it. `None` if the author need not be a member.
     pub needs: Option<Role>,
-    /// When the server took it.
+    /// The time at which the server received it.
     pub at: OffsetDateTime,
-    /// What they do.
+    /// The content.
     pub act: DraftAct,
 }
 
 /// See [`Draft`].
 #[derive(Clone, Debug)]
 pub enum DraftAct {
-    /// They say something.
+    /// A new message.
     Say {
-        /// What it goes out as.
+        /// The kind of message.
         kind: MessageKind,
-        /// What.
+        /// The body.
         body: Body,
     },
-    /// They change what was said at a place.
+    /// An edit of a message.
     Edit {
-        /// The place.
+        /// The seq of the message.
         of: Seq,
-        /// What it says from now on.
+        /// The new body.
         body: Body,
     },
-    /// They take away what was said at a place.
+    /// A deletion of a message.
     Delete {
-        /// The place.
+        /// The seq of the message.
         of: Seq,
     },
 }
 
-/// What became of a draft.
+/// The result of a draft.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Outcome {
-    /// Stored, at this place.
+    /// Stored at this position.
     Stored(Position),
-    /// It was stored before, then and there; nothing was done now. A deletion of what is deleted is
-    /// a duplicate of the first one.
+    /// Not stored, because it was stored before. A second deletion of a message is a duplicate of
+    /// the first one.
     Duplicate {
-        /// Its place.
+        /// The seq of the first one.
         seq: Seq,
-        /// When it was taken.
+        /// The time of the first one.
         at: OffsetDateTime,
     },
-    /// Its id was stored before with another body; nothing was done now.
+    /// Not stored, because its id was stored before with another body.
     Conflict,
-    /// There is no message to change there, or not any more; nothing was done.
+    /// Not stored, because there is no message to change, or it is no longer kept.
     NoMessage,
-    /// Its author is not what it needs, but this, or no member at all; nothing was done.
+    /// Not stored, because the author has only this role, or is no member.
     NotPermitted(Option<Role>),
 }
 
-/// How much of a log at once.
+/// The size limits of a page.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct PageLimit {
-    /// How many entries.
+    /// The number of entries.
     pub messages: u32,
-    /// How many bytes in their bodies.
+    /// The bytes of their bodies.
     pub bytes: usize,
-    /// How many attachments in their bodies.
+    /// The attachments of their bodies.
     pub attachments: usize,
 }
 
 impl PageLimit {
-    /// Takes one more entry into a page that `used` this much, or says that it does not fit.
+    /// Adds an entry to a page that has `used` this much, and returns whether it fits.
     ///
     /// The first entry always fits.
     pub fn admits(&self, used: &mut Self, body: Option<&Body>) -> bool {
@@ -355,46 +352,46 @@ impl PageLimit {
                 && used.attachments <= self.attachments)
     }
 
-    /// Nothing used yet.
+    /// The size of an empty page.
     pub const NOTHING: Self = Self { messages: 0, bytes: 0, attachments: 0 };
 }
 
-/// Part of a log.
+/// Consecutive entries of a log.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct Page {
-    /// Oldest first, without holes.
+    /// Oldest first, without gaps.
     pub entries: Vec<Entry>,
-    /// Whether the range holds further ones that are kept.
+    /// Whether the range has more entries.
     pub more: bool,
 }
 
-/// Which part of a log.
+/// The part of a log to read.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum PageRange {
-    /// The newest ones.
+    /// The newest entries.
     Newest,
-    /// The newest ones before this place.
+    /// The newest entries before this seq.
     Before(Seq),
-    /// The oldest ones after this place.
+    /// The oldest entries after this seq.
     After(Seq),
 }
 
-/// What is to be kept.
+/// What [`Store::trim`] keeps.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct TrimLimits {
-    /// In each place the newest so many entries.
+    /// The number of newest entries kept per conversation.
     pub entries_max: Option<u64>,
-    /// Entries that were taken after this.
+    /// Entries received after this time are kept.
     pub entries_after: Option<OffsetDateTime>,
-    /// Memberships of guests who were seen after this.
+    /// Memberships of guests seen after this time are kept.
     pub guests_after: OffsetDateTime,
 }
 
-/// What [`Store::trim`] took away.
+/// The result of [`Store::trim`].
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct Trimmed {
     /// The floors of the logs that became shorter.
     pub floors: Vec<(Place, Position)>,
-    /// Whether there may be more to take away: call again soon.
+    /// Whether there may be more to remove: the caller should continue soon.
     pub more: bool,
 }

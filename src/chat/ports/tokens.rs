@@ -1,4 +1,4 @@
-//! The port of the engines that prove who somebody is.
+//! The port of the engines that issue and verify tokens.
 
 use async_trait::async_trait;
 use time::OffsetDateTime;
@@ -9,57 +9,57 @@ use crate::domain::{
     Token, UserName,
 };
 
-/// Makes and checks tokens.
+/// Issues and verifies tokens.
 ///
 /// # Guarantees
-/// - `check` accepts what `issue` made until its time is over, and beyond that only what a key of the
-///   settings has signed.
-/// - `check` waits a bounded time at most, and only for a key that it does not know yet.
-/// - Who is a guest, and which sign-in a token belongs to, is believed only of what `issue` made.
+/// - `check` accepts unexpired tokens of `issue` and tokens signed by a key of the settings.
+/// - `check` waits for a bounded time at most, and only for an unknown key.
+/// - The guest session and the sign-in of a token are accepted only from tokens of `issue`.
 /// - A token's text is never part of an error or of the log.
 #[async_trait]
 pub trait Tokens: Send + Sync + 'static {
-    /// What `token` proves at `now`, or [`Rejection::Unauthorized`] or [`Rejection::TokenExpired`].
+    /// The claims of `token` at `now`, or [`Rejection::Unauthorized`] or
+    /// [`Rejection::TokenExpired`].
     async fn check(&self, token: &Token, now: OffsetDateTime) -> Result<Claims, Rejection>;
 
-    /// A token that proves `claims`.
+    /// Issues a token with these claims.
     fn issue(&self, claims: &Claims) -> Result<Token, Fault>;
 }
 
-/// What a token proves.
+/// The claims of a token.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Claims {
-    /// Who.
+    /// The user.
     pub user: UserName,
-    /// How they are to be shown.
+    /// The display name.
     pub name: Option<Box<str>>,
-    /// Until when.
+    /// The expiry.
     pub expires_at: OffsetDateTime,
-    /// Which spaces it opens; all when there is none here.
+    /// The spaces that it is valid for. Empty means all.
     pub spaces: Vec<SpacePattern>,
-    /// Which rooms it opens.
+    /// The rooms that it is valid for.
     pub rooms: Rooms,
-    /// Whether they may do what administrators may.
+    /// Whether the user is an administrator.
     pub admin: bool,
-    /// For a guest, the mark of the stay that it was given to: two guests may have the same name
-    /// one after the other, and the first one's token is not the second one's.
+    /// For a guest, the id of the guest session. Two guests may have the same name one after the
+    /// other; the token of the first is not valid for the second.
     pub guest: Option<Box<str>>,
-    /// The sign-in that it was made for, when a cookie carries it.
+    /// The sign-in of a token that a cookie carries.
     pub sign_in: Option<SignInId>,
 }
 
-/// Which rooms a token opens.
+/// The rooms that a token is valid for.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub enum Rooms {
-    /// All of them.
+    /// All rooms.
     #[default]
     All,
-    /// Those that one of these means, and as what, where the token says so.
+    /// Rooms that match one of these patterns, with the role that the token grants, if any.
     Only(Vec<(RoomPattern, Option<Role>)>),
 }
 
 impl Claims {
-    /// A user who may do what everybody may.
+    /// The claims of a registered user without restrictions or extra rights.
     pub fn of(user: UserName, expires_at: OffsetDateTime) -> Self {
         Self {
             user,
@@ -73,7 +73,7 @@ impl Claims {
         }
     }
 
-    /// What a guest called `user` is given in `space`.
+    /// The claims of a guest named `user` in `space`.
     pub fn guest(
         user: UserName,
         space: &Space,
@@ -84,19 +84,19 @@ impl Claims {
         Self { spaces: only, guest: Some(guest_session.into()), ..Self::of(user, expires_at) }
     }
 
-    /// Whether they are an administrator's.
+    /// The user's role in all rooms.
     pub fn global_role(&self) -> GlobalRole {
         if self.admin { GlobalRole::Administrator } else { GlobalRole::User }
     }
 
-    /// Whether they open `space`.
+    /// Whether the token is valid for `space`.
     pub fn allows_space(&self, space: &Space) -> bool {
         self.spaces.is_empty() || self.spaces.iter().any(|pattern| pattern.matches(space))
     }
 }
 
 impl Rooms {
-    /// What the token says of `room`. Of several roles the highest counts.
+    /// The grant for `room`. Of several roles the highest counts.
     pub fn grant(&self, room: &RoomName) -> Grant {
         let Self::Only(patterns) = self else { return Grant::Open };
         let roles = patterns.iter().filter(|(pattern, _)| pattern.matches(room));
@@ -107,7 +107,7 @@ impl Rooms {
         }
     }
 
-    /// Whether `room` is open at all.
+    /// Whether the token is valid for `room`.
     pub fn allows(&self, room: &RoomName) -> bool {
         self.grant(room) != Grant::Closed
     }

@@ -246,6 +246,6 @@ impl SessionIdentity {
 
 /// Logs a fault of the store on a read and makes it the refusal that the caller hears.
 pub(super) fn unavailable(fault: &Fault) -> Rejection {
-    error!(error = fault.chain(), "the store cannot be read");
+    error!(error = fault.chain(), "store read failed");
     Rejection::Unavailable
 }
