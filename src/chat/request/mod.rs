@@ -1,4 +1,4 @@
-//! What a session may be asked, and what it answers: domain types only, for every wire alike.
+//! Requests to a session and their answers: domain types only, the same for each wire.
 
 mod pending_reply;
 
@@ -12,150 +12,150 @@ use crate::domain::{
 pub(crate) use self::pending_reply::{DraftReply, PendingReply, ReadyReply};
 use super::{event::RoomState, ports::PageRange};
 
-/// What a connection says at the door.
+/// The handshake data of a connection.
 #[derive(Clone, Debug)]
 pub struct Hello {
-    /// The world it wants to enter.
+    /// The space to enter.
     pub space: Space,
-    /// The token it carries, if any.
+    /// The token, if any.
     pub token: Option<Token>,
-    /// What it calls the device that it is on.
+    /// The client's device id.
     pub device: Option<DeviceId>,
-    /// The room to join in place of the lobby.
+    /// The room to join instead of the lobby.
     pub room: Option<RoomName>,
-    /// The last entry seen, per room.
+    /// The last entry that the client has, per room.
     pub since: Vec<(RoomName, Seq)>,
-    /// The database in which it saw that, if it says so.
+    /// The database of these entries, if the client names it.
     pub epoch: Option<Epoch>,
 }
 
-/// What an entered connection asks for.
+/// A request of a connection with a session.
 #[derive(Clone, Debug)]
 pub enum Request {
-    /// `new user`: be somebody.
+    /// `new user`: identify as a guest.
     Identify {
-        /// Who.
+        /// The name.
         user: UserName,
-        /// With what, if it was not said at the door.
+        /// The device, if the handshake did not name one.
         device: Option<DeviceId>,
     },
-    /// `auth`: go on with a fresh token, or become who it names.
+    /// `auth`: renew the token, or identify with it.
     Auth {
         /// The token.
         token: Token,
     },
-    /// `send message`: to everyone in a room, sender included.
+    /// `send message`: a message to all connections in a room.
     Send(RoomPost),
-    /// `GroupChat`: to everyone in a room but this connection.
+    /// `GroupChat`: a message to all connections in a room but this one.
     GroupChat(RoomPost),
-    /// `SingleChat`: to one user.
+    /// `SingleChat`: a direct message.
     SingleChat {
-        /// Whom.
+        /// The addressee.
         to: UserName,
-        /// What.
+        /// The body.
         body: Body,
-        /// The client's id for it.
+        /// The client's id of the message.
         id: Option<MessageId>,
     },
-    /// `GroupList`: who is in a room.
+    /// `GroupList`: the users of a room.
     GroupList {
-        /// Which; the default room when left out.
+        /// The room. `None` is the default room.
         room: Option<RoomName>,
     },
     /// `join`.
     Join {
-        /// Which; the default room when left out.
+        /// The room. `None` is the default room.
         room: Option<RoomName>,
-        /// The last entry seen there.
+        /// The last entry that the client has.
         since: Option<Seq>,
-        /// The database in which it was seen, if the client says so.
+        /// The database of that entry, if the client names it.
         epoch: Option<Epoch>,
     },
     /// `leave`.
     Leave {
-        /// Which; the default room when left out.
+        /// The room. `None` is the default room.
         room: Option<RoomName>,
     },
     /// `history`.
     History {
-        /// Of what; of the default room when left out.
+        /// The conversation. `None` is the default room.
         of: Option<View>,
-        /// Which part.
+        /// The part of the log.
         range: PageRange,
-        /// How many at most; the server's default when left out.
+        /// The number of entries at most. `None` is the server's default.
         limit: Option<u32>,
     },
-    /// `read`: everything up to a place.
+    /// `read`: mark all entries up to a seq as read.
     Read {
-        /// Of what; of the default room when left out.
+        /// The conversation. `None` is the default room.
         of: Option<View>,
-        /// Up to here.
+        /// The last read entry.
         seq: Seq,
     },
-    /// `mute`: to be left alone by something, or not.
+    /// `mute`: mute or unmute a conversation.
     Mute {
-        /// By what; by the default room when left out.
+        /// The conversation. `None` is the default room.
         of: Option<View>,
-        /// Whether.
+        /// Whether it is muted from now on.
         muted: Muted,
     },
     /// `typing`.
     Typing {
-        /// Where; in the default room when left out. Nobody types in an inbox.
+        /// The conversation. `None` is the default room. An inbox is rejected.
         of: Option<View>,
-        /// Whether.
+        /// Whether the user is typing.
         typing: Typing,
     },
     /// `edit message`.
     Edit {
-        /// Where; in the default room when left out.
+        /// The conversation. `None` is the default room.
         of: Option<View>,
-        /// Which message.
+        /// The seq of the message.
         seq: Seq,
-        /// What it says from now on.
+        /// The new body.
         body: Body,
     },
     /// `delete message`.
     Delete {
-        /// Where; in the default room when left out.
+        /// The conversation. `None` is the default room.
         of: Option<View>,
-        /// Which message.
+        /// The seq of the message.
         seq: Seq,
     },
-    /// `invite`: make somebody a member of a room.
+    /// `invite`: make a user a member of a room.
     Invite {
-        /// Which; the default room when left out.
+        /// The room. `None` is the default room.
         room: Option<RoomName>,
-        /// Whom.
+        /// The invited user.
         user: UserName,
-        /// As what; as one joins there when left out.
+        /// The role. `None` is the room's default role.
         role: Option<Role>,
     },
-    /// `kick`: make somebody a member of a room no more.
+    /// `kick`: remove a member from a room.
     Kick {
-        /// Which; the default room when left out.
+        /// The room. `None` is the default room.
         room: Option<RoomName>,
-        /// Whom.
+        /// The removed user.
         user: UserName,
     },
-    /// `notify`: put something into a user's inbox.
+    /// `notify`: add a notification to a user's inbox.
     Notify {
-        /// Whose.
+        /// The addressee.
         to: UserName,
-        /// What.
+        /// The body.
         body: Body,
-        /// The client's id for it.
+        /// The client's id of the message.
         id: Option<MessageId>,
     },
-    /// `presence`: who of these is here.
+    /// `presence`: which of these users are online.
     Presence {
-        /// Who is asked for.
+        /// The users.
         users: Vec<UserName>,
     },
 }
 
 impl Request {
-    /// The room that it is about, if it is about one: `default_room` where none is named.
+    /// The room of the request, if it has one: `default_room` if the client names none.
     pub(super) fn room<'a>(&'a self, default_room: &'a RoomName) -> Option<&'a RoomName> {
         let named = match self {
             Self::Send(post) | Self::GroupChat(post) => &post.room,
@@ -183,103 +183,103 @@ impl Request {
         Some(named.as_ref().unwrap_or(default_room))
     }
 
-    /// Whether who has this role in its room may ask for it, as far as that can be told beforehand.
+    /// Whether this role in its room permits the request, as far as the request alone shows it.
     pub(super) fn is_allowed_for(&self, role: Role) -> bool {
         match self {
-            // Whose message it is that is to be deleted is not known yet.
+            // The author of the message to delete is not known yet.
             Self::Invite { .. } | Self::Kick { .. } | Self::Delete { .. } => role.may_moderate(),
             _ => role.may_send(),
         }
     }
 
-    /// Whether it depends on what its user is in the room, and the store does not ask for that when it
-    /// takes what comes of it.
+    /// Whether it depends on the user's cached membership and the store does not check the
+    /// membership again when it commits the result.
     pub(super) fn uses_cached_membership(&self) -> bool {
         matches!(self, Self::Join { .. } | Self::Invite { .. } | Self::Kick { .. })
     }
 }
 
-/// A message for a room.
+/// A message to a room.
 #[derive(Clone, Debug)]
 pub struct RoomPost {
-    /// Which; the default room when left out.
+    /// The room. `None` is the default room.
     pub room: Option<RoomName>,
-    /// What.
+    /// The body.
     pub body: Body,
-    /// The client's id for it.
+    /// The client's id of the message.
     pub id: Option<MessageId>,
 }
 
-/// What comes back for a request.
+/// The answer to a request.
 #[derive(Clone, Debug)]
 pub enum Answer {
     /// To `new user`.
     Identified {
-        /// Who the connection is now.
+        /// The connection's user.
         user: UserName,
-        /// With which it comes back.
+        /// The guest's token for reconnecting.
         token: Token,
     },
     /// To `auth`.
     Authorized {
-        /// Who the connection is.
+        /// The connection's user.
         user: UserName,
-        /// Until when it may stay.
+        /// The expiry of the token.
         expires_at: OffsetDateTime,
     },
-    /// To a message for a room.
+    /// To a message to a room.
     Posted {
         /// The message.
         receipt: Receipt,
-        /// Where it went.
+        /// Its room.
         room: RoomName,
     },
     /// To `SingleChat` and `notify`.
     PostedTo {
         /// The message.
         receipt: Receipt,
-        /// To whom.
+        /// The addressee.
         to: UserName,
-        /// Whether they are online on any node.
+        /// Whether the addressee is online on any node.
         online: bool,
     },
     /// To `GroupList`.
     Users {
-        /// Which room.
+        /// The room.
         room: RoomName,
-        /// Who; empty when there are too many to list.
+        /// Its users; empty if there are too many to list.
         users: Vec<UserName>,
-        /// How many.
+        /// The number of users.
         count: usize,
     },
     /// To `join`.
     Joined {
-        /// The room, as one finds it.
+        /// The room as the new member sees it.
         state: RoomState,
-        /// Its users.
+        /// The number of users.
         count: usize,
     },
     /// To `leave`.
     Room {
-        /// Which room.
+        /// The room.
         room: RoomName,
         /// Its last entry.
         seq: Seq,
-        /// Its users.
+        /// The number of remaining users.
         count: usize,
     },
     /// To `history`.
     Page {
         /// Oldest first.
         entries: Vec<Entry>,
-        /// Whether there are further ones in the direction that was asked for.
+        /// Whether there are more entries in the requested direction.
         more: bool,
     },
     /// To `read`.
     Read {
-        /// What is read by now.
+        /// The last read entry.
         seq: Seq,
-        /// How many messages are not.
+        /// The number of unread messages.
         unread: u64,
     },
     /// To `mute`.
@@ -288,61 +288,62 @@ pub enum Answer {
     Acknowledged,
     /// To `edit message` and `delete message`.
     Changed {
-        /// The place of the change.
+        /// The seq of the change.
         seq: Seq,
-        /// When it was taken.
+        /// The time at which the server received it.
         at: OffsetDateTime,
-        /// Whether it was made before, so that nothing was done now.
+        /// Whether the same change was stored before.
         duplicate: bool,
     },
     /// To `invite`.
     Invited {
-        /// Where.
+        /// The room.
         room: RoomName,
-        /// Who.
+        /// The invited user.
         user: UserName,
-        /// As what.
+        /// The user's role.
         role: Role,
     },
     /// To `kick`.
     Kicked {
-        /// Where.
+        /// The room.
         room: RoomName,
-        /// Who.
+        /// The removed user.
         user: UserName,
     },
     /// To `presence`.
     Presences(Vec<UserPresence>),
 }
 
-/// Whether somebody is here.
+/// The presence of a user.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct UserPresence {
-    /// Who.
+    /// The user.
     pub user: UserName,
-    /// Whether they are.
+    /// Whether the user is online.
     pub online: bool,
-    /// By how many devices.
+    /// The number of online devices.
     pub devices: usize,
-    /// When they last came or went, if they ever did.
+    /// The time of the last connect or disconnect, if any.
     pub last_seen: Option<OffsetDateTime>,
 }
 
-/// Proof that a message is on disk.
+/// The receipt of a stored message.
 #[derive(Clone, Debug)]
 pub struct Receipt {
-    /// Its identity.
+    /// Its id.
     pub id: MessageId,
-    /// Its place.
+    /// Its seq.
     pub seq: Seq,
-    /// When it was taken.
+    /// The time at which the server received it.
     pub at: OffsetDateTime,
-    /// Whether it was there before, so that nothing was done now.
+    /// Whether it was stored before.
     pub duplicate: bool,
 }
 
-/// An answer or a refusal. A fault of ours is logged where it happens and is a refusal here.
+/// An answer or a rejection. A fault of the server is logged where it happens and is a rejection
+/// here.
 pub type Reply = Result<Answer, Rejection>;
 
-/// Where the reply goes, exactly once, perhaps after the next request was taken.
+/// Called with the reply exactly once, possibly after the next request was accepted.
 pub type ReplyCallback = Box<dyn FnOnce(Reply) + Send>;

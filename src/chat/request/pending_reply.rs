@@ -13,7 +13,7 @@ use crate::{
 pub(crate) enum DraftReply {
     /// A message to a room.
     Posted { id: MessageId, at: OffsetDateTime, room: RoomName },
-    /// A message to a user, who is `online` on any node.
+    /// A message to a user. `online` is whether the user is online on any node.
     PostedTo { id: MessageId, at: OffsetDateTime, to: UserName, online: bool },
     /// An edit or a deletion. `is_own` is whether the session's user wrote the message.
     Changed { at: OffsetDateTime, is_own: bool },
@@ -132,7 +132,7 @@ mod tests {
     }
 
     #[test]
-    fn a_duplicate_is_answered_with_the_time_of_the_first_copy() {
+    fn duplicate_returns_time_of_first_copy() {
         let first = AT + time::Duration::HOUR;
         let seq = Seq::from_raw(3);
         let reply = posted().with_outcome(Outcome::Duplicate { seq, at: first });

@@ -1,4 +1,4 @@
-//! For how long and for what a session is good: the token's end, a fresh one, the rooms it opens.
+//! The rights of a session: its token's expiry, renewal and rooms.
 
 use std::{fmt, sync::Arc, time::Duration};
 
@@ -21,19 +21,19 @@ pub(in crate::chat) struct Rights {
     pub(super) expires_at: OffsetDateTime,
     pub(super) rooms: Rooms,
     pub(super) global_role: GlobalRole,
-    /// The mark of a guest's stay.
+    /// The id of the guest session.
     pub(super) guest: Option<Box<str>>,
     _deadline: Deadline,
 }
 
-/// That a user goes: written down when this is dropped.
+/// Records the user's departure when it is dropped.
 pub(super) struct LastSeenGuard {
     chat: Arc<Chat>,
     departed: UserDeparted,
 }
 
 impl LastSeenGuard {
-    /// Of a user who has just come.
+    /// The guard of a user that has just connected.
     pub(super) fn of(chat: &Arc<Chat>, seen: UserSeen) -> Self {
         let UserSeen { space, user, identity_kind: _, device, at } = seen;
         Self { chat: Arc::clone(chat), departed: UserDeparted { space, user, device, at } }
@@ -58,7 +58,7 @@ impl Drop for LastSeenGuard {
 }
 
 impl Session {
-    /// `auth`: goes on with a fresh token, or becomes who it names.
+    /// `auth`: renews the token, or identifies the session with it.
     pub(super) async fn auth(&mut self, token: Token, answer: ReplyCallback) {
         if self.identity.is_some() {
             let reply = self.renew(&token).await;
@@ -74,7 +74,7 @@ impl Session {
         }
     }
 
-    /// A fresh token for the same user takes the place of the one before.
+    /// Replaces the session's token by a new one of the same user.
     async fn renew(&mut self, token: &Token) -> Reply {
         let claims = self.chat.check_token_for_space(&self.origin.space, token).await?;
         let identity = self.identity()?;
@@ -90,7 +90,7 @@ impl Session {
         Ok(Answer::Authorized { user, expires_at })
     }
 
-    /// What a token allows, from now to its end.
+    /// The rights that a token grants until its expiry.
     pub(super) fn rights(&self, claims: Claims) -> Rights {
         let global_role = claims.global_role();
         let Claims { expires_at, rooms, guest, .. } = claims;
@@ -100,7 +100,7 @@ impl Session {
         Rights { expires_at, rooms, global_role, guest, _deadline: deadline }
     }
 
-    /// Whether a user was here before with a device.
+    /// Whether the user was seen before with a device.
     pub(super) async fn visit(
         &self,
         user: &UserName,

@@ -1,4 +1,4 @@
-//! Changing what was said: editing and deleting.
+//! Edits and deletions of messages.
 
 use super::{Session, unavailable};
 use crate::{
@@ -13,11 +13,11 @@ use crate::{
     },
 };
 
-/// The one entry that is looked at.
+/// The limit of a page with one entry.
 const ONE: PageLimit = PageLimit { messages: 1, bytes: usize::MAX, attachments: usize::MAX };
 
 impl Session {
-    /// `edit message`: for its author.
+    /// `edit message`: permitted for the author.
     pub(super) async fn edit(
         &mut self,
         of: Option<View>,
@@ -32,7 +32,7 @@ impl Session {
         }
     }
 
-    /// `delete message`: for its author, and a room's admins.
+    /// `delete message`: permitted for the author and for a room's admins.
     pub(super) async fn delete(&mut self, of: Option<View>, seq: Seq, answer: ReplyCallback) {
         match self.target(of, seq).await {
             Err(rejection) => answer(Err(rejection)),
@@ -41,11 +41,11 @@ impl Session {
         }
     }
 
-    /// The message that is to be changed.
+    /// Finds the message to change.
     async fn target(&mut self, of: Option<View>, seq: Seq) -> Result<Target, Rejection> {
         let (place, role) = self.place(of)?;
         self.check_rate()?;
-        // In a direct conversation and in an inbox nobody is an admin.
+        // Direct conversations and inboxes have no admins.
         let role = match place.conversation {
             Conversation::Room(_) => role,
             Conversation::Direct(..) | Conversation::Inbox(_) => Role::Member,
@@ -67,8 +67,7 @@ impl Session {
         Ok(Target { place, role, id, kind, is_own })
     }
 
-    /// Whether whoever said this under the name of this session's user was this user: a guest's name
-    /// may have been another one's before.
+    /// Whether this session's user wrote the message, and not an earlier guest of the same name.
     async fn was_member_at(&self, place: &Place, seq: Seq) -> Result<bool, Rejection> {
         if self.identity()?.rights.guest.is_none() {
             return Ok(true);
@@ -92,19 +91,19 @@ impl Session {
     }
 }
 
-/// A message that is to be changed.
+/// A message to change.
 struct Target {
     place: Place,
-    /// What this session's user may do there.
+    /// The role of this session's user in the conversation.
     role: Role,
     id: MessageId,
     kind: MessageKind,
-    /// Whether this session's user said it.
+    /// Whether this session's user wrote it.
     is_own: bool,
 }
 
 impl Target {
-    /// What is enough of a role to change it.
+    /// The check whether a role is enough to change it.
     fn enough(&self) -> fn(Role) -> bool {
         if self.is_own { Role::may_send } else { Role::may_moderate }
     }

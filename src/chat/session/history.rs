@@ -1,4 +1,4 @@
-//! Paging what was said.
+//! Pages of history.
 
 use super::{Session, unavailable};
 use crate::{
@@ -10,7 +10,7 @@ use crate::{
     domain::{CloseReason, Member, Place, Rejection, Seq, View},
 };
 
-/// Entries in a page when the client does not say.
+/// Entries per page if the client names no limit.
 const PAGE_ENTRIES: u32 = 50;
 
 impl Session {
@@ -27,11 +27,11 @@ impl Session {
         let room = place.conversation.room().cloned();
         let Some(room) = room else { return answer(self.page(&place, part).await) };
         let Ok((live_room, _)) = self.room(&room) else { return answer(Err(Rejection::NotMember)) };
-        // What changes while the page is read comes after it: who shows a page has seen nothing of what
-        // was taken away since.
+        // Events during the read are delivered after the page. Otherwise a client would show a page
+        // with messages whose deletion it has already received.
         let after = live_room.pause(self.registration.id());
         let page = self.page(&place, part).await;
-        // Who was kicked meanwhile does not read on.
+        // A user who was removed meanwhile does not get the page.
         answer(self.room(&room).and(page));
         if let Some(after) = after
             && self
@@ -63,8 +63,8 @@ impl Session {
         Ok(Answer::Page { entries, more })
     }
 
-    /// The last entry that is not for this session's user: what was said to a guest of the same name
-    /// before them. Rooms are for whoever is in them.
+    /// The last entry that is hidden from this session's user, because it belongs to an earlier
+    /// guest of the same name. Rooms hide no entries from their members.
     async fn hidden(&self, place: &Place) -> Result<Seq, Rejection> {
         let is_guest = self.identity()?.rights.guest.is_some();
         if !is_guest || place.conversation.room().is_some() {
@@ -73,7 +73,7 @@ impl Session {
         Ok(self.member(place).await?.map_or(Seq::MAX, |member| member.joined))
     }
 
-    /// What this session's user is in a conversation.
+    /// The membership of this session's user in a conversation.
     pub(super) async fn member(&self, place: &Place) -> Result<Option<Member>, Rejection> {
         let name_claim = &self.identity()?.name_claim;
         if let Some((member, _)) = name_claim.member(&place.conversation) {

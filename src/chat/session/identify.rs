@@ -1,4 +1,4 @@
-//! Becoming somebody: the name, the rooms, the welcome.
+//! Identification: the name, the rooms and the welcome.
 
 use std::{collections::BTreeSet, sync::Arc};
 
@@ -18,7 +18,7 @@ use crate::{
     },
 };
 
-/// Somebody who may come in, and everything that they are told then.
+/// A prepared identification, and what its welcome needs.
 pub(super) struct PreparedIdentity {
     pub(super) claimed: ClaimedIdentity,
     seen: UserSeen,
@@ -26,7 +26,7 @@ pub(super) struct PreparedIdentity {
 }
 
 impl Session {
-    /// `new user`: takes a name that nobody has.
+    /// `new user`: claims a free name.
     pub(super) async fn identify(
         &mut self,
         user: UserName,
@@ -43,7 +43,7 @@ impl Session {
         }
     }
 
-    /// Everything that may be refused, before anything is seen of it.
+    /// Does everything that can be rejected, before any effect is visible to others.
     async fn prepare_guest(
         &self,
         user: UserName,
@@ -62,13 +62,13 @@ impl Session {
         Ok((token, self.prepare(claimed, device).await?))
     }
 
-    /// The same for the bearer of a token.
+    /// The same for a client with a token.
     pub(super) async fn prepare_user(&self, token: Token) -> Result<PreparedIdentity, Rejection> {
         let claimed = self.chat.claim_name(&self.origin.space, token).await?;
         self.prepare(claimed, self.origin.device.clone()).await
     }
 
-    /// The bearer of a token comes in: as `new user`, but the name was claimed at the door.
+    /// Identifies a client with a token: as `new user`, but admission has claimed the name.
     pub(in crate::chat) async fn enter_with_claim(&mut self, claimed: ClaimedIdentity) {
         match self.prepare(claimed, self.origin.device.clone()).await {
             Ok(prepared) => self.enter(prepared).await,
@@ -76,7 +76,7 @@ impl Session {
         }
     }
 
-    /// Has it written down that the user came, and where they are a member by coming.
+    /// Stores the user's visit and the memberships that it creates.
     async fn prepare(
         &self,
         mut claimed: ClaimedIdentity,
@@ -101,8 +101,8 @@ impl Session {
         if name_claim.has_memberships() && joins.is_empty() {
             self.chat.journal.record_seen(seen.clone()).await;
         } else if load_memberships(joins).await? == PriorMembership::New {
-            // Whoever is known is where they are a member: what they left while the client was away
-            // they have left, though the client remembers it.
+            // A known user's rooms are the stored memberships: the client may remember rooms that
+            // the user has left meanwhile.
             let joins = self.joins(&claimed, self.origin.since.keys().collect());
             if !joins.is_empty() {
                 load_memberships(joins).await?;
@@ -111,13 +111,13 @@ impl Session {
         if let Some(device) = &seen.device {
             self.chat.hub.record_device_seen(&seen.space, &seen.user, device, seen.at);
         }
-        // Before anybody is answered: who hears of it counts on being in the rooms, and on being seen.
+        // Before the answer: the client expects to be in its rooms and to be online then.
         self.chat.cluster.wait_for_rosters(|| claimed.name_claim.rooms()).await;
         presence_announced.await;
         Ok(PreparedIdentity { claimed, seen, visit })
     }
 
-    /// The rooms that everybody joins by coming, and in place of the lobby the one that was asked for.
+    /// The rooms that each user joins automatically, with the requested room instead of the lobby.
     fn rooms(&self) -> BTreeSet<&RoomName> {
         let asked = &self.origin.room;
         let auto_join = self.chat.rules.rooms.auto_join.iter();
@@ -125,7 +125,7 @@ impl Session {
         auto_join.chain(asked).collect()
     }
 
-    /// Joining those of these rooms in which the user is no member yet, as far as they may.
+    /// The joins of those of these rooms that the user may join and is not yet a member of.
     fn joins(&self, claimed: &ClaimedIdentity, rooms: BTreeSet<&RoomName>) -> Vec<Change> {
         let ClaimedIdentity { name_claim, claims, .. } = claimed;
         let (rules, global_role) = (&self.chat.rules.rooms, claims.global_role());
@@ -142,7 +142,7 @@ impl Session {
         rooms.into_iter().filter_map(join).collect()
     }
 
-    /// Is somebody from here on: welcome first, then what was missed, then what happens.
+    /// Makes the session identified: sends the welcome, then missed entries, then live events.
     pub(super) async fn enter(&mut self, prepared: PreparedIdentity) {
         let PreparedIdentity { claimed, seen, visit } = prepared;
         let ClaimedIdentity { mut name_claim, claims, token } = claimed;
@@ -199,7 +199,8 @@ impl Session {
         }
     }
 
-    /// A ticket for this coming, where only the last one counts; nothing, if none could be drawn.
+    /// A ticket for this connection, where only the newest device may stay. `None` if the draw
+    /// failed.
     async fn ticket(&self) -> Option<u64> {
         if self.chat.rules.devices == DevicePolicy::Many {
             return Some(0);
@@ -208,7 +209,7 @@ impl Session {
         ticket.map_err(|fault| unavailable(&fault)).ok()
     }
 
-    /// What a token opens on this connection.
+    /// The rooms and roles that a token grants on this connection.
     pub(super) fn scope(&self, claims: &Claims) -> Scope {
         let (default_room, rooms, global_role) =
             (self.origin.default_room(), claims.rooms.clone(), claims.global_role());

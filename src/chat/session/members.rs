@@ -1,4 +1,4 @@
-//! Who is a member of a room, as its admins decide; and who is here at all.
+//! Membership changes by a room's admins, and presence queries.
 
 use super::{Session, unavailable};
 use crate::{
@@ -12,7 +12,7 @@ use crate::{
 };
 
 impl Session {
-    /// `invite`: makes somebody a member, or one with another role.
+    /// `invite`: makes a user a member, or changes a member's role.
     pub(super) async fn invite(
         &mut self,
         room: Option<RoomName>,
@@ -27,7 +27,8 @@ impl Session {
         }
         let answered = Answer::Invited { room: room.clone(), user: user.clone(), role };
         let place = Place::room(&self.origin.space, &room);
-        // Others fill no more than half of what somebody may be in: the rest is for their own joining.
+        // Invitations fill at most half of a user's rooms; the rest is left for the user's own
+        // joins.
         let rooms_max = self.chat.rooms_max().map(|max| max.div_ceil(2));
         let change = Change { place, user, what: MemberChange::Assign(role), rooms_max };
         self.submit_change(change, answered, answer).await;
@@ -40,7 +41,7 @@ impl Session {
         role: Role,
     ) -> Result<(), Rejection> {
         self.may_change(room, user, Some(role)).await?;
-        // A guest who is gone does not come back; the next of that name is somebody else.
+        // An offline guest cannot be invited: the next guest of that name is another user.
         let space = &self.origin.space;
         let exists = self.chat.hub.is_present(space, user)
             || self.chat.is_registered_user(space, user).await?
@@ -48,14 +49,14 @@ impl Session {
         if exists { Ok(()) } else { Err(Rejection::NoSuchUser) }
     }
 
-    /// Whether somebody is on another node.
+    /// Whether a user is online on another node.
     pub(super) async fn is_online_remotely(&self, user: &UserName) -> Result<bool, Rejection> {
         let user = std::slice::from_ref(user);
         let devices = self.chat.cluster.remote_devices(&self.origin.space, user).await;
         Ok(devices.map_err(|fault| unavailable(&fault))?.iter().any(|it| !it.is_empty()))
     }
 
-    /// `kick`: makes somebody a member no more.
+    /// `kick`: removes a member.
     pub(super) async fn kick(
         &mut self,
         room: Option<RoomName>,
@@ -75,8 +76,8 @@ impl Session {
         }
     }
 
-    /// Whether this session's user may make somebody have a role in a room, or none. Answers what
-    /// they are there now.
+    /// Checks whether this session's user may give a user a role in a room, or remove the user.
+    /// Returns the current membership.
     async fn may_change(
         &mut self,
         room: &RoomName,
@@ -97,14 +98,14 @@ impl Session {
         }
     }
 
-    /// Has somebody else's membership changed.
+    /// Changes another user's membership.
     async fn submit_change(&self, change: Change, answered: Answer, answer: ReplyCallback) {
         let by = self.identity.as_ref().map(|it| it.user().clone());
         let cause = Cause { by, ..Cause::default() };
         let done = Box::new(|changed: Result<ChangeResult, _>| {
             answer(changed.and_then(|changed| match (changed.before, changed.after) {
                 (None, None) if changed.refused.is_some() => Err(Rejection::TooManyRooms),
-                // Somebody else was quicker.
+                // Another change has removed the member before.
                 (None, None) => Err(Rejection::NoSuchUser),
                 _ => Ok(answered),
             }));
@@ -112,7 +113,7 @@ impl Session {
         self.chat.journal.request_membership(MembershipRequest { change, cause, done }).await;
     }
 
-    /// `presence`: who of these is here.
+    /// `presence`: which of these users are online.
     pub(super) async fn presence(&self, users: Vec<UserName>) -> Reply {
         self.identity()?;
         let (chat, space) = (&self.chat, &self.origin.space);

@@ -1,9 +1,9 @@
-//! The conversation on a connection: anonymous, and then identified.
+//! The session of a connection: anonymous at first, then identified.
 //!
-//! Requests are taken strictly in the order in which they came, but the next one does not wait for
-//! the previous message to be on disk: order is kept by the journal, and answers come when they are
-//! true. Only who joins or leaves is waited for, because what comes next depends on it. Dropping the
-//! session is leaving.
+//! Requests are handled in the order of arrival, but the next one does not wait until the previous
+//! message is on disk: the journal keeps the order, and an answer is sent once its result is
+//! stored. Only joining and leaving delay the next request, because it may depend on them. Dropping
+//! the session disconnects its user.
 
 mod auth;
 mod change;
@@ -32,34 +32,33 @@ use crate::domain::{
 };
 
 /// See the module.
-#[must_use = "the connection leaves when this is dropped"]
+#[must_use = "the connection leaves the hub when this is dropped"]
 pub struct Session {
     chat: Arc<Chat>,
     origin: SessionOrigin,
     outbox: Arc<dyn Outbox>,
     rate_limiter: RateLimiter,
     identity: Option<SessionIdentity>,
-    // Last, so that the rooms are left before the connection is forgotten.
+    // Last, so that the rooms are left before the connection is removed.
     registration: HubRegistration,
 }
 
-/// What is left of a session whose connection is not quite gone.
-#[must_use = "a drain does not wait for the connection any more when this is dropped"]
+/// The rest of a session whose connection is still closing.
+#[must_use = "a drain no longer waits for the connection when this is dropped"]
 #[derive(Debug)]
 pub struct DrainGuard {
     _registration: HubRegistration,
 }
 
-/// What the connection said at the door.
+/// The handshake data that a session keeps.
 #[derive(Debug)]
 pub(super) struct SessionOrigin {
     pub(super) space: Space,
-    /// The room that it asked for.
+    /// The requested default room.
     pub(super) room: Option<RoomName>,
-    /// The last entry that the client has, per room. One that no log has, where it knows another
-    /// database.
+    /// The last entry that the client has, per room; [`Seq::MAX`] if it is of another database.
     pub(super) since: BTreeMap<RoomName, Seq>,
-    /// The device that it is on, if it says so.
+    /// The client's device, if it named one.
     pub(super) device: Option<DeviceId>,
 }
 
@@ -68,7 +67,7 @@ pub(super) struct SessionOrigin {
 pub(super) struct ClaimedIdentity {
     pub(super) name_claim: NameClaim,
     pub(super) claims: Claims,
-    /// Only a guest's token that did not arrive in a cookie: scripts must not read a cookie's token.
+    /// Only a guest's token that was not sent in a cookie: scripts must not read cookie tokens.
     pub(super) token: Option<Token>,
 }
 
@@ -76,7 +75,7 @@ pub(super) struct ClaimedIdentity {
 #[derive(Debug)]
 pub(super) struct SessionIdentity {
     pub(super) rights: Rights,
-    // Before the name, whose last word it is.
+    // Before the name claim, so that the departure is recorded while the name is still claimed.
     _last_seen: LastSeenGuard,
     pub(super) name_claim: NameClaim,
 }
@@ -106,7 +105,7 @@ impl Session {
         }
     }
 
-    /// Takes one request. `answer` is called exactly once, for a message when it is on disk.
+    /// Handles one request. `answer` is called exactly once; for a message, once it is on disk.
     pub async fn handle(&mut self, request: Request, answer: ReplyCallback) {
         if let Err(rejection) = self.check_active() {
             return answer(Err(rejection));
@@ -141,8 +140,8 @@ impl Session {
         }
     }
 
-    /// Before a request is refused for what is known here, or taken for nothing else, it is looked
-    /// whether that is so still: its user may have been told something else on another node.
+    /// Reads the user's memberships again before the cached membership rejects the request, or if
+    /// nothing else checks it: another node may have changed it.
     async fn refresh_membership(&mut self, request: &Request) {
         if self.chat.hub.publisher().is_alone() {
             return;
@@ -159,20 +158,20 @@ impl Session {
         }
     }
 
-    /// Leaves, but stays among the connections that a drain waits for until the answer is dropped:
-    /// for a transport that has something left to say.
+    /// Ends the session. A drain waits for the connection until the guard is dropped, so that the
+    /// transport can send what is left.
     pub fn into_drain_guard(self) -> DrainGuard {
         let Self { identity, registration, .. } = self;
         drop(identity);
         DrainGuard { _registration: registration }
     }
 
-    /// Who this is, or the refusal to do anything for nobody.
+    /// The identity, or a rejection if the session is anonymous.
     fn identity(&self) -> Result<&SessionIdentity, Rejection> {
         self.identity.as_ref().ok_or(Rejection::NotIdentified)
     }
 
-    /// Whether anything is taken from the client any more. If not, the end is on its way.
+    /// Rejects all requests of a session that is being closed or whose token has expired.
     fn check_active(&self) -> Result<(), Rejection> {
         if self.outbox.is_revoked() {
             return Err(Rejection::Unauthorized);
@@ -189,17 +188,17 @@ impl Session {
         self.rate_limiter.acquire(self.chat.hub.now(), &self.chat.rules.limits)
     }
 
-    /// The room that is meant.
+    /// The named room, or the default room.
     fn room_or_default(&self, room: Option<RoomName>) -> RoomName {
         room.unwrap_or_else(|| self.origin.default_room())
     }
 
-    /// A room that this connection is in, and what its user may do there.
+    /// A room of this connection, and the user's role in it.
     fn room(&self, room: &RoomName) -> Result<(Arc<LiveRoom>, Role), Rejection> {
         self.identity()?.name_claim.room(room)
     }
 
-    /// The conversation that is meant, if this session is in it, and what its user may do there.
+    /// The requested conversation, if this session is in it, and the user's role in it.
     fn place(&self, of: Option<View>) -> Result<(Place, Role), Rejection> {
         let user = self.identity()?.user();
         let view = of.unwrap_or_else(|| View::Room(self.origin.default_room()));
@@ -210,8 +209,9 @@ impl Session {
         Ok((self.place_of(view.conversation_of(user)), role))
     }
 
-    /// Who acts in a conversation, and the least role that they need there for their token to make it
-    /// `enough`. What is known here was asked before; the store is asked when it takes what they do.
+    /// The author of a draft, and the lowest role that is `enough` together with the user's token.
+    /// The cached role was checked before; the store checks the role again when it commits the
+    /// draft.
     fn author(
         &self,
         conversation: &Conversation,
@@ -232,7 +232,7 @@ impl Session {
 }
 
 impl SessionOrigin {
-    /// The room that is meant when none is named.
+    /// The room of requests that name none.
     pub(super) fn default_room(&self) -> RoomName {
         self.room.clone().unwrap_or_else(RoomName::lobby)
     }
@@ -244,7 +244,7 @@ impl SessionIdentity {
     }
 }
 
-/// Logs a fault of the store on a read and makes it the refusal that the caller hears.
+/// Logs a fault of the store on a read and converts it into a rejection.
 pub(super) fn unavailable(fault: &Fault) -> Rejection {
     error!(error = fault.chain(), "store read failed");
     Rejection::Unavailable

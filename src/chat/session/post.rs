@@ -1,4 +1,4 @@
-//! Saying something: checked here, ordered and stored by the journal.
+//! Sending messages: they are checked here; the journal orders and stores them.
 
 use time::OffsetDateTime;
 
@@ -16,7 +16,7 @@ use crate::{
     },
 };
 
-/// A message that was checked.
+/// A checked message.
 struct CheckedMessage {
     place: Place,
     kind: MessageKind,
@@ -69,7 +69,7 @@ impl Session {
         }
     }
 
-    /// `notify`: for administrators.
+    /// `notify`: permitted for administrators.
     pub(super) async fn notify(
         &mut self,
         to: UserName,
@@ -94,12 +94,12 @@ impl Session {
         }
     }
 
-    /// Who speaks to a user who is or was here, and whether that one is here now.
+    /// The sender's name and whether the addressee is online, if the addressee exists.
     async fn recipient(&mut self, to: &UserName) -> Result<(UserName, bool), Rejection> {
         let me = self.identity()?.user().clone();
         self.check_rate()?;
         let (chat, space) = (&self.chat, &self.origin.space);
-        // Whoever left just now may not be in the store yet.
+        // A user of this node may not be in the store yet.
         if !chat.hub.is_present(space, to) {
             let known = chat.store.user_exists(space, to).await;
             if !known.map_err(|fault| unavailable(&fault))? {
@@ -132,7 +132,7 @@ impl Session {
         self.chat.journal.append(PendingMessage { draft, except, reply }).await;
     }
 
-    /// The connection that does not hear of a message of its own: one that is for the others.
+    /// The sending connection, if messages of this kind are not delivered to it.
     pub(super) fn excluded_connection(&self, kind: MessageKind) -> Option<ConnectionId> {
         match kind {
             MessageKind::Message | MessageKind::Notification => None,

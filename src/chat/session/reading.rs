@@ -1,4 +1,4 @@
-//! How far a user has read, what they want to be left alone by, and that they type.
+//! Read positions, muting and typing.
 
 use super::Session;
 use crate::{
@@ -12,7 +12,7 @@ use crate::{
 };
 
 impl Session {
-    /// `read`: everything up to a place.
+    /// `read`: marks all entries up to a seq as read.
     pub(super) async fn read(&mut self, of: Option<View>, seq: Seq, answer: ReplyCallback) {
         match self.may_read(of) {
             Err(rejection) => answer(Err(rejection)),
@@ -38,14 +38,14 @@ impl Session {
         Ok(place)
     }
 
-    /// The answer, if this was read before.
+    /// The answer, if the entries were read before.
     fn has_read(&self, place: &Place, seq: Seq) -> Option<Answer> {
         let (member, log) = self.identity.as_ref()?.name_claim.member(&place.conversation)?;
         let unread = log.unread(member.read);
         (seq <= member.read.seq).then_some(Answer::Read { seq: member.read.seq, unread })
     }
 
-    /// `mute`: to be left alone, or not.
+    /// `mute`: mutes or unmutes a conversation.
     pub(super) async fn mute(&mut self, of: Option<View>, muted: Muted, answer: ReplyCallback) {
         match self.may_read(of) {
             Err(rejection) => answer(Err(rejection)),
@@ -61,7 +61,7 @@ impl Session {
         }
     }
 
-    /// Changes what this session's user is in a conversation.
+    /// Changes the membership of this session's user in a conversation.
     async fn change_own_membership(
         &self,
         place: Place,

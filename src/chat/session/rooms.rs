@@ -1,4 +1,4 @@
-//! Joining, leaving, asking who is here; and coming back to a room without a seam.
+//! Joining, leaving and listing rooms, and the replay of missed entries.
 
 use std::sync::Arc;
 
@@ -20,7 +20,7 @@ use crate::{
     domain::{CloseReason, Conversation, Entry, Epoch, Place, Rejection, RoomName, Seq},
 };
 
-/// How much of a replay is read from the store at once.
+/// The page size of a replay from the store.
 const REPLAY: PageLimit =
     PageLimit { messages: 200, bytes: MISSED_BYTES_MAX, attachments: ATTACHMENTS_PER_EVENT_MAX };
 
@@ -40,7 +40,7 @@ impl Session {
         }
     }
 
-    /// Answers who is there already, and sends again what they say they lack.
+    /// Answers a join of a room that the connection is in, after a replay of what the client lacks.
     async fn rejoin(
         &self,
         live_room: Arc<LiveRoom>,
@@ -92,7 +92,7 @@ impl Session {
         }
     }
 
-    /// Has it known here who is in a room on other nodes, before somebody joins it who is to be told.
+    /// Loads the room's users of the other nodes before a user joins, so that the answer has them.
     async fn register_interest(&self, place: &Place) -> Result<Option<RoomInterest>, Rejection> {
         let (hub, cluster) = (&self.chat.hub, &self.chat.cluster);
         if hub.publisher().is_alone() {
@@ -104,7 +104,7 @@ impl Session {
         Ok(Some(interest))
     }
 
-    /// Who is to join a room, and the change that it is.
+    /// The user that joins a room, and the membership change.
     fn join_change(&self, room: &RoomName) -> Result<(UserConnectionId, Change), Rejection> {
         let identity = self.identity()?;
         let (grant, global_role) = (identity.rights.rooms.grant(room), identity.rights.global_role);
@@ -138,30 +138,30 @@ impl Session {
         self.change(change, cause, answer).await;
     }
 
-    /// Has a membership changed, and waits: what comes next depends on it. The answer goes out in the
-    /// order of the changes, so that nobody hears of an earlier one later.
+    /// Changes a membership and waits for the result, because the next request depends on it.
+    /// Answers are sent in the order of the changes.
     async fn change(
         &self,
         change: Change,
         cause: Cause,
         answer: impl FnOnce(Result<ChangeResult, Rejection>) + Send + 'static,
     ) {
-        let (told, waiting) = oneshot::channel();
+        let (finished, waiting) = oneshot::channel();
         let done = Box::new(move |changed| {
             answer(changed);
-            // A session that is gone does not wait.
-            told.send(()).ok();
+            // The session may have ended.
+            finished.send(()).ok();
         });
         self.chat.journal.request_membership(MembershipRequest { change, cause, done }).await;
         waiting.await.ok();
     }
 
-    /// This session's connection, as the hub knows it.
+    /// The hub's id of this session's connection.
     fn user_connection(&self) -> Result<UserConnectionId, Rejection> {
         self.identity()?.name_claim.user_connection_id().ok_or(Rejection::NotIdentified)
     }
 
-    /// A change of this session's user in a room.
+    /// A membership change of this session's user in a room.
     fn change_of(&self, room: &RoomName, what: MemberChange) -> Result<Change, Rejection> {
         let user = self.identity()?.user().clone();
         let place = self.place_of(Conversation::Room(room.clone()));
@@ -174,7 +174,7 @@ impl Session {
         Ok(Answer::Users { room, users, count })
     }
 
-    /// Sends everything past the cursor, until what happens follows by itself.
+    /// Sends all entries after the cursor, until the connection receives live events.
     pub(super) async fn catch_up(
         &self,
         live_room: &Arc<LiveRoom>,
@@ -191,7 +191,7 @@ impl Session {
                     let reached =
                         self.chat.cluster.deliver_up_to(live_room.place(), cursor.after).await;
                     if !reached.map_err(|fault| unavailable(&fault))? {
-                        // No log has what they know.
+                        // No log continues the client's copy.
                         cursor.after = Seq::MAX;
                     }
                 }
@@ -204,7 +204,7 @@ impl Session {
         }
     }
 
-    /// Has a room's ring filled from the store, unless it was before. Answers whether it was now.
+    /// Fills a room's ring from the store, unless it is filled. Returns whether it was filled now.
     async fn warm(&self, live_room: &LiveRoom) -> Result<bool, Rejection> {
         let limits = self.chat.limits();
         let newest = PageLimit {
@@ -219,7 +219,7 @@ impl Session {
         live_room.warm(limits, read).await.map_err(|fault| unavailable(&fault))
     }
 
-    /// Sends a part of what lies past the cursor from the store. Answers how far it goes.
+    /// Sends a page of entries after the cursor from the store. Returns the new cursor.
     async fn replay(
         &self,
         live_room: &LiveRoom,
@@ -231,13 +231,14 @@ impl Session {
             self.chat.store.page(live_room.place(), PageRange::After(cursor.after), REPLAY).await;
         let mut entries = page.map_err(|fault| unavailable(&fault))?.entries;
         if entries.first().is_some_and(|first| first.seq() != cursor.after.next()) {
-            // What comes next is not kept any more, though it was a moment ago.
+            // The next entries were trimmed a moment ago.
             return Ok(ReplayCursor { after: Seq::MAX, mode: ReplayMode::Missed });
         }
-        // What is stored beyond the head is yet to be delivered to whoever is up to date by then.
+        // Entries after the head are stored but not delivered yet: the connection receives them
+        // live.
         entries.retain(|entry| entry.seq() <= head);
         let Some(after) = entries.last().map(Entry::seq) else {
-            // The head was delivered, so it is stored: a store that does not find it is broken.
+            // The head was delivered, so it is stored. If it is not found, the store is broken.
             return Err(Rejection::Internal);
         };
         let run: Vec<_> = entries.into_iter().map(|it| Delivery::new(Event::Entry(it))).collect();
@@ -252,7 +253,7 @@ impl Session {
     }
 }
 
-/// What somebody is told who joined, or was there.
+/// The answer to a join.
 fn joined(found: JoinedRoom) -> Answer {
     let JoinedRoom { live_room, state } = found;
     Answer::Joined { state, count: live_room.count() }

@@ -1,4 +1,4 @@
-//! The memory store, and how often it was asked.
+//! A memory store that counts its calls.
 
 use std::sync::atomic::{AtomicUsize, Ordering};
 
@@ -20,9 +20,9 @@ pub(super) struct CountingStore {
     store: MemoryStore,
     pub(super) commits: AtomicUsize,
     pub(super) pages: AtomicUsize,
-    /// Everything else that was asked.
+    /// All other reads.
     pub(super) others: AtomicUsize,
-    /// Whoever holds this keeps the newest pages from those who asked for them, once they are read.
+    /// While its permit is held, reads of the newest page do not return.
     pub(super) page_barrier: PageBarrier,
 }
 

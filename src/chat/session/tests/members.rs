@@ -1,4 +1,4 @@
-//! Sessions whose user is not any more what this node believes: another node has told the store.
+//! Sessions whose cached membership is stale: another node has changed it in the store.
 
 use super::*;
 use crate::{
@@ -10,7 +10,7 @@ fn lobby() -> Place {
     Place::room(&Space::root(), &RoomName::lobby())
 }
 
-/// Changes what ann is in the lobby, as another node would.
+/// Changes ann's membership in the lobby in the store only, as another node would.
 async fn change_member(store: &CountingStore, what: MemberChange) {
     let user = UserName::from_raw("ann");
     let changes = vec![Change { place: lobby(), user, what, rooms_max: None }];
@@ -35,7 +35,7 @@ fn direct_message(user: &str) -> Request {
     Request::SingleChat { to: UserName::from_raw(user), body, id: None }
 }
 
-/// A token of ann's that may more or less than others.
+/// A token of ann with changed claims.
 fn token(fixture: &Fixture, claims: impl FnOnce(Claims) -> Claims) -> Token {
     let until = NOW + Duration::from_mins(1);
     fixture.tokens.issue(&claims(Claims::of(UserName::from_raw("ann"), until))).unwrap()
@@ -54,8 +54,8 @@ async fn requests_are_rejected_after_removal_on_another_node() {
             assert_eq!(ask(&mut ann, request).await.unwrap_err(), Rejection::NotMember);
         }
         assert_eq!(head(&store).await, 1, "nothing is stored");
-        assert!(!outbox.events().contains(&"message 2".to_owned()), "and nobody hears of it");
-        assert!(ask(&mut ann, direct_message("bob")).await.is_ok(), "that is no room");
+        assert!(!outbox.events().contains(&"message 2".to_owned()), "nothing is delivered");
+        assert!(ask(&mut ann, direct_message("bob")).await.is_ok(), "no membership needed");
         let of = Some(View::Direct(UserName::from_raw("bob")));
         assert!(ask(&mut ann, Request::Delete { of, seq: Seq::from_raw(1) }).await.is_ok());
     })
@@ -115,11 +115,11 @@ async fn message_queued_before_leave_is_stored() {
     with_chat_on(&store, Limits::default(), async |fixture| {
         let (mut ann, _) = fixture.enter(Some(token(fixture, |it| it))).await;
         for _ in 0..3 {
-            let (said, received) = oneshot::channel();
-            let answer = Box::new(|reply: Reply| drop(said.send(reply)));
+            let (replied, received) = oneshot::channel();
+            let answer = Box::new(|reply: Reply| drop(replied.send(reply)));
             ann.handle(post(), answer).await;
             assert!(ask(&mut ann, Request::Leave { room: None }).await.is_ok());
-            assert!(received.await.unwrap().is_ok(), "though both were in the queue");
+            assert!(received.await.unwrap().is_ok(), "both were in the queue");
             let join = Request::Join { room: None, since: None, epoch: None };
             assert!(ask(&mut ann, join).await.is_ok());
         }

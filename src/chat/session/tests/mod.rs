@@ -1,4 +1,4 @@
-//! Sessions without a socket, with a clock that the tests move and a store that counts.
+//! Sessions without a socket, with a manual clock and a store that counts its calls.
 
 mod counting;
 mod members;
@@ -33,7 +33,7 @@ use crate::{
 
 const NOW: OffsetDateTime = datetime!(2026-03-01 12:00 UTC);
 
-/// A clock that stands still until it is set.
+/// A clock that the test sets.
 #[derive(Clone)]
 struct ManualClock(Arc<Mutex<OffsetDateTime>>);
 
@@ -50,7 +50,7 @@ struct Fixture {
 }
 
 impl Fixture {
-    /// A chat on a store, and what stores for it.
+    /// A chat on a store, and its journal writer.
     fn on(store: &Arc<CountingStore>, limits: Limits) -> (Self, JournalWriter) {
         let clock = ManualClock(Arc::new(Mutex::new(NOW)));
         let tokens = KeyTokens::new(&Secret::from_raw(&[7; 32]), Arc::new(clock.clone()));
@@ -76,8 +76,8 @@ impl Fixture {
         (Self { chat, tokens, clock }, writer)
     }
 
-    fn token(&self, user: &str, good: Duration) -> Token {
-        self.tokens.issue(&Claims::of(UserName::from_raw(user), NOW + good)).unwrap()
+    fn token(&self, user: &str, lifetime: Duration) -> Token {
+        self.tokens.issue(&Claims::of(UserName::from_raw(user), NOW + lifetime)).unwrap()
     }
 
     async fn enter(&self, token: Option<Token>) -> (Session, Arc<RecordingOutbox>) {
@@ -89,20 +89,20 @@ impl Fixture {
         token: Option<Token>,
         since: Vec<(RoomName, Seq)>,
     ) -> (Session, Arc<RecordingOutbox>) {
-        let told = RecordingOutbox::with_capacity(9999);
+        let outbox = RecordingOutbox::with_capacity(9999);
         let (device, room, epoch) = (None, None, None);
         let hello = Hello { space: Space::root(), token, device, room, since, epoch };
         let admission = self.chat.admit(hello).await.unwrap();
-        (admission.enter(Arc::clone(&told) as Arc<dyn Outbox>).await, told)
+        (admission.enter(Arc::clone(&outbox) as Arc<dyn Outbox>).await, outbox)
     }
 }
 
-/// Has a chat live, on a new store, while a test goes on.
+/// Runs a test with a chat on a new store.
 async fn with_chat<T>(test: impl AsyncFnOnce(&Fixture) -> T) -> T {
     with_chat_on(&Arc::default(), Limits::default(), test).await
 }
 
-/// The same on a store that may have been used before.
+/// The same on a store that may contain data.
 async fn with_chat_on<T>(
     store: &Arc<CountingStore>,
     limits: Limits,
@@ -110,7 +110,7 @@ async fn with_chat_on<T>(
 ) -> T {
     let (fixture, writer) = Fixture::on(store, limits);
     tokio::select! {
-        () = writer.run(CancellationToken::new()) => unreachable!("nobody told it to finish"),
+        () = writer.run(CancellationToken::new()) => unreachable!("the writer was not cancelled"),
         out = test(&fixture) => out,
     }
 }

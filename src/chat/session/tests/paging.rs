@@ -1,4 +1,4 @@
-//! Pages of history among what happens meanwhile.
+//! Pages of history with concurrent changes.
 
 use tokio::join;
 
@@ -23,19 +23,19 @@ async fn deletion_during_page_read_is_delivered_after_page() {
         assert!(ask(&mut ann, post()).await.is_ok());
         let page_barrier = store.page_barrier.0.acquire().await.unwrap();
         let received = Arc::new(Mutex::new(None));
-        let (before, told) = (Arc::clone(&received), Arc::clone(&outbox));
-        // What had been heard when the page was answered.
-        let answer = Box::new(move |_| *before.lock().unwrap() = Some(told.events()));
-        let take_away = async {
+        let (before, page_outbox) = (Arc::clone(&received), Arc::clone(&outbox));
+        // Records the events that were delivered before the page.
+        let answer = Box::new(move |_| *before.lock().unwrap() = Some(page_outbox.events()));
+        let delete = async {
             assert!(ask(&mut ann, deletion()).await.is_ok());
             drop(page_barrier);
         };
-        join!(bob.handle(history(), answer), take_away);
-        let received = received.lock().unwrap().take().expect("the page is answered");
-        assert!(!received.contains(&"deletion 2".to_owned()), "the page knows nothing of it");
+        join!(bob.handle(history(), answer), delete);
+        let received = received.lock().unwrap().take().expect("the page was answered");
+        assert!(!received.contains(&"deletion 2".to_owned()), "deletion before the page");
         assert_eq!(outbox.events().last().unwrap(), "deletion 2");
         assert!(ask(&mut ann, post()).await.is_ok());
-        assert_eq!(outbox.events().last().unwrap(), "message 3", "and then it goes on");
+        assert_eq!(outbox.events().last().unwrap(), "message 3", "live events continue");
     })
     .await;
 }

@@ -1,4 +1,4 @@
-//! Many who come back at once, and what that costs the store.
+//! The load on the store when many clients reconnect at once.
 
 use std::{num::NonZeroUsize, sync::atomic::Ordering};
 
@@ -12,7 +12,7 @@ fn lobby(after: u64) -> Vec<(RoomName, Seq)> {
     vec![(RoomName::lobby(), Seq::from_raw(after))]
 }
 
-/// A thousand users who were here, and messages that were said since.
+/// Stores a thousand users, and messages that were sent after they connected.
 async fn store_history(store: &Arc<CountingStore>, messages: usize) {
     with_chat_on(store, Limits::default(), async |fixture| {
         let users = (0..USERS).map(|number| {
@@ -29,15 +29,15 @@ async fn store_history(store: &Arc<CountingStore>, messages: usize) {
     .await;
 }
 
-/// All of them come back, at once, and answer what they heard.
+/// Reconnects all users at once and returns the replays that each received.
 async fn reconnect_all(fixture: &Fixture, after: u64) -> Vec<Vec<String>> {
     let users = (0..USERS).map(async |number| {
         let token = fixture.token(&format!("user{number}"), Duration::from_mins(1));
         fixture.enter_since(Some(token), lobby(after)).await
     });
     let received = |(_session, outbox): &(Session, Arc<RecordingOutbox>)| {
-        let told = outbox.events().into_iter();
-        told.filter(|it| it.starts_with("missed") || it.starts_with("too far")).collect()
+        let events = outbox.events().into_iter();
+        events.filter(|it| it.starts_with("missed") || it.starts_with("too far")).collect()
     };
     join_all(users).await.iter().map(received).collect()
 }
@@ -57,8 +57,8 @@ async fn thousand_reconnects_after_restart_cost_one_page_and_few_commits() {
     })
     .await;
     assert_eq!(pages.load(Ordering::SeqCst), 1, "the ring serves the others");
-    assert_eq!(store.others.load(Ordering::SeqCst), 0, "nothing is asked of one at a time");
-    assert!(commits.load(Ordering::SeqCst) <= 1 + USERS / 100, "they come in together");
+    assert_eq!(store.others.load(Ordering::SeqCst), 0, "no read per user");
+    assert!(commits.load(Ordering::SeqCst) <= 1 + USERS / 100, "connects share transactions");
 }
 
 #[tokio::test]
@@ -70,10 +70,11 @@ async fn replay_beyond_ring_reads_pages_without_gaps() {
         let token = fixture.token("user1", Duration::from_mins(1));
         let (_user, outbox) = fixture.enter_since(Some(token), lobby(1)).await;
         let part = |from: u64, to: u64| format!("missed {:?}", (from..=to).collect::<Vec<_>>());
-        let told = outbox.events();
-        let missed: Vec<_> = told.iter().filter(|it| it.starts_with("missed")).collect();
+        let events = outbox.events();
+        let missed: Vec<_> = events.iter().filter(|it| it.starts_with("missed")).collect();
         let (one, two, three) = (part(2, 201) + " …", part(202, 401) + " …", part(402, 500));
-        // The last part is told from the ring or from the store, with a word that nothing follows.
+        // The last entries are sent from the ring, or from the store and then a part without
+        // `more`.
         assert_eq!(missed[..2], [&one, &two]);
         assert_eq!(missed[2].trim_end_matches(" …"), three);
         assert!(!missed.last().unwrap().ends_with('…'));

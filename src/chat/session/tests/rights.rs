@@ -1,4 +1,4 @@
-//! Sessions whose right to go on ends.
+//! Sessions that lose their rights.
 
 use super::*;
 
@@ -11,7 +11,7 @@ async fn session_rejects_requests_after_token_expiry() {
         *fixture.clock.0.lock().unwrap() = NOW + Duration::from_mins(1);
         assert_eq!(ask(&mut ann, post()).await.unwrap_err(), Rejection::TokenExpired);
         let fresh = Request::Auth { token: fixture.token("ann", Duration::from_hours(1)) };
-        assert_eq!(ask(&mut ann, fresh).await.unwrap_err(), Rejection::TokenExpired, "too late");
+        assert_eq!(ask(&mut ann, fresh).await.unwrap_err(), Rejection::TokenExpired, "expired");
     })
     .await;
 }
