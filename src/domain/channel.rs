@@ -1,7 +1,7 @@
 //! The bus channel of each conversation and user.
 //!
-//! Conversations and users are hashed onto a fixed number of channels. A node receives little that is
-//! not for its connections, and still has few subscriptions.
+//! Conversations and users are hashed onto a fixed number of channels. A node receives little that
+//! is not for its connections, and still has few subscriptions.
 
 use super::{Conversation, NameKey, Place, RoomName, Space, UserName};
 

@@ -40,8 +40,8 @@ impl CloseReason {
         Self::NameTaken,
     ];
 
-    /// Whether the connection lost its right to exist, so that its queued events have less time to be
-    /// sent.
+    /// Whether the connection lost its right to exist, so that its queued events have less time to
+    /// be sent.
     pub fn is_prompt(self) -> bool {
         matches!(
             self,

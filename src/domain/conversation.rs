@@ -7,7 +7,7 @@ use super::{RoomName, Space, UserName};
 /// A conversation: it has its own log inside a space.
 #[derive(Clone, Debug, PartialEq, Eq, Hash, PartialOrd, Ord)]
 pub enum Conversation {
-    /// A room, with the users who joined it.
+    /// A room: its members are the users that joined it.
     Room(RoomName),
     /// A direct conversation of two users, ordered by name so that it has one form. Both may be the
     /// same user.
@@ -30,7 +30,7 @@ impl Conversation {
         }
     }
 
-    /// The conversation as `user`, who is in it, sees it.
+    /// The view of `user`, one of its users.
     pub fn view_for(&self, user: &UserName) -> View {
         match self {
             Self::Room(room) => View::Room(room.clone()),

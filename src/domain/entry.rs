@@ -13,7 +13,7 @@ pub enum MessageKind {
     GroupChat,
     /// `SingleChat`, delivered to the other connections of both users.
     SingleChat,
-    /// `notify`, delivered as `notification` to the user who owns the inbox.
+    /// `notify`, delivered as `notification` to the owner of the inbox.
     Notification,
 }
 
@@ -26,7 +26,7 @@ pub struct Entry {
     pub position: Position,
     /// The id of the posted or changed message, unique for a conversation and author.
     pub id: MessageId,
-    /// The user who posted or changed the message.
+    /// The user that posted or changed the message.
     pub author: UserName,
     /// The time at which the server accepted the entry.
     pub at: OffsetDateTime,
@@ -140,19 +140,19 @@ mod tests {
     #[test]
     fn a_change_applies_to_its_message_and_clears_earlier_edits() {
         let content = Content::Body { body: body("1"), edited_at: None };
-        let said = entry(1, Act::Said { kind: MessageKind::Message, content });
+        let message = entry(1, Act::Said { kind: MessageKind::Message, content });
         let (first, second) = (edit(2, 1, "2"), edit(3, 1, "3"));
-        assert_eq!(said.changed_by(&second).unwrap().body(), Some(&body("3")));
+        assert_eq!(message.changed_by(&second).unwrap().body(), Some(&body("3")));
         assert_eq!(
             first.changed_by(&second).unwrap().body(),
             None,
             "only the last edit has the body"
         );
         let deletion = entry(4, Act::Deleted { of: Seq::from_raw(1) });
-        assert_eq!(said.changed_by(&deletion).unwrap().body(), None);
+        assert_eq!(message.changed_by(&deletion).unwrap().body(), None);
         assert_eq!(second.changed_by(&deletion).unwrap().body(), None);
         assert_eq!(deletion.changed_by(&second), None);
-        assert_eq!(said.changed_by(&edit(3, 2, "x")), None, "of another message");
-        assert_eq!(said.changed_by(&said), None, "no change");
+        assert_eq!(message.changed_by(&edit(3, 2, "x")), None, "of another message");
+        assert_eq!(message.changed_by(&message), None, "no change");
     }
 }

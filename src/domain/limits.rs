@@ -36,8 +36,8 @@ pub struct Limits {
     pub journal_messages_max: NonZeroUsize,
     /// Size of the messages that wait to be stored. Past it senders wait.
     pub journal_bytes_max: NonZeroU32,
-    /// Announcements that wait to be published to other nodes, and as many received ones that wait to
-    /// be handled. More are dropped and repaired from the store.
+    /// Announcements that wait to be published to other nodes, and as many received ones that wait
+    /// to be handled. More are dropped and repaired from the store.
     pub bus_announcements_max: NonZeroUsize,
     /// Rate at which one connection may send messages, averaged over time.
     pub messages_per_second_max: NonZeroU32,
@@ -47,7 +47,8 @@ pub struct Limits {
     pub presence_list_max: usize,
     /// Members of a room up to which read receipts are delivered. A larger room receives none.
     pub receipts_members_max: usize,
-    /// Time that a disconnected user stays present in a room, so that a page reload is not announced.
+    /// Time that a disconnected user stays present in a room, so that a page reload is not
+    /// announced.
     pub presence_grace: Duration,
     /// Socket.IO namespaces that exist by pattern at one time. Past it new ones are refused. On
     /// `/ws` a space without users needs no memory.
@@ -60,8 +61,8 @@ pub struct Limits {
     pub ping_timeout: Duration,
     /// Time that a socket may accept no bytes. Past it the connection is aborted.
     pub write_stall_max: Duration,
-    /// Time from the first byte of an HTTP request to the end of its head, and idle time between two
-    /// requests.
+    /// Time from the first byte of an HTTP request to the end of its head, and idle time between
+    /// two requests.
     pub request_head_wait_max: Duration,
     /// Time from the end of an HTTP request's head to the end of its body.
     pub request_body_wait_max: Duration,

@@ -44,8 +44,8 @@ impl Role {
         self >= Self::Admin
     }
 
-    /// Whether the role permits to change another user's role from `this` to `that`, where `None` is
-    /// no membership.
+    /// Whether the role permits to change another user's role from `this` to `that`, where `None`
+    /// is no membership.
     pub fn may_change(self, this: Option<Self>, that: Option<Self>) -> bool {
         match self {
             Self::Owner => true,
@@ -90,7 +90,7 @@ pub enum Muted {
 }
 
 impl Member {
-    /// A new member who has read up to `read`.
+    /// A new member that has read up to `read`.
     pub fn new(role: Role, read: Position) -> Self {
         Self { role, joined: read.seq, read, muted: Muted::No }
     }

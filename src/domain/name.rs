@@ -64,11 +64,11 @@ name! {
 }
 
 impl UserName {
-    /// Accepts the name of a user of the back end: 1 to 64 characters, none of which is invisible or
-    /// reorders others. A UUID with a prefix fits.
+    /// Accepts the name of a user of the back end: 1 to 64 characters, none of which is invisible
+    /// or reorders others. A UUID with a prefix fits.
     ///
-    /// Names are trimmed and normalized to NFC, so that one name has one text. They are case-sensitive,
-    /// because those of back ends are.
+    /// Names are trimmed and normalized to NFC, so that one name has one text. They are
+    /// case-sensitive, because those of back ends are.
     pub fn parse(raw: &str) -> Result<Self, Rejection> {
         Self::parse_within(USER_CHARS_MAX, raw)
     }
@@ -101,8 +101,8 @@ impl UserName {
     }
 }
 
-/// A key that is the same for names that look alike: names that differ only in case, in spaces, or in
-/// forms of the same letters. Two users of the back end may share a key; guests may not.
+/// A key that is the same for names that look alike: names that differ only in case, in spaces, or
+/// in forms of the same letters. Two users of the back end may share a key; guests may not.
 #[derive(Clone, Debug, PartialEq, Eq, Hash, PartialOrd, Ord)]
 pub struct NameKey(Arc<str>);
 
@@ -113,8 +113,8 @@ impl NameKey {
     }
 }
 
-/// Folds a name. NFKC unifies the forms of a letter and of a space. Mapping to lower, upper and lower
-/// case again unifies letters that have two forms in one case only.
+/// Folds a name. NFKC unifies the forms of a letter and of a space. Mapping to lower, upper and
+/// lower case again unifies letters that have two forms in one case only.
 fn key(name: &str) -> String {
     let seen = name.nfkc().filter(|c| !is_variation_selector(*c));
     let upper = seen.flat_map(char::to_lowercase).flat_map(char::to_uppercase);
@@ -129,7 +129,8 @@ fn is_deceptive(c: char) -> bool {
             '\u{ad}' | '\u{34f}' | '\u{61c}' | '\u{115f}' | '\u{1160}' | '\u{17b4}' | '\u{17b5}'
             | '\u{180b}'..='\u{180f}' | '\u{200b}'..='\u{200f}' | '\u{2028}'..='\u{202e}'
             | '\u{2060}'..='\u{206f}' | '\u{2800}' | '\u{3164}' | '\u{feff}' | '\u{ffa0}'
-            | '\u{fff0}'..='\u{fffb}' | '\u{13430}'..='\u{1343f}' | '\u{1bca0}'..='\u{1bca3}' | '\u{1d173}'..='\u{1d17a}'
+            | '\u{fff0}'..='\u{fffb}' | '\u{13430}'..='\u{1343f}' | '\u{1bca0}'..='\u{1bca3}'
+            | '\u{1d173}'..='\u{1d17a}'
             | '\u{e0000}'..='\u{e0fff}')
 }
 

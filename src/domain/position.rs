@@ -2,8 +2,8 @@
 
 use super::Seq;
 
-/// An entry's number in a log, and the number of messages up to and including it. Edits and deletions
-/// are entries but not messages.
+/// An entry's number in a log, and the number of messages up to and including it. Edits and
+/// deletions are entries but not messages.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Hash, PartialOrd, Ord)]
 pub struct Position {
     /// The number of the entry.
@@ -51,8 +51,8 @@ pub struct Log {
 }
 
 impl Log {
-    /// Number of unread messages of a user who has read up to `read`. Messages that are no longer
-    /// stored cannot be read and do not count.
+    /// Number of unread messages after the read position `read`. Messages that are no longer stored
+    /// cannot be read and do not count.
     pub fn unread(&self, read: Position) -> u64 {
         self.head.messages_since(read.max(self.floor))
     }

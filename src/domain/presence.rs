@@ -14,7 +14,8 @@ use super::{NodeId, UserName};
 pub enum RosterArrival {
     /// The user was on no node and not in a grace period. Announce it to the room.
     FirstJoined,
-    /// The first connection on this node of a user who is on another node. Announce it to other nodes.
+    /// The first connection on this node of a user that is on another node. Announce it to other
+    /// nodes.
     AlreadyRemote,
     /// Another connection, or a reconnect within the grace period. Nothing to announce.
     AlreadyLocal,
@@ -36,7 +37,7 @@ pub enum RosterDeparture {
 enum LocalPresence {
     /// Connected, by this number of connections, at least one.
     Connected(usize),
-    /// Disconnected. The user leaves at this moment unless they reconnect.
+    /// Disconnected. The user leaves at this time unless a connection is added before.
     InGrace(Duration),
 }
 
@@ -75,8 +76,8 @@ impl Roster {
         }
     }
 
-    /// Removes a lost connection of `user`. Returns whether it was the last one on this node, so that
-    /// the grace period until `until` begins.
+    /// Removes a lost connection of `user`. Returns whether it was the last one on this node, so
+    /// that the grace period until `until` begins.
     pub fn disconnect(&mut self, user: &UserName, until: Duration) -> bool {
         self.close_connection(user, |presence| *presence = LocalPresence::InGrace(until))
     }
@@ -108,7 +109,7 @@ impl Roster {
         }
     }
 
-    /// Removes `user` if their grace period is over at `now`.
+    /// Removes `user` if its grace period is over at `now`.
     pub fn expire(&mut self, user: &UserName, now: Duration) -> RosterDeparture {
         let over =
             matches!(self.local.get(user), Some(LocalPresence::InGrace(until)) if *until <= now);
@@ -154,7 +155,8 @@ impl Roster {
         is_gone
     }
 
-    /// Replaces the users of another node. Returns the users that joined and those that left by that.
+    /// Replaces the users of another node. Returns the users that joined and those that left by
+    /// that.
     pub fn set_remote(
         &mut self,
         node: &NodeId,
@@ -180,7 +182,10 @@ impl Roster {
     /// The users on this node without those whose grace period is over at `now` but was not expired
     /// yet.
     pub fn unexpired_local_users(&self, now: Duration) -> Vec<UserName> {
-        let is_over = |presence: &LocalPresence| matches!(presence, LocalPresence::InGrace(until) if *until <= now);
+        let is_over = |presence: &LocalPresence| match presence {
+            LocalPresence::InGrace(until) => *until <= now,
+            LocalPresence::Connected(_) => false,
+        };
         let unexpired_local_users = self.local.iter().filter(|(_, presence)| !is_over(presence));
         unexpired_local_users.map(|(user, _)| user.clone()).collect()
     }
@@ -277,8 +282,8 @@ mod tests {
     }
 
     proptest! {
-        /// After any interleaving of local events and announcements of two other nodes, the user is in
-        /// the room exactly if they are on any node, and arrivals and departures alternate.
+        /// After any interleaving of local events and announcements of two other nodes, the user is
+        /// in the room exactly if it is on any node, and arrivals and departures alternate.
         #[test]
         fn a_user_is_present_while_connected_on_any_node(
             steps in prop::collection::vec((0_u8..7, any::<bool>()), 0..200),

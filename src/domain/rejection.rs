@@ -70,7 +70,8 @@ pub enum Rejection {
     /// The body is larger than [`Limits::body_bytes_max`](super::Limits::body_bytes_max).
     #[error("the message is too large")]
     MessageTooLarge,
-    /// The body has more attachments than [`Limits::attachments_max`](super::Limits::attachments_max).
+    /// The body has more attachments than
+    /// [`Limits::attachments_max`](super::Limits::attachments_max).
     #[error("the message has too many attachments")]
     TooManyAttachments,
     /// The id is not a valid message id.
@@ -85,7 +86,8 @@ pub enum Rejection {
     /// The message does not exist, or no longer.
     #[error("there is no such message")]
     NoSuchMessage,
-    /// The connection sends faster than [`Limits::messages_per_second_max`](super::Limits::messages_per_second_max).
+    /// The connection sends faster than
+    /// [`Limits::messages_per_second_max`](super::Limits::messages_per_second_max).
     #[error("too many messages")]
     TooFast {
         /// Time until the next message is accepted.

@@ -29,7 +29,7 @@ pub enum Grant {
 /// The role of a token's user in all rooms.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum GlobalRole {
-    /// An administrator, who has the permissions of an admin in every room.
+    /// An administrator: has the permissions of an admin in every room.
     Administrator,
     /// A user without special permissions.
     User,
@@ -47,7 +47,7 @@ impl Default for RoomRules {
 }
 
 impl RoomRules {
-    /// How a user who is no member may join, if at all.
+    /// How a user without a membership may join, if at all.
     pub fn join_mode(
         &self,
         room: &RoomName,
@@ -97,8 +97,8 @@ impl Grant {
         })
     }
 
-    /// The least stored role whose effective role under this grant satisfies `is_sufficient`, if there
-    /// is one.
+    /// The least stored role whose effective role under this grant satisfies `is_sufficient`, if
+    /// there is one.
     pub fn least(self, global_role: GlobalRole, is_sufficient: fn(Role) -> bool) -> Option<Role> {
         Role::ALL
             .into_iter()

@@ -39,8 +39,8 @@ impl Token {
     }
 }
 
-/// Compares in a time that depends on the lengths alone, so that timing does not reveal how much of a
-/// guess is right.
+/// Compares in a time that depends on the lengths alone, so that timing does not reveal how much of
+/// a guess is right.
 fn constant_time_eq(one: &[u8], other: &[u8]) -> bool {
     let differing =
         one.iter().zip(other).fold(0, |seen, (one, other)| black_box(seen | (one ^ other)));

@@ -4,11 +4,11 @@ use std::time::Duration;
 
 /// Least time between two announcements that a user types.
 const ANNOUNCE_INTERVAL: Duration = Duration::from_secs(3);
-/// Time after which a user who sent no further request counts as stopped.
+/// Time without a further request after which the user counts as stopped.
 const TYPING_TIMEOUT: Duration = Duration::from_secs(6);
 
-/// The typing state of a user in a conversation. Times are durations since an origin that the caller
-/// chooses.
+/// The typing state of a user in a conversation. Times are durations since an origin that the
+/// caller chooses.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub struct TypingState {
     /// Time of the last announcement that the user types.
@@ -55,7 +55,7 @@ impl TypingState {
         if std::mem::take(&mut self.is_announced) { Broadcast::Yes } else { Broadcast::No }
     }
 
-    /// Records that the user sent a message, whose delivery implies that they stopped.
+    /// Records that the user sent a message. Its delivery implies the end of typing.
     pub fn record_message(&mut self) {
         self.until = None;
         self.is_announced = false;
@@ -108,11 +108,14 @@ mod tests {
     }
 
     proptest! {
-        /// After any steps, starts and stops are announced in turn but for repeated starts, starts not
-        /// more often than allowed, and the last announcement is a stop.
+        /// After any steps: a stop is announced only after a start, starts are announced at the
+        /// limited rate, and the last announcement is a stop.
         #[test]
-        fn announcements_match_the_typing_state(steps in prop::collection::vec((0_u8..4, 0_u64..4000), 0..100)) {
-            let (mut ann, mut now, mut is_announced) = (TypingState::default(), Duration::ZERO, false);
+        fn announcements_match_the_typing_state(
+            steps in prop::collection::vec((0_u8..4, 0_u64..4000), 0..100),
+        ) {
+            let (mut ann, mut now) = (TypingState::default(), Duration::ZERO);
+            let mut is_announced = false;
             let mut last = None;
             for (step, pause) in steps {
                 now += Duration::from_millis(pause);

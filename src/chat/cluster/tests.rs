@@ -306,7 +306,8 @@ proptest! {
         fault in (0..NODES, faults()),
         steps in steps(),
     ) {
-        let runtime = Builder::new_current_thread().enable_all().start_paused(true).build().unwrap();
+        let mut builder = Builder::new_current_thread();
+        let runtime = builder.enable_all().start_paused(true).build().unwrap();
         runtime.block_on(async {
             let mut fixture = Fixture::build(seed);
             // Each node knows of the others.
