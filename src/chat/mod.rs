@@ -121,7 +121,7 @@ pub enum Guests {
 pub enum DevicePolicy {
     /// Any number.
     Many,
-    /// One: the newest device signs the others out.
+    /// One: the newest device disconnects the others.
     Newest,
 }
 

@@ -52,7 +52,7 @@ struct PublisherState {
     commands: VecDeque<RetainedCommand>,
     /// The number of subscriptions per channel.
     subscriptions: HashMap<Channel, usize>,
-    /// Whether the set of channels differs from the one that the bus has.
+    /// Whether a channel was added since the bus received the set of channels.
     subscriptions_changed: bool,
     /// Rooms that are new on this node and whose rosters were not requested yet.
     new_rooms: Vec<Place>,

@@ -128,7 +128,7 @@ pub enum ClusterEvent {
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum ClusterCommand {
     /// A user connected with a device. Where only one device is allowed, the user's others are
-    /// signed out.
+    /// disconnected.
     ReplaceDevices {
         /// The space.
         space: Space,
