@@ -1,7 +1,8 @@
-//! Puts the page and the official Socket.IO client into the binary.
+//! Embeds the page and the official Socket.IO client in the binary.
 //!
-//! The client comes from `npm ci` in `public/` and is not checked in. Without it the build goes
-//! well and the server says what is missing, so that Rust alone is enough to work on the server.
+//! `npm ci` in `public/` installs the client, which is not checked in. Without it the build
+//! succeeds and the server reports what is missing, so that Rust alone is enough to work on the
+//! server.
 
 use std::{
     env,
@@ -12,10 +13,10 @@ use std::{
     path::{Path, PathBuf},
 };
 
-/// The kinds of file that the page is made of. `package.json` is not among them.
+/// The kinds of file of the page. `package.json` is not one of them.
 const KINDS: [&str; 7] = ["css", "html", "js", "png", "svg", "webmanifest", "woff2"];
 
-/// What the official server serves of the client, besides the maps.
+/// The client files that the official server serves, besides the source maps.
 const BUNDLES: [&str; 4] =
     ["socket.io.js", "socket.io.min.js", "socket.io.esm.min.js", "socket.io.msgpack.min.js"];
 
@@ -24,26 +25,26 @@ fn main() -> io::Result<()> {
     let client = public.join("node_modules").join("socket.io-client");
     println!("cargo:rerun-if-changed=build.rs");
     println!("cargo:rerun-if-changed={}", public.display());
-    // Already watched with the folder around it; a path that is not there would count as changed
-    // at every build.
+    // Already watched with the folder around it. A path that does not exist would count as changed
+    // in every build.
     if client.exists() {
         println!("cargo:rerun-if-changed={}", client.join("dist").display());
     }
     let mut table = String::new();
     list(&mut table, "PAGE", &page(&public)?);
     list(&mut table, "CLIENT", &bundles(&client)?);
-    #[expect(clippy::disallowed_methods, reason = "Cargo says so in the environment")]
-    let target = env::var_os("OUT_DIR").expect("Cargo names a directory for what is built");
+    #[expect(clippy::disallowed_methods, reason = "Cargo passes it in the environment")]
+    let target = env::var_os("OUT_DIR").expect("Cargo sets OUT_DIR");
     fs::write(Path::new(&target).join("files.rs"), table)
 }
 
-/// A file, and what its `ETag` is.
+/// A file, and its `ETag`.
 struct File {
     path: PathBuf,
     tag: String,
 }
 
-/// What the page is made of. The tag is a mark of the content.
+/// The files of the page. The tag is a hash of the content.
 fn page(public: &Path) -> io::Result<Vec<File>> {
     if !public.exists() {
         return Ok(Vec::new());
@@ -74,7 +75,7 @@ fn bundles(client: &Path) -> io::Result<Vec<File>> {
     Ok(paths.map(|path| File { path, tag: version.clone() }).collect())
 }
 
-/// The version in a `package.json`, which npm writes with one key in each line.
+/// The version in a `package.json`. npm writes each key on a line of its own.
 fn version(package: &str) -> String {
     let line = package.lines().find_map(|line| line.trim().strip_prefix("\"version\":"));
     line.unwrap_or_default().trim_matches([' ', ',', '"']).to_owned()

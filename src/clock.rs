@@ -1,4 +1,4 @@
-//! The engines of time and chance.
+//! The system's clock and random source.
 
 use base64::{Engine as _, prelude::BASE64_URL_SAFE_NO_PAD};
 use time::OffsetDateTime;
@@ -9,33 +9,33 @@ use crate::{
     domain::MessageId,
 };
 
-/// Bytes of chance in a secret: 144 bits, 24 characters.
+/// Random bytes in a secret: 144 bits, 24 characters.
 const SECRET_BYTES: usize = 18;
 
-/// The clock of the machine.
+/// The system clock.
 #[derive(Clone, Copy, Debug, Default)]
 pub struct SystemClock;
 
 impl Clock for SystemClock {
-    #[expect(clippy::disallowed_methods, reason = "this is the clock the others take")]
+    #[expect(clippy::disallowed_methods, reason = "the only use of the system clock")]
     fn now(&self) -> OffsetDateTime {
         OffsetDateTime::now_utc()
     }
 }
 
-/// Identities by chance. Message ids are UUIDs of version 7, which sort by the time they were made.
+/// Random ids. Message ids are UUIDs of version 7, which sort by creation time.
 #[derive(Clone, Copy, Debug, Default)]
 pub struct RandomIds;
 
 impl IdSource for RandomIds {
-    #[expect(clippy::disallowed_methods, reason = "this is the source the others take")]
+    #[expect(clippy::disallowed_methods, reason = "the only source of random ids")]
     fn message_id(&self) -> MessageId {
         MessageId::from_raw(Uuid::now_v7().hyphenated().encode_lower(&mut Uuid::encode_buffer()))
     }
 
     fn secret(&self) -> String {
         let mut bytes = [0; SECRET_BYTES];
-        getrandom::fill(&mut bytes).expect("the system has chance once it has started");
+        getrandom::fill(&mut bytes).expect("the system has random bytes after its start");
         BASE64_URL_SAFE_NO_PAD.encode(bytes)
     }
 }

@@ -1,10 +1,9 @@
 //! Every task of the process: its name, its owner, its end.
 //!
-//! A task that nobody owns is one that nobody waits for, and a server that forgets a task at the
-//! end loses what the task was about to write. So this is the only file that may call
-//! `tokio::spawn`, and a stop has two phases: *drain* asks everyone to finish, and when patience
-//! runs out *overdue* tells those who serve somebody slow to let go. What is left after that is a
-//! fault, reported by name.
+//! A task without an owner is not awaited, and what it was about to write is lost when the process
+//! ends. So this is the only file that may call `tokio::spawn`, and a stop has two phases: *drain*
+//! asks all tasks to finish, and after a timeout *overdue* makes tasks with slow peers close their
+//! connections. A task that still runs after that is a fault, reported by name.
 
 use std::{
     collections::BTreeMap,
@@ -19,7 +18,7 @@ use tokio::time::timeout;
 use tokio_util::{sync::CancellationToken, task::TaskTracker};
 use tracing::{Instrument as _, error, info_span};
 
-/// How long the tasks that heard [`Tasks::overdue`] have to end.
+/// How long tasks may run after [`Tasks::overdue`].
 const OVERDUE_WAIT_MAX: Duration = Duration::from_millis(500);
 
 /// A handle to the tasks of one server. Clones are handles to the same tasks.
@@ -70,7 +69,8 @@ impl Tasks {
         self.drain.cancelled().await;
     }
 
-    /// Ends when patience has run out: who still serves a peer lets go of it now. Cancel-safe.
+    /// Ends after the drain timeout: a task that still serves a peer closes the connection.
+    /// Cancel-safe.
     pub async fn overdue(&self) {
         self.overdue.cancelled().await;
     }
@@ -80,7 +80,7 @@ impl Tasks {
         self.tracker.len()
     }
 
-    /// Drains, waits as long as `wait_max`, tells the rest that they are overdue, and gives up.
+    /// Drains, waits up to `wait_max`, marks the remaining tasks as overdue, and returns.
     ///
     /// # Guarantees
     /// - Returns within `wait_max` and half a second.
@@ -109,7 +109,7 @@ impl Tasks {
     }
 }
 
-/// Tasks that did not end when they were told to, and how many of each name.
+/// Tasks that did not end in time, with their number by name.
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
 pub struct StillRunning(BTreeMap<&'static str, usize>);
 
@@ -134,7 +134,7 @@ impl fmt::Display for StillRunning {
     }
 }
 
-/// How many tasks of each name live.
+/// The number of running tasks by name.
 #[derive(Clone, Debug, Default)]
 struct RunningTasks(Arc<Mutex<BTreeMap<&'static str, usize>>>);
 

@@ -1,4 +1,4 @@
-//! All keys beside the server's own, from wherever the settings have them.
+//! All keys besides the server's own, from each location that the settings name.
 
 use std::{fs, path::PathBuf, sync::Arc, time::Duration};
 
@@ -11,16 +11,16 @@ use super::{
 };
 use crate::domain::Secret;
 
-/// A further key as it is set.
+/// A further key as configured.
 #[derive(Clone, Debug)]
 pub struct KeyOptions {
-    /// Where it comes from.
+    /// The location of the key.
     pub location: KeyLocation,
-    /// What tokens call it.
+    /// The `kid` that tokens name it by.
     pub id: Option<Box<str>>,
 }
 
-/// Where keys come from.
+/// The location of keys.
 #[derive(Clone, Debug)]
 pub enum KeyLocation {
     /// The settings themselves.
@@ -35,7 +35,7 @@ pub enum KeyLocation {
     JwksUrl {
         /// Its whole address.
         url: Uri,
-        /// What may be printed of it.
+        /// The part of the address that may be logged.
         name: String,
     },
 }
@@ -46,7 +46,7 @@ pub enum KeysError {
     /// A file cannot be read, or is too short or too long.
     #[error("key {0}")]
     File(usize, #[source] KeyFileError),
-    /// A secret or a public key does not fit.
+    /// A secret or a public key is invalid.
     #[error("key {number}{}", path.as_deref().map(|it| format!(", {}", it.display())).unwrap_or_default())]
     InvalidKey {
         /// Its place in the list, from 1.
@@ -56,7 +56,7 @@ pub enum KeysError {
         /// What is wrong.
         source: InvalidKey,
     },
-    /// A file is no set, or holds no key that could be used.
+    /// A file is not a set of keys, or holds no usable key.
     #[error("key {number}, {}", path.display())]
     Set {
         /// Its place in the list, from 1.
@@ -66,7 +66,7 @@ pub enum KeysError {
         /// What is wrong.
         source: InvalidKeySet,
     },
-    /// Nobody is trusted to vouch for the site.
+    /// The system has no trusted certificates to verify the site with.
     #[error(transparent)]
     NoTrustedCertificates(#[from] NoTrustedCertificates),
 }
@@ -74,14 +74,14 @@ pub enum KeysError {
 /// The keys beside the server's own.
 #[derive(Clone, Debug, Default)]
 pub struct Keys {
-    /// Those that stay as they are.
+    /// Keys that do not change.
     pub(in crate::auth) fixed: Vec<Key>,
-    /// Those that come and go.
+    /// Sets of keys that are refreshed.
     pub(in crate::auth) sources: Vec<Arc<JwksSource>>,
 }
 
 impl Keys {
-    /// Reads all files. What lies on other machines is fetched later, every `refresh`.
+    /// Reads all files. Remote sets are fetched later, every `refresh`.
     pub fn open(options: &[KeyOptions], refresh: Duration) -> Result<Self, KeysError> {
         let mut keys = Self::default();
         let secure = options.iter().any(|it| match &it.location {
@@ -121,7 +121,7 @@ fn invalid_key(number: usize, path: Option<&PathBuf>) -> impl FnOnce(InvalidKey)
     move |source| KeysError::InvalidKey { number, path: path.cloned(), source }
 }
 
-/// The keys of the set in a file, of which there is at least one.
+/// The keys of the set in a file; there is at least one.
 fn set(number: usize, path: &PathBuf) -> Result<Vec<Key>, KeysError> {
     let keys = parse_key_set(&read_public_key_file(number, path)?);
     let keys =

@@ -1,4 +1,4 @@
-//! Who somebody is: the keys, and the tokens that they sign.
+//! Authentication: keys, and the tokens that they sign.
 
 mod jwks;
 mod keyring;

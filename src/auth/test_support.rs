@@ -1,4 +1,4 @@
-//! Keys and tokens as the tests of this layer need them.
+//! Keys and tokens for the tests of this layer.
 
 use base64::{Engine as _, prelude::BASE64_URL_SAFE_NO_PAD};
 use jsonwebtoken::{
@@ -36,12 +36,12 @@ pub(super) const P256_NEW: KeyPair =
 pub(super) const P384: KeyPair = KeyPair(test_key!("p384.pem"), test_key!("p384.pub.pem"));
 pub(super) const ED: KeyPair = KeyPair(test_key!("ed25519.pem"), test_key!("ed25519.pub.pem"));
 
-/// A private key and its public one.
+/// A private key and its public key.
 #[derive(Clone, Copy)]
 pub(super) struct KeyPair(pub(super) &'static [u8], pub(super) &'static [u8]);
 
 impl KeyPair {
-    /// A token of it, whatever its header and payload say.
+    /// A signed token with any header and payload.
     pub(super) fn signed(self, algorithm: Algorithm, header: &str, payload: &str) -> String {
         let key = match algorithm.family() {
             AlgorithmFamily::Rsa => EncodingKey::from_rsa_pem(self.0),
@@ -52,7 +52,7 @@ impl KeyPair {
         signed(&key.unwrap(), algorithm, header, payload)
     }
 
-    /// A good token with this `kid`, if any.
+    /// A valid token with this `kid`, if any.
     pub(super) fn token(self, algorithm: Algorithm, kid: Option<&str>) -> String {
         let header = match kid {
             Some(kid) => json!({ "alg": algorithm, "kid": kid }),
@@ -62,7 +62,7 @@ impl KeyPair {
         self.signed(algorithm, &header.to_string(), &payload.to_string())
     }
 
-    /// The public one as a set has it, with other members beside.
+    /// The public key as a member of a set, with further members.
     pub(super) fn jwk(self, others: &Value) -> Value {
         let key = [DecodingKey::from_rsa_pem, DecodingKey::from_ec_pem, DecodingKey::from_ed_pem]
             .into_iter()
@@ -87,7 +87,7 @@ pub(super) fn set(keys: &[Value]) -> Vec<u8> {
     json!({ "keys": keys }).to_string().into_bytes()
 }
 
-/// A token with this header and payload, signed whatever they say.
+/// A signed token with this header and payload, valid or not.
 pub(super) fn signed(
     key: &EncodingKey,
     algorithm: Algorithm,

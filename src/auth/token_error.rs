@@ -1,7 +1,7 @@
-//! Why a token is refused: for the operator, who may know.
+//! Why a token is refused, in detail for the operator.
 //!
-//! A stranger hears only that it is not valid here, or that its time is over. No sentence holds the
-//! token or a claim's value; the one thing of the token's that is told is the name of its key.
+//! The client receives only that the token is invalid or expired. No message contains the token or
+//! the value of a claim; the name of its key is the only part that is shown.
 
 use std::fmt;
 
@@ -10,75 +10,75 @@ use time::{OffsetDateTime, format_description::well_known::Rfc3339};
 
 use crate::domain::Rejection;
 
-/// The longest token that is looked at. A longer one is refused unread.
+/// The longest token that is parsed. Longer ones are refused unread.
 pub const TOKEN_BYTES_MAX: usize = 8 << 10;
 
 /// Why a token is refused.
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
 pub enum TokenError {
-    /// It was not looked at.
+    /// It is longer than the limit.
     #[error("it is longer than {TOKEN_BYTES_MAX} bytes")]
     TooLarge,
-    /// It does not have the form.
+    /// It is not a JWT.
     #[error("it is not a JWT: {0}")]
     NotJwt(&'static str),
-    /// Its header says `none`.
+    /// Its `alg` is `none`.
     #[error("it is not signed (`alg` is `none`)")]
     Unsigned,
-    /// Its header says something that nobody here knows.
+    /// Its `alg` is not supported.
     #[error("its `alg` is none of those that are checked here")]
     UnsupportedAlgorithm,
-    /// Its header asks for rules of its own.
+    /// It has a `crit` header, and no extension is supported.
     #[error("its header has `crit`: rules that must be followed, and none are known here")]
     CriticalHeader,
-    /// No key is for it.
+    /// No key has its algorithm and `kid`.
     #[error("there is no key for {} tokens{}", algorithm_name(*algorithm), kid_suffix(key.as_deref()))]
     NoKey {
-        /// What its header says.
+        /// The `alg` of its header.
         algorithm: Algorithm,
-        /// What its header calls the key.
+        /// The `kid` of its header.
         key: Option<Box<str>>,
     },
-    /// None of the keys that it may be signed with has signed it.
+    /// No key that it may be signed with verifies its signature.
     #[error("its signature is of none of the {} keys{}", algorithm_name(*algorithm), kid_suffix(key.as_deref()))]
     BadSignature {
-        /// What its header says.
+        /// The `alg` of its header.
         algorithm: Algorithm,
-        /// What its header calls the key.
+        /// The `kid` of its header.
         key: Option<Box<str>>,
     },
-    /// Something that must be there is not.
+    /// A required claim is missing.
     #[error("it has no `{0}`")]
     MissingClaim(&'static str),
-    /// Something does not have the form that it must have.
+    /// A header parameter or a claim has an invalid value.
     #[error("its `{claim}` is not {wanted}")]
     InvalidClaim {
-        /// Where.
+        /// Its name.
         claim: &'static str,
-        /// What it must be.
+        /// The expected form.
         wanted: &'static str,
     },
-    /// Something that only the server's own key may say.
+    /// A claim that is reserved to the server's own key.
     #[error("its `{0}` is for tokens that this server has made, and another key has signed it")]
     ReservedClaim(&'static str),
-    /// Its key may be one of a site that could not be asked yet.
+    /// Its key may belong to a site whose keys were never fetched.
     #[error("its key may be one of a site whose keys were never fetched so far")]
     KeysNotLoaded,
-    /// Somebody else made it.
+    /// Its `iss` is not the configured issuer.
     #[error("its `iss` is not {0:?} (token.issuer)")]
     WrongIssuer(Box<str>),
-    /// It is for somebody else.
+    /// Its `aud` has none of the configured audiences.
     #[error("its `aud` has none of {0:?} (token.audience)")]
     WrongAudience(Vec<Box<str>>),
-    /// Its time has not come.
+    /// It is not valid yet.
     #[error("it is not good before {} (`{claim}`)", Date(*.at))]
     NotYetValid {
-        /// Which claim says so.
+        /// `nbf` or `iat`.
         claim: &'static str,
-        /// When it is.
+        /// The time from which it is valid.
         at: OffsetDateTime,
     },
-    /// Its time is over.
+    /// It has expired.
     #[error("it expired at {} (`exp`)", Date(*.0))]
     Expired(OffsetDateTime),
 }
@@ -93,7 +93,7 @@ impl From<TokenError> for Rejection {
     }
 }
 
-/// A time as people and machines read it.
+/// A time in RFC 3339.
 struct Date(OffsetDateTime);
 
 impl fmt::Display for Date {
@@ -102,12 +102,12 @@ impl fmt::Display for Date {
     }
 }
 
-/// The name that stands in a token.
+/// The name of an algorithm in a token.
 fn algorithm_name(algorithm: Algorithm) -> impl fmt::Display {
     fmt::from_fn(move |f| write!(f, "{algorithm:?}"))
 }
 
-/// What the token calls its key.
+/// The `kid` as a suffix of a message.
 fn kid_suffix(key: Option<&str>) -> String {
     key.map(|key| format!(" with the `kid` {key:?}")).unwrap_or_default()
 }

@@ -187,7 +187,7 @@ mod tests {
         assert_eq!(
             inbox.push(channel(8), event("n", 1), 1),
             PushResult::Dropped,
-            "the hole took the room"
+            "the gap marker took the place"
         );
         assert_eq!(next(&inbox).await, "2 on 7");
         assert_eq!(next(&inbox).await, "opened [7]");

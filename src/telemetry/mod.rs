@@ -1,8 +1,8 @@
-//! The log: to standard error, as text for people or JSON for machines.
+//! The log: to standard error, as text or JSON.
 //!
-//! Some libraries print what clients sent when they are asked for detail: the Socket.IO ones print
-//! auth payloads, so tokens. Their detail is cut off here whatever the filter says, because an
-//! operator who turns the log up in a hurry does not think of that.
+//! At `debug` and below, some libraries log what clients sent: the Socket.IO ones log auth
+//! payloads, and these hold tokens. Such lines are dropped whatever the filter says, because an
+//! operator who raises the level in an incident may not know this.
 
 pub mod metrics;
 
@@ -18,8 +18,8 @@ use tracing_subscriber::{
     util::SubscriberInitExt as _,
 };
 
-/// Crates of which nothing below `info` is ever logged: what they would say holds what clients
-/// sent, or the text of statements.
+/// Crates of which nothing below `info` is logged: their detail contains client data or the text of
+/// statements.
 const INFO_ONLY: [&str; 13] = [
     "engineioxide",
     "engineioxide_core",
@@ -36,23 +36,24 @@ const INFO_ONLY: [&str; 13] = [
     "tungstenite",
 ];
 
-/// Its errors are that somebody who asked for a space that is not there did not wait for the answer.
+/// Its errors mean only that a client requested an unknown space and disconnected before the
+/// answer.
 const IGNORED_TARGET: (&str, &str) = ("socketioxide", "client");
 
-/// What the lines of the log look like.
+/// The format of the log.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "lowercase")]
 pub enum LogFormat {
-    /// For people.
+    /// Text.
     Text,
-    /// For machines: one object in each line.
+    /// One JSON object per line.
     Json,
 }
 
 /// Why the log could not be started.
 #[derive(Debug, thiserror::Error)]
 pub enum LogError {
-    /// The filter is none.
+    /// The filter is invalid.
     #[error(transparent)]
     Filter(#[from] InvalidFilter),
     /// The process has a log already.
@@ -78,20 +79,20 @@ pub fn start(format: LogFormat, filter: &str) -> Result<(), LogError> {
     Ok(())
 }
 
-/// Says whether `filter` is one.
+/// Whether `filter` is valid.
 pub fn check(filter: &str) -> Result<(), InvalidFilter> {
     EnvFilter::try_new(filter)?;
     Ok(())
 }
 
-/// Whether lines are coloured. Only for a terminal.
+/// Whether lines are coloured: only on a terminal.
 #[derive(Clone, Copy, PartialEq, Eq)]
 enum Colours {
     On,
     Off,
 }
 
-/// Lines that a person reads.
+/// Lines of text.
 fn text<W>(
     filter: &str,
     writer: W,
@@ -106,7 +107,7 @@ where
     Ok(tracing_subscriber::registry().with(lines.with_filter(passes)))
 }
 
-/// One JSON object in each line; fields stand beside the message, under their dotted names.
+/// One JSON object per line; fields are beside the message, under their dotted names.
 pub fn json<W>(
     filter: &str,
     writer: W,
@@ -123,14 +124,15 @@ where
     Ok(tracing_subscriber::registry().with(lines.with_filter(passes)))
 }
 
-/// [`may_be_logged`] as a filter. The hint says that it decides nothing by level alone: without it the
-/// hint of the filter beside it is lost, and every library's trace lines are made only to be dropped.
+/// [`may_be_logged`] as a filter. The hint says that the level alone decides nothing: without it,
+/// the hint of the filter beside it is lost, and every library's trace lines are formatted and then
+/// dropped.
 fn payload_filter() -> FilterFn<fn(&Metadata<'_>) -> bool> {
     FilterFn::new(may_be_logged as fn(&Metadata<'_>) -> bool)
         .with_max_level_hint(LevelFilter::TRACE)
 }
 
-/// Whether a line of this kind can be let out whatever the filter says.
+/// Whether a line of this target and level may be logged at all.
 fn may_be_logged(line: &Metadata<'_>) -> bool {
     let origin = line.target().split("::").next().unwrap_or_default();
     let is_ignored = line.target().split_once("::") == Some(IGNORED_TARGET);
@@ -145,7 +147,7 @@ mod tests {
 
     use super::*;
 
-    /// Keeps what is written.
+    /// Collects what is written.
     #[derive(Clone, Default)]
     struct LogBuffer(Arc<Mutex<Vec<u8>>>);
 
@@ -154,7 +156,7 @@ mod tests {
             String::from_utf8(self.0.lock().unwrap().clone()).unwrap()
         }
 
-        /// What makes a log write here.
+        /// Makes a log that writes here.
         fn writer(&self) -> impl Fn() -> Self + use<> {
             let buffer = self.clone();
             move || buffer.clone()

@@ -1,4 +1,4 @@
-//! Parsing and serialization of message bodies, whose byte strings each wire encodes differently.
+//! Parsing and serialization of message bodies. Each wire encodes their byte strings differently.
 //!
 //! A parsed body has its byte strings beside its text, and the text holds numbered placeholders (see
 //! [`Body`]). Only `wire` produces such texts, so a placeholder in one is never a client's.
@@ -29,7 +29,7 @@ pub(super) const FOREIGN_PLACEHOLDER: Rejection =
     Rejection::BadRequest("the attachments do not belong to the placeholders");
 const BAD_BASE64: Rejection = Rejection::BadRequest("the base64 is not base64");
 
-/// Parses a body of a frame whose byte strings are `attachments`.
+/// Parses a body of a frame with the byte strings `attachments`.
 pub(super) fn read(
     raw: &RawValue,
     encoding: AttachmentEncoding,

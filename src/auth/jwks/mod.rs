@@ -1,8 +1,8 @@
-//! Sets of keys that a site publishes: fetched in the background, and kept.
+//! Sets of keys that a site publishes: fetched in the background, and cached.
 //!
-//! One task fetches, so that there is one fetch at a time. Whoever meets a key that nobody knows
-//! asks for a fetch and waits for its end; the task tells everybody at once. What was fetched last
-//! is kept while the site is down.
+//! One task fetches, so that there is one fetch at a time. A token with an unknown key requests a
+//! fetch and waits for its end; the end of a fetch wakes all waiting tokens. The last set that was
+//! fetched stays in use while the site is down.
 
 mod http;
 
@@ -20,57 +20,57 @@ use super::keys::{InvalidKeySet, Key, parse_key_set};
 pub use self::http::NoTrustedCertificates;
 pub(super) use self::http::{HttpFetch, tls_config};
 
-/// How long a fetch may take. Past it the site counts as down.
+/// The timeout of a fetch. After it, the site counts as down.
 const FETCH_WAIT_MAX: Duration = Duration::from_secs(10);
-/// How often strangers may cause a fetch by naming a key that nobody knows.
+/// The shortest interval between fetches that tokens with unknown keys cause.
 const REQUEST_INTERVAL: Duration = Duration::from_mins(1);
-/// The pause before a fetch that failed is tried again, and what it may grow to.
+/// The first and the longest delay before a failed fetch is retried.
 const RETRY_FIRST: Duration = Duration::from_secs(1);
 const RETRY_WAIT_MAX: Duration = Duration::from_mins(1);
 
-/// Brings the text of a set.
+/// Fetches the text of a set.
 #[async_trait]
 pub(super) trait Fetch: Send + Sync {
-    /// What the site has now. May be dropped at any time.
+    /// The current set of the site. Cancel-safe.
     async fn fetch(&self) -> Result<Vec<u8>, FetchError>;
 }
 
-/// Why there is no set.
+/// Why a set could not be fetched.
 #[derive(Debug, thiserror::Error)]
 pub(super) enum FetchError {
-    /// Nobody is there.
+    /// The TCP connection failed.
     #[error("connecting failed: {0}")]
     Connect(std::io::Error),
-    /// Somebody is there who cannot prove to be the site.
+    /// The site's certificate could not be verified.
     #[error("TLS failed: {0}")]
     Tls(std::io::Error),
-    /// The answer is no HTTP, or was cut off.
+    /// The response is not HTTP, or is truncated.
     #[error("the answer is broken: {0}")]
     Broken(Box<dyn std::error::Error + Send + Sync>),
-    /// The site says something else. Redirects are not followed.
+    /// The status is not a success. Redirects are not followed.
     #[error("the answer has the status {0}")]
     Status(u16),
-    /// The answer is larger than any set.
+    /// The response exceeds the size limit.
     #[error("the answer is larger than {0} bytes")]
     TooLarge(usize),
-    /// The site takes too long.
+    /// The timeout expired.
     #[error("there was no answer within {} s", FETCH_WAIT_MAX.as_secs())]
     TooSlow,
-    /// The answer is something else.
+    /// The response is not a set of keys.
     #[error(transparent)]
     InvalidKeySet(#[from] InvalidKeySet),
 }
 
-/// Whether a caller may cause a fetch, or only waits for one that is on its way.
+/// Whether a caller may cause a fetch, or only waits for a pending one.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(super) enum RefreshMode {
-    /// It may, if nobody did for a minute.
+    /// It may, unless one was requested within the last minute.
     Request,
     /// It may not.
     WaitOnly,
 }
 
-/// A site's keys.
+/// The keys of a site.
 pub struct JwksSource {
     name: Box<str>,
     fetch: Box<dyn Fetch>,
@@ -81,22 +81,22 @@ pub struct JwksSource {
 struct JwksState {
     /// None before the first set.
     keys: Option<Arc<[Key]>>,
-    /// Whether a fetch is on its way, or asked for.
+    /// Whether a fetch is running or requested.
     is_fetching: bool,
-    /// How many fetches have ended.
+    /// The number of fetches that have ended.
     fetch_count: u64,
-    /// How many of the last ones failed.
+    /// The number of failures since the last success.
     failures: u32,
-    /// When the last fetch was asked for; those of the task itself do not count.
+    /// When a fetch was last requested; the task's own fetches do not count.
     requested_at: Option<Instant>,
     /// Why the last one failed.
     fetch_error: Option<Box<str>>,
 }
 
 impl JwksSource {
-    /// Keys called `name`, which is what may be printed of their address.
+    /// Keys from a site. `name` is the part of the address that may be logged.
     pub(super) fn new(name: &str, fetch: Box<dyn Fetch>, refresh: Duration) -> Self {
-        // The first fetch is on its way from the beginning, so that who comes early waits for it.
+        // The first fetch is pending from the start, so that early tokens wait for it.
         let (state, _) = watch::channel(JwksState {
             keys: None,
             is_fetching: true,
@@ -108,17 +108,17 @@ impl JwksSource {
         Self { name: name.into(), fetch, refresh, state }
     }
 
-    /// Fetches at once and then again and again. Does not end; may be dropped at any time.
+    /// Fetches at once and then periodically. Does not end. Cancel-safe.
     pub async fn run(&self) {
         let mut fetch_requests = self.state.subscribe();
         loop {
             let pause = self.fetch_once().await;
-            // Cancel-safe, and asks that came during the fetch were answered by it.
+            // Cancel-safe. Requests that arrived during the fetch were served by it.
             drop(timeout(pause, fetch_requests.wait_for(|state| state.is_fetching)).await);
         }
     }
 
-    /// What went wrong with the last fetch, if anything did, as a sentence.
+    /// The error of the last fetch, as a sentence; `None` after a success.
     pub fn fetch_error(&self) -> Option<String> {
         let state = self.state.borrow();
         let waits = || state.keys.is_none().then_some("there was no answer so far");
@@ -126,17 +126,17 @@ impl JwksSource {
         Some(format!("the keys of {} could not be fetched: {fetch_error}", self.name))
     }
 
-    /// The keys as they are now.
+    /// The current keys.
     pub(super) fn keys(&self) -> Arc<[Key]> {
         self.state.borrow().keys.clone().unwrap_or_default()
     }
 
-    /// Whether there ever was a set.
+    /// Whether a set was ever fetched.
     pub(super) fn is_loaded(&self) -> bool {
         self.state.borrow().keys.is_some()
     }
 
-    /// Waits for the end of the fetch that is on its way, or of one that is asked for here.
+    /// Waits for the end of the pending fetch, or of one that is requested here.
     pub(super) async fn wait_for_refresh(&self, mode: RefreshMode) {
         let mut ends = self.state.subscribe();
         let mut awaited = None;
@@ -155,7 +155,7 @@ impl JwksSource {
         }
     }
 
-    /// Fetches, and answers how long to wait until the next time.
+    /// Fetches, and returns the delay until the next fetch.
     async fn fetch_once(&self) -> Duration {
         self.state.send_modify(|state| state.is_fetching = true);
         let result = match timeout(FETCH_WAIT_MAX, self.fetch.fetch()).await {
@@ -182,7 +182,7 @@ impl JwksSource {
         self.next_fetch_delay(failures)
     }
 
-    /// Says once that the site is down, and once that it is back.
+    /// Logs the first failure, and the recovery.
     fn log_result(&self, result: &Result<Vec<Key>, FetchError>, before: &JwksState) {
         let name = &self.name;
         match result {
@@ -192,8 +192,8 @@ impl JwksSource {
             Ok(keys) => debug!(keys.count = keys.len(), "the keys of {name} were fetched"),
             Err(error) if before.failures == 0 => {
                 let consequence = match before.keys {
-                    Some(_) => "the last ones stay",
-                    None => "there are none so far, and their users cannot come in",
+                    Some(_) => "the last keys stay in use",
+                    None => "there are none so far, and tokens with these keys are refused",
                 };
                 warn!(%error, "the keys of {name} cannot be fetched; {consequence}");
             }
@@ -201,7 +201,7 @@ impl JwksSource {
         }
     }
 
-    /// How long to wait after so many failures in a row.
+    /// The delay after this number of consecutive failures.
     fn next_fetch_delay(&self, failures: u32) -> Duration {
         match failures {
             0 => self.refresh,
@@ -214,7 +214,7 @@ impl JwksSource {
 }
 
 impl JwksState {
-    /// Whether a minute is over since somebody asked.
+    /// Whether a minute has passed since the last request.
     fn may_request(&self) -> bool {
         self.requested_at.is_none_or(|at| at.elapsed() >= REQUEST_INTERVAL)
     }

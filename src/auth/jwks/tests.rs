@@ -1,4 +1,4 @@
-//! A site that rotates, hangs, goes away and comes back, on a clock that stands still.
+//! A site that rotates its keys, hangs, fails and recovers, with a paused clock.
 
 use std::{io, sync::Mutex};
 
@@ -21,15 +21,15 @@ use crate::{
 const HOUR: Duration = Duration::from_hours(1);
 const MINUTE: Duration = Duration::from_mins(1);
 
-/// A site, and when it was asked.
+/// A site, and the times of its requests.
 #[derive(Clone, Default)]
 struct JwksServer(Arc<JwksServerState>);
 
 #[derive(Default)]
 struct JwksServerState {
-    /// What it says; nothing when it is down.
+    /// Its response; `None` while it is down.
     text: Mutex<Option<Vec<u8>>>,
-    /// How long it takes.
+    /// The delay of its response.
     delay: Mutex<Duration>,
     requests: Mutex<Vec<Instant>>,
 }
@@ -135,7 +135,7 @@ async fn an_unknown_key_id_causes_at_most_one_fetch_a_minute() {
         assert!(check(&tokens, P256, Some("old")).await.is_ok());
         site.publish(&[(P256_NEW, "new")]);
         assert!(check(&tokens, P256_NEW, Some("new")).await.is_ok());
-        assert!(check(&tokens, P256, Some("old")).await.is_err(), "it was taken back");
+        assert!(check(&tokens, P256, Some("old")).await.is_err(), "the old key is revoked");
         assert_eq!(site.request_count(), 2);
         advance(Duration::from_millis(59_999)).await;
         let before = Instant::now();
@@ -261,7 +261,7 @@ async fn an_invalid_key_set_changes_nothing() {
     let tokens = site.tokens(HOUR);
     with_fetch_task(&tokens, async {
         assert!(check(&tokens, P256, Some("old")).await.is_ok());
-        *site.0.text.lock().unwrap() = Some(b"<html>come back later</html>".to_vec());
+        *site.0.text.lock().unwrap() = Some(b"<html>unavailable</html>".to_vec());
         assert!(check(&tokens, P256, Some("other")).await.is_err());
         assert!(check(&tokens, P256, Some("old")).await.is_ok());
         site.publish(&[]);
@@ -272,7 +272,7 @@ async fn an_invalid_key_set_changes_nothing() {
     .await;
 }
 
-/// Keeps what is logged.
+/// Collects the log.
 #[derive(Clone, Default)]
 struct CapturedLog(Arc<Mutex<Vec<u8>>>);
 

@@ -1,7 +1,7 @@
-//! Secrets in files, and the one in the data directory.
+//! Secrets in files, and the key file in the data directory.
 //!
-//! That one is text, so that a back end which signs tokens of its own can be given it by copying: any
-//! JWT library takes the line as an HS256 secret. Whoever has it can be anybody here.
+//! The key file is text, so that a back end that signs its own tokens can use a copy: any JWT
+//! library takes the line as an HS256 secret. The secret allows tokens for any user.
 
 use std::{
     fs::{self, DirBuilder, File, OpenOptions},
@@ -18,41 +18,41 @@ use crate::domain::Secret;
 /// The file's name in the data directory.
 pub const FILE: &str = "token.key";
 
-/// Bytes of chance in a key that is made here.
+/// Random bytes in a generated key.
 const RANDOM_BYTES: usize = 32;
-/// The shortest key: as many bytes as HS256 has.
+/// The shortest key: the size of an HS256 hash.
 const KEY_BYTES_MIN: usize = 32;
-/// Nobody's key is longer; a file that is longer is another file.
+/// The longest key; a longer file is not a key file.
 const KEY_BYTES_MAX: u64 = 4096;
-/// Others may not read the key.
+/// The key is readable by its owner alone.
 const FILE_MODE: u32 = 0o600;
-/// Nor, when we make it, the directory.
+/// So is a data directory that is created here.
 const DIRECTORY_MODE: u32 = 0o700;
 
-/// Why there is no key.
+/// Why a key cannot be read or created.
 #[derive(Debug, thiserror::Error)]
 pub enum KeyFileError {
-    /// Too short to keep anybody out.
+    /// The key is too short to be secure.
     #[error("{} is too short to be a key: at least {KEY_BYTES_MIN} bytes, better 43 characters of chance", .0.display())]
     TooShort(PathBuf),
-    /// Too long to be one.
+    /// The file is too long to be a key.
     #[error("{} is too long to be a key: at most {KEY_BYTES_MAX} bytes", .0.display())]
     TooLong(PathBuf),
-    /// The disk says no.
+    /// An I/O error.
     #[error("{doing} {} failed", path.display())]
     Disk {
-        /// What was tried.
+        /// The operation.
         doing: &'static str,
-        /// On which file.
+        /// The file.
         path: PathBuf,
-        /// What the disk says.
+        /// The cause.
         source: io::Error,
     },
 }
 
-/// Reads the key in the directory `data`, and makes both when they are not there.
+/// Reads the key in the directory `data`, and creates both if they are missing.
 ///
-/// Two processes that do so at once get the same key.
+/// Two processes that do so at the same time get the same key.
 pub fn load_or_create_key(data: &Path) -> Result<Secret, KeyFileError> {
     let path = data.join(FILE);
     match read_key_file(&path) {
@@ -64,8 +64,8 @@ pub fn load_or_create_key(data: &Path) -> Result<Secret, KeyFileError> {
     }
 }
 
-/// The key in the directory `data`. Where there is none, one that nobody keeps, so that who only
-/// looks on leaves nothing behind.
+/// Reads the key in the directory `data`. If there is none, generates one that is not stored, so
+/// that a check leaves no files behind.
 pub fn load_or_generate_key(data: &Path) -> Result<Secret, KeyFileError> {
     match read_key_file(&data.join(FILE)) {
         Err(KeyFileError::Disk { source, .. }) if source.kind() == io::ErrorKind::NotFound => {
@@ -89,8 +89,8 @@ pub fn read_key_file(path: &Path) -> Result<Secret, KeyFileError> {
     if bytes.len() as u64 > KEY_BYTES_MAX {
         return Err(KeyFileError::TooLong(path.to_owned()));
     }
-    // The end of the line is the editor's, not the key's. Where the key is no text, it may be one
-    // of its bytes.
+    // Editors add the end of the line, so it is not part of the key. In a binary key it may be one
+    // of the bytes.
     let key = if bytes.is_ascii() { bytes.trim_ascii_end() } else { &bytes };
     if key.len() < KEY_BYTES_MIN {
         return Err(KeyFileError::TooShort(path.to_owned()));
@@ -98,8 +98,8 @@ pub fn read_key_file(path: &Path) -> Result<Secret, KeyFileError> {
     Ok(Secret::from_raw(key))
 }
 
-/// Makes the file whole or not at all, also when the power goes: written aside, then linked to its
-/// name, which fails if somebody else was first.
+/// Creates the file atomically, also across a power cut: the key is written to a temporary file
+/// that is then linked to its name. The link fails if another process was first.
 fn create_key_file(data: &Path, path: &Path) -> Result<(), KeyFileError> {
     let failed = |doing, path: &Path| {
         let path = path.to_owned();
@@ -112,7 +112,7 @@ fn create_key_file(data: &Path, path: &Path) -> Result<(), KeyFileError> {
         .map_err(failed("making the directory", data))?;
     let temporary = data.join(format!(".{FILE}.{}", random_text::<6>()));
     let result = write_new_key(&temporary).and_then(|()| link_into_place(&temporary, path));
-    // Best effort: what is left is one small file whose name is never used again.
+    // Best effort: a leftover is one small file whose name is not used again.
     drop(fs::remove_file(&temporary));
     result.map_err(failed("making", path))?;
     File::open(data)
@@ -120,17 +120,17 @@ fn create_key_file(data: &Path, path: &Path) -> Result<(), KeyFileError> {
         .map_err(failed("syncing the directory", data))
 }
 
-/// Writes a new key to `temporary`, down to the disk.
+/// Writes a new key to `temporary`, and syncs it.
 fn write_new_key(temporary: &Path) -> io::Result<()> {
     let mut file =
         OpenOptions::new().write(true).create_new(true).mode(FILE_MODE).open(temporary)?;
-    // Without the end of a line: whoever reads the file has the key.
+    // Without the end of a line: the file contains exactly the key.
     file.write_all(random_text::<RANDOM_BYTES>().as_bytes())?;
     file.sync_all()
 }
 
-/// Gives the file its name, unless there is one of that name. Where the disk knows no links, two
-/// processes that start in the same instant may get different keys.
+/// Links the file to its name, unless that exists. On file systems without links, two processes
+/// that start at the same time may get different keys.
 fn link_into_place(temporary: &Path, path: &Path) -> io::Result<()> {
     match fs::hard_link(temporary, path) {
         Ok(()) => Ok(()),
@@ -139,10 +139,10 @@ fn link_into_place(temporary: &Path, path: &Path) -> io::Result<()> {
     }
 }
 
-/// This many bytes of chance, as text.
+/// Random bytes as text.
 fn random_text<const BYTES: usize>() -> String {
     let mut bytes = [0; BYTES];
-    getrandom::fill(&mut bytes).expect("the system has chance once it has started");
+    getrandom::fill(&mut bytes).expect("the system has random bytes after its start");
     BASE64_URL_SAFE_NO_PAD.encode(bytes)
 }
 

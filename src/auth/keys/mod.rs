@@ -1,8 +1,8 @@
-//! Keys: each for one algorithm, which no token can change.
+//! Keys: each has one algorithm, which no token can change.
 //!
-//! A key is made for its algorithm and looked at when it is made, so that one that does not fit is
-//! a complaint at the start rather than a token refused. A public key can never check the hash of a
-//! secret: the two are made apart.
+//! A key is validated for its algorithm when it is created, so that an unsuitable key fails the
+//! start rather than a later token. A public key can never serve as an HMAC secret: the two have
+//! separate constructors.
 
 mod file;
 mod pem;
@@ -24,10 +24,10 @@ pub(super) use set::{InvalidKeySet, read as parse_key_set};
 
 /// Bytes of an Ed25519 key.
 const ED_BYTES: usize = 32;
-/// The smallest RSA key that RFC 7518 allows, and the largest that the library takes.
+/// The smallest RSA key that RFC 7518 allows, and the largest that the library accepts.
 const RSA_BITS: RangeInclusive<usize> = 2048..=4096;
 
-/// A key that checks signatures of one algorithm.
+/// A key that verifies signatures of one algorithm.
 #[derive(Clone)]
 pub struct Key {
     algorithm: Algorithm,
@@ -35,43 +35,43 @@ pub struct Key {
     decoding: DecodingKey,
 }
 
-/// Why a key cannot be one.
+/// Why a key is invalid.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]
 pub enum InvalidKey {
-    /// Too short to keep anybody out.
+    /// The secret is too short to be secure.
     #[error("it must have at least {least} bytes for {algorithm:?}")]
     TooShort {
-        /// What it is for.
+        /// The algorithm.
         algorithm: Algorithm,
-        /// As many bytes as the hash has.
+        /// The required size: that of the hash.
         least: usize,
     },
-    /// Whoever has it can be anybody; it has no business here.
+    /// A private key. It would allow tokens for any user, and is not needed here.
     #[error(
         "it holds a private key; here goes the public one (openssl pkey -in private.pem -pubout)"
     )]
     Private,
-    /// A certificate has a key in it, and an end that nobody here looks at.
+    /// A certificate. Its validity period would not be checked here.
     #[error("it holds a certificate; here goes its key (openssl x509 -in cert.pem -pubkey -noout)")]
     Certificate,
-    /// Something else.
+    /// Not a public key in PEM.
     #[error("it is not one PEM block with a PUBLIC KEY")]
     NotPem,
-    /// Of another kind, or damaged.
+    /// A key of another kind, or damaged.
     #[error("it holds no key for {0:?}")]
     WrongAlgorithm(Algorithm),
-    /// RSA keys have a smallest and a largest size.
+    /// An RSA key of an unsupported size.
     #[error("an RSA key must have 2048 to 4096 bits, and this one has {0}")]
     Size(usize),
 }
 
 impl Key {
-    /// The server's own key. That it is long enough was seen to when it was read.
+    /// The server's own key. Its length was checked when it was read.
     pub(super) fn own(secret: &Secret) -> Self {
         Self::new(Algorithm::HS256, None, DecodingKey::from_secret(secret.expose()))
     }
 
-    /// A secret that both sides have.
+    /// A shared secret.
     pub fn secret(
         secret: &Secret,
         algorithm: Algorithm,
@@ -94,7 +94,7 @@ impl Key {
         Self::public(pem::read(text, algorithm)?, algorithm, id)
     }
 
-    /// Sees to it that `decoding_key` is a public key, of the right kind and of a size that is safe.
+    /// Checks that `decoding_key` is a public key of the right kind and of a secure size.
     fn public(
         decoding_key: DecodingKey,
         algorithm: Algorithm,
@@ -108,17 +108,17 @@ impl Key {
         if family == AlgorithmFamily::Rsa {
             return Self::rsa(&decoding_key, algorithm, id);
         }
-        // The library takes the first 32 bytes, whatever there is.
+        // The library takes the first 32 bytes without a check of the length.
         let sized = family != AlgorithmFamily::Ed
             || decoding_key.try_get_as_bytes().is_ok_and(|bytes| bytes.len() == ED_BYTES);
-        // That the point lies on the curve is looked at whenever a signature is.
+        // The library checks that the point is on the curve with each signature.
         if !sized || verify("", b"", &decoding_key, algorithm).is_err() {
             return Err(invalid_key);
         }
         Ok(Self::new(algorithm, id, decoding_key))
     }
 
-    /// An RSA key, of which the library looks at nothing before there is a signature.
+    /// An RSA key. The library does not check it before the first signature.
     fn rsa(
         decoding_key: &DecodingKey,
         algorithm: Algorithm,
@@ -152,18 +152,18 @@ impl Key {
         Self { algorithm, id: id.map(Into::into), decoding: decoding_key }
     }
 
-    /// Whether a token whose header says this may be signed with it.
+    /// Whether it may verify a token with this `alg` and `kid`.
     pub(super) fn may_sign(&self, algorithm: Algorithm, key: Option<&str>) -> bool {
         let named = key.is_none_or(|key| self.id.as_deref().is_none_or(|id| id == key));
         self.algorithm == algorithm && named
     }
 
-    /// Whether it is called `key`.
+    /// Whether its id is `key`.
     pub(super) fn has_id(&self, key: &str) -> bool {
         self.id.as_deref() == Some(key)
     }
 
-    /// Whether `signature`, as it stands in a token, is its signature of `message`.
+    /// Whether `signature`, in base64url as in a token, is its signature of `message`.
     pub(super) fn has_signed(&self, message: &str, signature: &str) -> bool {
         verify(signature, message.as_bytes(), &self.decoding, self.algorithm).unwrap_or(false)
     }

@@ -1,16 +1,16 @@
-//! Public keys as PEM files hold them.
+//! Public keys in PEM files.
 
 use jsonwebtoken::{Algorithm, AlgorithmFamily, DecodingKey};
 
 use super::InvalidKey;
 
-/// What stands before the name of a block.
+/// The text before the label of a block.
 const BEGIN: &str = "-----BEGIN ";
 
-/// The key in `text`, which must be one for `algorithm`.
+/// The key in `text`, for `algorithm`.
 ///
-/// The library would take a certificate, and of a private key in some forms more than it should, so
-/// the name of the block is looked at first.
+/// The label is checked first, because the library would also accept certificates and some forms of
+/// private keys.
 pub(super) fn read(text: &[u8], algorithm: Algorithm) -> Result<DecodingKey, InvalidKey> {
     let text = str::from_utf8(text).unwrap_or_default();
     let blocks: Vec<_> = text.lines().filter_map(|line| line.trim().strip_prefix(BEGIN)).collect();

@@ -1,7 +1,7 @@
 //! Sets of public keys: JSON Web Key Sets, RFC 7517.
 //!
-//! A set may hold keys for other purposes and of kinds that nobody here knows. Those are left out,
-//! so that a site can begin to publish a new kind without shutting us out.
+//! A set may hold keys for other purposes and of unsupported kinds. Those are skipped, so that a
+//! site can start to publish a new kind without breaking the keys in use.
 
 use jsonwebtoken::{Algorithm, DecodingKey};
 use serde_json::{Map, Value};
@@ -9,27 +9,27 @@ use tracing::debug;
 
 use super::Key;
 
-/// The most keys in a set. A site has a handful.
+/// The largest number of keys in a set. A site has a handful.
 const KEYS_MAX: usize = 100;
-/// Bytes of a coordinate of a point on P-256 and on P-384, as text.
+/// Bytes of a coordinate on P-256 and on P-384, as text.
 const P256_CHARS: usize = 43;
 const P384_CHARS: usize = 64;
 
-/// Why something is not a set of keys.
+/// Why a set of keys is invalid.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]
 pub enum InvalidKeySet {
-    /// Not of the form.
+    /// It is malformed.
     #[error("this is not a set of keys: {{\"keys\": […]}}")]
     Malformed,
-    /// More than anybody has.
+    /// It has more keys than the limit.
     #[error("this is a set of more than {KEYS_MAX} keys")]
     TooMany,
-    /// Nothing in it can be used.
+    /// It has no usable key.
     #[error("this is a set without a public key that could be used")]
     Empty,
 }
 
-/// The keys in `text` that tokens may be signed with.
+/// The keys in `text` that can verify tokens.
 pub(in crate::auth) fn read(text: &[u8]) -> Result<Vec<Key>, InvalidKeySet> {
     let set: Value = serde_json::from_slice(text).or(Err(InvalidKeySet::Malformed))?;
     let list = set.get("keys").and_then(Value::as_array).ok_or(InvalidKeySet::Malformed)?;
@@ -48,14 +48,14 @@ pub(in crate::auth) fn read(text: &[u8]) -> Result<Vec<Key>, InvalidKeySet> {
     Ok(keys.collect())
 }
 
-/// One key, unless it is for something else.
+/// One key; `None` if it is for another purpose.
 fn key(entry: &Map<String, Value>) -> Option<Key> {
     let text = |name| text_of(entry, name);
     let for_signatures = entry.get("use").is_none_or(|it| it == "sig");
     let checks = entry
         .get("key_ops")
         .is_none_or(|it| it.as_array().is_some_and(|it| it.iter().any(|it| it == "verify")));
-    // Whoever publishes the private part has no secret any more.
+    // A published private key is not secret any more.
     if !for_signatures || !checks || entry.contains_key("d") {
         return None;
     }
@@ -81,7 +81,7 @@ fn key(entry: &Map<String, Value>) -> Option<Key> {
         None => natural,
         Some(name) => name.as_str()?.parse().ok()?,
     };
-    // An RSA key may be for any of its family; the others are for one alone.
+    // An RSA key without `alg` may be for any RSA algorithm; other kinds have one algorithm each.
     let fits = natural == Algorithm::RS256 || natural == algorithm;
     Key::public(decoding_key, algorithm, text("kid")).ok().filter(|_| fits)
 }

@@ -1,4 +1,4 @@
-//! Keys as operators and sites hand them over.
+//! Keys as operators and sites supply them.
 
 use std::{fs, time::Duration};
 

@@ -1,8 +1,7 @@
-//! JSON Web Tokens, signed with the server's own key or with one of the settings.
+//! JSON Web Tokens, signed with the server's own key or with a configured one.
 //!
-//! What the library could decide by its own clock or by what the token says of itself is decided
-//! here: time comes in as an argument, a key's algorithm is fixed, and nothing of a token is
-//! believed before its signature was found to be right.
+//! The library must not use its own clock or trust a token's header. So time is an argument, a
+//! key's algorithm is fixed, and claims are read only after the signature was verified.
 
 mod claims;
 mod parts;
@@ -26,21 +25,21 @@ use crate::{
     domain::{Rejection, Secret, Token},
 };
 
-/// How long a token may wait for keys. Past it, it is judged by those that are there.
+/// How long a token may wait for keys. After it, the known keys decide.
 const KEYS_WAIT_MAX: std::time::Duration = std::time::Duration::from_secs(5);
 
-/// What is asked of every token.
+/// The rules for all tokens.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct TokenRules {
-    /// Who must have made it; anybody when there is none.
+    /// The required issuer; `None` allows any.
     pub issuer: Option<Box<str>>,
-    /// For whom it must be made: one of these; for anybody when there is none.
+    /// The accepted audiences; none allows any.
     pub audience: Vec<Box<str>>,
-    /// How far the clock of who signs may be ahead.
+    /// The tolerated lead of the issuer's clock.
     pub leeway: Duration,
 }
 
-/// Makes and checks tokens. Clones share the keys.
+/// Issues and verifies tokens. Clones share the keys.
 #[derive(Clone)]
 pub struct KeyTokens {
     signing: EncodingKey,
@@ -57,7 +56,7 @@ impl Default for TokenRules {
 }
 
 impl KeyTokens {
-    /// Tokens of the server's own key `secret`, dated by `clock` when they are made.
+    /// Tokens of the server's own key `secret`; `clock` dates the tokens that it issues.
     pub fn new(secret: &Secret, clock: Arc<dyn Clock>) -> Self {
         Self {
             signing: EncodingKey::from_secret(secret.expose()),
@@ -68,20 +67,20 @@ impl KeyTokens {
         }
     }
 
-    /// The same with other keys beside it, and other rules.
+    /// The same with further keys and other rules.
     #[must_use]
     pub fn with(self, others: Keys, rules: TokenRules) -> Self {
         Self { others, rules: Arc::new(rules), ..self }
     }
 
-    /// The keys that have to be fetched. [`JwksSource::run`] does so.
+    /// The sets of keys that have to be fetched by [`JwksSource::run`].
     pub fn sources(&self) -> &[Arc<JwksSource>] {
         &self.others.sources
     }
 
-    /// What `token` proves at `now`, or why it proves nothing.
+    /// Verifies `token` at `now`.
     ///
-    /// Waits where its key is not known and may be fetched, but not for long.
+    /// If its key is unknown and may be fetched, waits for a bounded time.
     pub async fn verify(&self, token: &Token, now: OffsetDateTime) -> Result<Claims, TokenError> {
         let parts = TokenParts::read(token.expose())?;
         let signer = match self.signer(&parts) {
@@ -97,7 +96,7 @@ impl KeyTokens {
         claims::verify(&parts.claims()?, signer, &self.rules, now)
     }
 
-    /// Who has signed the token, as far as the keys at hand can tell.
+    /// The signer of the token among the known keys.
     fn signer(&self, parts: &TokenParts<'_>) -> Result<Signer, TokenError> {
         let mut tried = false;
         let mut signed_by = |key: &Key| {
@@ -122,22 +121,22 @@ impl KeyTokens {
         })
     }
 
-    /// Nobody is told "no" for want of keys that were never there: a restart would shut out users for
-    /// as long as their site is down.
+    /// Returns "temporarily unavailable" instead of a refusal while keys were never fetched:
+    /// otherwise a restart would sign users out for as long as their site is down.
     fn unless_keys_missing(&self, refused: TokenError) -> TokenError {
         let complete = self.others.sources.iter().all(|source| source.is_loaded());
         if complete { refused } else { TokenError::KeysNotLoaded }
     }
 
-    /// Whether a fetch may bring the key of this token, and whether it may be asked for.
+    /// Whether a fetch may bring the key of this token, and whether it may be requested.
     fn refresh_mode(&self, parts: &TokenParts<'_>) -> Option<RefreshMode> {
         let sources = &self.others.sources;
-        // Sets hold public keys alone.
+        // Sets hold only public keys.
         if sources.is_empty() || parts.algorithm.family() == AlgorithmFamily::Hmac {
             return None;
         }
         let Some(name) = parts.key.as_deref() else {
-            // Who names no key waits for the first set at most.
+            // A token without a `kid` waits for the first set at most.
             return sources.iter().any(|it| !it.is_loaded()).then_some(RefreshMode::WaitOnly);
         };
         let known = |keys: &[Key]| keys.iter().any(|key| key.has_id(name));
@@ -145,11 +144,11 @@ impl KeyTokens {
         (!known).then_some(RefreshMode::Request)
     }
 
-    /// Waits until the sets are as fresh as they may be, or until patience ends.
+    /// Waits until the sets are up to date, or until the timeout.
     async fn wait_for_refresh(&self, mode: RefreshMode) {
         let all = join_all(self.others.sources.iter().map(|source| source.wait_for_refresh(mode)));
         if timeout(KEYS_WAIT_MAX, all).await.is_err() {
-            debug!("a token does not wait any longer for keys");
+            debug!("token key fetch wait timed out");
         }
     }
 }
@@ -164,7 +163,7 @@ impl fmt::Debug for KeyTokens {
 impl Tokens for KeyTokens {
     async fn check(&self, token: &Token, now: OffsetDateTime) -> Result<Claims, Rejection> {
         self.verify(token, now).await.map_err(|refused| {
-            debug!(reason = %refused, "a token is refused");
+            debug!(reason = %refused, "token rejected");
             refused.into()
         })
     }

@@ -1,4 +1,4 @@
-//! A token taken apart: what it says of itself, before anything is believed.
+//! The parts of a token, before its signature is verified.
 
 use std::{fmt, marker::PhantomData};
 
@@ -13,11 +13,11 @@ use serde_json::{Map, Value, value::RawValue};
 use crate::auth::TOKEN_BYTES_MAX;
 use crate::auth::TokenError;
 
-/// Longest name of a key that is looked for. A longer one is nobody's.
+/// The longest `kid` that is looked up. No key has a longer one.
 const KEY_ID_BYTES_MAX: usize = 256;
 
-/// The three parts of a token, of which the first was read. Of that, `alg` and `kid` choose among
-/// the keys of the settings; whatever else it says (`jku`, `jwk`, `x5u` …) is not looked at.
+/// The three parts of a token; only the header was parsed. `alg` and `kid` choose among the
+/// configured keys; other header parameters (`jku`, `jwk`, `x5u` …) are ignored.
 pub(super) struct TokenParts<'t> {
     pub(super) algorithm: Algorithm,
     pub(super) key: Option<Box<str>>,
@@ -67,24 +67,24 @@ impl<'t> TokenParts<'t> {
         Ok(Self { algorithm, key, message, signature, payload })
     }
 
-    /// The claims, to be read once the signature was found to be right.
+    /// The claims. To be read only after the signature was verified.
     pub(super) fn claims(&self) -> Result<Map<String, Value>, TokenError> {
         let wanted = "its claims are no JSON object in base64url, with each name once";
         object(self.payload).ok_or(TokenError::NotJwt(wanted))
     }
 }
 
-/// The JSON object that `part` holds.
+/// The JSON object that `part` encodes.
 fn object(part: &str) -> Option<Map<String, Value>> {
     let text = BASE64_URL_SAFE_NO_PAD.decode(part).ok()?;
     serde_json::from_slice(&text).ok().map(|UniqueMembers::<UniqueValue>(members, _)| members)
 }
 
-/// The members of an object, each name once: of two, one reader takes the first and another the
-/// last, and then they do not speak of the same token.
+/// The members of an object, each name once: for a repeated name, some parsers take the first value
+/// and others the last, so they would read different tokens.
 struct UniqueMembers<V>(Map<String, Value>, PhantomData<V>);
 
-/// The value of a member. Where that is an object (`rooms` may be one), it has each name once, too.
+/// The value of a member. In an object (`rooms` may be one), each name occurs once, too.
 struct UniqueValue(Value);
 
 impl<'de, V: DeserializeOwned + Into<Value>> Deserialize<'de> for UniqueMembers<V> {

@@ -1,4 +1,4 @@
-//! Tokens of the own key, and what becomes of them.
+//! Tokens of the server's own key, and their verification.
 
 use futures_util::FutureExt as _;
 use serde_json::Value;
@@ -15,7 +15,7 @@ pub(super) fn tokens(key: &[u8]) -> KeyTokens {
     KeyTokens::new(&Secret::from_raw(key), Arc::new(FixedClock))
 }
 
-/// The own key with others beside it.
+/// The server's own key with further ones.
 pub(super) fn with(fixed: Vec<Key>, rules: TokenRules) -> KeyTokens {
     tokens(KEY).with(Keys { fixed, sources: Vec::new() }, rules)
 }
@@ -28,7 +28,7 @@ pub(super) fn later(seconds: i64) -> i64 {
     NOW.unix_timestamp() + seconds
 }
 
-/// A token of the own key, whatever its header and payload say.
+/// A token of the own key with any header and payload.
 pub(super) fn own(header: &str, payload: &str) -> String {
     signed(&EncodingKey::from_secret(KEY), Algorithm::HS256, header, payload)
 }
@@ -37,14 +37,14 @@ pub(super) fn hs256(payload: &Value) -> String {
     own(r#"{"alg":"HS256","typ":"JWT"}"#, &payload.to_string())
 }
 
-/// What it proves at a time, where no key has to be fetched.
+/// The result of its verification at a time, without a fetch.
 pub(super) fn verified(
     tokens: &KeyTokens,
     token: &str,
     now: OffsetDateTime,
 ) -> Result<Claims, TokenError> {
     let token = Token::from_raw(token);
-    tokens.verify(&token, now).now_or_never().expect("there is nothing to wait for")
+    tokens.verify(&token, now).now_or_never().expect("no fetch is pending")
 }
 
 pub(super) fn check_at(
@@ -53,7 +53,7 @@ pub(super) fn check_at(
     now: OffsetDateTime,
 ) -> Result<Claims, Rejection> {
     let token = Token::from_raw(token);
-    tokens.check(&token, now).now_or_never().expect("there is nothing to wait for")
+    tokens.check(&token, now).now_or_never().expect("no fetch is pending")
 }
 
 pub(super) fn check(token: &str) -> Result<Claims, Rejection> {

@@ -1,4 +1,4 @@
-//! Tokens as strangers make them.
+//! Valid and forged tokens.
 
 use base64::{Engine as _, prelude::BASE64_URL_SAFE_NO_PAD};
 use serde_json::{Value, json};

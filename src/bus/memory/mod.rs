@@ -1,6 +1,6 @@
 //! The reference: a bus for nodes of one process, with faults that a test can configure.
 //!
-//! Everything happens within the call that causes it, and random numbers come from a seed: the same
+//! All effects happen within the call that causes them, and random numbers are seeded: the same
 //! calls in the same order have the same outcome. Without faults nothing is lost, repeated or
 //! reordered, as long as consumers keep up.
 

@@ -75,8 +75,8 @@ async fn the_same_seed_gives_the_same_faults() {
     assert_ne!(runs[0], runs[2]);
     let distinct: BTreeSet<_> = runs[0].iter().collect();
     assert!((100..180).contains(&distinct.len()), "some are lost: {}", distinct.len());
-    assert!(runs[0].len() > distinct.len() + 10, "some come twice");
-    assert!(!runs[0].is_sorted(), "some come late");
+    assert!(runs[0].len() > distinct.len() + 10, "some are repeated");
+    assert!(!runs[0].is_sorted(), "some are reordered");
 }
 
 #[tokio::test]
@@ -109,7 +109,7 @@ async fn a_slow_node_is_notified_of_the_gap() {
     for number in 1..=most {
         assert_eq!(listener.receive().await.2, number);
     }
-    assert!(matches!(bob.next().await, Some(BusEvent::Subscribed(_))), "the hole is said");
+    assert!(matches!(bob.next().await, Some(BusEvent::Subscribed(_))), "the gap is reported");
     assert!(bob.is_connected());
 }
 

@@ -18,7 +18,7 @@ pub(super) async fn a_read_pointer_only_goes_forward_and_to_the_head(store: &dyn
     let drafts = vec![numbered("lobby", 6)];
     let changes = vec![reading(6)];
     store.commit(&Batch { changes, drafts, ..Batch::default() }).await.unwrap();
-    assert_eq!(read(store, &room("lobby"), "ann").await, nth(5), "what comes after is unread");
+    assert_eq!(read(store, &room("lobby"), "ann").await, nth(5), "later messages are unread");
 }
 
 pub(super) async fn a_read_pointer_counts_messages_and_not_changes(store: &dyn Store) {

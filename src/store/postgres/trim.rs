@@ -20,7 +20,7 @@ use crate::{
 const ENTRIES_MAX: i64 = 1000;
 /// The largest number of conversations that one call examines.
 const LOGS_MAX: usize = 256;
-/// The largest number of guests whose memberships one call ends.
+/// The largest number of guests whose memberships one call removes.
 const GUESTS_MAX: usize = 64;
 
 const NEXT_LOGS: &str = "SELECT id, space, kind, one, other, head, floor,

@@ -48,7 +48,7 @@ pub(crate) fn place(row: &impl Columns, space: Space) -> Result<Place, sqlx::Err
     Ok(Place { space, conversation })
 }
 
-/// No log comes near a database's largest number; a client's `before` may.
+/// A log never reaches a database's largest number; a client's `before` may.
 pub(crate) fn seq_number(seq: Seq) -> i64 {
     number(seq.as_raw())
 }

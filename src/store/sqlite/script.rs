@@ -2,8 +2,8 @@
 //!
 //! Each script crosses to the connection's thread and back, so statements are queued until a result
 //! is needed and are sent together: a small batch is three scripts, whatever its size. Tables of
-//! rows come in few sizes, filled up with rows of `NULL`, so that there are few statement texts and
-//! each stays prepared.
+//! rows have a few fixed sizes and are filled up with rows of `NULL`, so that there are few
+//! statement texts and each stays prepared.
 
 use std::mem;
 

@@ -24,7 +24,7 @@ use crate::{
 const ENTRIES_MAX: i64 = 1000;
 /// The largest number of conversations that one call examines; the statement repeats it.
 const LOGS_MAX: usize = 256;
-/// The largest number of guests whose memberships one call ends.
+/// The largest number of guests whose memberships one call removes.
 const GUESTS_MAX: u32 = 64;
 
 pub(super) const NEXT_LOGS: Statement = Statement {

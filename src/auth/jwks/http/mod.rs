@@ -1,8 +1,8 @@
-//! One request to a site, and its answer: HTTP/1.1, over TLS where the address says so.
+//! One HTTP/1.1 request for a set of keys, over TLS if the address is `https`.
 //!
-//! Each fetch has a connection of its own, which lives and ends within it: there is one every few
-//! minutes, and so no task is left that nobody owns. Redirects are not followed, because where keys
-//! come from is a setting.
+//! Each fetch opens its own connection and closes it: fetches are minutes apart, so a kept
+//! connection would only add a task to own. Redirects are not followed, because the source of keys
+//! is a setting.
 
 use std::{pin::pin, sync::Arc};
 
@@ -27,15 +27,15 @@ use tokio_rustls::{
 
 use super::{Fetch, FetchError};
 
-/// The largest answer. A hundred keys with their certificates take a third of it.
+/// The largest response. A hundred keys with their certificates take a third of it.
 const ANSWER_BYTES_MAX: usize = 256 << 10;
 
-/// The machine trusts nobody, so nobody can vouch for a site.
+/// The system has no trusted certificates, so no site can be verified.
 #[derive(Debug, thiserror::Error)]
 #[error("the system's trusted certificates cannot be found{0} (SSL_CERT_FILE names them)")]
 pub struct NoTrustedCertificates(String);
 
-/// Whom the machine trusts to vouch for a site.
+/// The system's trusted certificates.
 pub(in crate::auth) fn tls_config() -> Result<Arc<ClientConfig>, NoTrustedCertificates> {
     let found = rustls_native_certs::load_native_certs();
     let mut roots = RootCertStore::empty();
@@ -79,7 +79,7 @@ impl HttpFetch {
         let authority = self.url.authority().map_or("", |it| it.as_str());
         let (user, host) = authority.rsplit_once('@').unwrap_or(("", authority));
         let mut put = |name, value: &str| {
-            // The parts of an address that was parsed are fit for headers.
+            // The parts of a parsed address are valid header values.
             if let Ok(value) = HeaderValue::from_str(value) {
                 headers.insert(name, value);
             }
@@ -130,7 +130,7 @@ where
         }
     };
     let (mut answer, connection) = (pin!(answer), pin!(connection));
-    // The connection moves only while it is polled. When it ends first, what it has read is there.
+    // The connection is driven only here. When it ends first, its response is complete or an error.
     tokio::select! {
         answer = &mut answer => return answer,
         _ = connection => (),

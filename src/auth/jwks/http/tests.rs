@@ -1,4 +1,4 @@
-//! A real server on a real socket that answers as servers do, and as they should not.
+//! A real server on a real socket, with valid and invalid responses.
 
 use std::time::Duration;
 
@@ -26,14 +26,14 @@ impl TestServer {
         format!("http://{user}{}{path}", self.0.local_addr().unwrap()).parse().unwrap()
     }
 
-    /// Takes one connection, answers it with these bytes, and tells what was asked.
+    /// Accepts one connection, sends these bytes, and returns the request.
     async fn answer(&self, answer: &[u8]) -> String {
         let (mut socket, _) = self.0.accept().await.unwrap();
         let mut asked = Vec::new();
         while !asked.ends_with(b"\r\n\r\n") {
             asked.push(socket.read_u8().await.unwrap());
         }
-        // Who is told too much hangs up.
+        // The client may close the connection before all is written.
         drop(socket.write_all(answer).await);
         drop(socket.shutdown().await);
         String::from_utf8(asked).unwrap()
@@ -45,7 +45,7 @@ fn ok(body: &[u8]) -> Vec<u8> {
     [head.as_bytes(), body].concat()
 }
 
-/// What comes of a fetch that is answered with these bytes.
+/// The result of a fetch with this response.
 async fn fetched(answer: &[u8]) -> Result<Vec<u8>, FetchError> {
     let server = TestServer::start().await;
     let fetch = HttpFetch::new(&server.url("", "/keys"), None);

@@ -1,4 +1,5 @@
-//! The claims: read strictly, so that one of the wrong type is a wrong token rather than none.
+//! The claims: parsed strictly, so that a claim of the wrong type is an error and not a missing
+//! claim.
 
 use serde_json::{Map, Number, Value};
 use time::{Duration, OffsetDateTime};
@@ -10,23 +11,24 @@ use crate::{
     domain::{Role, RoomPattern, SignInId, SpacePattern, UserName},
 };
 
-/// Longest name that is shown, in characters.
+/// Longest display name, in characters.
 const NAME_CHARS_MAX: usize = 64;
-/// How far the clocks of nodes may differ that share a key.
+/// The tolerated difference between the clocks of nodes that share a key.
 const OWN_LEEWAY: Duration = Duration::MINUTE;
 
-/// Who has signed a token.
+/// The signer of a token.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(super) enum Signer {
-    /// The server's own key, so perhaps this server.
+    /// The server's own key, which other nodes may share.
     Own,
-    /// Somebody else, who has no say in who is a guest here.
+    /// A configured key, which may not sign guest tokens.
     Other,
 }
 
-/// What the claims of a token prove at `now`.
+/// The claims of a token at `now`.
 ///
-/// Whether its time is over is looked at last: who hears so may take it that a fresh one will do.
+/// Expiry is checked last: an expired token is valid otherwise, so the client may expect a fresh
+/// one to be accepted.
 pub(super) fn verify(
     members: &Map<String, Value>,
     signer: Signer,
@@ -49,7 +51,7 @@ pub(super) fn verify(
         sign_in: members.reserved_text("sign_in", signer)?.map(SignInId::from_raw),
         ..Claims::of(user, expires_at)
     };
-    // What a node made itself, another one is shown, whose clock may be behind.
+    // The clock of the node that made a token may be ahead of this node's clock.
     let is_own = claims.guest.is_some() || claims.sign_in.is_some();
     let leeway = if is_own { rules.leeway.max(OWN_LEEWAY) } else { rules.leeway };
     for claim in ["nbf", "iat"] {
@@ -65,14 +67,14 @@ pub(super) fn verify(
     Ok(claims)
 }
 
-/// The members of a token of our own, made at `now`.
+/// The members of a token that this server issues, made at `now`.
 pub(super) fn to_payload(
     claims: &Claims,
     rules: &TokenRules,
     now: OffsetDateTime,
 ) -> Map<String, Value> {
     let Claims { user, name, expires_at, spaces, rooms, admin, guest, sign_in } = claims;
-    // Whole seconds, rounded up: a token is good until its time is over.
+    // Whole seconds, rounded up: a token is valid until its expiry is reached.
     let exp = expires_at.unix_timestamp() + i64::from(expires_at.nanosecond() > 0);
     let mut members = Map::new();
     let mut put = |name: &str, value: Option<Value>| {
@@ -104,12 +106,13 @@ fn texts(patterns: &[impl ToString]) -> Value {
     patterns.iter().map(ToString::to_string).collect()
 }
 
-/// Rooms as a list, or, where it is said as what they are opened, as an object.
+/// Rooms as a list or, if they have roles, as an object.
 fn rooms_value(patterns: &[(RoomPattern, Option<Role>)]) -> Value {
     if patterns.iter().all(|(_, role)| role.is_none()) {
         return patterns.iter().map(|(pattern, _)| pattern.to_string()).collect();
     }
-    // One with a role beside one without cannot be said; such a token is refused when it comes back.
+    // A mix of rooms with and without roles has no encoding; such a token is refused when it is
+    // verified.
     let role = |role: &Option<Role>| role.map_or(Value::Null, |role| role.as_raw().into());
     let members = patterns.iter().map(|(pattern, it)| (pattern.to_string(), role(it)));
     Value::Object(members.collect())
@@ -153,8 +156,8 @@ impl<'m> ClaimReader<'m> {
         }
     }
 
-    /// A text that only our own key may sign. Under another one, which may have been our own before,
-    /// it is refused rather than passed over: a guest would be a user.
+    /// A text that is reserved to the server's own key. Under another key, which may have been the
+    /// own key before, it is refused and not ignored: a guest would become a user.
     fn reserved_text(
         &self,
         claim: &'static str,
@@ -167,9 +170,9 @@ impl<'m> ClaimReader<'m> {
         }
     }
 
-    /// The time that a numeric date means: seconds since 1970, perhaps with a fraction.
+    /// The time of a numeric date: seconds since 1970, perhaps with a fraction.
     fn date(&self, claim: &'static str) -> Result<Option<OffsetDateTime>, TokenError> {
-        /// The last second of the year 9999, which is the last one that has a date.
+        /// The last second of the year 9999, the last year with an RFC 3339 date.
         const LAST: f64 = 253_402_300_799.0;
         let Some(value) = self.0.get(claim) else { return Ok(None) };
         let seconds = value.as_number().and_then(Number::as_f64);
@@ -179,7 +182,7 @@ impl<'m> ClaimReader<'m> {
         Ok(Some(OffsetDateTime::UNIX_EPOCH + Duration::seconds_f64(seconds)))
     }
 
-    /// How the user is to be shown. A back end that knows no name may say `null`.
+    /// The display name. A back end may send `null` for none.
     fn name(&self) -> Result<Option<Box<str>>, TokenError> {
         if self.0.get("name").is_some_and(Value::is_null) {
             return Ok(None);
@@ -187,7 +190,7 @@ impl<'m> ClaimReader<'m> {
         Ok(self.text("name")?.map(visible).filter(|name| !name.is_empty()).map(Into::into))
     }
 
-    /// The spaces that it opens. A list of none opens none, so such a token is good for nothing.
+    /// The spaces that it opens. An empty list opens none, so such a token is refused.
     fn spaces(&self) -> Result<Vec<SpacePattern>, TokenError> {
         let wanted = "a list of spaces such as /shop or /team-*, and not empty";
         let spaces = self.list("spaces", wanted, |text| SpacePattern::parse(text).ok())?;
@@ -199,7 +202,7 @@ impl<'m> ClaimReader<'m> {
         }
     }
 
-    /// The rooms that it opens. A list of none opens none: such a user may still be written to.
+    /// The rooms that it opens. An empty list opens none; direct messages to the user still work.
     fn rooms(&self) -> Result<Rooms, TokenError> {
         let wanted = "a list of rooms such as news or team-*, or an object of rooms and roles";
         if let Some(Value::Object(rooms)) = self.0.get("rooms") {
@@ -238,9 +241,10 @@ impl<'m> ClaimReader<'m> {
     }
 }
 
-/// `name` without the characters that hide, move others around, or break lines; cut to what fits.
+/// `name` without invisible characters, direction overrides and line breaks, truncated to the
+/// limit.
 fn visible(name: &str) -> String {
-    // In a name such a character is refused; which ones they are is said there.
+    // User names with these characters are rejected; `domain::name` defines them.
     let seen = |c: &char| UserName::parse(&format!("x{c}x")).is_ok();
     let seen: String = name.chars().filter(seen).collect();
     let cut: String = seen.trim().chars().take(NAME_CHARS_MAX).collect();

@@ -1,4 +1,4 @@
-//! Claims as back ends write them, and as they should not.
+//! Valid and invalid claims.
 
 use jsonwebtoken::{Algorithm, EncodingKey};
 use serde_json::json;
@@ -112,7 +112,7 @@ fn issuer_and_audience_are_compared_when_they_are_set() {
     };
     let tokens = with(Vec::new(), rules);
     let token = tokens.issue(&ann()).unwrap();
-    assert_eq!(check_at(&tokens, token.expose(), NOW), Ok(ann()), "our own pass");
+    assert_eq!(check_at(&tokens, token.expose(), NOW), Ok(ann()), "own tokens need no issuer");
     let (iss, aud) = (json!("https://id.example"), json!("chat"));
     for (iss, aud, good) in [
         (iss.clone(), aud.clone(), true),
@@ -130,7 +130,7 @@ fn issuer_and_audience_are_compared_when_they_are_set() {
         assert_eq!(check_at(&tokens, &token, NOW).is_ok(), good, "{iss} {aud}");
     }
     let bare = hs256(&json!({"sub": "ann", "exp": later(-60)}));
-    assert_eq!(check_at(&tokens, &bare, NOW), Err(Rejection::Unauthorized), "expiry comes last");
+    assert_eq!(check_at(&tokens, &bare, NOW), Err(Rejection::Unauthorized), "expiry is last");
 }
 
 #[test]
@@ -205,7 +205,7 @@ fn guest_claims_are_accepted_only_with_the_servers_own_key() {
     for payload in [payload, json!({"sub": "ann", "exp": later(60), "guest": 7, "sign_in": []})] {
         let key = EncodingKey::from_secret(secret.expose());
         let token = signed(&key, Algorithm::HS256, r#"{"alg":"HS256"}"#, &payload.to_string());
-        // Also where that key was ours before: its guests are no users now.
+        // Also if that key was the own key before: its guests do not become users.
         assert_eq!(check_at(&tokens, &token, NOW), Err(Rejection::Unauthorized));
     }
 }
