@@ -96,7 +96,7 @@ impl Tasks {
             return Ok(());
         }
         let left = StillRunning(self.running.lock().clone());
-        error!(tasks.count = self.count(), "gave up waiting: {left}");
+        error!(tasks.count = self.count(), "drain timed out: {left}");
         Err(left)
     }
 

@@ -1,4 +1,4 @@
-//! The engines that a server runs on, as the settings want them.
+//! Opens the engines that the settings name.
 
 use std::{fmt, future::Future, pin::Pin, sync::Arc, time::Duration};
 
@@ -17,18 +17,18 @@ use crate::{
     },
 };
 
-/// What an engine has to do all the time.
+/// A background task of an engine.
 type BoxedTask = Pin<Box<dyn Future<Output = ()> + Send>>;
 
 /// The engines of one node.
 pub struct Engines {
-    /// What keeps.
+    /// The store.
     pub store: Arc<dyn Store>,
-    /// What carries.
+    /// The bus.
     pub bus: Arc<dyn Bus>,
-    /// What knows the nodes.
+    /// The node registry.
     pub nodes: Arc<dyn Nodes>,
-    /// What the bus has to do all the time, if anything.
+    /// The task of the bus, if it has one.
     pub bus_task: Option<BoxedTask>,
 }
 
@@ -39,7 +39,7 @@ impl fmt::Debug for Engines {
 }
 
 impl Engines {
-    /// Opens what the settings name, for this node.
+    /// Opens the configured engines for this node.
     pub async fn open(config: &Config, node: &NodeId) -> Result<Self, AppError> {
         let (store, nodes) = open_store(config, node).await?;
         let (bus, bus_task) = open_bus(config, node, &*store)?;
@@ -77,16 +77,17 @@ async fn open_store(
     }
 }
 
-/// Says whether it is the setting: a server that is not there yet is none of its faults.
+/// A transient error is a fault and not an error of the setting: the server may not run yet.
 fn open_error(error: PostgresError) -> AppError {
     if error.is_transient() {
-        Fault::new("opening the database", error).into()
+        Fault::new("database open failed", error).into()
     } else {
         setting_error("store")(error)
     }
 }
 
-/// The bus of the nodes that share a database: others on the same Redis have other channels.
+/// The bus of the nodes that share a database: other installations on the same Redis have other
+/// channels.
 fn open_bus(
     config: &Config,
     node: &NodeId,
@@ -100,12 +101,12 @@ fn open_bus(
     Ok((bus, Some(bus_task)))
 }
 
-/// Tries to reach the servers that the settings name, and changes nothing. Answers what may surprise.
+/// Connects to the configured servers without changing anything. Returns warnings.
 pub fn check_engines(config: &Config) -> Result<Vec<String>, AppError> {
     let runtime = runtime::Builder::new_current_thread().enable_all().build();
-    let runtime = runtime.map_err(|error| Fault::new("starting the runtime", error))?;
+    let runtime = runtime.map_err(|error| Fault::new("runtime start failed", error))?;
     let warnings = runtime.block_on(warnings(config));
-    // A name that is still being looked up is not waited for.
+    // A pending DNS lookup is not awaited.
     runtime.shutdown_background();
     warnings
 }

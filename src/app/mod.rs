@@ -1,6 +1,7 @@
-//! Composition: the one place that names engines.
+//! Composition: the only module that names engines.
 //!
-//! Starting and stopping are apart from running, so that two servers can live in one process.
+//! `Server` starts and stops independently of the process, so that two servers can run in one
+//! process.
 
 mod engines;
 mod tokens;
@@ -37,21 +38,21 @@ pub use self::tokens::{
     VerifyError, check as check_keys, missing_key_path, open as open_tokens, verify_token,
 };
 
-/// Why the server ended in a way that nobody asked for.
+/// Why the server ended unexpectedly.
 #[derive(Debug, thiserror::Error)]
 pub enum AppError {
-    /// A setting that only turned out to be wrong when it was used.
+    /// A setting that was found to be invalid when it was used.
     #[error("`{key}`: {reason}")]
     Setting {
-        /// Which.
+        /// The key.
         key: &'static str,
-        /// What is wrong with it.
+        /// The error.
         reason: String,
     },
     /// Several of these.
     #[error("{}", lines(.0))]
     Settings(Vec<AppError>),
-    /// We broke.
+    /// The server failed.
     #[error("{}", .0.chain())]
     Fault(#[from] Fault),
 }
@@ -60,41 +61,43 @@ fn lines(failures: &[AppError]) -> String {
     failures.iter().map(ToString::to_string).collect::<Vec<_>>().join("\n")
 }
 
-/// Runs a server until it is told to stop.
+/// Runs a server until it receives a signal to stop.
 pub fn run(config: &Config) -> Result<(), AppError> {
     let runtime = runtime::Builder::new_multi_thread().enable_all().build();
-    let runtime = runtime.map_err(|error| Fault::new("starting the runtime", error))?;
+    let runtime = runtime.map_err(|error| Fault::new("runtime start failed", error))?;
     let result = runtime.block_on(async {
         let server = Server::start(config).await?;
-        // Before the announcement: whoever hears that we are ready may tell us to stop.
+        // Before the address is printed: the parent process may send a signal as soon as it reads
+        // it.
         let signals = Signals::listen()?;
         print_address(server.address())?;
         server.wait_for_stop(signals).await;
         server.stop().await
     });
-    // What had to end has ended. A name that is still being looked up is not waited for.
+    // All tasks have ended. A pending DNS lookup is not awaited.
     runtime.shutdown_background();
     result
 }
 
-/// The one line on standard output: whoever started us may connect now.
+/// Prints the only line on standard output: the parent process may connect from now on.
 fn print_address(address: SocketAddr) -> Result<(), Fault> {
     let mut out = std::io::stdout();
     writeln!(out, "listening on http://{address}")
         .and_then(|()| out.flush())
-        .map_err(|error| Fault::new("saying that the server is ready", error))
+        .map_err(|error| Fault::new("standard output write failed", error))
 }
 
-/// The signals with which a server is told to stop.
+/// The signals that stop a server.
 struct Signals {
     terminate: Signal,
     interrupt: Signal,
 }
 
 impl Signals {
-    /// From now on they do not end the process.
+    /// Installs the handlers: the signals do not end the process any more.
     fn listen() -> Result<Self, Fault> {
-        let listen = |kind| signal(kind).map_err(|error| Fault::new("listening to signals", error));
+        let listen =
+            |kind| signal(kind).map_err(|error| Fault::new("signal handler setup failed", error));
         let terminate = listen(SignalKind::terminate())?;
         Ok(Self { terminate, interrupt: listen(SignalKind::interrupt())? })
     }
@@ -106,17 +109,17 @@ pub struct Server {
     address: SocketAddr,
     drain_timeout: Duration,
     chat: Arc<Chat>,
-    /// What serves clients, and ends first.
+    /// The tasks that serve clients. They end first.
     client_tasks: Tasks,
-    /// What serves the front, and ends after it.
+    /// The tasks that the client tasks depend on. They end later.
     service_tasks: Tasks,
-    /// Tells the journal that nothing more will come.
+    /// Ends the journal: no commands follow.
     finish: CancellationToken,
     shared: SharedEngines,
     metrics: Arc<ProcessMetrics>,
 }
 
-/// What is let go of last, and does not print.
+/// The engines that are closed last. They have no `Debug`.
 struct SharedEngines {
     store: Arc<dyn Store>,
     bus: Arc<dyn Bus>,
@@ -129,14 +132,14 @@ impl std::fmt::Debug for SharedEngines {
 }
 
 impl Server {
-    /// Opens the engines and begins to listen.
+    /// Opens the engines and starts to listen.
     pub async fn start(config: &Config) -> Result<Self, AppError> {
         let node = random_node_id();
         let engines = Engines::open(config, &node).await?;
         Self::with_engines(config, node, engines)
     }
 
-    /// Begins to listen, on engines that are open.
+    /// Starts to listen, with engines that are open.
     pub fn with_engines(config: &Config, node: NodeId, engines: Engines) -> Result<Self, AppError> {
         let Engines { store, bus, nodes, bus_task } = engines;
         let tokens = Arc::new(tokens::open(config)?);
@@ -209,12 +212,12 @@ impl Server {
         })
     }
 
-    /// Where clients connect.
+    /// The address that clients connect to.
     pub fn address(&self) -> SocketAddr {
         self.address
     }
 
-    /// How many connections there are.
+    /// The number of connections.
     pub fn connections(&self) -> usize {
         self.chat.connections()
     }
@@ -224,43 +227,46 @@ impl Server {
         self.metrics.snapshot()
     }
 
-    /// Waits for SIGTERM or SIGINT, or for the end of a task that the server cannot do without.
+    /// Waits for SIGTERM or SIGINT, or for the end of a vital task.
     async fn wait_for_stop(&self, mut signals: Signals) {
         // All of them are cancel-safe.
         tokio::select! {
-            _ = signals.terminate.recv() => info!("told to stop"),
-            _ = signals.interrupt.recv() => info!("told to stop"),
-            () = self.client_tasks.draining() => info!("a task ended early"),
-            () = self.service_tasks.draining() => info!("a task ended early"),
+            _ = signals.terminate.recv() => info!("stop signal received"),
+            _ = signals.interrupt.recv() => info!("stop signal received"),
+            () = self.client_tasks.draining() => info!("vital task ended early"),
+            () = self.service_tasks.draining() => info!("vital task ended early"),
         }
     }
 
-    /// Stops accepting, tells everyone, stores what was taken, and lets go of everything, within
-    /// the time that the setting `drain_ms_max` gives.
+    /// Stops accepting, notifies all clients, commits queued commands, and closes the engines,
+    /// within the time of the setting `drain_ms_max`.
     pub async fn stop(self) -> Result<(), AppError> {
         let ended_early = self.service_tasks.is_draining();
         let part = self.drain_timeout / 4;
         self.chat.drain();
-        // Whoever polls has to ask once more to hear of it, so the door stays open a little longer.
-        // New clients are refused from now on. Whether everybody has gone is seen below.
+        // New clients are refused from now on. A polling client needs one more request to receive
+        // `closing`, so the listener stays open a little longer. The client tasks are checked
+        // below.
         timeout(part * 2, self.chat.drained()).await.ok();
         let client_tasks = self.client_tasks.finish(part).await;
         self.finish.cancel();
-        // What the bus still has to say goes out while its task runs.
+        // The bus sends its queue while its task runs.
         self.shared.bus.close().await;
         let service_tasks = self.service_tasks.finish(part).await;
         self.chat.leave().await;
         self.shared.store.close().await;
         info!("stopped");
-        client_tasks.and(service_tasks).map_err(|left| Fault::new("stopping", left))?;
+        client_tasks
+            .and(service_tasks)
+            .map_err(|left| Fault::new("server stop incomplete", left))?;
         if ended_early {
-            return Err(Fault::new("serving", "a task ended that should not have").into());
+            return Err(Fault::new("server stopped early", "a vital task ended").into());
         }
         Ok(())
     }
 }
 
-/// Runs `task` until the tasks that it belongs to are asked to finish.
+/// Runs `task` until its group of tasks drains.
 async fn until_drain(tasks: Tasks, task: impl Future<Output = ()>) {
     tokio::select! {
         () = task => (),
@@ -306,17 +312,17 @@ fn rules(config: &Config, node: NodeId) -> ChatRules {
     }
 }
 
-/// What this process calls itself among the nodes.
+/// The id of this process among the nodes.
 fn random_node_id() -> NodeId {
     NodeId::from_raw(RandomIds.secret().get(..8).unwrap_or_default())
 }
 
-/// The address is taken, or is not ours.
+/// The address is in use, or does not belong to this machine.
 fn listen_error(address: SocketAddr, error: &std::io::Error) -> AppError {
     AppError::Setting { key: "listen", reason: format!("cannot listen on {address}: {error}") }
 }
 
-/// Makes an error the failure of a setting, with what caused it.
+/// Makes an error the failure of a setting, with its causes.
 fn setting_error<E: std::error::Error + 'static>(key: &'static str) -> impl FnOnce(E) -> AppError {
     move |error| AppError::Setting { key, reason: with_causes(&error) }
 }

@@ -1,4 +1,4 @@
-//! The engine that makes and checks tokens, as the settings want it.
+//! Opens the token engine that the settings describe.
 
 use std::{convert::Infallible, future::pending, path::PathBuf, sync::Arc, time::Duration};
 
@@ -13,12 +13,12 @@ use crate::{
     domain::{self, Secret},
 };
 
-/// The engine, with its own key in the data directory unless the settings have one.
+/// The engine. Its own key is in the data directory unless the settings have one.
 pub fn open(config: &Config) -> Result<KeyTokens, AppError> {
     engine(config, |config| auth::load_or_create_key(&config.data).map_err(setting_error("data")))
 }
 
-/// Says whether all keys can be used, without making or fetching one.
+/// Checks that all keys are usable, without creating or fetching one.
 pub fn check(config: &Config) -> Result<(), AppError> {
     let TokenSettings { secret, secret_file, .. } = &config.token;
     if !secret_file.as_os_str().is_empty() {
@@ -29,8 +29,8 @@ pub fn check(config: &Config) -> Result<(), AppError> {
     other_keys(config).map(drop)
 }
 
-/// Says what `token` proves here and now, or why not; and where the reason may be that keys could
-/// not be fetched, that too. Nothing is left behind.
+/// Verifies `token` now. If the reason of a refusal may be a failed fetch of keys, the error has
+/// that, too. Creates no files.
 pub fn verify_token(
     config: &Config,
     token: &domain::Token,
@@ -39,11 +39,11 @@ pub fn verify_token(
         auth::load_or_generate_key(&config.data).map_err(setting_error("data"))
     })?;
     let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build();
-    let runtime = runtime.map_err(|error| Fault::new("starting the runtime", error))?;
+    let runtime = runtime.map_err(|error| Fault::new("runtime start failed", error))?;
     let result = runtime.block_on(async {
         let fetching = async {
             join_all(tokens.sources().iter().map(|source| source.run())).await;
-            // Without a source that was over at once.
+            // Without a source, the join ends at once.
             pending::<Infallible>().await
         };
         tokio::select! {
@@ -51,7 +51,7 @@ pub fn verify_token(
             never = fetching => match never {},
         }
     });
-    // A name that is still being looked up is not waited for.
+    // A pending DNS lookup is not awaited.
     runtime.shutdown_background();
     Ok(result.map_err(|reason| {
         let missing = missing_key_path(config).map(|path| {
@@ -62,7 +62,7 @@ pub fn verify_token(
     }))
 }
 
-/// Where the server's own key would be made, when it has none so far.
+/// The path at which the server's own key would be created, if it does not exist yet.
 pub fn missing_key_path(config: &Config) -> Option<PathBuf> {
     let TokenSettings { secret, secret_file, .. } = &config.token;
     let path = config.data.join(auth::FILE);
@@ -70,12 +70,12 @@ pub fn missing_key_path(config: &Config) -> Option<PathBuf> {
     (in_data && !path.exists()).then_some(path)
 }
 
-/// Why a token is refused, and what may be behind it.
+/// Why a token is refused, with possible causes.
 #[derive(Debug)]
 pub struct VerifyError {
-    /// Why.
+    /// The reason.
     pub reason: TokenError,
-    /// Which keys could not be fetched.
+    /// The keys that could not be loaded.
     pub key_problems: Vec<String>,
 }
 
@@ -99,7 +99,7 @@ fn engine(
     Ok(KeyTokens::new(&own, Arc::new(SystemClock)).with(other_keys(config)?, rules))
 }
 
-/// The keys beside the server's own.
+/// The keys besides the server's own.
 fn other_keys(config: &Config) -> Result<Keys, AppError> {
     let options: Vec<_> = config.token.keys.iter().map(key).collect();
     let refresh = Duration::from_secs(config.token.jwks_refresh_secs);

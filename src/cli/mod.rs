@@ -1,8 +1,7 @@
 //! The command line.
 //!
-//! It speaks to a person or a script: answers on standard output, complaints on standard error,
-//! and an exit code: 0 it went well, 1 we broke, 2 the settings or the flags are wrong, 3 the token is
-//! refused.
+//! Answers are printed on standard output, errors on standard error. The exit code is 0 for
+//! success, 1 for a fault, 2 for invalid settings or flags, 3 for a refused token.
 
 mod token;
 
@@ -24,9 +23,9 @@ use crate::{
     telemetry,
 };
 
-/// We broke.
+/// A fault.
 const FAULT: u8 = 1;
-/// The settings or the flags are wrong.
+/// The settings or the flags are invalid.
 const BAD_SETTING: u8 = 2;
 /// The token is refused.
 const REFUSED: u8 = 3;
@@ -41,37 +40,37 @@ struct CommandLine {
     settings: SettingsArgs,
 }
 
-/// What to do.
+/// The command.
 #[derive(Debug, Subcommand)]
 enum Command {
-    /// Run the server; this is what happens without a command
+    /// Run the server (the default command)
     Serve,
-    /// Print a token with which somebody may connect
+    /// Print a token for a user
     Token(TokenArgs),
-    /// Say what a token proves, or why it is refused (then the exit code is 3)
+    /// Print what a token proves, or why it is refused (exit code 3)
     CheckToken(CheckTokenArgs),
-    /// Say whether the settings are good, without starting anything
+    /// Check the settings without starting the server
     CheckConfig,
     /// Print a file of all settings with their defaults
     ExampleConfig,
 }
 
-/// Where settings come from, and some of them.
+/// The sources of settings, and some settings.
 #[derive(Args, Debug)]
 struct SettingsArgs {
     /// Read this file instead of roomcast.toml
     #[arg(long, global = true, value_name = "FILE")]
     config: Option<PathBuf>,
-    /// Where to listen [default: 127.0.0.1:3000]
+    /// The address to listen on [default: 127.0.0.1:3000]
     #[arg(long, global = true, value_name = "IP:PORT")]
     listen: Option<String>,
-    /// The directory that holds the messages and the key [default: roomcast-data]
+    /// The directory of the messages and the key [default: roomcast-data]
     #[arg(long, global = true, value_name = "DIR")]
     data: Option<String>,
-    /// What the lines of the log look like: text or json [default: text]
+    /// The format of the log: text or json [default: text]
     #[arg(long, global = true, value_name = "FORMAT")]
     log_format: Option<String>,
-    /// Which lines the log has [default: info]
+    /// The filter of the log [default: info]
     #[arg(long, global = true, value_name = "FILTER")]
     log_filter: Option<String>,
     /// Any setting, such as `guests=off` or `limits.spaces_max=10`; may be repeated
@@ -79,7 +78,7 @@ struct SettingsArgs {
     set: Vec<(String, String)>,
 }
 
-/// Does what `arguments` say, the first of which is the program's name.
+/// Runs the command in `arguments`; the first one is the program's name.
 pub fn run(arguments: impl IntoIterator<Item = OsString>) -> ExitCode {
     let line = match CommandLine::try_parse_from(arguments) {
         Ok(line) => line,
@@ -119,7 +118,7 @@ impl SettingsArgs {
     }
 }
 
-/// Runs the server until it is told to stop.
+/// Runs the server until it receives a signal to stop.
 fn serve(config: &Config) -> ExitCode {
     if let Err(error) = telemetry::start(config.log_format, &config.log_filter) {
         return print_error(FAULT, error);
@@ -133,7 +132,7 @@ fn serve(config: &Config) -> ExitCode {
     }
 }
 
-/// Says what did not go well, and whose it is.
+/// Prints a failure. The exit code tells faults from invalid settings.
 fn print_failure(failure: &app::AppError) -> ExitCode {
     match failure {
         app::AppError::Setting { .. } | app::AppError::Settings(_) => {
@@ -143,7 +142,7 @@ fn print_failure(failure: &app::AppError) -> ExitCode {
     }
 }
 
-/// Prints that the settings are good, and what may surprise.
+/// Prints that the settings are valid, and warnings.
 fn check_config(config: &Config) -> ExitCode {
     let tried = app::check_keys(config).and_then(|()| app::check_engines(config));
     let engine_warnings = match tried {
@@ -155,12 +154,12 @@ fn check_config(config: &Config) -> ExitCode {
     print_answer(format!("ok{}", warnings.collect::<String>()))
 }
 
-/// Whether clap was asked for help or the version, and has not found a mistake.
+/// Whether clap's error is a request for help or the version.
 fn is_help_or_version(error: &clap::Error) -> bool {
     matches!(error.kind(), ErrorKind::DisplayHelp | ErrorKind::DisplayVersion)
 }
 
-/// Prints `text` as lines of its own. A reader that went away (`| head`) is no fault of ours.
+/// Prints `text` as a line. A closed reader (`| head`) is not an error.
 fn print_answer(text: impl fmt::Display) -> ExitCode {
     let text = text.to_string();
     match writeln!(io::stdout(), "{}", text.trim_end()) {
@@ -170,19 +169,19 @@ fn print_answer(text: impl fmt::Display) -> ExitCode {
     }
 }
 
-/// Says what is wrong.
+/// Prints an error.
 fn print_error(code: u8, what: impl fmt::Display) -> ExitCode {
     print_notice(what);
     ExitCode::from(code)
 }
 
-/// Says something beside the answer.
-#[expect(clippy::print_stderr, reason = "here the command line speaks")]
+/// Prints a line on standard error.
+#[expect(clippy::print_stderr, reason = "the command line prints errors here")]
 fn print_notice(what: impl fmt::Display) {
     eprintln!("{what}");
 }
 
-/// Reads `key=value`.
+/// Parses `key=value`.
 fn assignment(text: &str) -> Result<(String, String), &'static str> {
     let (key, value) = text.split_once('=').ok_or("this must be KEY=VALUE")?;
     Ok((key.trim().to_owned(), value.trim().to_owned()))

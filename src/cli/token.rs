@@ -1,4 +1,4 @@
-//! `token` and `check-token`: what a token says, made and read by hand.
+//! `token` and `check-token`: issue and verify tokens by hand.
 
 use std::{
     fmt,
@@ -20,49 +20,50 @@ use crate::{
     domain::{self, Role, RoomPattern, SpacePattern, UserName},
 };
 
-/// The longest time that a token may be good for: ten years.
+/// The longest lifetime of a token: ten years.
 const TTL_SECS_MAX: u64 = 10 * 365 * 24 * 60 * 60;
 
-/// Whom a token is for, and for how long.
+/// The user and the lifetime of a token.
 #[derive(Args, Debug)]
 pub(super) struct TokenArgs {
     /// The user's name
     #[arg(long, value_name = "NAME", value_parser = user)]
     user: UserName,
-    /// How long it is good for: a number and s, m, h or d
+    /// The lifetime: a number and s, m, h or d
     #[arg(long, default_value = "24h", value_parser = lifetime)]
     ttl: Duration,
     /// A space that it opens, or a pattern; may be repeated [default: all]
     #[arg(long, value_name = "SPACE", value_parser = space)]
     space: Vec<SpacePattern>,
-    /// A room that it opens, or a pattern, and as what: owner, admin, member or reader (then of every
-    /// one); may be repeated [default: all]
+    /// A room that it opens, or a pattern, perhaps with a role: owner, admin, member or reader
+    /// (then all rooms need one); may be repeated [default: all]
     #[arg(long, value_name = "ROOM[=ROLE]", value_parser = room)]
     room: Vec<(RoomPattern, Option<Role>)>,
-    /// How the user is shown
+    /// The display name
     #[arg(long, value_name = "NAME")]
     name: Option<Box<str>>,
-    /// For an administrator
+    /// Give the rights of an administrator
     #[arg(long)]
     admin: bool,
 }
 
-/// A token to look at.
+/// A token to verify.
 #[derive(Args)]
 pub(super) struct CheckTokenArgs {
-    /// The token [default: what stands on standard input, where no other user sees it]
+    /// The token [default: read from standard input, where other users of the machine cannot see
+    /// it]
     #[arg(value_name = "TOKEN")]
     token: Option<String>,
 }
 
 impl TokenArgs {
-    /// A token has a list of rooms, or an object in which each has a role.
+    /// A token has either a list of rooms, or an object in which each room has a role.
     fn has_roles_for_all_or_none(&self) -> bool {
         let says = self.room.iter().filter(|(_, role)| role.is_some()).count();
         says == 0 || says == self.room.len()
     }
 
-    /// Prints a token made with the server's own key.
+    /// Prints a token signed with the server's own key.
     pub(super) fn issue(self, config: &Config) -> ExitCode {
         if !self.has_roles_for_all_or_none() {
             return print_error(BAD_SETTING, "--room: say as what of every room, or of none");
@@ -116,7 +117,7 @@ impl fmt::Debug for CheckTokenArgs {
     }
 }
 
-/// What stands on standard input, as far as it can be a token with space around it.
+/// Reads standard input, up to the length of a token and white space around it.
 fn read_token() -> io::Result<String> {
     let mut text = Vec::new();
     io::stdin().take(2 * TOKEN_BYTES_MAX as u64).read_to_end(&mut text)?;
@@ -155,18 +156,17 @@ fn format_rooms(rooms: &[(RoomPattern, Option<Role>)]) -> String {
     rooms.iter().map(one).collect::<Vec<_>>().join(" ")
 }
 
-/// Reads a user's name.
+/// Parses a user name.
 fn user(text: &str) -> Result<UserName, &'static str> {
     UserName::parse(text).or(Err("a user's name has 1 to 64 characters, all of which can be seen"))
 }
 
-/// Reads a space or a pattern.
+/// Parses a space or a pattern.
 fn space(text: &str) -> Result<SpacePattern, &'static str> {
     SpacePattern::parse(text).or(Err("a space begins with / and may end with a *, such as /team-*"))
 }
 
-/// Reads a room or a pattern, and perhaps a role, which no room has in its name: `=` is none of its
-/// characters.
+/// Parses a room or a pattern, perhaps with a role. Room names have no `=`.
 fn room(text: &str) -> Result<(RoomPattern, Option<Role>), &'static str> {
     let (room, role) = text.split_once('=').map_or((text, None), |(room, it)| (room, Some(it)));
     let room = RoomPattern::parse(room)
@@ -175,7 +175,7 @@ fn room(text: &str) -> Result<(RoomPattern, Option<Role>), &'static str> {
     Ok((room, role.map(read).transpose()?))
 }
 
-/// Reads a number of seconds, minutes, hours or days.
+/// Parses a number of seconds, minutes, hours or days.
 fn lifetime(text: &str) -> Result<Duration, &'static str> {
     const FORM: &str = "this must be a number and s, m, h or d, such as 24h, and at most ten years";
     let units = [("s", 1), ("m", 60), ("h", 60 * 60), ("d", 24 * 60 * 60)];

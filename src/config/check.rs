@@ -1,34 +1,34 @@
-//! The settings looked at as a whole: what cannot be, and what may surprise.
+//! Checks of the settings as a whole: what is invalid, and what deserves a warning.
 
 use super::{BusKind, Config, KeySource, StoreKind, SynchronousSetting, TokenSettings};
 use crate::{domain::SpacePattern, telemetry};
 
-/// What a frame holds besides a body: names, ids, brackets.
+/// Bytes of a frame besides a body: names, ids, brackets.
 const ENVELOPE_BYTES: usize = 1024;
-/// A wait that is longer is a mistake, and would overflow sums of times.
+/// The longest wait. Longer ones are mistakes, and would overflow sums of times.
 const DAY_MS: u64 = 24 * 60 * 60 * 1000;
-/// A stop that takes longer is no stop.
+/// The longest drain.
 const DRAIN_MS_MAX: u64 = 10 * 60 * 1000;
-/// A commit that waits longer is no answer.
+/// The longest wait for a lock; clients expect an answer sooner.
 const BUSY_MS_MAX: u64 = 60 * 1000;
-/// Less is no time for a server that has something to do.
+/// The shortest wait for a server that is under load.
 const WAIT_MS_MIN: u64 = 100;
-/// A clock that is further off has to be set.
+/// The largest tolerated clock difference.
 const LEEWAY_SECS_MAX: u64 = 10 * 60;
-/// Who asks for keys more often is a burden.
+/// The shortest refresh interval, so that sites are not overloaded.
 const REFRESH_SECS_MIN: u64 = 10;
-/// A key that was taken back has to be forgotten some day.
+/// The longest refresh interval: a revoked key is forgotten after it.
 const REFRESH_SECS_MAX: u64 = 24 * 60 * 60;
-/// As many bytes as the hash has.
+/// The size of an HS256 hash.
 const SECRET_BYTES_MIN: usize = 32;
-/// A hundred years: who wants more wants for ever.
+/// A hundred years. 0 means unlimited.
 const AGE_DAYS_MAX: u64 = 36_500;
-/// What is over for longer than a day is gone.
+/// The longest sweep interval: expired entries are removed within a day.
 const SWEEP_SECS_MAX: u64 = 24 * 60 * 60;
 /// Ten years.
 const TTL_SECS_MAX: u64 = 10 * 365 * 24 * 60 * 60;
 
-/// What cannot be: the key, and why.
+/// Invalid settings: the key, and the reason.
 pub(super) fn problems(config: &Config) -> Vec<(&'static str, String)> {
     let mut found = range_problems(config);
     found.extend(size_problems(config));
@@ -37,7 +37,7 @@ pub(super) fn problems(config: &Config) -> Vec<(&'static str, String)> {
     found.extend(config.rooms.problem(rooms_max).map(|reason| ("rooms.auto_join", reason)));
     found.extend(own_key_problem(&config.token));
     if config.bus != BusKind::Local && !matches!(config.store, StoreKind::Postgres(_)) {
-        let why = "nodes that hear each other have to share what is kept";
+        let why = "several nodes require a shared database";
         found.push(("bus", format!("{why}: store must be an address postgres://…")));
     }
     if config.token.audience.iter().any(String::is_empty) {
@@ -52,7 +52,7 @@ pub(super) fn problems(config: &Config) -> Vec<(&'static str, String)> {
     found
 }
 
-/// What is allowed but may surprise.
+/// Warnings about valid settings.
 pub(super) fn warnings(config: &Config) -> Vec<String> {
     let is_public = !config.listen.ip().is_loopback() && config.guests.is_on();
     let warnings = [
@@ -70,7 +70,7 @@ pub(super) fn warnings(config: &Config) -> Vec<String> {
         }),
         (is_public && config.origins.is_empty()).then(|| {
             format!(
-                "listen = \"{}\" with guests and no origins: whoever reaches this address may chat",
+                "listen = \"{}\" with guests and no origins: every client that reaches this address may chat",
                 config.listen
             )
         }),
@@ -83,7 +83,7 @@ fn uses_key_file(token: &TokenSettings) -> bool {
     token.secret.is_empty() && token.secret_file.as_os_str().is_empty()
 }
 
-/// Numbers that must lie between two others.
+/// Numbers outside of their ranges.
 fn range_problems(config: &Config) -> Vec<(&'static str, String)> {
     let limits = &config.limits;
     let single = [
@@ -103,8 +103,8 @@ fn range_problems(config: &Config) -> Vec<(&'static str, String)> {
         ("limits.connections_max", limits.connections_max as u64, 1, u64::MAX),
     ];
     let waits = limits.durations().map(|(key, value)| {
-        // Without a grace a user is gone at once; every other wait of zero would be over before it
-        // began.
+        // Without a grace period, a user is offline at once; every other wait of zero would be over
+        // before it began.
         let least = u64::from(key != "limits.presence_grace_ms");
         (key, value, least, DAY_MS)
     });
@@ -120,7 +120,7 @@ fn range_problems(config: &Config) -> Vec<(&'static str, String)> {
     single.into_iter().chain(waits).filter_map(outside).collect()
 }
 
-/// Why the server's own key cannot be. It is not repeated.
+/// Why the server's own key is invalid. The message does not contain it.
 fn own_key_problem(token: &TokenSettings) -> Option<(&'static str, String)> {
     let size = token.secret.expose().len();
     if size == 0 {
@@ -137,23 +137,23 @@ fn own_key_problem(token: &TokenSettings) -> Option<(&'static str, String)> {
     })
 }
 
-/// Addresses from which keys come without TLS.
+/// Warnings about sets of keys that are fetched without TLS.
 fn insecure_sources(config: &Config) -> impl Iterator<Item = String> {
     config.token.keys.iter().filter_map(|key| match &key.source {
         KeySource::JwksUrl(url) if url.is_insecure() => {
-            let why = "whoever is on the way may put keys of their own there";
+            let why = "an attacker on the network may replace the keys";
             Some(format!("token.keys: {url} is fetched without TLS: {why}"))
         }
         _ => None,
     })
 }
 
-/// Sizes that must fit into one another.
+/// Sizes that do not fit into one another.
 fn size_problems(config: &Config) -> Vec<(&'static str, String)> {
     let limits = &config.limits;
     let (body, frame) = (limits.body_bytes_max.get(), limits.frame_bytes_max.get());
     let outbox = limits.outbox_bytes_max.get();
-    // Bytes travel as base64 where the frame is text: 4 characters for each 3 of them.
+    // Text frames carry bytes as base64: 4 characters for each 3 of them.
     let needed = body.div_ceil(3).saturating_mul(4).saturating_add(ENVELOPE_BYTES);
     let mut found = Vec::new();
     if needed > frame {
@@ -169,7 +169,7 @@ fn size_problems(config: &Config) -> Vec<(&'static str, String)> {
     found
 }
 
-/// Why the list of spaces cannot be.
+/// Why the list of spaces is invalid.
 fn space_problems(spaces: &[SpacePattern]) -> impl Iterator<Item = String> {
     spaces.iter().enumerate().filter_map(|(place, pattern)| {
         let text = pattern.to_string();

@@ -1,41 +1,42 @@
-//! Which engines keep and carry: words for those inside this program, addresses for the others.
+//! The engines for storage and for the bus: keywords for built-in ones, addresses for servers.
 //!
-//! Addresses hold passwords. They are read by hand, because serde's complaint of a wrong value is the
-//! value, and they print without what may be secret in them.
+//! Addresses contain passwords. They are parsed by hand, because serde's errors quote the invalid
+//! value, and they are displayed without their secret parts.
 
 use std::fmt;
 
 use serde::{Deserialize, Deserializer, Serializer, de::Error as _};
 use toml::Value;
 
-/// What keeps the messages.
+/// Where messages are stored.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum StoreKind {
-    /// A database in the data directory.
+    /// An SQLite database in the data directory.
     Sqlite,
-    /// Nothing that lives longer than the process.
+    /// In memory, until the process ends.
     Memory,
     /// A PostgreSQL server, which several nodes may share.
     Postgres(Address),
 }
 
-/// What carries between nodes.
+/// How nodes exchange announcements.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum BusKind {
-    /// Nothing: there is one node.
+    /// Not at all: there is one node.
     Local,
-    /// A Redis server.
+    /// Over a Redis server.
     Redis(Address),
-    /// A Redis Cluster, of which some servers are named.
+    /// Over a Redis Cluster; the addresses are some of its servers.
     RedisCluster(Vec<Address>),
 }
 
-/// Where a server is, and how to be let in. It prints without user, password and parameters.
+/// The address of a server, with credentials. It is displayed without user, password and
+/// parameters.
 #[derive(Clone, PartialEq, Eq)]
 pub struct Address(String);
 
 impl Address {
-    /// The whole of it, for the one who connects.
+    /// The whole address, for connecting.
     pub fn expose(&self) -> &str {
         &self.0
     }
@@ -64,7 +65,7 @@ impl fmt::Debug for Address {
     }
 }
 
-/// Reads what keeps.
+/// Parses the storage engine.
 pub(super) fn read_store<'de, D: Deserializer<'de>>(input: D) -> Result<StoreKind, D::Error> {
     let text = String::deserialize(input)?;
     match text.as_str() {
@@ -78,7 +79,7 @@ pub(super) fn read_store<'de, D: Deserializer<'de>>(input: D) -> Result<StoreKin
     }
 }
 
-/// Settings are written to learn which keys there are; no address is.
+/// Settings are serialized only to list the valid keys, and no default is an address.
 pub(super) fn write_store<S: Serializer>(store: &StoreKind, output: S) -> Result<S::Ok, S::Error> {
     output.serialize_str(match store {
         StoreKind::Sqlite => "sqlite",
@@ -87,7 +88,7 @@ pub(super) fn write_store<S: Serializer>(store: &StoreKind, output: S) -> Result
     })
 }
 
-/// Reads what carries: a word or an address; a list of addresses is a cluster.
+/// Parses the bus: a keyword or an address; a list of addresses is a cluster.
 pub(super) fn read_bus<'de, D: Deserializer<'de>>(input: D) -> Result<BusKind, D::Error> {
     let address = |value: &Value| Address::parse(value.as_str()?, &["redis", "rediss"]);
     let bus = match Value::deserialize(input)? {

@@ -1,7 +1,7 @@
-//! A key in the settings: where it comes from, and which algorithm it is for.
+//! A key in the settings: its location and its algorithm.
 //!
-//! It is read by hand rather than derived, because serde's complaint of a wrong value is the value,
-//! and here that may be a secret.
+//! It is parsed by hand and not derived, because serde's errors quote the invalid value, and here
+//! that may be a secret.
 
 use std::{fmt, net::IpAddr, path::PathBuf, str::FromStr};
 
@@ -11,38 +11,38 @@ use toml::{Table, Value};
 
 use crate::domain::Secret;
 
-/// Where a key may come from. Each key has one of these.
+/// The fields that locate a key. Each key has one of them.
 const SOURCE_FIELDS: [&str; 5] = ["secret", "secret_file", "pem_file", "jwks_file", "jwks_url"];
-/// What a key may say beside that.
+/// The optional fields of a key.
 const OPTIONAL_FIELDS: [&str; 2] = ["algorithm", "id"];
 /// Longest id of a key in bytes. A thumbprint has 43.
 const ID_BYTES_MAX: usize = 256;
 
-/// A key beside the server's own, with which somebody else signs tokens.
+/// A key besides the server's own, with which another issuer signs tokens.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct KeySettings {
-    /// Where it comes from.
+    /// The location of the key.
     pub source: KeySource,
-    /// What tokens call it; any token may be signed with one that has no id.
+    /// The `kid` of its tokens; a key without an id is tried for any `kid`.
     pub id: Option<Box<str>>,
 }
 
-/// Where keys come from. A set says of each of its keys what it is for.
+/// The location of keys. A set names the algorithm of each of its keys.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum KeySource {
-    /// From the settings themselves.
+    /// In the settings themselves.
     Secret(Secret, Algorithm),
-    /// From a file that holds a secret.
+    /// In a file that holds a secret.
     SecretFile(PathBuf, Algorithm),
-    /// From a file that holds a public key.
+    /// In a file that holds a public key.
     PemFile(PathBuf, Algorithm),
-    /// From a file that holds a set.
+    /// In a file that holds a set.
     JwksFile(PathBuf),
-    /// From a site that publishes a set.
+    /// At a site that publishes a set.
     JwksUrl(JwksUrl),
 }
 
-/// How tokens are signed.
+/// A signature algorithm.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 #[expect(missing_docs, reason = "RFC 7518 and RFC 8037 name them")]
 pub enum Algorithm {
@@ -60,12 +60,13 @@ pub enum Algorithm {
     EdDSA,
 }
 
-/// The address of a set of keys. It prints without what may be secret in it: user and query.
+/// The address of a set of keys. It is displayed without the parts that may be secret: user and
+/// query.
 #[derive(Clone, PartialEq, Eq)]
 pub struct JwksUrl(Uri);
 
 impl KeySettings {
-    /// Reads one table of the list. The complaint tells no value.
+    /// Parses one table of the list. No error message contains a value.
     fn read(value: &Value) -> Result<Self, String> {
         let Value::Table(table) = value else {
             return Err("must be a table, such as { pem_file = \"a.pem\", algorithm = \"ES256\" }"
@@ -101,7 +102,7 @@ impl KeySettings {
     }
 }
 
-/// The text at `name`, which is not empty.
+/// The text of the field `name`; it must not be empty.
 fn text<'t>(table: &'t Table, name: &str) -> Result<Option<&'t str>, String> {
     match table.get(name) {
         None => Ok(None),
@@ -158,7 +159,7 @@ fn not_allowed_in_set(name: &str) -> String {
 }
 
 impl Algorithm {
-    /// All of them.
+    /// All algorithms.
     pub const ALL: [Self; 12] = [
         Self::HS256,
         Self::HS384,
@@ -174,10 +175,10 @@ impl Algorithm {
         Self::EdDSA,
     ];
 
-    /// Those of a secret that both sides have.
+    /// The algorithms of shared secrets.
     const HMAC: [Self; 3] = [Self::HS256, Self::HS384, Self::HS512];
 
-    /// The name that stands in a token.
+    /// The name of the algorithm in tokens.
     pub fn as_raw(self) -> &'static str {
         match self {
             Self::HS256 => "HS256",
@@ -195,7 +196,7 @@ impl Algorithm {
         }
     }
 
-    /// The shortest secret: as many bytes as the hash has.
+    /// The shortest secret: the size of the hash.
     fn secret_bytes_min(self) -> usize {
         match self {
             Self::HS384 => 48,
@@ -206,12 +207,12 @@ impl Algorithm {
 }
 
 impl JwksUrl {
-    /// The whole of it, for the one who fetches.
+    /// The whole address, for fetching.
     pub fn expose(&self) -> &Uri {
         &self.0
     }
 
-    /// Whether whoever is on the way could put keys of their own there.
+    /// Whether an attacker on the network could replace the keys.
     pub(super) fn is_insecure(&self) -> bool {
         let host = self.0.host().unwrap_or_default().trim_matches(['[', ']']);
         let here = host == "localhost" || host.parse().is_ok_and(|ip: IpAddr| ip.is_loopback());
@@ -250,7 +251,7 @@ impl fmt::Debug for JwksUrl {
     }
 }
 
-/// Reads the list of keys.
+/// Parses the list of keys.
 pub(super) fn read_keys<'de, D: Deserializer<'de>>(input: D) -> Result<Vec<KeySettings>, D::Error> {
     let list = Vec::<Value>::deserialize(input)?;
     let keys = list.iter().enumerate().map(|(place, value)| {
@@ -260,7 +261,7 @@ pub(super) fn read_keys<'de, D: Deserializer<'de>>(input: D) -> Result<Vec<KeySe
     keys.collect()
 }
 
-/// Settings are written to learn which keys there are; no secret is.
+/// Settings are serialized only to list the valid keys, and no default is a secret.
 pub(super) fn write_keys<S: Serializer>(
     keys: &[KeySettings],
     output: S,
@@ -268,7 +269,7 @@ pub(super) fn write_keys<S: Serializer>(
     output.collect_seq(keys.iter().map(|_| "***"))
 }
 
-/// Reads a secret. That it is text was seen to, so that serde need not complain of its value.
+/// Parses a secret. The type was checked before, so serde's error cannot quote the value.
 pub(super) fn read_secret<'de, D: Deserializer<'de>>(input: D) -> Result<Secret, D::Error> {
     String::deserialize(input).map(|text| Secret::from_raw(text.as_bytes()))
 }

@@ -1,6 +1,7 @@
-//! The bounds as settings: one key for each row of [`Limits`]. The defaults are in `domain/limits.rs`.
+//! The limits as settings: one key for each field of [`Limits`]. The defaults are in
+//! `domain/limits.rs`.
 //!
-//! Both sides are taken apart in full, so that a new row does not compile until it has a key.
+//! Both sides are destructured in full, so that a new field does not compile until it has a key.
 
 use std::{
     num::{NonZeroU32, NonZeroUsize},
@@ -11,9 +12,9 @@ use serde::{Deserialize, Serialize};
 
 use crate::domain::Limits;
 
-/// Makes the settings and both conversions from one list of names.
+/// Defines the settings and both conversions from one list of names.
 ///
-/// Durations stand in [`Limits`] as [`Duration`] and here as milliseconds, with the unit in the key.
+/// Durations are [`Duration`]s in [`Limits`] and milliseconds here, with the unit in the key.
 macro_rules! limits {
     (counts { $($count:ident: $type:ty,)* } durations { $($ms:ident: $duration:ident,)* }) => {
         /// One key for each row of [`Limits`], which says what it bounds.
@@ -28,7 +29,7 @@ macro_rules! limits {
         }
 
         impl LimitSettings {
-            /// The bounds, as the other layers take them.
+            /// The limits in the form of the other layers.
             pub(super) fn to_domain(&self) -> Limits {
                 let Self { $($count,)* $($ms,)* } = self;
                 Limits {
@@ -37,7 +38,7 @@ macro_rules! limits {
                 }
             }
 
-            /// The durations, by key.
+            /// The durations by key.
             pub(super) fn durations(&self) -> impl Iterator<Item = (&'static str, u64)> {
                 [$((concat!("limits.", stringify!($ms)), self.$ms),)*].into_iter()
             }

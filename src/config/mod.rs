@@ -1,7 +1,7 @@
-//! Settings: what an operator may choose, and the defaults.
+//! Settings and their defaults.
 //!
-//! The whole is checked before anything starts, and everything that is wrong is said at once.
-//! `config.example.toml` is the documentation; a test keeps it equal to the defaults here.
+//! All settings are checked before the server starts, and all errors are reported together.
+//! `config.example.toml` is the documentation; a test compares it with the defaults here.
 
 mod check;
 mod engines;
@@ -29,41 +29,41 @@ pub use problem::{Problem, Problems, SettingPlace};
 pub use rooms::{RetentionSettings, RoomSettings};
 pub use sources::{Flag, Sources};
 
-/// The example file, which says what each key is for.
+/// The example file, which documents each key.
 pub const EXAMPLE: &str = include_str!("../../config.example.toml");
 
-/// The file that is read when none is named and it is there.
+/// The file that is read by default, if it exists.
 pub const FILE: &str = "roomcast.toml";
 
 /// The settings of one server.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(default, deny_unknown_fields)]
 pub struct Config {
-    /// Where to listen. Port 0 takes a free one.
+    /// The address to listen on. Port 0 selects a free one.
     #[serde(deserialize_with = "address")]
     pub listen: SocketAddr,
-    /// The directory that holds the messages and the key.
+    /// The directory of the messages and the key.
     pub data: PathBuf,
-    /// Whether somebody without a token may choose a name.
+    /// Whether a client without a token may choose a name.
     pub guests: Switch,
-    /// What happens when a user comes with another device.
+    /// What happens when a user connects with another device.
     pub devices: DevicesSetting,
-    /// Sites whose pages may connect, besides those that come from this server.
+    /// Allowed origins besides the server's own.
     pub origins: Vec<AllowedOrigin>,
     /// Spaces besides `/`.
     #[serde(serialize_with = "write_patterns", deserialize_with = "read_patterns")]
     pub spaces: Vec<SpacePattern>,
-    /// What keeps the messages.
+    /// Where messages are stored.
     #[serde(serialize_with = "engines::write_store", deserialize_with = "engines::read_store")]
     pub store: StoreKind,
-    /// What carries between nodes.
+    /// How nodes exchange announcements.
     #[serde(serialize_with = "engines::write_bus", deserialize_with = "engines::read_bus")]
     pub bus: BusKind,
-    /// What the lines of the log look like.
+    /// The format of the log.
     pub log_format: LogFormat,
-    /// Which lines the log has.
+    /// The filter of the log.
     pub log_filter: String,
-    /// How long a stop may take. Past it the rest is cut off.
+    /// The longest duration of a stop. After it, the remaining connections are cut.
     pub drain_ms_max: u64,
     /// The database in the data directory.
     pub sqlite: SqliteSettings,
@@ -75,7 +75,7 @@ pub struct Config {
     pub rooms: RoomSettings,
     /// How long messages are kept.
     pub retention: RetentionSettings,
-    /// Everything that grows.
+    /// The limits of everything that grows.
     pub limits: LimitSettings,
 }
 
@@ -85,7 +85,7 @@ pub struct Config {
 pub struct SqliteSettings {
     /// What a commit waits for.
     pub synchronous: SynchronousSetting,
-    /// How long a commit waits for a database that something else has locked.
+    /// How long a commit waits for another program's lock on the database.
     pub busy_ms_max: u64,
 }
 
@@ -93,9 +93,9 @@ pub struct SqliteSettings {
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(default, deny_unknown_fields)]
 pub struct PostgresSettings {
-    /// Connections that read; two more write.
+    /// Connections for reads; two more are for writes.
     pub readers_max: NonZeroU32,
-    /// How long anything that is asked of it may take.
+    /// The timeout of requests to the server.
     pub wait_ms_max: u64,
 }
 
@@ -103,25 +103,25 @@ pub struct PostgresSettings {
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(default, deny_unknown_fields)]
 pub struct TokenSettings {
-    /// The server's own key, which signs what it hands out. Empty: see `secret_file`.
+    /// The server's own key, which signs the tokens that it issues. Empty: see `secret_file`.
     #[serde(serialize_with = "key::write_secret", deserialize_with = "key::read_secret")]
     pub secret: Secret,
-    /// The file that holds the server's own key. Empty: the one in the data directory.
+    /// The file of the server's own key. Empty: the one in the data directory.
     pub secret_file: PathBuf,
-    /// Keys with which others sign tokens.
+    /// Keys of other issuers.
     #[serde(serialize_with = "key::write_keys", deserialize_with = "key::read_keys")]
     pub keys: Vec<KeySettings>,
-    /// Who must have made a token. Empty: anybody who has a key.
+    /// The required issuer. Empty: any with a valid key.
     pub issuer: String,
-    /// For whom a token must be made: one of these. Empty: for anybody.
+    /// The accepted audiences. Empty: any.
     pub audience: Vec<String>,
-    /// How far the clock of who signs may be ahead.
+    /// The tolerated lead of the issuer's clock.
     pub leeway_secs: u64,
     /// How often sets of keys are fetched.
     pub jwks_refresh_secs: u64,
-    /// Whether a token may stand in an address.
+    /// Whether a token may be in a query.
     pub in_query: Switch,
-    /// How long a guest's token is good for.
+    /// The lifetime of a guest's token.
     pub guest_ttl_secs: u64,
 }
 
@@ -135,13 +135,13 @@ pub enum Switch {
     Off,
 }
 
-/// What happens when a user comes with another device.
+/// What happens when a user connects with another device.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "lowercase")]
 pub enum DevicesSetting {
-    /// A user may have many at one time.
+    /// A user may have many at the same time.
     Many,
-    /// The newest signs the others out.
+    /// The newest one signs the others out.
     Newest,
 }
 
@@ -149,29 +149,30 @@ pub enum DevicesSetting {
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "lowercase")]
 pub enum SynchronousSetting {
-    /// The disk. What was acknowledged outlives a power cut.
+    /// The disk. Acknowledged messages survive a power cut.
     Full,
-    /// The operating system. What was acknowledged outlives the process, but not a power cut.
+    /// The operating system. Acknowledged messages survive the end of the process, but not a power
+    /// cut.
     Normal,
 }
 
 impl Config {
-    /// The settings that `text`, the content of a file, makes of the defaults.
+    /// The settings in `text`, the content of a file, over the defaults.
     pub fn from_toml(text: &str) -> Result<Self, Problems> {
         Sources::default().text(FILE, text).config()
     }
 
-    /// The bounds, as the other layers take them.
+    /// The limits in the form of the other layers.
     pub fn limits(&self) -> Limits {
         self.limits.to_domain()
     }
 
-    /// Which rooms there are, as the other layers take it.
+    /// The rules for rooms in the form of the other layers.
     pub fn rooms(&self) -> RoomRules {
         self.rooms.to_domain()
     }
 
-    /// What is allowed but may surprise, as sentences.
+    /// Warnings about valid settings, as sentences.
     pub fn warnings(&self) -> Vec<String> {
         check::warnings(self)
     }
@@ -237,7 +238,7 @@ impl Switch {
     }
 }
 
-/// Reads an address, and says what one looks like.
+/// Parses an address, with an example in the error.
 fn address<'de, D: Deserializer<'de>>(input: D) -> Result<SocketAddr, D::Error> {
     let text = String::deserialize(input)?;
     SocketAddr::from_str(&text).map_err(|error| {
@@ -246,7 +247,7 @@ fn address<'de, D: Deserializer<'de>>(input: D) -> Result<SocketAddr, D::Error> 
     })
 }
 
-/// Reads patterns of spaces, and says what one looks like.
+/// Parses patterns of spaces, with an example in the error.
 fn read_patterns<'de, D: Deserializer<'de>>(input: D) -> Result<Vec<SpacePattern>, D::Error> {
     let form = "`/` and up to 63 letters, digits and - _ . /, perhaps with a `*` at the end";
     let pattern = |text: String| match SpacePattern::parse(&text) {

@@ -1,11 +1,11 @@
-//! A site whose pages may connect.
+//! An origin whose pages may connect.
 
 use std::{borrow::Cow, fmt, net::Ipv6Addr, str::FromStr as _};
 
 use serde::{Deserialize, Serialize};
 
-/// An origin in the form in which browsers send it: lower case, no path, no default port. Or many:
-/// `*.` before the host stands for one or more labels there.
+/// An origin as browsers send it: lower case, no path, no default port. With `*.` before the host,
+/// it stands for all hosts with one or more labels there.
 #[derive(Clone, Debug, PartialEq, Eq, Hash, Serialize, Deserialize)]
 #[serde(try_from = "String")]
 pub struct AllowedOrigin(Box<str>);
@@ -18,12 +18,12 @@ pub struct AllowedOrigin(Box<str>);
 pub struct InvalidOrigin(String);
 
 impl AllowedOrigin {
-    /// Accepts `scheme://host[:port]` and `scheme://*.host[:port]`, in any case.
+    /// Accepts `scheme://host[:port]` and `scheme://*.host[:port]` in any case.
     pub fn parse(raw: &str) -> Result<Self, InvalidOrigin> {
         read(&raw.to_ascii_lowercase()).ok_or_else(|| InvalidOrigin(raw.to_owned()))
     }
 
-    /// The text as a browser sends it, or with `*.` before the host.
+    /// The text as browsers send it, or with `*.` before the host.
     pub fn as_raw(&self) -> &str {
         &self.0
     }
@@ -43,7 +43,7 @@ impl fmt::Display for AllowedOrigin {
     }
 }
 
-/// Takes `text`, in lower case, apart and puts it together again.
+/// Normalizes `text`, which is in lower case.
 fn read(text: &str) -> Option<AllowedOrigin> {
     let (scheme, rest) = text.split_once("://")?;
     let (host, port) = match rest.rsplit_once(':') {
@@ -78,7 +78,7 @@ fn is_host(text: &str) -> bool {
     }
 }
 
-/// An IPv6 address in the form in which browsers write it.
+/// An IPv6 address as browsers write it.
 fn normalize_host(host: &str) -> Cow<'_, str> {
     let inner = host.strip_prefix('[').and_then(|rest| rest.strip_suffix(']'));
     match inner.and_then(|inner| Ipv6Addr::from_str(inner).ok()) {
@@ -87,7 +87,7 @@ fn normalize_host(host: &str) -> Cow<'_, str> {
     }
 }
 
-/// Whether this means the hosts below one that has a name.
+/// Whether this stands for the hosts below a host with a name.
 fn is_pattern(text: &str) -> bool {
     text.strip_prefix("*.")
         .is_some_and(|host| is_host(host) && !host.starts_with(['.', '[']) && !host.ends_with('.'))

@@ -1,32 +1,32 @@
-//! What is wrong with the settings: which key, where it was set, and what is allowed.
+//! Errors in the settings: the key, the source of its value, and what is allowed.
 
 use std::{fmt, path::PathBuf};
 
-/// Where a value was set.
+/// The source of a value.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum SettingPlace {
-    /// In this file.
+    /// This file.
     File(PathBuf),
-    /// In this variable of the environment.
+    /// This environment variable.
     Environment(String),
-    /// On the command line, with this flag.
+    /// This flag on the command line.
     Flag(&'static str),
-    /// Nowhere: it is the default, which another setting does not go with.
+    /// The default, which conflicts with another setting.
     Default,
 }
 
-/// One thing that is wrong.
+/// One error.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Problem {
-    /// The key, when it is about one.
+    /// The key, if the error is about one.
     pub key: Option<String>,
-    /// Where it was set.
+    /// The source of the value.
     pub place: SettingPlace,
     /// What is wrong, and what is allowed.
     pub reason: String,
 }
 
-/// Everything that is wrong, one line each.
+/// All errors, one per line.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Problems(pub Vec<Problem>);
 

@@ -1,4 +1,4 @@
-//! Which rooms there are, and how long what is said in them is kept.
+//! Settings of rooms and of retention.
 
 use std::time::Duration;
 
@@ -6,23 +6,23 @@ use serde::{Deserialize, Deserializer, Serialize, Serializer, de::Error as _};
 
 use crate::domain::{RoomName, RoomPattern, RoomRules};
 
-/// What a room looks like.
+/// The form of a room name.
 const FORM: &str = "1 to 64 letters, digits and - _ . : # + / ~";
 
-/// Which rooms there are, and who may join them as what.
+/// Rules for rooms and for joining them.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(default, deny_unknown_fields)]
 pub struct RoomSettings {
-    /// Rooms that everybody joins on identifying.
+    /// Rooms that all users join when they identify.
     #[serde(serialize_with = "write", deserialize_with = "read_names")]
     pub auto_join: Vec<RoomName>,
-    /// Rooms that anybody may join.
+    /// Rooms that all users may join.
     #[serde(serialize_with = "write", deserialize_with = "read_patterns")]
     pub public: Vec<RoomPattern>,
-    /// Rooms that one has to be invited to.
+    /// Rooms that require an invitation.
     #[serde(serialize_with = "write", deserialize_with = "read_patterns")]
     pub private: Vec<RoomPattern>,
-    /// Rooms in which who joins may only read.
+    /// Rooms in which new members may only read.
     #[serde(serialize_with = "write", deserialize_with = "read_patterns")]
     pub read_only: Vec<RoomPattern>,
 }
@@ -31,22 +31,22 @@ pub struct RoomSettings {
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(default, deny_unknown_fields)]
 pub struct RetentionSettings {
-    /// The newest entries of each conversation that are kept. 0: all.
+    /// The number of newest entries of each conversation that are kept. 0: all.
     pub entries_max: u64,
-    /// For how many days entries are kept. 0: for ever.
+    /// For how many days entries are kept. 0: without limit.
     pub age_days_max: u64,
-    /// How often it is looked for what need not be kept any more.
+    /// The interval between searches for expired entries.
     pub sweep_secs: u64,
 }
 
 impl RoomSettings {
-    /// The rules, as the other layers take them.
+    /// The rules in the form of the other layers.
     pub(super) fn to_domain(&self) -> RoomRules {
         let Self { auto_join, public, private, read_only } = self.clone();
         RoomRules { auto_join, public, private, read_only }
     }
 
-    /// Why these cannot be the rooms that everybody joins.
+    /// Why these rooms cannot be joined automatically.
     pub(super) fn problem(&self, rooms_max: usize) -> Option<String> {
         if self.auto_join.len() > rooms_max {
             let count = self.auto_join.len();
@@ -70,18 +70,18 @@ impl RoomSettings {
 }
 
 impl RetentionSettings {
-    /// How many entries of each conversation are kept, where that is bounded.
+    /// The number of entries of each conversation that are kept, if it is bounded.
     pub fn entries(&self) -> Option<u64> {
         (self.entries_max > 0).then_some(self.entries_max)
     }
 
-    /// For how long entries are kept, where that is bounded.
+    /// How long entries are kept, if that is bounded.
     pub fn age(&self) -> Option<Duration> {
         let hours = self.age_days_max.saturating_mul(24);
         (hours > 0).then(|| Duration::from_hours(hours))
     }
 
-    /// How often it is looked for what need not be kept any more.
+    /// The interval between searches for expired entries.
     pub fn sweep(&self) -> Duration {
         Duration::from_secs(self.sweep_secs)
     }
@@ -100,7 +100,7 @@ impl Default for RetentionSettings {
     }
 }
 
-/// Reads rooms, and says what one looks like.
+/// Parses rooms, with the form in the error.
 fn read_names<'de, D: Deserializer<'de>>(input: D) -> Result<Vec<RoomName>, D::Error> {
     let name = |text: String| match RoomName::parse(&text) {
         Ok(name) => Ok(name),
@@ -109,7 +109,7 @@ fn read_names<'de, D: Deserializer<'de>>(input: D) -> Result<Vec<RoomName>, D::E
     Vec::<String>::deserialize(input)?.into_iter().map(name).collect()
 }
 
-/// Reads patterns of rooms, and says what one looks like.
+/// Parses patterns of rooms, with the form in the error.
 fn read_patterns<'de, D: Deserializer<'de>>(input: D) -> Result<Vec<RoomPattern>, D::Error> {
     let pattern = |text: String| match RoomPattern::parse(&text) {
         Ok(pattern) => Ok(pattern),

@@ -1,7 +1,7 @@
-//! The places that settings come from, laid over each other: file, environment, flags.
+//! The sources of settings, in order of precedence: file, environment, flags.
 //!
-//! Every value keeps its place until the end, so that a complaint can name it. Keys are dotted
-//! here (`limits.body_bytes_max`); the list of the right ones is read off the defaults.
+//! Every value keeps its source, so that errors can name it. Keys are dotted here
+//! (`limits.body_bytes_max`); the list of valid keys is derived from the defaults.
 
 use std::{collections::BTreeMap, ffi::OsString, fs, io, path::Path};
 
@@ -10,13 +10,13 @@ use toml::{Table, Value};
 
 use super::{Config, FILE, Problem, Problems, SettingPlace, check};
 
-/// What begins the name of a variable that is a setting.
+/// The prefix of environment variables that are settings.
 const PREFIX: &str = "ROOMCAST_";
 
 /// One setting from the command line, as text.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Flag {
-    /// The flag, as it is typed.
+    /// The flag as it is typed.
     pub name: &'static str,
     /// The dotted key.
     pub key: String,
@@ -24,7 +24,7 @@ pub struct Flag {
     pub value: String,
 }
 
-/// Values and their places. What is added later wins.
+/// Values and their sources. Later ones replace earlier ones.
 #[derive(Clone, Debug, Default)]
 pub struct Sources {
     values: BTreeMap<String, (Value, SettingPlace)>,
@@ -32,7 +32,7 @@ pub struct Sources {
 }
 
 impl Sources {
-    /// Reads `file`; without one, `roomcast.toml` if it is there.
+    /// Reads `file` or, if there is none, `roomcast.toml` if it exists.
     #[must_use]
     pub fn file(self, file: Option<&Path>) -> Self {
         let path = file.unwrap_or(Path::new(FILE));
@@ -52,7 +52,7 @@ impl Sources {
         self.variables(std::env::vars_os())
     }
 
-    /// Takes the settings among `variables`.
+    /// Adds the settings among `variables`.
     #[must_use]
     pub fn variables(self, variables: impl Iterator<Item = (OsString, OsString)>) -> Self {
         let settings = variables
@@ -61,7 +61,7 @@ impl Sources {
         settings.fold(self, |sources, (name, value)| sources.variable(name, value))
     }
 
-    /// Takes settings from the command line.
+    /// Adds settings from the command line.
     #[must_use]
     pub fn flags(self, flags: impl IntoIterator<Item = Flag>) -> Self {
         flags.into_iter().fold(self, |mut sources, Flag { name, key, value }| {
@@ -77,7 +77,7 @@ impl Sources {
         })
     }
 
-    /// The settings that come of it, or everything that is wrong.
+    /// The resulting settings, or all errors.
     pub fn config(mut self) -> Result<Config, Problems> {
         for (key, (value, place)) in &self.values {
             if let Err(reason) = check_value(key, value) {
@@ -102,7 +102,7 @@ impl Sources {
         Err(Problems(self.problems))
     }
 
-    /// Takes the content of a file.
+    /// Adds the content of a file.
     #[must_use]
     pub(super) fn text(self, path: impl AsRef<Path>, text: &str) -> Self {
         let place = SettingPlace::File(path.as_ref().to_owned());
@@ -153,19 +153,19 @@ impl Sources {
     }
 }
 
-/// The right keys, dotted, with their defaults.
+/// The valid keys, dotted, with their defaults.
 pub(super) fn defaults() -> Vec<(String, Value)> {
     flatten(&Table::try_from(Config::default()).expect("the defaults are plain values"))
 }
 
-/// The default of `key`, if it is one.
+/// The default of `key`, if it is valid.
 fn default_of(key: &str) -> Option<Value> {
     defaults().into_iter().find_map(|(right, value)| (right == key).then_some(value))
 }
 
-/// The right key that looks most like `wrong` when it is written as `format_key` does.
+/// The valid key that is most similar to `wrong` when it is written as `format_key` does.
 ///
-/// A key whose table was forgotten is like the one in the table.
+/// A key without its table is similar to the key in the table.
 fn nearest(wrong: &str, format_key: impl Fn(&str) -> String) -> String {
     let likeness = |right: &str| {
         let last = right.rsplit('.').next().unwrap_or(right);
@@ -180,17 +180,17 @@ fn variable_name(key: &str) -> String {
     format!("{PREFIX}{}", key.replace('.', "_").to_ascii_uppercase())
 }
 
-/// Whether the variable was put there by Kubernetes, which does so in every pod beside a service
-/// that is called `roomcast`, and which nobody can be asked to rename.
+/// Whether Kubernetes has set the variable: in each pod it adds such variables for a service with
+/// the name `roomcast`, and operators may be unable to rename the service.
 fn is_from_kubernetes(name: &str) -> bool {
     let rest = name.strip_prefix(PREFIX).unwrap_or(name);
     rest == "PORT" || rest.starts_with("PORT_") || rest.starts_with("SERVICE_")
 }
 
-/// What `text` means where `default` is the default: TOML, or plain text.
+/// The value of `text` for a setting with this `default`: TOML, or plain text.
 ///
-/// Where text is wanted it stands for itself unless it is quoted, so that a directory may be
-/// called `7`. Where a list is wanted, plain text is its members with commas between them.
+/// For a text, `text` is the value unless it is quoted, so that a directory may be named `7`. For a
+/// list, plain text is its members separated by commas.
 fn parse_value(key: &str, text: &str, default: &Value) -> Value {
     let parsed = format!("value = {text}").parse::<Table>().ok();
     let value = parsed.filter(|table| table.len() == 1).and_then(|mut it| it.remove("value"));
@@ -208,7 +208,7 @@ fn parse_value(key: &str, text: &str, default: &Value) -> Value {
     }
 }
 
-/// Every value with its dotted key. An empty table counts as a value, so that it is looked at.
+/// All values by dotted key. An empty table counts as a value, so that it is checked.
 fn flatten(table: &Table) -> Vec<(String, Value)> {
     let entries = table.iter().map(|(key, value)| match value {
         Value::Table(inner) if inner.is_empty() && !is_table(key) => {
@@ -227,7 +227,7 @@ fn is_table(key: &str) -> bool {
     matches!(key, "limits" | "postgres" | "retention" | "rooms" | "sqlite" | "token")
 }
 
-/// The settings of which each value was tried alone.
+/// The settings. Each value was checked alone before.
 fn merge(values: &BTreeMap<String, (Value, SettingPlace)>) -> Config {
     let mut table = Table::new();
     for (key, (value, _)) in values {
@@ -236,7 +236,7 @@ fn merge(values: &BTreeMap<String, (Value, SettingPlace)>) -> Config {
     deserialize(table).expect("values that fit alone fit together")
 }
 
-/// Puts `value` where the dotted `key` says.
+/// Puts `value` at the dotted `key`.
 fn put(table: &mut Table, key: &str, value: Value) {
     match key.split_once('.') {
         None => drop(table.insert(key.to_owned(), value)),
@@ -247,8 +247,8 @@ fn put(table: &mut Table, key: &str, value: Value) {
     }
 }
 
-/// Whether `value` can stand at `key` at all; what else the settings say is left out, so that each
-/// bad value gets its own complaint.
+/// Checks that `value` is valid at `key`, without other settings, so that each invalid value has an
+/// error of its own.
 fn check_value(key: &str, value: &Value) -> Result<(), String> {
     let wanted = match (default_of(key).expect("the key was looked up"), value) {
         (Value::Integer(_), Value::Integer(number)) if *number < 0 => "a whole number, not below 0",
@@ -272,13 +272,13 @@ fn deserialize_value(key: &str, value: &Value) -> Result<(), String> {
     deserialize(table).map(drop)
 }
 
-/// Whether what stands at `key` must not be repeated in a complaint.
+/// Whether errors must not contain the value of `key`.
 fn is_secret(key: &str) -> bool {
     matches!(key, "bus" | "store" | "token.secret" | "token.keys")
 }
 
-/// What is wrong with a file and where, but not the line itself as the error would print it: it may
-/// hold a secret.
+/// The error in a file and its position, but not the line itself, which the error would print: it
+/// may contain a secret.
 fn error_position(text: &str, error: &toml::de::Error) -> String {
     let before = error.span().and_then(|span| text.get(..span.start)).unwrap_or_default();
     let line = before.matches('\n').count() + 1;
@@ -290,7 +290,7 @@ fn deserialize(table: Table) -> Result<Config, String> {
     Config::deserialize(Value::Table(table)).map_err(|error| describe_types(error.message()))
 }
 
-/// Says in words what serde says in types.
+/// Replaces the names of serde's types by words.
 fn describe_types(message: &str) -> String {
     ["a nonzero usize", "a nonzero u32", "usize", "u64", "u32"]
         .into_iter()

@@ -1,4 +1,4 @@
-//! Settings as an operator writes them.
+//! Settings from files, the environment and flags.
 
 use super::{sources::defaults, *};
 
@@ -146,7 +146,7 @@ fn a_bad_value_is_reported_with_its_place_and_the_allowed_values() {
         ("limits.receipts_members_max", "-1", "not below 0"),
         ("store", "postgres", "`sqlite`, `memory` or an address postgres://"),
         ("bus", "tcp://r", "`local`, an address redis://"),
-        ("bus", "redis://r", "share what is kept"),
+        ("bus", "redis://r", "require a shared database"),
         ("postgres.wait_ms_max", "99", "from 100 to"),
         ("postgres.readers_max", "0", "a whole number from 1"),
         ("log_format", "xml", "`text` or `json`"),
@@ -248,7 +248,7 @@ fn risky_settings_cause_warnings() {
     assert_eq!(Config { sqlite, ..Config::default() }.warnings().len(), 1);
 }
 
-const LONG: &str = "a secret that nobody must ever see in a complaint: hunter2";
+const LONG: &str = "a secret that no error message may contain: hunter2";
 
 #[test]
 fn a_secret_is_accepted_from_every_source_and_is_not_printed() {

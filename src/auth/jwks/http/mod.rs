@@ -130,7 +130,8 @@ where
         }
     };
     let (mut answer, connection) = (pin!(answer), pin!(connection));
-    // The connection is driven only here. When it ends first, its response is complete or an error.
+    // The connection is driven only here. A response that it has read stays available after its
+    // end.
     tokio::select! {
         answer = &mut answer => return answer,
         _ = connection => (),
