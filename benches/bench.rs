@@ -1,8 +1,8 @@
 //! Benchmarks: `make bench`. docs/benchmarks.md has the figures and what they mean.
 //!
-//! Works inside the process, by criterion; then the presence events of a large room, and the
-//! memory that idle connections take of the real program. `cargo bench -- fan-out` does what its name
-//! holds "fan-out".
+//! The criterion benchmarks run in this process. The presence events of a large room, and the
+//! memory of idle connections to the real program, follow. `cargo bench -- fan-out` runs the
+//! benchmarks with "fan-out" in their names.
 
 mod measure;
 

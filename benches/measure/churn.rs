@@ -1,6 +1,7 @@
-//! A room of 5,000 with a hundred arrivals and departures a second: the events of each connection.
+//! A room of 5,000 users with a hundred arrivals and departures per second: the events that each
+//! connection receives.
 //!
-//! Not criterion's: what counts is not how long it takes but how much is told, and at what cost.
+//! Not a criterion benchmark: the results are the number of events and the CPU time.
 
 use std::{
     fs,
@@ -24,14 +25,14 @@ use tokio::{runtime::Builder, time::interval};
 
 use super::fixtures::Fixture;
 
-/// Who stays.
+/// Users that stay in the room.
 const USERS: usize = 5000;
-/// From one coming or going to the next.
+/// The interval between changes.
 const EVERY: Duration = Duration::from_millis(10);
-/// How often somebody comes or goes.
+/// The number of changes.
 const CHANGES: u32 = 1000;
 
-/// Whether the arguments ask for this, by name or by asking for everything.
+/// Whether the arguments select this benchmark, by name or by the lack of a name.
 pub(crate) fn is_selected(arguments: impl Iterator<Item = String>) -> bool {
     let arguments: Vec<_> = arguments.collect();
     let has = |flag: &str| arguments.iter().any(|it| it == flag);
@@ -60,8 +61,8 @@ fn report(counters: &[Arc<PresenceCounter>], cost: Duration) {
     let received = counters.iter().map(|counter| counter.0.load(Ordering::Relaxed));
     let (most, sum) = received.fold((0, 0), |(most, sum), it| (it.max(most), it + sum));
     println!(
-        "churn: {:.0} comings and goings a second in a room of {USERS}: each receives {:.2} events \
-         a second of it, at most {:.2}; {:.1} % of a core",
+        "churn: {:.0} arrivals and departures a second in a room of {USERS}: each receives {:.2} \
+         events a second of it, at most {:.2}; {:.1} % of a core",
         f64::from(CHANGES) / seconds,
         sum as f64 / USERS as f64 / seconds,
         most as f64 / seconds,
@@ -69,7 +70,7 @@ fn report(counters: &[Arc<PresenceCounter>], cost: Duration) {
     );
 }
 
-/// Lets some come and go while the others are there. Answers what it cost.
+/// Users connect and disconnect while the others stay. Returns the CPU time.
 async fn churn(fixture: &Fixture, counters: &[Arc<PresenceCounter>]) -> Duration {
     let mut sessions = Vec::with_capacity(USERS);
     for (number, counter) in counters.iter().enumerate() {
@@ -96,11 +97,11 @@ async fn churn(fixture: &Fixture, counters: &[Arc<PresenceCounter>]) -> Duration
     cpu().saturating_sub(before)
 }
 
-/// What this process has used of processors.
+/// The CPU time of this process.
 fn cpu() -> Duration {
     let stat = fs::read_to_string("/proc/self/stat").unwrap_or_default();
     let fields = stat.rsplit_once(") ").map_or("", |(_, rest)| rest).split(' ');
-    // utime and stime, the 14th and 15th of proc(5), in hundredths of a second.
+    // `utime` and `stime`, fields 14 and 15 of proc(5), in hundredths of a second.
     let ticks: u64 = fields.skip(11).take(2).filter_map(|it| it.parse::<u64>().ok()).sum();
     Duration::from_millis(ticks * 10)
 }

@@ -1,4 +1,4 @@
-//! What it takes to write an event once, for either wire.
+//! The serialization of one event for each wire.
 
 use std::{sync::Arc, time::Duration};
 
@@ -15,7 +15,7 @@ use time::{OffsetDateTime, macros::datetime};
 
 use super::fixtures::small_body;
 
-/// When all of it was said.
+/// The time of all messages.
 const THEN: OffsetDateTime = datetime!(2026-01-01 12:00 UTC);
 /// Messages in one `missed`, and names in one `get users`.
 const MANY: u64 = 200;

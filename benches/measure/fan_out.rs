@@ -1,4 +1,4 @@
-//! One message to everyone in a room: journal, hub, and a push for each connection.
+//! One message to all members of a room: journal, hub, and a push to each connection.
 
 use std::{sync::Arc, time::Duration};
 
@@ -18,15 +18,15 @@ use super::fixtures::{
 
 /// Connections in the room.
 const CONNECTIONS: usize = 1000;
-/// Messages that are sent at once where many are.
+/// Messages of a burst.
 const BURST: u64 = 100;
 /// The slot of a delivery in which `transport::websocket` keeps its frame.
 const FRAME_SLOT: usize = 1;
 
-/// The kinds of connections: those that look at nothing show what the hub itself costs.
+/// The kinds of connections: those that ignore deliveries show the cost of the hub itself.
 const KINDS: [(&str, Encode); 3] = [("nothing", nothing), ("json", json), ("socket.io", socketio)];
 
-/// Measures deliveries, one message at a time and many at once.
+/// Measures deliveries, for single messages and for bursts.
 pub(crate) fn measure(criterion: &mut Criterion) {
     for (name, encode) in KINDS {
         let mut group = criterion.benchmark_group(format!("fan-out to {CONNECTIONS}/{name}"));
@@ -74,7 +74,7 @@ impl Room {
         fixture.close();
     }
 
-    /// A message to all connections, `times` times.
+    /// Posts `times` messages to all connections, one at a time.
     fn one_by_one(&mut self, times: u64) -> Duration {
         let Self { fixture, counter, sessions } = self;
         let (sender, body) = (sessions.first_mut().expect("the room is full"), small_body());
@@ -88,7 +88,7 @@ impl Room {
         })
     }
 
-    /// As many as there are in a burst, none of which waits for the one before.
+    /// Posts bursts; no message of a burst waits for the one before.
     fn bursts(&mut self, times: u64) -> Duration {
         let Self { fixture, counter, sessions } = self;
         let (sender, body) = (sessions.first_mut().expect("the room is full"), small_body());
@@ -109,14 +109,14 @@ fn nothing(_: &Arc<Delivery>, _: &Limits) -> u64 {
     0
 }
 
-/// As a plain WebSocket connection: the frame is made by the first, and held by each.
+/// Like a plain WebSocket connection: the first one encodes the frame, and all share it.
 fn json(delivery: &Arc<Delivery>, limits: &Limits) -> u64 {
     let make = || Utf8Bytes::from(wire::websocket::event(delivery, limits));
     let frame = delivery.encoded(FRAME_SLOT, make).clone();
     frame.len() as u64
 }
 
-/// As a Socket.IO connection, up to where the engine takes over.
+/// Like a Socket.IO connection, up to the hand-over to the engine.
 fn socketio(delivery: &Arc<Delivery>, limits: &Limits) -> u64 {
     let (_name, packet) = wire::socketio::event(delivery, limits);
     packet.bytes() as u64

@@ -1,4 +1,4 @@
-//! A chat without transports: the real one, with connections that only count events.
+//! A real chat without transports. Its connections only count events.
 
 use std::{
     num::NonZeroU32,
@@ -33,12 +33,12 @@ use tokio::{
 };
 use tokio_util::sync::CancellationToken;
 
-/// As long as what people write in a chat, in bytes.
+/// The length of a typical chat message, in bytes.
 const TEXT_BYTES: usize = 64;
-/// Far longer than anything here takes.
+/// Far longer than any step takes.
 const WAIT_MAX: Duration = Duration::from_secs(10);
 
-/// A chat, the runtime that its journal runs on, and the tasks there.
+/// A chat, with the runtime and the tasks of its journal.
 #[derive(Debug)]
 pub(crate) struct Fixture {
     pub(crate) runtime: Runtime,
@@ -49,7 +49,7 @@ pub(crate) struct Fixture {
 }
 
 impl Fixture {
-    /// Opens a chat over a store, in which names of users are not told.
+    /// Opens a chat over a new store, without presence events.
     pub(crate) fn open<S: Store>(store: impl AsyncFnOnce() -> S) -> Self {
         let runtime = Builder::new_multi_thread().worker_threads(2).enable_all().build();
         let runtime = runtime.expect("a runtime can be made");
@@ -86,7 +86,7 @@ impl Fixture {
         Self { runtime, chat, tokens, tasks, finish }
     }
 
-    /// Lets somebody in, as the user with this number, whose home is `room`.
+    /// Connects the guest with this number to `room`.
     pub(crate) async fn connect_guest(
         &self,
         number: usize,
@@ -101,18 +101,18 @@ impl Fixture {
             since: Vec::new(),
             epoch: None,
         };
-        let admission = self.chat.admit(hello).await.expect("guests are let in");
+        let admission = self.chat.admit(hello).await.expect("guests are admitted");
         let mut session = admission.enter(outbox).await;
         let user = UserName::from_raw(&format!("user {number}"));
         let (answer, answered) = oneshot::channel();
         let answer = Box::new(|reply| drop(answer.send(reply)));
         session.handle(Request::Identify { user, device: None }, answer).await;
         let reply = answered.await.expect("every request is answered");
-        reply.expect("nobody else has the name");
+        reply.expect("the name is free");
         session
     }
 
-    /// Lets the user with this number in, by a token, who has seen so much of the lobby.
+    /// Connects the user with this number by a token, with its position in the lobby.
     pub(crate) async fn connect_user(
         &self,
         number: usize,
@@ -130,27 +130,27 @@ impl Fixture {
             since: since.map(|seq| (RoomName::lobby(), seq)).into_iter().collect(),
             epoch: None,
         };
-        let admission = self.chat.admit(hello).await.expect("users are let in");
+        let admission = self.chat.admit(hello).await.expect("users are admitted");
         admission.enter(outbox).await
     }
 
-    /// Stores what was taken and ends, in bounded time.
+    /// Commits queued messages and stops, in bounded time.
     pub(crate) fn close(self) {
         drop(self.end());
     }
 
-    /// The same, and leaves the runtime to another one.
+    /// The same; returns the runtime for another chat.
     pub(crate) fn end(self) -> Runtime {
         let Self { runtime, chat, tokens: _, tasks, finish } = self;
         chat.drain();
         finish.cancel();
         let ended = runtime.block_on(tasks.finish(WAIT_MAX));
-        ended.expect("the journal ends when it is told to");
+        ended.expect("the journal ends");
         runtime
     }
 }
 
-/// Says something in the default room, and waits until it is stored.
+/// Posts to the default room, and waits until the message is stored.
 pub(crate) async fn post_and_wait(session: &mut Session, body: &Body) {
     let (answer, answered) = oneshot::channel();
     let answer = Box::new(|reply| drop(answer.send(reply)));
@@ -159,18 +159,18 @@ pub(crate) async fn post_and_wait(session: &mut Session, body: &Body) {
     reply.expect("the message is stored");
 }
 
-/// `send message`, to the default room.
+/// `send message` to the default room.
 pub(crate) fn post(body: &Body) -> Request {
     Request::Send(RoomPost { room: None, body: body.clone(), id: None })
 }
 
-/// What people write in a chat.
+/// A typical chat message.
 pub(crate) fn small_body() -> Body {
     let text = format!("\"{}\"", "x".repeat(TEXT_BYTES));
     Body::from_raw(text.into(), Vec::new())
 }
 
-/// No pace, and no presence: what is measured is the way of a message.
+/// Without rate limits and presence: only the path of a message is measured.
 pub(crate) fn bench_limits() -> Limits {
     Limits {
         messages_per_second_max: NonZeroU32::MAX,
@@ -193,10 +193,11 @@ fn rules(limits: Limits) -> ChatRules {
     }
 }
 
-/// What one kind of connection does with a delivery. Answers how many bytes it would write.
+/// The work of one kind of connection for a delivery. Returns the number of bytes that it would
+/// write.
 pub(crate) type Encode = fn(&Arc<Delivery>, &Limits) -> u64;
 
-/// The events of all connections.
+/// Counts the events of all connections.
 #[derive(Debug, Default)]
 pub(crate) struct EntryCounter {
     messages: AtomicU64,
@@ -206,11 +207,11 @@ pub(crate) struct EntryCounter {
 }
 
 impl EntryCounter {
-    /// Waits until `messages` more than at the last call have been received.
+    /// Waits until `messages` more than at the last call were received.
     ///
     /// # Panics
     ///
-    /// When that takes so long that something was lost.
+    /// After a timeout, which means that a message was lost.
     pub(crate) async fn wait_for_more(&self, messages: u64) {
         let wanted = self.wanted.fetch_add(messages, Ordering::SeqCst) + messages;
         let received = async {
@@ -230,7 +231,7 @@ impl EntryCounter {
     }
 }
 
-/// A connection that takes messages as fast as they come.
+/// A connection that consumes messages without delay.
 #[derive(Debug)]
 pub(crate) struct CountingOutbox {
     limits: Limits,

@@ -1,4 +1,4 @@
-//! Messages on their way to the disk: the journal over each engine, with few and many senders.
+//! Commits of messages: the journal over each engine, with few and with many senders.
 
 use std::{fs, sync::Arc, time::Duration};
 
@@ -16,7 +16,7 @@ use super::{
     postgres::Postgres,
 };
 
-/// Connections that send, each one message after the other.
+/// Connections that send; each one sends one message at a time.
 const SENDERS: [usize; 3] = [1, 16, 256];
 /// What a commit of SQLite waits for.
 const SYNCHRONOUS: [(&str, Synchronous); 2] =
@@ -25,7 +25,7 @@ const SYNCHRONOUS: [(&str, Synchronous); 2] =
 /// Measures acknowledged messages.
 pub(crate) fn measure(criterion: &mut Criterion) {
     for (name, synchronous) in SYNCHRONOUS {
-        // Where cargo builds: on a disk, as a temporary directory need not be.
+        // In the build directory, which is on a disk; a temporary directory may be in memory.
         let home = tempfile::tempdir_in(env!("CARGO_TARGET_TMPDIR"));
         let home = home.expect("the build directory can be written");
         let mut group = criterion.benchmark_group(format!("journal/synchronous {name}"));
@@ -38,7 +38,7 @@ pub(crate) fn measure(criterion: &mut Criterion) {
         });
         group.finish();
     }
-    // Started when somebody asks for it: whoever measures something else need not have it.
+    // Started on first use: the other benchmarks do not require PostgreSQL.
     let mut server = None;
     let mut group = criterion.benchmark_group("journal/postgresql");
     each(&mut group, |count| {
@@ -49,7 +49,7 @@ pub(crate) fn measure(criterion: &mut Criterion) {
     group.finish();
 }
 
-/// With few senders and with many, each number on a server of its own.
+/// With few and with many senders, each number on a server of its own.
 fn each(group: &mut BenchmarkGroup<'_, WallTime>, mut open: impl FnMut(usize) -> Fixture) {
     group.throughput(Throughput::Elements(1));
     for count in SENDERS {
@@ -66,7 +66,7 @@ fn each(group: &mut BenchmarkGroup<'_, WallTime>, mut open: impl FnMut(usize) ->
     }
 }
 
-/// Each sender alone in a room: what is measured is storing, not telling.
+/// Each sender is alone in a room, so that storing is measured and not delivery.
 fn connect_senders(fixture: Fixture, count: usize) -> (Fixture, Vec<Session>) {
     let counter = Arc::new(EntryCounter::default());
     let senders = fixture.runtime.block_on(async {
@@ -81,7 +81,7 @@ fn connect_senders(fixture: Fixture, count: usize) -> (Fixture, Vec<Session>) {
     (fixture, senders)
 }
 
-/// The time that `messages` take, of all senders together.
+/// The time of `messages` messages from all senders together.
 fn all_send(fixture: &Fixture, senders: &mut [Session], messages: u64) -> Duration {
     let body = small_body();
     let rounds = messages.div_ceil(senders.len() as u64);
@@ -100,8 +100,8 @@ async fn send(sender: &mut Session, messages: u64, body: &Body) {
     }
 }
 
-/// The part of `taken` for `messages` out of `sent`: rounds are whole, what criterion asks for may
-/// not be.
+/// The share of `taken` for `messages` out of `sent`: rounds are whole, but criterion may request a
+/// part of one.
 fn share(taken: Duration, messages: u64, sent: u64) -> Duration {
     let nanos = taken.as_nanos() * u128::from(messages) / u128::from(sent);
     Duration::from_nanos(u64::try_from(nanos).unwrap_or(u64::MAX))

@@ -1,4 +1,4 @@
-//! The measured works and their fixtures.
+//! The benchmarks and their fixtures.
 
 pub(crate) mod churn;
 pub(crate) mod encode;

@@ -1,6 +1,7 @@
-//! A PostgreSQL server as it is when nobody changes its settings: what is committed is on the disk.
+//! A PostgreSQL server with default settings: commits wait for the disk.
 //!
-//! It lives where cargo builds, listens on the loopback interface, and ends with what is measured.
+//! Its data is in the build directory. It listens on the loopback interface, and ends with the
+//! benchmark.
 
 use std::{
     fs,
@@ -20,7 +21,7 @@ use tokio::time::Instant;
 /// Far longer than a server takes to start.
 const WAIT_MAX: Duration = Duration::from_secs(30);
 
-/// See the top.
+/// See the module.
 #[derive(Debug)]
 pub(crate) struct Postgres {
     folder: TempDir,
@@ -29,11 +30,11 @@ pub(crate) struct Postgres {
 }
 
 impl Postgres {
-    /// Starts one.
+    /// Starts a server.
     ///
     /// # Panics
     ///
-    /// When there is no PostgreSQL on this machine.
+    /// If PostgreSQL is not installed.
     pub(crate) fn start() -> Self {
         let folder = tempfile::tempdir_in(env!("CARGO_TARGET_TMPDIR"));
         let folder = folder.expect("the build directory can be written");
@@ -53,7 +54,8 @@ impl Postgres {
         started
     }
 
-    /// Makes an empty database and answers how to open it, with the default settings of Roomcast.
+    /// Creates an empty database, and returns the options to open it, with the default settings of
+    /// Roomcast.
     pub(crate) fn make_database(&self, name: &str) -> PostgresOptions {
         succeed(self.as_client("createdb").args(["--username=postgres", name]));
         let url = format!("postgres://postgres@127.0.0.1:{}/{name}", self.port);
@@ -72,7 +74,7 @@ impl Postgres {
         }
     }
 
-    /// A program that talks to the server.
+    /// A client program of PostgreSQL.
     fn as_client(&self, program: &str) -> Command {
         let mut command = as_server(program);
         command.args(["--host=127.0.0.1", &format!("--port={}", self.port)]);
@@ -90,7 +92,7 @@ impl Drop for Postgres {
     }
 }
 
-/// A port on which nobody listens.
+/// A free port.
 fn free_port() -> u16 {
     let listener = TcpListener::bind((Ipv4Addr::LOCALHOST, 0)).expect("a port is free");
     listener.local_addr().expect("a listener has an address").port()
@@ -100,7 +102,7 @@ fn is_root() -> bool {
     run(Command::new("id").arg("-u")).stdout == b"0\n"
 }
 
-/// A program of the server's, which refuses to be run by root.
+/// A server program, which refuses to run as root.
 fn as_server(program: &str) -> Command {
     let program = find(program);
     if !is_root() {
@@ -111,7 +113,7 @@ fn as_server(program: &str) -> Command {
     command
 }
 
-/// Where Debian puts it, the newest version, or where the system finds it.
+/// The path on Debian, newest version first, or in the system's search path.
 fn find(program: &str) -> PathBuf {
     let versions = fs::read_dir("/usr/lib/postgresql").into_iter().flatten().flatten();
     let places = versions.map(|version| version.path().join("bin").join(program));

@@ -1,4 +1,4 @@
-//! A thousand users who come back after a restart, each of whom missed a hundred messages.
+//! A thousand users reconnect after a restart; each has missed a hundred messages.
 
 use std::{sync::Arc, time::Duration};
 
@@ -19,7 +19,7 @@ use super::fixtures::{CountingOutbox, EntryCounter, Fixture, bench_limits, post,
 const USERS: usize = 1000;
 const MISSED: u64 = 100;
 
-/// Measures from the first who comes to the last message that was missed.
+/// Measures from the first reconnect to the last missed message.
 pub(crate) fn measure(criterion: &mut Criterion) {
     let home = tempfile::tempdir_in(env!("CARGO_TARGET_TMPDIR"));
     let home = home.expect("the build directory can be written");
@@ -31,7 +31,7 @@ pub(crate) fn measure(criterion: &mut Criterion) {
         busy_wait_max: Duration::from_secs(2),
     };
     let mut opened = None;
-    let mut group = criterion.benchmark_group("coming back");
+    let mut group = criterion.benchmark_group("reconnect");
     group.throughput(Throughput::Elements(USERS as u64 * MISSED));
     group.bench_function(format!("{USERS} users, {MISSED} messages each"), |bencher| {
         bencher.iter_custom(|times| {
@@ -45,7 +45,7 @@ pub(crate) fn measure(criterion: &mut Criterion) {
     }
 }
 
-/// A database in which they were here, and something was said since.
+/// Fills a database: the users connect, and messages follow.
 fn fill(runtime: &mut Option<Runtime>, options: &SqliteOptions) -> Arc<dyn Store> {
     let free = runtime.take().expect("one at a time");
     let store = free.block_on(SqliteStore::open(options)).expect("the database can be made");
@@ -64,7 +64,7 @@ fn fill(runtime: &mut Option<Runtime>, options: &SqliteOptions) -> Arc<dyn Store
     store
 }
 
-/// A node of its own each time, so that nothing is in memory.
+/// Opens a new chat each time, so that nothing is cached in memory.
 fn reconnect_all(runtime: &mut Option<Runtime>, store: &Arc<dyn Store>) -> Duration {
     let free = runtime.take().expect("one at a time");
     let fixture = Fixture::with_store(free, Arc::clone(store), bench_limits());

@@ -1,4 +1,4 @@
-//! What the database is asked for when somebody comes, and when they page back.
+//! Queries of the store: the memberships of a user that connects, and pages of history.
 
 use std::{mem, time::Duration};
 
@@ -17,16 +17,16 @@ use tokio::runtime::{Builder, Runtime};
 use super::fixtures::small_body;
 
 const THEN: OffsetDateTime = datetime!(2026-01-01 12:00 UTC);
-/// Rooms of the user who comes.
+/// Rooms of the connecting user.
 const ROOMS: usize = 500;
 /// Messages in the room that is paged.
 const MESSAGES: u64 = 1_000_000;
-/// Messages in a transaction, as the journal takes them at most.
+/// Messages per transaction: the maximum of the journal.
 const BATCH: usize = 512;
 /// A page of history.
 const PAGE: PageLimit = PageLimit { messages: 50, bytes: 1 << 20, attachments: 10 };
 
-/// Measures both.
+/// Measures both queries.
 pub(crate) fn measure(criterion: &mut Criterion) {
     let runtime = Builder::new_multi_thread().worker_threads(2).enable_all().build();
     let runtime = runtime.expect("a runtime can be made");
@@ -38,7 +38,7 @@ pub(crate) fn measure(criterion: &mut Criterion) {
         busy_wait_max: Duration::from_secs(2),
     };
     let store = runtime.block_on(SqliteStore::open(&options)).expect("the database can be made");
-    let mut group = criterion.benchmark_group("coming to 500 rooms");
+    let mut group = criterion.benchmark_group("connect with 500 rooms");
     unread(&mut group, &runtime, &store);
     group.finish();
     let mut group = criterion.benchmark_group("history of 1,000,000");

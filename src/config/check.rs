@@ -70,7 +70,8 @@ pub(super) fn warnings(config: &Config) -> Vec<String> {
         }),
         (is_public && config.origins.is_empty()).then(|| {
             format!(
-                "listen = \"{}\" with guests and no origins: every client that reaches this address may chat",
+                "listen = \"{}\" with guests and no origins: every client that reaches this \
+                    address may chat",
                 config.listen
             )
         }),

@@ -1,7 +1,7 @@
 //! Parsing and serialization of message bodies. Each wire encodes their byte strings differently.
 //!
-//! A parsed body has its byte strings beside its text, and the text holds numbered placeholders (see
-//! [`Body`]). Only `wire` produces such texts, so a placeholder in one is never a client's.
+//! A parsed body has its byte strings beside its text, and the text holds numbered placeholders
+//! (see [`Body`]). Only `wire` produces such texts, so a placeholder in one is never a client's.
 
 use std::borrow::Cow;
 

@@ -1,4 +1,5 @@
-//! Two nodes in one process, on a bus that may be disturbed: what acts on a user acts everywhere.
+//! Two nodes in one process, on a bus that a test may disturb: changes of a user apply on all
+//! nodes.
 
 use roomcast::config::{Config, DevicesSetting};
 use serde_json::{Value, json};
@@ -8,18 +9,18 @@ use crate::{
     harness::{TestCluster, TestServer, wait_for},
 };
 
-/// A grace that a test can wait for.
+/// A short grace period.
 const SHORT_MS: u64 = 50;
 
-/// A user of the back end, on one node.
+/// Connects a user of the back end to one node.
 async fn user(server: &TestServer, wire: Wire, name: &str) -> Client {
     let token = server.token(name, &[]);
     Client::with_token(server, wire, &token).await
 }
 
-/// Waits until a user is seen in the lobby.
+/// Waits until a user is in the list of the lobby.
 async fn wait_until_online(client: &mut Client, name: &str) {
-    wait_for("somebody who is on another node", async {
+    wait_for("a user of another node", async {
         loop {
             let list = client.ask("GroupList", Value::Null).await;
             if list["users"].as_array().unwrap().iter().any(|it| it == name) {
@@ -46,7 +47,7 @@ async fn a_message_reaches_members_on_every_node() {
         assert_eq!(ann.next("new message").await["seq"], second);
         ann.ask("GroupChat", "not for me").await;
         assert_eq!(bob.next("GroupChat").await["data"], "not for me");
-        assert!(!ann.has_received("GroupChat").await, "not even by way of the other node");
+        assert!(!ann.has_received("GroupChat").await, "also not from the other node");
     }
     drop(cluster);
     one.stop().await;
@@ -60,8 +61,8 @@ async fn messages_lost_by_the_bus_are_read_from_the_store() {
     let mut bob = user(&other, Wire::SocketIo, "bob").await;
     wait_until_online(&mut ann, "bob").await;
     wait_until_online(&mut bob, "ann").await;
-    // Half the bus is disconnected and detects it; then the others receive nothing from a node that
-    // does not detect it.
+    // First the bus is disconnected for all nodes, and they detect it. Then the events of one node
+    // are lost, and that node does not detect it.
     for from in [None, Some("one")] {
         cluster.cut(from);
         let lost = ann.post("the last word of a quiet room").await;
@@ -85,17 +86,18 @@ async fn presence_is_known_on_all_nodes() {
     wait_until_online(&mut bob, "ann").await;
     let eve = user(&other, Wire::Polling, "eve").await;
     while ann.next("user joined").await["user"] != "eve" {}
-    // A device on the other node: no news that she came, none that one of them went.
+    // A second device connects on the other node, and one of the two disconnects: neither is
+    // announced.
     let second = user(&one, Wire::WebSocket, "eve").await;
     eve.close().await;
     other.has_connections(1).await;
-    ann.post("after what would have been told").await;
+    ann.post("after a possible announcement").await;
     bob.next("new message").await;
     assert!(!ann.has_received("user left").await && !bob.has_received("user left").await);
     second.close().await;
     assert_eq!(bob.next("user left").await["user"], "eve");
     assert_eq!(ann.next("user left").await["user"], "eve");
-    wait_for("that she is gone", async {
+    wait_for("the user to be offline", async {
         while devices(&mut ann, "eve").await != 0 || devices(&mut bob, "eve").await != 0 {}
     })
     .await;
@@ -122,13 +124,13 @@ async fn a_new_connection_is_counted_at_once_and_each_device_once() {
         assert_eq!([devices(&mut ann, "eve").await, devices(&mut bob, "eve").await], [count; 2]);
     }
     eves.push(user(&other, Wire::WebSocket, "eve").await);
-    assert_eq!(devices(&mut ann, "eve").await, 3, "one without a name is one of its own");
+    assert_eq!(devices(&mut ann, "eve").await, 3, "a device without an id counts as its own");
     drop((cluster, eves));
     one.stop().await;
     other.stop().await;
 }
 
-/// The number of a user's devices, as a client receives it.
+/// The number of a user's devices that `presence` returns.
 async fn devices(client: &mut Client, user: &str) -> u64 {
     let answer = client.ask("presence", json!({ "users": [user] })).await;
     answer["users"][0]["devices"].as_u64().unwrap()
@@ -141,7 +143,7 @@ async fn a_guest_name_is_unique_across_nodes() {
     let ann = Client::named(&one, Wire::WebSocket, "ann").await;
     let mut late = Client::open(&other, Wire::SocketIo, ConnectOptions::new()).await.unwrap();
     assert_eq!(late.refusal("new user", "Ann").await, "name_taken");
-    // The same guest may be on both; the name is free when they are on neither.
+    // The guest may be on both nodes; the name is free when the guest is on neither.
     let moved = Client::with_token(&other, Wire::WebSocket, &ann.token).await;
     ann.close().await;
     one.has_connections(0).await;
@@ -178,7 +180,7 @@ async fn memberships_and_read_positions_reach_a_users_devices_on_other_nodes() {
     assert_eq!((&out["room"], &out["by"]), (&json!("den"), &json!("ann")), "{out}");
     let gone = bob.refusal("send message", json!({ "room": "den", "msg": "still?" })).await;
     assert_eq!(gone, "not_member");
-    // The same while no node receives from another.
+    // The same while the nodes receive nothing from each other.
     cluster.cut(None);
     here.ask("leave", "den").await;
     while there.next("membership").await["role"] != Value::Null {}
@@ -206,14 +208,14 @@ async fn roles_are_read_from_the_store_while_the_other_node_is_unreachable() {
         (json!({ "room": "den", "user": "bob" }), json!({ "room": "den", "user": "eve" }));
     assert_eq!(ann.ask("invite", invite("admin")).await["ok"], true);
     let deletion = json!({ "room": "den", "seq": 1 });
-    assert_eq!(bob.ask("delete message", deletion).await["ok"], true, "an admin since just now");
+    assert_eq!(bob.ask("delete message", deletion).await["ok"], true, "the new role");
     assert_eq!(ann.ask("invite", invite("member")).await["ok"], true);
-    assert_eq!(bob.refusal("kick", kick_eve.clone()).await, "forbidden", "and no more");
+    assert_eq!(bob.refusal("kick", kick_eve.clone()).await, "forbidden", "the old role");
     assert_eq!(ann.ask("invite", invite("admin")).await["ok"], true);
     assert_eq!(ann.ask("kick", kick_bob).await["ok"], true);
     assert_eq!(bob.refusal("kick", kick_eve).await, "not_member");
     assert_eq!(bob.ask("join", "den").await["role"], "member");
-    assert_eq!(bob.ask("send message", message).await["ok"], true, "they have joined anew");
+    assert_eq!(bob.ask("send message", message).await["ok"], true, "the user has joined again");
     drop((cluster, eve));
     one.stop().await;
     other.stop().await;
@@ -238,7 +240,7 @@ async fn requests_of_a_user_kicked_on_an_unreachable_node_are_rejected() {
         assert_eq!(bob.refusal("send message", message).await, "not_member");
         assert_eq!(bob.refusal("GroupChat", group_chat).await, "not_member");
         assert_eq!(bob.refusal("delete message", deletion).await, "not_member");
-        // And learns why.
+        // The user receives the reason, too.
         while bob.next("membership").await["role"] != Value::Null {}
         cluster.heal(Some("one"));
         let history = ann.ask("history", json!({ "room": den })).await;

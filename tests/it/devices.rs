@@ -1,4 +1,4 @@
-//! Devices: whether one was here before, and that the newest may sign the others out.
+//! Devices: recognition, and the policy that the newest device signs out the others.
 
 use roomcast::config::DevicesSetting;
 use serde_json::{Value, json};
@@ -8,7 +8,7 @@ use crate::{
     harness::TestServer,
 };
 
-/// Comes in with a token on a device. Answers `welcome`, too.
+/// Connects with a token on a device, and returns `welcome`, too.
 async fn connect(server: &TestServer, wire: Wire, token: &str, device: &str) -> (Client, Value) {
     let options = ConnectOptions::new().token(token).device(device);
     let mut client = Client::open(server, wire, options).await.ok().unwrap();
@@ -30,7 +30,7 @@ async fn a_returning_device_is_recognised() {
         assert!(welcome["lastSeen"].is_string());
         client.close().await;
         let (_, welcome) = connect(&server, wire, &bob, &device).await;
-        assert_eq!(welcome["returning"], false, "that is another user's");
+        assert_eq!(welcome["returning"], false, "a device of another user");
         let mut unnamed =
             Client::open(&server, wire, ConnectOptions::new().token(&ann)).await.ok().unwrap();
         assert_eq!(unnamed.next("welcome").await.get("returning"), None);
@@ -78,7 +78,7 @@ async fn with_newest_a_second_device_signs_out_the_first() {
                 assert_eq!(code, (wire == Wire::WebSocket).then_some(4500));
             }
             laptop.post("here now").await;
-            bob.post("nobody else is signed out").await;
+            bob.post("other users stay connected").await;
         }
     }
     server.stop().await;

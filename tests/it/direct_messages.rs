@@ -1,4 +1,4 @@
-//! Direct messages: between two users, on all of their connections, with an order of their own.
+//! Direct messages: between two users, on all of their connections, with a log of their own.
 
 use serde_json::{Value, json};
 
@@ -31,8 +31,8 @@ async fn a_direct_message_reaches_all_connections_of_both_users_except_the_sendi
         let back = bob.ask("SingleChat", json!({ "to": ann_name, "data": "hm" })).await;
         assert_eq!(back["seq"], 2);
         assert_eq!(ann.next("SingleChat").await["data"], "hm");
-        assert!(!ann.has_received("SingleChat").await, "not her own");
-        assert!(!eve.has_received("SingleChat").await, "not a stranger's business");
+        assert!(!ann.has_received("SingleChat").await, "not to the sending connection");
+        assert!(!eve.has_received("SingleChat").await, "not to other users");
         assert_eq!(ann.ask("SingleChat", said).await["duplicate"], true);
         let other = json!({ "to": bob_name, "data": 2, "id": "d1" });
         assert_eq!(ann.refusal("SingleChat", other).await, "conflict");
@@ -68,7 +68,7 @@ async fn direct_messages_can_be_sent_only_to_known_users() {
     let server = TestServer::on_disk().await;
     let mut bob = Client::named(&server, Wire::WebSocket, "bob").await;
     let token = bob.token.clone();
-    // Stored after his name was.
+    // The message is stored after the name, so the user is known from here on.
     bob.post("hello").await;
     bob.close().await;
     server.has_connections(0).await;

@@ -1,4 +1,4 @@
-//! Edits and deletions: entries of the log, carried by recovery, and shown as what they made.
+//! Edits and deletions: entries of the log, part of recovery, applied in history.
 
 use serde_json::{Value, json};
 
@@ -32,7 +32,7 @@ async fn an_edit_reaches_all_members_and_changes_history() {
             "msg": "hello", "at": answer["at"],
         });
         assert_eq!(bob.next("message edited").await, told);
-        assert_eq!(ann.next("message edited").await, told, "as the message did");
+        assert_eq!(ann.next("message edited").await, told, "the author receives it, too");
         let page = history(&mut bob, there.clone()).await;
         assert_eq!(page[0]["msg"], "hello");
         assert_eq!(page[0]["editedAt"], answer["at"]);
@@ -141,7 +141,7 @@ async fn recovery_past_the_retention_limit_is_refused_as_a_whole() {
     let token = ann.token.clone();
     let server = server.restart_with(|config| config.retention.entries_max = 5).await;
     let mut back = Client::with_token(&server, Wire::WebSocket, &token).await;
-    // The sweep begins with the server; its end is when the history is short.
+    // The first sweep starts with the server. It has ended when the history is short.
     while history(&mut back, json!({ "limit": 100 })).await.len() > 5 {
         tokio::task::yield_now().await;
     }
@@ -152,7 +152,7 @@ async fn recovery_past_the_retention_limit_is_refused_as_a_whole() {
             client.next("welcome").await;
             client.missed("lobby").await
         };
-        assert_eq!(connect(14).await, Err(20), "15 is not there any more");
+        assert_eq!(connect(14).await, Err(20), "15 was removed");
         assert_eq!(connect(15).await.unwrap().len(), 5);
     }
     server.stop().await;
@@ -175,7 +175,7 @@ async fn a_foreign_epoch_is_not_recovered() {
             client.missed("lobby").await
         };
         assert_eq!(connect(&epoch).await.unwrap().len(), 2);
-        assert_eq!(connect("another").await, Err(3), "though it is long enough");
+        assert_eq!(connect("another").await, Err(3), "the gap alone would be small enough");
     }
     let server = server.restart().await;
     let options = ConnectOptions::new().token(&token);

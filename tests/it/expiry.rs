@@ -1,4 +1,4 @@
-//! A token's end is the connection's end, unless a fresh one came before.
+//! A connection ends when its token expires, unless a fresh token arrives before.
 
 use serde_json::json;
 use time::Duration;
@@ -8,7 +8,7 @@ use crate::{
     harness::TestServer,
 };
 
-/// Long enough to come in, short enough to wait for.
+/// Long enough to connect, short enough to wait for.
 const SHORT: Duration = Duration::milliseconds(1500);
 
 #[tokio::test]
@@ -105,15 +105,15 @@ async fn a_guest_token_expires_and_frees_the_name() {
         let back = Client::open(&server, wire, ConnectOptions::new().token(&token)).await;
         assert_eq!(back.err().unwrap().code, "token_expired");
         let mut next = Client::open(&server, wire, ConnectOptions::new()).await.ok().unwrap();
-        // The name is released after the client received the end.
+        // The name is released after the client has received the end.
         while next.ask("new user", &*name).await["ok"] == false {}
         next.close().await;
     }
     server.stop().await;
 }
 
-/// A replay of ten thousand messages is under way when the time is over: also a client that does
-/// not read is gone.
+/// The token expires during a replay of two thousand messages: a client that does not read is
+/// disconnected, too.
 #[tokio::test]
 async fn a_connection_in_recovery_is_closed_when_its_token_expires() {
     let server = TestServer::start().await;
@@ -128,7 +128,7 @@ async fn a_connection_in_recovery_is_closed_when_its_token_expires() {
         let options = ConnectOptions::new().token(&token).since("lobby", 0);
         let _ann = Client::open(&server, wire, options).await.ok().unwrap();
         server.has_connections(2).await;
-        // Ann's client does not read; her connection is counted until it is closed.
+        // Ann's client does not read; its connection is counted until it is closed.
         server.has_connections(1).await;
     }
     assert_eq!(head, 2001);

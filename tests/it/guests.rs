@@ -1,4 +1,4 @@
-//! Guest names, and which user takes precedence.
+//! Guest names, and the precedence of users.
 
 use roomcast::config::{StoreKind, Switch};
 use serde_json::json;
@@ -22,7 +22,7 @@ async fn a_name_confusable_with_an_online_name_is_refused() {
             assert_eq!(other.refusal("new user", name).await, "name_invalid", "{wire:?} {name:?}");
         }
         let welcome = other.identify(&format!("e\u{301} {wire:?}")).await;
-        assert_eq!(welcome["user"], format!("\u{e9} {wire:?}"), "in one form");
+        assert_eq!(welcome["user"], format!("\u{e9} {wire:?}"), "normalized");
     }
     drop((guest, user));
     server.stop().await;
@@ -82,7 +82,7 @@ async fn with_guests_off_only_back_end_tokens_are_accepted() {
     let server = server.restart_with(|config| config.guests = Switch::Off).await;
     for wire in Wire::ALL {
         let refused = Client::open(&server, wire, ConnectOptions::new().token(&old)).await;
-        assert_eq!(refused.err().unwrap().code, "unauthorized", "a guest's token of before");
+        assert_eq!(refused.err().unwrap().code, "unauthorized", "an earlier token of a guest");
     }
     let mut nobody =
         Client::open(&server, Wire::WebSocket, ConnectOptions::new()).await.ok().unwrap();
@@ -118,9 +118,9 @@ async fn a_guest_inherits_nothing_from_an_earlier_guest_of_the_same_name() {
         assert_eq!(next.refusal("delete message", theirs).await, "forbidden");
         let theirs = json!({ "with": friend, "seq": 1, "msg": "not mine" });
         assert_eq!(next.refusal("edit message", theirs).await, "forbidden");
-        bob.ask("SingleChat", json!({ "to": name, "data": "who are you?" })).await;
+        bob.ask("SingleChat", json!({ "to": name, "data": "hello" })).await;
         let page = next.ask("history", json!({ "with": friend })).await;
-        assert_eq!(page["messages"].as_array().unwrap().len(), 1, "what was said to them");
+        assert_eq!(page["messages"].as_array().unwrap().len(), 1, "messages to the user");
         let mine = next.post("mine").await;
         let edit = json!({ "seq": mine, "msg": "still mine" });
         assert_eq!(next.ask("edit message", edit).await["ok"], true);

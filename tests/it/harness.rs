@@ -1,4 +1,4 @@
-//! A server per test: a free port, a temporary directory, a checked stop.
+//! A server per test: a free port, a temporary directory, and a checked stop.
 
 use std::{net::SocketAddr, sync::Arc, time::Duration};
 
@@ -16,21 +16,21 @@ use roomcast::{
 use tempfile::TempDir;
 use tokio::{task::yield_now, time::timeout};
 
-/// How long an expected event may take. No test waits so long unless something is broken.
+/// The timeout of an expected event. Only a failure takes that long.
 pub(crate) const WAIT_MAX: Duration = Duration::from_secs(20);
 
 /// The key that nodes share.
 const SHARED: &[u8] = b"a key that all nodes of a cluster have";
 
-/// What a stop may take beside the time that the settings give it.
+/// The tolerated time of a stop beyond the configured drain time.
 const STOP_MORE: Duration = Duration::from_secs(2);
 
 /// Waits for an event that must happen.
 pub(crate) async fn wait_for<T>(what: &str, event: impl Future<Output = T>) -> T {
-    timeout(WAIT_MAX, event).await.unwrap_or_else(|_| panic!("waited in vain for {what}"))
+    timeout(WAIT_MAX, event).await.unwrap_or_else(|_| panic!("timed out: {what}"))
 }
 
-/// Nodes of one process that share what is kept, with a bus between them that a test may disturb.
+/// Nodes of one process that share a store, with a bus that a test may disturb.
 pub(crate) struct TestCluster {
     store: MemoryStore,
     nodes: MemoryNodes,
@@ -38,19 +38,19 @@ pub(crate) struct TestCluster {
 }
 
 impl TestCluster {
-    /// No node so far.
+    /// A cluster without nodes.
     pub(crate) fn new() -> Self {
         let no_node = NodeId::from_raw("nobody");
         let nodes = MemoryNodes::single(no_node.clone());
         Self { store: MemoryStore::new(), nodes, bus: MemoryBus::new(no_node) }
     }
 
-    /// Starts a node of this name.
+    /// Starts a node with this name.
     pub(crate) fn start(&self, name: &str) -> TestServer {
         self.start_with(name, |_| ())
     }
 
-    /// The same with other settings than the defaults.
+    /// The same with changed settings.
     fn start_with(&self, name: &str, edit: impl FnOnce(&mut Config)) -> TestServer {
         let node = NodeId::from_raw(name);
         let nodes = self.nodes.add_node(node.clone());
@@ -81,7 +81,7 @@ impl TestCluster {
         self.bus.inject_fault(path(from), BusFault::Cut);
     }
 
-    /// What was ordered for a node, or for all, is over.
+    /// Ends the faults of a node, or of all.
     pub(crate) fn heal(&self, from: Option<&str>) {
         self.bus.clear_faults(&path(from));
     }
@@ -91,7 +91,7 @@ fn path(from: Option<&str>) -> BusPath {
     BusPath { from: from.map(NodeId::from_raw), to: None }
 }
 
-/// A running server. It keeps messages in memory by default.
+/// A running server. It stores messages in memory by default.
 pub(crate) struct TestServer {
     server: Server,
     config: Config,
@@ -103,14 +103,14 @@ impl TestServer {
         Self::with(|_| ()).await
     }
 
-    /// With other settings than the defaults.
+    /// With changed settings.
     pub(crate) async fn with(edit: impl FnOnce(&mut Config)) -> Self {
         let (config, data) = Self::settings(edit);
         let server = Server::start(&config).await.unwrap();
         Self { server, config, data }
     }
 
-    /// The settings of a server of one's own, and its directory.
+    /// The settings and the directory of one server.
     fn settings(edit: impl FnOnce(&mut Config)) -> (Config, TempDir) {
         let data = TempDir::new().unwrap();
         let mut config = Config {
@@ -123,7 +123,7 @@ impl TestServer {
         (config, data)
     }
 
-    /// With its messages on disk.
+    /// With messages on disk.
     pub(crate) async fn on_disk() -> Self {
         Self::with(|config| config.store = StoreKind::Sqlite).await
     }
@@ -132,24 +132,24 @@ impl TestServer {
         self.server.address()
     }
 
-    /// The settings that it runs with.
+    /// The settings of the server.
     pub(crate) fn config(&self) -> &Config {
         &self.config
     }
 
-    /// A token of the back end for `user`, good for an hour in these spaces, or in all.
+    /// A token of the back end for `user`, valid for an hour, in these spaces or in all.
     pub(crate) fn token(&self, user: &str, spaces: &[&str]) -> String {
         self.token_for(user, spaces, time::Duration::HOUR)
     }
 
-    /// The same with another lifetime, which may be over.
+    /// The same with another lifetime, which may have ended.
     pub(crate) fn token_for(&self, user: &str, spaces: &[&str], good: time::Duration) -> String {
         let spaces = spaces.iter().map(|it| SpacePattern::parse(it).unwrap()).collect();
         let (user, expires_at) = (UserName::parse(user).unwrap(), SystemClock.now() + good);
         self.token_of(&Claims { spaces, ..Claims::of(user, expires_at) })
     }
 
-    /// A token of the back end that says exactly this.
+    /// A token of the back end with these claims.
     pub(crate) fn token_of(&self, claims: &Claims) -> String {
         let own = &self.config.token.secret;
         let in_data = || auth::load_or_create_key(self.data.path()).unwrap();
@@ -158,7 +158,7 @@ impl TestServer {
         token.expose().to_owned()
     }
 
-    /// How many connections there are.
+    /// The number of connections.
     pub(crate) fn connections(&self) -> usize {
         self.server.connections()
     }
@@ -168,7 +168,7 @@ impl TestServer {
         self.server.metrics()
     }
 
-    /// Waits until there are so many connections.
+    /// Waits for this number of connections.
     pub(crate) async fn has_connections(&self, count: usize) {
         wait_for("the number of connections", async {
             while self.server.connections() != count {
@@ -178,17 +178,17 @@ impl TestServer {
         .await;
     }
 
-    /// Stops the server. Success means that no task is left, and so no connection.
+    /// Stops the server, and checks that no task, and so no connection, is left.
     pub(crate) async fn stop(self) {
         drop(self.end().await);
     }
 
-    /// Stops, and starts again on the same directory.
+    /// Stops, and starts again with the same directory.
     pub(crate) async fn restart(self) -> Self {
         self.restart_with(|_| ()).await
     }
 
-    /// The same with other settings.
+    /// The same with changed settings.
     pub(crate) async fn restart_with(self, edit: impl FnOnce(&mut Config)) -> Self {
         let (mut config, data) = self.end().await;
         edit(&mut config);
@@ -200,7 +200,7 @@ impl TestServer {
         let Self { server, config, data } = self;
         let limit = Duration::from_millis(config.drain_ms_max) + STOP_MORE;
         let stopped = timeout(limit, server.stop()).await;
-        stopped.expect("drained in time").expect("nothing was left behind");
+        stopped.expect("drained in time").expect("no task is left");
         (config, data)
     }
 }

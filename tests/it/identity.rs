@@ -1,4 +1,4 @@
-//! Identification: by a guest's name or by a token.
+//! Identification by a guest name or by a token.
 
 use roomcast::config::{StoreKind, Switch};
 use serde_json::{Value, json};
@@ -8,7 +8,7 @@ use crate::{
     harness::TestServer,
 };
 
-/// Not let in, with this code.
+/// A refused connection and its error.
 async fn refused(server: &TestServer, wire: Wire, options: ConnectOptions) -> ConnectError {
     Client::open(server, wire, options).await.err().unwrap()
 }
@@ -100,10 +100,10 @@ async fn a_name_is_reserved_for_the_grace_period_and_then_free() {
         let first = ann.token.clone();
         ann.close().await;
         assert_eq!(watcher.next("user left").await["user"], "ann");
-        // The room is left first and the name given back after it, so it may take a moment more.
+        // The user leaves the room before the name is released, so this may take a moment.
         let mut second = Client::open(&server, wire, ConnectOptions::new()).await.ok().unwrap();
         while second.ask("new user", "ann").await["ok"] == false {}
-        // The name is another's now: the first one's token opens nothing.
+        // The name has another owner: the token of the first one is refused.
         assert_eq!(
             refused(&server, wire, ConnectOptions::new().token(&first)).await.code,
             "name_taken"
@@ -180,7 +180,7 @@ async fn a_back_end_user_and_a_guest_never_share_a_name() {
         assert_eq!(guest.refusal("new user", "ann").await, "name_taken");
         guest.identify(&bob).await;
         drop(Client::with_token(&server, wire, &server.token(&bob, &[])).await);
-        assert_eq!(guest.next("closing").await["code"], "name_taken", "the user wins");
+        assert_eq!(guest.next("closing").await["code"], "name_taken", "the user takes precedence");
         assert_eq!(ann.refusal("new user", "ann").await, "already_identified");
     }
     server.stop().await;
@@ -228,7 +228,7 @@ async fn a_guest_token_is_refused_once_its_name_is_taken() {
         let mut ann = loop {
             match Client::open(&server, wire, ConnectOptions::new().token(&user)).await {
                 Ok(client) => break client,
-                // The room is left first and the name given back after it.
+                // The user leaves the room before the name is released.
                 Err(refused) => assert_eq!(refused.code, "name_taken"),
             }
         };

@@ -1,5 +1,5 @@
-//! Keys through a whole server: those of the settings, and those that a site publishes, which come,
-//! rotate, go away and come back.
+//! Keys of a whole server: configured ones, and those of a site that rotates its keys, fails and
+//! recovers.
 
 use std::sync::{Arc, Mutex};
 
@@ -46,7 +46,7 @@ struct KeyPair {
 }
 
 impl KeyPair {
-    /// A token for `user`, good for a minute.
+    /// A token for `user` that expires in a minute.
     fn token(self, user: &str) -> String {
         let header = Header { kid: Some(self.kid.to_owned()), ..Header::new(Algorithm::ES256) };
         let exp = SystemClock.now().unix_timestamp() + 60;
@@ -65,9 +65,9 @@ impl KeyPair {
 /// A site that publishes keys.
 struct JwksServer {
     url: String,
-    /// What it answers; nothing when it is down.
+    /// Its response; `None` while it is down.
     answer: Arc<Mutex<Option<String>>>,
-    /// How often it was asked.
+    /// The number of requests.
     requests: watch::Receiver<usize>,
     tasks: Tasks,
 }
@@ -133,7 +133,7 @@ async fn serve(mut socket: TcpStream, text: Option<String>) {
     }
 }
 
-/// Whether a user with this token gets in.
+/// Whether a user with this token can connect.
 async fn can_connect(server: &TestServer, wire: Wire, token: &str) -> bool {
     match Client::open(server, wire, ConnectOptions::new().token(token)).await {
         Ok(mut client) => client.next("welcome").await["user"] == "ann",
@@ -172,7 +172,7 @@ async fn keys_rotate_without_a_gap_and_stay_valid_while_the_site_is_down() {
     let stranger = KeyPair { kid: "stranger", ..NEW };
     assert!(!can_connect(&server, Wire::WebSocket, &stranger.token("ann")).await);
     assert!(can_connect(&server, Wire::WebSocket, &NEW.token("ann")).await);
-    assert_eq!(*site.requests.borrow(), 2, "not more than once a minute");
+    assert_eq!(*site.requests.borrow(), 2, "at most once a minute");
     server.stop().await;
     site.stop().await;
 }

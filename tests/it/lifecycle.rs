@@ -1,4 +1,4 @@
-//! Starting and stopping: with whom a stop waits, and for how long.
+//! Start and stop: what a stop waits for, and for how long.
 
 use std::time::Duration;
 
@@ -73,7 +73,7 @@ async fn all_clients_receive_closing_before_the_server_stops() {
     }
     let [plain, socketio, polling] = clients;
     let stop = async {
-        // When another client has its answer, the poll waits at the server.
+        // The answer to another client shows that the server has received the poll.
         assert_eq!(Raw::connect(&server).await.get("/health/ready").await.status, 200);
         server.stop().await;
     };
@@ -86,7 +86,7 @@ async fn all_clients_receive_closing_before_the_server_stops() {
     assert_eq!((plain, socketio, polling), (Some(1001), None, None));
 }
 
-/// Receives `closing`, and then the end.
+/// Receives `closing`, and then the end of the connection.
 async fn receives_closing(mut client: Client) -> Option<u16> {
     let closing = client.next("closing").await;
     assert_eq!((&closing["code"], &closing["reconnect"]), (&json!("draining"), &json!(true)));
@@ -135,7 +135,7 @@ async fn a_stop_does_not_wait_for_clients_that_do_not_read() {
     server.has_connections(2).await;
     let mut ann = Client::named(&server, Wire::WebSocket, "ann").await;
     while ann.ask("GroupList", json!({})).await["count"] != 3 {}
-    // More than all the buffers between here and there hold.
+    // More than all buffers on the path can hold.
     let large = "x".repeat(400 << 10);
     for _ in 0..30 {
         ann.post(&large).await;
@@ -154,7 +154,7 @@ async fn a_stop_does_not_wait_for_clients_that_do_not_read() {
 async fn a_stop_answers_a_pending_poll() {
     let server = TestServer::start().await;
     let mut polling = Polling::open(&server).await;
-    // The first poll brings the ping that the engine sends at once; the second one waits.
+    // The first poll returns the ping that the engine sends at once; the second one waits.
     assert_eq!(polling.poll().await.unwrap().text(), "2");
     let began = Instant::now();
     let stop = async {
@@ -163,7 +163,7 @@ async fn a_stop_answers_a_pending_poll() {
     };
     let (answer, ()) = tokio::join!(polling.poll(), stop);
     let answer = answer.unwrap().text();
-    assert!(matches!(&*answer, "1" | "6"), "nothing, because there is nobody to tell: {answer}");
+    assert!(matches!(&*answer, "1" | "6"), "no event for an anonymous session: {answer}");
     assert!(began.elapsed() < Duration::from_secs(4), "{:?}", began.elapsed());
 }
 
@@ -195,7 +195,7 @@ async fn an_unfinished_request_is_cut_off_after_the_drain_timeout() {
     let mut body = Raw::connect(&server).await;
     let line = format!("POST {} HTTP/1.1", polling.path());
     body.send(format!("{line}\r\nHost: here\r\nContent-Length: 9\r\n\r\n4")).await;
-    // Both were read when another client has its answer.
+    // The answer to another client shows that the server has read both.
     assert_eq!(Raw::connect(&server).await.get("/health/ready").await.status, 200);
     server.stop().await;
     head.wait_for_close().await;
@@ -207,7 +207,7 @@ async fn new_connections_are_refused_during_a_drain_and_polling_clients_receive_
     let server = TestServer::start().await;
     let address = server.address();
     let mut ann = Client::named(&server, Wire::WebSocket, "ann").await;
-    // Between two polls, and so the reason why the door stays open for a while.
+    // This client is between two polls, which is why the listener stays open for a while.
     let mut polly = Client::named(&server, Wire::Polling, "polly").await;
     let attempts = async {
         ann.next("closing").await;

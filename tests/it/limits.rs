@@ -1,4 +1,4 @@
-//! Each bound that a client can reach: at it, one past it, without effect on other clients.
+//! Each limit that a client can reach: input at the limit, input past it, and the effect on others.
 
 use std::{
     num::{NonZeroU32, NonZeroUsize},
@@ -31,7 +31,7 @@ async fn a_body_at_the_limit_passes_and_one_byte_more_does_not() {
     let server = with(|limits| limits.body_bytes_max = size(100)).await;
     for wire in Wire::ALL {
         let mut ann = Client::named(&server, wire, &format!("ann {wire:?}")).await;
-        // The text counts as JSON: with its quotes.
+        // The text counts as JSON, including its quotes.
         let text = |length: usize| json!({ "msg": "x".repeat(length - 2) });
         assert_eq!(ann.ask("send message", text(100)).await["ok"], true);
         assert_eq!(ann.refusal("send message", text(101)).await, "message_too_large");
@@ -126,7 +126,7 @@ async fn joining_beyond_the_room_limit_is_refused() {
         assert_eq!(ann.ask("join", "one").await["ok"], true);
         assert_eq!(ann.ask("join", "two").await["ok"], true);
         assert_eq!(ann.refusal("join", "three").await, "too_many_rooms");
-        assert_eq!(ann.ask("join", "two").await["ok"], true, "already there");
+        assert_eq!(ann.ask("join", "two").await["ok"], true, "already a member");
         ann.ask("leave", "one").await;
         assert_eq!(ann.ask("join", "three").await["ok"], true);
         let options = ConnectOptions::new().since("one", 0).since("two", 0);
@@ -141,7 +141,7 @@ async fn joining_beyond_the_room_limit_is_refused() {
         assert_eq!(eve.ask("join", theirs.as_str()).await["ok"], true);
         let invitation = json!({ "room": theirs, "user": name });
         let refused = eve.refusal("invite", invitation).await;
-        assert_eq!(refused, "too_many_rooms", "half is for one's own joining");
+        assert_eq!(refused, "too_many_rooms", "half is reserved for own joins");
     }
     server.stop().await;
 }
@@ -184,7 +184,7 @@ async fn a_burst_is_accepted_and_the_next_message_gets_a_retry_delay() {
         assert!((1..=1000).contains(&refused["retryAfterMs"].as_u64().unwrap()), "{refused}");
         let direct = json!({ "to": "bob", "data": 1 });
         assert_eq!(ann.refusal("SingleChat", direct).await, "too_fast");
-        assert_eq!(ann.ask("GroupList", Value::Null).await["ok"], true, "asking is free");
+        assert_eq!(ann.ask("GroupList", Value::Null).await["ok"], true, "queries are not limited");
     }
     assert_eq!(bob.post("at my own pace").await, 10);
     drop(bob);
@@ -313,7 +313,7 @@ async fn a_client_that_does_not_answer_pings_is_disconnected_and_others_are_not(
         assert_eq!(silent.close_code().await, Some(4003));
         mute.wait_for_close().await;
     };
-    // A client that waits for an event reads, and so answers pings.
+    // A client that waits for an event also answers pings.
     let began = Instant::now();
     let ((), first, second) =
         tokio::join!(reads, ann.next("user joined"), async { sion.has_received("x").await });

@@ -1,13 +1,13 @@
-//! Ring 2: one process, real sockets, one binary.
+//! Integration tests: one process, real sockets, one test binary.
 //!
-//! [`harness::TestServer`] is the only way in. Every wait is for an event and has
+//! All tests use [`harness::TestServer`]. Every wait is for an event and has the timeout
 //! [`harness::WAIT_MAX`]; where something must *not* happen, the test waits for a later event.
 
 #![expect(
     clippy::unwrap_used,
     clippy::panic,
     clippy::indexing_slicing,
-    reason = "in a test a panic is a report"
+    reason = "a panic fails a test"
 )]
 
 mod architecture;

@@ -1,4 +1,4 @@
-//! Membership: joining lasts, and applies to all of a user's devices.
+//! Membership is permanent, and applies to all devices of a user.
 
 use roomcast::{
     chat::ports::{Claims, Rooms},
@@ -16,7 +16,7 @@ fn patterns(all: &[&str]) -> Vec<RoomPattern> {
     all.iter().map(|it| RoomPattern::parse(it).unwrap()).collect()
 }
 
-/// A server with private rooms and with some in which one may only read.
+/// A server with private and read-only rooms.
 async fn with_rooms() -> TestServer {
     TestServer::with(|config: &mut Config| {
         config.rooms.private = patterns(&["team-*"]);
@@ -36,7 +36,7 @@ async fn connect_with(server: &TestServer, wire: Wire, token: &str) -> (Client, 
     (client, welcome)
 }
 
-/// A token with more claims than the user.
+/// A token with further claims.
 fn token(server: &TestServer, user: &str, edit: impl FnOnce(&mut Claims)) -> String {
     let until = time::UtcDateTime::now().to_offset(time::UtcOffset::UTC) + time::Duration::HOUR;
     let mut claims = Claims::of(UserName::parse(user).unwrap(), until);
@@ -89,7 +89,7 @@ async fn memberships_survive_a_restart_and_end_for_all_devices() {
         assert_eq!(told, json!({ "room": "there", "role": null }));
         assert_eq!(two.refusal("history", json!({ "room": "there" })).await, "not_member");
         let (_, welcome) = connect(&server, wire, "ann").await;
-        assert_eq!(room(&welcome, "there"), None, "also for a device that comes later");
+        assert_eq!(room(&welcome, "there"), None, "also for a device that connects later");
         assert_eq!(one.ask("join", "there").await["ok"], true);
         let told = two.next("membership").await;
         let expected =
@@ -110,14 +110,17 @@ async fn a_guests_memberships_end_with_the_guest() {
         guest.ask("join", "there").await;
         let options = ConnectOptions::new().token(&guest.token);
         let mut other = Client::open(&server, wire, options).await.ok().unwrap();
-        assert!(room(&other.next("welcome").await, "there").is_some(), "while they are here");
+        assert!(
+            room(&other.next("welcome").await, "there").is_some(),
+            "while the guest is connected"
+        );
         let before = server.connections();
         other.close().await;
         guest.close().await;
         server.has_connections(before - 2).await;
         let mut next = Client::open(&server, wire, ConnectOptions::new()).await.ok().unwrap();
         let welcome = next.identify(&name).await;
-        assert_eq!(room(&welcome, "there"), None, "that is somebody else");
+        assert_eq!(room(&welcome, "there"), None, "another user has the name");
     }
     server.stop().await;
 }
@@ -160,7 +163,7 @@ async fn a_private_room_has_a_creator_and_needs_invitations() {
         assert_eq!(bob.refusal("send message", message).await, "not_member");
         assert_eq!(ann.refusal("kick", invitation).await, "no_such_user");
         ann.ask("leave", there.as_str()).await;
-        assert_eq!(bob.refusal("join", there.as_str()).await, "room_forbidden", "it has a past");
+        assert_eq!(bob.refusal("join", there.as_str()).await, "room_forbidden", "it has entries");
     }
     server.stop().await;
 }
@@ -193,7 +196,11 @@ async fn roles_limit_what_a_member_may_do() {
             claims.rooms = Rooms::Only(rooms);
         });
         let (mut again, welcome) = connect_with(&server, wire, &reader).await;
-        assert_eq!(room(&welcome, &there).unwrap()["role"], "reader", "the token goes before");
+        assert_eq!(
+            room(&welcome, &there).unwrap()["role"],
+            "reader",
+            "the role in the token takes precedence"
+        );
         assert_eq!(again.refusal("send message", message).await, "read_only");
     }
     server.stop().await;
@@ -208,7 +215,11 @@ async fn rooms_that_are_not_public_cannot_be_joined() {
     .await;
     for wire in Wire::ALL {
         let (mut ann, welcome) = connect(&server, wire, "ann").await;
-        assert_eq!(room(&welcome, "all").unwrap()["role"], "member", "everybody's is nobody's");
+        assert_eq!(
+            room(&welcome, "all").unwrap()["role"],
+            "member",
+            "auto-join rooms have no owner"
+        );
         assert_eq!(ann.refusal("join", "b").await, "room_forbidden");
         assert_eq!(ann.ask("join", "ab").await["ok"], true);
     }

@@ -1,4 +1,4 @@
-//! Sending messages: receivers, order, once, and what is kept.
+//! Messages: receivers, order, idempotency and storage.
 
 use serde_json::{Value, json};
 
@@ -7,7 +7,7 @@ use crate::{
     harness::TestServer,
 };
 
-/// A user on each wire, all in the lobby.
+/// Connects one user per wire to the lobby.
 async fn connect_all(server: &TestServer) -> [Client; 3] {
     [
         Client::named(server, Wire::WebSocket, "wanda").await,
@@ -51,7 +51,7 @@ async fn a_group_chat_skips_only_the_sending_connection() {
             assert_eq!(received["user"], format!("ann {wire:?}"));
             assert_eq!((&received["seq"], &received["at"]), (&answer["seq"], &answer["at"]));
         }
-        ann.post("and now everyone").await;
+        ann.post("to all members").await;
         ann.next("new message").await;
         assert!(!ann.has_received("GroupChat").await, "{wire:?}");
     }
@@ -117,7 +117,7 @@ async fn a_repeated_id_gets_the_first_answer_and_is_stored_once() {
         assert_eq!(bob.next("new message").await["id"], "m1");
         assert_eq!(bob.next("new message").await["msg"], "the next", "m1 was received once");
     }
-    // The id is the author's own.
+    // The id is unique per author.
     let answer = bob.ask("send message", json!({ "msg": "mine", "id": "m1" })).await;
     assert_eq!((&answer["ok"], &answer["duplicate"]), (&json!(true), &Value::Null));
     drop(bob);
@@ -152,7 +152,7 @@ async fn all_clients_receive_one_gapless_order_that_preserves_each_senders_order
     server.stop().await;
 }
 
-/// Sends numbers without waiting, and then waits for every answer.
+/// Sends numbers without waiting, and then waits for all answers.
 async fn send_numbers(client: &mut Client, count: usize) {
     let mut numbers = Vec::new();
     for number in 0..count {
@@ -235,7 +235,7 @@ async fn messages_and_ids_survive_a_restart() {
     let again = ann.ask("send message", json!({ "msg": body, "id": "m1" })).await;
     assert_eq!((&again["seq"], &again["at"]), (&first["seq"], &first["at"]));
     assert_eq!(again["duplicate"], true);
-    assert_eq!(ann.post("goes on").await, 3);
+    assert_eq!(ann.post("continues").await, 3);
     drop(ann);
     server.stop().await;
 }

@@ -1,4 +1,4 @@
-//! Counters of a server and the connection fields of its log lines.
+//! Counters of a server, and the connection fields of its log lines.
 
 use std::{
     collections::BTreeMap,
@@ -49,7 +49,7 @@ async fn a_server_counts_connections_messages_and_rejections() {
     server.stop().await;
 }
 
-/// A log that keeps its lines.
+/// A log in memory.
 #[derive(Clone, Default)]
 struct LogBuffer(Arc<Mutex<Vec<u8>>>);
 
@@ -78,7 +78,7 @@ async fn a_log_line_of_a_connection_has_its_id_space_wire_and_user() {
     let buffer = LogBuffer::default();
     let writer = buffer.clone();
     let log = telemetry::json("info,roomcast=debug", move || writer.clone()).unwrap();
-    // The runtime of the test has one thread, so this log receives the lines of all tasks.
+    // The test's runtime has one thread, so this log receives the lines of all tasks.
     let _log = tracing::subscriber::set_default(log);
     let server = TestServer::with(|config| config.guests = Switch::Off).await;
     let expires_at = SystemClock.now() + time::Duration::HOUR;
@@ -104,5 +104,5 @@ async fn a_log_line_of_a_connection_has_its_id_space_wire_and_user() {
     server.stop().await;
 }
 
-/// What a connection logs that presents a guest's token where guests are off.
+/// The log line for a guest's token if guests are off.
 const REFUSED_GUEST: &str = "a guest's token is refused: there are no guests any more";

@@ -1,4 +1,4 @@
-//! `roomcast.msgpack`: the same conversation in binary frames, byte for byte.
+//! `roomcast.msgpack`: a conversation in binary frames, byte for byte.
 
 use serde_json::json;
 
@@ -10,7 +10,7 @@ use crate::{
     harness::{TestServer, wait_for},
 };
 
-/// What a handshake says to get binary frames.
+/// The handshake header for binary frames.
 const OFFER: &str = "Sec-WebSocket-Protocol: roomcast.msgpack, roomcast.json\r\n";
 /// The first byte of a binary frame.
 const BINARY: u8 = 0x82;
@@ -29,11 +29,12 @@ async fn send(raw: &mut Raw, payload: &[&[u8]]) {
     raw.send(frame(BINARY, &payload.concat())).await;
 }
 
-/// The next frame that has `part` in it.
+/// The next frame that contains `part`.
 async fn receive(raw: &mut Raw, part: &[u8]) -> Vec<u8> {
     loop {
-        let (head, payload) = wait_for("a frame", raw.frame()).await.expect("it goes on");
-        assert_eq!(head, BINARY, "everything is binary");
+        let (head, payload) =
+            wait_for("a frame", raw.frame()).await.expect("the connection is open");
+        assert_eq!(head, BINARY, "all frames are binary");
         if has(&payload, part) {
             return payload;
         }

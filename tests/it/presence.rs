@@ -1,4 +1,4 @@
-//! Presence: a user is online while they have a connection, and for a grace period after.
+//! Presence: a user is online while connected, and for a grace period after that.
 
 use serde_json::{Value, json};
 
@@ -7,9 +7,9 @@ use crate::{
     harness::TestServer,
 };
 
-/// A grace that a test can wait for.
+/// A short grace period.
 const SHORT_MS: u64 = 50;
-/// A grace that does not end in a test.
+/// A grace period that does not end in a test.
 const LONG_MS: u64 = 60 * 60 * 1000;
 
 #[tokio::test]

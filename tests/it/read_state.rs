@@ -1,4 +1,4 @@
-//! How far users have read, that they type, and what they are notified of.
+//! Read positions, typing events and notifications.
 
 use roomcast::{
     chat::ports::{Claims, Rooms},
@@ -46,7 +46,7 @@ async fn a_read_position_is_shared_by_all_devices_and_only_moves_forward() {
         assert_eq!(told, json!({ "room": there, "user": name, "seq": 2, "unread": 1 }));
         let told = bob.next("read").await;
         assert_eq!(told, json!({ "room": there, "user": name, "seq": 2 }));
-        assert_eq!(phone.ask("read", read(1)).await["seq"], 2, "only forward");
+        assert_eq!(phone.ask("read", read(1)).await["seq"], 2, "it only moves forward");
         let all = phone.ask("read", read(999)).await;
         assert_eq!((&all["seq"], &all["unread"]), (&json!(3), &json!(0)), "not past the end");
         let answer = phone.ask("send message", json!({ "room": there, "msg": "four" })).await;
@@ -79,7 +79,7 @@ async fn read_events_are_not_sent_to_connections_whose_token_excludes_the_room()
         for (room, seq) in [(there.as_str(), 1), ("lobby", seq)] {
             wide.ask("read", json!({ "room": room, "seq": seq })).await;
         }
-        assert_eq!(narrow.next("read").await["room"], "lobby", "the first that it receives");
+        assert_eq!(narrow.next("read").await["room"], "lobby", "the first `read` event");
     }
     server.stop().await;
 }
@@ -106,7 +106,11 @@ async fn direct_messages_are_kept_for_offline_users_and_have_read_positions() {
         let told = ann.next("read").await;
         assert_eq!(told, json!({ "with": bob_name, "user": bob_name, "seq": 2 }));
         let nothing = bob.ask("read", json!({ "with": bob_name, "seq": 7 })).await;
-        assert_eq!((&nothing["seq"], &nothing["unread"]), (&json!(0), &json!(0)), "never talked");
+        assert_eq!(
+            (&nothing["seq"], &nothing["unread"]),
+            (&json!(0), &json!(0)),
+            "no messages yet"
+        );
     }
     server.stop().await;
 }

@@ -1,4 +1,4 @@
-//! Coming back: the exact run that was missed, or the plain word that it is too much.
+//! Recovery: exactly the missed messages, or a notice that the gap is too large.
 
 use std::num::NonZeroUsize;
 
@@ -38,7 +38,7 @@ async fn recovery_delivers_exactly_the_missed_messages_and_then_live_ones() {
         for (message, live) in missed.iter().zip(&live[2..]) {
             let mut flat = live.clone();
             flat["event"] = "new message".into();
-            assert_eq!(*message, flat, "flat, as it went out live");
+            assert_eq!(*message, flat, "flat, with the fields of the live event");
         }
         assert_eq!((&missed[3]["event"], &missed[3]["data"]), (&json!("GroupChat"), &json!("six")));
         assert_eq!(ann.post("live").await, head + 1);
@@ -81,7 +81,7 @@ async fn a_gap_at_the_limit_is_recovered_and_a_larger_one_is_not() {
         assert_eq!(past.missed("lobby").await, Err(6));
         let mut ahead = Client::named_at(&server, wire, &name("ahead"), options(7)).await;
         assert_eq!(ahead.missed("lobby").await, Err(6));
-        // Told so once, and then live all the same.
+        // The notice is sent once, and live events follow.
         for client in [&mut past, &mut ahead] {
             let page = client.ask("history", json!({ "after": 0 })).await;
             assert_eq!(page["messages"].as_array().unwrap().len(), 6);
@@ -154,7 +154,8 @@ async fn post_until(mut client: Client, mut stop: watch::Receiver<bool>) -> u64 
     client.post("the last").await
 }
 
-/// Reconnects `times` times and disconnects after a few events; then receives everything to the end.
+/// Reconnects `times` times, and disconnects after a few events; then receives everything to the
+/// end.
 async fn reconnect_repeatedly(
     server: &TestServer,
     times: usize,
@@ -184,7 +185,7 @@ async fn reconnect_repeatedly(
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn repeated_reconnects_lose_and_repeat_no_message() {
-    // A ring that is too short for most gaps, so that the store is asked as well.
+    // The ring is too short for most gaps, so that the store is read, too.
     let short = |config: &mut Config| {
         config.limits.ring_messages_max = NonZeroUsize::new(8).unwrap();
     };

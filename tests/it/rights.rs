@@ -1,4 +1,4 @@
-//! What a token allows beside a name: the rooms it opens.
+//! The rights in a token: the rooms that it opens.
 
 use roomcast::{
     chat::ports::{Claims, Rooms},
@@ -31,7 +31,7 @@ async fn a_token_opens_only_the_rooms_that_it_names() {
         let ann = format!("ann {wire:?}");
         let options = ConnectOptions::new().token(&token(&server, &ann, &["team-*", "news"]));
         let mut ann = Client::open(&server, wire, options.clone()).await.ok().unwrap();
-        assert_eq!(names(&ann.next("welcome").await), [""; 0], "the lobby is not hers");
+        assert_eq!(names(&ann.next("welcome").await), [""; 0], "the token does not open the lobby");
         assert_eq!(ann.refusal("send message", "hi").await, "not_member");
         for room in ["lobby", "team", "Team-a", "newsroom"] {
             assert_eq!(ann.refusal("join", room).await, "room_forbidden", "{room}");
@@ -84,7 +84,7 @@ async fn a_fresh_token_removes_the_connection_from_rooms_it_does_not_open() {
         assert_eq!(ann.ask("auth", fresh).await["ok"], true);
         let told = ann.next("membership").await;
         assert_eq!((&told["room"], &told["role"]), (&json!("lobby"), &json!("member")));
-        assert_eq!(ann.ask("send message", "hi").await["ok"], true, "she is in it again");
+        assert_eq!(ann.ask("send message", "hi").await["ok"], true, "the membership is restored");
     }
     drop(bob);
     server.stop().await;

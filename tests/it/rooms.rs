@@ -30,7 +30,10 @@ async fn a_join_is_answered_with_the_room_state_and_announced_to_the_others() {
         });
         assert_eq!(joined, member);
         assert_eq!(ann.next("user joined").await, json!({ "room": "news", "user": name }));
-        assert!(!bob.has_received("user joined").await, "nobody is told of themselves");
+        assert!(
+            !bob.has_received("user joined").await,
+            "a client does not receive its own announcement"
+        );
     }
     drop(ann);
     server.stop().await;

@@ -1,4 +1,4 @@
-//! `/api/session`: sign-ins for pages, carried by a cookie.
+//! `/api/session`: sign-ins of pages, with a cookie.
 
 use roomcast::config::Switch;
 use serde_json::{Value, json};
@@ -13,7 +13,7 @@ use crate::{
 
 const JSON: &str = "Content-Type: application/json\r\n";
 
-/// Asks the API, with headers and a body.
+/// Sends a request to the API, with headers and a body.
 async fn ask(server: &TestServer, method: &str, headers: &str, body: &Value) -> Answer {
     let body = if body.is_null() { String::new() } else { body.to_string() };
     let headers = format!("{headers}Content-Length: {}\r\n", body.len());
@@ -21,7 +21,7 @@ async fn ask(server: &TestServer, method: &str, headers: &str, body: &Value) -> 
     Raw::connect(server).await.request(&line, &headers, body.as_bytes()).await
 }
 
-/// Signs in. Answers the cookie as a request carries it.
+/// Signs in, and returns the cookie in the form of a request header.
 async fn sign_in(server: &TestServer, body: &Value) -> String {
     let answer = ask(server, "POST", JSON, body).await;
     assert_eq!(answer.status, 200, "{}", answer.text());
@@ -46,7 +46,7 @@ async fn a_guest_signs_in_by_name_and_connects_with_the_cookie() {
     let cookie = format!("Cookie: {}\r\n", cookie.split(';').next().unwrap());
     assert_eq!(current_user(&server, &cookie).await, (200, told));
     let taken = ask(&server, "POST", JSON, &json!({ "name": "Ann" })).await;
-    assert_eq!((taken.status, taken.code()), (409, json!("name_taken")), "it is hers already");
+    assert_eq!((taken.status, taken.code()), (409, json!("name_taken")), "the name is in use");
     let mut ann = Client::open_at(&server, "/ws", &cookie).await.ok().unwrap();
     let welcome = ann.next("welcome").await;
     assert_eq!(
@@ -64,7 +64,7 @@ async fn a_user_signs_in_with_a_token() {
     let server = TestServer::start().await;
     let token = server.token("ann", &[]);
     let cookie = sign_in(&server, &json!({ "token": token })).await;
-    assert!(!cookie.contains(&token), "the cookie is the server's own");
+    assert!(!cookie.contains(&token), "the cookie does not contain the token");
     let (status, told) = current_user(&server, &cookie).await;
     assert_eq!((status, &told["user"], &told["guest"]), (200, &json!("ann"), &json!(false)));
     let mut ann = Client::open_at(&server, "/ws", &cookie).await.ok().unwrap();
@@ -175,7 +175,10 @@ async fn sign_ins_from_unlisted_origins_are_refused() {
     let answer = ask(&server, "POST", &headers, &json!({ "name": "ann" })).await;
     assert_eq!(answer.header("access-control-allow-origin"), Some(site));
     assert_eq!(answer.header("access-control-allow-credentials"), Some("true"));
-    assert!(answer.header("set-cookie").unwrap().ends_with("; Secure"), "the page came over TLS");
+    assert!(
+        answer.header("set-cookie").unwrap().ends_with("; Secure"),
+        "the page was loaded over TLS"
+    );
     let answer = ask(&server, "OPTIONS", &headers, &Value::Null).await;
     assert_eq!(answer.status, 204);
     assert_eq!(answer.header("access-control-allow-methods"), Some("GET, POST, DELETE, OPTIONS"));

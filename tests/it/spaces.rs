@@ -1,4 +1,4 @@
-//! Spaces: worlds of their own, several of them on one connection.
+//! Spaces: isolated from each other, also on one connection.
 
 use serde_json::{Value, json};
 
@@ -31,7 +31,7 @@ async fn the_same_name_in_two_spaces_is_two_users() {
             seqs.push(client.post(space).await);
             assert_eq!(client.next("new message").await["msg"], space);
         }
-        assert!(seqs.iter().all(|seq| *seq == seqs[0]), "each space counts for itself: {seqs:?}");
+        assert!(seqs.iter().all(|seq| *seq == seqs[0]), "each space has its own seq: {seqs:?}");
         for (client, space) in clients.iter_mut().zip(spaces) {
             assert!(!client.has_received("new message").await, "{space}");
             let users = client.ask("GroupList", Value::Null).await["users"].clone();
@@ -98,7 +98,7 @@ async fn a_token_opens_the_spaces_that_it_names() {
     server.stop().await;
 }
 
-/// The next packet that begins like this. The others are kept in `received`.
+/// The next packet with this prefix. Other packets are kept in `received`.
 async fn next(engine: &mut Engine, received: &mut Vec<String>, begin: &str) -> String {
     wait_for(begin, async {
         loop {
@@ -145,7 +145,7 @@ async fn one_connection_in_two_spaces_keeps_them_isolated() {
         );
         assert_eq!(bob.next("new message").await["msg"], "in root");
         assert_eq!(cleo.next("new message").await["msg"], "in shop");
-        // Leaving one space is not leaving the other.
+        // The connection stays in the other space.
         send(&mut engine, &["1/shop,", r#"21["send message","still here"]"#]).await;
         assert!(next(&mut engine, &mut received, "31[").await.contains(r#""ok":true"#));
         assert_eq!(bob.next("new message").await["seq"], 2);

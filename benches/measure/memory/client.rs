@@ -1,4 +1,4 @@
-//! Clients without a library, or nearly: they say who they are and then listen.
+//! Minimal clients: they connect, identify themselves and then only receive.
 
 use std::{fmt::Write as _, net::SocketAddr};
 
@@ -13,16 +13,16 @@ use tokio_tungstenite::{
     tungstenite::{Message, protocol::WebSocketConfig},
 };
 
-/// The default of 128 KiB, thousands of times over, is more than the bench needs.
+/// The default of 128 KiB, for thousands of clients, is more than the benchmark needs.
 const READ_BUFFER_BYTES: usize = 4096;
-/// Between the packets of one polling answer.
+/// The separator of packets in a polling payload.
 const SEPARATOR: char = '\u{1e}';
-/// Engine.IO asks whether one is there.
+/// An Engine.IO ping.
 const PING: &str = "2";
-/// One is.
+/// An Engine.IO pong.
 const PONG: &str = "3";
 
-/// A way in.
+/// A wire.
 #[derive(Clone, Copy, PartialEq, Eq)]
 pub(super) enum Wire {
     Plain,
@@ -42,15 +42,15 @@ impl Wire {
     }
 }
 
-/// Comes in as the user with this number, says when that is done, and is idle for ever. Ends only
-/// when the server ends the connection, or in panic when it says something unexpected.
+/// Connects as the user with this number, signals when that is done, and stays idle. Ends only when
+/// the server ends the connection; panics on an unexpected packet.
 pub(super) async fn run_idle_client(
     address: SocketAddr,
     wire: Wire,
     number: usize,
     welcome: Sender<()>,
 ) {
-    let stream = TcpStream::connect(address).await.expect("the server takes connections");
+    let stream = TcpStream::connect(address).await.expect("the server accepts connections");
     let name = format!("n{number}");
     match wire {
         Wire::Plain => {
@@ -67,7 +67,7 @@ pub(super) async fn run_idle_client(
     }
 }
 
-/// What a Socket.IO client says to a packet.
+/// The reply of a Socket.IO client to a packet.
 fn answer(packet: &str, name: &str) -> Option<String> {
     match packet {
         PING => Some(PONG.to_owned()),
@@ -85,7 +85,7 @@ async fn open(stream: TcpStream, address: SocketAddr, path: &str) -> WebSocketSt
     let config = WebSocketConfig::default().read_buffer_size(READ_BUFFER_BYTES);
     let url = format!("ws://{address}{path}");
     let opened = client_async_with_config(url, stream, Some(config)).await;
-    opened.expect("the server takes WebSockets").0
+    opened.expect("the server accepts WebSockets").0
 }
 
 async fn send(socket: &mut WebSocketStream<TcpStream>, text: String) {
@@ -137,7 +137,7 @@ async fn poll(
     }
 }
 
-/// One request and the body of its answer; nothing when the server has hung up.
+/// Sends one request, and returns the body of the response; `None` if the connection was closed.
 async fn request(
     stream: &mut BufReader<TcpStream>,
     address: SocketAddr,

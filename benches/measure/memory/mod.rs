@@ -1,4 +1,4 @@
-//! What an idle connection takes: the real program, thousands of real sockets, `/proc`.
+//! The memory of an idle connection: the real program, thousands of real sockets, `/proc`.
 
 mod client;
 mod program;
@@ -17,21 +17,21 @@ use self::{
     program::{Memory, Program},
 };
 
-/// What `cargo bench -- …` is compared with.
+/// The name that `cargo bench -- …` filters by.
 const NAME: &str = "idle memory";
 /// Connections of each wire.
 const CONNECTIONS: usize = 2000;
-/// Connections that come before the first look, so that what is made once is not counted.
+/// Connections before the first measurement, so that one-time allocations are not counted.
 const WARM_UP: usize = 20;
-/// Connections that come at one time.
+/// Connections that are opened concurrently.
 const STEP: usize = 50;
-/// From the last arrival to the second look: the room has been told who is there by then.
+/// The delay of the second measurement: presence events were delivered by then.
 const SETTLING: Duration = Duration::from_secs(5);
-/// Open files beside the connections.
+/// Open files besides the connections.
 const FILES_MORE: u64 = 100;
 
-/// Whether the command line asks for it: not when tests are run, and not when the name of another
-/// work is given.
+/// Whether the arguments select this benchmark: not in test runs, and not if another benchmark is
+/// named.
 pub(crate) fn is_selected(arguments: impl Iterator<Item = String>) -> bool {
     let arguments: Vec<_> = arguments.collect();
     let has = |flag: &str| arguments.iter().any(|it| it == flag);
@@ -40,7 +40,7 @@ pub(crate) fn is_selected(arguments: impl Iterator<Item = String>) -> bool {
     has("--bench") && !has("--test") && !has("--list") && is_named
 }
 
-/// Measures each wire with a program of its own.
+/// Measures each wire with a process of its own.
 pub(crate) fn measure() {
     let wanted = CONNECTIONS as u64 + FILES_MORE;
     let files = program::files_max();
@@ -67,7 +67,7 @@ pub(crate) fn measure() {
     }
 }
 
-/// What the program takes with a few connections, and with all of them.
+/// The memory of the process with a few connections, and with all of them.
 fn measure_memory(runtime: &Runtime, wire: Wire) -> (Memory, Memory) {
     let program = Program::start();
     runtime.block_on(async {
@@ -89,7 +89,7 @@ fn measure_memory(runtime: &Runtime, wire: Wire) -> (Memory, Memory) {
     })
 }
 
-/// Lets users in, all at once, and waits until each is welcome.
+/// Connects users concurrently, and waits until all have received `welcome`.
 async fn connect_users(
     idle: &mut JoinSet<()>,
     program: &Program,
@@ -103,16 +103,16 @@ async fn connect_users(
         arrivals.push(arrival);
     }
     for arrival in arrivals {
-        arrival.await.expect("everybody is welcome");
+        arrival.await.expect("every user receives `welcome`");
     }
 }
 
-/// `kib` shared by `count`, with one decimal.
+/// `kib` divided by `count`, with one decimal.
 fn kib_tenths(kib: u64, count: u64) -> String {
     let tenths = (kib * 10 + count / 2) / count;
     format!("{}.{}", tenths / 10, tenths % 10)
 }
 
 fn print_line(line: &str) {
-    writeln!(std::io::stdout(), "{line}").expect("somebody reads the figures");
+    writeln!(std::io::stdout(), "{line}").expect("standard output is open");
 }

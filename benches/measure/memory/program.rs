@@ -1,4 +1,4 @@
-//! The release binary, as an operator starts it.
+//! The release binary with default settings.
 
 use std::{
     fs,
@@ -9,20 +9,20 @@ use std::{
 
 use tempfile::TempDir;
 
-/// A server that ends with its owner.
+/// A server that is killed when this is dropped.
 pub(super) struct Program {
     child: Child,
     address: SocketAddr,
-    /// Removed after the child has ended.
+    /// Removed after the process has ended.
     _data: TempDir,
 }
 
-/// What a process takes, in KiB.
+/// The memory of a process, in KiB.
 #[derive(Clone, Copy)]
 pub(super) struct Memory {
-    /// `VmRSS`: now.
+    /// `VmRSS`: the current value.
     pub(super) rss: u64,
-    /// `VmHWM`: the most there ever was.
+    /// `VmHWM`: the maximum so far.
     pub(super) peak: u64,
 }
 
@@ -42,10 +42,10 @@ impl Program {
             .expect("cargo has built the program");
         let mut line = String::new();
         let stdout = child.stdout.take().expect("it is piped");
-        BufReader::new(stdout).read_line(&mut line).expect("the program says where it listens");
+        BufReader::new(stdout).read_line(&mut line).expect("the program prints its address");
         let address = line.trim().strip_prefix("listening on http://");
         let address = address.and_then(|address| address.parse().ok());
-        let address = address.expect("the one line that the program says");
+        let address = address.expect("the line contains the address");
         Self { child, address, _data: data }
     }
 
@@ -62,21 +62,21 @@ impl Program {
 
 impl Drop for Program {
     fn drop(&mut self) {
-        // It may have ended by itself; either way nothing is left of it.
+        // It may have ended by itself.
         self.child.kill().ok();
         self.child.wait().ok();
     }
 }
 
-/// How many files this process may open, and with it the program.
+/// The number of files that this process may open. The server inherits the limit.
 pub(super) fn files_max() -> u64 {
     let limits = fs::read_to_string("/proc/self/limits").expect("this is Linux");
     number(&limits, "Max open files")
 }
 
-/// The first number in the line that begins with `key`. `unlimited` is a large one.
+/// The first number in the line that begins with `key`. `unlimited` is a large number.
 fn number(text: &str, key: &str) -> u64 {
     let rest = text.lines().find_map(|line| line.strip_prefix(key));
-    let word = rest.and_then(|rest| rest.split_whitespace().next()).expect("the kernel says it");
+    let word = rest.and_then(|rest| rest.split_whitespace().next()).expect("the line has a value");
     word.parse().unwrap_or(u64::MAX)
 }

@@ -133,7 +133,7 @@ async fn wait_until(is_so: impl Fn() -> bool) {
     }
 }
 
-/// What [`TestListener::receive`] answers.
+/// The result of [`TestListener::receive`].
 fn sent(from: &str, channel: u16, number: u64) -> (String, u16, u64) {
     (from.to_owned(), channel, number)
 }
@@ -157,7 +157,7 @@ async fn events_arrive_with_number_and_channel([ann, bob, eve]: [&TestListener<'
 async fn only_subscribed_channels_are_received([ann, bob, eve]: [&TestListener<'_>; 3]) {
     bob.listen([7, 100]).await;
     eve.listen([7, 101]).await;
-    // 100 and 101 are on their way beside each other, so each is followed by another of its own.
+    // 100 and 101 are concurrent, so each is followed by another message of its own channel.
     for (channel, number) in [(100, 1), (101, 1), (100, 2), (101, 2)] {
         ann.publish(channel, number);
     }

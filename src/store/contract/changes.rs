@@ -43,8 +43,8 @@ pub(super) async fn an_edit_leaves_one_body_and_its_time(store: &dyn Store) {
     commit(store, vec![at_time(4, edit("lobby", 1, "\"third\""))]).await;
     let found = log(store, &room("lobby")).await;
     assert_eq!(content(&found[0]), &edited("\"third\"", 4), "the last one, not the latest");
-    assert_eq!(found[0].at, time(1), "it was said when it was said");
-    assert_eq!(found[1], stored(numbered("lobby", 2), 2), "the other is what it was");
+    assert_eq!(found[0].at, time(1), "the time of the message is unchanged");
+    assert_eq!(found[1], stored(numbered("lobby", 2), 2), "the other message is unchanged");
     let shown = |body| Act::Edited { of: seq(1), body };
     let last = shown(Some(body("\"third\"")));
     assert_eq!([&found[2].act, &found[3].act], [&shown(None), &last], "once is enough");
@@ -66,7 +66,7 @@ pub(super) async fn a_deletion_leaves_no_body(store: &dyn Store) {
     assert_eq!(content(&found[0]), &Content::Removed);
     assert_eq!(found[2].act, Act::Edited { of: seq(1), body: None });
     assert_eq!((&found[3].act, found[3].at), (&Act::Deleted { of: seq(1) }, time(9)));
-    assert_eq!(found[1], stored(numbered("lobby", 2), 2), "the other is what it was");
+    assert_eq!(found[1], stored(numbered("lobby", 2), 2), "the other message is unchanged");
 }
 
 pub(super) async fn messages_can_be_changed_in_the_batch_that_stores_them(store: &dyn Store) {
@@ -103,7 +103,7 @@ pub(super) async fn only_messages_are_changed(store: &dyn Store) {
         let outcome = commit(store, vec![delete("lobby", of)]).await;
         assert_eq!(outcome, [Outcome::NoMessage], "a deletion of {of}");
     }
-    assert_eq!(log_state(store, &room("lobby")).await.head, at(4, 2), "and takes no place");
+    assert_eq!(log_state(store, &room("lobby")).await.head, at(4, 2), "and takes no seq");
     let nowhere = commit(store, vec![edit("empty", 1, "1"), delete("empty", 1)]).await;
     assert_eq!(nowhere, [Outcome::NoMessage, Outcome::NoMessage]);
     assert_eq!(log_state(store, &room("empty")).await, Log::default());

@@ -68,7 +68,7 @@ pub(super) async fn read_and_mute_do_nothing_for_non_members(store: &dyn Store) 
     }
     let other_place = Change { place: room("never"), ..reading(1) };
     assert_eq!(apply_changes(store, vec![other_place]).await[0].log, Log::default());
-    assert_eq!(member(store, &room("lobby"), "author").await, None, "speaking makes no member");
+    assert_eq!(member(store, &room("lobby"), "author").await, None, "posting does not join");
 }
 
 pub(super) async fn authors_have_read_their_own_messages(store: &dyn Store) {
@@ -81,9 +81,9 @@ pub(super) async fn authors_have_read_their_own_messages(store: &dyn Store) {
     let edit = Draft { author: user("ann"), ..edit("lobby", 2, "0") };
     let delete = Draft { author: user("ann"), ..delete("lobby", 2) };
     commit(store, vec![edit, delete]).await;
-    assert_eq!(read(store, &room("lobby"), "ann").await, nth(4), "changes are not speaking");
+    assert_eq!(read(store, &room("lobby"), "ann").await, nth(4), "changes do not move it");
     commit(store, vec![by("ann", 2), by("bob", 6), by("ann", 4)]).await;
-    assert_eq!(read(store, &room("lobby"), "ann").await, nth(4), "nor are repeats");
+    assert_eq!(read(store, &room("lobby"), "ann").await, nth(4), "nor do repeats");
     assert_eq!(read(store, &room("lobby"), "bob").await, at(8, 6));
     apply_changes(store, vec![reading(99)]).await;
     assert_eq!(read(store, &room("lobby"), "ann").await, at(8, 6));
@@ -134,7 +134,7 @@ pub(super) async fn a_notification_makes_its_reader_a_member(store: &dyn Store) 
     let expected = [stored(tells("root", 1), 1), stored(tells("root", 2), 2)];
     assert_eq!(log(store, &inbox("ann")).await, expected);
     commit(store, vec![tells("ann", 3)]).await;
-    assert_eq!(read(store, &inbox("ann"), "ann").await, nth(3), "she told herself");
+    assert_eq!(read(store, &inbox("ann"), "ann").await, nth(3), "her own notification");
     assert_eq!(head(store, &inbox("Ann")).await, Seq::ZERO);
 }
 

@@ -70,8 +70,8 @@ pub(super) async fn a_page_counts_the_bodies_that_edits_show(store: &dyn Store) 
         let page = store.page(&room("lobby"), PageRange::After(Seq::ZERO), limit).await.unwrap();
         (page.entries.len(), page.more)
     };
-    assert_eq!(count(199).await, (2, true), "the message and its last edit show what it says now");
-    assert_eq!(count(200).await, (3, false), "the edit before it shows nothing");
+    assert_eq!(count(199).await, (2, true), "the message and its last edit have the current body");
+    assert_eq!(count(200).await, (3, false), "the earlier edit has no body");
     commit(store, drafts[3..].to_vec()).await;
     assert_eq!(count(0).await, (4, true), "and then nothing");
 }

@@ -54,7 +54,7 @@ pub(super) async fn the_same_id_with_anything_else_is_a_conflict(store: &dyn Sto
     }
     let other = with_kind(first.clone(), MessageKind::GroupChat);
     assert_eq!(commit(store, vec![other]).await, [Outcome::Conflict], "as another event");
-    assert_eq!(log(store, &room("lobby")).await, [stored(first, 1)], "the first one stands");
+    assert_eq!(log(store, &room("lobby")).await, [stored(first, 1)], "the first message is kept");
 }
 
 pub(super) async fn repeats_and_conflicts_take_no_seq(store: &dyn Store) {

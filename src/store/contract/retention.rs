@@ -105,12 +105,12 @@ pub(super) async fn a_trimmed_log_continues(store: &dyn Store) {
     }
     let limit = PageLimit { messages: 2, bytes: 1000, attachments: 10 };
     let page = store.page(&room("lobby"), PageRange::Newest, limit).await.unwrap();
-    assert!(!page.more, "what is not kept is not to be had");
+    assert!(!page.more, "removed entries are not available");
     trim(store, &newest(0)).await;
     assert!(numbers(store, "lobby", ALL).await.is_empty());
     let drafts = vec![numbered("lobby", 2), edit("lobby", 5, "0"), delete("lobby", 5)];
     let expected = [Outcome::Stored(nth(6)), Outcome::NoMessage, Outcome::NoMessage];
-    assert_eq!(commit(store, drafts).await, expected, "an id that is not kept is free");
+    assert_eq!(commit(store, drafts).await, expected, "the id of a removed message is free");
     assert_eq!(numbers(store, "lobby", ALL).await, [6]);
 }
 

@@ -77,7 +77,7 @@ pub(super) async fn changes_of_a_batch_apply_before_its_drafts(store: &dyn Store
     let drafts = vec![draft_by_ann(Role::Member, numbered("new", 1))];
     let batch = Batch { changes: opened, drafts, ..Batch::default() };
     let outcomes = store.commit(&batch).await.unwrap().outcomes;
-    assert_eq!(outcomes, [Outcome::Stored(nth(1))], "where nothing ever was");
+    assert_eq!(outcomes, [Outcome::Stored(nth(1))], "in a new log");
 }
 
 pub(super) async fn a_reused_name_inherits_no_role(store: &dyn Store) {
@@ -114,7 +114,7 @@ pub(super) async fn a_draft_grants_no_role_to_later_drafts_of_the_batch(store: &
     let [one, two] = [1, 2].map(|n| Outcome::Stored(nth(n)));
     assert_eq!(commit(store, drafts()).await, [one, Outcome::NotPermitted(None)]);
     let again = Outcome::Duplicate { seq: seq(1), at: time(1) };
-    assert_eq!(commit(store, drafts()).await, [again, two], "but it does in the next one");
+    assert_eq!(commit(store, drafts()).await, [again, two], "it applies in the next batch");
 }
 
 /// More authors than a table of rows holds, in several places.

@@ -45,7 +45,7 @@ async fn one_seq_is_handed_out_by_both(one: &dyn Store, other: &dyn Store) {
                 let Outcome::Stored(position) = outcome else { panic!("{outcome:?}") };
                 assert!(position.seq > last, "in the order of the commits");
                 last = position.seq;
-                assert!(head(store, &room("lobby")).await >= last, "it sees itself");
+                assert!(head(store, &room("lobby")).await >= last, "own commits are visible");
             }
         }
     };
@@ -132,7 +132,7 @@ async fn a_kick_on_one_node_revokes_rights_on_the_other(one: &dyn Store, other: 
             [Outcome::NotPermitted(None)] => kicked[0].log.head,
             _ => panic!("{racing:?}"),
         };
-        assert_eq!(kicked[0].log.head, said, "nothing is said after the kick");
+        assert_eq!(kicked[0].log.head, said, "no message follows the kick");
         assert_eq!(commit(other, says(&after)).await, [Outcome::NotPermitted(None)]);
         assert_eq!(log_state(one, &room("lobby")).await.head, said);
     }
@@ -177,7 +177,7 @@ async fn a_revision_changes_with_memberships(one: &dyn Store, other: &dyn Store)
     }
     let mut before = revisions().await;
     assert_eq!(before[2], 0);
-    // The change, and whose revision it changes: ann's, bob's.
+    // Each change, and the users whose revision it changes.
     let direct_message = Place {
         space: Space::root(),
         conversation: Conversation::direct(user("ann"), user("bob")),

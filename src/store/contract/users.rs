@@ -33,7 +33,7 @@ pub(super) async fn a_registered_name_stays_registered(store: &dyn Store) {
     assert!(is_registered("ann").await);
     record_seen(store, guest(&root, "ann")).await;
     assert!(is_registered("ann").await, "for ever");
-    assert!(is_registered("ANN").await, "and whatever looks like it");
+    assert!(is_registered("ANN").await, "and confusable names");
     assert!(!is_registered("bob").await);
     let shop = Space::from_raw("/shop");
     assert!(
@@ -56,7 +56,7 @@ pub(super) async fn a_device_is_known_with_the_time_it_was_last_seen(store: &dyn
     record_seen(store, with("ann", "phone", 9)).await;
     record_seen(store, with("ann", "phone", 7)).await;
     record_seen(store, with("bob", "laptop", 3)).await;
-    assert_eq!(last_seen("ann", "phone").await, Some(time(9)), "the latest, not the last told");
+    assert_eq!(last_seen("ann", "phone").await, Some(time(9)), "the latest time");
     assert_eq!(last_seen("ann", "laptop").await, None, "that one is another user's");
     assert_eq!(last_seen("bob", "laptop").await, Some(time(3)));
 }
@@ -186,7 +186,7 @@ pub(super) async fn an_expired_guest_has_no_membership(store: &dyn Store) {
     }
     let changes = vec![change("b", "ann", JOIN)];
     store.commit(&Batch { changes, ..expired("/", "ann", "now") }).await.unwrap();
-    assert_eq!(memberships(store, "ann").await.len(), 1, "what came after stays");
+    assert_eq!(memberships(store, "ann").await.len(), 1, "later memberships are kept");
     assert_eq!(log_state(store, &room("a")).await.members, 1);
     record_seen(store, guest(&Space::root(), "eve")).await;
     let seen =
@@ -194,5 +194,5 @@ pub(super) async fn an_expired_guest_has_no_membership(store: &dyn Store) {
     store.commit(&Batch { seen, ..Batch::default() }).await.unwrap();
     apply_changes(store, vec![change("a", "ann", JOIN)]).await;
     store.commit(&expired("/", "ann", "now")).await.unwrap();
-    assert_eq!(memberships(store, "ann").await.len(), 1, "the name is a user's by now");
+    assert_eq!(memberships(store, "ann").await.len(), 1, "the name is registered by now");
 }

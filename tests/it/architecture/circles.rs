@@ -1,15 +1,15 @@
 //! Modules do not import each other in circles, in any folder of `src`.
 //!
-//! The files and subfolders of a folder are nodes, and an import of one from another is an edge. The
-//! folder's own `mod.rs` is not a node: a module and its submodules are one unit from outside. A name
-//! that a `mod.rs` re-exports belongs to the module that defines it. Inside `chat` the edges also
-//! follow [`CHAT_LAYERS`].
+//! The files and subfolders of a folder are nodes, and an import of one from another is an edge.
+//! The folder's own `mod.rs` is not a node: a module and its submodules are one unit from outside.
+//! A name that a `mod.rs` re-exports belongs to the module that defines it. Inside `chat` the edges
+//! also follow [`CHAT_LAYERS`].
 
 use std::collections::{BTreeMap, BTreeSet};
 
 use super::{layers::code, sources};
 
-/// The modules of `src/chat`, lowest first. A module imports from its own layer and from lower ones.
+/// The modules of `src/chat`, lowest first. A module imports from its own layer and lower ones.
 const CHAT_LAYERS: [&[&str]; 8] = [
     &["event", "ports", "request"],
     &["publisher"],
@@ -21,7 +21,7 @@ const CHAT_LAYERS: [&[&str]; 8] = [
     &["sign_in"],
 ];
 
-/// Folders whose circles still have to be untied, each with what it waits for.
+/// Folders with known circles, each with the change that removes them.
 const PENDING: [(&str, &str); 2] = [
     ("chat/hub", "one struct for users, one for live rooms, one for timers (issue 12, part 2)"),
     ("transport/socketio", "one state and one lock in `EngineSession` (issue 12, part 2)"),
@@ -60,7 +60,7 @@ impl Modules {
         modules
     }
 
-    /// What a module re-exports: its name there, and where it comes from.
+    /// What a module re-exports: the name, and its original path.
     fn exports_of(&self, (module, code): (&Path, &String)) -> Vec<((Path, String), Path)> {
         let public = uses(code).into_iter().filter(|it| it.is_public).flat_map(|it| it.paths);
         let targets = public.filter_map(|path| self.absolute(module, &path));
@@ -68,7 +68,7 @@ impl Modules {
         named.collect()
     }
 
-    /// A path as it would be written from the crate's root; nothing where it leads out of the crate.
+    /// A path from the crate's root; `None` for paths outside of the crate.
     fn absolute(&self, from: &Path, path: &[String]) -> Option<Path> {
         let (mut base, mut rest) = match path.first()?.as_str() {
             "crate" => (Vec::new(), &path[1..]),
@@ -91,7 +91,7 @@ impl Modules {
         Some(base)
     }
 
-    /// The module that defines what an absolute path names.
+    /// The module that defines the item of an absolute path.
     fn owner(&self, path: &Path) -> Path {
         let mut module = Vec::new();
         for (place, part) in path.iter().enumerate() {

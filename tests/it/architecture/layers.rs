@@ -1,15 +1,15 @@
-//! Arrows point inward: main → app → transport → wire → chat → domain, and engines → chat.
+//! Dependencies between layers: main → app → transport → wire → chat → domain, and engines → chat.
 //!
-//! One crate cannot have Cargo see to that, so every `crate::x` and every dependency that a file
-//! outside of its tests names has to be on the list of its layer. A file in no layer fails, too.
+//! Cargo checks no layers within a crate. So every `crate::x` and every dependency that a file
+//! names outside of its tests must be in the list of its layer. A file without a layer is an error.
 
 use std::{collections::BTreeSet, fs, path::Path};
 
 use super::sources;
 
-/// What the files of a layer may name.
+/// What the files of a layer may use.
 struct Layer {
-    /// A folder of `src`, or a file there without its ending.
+    /// A folder of `src`, or a file there without its extension.
     name: &'static str,
     layers: &'static [&'static str],
     crates: &'static [&'static str],
@@ -268,7 +268,7 @@ fn crates_named(code: &str, dependencies: &[String]) -> BTreeSet<String> {
     named
 }
 
-/// What the manifest lists, as code writes it.
+/// The dependencies in the manifest, as identifiers.
 fn dependencies() -> Vec<String> {
     let root = Path::new(env!("CARGO_MANIFEST_DIR"));
     let manifest = fs::read_to_string(root.join("Cargo.toml")).unwrap();
@@ -296,7 +296,7 @@ fn every_file_uses_only_the_dependencies_of_its_layer() {
             }
         }
         for other in crates_named(&code, &dependencies) {
-            // A module of ours may have the name of a dependency.
+            // A module may have the name of a dependency.
             if !layer.crates.contains(&&*other) {
                 wrong.push(format!("{} names {other}", path.display()));
             }

@@ -1,4 +1,4 @@
-//! The structure of the repository: layers, the form of files, documented tables.
+//! The structure of the repository: layers, file headers, documented tables.
 
 mod circles;
 mod layers;
@@ -9,7 +9,7 @@ use std::{
     path::{Path, PathBuf},
 };
 
-/// The most lines of a file.
+/// The largest number of lines in a file.
 const LINES_MAX: usize = 400;
 
 /// All source files below a directory of the repository, with their text.

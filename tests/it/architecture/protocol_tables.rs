@@ -1,4 +1,4 @@
-//! docs/protocol.md and the code say the same.
+//! The tables of docs/protocol.md match the code.
 
 use roomcast::{
     domain::{CloseReason, Rejection},
@@ -20,8 +20,8 @@ fn table(heading: &str) -> Vec<Vec<String>> {
     rows.map(|row| row.trim_matches('|').split(" | ").map(cell).collect()).collect()
 }
 
-/// Every rejection, in the order of the table. The match has no wildcard, so a new one does not
-/// compile until it has its place here.
+/// All rejections, in the order of the table. The match has no wildcard, so a new rejection does
+/// not compile until it has its place here.
 fn rejections() -> Vec<Rejection> {
     use Rejection as R;
     let mut all = vec![R::BadRequest("why")];

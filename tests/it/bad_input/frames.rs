@@ -1,4 +1,4 @@
-//! WebSocket frames that break RFC 6455 or lean on it, and texts that are no requests.
+//! WebSocket frames that violate or exploit RFC 6455, and texts that are not requests.
 
 use serde_json::json;
 

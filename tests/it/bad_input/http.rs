@@ -1,4 +1,4 @@
-//! Requests that are not as they should be.
+//! Invalid HTTP requests.
 
 use serde_json::json;
 

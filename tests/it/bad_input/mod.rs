@@ -1,7 +1,8 @@
-//! Input that broke other servers: this one answers it or closes, and other clients are unaffected.
+//! Input that broke other servers: the server answers it or closes the connection, and other
+//! clients are unaffected.
 //!
-//! After each piece of it a witness looks: two others still chat, the room's `seq` has no place that
-//! another client took, and these received nothing but each other's events.
+//! After each input, two other clients exchange messages: no other message has taken a `seq` in
+//! their room, and they receive only each other's events.
 
 mod frames;
 mod http;
@@ -14,7 +15,7 @@ use crate::{
     harness::TestServer,
 };
 
-/// Two clients that chat undisturbed.
+/// Two clients that must not be affected.
 struct Bystanders {
     ann: Client,
     bob: Client,
@@ -29,7 +30,7 @@ impl Bystanders {
         Self { ann, bob, seq: 0 }
     }
 
-    /// Looks whether anything came of `what`.
+    /// Checks that `what` has had no effect.
     async fn check_undisturbed(&mut self, what: &str) {
         let what = &format!("after {what}");
         self.seq += 1;

@@ -1,4 +1,4 @@
-//! Socket.IO and Engine.IO packets that broke parsers, over WebSocket and over polling.
+//! Socket.IO and Engine.IO packets that broke other parsers, over WebSocket and over polling.
 
 use serde_json::json;
 
@@ -24,11 +24,11 @@ async fn connect_mallory(server: &TestServer) -> Raw {
     raw
 }
 
-/// What `new user` needs to be free again for the next one.
+/// A name must be free at once for the next connection.
 async fn server() -> TestServer {
     TestServer::with(|config| {
         config.limits.presence_grace_ms = 0;
-        // A request that never ends is waited for.
+        // A stop waits for an unfinished request until this timeout.
         config.drain_ms_max = 2000;
     })
     .await
@@ -37,7 +37,7 @@ async fn server() -> TestServer {
 /// The input, frame by frame.
 type Case = (&'static str, Vec<Vec<u8>>);
 
-/// Packets with attachments that do not fit them.
+/// Packets whose attachments do not match.
 fn attachments() -> Vec<Case> {
     let bytes = || frame(0x82, b"bytes");
     let event = |placeholder: &str| text(&format!(r#"451-["send message",{placeholder}]"#));
@@ -57,7 +57,7 @@ fn attachments() -> Vec<Case> {
     ]
 }
 
-/// Packets whose text is not what it should be.
+/// Packets with invalid text.
 fn texts() -> Vec<Case> {
     let deep = |open: &str, close: &str| {
         let (open, close) = (open.repeat(100_000), close.repeat(100_000));
@@ -82,7 +82,7 @@ fn texts() -> Vec<Case> {
     ]
 }
 
-/// Packets that need no answer.
+/// Packets without an answer.
 fn unanswered() -> Vec<Case> {
     let head = || text(r#"451-["send message",{"_placeholder":true,"num":0}]"#);
     vec![
@@ -94,7 +94,7 @@ fn unanswered() -> Vec<Case> {
     ]
 }
 
-/// Whether the client receives an error: as an event, or as the end.
+/// Whether the client receives an error: an event, or the end of the connection.
 async fn receives_error(raw: &mut Raw) -> bool {
     raw.send(text(r#"429["GroupList"]"#)).await;
     loop {
@@ -127,7 +127,7 @@ async fn an_invalid_packet_affects_only_its_sender() {
     }
     let options = ConnectOptions::new().room("cellar").since("cellar", 0);
     let mut carl = Client::named_at(&server, Wire::WebSocket, "carl", options).await;
-    assert_eq!(carl.missed("cellar").await, Ok(Vec::new()), "nothing was stored there either");
+    assert_eq!(carl.missed("cellar").await, Ok(Vec::new()), "nothing was stored in that room");
     carl.close().await;
     bystanders.finish(server).await;
 }
@@ -190,7 +190,7 @@ async fn a_binary_polling_body_is_refused_and_ends_the_session() {
     let answer = raw.post(polling.path(), "application/octet-stream", b"\x00\x04").await;
     assert_eq!(answer.status, 400);
     server.has_connections(2).await;
-    assert_eq!(polling.post("2").await.status, 400, "the session is over");
+    assert_eq!(polling.post("2").await.status, 400, "the session has ended");
     bystanders.check_undisturbed("octets").await;
     bystanders.finish(server).await;
 }
@@ -205,7 +205,7 @@ async fn concurrent_posts_end_the_session() {
     let head =
         format!("POST {} HTTP/1.1\r\nHost: here\r\nContent-Length: 9\r\n\r\n4", polling.path());
     slow.send(head).await;
-    // The second one is refused as soon as the first one is in work.
+    // The second request is refused while the first one is being read.
     let second = async { while polling.post("3").await.status == 200 {} };
     wait_for("a refusal", second).await;
     bystanders.check_undisturbed("two posts").await;
@@ -230,7 +230,7 @@ async fn a_session_upgrades_once_and_an_unknown_session_never() {
     engine.send(vec![Packet::Text("0".to_owned())]).await;
     let answer = wait_for("polling, undisturbed", engine.next()).await;
     assert!(matches!(answer, Some(Packet::Text(text)) if text.starts_with("0{")));
-    // An upgrade that fails leaves the session polling, too.
+    // After a failed upgrade, the session continues to poll.
     first.send(text("nonsense")).await;
     first.wait_for_close().await;
     engine.send(vec![Packet::Text(r#"2["new user","polly"]"#.to_owned())]).await;

@@ -1,4 +1,4 @@
-//! Engine.IO version 4, in raw frames: over a WebSocket, or over polling.
+//! Engine.IO version 4 in raw frames: over a WebSocket, or over polling.
 
 use std::collections::VecDeque;
 
@@ -11,10 +11,10 @@ use tokio_tungstenite::{WebSocketStream, tungstenite::Message};
 use super::raw::{Answer, Raw};
 use crate::harness::TestServer;
 
-/// Between the packets of a polling payload.
+/// The separator of packets in a polling payload.
 const SEPARATOR: char = '\u{1e}';
 
-/// What a packet of type "message" holds.
+/// The content of a packet of type "message".
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub(crate) enum Packet {
     Text(String),
@@ -27,7 +27,7 @@ pub(crate) enum Engine {
     Polling(Box<Polling>),
 }
 
-/// A session that polls: one connection to listen on, one to speak on.
+/// A session that polls: one connection to receive, one to send.
 pub(crate) struct Polling {
     path: String,
     polls: Raw,
@@ -52,7 +52,7 @@ impl Engine {
         Self::Polling(Box::new(Polling::open(server).await))
     }
 
-    /// Sends packets together.
+    /// Sends packets in one payload.
     pub(crate) async fn send(&mut self, packets: Vec<Packet>) {
         match self {
             Self::WebSocket(socket) => {
@@ -73,7 +73,7 @@ impl Engine {
         }
     }
 
-    /// The next message, or nothing when the session is over. Pings are answered meanwhile.
+    /// The next message; `None` after the end of the session. Pings are answered meanwhile.
     pub(crate) async fn next(&mut self) -> Option<Packet> {
         loop {
             let text = match self {
@@ -126,7 +126,7 @@ impl Polling {
         Self { path, polls, posts, received: VecDeque::new() }
     }
 
-    /// The address of the session.
+    /// The path of the session.
     pub(crate) fn path(&self) -> &str {
         &self.path
     }
@@ -135,7 +135,7 @@ impl Polling {
         self.try_post(payload).await.expect("an answer to a POST")
     }
 
-    /// The same with a server that may be gone.
+    /// The same for a server that may have ended.
     async fn try_post(&mut self, payload: &str) -> Option<Answer> {
         let (path, length) = (&self.path, payload.len());
         let head = format!("POST {path} HTTP/1.1\r\nHost: here\r\nContent-Length: {length}\r\n");
@@ -143,7 +143,7 @@ impl Polling {
         self.posts.answer().await
     }
 
-    /// Asks once what the server has to say.
+    /// Polls once.
     pub(crate) async fn poll(&mut self) -> Option<Answer> {
         self.polls.send(format!("GET {} HTTP/1.1\r\nHost: here\r\n\r\n", self.path)).await;
         self.polls.answer().await

@@ -1,7 +1,7 @@
-//! Clients of every wire behind one face, so that a test says what happens and not how.
+//! Clients of all wires with one interface, so that tests are independent of the wire.
 //!
-//! A client checks every event: in a room live messages arrive in the order of `seq`, and what was
-//! missed is a run without gaps. A client that receives anything else panics in every test.
+//! A client checks every event: in a room, live messages arrive in the order of `seq`, and missed
+//! messages are a run without gaps. A client that receives anything else panics in any test.
 
 pub(crate) mod engine;
 pub(crate) mod raw;
@@ -15,7 +15,7 @@ use serde_json::{Map, Value, json};
 use self::{engine::Engine, socketio::SioClient, websocket::WsClient};
 use crate::harness::{TestServer, wait_for};
 
-/// How a client is connected.
+/// The wire of a client.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) enum Wire {
     /// `/ws`.
@@ -30,7 +30,7 @@ impl Wire {
     pub(crate) const ALL: [Self; 3] = [Self::WebSocket, Self::SocketIo, Self::Polling];
 }
 
-/// What a client says at the door.
+/// The parameters of a handshake.
 #[derive(Clone, Debug, Default)]
 pub(crate) struct ConnectOptions {
     space: Option<String>,
@@ -42,7 +42,7 @@ pub(crate) struct ConnectOptions {
 }
 
 impl ConnectOptions {
-    /// Says nothing.
+    /// No parameters.
     pub(crate) fn new() -> Self {
         Self::default()
     }
@@ -115,10 +115,10 @@ impl ConnectOptions {
     }
 }
 
-/// Not let in.
+/// A refused connection.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub(crate) struct ConnectError {
-    /// Where there is one: on `/ws`.
+    /// The WebSocket close code, on `/ws`.
     pub(crate) status: Option<u16>,
     pub(crate) code: String,
 }
@@ -128,9 +128,9 @@ pub(crate) struct ConnectError {
 pub(crate) enum Received {
     /// An event and its data.
     Event(String, Value),
-    /// The answer to the request of this number.
+    /// The answer to the request with this number.
     Answer(u64, Value),
-    /// The connection is over; on `/ws` a code says why.
+    /// The connection has ended; on `/ws` with a close code.
     End(Option<u16>),
 }
 
@@ -146,7 +146,7 @@ pub(crate) struct Client {
     received: VecDeque<Received>,
     /// The last message of each room.
     last_seqs: HashMap<String, u64>,
-    /// The last message of what is being caught up on.
+    /// The last message of a recovery.
     missed_seqs: HashMap<String, u64>,
     /// The token with which a guest reconnects.
     pub(crate) token: String,
@@ -190,12 +190,12 @@ impl Client {
         Self { transport, request_count: 0, received, last_seqs, missed_seqs, token: String::new() }
     }
 
-    /// Connects and takes a name.
+    /// Connects and identifies by a name.
     pub(crate) async fn named(server: &TestServer, wire: Wire, name: &str) -> Self {
         Self::named_at(server, wire, name, ConnectOptions::new()).await
     }
 
-    /// The same, saying something at the door.
+    /// The same, with handshake parameters.
     pub(crate) async fn named_at(
         server: &TestServer,
         wire: Wire,
@@ -207,7 +207,7 @@ impl Client {
         client
     }
 
-    /// Comes in with a token: a guest's own or one of the back end.
+    /// Connects with a token, of a guest or of the back end.
     pub(crate) async fn with_token(server: &TestServer, wire: Wire, token: &str) -> Self {
         let mut client =
             Self::open(server, wire, ConnectOptions::new().token(token)).await.unwrap();
@@ -215,7 +215,7 @@ impl Client {
         client
     }
 
-    /// Takes a name and receives `welcome`.
+    /// Identifies by a name and receives `welcome`.
     pub(crate) async fn identify(&mut self, name: &str) -> Value {
         let answer = self.ask("new user", name).await;
         assert_eq!(answer["ok"], true, "{answer}");
@@ -223,34 +223,34 @@ impl Client {
         self.next("welcome").await
     }
 
-    /// Asks, and waits for the answer.
+    /// Sends a request, and waits for the answer.
     pub(crate) async fn ask(&mut self, event: &str, data: impl Into<Value>) -> Value {
         let number = self.send(event, data).await;
         self.answer(number).await
     }
 
-    /// Asks for what is refused. Answers the code.
+    /// Sends a request that must be refused. Returns the code.
     pub(crate) async fn refusal(&mut self, event: &str, data: impl Into<Value>) -> String {
         let answer = self.ask(event, data).await;
         assert_eq!(answer["ok"], false, "{answer}");
         answer["code"].as_str().unwrap().to_owned()
     }
 
-    /// Says something in the default room, and waits until it is stored. Answers its place.
+    /// Posts to the default room, and waits until the message is stored. Returns its seq.
     pub(crate) async fn post(&mut self, text: &str) -> u64 {
         let answer = self.ask("send message", text).await;
         assert_eq!(answer["ok"], true, "{answer}");
         answer["seq"].as_u64().unwrap()
     }
 
-    /// Asks. Answers the number by which the answer will be known.
+    /// Sends a request. Returns the number of its answer.
     pub(crate) async fn send(&mut self, event: &str, data: impl Into<Value>) -> u64 {
         self.request_count += 1;
         self.transmit(event, data.into(), Some(self.request_count)).await;
         self.request_count
     }
 
-    /// Says without asking for an answer.
+    /// Sends a request without asking for an answer.
     pub(crate) async fn emit(&mut self, event: &str, data: impl Into<Value>) {
         self.transmit(event, data.into(), None).await;
     }
@@ -269,11 +269,11 @@ impl Client {
     pub(crate) async fn send_text(&mut self, text: impl Into<String>) {
         match &mut self.transport {
             Transport::WebSocket(transport) => transport.send_text(text.into()).await,
-            Transport::SocketIo(_) => panic!("Socket.IO has no text of its own"),
+            Transport::SocketIo(_) => panic!("Socket.IO clients send no raw text"),
         }
     }
 
-    /// Ends the connection in the way of its wire.
+    /// Closes the connection in the way of its wire.
     pub(crate) async fn close(self) {
         match self.transport {
             Transport::WebSocket(transport) => transport.close().await,
@@ -281,7 +281,7 @@ impl Client {
         }
     }
 
-    /// The answer to the request of this number.
+    /// The answer to the request with this number.
     pub(crate) async fn answer(&mut self, number: u64) -> Value {
         let wanted = |it: &Received| matches!(it, Received::Answer(other, _) if *other == number);
         match self.wait(&format!("answer {number}"), wanted).await {
@@ -290,7 +290,7 @@ impl Client {
         }
     }
 
-    /// How many of the next `count` answers say that something was stored, as far as they come.
+    /// The number of successful answers among the next `count`, or until the end of the connection.
     pub(crate) async fn count_stored(&mut self, count: usize) -> u64 {
         let mut stored = 0;
         for _ in 0..count {
@@ -302,7 +302,7 @@ impl Client {
         stored
     }
 
-    /// The next event of this name. Others are kept.
+    /// The next event with this name. Others are kept.
     pub(crate) async fn next(&mut self, event: &str) -> Value {
         let wanted = |it: &Received| matches!(it, Received::Event(name, _) if name == event);
         match self.wait(event, wanted).await {
@@ -311,7 +311,7 @@ impl Client {
         }
     }
 
-    /// Waits for the end of the connection, and answers the code of `/ws`.
+    /// Waits for the end of the connection, and returns the close code of `/ws`.
     pub(crate) async fn end(&mut self) -> Option<u16> {
         match self.wait("the end", |_| false).await {
             Received::End(code) => code,
@@ -319,13 +319,13 @@ impl Client {
         }
     }
 
-    /// Whether an event of this name was received, among all that was sent before this call.
+    /// Whether an event with this name was received, among all that were sent before this call.
     pub(crate) async fn has_received(&mut self, event: &str) -> bool {
         self.ask("GroupList", Value::Null).await;
         self.received.iter().any(|it| matches!(it, Received::Event(name, _) if name == event))
     }
 
-    /// Everything that was missed in a room, in however many parts, or the word that it is too much.
+    /// All missed messages of a room, from all parts, or `Err` if the gap is too large.
     pub(crate) async fn missed(&mut self, room: &str) -> Result<Vec<Value>, u64> {
         let mut messages = Vec::new();
         loop {
@@ -342,7 +342,7 @@ impl Client {
         }
     }
 
-    /// Waits for what is wanted, or for the end.
+    /// Waits for the wanted event, or for the end.
     async fn wait(
         &mut self,
         what: &str,
@@ -381,7 +381,7 @@ impl Client {
             "missed" => {
                 for message in data["messages"].as_array().unwrap() {
                     let last = self.missed_seqs.insert(room(), seq(message));
-                    assert!(last.is_none_or(|last| seq(message) == last + 1), "a hole in {data}");
+                    assert!(last.is_none_or(|last| seq(message) == last + 1), "a gap in {data}");
                     self.last_seqs.insert(room(), seq(message));
                 }
                 if data["more"] != true {

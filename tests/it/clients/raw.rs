@@ -1,4 +1,4 @@
-//! HTTP by hand: what a well-behaved client library would never send.
+//! HTTP by hand: requests that a client library would not send.
 
 use std::net::SocketAddr;
 
@@ -17,13 +17,13 @@ use crate::harness::{TestServer, wait_for};
 /// The example key of RFC 6455.
 const KEY: &str = "dGhlIHNhbXBsZSBub25jZQ==";
 
-/// The least receive buffer that the system gives.
+/// The smallest receive buffer that the system allows.
 const SMALL_BUFFER_BYTES: u32 = 4096;
 
 /// A TCP connection to the server.
 pub(crate) struct Raw(BufReader<TcpStream>);
 
-/// What the server answers to a request.
+/// The response of the server.
 #[derive(Debug)]
 pub(crate) struct Answer {
     pub(crate) status: u16,
@@ -36,7 +36,7 @@ impl Answer {
         String::from_utf8(self.body.clone()).unwrap()
     }
 
-    /// The code in the body's JSON: a word of ours or a number of Engine.IO.
+    /// The code in the body's JSON: a word of Roomcast or a number of Engine.IO.
     pub(crate) fn code(&self) -> Value {
         let body: Value = serde_json::from_slice(&self.body).unwrap_or_default();
         body["code"].clone()
@@ -58,19 +58,19 @@ impl Raw {
         Self(BufReader::new(stream))
     }
 
-    /// A peer that has little room for what it does not read.
+    /// A peer with a small receive buffer.
     pub(crate) async fn with_small_buffer(server: &TestServer) -> Self {
         let socket = TcpSocket::new_v4().unwrap();
         socket.set_recv_buffer_size(SMALL_BUFFER_BYTES).unwrap();
         Self(BufReader::new(socket.connect(server.address()).await.unwrap()))
     }
 
-    /// Sends bytes. A server that has hung up already is no failure here.
+    /// Sends bytes. A connection that the server has closed is not an error.
     pub(crate) async fn send(&mut self, bytes: impl AsRef<[u8]>) {
         drop(wait_for("room to write", self.0.write_all(bytes.as_ref())).await);
     }
 
-    /// Sends one request with a `Host`, and reads its answer.
+    /// Sends one request with a `Host`, and reads its response.
     pub(crate) async fn request(&mut self, line: &str, headers: &str, body: &[u8]) -> Answer {
         let mut bytes = format!("{line} HTTP/1.1\r\nHost: here\r\n{headers}\r\n").into_bytes();
         bytes.extend_from_slice(body);
@@ -87,7 +87,7 @@ impl Raw {
         self.request(&format!("POST {path}"), &headers, body).await
     }
 
-    /// The next answer, or nothing when the server hung up before one.
+    /// The next response; `None` if the connection is closed before it.
     pub(crate) async fn answer(&mut self) -> Option<Answer> {
         wait_for("an answer or the end", self.read_answer()).await
     }
@@ -110,12 +110,12 @@ impl Raw {
 
     async fn line(&mut self) -> Option<String> {
         let mut line = String::new();
-        // A reset is an end, too.
+        // A reset counts as an end.
         let length = self.0.read_line(&mut line).await.unwrap_or(0);
         (length > 0).then(|| line.trim_end().to_owned())
     }
 
-    /// Waits until the server hangs up.
+    /// Waits until the server closes the connection.
     pub(crate) async fn wait_for_close(&mut self) {
         let mut rest = [0; 4096];
         wait_for("the end of the connection", async {
@@ -124,7 +124,7 @@ impl Raw {
         .await;
     }
 
-    /// Asks for a WebSocket. The answer is 101 unless it is refused.
+    /// Requests a WebSocket. The status is 101 unless the request is refused.
     pub(crate) async fn handshake(&mut self, path: &str, headers: &str) -> Answer {
         let upgrade = format!(
             "Connection: Upgrade\r\nUpgrade: websocket\r\nSec-WebSocket-Version: 13\r\n\
@@ -138,14 +138,15 @@ impl Raw {
         answer
     }
 
-    /// The WebSocket that a handshake opened.
+    /// The WebSocket of an accepted handshake.
     pub(crate) async fn into_websocket(self) -> WebSocketStream<TcpStream> {
         let read = self.0.buffer().to_vec();
         let stream = self.0.into_inner();
         WebSocketStream::from_partially_read(stream, read, Role::Client, None).await
     }
 
-    /// Reads frames up to the close, and answers its code: nothing when there was no close frame.
+    /// Reads frames up to the close frame, and returns its code; `None` if the connection ends
+    /// without one.
     pub(crate) async fn close_code(&mut self) -> Option<u16> {
         loop {
             let (head, payload) = wait_for("a frame or the end", self.frame()).await?;
@@ -155,7 +156,7 @@ impl Raw {
         }
     }
 
-    /// Reads frames up to one that begins like this. The connection must not end before.
+    /// Reads frames up to one with this prefix. The connection must not end before.
     pub(crate) async fn read_until(&mut self, begin: &str) {
         loop {
             let frame = wait_for(begin, self.frame()).await;
@@ -166,7 +167,7 @@ impl Raw {
         }
     }
 
-    /// The next frame of the server: its first byte and what it holds.
+    /// The next frame of the server: its first byte and its payload.
     pub(crate) async fn frame(&mut self) -> Option<(u8, Vec<u8>)> {
         let head = self.0.read_u8().await.ok()?;
         let length = match self.0.read_u8().await.ok()? {
@@ -180,7 +181,7 @@ impl Raw {
     }
 }
 
-/// A client's frame: any first byte, masked with zeros, so that it reads as it is.
+/// A client's frame: any first byte, masked with zeros, so that the payload is readable.
 pub(crate) fn frame(head: u8, payload: &[u8]) -> Vec<u8> {
     let mut frame = vec![head];
     match payload.len() {

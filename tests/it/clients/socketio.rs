@@ -1,6 +1,6 @@
 //! Socket.IO version 5 over an Engine.IO session, for one space.
 //!
-//! Bytes are `{"base64": "…"}` here as they are on `/ws`, so that a test says one thing for both.
+//! Bytes are `{"base64": "…"}` here as on `/ws`, so that a test has the same values for both.
 
 use base64::{Engine as _, prelude::BASE64_STANDARD};
 use serde_json::{Value, json};
@@ -17,7 +17,7 @@ pub(crate) struct SioClient {
     space: String,
 }
 
-/// A packet taken apart.
+/// A parsed packet.
 struct Parsed {
     kind: char,
     space: String,
@@ -27,7 +27,7 @@ struct Parsed {
 }
 
 impl SioClient {
-    /// Connects to a space with what is said at the door.
+    /// Connects to a space with these options.
     pub(crate) async fn open(
         mut engine: Engine,
         options: &ConnectOptions,
@@ -108,7 +108,7 @@ fn received(packet: Parsed) -> Received {
     }
 }
 
-/// The one argument of an answer; the two of `new user` as they are on `/ws`.
+/// The argument of an answer; the two of `new user` in the form of `/ws`.
 fn answer(mut arguments: Value) -> Value {
     match arguments.as_array().unwrap().len() {
         1 => arguments[0].take(),
@@ -121,7 +121,7 @@ fn answer(mut arguments: Value) -> Value {
     }
 }
 
-/// Takes a packet's text apart.
+/// Parses the text of a packet.
 fn parse(text: &str) -> Parsed {
     let (kind, mut rest) = text.split_at(1);
     let kind = kind.chars().next().unwrap();
@@ -141,7 +141,7 @@ fn parse(text: &str) -> Parsed {
     Parsed { kind, space, ack: ack.parse().ok(), data, attachments }
 }
 
-/// Takes bytes out of a value and leaves placeholders.
+/// Replaces bytes in a value by placeholders.
 fn take_bytes(value: &mut Value, taken: &mut Vec<Vec<u8>>) {
     if let Some(text) = single_member(value, "base64").and_then(Value::as_str) {
         let bytes = BASE64_STANDARD.decode(text).unwrap();
@@ -154,7 +154,7 @@ fn take_bytes(value: &mut Value, taken: &mut Vec<Vec<u8>>) {
     }
 }
 
-/// Puts bytes in the places of their placeholders.
+/// Replaces placeholders by bytes.
 fn put_bytes(value: &mut Value, attachments: &[Vec<u8>]) {
     if value.get("_placeholder").is_some() {
         let number = usize::try_from(value["num"].as_u64().unwrap()).unwrap();

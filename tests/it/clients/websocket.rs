@@ -12,7 +12,7 @@ use crate::harness::TestServer;
 pub(crate) struct WsClient(WebSocketStream<TcpStream>);
 
 impl WsClient {
-    /// Connects with what is said at the door.
+    /// Connects with these options.
     pub(crate) async fn open(
         server: &TestServer,
         options: &ConnectOptions,
@@ -54,7 +54,7 @@ impl WsClient {
         self.0.send(Message::text(text)).await.unwrap();
     }
 
-    /// Closes, and waits until the server has closed too.
+    /// Closes, and waits for the server's close frame.
     pub(crate) async fn close(mut self) {
         self.0.close(None).await.ok();
         while self.0.next().await.is_some_and(|it| it.is_ok()) {}
