@@ -61,7 +61,7 @@ pub enum TokenError {
     /// A claim that is reserved to the server's own key.
     #[error("its `{0}` is for tokens that this server has made, and another key has signed it")]
     ReservedClaim(&'static str),
-    /// Its key may belong to a site whose keys were never fetched.
+    /// Its key may belong to a site without a fetched set.
     #[error("its key may be one of a site whose keys were never fetched so far")]
     KeysNotLoaded,
     /// Its `iss` is not the configured issuer.

@@ -53,7 +53,7 @@ impl BusInbox {
         Self { events_max, state: Mutex::default(), changed: Notify::new() }
     }
 
-    /// Queues a received event whose bodies have `bytes` bytes.
+    /// Queues a received event with bodies of `bytes` bytes.
     pub(super) fn push(
         &self,
         channel: Channel,

@@ -17,7 +17,7 @@ use crate::domain::Limits;
 /// Durations are [`Duration`]s in [`Limits`] and milliseconds here, with the unit in the key.
 macro_rules! limits {
     (counts { $($count:ident: $type:ty,)* } durations { $($ms:ident: $duration:ident,)* }) => {
-        /// One key for each row of [`Limits`], which says what it bounds.
+        /// One key for each field of [`Limits`], which documents it.
         #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
         #[serde(default, deny_unknown_fields)]
         pub struct LimitSettings {

@@ -1,4 +1,4 @@
-//! An origin whose pages may connect.
+//! An allowed origin.
 
 use std::{borrow::Cow, fmt, net::Ipv6Addr, str::FromStr as _};
 

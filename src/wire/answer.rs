@@ -356,7 +356,7 @@ mod tests {
     }
 
     #[test]
-    fn a_profile_says_whether_the_user_is_a_guest() {
+    fn a_profile_has_the_guest_flag() {
         let mut ann = Profile {
             user: user("ann"),
             name: None,

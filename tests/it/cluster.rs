@@ -65,7 +65,7 @@ async fn messages_lost_by_the_bus_are_read_from_the_store() {
     // are lost, and that node does not detect it.
     for from in [None, Some("one")] {
         cluster.cut(from);
-        let lost = ann.post("the last word of a quiet room").await;
+        let lost = ann.post("the last message of a quiet room").await;
         assert_eq!(bob.next("new message").await["seq"], lost);
         let direct = ann.ask("SingleChat", json!({ "to": "bob", "data": "psst" })).await;
         assert_eq!((&direct["ok"], &direct["online"]), (&json!(true), &json!(true)));
@@ -172,7 +172,7 @@ async fn memberships_and_read_positions_reach_a_users_devices_on_other_nodes() {
     assert_eq!(here.next("new message").await["seq"], seq);
     here.ask("read", json!({ "room": "den", "seq": seq })).await;
     assert_eq!(there.next("read").await["unread"], 0);
-    assert_eq!(bob.next("read").await["user"], "ann", "a receipt");
+    assert_eq!(bob.next("read").await["user"], "ann", "a read event");
     here.ask("typing", json!({ "room": "den", "typing": true })).await;
     assert_eq!(bob.next("typing").await["user"], "ann");
     here.ask("kick", json!({ "room": "den", "user": "bob" })).await;
@@ -208,9 +208,13 @@ async fn roles_are_read_from_the_store_while_the_other_node_is_unreachable() {
         (json!({ "room": "den", "user": "bob" }), json!({ "room": "den", "user": "eve" }));
     assert_eq!(ann.ask("invite", invite("admin")).await["ok"], true);
     let deletion = json!({ "room": "den", "seq": 1 });
-    assert_eq!(bob.ask("delete message", deletion).await["ok"], true, "the new role");
+    assert_eq!(bob.ask("delete message", deletion).await["ok"], true, "the new role applies");
     assert_eq!(ann.ask("invite", invite("member")).await["ok"], true);
-    assert_eq!(bob.refusal("kick", kick_eve.clone()).await, "forbidden", "the old role");
+    assert_eq!(
+        bob.refusal("kick", kick_eve.clone()).await,
+        "forbidden",
+        "the old role applies again"
+    );
     assert_eq!(ann.ask("invite", invite("admin")).await["ok"], true);
     assert_eq!(ann.ask("kick", kick_bob).await["ok"], true);
     assert_eq!(bob.refusal("kick", kick_eve).await, "not_member");
@@ -269,7 +273,7 @@ async fn with_newest_only_the_newest_device_stays_across_nodes() {
         last = next;
     }
     assert_eq!(last.ask("GroupList", Value::Null).await["ok"], true);
-    // A user who connects during the partition is announced after it.
+    // A user that connects during the partition is announced after it.
     let mut before = last;
     cluster.cut(None);
     let last = open(&one, "tablet".to_owned()).await;

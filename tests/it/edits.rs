@@ -180,6 +180,6 @@ async fn a_foreign_epoch_is_not_recovered() {
     let server = server.restart().await;
     let options = ConnectOptions::new().token(&token);
     let mut back = Client::open(&server, Wire::WebSocket, options).await.ok().unwrap();
-    assert_eq!(back.next("welcome").await["epoch"], epoch, "the same database has the same one");
+    assert_eq!(back.next("welcome").await["epoch"], epoch, "the epoch of a database is stable");
     server.stop().await;
 }

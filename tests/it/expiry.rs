@@ -79,12 +79,12 @@ async fn a_token_identifies_an_anonymous_connection() {
     let server = TestServer::start().await;
     let token = json!({ "token": server.token("ann", &[]) });
     for wire in Wire::ALL {
-        let mut nobody = Client::open(&server, wire, ConnectOptions::new()).await.ok().unwrap();
-        assert_eq!(nobody.refusal("auth", json!({ "token": "nonsense" })).await, "unauthorized");
-        assert_eq!(nobody.ask("auth", token.clone()).await["user"], "ann");
-        assert_eq!(nobody.next("welcome").await["user"], "ann");
-        nobody.post("it is me").await;
-        assert_eq!(nobody.refusal("new user", "bob").await, "already_identified");
+        let mut anonymous = Client::open(&server, wire, ConnectOptions::new()).await.ok().unwrap();
+        assert_eq!(anonymous.refusal("auth", json!({ "token": "nonsense" })).await, "unauthorized");
+        assert_eq!(anonymous.ask("auth", token.clone()).await["user"], "ann");
+        assert_eq!(anonymous.next("welcome").await["user"], "ann");
+        anonymous.post("it is me").await;
+        assert_eq!(anonymous.refusal("new user", "bob").await, "already_identified");
     }
     server.stop().await;
 }

@@ -84,11 +84,11 @@ async fn with_guests_off_only_back_end_tokens_are_accepted() {
         let refused = Client::open(&server, wire, ConnectOptions::new().token(&old)).await;
         assert_eq!(refused.err().unwrap().code, "unauthorized", "an earlier token of a guest");
     }
-    let mut nobody =
+    let mut anonymous =
         Client::open(&server, Wire::WebSocket, ConnectOptions::new()).await.ok().unwrap();
-    let closing = nobody.next("closing").await;
+    let closing = anonymous.next("closing").await;
     assert_eq!((&closing["code"], &closing["reconnect"]), (&"invalid_user".into(), &false.into()));
-    assert_eq!(nobody.end().await, Some(4001));
+    assert_eq!(anonymous.end().await, Some(4001));
     server.stop().await;
 }
 

@@ -50,7 +50,7 @@ async fn requests_before_identification_are_refused() {
     let server = TestServer::start().await;
     let mut ann = Client::named(&server, Wire::WebSocket, "ann").await;
     for wire in Wire::ALL {
-        let mut nobody = Client::open(&server, wire, ConnectOptions::new()).await.ok().unwrap();
+        let mut anonymous = Client::open(&server, wire, ConnectOptions::new()).await.ok().unwrap();
         for (event, data) in [
             ("send message", json!("x")),
             ("GroupChat", json!("x")),
@@ -61,11 +61,11 @@ async fn requests_before_identification_are_refused() {
             ("history", json!({})),
             ("history", json!({ "with": "ann" })),
         ] {
-            assert_eq!(nobody.refusal(event, data).await, "not_identified", "{wire:?} {event}");
+            assert_eq!(anonymous.refusal(event, data).await, "not_identified", "{wire:?} {event}");
         }
         ann.post("hi").await;
         ann.next("new message").await;
-        assert!(!nobody.has_received("new message").await);
+        assert!(!anonymous.has_received("new message").await);
         assert!(!ann.has_received("user joined").await);
     }
     drop(ann);
@@ -154,8 +154,9 @@ async fn with_guests_off_a_token_is_required() {
     let token = server.token("ann", &[]);
     for wire in Wire::ALL {
         if wire == Wire::WebSocket {
-            let mut nobody = Client::open(&server, wire, ConnectOptions::new()).await.ok().unwrap();
-            assert_eq!(nobody.next("closing").await["code"], "invalid_user");
+            let mut anonymous =
+                Client::open(&server, wire, ConnectOptions::new()).await.ok().unwrap();
+            assert_eq!(anonymous.next("closing").await["code"], "invalid_user");
         } else {
             assert_eq!(refused(&server, wire, ConnectOptions::new()).await.code, "token_required");
         }

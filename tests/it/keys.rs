@@ -151,7 +151,10 @@ async fn the_first_connection_waits_for_the_keys() {
     let server = TestServer::with(|config| site.configure(config)).await;
     for wire in Wire::ALL {
         assert!(can_connect(&server, wire, &OLD.token("ann")).await, "{wire:?}");
-        assert!(can_connect(&server, wire, &server.token("ann", &[])).await, "our own, {wire:?}");
+        assert!(
+            can_connect(&server, wire, &server.token("ann", &[])).await,
+            "the own key, {wire:?}"
+        );
     }
     server.stop().await;
     site.stop().await;

@@ -140,8 +140,8 @@ async fn a_private_room_has_a_creator_and_needs_invitations() {
             Client::open(&server, wire, options).await.err().unwrap().code,
             "room_forbidden"
         );
-        let nobody = json!({ "room": there, "user": "nobody" });
-        assert_eq!(ann.refusal("invite", nobody).await, "no_such_user");
+        let unknown_user = json!({ "room": there, "user": "nobody" });
+        assert_eq!(ann.refusal("invite", unknown_user).await, "no_such_user");
         let invitation = json!({ "room": there, "user": bob_name });
         let answer = ann.ask("invite", invitation.clone()).await;
         assert_eq!(answer["role"], "member");

@@ -173,8 +173,8 @@ async fn a_notification_reaches_all_devices_and_later_connections() {
         });
         assert_eq!(told, expected);
         assert_eq!(root.ask("notify", mail).await["duplicate"], true);
-        let nobody = json!({ "to": "nobody", "data": "x" });
-        assert_eq!(root.refusal("notify", nobody).await, "no_such_user");
+        let unknown_user = json!({ "to": "nobody", "data": "x" });
+        assert_eq!(root.refusal("notify", unknown_user).await, "no_such_user");
         let (mut laptop, welcome) = connect(&server, wire, &name).await;
         assert_eq!(welcome["inbox"], json!({ "seq": 1, "unread": 1, "read": 0 }));
         let page = laptop.ask("history", json!({ "inbox": true })).await;

@@ -64,7 +64,7 @@ async fn a_user_signs_in_with_a_token() {
     let server = TestServer::start().await;
     let token = server.token("ann", &[]);
     let cookie = sign_in(&server, &json!({ "token": token })).await;
-    assert!(!cookie.contains(&token), "the cookie does not contain the token");
+    assert!(!cookie.contains(&token), "the cookie has a token of its own");
     let (status, told) = current_user(&server, &cookie).await;
     assert_eq!((status, &told["user"], &told["guest"]), (200, &json!("ann"), &json!(false)));
     let mut ann = Client::open_at(&server, "/ws", &cookie).await.ok().unwrap();

@@ -187,17 +187,17 @@ impl JwksSource {
         let name = &self.name;
         match result {
             Ok(keys) if before.failures > 0 => {
-                info!(keys.count = keys.len(), "the keys of {name} can be fetched again");
+                info!(key.source = %name, keys.count = keys.len(), "jwks fetch recovered");
             }
-            Ok(keys) => debug!(keys.count = keys.len(), "the keys of {name} were fetched"),
+            Ok(keys) => debug!(key.source = %name, keys.count = keys.len(), "jwks fetched"),
             Err(error) if before.failures == 0 => {
                 let consequence = match before.keys {
                     Some(_) => "the last keys stay in use",
-                    None => "there are none so far, and tokens with these keys are refused",
+                    None => "its keys are unknown, and their tokens get `unavailable`",
                 };
-                warn!(%error, "the keys of {name} cannot be fetched; {consequence}");
+                warn!(key.source = %name, %error, "jwks fetch failed; {consequence}");
             }
-            Err(error) => debug!(%error, "the keys of {name} still cannot be fetched"),
+            Err(error) => debug!(key.source = %name, %error, "jwks fetch still failing"),
         }
     }
 

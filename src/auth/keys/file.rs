@@ -81,8 +81,8 @@ pub fn read_key_file(path: &Path) -> Result<Secret, KeyFileError> {
     let file = File::open(path).map_err(failed)?;
     let mode = file.metadata().map_err(failed)?.mode();
     if mode & 0o077 != 0 {
-        let path = path.display();
-        warn!(key.mode = format!("{:o}", mode & 0o777), "{path} can be read by others: chmod 600");
+        let (path, mode) = (path.display(), format!("{:o}", mode & 0o777));
+        warn!(key.path = %path, key.mode = mode, "key file readable by other users: chmod 600");
     }
     let mut bytes = Vec::new();
     file.take(KEY_BYTES_MAX + 1).read_to_end(&mut bytes).map_err(failed)?;
@@ -112,7 +112,7 @@ fn create_key_file(data: &Path, path: &Path) -> Result<(), KeyFileError> {
         .map_err(failed("making the directory", data))?;
     let temporary = data.join(format!(".{FILE}.{}", random_text::<6>()));
     let result = write_new_key(&temporary).and_then(|()| link_into_place(&temporary, path));
-    // Best effort: a leftover is one small file whose name is not used again.
+    // Best effort: a leftover is one small file with a name that is not used again.
     drop(fs::remove_file(&temporary));
     result.map_err(failed("making", path))?;
     File::open(data)
@@ -161,7 +161,7 @@ mod tests {
         assert!(first.expose().len() >= KEY_BYTES_MIN);
         let mode = fs::metadata(data.join(FILE)).unwrap().permissions().mode();
         assert_eq!(mode & 0o777, FILE_MODE);
-        assert_eq!(fs::read_dir(&data).unwrap().count(), 1, "nothing is left aside");
+        assert_eq!(fs::read_dir(&data).unwrap().count(), 1, "no temporary file is left");
     }
 
     #[test]

@@ -47,12 +47,10 @@ pub enum InvalidKey {
         least: usize,
     },
     /// A private key. It would allow tokens for any user, and is not needed here.
-    #[error(
-        "it holds a private key; here goes the public one (openssl pkey -in private.pem -pubout)"
-    )]
+    #[error("it holds a private key; use the public one (openssl pkey -in private.pem -pubout)")]
     Private,
     /// A certificate. Its validity period would not be checked here.
-    #[error("it holds a certificate; here goes its key (openssl x509 -in cert.pem -pubkey -noout)")]
+    #[error("it holds a certificate; use its key (openssl x509 -in cert.pem -pubkey -noout)")]
     Certificate,
     /// Not a public key in PEM.
     #[error("it is not one PEM block with a PUBLIC KEY")]

@@ -41,7 +41,7 @@ pub(in crate::auth) fn read(text: &[u8]) -> Result<Vec<Key>, InvalidKeySet> {
         let key = key(entry);
         if key.is_none() {
             let id = text_of(entry, "kid").map(|id| id.chars().take(64).collect::<String>());
-            debug!(key.id = id, "a key of a set is left out: it is none that checks tokens here");
+            debug!(key.id = id, "jwks key skipped: unsupported");
         }
         key
     });

@@ -172,7 +172,7 @@ impl Tokens for KeyTokens {
         let members = claims::to_payload(claims, &self.rules, self.clock.now());
         encode(&Header::new(Algorithm::HS256), &members, &self.signing)
             .map(|text| Token::from_raw(&text))
-            .map_err(|error| Fault::new("signing a token", error))
+            .map_err(|error| Fault::new("token signing failed", error))
     }
 }
 

@@ -40,7 +40,7 @@ pub(crate) async fn three_node_contract(nodes: [(&str, &dyn Bus); 3]) {
     large_entries_arrive_untouched(&ann, &bob).await;
 }
 
-/// A node whose events are awaited with a timeout.
+/// A node; each wait for its events has a timeout.
 pub(crate) struct TestListener<'a> {
     name: &'a str,
     bus: &'a dyn Bus,
@@ -122,7 +122,7 @@ impl<'a> TestListener<'a> {
         let received = timeout(TEST_WAIT_MAX, self.bus.next()).await;
         received
             .unwrap_or_else(|_| panic!("{} received nothing", self.name))
-            .expect("it is not closed")
+            .expect("the bus is open")
     }
 }
 

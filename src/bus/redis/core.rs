@@ -193,8 +193,8 @@ impl Generation {
         is_own.then(|| self.core.epoch + elapsed)
     }
 
-    /// Waits for the end of the generation, whose connection exists since `since`: the pings of a
-    /// group time out, or the group has moved. Cancel-safe.
+    /// Waits for the end of the generation: the pings of a group time out, or the group has moved.
+    /// The connection exists since `since`. Cancel-safe.
     pub(super) async fn wait_until_over(&self, since: Instant) -> RedisFailure {
         tokio::select! {
             () = self.moved.notified() => RedisFailure::Moved,

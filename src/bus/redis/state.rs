@@ -23,7 +23,7 @@ pub(super) struct BusState {
     /// Messages that were taken from the queue and are not confirmed.
     pub(super) in_flight: usize,
     pub(super) phase: BusPhase,
-    /// When a failure was logged whose recovery is not logged yet.
+    /// The time of a logged failure without a logged recovery.
     pub(super) failing_since: Option<Instant>,
     groups: [GroupState; GROUPS],
 }
@@ -262,7 +262,7 @@ mod tests {
         assert_eq!(state.take_surplus(&groups), [channel(7)]);
         assert!(state.set_wanted(&seven, now).is_empty());
         assert_eq!(state.missing(&groups), [channel(7)]);
-        assert!(state.confirm_unsubscribed(1, channel(7)), "it was asked for");
-        assert!(!state.confirm_unsubscribed(1, channel(7)), "it was not");
+        assert!(state.confirm_unsubscribed(1, channel(7)), "it was requested");
+        assert!(!state.confirm_unsubscribed(1, channel(7)), "it was not requested");
     }
 }

@@ -2,7 +2,7 @@
 
 use super::*;
 
-pub(super) async fn a_place_where_nothing_was_said_is_empty(store: &dyn Store) {
+pub(super) async fn a_place_without_entries_is_empty(store: &dyn Store) {
     commit(store, vec![draft("other", "1", "1")]).await;
     assert_eq!(head(store, &room("lobby")).await, Seq::ZERO);
     for range in [PageRange::Newest, PageRange::Before(seq(5)), PageRange::After(Seq::ZERO)] {

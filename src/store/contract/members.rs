@@ -6,7 +6,7 @@ fn reading(n: u64) -> Change {
     change("lobby", "ann", MemberChange::Read(seq(n)))
 }
 
-pub(super) async fn a_read_pointer_only_goes_forward_and_to_the_head(store: &dyn Store) {
+pub(super) async fn a_read_position_only_moves_forward_and_to_the_head(store: &dyn Store) {
     apply_changes(store, vec![change("lobby", "ann", JOIN), change("lobby", "bob", JOIN)]).await;
     commit(store, (1..=5).map(|n| numbered("lobby", n)).collect()).await;
     for (to, expected) in [(2, 2), (1, 2), (0, 2), (4, 4), (3, 4), (99, 5), (u64::MAX, 5), (4, 5)] {
@@ -115,8 +115,8 @@ pub(super) async fn a_direct_message_makes_both_members(store: &dyn Store) {
     commit(store, vec![says(1), says(2)]).await;
     assert_eq!(member(store, &alone, "ann").await, new(nth(2)));
     assert_eq!(log_state(store, &alone).await.members, 1);
-    let nobody = Draft { place: direct("/", "ann", "cleo"), ..edit("", 1, "0") };
-    commit(store, vec![nobody]).await;
+    let rejected = Draft { place: direct("/", "ann", "cleo"), ..edit("", 1, "0") };
+    commit(store, vec![rejected]).await;
     assert_eq!(member(store, &direct("/", "ann", "cleo"), "cleo").await, None);
 }
 

@@ -51,7 +51,7 @@ macro_rules! check {
 async fn logs_are_kept<S: Store>(open: &(impl AsyncFn() -> S + Sync)) {
     check! { open to
         logs::{
-            a_place_where_nothing_was_said_is_empty,
+            a_place_without_entries_is_empty,
             an_empty_batch_stores_nothing,
             seq_is_dense_and_in_order_within_and_across_batches,
             every_place_has_its_own_seq,
@@ -132,7 +132,7 @@ async fn members_are_kept<S: Store>(open: &(impl AsyncFn() -> S + Sync)) {
             many_users_join_in_one_batch,
         }
         members::{
-            a_read_pointer_only_goes_forward_and_to_the_head,
+            a_read_position_only_moves_forward_and_to_the_head,
             a_read_pointer_counts_messages_and_not_changes,
             muted_is_kept,
             read_and_mute_do_nothing_for_non_members,

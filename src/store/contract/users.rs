@@ -32,7 +32,7 @@ pub(super) async fn a_registered_name_stays_registered(store: &dyn Store) {
         .await;
     assert!(is_registered("ann").await);
     record_seen(store, guest(&root, "ann")).await;
-    assert!(is_registered("ann").await, "for ever");
+    assert!(is_registered("ann").await, "permanently");
     assert!(is_registered("ANN").await, "and confusable names");
     assert!(!is_registered("bob").await);
     let shop = Space::from_raw("/shop");

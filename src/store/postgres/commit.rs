@@ -159,7 +159,7 @@ async fn insert_logs(
     bind_places(sqlx::query(INSERT_LOGS), new).execute(connection).await.map(drop)
 }
 
-/// The users whose revision changes: their memberships changed, or a conversation of theirs has a
+/// The users with a new revision: their memberships changed, or one of their conversations has a
 /// new entry.
 fn users_to_revise<'a>(
     users_to_forget: BTreeSet<SpaceUser<'a>>,

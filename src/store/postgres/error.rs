@@ -12,7 +12,7 @@ pub enum PostgresError {
     /// The address is malformed.
     #[error("the address of the PostgreSQL database is not one")]
     Address(#[source] sqlx::Error),
-    /// Nothing answers at the address, or something that is not PostgreSQL.
+    /// No server listens at the address, or it is not PostgreSQL.
     #[error("the PostgreSQL server cannot be reached")]
     Unreachable(#[source] sqlx::Error),
     /// The server did not answer in time.

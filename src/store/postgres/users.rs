@@ -166,7 +166,7 @@ pub(super) async fn guests_on_other_nodes(
     query.fetch_all(connection).await?.iter().map(number).collect()
 }
 
-/// The users whose memberships end: the name has another owner now, or the guest has expired.
+/// The users that lose their memberships: the name has another owner now, or the guest has expired.
 pub(super) fn users_to_forget<'a>(
     batch: &'a Batch,
     locked: &LockedUsers<'a>,

@@ -17,7 +17,7 @@ pub(crate) struct DraftPlan<'a> {
     pub(crate) outcomes: Vec<Outcome>,
     /// The drafts to store, each with its position in the log.
     pub(crate) stored: Vec<(&'a Draft, Position)>,
-    /// The messages whose content changes, those of this batch included.
+    /// The messages with changed content, including messages of this batch.
     pub(crate) rewritten: HashMap<(&'a Place, Seq), Rewritten<'a>>,
 }
 

@@ -155,7 +155,7 @@ mod tests {
         assert_eq!(roles, [Some(Role::Owner), Some(Role::Reader), None, None]);
         let members: Vec<_> = plan.changed.iter().map(|it| it.log.members).collect();
         assert_eq!(members, [1, 2, 1, 1]);
-        assert_eq!(plan.members.len(), 1, "ann and cleo are what they were: nothing");
+        assert_eq!(plan.members.len(), 1, "ann and cleo stay non-members");
     }
 
     #[test]

@@ -188,7 +188,7 @@ pub(crate) struct DraftLookup<'a> {
 }
 
 impl<'a> DraftLookup<'a> {
-    /// The lookup of drafts whose logs exist.
+    /// The lookup of the drafts with an existing log.
     pub(crate) fn of(drafts: &'a [Draft], logs: &StoredLogs<'_>) -> Self {
         let mut lookup = Self::default();
         for (number, draft) in numbered(drafts) {
@@ -241,7 +241,7 @@ pub(crate) fn parse_current_members(
     found.collect()
 }
 
-/// The users that may join one more room, whose rooms have to be counted.
+/// The users that may join one more room: their rooms have to be counted.
 pub(crate) fn users_to_count<'a>(
     changes: &'a [Change],
     found: &HashMap<usize, CurrentMember>,

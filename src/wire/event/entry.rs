@@ -50,7 +50,7 @@ pub(in crate::wire) struct EntryData<'a> {
     unread: Option<u64>,
 }
 
-/// `missed`: a part of the missed entries, or where the log stands.
+/// `missed`: a part of the missed entries, or the current position of the log.
 #[derive(Debug, Serialize)]
 pub(in crate::wire) struct MissedData<'a> {
     room: &'a str,

@@ -1,8 +1,8 @@
 //! `MessagePack` frames, which plain WebSocket clients may choose.
 //!
-//! A received frame is converted to a JSON text with byte strings beside it, as in a Socket.IO packet,
-//! and then parsed as one. A frame is sent from the same wire structs as JSON. So there is one parser
-//! of requests and one set of structs for events and answers.
+//! A received frame is converted to a JSON text with byte strings beside it, as in a Socket.IO
+//! packet, and then parsed as one. A sent frame is serialized from the same wire structs as JSON.
+//! So there is one parser of requests and one set of structs for events and answers.
 
 mod read;
 mod write;

@@ -1,9 +1,10 @@
 //! From `MessagePack` to a JSON text with byte strings beside it.
 //!
-//! No length in a frame is trusted: it is compared with the rest of the frame before anything is read,
-//! and nothing is allocated ahead. The size of the frame bounds the memory: at most 6 bytes of text for
-//! each of its own (`false`, and `\u0001` for a control character), a copy of its byte strings,
-//! [`Limits::attachments_max`] placeholders, and references to the keys of the maps around one value.
+//! No length in a frame is trusted: it is compared with the rest of the frame before anything is
+//! read, and nothing is allocated ahead. The size of the frame bounds the memory: at most 6 bytes
+//! of text per byte of the frame (`false`, and `\u0001` for a control character), a copy of its
+//! byte strings, [`Limits::attachments_max`] placeholders, and references to the keys of the maps
+//! around one value.
 
 use std::collections::BTreeSet;
 
@@ -44,7 +45,7 @@ pub(super) fn unpack(frame: &[u8], limits: &Limits) -> Result<Unpacked, Rejectio
     let (attachments_max, text, attachments) = (limits.attachments_max, Vec::new(), Vec::new());
     let mut reader =
         MsgPackReader { rest: frame, attachments_max, text, attachments, rejection: None };
-    // The frame is an object around the data, whose own depth has the common limit.
+    // The frame is an object around the data, and the depth of the data has the common limit.
     reader.value(DEPTH_MAX + 1)?;
     let MsgPackReader { rest, attachments_max: _, text, attachments, rejection } = reader;
     if !rest.is_empty() {

@@ -30,12 +30,12 @@ fn body(frame: &[u8]) -> Result<Body, Rejection> {
     Ok(post.body)
 }
 
-/// A `send message` whose `data` is these bytes.
+/// A `send message` with these bytes as its `data`.
 fn sending(data: &[u8]) -> Vec<u8> {
     [b"\x83\xa5event\xacsend message\xa3ack\x07\xa4data", data].concat()
 }
 
-/// A `send message` whose message is these bytes.
+/// A `send message` with these bytes as its message.
 fn saying(message: &[u8]) -> Vec<u8> {
     sending(&[b"\x81\xa3msg", message].concat())
 }
@@ -189,7 +189,7 @@ fn a_placeholder_of_a_client_is_refused_with_its_ack() {
     let with_bytes = [b"\x92", &text[..], b"\xc4\x01x"].concat();
     let body = body(&saying(&with_bytes)).unwrap();
     let json = r#"["{\"_placeholder\":true,\"num\":0}",{"_placeholder":true,"num":0}]"#;
-    assert_eq!(body.json(), json, "a text that looks like one is a text");
+    assert_eq!(body.json(), json, "a text in the form of a placeholder is a text");
 }
 
 #[test]
@@ -263,7 +263,7 @@ fn an_event_has_its_byte_strings_as_bin() {
 }
 
 #[test]
-fn a_reply_goes_to_its_ack_or_is_an_event() {
+fn a_reply_has_its_ack_or_is_an_event() {
     let (kind, refused) = (RequestKind::of("typing"), Err(Rejection::NotMember));
     assert_eq!(
         reply(kind, Some(3), &Ok(Answer::Acknowledged)).unwrap(),

@@ -83,7 +83,7 @@ pub(super) struct RequestData<'a> {
     pub(super) limits: &'a Limits,
 }
 
-/// The request that a reply answers, as far as the form of the reply depends on it.
+/// The request of a reply, as far as the form of the reply depends on it.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum RequestKind {
     /// A request of the table.

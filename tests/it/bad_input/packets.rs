@@ -12,7 +12,7 @@ use crate::{
     harness::{TestServer, wait_for},
 };
 
-/// A connection whose user is alone in a room.
+/// A connection of a user that is alone in a room.
 async fn connect_mallory(server: &TestServer) -> Raw {
     let mut raw = Raw::connect(server).await;
     let answer = raw.handshake("/socket.io/?EIO=4&transport=websocket&room=cellar", "").await;
@@ -37,7 +37,7 @@ async fn server() -> TestServer {
 /// The input, frame by frame.
 type Case = (&'static str, Vec<Vec<u8>>);
 
-/// Packets whose attachments do not match.
+/// Packets with attachments that do not match.
 fn attachments() -> Vec<Case> {
     let bytes = || frame(0x82, b"bytes");
     let event = |placeholder: &str| text(&format!(r#"451-["send message",{placeholder}]"#));

@@ -376,7 +376,7 @@ impl Client {
         match &**name {
             "new message" | "GroupChat" => {
                 let last = self.last_seqs.insert(room(), seq(data)).unwrap_or(0);
-                assert!(seq(data) > last, "after {last} came {data}");
+                assert!(seq(data) > last, "{data} after {last}");
             }
             "missed" => {
                 for message in data["messages"].as_array().unwrap() {

@@ -140,7 +140,7 @@ pub(super) fn free_port() -> u16 {
     }
 }
 
-/// The reply of a server to a command whose arguments have no spaces, as RESP text.
+/// The reply of a server to a command, as RESP text. The arguments must have no spaces.
 async fn run_command(port: u16, command: &str) -> Option<String> {
     let mut socket = TcpStream::connect(("127.0.0.1", port)).await.ok()?;
     socket.write_all(format!("{command}\r\nQUIT\r\n").as_bytes()).await.ok()?;

@@ -76,7 +76,7 @@ async fn postgres_check_warns_of_unsafe_settings() {
     database.make_schema().await;
     let options = database.options("checked");
     let warnings = PostgresStore::check(&options).await.unwrap();
-    assert_eq!(warnings, [PostgresWarning::NoFsync], "as the test's server is started");
+    assert_eq!(warnings, [PostgresWarning::NoFsync], "the test's server runs without fsync");
     database.run("ALTER ROLE postgres SET synchronous_commit = off").await;
     let many = PostgresOptions { readers_max: 58, ..options.clone() };
     let warnings = PostgresStore::check(&many).await.unwrap();

@@ -158,7 +158,7 @@ pub(super) async fn run_on(connection: &mut PgConnection, sql: &str) {
     sqlx::raw_sql(sql).execute(connection).await.unwrap();
 }
 
-/// Starts a server that listens on a socket in its folder and nowhere else.
+/// Starts a server that listens only on a socket in its folder.
 fn serve(folder: &Path) -> Child {
     let mut server = as_server("postgres");
     server.arg("-D").arg(folder.join("data")).arg("-k").arg(folder).args(["-p", PORT]);

@@ -13,7 +13,7 @@ use crate::{
 };
 
 /// The content of a database of schema 2: a room with three messages, two direct conversations, and
-/// users, of whom Ann and Bob are registered.
+/// users; Ann and Bob are registered.
 const SCHEMA_2_ROWS: &str = "
     INSERT INTO conversation (id, space, kind, one, other, head) VALUES
         (1, '/', 0, 'lobby', '', 3), (2, '/', 1, 'ann', 'bob', 1), (3, '/', 1, 'ann', 'guest', 2),

@@ -78,7 +78,7 @@ async fn entries_survive_reopening() {
     store.close().await;
     drop(store);
     let log_left = fs::exists(directory.path().join("roomcast.db-wal")).unwrap();
-    assert!(!log_left, "closing leaves everything in the database");
+    assert!(!log_left, "a close empties the write-ahead log");
 
     let store = open(&directory).await;
     assert_eq!(log(&store, &room("lobby")).await, [stored(first.clone(), 1)]);
@@ -177,8 +177,8 @@ async fn a_locked_database_fails_whole_commits_and_recovers() {
         for _ in 0..2 {
             store.commit(&two).await.unwrap_err();
         }
-        assert!(began.elapsed() < 4 * BUSY_WAIT_MAX, "a commit waits no longer than it may");
-        assert_eq!(head(&store, &room("lobby")).await, seq(1 + round), "reads go on");
+        assert!(began.elapsed() < 4 * BUSY_WAIT_MAX, "the wait of a commit is bounded");
+        assert_eq!(head(&store, &room("lobby")).await, seq(1 + round), "reads continue");
         run(&mut other_connection, "ROLLBACK").await;
         let again = Outcome::Duplicate { seq: seq(1), at: two.drafts[1].at };
         assert_eq!(
@@ -215,7 +215,7 @@ async fn a_full_disk_fails_whole_commits_and_recovers() {
     while store.commit(&three(stored + 1)).await.is_ok() {
         stored += 1;
     }
-    assert!(stored > 0, "there was room for some");
+    assert!(stored > 0, "some commits succeeded");
     for n in [stored + 1, stored + 2] {
         store.commit(&three(n)).await.unwrap_err();
         assert_eq!(head(&store, &room("lobby")).await, seq(stored));
