@@ -8,8 +8,8 @@ use http::StatusCode;
 
 use crate::domain::{CloseReason, Rejection};
 
-/// Time that a client should wait before it reconnects after a drain, because the replacement of the
-/// node may not accept connections yet.
+/// Time that a client should wait before it reconnects after a drain, because the replacement of
+/// the node may not accept connections yet.
 const RETURN_AFTER: Duration = Duration::from_secs(1);
 
 /// How a rejection appears to clients.

@@ -14,8 +14,8 @@ use crate::{
 const DUPLICATE_PARAMETER: Rejection = Rejection::BadRequest("the query says the same thing twice");
 const BAD_SINCE: Rejection = Rejection::BadRequest("since is written room:seq,room:seq");
 
-/// Parses the query of a connection to `space`. Unknown parameters are ignored, and so is the token,
-/// which the transports read.
+/// Parses the query of a connection to `space`. Unknown parameters are ignored, and so is the
+/// token, which the transports read.
 pub fn hello_from_query(space: Space, query: &str) -> Result<Hello, Rejection> {
     let (token, device, room, since) = (None, None, None, Vec::new());
     let mut hello = Hello { space, token, device, room, since, epoch: None };
@@ -85,8 +85,8 @@ enum Since {
     Text(String),
 }
 
-/// Parses an `auth` payload. The query supplies the fields that it leaves out, and `request_token`, of
-/// the first HTTP request, supplies the token.
+/// Parses an `auth` payload. The query supplies the fields that it leaves out, and `request_token`,
+/// of the first HTTP request, supplies the token.
 pub(super) fn hello_from_auth(
     space: Space,
     auth: Option<&str>,

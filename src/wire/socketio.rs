@@ -30,8 +30,8 @@ use crate::{
 /// The slot of a delivery that holds its [`Packet`].
 const SLOT: usize = 0;
 
-/// A JSON value of a Socket.IO packet: a text that is sent as it is or, if there are byte strings, a
-/// tree in which byte strings replace their placeholders.
+/// A JSON value of a Socket.IO packet: a text that is sent as it is or, if there are byte strings,
+/// a tree in which byte strings replace their placeholders.
 #[derive(Clone, Debug)]
 pub struct Packet {
     json: Box<RawValue>,

@@ -27,13 +27,13 @@ pub(super) struct OutgoingMessage {
 /// Whether there was room for a message.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(super) enum EnqueueResult {
-    /// There was.
+    /// The message is queued.
     Queued,
-    /// There is room again, after so many were dropped.
+    /// The message is queued; so many were dropped before it.
     Recovered(u64),
-    /// There was none, for the first time.
+    /// The message is dropped, the first one since the queue is full.
     Overflowed,
-    /// There still was none.
+    /// The message is dropped, like the one before it.
     Dropped,
 }
 

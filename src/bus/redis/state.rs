@@ -118,8 +118,8 @@ impl BusState {
         group_states.flat_map(|group_state| group_state.missing.iter().copied()).collect()
     }
 
-    /// Takes the channels of these groups that are not wanted any more: they count as not
-    /// subscribed from now on.
+    /// Takes the channels of these groups that are no longer wanted: they count as not subscribed
+    /// from now on.
     pub(super) fn take_surplus(&mut self, groups: &[ChannelGroup]) -> Vec<Channel> {
         let mut surplus = Vec::new();
         for group in groups {

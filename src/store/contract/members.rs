@@ -14,7 +14,7 @@ pub(super) async fn a_read_position_only_moves_forward_and_to_the_head(store: &d
         assert_eq!(changed.after.unwrap().read, nth(expected), "to {to}");
         assert_eq!(read(store, &room("lobby"), "ann").await, nth(expected), "to {to}");
     }
-    assert_eq!(read(store, &room("lobby"), "bob").await, Position::ZERO, "each their own");
+    assert_eq!(read(store, &room("lobby"), "bob").await, Position::ZERO, "positions are per user");
     let drafts = vec![numbered("lobby", 6)];
     let changes = vec![reading(6)];
     store.commit(&Batch { changes, drafts, ..Batch::default() }).await.unwrap();

@@ -116,8 +116,8 @@ pub(super) async fn last_seen_is_the_latest_time(store: &dyn Store) {
     assert_eq!(store.last_seen(&root, &[]).await.unwrap(), []);
 }
 
-/// Ann, as a registered user, connects to a store in which she has as many memberships as a user
-/// may have.
+/// Connects ann with this kind of identity, as a member of a room, a direct conversation and an
+/// inbox.
 async fn join_ann_to_all_places(store: &dyn Store, identity_kind: IdentityKind) {
     let seen = vec![UserSeen { identity_kind, ..guest(&Space::root(), "ann") }];
     let changes = vec![change("a", "ann", JOIN), change("a", "bob", JOIN)];

@@ -1,8 +1,8 @@
 //! The commit: a batch in one transaction.
 //!
 //! Begin · (lock the rows of users) · lock the rows of conversations · (read members) · read what
-//! drafts depend on · (plan) · write · commit. The plan (`store/sql/draft_plan.rs`) assigns `seq`. The
-//! statements for empty parts of a batch are left out.
+//! drafts depend on · (plan) · write · commit. The plan (`store/sql/draft_plan.rs`) assigns `seq`.
+//! The statements for empty parts of a batch are left out.
 //!
 //! Several processes commit at the same time. A transaction holds the lock of a conversation's row
 //! until it commits, so commits are ordered by `seq`, and reads after the lock see the latest

@@ -116,8 +116,8 @@ impl<'a> MsgPackReader<'a> {
         Ok(())
     }
 
-    /// Writes an integer without a fraction where it is exact, as JavaScript does: some libraries send
-    /// large integers as floats.
+    /// Writes an integer without a fraction where it is exact, as JavaScript does: some libraries
+    /// send large integers as floats.
     fn float<const N: usize>(
         &mut self,
         read: impl FnOnce([u8; N]) -> f64,
@@ -196,8 +196,8 @@ impl<'a> MsgPackReader<'a> {
         str::from_utf8(self.take(length)?).map_err(|_error| INVALID_UTF8)
     }
 
-    /// Reads a length, in bytes, items or members. Each takes at least one byte, so a length above the
-    /// rest of the frame is invalid.
+    /// Reads a length, in bytes, items or members. Each takes at least one byte, so a length above
+    /// the rest of the frame is invalid.
     #[expect(
         clippy::wildcard_enum_match_arm,
         reason = "the other markers have no length or one of 32 bits"
