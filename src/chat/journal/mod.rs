@@ -23,7 +23,7 @@ pub use self::writer::JournalWriter;
 pub(super) use self::writer::WriterParts;
 use super::{
     cluster::{MembershipRefresh, RefreshQueue},
-    hub::{Cause, StaleMemberships},
+    hub::{Cause, OnlineUserId, StaleMemberships},
     ports::{
         Change, ChangeResult, Draft, DraftAct, GuestExpired, TrimLimits, UserDeparted, UserSeen,
     },
@@ -56,7 +56,7 @@ pub(crate) struct MembershipRequest {
 pub(crate) struct MembershipLoad {
     pub(crate) seen: UserSeen,
     /// Tells successive online users of one name apart.
-    pub(crate) online_user_id: u64,
+    pub(crate) online_user: OnlineUserId,
     /// The rooms that the user joins by connecting.
     pub(crate) joins: Vec<Change>,
 }

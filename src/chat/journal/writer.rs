@@ -17,7 +17,7 @@ use crate::{
     chat::{
         cluster::{Cluster, MembershipRefresh},
         event::{Delivery, Event, Post},
-        hub::{Cause, Hub, StaleMemberships},
+        hub::{Cause, Hub, OnlineUserId, StaleMemberships},
         ports::{
             Batch, Change, ChangeResult, ClusterEvent, Committed, Draft, DraftAct, Fault,
             MemberChange, MetricEvent, Metrics, Outcome, Store, TrimLimits, Trimmed, UserSeen,
@@ -74,7 +74,7 @@ struct BatchWaiters {
 enum Waiter {
     /// A connecting user: the online user's id, and the range of the batch's changes that are its
     /// joins.
-    Load(u64, Range<usize>, Completion<PriorMembership>),
+    Load(OnlineUserId, Range<usize>, Completion<PriorMembership>),
     /// A refresh after another node changed the memberships.
     MembershipRefresh(StaleMemberships, Option<oneshot::Sender<()>>),
 }
@@ -115,7 +115,7 @@ impl JournalWriter {
         let (mut waiting, mut trims) = (BatchWaiters::default(), Vec::new());
         for it in commands {
             match it {
-                JournalCommand::UserSeen(seen) if self.hub.is_current(&seen) => {
+                JournalCommand::UserSeen(seen) if self.hub.users.is_current(&seen) => {
                     batch.seen.push(seen);
                 }
                 JournalCommand::UserSeen(_) => (),
@@ -160,14 +160,14 @@ impl JournalWriter {
         batch: &mut Batch,
         waiting: &mut BatchWaiters,
     ) {
-        let MembershipLoad { seen, online_user_id, joins } = load;
-        if !self.hub.holds_name(&seen.space, &seen.user, online_user_id) {
+        let MembershipLoad { seen, online_user, joins } = load;
+        if !self.hub.users.holds_name(&online_user) {
             return done(Err(Rejection::NameTaken));
         }
         batch.membership_queries.push((seen.space.clone(), seen.user.clone()));
         let first = batch.changes.len();
         let own_changes = first..first + joins.len();
-        waiting.waiters.push(Waiter::Load(online_user_id, own_changes, done));
+        waiting.waiters.push(Waiter::Load(online_user, own_changes, done));
         waiting.changes.extend(joins.iter().map(|_| (Cause::default(), None)));
         batch.changes.extend(joins);
         batch.seen.push(seen);
@@ -217,11 +217,11 @@ impl JournalWriter {
             membership_queries.iter().zip(memberships).zip(waiting.waiters)
         {
             match waiter {
-                Waiter::Load(online_user_id, joins, done) => {
+                Waiter::Load(online_user, joins, done) => {
                     let joined = changed.get(joins).unwrap_or_default().iter();
                     let new = joined.filter(|it| it.before.is_none() && it.after.is_some()).count();
                     let is_known = memberships.len() > new;
-                    self.hub.cache_memberships(space, user, online_user_id, memberships);
+                    self.hub.users.cache_memberships(&online_user, memberships);
                     done(Ok(if is_known { PriorMembership::Known } else { PriorMembership::New }));
                 }
                 Waiter::MembershipRefresh(stale, done) => {
@@ -272,10 +272,10 @@ impl JournalWriter {
     async fn trim(&self, retention: &TrimLimits) -> Result<More, Rejection> {
         match self.store.trim(retention).await {
             Ok(Trimmed { floors, more }) => {
-                self.hub.trim(&floors);
+                self.hub.fanout.trim(&floors);
                 for (place, floor) in &floors {
                     self.hub
-                        .publisher()
+                        .publisher
                         .publish_to_place(place, || ClusterEvent::Trimmed(place.clone(), *floor));
                 }
                 Ok(if more { More::Yes } else { More::No })

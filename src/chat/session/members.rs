@@ -43,7 +43,7 @@ impl Session {
         self.may_change(room, user, Some(role)).await?;
         // An offline guest cannot be invited: the next guest of that name is another user.
         let space = &self.origin.space;
-        let exists = self.chat.hub.is_present(space, user)
+        let exists = self.chat.hub.users.is_present(space, user)
             || self.chat.is_registered_user(space, user).await?
             || self.is_online_remotely(user).await?;
         if exists { Ok(()) } else { Err(Rejection::NoSuchUser) }
@@ -122,7 +122,7 @@ impl Session {
         let remote = chat.cluster.remote_devices(space, &users).await;
         let remote = remote.map_err(|fault| unavailable(&fault))?;
         let presence = |((user, last_seen), remote)| {
-            let mut devices = chat.hub.devices(space, &user);
+            let mut devices = chat.hub.users.devices(space, &user);
             devices.merge(remote);
             let (online, devices) = (!devices.is_empty(), devices.count());
             UserPresence { user, online, devices, last_seen }

@@ -88,8 +88,8 @@ impl Session {
         }
         let user = self.identity()?.user();
         match typing {
-            Typing::Yes => self.chat.hub.start_typing(place, user, self.registration.id()),
-            Typing::No => self.chat.hub.stop_typing(place, user),
+            Typing::Yes => self.chat.hub.typing.start(place, user, self.registration.id()),
+            Typing::No => self.chat.hub.typing.stop(place, user),
         }
         Ok(Answer::Acknowledged)
     }

@@ -56,7 +56,10 @@ impl Session {
         }
         match self.user_connection() {
             Ok(user_connection) => {
-                self.chat.hub.find_room(&user_connection, &room, |found| answer(found.map(joined)));
+                self.chat
+                    .hub
+                    .users
+                    .find_room(&user_connection, &room, |found| answer(found.map(joined)));
             }
             Err(rejection) => answer(Err(rejection)),
         }
@@ -79,7 +82,8 @@ impl Session {
             Ok(Some(JoinRefusal::TooManyRooms)) => answer(Err(Rejection::TooManyRooms)),
             Ok(Some(JoinRefusal::NotNew)) => answer(Err(Rejection::RoomForbidden)),
             Ok(None) => {
-                hub.find_room(&user_connection, &joined_room, |found| answer(found.map(joined)));
+                hub.users
+                    .find_room(&user_connection, &joined_room, |found| answer(found.map(joined)));
             }
         };
         self.change(change, cause, answer).await;
@@ -95,11 +99,11 @@ impl Session {
     /// Loads the room's users of the other nodes before a user joins, so that the answer has them.
     async fn register_interest(&self, place: &Place) -> Result<Option<RoomInterest>, Rejection> {
         let (hub, cluster) = (&self.chat.hub, &self.chat.cluster);
-        if hub.publisher().is_alone() {
+        if hub.publisher.is_alone() {
             return Ok(None);
         }
         let log = self.chat.store.log(place).await.map_err(|fault| unavailable(&fault))?;
-        let interest = hub.register_interest(place, log);
+        let interest = hub.live_rooms.register_interest(place, log);
         cluster.wait_for_rosters(|| vec![place.clone()]).await;
         Ok(Some(interest))
     }
