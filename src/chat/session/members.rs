@@ -5,8 +5,8 @@ use crate::{
     chat::{
         Answer, Reply, ReplyCallback, UserPresence,
         hub::Cause,
-        journal::MembershipRequest,
-        ports::{Change, ChangeResult, MemberChange},
+        journal::{ChangeReply, MembershipRequest},
+        ports::{Change, MemberChange},
     },
     domain::{Member, Place, Rejection, Role, RoomName, UserName},
 };
@@ -102,15 +102,8 @@ impl Session {
     async fn submit_change(&self, change: Change, answered: Answer, answer: ReplyCallback) {
         let by = self.identity.as_ref().map(|it| it.user().clone());
         let cause = Cause { by, ..Cause::default() };
-        let done = Box::new(|changed: Result<ChangeResult, _>| {
-            answer(changed.and_then(|changed| match (changed.before, changed.after) {
-                (None, None) if changed.refused.is_some() => Err(Rejection::TooManyRooms),
-                // Another change has removed the member before.
-                (None, None) => Err(Rejection::NoSuchUser),
-                _ => Ok(answered),
-            }));
-        });
-        self.chat.journal.request_membership(MembershipRequest { change, cause, done }).await;
+        let reply = ChangeReply::OfOtherUser(answered).pending(answer);
+        self.chat.journal.request_membership(MembershipRequest { change, cause, reply }).await;
     }
 
     /// `presence`: which of these users are online.
