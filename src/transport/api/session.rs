@@ -2,19 +2,22 @@
 
 use std::sync::Arc;
 
-use axum::body::{Body, HttpBody as _};
+use axum::body::Body;
 use bytes::Bytes;
 use http::{
     HeaderMap, HeaderValue, Method, Request, Response, StatusCode,
     header::{self, ALLOW, CONTENT_TYPE, SET_COOKIE},
 };
-use http_body_util::{BodyExt as _, Limited};
-use tokio::time::timeout;
 
 use crate::{
     chat::{Chat, SignedIn},
     domain::{Rejection, Token},
-    transport::{cookie, cors, origin::Origins, rejection::rejection_response},
+    transport::{
+        body::{self, BodyError},
+        cookie, cors,
+        origin::Origins,
+        rejection::rejection_response,
+    },
     wire,
 };
 
@@ -105,17 +108,13 @@ impl SessionApi {
 
     /// Reads a body within the limits.
     async fn read(&self, body: Body) -> Result<Bytes, Rejection> {
-        if body.size_hint().lower() > BODY_BYTES_MAX as u64 {
-            return Err(Rejection::MessageTooLarge);
-        }
-        let whole = Limited::new(body, BODY_BYTES_MAX).collect();
-        match timeout(self.chat.limits().request_body_wait_max, whole).await {
-            Ok(Ok(body)) => Ok(body.to_bytes()),
-            Ok(Err(error)) if error.is::<http_body_util::LengthLimitError>() => {
-                Err(Rejection::MessageTooLarge)
+        let wait_max = self.chat.limits().request_body_wait_max;
+        body::read(body, BODY_BYTES_MAX, wait_max).await.map_err(|error| match error {
+            BodyError::TooLarge => Rejection::MessageTooLarge,
+            BodyError::TooSlow | BodyError::BadRequest => {
+                Rejection::BadRequest("the body did not arrive")
             }
-            Ok(Err(_)) | Err(_) => Err(Rejection::BadRequest("the body did not arrive")),
-        }
+        })
     }
 }
 

@@ -4,10 +4,15 @@
 //! because the engine copies everything that follows a packet once per packet: a megabyte of
 //! one-letter packets would keep a core busy for minutes.
 
+use axum::body::Body;
 use bytes::{Buf as _, Bytes};
 use http::{HeaderMap, header::CONTENT_TYPE};
 
 use super::request::{EngineRejection, Version};
+use crate::{
+    domain::Limits,
+    transport::body::{self, BodyError},
+};
 
 /// Between the packets of a payload of version 4.
 const SEPARATOR: u8 = 0x1e;
@@ -20,6 +25,16 @@ const BINARY_MARK: u8 = 0xff;
 
 /// Digits of the largest length that is read. No frame is near 10 MB.
 const DIGITS_MAX: usize = 7;
+
+/// Reads a posted body within the limits of a frame.
+pub(super) async fn read_body(body: Body, limits: &Limits) -> Result<Bytes, EngineRejection> {
+    let (bytes_max, wait_max) = (limits.frame_bytes_max.get(), limits.request_body_wait_max);
+    body::read(body, bytes_max, wait_max).await.map_err(|error| match error {
+        BodyError::TooLarge => EngineRejection::TooLarge,
+        BodyError::TooSlow => EngineRejection::TooSlow,
+        BodyError::BadRequest => EngineRejection::BadRequest,
+    })
+}
 
 /// How packets are put together.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]

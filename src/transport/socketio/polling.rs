@@ -12,10 +12,9 @@ use std::{
     time::Duration,
 };
 
-use axum::body::{Body, HttpBody as _};
+use axum::body::Body;
 use bytes::Bytes;
 use http::{Request, Response};
-use http_body_util::{BodyExt as _, Limited};
 use serde::Deserialize;
 use socketioxide::socket::Sid;
 use tokio::time::{Instant, sleep, timeout};
@@ -231,7 +230,7 @@ impl SocketIoTransport {
             PayloadFormat::of(session.version(), &head.headers).inspect_err(|_| session.abort())?;
         drop(head);
         let body = tokio::select! {
-            body = read_body(body, session.limits()) => body,
+            body = payload::read_body(body, session.limits()) => body,
             () = session.wait_closing() => Err(EngineRejection::SessionUnknown),
         };
         let body = body.inspect_err(|rejection| {
@@ -275,23 +274,6 @@ impl EngineSession {
 /// What a session that began with polling has.
 fn polling_parts(session: &EngineSession) -> Result<(&PollingState, Sid), EngineRejection> {
     session.polling().zip(session.registration().sid()).ok_or(EngineRejection::SessionUnknown)
-}
-
-/// Reads a body within the limits.
-async fn read_body(body: Body, limits: &Limits) -> Result<Bytes, EngineRejection> {
-    let bytes_max = limits.frame_bytes_max.get();
-    if body.size_hint().lower() > bytes_max as u64 {
-        return Err(EngineRejection::TooLarge);
-    }
-    let whole = Limited::new(body, bytes_max).collect();
-    match timeout(limits.request_body_wait_max, whole).await {
-        Ok(Ok(body)) => Ok(body.to_bytes()),
-        Ok(Err(error)) if error.is::<http_body_util::LengthLimitError>() => {
-            Err(EngineRejection::TooLarge)
-        }
-        Ok(Err(_)) => Err(EngineRejection::BadRequest),
-        Err(_) => Err(EngineRejection::TooSlow),
-    }
 }
 
 /// Reads the session id out of the engine's first packet, which in version 3 has its length before.
