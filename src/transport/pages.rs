@@ -3,18 +3,28 @@
 //! The page runs under a policy that lets in nothing but its own files; the client is served as
 //! the official server does it, down to the `ETag`.
 
-use axum::{Router, body::Body, extract::Path, response::Response, routing::get};
-use http::{HeaderMap, HeaderValue, StatusCode, header};
+use std::sync::LazyLock;
+
+use axum::{
+    Router,
+    body::Body,
+    extract::Path,
+    response::{IntoResponse as _, Response},
+    routing::get,
+};
+use http::{HeaderMap, HeaderName, HeaderValue, StatusCode, header};
+use rust_embed::{Embed, EmbeddedFile};
+use serde::Deserialize;
 
 /// What the page may do. Everything else is refused by the browser.
 const POLICY: &str = "default-src 'none'; script-src 'self'; style-src 'self'; \
     img-src 'self' blob: data:; connect-src 'self' ws: wss:; font-src 'self'; \
     manifest-src 'self'; base-uri 'none'; form-action 'none'; frame-ancestors 'none'";
 
-/// Where the official client is.
-const CLIENT_PATH: &str = "/socket.io/";
+/// Browsers take the content type as it is written.
+const NOSNIFF: HeaderValue = HeaderValue::from_static("nosniff");
 
-/// The names under which the official server serves it.
+/// The names under which the official server serves its client.
 const CLIENT_NAMES: [&str; 8] = [
     "socket.io.js",
     "socket.io.js.map",
@@ -26,15 +36,39 @@ const CLIENT_NAMES: [&str; 8] = [
     "socket.io.msgpack.min.js.map",
 ];
 
-/// A file that was there when the binary was built.
-struct File {
-    name: &'static str,
-    tag: &'static str,
-    bytes: &'static [u8],
-}
+/// The files of the page. `package.json` is of no kind that is included.
+#[derive(Embed)]
+#[folder = "public/"]
+#[include = "*.css"]
+#[include = "*.html"]
+#[include = "*.js"]
+#[include = "*.png"]
+#[include = "*.svg"]
+#[include = "*.webmanifest"]
+#[include = "*.woff2"]
+#[exclude = "*/*"]
+#[allow_missing = true]
+struct PageFiles;
 
-// `PAGE` and `CLIENT`, by build.rs.
-include!(concat!(env!("OUT_DIR"), "/files.rs"));
+/// The official client as `npm ci` installs it in `public/`. Without it the build succeeds and its
+/// files answer 404.
+#[derive(Embed)]
+#[folder = "public/node_modules/socket.io-client/"]
+#[include = "package.json"]
+#[include = "dist/socket.io*"]
+#[allow_missing = true]
+struct ClientPackage;
+
+/// The `ETag` of the client's files: the version of the package, as with the official server.
+static CLIENT_TAG: LazyLock<Option<HeaderValue>> = LazyLock::new(|| {
+    #[derive(Deserialize)]
+    struct Package {
+        version: String,
+    }
+    let package = ClientPackage::get("package.json")?;
+    let Package { version } = serde_json::from_slice(&package.data).ok()?;
+    HeaderValue::from_str(&format!("\"{version}\"")).ok()
+});
 
 /// The page at `/`, what it is made of under `/assets/`, and its icon.
 pub fn pages() -> Router {
@@ -44,33 +78,32 @@ pub fn pages() -> Router {
         .route("/assets/{name}", get(asset))
 }
 
-/// The official client, where nobody else answers under `/socket.io/`.
+/// The official client's files, beside the engine's own path.
 pub fn client_files() -> Router {
     Router::new().route("/socket.io/{name}", get(client))
 }
 
-/// The answer to a request for a file of the official client; nothing when `path` is none of its
-/// names.
-pub fn client_file(path: &str, headers: &HeaderMap) -> Option<Response> {
-    let name = path.strip_prefix(CLIENT_PATH).filter(|name| CLIENT_NAMES.contains(name))?;
-    let Some(file) = CLIENT.iter().find(|file| file.name == name) else {
-        return Some(not_found(
-            "the Socket.IO client is not built in: run `npm ci` in public/ first",
-        ));
-    };
-    let kind =
-        if has_extension(name, "map") { "application/json" } else { "application/javascript" };
-    let mut answer = answer(file, headers);
-    let fields = answer.headers_mut();
-    set_header(fields, header::CACHE_CONTROL, "public, max-age=0");
-    if let Ok(kind) = HeaderValue::from_str(&format!("{kind}; charset=utf-8")) {
-        fields.insert(header::CONTENT_TYPE, kind);
-    }
-    Some(answer)
+async fn client(Path(name): Path<String>, headers: HeaderMap) -> Response {
+    client_file(&name, &headers)
 }
 
-async fn client(Path(name): Path<String>, headers: HeaderMap) -> Response {
-    client_file(&format!("{CLIENT_PATH}{name}"), &headers).unwrap_or_else(|| not_found("not found"))
+/// The file `name` of the official client, or a 404.
+fn client_file(name: &str, headers: &HeaderMap) -> Response {
+    if !CLIENT_NAMES.contains(&name) {
+        return not_found("not found");
+    }
+    let file = ClientPackage::get(&format!("dist/{name}"));
+    let Some((file, tag)) = file.zip(CLIENT_TAG.clone()) else {
+        return not_found("the Socket.IO client is not built in: run `npm ci` in public/ first");
+    };
+    let content_type = if has_extension(name, "map") {
+        "application/json; charset=utf-8"
+    } else {
+        "application/javascript; charset=utf-8"
+    };
+    let fields =
+        [(header::CONTENT_TYPE, content_type), (header::CACHE_CONTROL, "public, max-age=0")];
+    (fields, file_response(file, tag, headers)).into_response()
 }
 
 async fn asset(Path(name): Path<String>, headers: HeaderMap) -> Response {
@@ -79,51 +112,43 @@ async fn asset(Path(name): Path<String>, headers: HeaderMap) -> Response {
 
 /// The file `name` of the page, or a plain 404.
 fn page_file(name: &str, headers: &HeaderMap) -> Response {
-    let Some(file) = PAGE.iter().find(|file| file.name == name) else {
+    let Some(file) = PageFiles::get(name) else {
         return not_found("not found");
     };
-    let mut answer = answer(file, headers);
-    let fields = answer.headers_mut();
-    set_header(fields, header::CONTENT_TYPE, content_type(name));
-    set_header(fields, header::CACHE_CONTROL, "no-cache");
-    set_header(fields, header::CONTENT_SECURITY_POLICY, POLICY);
-    set_header(fields, header::REFERRER_POLICY, "no-referrer");
-    set_header(
-        fields,
-        header::HeaderName::from_static("cross-origin-opener-policy"),
-        "same-origin",
-    );
-    answer
+    let fields = [
+        (header::CONTENT_TYPE, content_type(name)),
+        (header::CACHE_CONTROL, "no-cache"),
+        (header::CONTENT_SECURITY_POLICY, POLICY),
+        (header::REFERRER_POLICY, "no-referrer"),
+        (HeaderName::from_static("cross-origin-opener-policy"), "same-origin"),
+    ];
+    let tag = content_tag(&file);
+    (fields, file_response(file, tag, headers)).into_response()
+}
+
+/// The `ETag` of a page file: a part of the hash of its content.
+fn content_tag(file: &EmbeddedFile) -> HeaderValue {
+    let hash = file.metadata.sha256_hash();
+    let hash = u64::from_be_bytes(hash.first_chunk().copied().unwrap_or_default());
+    HeaderValue::from_str(&format!("\"{hash:016x}\"")).expect("hexadecimal digits are plain text")
 }
 
 /// The content of `file`, or 304 when the client has it.
-fn answer(file: &File, headers: &HeaderMap) -> Response {
+fn file_response(file: EmbeddedFile, tag: HeaderValue, headers: &HeaderMap) -> Response {
     let known = headers.get_all(header::IF_NONE_MATCH).iter().filter_map(|it| it.to_str().ok());
     let mut tags = known.flat_map(|list| list.split(',')).map(str::trim);
-    let has_it = tags.any(|tag| tag == "*" || tag.strip_prefix("W/").unwrap_or(tag) == file.tag);
-    let mut answer = if has_it {
-        let mut answer = Response::new(Body::empty());
-        *answer.status_mut() = StatusCode::NOT_MODIFIED;
-        answer
+    let is_known = tags.any(|it| it == "*" || tag == *it.strip_prefix("W/").unwrap_or(it));
+    let fields = [(header::ETAG, tag), (header::X_CONTENT_TYPE_OPTIONS, NOSNIFF)];
+    if is_known {
+        (StatusCode::NOT_MODIFIED, fields).into_response()
     } else {
-        Response::new(Body::from(file.bytes))
-    };
-    set_header(answer.headers_mut(), header::ETAG, file.tag);
-    set_header(answer.headers_mut(), header::X_CONTENT_TYPE_OPTIONS, "nosniff");
-    answer
+        (fields, Body::from(file.data)).into_response()
+    }
 }
 
 /// A 404 that says `why`.
 fn not_found(why: &'static str) -> Response {
-    let mut answer = Response::new(Body::from(why));
-    *answer.status_mut() = StatusCode::NOT_FOUND;
-    set_header(answer.headers_mut(), header::CONTENT_TYPE, "text/plain; charset=utf-8");
-    set_header(answer.headers_mut(), header::X_CONTENT_TYPE_OPTIONS, "nosniff");
-    answer
-}
-
-fn set_header(headers: &mut HeaderMap, name: header::HeaderName, value: &'static str) {
-    headers.insert(name, HeaderValue::from_static(value));
+    (StatusCode::NOT_FOUND, [(header::X_CONTENT_TYPE_OPTIONS, NOSNIFF)], why).into_response()
 }
 
 fn content_type(name: &str) -> &'static str {
@@ -161,14 +186,14 @@ mod tests {
 
     #[tokio::test]
     async fn page_files_have_strict_headers_and_etags() {
-        for file in PAGE {
-            let path = match file.name {
+        for name in PageFiles::iter() {
+            let path = match &*name {
                 "index.html" => "/".to_owned(),
                 name => format!("/assets/{name}"),
             };
             let answer = get(&path, "\"another\"").await;
             assert_eq!(answer.status(), StatusCode::OK, "{path}");
-            assert_eq!(header_value(&answer, "content-type"), content_type(file.name));
+            assert_eq!(header_value(&answer, "content-type"), content_type(&name));
             assert_eq!(header_value(&answer, "cache-control"), "no-cache");
             assert_eq!(header_value(&answer, "content-security-policy"), POLICY);
             assert_eq!(header_value(&answer, "x-content-type-options"), "nosniff");
@@ -199,7 +224,7 @@ mod tests {
         for name in CLIENT_NAMES {
             let path = format!("/socket.io/{name}");
             let answer = get(&path, "\"0.0.0\"").await;
-            if !CLIENT.iter().any(|file| file.name == name) {
+            if CLIENT_TAG.is_none() {
                 assert_eq!(answer.status(), StatusCode::NOT_FOUND, "{path}");
                 continue;
             }
@@ -218,11 +243,13 @@ mod tests {
     }
 
     #[test]
-    fn other_paths_are_not_client_files() {
-        let nothing = HeaderMap::new();
-        for path in ["/socket.io/", "/socket.io/other.js", "/socket.io.js", "/"] {
-            assert!(client_file(path, &nothing).is_none(), "{path}");
+    fn the_page_and_the_whole_client_are_embedded() {
+        let page: Vec<_> = PageFiles::iter().collect();
+        for name in ["index.html", "app.js", "style.css", "icon.svg"] {
+            assert!(page.contains(&name.into()), "{name} in {page:?}");
         }
-        assert!(client_file("/socket.io/socket.io.js", &nothing).is_some());
+        assert!(page.iter().all(|name| !name.contains('/') && !has_extension(name, "json")));
+        let whole = CLIENT_NAMES.map(|name| ClientPackage::get(&format!("dist/{name}")).is_some());
+        assert_eq!(whole, [CLIENT_TAG.is_some(); 8]);
     }
 }
