@@ -234,6 +234,8 @@ impl Admission {
     /// Its level is `info`, so that warnings and errors name the connection by default.
     pub fn span(&self, wire: Wire) -> Span {
         info_span!(
+            // The span of the request ends with the handshake.
+            parent: None,
             "connection",
             connection.id = field::Empty,
             space = self.origin.space.as_raw(),

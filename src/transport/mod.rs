@@ -1,6 +1,6 @@
 //! Ways in: HTTP, Socket.IO, WebSocket. They translate and decide nothing.
 
-pub mod api;
+mod api;
 mod body;
 mod cookie;
 mod cors;

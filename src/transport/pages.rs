@@ -9,20 +9,21 @@ use axum::{
     Router,
     body::Body,
     extract::Path,
+    middleware::map_response,
     response::{IntoResponse as _, Response},
     routing::get,
 };
 use http::{HeaderMap, HeaderName, HeaderValue, StatusCode, header};
 use rust_embed::{Embed, EmbeddedFile};
 use serde::Deserialize;
+use tower_http::{
+    CompressionLevel, compression::CompressionLayer, set_header::SetResponseHeaderLayer,
+};
 
 /// What the page may do. Everything else is refused by the browser.
 const POLICY: &str = "default-src 'none'; script-src 'self'; style-src 'self'; \
     img-src 'self' blob: data:; connect-src 'self' ws: wss:; font-src 'self'; \
     manifest-src 'self'; base-uri 'none'; form-action 'none'; frame-ancestors 'none'";
-
-/// Browsers take the content type as it is written.
-const NOSNIFF: HeaderValue = HeaderValue::from_static("nosniff");
 
 /// The names under which the official server serves its client.
 const CLIENT_NAMES: [&str; 8] = [
@@ -70,17 +71,31 @@ static CLIENT_TAG: LazyLock<Option<HeaderValue>> = LazyLock::new(|| {
     HeaderValue::from_str(&format!("\"{version}\"")).ok()
 });
 
-/// The page at `/`, what it is made of under `/assets/`, and its icon.
-pub fn pages() -> Router {
+/// The page at `/`, its parts under `/assets/`, its icon, and the official client's files beside the
+/// engine's own path.
+pub fn routes() -> Router {
+    let nosniff = HeaderValue::from_static("nosniff");
     Router::new()
         .route("/", get(async |headers: HeaderMap| page_file("index.html", &headers)))
         .route("/favicon.ico", get(async |headers: HeaderMap| page_file("icon.svg", &headers)))
         .route("/assets/{name}", get(asset))
+        .route("/socket.io/{name}", get(client))
+        .layer(SetResponseHeaderLayer::overriding(header::X_CONTENT_TYPE_OPTIONS, nosniff))
+        .layer(CompressionLayer::new().quality(CompressionLevel::Fastest))
+        .layer(map_response(weaken_tag))
 }
 
-/// The official client's files, beside the engine's own path.
-pub fn client_files() -> Router {
-    Router::new().route("/socket.io/{name}", get(client))
+/// Makes the `ETag` of a compressed answer a weak one: it names the content and not these bytes. The
+/// files' handlers accept it as they accept the strong one.
+async fn weaken_tag(mut response: Response) -> Response {
+    let headers = response.headers_mut();
+    if headers.contains_key(header::CONTENT_ENCODING)
+        && let Some(tag) = headers.get_mut(header::ETAG)
+        && let Ok(weak) = HeaderValue::from_bytes(&[b"W/", tag.as_bytes()].concat())
+    {
+        *tag = weak;
+    }
+    response
 }
 
 async fn client(Path(name): Path<String>, headers: HeaderMap) -> Response {
@@ -138,17 +153,17 @@ fn file_response(file: EmbeddedFile, tag: HeaderValue, headers: &HeaderMap) -> R
     let known = headers.get_all(header::IF_NONE_MATCH).iter().filter_map(|it| it.to_str().ok());
     let mut tags = known.flat_map(|list| list.split(',')).map(str::trim);
     let is_known = tags.any(|it| it == "*" || tag == *it.strip_prefix("W/").unwrap_or(it));
-    let fields = [(header::ETAG, tag), (header::X_CONTENT_TYPE_OPTIONS, NOSNIFF)];
+    let tag = [(header::ETAG, tag)];
     if is_known {
-        (StatusCode::NOT_MODIFIED, fields).into_response()
+        (StatusCode::NOT_MODIFIED, tag).into_response()
     } else {
-        (fields, Body::from(file.data)).into_response()
+        (tag, Body::from(file.data)).into_response()
     }
 }
 
 /// A 404 that says `why`.
 fn not_found(why: &'static str) -> Response {
-    (StatusCode::NOT_FOUND, [(header::X_CONTENT_TYPE_OPTIONS, NOSNIFF)], why).into_response()
+    (StatusCode::NOT_FOUND, why).into_response()
 }
 
 fn content_type(name: &str) -> &'static str {
@@ -175,9 +190,14 @@ mod tests {
     use super::*;
 
     async fn get(path: &str, known: &str) -> Response {
-        let request = http::Request::get(path).header(header::IF_NONE_MATCH, known);
-        let router = pages().merge(client_files());
-        router.oneshot(request.body(Body::empty()).unwrap()).await.unwrap()
+        get_encoded(path, known, "identity").await
+    }
+
+    async fn get_encoded(path: &str, known: &str, encoding: &str) -> Response {
+        let request = http::Request::get(path)
+            .header(header::IF_NONE_MATCH, known)
+            .header(header::ACCEPT_ENCODING, encoding);
+        routes().oneshot(request.body(Body::empty()).unwrap()).await.unwrap()
     }
 
     fn header_value(answer: &Response, name: &str) -> String {
@@ -240,6 +260,19 @@ mod tests {
                 assert_eq!(again.status(), StatusCode::NOT_MODIFIED, "{known}");
             }
         }
+    }
+
+    #[tokio::test]
+    async fn a_compressed_file_has_a_weak_etag_that_is_accepted() {
+        let plain = get("/assets/app.js", "").await;
+        let tag = header_value(&plain, "etag");
+        assert_eq!(header_value(&plain, "vary"), "accept-encoding");
+        let answer = get_encoded("/assets/app.js", "", "gzip, deflate, br").await;
+        assert_eq!(header_value(&answer, "content-encoding"), "gzip");
+        assert_eq!(header_value(&answer, "vary"), "accept-encoding");
+        assert_eq!(header_value(&answer, "etag"), format!("W/{tag}"));
+        let again = get_encoded("/assets/app.js", &format!("W/{tag}"), "gzip").await;
+        assert_eq!(again.status(), StatusCode::NOT_MODIFIED);
     }
 
     #[test]

@@ -34,7 +34,7 @@ mod upgrade;
 
 use std::{fmt, sync::Arc, time::Duration};
 
-use axum::body::Body;
+use axum::{Router, body::Body, extract::State, routing::any};
 use http::{Request, Response, StatusCode};
 
 use self::{
@@ -103,18 +103,11 @@ impl SocketIoTransport {
         Self { engine, origins, in_query, context }
     }
 
-    /// Answers any request for a path under `/socket.io/`.
-    pub async fn handle(&self, request: Request<Body>) -> Response<Body> {
-        let origin = match self.origins.check(request.headers()) {
-            Ok(origin) => origin,
-            Err(rejection) => return request::rejection_response(&rejection),
-        };
-        let mut response = match cors::preflight(&request, METHODS) {
-            Some(response) => response,
-            None => self.dispatch(request).await.unwrap_or_else(EngineRejection::into_response),
-        };
-        cors::finish(&mut response, origin);
-        response
+    /// The route of the engine, for this host's pages and those of allowed origins.
+    pub fn routes(self) -> Router {
+        let origins = Arc::clone(&self.origins);
+        let engine = Router::new().route("/socket.io/", any(handle)).with_state(self);
+        cors::guard(engine, origins, METHODS)
     }
 
     async fn dispatch(&self, request: Request<Body>) -> Result<Response<Body>, EngineRejection> {
@@ -174,6 +167,14 @@ impl SocketIoTransport {
             Ok(())
         }
     }
+}
+
+/// Answers any request for the engine's path but `OPTIONS`.
+async fn handle(
+    State(transport): State<SocketIoTransport>,
+    request: Request<Body>,
+) -> Response<Body> {
+    transport.dispatch(request).await.unwrap_or_else(EngineRejection::into_response)
 }
 
 impl fmt::Debug for SocketIoTransport {

@@ -2,16 +2,16 @@
 
 use std::{sync::Arc, time::Duration};
 
-use axum::body::Body;
+use axum::{Router, body::Body};
 use http::{Method, Request, Response, StatusCode};
 use http_body_util::BodyExt as _;
-use hyper::service::service_fn;
-use hyper_util::rt::TokioIo;
+use hyper_util::{rt::TokioIo, service::TowerToHyperService};
 use tokio::{
     io::{AsyncReadExt as _, AsyncWriteExt as _, DuplexStream, duplex},
     time::timeout,
 };
 use tokio_util::sync::CancellationToken;
+use tower::ServiceExt as _;
 
 use super::SocketIoTransport;
 use crate::{
@@ -78,7 +78,12 @@ impl Stack {
 
     /// Sends one request past any connection.
     pub(super) async fn send(&self, request: Request<Body>) -> Response<Body> {
-        timeout(TEST_TIMEOUT, self.transport.handle(request)).await.expect("an answer")
+        let response = self.router().oneshot(request);
+        timeout(TEST_TIMEOUT, response).await.expect("an answer").unwrap()
+    }
+
+    fn router(&self) -> Router {
+        SocketIoTransport::clone(&self.transport).routes()
     }
 
     /// `GET` or `POST` on a query.
@@ -117,16 +122,8 @@ impl Stack {
         buffer: usize,
     ) -> (StatusCode, DuplexStream) {
         let (server, mut client) = duplex(buffer);
-        let transport = Arc::clone(&self.transport);
+        let service = TowerToHyperService::new(self.router());
         self.tasks.spawn("test connection", async move {
-            let service = service_fn(move |request: Request<hyper::body::Incoming>| {
-                let transport = Arc::clone(&transport);
-                async move {
-                    Ok::<_, std::convert::Infallible>(
-                        transport.handle(request.map(Body::new)).await,
-                    )
-                }
-            });
             let connection = hyper::server::conn::http1::Builder::new()
                 .serve_connection(TokioIo::new(server), service);
             connection.with_upgrades().await.ok();

@@ -73,6 +73,7 @@ const LAYERS: [Layer; 14] = [
             "tokio",
             "tokio_tungstenite",
             "tower",
+            "tower_http",
             "tracing",
         ],
     },
