@@ -1,8 +1,9 @@
 //! The accept loop: from a port to requests.
 //!
-//! `axum::serve` neither sets `TCP_NODELAY` (five requests sent at once then take 39 ms instead of
-//! one) nor has a deadline for a request's head, so the loop is ours. One task for each connection,
-//! all of them owned; nothing that a peer does or leaves undone stops the loop.
+//! `axum::serve` has no deadline for a request's head and no setting for its size, no end for connections
+//! that outlast the drain, and it spawns their tasks itself. The loop here sets all three, and `Tasks`
+//! owns the task of every connection. It also sets `TCP_NODELAY`: without it five requests sent at once
+//! take 39 ms instead of one. No error of a single connection ends the loop.
 
 use std::{io, net::SocketAddr, sync::Arc, time::Duration};
 
