@@ -1,6 +1,7 @@
 //! Rebuilds the binary when a file is added to the page, or `npm ci` installs the official client.
 //!
-//! `src/transport/pages.rs` embeds both. The compiler itself watches only the files that it embedded.
+//! `src/transport/pages.rs` embeds both. The compiler itself watches only the files that it
+//! embedded.
 
 use std::path::Path;
 

@@ -8,8 +8,8 @@ use crate::domain::{Rejection, Token};
 /// The cookie's name.
 const NAME: &str = "roomcast_session";
 
-/// The token in a request's cookie. Two that differ are refused: another host of the same site may have
-/// set one of them, and nothing tells which.
+/// The token in a request's cookie. Two that differ are refused: another host of the same site may
+/// have set one of them, and nothing tells which.
 pub(super) fn find(headers: &HeaderMap) -> Result<Option<Token>, Rejection> {
     let mut found = all(headers);
     match (found.pop(), found.is_empty()) {
@@ -21,7 +21,8 @@ pub(super) fn find(headers: &HeaderMap) -> Result<Option<Token>, Rejection> {
 
 /// The tokens in a request's session cookies, each once.
 ///
-/// The header is split as bytes, so that foreign cookies may hold anything: the parser takes text only.
+/// The header is split as bytes, so that foreign cookies may hold anything: the parser takes text
+/// only.
 pub(super) fn all(headers: &HeaderMap) -> Vec<Result<Token, Rejection>> {
     let values = headers.get_all(header::COOKIE).iter();
     let pairs = values.flat_map(|value| value.as_bytes().split(|byte| *byte == b';'));
@@ -52,7 +53,8 @@ pub(super) fn clear(headers: &HeaderMap) -> HeaderValue {
     session_cookie("", 0, headers)
 }
 
-/// `Lax`: browsers send the cookie with links from other sites, and with none of those sites' requests.
+/// `Lax`: browsers send the cookie with links from other sites, and with none of those sites'
+/// requests.
 fn session_cookie(token: &str, seconds: i64, headers: &HeaderMap) -> HeaderValue {
     let cookie = Cookie::build((NAME, token))
         .path("/")
@@ -65,8 +67,8 @@ fn session_cookie(token: &str, seconds: i64, headers: &HeaderMap) -> HeaderValue
     value
 }
 
-/// Whether the page came over TLS, according to the browser or the proxy. A false claim affects only the
-/// cookie of the client that makes it.
+/// Whether the page came over TLS, according to the browser or the proxy. A false claim affects
+/// only the cookie of the client that makes it.
 fn is_secure(headers: &HeaderMap) -> bool {
     let starts = |name, start: &str| {
         let value = headers.get(name).and_then(|it| it.to_str().ok());

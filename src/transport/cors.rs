@@ -1,8 +1,8 @@
 //! The rules for requests of web pages: which pages may send them, and which may read the answers.
 //!
 //! `Origins` decides. The middleware here refuses the request or writes the decision into headers.
-//! `tower_http::cors::CorsLayer` cannot take its place: it refuses no request, answers preflights with
-//! 200 and adds `Vary` to the answers for every origin, the server's own included.
+//! `tower_http::cors::CorsLayer` cannot take its place: it refuses no request, answers preflights
+//! with 200 and adds `Vary` to the answers for every origin, the server's own included.
 
 use std::sync::Arc;
 
@@ -34,8 +34,8 @@ struct CrossOrigin {
     methods: &'static str,
 }
 
-/// Puts `routes` under the rules for web pages, and keeps their answers out of caches. `methods` are
-/// those that the answer to `OPTIONS` lists.
+/// Puts `routes` under the rules for web pages, and keeps their answers out of caches. `methods`
+/// are those that the answer to `OPTIONS` lists.
 pub(super) fn guard(routes: Router, origins: Arc<Origins>, methods: &'static str) -> Router {
     let rules = CrossOrigin { origins, methods };
     routes.layer(from_fn_with_state(rules, cross_origin)).layer(no_store())
@@ -46,8 +46,8 @@ pub(super) fn no_store() -> SetResponseHeaderLayer<HeaderValue> {
     SetResponseHeaderLayer::overriding(CACHE_CONTROL, HeaderValue::from_static("no-store"))
 }
 
-/// Refuses pages of other origins before anything else happens, answers every `OPTIONS` request, and
-/// lets an allowed page read the answer. The server's own pages need none of these headers.
+/// Refuses pages of other origins before anything else happens, answers every `OPTIONS` request,
+/// and lets an allowed page read the answer. The server's own pages need none of these headers.
 async fn cross_origin(State(rules): State<CrossOrigin>, request: Request, next: Next) -> Response {
     let origin = match rules.origins.check(request.headers()) {
         Ok(origin) => origin,

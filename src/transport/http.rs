@@ -51,8 +51,8 @@ pub fn router(
         )
 }
 
-/// The span of a request, for debugging. It has the route instead of the address, because queries hold
-/// tokens and Engine.IO session ids.
+/// The span of a request, for debugging. It has the route instead of the address, because queries
+/// hold tokens and Engine.IO session ids.
 fn request_span(request: &Request<Body>) -> Span {
     let route = request.extensions().get::<MatchedPath>().map_or("none", MatchedPath::as_str);
     debug_span!("request", method = %request.method(), route)

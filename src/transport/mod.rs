@@ -1,4 +1,4 @@
-//! Ways in: HTTP, Socket.IO, WebSocket. They translate and decide nothing.
+//! The transports: HTTP, Socket.IO and WebSocket. They translate and decide nothing.
 
 mod api;
 mod body;

@@ -71,8 +71,8 @@ static CLIENT_TAG: LazyLock<Option<HeaderValue>> = LazyLock::new(|| {
     HeaderValue::from_str(&format!("\"{version}\"")).ok()
 });
 
-/// The page at `/`, its parts under `/assets/`, its icon, and the official client's files beside the
-/// engine's own path.
+/// The page at `/`, its parts under `/assets/`, its icon, and the official client's files beside
+/// the engine's own path.
 pub fn routes() -> Router {
     let nosniff = HeaderValue::from_static("nosniff");
     Router::new()
@@ -85,8 +85,8 @@ pub fn routes() -> Router {
         .layer(map_response(weaken_tag))
 }
 
-/// Makes the `ETag` of a compressed answer a weak one: it names the content and not these bytes. The
-/// files' handlers accept it as they accept the strong one.
+/// Makes the `ETag` of a compressed answer a weak one: it names the content and not these bytes.
+/// The files' handlers accept it as they accept the strong one.
 async fn weaken_tag(mut response: Response) -> Response {
     let headers = response.headers_mut();
     if headers.contains_key(header::CONTENT_ENCODING)

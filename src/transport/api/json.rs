@@ -17,8 +17,8 @@ use crate::{
 
 /// The largest body: twice the longest token, with something around it.
 ///
-/// The body is read here rather than below a limiting layer, which would answer before the content type
-/// is checked, and without a code.
+/// The body is read here rather than below a limiting layer, which would answer before the content
+/// type is checked, and without a code.
 const BODY_BYTES_MAX: usize = 20 << 10;
 
 /// The body of a request that declares JSON, complete and within the limits.

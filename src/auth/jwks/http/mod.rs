@@ -1,7 +1,7 @@
 //! One request to a site, and its answer, through a client that all sites share.
 //!
-//! Redirects are not followed, because the settings say where keys come from. The client takes proxies
-//! from the environment (`HTTPS_PROXY`, `HTTP_PROXY`, `ALL_PROXY`, `NO_PROXY`).
+//! Redirects are not followed, because the settings say where keys come from. The client takes
+//! proxies from the environment (`HTTPS_PROXY`, `HTTP_PROXY`, `ALL_PROXY`, `NO_PROXY`).
 
 use std::{error::Error, io, iter::successors, sync::Arc};
 
@@ -63,7 +63,8 @@ pub(in crate::auth) struct HttpFetch {
 }
 
 impl HttpFetch {
-    /// `url` is `http` or `https` and has a host. Its user information becomes a Basic authorization.
+    /// `url` is `http` or `https` and has a host. Its user information becomes a Basic
+    /// authorization.
     pub(in crate::auth) fn new(client: Client, url: &Uri) -> Self {
         Self { client, url: url.to_string() }
     }
@@ -88,8 +89,8 @@ impl Fetch for HttpFetch {
     }
 }
 
-/// Says what is wrong in the words of the cause. The client's own text contains the address, which may
-/// be secret.
+/// Says what is wrong in the words of the cause. The client's own text contains the address, which
+/// may be secret.
 fn request_error(error: &reqwest::Error) -> FetchError {
     let cause = causes(error).find_map(|cause| cause.downcast_ref::<io::Error>());
     match cause.filter(|_| error.is_connect()) {
