@@ -185,6 +185,7 @@ fn has_extension(name: &str, kind: &str) -> bool {
 
 #[cfg(test)]
 mod tests {
+    use axum::body::to_bytes;
     use tower::ServiceExt as _;
 
     use super::*;
@@ -246,6 +247,8 @@ mod tests {
             let answer = get(&path, "\"0.0.0\"").await;
             if CLIENT_TAG.is_none() {
                 assert_eq!(answer.status(), StatusCode::NOT_FOUND, "{path}");
+                let body = to_bytes(answer.into_body(), usize::MAX).await.unwrap();
+                assert!(body.ends_with(b"run `npm ci` in public/ first"), "{body:?}");
                 continue;
             }
             assert_eq!(answer.status(), StatusCode::OK, "{path}");
