@@ -6,15 +6,10 @@
 //! runs out *overdue* tells those who serve somebody slow to let go. What is left after that is a
 //! fault, reported by name.
 
-use std::{
-    collections::BTreeMap,
-    fmt,
-    future::Future,
-    sync::{Arc, Mutex, MutexGuard, PoisonError},
-    time::Duration,
-};
+use std::{collections::BTreeMap, fmt, future::Future, sync::Arc, time::Duration};
 
 use futures_util::FutureExt as _;
+use parking_lot::Mutex;
 use tokio::time::timeout;
 use tokio_util::{sync::CancellationToken, task::TaskTracker};
 use tracing::{Instrument as _, error, info_span};
@@ -95,7 +90,7 @@ impl Tasks {
         if timeout(OVERDUE_WAIT_MAX, self.tracker.wait()).await.is_ok() {
             return Ok(());
         }
-        let left = StillRunning(self.running.lock().clone());
+        let left = StillRunning(self.running.0.lock().clone());
         error!(tasks.count = self.count(), "gave up waiting: {left}");
         Err(left)
     }
@@ -140,13 +135,8 @@ struct RunningTasks(Arc<Mutex<BTreeMap<&'static str, usize>>>);
 
 impl RunningTasks {
     fn add(&self, name: &'static str) -> RunningTask {
-        *self.lock().entry(name).or_insert(0) += 1;
+        *self.0.lock().entry(name).or_insert(0) += 1;
         RunningTask { running: self.clone(), name }
-    }
-
-    /// Poisoning is ignored: one step is the whole critical section.
-    fn lock(&self) -> MutexGuard<'_, BTreeMap<&'static str, usize>> {
-        self.0.lock().unwrap_or_else(PoisonError::into_inner)
     }
 }
 
@@ -158,7 +148,7 @@ struct RunningTask {
 
 impl Drop for RunningTask {
     fn drop(&mut self) {
-        let mut running = self.running.lock();
+        let mut running = self.running.0.lock();
         if let Some(count) = running.get_mut(self.name) {
             *count -= 1;
             if *count == 0 {

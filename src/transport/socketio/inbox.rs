@@ -1,12 +1,9 @@
 //! What a client has said and nobody has taken yet: ordered and bounded.
 
-use std::{
-    collections::VecDeque,
-    fmt,
-    sync::{Mutex, MutexGuard, PoisonError},
-};
+use std::{collections::VecDeque, fmt};
 
 use bytes::Bytes;
+use parking_lot::Mutex;
 use socketioxide::handler::Value;
 use tokio::sync::Notify;
 
@@ -58,7 +55,7 @@ enum InboxPhase {
 impl ConnectionInbox {
     /// CONNECT is answered.
     pub(super) fn open(&self) {
-        let mut state = self.lock();
+        let mut state = self.state.lock();
         if state.phase == InboxPhase::Pending {
             state.phase = InboxPhase::Open;
         }
@@ -68,7 +65,7 @@ impl ConnectionInbox {
 
     /// Puts a request in. Gives it back when nobody will take it.
     pub(super) fn put(&self, queued: QueuedRequest) -> Result<(), QueuedRequest> {
-        let mut state = self.lock();
+        let mut state = self.state.lock();
         if state.phase == InboxPhase::Closed {
             return Err(queued);
         }
@@ -80,19 +77,19 @@ impl ConnectionInbox {
 
     /// Nothing more goes in. What waits was said before the end and is still taken.
     pub(super) fn close(&self) {
-        self.lock().phase = InboxPhase::Closed;
+        self.state.lock().phase = InboxPhase::Closed;
         self.changed.notify_one();
     }
 
     /// Whether nothing more goes in.
     pub(super) fn is_closed(&self) -> bool {
-        self.lock().phase == InboxPhase::Closed
+        self.state.lock().phase == InboxPhase::Closed
     }
 
     /// Waits until CONNECT is answered. `false` when it never will be.
     pub(super) async fn wait_open(&self) -> bool {
         loop {
-            let phase = self.lock().phase;
+            let phase = self.state.lock().phase;
             match phase {
                 InboxPhase::Pending => self.changed.notified().await,
                 InboxPhase::Open => return true,
@@ -113,7 +110,7 @@ impl ConnectionInbox {
     }
 
     fn pop(&self) -> (Option<QueuedRequest>, InboxPhase) {
-        let mut state = self.lock();
+        let mut state = self.state.lock();
         let next = state.waiting.pop_front();
         // Most connections are silent most of the time, and keep no room for what they might say.
         if state.waiting.is_empty() {
@@ -121,19 +118,14 @@ impl ConnectionInbox {
         }
         (next, state.phase)
     }
-
-    /// Poisoning is ignored: every critical section leaves the queue whole at each step.
-    fn lock(&self) -> MutexGuard<'_, ConnectionInboxState> {
-        self.state.lock().unwrap_or_else(PoisonError::into_inner)
-    }
 }
 
 impl fmt::Debug for ConnectionInbox {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        let state = self.lock();
-        f.debug_struct("Inbox")
+        let state = self.state.lock();
+        f.debug_struct("ConnectionInbox")
             .field("phase", &state.phase)
             .field("waiting", &state.waiting.len())
-            .finish()
+            .finish_non_exhaustive()
     }
 }

@@ -38,11 +38,10 @@ use axum::body::Body;
 use http::{Request, Response, StatusCode};
 
 use self::{
-    engine::Engine,
     polling::PollingState,
     registry::SessionRegistry,
     request::{EngineRejection, EngineRequest, Version},
-    session::{EngineSession, Handshake},
+    session::{EngineSession, Handshake, SessionResources},
     spaces::Spaces,
 };
 use crate::{
@@ -68,7 +67,7 @@ const METHODS: &str = "GET, POST, OPTIONS";
 /// Everything under `/socket.io/`.
 #[derive(Clone)]
 pub struct SocketIoTransport {
-    engine: Engine,
+    resources: Arc<SessionResources>,
     origins: Arc<Origins>,
     in_query: QueryTokens,
     context: Arc<SocketIoContext>,
@@ -97,10 +96,15 @@ impl SocketIoTransport {
         let spaces_open = Spaces::new(limits.spaces_max);
         let (engine, io) = engine::build(&limits);
         tasks.spawn("socketio sessions", registry::maintain(Arc::clone(&registry), tasks.clone()));
+        let resources = Arc::new(SessionResources {
+            limits: Arc::clone(&limits),
+            tasks: tasks.clone(),
+            engine,
+        });
         let context =
             Arc::new(SocketIoContext { chat, limits, registry, spaces: spaces_open, tasks });
         namespace::open(&io, &context, spaces);
-        Self { engine, origins, in_query, context }
+        Self { resources, origins, in_query, context }
     }
 
     /// Answers any request for a path under `/socket.io/`.
@@ -160,7 +164,7 @@ impl SocketIoTransport {
         handshake: Handshake,
         polling: Option<Box<PollingState>>,
     ) -> Arc<EngineSession> {
-        let resources = (Arc::clone(&self.context.limits), self.context.tasks.clone());
+        let resources = Arc::clone(&self.resources);
         self.context.registry.create_session(handshake, resources, polling)
     }
 

@@ -22,7 +22,7 @@ use tokio::time::{Instant, sleep, timeout};
 
 use super::{
     SocketIoTransport, eio3,
-    engine::{self, Engine, EngineResponse},
+    engine::{self, EngineResponse},
     payload::{self, PayloadError, PayloadFormat},
     request::{EngineRejection, Version},
     session::{ClosePhase, EngineSession, Handshake},
@@ -39,7 +39,6 @@ const ABANDONED_AFTER: Duration = Duration::from_secs(15);
 
 /// What only sessions that began with polling have.
 pub(super) struct PollingState {
-    engine: Engine,
     upgrade_state: AtomicU8,
     noops_sent: AtomicU8,
     posting: AtomicBool,
@@ -65,9 +64,8 @@ pub(super) enum UpgradeState {
 
 impl PollingState {
     /// A session that has just begun.
-    pub(super) fn new(engine: Engine) -> Self {
+    pub(super) fn new() -> Self {
         Self {
-            engine,
             upgrade_state: AtomicU8::new(UpgradeState::Polling as u8),
             noops_sent: AtomicU8::new(0),
             posting: AtomicBool::new(false),
@@ -178,11 +176,11 @@ impl SocketIoTransport {
         handshake: Handshake,
     ) -> Result<Response<Body>, EngineRejection> {
         let version = handshake.version;
-        let polling = Some(Box::new(PollingState::new(self.engine.clone())));
+        let polling = Some(Box::new(PollingState::new()));
         let session = self.create_session(handshake, polling);
         let mut request = Request::new(());
         request.extensions_mut().insert(Arc::clone(&session));
-        let answer = engine::open(&self.engine, version, request).await?;
+        let answer = engine::open(&self.resources.engine, version, request).await?;
         session.registration().set_sid(sid_of(&answer.body).ok_or(EngineRejection::BadRequest)?);
         // Whoever ended it meanwhile did not know by which name to ask the engine.
         if session.close_phase() >= ClosePhase::Closing {
@@ -201,7 +199,7 @@ impl SocketIoTransport {
         let version = session.version();
         let mut answer = tokio::select! {
             biased;
-            answer = engine::poll(&self.engine, version, sid) => answer?,
+            answer = engine::poll(session.engine(), version, sid) => answer?,
             () = polling.wait_for_noop(session) => EngineResponse::noop(version),
         };
         if answer.body.is_empty() {
@@ -254,7 +252,7 @@ impl SocketIoTransport {
         if session.close_phase() >= ClosePhase::Notifying {
             return Err(EngineRejection::SessionUnknown);
         }
-        let answer = engine::post(&self.engine, session.version(), sid, payload).await?;
+        let answer = engine::post(session.engine(), session.version(), sid, payload).await?;
         Ok(answer.into_response())
     }
 }
@@ -264,9 +262,9 @@ impl EngineSession {
     /// only so the engine tells everybody.
     pub(super) async fn close_in_engine(self: Arc<Self>) {
         timeout(self.flush_wait(), self.wait_close_delivered()).await.ok();
-        if let Ok((polling, sid)) = polling_parts(&self) {
+        if let Ok((_, sid)) = polling_parts(&self) {
             let payload = payload::close(self.version());
-            engine::post(&polling.engine, self.version(), sid, payload).await.ok();
+            engine::post(self.engine(), self.version(), sid, payload).await.ok();
         }
         self.abort();
     }

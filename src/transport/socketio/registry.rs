@@ -4,23 +4,21 @@ use std::{
     collections::HashMap,
     fmt,
     sync::{
-        Arc, Mutex, MutexGuard, OnceLock, PoisonError, Weak,
+        Arc, OnceLock, Weak,
         atomic::{AtomicBool, AtomicUsize, Ordering},
     },
     time::Duration,
 };
 
+use parking_lot::Mutex;
 use socketioxide::socket::Sid;
 use tokio::time::{MissedTickBehavior, interval};
 
 use super::{
     polling::PollingState,
-    session::{ClosePhase, EngineSession, Handshake},
+    session::{ClosePhase, EngineSession, Handshake, SessionResources},
 };
-use crate::{
-    domain::{CloseReason, Limits},
-    tasks::Tasks,
-};
+use crate::{domain::CloseReason, tasks::Tasks};
 
 /// How often polling sessions are looked at that nobody seems to use.
 const SWEEP_INTERVAL: Duration = Duration::from_secs(10);
@@ -61,10 +59,10 @@ impl SessionRegistry {
     pub(super) fn create_session(
         self: &Arc<Self>,
         handshake: Handshake,
-        resources: (Arc<Limits>, Tasks),
+        resources: Arc<SessionResources>,
         polling: Option<Box<PollingState>>,
     ) -> Arc<EngineSession> {
-        let mut state = self.lock();
+        let mut state = self.state.lock();
         let number = state.next;
         state.next += 1;
         self.active.fetch_add(1, Ordering::Relaxed);
@@ -77,7 +75,7 @@ impl SessionRegistry {
 
     /// The link of a session that began with polling.
     pub(super) fn find(&self, sid: Sid) -> Option<Arc<EngineSession>> {
-        let state = self.lock();
+        let state = self.state.lock();
         state.by_sid.get(&sid).and_then(|number| state.all.get(number)).and_then(Weak::upgrade)
     }
 
@@ -89,13 +87,7 @@ impl SessionRegistry {
     /// All of them. Never dropped under the lock, because the last holder of a link gives up its
     /// place here.
     fn all(&self) -> Vec<Arc<EngineSession>> {
-        self.lock().all.values().filter_map(Weak::upgrade).collect()
-    }
-
-    /// Poisoning is ignored: both maps are whole after each single step, and an entry that one of
-    /// them lacks is an entry that is not found.
-    fn lock(&self) -> MutexGuard<'_, RegistryState> {
-        self.state.lock().unwrap_or_else(PoisonError::into_inner)
+        self.state.lock().all.values().filter_map(Weak::upgrade).collect()
     }
 }
 
@@ -103,7 +95,7 @@ impl SessionRegistration {
     /// From now on the link is found by `sid`.
     pub(super) fn set_sid(&self, sid: Sid) {
         if self.sid.set(sid).is_ok() {
-            self.registry.lock().by_sid.insert(sid, self.number);
+            self.registry.state.lock().by_sid.insert(sid, self.number);
         }
     }
 
@@ -123,7 +115,7 @@ impl SessionRegistration {
 impl Drop for SessionRegistration {
     fn drop(&mut self) {
         self.end();
-        let mut state = self.registry.lock();
+        let mut state = self.registry.state.lock();
         state.all.remove(&self.number);
         if let Some(sid) = self.sid.get() {
             state.by_sid.remove(sid);

@@ -8,20 +8,21 @@ use std::{
     fmt,
     pin::pin,
     sync::{
-        Arc, Mutex, MutexGuard, OnceLock, PoisonError, Weak,
+        Arc, OnceLock, Weak,
         atomic::{AtomicU8, Ordering},
     },
     time::Duration,
 };
 
 use futures_util::task::AtomicWaker;
+use parking_lot::Mutex;
 use tokio::sync::Notify;
 
 use super::{
     FLUSH_WAIT_MAX, PROMPT_FLUSH_WAIT_MAX,
     backpressure::{Full, IncomingRequests, OutgoingBytes},
     connection::NamespaceConnection,
-    engine::NamespaceSocket,
+    engine::{Engine, NamespaceSocket},
     polling::PollingState,
     registry::SessionRegistration,
     request::Version,
@@ -70,11 +71,17 @@ pub(super) struct Handshake {
     pub(super) request_token: Result<Option<Token>, Rejection>,
 }
 
+/// What all sessions of a server share.
+pub(super) struct SessionResources {
+    pub(super) limits: Arc<Limits>,
+    pub(super) tasks: Tasks,
+    pub(super) engine: Engine,
+}
+
 /// See the module.
 pub(super) struct EngineSession {
     handshake: Handshake,
-    limits: Arc<Limits>,
-    tasks: Tasks,
+    resources: Arc<SessionResources>,
     close_phase: AtomicU8,
     /// Why it ends, once it does.
     reason: OnceLock<CloseReason>,
@@ -96,10 +103,11 @@ impl EngineSession {
     /// A link that nothing uses yet.
     pub(super) fn new(
         handshake: Handshake,
-        (limits, tasks): (Arc<Limits>, Tasks),
+        resources: Arc<SessionResources>,
         polling: Option<Box<PollingState>>,
         registration: SessionRegistration,
     ) -> Self {
+        let limits = &resources.limits;
         Self {
             handshake,
             close_phase: AtomicU8::new(ClosePhase::Open as u8),
@@ -109,8 +117,7 @@ impl EngineSession {
                 limits.inbox_requests_max.get(),
                 limits.frame_bytes_max.get(),
             ),
-            limits,
-            tasks,
+            resources,
             reader: AtomicWaker::new(),
             writer: AtomicWaker::new(),
             changed: Notify::new(),
@@ -137,12 +144,17 @@ impl EngineSession {
 
     /// How far everything may grow.
     pub(super) fn limits(&self) -> &Limits {
-        &self.limits
+        &self.resources.limits
     }
 
     /// Who owns the tasks.
     pub(super) fn tasks(&self) -> &Tasks {
-        &self.tasks
+        &self.resources.tasks
+    }
+
+    /// The engine that serves it.
+    pub(super) fn engine(&self) -> &Engine {
+        &self.resources.engine
     }
 
     /// What only sessions that began with polling have.
@@ -308,7 +320,7 @@ impl EngineSession {
         let closed_by_server =
             self.is_closed_by_client() || self.polling().is_some_and(PollingState::is_polling);
         if before < ClosePhase::Closing && closed_by_server {
-            self.tasks.spawn("socketio close", Arc::clone(self).close_in_engine());
+            self.tasks().spawn("socketio close", Arc::clone(self).close_in_engine());
         }
     }
 
@@ -347,7 +359,7 @@ impl EngineSession {
 impl EngineSession {
     /// Adds a connection, unless the session is about to end.
     pub(super) fn attach(&self, connection: &Arc<NamespaceConnection>) {
-        self.lock().push(Arc::downgrade(connection));
+        self.connections.lock().push(Arc::downgrade(connection));
         // Whoever ended the session may have looked before there was anybody to end.
         if self.close_phase() >= ClosePhase::Notifying {
             connection.close_inbox();
@@ -356,7 +368,7 @@ impl EngineSession {
 
     /// Takes a connection out.
     pub(super) fn detach(&self, connection: &NamespaceConnection) {
-        let mut connections = self.lock();
+        let mut connections = self.connections.lock();
         connections.retain(|it| !std::ptr::eq(it.as_ptr(), connection));
         if connections.is_empty() {
             connections.shrink_to_fit();
@@ -365,11 +377,6 @@ impl EngineSession {
 
     /// The connections of this session.
     pub(super) fn connections(&self) -> Vec<Arc<NamespaceConnection>> {
-        self.lock().iter().filter_map(Weak::upgrade).collect()
-    }
-
-    /// Poisoning is ignored: one push or one sweep is the whole critical section.
-    fn lock(&self) -> MutexGuard<'_, Vec<Weak<NamespaceConnection>>> {
-        self.connections.lock().unwrap_or_else(PoisonError::into_inner)
+        self.connections.lock().iter().filter_map(Weak::upgrade).collect()
     }
 }

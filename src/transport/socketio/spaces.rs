@@ -4,12 +4,9 @@
 //! for ever. So whoever comes to such a space claims it, and the last claim takes the namespace with
 //! it, also when nobody got further than the door.
 
-use std::{
-    collections::HashMap,
-    fmt,
-    sync::{Arc, Mutex, MutexGuard, PoisonError},
-};
+use std::{collections::HashMap, fmt, sync::Arc};
 
+use parking_lot::Mutex;
 use socketioxide::SocketIo;
 use tracing::debug;
 
@@ -40,7 +37,7 @@ impl Spaces {
         io: SocketIo,
         path: &str,
     ) -> Result<SpaceClaim, Rejection> {
-        let mut claims = self.lock();
+        let mut claims = self.claims.lock();
         if let Some(count) = claims.get_mut(path) {
             *count += 1;
         } else if claims.len() < self.spaces_max {
@@ -57,18 +54,13 @@ impl Spaces {
     /// How many there are.
     #[cfg(test)]
     pub(super) fn count(&self) -> usize {
-        self.lock().len()
-    }
-
-    /// Poisoning is ignored: a count that is one off keeps an empty space, nothing worse.
-    fn lock(&self) -> MutexGuard<'_, HashMap<Box<str>, usize>> {
-        self.claims.lock().unwrap_or_else(PoisonError::into_inner)
+        self.claims.lock().len()
     }
 }
 
 impl Drop for SpaceClaim {
     fn drop(&mut self) {
-        let mut claims = self.spaces.lock();
+        let mut claims = self.spaces.claims.lock();
         let Some(count) = claims.get_mut(&self.path) else { return };
         *count -= 1;
         if *count == 0 {
@@ -108,7 +100,7 @@ mod tests {
         assert!(io.of("/team-a").is_some());
         drop(two);
         assert!(io.of("/team-a").is_none());
-        assert!(spaces.lock().is_empty());
+        assert!(spaces.claims.lock().is_empty());
     }
 
     #[test]

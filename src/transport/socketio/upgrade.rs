@@ -20,8 +20,7 @@ use tokio::{
 use tracing::debug;
 
 use super::{
-    SocketIoTransport,
-    engine::{self, Engine},
+    SocketIoTransport, engine,
     monitored_stream::MonitoredStream,
     probe::Probe,
     request::{EngineRejection, Version},
@@ -46,13 +45,12 @@ impl SocketIoTransport {
         let offer = Offer::read(request.headers(), &[]).map_err(EngineRejection::Rejected)?;
         let chosen = offer.chosen.clone();
         let session = self.create_session(self.read_handshake(version, &request, offer), None);
-        let engine = self.engine.clone();
         let upgrade = hyper::upgrade::on(request);
         self.context.tasks.spawn("socketio websocket", async move {
             if let Some(stream) = wait_upgraded(upgrade).await {
                 let uri = engine::websocket_uri(version);
                 let request = request_for(uri, &session);
-                serve(&engine, MonitoredStream::new(stream, session), request);
+                serve(MonitoredStream::new(stream, session), request);
             }
         });
         Ok(switching_protocols_response(accept, chosen))
@@ -67,10 +65,9 @@ impl SocketIoTransport {
         let accept = accept(&request).map_err(EngineRejection::from_handshake_error)?;
         let offer = Offer::read(request.headers(), &[]).map_err(EngineRejection::Rejected)?;
         let probe = Probe::begin(Arc::clone(&session)).ok_or(EngineRejection::BadRequest)?;
-        let engine = self.engine.clone();
         let upgrade = hyper::upgrade::on(request);
         self.context.tasks.spawn("socketio upgrade", async move {
-            let upgrade_attempt = timeout(PROBE_WAIT_MAX, complete_upgrade(engine, probe, upgrade));
+            let upgrade_attempt = timeout(PROBE_WAIT_MAX, complete_upgrade(probe, upgrade));
             tokio::select! {
                 () = wait_flush_timeout(&session) => {}
                 outcome = upgrade_attempt => {
@@ -92,7 +89,7 @@ async fn wait_flush_timeout(session: &EngineSession) {
 }
 
 /// Probes a WebSocket and hands it to the engine.
-async fn complete_upgrade(engine: Engine, probe: Probe, upgrade: OnUpgrade) -> Option<()> {
+async fn complete_upgrade(probe: Probe, upgrade: OnUpgrade) -> Option<()> {
     let mut stream = wait_upgraded(upgrade).await?;
     let probed_bytes = probe.run(&mut stream).await?;
     let session = Arc::clone(probe.session());
@@ -104,7 +101,7 @@ async fn complete_upgrade(engine: Engine, probe: Probe, upgrade: OnUpgrade) -> O
     }
     let uri = engine::uri(session.version(), "websocket", &format!("&sid={sid}"));
     let request = request_for(uri, &session);
-    serve(&engine, MonitoredStream::resume(stream, session, probed_bytes), request);
+    serve(MonitoredStream::resume(stream, session, probed_bytes), request);
     Some(())
 }
 
@@ -128,11 +125,12 @@ fn request_for(uri: Uri, session: &Arc<EngineSession>) -> Request<()> {
 }
 
 /// Hands a stream to the engine, which spawns what it needs to serve it.
-pub(super) fn serve<S>(engine: &Engine, stream: MonitoredStream<S>, request: Request<()>)
+pub(super) fn serve<S>(stream: MonitoredStream<S>, request: Request<()>)
 where
     S: AsyncRead + AsyncWrite + Unpin + Send + 'static,
 {
     // Boxed, because the engine moves the stream about and makes room for it at every stop.
+    let engine = stream.session().engine().clone();
     let started = engine.call((Box::new(stream), request)).into_inner();
     debug_assert!(started.is_ok(), "the address is our own");
 }

@@ -1,13 +1,10 @@
 //! What waits to be written to one plain WebSocket connection.
 
-use std::{
-    collections::VecDeque,
-    mem,
-    sync::{Arc, Mutex, MutexGuard, PoisonError},
-};
+use std::{collections::VecDeque, mem, sync::Arc};
 
 use async_trait::async_trait;
 use bytes::Bytes;
+use parking_lot::Mutex;
 use tokio::sync::Notify;
 use tokio_tungstenite::tungstenite::Message;
 
@@ -72,11 +69,6 @@ impl WebSocketOutbox {
         self.format
     }
 
-    /// Poisoning is ignored: the queue is whole after every step.
-    fn lock(&self) -> MutexGuard<'_, WebSocketOutboxState> {
-        self.state.lock().unwrap_or_else(PoisonError::into_inner)
-    }
-
     /// Queues a frame, or ends the connection because the queue is full.
     pub(super) fn send(&self, frame: Message) {
         if self.queue(|| frame).is_err() {
@@ -86,7 +78,7 @@ impl WebSocketOutbox {
 
     /// Queues a ping behind what is there.
     pub(super) fn ping(&self) {
-        self.lock().ping = true;
+        self.state.lock().ping = true;
         self.filled.notify_one();
     }
 
@@ -94,7 +86,7 @@ impl WebSocketOutbox {
     /// writer's deadline measures progress and not the length of the queue.
     pub(super) async fn next_work(&self, bytes_max: usize) -> WriterWork {
         loop {
-            let work = self.lock().take(bytes_max);
+            let work = self.state.lock().take(bytes_max);
             if let Some(work) = work {
                 return work;
             }
@@ -104,7 +96,7 @@ impl WebSocketOutbox {
 
     /// Tells that what was given out is written.
     pub(super) fn written(&self, bytes: usize) {
-        let mut state = self.lock();
+        let mut state = self.state.lock();
         state.bytes = state.bytes.saturating_sub(bytes);
         let capacity_available = self.has_capacity(&state);
         drop(state);
@@ -113,22 +105,26 @@ impl WebSocketOutbox {
         }
     }
 
-    /// Waits until the end begins, and answers why.
+    /// Waits until the connection begins to close, and returns the reason.
     pub(super) async fn closing(&self) -> CloseReason {
+        self.wait_for(|state| state.closing).await
+    }
+
+    /// Waits until `find` returns a value for the state. Cancel-safe.
+    async fn wait_for<T>(&self, find: impl Fn(&WebSocketOutboxState) -> Option<T>) -> T {
         loop {
-            let mut changed = std::pin::pin!(self.capacity_available.notified());
-            // Listening begins before looking, so that no wake-up falls in between.
-            changed.as_mut().enable();
-            let closing = self.lock().closing;
-            match closing {
-                Some(reason) => return reason,
-                None => changed.await,
+            // Created before the check, so that it receives every notification after the check.
+            let changed = self.capacity_available.notified();
+            let found = find(&self.state.lock());
+            if let Some(found) = found {
+                return found;
             }
+            changed.await;
         }
     }
 
     fn queue(&self, frame: impl FnOnce() -> Message) -> Result<(), Overflow> {
-        let mut state = self.lock();
+        let mut state = self.state.lock();
         if state.closing.is_some() {
             return Ok(());
         }
@@ -190,7 +186,7 @@ impl Outbox for WebSocketOutbox {
     }
 
     fn offer(&self, delivery: &Arc<Delivery>) {
-        let capacity_available = self.has_capacity(&self.lock());
+        let capacity_available = self.has_capacity(&self.state.lock());
         if capacity_available {
             // Whoever fills the rest in between loses nothing by this one's being dropped.
             self.push(delivery).ok();
@@ -198,17 +194,11 @@ impl Outbox for WebSocketOutbox {
     }
 
     async fn wait_for_capacity(&self) {
-        let mut capacity_available = std::pin::pin!(self.capacity_available.notified());
-        // Listening begins before looking, so that no wake-up falls in between.
-        capacity_available.as_mut().enable();
-        let already = self.has_capacity(&self.lock());
-        if !already {
-            capacity_available.await;
-        }
+        self.wait_for(|state| self.has_capacity(state).then_some(())).await;
     }
 
     fn close(&self, reason: CloseReason) {
-        let mut state = self.lock();
+        let mut state = self.state.lock();
         if state.closing.is_some() {
             return;
         }
@@ -223,7 +213,7 @@ impl Outbox for WebSocketOutbox {
     }
 
     fn is_revoked(&self) -> bool {
-        self.lock().closing.is_some_and(CloseReason::is_prompt)
+        self.state.lock().closing.is_some_and(CloseReason::is_prompt)
     }
 }
 

@@ -89,6 +89,11 @@ impl<S> MonitoredStream<S> {
         monitored
     }
 
+    /// The session that it carries.
+    pub(super) fn session(&self) -> &EngineSession {
+        &self.session
+    }
+
     /// Fails once the session is cut or has had its time to close.
     fn check(&mut self) -> io::Result<()> {
         match self.session.close_phase() {

@@ -12,14 +12,19 @@ use crate::{
     domain::{CloseReason, Limits},
     tasks::Tasks,
     transport::socketio::{
-        FLUSH_WAIT_MAX, registry::SessionRegistry, request::Version, session::Handshake,
+        FLUSH_WAIT_MAX, engine,
+        registry::SessionRegistry,
+        request::Version,
+        session::{Handshake, SessionResources},
     },
 };
 
 /// A link of a session on a WebSocket.
 fn session_with_limits(limits: Limits) -> Arc<EngineSession> {
     let handshake = Handshake { version: Version::V4, query: "".into(), request_token: Ok(None) };
-    SessionRegistry::new().create_session(handshake, (Arc::new(limits), Tasks::new()), None)
+    let (engine, _io) = engine::build(&limits);
+    let resources = SessionResources { limits: Arc::new(limits), tasks: Tasks::new(), engine };
+    SessionRegistry::new().create_session(handshake, Arc::new(resources), None)
 }
 
 const SOON: Duration = Duration::from_millis(10);
