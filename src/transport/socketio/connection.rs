@@ -16,7 +16,7 @@ use tokio::{task::coop::consume_budget, time::sleep};
 use super::{
     engine::NamespaceSocket,
     inbox::{ConnectionInbox, QueuedRequest},
-    session::EngineSession,
+    session::{AttachedConnection, EngineSession},
     spaces::SpaceClaim,
 };
 use crate::{
@@ -24,6 +24,7 @@ use crate::{
         Admission, Session,
         ports::{ConnectionMetrics, Outbox},
     },
+    domain::CloseReason,
     wire::socketio as wire,
 };
 
@@ -73,16 +74,6 @@ impl NamespaceConnection {
         &self.inbox
     }
 
-    /// Whether this is the seat on `socket`.
-    pub(super) fn is_on(&self, socket: &Arc<NamespaceSocket>) -> bool {
-        std::ptr::eq(self.socket.as_ptr(), Arc::as_ptr(socket))
-    }
-
-    /// The client says nothing more.
-    pub(super) fn close_inbox(&self) {
-        self.inbox.close();
-    }
-
     /// Holds the connection, from the answer to CONNECT to the end.
     ///
     /// Everything that is not waiting for the next request is boxed: this task is as large as its
@@ -104,7 +95,7 @@ impl NamespaceConnection {
                 self.session.release_requests(1, queued.bytes());
             }
         }
-        self.session.detach(&self);
+        self.session.detach(&*self);
         if claim.is_some() {
             drop(claim);
             Box::pin(self.force_disconnect()).await;
@@ -146,6 +137,28 @@ impl NamespaceConnection {
         if let Some(socket) = still_connected() {
             socket.disconnect().ok();
         }
+    }
+}
+
+impl AttachedConnection for NamespaceConnection {
+    fn is_on(&self, socket: &NamespaceSocket) -> bool {
+        std::ptr::eq(self.socket.as_ptr(), socket)
+    }
+
+    fn open_inbox(&self) {
+        self.inbox.open();
+    }
+
+    fn close_inbox(&self) {
+        self.inbox.close();
+    }
+
+    fn is_inbox_closed(&self) -> bool {
+        self.inbox.is_closed()
+    }
+
+    fn send_closing(&self, reason: CloseReason) {
+        self.emit_closing(reason);
     }
 }
 

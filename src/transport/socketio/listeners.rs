@@ -41,13 +41,13 @@ impl DisconnectHandler<LocalAdapter, Self> for DisconnectListener {
         _reason: DisconnectReason,
         defer: fn(Arc<NamespaceSocket>),
     ) {
-        self.0.close_inbox();
+        self.0.inbox().close();
         defer(socket);
     }
 }
 
 impl Drop for DisconnectListener {
     fn drop(&mut self) {
-        self.0.close_inbox();
+        self.0.inbox().close();
     }
 }

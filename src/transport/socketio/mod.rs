@@ -21,7 +21,9 @@ mod namespace;
 mod outbox;
 mod payload;
 mod polling;
+mod polling_state;
 mod probe;
+mod registration;
 mod registry;
 mod request;
 mod session;
@@ -38,7 +40,7 @@ use axum::body::Body;
 use http::{Request, Response, StatusCode};
 
 use self::{
-    polling::PollingState,
+    polling_state::PollingState,
     registry::SessionRegistry,
     request::{EngineRejection, EngineRequest, Version},
     session::{EngineSession, Handshake, SessionResources},
@@ -77,7 +79,7 @@ pub struct SocketIoTransport {
 struct SocketIoContext {
     chat: Arc<Chat>,
     limits: Arc<Limits>,
-    registry: Arc<SessionRegistry>,
+    registry: SessionRegistry,
     spaces: Arc<Spaces>,
     tasks: Tasks,
 }
@@ -95,7 +97,7 @@ impl SocketIoTransport {
         let registry = SessionRegistry::new();
         let spaces_open = Spaces::new(limits.spaces_max);
         let (engine, io) = engine::build(&limits);
-        tasks.spawn("socketio sessions", registry::maintain(Arc::clone(&registry), tasks.clone()));
+        tasks.spawn("socketio sessions", registry::maintain(registry.clone(), tasks.clone()));
         let resources = Arc::new(SessionResources {
             limits: Arc::clone(&limits),
             tasks: tasks.clone(),

@@ -86,7 +86,7 @@ impl ConnectHandler<LocalAdapter, Self> for ConnectMiddleware {
         if self.is_orphaned(&socket) {
             session.close(CloseReason::Fault);
         }
-        connection.inbox().open();
+        connection.open_inbox();
     }
 }
 

@@ -82,7 +82,7 @@ impl NamespaceConnection {
     }
 
     /// Tells the client why its connection ends. The only thing that goes out after an overflow.
-    pub(super) fn send_closing(&self, reason: CloseReason) {
+    pub(super) fn emit_closing(&self, reason: CloseReason) {
         if let Some(socket) = self.socket() {
             let packet = wire::closing(reason);
             // Where it cannot be said, it is not said.
@@ -97,12 +97,12 @@ impl NamespaceConnection {
         if self.inbox().is_closed() {
             return;
         }
-        self.send_closing(reason);
+        self.emit_closing(reason);
         let disconnected = self.socket().map_or(Ok(()), NamespaceSocket::disconnect);
-        self.close_inbox();
+        self.inbox().close();
         if disconnected.is_err() {
             self.session().abort();
-        } else if self.session().connections().iter().all(|it| it.inbox().is_closed()) {
+        } else if self.session().connections().iter().all(|it| it.is_inbox_closed()) {
             self.session().finish(reason);
         }
     }

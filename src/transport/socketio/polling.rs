@@ -4,11 +4,7 @@
 //! work at a time, and it is held back while the session's inbox is full.
 
 use std::{
-    fmt,
-    sync::{
-        Arc,
-        atomic::{AtomicBool, AtomicU8, AtomicU64, AtomicUsize, Ordering},
-    },
+    sync::{Arc, atomic::Ordering},
     time::Duration,
 };
 
@@ -18,12 +14,13 @@ use http::{Request, Response};
 use http_body_util::{BodyExt as _, Limited};
 use serde::Deserialize;
 use socketioxide::socket::Sid;
-use tokio::time::{Instant, sleep, timeout};
+use tokio::time::{sleep, timeout};
 
 use super::{
     SocketIoTransport, eio3,
     engine::{self, EngineResponse},
     payload::{self, PayloadError, PayloadFormat},
+    polling_state::PollingState,
     request::{EngineRejection, Version},
     session::{ClosePhase, EngineSession, Handshake},
 };
@@ -32,97 +29,6 @@ use crate::domain::{CloseReason, Limits};
 /// While a client changes over to a WebSocket it waits for its last poll to be answered. So the poll
 /// is answered with nothing after this time, and each further one after twice the time before.
 const NOOP_DELAY: Duration = Duration::from_millis(50);
-
-/// A polling session of which nothing was seen for this long after its heartbeat ran out is one that
-/// the engine has forgotten without telling.
-const ABANDONED_AFTER: Duration = Duration::from_secs(15);
-
-/// What only sessions that began with polling have.
-pub(super) struct PollingState {
-    upgrade_state: AtomicU8,
-    noops_sent: AtomicU8,
-    posting: AtomicBool,
-    requests_in_flight: AtomicUsize,
-    created_at: Instant,
-    /// Milliseconds from birth to the end of the last request.
-    last_request: AtomicU64,
-}
-
-/// What carries a session.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
-#[repr(u8)]
-pub(super) enum UpgradeState {
-    /// Polling.
-    Polling,
-    /// Polling, and a WebSocket has opened that has not proved yet that it works.
-    Probing,
-    /// Polling, and the client was told that its WebSocket works.
-    Switching,
-    /// A WebSocket.
-    WebSocket,
-}
-
-impl PollingState {
-    /// A session that has just begun.
-    pub(super) fn new() -> Self {
-        Self {
-            upgrade_state: AtomicU8::new(UpgradeState::Polling as u8),
-            noops_sent: AtomicU8::new(0),
-            posting: AtomicBool::new(false),
-            requests_in_flight: AtomicUsize::new(0),
-            created_at: Instant::now(),
-            last_request: AtomicU64::new(0),
-        }
-    }
-
-    /// Whether requests carry it, or still carry it.
-    pub(super) fn is_polling(&self) -> bool {
-        self.upgrade_state.load(Ordering::SeqCst) != UpgradeState::WebSocket as u8
-    }
-
-    /// Moves from one carrier to another, if it is at the first. Answers whether it was.
-    pub(super) fn change(&self, from: UpgradeState, to: UpgradeState) -> bool {
-        let (before, after, order) = (from as u8, to as u8, Ordering::SeqCst);
-        let changed = self.upgrade_state.compare_exchange(before, after, order, order).is_ok();
-        if changed {
-            self.noops_sent.store(0, order);
-        }
-        changed
-    }
-
-    fn is_switching(&self) -> bool {
-        self.upgrade_state.load(Ordering::SeqCst) == UpgradeState::Switching as u8
-    }
-
-    /// Whether nobody has used the session for so long that it cannot live.
-    pub(super) fn is_abandoned(&self, limits: &Limits) -> bool {
-        let last_request = Duration::from_millis(self.last_request.load(Ordering::SeqCst));
-        let idle_max = limits.ping_interval + limits.ping_timeout + ABANDONED_AFTER;
-        let idle = self.requests_in_flight.load(Ordering::SeqCst) == 0;
-        self.is_polling() && idle && self.created_at.elapsed() > last_request + idle_max
-    }
-
-    /// Waits until the client's pending poll has to be answered so that it can change over.
-    async fn wait_for_noop(&self, session: &EngineSession) {
-        loop {
-            session.wait_until(|_| self.is_switching()).await;
-            let times = self.noops_sent.load(Ordering::SeqCst).min(10);
-            sleep(NOOP_DELAY * (1 << times)).await;
-            if self.is_switching() {
-                self.noops_sent.fetch_add(1, Ordering::SeqCst);
-                return;
-            }
-        }
-    }
-}
-
-impl fmt::Debug for PollingState {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.debug_struct("PollingState")
-            .field("upgrade_state", &self.upgrade_state)
-            .finish_non_exhaustive()
-    }
-}
 
 /// A request of the session is in work until this is dropped.
 struct RequestInFlight<'a>(&'a PollingState);
@@ -181,7 +87,7 @@ impl SocketIoTransport {
         let mut request = Request::new(());
         request.extensions_mut().insert(Arc::clone(&session));
         let answer = engine::open(&self.resources.engine, version, request).await?;
-        session.registration().set_sid(sid_of(&answer.body).ok_or(EngineRejection::BadRequest)?);
+        session.set_sid(sid_of(&answer.body).ok_or(EngineRejection::BadRequest)?);
         // Whoever ended it meanwhile did not know by which name to ask the engine.
         if session.close_phase() >= ClosePhase::Closing {
             Arc::clone(&session).close_in_engine().await;
@@ -200,7 +106,7 @@ impl SocketIoTransport {
         let mut answer = tokio::select! {
             biased;
             answer = engine::poll(session.engine(), version, sid) => answer?,
-            () = polling.wait_for_noop(session) => EngineResponse::noop(version),
+            () = wait_for_noop(polling, session) => EngineResponse::noop(version),
         };
         if answer.body.is_empty() {
             answer.body = close_packet(version);
@@ -257,22 +163,22 @@ impl SocketIoTransport {
     }
 }
 
-impl EngineSession {
-    /// Ends a session that does not end when its stream does: a polling one as if its client had, because
-    /// only so the engine tells everybody.
-    pub(super) async fn close_in_engine(self: Arc<Self>) {
-        timeout(self.flush_wait(), self.wait_close_delivered()).await.ok();
-        if let Ok((_, sid)) = polling_parts(&self) {
-            let payload = payload::close(self.version());
-            engine::post(self.engine(), self.version(), sid, payload).await.ok();
+/// Waits until the client's pending poll has to be answered so that it can change over.
+async fn wait_for_noop(polling: &PollingState, session: &EngineSession) {
+    loop {
+        session.wait_until(|_| polling.is_switching()).await;
+        let times = polling.noops_sent.load(Ordering::SeqCst).min(10);
+        sleep(NOOP_DELAY * (1 << times)).await;
+        if polling.is_switching() {
+            polling.noops_sent.fetch_add(1, Ordering::SeqCst);
+            return;
         }
-        self.abort();
     }
 }
 
-/// What a session that began with polling has.
+/// The polling state and the id of a session that began with polling.
 fn polling_parts(session: &EngineSession) -> Result<(&PollingState, Sid), EngineRejection> {
-    session.polling().zip(session.registration().sid()).ok_or(EngineRejection::SessionUnknown)
+    session.polling().zip(session.sid()).ok_or(EngineRejection::SessionUnknown)
 }
 
 /// Reads a body within the limits.

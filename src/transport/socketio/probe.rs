@@ -10,7 +10,7 @@ use std::sync::Arc;
 
 use tokio::io::{AsyncRead, AsyncReadExt as _, AsyncWrite, AsyncWriteExt as _};
 
-use super::{polling::UpgradeState, session::EngineSession};
+use super::{polling_state::UpgradeState, session::EngineSession};
 
 /// Our `3probe`: one whole text frame. The engine writes the same one later, to nobody.
 pub(super) const PROBE_RESPONSE: &[u8] = b"\x81\x063probe";

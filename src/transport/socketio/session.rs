@@ -16,15 +16,16 @@ use std::{
 
 use futures_util::task::AtomicWaker;
 use parking_lot::Mutex;
-use tokio::sync::Notify;
+use socketioxide::socket::Sid;
+use tokio::{sync::Notify, time::timeout};
 
 use super::{
     FLUSH_WAIT_MAX, PROMPT_FLUSH_WAIT_MAX,
     backpressure::{Full, IncomingRequests, OutgoingBytes},
-    connection::NamespaceConnection,
-    engine::{Engine, NamespaceSocket},
-    polling::PollingState,
-    registry::SessionRegistration,
+    engine::{self, Engine, NamespaceSocket},
+    payload,
+    polling_state::PollingState,
+    registration::SessionRegistration,
     request::Version,
 };
 use crate::{
@@ -71,6 +72,24 @@ pub(super) struct Handshake {
     pub(super) request_token: Result<Option<Token>, Rejection>,
 }
 
+/// A connection of a session to a namespace, as the session needs it.
+pub(super) trait AttachedConnection: Send + Sync {
+    /// Whether it is the connection of `socket`.
+    fn is_on(&self, socket: &NamespaceSocket) -> bool;
+
+    /// Starts to handle requests, because CONNECT is answered.
+    fn open_inbox(&self);
+
+    /// Accepts no more requests. Those that wait are still handled.
+    fn close_inbox(&self);
+
+    /// Whether no more requests are accepted.
+    fn is_inbox_closed(&self) -> bool;
+
+    /// Sends `closing` to the client.
+    fn send_closing(&self, reason: CloseReason);
+}
+
 /// What all sessions of a server share.
 pub(super) struct SessionResources {
     pub(super) limits: Arc<Limits>,
@@ -93,10 +112,10 @@ pub(super) struct EngineSession {
     writer: AtomicWaker,
     /// Everything else that one may wait for here.
     changed: Notify,
-    connections: Mutex<Vec<Weak<NamespaceConnection>>>,
+    connections: Mutex<Vec<Weak<dyn AttachedConnection>>>,
     /// What only sessions that began with polling have.
     polling: Option<Box<PollingState>>,
-    registration: SessionRegistration,
+    registration: SessionRegistration<Self>,
 }
 
 impl EngineSession {
@@ -105,7 +124,7 @@ impl EngineSession {
         handshake: Handshake,
         resources: Arc<SessionResources>,
         polling: Option<Box<PollingState>>,
-        registration: SessionRegistration,
+        registration: SessionRegistration<Self>,
     ) -> Self {
         let limits = &resources.limits;
         Self {
@@ -162,9 +181,19 @@ impl EngineSession {
         self.polling.as_deref()
     }
 
-    /// The place in the registry.
-    pub(super) fn registration(&self) -> &SessionRegistration {
-        &self.registration
+    /// The session id. Only sessions that began with polling have one.
+    pub(super) fn sid(&self) -> Option<Sid> {
+        self.registration.sid()
+    }
+
+    /// Makes the session available under `sid`.
+    pub(super) fn set_sid(&self, sid: Sid) {
+        self.registration.set_sid(sid);
+    }
+
+    /// Whether the session polls and had no request for so long that the engine has forgotten it.
+    pub(super) fn is_abandoned(&self) -> bool {
+        self.polling().is_some_and(|it| it.is_abandoned(self.limits()))
     }
 
     /// How far the end has come.
@@ -324,6 +353,17 @@ impl EngineSession {
         }
     }
 
+    /// Closes a session that its stream does not end. A polling session receives a close packet as
+    /// if from its client, because then the engine runs all disconnect handlers.
+    pub(super) async fn close_in_engine(self: Arc<Self>) {
+        timeout(self.flush_wait(), self.wait_close_delivered()).await.ok();
+        if let Some(sid) = self.sid() {
+            let packet = payload::close(self.version());
+            engine::post(self.engine(), self.version(), sid, packet).await.ok();
+        }
+        self.abort();
+    }
+
     /// Waits until the session is about to end.
     pub(super) async fn wait_closing(&self) {
         self.wait_until(|it| it.close_phase() >= ClosePhase::Closing).await;
@@ -358,8 +398,9 @@ impl EngineSession {
 /// The connections above.
 impl EngineSession {
     /// Adds a connection, unless the session is about to end.
-    pub(super) fn attach(&self, connection: &Arc<NamespaceConnection>) {
-        self.connections.lock().push(Arc::downgrade(connection));
+    pub(super) fn attach<C: AttachedConnection + 'static>(&self, connection: &Arc<C>) {
+        let attached: Weak<dyn AttachedConnection> = Arc::<C>::downgrade(connection);
+        self.connections.lock().push(attached);
         // Whoever ended the session may have looked before there was anybody to end.
         if self.close_phase() >= ClosePhase::Notifying {
             connection.close_inbox();
@@ -367,16 +408,16 @@ impl EngineSession {
     }
 
     /// Takes a connection out.
-    pub(super) fn detach(&self, connection: &NamespaceConnection) {
+    pub(super) fn detach(&self, connection: &dyn AttachedConnection) {
         let mut connections = self.connections.lock();
-        connections.retain(|it| !std::ptr::eq(it.as_ptr(), connection));
+        connections.retain(|it| !std::ptr::addr_eq(it.as_ptr(), connection));
         if connections.is_empty() {
             connections.shrink_to_fit();
         }
     }
 
     /// The connections of this session.
-    pub(super) fn connections(&self) -> Vec<Arc<NamespaceConnection>> {
+    pub(super) fn connections(&self) -> Vec<Arc<dyn AttachedConnection>> {
         self.connections.lock().iter().filter_map(Weak::upgrade).collect()
     }
 }

@@ -93,7 +93,7 @@ async fn complete_upgrade(probe: Probe, upgrade: OnUpgrade) -> Option<()> {
     let mut stream = wait_upgraded(upgrade).await?;
     let probed_bytes = probe.run(&mut stream).await?;
     let session = Arc::clone(probe.session());
-    let sid = session.registration().sid()?;
+    let sid = session.sid()?;
     probe.succeed();
     // From here on whoever ends the session leaves the rest to the guard.
     if session.close_phase() == ClosePhase::Aborted {
