@@ -1,12 +1,10 @@
-//! Sessions that poll: opened, listened to, spoken to, hung up on.
+//! The requests of polling sessions: open, poll and post.
 //!
-//! A body is bounded before it is read, and counted before it is parsed. One POST of a session is in
-//! work at a time, and it is held back while the session's inbox is full.
+//! The size of a body is limited before it is read, and its packets are counted before they are
+//! parsed. One POST of a session is in progress at a time. It waits while the inboxes of the session
+//! are full.
 
-use std::{
-    sync::{Arc, atomic::Ordering},
-    time::Duration,
-};
+use std::sync::Arc;
 
 use axum::body::{Body, HttpBody as _};
 use bytes::Bytes;
@@ -14,7 +12,7 @@ use http::{Request, Response};
 use http_body_util::{BodyExt as _, Limited};
 use serde::Deserialize;
 use socketioxide::socket::Sid;
-use tokio::time::{sleep, timeout};
+use tokio::time::{Instant, sleep, timeout};
 
 use super::{
     SocketIoTransport, eio3,
@@ -26,54 +24,47 @@ use super::{
 };
 use crate::domain::{CloseReason, Limits};
 
-/// While a client changes over to a WebSocket it waits for its last poll to be answered. So the poll
-/// is answered with nothing after this time, and each further one after twice the time before.
-const NOOP_DELAY: Duration = Duration::from_millis(50);
+/// Counts a request of the session as in progress until it is dropped.
+struct RequestInProgress<'a>(&'a EngineSession);
 
-/// A request of the session is in work until this is dropped.
-struct RequestInFlight<'a>(&'a PollingState);
-
-impl<'a> RequestInFlight<'a> {
-    fn begin(polling: &'a PollingState) -> Self {
-        polling.requests_in_flight.fetch_add(1, Ordering::SeqCst);
-        Self(polling)
+impl<'a> RequestInProgress<'a> {
+    fn begin(session: &'a EngineSession) -> Self {
+        session.with_polling(PollingState::begin_request);
+        Self(session)
     }
 }
 
-impl Drop for RequestInFlight<'_> {
+impl Drop for RequestInProgress<'_> {
     fn drop(&mut self) {
-        let last_request =
-            u64::try_from(self.0.created_at.elapsed().as_millis()).unwrap_or(u64::MAX);
-        self.0.last_request.store(last_request, Ordering::SeqCst);
-        self.0.requests_in_flight.fetch_sub(1, Ordering::SeqCst);
+        let now = Instant::now();
+        self.0.with_polling(|it| it.end_request(now));
     }
 }
 
-/// The turn to post. There is one at a time.
-struct PostGuard<'a>(&'a PollingState);
+/// The right to post. It exists once at a time.
+struct PostGuard<'a>(&'a EngineSession);
 
 impl<'a> PostGuard<'a> {
-    fn acquire(polling: &'a PollingState) -> Option<Self> {
-        let free = !polling.posting.swap(true, Ordering::SeqCst);
-        free.then(|| Self(polling))
+    fn acquire(session: &'a EngineSession) -> Option<Self> {
+        let is_free = session.with_polling(PollingState::begin_post).unwrap_or(false);
+        is_free.then(|| Self(session))
     }
 }
 
 impl Drop for PostGuard<'_> {
     fn drop(&mut self) {
-        self.0.posting.store(false, Ordering::SeqCst);
+        self.0.with_polling(PollingState::end_post);
     }
 }
 
 impl SocketIoTransport {
-    /// Finds a session that requests still carry.
+    /// Finds a session that polling carries.
     pub(super) fn find_polling_session(
         &self,
         sid: Sid,
     ) -> Result<Arc<EngineSession>, EngineRejection> {
         let session = self.context.registry.find(sid).ok_or(EngineRejection::SessionUnknown)?;
-        let polls = session.polling().is_some_and(PollingState::is_polling);
-        if polls { Ok(session) } else { Err(EngineRejection::BadRequest) }
+        if session.is_polling() { Ok(session) } else { Err(EngineRejection::BadRequest) }
     }
 
     /// Opens a session.
@@ -82,31 +73,31 @@ impl SocketIoTransport {
         handshake: Handshake,
     ) -> Result<Response<Body>, EngineRejection> {
         let version = handshake.version;
-        let polling = Some(Box::new(PollingState::new()));
+        let polling = Some(Box::new(PollingState::new(Instant::now())));
         let session = self.create_session(handshake, polling);
         let mut request = Request::new(());
         request.extensions_mut().insert(Arc::clone(&session));
         let answer = engine::open(&self.resources.engine, version, request).await?;
         session.set_sid(sid_of(&answer.body).ok_or(EngineRejection::BadRequest)?);
-        // Whoever ended it meanwhile did not know by which name to ask the engine.
+        // A close in the meantime had no session id to close the session in the engine.
         if session.close_phase() >= ClosePhase::Closing {
             Arc::clone(&session).close_in_engine().await;
         }
         Ok(answer.into_response())
     }
 
-    /// Answers with what the server has to say, once it has.
+    /// Answers with the next packets for the client, once there are any.
     pub(super) async fn poll(
         &self,
         session: &Arc<EngineSession>,
     ) -> Result<Response<Body>, EngineRejection> {
-        let (polling, sid) = polling_parts(session)?;
-        let _request_in_flight = RequestInFlight::begin(polling);
+        let sid = sid(session)?;
+        let _in_progress = RequestInProgress::begin(session);
         let version = session.version();
         let mut answer = tokio::select! {
             biased;
             answer = engine::poll(session.engine(), version, sid) => answer?,
-            () = wait_for_noop(polling, session) => EngineResponse::noop(version),
+            () = wait_for_noop(session) => EngineResponse::noop(version),
         };
         if answer.body.is_empty() {
             answer.body = close_packet(version);
@@ -118,15 +109,15 @@ impl SocketIoTransport {
         Ok(answer.into_response())
     }
 
-    /// Hears what the client has to say.
+    /// Passes the packets of the client to the engine.
     pub(super) async fn post(
         &self,
         session: &Arc<EngineSession>,
         request: Request<Body>,
     ) -> Result<Response<Body>, EngineRejection> {
-        let (polling, sid) = polling_parts(session)?;
-        let _request_in_flight = RequestInFlight::begin(polling);
-        let Some(_guard) = PostGuard::acquire(polling) else {
+        let sid = sid(session)?;
+        let _in_progress = RequestInProgress::begin(session);
+        let Some(_guard) = PostGuard::acquire(session) else {
             session.abort();
             return Err(EngineRejection::BadRequest);
         };
@@ -163,22 +154,21 @@ impl SocketIoTransport {
     }
 }
 
-/// Waits until the client's pending poll has to be answered so that it can change over.
-async fn wait_for_noop(polling: &PollingState, session: &EngineSession) {
+/// Waits until the pending poll of the client has to be answered so that it can upgrade.
+async fn wait_for_noop(session: &EngineSession) {
     loop {
-        session.wait_until(|_| polling.is_switching()).await;
-        let times = polling.noops_sent.load(Ordering::SeqCst).min(10);
-        sleep(NOOP_DELAY * (1 << times)).await;
-        if polling.is_switching() {
-            polling.noops_sent.fetch_add(1, Ordering::SeqCst);
+        session.wait_switching().await;
+        let Some(delay) = session.with_polling(|it| it.noop_delay()) else { return };
+        sleep(delay).await;
+        if session.with_polling(PollingState::take_noop).unwrap_or(false) {
             return;
         }
     }
 }
 
-/// The polling state and the id of a session that began with polling.
-fn polling_parts(session: &EngineSession) -> Result<(&PollingState, Sid), EngineRejection> {
-    session.polling().zip(session.sid()).ok_or(EngineRejection::SessionUnknown)
+/// The id of a session that began with polling.
+fn sid(session: &EngineSession) -> Result<Sid, EngineRejection> {
+    session.sid().ok_or(EngineRejection::SessionUnknown)
 }
 
 /// Reads a body within the limits.
@@ -198,7 +188,7 @@ async fn read_body(body: Body, limits: &Limits) -> Result<Bytes, EngineRejection
     }
 }
 
-/// Reads the session id out of the engine's first packet, which in version 3 has its length before.
+/// The session id in the open packet of the engine. In version 3 the length precedes the packet.
 fn sid_of(body: &[u8]) -> Option<Sid> {
     #[derive(Deserialize)]
     struct Open {
@@ -210,7 +200,7 @@ fn sid_of(body: &[u8]) -> Option<Sid> {
 }
 
 impl EngineResponse {
-    /// Nothing, so that the client may change over.
+    /// A noop, with which the pending poll of a client ends so that it can upgrade.
     fn noop(version: Version) -> Self {
         let body = match version {
             Version::V3 => Bytes::from_static(b"1:6"),

@@ -1,89 +1,177 @@
-//! What a session holds only while requests carry it.
+//! The state that only sessions that began with polling have: which transport carries them, and
+//! which requests are in progress.
+//!
+//! It changes under the lock of the session. The current time is an argument.
 
-use std::{
-    fmt,
-    sync::atomic::{AtomicBool, AtomicU8, AtomicU64, AtomicUsize, Ordering},
-    time::Duration,
-};
+use std::time::Duration;
 
 use tokio::time::Instant;
 
-use crate::domain::Limits;
+/// The delay before the pending poll of a client that upgrades is answered with a noop. The client
+/// waits for the answer before it upgrades. Each further delay is twice as long.
+const NOOP_DELAY: Duration = Duration::from_millis(50);
 
-/// A polling session of which nothing was seen for this long after its heartbeat ran out is one that
-/// the engine has forgotten without telling.
+/// The number of times that the delay doubles at most.
+const NOOP_DOUBLINGS_MAX: u32 = 10;
+
+/// The time without requests, beyond the heartbeat, after which the engine has forgotten a polling
+/// session without a report.
 const ABANDONED_AFTER: Duration = Duration::from_secs(15);
 
-/// What only sessions that began with polling have.
+/// See the module.
+#[derive(Debug)]
 pub(super) struct PollingState {
-    pub(super) upgrade_state: AtomicU8,
-    pub(super) noops_sent: AtomicU8,
-    pub(super) posting: AtomicBool,
-    pub(super) requests_in_flight: AtomicUsize,
-    pub(super) created_at: Instant,
-    /// Milliseconds from birth to the end of the last request.
-    pub(super) last_request: AtomicU64,
+    upgrade: UpgradeState,
+    /// Noops that were sent in the current upgrade.
+    noops_sent: u32,
+    is_posting: bool,
+    requests_in_progress: usize,
+    /// The begin of the session, or the end of its last request.
+    last_request_at: Instant,
 }
 
-/// What carries a session.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
-#[repr(u8)]
+/// The transport that carries a session.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(super) enum UpgradeState {
     /// Polling.
     Polling,
-    /// Polling, and a WebSocket has opened that has not proved yet that it works.
+    /// Polling. A WebSocket is open and has not yet proved that it works.
     Probing,
-    /// Polling, and the client was told that its WebSocket works.
+    /// Polling. The client has received the answer to its probe and may switch.
     Switching,
     /// A WebSocket.
     WebSocket,
 }
 
 impl PollingState {
-    /// A session that has just begun.
-    pub(super) fn new() -> Self {
+    /// The state of a session that begins at `now`.
+    pub(super) fn new(now: Instant) -> Self {
         Self {
-            upgrade_state: AtomicU8::new(UpgradeState::Polling as u8),
-            noops_sent: AtomicU8::new(0),
-            posting: AtomicBool::new(false),
-            requests_in_flight: AtomicUsize::new(0),
-            created_at: Instant::now(),
-            last_request: AtomicU64::new(0),
+            upgrade: UpgradeState::Polling,
+            noops_sent: 0,
+            is_posting: false,
+            requests_in_progress: 0,
+            last_request_at: now,
         }
     }
 
-    /// Whether requests carry it, or still carry it.
+    /// Whether polling carries the session, also while an upgrade is in progress.
     pub(super) fn is_polling(&self) -> bool {
-        self.upgrade_state.load(Ordering::SeqCst) != UpgradeState::WebSocket as u8
+        self.upgrade != UpgradeState::WebSocket
     }
 
-    /// Moves from one carrier to another, if it is at the first. Answers whether it was.
-    pub(super) fn change(&self, from: UpgradeState, to: UpgradeState) -> bool {
-        let (before, after, order) = (from as u8, to as u8, Ordering::SeqCst);
-        let changed = self.upgrade_state.compare_exchange(before, after, order, order).is_ok();
-        if changed {
-            self.noops_sent.store(0, order);
-        }
-        changed
-    }
-
+    /// Whether the client is about to switch to the WebSocket.
     pub(super) fn is_switching(&self) -> bool {
-        self.upgrade_state.load(Ordering::SeqCst) == UpgradeState::Switching as u8
+        self.upgrade == UpgradeState::Switching
     }
 
-    /// Whether nobody has used the session for so long that it cannot live.
-    pub(super) fn is_abandoned(&self, limits: &Limits) -> bool {
-        let last_request = Duration::from_millis(self.last_request.load(Ordering::SeqCst));
-        let idle_max = limits.ping_interval + limits.ping_timeout + ABANDONED_AFTER;
-        let idle = self.requests_in_flight.load(Ordering::SeqCst) == 0;
-        self.is_polling() && idle && self.created_at.elapsed() > last_request + idle_max
+    /// Changes the state of the upgrade if it is `from`. Returns whether it was.
+    pub(super) fn change(&mut self, from: UpgradeState, to: UpgradeState) -> bool {
+        let changes = self.upgrade == from;
+        if changes {
+            self.upgrade = to;
+            self.noops_sent = 0;
+        }
+        changes
+    }
+
+    /// The delay before the next noop.
+    pub(super) fn noop_delay(&self) -> Duration {
+        NOOP_DELAY * (1 << self.noops_sent.min(NOOP_DOUBLINGS_MAX))
+    }
+
+    /// Counts a noop, if the client still has to switch. Returns whether it has to be sent.
+    pub(super) fn take_noop(&mut self) -> bool {
+        let is_needed = self.is_switching();
+        self.noops_sent += u32::from(is_needed);
+        is_needed
+    }
+
+    /// Counts a request that begins.
+    pub(super) fn begin_request(&mut self) {
+        self.requests_in_progress += 1;
+    }
+
+    /// Counts the end of a request, however it ended.
+    pub(super) fn end_request(&mut self, now: Instant) {
+        self.requests_in_progress -= 1;
+        self.last_request_at = now;
+    }
+
+    /// Begins a POST. Returns whether it may continue: only one is in progress at a time.
+    pub(super) fn begin_post(&mut self) -> bool {
+        !std::mem::replace(&mut self.is_posting, true)
+    }
+
+    /// Ends the POST that is in progress.
+    pub(super) fn end_post(&mut self) {
+        self.is_posting = false;
+    }
+
+    /// Whether the session had no request for so long that it cannot exist in the engine any more.
+    /// `heartbeat_max` is the time in which the client has to answer a ping.
+    pub(super) fn is_abandoned(&self, now: Instant, heartbeat_max: Duration) -> bool {
+        let idle = now.saturating_duration_since(self.last_request_at);
+        let is_idle = self.requests_in_progress == 0 && idle > heartbeat_max + ABANDONED_AFTER;
+        self.is_polling() && is_idle
     }
 }
 
-impl fmt::Debug for PollingState {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.debug_struct("PollingState")
-            .field("upgrade_state", &self.upgrade_state)
-            .finish_non_exhaustive()
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn an_upgrade_has_one_attempt_at_a_time() {
+        let mut state = PollingState::new(Instant::now());
+        assert!(state.change(UpgradeState::Polling, UpgradeState::Probing));
+        assert!(!state.change(UpgradeState::Polling, UpgradeState::Probing));
+        assert!(state.change(UpgradeState::Probing, UpgradeState::Switching));
+        assert!(state.is_polling() && state.is_switching());
+        assert!(state.change(UpgradeState::Switching, UpgradeState::WebSocket));
+        assert!(!state.is_polling() && !state.is_switching());
+    }
+
+    #[test]
+    fn noops_are_sent_only_while_switching_and_their_delay_doubles() {
+        let mut state = PollingState::new(Instant::now());
+        assert!(!state.take_noop());
+        state.change(UpgradeState::Polling, UpgradeState::Switching);
+        assert_eq!(state.noop_delay(), NOOP_DELAY);
+        assert!(state.take_noop());
+        assert!(state.take_noop());
+        assert_eq!(state.noop_delay(), NOOP_DELAY * 4);
+        for _ in 0..100 {
+            state.take_noop();
+        }
+        assert_eq!(state.noop_delay(), NOOP_DELAY * 1024);
+        state.change(UpgradeState::Switching, UpgradeState::Polling);
+        assert_eq!(state.noop_delay(), NOOP_DELAY);
+    }
+
+    #[test]
+    fn one_post_is_in_progress_at_a_time() {
+        let mut state = PollingState::new(Instant::now());
+        assert!(state.begin_post());
+        assert!(!state.begin_post());
+        state.end_post();
+        assert!(state.begin_post());
+    }
+
+    #[test]
+    fn only_an_idle_polling_session_is_abandoned() {
+        let (begin, heartbeat) = (Instant::now(), Duration::from_secs(45));
+        let last = begin + heartbeat + ABANDONED_AFTER;
+        let late = last + Duration::from_millis(1);
+        let mut state = PollingState::new(begin);
+        assert!(!state.is_abandoned(last, heartbeat));
+        assert!(state.is_abandoned(late, heartbeat));
+        state.begin_request();
+        assert!(!state.is_abandoned(late, heartbeat), "a request is in progress");
+        state.end_request(late);
+        assert!(!state.is_abandoned(late, heartbeat), "a request has just ended");
+        state = PollingState::new(begin);
+        state.change(UpgradeState::Polling, UpgradeState::WebSocket);
+        assert!(!state.is_abandoned(late, heartbeat), "a WebSocket carries it");
     }
 }
