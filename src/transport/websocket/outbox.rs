@@ -1,4 +1,4 @@
-//! What waits to be written to one plain WebSocket connection.
+//! The outbox of one plain WebSocket connection: a bounded queue of frames.
 
 use std::{collections::VecDeque, mem, sync::Arc};
 
@@ -17,18 +17,18 @@ use crate::{
     domain::{CloseReason, Limits},
 };
 
-/// What a frame counts beside its content.
+/// The bytes that a frame counts in addition to its content.
 const FRAME_BYTES: usize = 64;
 
-/// A bounded queue of frames between whoever has something to say and the writing half.
+/// A bounded queue of frames from the chat to the writing half.
 #[derive(Debug)]
 pub(super) struct WebSocketOutbox {
     format: Format,
     limits: Arc<Limits>,
     state: Mutex<WebSocketOutboxState>,
-    /// There is something to write.
+    /// Notifies the writing half: there is something to write.
     filled: Notify,
-    /// Less than half of the queue is taken, or the end began.
+    /// Notifies the other waits: less than half of the queue is used, or the close begins.
     capacity_available: Notify,
 }
 
@@ -40,12 +40,12 @@ struct WebSocketOutboxState {
     closing: Option<CloseReason>,
 }
 
-/// What the writing half does next.
+/// The next step of the writing half.
 #[derive(Debug)]
 pub(super) enum WriterWork {
-    /// Write these.
+    /// Write this batch.
     Write(WriteBatch),
-    /// Nothing is left: say why, and end.
+    /// The queue is empty: send the reason and close.
     Close(CloseReason),
 }
 
@@ -53,37 +53,37 @@ pub(super) enum WriterWork {
 #[derive(Debug, Default)]
 pub(super) struct WriteBatch {
     pub(super) messages: Vec<Message>,
-    /// What they count in the queue until they are written.
+    /// The bytes that the messages count until they are written.
     pub(super) bytes: usize,
 }
 
 impl WebSocketOutbox {
-    /// The queue of a connection that speaks `format`.
+    /// The queue of a connection with this `format`.
     pub(super) fn new(format: Format, limits: Arc<Limits>) -> Arc<Self> {
         let (filled, capacity_available) = (Notify::new(), Notify::new());
         Arc::new(Self { format, limits, state: Mutex::default(), filled, capacity_available })
     }
 
-    /// What the connection speaks.
+    /// The format of the connection.
     pub(super) fn format(&self) -> Format {
         self.format
     }
 
-    /// Queues a frame, or ends the connection because the queue is full.
+    /// Queues a frame, or closes the connection if the queue is full.
     pub(super) fn send(&self, frame: Message) {
         if self.queue(|| frame).is_err() {
             self.close(CloseReason::SlowReader);
         }
     }
 
-    /// Queues a ping behind what is there.
+    /// Queues a ping behind the frames that wait.
     pub(super) fn ping(&self) {
         self.state.lock().ping = true;
         self.filled.notify_one();
     }
 
-    /// Waits for something to do. Frames are given out up to `bytes_max` at a time, so that the
-    /// writer's deadline measures progress and not the length of the queue.
+    /// Waits for the next step. A batch has up to `bytes_max`, so that the deadline of a write measures
+    /// progress and not the length of the queue.
     pub(super) async fn next_work(&self, bytes_max: usize) -> WriterWork {
         loop {
             let work = self.state.lock().take(bytes_max);
@@ -94,7 +94,7 @@ impl WebSocketOutbox {
         }
     }
 
-    /// Tells that what was given out is written.
+    /// Releases the bytes of a batch that is written.
     pub(super) fn written(&self, bytes: usize) {
         let mut state = self.state.lock();
         state.bytes = state.bytes.saturating_sub(bytes);
@@ -161,7 +161,7 @@ impl WebSocketOutboxState {
             batch.messages.push(frame);
         }
         if self.frames.is_empty() {
-            // An idle connection holds no memory for the busy time it once had.
+            // An idle connection holds no memory for frames.
             self.frames = VecDeque::new();
         }
         if mem::take(&mut self.ping) {
@@ -174,7 +174,7 @@ impl WebSocketOutboxState {
     }
 }
 
-/// What a frame counts against the limit.
+/// The bytes that a frame counts.
 fn frame_cost(frame: &Message) -> usize {
     frame.len() + FRAME_BYTES
 }
@@ -188,7 +188,7 @@ impl Outbox for WebSocketOutbox {
     fn offer(&self, delivery: &Arc<Delivery>) {
         let capacity_available = self.has_capacity(&self.state.lock());
         if capacity_available {
-            // Whoever fills the rest in between loses nothing by this one's being dropped.
+            // If the queue is full now, this delivery is dropped: it may be lost.
             self.push(delivery).ok();
         }
     }
@@ -204,7 +204,7 @@ impl Outbox for WebSocketOutbox {
         }
         state.closing = Some(reason);
         if reason == CloseReason::SlowReader {
-            // It did not take these; it will not take them now. It comes back for them.
+            // A slow reader would not read these. It receives them after it reconnects.
             state.frames = VecDeque::new();
         }
         drop(state);
@@ -243,7 +243,7 @@ mod tests {
         assert_eq!(
             outbox.push(&message_delivery("lobby", 4)),
             Ok(()),
-            "after the end nothing is queued"
+            "nothing is queued after the close"
         );
         let WriterWork::Write(batch) = outbox.next_work(1 << 16).await else { panic!("messages") };
         let texts = batch.messages.iter().map(|message| message.to_text().unwrap());
@@ -275,7 +275,7 @@ mod tests {
         assert_eq!(
             outbox.push(&message_delivery("lobby", 2)),
             Err(Overflow),
-            "taken, but not written yet"
+            "in a batch, but not written yet"
         );
         outbox.written(one);
         assert_eq!(outbox.push(&message_delivery("lobby", 2)), Ok(()));
