@@ -1,10 +1,9 @@
-//! Every task of the process: its name, its owner, its end.
+//! The tasks of the process: each has a name, an owner and an end.
 //!
-//! A task that nobody owns is one that nobody waits for, and a server that forgets a task at the
-//! end loses what the task was about to write. So this is the only file that may call
-//! `tokio::spawn`, and a stop has two phases: *drain* asks everyone to finish, and when patience
-//! runs out *overdue* tells those who serve somebody slow to let go. What is left after that is a
-//! fault, reported by name.
+//! Without an owner no task is waited for, and a server that stops before a task ends loses what the
+//! task was about to write. So this is the only file that may call `tokio::spawn`. A stop has two
+//! phases: *drain* asks all tasks to finish, and after a time limit *overdue* asks those that serve
+//! a slow peer to abort. Tasks that remain after that are a fault and are reported by name.
 
 use std::{collections::BTreeMap, fmt, future::Future, sync::Arc, time::Duration};
 
@@ -14,7 +13,7 @@ use tokio::time::timeout;
 use tokio_util::{sync::CancellationToken, task::TaskTracker};
 use tracing::{Instrument as _, error, info_span};
 
-/// How long the tasks that heard [`Tasks::overdue`] have to end.
+/// The longest time from [`Tasks::overdue`] to the end of the tasks.
 const OVERDUE_WAIT_MAX: Duration = Duration::from_millis(500);
 
 /// A handle to the tasks of one server. Clones are handles to the same tasks.
@@ -39,8 +38,8 @@ impl Tasks {
         self.start(task.map(move |()| drop(entry)));
     }
 
-    /// Runs a task that the server cannot do without: when it ends, by return or by panic, the
-    /// server drains. A dead sweeper must not look like a healthy server.
+    /// Runs a task that the server needs: when it ends, by return or by panic, the server drains.
+    /// Otherwise a server without the task would look healthy.
     pub fn spawn_vital(&self, name: &'static str, task: impl Future<Output = ()> + Send + 'static) {
         let end_of_task = self.drain.clone().drop_guard();
         let task = async move {
@@ -65,21 +64,22 @@ impl Tasks {
         self.drain.cancelled().await;
     }
 
-    /// Ends when patience has run out: who still serves a peer lets go of it now. Cancel-safe.
+    /// Ends when the time limit of the drain has passed: a task that still serves a peer aborts.
+    /// Cancel-safe.
     pub async fn overdue(&self) {
         self.overdue.cancelled().await;
     }
 
-    /// How many tasks there are.
+    /// The number of tasks.
     pub fn count(&self) -> usize {
         self.tracker.len()
     }
 
-    /// Drains, waits as long as `wait_max`, tells the rest that they are overdue, and gives up.
+    /// Drains, waits up to `wait_max`, signals `overdue` to the remaining tasks, and gives up.
     ///
     /// # Guarantees
     /// - Returns within `wait_max` and half a second.
-    /// - `Ok` means that every task has ended, those included that other tasks started meanwhile.
+    /// - `Ok` means that every task has ended, including those that other tasks started meanwhile.
     pub async fn finish(&self, wait_max: Duration) -> Result<(), StillRunning> {
         self.drain();
         self.tracker.close();
@@ -97,19 +97,19 @@ impl Tasks {
 
     #[expect(
         clippy::disallowed_methods,
-        reason = "this is the owner that the others spawn through"
+        reason = "all other tasks are spawned through this function"
     )]
     fn start(&self, task: impl Future<Output = ()> + Send + 'static) {
         drop(tokio::spawn(self.tracker.track_future(task)));
     }
 }
 
-/// Tasks that did not end when they were told to, and how many of each name.
+/// The tasks that did not end in time, and the number of each name.
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
 pub struct StillRunning(BTreeMap<&'static str, usize>);
 
 impl StillRunning {
-    /// Their names.
+    /// The names of the tasks.
     pub fn names(&self) -> impl Iterator<Item = &'static str> {
         self.0.keys().copied()
     }
@@ -129,7 +129,7 @@ impl fmt::Display for StillRunning {
     }
 }
 
-/// How many tasks of each name live.
+/// The number of running tasks of each name.
 #[derive(Clone, Debug, Default)]
 struct RunningTasks(Arc<Mutex<BTreeMap<&'static str, usize>>>);
 
@@ -140,7 +140,7 @@ impl RunningTasks {
     }
 }
 
-/// One task's entry. Dropping it takes the entry out, however the task ends.
+/// The entry of one task. Dropping it removes the entry, however the task ends.
 struct RunningTask {
     running: RunningTasks,
     name: &'static str,

@@ -257,7 +257,7 @@ impl EngineSession {
 
 /// Polling and the upgrade.
 impl EngineSession {
-    /// Reads or changes the polling state. Nothing happens in a session that began on a WebSocket.
+    /// Reads or changes the polling state under the lock. A session that began on a WebSocket has none.
     pub(super) fn with_polling<R>(&self, change: impl FnOnce(&mut PollingState) -> R) -> Option<R> {
         self.state.lock().polling_mut().map(change)
     }
