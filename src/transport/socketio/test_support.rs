@@ -25,7 +25,7 @@ use crate::{
     transport::{credentials::QueryTokens, origin::Origins},
 };
 
-/// No test waits longer for anything.
+/// The longest wait in a test.
 pub(super) const TEST_TIMEOUT: Duration = Duration::from_mins(2);
 
 /// A transport with a chat behind it.
@@ -63,7 +63,7 @@ impl Stack {
             },
         });
         let tasks = Tasks::new();
-        // Not among the others: it ends after them.
+        // In separate tasks, because the journal ends after all others.
         Tasks::new().spawn("journal", writer.run(CancellationToken::new()));
         let origins = Arc::new(Origins::new(vec!["https://good.example".to_owned()]));
         let transport = SocketIoTransport::new(
@@ -76,7 +76,7 @@ impl Stack {
         Self { chat, tasks, transport: Arc::new(transport) }
     }
 
-    /// Sends one request past any connection.
+    /// Sends one request without a connection.
     pub(super) async fn send(&self, request: Request<Body>) -> Response<Body> {
         let response = self.router().oneshot(request);
         timeout(TEST_TIMEOUT, response).await.expect("an answer").unwrap()
@@ -98,7 +98,7 @@ impl Stack {
         read(self.send(request).await).await
     }
 
-    /// Opens a polling session and answers the query under which it goes on.
+    /// Opens a polling session and returns the query of its further requests.
     pub(super) async fn open(&self, eio: u8) -> String {
         let query = format!("EIO={eio}&transport=polling");
         let (status, body) = self.call(Method::GET, &query, "").await;
@@ -115,7 +115,7 @@ impl Stack {
         self.call(Method::POST, query, body).await
     }
 
-    /// Asks for a WebSocket. Answers the status, and the stream behind the head.
+    /// Requests a WebSocket. Returns the status, and the stream after the response.
     pub(super) async fn open_websocket(
         &self,
         query: &str,
@@ -142,7 +142,7 @@ impl Stack {
         (status, client)
     }
 
-    /// Waits until so many sessions live.
+    /// Waits until `count` connections exist.
     pub(super) async fn wait_for_connections(&self, count: usize) {
         let reached = async {
             while self.chat.connections() != count {
@@ -150,7 +150,7 @@ impl Stack {
             }
         };
         timeout(TEST_TIMEOUT, reached).await.unwrap_or_else(|_| {
-            panic!("{} sessions live, not {count}", self.chat.connections());
+            panic!("{} connections exist, not {count}", self.chat.connections());
         });
     }
 }
@@ -158,7 +158,7 @@ impl Stack {
 /// A new session on a WebSocket.
 pub(super) const NEW: &str = "EIO=4&transport=websocket";
 
-/// Polls until something has `what` in it.
+/// Polls until a payload contains `what`.
 pub(super) async fn poll_for(stack: &Stack, polling_query: &str, what: &str) -> String {
     loop {
         let (status, body) = stack.get(polling_query).await;
@@ -179,7 +179,7 @@ pub(super) async fn wait_for_session_end(stack: &Stack, polling_query: &str) {
     timeout(TEST_TIMEOUT, unknown).await.expect("the end of the session");
 }
 
-/// Opens a session and a connection on it, as somebody.
+/// Opens a session and a connection on it, with the name `user`.
 pub(super) async fn connect(stack: &Stack, buffer: usize, user: &str) -> DuplexStream {
     let (status, mut client) = stack.open_websocket(NEW, buffer).await;
     assert_eq!(status, StatusCode::SWITCHING_PROTOCOLS);
@@ -226,7 +226,7 @@ impl WebSocketFrames for DuplexStream {
         self.write_all(&frame).await.unwrap();
     }
 
-    /// The next text; nothing when the server closes.
+    /// The next text, or nothing when the server closes.
     async fn receive_text(&mut self) -> Option<String> {
         let reading = async {
             let kind = self.read_u8().await.ok()?;
@@ -242,7 +242,7 @@ impl WebSocketFrames for DuplexStream {
         timeout(TEST_TIMEOUT, reading).await.expect("a frame")
     }
 
-    /// The next text that has `what` in it.
+    /// The next text that contains `what`.
     async fn receive_containing(&mut self, what: &str) -> String {
         loop {
             let text = self.receive_text().await.unwrap_or_else(|| panic!("closed before {what}"));

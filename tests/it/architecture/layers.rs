@@ -64,6 +64,7 @@ const LAYERS: [Layer; 14] = [
             "http_body_util",
             "hyper",
             "hyper_util",
+            "parking_lot",
             "percent_encoding",
             "rust_embed",
             "serde",
@@ -143,7 +144,7 @@ const LAYERS: [Layer; 14] = [
     Layer {
         name: "tasks",
         layers: &[],
-        crates: &["futures_util", "thiserror", "tokio", "tokio_util", "tracing"],
+        crates: &["futures_util", "parking_lot", "thiserror", "tokio", "tokio_util", "tracing"],
     },
     Layer {
         name: "config",
