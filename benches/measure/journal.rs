@@ -6,8 +6,8 @@ use criterion::{BenchmarkGroup, Criterion, Throughput, measurement::WallTime};
 use futures_util::future::join_all;
 use roomcast::{
     chat::Session,
-    domain::{Body, RoomName},
-    store::{PostgresStore, SqliteOptions, SqliteStore, Synchronous},
+    domain::{Body, RoomName, Synchronous},
+    store::{PostgresStore, SqliteOptions, SqliteStore},
 };
 use tokio::time::Instant;
 

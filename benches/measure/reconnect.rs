@@ -6,8 +6,8 @@ use criterion::{Criterion, Throughput};
 use futures_util::future::join_all;
 use roomcast::{
     chat::{Session, ports::Store},
-    domain::Seq,
-    store::{SqliteOptions, SqliteStore, Synchronous},
+    domain::{Seq, Synchronous},
+    store::{SqliteOptions, SqliteStore},
 };
 use tokio::{
     runtime::{Builder, Runtime},

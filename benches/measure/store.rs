@@ -8,8 +8,10 @@ use roomcast::{
         Batch, Change, Draft, DraftAct, IdentityKind, MemberChange, PageLimit, PageRange, Store,
         UserSeen,
     },
-    domain::{JoinMode, MessageId, MessageKind, Place, Role, RoomName, Seq, Space, UserName},
-    store::{SqliteOptions, SqliteStore, Synchronous},
+    domain::{
+        JoinMode, MessageId, MessageKind, Place, Role, RoomName, Seq, Space, Synchronous, UserName,
+    },
+    store::{SqliteOptions, SqliteStore},
 };
 use time::{OffsetDateTime, macros::datetime};
 use tokio::runtime::{Builder, Runtime};

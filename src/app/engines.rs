@@ -9,7 +9,7 @@ use super::{AppError, setting_error};
 use crate::{
     bus::{LocalBus, RedisBus, RedisKind, RedisOptions},
     chat::ports::{Bus, Fault, Nodes, Store},
-    config::{Address, BusKind, Config, StoreKind, SynchronousSetting},
+    config::{Address, BusKind, Config, StoreKind},
     domain::{NodeId, Secret},
     store::{
         self, MemoryNodes, MemoryStore, PostgresError, PostgresOptions, PostgresStore,
@@ -57,10 +57,7 @@ async fn open_store(
         StoreKind::Sqlite => {
             let options = SqliteOptions {
                 directory: config.data.clone(),
-                synchronous: match config.sqlite.synchronous {
-                    SynchronousSetting::Full => store::Synchronous::Full,
-                    SynchronousSetting::Normal => store::Synchronous::Normal,
-                },
+                synchronous: config.sqlite.synchronous,
                 busy_wait_max: Duration::from_millis(config.sqlite.busy_ms_max),
             };
             let store = SqliteStore::open(&options).await.map_err(setting_error("data"))?;

@@ -19,17 +19,17 @@ use tracing::info;
 use crate::{
     auth::KeyTokens,
     chat::{
-        Chat, ChatParts, ChatRules, DevicePolicy, Guests, RetentionRules,
+        Chat, ChatParts, ChatRules, RetentionRules,
         ports::{Bus, Fault, IdSource, Store, with_causes},
     },
     clock::{RandomIds, SystemClock},
-    config::{self, AllowedOrigin, Config, Switch},
+    config::{self, AllowedOrigin, Config},
     domain::NodeId,
     tasks::Tasks,
     telemetry::metrics::{MetricsSnapshot, ProcessMetrics},
     transport::{
-        credentials::QueryTokens, http, listener::Listener, origin::Origins,
-        socketio::SocketIoTransport, websocket::WebSocketTransport,
+        http, listener::Listener, origin::Origins, socketio::SocketIoTransport,
+        websocket::WebSocketTransport,
     },
 };
 
@@ -277,10 +277,7 @@ async fn until_drain(tasks: Tasks, task: impl Future<Output = ()>) {
 fn router(config: &Config, chat: &Arc<Chat>, client_tasks: &Tasks) -> axum::Router {
     let origins = config.origins.iter().map(AllowedOrigin::as_raw).map(str::to_owned).collect();
     let origins = Arc::new(Origins::new(origins));
-    let in_query = match config.token.in_query {
-        Switch::On => QueryTokens::Accepted,
-        Switch::Off => QueryTokens::Rejected,
-    };
+    let in_query = config.token.in_query;
     let (shared, open_to) = (|| Arc::clone(chat), || Arc::clone(&origins));
     let socketio =
         SocketIoTransport::new(shared(), &config.spaces, open_to(), in_query, client_tasks.clone());
@@ -291,15 +288,9 @@ fn router(config: &Config, chat: &Arc<Chat>, client_tasks: &Tasks) -> axum::Rout
 fn rules(config: &Config, node: NodeId) -> ChatRules {
     ChatRules {
         limits: config.limits(),
-        guests: match config.guests {
-            Switch::On => Guests::On,
-            Switch::Off => Guests::Off,
-        },
+        guests: config.guests,
         guest_lifetime: Duration::from_secs(config.token.guest_ttl_secs),
-        devices: match config.devices {
-            config::DevicesSetting::Many => DevicePolicy::Many,
-            config::DevicesSetting::Newest => DevicePolicy::Newest,
-        },
+        devices: config.devices,
         spaces: config.spaces.clone(),
         rooms: config.rooms(),
         retention: RetentionRules {

@@ -6,7 +6,7 @@ use futures_util::future::join_all;
 
 use super::{AppError, setting_error};
 use crate::{
-    auth::{self, Algorithm, KeyLocation, KeyOptions, KeyTokens, Keys, TokenError, TokenRules},
+    auth::{self, KeyLocation, KeyOptions, KeyTokens, Keys, TokenError, TokenRules},
     chat::ports::{Claims, Clock as _, Fault},
     clock::SystemClock,
     config::{self, Config, KeySource, TokenSettings},
@@ -109,32 +109,13 @@ fn other_keys(config: &Config) -> Result<Keys, AppError> {
 fn key(key: &config::KeySettings) -> KeyOptions {
     let config::KeySettings { source, id } = key;
     let location = match source {
-        KeySource::Secret(secret, name) => KeyLocation::Secret(secret.clone(), algorithm(*name)),
-        KeySource::SecretFile(path, name) => {
-            KeyLocation::SecretFile(path.clone(), algorithm(*name))
-        }
-        KeySource::PemFile(path, name) => KeyLocation::PemFile(path.clone(), algorithm(*name)),
+        KeySource::Secret(secret, algorithm) => KeyLocation::Secret(secret.clone(), *algorithm),
+        KeySource::SecretFile(path, algorithm) => KeyLocation::SecretFile(path.clone(), *algorithm),
+        KeySource::PemFile(path, algorithm) => KeyLocation::PemFile(path.clone(), *algorithm),
         KeySource::JwksFile(path) => KeyLocation::JwksFile(path.clone()),
         KeySource::JwksUrl(url) => {
             KeyLocation::JwksUrl { url: url.expose().clone(), name: url.to_string() }
         }
     };
     KeyOptions { location, id: id.clone() }
-}
-
-fn algorithm(name: config::Algorithm) -> Algorithm {
-    match name {
-        config::Algorithm::HS256 => Algorithm::HS256,
-        config::Algorithm::HS384 => Algorithm::HS384,
-        config::Algorithm::HS512 => Algorithm::HS512,
-        config::Algorithm::RS256 => Algorithm::RS256,
-        config::Algorithm::RS384 => Algorithm::RS384,
-        config::Algorithm::RS512 => Algorithm::RS512,
-        config::Algorithm::PS256 => Algorithm::PS256,
-        config::Algorithm::PS384 => Algorithm::PS384,
-        config::Algorithm::PS512 => Algorithm::PS512,
-        config::Algorithm::ES256 => Algorithm::ES256,
-        config::Algorithm::ES384 => Algorithm::ES384,
-        config::Algorithm::EdDSA => Algorithm::EdDSA,
-    }
 }

@@ -6,7 +6,7 @@ use tokio::time::sleep;
 use tracing::{Span, debug, field, info_span};
 
 use super::{
-    Chat, Guests, Hello,
+    Chat, Hello,
     hub::{NameClaim, Proof},
     ports::{
         ClaimOutcome, Claims, ClusterCommand, ClusterEvent, GuestName, IdentityKind, MetricEvent,
@@ -15,8 +15,8 @@ use super::{
     session::{ClaimedIdentity, Session, SessionOrigin, unavailable},
 };
 use crate::domain::{
-    DeviceId, Epoch, Grant, JoinMode, Place, Position, Rejection, RoomName, Seq, Space, Token,
-    UserName,
+    DeviceId, Epoch, Grant, Guests, JoinMode, Place, Position, Rejection, RoomName, Seq, Space,
+    Token, UserName,
 };
 
 /// The time in which a node releases a guest name that is no longer used there.

@@ -45,7 +45,7 @@ use self::{
     },
     publisher::Publisher,
 };
-use crate::domain::{CloseReason, Limits, NodeId, RoomRules, SpacePattern};
+use crate::domain::{CloseReason, DevicePolicy, Guests, Limits, NodeId, RoomRules, SpacePattern};
 
 /// The engines and rules of a chat.
 #[expect(missing_debug_implementations, reason = "engines need not print")]
@@ -105,24 +105,6 @@ impl Default for RetentionRules {
     fn default() -> Self {
         Self { entries_max: None, age_max: None, sweep_interval: Duration::from_mins(1) }
     }
-}
-
-/// Whether clients may connect without a token.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum Guests {
-    /// Any client may connect and pick a name.
-    On,
-    /// A token is required.
-    Off,
-}
-
-/// The number of devices that a user may have online.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum DevicePolicy {
-    /// Any number.
-    Many,
-    /// One: the newest device disconnects the others.
-    Newest,
 }
 
 /// Whether new clients may be sent to this node.

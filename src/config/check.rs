@@ -1,7 +1,10 @@
 //! Checks of the settings as a whole: what is invalid, and what deserves a warning.
 
-use super::{BusKind, Config, KeySource, StoreKind, SynchronousSetting, TokenSettings};
-use crate::{domain::SpacePattern, telemetry};
+use super::{BusKind, Config, KeySource, StoreKind, TokenSettings};
+use crate::{
+    domain::{Guests, SpacePattern, Synchronous},
+    telemetry,
+};
 
 /// Bytes of a frame besides a body: names, ids, brackets.
 const ENVELOPE_BYTES: usize = 1024;
@@ -54,11 +57,11 @@ pub(super) fn problems(config: &Config) -> Vec<(&'static str, String)> {
 
 /// Warnings about valid settings.
 pub(super) fn warnings(config: &Config) -> Vec<String> {
-    let is_public = !config.listen.ip().is_loopback() && config.guests.is_on();
+    let is_public = !config.listen.ip().is_loopback() && config.guests == Guests::On;
     let warnings = [
         (config.store == StoreKind::Memory)
             .then(|| "store = \"memory\": messages are lost when the process ends".to_owned()),
-        (config.store == StoreKind::Sqlite && config.sqlite.synchronous == SynchronousSetting::Normal)
+        (config.store == StoreKind::Sqlite && config.sqlite.synchronous == Synchronous::Normal)
             .then(|| {
                 "sqlite.synchronous = \"normal\": a power cut may lose acknowledged messages"
                     .to_owned()

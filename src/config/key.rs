@@ -6,6 +6,7 @@
 use std::{fmt, net::IpAddr, path::PathBuf, str::FromStr};
 
 use http::{Uri, uri::Scheme};
+pub use jsonwebtoken::Algorithm;
 use serde::{Deserialize, Deserializer, Serializer, de::Error as _};
 use toml::{Table, Value};
 
@@ -17,6 +18,24 @@ const SOURCE_FIELDS: [&str; 5] = ["secret", "secret_file", "pem_file", "jwks_fil
 const OPTIONAL_FIELDS: [&str; 2] = ["algorithm", "id"];
 /// Longest id of a key in bytes. A thumbprint has 43.
 const ID_BYTES_MAX: usize = 256;
+
+/// All algorithms that a key may have.
+const ALGORITHMS: [Algorithm; 12] = [
+    Algorithm::HS256,
+    Algorithm::HS384,
+    Algorithm::HS512,
+    Algorithm::RS256,
+    Algorithm::RS384,
+    Algorithm::RS512,
+    Algorithm::PS256,
+    Algorithm::PS384,
+    Algorithm::PS512,
+    Algorithm::ES256,
+    Algorithm::ES384,
+    Algorithm::EdDSA,
+];
+/// The algorithms of a secret that both sides have.
+const HMAC: [Algorithm; 3] = [Algorithm::HS256, Algorithm::HS384, Algorithm::HS512];
 
 /// A key besides the server's own, with which another issuer signs tokens.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -40,24 +59,6 @@ pub enum KeySource {
     JwksFile(PathBuf),
     /// At a site that publishes a set.
     JwksUrl(JwksUrl),
-}
-
-/// A signature algorithm.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-#[expect(missing_docs, reason = "RFC 7518 and RFC 8037 name them")]
-pub enum Algorithm {
-    HS256,
-    HS384,
-    HS512,
-    RS256,
-    RS384,
-    RS512,
-    PS256,
-    PS384,
-    PS512,
-    ES256,
-    ES384,
-    EdDSA,
 }
 
 /// The address of a set of keys. It is displayed without the parts that may be secret: user and
@@ -112,20 +113,18 @@ fn text<'t>(table: &'t Table, name: &str) -> Result<Option<&'t str>, String> {
 }
 
 fn algorithm(table: &Table) -> Result<Option<Algorithm>, String> {
-    let read = |name: &str| Algorithm::ALL.into_iter().find(|it| it.as_raw() == name);
     match text(table, "algorithm")? {
         None => Ok(None),
-        Some(name) => read(name).map(Some).ok_or_else(|| one_of(&Algorithm::ALL)),
+        Some(name) => name.parse().map(Some).map_err(|_| one_of(&ALGORITHMS)),
     }
 }
 
 fn secret(text: &str, algorithm: Option<Algorithm>) -> Result<KeySource, String> {
     let algorithm = secret_algorithm(algorithm)?;
-    let (least, size) = (algorithm.secret_bytes_min(), text.len());
+    let (least, size) = (secret_bytes_min(algorithm), text.len());
     if size < least {
-        let name = algorithm.as_raw();
         return Err(format!(
-            "`secret` must have at least {least} bytes for {name}, and has {size}"
+            "`secret` must have at least {least} bytes for {algorithm:?}, and has {size}"
         ));
     }
     Ok(KeySource::Secret(Secret::from_raw(text.as_bytes()), algorithm))
@@ -134,23 +133,21 @@ fn secret(text: &str, algorithm: Option<Algorithm>) -> Result<KeySource, String>
 /// The algorithm of a secret.
 fn secret_algorithm(algorithm: Option<Algorithm>) -> Result<Algorithm, String> {
     let algorithm = algorithm.unwrap_or(Algorithm::HS256);
-    Algorithm::HMAC
-        .contains(&algorithm)
+    HMAC.contains(&algorithm)
         .then_some(algorithm)
-        .ok_or_else(|| format!("is a secret: {}", one_of(&Algorithm::HMAC)))
+        .ok_or_else(|| format!("is a secret: {}", one_of(&HMAC)))
 }
 
 /// The algorithm of a public key.
 fn public_key_algorithm(algorithm: Option<Algorithm>) -> Result<Algorithm, String> {
-    let others: Vec<_> =
-        Algorithm::ALL.into_iter().filter(|it| !Algorithm::HMAC.contains(it)).collect();
+    let others: Vec<_> = ALGORITHMS.into_iter().filter(|it| !HMAC.contains(it)).collect();
     algorithm
         .filter(|it| others.contains(it))
         .ok_or_else(|| format!("is a public key: {}", one_of(&others)))
 }
 
 fn one_of(algorithms: &[Algorithm]) -> String {
-    let names: Vec<_> = algorithms.iter().map(|it| it.as_raw()).collect();
+    let names: Vec<_> = algorithms.iter().map(|it| format!("{it:?}")).collect();
     format!("`algorithm` must be one of {}", names.join(", "))
 }
 
@@ -158,51 +155,12 @@ fn not_allowed_in_set(name: &str) -> String {
     format!("is a set, which says `{name}` of each of its keys; leave it out")
 }
 
-impl Algorithm {
-    /// All algorithms.
-    pub const ALL: [Self; 12] = [
-        Self::HS256,
-        Self::HS384,
-        Self::HS512,
-        Self::RS256,
-        Self::RS384,
-        Self::RS512,
-        Self::PS256,
-        Self::PS384,
-        Self::PS512,
-        Self::ES256,
-        Self::ES384,
-        Self::EdDSA,
-    ];
-
-    /// The algorithms of shared secrets.
-    const HMAC: [Self; 3] = [Self::HS256, Self::HS384, Self::HS512];
-
-    /// The name of the algorithm in tokens.
-    pub fn as_raw(self) -> &'static str {
-        match self {
-            Self::HS256 => "HS256",
-            Self::HS384 => "HS384",
-            Self::HS512 => "HS512",
-            Self::RS256 => "RS256",
-            Self::RS384 => "RS384",
-            Self::RS512 => "RS512",
-            Self::PS256 => "PS256",
-            Self::PS384 => "PS384",
-            Self::PS512 => "PS512",
-            Self::ES256 => "ES256",
-            Self::ES384 => "ES384",
-            Self::EdDSA => "EdDSA",
-        }
-    }
-
-    /// The shortest secret: the size of the hash.
-    fn secret_bytes_min(self) -> usize {
-        match self {
-            Self::HS384 => 48,
-            Self::HS512 => 64,
-            _ => 32,
-        }
+/// The shortest secret for an algorithm: as many bytes as its hash has.
+fn secret_bytes_min(algorithm: Algorithm) -> usize {
+    match algorithm {
+        Algorithm::HS384 => 48,
+        Algorithm::HS512 => 64,
+        _ => 32,
     }
 }
 

@@ -4,6 +4,7 @@
 //! `config.example.toml` is the documentation; a test compares it with the defaults here.
 
 mod check;
+mod choice;
 mod engines;
 mod key;
 mod limits;
@@ -17,7 +18,9 @@ use std::{fmt, net::SocketAddr, num::NonZeroU32, path::PathBuf, str::FromStr as 
 use serde::{Deserialize, Deserializer, Serialize, Serializer, de::Error as _};
 
 use crate::{
-    domain::{Limits, RoomRules, Secret, SpacePattern},
+    domain::{
+        DevicePolicy, Guests, Limits, QueryTokens, RoomRules, Secret, SpacePattern, Synchronous,
+    },
     telemetry::LogFormat,
 };
 
@@ -45,9 +48,11 @@ pub struct Config {
     /// The directory of the messages and the key.
     pub data: PathBuf,
     /// Whether a client without a token may choose a name.
-    pub guests: Switch,
+    #[serde(with = "choice")]
+    pub guests: Guests,
     /// What happens when a user connects with another device.
-    pub devices: DevicesSetting,
+    #[serde(with = "choice")]
+    pub devices: DevicePolicy,
     /// Allowed origins besides the server's own.
     pub origins: Vec<AllowedOrigin>,
     /// Spaces besides `/`.
@@ -84,7 +89,8 @@ pub struct Config {
 #[serde(default, deny_unknown_fields)]
 pub struct SqliteSettings {
     /// What a commit waits for.
-    pub synchronous: SynchronousSetting,
+    #[serde(with = "choice")]
+    pub synchronous: Synchronous,
     /// How long a commit waits for another program's lock on the database.
     pub busy_ms_max: u64,
 }
@@ -120,40 +126,10 @@ pub struct TokenSettings {
     /// How often sets of keys are fetched.
     pub jwks_refresh_secs: u64,
     /// Whether a token may be in a query.
-    pub in_query: Switch,
+    #[serde(with = "choice")]
+    pub in_query: QueryTokens,
     /// The lifetime of a guest's token.
     pub guest_ttl_secs: u64,
-}
-
-/// On or off.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
-#[serde(rename_all = "lowercase")]
-pub enum Switch {
-    /// On.
-    On,
-    /// Off.
-    Off,
-}
-
-/// What happens when a user connects with another device.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
-#[serde(rename_all = "lowercase")]
-pub enum DevicesSetting {
-    /// A user may have many at the same time.
-    Many,
-    /// The newest one signs the others out.
-    Newest,
-}
-
-/// What a commit waits for.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
-#[serde(rename_all = "lowercase")]
-pub enum SynchronousSetting {
-    /// The disk. Acknowledged messages survive a power cut.
-    Full,
-    /// The operating system. Acknowledged messages survive the end of the process, but not a power
-    /// cut.
-    Normal,
 }
 
 impl Config {
@@ -183,8 +159,8 @@ impl Default for Config {
         Self {
             listen: SocketAddr::from(([127, 0, 0, 1], 3000)),
             data: PathBuf::from("roomcast-data"),
-            guests: Switch::On,
-            devices: DevicesSetting::Many,
+            guests: Guests::On,
+            devices: DevicePolicy::Many,
             origins: Vec::new(),
             spaces: Vec::new(),
             store: StoreKind::Sqlite,
@@ -204,7 +180,7 @@ impl Default for Config {
 
 impl Default for SqliteSettings {
     fn default() -> Self {
-        Self { synchronous: SynchronousSetting::Full, busy_ms_max: 2000 }
+        Self { synchronous: Synchronous::Full, busy_ms_max: 2000 }
     }
 }
 
@@ -225,16 +201,9 @@ impl Default for TokenSettings {
             audience: Vec::new(),
             leeway_secs: 5,
             jwks_refresh_secs: 300,
-            in_query: Switch::On,
+            in_query: QueryTokens::Accepted,
             guest_ttl_secs: 24 * 60 * 60,
         }
-    }
-}
-
-impl Switch {
-    /// Whether it is on.
-    pub fn is_on(self) -> bool {
-        self == Self::On
     }
 }
 

@@ -69,7 +69,7 @@ fn a_value_is_toml_or_plain_text() {
         .config()
         .unwrap();
     assert_eq!(config.data, PathBuf::from("7"));
-    assert_eq!((config.guests, &config.store), (Switch::Off, &StoreKind::Memory));
+    assert_eq!((config.guests, &config.store), (Guests::Off, &StoreKind::Memory));
     assert_eq!(config.spaces.len(), 2);
     assert_eq!(config.origins.len(), 2);
     assert_eq!(config.limits().body_bytes_max.get(), 1000);
@@ -204,7 +204,7 @@ fn a_file_given_by_flag_must_exist() {
     assert!(text.contains("other.toml"), "{text}");
     std::fs::write(&path, "guests = \"off\"").unwrap();
     let config = Sources::default().file(Some(&path)).config().unwrap();
-    assert_eq!(config.guests, Switch::Off);
+    assert_eq!(config.guests, Guests::Off);
 }
 
 #[test]
@@ -243,8 +243,7 @@ fn risky_settings_cause_warnings() {
     let warnings = config.warnings();
     assert_eq!(warnings.len(), 2);
     assert!(warnings[0].contains("messages are lost when the process ends"));
-    let sqlite =
-        SqliteSettings { synchronous: SynchronousSetting::Normal, ..SqliteSettings::default() };
+    let sqlite = SqliteSettings { synchronous: Synchronous::Normal, ..SqliteSettings::default() };
     assert_eq!(Config { sqlite, ..Config::default() }.warnings().len(), 1);
 }
 

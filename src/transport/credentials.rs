@@ -6,18 +6,9 @@ use tracing::debug;
 
 use super::{cookie, subprotocol::Offer};
 use crate::{
-    domain::{Rejection, Token},
+    domain::{QueryTokens, Rejection, Token},
     wire::parameter,
 };
-
-/// Whether a query may carry a token.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum QueryTokens {
-    /// It may. Proxies write addresses to their logs.
-    Accepted,
-    /// It may not: such a token is refused.
-    Rejected,
-}
 
 /// The token of a request, in the order of trust: header, cookie, subprotocol, query. One that
 /// cannot be read is refused, so that its user does not become a guest.

@@ -1,7 +1,7 @@
 //! Two nodes in one process, on a bus that a test may disturb: changes of a user apply on all
 //! nodes.
 
-use roomcast::config::{Config, DevicesSetting};
+use roomcast::{config::Config, domain::DevicePolicy};
 use serde_json::{Value, json};
 
 use crate::{
@@ -257,7 +257,7 @@ async fn requests_of_a_user_kicked_on_an_unreachable_node_are_rejected() {
 
 #[tokio::test]
 async fn with_newest_only_the_newest_device_stays_across_nodes() {
-    let (cluster, one, other) = TestCluster::pair(|config| config.devices = DevicesSetting::Newest);
+    let (cluster, one, other) = TestCluster::pair(|config| config.devices = DevicePolicy::Newest);
     let token = one.token("ann", &[]);
     let open = async |server: &TestServer, device: String| {
         let options = ConnectOptions::new().token(&token).device(&device);

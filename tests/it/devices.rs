@@ -1,6 +1,6 @@
 //! Devices: recognition, and the policy that the newest device signs out the others.
 
-use roomcast::config::DevicesSetting;
+use roomcast::domain::DevicePolicy;
 use serde_json::{Value, json};
 
 use crate::{
@@ -63,7 +63,7 @@ async fn a_guest_may_name_its_device_when_identifying() {
 
 #[tokio::test]
 async fn with_newest_a_second_device_signs_out_the_first() {
-    let server = TestServer::with(|config| config.devices = DevicesSetting::Newest).await;
+    let server = TestServer::with(|config| config.devices = DevicePolicy::Newest).await;
     for first in Wire::ALL {
         for second in Wire::ALL {
             let token = server.token("ann", &[]);
@@ -86,7 +86,7 @@ async fn with_newest_a_second_device_signs_out_the_first() {
 
 #[tokio::test]
 async fn with_newest_a_connection_without_a_device_id_counts_as_its_own_device() {
-    let server = TestServer::with(|config| config.devices = DevicesSetting::Newest).await;
+    let server = TestServer::with(|config| config.devices = DevicePolicy::Newest).await;
     let token = server.token("ann", &[]);
     for wire in Wire::ALL {
         let mut first = Client::with_token(&server, wire, &token).await;

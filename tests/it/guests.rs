@@ -1,6 +1,6 @@
 //! Guest names, and the precedence of users.
 
-use roomcast::config::{StoreKind, Switch};
+use roomcast::{config::StoreKind, domain::Guests};
 use serde_json::json;
 
 use crate::{
@@ -79,7 +79,7 @@ async fn with_guests_off_only_back_end_tokens_are_accepted() {
     let guest = Client::named(&server, Wire::WebSocket, "guest").await;
     let old = guest.token.clone();
     drop(guest);
-    let server = server.restart_with(|config| config.guests = Switch::Off).await;
+    let server = server.restart_with(|config| config.guests = Guests::Off).await;
     for wire in Wire::ALL {
         let refused = Client::open(&server, wire, ConnectOptions::new().token(&old)).await;
         assert_eq!(refused.err().unwrap().code, "unauthorized", "an earlier token of a guest");

@@ -1,6 +1,6 @@
 //! Identification by a guest name or by a token.
 
-use roomcast::config::{StoreKind, Switch};
+use roomcast::{config::StoreKind, domain::Guests};
 use serde_json::{Value, json};
 
 use crate::{
@@ -150,7 +150,7 @@ async fn an_invalid_token_refuses_the_connection() {
 
 #[tokio::test]
 async fn with_guests_off_a_token_is_required() {
-    let server = TestServer::with(|config| config.guests = Switch::Off).await;
+    let server = TestServer::with(|config| config.guests = Guests::Off).await;
     let token = server.token("ann", &[]);
     for wire in Wire::ALL {
         if wire == Wire::WebSocket {

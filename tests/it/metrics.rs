@@ -9,7 +9,7 @@ use std::{
 use roomcast::{
     chat::ports::{Claims, Clock as _},
     clock::SystemClock,
-    config::Switch,
+    domain::Guests,
     domain::{Space, UserName},
     telemetry,
 };
@@ -80,7 +80,7 @@ async fn a_log_line_of_a_connection_has_its_id_space_wire_and_user() {
     let log = telemetry::json("info,roomcast=debug", move || writer.clone()).unwrap();
     // The test's runtime has one thread, so this log receives the lines of all tasks.
     let _log = tracing::subscriber::set_default(log);
-    let server = TestServer::with(|config| config.guests = Switch::Off).await;
+    let server = TestServer::with(|config| config.guests = Guests::Off).await;
     let expires_at = SystemClock.now() + time::Duration::HOUR;
     for (count, wire) in Wire::ALL.into_iter().enumerate() {
         let user = UserName::parse(&format!("ann {wire:?}")).unwrap();

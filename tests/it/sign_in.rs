@@ -1,6 +1,6 @@
 //! `/api/session`: sign-ins of pages, with a cookie.
 
-use roomcast::config::Switch;
+use roomcast::domain::Guests;
 use serde_json::{Value, json};
 
 use crate::{
@@ -161,7 +161,7 @@ async fn invalid_sign_ins_are_refused() {
 
 #[tokio::test]
 async fn with_guests_off_a_sign_in_needs_a_token() {
-    let server = TestServer::with(|config| config.guests = Switch::Off).await;
+    let server = TestServer::with(|config| config.guests = Guests::Off).await;
     let answer = ask(&server, "POST", JSON, &json!({ "name": "ann" })).await;
     assert_eq!((answer.status, answer.code()), (401, json!("token_required")));
     let cookie = sign_in(&server, &json!({ "token": server.token("ann", &[]) })).await;

@@ -21,13 +21,13 @@ use crate::{
     auth::KeyTokens,
     bus::{BusFault, BusPath, MemoryBus},
     chat::{
-        Answer, Chat, ChatParts, ChatRules, DevicePolicy, Guests, Hello, Reply, Request,
-        RetentionRules, RoomPost, Session,
+        Answer, Chat, ChatParts, ChatRules, Hello, Reply, Request, RetentionRules, RoomPost,
+        Session,
         ports::{Claims, Clock, NoMetrics, Outbox, Tokens as _},
         test_support::RecordingOutbox,
     },
     clock::RandomIds,
-    domain::{Body, Limits, NodeId, RoomRules, Secret, Space, UserName},
+    domain::{Body, DevicePolicy, Guests, Limits, NodeId, RoomRules, Secret, Space, UserName},
     store::{MemoryNodes, MemoryStore},
     tasks::Tasks,
 };

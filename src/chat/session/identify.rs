@@ -7,14 +7,15 @@ use tracing::{Span, field::display};
 use super::{ClaimedIdentity, Session, SessionIdentity, auth::LastSeenGuard, unavailable};
 use crate::{
     chat::{
-        Answer, DevicePolicy, ReplyCallback,
+        Answer, ReplyCallback,
         event::{Delivery, DeviceVisit, Event, Welcome},
         hub::{self, AttachOutcome, AttachRequest, ConnectionInfo, Scope, WelcomeSnapshot},
         journal::{MembershipLoad, PriorMembership},
         ports::{Change, Claims, ClusterCommand, MemberChange, UserSeen},
     },
     domain::{
-        Channel, CloseReason, Conversation, DeviceId, Place, Rejection, RoomName, Token, UserName,
+        Channel, CloseReason, Conversation, DeviceId, DevicePolicy, Place, Rejection, RoomName,
+        Token, UserName,
     },
 };
 

@@ -42,7 +42,7 @@ use crate::{
         Batch, Committed, Draft, DraftAct, Fault, Page, PageLimit, PageRange, Store, TrimLimits,
         Trimmed,
     },
-    domain::{DeviceId, Epoch, Log, Member, NameKey, Place, Space, UserName},
+    domain::{DeviceId, Epoch, Log, Member, NameKey, Place, Space, Synchronous, UserName},
 };
 
 /// Connections for reads. When all are in use, the next read waits.
@@ -76,16 +76,6 @@ pub struct SqliteOptions {
     pub synchronous: Synchronous,
     /// The longest wait for another program's lock on the database; then a commit fails.
     pub busy_wait_max: Duration,
-}
-
-/// The failures that a commit survives.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
-pub enum Synchronous {
-    /// A power cut: each commit waits for the disk.
-    #[default]
-    Full,
-    /// The end of this process. A power cut may lose the last commits, each as a whole.
-    Normal,
 }
 
 /// Why a database could not be opened.

@@ -47,14 +47,9 @@ use self::{
 };
 use crate::{
     chat::Chat,
-    domain::{Limits, Rejection, SpacePattern},
+    domain::{Limits, QueryTokens, Rejection, SpacePattern},
     tasks::Tasks,
-    transport::{
-        cors,
-        credentials::{self, QueryTokens},
-        origin::Origins,
-        subprotocol::Offer,
-    },
+    transport::{cors, credentials, origin::Origins, subprotocol::Offer},
 };
 
 /// The supported methods.

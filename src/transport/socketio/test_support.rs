@@ -17,12 +17,12 @@ use super::SocketIoTransport;
 use crate::{
     auth::KeyTokens,
     bus::LocalBus,
-    chat::{Chat, ChatParts, ChatRules, DevicePolicy, Guests, RetentionRules, ports::NoMetrics},
+    chat::{Chat, ChatParts, ChatRules, RetentionRules, ports::NoMetrics},
     clock::{RandomIds, SystemClock},
-    domain::{Limits, NodeId, RoomRules, Secret, SpacePattern},
+    domain::{DevicePolicy, Guests, Limits, NodeId, QueryTokens, RoomRules, Secret, SpacePattern},
     store::{MemoryNodes, MemoryStore},
     tasks::Tasks,
-    transport::{credentials::QueryTokens, origin::Origins},
+    transport::origin::Origins,
 };
 
 /// The longest wait in a test.

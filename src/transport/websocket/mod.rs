@@ -17,7 +17,7 @@ use tracing::{Instrument as _, Span, debug};
 
 use self::format::Format;
 use super::{
-    credentials::{self, QueryTokens},
+    credentials,
     origin::Origins,
     rejection::rejection_response,
     subprotocol::{self, Offer},
@@ -28,7 +28,7 @@ use crate::{
         Admission, Chat, Hello,
         ports::{ConnectionMetrics, Wire},
     },
-    domain::{CloseReason, Limits, Rejection, RoomName, Space},
+    domain::{CloseReason, Limits, QueryTokens, Rejection, RoomName, Space},
     tasks::Tasks,
     wire::{hello_from_query, parameter},
 };

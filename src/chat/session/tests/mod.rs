@@ -21,13 +21,12 @@ use crate::{
     auth::KeyTokens,
     bus::LocalBus,
     chat::{
-        ChatParts, ChatRules, DevicePolicy, Guests, Hello, JournalWriter, Reply, RetentionRules,
-        RoomPost,
+        ChatParts, ChatRules, Hello, JournalWriter, Reply, RetentionRules, RoomPost,
         ports::{Claims, Clock, IdSource as _, NoMetrics, Tokens as _},
         test_support::RecordingOutbox,
     },
     clock::RandomIds,
-    domain::{Body, Limits, NodeId, RoomRules, Secret, Token},
+    domain::{Body, DevicePolicy, Guests, Limits, NodeId, RoomRules, Secret, Token},
     store::MemoryNodes,
 };
 

@@ -1,0 +1,38 @@
+//! Choices of the operator that several layers act on.
+
+/// Whether clients may connect without a token.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Guests {
+    /// Any client may connect and pick a name.
+    On,
+    /// A token is required.
+    Off,
+}
+
+/// The number of devices that a user may have online.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum DevicePolicy {
+    /// Any number.
+    Many,
+    /// One: the newest device disconnects the others.
+    Newest,
+}
+
+/// Whether a token may be in the query of an address, where logs of proxies may keep it.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum QueryTokens {
+    /// It may.
+    Accepted,
+    /// A connection with such a token is refused.
+    Rejected,
+}
+
+/// The failures that a commit of the SQLite engine survives.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub enum Synchronous {
+    /// A power cut: each commit waits for the disk.
+    #[default]
+    Full,
+    /// The end of this process. A power cut may lose the last commits, each as a whole.
+    Normal,
+}
