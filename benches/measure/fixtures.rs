@@ -14,14 +14,14 @@ use roomcast::{
     auth::KeyTokens,
     bus::LocalBus,
     chat::{
-        Chat, ChatParts, ChatRules, DevicePolicy, Guests, Hello, Request, RetentionRules, RoomPost,
-        Session,
+        Chat, ChatParts, ChatRules, Hello, Request, RetentionRules, RoomPost, Session,
         event::{Delivery, Event, MissedEntries, MissedRun},
         ports::{Claims, Clock as _, NoMetrics, Outbox, Overflow, Store, Tokens as _},
     },
     clock::{RandomIds, SystemClock},
     domain::{
-        Body, CloseReason, Limits, NodeId, RoomName, RoomRules, Secret, Seq, Space, UserName,
+        Body, CloseReason, DevicePolicy, Guests, Limits, NodeId, RoomName, RoomRules, Secret, Seq,
+        Space, UserName,
     },
     store::MemoryNodes,
     tasks::Tasks,

@@ -12,8 +12,8 @@ use crate::{
     config::{Address, BusKind, Config, StoreKind},
     domain::{NodeId, Secret},
     store::{
-        self, MemoryNodes, MemoryStore, PostgresError, PostgresOptions, PostgresStore,
-        SqliteOptions, SqliteStore,
+        MemoryNodes, MemoryStore, PostgresError, PostgresOptions, PostgresStore, SqliteOptions,
+        SqliteStore,
     },
 };
 

@@ -23,7 +23,7 @@ use crate::{
         ports::{Bus, Fault, IdSource, Store, with_causes},
     },
     clock::{RandomIds, SystemClock},
-    config::{self, AllowedOrigin, Config},
+    config::{AllowedOrigin, Config},
     domain::NodeId,
     tasks::Tasks,
     telemetry::metrics::{MetricsSnapshot, ProcessMetrics},

@@ -6,10 +6,10 @@ use futures_util::future::join_all;
 
 use super::{AppError, setting_error};
 use crate::{
-    auth::{self, KeyLocation, KeyOptions, KeyTokens, Keys, TokenError, TokenRules},
+    auth::{self, KeyTokens, Keys, TokenError, TokenRules},
     chat::ports::{Claims, Clock as _, Fault},
     clock::SystemClock,
-    config::{self, Config, KeySource, TokenSettings},
+    config::{Config, TokenSettings},
     domain::{self, Secret},
 };
 
@@ -101,21 +101,6 @@ fn engine(
 
 /// The keys besides the server's own.
 fn other_keys(config: &Config) -> Result<Keys, AppError> {
-    let options: Vec<_> = config.token.keys.iter().map(key).collect();
     let refresh = Duration::from_secs(config.token.jwks_refresh_secs);
-    Keys::open(&options, refresh).map_err(setting_error("token.keys"))
-}
-
-fn key(key: &config::KeySettings) -> KeyOptions {
-    let config::KeySettings { source, id } = key;
-    let location = match source {
-        KeySource::Secret(secret, algorithm) => KeyLocation::Secret(secret.clone(), *algorithm),
-        KeySource::SecretFile(path, algorithm) => KeyLocation::SecretFile(path.clone(), *algorithm),
-        KeySource::PemFile(path, algorithm) => KeyLocation::PemFile(path.clone(), *algorithm),
-        KeySource::JwksFile(path) => KeyLocation::JwksFile(path.clone()),
-        KeySource::JwksUrl(url) => {
-            KeyLocation::JwksUrl { url: url.expose().clone(), name: url.to_string() }
-        }
-    };
-    KeyOptions { location, id: id.clone() }
+    Keys::open(&config.token.keys, refresh).map_err(setting_error("token.keys"))
 }

@@ -2,42 +2,37 @@
 
 use std::{fs, path::PathBuf, sync::Arc, time::Duration};
 
-use http::Uri;
 use jsonwebtoken::Algorithm;
 
 use super::{
     jwks::{HttpFetch, JwksSource, NoTrustedCertificates, http_client},
+    jwks_url::JwksUrl,
     keys::{InvalidKey, InvalidKeySet, Key, KeyFileError, parse_key_set, read_key_file},
 };
 use crate::domain::Secret;
 
-/// A further key as configured.
-#[derive(Clone, Debug)]
+/// A key besides the server's own, with which another issuer signs tokens.
+#[derive(Clone, Debug, PartialEq, Eq)]
 pub struct KeyOptions {
     /// The location of the key.
     pub location: KeyLocation,
-    /// The `kid` that tokens name it by.
+    /// The `kid` of its tokens; a key without an id is tried for any `kid`.
     pub id: Option<Box<str>>,
 }
 
-/// The location of keys.
-#[derive(Clone, Debug)]
+/// The location of keys. A set names the algorithm of each of its keys.
+#[derive(Clone, Debug, PartialEq, Eq)]
 pub enum KeyLocation {
-    /// The settings themselves.
+    /// In the settings themselves.
     Secret(Secret, Algorithm),
-    /// A file that holds a secret.
+    /// In a file that holds a secret.
     SecretFile(PathBuf, Algorithm),
-    /// A file that holds a public key.
+    /// In a file that holds a public key.
     PemFile(PathBuf, Algorithm),
-    /// A file that holds a set.
+    /// In a file that holds a set.
     JwksFile(PathBuf),
-    /// A site that publishes a set.
-    JwksUrl {
-        /// Its whole address.
-        url: Uri,
-        /// The part of the address that may be logged.
-        name: String,
-    },
+    /// At a site that publishes a set.
+    JwksUrl(JwksUrl),
 }
 
 /// Why the keys cannot be used.
@@ -102,7 +97,7 @@ impl Keys {
                     keys.fixed.push(key.map_err(invalid_key(number, Some(path)))?);
                 }
                 KeyLocation::JwksFile(path) => keys.fixed.extend(set(number, path)?),
-                KeyLocation::JwksUrl { .. } => (),
+                KeyLocation::JwksUrl(_) => (),
             }
         }
         Ok(keys)
@@ -115,17 +110,18 @@ fn jwks_sources(
     refresh: Duration,
 ) -> Result<Vec<Arc<JwksSource>>, NoTrustedCertificates> {
     let sites = options.iter().filter_map(|it| match &it.location {
-        KeyLocation::JwksUrl { url, name } => Some((url, name)),
+        KeyLocation::JwksUrl(url) => Some(url),
         _ => None,
     });
-    let (urls, names): (Vec<_>, Vec<_>) = sites.unzip();
+    let sites: Vec<_> = sites.collect();
+    let urls: Vec<_> = sites.iter().map(|it| it.expose()).collect();
     if urls.is_empty() {
         return Ok(Vec::new());
     }
     let client = http_client(&urls)?;
-    let sources = urls.into_iter().zip(names).map(|(url, name)| {
-        let fetch = HttpFetch::new(client.clone(), url);
-        Arc::new(JwksSource::new(name, Box::new(fetch), refresh))
+    let sources = sites.into_iter().map(|site| {
+        let fetch = HttpFetch::new(client.clone(), site.expose());
+        Arc::new(JwksSource::new(&site.to_string(), Box::new(fetch), refresh))
     });
     Ok(sources.collect())
 }

@@ -1,6 +1,7 @@
 //! Authentication: keys, and the tokens that they sign.
 
 mod jwks;
+mod jwks_url;
 mod keyring;
 mod keys;
 #[cfg(test)]
@@ -10,6 +11,7 @@ mod tokens;
 
 pub use jsonwebtoken::Algorithm;
 pub use jwks::{JwksSource, NoTrustedCertificates};
+pub use jwks_url::JwksUrl;
 pub use keyring::{KeyLocation, KeyOptions, Keys, KeysError};
 pub use keys::{FILE, InvalidKey, Key, KeyFileError};
 pub use keys::{load_or_create_key, load_or_generate_key, read_key_file};

@@ -17,7 +17,7 @@ use crate::{
     chat::ports::{Claims, Clock as _, Rooms, Tokens as _},
     clock::SystemClock,
     config::Config,
-    domain::{self, Role, RoomPattern, SpacePattern, UserName},
+    domain::{self, Guests, Role, RoomPattern, SpacePattern, UserName},
 };
 
 /// The longest lifetime of a token: ten years.
@@ -95,7 +95,7 @@ impl CheckTokenArgs {
             Err(error) => return print_error(FAULT, error),
         };
         match app::verify_token(config, &domain::Token::from_raw(text.trim())) {
-            Ok(Ok(claims)) if claims.guest.is_some() && !config.guests.is_on() => {
+            Ok(Ok(claims)) if claims.guest.is_some() && config.guests == Guests::Off => {
                 print_error(REFUSED, "refused: it is a guest's, and `guests` is \"off\"")
             }
             Ok(Ok(claims)) => print_answer(format!("ok\n{}", describe(&claims))),

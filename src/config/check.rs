@@ -1,7 +1,8 @@
 //! Checks of the settings as a whole: what is invalid, and what deserves a warning.
 
-use super::{BusKind, Config, KeySource, StoreKind, TokenSettings};
+use super::{BusKind, Config, StoreKind, TokenSettings};
 use crate::{
+    auth::KeyLocation,
     domain::{Guests, SpacePattern, Synchronous},
     telemetry,
 };
@@ -143,8 +144,8 @@ fn own_key_problem(token: &TokenSettings) -> Option<(&'static str, String)> {
 
 /// Warnings about sets of keys that are fetched without TLS.
 fn insecure_sources(config: &Config) -> impl Iterator<Item = String> {
-    config.token.keys.iter().filter_map(|key| match &key.source {
-        KeySource::JwksUrl(url) if url.is_insecure() => {
+    config.token.keys.iter().filter_map(|key| match &key.location {
+        KeyLocation::JwksUrl(url) if url.is_insecure() => {
             let why = "an attacker on the network may replace the keys";
             Some(format!("token.keys: {url} is fetched without TLS: {why}"))
         }

@@ -18,6 +18,7 @@ use std::{fmt, net::SocketAddr, num::NonZeroU32, path::PathBuf, str::FromStr as 
 use serde::{Deserialize, Deserializer, Serialize, Serializer, de::Error as _};
 
 use crate::{
+    auth::KeyOptions,
     domain::{
         DevicePolicy, Guests, Limits, QueryTokens, RoomRules, Secret, SpacePattern, Synchronous,
     },
@@ -25,7 +26,6 @@ use crate::{
 };
 
 pub use engines::{Address, BusKind, StoreKind};
-pub use key::{Algorithm, JwksUrl, KeySettings, KeySource};
 pub use limits::LimitSettings;
 pub use origin::AllowedOrigin;
 pub use problem::{Problem, Problems, SettingPlace};
@@ -116,7 +116,7 @@ pub struct TokenSettings {
     pub secret_file: PathBuf,
     /// Keys of other issuers.
     #[serde(serialize_with = "key::write_keys", deserialize_with = "key::read_keys")]
-    pub keys: Vec<KeySettings>,
+    pub keys: Vec<KeyOptions>,
     /// The required issuer. Empty: any with a valid key.
     pub issuer: String,
     /// The accepted audiences. Empty: any.

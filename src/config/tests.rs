@@ -1,6 +1,7 @@
 //! Settings from files, the environment and flags.
 
 use super::{sources::defaults, *};
+use crate::auth::{Algorithm, KeyLocation};
 
 fn flag(key: &str, value: &str) -> Flag {
     Flag { name: "--set", key: key.to_owned(), value: value.to_owned() }
@@ -283,11 +284,11 @@ fn keys_are_accepted_from_every_source() {
     ] {
         let config = sources.config().unwrap();
         let shown = format!("{:?}", config.token.keys);
-        let [secret, pem, url] = <[KeySettings; 3]>::try_from(config.token.keys).unwrap();
-        let wanted = KeySource::Secret(Secret::from_raw(LONG.as_bytes()), Algorithm::HS256);
-        assert_eq!((secret.source, secret.id.as_deref()), (wanted, Some("old")));
-        assert_eq!(pem.source, KeySource::PemFile("a.pem".into(), Algorithm::ES384));
-        assert!(matches!(url.source, KeySource::JwksUrl(_)));
+        let [secret, pem, url] = <[KeyOptions; 3]>::try_from(config.token.keys).unwrap();
+        let wanted = KeyLocation::Secret(Secret::from_raw(LONG.as_bytes()), Algorithm::HS256);
+        assert_eq!((secret.location, secret.id.as_deref()), (wanted, Some("old")));
+        assert_eq!(pem.location, KeyLocation::PemFile("a.pem".into(), Algorithm::ES384));
+        assert!(matches!(url.location, KeyLocation::JwksUrl(_)));
         assert!(shown.contains("https://id.example:8443/keys)"), "{shown}");
         assert!(!shown.contains("u:p") && !shown.contains("t=s"), "{shown}");
     }

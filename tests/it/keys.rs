@@ -8,9 +8,10 @@ use jsonwebtoken::{
     jwk::{Jwk, JwkSet},
 };
 use roomcast::{
+    auth::{KeyLocation, KeyOptions},
     chat::ports::Clock as _,
     clock::SystemClock,
-    config::{Config, KeySettings, KeySource},
+    config::Config,
     domain::Secret,
     tasks::Tasks,
 };
@@ -113,8 +114,8 @@ impl JwksServer {
     }
 
     fn configure(&self, config: &mut Config) {
-        let source = KeySource::JwksUrl(self.url.parse().unwrap());
-        config.token.keys = vec![KeySettings { source, id: None }];
+        let source = KeyLocation::JwksUrl(self.url.parse().unwrap());
+        config.token.keys = vec![KeyOptions { location: source, id: None }];
     }
 
     async fn stop(self) {
@@ -217,11 +218,11 @@ async fn an_invalid_key_prevents_the_server_from_starting() {
     let home = tempfile::tempdir().unwrap();
     let path = home.path().join("private.pem");
     std::fs::write(&path, OLD.private).unwrap();
-    let algorithm = roomcast::config::Algorithm::ES256;
+    let algorithm = roomcast::auth::Algorithm::ES256;
     let config = Config {
         data: home.path().to_owned(),
         token: roomcast::config::TokenSettings {
-            keys: vec![KeySettings { source: KeySource::PemFile(path, algorithm), id: None }],
+            keys: vec![KeyOptions { location: KeyLocation::PemFile(path, algorithm), id: None }],
             ..Config::default().token
         },
         ..Config::default()

@@ -2,7 +2,6 @@
 
 use std::{fs, time::Duration};
 
-use http::Uri;
 use serde_json::{Value, json};
 
 use super::*;
@@ -143,10 +142,7 @@ fn key_files_are_read_and_errors_name_the_key_and_the_file() {
         KeyLocation::SecretFile(file("secret", format!("{long}\n").as_bytes()), Algorithm::HS256),
         KeyLocation::PemFile(file("a.pem", P256.1), Algorithm::ES256),
         KeyLocation::JwksFile(file("a.json", &set(&[RSA.jwk(&json!({})), ED.jwk(&json!({}))]))),
-        KeyLocation::JwksUrl {
-            url: Uri::from_static("http://localhost"),
-            name: "a site".to_owned(),
-        },
+        KeyLocation::JwksUrl("http://localhost".parse().unwrap()),
     ];
     let options = |location: KeyLocation| KeyOptions { location, id: None };
     let keys = Keys::open(&good.map(options), Duration::from_mins(1)).unwrap();

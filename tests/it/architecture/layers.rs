@@ -148,16 +148,8 @@ const LAYERS: [Layer; 14] = [
     },
     Layer {
         name: "config",
-        layers: &["domain", "telemetry"],
-        crates: &[
-            "http",
-            "jsonwebtoken",
-            "serde",
-            "serde_path_to_error",
-            "strsim",
-            "thiserror",
-            "toml",
-        ],
+        layers: &["auth", "domain", "telemetry"],
+        crates: &["http", "serde", "serde_path_to_error", "strsim", "thiserror", "toml"],
     },
     Layer {
         name: "telemetry",
