@@ -218,7 +218,7 @@ async fn an_invalid_key_prevents_the_server_from_starting() {
     let home = tempfile::tempdir().unwrap();
     let path = home.path().join("private.pem");
     std::fs::write(&path, OLD.private).unwrap();
-    let algorithm = roomcast::auth::Algorithm::ES256;
+    let algorithm = Algorithm::ES256;
     let config = Config {
         data: home.path().to_owned(),
         token: roomcast::config::TokenSettings {
