@@ -1,4 +1,4 @@
-// Reconnecting: `since` and `missed`, no gap and no repeat. docs/protocol.md "Coming back".
+// Reconnecting: `since` and `missed`, no gap and no repeat. docs/protocol.md "Reconnecting".
 
 import assert from "node:assert/strict";
 import { test } from "node:test";
