@@ -41,13 +41,6 @@ const EXCEPTIONS = [
   { path: /^(public|js-client-tests)\//, text: /did not hear from/, reason: "a text for users" },
 ];
 
-/** Words that src/ still has: delete each when it is gone there, and at last this list. */
-const PENDING_IN_SRC = new Set(
-  "hear hears heard seat seats elsewhere vouch vouches vouched deaf resident residence fate mends mended".split(
-    " ",
-  ),
-);
-
 /** The history keeps its words, migrations are promises, and this file names the words. */
 const SKIPPED = /CHANGELOG\.md$|\/migrations\/|package-lock\.json$|check-vocabulary\.mjs$/;
 const READ = /\.(rs|mjs|js|md|toml|html|css)$|(^|\/)Makefile$/;
@@ -65,8 +58,7 @@ function words(line) {
 /** The words of `line` in `path` that have another term. */
 function hits(path, line) {
   const exempt = (word) =>
-    (path.startsWith("src/") && PENDING_IN_SRC.has(word))
-    || EXCEPTIONS.some(
+    EXCEPTIONS.some(
       (it) =>
         it.path.test(path)
         && (it.word === undefined || it.word === word)

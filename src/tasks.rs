@@ -1,19 +1,14 @@
-//! Every task of the process: its name, its owner, its end.
+//! The tasks of the process: each has a name, an owner and an end.
 //!
 //! A task without an owner is not awaited, and what it was about to write is lost when the process
 //! ends. So this is the only file that may call `tokio::spawn`, and a stop has two phases: *drain*
 //! asks all tasks to finish, and after a timeout *overdue* makes tasks with slow peers close their
 //! connections. A task that still runs after that is a fault, reported by name.
 
-use std::{
-    collections::BTreeMap,
-    fmt,
-    future::Future,
-    sync::{Arc, Mutex, MutexGuard, PoisonError},
-    time::Duration,
-};
+use std::{collections::BTreeMap, fmt, future::Future, sync::Arc, time::Duration};
 
 use futures_util::FutureExt as _;
+use parking_lot::Mutex;
 use tokio::time::timeout;
 use tokio_util::{sync::CancellationToken, task::TaskTracker};
 use tracing::{Instrument as _, error, info_span};
@@ -43,8 +38,8 @@ impl Tasks {
         self.start(task.map(move |()| drop(entry)));
     }
 
-    /// Runs a task that the server cannot do without: when it ends, by return or by panic, the
-    /// server drains. A dead sweeper must not look like a healthy server.
+    /// Runs a task that the server needs: when it ends, by return or by panic, the server drains.
+    /// Otherwise a server without the task would look healthy.
     pub fn spawn_vital(&self, name: &'static str, task: impl Future<Output = ()> + Send + 'static) {
         let end_of_task = self.drain.clone().drop_guard();
         let task = async move {
@@ -75,7 +70,7 @@ impl Tasks {
         self.overdue.cancelled().await;
     }
 
-    /// How many tasks there are.
+    /// The number of tasks.
     pub fn count(&self) -> usize {
         self.tracker.len()
     }
@@ -84,7 +79,7 @@ impl Tasks {
     ///
     /// # Guarantees
     /// - Returns within `wait_max` and half a second.
-    /// - `Ok` means that every task has ended, those included that other tasks started meanwhile.
+    /// - `Ok` means that every task has ended, including those that other tasks started meanwhile.
     pub async fn finish(&self, wait_max: Duration) -> Result<(), StillRunning> {
         self.drain();
         self.tracker.close();
@@ -95,14 +90,14 @@ impl Tasks {
         if timeout(OVERDUE_WAIT_MAX, self.tracker.wait()).await.is_ok() {
             return Ok(());
         }
-        let left = StillRunning(self.running.lock().clone());
+        let left = StillRunning(self.running.0.lock().clone());
         error!(tasks.count = self.count(), "drain timed out: {left}");
         Err(left)
     }
 
     #[expect(
         clippy::disallowed_methods,
-        reason = "this is the owner that the others spawn through"
+        reason = "all other tasks are spawned through this function"
     )]
     fn start(&self, task: impl Future<Output = ()> + Send + 'static) {
         drop(tokio::spawn(self.tracker.track_future(task)));
@@ -114,7 +109,7 @@ impl Tasks {
 pub struct StillRunning(BTreeMap<&'static str, usize>);
 
 impl StillRunning {
-    /// Their names.
+    /// The names of the tasks.
     pub fn names(&self) -> impl Iterator<Item = &'static str> {
         self.0.keys().copied()
     }
@@ -140,17 +135,12 @@ struct RunningTasks(Arc<Mutex<BTreeMap<&'static str, usize>>>);
 
 impl RunningTasks {
     fn add(&self, name: &'static str) -> RunningTask {
-        *self.lock().entry(name).or_insert(0) += 1;
+        *self.0.lock().entry(name).or_insert(0) += 1;
         RunningTask { running: self.clone(), name }
-    }
-
-    /// Poisoning is ignored: one step is the whole critical section.
-    fn lock(&self) -> MutexGuard<'_, BTreeMap<&'static str, usize>> {
-        self.0.lock().unwrap_or_else(PoisonError::into_inner)
     }
 }
 
-/// One task's entry. Dropping it takes the entry out, however the task ends.
+/// The entry of one task. Dropping it removes the entry, however the task ends.
 struct RunningTask {
     running: RunningTasks,
     name: &'static str,
@@ -158,7 +148,7 @@ struct RunningTask {
 
 impl Drop for RunningTask {
     fn drop(&mut self) {
-        let mut running = self.running.lock();
+        let mut running = self.running.0.lock();
         if let Some(count) = running.get_mut(self.name) {
             *count -= 1;
             if *count == 0 {

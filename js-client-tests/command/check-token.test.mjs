@@ -202,6 +202,27 @@ test("a JWKS server is trusted only by its own certificate", async (t) => {
   assert.match(withoutCertificate.stderr, /SSL_CERT_FILE/);
 });
 
+test("a key set is fetched through the proxy that the environment names", async (t) => {
+  const data = await folder(t);
+  const requests = [];
+  const server = http.createServer(({ url }, response) => {
+    requests.push(url);
+    response.end(jwks());
+  });
+  const port = await listening(t, server);
+  const claims = { sub: "ann", exp: epochSeconds(60) };
+  const input = signed("EdDSA", ED.privateKey, claims, { kid: "k1" });
+  const proxy = { HTTP_PROXY: `http://127.0.0.1:${port}`, NO_PROXY: "127.0.0.1" };
+  for (const [url, requested] of [
+    ["http://keys.invalid/set.json", "http://keys.invalid/set.json"],
+    [`http://127.0.0.1:${port}/direct.json`, "/direct.json"],
+  ]) {
+    const { code, stderr } = await check(data, { input, env: { ...at(url), ...proxy } });
+    assert.equal(code, 0, stderr);
+    assert.equal(requests.pop(), requested);
+  }
+});
+
 function roomcast(data, args, options) {
   return runProgram(ROOMCAST, [...args, "--data", data], options);
 }

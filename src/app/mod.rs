@@ -28,7 +28,7 @@ use crate::{
     tasks::Tasks,
     telemetry::metrics::{MetricsSnapshot, ProcessMetrics},
     transport::{
-        api::SessionApi, credentials::QueryTokens, http, listener::Listener, origin::Origins,
+        credentials::QueryTokens, http, listener::Listener, origin::Origins,
         socketio::SocketIoTransport, websocket::WebSocketTransport,
     },
 };
@@ -285,8 +285,7 @@ fn router(config: &Config, chat: &Arc<Chat>, client_tasks: &Tasks) -> axum::Rout
     let socketio =
         SocketIoTransport::new(shared(), &config.spaces, open_to(), in_query, client_tasks.clone());
     let websocket = WebSocketTransport::new(shared(), open_to(), in_query, client_tasks.clone());
-    let sessions = SessionApi::new(shared(), open_to());
-    http::router(shared(), socketio, websocket, sessions)
+    http::router(shared(), open_to(), socketio, websocket)
 }
 
 fn rules(config: &Config, node: NodeId) -> ChatRules {

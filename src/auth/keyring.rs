@@ -6,7 +6,7 @@ use http::Uri;
 use jsonwebtoken::Algorithm;
 
 use super::{
-    jwks::{HttpFetch, JwksSource, NoTrustedCertificates, tls_config},
+    jwks::{HttpFetch, JwksSource, NoTrustedCertificates, http_client},
     keys::{InvalidKey, InvalidKeySet, Key, KeyFileError, parse_key_set, read_key_file},
 };
 use crate::domain::Secret;
@@ -83,12 +83,7 @@ pub struct Keys {
 impl Keys {
     /// Reads all files. Remote sets are fetched later, every `refresh`.
     pub fn open(options: &[KeyOptions], refresh: Duration) -> Result<Self, KeysError> {
-        let mut keys = Self::default();
-        let secure = options.iter().any(|it| match &it.location {
-            KeyLocation::JwksUrl { url, .. } => url.scheme_str() == Some("https"),
-            _ => false,
-        });
-        let tls_config = if secure { Some(tls_config()?) } else { None };
+        let mut keys = Self { fixed: Vec::new(), sources: jwks_sources(options, refresh)? };
         for (place, KeyOptions { location, id }) in options.iter().enumerate() {
             let (number, id) = (place + 1, id.as_deref());
             match location {
@@ -107,14 +102,32 @@ impl Keys {
                     keys.fixed.push(key.map_err(invalid_key(number, Some(path)))?);
                 }
                 KeyLocation::JwksFile(path) => keys.fixed.extend(set(number, path)?),
-                KeyLocation::JwksUrl { url, name } => {
-                    let fetch = HttpFetch::new(url, tls_config.as_ref());
-                    keys.sources.push(Arc::new(JwksSource::new(name, Box::new(fetch), refresh)));
-                }
+                KeyLocation::JwksUrl { .. } => (),
             }
         }
         Ok(keys)
     }
+}
+
+/// The sites that publish sets. They share one client, which is built if there is a site.
+fn jwks_sources(
+    options: &[KeyOptions],
+    refresh: Duration,
+) -> Result<Vec<Arc<JwksSource>>, NoTrustedCertificates> {
+    let sites = options.iter().filter_map(|it| match &it.location {
+        KeyLocation::JwksUrl { url, name } => Some((url, name)),
+        _ => None,
+    });
+    let (urls, names): (Vec<_>, Vec<_>) = sites.unzip();
+    if urls.is_empty() {
+        return Ok(Vec::new());
+    }
+    let client = http_client(&urls)?;
+    let sources = urls.into_iter().zip(names).map(|(url, name)| {
+        let fetch = HttpFetch::new(client.clone(), url);
+        Arc::new(JwksSource::new(name, Box::new(fetch), refresh))
+    });
+    Ok(sources.collect())
 }
 
 fn invalid_key(number: usize, path: Option<&PathBuf>) -> impl FnOnce(InvalidKey) -> KeysError {

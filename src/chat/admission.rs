@@ -124,7 +124,7 @@ impl Chat {
     /// The claims of a token whose sign-in was not ended.
     pub(super) async fn check_token(&self, token: &Token) -> Result<Claims, Rejection> {
         let claims = self.tokens.check(token, self.clock.now()).await?;
-        if claims.sign_in.as_ref().is_some_and(|sign_in| self.hub.has_ended(sign_in)) {
+        if claims.sign_in.as_ref().is_some_and(|sign_in| self.hub.users.has_ended(sign_in)) {
             return Err(Rejection::Unauthorized);
         }
         Ok(claims)
@@ -163,7 +163,7 @@ impl Chat {
             let (space, user) = (space.clone(), claims.user.clone());
             let command =
                 ClusterCommand::RevokeGuestNames { space: space.clone(), user: user.clone() };
-            self.hub.publisher().publish_to_user(&space, &user, ClusterEvent::Command(command));
+            self.hub.publisher.publish_to_user(&space, &user, ClusterEvent::Command(command));
         }
         // A token of a cookie must not become readable for scripts.
         let is_returned = claims.guest.is_some() && claims.sign_in.is_none();
@@ -234,6 +234,8 @@ impl Admission {
     /// Its level is `info`, so that warnings and errors name the connection by default.
     pub fn span(&self, wire: Wire) -> Span {
         info_span!(
+            // The span of the request ends with the handshake.
+            parent: None,
             "connection",
             connection.id = field::Empty,
             space = self.origin.space.as_raw(),

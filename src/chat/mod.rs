@@ -207,7 +207,7 @@ impl Chat {
     /// Ends expired grace periods and publishes presence to rooms. Runs for ever.
     pub async fn run_timers(self: Arc<Self>) {
         let forget_expired = || {
-            for GuestName { space, user, guest_session } in self.hub.take_expired_guests() {
+            for GuestName { space, user, guest_session } in self.hub.users.take_expired_guests() {
                 let from = self.rules.node.clone();
                 self.journal.try_forget_guest(GuestExpired { space, user, guest_session, from });
             }
@@ -268,18 +268,18 @@ impl Chat {
 
     /// The number of connections on this node.
     pub fn connections(&self) -> usize {
-        self.hub.connection_count()
+        self.hub.connections.count()
     }
 
     /// Rejects new connections from now on and starts to close all others.
     pub fn drain(&self) {
         self.draining.store(true, Ordering::SeqCst);
-        self.hub.close_all(CloseReason::Draining);
+        self.hub.connections.close_all(CloseReason::Draining);
     }
 
     /// Waits until all connections are closed. After [`drain`](Self::drain) none is added.
     pub async fn drained(&self) {
-        self.hub.wait_until_empty().await;
+        self.hub.connections.wait_until_empty().await;
     }
 
     /// Whether new clients may be sent to this node, and if not, why.

@@ -96,9 +96,9 @@ impl Chat {
         if let Ok(Claims { sign_in: Some(sign_in), .. }) =
             self.tokens.check(token, self.clock.now()).await
         {
-            self.hub.sign_out(&sign_in);
+            self.hub.users.sign_out(&sign_in);
             self.hub
-                .publisher()
+                .publisher
                 .publish_command(Channel::BROADCAST, ClusterCommand::EndSignIn(sign_in));
         }
     }

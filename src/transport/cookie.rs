@@ -1,7 +1,6 @@
 //! The session cookie: found in a request, set and cleared in an answer.
 
-use std::{fmt::Write as _, str::Utf8Error};
-
+use cookie::{Cookie, SameSite, time::Duration};
 use http::{HeaderMap, HeaderValue, header};
 
 use crate::domain::{Rejection, Token};
@@ -9,8 +8,8 @@ use crate::domain::{Rejection, Token};
 /// The cookie's name.
 const NAME: &str = "roomcast_session";
 
-/// The token in a request's cookie. Two that differ are refused: which of them is the page's own, and
-/// which one another host of the site has put beside it, cannot be told.
+/// The token in a request's cookie. Two that differ are refused: another host of the same site may
+/// have set one of them, and nothing tells which.
 pub(super) fn find(headers: &HeaderMap) -> Result<Option<Token>, Rejection> {
     let mut found = all(headers);
     match (found.pop(), found.is_empty()) {
@@ -20,40 +19,56 @@ pub(super) fn find(headers: &HeaderMap) -> Result<Option<Token>, Rejection> {
     }
 }
 
-/// The tokens in a request's cookies, each once. Cookies that are none of ours may hold anything.
-pub(super) fn all(headers: &HeaderMap) -> Vec<Result<Token, Utf8Error>> {
+/// The tokens in a request's session cookies, each once.
+///
+/// The header is split as bytes, so that foreign cookies may hold anything: the parser takes text
+/// only.
+pub(super) fn all(headers: &HeaderMap) -> Vec<Result<Token, Rejection>> {
     let values = headers.get_all(header::COOKIE).iter();
     let pairs = values.flat_map(|value| value.as_bytes().split(|byte| *byte == b';'));
-    let pairs = pairs.filter_map(|pair| pair.trim_ascii().strip_prefix(NAME.as_bytes()));
-    let mut tokens: Vec<_> = pairs.filter_map(|rest| rest.strip_prefix(b"=")).collect();
-    tokens.sort_unstable();
-    tokens.dedup();
-    tokens.into_iter().map(|token| str::from_utf8(token).map(Token::from_raw)).collect()
+    let mut pairs: Vec<_> =
+        pairs.map(<[u8]>::trim_ascii).filter(|pair| is_session_cookie(pair)).collect();
+    pairs.sort_unstable();
+    pairs.dedup();
+    pairs.into_iter().map(parse).collect()
 }
 
-/// `Set-Cookie` with a token that is good for so many seconds.
+fn is_session_cookie(pair: &[u8]) -> bool {
+    pair.strip_prefix(NAME.as_bytes()).is_some_and(|rest| rest.starts_with(b"="))
+}
+
+fn parse(pair: &[u8]) -> Result<Token, Rejection> {
+    let text = str::from_utf8(pair).map_err(|_error| Rejection::Unauthorized)?;
+    let cookie = Cookie::parse(text).map_err(|_error| Rejection::Unauthorized)?;
+    Ok(Token::from_raw(cookie.value()))
+}
+
+/// `Set-Cookie` with a token that is valid for so many seconds.
 pub(super) fn set(token: &Token, seconds: i64, headers: &HeaderMap) -> HeaderValue {
-    cookie(token.expose(), seconds.max(0), headers)
+    session_cookie(token.expose(), seconds.max(0), headers)
 }
 
-/// `Set-Cookie` without one.
+/// `Set-Cookie` that deletes the cookie.
 pub(super) fn clear(headers: &HeaderMap) -> HeaderValue {
-    cookie("", 0, headers)
+    session_cookie("", 0, headers)
 }
 
-/// `Lax`, so that it comes with a link from elsewhere, and with nothing that other sites' pages send.
-fn cookie(token: &str, seconds: i64, headers: &HeaderMap) -> HeaderValue {
-    let mut text = format!("{NAME}={token}; Path=/; Max-Age={seconds}; HttpOnly; SameSite=Lax");
-    if is_secure(headers) {
-        write!(text, "; Secure").expect("text takes anything");
-    }
-    let mut value = HeaderValue::from_str(&text).expect("a token is plain text");
+/// `Lax`: browsers send the cookie with links from other sites, and with none of those sites'
+/// requests.
+fn session_cookie(token: &str, seconds: i64, headers: &HeaderMap) -> HeaderValue {
+    let cookie = Cookie::build((NAME, token))
+        .path("/")
+        .max_age(Duration::seconds(seconds))
+        .http_only(true)
+        .same_site(SameSite::Lax)
+        .secure(is_secure(headers));
+    let mut value = HeaderValue::from_str(&cookie.to_string()).expect("a token is plain text");
     value.set_sensitive(true);
     value
 }
 
-/// Whether the page came over TLS, as far as its browser or the proxy before us says. Whoever lies here
-/// only does without their own cookie.
+/// Whether the page came over TLS, according to the browser or the proxy. A false claim affects
+/// only the cookie of the client that makes it.
 fn is_secure(headers: &HeaderMap) -> bool {
     let starts = |name, start: &str| {
         let value = headers.get(name).and_then(|it| it.to_str().ok());
@@ -111,9 +126,9 @@ mod tests {
         let set = |name: &'static str, value: &'static str| {
             let mut headers = HeaderMap::new();
             headers.insert(name, HeaderValue::from_static(value));
-            set(&Token::from_raw("a.b.c"), 60, &headers).to_str().unwrap().to_owned()
+            set(&Token::from_raw("a.b.c"), 60, &headers)
         };
-        let plain = "roomcast_session=a.b.c; Path=/; Max-Age=60; HttpOnly; SameSite=Lax";
+        let plain = ["HttpOnly", "Max-Age=60", "Path=/", "SameSite=Lax"];
         for (name, value, secure) in [
             ("x-forwarded-proto", "https", true),
             ("x-forwarded-proto", "HTTPS, http", true),
@@ -121,8 +136,14 @@ mod tests {
             ("origin", "https://example.com", true),
             ("origin", "http://example.com", false),
         ] {
-            let expected = if secure { format!("{plain}; Secure") } else { plain.to_owned() };
-            assert_eq!(set(name, value), expected, "{name}: {value}");
+            let cookie = set(name, value);
+            assert!(cookie.is_sensitive());
+            let mut parts = cookie.to_str().unwrap().split("; ");
+            assert_eq!(parts.next(), Some("roomcast_session=a.b.c"));
+            let mut attributes: Vec<_> = parts.collect();
+            attributes.sort_unstable();
+            let expected = if secure { &[&plain[..], &["Secure"]].concat() } else { &plain[..] };
+            assert_eq!(attributes, expected, "{name}: {value}");
         }
     }
 }

@@ -1,40 +1,151 @@
-//! Cross-origin rules, and what no cache may keep.
+//! The rules for requests of web pages: which pages may send them, and which may read the answers.
 //!
-//! Who may come is decided by `Origins`; here the decision is only written into headers.
+//! `Origins` decides. The middleware here refuses the request or writes the decision into headers.
+//! `tower_http::cors::CorsLayer` cannot take its place: it refuses no request, answers preflights
+//! with 200 and adds `Vary` to the answers for every origin, the server's own included.
 
-use axum::body::Body;
+use std::sync::Arc;
+
+use axum::{
+    Router,
+    extract::{Request, State},
+    middleware::{Next, from_fn_with_state},
+    response::{IntoResponse as _, Response},
+};
 use http::{
-    HeaderValue, Method, Request, Response, StatusCode,
+    HeaderMap, HeaderValue, Method, StatusCode,
     header::{
         ACCESS_CONTROL_ALLOW_CREDENTIALS, ACCESS_CONTROL_ALLOW_HEADERS,
         ACCESS_CONTROL_ALLOW_METHODS, ACCESS_CONTROL_ALLOW_ORIGIN, ACCESS_CONTROL_MAX_AGE,
         ACCESS_CONTROL_REQUEST_HEADERS, CACHE_CONTROL, VARY,
     },
 };
+use tower_http::set_header::SetResponseHeaderLayer;
 
-/// Answers a browser that asks before it asks.
-pub(super) fn preflight(request: &Request<Body>, methods: &'static str) -> Option<Response<Body>> {
-    if request.method() != Method::OPTIONS {
-        return None;
-    }
-    let mut response = Response::new(Body::empty());
-    *response.status_mut() = StatusCode::NO_CONTENT;
-    let headers = response.headers_mut();
-    headers.insert(ACCESS_CONTROL_ALLOW_METHODS, HeaderValue::from_static(methods));
-    let wanted = request.headers().get(ACCESS_CONTROL_REQUEST_HEADERS).cloned();
-    let allowed = wanted.unwrap_or_else(|| HeaderValue::from_static("authorization, content-type"));
-    headers.insert(ACCESS_CONTROL_ALLOW_HEADERS, allowed);
-    headers.insert(ACCESS_CONTROL_MAX_AGE, HeaderValue::from_static("600"));
-    Some(response)
+use super::origin::Origins;
+
+/// What an allowed page may send without asking for particular headers.
+const HEADERS: HeaderValue = HeaderValue::from_static("authorization, content-type");
+
+/// The rules of a group of routes.
+#[derive(Clone)]
+struct CrossOrigin {
+    origins: Arc<Origins>,
+    methods: &'static str,
 }
 
-/// Tells the browser that the page at `origin` may read the answer, and caches that nobody else may.
-pub(super) fn finish(response: &mut Response<Body>, origin: Option<HeaderValue>) {
-    let headers = response.headers_mut();
-    headers.insert(CACHE_CONTROL, HeaderValue::from_static("no-store"));
+/// Puts `routes` under the rules for web pages, and keeps their answers out of caches. `methods`
+/// are those that the answer to `OPTIONS` lists.
+pub(super) fn guard(routes: Router, origins: Arc<Origins>, methods: &'static str) -> Router {
+    let rules = CrossOrigin { origins, methods };
+    routes.layer(from_fn_with_state(rules, cross_origin)).layer(no_store())
+}
+
+/// Keeps answers out of caches.
+pub(super) fn no_store() -> SetResponseHeaderLayer<HeaderValue> {
+    SetResponseHeaderLayer::overriding(CACHE_CONTROL, HeaderValue::from_static("no-store"))
+}
+
+/// Refuses pages of other origins before anything else happens, answers every `OPTIONS` request,
+/// and lets an allowed page read the answer. The server's own pages need none of these headers.
+async fn cross_origin(State(rules): State<CrossOrigin>, request: Request, next: Next) -> Response {
+    let origin = match rules.origins.check(request.headers()) {
+        Ok(origin) => origin,
+        Err(rejection) => return rejection.into_response(),
+    };
+    let mut response = if request.method() == Method::OPTIONS {
+        preflight(request.headers(), rules.methods)
+    } else {
+        next.run(request).await
+    };
     if let Some(origin) = origin {
+        let headers = response.headers_mut();
         headers.insert(ACCESS_CONTROL_ALLOW_ORIGIN, origin);
         headers.insert(ACCESS_CONTROL_ALLOW_CREDENTIALS, HeaderValue::from_static("true"));
-        headers.insert(VARY, HeaderValue::from_static("origin, access-control-request-headers"));
+        let vary = HeaderValue::from_static("origin, access-control-request-headers");
+        headers.insert(VARY, vary);
+    }
+    response
+}
+
+/// Allows the headers that the page asks for, since the origin is what is checked.
+fn preflight(headers: &HeaderMap, methods: &'static str) -> Response {
+    let allowed = headers.get(ACCESS_CONTROL_REQUEST_HEADERS).cloned().unwrap_or(HEADERS);
+    let fields = [
+        (ACCESS_CONTROL_ALLOW_METHODS, HeaderValue::from_static(methods)),
+        (ACCESS_CONTROL_ALLOW_HEADERS, allowed),
+        (ACCESS_CONTROL_MAX_AGE, HeaderValue::from_static("600")),
+    ];
+    (StatusCode::NO_CONTENT, fields).into_response()
+}
+
+#[cfg(test)]
+mod tests {
+    use axum::{body::Body, routing::get};
+    use http::header::{HOST, ORIGIN};
+    use tower::ServiceExt as _;
+
+    use super::*;
+
+    const ALLOWED: &str = "https://good.example";
+
+    async fn send(method: Method, origin: &'static str) -> Response {
+        let routes = Router::new().route("/", get(async || "here"));
+        let origins = Arc::new(Origins::new(vec![ALLOWED.to_owned()]));
+        let request = Request::builder()
+            .method(method)
+            .header(HOST, "here.example")
+            .header(ORIGIN, origin)
+            .header(ACCESS_CONTROL_REQUEST_HEADERS, "x-one");
+        let request = request.body(Body::empty()).unwrap();
+        guard(routes, origins, "GET, OPTIONS").oneshot(request).await.unwrap()
+    }
+
+    fn has_cors_headers(response: &Response) -> bool {
+        let mut names = response.headers().keys().map(http::HeaderName::as_str);
+        names.any(|name| name.starts_with("access-control-allow-origin") || name == "vary")
+    }
+
+    #[tokio::test]
+    async fn other_origins_are_refused_without_cors_headers() {
+        for method in [Method::GET, Method::OPTIONS, Method::PUT] {
+            let response = send(method, "https://evil.example").await;
+            assert_eq!(response.status(), StatusCode::FORBIDDEN);
+            assert!(!has_cors_headers(&response));
+            assert_eq!(response.headers()[CACHE_CONTROL], "no-store");
+        }
+    }
+
+    #[tokio::test]
+    async fn an_allowed_origin_may_read_the_answer() {
+        for (method, status) in [(Method::GET, 200), (Method::OPTIONS, 204), (Method::PUT, 405)] {
+            let response = send(method, ALLOWED).await;
+            assert_eq!(response.status(), status);
+            let headers = response.headers();
+            assert_eq!(headers[ACCESS_CONTROL_ALLOW_ORIGIN], ALLOWED);
+            assert_eq!(headers[ACCESS_CONTROL_ALLOW_CREDENTIALS], "true");
+            assert_eq!(headers[VARY], "origin, access-control-request-headers");
+            assert_eq!(headers[CACHE_CONTROL], "no-store");
+        }
+    }
+
+    #[tokio::test]
+    async fn the_own_origin_gets_no_cors_headers() {
+        for (method, status) in [(Method::GET, 200), (Method::OPTIONS, 204)] {
+            let response = send(method, "https://here.example").await;
+            assert_eq!(response.status(), status);
+            assert!(!has_cors_headers(&response));
+        }
+    }
+
+    #[tokio::test]
+    async fn every_options_request_lists_methods_and_headers() {
+        for origin in [ALLOWED, "https://here.example"] {
+            let response = send(Method::OPTIONS, origin).await;
+            let headers = response.headers();
+            assert_eq!(headers[ACCESS_CONTROL_ALLOW_METHODS], "GET, OPTIONS");
+            assert_eq!(headers[ACCESS_CONTROL_ALLOW_HEADERS], "x-one");
+            assert_eq!(headers[ACCESS_CONTROL_MAX_AGE], "600");
+        }
     }
 }

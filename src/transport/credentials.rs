@@ -1,4 +1,4 @@
-//! The token that a request carries: where it may be, and which one counts.
+//! The token of a request: where it may be, and which one counts.
 
 use base64::{Engine as _, prelude::BASE64_STANDARD};
 use http::{HeaderMap, header};
@@ -10,17 +10,17 @@ use crate::{
     wire::parameter,
 };
 
-/// Where tokens are looked for.
+/// Whether a query may carry a token.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum QueryTokens {
-    /// In addresses, too. These stand in the logs of whatever lies between.
+    /// It may. Proxies write addresses to their logs.
     Accepted,
-    /// Not in addresses: there they are refused.
+    /// It may not: such a token is refused.
     Rejected,
 }
 
-/// The token that a request carries, in the order of trust: header, cookie, subprotocol, query. One that
-/// cannot be read is refused, so that nobody who meant to be somebody becomes a guest.
+/// The token of a request, in the order of trust: header, cookie, subprotocol, query. One that
+/// cannot be read is refused, so that its user does not become a guest.
 pub(super) fn find(
     headers: &HeaderMap,
     offer: Offer,
@@ -46,8 +46,8 @@ pub(super) fn find(
     }
 }
 
-/// The token in `Authorization`: RFC 6750 (Bearer), or RFC 7617 (Basic) as the password of anybody. Other
-/// schemes are not for us.
+/// The token in `Authorization`: RFC 6750 (Bearer), or RFC 7617 (Basic) as the password of any
+/// user. Other schemes are ignored.
 fn authorization(headers: &HeaderMap) -> Result<Option<Token>, Rejection> {
     let mut values = headers.get_all(header::AUTHORIZATION).iter();
     let value = match (values.next(), values.next()) {

@@ -1,79 +1,80 @@
-//! One port for everything: which path belongs to whom.
+//! One port for everything: the routes, and the layers around them.
 
 use std::sync::Arc;
 
-use axum::{Router, body::Body, extract::State, routing};
-use http::{HeaderValue, Request, Response, StatusCode, header};
+use axum::{
+    Router,
+    body::Body,
+    extract::{MatchedPath, State},
+    response::{IntoResponse, Response},
+    routing::{any, get},
+};
+use http::{Request, StatusCode, header};
+use tower_http::trace::{DefaultOnResponse, TraceLayer};
+use tracing::{Level, Span, debug_span};
 
-use super::{api::SessionApi, pages, socketio::SocketIoTransport, websocket::WebSocketTransport};
+use super::{
+    api, cors, origin::Origins, pages, socketio::SocketIoTransport, websocket::WebSocketTransport,
+};
 use crate::chat::{Chat, Readiness};
 
-/// Puts the ways in together.
+/// Puts all routes together.
 pub fn router(
     chat: Arc<Chat>,
+    origins: Arc<Origins>,
     socketio: SocketIoTransport,
     websocket: WebSocketTransport,
-    sessions: SessionApi,
 ) -> Router {
     let websockets = Router::new()
-        .route("/ws", routing::any(plain_websocket))
-        .route("/ws/{room}", routing::any(plain_websocket))
+        .route("/ws", any(plain_websocket))
+        .route("/ws/{room}", any(plain_websocket))
         .with_state(websocket);
-    let engine = Router::new().route("/socket.io/", routing::any(engine)).with_state(socketio);
-    let api = Router::new().route("/api/session", routing::any(session)).with_state(sessions);
     let health = Router::new()
-        .route("/health/live", routing::get(|| async { text(StatusCode::OK, "alive") }))
-        .route("/health/ready", routing::get(ready))
-        .with_state(chat);
+        .route("/health/live", get(async || "alive"))
+        .route("/health/ready", get(ready))
+        .layer(cors::no_store())
+        .with_state(Arc::clone(&chat));
     Router::new()
         .merge(websockets)
-        .merge(engine)
-        .merge(api)
+        .merge(socketio.routes())
+        .merge(api::routes(chat, origins))
         .merge(health)
-        .merge(pages::pages())
-        .merge(pages::client_files())
-        .fallback(|| async { not_found() })
+        .merge(pages::routes())
+        .fallback(not_found)
+        .layer(
+            TraceLayer::new_for_http()
+                .make_span_with(request_span)
+                .on_request(())
+                .on_response(DefaultOnResponse::new().level(Level::DEBUG))
+                .on_eos(())
+                .on_failure(()),
+        )
+}
+
+/// The span of a request, for debugging. It has the route instead of the address, because queries
+/// hold tokens and Engine.IO session ids.
+fn request_span(request: &Request<Body>) -> Span {
+    let route = request.extensions().get::<MatchedPath>().map_or("none", MatchedPath::as_str);
+    debug_span!("request", method = %request.method(), route)
 }
 
 async fn plain_websocket(
     State(transport): State<WebSocketTransport>,
     request: Request<Body>,
-) -> Response<Body> {
+) -> Response {
     transport.handle(request).await
 }
 
-async fn engine(
-    State(transport): State<SocketIoTransport>,
-    request: Request<Body>,
-) -> Response<Body> {
-    transport.handle(request).await
-}
-
-async fn session(State(api): State<SessionApi>, request: Request<Body>) -> Response<Body> {
-    api.handle(request).await
-}
-
-/// Whether a load balancer may send new clients here.
-async fn ready(State(chat): State<Arc<Chat>>) -> Response<Body> {
+/// Whether a load balancer may send new clients to this node.
+async fn ready(State(chat): State<Arc<Chat>>) -> impl IntoResponse {
     match chat.readiness() {
-        Readiness::Ready => text(StatusCode::OK, "ready"),
-        Readiness::Draining => text(StatusCode::SERVICE_UNAVAILABLE, "draining"),
-        Readiness::BusDisconnected => text(StatusCode::SERVICE_UNAVAILABLE, "bus_disconnected"),
+        Readiness::Ready => (StatusCode::OK, "ready"),
+        Readiness::Draining => (StatusCode::SERVICE_UNAVAILABLE, "draining"),
+        Readiness::BusDisconnected => (StatusCode::SERVICE_UNAVAILABLE, "bus_disconnected"),
     }
 }
 
-fn text(status: StatusCode, text: &'static str) -> Response<Body> {
-    let mut response = Response::new(Body::from(text));
-    *response.status_mut() = status;
-    let plain = HeaderValue::from_static("text/plain; charset=utf-8");
-    response.headers_mut().insert(header::CONTENT_TYPE, plain);
-    response.headers_mut().insert(header::CACHE_CONTROL, HeaderValue::from_static("no-store"));
-    response
-}
-
-fn not_found() -> Response<Body> {
-    let mut response = text(StatusCode::NOT_FOUND, r#"{"code":"not_found","message":"not here"}"#);
-    let json = HeaderValue::from_static("application/json");
-    response.headers_mut().insert(header::CONTENT_TYPE, json);
-    response
+async fn not_found() -> impl IntoResponse {
+    let fields = [(header::CONTENT_TYPE, "application/json"), (header::CACHE_CONTROL, "no-store")];
+    (StatusCode::NOT_FOUND, fields, r#"{"code":"not_found","message":"not here"}"#)
 }

@@ -1,6 +1,7 @@
-//! Ways in: HTTP, Socket.IO, WebSocket. They translate and decide nothing.
+//! The transports: HTTP, Socket.IO and WebSocket. They translate and decide nothing.
 
-pub mod api;
+mod api;
+mod body;
 mod cookie;
 mod cors;
 pub mod credentials;

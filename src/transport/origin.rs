@@ -1,27 +1,27 @@
-//! Which web pages may connect: browsers say whose page it is, and we believe them.
+//! Which web pages may connect, by the `Origin` header that browsers send.
 
 use http::{HeaderMap, HeaderValue, header};
 
 use crate::domain::Rejection;
 
-/// The pages that may connect besides those of this host.
+/// The origins whose pages may connect besides those of this host.
 #[derive(Clone, Debug, Default)]
 pub struct Origins {
     allowed: Vec<OriginPattern>,
 }
 
-/// Pages that may connect, in lower case and as browsers write them.
+/// Allowed origins, in lower case and as browsers write them.
 #[derive(Clone, Debug)]
 enum OriginPattern {
     /// `scheme://host` or `scheme://host:port`.
     Exact(String),
-    /// All hosts below one: what stands before and after their names.
+    /// All hosts below one: the text before and after their names.
     Subdomains { before: String, after: String },
 }
 
 impl Origins {
-    /// Allows these origins, written `scheme://host` or `scheme://host:port` in lower case. A host that
-    /// begins with `*.` stands for all below it, at any depth, and not for itself.
+    /// Allows these origins, written `scheme://host` or `scheme://host:port` in lower case. A host
+    /// that begins with `*.` matches all hosts below it, at any depth, but not the host itself.
     pub fn new(allowed: Vec<String>) -> Self {
         let allowed = allowed.into_iter().map(|text| match text.split_once("://*.") {
             Some((scheme, host)) => OriginPattern::Subdomains {
@@ -33,10 +33,10 @@ impl Origins {
         Self { allowed: allowed.collect() }
     }
 
-    /// Checks the page that a request comes from.
+    /// Checks the origin of a request.
     ///
-    /// Answers the origin to name in CORS headers when the page is another host's and allowed, and
-    /// nothing when there is no page (not a browser) or it is this host's own.
+    /// Returns the origin for the CORS headers if it is another host's and allowed, and `None` for
+    /// this host's own pages and for clients that send no origin.
     pub fn check(&self, headers: &HeaderMap) -> Result<Option<HeaderValue>, Rejection> {
         let mut origins = headers.get_all(header::ORIGIN).iter();
         let Some(origin) = origins.next() else { return Ok(None) };
@@ -66,15 +66,16 @@ impl OriginPattern {
     }
 }
 
-/// Whether `text` is one or more labels of a host, and nothing that would make it another host.
+/// Whether `text` consists of labels of a host, without characters that would change the host.
 fn are_labels(text: &str) -> bool {
     let plain = |b: u8| b.is_ascii_lowercase() || b.is_ascii_digit() || b"-_".contains(&b);
     text.split('.').all(|label| !label.is_empty() && label.bytes().all(plain))
 }
 
-/// Whether a page of `origin` and a request to `host` have the same host and port.
+/// Whether `origin` and `host` have the same host and port.
 ///
-/// The scheme is not compared: behind a proxy that ends TLS we do not know our own.
+/// The scheme is not compared: behind a proxy that terminates TLS, the server does not know its
+/// own.
 fn is_same_host(origin: &str, host: Option<&HeaderValue>) -> bool {
     let authority = origin.strip_prefix("http://").or_else(|| origin.strip_prefix("https://"));
     match (authority, host.and_then(|host| host.to_str().ok())) {

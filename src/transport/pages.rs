@@ -3,18 +3,29 @@
 //! The page runs under a policy that lets in nothing but its own files; the client is served as
 //! the official server does it, down to the `ETag`.
 
-use axum::{Router, body::Body, extract::Path, response::Response, routing::get};
-use http::{HeaderMap, HeaderValue, StatusCode, header};
+use std::sync::LazyLock;
+
+use axum::{
+    Router,
+    body::Body,
+    extract::Path,
+    middleware::map_response,
+    response::{IntoResponse as _, Response},
+    routing::get,
+};
+use http::{HeaderMap, HeaderName, HeaderValue, StatusCode, header};
+use rust_embed::{Embed, EmbeddedFile};
+use serde::Deserialize;
+use tower_http::{
+    CompressionLevel, compression::CompressionLayer, set_header::SetResponseHeaderLayer,
+};
 
 /// What the page may do. Everything else is refused by the browser.
 const POLICY: &str = "default-src 'none'; script-src 'self'; style-src 'self'; \
     img-src 'self' blob: data:; connect-src 'self' ws: wss:; font-src 'self'; \
     manifest-src 'self'; base-uri 'none'; form-action 'none'; frame-ancestors 'none'";
 
-/// Where the official client is.
-const CLIENT_PATH: &str = "/socket.io/";
-
-/// The names under which the official server serves it.
+/// The names under which the official server serves its client.
 const CLIENT_NAMES: [&str; 8] = [
     "socket.io.js",
     "socket.io.js.map",
@@ -26,51 +37,88 @@ const CLIENT_NAMES: [&str; 8] = [
     "socket.io.msgpack.min.js.map",
 ];
 
-/// A file that was there when the binary was built.
-struct File {
-    name: &'static str,
-    tag: &'static str,
-    bytes: &'static [u8],
-}
+/// The files of the page. `package.json` is of no kind that is included.
+#[derive(Embed)]
+#[folder = "public/"]
+#[include = "*.css"]
+#[include = "*.html"]
+#[include = "*.js"]
+#[include = "*.png"]
+#[include = "*.svg"]
+#[include = "*.webmanifest"]
+#[include = "*.woff2"]
+#[exclude = "*/*"]
+#[allow_missing = true]
+struct PageFiles;
 
-// `PAGE` and `CLIENT`, by build.rs.
-include!(concat!(env!("OUT_DIR"), "/files.rs"));
+/// The official client as `npm ci` installs it in `public/`. Without it the build succeeds and its
+/// files answer 404.
+#[derive(Embed)]
+#[folder = "public/node_modules/socket.io-client/"]
+#[include = "package.json"]
+#[include = "dist/socket.io*"]
+#[allow_missing = true]
+struct ClientPackage;
 
-/// The page at `/`, what it is made of under `/assets/`, and its icon.
-pub fn pages() -> Router {
+/// The `ETag` of the client's files: the version of the package, as with the official server.
+static CLIENT_TAG: LazyLock<Option<HeaderValue>> = LazyLock::new(|| {
+    #[derive(Deserialize)]
+    struct Package {
+        version: String,
+    }
+    let package = ClientPackage::get("package.json")?;
+    let Package { version } = serde_json::from_slice(&package.data).ok()?;
+    HeaderValue::from_str(&format!("\"{version}\"")).ok()
+});
+
+/// The page at `/`, its parts under `/assets/`, its icon, and the official client's files beside
+/// the engine's own path.
+pub fn routes() -> Router {
+    let nosniff = HeaderValue::from_static("nosniff");
     Router::new()
         .route("/", get(async |headers: HeaderMap| page_file("index.html", &headers)))
         .route("/favicon.ico", get(async |headers: HeaderMap| page_file("icon.svg", &headers)))
         .route("/assets/{name}", get(asset))
+        .route("/socket.io/{name}", get(client))
+        .layer(SetResponseHeaderLayer::overriding(header::X_CONTENT_TYPE_OPTIONS, nosniff))
+        .layer(CompressionLayer::new().quality(CompressionLevel::Fastest))
+        .layer(map_response(weaken_tag))
 }
 
-/// The official client, where nobody else answers under `/socket.io/`.
-pub fn client_files() -> Router {
-    Router::new().route("/socket.io/{name}", get(client))
-}
-
-/// The answer to a request for a file of the official client; nothing when `path` is none of its
-/// names.
-pub fn client_file(path: &str, headers: &HeaderMap) -> Option<Response> {
-    let name = path.strip_prefix(CLIENT_PATH).filter(|name| CLIENT_NAMES.contains(name))?;
-    let Some(file) = CLIENT.iter().find(|file| file.name == name) else {
-        return Some(not_found(
-            "the Socket.IO client is not built in: run `npm ci` in public/ first",
-        ));
-    };
-    let kind =
-        if has_extension(name, "map") { "application/json" } else { "application/javascript" };
-    let mut answer = answer(file, headers);
-    let fields = answer.headers_mut();
-    set_header(fields, header::CACHE_CONTROL, "public, max-age=0");
-    if let Ok(kind) = HeaderValue::from_str(&format!("{kind}; charset=utf-8")) {
-        fields.insert(header::CONTENT_TYPE, kind);
+/// Makes the `ETag` of a compressed answer a weak one: it names the content and not these bytes.
+/// The files' handlers accept it as they accept the strong one.
+async fn weaken_tag(mut response: Response) -> Response {
+    let headers = response.headers_mut();
+    if headers.contains_key(header::CONTENT_ENCODING)
+        && let Some(tag) = headers.get_mut(header::ETAG)
+        && let Ok(weak) = HeaderValue::from_bytes(&[b"W/", tag.as_bytes()].concat())
+    {
+        *tag = weak;
     }
-    Some(answer)
+    response
 }
 
 async fn client(Path(name): Path<String>, headers: HeaderMap) -> Response {
-    client_file(&format!("{CLIENT_PATH}{name}"), &headers).unwrap_or_else(|| not_found("not found"))
+    client_file(&name, &headers)
+}
+
+/// The file `name` of the official client, or a 404.
+fn client_file(name: &str, headers: &HeaderMap) -> Response {
+    if !CLIENT_NAMES.contains(&name) {
+        return not_found("not found");
+    }
+    let file = ClientPackage::get(&format!("dist/{name}"));
+    let Some((file, tag)) = file.zip(CLIENT_TAG.clone()) else {
+        return not_found("the Socket.IO client is not built in: run `npm ci` in public/ first");
+    };
+    let content_type = if has_extension(name, "map") {
+        "application/json; charset=utf-8"
+    } else {
+        "application/javascript; charset=utf-8"
+    };
+    let fields =
+        [(header::CONTENT_TYPE, content_type), (header::CACHE_CONTROL, "public, max-age=0")];
+    (fields, file_response(file, tag, headers)).into_response()
 }
 
 async fn asset(Path(name): Path<String>, headers: HeaderMap) -> Response {
@@ -79,51 +127,43 @@ async fn asset(Path(name): Path<String>, headers: HeaderMap) -> Response {
 
 /// The file `name` of the page, or a plain 404.
 fn page_file(name: &str, headers: &HeaderMap) -> Response {
-    let Some(file) = PAGE.iter().find(|file| file.name == name) else {
+    let Some(file) = PageFiles::get(name) else {
         return not_found("not found");
     };
-    let mut answer = answer(file, headers);
-    let fields = answer.headers_mut();
-    set_header(fields, header::CONTENT_TYPE, content_type(name));
-    set_header(fields, header::CACHE_CONTROL, "no-cache");
-    set_header(fields, header::CONTENT_SECURITY_POLICY, POLICY);
-    set_header(fields, header::REFERRER_POLICY, "no-referrer");
-    set_header(
-        fields,
-        header::HeaderName::from_static("cross-origin-opener-policy"),
-        "same-origin",
-    );
-    answer
+    let fields = [
+        (header::CONTENT_TYPE, content_type(name)),
+        (header::CACHE_CONTROL, "no-cache"),
+        (header::CONTENT_SECURITY_POLICY, POLICY),
+        (header::REFERRER_POLICY, "no-referrer"),
+        (HeaderName::from_static("cross-origin-opener-policy"), "same-origin"),
+    ];
+    let tag = content_tag(&file);
+    (fields, file_response(file, tag, headers)).into_response()
+}
+
+/// The `ETag` of a page file: a part of the hash of its content.
+fn content_tag(file: &EmbeddedFile) -> HeaderValue {
+    let hash = file.metadata.sha256_hash();
+    let hash = u64::from_be_bytes(hash.first_chunk().copied().unwrap_or_default());
+    HeaderValue::from_str(&format!("\"{hash:016x}\"")).expect("hexadecimal digits are plain text")
 }
 
 /// The content of `file`, or 304 when the client has it.
-fn answer(file: &File, headers: &HeaderMap) -> Response {
+fn file_response(file: EmbeddedFile, tag: HeaderValue, headers: &HeaderMap) -> Response {
     let known = headers.get_all(header::IF_NONE_MATCH).iter().filter_map(|it| it.to_str().ok());
     let mut tags = known.flat_map(|list| list.split(',')).map(str::trim);
-    let has_it = tags.any(|tag| tag == "*" || tag.strip_prefix("W/").unwrap_or(tag) == file.tag);
-    let mut answer = if has_it {
-        let mut answer = Response::new(Body::empty());
-        *answer.status_mut() = StatusCode::NOT_MODIFIED;
-        answer
+    let is_known = tags.any(|it| it == "*" || tag == *it.strip_prefix("W/").unwrap_or(it));
+    let tag = [(header::ETAG, tag)];
+    if is_known {
+        (StatusCode::NOT_MODIFIED, tag).into_response()
     } else {
-        Response::new(Body::from(file.bytes))
-    };
-    set_header(answer.headers_mut(), header::ETAG, file.tag);
-    set_header(answer.headers_mut(), header::X_CONTENT_TYPE_OPTIONS, "nosniff");
-    answer
+        (tag, Body::from(file.data)).into_response()
+    }
 }
 
 /// A 404 that says `why`.
 fn not_found(why: &'static str) -> Response {
-    let mut answer = Response::new(Body::from(why));
-    *answer.status_mut() = StatusCode::NOT_FOUND;
-    set_header(answer.headers_mut(), header::CONTENT_TYPE, "text/plain; charset=utf-8");
-    set_header(answer.headers_mut(), header::X_CONTENT_TYPE_OPTIONS, "nosniff");
-    answer
-}
-
-fn set_header(headers: &mut HeaderMap, name: header::HeaderName, value: &'static str) {
-    headers.insert(name, HeaderValue::from_static(value));
+    (StatusCode::NOT_FOUND, why).into_response()
 }
 
 fn content_type(name: &str) -> &'static str {
@@ -145,14 +185,20 @@ fn has_extension(name: &str, kind: &str) -> bool {
 
 #[cfg(test)]
 mod tests {
+    use axum::body::to_bytes;
     use tower::ServiceExt as _;
 
     use super::*;
 
     async fn get(path: &str, known: &str) -> Response {
-        let request = http::Request::get(path).header(header::IF_NONE_MATCH, known);
-        let router = pages().merge(client_files());
-        router.oneshot(request.body(Body::empty()).unwrap()).await.unwrap()
+        get_encoded(path, known, "identity").await
+    }
+
+    async fn get_encoded(path: &str, known: &str, encoding: &str) -> Response {
+        let request = http::Request::get(path)
+            .header(header::IF_NONE_MATCH, known)
+            .header(header::ACCEPT_ENCODING, encoding);
+        routes().oneshot(request.body(Body::empty()).unwrap()).await.unwrap()
     }
 
     fn header_value(answer: &Response, name: &str) -> String {
@@ -161,14 +207,14 @@ mod tests {
 
     #[tokio::test]
     async fn page_files_have_strict_headers_and_etags() {
-        for file in PAGE {
-            let path = match file.name {
+        for name in PageFiles::iter() {
+            let path = match &*name {
                 "index.html" => "/".to_owned(),
                 name => format!("/assets/{name}"),
             };
             let answer = get(&path, "\"another\"").await;
             assert_eq!(answer.status(), StatusCode::OK, "{path}");
-            assert_eq!(header_value(&answer, "content-type"), content_type(file.name));
+            assert_eq!(header_value(&answer, "content-type"), content_type(&name));
             assert_eq!(header_value(&answer, "cache-control"), "no-cache");
             assert_eq!(header_value(&answer, "content-security-policy"), POLICY);
             assert_eq!(header_value(&answer, "x-content-type-options"), "nosniff");
@@ -199,8 +245,10 @@ mod tests {
         for name in CLIENT_NAMES {
             let path = format!("/socket.io/{name}");
             let answer = get(&path, "\"0.0.0\"").await;
-            if !CLIENT.iter().any(|file| file.name == name) {
+            if CLIENT_TAG.is_none() {
                 assert_eq!(answer.status(), StatusCode::NOT_FOUND, "{path}");
+                let body = to_bytes(answer.into_body(), usize::MAX).await.unwrap();
+                assert!(body.ends_with(b"run `npm ci` in public/ first"), "{body:?}");
                 continue;
             }
             assert_eq!(answer.status(), StatusCode::OK, "{path}");
@@ -217,12 +265,27 @@ mod tests {
         }
     }
 
+    #[tokio::test]
+    async fn a_compressed_file_has_a_weak_etag_that_is_accepted() {
+        let plain = get("/assets/app.js", "").await;
+        let tag = header_value(&plain, "etag");
+        assert_eq!(header_value(&plain, "vary"), "accept-encoding");
+        let answer = get_encoded("/assets/app.js", "", "gzip, deflate, br").await;
+        assert_eq!(header_value(&answer, "content-encoding"), "gzip");
+        assert_eq!(header_value(&answer, "vary"), "accept-encoding");
+        assert_eq!(header_value(&answer, "etag"), format!("W/{tag}"));
+        let again = get_encoded("/assets/app.js", &format!("W/{tag}"), "gzip").await;
+        assert_eq!(again.status(), StatusCode::NOT_MODIFIED);
+    }
+
     #[test]
-    fn other_paths_are_not_client_files() {
-        let nothing = HeaderMap::new();
-        for path in ["/socket.io/", "/socket.io/other.js", "/socket.io.js", "/"] {
-            assert!(client_file(path, &nothing).is_none(), "{path}");
+    fn the_page_and_the_whole_client_are_embedded() {
+        let page: Vec<_> = PageFiles::iter().collect();
+        for name in ["index.html", "app.js", "style.css", "icon.svg"] {
+            assert!(page.contains(&name.into()), "{name} in {page:?}");
         }
-        assert!(client_file("/socket.io/socket.io.js", &nothing).is_some());
+        assert!(page.iter().all(|name| !name.contains('/') && !has_extension(name, "json")));
+        let whole = CLIENT_NAMES.map(|name| ClientPackage::get(&format!("dist/{name}")).is_some());
+        assert_eq!(whole, [CLIENT_TAG.is_some(); 8]);
     }
 }

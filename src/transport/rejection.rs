@@ -1,15 +1,24 @@
-//! Saying no over HTTP, before anything else of a connection exists.
+//! Refusals over HTTP.
 
-use axum::body::Body;
-use http::{HeaderValue, Response, header};
+use axum::{
+    body::Body,
+    response::{IntoResponse, Response},
+};
+use http::{HeaderValue, header};
 
 use crate::{
     domain::Rejection,
     wire::{code, rejection_object},
 };
 
+impl IntoResponse for Rejection {
+    fn into_response(self) -> Response {
+        rejection_response(&self)
+    }
+}
+
 /// The answer to a request that is refused: the code's status, `{code, message}` as JSON.
-pub(super) fn rejection_response(rejection: &Rejection) -> Response<Body> {
+pub(super) fn rejection_response(rejection: &Rejection) -> Response {
     let mut response = Response::new(Body::from(rejection_object(rejection)));
     *response.status_mut() = code::rejection(rejection).status;
     let headers = response.headers_mut();

@@ -1,8 +1,7 @@
-//! A socket under its connection's feet, whatever is spoken on it.
+//! The socket below a connection, for HTTP and WebSocket alike.
 //!
-//! Two things belong to the socket rather than to HTTP or WebSocket, because they must hold from
-//! the accept to the close: its place among the connections that this node may have, and the
-//! deadline for a peer that takes nothing of what is sent.
+//! Two things belong to the socket, because they must hold from the accept to the close: its permit
+//! under the node's connection limit, and the deadline for a peer that accepts no bytes.
 
 use std::{
     io::{self, IoSlice},
@@ -20,25 +19,25 @@ use tokio::{
 
 /// An accepted socket.
 ///
-/// It is what an upgraded connection gives back:
+/// An upgraded connection returns it:
 /// `upgraded.downcast::<hyper_util::rt::TokioIo<ClientSocket>>()`.
 #[derive(Debug)]
 pub struct ClientSocket {
     stream: TcpStream,
     stall_max: Duration,
-    /// Runs while the peer takes nothing. Most sockets never have one.
+    /// Runs while the peer accepts no bytes. Most sockets never have one.
     stall_timer: Option<Pin<Box<Sleep>>>,
-    /// Free again when this is dropped.
+    /// Returned to the limit when the socket is dropped.
     _permit: OwnedSemaphorePermit,
 }
 
 impl ClientSocket {
-    /// Wraps `stream`, which has `permit` and is cut when it takes nothing for `stall_max`.
+    /// Wraps `stream`. Its writes fail when the peer accepts no bytes for `stall_max`.
     pub fn new(stream: TcpStream, permit: OwnedSemaphorePermit, stall_max: Duration) -> Self {
         Self { stream, stall_max, stall_timer: None, _permit: permit }
     }
 
-    /// Passes on what a write came to, unless it has come to nothing for too long.
+    /// Returns the result of a write, or an error if writes have been pending for too long.
     fn within_deadline(
         &mut self,
         cx: &mut Context<'_>,

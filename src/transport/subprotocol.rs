@@ -1,30 +1,31 @@
-//! `Sec-WebSocket-Protocol`: which format is spoken, and a token that came with it.
+//! `Sec-WebSocket-Protocol`: the format of the frames, and the token that it may carry.
 
 use http::{HeaderMap, HeaderValue, header::SEC_WEBSOCKET_PROTOCOL};
 
 use crate::domain::{Rejection, Token};
 
-/// What is described in docs/protocol.md, in JSON text frames.
+/// The protocol of docs/protocol.md in JSON text frames.
 pub(super) const JSON: &str = "roomcast.json";
 
 /// The same in binary frames.
 pub(super) const MSGPACK: &str = "roomcast.msgpack";
 
-/// Says that the next one offered is no subprotocol but a token: pages of other sites cannot set headers.
+/// Marks the next value as a token, because pages cannot set other headers of a WebSocket
+/// handshake.
 const BEARER: &str = "roomcast.bearer";
 
-/// What a client offers, as far as we know it.
+/// The known part of what a client offers.
 #[derive(Debug, Default, PartialEq, Eq)]
 pub(super) struct Offer {
-    /// What is spoken, for the answer: the first format that is known, else that there was a token.
+    /// The value for the answer: the first known format, otherwise the mark of a token.
     pub(super) chosen: Option<HeaderValue>,
-    /// The token, or that there should have been one.
+    /// The token, or an error if the mark is not followed by one.
     pub(super) token: Option<Result<Token, Rejection>>,
 }
 
 impl Offer {
-    /// Reads what a handshake offers, where `formats` are spoken. A client that offers nothing gets
-    /// nothing chosen, and one that offers only what nobody knows is refused.
+    /// Reads the offer of a handshake for a route that supports `formats`. Without an offer nothing
+    /// is chosen. An offer of unknown formats only is refused.
     pub(super) fn read(headers: &HeaderMap, formats: &[&'static str]) -> Result<Self, Rejection> {
         let values = headers.get_all(SEC_WEBSOCKET_PROTOCOL).iter();
         let values: Result<Vec<_>, _> = values.map(HeaderValue::to_str).collect();
@@ -38,7 +39,7 @@ impl Offer {
             empty = false;
             if name == BEARER {
                 let next = offered.next().map(Token::from_raw);
-                // Two tokens are none.
+                // Two tokens are ambiguous.
                 let first = token.is_none().then_some(next).flatten();
                 token = Some(first.ok_or(Rejection::Unauthorized));
             } else if format.is_none() {

@@ -1,6 +1,6 @@
-//! The WebSocket handshake (RFC 6455, section 4.2), answered by us for both wires.
+//! The server's side of the WebSocket handshake (RFC 6455, section 4.2), for both wires.
 //!
-//! No extension is spoken here, so what a client offers of these is not even read.
+//! No extension is supported, so offers of extensions are not read.
 
 use axum::body::Body;
 use base64::{Engine as _, prelude::BASE64_STANDARD};
@@ -13,18 +13,18 @@ use http::{
 };
 use tokio_tungstenite::tungstenite::handshake::derive_accept_key;
 
-/// Why a request is no handshake that we can accept.
+/// Why a handshake cannot be accepted.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(super) enum HandshakeError {
-    /// It does not ask for a WebSocket.
+    /// The request is not for a WebSocket.
     NotAnUpgrade,
-    /// It asks for another version than 13.
+    /// The version is not 13.
     UnsupportedVersion,
-    /// Its key is not 16 bytes in base64.
+    /// The key is not 16 bytes in base64.
     InvalidKey,
 }
 
-/// Checks a client's handshake, and answers what its key is answered with.
+/// Checks a client's handshake, and returns the value of `Sec-WebSocket-Accept`.
 pub(super) fn accept<B>(request: &Request<B>) -> Result<HeaderValue, HandshakeError> {
     if request.method() != Method::GET || request.version() != Version::HTTP_11 {
         return Err(HandshakeError::NotAnUpgrade);
@@ -49,7 +49,7 @@ pub(super) fn accept<B>(request: &Request<B>) -> Result<HeaderValue, HandshakeEr
     }
 }
 
-/// The answer with which HTTP ends, naming the subprotocol that was chosen.
+/// The answer that ends HTTP on the connection, with the chosen subprotocol.
 pub(super) fn switching_protocols_response(
     accept: HeaderValue,
     chosen: Option<HeaderValue>,

@@ -105,4 +105,4 @@ async fn a_log_line_of_a_connection_has_its_id_space_wire_and_user() {
 }
 
 /// The log line for a guest's token if guests are off.
-const REFUSED_GUEST: &str = "a guest's token is refused: there are no guests any more";
+const REFUSED_GUEST: &str = "guest token rejected: guests are disabled";

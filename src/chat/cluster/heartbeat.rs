@@ -40,7 +40,7 @@ impl Cluster {
     pub(crate) async fn maintain_lease(&self) {
         let (mut failed, mut freed) = (false, Vec::new());
         loop {
-            freed.extend(self.hub.take_freed_names());
+            freed.extend(self.hub.users.take_freed_names());
             let begun_at = Instant::now();
             match self.renew_lease(&mut freed).await {
                 Ok(()) if mem::take(&mut failed) => info!("node lease renewal restored"),
@@ -53,7 +53,7 @@ impl Cluster {
                 }
             }
             tokio::select! {
-                () = self.hub.wait_for_device_change(), if !failed => {
+                () = self.hub.users.wait_for_change(), if !failed => {
                     sleep_until(begun_at + PRESENCE_BATCH_DELAY).await;
                 }
                 () = sleep(HEARTBEAT_INTERVAL) => (),
@@ -63,7 +63,7 @@ impl Cluster {
 
     async fn renew_lease(&self, freed: &mut Vec<GuestName>) -> Result<(), Fault> {
         self.lease_rounds.send_modify(|it| it.started += 1);
-        let changes = self.hub.take_device_changes();
+        let changes = self.hub.users.take_device_changes();
         match self.nodes.heartbeat(&changes).await {
             Ok(reply) => {
                 self.lease_rounds.send_modify(|it| {
@@ -80,7 +80,7 @@ impl Cluster {
             }
             Err(fault) => {
                 self.lease_rounds.send_modify(|it| it.has_failed = true);
-                self.hub.restore_device_changes(changes);
+                self.hub.users.restore_device_changes(changes);
                 return Err(fault);
             }
         }
@@ -94,7 +94,7 @@ impl Cluster {
     fn apply_heartbeat_reply(&self, reply: HeartbeatReply) {
         let HeartbeatReply { alive, lost } = reply;
         for GuestName { space, user, guest_session } in lost {
-            self.hub.revoke_guest_name(&space, &user, &guest_session);
+            self.hub.users.revoke_guest_name(&space, &user, &guest_session);
         }
         let now = self.hub.now();
         let alive = alive.into_iter().filter(|node| node != self.publisher.node());
@@ -113,7 +113,7 @@ impl Cluster {
         }
         for node in &gone {
             info!(node.id = node.as_raw(), "node lease expired");
-            self.hub.forget_node(node);
+            self.hub.live_rooms.forget_node(node);
         }
     }
 

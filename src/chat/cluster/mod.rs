@@ -116,7 +116,7 @@ pub(crate) struct ClusterParts {
 impl Cluster {
     pub(crate) fn new(parts: ClusterParts) -> Arc<Self> {
         let ClusterParts { hub, bus, store, nodes } = parts;
-        let (publisher, commit_lock) = (Arc::clone(hub.publisher()), Semaphore::new(1));
+        let (publisher, commit_lock) = (Arc::clone(&hub.publisher), Semaphore::new(1));
         Arc::new(Self {
             hub,
             bus,
@@ -182,7 +182,7 @@ impl Cluster {
             let mut buffer = state.reorder_buffers.remove(place).unwrap_or_default();
             return buffer.take_replies();
         }
-        let delivered = self.hub.delivery_progress(place).delivered;
+        let delivered = self.hub.fanout.delivery_progress(place).delivered;
         delivered.map_or_else(Vec::new, |seq| buffer.remove_delivered(seq))
     }
 

@@ -39,7 +39,7 @@ impl Cluster {
 
     /// Records a possible loss on these channels, of one node or of all.
     fn mark_dirty(&self, channels: &BTreeSet<Channel>, of: Option<&NodeId>) {
-        let rooms = self.hub.rooms_on(Some(channels));
+        let rooms = self.hub.live_rooms.on_channels(Some(channels));
         let rooms = rooms.iter().map(|live_room| live_room.place().clone()).collect();
         let mut state = self.lock();
         state.dirty_channels.channels.extend(channels);
@@ -69,7 +69,7 @@ impl Cluster {
     /// Handles a new node: its rosters are requested.
     pub(super) fn add_peer(&self, node: &NodeId) {
         self.publisher.set_peer_count(1);
-        let rooms = self.hub.rooms_on(None);
+        let rooms = self.hub.live_rooms.on_channels(None);
         let rooms = rooms.iter().map(|live_room| live_room.place().clone()).collect();
         let mut state = self.lock();
         state.dirty_channels.all = true;
@@ -97,34 +97,46 @@ impl Cluster {
                 let post = Post { delivery: Arc::clone(&delivery), except: None };
                 self.deliver_in_order(&place, &[post], Vec::new());
             }
-            ClusterEvent::Trimmed(place, floor) => self.hub.trim(&[(place, floor)]),
+            ClusterEvent::Trimmed(place, floor) => self.hub.fanout.trim(&[(place, floor)]),
             ClusterEvent::MembershipChanged { place, user, by } => {
-                if self.hub.is_present(&place.space, &user) {
+                if self.hub.users.is_present(&place.space, &user) {
                     let space = place.space.clone();
                     let by = by.map(|by| (place, by)).into_iter().collect();
                     self.mark_stale(&space, &user, StaleMemberships { by, revision: None });
                 }
             }
             ClusterEvent::Read { place, user, seq } => {
-                self.hub.apply_remote_receipt(&place, &user, seq);
+                self.hub.receipts.apply_remote(&place, &user, seq);
             }
             ClusterEvent::Typing { place, user, typing } => {
-                self.hub.apply_remote_typing(place, &user, typing);
+                self.hub.typing.apply_remote(place, &user, typing);
             }
             ClusterEvent::Joined(place, user) => {
-                self.hub.apply_remote_presence(from, &place, RemotePresence::Joined(&user));
+                self.hub.live_rooms.apply_remote_presence(
+                    from,
+                    &place,
+                    RemotePresence::Joined(&user),
+                );
             }
             ClusterEvent::Left(place, user) => {
-                self.hub.apply_remote_presence(from, &place, RemotePresence::Left(&user));
+                self.hub.live_rooms.apply_remote_presence(
+                    from,
+                    &place,
+                    RemotePresence::Left(&user),
+                );
             }
             ClusterEvent::Roster(place, users) => {
-                self.hub.apply_remote_presence(from, &place, RemotePresence::Snapshot(&users));
+                self.hub.live_rooms.apply_remote_presence(
+                    from,
+                    &place,
+                    RemotePresence::Snapshot(&users),
+                );
                 self.lock().record_roster(from, &place);
                 self.roster_received.notify_waiters();
             }
             ClusterEvent::RosterRequest(places) => {
                 for place in &places {
-                    self.hub.publish_roster(place);
+                    self.hub.live_rooms.publish_roster(place);
                 }
             }
             ClusterEvent::ResendRequest { of, from, to } if of == *self.publisher.node() => {

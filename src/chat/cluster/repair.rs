@@ -134,7 +134,7 @@ impl Cluster {
     }
 
     async fn check_rooms(&self, channels: Option<&BTreeSet<Channel>>) -> Result<(), Fault> {
-        let live_rooms = self.hub.rooms_on(channels);
+        let live_rooms = self.hub.live_rooms.on_channels(channels);
         for live_rooms in live_rooms.chunks(STORE_CHECK_BATCH_MAX) {
             let places: Vec<_> =
                 live_rooms.iter().map(|live_room| live_room.place().clone()).collect();
@@ -142,7 +142,7 @@ impl Cluster {
             let mut behind = Vec::new();
             for (live_room, log) in live_rooms.iter().zip(logs) {
                 live_room.set_member_count(log.members);
-                self.hub.trim(&[(live_room.place().clone(), log.floor)]);
+                self.hub.fanout.trim(&[(live_room.place().clone(), log.floor)]);
                 if live_room.log().head.seq < log.head.seq {
                     behind.push(live_room.place().clone());
                 }
@@ -153,7 +153,7 @@ impl Cluster {
     }
 
     async fn check_users(&self, channels: Option<&BTreeSet<Channel>>) -> Result<(), Fault> {
-        let users = self.hub.users_on(channels);
+        let users = self.hub.users.on_channels(channels);
         for users in users.chunks(STORE_CHECK_BATCH_MAX) {
             let names: Vec<_> = users.iter().map(|(user, _)| user.clone()).collect();
             let revisions = self.store.revisions(&names).await?;
@@ -206,7 +206,12 @@ impl Cluster {
             return Ok(false);
         }
         for _ in 0..CATCH_UP_PAGES_MAX {
-            if self.hub.delivery_progress(place).delivered.is_none_or(|delivered| delivered >= seq)
+            if self
+                .hub
+                .fanout
+                .delivery_progress(place)
+                .delivered
+                .is_none_or(|delivered| delivered >= seq)
             {
                 return Ok(true);
             }
@@ -218,7 +223,8 @@ impl Cluster {
     }
 
     async fn catch_up_with(&self, place: &Place) {
-        let DeliveryProgress { delivered, uncertain_users } = self.hub.delivery_progress(place);
+        let DeliveryProgress { delivered, uncertain_users } =
+            self.hub.fanout.delivery_progress(place);
         if !uncertain_users.is_empty() && self.may_wait(place) {
             for (space, user) in uncertain_users {
                 self.mark_stale(&space, &user, StaleMemberships::default());
@@ -281,7 +287,7 @@ impl Cluster {
         }
         // The next entries are no longer kept, or never existed.
         if let Some(before) = before.filter(|before| before.seq > delivered) {
-            self.hub.skip(place, before);
+            self.hub.fanout.skip(place, before);
         }
         let sent = self.deliver_ready(&mut state, place);
         drop(state);
@@ -308,17 +314,17 @@ impl Cluster {
 
     /// Does so now. `missing` is nonzero while announcements of the other nodes are missing.
     pub(super) async fn expire_doubtful(&self, missing: usize) {
-        for (place, user) in self.hub.take_doubtful() {
+        for (place, user) in self.hub.live_rooms.take_doubtful() {
             let online = match missing {
                 0 => Ok(vec![DeviceSet::default()]),
                 _ => self.nodes.online(&place.space, std::slice::from_ref(&user)).await,
             };
             match online {
                 Ok(devices) if devices.iter().all(DeviceSet::is_empty) => {
-                    self.hub.expire_in_room(&place, &user);
+                    self.hub.live_rooms.expire(&place, &user);
                 }
                 // The user is on another node, or the store does not answer.
-                Ok(_) | Err(_) => self.hub.mark_doubtful(vec![(place, user)]),
+                Ok(_) | Err(_) => self.hub.live_rooms.mark_doubtful(vec![(place, user)]),
             }
         }
     }
@@ -335,7 +341,7 @@ impl Cluster {
         // Rooms without users on this node are not requested.
         state
             .roster_requests
-            .retain(|place, _| self.hub.delivery_progress(place).delivered.is_some());
+            .retain(|place, _| self.hub.fanout.delivery_progress(place).delivered.is_some());
         let is_subscribed =
             |place: &&Place| Channel::of(place).all(|it| state.subscribed.contains(&it));
         let asked: Vec<_> = state.roster_requests.keys().filter(is_subscribed).cloned().collect();

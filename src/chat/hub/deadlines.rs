@@ -12,7 +12,10 @@ use std::{
 use parking_lot::Mutex;
 use time::OffsetDateTime;
 
-use super::{Hub, close_outboxes, send};
+use super::{
+    slow_readers::{close_outboxes, send},
+    timers::Timers,
+};
 use crate::{
     chat::{
         event::{Delivery, Event},
@@ -25,8 +28,10 @@ use crate::{
 const EXPIRY_NOTICE: Duration = Duration::from_secs(30);
 
 /// Notices and ends by due moment. A deadline has one entry: its notice, then its end.
-#[derive(Default)]
-pub(super) struct Deadlines {
+///
+/// The lock is held for single map operations only.
+pub(crate) struct Deadlines {
+    timers: Arc<Timers>,
     entries: Mutex<DeadlineEntries>,
     /// The number of the newest deadline. It distinguishes a deadline from the one that it replaces,
     /// which may be due at the same moment.
@@ -35,7 +40,7 @@ pub(super) struct Deadlines {
 
 type DeadlineEntries = BTreeMap<(Duration, u64), DeadlineEntry>;
 
-/// A token that expires.
+/// A token that expires, and the connection that uses it.
 #[derive(Clone)]
 struct DeadlineEntry {
     outbox: Arc<dyn Outbox>,
@@ -44,6 +49,10 @@ struct DeadlineEntry {
 }
 
 impl Deadlines {
+    pub(super) fn new(timers: Arc<Timers>) -> Arc<Self> {
+        Arc::new(Self { timers, entries: Mutex::default(), last_number: AtomicU64::new(0) })
+    }
+
     /// The next moment at which something is due.
     pub(super) fn next(&self) -> Option<Duration> {
         self.entries.lock().first_key_value().map(|((moment, _), _)| *moment)
@@ -74,7 +83,7 @@ impl Deadlines {
 /// Closes a connection at its deadline, unless this is dropped before.
 #[must_use = "the connection has no deadline after this is dropped"]
 pub(crate) struct Deadline {
-    hub: Arc<Hub>,
+    deadlines: Arc<Deadlines>,
     number: u64,
     ends: Duration,
 }
@@ -89,23 +98,23 @@ impl Deadline {
     /// Closes a connection at `expires_at`, which is `left` from now, and notifies it 30 seconds
     /// before that, or at once if less is left.
     pub(crate) fn set(
-        hub: &Arc<Hub>,
+        deadlines: &Arc<Deadlines>,
         outbox: Arc<dyn Outbox>,
         (expires_at, left): (OffsetDateTime, Duration),
     ) -> Self {
-        let ends = hub.now() + left;
+        let ends = deadlines.timers.now() + left;
         let notice_at = ends.saturating_sub(EXPIRY_NOTICE);
         let entry = DeadlineEntry { outbox, ends, expires_at };
-        let number = hub.deadlines.last_number.fetch_add(1, Ordering::Relaxed);
-        hub.deadlines.entries.lock().insert((notice_at, number), entry);
-        hub.timers.wake();
-        Self { hub: Arc::clone(hub), number, ends }
+        let number = deadlines.last_number.fetch_add(1, Ordering::Relaxed);
+        deadlines.entries.lock().insert((notice_at, number), entry);
+        deadlines.timers.wake();
+        Self { deadlines: Arc::clone(deadlines), number, ends }
     }
 }
 
 impl Drop for Deadline {
     fn drop(&mut self) {
-        let mut entries = self.hub.deadlines.entries.lock();
+        let mut entries = self.deadlines.entries.lock();
         for moment in [self.ends.saturating_sub(EXPIRY_NOTICE), self.ends] {
             entries.remove(&(moment, self.number));
         }

@@ -1,4 +1,4 @@
-//! A replay, cut into as many `missed` as its clients can take.
+//! A replay, split into `missed` events that clients accept.
 
 use std::sync::Arc;
 
@@ -7,21 +7,21 @@ use crate::{
     domain::{Entry, RoomName},
 };
 
-/// Whether nothing follows the parts that are made.
+/// Whether these parts are the end of the replay.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) enum LastPart {
     Yes,
     No,
 }
 
-/// Official clients refuse a packet with more attachments.
+/// Official Socket.IO clients reject a packet with more attachments.
 pub(crate) const ATTACHMENTS_PER_EVENT_MAX: usize = 10;
 /// Entries in one `missed`.
 const MISSED_ENTRIES_MAX: usize = 200;
 /// Size of the bodies in one `missed`, unless one alone is larger.
 pub(crate) const MISSED_BYTES_MAX: usize = 256 << 10;
 
-/// Cuts a run into as many `missed` as its size and attachments ask for, at least one.
+/// Splits a run by count, size and attachments. Returns at least one event.
 pub(crate) fn missed(
     room: &RoomName,
     run: Vec<Arc<Delivery>>,

@@ -1,108 +1,71 @@
 //! The connections of this node: their users, their rooms, and the delivery of events to them.
 //!
-//! [`HubRegistration`], [`NameClaim`] and [`Deadline`] are guards: dropping one undoes it, however the
-//! task that holds it ends. Fan-out never waits: a full outbox closes that connection.
+//! [`ConnectionRegistration`], [`NameClaim`], [`RoomInterest`] and [`Deadline`] are guards: dropping
+//! one undoes it, however the task that holds it ends. Fan-out never waits: a full outbox closes that
+//! connection.
+//!
+//! Each part has one lock. They are taken in this order: [`OnlineUsers`], [`LiveRooms`], one
+//! [`LiveRoom`], [`Timers`]; [`Connections`], [`TypingTracker`] and [`Deadlines`] hold theirs alone.
 
-mod attach;
 mod coalesced;
+mod connections;
 mod deadlines;
-mod deliver;
 mod due_queue;
+mod fanout;
 mod live_room;
-mod members;
+mod live_rooms;
 mod missed;
 mod name_claim;
 mod online_users;
 mod receipts;
-mod refresh;
-mod remote;
 mod ring;
-mod sign_ins;
 mod slow_readers;
 #[cfg(test)]
 mod tests;
 mod timers;
 mod typing;
-mod user_connection;
 
-use std::{
-    collections::{BTreeSet, HashMap},
-    mem,
-    sync::{
-        Arc,
-        atomic::{AtomicU64, Ordering},
-    },
-    time::Duration,
-};
+use std::{sync::Arc, time::Duration};
 
-use parking_lot::{Mutex, MutexGuard};
-use time::OffsetDateTime;
-use tokio::{
-    sync::{Notify, watch},
-    time::Instant,
-};
-
-pub(crate) use self::deadlines::Deadline;
-pub(crate) use self::deliver::DeliveryProgress;
+pub(crate) use self::connections::{ConnectionRegistration, Connections};
+pub(crate) use self::deadlines::{Deadline, Deadlines};
+pub(crate) use self::fanout::Fanout;
 pub(crate) use self::live_room::{
     LiveRoom, RemotePresence, ReplayCursor, ReplayMode, ReplayStatus, RunDelivery,
 };
-pub(crate) use self::members::{Cause, Scope};
+pub(crate) use self::live_rooms::{LiveRooms, RoomInterest};
 pub(crate) use self::missed::{ATTACHMENTS_PER_EVENT_MAX, LastPart, MISSED_BYTES_MAX, missed};
-pub(crate) use self::name_claim::{
-    AttachOutcome, AttachRequest, JoinedRoom, NameClaim, UserConnectionId, WelcomeSnapshot,
+pub(crate) use self::name_claim::NameClaim;
+pub(crate) use self::online_users::{
+    AttachOutcome, AttachRequest, Cause, ConnectionInfo, DeliveryProgress, JoinedRoom,
+    OnlineUserId, OnlineUsers, Proof, Scope, StaleMemberships, UserConnectionId, WelcomeSnapshot,
 };
-pub(crate) use self::online_users::{ConnectionInfo, Proof};
-pub(crate) use self::refresh::StaleMemberships;
-pub(crate) use self::remote::RoomInterest;
 pub(crate) use self::slow_readers::{close_outboxes, close_slow_readers, send};
 use self::{
-    deadlines::Deadlines,
-    live_room::FullOutboxes,
-    online_users::{OnlineUser, OnlineUsers},
-    timers::Timers,
+    online_users::ChangeEffects,
+    receipts::ReadReceipts,
+    timers::{GracePeriod, Timers},
     typing::TypingTracker,
-    user_connection::UserConnection,
 };
 use super::{
-    ports::{GuestName, IdentityKind, OnlineDevices, Outbox, UserSeen},
+    event::Post,
+    ports::{Change, ChangeResult, ClusterCommand, ClusterEvent, Membership},
     publisher::Publisher,
 };
-use crate::domain::{
-    CloseReason, ConnectionId, DeviceId, DeviceSet, Limits, Place, Position, SignInId, Space,
-    UserName,
-};
+use crate::domain::{Limits, Place, Space, UserName};
 
-/// Everything on this node that events are sent to.
+/// The parts of the hub, and the steps that concern more than one of them.
 pub(crate) struct Hub {
-    limits: Limits,
-    publisher: Arc<Publisher>,
-    /// The moment that all durations in here are counted from.
-    epoch: Instant,
-    next_connection_id: AtomicU64,
-    state: Mutex<HubState>,
-    timers: Timers,
-    deadlines: Deadlines,
-    typing: TypingTracker,
-    /// How many connections there are. It is set under the lock of the state.
-    connections: watch::Sender<usize>,
-    /// Devices of users changed, or guests expired.
-    devices_changed: Notify,
-}
-
-#[derive(Default)]
-struct HubState {
-    outboxes: HashMap<ConnectionId, Arc<dyn Outbox>>,
-    live_rooms: HashMap<Place, Arc<LiveRoom>>,
-    online_users: OnlineUsers,
-    /// Guests whose grace period is over, until [`Hub::take_expired_guests`].
-    expired_guests: Vec<GuestName>,
-    /// Their names, until [`Hub::take_freed_names`].
-    freed_names: Vec<GuestName>,
-    /// Users whose devices changed since they were last published.
-    devices_changed: BTreeSet<(Space, UserName)>,
-    /// Users whose grace period in a room is over while their presence on other nodes is not known.
-    doubtful: Vec<(Place, UserName)>,
+    /// Publishes the events of this node to the others.
+    pub(crate) publisher: Arc<Publisher>,
+    pub(crate) connections: Arc<Connections>,
+    pub(crate) users: Arc<OnlineUsers>,
+    pub(crate) live_rooms: Arc<LiveRooms>,
+    pub(crate) fanout: Arc<Fanout>,
+    pub(crate) typing: TypingTracker,
+    pub(crate) receipts: ReadReceipts,
+    pub(crate) deadlines: Arc<Deadlines>,
+    timers: Arc<Timers>,
 }
 
 impl std::fmt::Debug for Hub {
@@ -113,222 +76,132 @@ impl std::fmt::Debug for Hub {
 
 impl Hub {
     pub(crate) fn new(limits: Limits, publisher: Arc<Publisher>) -> Arc<Self> {
+        let timers = Arc::new(Timers::new());
+        let (presence_grace, members_max) = (limits.presence_grace, limits.receipts_members_max);
+        let shared = || (Arc::clone(&publisher), Arc::clone(&timers));
+        let (publisher_of_rooms, timers_of_rooms) = shared();
+        let live_rooms = Arc::new(LiveRooms::new(limits, publisher_of_rooms, timers_of_rooms));
+        let (publisher_of_users, timers_of_users) = shared();
+        let users = Arc::new(OnlineUsers::new(
+            Arc::clone(&live_rooms),
+            publisher_of_users,
+            timers_of_users,
+            presence_grace,
+        ));
+        let fanout = Arc::new(Fanout::new(Arc::clone(&users), Arc::clone(&live_rooms)));
         Arc::new(Self {
-            limits,
+            connections: Connections::new(),
+            typing: TypingTracker::new(
+                Arc::clone(&fanout),
+                Arc::clone(&timers),
+                Arc::clone(&publisher),
+            ),
+            receipts: ReadReceipts::new(
+                Arc::clone(&fanout),
+                Arc::clone(&timers),
+                Arc::clone(&publisher),
+                members_max,
+            ),
+            deadlines: Deadlines::new(Arc::clone(&timers)),
             publisher,
-            epoch: Instant::now(),
-            next_connection_id: AtomicU64::new(1),
-            state: Mutex::default(),
-            timers: Timers::default(),
-            deadlines: Deadlines::default(),
-            typing: TypingTracker::default(),
-            connections: watch::Sender::new(0),
-            devices_changed: Notify::new(),
+            users,
+            live_rooms,
+            fanout,
+            timers,
         })
-    }
-
-    /// Publishes the events of this node to the others.
-    pub(crate) fn publisher(&self) -> &Arc<Publisher> {
-        &self.publisher
-    }
-
-    fn lock(&self) -> MutexGuard<'_, HubState> {
-        self.state.lock()
     }
 
     /// The time since the hub was made: the clock of its timers.
     pub(crate) fn now(&self) -> Duration {
-        self.epoch.elapsed()
+        self.timers.now()
     }
 
-    /// Registers a connection, so that a drain reaches it.
-    pub(crate) fn register(self: &Arc<Self>, outbox: Arc<dyn Outbox>) -> HubRegistration {
-        let id = ConnectionId::from_raw(self.next_connection_id.fetch_add(1, Ordering::Relaxed));
-        let mut state = self.lock();
-        state.outboxes.insert(id, outbox);
-        self.connections.send_replace(state.outboxes.len());
-        drop(state);
-        HubRegistration { hub: Arc::clone(self), id }
+    /// Sends a run of stored entries of one place, in order, to the connections of this node, as far
+    /// as it continues what was sent before.
+    pub(crate) fn deliver(&self, place: &Place, run: &[Post]) -> RunDelivery {
+        let sent = self.fanout.deliver(place, run);
+        for entry in run.iter().filter_map(|it| it.delivery.entry()).filter(|it| it.is_message()) {
+            self.typing.end_silently(place, &entry.author);
+        }
+        sent
     }
 
-    /// How many connections there are.
-    pub(crate) fn connection_count(&self) -> usize {
-        self.lock().outboxes.len()
+    /// Applies a change of a membership that was stored, and publishes it.
+    pub(crate) fn apply_change(&self, change: &Change, changed: &ChangeResult, cause: &Cause) {
+        let Change { place, user, what: _, rooms_max: _ } = change;
+        let effects = self.users.apply_change((place, user), changed, cause);
+        self.finish(user, effects);
+        if changed.before != changed.after {
+            let (place, user, by) = (place.clone(), user.clone(), cause.by.clone());
+            self.publisher.publish_to_user(
+                &place.space.clone(),
+                &user.clone(),
+                ClusterEvent::MembershipChanged { place, user, by },
+            );
+        }
+        let has_read_more = changed.before.map(|it| it.read) != changed.after.map(|it| it.read);
+        if let (Some(_), Some(member), true) = (changed.before, changed.after, has_read_more) {
+            self.receipts.schedule(place, user, member.read.seq, changed.log.members);
+        }
     }
 
-    /// Waits until there is no connection.
-    pub(crate) async fn wait_until_empty(&self) {
-        let mut connections = self.connections.subscribe();
-        connections.wait_for(|count| *count == 0).await.expect("the hub holds the sender");
+    /// Applies the memberships of a user that the store has now, after another node changed some.
+    /// Returns the conversations with entries that were not delivered here yet.
+    pub(crate) fn refresh(
+        &self,
+        (space, user): (&Space, &UserName),
+        memberships: Vec<Membership>,
+        stale: &StaleMemberships,
+    ) -> Vec<Place> {
+        let (behind, effects) = self.users.refresh((space, user), memberships, stale);
+        self.finish(user, effects);
+        behind
     }
 
-    /// Begins to close all connections.
-    pub(crate) fn close_all(&self, reason: CloseReason) {
-        let outboxes: Vec<_> = self.lock().outboxes.values().cloned().collect();
-        close_outboxes(outboxes, reason);
+    fn finish(&self, user: &UserName, effects: ChangeEffects) {
+        for place in &effects.left {
+            self.typing.end_silently(place, user);
+        }
+        close_slow_readers(effects.full_outboxes);
     }
 
-    /// Ends a sign-in, and begins to close its connections.
-    pub(crate) fn sign_out(&self, sign_in: &SignInId) {
-        let outboxes = self.lock().online_users.sign_ins.end(sign_in);
-        close_outboxes(outboxes, CloseReason::SignedOut);
-    }
-
-    /// Whether a sign-in was ended here, as far as it is remembered.
-    pub(crate) fn has_ended(&self, sign_in: &SignInId) -> bool {
-        self.lock().online_users.sign_ins.has_ended(sign_in)
-    }
-
-    /// Drops entries below the retention floors.
-    pub(crate) fn trim(&self, floors: &[(Place, Position)]) {
-        let mut state = self.lock();
-        for (place, floor) in floors {
-            if let Some(live_room) = state.live_rooms.get(place) {
-                live_room.trim(*floor);
+    /// Executes a command that was published to all nodes.
+    pub(crate) fn apply_command(&self, command: &ClusterCommand) {
+        match command {
+            ClusterCommand::EndSignIn(sign_in) => self.users.sign_out(sign_in),
+            ClusterCommand::RevokeGuestNames { space, user } => {
+                self.users.revoke_guest_names(space, user);
             }
-            state.online_users.trim(place, *floor);
+            ClusterCommand::ReplaceDevices { space, user, device, ticket } => {
+                self.users.replace_devices((space, user), device.as_ref(), *ticket);
+            }
         }
     }
 
-    /// The devices with which a user is connected to this node.
-    pub(crate) fn devices(&self, space: &Space, user: &UserName) -> DeviceSet {
-        self.lock().online_users.get(space, user).map(OnlineUser::devices).unwrap_or_default()
-    }
-
-    /// Whether a user is connected to this node or in the grace period.
-    pub(crate) fn is_present(&self, space: &Space, user: &UserName) -> bool {
-        self.lock().online_users.get(space, user).is_some()
-    }
-
-    /// Whether the online user with this id still holds the name.
-    pub(crate) fn holds_name(&self, space: &Space, user: &UserName, id: u64) -> bool {
-        self.lock().online_users.get(space, user).is_some_and(|it| it.id == id)
-    }
-
-    /// Whether the user is registered, or a guest that still holds the name.
-    pub(crate) fn is_current(&self, seen: &UserSeen) -> bool {
-        let IdentityKind::Guest(guest_session) = &seen.identity_kind else { return true };
-        let state = self.lock();
-        state.online_users.get(&seen.space, &seen.user).is_some_and(|it| it.is_guest(guest_session))
-    }
-
-    /// When an online user was last seen with a device, if that was recent.
-    pub(crate) fn device_seen(
-        &self,
-        space: &Space,
-        user: &UserName,
-        device: &DeviceId,
-    ) -> Option<OffsetDateTime> {
-        self.lock().online_users.get(space, user)?.device_seen(device)
-    }
-
-    /// Records when an online user connected or disconnected with a device.
-    pub(crate) fn record_device_seen(
-        &self,
-        space: &Space,
-        user: &UserName,
-        device: &DeviceId,
-        at: OffsetDateTime,
-    ) {
-        if let Some(online_user) = self.lock().online_users.get_mut(space, user) {
-            online_user.record_device_seen(device, at);
+    /// Runs the timers, in a task of its own, without end. `on_names_freed` is called after names are
+    /// freed and before the departures of their users are sent.
+    pub(crate) async fn run_timers(self: Arc<Self>, on_names_freed: impl Fn()) {
+        loop {
+            self.run_due_timers(&on_names_freed);
+            let others = self.deadlines.next().into_iter().chain(self.typing.next());
+            self.timers.wait(others.min()).await;
         }
     }
 
-    /// Takes the guests whose grace period is over.
-    pub(crate) fn take_expired_guests(&self) -> Vec<GuestName> {
-        mem::take(&mut self.lock().expired_guests)
-    }
-
-    /// Takes the names that were freed on this node.
-    pub(crate) fn take_freed_names(&self) -> Vec<GuestName> {
-        mem::take(&mut self.lock().freed_names)
-    }
-
-    /// Takes the users whose devices changed.
-    pub(crate) fn take_device_changes(&self) -> Vec<OnlineDevices> {
-        let mut state = self.lock();
-        let devices_changed = mem::take(&mut state.devices_changed).into_iter();
-        let online = |(space, user)| {
-            let online_user = state.online_users.get(&space, &user);
-            let devices = online_user.map(OnlineUser::devices).unwrap_or_default();
-            OnlineDevices { space, user, devices }
-        };
-        devices_changed.map(online).collect()
-    }
-
-    /// Puts back users whose change could not be published.
-    pub(crate) fn restore_device_changes(&self, devices_changed: Vec<OnlineDevices>) {
-        self.lock()
-            .devices_changed
-            .extend(devices_changed.into_iter().map(|it| (it.space, it.user)));
-    }
-
-    /// Waits until the devices of a user changed or a guest expired. Cancel-safe.
-    pub(crate) async fn wait_for_device_change(&self) {
-        self.devices_changed.notified().await;
-    }
-}
-
-impl HubState {
-    /// Removes a live room without connections, users in their grace period, and cached members.
-    fn forget_if_empty(&mut self, place: &Place) {
-        let unused = |it: &Arc<LiveRoom>| Arc::strong_count(it) == 1 && it.is_empty();
-        if self.live_rooms.get(place).is_some_and(unused) {
-            self.live_rooms.remove(place);
+    fn run_due_timers(&self, on_names_freed: impl Fn()) {
+        let now = self.now();
+        self.deadlines.run_due(now);
+        self.typing.expire(now);
+        let mut left = Vec::new();
+        for grace_period in self.timers.take_expired(now) {
+            match grace_period {
+                GracePeriod::Name(space, user) => self.users.expire(&space, &user, now),
+                GracePeriod::Room(place, user) => left.push((place, user)),
+            }
         }
-    }
-
-    /// Frees a name whose grace period is over, if its user did not reconnect.
-    fn expire(&mut self, hub: &Hub, space: &Space, user: &UserName, now: Duration) {
-        if let Some(online_user) = self.online_users.expire(space, user, now) {
-            self.release_user(hub, space, user, online_user);
-        }
-    }
-
-    /// Releases the connections and memberships of a user who was removed from the online users.
-    fn release_user(&mut self, hub: &Hub, space: &Space, user: &UserName, online_user: OnlineUser) {
-        let guest_name = online_user.guest_name(space, user);
-        self.freed_names.extend(guest_name.clone());
-        self.expired_guests.extend(guest_name);
-        if !online_user.devices().is_empty() {
-            self.devices_changed.insert((space.clone(), user.clone()));
-        }
-        hub.devices_changed.notify_one();
-        let OnlineUser { connections, memberships, .. } = online_user;
-        let until = hub.now() + hub.limits.presence_grace;
-        let disconnect = |(id, user_connection): (_, UserConnection)| {
-            user_connection.disconnect(hub, (id, user), until)
-        };
-        let mut places: Vec<_> = connections.into_iter().flat_map(disconnect).collect();
-        let memberships = memberships.into_iter().flatten();
-        places.extend(memberships.filter_map(|(_, membership)| membership.place()));
-        for place in places {
-            self.forget_if_empty(&place);
-        }
-    }
-}
-
-/// A connection that a drain reaches.
-#[must_use = "the hub forgets the connection when this is dropped"]
-#[derive(Debug)]
-pub(crate) struct HubRegistration {
-    hub: Arc<Hub>,
-    id: ConnectionId,
-}
-
-impl HubRegistration {
-    pub(crate) fn id(&self) -> ConnectionId {
-        self.id
-    }
-}
-
-impl Drop for HubRegistration {
-    fn drop(&mut self) {
-        let mut state = self.hub.lock();
-        let outbox = state.outboxes.remove(&self.id);
-        self.hub.connections.send_replace(state.outboxes.len());
-        drop(state);
-        drop(outbox);
+        on_names_freed();
+        self.live_rooms.expire_when_synchronized(left);
+        self.live_rooms.send_due_presences(now);
+        self.receipts.send_due(now);
     }
 }

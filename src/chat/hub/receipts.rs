@@ -1,29 +1,42 @@
-//! How far others have read, for those who care: a direct conversation, or a room of a few.
+//! Read receipts for the other users of a conversation: direct conversations, and rooms with few
+//! members.
 
-use std::collections::HashMap;
+use std::{sync::Arc, time::Duration};
 
-use super::{FullOutboxes, Hub, close_slow_readers};
+use super::{fanout::Fanout, timers::Timers};
 use crate::{
-    chat::{
-        event::{Delivery, Event},
-        ports::ClusterEvent,
-    },
+    chat::{event::Event, ports::ClusterEvent, publisher::Publisher},
     domain::{Conversation, Place, Seq, UserName},
 };
 
-/// How far each of some users has read.
-pub(super) type Receipts = HashMap<UserName, Seq>;
+/// Merges the receipts of a conversation and sends them at most once per second.
+pub(crate) struct ReadReceipts {
+    fanout: Arc<Fanout>,
+    timers: Arc<Timers>,
+    publisher: Arc<Publisher>,
+    /// Rooms with more members send no receipts.
+    members_max: u64,
+}
 
-impl Hub {
-    /// Has the others told soon that a user has read up to `seq`, if they are few.
-    pub(super) fn schedule_receipt(&self, place: &Place, user: &UserName, seq: Seq, members: u64) {
+impl ReadReceipts {
+    pub(super) fn new(
+        fanout: Arc<Fanout>,
+        timers: Arc<Timers>,
+        publisher: Arc<Publisher>,
+        members_max: usize,
+    ) -> Self {
+        Self { fanout, timers, publisher, members_max: members_max as u64 }
+    }
+
+    /// Schedules the receipt of a user who has read up to `seq` in a conversation with `members`.
+    pub(super) fn schedule(&self, place: &Place, user: &UserName, seq: Seq, members: u64) {
         let is_visible = match &place.conversation {
-            Conversation::Room(_) => members <= self.limits.receipts_members_max as u64,
+            Conversation::Room(_) => members <= self.members_max,
             Conversation::Direct(one, other) => one != other,
             Conversation::Inbox(_) => false,
         };
         if is_visible {
-            self.timers.schedule_receipt(place, user, seq, self.now());
+            self.timers.schedule_receipt(place, user, seq);
             self.publisher.publish_to_place(place, || ClusterEvent::Read {
                 place: place.clone(),
                 user: user.clone(),
@@ -32,45 +45,18 @@ impl Hub {
         }
     }
 
-    /// The same of a user who read it on another node.
-    pub(crate) fn apply_remote_receipt(&self, place: &Place, user: &UserName, seq: Seq) {
-        self.timers.schedule_receipt(place, user, seq, self.now());
+    /// Schedules the receipt of a user who has read on another node.
+    pub(crate) fn apply_remote(&self, place: &Place, user: &UserName, seq: Seq) {
+        self.timers.schedule_receipt(place, user, seq);
     }
 
-    /// Tells the others in a conversation how far some have read.
-    pub(super) fn deliver_receipts(&self, place: &Place, receipts: Receipts) {
-        for (user, seq) in receipts {
-            close_slow_readers(self.deliver_receipt(place, &user, seq));
+    /// Sends the receipts that are due at `now`.
+    pub(super) fn send_due(&self, now: Duration) {
+        for (place, receipts) in self.timers.take_receipts(now) {
+            for (user, seq) in receipts {
+                let event = |view| Event::Read { view, user: user.clone(), seq, unread: None };
+                self.fanout.send_to_others(&place, &user, event);
+            }
         }
     }
-
-    fn deliver_receipt(&self, place: &Place, user: &UserName, seq: Seq) -> FullOutboxes {
-        let delivery = |recipient: &UserName| {
-            let view = place.conversation.view_for(recipient);
-            Delivery::new(Event::Read { view, user: user.clone(), seq, unread: None })
-        };
-        match &place.conversation {
-            Conversation::Room(_) => {
-                let live_room = self.lock().live_rooms.get(place).cloned();
-                let event = delivery(user);
-                live_room.map_or_else(FullOutboxes::new, |live_room| {
-                    live_room.broadcast_to_others(user, &event)
-                })
-            }
-            Conversation::Direct(one, other) => {
-                let recipient = if one == user { other } else { one };
-                let event = delivery(recipient);
-                let outboxes = self.lock().online_users.outboxes(&place.space, recipient);
-                let outboxes = outboxes.into_iter().map(|(_, outbox)| outbox);
-                outboxes.filter(|outbox| outbox.push(&event).is_err()).collect()
-            }
-            Conversation::Inbox(_) => FullOutboxes::new(),
-        }
-    }
-}
-
-/// Adds a receipt: of one user the furthest counts.
-pub(super) fn add(receipts: &mut Receipts, user: &UserName, seq: Seq) {
-    let furthest = receipts.entry(user.clone()).or_insert(seq);
-    *furthest = seq.max(*furthest);
 }

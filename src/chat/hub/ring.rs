@@ -1,4 +1,4 @@
-//! The recent entries of a room, so that those who come back are served from memory.
+//! The recent entries of a room: short replays are served from memory.
 
 use std::collections::VecDeque;
 
@@ -7,7 +7,7 @@ use crate::{
     domain::{Body, Entry, Limits, Seq},
 };
 
-/// A run of entries without holes, the newest last. Bounded in count and in bytes.
+/// A run of entries without gaps, the newest last. Bounded in count and in bytes.
 #[derive(Debug, Default)]
 pub(super) struct Ring {
     posts: VecDeque<Post>,
@@ -15,8 +15,8 @@ pub(super) struct Ring {
 }
 
 impl Ring {
-    /// Adds the next entry and lets go of the oldest ones above the limits. What it changes is shown
-    /// as it is now from here on.
+    /// Adds the next entry, and drops the oldest ones above the limits. An edit or deletion also
+    /// changes the entry that it refers to.
     pub(super) fn push(&mut self, post: Post, limits: &Limits) {
         if let Some(change) = post.delivery.entry().filter(|entry| !entry.is_message()) {
             self.amend(change);
@@ -29,8 +29,7 @@ impl Ring {
         }
     }
 
-    /// Puts older entries, which end where this ring begins or `head` is, before the others, as many as
-    /// there is room for.
+    /// Adds older entries, which end where this ring begins or at `head`, as many as the limits allow.
     pub(super) fn fill(&mut self, older: Vec<Entry>, head: Seq, limits: &Limits) {
         for entry in older.into_iter().rev() {
             if entry.seq() > head || self.first().is_some_and(|first| first <= entry.seq()) {
@@ -50,19 +49,19 @@ impl Ring {
         }
     }
 
-    /// The entries after `after` up to `head`, if every one of them is here.
+    /// The entries after `after` up to `head`, if the ring has all of them.
     pub(super) fn run(&self, after: Seq, head: Seq) -> Option<impl Iterator<Item = &Post>> {
         let wanted = usize::try_from(head.since(after)).ok()?;
         let skipped = self.posts.len().checked_sub(wanted)?;
         Some(self.posts.iter().skip(skipped))
     }
 
-    /// Forgets everything: what comes next does not follow what is here.
+    /// Drops all entries: the next one does not follow them.
     pub(super) fn clear(&mut self) {
         *self = Self::default();
     }
 
-    /// Forgets what is not kept any more.
+    /// Drops entries below the retention floor.
     pub(super) fn trim(&mut self, floor: Seq) {
         while self.first().is_some_and(|first| first <= floor) {
             self.pop();
@@ -74,7 +73,7 @@ impl Ring {
         self.bytes -= first.map_or(0, |post| weight(&post.delivery));
     }
 
-    /// Whoever comes back from now on sees what a change made of what is here.
+    /// Applies an edit or deletion to the entry that it refers to, for later replays.
     fn amend(&mut self, change: &Entry) {
         for Post { delivery, .. } in &mut self.posts {
             if let Some(amended) = delivery.entry().and_then(|entry| entry.changed_by(change)) {
@@ -95,7 +94,7 @@ impl Ring {
     }
 }
 
-/// What one entry counts, its encodings included, roughly.
+/// The approximate size of an entry with its encodings.
 fn weight(delivery: &Delivery) -> usize {
     const OVERHEAD_BYTES: usize = 512;
     OVERHEAD_BYTES + delivery.entry().and_then(Entry::body).map_or(0, |body| 2 * Body::bytes(body))

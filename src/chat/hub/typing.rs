@@ -1,24 +1,28 @@
 //! Typing notifications: offered to connections whose outboxes have room, once per state.
 
-use std::{collections::HashMap, sync::Arc, time::Duration};
+use std::{
+    collections::{HashMap, HashSet},
+    sync::Arc,
+    time::Duration,
+};
 
 use parking_lot::Mutex;
 
-use super::{Hub, due_queue::DueQueue};
+use super::{due_queue::DueQueue, fanout::Fanout, timers::Timers};
 use crate::{
-    chat::{
-        event::{Delivery, Event},
-        ports::ClusterEvent,
-    },
-    domain::{Broadcast, ConnectionId, Conversation, Place, Typing, TypingState, UserName},
+    chat::{event::Event, ports::ClusterEvent, publisher::Publisher},
+    domain::{Broadcast, ConnectionId, Place, Typing, TypingState, UserName},
 };
 
 /// Stands for all connections on other nodes: no connection of this node has this number.
 const REMOTE: ConnectionId = ConnectionId::NONE;
 
-/// Users who type, or did until a moment ago.
-#[derive(Debug, Default)]
-pub(super) struct TypingTracker {
+/// The users who type, and those who did until a moment ago.
+pub(crate) struct TypingTracker {
+    fanout: Arc<Fanout>,
+    timers: Arc<Timers>,
+    publisher: Arc<Publisher>,
+    /// Locked for changes of the states only: events are sent without the lock.
     states: Mutex<TypingStates>,
 }
 
@@ -27,6 +31,8 @@ struct TypingStates {
     users: HashMap<TypingKey, (TypingState, ConnectionId)>,
     /// Each key of `users`, at [`TypingState::due`].
     due: DueQueue<TypingKey>,
+    /// Each key of `users`, by its connection.
+    by_connection: HashMap<ConnectionId, HashSet<TypingKey>>,
 }
 
 /// A user in a conversation.
@@ -41,10 +47,14 @@ impl TypingStates {
             due.insert(state.due(), key.clone());
             (state, connection)
         });
-        *on = connection;
+        let earlier = std::mem::replace(on, connection);
         let before = state.due();
         let broadcast = state.start(now);
         self.due.reschedule(before, state.due(), key.clone());
+        if earlier != connection {
+            self.unlink(earlier, key);
+        }
+        self.by_connection.entry(connection).or_default().insert(key.clone());
         broadcast
     }
 
@@ -60,14 +70,89 @@ impl TypingStates {
         self.due.reschedule(before, state.due(), key.clone());
         Some(changed)
     }
+
+    /// Ends typing that timed out at `now`. Returns the users whose end is to be sent.
+    fn expire(&mut self, now: Duration) -> Vec<TypingKey> {
+        let mut ended = Vec::new();
+        for key in self.due.take(now) {
+            let Some((state, connection)) = self.users.get_mut(&key) else { continue };
+            let (broadcast, next, connection) = (state.expire(now), state.due(), *connection);
+            if broadcast == Broadcast::Yes {
+                ended.push(key.clone());
+            }
+            if next > now {
+                self.due.insert(next, key);
+            } else {
+                self.users.remove(&key);
+                self.unlink(connection, &key);
+            }
+        }
+        ended
+    }
+
+    /// Ends typing on a connection. Returns the users whose end is to be sent.
+    fn stop_on(&mut self, connection: ConnectionId) -> Vec<TypingKey> {
+        let keys = self.by_connection.get(&connection).into_iter().flatten().cloned();
+        let keys: Vec<_> = keys.collect();
+        let stop = |key: &TypingKey| self.update(key, TypingState::stop) == Some(Broadcast::Yes);
+        keys.into_iter().filter(stop).collect()
+    }
+
+    fn unlink(&mut self, connection: ConnectionId, key: &TypingKey) {
+        if let Some(keys) = self.by_connection.get_mut(&connection) {
+            keys.remove(key);
+            if keys.is_empty() {
+                self.by_connection.remove(&connection);
+            }
+        }
+    }
 }
 
 impl TypingTracker {
-    /// Ends typing without an event: the message that was typed is the sign.
-    pub(super) fn record_message(&self, place: &Place, user: &UserName) {
+    pub(super) fn new(fanout: Arc<Fanout>, timers: Arc<Timers>, publisher: Arc<Publisher>) -> Self {
+        Self { fanout, timers, publisher, states: Mutex::default() }
+    }
+
+    /// A user types on a connection.
+    pub(crate) fn start(&self, place: Place, user: &UserName, connection: ConnectionId) {
+        let key = (place, user.clone());
+        if self.start_on(&key, connection) == Broadcast::Yes {
+            self.publish(&key, Typing::Yes);
+        }
+    }
+
+    /// A user stopped typing.
+    pub(crate) fn stop(&self, place: Place, user: &UserName) {
+        let key = (place, user.clone());
+        if self.stop_user(&key) == Broadcast::Yes {
+            self.publish(&key, Typing::No);
+        }
+    }
+
+    /// A user types on another node, or stopped. The event of the end may be lost: the state times out
+    /// on this node, too.
+    pub(crate) fn apply_remote(&self, place: Place, user: &UserName, typing: Typing) {
+        let key = (place, user.clone());
+        match typing {
+            Typing::Yes => drop(self.start_on(&key, REMOTE)),
+            Typing::No => drop(self.stop_user(&key)),
+        }
+    }
+
+    /// Ends typing without an event: a message, or leaving the room, is the sign.
+    pub(super) fn end_silently(&self, place: &Place, user: &UserName) {
         let mut states = self.states.lock();
         if !states.users.is_empty() {
             states.update(&(place.clone(), user.clone()), TypingState::record_message);
+        }
+    }
+
+    /// Ends typing on a connection that closed.
+    pub(super) fn stop_on(&self, connection: ConnectionId) {
+        let ended = self.states.lock().stop_on(connection);
+        for key in ended {
+            self.offer(&key, Typing::No);
+            self.publish(&key, Typing::No);
         }
     }
 
@@ -76,125 +161,64 @@ impl TypingTracker {
         self.states.lock().due.next()
     }
 
-    /// Ends typing that timed out at `now`. Returns the users whose end is to be sent.
-    fn expire(&self, now: Duration) -> Vec<TypingKey> {
-        let mut states = self.states.lock();
-        let TypingStates { users, due } = &mut *states;
-        let mut ended = Vec::new();
-        for key in due.take(now) {
-            let Some((state, _)) = users.get_mut(&key) else { continue };
-            if state.expire(now) == Broadcast::Yes {
-                ended.push(key.clone());
-            }
-            if state.due() > now {
-                due.insert(state.due(), key);
-            } else {
-                users.remove(&key);
-            }
-        }
-        ended
-    }
-
-    /// Ends typing on a connection. Returns the users whose end is to be sent.
-    fn stop_on(&self, connection: ConnectionId) -> Vec<TypingKey> {
-        let mut states = self.states.lock();
-        let theirs = states.users.iter().filter(|(_, (_, it))| *it == connection);
-        let theirs: Vec<_> = theirs.map(|(key, _)| key.clone()).collect();
-        let stop = |key: &TypingKey| states.update(key, TypingState::stop) == Some(Broadcast::Yes);
-        theirs.into_iter().filter(stop).collect()
-    }
-}
-
-impl Hub {
-    /// A user types on a connection.
-    pub(crate) fn start_typing(&self, place: Place, user: &UserName, connection: ConnectionId) {
-        let key = (place, user.clone());
-        if self.record_start(&key, connection) == Broadcast::Yes {
-            self.publish_typing(&key, Typing::Yes);
+    /// Ends typing that timed out at `now`. Every node does so by itself.
+    pub(super) fn expire(&self, now: Duration) {
+        let ended = self.states.lock().expire(now);
+        for key in ended {
+            self.offer(&key, Typing::No);
         }
     }
 
-    /// A user stopped typing.
-    pub(crate) fn stop_typing(&self, place: Place, user: &UserName) {
-        let key = (place, user.clone());
-        if self.record_stop(&key) == Broadcast::Yes {
-            self.publish_typing(&key, Typing::No);
-        }
-    }
-
-    /// A user types on another node, or stopped. The event of the end may be lost: the state times out
-    /// on this node, too.
-    pub(crate) fn apply_remote_typing(&self, place: Place, user: &UserName, typing: Typing) {
-        let key = (place, user.clone());
-        match typing {
-            Typing::Yes => drop(self.record_start(&key, REMOTE)),
-            Typing::No => drop(self.record_stop(&key)),
-        }
-    }
-
-    fn record_start(&self, key: &TypingKey, connection: ConnectionId) -> Broadcast {
-        let broadcast = self.typing.states.lock().start(key, connection, self.now());
+    fn start_on(&self, key: &TypingKey, connection: ConnectionId) -> Broadcast {
+        let broadcast = self.states.lock().start(key, connection, self.timers.now());
         if broadcast == Broadcast::Yes {
-            self.deliver_typing(key, Typing::Yes);
+            self.offer(key, Typing::Yes);
         }
         self.timers.wake();
         broadcast
     }
 
-    fn record_stop(&self, key: &TypingKey) -> Broadcast {
-        let broadcast = self.typing.states.lock().update(key, TypingState::stop);
+    fn stop_user(&self, key: &TypingKey) -> Broadcast {
+        let broadcast = self.states.lock().update(key, TypingState::stop);
         let broadcast = broadcast.unwrap_or(Broadcast::No);
         if broadcast == Broadcast::Yes {
-            self.deliver_typing(key, Typing::No);
+            self.offer(key, Typing::No);
         }
         broadcast
     }
 
-    /// Publishes typing to the other nodes.
-    fn publish_typing(&self, (place, user): &TypingKey, typing: Typing) {
+    fn offer(&self, (place, user): &TypingKey, typing: Typing) {
+        let event = |view| Event::Typing { view, user: user.clone(), typing };
+        self.fanout.offer_to_others(place, user, event);
+    }
+
+    fn publish(&self, (place, user): &TypingKey, typing: Typing) {
         self.publisher.publish_to_place(place, || ClusterEvent::Typing {
             place: place.clone(),
             user: user.clone(),
             typing,
         });
     }
+}
 
-    /// Ends typing that timed out at `now`.
-    pub(super) fn expire_typing(&self, now: Duration) {
-        for key in self.typing.expire(now) {
-            self.deliver_typing(&key, Typing::No);
-        }
-    }
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::domain::{RoomName, Space};
 
-    /// Ends typing on a connection that closed.
-    pub(super) fn stop_typing_on(&self, connection: ConnectionId) {
-        for key in self.typing.stop_on(connection) {
-            self.deliver_typing(&key, Typing::No);
-            self.publish_typing(&key, Typing::No);
-        }
-    }
-
-    fn deliver_typing(&self, (place, user): &TypingKey, typing: Typing) {
-        let delivery = |recipient: &UserName| {
-            let view = place.conversation.view_for(recipient);
-            Delivery::new(Event::Typing { view, user: user.clone(), typing })
-        };
-        match &place.conversation {
-            Conversation::Room(_) => {
-                let live_room = self.lock().live_rooms.get(place).cloned();
-                if let Some(live_room) = live_room {
-                    live_room.offer_to_others(user, &delivery(user), &self.limits);
-                }
-            }
-            Conversation::Direct(one, other) if one != other => {
-                let recipient = if one == user { other } else { one };
-                let outboxes = self.lock().online_users.outboxes(&place.space, recipient);
-                let event: Arc<_> = delivery(recipient);
-                for (_, outbox) in outboxes {
-                    outbox.offer(&event);
-                }
-            }
-            Conversation::Direct(..) | Conversation::Inbox(_) => (),
-        }
+    #[test]
+    fn a_state_belongs_to_the_last_connection_and_is_forgotten() {
+        let mut states = TypingStates::default();
+        let place = Place::room(&Space::root(), &RoomName::lobby());
+        let key = (place, UserName::from_raw("ann"));
+        let [one, two] = [1, 2].map(ConnectionId::from_raw);
+        let at = Duration::from_secs;
+        assert_eq!(states.start(&key, one, at(1)), Broadcast::Yes);
+        assert_eq!(states.start(&key, two, at(1)), Broadcast::No);
+        assert!(states.stop_on(one).is_empty());
+        assert_eq!(states.stop_on(two), [key]);
+        assert!(states.expire(at(60)).is_empty());
+        assert!(states.users.is_empty() && states.by_connection.is_empty());
+        assert_eq!(states.due.next(), None);
     }
 }

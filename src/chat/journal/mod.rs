@@ -8,6 +8,7 @@
 //! All writes go through the journal: messages, memberships and users' visits. They have one order,
 //! and what the hub caches equals what the store has.
 
+mod pending_change;
 mod writer;
 
 use std::sync::Arc;
@@ -19,14 +20,13 @@ use tokio::sync::{
 };
 use tracing::debug;
 
+pub(crate) use self::pending_change::{ChangeReply, PendingChange, joined};
 pub use self::writer::JournalWriter;
 pub(super) use self::writer::WriterParts;
 use super::{
     cluster::{MembershipRefresh, RefreshQueue},
-    hub::{Cause, StaleMemberships},
-    ports::{
-        Change, ChangeResult, Draft, DraftAct, GuestExpired, TrimLimits, UserDeparted, UserSeen,
-    },
+    hub::{Cause, OnlineUserId, StaleMemberships},
+    ports::{Change, Draft, DraftAct, GuestExpired, TrimLimits, UserDeparted, UserSeen},
     request::PendingReply,
 };
 use crate::domain::{ConnectionId, Limits, Rejection, Space, UserName};
@@ -34,8 +34,8 @@ use crate::domain::{ConnectionId, Limits, Rejection, Space, UserName};
 /// The bytes that a message counts in the queue in addition to its body.
 const ENTRY_BYTES: usize = 256;
 
-/// Called once with the result of a command.
-pub(crate) type Completion<T> = Box<dyn FnOnce(Result<T, Rejection>) + Send>;
+/// Receives the result of a command. The receiver may be dropped.
+type Completion<T> = oneshot::Sender<Result<T, Rejection>>;
 
 /// A draft on its way to the store.
 pub(crate) struct PendingMessage {
@@ -49,14 +49,14 @@ pub(crate) struct PendingMessage {
 pub(crate) struct MembershipRequest {
     pub(crate) change: Change,
     pub(crate) cause: Cause,
-    pub(crate) done: Completion<ChangeResult>,
+    pub(crate) reply: PendingChange,
 }
 
 /// The load of the memberships of a connecting user.
 pub(crate) struct MembershipLoad {
     pub(crate) seen: UserSeen,
     /// Tells successive online users of one name apart.
-    pub(crate) online_user_id: u64,
+    pub(crate) online_user: OnlineUserId,
     /// The rooms that the user joins by connecting.
     pub(crate) joins: Vec<Change>,
 }
@@ -127,14 +127,14 @@ impl Journal {
         &self,
         load: MembershipLoad,
     ) -> Result<PriorMembership, Rejection> {
-        let (done, outcome) = completion();
+        let (done, outcome) = oneshot::channel();
         self.queue(JournalCommand::MembershipLoad(load, done)).await;
         outcome.await.unwrap_or(Err(Rejection::Draining))
     }
 
     /// Removes one portion of what retention does not keep. Returns whether more is due.
     pub(crate) async fn trim(&self, retention: TrimLimits) -> Result<More, Rejection> {
-        let (done, outcome) = completion();
+        let (done, outcome) = oneshot::channel();
         self.queue(JournalCommand::Trim(retention, done)).await;
         outcome.await.unwrap_or(Err(Rejection::Draining))
     }
@@ -191,20 +191,13 @@ impl JournalCommand {
     fn reject(self, rejection: Rejection) {
         match self {
             Self::PendingMessage(message, _) => message.reply.reject(rejection),
-            Self::MembershipRequest(request) => (request.done)(Err(rejection)),
-            Self::MembershipLoad(_, done) => done(Err(rejection)),
-            Self::Trim(_, done) => done(Err(rejection)),
+            Self::MembershipRequest(request) => request.reply.reject(rejection),
+            Self::MembershipLoad(_, done) => drop(done.send(Err(rejection))),
+            Self::Trim(_, done) => drop(done.send(Err(rejection))),
             Self::UserSeen(_)
             | Self::UserDeparted(_)
             | Self::GuestExpired(_)
             | Self::MembershipRefresh(..) => (),
         }
     }
-}
-
-/// A completion and the receiver of its result.
-fn completion<T: Send + 'static>() -> (Completion<T>, oneshot::Receiver<Result<T, Rejection>>) {
-    let (sender, receiver) = oneshot::channel();
-    // The receiver may have been dropped.
-    (Box::new(move |answer| drop(sender.send(answer))), receiver)
 }

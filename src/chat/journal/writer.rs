@@ -10,17 +10,17 @@ use tokio_util::sync::CancellationToken;
 use tracing::{error, info};
 
 use super::{
-    Completion, JournalCommand, MembershipLoad, MembershipRequest, More, PendingMessage,
-    PriorMembership,
+    Completion, JournalCommand, MembershipLoad, MembershipRequest, More, PendingChange,
+    PendingMessage, PriorMembership,
 };
 use crate::{
     chat::{
         cluster::{Cluster, MembershipRefresh},
         event::{Delivery, Event, Post},
-        hub::{Cause, Hub, StaleMemberships},
+        hub::{Cause, Hub, OnlineUserId, StaleMemberships},
         ports::{
-            Batch, Change, ChangeResult, ClusterEvent, Committed, Draft, DraftAct, Fault,
-            MemberChange, MetricEvent, Metrics, Outcome, Store, TrimLimits, Trimmed, UserSeen,
+            Batch, Change, ClusterEvent, Committed, Draft, DraftAct, Fault, MemberChange,
+            MetricEvent, Metrics, Outcome, Store, TrimLimits, Trimmed, UserSeen,
         },
         request::{PendingReply, ReadyReply},
     },
@@ -65,7 +65,8 @@ type MessageWaiter = (Option<ConnectionId>, PendingReply, OwnedSemaphorePermit);
 /// The waiters for the results of a batch, in the order of its parts.
 #[derive(Default)]
 struct BatchWaiters {
-    changes: Vec<(Cause, Option<Completion<ChangeResult>>)>,
+    /// Joins of a connecting user have no reply.
+    changes: Vec<(Cause, Option<PendingChange>)>,
     messages: Vec<MessageWaiter>,
     waiters: Vec<Waiter>,
 }
@@ -74,7 +75,7 @@ struct BatchWaiters {
 enum Waiter {
     /// A connecting user: the online user's id, and the range of the batch's changes that are its
     /// joins.
-    Load(u64, Range<usize>, Completion<PriorMembership>),
+    Load(OnlineUserId, Range<usize>, Completion<PriorMembership>),
     /// A refresh after another node changed the memberships.
     MembershipRefresh(StaleMemberships, Option<oneshot::Sender<()>>),
 }
@@ -115,7 +116,7 @@ impl JournalWriter {
         let (mut waiting, mut trims) = (BatchWaiters::default(), Vec::new());
         for it in commands {
             match it {
-                JournalCommand::UserSeen(seen) if self.hub.is_current(&seen) => {
+                JournalCommand::UserSeen(seen) if self.hub.users.is_current(&seen) => {
                     batch.seen.push(seen);
                 }
                 JournalCommand::UserSeen(_) => (),
@@ -125,13 +126,13 @@ impl JournalWriter {
                     batch.drafts.push(draft);
                     waiting.messages.push((except, reply, permit));
                 }
-                JournalCommand::MembershipRequest(MembershipRequest { change, cause, done }) => {
+                JournalCommand::MembershipRequest(MembershipRequest { change, cause, reply }) => {
                     if batch.drafts.iter().any(|draft| revokes_right_of(&change, draft)) {
                         self.store(mem::take(&mut batch), mem::take(&mut waiting)).await;
                         batch.seen = mem::take(&mut self.seen);
                     }
                     batch.changes.push(change);
-                    waiting.changes.push((cause, Some(done)));
+                    waiting.changes.push((cause, Some(reply)));
                 }
                 JournalCommand::MembershipLoad(load, done) => {
                     self.queue_load(load, done, &mut batch, &mut waiting);
@@ -148,7 +149,8 @@ impl JournalWriter {
             self.store(batch, waiting).await;
         }
         for (retention, done) in trims {
-            done(self.trim(&retention).await);
+            // The receiver may have been dropped.
+            done.send(self.trim(&retention).await).ok();
         }
     }
 
@@ -160,14 +162,14 @@ impl JournalWriter {
         batch: &mut Batch,
         waiting: &mut BatchWaiters,
     ) {
-        let MembershipLoad { seen, online_user_id, joins } = load;
-        if !self.hub.holds_name(&seen.space, &seen.user, online_user_id) {
-            return done(Err(Rejection::NameTaken));
+        let MembershipLoad { seen, online_user, joins } = load;
+        if !self.hub.users.holds_name(&online_user) {
+            return drop(done.send(Err(Rejection::NameTaken)));
         }
         batch.membership_queries.push((seen.space.clone(), seen.user.clone()));
         let first = batch.changes.len();
         let own_changes = first..first + joins.len();
-        waiting.waiters.push(Waiter::Load(online_user_id, own_changes, done));
+        waiting.waiters.push(Waiter::Load(online_user, own_changes, done));
         waiting.changes.extend(joins.iter().map(|_| (Cause::default(), None)));
         batch.changes.extend(joins);
         batch.seen.push(seen);
@@ -205,11 +207,11 @@ impl JournalWriter {
         debug_assert_eq!(changes.len(), changed.len(), "one answer per change");
         debug_assert_eq!(drafts.len(), outcomes.len(), "one outcome per draft");
         debug_assert_eq!(membership_queries.len(), memberships.len(), "one answer per query");
-        for ((change, changed), (cause, done)) in changes.iter().zip(&changed).zip(waiting.changes)
+        for ((change, changed), (cause, reply)) in changes.iter().zip(&changed).zip(waiting.changes)
         {
             self.hub.apply_change(change, changed, &cause);
-            if let Some(done) = done {
-                done(Ok(*changed));
+            if let Some(reply) = reply {
+                reply.complete(&self.hub, changed);
             }
         }
         self.deliver(drafts, waiting.messages, outcomes);
@@ -217,12 +219,14 @@ impl JournalWriter {
             membership_queries.iter().zip(memberships).zip(waiting.waiters)
         {
             match waiter {
-                Waiter::Load(online_user_id, joins, done) => {
+                Waiter::Load(online_user, joins, done) => {
                     let joined = changed.get(joins).unwrap_or_default().iter();
                     let new = joined.filter(|it| it.before.is_none() && it.after.is_some()).count();
                     let is_known = memberships.len() > new;
-                    self.hub.cache_memberships(space, user, online_user_id, memberships);
-                    done(Ok(if is_known { PriorMembership::Known } else { PriorMembership::New }));
+                    self.hub.users.cache_memberships(&online_user, memberships);
+                    let prior =
+                        if is_known { PriorMembership::Known } else { PriorMembership::New };
+                    done.send(Ok(prior)).ok();
                 }
                 Waiter::MembershipRefresh(stale, done) => {
                     let behind = self.hub.refresh((space, user), memberships, &stale);
@@ -272,10 +276,10 @@ impl JournalWriter {
     async fn trim(&self, retention: &TrimLimits) -> Result<More, Rejection> {
         match self.store.trim(retention).await {
             Ok(Trimmed { floors, more }) => {
-                self.hub.trim(&floors);
+                self.hub.fanout.trim(&floors);
                 for (place, floor) in &floors {
                     self.hub
-                        .publisher()
+                        .publisher
                         .publish_to_place(place, || ClusterEvent::Trimmed(place.clone(), *floor));
                 }
                 Ok(if more { More::Yes } else { More::No })
@@ -303,15 +307,15 @@ impl JournalWriter {
 impl BatchWaiters {
     fn reject(self, rejection: &Rejection, arrived: &[(Space, UserName)], cluster: &Cluster) {
         let Self { changes, messages, waiters } = self;
-        for done in changes.into_iter().filter_map(|(_, done)| done) {
-            done(Err(rejection.clone()));
+        for reply in changes.into_iter().filter_map(|(_, reply)| reply) {
+            reply.reject(rejection.clone());
         }
         for (_, reply, _) in messages {
             reply.reject(rejection.clone());
         }
         for (waiter, (space, user)) in waiters.into_iter().zip(arrived) {
             match waiter {
-                Waiter::Load(_, _, done) => done(Err(rejection.clone())),
+                Waiter::Load(_, _, done) => drop(done.send(Err(rejection.clone()))),
                 Waiter::MembershipRefresh(stale, _) => cluster.mark_stale(space, user, stale),
             }
         }

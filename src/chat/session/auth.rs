@@ -51,7 +51,7 @@ impl Drop for LastSeenGuard {
         let departed = UserDeparted { at: self.chat.clock.now(), ..self.departed.clone() };
         let UserDeparted { space, user, device, at } = &departed;
         if let Some(device) = device {
-            self.chat.hub.record_device_seen(space, user, device, *at);
+            self.chat.hub.users.record_device_seen(space, user, device, *at);
         }
         self.chat.journal.try_record_departure(departed);
     }
@@ -96,7 +96,7 @@ impl Session {
         let Claims { expires_at, rooms, guest, .. } = claims;
         let left = Duration::try_from(expires_at - self.chat.clock.now()).unwrap_or_default();
         let outbox = Arc::clone(&self.outbox);
-        let deadline = Deadline::set(&self.chat.hub, outbox, (expires_at, left));
+        let deadline = Deadline::set(&self.chat.hub.deadlines, outbox, (expires_at, left));
         Rights { expires_at, rooms, global_role, guest, _deadline: deadline }
     }
 
@@ -107,7 +107,7 @@ impl Session {
         device: &DeviceId,
     ) -> Result<DeviceVisit, Rejection> {
         let (chat, space) = (&self.chat, &self.origin.space);
-        let mut last_seen = chat.hub.device_seen(space, user, device);
+        let mut last_seen = chat.hub.users.device_seen(space, user, device);
         if last_seen.is_none() {
             let stored = chat.store.device_seen(space, user, device).await;
             last_seen = stored.map_err(|fault| unavailable(&fault))?;

@@ -90,11 +90,15 @@ impl Session {
             None => None,
         };
         let seen = self.chat.seen_now(&self.origin.space, claims, device);
-        let online_user_id = name_claim.online_user_id();
+        let online_user = name_claim.online_user();
         let load_memberships = async |joins| {
             self.chat
                 .journal
-                .load_memberships(MembershipLoad { seen: seen.clone(), online_user_id, joins })
+                .load_memberships(MembershipLoad {
+                    seen: seen.clone(),
+                    online_user: online_user.clone(),
+                    joins,
+                })
                 .await
         };
         let joins = self.joins(&claimed, self.rooms());
@@ -109,7 +113,7 @@ impl Session {
             }
         }
         if let Some(device) = &seen.device {
-            self.chat.hub.record_device_seen(&seen.space, &seen.user, device, seen.at);
+            self.chat.hub.users.record_device_seen(&seen.space, &seen.user, device, seen.at);
         }
         // Before the answer: the client expects to be in its rooms and to be online then.
         self.chat.cluster.wait_for_rosters(|| claimed.name_claim.rooms()).await;
@@ -184,7 +188,7 @@ impl Session {
             hub::close_outboxes(other_devices, CloseReason::Replaced);
             let UserSeen { space, user, device, .. } = seen.clone();
             let channel = Channel::of_user(&space, &user.key());
-            self.chat.hub.publisher().publish_command(
+            self.chat.hub.publisher.publish_command(
                 channel,
                 ClusterCommand::ReplaceDevices { space, user, device, ticket },
             );

@@ -5,8 +5,8 @@ use crate::{
     chat::{
         Answer, Reply, ReplyCallback, UserPresence,
         hub::Cause,
-        journal::MembershipRequest,
-        ports::{Change, ChangeResult, MemberChange},
+        journal::{ChangeReply, MembershipRequest},
+        ports::{Change, MemberChange},
     },
     domain::{Member, Place, Rejection, Role, RoomName, UserName},
 };
@@ -43,7 +43,7 @@ impl Session {
         self.may_change(room, user, Some(role)).await?;
         // An offline guest cannot be invited: the next guest of that name is another user.
         let space = &self.origin.space;
-        let exists = self.chat.hub.is_present(space, user)
+        let exists = self.chat.hub.users.is_present(space, user)
             || self.chat.is_registered_user(space, user).await?
             || self.is_online_remotely(user).await?;
         if exists { Ok(()) } else { Err(Rejection::NoSuchUser) }
@@ -102,15 +102,8 @@ impl Session {
     async fn submit_change(&self, change: Change, answered: Answer, answer: ReplyCallback) {
         let by = self.identity.as_ref().map(|it| it.user().clone());
         let cause = Cause { by, ..Cause::default() };
-        let done = Box::new(|changed: Result<ChangeResult, _>| {
-            answer(changed.and_then(|changed| match (changed.before, changed.after) {
-                (None, None) if changed.refused.is_some() => Err(Rejection::TooManyRooms),
-                // Another change has removed the member before.
-                (None, None) => Err(Rejection::NoSuchUser),
-                _ => Ok(answered),
-            }));
-        });
-        self.chat.journal.request_membership(MembershipRequest { change, cause, done }).await;
+        let reply = ChangeReply::OfOtherUser(answered).pending(answer);
+        self.chat.journal.request_membership(MembershipRequest { change, cause, reply }).await;
     }
 
     /// `presence`: which of these users are online.
@@ -122,7 +115,7 @@ impl Session {
         let remote = chat.cluster.remote_devices(space, &users).await;
         let remote = remote.map_err(|fault| unavailable(&fault))?;
         let presence = |((user, last_seen), remote)| {
-            let mut devices = chat.hub.devices(space, &user);
+            let mut devices = chat.hub.users.devices(space, &user);
             devices.merge(remote);
             let (online, devices) = (!devices.is_empty(), devices.count());
             UserPresence { user, online, devices, last_seen }

@@ -23,7 +23,7 @@ use tracing::{Span, error, field::display};
 use self::auth::{LastSeenGuard, Rights};
 use super::{
     Chat, ReplyCallback, Request,
-    hub::{HubRegistration, LiveRoom, NameClaim},
+    hub::{ConnectionRegistration, LiveRoom, NameClaim},
     ports::{Claims, Fault, Outbox},
 };
 use crate::domain::{
@@ -40,14 +40,14 @@ pub struct Session {
     rate_limiter: RateLimiter,
     identity: Option<SessionIdentity>,
     // Last, so that the rooms are left before the connection is removed.
-    registration: HubRegistration,
+    registration: ConnectionRegistration,
 }
 
 /// The rest of a session whose connection is still closing.
 #[must_use = "a drain no longer waits for the connection when this is dropped"]
 #[derive(Debug)]
 pub struct DrainGuard {
-    _registration: HubRegistration,
+    _registration: ConnectionRegistration,
 }
 
 /// The handshake data that a session keeps.
@@ -90,7 +90,7 @@ impl std::fmt::Debug for Session {
 
 impl Session {
     pub(super) fn new(chat: Arc<Chat>, origin: SessionOrigin, outbox: Arc<dyn Outbox>) -> Self {
-        let registration = chat.hub.register(Arc::clone(&outbox));
+        let registration = chat.hub.connections.register(Arc::clone(&outbox));
         Span::current().record("connection.id", display(registration.id()));
         if chat.is_draining() {
             outbox.close(CloseReason::Draining);
@@ -143,7 +143,7 @@ impl Session {
     /// Reads the user's memberships again before the cached membership rejects the request, or if
     /// nothing else checks it: another node may have changed it.
     async fn refresh_membership(&mut self, request: &Request) {
-        if self.chat.hub.publisher().is_alone() {
+        if self.chat.hub.publisher.is_alone() {
             return;
         }
         let default_room = self.origin.default_room();

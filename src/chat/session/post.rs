@@ -100,13 +100,13 @@ impl Session {
         self.check_rate()?;
         let (chat, space) = (&self.chat, &self.origin.space);
         // A user of this node may not be in the store yet.
-        if !chat.hub.is_present(space, to) {
+        if !chat.hub.users.is_present(space, to) {
             let known = chat.store.user_exists(space, to).await;
             if !known.map_err(|fault| unavailable(&fault))? {
                 return Err(Rejection::NoSuchUser);
             }
         }
-        if !chat.hub.devices(space, to).is_empty() {
+        if !chat.hub.users.devices(space, to).is_empty() {
             return Ok((me, true));
         }
         let online = self.is_online_remotely(to).await?;

@@ -5,8 +5,8 @@ use crate::{
     chat::{
         Answer, Reply, ReplyCallback,
         hub::Cause,
-        journal::{Completion, MembershipRequest},
-        ports::{Change, ChangeResult, MemberChange},
+        journal::{ChangeReply, MembershipRequest},
+        ports::{Change, MemberChange},
     },
     domain::{Conversation, Muted, Place, Rejection, Seq, Typing, View},
 };
@@ -20,14 +20,8 @@ impl Session {
                 if let Some(answered) = self.has_read(&place, seq) {
                     return answer(Ok(answered));
                 }
-                let done: Completion<ChangeResult> = Box::new(move |changed| {
-                    answer(changed.map(|ChangeResult { after, log, .. }| {
-                        let read = after.map(|it| it.read).unwrap_or_default();
-                        let unread = after.map_or(0, |it| log.unread(it.read));
-                        Answer::Read { seq: read.seq, unread }
-                    }));
-                });
-                self.change_own_membership(place, MemberChange::Read(seq), done).await;
+                let what = MemberChange::Read(seq);
+                self.change_own_membership(place, what, ChangeReply::Read, answer).await;
             }
         }
     }
@@ -50,13 +44,8 @@ impl Session {
         match self.may_read(of) {
             Err(rejection) => answer(Err(rejection)),
             Ok(place) => {
-                let done: Completion<ChangeResult> = Box::new(move |changed| {
-                    answer(changed.and_then(|ChangeResult { after, .. }| {
-                        let member = after.ok_or(Rejection::NotMember)?;
-                        Ok(Answer::Muted(member.muted))
-                    }));
-                });
-                self.change_own_membership(place, MemberChange::Mute(muted), done).await;
+                let what = MemberChange::Mute(muted);
+                self.change_own_membership(place, what, ChangeReply::Muted, answer).await;
             }
         }
     }
@@ -66,15 +55,17 @@ impl Session {
         &self,
         place: Place,
         what: MemberChange,
-        done: Completion<ChangeResult>,
+        change_reply: ChangeReply,
+        answer: ReplyCallback,
     ) {
         let user = match self.identity() {
             Ok(identity) => identity.user().clone(),
-            Err(rejection) => return done(Err(rejection)),
+            Err(rejection) => return answer(Err(rejection)),
         };
         let cause = Cause { origin: Some(self.registration.id()), ..Cause::default() };
         let change = Change { place, user, what, rooms_max: None };
-        self.chat.journal.request_membership(MembershipRequest { change, cause, done }).await;
+        let reply = change_reply.pending(answer);
+        self.chat.journal.request_membership(MembershipRequest { change, cause, reply }).await;
     }
 
     /// `typing`.
@@ -88,8 +79,8 @@ impl Session {
         }
         let user = self.identity()?.user();
         match typing {
-            Typing::Yes => self.chat.hub.start_typing(place, user, self.registration.id()),
-            Typing::No => self.chat.hub.stop_typing(place, user),
+            Typing::Yes => self.chat.hub.typing.start(place, user, self.registration.id()),
+            Typing::No => self.chat.hub.typing.stop(place, user),
         }
         Ok(Answer::Acknowledged)
     }

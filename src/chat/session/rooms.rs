@@ -10,12 +10,11 @@ use crate::{
         Answer, Reply, ReplyCallback,
         event::{Delivery, Event},
         hub::{
-            self, ATTACHMENTS_PER_EVENT_MAX, Cause, JoinedRoom, LastPart, LiveRoom,
-            MISSED_BYTES_MAX, ReplayCursor, ReplayMode, ReplayStatus, RoomInterest,
-            UserConnectionId,
+            self, ATTACHMENTS_PER_EVENT_MAX, Cause, LastPart, LiveRoom, MISSED_BYTES_MAX,
+            ReplayCursor, ReplayMode, ReplayStatus, RoomInterest, UserConnectionId,
         },
-        journal::MembershipRequest,
-        ports::{Change, ChangeResult, JoinRefusal, MemberChange, PageLimit, PageRange},
+        journal::{ChangeReply, MembershipRequest, PendingChange, joined},
+        ports::{Change, MemberChange, PageLimit, PageRange},
     },
     domain::{CloseReason, Conversation, Entry, Epoch, Place, Rejection, RoomName, Seq},
 };
@@ -56,7 +55,10 @@ impl Session {
         }
         match self.user_connection() {
             Ok(user_connection) => {
-                self.chat.hub.find_room(&user_connection, &room, |found| answer(found.map(joined)));
+                self.chat
+                    .hub
+                    .users
+                    .find_room(&user_connection, &room, |found| answer(found.map(joined)));
             }
             Err(rejection) => answer(Err(rejection)),
         }
@@ -73,16 +75,8 @@ impl Session {
         };
         let connection = self.registration.id();
         let cause = Cause { by: None, origin: Some(connection), since: cursor };
-        let (hub, joined_room) = (Arc::clone(&self.chat.hub), room.clone());
-        let answer = move |changed: Result<ChangeResult, _>| match changed.map(|it| it.refused) {
-            Err(rejection) => answer(Err(rejection)),
-            Ok(Some(JoinRefusal::TooManyRooms)) => answer(Err(Rejection::TooManyRooms)),
-            Ok(Some(JoinRefusal::NotNew)) => answer(Err(Rejection::RoomForbidden)),
-            Ok(None) => {
-                hub.find_room(&user_connection, &joined_room, |found| answer(found.map(joined)));
-            }
-        };
-        self.change(change, cause, answer).await;
+        let joined = ChangeReply::Joined { connection: user_connection, room: room.clone() };
+        self.change(change, cause, joined.pending(answer)).await;
         drop(interest);
         if let (Some(cursor), Ok((live_room, _))) = (cursor, self.room(&room))
             && live_room.replay_status(connection) != ReplayStatus::Live
@@ -95,11 +89,11 @@ impl Session {
     /// Loads the room's users of the other nodes before a user joins, so that the answer has them.
     async fn register_interest(&self, place: &Place) -> Result<Option<RoomInterest>, Rejection> {
         let (hub, cluster) = (&self.chat.hub, &self.chat.cluster);
-        if hub.publisher().is_alone() {
+        if hub.publisher.is_alone() {
             return Ok(None);
         }
         let log = self.chat.store.log(place).await.map_err(|fault| unavailable(&fault))?;
-        let interest = hub.register_interest(place, log);
+        let interest = hub.live_rooms.register_interest(place, log);
         cluster.wait_for_rosters(|| vec![place.clone()]).await;
         Ok(Some(interest))
     }
@@ -125,34 +119,16 @@ impl Session {
         };
         let cause = Cause { origin: Some(self.registration.id()), ..Cause::default() };
         let user = change.user.clone();
-        let answer = move |changed: Result<ChangeResult, _>| {
-            answer(changed.and_then(|changed| {
-                changed.before.ok_or(Rejection::NotMember)?;
-                Ok(Answer::Room {
-                    room,
-                    seq: live_room.log().head.seq,
-                    count: live_room.count_without(&user),
-                })
-            }));
-        };
-        self.change(change, cause, answer).await;
+        let left = ChangeReply::Left { live_room, user };
+        self.change(change, cause, left.pending(answer)).await;
     }
 
     /// Changes a membership and waits for the result, because the next request depends on it.
     /// Answers are sent in the order of the changes.
-    async fn change(
-        &self,
-        change: Change,
-        cause: Cause,
-        answer: impl FnOnce(Result<ChangeResult, Rejection>) + Send + 'static,
-    ) {
+    async fn change(&self, change: Change, cause: Cause, reply: PendingChange) {
         let (finished, waiting) = oneshot::channel();
-        let done = Box::new(move |changed| {
-            answer(changed);
-            // The session may have ended.
-            finished.send(()).ok();
-        });
-        self.chat.journal.request_membership(MembershipRequest { change, cause, done }).await;
+        let reply = PendingChange { finished: Some(finished), ..reply };
+        self.chat.journal.request_membership(MembershipRequest { change, cause, reply }).await;
         waiting.await.ok();
     }
 
@@ -251,10 +227,4 @@ impl Session {
         }
         Ok(ReplayCursor { after, ..cursor })
     }
-}
-
-/// The answer to a join.
-fn joined(found: JoinedRoom) -> Answer {
-    let JoinedRoom { live_room, state } = found;
-    Answer::Joined { state, count: live_room.count() }
 }

@@ -1,8 +1,10 @@
 //! The accept loop: from a port to requests.
 //!
-//! `axum::serve` neither sets `TCP_NODELAY` (five requests sent at once then take 39 ms instead of
-//! one) nor has a deadline for a request's head, so the loop is ours. One task for each connection,
-//! all of them owned; nothing that a peer does or leaves undone stops the loop.
+//! `axum::serve` has no deadline for a request's head and no setting for its size, no end for
+//! connections that outlast the drain, and it spawns their tasks itself. The loop here sets all
+//! three, and `Tasks` owns the task of every connection. It also sets `TCP_NODELAY`: without it
+//! five requests sent at once take 39 ms instead of one. No error of a single connection ends the
+//! loop.
 
 use std::{io, net::SocketAddr, sync::Arc, time::Duration};
 
@@ -24,23 +26,23 @@ use tracing::{debug, warn};
 use super::socket::ClientSocket;
 use crate::{domain::Limits, tasks::Tasks};
 
-/// Connections that the system holds for us until we accept them.
+/// Connections that the system queues until they are accepted.
 const BACKLOG: i32 = 4096;
-/// A request's head. A longer one is answered 431, and so is one with more than 100 headers, which
-/// is what hyper reads without being asked.
+/// A request's head. A longer one is answered with 431, and so is one with more than 100 headers,
+/// which is hyper's own limit.
 const HEAD_BYTES_MAX: usize = 16 << 10;
-/// How much longer than our own deadline the system waits for a peer that takes nothing.
+/// How much longer than `stall_max` the system waits for a peer that acknowledges nothing.
 const USER_TIMEOUT_MARGIN: Duration = Duration::from_secs(5);
-/// Connections over the limit that are told so at one time. Others are just closed.
+/// Connections over the limit that are answered at one time. Others are closed without an answer.
 const CONCURRENT_REJECTIONS_MAX: usize = 64;
-/// How long one of these may take to be told.
+/// How long the answer to one of these may take.
 const REJECTION_WAIT_MAX: Duration = Duration::from_secs(1);
-/// How long to wait before trying again when the system has no socket for us.
+/// The delay before the next attempt when the system has no socket left.
 const ACCEPT_RETRY_DELAY: Duration = Duration::from_millis(100);
-/// The least time between two lines of the log about the same trouble.
+/// The shortest time between two log lines about the same failure.
 const LOG_INTERVAL: Duration = Duration::from_mins(1);
 
-/// What a connection over the limit is told.
+/// The answer to a connection over the limit.
 const UNAVAILABLE_RESPONSE: &str = concat!(
     "HTTP/1.1 503 Service Unavailable\r\n",
     "content-type: application/json\r\n",
@@ -51,7 +53,7 @@ const UNAVAILABLE_RESPONSE: &str = concat!(
     r#"{"code":"unavailable","message":"this node has all the connections it may"}"#,
 );
 
-/// A port that is open, and the rules for those who come in.
+/// An open port, and the limits for its connections.
 #[derive(Debug)]
 pub struct Listener {
     socket: TcpListener,
@@ -86,13 +88,13 @@ impl Listener {
         })
     }
 
-    /// Where it listens, with the port that was taken when 0 was asked for.
+    /// The address, with the port that the system chose if port 0 was configured.
     pub fn local_addr(&self) -> SocketAddr {
         self.address
     }
 
-    /// Serves `router` until the drain begins, and then closes the port. Connections have tasks of
-    /// their own: they finish the request that they are at and then close.
+    /// Serves `router` until the drain begins, and then closes the port. Each connection has its
+    /// own task, which finishes the current request and then closes.
     pub async fn run(self, router: Router, tasks: Tasks) {
         let (mut accept_log, mut limit_log) = (LogThrottle::default(), LogThrottle::default());
         loop {
@@ -114,7 +116,7 @@ impl Listener {
         }
     }
 
-    /// Gives a connection its place and its task, if there is a place.
+    /// Starts the task of a connection if the limit permits, and rejects it otherwise.
     fn serve_or_reject(
         &self,
         stream: TcpStream,
@@ -135,7 +137,7 @@ impl Listener {
         self.reject(stream, tasks);
     }
 
-    /// Has small frames leave at once, and the system let go of a peer that vanished.
+    /// Sends small frames at once, and lets the system close the socket of a vanished peer.
     fn set_socket_options(&self, stream: &TcpStream) {
         let user_timeout = self.stall_max + USER_TIMEOUT_MARGIN;
         let ready = stream
@@ -146,7 +148,7 @@ impl Listener {
         }
     }
 
-    /// Says that there is no place, to as many at a time as is cheap.
+    /// Answers 503 to a bounded number of connections at a time.
     fn reject(&self, stream: TcpStream, tasks: &Tasks) {
         if let Ok(permit) = Arc::clone(&self.rejection_permits).try_acquire_owned() {
             tasks.spawn("connection rejection", async move {
@@ -157,7 +159,7 @@ impl Listener {
     }
 }
 
-/// Speaks HTTP on one socket until either side has had enough.
+/// Serves HTTP on one socket until either side closes it.
 async fn serve(http: http1::Builder, socket: ClientSocket, router: Router, tasks: Tasks) {
     let connection = http
         .serve_connection(TokioIo::new(socket), TowerToHyperService::new(router))
@@ -181,15 +183,15 @@ async fn serve(http: http1::Builder, socket: ClientSocket, router: Router, tasks
     debug!("a connection was cut at the end of the drain");
 }
 
-/// Peers break off all the time; the log hears of it when it is asked for detail.
+/// Aborted connections are normal, so they are logged at debug.
 fn log_outcome(ended: hyper::Result<()>) {
     if let Err(error) = ended {
         debug!(error = %error, "a connection broke off");
     }
 }
 
-/// Answers 503 without reading the request, then reads it all the same: a socket that is closed
-/// with something unread takes back what was written.
+/// Answers 503 without reading the request, and reads it afterwards: closing a socket with unread
+/// bytes sends a reset, which discards the answer.
 async fn write_unavailable(mut stream: TcpStream) -> io::Result<()> {
     stream.write_all(UNAVAILABLE_RESPONSE.as_bytes()).await?;
     stream.shutdown().await?;
@@ -198,13 +200,13 @@ async fn write_unavailable(mut stream: TcpStream) -> io::Result<()> {
     Ok(())
 }
 
-/// Whether accepting failed because of the connection that was next in line.
+/// Whether accepting failed because of the next connection, and not because of the port.
 fn is_connection_error(error: &io::Error) -> bool {
     use io::ErrorKind::{ConnectionAborted, ConnectionRefused, ConnectionReset, Interrupted};
     matches!(error.kind(), ConnectionAborted | ConnectionRefused | ConnectionReset | Interrupted)
 }
 
-/// Waits a little for the system to have a socket again.
+/// Waits until the system may have a socket again.
 async fn wait_to_retry(tasks: &Tasks) {
     tokio::select! {
         () = sleep(ACCEPT_RETRY_DELAY) => (),
@@ -216,14 +218,14 @@ fn semaphore(permits: usize) -> Arc<Semaphore> {
     Arc::new(Semaphore::new(permits.min(Semaphore::MAX_PERMITS)))
 }
 
-/// Trouble that is logged now and then, however often it happens.
+/// Limits how often a repeated failure is logged.
 #[derive(Default)]
 struct LogThrottle {
     last: Option<Instant>,
 }
 
 impl LogThrottle {
-    /// Whether to log it this time.
+    /// Whether to log it now.
     fn is_due(&mut self) -> bool {
         let now = Instant::now();
         let due = self.last.is_none_or(|last| now - last >= LOG_INTERVAL);

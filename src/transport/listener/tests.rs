@@ -14,11 +14,11 @@ use tokio::{io::AsyncBufReadExt as _, io::BufReader, sync::mpsc};
 
 use super::*;
 
-/// How long an event may take that must happen.
+/// The longest wait for an event that must happen.
 const TEST_TIMEOUT: Duration = Duration::from_secs(5);
 /// A deadline of the server that a test waits for.
 const SHORT: Duration = Duration::from_millis(200);
-/// What Linux says when a process has as many files open as it may.
+/// The error of Linux when a process has reached its limit of open files.
 const EMFILE: i32 = 24;
 
 /// A server on a free port.
@@ -48,7 +48,7 @@ impl Server {
     }
 }
 
-/// A peer that types its requests.
+/// A client that writes requests as text.
 struct Client(BufReader<TcpStream>);
 
 impl Client {
@@ -61,7 +61,7 @@ impl Client {
         self.status().await.unwrap()
     }
 
-    /// The status of the next answer, its body read; nothing when the server has closed.
+    /// Reads the next answer and returns its status, or `None` when the server has closed.
     async fn status(&mut self) -> Option<u16> {
         let head = timeout(TEST_TIMEOUT, self.head()).await.expect("an answer")?;
         let length = head.iter().find_map(|line| line.strip_prefix("content-length: "));
@@ -74,7 +74,7 @@ impl Client {
         let mut head = Vec::new();
         loop {
             let mut line = String::new();
-            // A reset is an end, too.
+            // A reset ends the connection as well.
             let length = self.0.read_line(&mut line).await.unwrap_or(0);
             match line.trim_end() {
                 _ if length == 0 => return None,
@@ -255,7 +255,7 @@ async fn a_peer_that_stops_reading_is_disconnected() {
     let listener = Listener::bind(SocketAddr::from(([127, 0, 0, 1], 0)), &limits).unwrap();
     let (address, tasks) = (listener.local_addr(), Tasks::new());
     let server = Server { address, tasks: tasks.clone() };
-    // The router goes with the listener, and with it all but the connection's own hold on `ended`.
+    // The listener drops its router, so that only the connection holds `ended`.
     tasks.spawn("listener", listener.run(Router::new().route("/", flood), tasks.clone()));
     let mut client = server.connect().await;
     client.send("GET / HTTP/1.1\r\nHost: here\r\n\r\n").await;

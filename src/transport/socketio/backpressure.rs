@@ -1,57 +1,54 @@
-//! How much waits in a connection, in either direction.
+//! The budgets of one session: bytes on the way to the client, requests that wait for their turn.
+//!
+//! Both are plain counters. They change under the lock of the session.
 
-use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
-
-/// No room is left.
+/// No budget is left.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(super) struct Full;
 
-/// Bytes on their way to the client: taken when an event is queued, given back as they are written.
+/// Bytes on their way to the client: reserved when an event is queued, released as they are written.
 ///
-/// More is written than was taken, because frames have heads and answers are not events. So giving
-/// back stops at zero, and whatever the two sides differ by is forgotten each time the queue runs
-/// empty.
+/// More is written than was reserved, because frames have heads and replies of the engine are not
+/// events. So a release stops at zero, and the difference is forgotten each time the queue is empty.
 #[derive(Debug)]
 pub(super) struct OutgoingBytes {
-    level: AtomicUsize,
+    level: usize,
     bytes_max: usize,
 }
 
 impl OutgoingBytes {
+    /// A budget of `bytes_max`.
     pub(super) fn new(bytes_max: usize) -> Self {
-        Self { level: AtomicUsize::new(0), bytes_max }
+        Self { level: 0, bytes_max }
     }
 
-    /// Takes room for `bytes`. An empty queue takes an event of any size: where nothing waits,
-    /// nobody is slow.
-    pub(super) fn reserve(&self, bytes: usize) -> Result<(), Full> {
-        let fits = |level: usize| {
-            let next = level.saturating_add(bytes);
-            (level == 0 || next <= self.bytes_max).then_some(next)
-        };
-        match self.level.fetch_update(Ordering::AcqRel, Ordering::Acquire, fits) {
-            Ok(_) => Ok(()),
-            Err(_) => Err(Full),
+    /// Reserves `bytes`. An empty queue accepts an event of any size: a client for which nothing
+    /// waits is not slow.
+    pub(super) fn reserve(&mut self, bytes: usize) -> Result<(), Full> {
+        let next = self.level.saturating_add(bytes);
+        if self.level > 0 && next > self.bytes_max {
+            return Err(Full);
         }
+        self.level = next;
+        Ok(())
     }
 
-    /// Gives `bytes` back. Answers whether somebody may be waiting for just that.
-    pub(super) fn release(&self, bytes: usize) -> bool {
-        let less = |level: usize| Some(level.saturating_sub(bytes));
-        let (Ok(before) | Err(before)) =
-            self.level.fetch_update(Ordering::AcqRel, Ordering::Acquire, less);
-        let after = before.saturating_sub(bytes);
-        (before >= self.half() && after < self.half()) || (before > 0 && after == 0)
+    /// Releases `bytes`. Returns whether the level fell below half of the budget or to zero.
+    pub(super) fn release(&mut self, bytes: usize) -> bool {
+        let before = self.level;
+        self.level = before.saturating_sub(bytes);
+        let has_crossed_half = before >= self.half() && self.level < self.half();
+        has_crossed_half || (before > 0 && self.level == 0)
     }
 
-    /// Whether less than half of the room is taken.
+    /// Whether less than half of the budget is reserved.
     pub(super) fn has_capacity(&self) -> bool {
-        self.level.load(Ordering::Acquire) < self.half()
+        self.level < self.half()
     }
 
     /// Whether everything was written.
     pub(super) fn is_empty(&self) -> bool {
-        self.level.load(Ordering::Acquire) == 0
+        self.level == 0
     }
 
     fn half(&self) -> usize {
@@ -59,71 +56,59 @@ impl OutgoingBytes {
     }
 }
 
-/// Requests of one connection that wait for their turn, in all of its spaces together.
+/// Requests that wait for their turn, in all namespaces of a session together.
 ///
-/// Above the mark nothing more is read from the client. The mark lies at half of the bound, so that
-/// what is already in our buffers still finds room, and the bound is met only by a client that
-/// reading cannot hold back.
+/// Reading pauses above the mark and resumes at or below half of it. The mark for the number of
+/// requests is half of the limit, so that requests that are already in buffers still find a place.
+/// Only a client that a pause of reading does not stop exceeds the limit.
 #[derive(Debug)]
 pub(super) struct IncomingRequests {
-    requests: AtomicUsize,
-    bytes: AtomicUsize,
-    paused: AtomicBool,
+    requests: usize,
+    bytes: usize,
+    is_paused: bool,
     requests_max: usize,
     bytes_mark: usize,
 }
 
 impl IncomingRequests {
-    /// At most `requests_max` at one time; reading stops above half of that or `bytes_mark`.
+    /// At most `requests_max` at a time. Reading pauses above half of that, or above `bytes_mark`.
     pub(super) fn new(requests_max: usize, bytes_mark: usize) -> Self {
-        Self {
-            requests: AtomicUsize::new(0),
-            bytes: AtomicUsize::new(0),
-            paused: AtomicBool::new(false),
-            requests_max,
-            bytes_mark,
-        }
+        Self { requests: 0, bytes: 0, is_paused: false, requests_max, bytes_mark }
     }
 
-    /// Takes a place for one request of `bytes`.
-    pub(super) fn reserve(&self, bytes: usize) -> Result<(), Full> {
-        let fits = |count: usize| (count < self.requests_max).then_some(count + 1);
-        if self.requests.fetch_update(Ordering::SeqCst, Ordering::SeqCst, fits).is_err() {
+    /// Reserves a place for one request of `bytes`.
+    pub(super) fn reserve(&mut self, bytes: usize) -> Result<(), Full> {
+        if self.requests >= self.requests_max {
             return Err(Full);
         }
-        self.bytes.fetch_add(bytes, Ordering::SeqCst);
-        if self.exceeds_mark(1) {
-            self.paused.store(true, Ordering::SeqCst);
-            // Everything may have been given back meanwhile, and nobody would come to resume.
-            if !self.exceeds_mark(2) {
-                self.paused.store(false, Ordering::SeqCst);
-            }
-        }
+        self.requests += 1;
+        self.bytes = self.bytes.saturating_add(bytes);
+        self.is_paused |= self.exceeds_mark(1);
         Ok(())
     }
 
-    /// Gives the places of `requests` back. Answers whether reading goes on because of it.
-    pub(super) fn release(&self, requests: usize, bytes: usize) -> bool {
-        self.requests.fetch_sub(requests, Ordering::SeqCst);
-        self.bytes.fetch_sub(bytes, Ordering::SeqCst);
-        !self.exceeds_mark(2) && self.paused.swap(false, Ordering::SeqCst)
+    /// Releases the places of `requests`. Returns whether reading resumes.
+    pub(super) fn release(&mut self, requests: usize, bytes: usize) -> bool {
+        self.requests = self.requests.saturating_sub(requests);
+        self.bytes = self.bytes.saturating_sub(bytes);
+        let resumes = self.is_paused && !self.exceeds_mark(2);
+        self.is_paused &= !resumes;
+        resumes
     }
 
-    /// Whether nothing more may be read.
+    /// Whether reading pauses.
     pub(super) fn is_paused(&self) -> bool {
-        self.paused.load(Ordering::SeqCst)
+        self.is_paused
     }
 
-    /// Whether `requests` more could be taken at once.
+    /// Whether `requests` more can be taken at once.
     pub(super) fn has_capacity_for(&self, requests: usize) -> bool {
-        let count = self.requests.load(Ordering::SeqCst);
-        !self.is_paused() && count.saturating_add(requests) <= self.requests_max
+        !self.is_paused && self.requests.saturating_add(requests) <= self.requests_max
     }
 
-    /// Whether either number is above its mark, or above one `part`th of that.
+    /// Whether either number is above one `part`th of its mark.
     fn exceeds_mark(&self, part: usize) -> bool {
-        self.requests.load(Ordering::SeqCst) > self.requests_max / 2 / part
-            || self.bytes.load(Ordering::SeqCst) > self.bytes_mark / part
+        self.requests > self.requests_max / 2 / part || self.bytes > self.bytes_mark / part
     }
 }
 
@@ -133,7 +118,7 @@ mod tests {
 
     #[test]
     fn outgoing_bytes_are_bounded_unless_the_queue_is_empty() {
-        let counter = OutgoingBytes::new(100);
+        let mut counter = OutgoingBytes::new(100);
         assert_eq!(counter.reserve(500), Ok(()));
         assert_eq!(counter.reserve(1), Err(Full));
         counter.release(500);
@@ -144,9 +129,9 @@ mod tests {
 
     #[test]
     fn releasing_too_much_stops_at_zero() {
-        let counter = OutgoingBytes::new(100);
+        let mut counter = OutgoingBytes::new(100);
         counter.reserve(10).unwrap();
-        assert!(counter.release(1000), "it ran empty");
+        assert!(counter.release(1000), "the queue is empty");
         assert!(counter.is_empty());
         counter.reserve(100).unwrap();
         assert_eq!(counter.reserve(1), Err(Full));
@@ -154,7 +139,7 @@ mod tests {
 
     #[test]
     fn release_reports_once_below_half() {
-        let counter = OutgoingBytes::new(100);
+        let mut counter = OutgoingBytes::new(100);
         counter.reserve(80).unwrap();
         assert!(!counter.has_capacity());
         assert!(!counter.release(30));
@@ -165,7 +150,7 @@ mod tests {
 
     #[test]
     fn reading_pauses_above_half_and_resumes_below_a_quarter() {
-        let counter = IncomingRequests::new(8, 1000);
+        let mut counter = IncomingRequests::new(8, 1000);
         for _ in 0..4 {
             counter.reserve(1).unwrap();
         }
@@ -182,7 +167,7 @@ mod tests {
 
     #[test]
     fn reading_pauses_for_large_requests_and_the_bound_holds() {
-        let counter = IncomingRequests::new(4, 100);
+        let mut counter = IncomingRequests::new(4, 100);
         counter.reserve(101).unwrap();
         assert!(counter.is_paused());
         for _ in 0..3 {

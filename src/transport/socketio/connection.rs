@@ -1,8 +1,8 @@
-//! A client's connection in a space: what it asks there and what it is told, in order.
+//! The connection of a client to a namespace: its requests are handled one after the other.
 //!
-//! The engine calls our handlers from the task that reads the connection, so they only put things into
-//! the inbox. One task per connection takes them out again and lives as long as the session does:
-//! dropping the session is leaving.
+//! The engine calls the handlers in the task that reads the connection, so they only add to the
+//! inbox. One task per connection takes the requests out and owns the chat session: dropping that
+//! session leaves the chat.
 
 use std::{
     fmt,
@@ -16,7 +16,7 @@ use tokio::{task::coop::consume_budget, time::sleep};
 use super::{
     engine::NamespaceSocket,
     inbox::{ConnectionInbox, QueuedRequest},
-    session::EngineSession,
+    session::{AttachedConnection, EngineSession},
     spaces::SpaceClaim,
 };
 use crate::{
@@ -24,25 +24,26 @@ use crate::{
         Admission, Session,
         ports::{ConnectionMetrics, Outbox},
     },
+    domain::CloseReason,
     wire::socketio as wire,
 };
 
-/// How long a socket that the engine has lost is left alone before it is taken apart.
+/// The delay before a socket that the engine has lost is disconnected.
 const FORCE_DISCONNECT_DELAY: Duration = Duration::from_secs(5);
 
 /// See the module.
 pub(super) struct NamespaceConnection {
     session: Arc<EngineSession>,
-    // Weak, because the socket's handlers hold the connection.
+    // Weak, because the handlers of the socket hold the connection.
     socket: Weak<NamespaceSocket>,
     inbox: ConnectionInbox,
     pub(super) metrics: ConnectionMetrics,
-    /// What still comes from the client is not taken.
+    /// Whether the connection lost its right to exist: no more requests are handled.
     pub(super) revoked: AtomicBool,
 }
 
 impl NamespaceConnection {
-    /// A connection that has not begun.
+    /// A connection whose CONNECT is not answered yet.
     pub(super) fn new(
         session: Arc<EngineSession>,
         socket: &Arc<NamespaceSocket>,
@@ -58,35 +59,25 @@ impl NamespaceConnection {
         })
     }
 
-    /// The session that carries it.
+    /// The session that carries the connection.
     pub(super) fn session(&self) -> &Arc<EngineSession> {
         &self.session
     }
 
-    /// The engine's side of it, while there is one.
+    /// The socket of the engine, while it exists.
     pub(super) fn socket(&self) -> Option<Arc<NamespaceSocket>> {
         self.socket.upgrade()
     }
 
-    /// What waits to be taken.
+    /// The requests that wait.
     pub(super) fn inbox(&self) -> &ConnectionInbox {
         &self.inbox
     }
 
-    /// Whether this is the seat on `socket`.
-    pub(super) fn is_on(&self, socket: &Arc<NamespaceSocket>) -> bool {
-        std::ptr::eq(self.socket.as_ptr(), Arc::as_ptr(socket))
-    }
-
-    /// The client says nothing more.
-    pub(super) fn close_inbox(&self) {
-        self.inbox.close();
-    }
-
-    /// Holds the connection, from the answer to CONNECT to the end.
+    /// Serves the connection, from the answer to CONNECT to the end.
     ///
-    /// Everything that is not waiting for the next request is boxed: this task is as large as its
-    /// largest step, and most of the time nobody says anything.
+    /// Everything but the wait for the next request is boxed: the task is as large as its largest
+    /// step, and most of the time it waits.
     pub(super) async fn run(self: Arc<Self>, admission: Box<Admission>, claim: Option<SpaceClaim>) {
         if self.inbox.wait_open().await {
             let outbox: Arc<dyn Outbox> = Arc::<Self>::clone(&self);
@@ -104,16 +95,16 @@ impl NamespaceConnection {
                 self.session.release_requests(1, queued.bytes());
             }
         }
-        self.session.detach(&self);
+        self.session.detach(&*self);
         if claim.is_some() {
             drop(claim);
             Box::pin(self.force_disconnect()).await;
         }
     }
 
-    /// Takes one request.
+    /// Handles one request.
     async fn handle(self: &Arc<Self>, chat_session: &mut Session, queued: QueuedRequest) {
-        // A client with a full inbox must not keep the others waiting.
+        // A client with a full inbox must not occupy the thread.
         consume_budget().await;
         let QueuedRequest { value, ack } = queued;
         let Value::Str(text, attachments) = value else { return };
@@ -131,9 +122,9 @@ impl NamespaceConnection {
         }
     }
 
-    /// Takes a socket apart that the engine has lost: it may make a namespace of a pattern twice, and
-    /// forgets the first. Not before its client is gone, who would take the packet for a reason to
-    /// stay away.
+    /// Disconnects a socket that the engine has lost: when it creates the namespace of a pattern twice,
+    /// it drops the first one. The delay lets the client disconnect first, because official clients
+    /// do not reconnect after the packet.
     async fn force_disconnect(&self) {
         let still_connected = || self.socket().filter(|it| it.connected());
         if still_connected().is_none() {
@@ -146,6 +137,28 @@ impl NamespaceConnection {
         if let Some(socket) = still_connected() {
             socket.disconnect().ok();
         }
+    }
+}
+
+impl AttachedConnection for NamespaceConnection {
+    fn is_on(&self, socket: &NamespaceSocket) -> bool {
+        std::ptr::eq(self.socket.as_ptr(), socket)
+    }
+
+    fn open_inbox(&self) {
+        self.inbox.open();
+    }
+
+    fn close_inbox(&self) {
+        self.inbox.close();
+    }
+
+    fn is_inbox_closed(&self) -> bool {
+        self.inbox.is_closed()
+    }
+
+    fn send_closing(&self, reason: CloseReason) {
+        self.emit_closing(reason);
     }
 }
 

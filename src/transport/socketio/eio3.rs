@@ -1,14 +1,14 @@
-//! What the engine gets wrong for clients of version 3, put right.
+//! Corrects the payloads of the engine for clients of version 3.
 //!
-//! In a text payload it writes an attachment as `b` and base64, as in version 4. Clients of version 3
-//! expect the packet's type between the two, `b4` and base64, and take the first letter of the
-//! base64 for it.
+//! In a text payload the engine writes an attachment as `b` and base64, as in version 4. Clients of
+//! version 3 expect the packet type between the two, `b4` and base64, and would take the first letter
+//! of the base64 as the type.
 
 use bytes::{BufMut as _, Bytes, BytesMut};
 
 use super::payload::utf16_prefix;
 
-/// Mends a payload. One that is not of the expected form goes out as it is.
+/// Inserts the packet types of a payload. A payload of another form is returned unchanged.
 pub(super) fn fix_attachments(payload: Bytes) -> Bytes {
     if !payload.windows(2).any(|it| it == b":b") {
         return payload;

@@ -1,4 +1,4 @@
-//! The engine: socketioxide as we set it up, and how we speak to it over HTTP.
+//! The engine: the configuration of socketioxide, and the requests to it.
 
 use std::{convert::Infallible, time::Duration, vec};
 
@@ -20,29 +20,29 @@ use super::{
 };
 use crate::domain::Limits;
 
-/// A connection to one namespace, as the engine sees it.
+/// The socket of the engine: a connection to one namespace.
 pub(super) type NamespaceSocket = AnySocket;
 
 /// The engine's service. Clones are handles to the same engine.
 pub(super) type Engine = SocketIoService<engineioxide::service::NotFoundService>;
 
-/// From the first byte of a connection to its first namespace. Past it the connection is closed. The
-/// engine keeps every connection for so long that ends before its first namespace.
+/// The longest time from the first byte of a session to its first namespace. Past it the engine closes
+/// the session. It keeps a session that ends before its first namespace for the same time.
 const CONNECT_WAIT_MAX: Duration = Duration::from_secs(10);
 
-/// From the head of a packet with attachments to the last of these.
+/// The longest time from the header of a packet to the last of its attachments.
 const ATTACHMENTS_WAIT_MAX: Duration = Duration::from_secs(30);
 
-/// Byte strings in one packet. Official clients refuse packets with more, and so do we.
+/// The most attachments of a packet. Official clients refuse packets with more, too.
 const ATTACHMENTS_MAX: usize = 64;
 
-/// Places in the engine's queue for its own packets, beside those for events.
+/// The places in the engine's queue for its own packets, in addition to those for events.
 const ENGINE_PACKETS_MAX: usize = 64;
 
-/// Every WebSocket pins a read buffer of this size. The guard reads more at once when there is more.
+/// The read buffer of each WebSocket. The monitored stream reads more at once from a busy client.
 const READ_BUFFER_BYTES: usize = 256;
 
-/// A body for the engine: each part arrives on its own.
+/// A body for the engine: each part is a frame.
 type EngineBody = StreamBody<Iter<vec::IntoIter<Result<Frame<Bytes>, Infallible>>>>;
 
 /// Builds the engine within `limits`.
@@ -65,27 +65,27 @@ pub(super) fn build(limits: &Limits) -> (Engine, SocketIo) {
         .build_svc()
 }
 
-/// What the engine answers to a polling request.
+/// The response of the engine to a polling request.
 pub(super) struct EngineResponse {
     pub(super) content_type: Option<HeaderValue>,
     pub(super) body: Bytes,
 }
 
-/// Asks the engine to open a polling session. What `request` carries stays with the session.
+/// Opens a polling session in the engine, which keeps the extensions of `request`.
 pub(super) async fn open(
     engine: &Engine,
     version: Version,
     request: Request<()>,
 ) -> Result<EngineResponse, EngineRejection> {
     let (mut parts, ()) = request.into_parts();
-    // Text alone for the clients of old: what the engine makes of binary payloads is wrong.
+    // Clients of version 3 receive text only: the binary payloads of the engine are malformed.
     let b64 = if version == Version::V3 { "&b64=1" } else { "" };
     parts.uri = uri(version, "polling", b64);
     call(engine, Request::from_parts(parts, body(Vec::new()))).await
 }
 
-/// Waits for what a polling session has to say. Dropping the future loses nothing: the engine takes
-/// a packet from its queue in the same step in which it answers.
+/// Waits for the next packets of a polling session. Cancel-safe: the engine takes packets from its
+/// queue in the same step in which it answers.
 pub(super) async fn poll(
     engine: &Engine,
     version: Version,
@@ -96,7 +96,7 @@ pub(super) async fn poll(
     call(engine, request).await
 }
 
-/// Hands the parts of a polling session's payload to the engine.
+/// Passes the parts of a payload to the engine.
 pub(super) async fn post(
     engine: &Engine,
     version: Version,
@@ -110,15 +110,15 @@ pub(super) async fn post(
     call(engine, request).await
 }
 
-/// The address of a session as the engine reads it.
+/// The URI of a request to the engine.
 pub(super) fn uri(version: Version, transport: &str, more: &str) -> Uri {
     let eio = version.number();
     format!("/socket.io/?EIO={eio}&transport={transport}{more}")
         .parse()
-        .expect("numbers, words and session ids are plain characters")
+        .expect("numbers, words and session ids need no escape")
 }
 
-/// The address of a session that begins on a WebSocket. It is kept with the session, and costs nothing.
+/// The URI of a session that begins on a WebSocket. The engine keeps it; a static one uses no memory.
 pub(super) fn websocket_uri(version: Version) -> Uri {
     Uri::from_static(match version {
         Version::V3 => "/socket.io/?EIO=3&transport=websocket",
@@ -148,7 +148,7 @@ async fn call(
 }
 
 impl EngineResponse {
-    /// The answer for the client.
+    /// The response to the client.
     pub(super) fn into_response(self) -> http::Response<Body> {
         let Self { content_type, body } = self;
         let mut response = http::Response::new(Body::from(body));

@@ -1,25 +1,24 @@
-//! What a client has said and nobody has taken yet: ordered and bounded.
+//! The requests of one connection that wait for their turn, in the order of arrival.
+//!
+//! The session limits how many wait in all of its connections together.
 
-use std::{
-    collections::VecDeque,
-    fmt,
-    sync::{Mutex, MutexGuard, PoisonError},
-};
+use std::{collections::VecDeque, fmt};
 
 use bytes::Bytes;
+use parking_lot::Mutex;
 use socketioxide::handler::Value;
 use tokio::sync::Notify;
 
-/// What a client said.
+/// An event from the client.
 pub(super) struct QueuedRequest {
-    /// `["event", data, …]` and what is attached.
+    /// `["event", data, …]` and the attachments.
     pub(super) value: Value,
-    /// Where the answer goes, when one is wanted.
+    /// The number of the acknowledgement, if the client expects one.
     pub(super) ack: Option<i64>,
 }
 
 impl QueuedRequest {
-    /// The memory that it pins.
+    /// The memory that the request holds.
     pub(super) fn bytes(&self) -> usize {
         let payload = match &self.value {
             Value::Str(text, attachments) => {
@@ -31,7 +30,7 @@ impl QueuedRequest {
     }
 }
 
-/// See the module. How much may wait in it is the link's to say.
+/// See the module.
 #[derive(Default)]
 pub(super) struct ConnectionInbox {
     state: Mutex<ConnectionInboxState>,
@@ -49,16 +48,16 @@ enum InboxPhase {
     /// CONNECT is not answered yet.
     #[default]
     Pending,
-    /// The connection is on.
+    /// The connection is open.
     Open,
-    /// It is over.
+    /// The connection has ended.
     Closed,
 }
 
 impl ConnectionInbox {
-    /// CONNECT is answered.
+    /// Opens the inbox, because CONNECT is answered.
     pub(super) fn open(&self) {
-        let mut state = self.lock();
+        let mut state = self.state.lock();
         if state.phase == InboxPhase::Pending {
             state.phase = InboxPhase::Open;
         }
@@ -66,9 +65,9 @@ impl ConnectionInbox {
         self.changed.notify_one();
     }
 
-    /// Puts a request in. Gives it back when nobody will take it.
+    /// Adds a request. Returns it if the inbox is closed.
     pub(super) fn put(&self, queued: QueuedRequest) -> Result<(), QueuedRequest> {
-        let mut state = self.lock();
+        let mut state = self.state.lock();
         if state.phase == InboxPhase::Closed {
             return Err(queued);
         }
@@ -78,21 +77,21 @@ impl ConnectionInbox {
         Ok(())
     }
 
-    /// Nothing more goes in. What waits was said before the end and is still taken.
+    /// Accepts no more requests. Those that wait are still handled.
     pub(super) fn close(&self) {
-        self.lock().phase = InboxPhase::Closed;
+        self.state.lock().phase = InboxPhase::Closed;
         self.changed.notify_one();
     }
 
-    /// Whether nothing more goes in.
+    /// Whether no more requests are accepted.
     pub(super) fn is_closed(&self) -> bool {
-        self.lock().phase == InboxPhase::Closed
+        self.state.lock().phase == InboxPhase::Closed
     }
 
-    /// Waits until CONNECT is answered. `false` when it never will be.
+    /// Waits until CONNECT is answered. Returns `false` if the inbox closes before.
     pub(super) async fn wait_open(&self) -> bool {
         loop {
-            let phase = self.lock().phase;
+            let phase = self.state.lock().phase;
             match phase {
                 InboxPhase::Pending => self.changed.notified().await,
                 InboxPhase::Open => return true,
@@ -101,7 +100,7 @@ impl ConnectionInbox {
         }
     }
 
-    /// The next request, until the connection is over and none is left. There is one who waits.
+    /// The next request, until the inbox is closed and empty. Only one task waits here.
     pub(super) async fn next(&self) -> Option<QueuedRequest> {
         loop {
             let (next, phase) = self.pop();
@@ -113,27 +112,22 @@ impl ConnectionInbox {
     }
 
     fn pop(&self) -> (Option<QueuedRequest>, InboxPhase) {
-        let mut state = self.lock();
+        let mut state = self.state.lock();
         let next = state.waiting.pop_front();
-        // Most connections are silent most of the time, and keep no room for what they might say.
+        // An idle connection holds no memory for later requests.
         if state.waiting.is_empty() {
             state.waiting = VecDeque::new();
         }
         (next, state.phase)
     }
-
-    /// Poisoning is ignored: every critical section leaves the queue whole at each step.
-    fn lock(&self) -> MutexGuard<'_, ConnectionInboxState> {
-        self.state.lock().unwrap_or_else(PoisonError::into_inner)
-    }
 }
 
 impl fmt::Debug for ConnectionInbox {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        let state = self.lock();
-        f.debug_struct("Inbox")
+        let state = self.state.lock();
+        f.debug_struct("ConnectionInbox")
             .field("phase", &state.phase)
             .field("waiting", &state.waiting.len())
-            .finish()
+            .finish_non_exhaustive()
     }
 }

@@ -1,4 +1,4 @@
-//! What the engine calls when a client sends an event or disconnects.
+//! The handlers that the engine calls when a client sends an event or disconnects.
 
 use std::sync::Arc;
 
@@ -13,8 +13,8 @@ use crate::domain::CloseReason;
 
 /// Puts every event of a client into the inbox of its connection.
 ///
-/// The engine runs its own handlers in separate tasks, so in any order. The reading task calls this one
-/// directly, in the order of arrival. It must neither wait nor panic.
+/// The engine runs ordinary handlers in separate tasks, so in any order. The reading task calls this
+/// one directly, in the order of arrival. It must neither wait nor panic.
 pub(super) struct MessageListener(pub(super) Arc<NamespaceConnection>);
 
 impl MessageHandler<LocalAdapter, Self> for MessageListener {
@@ -23,7 +23,7 @@ impl MessageHandler<LocalAdapter, Self> for MessageListener {
         let session = connection.session();
         let queued = QueuedRequest { value, ack };
         let bytes = queued.bytes();
-        if session.incoming().reserve(bytes).is_err() {
+        if session.reserve_request(bytes).is_err() {
             session.close(CloseReason::Flood);
         } else if connection.inbox().put(queued).is_err() {
             session.release_requests(1, bytes);
@@ -41,13 +41,13 @@ impl DisconnectHandler<LocalAdapter, Self> for DisconnectListener {
         _reason: DisconnectReason,
         defer: fn(Arc<NamespaceSocket>),
     ) {
-        self.0.close_inbox();
+        self.0.inbox().close();
         defer(socket);
     }
 }
 
 impl Drop for DisconnectListener {
     fn drop(&mut self) {
-        self.0.close_inbox();
+        self.0.inbox().close();
     }
 }

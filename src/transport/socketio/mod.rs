@@ -1,14 +1,13 @@
-//! The way in for Socket.IO clients: everything under `/socket.io/`.
+//! The transport for Socket.IO clients: everything under `/socket.io/`.
 //!
-//! socketioxide speaks the protocol; this folder stands around it and keeps it from harm. Every
-//! WebSocket is upgraded here, so that the stream under the engine is ours: it can be paused, cut,
-//! and it knows when its peer has stopped reading. Every polling request passes through here, so
-//! that bodies are bounded before they are read and one connection never has two of them in work.
-//! What arrives goes into one ordered, bounded inbox per connection, and what is decided about it
-//! is decided in `chat`.
+//! socketioxide implements the protocol; this folder protects it. Every WebSocket is upgraded here,
+//! with a monitored stream below the engine: it can pause and abort, and it detects a peer that
+//! stops reading. Every polling request passes through here, so bodies are limited before they are
+//! read, and a session has one POST in progress at a time. Events from a client enter an ordered,
+//! bounded inbox per connection. All decisions about them are made in `chat`.
 //!
-//! Engine.IO session ids are passwords: whoever knows one can speak as its owner. They stay in this
-//! folder and are never logged.
+//! An Engine.IO session id is a password: knowing it is enough to post as its user. The ids stay in
+//! this folder and are never logged.
 
 mod backpressure;
 mod connection;
@@ -21,7 +20,9 @@ mod namespace;
 mod outbox;
 mod payload;
 mod polling;
+mod polling_state;
 mod probe;
+mod registration;
 mod registry;
 mod request;
 mod session;
@@ -32,17 +33,16 @@ mod test_support;
 mod tests;
 mod upgrade;
 
-use std::{fmt, sync::Arc, time::Duration};
+use std::{fmt, sync::Arc};
 
-use axum::body::Body;
-use http::{Request, Response, StatusCode};
+use axum::{Router, body::Body, extract::State, routing::any};
+use http::{Request, Response};
 
 use self::{
-    engine::Engine,
-    polling::PollingState,
+    polling_state::PollingState,
     registry::SessionRegistry,
     request::{EngineRejection, EngineRequest, Version},
-    session::{EngineSession, Handshake},
+    session::{EngineSession, Handshake, SessionResources},
     spaces::Spaces,
 };
 use crate::{
@@ -57,34 +57,29 @@ use crate::{
     },
 };
 
-/// How long a client that is told `closing` may take to fetch what was sent before.
-const FLUSH_WAIT_MAX: Duration = Duration::from_secs(2);
-/// The same for a client that may not stay: it is gone within a second.
-const PROMPT_FLUSH_WAIT_MAX: Duration = Duration::from_millis(700);
-
-/// The methods that there are.
+/// The supported methods.
 const METHODS: &str = "GET, POST, OPTIONS";
 
 /// Everything under `/socket.io/`.
 #[derive(Clone)]
 pub struct SocketIoTransport {
-    engine: Engine,
+    resources: Arc<SessionResources>,
     origins: Arc<Origins>,
     in_query: QueryTokens,
     context: Arc<SocketIoContext>,
 }
 
-/// What the parts of the transport have in common.
+/// What the parts of the transport share.
 struct SocketIoContext {
     chat: Arc<Chat>,
     limits: Arc<Limits>,
-    registry: Arc<SessionRegistry>,
+    registry: SessionRegistry,
     spaces: Arc<Spaces>,
     tasks: Tasks,
 }
 
 impl SocketIoTransport {
-    /// Builds the engine and opens the spaces. Nothing listens yet.
+    /// Builds the engine and opens the spaces. No connection is accepted yet.
     pub fn new(
         chat: Arc<Chat>,
         spaces: &[SpacePattern],
@@ -96,31 +91,26 @@ impl SocketIoTransport {
         let registry = SessionRegistry::new();
         let spaces_open = Spaces::new(limits.spaces_max);
         let (engine, io) = engine::build(&limits);
-        tasks.spawn("socketio sessions", registry::maintain(Arc::clone(&registry), tasks.clone()));
+        tasks.spawn("socketio sessions", registry::maintain(registry.clone(), tasks.clone()));
+        let resources = Arc::new(SessionResources {
+            limits: Arc::clone(&limits),
+            tasks: tasks.clone(),
+            engine,
+        });
         let context =
             Arc::new(SocketIoContext { chat, limits, registry, spaces: spaces_open, tasks });
         namespace::open(&io, &context, spaces);
-        Self { engine, origins, in_query, context }
+        Self { resources, origins, in_query, context }
     }
 
-    /// Answers any request for a path under `/socket.io/`.
-    pub async fn handle(&self, request: Request<Body>) -> Response<Body> {
-        let origin = match self.origins.check(request.headers()) {
-            Ok(origin) => origin,
-            Err(rejection) => return request::rejection_response(&rejection),
-        };
-        let mut response = match cors::preflight(&request, METHODS) {
-            Some(response) => response,
-            None => self.dispatch(request).await.unwrap_or_else(EngineRejection::into_response),
-        };
-        cors::finish(&mut response, origin);
-        response
+    /// The route of the engine, for this host's pages and those of allowed origins.
+    pub fn routes(self) -> Router {
+        let origins = Arc::clone(&self.origins);
+        let engine = Router::new().route("/socket.io/", any(handle)).with_state(self);
+        cors::guard(engine, origins, METHODS)
     }
 
     async fn dispatch(&self, request: Request<Body>) -> Result<Response<Body>, EngineRejection> {
-        if !matches!(request.uri().path(), "/socket.io/" | "/socket.io") {
-            return Ok(request::empty_response(StatusCode::NOT_FOUND));
-        }
         let query = request.uri().query().unwrap_or_default();
         let engine_request = request::parse_request(request.method(), query)?;
         let is_new_session =
@@ -146,21 +136,20 @@ impl SocketIoTransport {
         }
     }
 
-    /// What the first request of a session says. Whether its token is good is seen at the door of each
-    /// space.
+    /// Reads the first request of a session. Its token is verified at the connection to each space.
     fn read_handshake(&self, version: Version, request: &Request<Body>, offer: Offer) -> Handshake {
         let query = request.uri().query().unwrap_or_default();
         let request_token = credentials::find(request.headers(), offer, query, self.in_query);
         Handshake { version, query: request::application_query(query), request_token }
     }
 
-    /// Makes the link of a new session.
+    /// Creates a session.
     fn create_session(
         &self,
         handshake: Handshake,
         polling: Option<Box<PollingState>>,
     ) -> Arc<EngineSession> {
-        let resources = (Arc::clone(&self.context.limits), self.context.tasks.clone());
+        let resources = Arc::clone(&self.resources);
         self.context.registry.create_session(handshake, resources, polling)
     }
 
@@ -176,10 +165,18 @@ impl SocketIoTransport {
     }
 }
 
+/// Answers any request for the engine's path but `OPTIONS`.
+async fn handle(
+    State(transport): State<SocketIoTransport>,
+    request: Request<Body>,
+) -> Response<Body> {
+    transport.dispatch(request).await.unwrap_or_else(EngineRejection::into_response)
+}
+
 impl fmt::Debug for SocketIoTransport {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.debug_struct("SocketIoTransport")
-            .field("links", &self.context.registry.count())
+            .field("sessions", &self.context.registry.count())
             .finish_non_exhaustive()
     }
 }

@@ -1,7 +1,7 @@
-//! The engine's namespaces, and who comes in.
+//! The namespaces of the engine, and the admission of connections to them.
 //!
-//! The engine answers CONNECT and only then calls the connect handler, in a task of its own: what a
-//! client sends meanwhile would find no handler and be lost. So everything is set up in the
+//! The engine answers CONNECT and then calls the connect handler in a separate task. Events that a
+//! client sends in between would find no handler and be lost. So everything is set up in the
 //! middleware, which runs before CONNECT is answered.
 
 use std::{fmt::Display, future::Future, pin::Pin, sync::Arc};
@@ -27,7 +27,7 @@ use crate::{
     wire::{code, socketio as wire},
 };
 
-/// Opens the spaces. `/` is always there; the engine refuses every space that is not.
+/// Opens the spaces. `/` always exists. The engine refuses spaces that are not open.
 pub(super) fn open(io: &SocketIo, context: &Arc<SocketIoContext>, spaces: &[SpacePattern]) {
     let middleware = |kind| ConnectMiddleware { context: Arc::clone(context), kind };
     io.ns(Space::root().as_raw().to_owned(), middleware(NamespaceKind::Named));
@@ -41,12 +41,12 @@ pub(super) fn open(io: &SocketIo, context: &Arc<SocketIoContext>, spaces: &[Spac
             && let Err(error) =
                 io.dyn_ns(format!("{prefix}{{name}}"), middleware(NamespaceKind::Pattern))
         {
-            error!(error = %error, "the spaces {prefix}* cannot be opened");
+            error!(error = %error, "opening the spaces {prefix}* failed");
         }
     }
 }
 
-/// The door of a space, or of all spaces of one pattern.
+/// The middleware of a space, or of all spaces of one pattern.
 #[derive(Clone)]
 struct ConnectMiddleware {
     context: Arc<SocketIoContext>,
@@ -55,13 +55,13 @@ struct ConnectMiddleware {
 
 #[derive(Clone, Copy)]
 enum NamespaceKind {
-    /// Exists always.
+    /// The namespace always exists.
     Named,
-    /// Exists while somebody is in it.
+    /// The namespace exists while it has connections.
     Pattern,
 }
 
-/// What the engine's middleware answers: the error's text is what the client reads.
+/// The result of a middleware. The client receives the text of the error.
 type MiddlewareResult<'a> =
     Pin<Box<dyn Future<Output = Result<(), Box<dyn Display + Send>>> + Send + 'a>>;
 
@@ -73,7 +73,7 @@ impl ConnectHandler<LocalAdapter, Self> for ConnectMiddleware {
     ) -> MiddlewareResult<'a> {
         Box::pin(async move {
             self.admit(&socket, auth.as_ref()).await.map_err(|rejection| {
-                debug!(rejection = ?rejection, "somebody was refused at the door");
+                debug!(rejection = ?rejection, "connection to a space refused");
                 Box::new(error_text(&rejection)) as Box<dyn Display + Send>
             })
         })
@@ -86,12 +86,12 @@ impl ConnectHandler<LocalAdapter, Self> for ConnectMiddleware {
         if self.is_orphaned(&socket) {
             session.close(CloseReason::Fault);
         }
-        connection.inbox().open();
+        connection.open_inbox();
     }
 }
 
 impl ConnectMiddleware {
-    /// Lets somebody in, or says why not.
+    /// Admits a connection, or rejects it.
     async fn admit(
         &self,
         socket: &Arc<NamespaceSocket>,
@@ -112,7 +112,7 @@ impl ConnectMiddleware {
         socket.on_fallback(MessageListener(Arc::clone(&connection)));
         socket.on_disconnect(DisconnectListener(Arc::clone(&connection)));
         session.attach(&connection);
-        // Boxed, because whoever spawns it moves it about and makes room for it at every stop.
+        // Boxed, because each future that holds the task until it is spawned is as large as the task.
         let task = Box::pin(connection.run(admission, claim).instrument(span));
         self.context.tasks.spawn("socketio namespace", task);
         Ok(())
@@ -125,9 +125,9 @@ impl ConnectMiddleware {
         }
     }
 
-    /// Whether the engine has lost the socket: it may make a namespace of a pattern twice when two
-    /// come at once, and forgets the first, and it may take the last one's leaving for the end of a
-    /// namespace to which somebody is on the way.
+    /// Whether the engine has lost the socket. With two first connections at once the engine creates
+    /// the namespace of a pattern twice and drops the first one. And when the last connection leaves,
+    /// the namespace may be deleted while another client connects to it.
     fn is_orphaned(&self, socket: &Arc<NamespaceSocket>) -> bool {
         match self.kind {
             NamespaceKind::Named => false,
@@ -138,12 +138,12 @@ impl ConnectMiddleware {
     }
 }
 
-/// The engine's handle.
+/// The handle of the engine.
 fn io(socket: &Arc<NamespaceSocket>) -> SocketIo {
     SocketIo::from_connect_parts(socket, &None).unwrap_or_else(|never| match never {})
 }
 
-/// What the client reads: the code, or the words that the protocol has for an unknown space.
+/// The text of an error: the code, or the text of the protocol for an unknown space.
 fn error_text(rejection: &Rejection) -> &'static str {
     match rejection {
         Rejection::UnknownSpace => "Invalid namespace",

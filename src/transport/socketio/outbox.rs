@@ -1,7 +1,7 @@
-//! What a connection tells its client.
+//! The outbox of a namespace connection: events, acknowledgements and `closing`.
 //!
-//! Nothing here waits, and no error of the engine is passed over: a queue that is full ends the
-//! connection, because what comes after a gap must not go out.
+//! Nothing here waits, and every error of the engine is handled. A full queue ends the connection,
+//! because no event may follow a lost one.
 
 use std::sync::{Arc, atomic::Ordering};
 
@@ -14,7 +14,7 @@ use socketioxide::{
 };
 use tracing::error;
 
-use super::{connection::NamespaceConnection, engine::NamespaceSocket, session::ClosePhase};
+use super::{connection::NamespaceConnection, engine::NamespaceSocket, session::Reservation};
 use crate::{
     chat::{
         Reply,
@@ -64,7 +64,7 @@ impl Outbox for NamespaceConnection {
 }
 
 impl NamespaceConnection {
-    /// Answers a request, as an acknowledgement or, where none was asked for, as an event.
+    /// Answers a request with an acknowledgement or, if the client expects none, with an event.
     pub(super) fn answer(&self, ack: Option<i64>, kind: RequestKind, reply: &Reply) {
         if let Err(rejection) = reply {
             self.metrics.request_rejected(rejection);
@@ -81,28 +81,28 @@ impl NamespaceConnection {
         }
     }
 
-    /// Tells the client why its connection ends. The only thing that goes out after an overflow.
-    pub(super) fn send_closing(&self, reason: CloseReason) {
+    /// Sends `closing` with the reason. No other event is sent after an overflow.
+    pub(super) fn emit_closing(&self, reason: CloseReason) {
         if let Some(socket) = self.socket() {
             let packet = wire::closing(reason);
-            // Where it cannot be said, it is not said.
+            // It is sent without budget, too. If the queue of the engine is full, it is lost.
             self.session().reserve_bytes(packet.bytes()).ok();
             socket.emit("closing", &packet).ok();
         }
     }
 
-    /// Takes the client out of the space, which official clients understand as "stay away", and ends
-    /// the session with its last space. Its other spaces are other users' business.
+    /// Disconnects the client from the namespace, after which official clients do not reconnect. The
+    /// session ends with its last connection: connections to other spaces belong to other users.
     fn disconnect(&self, reason: CloseReason) {
         if self.inbox().is_closed() {
             return;
         }
-        self.send_closing(reason);
+        self.emit_closing(reason);
         let disconnected = self.socket().map_or(Ok(()), NamespaceSocket::disconnect);
-        self.close_inbox();
+        self.inbox().close();
         if disconnected.is_err() {
             self.session().abort();
-        } else if self.session().connections().iter().all(|it| it.inbox().is_closed()) {
+        } else if self.session().connections().iter().all(|it| it.is_inbox_closed()) {
             self.session().finish(reason);
         }
     }
@@ -125,20 +125,18 @@ impl NamespaceConnection {
         }
     }
 
-    /// Takes room for `bytes` and sends. A connection that is about to end takes anything and sends
-    /// nothing.
+    /// Reserves budget for `bytes` and sends. A session that closes accepts every event and sends none.
     fn reserve_and_send(
         &self,
         bytes: usize,
         send: impl FnOnce() -> Result<(), SendError>,
     ) -> Result<(), Overflow> {
         let session = self.session();
-        match session.close_phase() {
-            ClosePhase::Open => {}
-            ClosePhase::Overflowed => return Err(Overflow),
-            ClosePhase::Notifying | ClosePhase::Closing | ClosePhase::Aborted => return Ok(()),
+        match session.reserve_event(bytes) {
+            Reservation::Granted => {}
+            Reservation::Overflowed => return Err(Overflow),
+            Reservation::Closing => return Ok(()),
         }
-        session.reserve_bytes(bytes).map_err(|_full| Overflow)?;
         match send() {
             Ok(()) => Ok(()),
             Err(SendError::Socket(SocketError::InternalChannelFull)) => {
@@ -150,7 +148,7 @@ impl NamespaceConnection {
                 Ok(())
             }
             Err(SendError::Serialize(error)) => {
-                error!(error = %error, "a packet of ours cannot be encoded");
+                error!(error = %error, "packet encoding failed");
                 session.close(CloseReason::Fault);
                 Ok(())
             }

@@ -1,27 +1,42 @@
 //! Payloads that clients post: several packets in one body.
 //!
-//! They are counted here before the engine parses any of them. Those of version 3 are also cut,
-//! because the engine copies everything that follows a packet once per packet: a megabyte of
-//! one-letter packets would keep a core busy for minutes.
+//! Packets are counted here before the engine parses any of them. Payloads of version 3 are also
+//! split, because for each packet the engine copies everything that follows it: a megabyte of
+//! one-letter packets would occupy a core for minutes.
 
+use axum::body::Body;
 use bytes::{Buf as _, Bytes};
 use http::{HeaderMap, header::CONTENT_TYPE};
 
 use super::request::{EngineRejection, Version};
+use crate::{
+    domain::Limits,
+    transport::body::{self, BodyError},
+};
 
-/// Between the packets of a payload of version 4.
+/// Separates the packets of a payload of version 4.
 const SEPARATOR: u8 = 0x1e;
 
-/// Between the length and the text of a packet of version 3.
+/// Separates the length and the text of a packet of version 3.
 const TEXT_MARK: u8 = b':';
 
-/// After the digits of a length in a binary payload of version 3.
+/// Ends the digits of a length in a binary payload of version 3.
 const BINARY_MARK: u8 = 0xff;
 
-/// Digits of the largest length that is read. No frame is near 10 MB.
+/// The most digits of a length. The limit for a frame is far below 10 MB.
 const DIGITS_MAX: usize = 7;
 
-/// How packets are put together.
+/// Reads a posted body within the limits of a frame.
+pub(super) async fn read_body(body: Body, limits: &Limits) -> Result<Bytes, EngineRejection> {
+    let (bytes_max, wait_max) = (limits.frame_bytes_max.get(), limits.request_body_wait_max);
+    body::read(body, bytes_max, wait_max).await.map_err(|error| match error {
+        BodyError::TooLarge => EngineRejection::TooLarge,
+        BodyError::TooSlow => EngineRejection::TooSlow,
+        BodyError::BadRequest => EngineRejection::BadRequest,
+    })
+}
+
+/// The encoding of a payload.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(super) enum PayloadFormat {
     /// Version 4: text with separators.
@@ -33,7 +48,7 @@ pub(super) enum PayloadFormat {
 }
 
 impl PayloadFormat {
-    /// What a request of a session says that its body is.
+    /// The format of the body of a request.
     pub(super) fn of(version: Version, headers: &HeaderMap) -> Result<Self, EngineRejection> {
         let binary = headers.get(CONTENT_TYPE).is_some_and(|it| {
             it.as_bytes().to_ascii_lowercase().starts_with(b"application/octet-stream")
@@ -50,24 +65,24 @@ impl PayloadFormat {
 /// A payload that the engine reads in linear time.
 #[derive(Debug, PartialEq, Eq)]
 pub(super) struct Payload {
-    /// As the engine wants to hear it.
+    /// The content type for the engine.
     pub(super) content_type: &'static str,
-    /// How many packets there are.
+    /// The number of packets.
     pub(super) packets: usize,
-    /// The body in parts, each of which the engine sees on its own.
+    /// The body in parts, each of which the engine reads separately.
     pub(super) parts: Vec<Bytes>,
 }
 
-/// Why a payload is not taken.
+/// The reason why a payload is refused.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(super) enum PayloadError {
-    /// It breaks the protocol.
+    /// The payload violates the protocol.
     Malformed,
-    /// It has more packets than may wait.
+    /// The payload has more packets than may wait.
     TooManyPackets,
 }
 
-/// Counts the packets of `body`, and cuts it where the engine needs that.
+/// Counts the packets of `body`, and splits it if its version needs that.
 pub(super) fn split(
     format: PayloadFormat,
     body: Bytes,
@@ -98,7 +113,7 @@ pub(super) fn close(version: Version) -> Payload {
     Payload { content_type: "text/plain", packets: 1, parts: vec![Bytes::from_static(packet)] }
 }
 
-/// Cuts `body` into packets; `length` says how long the first one is, head and all.
+/// Splits `body` into packets. `length` returns the length of the first one with its header.
 fn split_packets(
     content_type: &'static str,
     mut body: Bytes,
@@ -116,7 +131,7 @@ fn split_packets(
     Ok(Payload { content_type, packets: parts.len(), parts })
 }
 
-/// The length of the packet at the beginning of a text payload, head and all.
+/// The length of the first packet of a text payload, with its header.
 fn text_packet_length(payload: &[u8]) -> Option<usize> {
     let head = payload.iter().take(DIGITS_MAX + 1).position(|it| *it == TEXT_MARK)?;
     let units = number(payload.get(..head)?.iter().map(|it| it.wrapping_sub(b'0')))?;
@@ -124,7 +139,7 @@ fn text_packet_length(payload: &[u8]) -> Option<usize> {
     Some(head + 1 + utf16_prefix(text, units)?)
 }
 
-/// The length of the packet at the beginning of a binary payload, head and all.
+/// The length of the first packet of a binary payload, with its header.
 fn binary_packet_length(payload: &[u8]) -> Option<usize> {
     let (kind, rest) = payload.split_first()?;
     let digits = rest.iter().take(DIGITS_MAX + 1).position(|it| *it == BINARY_MARK)?;
@@ -145,9 +160,9 @@ fn number(digits: impl Iterator<Item = u8>) -> Option<usize> {
     (sum > 0).then_some(sum)
 }
 
-/// How many bytes of UTF-8 make up the first `units` units of UTF-16.
+/// The number of UTF-8 bytes that encode the first `units` units of UTF-16.
 ///
-/// Only first bytes are looked at. Whether the rest is UTF-8 is for the engine to check.
+/// Only the first byte of each character is checked. The engine checks the others.
 pub(super) fn utf16_prefix(text: &[u8], units: usize) -> Option<usize> {
     let (mut bytes, mut left) = (0, units);
     while left > 0 {

@@ -1,175 +1,69 @@
-//! Sessions that poll: opened, listened to, spoken to, hung up on.
+//! The requests of polling sessions: open, poll and post.
 //!
-//! A body is bounded before it is read, and counted before it is parsed. One POST of a session is in
-//! work at a time, and it is held back while the session's inbox is full.
+//! The size of a body is limited before it is read, and its packets are counted before they are
+//! parsed. One POST of a session is in progress at a time. It waits while the inboxes of the session
+//! are full.
 
-use std::{
-    fmt,
-    sync::{
-        Arc,
-        atomic::{AtomicBool, AtomicU8, AtomicU64, AtomicUsize, Ordering},
-    },
-    time::Duration,
-};
+use std::sync::Arc;
 
-use axum::body::{Body, HttpBody as _};
+use axum::body::Body;
 use bytes::Bytes;
 use http::{Request, Response};
-use http_body_util::{BodyExt as _, Limited};
 use serde::Deserialize;
 use socketioxide::socket::Sid;
-use tokio::time::{Instant, sleep, timeout};
+use tokio::time::{Instant, sleep};
 
 use super::{
     SocketIoTransport, eio3,
-    engine::{self, Engine, EngineResponse},
+    engine::{self, EngineResponse},
     payload::{self, PayloadError, PayloadFormat},
+    polling_state::PollingState,
     request::{EngineRejection, Version},
     session::{ClosePhase, EngineSession, Handshake},
 };
-use crate::domain::{CloseReason, Limits};
+use crate::domain::CloseReason;
 
-/// While a client changes over to a WebSocket it waits for its last poll to be answered. So the poll
-/// is answered with nothing after this time, and each further one after twice the time before.
-const NOOP_DELAY: Duration = Duration::from_millis(50);
+/// Counts a request of the session as in progress until it is dropped.
+struct RequestInProgress<'a>(&'a EngineSession);
 
-/// A polling session of which nothing was seen for this long after its heartbeat ran out is one that
-/// the engine has forgotten without telling.
-const ABANDONED_AFTER: Duration = Duration::from_secs(15);
-
-/// What only sessions that began with polling have.
-pub(super) struct PollingState {
-    engine: Engine,
-    upgrade_state: AtomicU8,
-    noops_sent: AtomicU8,
-    posting: AtomicBool,
-    requests_in_flight: AtomicUsize,
-    created_at: Instant,
-    /// Milliseconds from birth to the end of the last request.
-    last_request: AtomicU64,
-}
-
-/// What carries a session.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
-#[repr(u8)]
-pub(super) enum UpgradeState {
-    /// Polling.
-    Polling,
-    /// Polling, and a WebSocket has opened that has not proved yet that it works.
-    Probing,
-    /// Polling, and the client was told that its WebSocket works.
-    Switching,
-    /// A WebSocket.
-    WebSocket,
-}
-
-impl PollingState {
-    /// A session that has just begun.
-    pub(super) fn new(engine: Engine) -> Self {
-        Self {
-            engine,
-            upgrade_state: AtomicU8::new(UpgradeState::Polling as u8),
-            noops_sent: AtomicU8::new(0),
-            posting: AtomicBool::new(false),
-            requests_in_flight: AtomicUsize::new(0),
-            created_at: Instant::now(),
-            last_request: AtomicU64::new(0),
-        }
-    }
-
-    /// Whether requests carry it, or still carry it.
-    pub(super) fn is_polling(&self) -> bool {
-        self.upgrade_state.load(Ordering::SeqCst) != UpgradeState::WebSocket as u8
-    }
-
-    /// Moves from one carrier to another, if it is at the first. Answers whether it was.
-    pub(super) fn change(&self, from: UpgradeState, to: UpgradeState) -> bool {
-        let (before, after, order) = (from as u8, to as u8, Ordering::SeqCst);
-        let changed = self.upgrade_state.compare_exchange(before, after, order, order).is_ok();
-        if changed {
-            self.noops_sent.store(0, order);
-        }
-        changed
-    }
-
-    fn is_switching(&self) -> bool {
-        self.upgrade_state.load(Ordering::SeqCst) == UpgradeState::Switching as u8
-    }
-
-    /// Whether nobody has used the session for so long that it cannot live.
-    pub(super) fn is_abandoned(&self, limits: &Limits) -> bool {
-        let last_request = Duration::from_millis(self.last_request.load(Ordering::SeqCst));
-        let idle_max = limits.ping_interval + limits.ping_timeout + ABANDONED_AFTER;
-        let idle = self.requests_in_flight.load(Ordering::SeqCst) == 0;
-        self.is_polling() && idle && self.created_at.elapsed() > last_request + idle_max
-    }
-
-    /// Waits until the client's pending poll has to be answered so that it can change over.
-    async fn wait_for_noop(&self, session: &EngineSession) {
-        loop {
-            session.wait_until(|_| self.is_switching()).await;
-            let times = self.noops_sent.load(Ordering::SeqCst).min(10);
-            sleep(NOOP_DELAY * (1 << times)).await;
-            if self.is_switching() {
-                self.noops_sent.fetch_add(1, Ordering::SeqCst);
-                return;
-            }
-        }
+impl<'a> RequestInProgress<'a> {
+    fn begin(session: &'a EngineSession) -> Self {
+        session.with_polling(PollingState::begin_request);
+        Self(session)
     }
 }
 
-impl fmt::Debug for PollingState {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.debug_struct("PollingState")
-            .field("upgrade_state", &self.upgrade_state)
-            .finish_non_exhaustive()
-    }
-}
-
-/// A request of the session is in work until this is dropped.
-struct RequestInFlight<'a>(&'a PollingState);
-
-impl<'a> RequestInFlight<'a> {
-    fn begin(polling: &'a PollingState) -> Self {
-        polling.requests_in_flight.fetch_add(1, Ordering::SeqCst);
-        Self(polling)
-    }
-}
-
-impl Drop for RequestInFlight<'_> {
+impl Drop for RequestInProgress<'_> {
     fn drop(&mut self) {
-        let last_request =
-            u64::try_from(self.0.created_at.elapsed().as_millis()).unwrap_or(u64::MAX);
-        self.0.last_request.store(last_request, Ordering::SeqCst);
-        self.0.requests_in_flight.fetch_sub(1, Ordering::SeqCst);
+        let now = Instant::now();
+        self.0.with_polling(|it| it.end_request(now));
     }
 }
 
-/// The turn to post. There is one at a time.
-struct PostGuard<'a>(&'a PollingState);
+/// The right to post. It exists once at a time.
+struct PostGuard<'a>(&'a EngineSession);
 
 impl<'a> PostGuard<'a> {
-    fn acquire(polling: &'a PollingState) -> Option<Self> {
-        let free = !polling.posting.swap(true, Ordering::SeqCst);
-        free.then(|| Self(polling))
+    fn acquire(session: &'a EngineSession) -> Option<Self> {
+        let is_free = session.with_polling(PollingState::begin_post).unwrap_or(false);
+        is_free.then(|| Self(session))
     }
 }
 
 impl Drop for PostGuard<'_> {
     fn drop(&mut self) {
-        self.0.posting.store(false, Ordering::SeqCst);
+        self.0.with_polling(PollingState::end_post);
     }
 }
 
 impl SocketIoTransport {
-    /// Finds a session that requests still carry.
+    /// Finds a session that polling carries.
     pub(super) fn find_polling_session(
         &self,
         sid: Sid,
     ) -> Result<Arc<EngineSession>, EngineRejection> {
         let session = self.context.registry.find(sid).ok_or(EngineRejection::SessionUnknown)?;
-        let polls = session.polling().is_some_and(PollingState::is_polling);
-        if polls { Ok(session) } else { Err(EngineRejection::BadRequest) }
+        if session.is_polling() { Ok(session) } else { Err(EngineRejection::BadRequest) }
     }
 
     /// Opens a session.
@@ -178,31 +72,31 @@ impl SocketIoTransport {
         handshake: Handshake,
     ) -> Result<Response<Body>, EngineRejection> {
         let version = handshake.version;
-        let polling = Some(Box::new(PollingState::new(self.engine.clone())));
+        let polling = Some(Box::new(PollingState::new(Instant::now())));
         let session = self.create_session(handshake, polling);
         let mut request = Request::new(());
         request.extensions_mut().insert(Arc::clone(&session));
-        let answer = engine::open(&self.engine, version, request).await?;
-        session.registration().set_sid(sid_of(&answer.body).ok_or(EngineRejection::BadRequest)?);
-        // Whoever ended it meanwhile did not know by which name to ask the engine.
+        let answer = engine::open(&self.resources.engine, version, request).await?;
+        session.set_sid(sid_of(&answer.body).ok_or(EngineRejection::BadRequest)?);
+        // A close in the meantime had no session id to close the session in the engine.
         if session.close_phase() >= ClosePhase::Closing {
             Arc::clone(&session).close_in_engine().await;
         }
         Ok(answer.into_response())
     }
 
-    /// Answers with what the server has to say, once it has.
+    /// Answers with the next packets for the client, once there are any.
     pub(super) async fn poll(
         &self,
         session: &Arc<EngineSession>,
     ) -> Result<Response<Body>, EngineRejection> {
-        let (polling, sid) = polling_parts(session)?;
-        let _request_in_flight = RequestInFlight::begin(polling);
+        let sid = sid(session)?;
+        let _in_progress = RequestInProgress::begin(session);
         let version = session.version();
         let mut answer = tokio::select! {
             biased;
-            answer = engine::poll(&self.engine, version, sid) => answer?,
-            () = polling.wait_for_noop(session) => EngineResponse::noop(version),
+            answer = engine::poll(session.engine(), version, sid) => answer?,
+            () = wait_for_noop(session) => EngineResponse::noop(version),
         };
         if answer.body.is_empty() {
             answer.body = close_packet(version);
@@ -214,15 +108,15 @@ impl SocketIoTransport {
         Ok(answer.into_response())
     }
 
-    /// Hears what the client has to say.
+    /// Passes the packets of the client to the engine.
     pub(super) async fn post(
         &self,
         session: &Arc<EngineSession>,
         request: Request<Body>,
     ) -> Result<Response<Body>, EngineRejection> {
-        let (polling, sid) = polling_parts(session)?;
-        let _request_in_flight = RequestInFlight::begin(polling);
-        let Some(_guard) = PostGuard::acquire(polling) else {
+        let sid = sid(session)?;
+        let _in_progress = RequestInProgress::begin(session);
+        let Some(_guard) = PostGuard::acquire(session) else {
             session.abort();
             return Err(EngineRejection::BadRequest);
         };
@@ -231,7 +125,7 @@ impl SocketIoTransport {
             PayloadFormat::of(session.version(), &head.headers).inspect_err(|_| session.abort())?;
         drop(head);
         let body = tokio::select! {
-            body = read_body(body, session.limits()) => body,
+            body = payload::read_body(body, session.limits()) => body,
             () = session.wait_closing() => Err(EngineRejection::SessionUnknown),
         };
         let body = body.inspect_err(|rejection| {
@@ -254,47 +148,29 @@ impl SocketIoTransport {
         if session.close_phase() >= ClosePhase::Notifying {
             return Err(EngineRejection::SessionUnknown);
         }
-        let answer = engine::post(&self.engine, session.version(), sid, payload).await?;
+        let answer = engine::post(session.engine(), session.version(), sid, payload).await?;
         Ok(answer.into_response())
     }
 }
 
-impl EngineSession {
-    /// Ends a session that does not end when its stream does: a polling one as if its client had, because
-    /// only so the engine tells everybody.
-    pub(super) async fn close_in_engine(self: Arc<Self>) {
-        timeout(self.flush_wait(), self.wait_close_delivered()).await.ok();
-        if let Ok((polling, sid)) = polling_parts(&self) {
-            let payload = payload::close(self.version());
-            engine::post(&polling.engine, self.version(), sid, payload).await.ok();
+/// Waits until the pending poll of the client has to be answered so that it can upgrade.
+async fn wait_for_noop(session: &EngineSession) {
+    loop {
+        session.wait_switching().await;
+        let Some(delay) = session.with_polling(|it| it.noop_delay()) else { return };
+        sleep(delay).await;
+        if session.with_polling(PollingState::take_noop).unwrap_or(false) {
+            return;
         }
-        self.abort();
     }
 }
 
-/// What a session that began with polling has.
-fn polling_parts(session: &EngineSession) -> Result<(&PollingState, Sid), EngineRejection> {
-    session.polling().zip(session.registration().sid()).ok_or(EngineRejection::SessionUnknown)
+/// The id of a session that began with polling.
+fn sid(session: &EngineSession) -> Result<Sid, EngineRejection> {
+    session.sid().ok_or(EngineRejection::SessionUnknown)
 }
 
-/// Reads a body within the limits.
-async fn read_body(body: Body, limits: &Limits) -> Result<Bytes, EngineRejection> {
-    let bytes_max = limits.frame_bytes_max.get();
-    if body.size_hint().lower() > bytes_max as u64 {
-        return Err(EngineRejection::TooLarge);
-    }
-    let whole = Limited::new(body, bytes_max).collect();
-    match timeout(limits.request_body_wait_max, whole).await {
-        Ok(Ok(body)) => Ok(body.to_bytes()),
-        Ok(Err(error)) if error.is::<http_body_util::LengthLimitError>() => {
-            Err(EngineRejection::TooLarge)
-        }
-        Ok(Err(_)) => Err(EngineRejection::BadRequest),
-        Err(_) => Err(EngineRejection::TooSlow),
-    }
-}
-
-/// Reads the session id out of the engine's first packet, which in version 3 has its length before.
+/// The session id in the open packet of the engine. In version 3 the length precedes the packet.
 fn sid_of(body: &[u8]) -> Option<Sid> {
     #[derive(Deserialize)]
     struct Open {
@@ -306,7 +182,7 @@ fn sid_of(body: &[u8]) -> Option<Sid> {
 }
 
 impl EngineResponse {
-    /// Nothing, so that the client may change over.
+    /// A noop, with which the pending poll of a client ends so that it can upgrade.
     fn noop(version: Version) -> Self {
         let body = match version {
             Version::V3 => Bytes::from_static(b"1:6"),

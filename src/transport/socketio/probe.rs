@@ -1,45 +1,44 @@
-//! Whether a WebSocket works, found out before the engine hears of it.
+//! The probe of an upgrade: proves that a WebSocket works before the engine knows it.
 //!
-//! The engine takes a session for upgrading as soon as a WebSocket opens, answers its polls with
-//! nothing from then on, and kills it when anything goes wrong. But there are proxies that accept a
-//! WebSocket and drop its frames. So the first frames are exchanged here: the client's `2probe`, our
-//! `3probe`, its `5`. Until the last of them has come, polling goes on as if nothing had happened, and
-//! whatever fails, fails without the session noticing.
+//! In the engine a session upgrades as soon as a WebSocket opens: polls are answered with noops, and
+//! any failure ends the session. But some proxies accept a WebSocket and drop its frames. So the
+//! first frames are exchanged here: the client's `2probe`, the server's `3probe`, the client's `5`.
+//! Until the last one arrives, polling continues unchanged, and no failure affects the session.
 
 use std::sync::Arc;
 
 use tokio::io::{AsyncRead, AsyncReadExt as _, AsyncWrite, AsyncWriteExt as _};
 
-use super::{polling::UpgradeState, session::EngineSession};
+use super::{polling_state::UpgradeState, session::EngineSession};
 
-/// Our `3probe`: one whole text frame. The engine writes the same one later, to nobody.
+/// The server's `3probe` as one text frame. The engine writes the same frame later; it is skipped.
 pub(super) const PROBE_RESPONSE: &[u8] = b"\x81\x063probe";
 
-/// The longest text that a frame with a short head has.
+/// The longest text in a frame with a short header.
 const TEXT_BYTES_MAX: usize = 125;
 
-/// The one attempt of a session to change over to a WebSocket.
+/// The attempt of a session to upgrade. A session has one at a time.
 ///
-/// Dropping it leaves the session polling, unless the change was made.
+/// Dropping it before success leaves the session on polling.
 #[derive(Debug)]
 pub(super) struct Probe {
     session: Arc<EngineSession>,
 }
 
 impl Probe {
-    /// Begins the attempt, if the session polls and no other one is on.
+    /// Begins the attempt, if the session polls and no other attempt is in progress.
     pub(super) fn begin(session: Arc<EngineSession>) -> Option<Self> {
-        let begun = session.polling()?.change(UpgradeState::Polling, UpgradeState::Probing);
+        let begun = session.change_upgrade(UpgradeState::Polling, UpgradeState::Probing);
         begun.then(|| Self { session })
     }
 
-    /// The session.
+    /// The session that upgrades.
     pub(super) fn session(&self) -> &Arc<EngineSession> {
         &self.session
     }
 
-    /// Exchanges the first frames. Answers everything that the client sent, to be read once more by
-    /// the engine; nothing when the WebSocket does not work.
+    /// Exchanges the first frames. Returns all bytes from the client, which the engine reads again,
+    /// or nothing when the WebSocket does not work.
     pub(super) async fn run(
         &self,
         stream: &mut (impl AsyncRead + AsyncWrite + Unpin),
@@ -48,33 +47,26 @@ impl Probe {
         let probed = expect(stream, &mut seen, 0, b"2probe").await?;
         stream.write_all(PROBE_RESPONSE).await.ok()?;
         stream.flush().await.ok()?;
-        self.change(UpgradeState::Probing, UpgradeState::Switching);
-        self.session.notify();
+        self.session.change_upgrade(UpgradeState::Probing, UpgradeState::Switching);
         expect(stream, &mut seen, probed, b"5").await?;
         Some(seen)
     }
 
-    /// From now on the WebSocket carries the session.
+    /// Makes the WebSocket carry the session.
     pub(super) fn succeed(self) {
-        self.change(UpgradeState::Switching, UpgradeState::WebSocket);
-    }
-
-    fn change(&self, from: UpgradeState, to: UpgradeState) {
-        if let Some(polling) = self.session.polling() {
-            polling.change(from, to);
-        }
+        self.session.change_upgrade(UpgradeState::Switching, UpgradeState::WebSocket);
     }
 }
 
 impl Drop for Probe {
     fn drop(&mut self) {
-        self.change(UpgradeState::Probing, UpgradeState::Polling);
-        self.change(UpgradeState::Switching, UpgradeState::Polling);
+        self.session.change_upgrade(UpgradeState::Probing, UpgradeState::Polling);
+        self.session.change_upgrade(UpgradeState::Switching, UpgradeState::Polling);
     }
 }
 
-/// Reads into `seen` until the frame that begins at `from` is whole. Answers where it ends, if it is
-/// a text frame that says `text`.
+/// Reads into `seen` until the frame that begins at `from` is complete. Returns its end, if it is a
+/// text frame that holds `text`.
 async fn expect(
     stream: &mut (impl AsyncRead + Unpin),
     seen: &mut Vec<u8>,
@@ -93,12 +85,12 @@ async fn expect(
     }
 }
 
-/// The beginning of what a client sends.
+/// The first frame in some bytes of a client.
 #[derive(Debug, PartialEq, Eq)]
 enum ProbeFrame {
-    /// A whole, masked, short text frame.
+    /// A complete, masked, short text frame.
     Text(Vec<u8>),
-    /// The beginning of one.
+    /// The beginning of such a frame.
     Unfinished,
     /// Anything else.
     Other,
@@ -159,7 +151,7 @@ mod tests {
             b"\x89\x80aaaa",             // a ping
             b"\x88\x80aaaa",             // a close
             b"\x81\xfe\xff\xffaaaa",     // long
-            b"\x81\xff\x80\0\0\0\0\0\0", // longer than anything
+            b"\x81\xff\x80\0\0\0\0\0\0", // the longest length
         ] {
             assert_eq!(frame(other), ProbeFrame::Other, "{other:?}");
         }

@@ -1,141 +1,62 @@
-//! The links of this node: found by session id while they poll, closed together on drain.
+//! The sessions of this node: found by session id while they poll, closed together on drain.
 
-use std::{
-    collections::HashMap,
-    fmt,
-    sync::{
-        Arc, Mutex, MutexGuard, OnceLock, PoisonError, Weak,
-        atomic::{AtomicBool, AtomicUsize, Ordering},
-    },
-    time::Duration,
-};
+use std::{fmt, sync::Arc, time::Duration};
 
 use socketioxide::socket::Sid;
 use tokio::time::{MissedTickBehavior, interval};
 
 use super::{
-    polling::PollingState,
-    session::{ClosePhase, EngineSession, Handshake},
+    polling_state::PollingState,
+    registration::RegistrationTable,
+    session::{ClosePhase, EngineSession, Handshake, SessionResources},
 };
-use crate::{
-    domain::{CloseReason, Limits},
-    tasks::Tasks,
-};
+use crate::{domain::CloseReason, tasks::Tasks};
 
-/// How often polling sessions are looked at that nobody seems to use.
+/// The interval between two searches for abandoned polling sessions.
 const SWEEP_INTERVAL: Duration = Duration::from_secs(10);
 
-/// How often, on drain, it is looked for sessions that nobody else ends.
+/// The interval, on drain, between two searches for sessions that only the registry ends.
 const DRAIN_CHECK_INTERVAL: Duration = Duration::from_millis(100);
 
-/// See the module.
-#[derive(Default)]
+/// See the module. Clones are handles to the same registry.
+#[derive(Clone)]
 pub(super) struct SessionRegistry {
-    state: Mutex<RegistryState>,
-    /// How many have not come to their end. The engine keeps some for a while after it.
-    active: AtomicUsize,
-}
-
-#[derive(Default)]
-struct RegistryState {
-    next: u64,
-    all: HashMap<u64, Weak<EngineSession>>,
-    by_sid: HashMap<Sid, u64>,
-}
-
-/// A link's place among the others. Dropping it gives the place up.
-pub(super) struct SessionRegistration {
-    registry: Arc<SessionRegistry>,
-    number: u64,
-    sid: OnceLock<Sid>,
-    active: AtomicBool,
+    table: Arc<RegistrationTable<EngineSession>>,
 }
 
 impl SessionRegistry {
-    /// No links yet.
-    pub(super) fn new() -> Arc<Self> {
-        Arc::default()
+    /// A registry without sessions.
+    pub(super) fn new() -> Self {
+        Self { table: RegistrationTable::new() }
     }
 
-    /// Makes a link for a new session.
+    /// Creates a session and registers it.
     pub(super) fn create_session(
-        self: &Arc<Self>,
+        &self,
         handshake: Handshake,
-        resources: (Arc<Limits>, Tasks),
+        resources: Arc<SessionResources>,
         polling: Option<Box<PollingState>>,
     ) -> Arc<EngineSession> {
-        let mut state = self.lock();
-        let number = state.next;
-        state.next += 1;
-        self.active.fetch_add(1, Ordering::Relaxed);
-        let (registry, active) = (Arc::clone(self), AtomicBool::new(true));
-        let registration = SessionRegistration { registry, number, sid: OnceLock::new(), active };
-        let session = Arc::new(EngineSession::new(handshake, resources, polling, registration));
-        state.all.insert(number, Arc::downgrade(&session));
-        session
+        self.table.register(|it| EngineSession::new(handshake, resources, polling, it))
     }
 
-    /// The link of a session that began with polling.
+    /// The session with this session id. Only sessions that began with polling are found.
     pub(super) fn find(&self, sid: Sid) -> Option<Arc<EngineSession>> {
-        let state = self.lock();
-        state.by_sid.get(&sid).and_then(|number| state.all.get(number)).and_then(Weak::upgrade)
+        self.table.find(sid)
     }
 
-    /// How many live.
+    /// The number of sessions that have not ended.
     pub(super) fn count(&self) -> usize {
-        self.active.load(Ordering::Relaxed)
-    }
-
-    /// All of them. Never dropped under the lock, because the last holder of a link gives up its
-    /// place here.
-    fn all(&self) -> Vec<Arc<EngineSession>> {
-        self.lock().all.values().filter_map(Weak::upgrade).collect()
-    }
-
-    /// Poisoning is ignored: both maps are whole after each single step, and an entry that one of
-    /// them lacks is an entry that is not found.
-    fn lock(&self) -> MutexGuard<'_, RegistryState> {
-        self.state.lock().unwrap_or_else(PoisonError::into_inner)
+        self.table.active()
     }
 }
 
-impl SessionRegistration {
-    /// From now on the link is found by `sid`.
-    pub(super) fn set_sid(&self, sid: Sid) {
-        if self.sid.set(sid).is_ok() {
-            self.registry.lock().by_sid.insert(sid, self.number);
-        }
-    }
-
-    /// The link has come to its end, whoever still holds it.
-    pub(super) fn end(&self) {
-        if self.active.swap(false, Ordering::Relaxed) {
-            self.registry.active.fetch_sub(1, Ordering::Relaxed);
-        }
-    }
-
-    /// The session id, once it is known.
-    pub(super) fn sid(&self) -> Option<Sid> {
-        self.sid.get().copied()
-    }
-}
-
-impl Drop for SessionRegistration {
-    fn drop(&mut self) {
-        self.end();
-        let mut state = self.registry.lock();
-        state.all.remove(&self.number);
-        if let Some(sid) = self.sid.get() {
-            state.by_sid.remove(sid);
-        }
-    }
-}
-
-/// Tends the links until the server drains, and then until none is left.
+/// Aborts abandoned polling sessions until the server drains. Then runs until all sessions have
+/// ended.
 ///
-/// On drain the chat closes its connections itself, at its own pace. What is left for us are
-/// sessions that never came to a space, or have left all of them.
-pub(super) async fn maintain(registry: Arc<SessionRegistry>, tasks: Tasks) {
+/// On drain the chat closes its connections itself, at its own pace. This task closes the sessions
+/// without a connection: those that never entered a space, or have left all of them.
+pub(super) async fn maintain(registry: SessionRegistry, tasks: Tasks) {
     let mut sweep = interval(SWEEP_INTERVAL);
     sweep.set_missed_tick_behavior(MissedTickBehavior::Delay);
     loop {
@@ -143,16 +64,17 @@ pub(super) async fn maintain(registry: Arc<SessionRegistry>, tasks: Tasks) {
             () = tasks.draining() => break,
             _ = sweep.tick() => {}
         }
-        for session in registry.all() {
-            if session.polling().is_some_and(|it| it.is_abandoned(session.limits())) {
+        for session in registry.table.all() {
+            if session.is_abandoned() {
                 session.abort();
             }
         }
     }
     let mut check = interval(DRAIN_CHECK_INTERVAL);
     loop {
-        // Not whether there are links: the engine keeps some of them for a while.
+        // The phase decides, not the existence: the engine keeps some sessions after their end.
         let left: Vec<_> = registry
+            .table
             .all()
             .into_iter()
             .filter(|it| it.close_phase() < ClosePhase::Aborted)
@@ -173,12 +95,5 @@ pub(super) async fn maintain(registry: Arc<SessionRegistry>, tasks: Tasks) {
 impl fmt::Debug for SessionRegistry {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.debug_struct("SessionRegistry").field("count", &self.count()).finish_non_exhaustive()
-    }
-}
-
-// A session id is a password: it does not print.
-impl fmt::Debug for SessionRegistration {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.debug_struct("SessionRegistration").field("number", &self.number).finish_non_exhaustive()
     }
 }

@@ -1,7 +1,7 @@
-//! What a request asks for, and the protocol's own refusals.
+//! The Engine.IO requests, and the rejections that the protocol defines.
 //!
-//! The checks come in the order of the official server, so that its clients and its test suite see
-//! what they know. Unlike there, a parameter that is given twice is refused.
+//! The checks have the order of the official server, so its clients and test suites receive the
+//! expected errors. Unlike there, a repeated parameter is refused.
 
 use axum::body::Body;
 use http::{HeaderValue, Method, Response, StatusCode, header::CONTENT_TYPE};
@@ -10,7 +10,7 @@ use socketioxide::socket::Sid;
 
 use crate::{domain::Rejection, transport::upgrade::HandshakeError};
 
-/// The Engine.IO protocol that a client speaks.
+/// The version of the Engine.IO protocol that a client uses.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(super) enum Version {
     /// Clients 1.x and 2.x.
@@ -20,7 +20,7 @@ pub(super) enum Version {
 }
 
 impl Version {
-    /// The number that stands in the address.
+    /// The number in the query.
     pub(super) fn number(self) -> u8 {
         match self {
             Self::V3 => 3,
@@ -29,22 +29,22 @@ impl Version {
     }
 }
 
-/// What a request asks for.
+/// A parsed request.
 #[derive(Debug, PartialEq, Eq)]
 pub(super) enum EngineRequest {
-    /// A new session that polls.
+    /// Opens a session that polls.
     Open(Version),
-    /// A new session on a WebSocket.
+    /// Opens a session on a WebSocket.
     Connect(Version),
-    /// What the server has to say.
+    /// Waits for packets from the server.
     Poll(Sid),
-    /// To hear what the client has to say.
+    /// Brings packets from the client.
     Post(Sid),
-    /// To go on on a WebSocket.
+    /// Upgrades a session to a WebSocket.
     Upgrade(Sid),
 }
 
-/// Reads the address of a request.
+/// Parses the method and the query of a request.
 pub(super) fn parse_request(
     method: &Method,
     query: &str,
@@ -79,7 +79,7 @@ pub(super) fn parse_request(
     }
 }
 
-/// How often a parameter is given.
+/// The occurrences of a parameter.
 enum QueryParameter<'a> {
     Missing,
     Single(&'a str),
@@ -95,39 +95,39 @@ fn find_parameter<'a>(query: &'a str, name: &str) -> QueryParameter<'a> {
     }
 }
 
-/// What is left of a query for the door: the engine's own parameters are taken out, and the token, which
-/// is kept apart.
+/// The parameters of a query for the chat: without those of the engine, and without the token, which is
+/// read separately.
 pub(super) fn application_query(query: &str) -> Box<str> {
     let engine = ["EIO=", "transport=", "sid=", "t=", "b64=", "j=", "token="];
     let ours = query.split('&').filter(|it| !engine.iter().any(|name| it.starts_with(name)));
     ours.collect::<Vec<_>>().join("&").into()
 }
 
-/// The protocol's own refusals, with the official server's numbers.
+/// The rejections that the protocol defines, with the numbers of the official server.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub(super) enum EngineRejection {
-    /// Neither polling nor WebSocket.
+    /// The transport is neither polling nor WebSocket.
     TransportUnknown,
-    /// No such session, or no longer.
+    /// The session does not exist, or has ended.
     SessionUnknown,
-    /// Sessions begin with GET.
+    /// A session begins with a method other than GET.
     BadHandshakeMethod,
-    /// Anything else that is wrong with the request.
+    /// Any other error in the request.
     BadRequest,
-    /// Neither 3 nor 4.
+    /// The version is neither 3 nor 4.
     VersionUnsupported,
-    /// The body is larger than a frame may be.
+    /// The body exceeds the limit for a frame.
     TooLarge,
     /// The body did not arrive in time.
     TooSlow,
-    /// Another version of the WebSocket protocol than 13.
+    /// The version of the WebSocket protocol is not 13.
     WebSocketVersion,
-    /// What the protocol has no number for.
+    /// A rejection without a number in the protocol.
     Rejected(Rejection),
 }
 
 impl EngineRejection {
-    /// What is wrong with a WebSocket handshake.
+    /// The rejection of an invalid WebSocket handshake.
     pub(super) fn from_handshake_error(error: HandshakeError) -> Self {
         match error {
             HandshakeError::UnsupportedVersion => Self::WebSocketVersion,
@@ -135,7 +135,7 @@ impl EngineRejection {
         }
     }
 
-    /// What the engine means by its refusal. It writes the numbers as strings.
+    /// The rejection in an error response of the engine, which writes the numbers as strings.
     pub(super) fn from_engine_response(body: &[u8]) -> Self {
         if body.windows(10).any(|it| it == br#""code":"1""#) {
             Self::SessionUnknown
@@ -144,7 +144,7 @@ impl EngineRejection {
         }
     }
 
-    /// The answer for the client.
+    /// The response to the client.
     pub(super) fn into_response(self) -> Response<Body> {
         let upgrade_required = self == Self::WebSocketVersion;
         let (status, code, message) = match self {
@@ -169,16 +169,9 @@ impl EngineRejection {
     }
 }
 
-/// A refusal of ours, in the form that the other ways in use.
+/// The response for a rejection, in the form that all transports use.
 pub(super) fn rejection_response(rejection: &Rejection) -> Response<Body> {
     super::super::rejection::rejection_response(rejection)
-}
-
-/// An answer without a body.
-pub(super) fn empty_response(status: StatusCode) -> Response<Body> {
-    let mut response = Response::new(Body::empty());
-    *response.status_mut() = status;
-    response
 }
 
 fn json_response(status: StatusCode, body: &serde_json::Value) -> Response<Body> {

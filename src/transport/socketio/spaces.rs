@@ -1,15 +1,12 @@
-//! Spaces that exist by pattern: how many there are, and that empty ones go.
+//! The spaces that exist by pattern: their number is limited, and empty ones are deleted.
 //!
-//! The engine makes a namespace when somebody first asks for one that a pattern allows, and keeps it
-//! for ever. So whoever comes to such a space claims it, and the last claim takes the namespace with
-//! it, also when nobody got further than the door.
+//! The engine creates a namespace with the first connection that a pattern allows, and never deletes
+//! it. So each connection to such a space holds a claim, from its handshake on, and the last claim
+//! deletes the namespace when it is dropped.
 
-use std::{
-    collections::HashMap,
-    fmt,
-    sync::{Arc, Mutex, MutexGuard, PoisonError},
-};
+use std::{collections::HashMap, fmt, sync::Arc};
 
+use parking_lot::Mutex;
 use socketioxide::SocketIo;
 use tracing::debug;
 
@@ -21,7 +18,7 @@ pub(super) struct Spaces {
     spaces_max: usize,
 }
 
-/// A reason for a space to exist. Dropping the last one ends it.
+/// The claim of a connection on a space. Dropping the last claim deletes the namespace.
 pub(super) struct SpaceClaim {
     spaces: Arc<Spaces>,
     io: SocketIo,
@@ -29,18 +26,18 @@ pub(super) struct SpaceClaim {
 }
 
 impl Spaces {
-    /// None yet.
+    /// No spaces, of which at most `spaces_max` may exist.
     pub(super) fn new(spaces_max: usize) -> Arc<Self> {
         Arc::new(Self { claims: Mutex::default(), spaces_max })
     }
 
-    /// Claims the space at `path`, if it exists or another one may.
+    /// Claims the space at `path`, if it exists or the limit allows another one.
     pub(super) fn claim(
         self: &Arc<Self>,
         io: SocketIo,
         path: &str,
     ) -> Result<SpaceClaim, Rejection> {
-        let mut claims = self.lock();
+        let mut claims = self.claims.lock();
         if let Some(count) = claims.get_mut(path) {
             *count += 1;
         } else if claims.len() < self.spaces_max {
@@ -48,32 +45,27 @@ impl Spaces {
         } else {
             io.delete_ns(path);
             drop(claims);
-            debug!(spaces.max = self.spaces_max, "there are as many spaces as there may be");
+            debug!(spaces.max = self.spaces_max, "space refused: the limit of spaces is reached");
             return Err(Rejection::Unavailable);
         }
         Ok(SpaceClaim { spaces: Arc::clone(self), io, path: path.into() })
     }
 
-    /// How many there are.
+    /// The number of spaces.
     #[cfg(test)]
     pub(super) fn count(&self) -> usize {
-        self.lock().len()
-    }
-
-    /// Poisoning is ignored: a count that is one off keeps an empty space, nothing worse.
-    fn lock(&self) -> MutexGuard<'_, HashMap<Box<str>, usize>> {
-        self.claims.lock().unwrap_or_else(PoisonError::into_inner)
+        self.claims.lock().len()
     }
 }
 
 impl Drop for SpaceClaim {
     fn drop(&mut self) {
-        let mut claims = self.spaces.lock();
+        let mut claims = self.spaces.claims.lock();
         let Some(count) = claims.get_mut(&self.path) else { return };
         *count -= 1;
         if *count == 0 {
             claims.remove(&self.path);
-            // Under the lock, so that nobody claims what is about to go. Nobody is in it.
+            // Under the lock, so that no new claim is made meanwhile. The namespace is empty.
             self.io.delete_ns(&self.path);
         }
     }
@@ -81,7 +73,7 @@ impl Drop for SpaceClaim {
 
 impl fmt::Debug for SpaceClaim {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.debug_struct("Claim").field("path", &self.path).finish_non_exhaustive()
+        f.debug_struct("SpaceClaim").field("path", &self.path).finish_non_exhaustive()
     }
 }
 
@@ -108,7 +100,7 @@ mod tests {
         assert!(io.of("/team-a").is_some());
         drop(two);
         assert!(io.of("/team-a").is_none());
-        assert!(spaces.lock().is_empty());
+        assert!(spaces.claims.lock().is_empty());
     }
 
     #[test]

@@ -2,16 +2,16 @@
 
 use std::{sync::Arc, time::Duration};
 
-use axum::body::Body;
+use axum::{Router, body::Body};
 use http::{Method, Request, Response, StatusCode};
 use http_body_util::BodyExt as _;
-use hyper::service::service_fn;
-use hyper_util::rt::TokioIo;
+use hyper_util::{rt::TokioIo, service::TowerToHyperService};
 use tokio::{
     io::{AsyncReadExt as _, AsyncWriteExt as _, DuplexStream, duplex},
     time::timeout,
 };
 use tokio_util::sync::CancellationToken;
+use tower::ServiceExt as _;
 
 use super::SocketIoTransport;
 use crate::{
@@ -25,7 +25,7 @@ use crate::{
     transport::{credentials::QueryTokens, origin::Origins},
 };
 
-/// No test waits longer for anything.
+/// The longest wait in a test.
 pub(super) const TEST_TIMEOUT: Duration = Duration::from_mins(2);
 
 /// A transport with a chat behind it.
@@ -63,7 +63,7 @@ impl Stack {
             },
         });
         let tasks = Tasks::new();
-        // Not among the others: it ends after them.
+        // In separate tasks, because the journal ends after all others.
         Tasks::new().spawn("journal", writer.run(CancellationToken::new()));
         let origins = Arc::new(Origins::new(vec!["https://good.example".to_owned()]));
         let transport = SocketIoTransport::new(
@@ -76,9 +76,14 @@ impl Stack {
         Self { chat, tasks, transport: Arc::new(transport) }
     }
 
-    /// Sends one request past any connection.
+    /// Sends one request without a connection.
     pub(super) async fn send(&self, request: Request<Body>) -> Response<Body> {
-        timeout(TEST_TIMEOUT, self.transport.handle(request)).await.expect("an answer")
+        let response = self.router().oneshot(request);
+        timeout(TEST_TIMEOUT, response).await.expect("an answer").unwrap()
+    }
+
+    fn router(&self) -> Router {
+        SocketIoTransport::clone(&self.transport).routes()
     }
 
     /// `GET` or `POST` on a query.
@@ -93,7 +98,7 @@ impl Stack {
         read(self.send(request).await).await
     }
 
-    /// Opens a polling session and answers the query under which it goes on.
+    /// Opens a polling session and returns the query of its further requests.
     pub(super) async fn open(&self, eio: u8) -> String {
         let query = format!("EIO={eio}&transport=polling");
         let (status, body) = self.call(Method::GET, &query, "").await;
@@ -110,23 +115,15 @@ impl Stack {
         self.call(Method::POST, query, body).await
     }
 
-    /// Asks for a WebSocket. Answers the status, and the stream behind the head.
+    /// Requests a WebSocket. Returns the status, and the stream after the response.
     pub(super) async fn open_websocket(
         &self,
         query: &str,
         buffer: usize,
     ) -> (StatusCode, DuplexStream) {
         let (server, mut client) = duplex(buffer);
-        let transport = Arc::clone(&self.transport);
+        let service = TowerToHyperService::new(self.router());
         self.tasks.spawn("test connection", async move {
-            let service = service_fn(move |request: Request<hyper::body::Incoming>| {
-                let transport = Arc::clone(&transport);
-                async move {
-                    Ok::<_, std::convert::Infallible>(
-                        transport.handle(request.map(Body::new)).await,
-                    )
-                }
-            });
             let connection = hyper::server::conn::http1::Builder::new()
                 .serve_connection(TokioIo::new(server), service);
             connection.with_upgrades().await.ok();
@@ -145,7 +142,7 @@ impl Stack {
         (status, client)
     }
 
-    /// Waits until so many sessions live.
+    /// Waits until `count` connections exist.
     pub(super) async fn wait_for_connections(&self, count: usize) {
         let reached = async {
             while self.chat.connections() != count {
@@ -153,7 +150,7 @@ impl Stack {
             }
         };
         timeout(TEST_TIMEOUT, reached).await.unwrap_or_else(|_| {
-            panic!("{} sessions live, not {count}", self.chat.connections());
+            panic!("{} connections exist, not {count}", self.chat.connections());
         });
     }
 }
@@ -161,7 +158,7 @@ impl Stack {
 /// A new session on a WebSocket.
 pub(super) const NEW: &str = "EIO=4&transport=websocket";
 
-/// Polls until something has `what` in it.
+/// Polls until a payload contains `what`.
 pub(super) async fn poll_for(stack: &Stack, polling_query: &str, what: &str) -> String {
     loop {
         let (status, body) = stack.get(polling_query).await;
@@ -182,7 +179,7 @@ pub(super) async fn wait_for_session_end(stack: &Stack, polling_query: &str) {
     timeout(TEST_TIMEOUT, unknown).await.expect("the end of the session");
 }
 
-/// Opens a session and a connection on it, as somebody.
+/// Opens a session and a connection on it, with the name `user`.
 pub(super) async fn connect(stack: &Stack, buffer: usize, user: &str) -> DuplexStream {
     let (status, mut client) = stack.open_websocket(NEW, buffer).await;
     assert_eq!(status, StatusCode::SWITCHING_PROTOCOLS);
@@ -229,7 +226,7 @@ impl WebSocketFrames for DuplexStream {
         self.write_all(&frame).await.unwrap();
     }
 
-    /// The next text; nothing when the server closes.
+    /// The next text, or nothing when the server closes.
     async fn receive_text(&mut self) -> Option<String> {
         let reading = async {
             let kind = self.read_u8().await.ok()?;
@@ -245,7 +242,7 @@ impl WebSocketFrames for DuplexStream {
         timeout(TEST_TIMEOUT, reading).await.expect("a frame")
     }
 
-    /// The next text that has `what` in it.
+    /// The next text that contains `what`.
     async fn receive_containing(&mut self, what: &str) -> String {
         loop {
             let text = self.receive_text().await.unwrap_or_else(|| panic!("closed before {what}"));

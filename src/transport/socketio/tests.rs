@@ -1,4 +1,4 @@
-//! Sessions from the first byte to the last, on both carriers.
+//! Sessions from the first byte to the last, on polling and on WebSockets.
 
 use std::time::Duration;
 
@@ -10,7 +10,7 @@ use tokio::{
 };
 
 use super::{
-    FLUSH_WAIT_MAX,
+    session::FLUSH_WAIT_MAX,
     test_support::{
         NEW, Stack, TEST_TIMEOUT, WebSocketFrames as _, connect, connect_polling, poll_for, read,
         wait_for_session_end,
@@ -26,7 +26,7 @@ async fn a_message_is_acknowledged_and_delivered() {
     poll_for(&stack, &polling_query, "40{").await;
     let sent = "42[\"new user\",\"ann\"]\u{1e}427[\"send message\",\"hi\"]\u{1e}3";
     stack.post(&polling_query, sent).await;
-    // The two come in one payload or in two.
+    // The acknowledgement and the event arrive in one payload or in two.
     let mut received = String::new();
     while !(received.contains("437[") && received.contains(r#"42["new message",{"#)) {
         received.push_str(&poll_for(&stack, &polling_query, "4").await);
@@ -136,7 +136,7 @@ async fn a_client_that_does_not_poll_does_not_delay_the_drain() {
 async fn a_draining_server_refuses_sessions_and_ends_those_without_a_space() {
     let stack = Stack::start();
     let polling_query = stack.open(4).await;
-    // The first poll takes the ping.
+    // The first poll receives the ping.
     stack.get(&polling_query).await;
     let pending = stack.get(&polling_query);
     let drain = async {
@@ -251,7 +251,7 @@ async fn a_full_outbox_ends_only_the_slow_connection() {
     for _ in 0..10 {
         quick.send_text(&format!(r#"42["GroupChat","{}"]"#, "x".repeat(4000))).await;
     }
-    // What was queued before still comes, in bounded time, and then the reason if there is room.
+    // The queued events still arrive, in limited time, and then `closing` if the queue has a place.
     let mut received = 0;
     while slow.receive_text().await.is_some() {
         received += 1;
@@ -339,7 +339,7 @@ async fn a_pending_poll_is_answered_with_bounded_noops_during_an_upgrade() {
     client.receive_text().await;
     let mut polls = 0;
     let begin = Instant::now();
-    // The client never hears the answer and polls on, until the attempt is over.
+    // The client never receives the answer and continues to poll until the attempt ends.
     while begin.elapsed() < Duration::from_secs(12) {
         let (status, _) = stack.get(&polling_query).await;
         assert_eq!(status, StatusCode::OK);

@@ -1,8 +1,8 @@
-//! From HTTP to a WebSocket under the engine, for sessions that begin there and for those that change
-//! over from polling.
+//! The upgrade from HTTP to a WebSocket below the engine, for new sessions and for sessions that
+//! poll.
 //!
-//! What the engine is handed is a stream of ours and a request of ours. The original request would
-//! pin the buffer that it was read into for as long as the connection lives.
+//! The engine receives a [`MonitoredStream`] and a minimal request. The original request would keep
+//! its read buffer alive for as long as the connection exists.
 
 use std::{sync::Arc, time::Duration};
 
@@ -20,8 +20,7 @@ use tokio::{
 use tracing::debug;
 
 use super::{
-    SocketIoTransport,
-    engine::{self, Engine},
+    SocketIoTransport, engine,
     monitored_stream::MonitoredStream,
     probe::Probe,
     request::{EngineRejection, Version},
@@ -32,7 +31,8 @@ use crate::transport::{
     upgrade::{accept, switching_protocols_response},
 };
 
-/// From the opening of a WebSocket to the proof that it works. Past it the session goes on polling.
+/// The longest time from the opening of a WebSocket to the end of its probe. Past it the session stays
+/// on polling.
 const PROBE_WAIT_MAX: Duration = Duration::from_secs(10);
 
 impl SocketIoTransport {
@@ -46,19 +46,18 @@ impl SocketIoTransport {
         let offer = Offer::read(request.headers(), &[]).map_err(EngineRejection::Rejected)?;
         let chosen = offer.chosen.clone();
         let session = self.create_session(self.read_handshake(version, &request, offer), None);
-        let engine = self.engine.clone();
         let upgrade = hyper::upgrade::on(request);
         self.context.tasks.spawn("socketio websocket", async move {
             if let Some(stream) = wait_upgraded(upgrade).await {
                 let uri = engine::websocket_uri(version);
                 let request = request_for(uri, &session);
-                serve(&engine, MonitoredStream::new(stream, session), request);
+                serve(MonitoredStream::new(stream, session), request);
             }
         });
         Ok(switching_protocols_response(accept, chosen))
     }
 
-    /// Lets a session that polls change over, if the WebSocket works.
+    /// Upgrades a session that polls, if the WebSocket works.
     pub(super) fn upgrade(
         &self,
         session: Arc<EngineSession>,
@@ -67,15 +66,14 @@ impl SocketIoTransport {
         let accept = accept(&request).map_err(EngineRejection::from_handshake_error)?;
         let offer = Offer::read(request.headers(), &[]).map_err(EngineRejection::Rejected)?;
         let probe = Probe::begin(Arc::clone(&session)).ok_or(EngineRejection::BadRequest)?;
-        let engine = self.engine.clone();
         let upgrade = hyper::upgrade::on(request);
         self.context.tasks.spawn("socketio upgrade", async move {
-            let upgrade_attempt = timeout(PROBE_WAIT_MAX, complete_upgrade(engine, probe, upgrade));
+            let upgrade_attempt = timeout(PROBE_WAIT_MAX, complete_upgrade(probe, upgrade));
             tokio::select! {
                 () = wait_flush_timeout(&session) => {}
                 outcome = upgrade_attempt => {
                     if !matches!(outcome, Ok(Some(()))) {
-                        debug!("a WebSocket did not work; its session goes on polling");
+                        debug!("upgrade probe failed, the session stays on polling");
                     }
                 }
             }
@@ -84,42 +82,42 @@ impl SocketIoTransport {
     }
 }
 
-/// Waits until the session is about to end, and then for as long as a client may take to hear so: in the
-/// middle of its change-over it hears nothing by polling any more.
+/// Waits until the session closes, and then for the flush time: a client in the middle of its upgrade
+/// no longer polls, so it receives `closing` only after the upgrade.
 async fn wait_flush_timeout(session: &EngineSession) {
     session.wait_closing().await;
     sleep(session.flush_wait()).await;
 }
 
 /// Probes a WebSocket and hands it to the engine.
-async fn complete_upgrade(engine: Engine, probe: Probe, upgrade: OnUpgrade) -> Option<()> {
+async fn complete_upgrade(probe: Probe, upgrade: OnUpgrade) -> Option<()> {
     let mut stream = wait_upgraded(upgrade).await?;
     let probed_bytes = probe.run(&mut stream).await?;
     let session = Arc::clone(probe.session());
-    let sid = session.registration().sid()?;
+    let sid = session.sid()?;
     probe.succeed();
-    // From here on whoever ends the session leaves the rest to the guard.
+    // A close from here on leaves the rest to the monitored stream.
     if session.close_phase() == ClosePhase::Aborted {
         return None;
     }
     let uri = engine::uri(session.version(), "websocket", &format!("&sid={sid}"));
     let request = request_for(uri, &session);
-    serve(&engine, MonitoredStream::resume(stream, session, probed_bytes), request);
+    serve(MonitoredStream::resume(stream, session, probed_bytes), request);
     Some(())
 }
 
-/// Waits until the 101 is out.
+/// Waits until the `101` response is written.
 async fn wait_upgraded(upgrade: OnUpgrade) -> Option<TokioIo<Upgraded>> {
     match upgrade.await {
         Ok(upgraded) => Some(TokioIo::new(upgraded)),
         Err(error) => {
-            debug!(error = %error, "a connection ended before its WebSocket opened");
+            debug!(error = %error, "connection ended before its WebSocket opened");
             None
         }
     }
 }
 
-/// The least that the engine needs to know.
+/// The smallest request that the engine accepts.
 fn request_for(uri: Uri, session: &Arc<EngineSession>) -> Request<()> {
     let mut request = Request::new(());
     *request.uri_mut() = uri;
@@ -127,12 +125,13 @@ fn request_for(uri: Uri, session: &Arc<EngineSession>) -> Request<()> {
     request
 }
 
-/// Hands a stream to the engine, which spawns what it needs to serve it.
-pub(super) fn serve<S>(engine: &Engine, stream: MonitoredStream<S>, request: Request<()>)
+/// Passes a stream to the engine, which spawns the tasks that serve it.
+pub(super) fn serve<S>(stream: MonitoredStream<S>, request: Request<()>)
 where
     S: AsyncRead + AsyncWrite + Unpin + Send + 'static,
 {
-    // Boxed, because the engine moves the stream about and makes room for it at every stop.
+    // Boxed, because each future of the engine that holds the stream is as large as the stream.
+    let engine = stream.session().engine().clone();
     let started = engine.call((Box::new(stream), request)).into_inner();
-    debug_assert!(started.is_ok(), "the address is our own");
+    debug_assert!(started.is_ok(), "the request is valid");
 }

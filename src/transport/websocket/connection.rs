@@ -1,7 +1,7 @@
 //! One plain WebSocket connection: a reading and a writing half in one task.
 //!
-//! They run side by side, so a replay that waits for its reader is written meanwhile. Whichever
-//! ends first ends the connection.
+//! Both halves run concurrently, so a replay that waits for outbox capacity is written meanwhile.
+//! The half that ends first ends the connection.
 
 use std::{sync::Arc, time::Duration};
 
@@ -39,35 +39,35 @@ use crate::{
     },
 };
 
-/// What is read from the socket at once. It is held for as long as the connection is.
+/// The size of the read buffer, which exists as long as the connection.
 const READ_BUFFER_BYTES: usize = 512;
-/// What is gathered before it is written, so that the buffer stays small: its memory is kept.
+/// The bytes that are collected before a write. The buffer keeps its memory, so it is small.
 const WRITE_BUFFER_BYTES: usize = 4 << 10;
-/// What is written at once. A peer that takes nothing is the socket's business: it cuts it.
+/// The most bytes of one batch. The socket itself aborts when its peer accepts no bytes.
 const WRITE_BYTES: usize = 64 << 10;
-/// How long what is queued may take once the end has begun.
+/// The longest time for queued frames once the close has begun.
 const FLUSH_WAIT: Duration = Duration::from_secs(2);
-/// The same for a connection that may not stay. With the wait for the close it is within a second.
+/// The same for a prompt close reason. With the wait for the close it is less than a second.
 const PROMPT_FLUSH_WAIT: Duration = Duration::from_millis(300);
-/// How long a close may take once it was said.
+/// The longest time for the close handshake.
 const CLOSE_WAIT: Duration = Duration::from_secs(1);
-/// The same for a connection that may not stay.
+/// The same for a prompt close reason.
 const PROMPT_CLOSE_WAIT: Duration = Duration::from_millis(500);
 
 type MessageSink<S> = SplitSink<WebSocketStream<S>, Message>;
 type MessageStream<S> = SplitStream<WebSocketStream<S>>;
 
-/// How a connection ends.
+/// The end of a connection.
 enum ConnectionEnd {
-    /// We end it, for this reason.
+    /// The server closes it for this reason.
     ByServer(CloseReason),
-    /// The peer broke the protocol; RFC 6455 says which code that is.
+    /// The peer violated the protocol. RFC 6455 defines the code.
     ProtocolError(CloseCode, &'static str),
-    /// The peer ended it, or is gone.
+    /// The peer closed it or disconnected.
     ByPeer,
 }
 
-/// Serves a connection to its end.
+/// Serves a connection until it ends.
 pub(super) async fn run<S>(
     stream: S,
     admission: Box<Admission>,
@@ -86,11 +86,11 @@ pub(super) async fn run<S>(
     if matches!(end, ConnectionEnd::ByServer(CloseReason::SlowReader)) {
         metrics.slow_reader();
     }
-    // The session ended with `read`: the connection has left its rooms by now.
+    // The session ended with `read`, so the connection has already left its rooms.
     Box::pin(close(sink, stream, format, end)).await;
 }
 
-/// Tells somebody who was not let in why, and ends the connection.
+/// Sends the reason of a rejection and closes the connection.
 pub(super) async fn reject<S>(stream: S, reason: CloseReason, format: Format, limits: &Limits)
 where
     S: AsyncRead + AsyncWrite + Unpin + Send,
@@ -113,10 +113,10 @@ where
     WebSocketStream::from_raw_socket(stream, Role::Server, Some(config)).await.split()
 }
 
-/// Takes requests one after the other. Returns when there will be no more.
+/// Handles requests one after the other. Returns when there are no more.
 ///
-/// Everything but the waiting is boxed: this task is as large as its largest step, and most of the
-/// time nobody says anything.
+/// Everything but the wait is boxed: the task is as large as its largest step, and most of the time
+/// it waits.
 async fn read<S>(
     stream: &mut MessageStream<S>,
     admission: Box<Admission>,
@@ -143,7 +143,7 @@ where
     }
 }
 
-/// The next message. A peer that is silent is asked whether it is there, and given up.
+/// The next message. A silent peer receives a ping, and is disconnected if it does not answer.
 async fn next_message<S>(
     stream: &mut MessageStream<S>,
     outbox: &WebSocketOutbox,
@@ -168,7 +168,7 @@ where
     }
 }
 
-/// Hands one frame to the session, if it is one that says something.
+/// Passes one frame to the session, if it holds a request.
 async fn handle_frame(
     session: &mut Session,
     message: &Message,
@@ -184,7 +184,7 @@ async fn handle_frame(
     }
 }
 
-/// Where a reply goes.
+/// The callback that sends a reply.
 fn reply_callback(
     kind: RequestKind,
     ack: Option<u64>,
@@ -202,14 +202,14 @@ fn reply_callback(
     })
 }
 
-/// Once the end has begun, what is queued has a moment to go out. Returns when that is over.
+/// Waits until the close begins, and then for the flush time.
 async fn flush_timeout(outbox: &WebSocketOutbox) -> ConnectionEnd {
     let reason = outbox.closing().await;
     sleep(if reason.is_prompt() { PROMPT_FLUSH_WAIT } else { FLUSH_WAIT }).await;
     ConnectionEnd::ByServer(reason)
 }
 
-/// Writes what waits: all that fell together goes out in one write. Returns when it is over.
+/// Writes the queued frames, those that wait together in one write. Returns at the end.
 async fn write<S>(sink: &mut MessageSink<S>, outbox: &WebSocketOutbox) -> ConnectionEnd
 where
     S: AsyncRead + AsyncWrite + Unpin + Send,
@@ -220,7 +220,7 @@ where
             WriterWork::Close(reason) => return ConnectionEnd::ByServer(reason),
         };
         if let Err(error) = write_all(sink, messages).await {
-            debug!(%error, "a peer is gone, or takes nothing");
+            debug!(%error, "write failed: the peer disconnected or accepts no bytes");
             return ConnectionEnd::ByPeer;
         }
         outbox.written(bytes);
@@ -237,9 +237,9 @@ where
     sink.flush().await
 }
 
-/// What the peer did wrong.
+/// The end of a connection after an error.
 fn classify_error(error: &Error) -> ConnectionEnd {
-    debug!(%error, "a peer broke the protocol or is gone");
+    debug!(%error, "read failed: the peer violated the protocol or disconnected");
     match error {
         // RFC 6455: the top bit of a length is zero.
         Error::Capacity(CapacityError::MessageTooLong { size, .. }) if *size > usize::MAX / 2 => {
@@ -256,8 +256,8 @@ fn classify_error(error: &Error) -> ConnectionEnd {
     }
 }
 
-/// Says why, and waits a little for the peer: a socket that is closed with unread data in it is
-/// reset, and the peer might not see the reason.
+/// Sends the reason and waits for the peer to close: a socket that is closed with unread data is
+/// reset, and the peer might not receive the reason.
 async fn close<S>(
     mut sink: MessageSink<S>,
     mut stream: MessageStream<S>,
@@ -285,11 +285,11 @@ async fn close<S>(
     };
     let close_wait = if prompt { PROMPT_CLOSE_WAIT } else { CLOSE_WAIT };
     if let Ok(Err(error)) = timeout(close_wait, closing).await {
-        debug!(%error, "a peer was gone before the end");
+        debug!(%error, "close failed: the peer disconnected before");
     }
 }
 
-/// Reads the rest of what broke the protocol without understanding it.
+/// Reads and discards the rest of the stream after a violation of the protocol.
 async fn discard<S>(sink: MessageSink<S>, stream: MessageStream<S>) -> Result<(), Error>
 where
     S: AsyncRead + AsyncWrite + Unpin + Send,

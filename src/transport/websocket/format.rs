@@ -1,4 +1,4 @@
-//! The formats that plain WebSocket clients may choose: what a frame means, and what one is made of.
+//! The formats of plain WebSocket clients: how frames are decoded and encoded.
 
 use std::sync::Arc;
 
@@ -21,7 +21,7 @@ const JSON_SLOT: usize = 1;
 /// The slot of a delivery that holds its binary frame.
 const MSGPACK_SLOT: usize = 2;
 
-/// How a connection writes what it says and hears.
+/// The format of the frames of a connection.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(super) enum Format {
     /// JSON in text frames.
@@ -39,7 +39,7 @@ impl Format {
         }
     }
 
-    /// What a frame asks for. Nothing, where it is not the client who speaks.
+    /// The request in a frame. Control frames hold none.
     pub(super) fn request(self, message: &Message, limits: &Limits) -> Option<RequestFrame> {
         match (self, message) {
             (Self::Json, Message::Text(text)) => Some(websocket::request(text, limits)),
@@ -54,7 +54,7 @@ impl Format {
         }
     }
 
-    /// The frame of an event, made once for all connections of this format.
+    /// The frame of an event. It is encoded once for all connections of this format.
     pub(super) fn event(self, delivery: &Arc<Delivery>, limits: &Limits) -> Message {
         match self {
             Self::Json => {
@@ -68,7 +68,7 @@ impl Format {
         }
     }
 
-    /// The frame that tells a reply, if there is anything to tell.
+    /// The frame of a reply, if the client receives one.
     pub(super) fn reply(
         self,
         kind: RequestKind,
@@ -133,6 +133,6 @@ mod tests {
         assert!(text.is_text() && binary.is_binary());
         assert_eq!(Format::Json.event(&delivery, &limits), text);
         let again = Format::MsgPack.event(&delivery, &limits).into_data();
-        assert_eq!(again.as_ptr(), binary.into_data().as_ptr(), "not made again");
+        assert_eq!(again.as_ptr(), binary.into_data().as_ptr(), "not encoded again");
     }
 }

@@ -1,6 +1,6 @@
 //! Plain WebSocket at `/ws`, `/ws/{room}` and `/ws?room=`.
 //!
-//! Everything that can be refused is refused over HTTP, before the upgrade.
+//! All rejections that allow it are sent over HTTP, before the upgrade.
 
 mod connection;
 mod format;
@@ -33,7 +33,7 @@ use crate::{
     wire::{hello_from_query, parameter},
 };
 
-/// The way in for plain WebSocket clients.
+/// The transport for plain WebSocket clients.
 #[derive(Clone, Debug)]
 pub struct WebSocketTransport {
     chat: Arc<Chat>,
@@ -43,16 +43,16 @@ pub struct WebSocketTransport {
     tasks: Tasks,
 }
 
-/// What becomes of a handshake.
+/// The outcome of a handshake.
 enum HandshakeOutcome {
-    /// Somebody comes in.
+    /// The connection is admitted.
     Admitted(Box<Admission>, Arc<ConnectionMetrics>),
-    /// Somebody is told on the WebSocket why not: of a refused handshake a browser shows its page nothing.
+    /// The reason is sent on the WebSocket: browsers hide the response of a refused handshake.
     Rejected(CloseReason),
 }
 
 impl WebSocketTransport {
-    /// Lets clients into `chat`.
+    /// A transport that admits clients to `chat`.
     pub fn new(
         chat: Arc<Chat>,
         origins: Arc<Origins>,
@@ -63,7 +63,7 @@ impl WebSocketTransport {
         Self { chat, limits, origins, in_query, tasks }
     }
 
-    /// Answers a request to `/ws` or below it.
+    /// Answers a request for `/ws` or a path below it.
     pub async fn handle(&self, mut request: Request<Body>) -> Response<Body> {
         let accept = match upgrade::accept(&request) {
             Ok(accept) => accept,
@@ -82,11 +82,11 @@ impl WebSocketTransport {
             Err(rejection) => return reject(&rejection),
         };
         let upgraded = hyper::upgrade::on(&mut request);
-        // The request pins the connection's read buffer; what is needed was taken from it.
+        // The request keeps the read buffer of the connection alive and is no longer needed.
         drop(request);
         let format = Format::of(chosen.as_ref());
         let (limits, tasks) = (Arc::clone(&self.limits), self.tasks.clone());
-        // Boxed, because the owner of the tasks would hold it twice.
+        // Boxed, because `Tasks` would hold the future twice.
         let span = match &outcome {
             HandshakeOutcome::Admitted(admission, _) => admission.span(Wire::WebSocket),
             HandshakeOutcome::Rejected(_) => Span::none(),
@@ -94,14 +94,14 @@ impl WebSocketTransport {
         let connection = async move {
             tokio::select! {
                 () = serve(upgraded, outcome, format, limits) => (),
-                () = tasks.overdue() => debug!("a connection was cut at the end of the drain"),
+                () = tasks.overdue() => debug!("connection aborted at the end of the drain"),
             }
         };
         self.tasks.spawn("websocket", Box::pin(connection.instrument(span)));
         upgrade::switching_protocols_response(accept, chosen)
     }
 
-    /// What a handshake says, and the subprotocol that is chosen for it.
+    /// Reads a handshake, and chooses its subprotocol.
     fn read_handshake(
         &self,
         request: &Request<Body>,
@@ -118,11 +118,11 @@ impl WebSocketTransport {
 }
 
 fn reject(rejection: &Rejection) -> Response<Body> {
-    debug!(?rejection, "somebody was refused at the door");
+    debug!(?rejection, "handshake refused");
     rejection_response(rejection)
 }
 
-/// 400, or 426 with what we would speak.
+/// The response 400, or 426 with the supported version.
 fn handshake_error_response(error: HandshakeError) -> Response<Body> {
     let message = match error {
         HandshakeError::NotAnUpgrade => "this is for WebSockets",
@@ -148,7 +148,7 @@ async fn serve(
 ) {
     let stream = match upgraded.await {
         Ok(stream) => TokioIo::new(stream),
-        Err(error) => return debug!(%error, "a handshake was not finished"),
+        Err(error) => return debug!(%error, "upgrade failed"),
     };
     match outcome {
         HandshakeOutcome::Admitted(admission, metrics) => {
@@ -160,7 +160,7 @@ async fn serve(
     }
 }
 
-/// What an address says at the door.
+/// Reads the path and the query of a handshake.
 fn hello(path: &str, query: &str) -> Result<Hello, Rejection> {
     let space = match parameter(query, "space")? {
         Some(space) => Space::parse(&space)?,

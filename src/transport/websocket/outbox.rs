@@ -1,13 +1,10 @@
-//! What waits to be written to one plain WebSocket connection.
+//! The outbox of one plain WebSocket connection: a bounded queue of frames.
 
-use std::{
-    collections::VecDeque,
-    mem,
-    sync::{Arc, Mutex, MutexGuard, PoisonError},
-};
+use std::{collections::VecDeque, mem, sync::Arc};
 
 use async_trait::async_trait;
 use bytes::Bytes;
+use parking_lot::Mutex;
 use tokio::sync::Notify;
 use tokio_tungstenite::tungstenite::Message;
 
@@ -20,18 +17,18 @@ use crate::{
     domain::{CloseReason, Limits},
 };
 
-/// What a frame counts beside its content.
+/// The bytes that a frame counts in addition to its content.
 const FRAME_BYTES: usize = 64;
 
-/// A bounded queue of frames between whoever has something to say and the writing half.
+/// A bounded queue of frames from the chat to the writing half.
 #[derive(Debug)]
 pub(super) struct WebSocketOutbox {
     format: Format,
     limits: Arc<Limits>,
     state: Mutex<WebSocketOutboxState>,
-    /// There is something to write.
+    /// Notifies the writing half: there is something to write.
     filled: Notify,
-    /// Less than half of the queue is taken, or the end began.
+    /// Notifies the other waits: less than half of the queue is used, or the close begins.
     capacity_available: Notify,
 }
 
@@ -43,12 +40,12 @@ struct WebSocketOutboxState {
     closing: Option<CloseReason>,
 }
 
-/// What the writing half does next.
+/// The next step of the writing half.
 #[derive(Debug)]
 pub(super) enum WriterWork {
-    /// Write these.
+    /// Write this batch.
     Write(WriteBatch),
-    /// Nothing is left: say why, and end.
+    /// The queue is empty: send the reason and close.
     Close(CloseReason),
 }
 
@@ -56,45 +53,40 @@ pub(super) enum WriterWork {
 #[derive(Debug, Default)]
 pub(super) struct WriteBatch {
     pub(super) messages: Vec<Message>,
-    /// What they count in the queue until they are written.
+    /// The bytes that the messages count until they are written.
     pub(super) bytes: usize,
 }
 
 impl WebSocketOutbox {
-    /// The queue of a connection that speaks `format`.
+    /// The queue of a connection with this `format`.
     pub(super) fn new(format: Format, limits: Arc<Limits>) -> Arc<Self> {
         let (filled, capacity_available) = (Notify::new(), Notify::new());
         Arc::new(Self { format, limits, state: Mutex::default(), filled, capacity_available })
     }
 
-    /// What the connection speaks.
+    /// The format of the connection.
     pub(super) fn format(&self) -> Format {
         self.format
     }
 
-    /// Poisoning is ignored: the queue is whole after every step.
-    fn lock(&self) -> MutexGuard<'_, WebSocketOutboxState> {
-        self.state.lock().unwrap_or_else(PoisonError::into_inner)
-    }
-
-    /// Queues a frame, or ends the connection because the queue is full.
+    /// Queues a frame, or closes the connection if the queue is full.
     pub(super) fn send(&self, frame: Message) {
         if self.queue(|| frame).is_err() {
             self.close(CloseReason::SlowReader);
         }
     }
 
-    /// Queues a ping behind what is there.
+    /// Queues a ping behind the frames that wait.
     pub(super) fn ping(&self) {
-        self.lock().ping = true;
+        self.state.lock().ping = true;
         self.filled.notify_one();
     }
 
-    /// Waits for something to do. Frames are given out up to `bytes_max` at a time, so that the
-    /// writer's deadline measures progress and not the length of the queue.
+    /// Waits for the next step. A batch has up to `bytes_max`, so that the deadline of a write measures
+    /// progress and not the length of the queue.
     pub(super) async fn next_work(&self, bytes_max: usize) -> WriterWork {
         loop {
-            let work = self.lock().take(bytes_max);
+            let work = self.state.lock().take(bytes_max);
             if let Some(work) = work {
                 return work;
             }
@@ -102,9 +94,9 @@ impl WebSocketOutbox {
         }
     }
 
-    /// Tells that what was given out is written.
+    /// Releases the bytes of a batch that is written.
     pub(super) fn written(&self, bytes: usize) {
-        let mut state = self.lock();
+        let mut state = self.state.lock();
         state.bytes = state.bytes.saturating_sub(bytes);
         let capacity_available = self.has_capacity(&state);
         drop(state);
@@ -113,22 +105,26 @@ impl WebSocketOutbox {
         }
     }
 
-    /// Waits until the end begins, and answers why.
+    /// Waits until the connection begins to close, and returns the reason.
     pub(super) async fn closing(&self) -> CloseReason {
+        self.wait_for(|state| state.closing).await
+    }
+
+    /// Waits until `find` returns a value for the state. Cancel-safe.
+    async fn wait_for<T>(&self, find: impl Fn(&WebSocketOutboxState) -> Option<T>) -> T {
         loop {
-            let mut changed = std::pin::pin!(self.capacity_available.notified());
-            // Listening begins before looking, so that no wake-up falls in between.
-            changed.as_mut().enable();
-            let closing = self.lock().closing;
-            match closing {
-                Some(reason) => return reason,
-                None => changed.await,
+            // Created before the check, so that it receives every notification after the check.
+            let changed = self.capacity_available.notified();
+            let found = find(&self.state.lock());
+            if let Some(found) = found {
+                return found;
             }
+            changed.await;
         }
     }
 
     fn queue(&self, frame: impl FnOnce() -> Message) -> Result<(), Overflow> {
-        let mut state = self.lock();
+        let mut state = self.state.lock();
         if state.closing.is_some() {
             return Ok(());
         }
@@ -165,7 +161,7 @@ impl WebSocketOutboxState {
             batch.messages.push(frame);
         }
         if self.frames.is_empty() {
-            // An idle connection holds no memory for the busy time it once had.
+            // An idle connection holds no memory for frames.
             self.frames = VecDeque::new();
         }
         if mem::take(&mut self.ping) {
@@ -178,7 +174,7 @@ impl WebSocketOutboxState {
     }
 }
 
-/// What a frame counts against the limit.
+/// The bytes that a frame counts.
 fn frame_cost(frame: &Message) -> usize {
     frame.len() + FRAME_BYTES
 }
@@ -190,31 +186,25 @@ impl Outbox for WebSocketOutbox {
     }
 
     fn offer(&self, delivery: &Arc<Delivery>) {
-        let capacity_available = self.has_capacity(&self.lock());
+        let capacity_available = self.has_capacity(&self.state.lock());
         if capacity_available {
-            // Whoever fills the rest in between loses nothing by this one's being dropped.
+            // If the queue is full now, this delivery is dropped: it may be lost.
             self.push(delivery).ok();
         }
     }
 
     async fn wait_for_capacity(&self) {
-        let mut capacity_available = std::pin::pin!(self.capacity_available.notified());
-        // Listening begins before looking, so that no wake-up falls in between.
-        capacity_available.as_mut().enable();
-        let already = self.has_capacity(&self.lock());
-        if !already {
-            capacity_available.await;
-        }
+        self.wait_for(|state| self.has_capacity(state).then_some(())).await;
     }
 
     fn close(&self, reason: CloseReason) {
-        let mut state = self.lock();
+        let mut state = self.state.lock();
         if state.closing.is_some() {
             return;
         }
         state.closing = Some(reason);
         if reason == CloseReason::SlowReader {
-            // It did not take these; it will not take them now. It comes back for them.
+            // A slow reader would not read these. It receives them after it reconnects.
             state.frames = VecDeque::new();
         }
         drop(state);
@@ -223,7 +213,7 @@ impl Outbox for WebSocketOutbox {
     }
 
     fn is_revoked(&self) -> bool {
-        self.lock().closing.is_some_and(CloseReason::is_prompt)
+        self.state.lock().closing.is_some_and(CloseReason::is_prompt)
     }
 }
 
@@ -253,7 +243,7 @@ mod tests {
         assert_eq!(
             outbox.push(&message_delivery("lobby", 4)),
             Ok(()),
-            "after the end nothing is queued"
+            "nothing is queued after the close"
         );
         let WriterWork::Write(batch) = outbox.next_work(1 << 16).await else { panic!("messages") };
         let texts = batch.messages.iter().map(|message| message.to_text().unwrap());
@@ -285,7 +275,7 @@ mod tests {
         assert_eq!(
             outbox.push(&message_delivery("lobby", 2)),
             Err(Overflow),
-            "taken, but not written yet"
+            "in a batch, but not written yet"
         );
         outbox.written(one);
         assert_eq!(outbox.push(&message_delivery("lobby", 2)), Ok(()));

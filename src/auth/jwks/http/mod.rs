@@ -1,29 +1,15 @@
-//! One HTTP/1.1 request for a set of keys, over TLS if the address is `https`.
+//! One request to a site, and its answer, through a client that all sites share.
 //!
-//! Each fetch opens its own connection and closes it: fetches are minutes apart, so a kept
-//! connection would only add a task to own. Redirects are not followed, because the source of keys
-//! is a setting.
+//! Redirects are not followed, because the settings say where keys come from. The client takes
+//! proxies from the environment (`HTTPS_PROXY`, `HTTP_PROXY`, `ALL_PROXY`, `NO_PROXY`).
 
-use std::{pin::pin, sync::Arc};
+use std::{error::Error, io, iter::successors, sync::Arc};
 
 use async_trait::async_trait;
-use base64::{Engine as _, prelude::BASE64_STANDARD};
-use http::{
-    HeaderValue, Request, StatusCode, Uri,
-    header::{ACCEPT, AUTHORIZATION, CONNECTION, HOST, USER_AGENT},
-};
+use http::{HeaderValue, StatusCode, Uri, header::ACCEPT};
 use http_body_util::{BodyExt as _, LengthLimitError, Limited};
-use hyper::client::conn::http1::handshake;
-use hyper_util::rt::TokioIo;
-use percent_encoding::percent_decode_str;
-use tokio::{
-    io::{AsyncRead, AsyncWrite},
-    net::TcpStream,
-};
-use tokio_rustls::{
-    TlsConnector,
-    rustls::{ClientConfig, RootCertStore, crypto::ring::default_provider, pki_types::ServerName},
-};
+use reqwest::{Body, Client, ClientBuilder, redirect::Policy};
+use tokio_rustls::rustls::{self, ClientConfig, RootCertStore, crypto::ring::default_provider};
 
 use super::{Fetch, FetchError};
 
@@ -35,8 +21,19 @@ const ANSWER_BYTES_MAX: usize = 256 << 10;
 #[error("the system's trusted certificates cannot be found{0} (SSL_CERT_FILE names them)")]
 pub struct NoTrustedCertificates(String);
 
+/// Builds the client for `sites`. Only sites of `https` need trusted certificates.
+pub(in crate::auth) fn http_client(sites: &[&Uri]) -> Result<Client, NoTrustedCertificates> {
+    let roots = match trusted_certificates() {
+        Err(error) if sites.iter().any(|url| url.scheme_str() == Some("https")) => {
+            return Err(error);
+        }
+        roots => roots.unwrap_or_else(|_error| RootCertStore::empty()),
+    };
+    Ok(client_builder(roots).build().expect("the TLS configuration is of the client's own library"))
+}
+
 /// The system's trusted certificates.
-pub(in crate::auth) fn tls_config() -> Result<Arc<ClientConfig>, NoTrustedCertificates> {
+fn trusted_certificates() -> Result<RootCertStore, NoTrustedCertificates> {
     let found = rustls_native_certs::load_native_certs();
     let mut roots = RootCertStore::empty();
     let (added, _) = roots.add_parsable_certificates(found.certs);
@@ -44,103 +41,83 @@ pub(in crate::auth) fn tls_config() -> Result<Arc<ClientConfig>, NoTrustedCertif
         let errors = found.errors.iter().map(|error| format!(": {error}"));
         return Err(NoTrustedCertificates(errors.collect()));
     }
-    let config = ClientConfig::builder_with_provider(Arc::new(default_provider()))
+    Ok(roots)
+}
+
+fn client_builder(roots: RootCertStore) -> ClientBuilder {
+    let tls = ClientConfig::builder_with_provider(Arc::new(default_provider()))
         .with_safe_default_protocol_versions()
         .expect("the provider has the usual versions")
         .with_root_certificates(roots)
         .with_no_client_auth();
-    Ok(Arc::new(config))
+    Client::builder()
+        .tls_backend_preconfigured(tls)
+        .redirect(Policy::none())
+        .user_agent(concat!("roomcast/", env!("CARGO_PKG_VERSION")))
 }
 
 /// Fetches from one address.
 pub(in crate::auth) struct HttpFetch {
-    url: Uri,
-    tls: Option<TlsConnector>,
+    client: Client,
+    url: String,
 }
 
 impl HttpFetch {
-    /// `url` has a host and is `http` or, with `tls_config`, `https`.
-    pub(in crate::auth) fn new(url: &Uri, tls_config: Option<&Arc<ClientConfig>>) -> Self {
-        let secure = url.scheme_str() == Some("https");
-        let tls = tls_config.filter(|_| secure).map(|it| TlsConnector::from(Arc::clone(it)));
-        Self { url: url.clone(), tls }
-    }
-
-    /// The host without the brackets of an IPv6 address.
-    fn host(&self) -> &str {
-        self.url.host().unwrap_or_default().trim_matches(['[', ']'])
-    }
-
-    fn request(&self) -> Request<String> {
-        let path = self.url.path_and_query().map_or("/", |it| it.as_str());
-        let mut request = Request::new(String::new());
-        *request.uri_mut() = path.parse().unwrap_or_default();
-        let headers = request.headers_mut();
-        let authority = self.url.authority().map_or("", |it| it.as_str());
-        let (user, host) = authority.rsplit_once('@').unwrap_or(("", authority));
-        let mut put = |name, value: &str| {
-            // The parts of a parsed address are valid header values.
-            if let Ok(value) = HeaderValue::from_str(value) {
-                headers.insert(name, value);
-            }
-        };
-        put(HOST, host);
-        put(ACCEPT, "application/json, application/jwk-set+json");
-        put(USER_AGENT, concat!("roomcast/", env!("CARGO_PKG_VERSION")));
-        put(CONNECTION, "close");
-        if !user.is_empty() {
-            let user: Vec<u8> = percent_decode_str(user).collect();
-            put(AUTHORIZATION, &format!("Basic {}", BASE64_STANDARD.encode(user)));
-        }
-        request
+    /// `url` is `http` or `https` and has a host. Its user information becomes a Basic
+    /// authorization.
+    pub(in crate::auth) fn new(client: Client, url: &Uri) -> Self {
+        Self { client, url: url.to_string() }
     }
 }
 
 #[async_trait]
 impl Fetch for HttpFetch {
     async fn fetch(&self) -> Result<Vec<u8>, FetchError> {
-        let (host, usual) = (self.host(), if self.tls.is_some() { 443 } else { 80 });
-        let port = self.url.port_u16().unwrap_or(usual);
-        let socket = TcpStream::connect((host, port)).await.map_err(FetchError::Connect)?;
-        let Some(tls) = &self.tls else { return exchange(socket, self.request()).await };
-        let name = ServerName::try_from(host.to_owned()).map_err(broken)?;
-        let socket = tls.connect(name, socket).await.map_err(FetchError::Tls)?;
-        exchange(socket, self.request()).await
-    }
-}
-
-/// Sends the request and reads the answer.
-async fn exchange<S>(socket: S, request: Request<String>) -> Result<Vec<u8>, FetchError>
-where
-    S: AsyncRead + AsyncWrite + Unpin + Send,
-{
-    let (mut sender, connection) = handshake(TokioIo::new(socket)).await.map_err(broken)?;
-    let answer = async move {
-        let answer = sender.send_request(request).await.map_err(broken)?;
+        let kinds = HeaderValue::from_static("application/json, application/jwk-set+json");
+        let request = self.client.get(&self.url).header(ACCEPT, kinds);
+        let answer = request.send().await.map_err(|error| request_error(&error.without_url()))?;
         if answer.status() != StatusCode::OK {
             return Err(FetchError::Status(answer.status().as_u16()));
         }
-        let body = Limited::new(answer.into_body(), ANSWER_BYTES_MAX).collect().await;
-        match body {
+        match Limited::new(Body::from(answer), ANSWER_BYTES_MAX).collect().await {
             Ok(body) => Ok(body.to_bytes().into()),
             Err(error) if error.is::<LengthLimitError>() => {
                 Err(FetchError::TooLarge(ANSWER_BYTES_MAX))
             }
-            Err(error) => Err(FetchError::Broken(error)),
+            Err(error) => Err(broken(&*error)),
         }
-    };
-    let (mut answer, connection) = (pin!(answer), pin!(connection));
-    // The connection is driven only here. A response that it has read stays available after its
-    // end.
-    tokio::select! {
-        answer = &mut answer => return answer,
-        _ = connection => (),
     }
-    answer.await
 }
 
-fn broken(error: impl std::error::Error + Send + Sync + 'static) -> FetchError {
-    FetchError::Broken(Box::new(error))
+/// Says what is wrong in the words of the cause. The client's own text contains the address, which
+/// may be secret.
+fn request_error(error: &reqwest::Error) -> FetchError {
+    let cause = causes(error).find_map(|cause| cause.downcast_ref::<io::Error>());
+    match cause.filter(|_| error.is_connect()) {
+        Some(cause) => {
+            let copy = io::Error::new(cause.kind(), cause.to_string());
+            if is_tls(cause) { FetchError::Tls(copy) } else { FetchError::Connect(copy) }
+        }
+        None => broken(error),
+    }
+}
+
+/// Whether the TLS library made the error, or the peer hung up during the handshake.
+fn is_tls(error: &io::Error) -> bool {
+    let inner = error.get_ref();
+    error.kind() == io::ErrorKind::UnexpectedEof
+        || inner.is_some_and(<dyn Error + Send + Sync>::is::<rustls::Error>)
+        || inner.and_then(|inner| inner.downcast_ref()).is_some_and(is_tls)
+}
+
+fn broken(error: &(dyn Error + 'static)) -> FetchError {
+    let cause = causes(error).last().unwrap_or(error);
+    FetchError::Broken(cause.to_string().into())
+}
+
+/// An error and what caused it, outermost first.
+fn causes<'a>(error: &'a (dyn Error + 'static)) -> impl Iterator<Item = &'a (dyn Error + 'static)> {
+    successors(Some(error), |&error| error.source())
 }
 
 #[cfg(test)]

@@ -2,6 +2,7 @@
 
 use std::time::Duration;
 
+use base64::{Engine as _, prelude::BASE64_STANDARD};
 use serde_json::json;
 use tokio::{
     io::{AsyncReadExt as _, AsyncWriteExt as _},
@@ -22,8 +23,11 @@ impl TestServer {
         Self(TcpListener::bind("127.0.0.1:0").await.unwrap())
     }
 
-    fn url(&self, user: &str, path: &str) -> Uri {
-        format!("http://{user}{}{path}", self.0.local_addr().unwrap()).parse().unwrap()
+    /// Fetches from this server, whatever proxies the environment names.
+    fn fetch(&self, user: &str, path: &str) -> HttpFetch {
+        let url = format!("http://{user}{}{path}", self.0.local_addr().unwrap());
+        let client = client_builder(RootCertStore::empty()).no_proxy().build().unwrap();
+        HttpFetch::new(client, &url.parse().unwrap())
     }
 
     /// Accepts one connection, sends these bytes, and returns the request.
@@ -48,14 +52,14 @@ fn ok(body: &[u8]) -> Vec<u8> {
 /// The result of a fetch with this response.
 async fn fetched(answer: &[u8]) -> Result<Vec<u8>, FetchError> {
     let server = TestServer::start().await;
-    let fetch = HttpFetch::new(&server.url("", "/keys"), None);
+    let fetch = server.fetch("", "/keys");
     tokio::join!(fetch.fetch(), server.answer(answer)).0
 }
 
 #[tokio::test]
 async fn the_request_uses_path_query_and_credentials_of_the_url() {
     let server = TestServer::start().await;
-    let fetch = HttpFetch::new(&server.url("ann:p%40ss@", "/keys?v=1"), None);
+    let fetch = server.fetch("ann:p%40ss@", "/keys?v=1");
     let empty = ok(b"{}");
     let (answer, asked) = tokio::join!(fetch.fetch(), server.answer(&empty));
     assert_eq!(answer.unwrap(), b"{}");
@@ -111,7 +115,7 @@ async fn an_oversized_response_is_not_read_to_its_end() {
 #[tokio::test]
 async fn a_refused_connection_is_a_connect_error() {
     let server = TestServer::start().await;
-    let fetch = HttpFetch::new(&server.url("", "/"), None);
+    let fetch = server.fetch("", "/");
     drop(server);
     assert!(matches!(fetch.fetch().await, Err(FetchError::Connect(_))));
 }
@@ -122,7 +126,7 @@ async fn keys_survive_rotation_errors_and_an_outage_of_the_site() {
     let redirect = b"HTTP/1.1 301 Moved\r\nlocation: /keys\r\ncontent-length: 0\r\n\r\n".to_vec();
     let mut server = TestServer::start().await;
     let address = server.0.local_addr().unwrap();
-    let fetch = HttpFetch::new(&server.url("", "/keys"), None);
+    let fetch = server.fetch("", "/keys");
     let source = JwksSource::new("a site", Box::new(fetch), Duration::from_mins(5));
     for (answer, kid, good) in [
         (keys(P256, "old"), "old", true),

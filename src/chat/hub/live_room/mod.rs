@@ -1,4 +1,5 @@
-//! One room on this node: its head, its recent entries, who is attached, and who is here.
+//! One room on this node: its head, its recent entries, the attached connections and the present
+//! users.
 
 mod state;
 #[cfg(test)]
@@ -28,24 +29,24 @@ use crate::{
     },
 };
 
-/// A room with at least one user on their way in, inside, or in their grace.
+/// A room that is live on this node.
 ///
-/// Attaching, delivering and catching up take the same short lock, so "replay, then live" has no
-/// seam.
+/// Attaching, delivering and catching up take the same short lock, so no entry is lost or repeated
+/// between replay and live delivery.
 #[derive(Debug)]
 pub(crate) struct LiveRoom {
     place: Place,
     state: Mutex<LiveRoomState>,
-    /// Whether the ring was filled from the store, as one does once when somebody lacks what it had
-    /// no chance to hold: a thousand who come back after a restart cost one page.
+    /// Set once the ring was filled from the store, which happens when a cursor is older than the ring:
+    /// a thousand clients that reconnect after a restart cost one page.
     warm: OnceCell<()>,
-    /// Where the other nodes speak of the room, and this one of who is here: under the room's lock, so
-    /// that they hear it in the order in which it happened.
+    /// The channel of the room. Presence is published under the room's lock, so that other nodes
+    /// receive it in order.
     subscription: Subscription,
 }
 
 impl LiveRoom {
-    /// The room at a place whose log stands like this.
+    /// A room without connections. `log` is the state of its log in the store.
     pub(super) fn new(place: Place, log: Log, publisher: &Arc<Publisher>) -> Arc<Self> {
         let room = place.conversation.room().expect("only rooms are live rooms");
         let subscription = publisher.subscribe(Channel::of_room(&place.space, room));
@@ -61,39 +62,39 @@ impl LiveRoom {
         &self.place
     }
 
-    /// The room's name. Only rooms have topics.
+    /// The name of the room.
     pub(crate) fn room(&self) -> RoomName {
         self.place.conversation.room().expect("only rooms are live rooms").clone()
     }
 
-    /// How the room's log stands here.
+    /// The state of the log, as far as it was delivered here.
     pub(crate) fn log(&self) -> Log {
         self.lock().log
     }
 
-    /// Takes how many members there are now.
+    /// Sets how many members the room has.
     pub(crate) fn set_member_count(&self, members: u64) {
         self.lock().log.members = members;
     }
 
-    /// Forgets what is not kept any more.
+    /// Drops entries below the retention floor.
     pub(super) fn trim(&self, floor: Position) {
         self.lock().trim(floor);
     }
 
-    /// Sends a run of stored entries, in order, to everyone who is up to date, as far as it goes on
-    /// from the head.
+    /// Sends a run of stored entries, in order, to the connections that are live, as far as it
+    /// continues the head.
     pub(super) fn deliver(&self, run: &[Post], limits: &Limits) -> (RunDelivery, FullOutboxes) {
         self.lock().deliver(run, limits)
     }
 
-    /// Goes on after `to`: what lies before it is not kept any more, and whoever is here is told so.
+    /// Continues after `to`: earlier entries are no longer stored. The live connections are told so.
     pub(super) fn skip(&self, to: Position) -> FullOutboxes {
         self.lock().skip(&self.room(), to)
     }
 
-    /// Lets a connection in: from now on it hears who comes and goes, and what is said as soon as
-    /// it is [`ReplayStatus::Live`].
+    /// Attaches a connection: it receives presence events from now on, and entries as soon as it is
+    /// [`ReplayStatus::Live`].
     pub(super) fn enter(
         &self,
         attached: AttachedConnection,
@@ -109,7 +110,7 @@ impl LiveRoom {
         (status, PresenceChange::from(arrival == RosterArrival::FirstJoined), full_outboxes)
     }
 
-    /// Sends a connection what it lacks, if the ring has it.
+    /// Sends a connection the entries after its cursor, if the ring has them.
     pub(crate) fn catch_up(
         &self,
         connection: ConnectionId,
@@ -119,19 +120,19 @@ impl LiveRoom {
         self.lock().catch_up(&self.room(), connection, cursor, limits)
     }
 
-    /// How far a connection has come.
+    /// The replay status of a connection.
     pub(crate) fn replay_status(&self, connection: ConnectionId) -> ReplayStatus {
         self.lock().replay_status(connection)
     }
 
-    /// Sends a connection nothing of what is said until it has caught up again. Answers what it has
-    /// been sent by now, if it was up to date.
+    /// Sends a connection no entries until it has caught up again. Returns the last entry that it was
+    /// sent, if it was live.
     pub(crate) fn pause(&self, connection: ConnectionId) -> Option<Seq> {
         self.lock().pause(connection)
     }
 
-    /// Fills the ring with what the store has, once, by whoever comes first. Answers whether that
-    /// was still to be done.
+    /// Fills the ring from the store, once: concurrent callers wait for the first. Returns whether it
+    /// was not filled before.
     pub(crate) async fn warm<E>(
         &self,
         limits: &Limits,
@@ -147,7 +148,7 @@ impl LiveRoom {
         Ok(was_cold)
     }
 
-    /// Takes a connection off. Answers whether its user is gone, and who could not be told.
+    /// Detaches a connection whose user leaves. The room is left at once if it was the user's last one.
     pub(super) fn leave(
         &self,
         connection: ConnectionId,
@@ -162,7 +163,7 @@ impl LiveRoom {
         self.announce_departure(&state, departure, user, limits)
     }
 
-    /// Takes a lost connection off. Answers whether its user's grace begins.
+    /// Detaches a lost connection. Returns whether its user's grace period begins.
     pub(super) fn disconnect(
         &self,
         connection: ConnectionId,
@@ -173,7 +174,7 @@ impl LiveRoom {
         state.remove(connection) && state.roster.disconnect(user, until)
     }
 
-    /// Ends the grace of `user` if it is over, and tells the others.
+    /// Ends the grace period of a user if it is over at `now`, and sends the departure.
     pub(super) fn expire(
         &self,
         user: &UserName,
@@ -185,7 +186,7 @@ impl LiveRoom {
         self.announce_departure(&state, departure, user, limits)
     }
 
-    /// Ends the grace of `user`, who is a member no more, and tells the others.
+    /// Ends the grace period of a user who is no longer a member, and sends the departure.
     pub(super) fn end_grace(
         &self,
         user: &UserName,
@@ -196,7 +197,7 @@ impl LiveRoom {
         self.announce_departure(&state, departure, user, limits)
     }
 
-    /// Tells whom it concerns that `user` is not here any more.
+    /// Sends and publishes a departure.
     fn announce_departure(
         &self,
         state: &LiveRoomState,
@@ -213,8 +214,8 @@ impl LiveRoom {
         (PresenceChange::from(is_gone), full_outboxes)
     }
 
-    /// Tells the other nodes who is here; but for those whose grace was over at `overdue`, if the others
-    /// have forgotten everybody anyway.
+    /// Publishes the users on this node. With `overdue`, without those whose grace period was over then:
+    /// the other nodes have removed all users of this node in the meantime.
     pub(super) fn publish_roster(&self, overdue: Option<Duration>) {
         let state = self.lock();
         let local_users = match overdue {
@@ -224,7 +225,7 @@ impl LiveRoom {
         self.subscription.publish(ClusterEvent::Roster(self.place.clone(), local_users));
     }
 
-    /// Takes another node's word for who is there.
+    /// Applies the presence of users on another node, and sends joins and departures.
     pub(super) fn apply_remote_presence(
         &self,
         node: &NodeId,
@@ -253,7 +254,8 @@ impl LiveRoom {
         (PresenceChange::from(!joined.is_empty() || !left.is_empty()), full_outboxes)
     }
 
-    /// Tells who is here: names to those at home, or a count to everyone where names are too many.
+    /// Sends the presence list to the connections in their default room, or the count to all connections
+    /// if the list would be too long.
     pub(super) fn broadcast_presence(&self, limits: &Limits) -> FullOutboxes {
         let state = self.lock();
         let count = state.roster.count();
@@ -265,7 +267,7 @@ impl LiveRoom {
         state.broadcast(&users, |it| it.room_kind == RoomKind::Default)
     }
 
-    /// Tells everyone but a user's own connections.
+    /// Sends an event to all connections but the user's own.
     pub(super) fn broadcast_to_others(
         &self,
         user: &UserName,
@@ -274,7 +276,8 @@ impl LiveRoom {
         self.lock().broadcast(delivery, |it| it.user != *user)
     }
 
-    /// Offers everyone but a user's own connections what nobody misses, where names are told at all.
+    /// Offers an event, which a full outbox drops, to all connections but the user's own. Rooms above the
+    /// limit for presence lists send none.
     pub(super) fn offer_to_others(
         &self,
         user: &UserName,
@@ -287,7 +290,7 @@ impl LiveRoom {
         }
     }
 
-    /// Who is here, by name where they are few enough, and how many.
+    /// The present users, and their number. The list is empty if it would be too long.
     pub(crate) fn users(&self, limits: &Limits) -> (Vec<UserName>, usize) {
         let state = self.lock();
         let count = state.roster.count();
@@ -295,18 +298,18 @@ impl LiveRoom {
         (if listed { state.roster.users() } else { Vec::new() }, count)
     }
 
-    /// How many users are here.
+    /// The number of present users.
     pub(crate) fn count(&self) -> usize {
         self.lock().roster.count()
     }
 
-    /// How many there are but for one who has just left: another node of theirs may still say otherwise.
+    /// The number of present users without one who has just left, whose other node may not know it yet.
     pub(crate) fn count_without(&self, user: &UserName) -> usize {
         let state = self.lock();
         state.roster.count() - usize::from(state.roster.contains(user))
     }
 
-    /// Whether nobody is on this node and nobody is expected back.
+    /// Whether no connection is attached and no user of this node is in the grace period.
     pub(super) fn is_empty(&self) -> bool {
         self.lock().is_empty()
     }

@@ -1,4 +1,4 @@
-//! What a topic does under its lock.
+//! What the lock of a live room guards.
 
 use std::{collections::HashMap, mem, sync::Arc};
 
@@ -23,18 +23,18 @@ use crate::{
 
 #[derive(Debug)]
 pub(super) struct LiveRoomState {
-    /// How the log stands here: as far as it was delivered.
+    /// The state of the log, as far as it was delivered here.
     pub(super) log: Log,
     pub(super) roster: Roster,
     ring: Ring,
     attached: HashMap<ConnectionId, (AttachedConnection, DeliveryMode)>,
 }
 
-/// Whether a connection is sent what is said.
+/// Whether a connection receives entries.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 enum DeliveryMode {
     Live,
-    /// It is about to catch up.
+    /// It is still to catch up.
     Paused,
 }
 
@@ -57,7 +57,7 @@ impl LiveRoomState {
             if *mode == DeliveryMode::Live
                 && wanted.try_for_each(|post| it.outbox.push(&post.delivery)).is_err()
             {
-                // Nothing may come after a gap. The connection is about to end.
+                // No entry may follow a gap. The connection is about to be closed.
                 *mode = DeliveryMode::Paused;
                 full_outboxes.push(Arc::clone(&it.outbox));
             }
@@ -137,7 +137,7 @@ impl LiveRoomState {
         (ReplayStatus::Live, FullOutboxes::new())
     }
 
-    /// Whether a connection is sent what is said.
+    /// The replay status of a connection.
     pub(super) fn replay_status(&self, connection: ConnectionId) -> ReplayStatus {
         match self.attached.get(&connection) {
             Some((_, DeliveryMode::Live)) => ReplayStatus::Live,
@@ -161,7 +161,7 @@ impl LiveRoomState {
         self.ring.trim(floor.seq);
     }
 
-    /// Takes a connection off. Answers whether it was there.
+    /// Detaches a connection. Returns whether it was attached.
     pub(super) fn remove(&mut self, connection: ConnectionId) -> bool {
         self.attached.remove(&connection).is_some()
     }
@@ -170,7 +170,7 @@ impl LiveRoomState {
         self.attached.is_empty() && self.roster.has_no_local_users()
     }
 
-    /// Tells everyone attached that a user came, where names are told at all.
+    /// Sends a join to all connections, unless the room is above the limit for presence lists.
     pub(super) fn broadcast_joined(
         &self,
         room: &RoomName,
@@ -184,7 +184,7 @@ impl LiveRoomState {
         self.broadcast(&Delivery::new(joined), |_| true)
     }
 
-    /// Tells everyone attached that a user left, where names are told at all.
+    /// Sends a departure to all connections, unless the room is above the limit for presence lists.
     pub(super) fn broadcast_left(
         &self,
         room: &RoomName,
@@ -198,7 +198,7 @@ impl LiveRoomState {
         self.broadcast(&Delivery::new(left), |_| true)
     }
 
-    /// Sends an event that is not in the log to those attached who are meant.
+    /// Sends an event that is not in the log to the connections that `filter` accepts.
     pub(super) fn broadcast(
         &self,
         delivery: &Arc<Delivery>,
@@ -210,7 +210,7 @@ impl LiveRoomState {
             .collect()
     }
 
-    /// The same with an event that nobody misses.
+    /// The same with an event that a full outbox drops.
     pub(super) fn offer(
         &self,
         delivery: &Arc<Delivery>,
@@ -227,7 +227,7 @@ impl LiveRoomState {
     }
 }
 
-/// The word that a gap is not closed.
+/// The event for a gap that cannot be replayed.
 fn too_far(room: &RoomName, head: Seq) -> Arc<Delivery> {
     Delivery::new(Event::Missed(MissedEntries {
         room: room.clone(),
@@ -235,7 +235,7 @@ fn too_far(room: &RoomName, head: Seq) -> Arc<Delivery> {
     }))
 }
 
-/// Where a stored entry stands.
+/// The position of a stored entry.
 fn position(delivery: &Delivery) -> Position {
     delivery.entry().map_or(Position::ZERO, |entry| entry.position)
 }

@@ -1,4 +1,4 @@
-//! One room, step by step: replay and live, slow readers, presence.
+//! One room: replay and live delivery, slow readers, presence.
 
 use std::{
     num::NonZeroUsize,
@@ -70,7 +70,7 @@ fn replay_and_live_neither_lose_nor_repeat_entries() {
     let status = enter(&live_room, 1, &recorder, after(3, ReplayMode::Missed));
     assert_eq!(status, ReplayStatus::Live);
     drop(live_room.deliver(&[post(5, None), post(6, None)], &limits));
-    assert_eq!(recorder.events(), ["missed [4, 5]", "message 6"], "5 came once");
+    assert_eq!(recorder.events(), ["missed [4, 5]", "message 6"], "5 is delivered once");
 }
 
 #[test]
@@ -89,7 +89,7 @@ fn a_cursor_older_than_the_ring_is_behind() {
     assert_eq!(enter(&live_room, 1, &recorder, after(2, ReplayMode::Missed)), ReplayStatus::Behind);
     assert!(recorder.events().is_empty());
     drop(live_room.deliver(&[post(4, None)], &Limits::default()));
-    assert!(recorder.events().is_empty(), "nothing overtakes the replay");
+    assert!(recorder.events().is_empty(), "no entry overtakes the replay");
     assert_eq!(catch_up(&live_room, 1, 3), ReplayStatus::Live);
     drop(live_room.deliver(&[post(5, None)], &Limits::default()));
     assert_eq!(recorder.events(), ["missed [4]", "message 5"]);
@@ -108,7 +108,7 @@ fn entries_after_a_gap_wait_until_it_is_filled() {
     assert_eq!(deliver(&[7]), RunDelivery::Partial);
     assert_eq!(recorder.events(), ["message 4"]);
     assert_eq!(deliver(&[4, 5, 6, 7]), RunDelivery::Complete);
-    assert_eq!(deliver(&[5, 6]), RunDelivery::Complete, "all of it was sent before");
+    assert_eq!(deliver(&[5, 6]), RunDelivery::Complete, "all entries were sent before");
     assert_eq!(recorder.events(), ["message 4", "message 5", "message 6", "message 7"]);
 }
 
@@ -138,7 +138,7 @@ fn remote_joins_and_leaves_are_announced_once() {
     assert_eq!(
         apply(&third, RemotePresence::Snapshot(&both)),
         PresenceChange::Unchanged,
-        "both are here"
+        "both were present"
     );
     assert_eq!(
         apply(&other, RemotePresence::Left(&ann)),
@@ -157,9 +157,9 @@ fn a_slow_connection_is_dropped_and_a_fast_one_is_not() {
     enter(&live_room, 1, &slow, after(0, ReplayMode::Live));
     enter(&live_room, 2, &quick, after(0, ReplayMode::Live));
     let run: Vec<_> = (1..=5).map(|seq| post(seq, None)).collect();
-    assert_eq!(live_room.deliver(&run, &limits).1.len(), 1, "one is too slow");
+    assert_eq!(live_room.deliver(&run, &limits).1.len(), 1, "one outbox is full");
     drop(live_room.deliver(&[post(6, None)], &limits));
-    assert_eq!(slow.events().len(), 3, "nothing comes after a gap");
+    assert_eq!(slow.events().len(), 3, "no entry follows a gap");
     assert_eq!(quick.events().len(), 6);
 }
 
@@ -196,7 +196,7 @@ fn a_replay_is_split_at_the_attachment_limit() {
     }
     assert_eq!(recorder.events(), ["missed [1, 2] …", "missed [3, 4]"], "ten attachments each");
     let nothing = missed(&RoomName::lobby(), Vec::new(), LastPart::Yes);
-    assert_eq!(nothing.len(), 1, "that nothing was missed is told, too");
+    assert_eq!(nothing.len(), 1, "an empty replay is sent, too");
 }
 
 #[test]

@@ -1,4 +1,4 @@
-//! What callers of a live room pass in and get back.
+//! The parameters and results of a live room.
 
 use std::sync::Arc;
 
@@ -16,6 +16,13 @@ pub(crate) struct AttachedConnection {
     pub(crate) room_kind: RoomKind,
 }
 
+impl AttachedConnection {
+    /// Whether the connection receives presence lists: in its default room it does.
+    pub(in crate::chat::hub) fn wants_presence_list(&self) -> bool {
+        self.room_kind == RoomKind::Default
+    }
+}
+
 impl std::fmt::Debug for AttachedConnection {
     fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
         f.debug_struct("AttachedConnection")
@@ -24,64 +31,63 @@ impl std::fmt::Debug for AttachedConnection {
     }
 }
 
-/// What a room is to a connection.
+/// Whether a room is the default room of a connection.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) enum RoomKind {
-    /// Its default room: it is told who is here.
+    /// It is: the connection receives presence lists.
     Default,
-    /// Any other.
+    /// It is not.
     Other,
 }
 
-/// Where a connection that is being attached stands.
+/// Where the replay for a connection begins.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) struct ReplayCursor {
-    /// The last entry that it has.
+    /// The last entry that the client has.
     pub(crate) after: Seq,
-    /// How it hears what it has not.
+    /// How the replay is sent.
     pub(crate) mode: ReplayMode,
 }
 
-/// How a replay is told.
+/// How a replay is sent.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) enum ReplayMode {
-    /// As `missed`: the client came back and said what it has.
+    /// As `missed`: the client reconnected with `since`.
     Missed,
-    /// As if live: the client was told the head a moment ago, and these came since.
+    /// As live entries: the client received the head a moment ago.
     Live,
 }
 
-/// How far a connection has come.
+/// The state of the replay for a connection.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) enum ReplayStatus {
-    /// Everything up to the head is on its way, and what comes follows.
+    /// Entries up to the head are in the outbox, and new entries follow.
     Live,
-    /// The ring does not reach back to the cursor: read the store and try again.
+    /// The cursor is older than the ring: the caller reads the store and tries again.
     Behind,
-    /// It has more than was delivered on this node: the store may have it, too.
+    /// The cursor is after the head of this node: the store may be ahead.
     Ahead,
-    /// It is not in the room.
+    /// The connection is not attached.
     NotAttached,
 }
 
-/// Whether the users of a room are others than before.
+/// Whether the present users of a room changed.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) enum PresenceChange {
     Changed,
     Unchanged,
 }
 
-/// Whether all of a run was sent on.
+/// Whether all entries of a run were sent.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) enum RunDelivery {
-    /// It was, or was before.
+    /// They were, now or before.
     Complete,
-    /// Something before the rest of it was never seen here: the store has it.
+    /// Entries before the rest are missing on this node: the store has them.
     Partial,
 }
 
-/// The posts of a run, which is in order, that come right after `head`; and whether others come after a
-/// hole.
+/// The posts of an ordered run that directly follow `head`, and whether others follow after a gap.
 pub(in crate::chat::hub) fn contiguous_run(run: &[Post], head: Seq) -> (&[Post], RunDelivery) {
     let seq = |post: &Post| post.delivery.entry().map_or(Seq::ZERO, Entry::seq);
     let run = run.get(run.partition_point(|post| seq(post) <= head)..).unwrap_or_default();
@@ -95,15 +101,15 @@ pub(in crate::chat::hub) fn contiguous_run(run: &[Post], head: Seq) -> (&[Post],
     (run.get(..count).unwrap_or_default(), sent)
 }
 
-/// Connections whose outbox was full; the caller closes them, outside of the lock.
+/// Connections whose outbox was full. The caller closes them without holding a lock.
 pub(crate) type FullOutboxes = Vec<Arc<dyn Outbox>>;
 
-/// What another node says of who is in a room there.
+/// The presence of users in a room on another node.
 #[derive(Clone, Copy, Debug)]
 pub(crate) enum RemotePresence<'a> {
     Joined(&'a UserName),
     Left(&'a UserName),
-    /// These, and nobody else.
+    /// All users of the room on that node.
     Snapshot(&'a [UserName]),
 }
 

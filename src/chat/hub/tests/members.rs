@@ -1,4 +1,4 @@
-//! What members hear of each other and of themselves: coming, leaving, reading, typing, mail.
+//! Membership changes, receipts, typing and notifications, as the connections of users receive them.
 
 use std::{sync::Mutex, thread};
 
@@ -21,7 +21,7 @@ async fn leaving_and_joining_apply_to_all_devices() {
     assert!(ann.room(&RoomName::lobby()).is_err() && other.room(&RoomName::lobby()).is_err());
     change(&hub, "ann", None, Some(as_role(Role::Reader, 0)), &cause);
     assert_eq!(other.room(&RoomName::lobby()).unwrap().1, Role::Reader);
-    assert_eq!(events_without_lists(phone), [""; 0], "who asked hears the answer");
+    assert_eq!(events_without_lists(phone), [""; 0], "the caller receives the reply instead");
     assert_eq!(events_without_lists(laptop), ["out of lobby", "Reader of lobby"]);
     assert_eq!(
         events_without_lists(bob),
@@ -41,16 +41,16 @@ async fn an_invited_user_receives_the_membership_and_later_messages() {
     hub.deliver(&lobby().place, &[post]);
     assert_eq!(events_without_lists(&recorder), ["Member of lobby", "message 10"]);
     let (member, log) = ann.member(&lobby().place.conversation).unwrap();
-    assert_eq!(log.unread(member.read), 0, "what one says oneself is read");
+    assert_eq!(log.unread(member.read), 0, "the author has read the message");
 }
 
-/// Comes in as somebody who is a member nowhere.
+/// Attaches a connection of a user without memberships.
 fn connect_without_memberships(
     hub: &Arc<Hub>,
     name: &str,
     recorder: &Arc<RecordingOutbox>,
-) -> (HubRegistration, NameClaim) {
-    let registration = hub.register(Arc::clone(recorder) as Arc<dyn Outbox>);
+) -> (ConnectionRegistration, NameClaim) {
+    let registration = hub.connections.register(Arc::clone(recorder) as Arc<dyn Outbox>);
     let mut name_claim = NameClaim::claim(hub, &Space::root(), &user(name), Proof::User).unwrap();
     drop(attach(&mut name_claim, connection_info(registration.id(), recorder)));
     (registration, name_claim)
@@ -96,7 +96,7 @@ async fn typing_ends_on_timeout_message_and_disconnect() {
     let _bob = connect(&hub, "bob", &bob);
     let own = RecordingOutbox::with_capacity(99);
     let ann = connect(&hub, "ann", &own);
-    let start_typing = || hub.start_typing(lobby().place, &user("ann"), ann.0.id());
+    let start_typing = || hub.typing.start(lobby().place, &user("ann"), ann.0.id());
     start_typing();
     start_typing();
     run_for(&hub, Duration::from_secs(7)).await;
@@ -113,9 +113,9 @@ async fn typing_ends_on_timeout_message_and_disconnect() {
     start_typing();
     drop(ann);
     assert_eq!(events_without_lists(&bob)[5..], ["ann types", "ann stopped"]);
-    assert_eq!(events_without_lists(&own), ["message 1"], "one knows what one types");
+    assert_eq!(events_without_lists(&own), ["message 1"], "not for the user's own connections");
     run_for(&hub, Duration::from_secs(7)).await;
-    assert!(hub.typing.next().is_none(), "nothing is remembered for ever");
+    assert!(hub.typing.next().is_none(), "ended states are removed");
 }
 
 #[tokio::test(start_paused = true)]
@@ -125,8 +125,8 @@ async fn typing_is_dropped_for_slow_readers() {
     let (_bob, ann) =
         (connect(&hub, "bob", &bob), connect(&hub, "ann", &RecordingOutbox::with_capacity(99)));
     run_for(&hub, Duration::from_millis(10)).await;
-    hub.start_typing(lobby().place, &user("ann"), ann.0.id());
-    assert_eq!(events_without_lists(&bob), ["ann joined"], "more than half of the shelf is full");
+    hub.typing.start(lobby().place, &user("ann"), ann.0.id());
+    assert_eq!(events_without_lists(&bob), ["ann joined"], "more than half of the outbox is full");
 }
 
 #[tokio::test(start_paused = true)]
@@ -141,7 +141,7 @@ async fn a_notification_carries_the_unread_count() {
         hub.deliver(&place, &[post]);
     }
     let notified = ["notification 1, 1 unread", "notification 2, 2 unread"];
-    assert_eq!(events_without_lists(&recorder), notified, "also to oneself");
+    assert_eq!(events_without_lists(&recorder), notified, "also for one's own entries");
 }
 
 #[tokio::test(start_paused = true)]
@@ -152,11 +152,11 @@ async fn an_expired_guest_is_reported_once() {
     let _user = connect(&hub, "bob", &RecordingOutbox::with_capacity(9));
     drop(guest);
     run_for(&hub, Duration::from_secs(4)).await;
-    assert!(hub.take_expired_guests().is_empty(), "they may come back");
+    assert!(hub.users.take_expired_guests().is_empty(), "within the grace period");
     run_for(&hub, Duration::from_secs(3)).await;
     let gone = GuestName { space: Space::root(), user: user("ann"), guest_session: "one".into() };
-    assert_eq!(hub.take_expired_guests(), [gone]);
-    assert!(hub.take_expired_guests().is_empty());
+    assert_eq!(hub.users.take_expired_guests(), [gone]);
+    assert!(hub.users.take_expired_guests().is_empty());
 }
 
 #[tokio::test(start_paused = true)]

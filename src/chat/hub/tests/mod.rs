@@ -1,43 +1,57 @@
-//! The hub with time that the tests move: graces, names, presence that is told once a second.
+//! The hub with paused time: grace periods, names, presence lists that are sent once per second.
 
 mod members;
 
-use std::{collections::BTreeMap, sync::Arc, time::Duration};
+use std::{
+    collections::BTreeMap,
+    sync::{
+        Arc,
+        atomic::{AtomicU64, Ordering},
+    },
+    time::Duration,
+};
 
+use ::time::OffsetDateTime;
 use tokio::time::{advance, sleep};
 
 use super::*;
 use crate::{
     chat::{
         event::{Delivery, Event, Post},
-        ports::{Change, ChangeResult, GuestName, MemberChange, Membership, Rooms},
+        ports::{GuestName, MemberChange, Outbox, Rooms},
         test_support::{RecordingOutbox, publisher},
     },
-    domain::{Conversation, Entry, GlobalRole, Log, Member, Rejection, Role, RoomName},
+    domain::{
+        ConnectionId, Conversation, DeviceId, Entry, GlobalRole, Log, Member, Position, Rejection,
+        Role, RoomName, SignInId,
+    },
 };
 
 fn user(name: &str) -> UserName {
     UserName::parse(name).unwrap()
 }
 
-/// The lobby, in which nothing was said yet.
+/// The numbers of connections that are attached without a registration.
+static NEXT_CONNECTION: AtomicU64 = AtomicU64::new(1000);
+
+/// A membership in the lobby, which has no entries.
 fn lobby() -> Membership {
     let place = Place::room(&Space::root(), &RoomName::lobby());
     let member = Member::new(Role::Member, Position::ZERO);
     Membership { place, member, log: Log { members: 1, ..Log::default() } }
 }
 
-/// Everything is open.
+/// A scope that opens all rooms.
 fn scope() -> Scope {
     Scope { default_room: RoomName::lobby(), rooms: Rooms::All, global_role: GlobalRole::User }
 }
 
-/// Comes in on a connection, as a user who is a member of the lobby.
+/// Attaches a connection of a user who is a member of the lobby.
 fn connect(
     hub: &Arc<Hub>,
     name: &str,
     recorder: &Arc<RecordingOutbox>,
-) -> (HubRegistration, NameClaim) {
+) -> (ConnectionRegistration, NameClaim) {
     connect_as(hub, name, Proof::User, recorder)
 }
 
@@ -46,10 +60,10 @@ fn connect_as(
     name: &str,
     proof: Proof,
     recorder: &Arc<RecordingOutbox>,
-) -> (HubRegistration, NameClaim) {
-    let registration = hub.register(Arc::clone(recorder) as Arc<dyn Outbox>);
+) -> (ConnectionRegistration, NameClaim) {
+    let registration = hub.connections.register(Arc::clone(recorder) as Arc<dyn Outbox>);
     let mut name_claim = NameClaim::claim(hub, &Space::root(), &user(name), proof).unwrap();
-    hub.cache_memberships(&Space::root(), &user(name), name_claim.online_user_id(), vec![lobby()]);
+    hub.users.cache_memberships(name_claim.online_user(), vec![lobby()]);
     drop(attach(&mut name_claim, connection_info(registration.id(), recorder)));
     (registration, name_claim)
 }
@@ -64,13 +78,13 @@ fn attach(name_claim: &mut NameClaim, connection_info: ConnectionInfo) -> Attach
     name_claim.attach(request, welcome)
 }
 
-/// Somebody's being here on a connection, on no device that they named.
+/// A connection without a device.
 fn connection_info(connection: ConnectionId, recorder: &Arc<RecordingOutbox>) -> ConnectionInfo {
     let outbox = Arc::clone(recorder) as Arc<dyn Outbox>;
     ConnectionInfo { connection, outbox, device: None, sign_in: None, ticket: 0 }
 }
 
-/// What was heard beside lists of users.
+/// The events without presence lists.
 fn events_without_lists(recorder: &RecordingOutbox) -> Vec<String> {
     recorder.events().into_iter().filter(|it| !it.ends_with("users")).collect()
 }
@@ -83,10 +97,10 @@ fn change(hub: &Hub, name: &str, before: Option<Member>, after: Option<Member>, 
     hub.apply_change(&change, &ChangeResult { before, after, log, refused: None }, cause);
 }
 
-/// Lets the roll be called while `time` passes.
+/// Runs the timers while `time` passes.
 async fn run_for(hub: &Arc<Hub>, time: Duration) {
     tokio::select! {
-        () = Arc::clone(hub).run_timers(|| ()) => unreachable!("the roll is called for ever"),
+        () = Arc::clone(hub).run_timers(|| ()) => unreachable!("the timers run without end"),
         () = sleep(time) => (),
     }
 }
@@ -135,7 +149,7 @@ async fn a_guest_name_is_released_only_after_the_grace_period() {
     let (root, ann) = (Space::root(), user("ann"));
     let new = |guest_session: &str| Proof::NewGuest(guest_session.into());
     let mut first = NameClaim::claim(&hub, &root, &ann, new("one")).unwrap();
-    let registration = hub.register(RecordingOutbox::with_capacity(9));
+    let registration = hub.connections.register(RecordingOutbox::with_capacity(9));
     drop(attach(
         &mut first,
         connection_info(registration.id(), &RecordingOutbox::with_capacity(9)),
@@ -145,10 +159,13 @@ async fn a_guest_name_is_released_only_after_the_grace_period() {
     assert_eq!(claim(Proof::Guest("other".into())).unwrap_err(), Rejection::NameTaken);
     assert!(claim(Proof::Guest("one".into())).is_ok());
     let other_space = Space::parse("/shop").unwrap();
-    assert!(NameClaim::claim(&hub, &other_space, &ann, new("three")).is_ok(), "another world");
+    assert!(
+        NameClaim::claim(&hub, &other_space, &ann, new("three")).is_ok(),
+        "each space has its own names"
+    );
     drop(first);
     run_for(&hub, Duration::from_secs(4)).await;
-    assert_eq!(claim(new("two")).unwrap_err(), Rejection::NameTaken, "in the grace");
+    assert_eq!(claim(new("two")).unwrap_err(), Rejection::NameTaken, "within the grace period");
     advance(Duration::from_secs(2)).await;
     run_for(&hub, Duration::from_millis(1)).await;
     assert!(claim(new("two")).is_ok());
@@ -161,18 +178,16 @@ async fn no_state_is_left_after_all_users_disconnect() {
         drop(connect(&hub, name, &RecordingOutbox::with_capacity(99)));
     }
     run_for(&hub, Duration::from_secs(7)).await;
-    let state = hub.lock();
-    assert!(state.outboxes.is_empty() && state.live_rooms.is_empty());
-    drop(state);
-    assert!(hub.devices(&Space::root(), &user("ann")).is_empty());
+    assert!(hub.connections.count() == 0 && hub.live_rooms.is_empty());
+    assert!(hub.users.devices(&Space::root(), &user("ann")).is_empty());
     assert!(NameClaim::claim(&hub, &Space::root(), &user("ann"), Proof::User).is_ok());
 }
 
-/// A user who is here, by somebody whose outbox is a shelf.
+/// Claims a name and attaches a connection without memberships.
 fn claim_and_attach(hub: &Arc<Hub>, name: &str, proof: Proof) -> (NameClaim, Arc<RecordingOutbox>) {
     let recorder = RecordingOutbox::with_capacity(9);
     let mut name_claim = NameClaim::claim(hub, &Space::root(), &user(name), proof).unwrap();
-    let connection = hub.next_connection_id.fetch_add(1, Ordering::Relaxed);
+    let connection = NEXT_CONNECTION.fetch_add(1, Ordering::Relaxed);
     drop(attach(&mut name_claim, connection_info(ConnectionId::from_raw(connection), &recorder)));
     (name_claim, recorder)
 }
@@ -186,13 +201,14 @@ async fn an_announced_connection_counts_once_until_it_is_dropped() {
         name_claim.announce_connection(ConnectionId::from_raw(id), None);
         name_claim
     };
-    let received =
-        || hub.take_device_changes().into_iter().map(|it| it.devices.count()).collect::<Vec<_>>();
+    let received = || {
+        hub.users.take_device_changes().into_iter().map(|it| it.devices.count()).collect::<Vec<_>>()
+    };
     let (mut first, second) = (ann(1), ann(2));
     assert_eq!(received(), [2]);
     let recorder = RecordingOutbox::with_capacity(9);
     drop(attach(&mut first, connection_info(ConnectionId::from_raw(1), &recorder)));
-    assert!(received().is_empty(), "that was told before");
+    assert!(received().is_empty(), "the announcement was published");
     drop(second);
     assert_eq!(received(), [1]);
     drop(first);
@@ -227,9 +243,9 @@ async fn a_registered_user_evicts_guests_with_a_confusable_name() {
     drop((guest, alike));
     run_for(&hub, Duration::from_secs(9)).await;
     assert_eq!(
-        hub.devices(&Space::root(), &user("ann")).count(),
+        hub.users.devices(&Space::root(), &user("ann")).count(),
         1,
-        "the guest's leaving is not the user's"
+        "the guest's end does not disconnect the user"
     );
     let back = NameClaim::claim(&hub, &Space::root(), &user("ann"), Proof::Guest("one".into()));
     assert_eq!(back.unwrap_err(), Rejection::NameTaken);
@@ -302,18 +318,21 @@ async fn sign_out_closes_only_connections_of_the_sign_in() {
     let (tab, other_tab, phone) =
         (open(1, sign_in("a")), open(2, sign_in("a")), open(3, sign_in("b")));
     drop(other_tab);
-    hub.sign_out(&SignInId::from_raw("a"));
+    hub.users.sign_out(&SignInId::from_raw("a"));
     assert_eq!(events_without_lists(&tab.1), ["closed SignedOut"]);
     assert!(events_without_lists(&phone.1).is_empty());
     let late = open(4, sign_in("a"));
     assert_eq!(
         events_without_lists(&late.1),
         ["closed SignedOut"],
-        "it was at the door when the sign-in ended"
+        "it was being attached when the sign-in ended"
     );
-    assert!(hub.has_ended(&SignInId::from_raw("a")) && !hub.has_ended(&SignInId::from_raw("b")));
+    assert!(
+        hub.users.has_ended(&SignInId::from_raw("a"))
+            && !hub.users.has_ended(&SignInId::from_raw("b"))
+    );
     drop((tab, phone, late));
-    assert!(hub.lock().online_users.sign_ins.end(&SignInId::from_raw("a")).is_empty());
+    assert!(!hub.users.has_open_connections(&SignInId::from_raw("a")));
 }
 
 #[tokio::test(start_paused = true)]
@@ -323,7 +342,7 @@ async fn a_connection_is_warned_and_closed_at_token_expiry() {
         let recorder = RecordingOutbox::with_capacity(9);
         let outbox = Arc::clone(&recorder) as Arc<dyn Outbox>;
         let until = (OffsetDateTime::UNIX_EPOCH, Duration::from_secs(seconds));
-        (Deadline::set(&hub, outbox, until), recorder)
+        (Deadline::set(&hub.deadlines, outbox, until), recorder)
     };
     let (_long, long) = set(100);
     let (_short, short) = set(10);
@@ -335,7 +354,7 @@ async fn a_connection_is_warned_and_closed_at_token_expiry() {
     drop(renewed);
     run_for(&hub, Duration::from_secs(69)).await;
     assert_eq!(short.events(), ["auth expiring", "closed TokenExpired"]);
-    assert_eq!(received.events(), ["auth expiring"], "a fresh token took the place of that one");
+    assert_eq!(received.events(), ["auth expiring"], "a fresh token replaced that one");
     assert!(long.events().is_empty());
     run_for(&hub, Duration::from_secs(2)).await;
     assert_eq!(long.events(), ["auth expiring"]);
@@ -350,9 +369,9 @@ async fn dropping_a_deadline_keeps_another_at_the_same_moment() {
     let recorder = RecordingOutbox::with_capacity(9);
     let set = |seconds| {
         let until = (OffsetDateTime::UNIX_EPOCH, Duration::from_secs(seconds));
-        Deadline::set(&hub, Arc::clone(&recorder) as Arc<dyn Outbox>, until)
+        Deadline::set(&hub.deadlines, Arc::clone(&recorder) as Arc<dyn Outbox>, until)
     };
-    // Both are to be told at once, and the second takes the place of the first.
+    // Both notices are due at once, and the second deadline replaces the first.
     let (first, second, third) = (set(5), set(6), set(6));
     drop((first, second));
     run_for(&hub, Duration::from_secs(7)).await;

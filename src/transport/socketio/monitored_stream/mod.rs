@@ -1,11 +1,11 @@
-//! The stream under a WebSocket, with a hand on it.
+//! The stream below a WebSocket. The session controls it.
 //!
-//! The engine waits for its writer for ever: a peer that stops reading cannot be got rid of from
-//! above. From below it can. A monitored stream fails its writes when the peer has taken nothing for too
-//! long, or when the session is cut; it reads nothing while the session's inbox is full; and when the
-//! session is to be closed it fails its reads, at which the engine writes out what is queued and ends
-//! by itself. Only a client that was told to stay away may go first, because the engine forgets what is
-//! queued where it had no time to begin with writing, as right after an upgrade.
+//! The engine waits for its writer without a limit, so a peer that stops reading cannot be
+//! disconnected above the engine, only below it. A monitored stream fails its writes when the peer
+//! accepts nothing for too long, or when the session is aborted. It reads nothing while the inboxes
+//! of the session are full. When the session closes, it fails its reads; the engine then writes
+//! what is queued and ends. A client that may not reconnect closes the stream itself, because the
+//! engine drops what is queued if it has not begun to write, as right after an upgrade.
 
 #[cfg(test)]
 mod tests;
@@ -26,36 +26,36 @@ use tracing::debug;
 
 use super::{
     probe,
-    session::{ClosePhase, EngineSession},
+    session::{EngineSession, ReadPermit, WritePermit},
 };
 
-/// See the module. Dropping it ends the session.
+/// See the module. Dropping it aborts the session.
 pub(super) struct MonitoredStream<S> {
     stream: S,
     session: Arc<EngineSession>,
-    /// What was read and the engine has not asked for yet.
+    /// Bytes that were read from the stream, and not yet by the engine.
     buffered: Bytes,
-    /// How much of that was read before the engine came.
+    /// How many of these were read during the probe.
     replay_bytes: usize,
     read_mode: ReadMode,
-    /// How much of what the engine writes was written before it came.
+    /// How many bytes from the engine were written during the probe, and are skipped.
     skip_bytes: usize,
-    /// Only while a write waits.
+    /// Exists while a write waits.
     stall: Option<WriteStall>,
-    /// When the end was noticed. From then on the clock runs for everything that is left.
+    /// The time at which the close was noticed. The time limit for all further writes begins there.
     closing: Option<Instant>,
 }
 
-/// How much is read at once.
+/// The size of a read.
 #[derive(Clone, Copy, PartialEq, Eq)]
 enum ReadMode {
-    /// What the engine has room for, which is little: so little is pinned while nobody says anything.
+    /// The engine's buffer, which is small: an idle connection holds little memory.
     Idle,
-    /// Much: the last time, there was more than there was room for.
+    /// `BUSY_BYTES`, because the last read filled the buffer of the engine.
     Busy,
 }
 
-/// Read at once from a client that says much.
+/// The size of a read from a client that sends much.
 const BUSY_BYTES: usize = 16 << 10;
 
 /// A write that waits.
@@ -65,7 +65,7 @@ struct WriteStall {
 }
 
 impl<S> MonitoredStream<S> {
-    /// Guards a new session's stream.
+    /// The stream of a new session.
     pub(super) fn new(stream: S, session: Arc<EngineSession>) -> Self {
         Self {
             stream,
@@ -79,8 +79,8 @@ impl<S> MonitoredStream<S> {
         }
     }
 
-    /// Guards the stream of a session that changed over from polling. The engine reads `replay` first,
-    /// and writes an answer to the probe that the client has already.
+    /// The stream of a session that upgrades from polling. The engine first reads `replay`, which was
+    /// received during the probe. Its answer to the probe is skipped: the client already has one.
     pub(super) fn resume(stream: S, session: Arc<EngineSession>, replay: Vec<u8>) -> Self {
         let mut monitored = Self::new(stream, session);
         monitored.replay_bytes = replay.len();
@@ -89,15 +89,22 @@ impl<S> MonitoredStream<S> {
         monitored
     }
 
-    /// Fails once the session is cut or has had its time to close.
-    fn check(&mut self) -> io::Result<()> {
-        match self.session.close_phase() {
-            ClosePhase::Open | ClosePhase::Overflowed | ClosePhase::Notifying => Ok(()),
-            ClosePhase::Closing => {
-                let since = *self.closing.get_or_insert_with(Instant::now);
-                if since.elapsed() < self.session.flush_wait() { Ok(()) } else { Err(self.abort()) }
+    /// The session of the stream.
+    pub(super) fn session(&self) -> &EngineSession {
+        &self.session
+    }
+
+    /// The deadline for all writes, if the session closes. Fails when it has passed, or when the
+    /// session is aborted.
+    fn close_deadline(&mut self, permit: WritePermit) -> io::Result<Option<Instant>> {
+        match permit {
+            WritePermit::Open => Ok(None),
+            WritePermit::Closing { flush_wait } => {
+                let now = Instant::now();
+                let deadline = *self.closing.get_or_insert(now) + flush_wait;
+                if now < deadline { Ok(Some(deadline)) } else { Err(self.abort()) }
             }
-            ClosePhase::Aborted => Err(session_closed_error()),
+            WritePermit::Aborted => Err(session_closed_error()),
         }
     }
 
@@ -107,7 +114,7 @@ impl<S> MonitoredStream<S> {
         session_closed_error()
     }
 
-    /// Books what a write came to. A waiting one waits for its deadline, too.
+    /// Handles the outcome of a write. A write that waits fails at its deadline.
     fn track_write<T>(
         &mut self,
         cx: &mut Context<'_>,
@@ -118,33 +125,28 @@ impl<S> MonitoredStream<S> {
                 self.stall = None;
                 return outcome;
             }
-            // The engine passes over errors of its writer. A session that cannot be written to ends.
+            // The engine ignores errors of its writer, so the session is aborted here.
             Poll::Ready(Err(error)) => {
                 self.abort();
                 return Poll::Ready(Err(error));
             }
             Poll::Pending => {}
         }
-        // Registered first, so that an end that comes now is not missed.
-        self.session.writer().register(cx.waker());
-        if let Err(error) = self.check() {
-            return Poll::Ready(Err(error));
-        }
+        let permit = self.session.register_writer(cx.waker());
+        let close_deadline = self.close_deadline(permit)?;
         let stall = self.stall.get_or_insert_with(WriteStall::begin);
-        let mut deadline = stall.since + self.session.limits().write_stall_max;
-        if let Some(since) = self.closing {
-            deadline = deadline.min(since + self.session.flush_wait());
-        }
+        let stall_deadline = stall.since + self.session.limits().write_stall_max;
+        let deadline = close_deadline.map_or(stall_deadline, |it| it.min(stall_deadline));
         if stall.poll(deadline, cx).is_pending() {
             return Poll::Pending;
         }
-        debug!("a peer has stopped reading; its connection is cut");
+        debug!("connection aborted: the peer accepts no bytes");
         Poll::Ready(Err(self.abort()))
     }
 }
 
 impl<S: AsyncRead + Unpin> MonitoredStream<S> {
-    /// Reads much at once. When there is not much, the next time it will be little again.
+    /// Reads up to `BUSY_BYTES`. When there are fewer, the next read is small again.
     fn read_ahead(&mut self, cx: &mut Context<'_>) -> Poll<io::Result<()>> {
         let mut space = vec![0; BUSY_BYTES];
         let mut buffer = ReadBuf::new(&mut space);
@@ -180,19 +182,14 @@ impl<S: AsyncRead + Unpin> AsyncRead for MonitoredStream<S> {
         cx: &mut Context<'_>,
         buffer: &mut ReadBuf<'_>,
     ) -> Poll<io::Result<()>> {
-        // Registered first, so that an end or a pause that comes now is not missed.
-        self.session.reader().register(cx.waker());
-        // Whatever happens, the engine gets the whole change-over: half of it would leave the
-        // session between two transports for ever.
+        let permit = self.session.register_reader(cx.waker());
+        // The engine reads the whole upgrade in every phase: after half of it the session would
+        // never complete the change of its transport.
         if self.replay_bytes == 0 {
-            let close_phase = self.session.close_phase();
-            if close_phase == ClosePhase::Aborted
-                || (close_phase == ClosePhase::Closing && !self.session.is_closed_by_client())
-            {
-                return Poll::Ready(Err(session_closed_error()));
-            }
-            if self.session.incoming().is_paused() {
-                return Poll::Pending;
+            match permit {
+                ReadPermit::Open => {}
+                ReadPermit::Paused => return Poll::Pending,
+                ReadPermit::Closed => return Poll::Ready(Err(session_closed_error())),
             }
         }
         if !self.buffered.has_remaining() && self.read_mode == ReadMode::Busy {
@@ -223,7 +220,8 @@ impl<S: AsyncWrite + Unpin> AsyncWrite for MonitoredStream<S> {
             self.skip_bytes -= length;
             return Poll::Ready(Ok(length));
         }
-        self.check()?;
+        let permit = self.session.write_permit();
+        self.close_deadline(permit)?;
         let outcome = Pin::new(&mut self.stream).poll_write(cx, bytes);
         if let Poll::Ready(Ok(length)) = outcome {
             self.session.release_bytes(length);
@@ -255,5 +253,5 @@ impl<S> fmt::Debug for MonitoredStream<S> {
 }
 
 fn session_closed_error() -> io::Error {
-    io::Error::new(io::ErrorKind::TimedOut, "the session is over")
+    io::Error::new(io::ErrorKind::TimedOut, "the session is closed")
 }

@@ -1,4 +1,4 @@
-//! The monitored stream over an in-memory one, with time that the tests move.
+//! The monitored stream over an in-memory stream, with a paused clock.
 
 use std::time::Duration;
 
@@ -12,14 +12,19 @@ use crate::{
     domain::{CloseReason, Limits},
     tasks::Tasks,
     transport::socketio::{
-        FLUSH_WAIT_MAX, registry::SessionRegistry, request::Version, session::Handshake,
+        engine,
+        registry::SessionRegistry,
+        request::Version,
+        session::{ClosePhase, FLUSH_WAIT_MAX, Handshake, SessionResources},
     },
 };
 
-/// A link of a session on a WebSocket.
+/// A session on a WebSocket.
 fn session_with_limits(limits: Limits) -> Arc<EngineSession> {
     let handshake = Handshake { version: Version::V4, query: "".into(), request_token: Ok(None) };
-    SessionRegistry::new().create_session(handshake, (Arc::new(limits), Tasks::new()), None)
+    let (engine, _io) = engine::build(&limits);
+    let resources = SessionResources { limits: Arc::new(limits), tasks: Tasks::new(), engine };
+    SessionRegistry::new().create_session(handshake, Arc::new(resources), None)
 }
 
 const SOON: Duration = Duration::from_millis(10);
@@ -89,7 +94,7 @@ async fn closing_has_a_deadline() {
     let begin = Instant::now();
     let slow = async {
         session.close(CloseReason::SlowReader);
-        // Never stalled, and never done.
+        // The write never stalls and never completes.
         while session.close_phase() < ClosePhase::Aborted {
             advance(FLUSH_WAIT_MAX / 4).await;
             timeout(SOON, client.read(&mut [0; 8])).await.ok();
@@ -121,12 +126,12 @@ async fn nothing_is_read_while_the_inbox_is_full() {
     let max = session.limits().inbox_requests_max.get();
     let waiting = max / 2 + 1;
     for _ in 0..waiting {
-        session.incoming().reserve(1).unwrap();
+        session.reserve_request(1).unwrap();
     }
     client.write_all(b"later").await.unwrap();
     let mut received = [0; 5];
     let early = timeout(Duration::from_mins(1), server.read_exact(&mut received)).await;
-    assert!(early.is_err(), "it was read");
+    assert!(early.is_err(), "bytes were read while the inbox was full");
     let resuming = async {
         tokio::task::yield_now().await;
         session.release_requests(waiting, waiting);

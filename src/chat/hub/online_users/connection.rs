@@ -1,28 +1,45 @@
-//! One connection of a user: the rooms that it is in, and what it is sent about them.
+//! One connection of a user: the rooms that it is attached to, and what it is told about them.
 
 use std::{collections::HashMap, sync::Arc, time::Duration};
 
-use super::{
-    FullOutboxes, Hub,
-    live_room::{
-        AttachedConnection, LiveRoom, PresenceChange, ReplayCursor, ReplayMode, ReplayStatus,
-        RoomKind,
-    },
-    members::{CachedMembership, Cause, LogSource, Scope},
-};
+use super::membership::{CachedMembership, Cause, LogSource, Memberships, Scope};
 use crate::{
     chat::{
         event::{Event, RoomState, Tally},
+        hub::{
+            live_room::{
+                AttachedConnection, FullOutboxes, LiveRoom, ReplayCursor, ReplayMode, ReplayStatus,
+            },
+            live_rooms::LiveRooms,
+        },
         ports::Outbox,
     },
-    domain::{ConnectionId, Conversation, DeviceId, Log, Member, Place, Role, RoomName, UserName},
+    domain::{ConnectionId, DeviceId, Log, Member, Place, Role, RoomName, SignInId, UserName},
 };
 
-/// One connection of a user.
+/// A connection that a user identifies on.
+#[derive(Clone)]
+pub(crate) struct ConnectionInfo {
+    pub(crate) connection: ConnectionId,
+    pub(crate) outbox: Arc<dyn Outbox>,
+    pub(crate) device: Option<DeviceId>,
+    pub(crate) sign_in: Option<SignInId>,
+    /// Orders the connections of a user across nodes, where a user may be on one device only.
+    pub(crate) ticket: u64,
+}
+
+/// A room that a connection is in.
+pub(crate) struct JoinedRoom {
+    pub(crate) live_room: Arc<LiveRoom>,
+    /// The state of the room for the user.
+    pub(crate) state: RoomState,
+}
+
+/// An identified connection of a user.
 pub(super) struct UserConnection {
     pub(super) outbox: Arc<dyn Outbox>,
     pub(super) device: Option<DeviceId>,
-    /// See [`ConnectionInfo`](super::ConnectionInfo).
+    /// See [`ConnectionInfo`].
     pub(super) ticket: u64,
     pub(super) scope: Scope,
     /// The rooms that it is in.
@@ -30,10 +47,15 @@ pub(super) struct UserConnection {
 }
 
 impl UserConnection {
-    /// Enters a room, where the token opens it.
+    pub(super) fn new(connection_info: ConnectionInfo, scope: Scope) -> Self {
+        let ConnectionInfo { connection: _, outbox, device, sign_in: _, ticket } = connection_info;
+        Self { outbox, device, ticket, scope, rooms: HashMap::new() }
+    }
+
+    /// Enters a room that the token opens. Returns the cursor of a replay that is still to be done.
     pub(super) fn enter(
         &mut self,
-        hub: &Hub,
+        live_rooms: &LiveRooms,
         (connection, user): (ConnectionId, &UserName),
         (room, cached): (&RoomName, &CachedMembership),
         since: Option<ReplayCursor>,
@@ -49,55 +71,45 @@ impl UserConnection {
         let attached = AttachedConnection { connection, user, outbox, room_kind };
         let live = ReplayCursor { after: live_room.log().head.seq, mode: ReplayMode::Live };
         let cursor = since.unwrap_or(live);
-        let (status, presence_change, full_outboxes) =
-            live_room.enter(attached, cursor, &hub.limits);
-        // Whoever comes home is told who is there, news or not.
-        if presence_change == PresenceChange::Changed || room_kind == RoomKind::Default {
-            hub.timers.schedule_presence(live_room.place(), hub.now());
-        }
+        let (status, full_outboxes) = live_rooms.enter(live_room, attached, cursor);
         self.rooms.insert(room.clone(), Arc::clone(live_room));
         let behind = (status != ReplayStatus::Live).then(|| (Arc::clone(live_room), cursor));
         (behind, full_outboxes)
     }
 
-    /// Leaves a room on purpose: the others hear of it at once.
+    /// Leaves a room on purpose: without a grace period.
     pub(super) fn leave(
         &mut self,
-        hub: &Hub,
+        live_rooms: &LiveRooms,
         (connection, user): (ConnectionId, &UserName),
         room: &RoomName,
     ) -> FullOutboxes {
-        let Some(live_room) = self.rooms.remove(room) else { return FullOutboxes::new() };
-        let (presence_change, full_outboxes) = live_room.leave(connection, user, &hub.limits);
-        if presence_change == PresenceChange::Changed {
-            hub.timers.schedule_presence(live_room.place(), hub.now());
-        }
-        full_outboxes
+        self.rooms.remove(room).map_or_else(FullOutboxes::new, |live_room| {
+            live_rooms.leave(&live_room, connection, user)
+        })
     }
 
-    /// Leaves all rooms because the connection is lost: the user has a grace.
+    /// Leaves all rooms because the connection is lost. The user's grace period ends at `until`.
+    /// Returns the rooms, which may be empty now.
     pub(super) fn disconnect(
         self,
-        hub: &Hub,
+        live_rooms: &LiveRooms,
         (connection, user): (ConnectionId, &UserName),
         until: Duration,
     ) -> Vec<Place> {
-        let mut places = Vec::with_capacity(self.rooms.len());
-        for live_room in self.rooms.into_values() {
-            if live_room.disconnect(connection, user, until) {
-                hub.timers.schedule_room_expiry(live_room.place(), user, until);
-            }
-            places.push(live_room.place().clone());
-        }
-        places
+        let disconnect = |live_room: Arc<LiveRoom>| {
+            live_rooms.disconnect(&live_room, connection, user, until);
+            live_room.place().clone()
+        };
+        self.rooms.into_values().map(disconnect).collect()
     }
 
-    /// The rooms of a member that the token opens, as the client is told of them: home first.
-    pub(super) fn rooms(&self, cached: &HashMap<Conversation, CachedMembership>) -> Vec<RoomState> {
-        let state = |(conversation, cached): (&Conversation, &CachedMembership)| {
-            self.state(conversation.room()?, cached)
-        };
-        let mut rooms: Vec<_> = cached.iter().filter_map(state).collect();
+    /// The rooms of a member that the token opens, the default room first.
+    pub(super) fn rooms(&self, memberships: &Memberships) -> Vec<RoomState> {
+        let mut rooms: Vec<_> = memberships
+            .iter()
+            .filter_map(|(conversation, cached)| self.state(conversation.room()?, cached))
+            .collect();
         let default_room = &self.scope.default_room;
         rooms.sort_unstable_by(|a, b| {
             (a.room != *default_room, &a.room).cmp(&(b.room != *default_room, &b.room))
@@ -105,19 +117,19 @@ impl UserConnection {
         rooms
     }
 
-    /// A room of a member, as the client is told of it, if the token opens it.
+    /// The state of a room for a member, if the token opens the room.
     pub(super) fn state(&self, room: &RoomName, cached: &CachedMembership) -> Option<RoomState> {
         let role = self.scope.role(room, cached.member.role)?;
         Some(RoomState { room: room.clone(), role, tally: cached.tally() })
     }
 
-    /// Whether the token opens a conversation. Those that are no rooms are its user's.
+    /// Whether the token opens a conversation. Direct conversations and the inbox are always open.
     pub(super) fn allows(&self, place: &Place) -> bool {
         let room = place.conversation.room();
         room.is_none_or(|room| self.scope.role(room, Role::Member).is_some())
     }
 
-    /// What the connection is told of its user's being a member, if that is news.
+    /// The event for a changed membership in a room, if the role or the muting changed.
     pub(super) fn membership_event(
         &self,
         place: &Place,
@@ -126,8 +138,8 @@ impl UserConnection {
         (log, cause): (&Log, &Cause),
     ) -> Option<Event> {
         let room = place.conversation.room()?;
-        let essence = |member: &Member| (member.role, member.muted);
-        if before.map(essence) == after.map(essence) {
+        let visible = |member: &Member| (member.role, member.muted);
+        if before.map(visible) == after.map(visible) {
             return None;
         }
         let state = after.and_then(|member| {

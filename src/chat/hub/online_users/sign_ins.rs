@@ -1,31 +1,31 @@
-//! Which connections belong to which sign-in, and which sign-ins were ended.
+//! The connections of each sign-in, and the sign-ins that were ended.
 
 use std::{
     collections::{HashMap, HashSet, VecDeque},
     sync::Arc,
 };
 
-use super::ConnectionInfo;
+use super::connection::ConnectionInfo;
 use crate::{
     chat::ports::Outbox,
     domain::{ConnectionId, SignInId},
 };
 
-/// How many ended sign-ins are remembered: whoever ends more pushes out the first.
+/// How many ended sign-ins are remembered. More push out the oldest.
 const ENDED_MAX: usize = 1 << 16;
 
-/// See the module.
+/// Sign-ins are made by `POST /api/session`, and ended by `DELETE`.
 #[derive(Default)]
 pub(super) struct SignIns {
     open: HashMap<SignInId, HashMap<ConnectionId, Arc<dyn Outbox>>>,
-    /// Their tokens are good for nothing here any more.
+    /// Sign-ins whose tokens are refused.
     ended: HashSet<SignInId>,
-    /// The same, the first one first.
+    /// The same, the oldest first.
     in_order: VecDeque<SignInId>,
 }
 
 impl SignIns {
-    /// Adds a connection to the sign-in that it came with.
+    /// Adds a connection to its sign-in.
     pub(super) fn add(&mut self, connection_info: &ConnectionInfo) {
         if let Some(sign_in) = &connection_info.sign_in {
             let outboxes = self.open.entry(sign_in.clone()).or_default();
@@ -33,7 +33,7 @@ impl SignIns {
         }
     }
 
-    /// Takes a connection out again.
+    /// Removes a connection.
     pub(super) fn remove(&mut self, connection_info: &ConnectionInfo) {
         let Some(sign_in) = &connection_info.sign_in else { return };
         if let Some(outboxes) = self.open.get_mut(sign_in) {
@@ -44,7 +44,7 @@ impl SignIns {
         }
     }
 
-    /// Ends a sign-in. Answers its connections.
+    /// Ends a sign-in. Returns its connections.
     pub(super) fn end(&mut self, sign_in: &SignInId) -> Vec<Arc<dyn Outbox>> {
         if self.ended.insert(sign_in.clone()) {
             self.in_order.push_back(sign_in.clone());
@@ -55,6 +55,12 @@ impl SignIns {
             self.ended.remove(&first);
         }
         self.open.get(sign_in).into_iter().flat_map(|it| it.values().cloned()).collect()
+    }
+
+    /// Whether a connection belongs to a sign-in.
+    #[cfg(test)]
+    pub(super) fn has_open_connections(&self, sign_in: &SignInId) -> bool {
+        self.open.contains_key(sign_in)
     }
 
     /// Whether a sign-in was ended, as far as it is remembered.

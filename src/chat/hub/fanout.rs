@@ -1,0 +1,121 @@
+//! How events reach the connections of this node: stored entries in order and without gaps, other
+//! events as they happen.
+
+use std::sync::Arc;
+
+use super::{
+    live_room::RunDelivery,
+    live_rooms::LiveRooms,
+    online_users::{DeliveryProgress, OnlineUsers},
+    slow_readers::close_slow_readers,
+};
+use crate::{
+    chat::event::{Delivery, Event, Post},
+    domain::{Conversation, Place, Position, UserName, View},
+};
+
+/// Sends events to the live room of a conversation, or to its users where it has none.
+///
+/// It holds no lock of its own, and never waits: a full outbox closes its connection.
+pub(crate) struct Fanout {
+    users: Arc<OnlineUsers>,
+    live_rooms: Arc<LiveRooms>,
+}
+
+impl Fanout {
+    pub(super) fn new(users: Arc<OnlineUsers>, live_rooms: Arc<LiveRooms>) -> Self {
+        Self { users, live_rooms }
+    }
+
+    /// Sends a run of stored entries of one place, in order, as far as it continues what was sent
+    /// before.
+    pub(super) fn deliver(&self, place: &Place, run: &[Post]) -> RunDelivery {
+        match &place.conversation {
+            Conversation::Room(_) => {
+                self.users.record_authors(place, run);
+                self.live_rooms.deliver(place, run)
+            }
+            Conversation::Direct(one, other) => {
+                let first = self.users.deliver(place, one, run);
+                if one == other {
+                    return first;
+                }
+                match self.users.deliver(place, other, run) {
+                    RunDelivery::Complete => first,
+                    RunDelivery::Partial => RunDelivery::Partial,
+                }
+            }
+            Conversation::Inbox(user) => self.users.deliver(place, user, run),
+        }
+    }
+
+    /// How far a conversation was delivered here.
+    pub(crate) fn delivery_progress(&self, place: &Place) -> DeliveryProgress {
+        if place.conversation.room().is_none() {
+            return self.users.delivery_progress(place);
+        }
+        let delivered = self.live_rooms.get(place).map(|live_room| live_room.log().head.seq);
+        DeliveryProgress { delivered, uncertain_users: Vec::new() }
+    }
+
+    /// Continues a conversation after `to`: earlier entries are no longer stored.
+    pub(crate) fn skip(&self, place: &Place, to: Position) {
+        match self.live_rooms.get(place) {
+            Some(live_room) => close_slow_readers(live_room.skip(to)),
+            None => self.users.skip(place, to),
+        }
+    }
+
+    /// Drops entries below the retention floors.
+    pub(crate) fn trim(&self, floors: &[(Place, Position)]) {
+        for (place, floor) in floors {
+            self.live_rooms.trim(place, *floor);
+            self.users.trim(place, *floor);
+        }
+    }
+
+    /// Sends the other users of a conversation an event that is not in its log.
+    pub(super) fn send_to_others(
+        &self,
+        place: &Place,
+        user: &UserName,
+        event: impl FnOnce(View) -> Event,
+    ) {
+        let Some(recipient) = recipient(&place.conversation, user) else { return };
+        let delivery = Delivery::new(event(place.conversation.view_for(recipient)));
+        if place.conversation.room().is_some() {
+            return self.live_rooms.send_to_others(place, user, &delivery);
+        }
+        let outboxes = self.users.outboxes(&place.space, recipient).into_iter();
+        close_slow_readers(outboxes.filter(|outbox| outbox.push(&delivery).is_err()).collect());
+    }
+
+    /// The same with an event that a full outbox drops.
+    pub(super) fn offer_to_others(
+        &self,
+        place: &Place,
+        user: &UserName,
+        event: impl FnOnce(View) -> Event,
+    ) {
+        let Some(recipient) = recipient(&place.conversation, user) else { return };
+        let delivery = Delivery::new(event(place.conversation.view_for(recipient)));
+        if place.conversation.room().is_some() {
+            return self.live_rooms.offer_to_others(place, user, &delivery);
+        }
+        for outbox in self.users.outboxes(&place.space, recipient) {
+            outbox.offer(&delivery);
+        }
+    }
+}
+
+/// The user whose view of a conversation an event of `user` is made for: the other user of a direct
+/// conversation; any user of a room, since all have the same view; none where there is no other user.
+fn recipient<'a>(conversation: &'a Conversation, user: &'a UserName) -> Option<&'a UserName> {
+    match conversation {
+        Conversation::Room(_) => Some(user),
+        Conversation::Direct(one, other) if one != other => {
+            Some(if one == user { other } else { one })
+        }
+        Conversation::Direct(..) | Conversation::Inbox(_) => None,
+    }
+}

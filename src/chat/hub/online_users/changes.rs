@@ -1,0 +1,252 @@
+//! How changes of a user's memberships reach the user's connections: changes that this node stored,
+//! and those of other nodes, which are read again from the store.
+//!
+//! All connections of a user are in all rooms of the user that their tokens open. So joining on one
+//! device, an invitation and a removal reach all of them.
+
+use std::{collections::HashSet, sync::Arc};
+
+use super::{
+    connection::UserConnection,
+    membership::{CachedMembership, Cause, ChangeEffects, DirectsCoverage, LogSource},
+    user::OnlineUser,
+};
+use crate::{
+    chat::{
+        event::{Delivery, Event},
+        hub::{live_room::FullOutboxes, live_rooms::LiveRooms},
+        ports::{ChangeResult, DIRECTS_LISTED_MAX, Membership},
+    },
+    domain::{ConnectionId, Conversation, Log, Member, Place, Position, Seq, Space, UserName},
+};
+
+/// What other nodes published about changed memberships of a user.
+#[derive(Clone, Debug, Default)]
+pub(crate) struct StaleMemberships {
+    /// The users who changed the membership in a place.
+    pub(crate) by: Vec<(Place, UserName)>,
+    /// The least revision of the store that contains the changes.
+    pub(crate) revision: Option<u64>,
+}
+
+impl StaleMemberships {
+    pub(crate) fn merge(&mut self, other: Self) {
+        self.by.extend(other.by);
+        self.revision = self.revision.max(other.revision);
+    }
+
+    /// The cause of a change in a place. The latest user counts.
+    fn cause(&self, place: &Place) -> Cause {
+        let by = self.by.iter().rev().find(|(it, _)| it == place).map(|(_, user)| user.clone());
+        Cause { by, ..Cause::default() }
+    }
+}
+
+impl OnlineUser {
+    /// Caches the memberships that were read from the store, unless they are cached already.
+    pub(super) fn cache_memberships(&mut self, live_rooms: &LiveRooms, read: Vec<Membership>) {
+        if self.memberships.is_some() {
+            return;
+        }
+        let is_direct =
+            |it: &&Membership| matches!(it.place.conversation, Conversation::Direct(..));
+        let directs = read.iter().filter(is_direct).count();
+        self.directs = if directs < DIRECTS_LISTED_MAX {
+            DirectsCoverage::All
+        } else {
+            DirectsCoverage::Recent
+        };
+        let cached = |Membership { place, member, log }| {
+            let log_source = LogSource::of(live_rooms, &place, log);
+            (place.conversation, CachedMembership { member, log_source })
+        };
+        self.memberships = Some(read.into_iter().map(cached).collect());
+    }
+
+    /// Applies a stored change: enters or leaves the room, and notifies the connections.
+    pub(super) fn apply_change(
+        &mut self,
+        live_rooms: &LiveRooms,
+        (place, user): (&Place, &UserName),
+        changed: &ChangeResult,
+        cause: &Cause,
+    ) -> ChangeEffects {
+        let ChangeResult { before: _, after, log, refused: _ } = *changed;
+        let Some(memberships) = &mut self.memberships else { return ChangeEffects::default() };
+        let cached = memberships.remove(&place.conversation);
+        // Another node may have stored this change, and this node may have it already.
+        let before = cached.as_ref().map(|it| it.member);
+        if let Some(member) = after {
+            let log_source = match cached.map(|it| it.log_source) {
+                // The store may be ahead of what was delivered here.
+                Some(LogSource::Local(here)) => LogSource::Local(Log { head: here.head, ..log }),
+                _ => LogSource::of(live_rooms, place, log),
+            };
+            memberships.insert(place.conversation.clone(), CachedMembership { member, log_source });
+        } else {
+            // The live room is forgotten below if this was the last reference to it.
+            drop(cached);
+        }
+        let mut effects = match (before, after) {
+            (None, Some(_)) => self.enter_all(live_rooms, (place, user), cause),
+            (Some(_), None) => self.leave_all(live_rooms, (place, user)),
+            (Some(_), Some(_)) | (None, None) => ChangeEffects::default(),
+        };
+        let changed = ChangeResult { before, ..*changed };
+        let full_outboxes = self.send_change((place, user), &changed, cause);
+        effects.full_outboxes.extend(full_outboxes);
+        effects
+    }
+
+    /// Applies the memberships that the store has now. Returns the conversations with entries that
+    /// were not delivered here yet.
+    ///
+    /// The journal calls this in the order of its commits: no later change of this node is undone.
+    pub(super) fn refresh(
+        &mut self,
+        live_rooms: &LiveRooms,
+        (space, user): (&Space, &UserName),
+        read: Vec<Membership>,
+        stale: &StaleMemberships,
+    ) -> (Vec<Place>, ChangeEffects) {
+        let (mut behind, mut effects) = (Vec::new(), ChangeEffects::default());
+        self.revision = self.revision.max(stale.revision);
+        let Some(cached) = &self.memberships else { return (behind, effects) };
+        let listed: HashSet<_> = read.iter().map(|it| &it.place.conversation).collect();
+        let is_over = |it: &Conversation| it.room().is_some() && !listed.contains(it);
+        let over = cached.iter().filter(|(conversation, _)| is_over(conversation));
+        let over: Vec<_> =
+            over.map(|(it, cached)| (it.clone(), cached.member, cached.log())).collect();
+        for (conversation, member, log) in over {
+            let place = Place { space: space.clone(), conversation };
+            let changed = ChangeResult { before: Some(member), after: None, log, refused: None };
+            let cause = stale.cause(&place);
+            effects.merge(self.apply_change(live_rooms, (&place, user), &changed, &cause));
+        }
+        for membership in read {
+            let (place, head) = (membership.place.clone(), membership.log.head.seq);
+            effects.merge(self.refresh_one(live_rooms, user, membership, stale));
+            let cached = self.memberships.as_ref().and_then(|it| it.get(&place.conversation));
+            if cached.is_some_and(|cached| cached.log().head.seq < head) {
+                behind.push(place);
+            }
+        }
+        (behind, effects)
+    }
+
+    fn refresh_one(
+        &mut self,
+        live_rooms: &LiveRooms,
+        user: &UserName,
+        membership: Membership,
+        stale: &StaleMemberships,
+    ) -> ChangeEffects {
+        let Membership { place, member, log } = membership;
+        let Some(memberships) = &mut self.memberships else { return ChangeEffects::default() };
+        let before = memberships.get(&place.conversation).map(|it| it.member);
+        let is_room = place.conversation.room().is_some();
+        if before.is_none() && !is_room {
+            let head = initial_head(&place, member.joined, &log, self.directs);
+            let log_source = LogSource::Local(Log { head, ..log });
+            memberships.insert(place.conversation.clone(), CachedMembership { member, log_source });
+        }
+        // A position that was read here may not be in the store yet.
+        let read = before.map_or(member.read, |it| it.read.max(member.read));
+        let member = Member { read, ..member };
+        if before == Some(member) || (before.is_none() && !is_room) {
+            return ChangeEffects::default();
+        }
+        live_rooms.set_member_count(&place, log.members);
+        let changed = ChangeResult { before, after: Some(member), log, refused: None };
+        self.apply_change(live_rooms, (&place, user), &changed, &stale.cause(&place))
+    }
+
+    fn enter_all(
+        &mut self,
+        live_rooms: &LiveRooms,
+        (place, user): (&Place, &UserName),
+        cause: &Cause,
+    ) -> ChangeEffects {
+        let mut effects = ChangeEffects::default();
+        let Some(room) = place.conversation.room() else { return effects };
+        let cached = self.memberships.as_ref().and_then(|it| it.get(&place.conversation));
+        let Some(cached) = cached else { return effects };
+        for (connection, user_connection) in &mut self.connections {
+            let since = cause.since.filter(|_| cause.origin == Some(*connection));
+            let entered =
+                user_connection.enter(live_rooms, (*connection, user), (room, cached), since);
+            effects.full_outboxes.extend(entered.1);
+        }
+        effects
+    }
+
+    fn leave_all(
+        &mut self,
+        live_rooms: &LiveRooms,
+        (place, user): (&Place, &UserName),
+    ) -> ChangeEffects {
+        let Some(room) = place.conversation.room() else { return ChangeEffects::default() };
+        let mut full_outboxes = FullOutboxes::new();
+        for (connection, user_connection) in &mut self.connections {
+            full_outboxes.extend(user_connection.leave(live_rooms, (*connection, user), room));
+        }
+        full_outboxes.extend(live_rooms.end_grace(place, user));
+        live_rooms.forget_if_empty(place);
+        ChangeEffects { full_outboxes, left: vec![place.clone()] }
+    }
+
+    /// Sends the changed membership and read position to the connections, but for the one that
+    /// requested the change.
+    fn send_change(
+        &self,
+        (place, user): (&Place, &UserName),
+        changed: &ChangeResult,
+        cause: &Cause,
+    ) -> FullOutboxes {
+        let ChangeResult { before, after, log, refused: _ } = changed;
+        let (before, after) = (before.as_ref(), after.as_ref());
+        let receives = |(connection, it): &(&ConnectionId, &UserConnection)| {
+            cause.origin != Some(**connection) && it.allows(place)
+        };
+        let mut full_outboxes = FullOutboxes::new();
+        for (_, user_connection) in self.connections.iter().filter(receives) {
+            let events = [
+                user_connection.membership_event(place, before, after, (log, cause)),
+                read_event((place, user), before, after, log),
+            ];
+            for event in events.into_iter().flatten() {
+                if user_connection.outbox.push(&Delivery::new(event)).is_err() {
+                    full_outboxes.push(Arc::clone(&user_connection.outbox));
+                }
+            }
+        }
+        full_outboxes
+    }
+}
+
+/// How far a conversation, which was not cached, counts as delivered. A user whose direct
+/// conversations are all cached would have received it at the time of `joined`; else nothing is known.
+fn initial_head(place: &Place, joined: Seq, log: &Log, directs: DirectsCoverage) -> Position {
+    let is_inbox = matches!(place.conversation, Conversation::Inbox(_));
+    if directs == DirectsCoverage::All || is_inbox {
+        Position { seq: joined, messages: 0 }
+    } else {
+        log.head
+    }
+}
+
+/// The event for the user's own connections when the read position moved.
+fn read_event(
+    (place, user): (&Place, &UserName),
+    before: Option<&Member>,
+    after: Option<&Member>,
+    log: &Log,
+) -> Option<Event> {
+    let (before, after) = (before?, after?);
+    (before.read != after.read).then(|| Event::Read {
+        view: place.conversation.view_for(user),
+        user: user.clone(),
+        seq: after.read.seq,
+        unread: Some(log.unread(after.read)),
+    })
+}

@@ -1,0 +1,222 @@
+//! Delivery to single users: direct conversations and inboxes, which have no live room.
+
+use std::sync::Arc;
+
+use super::{
+    OnlineUsers,
+    membership::{CachedMembership, LogSource},
+    user::OnlineUser,
+};
+use crate::{
+    chat::{
+        event::{Delivery, Event, Post},
+        hub::{
+            live_room::{FullOutboxes, RunDelivery, contiguous_run},
+            slow_readers::close_slow_readers,
+        },
+        ports::Outbox,
+    },
+    domain::{
+        ConnectionId, Conversation, Entry, Log, Member, Place, Position, Role, Seq, Space, UserName,
+    },
+};
+
+/// How far a conversation was delivered on this node.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub(crate) struct DeliveryProgress {
+    /// The last entry that all users of the conversation on this node were sent; `None` if there are
+    /// no such users.
+    pub(crate) delivered: Option<Seq>,
+    /// Users of this node of whom it is unknown what they were sent.
+    pub(crate) uncertain_users: Vec<(Space, UserName)>,
+}
+
+impl OnlineUsers {
+    /// Records entries of a room: their authors have read them.
+    pub(in crate::chat::hub) fn record_authors(&self, place: &Place, run: &[Post]) {
+        let mut state = self.lock();
+        for entry in run.iter().filter_map(|it| it.delivery.entry()).filter(|it| it.is_message()) {
+            if let Some(author) = state.get_mut(&place.space, &entry.author) {
+                author.record_read(place, entry.position);
+            }
+        }
+    }
+
+    /// Sends a user a run of entries of a direct conversation or inbox, as far as it continues what
+    /// the user was sent before.
+    pub(in crate::chat::hub) fn deliver(
+        &self,
+        place: &Place,
+        user: &UserName,
+        run: &[Post],
+    ) -> RunDelivery {
+        let mut state = self.lock();
+        let Some(online_user) = state.get_mut(&place.space, user) else {
+            return RunDelivery::Complete;
+        };
+        let Some(head) = self.delivered_before(online_user, place, run) else {
+            return RunDelivery::Partial;
+        };
+        let (run, sent) = contiguous_run(run, head);
+        let deliveries: Vec<_> =
+            run.iter().map(|post| online_user.prepare_delivery(place, user, post)).collect();
+        let outboxes = online_user.outboxes_by_connection();
+        drop(state);
+        let mut full_outboxes = FullOutboxes::new();
+        for (connection, outbox) in outboxes {
+            let wanted = run.iter().zip(&deliveries);
+            let mut wanted = wanted.filter(|(post, _)| post.except != Some(connection));
+            if wanted.try_for_each(|(_, delivery)| outbox.push(delivery)).is_err() {
+                full_outboxes.push(outbox);
+            }
+        }
+        close_slow_readers(full_outboxes);
+        sent
+    }
+
+    /// The last entry that a user was sent before `run`, if it is known.
+    fn delivered_before(
+        &self,
+        online_user: &OnlineUser,
+        place: &Place,
+        run: &[Post],
+    ) -> Option<Seq> {
+        let first = run.iter().find_map(|it| it.delivery.entry()).map_or(Seq::ZERO, Entry::seq);
+        let before = first.previous().unwrap_or_default();
+        // Another node may have delivered, and this one missed, all entries but the first of all.
+        let is_known =
+            self.publisher.is_alone() || (before == Seq::ZERO && online_user.memberships.is_some());
+        online_user.delivered(place).or(is_known.then_some(before))
+    }
+
+    /// How far a direct conversation or inbox was delivered here.
+    pub(in crate::chat::hub) fn delivery_progress(&self, place: &Place) -> DeliveryProgress {
+        let state = self.lock();
+        let mut progress = DeliveryProgress::default();
+        for user in users_of(&place.conversation) {
+            let online_user = state.get(&place.space, user);
+            // A user without cached memberships receives the conversation with `welcome`.
+            let Some(online_user) = online_user.filter(|it| it.memberships.is_some()) else {
+                continue;
+            };
+            match online_user.delivered(place) {
+                Some(seq) => {
+                    progress.delivered = Some(progress.delivered.map_or(seq, |it| it.min(seq)));
+                }
+                None => progress.uncertain_users.push((place.space.clone(), user.clone())),
+            }
+        }
+        progress
+    }
+
+    /// Drops entries of a direct conversation or inbox below the retention floor.
+    pub(in crate::chat::hub) fn trim(&self, place: &Place, floor: Position) {
+        self.update_logs(place, |log| log.floor = log.floor.max(floor));
+    }
+
+    /// Continues a direct conversation or inbox after `to`: earlier entries are no longer stored.
+    pub(in crate::chat::hub) fn skip(&self, place: &Place, to: Position) {
+        self.update_logs(place, |log| log.head = log.head.max(to));
+    }
+
+    fn update_logs(&self, place: &Place, update: impl Fn(&mut Log)) {
+        let mut state = self.lock();
+        for user in users_of(&place.conversation) {
+            if let Some(online_user) = state.get_mut(&place.space, user) {
+                online_user.update_log(place, &update);
+            }
+        }
+    }
+
+    /// The connections of a user.
+    pub(in crate::chat::hub) fn outboxes(
+        &self,
+        space: &Space,
+        user: &UserName,
+    ) -> Vec<Arc<dyn Outbox>> {
+        self.lock().get(space, user).map(OnlineUser::outboxes).unwrap_or_default()
+    }
+}
+
+/// The users of a direct conversation or inbox.
+fn users_of(conversation: &Conversation) -> Vec<&UserName> {
+    match conversation {
+        Conversation::Room(_) => Vec::new(),
+        Conversation::Direct(one, other) => vec![one, other],
+        Conversation::Inbox(user) => vec![user],
+    }
+}
+
+impl OnlineUser {
+    fn outboxes_by_connection(&self) -> Vec<(ConnectionId, Arc<dyn Outbox>)> {
+        self.connections.iter().map(|(id, it)| (*id, Arc::clone(&it.outbox))).collect()
+    }
+
+    /// The last entry of a direct conversation or inbox that the user was sent, if it is known.
+    pub(super) fn delivered(&self, place: &Place) -> Option<Seq> {
+        match &self.memberships.as_ref()?.get(&place.conversation)?.log_source {
+            LogSource::Local(log) => Some(log.head.seq),
+            LogSource::LiveRoom(_) => None,
+        }
+    }
+
+    /// Changes the log of a direct conversation or inbox.
+    pub(super) fn update_log(&mut self, place: &Place, update: impl Fn(&mut Log)) {
+        let cached = self.memberships.as_mut().and_then(|it| it.get_mut(&place.conversation));
+        if let Some(CachedMembership { log_source: LogSource::Local(log), .. }) = cached {
+            update(log);
+        }
+    }
+
+    /// Records an entry that the user is about to be sent, and returns the event for it: entries of
+    /// the inbox carry the unread count.
+    pub(super) fn prepare_delivery(
+        &mut self,
+        place: &Place,
+        user: &UserName,
+        post: &Post,
+    ) -> Arc<Delivery> {
+        let Some(entry) = post.delivery.entry() else { return Arc::clone(&post.delivery) };
+        self.record_entry(place, entry.position);
+        if !matches!(place.conversation, Conversation::Inbox(_)) {
+            // Edits and deletions move the head only.
+            if entry.is_message() && entry.author == *user {
+                self.record_read(place, entry.position);
+            }
+            return Arc::clone(&post.delivery);
+        }
+        let (entry, unread) = (entry.clone(), self.unread(place).unwrap_or_default());
+        Delivery::new(Event::Notified { entry, unread })
+    }
+
+    /// Records that a direct conversation or inbox has an entry at `position`.
+    fn record_entry(&mut self, place: &Place, position: Position) {
+        let Some(memberships) = &mut self.memberships else { return };
+        let before = Position {
+            seq: position.seq.previous().unwrap_or_default(),
+            messages: position.messages.saturating_sub(1),
+        };
+        let new = || CachedMembership {
+            member: Member::new(Role::Member, before),
+            log_source: LogSource::Local(Log::default()),
+        };
+        let cached = memberships.entry(place.conversation.clone()).or_insert_with(new);
+        if let LogSource::Local(log) = &mut cached.log_source {
+            log.head = log.head.max(position);
+        }
+    }
+
+    /// Records that the user has read a conversation up to `position`, if the user is a member.
+    fn record_read(&mut self, place: &Place, position: Position) {
+        let cached = self.memberships.as_mut().and_then(|it| it.get_mut(&place.conversation));
+        if let Some(cached) = cached {
+            cached.member.read = cached.member.read.max(position);
+        }
+    }
+
+    /// The number of unread messages of a conversation, if the user is a member.
+    fn unread(&self, place: &Place) -> Option<u64> {
+        let cached = self.memberships.as_ref()?.get(&place.conversation)?;
+        Some(cached.log().unread(cached.member.read))
+    }
+}

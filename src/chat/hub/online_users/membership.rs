@@ -1,0 +1,122 @@
+//! What a node keeps of a user's memberships, and which rooms a connection's token opens.
+
+use std::{collections::HashMap, sync::Arc};
+
+use crate::{
+    chat::{
+        event::Tally,
+        hub::{
+            live_room::{FullOutboxes, LiveRoom, ReplayCursor, RoomKind},
+            live_rooms::LiveRooms,
+        },
+        ports::Rooms,
+    },
+    domain::{
+        ConnectionId, Conversation, GlobalRole, Log, Member, Place, Role, RoomName, UserName,
+    },
+};
+
+/// The rooms that a connection's token opens, and its default room.
+#[derive(Clone, Debug)]
+pub(crate) struct Scope {
+    /// The room of requests that name none.
+    pub(crate) default_room: RoomName,
+    /// The rooms that the token opens.
+    pub(crate) rooms: Rooms,
+    /// Whether it is an administrator's.
+    pub(crate) global_role: GlobalRole,
+}
+
+impl Scope {
+    /// What a member of a room may do on the connection, if the token opens the room.
+    pub(super) fn role(&self, room: &RoomName, stored: Role) -> Option<Role> {
+        self.rooms.grant(room).role(stored, self.global_role)
+    }
+
+    pub(super) fn room_kind(&self, room: &RoomName) -> RoomKind {
+        if *room == self.default_room { RoomKind::Default } else { RoomKind::Other }
+    }
+}
+
+/// A user's memberships by conversation, as the store has them.
+pub(super) type Memberships = HashMap<Conversation, CachedMembership>;
+
+/// The membership of a user in a conversation.
+pub(super) struct CachedMembership {
+    pub(super) member: Member,
+    pub(super) log_source: LogSource,
+}
+
+/// Where the state of a conversation's log is kept.
+pub(super) enum LogSource {
+    /// In the live room.
+    LiveRoom(Arc<LiveRoom>),
+    /// Here: direct conversations and inboxes.
+    Local(Log),
+}
+
+impl LogSource {
+    /// The live room at a place, made if there is none, or the log itself.
+    pub(super) fn of(rooms: &LiveRooms, place: &Place, log: Log) -> Self {
+        match place.conversation {
+            Conversation::Room(_) => Self::LiveRoom(rooms.get_or_create(place, log)),
+            Conversation::Direct(..) | Conversation::Inbox(_) => Self::Local(log),
+        }
+    }
+}
+
+impl CachedMembership {
+    /// The place of a room.
+    pub(super) fn room_place(&self) -> Option<Place> {
+        match &self.log_source {
+            LogSource::LiveRoom(live_room) => Some(live_room.place().clone()),
+            LogSource::Local(_) => None,
+        }
+    }
+
+    pub(super) fn log(&self) -> Log {
+        match &self.log_source {
+            LogSource::LiveRoom(live_room) => live_room.log(),
+            LogSource::Local(log) => *log,
+        }
+    }
+
+    pub(super) fn tally(&self) -> Tally {
+        Tally::of(&self.member, &self.log())
+    }
+}
+
+/// Which of a user's direct conversations are cached.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum DirectsCoverage {
+    /// All that exist.
+    All,
+    /// Those with the latest messages.
+    Recent,
+}
+
+/// Why a membership changes.
+#[derive(Clone, Debug, Default)]
+pub(crate) struct Cause {
+    /// The user who changed it, if not the member.
+    pub(crate) by: Option<UserName>,
+    /// The connection that requested it: it receives the answer in place of the event.
+    pub(crate) origin: Option<ConnectionId>,
+    /// What that connection has of the room already.
+    pub(crate) since: Option<ReplayCursor>,
+}
+
+/// What a change of memberships leaves to be done without the lock.
+#[derive(Default)]
+pub(in crate::chat::hub) struct ChangeEffects {
+    pub(in crate::chat::hub) full_outboxes: FullOutboxes,
+    /// The rooms of which the user is no longer a member.
+    pub(in crate::chat::hub) left: Vec<Place>,
+}
+
+impl ChangeEffects {
+    pub(super) fn merge(&mut self, other: Self) {
+        self.full_outboxes.extend(other.full_outboxes);
+        self.left.extend(other.left);
+    }
+}

@@ -1,0 +1,126 @@
+//! Which user holds which name: claims, names that look the same, grace periods.
+
+use std::{sync::Arc, time::Duration};
+
+use super::{
+    ConnectionInfo, OnlineUserId, OnlineUsers, Proof,
+    state::{RemovedUsers, UsersState},
+};
+use crate::{
+    chat::{
+        hub::{slow_readers::close_outboxes, timers::GracePeriod},
+        ports::Outbox,
+    },
+    domain::{Channel, CloseReason, ConnectionId, Rejection, Space, UserName},
+};
+
+/// When a name is free after its last claim was dropped.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(in crate::chat::hub) enum Release {
+    AtOnce,
+    AfterGracePeriod,
+}
+
+impl OnlineUsers {
+    /// Claims a name. Guests with a name that looks the same lose theirs to a user of the back end.
+    pub(in crate::chat::hub) fn claim(
+        &self,
+        space: &Space,
+        user: &UserName,
+        proof: Proof,
+    ) -> Result<OnlineUserId, Rejection> {
+        let mut state = self.lock();
+        let subscribe = || self.publisher.subscribe(Channel::of_user(space, &user.key()));
+        let (number, evicted) = state.claim(space, user, proof, subscribe)?;
+        let outboxes = self.release_all(&mut state, space, evicted);
+        drop(state);
+        close_outboxes(outboxes, CloseReason::NameTaken);
+        Ok(OnlineUserId { space: space.clone(), user: user.clone(), number })
+    }
+
+    /// Takes the name of a registered user from the guests with a name that looks the same.
+    pub(in crate::chat::hub) fn revoke_guest_names(&self, space: &Space, user: &UserName) {
+        let mut state = self.lock();
+        let evicted = state.evict_guests(space, user);
+        let outboxes = self.release_all(&mut state, space, evicted);
+        drop(state);
+        close_outboxes(outboxes, CloseReason::NameTaken);
+    }
+
+    /// Takes a name from a guest: the lease of this node had expired, and the name was given away.
+    pub(crate) fn revoke_guest_name(&self, space: &Space, user: &UserName, guest_session: &str) {
+        let mut state = self.lock();
+        let is_guest = state.get(space, user).is_some_and(|it| it.is_guest(guest_session));
+        let revoked = if is_guest { state.remove(space, user) } else { None };
+        let revoked = revoked.map(|online_user| (user.clone(), online_user));
+        let outboxes = self.release_all(&mut state, space, revoked.into_iter().collect());
+        drop(state);
+        close_outboxes(outboxes, CloseReason::NameTaken);
+    }
+
+    /// Drops a claim. `attached` is its connection, `pending` one that was announced only.
+    pub(in crate::chat::hub) fn release_claim(
+        &self,
+        id: &OnlineUserId,
+        attached: Option<&ConnectionInfo>,
+        pending: Option<ConnectionId>,
+        release: Release,
+    ) {
+        let now = self.timers.now();
+        // One grace period for the name and for all rooms.
+        let until = match release {
+            Release::AtOnce => now,
+            Release::AfterGracePeriod => self.grace_end(),
+        };
+        let mut state = self.lock();
+        let outbox = attached.and_then(|it| state.detach(&self.live_rooms, id, it, until));
+        if let Some(connection) = pending {
+            state.cancel_announcement(id, connection);
+        }
+        let is_last = state.of_mut(id).is_some_and(|online_user| {
+            online_user.claims -= 1;
+            online_user.free_at = online_user.free_at.max(until);
+            online_user.claims == 0
+        });
+        if is_last && release == Release::AtOnce {
+            self.expire_locked(&mut state, &id.space, &id.user, now);
+        }
+        drop(state);
+        // Dropping the last reference to an outbox may take time.
+        drop(outbox);
+        if is_last && release == Release::AfterGracePeriod {
+            let grace_period = GracePeriod::Name(id.space.clone(), id.user.clone());
+            self.timers.schedule_expiry(grace_period, until);
+        }
+    }
+
+    /// Frees a name whose grace period is over at `now`, if the user did not reconnect.
+    pub(in crate::chat::hub) fn expire(&self, space: &Space, user: &UserName, now: Duration) {
+        self.expire_locked(&mut self.lock(), space, user, now);
+    }
+
+    fn expire_locked(&self, state: &mut UsersState, space: &Space, user: &UserName, now: Duration) {
+        let online_user = state.get(space, user);
+        if online_user.is_some_and(|it| it.claims == 0 && it.free_at <= now) {
+            let online_user = state.remove(space, user).map(|it| (user.clone(), it));
+            self.release_all(state, space, online_user.into_iter().collect());
+        }
+    }
+
+    /// Releases users who were removed. Returns the outboxes of their connections.
+    fn release_all(
+        &self,
+        state: &mut UsersState,
+        space: &Space,
+        removed: RemovedUsers,
+    ) -> Vec<Arc<dyn Outbox>> {
+        let until = self.grace_end();
+        let mut outboxes = Vec::new();
+        for (user, online_user) in removed {
+            outboxes.extend(online_user.outboxes());
+            state.report_removed(space, &user, &online_user);
+            online_user.release(&self.live_rooms, &user, until);
+        }
+        outboxes
+    }
+}

@@ -1,0 +1,196 @@
+//! What the lock of the online users guards: the users by name, names that look the same, sign-ins.
+
+use std::{
+    collections::{HashMap, hash_map::Entry},
+    sync::Arc,
+    time::Duration,
+};
+
+use tokio::sync::Notify;
+
+use super::{
+    OnlineUserId,
+    connection::ConnectionInfo,
+    reports::PendingReports,
+    sign_ins::SignIns,
+    user::{AttachOutcome, AttachRequest, OnlineUser, Proof, WelcomeSnapshot},
+};
+use crate::{
+    chat::{
+        event::Delivery,
+        hub::{live_room::FullOutboxes, live_rooms::LiveRooms},
+        ports::Outbox,
+        publisher::Subscription,
+    },
+    domain::{CloseReason, ConnectionId, NameKey, Rejection, Space, UserName},
+};
+
+pub(super) struct UsersState {
+    users: HashMap<(Space, UserName), OnlineUser>,
+    /// The names of `users` by the key that names which look the same share.
+    names: HashMap<(Space, NameKey), Vec<UserName>>,
+    pub(super) sign_ins: SignIns,
+    pub(super) reports: PendingReports,
+    /// The number of the newest online user.
+    last_number: u64,
+}
+
+/// Users who were removed, by name.
+pub(super) type RemovedUsers = Vec<(UserName, OnlineUser)>;
+
+impl UsersState {
+    pub(super) fn new(changed: Arc<Notify>) -> Self {
+        Self {
+            users: HashMap::new(),
+            names: HashMap::new(),
+            sign_ins: SignIns::default(),
+            reports: PendingReports::new(changed),
+            last_number: 0,
+        }
+    }
+
+    /// Claims a name. Returns the number of the online user, and the guests who lose their names.
+    ///
+    /// A guest is refused a name that looks like another. A user of the back end replaces guests.
+    pub(super) fn claim(
+        &mut self,
+        space: &Space,
+        user: &UserName,
+        proof: Proof,
+        subscribe: impl FnOnce() -> Subscription,
+    ) -> Result<(u64, RemovedUsers), Rejection> {
+        if let Some(online_user) = self.get_mut(space, user)
+            && online_user.accepts(&proof)
+        {
+            online_user.claims += 1;
+            return Ok((online_user.number, RemovedUsers::new()));
+        }
+        let guest_session = match proof {
+            Proof::NewGuest(_) | Proof::Guest(_) if !self.similar_names(space, user).is_empty() => {
+                return Err(Rejection::NameTaken);
+            }
+            Proof::NewGuest(guest_session) | Proof::Guest(guest_session) => Some(guest_session),
+            Proof::User => None,
+        };
+        let evicted = self.evict_guests(space, user);
+        self.last_number += 1;
+        let online_user = OnlineUser::new(self.last_number, guest_session, subscribe());
+        self.users.insert((space.clone(), user.clone()), online_user);
+        self.names.entry((space.clone(), user.key())).or_default().push(user.clone());
+        Ok((self.last_number, evicted))
+    }
+
+    /// The names of online users that look like this one.
+    fn similar_names(&self, space: &Space, user: &UserName) -> &[UserName] {
+        self.names.get(&(space.clone(), user.key())).map_or(&[], Vec::as_slice)
+    }
+
+    /// Removes the guests whose names look like this one. Users of the back end stay.
+    pub(super) fn evict_guests(&mut self, space: &Space, user: &UserName) -> RemovedUsers {
+        let mut evicted = RemovedUsers::new();
+        for name in self.similar_names(space, user).to_vec() {
+            let is_guest = self.get(space, &name).is_some_and(OnlineUser::is_any_guest);
+            let removed = if is_guest { self.remove(space, &name) } else { None };
+            evicted.extend(removed.map(|online_user| (name, online_user)));
+        }
+        evicted
+    }
+
+    pub(super) fn remove(&mut self, space: &Space, user: &UserName) -> Option<OnlineUser> {
+        if let Entry::Occupied(mut names) = self.names.entry((space.clone(), user.key())) {
+            names.get_mut().retain(|name| name != user);
+            if names.get().is_empty() {
+                names.remove();
+            }
+        }
+        self.users.remove(&(space.clone(), user.clone()))
+    }
+
+    /// Reports a removed user: the name of a guest is free, and its devices are disconnected.
+    pub(super) fn report_removed(&mut self, space: &Space, user: &UserName, removed: &OnlineUser) {
+        if let Some(guest_name) = removed.guest_name(space, user) {
+            self.reports.report_expired(guest_name);
+        }
+        if !removed.devices().is_empty() {
+            self.reports.report_devices(space, user);
+        }
+    }
+
+    pub(super) fn get(&self, space: &Space, user: &UserName) -> Option<&OnlineUser> {
+        self.users.get(&(space.clone(), user.clone()))
+    }
+
+    pub(super) fn get_mut(&mut self, space: &Space, user: &UserName) -> Option<&mut OnlineUser> {
+        self.users.get_mut(&(space.clone(), user.clone()))
+    }
+
+    /// The online user with this id, unless it lost the name.
+    pub(super) fn of(&self, id: &OnlineUserId) -> Option<&OnlineUser> {
+        self.get(&id.space, &id.user).filter(|it| it.number == id.number)
+    }
+
+    /// The same, to be changed.
+    pub(super) fn of_mut(&mut self, id: &OnlineUserId) -> Option<&mut OnlineUser> {
+        self.get_mut(&id.space, &id.user).filter(|it| it.number == id.number)
+    }
+
+    /// The users that `filter` accepts whose memberships are cached, with their revisions.
+    pub(super) fn revisions(
+        &self,
+        filter: impl Fn(&Space, &UserName) -> bool,
+    ) -> Vec<((Space, UserName), Option<u64>)> {
+        let users = self.users.iter();
+        let users =
+            users.filter(|((space, user), it)| it.memberships.is_some() && filter(space, user));
+        users.map(|(user, it)| (user.clone(), it.revision)).collect()
+    }
+
+    /// Attaches a connection, unless its sign-in was ended or the user lost the name.
+    pub(super) fn attach(
+        &mut self,
+        live_rooms: &LiveRooms,
+        id: &OnlineUserId,
+        request: AttachRequest<'_>,
+        welcome: impl FnOnce(WelcomeSnapshot) -> Arc<Delivery>,
+    ) -> Result<(AttachOutcome, FullOutboxes), CloseReason> {
+        let connection_info = request.connection_info.clone();
+        if connection_info.sign_in.as_ref().is_some_and(|it| self.sign_ins.has_ended(it)) {
+            return Err(CloseReason::SignedOut);
+        }
+        let online_user = self.of_mut(id).ok_or(CloseReason::NameTaken)?;
+        let attached = online_user.attach(live_rooms, &id.user, request, welcome);
+        let announced = online_user.pending_connections.remove(&connection_info.connection);
+        if announced.is_none() {
+            self.reports.report_devices(&id.space, &id.user);
+        }
+        self.sign_ins.add(&connection_info);
+        Ok(attached)
+    }
+
+    /// Detaches a connection. Returns its outbox, which is to be dropped without the lock.
+    pub(super) fn detach(
+        &mut self,
+        live_rooms: &LiveRooms,
+        id: &OnlineUserId,
+        connection_info: &ConnectionInfo,
+        until: Duration,
+    ) -> Option<Arc<dyn Outbox>> {
+        self.sign_ins.remove(connection_info);
+        let connection = connection_info.connection;
+        let user_connection = self.of_mut(id)?.connections.remove(&connection)?;
+        let outbox = Arc::clone(&user_connection.outbox);
+        self.reports.report_devices(&id.space, &id.user);
+        for place in user_connection.disconnect(live_rooms, (connection, &id.user), until) {
+            live_rooms.forget_if_empty(&place);
+        }
+        Some(outbox)
+    }
+
+    /// Takes back the announcement of a connection that was not attached.
+    pub(super) fn cancel_announcement(&mut self, id: &OnlineUserId, connection: ConnectionId) {
+        let online_user = self.of_mut(id);
+        if online_user.is_some_and(|it| it.pending_connections.remove(&connection).is_some()) {
+            self.reports.report_devices(&id.space, &id.user);
+        }
+    }
+}

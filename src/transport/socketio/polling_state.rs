@@ -1,0 +1,177 @@
+//! The state that only sessions that began with polling have: which transport carries them, and
+//! which requests are in progress.
+//!
+//! It changes under the lock of the session. The current time is an argument.
+
+use std::time::Duration;
+
+use tokio::time::Instant;
+
+/// The delay before the pending poll of a client that upgrades is answered with a noop. The client
+/// waits for the answer before it upgrades. Each further delay is twice as long.
+const NOOP_DELAY: Duration = Duration::from_millis(50);
+
+/// The number of times that the delay doubles at most.
+const NOOP_DOUBLINGS_MAX: u32 = 10;
+
+/// The time without requests, beyond the heartbeat, after which the engine has forgotten a polling
+/// session without a report.
+const ABANDONED_AFTER: Duration = Duration::from_secs(15);
+
+/// See the module.
+#[derive(Debug)]
+pub(super) struct PollingState {
+    upgrade: UpgradeState,
+    /// Noops that were sent in the current upgrade.
+    noops_sent: u32,
+    is_posting: bool,
+    requests_in_progress: usize,
+    /// The begin of the session, or the end of its last request.
+    last_request_at: Instant,
+}
+
+/// The transport that carries a session.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum UpgradeState {
+    /// Polling.
+    Polling,
+    /// Polling. A WebSocket is open and has not yet proved that it works.
+    Probing,
+    /// Polling. The client has received the answer to its probe and may switch.
+    Switching,
+    /// A WebSocket.
+    WebSocket,
+}
+
+impl PollingState {
+    /// The state of a session that begins at `now`.
+    pub(super) fn new(now: Instant) -> Self {
+        Self {
+            upgrade: UpgradeState::Polling,
+            noops_sent: 0,
+            is_posting: false,
+            requests_in_progress: 0,
+            last_request_at: now,
+        }
+    }
+
+    /// Whether polling carries the session, also while an upgrade is in progress.
+    pub(super) fn is_polling(&self) -> bool {
+        self.upgrade != UpgradeState::WebSocket
+    }
+
+    /// Whether the client is about to switch to the WebSocket.
+    pub(super) fn is_switching(&self) -> bool {
+        self.upgrade == UpgradeState::Switching
+    }
+
+    /// Changes the state of the upgrade if it is `from`. Returns whether it was.
+    pub(super) fn change(&mut self, from: UpgradeState, to: UpgradeState) -> bool {
+        let changes = self.upgrade == from;
+        if changes {
+            self.upgrade = to;
+            self.noops_sent = 0;
+        }
+        changes
+    }
+
+    /// The delay before the next noop.
+    pub(super) fn noop_delay(&self) -> Duration {
+        NOOP_DELAY * (1 << self.noops_sent.min(NOOP_DOUBLINGS_MAX))
+    }
+
+    /// Counts a noop, if the client still has to switch. Returns whether it has to be sent.
+    pub(super) fn take_noop(&mut self) -> bool {
+        let is_needed = self.is_switching();
+        self.noops_sent += u32::from(is_needed);
+        is_needed
+    }
+
+    /// Counts a request that begins.
+    pub(super) fn begin_request(&mut self) {
+        self.requests_in_progress += 1;
+    }
+
+    /// Counts the end of a request, however it ended.
+    pub(super) fn end_request(&mut self, now: Instant) {
+        self.requests_in_progress -= 1;
+        self.last_request_at = now;
+    }
+
+    /// Begins a POST. Returns whether it may continue: only one is in progress at a time.
+    pub(super) fn begin_post(&mut self) -> bool {
+        !std::mem::replace(&mut self.is_posting, true)
+    }
+
+    /// Ends the POST that is in progress.
+    pub(super) fn end_post(&mut self) {
+        self.is_posting = false;
+    }
+
+    /// Whether the session had no request for so long that it cannot exist in the engine any more.
+    /// `heartbeat_max` is the time in which the client has to answer a ping.
+    pub(super) fn is_abandoned(&self, now: Instant, heartbeat_max: Duration) -> bool {
+        let idle = now.saturating_duration_since(self.last_request_at);
+        let is_idle = self.requests_in_progress == 0 && idle > heartbeat_max + ABANDONED_AFTER;
+        self.is_polling() && is_idle
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn an_upgrade_has_one_attempt_at_a_time() {
+        let mut state = PollingState::new(Instant::now());
+        assert!(state.change(UpgradeState::Polling, UpgradeState::Probing));
+        assert!(!state.change(UpgradeState::Polling, UpgradeState::Probing));
+        assert!(state.change(UpgradeState::Probing, UpgradeState::Switching));
+        assert!(state.is_polling() && state.is_switching());
+        assert!(state.change(UpgradeState::Switching, UpgradeState::WebSocket));
+        assert!(!state.is_polling() && !state.is_switching());
+    }
+
+    #[test]
+    fn noops_are_sent_only_while_switching_and_their_delay_doubles() {
+        let mut state = PollingState::new(Instant::now());
+        assert!(!state.take_noop());
+        state.change(UpgradeState::Polling, UpgradeState::Switching);
+        assert_eq!(state.noop_delay(), NOOP_DELAY);
+        assert!(state.take_noop());
+        assert!(state.take_noop());
+        assert_eq!(state.noop_delay(), NOOP_DELAY * 4);
+        for _ in 0..100 {
+            state.take_noop();
+        }
+        assert_eq!(state.noop_delay(), NOOP_DELAY * 1024);
+        state.change(UpgradeState::Switching, UpgradeState::Polling);
+        assert_eq!(state.noop_delay(), NOOP_DELAY);
+    }
+
+    #[test]
+    fn one_post_is_in_progress_at_a_time() {
+        let mut state = PollingState::new(Instant::now());
+        assert!(state.begin_post());
+        assert!(!state.begin_post());
+        state.end_post();
+        assert!(state.begin_post());
+    }
+
+    #[test]
+    fn only_an_idle_polling_session_is_abandoned() {
+        let (begin, heartbeat) = (Instant::now(), Duration::from_secs(45));
+        let last = begin + heartbeat + ABANDONED_AFTER;
+        let late = last + Duration::from_millis(1);
+        let mut state = PollingState::new(begin);
+        assert!(!state.is_abandoned(last, heartbeat));
+        assert!(state.is_abandoned(late, heartbeat));
+        state.begin_request();
+        assert!(!state.is_abandoned(late, heartbeat), "a request is in progress");
+        state.end_request(late);
+        assert!(!state.is_abandoned(late, heartbeat), "a request has just ended");
+        state = PollingState::new(begin);
+        state.change(UpgradeState::Polling, UpgradeState::WebSocket);
+        assert!(!state.is_abandoned(late, heartbeat), "a WebSocket carries it");
+    }
+}

@@ -1,0 +1,388 @@
+//! One Engine.IO session, shared by the transport below the engine and the connections above it.
+//!
+//! The engine cannot end a session whose writer is blocked, does not report how much its queue
+//! holds, and never stops reading. So the monitored stream or the polling requests below the engine
+//! and the namespace connections above it share one [`EngineSession`], which holds the budgets and
+//! the close.
+//!
+//! All of its state is in [`State`], under one lock. Tasks that wait for a change use one
+//! notification; the reading and the writing task of a WebSocket register their wakers.
+
+mod state;
+#[cfg(test)]
+mod tests;
+
+use std::{
+    fmt,
+    sync::{Arc, Weak},
+    task::Waker,
+    time::Duration,
+};
+
+use parking_lot::Mutex;
+use socketioxide::socket::Sid;
+use tokio::{
+    sync::Notify,
+    time::{Instant, timeout},
+};
+
+#[cfg(test)]
+pub(super) use self::state::FLUSH_WAIT_MAX;
+pub(super) use self::state::{ClosePhase, ReadPermit, Reservation, WritePermit};
+use self::state::{State, Transition, Wake};
+use super::{
+    backpressure::Full,
+    engine::{self, Engine, NamespaceSocket},
+    payload,
+    polling_state::{PollingState, UpgradeState},
+    registration::SessionRegistration,
+    request::Version,
+};
+use crate::{
+    domain::{CloseReason, Limits, Rejection, Token},
+    tasks::Tasks,
+};
+
+/// The first request of a session.
+pub(super) struct Handshake {
+    /// The version of the protocol that the client uses.
+    pub(super) version: Version,
+    /// The query without the parameters of the engine.
+    pub(super) query: Box<str>,
+    /// The token, or the reason why it cannot be read.
+    pub(super) request_token: Result<Option<Token>, Rejection>,
+}
+
+/// What all sessions of a server share.
+pub(super) struct SessionResources {
+    pub(super) limits: Arc<Limits>,
+    pub(super) tasks: Tasks,
+    pub(super) engine: Engine,
+}
+
+/// A connection of a session to a namespace, as the session needs it.
+pub(super) trait AttachedConnection: Send + Sync {
+    /// Whether it is the connection of `socket`.
+    fn is_on(&self, socket: &NamespaceSocket) -> bool;
+
+    /// Starts to handle requests, because CONNECT is answered.
+    fn open_inbox(&self);
+
+    /// Accepts no more requests. Those that wait are still handled.
+    fn close_inbox(&self);
+
+    /// Whether no more requests are accepted.
+    fn is_inbox_closed(&self) -> bool;
+
+    /// Sends `closing` to the client.
+    fn send_closing(&self, reason: CloseReason);
+}
+
+/// See the module.
+pub(super) struct EngineSession {
+    handshake: Handshake,
+    resources: Arc<SessionResources>,
+    registration: SessionRegistration<Self>,
+    state: Mutex<State>,
+    /// Notifies the tasks in `wait_until`.
+    changed: Notify,
+}
+
+impl EngineSession {
+    /// A new session, not yet known to the engine.
+    pub(super) fn new(
+        handshake: Handshake,
+        resources: Arc<SessionResources>,
+        polling: Option<Box<PollingState>>,
+        registration: SessionRegistration<Self>,
+    ) -> Self {
+        let state = Mutex::new(State::new(&resources.limits, polling));
+        Self { handshake, resources, registration, state, changed: Notify::new() }
+    }
+
+    /// The session of a socket. Every request that reaches the engine carries its session.
+    pub(super) fn of(socket: &NamespaceSocket) -> Option<&Arc<Self>> {
+        socket.req_parts().extensions.get()
+    }
+
+    /// The version of the protocol that the client uses.
+    pub(super) fn version(&self) -> Version {
+        self.handshake.version
+    }
+
+    /// The first request of the session.
+    pub(super) fn handshake(&self) -> &Handshake {
+        &self.handshake
+    }
+
+    /// The limits of the server.
+    pub(super) fn limits(&self) -> &Limits {
+        &self.resources.limits
+    }
+
+    /// The tasks of the server.
+    pub(super) fn tasks(&self) -> &Tasks {
+        &self.resources.tasks
+    }
+
+    /// The engine that serves the session.
+    pub(super) fn engine(&self) -> &Engine {
+        &self.resources.engine
+    }
+
+    /// The session id. Only sessions that began with polling have one.
+    pub(super) fn sid(&self) -> Option<Sid> {
+        self.registration.sid()
+    }
+
+    /// Makes the session available under `sid`.
+    pub(super) fn set_sid(&self, sid: Sid) {
+        self.registration.set_sid(sid);
+    }
+
+    /// Waits for a change after which `condition` holds. Cancel-safe.
+    async fn wait_until(&self, condition: impl Fn(&State) -> bool) {
+        loop {
+            // Created before the check, so that it receives every notification after the check.
+            let changed = self.changed.notified();
+            if condition(&self.state.lock()) {
+                return;
+            }
+            changed.await;
+        }
+    }
+
+    /// Wakes what a change of the state has to wake. The lock is not held.
+    fn wake(&self, wake: Wake) {
+        let Wake { reader, writer, waiters } = wake;
+        reader.into_iter().chain(writer).for_each(Waker::wake);
+        if waiters {
+            self.changed.notify_waiters();
+        }
+    }
+}
+
+// The handshake holds a token and is not printed.
+impl fmt::Debug for EngineSession {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("EngineSession")
+            .field("close_phase", &self.close_phase())
+            .finish_non_exhaustive()
+    }
+}
+
+/// Outgoing events.
+impl EngineSession {
+    /// Reserves budget for an event of `bytes`.
+    pub(super) fn reserve_event(&self, bytes: usize) -> Reservation {
+        self.state.lock().reserve_event(bytes)
+    }
+
+    /// Reserves budget for `closing`, which is also sent after an overflow.
+    pub(super) fn reserve_bytes(&self, bytes: usize) -> Result<(), Full> {
+        self.state.lock().reserve_bytes(bytes)
+    }
+
+    /// Refuses all further events, because the queue of the engine is full.
+    pub(super) fn overflow(&self) {
+        self.state.lock().overflow();
+    }
+
+    /// Returns the budget of `bytes` that have left the process.
+    pub(super) fn release_bytes(&self, bytes: usize) {
+        let wake = self.state.lock().release_bytes(bytes);
+        self.wake(wake);
+    }
+
+    /// Whether less than half of the outgoing budget is reserved.
+    pub(super) fn has_capacity(&self) -> bool {
+        self.state.lock().has_capacity()
+    }
+
+    /// Waits until less than half of the outgoing budget is reserved, or the session closes.
+    pub(super) async fn wait_for_capacity(&self) {
+        self.wait_until(|it| it.has_capacity() || it.phase() != ClosePhase::Open).await;
+    }
+
+    /// Waits until everything has left the process, or the session is aborted.
+    #[cfg(test)]
+    pub(super) async fn wait_flushed(&self) {
+        self.wait_until(State::is_flushed).await;
+    }
+
+    /// Whether the stream may write.
+    pub(super) fn write_permit(&self) -> WritePermit {
+        self.state.lock().write_permit()
+    }
+
+    /// Registers the task that waits to write. It is woken when the permit changes.
+    pub(super) fn register_writer(&self, waker: &Waker) -> WritePermit {
+        let mut state = self.state.lock();
+        let replaced = state.register_writer(waker);
+        let permit = state.write_permit();
+        drop(state);
+        drop(replaced);
+        permit
+    }
+}
+
+/// Incoming requests.
+impl EngineSession {
+    /// Reserves a place in an inbox for a request of `bytes`.
+    pub(super) fn reserve_request(&self, bytes: usize) -> Result<(), Full> {
+        self.state.lock().reserve_request(bytes)
+    }
+
+    /// Releases the places of requests that left an inbox.
+    pub(super) fn release_requests(&self, requests: usize, bytes: usize) {
+        let wake = self.state.lock().release_requests(requests, bytes);
+        self.wake(wake);
+    }
+
+    /// Waits until there are places for `requests` more, or the session closes.
+    pub(super) async fn wait_for_request_capacity(&self, requests: usize) {
+        self.wait_until(|it| it.has_capacity_for(requests)).await;
+    }
+
+    /// Registers the task that reads. It is woken when the permit changes.
+    pub(super) fn register_reader(&self, waker: &Waker) -> ReadPermit {
+        let mut state = self.state.lock();
+        let replaced = state.register_reader(waker);
+        let permit = state.read_permit();
+        drop(state);
+        drop(replaced);
+        permit
+    }
+}
+
+/// Polling and the upgrade.
+impl EngineSession {
+    /// Reads or changes the polling state under the lock. A session that began on a WebSocket has none.
+    pub(super) fn with_polling<R>(&self, change: impl FnOnce(&mut PollingState) -> R) -> Option<R> {
+        self.state.lock().polling_mut().map(change)
+    }
+
+    /// Whether polling carries the session.
+    pub(super) fn is_polling(&self) -> bool {
+        self.state.lock().polling().is_some_and(PollingState::is_polling)
+    }
+
+    /// Changes the state of the upgrade if it is `from`. Returns whether it was.
+    pub(super) fn change_upgrade(&self, from: UpgradeState, to: UpgradeState) -> bool {
+        let changed = self.with_polling(|it| it.change(from, to)).unwrap_or(false);
+        if changed {
+            self.changed.notify_waiters();
+        }
+        changed
+    }
+
+    /// Waits until the client is about to switch to the WebSocket.
+    pub(super) async fn wait_switching(&self) {
+        self.wait_until(|it| it.polling().is_some_and(PollingState::is_switching)).await;
+    }
+
+    /// Whether the session polls and had no request for so long that the engine has forgotten it.
+    pub(super) fn is_abandoned(&self) -> bool {
+        let heartbeat_max = self.limits().ping_interval + self.limits().ping_timeout;
+        let now = Instant::now();
+        self.with_polling(|it| it.is_abandoned(now, heartbeat_max)).unwrap_or(false)
+    }
+}
+
+/// The close.
+impl EngineSession {
+    /// The phase of the close.
+    pub(super) fn close_phase(&self) -> ClosePhase {
+        self.state.lock().phase()
+    }
+
+    /// Sends `closing` with the reason to the client and closes the session. The second call does
+    /// nothing.
+    pub(super) fn close(self: &Arc<Self>, reason: CloseReason) {
+        let Some(connections) = self.begin_close() else { return };
+        for connection in connections {
+            connection.send_closing(reason);
+        }
+        self.finish(reason);
+    }
+
+    fn begin_close(&self) -> Option<Vec<Arc<dyn AttachedConnection>>> {
+        self.state.lock().begin_close()
+    }
+
+    /// Closes the session after `closing` was sent.
+    pub(super) fn finish(self: &Arc<Self>, reason: CloseReason) {
+        let transition = self.state.lock().finish(reason);
+        self.apply(transition);
+    }
+
+    /// Ends the session at once.
+    pub(super) fn abort(self: &Arc<Self>) {
+        let transition = self.state.lock().abort();
+        if transition.is_some() {
+            self.registration.end();
+        }
+        self.apply(transition);
+    }
+
+    fn apply(self: &Arc<Self>, transition: Option<Transition>) {
+        let Some(Transition { wake, connections, close_in_engine }) = transition else { return };
+        for connection in connections {
+            connection.close_inbox();
+        }
+        self.wake(wake);
+        if close_in_engine {
+            self.tasks().spawn("socketio close", Arc::clone(self).close_in_engine());
+        }
+    }
+
+    /// Closes a session that its stream does not end. A polling session receives a close packet as
+    /// if from its client, because then the engine runs all disconnect handlers.
+    pub(super) async fn close_in_engine(self: Arc<Self>) {
+        let delivered = self.wait_until(State::is_close_delivered);
+        timeout(self.flush_wait(), delivered).await.ok();
+        if let Some(sid) = self.sid() {
+            let packet = payload::close(self.version());
+            engine::post(self.engine(), self.version(), sid, packet).await.ok();
+        }
+        self.abort();
+    }
+
+    /// The longest time for queued events once the close has begun.
+    pub(super) fn flush_wait(&self) -> Duration {
+        self.state.lock().flush_wait()
+    }
+
+    /// Waits until `closing` was sent, or the session is aborted.
+    pub(super) async fn wait_closing(&self) {
+        self.wait_until(|it| it.phase() >= ClosePhase::Closing).await;
+    }
+
+    /// Waits until nothing more is written, if the close has begun.
+    pub(super) async fn wait_output_finished(&self) {
+        let closes = ClosePhase::Notifying..ClosePhase::Aborted;
+        self.wait_until(|it| !closes.contains(&it.phase())).await;
+    }
+}
+
+/// The connections to namespaces.
+impl EngineSession {
+    /// Adds a connection. Its inbox is closed if the session closes.
+    pub(super) fn attach<C: AttachedConnection + 'static>(&self, connection: &Arc<C>) {
+        let attached: Weak<dyn AttachedConnection> = Arc::<C>::downgrade(connection);
+        let is_closing = self.state.lock().attach(attached);
+        if is_closing {
+            connection.close_inbox();
+        }
+    }
+
+    /// Removes a connection.
+    pub(super) fn detach(&self, connection: &dyn AttachedConnection) {
+        self.state.lock().detach(connection);
+    }
+
+    /// The connections of the session.
+    pub(super) fn connections(&self) -> Vec<Arc<dyn AttachedConnection>> {
+        self.state.lock().connections()
+    }
+}

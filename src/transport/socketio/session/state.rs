@@ -1,0 +1,338 @@
+//! The state of one Engine.IO session: synchronous, without I/O and without waiting.
+//!
+//! Every method runs under the lock of the session. A method that makes progress possible for a
+//! task returns a [`Wake`], because the lock is released before anything is woken. A replaced waker
+//! is returned, too: dropping it may drop a task, and the task may hold the session.
+
+use std::{
+    ptr,
+    sync::{Arc, Weak},
+    task::Waker,
+    time::Duration,
+};
+
+use super::AttachedConnection;
+use crate::{
+    domain::{CloseReason, Limits},
+    transport::socketio::{
+        backpressure::{Full, IncomingRequests, OutgoingBytes},
+        polling_state::PollingState,
+    },
+    wire::code::{self, Reconnect},
+};
+
+/// The longest time between the begin of the close and the abort, in which queued events go out.
+pub(in crate::transport::socketio) const FLUSH_WAIT_MAX: Duration = Duration::from_secs(2);
+/// The same for a close reason that is prompt: the client is disconnected within a second.
+const PROMPT_FLUSH_WAIT_MAX: Duration = Duration::from_millis(700);
+
+/// The phases of the close. A session only moves forward through them.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
+pub(in crate::transport::socketio) enum ClosePhase {
+    /// The session is open.
+    Open,
+    /// An event was lost because the queue was full. No event follows, and the session is about to
+    /// be closed.
+    Overflowed,
+    /// The connections send `closing` to the client.
+    Notifying,
+    /// `closing` was sent. What is queued may still be written; nothing more is read.
+    Closing,
+    /// Neither reads nor writes succeed.
+    Aborted,
+}
+
+/// Whether the stream may read.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(in crate::transport::socketio) enum ReadPermit {
+    /// It may.
+    Open,
+    /// Not until requests were handled.
+    Paused,
+    /// Never again.
+    Closed,
+}
+
+/// Whether the stream may write.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(in crate::transport::socketio) enum WritePermit {
+    /// It may.
+    Open,
+    /// For `flush_wait` from the begin of the close.
+    Closing { flush_wait: Duration },
+    /// Never again.
+    Aborted,
+}
+
+/// Whether an event may be sent.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(in crate::transport::socketio) enum Reservation {
+    /// Budget for it is reserved.
+    Granted,
+    /// The queue is full, or an earlier event was lost.
+    Overflowed,
+    /// The session closes and sends no more events.
+    Closing,
+}
+
+/// See the module.
+pub(super) struct State {
+    phase: ClosePhase,
+    /// The reason of the close, once the session closes. The first reason is kept.
+    reason: Option<CloseReason>,
+    outgoing: OutgoingBytes,
+    incoming: IncomingRequests,
+    /// The task that reads the WebSocket.
+    reader: Option<Waker>,
+    /// The task that waits to write to the WebSocket.
+    writer: Option<Waker>,
+    connections: Vec<Weak<dyn AttachedConnection>>,
+    /// Only for sessions that began with polling.
+    polling: Option<Box<PollingState>>,
+}
+
+/// What has to be woken once the lock is released.
+#[derive(Default)]
+#[must_use = "tasks wait for this"]
+pub(super) struct Wake {
+    pub(super) reader: Option<Waker>,
+    pub(super) writer: Option<Waker>,
+    /// Whether the condition of a waiting task may hold now.
+    pub(super) waiters: bool,
+}
+
+/// What follows from a phase in which the session closes.
+#[must_use = "a session that closes has to be taken apart"]
+pub(super) struct Transition {
+    pub(super) wake: Wake,
+    /// The connections whose inboxes have to be closed.
+    pub(super) connections: Vec<Arc<dyn AttachedConnection>>,
+    /// Whether the session has to be closed in the engine, because no stream ends it.
+    pub(super) close_in_engine: bool,
+}
+
+impl State {
+    /// The state of a new session.
+    pub(super) fn new(limits: &Limits, polling: Option<Box<PollingState>>) -> Self {
+        Self {
+            phase: ClosePhase::Open,
+            reason: None,
+            outgoing: OutgoingBytes::new(limits.outbox_bytes_max.get()),
+            incoming: IncomingRequests::new(
+                limits.inbox_requests_max.get(),
+                limits.frame_bytes_max.get(),
+            ),
+            reader: None,
+            writer: None,
+            connections: Vec::new(),
+            polling,
+        }
+    }
+
+    /// The phase of the close.
+    pub(super) fn phase(&self) -> ClosePhase {
+        self.phase
+    }
+
+    /// The polling state of a session that began with polling.
+    pub(super) fn polling(&self) -> Option<&PollingState> {
+        self.polling.as_deref()
+    }
+
+    /// The same, to change it.
+    pub(super) fn polling_mut(&mut self) -> Option<&mut PollingState> {
+        self.polling.as_deref_mut()
+    }
+
+    /// Moves the phase forward, never back. Returns the phase before.
+    fn advance(&mut self, phase: ClosePhase) -> ClosePhase {
+        let before = self.phase;
+        self.phase = before.max(phase);
+        before
+    }
+}
+
+/// Outgoing events.
+impl State {
+    /// Reserves budget for an event of `bytes`.
+    pub(super) fn reserve_event(&mut self, bytes: usize) -> Reservation {
+        match self.phase {
+            ClosePhase::Open => match self.reserve_bytes(bytes) {
+                Ok(()) => Reservation::Granted,
+                Err(Full) => Reservation::Overflowed,
+            },
+            ClosePhase::Overflowed => Reservation::Overflowed,
+            ClosePhase::Notifying | ClosePhase::Closing | ClosePhase::Aborted => {
+                Reservation::Closing
+            }
+        }
+    }
+
+    /// Reserves budget in any phase. Without budget the session overflows: an event is missing, so
+    /// no later one may follow.
+    pub(super) fn reserve_bytes(&mut self, bytes: usize) -> Result<(), Full> {
+        self.outgoing.reserve(bytes).inspect_err(|_| self.overflow())
+    }
+
+    /// Refuses all further events, because one was lost.
+    pub(super) fn overflow(&mut self) {
+        self.advance(ClosePhase::Overflowed);
+    }
+
+    /// Returns the budget of `bytes` that were written.
+    pub(super) fn release_bytes(&mut self, bytes: usize) -> Wake {
+        Wake { waiters: self.outgoing.release(bytes), ..Wake::default() }
+    }
+
+    /// Whether less than half of the outgoing budget is reserved.
+    pub(super) fn has_capacity(&self) -> bool {
+        self.outgoing.has_capacity()
+    }
+
+    /// Whether all events are written, or never will be.
+    pub(super) fn is_flushed(&self) -> bool {
+        self.outgoing.is_empty() || self.phase == ClosePhase::Aborted
+    }
+
+    /// Whether nothing waits for the client any more, once the session closes.
+    pub(super) fn is_close_delivered(&self) -> bool {
+        if self.is_closed_by_client() {
+            self.phase == ClosePhase::Aborted
+        } else {
+            self.is_flushed()
+        }
+    }
+
+    /// Whether the stream may write.
+    pub(super) fn write_permit(&self) -> WritePermit {
+        match self.phase {
+            ClosePhase::Open | ClosePhase::Overflowed | ClosePhase::Notifying => WritePermit::Open,
+            ClosePhase::Closing => WritePermit::Closing { flush_wait: self.flush_wait() },
+            ClosePhase::Aborted => WritePermit::Aborted,
+        }
+    }
+
+    /// Registers the task to wake when writing ends. Returns the waker registered before.
+    #[must_use = "it is dropped after the lock is released"]
+    pub(super) fn register_writer(&mut self, waker: &Waker) -> Option<Waker> {
+        register(&mut self.writer, waker)
+    }
+}
+
+/// Incoming requests.
+impl State {
+    /// Reserves a place for a request of `bytes`.
+    pub(super) fn reserve_request(&mut self, bytes: usize) -> Result<(), Full> {
+        self.incoming.reserve(bytes)
+    }
+
+    /// Releases the places of requests that left an inbox.
+    pub(super) fn release_requests(&mut self, requests: usize, bytes: usize) -> Wake {
+        if self.incoming.release(requests, bytes) {
+            Wake { reader: self.reader.take(), writer: None, waiters: true }
+        } else {
+            Wake::default()
+        }
+    }
+
+    /// Whether `requests` more can be taken at once, or the session closes.
+    pub(super) fn has_capacity_for(&self, requests: usize) -> bool {
+        self.incoming.has_capacity_for(requests) || self.phase >= ClosePhase::Notifying
+    }
+
+    /// Whether the stream may read.
+    pub(super) fn read_permit(&self) -> ReadPermit {
+        let closing = self.phase == ClosePhase::Closing && !self.is_closed_by_client();
+        if closing || self.phase == ClosePhase::Aborted {
+            ReadPermit::Closed
+        } else if self.incoming.is_paused() {
+            ReadPermit::Paused
+        } else {
+            ReadPermit::Open
+        }
+    }
+
+    /// Registers the task to wake when reading resumes or ends. Returns the waker registered before.
+    #[must_use = "it is dropped after the lock is released"]
+    pub(super) fn register_reader(&mut self, waker: &Waker) -> Option<Waker> {
+        register(&mut self.reader, waker)
+    }
+}
+
+/// The close.
+impl State {
+    /// Begins the close, unless it has begun. Returns the connections that have to send `closing`.
+    pub(super) fn begin_close(&mut self) -> Option<Vec<Arc<dyn AttachedConnection>>> {
+        let before = self.advance(ClosePhase::Notifying);
+        (before < ClosePhase::Notifying).then(|| self.connections())
+    }
+
+    /// Closes the session after `closing` was sent.
+    pub(super) fn finish(&mut self, reason: CloseReason) -> Option<Transition> {
+        self.reason.get_or_insert(reason);
+        self.enter(ClosePhase::Closing)
+    }
+
+    /// Aborts the session.
+    pub(super) fn abort(&mut self) -> Option<Transition> {
+        self.enter(ClosePhase::Aborted)
+    }
+
+    fn enter(&mut self, phase: ClosePhase) -> Option<Transition> {
+        let before = self.advance(phase);
+        if before >= phase {
+            return None;
+        }
+        let is_polling = self.polling().is_some_and(PollingState::is_polling);
+        Some(Transition {
+            wake: Wake { reader: self.reader.take(), writer: self.writer.take(), waiters: true },
+            connections: self.connections(),
+            close_in_engine: before < ClosePhase::Closing
+                && (is_polling || self.is_closed_by_client()),
+        })
+    }
+
+    /// The longest time for queued events once the close has begun.
+    pub(super) fn flush_wait(&self) -> Duration {
+        let prompt = self.reason.is_some_and(CloseReason::is_prompt);
+        if prompt { PROMPT_FLUSH_WAIT_MAX } else { FLUSH_WAIT_MAX }
+    }
+
+    /// Whether the client closes the session, because the reason forbids a reconnect. The last packet
+    /// for it then comes from the engine and is not counted, so only the client's close proves that
+    /// it arrived.
+    fn is_closed_by_client(&self) -> bool {
+        let forbids_reconnect = |reason| code::close(reason).reconnect == Reconnect::No;
+        self.reason.is_some_and(forbids_reconnect)
+    }
+}
+
+/// The connections to namespaces.
+impl State {
+    /// Adds a connection. Returns whether the session closes already.
+    #[must_use = "the inbox of the connection has to be closed then"]
+    pub(super) fn attach(&mut self, connection: Weak<dyn AttachedConnection>) -> bool {
+        self.connections.push(connection);
+        self.phase >= ClosePhase::Notifying
+    }
+
+    /// Removes a connection.
+    pub(super) fn detach(&mut self, connection: &dyn AttachedConnection) {
+        self.connections.retain(|it| !ptr::addr_eq(it.as_ptr(), connection));
+        if self.connections.is_empty() {
+            self.connections.shrink_to_fit();
+        }
+    }
+
+    /// The connections of the session.
+    pub(super) fn connections(&self) -> Vec<Arc<dyn AttachedConnection>> {
+        self.connections.iter().filter_map(Weak::upgrade).collect()
+    }
+}
+
+fn register(slot: &mut Option<Waker>, waker: &Waker) -> Option<Waker> {
+    if slot.as_ref().is_some_and(|it| it.will_wake(waker)) {
+        return None;
+    }
+    slot.replace(waker.clone())
+}

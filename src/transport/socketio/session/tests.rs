@@ -1,0 +1,207 @@
+//! The state of a session, without a runtime.
+
+use std::{
+    num::NonZeroUsize,
+    sync::{
+        Arc, Weak,
+        atomic::{AtomicUsize, Ordering},
+    },
+    task::Waker,
+};
+
+use super::{AttachedConnection, ClosePhase, NamespaceSocket, state::State};
+use crate::{
+    domain::{CloseReason, Limits},
+    transport::socketio::{
+        polling_state::{PollingState, UpgradeState},
+        session::{ReadPermit, Reservation, WritePermit, state::FLUSH_WAIT_MAX},
+    },
+};
+
+/// A state with small budgets: 100 bytes out, 8 requests or 1,000 bytes in.
+fn state(polling: Option<PollingState>) -> State {
+    let size = |it| NonZeroUsize::new(it).unwrap();
+    let limits = Limits {
+        outbox_bytes_max: size(100),
+        inbox_requests_max: size(8),
+        frame_bytes_max: size(1000),
+        ..Limits::default()
+    };
+    State::new(&limits, polling.map(Box::new))
+}
+
+fn polling() -> PollingState {
+    PollingState::new(tokio::time::Instant::now())
+}
+
+/// A waker that counts.
+#[derive(Default)]
+struct Counter(AtomicUsize);
+
+impl std::task::Wake for Counter {
+    fn wake(self: Arc<Self>) {
+        self.0.fetch_add(1, Ordering::SeqCst);
+    }
+}
+
+fn waker() -> (Arc<Counter>, Waker) {
+    let counter = Arc::new(Counter::default());
+    (Arc::clone(&counter), Waker::from(counter))
+}
+
+/// A connection that is only compared.
+struct Connection;
+
+impl AttachedConnection for Connection {
+    fn is_on(&self, _socket: &NamespaceSocket) -> bool {
+        false
+    }
+
+    fn open_inbox(&self) {}
+
+    fn close_inbox(&self) {}
+
+    fn is_inbox_closed(&self) -> bool {
+        false
+    }
+
+    fn send_closing(&self, _reason: CloseReason) {}
+}
+
+fn attach(state: &mut State) -> (Arc<dyn AttachedConnection>, bool) {
+    let connection: Arc<dyn AttachedConnection> = Arc::new(Connection);
+    let weak: Weak<dyn AttachedConnection> = Arc::downgrade(&connection);
+    let is_closing = state.attach(weak);
+    (connection, is_closing)
+}
+
+#[test]
+fn the_phase_moves_only_forward() {
+    let mut state = state(None);
+    assert_eq!(state.phase(), ClosePhase::Open);
+    state.overflow();
+    assert_eq!(state.phase(), ClosePhase::Overflowed);
+    assert!(state.begin_close().is_some());
+    state.overflow();
+    assert_eq!(state.phase(), ClosePhase::Notifying);
+    assert!(state.finish(CloseReason::Draining).is_some());
+    assert!(state.begin_close().is_none());
+    assert!(state.finish(CloseReason::Draining).is_none());
+    assert_eq!(state.phase(), ClosePhase::Closing);
+    assert!(state.abort().is_some());
+    assert!(state.abort().is_none());
+    assert!(state.finish(CloseReason::Draining).is_none());
+    assert_eq!(state.phase(), ClosePhase::Aborted);
+}
+
+#[test]
+fn the_first_close_reason_is_kept() {
+    let mut state = state(None);
+    let flush_wait = |state: &State| state.flush_wait();
+    assert!(state.finish(CloseReason::Draining).is_some());
+    assert!(state.finish(CloseReason::Replaced).is_none());
+    assert_eq!(flush_wait(&state), FLUSH_WAIT_MAX);
+}
+
+#[test]
+fn after_an_overflow_no_event_is_accepted() {
+    let mut state = state(None);
+    assert_eq!(state.reserve_event(500), Reservation::Granted);
+    assert_eq!(state.reserve_event(1), Reservation::Overflowed);
+    assert!(state.release_bytes(500).waiters);
+    assert_eq!(state.reserve_event(1), Reservation::Overflowed);
+    assert!(state.finish(CloseReason::SlowReader).is_some());
+    assert_eq!(state.reserve_event(1), Reservation::Closing);
+}
+
+#[test]
+fn a_release_wakes_waiters_only_when_it_crosses_half_or_empties_the_queue() {
+    let mut state = state(None);
+    assert_eq!(state.reserve_event(80), Reservation::Granted);
+    let wakes = [30, 1, 1, 48, 1].map(|bytes| state.release_bytes(bytes).waiters);
+    assert_eq!(wakes, [false, true, false, true, false]);
+    assert!(state.is_flushed());
+}
+
+#[test]
+fn reading_pauses_above_half_and_resumes_at_a_quarter() {
+    let mut state = state(None);
+    let (counter, waker) = waker();
+    for _ in 0..5 {
+        assert_eq!(state.read_permit(), ReadPermit::Open);
+        state.reserve_request(1).unwrap();
+    }
+    assert_eq!(state.read_permit(), ReadPermit::Paused);
+    assert!(state.register_reader(&waker).is_none());
+    assert!(state.release_requests(2, 2).reader.is_none(), "three wait");
+    assert_eq!(state.read_permit(), ReadPermit::Paused);
+    let wake = state.release_requests(1, 1);
+    assert!(wake.waiters && wake.writer.is_none());
+    wake.reader.unwrap().wake();
+    assert_eq!(counter.0.load(Ordering::SeqCst), 1);
+    assert_eq!(state.read_permit(), ReadPermit::Open);
+    assert!(state.has_capacity_for(6) && !state.has_capacity_for(7));
+}
+
+#[test]
+fn a_transition_wakes_all_tasks_and_returns_the_connections() {
+    let mut state = state(None);
+    let ((_, reader), (_, writer)) = (waker(), waker());
+    let (connection, is_closing) = attach(&mut state);
+    assert!(!is_closing);
+    assert!(state.register_reader(&reader).is_none());
+    assert!(state.register_writer(&writer).is_none());
+    let transition = state.abort().unwrap();
+    assert!(transition.wake.reader.unwrap().will_wake(&reader));
+    assert!(transition.wake.writer.unwrap().will_wake(&writer));
+    assert!(transition.wake.waiters && !transition.close_in_engine);
+    assert_eq!(transition.connections.len(), 1);
+    state.detach(&*connection);
+    assert!(state.connections().is_empty());
+    assert!(attach(&mut state).1, "a connection of an aborted session is closed at once");
+}
+
+#[test]
+fn a_replaced_waker_is_returned() {
+    let mut state = state(None);
+    let ((_, one), (_, two)) = (waker(), waker());
+    assert!(state.register_reader(&one).is_none());
+    assert!(state.register_reader(&one).is_none(), "the same waker stays");
+    assert!(state.register_reader(&two).unwrap().will_wake(&one));
+}
+
+#[test]
+fn permits_follow_the_phase() {
+    let mut state = state(None);
+    assert_eq!((state.read_permit(), state.write_permit()), (ReadPermit::Open, WritePermit::Open));
+    assert!(state.begin_close().is_some());
+    assert_eq!((state.read_permit(), state.write_permit()), (ReadPermit::Open, WritePermit::Open));
+    assert!(state.finish(CloseReason::Draining).is_some());
+    let closing = WritePermit::Closing { flush_wait: FLUSH_WAIT_MAX };
+    assert_eq!((state.read_permit(), state.write_permit()), (ReadPermit::Closed, closing));
+    assert!(state.abort().is_some());
+    let permits = (state.read_permit(), state.write_permit());
+    assert_eq!(permits, (ReadPermit::Closed, WritePermit::Aborted));
+}
+
+#[test]
+fn a_client_that_may_not_return_closes_the_stream_itself() {
+    let mut state = state(None);
+    assert!(state.finish(CloseReason::Replaced).unwrap().close_in_engine);
+    assert_eq!(state.read_permit(), ReadPermit::Open);
+    assert!(!state.is_close_delivered(), "the last packet of the engine is not counted");
+    assert!(!state.abort().unwrap().close_in_engine, "the close in the engine has begun");
+    assert!(state.is_close_delivered());
+}
+
+#[test]
+fn a_session_that_polls_is_closed_in_the_engine() {
+    let mut polls = state(Some(polling()));
+    assert!(polls.finish(CloseReason::Draining).unwrap().close_in_engine);
+    assert!(!polls.abort().unwrap().close_in_engine);
+    let mut upgraded = state(Some(polling()));
+    upgraded.polling_mut().unwrap().change(UpgradeState::Polling, UpgradeState::WebSocket);
+    assert!(!upgraded.finish(CloseReason::Draining).unwrap().close_in_engine);
+    let mut aborted = state(Some(polling()));
+    assert!(aborted.abort().unwrap().close_in_engine);
+}
