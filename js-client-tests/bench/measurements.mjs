@@ -34,7 +34,7 @@ export const MEASUREMENTS = [
   measurement("delivery, /ws", "µs CPU", paced("ws", RECEIVERS), "ws", ""),
   measurement("acknowledged round trip", "µs CPU", roundTrips, "socketio", "≤ 0.45"),
   measurement("deliveries, as fast as can be", "per s", flood, "socketio", "≥ 6"),
-  measurement("coming back, all at once", "ms CPU", reconnectAll, "socketio", "≤ 0.15"),
+  measurement("reconnect, all at once", "ms CPU", reconnectAll, "socketio", "≤ 0.15"),
   measurement(
     "delivery, polling",
     "µs CPU",

@@ -122,7 +122,7 @@ test("without guests the form asks for a token", async (t) => {
   assert.equal(await ann.tokenBox.inputValue(), "", "the token stays in the field");
 });
 
-test("a user who may not join the lobby is told so, and uses another room", async (t) => {
+test("a user who may not join the lobby sees why, and uses another room", async (t) => {
   const claims = { sub: unique("ann"), rooms: ["team-*"], exp: epochSeconds(600) };
   const token = await signToken(newest, claims);
   const ann = await ChatPage.open(t, chromium, newest, { expected: refused(401) });

@@ -44,7 +44,7 @@ test("so can a user with a cookie session", async (t) => {
   }
 });
 
-test("messages are in the order of the log, whatever the clocks say", async (t) => {
+test("messages are in the order of the log, for any clocks", async (t) => {
   const room = unique("room");
   const clients = [];
   for (const node of cluster.nodes)

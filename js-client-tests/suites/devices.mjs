@@ -139,7 +139,7 @@ export function newestDeviceOnly(clientType, server) {
   });
 }
 
-/** Options with which official clients reconnect unless they are told not to. */
+/** Options with which official clients reconnect unless the server disconnects them. */
 function reconnecting(clientType) {
   const quickly = { reconnection: true, reconnectionDelay: 10, reconnectionDelayMax: 20 };
   return clientType.wire === "socket.io" ? { extra: quickly } : {};

@@ -144,7 +144,7 @@ export const RATE_LIMIT = { "limits.messages_per_second_max": 1, "limits.message
 
 /** `server` has the settings above. */
 export function rateLimit(clientType, server) {
-  test("a burst is accepted, and the next message is told when to retry", async (t) => {
+  test("a burst is accepted, and the next message is refused with `retryAfterMs`", async (t) => {
     const room = unique("room");
     const ann = await joinAsGuest(t, clientType, server, "ann", { room });
     const bob = await joinAsGuest(t, clientType, server, "bob", { room });

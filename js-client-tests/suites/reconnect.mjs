@@ -1,4 +1,4 @@
-// Reconnecting: `since` and `missed`, no gap and no repeat. docs/protocol.md "Coming back".
+// Reconnecting: `since` and `missed`, no gap and no repeat. docs/protocol.md "Reconnecting".
 
 import assert from "node:assert/strict";
 import { test } from "node:test";
@@ -63,7 +63,7 @@ export function reconnecting(clientType, server) {
     const bob = await connect(t, clientType, server, { since });
     await bob.identify(unique("bob"));
     const summaries = bob.welcome.rooms.map((it) => [it.room, it.role, it.unread]);
-    // A new member starts with nothing unread, whatever `since` says.
+    // A new member starts with nothing unread, for any `since`.
     const expected = ["lobby", ...rooms].map((it) => [it, "member", 0]);
     assert.deepEqual(summaries.sort(), expected.sort());
     for (const [at, room] of rooms.entries()) {

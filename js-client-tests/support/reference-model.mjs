@@ -88,7 +88,7 @@ export class Room extends Conversation {
     return this.members.has(user);
   }
 
-  /** Adds a user who was told that `seq` is the last entry; a member keeps their role. */
+  /** Adds a user who received `seq` as the last entry; a member keeps their role. */
   join(user, seq) {
     if (this.has(user)) return;
     this.members.set(user, this.members.size === 0 ? this.firstRole : "member");

@@ -99,7 +99,7 @@ pub struct SqliteSettings {
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(default, deny_unknown_fields)]
 pub struct PostgresSettings {
-    /// Connections for reads; two more are for writes.
+    /// Connections for reads. A node opens three more: one for commits, two for the node registry.
     pub readers_max: NonZeroU32,
     /// The timeout of requests to the server.
     pub wait_ms_max: u64,
