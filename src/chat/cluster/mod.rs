@@ -18,13 +18,13 @@ mod tests;
 use std::{
     collections::{BTreeMap, BTreeSet, HashMap},
     ops::RangeInclusive,
-    pin::pin,
-    sync::{Arc, Mutex, MutexGuard, PoisonError},
+    sync::Arc,
     time::Duration,
 };
 
+use parking_lot::{Mutex, MutexGuard};
 use tokio::{
-    sync::{Notify, Semaphore, SemaphorePermit, watch},
+    sync::{Semaphore, SemaphorePermit, watch},
     time::timeout,
 };
 
@@ -55,8 +55,8 @@ pub(crate) struct Cluster {
     /// Held while entries are stored and then delivered.
     commit_lock: Semaphore,
     state: Mutex<ClusterState>,
-    /// Another node has sent a room's roster.
-    roster_received: Notify,
+    /// Changes when another node has sent a room's roster. Not sent under the lock of `state`.
+    roster_received: watch::Sender<()>,
     lease_rounds: watch::Sender<LeaseRounds>,
 }
 
@@ -125,14 +125,14 @@ impl Cluster {
             publisher,
             commit_lock,
             state: Mutex::default(),
-            roster_received: Notify::new(),
+            roster_received: watch::Sender::new(()),
             lease_rounds: watch::Sender::default(),
         })
     }
 
-    /// Poisoning is ignored: repair corrects what a panic left half done from the store.
+    /// A panic does not lock others out: repair corrects from the store what it left half done.
     fn lock(&self) -> MutexGuard<'_, ClusterState> {
-        self.state.lock().unwrap_or_else(PoisonError::into_inner)
+        self.state.lock()
     }
 
     /// Waits until no batch is being stored. While the permit is held, all entries that this node
@@ -219,18 +219,9 @@ impl Cluster {
             return;
         }
         let rooms = rooms();
-        let received = async {
-            loop {
-                let mut roster_received = pin!(self.roster_received.notified());
-                // The waiter is registered before the check, so that no notification is missed.
-                roster_received.as_mut().enable();
-                if rooms.iter().all(|room| self.has_rosters(room)) {
-                    return;
-                }
-                roster_received.await;
-            }
-        };
-        timeout(PEER_WAIT_MAX, received).await.ok();
+        let mut received = self.roster_received.subscribe();
+        let has_all = |(): &()| rooms.iter().all(|room| self.has_rosters(room));
+        timeout(PEER_WAIT_MAX, received.wait_for(has_all)).await.ok();
     }
 
     fn has_rosters(&self, room: &Place) -> bool {

@@ -34,7 +34,7 @@ impl Cluster {
         state.rosters_due = true;
         drop(state);
         self.publisher.wake();
-        self.roster_received.notify_waiters();
+        self.roster_received.send_replace(());
     }
 
     /// Records a possible loss on these channels, of one node or of all.
@@ -132,7 +132,7 @@ impl Cluster {
                     RemotePresence::Snapshot(&users),
                 );
                 self.lock().record_roster(from, &place);
-                self.roster_received.notify_waiters();
+                self.roster_received.send_replace(());
             }
             ClusterEvent::RosterRequest(places) => {
                 for place in &places {

@@ -6,11 +6,9 @@ mod paging;
 mod reconnect;
 mod rights;
 
-use std::{
-    sync::{Mutex, PoisonError},
-    time::Duration,
-};
+use std::time::Duration;
 
+use parking_lot::Mutex;
 use time::{OffsetDateTime, macros::datetime};
 use tokio::sync::oneshot;
 use tokio_util::sync::CancellationToken;
@@ -38,7 +36,7 @@ struct ManualClock(Arc<Mutex<OffsetDateTime>>);
 
 impl Clock for ManualClock {
     fn now(&self) -> OffsetDateTime {
-        *self.0.lock().unwrap_or_else(PoisonError::into_inner)
+        *self.0.lock()
     }
 }
 

@@ -25,13 +25,13 @@ async fn deletion_during_page_read_is_delivered_after_page() {
         let received = Arc::new(Mutex::new(None));
         let (before, page_outbox) = (Arc::clone(&received), Arc::clone(&outbox));
         // Records the events that were delivered before the page.
-        let answer = Box::new(move |_| *before.lock().unwrap() = Some(page_outbox.events()));
+        let answer = Box::new(move |_| *before.lock() = Some(page_outbox.events()));
         let delete = async {
             assert!(ask(&mut ann, deletion()).await.is_ok());
             drop(page_barrier);
         };
         join!(bob.handle(history(), answer), delete);
-        let received = received.lock().unwrap().take().expect("the page was answered");
+        let received = received.lock().take().expect("the page was answered");
         assert!(!received.contains(&"deletion 2".to_owned()), "deletion before the page");
         assert_eq!(outbox.events().last().unwrap(), "deletion 2");
         assert!(ask(&mut ann, post()).await.is_ok());

@@ -8,7 +8,7 @@ async fn session_rejects_requests_after_token_expiry() {
         let token = fixture.token("ann", Duration::from_mins(1));
         let (mut ann, _outbox) = fixture.enter(Some(token)).await;
         assert!(ask(&mut ann, Request::GroupList { room: None }).await.is_ok());
-        *fixture.clock.0.lock().unwrap() = NOW + Duration::from_mins(1);
+        *fixture.clock.0.lock() = NOW + Duration::from_mins(1);
         assert_eq!(ask(&mut ann, post()).await.unwrap_err(), Rejection::TokenExpired);
         let fresh = Request::Auth { token: fixture.token("ann", Duration::from_hours(1)) };
         assert_eq!(ask(&mut ann, fresh).await.unwrap_err(), Rejection::TokenExpired, "expired");
