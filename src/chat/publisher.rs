@@ -27,9 +27,18 @@ use crate::{
 /// that misses all of them has lost the connection to this node.
 const HEARTBEAT_WINDOW: Duration = Duration::from_secs(15);
 /// How long commands are kept for resend requests.
-/// The number of commands kept for resend requests. The oldest are dropped first.
 const COMMAND_RETENTION: Duration = Duration::from_mins(10);
+/// The number of commands kept for resend requests. The oldest are dropped first.
 const COMMANDS_RETAINED_MAX: usize = 4096;
+
+/// This node's lists of the other nodes' online users.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(in crate::chat) enum Rosters {
+    /// All announcements have arrived, and all requests are answered.
+    Complete,
+    /// Some may be missing.
+    Incomplete,
+}
 
 /// See the module.
 pub(crate) struct Publisher {
@@ -115,9 +124,9 @@ impl Publisher {
         self.is_alone() || self.is_synchronized.load(Ordering::Relaxed)
     }
 
-    /// Records how much is missing from the other nodes.
-    pub(in crate::chat) fn set_missing(&self, missing: usize) {
-        self.is_synchronized.store(missing == 0, Ordering::Relaxed);
+    /// Records whether this node's lists of the other nodes' online users are complete.
+    pub(in crate::chat) fn set_rosters(&self, rosters: Rosters) {
+        self.is_synchronized.store(rosters == Rosters::Complete, Ordering::Relaxed);
     }
 
     /// Whether this node's lease has expired: the other nodes have removed its online users.

@@ -80,7 +80,7 @@ pub enum Rejection {
     /// The id was used for a message with another body.
     #[error("this id was used for another message")]
     Conflict,
-    /// No user of this name was ever connected, or is a member.
+    /// No user of this name has ever connected, or the user is not a member.
     #[error("there is no such user")]
     NoSuchUser,
     /// The message does not exist, or no longer.

@@ -198,7 +198,7 @@ pub(super) fn answer(answer: &Answer, encoding: AttachmentEncoding) -> Payload<A
         Answer::Joined { state, count } => {
             AnswerData::Joined { state: state.into(), count: *count }
         }
-        Answer::Room { room, seq, count } => {
+        Answer::Left { room, seq, count } => {
             AnswerData::Room { room: room.as_raw(), seq: seq.as_raw(), count: *count }
         }
         Answer::Read { seq, unread } => AnswerData::Read { seq: seq.as_raw(), unread: *unread },

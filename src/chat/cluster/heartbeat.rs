@@ -7,7 +7,10 @@ use tracing::{info, warn};
 
 use super::{Cluster, PEER_WAIT_MAX};
 use crate::{
-    chat::ports::{Fault, GuestName, HeartbeatReply},
+    chat::{
+        ports::{Fault, GuestName, HeartbeatReply},
+        publisher::Rosters,
+    },
     domain::{DeviceSet, Space, UserName},
 };
 
@@ -73,7 +76,7 @@ impl Cluster {
                 if self.publisher.is_lease_expired() {
                     // The other nodes have removed this node and its users. Users whose grace
                     // period ended meanwhile have to be removed here, too.
-                    self.expire_doubtful(1).await;
+                    self.expire_doubtful(Rosters::Incomplete).await;
                 }
                 self.publisher.record_lease_renewal();
                 self.apply_heartbeat_reply(reply);

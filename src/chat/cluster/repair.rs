@@ -12,6 +12,7 @@ use crate::{
         event::{Delivery, Event, Post},
         hub::DeliveryProgress,
         ports::{ClusterEvent, Fault, Page, PageLimit, PageRange},
+        publisher::Rosters,
         request::ReadyReply,
     },
     domain::{Channel, DeviceSet, Entry, Place, Position, Seq},
@@ -302,22 +303,31 @@ impl Cluster {
         if unanswered > 0 || !self.is_connected() {
             progress.disconnected_at = now;
         }
-        // The other nodes accept this node's answer. So the bus must have worked for them, too.
-        let missing = usize::from(now < progress.disconnected_at + SETTLE_TIME);
-        self.publisher.set_missing(missing);
-        if missing > 0 && now < progress.expiry_checked_at + ROSTER_REQUEST_INTERVAL {
+        // The other nodes rely on the departures that this node sends, so the bus must have worked
+        // for the settle time first.
+        let rosters = if now < progress.disconnected_at + SETTLE_TIME {
+            Rosters::Incomplete
+        } else {
+            Rosters::Complete
+        };
+        self.publisher.set_rosters(rosters);
+        if rosters == Rosters::Incomplete
+            && now < progress.expiry_checked_at + ROSTER_REQUEST_INTERVAL
+        {
             return;
         }
         progress.expiry_checked_at = now;
-        self.expire_doubtful(missing).await;
+        self.expire_doubtful(rosters).await;
     }
 
-    /// Does so now. `missing` is nonzero while announcements of the other nodes are missing.
-    pub(super) async fn expire_doubtful(&self, missing: usize) {
+    /// Does so now. With incomplete rosters the store is asked.
+    pub(super) async fn expire_doubtful(&self, rosters: Rosters) {
         for (place, user) in self.hub.live_rooms.take_doubtful() {
-            let online = match missing {
-                0 => Ok(vec![DeviceSet::default()]),
-                _ => self.nodes.online(&place.space, std::slice::from_ref(&user)).await,
+            let online = match rosters {
+                Rosters::Complete => Ok(vec![DeviceSet::default()]),
+                Rosters::Incomplete => {
+                    self.nodes.online(&place.space, std::slice::from_ref(&user)).await
+                }
             };
             match online {
                 Ok(devices) if devices.iter().all(DeviceSet::is_empty) => {

@@ -29,7 +29,7 @@ const EXPIRY_NOTICE: Duration = Duration::from_secs(30);
 
 /// Notices and ends by due moment. A deadline has one entry: its notice, then its end.
 ///
-/// The lock is held for single map operations only.
+/// The lock is held for map operations only: events are sent without it.
 pub(crate) struct Deadlines {
     timers: Arc<Timers>,
     entries: Mutex<DeadlineEntries>,

@@ -4,8 +4,9 @@
 //! one undoes it, however the task that holds it ends. Fan-out never waits: a full outbox closes that
 //! connection.
 //!
-//! Each part has one lock. They are taken in this order: [`OnlineUsers`], [`LiveRooms`], one
-//! [`LiveRoom`], [`Timers`]; [`Connections`], [`TypingTracker`] and [`Deadlines`] hold theirs alone.
+//! Each part has one lock. They are taken in this order: the cluster's, [`OnlineUsers`],
+//! [`LiveRooms`], one [`LiveRoom`], then [`Timers`], the publisher's or an outbox's.
+//! [`Connections`], [`TypingTracker`] and [`Deadlines`] take no other while they hold theirs.
 
 mod coalesced;
 mod connections;

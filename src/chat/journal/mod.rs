@@ -38,7 +38,7 @@ const ENTRY_BYTES: usize = 256;
 type Completion<T> = oneshot::Sender<Result<T, Rejection>>;
 
 /// A draft on its way to the store.
-pub(crate) struct PendingMessage {
+pub(crate) struct PendingDraft {
     pub(crate) draft: Draft,
     /// The sending connection, where the message is not delivered to it.
     pub(crate) except: Option<ConnectionId>,
@@ -73,7 +73,7 @@ enum JournalCommand {
     UserSeen(UserSeen),
     UserDeparted(UserDeparted),
     GuestExpired(GuestExpired),
-    PendingMessage(PendingMessage, OwnedSemaphorePermit),
+    PendingDraft(PendingDraft, OwnedSemaphorePermit),
     MembershipRequest(MembershipRequest),
     MembershipLoad(MembershipLoad, Completion<PriorMembership>),
     MembershipRefresh(MembershipRefresh, Option<oneshot::Sender<()>>),
@@ -106,7 +106,7 @@ impl Journal {
     }
 
     /// Queues a draft. Waits while the queue is full.
-    pub(crate) async fn append(&self, message: PendingMessage) {
+    pub(crate) async fn append(&self, message: PendingDraft) {
         let body = match &message.draft.act {
             DraftAct::Say { body, .. } | DraftAct::Edit { body, .. } => body.bytes(),
             DraftAct::Delete { .. } => 0,
@@ -114,7 +114,7 @@ impl Journal {
         let bytes = u32::try_from(body + ENTRY_BYTES).unwrap_or(u32::MAX).min(self.bytes_max);
         let permit = Arc::clone(&self.bytes).acquire_many_owned(bytes).await;
         let permit = permit.expect("the semaphore is never closed");
-        self.queue(JournalCommand::PendingMessage(message, permit)).await;
+        self.queue(JournalCommand::PendingDraft(message, permit)).await;
     }
 
     /// Queues a membership change.
@@ -190,7 +190,7 @@ impl JournalCommand {
     /// Rejects a command that was not queued.
     fn reject(self, rejection: Rejection) {
         match self {
-            Self::PendingMessage(message, _) => message.reply.reject(rejection),
+            Self::PendingDraft(message, _) => message.reply.reject(rejection),
             Self::MembershipRequest(request) => request.reply.reject(rejection),
             Self::MembershipLoad(_, done) => drop(done.send(Err(rejection))),
             Self::Trim(_, done) => drop(done.send(Err(rejection))),

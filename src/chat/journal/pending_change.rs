@@ -82,7 +82,7 @@ impl ChangeReply {
                 before.ok_or(Rejection::NotMember)?;
                 let (room, seq) = (live_room.room(), live_room.log().head.seq);
                 let count = live_room.count_without(&user);
-                Ok(Completed::Answer(Answer::Room { room, seq, count }))
+                Ok(Completed::Answer(Answer::Left { room, seq, count }))
             }
             Self::Read => {
                 let read = after.map(|it| it.read).unwrap_or_default();

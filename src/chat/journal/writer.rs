@@ -11,7 +11,7 @@ use tracing::{error, info};
 
 use super::{
     Completion, JournalCommand, MembershipLoad, MembershipRequest, More, PendingChange,
-    PendingMessage, PriorMembership,
+    PendingDraft, PriorMembership,
 };
 use crate::{
     chat::{
@@ -122,7 +122,7 @@ impl JournalWriter {
                 JournalCommand::UserSeen(_) => (),
                 JournalCommand::UserDeparted(departed) => batch.departed.push(departed),
                 JournalCommand::GuestExpired(expired) => batch.expired.push(expired),
-                JournalCommand::PendingMessage(PendingMessage { draft, except, reply }, permit) => {
+                JournalCommand::PendingDraft(PendingDraft { draft, except, reply }, permit) => {
                     batch.drafts.push(draft);
                     waiting.messages.push((except, reply, permit));
                 }

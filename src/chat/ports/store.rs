@@ -209,7 +209,7 @@ pub struct Change {
     pub user: UserName,
     /// The change.
     pub what: MemberChange,
-    /// The number of rooms from which on the change does not add another one. `None` is no limit.
+    /// The most rooms of a user: a join or assignment past it is refused. `None` is no limit.
     pub rooms_max: Option<u64>,
 }
 

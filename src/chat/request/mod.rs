@@ -260,7 +260,7 @@ pub enum Answer {
         count: usize,
     },
     /// To `leave`.
-    Room {
+    Left {
         /// The room.
         room: RoomName,
         /// Its last entry.

@@ -4,7 +4,7 @@ use super::{Session, unavailable};
 use crate::{
     chat::{
         ReplyCallback,
-        journal::PendingMessage,
+        journal::PendingDraft,
         ports::{Draft, DraftAct, PageLimit, PageRange},
         request::{DraftReply, PendingReply},
     },
@@ -87,7 +87,7 @@ impl Session {
         let reply = PendingReply { draft_reply, callback: answer };
         let draft = Draft { place, id, author, needs, at: now, act };
         let except = self.excluded_connection(kind);
-        self.chat.journal.append(PendingMessage { draft, except, reply }).await;
+        self.chat.journal.append(PendingDraft { draft, except, reply }).await;
     }
 }
 

@@ -6,7 +6,7 @@ use super::{Session, unavailable};
 use crate::{
     chat::{
         ReplyCallback, RoomPost,
-        journal::PendingMessage,
+        journal::PendingDraft,
         ports::{Draft, DraftAct},
         request::{DraftReply, PendingReply},
     },
@@ -129,7 +129,7 @@ impl Session {
         let reply = PendingReply { draft_reply: posted(id.clone(), at), callback: answer };
         let draft = Draft { place, id, author, needs, at, act: DraftAct::Say { kind, body } };
         let except = self.excluded_connection(kind);
-        self.chat.journal.append(PendingMessage { draft, except, reply }).await;
+        self.chat.journal.append(PendingDraft { draft, except, reply }).await;
     }
 
     /// The sending connection, if messages of this kind are not delivered to it.

@@ -9,9 +9,8 @@ use sqlx::{
 use tokio::time::timeout;
 
 use super::{
-    PostgresOptions,
+    PostgresOptions, connect,
     error::{PostgresError, PostgresWarning},
-    session,
 };
 
 /// The first version with all features that are used here; also the oldest that is still
@@ -66,7 +65,7 @@ pub(super) async fn connect_checked(
     wait_max: Duration,
 ) -> Result<PgConnection, PostgresError> {
     let check = async {
-        let mut connection = session::connect(options, wait_max).await?;
+        let mut connection = connect::connect(options, wait_max).await?;
         check_requirements(&mut connection).await?;
         Ok(connection)
     };

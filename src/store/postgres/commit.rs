@@ -16,10 +16,10 @@ use sqlx::postgres::PgConnection;
 
 use super::{
     arrays::{bind_places, bind_users},
+    connect::run_statement,
     failure::PostgresFailure,
     members, messages,
     pool::Pool,
-    session::run_statement,
     users,
 };
 use crate::{

@@ -7,6 +7,7 @@
 mod arrays;
 mod check;
 mod commit;
+mod connect;
 mod error;
 mod failure;
 mod members;
@@ -14,7 +15,6 @@ mod messages;
 mod nodes;
 mod pool;
 mod read;
-mod session;
 mod trim;
 mod users;
 

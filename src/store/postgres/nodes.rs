@@ -11,9 +11,9 @@ use parking_lot::Mutex;
 use sqlx::postgres::{PgConnection, PgRow};
 
 use super::{
+    connect::run_statement,
     failure::PostgresFailure,
     pool::{Pool, with_connection},
-    session::run_statement,
 };
 use crate::{
     chat::ports::{ClaimOutcome, Fault, GuestName, HeartbeatReply, LEASE, Nodes, OnlineDevices},

@@ -17,7 +17,7 @@ use tokio::{
     time::{Instant, timeout},
 };
 
-use super::{failure::PostgresFailure, session};
+use super::{connect, failure::PostgresFailure};
 
 /// How long a connection counts as checked. After that, it is asked whether its server still
 /// accepts writes: behind a proxy it may be another server by now.
@@ -81,7 +81,7 @@ impl Pool {
         let idle = match reused {
             Some(idle) => idle,
             None => IdleConnection {
-                connection: session::connect(&self.options, self.wait_max).await?,
+                connection: connect::connect(&self.options, self.wait_max).await?,
                 checked: Instant::now(),
                 uses: 0,
             },
@@ -124,13 +124,13 @@ impl IdleConnection {
     /// Checks the connection when that is due.
     async fn refresh(&mut self) -> Result<(), PostgresFailure> {
         if self.checked.elapsed() > RECHECK_AFTER {
-            session::check_writable(&mut self.connection).await?;
+            connect::check_writable(&mut self.connection).await?;
             self.checked = Instant::now();
         }
         // Plans made for small tables are slow for large ones, and tables grow with the number of
         // uses.
         if self.uses.is_power_of_two() {
-            session::replan(&mut self.connection).await?;
+            connect::replan(&mut self.connection).await?;
         }
         Ok(())
     }

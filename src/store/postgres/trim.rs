@@ -9,7 +9,7 @@ use std::collections::HashMap;
 
 use sqlx::postgres::{PgConnection, PgRow};
 
-use super::{arrays::bind_users, failure::PostgresFailure, session::run_statement};
+use super::{arrays::bind_users, connect::run_statement, failure::PostgresFailure};
 use crate::{
     chat::ports::{TrimLimits, Trimmed},
     domain::{Place, Position, Space, UserName},

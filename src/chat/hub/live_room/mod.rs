@@ -88,7 +88,7 @@ impl LiveRoom {
         self.lock().deliver(run, limits)
     }
 
-    /// Continues after `to`: earlier entries are no longer stored. The live connections are told so.
+    /// Continues after `to`: earlier entries are no longer stored. The live connections receive that.
     pub(super) fn skip(&self, to: Position) -> FullOutboxes {
         self.lock().skip(&self.room(), to)
     }

@@ -224,8 +224,8 @@ impl OnlineUser {
     }
 }
 
-/// How far a conversation, which was not cached, counts as delivered. A user whose direct
-/// conversations are all cached would have received it at the time of `joined`; else nothing is known.
+/// Up to where a newly cached conversation counts as delivered: up to `joined` if it is new, which is
+/// certain for an inbox and where all direct conversations were cached; else up to the head.
 fn initial_head(place: &Place, joined: Seq, log: &Log, directs: DirectsCoverage) -> Position {
     let is_inbox = matches!(place.conversation, Conversation::Inbox(_));
     if directs == DirectsCoverage::All || is_inbox {

@@ -1,4 +1,4 @@
-//! One connection of a user: the rooms that it is attached to, and what it is told about them.
+//! One connection of a user: the rooms that it is attached to, and the events about them.
 
 use std::{collections::HashMap, sync::Arc, time::Duration};
 

@@ -83,7 +83,8 @@ impl OnlineUsers {
     ) -> Option<Seq> {
         let first = run.iter().find_map(|it| it.delivery.entry()).map_or(Seq::ZERO, Entry::seq);
         let before = first.previous().unwrap_or_default();
-        // Another node may have delivered, and this one missed, all entries but the first of all.
+        // With other nodes, earlier entries may have been delivered there and missed here. Only
+        // before the first entry of the log it is certain that there are none.
         let is_known =
             self.publisher.is_alone() || (before == Seq::ZERO && online_user.memberships.is_some());
         online_user.delivered(place).or(is_known.then_some(before))

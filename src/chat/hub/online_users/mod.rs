@@ -45,8 +45,9 @@ use crate::{
 /// The users of this node by space and name.
 ///
 /// One lock guards all of them, so that a user's memberships, the rooms of the user's connections and
-/// what these are told change in one step. The live rooms, a room and the timers may be locked while
-/// it is held. Outboxes are pushed to under it, and closed without it.
+/// what these receive change in one step. The live rooms, a room and the timers may be locked while
+/// it is held. Events and the reply to `join` are pushed to outboxes under it; slow readers are closed
+/// after it.
 pub(crate) struct OnlineUsers {
     live_rooms: Arc<LiveRooms>,
     publisher: Arc<Publisher>,

@@ -1,18 +1,21 @@
 //! Which user holds which name: claims, names that look the same, grace periods.
 
-use std::{sync::Arc, time::Duration};
+use std::{collections::hash_map::Entry, sync::Arc, time::Duration};
 
 use super::{
-    ConnectionInfo, OnlineUserId, OnlineUsers, Proof,
-    state::{RemovedUsers, UsersState},
+    ConnectionInfo, OnlineUserId, OnlineUsers, Proof, state::UsersState, user::OnlineUser,
 };
 use crate::{
     chat::{
         hub::{slow_readers::close_outboxes, timers::GracePeriod},
         ports::Outbox,
+        publisher::Subscription,
     },
     domain::{Channel, CloseReason, ConnectionId, Rejection, Space, UserName},
 };
+
+/// Users who were removed, by name.
+type RemovedUsers = Vec<(UserName, OnlineUser)>;
 
 /// When a name is free after its last claim was dropped.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -122,5 +125,64 @@ impl OnlineUsers {
             online_user.release(&self.live_rooms, &user, until);
         }
         outboxes
+    }
+}
+
+impl UsersState {
+    /// Claims a name. Returns the number of the online user, and the guests who lose their names.
+    ///
+    /// A guest is refused a name that looks like another. A user of the back end replaces guests.
+    fn claim(
+        &mut self,
+        space: &Space,
+        user: &UserName,
+        proof: Proof,
+        subscribe: impl FnOnce() -> Subscription,
+    ) -> Result<(u64, RemovedUsers), Rejection> {
+        if let Some(online_user) = self.get_mut(space, user)
+            && online_user.accepts(&proof)
+        {
+            online_user.claims += 1;
+            return Ok((online_user.number, RemovedUsers::new()));
+        }
+        let guest_session = match proof {
+            Proof::NewGuest(_) | Proof::Guest(_) if !self.similar_names(space, user).is_empty() => {
+                return Err(Rejection::NameTaken);
+            }
+            Proof::NewGuest(guest_session) | Proof::Guest(guest_session) => Some(guest_session),
+            Proof::User => None,
+        };
+        let evicted = self.evict_guests(space, user);
+        self.last_number += 1;
+        let online_user = OnlineUser::new(self.last_number, guest_session, subscribe());
+        self.users.insert((space.clone(), user.clone()), online_user);
+        self.names.entry((space.clone(), user.key())).or_default().push(user.clone());
+        Ok((self.last_number, evicted))
+    }
+
+    /// The names of online users that look like this one.
+    fn similar_names(&self, space: &Space, user: &UserName) -> &[UserName] {
+        self.names.get(&(space.clone(), user.key())).map_or(&[], Vec::as_slice)
+    }
+
+    /// Removes the guests whose names look like this one. Users of the back end stay.
+    fn evict_guests(&mut self, space: &Space, user: &UserName) -> RemovedUsers {
+        let mut evicted = RemovedUsers::new();
+        for name in self.similar_names(space, user).to_vec() {
+            let is_guest = self.get(space, &name).is_some_and(OnlineUser::is_any_guest);
+            let removed = if is_guest { self.remove(space, &name) } else { None };
+            evicted.extend(removed.map(|online_user| (name, online_user)));
+        }
+        evicted
+    }
+
+    fn remove(&mut self, space: &Space, user: &UserName) -> Option<OnlineUser> {
+        if let Entry::Occupied(mut names) = self.names.entry((space.clone(), user.key())) {
+            names.get_mut().retain(|name| name != user);
+            if names.get().is_empty() {
+                names.remove();
+            }
+        }
+        self.users.remove(&(space.clone(), user.clone()))
     }
 }

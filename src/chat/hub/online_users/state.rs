@@ -1,10 +1,6 @@
 //! What the lock of the online users guards: the users by name, names that look the same, sign-ins.
 
-use std::{
-    collections::{HashMap, hash_map::Entry},
-    sync::Arc,
-    time::Duration,
-};
+use std::{collections::HashMap, sync::Arc, time::Duration};
 
 use tokio::sync::Notify;
 
@@ -13,30 +9,26 @@ use super::{
     connection::ConnectionInfo,
     reports::PendingReports,
     sign_ins::SignIns,
-    user::{AttachOutcome, AttachRequest, OnlineUser, Proof, WelcomeSnapshot},
+    user::{AttachOutcome, AttachRequest, OnlineUser, WelcomeSnapshot},
 };
 use crate::{
     chat::{
         event::Delivery,
         hub::{live_room::FullOutboxes, live_rooms::LiveRooms},
         ports::Outbox,
-        publisher::Subscription,
     },
-    domain::{CloseReason, ConnectionId, NameKey, Rejection, Space, UserName},
+    domain::{CloseReason, ConnectionId, NameKey, Space, UserName},
 };
 
 pub(super) struct UsersState {
-    users: HashMap<(Space, UserName), OnlineUser>,
+    pub(super) users: HashMap<(Space, UserName), OnlineUser>,
     /// The names of `users` by the key that names which look the same share.
-    names: HashMap<(Space, NameKey), Vec<UserName>>,
+    pub(super) names: HashMap<(Space, NameKey), Vec<UserName>>,
     pub(super) sign_ins: SignIns,
     pub(super) reports: PendingReports,
     /// The number of the newest online user.
-    last_number: u64,
+    pub(super) last_number: u64,
 }
-
-/// Users who were removed, by name.
-pub(super) type RemovedUsers = Vec<(UserName, OnlineUser)>;
 
 impl UsersState {
     pub(super) fn new(changed: Arc<Notify>) -> Self {
@@ -47,63 +39,6 @@ impl UsersState {
             reports: PendingReports::new(changed),
             last_number: 0,
         }
-    }
-
-    /// Claims a name. Returns the number of the online user, and the guests who lose their names.
-    ///
-    /// A guest is refused a name that looks like another. A user of the back end replaces guests.
-    pub(super) fn claim(
-        &mut self,
-        space: &Space,
-        user: &UserName,
-        proof: Proof,
-        subscribe: impl FnOnce() -> Subscription,
-    ) -> Result<(u64, RemovedUsers), Rejection> {
-        if let Some(online_user) = self.get_mut(space, user)
-            && online_user.accepts(&proof)
-        {
-            online_user.claims += 1;
-            return Ok((online_user.number, RemovedUsers::new()));
-        }
-        let guest_session = match proof {
-            Proof::NewGuest(_) | Proof::Guest(_) if !self.similar_names(space, user).is_empty() => {
-                return Err(Rejection::NameTaken);
-            }
-            Proof::NewGuest(guest_session) | Proof::Guest(guest_session) => Some(guest_session),
-            Proof::User => None,
-        };
-        let evicted = self.evict_guests(space, user);
-        self.last_number += 1;
-        let online_user = OnlineUser::new(self.last_number, guest_session, subscribe());
-        self.users.insert((space.clone(), user.clone()), online_user);
-        self.names.entry((space.clone(), user.key())).or_default().push(user.clone());
-        Ok((self.last_number, evicted))
-    }
-
-    /// The names of online users that look like this one.
-    fn similar_names(&self, space: &Space, user: &UserName) -> &[UserName] {
-        self.names.get(&(space.clone(), user.key())).map_or(&[], Vec::as_slice)
-    }
-
-    /// Removes the guests whose names look like this one. Users of the back end stay.
-    pub(super) fn evict_guests(&mut self, space: &Space, user: &UserName) -> RemovedUsers {
-        let mut evicted = RemovedUsers::new();
-        for name in self.similar_names(space, user).to_vec() {
-            let is_guest = self.get(space, &name).is_some_and(OnlineUser::is_any_guest);
-            let removed = if is_guest { self.remove(space, &name) } else { None };
-            evicted.extend(removed.map(|online_user| (name, online_user)));
-        }
-        evicted
-    }
-
-    pub(super) fn remove(&mut self, space: &Space, user: &UserName) -> Option<OnlineUser> {
-        if let Entry::Occupied(mut names) = self.names.entry((space.clone(), user.key())) {
-            names.get_mut().retain(|name| name != user);
-            if names.get().is_empty() {
-                names.remove();
-            }
-        }
-        self.users.remove(&(space.clone(), user.clone()))
     }
 
     /// Reports a removed user: the name of a guest is free, and its devices are disconnected.

@@ -298,9 +298,8 @@ impl State {
         if prompt { PROMPT_FLUSH_WAIT_MAX } else { FLUSH_WAIT_MAX }
     }
 
-    /// Whether the client closes the session, because the reason forbids a reconnect. The last packet
-    /// for it then comes from the engine and is not counted, so only the client's close proves that
-    /// it arrived.
+    /// Whether only the client's close proves delivery: for a reason that forbids a reconnect, the
+    /// engine writes the last packet, outside of the byte count.
     fn is_closed_by_client(&self) -> bool {
         let forbids_reconnect = |reason| code::close(reason).reconnect == Reconnect::No;
         self.reason.is_some_and(forbids_reconnect)
