@@ -83,6 +83,7 @@ limits! {
         ping_timeout_ms: ping_timeout,
         write_stall_ms_max: write_stall_max,
         request_head_wait_ms_max: request_head_wait_max,
+        keep_alive_ms_max: keep_alive_max,
         request_body_wait_ms_max: request_body_wait_max,
     }
 }

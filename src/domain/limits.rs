@@ -61,10 +61,13 @@ pub struct Limits {
     pub ping_timeout: Duration,
     /// Time that a socket may accept no bytes. Past it the connection is aborted.
     pub write_stall_max: Duration,
-    /// Time from the first byte of an HTTP request to the end of its head, and idle time between
-    /// two requests.
+    /// Time from the accept of a connection, or the first byte of an HTTP request, to the end of the
+    /// request's head.
     pub request_head_wait_max: Duration,
-    /// Time from the end of an HTTP request's head to the end of its body.
+    /// Idle time of an HTTP connection between two requests. Past it the connection is closed.
+    pub keep_alive_max: Duration,
+    /// Time from the end of an HTTP request's head to the end of its body, and one second more for
+    /// every 8 KiB that have arrived.
     pub request_body_wait_max: Duration,
 }
 
@@ -97,6 +100,7 @@ impl Default for Limits {
             ping_timeout: Duration::from_secs(20),
             write_stall_max: Duration::from_secs(10),
             request_head_wait_max: Duration::from_secs(30),
+            keep_alive_max: Duration::from_secs(75),
             request_body_wait_max: Duration::from_secs(30),
         }
     }

@@ -3,9 +3,12 @@
 use std::time::Duration;
 
 use axum::body::{Body, HttpBody as _};
-use bytes::Bytes;
+use bytes::{Bytes, BytesMut};
 use http_body_util::{BodyExt as _, LengthLimitError, Limited};
-use tokio::time::timeout;
+use tokio::time::{Instant, timeout_at};
+
+/// The slowest transfer that may take longer than the wait of its route: 64 kbit/s.
+const BYTES_PER_SECOND_MIN: u32 = 8 << 10;
 
 /// Why a body is not available.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -18,7 +21,11 @@ pub(super) enum BodyError {
     BadRequest,
 }
 
-/// Reads at most `bytes_max` bytes within `wait_max`. A larger announced length fails at once.
+/// Reads at most `bytes_max` bytes. A larger announced length fails at once.
+///
+/// The time limit goes by progress: it is `wait_max`, and one second more for every
+/// [`BYTES_PER_SECOND_MIN`] that have arrived. So a large body may be slow, and a body that stops is
+/// refused.
 pub(super) async fn read(
     body: Body,
     bytes_max: usize,
@@ -27,17 +34,28 @@ pub(super) async fn read(
     if body.size_hint().lower() > bytes_max as u64 {
         return Err(BodyError::TooLarge);
     }
-    match timeout(wait_max, Limited::new(body, bytes_max).collect()).await {
-        Ok(Ok(body)) => Ok(body.to_bytes()),
-        Ok(Err(error)) if error.is::<LengthLimitError>() => Err(BodyError::TooLarge),
-        Ok(Err(_)) => Err(BodyError::BadRequest),
-        Err(_) => Err(BodyError::TooSlow),
+    let mut body = Limited::new(body, bytes_max);
+    let (mut read, mut deadline) = (BytesMut::new(), Instant::now() + wait_max);
+    loop {
+        let Ok(frame) = timeout_at(deadline, body.frame()).await else {
+            return Err(BodyError::TooSlow);
+        };
+        let Some(frame) = frame else { return Ok(read.freeze()) };
+        let frame = frame.map_err(|error| {
+            if error.is::<LengthLimitError>() { BodyError::TooLarge } else { BodyError::BadRequest }
+        })?;
+        // Trailers have no bytes that count.
+        let Ok(data) = frame.into_data() else { continue };
+        read.extend_from_slice(&data);
+        let bytes = u32::try_from(data.len()).unwrap_or(u32::MAX);
+        deadline += Duration::from_secs(1) * bytes / BYTES_PER_SECOND_MIN;
     }
 }
 
 #[cfg(test)]
 mod tests {
     use futures_util::{StreamExt as _, stream};
+    use tokio::time::sleep;
 
     use super::*;
 
@@ -69,6 +87,27 @@ mod tests {
         let endless = stream::iter([Ok::<_, std::io::Error>("1")]).chain(stream::pending());
         let body = read(Body::from_stream(endless), BYTES_MAX, WAIT_MAX).await;
         assert_eq!(body, Err(BodyError::TooSlow));
+    }
+
+    /// A body of 16 parts, one every 400 ms.
+    fn slow(part: usize) -> Body {
+        let part = Bytes::from(vec![b'x'; part]);
+        let parts = stream::iter(0..16).then(move |_| {
+            let part = part.clone();
+            async move {
+                sleep(Duration::from_millis(400)).await;
+                Ok::<_, std::io::Error>(part)
+            }
+        });
+        Body::from_stream(parts)
+    }
+
+    #[tokio::test(start_paused = true)]
+    async fn bytes_that_arrive_extend_the_deadline() {
+        let size = 4 << 10;
+        let body = read(slow(size), 16 * size, WAIT_MAX).await;
+        assert_eq!(body.map(|it| it.len()), Ok(16 * size));
+        assert_eq!(read(slow(1), 16, WAIT_MAX).await, Err(BodyError::TooSlow));
     }
 
     #[tokio::test]

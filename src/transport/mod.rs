@@ -10,6 +10,7 @@ pub mod listener;
 pub mod origin;
 pub mod pages;
 mod rejection;
+mod request_clock;
 pub mod socket;
 pub mod socketio;
 mod subprotocol;

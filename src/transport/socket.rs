@@ -17,6 +17,8 @@ use tokio::{
     time::{Sleep, sleep},
 };
 
+use super::request_clock::RequestClock;
+
 /// An accepted socket.
 ///
 /// An upgraded connection returns it:
@@ -25,6 +27,7 @@ use tokio::{
 pub struct ClientSocket {
     stream: TcpStream,
     stall_max: Duration,
+    clock: RequestClock,
     /// Runs while the peer accepts no bytes. Most sockets never have one.
     stall_timer: Option<Pin<Box<Sleep>>>,
     /// Returned to the limit when the socket is dropped.
@@ -33,8 +36,14 @@ pub struct ClientSocket {
 
 impl ClientSocket {
     /// Wraps `stream`. Its writes fail when the peer accepts no bytes for `stall_max`.
-    pub fn new(stream: TcpStream, permit: OwnedSemaphorePermit, stall_max: Duration) -> Self {
-        Self { stream, stall_max, stall_timer: None, _permit: permit }
+    /// `clock` is told of bytes that arrive.
+    pub(super) fn new(
+        stream: TcpStream,
+        permit: OwnedSemaphorePermit,
+        stall_max: Duration,
+        clock: RequestClock,
+    ) -> Self {
+        Self { stream, stall_max, clock, stall_timer: None, _permit: permit }
     }
 
     /// Returns the result of a write, or an error if writes have been pending for too long.
@@ -58,7 +67,12 @@ impl AsyncRead for ClientSocket {
         cx: &mut Context<'_>,
         buffer: &mut ReadBuf<'_>,
     ) -> Poll<io::Result<()>> {
-        Pin::new(&mut self.stream).poll_read(cx, buffer)
+        let before = buffer.filled().len();
+        let read = Pin::new(&mut self.stream).poll_read(cx, buffer);
+        if buffer.filled().len() > before {
+            self.clock.on_bytes();
+        }
+        read
     }
 }
 

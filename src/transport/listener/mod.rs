@@ -9,7 +9,12 @@
 use std::{io, net::SocketAddr, sync::Arc, time::Duration};
 
 use axum::Router;
-use hyper::server::conn::http1;
+use http::Request;
+use hyper::{
+    body::Incoming,
+    server::conn::http1,
+    service::{Service as _, service_fn},
+};
 use hyper_util::{
     rt::{TokioIo, TokioTimer},
     service::TowerToHyperService,
@@ -23,7 +28,7 @@ use tokio::{
 };
 use tracing::{debug, warn};
 
-use super::socket::ClientSocket;
+use super::{request_clock::RequestClock, socket::ClientSocket};
 use crate::{domain::Limits, tasks::Tasks};
 
 /// Connections that the system queues until they are accepted.
@@ -60,6 +65,8 @@ pub struct Listener {
     address: SocketAddr,
     http: http1::Builder,
     stall_max: Duration,
+    head_wait_max: Duration,
+    keep_alive_max: Duration,
     connection_permits: Arc<Semaphore>,
     rejection_permits: Arc<Semaphore>,
 }
@@ -76,13 +83,16 @@ impl Listener {
         let socket = TcpListener::from_std(socket.into())?;
         let mut http = http1::Builder::new();
         http.timer(TokioTimer::new())
-            .header_read_timeout(limits.request_head_wait_max)
+            // `RequestClock` has the deadlines.
+            .header_read_timeout(None)
             .max_buf_size(HEAD_BYTES_MAX);
         Ok(Self {
             address: socket.local_addr()?,
             socket,
             http,
             stall_max: limits.write_stall_max,
+            head_wait_max: limits.request_head_wait_max,
+            keep_alive_max: limits.keep_alive_max,
             connection_permits: semaphore(limits.connections_max),
             rejection_permits: semaphore(CONCURRENT_REJECTIONS_MAX),
         })
@@ -126,8 +136,9 @@ impl Listener {
     ) {
         if let Ok(permit) = Arc::clone(&self.connection_permits).try_acquire_owned() {
             self.set_socket_options(&stream);
-            let socket = ClientSocket::new(stream, permit, self.stall_max);
-            let task = serve(self.http.clone(), socket, router.clone(), tasks.clone());
+            let clock = RequestClock::start(self.head_wait_max, self.keep_alive_max);
+            let socket = ClientSocket::new(stream, permit, self.stall_max, clock.clone());
+            let task = serve(self.http.clone(), socket, clock, router.clone(), tasks.clone());
             tasks.spawn("connection", task);
             return;
         }
@@ -159,14 +170,25 @@ impl Listener {
     }
 }
 
-/// Serves HTTP on one socket until either side closes it.
-async fn serve(http: http1::Builder, socket: ClientSocket, router: Router, tasks: Tasks) {
-    let connection = http
-        .serve_connection(TokioIo::new(socket), TowerToHyperService::new(router))
-        .with_upgrades();
+/// Serves HTTP on one socket until either side closes it or a deadline has passed.
+async fn serve(
+    http: http1::Builder,
+    socket: ClientSocket,
+    clock: RequestClock,
+    router: Router,
+    tasks: Tasks,
+) {
+    let router = TowerToHyperService::new(router);
+    let timed = service_fn(|request: Request<Incoming>| {
+        clock.begin_request();
+        let response = router.call(request);
+        async { response.await.map(|it| it.map(|body| clock.time_body(body))) }
+    });
+    let connection = http.serve_connection(TokioIo::new(socket), timed).with_upgrades();
     let mut connection = std::pin::pin!(connection);
     let ended = tokio::select! {
         ended = connection.as_mut() => Some(ended),
+        () = clock.expired() => return debug!("a connection was idle or sent no request in time"),
         () = tasks.draining() => None,
     };
     if let Some(ended) = ended {

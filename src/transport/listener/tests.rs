@@ -112,7 +112,8 @@ async fn requests_sent_at_once_are_answered_at_once_and_in_order() {
 
 #[tokio::test]
 async fn slow_and_silent_connections_time_out() {
-    let limits = Limits { request_head_wait_max: SHORT, ..Limits::default() };
+    let limits =
+        Limits { request_head_wait_max: SHORT, keep_alive_max: SHORT, ..Limits::default() };
     let server = Server::serving_hello(&limits);
     let mut silent = server.connect().await;
     let mut slow = server.connect().await;
@@ -122,6 +123,23 @@ async fn slow_and_silent_connections_time_out() {
     for client in [&mut silent, &mut slow, &mut idle] {
         assert!(client.is_closed().await);
     }
+    server.stop().await;
+}
+
+#[tokio::test]
+async fn an_idle_connection_outlives_the_deadline_of_a_head() {
+    let limits = Limits { request_head_wait_max: SHORT, ..Limits::default() };
+    let server = Server::serving_hello(&limits);
+    let mut idle = server.connect().await;
+    assert_eq!(idle.get().await, 200);
+    // The server closes it after the deadline at which `idle` would be closed, too.
+    let mut silent = server.connect().await;
+    assert!(silent.is_closed().await);
+    assert_eq!(idle.get().await, 200);
+    let mut slow = server.connect().await;
+    assert_eq!(slow.get().await, 200);
+    slow.send("GET / HTTP/1.1\r\nHost:").await;
+    assert!(slow.is_closed().await);
     server.stop().await;
 }
 
