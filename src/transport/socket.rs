@@ -1,23 +1,31 @@
 //! The socket below a connection, for HTTP and WebSocket alike.
 //!
-//! Two things belong to the socket, because they must hold from the accept to the close: its permit
-//! under the node's connection limit, and the deadline for a peer that accepts no bytes.
+//! Three things belong to the socket, because they must hold from the accept to the close: its permit
+//! under the node's connection limit, the deadline for a peer that accepts no bytes, and the close
+//! itself. The system answers bytes that nobody has read with a reset, which discards the last frames
+//! on their way to the peer. So a socket is closed in three steps: the write half is shut down, what
+//! still arrives is read and dropped for a bounded time, and then the socket is closed.
 
 use std::{
     io::{self, IoSlice},
     pin::Pin,
-    task::{Context, Poll},
+    task::{Context, Poll, ready},
     time::Duration,
 };
 
 use tokio::{
-    io::{AsyncRead, AsyncWrite, ReadBuf},
+    io::{AsyncRead, AsyncReadExt as _, AsyncWrite, AsyncWriteExt as _, ReadBuf},
     net::TcpStream,
+    runtime::Handle,
     sync::OwnedSemaphorePermit,
-    time::{Sleep, sleep},
+    time::{Sleep, sleep, timeout},
 };
 
 use super::request_clock::RequestClock;
+use crate::tasks::Tasks;
+
+/// The longest time in which bytes are read and dropped before a socket is closed.
+const LINGER_MAX: Duration = Duration::from_secs(2);
 
 /// An accepted socket.
 ///
@@ -25,13 +33,17 @@ use super::request_clock::RequestClock;
 /// `upgraded.downcast::<hyper_util::rt::TokioIo<ClientSocket>>()`.
 #[derive(Debug)]
 pub struct ClientSocket {
-    stream: TcpStream,
+    /// `None` only while the socket is dropped.
+    stream: Option<TcpStream>,
     stall_max: Duration,
     clock: RequestClock,
     /// Runs while the peer accepts no bytes. Most sockets never have one.
     stall_timer: Option<Pin<Box<Sleep>>>,
-    /// Returned to the limit when the socket is dropped.
-    _permit: OwnedSemaphorePermit,
+    /// Whether the peer has sent its last byte, or a write has failed.
+    is_over: bool,
+    /// Returned to the limit when the socket is closed.
+    permit: Option<OwnedSemaphorePermit>,
+    tasks: Tasks,
 }
 
 impl ClientSocket {
@@ -42,8 +54,21 @@ impl ClientSocket {
         permit: OwnedSemaphorePermit,
         stall_max: Duration,
         clock: RequestClock,
+        tasks: Tasks,
     ) -> Self {
-        Self { stream, stall_max, clock, stall_timer: None, _permit: permit }
+        Self {
+            stream: Some(stream),
+            stall_max,
+            clock,
+            stall_timer: None,
+            is_over: false,
+            permit: Some(permit),
+            tasks,
+        }
+    }
+
+    fn stream(&mut self) -> Pin<&mut TcpStream> {
+        Pin::new(self.stream.as_mut().expect("only drop takes it"))
     }
 
     /// Returns the result of a write, or an error if writes have been pending for too long.
@@ -52,12 +77,15 @@ impl ClientSocket {
         cx: &mut Context<'_>,
         written: Poll<io::Result<usize>>,
     ) -> Poll<io::Result<usize>> {
-        if written.is_ready() {
+        if let Poll::Ready(result) = &written {
             self.stall_timer = None;
+            self.is_over |= result.is_err();
             return written;
         }
         let deadline = self.stall_timer.get_or_insert_with(|| Box::pin(sleep(self.stall_max)));
-        deadline.as_mut().poll(cx).map(|()| Err(io::ErrorKind::TimedOut.into()))
+        ready!(deadline.as_mut().poll(cx));
+        self.is_over = true;
+        Poll::Ready(Err(io::ErrorKind::TimedOut.into()))
     }
 }
 
@@ -68,11 +96,13 @@ impl AsyncRead for ClientSocket {
         buffer: &mut ReadBuf<'_>,
     ) -> Poll<io::Result<()>> {
         let before = buffer.filled().len();
-        let read = Pin::new(&mut self.stream).poll_read(cx, buffer);
+        let read = ready!(self.stream().poll_read(cx, buffer));
         if buffer.filled().len() > before {
             self.clock.on_bytes();
+        } else {
+            self.is_over |= read.is_err() || buffer.remaining() > 0;
         }
-        read
+        Poll::Ready(read)
     }
 }
 
@@ -82,7 +112,7 @@ impl AsyncWrite for ClientSocket {
         cx: &mut Context<'_>,
         bytes: &[u8],
     ) -> Poll<io::Result<usize>> {
-        let written = Pin::new(&mut self.stream).poll_write(cx, bytes);
+        let written = self.stream().poll_write(cx, bytes);
         self.within_deadline(cx, written)
     }
 
@@ -91,19 +121,81 @@ impl AsyncWrite for ClientSocket {
         cx: &mut Context<'_>,
         slices: &[IoSlice<'_>],
     ) -> Poll<io::Result<usize>> {
-        let written = Pin::new(&mut self.stream).poll_write_vectored(cx, slices);
+        let written = self.stream().poll_write_vectored(cx, slices);
         self.within_deadline(cx, written)
     }
 
     fn is_write_vectored(&self) -> bool {
-        self.stream.is_write_vectored()
+        self.stream.as_ref().is_some_and(AsyncWrite::is_write_vectored)
     }
 
     fn poll_flush(mut self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<io::Result<()>> {
-        Pin::new(&mut self.stream).poll_flush(cx)
+        self.stream().poll_flush(cx)
     }
 
     fn poll_shutdown(mut self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<io::Result<()>> {
-        Pin::new(&mut self.stream).poll_shutdown(cx)
+        self.stream().poll_shutdown(cx)
+    }
+}
+
+impl Drop for ClientSocket {
+    fn drop(&mut self) {
+        // Without a runtime the process ends, and the system closes the socket.
+        if self.is_over || Handle::try_current().is_err() {
+            return;
+        }
+        let (stream, permit) = (self.stream.take(), self.permit.take());
+        if let Some(stream) = stream {
+            let tasks = self.tasks.clone();
+            self.tasks.spawn("closing socket", async move {
+                tokio::select! {
+                    _closed = timeout(LINGER_MAX, close(stream)) => (),
+                    () = tasks.overdue() => (),
+                }
+                drop(permit);
+            });
+        }
+    }
+}
+
+/// Shuts the write half down, and reads until the peer closes.
+async fn close(mut stream: TcpStream) -> io::Result<()> {
+    stream.shutdown().await?;
+    let mut unread = [0; 4096];
+    while stream.read(&mut unread).await? > 0 {}
+    Ok(())
+}
+
+#[cfg(test)]
+mod tests {
+    use std::sync::Arc;
+
+    use tokio::{net::TcpListener, sync::Semaphore};
+
+    use super::*;
+
+    const WAIT: Duration = Duration::from_secs(30);
+
+    #[tokio::test]
+    async fn a_peer_that_still_sends_receives_the_last_bytes() {
+        let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
+        let mut client = TcpStream::connect(listener.local_addr().unwrap()).await.unwrap();
+        let (stream, _) = listener.accept().await.unwrap();
+        client.write_all(&vec![b'x'; 64 << 10]).await.unwrap();
+        let permits = Arc::new(Semaphore::new(1));
+        let permit = Arc::clone(&permits).acquire_owned().await.unwrap();
+        let (clock, tasks) = (RequestClock::start(WAIT, WAIT), Tasks::new());
+        let mut socket = ClientSocket::new(stream, permit, WAIT, clock, tasks.clone());
+        let mut first = [0; 1];
+        socket.read_exact(&mut first).await.unwrap();
+        socket.write_all(b"bye").await.unwrap();
+        drop(socket);
+        let mut received = Vec::new();
+        client.read_to_end(&mut received).await.expect("no reset");
+        assert_eq!(received, b"bye");
+        assert_eq!(permits.available_permits(), 0, "the socket is still open");
+        drop(client);
+        assert_eq!(tasks.finish(WAIT).await, Ok(()));
+        assert_eq!(permits.available_permits(), 1);
     }
 }

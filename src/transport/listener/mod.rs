@@ -137,7 +137,8 @@ impl Listener {
         if let Ok(permit) = Arc::clone(&self.connection_permits).try_acquire_owned() {
             self.set_socket_options(&stream);
             let clock = RequestClock::start(self.head_wait_max, self.keep_alive_max);
-            let socket = ClientSocket::new(stream, permit, self.stall_max, clock.clone());
+            let stall_max = self.stall_max;
+            let socket = ClientSocket::new(stream, permit, stall_max, clock.clone(), tasks.clone());
             let task = serve(self.http.clone(), socket, clock, router.clone(), tasks.clone());
             tasks.spawn("connection", task);
             return;
