@@ -27,6 +27,8 @@ for (const version of ["4.8", "2.5"]) {
     const ann = await joinAsGuest(t, socketIo(version, "websocket"), server, "ann", { room });
     const bob = await joinAsGuest(t, socketIo(version, "websocket"), server, "bob", { room });
     ann.emit("send message", "x".repeat(16_384));
+    const { code, limit } = await ann.next("closing");
+    assert.deepEqual([code, limit], ["frame_too_large", 16_384]);
     assert.notEqual(await ann.closed, "io server disconnect");
     assert.deepEqual(await bob.next("user left"), { room, user: ann.name });
     assert.equal((await barrier(bob, room, bob)).seq, 1);
@@ -40,7 +42,11 @@ test("a polling request at the limit is accepted, one more byte is 413", async (
   const packet = (bytes) => `42["x","${"x".repeat(bytes - 10)}"]`;
   assert.equal(packet(16_384).length, 16_384);
   assert.equal((await raw.post(packet(16_384))).status, 200);
-  assert.equal((await raw.post(packet(16_385))).status, 413);
+  const closing = raw.next((it) => it.startsWith('42["closing",{"code":"frame_too_large"'));
+  const { status, body } = await raw.post(packet(16_385));
+  const { code, limit } = JSON.parse(body);
+  assert.deepEqual([status, code, limit], [413, "frame_too_large", 16_384]);
+  await closing;
 });
 
 test("the limit applies to a polling request with several packets, too", async (t) => {

@@ -10,6 +10,7 @@ import {
   fetchText,
   RawPolling,
   RawWebSocket,
+  TEXT,
 } from "../support/raw-clients.mjs";
 import { serverForThisFile } from "../support/server.mjs";
 import { socketIo } from "../support/socket.io.mjs";
@@ -90,6 +91,43 @@ async function connectRaw(t, version, room) {
   await raw.nextText((it) => it.includes('"welcome"'));
   return raw;
 }
+
+test("a broken frame is answered with its close code", async (t) => {
+  const frames = [
+    [encodeFrame({ opcode: TEXT, rsv: 4, payload: Buffer.from("2") }), 1002],
+    [encodeFrame({ opcode: TEXT, masked: false, payload: Buffer.from("2") }), 1002],
+    [encodeFrame({ opcode: TEXT, payload: Buffer.from([0x34, 0xff]) }), 1007],
+    [encodeFrame({ opcode: TEXT, payload: Buffer.alloc(2_000_000, "4") }), 1009],
+  ];
+  for (const version of [4, 3]) {
+    for (const [frame, code] of frames) {
+      const raw = await connectRaw(t, version, unique("room"));
+      raw.write(frame);
+      assert.equal(await raw.closeCode(), code);
+    }
+  }
+});
+
+test("text that is cut in the middle of an emoji is delivered with U+FFFD", async (t) => {
+  for (const version of ["4.8", "2.5"]) {
+    const room = unique("room");
+    const ann = await joinAsGuest(t, socketIo(version, "websocket"), server, "ann", { room });
+    ann.emit("send message", "hi \ud83d");
+    assert.equal((await ann.next("new message")).msg, "hi \ufffd");
+  }
+});
+
+test("the path needs no slash at its end, and JSONP is refused", async () => {
+  const open = async (path, query) => {
+    const { status, body } = await fetchText(
+      `${server.url}${path}?EIO=3&transport=polling${query}`,
+    );
+    return [status, body];
+  };
+  assert.equal((await open("/socket.io", ""))[0], 200);
+  const [status, body] = await open("/socket.io/", "&j=0");
+  assert.deepEqual([status, JSON.parse(body).code], [400, 0]);
+});
 
 test("an invalid handshake is answered with 400", async () => {
   const queries = [

@@ -20,7 +20,7 @@ const FRAMES = {
   null: "null",
   "a list": '["send message", "hi"]',
   "an empty object": "{}",
-  "no event": '{"data": "hi", "ack": 1}',
+  "no event": '{"data": "hi"}',
   "an event that is not text": '{"event": 5}',
   "an event that is null": '{"event": null, "data": "hi"}',
   "ack below zero": '{"event": "GroupList", "ack": -1}',
@@ -29,7 +29,6 @@ const FRAMES = {
   "ack as text": '{"event": "GroupList", "ack": "7"}',
   "nested too deeply": `{"event":"send message","data":${nested("[", "]")}}`,
   "nested objects": `{"event":"send message","data":${nested('{"a":', "}")}}`,
-  "half a surrogate pair": '{"event": "send message", "data": "\\ud800"}',
   "invalid base64": '{"event": "send message", "data": {"msg": {"base64": "*"}}}',
   bytes: Buffer.from([1, 2, 3]),
   "JSON in a binary frame": Buffer.from('{"event": "GroupList"}'),
@@ -48,6 +47,21 @@ test("an invalid frame is answered, and the connection stays", async (t) => {
     });
   }
   assert.equal((await barrier(ann, room, bob)).seq, 1);
+});
+
+test("an invalid frame whose `ack` can be read is answered with it", async (t) => {
+  const ann = await joinAsGuest(t, wsJson, server, "ann", { room: unique("room") });
+  for (const frame of ['{"data": "hi", "ack": 7}', '{"ack": 7, "event": 5}', '{"ack": 7, "x"']) {
+    ann.sendRaw(frame);
+    const { ack, code } = await ann.next("answer");
+    assert.deepEqual([ack, code], [7, "bad_request"], frame);
+  }
+});
+
+test("half a surrogate pair is delivered as U+FFFD", async (t) => {
+  const ann = await joinAsGuest(t, wsJson, server, "ann", { room: unique("room") });
+  ann.sendRaw('{"event": "send message", "data": "hi \\ud83d"}');
+  assert.equal((await ann.next("new message")).msg, "hi \ufffd");
 });
 
 test("invalid frames of an unidentified connection are answered, too", async (t) => {

@@ -190,7 +190,7 @@ const BODIES = {
   "a key that is bytes": "81 c40161 a161",
   "a key that is a list": "81 90 a161",
   "text that is not UTF-8": "a2 c328",
-  "half a surrogate pair": "a3 eda080",
+  "half a surrogate pair and a broken character": "a5 eda080 edff",
   "text longer than the frame": "db ffffffff 61",
   "bytes longer than the frame": "c6 ffffffff 61",
   "a list longer than the frame": "dd ffffffff 01",
@@ -215,7 +215,7 @@ const FRAMES = {
   bytes: pack(Buffer.from([1])),
   "a list": pack(["send message", "hi"]),
   "an empty object": pack({}),
-  "no event": pack({ data: "hi", ack: 1 }),
+  "no event": pack({ data: "hi" }),
   "an event that is not text": pack({ event: 5 }),
   "an event that is bytes": pack({ event: Buffer.from("GroupList") }),
   "ack below zero": pack({ event: "GroupList", ack: -1 }),
@@ -252,6 +252,18 @@ describe("an invalid frame is answered, and the connection stays:", () => {
     const whole = pack({ event: "send message", data: { room, msg } });
     for (let length = 0; length < whole.length; length += 1) {
       await answered(ann, whole.subarray(0, length), `cut off after ${length} bytes`);
+    }
+    await check();
+  });
+
+  test("with its `ack`, if that can be read", async (t) => {
+    const { ann, check } = await witnessed(t);
+    const ack = ["ack", 9].map(pack);
+    for (const body of [BODIES["lists 100,000 deep"], BODIES["a key that is nil"]]) {
+      const data = Buffer.concat([bytes("83"), pack("data"), bytes(body)]);
+      ann.sendRaw(Buffer.concat([data, ...["event", "send message"].map(pack), ...ack]));
+      const answer = await ann.next("answer");
+      assert.deepEqual([answer.ack, answer.code], [9, "bad_request"]);
     }
     await check();
   });

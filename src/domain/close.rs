@@ -11,6 +11,11 @@ pub enum CloseReason {
     PingTimeout,
     /// The client sent faster than its requests are handled, and its inbox is full.
     Flood,
+    /// The client sent a frame above the limit.
+    FrameTooLarge {
+        /// The limit, in bytes.
+        limit: usize,
+    },
     /// A fault of the server.
     Fault,
     /// The token expired.
@@ -27,11 +32,12 @@ pub enum CloseReason {
 
 impl CloseReason {
     /// Every reason, in the order of the table in docs/protocol.md.
-    pub const ALL: [Self; 10] = [
+    pub const ALL: [Self; 11] = [
         Self::Draining,
         Self::SlowReader,
         Self::PingTimeout,
         Self::Flood,
+        Self::FrameTooLarge { limit: 0 },
         Self::Fault,
         Self::TokenExpired,
         Self::InvalidUser,

@@ -123,9 +123,9 @@ pub(super) struct RejectionData {
 
 /// `error message`.
 #[derive(Debug, Serialize)]
-pub(super) struct ErrorMessageData {
-    /// The name of the request, or `null` for one that is not in the protocol.
-    event: Option<&'static str>,
+pub(super) struct ErrorMessageData<'a> {
+    /// The name that the client sent, or `null` if it could not be read.
+    event: Option<&'a str>,
     #[serde(flatten)]
     rejection: RejectionData,
 }
@@ -137,6 +137,9 @@ pub(super) struct ClosingData {
     code: &'static str,
     reconnect: bool,
     after_ms: u64,
+    /// For a frame above this limit.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    limit: Option<usize>,
 }
 
 /// The signed-in user, as the cookie API returns it.
@@ -223,8 +226,11 @@ pub(super) fn answer(answer: &Answer, encoding: AttachmentEncoding) -> Payload<A
 }
 
 /// `error message`.
-pub(super) fn error_message(kind: RequestKind, rejection: &Rejection) -> ErrorMessageData {
-    ErrorMessageData { event: kind.name(), rejection: rejection.into() }
+pub(super) fn error_message<'a>(
+    kind: &'a RequestKind,
+    rejection: &Rejection,
+) -> ErrorMessageData<'a> {
+    ErrorMessageData { event: kind.sent_name(), rejection: rejection.into() }
 }
 
 /// A refused handshake or sign-in, as JSON text.
@@ -236,7 +242,11 @@ pub(crate) fn rejection_object(rejection: &Rejection) -> String {
 pub(super) fn closing(reason: CloseReason) -> ClosingData {
     let CloseRow { code, reconnect, after, .. } = code::close(reason);
     let after_ms = u64::try_from(after.as_millis()).unwrap_or(u64::MAX);
-    ClosingData { code, reconnect: reconnect == Reconnect::Yes, after_ms }
+    let mut limit = None;
+    if let CloseReason::FrameTooLarge { limit: bytes_max } = reason {
+        limit = Some(bytes_max);
+    }
+    ClosingData { code, reconnect: reconnect == Reconnect::Yes, after_ms, limit }
 }
 
 /// The signed-in user, as JSON text.

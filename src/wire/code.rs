@@ -103,6 +103,7 @@ pub fn close(reason: CloseReason) -> CloseRow {
         CloseReason::SlowReader => ("slow_reader", 4002, Reconnect::Yes),
         CloseReason::PingTimeout => ("ping_timeout", 4003, Reconnect::Yes),
         CloseReason::Flood => ("flood", 4004, Reconnect::Yes),
+        CloseReason::FrameTooLarge { .. } => ("frame_too_large", 1009, Reconnect::Yes),
         CloseReason::Fault => ("fault", 4005, Reconnect::Yes),
         CloseReason::TokenExpired => ("token_expired", 4006, Reconnect::Yes),
         CloseReason::InvalidUser => ("invalid_user", 4001, Reconnect::No),

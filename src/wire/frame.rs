@@ -1,32 +1,74 @@
 //! The frames of plain WebSocket clients, the same for JSON and `MessagePack`.
 
-use std::{borrow::Cow, sync::Arc};
+use std::{borrow::Cow, fmt, sync::Arc};
 
 use bytes::Bytes;
-use serde::{Deserialize, Serialize};
+use serde::{
+    Deserializer, Serialize,
+    de::{DeserializeSeed, Error, MapAccess, Visitor},
+};
 use serde_json::value::RawValue;
 
 use super::{
     answer::{self, AnswerData, ClosingData, ErrorMessageData, ReplyData},
     body::AttachmentEncoding,
     event::{self, EventData},
+    json,
     payload::Payload,
-    request::{self, ReplyForm, RequestData, RequestKind},
+    request::{self, BorrowedText, ReplyForm, RequestData, RequestKind},
 };
 use crate::{
     chat::{Reply, Request, event::Delivery},
     domain::{CloseReason, Limits, Rejection, Seq},
 };
 
-/// A request frame.
-#[derive(Deserialize)]
+/// A request frame, as far as it can be read.
+#[derive(Debug, Default)]
 struct RawFrame<'a> {
-    #[serde(borrow)]
-    event: Cow<'a, str>,
-    #[serde(borrow, default)]
+    event: Option<Cow<'a, str>>,
     data: Option<&'a RawValue>,
-    #[serde(default)]
     ack: Option<u64>,
+}
+
+/// Reads the fields of a frame into `self.0`. They stay there after an error.
+struct FrameReader<'r, 'a>(&'r mut RawFrame<'a>);
+
+impl<'de> DeserializeSeed<'de> for FrameReader<'_, 'de> {
+    type Value = ();
+
+    fn deserialize<D: Deserializer<'de>>(self, deserializer: D) -> Result<(), D::Error> {
+        deserializer.deserialize_map(self)
+    }
+}
+
+impl<'de> Visitor<'de> for FrameReader<'_, 'de> {
+    type Value = ();
+
+    fn expecting(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str("{event, data?, ack?}")
+    }
+
+    fn visit_map<A: MapAccess<'de>>(self, mut members: A) -> Result<(), A::Error> {
+        let Self(frame) = self;
+        let mut is_valid = true;
+        while let Some(BorrowedText(key)) = members.next_key()? {
+            let value: &RawValue = members.next_value()?;
+            is_valid &= match &*key {
+                "event" => field(&mut frame.event, request::string(Some(value))),
+                "data" => field(&mut frame.data, Some(value).filter(|it| it.get() != "null")),
+                "ack" => field(&mut frame.ack, serde_json::from_str(value.get()).ok()),
+                _ => true,
+            } || (key != "event" && value.get() == "null");
+        }
+        if is_valid { Ok(()) } else { Err(A::Error::custom("a field is not valid")) }
+    }
+}
+
+/// Fills a field. Returns whether its value is valid and the first one.
+fn field<T>(field: &mut Option<T>, value: Option<T>) -> bool {
+    let is_valid = field.is_none() && value.is_some();
+    *field = field.take().or(value);
+    is_valid
 }
 
 /// The request of a frame, and how it is answered.
@@ -43,7 +85,7 @@ pub struct RequestFrame {
 impl RequestFrame {
     /// A frame that cannot be parsed. Its `ack` is unknown, so the refusal is an event.
     pub fn rejected(rejection: Rejection) -> Self {
-        Self { kind: RequestKind::Unknown, ack: None, request: Err(rejection) }
+        Self { kind: RequestKind::Unknown(None), ack: None, request: Err(rejection) }
     }
 }
 
@@ -54,17 +96,22 @@ pub(super) fn request(
     encoding: AttachmentEncoding,
     limits: &Limits,
 ) -> RequestFrame {
-    // serde would accept an array and read its items as the fields, in order.
-    let object = Some(text).filter(|text| text.trim_start().starts_with('{'));
-    let Some(Ok(RawFrame { event, data, ack })) = object.map(serde_json::from_str) else {
-        return RequestFrame::rejected(Rejection::BadRequest("a frame is {event, data?, ack?}"));
+    let text = json::replace_lone_surrogates(text);
+    let mut frame = RawFrame::default();
+    let mut json = serde_json::Deserializer::from_str(&text);
+    let read = FrameReader(&mut frame).deserialize(&mut json).and_then(|()| json.end());
+    let RawFrame { event, data: raw, ack } = frame;
+    let kind = event.as_deref().map_or(RequestKind::Unknown(None), RequestKind::of);
+    let is_safe = ack.is_none_or(|ack| ack <= Seq::MAX.as_raw());
+    let ack = ack.filter(|_| is_safe);
+    let request = match event {
+        _ if !is_safe => Err(Rejection::BadRequest("ack is at most 2^53 - 1")),
+        Some(event) if read.is_ok() => {
+            request::request(&event, &RequestData { raw, attachments, encoding, limits })
+        }
+        _ => Err(Rejection::BadRequest("a frame is {event, data?, ack?}")),
     };
-    if ack.is_some_and(|ack| ack > Seq::MAX.as_raw()) {
-        let request = Err(Rejection::BadRequest("ack is at most 2^53 - 1"));
-        return RequestFrame { kind: RequestKind::of(&event), ack: None, request };
-    }
-    let data = RequestData { raw: data, attachments, encoding, limits };
-    RequestFrame { kind: RequestKind::of(&event), ack, request: request::request(&event, &data) }
+    RequestFrame { kind, ack, request }
 }
 
 /// `{event, data}`.
@@ -83,7 +130,7 @@ pub(super) enum ReplyFrame<'a> {
     /// A query without an `ack`.
     Answer(EventFrame<AnswerData<'a>>),
     /// A refused request without an `ack`.
-    Error(EventFrame<ErrorMessageData>),
+    Error(EventFrame<ErrorMessageData<'a>>),
 }
 
 /// The frame of an event.
@@ -97,12 +144,12 @@ pub(super) fn event<'a>(
 }
 
 /// The frame of a reply. A request without an `ack` that is no query has none when it succeeds.
-pub(super) fn reply(
-    kind: RequestKind,
+pub(super) fn reply<'a>(
+    kind: &'a RequestKind,
     ack: Option<u64>,
-    reply: &Reply,
+    reply: &'a Reply,
     encoding: AttachmentEncoding,
-) -> Option<Payload<ReplyFrame<'_>>> {
+) -> Option<Payload<ReplyFrame<'a>>> {
     match (ack, kind, reply) {
         (Some(ack), _, reply) => {
             Some(answer::reply(Some(ack), reply, encoding).map(ReplyFrame::Acknowledgement))
@@ -119,7 +166,7 @@ pub(super) fn reply(
         (
             None,
             RequestKind::Known(_, ReplyForm::Acknowledgement | ReplyForm::UserAndToken)
-            | RequestKind::Unknown,
+            | RequestKind::Unknown(_),
             Ok(_),
         ) => None,
     }

@@ -1,4 +1,6 @@
-//! The nesting limit of JSON from clients, checked before any recursive parser reads it.
+//! JSON from clients before a parser reads it: its nesting limit, and surrogates without a partner.
+
+use std::borrow::Cow;
 
 use crate::domain::Rejection;
 
@@ -27,6 +29,45 @@ pub(super) fn check_depth(text: &str) -> Result<(), Rejection> {
     Ok(())
 }
 
+/// Replaces each escaped surrogate without a partner by `\ufffd`, the replacement character. A client
+/// writes one when it cuts a text in the middle of an emoji.
+pub(super) fn replace_lone_surrogates(text: &str) -> Cow<'_, str> {
+    let mut replaced = Cow::Borrowed(text);
+    let mut at = 0;
+    while let Some(found) = text.get(at..).and_then(|rest| rest.find('\\')) {
+        at += found;
+        at += match (surrogate(text, at), surrogate(text, at + ESCAPE_BYTES)) {
+            (Some(Surrogate::High), Some(Surrogate::Low)) => 2 * ESCAPE_BYTES,
+            (Some(_), _) => {
+                replaced.to_mut().replace_range(at..at + ESCAPE_BYTES, "\\ufffd");
+                ESCAPE_BYTES
+            }
+            // An escape of two bytes, or the first two of another one.
+            (None, _) => 2,
+        };
+    }
+    replaced
+}
+
+/// The size of `\uXXXX`.
+const ESCAPE_BYTES: usize = 6;
+
+#[derive(Clone, Copy)]
+enum Surrogate {
+    High,
+    Low,
+}
+
+/// The surrogate whose escape begins at `at`.
+fn surrogate(text: &str, at: usize) -> Option<Surrogate> {
+    let digits = text.get(at..at + ESCAPE_BYTES)?.strip_prefix("\\u")?;
+    match u16::from_str_radix(digits, 16).ok()? {
+        0xd800..=0xdbff => Some(Surrogate::High),
+        0xdc00..=0xdfff => Some(Surrogate::Low),
+        _ => None,
+    }
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -39,5 +80,22 @@ mod tests {
         assert!(check_depth(&"{\"a\":".repeat(100_000)).is_err());
         assert!(check_depth(&format!("\"{}\"", "[".repeat(1000))).is_ok());
         assert!(check_depth(&format!("\"\\\"{}\"", "[".repeat(1000))).is_ok());
+    }
+
+    #[test]
+    fn lone_surrogates_become_replacement_characters() {
+        for (text, expected) in [
+            (r#""\ud83d""#, r#""\ufffd""#),
+            (
+                r#""\uDE00x\ud83d\ude00\uD83D\ud83d\ude00""#,
+                r#""\ufffdx\ud83d\ude00\ufffd\ud83d\ude00""#,
+            ),
+            (r#""\\ud83d \\\ud83d""#, r#""\\ud83d \\\ufffd""#),
+            (r#""\u00e9 \ud83d\"#, r#""\u00e9 \ufffd\"#),
+            (r#""\u00é\ud8"#, r#""\u00é\ud8"#),
+        ] {
+            assert_eq!(replace_lone_surrogates(text), expected);
+        }
+        assert!(matches!(replace_lone_surrogates(r#""\ud83d\ude00""#), Cow::Borrowed(_)));
     }
 }

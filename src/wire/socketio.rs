@@ -19,6 +19,7 @@ use super::{
     body::{self, AttachmentEncoding},
     event,
     hello::hello_from_auth,
+    json,
     payload::{Payload, SERIALIZES},
     request::{self, ReplyForm, RequestData},
 };
@@ -29,6 +30,9 @@ use crate::{
 
 /// The slot of a delivery that holds its [`Packet`].
 const SLOT: usize = 0;
+
+/// The first element of an event packet whose name the engine could not read. The name follows.
+pub const NAME_MARKER: &str = "\"\",";
 
 /// A JSON value of a Socket.IO packet: a text that is sent as it is or, if there are byte strings,
 /// a tree in which byte strings replace their placeholders.
@@ -104,9 +108,10 @@ impl Serialize for PacketNode<'_> {
     }
 }
 
-/// An event packet's array: its name, and its first argument if there is one.
+/// An event packet's array: its name, and its first argument if there is one. The name is a string,
+/// or a number as its text.
 struct EventArray<'a> {
-    name: Cow<'a, str>,
+    name: Option<Cow<'a, str>>,
     data: Option<&'a RawValue>,
 }
 
@@ -126,7 +131,16 @@ impl<'de> Visitor<'de> for EventVisitor {
     }
 
     fn visit_seq<A: SeqAccess<'de>>(self, mut items: A) -> Result<Self::Value, A::Error> {
-        let name = items.next_element()?.ok_or_else(|| A::Error::invalid_length(0, &self))?;
+        let missing = |expected| A::Error::invalid_length(0, expected);
+        let mut raw: &RawValue = items.next_element()?.ok_or_else(|| missing(&self))?;
+        if raw.get() == NAME_MARKER.trim_end_matches(',') {
+            raw = items.next_element()?.ok_or_else(|| missing(&self))?;
+        }
+        let name = match serde_json::from_str(raw.get()) {
+            Ok(Value::String(name)) => Some(Cow::Owned(name)),
+            Ok(Value::Number(_)) => Some(Cow::Borrowed(raw.get())),
+            _ => None,
+        };
         let data = items.next_element()?;
         // Further arguments are ignored.
         while items.next_element::<IgnoredAny>()?.is_some() {}
@@ -140,14 +154,14 @@ pub fn request(
     attachments: &[Bytes],
     limits: &Limits,
 ) -> (RequestKind, Result<Request, Rejection>) {
-    match serde_json::from_str::<EventArray<'_>>(text) {
-        Ok(EventArray { name, data: raw }) => {
+    match serde_json::from_str(&json::replace_lone_surrogates(text)) {
+        Ok(EventArray { name: Some(name), data: raw }) => {
             let encoding = AttachmentEncoding::Placeholders;
             let data = RequestData { raw, attachments, encoding, limits };
             (RequestKind::of(&name), request::request(&name, &data))
         }
-        Err(_error) => {
-            (RequestKind::Unknown, Err(Rejection::BadRequest("an event has a name and data")))
+        Ok(EventArray { name: None, .. }) | Err(_) => {
+            (RequestKind::Unknown(None), Err(Rejection::BadRequest("an event has a name and data")))
         }
     }
 }
@@ -160,7 +174,8 @@ pub fn hello(
     query: &str,
     request_token: Result<Option<Token>, Rejection>,
 ) -> Result<Hello, Rejection> {
-    hello_from_auth(Space::parse(space)?, auth, query, request_token)
+    let auth = auth.map(json::replace_lone_surrogates);
+    hello_from_auth(Space::parse(space)?, auth.as_deref(), query, request_token)
 }
 
 /// An event's name and data, serialized once for all connections.
@@ -180,7 +195,7 @@ pub enum Acknowledgement {
 }
 
 /// The acknowledgement of a request.
-pub fn acknowledgement(kind: RequestKind, reply: &Reply) -> Acknowledgement {
+pub fn acknowledgement(kind: &RequestKind, reply: &Reply) -> Acknowledgement {
     match (kind, reply) {
         (
             RequestKind::Known(_, ReplyForm::UserAndToken),
@@ -200,7 +215,7 @@ pub fn acknowledgement(kind: RequestKind, reply: &Reply) -> Acknowledgement {
 }
 
 /// The event of a reply to a request without an acknowledgement, if the request has one.
-pub fn reply_event(kind: RequestKind, reply: &Reply) -> Option<(&'static str, Packet)> {
+pub fn reply_event(kind: &RequestKind, reply: &Reply) -> Option<(&'static str, Packet)> {
     match (kind, reply) {
         (kind, Err(rejection)) => Some((
             "error message",
@@ -211,7 +226,7 @@ pub fn reply_event(kind: RequestKind, reply: &Reply) -> Option<(&'static str, Pa
         }
         (
             RequestKind::Known(_, ReplyForm::Acknowledgement | ReplyForm::UserAndToken)
-            | RequestKind::Unknown,
+            | RequestKind::Unknown(_),
             Ok(_),
         ) => None,
     }
@@ -252,5 +267,24 @@ mod tests {
         for text in [r#"["error"]"#, r#"["connect"]"#, r#"["disconnect","123"]"#] {
             assert_eq!(request(text, &[], &limits).1.unwrap_err(), Rejection::UnknownEvent);
         }
+    }
+
+    #[test]
+    fn a_name_of_any_form_is_named_in_its_refusal() {
+        let long = "\u{e9}".repeat(10_000);
+        for (text, name) in [
+            (r#"["","q\"uote"]"#.to_owned(), "q\"uote"),
+            (r#"["","caf\u00e9",1]"#.to_owned(), "caf\u{e9}"),
+            (r#"["",300,"x"]"#.to_owned(), "300"),
+            (r#"["",""]"#.to_owned(), ""),
+            (r#"["","\ud83d"]"#.to_owned(), "\u{fffd}"),
+            (format!(r#"["","{long}"]"#), &*"\u{e9}".repeat(64)),
+        ] {
+            let (kind, request) = request(&text, &[], &Limits::default());
+            assert_eq!(request.unwrap_err(), Rejection::UnknownEvent, "{text}");
+            assert_eq!(kind, RequestKind::Unknown(Some(name.into())));
+        }
+        let (kind, _) = request(r#"["","\u0073end message","x"]"#, &[], &Limits::default());
+        assert_eq!(kind, RequestKind::of("send message"));
     }
 }

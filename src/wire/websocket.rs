@@ -20,7 +20,7 @@ pub fn event(delivery: &Arc<Delivery>, limits: &Limits) -> String {
 }
 
 /// The frame of a reply, if the request has one.
-pub fn reply(kind: RequestKind, ack: Option<u64>, reply: &Reply) -> Option<String> {
+pub fn reply(kind: &RequestKind, ack: Option<u64>, reply: &Reply) -> Option<String> {
     frame::reply(kind, ack, reply, AttachmentEncoding::Base64).map(|payload| payload.json())
 }
 
@@ -59,6 +59,22 @@ mod tests {
     }
 
     #[test]
+    fn a_refusal_carries_whatever_can_be_read() {
+        let unknown = || RequestKind::Unknown(None);
+        for (frame, kind, ack) in [
+            (r#"{"ack":7,"event":5}"#, unknown(), Some(7)),
+            (r#"{"event":"join","ack":7,"ack":8}"#, RequestKind::of("join"), Some(7)),
+            (r#"{"event":"join","ack":7,"data""#, RequestKind::of("join"), Some(7)),
+            (r#"{"data":1,"ack":7}"#, unknown(), Some(7)),
+            (r#"{"ack":-1,"event":"join"}"#, RequestKind::of("join"), None),
+        ] {
+            let request_frame = request(frame, &Limits::default());
+            assert_eq!((request_frame.kind, request_frame.ack), (kind, ack), "{frame}");
+            assert!(matches!(request_frame.request, Err(Rejection::BadRequest(_))), "{frame}");
+        }
+    }
+
+    #[test]
     fn a_message_is_serialized_as_documented() {
         let golden = concat!(
             r#"{"event":"new message","data":{"room":"lobby","seq":7,"id":"m7","username":"ann","#,
@@ -72,11 +88,11 @@ mod tests {
         let refused = Err(Rejection::NotMember);
         let kind = RequestKind::of("send message");
         let answer = r#"{"ack":3,"ok":false,"code":"not_member","message":"join the room first"}"#;
-        assert_eq!(reply(kind, Some(3), &refused).as_deref(), Some(answer));
+        assert_eq!(reply(&kind, Some(3), &refused).as_deref(), Some(answer));
         let event_json = concat!(
             r#"{"event":"error message","data":{"event":"send message","#,
             r#""code":"not_member","message":"join the room first"}}"#
         );
-        assert_eq!(reply(kind, None, &refused).as_deref(), Some(event_json));
+        assert_eq!(reply(&kind, None, &refused).as_deref(), Some(event_json));
     }
 }

@@ -115,10 +115,10 @@ impl NamespaceConnection {
             Ok(request) => {
                 let connection = Arc::clone(self);
                 chat_session
-                    .handle(request, Box::new(move |reply| connection.answer(ack, kind, &reply)))
+                    .handle(request, Box::new(move |reply| connection.answer(ack, &kind, &reply)))
                     .await;
             }
-            Err(rejection) => self.answer(ack, kind, &Err(rejection)),
+            Err(rejection) => self.answer(ack, &kind, &Err(rejection)),
         }
     }
 

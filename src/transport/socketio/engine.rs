@@ -18,7 +18,7 @@ use super::{
     payload::Payload,
     request::{EngineRejection, Version},
 };
-use crate::domain::Limits;
+use crate::{domain::Limits, wire::socketio::NAME_MARKER};
 
 /// The socket of the engine: a connection to one namespace.
 pub(super) type NamespaceSocket = AnySocket;
@@ -59,8 +59,8 @@ pub(super) fn build(limits: &Limits) -> (Engine, SocketIo) {
         .connect_timeout(CONNECT_WAIT_MAX)
         .max_buffer_size(limits.outbox_events_max.get() + ENGINE_PACKETS_MAX)
         .max_payload(frame_bytes_max as u64)
-        .ws_max_frame_size(frame_bytes_max)
-        .ws_max_message_size(frame_bytes_max)
+        .ws_max_frame_size(frame_bytes_max + NAME_MARKER.len())
+        .ws_max_message_size(frame_bytes_max + NAME_MARKER.len())
         .ws_read_buffer_size(READ_BUFFER_BYTES)
         .build_svc()
 }

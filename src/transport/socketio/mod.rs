@@ -13,6 +13,8 @@ mod backpressure;
 mod connection;
 mod eio3;
 mod engine;
+mod event_names;
+mod frames;
 mod inbox;
 mod listeners;
 mod monitored_stream;
@@ -22,6 +24,8 @@ mod payload;
 mod polling;
 mod polling_state;
 mod probe;
+#[cfg(test)]
+mod refusal_tests;
 mod registration;
 mod registry;
 mod request;
@@ -101,7 +105,10 @@ impl SocketIoTransport {
     /// The route of the engine, for this host's pages and those of allowed origins.
     pub fn routes(self) -> Router {
         let origins = Arc::clone(&self.origins);
-        let engine = Router::new().route("/socket.io/", any(handle)).with_state(self);
+        let engine = Router::new()
+            .route("/socket.io/", any(handle))
+            .route("/socket.io", any(handle))
+            .with_state(self);
         cors::guard(engine, origins, METHODS)
     }
 

@@ -65,7 +65,7 @@ impl Outbox for NamespaceConnection {
 
 impl NamespaceConnection {
     /// Answers a request with an acknowledgement or, if the client expects none, with an event.
-    pub(super) fn answer(&self, ack: Option<i64>, kind: RequestKind, reply: &Reply) {
+    pub(super) fn answer(&self, ack: Option<i64>, kind: &RequestKind, reply: &Reply) {
         if let Err(rejection) = reply {
             self.metrics.request_rejected(rejection);
         }

@@ -15,7 +15,7 @@ use crate::{
 };
 
 /// Separates the packets of a payload of version 4.
-const SEPARATOR: u8 = 0x1e;
+pub(super) const SEPARATOR: u8 = 0x1e;
 
 /// Separates the length and the text of a packet of version 3.
 const TEXT_MARK: u8 = b':';
@@ -30,7 +30,7 @@ const DIGITS_MAX: usize = 7;
 pub(super) async fn read_body(body: Body, limits: &Limits) -> Result<Bytes, EngineRejection> {
     let (bytes_max, wait_max) = (limits.frame_bytes_max.get(), limits.request_body_wait_max);
     body::read(body, bytes_max, wait_max).await.map_err(|error| match error {
-        BodyError::TooLarge => EngineRejection::TooLarge,
+        BodyError::TooLarge => EngineRejection::TooLarge { limit: bytes_max },
         BodyError::TooSlow => EngineRejection::TooSlow,
         BodyError::BadRequest => EngineRejection::BadRequest,
     })
@@ -91,7 +91,7 @@ pub(super) fn split(
     match format {
         PayloadFormat::V4 if body.is_empty() => Err(PayloadError::Malformed),
         PayloadFormat::V4 => {
-            let packets = body.split(|it| *it == SEPARATOR).count();
+            let packets = body.split(|it| is_separator(*it)).count();
             if packets > packets_max {
                 return Err(PayloadError::TooManyPackets);
             }
@@ -111,6 +111,33 @@ pub(super) fn close(version: Version) -> Payload {
         Version::V4 => b"1",
     };
     Payload { content_type: "text/plain", packets: 1, parts: vec![Bytes::from_static(packet)] }
+}
+
+/// Whether the byte separates packets of version 4.
+pub(super) fn is_separator(byte: u8) -> bool {
+    byte == SEPARATOR
+}
+
+/// The text of a packet of version 3 that was split off with its length.
+pub(super) fn text_of(format: PayloadFormat, part: &[u8]) -> Option<&[u8]> {
+    let mark = match (format, part.first()) {
+        (PayloadFormat::V3Text, _) => TEXT_MARK,
+        (PayloadFormat::V3Binary, Some(0)) => BINARY_MARK,
+        (PayloadFormat::V3Binary | PayloadFormat::V4, _) => return None,
+    };
+    let mark_at = part.iter().position(|it| *it == mark)?;
+    part.get(mark_at + 1..)
+}
+
+/// A text packet of version 3, after its length.
+pub(super) fn packet_with_length(format: PayloadFormat, packet: &[u8]) -> Bytes {
+    let head = if format == PayloadFormat::V3Binary {
+        let digits = packet.len().to_string().into_bytes().into_iter().map(|it| it - b'0');
+        [0].into_iter().chain(digits).chain([BINARY_MARK]).collect()
+    } else {
+        format!("{}:", String::from_utf8_lossy(packet).encode_utf16().count()).into_bytes()
+    };
+    [head.as_slice(), packet].concat().into()
 }
 
 /// Splits `body` into packets. `length` returns the length of the first one with its header.

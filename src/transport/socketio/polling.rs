@@ -16,6 +16,7 @@ use tokio::time::{Instant, sleep};
 use super::{
     SocketIoTransport, eio3,
     engine::{self, EngineResponse},
+    event_names,
     payload::{self, PayloadError, PayloadFormat},
     polling_state::PollingState,
     request::{EngineRejection, Version},
@@ -129,8 +130,8 @@ impl SocketIoTransport {
             () = session.wait_closing() => Err(EngineRejection::SessionUnknown),
         };
         let body = body.inspect_err(|rejection| {
-            if *rejection == EngineRejection::TooLarge {
-                session.abort();
+            if let EngineRejection::TooLarge { limit } = *rejection {
+                session.close(CloseReason::FrameTooLarge { limit });
             }
         })?;
         let packets_max = session.limits().inbox_requests_max.get();
@@ -141,9 +142,15 @@ impl SocketIoTransport {
             }
             PayloadError::TooManyPackets => {
                 session.close(CloseReason::Flood);
-                EngineRejection::TooLarge
+                EngineRejection::TooManyPackets
             }
         })?;
+        let payload = event_names::mark_payload(format, payload);
+        let limit = session.limits().frame_bytes_max.get();
+        if payload.parts.iter().map(Bytes::len).sum::<usize>() > limit {
+            session.close(CloseReason::FrameTooLarge { limit });
+            return Err(EngineRejection::TooLarge { limit });
+        }
         session.wait_for_request_capacity(payload.packets).await;
         if session.close_phase() >= ClosePhase::Notifying {
             return Err(EngineRejection::SessionUnknown);

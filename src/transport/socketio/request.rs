@@ -8,7 +8,11 @@ use http::{HeaderValue, Method, Response, StatusCode, header::CONTENT_TYPE};
 use serde_json::json;
 use socketioxide::socket::Sid;
 
-use crate::{domain::Rejection, transport::upgrade::HandshakeError};
+use crate::{
+    domain::{CloseReason, Rejection},
+    transport::upgrade::HandshakeError,
+    wire::code::{self, CloseRow},
+};
 
 /// The version of the Engine.IO protocol that a client uses.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -50,6 +54,10 @@ pub(super) fn parse_request(
     query: &str,
 ) -> Result<EngineRequest, EngineRejection> {
     let polls = match find_parameter(query, "transport=") {
+        // JSONP: its clients run the answer as a script, and a page of any origin may do so.
+        QueryParameter::Single("polling") if query.split('&').any(|it| it.starts_with("j=")) => {
+            return Err(EngineRejection::TransportUnknown);
+        }
         QueryParameter::Single("polling") => true,
         QueryParameter::Single("websocket") => false,
         _ => return Err(EngineRejection::TransportUnknown),
@@ -116,8 +124,10 @@ pub(super) enum EngineRejection {
     BadRequest,
     /// The version is neither 3 nor 4.
     VersionUnsupported,
-    /// The body exceeds the limit for a frame.
-    TooLarge,
+    /// The body exceeds the limit for a frame, in bytes.
+    TooLarge { limit: usize },
+    /// The payload has more packets than may wait.
+    TooManyPackets,
     /// The body did not arrive in time.
     TooSlow,
     /// The version of the WebSocket protocol is not 13.
@@ -155,7 +165,8 @@ impl EngineRejection {
             Self::VersionUnsupported => {
                 (StatusCode::BAD_REQUEST, 5, "Unsupported protocol version")
             }
-            Self::TooLarge => (StatusCode::PAYLOAD_TOO_LARGE, 3, "Payload too large"),
+            Self::TooLarge { limit } => return too_large_response(limit),
+            Self::TooManyPackets => (StatusCode::PAYLOAD_TOO_LARGE, 3, "Payload too large"),
             Self::TooSlow => (StatusCode::REQUEST_TIMEOUT, 3, "Request timeout"),
             Self::WebSocketVersion => (StatusCode::UPGRADE_REQUIRED, 3, "Upgrade required"),
             Self::Rejected(rejection) => return rejection_response(&rejection),
@@ -172,6 +183,14 @@ impl EngineRejection {
 /// The response for a rejection, in the form that all transports use.
 pub(super) fn rejection_response(rejection: &Rejection) -> Response<Body> {
     super::super::rejection::rejection_response(rejection)
+}
+
+/// The response to a body above `limit`, with the code of `closing`.
+fn too_large_response(limit: usize) -> Response<Body> {
+    let CloseRow { code, .. } = code::close(CloseReason::FrameTooLarge { limit });
+    let message = "the payload is too large";
+    let body = json!({ "code": code, "message": message, "limit": limit });
+    json_response(StatusCode::PAYLOAD_TOO_LARGE, &body)
 }
 
 fn json_response(status: StatusCode, body: &serde_json::Value) -> Response<Body> {
@@ -207,6 +226,7 @@ mod tests {
         for (query, rejection) in [
             ("", EngineRejection::TransportUnknown),
             ("EIO=4", EngineRejection::TransportUnknown),
+            ("EIO=3&transport=polling&j=0", EngineRejection::TransportUnknown),
             ("EIO=4&transport=__proto__", EngineRejection::TransportUnknown),
             ("EIO=4&transport=constructor", EngineRejection::TransportUnknown),
             ("EIO=4&transport=polling&transport=polling", EngineRejection::TransportUnknown),

@@ -102,7 +102,7 @@ async fn complete_upgrade(probe: Probe, upgrade: OnUpgrade) -> Option<()> {
     }
     let uri = engine::uri(session.version(), "websocket", &format!("&sid={sid}"));
     let request = request_for(uri, &session);
-    serve(MonitoredStream::resume(stream, session, probed_bytes), request);
+    serve(MonitoredStream::resume(stream, session, &probed_bytes), request);
     Some(())
 }
 

@@ -163,7 +163,7 @@ where
     };
     match message {
         Some(Ok(message)) => Ok(message),
-        Some(Err(error)) => Err(classify_error(&error)),
+        Some(Err(error)) => Err(classify_error(&error, limits)),
         None => Err(ConnectionEnd::ByPeer),
     }
 }
@@ -196,7 +196,7 @@ fn reply_callback(
         if let Err(rejection) = &reply {
             metrics.request_rejected(rejection);
         }
-        if let Some(frame) = outbox.format().reply(kind, ack, &reply) {
+        if let Some(frame) = outbox.format().reply(&kind, ack, &reply) {
             outbox.send(frame);
         }
     })
@@ -238,7 +238,7 @@ where
 }
 
 /// The end of a connection after an error.
-fn classify_error(error: &Error) -> ConnectionEnd {
+fn classify_error(error: &Error, limits: &Limits) -> ConnectionEnd {
     debug!(%error, "read failed: the peer violated the protocol or disconnected");
     match error {
         // RFC 6455: the top bit of a length is zero.
@@ -246,7 +246,8 @@ fn classify_error(error: &Error) -> ConnectionEnd {
             ConnectionEnd::ProtocolError(CloseCode::Protocol, "the frame breaks the protocol")
         }
         Error::Capacity(CapacityError::MessageTooLong { .. }) => {
-            ConnectionEnd::ProtocolError(CloseCode::Size, "the frame is too large")
+            let limit = limits.frame_bytes_max.get();
+            ConnectionEnd::ByServer(CloseReason::FrameTooLarge { limit })
         }
         Error::Utf8(_) => ConnectionEnd::ProtocolError(CloseCode::Invalid, "the text is not UTF-8"),
         Error::Protocol(_) | Error::Capacity(_) => {
@@ -278,6 +279,9 @@ async fn close<S>(
                 let row = code::close(reason);
                 sink.feed(format.closing(reason)).await?;
                 sink.send(close_frame(row.websocket.into(), row.reason)).await?;
+                if matches!(reason, CloseReason::FrameTooLarge { .. }) {
+                    return discard(sink, stream).await;
+                }
             }
         }
         while stream.next().await.is_some_and(|message| message.is_ok()) {}
@@ -289,7 +293,7 @@ async fn close<S>(
     }
 }
 
-/// Reads and discards the rest of the stream after a violation of the protocol.
+/// Reads and discards the rest of the stream after a frame that was not read to its end.
 async fn discard<S>(sink: MessageSink<S>, stream: MessageStream<S>) -> Result<(), Error>
 where
     S: AsyncRead + AsyncWrite + Unpin + Send,

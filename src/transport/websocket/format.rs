@@ -71,7 +71,7 @@ impl Format {
     /// The frame of a reply, if the client receives one.
     pub(super) fn reply(
         self,
-        kind: RequestKind,
+        kind: &RequestKind,
         ack: Option<u64>,
         reply: &Reply,
     ) -> Option<Message> {
@@ -120,7 +120,7 @@ mod tests {
             );
             let refused = format.request(other, &limits).unwrap();
             assert!(matches!(refused.request, Err(Rejection::BadRequest(_))), "{format:?}");
-            assert_eq!((refused.kind, refused.ack), (RequestKind::Unknown, None));
+            assert_eq!((refused.kind, refused.ack), (RequestKind::Unknown(None), None));
             assert!(format.request(&Message::Ping(Bytes::new()), &limits).is_none());
         }
     }

@@ -4,6 +4,7 @@
 //! packet, and then parsed as one. A sent frame is serialized from the same wire structs as JSON.
 //! So there is one parser of requests and one set of structs for events and answers.
 
+mod peek;
 mod read;
 mod write;
 
@@ -11,7 +12,7 @@ use std::sync::Arc;
 
 use bytes::Bytes;
 
-use self::{read::Unpacked, write::pack};
+use self::{peek::FramePeek, read::Unpacked, write::pack};
 use super::{
     body::AttachmentEncoding,
     frame::{self, RequestFrame},
@@ -19,14 +20,14 @@ use super::{
 };
 use crate::{
     chat::{Reply, event::Delivery},
-    domain::{CloseReason, Limits},
+    domain::{CloseReason, Limits, Rejection, Seq},
 };
 
 /// Parses a binary frame.
 pub fn request(frame: &[u8], limits: &Limits) -> RequestFrame {
     let Unpacked { text, attachments, rejection } = match read::unpack(frame, limits) {
         Ok(unpacked) => unpacked,
-        Err(rejection) => return RequestFrame::rejected(rejection),
+        Err(rejection) => return rejected(frame, rejection),
     };
     let request_frame =
         frame::request(&text, &attachments, AttachmentEncoding::Placeholders, limits);
@@ -36,13 +37,20 @@ pub fn request(frame: &[u8], limits: &Limits) -> RequestFrame {
     }
 }
 
+/// A frame that is refused. Its answer names the request and carries its `ack`.
+fn rejected(frame: &[u8], rejection: Rejection) -> RequestFrame {
+    let peek = FramePeek::read(frame);
+    let ack = peek.ack.filter(|ack| *ack <= Seq::MAX.as_raw());
+    RequestFrame { kind: peek.kind(), ack, request: Err(rejection) }
+}
+
 /// The frame of an event. The caller caches it per delivery.
 pub fn event(delivery: &Arc<Delivery>, limits: &Limits) -> Bytes {
     pack(frame::event(delivery, AttachmentEncoding::Placeholders, limits))
 }
 
 /// The frame of a reply, if the request has one.
-pub fn reply(kind: RequestKind, ack: Option<u64>, reply: &Reply) -> Option<Bytes> {
+pub fn reply(kind: &RequestKind, ack: Option<u64>, reply: &Reply) -> Option<Bytes> {
     frame::reply(kind, ack, reply, AttachmentEncoding::Placeholders).map(pack)
 }
 

@@ -6,7 +6,7 @@
 //! byte strings, [`Limits::attachments_max`] placeholders, and references to the keys of the maps
 //! around one value.
 
-use std::collections::BTreeSet;
+use std::{borrow::Cow, collections::BTreeSet};
 
 use bytes::Bytes;
 use rmp::Marker;
@@ -42,9 +42,7 @@ pub(super) struct Unpacked {
 
 /// Unpacks a frame, which is one value.
 pub(super) fn unpack(frame: &[u8], limits: &Limits) -> Result<Unpacked, Rejection> {
-    let (attachments_max, text, attachments) = (limits.attachments_max, Vec::new(), Vec::new());
-    let mut reader =
-        MsgPackReader { rest: frame, attachments_max, text, attachments, rejection: None };
+    let mut reader = MsgPackReader::new(frame, limits.attachments_max);
     // The frame is an object around the data, and the depth of the data has the common limit.
     reader.value(DEPTH_MAX + 1)?;
     let MsgPackReader { rest, attachments_max: _, text, attachments, rejection } = reader;
@@ -55,7 +53,23 @@ pub(super) fn unpack(frame: &[u8], limits: &Limits) -> Result<Unpacked, Rejectio
     Ok(Unpacked { text, attachments, rejection })
 }
 
-struct MsgPackReader<'a> {
+/// Text with each surrogate replaced by U+FFFD, as the same text in JSON. UTF-8 has no surrogates, but
+/// encoders in JavaScript write those of a text that was cut in the middle of a character.
+fn replace_surrogates(bytes: &[u8]) -> Option<String> {
+    let (mut replaced, mut rest) = (Vec::with_capacity(bytes.len()), bytes);
+    while let Some((first, after)) = rest.split_first() {
+        if let [0xed, 0xa0..=0xbf, 0x80..=0xbf, after @ ..] = rest {
+            replaced.extend_from_slice("\u{fffd}".as_bytes());
+            rest = after;
+        } else {
+            replaced.push(*first);
+            rest = after;
+        }
+    }
+    String::from_utf8(replaced).ok()
+}
+
+pub(super) struct MsgPackReader<'a> {
     rest: &'a [u8],
     attachments_max: usize,
     text: Vec<u8>,
@@ -64,6 +78,11 @@ struct MsgPackReader<'a> {
 }
 
 impl<'a> MsgPackReader<'a> {
+    pub(super) fn new(frame: &'a [u8], attachments_max: usize) -> Self {
+        let (text, attachments, rejection) = (Vec::new(), Vec::new(), None);
+        Self { rest: frame, attachments_max, text, attachments, rejection }
+    }
+
     /// Reads one value, in which arrays and maps may be nested to `depth`.
     fn value(&mut self, depth: usize) -> Result<(), Rejection> {
         let marker = self.marker()?;
@@ -85,7 +104,7 @@ impl<'a> MsgPackReader<'a> {
             Marker::F64 => self.float(f64::from_be_bytes)?,
             Marker::FixStr(_) | Marker::Str8 | Marker::Str16 | Marker::Str32 => {
                 let text = self.text(marker)?;
-                self.write(text);
+                self.write(&*text);
             }
             Marker::Bin8 | Marker::Bin16 | Marker::Bin32 => self.bytes(marker)?,
             Marker::FixArray(_) | Marker::Array16 | Marker::Array32 => {
@@ -172,14 +191,14 @@ impl<'a> MsgPackReader<'a> {
             }
             let marker = self.marker()?;
             let key = self.text(marker)?;
-            if !keys.insert(key) {
-                return Err(DUPLICATE_KEY);
-            }
             if key == PLACEHOLDER {
                 // Clients send byte strings as such here, so this key could only forge one.
                 self.reject(FOREIGN_PLACEHOLDER);
             }
-            self.write(key);
+            self.write(&*key);
+            if !keys.insert(key) {
+                return Err(DUPLICATE_KEY);
+            }
             self.write_raw(":");
             self.value(depth)?;
         }
@@ -188,12 +207,16 @@ impl<'a> MsgPackReader<'a> {
     }
 
     /// Reads the text that `marker` begins. Also for keys, which must be text.
-    fn text(&mut self, marker: Marker) -> Result<&'a str, Rejection> {
+    pub(super) fn text(&mut self, marker: Marker) -> Result<Cow<'a, str>, Rejection> {
         if !matches!(marker, Marker::FixStr(_) | Marker::Str8 | Marker::Str16 | Marker::Str32) {
             return Err(KEY_NOT_TEXT);
         }
         let length = self.length(marker)?;
-        str::from_utf8(self.take(length)?).map_err(|_error| INVALID_UTF8)
+        let bytes = self.take(length)?;
+        match str::from_utf8(bytes) {
+            Ok(text) => Ok(Cow::Borrowed(text)),
+            Err(_error) => replace_surrogates(bytes).map(Cow::Owned).ok_or(INVALID_UTF8),
+        }
     }
 
     /// Reads a length, in bytes, items or members. Each takes at least one byte, so a length above
@@ -202,7 +225,7 @@ impl<'a> MsgPackReader<'a> {
         clippy::wildcard_enum_match_arm,
         reason = "the other markers have no length or one of 32 bits"
     )]
-    fn length(&mut self, marker: Marker) -> Result<usize, Rejection> {
+    pub(super) fn length(&mut self, marker: Marker) -> Result<usize, Rejection> {
         let length = match marker {
             Marker::FixStr(length) | Marker::FixArray(length) | Marker::FixMap(length) => {
                 length.into()
@@ -217,7 +240,7 @@ impl<'a> MsgPackReader<'a> {
         if length <= self.rest.len() { Ok(length) } else { Err(TRUNCATED) }
     }
 
-    fn marker(&mut self) -> Result<Marker, Rejection> {
+    pub(super) fn marker(&mut self) -> Result<Marker, Rejection> {
         let [byte] = self.chunk()?;
         Ok(Marker::from_u8(byte))
     }
@@ -228,7 +251,7 @@ impl<'a> MsgPackReader<'a> {
         Ok(*chunk)
     }
 
-    fn take(&mut self, length: usize) -> Result<&'a [u8], Rejection> {
+    pub(super) fn take(&mut self, length: usize) -> Result<&'a [u8], Rejection> {
         let (taken, rest) = self.rest.split_at_checked(length).ok_or(TRUNCATED)?;
         self.rest = rest;
         Ok(taken)

@@ -123,7 +123,7 @@ fn values_without_a_json_form_are_refused() {
         (b"\x82\xa1a\x01\xd9\x01a\x02", "a key twice, spelled otherwise"),
         (b"\xa1\xff", "text that is not UTF-8"),
         (b"\x81\xa1\xff\x01", "a key that is not UTF-8"),
-        (b"\xa3\xed\xa0\x80", "half a character"),
+        (b"\xa3\xed\xa0\xff", "a broken character"),
         (b"\x01\x01", "bytes after the end"),
         (b"", "an end too early"),
         (b"\xa2h", "a text cut off"),
@@ -266,13 +266,13 @@ fn an_event_has_its_byte_strings_as_bin() {
 fn a_reply_has_its_ack_or_is_an_event() {
     let (kind, refused) = (RequestKind::of("typing"), Err(Rejection::NotMember));
     assert_eq!(
-        reply(kind, Some(3), &Ok(Answer::Acknowledged)).unwrap(),
+        reply(&kind, Some(3), &Ok(Answer::Acknowledged)).unwrap(),
         &b"\x82\xa3ack\x03\xa2ok\xc3"[..]
     );
-    assert_eq!(reply(kind, None, &Ok(Answer::Acknowledged)), None);
-    let event_frame = reply(kind, None, &refused).unwrap();
+    assert_eq!(reply(&kind, None, &Ok(Answer::Acknowledged)), None);
+    let event_frame = reply(&kind, None, &refused).unwrap();
     assert!(event_frame.starts_with(b"\x82\xa4data\x83\xa4code\xaanot_member\xa5event\xa6typing"));
-    let queried = reply(RequestKind::of("presence"), None, &Ok(Answer::Presences(Vec::new())));
+    let queried = reply(&RequestKind::of("presence"), None, &Ok(Answer::Presences(Vec::new())));
     assert_eq!(queried.unwrap(), &b"\x82\xa4data\x81\xa5users\x90\xa5event\xa8presence"[..]);
     let closed = closing(CloseReason::Replaced);
     assert!(closed.starts_with(b"\x82\xa4data\x83\xa7afterMs\x00\xa4code\xa8replaced"));
@@ -346,4 +346,20 @@ proptest! {
         let cut = cut.index(frame.len());
         prop_assert!(read_frame(&frame[..cut]).request.is_err());
     }
+}
+
+#[test]
+fn a_refusal_carries_whatever_can_be_read() {
+    let deep = [vec![0x91; 100], vec![0xc0]].concat();
+    let frame = [&b"\x83\xa4data"[..], &deep, b"\xa5event\xac", b"send message", b"\xa3ack\x07"];
+    let request_frame = read_frame(&frame.concat());
+    assert_eq!((request_frame.kind, request_frame.ack), (RequestKind::of("send message"), Some(7)));
+    assert!(matches!(request_frame.request, Err(Rejection::BadRequest(_))));
+}
+
+#[test]
+fn a_surrogate_becomes_the_replacement_character() {
+    let request_frame = read_frame(&saying(b"\xa5a\xed\xa0\x80b"));
+    let Ok(Request::Send(post)) = request_frame.request else { panic!("{request_frame:?}") };
+    assert_eq!(post.body.json(), "\"a\u{fffd}b\"");
 }

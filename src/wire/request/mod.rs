@@ -23,6 +23,9 @@ use crate::{
 /// Longest epoch of a client, in bytes. Those of the server are shorter.
 const EPOCH_BYTES_MAX: usize = 64;
 
+/// The characters of an unknown event's name that a refusal repeats.
+const NAME_CHARS_MAX: usize = 64;
+
 const NOT_AN_OBJECT: Rejection = Rejection::BadRequest("the data is not of the documented form");
 const BAD_EPOCH: Rejection = Rejection::BadRequest("an epoch has 1 to 64 visible ASCII characters");
 
@@ -83,13 +86,13 @@ pub(super) struct RequestData<'a> {
     pub(super) limits: &'a Limits,
 }
 
-/// The request of a reply, as far as the form of the reply depends on it.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+/// The request of a reply, as far as the reply depends on it.
+#[derive(Clone, Debug, PartialEq, Eq)]
 pub enum RequestKind {
     /// A request of the table.
     Known(&'static str, ReplyForm),
-    /// A request that is not in the table.
-    Unknown,
+    /// A request that is not in the table, with the beginning of its name if it has one.
+    Unknown(Option<Box<str>>),
 }
 
 impl RequestSpec {
@@ -106,14 +109,23 @@ impl RequestSpec {
 impl RequestKind {
     /// The request with this name.
     pub fn of(event: &str) -> Self {
-        RequestSpec::find(event).map_or(Self::Unknown, |row| Self::Known(row.name, row.reply))
+        let unknown = || Self::Unknown(Some(event.chars().take(NAME_CHARS_MAX).collect()));
+        RequestSpec::find(event).map_or_else(unknown, |row| Self::Known(row.name, row.reply))
     }
 
     /// The name of the request, if it is in the table.
-    pub fn name(self) -> Option<&'static str> {
+    pub fn name(&self) -> Option<&'static str> {
         match self {
             Self::Known(name, _) => Some(name),
-            Self::Unknown => None,
+            Self::Unknown(_) => None,
+        }
+    }
+
+    /// The name that the client sent, cut at [`NAME_CHARS_MAX`].
+    pub(super) fn sent_name(&self) -> Option<&str> {
+        match self {
+            Self::Known(name, _) => Some(name),
+            Self::Unknown(name) => name.as_deref(),
         }
     }
 }
@@ -137,10 +149,10 @@ fn object<'a, T: Deserialize<'a>>(raw: Option<&'a RawValue>) -> Result<T, Reject
 /// Text that is borrowed if it has no escapes.
 #[derive(Deserialize)]
 #[serde(transparent)]
-struct BorrowedText<'a>(#[serde(borrow)] Cow<'a, str>);
+pub(super) struct BorrowedText<'a>(#[serde(borrow)] pub(super) Cow<'a, str>);
 
 /// The data, if it is a string.
-fn string(raw: Option<&RawValue>) -> Option<Cow<'_, str>> {
+pub(super) fn string(raw: Option<&RawValue>) -> Option<Cow<'_, str>> {
     serde_json::from_str(raw?.get()).ok().map(|BorrowedText(text)| text)
 }
 

@@ -296,7 +296,7 @@ fn every_named_request_has_a_parser() {
     let queries = REQUESTS.iter().filter(|row| row.reply == ReplyForm::AcknowledgementOrEvent);
     let queries: Vec<_> = queries.map(|row| row.name).collect();
     assert_eq!(queries, ["GroupList", "history", "presence"]);
-    assert_eq!(RequestKind::of("new message"), RequestKind::Unknown);
+    assert_eq!(RequestKind::of("new message"), RequestKind::Unknown(Some("new message".into())));
 }
 
 #[test]

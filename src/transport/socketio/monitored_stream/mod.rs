@@ -6,7 +6,11 @@
 //! of the session are full. When the session closes, it fails its reads; the engine then writes
 //! what is queued and ends. A client that may not reconnect closes the stream itself, because the
 //! engine drops what is queued if it has not begun to write, as right after an upgrade.
+//!
+//! Frames are checked before the engine reads them. A broken one closes the session, and the close
+//! frame of the engine, which is empty, is replaced by one with the code.
 
+mod outgoing_frames;
 #[cfg(test)]
 mod tests;
 
@@ -15,19 +19,23 @@ use std::{
     pin::Pin,
     sync::Arc,
     task::{Context, Poll, ready},
+    time::Duration,
 };
 
 use bytes::{Buf as _, Bytes};
 use tokio::{
     io::{AsyncRead, AsyncWrite, ReadBuf},
-    time::{Instant, Sleep, sleep_until},
+    time::{Instant, Sleep, sleep, sleep_until},
 };
 use tracing::debug;
 
+use self::outgoing_frames::OutgoingFrames;
 use super::{
+    frames::{FrameError, IncomingFrames},
     probe,
     session::{EngineSession, ReadPermit, WritePermit},
 };
+use crate::domain::CloseReason;
 
 /// See the module. Dropping it aborts the session.
 pub(super) struct MonitoredStream<S> {
@@ -38,6 +46,13 @@ pub(super) struct MonitoredStream<S> {
     /// How many of these were read during the probe.
     replay_bytes: usize,
     read_mode: ReadMode,
+    incoming: IncomingFrames,
+    outgoing: OutgoingFrames,
+    /// The first error in the client's frames, after the bytes in `buffered`.
+    frame_error: Option<FrameError>,
+    /// Exists while the rest of a refused frame is read: a socket that is closed with unread bytes is
+    /// reset, and the peer might not receive the reason.
+    discard: Option<Pin<Box<Sleep>>>,
     /// How many bytes from the engine were written during the probe, and are skipped.
     skip_bytes: usize,
     /// Exists while a write waits.
@@ -58,6 +73,9 @@ enum ReadMode {
 /// The size of a read from a client that sends much.
 const BUSY_BYTES: usize = 16 << 10;
 
+/// The longest time for the rest of a refused frame.
+const DISCARD_WAIT_MAX: Duration = Duration::from_secs(1);
+
 /// A write that waits.
 struct WriteStall {
     since: Instant,
@@ -67,9 +85,14 @@ struct WriteStall {
 impl<S> MonitoredStream<S> {
     /// The stream of a new session.
     pub(super) fn new(stream: S, session: Arc<EngineSession>) -> Self {
+        let incoming = IncomingFrames::new(session.limits().frame_bytes_max.get());
         Self {
             stream,
             session,
+            incoming,
+            outgoing: OutgoingFrames::default(),
+            frame_error: None,
+            discard: None,
             buffered: Bytes::new(),
             replay_bytes: 0,
             read_mode: ReadMode::Idle,
@@ -81,10 +104,10 @@ impl<S> MonitoredStream<S> {
 
     /// The stream of a session that upgrades from polling. The engine first reads `replay`, which was
     /// received during the probe. Its answer to the probe is skipped: the client already has one.
-    pub(super) fn resume(stream: S, session: Arc<EngineSession>, replay: Vec<u8>) -> Self {
+    pub(super) fn resume(stream: S, session: Arc<EngineSession>, replay: &[u8]) -> Self {
         let mut monitored = Self::new(stream, session);
-        monitored.replay_bytes = replay.len();
-        monitored.buffered = Bytes::from(replay);
+        monitored.receive(replay);
+        monitored.replay_bytes = monitored.buffered.len();
         monitored.skip_bytes = probe::PROBE_RESPONSE.len();
         monitored
     }
@@ -105,6 +128,28 @@ impl<S> MonitoredStream<S> {
                 if now < deadline { Ok(Some(deadline)) } else { Err(self.abort()) }
             }
             WritePermit::Aborted => Err(session_closed_error()),
+        }
+    }
+
+    /// Buffers what the engine may read of `bytes`.
+    fn receive(&mut self, bytes: &[u8]) {
+        let mut passed = Vec::with_capacity(bytes.len());
+        if let Err(error) = self.incoming.push(bytes, &mut passed) {
+            self.frame_error = Some(error);
+        }
+        self.buffered = Bytes::from(passed);
+    }
+
+    /// Closes the session because of the client's frame.
+    fn refuse(&mut self, error: FrameError) {
+        debug!(?error, "frame refused");
+        self.outgoing.set_close_code(error.close_code());
+        self.discard = Some(Box::pin(sleep(DISCARD_WAIT_MAX)));
+        if error == FrameError::TooLarge {
+            let limit = self.session.limits().frame_bytes_max.get();
+            self.session.close(CloseReason::FrameTooLarge { limit });
+        } else {
+            self.session.finish(CloseReason::Fault);
         }
     }
 
@@ -146,8 +191,29 @@ impl<S> MonitoredStream<S> {
 }
 
 impl<S: AsyncRead + Unpin> MonitoredStream<S> {
+    /// Reads and checks bytes, with `space` if they are few. Returns whether the stream goes on.
+    fn read_frames(
+        &mut self,
+        cx: &mut Context<'_>,
+        space: &mut ReadBuf<'_>,
+    ) -> Poll<io::Result<bool>> {
+        if self.read_mode == ReadMode::Busy {
+            return self.read_ahead(cx);
+        }
+        let begin = space.filled().len();
+        ready!(Pin::new(&mut self.stream).poll_read(cx, space))?;
+        if space.remaining() == 0 {
+            self.read_mode = ReadMode::Busy;
+        }
+        let received = space.filled().get(begin..).unwrap_or_default();
+        let goes_on = !received.is_empty();
+        self.receive(received);
+        space.set_filled(begin);
+        Poll::Ready(Ok(goes_on))
+    }
+
     /// Reads up to `BUSY_BYTES`. When there are fewer, the next read is small again.
-    fn read_ahead(&mut self, cx: &mut Context<'_>) -> Poll<io::Result<()>> {
+    fn read_ahead(&mut self, cx: &mut Context<'_>) -> Poll<io::Result<bool>> {
         let mut space = vec![0; BUSY_BYTES];
         let mut buffer = ReadBuf::new(&mut space);
         let outcome = Pin::new(&mut self.stream).poll_read(cx, &mut buffer);
@@ -155,10 +221,27 @@ impl<S: AsyncRead + Unpin> MonitoredStream<S> {
             self.read_mode = ReadMode::Idle;
         }
         ready!(outcome)?;
-        let length = buffer.filled().len();
-        space.truncate(length);
-        self.buffered = Bytes::from(space);
-        Poll::Ready(Ok(()))
+        self.receive(buffer.filled());
+        Poll::Ready(Ok(!buffer.filled().is_empty()))
+    }
+
+    /// Reads the rest of a refused frame.
+    fn poll_discard(&mut self, cx: &mut Context<'_>) -> Poll<()> {
+        let mut space = vec![0; BUSY_BYTES];
+        while let Some(timer) = &mut self.discard
+            && timer.as_mut().poll(cx).is_pending()
+        {
+            let mut buffer = ReadBuf::new(&mut space);
+            match Pin::new(&mut self.stream).poll_read(cx, &mut buffer) {
+                Poll::Ready(Ok(())) if !buffer.filled().is_empty() => {
+                    self.incoming.skip(buffer.filled().len());
+                }
+                Poll::Pending if self.incoming.left() > 0 => return Poll::Pending,
+                Poll::Ready(_) | Poll::Pending => break,
+            }
+        }
+        self.discard = None;
+        Poll::Ready(())
     }
 }
 
@@ -183,6 +266,10 @@ impl<S: AsyncRead + Unpin> AsyncRead for MonitoredStream<S> {
         buffer: &mut ReadBuf<'_>,
     ) -> Poll<io::Result<()>> {
         let permit = self.session.register_reader(cx.waker());
+        if self.discard.is_some() {
+            ready!(self.poll_discard(cx));
+            return Poll::Ready(Err(session_closed_error()));
+        }
         // The engine reads the whole upgrade in every phase: after half of it the session would
         // never complete the change of its transport.
         if self.replay_bytes == 0 {
@@ -192,19 +279,19 @@ impl<S: AsyncRead + Unpin> AsyncRead for MonitoredStream<S> {
                 ReadPermit::Closed => return Poll::Ready(Err(session_closed_error())),
             }
         }
-        if !self.buffered.has_remaining() && self.read_mode == ReadMode::Busy {
-            ready!(self.read_ahead(cx))?;
+        while !self.buffered.has_remaining() {
+            if let Some(error) = self.frame_error.take() {
+                self.refuse(error);
+                ready!(self.poll_discard(cx));
+                return Poll::Ready(Err(session_closed_error()));
+            }
+            if !ready!(self.read_frames(cx, buffer))? {
+                return Poll::Ready(Ok(()));
+            }
         }
-        if self.buffered.has_remaining() {
-            let length = self.buffered.len().min(buffer.remaining());
-            buffer.put_slice(&self.buffered.split_to(length));
-            self.replay_bytes = self.replay_bytes.saturating_sub(length);
-            return Poll::Ready(Ok(()));
-        }
-        ready!(Pin::new(&mut self.stream).poll_read(cx, buffer))?;
-        if buffer.remaining() == 0 {
-            self.read_mode = ReadMode::Busy;
-        }
+        let length = self.buffered.len().min(buffer.remaining());
+        buffer.put_slice(&self.buffered.split_to(length));
+        self.replay_bytes = self.replay_bytes.saturating_sub(length);
         Poll::Ready(Ok(()))
     }
 }
@@ -222,9 +309,11 @@ impl<S: AsyncWrite + Unpin> AsyncWrite for MonitoredStream<S> {
         }
         let permit = self.session.write_permit();
         self.close_deadline(permit)?;
-        let outcome = Pin::new(&mut self.stream).poll_write(cx, bytes);
+        let Self { outgoing, stream, session, .. } = &mut *self;
+        let outcome =
+            outgoing.poll_write(bytes, |bytes| Pin::new(&mut *stream).poll_write(cx, bytes));
         if let Poll::Ready(Ok(length)) = outcome {
-            self.session.release_bytes(length);
+            session.release_bytes(length);
         }
         self.track_write(cx, outcome)
     }

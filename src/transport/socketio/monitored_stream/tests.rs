@@ -128,8 +128,8 @@ async fn nothing_is_read_while_the_inbox_is_full() {
     for _ in 0..waiting {
         session.reserve_request(1).unwrap();
     }
-    client.write_all(b"later").await.unwrap();
-    let mut received = [0; 5];
+    client.write_all(b"\x81\x85\0\0\0\0later").await.unwrap();
+    let mut received = [0; 11];
     let early = timeout(Duration::from_mins(1), server.read_exact(&mut received)).await;
     assert!(early.is_err(), "bytes were read while the inbox was full");
     let resuming = async {
@@ -138,18 +138,19 @@ async fn nothing_is_read_while_the_inbox_is_full() {
     };
     let (read, ()) = tokio::join!(server.read_exact(&mut received), resuming);
     read.unwrap();
-    assert_eq!(&received, b"later");
+    assert_eq!(&received, b"\x81\x85\0\0\0\0later");
 }
 
 #[tokio::test]
 async fn the_engine_reads_the_whole_upgrade_even_while_closing() {
     let (stream, mut client) = duplex(64);
     let session = session_with_limits(Limits::default());
-    let mut server = MonitoredStream::resume(stream, Arc::clone(&session), b"seen".to_vec());
+    let replay = b"\x81\x84\0\0\0\0seen";
+    let mut server = MonitoredStream::resume(stream, Arc::clone(&session), replay);
     session.close(CloseReason::Draining);
-    let mut seen = [0; 4];
+    let mut seen = [0; 10];
     server.read_exact(&mut seen).await.unwrap();
-    assert_eq!(&seen, b"seen");
+    assert_eq!(&seen, replay);
     server.write_all(probe::PROBE_RESPONSE).await.unwrap();
     server.write_all(b"x").await.unwrap();
     assert_eq!(client.read_u8().await.unwrap(), b'x');
@@ -159,7 +160,9 @@ async fn the_engine_reads_the_whole_upgrade_even_while_closing() {
 #[tokio::test]
 async fn large_reads_keep_their_order() {
     let (mut server, mut client, _session) = monitored(100_000);
-    let sent: Vec<u8> = (0..200_000_u32).flat_map(u32::to_le_bytes).collect();
+    let head = b"\x82\xff\0\0\0\0\0\x0c\x35\0\0\0\0\0";
+    let payload = (0..200_000_u32).flat_map(u32::to_le_bytes);
+    let sent: Vec<u8> = head.iter().copied().chain(payload).collect();
     let expected = sent.clone();
     let writing = async {
         client.write_all(&sent).await.unwrap();

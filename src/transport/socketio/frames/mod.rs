@@ -1,0 +1,297 @@
+//! The frames of a WebSocket client, between its stream and the engine.
+//!
+//! The engine ends a session without a word when a frame is too large or breaks the protocol. So the
+//! frames are checked here first, and the session can say why it ends. Frames pass unchanged, but
+//! for event names that the engine cannot read (see [`event_names`]): such a frame is split in two
+//! fragments, and the marker is the end of the first one. Bytes are not collected, only the
+//! beginning of a packet until it is known whether it needs the marker.
+
+use super::event_names::{self, NameScan, SCAN_BYTES_MAX};
+use crate::wire::socketio::NAME_MARKER;
+
+/// The bit of the last fragment.
+const FIN: u8 = 0x80;
+/// The bits that only extensions use.
+const RESERVED: u8 = 0x70;
+/// The bit of a masked frame.
+const MASKED: u8 = 0x80;
+/// The longest payload with a length of one byte.
+const SHORT_MAX: usize = 125;
+
+const CONTINUATION: u8 = 0;
+const TEXT: u8 = 1;
+const BINARY: u8 = 2;
+const CLOSE: u8 = 8;
+const PONG: u8 = 10;
+
+/// Why frames of a client are refused.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum FrameError {
+    /// The message is larger than the limit.
+    TooLarge,
+    /// The frame breaks RFC 6455.
+    Protocol,
+    /// The text is not UTF-8.
+    NotUtf8,
+}
+
+impl FrameError {
+    /// The close code, as RFC 6455 defines it.
+    pub(super) fn close_code(self) -> u16 {
+        match self {
+            Self::TooLarge => 1009,
+            Self::Protocol => 1002,
+            Self::NotUtf8 => 1007,
+        }
+    }
+}
+
+/// See the module.
+#[derive(Debug)]
+pub(super) struct IncomingFrames {
+    message_bytes_max: usize,
+    /// The first bytes of a head, or of the payload after `head`.
+    begun: Vec<u8>,
+    /// The head of a frame for which it is not yet known whether it needs the marker.
+    head: Option<FrameHead>,
+    /// The bytes of the current payload that have not arrived.
+    left: usize,
+    /// The kind and the size of the message whose last fragment has not begun.
+    unfinished: Option<(MessageKind, usize)>,
+    /// The text of the current payload is checked with this.
+    text: Option<TextCheck>,
+}
+
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+enum MessageKind {
+    Text,
+    Binary,
+}
+
+/// Checks a masked text piece by piece.
+#[derive(Clone, Copy, Debug, Default)]
+struct TextCheck {
+    mask: [u8; 4],
+    payload_bytes: usize,
+    /// The number of payload bytes that were checked.
+    offset: usize,
+    /// The first bytes of a character that is not complete.
+    partial: [u8; 3],
+    partial_len: usize,
+}
+
+/// The head of a frame.
+#[derive(Debug)]
+struct FrameHead {
+    first: u8,
+    is_last: bool,
+    opcode: u8,
+    payload_bytes: usize,
+    mask: [u8; 4],
+}
+
+impl IncomingFrames {
+    /// Nothing has arrived yet. Messages have at most `message_bytes_max` bytes.
+    pub(super) fn new(message_bytes_max: usize) -> Self {
+        let (begun, head, unfinished, text) = (Vec::new(), None, None, None);
+        Self { message_bytes_max, begun, head, left: 0, unfinished, text }
+    }
+
+    /// The bytes that are still to come of a payload that has begun, or of one that was refused.
+    pub(super) fn left(&self) -> usize {
+        self.left
+    }
+
+    /// Counts bytes of a refused payload.
+    pub(super) fn skip(&mut self, bytes: usize) {
+        self.left = self.left.saturating_sub(bytes);
+    }
+
+    /// Adds received bytes. What the engine may read is appended to `out`, so nothing after an error.
+    pub(super) fn push(&mut self, mut input: &[u8], out: &mut Vec<u8>) -> Result<(), FrameError> {
+        while !input.is_empty() {
+            let useful = match &self.head {
+                Some(head) => head.payload_bytes.min(SCAN_BYTES_MAX) - self.begun.len(),
+                None if self.left > 0 => self.left,
+                None => 1,
+            };
+            let (taken, rest) = input.split_at(useful.min(input.len()));
+            input = rest;
+            let outcome = if self.head.is_none() && self.left > 0 {
+                self.check(taken).map(|()| out.extend_from_slice(taken))
+            } else {
+                self.begun.extend_from_slice(taken);
+                self.begin(out)
+            };
+            outcome.inspect_err(|_| self.skip(input.len()))?;
+        }
+        Ok(())
+    }
+
+    /// Checks bytes of the current payload.
+    fn check(&mut self, payload: &[u8]) -> Result<(), FrameError> {
+        self.left -= payload.len();
+        self.text.as_mut().map_or(Ok(()), |it| it.push(payload))
+    }
+
+    /// Passes the frame that has begun, once it is known whether it needs the marker.
+    fn begin(&mut self, out: &mut Vec<u8>) -> Result<(), FrameError> {
+        let head = if let Some(head) = self.head.take() {
+            head
+        } else {
+            let Some(head) = FrameHead::read(&self.begun)? else { return Ok(()) };
+            self.admit(&head)?;
+            self.begun.clear();
+            head
+        };
+        let scan = head.scan(&self.begun);
+        if scan == NameScan::Unfinished {
+            self.head = Some(head);
+            return Ok(());
+        }
+        let payload = std::mem::take(&mut self.begun);
+        self.left = head.payload_bytes;
+        self.check(&payload)?;
+        match scan {
+            NameScan::MarkAt(at) => head.write_marked(&payload, at, out),
+            NameScan::Unmarked | NameScan::Unfinished => {
+                write_head(head.first, head.payload_bytes, head.mask, out);
+                out.extend_from_slice(&payload);
+            }
+        }
+        Ok(())
+    }
+
+    /// Checks that a frame may begin here.
+    fn admit(&mut self, head: &FrameHead) -> Result<(), FrameError> {
+        if head.opcode >= CLOSE {
+            // A close code has two bytes.
+            if head.opcode == CLOSE && head.payload_bytes == 1 {
+                return Err(FrameError::Protocol);
+            }
+            self.text = None;
+            return Ok(());
+        }
+        let (kind, before) = match (head.opcode, self.unfinished) {
+            (CONTINUATION, Some(unfinished)) => unfinished,
+            (TEXT, None) => (MessageKind::Text, 0),
+            (BINARY, None) => (MessageKind::Binary, 0),
+            _ => return Err(FrameError::Protocol),
+        };
+        let bytes = before.saturating_add(head.payload_bytes);
+        if bytes > self.message_bytes_max {
+            self.left = head.payload_bytes;
+            return Err(FrameError::TooLarge);
+        }
+        self.unfinished = (!head.is_last).then_some((kind, bytes));
+        // A character may be split between fragments: only the engine checks those.
+        let is_whole = head.opcode == TEXT && head.is_last;
+        self.text = is_whole.then(|| TextCheck {
+            mask: head.mask,
+            payload_bytes: head.payload_bytes,
+            ..TextCheck::default()
+        });
+        Ok(())
+    }
+}
+
+impl FrameHead {
+    /// Reads a head, if it is complete.
+    fn read(bytes: &[u8]) -> Result<Option<Self>, FrameError> {
+        let [first, second, rest @ ..] = bytes else { return Ok(None) };
+        let (is_last, opcode) = (first & FIN != 0, first & 0x0f);
+        let is_control = opcode >= CLOSE;
+        let length = second & !MASKED;
+        let is_known = opcode <= BINARY || (CLOSE..=PONG).contains(&opcode);
+        let is_long_control = is_control && (!is_last || usize::from(length) > SHORT_MAX);
+        if first & RESERVED != 0 || second & MASKED == 0 || !is_known || is_long_control {
+            return Err(FrameError::Protocol);
+        }
+        let length_bytes = match length {
+            127 => 8,
+            126 => 2,
+            _ => 0,
+        };
+        let Some((long, rest)) = rest.split_at_checked(length_bytes) else { return Ok(None) };
+        let Some(mask) = rest.first_chunk::<4>() else { return Ok(None) };
+        let long = long.iter().fold(0_u64, |sum, byte| (sum << 8) | u64::from(*byte));
+        if long >> 63 != 0 {
+            return Err(FrameError::Protocol);
+        }
+        let payload = if length_bytes == 0 { u64::from(length) } else { long };
+        let payload_bytes = usize::try_from(payload).unwrap_or(usize::MAX);
+        Ok(Some(Self { first: *first, is_last, opcode, payload_bytes, mask: *mask }))
+    }
+
+    /// Examines the beginning of a text.
+    fn scan(&self, payload: &[u8]) -> NameScan {
+        if self.opcode != TEXT {
+            return NameScan::Unmarked;
+        }
+        let text: Vec<u8> = unmask(payload, self.mask, 0).collect();
+        match event_names::scan(&text) {
+            NameScan::Unfinished if payload.len() == self.payload_bytes => NameScan::Unmarked,
+            scan => scan,
+        }
+    }
+
+    /// Writes a frame as two fragments, the first with the marker at its end. The rest of its
+    /// payload belongs behind them.
+    fn write_marked(&self, payload: &[u8], at: usize, out: &mut Vec<u8>) {
+        let (before, after) = payload.split_at(at);
+        write_head(TEXT, at + NAME_MARKER.len(), [0; 4], out);
+        out.extend(unmask(before, self.mask, 0));
+        out.extend_from_slice(NAME_MARKER.as_bytes());
+        let last = if self.is_last { FIN } else { 0 };
+        let mut mask = self.mask;
+        mask.rotate_left(at % 4);
+        write_head(last | CONTINUATION, self.payload_bytes - at, mask, out);
+        out.extend_from_slice(after);
+    }
+}
+
+fn write_head(first: u8, length: usize, mask: [u8; 4], out: &mut Vec<u8>) {
+    out.push(first);
+    match (u8::try_from(length), u16::try_from(length)) {
+        (Ok(short @ 0..=125), _) => out.push(MASKED | short),
+        (_, Ok(medium)) => {
+            out.push(MASKED | 0x7e);
+            out.extend(medium.to_be_bytes());
+        }
+        _ => {
+            out.push(MASKED | 0x7f);
+            out.extend((length as u64).to_be_bytes());
+        }
+    }
+    out.extend(mask);
+}
+
+/// The bytes of a payload from `offset` on.
+fn unmask(payload: &[u8], mask: [u8; 4], offset: usize) -> impl Iterator<Item = u8> {
+    let key = mask.into_iter().cycle().skip(offset % 4);
+    payload.iter().zip(key).map(|(byte, key)| byte ^ key)
+}
+
+impl TextCheck {
+    /// Checks the next bytes of a payload.
+    fn push(&mut self, payload: &[u8]) -> Result<(), FrameError> {
+        let partial = self.partial.iter().copied().take(self.partial_len);
+        let text: Vec<u8> = partial.chain(unmask(payload, self.mask, self.offset)).collect();
+        self.offset += payload.len();
+        let ends = self.offset >= self.payload_bytes;
+        let valid = match std::str::from_utf8(&text) {
+            Ok(_) => text.len(),
+            Err(error) if error.error_len().is_none() && !ends => error.valid_up_to(),
+            Err(_) => return Err(FrameError::NotUtf8),
+        };
+        let partial = text.get(valid..).unwrap_or_default();
+        self.partial_len = partial.len();
+        for (slot, byte) in self.partial.iter_mut().zip(partial) {
+            *slot = *byte;
+        }
+        Ok(())
+    }
+}
+
+#[cfg(test)]
+mod tests;

@@ -1,0 +1,107 @@
+//! Frames in pieces of every size.
+
+use super::*;
+
+/// A client's frame.
+fn frame(first: u8, payload: &[u8]) -> Vec<u8> {
+    let mask = [0x11, 0x22, 0x33, 0x44];
+    let mut frame = Vec::new();
+    write_head(first, payload.len(), mask, &mut frame);
+    frame.extend(unmask(payload, mask, 0));
+    frame
+}
+
+fn text(text: &str) -> Vec<u8> {
+    frame(FIN | TEXT, text.as_bytes())
+}
+
+/// Passes `input` in pieces.
+fn pass(input: &[u8], piece: usize) -> Result<Vec<u8>, FrameError> {
+    let (mut frames, mut out) = (IncomingFrames::new(70_000), Vec::new());
+    input.chunks(piece).try_for_each(|it| frames.push(it, &mut out)).map(|()| out)
+}
+
+/// The fragments of the messages in unbroken frames.
+fn fragments(mut bytes: &[u8]) -> Vec<(u8, String)> {
+    let mut found = Vec::new();
+    while !bytes.is_empty() {
+        let (head_len, head) = (1..15)
+            .find_map(|length| Some((length, FrameHead::read(&bytes[..length]).unwrap()?)))
+            .unwrap();
+        let (payload, rest) = bytes[head_len..].split_at(head.payload_bytes);
+        let text = unmask(payload, head.mask, 0).collect();
+        found.push((head.first, String::from_utf8(text).unwrap()));
+        bytes = rest;
+    }
+    found
+}
+
+const PIECES: [usize; 5] = [1, 2, 7, 100, 100_000];
+
+#[test]
+fn frames_with_ordinary_names_pass_unchanged() {
+    let frames = [
+        text("40"),
+        text(r#"42["send message","é"]"#),
+        text(&format!(r#"427["send message","{}"]"#, "x".repeat(65_536))),
+        frame(0x89, b"ping"),
+        frame(FIN | BINARY, &[0xff; 300]),
+        frame(TEXT, b"42[\"a"),
+        frame(0x8a, b""),
+        frame(FIN, b"b\"]"),
+        text(""),
+        frame(0x88, &[3, 0xe8]),
+    ]
+    .concat();
+    for piece in PIECES {
+        assert!(pass(&frames, piece).unwrap() == frames, "in pieces of {piece}");
+    }
+}
+
+#[test]
+fn a_marked_frame_becomes_two_fragments() {
+    let long = format!(r#"42["{}"]"#, "y".repeat(66_000));
+    let frames = [text(r#"42/shop,17["caf\u00e9",1]"#), text(&long), text("42[7]")].concat();
+    for piece in PIECES {
+        let fragments = fragments(&pass(&frames, piece).unwrap());
+        let expected = [
+            (TEXT, r#"42/shop,17["","#),
+            (FIN, r#""caf\u00e9",1]"#),
+            (TEXT, r#"42["","#),
+            (FIN, long.split_at(3).1),
+            (TEXT, r#"42["","#),
+            (FIN, "7]"),
+        ];
+        assert!(fragments == expected.map(|(first, text)| (first, text.to_owned())), "{piece}");
+    }
+}
+
+#[test]
+fn broken_frames_are_refused_with_their_kind() {
+    let too_long = [0x81, 0xff, 0x80, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0];
+    let fragments = [frame(TEXT, &vec![b'x'; 40_000]), frame(FIN, &vec![b'x'; 40_000])].concat();
+    let half = [frame(TEXT, b"4"), text("2")].concat();
+    for (bytes, error) in [
+        (b"test".to_vec(), FrameError::Protocol),
+        (b"\x81\x021x".to_vec(), FrameError::Protocol),
+        (too_long.to_vec(), FrameError::Protocol),
+        (frame(FIN | 3, b""), FrameError::Protocol),
+        (frame(0x09, b""), FrameError::Protocol),
+        (frame(0x89, &[0; 126]), FrameError::Protocol),
+        (frame(FIN, b"more"), FrameError::Protocol),
+        (frame(0x88, b"\x03"), FrameError::Protocol),
+        (half, FrameError::Protocol),
+        (frame(FIN | TEXT, b"40\xff\xfe"), FrameError::NotUtf8),
+        (frame(FIN | TEXT, b"42[\"x\",\"\xc3"), FrameError::NotUtf8),
+        (frame(FIN | TEXT, &vec![b'4'; 70_001]), FrameError::TooLarge),
+        (fragments, FrameError::TooLarge),
+    ] {
+        for piece in PIECES {
+            let bytes = bytes.get(..200).unwrap_or(&bytes);
+            if error != FrameError::TooLarge {
+                assert_eq!(pass(bytes, piece), Err(error), "{bytes:?} in pieces of {piece}");
+            }
+        }
+        assert_eq!(pass(&bytes, 1000), Err(error));
+    }
+}
