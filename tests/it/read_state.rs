@@ -155,6 +155,32 @@ async fn typing_events_reach_the_other_members() {
 }
 
 #[tokio::test]
+async fn typing_ends_when_the_user_leaves_or_is_removed() {
+    let server = TestServer::start().await;
+    for wire in Wire::ALL {
+        let ann_name = format!("ann {wire:?}");
+        let (mut ann, _) = connect(&server, wire, &ann_name).await;
+        let (mut bob, _) = connect(&server, wire, &format!("bob {wire:?}")).await;
+        for is_kicked in [false, true] {
+            let there = format!("room-{wire:?}-{is_kicked}");
+            for client in [&mut bob, &mut ann] {
+                client.ask("join", there.as_str()).await;
+            }
+            ann.ask("typing", json!({ "room": there, "typing": true })).await;
+            assert_eq!(bob.next("typing").await["typing"], true);
+            if is_kicked {
+                bob.ask("kick", json!({ "room": there, "user": ann_name })).await;
+            } else {
+                ann.ask("leave", there.as_str()).await;
+            }
+            let ended = json!({ "room": there, "user": ann_name, "typing": false });
+            assert_eq!(bob.next("typing").await, ended, "kicked: {is_kicked}");
+        }
+    }
+    server.stop().await;
+}
+
+#[tokio::test]
 async fn a_notification_reaches_all_devices_and_later_connections() {
     let server = TestServer::on_disk().await;
     for wire in Wire::ALL {

@@ -42,7 +42,7 @@ pub(crate) use self::online_users::{
 };
 pub(crate) use self::slow_readers::{close_outboxes, close_slow_readers, send};
 use self::{
-    online_users::ChangeEffects,
+    online_users::{ChangeEffects, TypingEnd},
     receipts::ReadReceipts,
     timers::{GracePeriod, Timers},
     typing::TypingTracker,
@@ -159,8 +159,13 @@ impl Hub {
     }
 
     fn finish(&self, user: &UserName, effects: ChangeEffects) {
-        for place in &effects.left {
-            self.typing.end_silently(place, user);
+        for ended in effects.typing_ended {
+            match ended {
+                TypingEnd::User(place) => self.typing.stop(place, user),
+                TypingEnd::Connection(place, connection) => {
+                    self.typing.stop_on_connection(place, user, connection);
+                }
+            }
         }
         close_slow_readers(effects.full_outboxes);
     }

@@ -8,7 +8,7 @@ use std::{collections::HashSet, sync::Arc};
 
 use super::{
     connection::UserConnection,
-    membership::{CachedMembership, Cause, ChangeEffects, DirectsCoverage, LogSource},
+    membership::{CachedMembership, Cause, ChangeEffects, DirectsCoverage, LogSource, TypingEnd},
     user::OnlineUser,
 };
 use crate::{
@@ -95,6 +95,10 @@ impl OnlineUser {
         let changed = ChangeResult { before, ..*changed };
         let full_outboxes = self.send_change((place, user), &changed, cause);
         effects.full_outboxes.extend(full_outboxes);
+        let may_type = |it: Option<Member>| it.is_some_and(|member| member.role.may_send());
+        if may_type(before) && !may_type(after) {
+            effects.typing_ended.push(TypingEnd::User(place.clone()));
+        }
         effects
     }
 
@@ -192,7 +196,7 @@ impl OnlineUser {
         }
         full_outboxes.extend(live_rooms.end_grace(place, user));
         live_rooms.forget_if_empty(place);
-        ChangeEffects { full_outboxes, left: vec![place.clone()] }
+        ChangeEffects { full_outboxes, ..ChangeEffects::default() }
     }
 
     /// Sends the changed membership and read position to the connections, but for the one that

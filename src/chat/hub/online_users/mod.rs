@@ -23,7 +23,10 @@ pub(crate) use self::{
     membership::{Cause, Scope},
     user::{AttachOutcome, AttachRequest, Proof, WelcomeSnapshot},
 };
-pub(in crate::chat::hub) use self::{membership::ChangeEffects, names::Release};
+pub(in crate::chat::hub) use self::{
+    membership::{ChangeEffects, TypingEnd},
+    names::Release,
+};
 use self::{state::UsersState, user::OnlineUser};
 use super::{
     live_rooms::LiveRooms,
@@ -141,13 +144,16 @@ impl OnlineUsers {
     }
 
     /// Applies the scope of a renewed token to a connection.
-    pub(super) fn update_scope(&self, id: &OnlineUserId, connection: ConnectionId, scope: Scope) {
+    pub(super) fn update_scope(
+        &self,
+        id: &OnlineUserId,
+        connection: ConnectionId,
+        scope: Scope,
+    ) -> ChangeEffects {
         let mut state = self.lock();
-        let Some(online_user) = state.of_mut(id) else { return };
-        let full_outboxes =
-            online_user.update_scope(&self.live_rooms, (connection, &id.user), scope);
-        drop(state);
-        close_slow_readers(full_outboxes);
+        state.of_mut(id).map_or_else(ChangeEffects::default, |online_user| {
+            online_user.update_scope(&self.live_rooms, (connection, &id.user), scope)
+        })
     }
 
     /// Ends a sign-in, and begins to close its connections.

@@ -11,7 +11,7 @@ use time::OffsetDateTime;
 
 use super::{
     connection::{ConnectionInfo, JoinedRoom, UserConnection},
-    membership::{CachedMembership, DirectsCoverage, Memberships, Scope},
+    membership::{CachedMembership, ChangeEffects, DirectsCoverage, Memberships, Scope, TypingEnd},
 };
 use crate::{
     chat::{
@@ -23,7 +23,9 @@ use crate::{
         ports::{DEVICES_PER_USER_MAX, GuestName, Outbox},
         publisher::Subscription,
     },
-    domain::{ConnectionId, Conversation, DeviceId, DeviceSet, RoomName, Seq, Space, UserName},
+    domain::{
+        ConnectionId, Conversation, DeviceId, DeviceSet, Role, RoomName, Seq, Space, UserName,
+    },
 };
 
 /// How a name is claimed.
@@ -227,12 +229,12 @@ impl OnlineUser {
         live_rooms: &LiveRooms,
         (connection, user): (ConnectionId, &UserName),
         scope: Scope,
-    ) -> FullOutboxes {
-        let mut full_outboxes = FullOutboxes::new();
+    ) -> ChangeEffects {
+        let mut effects = ChangeEffects::default();
         let Some(user_connection) = self.connections.get_mut(&connection) else {
-            return full_outboxes;
+            return effects;
         };
-        let Some(memberships) = &self.memberships else { return full_outboxes };
+        let Some(memberships) = &self.memberships else { return effects };
         let before = mem::replace(&mut user_connection.scope, scope);
         for (conversation, cached) in memberships {
             let Some(room) = conversation.room() else { continue };
@@ -243,17 +245,21 @@ impl OnlineUser {
             let state = user_connection.state(room, cached);
             let event = Event::Membership { room: room.clone(), state, by: None };
             if user_connection.outbox.push(&Delivery::new(event)).is_err() {
-                full_outboxes.push(Arc::clone(&user_connection.outbox));
+                effects.full_outboxes.push(Arc::clone(&user_connection.outbox));
             }
             let target = (connection, user);
+            if !role(&user_connection.scope).is_some_and(Role::may_send) {
+                let ended = cached.room_place().map(|it| TypingEnd::Connection(it, connection));
+                effects.typing_ended.extend(ended);
+            }
             if role(&user_connection.scope).is_none() {
-                full_outboxes.extend(user_connection.leave(live_rooms, target, room));
+                effects.full_outboxes.extend(user_connection.leave(live_rooms, target, room));
             } else {
                 let entered = user_connection.enter(live_rooms, target, (room, cached), None);
-                full_outboxes.extend(entered.1);
+                effects.full_outboxes.extend(entered.1);
             }
         }
-        full_outboxes
+        effects
     }
 
     /// Detaches all connections and drops the memberships of a user who lost the name or whose grace

@@ -119,6 +119,38 @@ async fn typing_ends_on_timeout_message_and_disconnect() {
 }
 
 #[tokio::test(start_paused = true)]
+async fn typing_ends_with_the_right_to_type() {
+    let hub = Hub::new(Limits::default(), publisher());
+    let bob = RecordingOutbox::with_capacity(99);
+    let _bob = connect(&hub, "bob", &bob);
+    let (member, reader) = (as_role(Role::Member, 0), as_role(Role::Reader, 0));
+    let (registration, ann) = connect(&hub, "ann", &RecordingOutbox::with_capacity(99));
+    let (_second, other) = connect(&hub, "ann", &RecordingOutbox::with_capacity(99));
+    let types = || hub.typing.start(lobby().place, &user("ann"), registration.id());
+    let received = || {
+        let events = events_without_lists(&bob).into_iter();
+        events.filter(|it| it == "ann types" || it == "ann stopped").count()
+    };
+    types();
+    change(&hub, "ann", Some(member), None, &Cause::default());
+    assert_eq!(received(), 2, "leaving");
+    change(&hub, "ann", None, Some(member), &Cause::default());
+    run_for(&hub, Duration::from_secs(3)).await;
+    types();
+    change(&hub, "ann", Some(member), Some(reader), &Cause::default());
+    assert_eq!(received(), 4, "a role that may not send");
+    change(&hub, "ann", Some(reader), Some(member), &Cause::default());
+    run_for(&hub, Duration::from_secs(3)).await;
+    types();
+    other.update_scope(Scope { rooms: Rooms::Only(Vec::new()), ..scope() });
+    assert_eq!(received(), 5, "another connection lost the room");
+    ann.update_scope(Scope { rooms: Rooms::Only(Vec::new()), ..scope() });
+    assert_eq!(received(), 6, "a narrower token");
+    change(&hub, "ann", Some(member), None, &Cause::default());
+    assert_eq!(received(), 6, "once");
+}
+
+#[tokio::test(start_paused = true)]
 async fn typing_is_dropped_for_slow_readers() {
     let hub = Hub::new(Limits::default(), publisher());
     let bob = RecordingOutbox::with_capacity(5);
