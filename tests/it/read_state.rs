@@ -61,6 +61,33 @@ async fn a_read_position_is_shared_by_all_devices_and_only_moves_forward() {
 }
 
 #[tokio::test]
+async fn a_reply_reads_what_was_unread_before_it() {
+    let server = TestServer::start().await;
+    for wire in Wire::ALL {
+        let (ann_name, bob_name) = (format!("ann {wire:?}"), format!("bob {wire:?}"));
+        let (mut phone, _) = connect(&server, wire, &ann_name).await;
+        let (mut laptop, _) = connect(&server, wire, &ann_name).await;
+        let mut bob = Client::named(&server, wire, &bob_name).await;
+        let there = format!("room-{wire:?}");
+        for client in [&mut phone, &mut bob] {
+            client.ask("join", there.as_str()).await;
+        }
+        bob.ask("send message", json!({ "room": there, "msg": "one" })).await;
+        phone.ask("send message", json!({ "room": there, "msg": "two" })).await;
+        let told = json!({ "room": there, "user": ann_name, "seq": 2, "unread": 0 });
+        assert_eq!(laptop.next("read").await, told);
+        assert_eq!(bob.next("read").await, json!({ "room": there, "user": ann_name, "seq": 2 }));
+        bob.ask("SingleChat", json!({ "to": ann_name, "data": "one" })).await;
+        phone.ask("SingleChat", json!({ "to": bob_name, "data": "two" })).await;
+        let told = json!({ "with": bob_name, "user": ann_name, "seq": 2, "unread": 0 });
+        assert_eq!(laptop.next("read").await, told);
+        assert_eq!(bob.next("read").await, json!({ "with": ann_name, "user": ann_name, "seq": 2 }));
+        assert!(!phone.has_received("read").await, "the answer says it");
+    }
+    server.stop().await;
+}
+
+#[tokio::test]
 async fn read_events_are_not_sent_to_connections_whose_token_excludes_the_room() {
     let server = TestServer::start().await;
     for wire in Wire::ALL {

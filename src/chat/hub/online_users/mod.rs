@@ -24,6 +24,7 @@ pub(crate) use self::{
     user::{AttachOutcome, AttachRequest, Proof, WelcomeSnapshot},
 };
 pub(in crate::chat::hub) use self::{
+    delivery::ReadAdvance,
     membership::{ChangeEffects, TypingEnd},
     names::Release,
 };

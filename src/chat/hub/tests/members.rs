@@ -37,7 +37,11 @@ async fn an_invited_user_receives_the_membership_and_later_messages() {
     let (_registration, ann) = connect_without_memberships(&hub, "ann", &recorder);
     let by = Cause { by: Some(user("bob")), ..Cause::default() };
     change(&hub, "ann", None, Some(as_role(Role::Member, 9)), &by);
-    let post = Post { delivery: Delivery::new(Event::Entry(entry("lobby", 10))), except: None };
+    let post = Post {
+        delivery: Delivery::new(Event::Entry(entry("lobby", 10))),
+        origin: None,
+        except: None,
+    };
     hub.deliver(&lobby().place, &[post]);
     assert_eq!(events_without_lists(&recorder), ["Member of lobby", "message 10"]);
     let (member, log) = ann.member(&lobby().place.conversation).unwrap();
@@ -78,6 +82,33 @@ async fn receipts_reach_own_devices_at_once_and_others_once_a_second() {
 }
 
 #[tokio::test(start_paused = true)]
+async fn a_reply_moves_the_read_position_for_own_devices_and_others() {
+    let hub = Hub::new(Limits::default(), publisher());
+    let recorders = [(); 3].map(|()| RecordingOutbox::with_capacity(99));
+    let [phone, laptop, bob] = &recorders;
+    let (_bob, (phone_registration, _ann), _other) =
+        (connect(&hub, "bob", bob), connect(&hub, "ann", phone), connect(&hub, "ann", laptop));
+    let post = |author: &str, seq| {
+        let entry = Entry { author: user(author), ..entry("lobby", seq) };
+        let origin = (author == "ann").then(|| phone_registration.id());
+        Post { delivery: Delivery::new(Event::Entry(entry)), origin, except: None }
+    };
+    let reads = |recorder: &RecordingOutbox| {
+        let events = events_without_lists(recorder).into_iter();
+        events.filter(|it| it.contains(" read ")).collect::<Vec<_>>()
+    };
+    hub.deliver(&lobby().place, &[post("bob", 1), post("bob", 2)]);
+    hub.deliver(&lobby().place, &[post("ann", 3), post("ann", 4)]);
+    run_for(&hub, Duration::from_secs(2)).await;
+    assert_eq!(reads(phone), [""; 0], "the sending connection receives the answer");
+    assert_eq!(reads(laptop), ["ann read 4, 0 unread"]);
+    assert_eq!(reads(bob), ["ann read 3"]);
+    hub.deliver(&lobby().place, &[post("ann", 5)]);
+    run_for(&hub, Duration::from_secs(2)).await;
+    assert_eq!((reads(laptop).len(), reads(bob).len()), (1, 1), "nothing of others was unread");
+}
+
+#[tokio::test(start_paused = true)]
 async fn large_rooms_send_no_receipts() {
     let hub = Hub::new(Limits { receipts_members_max: 1, ..Limits::default() }, publisher());
     let bob = RecordingOutbox::with_capacity(99);
@@ -102,7 +133,11 @@ async fn typing_ends_on_timeout_message_and_disconnect() {
     run_for(&hub, Duration::from_secs(7)).await;
     assert_eq!(events_without_lists(&bob), ["ann joined", "ann types", "ann stopped"]);
     start_typing();
-    let post = Post { delivery: Delivery::new(Event::Entry(entry("lobby", 1))), except: None };
+    let post = Post {
+        delivery: Delivery::new(Event::Entry(entry("lobby", 1))),
+        origin: None,
+        except: None,
+    };
     hub.deliver(&lobby().place, &[post]);
     run_for(&hub, Duration::from_secs(7)).await;
     assert_eq!(
@@ -169,7 +204,8 @@ async fn a_notification_carries_the_unread_count() {
     let place = Place { conversation: Conversation::Inbox(user("ann")), ..lobby().place };
     for seq in 1..=2 {
         let entry = Entry { place: place.clone(), author: user("ann"), ..entry("lobby", seq) };
-        let post = Post { delivery: Delivery::new(Event::Entry(entry)), except: None };
+        let post =
+            Post { delivery: Delivery::new(Event::Entry(entry)), origin: None, except: None };
         hub.deliver(&place, &[post]);
     }
     let notified = ["notification 1, 1 unread", "notification 2, 2 unread"];
