@@ -208,6 +208,38 @@ async fn typing_ends_when_the_user_leaves_or_is_removed() {
 }
 
 #[tokio::test]
+async fn welcome_is_the_same_before_and_after_a_restart() {
+    let server = TestServer::on_disk().await;
+    let mut root = connect_admin(&server, Wire::WebSocket).await;
+    let mut bob = Client::named(&server, Wire::WebSocket, "bob").await;
+    for client in [&mut root, &mut bob] {
+        client.ask("join", "den").await;
+    }
+    let say = |text: &str| json!({ "room": "den", "msg": text });
+    bob.ask("send message", say("one")).await;
+    root.ask("send message", say("two")).await;
+    bob.ask("send message", say("three")).await;
+    bob.ask("edit message", json!({ "room": "den", "seq": 3, "msg": "drei" })).await;
+    for text in ["one", "two"] {
+        root.ask("notify", json!({ "to": "root", "data": text })).await;
+        bob.ask("SingleChat", json!({ "to": "root", "data": text })).await;
+    }
+    root.ask("SingleChat", json!({ "to": "bob", "data": "three" })).await;
+    root.ask("SingleChat", json!({ "to": "root", "data": "a note" })).await;
+    bob.ask("SingleChat", json!({ "to": "root", "data": "four" })).await;
+    let state = async |server: &TestServer| {
+        let (_client, welcome) = connect(server, Wire::WebSocket, "root").await;
+        ["rooms", "directs", "inbox"].map(|part| welcome[part].clone())
+    };
+    let before = state(&server).await;
+    assert_eq!(before[2], json!({ "seq": 2, "unread": 2, "read": 0 }), "one's own, too");
+    drop((root, bob));
+    let server = server.restart().await;
+    assert_eq!(state(&server).await, before);
+    server.stop().await;
+}
+
+#[tokio::test]
 async fn a_notification_reaches_all_devices_and_later_connections() {
     let server = TestServer::on_disk().await;
     for wire in Wire::ALL {

@@ -211,7 +211,7 @@ impl OnlineUser {
     /// the inbox carry the unread count.
     pub(super) fn prepare_delivery(&mut self, place: &Place, post: &Post) -> Arc<Delivery> {
         let Some(entry) = post.delivery.entry() else { return Arc::clone(&post.delivery) };
-        self.record_entry(place, entry.position);
+        self.record_entry(entry);
         if !matches!(place.conversation, Conversation::Inbox(_)) {
             return Arc::clone(&post.delivery);
         }
@@ -219,9 +219,10 @@ impl OnlineUser {
         Delivery::new(Event::Notified { entry, unread })
     }
 
-    /// Records that a direct conversation or inbox has an entry at `position`.
-    fn record_entry(&mut self, place: &Place, position: Position) {
+    /// Records an entry of a direct conversation or inbox.
+    fn record_entry(&mut self, entry: &Entry) {
         let Some(memberships) = &mut self.memberships else { return };
+        let (place, position) = (&entry.place, entry.position);
         let before = Position {
             seq: position.seq.previous().unwrap_or_default(),
             messages: position.messages.saturating_sub(1),
@@ -229,8 +230,13 @@ impl OnlineUser {
         let new = || CachedMembership {
             member: Member::new(Role::Member, before),
             log_source: LogSource::Local(Log::default()),
+            recency: 0,
         };
         let cached = memberships.entry(place.conversation.clone()).or_insert_with(new);
+        if entry.is_message() {
+            self.newest += 1;
+            cached.recency = self.newest;
+        }
         if let LogSource::Local(log) = &mut cached.log_source {
             log.head = log.head.max(position);
         }

@@ -45,6 +45,8 @@ pub(super) type Memberships = HashMap<Conversation, CachedMembership>;
 pub(super) struct CachedMembership {
     pub(super) member: Member,
     pub(super) log_source: LogSource,
+    /// Orders the conversations of a user by their newest messages.
+    pub(super) recency: u64,
 }
 
 /// Where the state of a conversation's log is kept.

@@ -1,6 +1,7 @@
 //! One online user: identity, devices, and the connections that are attached and detached.
 
 use std::{
+    cmp::Reverse,
     collections::{BTreeMap, HashMap},
     mem,
     sync::Arc,
@@ -20,7 +21,7 @@ use crate::{
             live_room::{FullOutboxes, LiveRoom, ReplayCursor, ReplayMode},
             live_rooms::LiveRooms,
         },
-        ports::{DEVICES_PER_USER_MAX, GuestName, Outbox},
+        ports::{DEVICES_PER_USER_MAX, DIRECTS_LISTED_MAX, GuestName, Outbox},
         publisher::Subscription,
     },
     domain::{
@@ -54,6 +55,8 @@ pub(super) struct OnlineUser {
     pub(super) pending_connections: HashMap<ConnectionId, Option<DeviceId>>,
     /// The memberships in the store, once they were read.
     pub(super) memberships: Option<Memberships>,
+    /// The highest recency in `memberships`.
+    pub(super) newest: u64,
     /// Which direct conversations are among `memberships`.
     pub(super) directs: DirectsCoverage,
     /// The revision of the store that `memberships` was last refreshed from.
@@ -86,7 +89,7 @@ pub(crate) struct AttachOutcome {
 pub(crate) struct WelcomeSnapshot {
     /// The rooms that the connection is in, the default room first.
     pub(crate) rooms: Vec<RoomState>,
-    /// The users with whom direct conversations exist.
+    /// The users of the [`DIRECTS_LISTED_MAX`] direct conversations with the newest messages.
     pub(crate) directs: Vec<(UserName, Tally)>,
     /// The inbox.
     pub(crate) inbox: Tally,
@@ -103,6 +106,7 @@ impl OnlineUser {
             connections: HashMap::new(),
             pending_connections: HashMap::new(),
             memberships: None,
+            newest: 0,
             directs: DirectsCoverage::Recent,
             revision: None,
             devices: BTreeMap::new(),
@@ -283,18 +287,20 @@ fn welcome_snapshot(
     user: &UserName,
     memberships: &Memberships,
 ) -> WelcomeSnapshot {
-    let direct = |(conversation, cached): (&Conversation, &CachedMembership)| match conversation {
-        Conversation::Direct(one, other) => {
-            Some((if one == user { other } else { one }.clone(), cached.tally()))
-        }
+    let directs = memberships.iter().filter_map(|(conversation, cached)| match conversation {
+        Conversation::Direct(one, other) => Some((if one == user { other } else { one }, cached)),
         Conversation::Room(_) | Conversation::Inbox(_) => None,
-    };
-    let mut directs: Vec<_> = memberships.iter().filter_map(direct).collect();
-    directs.sort_unstable_by(|(a, _), (b, _)| a.cmp(b));
+    });
+    let mut directs: Vec<_> = directs.collect();
+    // More may have begun while the user was online.
+    directs.sort_unstable_by_key(|(_, cached)| Reverse(cached.recency));
+    directs.truncate(DIRECTS_LISTED_MAX);
+    directs.sort_unstable_by_key(|(user, _)| *user);
+    let directs = directs.into_iter().map(|(user, cached)| (user.clone(), cached.tally()));
     let inbox = memberships.get(&Conversation::Inbox(user.clone()));
     WelcomeSnapshot {
         rooms: user_connection.rooms(memberships),
-        directs,
+        directs: directs.collect(),
         inbox: inbox.map(CachedMembership::tally).unwrap_or_default(),
     }
 }

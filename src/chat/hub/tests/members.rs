@@ -212,6 +212,50 @@ async fn a_notification_carries_the_unread_count() {
     assert_eq!(events_without_lists(&recorder), notified, "also for one's own entries");
 }
 
+/// The users of the direct conversations in the `welcome` of a new connection.
+fn listed_directs(hub: &Arc<Hub>, name: &str) -> Vec<UserName> {
+    let mut name_claim = NameClaim::claim(hub, &Space::root(), &user(name), Proof::User).unwrap();
+    let (mut listed, since) = (Vec::new(), BTreeMap::new());
+    let id = ConnectionId::from_raw(NEXT_CONNECTION.fetch_add(1, Ordering::Relaxed));
+    let connection_info = connection_info(id, &RecordingOutbox::with_capacity(9));
+    let request = AttachRequest { connection_info, scope: scope(), since: &since };
+    drop(name_claim.attach(request, |snapshot: WelcomeSnapshot| {
+        listed = snapshot.directs.into_iter().map(|(user, _)| user).collect();
+        Delivery::new(Event::Users(Vec::new()))
+    }));
+    listed
+}
+
+#[tokio::test(start_paused = true)]
+async fn the_newest_direct_conversations_are_listed_also_of_those_that_began_live() {
+    let hub = Hub::new(Limits::default(), publisher());
+    let conversation = |number| Conversation::direct(user("ann"), user(&format!("bob {number}")));
+    let place = |number| Place { conversation: conversation(number), ..lobby().place };
+    let name_claim = NameClaim::claim(&hub, &Space::root(), &user("ann"), Proof::User).unwrap();
+    let stored = (0..DIRECTS_LISTED_MAX).map(|number| {
+        let log = Log { head: Position::from_raw(1, 1), ..Log::default() };
+        Membership { place: place(number), log, ..lobby() }
+    });
+    hub.users.cache_memberships(name_claim.online_user(), stored.collect());
+    let say = |number, seq| {
+        let entry = Entry { place: place(number), author: user("ann"), ..entry("lobby", seq) };
+        let delivery = Delivery::new(Event::Entry(entry));
+        hub.deliver(&place(number), &[Post { delivery, origin: None, except: None }]);
+    };
+    let last = DIRECTS_LISTED_MAX - 1;
+    say(last, 2);
+    for number in DIRECTS_LISTED_MAX..DIRECTS_LISTED_MAX + 5 {
+        say(number, 1);
+    }
+    let listed = listed_directs(&hub, "ann");
+    assert_eq!(listed.len(), DIRECTS_LISTED_MAX);
+    assert!(listed.is_sorted(), "by name");
+    let is_listed = |number| listed.contains(&user(&format!("bob {number}")));
+    assert!(is_listed(last) && is_listed(DIRECTS_LISTED_MAX + 4), "those with new messages");
+    let older = (0..DIRECTS_LISTED_MAX).filter(|number| !is_listed(*number));
+    assert!(older.eq(DIRECTS_LISTED_MAX - 6..last), "the oldest are not");
+}
+
 #[tokio::test(start_paused = true)]
 async fn an_expired_guest_is_reported_once() {
     let hub = Hub::new(Limits::default(), publisher());
