@@ -32,7 +32,11 @@ export function notifications(clientType, server) {
     assert.equal((await root.next("notification")).unread, 1);
     const later = await connectWithToken(t, clientType, server, root.token);
     assert.deepEqual(later.welcome.inbox, { seq: 1, unread: 1, read: 0 });
-    assert.deepEqual(await root.ask("read", { inbox: true, seq: 1 }), { ok: true, seq: 1, unread: 0 });
+    assert.deepEqual(await root.ask("read", { inbox: true, seq: 1 }), {
+      ok: true,
+      seq: 1,
+      unread: 0,
+    });
   });
 
   test("only administrators may send it", async (t) => {

@@ -193,6 +193,21 @@ impl OnlineUsers {
         self.lock().get(space, user).map(OnlineUser::devices).unwrap_or_default()
     }
 
+    /// The guest session that has a name here, if the guest connected with this device lately.
+    pub(crate) fn guest_session(
+        &self,
+        space: &Space,
+        user: &UserName,
+        device: &DeviceId,
+    ) -> Option<Box<str>> {
+        self.lock().get(space, user)?.guest_session_with(device).map(Into::into)
+    }
+
+    /// Whether this is a device of a guest of the space.
+    pub(crate) fn is_guest_device(&self, space: &Space, device: &DeviceId) -> bool {
+        self.lock().is_guest_device(space, device)
+    }
+
     /// When an online user was last seen with a device, if that was lately.
     pub(crate) fn device_seen(
         &self,

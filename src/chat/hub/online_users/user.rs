@@ -133,6 +133,11 @@ impl OnlineUser {
         self.guest_session.as_deref() == Some(guest_session)
     }
 
+    /// The guest session, if the guest connected with this device lately.
+    pub(super) fn guest_session_with(&self, device: &DeviceId) -> Option<&str> {
+        self.guest_session.as_deref().filter(|_| self.devices.contains_key(device))
+    }
+
     /// What the store records when a guest expires. Users of the back end never expire.
     pub(super) fn guest_name(&self, space: &Space, user: &UserName) -> Option<GuestName> {
         let guest_session = self.guest_session.clone()?;
