@@ -170,8 +170,8 @@ impl Chat {
         Ok(ClaimedIdentity { name_claim, claims, token: is_returned.then_some(token) })
     }
 
-    /// Claims a name for a guest without a token: a new one, or one whose device is that of the guest
-    /// who has the name here. The caller issues the token.
+    /// Claims a name for a guest without a token: a new guest, or the one that has the name here, if
+    /// the device is the same. The caller issues the token.
     pub(super) async fn claim_as_guest(
         &self,
         space: &Space,

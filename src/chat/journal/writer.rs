@@ -59,8 +59,8 @@ struct StoredRun {
     replies: Vec<(Seq, ReadyReply)>,
 }
 
-/// The sending connection of a draft, the connection that it is not delivered to, its reply, and its
-/// share of the queue.
+/// The sending connection of a draft, the connection that it is not delivered to, its reply, and
+/// its share of the queue.
 type MessageWaiter = (ConnectionId, Option<ConnectionId>, PendingReply, OwnedSemaphorePermit);
 
 /// The waiters for the results of a batch, in the order of its parts.

@@ -62,7 +62,7 @@ impl Drop for HeldPosts {
 }
 
 impl Session {
-    /// Holds a post of an anonymous session back if it may belong to a guest who returns. Returns any
+    /// Holds a post of an anonymous session back if it may belong to a returning guest. Returns any
     /// other request; all but `new user` end the wait.
     pub(super) fn hold(
         &mut self,

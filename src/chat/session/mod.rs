@@ -120,8 +120,8 @@ impl Session {
         }
     }
 
-    /// Handles one request. `answer` is called exactly once; for a message, once it is on disk. A post
-    /// before `new user` may wait for it: see [`HeldPosts`].
+    /// Handles one request. `answer` is called exactly once; for a message, once it is on disk. A
+    /// post before `new user` may wait for it: see `session/held.rs`.
     pub async fn handle(&mut self, request: Request, answer: ReplyCallback) {
         if let Err(rejection) = self.check_active() {
             return answer(Err(rejection));

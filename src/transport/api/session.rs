@@ -35,8 +35,8 @@ pub(super) fn methods() -> MethodRouter<Arc<Chat>> {
         .fallback(method_not_allowed)
 }
 
-/// Returns the profile of the signed-in user, and `null` without a session: browsers log every other
-/// status as an error. A cookie that is not valid any more is cleared.
+/// Returns the profile of the signed-in user, and `null` without a session: browsers log 401 as an
+/// error. A cookie that is not valid any more is cleared.
 async fn get_profile(
     State(chat): State<Arc<Chat>>,
     headers: HeaderMap,

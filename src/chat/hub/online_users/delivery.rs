@@ -31,7 +31,8 @@ pub(crate) struct DeliveryProgress {
     pub(crate) uncertain_users: Vec<(Space, UserName)>,
 }
 
-/// The read position of an author that a message of the author moved past unread messages of others.
+/// The read position of an author, which a message of the author moved past unread messages of
+/// others.
 ///
 /// Without unread messages of others, the message itself is the sign of the move.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -242,8 +243,8 @@ impl OnlineUser {
         }
     }
 
-    /// Records that the user, as a member, has read a message that the user sent. Edits and deletions
-    /// move no read position, and the author of a notification has not read it.
+    /// Records that the user, as a member, has read a message that the user sent. Edits and
+    /// deletions move no read position, and the author of a notification has not read it.
     fn record_authored(&mut self, place: &Place, post: &Post) -> Option<ReadAdvance> {
         let entry = post.delivery.entry().filter(|it| it.is_message())?;
         if !place.conversation.authors_have_read() {
