@@ -3,7 +3,10 @@
 const PATH = "/api/session";
 const ANSWER_WAIT_MS = 10_000;
 
-/** The session of this browser: `{ok: true, user, …}`, or `{ok: false, code}`. */
+/**
+ * The session of this browser: `{ok: true, user, …}`, or `{ok: false, code}`; without a session,
+ * `{ok: false}`.
+ */
 export const fetchSession = () => call("GET");
 
 /** Creates a session with `{name}` or `{token}`; returns the same as `fetchSession`. */
@@ -21,7 +24,7 @@ async function call(method, claim) {
   try {
     const response = await fetch(PATH, request);
     const answer = response.status === 204 ? {} : await response.json();
-    return { ...answer, ok: response.ok };
+    return { ...answer, ok: response.ok && answer !== null };
   } catch {
     return { ok: false, code: "unanswered" };
   }

@@ -20,8 +20,8 @@ use roomcast::{
     },
     clock::{RandomIds, SystemClock},
     domain::{
-        Body, CloseReason, DevicePolicy, Guests, Limits, NodeId, RoomName, RoomRules, Secret, Seq,
-        Space, UserName,
+        Body, CloseReason, DevicePolicy, GuestDevices, Guests, Limits, NodeId, RoomName, RoomRules,
+        Secret, Seq, Space, UserName,
     },
     store::MemoryNodes,
     tasks::Tasks,
@@ -185,6 +185,7 @@ fn rules(limits: Limits) -> ChatRules {
         limits,
         guests: Guests::On,
         guest_lifetime: Duration::from_hours(1),
+        guest_devices: GuestDevices::Accepted,
         devices: DevicePolicy::Many,
         spaces: Vec::new(),
         rooms: RoomRules::default(),

@@ -38,7 +38,7 @@ const ENDPOINTS = {
     status: 200,
     cors: true,
   },
-  "GET /api/session": { path: "/api/session", status: 401, cors: true },
+  "GET /api/session": { path: "/api/session", status: 200, cors: true },
   "POST /api/session": {
     path: "/api/session",
     method: "POST",

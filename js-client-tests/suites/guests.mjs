@@ -63,6 +63,19 @@ export function guests(clientType, server) {
     });
   }
 
+  test("the same device gets the name back without the token, and no other device", async (t) => {
+    const [name, device] = [unique("ann"), unique("device")];
+    const ann = await connect(t, clientType, server, { device });
+    assertOk(await ann.ask("new user", { name }));
+    const other = await connect(t, clientType, server, { device: unique("device") });
+    assertRefused(await other.ask("new user", { name }), "name_taken");
+    const back = await connect(t, clientType, server, { device });
+    const buffered = back.ask("send message", "buffered");
+    assert.equal(assertOk(await back.ask("new user", { name })).user, name);
+    assertOk(await buffered);
+    assert.equal((await ann.next("new message")).username, name);
+  });
+
   test("a name that looks like one that is online is taken, on both transports", async (t) => {
     for (const [first, ...alike] of ALIKE.map((list) => list.filter(supportsName))) {
       if (first === undefined) continue;

@@ -26,6 +26,19 @@ export function notifications(clientType, server) {
     assert.deepEqual(root.take("notification"), []);
   });
 
+  test("it is unread also for an administrator who sends it to itself", async (t) => {
+    const { root } = await rootAndAnn(t);
+    assertOk(await root.ask("notify", { to: root.name, data: "x" }));
+    assert.equal((await root.next("notification")).unread, 1);
+    const later = await connectWithToken(t, clientType, server, root.token);
+    assert.deepEqual(later.welcome.inbox, { seq: 1, unread: 1, read: 0 });
+    assert.deepEqual(await root.ask("read", { inbox: true, seq: 1 }), {
+      ok: true,
+      seq: 1,
+      unread: 0,
+    });
+  });
+
   test("only administrators may send it", async (t) => {
     const { root, ann } = await rootAndAnn(t);
     const guest = await joinAsGuest(t, clientType, server, "guest");

@@ -65,6 +65,21 @@ export function readReceipts(clientType, server) {
     assert.deepEqual(bob.take("read").filter(by(bob)), []);
   });
 
+  test("a reply reads what was unread before it, for other devices and members", async (t) => {
+    const { room, ann, bob } = await ownerAndMember(t, clientType, server);
+    const second = await connectWithToken(t, clientType, server, bob.token, {
+      device: unique("device"),
+    });
+    await post(ann, room, "one", "two");
+    await post(bob, room, "three");
+    const read = { room, user: bob.name, seq: 3 };
+    assert.deepEqual(await second.next("read", by(bob)), { ...read, unread: 0 });
+    assert.deepEqual(await ann.next("read", by(bob)), read);
+    await post(bob, room, "four");
+    await barrier(second, room, bob);
+    assert.deepEqual(second.take("read").filter(by(bob)), [], "nothing was unread");
+  });
+
   test("of several quick receipts the furthest is delivered, and none goes back", async (t) => {
     const { room, ann, bob } = await ownerAndMember(t, clientType, server);
     await post(ann, room, "one", "two", "three", "four");

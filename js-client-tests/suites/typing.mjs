@@ -122,6 +122,20 @@ export function typing(clientType, server) {
     );
   });
 
+  test("leaving and removal end it", async (t) => {
+    const { room, ann, bob } = await ownerAndMember(t, clientType, server);
+    const carol = await joinAsUser(t, clientType, server, "carol", { room });
+    for (const [it, end] of [
+      [bob, () => bob.ask("leave", room)],
+      [carol, () => ann.ask("kick", { room, user: carol.name })],
+    ]) {
+      assertOk(await it.ask("typing", { room, typing: true }));
+      await ann.next("typing");
+      assertOk(await end());
+      assert.deepEqual(await ann.next("typing"), { room, user: it.name, typing: false });
+    }
+  });
+
   test("a reader cannot type", async (t) => {
     const room = unique("news");
     const ann = await joinAsUser(t, clientType, server, "ann", { room });

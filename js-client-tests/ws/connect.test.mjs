@@ -31,6 +31,14 @@ test("/ws/{room} is the same as ?room=", async (t) => {
   assert.equal((await barrier(ann, undefined, bob)).room, room);
 });
 
+test("a last slash in the path changes nothing", async (t) => {
+  const room = unique("room");
+  const ann = await joinAsGuest(t, wsJson, server, "ann", { path: `/ws/${room}/` });
+  assert.equal(ann.welcome.rooms[0].room, room);
+  const bob = await joinAsGuest(t, wsJson, server, "bob", { path: "/ws/" });
+  assert.equal(bob.welcome.rooms[0].room, "lobby");
+});
+
 test("a room in the path may be percent-encoded", async (t) => {
   const room = unique("a/b:c#ü+d");
   const ann = await joinAsGuest(t, wsJson, server, "ann", {

@@ -290,6 +290,7 @@ fn rules(config: &Config, node: NodeId) -> ChatRules {
         limits: config.limits(),
         guests: config.guests,
         guest_lifetime: Duration::from_secs(config.token.guest_ttl_secs),
+        guest_devices: config.token.guest_devices,
         devices: config.devices,
         spaces: config.spaces.clone(),
         rooms: config.rooms(),

@@ -12,11 +12,11 @@ use super::{
         ClaimOutcome, Claims, ClusterCommand, ClusterEvent, GuestName, IdentityKind, MetricEvent,
         Outbox, UserSeen, Wire,
     },
-    session::{ClaimedIdentity, Session, SessionOrigin, unavailable},
+    session::{ClaimedIdentity, GuestSession, Session, SessionOrigin, unavailable},
 };
 use crate::domain::{
-    DeviceId, Epoch, Grant, Guests, JoinMode, Place, Position, Rejection, RoomName, Seq, Space,
-    Token, UserName,
+    DeviceId, Epoch, Grant, GuestDevices, Guests, JoinMode, Place, Position, Rejection, RoomName,
+    Seq, Space, Token, UserName,
 };
 
 /// The time in which a node releases a guest name that is no longer used there.
@@ -170,22 +170,31 @@ impl Chat {
         Ok(ClaimedIdentity { name_claim, claims, token: is_returned.then_some(token) })
     }
 
-    /// Claims a name for a new guest. The caller issues the token.
+    /// Claims a name for a guest without a token: a new guest, or the one that has the name here, if
+    /// the device is the same. The caller issues the token.
     pub(super) async fn claim_as_guest(
         &self,
         space: &Space,
         user: UserName,
-    ) -> Result<(NameClaim, Claims), Rejection> {
+        device: Option<&DeviceId>,
+    ) -> Result<(NameClaim, Claims, GuestSession), Rejection> {
         if self.rules.guests == Guests::Off {
             return Err(Rejection::TokenRequired);
         }
-        let guest_session: Box<str> = self.ids.secret().into();
-        let proof = Proof::NewGuest(guest_session.clone());
+        let device = device.filter(|_| self.rules.guest_devices == GuestDevices::Accepted);
+        let known = device.and_then(|it| self.hub.users.guest_session(space, &user, it));
+        let (proof, guest_session, continuity) = if let Some(known) = known {
+            (Proof::Guest(known.clone()), known, GuestSession::Continued)
+        } else {
+            let new: Box<str> = self.ids.secret().into();
+            (Proof::NewGuest(new.clone()), new, GuestSession::New)
+        };
         let name_claim = NameClaim::claim(&self.hub, space, &user, proof)?;
         self.claim_guest_name(space, &user, &guest_session).await?;
         // Tokens hold whole seconds.
         let expires_at = (self.clock.now() + self.rules.guest_lifetime).truncate_to_second();
-        Ok((name_claim, Claims::guest(user, space, &guest_session, expires_at)))
+        let claims = Claims::guest(user, space, &guest_session, expires_at);
+        Ok((name_claim, claims, continuity))
     }
 
     /// The record of a connect at the current time.

@@ -237,6 +237,8 @@ impl Delivery {
 pub(crate) struct Post {
     /// A delivery of [`Event::Entry`].
     pub(crate) delivery: Arc<Delivery>,
+    /// The connection of this node that sent it.
+    pub(crate) origin: Option<ConnectionId>,
     /// The connection that it is not delivered to.
     pub(crate) except: Option<ConnectionId>,
 }

@@ -45,7 +45,9 @@ use self::{
     },
     publisher::Publisher,
 };
-use crate::domain::{CloseReason, DevicePolicy, Guests, Limits, NodeId, RoomRules, SpacePattern};
+use crate::domain::{
+    CloseReason, DevicePolicy, GuestDevices, Guests, Limits, NodeId, RoomRules, SpacePattern,
+};
 
 /// The engines and rules of a chat.
 #[expect(missing_debug_implementations, reason = "engines need not print")]
@@ -77,6 +79,8 @@ pub struct ChatRules {
     pub guests: Guests,
     /// How long a guest's token is valid.
     pub guest_lifetime: Duration,
+    /// Whether a guest without a token is recognised by its device.
+    pub guest_devices: GuestDevices,
     /// The number of devices that a user may have online.
     pub devices: DevicePolicy,
     /// The spaces in addition to `/`.

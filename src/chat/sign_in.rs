@@ -65,7 +65,7 @@ impl Chat {
         }
         let (name_claim, mut claims) = match credential {
             Credential::Name(user) => {
-                let (name_claim, claims) = self.claim_as_guest(space, user).await?;
+                let (name_claim, claims, _) = self.claim_as_guest(space, user, None).await?;
                 (Some(name_claim), claims)
             }
             Credential::Token(token) => (None, self.check_token_for_space(space, &token).await?),

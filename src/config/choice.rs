@@ -2,7 +2,7 @@
 
 use serde::{Deserialize, Deserializer, Serializer, de::Error as _};
 
-use crate::domain::{DevicePolicy, Guests, QueryTokens, Synchronous};
+use crate::domain::{DevicePolicy, GuestDevices, Guests, QueryTokens, Synchronous};
 
 /// A type with one name per value.
 pub(super) trait Choice: Copy + PartialEq + 'static {
@@ -16,6 +16,10 @@ impl Choice for Guests {
 
 impl Choice for QueryTokens {
     const NAMES: [(&'static str, Self); 2] = [("on", Self::Accepted), ("off", Self::Rejected)];
+}
+
+impl Choice for GuestDevices {
+    const NAMES: [(&'static str, Self); 2] = [("on", Self::Accepted), ("off", Self::Ignored)];
 }
 
 impl Choice for DevicePolicy {

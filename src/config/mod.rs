@@ -20,7 +20,8 @@ use serde::{Deserialize, Deserializer, Serialize, Serializer, de::Error as _};
 use crate::{
     auth::KeyOptions,
     domain::{
-        DevicePolicy, Guests, Limits, QueryTokens, RoomRules, Secret, SpacePattern, Synchronous,
+        DevicePolicy, GuestDevices, Guests, Limits, QueryTokens, RoomRules, Secret, SpacePattern,
+        Synchronous,
     },
     telemetry::LogFormat,
 };
@@ -130,6 +131,9 @@ pub struct TokenSettings {
     pub in_query: QueryTokens,
     /// The lifetime of a guest's token.
     pub guest_ttl_secs: u64,
+    /// Whether a guest without a token is recognised by its device.
+    #[serde(with = "choice")]
+    pub guest_devices: GuestDevices,
 }
 
 impl Config {
@@ -203,6 +207,7 @@ impl Default for TokenSettings {
             jwks_refresh_secs: 300,
             in_query: QueryTokens::Accepted,
             guest_ttl_secs: 24 * 60 * 60,
+            guest_devices: GuestDevices::Accepted,
         }
     }
 }

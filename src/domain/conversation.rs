@@ -30,6 +30,15 @@ impl Conversation {
         }
     }
 
+    /// Whether a message counts as read by its author. The author of a notification writes into an
+    /// inbox: it is unread there, also in the author's own.
+    pub fn authors_have_read(&self) -> bool {
+        match self {
+            Self::Room(_) | Self::Direct(..) => true,
+            Self::Inbox(_) => false,
+        }
+    }
+
     /// The view of `user`, one of its users.
     pub fn view_for(&self, user: &UserName) -> View {
         match self {
@@ -101,6 +110,14 @@ mod tests {
         assert_eq!(both.view_for(&ann), View::Direct(bob.clone()));
         assert_eq!(both.view_for(&bob), View::Direct(ann.clone()));
         assert_eq!(View::Direct(bob).conversation_of(&ann), both);
+    }
+
+    #[test]
+    fn authors_have_read_their_messages_but_not_their_notifications() {
+        let (ann, bob) = (UserName::from_raw("ann"), UserName::from_raw("bob"));
+        assert!(Conversation::Room(RoomName::lobby()).authors_have_read());
+        assert!(Conversation::direct(ann.clone(), bob).authors_have_read());
+        assert!(!Conversation::Inbox(ann).authors_have_read());
     }
 
     #[test]

@@ -35,7 +35,7 @@ pub use id::{ConnectionId, DeviceId, Epoch, MessageId, NodeId, Seq, SignInId};
 pub use limits::Limits;
 pub use member::{JoinMode, Member, Muted, Role};
 pub use name::{NameKey, RoomName, RoomPattern, Space, SpacePattern, UserName};
-pub use policy::{DevicePolicy, Guests, QueryTokens, Synchronous};
+pub use policy::{DevicePolicy, GuestDevices, Guests, QueryTokens, Synchronous};
 pub use position::{Log, Position};
 pub use presence::{Roster, RosterArrival, RosterDeparture};
 pub use rate_limiter::RateLimiter;

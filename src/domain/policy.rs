@@ -9,6 +9,15 @@ pub enum Guests {
     Off,
 }
 
+/// Whether the device of a guest without a token proves that it is the same guest.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum GuestDevices {
+    /// It does, until the end of the grace period.
+    Accepted,
+    /// Only the token does.
+    Ignored,
+}
+
 /// The number of devices that a user may have online.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum DevicePolicy {

@@ -27,7 +27,9 @@ pub fn router(
 ) -> Router {
     let websockets = Router::new()
         .route("/ws", any(plain_websocket))
+        .route("/ws/", any(plain_websocket))
         .route("/ws/{room}", any(plain_websocket))
+        .route("/ws/{room}/", any(plain_websocket))
         .with_state(websocket);
     let health = Router::new()
         .route("/health/live", get(async || "alive"))

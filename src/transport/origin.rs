@@ -72,14 +72,20 @@ fn are_labels(text: &str) -> bool {
     text.split('.').all(|label| !label.is_empty() && label.bytes().all(plain))
 }
 
-/// Whether `origin` and `host` have the same host and port.
+/// Whether `origin` and `host` have the same host and port. The default port of the origin's scheme
+/// may be left out in either: browsers leave it out, some proxies and clients do not.
 ///
 /// The scheme is not compared: behind a proxy that terminates TLS, the server does not know its
 /// own.
 fn is_same_host(origin: &str, host: Option<&HeaderValue>) -> bool {
-    let authority = origin.strip_prefix("http://").or_else(|| origin.strip_prefix("https://"));
-    match (authority, host.and_then(|host| host.to_str().ok())) {
-        (Some(authority), Some(host)) => !host.is_empty() && authority.eq_ignore_ascii_case(host),
+    let http = origin.strip_prefix("http://").map(|authority| (authority, ":80"));
+    let https = || origin.strip_prefix("https://").map(|authority| (authority, ":443"));
+    match (http.or_else(https), host.and_then(|host| host.to_str().ok())) {
+        (Some((authority, default_port)), Some(host)) => {
+            let [origin, host] =
+                [authority, host].map(|text| text.strip_suffix(default_port).unwrap_or(text));
+            !host.is_empty() && origin.eq_ignore_ascii_case(host)
+        }
         _ => false,
     }
 }
@@ -103,6 +109,33 @@ mod tests {
             assert_eq!(check(Some(own), &[]), Ok(None), "{own}");
         }
         assert_eq!(check(None, &[]), Ok(None), "not a browser");
+    }
+
+    #[test]
+    fn a_default_port_may_be_left_out_on_either_side() {
+        let is_own = |host: &'static str, origin: &str| {
+            is_same_host(origin, Some(&HeaderValue::from_static(host)))
+        };
+        for (host, origin) in [
+            ("chat.example.com:443", "https://chat.example.com"),
+            ("chat.example.com", "https://chat.example.com:443"),
+            ("Chat.Example.com:80", "http://chat.example.com"),
+            ("chat.example.com", "http://chat.example.com:80"),
+            ("[::1]:443", "https://[::1]"),
+        ] {
+            assert!(is_own(host, origin), "{host} and {origin}");
+        }
+        for (host, origin) in [
+            ("chat.example.com:80", "https://chat.example.com"),
+            ("chat.example.com:443", "http://chat.example.com"),
+            ("chat.example.com:8443", "https://chat.example.com"),
+            ("chat.example.com", "https://chat.example.com:80"),
+            ("chat.example.com:443:443", "https://chat.example.com"),
+            (":443", "https://"),
+            (":443", "https://:443"),
+        ] {
+            assert!(!is_own(host, origin), "{host} and {origin}");
+        }
     }
 
     #[test]

@@ -1,7 +1,10 @@
 //! Guest names, and the precedence of users.
 
-use roomcast::{config::StoreKind, domain::Guests};
-use serde_json::json;
+use roomcast::{
+    config::StoreKind,
+    domain::{GuestDevices, Guests},
+};
+use serde_json::{Value, json};
 
 use crate::{
     clients::{Client, ConnectOptions, Wire},
@@ -89,6 +92,73 @@ async fn with_guests_off_only_back_end_tokens_are_accepted() {
     let closing = anonymous.next("closing").await;
     assert_eq!((&closing["code"], &closing["reconnect"]), (&"invalid_user".into(), &false.into()));
     assert_eq!(anonymous.end().await, Some(4001));
+    server.stop().await;
+}
+
+/// Opens an anonymous connection with a device.
+async fn open_with(server: &TestServer, wire: Wire, device: &str) -> Client {
+    Client::open(server, wire, ConnectOptions::new().device(device)).await.ok().unwrap()
+}
+
+#[tokio::test]
+async fn a_guest_without_the_token_gets_the_name_back_with_the_same_device() {
+    let server = TestServer::start().await;
+    for wire in Wire::ALL {
+        let (name, device) = (format!("ann {wire:?}"), format!("phone-{wire:?}"));
+        let mut bob = Client::named(&server, wire, &format!("bob {wire:?}")).await;
+        let mut ann = open_with(&server, wire, &device).await;
+        ann.identify(&name).await;
+        ann.ask("join", "den").await;
+        ann.ask("SingleChat", json!({ "to": format!("bob {wire:?}"), "data": "hi" })).await;
+        let before = server.connections();
+        ann.close().await;
+        server.has_connections(before - 1).await;
+        let mut other = open_with(&server, wire, "another").await;
+        assert_eq!(other.refusal("send message", "not mine").await, "not_identified");
+        assert_eq!(other.refusal("new user", name.as_str()).await, "name_taken");
+        let mut back = open_with(&server, wire, &device).await;
+        let buffered = back.send("send message", "buffered").await;
+        let welcome = back.identify(&name).await;
+        assert_eq!(welcome["user"], name);
+        assert_eq!(welcome["directs"].as_array().map(Vec::len), Some(1), "the same guest");
+        assert_eq!(back.answer(buffered).await["ok"], true);
+        assert_eq!(bob.next("new message").await["username"], name);
+        assert!(!bob.has_received("user left").await, "within the grace period");
+    }
+    server.stop().await;
+}
+
+#[tokio::test]
+async fn held_messages_are_refused_unless_the_same_guest_returns() {
+    let server = TestServer::start().await;
+    for wire in Wire::ALL {
+        let (name, device) = (format!("ann {wire:?}"), format!("phone-{wire:?}"));
+        open_with(&server, wire, &device).await.identify(&name).await;
+        for event in ["new user", "GroupList"] {
+            let mut client = open_with(&server, wire, &device).await;
+            let held = client.send("send message", "x").await;
+            let data =
+                if event == "new user" { json!(format!("cleo {wire:?}")) } else { Value::Null };
+            client.send(event, data).await;
+            assert_eq!(client.answer(held).await["code"], "not_identified", "{event}");
+        }
+    }
+    server.stop().await;
+}
+
+#[tokio::test]
+async fn with_guest_devices_off_only_the_token_gets_the_name_back() {
+    let server =
+        TestServer::with(|config| config.token.guest_devices = GuestDevices::Ignored).await;
+    let mut ann = open_with(&server, Wire::WebSocket, "phone").await;
+    ann.identify("ann").await;
+    let token = ann.token.clone();
+    ann.close().await;
+    let mut back = open_with(&server, Wire::WebSocket, "phone").await;
+    assert_eq!(back.refusal("send message", "x").await, "not_identified");
+    assert_eq!(back.refusal("new user", "ann").await, "name_taken");
+    drop(Client::with_token(&server, Wire::WebSocket, &token).await);
+    drop(back);
     server.stop().await;
 }
 

@@ -61,6 +61,33 @@ async fn a_read_position_is_shared_by_all_devices_and_only_moves_forward() {
 }
 
 #[tokio::test]
+async fn a_reply_reads_what_was_unread_before_it() {
+    let server = TestServer::start().await;
+    for wire in Wire::ALL {
+        let (ann_name, bob_name) = (format!("ann {wire:?}"), format!("bob {wire:?}"));
+        let (mut phone, _) = connect(&server, wire, &ann_name).await;
+        let (mut laptop, _) = connect(&server, wire, &ann_name).await;
+        let mut bob = Client::named(&server, wire, &bob_name).await;
+        let there = format!("room-{wire:?}");
+        for client in [&mut phone, &mut bob] {
+            client.ask("join", there.as_str()).await;
+        }
+        bob.ask("send message", json!({ "room": there, "msg": "one" })).await;
+        phone.ask("send message", json!({ "room": there, "msg": "two" })).await;
+        let told = json!({ "room": there, "user": ann_name, "seq": 2, "unread": 0 });
+        assert_eq!(laptop.next("read").await, told);
+        assert_eq!(bob.next("read").await, json!({ "room": there, "user": ann_name, "seq": 2 }));
+        bob.ask("SingleChat", json!({ "to": ann_name, "data": "one" })).await;
+        phone.ask("SingleChat", json!({ "to": bob_name, "data": "two" })).await;
+        let told = json!({ "with": bob_name, "user": ann_name, "seq": 2, "unread": 0 });
+        assert_eq!(laptop.next("read").await, told);
+        assert_eq!(bob.next("read").await, json!({ "with": ann_name, "user": ann_name, "seq": 2 }));
+        assert!(!phone.has_received("read").await, "the answer says it");
+    }
+    server.stop().await;
+}
+
+#[tokio::test]
 async fn read_events_are_not_sent_to_connections_whose_token_excludes_the_room() {
     let server = TestServer::start().await;
     for wire in Wire::ALL {
@@ -151,6 +178,64 @@ async fn typing_events_reach_the_other_members() {
         ann.close().await;
         assert_eq!(bob.next("typing").await["typing"], false, "it ends with the connection");
     }
+    server.stop().await;
+}
+
+#[tokio::test]
+async fn typing_ends_when_the_user_leaves_or_is_removed() {
+    let server = TestServer::start().await;
+    for wire in Wire::ALL {
+        let ann_name = format!("ann {wire:?}");
+        let (mut ann, _) = connect(&server, wire, &ann_name).await;
+        let (mut bob, _) = connect(&server, wire, &format!("bob {wire:?}")).await;
+        for is_kicked in [false, true] {
+            let there = format!("room-{wire:?}-{is_kicked}");
+            for client in [&mut bob, &mut ann] {
+                client.ask("join", there.as_str()).await;
+            }
+            ann.ask("typing", json!({ "room": there, "typing": true })).await;
+            assert_eq!(bob.next("typing").await["typing"], true);
+            if is_kicked {
+                bob.ask("kick", json!({ "room": there, "user": ann_name })).await;
+            } else {
+                ann.ask("leave", there.as_str()).await;
+            }
+            let ended = json!({ "room": there, "user": ann_name, "typing": false });
+            assert_eq!(bob.next("typing").await, ended, "kicked: {is_kicked}");
+        }
+    }
+    server.stop().await;
+}
+
+#[tokio::test]
+async fn welcome_is_the_same_before_and_after_a_restart() {
+    let server = TestServer::on_disk().await;
+    let mut root = connect_admin(&server, Wire::WebSocket).await;
+    let mut bob = Client::named(&server, Wire::WebSocket, "bob").await;
+    for client in [&mut root, &mut bob] {
+        client.ask("join", "den").await;
+    }
+    let say = |text: &str| json!({ "room": "den", "msg": text });
+    bob.ask("send message", say("one")).await;
+    root.ask("send message", say("two")).await;
+    bob.ask("send message", say("three")).await;
+    bob.ask("edit message", json!({ "room": "den", "seq": 3, "msg": "drei" })).await;
+    for text in ["one", "two"] {
+        root.ask("notify", json!({ "to": "root", "data": text })).await;
+        bob.ask("SingleChat", json!({ "to": "root", "data": text })).await;
+    }
+    root.ask("SingleChat", json!({ "to": "bob", "data": "three" })).await;
+    root.ask("SingleChat", json!({ "to": "root", "data": "a note" })).await;
+    bob.ask("SingleChat", json!({ "to": "root", "data": "four" })).await;
+    let state = async |server: &TestServer| {
+        let (_client, welcome) = connect(server, Wire::WebSocket, "root").await;
+        ["rooms", "directs", "inbox"].map(|part| welcome[part].clone())
+    };
+    let before = state(&server).await;
+    assert_eq!(before[2], json!({ "seq": 2, "unread": 2, "read": 0 }), "one's own, too");
+    drop((root, bob));
+    let server = server.restart().await;
+    assert_eq!(state(&server).await, before);
     server.stop().await;
 }
 

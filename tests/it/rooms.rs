@@ -104,9 +104,15 @@ async fn a_room_in_the_handshake_replaces_the_lobby() {
     let mut bob = Client::open_at(&server, "/ws/caf%C3%A9", "").await.ok().unwrap();
     bob.ask("new user", "bob").await;
     assert_eq!(bob.next("welcome").await["rooms"][0]["room"], "café");
+    let mut carol = Client::open_at(&server, "/ws/caf%C3%A9/", "").await.ok().unwrap();
+    carol.ask("new user", "carol").await;
+    assert_eq!(carol.next("welcome").await["rooms"][0]["room"], "café");
+    let mut dave = Client::open_at(&server, "/ws/?room=den", "").await.ok().unwrap();
+    dave.ask("new user", "dave").await;
+    assert_eq!(dave.next("welcome").await["rooms"][0]["room"], "den");
     let refused = Client::open_at(&server, "/ws/a%20b", "").await.err().unwrap();
     assert_eq!((refused.status, &*refused.code), (Some(422), "room_invalid"));
-    drop(bob);
+    drop((bob, carol, dave));
     server.stop().await;
 }
 

@@ -94,7 +94,7 @@ impl Cluster {
         match event {
             ClusterEvent::Entry(delivery) => {
                 let Some(place) = delivery.entry().map(|entry| entry.place.clone()) else { return };
-                let post = Post { delivery: Arc::clone(&delivery), except: None };
+                let post = Post { delivery: Arc::clone(&delivery), origin: None, except: None };
                 self.deliver_in_order(&place, &[post], Vec::new());
             }
             ClusterEvent::Trimmed(place, floor) => self.hub.fanout.trim(&[(place, floor)]),

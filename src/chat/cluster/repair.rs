@@ -382,5 +382,5 @@ impl DirtyChannels {
 
 /// The post of an entry that was read from the store.
 fn post_of(entry: Entry) -> Post {
-    Post { delivery: Delivery::new(Event::Entry(entry)), except: None }
+    Post { delivery: Delivery::new(Event::Entry(entry)), origin: None, except: None }
 }

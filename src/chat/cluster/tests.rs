@@ -27,7 +27,10 @@ use crate::{
         test_support::RecordingOutbox,
     },
     clock::RandomIds,
-    domain::{Body, DevicePolicy, Guests, Limits, NodeId, RoomRules, Secret, Space, UserName},
+    domain::{
+        Body, DevicePolicy, GuestDevices, Guests, Limits, NodeId, RoomRules, Secret, Space,
+        UserName,
+    },
     store::{MemoryNodes, MemoryStore},
     tasks::Tasks,
 };
@@ -239,6 +242,7 @@ fn rules(node: NodeId) -> ChatRules {
         limits: Limits::default(),
         guests: Guests::On,
         guest_lifetime: Duration::from_mins(10),
+        guest_devices: GuestDevices::Accepted,
         devices: DevicePolicy::Many,
         spaces: Vec::new(),
         rooms: RoomRules::default(),

@@ -6,7 +6,7 @@ use std::sync::Arc;
 use super::{
     live_room::RunDelivery,
     live_rooms::LiveRooms,
-    online_users::{DeliveryProgress, OnlineUsers},
+    online_users::{DeliveryProgress, OnlineUsers, ReadAdvance},
     slow_readers::close_slow_readers,
 };
 use crate::{
@@ -28,22 +28,24 @@ impl Fanout {
     }
 
     /// Sends a run of stored entries of one place, in order, as far as it continues what was sent
-    /// before.
-    pub(super) fn deliver(&self, place: &Place, run: &[Post]) -> RunDelivery {
+    /// before. Returns also the authors whose messages moved their read positions past others.
+    pub(super) fn deliver(&self, place: &Place, run: &[Post]) -> (RunDelivery, Vec<ReadAdvance>) {
         match &place.conversation {
             Conversation::Room(_) => {
-                self.users.record_authors(place, run);
-                self.live_rooms.deliver(place, run)
+                let advances = self.users.record_authors(place, run);
+                let sent = self.live_rooms.deliver(place, run);
+                self.users.send_read_advances(place, &advances);
+                (sent, advances)
             }
             Conversation::Direct(one, other) => {
-                let first = self.users.deliver(place, one, run);
+                let (first, mut advances) = self.users.deliver(place, one, run);
                 if one == other {
-                    return first;
+                    return (first, advances);
                 }
-                match self.users.deliver(place, other, run) {
-                    RunDelivery::Complete => first,
-                    RunDelivery::Partial => RunDelivery::Partial,
-                }
+                let (second, others) = self.users.deliver(place, other, run);
+                advances.extend(others);
+                let sent = if second == RunDelivery::Complete { first } else { second };
+                (sent, advances)
             }
             Conversation::Inbox(user) => self.users.deliver(place, user, run),
         }

@@ -43,7 +43,7 @@ pub(crate) use self::online_users::{
 };
 pub(crate) use self::slow_readers::{close_outboxes, close_slow_readers, send};
 use self::{
-    online_users::ChangeEffects,
+    online_users::{ChangeEffects, ReadAdvance, TypingEnd},
     receipts::ReadReceipts,
     timers::{GracePeriod, Timers},
     typing::TypingTracker,
@@ -120,7 +120,13 @@ impl Hub {
     /// Sends a run of stored entries of one place, in order, to the connections of this node, as far
     /// as it continues what was sent before.
     pub(crate) fn deliver(&self, place: &Place, run: &[Post]) -> RunDelivery {
-        let sent = self.fanout.deliver(place, run);
+        let (sent, advances) = self.fanout.deliver(place, run);
+        for ReadAdvance { author, origin, read, members } in advances {
+            // The other nodes receive the receipt from the node that stored the message.
+            if origin.is_some() {
+                self.receipts.schedule(place, &author, read, members);
+            }
+        }
         for entry in run.iter().filter_map(|it| it.delivery.entry()).filter(|it| it.is_message()) {
             self.typing.end_silently(place, &entry.author);
         }
@@ -160,8 +166,13 @@ impl Hub {
     }
 
     fn finish(&self, user: &UserName, effects: ChangeEffects) {
-        for place in &effects.left {
-            self.typing.end_silently(place, user);
+        for ended in effects.typing_ended {
+            match ended {
+                TypingEnd::User(place) => self.typing.stop(place, user),
+                TypingEnd::Connection(place, connection) => {
+                    self.typing.stop_on_connection(place, user, connection);
+                }
+            }
         }
         close_slow_readers(effects.full_outboxes);
     }

@@ -130,7 +130,9 @@ impl NameClaim {
     /// Applies the scope of a renewed token to the connection.
     pub(crate) fn update_scope(&self, scope: Scope) {
         if let Some(connection_info) = &self.connection_info {
-            self.hub.users.update_scope(&self.id, connection_info.connection, scope);
+            let connection = connection_info.connection;
+            let effects = self.hub.users.update_scope(&self.id, connection, scope);
+            self.hub.finish(&self.id.user, effects);
         }
     }
 }

@@ -41,7 +41,7 @@ impl Ring {
             }
             let delivery = Delivery::new(Event::Entry(entry));
             self.bytes += weight(&delivery);
-            self.posts.push_front(Post { delivery, except: None });
+            self.posts.push_front(Post { delivery, origin: None, except: None });
             if self.is_over(limits) {
                 self.pop();
                 return;
@@ -112,7 +112,7 @@ mod tests {
     }
 
     fn post(delivery: std::sync::Arc<Delivery>) -> Post {
-        Post { delivery, except: None }
+        Post { delivery, origin: None, except: None }
     }
 
     fn at_most(count: usize) -> Limits {

@@ -98,6 +98,11 @@ impl TypingStates {
         keys.into_iter().filter(stop).collect()
     }
 
+    /// Whether a user types, or did until a moment ago, on this connection.
+    fn is_on(&self, key: &TypingKey, connection: ConnectionId) -> bool {
+        self.users.get(key).is_some_and(|(_, on)| *on == connection)
+    }
+
     fn unlink(&mut self, connection: ConnectionId, key: &TypingKey) {
         if let Some(keys) = self.by_connection.get_mut(&connection) {
             keys.remove(key);
@@ -129,6 +134,19 @@ impl TypingTracker {
         }
     }
 
+    /// A user may not type any more on a connection.
+    pub(super) fn stop_on_connection(
+        &self,
+        place: Place,
+        user: &UserName,
+        connection: ConnectionId,
+    ) {
+        let key = (place, user.clone());
+        if self.states.lock().is_on(&key, connection) {
+            self.stop(key.0, user);
+        }
+    }
+
     /// A user types on another node, or stopped. The event of the end may be lost: the state times out
     /// on this node, too.
     pub(crate) fn apply_remote(&self, place: Place, user: &UserName, typing: Typing) {
@@ -139,7 +157,7 @@ impl TypingTracker {
         }
     }
 
-    /// Ends typing without an event: a message, or leaving the room, is the sign.
+    /// Ends typing without an event: a message implies it.
     pub(super) fn end_silently(&self, place: &Place, user: &UserName) {
         let mut states = self.states.lock();
         if !states.users.is_empty() {

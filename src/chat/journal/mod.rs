@@ -40,6 +40,8 @@ type Completion<T> = oneshot::Sender<Result<T, Rejection>>;
 /// A draft on its way to the store.
 pub(crate) struct PendingDraft {
     pub(crate) draft: Draft,
+    /// The sending connection.
+    pub(crate) origin: ConnectionId,
     /// The sending connection, where the message is not delivered to it.
     pub(crate) except: Option<ConnectionId>,
     pub(crate) reply: PendingReply,

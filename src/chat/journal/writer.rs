@@ -59,8 +59,9 @@ struct StoredRun {
     replies: Vec<(Seq, ReadyReply)>,
 }
 
-/// The connection that a draft is not delivered to, its reply, and its share of the queue.
-type MessageWaiter = (Option<ConnectionId>, PendingReply, OwnedSemaphorePermit);
+/// The sending connection of a draft, the connection that it is not delivered to, its reply, and
+/// its share of the queue.
+type MessageWaiter = (ConnectionId, Option<ConnectionId>, PendingReply, OwnedSemaphorePermit);
 
 /// The waiters for the results of a batch, in the order of its parts.
 #[derive(Default)]
@@ -122,9 +123,10 @@ impl JournalWriter {
                 JournalCommand::UserSeen(_) => (),
                 JournalCommand::UserDeparted(departed) => batch.departed.push(departed),
                 JournalCommand::GuestExpired(expired) => batch.expired.push(expired),
-                JournalCommand::PendingDraft(PendingDraft { draft, except, reply }, permit) => {
+                JournalCommand::PendingDraft(message, permit) => {
+                    let PendingDraft { draft, origin, except, reply } = message;
                     batch.drafts.push(draft);
-                    waiting.messages.push((except, reply, permit));
+                    waiting.messages.push((origin, except, reply, permit));
                 }
                 JournalCommand::MembershipRequest(MembershipRequest { change, cause, reply }) => {
                     if batch.drafts.iter().any(|draft| revokes_right_of(&change, draft)) {
@@ -246,7 +248,7 @@ impl JournalWriter {
     ) {
         let mut runs: HashMap<Place, StoredRun> = HashMap::new();
         let mut others = Vec::new();
-        for ((draft, (except, reply, permit)), outcome) in
+        for ((draft, (origin, except, reply, permit)), outcome) in
             drafts.into_iter().zip(message_waiters).zip(outcomes)
         {
             let reply = reply.complete(outcome, permit);
@@ -261,7 +263,8 @@ impl JournalWriter {
             if let Outcome::Stored(position) = outcome {
                 let entry = entry_of(draft, position);
                 let run = runs.entry(entry.place.clone()).or_default();
-                run.posts.push(Post { delivery: Delivery::new(Event::Entry(entry)), except });
+                let delivery = Delivery::new(Event::Entry(entry));
+                run.posts.push(Post { delivery, origin: Some(origin), except });
                 run.replies.push((position.seq, reply));
             } else {
                 others.push(reply);
@@ -310,7 +313,7 @@ impl BatchWaiters {
         for reply in changes.into_iter().filter_map(|(_, reply)| reply) {
             reply.reject(rejection.clone());
         }
-        for (_, reply, _) in messages {
+        for (_, _, reply, _) in messages {
             reply.reject(rejection.clone());
         }
         for (waiter, (space, user)) in waiters.into_iter().zip(arrived) {

@@ -35,7 +35,8 @@ pub const DIRECTS_LISTED_MAX: usize = 200;
 ///   message.
 /// - **One body:** a message's body is stored once. An edit overwrites it, a deletion erases it.
 /// - **Members:** a message makes author and addressee members of their direct conversation, and a
-///   notification makes the user a member of the inbox. A member's own message counts as read.
+///   notification makes the user a member of the inbox. A member's own message counts as read, but
+///   a notification is unread, also in its author's own inbox.
 /// - **Milliseconds:** stored times are truncated to them.
 /// - **Read your writes:** a read that begins after `commit` returned sees the batch.
 /// - **Shared:** where processes share a database, all this holds for their batches together: one

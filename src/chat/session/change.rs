@@ -87,7 +87,8 @@ impl Session {
         let reply = PendingReply { draft_reply, callback: answer };
         let draft = Draft { place, id, author, needs, at: now, act };
         let except = self.excluded_connection(kind);
-        self.chat.journal.append(PendingDraft { draft, except, reply }).await;
+        let origin = self.registration.id();
+        self.chat.journal.append(PendingDraft { draft, origin, except, reply }).await;
     }
 }
 

@@ -4,7 +4,9 @@ use std::{collections::BTreeSet, sync::Arc};
 
 use tracing::{Span, field::display};
 
-use super::{ClaimedIdentity, Session, SessionIdentity, auth::LastSeenGuard, unavailable};
+use super::{
+    ClaimedIdentity, GuestSession, Session, SessionIdentity, auth::LastSeenGuard, unavailable,
+};
 use crate::{
     chat::{
         Answer, ReplyCallback,
@@ -36,12 +38,16 @@ impl Session {
     ) {
         match self.prepare_guest(user, device).await {
             Err(rejection) => answer(Err(rejection)),
-            Ok((token, prepared)) => {
+            Ok((token, prepared, guest_session)) => {
                 let user = prepared.claimed.name_claim.user().clone();
                 answer(Ok(Answer::Identified { user, token }));
                 self.enter(prepared).await;
+                if guest_session == GuestSession::Continued {
+                    self.send_held().await;
+                }
             }
         }
+        self.reject_held();
     }
 
     /// Does everything that can be rejected, before any effect is visible to others.
@@ -49,18 +55,19 @@ impl Session {
         &self,
         user: UserName,
         device: Option<DeviceId>,
-    ) -> Result<(Token, PreparedIdentity), Rejection> {
+    ) -> Result<(Token, PreparedIdentity, GuestSession), Rejection> {
         if self.identity.is_some() {
             return Err(Rejection::AlreadyIdentified);
         }
-        let (name_claim, claims) = self.chat.claim_as_guest(&self.origin.space, user).await?;
+        let device = device.or_else(|| self.origin.device.clone());
+        let (name_claim, claims, guest_session) =
+            self.chat.claim_as_guest(&self.origin.space, user, device.as_ref()).await?;
         if let Some(room) = &self.origin.room {
             self.chat.check_room(&self.origin.space, &claims, room).await?;
         }
         let token = self.chat.tokens.issue(&claims).map_err(|fault| unavailable(&fault))?;
         let claimed = ClaimedIdentity { name_claim, claims, token: Some(token.clone()) };
-        let device = device.or_else(|| self.origin.device.clone());
-        Ok((token, self.prepare(claimed, device).await?))
+        Ok((token, self.prepare(claimed, device).await?, guest_session))
     }
 
     /// The same for a client with a token.

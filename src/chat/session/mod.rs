@@ -7,6 +7,7 @@
 
 mod auth;
 mod change;
+mod held;
 mod history;
 mod identify;
 mod members;
@@ -20,7 +21,10 @@ use std::{collections::BTreeMap, sync::Arc};
 
 use tracing::{Span, error, field::display};
 
-use self::auth::{LastSeenGuard, Rights};
+use self::{
+    auth::{LastSeenGuard, Rights},
+    held::HeldPosts,
+};
 use super::{
     Chat, ReplyCallback, Request,
     hub::{ConnectionRegistration, LiveRoom, NameClaim},
@@ -39,6 +43,7 @@ pub struct Session {
     outbox: Arc<dyn Outbox>,
     rate_limiter: RateLimiter,
     identity: Option<SessionIdentity>,
+    held: HeldPosts,
     // Last, so that the rooms are left before the connection is removed.
     registration: ConnectionRegistration,
 }
@@ -71,6 +76,15 @@ pub(super) struct ClaimedIdentity {
     pub(super) token: Option<Token>,
 }
 
+/// Whether a guest without a token is new.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum GuestSession {
+    /// It is.
+    New,
+    /// It continues a guest session with the same device.
+    Continued,
+}
+
 /// The user of an identified session.
 #[derive(Debug)]
 pub(super) struct SessionIdentity {
@@ -101,15 +115,18 @@ impl Session {
             outbox,
             rate_limiter: RateLimiter::default(),
             identity: None,
+            held: HeldPosts::default(),
             registration,
         }
     }
 
-    /// Handles one request. `answer` is called exactly once; for a message, once it is on disk.
+    /// Handles one request. `answer` is called exactly once; for a message, once it is on disk. A
+    /// post before `new user` may wait for it: see `session/held.rs`.
     pub async fn handle(&mut self, request: Request, answer: ReplyCallback) {
         if let Err(rejection) = self.check_active() {
             return answer(Err(rejection));
         }
+        let Some((request, answer)) = self.hold(request, answer) else { return };
         self.refresh_membership(&request).await;
         match request {
             Request::Identify { user, device } => self.identify(user, device, answer).await,

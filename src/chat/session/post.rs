@@ -129,7 +129,8 @@ impl Session {
         let reply = PendingReply { draft_reply: posted(id.clone(), at), callback: answer };
         let draft = Draft { place, id, author, needs, at, act: DraftAct::Say { kind, body } };
         let except = self.excluded_connection(kind);
-        self.chat.journal.append(PendingDraft { draft, except, reply }).await;
+        let origin = self.registration.id();
+        self.chat.journal.append(PendingDraft { draft, origin, except, reply }).await;
     }
 
     /// The sending connection, if messages of this kind are not delivered to it.

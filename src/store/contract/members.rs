@@ -134,7 +134,7 @@ pub(super) async fn a_notification_makes_its_reader_a_member(store: &dyn Store) 
     let expected = [stored(tells("root", 1), 1), stored(tells("root", 2), 2)];
     assert_eq!(log(store, &inbox("ann")).await, expected);
     commit(store, vec![tells("ann", 3)]).await;
-    assert_eq!(read(store, &inbox("ann"), "ann").await, nth(3), "her own notification");
+    assert_eq!(read(store, &inbox("ann"), "ann").await, Position::ZERO, "her own notification");
     assert_eq!(head(store, &inbox("Ann")).await, Seq::ZERO);
 }
 
@@ -170,6 +170,16 @@ pub(super) async fn memberships_are_those_after_the_batch(store: &dyn Store) {
     assert_eq!(short(1), []);
     assert_eq!(short(2), [(place, nth(1))]);
     assert_eq!(memberships[0], memberships[3], "one answer for each");
+}
+
+pub(super) async fn a_notification_is_unread_also_for_its_author(store: &dyn Store) {
+    let own = Draft { place: inbox("ann"), author: user("ann"), ..numbered("", 1) };
+    commit(store, vec![own]).await;
+    assert_eq!(read(store, &inbox("ann"), "ann").await, Position::ZERO, "the first");
+    let own = |n| Draft { place: inbox("ann"), author: user("ann"), ..numbered("", n) };
+    let changes = vec![Change { place: inbox("ann"), ..reading(1) }];
+    store.commit(&Batch { changes, drafts: vec![own(2)], ..Batch::default() }).await.unwrap();
+    assert_eq!(read(store, &inbox("ann"), "ann").await, nth(1), "a later one");
 }
 
 pub(super) async fn the_directs_that_are_listed_are_the_last_ones(store: &dyn Store) {

@@ -140,6 +140,7 @@ async fn members_are_kept<S: Store>(open: &(impl AsyncFn() -> S + Sync)) {
             a_direct_message_makes_both_members,
             a_notification_makes_its_reader_a_member,
             memberships_are_those_after_the_batch,
+            a_notification_is_unread_also_for_its_author,
             the_directs_that_are_listed_are_the_last_ones,
             memberships_are_of_one_user_in_one_space,
         }

@@ -113,7 +113,9 @@ impl MemoryConversation {
             let new = Member::new(Role::Member, before);
             self.members.entry(user.clone()).or_insert(new);
         }
-        self.advance_read(&draft.author, self.head);
+        if draft.place.conversation.authors_have_read() {
+            self.advance_read(&draft.author, self.head);
+        }
         Outcome::Stored(self.head)
     }
 

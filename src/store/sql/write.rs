@@ -155,8 +155,10 @@ impl<'a> MemberUpdates<'a> {
                 let who = (&draft.place, user);
                 member_updates.new.entry((conversation, user)).or_insert((who, member));
             }
-            let author = (conversation, &draft.author);
-            member_updates.reads.insert(author, (&draft.place.space, *position));
+            if draft.place.conversation.authors_have_read() {
+                let author = (conversation, &draft.author);
+                member_updates.reads.insert(author, (&draft.place.space, *position));
+            }
         }
         Ok(member_updates)
     }

@@ -23,6 +23,9 @@ use crate::{
     wire,
 };
 
+/// The profile of a browser without a session.
+const NO_SESSION: &str = "null";
+
 /// Sign in, profile and sign out. Without its own handler, `HEAD` would be answered like `GET`.
 pub(super) fn methods() -> MethodRouter<Arc<Chat>> {
     get(get_profile)
@@ -32,13 +35,14 @@ pub(super) fn methods() -> MethodRouter<Arc<Chat>> {
         .fallback(method_not_allowed)
 }
 
-/// Returns the profile of the signed-in user. A cookie that is not valid any more is cleared.
+/// Returns the profile of the signed-in user, and `null` without a session: browsers log 401 as an
+/// error. A cookie that is not valid any more is cleared.
 async fn get_profile(
     State(chat): State<Arc<Chat>>,
     headers: HeaderMap,
 ) -> Result<Response, Rejection> {
     let Some(token) = cookie::find(&headers).transpose() else {
-        return Err(Rejection::TokenRequired);
+        return Ok(JsonText(NO_SESSION.to_owned()).into_response());
     };
     Ok(match profile(&chat, token).await {
         Ok(profile) => JsonText(profile).into_response(),

@@ -176,11 +176,12 @@ fn hello(path: &str, query: &str) -> Result<Hello, Rejection> {
     Ok(hello)
 }
 
-/// The room in `/ws/{room}`.
+/// The room in `/ws/{room}`. A last slash, as some proxies and clients add it, changes nothing.
 fn room_of_path(path: &str) -> Result<Option<RoomName>, Rejection> {
     let Some(room) = path.strip_prefix("/ws/").filter(|room| !room.is_empty()) else {
         return Ok(None);
     };
+    let room = room.strip_suffix('/').unwrap_or(room);
     let room = percent_decode_str(room).decode_utf8();
     RoomName::parse(&room.map_err(|_error| Rejection::RoomInvalid)?).map(Some)
 }

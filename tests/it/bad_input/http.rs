@@ -34,7 +34,10 @@ async fn an_invalid_engine_io_query_gets_the_official_error() {
     assert_eq!((answer.status, answer.code()), (400, json!(2)));
     for (path, status) in [
         ("/ws", 426),
+        ("/ws/", 426),
+        ("/ws/a/", 426),
         ("/ws/a/b", 404),
+        ("/ws/a/b/", 404),
         ("/wsx", 404),
         ("/nothing", 404),
         ("/socket.io/nothing", 404),

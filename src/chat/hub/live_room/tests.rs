@@ -25,7 +25,7 @@ fn live_room(head: u64) -> Arc<LiveRoom> {
 
 fn post(seq: u64, except: Option<u64>) -> Post {
     let except = except.map(ConnectionId::from_raw);
-    Post { delivery: message_delivery("lobby", seq), except }
+    Post { delivery: message_delivery("lobby", seq), origin: None, except }
 }
 
 fn enter(
@@ -233,7 +233,7 @@ fn a_cursor_before_the_floor_is_too_far() {
 #[test]
 fn a_replay_contains_deletions_without_the_deleted_body() {
     let (live_room, limits) = (live_room(0), Limits::default());
-    let deletion = Post { delivery: deletion_delivery("lobby", 2, 1), except: None };
+    let deletion = Post { delivery: deletion_delivery("lobby", 2, 1), origin: None, except: None };
     drop(live_room.deliver(&[post(1, None), deletion], &limits));
     let recorder = RecordingOutbox::with_capacity(9);
     enter(&live_room, 1, &recorder, after(0, ReplayMode::Missed));

@@ -8,7 +8,7 @@ use std::{collections::HashSet, sync::Arc};
 
 use super::{
     connection::UserConnection,
-    membership::{CachedMembership, Cause, ChangeEffects, DirectsCoverage, LogSource},
+    membership::{CachedMembership, Cause, ChangeEffects, DirectsCoverage, LogSource, TypingEnd},
     user::OnlineUser,
 };
 use crate::{
@@ -56,11 +56,14 @@ impl OnlineUser {
         } else {
             DirectsCoverage::Recent
         };
-        let cached = |Membership { place, member, log }| {
+        self.newest = read.len() as u64;
+        // The store lists the newest first.
+        let cached = |(number, Membership { place, member, log }): (u64, Membership)| {
             let log_source = LogSource::of(live_rooms, &place, log);
-            (place.conversation, CachedMembership { member, log_source })
+            let recency = self.newest - number;
+            (place.conversation, CachedMembership { member, log_source, recency })
         };
-        self.memberships = Some(read.into_iter().map(cached).collect());
+        self.memberships = Some((0..).zip(read).map(cached).collect());
     }
 
     /// Applies a stored change: enters or leaves the room, and notifies the connections.
@@ -77,12 +80,14 @@ impl OnlineUser {
         // Another node may have stored this change, and this node may have it already.
         let before = cached.as_ref().map(|it| it.member);
         if let Some(member) = after {
+            let recency = cached.as_ref().map_or(self.newest, |it| it.recency);
             let log_source = match cached.map(|it| it.log_source) {
                 // The store may be ahead of what was delivered here.
                 Some(LogSource::Local(here)) => LogSource::Local(Log { head: here.head, ..log }),
                 _ => LogSource::of(live_rooms, place, log),
             };
-            memberships.insert(place.conversation.clone(), CachedMembership { member, log_source });
+            let cached = CachedMembership { member, log_source, recency };
+            memberships.insert(place.conversation.clone(), cached);
         } else {
             // The live room is forgotten below if this was the last reference to it.
             drop(cached);
@@ -95,6 +100,10 @@ impl OnlineUser {
         let changed = ChangeResult { before, ..*changed };
         let full_outboxes = self.send_change((place, user), &changed, cause);
         effects.full_outboxes.extend(full_outboxes);
+        let may_type = |it: Option<Member>| it.is_some_and(|member| member.role.may_send());
+        if may_type(before) && !may_type(after) {
+            effects.typing_ended.push(TypingEnd::User(place.clone()));
+        }
         effects
     }
 
@@ -148,7 +157,9 @@ impl OnlineUser {
         if before.is_none() && !is_room {
             let head = initial_head(&place, member.joined, &log, self.directs);
             let log_source = LogSource::Local(Log { head, ..log });
-            memberships.insert(place.conversation.clone(), CachedMembership { member, log_source });
+            self.newest += 1;
+            let cached = CachedMembership { member, log_source, recency: self.newest };
+            memberships.insert(place.conversation.clone(), cached);
         }
         // A position that was read here may not be in the store yet.
         let read = before.map_or(member.read, |it| it.read.max(member.read));
@@ -192,7 +203,7 @@ impl OnlineUser {
         }
         full_outboxes.extend(live_rooms.end_grace(place, user));
         live_rooms.forget_if_empty(place);
-        ChangeEffects { full_outboxes, left: vec![place.clone()] }
+        ChangeEffects { full_outboxes, ..ChangeEffects::default() }
     }
 
     /// Sends the changed membership and read position to the connections, but for the one that

@@ -9,7 +9,7 @@ use super::{
 };
 use crate::{
     chat::{
-        event::{Delivery, Event, Post},
+        event::{Delivery, Event, Post, Tally},
         hub::{
             live_room::{FullOutboxes, RunDelivery, contiguous_run},
             slow_readers::close_slow_readers,
@@ -31,15 +31,51 @@ pub(crate) struct DeliveryProgress {
     pub(crate) uncertain_users: Vec<(Space, UserName)>,
 }
 
+/// The read position of an author, which a message of the author moved past unread messages of
+/// others.
+///
+/// Without unread messages of others, the message itself is the sign of the move.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub(in crate::chat::hub) struct ReadAdvance {
+    pub(in crate::chat::hub) author: UserName,
+    /// The connection of this node that sent the message. It receives the answer.
+    pub(in crate::chat::hub) origin: Option<ConnectionId>,
+    pub(in crate::chat::hub) read: Seq,
+    /// The number of members of the conversation.
+    pub(in crate::chat::hub) members: u64,
+}
+
 impl OnlineUsers {
     /// Records entries of a room: their authors have read them.
-    pub(in crate::chat::hub) fn record_authors(&self, place: &Place, run: &[Post]) {
+    pub(in crate::chat::hub) fn record_authors(
+        &self,
+        place: &Place,
+        run: &[Post],
+    ) -> Vec<ReadAdvance> {
         let mut state = self.lock();
-        for entry in run.iter().filter_map(|it| it.delivery.entry()).filter(|it| it.is_message()) {
+        let mut advances = Vec::new();
+        for post in run {
+            let Some(entry) = post.delivery.entry() else { continue };
             if let Some(author) = state.get_mut(&place.space, &entry.author) {
-                author.record_read(place, entry.position);
+                advances.extend(author.record_authored(place, post));
             }
         }
+        advances
+    }
+
+    /// Sends moved read positions to the connections of their users, but for the ones that sent the
+    /// messages.
+    pub(in crate::chat::hub) fn send_read_advances(&self, place: &Place, advances: &[ReadAdvance]) {
+        let mut full_outboxes = FullOutboxes::new();
+        if !advances.is_empty() {
+            let state = self.lock();
+            for advance in advances {
+                let author = state.get(&place.space, &advance.author);
+                full_outboxes
+                    .extend(author.into_iter().flat_map(|it| it.send_read_advance(place, advance)));
+            }
+        }
+        close_slow_readers(full_outboxes);
     }
 
     /// Sends a user a run of entries of a direct conversation or inbox, as far as it continues what
@@ -49,17 +85,20 @@ impl OnlineUsers {
         place: &Place,
         user: &UserName,
         run: &[Post],
-    ) -> RunDelivery {
+    ) -> (RunDelivery, Vec<ReadAdvance>) {
         let mut state = self.lock();
         let Some(online_user) = state.get_mut(&place.space, user) else {
-            return RunDelivery::Complete;
+            return (RunDelivery::Complete, Vec::new());
         };
         let Some(head) = self.delivered_before(online_user, place, run) else {
-            return RunDelivery::Partial;
+            return (RunDelivery::Partial, Vec::new());
         };
         let (run, sent) = contiguous_run(run, head);
         let deliveries: Vec<_> =
-            run.iter().map(|post| online_user.prepare_delivery(place, user, post)).collect();
+            run.iter().map(|post| online_user.prepare_delivery(place, post)).collect();
+        let own = run.iter().filter(|it| it.delivery.entry().is_some_and(|it| it.author == *user));
+        let advances: Vec<_> =
+            own.filter_map(|post| online_user.record_authored(place, post)).collect();
         let outboxes = online_user.outboxes_by_connection();
         drop(state);
         let mut full_outboxes = FullOutboxes::new();
@@ -71,7 +110,8 @@ impl OnlineUsers {
             }
         }
         close_slow_readers(full_outboxes);
-        sent
+        self.send_read_advances(place, &advances);
+        (sent, advances)
     }
 
     /// The last entry that a user was sent before `run`, if it is known.
@@ -171,28 +211,20 @@ impl OnlineUser {
 
     /// Records an entry that the user is about to be sent, and returns the event for it: entries of
     /// the inbox carry the unread count.
-    pub(super) fn prepare_delivery(
-        &mut self,
-        place: &Place,
-        user: &UserName,
-        post: &Post,
-    ) -> Arc<Delivery> {
+    pub(super) fn prepare_delivery(&mut self, place: &Place, post: &Post) -> Arc<Delivery> {
         let Some(entry) = post.delivery.entry() else { return Arc::clone(&post.delivery) };
-        self.record_entry(place, entry.position);
+        self.record_entry(entry);
         if !matches!(place.conversation, Conversation::Inbox(_)) {
-            // Edits and deletions move the head only.
-            if entry.is_message() && entry.author == *user {
-                self.record_read(place, entry.position);
-            }
             return Arc::clone(&post.delivery);
         }
         let (entry, unread) = (entry.clone(), self.unread(place).unwrap_or_default());
         Delivery::new(Event::Notified { entry, unread })
     }
 
-    /// Records that a direct conversation or inbox has an entry at `position`.
-    fn record_entry(&mut self, place: &Place, position: Position) {
+    /// Records an entry of a direct conversation or inbox.
+    fn record_entry(&mut self, entry: &Entry) {
         let Some(memberships) = &mut self.memberships else { return };
+        let (place, position) = (&entry.place, entry.position);
         let before = Position {
             seq: position.seq.previous().unwrap_or_default(),
             messages: position.messages.saturating_sub(1),
@@ -200,19 +232,56 @@ impl OnlineUser {
         let new = || CachedMembership {
             member: Member::new(Role::Member, before),
             log_source: LogSource::Local(Log::default()),
+            recency: 0,
         };
         let cached = memberships.entry(place.conversation.clone()).or_insert_with(new);
+        if entry.is_message() {
+            self.newest += 1;
+            cached.recency = self.newest;
+        }
         if let LogSource::Local(log) = &mut cached.log_source {
             log.head = log.head.max(position);
         }
     }
 
-    /// Records that the user has read a conversation up to `position`, if the user is a member.
-    fn record_read(&mut self, place: &Place, position: Position) {
-        let cached = self.memberships.as_mut().and_then(|it| it.get_mut(&place.conversation));
-        if let Some(cached) = cached {
-            cached.member.read = cached.member.read.max(position);
+    /// Records that the user, as a member, has read a message that the user sent. Edits and
+    /// deletions move no read position, and the author of a notification has not read it.
+    fn record_authored(&mut self, place: &Place, post: &Post) -> Option<ReadAdvance> {
+        let entry = post.delivery.entry().filter(|it| it.is_message())?;
+        if !place.conversation.authors_have_read() {
+            return None;
         }
+        let cached = self.memberships.as_mut()?.get_mut(&place.conversation)?;
+        let before = cached.member.read;
+        cached.member.read = before.max(entry.position);
+        let read = cached.member.read.seq;
+        let log = cached.log();
+        // The message itself was not unread.
+        let was_unread = entry.position.messages_since(before.max(log.floor));
+        (was_unread > 1).then(|| ReadAdvance {
+            author: entry.author.clone(),
+            origin: post.origin,
+            read,
+            members: log.members,
+        })
+    }
+
+    fn send_read_advance(&self, place: &Place, advance: &ReadAdvance) -> FullOutboxes {
+        let cached = self.memberships.as_ref().and_then(|it| it.get(&place.conversation));
+        let Some(Tally { read, unread, .. }) = cached.map(CachedMembership::tally) else {
+            return FullOutboxes::new();
+        };
+        let delivery = Delivery::new(Event::Read {
+            view: place.conversation.view_for(&advance.author),
+            user: advance.author.clone(),
+            seq: read,
+            unread: Some(unread),
+        });
+        let connections = self.connections.iter();
+        let receives = connections
+            .filter(|(id, it)| advance.origin != Some(**id) && it.allows(place))
+            .map(|(_, it)| &it.outbox);
+        receives.filter(|outbox| outbox.push(&delivery).is_err()).cloned().collect()
     }
 
     /// The number of unread messages of a conversation, if the user is a member.

@@ -45,6 +45,8 @@ pub(super) type Memberships = HashMap<Conversation, CachedMembership>;
 pub(super) struct CachedMembership {
     pub(super) member: Member,
     pub(super) log_source: LogSource,
+    /// Orders the conversations of a user by their newest messages.
+    pub(super) recency: u64,
 }
 
 /// Where the state of a conversation's log is kept.
@@ -110,13 +112,22 @@ pub(crate) struct Cause {
 #[derive(Default)]
 pub(in crate::chat::hub) struct ChangeEffects {
     pub(in crate::chat::hub) full_outboxes: FullOutboxes,
-    /// The rooms of which the user is no longer a member.
-    pub(in crate::chat::hub) left: Vec<Place>,
+    /// The rooms in which the user may not type any more.
+    pub(in crate::chat::hub) typing_ended: Vec<TypingEnd>,
+}
+
+/// The end of a user's right to type in a room.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub(in crate::chat::hub) enum TypingEnd {
+    /// On all connections: the user left the room, or became a reader.
+    User(Place),
+    /// On one connection: its token does not open the room any more.
+    Connection(Place, ConnectionId),
 }
 
 impl ChangeEffects {
     pub(super) fn merge(&mut self, other: Self) {
         self.full_outboxes.extend(other.full_outboxes);
-        self.left.extend(other.left);
+        self.typing_ended.extend(other.typing_ended);
     }
 }

@@ -23,7 +23,11 @@ pub(crate) use self::{
     membership::{Cause, Scope},
     user::{AttachOutcome, AttachRequest, Proof, WelcomeSnapshot},
 };
-pub(in crate::chat::hub) use self::{membership::ChangeEffects, names::Release};
+pub(in crate::chat::hub) use self::{
+    delivery::ReadAdvance,
+    membership::{ChangeEffects, TypingEnd},
+    names::Release,
+};
 use self::{state::UsersState, user::OnlineUser};
 use super::{
     live_rooms::LiveRooms,
@@ -142,13 +146,16 @@ impl OnlineUsers {
     }
 
     /// Applies the scope of a renewed token to a connection.
-    pub(super) fn update_scope(&self, id: &OnlineUserId, connection: ConnectionId, scope: Scope) {
+    pub(super) fn update_scope(
+        &self,
+        id: &OnlineUserId,
+        connection: ConnectionId,
+        scope: Scope,
+    ) -> ChangeEffects {
         let mut state = self.lock();
-        let Some(online_user) = state.of_mut(id) else { return };
-        let full_outboxes =
-            online_user.update_scope(&self.live_rooms, (connection, &id.user), scope);
-        drop(state);
-        close_slow_readers(full_outboxes);
+        state.of_mut(id).map_or_else(ChangeEffects::default, |online_user| {
+            online_user.update_scope(&self.live_rooms, (connection, &id.user), scope)
+        })
     }
 
     /// Ends a sign-in, and begins to close its connections.
@@ -185,6 +192,21 @@ impl OnlineUsers {
     /// The devices with which a user is connected to this node.
     pub(crate) fn devices(&self, space: &Space, user: &UserName) -> DeviceSet {
         self.lock().get(space, user).map(OnlineUser::devices).unwrap_or_default()
+    }
+
+    /// The guest session that has a name here, if the guest connected with this device lately.
+    pub(crate) fn guest_session(
+        &self,
+        space: &Space,
+        user: &UserName,
+        device: &DeviceId,
+    ) -> Option<Box<str>> {
+        self.lock().get(space, user)?.guest_session_with(device).map(Into::into)
+    }
+
+    /// Whether this is a device of a guest of the space.
+    pub(crate) fn is_guest_device(&self, space: &Space, device: &DeviceId) -> bool {
+        self.lock().is_guest_device(space, device)
     }
 
     /// When an online user was last seen with a device, if that was lately.

@@ -17,7 +17,7 @@ use crate::{
         hub::{live_room::FullOutboxes, live_rooms::LiveRooms},
         ports::Outbox,
     },
-    domain::{CloseReason, ConnectionId, NameKey, Space, UserName},
+    domain::{CloseReason, ConnectionId, DeviceId, NameKey, Space, UserName},
 };
 
 pub(super) struct UsersState {
@@ -67,6 +67,12 @@ impl UsersState {
     /// The same, to be changed.
     pub(super) fn of_mut(&mut self, id: &OnlineUserId) -> Option<&mut OnlineUser> {
         self.get_mut(&id.space, &id.user).filter(|it| it.number == id.number)
+    }
+
+    /// Whether a guest of the space connected with this device lately. Searches all users.
+    pub(super) fn is_guest_device(&self, space: &Space, device: &DeviceId) -> bool {
+        let mut users = self.users.iter().filter(|((of, _), _)| of == space);
+        users.any(|(_, it)| it.guest_session_with(device).is_some())
     }
 
     /// The users that `filter` accepts whose memberships are cached, with their revisions.

@@ -1,6 +1,7 @@
 //! One online user: identity, devices, and the connections that are attached and detached.
 
 use std::{
+    cmp::Reverse,
     collections::{BTreeMap, HashMap},
     mem,
     sync::Arc,
@@ -11,7 +12,7 @@ use time::OffsetDateTime;
 
 use super::{
     connection::{ConnectionInfo, JoinedRoom, UserConnection},
-    membership::{CachedMembership, DirectsCoverage, Memberships, Scope},
+    membership::{CachedMembership, ChangeEffects, DirectsCoverage, Memberships, Scope, TypingEnd},
 };
 use crate::{
     chat::{
@@ -20,10 +21,12 @@ use crate::{
             live_room::{FullOutboxes, LiveRoom, ReplayCursor, ReplayMode},
             live_rooms::LiveRooms,
         },
-        ports::{DEVICES_PER_USER_MAX, GuestName, Outbox},
+        ports::{DEVICES_PER_USER_MAX, DIRECTS_LISTED_MAX, GuestName, Outbox},
         publisher::Subscription,
     },
-    domain::{ConnectionId, Conversation, DeviceId, DeviceSet, RoomName, Seq, Space, UserName},
+    domain::{
+        ConnectionId, Conversation, DeviceId, DeviceSet, Role, RoomName, Seq, Space, UserName,
+    },
 };
 
 /// How a name is claimed.
@@ -52,6 +55,8 @@ pub(super) struct OnlineUser {
     pub(super) pending_connections: HashMap<ConnectionId, Option<DeviceId>>,
     /// The memberships in the store, once they were read.
     pub(super) memberships: Option<Memberships>,
+    /// The highest recency in `memberships`.
+    pub(super) newest: u64,
     /// Which direct conversations are among `memberships`.
     pub(super) directs: DirectsCoverage,
     /// The revision of the store that `memberships` was last refreshed from.
@@ -84,7 +89,7 @@ pub(crate) struct AttachOutcome {
 pub(crate) struct WelcomeSnapshot {
     /// The rooms that the connection is in, the default room first.
     pub(crate) rooms: Vec<RoomState>,
-    /// The users with whom direct conversations exist.
+    /// The users of the [`DIRECTS_LISTED_MAX`] direct conversations with the newest messages.
     pub(crate) directs: Vec<(UserName, Tally)>,
     /// The inbox.
     pub(crate) inbox: Tally,
@@ -101,6 +106,7 @@ impl OnlineUser {
             connections: HashMap::new(),
             pending_connections: HashMap::new(),
             memberships: None,
+            newest: 0,
             directs: DirectsCoverage::Recent,
             revision: None,
             devices: BTreeMap::new(),
@@ -125,6 +131,11 @@ impl OnlineUser {
     /// Whether this is the guest of a guest session.
     pub(super) fn is_guest(&self, guest_session: &str) -> bool {
         self.guest_session.as_deref() == Some(guest_session)
+    }
+
+    /// The guest session, if the guest connected with this device lately.
+    pub(super) fn guest_session_with(&self, device: &DeviceId) -> Option<&str> {
+        self.guest_session.as_deref().filter(|_| self.devices.contains_key(device))
     }
 
     /// What the store records when a guest expires. Users of the back end never expire.
@@ -227,12 +238,12 @@ impl OnlineUser {
         live_rooms: &LiveRooms,
         (connection, user): (ConnectionId, &UserName),
         scope: Scope,
-    ) -> FullOutboxes {
-        let mut full_outboxes = FullOutboxes::new();
+    ) -> ChangeEffects {
+        let mut effects = ChangeEffects::default();
         let Some(user_connection) = self.connections.get_mut(&connection) else {
-            return full_outboxes;
+            return effects;
         };
-        let Some(memberships) = &self.memberships else { return full_outboxes };
+        let Some(memberships) = &self.memberships else { return effects };
         let before = mem::replace(&mut user_connection.scope, scope);
         for (conversation, cached) in memberships {
             let Some(room) = conversation.room() else { continue };
@@ -243,17 +254,21 @@ impl OnlineUser {
             let state = user_connection.state(room, cached);
             let event = Event::Membership { room: room.clone(), state, by: None };
             if user_connection.outbox.push(&Delivery::new(event)).is_err() {
-                full_outboxes.push(Arc::clone(&user_connection.outbox));
+                effects.full_outboxes.push(Arc::clone(&user_connection.outbox));
             }
             let target = (connection, user);
+            if !role(&user_connection.scope).is_some_and(Role::may_send) {
+                let ended = cached.room_place().map(|it| TypingEnd::Connection(it, connection));
+                effects.typing_ended.extend(ended);
+            }
             if role(&user_connection.scope).is_none() {
-                full_outboxes.extend(user_connection.leave(live_rooms, target, room));
+                effects.full_outboxes.extend(user_connection.leave(live_rooms, target, room));
             } else {
                 let entered = user_connection.enter(live_rooms, target, (room, cached), None);
-                full_outboxes.extend(entered.1);
+                effects.full_outboxes.extend(entered.1);
             }
         }
-        full_outboxes
+        effects
     }
 
     /// Detaches all connections and drops the memberships of a user who lost the name or whose grace
@@ -277,18 +292,20 @@ fn welcome_snapshot(
     user: &UserName,
     memberships: &Memberships,
 ) -> WelcomeSnapshot {
-    let direct = |(conversation, cached): (&Conversation, &CachedMembership)| match conversation {
-        Conversation::Direct(one, other) => {
-            Some((if one == user { other } else { one }.clone(), cached.tally()))
-        }
+    let directs = memberships.iter().filter_map(|(conversation, cached)| match conversation {
+        Conversation::Direct(one, other) => Some((if one == user { other } else { one }, cached)),
         Conversation::Room(_) | Conversation::Inbox(_) => None,
-    };
-    let mut directs: Vec<_> = memberships.iter().filter_map(direct).collect();
-    directs.sort_unstable_by(|(a, _), (b, _)| a.cmp(b));
+    });
+    let mut directs: Vec<_> = directs.collect();
+    // More may have begun while the user was online.
+    directs.sort_unstable_by_key(|(_, cached)| Reverse(cached.recency));
+    directs.truncate(DIRECTS_LISTED_MAX);
+    directs.sort_unstable_by_key(|(user, _)| *user);
+    let directs = directs.into_iter().map(|(user, cached)| (user.clone(), cached.tally()));
     let inbox = memberships.get(&Conversation::Inbox(user.clone()));
     WelcomeSnapshot {
         rooms: user_connection.rooms(memberships),
-        directs,
+        directs: directs.collect(),
         inbox: inbox.map(CachedMembership::tally).unwrap_or_default(),
     }
 }

@@ -37,7 +37,11 @@ async fn an_invited_user_receives_the_membership_and_later_messages() {
     let (_registration, ann) = connect_without_memberships(&hub, "ann", &recorder);
     let by = Cause { by: Some(user("bob")), ..Cause::default() };
     change(&hub, "ann", None, Some(as_role(Role::Member, 9)), &by);
-    let post = Post { delivery: Delivery::new(Event::Entry(entry("lobby", 10))), except: None };
+    let post = Post {
+        delivery: Delivery::new(Event::Entry(entry("lobby", 10))),
+        origin: None,
+        except: None,
+    };
     hub.deliver(&lobby().place, &[post]);
     assert_eq!(events_without_lists(&recorder), ["Member of lobby", "message 10"]);
     let (member, log) = ann.member(&lobby().place.conversation).unwrap();
@@ -78,6 +82,33 @@ async fn receipts_reach_own_devices_at_once_and_others_once_a_second() {
 }
 
 #[tokio::test(start_paused = true)]
+async fn a_reply_moves_the_read_position_for_own_devices_and_others() {
+    let hub = Hub::new(Limits::default(), publisher());
+    let recorders = [(); 3].map(|()| RecordingOutbox::with_capacity(99));
+    let [phone, laptop, bob] = &recorders;
+    let (_bob, (phone_registration, _ann), _other) =
+        (connect(&hub, "bob", bob), connect(&hub, "ann", phone), connect(&hub, "ann", laptop));
+    let post = |author: &str, seq| {
+        let entry = Entry { author: user(author), ..entry("lobby", seq) };
+        let origin = (author == "ann").then(|| phone_registration.id());
+        Post { delivery: Delivery::new(Event::Entry(entry)), origin, except: None }
+    };
+    let reads = |recorder: &RecordingOutbox| {
+        let events = events_without_lists(recorder).into_iter();
+        events.filter(|it| it.contains(" read ")).collect::<Vec<_>>()
+    };
+    hub.deliver(&lobby().place, &[post("bob", 1), post("bob", 2)]);
+    hub.deliver(&lobby().place, &[post("ann", 3), post("ann", 4)]);
+    run_for(&hub, Duration::from_secs(2)).await;
+    assert_eq!(reads(phone), [""; 0], "the sending connection receives the answer");
+    assert_eq!(reads(laptop), ["ann read 4, 0 unread"]);
+    assert_eq!(reads(bob), ["ann read 3"]);
+    hub.deliver(&lobby().place, &[post("ann", 5)]);
+    run_for(&hub, Duration::from_secs(2)).await;
+    assert_eq!((reads(laptop).len(), reads(bob).len()), (1, 1), "nothing of others was unread");
+}
+
+#[tokio::test(start_paused = true)]
 async fn large_rooms_send_no_receipts() {
     let hub = Hub::new(Limits { receipts_members_max: 1, ..Limits::default() }, publisher());
     let bob = RecordingOutbox::with_capacity(99);
@@ -102,7 +133,11 @@ async fn typing_ends_on_timeout_message_and_disconnect() {
     run_for(&hub, Duration::from_secs(7)).await;
     assert_eq!(events_without_lists(&bob), ["ann joined", "ann types", "ann stopped"]);
     start_typing();
-    let post = Post { delivery: Delivery::new(Event::Entry(entry("lobby", 1))), except: None };
+    let post = Post {
+        delivery: Delivery::new(Event::Entry(entry("lobby", 1))),
+        origin: None,
+        except: None,
+    };
     hub.deliver(&lobby().place, &[post]);
     run_for(&hub, Duration::from_secs(7)).await;
     assert_eq!(
@@ -116,6 +151,38 @@ async fn typing_ends_on_timeout_message_and_disconnect() {
     assert_eq!(events_without_lists(&own), ["message 1"], "not for the user's own connections");
     run_for(&hub, Duration::from_secs(7)).await;
     assert!(hub.typing.next().is_none(), "ended states are removed");
+}
+
+#[tokio::test(start_paused = true)]
+async fn typing_ends_with_the_right_to_type() {
+    let hub = Hub::new(Limits::default(), publisher());
+    let bob = RecordingOutbox::with_capacity(99);
+    let _bob = connect(&hub, "bob", &bob);
+    let (member, reader) = (as_role(Role::Member, 0), as_role(Role::Reader, 0));
+    let (registration, ann) = connect(&hub, "ann", &RecordingOutbox::with_capacity(99));
+    let (_second, other) = connect(&hub, "ann", &RecordingOutbox::with_capacity(99));
+    let types = || hub.typing.start(lobby().place, &user("ann"), registration.id());
+    let received = || {
+        let events = events_without_lists(&bob).into_iter();
+        events.filter(|it| it == "ann types" || it == "ann stopped").count()
+    };
+    types();
+    change(&hub, "ann", Some(member), None, &Cause::default());
+    assert_eq!(received(), 2, "leaving");
+    change(&hub, "ann", None, Some(member), &Cause::default());
+    run_for(&hub, Duration::from_secs(3)).await;
+    types();
+    change(&hub, "ann", Some(member), Some(reader), &Cause::default());
+    assert_eq!(received(), 4, "a role that may not send");
+    change(&hub, "ann", Some(reader), Some(member), &Cause::default());
+    run_for(&hub, Duration::from_secs(3)).await;
+    types();
+    other.update_scope(Scope { rooms: Rooms::Only(Vec::new()), ..scope() });
+    assert_eq!(received(), 5, "another connection lost the room");
+    ann.update_scope(Scope { rooms: Rooms::Only(Vec::new()), ..scope() });
+    assert_eq!(received(), 6, "a narrower token");
+    change(&hub, "ann", Some(member), None, &Cause::default());
+    assert_eq!(received(), 6, "once");
 }
 
 #[tokio::test(start_paused = true)]
@@ -137,11 +204,56 @@ async fn a_notification_carries_the_unread_count() {
     let place = Place { conversation: Conversation::Inbox(user("ann")), ..lobby().place };
     for seq in 1..=2 {
         let entry = Entry { place: place.clone(), author: user("ann"), ..entry("lobby", seq) };
-        let post = Post { delivery: Delivery::new(Event::Entry(entry)), except: None };
+        let post =
+            Post { delivery: Delivery::new(Event::Entry(entry)), origin: None, except: None };
         hub.deliver(&place, &[post]);
     }
     let notified = ["notification 1, 1 unread", "notification 2, 2 unread"];
     assert_eq!(events_without_lists(&recorder), notified, "also for one's own entries");
+}
+
+/// The users of the direct conversations in the `welcome` of a new connection.
+fn listed_directs(hub: &Arc<Hub>, name: &str) -> Vec<UserName> {
+    let mut name_claim = NameClaim::claim(hub, &Space::root(), &user(name), Proof::User).unwrap();
+    let (mut listed, since) = (Vec::new(), BTreeMap::new());
+    let id = ConnectionId::from_raw(NEXT_CONNECTION.fetch_add(1, Ordering::Relaxed));
+    let connection_info = connection_info(id, &RecordingOutbox::with_capacity(9));
+    let request = AttachRequest { connection_info, scope: scope(), since: &since };
+    drop(name_claim.attach(request, |snapshot: WelcomeSnapshot| {
+        listed = snapshot.directs.into_iter().map(|(user, _)| user).collect();
+        Delivery::new(Event::Users(Vec::new()))
+    }));
+    listed
+}
+
+#[tokio::test(start_paused = true)]
+async fn the_newest_direct_conversations_are_listed_also_of_those_that_began_live() {
+    let hub = Hub::new(Limits::default(), publisher());
+    let conversation = |number| Conversation::direct(user("ann"), user(&format!("bob {number}")));
+    let place = |number| Place { conversation: conversation(number), ..lobby().place };
+    let name_claim = NameClaim::claim(&hub, &Space::root(), &user("ann"), Proof::User).unwrap();
+    let stored = (0..DIRECTS_LISTED_MAX).map(|number| {
+        let log = Log { head: Position::from_raw(1, 1), ..Log::default() };
+        Membership { place: place(number), log, ..lobby() }
+    });
+    hub.users.cache_memberships(name_claim.online_user(), stored.collect());
+    let say = |number, seq| {
+        let entry = Entry { place: place(number), author: user("ann"), ..entry("lobby", seq) };
+        let delivery = Delivery::new(Event::Entry(entry));
+        hub.deliver(&place(number), &[Post { delivery, origin: None, except: None }]);
+    };
+    let last = DIRECTS_LISTED_MAX - 1;
+    say(last, 2);
+    for number in DIRECTS_LISTED_MAX..DIRECTS_LISTED_MAX + 5 {
+        say(number, 1);
+    }
+    let listed = listed_directs(&hub, "ann");
+    assert_eq!(listed.len(), DIRECTS_LISTED_MAX);
+    assert!(listed.is_sorted(), "by name");
+    let is_listed = |number| listed.contains(&user(&format!("bob {number}")));
+    assert!(is_listed(last) && is_listed(DIRECTS_LISTED_MAX + 4), "those with new messages");
+    let older = (0..DIRECTS_LISTED_MAX).filter(|number| !is_listed(*number));
+    assert!(older.eq(DIRECTS_LISTED_MAX - 6..last), "the oldest are not");
 }
 
 #[tokio::test(start_paused = true)]

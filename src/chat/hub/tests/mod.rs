@@ -18,7 +18,7 @@ use super::*;
 use crate::{
     chat::{
         event::{Delivery, Event, Post},
-        ports::{GuestName, MemberChange, Outbox, Rooms},
+        ports::{DIRECTS_LISTED_MAX, GuestName, MemberChange, Outbox, Rooms},
         test_support::{RecordingOutbox, publisher},
     },
     domain::{

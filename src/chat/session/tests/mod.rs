@@ -24,7 +24,7 @@ use crate::{
         test_support::RecordingOutbox,
     },
     clock::RandomIds,
-    domain::{Body, DevicePolicy, Guests, Limits, NodeId, RoomRules, Secret, Token},
+    domain::{Body, DevicePolicy, GuestDevices, Guests, Limits, NodeId, RoomRules, Secret, Token},
     store::MemoryNodes,
 };
 
@@ -63,6 +63,7 @@ impl Fixture {
                 limits,
                 guests: Guests::On,
                 guest_lifetime: Duration::from_mins(10),
+                guest_devices: GuestDevices::Accepted,
                 devices: DevicePolicy::Many,
                 spaces: Vec::new(),
                 rooms: RoomRules::default(),
