@@ -170,7 +170,7 @@ fn space(text: &str) -> Result<SpacePattern, &'static str> {
 fn room(text: &str) -> Result<(RoomPattern, Option<Role>), &'static str> {
     let (room, role) = text.split_once('=').map_or((text, None), |(room, it)| (room, Some(it)));
     let room = RoomPattern::parse(room)
-        .or(Err("a room has 1 to 64 letters, digits or - _ . : # + / ~ and may end with a *"))?;
+        .or(Err("a room has 1 to 64 characters, all of which can be seen, and may end with a *"))?;
     let read = |word| Role::from_raw(word).ok_or("a role is owner, admin, member or reader");
     Ok((room, role.map(read).transpose()?))
 }

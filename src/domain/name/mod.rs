@@ -3,6 +3,8 @@
 //! All of them follow one rule of characters ([`text`]) and are compared in form NFC.
 
 mod key;
+#[cfg(test)]
+mod languages;
 mod pattern;
 mod text;
 

@@ -84,10 +84,7 @@ impl fmt::Display for RoomPattern {
 ///
 /// A `*` at another place is refused, though a room may hold one: it is most likely meant to match
 /// something. The `*` at the end is parsed as a letter, so that the space in `team *` stays.
-fn split(
-    raw: &str,
-    parse: impl FnOnce(&str, usize) -> Option<String>,
-) -> Option<(Box<str>, bool)> {
+fn split(raw: &str, parse: impl FnOnce(&str, usize) -> Option<String>) -> Option<(Box<str>, bool)> {
     let prefix = raw.strip_suffix('*');
     if prefix.unwrap_or(raw).contains('*') {
         return None;

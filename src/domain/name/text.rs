@@ -126,9 +126,10 @@ fn is_exempt(c: char) -> bool {
         Property::ContextO => true,
         // The stretched line of Arabic words. The RFC refuses it as decoration.
         Property::Disallowed => c == '\u{640}',
-        Property::PValid | Property::SpecClassPval | Property::SpecClassDis | Property::ContextJ => {
-            false
-        }
+        Property::PValid
+        | Property::SpecClassPval
+        | Property::SpecClassDis
+        | Property::ContextJ => false,
     }
 }
 
