@@ -224,7 +224,7 @@ mod tests {
         assert!(roles.has_roles_for_all_or_none());
         let some = token("--room news --room team-*=admin").unwrap();
         assert!(!some.has_roles_for_all_or_none());
-        for bad in ["news=", "news=king", "=reader", "news=reader=owner", "a,b"] {
+        for bad in ["news=", "news=king", "=reader", "news=reader=owner", "a\u{202e}b"] {
             assert!(token(&format!("--room {bad}")).is_none(), "{bad}");
         }
     }

@@ -28,6 +28,9 @@ impl NameKey {
     }
 }
 
+/// How often the skeleton is taken of the skeleton. Two rounds are enough for all but a few signs.
+const SKELETON_ROUNDS_MAX: usize = 4;
+
 /// As [`unicode`], for ASCII letters and digits, spaces, `-`, `_` and `.`.
 fn plain(name: &str) -> String {
     let mut key = String::with_capacity(name.len() + 8);
@@ -50,9 +53,15 @@ fn plain(name: &str) -> String {
 fn unicode(name: &str) -> String {
     let name: String = name.nfkc().collect();
     let shown = look(&name);
-    let folded = if shown.is_ascii() { fold(&shown) } else { fold(&name) };
-    // A skeleton has capitals: the digit 0 becomes O.
-    let seen = look(&fold(&look(&folded)));
+    let mut seen = if shown.is_ascii() { fold(&shown) } else { fold(&name) };
+    // A skeleton has capitals and compatible forms: the digit 0 becomes O, and % has a small zero.
+    for _ in 0..SKELETON_ROUNDS_MAX {
+        let next = fold(&look(&seen).nfkc().collect::<String>());
+        if next == seen {
+            break;
+        }
+        seen = next;
+    }
     let mut key = String::with_capacity(seen.len());
     for c in seen.chars() {
         match capital_look(c) {

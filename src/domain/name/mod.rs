@@ -4,7 +4,7 @@
 
 mod key;
 #[cfg(test)]
-mod languages;
+pub(crate) mod languages;
 mod pattern;
 mod text;
 

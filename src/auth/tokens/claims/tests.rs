@@ -184,6 +184,7 @@ fn invisible_and_bidirectional_characters_are_removed_from_names() {
         (json!("\u{202e}\u{0} "), None),
         (json!(""), None),
         (json!(null), None),
+        (json!("علی\u{200c}رضا 👩\u{200d}🚀"), Some("علی\u{200c}رضا 👩\u{200d}🚀")),
         (json!("❤\u{fe0f} Zoe\u{308}"), Some("❤\u{fe0f} Zoe\u{308}")),
     ] {
         let token = hs256(&json!({"sub": "ann", "exp": later(1), "name": name}));

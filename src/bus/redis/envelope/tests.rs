@@ -333,13 +333,17 @@ fn json() -> impl Strategy<Value = String> {
 }
 
 fn any_place() -> impl Strategy<Value = domain::Place> {
-    let name = || "[a-zäß0-9]{1,20}";
+    let language = prop::sample::select(domain::languages::LANGUAGES.to_vec());
+    let language = language.prop_map(|(_, name)| UserName::parse(name).unwrap().to_string());
+    let emoji = prop::sample::select(domain::languages::EMOJI.to_vec()).prop_map(str::to_owned);
+    let name = move || prop_oneof!["[a-zäß0-9]{1,20}", language.clone(), emoji.clone()];
+    let space = name().prop_map(|name| format!("/{name}"));
     let conversation = prop_oneof![
         name().prop_map(|it| Conversation::Room(RoomName::from_raw(&it))),
         (name(), name()).prop_map(|(one, other)| Conversation::direct(user(&one), user(&other))),
         name().prop_map(|it| Conversation::Inbox(user(&it))),
     ];
-    ("/[a-z]{0,10}", conversation).prop_map(|(space, conversation)| domain::Place {
+    (space, conversation).prop_map(|(space, conversation)| domain::Place {
         space: Space::from_raw(&space),
         conversation,
     })
