@@ -67,12 +67,12 @@ async fn every_language_works_on_every_wire_and_is_stored() {
             assert_eq!((&said["room"], &said["seq"]), (&json!(composed), &json!(1)), "{said}");
             let received = guest.next("new message").await;
             assert_eq!(
-                (&received["user"], &received["room"]),
+                (&received["username"], &received["room"]),
                 (&json!(composed), &json!(composed))
             );
             let direct = guest.ask("SingleChat", json!({ "to": apart, "data": 1 })).await;
             assert_eq!(direct["to"], composed, "{direct}");
-            assert_eq!(user.next("SingleChat").await["from"], "guest");
+            assert_eq!(user.next("SingleChat").await["user"], "guest");
             assert_eq!(guest.ask("GroupList", json!({ "room": apart })).await["count"], 2);
         }
         let server = server.restart().await;

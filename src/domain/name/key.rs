@@ -49,7 +49,8 @@ fn plain(name: &str) -> String {
 ///
 /// Case comes before the look, so that a name in Cyrillic has one key in both cases. But Greek `ΝΙΝΑ`
 /// looks like Latin `NINA`, and `νινα` like `viva`: a name that looks like ASCII as it is shown has
-/// the key of that ASCII text.
+/// the key of that ASCII text. Capitals of two other scripts may look the same and have two keys:
+/// Greek `Γ` and Cyrillic `Г`, whose small letters differ.
 fn unicode(name: &str) -> String {
     let name: String = name.nfkc().collect();
     let shown = look(&name);
@@ -63,7 +64,7 @@ fn unicode(name: &str) -> String {
         seen = next;
     }
     let mut key = String::with_capacity(seen.len());
-    for c in seen.chars() {
+    for c in seen.nfd() {
         match capital_look(c) {
             Some(letters) => key.push_str(letters),
             None => key.push(c),

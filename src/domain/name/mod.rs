@@ -4,7 +4,7 @@
 
 mod key;
 #[cfg(test)]
-pub(crate) mod languages;
+mod languages;
 mod pattern;
 mod text;
 
@@ -122,6 +122,9 @@ impl Space {
         Ok(Self(path.as_ref().into()))
     }
 }
+
+#[cfg(test)]
+pub(crate) use tests::any_name;
 
 #[cfg(test)]
 mod tests;

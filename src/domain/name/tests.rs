@@ -251,13 +251,18 @@ fn a_space_pattern_matches_one_space_or_a_prefix() {
     assert_eq!((exact.to_string(), open.to_string()), ("/shop".into(), "/team-*".into()));
 }
 
+/// The normalized names of the table.
+pub(crate) fn any_name() -> impl Strategy<Value = String> {
+    let names = LANGUAGES.iter().map(|(_, name)| *name).chain(EMOJI);
+    let names = names.map(|name| UserName::parse(name).unwrap().to_string());
+    proptest::sample::select(names.collect::<Vec<_>>())
+}
+
 /// Text made of what names are made of, and of what breaks them.
 fn text() -> impl Strategy<Value = String> {
-    let languages = proptest::sample::select(LANGUAGES.to_vec()).prop_map(|(_, it)| it.to_owned());
-    let emoji = proptest::sample::select(EMOJI.to_vec()).prop_map(str::to_owned);
     let refused = proptest::sample::select(REFUSED.to_vec()).prop_map(str::to_owned);
     let any = any::<char>().prop_map(String::from);
-    let part = prop_oneof![4 => languages, 2 => emoji, 1 => refused, 4 => any, 4 => "[ -~]{1,4}"];
+    let part = prop_oneof![5 => any_name(), 1 => refused, 4 => any, 4 => "[ -~]{1,4}"];
     proptest::collection::vec(part, 1..4).prop_map(|parts| parts.concat())
 }
 
@@ -294,18 +299,22 @@ proptest! {
 
     #[test]
     fn names_with_one_skeleton_have_one_key(raw in text(), other in text()) {
+        use unicode_normalization::UnicodeNormalization as _;
         use unicode_security::confusable_detection::skeleton;
-        let (Ok(one), Ok(other)) = (UserName::parse(&raw), UserName::parse(&other)) else {
+        // Small letters: capitals that look the same may have small letters that do not.
+        let parse = |raw: &str| UserName::parse(&raw.to_lowercase());
+        let (Ok(one), Ok(other)) = (parse(&raw), parse(&other)) else {
             return Ok(());
         };
-        // The skeleton has no tags, so that all flags of regions have one.
+        // The skeleton has no tags, so that all flags of regions have one. And `²` has another
+        // skeleton than the 2 that it is by NFKC.
         let look = |name: &UserName| {
             let tag = |c: &char| matches!(c, '\u{e0020}'..='\u{e007f}');
             let tags: String = name.as_raw().chars().filter(tag).collect();
-            (skeleton(name.as_raw()).collect::<String>(), tags)
+            (skeleton(&name.as_raw().nfkc().collect::<String>()).collect::<String>(), tags)
         };
         let disguised = look(&one).0;
-        if let Ok(disguised) = UserName::parse(&disguised)
+        if let Ok(disguised) = parse(&disguised)
             && look(&disguised) == look(&one)
         {
             prop_assert_eq!(one.key(), disguised.key());
