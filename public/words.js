@@ -8,7 +8,7 @@ const REFUSALS = {
   origin_forbidden: "This page may not talk to the server: it comes from another site.",
   name_invalid: "A name has 1 to 32 characters, all of which can be seen.",
   name_taken: "This name is taken, or one that looks like it. Choose another.",
-  room_invalid: "A room name has 1 to 64 letters, digits or - _ . : # + / ~",
+  room_invalid: "A room name has 1 to 64 characters, all of which can be seen.",
   too_many_rooms: "You are in as many rooms as you may be. Leave one first.",
   not_member: "You are not in this room any more. Join it again.",
   message_empty: "There is nothing in this message.",

@@ -12,7 +12,7 @@ export function connectParameters(clientType, server) {
         JSON.stringify(since),
       );
     }
-    assert.equal(await clientType.refusal(server, { since: { "two words": 1 } }), "room_invalid");
+    assert.equal(await clientType.refusal(server, { since: { "two\nlines": 1 } }), "room_invalid");
   });
 
   test("an invalid device is refused", async () => {
@@ -22,6 +22,6 @@ export function connectParameters(clientType, server) {
   });
 
   test("an invalid room is refused", async () => {
-    assert.equal(await clientType.refusal(server, { room: "two words" }), "room_invalid");
+    assert.equal(await clientType.refusal(server, { room: "two\nlines" }), "room_invalid");
   });
 }

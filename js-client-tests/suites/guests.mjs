@@ -40,6 +40,11 @@ const ALIKE = [
   ["Å", "A\u030a", "\u212b", "å"],
   ["ann", "ａｎｎ", "ᴬnn", "Ａnn"],
   ["ΣΊΣΥΦΟΣ", "σίσυφος", "Σίσυφοσ"],
+  ["ann", "аnn", "𝔞nn"],
+  ["TOM", "ТОМ", "том"],
+  ["Alice", "AIice", "aIice"],
+  ["bob", "B0B"],
+  ["علی‌رضا", "علیرضا"],
 ];
 
 /** `server` has a short grace period. */

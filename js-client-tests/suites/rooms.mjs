@@ -107,7 +107,7 @@ export function rooms(clientType, server) {
     assert.deepEqual(await bob.next("user left"), { room, user: ann.name });
   });
 
-  test("room names are case-sensitive and not normalized", async (t) => {
+  test("room names are case-sensitive", async (t) => {
     const room = unique(clientType.text("Straße_1.2:a#b+c/d~e"));
     const ann = await joinAsGuest(t, clientType, server, "ann", { room });
     assert.equal(ann.welcome.rooms[0].room, room);
@@ -127,7 +127,7 @@ export function rooms(clientType, server) {
   });
 
   test("an invalid room is refused when connecting", async (t) => {
-    for (const room of ["two words", "a,b", "@ann", "x".repeat(65)]) {
+    for (const room of [" ", "two\nlines", "\u0301", "a\u202eb", "x".repeat(65)]) {
       assert.equal(await clientType.refusal(server, { room }), "room_invalid", room);
     }
     const ann = await connect(t, clientType, server, { room: "x".repeat(64) });

@@ -48,7 +48,7 @@ test("a room in the path may be percent-encoded", async (t) => {
 });
 
 test("an invalid room in the path is refused", async () => {
-  const { status, body } = await wsJson.refusalAnswer(server, { path: "/ws/two%20words" });
+  const { status, body } = await wsJson.refusalAnswer(server, { path: "/ws/two%0Alines" });
   assert.deepEqual([status, body.code], [422, "room_invalid"]);
 });
 
@@ -76,7 +76,7 @@ const REFUSALS = {
     },
   ],
   origin_forbidden: [403, async () => ({ extra: { headers: { origin: "https://evil.example" } } })],
-  room_invalid: [422, async () => ({ room: "two words" })],
+  room_invalid: [422, async () => ({ room: "two\nlines" })],
   bad_request: [400, async () => ({ since: { lobby: "soon" } })],
 };
 

@@ -223,7 +223,7 @@ fn address<'de, D: Deserializer<'de>>(input: D) -> Result<SocketAddr, D::Error> 
 
 /// Parses patterns of spaces, with an example in the error.
 fn read_patterns<'de, D: Deserializer<'de>>(input: D) -> Result<Vec<SpacePattern>, D::Error> {
-    let form = "`/` and up to 63 letters, digits and - _ . /, perhaps with a `*` at the end";
+    let form = "`/` and up to 63 characters that can be seen, perhaps with a `*` at the end";
     let pattern = |text: String| match SpacePattern::parse(&text) {
         Ok(pattern) => Ok(pattern),
         Err(_) => Err(D::Error::custom(format!("{text:?} is not a space: {form}"))),

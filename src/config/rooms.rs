@@ -7,7 +7,7 @@ use serde::{Deserialize, Deserializer, Serialize, Serializer, de::Error as _};
 use crate::domain::{RoomName, RoomPattern, RoomRules};
 
 /// The form of a room name.
-const FORM: &str = "1 to 64 letters, digits and - _ . : # + / ~";
+const FORM: &str = "1 to 64 characters, all of which can be seen";
 
 /// Rules for rooms and for joining them.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]

@@ -34,6 +34,8 @@ pub use entry::{Act, Content, Entry, MessageKind};
 pub use id::{ConnectionId, DeviceId, Epoch, MessageId, NodeId, Seq, SignInId};
 pub use limits::Limits;
 pub use member::{JoinMode, Member, Muted, Role};
+#[cfg(test)]
+pub(crate) use name::any_name;
 pub use name::{NameKey, RoomName, RoomPattern, Space, SpacePattern, UserName};
 pub use policy::{DevicePolicy, GuestDevices, Guests, QueryTokens, Synchronous};
 pub use position::{Log, Position};

@@ -56,7 +56,7 @@ pub enum Rejection {
     #[error("somebody has this name, or one that looks like it")]
     NameTaken,
     /// The name is not a valid room name.
-    #[error("a room name has 1 to 64 letters, digits and - _ . : # + / ~")]
+    #[error("a room name has 1 to 64 characters, all of which can be seen")]
     RoomInvalid,
     /// The user is in the largest allowed number of rooms, or the connection in that of spaces.
     #[error("you are in as many rooms as you may")]

@@ -55,16 +55,26 @@ fn decode(text: &str) -> Result<String, Rejection> {
     decoded.map(Into::into).map_err(|_error| Rejection::BadRequest("the query is not UTF-8"))
 }
 
-/// `lobby:41,news:7`.
+/// `lobby:41,news:7`, where rooms are percent-encoded.
+///
+/// Clients that encode the room only once, as part of an address, write `a%2Cb:7`, and its comma
+/// arrives here as one. So a comma ends a pair only where a number stands before it.
 fn since_from_query(text: &str) -> Result<Vec<(RoomName, Seq)>, Rejection> {
-    let pairs = text.split(',').filter(|pair| !pair.is_empty());
-    pairs
-        .map(|pair| {
-            let (room, number) = pair.rsplit_once(':').ok_or(BAD_SINCE)?;
-            let number: u64 = number.parse().map_err(|_error| BAD_SINCE)?;
-            Ok((RoomName::parse(room)?, seq(number)?))
-        })
-        .collect()
+    let mut pairs = Vec::new();
+    let mut begun = String::new();
+    for part in text.split(',') {
+        if !begun.is_empty() {
+            begun.push(',');
+        }
+        begun.push_str(part);
+        let Some((room, number)) = begun.rsplit_once(':') else { continue };
+        let Ok(number) = number.parse() else { continue };
+        let room = percent_decode_str(room).decode_utf8().map_err(|_error| BAD_SINCE)?;
+        pairs.push((RoomName::parse(&room)?, seq(number)?));
+        begun.clear();
+    }
+    // Commas at the end are ignored.
+    if begun.bytes().all(|byte| byte == b',') { Ok(pairs) } else { Err(BAD_SINCE) }
 }
 
 /// The `auth` of a Socket.IO connection.
@@ -157,6 +167,24 @@ mod tests {
     }
 
     #[test]
+    fn rooms_in_since_are_percent_encoded_once_or_twice() {
+        for room in ["Room 1", "a,b", "#général 😀", "x:7", "100%", "a+b", "user@example.com"] {
+            let encode = |text: &str| {
+                percent_encoding::utf8_percent_encode(text, percent_encoding::NON_ALPHANUMERIC)
+                    .to_string()
+            };
+            let once = format!("since={}:41,lobby:2,", encode(room));
+            let twice = format!("since={}", encode(&format!("{}:41,lobby:2", encode(room))));
+            for query in [once, twice] {
+                let hello = hello_from_query(Space::root(), &query).unwrap();
+                assert_eq!(pairs(&hello), [(room, 41), ("lobby", 2)], "{query}");
+            }
+        }
+        let nfd = "since=\u{1112}\u{1161}\u{11ab}:1";
+        assert_eq!(pairs(&hello_from_query(Space::root(), nfd).unwrap()), [("한", 1)]);
+    }
+
+    #[test]
     fn auth_overrides_the_query_and_the_token_of_the_request() {
         let auth = r#"{"token":"mine","device":"phone","since":{"lobby":3},"epoch":"e2"}"#;
         let hello = from_auth(auth, "token=other&room=news&device=other&epoch=e1").unwrap();
@@ -185,7 +213,9 @@ mod tests {
         for query in [
             "since=lobby",
             "since=lobby:x",
-            "since=a b:1",
+            "since=a%00b:1",
+            "since=lobby:1,b",
+            "since=a%25ffb:1",
             "room=",
             "room=%ff",
             "device=",

@@ -3,6 +3,7 @@
 use std::{borrow::Cow, fmt, sync::Arc};
 
 use bytes::Bytes;
+use percent_encoding::percent_decode_str;
 use serde::{
     Deserialize, Deserializer, Serialize, Serializer,
     de::{Error, IgnoredAny, SeqAccess, Visitor},
@@ -166,6 +167,13 @@ pub fn request(
     }
 }
 
+/// The space of a namespace. The official client sends a namespace as the application wrote it, and a
+/// packet ends it at a comma; so what has a meaning in packets or addresses is percent-encoded.
+fn space_of_namespace(namespace: &str) -> Result<Space, Rejection> {
+    let space = percent_decode_str(namespace).decode_utf8();
+    Space::parse(&space.map_err(|_error| Rejection::UnknownSpace)?)
+}
+
 /// Parses the handshake of a connection to the namespace `space`. Clients of protocol v4 have no
 /// `auth` and use the query of their connection. `request_token` is the token of its first request.
 pub fn hello(
@@ -175,7 +183,7 @@ pub fn hello(
     request_token: Result<Option<Token>, Rejection>,
 ) -> Result<Hello, Rejection> {
     let auth = auth.map(json::replace_lone_surrogates);
-    hello_from_auth(Space::parse(space)?, auth.as_deref(), query, request_token)
+    hello_from_auth(space_of_namespace(space)?, auth.as_deref(), query, request_token)
 }
 
 /// An event's name and data, serialized once for all connections.

@@ -28,6 +28,7 @@ mod members;
 mod messages;
 mod metrics;
 mod msgpack;
+mod names;
 mod presence;
 mod read_state;
 mod recovery;

@@ -180,7 +180,7 @@ async fn invalid_messages_are_refused_with_a_code_and_not_stored() {
             (json!({ "msg": "x", "id": "" }), "id_invalid"),
             (json!({ "msg": "x", "id": "a b" }), "id_invalid"),
             (json!({ "msg": "x", "id": "x".repeat(65) }), "id_invalid"),
-            (json!({ "msg": "x", "room": "a b" }), "room_invalid"),
+            (json!({ "msg": "x", "room": "a\nb" }), "room_invalid"),
             (json!({ "msg": "x", "room": "other" }), "not_member"),
             (json!({ "msg": "x", "room": 7 }), "bad_request"),
             (json!(7), "bad_request"),

@@ -110,7 +110,7 @@ async fn a_room_in_the_handshake_replaces_the_lobby() {
     let mut dave = Client::open_at(&server, "/ws/?room=den", "").await.ok().unwrap();
     dave.ask("new user", "dave").await;
     assert_eq!(dave.next("welcome").await["rooms"][0]["room"], "den");
-    let refused = Client::open_at(&server, "/ws/a%20b", "").await.err().unwrap();
+    let refused = Client::open_at(&server, "/ws/a%0Ab", "").await.err().unwrap();
     assert_eq!((refused.status, &*refused.code), (Some(422), "room_invalid"));
     drop((bob, carol, dave));
     server.stop().await;
@@ -156,7 +156,7 @@ async fn invalid_room_names_are_refused() {
     let server = TestServer::start().await;
     for wire in Wire::ALL {
         let mut ann = Client::named(&server, wire, &format!("ann {wire:?}")).await;
-        for room in ["", "a b", "a,b", "@ann", &"x".repeat(65)] {
+        for room in ["", " ", "a\nb", "a\u{202e}b", "\u{301}", &"x".repeat(65)] {
             assert_eq!(
                 ann.refusal("join", json!({ "room": room })).await,
                 "room_invalid",
@@ -165,8 +165,10 @@ async fn invalid_room_names_are_refused() {
         }
         assert_eq!(ann.refusal("join", json!({ "room": 7 })).await, "bad_request");
         assert_eq!(ann.refusal("join", json!([])).await, "bad_request");
-        let refused =
-            Client::open(&server, wire, ConnectOptions::new().room("@")).await.err().unwrap();
+        let refused = Client::open(&server, wire, ConnectOptions::new().room("a\u{202e}"))
+            .await
+            .err()
+            .unwrap();
         assert_eq!(refused.code, "room_invalid");
     }
     server.stop().await;

@@ -207,6 +207,7 @@ async fn migrate(options: &PgConnectOptions) -> Result<(), PostgresError> {
         MigrateError::Execute(error) => error.into(),
         error => PostgresError::Migration(error),
     })?;
+    users::renew_keys(&mut connection).await?;
     connection.close().await?;
     Ok(())
 }

@@ -6,13 +6,13 @@
 
 use std::collections::{BTreeMap, BTreeSet, HashMap, HashSet};
 
-use sqlx::postgres::PgConnection;
+use sqlx::{Connection as _, postgres::PgConnection};
 use time::OffsetDateTime;
 
 use super::{arrays::bind_users, nodes};
 use crate::{
     chat::ports::{Batch, GuestExpired, IdentityKind, UserSeen},
-    domain::{DeviceId, NameKey},
+    domain::{DeviceId, NameKey, UserName},
     store::sql::{
         Columns as _,
         member_plan::SpaceUser,
@@ -59,6 +59,20 @@ const SAVE_USERS: &str = r#"WITH noted AS (
     FROM unnest($1::text[], $2::text[], $3::bool[], $4::text[], $5::bool[], $6::bigint[])
         AS given (space, name, came, stay, vouched, seen)
     WHERE "user".space = given.space AND "user".name = given.name"#;
+
+/// The names that have keys, and the statement that sets the keys.
+const RENEW_KEYS: [(&str, &str); 2] = [
+    (
+        r#"SELECT DISTINCT name FROM "user""#,
+        r#"UPDATE "user" SET key = new.key FROM unnest($1::text[], $2::text[]) AS new (name, key)
+            WHERE "user".name = new.name AND "user".key <> new.key"#,
+    ),
+    (
+        "SELECT DISTINCT name FROM guest_name",
+        "UPDATE guest_name SET key = new.key FROM unnest($1::text[], $2::text[]) AS new (name, key)
+            WHERE guest_name.name = new.name AND guest_name.key <> new.key",
+    ),
+];
 
 // Guests that are on another live node.
 const GUESTS_ON_OTHER_NODES: &str = "SELECT DISTINCT given.number - 1 AS number
@@ -146,6 +160,27 @@ async fn insert_new_users(
         .bind(seen_users.values().map(|it| guest_session(it.first)).collect::<Vec<_>>())
         .bind(seen_users.values().map(|it| row::millis(it.at)).collect::<Vec<_>>());
     query.execute(connection).await.map(drop)
+}
+
+/// Makes the keys of names anew that were stored under an earlier rule. Other nodes that open the
+/// database wait.
+pub(super) async fn renew_keys(connection: &mut PgConnection) -> Result<(), sqlx::Error> {
+    let mut transaction = connection.begin().await?;
+    let rule: i64 = sqlx::query_scalar("SELECT key_rule FROM meta FOR UPDATE")
+        .fetch_one(&mut *transaction)
+        .await?;
+    if rule >= i64::from(NameKey::RULE) {
+        return Ok(());
+    }
+    for (names, update) in RENEW_KEYS {
+        let names: Vec<String> = sqlx::query_scalar(names).fetch_all(&mut *transaction).await?;
+        let keys: Vec<_> = names.iter().map(|name| UserName::from_raw(name).key()).collect();
+        let keys: Vec<_> = keys.iter().map(NameKey::as_raw).collect();
+        sqlx::query(update).bind(&names).bind(keys).execute(&mut *transaction).await?;
+    }
+    let done = sqlx::query("UPDATE meta SET key_rule = $1").bind(i64::from(NameKey::RULE));
+    done.execute(&mut *transaction).await?;
+    transaction.commit().await
 }
 
 /// Which of the expired guests are on another node.

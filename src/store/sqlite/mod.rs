@@ -140,7 +140,7 @@ impl SqliteStore {
         migrate(&mut connection)
             .await
             .map_err(|source| SqliteError::Migration { path: path.clone(), source })?;
-        users::backfill_keys(&mut connection).await.map_err(database_error)?;
+        users::renew_keys(&mut connection).await.map_err(database_error)?;
         let readers = SqlitePoolOptions::new()
             .max_connections(READERS_MAX)
             .test_before_acquire(false)

@@ -12,7 +12,7 @@ use super::{
 };
 use crate::{
     chat::ports::{GuestExpired, IdentityKind, UserDeparted, UserSeen},
-    domain::UserName,
+    domain::{NameKey, UserName},
     store::sql::{
         member_plan::SpaceUser,
         row,
@@ -148,16 +148,25 @@ fn bind_guest_session(arguments: &mut SqliteArguments, seen: &UserSeen) -> Resul
     }
 }
 
-/// Fills in the keys of names that were stored by versions without keys.
-pub(super) async fn backfill_keys(connection: &mut SqliteConnection) -> Result<(), sqlx::Error> {
-    let names: Vec<String> = sqlx::query_scalar("SELECT DISTINCT name FROM user WHERE key = ''")
-        .fetch_all(&mut *connection)
-        .await?;
+/// Makes the keys of names anew that were stored under an earlier rule.
+pub(super) async fn renew_keys(connection: &mut SqliteConnection) -> Result<(), sqlx::Error> {
     let mut transaction = connection.begin().await?;
-    for name in names {
-        let key = UserName::from_raw(&name).key();
-        let update = sqlx::query("UPDATE user SET key = ? WHERE name = ? AND key = ''");
-        update.bind(key.as_raw()).bind(&name).execute(&mut *transaction).await?;
+    let rule: i64 =
+        sqlx::query_scalar("SELECT key_rule FROM meta").fetch_one(&mut *transaction).await?;
+    if rule >= i64::from(NameKey::RULE) {
+        return Ok(());
     }
+    let users: Vec<(String, String, String)> =
+        sqlx::query_as("SELECT space, name, key FROM user").fetch_all(&mut *transaction).await?;
+    for (space, name, old) in users {
+        let key = UserName::from_raw(&name).key();
+        if key.as_raw() != old {
+            let update = sqlx::query("UPDATE user SET key = ? WHERE space = ? AND name = ?");
+            let update = update.bind(key.as_raw()).bind(&space).bind(&name);
+            update.execute(&mut *transaction).await?;
+        }
+    }
+    let done = sqlx::query("UPDATE meta SET key_rule = ?").bind(i64::from(NameKey::RULE));
+    done.execute(&mut *transaction).await?;
     transaction.commit().await
 }

@@ -28,21 +28,32 @@ use crate::{
 };
 
 /// Opens the spaces. `/` always exists. The engine refuses spaces that are not open.
+///
+/// A space with other characters than the common ones has several spellings: normalized, composed
+/// or percent-encoded. Where there is one in the settings, the engine accepts every namespace, and
+/// the middleware refuses those of no space.
 pub(super) fn open(io: &SocketIo, context: &Arc<SocketIoContext>, spaces: &[SpacePattern]) {
     let middleware = |kind| ConnectMiddleware { context: Arc::clone(context), kind };
     io.ns(Space::root().as_raw().to_owned(), middleware(NamespaceKind::Named));
+    let is_common = |c: char| c.is_ascii_alphanumeric() || "-_./*".contains(c);
+    if spaces.iter().any(|pattern| !pattern.to_string().chars().all(is_common)) {
+        open_pattern(io, "/{*name}", middleware(NamespaceKind::Pattern));
+    }
     for pattern in spaces {
         if let Some(space) = pattern.exact()
             && space != Space::root()
         {
             io.ns(space.as_raw().to_owned(), middleware(NamespaceKind::Named));
         }
-        if let Some(prefix) = pattern.prefix()
-            && let Err(error) =
-                io.dyn_ns(format!("{prefix}{{name}}"), middleware(NamespaceKind::Pattern))
-        {
-            error!(error = %error, "opening the spaces {prefix}* failed");
+        if let Some(prefix) = pattern.prefix().filter(|prefix| prefix.chars().all(is_common)) {
+            open_pattern(io, &format!("{prefix}{{name}}"), middleware(NamespaceKind::Pattern));
         }
+    }
+}
+
+fn open_pattern(io: &SocketIo, route: &str, middleware: ConnectMiddleware) {
+    if let Err(error) = io.dyn_ns(route.to_owned(), middleware) {
+        error!(error = %error, "opening the spaces {route} failed");
     }
 }
 

@@ -19,7 +19,17 @@ const LAYERS: [Layer; 14] = [
     Layer {
         name: "domain",
         layers: &[],
-        crates: &["bytes", "thiserror", "time", "unicode_normalization"],
+        crates: &[
+            "bytes",
+            "emojis",
+            "precis_profiles",
+            "thiserror",
+            "time",
+            "unicode_normalization",
+            "unicode_properties",
+            "unicode_security",
+            "unicode_segmentation",
+        ],
     },
     Layer {
         name: "chat",

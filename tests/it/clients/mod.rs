@@ -10,6 +10,7 @@ pub(crate) mod websocket;
 
 use std::collections::{HashMap, VecDeque};
 
+use percent_encoding::{NON_ALPHANUMERIC, utf8_percent_encode};
 use serde_json::{Map, Value, json};
 
 use self::{engine::Engine, socketio::SioClient, websocket::WsClient};
@@ -79,7 +80,8 @@ impl ConnectOptions {
 
     /// As the query of `/ws`.
     fn query(&self) -> String {
-        let since = self.since.iter().map(|(room, seq)| format!("{room}:{seq}"));
+        let encode = |text: &str| utf8_percent_encode(text, NON_ALPHANUMERIC).to_string();
+        let since = self.since.iter().map(|(room, seq)| format!("{}:{seq}", encode(room)));
         let since = since.collect::<Vec<_>>().join(",");
         let pairs = [
             ("space", self.space.as_deref()),
@@ -89,7 +91,8 @@ impl ConnectOptions {
             ("since", Some(&*since).filter(|it| !it.is_empty())),
             ("epoch", self.epoch.as_deref()),
         ];
-        let pairs = pairs.into_iter().filter_map(|(key, value)| Some(format!("{key}={}", value?)));
+        let pairs =
+            pairs.into_iter().filter_map(|(key, value)| Some(format!("{key}={}", encode(value?))));
         pairs.collect::<Vec<_>>().join("&")
     }
 

@@ -242,8 +242,11 @@ impl<'m> ClaimReader<'m> {
 }
 
 /// `name` without invisible characters, direction overrides and line breaks, truncated to the
-/// limit.
+/// limit. A name that a user could have is kept, with the joiners that are valid in it.
 fn visible(name: &str) -> String {
+    if UserName::parse(name).is_ok() {
+        return name.trim().to_owned();
+    }
     // User names with these characters are rejected; `domain::name` defines them.
     let seen = |c: &char| UserName::parse(&format!("x{c}x")).is_ok();
     let seen: String = name.chars().filter(seen).collect();

@@ -100,6 +100,27 @@ async fn postgres_does_not_open_a_database_of_a_later_version() {
     assert!(matches!(refused, PostgresError::Migration(_)), "{refused:?}");
 }
 
+#[tokio::test]
+async fn keys_of_an_earlier_rule_are_made_anew() {
+    let database = TestDatabase::start();
+    let (store, nodes) = database.open().await;
+    let seen =
+        UserSeen { identity_kind: IdentityKind::Registered, ..guest(&Space::root(), "Miriam") };
+    crate::store::contract::record_seen(&store, seen).await;
+    drop((store, nodes));
+    let old_rule = r#"UPDATE "user" SET key = lower(name); UPDATE meta SET key_rule = 1;
+        INSERT INTO guest_name (space, key, node, stay, name) VALUES ('/', 'mia', 'n', '1', 'Mia')"#;
+    database.run(old_rule).await;
+    let (store, _nodes) = database.open_as_node("first").await;
+    for name in ["miriam", "Мiriam"] {
+        assert!(store.is_registered(&Space::root(), &user(name).key()).await.unwrap(), "{name}");
+    }
+    let mut other_connection = database.connect().await;
+    let query = sqlx::query_scalar("SELECT key FROM guest_name");
+    let key: String = query.fetch_one(&mut other_connection).await.unwrap();
+    assert_eq!(key, user("mia").key().as_raw());
+}
+
 /// Runs every operation, some of them several times.
 async fn do_everything(store: &PostgresStore, nodes: &PostgresNodes) {
     let root = Space::root();

@@ -115,6 +115,31 @@ async fn users_of_schema_2_keep_their_direct_conversations() {
 }
 
 #[tokio::test]
+async fn keys_of_an_earlier_rule_are_made_anew() {
+    let directory = tempfile::tempdir().unwrap();
+    let store = open(&directory).await;
+    let registered =
+        |name| UserSeen { identity_kind: IdentityKind::Registered, ..guest(&Space::root(), name) };
+    record_seen(&store, registered("Miriam")).await;
+    record_seen(&store, registered("ann")).await;
+    store.close().await;
+    let mut other_connection = open_other_connection(&directory).await;
+    let old_rule = "UPDATE user SET key = lower(name); UPDATE meta SET key_rule = 1";
+    sqlx::raw_sql(old_rule).execute(&mut other_connection).await.unwrap();
+    other_connection.close().await.unwrap();
+    for _ in 0..2 {
+        let store = open(&directory).await;
+        for name in ["miriam", "Мiriam", "ann", "аnn"] {
+            assert!(
+                store.is_registered(&Space::root(), &user(name).key()).await.unwrap(),
+                "{name}"
+            );
+        }
+        store.close().await;
+    }
+}
+
+#[tokio::test]
 async fn foreign_keys_are_valid_after_migration() {
     let directory = tempfile::tempdir().unwrap();
     create_schema_2(&directory).await;
