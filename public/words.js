@@ -41,6 +41,7 @@ const SIGN_IN_REASONS = {
 
 const CLOSINGS = {
   draining: "The server is restarting. You will be back in a moment.",
+  frame_too_large: "The last message was too long to be sent.",
   slow_reader: "This page could not keep up and is coming back.",
   ping_timeout: "The server did not hear from this page for a while.",
   flood: "This page sent too much at once and is coming back.",
