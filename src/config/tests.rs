@@ -130,7 +130,7 @@ fn a_bad_value_is_reported_with_its_place_and_the_allowed_values() {
         ("guests", "maybe", "`on` or `off`"),
         ("origins", "[\"example.com\"]", "scheme://host"),
         ("origins", "[1]", "string"),
-        ("spaces", "[\"shop\"]", "`/` and up to 63 letters"),
+        ("spaces", "[\"shop\"]", "`/` and up to 63 characters"),
         ("spaces", "[\"/\"]", "always there"),
         ("spaces", "[\"/a//b\"]", "two slashes"),
         ("spaces", "[\"/a\", \"/a\"]", "twice"),
