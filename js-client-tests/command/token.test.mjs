@@ -81,7 +81,7 @@ test("invalid arguments have exit code 2, and are named", async () => {
     ],
     "--space": [["--user", "ann", "--space", "shop", ...data]],
     "--room": [
-      ["--user", "ann", "--room", "a b", ...data],
+      ["--user", "ann", "--room", "a\u200bb", ...data],
       ["--user", "ann", "--room", "news=king", ...data],
       ["--user", "ann", "--room", "news=reader", "--room", "team-*", ...data],
     ],
