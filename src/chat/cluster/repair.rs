@@ -6,7 +6,10 @@ use futures_util::future::join_all;
 use tokio::time::sleep;
 use tracing::{info, warn};
 
-use super::{Cluster, DirtyChannels, MembershipRefresh, RefreshQueue, StaleMemberships};
+use super::{
+    Cluster, DirtyChannels, MembershipRefresh, RefreshQueue, StaleMemberships,
+    reorder_buffer::ReorderBuffer,
+};
 use crate::{
     chat::{
         event::{Delivery, Event, Post},
@@ -238,10 +241,12 @@ impl Cluster {
             let replies = buffer.map(|mut it| it.take_replies());
             return ReadyReply::send_all(replies.unwrap_or_default());
         };
+        // Entries that arrive while the page is read may be newer than the page.
+        let buffered = self.lock().reorder_buffers.get(place).and_then(ReorderBuffer::first);
         match self.store.page(place, PageRange::After(delivered), GAP_PAGE_LIMIT).await {
             Ok(page) => {
                 drop(self.commit_lock().await);
-                self.deliver_page(place, delivered, page);
+                self.deliver_page(place, (delivered, buffered), page);
             }
             Err(_) => self.postpone(place),
         }
@@ -267,8 +272,9 @@ impl Cluster {
         buffer.tries <= WAIT_ATTEMPTS_MAX
     }
 
-    /// Delivers the entries read after `delivered`.
-    fn deliver_page(&self, place: &Place, delivered: Seq, page: Page) {
+    /// Delivers the entries read after `delivered`. `buffered` is the first entry that was in the
+    /// buffer before they were read.
+    fn deliver_page(&self, place: &Place, (delivered, buffered): (Seq, Option<Seq>), page: Page) {
         let Page { entries, more } = page;
         let first = entries.first().map(|first| {
             let messages = first.position.messages - u64::from(first.is_message());
@@ -277,8 +283,7 @@ impl Cluster {
         let mut state = self.lock();
         let Some(buffer) = state.reorder_buffers.get_mut(place) else { return };
         buffer.add(&entries.into_iter().map(post_of).collect::<Vec<_>>(), Vec::new());
-        let before =
-            first.or_else(|| Some(Position { seq: buffer.first()?.previous()?, messages: 0 }));
+        let before = first.or_else(|| Some(Position { seq: buffered?.previous()?, messages: 0 }));
         buffer.due = self.hub.now() + if more { Duration::ZERO } else { super::REORDER_WAIT };
         let is_empty = buffer.first().is_none();
         if is_empty {
@@ -384,3 +389,6 @@ impl DirtyChannels {
 fn post_of(entry: Entry) -> Post {
     Post { delivery: Delivery::new(Event::Entry(entry)), origin: None, except: None }
 }
+
+#[cfg(test)]
+mod tests;
