@@ -103,7 +103,9 @@ impl Default for RetentionSettings {
 /// Parses rooms, with the form in the error.
 fn read_names<'de, D: Deserializer<'de>>(input: D) -> Result<Vec<RoomName>, D::Error> {
     let name = |text: String| match RoomName::parse(&text) {
-        Ok(name) => Ok(name),
+        Ok(name) if !text.ends_with('*') => Ok(name),
+        // A room may have this name, but here it is a pattern in the wrong place.
+        Ok(_) => Err(D::Error::custom(format!("{text:?} is not a room but a pattern"))),
         Err(_) => Err(D::Error::custom(format!("{text:?} is not a room: {FORM}"))),
     };
     Vec::<String>::deserialize(input)?.into_iter().map(name).collect()

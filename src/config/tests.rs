@@ -134,7 +134,7 @@ fn a_bad_value_is_reported_with_its_place_and_the_allowed_values() {
         ("spaces", "[\"/\"]", "always there"),
         ("spaces", "[\"/a//b\"]", "two slashes"),
         ("spaces", "[\"/a\", \"/a\"]", "twice"),
-        ("rooms.auto_join", "[\"a b\"]", "\"a b\" is not a room: 1 to 64 letters"),
+        ("rooms.auto_join", "[\"a\\u200bb\"]", "is not a room: 1 to 64 characters"),
         ("rooms.auto_join", "[\"team-*\"]", "is not a room"),
         ("rooms.auto_join", "[\"a\", \"b\", \"a\"]", "\"a\" is there twice"),
         ("rooms.public", "[\"a*b\"]", "perhaps with a `*` at the end"),
