@@ -12,7 +12,7 @@ use super::{
         ClaimOutcome, Claims, ClusterCommand, ClusterEvent, GuestName, IdentityKind, MetricEvent,
         Outbox, UserSeen, Wire,
     },
-    session::{ClaimedIdentity, GuestSession, Session, SessionOrigin, unavailable},
+    session::{ClaimedIdentity, GuestContinuity, Session, SessionOrigin, unavailable},
 };
 use crate::domain::{
     DeviceId, Epoch, Grant, GuestDevices, Guests, JoinMode, Place, Position, Rejection, RoomName,
@@ -177,17 +177,17 @@ impl Chat {
         space: &Space,
         user: UserName,
         device: Option<&DeviceId>,
-    ) -> Result<(NameClaim, Claims, GuestSession), Rejection> {
+    ) -> Result<(NameClaim, Claims, GuestContinuity), Rejection> {
         if self.rules.guests == Guests::Off {
             return Err(Rejection::TokenRequired);
         }
         let device = device.filter(|_| self.rules.guest_devices == GuestDevices::Accepted);
         let known = device.and_then(|it| self.hub.users.guest_session(space, &user, it));
         let (proof, guest_session, continuity) = if let Some(known) = known {
-            (Proof::Guest(known.clone()), known, GuestSession::Continued)
+            (Proof::Guest(known.clone()), known, GuestContinuity::Continued)
         } else {
             let new: Box<str> = self.ids.secret().into();
-            (Proof::NewGuest(new.clone()), new, GuestSession::New)
+            (Proof::NewGuest(new.clone()), new, GuestContinuity::New)
         };
         let name_claim = NameClaim::claim(&self.hub, space, &user, proof)?;
         self.claim_guest_name(space, &user, &guest_session).await?;

@@ -10,7 +10,10 @@ use super::{
     slow_readers::close_slow_readers,
 };
 use crate::{
-    chat::event::{Delivery, Event, Post},
+    chat::{
+        event::{Delivery, Event, Post},
+        ports::Outbox,
+    },
     domain::{Conversation, Place, Position, UserName, View},
 };
 
@@ -21,6 +24,9 @@ pub(crate) struct Fanout {
     users: Arc<OnlineUsers>,
     live_rooms: Arc<LiveRooms>,
 }
+
+/// The connections of one user.
+type UserOutboxes = Vec<Arc<dyn Outbox>>;
 
 impl Fanout {
     pub(super) fn new(users: Arc<OnlineUsers>, live_rooms: Arc<LiveRooms>) -> Self {
@@ -83,13 +89,10 @@ impl Fanout {
         user: &UserName,
         event: impl FnOnce(View) -> Event,
     ) {
-        let Some(recipient) = recipient(&place.conversation, user) else { return };
-        let delivery = Delivery::new(event(place.conversation.view_for(recipient)));
-        if place.conversation.room().is_some() {
-            return self.live_rooms.send_to_others(place, user, &delivery);
-        }
-        let outboxes = self.users.outboxes(&place.space, recipient).into_iter();
-        close_slow_readers(outboxes.filter(|outbox| outbox.push(&delivery).is_err()).collect());
+        let Some((delivery, outboxes)) = self.for_others(place, user, event) else { return };
+        self.live_rooms.send_to_others(place, user, &delivery);
+        let full = outboxes.into_iter().filter(|outbox| outbox.push(&delivery).is_err());
+        close_slow_readers(full.collect());
     }
 
     /// The same with an event that a full outbox drops.
@@ -99,25 +102,30 @@ impl Fanout {
         user: &UserName,
         event: impl FnOnce(View) -> Event,
     ) {
-        let Some(recipient) = recipient(&place.conversation, user) else { return };
-        let delivery = Delivery::new(event(place.conversation.view_for(recipient)));
-        if place.conversation.room().is_some() {
-            return self.live_rooms.offer_to_others(place, user, &delivery);
-        }
-        for outbox in self.users.outboxes(&place.space, recipient) {
+        let Some((delivery, outboxes)) = self.for_others(place, user, event) else { return };
+        self.live_rooms.offer_to_others(place, user, &delivery);
+        for outbox in outboxes {
             outbox.offer(&delivery);
         }
     }
-}
 
-/// The user whose view of a conversation an event of `user` is made for: the other user of a direct
-/// conversation; any user of a room, since all have the same view; none where there is no other user.
-fn recipient<'a>(conversation: &'a Conversation, user: &'a UserName) -> Option<&'a UserName> {
-    match conversation {
-        Conversation::Room(_) => Some(user),
-        Conversation::Direct(one, other) if one != other => {
-            Some(if one == user { other } else { one })
-        }
-        Conversation::Direct(..) | Conversation::Inbox(_) => None,
+    /// The event for the other users of a conversation, and their connections if it has no room.
+    /// `None` where there is no other user.
+    fn for_others(
+        &self,
+        place: &Place,
+        user: &UserName,
+        event: impl FnOnce(View) -> Event,
+    ) -> Option<(Arc<Delivery>, UserOutboxes)> {
+        let (view, outboxes) = match &place.conversation {
+            Conversation::Room(room) => (View::Room(room.clone()), Vec::new()),
+            Conversation::Direct(one, other) if one != other => {
+                let recipient = if one == user { other } else { one };
+                let view = place.conversation.view_for(recipient);
+                (view, self.users.outboxes(&place.space, recipient))
+            }
+            Conversation::Direct(..) | Conversation::Inbox(_) => return None,
+        };
+        Some((Delivery::new(event(view)), outboxes))
     }
 }

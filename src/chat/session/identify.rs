@@ -5,7 +5,7 @@ use std::{collections::BTreeSet, sync::Arc};
 use tracing::{Span, field::display};
 
 use super::{
-    ClaimedIdentity, GuestSession, Session, SessionIdentity, auth::LastSeenGuard, unavailable,
+    ClaimedIdentity, GuestContinuity, Session, SessionIdentity, auth::LastSeenGuard, unavailable,
 };
 use crate::{
     chat::{
@@ -42,7 +42,7 @@ impl Session {
                 let user = prepared.claimed.name_claim.user().clone();
                 answer(Ok(Answer::Identified { user, token }));
                 self.enter(prepared).await;
-                if guest_session == GuestSession::Continued {
+                if guest_session == GuestContinuity::Continued {
                     self.send_held().await;
                 }
             }
@@ -55,7 +55,7 @@ impl Session {
         &self,
         user: UserName,
         device: Option<DeviceId>,
-    ) -> Result<(Token, PreparedIdentity, GuestSession), Rejection> {
+    ) -> Result<(Token, PreparedIdentity, GuestContinuity), Rejection> {
         if self.identity.is_some() {
             return Err(Rejection::AlreadyIdentified);
         }

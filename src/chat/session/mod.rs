@@ -78,7 +78,7 @@ pub(super) struct ClaimedIdentity {
 
 /// Whether a guest without a token is new.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(super) enum GuestSession {
+pub(super) enum GuestContinuity {
     /// It is.
     New,
     /// It continues a guest session with the same device.
