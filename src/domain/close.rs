@@ -46,6 +46,11 @@ impl CloseReason {
         Self::NameTaken,
     ];
 
+    /// Whether the requests that were received are answered before the client receives the reason.
+    pub fn answers_first(self) -> bool {
+        matches!(self, Self::Draining | Self::Flood | Self::FrameTooLarge { .. })
+    }
+
     /// Whether the connection lost its right to exist, so that its queued events have less time to
     /// be sent.
     pub fn is_prompt(self) -> bool {

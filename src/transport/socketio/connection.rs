@@ -106,7 +106,7 @@ impl NamespaceConnection {
     async fn handle(self: &Arc<Self>, chat_session: &mut Session, queued: QueuedRequest) {
         // A client with a full inbox must not occupy the thread.
         consume_budget().await;
-        let QueuedRequest { value, ack } = queued;
+        let QueuedRequest { value, ack, unanswered } = queued;
         let Value::Str(text, attachments) = value else { return };
         let attachments = attachments.map(Vec::from).unwrap_or_default();
         let (kind, request) = wire::request(&text, &attachments, self.session.limits());
@@ -114,9 +114,11 @@ impl NamespaceConnection {
         match request {
             Ok(request) => {
                 let connection = Arc::clone(self);
-                chat_session
-                    .handle(request, Box::new(move |reply| connection.answer(ack, &kind, &reply)))
-                    .await;
+                let callback = Box::new(move |reply| {
+                    connection.answer(ack, &kind, &reply);
+                    drop(unanswered);
+                });
+                chat_session.handle(request, callback).await;
             }
             Err(rejection) => self.answer(ack, &kind, &Err(rejection)),
         }

@@ -9,18 +9,27 @@ use parking_lot::Mutex;
 use socketioxide::handler::Value;
 use tokio::sync::Notify;
 
+use super::session::UnansweredRequest;
+
 /// An event from the client.
 pub(super) struct QueuedRequest {
     /// `["event", data, …]` and the attachments.
     pub(super) value: Value,
     /// The number of the acknowledgement, if the client expects one.
     pub(super) ack: Option<i64>,
+    /// Dropped with the answer.
+    pub(super) unanswered: UnansweredRequest,
 }
 
 impl QueuedRequest {
     /// The memory that the request holds.
     pub(super) fn bytes(&self) -> usize {
-        let payload = match &self.value {
+        Self::bytes_of(&self.value)
+    }
+
+    /// The memory that a request with this value holds.
+    pub(super) fn bytes_of(value: &Value) -> usize {
+        let payload = match value {
             Value::Str(text, attachments) => {
                 text.len() + attachments.iter().flatten().map(Bytes::len).sum::<usize>()
             }

@@ -8,7 +8,10 @@ use socketioxide::{
     socket::DisconnectReason,
 };
 
-use super::{connection::NamespaceConnection, engine::NamespaceSocket, inbox::QueuedRequest};
+use super::{
+    connection::NamespaceConnection, engine::NamespaceSocket, inbox::QueuedRequest,
+    session::Unaccepted,
+};
 use crate::domain::CloseReason;
 
 /// Puts every event of a client into the inbox of its connection.
@@ -21,11 +24,13 @@ impl MessageHandler<LocalAdapter, Self> for MessageListener {
     fn call(&self, _socket: Arc<NamespaceSocket>, value: Value, ack: Option<i64>) {
         let Self(connection) = self;
         let session = connection.session();
-        let queued = QueuedRequest { value, ack };
-        let bytes = queued.bytes();
-        if session.reserve_request(bytes).is_err() {
-            session.close(CloseReason::Flood);
-        } else if connection.inbox().put(queued).is_err() {
+        let bytes = QueuedRequest::bytes_of(&value);
+        let unanswered = match session.reserve_request(bytes) {
+            Ok(unanswered) => unanswered,
+            Err(Unaccepted::Full) => return session.close(CloseReason::Flood),
+            Err(Unaccepted::Closing) => return,
+        };
+        if connection.inbox().put(QueuedRequest { value, ack, unanswered }).is_err() {
             session.release_requests(1, bytes);
         }
     }

@@ -57,6 +57,22 @@ impl Drop for PostGuard<'_> {
     }
 }
 
+/// Counts a poll as waiting until it is dropped.
+struct WaitingPoll<'a>(&'a EngineSession);
+
+impl<'a> WaitingPoll<'a> {
+    fn begin(session: &'a EngineSession) -> Self {
+        session.begin_poll();
+        Self(session)
+    }
+}
+
+impl Drop for WaitingPoll<'_> {
+    fn drop(&mut self) {
+        self.0.with_polling(PollingState::end_poll);
+    }
+}
+
 impl SocketIoTransport {
     /// Finds a session that polling carries.
     pub(super) fn find_polling_session(
@@ -81,7 +97,7 @@ impl SocketIoTransport {
         session.set_sid(sid_of(&answer.body).ok_or(EngineRejection::BadRequest)?);
         // A close in the meantime had no session id to close the session in the engine.
         if session.close_phase() >= ClosePhase::Closing {
-            Arc::clone(&session).close_in_engine().await;
+            session.end_in_engine().await;
         }
         Ok(answer.into_response())
     }
@@ -94,11 +110,13 @@ impl SocketIoTransport {
         let sid = sid(session)?;
         let _in_progress = RequestInProgress::begin(session);
         let version = session.version();
+        let waiting_poll = WaitingPoll::begin(session);
         let mut answer = tokio::select! {
             biased;
             answer = engine::poll(session.engine(), version, sid) => answer?,
             () = wait_for_noop(session) => EngineResponse::noop(version),
         };
+        drop(waiting_poll);
         if answer.body.is_empty() {
             answer.body = close_packet(version);
         }
@@ -127,7 +145,7 @@ impl SocketIoTransport {
         drop(head);
         let body = tokio::select! {
             body = payload::read_body(body, session.limits()) => body,
-            () = session.wait_closing() => Err(EngineRejection::SessionUnknown),
+            () = session.wait_aborted() => Err(EngineRejection::SessionUnknown),
         };
         let body = body.inspect_err(|rejection| {
             if let EngineRejection::TooLarge { limit } = *rejection {
@@ -152,8 +170,9 @@ impl SocketIoTransport {
             return Err(EngineRejection::TooLarge { limit });
         }
         session.wait_for_request_capacity(payload.packets).await;
+        // An error would end the client's polling before it receives `closing`.
         if session.close_phase() >= ClosePhase::Notifying {
-            return Err(EngineRejection::SessionUnknown);
+            return Ok(EngineResponse::ok().into_response());
         }
         let answer = engine::post(session.engine(), session.version(), sid, payload).await?;
         Ok(answer.into_response())
@@ -189,6 +208,12 @@ fn sid_of(body: &[u8]) -> Option<Sid> {
 }
 
 impl EngineResponse {
+    /// The response to a payload.
+    fn ok() -> Self {
+        let content_type = http::HeaderValue::from_static("text/html");
+        Self { content_type: Some(content_type), body: Bytes::from_static(b"ok") }
+    }
+
     /// A noop, with which the pending poll of a client ends so that it can upgrade.
     fn noop(version: Version) -> Self {
         let body = match version {

@@ -25,6 +25,8 @@ pub(super) struct PollingState {
     /// Noops that were sent in the current upgrade.
     noops_sent: u32,
     is_posting: bool,
+    /// The number of polls that wait for packets. It is one, unless the client violates the protocol.
+    waiting_polls: usize,
     requests_in_progress: usize,
     /// The begin of the session, or the end of its last request.
     last_request_at: Instant,
@@ -50,6 +52,7 @@ impl PollingState {
             upgrade: UpgradeState::Polling,
             noops_sent: 0,
             is_posting: false,
+            waiting_polls: 0,
             requests_in_progress: 0,
             last_request_at: now,
         }
@@ -96,6 +99,21 @@ impl PollingState {
     pub(super) fn end_request(&mut self, now: Instant) {
         self.requests_in_progress -= 1;
         self.last_request_at = now;
+    }
+
+    /// Counts a poll that begins to wait.
+    pub(super) fn begin_poll(&mut self) {
+        self.waiting_polls += 1;
+    }
+
+    /// Counts the end of the wait of a poll, before it is answered.
+    pub(super) fn end_poll(&mut self) {
+        self.waiting_polls -= 1;
+    }
+
+    /// Whether a poll waits. The client has then received the answer to the poll before.
+    pub(super) fn is_poll_waiting(&self) -> bool {
+        self.waiting_polls > 0
     }
 
     /// Begins a POST. Returns whether it may continue: only one is in progress at a time.

@@ -3,7 +3,7 @@
 //! Both halves run concurrently, so a replay that waits for outbox capacity is written meanwhile.
 //! The half that ends first ends the connection.
 
-use std::{sync::Arc, time::Duration};
+use std::{future::pending, sync::Arc, time::Duration};
 
 use futures_util::{
     SinkExt, StreamExt,
@@ -25,7 +25,7 @@ use tracing::debug;
 
 use super::{
     format::Format,
-    outbox::{WebSocketOutbox, WriteBatch, WriterWork},
+    outbox::{UnansweredRequest, WebSocketOutbox, WriteBatch, WriterWork},
 };
 use crate::{
     chat::{
@@ -45,6 +45,8 @@ const READ_BUFFER_BYTES: usize = 512;
 const WRITE_BUFFER_BYTES: usize = 4 << 10;
 /// The most bytes of one batch. The socket itself aborts when its peer accepts no bytes.
 const WRITE_BYTES: usize = 64 << 10;
+/// The longest wait for answers before the reason is sent.
+const ANSWER_WAIT_MAX: Duration = Duration::from_secs(1);
 /// The longest time for queued frames once the close has begun.
 const FLUSH_WAIT: Duration = Duration::from_secs(2);
 /// The same for a prompt close reason. With the wait for the close it is less than a second.
@@ -81,7 +83,7 @@ pub(super) async fn run<S>(
     let end = tokio::select! {
         end = read(&mut stream, admission, &outbox, (&limits, &metrics)) => end,
         end = write(&mut sink, &outbox) => end,
-        end = flush_timeout(&outbox) => end,
+        end = close_timeout(&outbox) => end,
     };
     if matches!(end, ConnectionEnd::ByServer(CloseReason::SlowReader)) {
         metrics.slow_reader();
@@ -113,7 +115,8 @@ where
     WebSocketStream::from_raw_socket(stream, Role::Server, Some(config)).await.split()
 }
 
-/// Handles requests one after the other. Returns when there are no more.
+/// Handles requests one after the other. Returns when the peer ends the connection. When the server
+/// does, the writing half returns once all is written, and the session exists until then.
 ///
 /// Everything but the wait is boxed: the task is as large as its largest step, and most of the time
 /// it waits.
@@ -129,8 +132,17 @@ where
     let entering = admission.enter(Arc::clone(outbox) as Arc<dyn Outbox>);
     let mut session = Box::pin(entering).await;
     loop {
-        let message = match next_message(stream, outbox, limits).await {
+        let message = tokio::select! {
+            biased;
+            () = outbox.wait_reading_ends() => return pending().await,
+            message = next_message(stream, outbox, limits) => message,
+        };
+        let message = match message {
             Ok(message) => message,
+            Err(ConnectionEnd::ByServer(reason)) if reason.answers_first() => {
+                outbox.close(reason);
+                continue;
+            }
             Err(end) => return end,
         };
         match message {
@@ -177,7 +189,8 @@ async fn handle_frame(
 ) {
     let request_frame = outbox.format().request(message, limits);
     let Some(RequestFrame { kind, ack, request }) = request_frame else { return };
-    let reply_callback = reply_callback(kind, ack, outbox, metrics);
+    let Some(unanswered) = outbox.count_request() else { return };
+    let reply_callback = reply_callback((kind, ack), unanswered, outbox, metrics);
     match request {
         Ok(request) => session.handle(request, reply_callback).await,
         Err(rejection) => reply_callback(Err(rejection)),
@@ -186,8 +199,8 @@ async fn handle_frame(
 
 /// The callback that sends a reply.
 fn reply_callback(
-    kind: RequestKind,
-    ack: Option<u64>,
+    (kind, ack): (RequestKind, Option<u64>),
+    unanswered: UnansweredRequest,
     outbox: &Arc<WebSocketOutbox>,
     metrics: &Arc<ConnectionMetrics>,
 ) -> ReplyCallback {
@@ -199,11 +212,16 @@ fn reply_callback(
         if let Some(frame) = outbox.format().reply(&kind, ack, &reply) {
             outbox.send(frame);
         }
+        drop(unanswered);
     })
 }
 
-/// Waits until the close begins, and then for the flush time.
-async fn flush_timeout(outbox: &WebSocketOutbox) -> ConnectionEnd {
+/// Waits until the close begins, then at most for the time for answers and the flush time.
+async fn close_timeout(outbox: &WebSocketOutbox) -> ConnectionEnd {
+    outbox.wait_reading_ends().await;
+    if timeout(ANSWER_WAIT_MAX, outbox.closing()).await.is_err() {
+        outbox.close_unanswered();
+    }
     let reason = outbox.closing().await;
     sleep(if reason.is_prompt() { PROMPT_FLUSH_WAIT } else { FLUSH_WAIT }).await;
     ConnectionEnd::ByServer(reason)

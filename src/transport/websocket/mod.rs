@@ -2,6 +2,7 @@
 //!
 //! All rejections that allow it are sent over HTTP, before the upgrade.
 
+mod close_state;
 mod connection;
 mod format;
 mod outbox;

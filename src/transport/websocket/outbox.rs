@@ -8,7 +8,7 @@ use parking_lot::Mutex;
 use tokio::sync::Notify;
 use tokio_tungstenite::tungstenite::Message;
 
-use super::format::Format;
+use super::{close_state::CloseState, format::Format};
 use crate::{
     chat::{
         event::Delivery,
@@ -28,8 +28,10 @@ pub(super) struct WebSocketOutbox {
     state: Mutex<WebSocketOutboxState>,
     /// Notifies the writing half: there is something to write.
     filled: Notify,
-    /// Notifies the other waits: less than half of the queue is used, or the close begins.
+    /// Notifies replays: less than half of the queue is used, or the close begins.
     capacity_available: Notify,
+    /// Notifies the other halves: the close makes progress.
+    close_changed: Notify,
 }
 
 #[derive(Debug, Default)]
@@ -37,8 +39,14 @@ struct WebSocketOutboxState {
     frames: VecDeque<Message>,
     bytes: usize,
     ping: bool,
-    closing: Option<CloseReason>,
+    close: CloseState,
+    /// The number of requests that are being handled.
+    unanswered: usize,
 }
+
+/// A request that is not answered yet. It is dropped with the answer.
+#[derive(Debug)]
+pub(super) struct UnansweredRequest(Arc<WebSocketOutbox>);
 
 /// The next step of the writing half.
 #[derive(Debug)]
@@ -60,8 +68,14 @@ pub(super) struct WriteBatch {
 impl WebSocketOutbox {
     /// The queue of a connection with this `format`.
     pub(super) fn new(format: Format, limits: Arc<Limits>) -> Arc<Self> {
-        let (filled, capacity_available) = (Notify::new(), Notify::new());
-        Arc::new(Self { format, limits, state: Mutex::default(), filled, capacity_available })
+        Arc::new(Self {
+            format,
+            limits,
+            state: Mutex::default(),
+            filled: Notify::new(),
+            capacity_available: Notify::new(),
+            close_changed: Notify::new(),
+        })
     }
 
     /// The format of the connection.
@@ -105,16 +119,51 @@ impl WebSocketOutbox {
         }
     }
 
-    /// Waits until the connection begins to close, and returns the reason.
-    pub(super) async fn closing(&self) -> CloseReason {
-        self.wait_for(|state| state.closing).await
+    /// Counts a request until the result is dropped. `None` once the close has begun: the request
+    /// would not be answered.
+    pub(super) fn count_request(self: &Arc<Self>) -> Option<UnansweredRequest> {
+        let mut state = self.state.lock();
+        if state.close.has_begun() {
+            return None;
+        }
+        state.unanswered += 1;
+        Some(UnansweredRequest(Arc::clone(self)))
     }
 
-    /// Waits until `find` returns a value for the state. Cancel-safe.
-    async fn wait_for<T>(&self, find: impl Fn(&WebSocketOutboxState) -> Option<T>) -> T {
+    /// Waits until no more requests are read.
+    pub(super) async fn wait_reading_ends(&self) {
+        self.wait_for(&self.close_changed, |it| it.close.has_begun().then_some(())).await;
+    }
+
+    /// Waits until all requests that were read are answered and the connection closes. Returns the
+    /// reason.
+    pub(super) async fn closing(&self) -> CloseReason {
+        self.wait_for(&self.close_changed, |it| it.close.closing()).await
+    }
+
+    /// Ends the wait for answers.
+    pub(super) fn close_unanswered(&self) {
+        let ended = self.state.lock().close.end_answering();
+        if ended {
+            self.notify_close();
+        }
+    }
+
+    fn notify_close(&self) {
+        self.filled.notify_one();
+        self.capacity_available.notify_waiters();
+        self.close_changed.notify_waiters();
+    }
+
+    /// Waits until `find` returns a value for the state, after any of the notifications. Cancel-safe.
+    async fn wait_for<T>(
+        &self,
+        notify: &Notify,
+        find: impl Fn(&WebSocketOutboxState) -> Option<T>,
+    ) -> T {
         loop {
             // Created before the check, so that it receives every notification after the check.
-            let changed = self.capacity_available.notified();
+            let changed = notify.notified();
             let found = find(&self.state.lock());
             if let Some(found) = found {
                 return found;
@@ -125,7 +174,7 @@ impl WebSocketOutbox {
 
     fn queue(&self, frame: impl FnOnce() -> Message) -> Result<(), Overflow> {
         let mut state = self.state.lock();
-        if state.closing.is_some() {
+        if state.close.closing().is_some() {
             return Ok(());
         }
         let frame = frame();
@@ -146,7 +195,7 @@ impl WebSocketOutbox {
     }
 
     fn has_capacity(&self, state: &WebSocketOutboxState) -> bool {
-        state.closing.is_some()
+        state.close.closing().is_some()
             || (state.frames.len() < self.limits.outbox_events_max.get() / 2
                 && state.bytes < self.limits.outbox_bytes_max.get() / 2)
     }
@@ -168,7 +217,7 @@ impl WebSocketOutboxState {
             batch.messages.push(Message::Ping(Bytes::new()));
         }
         if batch.messages.is_empty() {
-            return self.closing.map(WriterWork::Close);
+            return self.close.closing().map(WriterWork::Close);
         }
         Some(WriterWork::Write(batch))
     }
@@ -194,26 +243,39 @@ impl Outbox for WebSocketOutbox {
     }
 
     async fn wait_for_capacity(&self) {
-        self.wait_for(|state| self.has_capacity(state).then_some(())).await;
+        let has_capacity = |state: &_| self.has_capacity(state).then_some(());
+        self.wait_for(&self.capacity_available, has_capacity).await;
     }
 
     fn close(&self, reason: CloseReason) {
         let mut state = self.state.lock();
-        if state.closing.is_some() {
+        let unanswered = state.unanswered;
+        if !state.close.begin(reason, unanswered) {
             return;
         }
-        state.closing = Some(reason);
         if reason == CloseReason::SlowReader {
             // A slow reader would not read these. It receives them after it reconnects.
             state.frames = VecDeque::new();
         }
         drop(state);
-        self.filled.notify_one();
-        self.capacity_available.notify_waiters();
+        self.notify_close();
     }
 
     fn is_revoked(&self) -> bool {
-        self.state.lock().closing.is_some_and(CloseReason::is_prompt)
+        self.state.lock().close.closing().is_some_and(CloseReason::is_prompt)
+    }
+}
+
+impl Drop for UnansweredRequest {
+    fn drop(&mut self) {
+        let Self(outbox) = self;
+        let mut state = outbox.state.lock();
+        state.unanswered -= 1;
+        let is_answered = state.unanswered == 0;
+        drop(state);
+        if is_answered {
+            outbox.close_unanswered();
+        }
     }
 }
 
@@ -254,6 +316,34 @@ mod tests {
             outbox.next_work(1 << 16).await,
             WriterWork::Close(CloseReason::Draining)
         ));
+    }
+
+    #[tokio::test]
+    async fn requests_are_answered_before_a_drain_closes() {
+        let outbox = outbox(10, 10_000);
+        let requests = [outbox.count_request(), outbox.count_request()];
+        outbox.close(CloseReason::Draining);
+        assert!(outbox.count_request().is_none(), "no more are accepted");
+        outbox.wait_reading_ends().await;
+        outbox.send(Message::text("the answer"));
+        let [one, two] = requests;
+        drop(one);
+        assert_eq!(outbox.state.lock().close.closing(), None, "one is left");
+        drop(two);
+        assert_eq!(outbox.closing().await, CloseReason::Draining);
+        let WriterWork::Write(batch) = outbox.next_work(1 << 16).await else { panic!("answer") };
+        assert_eq!(batch.messages, [Message::text("the answer")]);
+    }
+
+    #[tokio::test]
+    async fn an_urgent_reason_does_not_wait_for_answers() {
+        for reason in [CloseReason::SlowReader, CloseReason::TokenExpired] {
+            let outbox = outbox(10, 10_000);
+            let _request = outbox.count_request();
+            outbox.close(CloseReason::Draining);
+            outbox.close(reason);
+            assert_eq!(outbox.closing().await, reason);
+        }
     }
 
     #[tokio::test]

@@ -33,7 +33,7 @@ use self::outgoing_frames::OutgoingFrames;
 use super::{
     frames::{FrameError, IncomingFrames},
     probe,
-    session::{EngineSession, ReadPermit, WritePermit},
+    session::{ClosePhase, EngineSession, ReadPermit, WritePermit},
 };
 use crate::domain::CloseReason;
 
@@ -50,6 +50,8 @@ pub(super) struct MonitoredStream<S> {
     outgoing: OutgoingFrames,
     /// The first error in the client's frames, after the bytes in `buffered`.
     frame_error: Option<FrameError>,
+    /// Whether a frame was refused. The engine reads nothing after it.
+    is_refused: bool,
     /// Exists while the rest of a refused frame is read: a socket that is closed with unread bytes is
     /// reset, and the peer might not receive the reason.
     discard: Option<Pin<Box<Sleep>>>,
@@ -92,6 +94,7 @@ impl<S> MonitoredStream<S> {
             incoming,
             outgoing: OutgoingFrames::default(),
             frame_error: None,
+            is_refused: false,
             discard: None,
             buffered: Bytes::new(),
             replay_bytes: 0,
@@ -144,6 +147,7 @@ impl<S> MonitoredStream<S> {
     fn refuse(&mut self, error: FrameError) {
         debug!(?error, "frame refused");
         self.outgoing.set_close_code(error.close_code());
+        self.is_refused = true;
         self.discard = Some(Box::pin(sleep(DISCARD_WAIT_MAX)));
         if error == FrameError::TooLarge {
             let limit = self.session.limits().frame_bytes_max.get();
@@ -243,6 +247,17 @@ impl<S: AsyncRead + Unpin> MonitoredStream<S> {
         self.discard = None;
         Poll::Ready(())
     }
+
+    /// Ends the stream for the engine after a refused frame, once the requests before it are
+    /// answered: the engine then closes the session.
+    fn poll_end(&mut self, cx: &mut Context<'_>) -> Poll<io::Result<()>> {
+        ready!(self.poll_discard(cx));
+        self.session.register_reader(cx.waker());
+        if self.session.close_phase() < ClosePhase::Closing {
+            return Poll::Pending;
+        }
+        Poll::Ready(Err(session_closed_error()))
+    }
 }
 
 impl WriteStall {
@@ -266,9 +281,8 @@ impl<S: AsyncRead + Unpin> AsyncRead for MonitoredStream<S> {
         buffer: &mut ReadBuf<'_>,
     ) -> Poll<io::Result<()>> {
         let permit = self.session.register_reader(cx.waker());
-        if self.discard.is_some() {
-            ready!(self.poll_discard(cx));
-            return Poll::Ready(Err(session_closed_error()));
+        if self.is_refused {
+            return self.poll_end(cx);
         }
         // The engine reads the whole upgrade in every phase: after half of it the session would
         // never complete the change of its transport.
@@ -282,8 +296,7 @@ impl<S: AsyncRead + Unpin> AsyncRead for MonitoredStream<S> {
         while !self.buffered.has_remaining() {
             if let Some(error) = self.frame_error.take() {
                 self.refuse(error);
-                ready!(self.poll_discard(cx));
-                return Poll::Ready(Err(session_closed_error()));
+                return self.poll_end(cx);
             }
             if !ready!(self.read_frames(cx, buffer))? {
                 return Poll::Ready(Ok(()));

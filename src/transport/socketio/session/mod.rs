@@ -8,6 +8,8 @@
 //! All of its state is in [`State`], under one lock. Tasks that wait for a change use one
 //! notification; the reading and the writing task of a WebSocket register their wakers.
 
+mod close;
+mod permits;
 mod state;
 #[cfg(test)]
 mod tests;
@@ -16,24 +18,19 @@ use std::{
     fmt,
     sync::{Arc, Weak},
     task::Waker,
-    time::Duration,
 };
 
 use parking_lot::Mutex;
 use socketioxide::socket::Sid;
-use tokio::{
-    sync::Notify,
-    time::{Instant, timeout},
-};
+use tokio::{sync::Notify, time::Instant};
 
+pub(super) use self::permits::{ClosePhase, ReadPermit, Reservation, Unaccepted, WritePermit};
 #[cfg(test)]
 pub(super) use self::state::FLUSH_WAIT_MAX;
-pub(super) use self::state::{ClosePhase, ReadPermit, Reservation, WritePermit};
-use self::state::{State, Transition, Wake};
+use self::state::{State, Wake};
 use super::{
     backpressure::Full,
-    engine::{self, Engine, NamespaceSocket},
-    payload,
+    engine::{Engine, NamespaceSocket},
     polling_state::{PollingState, UpgradeState},
     registration::SessionRegistration,
     request::Version,
@@ -77,6 +74,9 @@ pub(super) trait AttachedConnection: Send + Sync {
     /// Sends `closing` to the client.
     fn send_closing(&self, reason: CloseReason);
 }
+
+/// A request that is not answered yet. It is dropped with the answer.
+pub(super) struct UnansweredRequest(Arc<EngineSession>);
 
 /// See the module.
 pub(super) struct EngineSession {
@@ -162,6 +162,14 @@ impl EngineSession {
     }
 }
 
+impl Drop for UnansweredRequest {
+    fn drop(&mut self) {
+        let Self(session) = self;
+        let wake = session.state.lock().count_answer();
+        session.wake(wake);
+    }
+}
+
 // The handshake holds a token and is not printed.
 impl fmt::Debug for EngineSession {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
@@ -201,7 +209,7 @@ impl EngineSession {
 
     /// Waits until less than half of the outgoing budget is reserved, or the session closes.
     pub(super) async fn wait_for_capacity(&self) {
-        self.wait_until(|it| it.has_capacity() || it.phase() != ClosePhase::Open).await;
+        self.wait_until(State::may_replay).await;
     }
 
     /// Waits until everything has left the process, or the session is aborted.
@@ -229,8 +237,12 @@ impl EngineSession {
 /// Incoming requests.
 impl EngineSession {
     /// Reserves a place in an inbox for a request of `bytes`.
-    pub(super) fn reserve_request(&self, bytes: usize) -> Result<(), Full> {
-        self.state.lock().reserve_request(bytes)
+    pub(super) fn reserve_request(
+        self: &Arc<Self>,
+        bytes: usize,
+    ) -> Result<UnansweredRequest, Unaccepted> {
+        self.state.lock().reserve_request(bytes)?;
+        Ok(UnansweredRequest(Arc::clone(self)))
     }
 
     /// Releases the places of requests that left an inbox.
@@ -262,6 +274,14 @@ impl EngineSession {
         self.state.lock().polling_mut().map(change)
     }
 
+    /// Counts a poll that begins to wait.
+    pub(super) fn begin_poll(&self) {
+        self.with_polling(PollingState::begin_poll);
+        if self.close_phase() >= ClosePhase::Closing {
+            self.changed.notify_waiters();
+        }
+    }
+
     /// Whether polling carries the session.
     pub(super) fn is_polling(&self) -> bool {
         self.state.lock().polling().is_some_and(PollingState::is_polling)
@@ -286,82 +306,6 @@ impl EngineSession {
         let heartbeat_max = self.limits().ping_interval + self.limits().ping_timeout;
         let now = Instant::now();
         self.with_polling(|it| it.is_abandoned(now, heartbeat_max)).unwrap_or(false)
-    }
-}
-
-/// The close.
-impl EngineSession {
-    /// The phase of the close.
-    pub(super) fn close_phase(&self) -> ClosePhase {
-        self.state.lock().phase()
-    }
-
-    /// Sends `closing` with the reason to the client and closes the session. The second call does
-    /// nothing.
-    pub(super) fn close(self: &Arc<Self>, reason: CloseReason) {
-        let Some(connections) = self.begin_close() else { return };
-        for connection in connections {
-            connection.send_closing(reason);
-        }
-        self.finish(reason);
-    }
-
-    fn begin_close(&self) -> Option<Vec<Arc<dyn AttachedConnection>>> {
-        self.state.lock().begin_close()
-    }
-
-    /// Closes the session after `closing` was sent.
-    pub(super) fn finish(self: &Arc<Self>, reason: CloseReason) {
-        let transition = self.state.lock().finish(reason);
-        self.apply(transition);
-    }
-
-    /// Ends the session at once.
-    pub(super) fn abort(self: &Arc<Self>) {
-        let transition = self.state.lock().abort();
-        if transition.is_some() {
-            self.registration.end();
-        }
-        self.apply(transition);
-    }
-
-    fn apply(self: &Arc<Self>, transition: Option<Transition>) {
-        let Some(Transition { wake, connections, close_in_engine }) = transition else { return };
-        for connection in connections {
-            connection.close_inbox();
-        }
-        self.wake(wake);
-        if close_in_engine {
-            self.tasks().spawn("socketio close", Arc::clone(self).close_in_engine());
-        }
-    }
-
-    /// Closes a session that its stream does not end. A polling session receives a close packet as
-    /// if from its client, because then the engine runs all disconnect handlers.
-    pub(super) async fn close_in_engine(self: Arc<Self>) {
-        let delivered = self.wait_until(State::is_close_delivered);
-        timeout(self.flush_wait(), delivered).await.ok();
-        if let Some(sid) = self.sid() {
-            let packet = payload::close(self.version());
-            engine::post(self.engine(), self.version(), sid, packet).await.ok();
-        }
-        self.abort();
-    }
-
-    /// The longest time for queued events once the close has begun.
-    pub(super) fn flush_wait(&self) -> Duration {
-        self.state.lock().flush_wait()
-    }
-
-    /// Waits until `closing` was sent, or the session is aborted.
-    pub(super) async fn wait_closing(&self) {
-        self.wait_until(|it| it.phase() >= ClosePhase::Closing).await;
-    }
-
-    /// Waits until nothing more is written, if the close has begun.
-    pub(super) async fn wait_output_finished(&self) {
-        let closes = ClosePhase::Notifying..ClosePhase::Aborted;
-        self.wait_until(|it| !closes.contains(&it.phase())).await;
     }
 }
 

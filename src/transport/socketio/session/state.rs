@@ -11,7 +11,10 @@ use std::{
     time::Duration,
 };
 
-use super::AttachedConnection;
+use super::{
+    AttachedConnection,
+    permits::{ClosePhase, ReadPermit, Reservation, Unaccepted, WritePermit},
+};
 use crate::{
     domain::{CloseReason, Limits},
     transport::socketio::{
@@ -26,55 +29,6 @@ pub(in crate::transport::socketio) const FLUSH_WAIT_MAX: Duration = Duration::fr
 /// The same for a close reason that is prompt: the client is disconnected within a second.
 const PROMPT_FLUSH_WAIT_MAX: Duration = Duration::from_millis(700);
 
-/// The phases of the close. A session only moves forward through them.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
-pub(in crate::transport::socketio) enum ClosePhase {
-    /// The session is open.
-    Open,
-    /// An event was lost because the queue was full. No event follows, and the session is about to
-    /// be closed.
-    Overflowed,
-    /// The connections send `closing` to the client.
-    Notifying,
-    /// `closing` was sent. What is queued may still be written; nothing more is read.
-    Closing,
-    /// Neither reads nor writes succeed.
-    Aborted,
-}
-
-/// Whether the stream may read.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(in crate::transport::socketio) enum ReadPermit {
-    /// It may.
-    Open,
-    /// Not until requests were handled.
-    Paused,
-    /// Never again.
-    Closed,
-}
-
-/// Whether the stream may write.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(in crate::transport::socketio) enum WritePermit {
-    /// It may.
-    Open,
-    /// For `flush_wait` from the begin of the close.
-    Closing { flush_wait: Duration },
-    /// Never again.
-    Aborted,
-}
-
-/// Whether an event may be sent.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(in crate::transport::socketio) enum Reservation {
-    /// Budget for it is reserved.
-    Granted,
-    /// The queue is full, or an earlier event was lost.
-    Overflowed,
-    /// The session closes and sends no more events.
-    Closing,
-}
-
 /// See the module.
 pub(super) struct State {
     phase: ClosePhase,
@@ -82,6 +36,8 @@ pub(super) struct State {
     reason: Option<CloseReason>,
     outgoing: OutgoingBytes,
     incoming: IncomingRequests,
+    /// The number of requests without an answer: those that wait, and those that are being handled.
+    unanswered: usize,
     /// The task that reads the WebSocket.
     reader: Option<Waker>,
     /// The task that waits to write to the WebSocket.
@@ -89,6 +45,17 @@ pub(super) struct State {
     connections: Vec<Weak<dyn AttachedConnection>>,
     /// Only for sessions that began with polling.
     polling: Option<Box<PollingState>>,
+}
+
+/// The next step of a close.
+#[must_use = "the session does not close otherwise"]
+pub(super) enum CloseStep {
+    /// Close the inboxes of these connections and wait for the answers.
+    Answer(Vec<Arc<dyn AttachedConnection>>),
+    /// Send `closing` on these connections.
+    Notify(Vec<Arc<dyn AttachedConnection>>),
+    /// None: the close has begun before.
+    Begun,
 }
 
 /// What has to be woken once the lock is released.
@@ -122,6 +89,7 @@ impl State {
                 limits.inbox_requests_max.get(),
                 limits.frame_bytes_max.get(),
             ),
+            unanswered: 0,
             reader: None,
             writer: None,
             connections: Vec::new(),
@@ -157,7 +125,7 @@ impl State {
     /// Reserves budget for an event of `bytes`.
     pub(super) fn reserve_event(&mut self, bytes: usize) -> Reservation {
         match self.phase {
-            ClosePhase::Open => match self.reserve_bytes(bytes) {
+            ClosePhase::Open | ClosePhase::Answering => match self.reserve_bytes(bytes) {
                 Ok(()) => Reservation::Granted,
                 Err(Full) => Reservation::Overflowed,
             },
@@ -189,24 +157,33 @@ impl State {
         self.outgoing.has_capacity()
     }
 
+    /// Whether a replay may go on: there is capacity, or no event is sent any more.
+    pub(super) fn may_replay(&self) -> bool {
+        self.has_capacity() || self.phase > ClosePhase::Answering
+    }
+
     /// Whether all events are written, or never will be.
+    #[cfg(test)]
     pub(super) fn is_flushed(&self) -> bool {
         self.outgoing.is_empty() || self.phase == ClosePhase::Aborted
     }
 
-    /// Whether nothing waits for the client any more, once the session closes.
+    /// Whether nothing waits for the client any more, once the session closes. The next poll of a
+    /// client proves that it received the answer to the one before.
     pub(super) fn is_close_delivered(&self) -> bool {
-        if self.is_closed_by_client() {
-            self.phase == ClosePhase::Aborted
-        } else {
-            self.is_flushed()
-        }
+        let is_received =
+            |polling: &PollingState| !polling.is_polling() || polling.is_poll_waiting();
+        let is_delivered = self.outgoing.is_empty() && self.polling().is_none_or(is_received);
+        self.phase == ClosePhase::Aborted || (is_delivered && !self.is_closed_by_client())
     }
 
     /// Whether the stream may write.
     pub(super) fn write_permit(&self) -> WritePermit {
         match self.phase {
-            ClosePhase::Open | ClosePhase::Overflowed | ClosePhase::Notifying => WritePermit::Open,
+            ClosePhase::Open
+            | ClosePhase::Answering
+            | ClosePhase::Overflowed
+            | ClosePhase::Notifying => WritePermit::Open,
             ClosePhase::Closing => WritePermit::Closing { flush_wait: self.flush_wait() },
             ClosePhase::Aborted => WritePermit::Aborted,
         }
@@ -222,8 +199,25 @@ impl State {
 /// Incoming requests.
 impl State {
     /// Reserves a place for a request of `bytes`.
-    pub(super) fn reserve_request(&mut self, bytes: usize) -> Result<(), Full> {
-        self.incoming.reserve(bytes)
+    pub(super) fn reserve_request(&mut self, bytes: usize) -> Result<(), Unaccepted> {
+        if self.accepts_no_requests() {
+            return Err(Unaccepted::Closing);
+        }
+        self.incoming.reserve(bytes).map_err(|Full| Unaccepted::Full)?;
+        self.unanswered += 1;
+        Ok(())
+    }
+
+    /// Counts the answer to a request.
+    pub(super) fn count_answer(&mut self) -> Wake {
+        self.unanswered -= 1;
+        let waiters = self.unanswered == 0 && self.phase == ClosePhase::Answering;
+        Wake { waiters, ..Wake::default() }
+    }
+
+    /// Whether all requests are answered, or their answers are not sent any more.
+    pub(super) fn is_answered(&self) -> bool {
+        self.unanswered == 0 || self.phase > ClosePhase::Answering
     }
 
     /// Releases the places of requests that left an inbox.
@@ -237,7 +231,12 @@ impl State {
 
     /// Whether `requests` more can be taken at once, or the session closes.
     pub(super) fn has_capacity_for(&self, requests: usize) -> bool {
-        self.incoming.has_capacity_for(requests) || self.phase >= ClosePhase::Notifying
+        self.incoming.has_capacity_for(requests) || self.accepts_no_requests()
+    }
+
+    /// Whether the inboxes are closed, because the session closes.
+    pub(super) fn accepts_no_requests(&self) -> bool {
+        self.phase == ClosePhase::Answering || self.phase >= ClosePhase::Notifying
     }
 
     /// Whether the stream may read.
@@ -261,10 +260,25 @@ impl State {
 
 /// The close.
 impl State {
-    /// Begins the close, unless it has begun. Returns the connections that have to send `closing`.
-    pub(super) fn begin_close(&mut self) -> Option<Vec<Arc<dyn AttachedConnection>>> {
-        let before = self.advance(ClosePhase::Notifying);
-        (before < ClosePhase::Notifying).then(|| self.connections())
+    /// Begins the close for `reason`, unless it has begun.
+    pub(super) fn begin_close(&mut self, reason: CloseReason) -> CloseStep {
+        match self.phase {
+            ClosePhase::Open if reason.answers_first() && self.unanswered > 0 => {
+                self.advance(ClosePhase::Answering);
+                CloseStep::Answer(self.connections())
+            }
+            ClosePhase::Answering if reason.answers_first() => CloseStep::Begun,
+            _ => self.begin_notifying(),
+        }
+    }
+
+    /// Ends the wait for answers, unless it has ended.
+    pub(super) fn begin_notifying(&mut self) -> CloseStep {
+        if self.advance(ClosePhase::Notifying) < ClosePhase::Notifying {
+            CloseStep::Notify(self.connections())
+        } else {
+            CloseStep::Begun
+        }
     }
 
     /// Closes the session after `closing` was sent.
@@ -312,7 +326,7 @@ impl State {
     #[must_use = "the inbox of the connection has to be closed then"]
     pub(super) fn attach(&mut self, connection: Weak<dyn AttachedConnection>) -> bool {
         self.connections.push(connection);
-        self.phase >= ClosePhase::Notifying
+        self.accepts_no_requests()
     }
 
     /// Removes a connection.

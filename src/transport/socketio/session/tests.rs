@@ -9,7 +9,10 @@ use std::{
     task::Waker,
 };
 
-use super::{AttachedConnection, ClosePhase, NamespaceSocket, state::State};
+use super::{
+    AttachedConnection, ClosePhase, NamespaceSocket,
+    state::{CloseStep, State},
+};
 use crate::{
     domain::{CloseReason, Limits},
     transport::socketio::{
@@ -75,17 +78,56 @@ fn attach(state: &mut State) -> (Arc<dyn AttachedConnection>, bool) {
     (connection, is_closing)
 }
 
+fn notifies(step: &CloseStep) -> bool {
+    matches!(step, CloseStep::Notify(_))
+}
+
+#[test]
+fn a_close_waits_for_the_answers_if_the_reason_permits_it() {
+    let mut state = state(None);
+    let (_connection, _) = attach(&mut state);
+    state.reserve_request(1).unwrap();
+    state.reserve_request(1).unwrap();
+    let step = state.begin_close(CloseReason::Draining);
+    assert!(matches!(step, CloseStep::Answer(connections) if connections.len() == 1));
+    assert_eq!(state.phase(), ClosePhase::Answering);
+    assert!(matches!(state.begin_close(CloseReason::Flood), CloseStep::Begun));
+    assert!(attach(&mut state).1, "no more requests are accepted");
+    assert!(!state.count_answer().waiters);
+    assert!(!state.is_answered());
+    assert_eq!(state.reserve_event(50), Reservation::Granted, "the answer itself is sent");
+    assert!(state.count_answer().waiters);
+    assert!(state.is_answered());
+    assert!(notifies(&state.begin_notifying()));
+    assert!(matches!(state.begin_notifying(), CloseStep::Begun));
+}
+
+#[test]
+fn a_close_without_requests_or_with_an_urgent_reason_does_not_wait() {
+    let mut idle = state(None);
+    assert!(notifies(&idle.begin_close(CloseReason::Draining)));
+    for reason in [CloseReason::SlowReader, CloseReason::TokenExpired, CloseReason::Fault] {
+        let mut state = state(None);
+        state.reserve_request(1).unwrap();
+        assert!(notifies(&state.begin_close(reason)), "{reason:?}");
+    }
+    let mut late = state(None);
+    late.reserve_request(1).unwrap();
+    assert!(matches!(late.begin_close(CloseReason::Draining), CloseStep::Answer(_)));
+    assert!(notifies(&late.begin_close(CloseReason::SlowReader)), "the answers cannot be sent");
+}
+
 #[test]
 fn the_phase_moves_only_forward() {
     let mut state = state(None);
     assert_eq!(state.phase(), ClosePhase::Open);
     state.overflow();
     assert_eq!(state.phase(), ClosePhase::Overflowed);
-    assert!(state.begin_close().is_some());
+    assert!(notifies(&state.begin_close(CloseReason::Draining)));
     state.overflow();
     assert_eq!(state.phase(), ClosePhase::Notifying);
     assert!(state.finish(CloseReason::Draining).is_some());
-    assert!(state.begin_close().is_none());
+    assert!(!notifies(&state.begin_close(CloseReason::Draining)));
     assert!(state.finish(CloseReason::Draining).is_none());
     assert_eq!(state.phase(), ClosePhase::Closing);
     assert!(state.abort().is_some());
@@ -174,7 +216,7 @@ fn a_replaced_waker_is_returned() {
 fn permits_follow_the_phase() {
     let mut state = state(None);
     assert_eq!((state.read_permit(), state.write_permit()), (ReadPermit::Open, WritePermit::Open));
-    assert!(state.begin_close().is_some());
+    assert!(notifies(&state.begin_close(CloseReason::Draining)));
     assert_eq!((state.read_permit(), state.write_permit()), (ReadPermit::Open, WritePermit::Open));
     assert!(state.finish(CloseReason::Draining).is_some());
     let closing = WritePermit::Closing { flush_wait: FLUSH_WAIT_MAX };
