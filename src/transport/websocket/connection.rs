@@ -5,27 +5,19 @@
 
 use std::{future::pending, sync::Arc, time::Duration};
 
-use futures_util::{
-    SinkExt, StreamExt,
-    stream::{SplitSink, SplitStream},
-};
+use futures_util::{SinkExt as _, StreamExt as _};
 use tokio::{
-    io::{AsyncRead, AsyncWrite, copy},
+    io::{AsyncRead, AsyncWrite},
     time::{Instant, sleep, timeout, timeout_at},
 };
-use tokio_tungstenite::{
-    WebSocketStream,
-    tungstenite::{
-        Error, Message, Utf8Bytes,
-        error::CapacityError,
-        protocol::{CloseFrame, Role, WebSocketConfig, frame::coding::CloseCode},
-    },
-};
+use tokio_tungstenite::tungstenite::{Error, Message};
 use tracing::debug;
 
 use super::{
+    close::{ConnectionEnd, close},
     format::Format,
     outbox::{UnansweredRequest, WebSocketOutbox, WriteBatch, WriterWork},
+    stream::{ActiveStream, Activity, MessageSink, MessageStream, split_stream},
 };
 use crate::{
     chat::{
@@ -33,16 +25,9 @@ use crate::{
         ports::{ConnectionMetrics, Outbox},
     },
     domain::{CloseReason, Limits},
-    wire::{
-        code,
-        websocket::{RequestFrame, RequestKind},
-    },
+    wire::websocket::{RequestFrame, RequestKind},
 };
 
-/// The size of the read buffer, which exists as long as the connection.
-const READ_BUFFER_BYTES: usize = 512;
-/// The bytes that are collected before a write. The buffer keeps its memory, so it is small.
-const WRITE_BUFFER_BYTES: usize = 4 << 10;
 /// The most bytes of one batch. The socket itself aborts when its peer accepts no bytes.
 const WRITE_BYTES: usize = 64 << 10;
 /// The longest wait for answers before the reason is sent.
@@ -51,23 +36,6 @@ const ANSWER_WAIT_MAX: Duration = Duration::from_secs(1);
 const FLUSH_WAIT: Duration = Duration::from_secs(2);
 /// The same for a prompt close reason. With the wait for the close it is less than a second.
 const PROMPT_FLUSH_WAIT: Duration = Duration::from_millis(300);
-/// The longest time for the close handshake.
-const CLOSE_WAIT: Duration = Duration::from_secs(1);
-/// The same for a prompt close reason.
-const PROMPT_CLOSE_WAIT: Duration = Duration::from_millis(500);
-
-type MessageSink<S> = SplitSink<WebSocketStream<S>, Message>;
-type MessageStream<S> = SplitStream<WebSocketStream<S>>;
-
-/// The end of a connection.
-enum ConnectionEnd {
-    /// The server closes it for this reason.
-    ByServer(CloseReason),
-    /// The peer violated the protocol. RFC 6455 defines the code.
-    ProtocolError(CloseCode, &'static str),
-    /// The peer closed it or disconnected.
-    ByPeer,
-}
 
 /// Serves a connection until it ends.
 pub(super) async fn run<S>(
@@ -78,10 +46,12 @@ pub(super) async fn run<S>(
 ) where
     S: AsyncRead + AsyncWrite + Unpin + Send,
 {
+    let stream = ActiveStream::new(stream);
+    let activity = stream.activity();
     let (mut sink, mut stream) = split_stream(stream, &limits).await;
     let outbox = WebSocketOutbox::new(format, Arc::clone(&limits));
     let end = tokio::select! {
-        end = read(&mut stream, admission, &outbox, (&limits, &metrics)) => end,
+        end = read((&mut stream, &activity), admission, &outbox, (&limits, &metrics)) => end,
         end = write(&mut sink, &outbox) => end,
         end = close_timeout(&outbox) => end,
     };
@@ -97,22 +67,8 @@ pub(super) async fn reject<S>(stream: S, reason: CloseReason, format: Format, li
 where
     S: AsyncRead + AsyncWrite + Unpin + Send,
 {
-    let (sink, stream) = split_stream(stream, limits).await;
+    let (sink, stream) = split_stream(ActiveStream::new(stream), limits).await;
     close(sink, stream, format, ConnectionEnd::ByServer(reason)).await;
-}
-
-/// The two halves of a connection.
-async fn split_stream<S>(stream: S, limits: &Limits) -> (MessageSink<S>, MessageStream<S>)
-where
-    S: AsyncRead + AsyncWrite + Unpin + Send,
-{
-    let frame_bytes_max = limits.frame_bytes_max.get();
-    let config = WebSocketConfig::default()
-        .read_buffer_size(READ_BUFFER_BYTES)
-        .write_buffer_size(WRITE_BUFFER_BYTES)
-        .max_message_size(Some(frame_bytes_max))
-        .max_frame_size(Some(frame_bytes_max));
-    WebSocketStream::from_raw_socket(stream, Role::Server, Some(config)).await.split()
 }
 
 /// Handles requests one after the other. Returns when the peer ends the connection. When the server
@@ -121,7 +77,7 @@ where
 /// Everything but the wait is boxed: the task is as large as its largest step, and most of the time
 /// it waits.
 async fn read<S>(
-    stream: &mut MessageStream<S>,
+    (stream, activity): (&mut MessageStream<S>, &Activity),
     admission: Box<Admission>,
     outbox: &Arc<WebSocketOutbox>,
     (limits, metrics): (&Limits, &Arc<ConnectionMetrics>),
@@ -135,7 +91,7 @@ where
         let message = tokio::select! {
             biased;
             () = outbox.wait_reading_ends() => return pending().await,
-            message = next_message(stream, outbox, limits) => message,
+            message = next_message((&mut *stream, activity), outbox, limits) => message,
         };
         let message = match message {
             Ok(message) => message,
@@ -155,28 +111,35 @@ where
     }
 }
 
-/// The next message. A silent peer receives a ping, and is disconnected if it does not answer.
+/// The next message. A peer that sends no bytes receives a ping, and is disconnected if it sends none
+/// after that.
 async fn next_message<S>(
-    stream: &mut MessageStream<S>,
+    (stream, activity): (&mut MessageStream<S>, &Activity),
     outbox: &WebSocketOutbox,
     limits: &Limits,
 ) -> Result<Message, ConnectionEnd>
 where
     S: AsyncRead + AsyncWrite + Unpin + Send,
 {
-    let ping_at = Instant::now() + limits.ping_interval;
-    let message = match timeout_at(ping_at, stream.next()).await {
-        Ok(message) => message,
-        Err(_silent) => {
-            outbox.ping();
-            let answered = timeout(limits.ping_timeout, stream.next()).await;
-            answered.map_err(|_silent| ConnectionEnd::ByServer(CloseReason::PingTimeout))?
+    let mut pinged_at = None;
+    loop {
+        let received_at = activity.received_at();
+        let unanswered_since = pinged_at.filter(|pinged_at| *pinged_at >= received_at);
+        let deadline = unanswered_since
+            .map_or(received_at + limits.ping_interval, |since| since + limits.ping_timeout);
+        match timeout_at(deadline, stream.next()).await {
+            Ok(Some(Ok(message))) => return Ok(message),
+            Ok(Some(Err(error))) => return Err(ConnectionEnd::from_error(&error, limits)),
+            Ok(None) => return Err(ConnectionEnd::ByPeer),
+            Err(_elapsed) if activity.received_at() > received_at => {}
+            Err(_elapsed) if unanswered_since.is_some() => {
+                return Err(ConnectionEnd::ByServer(CloseReason::PingTimeout));
+            }
+            Err(_elapsed) => {
+                outbox.ping();
+                pinged_at = Some(Instant::now());
+            }
         }
-    };
-    match message {
-        Some(Ok(message)) => Ok(message),
-        Some(Err(error)) => Err(classify_error(&error, limits)),
-        None => Err(ConnectionEnd::ByPeer),
     }
 }
 
@@ -255,72 +218,71 @@ where
     sink.flush().await
 }
 
-/// The end of a connection after an error.
-fn classify_error(error: &Error, limits: &Limits) -> ConnectionEnd {
-    debug!(%error, "read failed: the peer violated the protocol or disconnected");
-    match error {
-        // RFC 6455: the top bit of a length is zero.
-        Error::Capacity(CapacityError::MessageTooLong { size, .. }) if *size > usize::MAX / 2 => {
-            ConnectionEnd::ProtocolError(CloseCode::Protocol, "the frame breaks the protocol")
-        }
-        Error::Capacity(CapacityError::MessageTooLong { .. }) => {
-            let limit = limits.frame_bytes_max.get();
-            ConnectionEnd::ByServer(CloseReason::FrameTooLarge { limit })
-        }
-        Error::Utf8(_) => ConnectionEnd::ProtocolError(CloseCode::Invalid, "the text is not UTF-8"),
-        Error::Protocol(_) | Error::Capacity(_) => {
-            ConnectionEnd::ProtocolError(CloseCode::Protocol, "the frame breaks the protocol")
-        }
-        _ => ConnectionEnd::ByPeer,
+#[cfg(test)]
+mod tests {
+    use tokio::io::{AsyncWriteExt as _, DuplexStream, duplex};
+
+    use super::*;
+
+    /// A text frame of 4 bytes, masked with zeros.
+    const FRAME: [u8; 10] = *b"\x81\x84\0\0\0\0test";
+
+    struct Peer {
+        socket: DuplexStream,
+        stream: MessageStream<DuplexStream>,
+        activity: Activity,
+        outbox: Arc<WebSocketOutbox>,
+        limits: Arc<Limits>,
     }
-}
 
-/// Sends the reason and waits for the peer to close: a socket that is closed with unread data is
-/// reset, and the peer might not receive the reason.
-async fn close<S>(
-    mut sink: MessageSink<S>,
-    mut stream: MessageStream<S>,
-    format: Format,
-    end: ConnectionEnd,
-) where
-    S: AsyncRead + AsyncWrite + Unpin + Send,
-{
-    let prompt = matches!(end, ConnectionEnd::ByServer(reason) if reason.is_prompt());
-    let closing = async {
-        match end {
-            ConnectionEnd::ByPeer => (),
-            ConnectionEnd::ProtocolError(code, reason) => {
-                sink.send(close_frame(code, reason)).await?;
-                return discard(sink, stream).await;
-            }
-            ConnectionEnd::ByServer(reason) => {
-                let row = code::close(reason);
-                sink.feed(format.closing(reason)).await?;
-                sink.send(close_frame(row.websocket.into(), row.reason)).await?;
-                if matches!(reason, CloseReason::FrameTooLarge { .. }) {
-                    return discard(sink, stream).await;
-                }
-            }
+    impl Peer {
+        async fn new() -> Self {
+            let (socket, stream) = duplex(1 << 10);
+            let limits = Arc::new(Limits::default());
+            let stream = ActiveStream::new(stream);
+            let activity = stream.activity();
+            let (_, stream) = split_stream(stream, &limits).await;
+            let outbox = WebSocketOutbox::new(Format::Json, Arc::clone(&limits));
+            Self { socket, stream, activity, outbox, limits }
         }
-        while stream.next().await.is_some_and(|message| message.is_ok()) {}
-        sink.close().await
-    };
-    let close_wait = if prompt { PROMPT_CLOSE_WAIT } else { CLOSE_WAIT };
-    if let Ok(Err(error)) = timeout(close_wait, closing).await {
-        debug!(%error, "close failed: the peer disconnected before");
     }
-}
 
-/// Reads and discards the rest of the stream after a frame that was not read to its end.
-async fn discard<S>(sink: MessageSink<S>, stream: MessageStream<S>) -> Result<(), Error>
-where
-    S: AsyncRead + AsyncWrite + Unpin + Send,
-{
-    let Ok(socket) = sink.reunite(stream) else { return Ok(()) };
-    copy(&mut socket.into_inner(), &mut tokio::io::sink()).await?;
-    Ok(())
-}
+    #[tokio::test(start_paused = true)]
+    async fn a_frame_that_arrives_slowly_is_received() {
+        let Peer { mut socket, mut stream, activity, outbox, limits } = Peer::new().await;
+        let slowly = async {
+            for byte in FRAME {
+                sleep(limits.ping_interval.mul_f32(0.9)).await;
+                socket.write_all(&[byte]).await.unwrap();
+            }
+        };
+        let (received, ()) =
+            tokio::join!(next_message((&mut stream, &activity), &outbox, &limits), slowly);
+        assert!(matches!(received, Ok(message) if message == Message::text("test")));
+    }
 
-fn close_frame(code: CloseCode, reason: &'static str) -> Message {
-    Message::Close(Some(CloseFrame { code, reason: Utf8Bytes::from_static(reason) }))
+    #[tokio::test(start_paused = true)]
+    async fn bytes_after_a_ping_are_an_answer() {
+        let Peer { mut socket, mut stream, activity, outbox, limits } = Peer::new().await;
+        let between_pings = async {
+            for byte in FRAME {
+                sleep(limits.ping_interval + limits.ping_timeout / 2).await;
+                socket.write_all(&[byte]).await.unwrap();
+            }
+        };
+        let (received, ()) =
+            tokio::join!(next_message((&mut stream, &activity), &outbox, &limits), between_pings);
+        assert!(matches!(received, Ok(message) if message == Message::text("test")));
+    }
+
+    #[tokio::test(start_paused = true)]
+    async fn a_silent_peer_is_disconnected_after_the_interval_and_the_timeout() {
+        let Peer { socket: _socket, mut stream, activity, outbox, limits } = Peer::new().await;
+        let begin = Instant::now();
+        let received = next_message((&mut stream, &activity), &outbox, &limits).await;
+        assert!(matches!(received, Err(ConnectionEnd::ByServer(CloseReason::PingTimeout))));
+        // The timer of tokio has a resolution of a millisecond.
+        let expected = limits.ping_interval + limits.ping_timeout;
+        assert!(begin.elapsed().abs_diff(expected) <= Duration::from_millis(2));
+    }
 }

@@ -2,10 +2,12 @@
 //!
 //! All rejections that allow it are sent over HTTP, before the upgrade.
 
+mod close;
 mod close_state;
 mod connection;
 mod format;
 mod outbox;
+mod stream;
 
 use std::sync::Arc;
 
