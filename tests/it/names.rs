@@ -1,7 +1,11 @@
 //! Names in many languages, as users, rooms and spaces, on every wire, stored and read again.
 
 use percent_encoding::{NON_ALPHANUMERIC, utf8_percent_encode};
-use roomcast::{config::StoreKind, domain::SpacePattern};
+use proptest::{prelude::*, strategy::ValueTree as _, test_runner::TestRunner};
+use roomcast::{
+    config::StoreKind,
+    domain::{RoomName, SpacePattern},
+};
 use serde_json::json;
 use unicode_normalization::UnicodeNormalization as _;
 
@@ -82,6 +86,39 @@ async fn every_language_works_on_every_wire_and_is_stored() {
             assert_eq!(user.next("welcome").await["user"], spelling(name, 0));
             let missed = user.missed(&spelling(name, 0)).await.unwrap();
             assert_eq!((missed.len(), &missed[0]["msg"]), (1, &json!(name)));
+        }
+        server.stop().await;
+    }
+}
+
+/// Text of what names are made of.
+fn any_text() -> impl Strategy<Value = String> {
+    let listed = proptest::sample::select(names()).prop_map(str::to_owned);
+    let part =
+        prop_oneof![3 => listed, 2 => any::<char>().prop_map(String::from), 2 => "[ -~]{1,4}"];
+    proptest::collection::vec(part, 1..4).prop_map(|parts| parts.concat())
+}
+
+#[tokio::test]
+async fn an_accepted_name_comes_back_normalized_on_every_wire() {
+    let mut runner = TestRunner::deterministic();
+    let mut any_text = || any_text().new_tree(&mut runner).unwrap().current();
+    for wire in Wire::ALL {
+        let server = TestServer::start().await;
+        let texts: Vec<String> = (0..40).map(|_| any_text()).collect();
+        for (number, text) in texts.iter().enumerate() {
+            let mut client = Client::open(&server, wire, ConnectOptions::new()).await.ok().unwrap();
+            client.ask("new user", format!("guest {number}")).await;
+            let answer = client.ask("join", json!({ "room": text })).await;
+            let Ok(room) = RoomName::parse(text) else {
+                assert_eq!(answer["code"], "room_invalid", "{text:?}: {answer}");
+                continue;
+            };
+            assert_eq!(answer["room"], room.as_raw(), "{text:?}: {answer}");
+            client.ask("send message", json!({ "room": text, "msg": 1, "id": "a" })).await;
+            let history = client.ask("history", json!({ "room": spelling(text, 1) })).await;
+            assert_eq!(history["messages"][0]["id"], "a", "{text:?}: {history}");
+            client.close().await;
         }
         server.stop().await;
     }

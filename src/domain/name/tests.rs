@@ -251,8 +251,14 @@ fn a_space_pattern_matches_one_space_or_a_prefix() {
     assert_eq!((exact.to_string(), open.to_string()), ("/shop".into(), "/team-*".into()));
 }
 
-/// The normalized names of the table.
+/// Any name that is accepted, normalized.
 pub(crate) fn any_name() -> impl Strategy<Value = String> {
+    let accepted = |raw: String| UserName::parse(&raw).ok().map(|it| it.to_string());
+    text().prop_filter_map("the name is refused", accepted)
+}
+
+/// The normalized names of the table.
+fn listed_name() -> impl Strategy<Value = String> {
     let names = LANGUAGES.iter().map(|(_, name)| *name).chain(EMOJI);
     let names = names.map(|name| UserName::parse(name).unwrap().to_string());
     proptest::sample::select(names.collect::<Vec<_>>())
@@ -262,7 +268,7 @@ pub(crate) fn any_name() -> impl Strategy<Value = String> {
 fn text() -> impl Strategy<Value = String> {
     let refused = proptest::sample::select(REFUSED.to_vec()).prop_map(str::to_owned);
     let any = any::<char>().prop_map(String::from);
-    let part = prop_oneof![5 => any_name(), 1 => refused, 4 => any, 4 => "[ -~]{1,4}"];
+    let part = prop_oneof![5 => listed_name(), 1 => refused, 4 => any, 4 => "[ -~]{1,4}"];
     proptest::collection::vec(part, 1..4).prop_map(|parts| parts.concat())
 }
 

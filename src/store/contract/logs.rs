@@ -1,6 +1,14 @@
 //! Conversations, their order and their entries.
 
+use std::collections::BTreeSet;
+
+use proptest::{
+    strategy::{Strategy as _, ValueTree as _},
+    test_runner::TestRunner,
+};
+
 use super::*;
+use crate::domain;
 
 pub(super) async fn a_place_without_entries_is_empty(store: &dyn Store) {
     commit(store, vec![draft("other", "1", "1")]).await;
@@ -84,6 +92,30 @@ pub(super) async fn stored_entries_round_trip(store: &dyn Store) {
         expected.push(stored(draft, n));
     }
     assert_eq!(log(store, &room("Straße")).await, expected);
+}
+
+/// Each accepted name as a space, a room, an author, a member and an id.
+pub(super) async fn names_round_trip(store: &dyn Store) {
+    let mut runner = TestRunner::deterministic();
+    let mut any_name = || domain::any_name().new_tree(&mut runner).unwrap().current();
+    let names: BTreeSet<String> = (0..60).map(|_| any_name()).collect();
+    let drafts: Vec<Draft> = names
+        .iter()
+        .map(|name| Draft {
+            place: Place { space: Space::from_raw(&format!("/{name}")), ..room(name) },
+            author: user(name),
+            ..draft(name, name, "0")
+        })
+        .collect();
+    let seen = names.iter().map(|name| guest(&Space::root(), name)).collect();
+    let changes = names.iter().map(|name| change("hall", name, JOIN)).collect();
+    let batch = Batch { drafts: drafts.clone(), seen, changes, ..Batch::default() };
+    store.commit(&batch).await.unwrap();
+    for (name, draft) in names.iter().zip(drafts) {
+        assert_eq!(log(store, &draft.place).await, [stored(draft.clone(), 1)]);
+        assert!(user_exists(store, &Space::root(), name).await, "{name:?}");
+        assert_eq!(memberships(store, name).await.len(), 1, "{name:?}");
+    }
 }
 
 pub(super) async fn bodies_of_every_form_round_trip(store: &dyn Store) {

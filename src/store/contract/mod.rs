@@ -58,6 +58,7 @@ async fn logs_are_kept<S: Store>(open: &(impl AsyncFn() -> S + Sync)) {
             many_logs_are_one_answer,
             equal_names_in_other_spaces_and_kinds_are_other_places,
             stored_entries_round_trip,
+            names_round_trip,
             bodies_of_every_form_round_trip,
             a_time_is_kept_to_the_millisecond,
             many_places_in_a_batch_are_kept_apart,
