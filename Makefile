@@ -6,7 +6,9 @@
 PAGE := public/node_modules/.package-lock.json
 CLIENTS := js-client-tests/node_modules/.package-lock.json
 NEIGHBOUR := js-client-tests/bench/node_modules/.package-lock.json
-BINARY := target/release/roomcast
+BINARY := $(abspath $(or $(CARGO_TARGET_DIR),target))/release/roomcast
+# The JavaScript tests run it.
+export ROOMCAST_BIN := $(BINARY)
 
 # From a fresh clone to a running server.
 run: release

@@ -1,9 +1,12 @@
 //! Direct messages: between two users, on all of their connections, with a log of their own.
 
+use std::collections::BTreeSet;
+
+use roomcast::config::StoreKind;
 use serde_json::{Value, json};
 
 use crate::{
-    clients::{Client, Wire},
+    clients::{Client, ConnectOptions, Wire},
     harness::TestServer,
 };
 
@@ -117,4 +120,37 @@ async fn a_user_may_send_a_direct_message_to_itself() {
     assert_eq!(page["more"], Value::Bool(false));
     drop((ann, her_other));
     server.stop().await;
+}
+
+#[tokio::test]
+async fn welcome_lists_the_last_200_direct_conversations_in_memory_and_from_the_store() {
+    const DIRECTS: usize = 205;
+    let server = TestServer::with(|config| config.store = StoreKind::Sqlite).await;
+    let token = server.token("ann", &["/"]);
+    let ann = Client::with_token(&server, Wire::WebSocket, &token).await;
+    for number in 0..DIRECTS {
+        let mut guest = Client::named(&server, Wire::WebSocket, &format!("guest {number}")).await;
+        guest.ask("SingleChat", json!({ "to": "ann", "data": number })).await;
+        guest.close().await;
+    }
+    let last: BTreeSet<String> =
+        (DIRECTS - 200..DIRECTS).map(|number| format!("guest {number}")).collect();
+    for wire in Wire::ALL {
+        assert_eq!(listed_directs(&server, wire, &token).await, last, "{wire:?}, in memory");
+    }
+    drop(ann);
+    let server = server.restart().await;
+    for wire in Wire::ALL {
+        assert_eq!(listed_directs(&server, wire, &token).await, last, "{wire:?}, stored");
+    }
+    server.stop().await;
+}
+
+/// The users in `welcome.directs` of a new connection.
+async fn listed_directs(server: &TestServer, wire: Wire, token: &str) -> BTreeSet<String> {
+    let mut client =
+        Client::open(server, wire, ConnectOptions::new().token(token)).await.ok().unwrap();
+    let welcome = client.next("welcome").await;
+    let directs = welcome["directs"].as_array().unwrap();
+    directs.iter().map(|it| it["with"].as_str().unwrap().to_owned()).collect()
 }
