@@ -23,8 +23,8 @@ const TEXT_MARK: u8 = b':';
 /// Ends the digits of a length in a binary payload of version 3.
 const BINARY_MARK: u8 = 0xff;
 
-/// The most digits of a length. The limit for a frame is far below 10 MB.
-const DIGITS_MAX: usize = 7;
+/// The most digits of a length. The limit for a frame is far below 1 GB.
+const DIGITS_MAX: usize = 9;
 
 /// Reads a posted body within the limits of a frame.
 pub(super) async fn read_body(body: Body, limits: &Limits) -> Result<Bytes, EngineRejection> {
@@ -244,7 +244,7 @@ mod tests {
             "0:0:0:",
             "9:4a",
             "2:\u{1f600}\u{1f600}",
-            "12345678:4",
+            "1234567890:4",
             "99999999999999999999:4",
             "1:4extra",
         ] {
@@ -274,7 +274,7 @@ mod tests {
             &[1, 5, 255, 4][..],
             &[0, 1, b'4'][..],
             &[0, 10, 255, b'4'][..],
-            &[0, 9, 9, 9, 9, 9, 9, 9, 9, 255][..],
+            &[0, 9, 9, 9, 9, 9, 9, 9, 9, 9, 9, 255][..],
         ] {
             assert_eq!(
                 parts(PayloadFormat::V3Binary, bad),
