@@ -8,6 +8,7 @@
 //! All of its state is in [`State`], under one lock. Tasks that wait for a change use one
 //! notification; the reading and the writing task of a WebSocket register their wakers.
 
+mod refusal;
 mod state;
 #[cfg(test)]
 mod tests;
