@@ -27,12 +27,10 @@ export function bodyElement(body) {
 /** A text that differs for different bodies, with the size in place of bytes. */
 export const bodyMark = (body) => JSON.stringify(body, (_, it) => (isBytes(it) ? label(it) : it));
 
-/** The size of a body as the server counts it: its JSON text plus its bytes. */
+/** The size of a body as the server counts it: its JSON text, without the place of its bytes, and these. */
 export function bodySize(body) {
-  const { byteLength = 0 } = body?.image ?? {};
-  const { image: _, ...rest } = typeof body === "string" ? {} : body;
-  const text = JSON.stringify(typeof body === "string" ? body : { ...rest, image: null });
-  return new TextEncoder().encode(text).length + byteLength;
+  if (typeof body === "string") return size(JSON.stringify(body));
+  return size(JSON.stringify({ ...body, image: 0 })) - 1 + body.image.byteLength;
 }
 
 /** The type of an image, from its first bytes. */
@@ -41,6 +39,7 @@ export function imageType(bytes) {
   return IMAGES.find(([, matches]) => matches(beginning))?.[0];
 }
 
+const size = (text) => new TextEncoder().encode(text).length;
 const isBytes = (it) => it instanceof ArrayBuffer;
 const label = (bytes) => `[${bytes.byteLength} bytes]`;
 const code = (text) => element("code", {}, text);

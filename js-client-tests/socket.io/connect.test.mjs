@@ -74,7 +74,7 @@ test("the handshake has the limits of the settings", async () => {
   const { pingInterval, pingTimeout, maxPayload, upgrades } = raw.handshake;
   assert.deepEqual(
     { pingInterval, pingTimeout, maxPayload, upgrades },
-    { pingInterval: 25_000, pingTimeout: 20_000, maxPayload: 1_048_576, upgrades: ["websocket"] },
+    { pingInterval: 25_000, pingTimeout: 20_000, maxPayload: 4_194_304, upgrades: ["websocket"] },
   );
   assert.match(raw.headers.get("cache-control") ?? "", /no-store/);
 });

@@ -9,6 +9,8 @@ import { serverForThisFile } from "../support/server.mjs";
 import { ALL_SOCKET_IO, SOME_SOCKET_IO, socketIo } from "../support/socket.io.mjs";
 import { unique } from "../support/unique.mjs";
 
+const FRAME_BYTES = LIMITS["limits.frame_bytes_max"];
+
 const server = serverForThisFile({ settings: LIMITS });
 const slow = serverForThisFile({ settings: RATE_LIMIT });
 const narrow = serverForThisFile({ settings: { "limits.inbox_requests_max": 100 } });
@@ -26,9 +28,9 @@ for (const version of ["4.8", "2.5"]) {
     const room = unique("room");
     const ann = await joinAsGuest(t, socketIo(version, "websocket"), server, "ann", { room });
     const bob = await joinAsGuest(t, socketIo(version, "websocket"), server, "bob", { room });
-    ann.emit("send message", "x".repeat(16_384));
+    ann.emit("send message", "x".repeat(FRAME_BYTES));
     const { code, limit } = await ann.next("closing");
-    assert.deepEqual([code, limit], ["frame_too_large", 16_384]);
+    assert.deepEqual([code, limit], ["frame_too_large", FRAME_BYTES]);
     assert.notEqual(await ann.closed, "io server disconnect");
     assert.deepEqual(await bob.next("user left"), { room, user: ann.name });
     assert.equal((await barrier(bob, room, bob)).seq, 1);
@@ -40,12 +42,12 @@ test("a polling request at the limit is accepted, one more byte is 413", async (
   await raw.post("40");
   await raw.next((packet) => packet.startsWith("40"));
   const packet = (bytes) => `42["x","${"x".repeat(bytes - 10)}"]`;
-  assert.equal(packet(16_384).length, 16_384);
-  assert.equal((await raw.post(packet(16_384))).status, 200);
+  assert.equal(packet(FRAME_BYTES).length, FRAME_BYTES);
+  assert.equal((await raw.post(packet(FRAME_BYTES))).status, 200);
   const closing = raw.next((it) => it.startsWith('42["closing",{"code":"frame_too_large"'));
-  const { status, body } = await raw.post(packet(16_385));
+  const { status, body } = await raw.post(packet(FRAME_BYTES + 1));
   const { code, limit } = JSON.parse(body);
-  assert.deepEqual([status, code, limit], [413, "frame_too_large", 16_384]);
+  assert.deepEqual([status, code, limit], [413, "frame_too_large", FRAME_BYTES]);
   await closing;
 });
 

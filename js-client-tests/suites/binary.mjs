@@ -28,6 +28,16 @@ export function binaryBodies(clientType, server) {
     assert.deepEqual(read((await bob.next("SingleChat")).data), BYTES);
   });
 
+  test("bytes at the limit are accepted, one more is not", async (t) => {
+    const ann = await joinAsGuest(t, clientType, server, "ann", { room: unique("room") });
+    const most = ann.welcome.limits.bodyBytesMax;
+    const bytes = (length) => write(Buffer.alloc(length));
+    assertOk(await ann.ask("send message", bytes(most)));
+    assertRefused(await ann.ask("send message", bytes(most + 1)), "message_too_large");
+    assertOk(await ann.ask("send message", { msg: [bytes(most - 2)] }));
+    assertRefused(await ann.ask("send message", { msg: [bytes(most - 1)] }), "message_too_large");
+  });
+
   test("bytes keep their position in the JSON around them", async (t) => {
     const room = unique("room");
     const ann = await joinAsGuest(t, clientType, server, "ann", { room });

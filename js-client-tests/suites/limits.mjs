@@ -10,7 +10,7 @@ import { unique } from "../support/unique.mjs";
 /** Small enough to reach in a test. */
 export const LIMITS = {
   "limits.body_bytes_max": 4096,
-  "limits.frame_bytes_max": 16_384,
+  "limits.frame_bytes_max": 32_768,
   "limits.rooms_per_user_max": 4,
   "limits.history_messages_max": 20,
   "limits.recover_messages_max": 10,
@@ -24,7 +24,7 @@ export function limits(clientType, server) {
     const ann = await joinAsGuest(t, clientType, server, "ann");
     assert.deepEqual(ann.welcome.limits, {
       bodyBytesMax: 4096,
-      frameBytesMax: 16_384,
+      frameBytesMax: 32_768,
       attachmentsMax: 10,
       historyMax: 20,
       roomsMax: 4,

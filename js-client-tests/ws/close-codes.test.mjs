@@ -49,8 +49,8 @@ const BROKEN = {
   "fragments that are too long together": [
     1009,
     Buffer.concat([
-      text("x".repeat(600_000), { fin: false }),
-      encodeFrame({ opcode: 0, payload: Buffer.alloc(600_000, "x") }),
+      text("x".repeat(2_400_000), { fin: false }),
+      encodeFrame({ opcode: 0, payload: Buffer.alloc(2_400_000, "x") }),
     ]),
   ],
 };

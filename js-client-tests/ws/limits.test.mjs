@@ -9,6 +9,8 @@ import { withTimeout } from "../support/timeouts.mjs";
 import { unique } from "../support/unique.mjs";
 import { wsJson } from "../support/ws.mjs";
 
+const FRAME_BYTES = LIMITS["limits.frame_bytes_max"];
+
 const server = serverForThisFile({ settings: LIMITS });
 const slow = serverForThisFile({ settings: RATE_LIMIT });
 
@@ -23,12 +25,12 @@ test("a frame at the limit is accepted, one more byte ends the connection with 1
     const text = JSON.stringify({ event: "send message", data: "", ack: 99 });
     return text.replace('""', `"${"x".repeat(bytes - text.length)}"`);
   };
-  assert.equal(frame(16_384).length, 16_384);
+  assert.equal(frame(FRAME_BYTES).length, FRAME_BYTES);
   const answer = ann.next("error message");
-  ann.sendRaw(frame(16_384).replace('"ack":99', '"xyz":99'));
+  ann.sendRaw(frame(FRAME_BYTES).replace('"ack":99', '"xyz":99'));
   assert.equal((await answer).code, "message_too_large");
   assertRefused(await ann.ask("send message", "x".repeat(5000)), "message_too_large");
-  ann.sendRaw(frame(16_385));
+  ann.sendRaw(frame(FRAME_BYTES + 1));
   assert.equal((await withTimeout("the close", ann.closed)).code, 1009);
   assert.deepEqual(await bob.next("user left"), { room, user: ann.name });
   assert.equal((await barrier(bob, room, bob)).seq, 1);

@@ -7,8 +7,10 @@ use crate::{
     telemetry,
 };
 
-/// Bytes of a frame besides a body: names, ids, brackets.
-const ENVELOPE_BYTES: usize = 1024;
+/// Bytes of a frame besides a body: names, ids, brackets, all of them with escapes.
+const ENVELOPE_BYTES: usize = 4096;
+/// The most bytes of an escape in JSON, for a character of one byte: `\u0061` for `a`.
+const ESCAPE_BYTES: usize = 6;
 /// The longest wait. Longer ones are mistakes, and would overflow sums of times.
 const DAY_MS: u64 = 24 * 60 * 60 * 1000;
 /// The longest drain.
@@ -158,16 +160,18 @@ fn size_problems(config: &Config) -> Vec<(&'static str, String)> {
     let limits = &config.limits;
     let (body, frame) = (limits.body_bytes_max.get(), limits.frame_bytes_max.get());
     let outbox = limits.outbox_bytes_max.get();
-    // Text frames carry bytes as base64: 4 characters for each 3 of them.
-    let needed = body.div_ceil(3).saturating_mul(4).saturating_add(ENVELOPE_BYTES);
     let mut found = Vec::new();
-    if needed > frame {
-        let why = format!("the largest body takes {needed} bytes as base64 in its frame");
+    // Clients may write every character as an escape, and some do so beyond ASCII.
+    let received = body.saturating_mul(ESCAPE_BYTES).saturating_add(ENVELOPE_BYTES);
+    if received > frame {
+        let why = format!("the largest body takes {received} bytes with escapes in its frame");
         let reason = format!("{why}, and limits.frame_bytes_max is {frame}");
         found.push(("limits.body_bytes_max", reason));
     }
-    if needed > outbox {
-        let why = format!("the largest message takes {needed} bytes");
+    // Text frames carry bytes as base64: 4 characters for each 3 of them.
+    let sent = body.div_ceil(3).saturating_mul(4).saturating_add(ENVELOPE_BYTES);
+    if sent > outbox {
+        let why = format!("the largest message takes {sent} bytes");
         let reason = format!("{why}, and would end every connection that it is sent to");
         found.push(("limits.outbox_bytes_max", reason));
     }

@@ -166,7 +166,11 @@ fn a_bad_value_is_reported_with_its_place_and_the_allowed_values() {
         ("token.in_query", "yes", "`on` or `off`"),
         ("devices", "few", "`many` or `newest`"),
         ("limits.body_bytes_max", "0", "a whole number from 1"),
-        ("limits.body_bytes_max", "1000000", "frame_bytes_max"),
+        (
+            "limits.body_bytes_max",
+            "700000",
+            "with escapes in its frame, and limits.frame_bytes_max",
+        ),
         ("limits.frame_bytes_max", "[]", "a whole number"),
         ("limits.outbox_bytes_max", "1000", "the largest message takes"),
         ("limits.messages_burst_max", "99999999999", "a whole number from 1"),

@@ -4,6 +4,9 @@ use bytes::Bytes;
 
 use super::{Limits, Rejection};
 
+/// The size of a placeholder without its number.
+const PLACEHOLDER_BYTES: usize = r#"{"_placeholder":true,"num":}"#.len();
+
 /// A message body: one JSON value as text, and the byte strings that belong into it.
 ///
 /// In place of each byte string, the text holds `{"_placeholder":true,"num":N}` as in the Socket.IO
@@ -18,7 +21,8 @@ pub struct Body {
 impl Body {
     /// Accepts a canonical text and its attachments within the limits.
     ///
-    /// The size is that of the text and all attachments together, in bytes.
+    /// The size is that of the text and all attachments together, in bytes. Placeholders do not count:
+    /// no client sends them as part of its body.
     pub fn parse(
         json: Box<str>,
         attachments: Vec<Bytes>,
@@ -28,7 +32,7 @@ impl Body {
             return Err(Rejection::TooManyAttachments);
         }
         let body = Self { json, attachments };
-        if body.bytes() > limits.body_bytes_max.get() {
+        if body.bytes() > limits.body_bytes_max.get().saturating_add(body.placeholder_bytes()) {
             return Err(Rejection::MessageTooLarge);
         }
         if body.is_blank() {
@@ -55,6 +59,12 @@ impl Body {
     /// Size of text and attachments together.
     pub fn bytes(&self) -> usize {
         self.json.len() + self.attachments.iter().map(Bytes::len).sum::<usize>()
+    }
+
+    /// Size of the placeholders in the text.
+    fn placeholder_bytes(&self) -> usize {
+        let digits = |number: usize| number.checked_ilog10().unwrap_or(0) as usize + 1;
+        (0..self.attachments.len()).map(|number| PLACEHOLDER_BYTES + digits(number)).sum()
     }
 
     /// Whether the body is `null` or a string of white space.
@@ -93,15 +103,24 @@ mod tests {
     }
 
     #[test]
-    fn text_and_attachments_count_together() {
-        let limits = Limits::default();
+    fn text_and_attachments_count_together_without_placeholders() {
+        let limits = Limits { attachments_max: 11, ..Limits::default() };
         let most = limits.body_bytes_max.get();
-        let text: Box<str> = r#"{"_placeholder":true,"num":0}"#.into();
-        let room = most - text.len();
-        let bytes = |count| vec![Bytes::from(vec![0; count])];
-        assert!(Body::parse(text.clone(), bytes(room), &limits).is_ok());
-        let over = Body::parse(text, bytes(room + 1), &limits);
-        assert_eq!(over, Err(Rejection::MessageTooLarge));
+        let placeholder = |number| format!(r#"{{"_placeholder":true,"num":{number}}}"#);
+        let eleven: Vec<_> = (0..11).map(placeholder).collect();
+        for (text, count, own_bytes) in [
+            (placeholder(0), 1, 0),
+            (format!("[{}]", placeholder(0)), 1, 2),
+            (format!("[{}]", eleven.join(",")), 11, 12),
+        ] {
+            let parse = |size: usize| {
+                let mut attachments = vec![Bytes::new(); count - 1];
+                attachments.push(vec![0; size].into());
+                Body::parse(text.as_str().into(), attachments, &limits)
+            };
+            assert!(parse(most - own_bytes).is_ok(), "{text}");
+            assert_eq!(parse(most - own_bytes + 1), Err(Rejection::MessageTooLarge), "{text}");
+        }
     }
 
     #[test]

@@ -10,7 +10,8 @@ use std::{
 pub struct Limits {
     /// Size of a message body, text and attachments together. A larger one is rejected.
     pub body_bytes_max: NonZeroUsize,
-    /// Size of a WebSocket message or a polling request. A larger one closes the connection.
+    /// Size of a WebSocket message or a polling request. A larger one closes the connection. It
+    /// allows for bodies in which every character is an escape.
     pub frame_bytes_max: NonZeroUsize,
     /// Byte strings in one message. Official clients refuse packets with more than 10.
     pub attachments_max: usize,
@@ -75,7 +76,7 @@ impl Default for Limits {
     fn default() -> Self {
         Self {
             body_bytes_max: bound(512 << 10),
-            frame_bytes_max: bound(1 << 20),
+            frame_bytes_max: bound(4 << 20),
             attachments_max: 10,
             rooms_per_user_max: bound(1000),
             spaces_per_connection_max: bound(100),

@@ -63,7 +63,7 @@ async fn cross_origin(State(rules): State<CrossOrigin>, request: Request, next: 
         headers.insert(ACCESS_CONTROL_ALLOW_ORIGIN, origin);
         headers.insert(ACCESS_CONTROL_ALLOW_CREDENTIALS, HeaderValue::from_static("true"));
         let vary = HeaderValue::from_static("origin, access-control-request-headers");
-        headers.insert(VARY, vary);
+        headers.append(VARY, vary);
     }
     response
 }

@@ -37,7 +37,7 @@ pub(super) fn read(
     limits: &Limits,
 ) -> Result<Body, Rejection> {
     let text = raw.get();
-    if text.starts_with('"') && !text.contains("\\u") {
+    if text.starts_with('"') && is_compact(text) {
         return Body::parse(text.into(), Vec::new(), limits);
     }
     // A full parse refuses numbers and unpaired surrogates that clients cannot represent, and finds
@@ -49,9 +49,15 @@ pub(super) fn read(
     reader.walk(&mut value)?;
     let found = reader.found;
     // Without byte strings the client's own text is kept, unless it may hide a placeholder.
-    let own = found.is_empty() && !text.contains(PLACEHOLDER) && !text.contains("\\u");
+    let own = found.is_empty() && !text.contains(PLACEHOLDER) && is_compact(text);
     let text = if own { text.to_owned() } else { value.to_string() };
     Body::parse(text.into(), found, limits)
+}
+
+/// Whether every escape of a text is one that JSON needs. Others are decoded, so that the size of a
+/// body does not depend on how its client writes JSON.
+fn is_compact(text: &str) -> bool {
+    !text.contains("\\u") && !text.contains("\\/")
 }
 
 /// Whether the data of a request is one byte string.
@@ -248,6 +254,17 @@ mod tests {
             assert!(matches!(plain(text), Err(Rejection::BadRequest(_))), "{text}");
         }
         assert_eq!(plain("[1.50, 2e3]").unwrap().json(), "[1.50, 2e3]", "the client's own text");
+    }
+
+    #[test]
+    fn a_body_is_stored_without_escapes_that_json_does_not_need() {
+        for (text, stored) in [
+            (r#""\u0061\u044f\ud83d\ude00\/""#, "\"a\u{44f}\u{1f600}/\""),
+            (r#""\n\"\\\u0001""#, r#""\n\"\\\u0001""#),
+            (r#"{"a\/b":["\u0061"]}"#, r#"{"a/b":["a"]}"#),
+        ] {
+            assert_eq!(plain(text).unwrap().json(), stored);
+        }
     }
 
     #[test]

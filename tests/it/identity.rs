@@ -29,7 +29,7 @@ async fn welcome_has_user_rooms_inbox_and_limits() {
         assert_eq!(welcome["inbox"], json!({ "seq": 0, "unread": 0, "read": 0 }));
         assert!(welcome["epoch"].is_string());
         let limits = json!({
-            "bodyBytesMax": 524_288, "frameBytesMax": 1_048_576, "attachmentsMax": 10,
+            "bodyBytesMax": 524_288, "frameBytesMax": 4_194_304, "attachmentsMax": 10,
             "historyMax": 200, "roomsMax": 1000,
         });
         assert_eq!(welcome["limits"], limits);

@@ -41,11 +41,12 @@ async fn a_body_at_the_limit_passes_and_one_byte_more_does_not() {
         assert_eq!(ann.refusal("SingleChat", direct).await, "message_too_large");
         assert_eq!(ann.ask("GroupChat", "x".repeat(98)).await["ok"], true);
         assert_eq!(ann.refusal("GroupChat", "x".repeat(99)).await, "message_too_large");
-        // A placeholder of 29 bytes and the bytes themselves: 96 characters of base64 are 71 or 72.
-        let bytes = |base64: String| json!({ "msg": { "base64": base64 } });
-        let at = format!("{}AAA=", "A".repeat(92));
-        assert_eq!(ann.ask("send message", bytes(at)).await["ok"], true);
-        assert_eq!(ann.refusal("send message", bytes("A".repeat(96))).await, "message_too_large");
+        // 136 characters of base64 are 100 bytes or 101.
+        let bytes = |end: &str| json!({ "base64": format!("{}{end}", "A".repeat(134)) });
+        assert_eq!(ann.ask("send message", bytes("==")).await["ok"], true);
+        assert_eq!(ann.refusal("send message", bytes("A=")).await, "message_too_large");
+        let in_an_object = |end: &str| json!({ "msg": [bytes(end)] });
+        assert_eq!(ann.refusal("send message", in_an_object("==")).await, "message_too_large");
     }
     server.stop().await;
 }

@@ -17,6 +17,7 @@ mod cluster;
 mod devices;
 mod direct_messages;
 mod edits;
+mod escapes;
 mod expiry;
 mod guests;
 mod harness;

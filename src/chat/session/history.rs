@@ -10,6 +10,8 @@ use crate::{
     domain::{CloseReason, Member, Place, Rejection, Seq, View},
 };
 
+/// The pages whose bodies fill an outbox: a page leaves room for events, and for base64.
+const OUTBOX_PAGES: usize = 4;
 /// Entries per page if the client names no limit.
 const PAGE_ENTRIES: u32 = 50;
 
@@ -52,7 +54,7 @@ impl Session {
         let limits = self.chat.limits();
         let limit = PageLimit {
             messages: limit.unwrap_or(PAGE_ENTRIES).min(limits.history_messages_max.get()),
-            bytes: limits.frame_bytes_max.get(),
+            bytes: limits.outbox_bytes_max.get() / OUTBOX_PAGES,
             attachments: ATTACHMENTS_PER_EVENT_MAX,
         };
         let page = self.chat.store.page(place, range, limit).await;

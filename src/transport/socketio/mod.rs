@@ -10,6 +10,8 @@
 //! this folder and are never logged.
 
 mod backpressure;
+#[cfg(test)]
+mod compression_tests;
 mod connection;
 mod eio3;
 mod engine;
@@ -41,6 +43,10 @@ use std::{fmt, sync::Arc};
 
 use axum::{Router, body::Body, extract::State, routing::any};
 use http::{Request, Response};
+use tower_http::{
+    CompressionLevel,
+    compression::{CompressionLayer, predicate::SizeAbove},
+};
 
 use self::{
     polling_state::PollingState,
@@ -55,6 +61,9 @@ use crate::{
     tasks::Tasks,
     transport::{cors, credentials, origin::Origins, subprotocol::Offer},
 };
+
+/// The smallest answer that is compressed, as by the official server.
+const COMPRESSED_BYTES_MIN: u16 = 1024;
 
 /// The supported methods.
 const METHODS: &str = "GET, POST, OPTIONS";
@@ -108,7 +117,8 @@ impl SocketIoTransport {
         let engine = Router::new()
             .route("/socket.io/", any(handle))
             .route("/socket.io", any(handle))
-            .with_state(self);
+            .with_state(self)
+            .layer(compression());
         cors::guard(engine, origins, METHODS)
     }
 
@@ -165,6 +175,12 @@ impl SocketIoTransport {
             Ok(())
         }
     }
+}
+
+/// Compresses the large answers to polls for clients that accept it.
+fn compression() -> CompressionLayer<SizeAbove> {
+    let large = SizeAbove::new(COMPRESSED_BYTES_MIN);
+    CompressionLayer::new().quality(CompressionLevel::Fastest).compress_when(large)
 }
 
 /// Answers any request for the engine's path but `OPTIONS`.

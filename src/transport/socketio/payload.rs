@@ -5,6 +5,7 @@
 //! one-letter packets would occupy a core for minutes.
 
 use axum::body::Body;
+use base64::{Engine as _, prelude::BASE64_STANDARD};
 use bytes::{Buf as _, Bytes};
 use http::{HeaderMap, header::CONTENT_TYPE};
 
@@ -12,6 +13,7 @@ use super::request::{EngineRejection, Version};
 use crate::{
     domain::Limits,
     transport::body::{self, BodyError},
+    wire::msgpack,
 };
 
 /// Separates the packets of a payload of version 4.
@@ -23,8 +25,8 @@ const TEXT_MARK: u8 = b':';
 /// Ends the digits of a length in a binary payload of version 3.
 const BINARY_MARK: u8 = 0xff;
 
-/// The most digits of a length. The limit for a frame is far below 10 MB.
-const DIGITS_MAX: usize = 7;
+/// The most digits of a length. The limit for a frame is far below 1 GB.
+const DIGITS_MAX: usize = 9;
 
 /// Reads a posted body within the limits of a frame.
 pub(super) async fn read_body(body: Body, limits: &Limits) -> Result<Bytes, EngineRejection> {
@@ -111,6 +113,18 @@ pub(super) fn close(version: Version) -> Payload {
         Version::V4 => b"1",
     };
     Payload { content_type: "text/plain", packets: 1, parts: vec![Bytes::from_static(packet)] }
+}
+
+/// The payload that refuses a client, if the first packet of `payload` is CONNECT of a parser that is
+/// not supported. It ends the session, too. Only clients of version 4 send CONNECT first.
+pub(super) fn refuse_parser(format: PayloadFormat, payload: &Payload) -> Option<Bytes> {
+    if format != PayloadFormat::V4 {
+        return None;
+    }
+    let first = payload.parts.first()?.split(|it| is_separator(*it)).next()?;
+    let message = BASE64_STANDARD.decode(first.strip_prefix(b"b")?).ok()?;
+    let refusal = BASE64_STANDARD.encode(msgpack::refuse_connect(&message)?);
+    Some(format!("b{refusal}{}1", char::from(SEPARATOR)).into())
 }
 
 /// Whether the byte separates packets of version 4.
@@ -244,7 +258,7 @@ mod tests {
             "0:0:0:",
             "9:4a",
             "2:\u{1f600}\u{1f600}",
-            "12345678:4",
+            "1234567890:4",
             "99999999999999999999:4",
             "1:4extra",
         ] {
@@ -274,7 +288,7 @@ mod tests {
             &[1, 5, 255, 4][..],
             &[0, 1, b'4'][..],
             &[0, 10, 255, b'4'][..],
-            &[0, 9, 9, 9, 9, 9, 9, 9, 9, 255][..],
+            &[0, 9, 9, 9, 9, 9, 9, 9, 9, 9, 9, 255][..],
         ] {
             assert_eq!(
                 parts(PayloadFormat::V3Binary, bad),

@@ -113,6 +113,13 @@ impl SocketIoTransport {
         let waiting_poll = WaitingPoll::begin(session);
         let mut answer = tokio::select! {
             biased;
+            refusal = session.wait_refused() => {
+                if session.close_phase() >= ClosePhase::Closing {
+                    return Err(EngineRejection::SessionUnknown);
+                }
+                session.finish(CloseReason::Fault);
+                return Ok(EngineResponse::text(refusal).into_response());
+            }
             answer = engine::poll(session.engine(), version, sid) => answer?,
             () = wait_for_noop(session) => EngineResponse::noop(version),
         };
@@ -163,6 +170,12 @@ impl SocketIoTransport {
                 EngineRejection::TooManyPackets
             }
         })?;
+        if session.with_polling(|it| it.is_first_post()) == Some(true)
+            && let Some(refusal) = payload::refuse_parser(format, &payload)
+        {
+            session.refuse_polling(refusal);
+            return Ok(EngineResponse::text(Bytes::from_static(b"ok")).into_response());
+        }
         let payload = event_names::mark_payload(format, payload);
         let limit = session.limits().frame_bytes_max.get();
         if payload.parts.iter().map(Bytes::len).sum::<usize>() > limit {
@@ -220,6 +233,11 @@ impl EngineResponse {
             Version::V3 => Bytes::from_static(b"1:6"),
             Version::V4 => Bytes::from_static(b"6"),
         };
+        Self::text(body)
+    }
+
+    /// A response that the engine did not make.
+    fn text(body: Bytes) -> Self {
         let content_type = http::HeaderValue::from_static("text/plain; charset=UTF-8");
         Self { content_type: Some(content_type), body }
     }

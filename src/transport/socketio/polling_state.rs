@@ -5,6 +5,7 @@
 
 use std::time::Duration;
 
+use bytes::Bytes;
 use tokio::time::Instant;
 
 /// The delay before the pending poll of a client that upgrades is answered with a noop. The client
@@ -24,12 +25,27 @@ pub(super) struct PollingState {
     upgrade: UpgradeState,
     /// Noops that were sent in the current upgrade.
     noops_sent: u32,
-    is_posting: bool,
     /// The number of polls that wait for packets. It is one, unless the client violates the protocol.
     waiting_polls: usize,
+    posts: PostPhase,
+    /// The answer to the next poll of a client that is refused.
+    refusal: Option<Bytes>,
     requests_in_progress: usize,
     /// The begin of the session, or the end of its last request.
     last_request_at: Instant,
+}
+
+/// The POST that is in progress.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+enum PostPhase {
+    /// None has begun.
+    Awaited,
+    /// The first one.
+    First,
+    /// None, after the first one.
+    Idle,
+    /// A further one.
+    Further,
 }
 
 /// The transport that carries a session.
@@ -51,8 +67,9 @@ impl PollingState {
         Self {
             upgrade: UpgradeState::Polling,
             noops_sent: 0,
-            is_posting: false,
             waiting_polls: 0,
+            posts: PostPhase::Awaited,
+            refusal: None,
             requests_in_progress: 0,
             last_request_at: now,
         }
@@ -118,12 +135,32 @@ impl PollingState {
 
     /// Begins a POST. Returns whether it may continue: only one is in progress at a time.
     pub(super) fn begin_post(&mut self) -> bool {
-        !std::mem::replace(&mut self.is_posting, true)
+        self.posts = match self.posts {
+            PostPhase::Awaited => PostPhase::First,
+            PostPhase::Idle => PostPhase::Further,
+            PostPhase::First | PostPhase::Further => return false,
+        };
+        true
     }
 
     /// Ends the POST that is in progress.
     pub(super) fn end_post(&mut self) {
-        self.is_posting = false;
+        self.posts = PostPhase::Idle;
+    }
+
+    /// Whether the POST that is in progress is the first one.
+    pub(super) fn is_first_post(&self) -> bool {
+        self.posts == PostPhase::First
+    }
+
+    /// Refuses the client with this payload.
+    pub(super) fn refuse(&mut self, payload: Bytes) {
+        self.refusal = Some(payload);
+    }
+
+    /// The payload that refuses the client.
+    pub(super) fn refusal(&self) -> Option<Bytes> {
+        self.refusal.clone()
     }
 
     /// Whether the session had no request for so long that it cannot exist in the engine any more.
@@ -172,8 +209,10 @@ mod tests {
         let mut state = PollingState::new(Instant::now());
         assert!(state.begin_post());
         assert!(!state.begin_post());
+        assert!(state.is_first_post());
         state.end_post();
         assert!(state.begin_post());
+        assert!(!state.is_first_post());
     }
 
     #[test]

@@ -1,5 +1,6 @@
 //! Names that the engine cannot read, and frames that are refused with a reason.
 
+use base64::{Engine as _, prelude::BASE64_STANDARD};
 use http::{Method, Request, StatusCode};
 use tokio::{
     io::{AsyncReadExt as _, AsyncWriteExt as _, DuplexStream},
@@ -7,9 +8,10 @@ use tokio::{
 };
 
 use super::test_support::{
-    Stack, TEST_TIMEOUT, WebSocketFrames as _, connect, connect_polling, poll_for, read,
+    NEW, Stack, TEST_TIMEOUT, WebSocketFrames as _, connect, connect_polling, poll_for, read,
     wait_for_session_end,
 };
+use crate::wire::msgpack;
 
 /// Events with names that JSON writes in an unusual way, and their `error message`.
 const NAMES: [(&str, &str); 6] = [
@@ -139,5 +141,40 @@ async fn the_path_needs_no_slash_at_its_end() {
         let (status, body) = read(stack.send(of("/socket.io")).await).await;
         let (expected, _) = read(stack.send(of("/socket.io/")).await).await;
         assert_eq!(status, expected, "{body}");
+    }
+}
+
+/// CONNECT as `socket.io-msgpack-parser` writes it.
+const FOREIGN_CONNECT: &[u8] = b"\x83\xa4type\x00\xa4data\xd4\x00\x00\xa3nsp\xa1/";
+
+#[tokio::test]
+async fn another_parser_is_refused_on_a_websocket() {
+    let stack = Stack::start();
+    let (_, mut client) = stack.open_websocket(NEW, 1 << 16).await;
+    client.receive_containing("0{").await;
+    let head = [0x82, 0x80 | u8::try_from(FOREIGN_CONNECT.len()).unwrap(), 0, 0, 0, 0];
+    client.write_all(&[&head[..], FOREIGN_CONNECT].concat()).await.unwrap();
+    let received = rest(&mut client).await;
+    let refusal = msgpack::refuse_connect(FOREIGN_CONNECT).unwrap();
+    let end = [&refusal[..], &[0x88, 2, 0x03, 0xeb]].concat();
+    assert!(received.ends_with(&end), "{received:?}");
+}
+
+#[tokio::test]
+async fn another_parser_is_refused_on_polling() {
+    let stack = Stack::start();
+    let packet = format!("b{}", BASE64_STANDARD.encode(FOREIGN_CONNECT));
+    let refusal = msgpack::refuse_connect(FOREIGN_CONNECT).unwrap();
+    let answer = format!("b{}\u{1e}1", BASE64_STANDARD.encode(refusal));
+    // The poll precedes the POST, or follows it.
+    let first = stack.open(4).await;
+    let posts = async { stack.post(&first, packet.clone()).await };
+    let (polled, posted) = tokio::join!(poll_for(&stack, &first, "b"), posts);
+    assert_eq!((polled, posted), (answer.clone(), (StatusCode::OK, "ok".to_owned())));
+    let second = stack.open(4).await;
+    assert_eq!(stack.post(&second, packet).await.0, StatusCode::OK);
+    assert_eq!(poll_for(&stack, &second, "b").await, answer);
+    for session in [&first, &second] {
+        wait_for_session_end(&stack, session).await;
     }
 }

@@ -309,7 +309,7 @@ fn welcome_is_serialized_as_documented() {
         r#""directs":[{"with":"bob","seq":9,"unread":2,"read":6,"muted":true},"#,
         r#"{"with":"zoe","seq":0,"unread":0,"read":0}],"#,
         r#""inbox":{"seq":9,"unread":2,"read":6},"#,
-        r#""limits":{"bodyBytesMax":524288,"frameBytesMax":1048576,"attachmentsMax":10,"#,
+        r#""limits":{"bodyBytesMax":524288,"frameBytesMax":4194304,"attachmentsMax":10,"#,
         r#""historyMax":200,"roomsMax":1000}}"#
     );
     assert_eq!(encode(&Event::Welcome(Box::new(welcome))), ("welcome", golden.to_owned()));

@@ -4,6 +4,7 @@
 //! packet, and then parsed as one. A sent frame is serialized from the same wire structs as JSON.
 //! So there is one parser of requests and one set of structs for events and answers.
 
+mod packet;
 mod peek;
 mod read;
 mod write;
@@ -12,6 +13,7 @@ use std::sync::Arc;
 
 use bytes::Bytes;
 
+pub use self::packet::refuse_connect;
 use self::{peek::FramePeek, read::Unpacked, write::pack};
 use super::{
     body::AttachmentEncoding,

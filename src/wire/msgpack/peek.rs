@@ -49,7 +49,7 @@ impl FramePeek {
 impl MsgPackReader<'_> {
     /// Reads the integer that `marker` begins. Other values are skipped.
     #[expect(clippy::wildcard_enum_match_arm, reason = "only integers are read")]
-    fn unsigned(&mut self, marker: Marker) -> Result<Option<u64>, Rejection> {
+    pub(super) fn unsigned(&mut self, marker: Marker) -> Result<Option<u64>, Rejection> {
         let bytes = match marker {
             Marker::FixPos(number) => return Ok(Some(number.into())),
             Marker::U8 => self.take(1)?,
@@ -62,7 +62,7 @@ impl MsgPackReader<'_> {
     }
 
     /// Skips the value that `marker` begins, without recursion.
-    fn skip(&mut self, marker: Marker) -> Result<(), Rejection> {
+    pub(super) fn skip(&mut self, marker: Marker) -> Result<(), Rejection> {
         let (mut values, mut next) = (0_usize, Some(marker));
         while let Some(marker) = next {
             values = values.saturating_add(self.skip_one(marker)?);

@@ -4,10 +4,13 @@
 //! frames are checked here first, and the session can say why it ends. Frames pass unchanged, but
 //! for event names that the engine cannot read (see [`event_names`]): such a frame is split in two
 //! fragments, and the marker is the end of the first one. Bytes are not collected, only the
-//! beginning of a packet until it is known whether it needs the marker.
+//! beginning of a packet until it is known whether it needs the marker, and the first message if it
+//! may be a packet of another parser.
+
+use bytes::Bytes;
 
 use super::event_names::{self, NameScan, SCAN_BYTES_MAX};
-use crate::wire::socketio::NAME_MARKER;
+use crate::wire::{msgpack, socketio::NAME_MARKER};
 
 /// The bit of the last fragment.
 const FIN: u8 = 0x80;
@@ -15,6 +18,8 @@ const FIN: u8 = 0x80;
 const RESERVED: u8 = 0x70;
 /// The bit of a masked frame.
 const MASKED: u8 = 0x80;
+/// The longest CONNECT packet of another parser that is recognized: a token and the rooms of `since`.
+const FOREIGN_CONNECT_BYTES_MAX: usize = 64 << 10;
 /// The longest payload with a length of one byte.
 const SHORT_MAX: usize = 125;
 
@@ -25,7 +30,7 @@ const CLOSE: u8 = 8;
 const PONG: u8 = 10;
 
 /// Why frames of a client are refused.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[derive(Clone, Debug, PartialEq, Eq)]
 pub(super) enum FrameError {
     /// The message is larger than the limit.
     TooLarge,
@@ -33,14 +38,17 @@ pub(super) enum FrameError {
     Protocol,
     /// The text is not UTF-8.
     NotUtf8,
+    /// The client has a parser that is not supported. The message is its refusal.
+    ForeignParser(Bytes),
 }
 
 impl FrameError {
     /// The close code, as RFC 6455 defines it.
-    pub(super) fn close_code(self) -> u16 {
+    pub(super) fn close_code(&self) -> u16 {
         match self {
             Self::TooLarge => 1009,
             Self::Protocol => 1002,
+            Self::ForeignParser(_) => 1003,
             Self::NotUtf8 => 1007,
         }
     }
@@ -60,6 +68,18 @@ pub(super) struct IncomingFrames {
     unfinished: Option<(MessageKind, usize)>,
     /// The text of the current payload is checked with this.
     text: Option<TextCheck>,
+    first_message: FirstMessage,
+}
+
+/// The first message of a connection. Only a client with another parser sends bytes before a text.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+enum FirstMessage {
+    /// It has not begun.
+    Awaited,
+    /// It is collected, because it is binary.
+    Collecting,
+    /// It was passed.
+    Passed,
 }
 
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -94,7 +114,8 @@ impl IncomingFrames {
     /// Nothing has arrived yet. Messages have at most `message_bytes_max` bytes.
     pub(super) fn new(message_bytes_max: usize) -> Self {
         let (begun, head, unfinished, text) = (Vec::new(), None, None, None);
-        Self { message_bytes_max, begun, head, left: 0, unfinished, text }
+        let first_message = FirstMessage::Awaited;
+        Self { message_bytes_max, begun, head, left: 0, unfinished, text, first_message }
     }
 
     /// The bytes that are still to come of a payload that has begun, or of one that was refused.
@@ -111,6 +132,9 @@ impl IncomingFrames {
     pub(super) fn push(&mut self, mut input: &[u8], out: &mut Vec<u8>) -> Result<(), FrameError> {
         while !input.is_empty() {
             let useful = match &self.head {
+                Some(head) if self.first_message == FirstMessage::Collecting => {
+                    head.payload_bytes - self.begun.len()
+                }
                 Some(head) => head.payload_bytes.min(SCAN_BYTES_MAX) - self.begun.len(),
                 None if self.left > 0 => self.left,
                 None => 1,
@@ -144,6 +168,14 @@ impl IncomingFrames {
             self.begun.clear();
             head
         };
+        if self.first_message == FirstMessage::Collecting {
+            if self.begun.len() < head.payload_bytes {
+                self.head = Some(head);
+                return Ok(());
+            }
+            self.first_message = FirstMessage::Passed;
+            self.check_parser(&head)?;
+        }
         let scan = head.scan(&self.begun);
         if scan == NameScan::Unfinished {
             self.head = Some(head);
@@ -160,6 +192,12 @@ impl IncomingFrames {
             }
         }
         Ok(())
+    }
+
+    /// Refuses a client whose first message is a packet of another parser.
+    fn check_parser(&mut self, head: &FrameHead) -> Result<(), FrameError> {
+        let message: Vec<u8> = unmask(&self.begun, head.mask, 0).collect();
+        msgpack::refuse_connect(&message).map_or(Ok(()), |it| Err(FrameError::ForeignParser(it)))
     }
 
     /// Checks that a frame may begin here.
@@ -184,6 +222,14 @@ impl IncomingFrames {
             return Err(FrameError::TooLarge);
         }
         self.unfinished = (!head.is_last).then_some((kind, bytes));
+        if self.first_message == FirstMessage::Awaited {
+            let is_whole = head.opcode == BINARY && head.is_last;
+            self.first_message = if is_whole && bytes <= FOREIGN_CONNECT_BYTES_MAX {
+                FirstMessage::Collecting
+            } else {
+                FirstMessage::Passed
+            };
+        }
         // A character may be split between fragments: only the engine checks those.
         let is_whole = head.opcode == TEXT && head.is_last;
         self.text = is_whole.then(|| TextCheck {

@@ -99,9 +99,27 @@ fn broken_frames_are_refused_with_their_kind() {
         for piece in PIECES {
             let bytes = bytes.get(..200).unwrap_or(&bytes);
             if error != FrameError::TooLarge {
-                assert_eq!(pass(bytes, piece), Err(error), "{bytes:?} in pieces of {piece}");
+                assert_eq!(
+                    pass(bytes, piece),
+                    Err(error.clone()),
+                    "{bytes:?} in pieces of {piece}"
+                );
             }
         }
         assert_eq!(pass(&bytes, 1000), Err(error));
+    }
+}
+
+#[test]
+fn only_the_first_message_is_searched_for_another_parser() {
+    let connect = b"\x82\xa4type\x00\xa3nsp\xa1/";
+    let first = [frame(0x89, b"ping"), frame(FIN | BINARY, connect)].concat();
+    let second = [text("40"), frame(FIN | BINARY, connect)].concat();
+    let other = [frame(FIN | BINARY, &[0xff; 300]), frame(FIN | BINARY, connect)].concat();
+    for piece in PIECES {
+        assert!(matches!(pass(&first, piece), Err(FrameError::ForeignParser(_))), "{piece}");
+        for passes in [&second, &other] {
+            assert!(pass(passes, piece).unwrap() == *passes, "{piece}");
+        }
     }
 }

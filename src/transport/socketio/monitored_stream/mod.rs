@@ -149,12 +149,15 @@ impl<S> MonitoredStream<S> {
         self.outgoing.set_close_code(error.close_code());
         self.is_refused = true;
         self.discard = Some(Box::pin(sleep(DISCARD_WAIT_MAX)));
-        if error == FrameError::TooLarge {
-            let limit = self.session.limits().frame_bytes_max.get();
-            self.session.close(CloseReason::FrameTooLarge { limit });
-        } else {
-            self.session.finish(CloseReason::Fault);
+        match error {
+            FrameError::TooLarge => {
+                let limit = self.session.limits().frame_bytes_max.get();
+                return self.session.close(CloseReason::FrameTooLarge { limit });
+            }
+            FrameError::ForeignParser(refusal) => self.outgoing.set_last_message(&refusal),
+            FrameError::Protocol | FrameError::NotUtf8 => {}
         }
+        self.session.finish(CloseReason::Fault);
     }
 
     fn abort(&mut self) -> io::Error {

@@ -1,4 +1,5 @@
-//! The frames that the engine writes: an empty close frame is replaced by one with a code.
+//! The frames that the engine writes: an empty close frame is replaced by one with a code, perhaps
+//! after a last message.
 
 use std::{
     io,
@@ -9,6 +10,10 @@ use bytes::{Buf as _, Bytes};
 
 /// The first byte of a close frame.
 const CLOSE: u8 = 0x88;
+/// The first byte of a binary message.
+const BINARY: u8 = 0x82;
+/// The byte before a length of 64 bits.
+const LONG: u8 = 127;
 /// The longest head of a frame from the server, which is not masked.
 const HEAD_BYTES_MAX: usize = 10;
 
@@ -16,7 +21,7 @@ const HEAD_BYTES_MAX: usize = 10;
 #[derive(Debug, Default)]
 pub(super) struct OutgoingFrames {
     position: FramePosition,
-    /// What is left of the close frame that replaces that of the engine.
+    /// What is left of the frames that replace the close frame of the engine.
     close_frame: Option<Bytes>,
 }
 
@@ -34,6 +39,14 @@ impl OutgoingFrames {
     pub(super) fn set_close_code(&mut self, code: u16) {
         let [high, low] = code.to_be_bytes();
         self.close_frame = Some(Bytes::copy_from_slice(&[CLOSE, 2, high, low]));
+    }
+
+    /// Sends a binary message before the close frame.
+    pub(super) fn set_last_message(&mut self, message: &[u8]) {
+        let close_frame = self.close_frame.take().unwrap_or_default();
+        let length = (message.len() as u64).to_be_bytes();
+        let frames = [&[BINARY, LONG][..], &length, message, &close_frame].concat();
+        self.close_frame = Some(frames.into());
     }
 
     /// Writes `bytes` with `write`. A close frame is written in full or counts as not written.
@@ -141,6 +154,12 @@ mod tests {
             coded.set_close_code(1009);
             let sent = write_in_pieces(&mut coded, &all[7..], piece);
             assert_eq!(sent, [&frames[7..], &[CLOSE, 2, 0x03, 0xf1]].concat());
+            let mut refused = OutgoingFrames::default();
+            refused.set_close_code(1003);
+            refused.set_last_message(b"no");
+            let sent = write_in_pieces(&mut refused, &all, piece);
+            let last = b"\x82\x7f\0\0\0\0\0\0\0\x02no\x88\x02\x03\xeb";
+            assert_eq!(sent, [&frames[..], last].concat());
         }
     }
 }

@@ -10,6 +10,7 @@
 
 mod close;
 mod permits;
+mod refusal;
 mod state;
 #[cfg(test)]
 mod tests;

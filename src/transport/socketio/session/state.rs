@@ -29,6 +29,10 @@ pub(in crate::transport::socketio) const FLUSH_WAIT_MAX: Duration = Duration::fr
 /// The same for a close reason that is prompt: the client is disconnected within a second.
 const PROMPT_FLUSH_WAIT_MAX: Duration = Duration::from_millis(700);
 
+/// The bodies of the largest size that may wait in inboxes before reading pauses. A frame is several
+/// times as large, and most of it may be escapes.
+const WAITING_BODIES: usize = 2;
+
 /// See the module.
 pub(super) struct State {
     phase: ClosePhase,
@@ -87,7 +91,7 @@ impl State {
             outgoing: OutgoingBytes::new(limits.outbox_bytes_max.get()),
             incoming: IncomingRequests::new(
                 limits.inbox_requests_max.get(),
-                limits.frame_bytes_max.get(),
+                limits.body_bytes_max.get().saturating_mul(WAITING_BODIES),
             ),
             unanswered: 0,
             reader: None,

@@ -27,7 +27,7 @@ fn state(polling: Option<PollingState>) -> State {
     let limits = Limits {
         outbox_bytes_max: size(100),
         inbox_requests_max: size(8),
-        frame_bytes_max: size(1000),
+        body_bytes_max: size(500),
         ..Limits::default()
     };
     State::new(&limits, polling.map(Box::new))
