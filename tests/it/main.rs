@@ -36,3 +36,4 @@ mod rights;
 mod rooms;
 mod sign_in;
 mod spaces;
+mod unread;

@@ -3,10 +3,10 @@
 use async_trait::async_trait;
 use time::OffsetDateTime;
 
-use super::Fault;
+use super::{Fault, Page, PageLimit, PageRange};
 use crate::domain::{
-    Body, DeviceId, Entry, Epoch, JoinMode, Log, Member, MessageId, MessageKind, Muted, NameKey,
-    NodeId, Place, Position, Role, Seq, Space, UserName,
+    Body, DeviceId, Epoch, JoinMode, Log, Member, MessageId, MessageKind, Muted, NameKey, NodeId,
+    Place, Position, Retained, Role, Seq, Space, UserName,
 };
 
 /// Devices remembered per user. The most recently seen ones are kept.
@@ -239,8 +239,17 @@ pub struct ChangeResult {
     pub after: Option<Member>,
     /// The log after the change and before the drafts of the batch.
     pub log: Log,
+    /// Number of deleted messages that the member has not read; 0 without a membership.
+    pub deleted: u64,
     /// The reason why a join had no effect.
     pub refused: Option<JoinRefusal>,
+}
+
+impl ChangeResult {
+    /// Number of unread messages after the change.
+    pub fn unread(&self) -> u64 {
+        self.after.map_or(0, |member| self.log.unread(member.read, self.deleted))
+    }
 }
 
 /// The reason why a user did not become a member.
@@ -263,6 +272,8 @@ pub struct Membership {
     pub member: Member,
     /// The state of the log.
     pub log: Log,
+    /// Number of deleted messages that the member has not read.
+    pub deleted: u64,
 }
 
 /// An entry without its position in the log.
@@ -327,56 +338,6 @@ pub enum Outcome {
     NotPermitted(Option<Role>),
 }
 
-/// The size limits of a page.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub struct PageLimit {
-    /// The number of entries.
-    pub messages: u32,
-    /// The bytes of their bodies.
-    pub bytes: usize,
-    /// The attachments of their bodies.
-    pub attachments: usize,
-}
-
-impl PageLimit {
-    /// Adds an entry to a page that has `used` this much, and returns whether it fits.
-    ///
-    /// The first entry always fits.
-    pub fn admits(&self, used: &mut Self, body: Option<&Body>) -> bool {
-        let first = used.messages == 0;
-        used.messages += 1;
-        used.bytes += body.map_or(0, Body::bytes);
-        used.attachments += body.map_or(0, |body| body.attachments().len());
-        first
-            || (used.messages <= self.messages
-                && used.bytes <= self.bytes
-                && used.attachments <= self.attachments)
-    }
-
-    /// The size of an empty page.
-    pub const NOTHING: Self = Self { messages: 0, bytes: 0, attachments: 0 };
-}
-
-/// Consecutive entries of a log.
-#[derive(Clone, Debug, Default, PartialEq, Eq)]
-pub struct Page {
-    /// Oldest first, without gaps.
-    pub entries: Vec<Entry>,
-    /// Whether the range has more entries.
-    pub more: bool,
-}
-
-/// The part of a log to read.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum PageRange {
-    /// The newest entries.
-    Newest,
-    /// The newest entries before this seq.
-    Before(Seq),
-    /// The oldest entries after this seq.
-    After(Seq),
-}
-
 /// What [`Store::trim`] keeps.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct TrimLimits {
@@ -391,8 +352,8 @@ pub struct TrimLimits {
 /// The result of [`Store::trim`].
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct Trimmed {
-    /// The floors of the logs that became shorter.
-    pub floors: Vec<(Place, Position)>,
+    /// The logs that became shorter.
+    pub logs: Vec<(Place, Retained)>,
     /// Whether there may be more to remove: the caller should continue soon.
     pub more: bool,
 }

@@ -8,7 +8,7 @@ use crate::{
     chat::ports::{Draft, DraftAct, MemberChange, Outcome, Page, PageLimit, PageRange, TrimLimits},
     domain::{
         Act, Body, Content, Conversation as DomainConversation, Entry, JoinMode, Log, Member,
-        MessageKind, Position, Role, Seq, UserName,
+        MessageKind, Position, Retained, Role, Seq, UserName,
     },
 };
 
@@ -37,8 +37,16 @@ impl Default for MemoryConversation {
 
 impl MemoryConversation {
     pub(super) fn log(&self) -> Log {
-        let members = self.members.len() as u64;
-        Log { head: self.head, floor: self.floor, members }
+        let (members, deleted) = (self.members.len() as u64, self.deleted_after(Seq::ZERO));
+        Log { head: self.head, floor: self.floor, members, deleted }
+    }
+
+    /// The number of deleted messages after `read` that are still stored.
+    pub(super) fn deleted_after(&self, read: Seq) -> u64 {
+        let is_deleted =
+            |it: &&Entry| matches!(it.act, Act::Said { content: Content::Removed, .. });
+        let deleted = self.entries.iter().filter(is_deleted);
+        deleted.filter(|it| it.seq() > read).count() as u64
     }
 
     pub(super) fn change(&mut self, user: &UserName, what: MemberChange) {
@@ -186,8 +194,8 @@ impl MemoryConversation {
         page
     }
 
-    /// Removes expired entries. Returns the floor if it has changed.
-    pub(super) fn trim(&mut self, retention: &TrimLimits) -> Option<Position> {
+    /// Removes expired entries. Returns what is left if that has changed.
+    pub(super) fn trim(&mut self, retention: &TrimLimits) -> Option<Retained> {
         let floor = self.floor;
         while let Some(first) = self.entries.front() {
             let too_many = retention.entries_max.is_some_and(|max| self.entries.len() as u64 > max);
@@ -205,7 +213,7 @@ impl MemoryConversation {
                 *body = None;
             }
         }
-        (self.floor != floor).then_some(self.floor)
+        (self.floor != floor).then(|| self.log().retained())
     }
 }
 

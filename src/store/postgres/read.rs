@@ -17,7 +17,7 @@ use crate::{
 const EPOCH: &str = "SELECT epoch FROM meta";
 
 const LOGS: &str =
-    "SELECT given.number - 1 AS number, head, messages, floor, floor_messages, members
+    "SELECT given.number - 1 AS number, head, messages, floor, floor_messages, members, deleted
     FROM unnest($1::text[], $2::bigint[], $3::text[], $4::text[]) WITH ORDINALITY
         AS given (space, kind, one, other, number)
     JOIN conversation ON conversation.space = given.space AND conversation.kind = given.kind

@@ -69,12 +69,13 @@ pub(crate) fn position(seq: i64, messages: i64) -> Result<Position, sqlx::Error>
     Ok(Position::from_raw(count(seq)?, count(messages)?))
 }
 
-/// Reads the columns `head, messages, floor, floor_messages, members`.
+/// Reads the columns `head, messages, floor, floor_messages, members, deleted`.
 pub(crate) fn log(row: &impl Columns) -> Result<Log, sqlx::Error> {
     Ok(Log {
         head: position(row.int("head")?, row.int("messages")?)?,
         floor: position(row.int("floor")?, row.int("floor_messages")?)?,
         members: count(row.int("members")?)?,
+        deleted: count(row.int("deleted")?)?,
     })
 }
 

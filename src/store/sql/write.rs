@@ -238,7 +238,8 @@ pub(crate) fn parse_current_members(
 ) -> Result<HashMap<usize, CurrentMember>, sqlx::Error> {
     let found = rows.iter().map(|row| {
         let messages = row.maybe_int("up_to")?.map(row::count).transpose()?;
-        Ok((number(row)?, CurrentMember { member: row::member(row)?, messages }))
+        let deleted = row::count(row.int("unread_deleted")?)?;
+        Ok((number(row)?, CurrentMember { member: row::member(row)?, messages, deleted }))
     });
     found.collect()
 }

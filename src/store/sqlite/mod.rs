@@ -243,7 +243,7 @@ impl Store for SqliteStore {
         let (trimmed, cursor) = trimmed.map_err(fault)?;
         self.trim_cursor.store(cursor, Ordering::Relaxed);
         let wal_needs_truncation =
-            self.wal_needs_truncation.swap(false, Ordering::Relaxed) || !trimmed.floors.is_empty();
+            self.wal_needs_truncation.swap(false, Ordering::Relaxed) || !trimmed.logs.is_empty();
         if wal_needs_truncation && !trim::truncate_wal(guard.connection()).await.map_err(fault)? {
             self.wal_needs_truncation.store(true, Ordering::Relaxed);
         }

@@ -17,7 +17,7 @@ use crate::{
 
 const EPOCH: &str = "SELECT epoch FROM meta";
 
-const LOG: &str = "SELECT head, messages, floor, floor_messages, members FROM conversation \
+const LOG: &str = "SELECT head, messages, floor, floor_messages, members, deleted FROM conversation \
     WHERE space = ? AND kind = ? AND one = ? AND other = ?";
 
 const MEMBER: &str = "SELECT role, joined, read, read_messages, muted FROM conversation \
