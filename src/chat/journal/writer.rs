@@ -337,7 +337,7 @@ fn revokes_right_of(change: &Change, draft: &Draft) -> bool {
 
 /// The stored entry of a draft.
 fn entry_of(draft: Draft, position: Position) -> Entry {
-    let Draft { place, id, author, needs: _, at, act } = draft;
+    let Draft { place, id, author, guest_session: _, needs: _, at, act } = draft;
     let act = match act {
         DraftAct::Say { kind, body } => {
             Act::Said { kind, content: Content::Body { body, edited_at: None } }

@@ -21,7 +21,7 @@ pub use outbox::{Outbox, Overflow};
 pub use page::{Page, PageLimit, PageRange};
 pub use store::{
     Batch, Change, ChangeResult, Committed, DEVICES_PER_USER_MAX, DIRECTS_LISTED_MAX, Draft,
-    DraftAct, GuestExpired, IdentityKind, JoinRefusal, MemberChange, Membership, Outcome, Store,
-    TrimLimits, Trimmed, UserDeparted, UserSeen,
+    DraftAct, GuestExpired, IdentityKind, JoinRefusal, MemberChange, Membership, Outcome,
+    PostedMessage, Store, TrimLimits, Trimmed, UserDeparted, UserSeen,
 };
 pub use tokens::{Claims, Rooms, Tokens};

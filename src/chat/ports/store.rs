@@ -27,8 +27,8 @@ pub const DIRECTS_LISTED_MAX: usize = 200;
 /// - **Authorized:** a draft whose author does not have the role that it [needs](Draft::needs),
 ///   after the batch's changes and before its drafts, is [`Outcome::NotPermitted`], also as a
 ///   repetition.
-/// - **Idempotent:** a message with the same place, author and id is stored at most once while it
-///   is kept, also within a batch. A repetition with the same kind and body is
+/// - **Idempotent:** a message with the same place, author, guest session and id is stored at most
+///   once while it is kept, also within a batch. A repetition with the same kind and body is
 ///   [`Outcome::Duplicate`] with the first seq and time, any other one is [`Outcome::Conflict`];
 ///   neither takes a `seq`. If the message was edited or deleted, any body is a duplicate, because
 ///   the first body is gone. This does not apply to edits and deletions: they carry the id of their
@@ -68,6 +68,9 @@ pub trait Store: Send + Sync + 'static {
     /// range, and at least one if there is one. [`PageRange::After`] a seq that is no longer kept
     /// begins with the oldest kept entry.
     async fn page(&self, place: &Place, range: PageRange, limit: PageLimit) -> Result<Page, Fault>;
+
+    /// The message at a seq, also a deleted one. `None` if there is none, or the entry is a change.
+    async fn message(&self, place: &Place, seq: Seq) -> Result<Option<PostedMessage>, Fault>;
 
     /// A user's membership in a place.
     async fn member(&self, place: &Place, user: &UserName) -> Result<Option<Member>, Fault>;
@@ -281,10 +284,13 @@ pub struct Membership {
 pub struct Draft {
     /// The conversation that it belongs to.
     pub place: Place,
-    /// The id, within conversation and author, of the message that is sent or changed.
+    /// The id of the message that is sent or changed, unique for a conversation, author and guest
+    /// session.
     pub id: MessageId,
     /// The author.
     pub author: UserName,
+    /// The guest session of the author; `None` for a registered user.
+    pub guest_session: Option<Box<str>>,
     /// The lowest role that permits it. `None` if the author need not be a member.
     pub needs: Option<Role>,
     /// The time at which the server received it.
@@ -315,6 +321,19 @@ pub enum DraftAct {
         /// The seq of the message.
         of: Seq,
     },
+}
+
+/// A stored message, without its content.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct PostedMessage {
+    /// The id.
+    pub id: MessageId,
+    /// The author.
+    pub author: UserName,
+    /// The guest session of the author; `None` for a registered user.
+    pub guest_session: Option<Box<str>>,
+    /// The kind.
+    pub kind: MessageKind,
 }
 
 /// The result of a draft.

@@ -115,6 +115,28 @@ pub(super) async fn only_messages_are_changed(store: &dyn Store) {
     assert_eq!(taken_away, [Outcome::Stored(at(5, 2))], "a notification may be deleted");
 }
 
+pub(super) async fn a_message_is_found_with_its_author(store: &dyn Store) {
+    let by_guest = Draft { guest_session: Some("first".into()), ..numbered("lobby", 2) };
+    let drafts = vec![
+        numbered("lobby", 1),
+        with_kind(by_guest, MessageKind::GroupChat),
+        edit("lobby", 1, "0"),
+        delete("lobby", 2),
+    ];
+    commit(store, drafts).await;
+    let found = async |n| store.message(&room("lobby"), seq(n)).await.unwrap();
+    let message = |id: &str, kind, session: Option<&str>| {
+        let (id, author) = (MessageId::from_raw(id), user("author"));
+        Some(PostedMessage { id, author, guest_session: session.map(Into::into), kind })
+    };
+    assert_eq!(found(1).await, message("1", MessageKind::Message, None));
+    assert_eq!(found(2).await, message("2", MessageKind::GroupChat, Some("first")), "deleted");
+    for n in [0, 3, 4, 5, u64::MAX] {
+        assert_eq!(found(n).await, None, "{n}");
+    }
+    assert_eq!(store.message(&room("other"), seq(1)).await.unwrap(), None);
+}
+
 pub(super) async fn a_deletion_happens_once(store: &dyn Store) {
     commit(store, vec![numbered("lobby", 1), numbered("lobby", 2)]).await;
     let first = at_time(5, delete("lobby", 1));

@@ -22,12 +22,12 @@ use time::{Duration, OffsetDateTime};
 use crate::{
     chat::ports::{
         Batch, Change, ChangeResult, DEVICES_PER_USER_MAX, DIRECTS_LISTED_MAX, Draft, GuestExpired,
-        IdentityKind, JoinRefusal, MemberChange, Outcome, PageLimit, PageRange, Store, TrimLimits,
-        UserDeparted, UserSeen,
+        IdentityKind, JoinRefusal, MemberChange, Outcome, PageLimit, PageRange, PostedMessage,
+        Store, TrimLimits, UserDeparted, UserSeen,
     },
     domain::{
         Act, Body, Content, Conversation, DeletedCount, DeviceId, Entry, JoinMode, Log, Member,
-        MessageKind, Muted, Place, Position, Retained, Role, RoomName, Seq, Space,
+        MessageId, MessageKind, Muted, Place, Position, Retained, Role, RoomName, Seq, Space,
     },
 };
 
@@ -73,6 +73,7 @@ async fn logs_are_kept<S: Store>(open: &(impl AsyncFn() -> S + Sync)) {
             a_repeat_is_always_a_duplicate,
             a_repeat_within_a_batch_is_a_duplicate,
             an_id_belongs_to_its_author_and_place,
+            an_id_belongs_to_the_guest_session,
             the_same_id_with_anything_else_is_a_conflict,
             repeats_and_conflicts_take_no_seq,
             a_repeat_of_a_changed_message_is_a_duplicate_with_any_body,
@@ -97,6 +98,7 @@ async fn logs_are_kept<S: Store>(open: &(impl AsyncFn() -> S + Sync)) {
             a_deletion_leaves_no_body,
             messages_can_be_changed_in_the_batch_that_stores_them,
             only_messages_are_changed,
+            a_message_is_found_with_its_author,
             a_deletion_happens_once,
             changes_carry_any_id,
         }

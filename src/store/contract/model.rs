@@ -9,7 +9,7 @@ use tokio::runtime::Runtime;
 use super::*;
 use crate::{
     chat::ports::{Committed, DraftAct, Membership},
-    domain::{DeviceId, MessageId, UserName},
+    domain::{DeviceId, UserName},
     store::MemoryStore,
 };
 
@@ -117,11 +117,13 @@ fn any_draft() -> impl Strategy<Value = Draft> {
     ];
     let needs =
         prop_oneof![3 => Just(None), 1 => prop::sample::select(ROLES.to_vec()).prop_map(Some)];
-    (place(), name(), needs, 0..9_u8, 0..40_u64, act).prop_map(
-        |(place, author, needs, id, n, act)| Draft {
+    let author = (name(), 0..3_u8);
+    (place(), author, needs, 0..9_u8, 0..40_u64, act).prop_map(
+        |(place, (author, session), needs, id, n, act)| Draft {
             place,
             id: MessageId::from_raw(&id.to_string()),
             author,
+            guest_session: (session > 0).then(|| session.to_string().into()),
             needs,
             at: time(n),
             act,
@@ -196,6 +198,10 @@ async fn dump(store: &dyn Store) -> String {
         let log_state = store.log(&place).await.unwrap();
         let entries = log(store, &place).await;
         write!(text, "{log_state:?} {entries:#?}").unwrap();
+        for entry in entries {
+            let message = store.message(&place, entry.seq()).await.unwrap();
+            write!(text, "{message:?}").unwrap();
+        }
         for name in USERS {
             let member = store.member(&place, &user(name)).await.unwrap();
             write!(text, "{member:?}").unwrap();

@@ -22,8 +22,8 @@ use self::{log::MemoryConversation, users::UserRecord};
 use crate::{
     chat::ports::{
         Batch, Change, ChangeResult, Committed, DIRECTS_LISTED_MAX, Draft, Fault, JoinRefusal,
-        MemberChange, Membership, Outcome, Page, PageLimit, PageRange, Store, TrimLimits, Trimmed,
-        UserDeparted,
+        MemberChange, Membership, Outcome, Page, PageLimit, PageRange, PostedMessage, Store,
+        TrimLimits, Trimmed, UserDeparted,
     },
     domain::{
         Conversation as DomainConversation, DeviceId, Epoch, Log, Member, NameKey, Place, Role,
@@ -104,6 +104,10 @@ impl Store for MemoryStore {
 
     async fn page(&self, place: &Place, range: PageRange, limit: PageLimit) -> Result<Page, Fault> {
         Ok(self.lock().places.get(place).map(|it| it.page(range, limit)).unwrap_or_default())
+    }
+
+    async fn message(&self, place: &Place, seq: Seq) -> Result<Option<PostedMessage>, Fault> {
+        Ok(self.lock().places.get(place).and_then(|it| it.message(seq)))
     }
 
     async fn member(&self, place: &Place, user: &UserName) -> Result<Option<Member>, Fault> {

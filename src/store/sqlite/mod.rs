@@ -39,10 +39,10 @@ use time::OffsetDateTime;
 use self::writer::SqliteWriter;
 use crate::{
     chat::ports::{
-        Batch, Committed, Draft, DraftAct, Fault, Page, PageLimit, PageRange, Store, TrimLimits,
-        Trimmed,
+        Batch, Committed, Draft, DraftAct, Fault, Page, PageLimit, PageRange, PostedMessage, Store,
+        TrimLimits, Trimmed,
     },
-    domain::{DeviceId, Epoch, Log, Member, NameKey, Place, Space, Synchronous, UserName},
+    domain::{DeviceId, Epoch, Log, Member, NameKey, Place, Seq, Space, Synchronous, UserName},
 };
 
 /// Connections for reads. When all are in use, the next read waits.
@@ -233,6 +233,11 @@ impl Store for SqliteStore {
     ) -> Result<Option<OffsetDateTime>, Fault> {
         let seen = read::device_seen(&self.readers, space, user, device).await;
         seen.map_err(|error| Fault::new("sqlite device query failed", error))
+    }
+
+    async fn message(&self, place: &Place, seq: Seq) -> Result<Option<PostedMessage>, Fault> {
+        let message = read::message(&self.readers, place, seq).await;
+        message.map_err(|error| Fault::new("sqlite message query failed", error))
     }
 
     async fn trim(&self, retention: &TrimLimits) -> Result<Trimmed, Fault> {

@@ -66,7 +66,7 @@ async fn no_statement_of_a_commit_reads_a_whole_table() {
 async fn a_page_uses_an_index() {
     let directory = tempfile::tempdir().unwrap();
     let store = open(&directory).await;
-    for sql in [read::OLDEST_AFTER, read::NEWEST_BEFORE] {
+    for sql in [read::OLDEST_AFTER, read::NEWEST_BEFORE, read::MESSAGE] {
         let steps = steps(&store, sql.to_owned()).await;
         check(sql, &steps);
         assert!(!steps.iter().any(|step| step.contains("TEMP B-TREE")), "{steps:?}");
