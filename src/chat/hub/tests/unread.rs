@@ -96,12 +96,14 @@ async fn many_deletions_are_counted_for_all_members() {
     let (_, bob) = connect(&hub, "bob", &RecordingOutbox::with_capacity(9));
     for place in [lobby().place, direct("ann", "bob")] {
         let mut log = TestLog::new(&hub, place);
+        // The read position of Bob is after the floor, so the log's own count is not his.
+        log.deliver(&[Message("bob")]);
         log.deliver(&[Message("ann"); 1001]);
-        for of in 1..=1000 {
+        for of in 2..=1001 {
             log.deliver(&[Deletion(of)]);
         }
         assert_eq!((log.unread(&ann), log.unread(&bob)), (0, 1));
-        log.deliver(&[Deletion(1001), Message("ann")]);
+        log.deliver(&[Deletion(1002), Message("ann")]);
         assert_eq!((log.unread(&ann), log.unread(&bob)), (0, 1));
     }
 }
@@ -112,19 +114,20 @@ async fn counts_of_the_store_and_delivered_deletions_add_up() {
     let (_, ann) = connect(&hub, "ann", &RecordingOutbox::with_capacity(99));
     let claim = |name| NameClaim::claim(&hub, &Space::root(), &user(name), Proof::User).unwrap();
     let mut log = TestLog::new(&hub, lobby().place);
-    log.deliver(&[Message("ann"), Message("ann"), Message("ann"), Deletion(1)]);
-    // The store is read before the next deletion is delivered, and the result arrives after it.
-    let (early, bob) = (log.membership(0, 1), claim("bob"));
+    log.deliver(&[Message("ann"); 4]);
     log.deliver(&[Deletion(2)]);
+    // The store is read before the next deletion is delivered, and the result arrives after it.
+    let (early, bob) = (log.membership(1, 1), claim("bob"));
+    log.deliver(&[Deletion(3)]);
     hub.users.cache_memberships(bob.online_user(), vec![early]);
     assert_eq!(log.unread(&bob), 1);
     // The store has an entry that is not delivered yet.
-    let ahead = log.next(&[Deletion(3)]);
-    let (late, cleo) = (log.membership(0, 3), claim("cleo"));
+    let ahead = log.next(&[Deletion(4)]);
+    let (late, cleo) = (log.membership(1, 3), claim("cleo"));
     hub.users.cache_memberships(cleo.online_user(), vec![late]);
     hub.deliver(&log.place, &ahead);
     assert_eq!([&ann, &bob, &cleo].map(|claim| log.unread(claim)), [0, 0, 0]);
-    log.deliver(&[Message("ann"), Message("ann"), Deletion(7)]);
+    log.deliver(&[Message("ann"), Message("ann"), Deletion(8)]);
     assert_eq!([&ann, &bob, &cleo].map(|claim| log.unread(claim)), [0, 1, 1]);
 }
 
