@@ -1,6 +1,5 @@
 //! Three nodes on a bus that loses, repeats and reorders announcements: each connection receives
-//! each entry once and in order, and all nodes agree on the online users and, with the store, on what
-//! is unread.
+//! each entry once and in order, and all nodes agree on the online users and on what is unread.
 
 use std::{
     collections::{BTreeMap, BTreeSet},
