@@ -133,6 +133,8 @@ export function addTo(state, talk, entry) {
   if (isMessage(entry)) {
     talk.typists.delete(authorOf(entry));
     count(state, talk, entry);
+  } else if (entry.event === "message deleted") {
+    countDeletion(talk, entry);
   }
   if (talk.key !== state.open || state.pinned) cut(talk);
 }
@@ -160,6 +162,13 @@ function count(state, talk, entry) {
   }
   if (talk.unread === 0 && !isBeingRead(state, talk)) talk.mark = talk.read ?? entry.seq - 1;
   talk.unread += 1;
+}
+
+/** A deleted message is not unread. */
+function countDeletion(talk, { seq, of }) {
+  if (seq <= talk.counted) return;
+  talk.counted = seq;
+  if (of > (talk.read ?? 0)) talk.unread = Math.max(0, talk.unread - 1);
 }
 
 function cut(talk) {

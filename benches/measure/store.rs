@@ -123,6 +123,7 @@ fn draft(place: &Place, number: u64) -> Draft {
         place: place.clone(),
         id: MessageId::from_raw(&format!("0197f3c0-6d5c-7a3e-8f00-{number:012}")),
         author: UserName::from_raw("bob"),
+        guest_session: None,
         needs: None,
         at: THEN,
         act: DraftAct::Say { kind: MessageKind::Message, body: small_body() },

@@ -48,17 +48,20 @@ test("reading in one tab marks as read in the other, and the sender sees it", as
   await bob.next("read", ({ user, seq }) => user === tab.name || seq === 3);
 });
 
-test("an edit and a deletion are not unread", async (t) => {
+test("an edit, a deletion and a deleted message are not unread", async (t) => {
   const { ann, bob, room } = await annAndBob(t);
   for (const text of ["one", "two"]) assertOk(await bob.ask("send message", text));
   await ann.room(room, 2).waitFor();
   assertOk(await bob.ask("edit message", { seq: 1, msg: "one, edited" }));
   assertOk(await bob.ask("delete message", { seq: 2 }));
+  await ann.room(room, 1).waitFor();
   assertOk(await bob.ask("send message", "three"));
-  await ann.room(room, 3).waitFor();
+  await ann.room(room, 2).waitFor();
+  const tab = await ChatPage.open(t, chromium, server, { sharing: ann });
+  await tab.room(room, 2).waitFor();
   await ann.room(room).click();
   await ann.waitForMessage("one, edited");
-  await ann.room(room, 3).waitFor({ state: "detached" });
+  await ann.room(room, 2).waitFor({ state: "detached" });
 });
 
 test("a muted room has a quiet count, in every tab, until it is unmuted", async (t) => {

@@ -46,9 +46,10 @@ class Conversation {
     return this.countAfter(this.readBy(user));
   }
 
-  /** How many messages follow `read`, up to `last`. */
+  /** How many messages follow `read`, up to `last`, without those deleted up to there. */
   countAfter(read, last = this.head) {
-    return this.messages.filter(({ seq }) => read < seq && seq <= last).length;
+    const isKept = ({ deletion }) => deletion === undefined || deletion.seq > last;
+    return this.messages.filter((it) => read < it.seq && it.seq <= last && isKept(it)).length;
   }
 
   /** The counters that `welcome` has for a user. */

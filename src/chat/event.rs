@@ -153,10 +153,10 @@ pub struct Tally {
 }
 
 impl Tally {
-    /// The tally of a member of this log.
-    pub fn of(member: &Member, log: &Log) -> Self {
+    /// The tally of a member of this log, to whom `deleted` deleted messages are unread.
+    pub fn of(member: &Member, log: &Log, deleted: u64) -> Self {
         let Member { role: _, joined: _, read, muted } = *member;
-        Self { head: log.head.seq, unread: log.unread(read), read: read.seq, muted }
+        Self { head: log.head.seq, unread: log.unread(read, deleted), read: read.seq, muted }
     }
 }
 

@@ -24,7 +24,8 @@ pub struct Entry {
     pub place: Place,
     /// The position in the log.
     pub position: Position,
-    /// The id of the posted or changed message, unique for a conversation and author.
+    /// The id of the posted or changed message, unique for a conversation and author. A guest is
+    /// another author than earlier ones of the same name.
     pub id: MessageId,
     /// The user that posted or changed the message.
     pub author: UserName,

@@ -38,7 +38,7 @@ pub use member::{JoinMode, Member, Muted, Role};
 pub(crate) use name::any_name;
 pub use name::{NameKey, RoomName, RoomPattern, Space, SpacePattern, UserName};
 pub use policy::{DevicePolicy, GuestDevices, Guests, QueryTokens, Synchronous};
-pub use position::{Log, Position};
+pub use position::{DeletedCount, Log, Position, Retained};
 pub use presence::{Roster, RosterArrival, RosterDeparture};
 pub use rate_limiter::RateLimiter;
 pub use recovery::{Recovery, recovery};

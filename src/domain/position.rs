@@ -1,4 +1,4 @@
-//! Positions in a log, counted in entries and in messages.
+//! Positions in a log, counted in entries and in messages, and the count of unread messages.
 
 use super::Seq;
 
@@ -48,14 +48,43 @@ pub struct Log {
     pub floor: Position,
     /// Number of members of the conversation.
     pub members: u64,
+    /// Number of deleted messages after the floor.
+    pub deleted: u64,
 }
 
 impl Log {
-    /// Number of unread messages after the read position `read`. Messages that are no longer stored
-    /// cannot be read and do not count.
-    pub fn unread(&self, read: Position) -> u64 {
-        self.head.messages_since(read.max(self.floor))
+    /// Number of unread messages after the read position `read`, of which `deleted` were deleted.
+    ///
+    /// Messages that are no longer stored cannot be read and do not count; neither do deleted ones.
+    /// Up to the floor, all read positions have the log's own number of deleted messages.
+    pub fn unread(&self, read: Position, deleted: u64) -> u64 {
+        let deleted = if read.seq <= self.floor.seq { self.deleted } else { deleted };
+        self.head.messages_since(read.max(self.floor)).saturating_sub(deleted)
     }
+
+    /// The part of the state that retention changes.
+    pub fn retained(&self) -> Retained {
+        let deleted = DeletedCount { count: self.deleted, up_to: self.head.seq };
+        Retained { floor: self.floor, deleted }
+    }
+}
+
+/// Number of deleted messages after a position, by the deletions up to an entry.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct DeletedCount {
+    /// The number.
+    pub count: u64,
+    /// The last entry that it considers.
+    pub up_to: Seq,
+}
+
+/// What retention left of a log.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct Retained {
+    /// The last entry that is no longer stored.
+    pub floor: Position,
+    /// The deleted messages after the floor.
+    pub deleted: DeletedCount,
 }
 
 #[cfg(test)]
@@ -68,15 +97,17 @@ mod tests {
         let head = read.next_change().next_message().next_change();
         assert_eq!(head, Position::from_raw(4, 2));
         let log = Log { head, ..Log::default() };
-        assert_eq!(log.unread(read), 1);
-        assert_eq!(log.unread(head), 0);
+        assert_eq!(log.unread(read, 0), 1);
+        assert_eq!(log.unread(head, 0), 0);
     }
 
     #[test]
-    fn trimmed_messages_are_not_unread() {
-        let log =
-            Log { head: Position::from_raw(10, 10), floor: Position::from_raw(8, 8), members: 1 };
-        assert_eq!(log.unread(Position::ZERO), 2);
-        assert_eq!(log.unread(Position::from_raw(9, 9)), 1);
+    fn trimmed_and_deleted_messages_are_not_unread() {
+        let position = |n| Position::from_raw(n, n);
+        let log = Log { head: position(10), floor: position(4), members: 1, deleted: 3 };
+        assert_eq!(log.unread(position(7), 2), 1);
+        assert_eq!(log.unread(position(4), 9), 3, "the log knows the number at its floor");
+        assert_eq!(log.unread(Position::ZERO, 9), 3);
+        assert_eq!(log.unread(position(9), 2), 0, "the head may lag behind the deletions");
     }
 }

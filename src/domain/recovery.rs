@@ -35,7 +35,7 @@ mod tests {
     fn recovery_is_the_complete_run_or_too_far() {
         let (at, most) = (Seq::from_raw, 3);
         let position = |seq| Position::from_raw(seq, seq);
-        let log = Log { head: position(8), floor: position(6), members: 1 };
+        let log = Log { head: position(8), floor: position(6), ..Log::default() };
         let kept = Log { floor: Position::ZERO, ..log };
         assert_eq!(recovery(at(5), &kept, most), Recovery::Replay { after: at(5) });
         assert_eq!(recovery(at(8), &kept, most), Recovery::Replay { after: at(8) });

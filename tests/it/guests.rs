@@ -8,7 +8,7 @@ use serde_json::{Value, json};
 
 use crate::{
     clients::{Client, ConnectOptions, Wire},
-    harness::TestServer,
+    harness::{TestServer, wait_for},
 };
 
 #[tokio::test]
@@ -194,6 +194,98 @@ async fn a_guest_inherits_nothing_from_an_earlier_guest_of_the_same_name() {
         let mine = next.post("mine").await;
         let edit = json!({ "seq": mine, "msg": "still mine" });
         assert_eq!(next.ask("edit message", edit).await["ok"], true);
+    }
+    server.stop().await;
+}
+
+/// Connects a new guest as soon as the name is free.
+async fn next_guest(server: &TestServer, wire: Wire, name: &str) -> Client {
+    let mut client = Client::open(server, wire, ConnectOptions::new()).await.ok().unwrap();
+    wait_for("a free name", async {
+        loop {
+            let answer = client.ask("new user", name).await;
+            if answer["ok"] == true {
+                answer["token"].as_str().unwrap().clone_into(&mut client.token);
+                return;
+            }
+            assert_eq!(answer["code"], "name_taken");
+        }
+    })
+    .await;
+    client
+}
+
+#[tokio::test]
+async fn an_id_belongs_to_the_guest_session_and_not_to_the_name() {
+    let server = TestServer::with(|config| {
+        config.store = StoreKind::Sqlite;
+        config.limits.presence_grace_ms = 1;
+    });
+    let server = server.await;
+    let mut tokens = Vec::new();
+    for wire in Wire::ALL {
+        let (name, bob_name) = (format!("ann {wire:?}"), format!("bob {wire:?}"));
+        let mut bob = Client::with_token(&server, wire, &server.token(&bob_name, &[])).await;
+        let posts = [
+            ("SingleChat", json!({ "to": bob_name, "data": "hi", "id": "same" })),
+            ("send message", json!({ "msg": "hi", "id": format!("same-{wire:?}") })),
+        ];
+        let mut ann = Client::named(&server, wire, &name).await;
+        let mut first = Vec::new();
+        for (event, post) in posts.clone() {
+            first.push(ann.ask(event, post).await["seq"].as_u64().unwrap());
+        }
+        let token = ann.token.clone();
+        ann.close().await;
+        assert_eq!(bob.next("user left").await["user"], name);
+        let mut back = Client::with_token(&server, wire, &token).await;
+        for ((event, post), seq) in posts.clone().into_iter().zip(&first) {
+            let answer = back.ask(event, post).await;
+            assert_eq!((&answer["seq"], &answer["duplicate"]), (&json!(seq), &json!(true)));
+        }
+        back.close().await;
+        assert_eq!(bob.next("user left").await["user"], name);
+
+        let mut second = next_guest(&server, wire, &name).await;
+        for ((event, post), seq) in posts.clone().into_iter().zip(&first) {
+            let answer = second.ask(event, post.clone()).await;
+            assert!(answer["seq"].as_u64().unwrap() > *seq, "{answer}");
+            assert_eq!(answer.get("duplicate"), None);
+            assert_eq!(second.ask(event, post).await["duplicate"], true, "{event}");
+        }
+        let other = json!({ "to": bob_name, "data": "else", "id": "same" });
+        assert_eq!(second.refusal("SingleChat", other).await, "conflict");
+        let change = json!({ "seq": first[1], "msg": "not mine" });
+        assert_eq!(second.refusal("edit message", change).await, "forbidden");
+        tokens.push((wire, second.token.clone(), posts));
+    }
+    let server = server.restart().await;
+    for (wire, token, posts) in tokens {
+        let mut ann = Client::with_token(&server, wire, &token).await;
+        for (event, post) in posts {
+            assert_eq!(ann.ask(event, post).await["duplicate"], true, "after a restart");
+        }
+    }
+    server.stop().await;
+}
+
+#[tokio::test]
+async fn a_guest_may_change_own_messages_after_joining_again() {
+    let server = TestServer::start().await;
+    for wire in Wire::ALL {
+        let there = format!("room-{wire:?}");
+        let mut ann = Client::named(&server, wire, &format!("ann {wire:?}")).await;
+        let mut bob = Client::named(&server, wire, &format!("bob {wire:?}")).await;
+        for client in [&mut ann, &mut bob] {
+            client.ask("join", there.as_str()).await;
+            client.ask("send message", json!({ "room": there, "msg": "hi" })).await;
+        }
+        bob.ask("leave", there.as_str()).await;
+        bob.ask("join", there.as_str()).await;
+        let change = |seq: u64| json!({ "room": there, "seq": seq, "msg": "hello" });
+        assert_eq!(bob.ask("edit message", change(2)).await["ok"], true);
+        assert_eq!(bob.refusal("edit message", change(1)).await, "forbidden");
+        assert_eq!(bob.ask("delete message", change(2)).await["ok"], true);
     }
     server.stop().await;
 }

@@ -37,3 +37,4 @@ mod rights;
 mod rooms;
 mod sign_in;
 mod spaces;
+mod unread;

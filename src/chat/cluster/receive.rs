@@ -97,7 +97,7 @@ impl Cluster {
                 let post = Post { delivery: Arc::clone(&delivery), origin: None, except: None };
                 self.deliver_in_order(&place, &[post], Vec::new());
             }
-            ClusterEvent::Trimmed(place, floor) => self.hub.fanout.trim(&[(place, floor)]),
+            ClusterEvent::Trimmed(place, retained) => self.hub.fanout.trim(&[(place, retained)]),
             ClusterEvent::MembershipChanged { place, user, by } => {
                 if self.hub.users.is_present(&place.space, &user) {
                     let space = place.space.clone();

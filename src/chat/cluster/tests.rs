@@ -1,5 +1,5 @@
 //! Three nodes on a bus that loses, repeats and reorders announcements: each connection receives
-//! each entry once and in order, and all nodes agree on the online users.
+//! each entry once and in order, and all nodes agree on the online users and on what is unread.
 
 use std::{
     collections::{BTreeMap, BTreeSet},
@@ -23,15 +23,15 @@ use crate::{
     chat::{
         Answer, Chat, ChatParts, ChatRules, Hello, Reply, Request, RetentionRules, RoomPost,
         Session,
-        ports::{Claims, Clock, NoMetrics, Outbox, Tokens as _},
+        ports::{Claims, Clock, Membership, NoMetrics, Outbox, Tokens as _},
         test_support::RecordingOutbox,
     },
     clock::RandomIds,
     domain::{
-        Body, DevicePolicy, GuestDevices, Guests, Limits, NodeId, RoomRules, Secret, Space,
-        UserName,
+        Body, DevicePolicy, GuestDevices, Guests, Limits, NodeId, RoomRules, Secret, Seq, Space,
+        UserName, View,
     },
-    store::{MemoryNodes, MemoryStore},
+    store::{MemoryNodes, MemoryStore, contract::memberships},
     tasks::Tasks,
 };
 
@@ -55,6 +55,9 @@ impl Clock for StoppedClock {
 enum Step {
     SendMessage(usize),
     SendDirect(usize, usize),
+    /// Deletes one of the user's messages, which may be deleted already.
+    Delete(usize, prop::sample::Index),
+    Read(usize, u64),
     Connect(usize, usize),
     Disconnect(usize),
     Pause(u64),
@@ -77,6 +80,9 @@ fn steps() -> impl Strategy<Value = Vec<Step>> {
     let step = prop_oneof![
         6 => node.clone().prop_map(Step::SendMessage),
         3 => (node.clone(), 0..NODES).prop_map(|(node, user)| Step::SendDirect(node, user)),
+        4 => (node.clone(), any::<prop::sample::Index>())
+            .prop_map(|(node, which)| Step::Delete(node, which)),
+        1 => (node.clone(), 0_u64..20).prop_map(|(node, seq)| Step::Read(node, seq)),
         2 => (node.clone(), 0_usize..4).prop_map(|(node, user)| Step::Connect(node, user)),
         2 => node.clone().prop_map(Step::Disconnect),
         3 => (0_u64..3000).prop_map(Step::Pause),
@@ -91,19 +97,32 @@ struct TestClient {
     user: usize,
     session: Session,
     outbox: Arc<RecordingOutbox>,
-    /// The client's messages that are delivered only to others, as the client would receive them.
+    /// The client's entries that are delivered only to others, as the client would receive them.
     own: BTreeSet<String>,
 }
 
+/// A message that was sent.
+struct Sent {
+    user: usize,
+    /// The text that its events begin with.
+    conversation: String,
+    of: Option<View>,
+    seq: Seq,
+    /// Whether it was delivered to the sender, too.
+    is_for_all: bool,
+}
+
 struct Fixture {
+    store: MemoryStore,
     chats: Vec<Arc<Chat>>,
     bus: Arc<MemoryBus>,
     tokens: KeyTokens,
     tasks: Tasks,
     finish: CancellationToken,
     clients: Vec<Vec<TestClient>>,
-    /// The number of messages per conversation, by the text that its events begin with.
+    /// The number of entries per conversation, by the text that its events begin with.
     sent: BTreeMap<String, u64>,
+    messages: Vec<Sent>,
 }
 
 impl Fixture {
@@ -137,13 +156,16 @@ impl Fixture {
         };
         let chats = (0..NODES).map(chat).collect();
         let clients = (0..NODES).map(|_| Vec::new()).collect();
-        Self { chats, bus, tokens, tasks, finish, clients, sent: BTreeMap::new() }
+        let (sent, messages) = (BTreeMap::new(), Vec::new());
+        Self { store, chats, bus, tokens, tasks, finish, clients, sent, messages }
     }
 
     async fn apply(&mut self, step: Step) {
         match step {
             Step::SendMessage(node) => self.send_message(node).await,
             Step::SendDirect(node, user) => self.send_direct(node, user).await,
+            Step::Delete(node, which) => self.delete(node, which).await,
+            Step::Read(node, seq) => self.read(node, Seq::from_raw(seq)).await,
             Step::Connect(node, user) => self.connect(node, user).await,
             Step::Disconnect(node) => drop(self.clients[node].pop()),
             Step::Pause(millis) => sleep(Duration::from_millis(millis)).await,
@@ -194,20 +216,65 @@ impl Fixture {
         if !is_for_all {
             client.own.insert(event);
         }
+        let (user, conversation, seq) = (client.user, "message".to_owned(), receipt.seq);
+        self.messages.push(Sent { user, conversation, of: None, seq, is_for_all });
     }
 
     /// The newest client sends a direct message to one of the first users.
     async fn send_direct(&mut self, node: usize, user: usize) {
         let Some(client) = self.clients[node].last_mut() else { return };
         let (one, other) = (client.user.min(user), client.user.max(user));
-        let sent = self.sent.entry(format!("message of user{one} and user{other}")).or_default();
+        let conversation = format!("message of user{one} and user{other}");
+        let sent = self.sent.entry(conversation.clone()).or_default();
         let body = Body::from_raw("\"psst\"".into(), Vec::new());
         let to = UserName::from_raw(&format!("user{user}"));
         let reply = ask(&mut client.session, Request::SingleChat { to, body, id: None }).await;
         let Ok(Answer::PostedTo { receipt, .. }) = reply else { panic!("{reply:?}") };
         *sent += 1;
         assert_eq!(receipt.seq.as_raw(), *sent, "one order of all nodes");
-        client.own.insert(format!("message of user{one} and user{other} {sent}"));
+        client.own.insert(format!("{conversation} {sent}"));
+        let of = Some(View::Direct(UserName::from_raw(&format!("user{user}"))));
+        let (user, seq) = (client.user, receipt.seq);
+        self.messages.push(Sent { user, conversation, of, seq, is_for_all: false });
+    }
+
+    /// The newest client deletes one of the user's messages.
+    async fn delete(&mut self, node: usize, which: prop::sample::Index) {
+        let Some(client) = self.clients[node].last_mut() else { return };
+        let own: Vec<_> = self.messages.iter().filter(|it| it.user == client.user).collect();
+        let Some(index) = (!own.is_empty()).then(|| which.index(own.len())) else { return };
+        let Sent { conversation, of, seq, is_for_all, .. } = own[index];
+        let request = Request::Delete { of: of.clone(), seq: *seq };
+        let reply = ask(&mut client.session, request).await;
+        let Ok(Answer::Changed { seq, duplicate, .. }) = reply else { panic!("{reply:?}") };
+        if !duplicate {
+            let sent = self.sent.get_mut(conversation).unwrap();
+            *sent += 1;
+            assert_eq!(seq.as_raw(), *sent, "one order of all nodes");
+            if !is_for_all {
+                client.own.insert(format!("{conversation} {sent}"));
+            }
+        }
+    }
+
+    /// The newest client has read the lobby up to an entry.
+    async fn read(&mut self, node: usize, seq: Seq) {
+        if let Some(client) = self.clients[node].last_mut() {
+            ask(&mut client.session, Request::Read { of: None, seq }).await.unwrap();
+        }
+    }
+
+    /// Asserts that a client's node counts the same unread messages as the store.
+    async fn assert_unread(store: &MemoryStore, client: &mut TestClient) {
+        let name = UserName::from_raw(&format!("user{}", client.user));
+        for membership in memberships(store, name.as_raw()).await {
+            let Membership { place, member, log, deleted } = membership;
+            let of = Some(place.conversation.view_for(&name));
+            let reply = ask(&mut client.session, Request::Read { of, seq: Seq::ZERO }).await;
+            let Ok(Answer::Read { seq, unread }) = reply else { panic!("{reply:?}") };
+            let stored = (member.read.seq, log.unread(member.read, deleted));
+            assert_eq!((seq, unread), stored, "{name} in {place}");
+        }
     }
 
     /// Asserts that each client has received all messages, and that all agree on the online users.
@@ -226,6 +293,7 @@ impl Fixture {
                 let users: Vec<_> = users.iter().map(UserName::as_raw).collect();
                 assert_eq!(users, online, "on node {node}");
                 assert_presence(&client.outbox.events(), client.user, &online);
+                Self::assert_unread(&self.store, client).await;
             }
         }
     }
@@ -270,10 +338,11 @@ fn until(
     }
 }
 
-/// Asserts that the client received each message of a conversation once and in order, from its
+/// Asserts that the client received each entry of a conversation once and in order, from its
 /// first received one to the last.
 fn assert_received_all(client: &TestClient, conversation: &str, sent: u64) {
     let events = client.outbox.events();
+    let events: Vec<_> = events.iter().map(|it| it.replacen("deletion", "message", 1)).collect();
     let seq = |event: &String| event.strip_prefix(conversation)?.trim().parse::<u64>().ok();
     let seqs: Vec<_> = events.iter().filter_map(seq).collect();
     if let Some(first) = seqs.first() {

@@ -14,7 +14,7 @@ use crate::{
         event::{Delivery, Event, Post},
         ports::Outbox,
     },
-    domain::{Conversation, Place, Position, UserName, View},
+    domain::{Conversation, Place, Position, Retained, UserName, View},
 };
 
 /// Sends events to the live room of a conversation, or to its users where it has none.
@@ -38,7 +38,7 @@ impl Fanout {
     pub(super) fn deliver(&self, place: &Place, run: &[Post]) -> (RunDelivery, Vec<ReadAdvance>) {
         match &place.conversation {
             Conversation::Room(_) => {
-                let advances = self.users.record_authors(place, run);
+                let advances = self.users.record_run(place, run);
                 let sent = self.live_rooms.deliver(place, run);
                 self.users.send_read_advances(place, &advances);
                 (sent, advances)
@@ -74,11 +74,11 @@ impl Fanout {
         }
     }
 
-    /// Drops entries below the retention floors.
-    pub(crate) fn trim(&self, floors: &[(Place, Position)]) {
-        for (place, floor) in floors {
-            self.live_rooms.trim(place, *floor);
-            self.users.trim(place, *floor);
+    /// Drops entries that are no longer stored.
+    pub(crate) fn trim(&self, logs: &[(Place, Retained)]) {
+        for (place, retained) in logs {
+            self.live_rooms.trim(place, retained);
+            self.users.trim(place, retained);
         }
     }
 

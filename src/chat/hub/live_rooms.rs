@@ -24,7 +24,7 @@ use crate::{
         ports::ClusterEvent,
         publisher::Publisher,
     },
-    domain::{Channel, ConnectionId, Limits, Log, NodeId, Place, Position, UserName},
+    domain::{Channel, ConnectionId, Limits, Log, NodeId, Place, Retained, UserName},
 };
 
 /// The live rooms by place, and the timers that their presence needs.
@@ -59,13 +59,14 @@ impl LiveRooms {
         self.lock().rooms.get(place).cloned()
     }
 
-    /// The live room at a place. It is made with `log` if there is none.
+    /// The live room at a place. It is made with `log` if there is none, else trimmed as `log` is.
     pub(super) fn get_or_create(&self, place: &Place, log: Log) -> Arc<LiveRoom> {
         let mut state = self.lock();
         let live_room = state.rooms.entry(place.clone()).or_insert_with(|| {
             self.publisher.add_new_room(place);
             LiveRoom::new(place.clone(), log, &self.publisher)
         });
+        live_room.trim(&log.retained());
         Arc::clone(live_room)
     }
 
@@ -248,10 +249,10 @@ impl LiveRooms {
         }
     }
 
-    /// Drops entries of a room below the retention floor.
-    pub(super) fn trim(&self, place: &Place, floor: Position) {
+    /// Drops entries of a room that are no longer stored.
+    pub(super) fn trim(&self, place: &Place, retained: &Retained) {
         if let Some(live_room) = self.get(place) {
-            live_room.trim(floor);
+            live_room.trim(retained);
         }
     }
 

@@ -11,6 +11,7 @@
 mod coalesced;
 mod connections;
 mod deadlines;
+mod delivered_log;
 mod due_queue;
 mod fanout;
 mod live_room;

@@ -11,9 +11,9 @@ use super::{
     },
 };
 use crate::{
-    chat::event::Delivery,
+    chat::event::{Delivery, Tally},
     domain::{
-        ConnectionId, Conversation, DeviceId, Log, Member, Place, Rejection, Role, RoomName, Space,
+        ConnectionId, Conversation, DeviceId, Member, Place, Rejection, Role, RoomName, Space,
         UserName,
     },
 };
@@ -93,8 +93,8 @@ impl NameClaim {
         self.hub.users.rooms_of(&self.id)
     }
 
-    /// The membership of the user in a conversation, and the state of its log.
-    pub(crate) fn member(&self, conversation: &Conversation) -> Option<(Member, Log)> {
+    /// The membership of the user in a conversation, and the tally of its log.
+    pub(crate) fn member(&self, conversation: &Conversation) -> Option<(Member, Tally)> {
         self.hub.users.member(&self.id, conversation)
     }
 

@@ -71,7 +71,7 @@ enum Completed {
 
 impl ChangeReply {
     fn with_result(self, changed: &ChangeResult) -> Result<Completed, Rejection> {
-        let ChangeResult { before, after, log, refused } = *changed;
+        let ChangeResult { before, after, log: _, deleted: _, refused } = *changed;
         match self {
             Self::Joined { connection, room } => match refused {
                 Some(JoinRefusal::TooManyRooms) => Err(Rejection::TooManyRooms),
@@ -86,7 +86,7 @@ impl ChangeReply {
             }
             Self::Read => {
                 let read = after.map(|it| it.read).unwrap_or_default();
-                let unread = after.map_or(0, |it| log.unread(it.read));
+                let unread = changed.unread();
                 Ok(Completed::Answer(Answer::Read { seq: read.seq, unread }))
             }
             Self::Muted => {

@@ -278,12 +278,11 @@ impl JournalWriter {
 
     async fn trim(&self, retention: &TrimLimits) -> Result<More, Rejection> {
         match self.store.trim(retention).await {
-            Ok(Trimmed { floors, more }) => {
-                self.hub.fanout.trim(&floors);
-                for (place, floor) in &floors {
-                    self.hub
-                        .publisher
-                        .publish_to_place(place, || ClusterEvent::Trimmed(place.clone(), *floor));
+            Ok(Trimmed { logs, more }) => {
+                self.hub.fanout.trim(&logs);
+                for (place, retained) in &logs {
+                    let event = || ClusterEvent::Trimmed(place.clone(), *retained);
+                    self.hub.publisher.publish_to_place(place, event);
                 }
                 Ok(if more { More::Yes } else { More::No })
             }
@@ -338,7 +337,7 @@ fn revokes_right_of(change: &Change, draft: &Draft) -> bool {
 
 /// The stored entry of a draft.
 fn entry_of(draft: Draft, position: Position) -> Entry {
-    let Draft { place, id, author, needs: _, at, act } = draft;
+    let Draft { place, id, author, guest_session: _, needs: _, at, act } = draft;
     let act = match act {
         DraftAct::Say { kind, body } => {
             Act::Said { kind, content: Content::Body { body, edited_at: None } }

@@ -6,7 +6,7 @@ use async_trait::async_trait;
 
 use crate::{
     chat::event::Delivery,
-    domain::{Channel, DeviceId, NodeId, Place, Position, Seq, SignInId, Space, Typing, UserName},
+    domain::{Channel, DeviceId, NodeId, Place, Retained, Seq, SignInId, Space, Typing, UserName},
 };
 
 /// Carries announcements from node to node.
@@ -68,8 +68,8 @@ pub struct Announcement {
 pub enum ClusterEvent {
     /// An entry was stored: a delivery of [`Event::Entry`](crate::chat::event::Event::Entry).
     Entry(Arc<Delivery>),
-    /// A log was trimmed: entries up to this position are no longer kept.
-    Trimmed(Place, Position),
+    /// A log was trimmed, and this is left.
+    Trimmed(Place, Retained),
     /// A user's membership has changed.
     MembershipChanged {
         /// The conversation.

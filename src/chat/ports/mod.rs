@@ -8,6 +8,7 @@ mod fault;
 mod metrics;
 mod nodes;
 mod outbox;
+mod page;
 mod store;
 mod tokens;
 
@@ -17,9 +18,10 @@ pub use fault::{Fault, with_causes};
 pub use metrics::{ConnectionMetrics, MetricEvent, Metrics, NoMetrics, Wire};
 pub use nodes::{ClaimOutcome, GuestName, HeartbeatReply, LEASE, Nodes, OnlineDevices};
 pub use outbox::{Outbox, Overflow};
+pub use page::{Page, PageLimit, PageRange};
 pub use store::{
     Batch, Change, ChangeResult, Committed, DEVICES_PER_USER_MAX, DIRECTS_LISTED_MAX, Draft,
-    DraftAct, GuestExpired, IdentityKind, JoinRefusal, MemberChange, Membership, Outcome, Page,
-    PageLimit, PageRange, Store, TrimLimits, Trimmed, UserDeparted, UserSeen,
+    DraftAct, GuestExpired, IdentityKind, JoinRefusal, MemberChange, Membership, Outcome,
+    PostedMessage, Store, TrimLimits, Trimmed, UserDeparted, UserSeen,
 };
 pub use tokens::{Claims, Rooms, Tokens};

@@ -3,10 +3,10 @@
 use async_trait::async_trait;
 use time::OffsetDateTime;
 
-use super::Fault;
+use super::{Fault, Page, PageLimit, PageRange};
 use crate::domain::{
-    Body, DeviceId, Entry, Epoch, JoinMode, Log, Member, MessageId, MessageKind, Muted, NameKey,
-    NodeId, Place, Position, Role, Seq, Space, UserName,
+    Body, DeviceId, Epoch, JoinMode, Log, Member, MessageId, MessageKind, Muted, NameKey, NodeId,
+    Place, Position, Retained, Role, Seq, Space, UserName,
 };
 
 /// Devices remembered per user. The most recently seen ones are kept.
@@ -27,8 +27,8 @@ pub const DIRECTS_LISTED_MAX: usize = 200;
 /// - **Authorized:** a draft whose author does not have the role that it [needs](Draft::needs),
 ///   after the batch's changes and before its drafts, is [`Outcome::NotPermitted`], also as a
 ///   repetition.
-/// - **Idempotent:** a message with the same place, author and id is stored at most once while it
-///   is kept, also within a batch. A repetition with the same kind and body is
+/// - **Idempotent:** a message with the same place, author, guest session and id is stored at most
+///   once while it is kept, also within a batch. A repetition with the same kind and body is
 ///   [`Outcome::Duplicate`] with the first seq and time, any other one is [`Outcome::Conflict`];
 ///   neither takes a `seq`. If the message was edited or deleted, any body is a duplicate, because
 ///   the first body is gone. This does not apply to edits and deletions: they carry the id of their
@@ -68,6 +68,9 @@ pub trait Store: Send + Sync + 'static {
     /// range, and at least one if there is one. [`PageRange::After`] a seq that is no longer kept
     /// begins with the oldest kept entry.
     async fn page(&self, place: &Place, range: PageRange, limit: PageLimit) -> Result<Page, Fault>;
+
+    /// The message at a seq, also a deleted one. `None` if there is none, or the entry is a change.
+    async fn message(&self, place: &Place, seq: Seq) -> Result<Option<PostedMessage>, Fault>;
 
     /// A user's membership in a place.
     async fn member(&self, place: &Place, user: &UserName) -> Result<Option<Member>, Fault>;
@@ -239,8 +242,17 @@ pub struct ChangeResult {
     pub after: Option<Member>,
     /// The log after the change and before the drafts of the batch.
     pub log: Log,
+    /// Number of deleted messages that the member has not read; 0 without a membership.
+    pub deleted: u64,
     /// The reason why a join had no effect.
     pub refused: Option<JoinRefusal>,
+}
+
+impl ChangeResult {
+    /// Number of unread messages after the change.
+    pub fn unread(&self) -> u64 {
+        self.after.map_or(0, |member| self.log.unread(member.read, self.deleted))
+    }
 }
 
 /// The reason why a user did not become a member.
@@ -263,6 +275,8 @@ pub struct Membership {
     pub member: Member,
     /// The state of the log.
     pub log: Log,
+    /// Number of deleted messages that the member has not read.
+    pub deleted: u64,
 }
 
 /// An entry without its position in the log.
@@ -270,10 +284,13 @@ pub struct Membership {
 pub struct Draft {
     /// The conversation that it belongs to.
     pub place: Place,
-    /// The id, within conversation and author, of the message that is sent or changed.
+    /// The id of the message that is sent or changed, unique for a conversation, author and guest
+    /// session.
     pub id: MessageId,
     /// The author.
     pub author: UserName,
+    /// The guest session of the author; `None` for a registered user.
+    pub guest_session: Option<Box<str>>,
     /// The lowest role that permits it. `None` if the author need not be a member.
     pub needs: Option<Role>,
     /// The time at which the server received it.
@@ -306,6 +323,19 @@ pub enum DraftAct {
     },
 }
 
+/// A stored message, without its content.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct PostedMessage {
+    /// The id.
+    pub id: MessageId,
+    /// The author.
+    pub author: UserName,
+    /// The guest session of the author; `None` for a registered user.
+    pub guest_session: Option<Box<str>>,
+    /// The kind.
+    pub kind: MessageKind,
+}
+
 /// The result of a draft.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Outcome {
@@ -327,56 +357,6 @@ pub enum Outcome {
     NotPermitted(Option<Role>),
 }
 
-/// The size limits of a page.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub struct PageLimit {
-    /// The number of entries.
-    pub messages: u32,
-    /// The bytes of their bodies.
-    pub bytes: usize,
-    /// The attachments of their bodies.
-    pub attachments: usize,
-}
-
-impl PageLimit {
-    /// Adds an entry to a page that has `used` this much, and returns whether it fits.
-    ///
-    /// The first entry always fits.
-    pub fn admits(&self, used: &mut Self, body: Option<&Body>) -> bool {
-        let first = used.messages == 0;
-        used.messages += 1;
-        used.bytes += body.map_or(0, Body::bytes);
-        used.attachments += body.map_or(0, |body| body.attachments().len());
-        first
-            || (used.messages <= self.messages
-                && used.bytes <= self.bytes
-                && used.attachments <= self.attachments)
-    }
-
-    /// The size of an empty page.
-    pub const NOTHING: Self = Self { messages: 0, bytes: 0, attachments: 0 };
-}
-
-/// Consecutive entries of a log.
-#[derive(Clone, Debug, Default, PartialEq, Eq)]
-pub struct Page {
-    /// Oldest first, without gaps.
-    pub entries: Vec<Entry>,
-    /// Whether the range has more entries.
-    pub more: bool,
-}
-
-/// The part of a log to read.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum PageRange {
-    /// The newest entries.
-    Newest,
-    /// The newest entries before this seq.
-    Before(Seq),
-    /// The oldest entries after this seq.
-    After(Seq),
-}
-
 /// What [`Store::trim`] keeps.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct TrimLimits {
@@ -391,8 +371,8 @@ pub struct TrimLimits {
 /// The result of [`Store::trim`].
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct Trimmed {
-    /// The floors of the logs that became shorter.
-    pub floors: Vec<(Place, Position)>,
+    /// The logs that became shorter.
+    pub logs: Vec<(Place, Retained)>,
     /// Whether there may be more to remove: the caller should continue soon.
     pub more: bool,
 }

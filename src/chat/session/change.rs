@@ -5,16 +5,11 @@ use crate::{
     chat::{
         ReplyCallback,
         journal::PendingDraft,
-        ports::{Draft, DraftAct, PageLimit, PageRange},
+        ports::{DraftAct, PostedMessage},
         request::{DraftReply, PendingReply},
     },
-    domain::{
-        Act, Body, Conversation, Entry, MessageId, MessageKind, Place, Rejection, Role, Seq, View,
-    },
+    domain::{Body, Conversation, MessageId, MessageKind, Place, Rejection, Role, Seq, View},
 };
-
-/// The limit of a page with one entry.
-const ONE: PageLimit = PageLimit { messages: 1, bytes: usize::MAX, attachments: usize::MAX };
 
 impl Session {
     /// `edit message`: permitted for the author.
@@ -53,31 +48,19 @@ impl Session {
         if !role.may_send() {
             return Err(Rejection::ReadOnly);
         }
-        let before = seq.previous().ok_or(Rejection::NoSuchMessage)?;
-        let page = self.chat.store.page(&place, PageRange::After(before), ONE).await;
-        let entry = page.map_err(|fault| unavailable(&fault))?.entries.pop();
-        let entry = entry.filter(|entry| entry.seq() == seq).ok_or(Rejection::NoSuchMessage)?;
-        let Entry { id, author, act: Act::Said { kind, .. }, .. } = entry else {
-            return Err(Rejection::NoSuchMessage);
-        };
-        if kind == MessageKind::Notification {
-            return Err(Rejection::NoSuchMessage);
-        }
-        let is_own = author == *self.identity()?.user() && self.was_member_at(&place, seq).await?;
+        let message = self.chat.store.message(&place, seq).await;
+        let message = message.map_err(|fault| unavailable(&fault))?;
+        let message = message.filter(|it| it.kind != MessageKind::Notification);
+        let PostedMessage { id, author, guest_session, kind } =
+            message.ok_or(Rejection::NoSuchMessage)?;
+        // An earlier guest of the same name is another author.
+        let identity = self.identity()?;
+        let is_own = author == *identity.user() && guest_session == identity.rights.guest;
         Ok(Target { place, role, id, kind, is_own })
     }
 
-    /// Whether this session's user wrote the message, and not an earlier guest of the same name.
-    async fn was_member_at(&self, place: &Place, seq: Seq) -> Result<bool, Rejection> {
-        if self.identity()?.rights.guest.is_none() {
-            return Ok(true);
-        }
-        Ok(self.member(place).await?.is_some_and(|member| member.joined < seq))
-    }
-
     async fn submit(&self, target: Target, act: DraftAct, answer: ReplyCallback) {
-        let author = self.author(&target.place.conversation, target.enough());
-        let (author, needs) = match author {
+        let author = match self.author(&target.place.conversation, target.enough()) {
             Ok(author) => author,
             Err(rejection) => return answer(Err(rejection)),
         };
@@ -85,7 +68,7 @@ impl Session {
         let now = self.chat.clock.now();
         let draft_reply = DraftReply::Changed { at: now, is_own };
         let reply = PendingReply { draft_reply, callback: answer };
-        let draft = Draft { place, id, author, needs, at: now, act };
+        let draft = author.draft(place, id, now, act);
         let except = self.excluded_connection(kind);
         let origin = self.registration.id();
         self.chat.journal.append(PendingDraft { draft, origin, except, reply }).await;

@@ -6,6 +6,7 @@
 //! the session disconnects its user.
 
 mod auth;
+mod author;
 mod change;
 mod held;
 mod history;
@@ -23,6 +24,7 @@ use tracing::{Span, error, field::display};
 
 use self::{
     auth::{LastSeenGuard, Rights},
+    author::Author,
     held::HeldPosts,
 };
 use super::{
@@ -233,13 +235,13 @@ impl Session {
         &self,
         conversation: &Conversation,
         enough: fn(Role) -> bool,
-    ) -> Result<(UserName, Option<Role>), Rejection> {
+    ) -> Result<Author, Rejection> {
         let identity = self.identity()?;
-        let user = identity.user().clone();
-        let Some(room) = conversation.room() else { return Ok((user, None)) };
-        let Rights { rooms, global_role, .. } = &identity.rights;
-        let needs = rooms.grant(room).least(*global_role, enough).ok_or(Rejection::NotMember)?;
-        Ok((user, Some(needs)))
+        let Rights { rooms, global_role, guest, .. } = &identity.rights;
+        let least =
+            |room| rooms.grant(room).least(*global_role, enough).ok_or(Rejection::NotMember);
+        let needs = conversation.room().map(least).transpose()?;
+        Ok(Author { user: identity.user().clone(), guest_session: guest.clone(), needs })
     }
 
     /// A conversation in this session's space.

@@ -7,7 +7,7 @@ use crate::{
     chat::{
         ReplyCallback, RoomPost,
         journal::PendingDraft,
-        ports::{Draft, DraftAct},
+        ports::DraftAct,
         request::{DraftReply, PendingReply},
     },
     domain::{
@@ -120,14 +120,14 @@ impl Session {
         answer: ReplyCallback,
     ) {
         let CheckedMessage { place, kind, body, id } = message;
-        let (author, needs) = match self.author(&place.conversation, Role::may_send) {
+        let author = match self.author(&place.conversation, Role::may_send) {
             Ok(author) => author,
             Err(rejection) => return answer(Err(rejection)),
         };
         let id = id.unwrap_or_else(|| self.chat.ids.message_id());
         let at = self.chat.clock.now();
         let reply = PendingReply { draft_reply: posted(id.clone(), at), callback: answer };
-        let draft = Draft { place, id, author, needs, at, act: DraftAct::Say { kind, body } };
+        let draft = author.draft(place, id, at, DraftAct::Say { kind, body });
         let except = self.excluded_connection(kind);
         let origin = self.registration.id();
         self.chat.journal.append(PendingDraft { draft, origin, except, reply }).await;

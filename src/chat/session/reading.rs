@@ -4,6 +4,7 @@ use super::Session;
 use crate::{
     chat::{
         Answer, Reply, ReplyCallback,
+        event::Tally,
         hub::Cause,
         journal::{ChangeReply, MembershipRequest},
         ports::{Change, MemberChange},
@@ -34,9 +35,9 @@ impl Session {
 
     /// The answer, if the entries were read before.
     fn has_read(&self, place: &Place, seq: Seq) -> Option<Answer> {
-        let (member, log) = self.identity.as_ref()?.name_claim.member(&place.conversation)?;
-        let unread = log.unread(member.read);
-        (seq <= member.read.seq).then_some(Answer::Read { seq: member.read.seq, unread })
+        let (_, tally) = self.identity.as_ref()?.name_claim.member(&place.conversation)?;
+        let Tally { read, unread, .. } = tally;
+        (seq <= read).then_some(Answer::Read { seq: read, unread })
     }
 
     /// `mute`: mutes or unmutes a conversation.

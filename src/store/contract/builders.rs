@@ -35,6 +35,7 @@ pub(crate) fn draft(room: &str, id: &str, text: &str) -> Draft {
         place: self::room(room),
         id: MessageId::from_raw(id),
         author: user("author"),
+        guest_session: None,
         needs: None,
         at: time(1),
         act: DraftAct::Say { kind: MessageKind::Message, body: body(text) },
@@ -65,7 +66,7 @@ pub(crate) fn delete(room: &str, of: u64) -> Draft {
 
 /// A message as it is read from a log without changes.
 pub(crate) fn stored(draft: Draft, n: u64) -> Entry {
-    let Draft { place, id, author, needs: _, at, act } = draft;
+    let Draft { place, id, author, guest_session: _, needs: _, at, act } = draft;
     let act = match act {
         DraftAct::Say { kind, body } => {
             Act::Said { kind, content: Content::Body { body, edited_at: None } }

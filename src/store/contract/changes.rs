@@ -26,7 +26,7 @@ pub(super) async fn edits_and_deletions_are_entries_and_no_messages(store: &dyn 
     let expected = [at(3, 2), at(4, 3), at(5, 3), at(6, 3)].map(Outcome::Stored);
     assert_eq!(commit(store, drafts).await, expected);
     let head = at(6, 3);
-    assert_eq!(log_state(store, &room("lobby")).await, Log { head, ..Log::default() });
+    assert_eq!(log_state(store, &room("lobby")).await, Log { head, deleted: 1, ..Log::default() });
     let log = log(store, &room("lobby")).await;
     let positions: Vec<_> = log.iter().map(|entry| entry.position).collect();
     assert_eq!(positions, [at(1, 1), at(2, 2), at(3, 2), at(4, 3), at(5, 3), at(6, 3)]);
@@ -113,6 +113,28 @@ pub(super) async fn only_messages_are_changed(store: &dyn Store) {
     assert_eq!(log_state(store, &room("empty")).await, Log::default());
     let taken_away = commit(store, vec![delete("lobby", 1)]).await;
     assert_eq!(taken_away, [Outcome::Stored(at(5, 2))], "a notification may be deleted");
+}
+
+pub(super) async fn a_message_is_found_with_its_author(store: &dyn Store) {
+    let by_guest = Draft { guest_session: Some("first".into()), ..numbered("lobby", 2) };
+    let drafts = vec![
+        numbered("lobby", 1),
+        with_kind(by_guest, MessageKind::GroupChat),
+        edit("lobby", 1, "0"),
+        delete("lobby", 2),
+    ];
+    commit(store, drafts).await;
+    let found = async |n| store.message(&room("lobby"), seq(n)).await.unwrap();
+    let message = |id: &str, kind, session: Option<&str>| {
+        let (id, author) = (MessageId::from_raw(id), user("author"));
+        Some(PostedMessage { id, author, guest_session: session.map(Into::into), kind })
+    };
+    assert_eq!(found(1).await, message("1", MessageKind::Message, None));
+    assert_eq!(found(2).await, message("2", MessageKind::GroupChat, Some("first")), "deleted");
+    for n in [0, 3, 4, 5, u64::MAX] {
+        assert_eq!(found(n).await, None, "{n}");
+    }
+    assert_eq!(store.message(&room("other"), seq(1)).await.unwrap(), None);
 }
 
 pub(super) async fn a_deletion_happens_once(store: &dyn Store) {

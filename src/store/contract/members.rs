@@ -32,13 +32,53 @@ pub(super) async fn a_read_pointer_counts_messages_and_not_changes(store: &dyn S
         edit("lobby", 3, "0"),
     ];
     commit(store, drafts).await;
-    let log = log_state(store, &room("lobby")).await;
     let expected = [(2, at(2, 1), 2), (3, at(3, 2), 1), (4, at(4, 2), 1), (9, at(6, 3), 0)];
     for (to, read, unread) in expected {
         let [changed] = apply_changes(store, vec![reading(to)]).await[..] else { panic!() };
-        let after = changed.after.unwrap();
-        assert_eq!((after.read, log.unread(after.read)), (read, unread), "to {to}");
+        assert_eq!((changed.after.unwrap().read, changed.unread()), (read, unread), "to {to}");
     }
+}
+
+/// The unread messages of Ann in the lobby, by her memberships.
+async fn unread_of_ann(store: &dyn Store) -> u64 {
+    let lobby = memberships(store, "ann").await.into_iter().find(|it| it.place == room("lobby"));
+    lobby.map_or(0, |it| it.log.unread(it.member.read, it.deleted))
+}
+
+pub(super) async fn deleted_messages_are_not_unread(store: &dyn Store) {
+    apply_changes(store, vec![change("lobby", "ann", JOIN)]).await;
+    commit(store, (1..=5).map(|n| numbered("lobby", n)).collect()).await;
+    let drafts = vec![delete("lobby", 2), delete("lobby", 2), edit("lobby", 3, "0")];
+    commit(store, drafts).await;
+    commit(store, vec![delete("lobby", 2), delete("lobby", 4)]).await;
+    assert_eq!(log_state(store, &room("lobby")).await.deleted, 2, "2 was deleted once");
+    assert_eq!(unread_of_ann(store).await, 3);
+    for (to, unread) in [(1, 2), (2, 2), (3, 1), (4, 1), (2, 1), (5, 0), (99, 0)] {
+        let [changed] = apply_changes(store, vec![reading(to)]).await[..] else { panic!() };
+        assert_eq!((changed.unread(), unread_of_ann(store).await), (unread, unread), "to {to}");
+    }
+    commit(store, vec![delete("lobby", 1), numbered("lobby", 6), delete("lobby", 5)]).await;
+    assert_eq!(unread_of_ann(store).await, 1, "deleted messages were read");
+    commit(store, vec![delete("lobby", 10), numbered("lobby", 7)]).await;
+    assert_eq!(unread_of_ann(store).await, 1);
+}
+
+pub(super) async fn changes_of_a_batch_count_deleted_messages(store: &dyn Store) {
+    apply_changes(store, vec![change("lobby", "ann", JOIN)]).await;
+    commit(store, (1..=5).map(|n| numbered("lobby", n)).collect()).await;
+    commit(store, vec![delete("lobby", 2), delete("lobby", 4)]).await;
+    let changes = vec![
+        change("lobby", "ann", MemberChange::Mute(Muted::Yes)),
+        reading(3),
+        reading(1),
+        change("lobby", "ann", MemberChange::Mute(Muted::No)),
+        change("lobby", "ann", MemberChange::Leave),
+        change("lobby", "ann", JOIN),
+        reading(1),
+    ];
+    let results = apply_changes(store, changes).await;
+    let unread: Vec<_> = results.iter().map(|it| (it.unread(), it.deleted)).collect();
+    assert_eq!(unread, [(3, 2), (1, 1), (1, 1), (1, 1), (0, 0), (0, 0), (0, 0)]);
 }
 
 /// A member that joined after one entry and has read up to another.

@@ -2,6 +2,7 @@
 
 mod builders;
 mod changes;
+mod earlier;
 mod logs;
 mod members;
 mod model;
@@ -20,18 +21,22 @@ use time::{Duration, OffsetDateTime};
 
 use crate::{
     chat::ports::{
-        Batch, Change, DEVICES_PER_USER_MAX, DIRECTS_LISTED_MAX, Draft, GuestExpired, IdentityKind,
-        JoinRefusal, MemberChange, Outcome, PageLimit, PageRange, Store, TrimLimits, UserDeparted,
-        UserSeen,
+        Batch, Change, ChangeResult, DEVICES_PER_USER_MAX, DIRECTS_LISTED_MAX, Draft, GuestExpired,
+        IdentityKind, JoinRefusal, MemberChange, Outcome, PageLimit, PageRange, PostedMessage,
+        Store, TrimLimits, UserDeparted, UserSeen,
     },
     domain::{
-        Act, Body, Content, Conversation, DeviceId, Entry, JoinMode, Log, Member, MessageKind,
-        Muted, Place, Position, Role, RoomName, Seq, Space,
+        Act, Body, Content, Conversation, DeletedCount, DeviceId, Entry, JoinMode, Log, Member,
+        MessageId, MessageKind, Muted, Place, Position, Retained, Role, RoomName, Seq, Space,
     },
 };
 
 pub(crate) use self::{
-    builders::*, model::assert_agrees_with_memory, nodes::nodes_contract, retention::trim,
+    builders::*,
+    earlier::{EARLIER_ROWS, earlier_rows_are_migrated},
+    model::assert_agrees_with_memory,
+    nodes::nodes_contract,
+    retention::{trim, trim_logs},
     shared::shared_contract,
 };
 
@@ -69,6 +74,7 @@ async fn logs_are_kept<S: Store>(open: &(impl AsyncFn() -> S + Sync)) {
             a_repeat_is_always_a_duplicate,
             a_repeat_within_a_batch_is_a_duplicate,
             an_id_belongs_to_its_author_and_place,
+            an_id_belongs_to_the_guest_session,
             the_same_id_with_anything_else_is_a_conflict,
             repeats_and_conflicts_take_no_seq,
             a_repeat_of_a_changed_message_is_a_duplicate_with_any_body,
@@ -93,6 +99,7 @@ async fn logs_are_kept<S: Store>(open: &(impl AsyncFn() -> S + Sync)) {
             a_deletion_leaves_no_body,
             messages_can_be_changed_in_the_batch_that_stores_them,
             only_messages_are_changed,
+            a_message_is_found_with_its_author,
             a_deletion_happens_once,
             changes_carry_any_id,
         }
@@ -102,6 +109,7 @@ async fn logs_are_kept<S: Store>(open: &(impl AsyncFn() -> S + Sync)) {
             trim_removes_nothing_within_the_limits,
             a_trimmed_log_continues,
             trimmed_messages_are_not_unread,
+            a_trim_counts_the_deleted_messages_that_are_left,
             changes_of_trimmed_messages_stay,
             trim_forgets_absent_guests,
             a_long_log_is_cut_in_bounded_parts,
@@ -135,6 +143,8 @@ async fn members_are_kept<S: Store>(open: &(impl AsyncFn() -> S + Sync)) {
         members::{
             a_read_position_only_moves_forward_and_to_the_head,
             a_read_pointer_counts_messages_and_not_changes,
+            deleted_messages_are_not_unread,
+            changes_of_a_batch_count_deleted_messages,
             muted_is_kept,
             read_and_mute_do_nothing_for_non_members,
             authors_have_read_their_own_messages,

@@ -9,7 +9,7 @@ use tokio::runtime::Runtime;
 use super::*;
 use crate::{
     chat::ports::{Committed, DraftAct, Membership},
-    domain::{DeviceId, MessageId, UserName},
+    domain::{DeviceId, UserName},
     store::MemoryStore,
 };
 
@@ -117,11 +117,13 @@ fn any_draft() -> impl Strategy<Value = Draft> {
     ];
     let needs =
         prop_oneof![3 => Just(None), 1 => prop::sample::select(ROLES.to_vec()).prop_map(Some)];
-    (place(), name(), needs, 0..9_u8, 0..40_u64, act).prop_map(
-        |(place, author, needs, id, n, act)| Draft {
+    let author = (name(), 0..3_u8);
+    (place(), author, needs, 0..9_u8, 0..40_u64, act).prop_map(
+        |(place, (author, session), needs, id, n, act)| Draft {
             place,
             id: MessageId::from_raw(&id.to_string()),
             author,
+            guest_session: (session > 0).then(|| session.to_string().into()),
             needs,
             at: time(n),
             act,
@@ -196,6 +198,10 @@ async fn dump(store: &dyn Store) -> String {
         let log_state = store.log(&place).await.unwrap();
         let entries = log(store, &place).await;
         write!(text, "{log_state:?} {entries:#?}").unwrap();
+        for entry in entries {
+            let message = store.message(&place, entry.seq()).await.unwrap();
+            write!(text, "{message:?}").unwrap();
+        }
         for name in USERS {
             let member = store.member(&place, &user(name)).await.unwrap();
             write!(text, "{member:?}").unwrap();
@@ -211,7 +217,7 @@ async fn run_step(store: &dyn Store, step: &Step) -> String {
         Step::Commit(batch) => {
             format!("{:#?}", normalized(store.commit(batch).await.unwrap()))
         }
-        Step::Trim(retention) => format!("{:#?}", trim(store, retention).await),
+        Step::Trim(retention) => format!("{:#?}", trim_logs(store, retention).await),
         Step::Page(range, limit) => {
             let mut text = String::new();
             for place in places() {
@@ -223,9 +229,10 @@ async fn run_step(store: &dyn Store, step: &Step) -> String {
     }
 }
 
-/// Checks the counts of a log: positions count messages, the head and the floor are its ends, and
-/// no read position is past the head.
+/// Checks the counts of a log: positions count messages, the head and the floor are its ends, no
+/// read position is past the head, and deleted messages are not unread.
 async fn assert_counts(store: &dyn Store) {
+    let is_deleted = |it: &&Entry| matches!(it.act, Act::Said { content: Content::Removed, .. });
     for place in places() {
         let (log_state, entries) = (store.log(&place).await.unwrap(), log(store, &place).await);
         let mut last = log_state.floor;
@@ -235,12 +242,24 @@ async fn assert_counts(store: &dyn Store) {
             last = entry.position;
         }
         assert_eq!(last, log_state.head, "{place:?}");
+        let deleted = entries.iter().filter(is_deleted).count() as u64;
+        assert_eq!(log_state.deleted, deleted, "{place:?}");
         let mut members = 0;
         for name in USERS {
             let Some(member) = store.member(&place, &user(name)).await.unwrap() else { continue };
             members += 1;
-            let after = entries.iter().filter(|it| it.is_message() && it.seq() > member.read.seq);
-            assert_eq!(log_state.unread(member.read), after.count() as u64, "{name} in {place:?}");
+            let after = entries.iter().filter(|it| it.seq() > member.read.seq);
+            let deleted = after.clone().filter(is_deleted).count() as u64;
+            let unread = after.filter(|it| it.body().is_some() && it.is_message()).count() as u64;
+            assert_eq!(log_state.unread(member.read, deleted), unread, "{name} in {place:?}");
+            let read = MemberChange::Read(Seq::ZERO);
+            let change = Change { place: place.clone(), ..super::change("", name, read) };
+            let changed = apply_changes(store, vec![change]).await;
+            assert_eq!(changed[0].unread(), unread, "{name} in {place:?}");
+            let of_user = memberships(store, name).await;
+            if let Some(it) = of_user.iter().find(|it| it.place == place) {
+                assert_eq!(it.log.unread(it.member.read, it.deleted), unread, "{place:?}");
+            }
         }
         assert_eq!(log_state.members, members, "{place:?}");
     }

@@ -34,6 +34,21 @@ pub(super) async fn an_id_belongs_to_its_author_and_place(store: &dyn Store) {
     assert_eq!(case, [Outcome::Stored(nth(4))], "upper and lower case are two ids");
 }
 
+pub(super) async fn an_id_belongs_to_the_guest_session(store: &dyn Store) {
+    let by = |session: Option<&str>, text: &str| Draft {
+        guest_session: session.map(Into::into),
+        ..draft("lobby", "same", text)
+    };
+    commit(store, vec![by(Some("first"), "1")]).await;
+    let drafts = vec![by(Some("second"), "2"), by(None, "3"), by(Some("second"), "2")];
+    let [two, three] = [2, 3].map(|n| Outcome::Stored(nth(n)));
+    let again = |n| Outcome::Duplicate { seq: seq(n), at: time(1) };
+    assert_eq!(commit(store, drafts).await, [two, three, again(2)]);
+    let drafts = vec![by(Some("first"), "1"), by(Some("second"), "1"), by(None, "3")];
+    assert_eq!(commit(store, drafts).await, [again(1), Outcome::Conflict, again(3)]);
+    assert_eq!(head(store, &room("lobby")).await, seq(3));
+}
+
 pub(super) async fn the_same_id_with_anything_else_is_a_conflict(store: &dyn Store) {
     let with = |text: &str, attachments: &[&'static [u8]]| {
         Body::from_raw(text.into(), attachments.iter().map(|it| Bytes::from_static(it)).collect())

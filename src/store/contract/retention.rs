@@ -1,23 +1,30 @@
 //! Retention.
 
+use std::collections::BTreeMap;
+
 use super::*;
 
 const EVERYTHING: TrimLimits =
     TrimLimits { entries_max: None, entries_after: None, guests_after: OffsetDateTime::UNIX_EPOCH };
 
-/// Trims until nothing is left to remove. Returns the final floors.
-pub(crate) async fn trim(store: &dyn Store, retention: &TrimLimits) -> Vec<(Place, Position)> {
-    let mut floors = std::collections::BTreeMap::new();
+/// Trims until nothing is left to remove. Returns what is left of the trimmed logs.
+pub(crate) async fn trim_logs(store: &dyn Store, limits: &TrimLimits) -> Vec<(Place, Retained)> {
+    let mut logs: BTreeMap<Place, Retained> = BTreeMap::new();
     loop {
-        let trimmed = store.trim(retention).await.unwrap();
-        for (place, floor) in trimmed.floors {
-            let before = floors.insert(place, floor);
-            assert!(before.is_none_or(|before| before < floor), "a floor rises");
+        let trimmed = store.trim(limits).await.unwrap();
+        for (place, retained) in trimmed.logs {
+            let before = logs.insert(place, retained);
+            assert!(before.is_none_or(|it| it.floor < retained.floor), "a floor rises");
         }
         if !trimmed.more {
-            return floors.into_iter().collect();
+            return logs.into_iter().collect();
         }
     }
+}
+
+/// The same, but returns only the floors.
+pub(crate) async fn trim(store: &dyn Store, limits: &TrimLimits) -> Vec<(Place, Position)> {
+    trim_logs(store, limits).await.into_iter().map(|(place, it)| (place, it.floor)).collect()
 }
 
 fn newest(entries_max: u64) -> TrimLimits {
@@ -122,12 +129,33 @@ pub(super) async fn trimmed_messages_are_not_unread(store: &dyn Store) {
     let log = log_state(store, &room("lobby")).await;
     assert_eq!(log.floor, nth(5));
     let reads = |name, n| change("lobby", name, MemberChange::Read(seq(n)));
-    assert_eq!(log.unread(read(store, &room("lobby"), "bob").await), 4);
+    assert_eq!(log.unread(read(store, &room("lobby"), "bob").await, 0), 4);
     let changed =
         apply_changes(store, vec![reads("ann", 3), reads("ann", 7), reads("ann", 5)]).await;
     let read: Vec<_> = changed.iter().filter_map(|it| it.after).map(|it| it.read).collect();
     assert_eq!(read, [nth(5), nth(7), nth(7)]);
-    assert_eq!(log.unread(read[1]), 2);
+    assert_eq!(changed.iter().map(ChangeResult::unread).collect::<Vec<_>>(), [4, 2, 2]);
+}
+
+pub(super) async fn a_trim_counts_the_deleted_messages_that_are_left(store: &dyn Store) {
+    apply_changes(store, vec![change("lobby", "ann", JOIN)]).await;
+    let mut drafts: Vec<_> = (1..=6).map(|n| numbered("lobby", n)).collect();
+    drafts.extend([2, 4, 5].map(|n| delete("lobby", n)));
+    commit(store, drafts).await;
+    let unread = async || {
+        let membership = memberships(store, "ann").await.remove(0);
+        (membership.deleted, membership.log.unread(membership.member.read, membership.deleted))
+    };
+    assert_eq!(unread().await, (3, 3));
+    let trimmed = trim_logs(store, &newest(7)).await;
+    let left = |n, count| {
+        let deleted = DeletedCount { count, up_to: seq(9) };
+        [(room("lobby"), Retained { floor: nth(n), deleted })]
+    };
+    assert_eq!(trimmed, left(2, 2));
+    assert_eq!(unread().await, (2, 2));
+    assert_eq!(trim_logs(store, &newest(4)).await, left(5, 0));
+    assert_eq!(unread().await, (0, 1));
 }
 
 pub(super) async fn changes_of_trimmed_messages_stay(store: &dyn Store) {

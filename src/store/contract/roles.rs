@@ -21,7 +21,7 @@ pub(super) async fn a_new_member_has_read_everything_before_the_batch(store: &dy
     assert_eq!(member(store, &room("lobby"), "ann").await, Some(ann));
     let log = log_state(store, &room("lobby")).await;
     assert_eq!(log, Log { head: at(3, 2), members: 1, ..Log::default() });
-    assert_eq!(log.unread(ann.read), 1);
+    assert_eq!(log.unread(ann.read, 0), 1);
 }
 
 pub(super) async fn a_join_does_not_change_an_existing_member(store: &dyn Store) {

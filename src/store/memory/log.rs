@@ -5,10 +5,13 @@ use std::collections::{BTreeMap, VecDeque};
 use time::OffsetDateTime;
 
 use crate::{
-    chat::ports::{Draft, DraftAct, MemberChange, Outcome, Page, PageLimit, PageRange, TrimLimits},
+    chat::ports::{
+        Draft, DraftAct, MemberChange, Outcome, Page, PageLimit, PageRange, PostedMessage,
+        TrimLimits,
+    },
     domain::{
         Act, Body, Content, Conversation as DomainConversation, Entry, JoinMode, Log, Member,
-        MessageKind, Position, Role, Seq, UserName,
+        MessageKind, Position, Retained, Role, Seq, UserName,
     },
 };
 
@@ -18,6 +21,8 @@ pub(super) struct MemoryConversation {
     floor: Position,
     /// The entries after the floor, up to the head.
     entries: VecDeque<Entry>,
+    /// The guest sessions of the authors of these entries, for those by guests.
+    guest_sessions: BTreeMap<Seq, Box<str>>,
     pub(super) members: BTreeMap<UserName, Member>,
     /// The time of the last message.
     pub(super) said_at: OffsetDateTime,
@@ -29,6 +34,7 @@ impl Default for MemoryConversation {
             head: Position::ZERO,
             floor: Position::ZERO,
             entries: VecDeque::new(),
+            guest_sessions: BTreeMap::new(),
             members: BTreeMap::new(),
             said_at: OffsetDateTime::UNIX_EPOCH,
         }
@@ -37,8 +43,16 @@ impl Default for MemoryConversation {
 
 impl MemoryConversation {
     pub(super) fn log(&self) -> Log {
-        let members = self.members.len() as u64;
-        Log { head: self.head, floor: self.floor, members }
+        let (members, deleted) = (self.members.len() as u64, self.deleted_after(Seq::ZERO));
+        Log { head: self.head, floor: self.floor, members, deleted }
+    }
+
+    /// The number of deleted messages after `read` that are still stored.
+    pub(super) fn deleted_after(&self, read: Seq) -> u64 {
+        let is_deleted =
+            |it: &&Entry| matches!(it.act, Act::Said { content: Content::Removed, .. });
+        let deleted = self.entries.iter().filter(is_deleted);
+        deleted.filter(|it| it.seq() > read).count() as u64
     }
 
     pub(super) fn change(&mut self, user: &UserName, what: MemberChange) {
@@ -86,6 +100,17 @@ impl MemoryConversation {
         self.entries.iter().find(|entry| entry.seq() == seq)
     }
 
+    pub(super) fn message(&self, seq: Seq) -> Option<PostedMessage> {
+        let entry = self.get(seq)?;
+        let Act::Said { kind, .. } = entry.act else { return None };
+        Some(PostedMessage {
+            id: entry.id.clone(),
+            author: entry.author.clone(),
+            guest_session: self.guest_sessions.get(&seq).cloned(),
+            kind,
+        })
+    }
+
     pub(super) fn apply_draft(&mut self, draft: &Draft) -> Outcome {
         match &draft.act {
             DraftAct::Say { kind, body } => self.add_message(draft, *kind, body),
@@ -95,8 +120,12 @@ impl MemoryConversation {
     }
 
     fn add_message(&mut self, draft: &Draft, kind: MessageKind, body: &Body) -> Outcome {
-        let is_first =
-            |it: &&Entry| it.is_message() && it.author == draft.author && it.id == draft.id;
+        let is_first = |it: &&Entry| {
+            it.is_message()
+                && it.author == draft.author
+                && self.guest_sessions.get(&it.seq()) == draft.guest_session.as_ref()
+                && it.id == draft.id
+        };
         if let Some(first) = self.entries.iter().find(is_first) {
             return repeat_outcome(first, kind, body);
         }
@@ -147,7 +176,8 @@ impl MemoryConversation {
 
     /// Adds an entry, and applies its change.
     fn push(&mut self, draft: &Draft, position: Position, act: Act) {
-        let Draft { place, id, author, needs: _, at, act: _ } = draft.clone();
+        let Draft { place, id, author, guest_session, needs: _, at, act: _ } = draft.clone();
+        self.guest_sessions.extend(guest_session.map(|it| (position.seq, it)));
         // Truncated as on disk, so that an entry is the same after a restart.
         let at = at.truncate_to_millisecond();
         let entry = Entry { place, position, id, author, at, act };
@@ -186,8 +216,8 @@ impl MemoryConversation {
         page
     }
 
-    /// Removes expired entries. Returns the floor if it has changed.
-    pub(super) fn trim(&mut self, retention: &TrimLimits) -> Option<Position> {
+    /// Removes expired entries. Returns what is left if that has changed.
+    pub(super) fn trim(&mut self, retention: &TrimLimits) -> Option<Retained> {
         let floor = self.floor;
         while let Some(first) = self.entries.front() {
             let too_many = retention.entries_max.is_some_and(|max| self.entries.len() as u64 > max);
@@ -196,6 +226,7 @@ impl MemoryConversation {
                 break;
             }
             self.floor = first.position;
+            self.guest_sessions.remove(&first.seq());
             self.entries.pop_front();
         }
         for entry in &mut self.entries {
@@ -205,7 +236,7 @@ impl MemoryConversation {
                 *body = None;
             }
         }
-        (self.floor != floor).then_some(self.floor)
+        (self.floor != floor).then(|| self.log().retained())
     }
 }
 

@@ -22,8 +22,8 @@ use self::{log::MemoryConversation, users::UserRecord};
 use crate::{
     chat::ports::{
         Batch, Change, ChangeResult, Committed, DIRECTS_LISTED_MAX, Draft, Fault, JoinRefusal,
-        MemberChange, Membership, Outcome, Page, PageLimit, PageRange, Store, TrimLimits, Trimmed,
-        UserDeparted,
+        MemberChange, Membership, Outcome, Page, PageLimit, PageRange, PostedMessage, Store,
+        TrimLimits, Trimmed, UserDeparted,
     },
     domain::{
         Conversation as DomainConversation, DeviceId, Epoch, Log, Member, NameKey, Place, Role,
@@ -104,6 +104,10 @@ impl Store for MemoryStore {
 
     async fn page(&self, place: &Place, range: PageRange, limit: PageLimit) -> Result<Page, Fault> {
         Ok(self.lock().places.get(place).map(|it| it.page(range, limit)).unwrap_or_default())
+    }
+
+    async fn message(&self, place: &Place, seq: Seq) -> Result<Option<PostedMessage>, Fault> {
+        Ok(self.lock().places.get(place).and_then(|it| it.message(seq)))
     }
 
     async fn member(&self, place: &Place, user: &UserName) -> Result<Option<Member>, Fault> {
@@ -228,6 +232,7 @@ impl MemoryState {
         }
         let after = conversation.members.get(user).copied();
         let log = conversation.log();
+        let deleted = after.map_or(0, |it| conversation.deleted_after(it.read.seq));
         if before != after {
             self.bump_revision(&place.space, user);
         }
@@ -237,7 +242,7 @@ impl MemoryState {
             }
             _ => None,
         };
-        ChangeResult { before, after, log, refused }
+        ChangeResult { before, after, log, deleted, refused }
     }
 
     /// The role of a draft's author in its conversation.
@@ -275,7 +280,8 @@ impl MemoryState {
                 continue;
             }
             let log = conversation.log();
-            let membership = Membership { place: place.clone(), member, log };
+            let deleted = conversation.deleted_after(member.read.seq);
+            let membership = Membership { place: place.clone(), member, log, deleted };
             let is_used = log.head.seq > Seq::ZERO;
             match place.conversation {
                 DomainConversation::Direct(..) if is_used => {
@@ -296,9 +302,9 @@ impl MemoryState {
 
     /// Trims everything at once: in memory that is fast.
     fn trim(&mut self, retention: &TrimLimits) -> Trimmed {
-        let mut floors = Vec::new();
+        let mut logs = Vec::new();
         for (place, conversation) in &mut self.places {
-            floors.extend(conversation.trim(retention).map(|floor| (place.clone(), floor)));
+            logs.extend(conversation.trim(retention).map(|log| (place.clone(), log)));
         }
         let is_expired = |user: &UserRecord| user.is_guest() && user.seen <= retention.guests_after;
         let expired: Vec<_> = self.users.iter().filter(|(_, user)| is_expired(user)).collect();
@@ -306,7 +312,7 @@ impl MemoryState {
         for (space, user) in &expired {
             self.remove_memberships(space, user);
         }
-        Trimmed { floors, more: false }
+        Trimmed { logs, more: false }
     }
 }
 

@@ -38,7 +38,7 @@ use crate::{
 const ATTEMPTS_MAX: u32 = 10;
 
 const LOCK_LOGS: &str = r#"SELECT id, space, kind, one, other,
-        head, messages, floor, floor_messages, members
+        head, messages, floor, floor_messages, members, deleted
     FROM conversation WHERE id = ANY (ARRAY(
         SELECT conversation.id
         FROM unnest($1::text[], $2::bigint[], $3::text[], $4::text[])

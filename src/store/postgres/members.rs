@@ -26,7 +26,9 @@ const DELETE_MEMBERSHIPS: &str = r#"WITH dropped AS (
     RETURNING conversation.id, conversation.members"#;
 
 const FIND: &str = r#"SELECT given.number, role, joined, read, read_messages, muted,
-        entry.messages AS up_to
+        entry.messages AS up_to, (SELECT count(*) FROM message AS gone
+            WHERE gone.conversation = given.conversation AND gone.deletion IS NOT NULL
+                AND gone.seq > greatest(member.read, given.named)) AS unread_deleted
     FROM unnest($1::text[], $2::text[], $3::bigint[], $4::bigint[], $5::bigint[])
         AS given (space, name, number, conversation, named)
     JOIN member ON member.space = given.space AND member."user" = given.name
@@ -58,9 +60,15 @@ const APPLY_CHANGES: &str = r#"WITH put AS (
     WHERE conversation.id = given.id"#;
 
 // The limit is `DIRECTS_LISTED_MAX`.
-const FIND_MEMBERSHIPS: &str = r#"SELECT * FROM (
-        SELECT given.number - 1 AS number, kind, one, other, role, joined, read, read_messages,
-            muted, head, messages, floor, floor_messages, members, row_number() OVER (
+const FIND_MEMBERSHIPS: &str = r#"SELECT *, CASE deleted WHEN 0 THEN 0 ELSE (
+            SELECT count(*) FROM message AS gone
+            WHERE gone.conversation = found.conversation AND gone.deletion IS NOT NULL
+                AND gone.seq > found.read
+        ) END AS unread_deleted
+    FROM (
+        SELECT given.number - 1 AS number, conversation, kind, one, other, role, joined, read,
+            read_messages, muted, head, messages, floor, floor_messages, members, deleted,
+            row_number() OVER (
                 PARTITION BY given.number, kind ORDER BY said_at DESC, one, other
             ) AS place
         FROM unnest($1::text[], $2::text[]) WITH ORDINALITY AS given (space, name, number)

@@ -45,9 +45,9 @@ macro_rules! find {
 }
 
 const FIND_BY_MESSAGE_ID: &str = find!(
-    "unnest($1::bigint[], $2::bigint[], $3::text[], $4::text[], $5::text[]) \
-        AS given (number, conversation, space, author, id)",
-    "message.id = given.id AND message.author = given.author"
+    "unnest($1::bigint[], $2::bigint[], $3::text[], $4::text[], $5::text[], $6::text[]) \
+        AS given (number, conversation, space, author, id, stay)",
+    "message.id = given.id AND message.author = given.author AND message.stay = given.stay"
 );
 
 const FIND_TARGETS: &str = find!(
@@ -60,9 +60,10 @@ const FIND_TARGETS: &str = find!(
 // is changed by one of them.
 const WRITE: &str = r#"WITH entry AS (
         INSERT INTO message
-            (conversation, seq, messages, at, author, id, kind, target, body, attachments)
+            (conversation, seq, messages, at, author, stay, id, kind, target, body, attachments)
         SELECT * FROM unnest($9::bigint[], $10::bigint[], $11::bigint[], $12::bigint[],
-            $13::text[], $14::text[], $15::bigint[], $16::bigint[], $17::text[], $18::bytea[])
+            $13::text[], $14::text[], $15::text[], $16::bigint[], $17::bigint[], $18::text[],
+            $19::bytea[])
     ), added AS (
         INSERT INTO member (space, "user", conversation, role, joined, read, read_messages, muted)
         SELECT * FROM unnest($1::text[], $2::text[], $3::bigint[], $4::bigint[], $5::bigint[],
@@ -70,13 +71,13 @@ const WRITE: &str = r#"WITH entry AS (
         ON CONFLICT DO NOTHING RETURNING conversation
     ), pointed AS (
         UPDATE member SET read = given.read, read_messages = given.read_messages
-        FROM unnest($19::text[], $20::text[], $21::bigint[], $22::bigint[], $23::bigint[])
+        FROM unnest($20::text[], $21::text[], $22::bigint[], $23::bigint[], $24::bigint[])
             AS given (space, name, conversation, read, read_messages)
         WHERE member.space = given.space AND member."user" = given.name
             AND member.conversation = given.conversation AND member.read < given.read
     ), revised AS (
         UPDATE "user" SET revision = revision + 1, kept = true
-        FROM unnest($24::text[], $25::text[]) AS given (space, name)
+        FROM unnest($25::text[], $26::text[]) AS given (space, name)
         WHERE "user".space = given.space AND "user".name = given.name
     )
     UPDATE conversation SET head = given.head, messages = given.messages,
@@ -87,7 +88,7 @@ const WRITE: &str = r#"WITH entry AS (
             sum(members) AS members
         FROM (
             SELECT *, 0 AS members
-            FROM unnest($26::bigint[], $27::bigint[], $28::bigint[], $29::bigint[])
+            FROM unnest($27::bigint[], $28::bigint[], $29::bigint[], $30::bigint[])
                 AS given (id, head, messages, said_at)
             UNION ALL SELECT conversation, NULL, NULL, NULL, 1 FROM added
         ) AS part GROUP BY id
@@ -114,7 +115,8 @@ pub(super) async fn find(
             .bind(new_messages.iter().map(|it| it.1).collect::<Vec<_>>())
             .bind(new_messages.iter().map(|it| it.2.place.space.as_raw()).collect::<Vec<_>>())
             .bind(new_messages.iter().map(|it| it.2.author.as_raw()).collect::<Vec<_>>())
-            .bind(new_messages.iter().map(|it| it.2.id.as_raw()).collect::<Vec<_>>());
+            .bind(new_messages.iter().map(|it| it.2.id.as_raw()).collect::<Vec<_>>())
+            .bind(new_messages.iter().map(|it| row::stay(it.2)).collect::<Vec<_>>());
         rows.extend(query.fetch_all(&mut *connection).await?);
     }
     if !message_changes.is_empty() {
@@ -173,6 +175,7 @@ fn bind_entries<'q>(
         .bind(rows.iter().map(|it| row::number(it.position.messages)).collect::<Vec<_>>())
         .bind(rows.iter().map(|it| it.at).collect::<Vec<_>>())
         .bind(rows.iter().map(|it| it.author).collect::<Vec<_>>())
+        .bind(rows.iter().map(|it| it.stay).collect::<Vec<_>>())
         .bind(rows.iter().map(|it| it.id).collect::<Vec<_>>())
         .bind(rows.iter().map(|it| it.kind).collect::<Vec<_>>())
         .bind(rows.iter().map(|it| it.target).collect::<Vec<_>>())

@@ -40,9 +40,10 @@ pub use self::{
 };
 use crate::{
     chat::ports::{
-        Batch, Committed, Fault, Page, PageLimit, PageRange, Store, TrimLimits, Trimmed,
+        Batch, Committed, Fault, Page, PageLimit, PageRange, PostedMessage, Store, TrimLimits,
+        Trimmed,
     },
-    domain::{DeviceId, Epoch, Log, Member, NameKey, NodeId, Place, Secret, Space, UserName},
+    domain::{DeviceId, Epoch, Log, Member, NameKey, NodeId, Place, Secret, Seq, Space, UserName},
 };
 
 /// The longest wait for a migration, whether this node or another one runs it.
@@ -135,6 +136,12 @@ impl Store for PostgresStore {
             connection, place, range, limit
         ));
         answer.map_err(|failure| Fault::new("postgres page query failed", failure))
+    }
+
+    async fn message(&self, place: &Place, seq: Seq) -> Result<Option<PostedMessage>, Fault> {
+        let answer =
+            with_connection!(self.readers, |connection| read::message(connection, place, seq));
+        answer.map_err(|failure| Fault::new("postgres message query failed", failure))
     }
 
     async fn member(&self, place: &Place, user: &UserName) -> Result<Option<Member>, Fault> {

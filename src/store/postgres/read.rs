@@ -9,15 +9,15 @@ use super::{
     failure::PostgresFailure,
 };
 use crate::{
-    chat::ports::{Page, PageLimit, PageRange},
-    domain::{DeviceId, Epoch, Log, Member, NameKey, Place, Space, UserName},
+    chat::ports::{Page, PageLimit, PageRange, PostedMessage},
+    domain::{DeviceId, Epoch, Log, Member, NameKey, Place, Seq, Space, UserName},
     store::sql::{Columns as _, number, row},
 };
 
 const EPOCH: &str = "SELECT epoch FROM meta";
 
 const LOGS: &str =
-    "SELECT given.number - 1 AS number, head, messages, floor, floor_messages, members
+    "SELECT given.number - 1 AS number, head, messages, floor, floor_messages, members, deleted
     FROM unnest($1::text[], $2::bigint[], $3::text[], $4::text[]) WITH ORDINALITY
         AS given (space, kind, one, other, number)
     JOIN conversation ON conversation.space = given.space AND conversation.kind = given.kind
@@ -31,6 +31,11 @@ const MEMBER: &str = r#"SELECT role, joined, read, read_messages, muted FROM con
     JOIN member ON member.space = conversation.space AND member."user" = $5
         AND member.conversation = conversation.id
     WHERE conversation.space = $1 AND kind = $2 AND one = $3 AND other = $4"#;
+
+const MESSAGE: &str = "SELECT id, author, stay, kind FROM message
+    WHERE conversation = (SELECT id FROM conversation
+        WHERE space = $1 AND kind = $2 AND one = $3 AND other = $4)
+        AND seq = $5 AND target IS NULL";
 
 /// A page from either end. The last edit of a message carries its body. Sizes are known without
 /// reading bodies, so only the bodies of entries that fit into `$7` bytes are read; `available` is
@@ -127,6 +132,17 @@ pub(super) async fn member(
     let query = sqlx::query(MEMBER).bind(space).bind(kind).bind(one).bind(other);
     let row = query.bind(user.as_raw()).fetch_optional(connection).await?;
     Ok(row.map(|row| row::member(&row)).transpose()?)
+}
+
+pub(super) async fn message(
+    connection: &mut PgConnection,
+    place: &Place,
+    seq: Seq,
+) -> Result<Option<PostedMessage>, PostgresFailure> {
+    let (space, kind, one, other) = row::place_columns(place);
+    let query = sqlx::query(MESSAGE).bind(space).bind(kind).bind(one).bind(other);
+    let row = query.bind(row::seq_number(seq)).fetch_optional(connection).await?;
+    Ok(row.map(|row| row::posted_message(&row)).transpose()?)
 }
 
 pub(super) async fn page(

@@ -12,8 +12,8 @@ use sqlx::postgres::{PgConnection, PgRow};
 use super::{arrays::bind_users, connect::run_statement, failure::PostgresFailure};
 use crate::{
     chat::ports::{TrimLimits, Trimmed},
-    domain::{Place, Position, Space, UserName},
-    store::sql::{Columns as _, LogLength, RetentionCutoff, TrimCursor, row},
+    domain::{Place, Position, Retained, Space, UserName},
+    store::sql::{self, Columns as _, LogLength, RetentionCutoff, TrimCursor, row},
 };
 
 /// The largest number of entries that one call removes.
@@ -47,6 +47,9 @@ const MOVE_FLOORS: &str = "WITH dropped AS (
     FROM unnest($1::bigint[], $2::bigint[], $3::bigint[]) AS given (id, floor, messages)
     WHERE conversation.id = given.id";
 
+const TRIMMED_LOGS: &str = "SELECT id, head, messages, floor, floor_messages, members, deleted
+    FROM conversation WHERE id = ANY ($1)";
+
 // A guest that another transaction has locked is left to that transaction.
 const FIRST_GUESTS: &str = r#"SELECT space, name FROM "user"
     WHERE stay IS NOT NULL AND kept AND seen <= $1
@@ -77,13 +80,13 @@ pub(super) async fn trim(
     retention: &TrimLimits,
     cursor: TrimCursor,
 ) -> Result<(Trimmed, TrimCursor), PostgresFailure> {
-    let (floors, cursor) = match RetentionCutoff::of(retention) {
+    let (logs, cursor) = match RetentionCutoff::of(retention) {
         Some(cutoff) => trim_logs(connection, cutoff, cursor).await?,
         None => (Vec::new(), 0),
     };
     let guests = forget_guests(connection, row::millis(retention.guests_after)).await?;
     let more = cursor > 0 || guests == GUESTS_MAX;
-    Ok((Trimmed { floors, more }, cursor))
+    Ok((Trimmed { logs, more }, cursor))
 }
 
 /// Trims the next logs. Returns the next cursor: 0 after the last conversation.
@@ -91,7 +94,7 @@ async fn trim_logs(
     connection: &mut PgConnection,
     cutoff: RetentionCutoff,
     cursor: TrimCursor,
-) -> Result<(Vec<(Place, Position)>, TrimCursor), PostgresFailure> {
+) -> Result<(Vec<(Place, Retained)>, TrimCursor), PostgresFailure> {
     let query = sqlx::query(NEXT_LOGS).bind(cursor).bind(row::number(LOGS_MAX as u64));
     let rows = query.fetch_all(&mut *connection).await?;
     let mut next = if rows.len() == LOGS_MAX { rows.last() } else { None }
@@ -138,12 +141,12 @@ async fn find_floors(
     Ok(floors)
 }
 
-/// Removes entries up to the new floors, unless another process has done it. Returns the floors
-/// that changed.
+/// Removes entries up to the new floors, unless another process has done it. Returns what is left
+/// of the logs that changed.
 async fn move_floors(
     connection: &mut PgConnection,
     mut new_floors: Vec<(i64, Place, Position)>,
-) -> Result<Vec<(Place, Position)>, PostgresFailure> {
+) -> Result<Vec<(Place, Retained)>, PostgresFailure> {
     if new_floors.is_empty() {
         return Ok(Vec::new());
     }
@@ -161,8 +164,11 @@ async fn move_floors(
         .bind(new_floors.iter().map(|(.., it)| row::seq_number(it.seq)).collect::<Vec<_>>())
         .bind(new_floors.iter().map(|(.., it)| row::number(it.messages)).collect::<Vec<_>>());
     query.execute(&mut *connection).await?;
+    let ids: Vec<_> = new_floors.iter().map(|(id, ..)| *id).collect();
+    let rows = sqlx::query(TRIMMED_LOGS).bind(ids).fetch_all(&mut *connection).await?;
     run_statement(connection, "COMMIT").await?;
-    Ok(new_floors.into_iter().map(|(_, place, floor)| (place, floor)).collect())
+    let places = new_floors.into_iter().map(|(id, place, _)| (id, place)).collect();
+    Ok(sql::trimmed_logs(&rows, places)?)
 }
 
 /// Ends the memberships of the guests that were seen longest ago. Returns the number of guests.

@@ -95,10 +95,11 @@ pub(crate) fn plan_drafts<'a>(
     planner.plan
 }
 
-type MessageKey<'a> = (&'a Place, &'a UserName, &'a MessageId);
+/// The identity of a message: the third part is the guest session of the author.
+type MessageKey<'a> = (&'a Place, &'a UserName, Option<&'a str>, &'a MessageId);
 
 fn message_key(draft: &Draft) -> MessageKey<'_> {
-    (&draft.place, &draft.author, &draft.id)
+    (&draft.place, &draft.author, draft.guest_session.as_deref(), &draft.id)
 }
 
 struct Planner<'a> {

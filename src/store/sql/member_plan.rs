@@ -30,6 +30,8 @@ pub(crate) struct CurrentMember {
     pub(crate) member: Member,
     /// The number of messages up to the seq that the change names, if that seq exists.
     pub(crate) messages: Option<u64>,
+    /// The number of deleted messages after that seq and the read position.
+    pub(crate) deleted: u64,
 }
 
 /// Plans changes. `logs` are the states of the logs; a missing log is empty. `members` are the
@@ -46,10 +48,12 @@ pub(crate) fn plan_changes<'a>(
     let before: HashMap<_, _> =
         changes.iter().enumerate().map(|(n, change)| (who(change), member(n))).collect();
     let mut members = before.clone();
+    let mut deleted: HashMap<PlaceUser<'a>, u64> = HashMap::new();
     let mut done = Vec::with_capacity(changes.len());
     for (number, change) in changes.iter().enumerate() {
         let log = logs.entry(&change.place).or_default();
         let messages = found.get(&number).and_then(|found| found.messages);
+        let counted = found.get(&number).map_or(0, |found| found.deleted);
         let member = members.entry(who(change)).or_default();
         let before = *member;
         let rooms = rooms.entry((&change.place.space, &change.user)).or_default();
@@ -68,7 +72,12 @@ pub(crate) fn plan_changes<'a>(
             }
             _ => None,
         };
-        done.push(ChangeResult { before, after: *member, log: *log, refused });
+        let deleted = deleted.entry(who(change)).or_insert(counted);
+        if member.map(|it| it.read) != before.map(|it| it.read) {
+            let has_read_all = member.is_none_or(|it| it.read == log.head);
+            *deleted = if has_read_all { 0 } else { counted };
+        }
+        done.push(ChangeResult { before, after: *member, log: *log, deleted: *deleted, refused });
     }
     members.retain(|who, after| before.get(who) != Some(after));
     MemberPlan { changed: done, members: members.into_iter().collect(), logs }
@@ -161,15 +170,17 @@ mod tests {
     #[test]
     fn read_position_stays_between_floor_and_head() {
         let place = room("old");
-        let log = Log { head: at(9, 8), floor: at(4, 4), members: 1 };
-        let found =
-            |messages| CurrentMember { member: Member::new(Role::Owner, at(2, 2)), messages };
+        let log = Log { head: at(9, 8), floor: at(4, 4), members: 1, deleted: 2 };
+        let member = Member::new(Role::Owner, at(2, 2));
+        let found = |(messages, deleted)| CurrentMember { member, messages, deleted };
         let reads = [3, 6, 5, 99].map(|n| change("old", "ann", MemberChange::Read(seq(n))));
-        let messages = [Some(3), Some(5), Some(4), None];
-        let found = messages.into_iter().map(found).enumerate().collect();
+        let counts = [(Some(3), 2), (Some(5), 1), (Some(4), 2), (None, 0)];
+        let found = counts.into_iter().map(found).enumerate().collect();
         let plan = plan_changes(&reads, HashMap::from([(&place, log)]), &found, HashMap::new());
         let read: Vec<_> =
             plan.changed.iter().filter_map(|it| it.after).map(|it| it.read).collect();
         assert_eq!(read, [at(4, 4), at(6, 5), at(6, 5), at(9, 8)]);
+        let deleted: Vec<_> = plan.changed.iter().map(|it| it.deleted).collect();
+        assert_eq!(deleted, [2, 1, 1, 0]);
     }
 }

@@ -15,7 +15,7 @@ use std::{
 pub(crate) use self::columns::Columns;
 use crate::{
     chat::ports::{Membership, TrimLimits},
-    domain::{self, Place, Space, UserName},
+    domain::{self, Place, Retained, Space, UserName},
 };
 
 /// A conversation at the beginning of the transaction.
@@ -62,13 +62,27 @@ pub(crate) fn memberships(
             continue;
         };
         let place = row::place(row, space.clone())?;
-        of_user.push(Membership { place, member: row::member(row)?, log: row::log(row)? });
+        let deleted = row::count(row.int("unread_deleted")?)?;
+        of_user.push(Membership { place, member: row::member(row)?, log: row::log(row)?, deleted });
     }
     Ok(memberships)
 }
 
 /// The id of the conversation after which the next trim continues; 0 is the beginning.
 pub(crate) type TrimCursor = i64;
+
+/// What is left of trimmed logs, from rows with the state of each. `places` are their places by id.
+pub(crate) fn trimmed_logs(
+    rows: &[impl Columns],
+    mut places: HashMap<i64, Place>,
+) -> Result<Vec<(Place, Retained)>, sqlx::Error> {
+    let mut trimmed = Vec::with_capacity(rows.len());
+    for row in rows {
+        let log = row::log(row)?;
+        trimmed.extend(places.remove(&row.int("id")?).map(|place| (place, log.retained())));
+    }
+    Ok(trimmed)
+}
 
 /// The limits of what is kept in a log.
 #[derive(Clone, Copy, Debug)]

@@ -13,9 +13,12 @@ use super::{
     columns::Columns,
     draft_plan::{ContentState, DraftContext, PriorMessage},
 };
-use crate::domain::{
-    Act, Body, Content, Conversation, Entry, Log, Member, MessageId, MessageKind, Muted, Place,
-    Position, Role, RoomName, Seq, Space, UserName,
+use crate::{
+    chat::ports::{Draft, PostedMessage},
+    domain::{
+        Act, Body, Content, Conversation, Entry, Log, Member, MessageId, MessageKind, Muted, Place,
+        Position, Role, RoomName, Seq, Space, UserName,
+    },
 };
 
 const NANOS_PER_MILLI: i128 = 1_000_000;
@@ -69,12 +72,13 @@ pub(crate) fn position(seq: i64, messages: i64) -> Result<Position, sqlx::Error>
     Ok(Position::from_raw(count(seq)?, count(messages)?))
 }
 
-/// Reads the columns `head, messages, floor, floor_messages, members`.
+/// Reads the columns `head, messages, floor, floor_messages, members, deleted`.
 pub(crate) fn log(row: &impl Columns) -> Result<Log, sqlx::Error> {
     Ok(Log {
         head: position(row.int("head")?, row.int("messages")?)?,
         floor: position(row.int("floor")?, row.int("floor_messages")?)?,
         members: count(row.int("members")?)?,
+        deleted: count(row.int("deleted")?)?,
     })
 }
 
@@ -104,6 +108,22 @@ pub(crate) fn member(row: &impl Columns) -> Result<Member, sqlx::Error> {
     let muted = if row.flag("muted")? { Muted::Yes } else { Muted::No };
     let joined = seq(row.int("joined")?)?;
     Ok(Member { role, joined, read, muted })
+}
+
+/// The guest session of a draft's author; empty for a registered user.
+pub(crate) fn stay(draft: &Draft) -> &str {
+    draft.guest_session.as_deref().unwrap_or_default()
+}
+
+/// Reads the columns `id, author, stay, kind` of a message.
+pub(crate) fn posted_message(row: &impl Columns) -> Result<PostedMessage, sqlx::Error> {
+    let stay = row.text("stay")?;
+    Ok(PostedMessage {
+        id: MessageId::from_raw(row.text("id")?),
+        author: UserName::from_raw(row.text("author")?),
+        guest_session: (!stay.is_empty()).then(|| stay.into()),
+        kind: kind(row.int("kind")?)?,
+    })
 }
 
 pub(crate) fn kind_number(kind: MessageKind) -> i64 {

@@ -16,7 +16,7 @@ use crate::{
     domain::{Conversation, DeviceId, Member, Place, Position, Role, Seq, Space, UserName},
 };
 
-/// An entry as the columns `conversation, seq, messages, at, author, id, kind, target, body,
+/// An entry as the columns `conversation, seq, messages, at, author, stay, id, kind, target, body,
 /// attachments`.
 #[derive(Debug)]
 pub(crate) struct EntryRow<'a> {
@@ -24,6 +24,7 @@ pub(crate) struct EntryRow<'a> {
     pub(crate) position: Position,
     pub(crate) at: i64,
     pub(crate) author: &'a str,
+    pub(crate) stay: &'a str,
     pub(crate) id: &'a str,
     pub(crate) kind: i64,
     pub(crate) target: Option<i64>,
@@ -36,7 +37,7 @@ impl<'a> EntryRow<'a> {
     pub(crate) fn of(
         (conversation, position, draft): (i64, Position, &'a Draft),
     ) -> Result<Self, BoxDynError> {
-        let Draft { place: _, id, author, needs: _, at, act } = draft;
+        let Draft { place: _, id, author, guest_session: _, needs: _, at, act } = draft;
         let (kind, target, body) = match act {
             DraftAct::Say { kind, body } => (row::kind_number(*kind), None, Some(body)),
             // The new body is in the row of the message.
@@ -49,6 +50,7 @@ impl<'a> EntryRow<'a> {
             position,
             at: row::millis(*at),
             author: author.as_raw(),
+            stay: row::stay(draft),
             id: id.as_raw(),
             kind,
             target,
@@ -238,7 +240,8 @@ pub(crate) fn parse_current_members(
 ) -> Result<HashMap<usize, CurrentMember>, sqlx::Error> {
     let found = rows.iter().map(|row| {
         let messages = row.maybe_int("up_to")?.map(row::count).transpose()?;
-        Ok((number(row)?, CurrentMember { member: row::member(row)?, messages }))
+        let deleted = row::count(row.int("unread_deleted")?)?;
+        Ok((number(row)?, CurrentMember { member: row::member(row)?, messages, deleted }))
     });
     found.collect()
 }

@@ -76,6 +76,7 @@ pub(super) fn entry(
     position(arguments, row.position)?;
     arguments.add(row.at)?;
     arguments.add(row.author)?;
+    arguments.add(row.stay)?;
     arguments.add(row.id)?;
     arguments.add(row.kind)?;
     arguments.add(row.target)?;

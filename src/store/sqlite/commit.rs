@@ -28,7 +28,8 @@ use crate::{
 
 // CROSS JOIN keeps the join order: one index search per row.
 pub(super) const FIND_LOGS: Statement = Statement {
-    before: "SELECT column1 AS number, id, head, messages, floor, floor_messages, members FROM",
+    before: "SELECT column1 AS number, id, head, messages, floor, floor_messages, members, \
+        deleted FROM",
     row: "(?,?,?,?,?)",
     after: "CROSS JOIN conversation \
         ON space = column2 AND kind = column3 AND one = column4 AND other = column5",

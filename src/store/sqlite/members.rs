@@ -21,7 +21,9 @@ use crate::{
 
 pub(super) const FIND_MEMBERS: Statement = Statement {
     before: "SELECT column1 AS number, role, joined, read, read_messages, muted, \
-            entry.messages AS up_to FROM",
+            entry.messages AS up_to, (SELECT count(*) FROM message AS gone \
+                WHERE gone.conversation = column4 AND gone.deletion IS NOT NULL \
+                    AND gone.seq > max(read, coalesce(column5, 0))) AS unread_deleted FROM",
     row: "(?,?,?,?,?)",
     after: "CROSS JOIN member \
             ON member.space = column2 AND member.user = column3 AND member.conversation = column4 \
@@ -69,13 +71,17 @@ pub(super) const COUNT_ROOMS: Statement = Statement {
 
 // The limit is `DIRECTS_LISTED_MAX`.
 pub(super) const FIND_MEMBERSHIPS: Statement = Statement {
-    before: "SELECT * FROM (SELECT column1 AS number, kind, one, other, role, joined, read, \
-            read_messages, muted, head, messages, floor, floor_messages, members, row_number() OVER \
+    before: "SELECT *, CASE deleted WHEN 0 THEN 0 ELSE (SELECT count(*) FROM message AS gone \
+            WHERE gone.conversation = found.conversation AND gone.deletion IS NOT NULL \
+                AND gone.seq > found.read) END AS unread_deleted \
+        FROM (SELECT column1 AS number, conversation, kind, one, other, role, joined, read, \
+            read_messages, muted, head, messages, floor, floor_messages, members, deleted, \
+            row_number() OVER \
             (PARTITION BY column1, kind ORDER BY said_at DESC, one, other) AS place FROM",
     row: "(?,?,?)",
     after: "CROSS JOIN member ON member.space = column2 AND member.user = column3 \
             CROSS JOIN conversation ON conversation.id = member.conversation \
-            WHERE kind = 0 OR head > 0) \
+            WHERE kind = 0 OR head > 0) AS found \
         WHERE kind <> 1 OR place <= 200 ORDER BY number, kind, place",
 };
 

@@ -14,18 +14,19 @@ use crate::{
     store::sql::{
         StoredLogs,
         draft_plan::{DraftContext, DraftPlan, Rewritten},
+        row,
         write::{DraftLookup, EntryRow, LogWrites, RewrittenRow},
     },
 };
 
-/// The statement that finds what a draft depends on, given the condition on the message.
+/// The statement that finds what a draft depends on, given the row and the condition on the message.
 macro_rules! find_message {
-    ($condition:literal) => {
+    ($row:literal, $condition:literal) => {
         Statement {
             before: "SELECT column1 AS number, member.role, said.seq, said.at, said.kind, \
                     said.edited_at, said.deletion, entry.at AS deleted_at, said.body, \
                     said.attachments FROM",
-            row: "(?,?,?,?,?)",
+            row: $row,
             after: concat!(
                 "LEFT JOIN member ON member.space = column3 AND member.user = column4 \
                     AND member.conversation = column2 \
@@ -40,15 +41,17 @@ macro_rules! find_message {
     };
 }
 
-pub(super) const FIND_BY_MESSAGE_ID: Statement =
-    find_message!("said.id = column5 AND said.author = column4");
+pub(super) const FIND_BY_MESSAGE_ID: Statement = find_message!(
+    "(?,?,?,?,?,?)",
+    "said.id = column5 AND said.author = column4 AND said.stay = column6"
+);
 
-pub(super) const FIND_TARGETS: Statement = find_message!("said.seq = column5");
+pub(super) const FIND_TARGETS: Statement = find_message!("(?,?,?,?,?)", "said.seq = column5");
 
 pub(super) const WRITE_ENTRIES: Statement = Statement {
-    before: "INSERT INTO message (conversation, seq, messages, at, author, id, \
+    before: "INSERT INTO message (conversation, seq, messages, at, author, stay, id, \
         kind, target, body, attachments) SELECT * FROM",
-    row: "(?,?,?,?,?,?,?,?,?,?)",
+    row: "(?,?,?,?,?,?,?,?,?,?,?)",
     after: "WHERE column1 IS NOT NULL",
 };
 
@@ -79,7 +82,8 @@ pub(super) async fn find(
         arguments.add(*number)?;
         arguments.add(*conversation)?;
         bind::user(arguments, (&draft.place.space, &draft.author))?;
-        arguments.add(draft.id.as_raw())
+        arguments.add(draft.id.as_raw())?;
+        arguments.add(row::stay(draft))
     };
     let mut rows = transaction.query(FIND_BY_MESSAGE_ID, &new_messages, bind).await?;
     let bind = |arguments: &mut SqliteArguments, row: &(i64, i64, &Draft, i64)| {

@@ -39,10 +39,10 @@ use time::OffsetDateTime;
 use self::writer::SqliteWriter;
 use crate::{
     chat::ports::{
-        Batch, Committed, Draft, DraftAct, Fault, Page, PageLimit, PageRange, Store, TrimLimits,
-        Trimmed,
+        Batch, Committed, Draft, DraftAct, Fault, Page, PageLimit, PageRange, PostedMessage, Store,
+        TrimLimits, Trimmed,
     },
-    domain::{DeviceId, Epoch, Log, Member, NameKey, Place, Space, Synchronous, UserName},
+    domain::{DeviceId, Epoch, Log, Member, NameKey, Place, Seq, Space, Synchronous, UserName},
 };
 
 /// Connections for reads. When all are in use, the next read waits.
@@ -235,6 +235,11 @@ impl Store for SqliteStore {
         seen.map_err(|error| Fault::new("sqlite device query failed", error))
     }
 
+    async fn message(&self, place: &Place, seq: Seq) -> Result<Option<PostedMessage>, Fault> {
+        let message = read::message(&self.readers, place, seq).await;
+        message.map_err(|error| Fault::new("sqlite message query failed", error))
+    }
+
     async fn trim(&self, retention: &TrimLimits) -> Result<Trimmed, Fault> {
         let fault = |error| Fault::new("sqlite trim failed", error);
         let mut guard = self.writer.acquire().await.map_err(fault)?;
@@ -243,7 +248,7 @@ impl Store for SqliteStore {
         let (trimmed, cursor) = trimmed.map_err(fault)?;
         self.trim_cursor.store(cursor, Ordering::Relaxed);
         let wal_needs_truncation =
-            self.wal_needs_truncation.swap(false, Ordering::Relaxed) || !trimmed.floors.is_empty();
+            self.wal_needs_truncation.swap(false, Ordering::Relaxed) || !trimmed.logs.is_empty();
         if wal_needs_truncation && !trim::truncate_wal(guard.connection()).await.map_err(fault)? {
             self.wal_needs_truncation.store(true, Ordering::Relaxed);
         }

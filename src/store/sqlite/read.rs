@@ -10,20 +10,25 @@ use super::{
     script::{self, Statement},
 };
 use crate::{
-    chat::ports::{Page, PageLimit, PageRange},
-    domain::{DeviceId, Epoch, Log, Member, NameKey, Place, Space, UserName},
+    chat::ports::{Page, PageLimit, PageRange, PostedMessage},
+    domain::{DeviceId, Epoch, Log, Member, NameKey, Place, Seq, Space, UserName},
     store::sql::{Columns as _, member_plan::SpaceUser, number, numbered, row},
 };
 
 const EPOCH: &str = "SELECT epoch FROM meta";
 
-const LOG: &str = "SELECT head, messages, floor, floor_messages, members FROM conversation \
+const LOG: &str = "SELECT head, messages, floor, floor_messages, members, deleted FROM conversation \
     WHERE space = ? AND kind = ? AND one = ? AND other = ?";
 
 const MEMBER: &str = "SELECT role, joined, read, read_messages, muted FROM conversation \
     CROSS JOIN member ON member.space = conversation.space AND member.user = ? \
         AND member.conversation = conversation.id \
     WHERE conversation.space = ? AND kind = ? AND one = ? AND other = ?";
+
+pub(super) const MESSAGE: &str = "SELECT id, author, stay, kind FROM message \
+    WHERE conversation = (SELECT id FROM conversation \
+        WHERE space = ? AND kind = ? AND one = ? AND other = ?) \
+        AND seq = ? AND target IS NULL";
 
 /// A page from either end. The last edit of a message carries its body.
 macro_rules! page {
@@ -93,6 +98,17 @@ pub(super) async fn member(
     let query = sqlx::query(MEMBER).bind(user.as_raw());
     let query = query.bind(space).bind(kind).bind(one).bind(other);
     query.fetch_optional(readers).await?.map(|row| row::member(&row)).transpose()
+}
+
+pub(super) async fn message(
+    readers: &SqlitePool,
+    place: &Place,
+    seq: Seq,
+) -> Result<Option<PostedMessage>, sqlx::Error> {
+    let (space, kind, one, other) = row::place_columns(place);
+    let query = sqlx::query(MESSAGE).bind(space).bind(kind).bind(one).bind(other);
+    let row = query.bind(row::seq_number(seq)).fetch_optional(readers).await?;
+    row.map(|row| row::posted_message(&row)).transpose()
 }
 
 pub(super) async fn page(

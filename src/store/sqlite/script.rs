@@ -15,7 +15,7 @@ use sqlx::{
 
 /// Sizes of tables, in rows.
 const SIZES: [usize; 5] = [1, 4, 16, 64, ROWS_MAX];
-/// Rows that are sent at once: of 10 columns, well below SQLite's limit of 32,766 parameters.
+/// Rows that are sent at once: of 11 columns, well below SQLite's limit of 32,766 parameters.
 const ROWS_MAX: usize = 256;
 
 /// A statement over a table of rows: `before (VALUES row, row, …) after`. Rows of `NULL` must not

@@ -3,6 +3,8 @@
 //! Each call processes the next conversations in order of id, and starts again after the last one.
 //! When a long log exceeds the limit of one call, the next call continues with it.
 
+use std::collections::HashMap;
+
 use sqlx::{
     Arguments as _, Row as _,
     sqlite::{SqliteArguments, SqliteConnection, SqliteRow},
@@ -16,8 +18,8 @@ use super::{
 };
 use crate::{
     chat::ports::{TrimLimits, Trimmed},
-    domain::{Place, Position, Space, UserName},
-    store::sql::{Columns as _, LogLength, RetentionCutoff, TrimCursor, row},
+    domain::{Place, Position, Retained, Space, UserName},
+    store::sql::{self, Columns as _, LogLength, RetentionCutoff, TrimCursor, row},
 };
 
 /// The largest number of entries that one call removes.
@@ -58,6 +60,12 @@ pub(super) const MOVE_FLOORS: Statement = Statement {
     after: "WHERE id = column1",
 };
 
+pub(super) const TRIMMED_LOGS: Statement = Statement {
+    before: "SELECT id, head, messages, floor, floor_messages, members, deleted FROM",
+    row: "(?)",
+    after: "CROSS JOIN conversation ON id = column1",
+};
+
 pub(super) const FIRST_GUESTS: Statement = Statement {
     before: "SELECT space, name, seen FROM user WHERE stay IS NOT NULL AND kept = 1 \
         ORDER BY seen LIMIT (SELECT * FROM",
@@ -78,7 +86,7 @@ pub(super) async fn trim(
     cursor: TrimCursor,
 ) -> Result<(Trimmed, TrimCursor), sqlx::Error> {
     let mut transaction = Transaction::begin(connection);
-    let (floors, cursor) = match RetentionCutoff::of(retention) {
+    let (logs, cursor) = match RetentionCutoff::of(retention) {
         Some(cutoff) => trim_logs(&mut transaction, &cutoff, cursor).await?,
         None => (Vec::new(), 0),
     };
@@ -90,7 +98,7 @@ pub(super) async fn trim(
     transaction.execute(MARK_FORGOTTEN, &guests, bind).await?;
     transaction.commit().await?;
     let more = cursor > 0 || guests.len() == GUESTS_MAX as usize;
-    Ok((Trimmed { floors, more }, cursor))
+    Ok((Trimmed { logs, more }, cursor))
 }
 
 /// Writes the write-ahead log into the database and truncates it, because removed content is still
@@ -106,12 +114,12 @@ async fn trim_logs(
     transaction: &mut Transaction<'_>,
     cutoff: &RetentionCutoff,
     cursor: TrimCursor,
-) -> Result<(Vec<(Place, Position)>, TrimCursor), sqlx::Error> {
+) -> Result<(Vec<(Place, Retained)>, TrimCursor), sqlx::Error> {
     let bind = |arguments: &mut SqliteArguments, cursor: &TrimCursor| arguments.add(*cursor);
     let rows = transaction.query(NEXT_LOGS, &[cursor], bind).await?;
     let mut next = if rows.len() == LOGS_MAX { rows.last() } else { None }
         .map_or(Ok(0), |row| row.int("id"))?;
-    let (mut floors, mut moved, mut left) = (Vec::new(), Vec::new(), ENTRIES_MAX);
+    let (mut places, mut moved, mut left) = (HashMap::new(), Vec::new(), ENTRIES_MAX);
     for row in &rows {
         let log = LogLength::of(row)?;
         if !log.is_too_long(cutoff) {
@@ -120,7 +128,7 @@ async fn trim_logs(
         let Some(floor) = find_floor(transaction, cutoff, &log, left).await? else { continue };
         left -= row::seq_number(floor.seq) - log.floor;
         moved.push((log.id, floor));
-        floors.push((log.place, floor));
+        places.insert(log.id, log.place);
         if left == 0 {
             next = log.id - 1;
             break;
@@ -136,7 +144,9 @@ async fn trim_logs(
         bind::position(arguments, *floor)
     };
     transaction.execute(MOVE_FLOORS, &moved, bind).await?;
-    Ok((floors, next))
+    let bind = |arguments: &mut SqliteArguments, row: &(i64, Position)| arguments.add(row.0);
+    let rows = transaction.query(TRIMMED_LOGS, &moved, bind).await?;
+    Ok((sql::trimmed_logs(&rows, places)?, next))
 }
 
 /// The last entry to remove, limited to `entries_max` entries.

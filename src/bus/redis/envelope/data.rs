@@ -9,7 +9,10 @@ use super::{
 };
 use crate::{
     chat::ports::{self, ClusterEvent},
-    domain::{self, Channel, DeviceId, NodeId, Position, Seq, SignInId, Typing, UserName},
+    domain::{
+        self, Channel, DeletedCount, DeviceId, NodeId, Position, Retained, Seq, SignInId, Typing,
+        UserName,
+    },
 };
 
 #[derive(Serialize, Deserialize)]
@@ -18,6 +21,11 @@ pub(super) struct TrimmedPayload<'a> {
     place: PlacePayload<'a>,
     seq: u64,
     messages: u64,
+    /// Absent from earlier versions, as the next one.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    deleted: Option<u64>,
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    head: Option<u64>,
 }
 
 #[derive(Serialize, Deserialize)]
@@ -108,14 +116,20 @@ pub(super) struct HeartbeatPayload {
 }
 
 impl<'a> TrimmedPayload<'a> {
-    pub(super) fn of(place: &'a domain::Place, position: Position) -> Self {
-        let Position { seq, messages } = position;
-        Self { place: PlacePayload::of(place), seq: seq.as_raw(), messages }
+    pub(super) fn of(place: &'a domain::Place, retained: &Retained) -> Self {
+        let Retained { floor, deleted: DeletedCount { count, up_to } } = *retained;
+        let Position { seq, messages } = floor;
+        let (deleted, head) = (Some(count), Some(up_to.as_raw()));
+        Self { place: PlacePayload::of(place), seq: seq.as_raw(), messages, deleted, head }
     }
 
+    /// Without the count of an earlier version, the receiver reads the log from the store.
     pub(super) fn parse(self) -> Result<ClusterEvent, DecodeError> {
-        let Self { place, seq, messages } = self;
-        Ok(ClusterEvent::Trimmed(place.parse()?, position(seq, messages)?))
+        let Self { place, seq, messages, deleted, head } = self;
+        let floor = position(seq, messages)?;
+        let (count, head) = deleted.zip(head).ok_or(DecodeError::Unknown)?;
+        let deleted = DeletedCount { count, up_to: seq_of(head)? };
+        Ok(ClusterEvent::Trimmed(place.parse()?, Retained { floor, deleted }))
     }
 }
 

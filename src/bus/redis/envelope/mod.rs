@@ -110,8 +110,8 @@ pub(super) fn encode(announcement: &Announcement) -> Result<Vec<u8>, Malformed> 
             Event::Entry(entry) => writer.write("entry", EntryPayload::of(entry)?),
             _ => Err(Malformed::NotEncodable),
         },
-        ClusterEvent::Trimmed(place, position) => {
-            writer.write("cut", TrimmedPayload::of(place, *position))
+        ClusterEvent::Trimmed(place, retained) => {
+            writer.write("cut", TrimmedPayload::of(place, retained))
         }
         ClusterEvent::MembershipChanged { place, user, by } => {
             writer.write("changed", MembershipChangedPayload::of(place, user, by.as_ref()))

@@ -146,7 +146,7 @@ impl Cluster {
             let mut behind = Vec::new();
             for (live_room, log) in live_rooms.iter().zip(logs) {
                 live_room.set_member_count(log.members);
-                self.hub.fanout.trim(&[(live_room.place().clone(), log.floor)]);
+                live_room.trim(&log.retained());
                 if live_room.log().head.seq < log.head.seq {
                     behind.push(live_room.place().clone());
                 }

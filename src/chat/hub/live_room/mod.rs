@@ -17,6 +17,7 @@ pub(crate) use self::types::{
     AttachedConnection, FullOutboxes, PresenceChange, RemotePresence, ReplayCursor, ReplayMode,
     ReplayStatus, RoomKind, RunDelivery,
 };
+use super::delivered_log::DeliveredLog;
 use crate::{
     chat::{
         event::{Delivery, Event, Post},
@@ -24,8 +25,8 @@ use crate::{
         publisher::{Publisher, Subscription},
     },
     domain::{
-        Channel, ConnectionId, Entry, Limits, Log, NodeId, Place, Position, RoomName,
-        RosterArrival, RosterDeparture, Seq, UserName,
+        Channel, ConnectionId, DeletedCount, Entry, Limits, Log, NodeId, Place, Position, Retained,
+        RoomName, RosterArrival, RosterDeparture, Seq, UserName,
     },
 };
 
@@ -69,17 +70,32 @@ impl LiveRoom {
 
     /// The state of the log, as far as it was delivered here.
     pub(crate) fn log(&self) -> Log {
-        self.lock().log
+        self.lock().log.log()
+    }
+
+    /// The state of the log, and the deleted messages after `read` by the same entries.
+    pub(super) fn log_and_deleted(&self, read: Seq, counted: DeletedCount) -> (Log, u64) {
+        let state = self.lock();
+        (state.log.log(), state.log.deleted(read, counted))
+    }
+
+    /// Has each count of deleted messages updated if the log keeps many deletions.
+    pub(super) fn update_counts(&self, update: impl FnOnce(&DeliveredLog)) {
+        let mut state = self.lock();
+        if state.log.has_many_deletions() {
+            update(&state.log);
+            state.log.drop_older_deletions();
+        }
     }
 
     /// Sets how many members the room has.
     pub(crate) fn set_member_count(&self, members: u64) {
-        self.lock().log.members = members;
+        self.lock().log.set_member_count(members);
     }
 
-    /// Drops entries below the retention floor.
-    pub(super) fn trim(&self, floor: Position) {
-        self.lock().trim(floor);
+    /// Drops entries that are no longer stored.
+    pub(crate) fn trim(&self, retained: &Retained) {
+        self.lock().trim(retained);
     }
 
     /// Sends a run of stored entries, in order, to the connections that are live, as far as it

@@ -10,21 +10,21 @@ use crate::{
     chat::{
         event::{Delivery, Event, MissedEntries, MissedRun, Post},
         hub::{
+            delivered_log::DeliveredLog,
             missed::{LastPart, missed},
             ring::Ring,
         },
         ports::{Outbox, Overflow},
     },
     domain::{
-        ConnectionId, Entry, Limits, Log, Position, Recovery, RoomName, Roster, RosterArrival, Seq,
-        UserName, recovery,
+        ConnectionId, Entry, Limits, Log, Position, Recovery, Retained, RoomName, Roster,
+        RosterArrival, Seq, UserName, recovery,
     },
 };
 
 #[derive(Debug)]
 pub(super) struct LiveRoomState {
-    /// The state of the log, as far as it was delivered here.
-    pub(super) log: Log,
+    pub(super) log: DeliveredLog,
     pub(super) roster: Roster,
     ring: Ring,
     attached: HashMap<ConnectionId, (AttachedConnection, DeliveryMode)>,
@@ -41,14 +41,13 @@ enum DeliveryMode {
 impl LiveRoomState {
     pub(super) fn new(log: Log) -> Self {
         let (roster, ring, attached) = (Roster::default(), Ring::default(), HashMap::new());
-        Self { log, roster, ring, attached }
+        Self { log: DeliveredLog::new(log, log.head), roster, ring, attached }
     }
 
     pub(super) fn deliver(&mut self, run: &[Post], limits: &Limits) -> (RunDelivery, FullOutboxes) {
-        let (run, sent) = contiguous_run(run, self.log.head.seq);
-        let Some(last) = run.last() else { return (sent, FullOutboxes::new()) };
-        self.log.head = position(&last.delivery);
+        let (run, sent) = contiguous_run(run, self.head());
         for post in run {
+            post.delivery.entry().into_iter().for_each(|entry| self.log.record(entry));
             self.ring.push(post.clone(), limits);
         }
         let mut full_outboxes = FullOutboxes::new();
@@ -66,10 +65,10 @@ impl LiveRoomState {
     }
 
     pub(super) fn skip(&mut self, room: &RoomName, to: Position) -> FullOutboxes {
-        if to.seq <= self.log.head.seq {
+        if to.seq <= self.head() {
             return FullOutboxes::new();
         }
-        self.log.head = to;
+        self.log.skip(to);
         self.ring.clear();
         let live = self.attached.values().filter(|(_, mode)| *mode == DeliveryMode::Live);
         let event = too_far(room, to.seq);
@@ -107,7 +106,7 @@ impl LiveRoomState {
         cursor: ReplayCursor,
         limits: &Limits,
     ) -> (ReplayStatus, FullOutboxes) {
-        let (log, head) = (self.log, self.log.head.seq);
+        let (log, head) = (self.log.log(), self.head());
         let Some((attached, mode)) = self.attached.get_mut(&connection) else {
             return (ReplayStatus::NotAttached, FullOutboxes::new());
         };
@@ -149,16 +148,21 @@ impl LiveRoomState {
     pub(super) fn pause(&mut self, connection: ConnectionId) -> Option<Seq> {
         let (_, mode) = self.attached.get_mut(&connection)?;
         let before = mem::replace(mode, DeliveryMode::Paused);
-        (before == DeliveryMode::Live).then_some(self.log.head.seq)
+        (before == DeliveryMode::Live).then_some(self.head())
     }
 
     pub(super) fn fill(&mut self, entries: Vec<Entry>, limits: &Limits) {
-        self.ring.fill(entries, self.log.head.seq, limits);
+        self.ring.fill(entries, self.head(), limits);
     }
 
-    pub(super) fn trim(&mut self, floor: Position) {
-        self.log.floor = self.log.floor.max(floor);
-        self.ring.trim(floor.seq);
+    pub(super) fn trim(&mut self, retained: &Retained) {
+        self.log.trim(retained);
+        self.ring.trim(retained.floor.seq);
+    }
+
+    /// The last entry that was delivered here.
+    fn head(&self) -> Seq {
+        self.log.log().head.seq
     }
 
     /// Detaches a connection. Returns whether it was attached.
@@ -233,9 +237,4 @@ fn too_far(room: &RoomName, head: Seq) -> Arc<Delivery> {
         room: room.clone(),
         run: MissedRun::TooFar { head },
     }))
-}
-
-/// The position of a stored entry.
-fn position(delivery: &Delivery) -> Position {
-    delivery.entry().map_or(Position::ZERO, |entry| entry.position)
 }

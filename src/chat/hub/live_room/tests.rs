@@ -222,7 +222,8 @@ fn a_connection_that_is_behind_receives_presence_events() {
 fn a_cursor_before_the_floor_is_too_far() {
     let (live_room, limits) = (live_room(3), Limits::default());
     drop(live_room.deliver(&[post(4, None), post(5, None)], &limits));
-    live_room.trim(Position::from_raw(4, 4));
+    let floor = Position::from_raw(4, 4);
+    live_room.trim(&Retained { floor, ..Retained::default() });
     let (early, late) = (RecordingOutbox::with_capacity(9), RecordingOutbox::with_capacity(9));
     assert_eq!(enter(&live_room, 1, &early, after(3, ReplayMode::Missed)), ReplayStatus::Live);
     assert_eq!(enter(&live_room, 2, &late, after(4, ReplayMode::Missed)), ReplayStatus::Live);

@@ -14,10 +14,13 @@ use super::{
 use crate::{
     chat::{
         event::{Delivery, Event},
-        hub::{live_room::FullOutboxes, live_rooms::LiveRooms},
+        hub::{delivered_log::DeliveredLog, live_room::FullOutboxes, live_rooms::LiveRooms},
         ports::{ChangeResult, DIRECTS_LISTED_MAX, Membership},
     },
-    domain::{ConnectionId, Conversation, Log, Member, Place, Position, Seq, Space, UserName},
+    domain::{
+        ConnectionId, Conversation, DeletedCount, Log, Member, Place, Position, Seq, Space,
+        UserName,
+    },
 };
 
 /// What other nodes published about changed memberships of a user.
@@ -58,10 +61,12 @@ impl OnlineUser {
         };
         self.newest = read.len() as u64;
         // The store lists the newest first.
-        let cached = |(number, Membership { place, member, log }): (u64, Membership)| {
+        let cached = |(number, membership): (u64, Membership)| {
+            let Membership { place, member, log, deleted } = membership;
+            let deleted = DeletedCount { count: deleted, up_to: log.head.seq };
             let log_source = LogSource::of(live_rooms, &place, log);
             let recency = self.newest - number;
-            (place.conversation, CachedMembership { member, log_source, recency })
+            (place.conversation, CachedMembership { member, deleted, log_source, recency })
         };
         self.memberships = Some((0..).zip(read).map(cached).collect());
     }
@@ -74,30 +79,40 @@ impl OnlineUser {
         changed: &ChangeResult,
         cause: &Cause,
     ) -> ChangeEffects {
-        let ChangeResult { before: _, after, log, refused: _ } = *changed;
+        let mut changed = *changed;
+        let log = changed.log;
         let Some(memberships) = &mut self.memberships else { return ChangeEffects::default() };
         let cached = memberships.remove(&place.conversation);
         // Another node may have stored this change, and this node may have it already.
         let before = cached.as_ref().map(|it| it.member);
-        if let Some(member) = after {
+        if let Some(stored) = changed.after {
+            let counted = DeletedCount { count: changed.deleted, up_to: log.head.seq };
+            let (member, deleted) =
+                cached.as_ref().map_or((stored, counted), |it| it.reconcile(stored, counted));
+            (changed.after, changed.deleted) = (Some(member), deleted.count);
             let recency = cached.as_ref().map_or(self.newest, |it| it.recency);
             let log_source = match cached.map(|it| it.log_source) {
                 // The store may be ahead of what was delivered here.
-                Some(LogSource::Local(here)) => LogSource::Local(Log { head: here.head, ..log }),
+                Some(LogSource::Local(mut here)) => {
+                    here.set_member_count(log.members);
+                    here.trim(&log.retained());
+                    LogSource::Local(here)
+                }
                 _ => LogSource::of(live_rooms, place, log),
             };
-            let cached = CachedMembership { member, log_source, recency };
+            let cached = CachedMembership { member, deleted, log_source, recency };
             memberships.insert(place.conversation.clone(), cached);
         } else {
             // The live room is forgotten below if this was the last reference to it.
             drop(cached);
         }
+        changed.before = before;
+        let after = changed.after;
         let mut effects = match (before, after) {
             (None, Some(_)) => self.enter_all(live_rooms, (place, user), cause),
             (Some(_), None) => self.leave_all(live_rooms, (place, user)),
             (Some(_), Some(_)) | (None, None) => ChangeEffects::default(),
         };
-        let changed = ChangeResult { before, ..*changed };
         let full_outboxes = self.send_change((place, user), &changed, cause);
         effects.full_outboxes.extend(full_outboxes);
         let may_type = |it: Option<Member>| it.is_some_and(|member| member.role.may_send());
@@ -128,7 +143,8 @@ impl OnlineUser {
             over.map(|(it, cached)| (it.clone(), cached.member, cached.log())).collect();
         for (conversation, member, log) in over {
             let place = Place { space: space.clone(), conversation };
-            let changed = ChangeResult { before: Some(member), after: None, log, refused: None };
+            let before = Some(member);
+            let changed = ChangeResult { before, after: None, log, deleted: 0, refused: None };
             let cause = stale.cause(&place);
             effects.merge(self.apply_change(live_rooms, (&place, user), &changed, &cause));
         }
@@ -150,25 +166,25 @@ impl OnlineUser {
         membership: Membership,
         stale: &StaleMemberships,
     ) -> ChangeEffects {
-        let Membership { place, member, log } = membership;
+        let Membership { place, member, log, deleted } = membership;
         let Some(memberships) = &mut self.memberships else { return ChangeEffects::default() };
         let before = memberships.get(&place.conversation).map(|it| it.member);
         let is_room = place.conversation.room().is_some();
         if before.is_none() && !is_room {
             let head = initial_head(&place, member.joined, &log, self.directs);
-            let log_source = LogSource::Local(Log { head, ..log });
+            let log_source = LogSource::Local(DeliveredLog::new(log, head));
             self.newest += 1;
-            let cached = CachedMembership { member, log_source, recency: self.newest };
+            let deleted = DeletedCount { count: deleted, up_to: log.head.seq };
+            let cached = CachedMembership { member, deleted, log_source, recency: self.newest };
             memberships.insert(place.conversation.clone(), cached);
         }
         // A position that was read here may not be in the store yet.
         let read = before.map_or(member.read, |it| it.read.max(member.read));
-        let member = Member { read, ..member };
-        if before == Some(member) || (before.is_none() && !is_room) {
+        if before == Some(Member { read, ..member }) || (before.is_none() && !is_room) {
             return ChangeEffects::default();
         }
         live_rooms.set_member_count(&place, log.members);
-        let changed = ChangeResult { before, after: Some(member), log, refused: None };
+        let changed = ChangeResult { before, after: Some(member), log, deleted, refused: None };
         self.apply_change(live_rooms, (&place, user), &changed, &stale.cause(&place))
     }
 
@@ -214,16 +230,14 @@ impl OnlineUser {
         changed: &ChangeResult,
         cause: &Cause,
     ) -> FullOutboxes {
-        let ChangeResult { before, after, log, refused: _ } = changed;
-        let (before, after) = (before.as_ref(), after.as_ref());
         let receives = |(connection, it): &(&ConnectionId, &UserConnection)| {
             cause.origin != Some(**connection) && it.allows(place)
         };
         let mut full_outboxes = FullOutboxes::new();
         for (_, user_connection) in self.connections.iter().filter(receives) {
             let events = [
-                user_connection.membership_event(place, before, after, (log, cause)),
-                read_event((place, user), before, after, log),
+                user_connection.membership_event(place, changed, cause),
+                read_event((place, user), changed),
             ];
             for event in events.into_iter().flatten() {
                 if user_connection.outbox.push(&Delivery::new(event)).is_err() {
@@ -247,17 +261,12 @@ fn initial_head(place: &Place, joined: Seq, log: &Log, directs: DirectsCoverage)
 }
 
 /// The event for the user's own connections when the read position moved.
-fn read_event(
-    (place, user): (&Place, &UserName),
-    before: Option<&Member>,
-    after: Option<&Member>,
-    log: &Log,
-) -> Option<Event> {
-    let (before, after) = (before?, after?);
+fn read_event((place, user): (&Place, &UserName), changed: &ChangeResult) -> Option<Event> {
+    let (before, after) = (changed.before?, changed.after?);
     (before.read != after.read).then(|| Event::Read {
         view: place.conversation.view_for(user),
         user: user.clone(),
         seq: after.read.seq,
-        unread: Some(log.unread(after.read)),
+        unread: Some(changed.unread()),
     })
 }

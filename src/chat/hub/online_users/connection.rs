@@ -12,9 +12,9 @@ use crate::{
             },
             live_rooms::LiveRooms,
         },
-        ports::Outbox,
+        ports::{ChangeResult, Outbox},
     },
-    domain::{ConnectionId, DeviceId, Log, Member, Place, Role, RoomName, SignInId, UserName},
+    domain::{ConnectionId, DeviceId, Member, Place, Role, RoomName, SignInId, UserName},
 };
 
 /// A connection that a user identifies on.
@@ -133,18 +133,18 @@ impl UserConnection {
     pub(super) fn membership_event(
         &self,
         place: &Place,
-        before: Option<&Member>,
-        after: Option<&Member>,
-        (log, cause): (&Log, &Cause),
+        changed: &ChangeResult,
+        cause: &Cause,
     ) -> Option<Event> {
+        let ChangeResult { before, after, log, deleted, refused: _ } = changed;
         let room = place.conversation.room()?;
         let visible = |member: &Member| (member.role, member.muted);
-        if before.map(visible) == after.map(visible) {
+        if before.as_ref().map(visible) == after.as_ref().map(visible) {
             return None;
         }
-        let state = after.and_then(|member| {
+        let state = after.as_ref().and_then(|member| {
             let role = self.scope.role(room, member.role)?;
-            Some(RoomState { room: room.clone(), role, tally: Tally::of(member, log) })
+            Some(RoomState { room: room.clone(), role, tally: Tally::of(member, log, *deleted) })
         });
         Some(Event::Membership { room: room.clone(), state, by: cause.by.clone() })
     }

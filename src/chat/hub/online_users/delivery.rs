@@ -11,13 +11,15 @@ use crate::{
     chat::{
         event::{Delivery, Event, Post, Tally},
         hub::{
+            delivered_log::DeliveredLog,
             live_room::{FullOutboxes, RunDelivery, contiguous_run},
             slow_readers::close_slow_readers,
         },
         ports::Outbox,
     },
     domain::{
-        ConnectionId, Conversation, Entry, Log, Member, Place, Position, Role, Seq, Space, UserName,
+        ConnectionId, Conversation, DeletedCount, Entry, Log, Member, Place, Position, Retained,
+        Role, Seq, Space, UserName,
     },
 };
 
@@ -46,13 +48,12 @@ pub(in crate::chat::hub) struct ReadAdvance {
 }
 
 impl OnlineUsers {
-    /// Records entries of a room: their authors have read them.
-    pub(in crate::chat::hub) fn record_authors(
-        &self,
-        place: &Place,
-        run: &[Post],
-    ) -> Vec<ReadAdvance> {
+    /// Records entries of a room before they are delivered: their authors have read them.
+    pub(in crate::chat::hub) fn record_run(&self, place: &Place, run: &[Post]) -> Vec<ReadAdvance> {
         let mut state = self.lock();
+        if let Some(live_room) = self.live_rooms.get(place) {
+            live_room.update_counts(|log| state.update_counts(place, log));
+        }
         let mut advances = Vec::new();
         for post in run {
             let Some(entry) = post.delivery.entry() else { continue };
@@ -150,17 +151,17 @@ impl OnlineUsers {
         progress
     }
 
-    /// Drops entries of a direct conversation or inbox below the retention floor.
-    pub(in crate::chat::hub) fn trim(&self, place: &Place, floor: Position) {
-        self.update_logs(place, |log| log.floor = log.floor.max(floor));
+    /// Drops entries of a direct conversation or inbox that are no longer stored.
+    pub(in crate::chat::hub) fn trim(&self, place: &Place, retained: &Retained) {
+        self.update_logs(place, |log| log.trim(retained));
     }
 
     /// Continues a direct conversation or inbox after `to`: earlier entries are no longer stored.
     pub(in crate::chat::hub) fn skip(&self, place: &Place, to: Position) {
-        self.update_logs(place, |log| log.head = log.head.max(to));
+        self.update_logs(place, |log| log.skip(to));
     }
 
-    fn update_logs(&self, place: &Place, update: impl Fn(&mut Log)) {
+    fn update_logs(&self, place: &Place, update: impl Fn(&mut DeliveredLog)) {
         let mut state = self.lock();
         for user in users_of(&place.conversation) {
             if let Some(online_user) = state.get_mut(&place.space, user) {
@@ -196,13 +197,13 @@ impl OnlineUser {
     /// The last entry of a direct conversation or inbox that the user was sent, if it is known.
     pub(super) fn delivered(&self, place: &Place) -> Option<Seq> {
         match &self.memberships.as_ref()?.get(&place.conversation)?.log_source {
-            LogSource::Local(log) => Some(log.head.seq),
+            LogSource::Local(log) => Some(log.log().head.seq),
             LogSource::LiveRoom(_) => None,
         }
     }
 
     /// Changes the log of a direct conversation or inbox.
-    pub(super) fn update_log(&mut self, place: &Place, update: impl Fn(&mut Log)) {
+    fn update_log(&mut self, place: &Place, update: impl Fn(&mut DeliveredLog)) {
         let cached = self.memberships.as_mut().and_then(|it| it.get_mut(&place.conversation));
         if let Some(CachedMembership { log_source: LogSource::Local(log), .. }) = cached {
             update(log);
@@ -231,7 +232,8 @@ impl OnlineUser {
         };
         let new = || CachedMembership {
             member: Member::new(Role::Member, before),
-            log_source: LogSource::Local(Log::default()),
+            deleted: DeletedCount { count: 0, up_to: before.seq },
+            log_source: LogSource::Local(DeliveredLog::default()),
             recency: 0,
         };
         let cached = memberships.entry(place.conversation.clone()).or_insert_with(new);
@@ -239,9 +241,7 @@ impl OnlineUser {
             self.newest += 1;
             cached.recency = self.newest;
         }
-        if let LogSource::Local(log) = &mut cached.log_source {
-            log.head = log.head.max(position);
-        }
+        cached.record(entry);
     }
 
     /// Records that the user, as a member, has read a message that the user sent. Edits and
@@ -252,12 +252,14 @@ impl OnlineUser {
             return None;
         }
         let cached = self.memberships.as_mut()?.get_mut(&place.conversation)?;
-        let before = cached.member.read;
-        cached.member.read = before.max(entry.position);
+        let (log, deleted) = cached.log_and_deleted();
+        let was_unread = Log { head: entry.position, ..log }.unread(cached.member.read, deleted);
+        if entry.position > cached.member.read {
+            cached.member.read = entry.position;
+            cached.deleted = DeletedCount { count: 0, up_to: entry.seq() };
+        }
         let read = cached.member.read.seq;
-        let log = cached.log();
         // The message itself was not unread.
-        let was_unread = entry.position.messages_since(before.max(log.floor));
         (was_unread > 1).then(|| ReadAdvance {
             author: entry.author.clone(),
             origin: post.origin,
@@ -287,6 +289,6 @@ impl OnlineUser {
     /// The number of unread messages of a conversation, if the user is a member.
     fn unread(&self, place: &Place) -> Option<u64> {
         let cached = self.memberships.as_ref()?.get(&place.conversation)?;
-        Some(cached.log().unread(cached.member.read))
+        Some(cached.tally().unread)
     }
 }

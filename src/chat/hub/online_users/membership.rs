@@ -6,13 +6,15 @@ use crate::{
     chat::{
         event::Tally,
         hub::{
+            delivered_log::DeliveredLog,
             live_room::{FullOutboxes, LiveRoom, ReplayCursor, RoomKind},
             live_rooms::LiveRooms,
         },
         ports::Rooms,
     },
     domain::{
-        ConnectionId, Conversation, GlobalRole, Log, Member, Place, Role, RoomName, UserName,
+        ConnectionId, Conversation, DeletedCount, Entry, GlobalRole, Log, Member, Place, Role,
+        RoomName, UserName,
     },
 };
 
@@ -44,6 +46,8 @@ pub(super) type Memberships = HashMap<Conversation, CachedMembership>;
 /// The membership of a user in a conversation.
 pub(super) struct CachedMembership {
     pub(super) member: Member,
+    /// The deleted messages among those that the member has not read.
+    pub(super) deleted: DeletedCount,
     pub(super) log_source: LogSource,
     /// Orders the conversations of a user by their newest messages.
     pub(super) recency: u64,
@@ -54,15 +58,18 @@ pub(super) enum LogSource {
     /// In the live room.
     LiveRoom(Arc<LiveRoom>),
     /// Here: direct conversations and inboxes.
-    Local(Log),
+    Local(DeliveredLog),
 }
 
 impl LogSource {
-    /// The live room at a place, made if there is none, or the log itself.
+    /// The live room at a place, made if there is none, or the log itself. All entries of a new log
+    /// count as delivered.
     pub(super) fn of(rooms: &LiveRooms, place: &Place, log: Log) -> Self {
         match place.conversation {
             Conversation::Room(_) => Self::LiveRoom(rooms.get_or_create(place, log)),
-            Conversation::Direct(..) | Conversation::Inbox(_) => Self::Local(log),
+            Conversation::Direct(..) | Conversation::Inbox(_) => {
+                Self::Local(DeliveredLog::new(log, log.head))
+            }
         }
     }
 }
@@ -79,12 +86,46 @@ impl CachedMembership {
     pub(super) fn log(&self) -> Log {
         match &self.log_source {
             LogSource::LiveRoom(live_room) => live_room.log(),
-            LogSource::Local(log) => *log,
+            LogSource::Local(log) => log.log(),
+        }
+    }
+
+    /// The state of the log, and the number of deleted messages that the member has not read.
+    pub(super) fn log_and_deleted(&self) -> (Log, u64) {
+        let read = self.member.read.seq;
+        match &self.log_source {
+            LogSource::LiveRoom(live_room) => live_room.log_and_deleted(read, self.deleted),
+            LogSource::Local(log) => (log.log(), log.deleted(read, self.deleted)),
         }
     }
 
     pub(super) fn tally(&self) -> Tally {
-        Tally::of(&self.member, &self.log())
+        let (log, deleted) = self.log_and_deleted();
+        Tally::of(&self.member, &log, deleted)
+    }
+
+    /// What the store has of the member, or the read position that was recorded here since, with its
+    /// count. Of two counts for the same position, the later one is kept.
+    pub(super) fn reconcile(
+        &self,
+        stored: Member,
+        deleted: DeletedCount,
+    ) -> (Member, DeletedCount) {
+        let (here, there) = (self.member.read.seq, stored.read.seq);
+        if (here, self.deleted.up_to) > (there, deleted.up_to) {
+            return (Member { read: self.member.read, ..stored }, self.deleted);
+        }
+        (stored, deleted)
+    }
+
+    /// Records an entry of a direct conversation or inbox.
+    pub(super) fn record(&mut self, entry: &Entry) {
+        let LogSource::Local(log) = &mut self.log_source else { return };
+        log.record(entry);
+        if log.has_many_deletions() {
+            self.deleted = log.updated(self.deleted, self.member.read.seq);
+            log.drop_older_deletions();
+        }
     }
 }
 

@@ -36,12 +36,12 @@ use super::{
 };
 use crate::{
     chat::{
-        event::Delivery,
+        event::{Delivery, Tally},
         ports::{ChangeResult, IdentityKind, Membership, UserSeen},
         publisher::Publisher,
     },
     domain::{
-        Channel, CloseReason, ConnectionId, Conversation, DeviceId, DeviceSet, Log, Member, Place,
+        Channel, CloseReason, ConnectionId, Conversation, DeviceId, DeviceSet, Member, Place,
         Rejection, RoomName, SignInId, Space, UserName,
     },
 };
@@ -254,15 +254,15 @@ impl OnlineUsers {
         memberships.into_iter().flatten().filter_map(|(_, it)| it.room_place()).collect()
     }
 
-    /// The membership of a user in a conversation, and the state of its log.
+    /// The membership of a user in a conversation, and the tally of its log.
     pub(super) fn member(
         &self,
         id: &OnlineUserId,
         conversation: &Conversation,
-    ) -> Option<(Member, Log)> {
+    ) -> Option<(Member, Tally)> {
         let state = self.lock();
         let cached = state.of(id)?.memberships.as_ref()?.get(conversation)?;
-        Some((cached.member, cached.log()))
+        Some((cached.member, cached.tally()))
     }
 
     /// Finds a room that a connection is in. `then` is called before any membership changes.

@@ -14,10 +14,10 @@ use super::{
 use crate::{
     chat::{
         event::Delivery,
-        hub::{live_room::FullOutboxes, live_rooms::LiveRooms},
+        hub::{delivered_log::DeliveredLog, live_room::FullOutboxes, live_rooms::LiveRooms},
         ports::Outbox,
     },
-    domain::{CloseReason, ConnectionId, DeviceId, NameKey, Space, UserName},
+    domain::{CloseReason, ConnectionId, DeviceId, NameKey, Place, Space, UserName},
 };
 
 pub(super) struct UsersState {
@@ -84,6 +84,17 @@ impl UsersState {
         let users =
             users.filter(|((space, user), it)| it.memberships.is_some() && filter(space, user));
         users.map(|(user, it)| (user.clone(), it.revision)).collect()
+    }
+
+    /// Updates the counts of all members of a room by the deletions that were delivered.
+    pub(super) fn update_counts(&mut self, place: &Place, log: &DeliveredLog) {
+        let users = self.users.iter_mut().filter(|((space, _), _)| *space == place.space);
+        for (_, online_user) in users {
+            let memberships = online_user.memberships.as_mut();
+            if let Some(cached) = memberships.and_then(|it| it.get_mut(&place.conversation)) {
+                cached.deleted = log.updated(cached.deleted, cached.member.read.seq);
+            }
+        }
     }
 
     /// Attaches a connection, unless its sign-in was ended or the user lost the name.

@@ -1,6 +1,7 @@
 //! The hub with paused time: grace periods, names, presence lists that are sent once per second.
 
 mod members;
+mod unread;
 
 use std::{
     collections::BTreeMap,
@@ -38,7 +39,7 @@ static NEXT_CONNECTION: AtomicU64 = AtomicU64::new(1000);
 fn lobby() -> Membership {
     let place = Place::room(&Space::root(), &RoomName::lobby());
     let member = Member::new(Role::Member, Position::ZERO);
-    Membership { place, member, log: Log { members: 1, ..Log::default() } }
+    Membership { place, member, log: Log { members: 1, ..Log::default() }, deleted: 0 }
 }
 
 /// A scope that opens all rooms.
@@ -94,7 +95,8 @@ fn change(hub: &Hub, name: &str, before: Option<Member>, after: Option<Member>, 
     let (place, user) = (lobby().place, user(name));
     let change = Change { place, user, what: MemberChange::Leave, rooms_max: None };
     let log = Log { head: Position::from_raw(9, 9), members: 2, ..Log::default() };
-    hub.apply_change(&change, &ChangeResult { before, after, log, refused: None }, cause);
+    let changed = ChangeResult { before, after, log, deleted: 0, refused: None };
+    hub.apply_change(&change, &changed, cause);
 }
 
 /// Runs the timers while `time` passes.

@@ -8,9 +8,10 @@ use tokio::sync::Semaphore;
 
 use crate::{
     chat::ports::{
-        Batch, Committed, Fault, Page, PageLimit, PageRange, Store, TrimLimits, Trimmed,
+        Batch, Committed, Fault, Page, PageLimit, PageRange, PostedMessage, Store, TrimLimits,
+        Trimmed,
     },
-    domain::{DeviceId, Epoch, Log, Member, NameKey, Place, Space, UserName},
+    domain::{DeviceId, Epoch, Log, Member, NameKey, Place, Seq, Space, UserName},
     store::MemoryStore,
 };
 
@@ -107,6 +108,11 @@ impl Store for CountingStore {
     ) -> Result<Option<OffsetDateTime>, Fault> {
         count(&self.others);
         self.store.device_seen(space, user, device).await
+    }
+
+    async fn message(&self, place: &Place, seq: Seq) -> Result<Option<PostedMessage>, Fault> {
+        count(&self.others);
+        self.store.message(place, seq).await
     }
 
     async fn trim(&self, retention: &TrimLimits) -> Result<Trimmed, Fault> {

@@ -12,8 +12,8 @@ use crate::{
     },
     domain::{DeviceSet, Role},
     store::contract::{
-        JOIN, apply_changes, change, commit, delete, direct, draft, edit, guest, inbox, numbered,
-        room, seq, time, trim, user,
+        EARLIER_ROWS, JOIN, apply_changes, change, commit, delete, direct, draft,
+        earlier_rows_are_migrated, edit, guest, inbox, numbered, room, seq, time, trim, user,
     },
 };
 
@@ -119,6 +119,19 @@ async fn keys_of_an_earlier_rule_are_made_anew() {
     let query = sqlx::query_scalar("SELECT key FROM guest_name");
     let key: String = query.fetch_one(&mut other_connection).await.unwrap();
     assert_eq!(key, user("mia").key().as_raw());
+}
+
+#[tokio::test]
+async fn deleted_messages_of_schema_3_are_counted() {
+    let database = TestDatabase::start();
+    database.make_schema().await;
+    let mut other_connection = database.connect().await;
+    let mut migrator = sqlx::migrate!("src/store/postgres/migrations");
+    migrator.migrations.to_mut().retain(|migration| migration.version <= 3);
+    migrator.run(&mut other_connection).await.unwrap();
+    database.run(EARLIER_ROWS).await;
+    let (store, _nodes) = database.open_as_node("first").await;
+    earlier_rows_are_migrated(&store).await;
 }
 
 /// Runs every operation, some of them several times.

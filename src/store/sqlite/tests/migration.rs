@@ -7,8 +7,8 @@ use crate::{
     chat::ports::{IdentityKind, TrimLimits, UserSeen},
     domain::{Entry, Member, Role},
     store::contract::{
-        at, body, delete, direct, edit, log_state, member, memberships, record_seen, time, trim,
-        user,
+        EARLIER_ROWS, at, body, delete, direct, earlier_rows_are_migrated, edit, log_state, member,
+        memberships, record_seen, time, trim, user,
     },
 };
 
@@ -35,13 +35,18 @@ const SCHEMA_2_ROWS: &str = "
 
 /// Creates a database of schema 2 with that content.
 async fn create_schema_2(directory: &TempDir) {
+    create_schema(directory, 2, SCHEMA_2_ROWS).await;
+}
+
+/// Creates a database of an earlier schema.
+async fn create_schema(directory: &TempDir, version: i64, rows: &'static str) {
     let path = directory.path().join("roomcast.db");
     let options = connect_options(&options(directory.path()), &path).create_if_missing(true);
     let mut connection: SqliteConnection = options.connect().await.unwrap();
     let mut migrator = sqlx::migrate!("src/store/sqlite/migrations");
-    migrator.migrations.to_mut().retain(|migration| migration.version <= 2);
+    migrator.migrations.to_mut().retain(|migration| migration.version <= version);
     migrator.run(&mut connection).await.unwrap();
-    sqlx::raw_sql(SCHEMA_2_ROWS).execute(&mut connection).await.unwrap();
+    sqlx::raw_sql(rows).execute(&mut connection).await.unwrap();
     connection.close().await.unwrap();
 }
 
@@ -112,6 +117,13 @@ async fn users_of_schema_2_keep_their_direct_conversations() {
     trim(&store, &everything).await;
     assert_eq!(member(&store, &with_guest, "guest").await, None, "the guest session is unknown");
     assert_eq!(memberships(&store, "ann").await.len(), 3);
+}
+
+#[tokio::test]
+async fn deleted_messages_of_schema_4_are_counted() {
+    let directory = tempfile::tempdir().unwrap();
+    create_schema(&directory, 4, EARLIER_ROWS).await;
+    earlier_rows_are_migrated(&open(&directory).await).await;
 }
 
 #[tokio::test]

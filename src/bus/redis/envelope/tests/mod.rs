@@ -1,17 +1,18 @@
 //! The encoding of every kind in both directions, and envelopes of other versions.
 
+mod properties;
+
 use std::sync::Arc;
 
 use bytes::Bytes;
-use proptest::prelude::*;
 use time::OffsetDateTime;
 
 use super::*;
 use crate::{
     chat::{event::Delivery, ports},
     domain::{
-        self, Body, Channel, Content, Conversation, DeviceId, MessageId, MessageKind, Position,
-        RoomName, Seq, SignInId, Space, UserName,
+        self, Body, Channel, Content, Conversation, DeletedCount, DeviceId, MessageId, MessageKind,
+        Position, Retained, RoomName, Seq, SignInId, Space, UserName,
     },
 };
 
@@ -123,11 +124,12 @@ fn entries() -> Vec<Example> {
 
 fn places() -> Vec<Example> {
     let inbox = || place(Conversation::Inbox(user("ann")));
+    let deleted = DeletedCount { count: 2, up_to: Seq::from_raw(12) };
     vec![
         (
-            ClusterEvent::Trimmed(direct(), Position::from_raw(9, 8)),
+            ClusterEvent::Trimmed(direct(), Retained { floor: Position::from_raw(9, 8), deleted }),
             "cut",
-            r#"{"place":{"space":"/shop","direct":["ann","bob"]},"seq":9,"messages":8}"#,
+            r#"{"place":{"space":"/shop","direct":["ann","bob"]},"seq":9,"messages":8,"deleted":2,"head":12}"#,
         ),
         (
             ClusterEvent::MembershipChanged {
@@ -247,6 +249,7 @@ fn events_of_another_version_are_unknown_but_numbered() {
         r#"{"v":2,"from":"n1","n":7}"#,
         r#"{"v":2,"from":"n1","n":7,"kind":["here",3],"data":17}"#,
         r#"{"v":18446744073709551615,"from":"n1","n":7,"kind":"here","data":{}}"#,
+        r#"{"v":1,"from":"n1","n":7,"kind":"cut","data":{"place":{"space":"/","room":"x"},"seq":2,"messages":1}}"#,
         r#"{"v":1,"from":"n1","n":7,"kind":"poll","data":{"anything":[1]}}"#,
         r#"{"v":1,"from":"n1","n":7,"kind":"act","data":{"what":"moved","to":"x"}}"#,
         r#"{"v":1,"from":"n1","n":7,"kind":"here","data":{"place":{"space":"/","club":"x"},"user":"ann"}}"#,
@@ -312,89 +315,4 @@ fn malformed_envelopes_are_errors() {
     }
     assert!(decode(b"{\"v\":1,\"from\":\"\xff\",\"n\":7}").is_err());
     assert_eq!(decode(&vec![b' '; ENVELOPE_BYTES_MAX + 1]).err(), Some(Malformed::TooLarge));
-}
-
-/// Any JSON text without white space around it.
-fn json() -> impl Strategy<Value = String> {
-    let leaf = prop_oneof![
-        any::<f64>()
-            .prop_map(|it| format!("{it:e}"))
-            .prop_filter("JSON", |it| !it.contains('N') && !it.contains('i')),
-        any::<String>().prop_map(|it| serde_json::to_string(&it).unwrap()),
-        Just("null".to_owned()),
-    ];
-    leaf.prop_recursive(4, 32, 4, |inner| {
-        prop_oneof![
-            prop::collection::vec(inner.clone(), 0..4)
-                .prop_map(|it| format!("[{}]", it.join(" , "))),
-            inner.prop_map(|it| format!("{{\"k\": {it}}}")),
-        ]
-    })
-}
-
-fn any_place() -> impl Strategy<Value = domain::Place> {
-    let name = || prop_oneof!["[a-zäß0-9]{1,20}", domain::any_name()];
-    let space = name().prop_map(|name| format!("/{name}"));
-    let conversation = prop_oneof![
-        name().prop_map(|it| Conversation::Room(RoomName::from_raw(&it))),
-        (name(), name()).prop_map(|(one, other)| Conversation::direct(user(&one), user(&other))),
-        name().prop_map(|it| Conversation::Inbox(user(&it))),
-    ];
-    (space, conversation).prop_map(|(space, conversation)| domain::Place {
-        space: Space::from_raw(&space),
-        conversation,
-    })
-}
-
-fn any_entry() -> impl Strategy<Value = domain::Entry> {
-    let attachments = prop::collection::vec(prop::collection::vec(any::<u8>(), 0..40), 0..3);
-    let ms = -62_000_000_000_000_i64..253_000_000_000_000;
-    let parts = (json(), attachments, 0..4_u8, ms, any::<bool>(), 1..1_000_000_u64);
-    (any_place(), parts).prop_map(|(place, (json, bytes, what, ms, flag, seq))| {
-        let bytes = bytes.into_iter().map(Bytes::from).collect();
-        let body = Body::from_raw(json.into(), bytes);
-        let kinds = [
-            MessageKind::Message,
-            MessageKind::GroupChat,
-            MessageKind::SingleChat,
-            MessageKind::Notification,
-        ];
-        let kind = kinds[usize::from(what)];
-        let of = Seq::from_raw(seq - 1);
-        let act = match what {
-            0 => domain::Act::Edited { of, body: flag.then_some(body) },
-            1 => domain::Act::Deleted { of },
-            _ => {
-                let content = Content::Body { body, edited_at: flag.then(|| at(ms / 2)) };
-                domain::Act::Said { kind, content }
-            }
-        };
-        let position = Position::from_raw(seq, seq / 2);
-        domain::Entry { place, position, at: at(ms), act, ..entry(domain::Act::Deleted { of }) }
-    })
-}
-
-proptest! {
-    #[test]
-    fn entries_round_trip(entry in any_entry()) {
-        let payload = encode(&announcement(entry_event(entry.clone()))).unwrap();
-        let ClusterEvent::Entry(read) = decode(&payload).unwrap().event else { panic!("no entry") };
-        prop_assert_eq!(Arc::as_ref(&read).entry(), Some(&entry));
-    }
-
-    #[test]
-    fn arbitrary_bytes_do_not_panic(bytes in prop::collection::vec(any::<u8>(), 0..200)) {
-        drop(decode(&bytes));
-    }
-
-    /// A truncated envelope, or one with a changed byte, is decoded or refused.
-    #[test]
-    fn corrupted_envelopes_do_not_panic(which in 0..20_usize, place in any::<prop::sample::Index>(), byte in any::<u8>()) {
-        let (event, _, _) = all().swap_remove(which);
-        let mut payload = encode(&announcement(event)).unwrap();
-        let place = place.index(payload.len());
-        drop(decode(&payload[..place]));
-        payload[place] = byte;
-        drop(decode(&payload));
-    }
 }
