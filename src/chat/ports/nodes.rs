@@ -4,7 +4,7 @@ use std::time::Duration;
 
 use async_trait::async_trait;
 
-use super::Fault;
+use super::{Fault, GuestExpired, GuestName};
 use crate::domain::{DeviceSet, NodeId, Space, UserName};
 
 /// How long a node counts as alive after its last heartbeat.
@@ -20,8 +20,11 @@ pub const LEASE: Duration = Duration::from_secs(8);
 ///   passed since its last one or it has left.
 /// - Of guest names that look alike in one space, only one guest session at a time has claims on
 ///   live nodes: one claim on each node with a connection of the guest. A claim lasts until its
-///   release or the expiry of its node's lease. Another session may claim the name then, and the
-///   next heartbeat reports the loss to the node.
+///   release. If its node leaves or fails, it lasts for the grace period of the engine after the
+///   node's last heartbeat, and at least until the lease expires. Another session may claim the
+///   name then, and the next heartbeat reports the loss to the node.
+/// - When the claims of a node that left are over, one heartbeat of another node reports its guests.
+///   The same applies to a node that failed, some time later.
 #[async_trait]
 pub trait Nodes: Send + Sync + 'static {
     /// Renews this node's lease and reports the changes since its last successful heartbeat.
@@ -40,7 +43,7 @@ pub trait Nodes: Send + Sync + 'static {
     /// A number that is larger than all that were drawn before on any node.
     async fn ticket(&self) -> Result<u64, Fault>;
 
-    /// Ends this node's lease and releases its names.
+    /// Ends this node's lease. The claims of its names last for the grace period.
     async fn leave(&self) -> Result<(), Fault>;
 }
 
@@ -63,17 +66,9 @@ pub struct HeartbeatReply {
     /// Guest names that this node has lost: another session claimed them while this node's lease
     /// was expired. Each is reported once.
     pub lost: Vec<GuestName>,
-}
-
-/// A guest name and the session that has claimed it.
-#[derive(Clone, Debug, PartialEq, Eq, Hash, PartialOrd, Ord)]
-pub struct GuestName {
-    /// The space.
-    pub space: Space,
-    /// The name. Names that look alike ([`UserName::key`]) are one.
-    pub user: UserName,
-    /// The id of the guest session.
-    pub guest_session: Box<str>,
+    /// Guests whose claims on a node that left or failed are over. They have expired, unless they
+    /// are on another node.
+    pub expired: Vec<GuestExpired>,
 }
 
 /// The result of a claim.

@@ -31,7 +31,10 @@ use crate::{
 };
 
 pub(crate) use self::{
-    builders::*, model::assert_agrees_with_memory, nodes::nodes_contract, retention::trim,
+    builders::*,
+    model::assert_agrees_with_memory,
+    nodes::{NAMES_GRACE, nodes_contract},
+    retention::trim,
     shared::shared_contract,
 };
 

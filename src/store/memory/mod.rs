@@ -22,8 +22,8 @@ use self::{log::MemoryConversation, users::UserRecord};
 use crate::{
     chat::ports::{
         Batch, Change, ChangeResult, Committed, DIRECTS_LISTED_MAX, Draft, Fault, JoinRefusal,
-        MemberChange, Membership, Outcome, Page, PageLimit, PageRange, Store, TrimLimits, Trimmed,
-        UserDeparted,
+        MemberChange, Membership, OnlineGuest, Outcome, Page, PageLimit, PageRange, Store,
+        TrimLimits, Trimmed, UserDeparted,
     },
     domain::{
         Conversation as DomainConversation, DeviceId, Epoch, Log, Member, NameKey, Place, Role,
@@ -138,6 +138,11 @@ impl Store for MemoryStore {
     ) -> Result<Option<OffsetDateTime>, Fault> {
         let state = self.lock();
         Ok(state.user(space, user).and_then(|user| user.devices.get(device)).copied())
+    }
+
+    /// Nothing outlives the process.
+    async fn online_guests(&self) -> Result<Vec<OnlineGuest>, Fault> {
+        Ok(Vec::new())
     }
 
     async fn trim(&self, retention: &TrimLimits) -> Result<Trimmed, Fault> {

@@ -39,8 +39,8 @@ use time::OffsetDateTime;
 use self::writer::SqliteWriter;
 use crate::{
     chat::ports::{
-        Batch, Committed, Draft, DraftAct, Fault, Page, PageLimit, PageRange, Store, TrimLimits,
-        Trimmed,
+        Batch, Committed, Draft, DraftAct, Fault, OnlineGuest, Page, PageLimit, PageRange, Store,
+        TrimLimits, Trimmed,
     },
     domain::{DeviceId, Epoch, Log, Member, NameKey, Place, Space, Synchronous, UserName},
 };
@@ -233,6 +233,11 @@ impl Store for SqliteStore {
     ) -> Result<Option<OffsetDateTime>, Fault> {
         let seen = read::device_seen(&self.readers, space, user, device).await;
         seen.map_err(|error| Fault::new("sqlite device query failed", error))
+    }
+
+    async fn online_guests(&self) -> Result<Vec<OnlineGuest>, Fault> {
+        let guests = users::online_guests(&self.readers).await;
+        guests.map_err(|error| Fault::new("sqlite online guests query failed", error))
     }
 
     async fn trim(&self, retention: &TrimLimits) -> Result<Trimmed, Fault> {

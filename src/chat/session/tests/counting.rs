@@ -8,7 +8,8 @@ use tokio::sync::Semaphore;
 
 use crate::{
     chat::ports::{
-        Batch, Committed, Fault, Page, PageLimit, PageRange, Store, TrimLimits, Trimmed,
+        Batch, Committed, Fault, OnlineGuest, Page, PageLimit, PageRange, Store, TrimLimits,
+        Trimmed,
     },
     domain::{DeviceId, Epoch, Log, Member, NameKey, Place, Space, UserName},
     store::MemoryStore,
@@ -107,6 +108,11 @@ impl Store for CountingStore {
     ) -> Result<Option<OffsetDateTime>, Fault> {
         count(&self.others);
         self.store.device_seen(space, user, device).await
+    }
+
+    async fn online_guests(&self) -> Result<Vec<OnlineGuest>, Fault> {
+        count(&self.others);
+        self.store.online_guests().await
     }
 
     async fn trim(&self, retention: &TrimLimits) -> Result<Trimmed, Fault> {

@@ -79,6 +79,7 @@ impl TestDatabase {
             node: NodeId::from_raw(node),
             readers_max: 3,
             wait_max: WAIT_MAX,
+            presence_grace: NAMES_GRACE,
         }
     }
 

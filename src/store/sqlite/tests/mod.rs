@@ -2,6 +2,7 @@
 
 mod erased;
 mod migration;
+mod online;
 mod statements;
 
 use std::{

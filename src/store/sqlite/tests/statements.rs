@@ -30,6 +30,7 @@ async fn no_statement_of_a_commit_reads_a_whole_table() {
     let statements = [
         users::FORGET_PREDECESSORS,
         users::FORGET_EXPIRED,
+        users::MARK_EXPIRED,
         users::FORGET_USERS,
         users::UPSERT_USERS,
         users::UPSERT_DEVICES,
