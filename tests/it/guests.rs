@@ -8,7 +8,7 @@ use serde_json::{Value, json};
 
 use crate::{
     clients::{Client, ConnectOptions, Wire},
-    harness::TestServer,
+    harness::{TestServer, wait_for},
 };
 
 #[tokio::test]
@@ -195,5 +195,28 @@ async fn a_guest_inherits_nothing_from_an_earlier_guest_of_the_same_name() {
         let edit = json!({ "seq": mine, "msg": "still mine" });
         assert_eq!(next.ask("edit message", edit).await["ok"], true);
     }
+    server.stop().await;
+}
+
+#[tokio::test]
+async fn a_guest_is_forgotten_after_the_end_of_the_token() {
+    let server = TestServer::with(|config| {
+        config.store = StoreKind::Sqlite;
+        config.token.guest_ttl_secs = 1;
+        config.retention.sweep_secs = 1;
+        config.limits.presence_grace_ms = 0;
+    })
+    .await;
+    let mut bob = Client::with_token(&server, Wire::WebSocket, &server.token("bob", &[])).await;
+    let ann = Client::named(&server, Wire::SocketIo, "ann").await;
+    let to_ann = json!({ "to": "ann", "data": "hello", "id": "once" });
+    assert_eq!(bob.ask("SingleChat", to_ann.clone()).await["seq"], 1);
+    ann.close().await;
+    wait_for("the end of the guest", async {
+        while bob.ask("SingleChat", to_ann.clone()).await["code"] != "no_such_user" {}
+    })
+    .await;
+    let page = bob.ask("history", json!({ "with": "ann" })).await;
+    assert_eq!(page["messages"].as_array().map(Vec::len), Some(1), "entries stay");
     server.stop().await;
 }

@@ -72,7 +72,7 @@ pub trait Store: Send + Sync + 'static {
     /// A user's membership in a place.
     async fn member(&self, place: &Place, user: &UserName) -> Result<Option<Member>, Fault>;
 
-    /// Whether a user of exactly this name was ever in a batch's `seen`.
+    /// Whether a user of exactly this name was in a batch's `seen`, and was not removed since.
     async fn user_exists(&self, space: &Space, user: &UserName) -> Result<bool, Fault>;
 
     /// Whether a user whose name looks like this was ever seen as [`IdentityKind::Registered`].
@@ -100,8 +100,10 @@ pub trait Store: Send + Sync + 'static {
     /// outlive their node, see [`Nodes`](super::Nodes).
     async fn online_guests(&self) -> Result<Vec<OnlineGuest>, Fault>;
 
-    /// Removes a bounded part of what is no longer kept: the oldest entries, and the memberships of
-    /// expired guests.
+    /// Removes a bounded part of what is no longer kept: the oldest entries, and guests that were
+    /// not seen for long, with their devices and memberships. Names that were ever registered stay
+    /// so. Conversations with entries, removed or not, stay, so that no seq is assigned twice;
+    /// others are stored only while they have members.
     async fn trim(&self, retention: &TrimLimits) -> Result<Trimmed, Fault>;
 
     /// Flushes and closes files and connections. No other method is called after it.
@@ -333,7 +335,7 @@ pub struct TrimLimits {
     pub entries_max: Option<u64>,
     /// Entries received after this time are kept.
     pub entries_after: Option<OffsetDateTime>,
-    /// Memberships of guests seen after this time are kept.
+    /// Guests seen after this time are kept.
     pub guests_after: OffsetDateTime,
 }
 

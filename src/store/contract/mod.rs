@@ -2,6 +2,7 @@
 
 mod builders;
 mod changes;
+mod guests;
 mod logs;
 mod members;
 mod model;
@@ -32,6 +33,7 @@ use crate::{
 
 pub(crate) use self::{
     builders::*,
+    guests::{RowCounts, guests_contract},
     model::assert_agrees_with_memory,
     nodes::{NAMES_GRACE, nodes_contract},
     retention::trim,
@@ -107,6 +109,9 @@ async fn logs_are_kept<S: Store>(open: &(impl AsyncFn() -> S + Sync)) {
             changes_of_trimmed_messages_stay,
             trim_forgets_absent_guests,
             a_long_log_is_cut_in_bounded_parts,
+        }
+        guests::{
+            an_empty_conversation_ends_with_its_last_member,
         }
     }
 }

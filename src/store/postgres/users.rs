@@ -112,6 +112,11 @@ pub(super) async fn lock<'a>(
     Ok(locked)
 }
 
+/// Whether the rows of all of these users are locked.
+pub(super) fn are_locked(seen: &[UserSeen], locked: &LockedUsers<'_>) -> bool {
+    seen.iter().all(|it| locked.contains_key(&(&it.space, &it.user)))
+}
+
 /// A user of the batch, merged from all of its appearances.
 struct SeenUser<'a> {
     first: &'a IdentityKind,

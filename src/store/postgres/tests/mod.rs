@@ -3,6 +3,7 @@
 mod checks;
 mod database;
 mod faults;
+mod guests;
 
 use futures_util::future::join_all;
 

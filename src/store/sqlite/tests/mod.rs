@@ -1,6 +1,7 @@
 //! Tests of SQLite beyond the contract: disks, locks, and restarts.
 
 mod erased;
+mod guests;
 mod migration;
 mod online;
 mod statements;

@@ -37,6 +37,7 @@ async fn no_statement_of_a_commit_reads_a_whole_table() {
         users::FORGET_DEVICES,
         commit::FIND_LOGS,
         commit::INSERT_LOGS,
+        commit::DROP_EMPTY_LOGS,
         members::FIND_MEMBERS,
         members::UPSERT_MEMBERS,
         members::COUNT_ROOMS,
@@ -52,6 +53,8 @@ async fn no_statement_of_a_commit_reads_a_whole_table() {
         trim::FIND_FLOOR,
         trim::DROP_ENTRIES,
         trim::MOVE_FLOORS,
+        trim::DROP_DEVICES,
+        trim::DROP_GUESTS,
         trim::MARK_FORGOTTEN,
         read::LAST_SEEN,
     ];
