@@ -20,11 +20,12 @@ pub const LEASE: Duration = Duration::from_secs(8);
 ///   passed since its last one or it has left.
 /// - Of guest names that look alike in one space, only one guest session at a time has claims on
 ///   live nodes: one claim on each node with a connection of the guest. A claim lasts until its
-///   release. If its node leaves or fails, it lasts for the grace period of the engine after the
-///   node's last heartbeat, and at least until the lease expires. Another session may claim the
-///   name then, and the next heartbeat reports the loss to the node.
+///   release. If its node leaves, it lasts for the grace period of the engine; if the node fails,
+///   for that time after the last heartbeat, and at least until the lease expires. Another session
+///   may claim the name then, and the next heartbeat reports the loss to the node.
 /// - When the claims of a node that left are over, one heartbeat of another node reports its guests.
-///   The same applies to a node that failed, some time later.
+///
+/// A node that failed may return, so its guests may be reported later, or never.
 #[async_trait]
 pub trait Nodes: Send + Sync + 'static {
     /// Renews this node's lease and reports the changes since its last successful heartbeat.
