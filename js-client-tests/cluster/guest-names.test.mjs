@@ -91,6 +91,9 @@ for (const signal of ["SIGTERM", "SIGKILL"]) {
     const room = unique("room");
     const grace = await connect(t, socketIo("4.8", "upgrade"), one, { room });
     await grace.identify(unique("grace"));
+    const device = unique("device");
+    const heidi = await connect(t, wsJson, one, { device });
+    await heidi.identify(unique("heidi"));
     await one.exitOn(signal);
     const onTwo = await connect(t, wsJson, two);
     assertRefused(await onTwo.ask("new user", grace.name), "name_taken");
@@ -100,6 +103,8 @@ for (const signal of ["SIGTERM", "SIGKILL"]) {
     const back = await connectWithToken(t, socketIo("4.8", "websocket"), two, grace.token);
     assert.equal(back.name, grace.name);
     assert.ok(back.welcome.rooms.some((it) => it.room === room));
+    const again = await connect(t, wsJson, two, { device });
+    assert.equal(assertOk(await again.ask("new user", { name: heidi.name })).user, heidi.name);
   });
 }
 

@@ -169,6 +169,29 @@ async fn the_other_nodes_reserve_the_names_of_a_node_that_left() {
 }
 
 #[tokio::test]
+async fn the_device_of_a_guest_is_known_on_the_other_nodes() {
+    let (_cluster, one, other) = TestCluster::pair(|config| {
+        config.limits.presence_grace_ms = LONG_MS;
+        config.drain_ms_max = 400;
+    });
+    for wire in Wire::ALL {
+        let (name, device) = (format!("ann {wire:?}"), format!("phone-{wire:?}"));
+        let with = |device: &str| ConnectOptions::new().device(device);
+        let mut ann = Client::open(&one, wire, with(&device)).await.ok().unwrap();
+        ann.identify(&name).await;
+        ann.ask("join", "den").await;
+        ann.close().await;
+        let mut late = Client::open(&other, wire, with("another")).await.ok().unwrap();
+        assert_eq!(late.refusal("new user", name.as_str()).await, "name_taken", "{wire:?}");
+        let mut back = Client::open(&other, wire, with(&device)).await.ok().unwrap();
+        let welcome = back.identify(&name).await;
+        assert_eq!(welcome["rooms"].as_array().map(Vec::len), Some(2), "{wire:?}");
+    }
+    one.stop().await;
+    other.stop().await;
+}
+
+#[tokio::test]
 async fn the_names_of_a_node_that_left_are_free_after_the_grace_period() {
     let (cluster, one, other) = TestCluster::pair(|config| {
         config.limits.presence_grace_ms = SHORT_MS;

@@ -5,7 +5,7 @@ use std::time::Duration;
 use async_trait::async_trait;
 
 use super::{Fault, GuestExpired, GuestName};
-use crate::domain::{DeviceSet, NodeId, Space, UserName};
+use crate::domain::{DeviceId, DeviceSet, NodeId, Space, UserName};
 
 /// How long a node counts as alive after its last heartbeat.
 pub const LEASE: Duration = Duration::from_secs(8);
@@ -33,7 +33,22 @@ pub trait Nodes: Send + Sync + 'static {
 
     /// Claims a guest name for this node, unless another session has it on another node. The claim
     /// replaces one of another session on this node: the caller ensures that this session is over.
-    async fn claim(&self, name: &GuestName) -> Result<ClaimOutcome, Fault>;
+    ///
+    /// The engine remembers the last [`DEVICES_PER_USER_MAX`](super::DEVICES_PER_USER_MAX) devices of a claim at least.
+    async fn claim(
+        &self,
+        name: &GuestName,
+        device: Option<&DeviceId>,
+    ) -> Result<ClaimOutcome, Fault>;
+
+    /// The guest session that has claimed exactly this name with this device, on any node, if the
+    /// claim is valid.
+    async fn guest_session(
+        &self,
+        space: &Space,
+        user: &UserName,
+        device: &DeviceId,
+    ) -> Result<Option<Box<str>>, Fault>;
 
     /// Releases those of these guest names that this node has claimed.
     async fn release(&self, names: &[GuestName]) -> Result<(), Fault>;

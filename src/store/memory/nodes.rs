@@ -14,9 +14,10 @@ use tokio::time::Instant;
 
 use crate::{
     chat::ports::{
-        ClaimOutcome, Fault, GuestExpired, GuestName, HeartbeatReply, LEASE, Nodes, OnlineDevices,
+        ClaimOutcome, DEVICES_PER_USER_MAX, Fault, GuestExpired, GuestName, HeartbeatReply, LEASE,
+        Nodes, OnlineDevices,
     },
-    domain::{DeviceSet, NameKey, NodeId, Space, UserName},
+    domain::{DeviceId, DeviceSet, NameKey, NodeId, Space, UserName},
 };
 
 /// One node's handle to a shared registry.
@@ -36,6 +37,8 @@ struct NodeRegistry {
     left: BTreeMap<NodeId, Instant>,
     /// The nodes and guest sessions that have claimed a name.
     claims: HashMap<(Space, NameKey), BTreeSet<(NodeId, GuestName)>>,
+    /// The devices with which names were claimed, the newest first.
+    devices: HashMap<(NodeId, GuestName), Vec<DeviceId>>,
     /// The lost names that each node has yet to receive.
     lost: HashMap<NodeId, Vec<GuestName>>,
     online: HashMap<(NodeId, Space, UserName), DeviceSet>,
@@ -96,7 +99,11 @@ impl Nodes for MemoryNodes {
         Ok(HeartbeatReply { alive, lost, expired })
     }
 
-    async fn claim(&self, name: &GuestName) -> Result<ClaimOutcome, Fault> {
+    async fn claim(
+        &self,
+        name: &GuestName,
+        device: Option<&DeviceId>,
+    ) -> Result<ClaimOutcome, Fault> {
         let mut guard = self.lock();
         let registry = &mut *guard;
         let mut holders = registry.claims.remove(&key(name)).unwrap_or_default();
@@ -108,22 +115,54 @@ impl Nodes for MemoryNodes {
         if !is_taken {
             for other in others {
                 holders.remove(&other);
+                registry.devices.remove(&other);
                 if other.0 != self.node_id {
                     registry.lost.entry(other.0).or_default().push(other.1);
                 }
             }
-            holders.insert((self.node_id.clone(), name.clone()));
+            let holder = (self.node_id.clone(), name.clone());
+            if let Some(device) = device {
+                let devices = registry.devices.entry(holder.clone()).or_default();
+                devices.retain(|it| it != device);
+                devices.insert(0, device.clone());
+                devices.truncate(DEVICES_PER_USER_MAX);
+            }
+            holders.insert(holder);
         }
         registry.claims.insert(key(name), holders);
         Ok(if is_taken { ClaimOutcome::Taken } else { ClaimOutcome::Granted })
     }
 
+    async fn guest_session(
+        &self,
+        space: &Space,
+        user: &UserName,
+        device: &DeviceId,
+    ) -> Result<Option<Box<str>>, Fault> {
+        let registry = self.lock();
+        let holders = registry.claims.get(&(space.clone(), user.key())).into_iter().flatten();
+        let found = holders.filter(|holder| {
+            let (node, name) = holder;
+            let devices = registry.devices.get(*holder);
+            name.user == *user
+                && devices.is_some_and(|it| it.contains(device))
+                && registry.holds_names(node, self.grace)
+        });
+        Ok(found.map(|(_, name)| name.guest_session.clone()).next())
+    }
+
     async fn release(&self, names: &[GuestName]) -> Result<(), Fault> {
-        let mut registry = self.lock();
+        let mut guard = self.lock();
+        let registry = &mut *guard;
         for name in names {
             let Some(holders) = registry.claims.get_mut(&key(name)) else { continue };
-            holders.retain(|(node, other)| {
-                *node != self.node_id || other.guest_session != name.guest_session
+            holders.retain(|holder| {
+                let (node, other) = holder;
+                let is_kept = *node != self.node_id || other.guest_session != name.guest_session;
+                if !is_kept {
+                    registry.devices.remove(holder);
+                }
+                is_kept
             });
             if holders.is_empty() {
                 registry.claims.remove(&key(name));
@@ -183,10 +222,16 @@ impl NodeRegistry {
         self.left = left;
         let over: BTreeMap<NodeId, Instant> = over;
         let mut expired = Vec::new();
+        if over.is_empty() {
+            return expired;
+        }
         for holders in self.claims.values_mut() {
             let is_over = |(node, _): &(NodeId, GuestName)| over.contains_key(node);
             let gone: Vec<_> = holders.iter().filter(|it| is_over(it)).cloned().collect();
             holders.retain(|it| !is_over(it));
+            for holder in &gone {
+                self.devices.remove(holder);
+            }
             expired.extend(gone.into_iter().map(|(from, name)| {
                 let GuestName { space, user, guest_session } = name;
                 GuestExpired { space, user, guest_session, from }

@@ -97,14 +97,24 @@ const HOLDS_NAMES: &str = "SELECT beat > clock_timestamp()
         - CASE WHEN gone THEN $3 ELSE greatest($2, $3) END * interval '1 millisecond' AS holds
     FROM node WHERE id = ANY ($1) ORDER BY id FOR UPDATE";
 
+// The limit of devices is `DEVICES_PER_USER_MAX`.
 const CLAIM: &str = "WITH freed AS (
         DELETE FROM guest_name WHERE space = $1 AND key = $2 AND stay <> $3
         RETURNING node, space, name, stay
     ), lost AS (
         INSERT INTO lost_name (node, space, name, stay) SELECT * FROM freed WHERE node <> $4
     )
-    INSERT INTO guest_name (space, key, stay, node, name) VALUES ($1, $2, $3, $4, $5)
-    ON CONFLICT (space, key, node, stay) DO UPDATE SET name = excluded.name";
+    INSERT INTO guest_name (space, key, stay, node, name, devices)
+    VALUES ($1, $2, $3, $4, $5, array_remove(ARRAY[$6::text], NULL))
+    ON CONFLICT (space, key, node, stay) DO UPDATE SET name = excluded.name,
+        devices = (excluded.devices || array_remove(guest_name.devices, $6))[:32]";
+
+const GUEST_SESSION: &str = "SELECT guest_name.stay FROM guest_name
+    JOIN node ON node.id = guest_name.node
+    WHERE space = $1 AND key = $2 AND name = $3 AND $4 = ANY (devices)
+        AND beat > clock_timestamp()
+            - CASE WHEN gone THEN $6 ELSE greatest($5, $6) END * interval '1 millisecond'
+    LIMIT 1";
 
 const RELEASE: &str = "DELETE FROM guest_name
     USING unnest($1::text[], $2::text[], $3::text[]) AS given (space, key, stay)
@@ -186,6 +196,7 @@ impl PostgresNodes {
         &self,
         connection: &mut PgConnection,
         name: &GuestName,
+        device: Option<&DeviceId>,
     ) -> Result<ClaimOutcome, PostgresFailure> {
         let GuestName { space, user, guest_session } = name;
         let (space, key) = (space.as_raw(), user.key());
@@ -205,10 +216,25 @@ impl PostgresNodes {
         if !is_taken {
             let query = sqlx::query(CLAIM).bind(space).bind(key.as_raw()).bind(&**guest_session);
             let query = query.bind(self.node_id.as_raw()).bind(user.as_raw());
+            let query = query.bind(device.map(DeviceId::as_raw));
             query.execute(&mut *connection).await?;
         }
         run_statement(connection, "COMMIT").await?;
         Ok(if is_taken { ClaimOutcome::Taken } else { ClaimOutcome::Granted })
+    }
+
+    async fn try_guest_session(
+        &self,
+        connection: &mut PgConnection,
+        (space, user): (&Space, &UserName),
+        device: &DeviceId,
+    ) -> Result<Option<Box<str>>, PostgresFailure> {
+        let key = user.key();
+        let query = sqlx::query(GUEST_SESSION).bind(space.as_raw()).bind(key.as_raw());
+        let query = query.bind(user.as_raw()).bind(device.as_raw());
+        let query = query.bind(lease()).bind(millis(self.grace));
+        let row = query.fetch_optional(connection).await?;
+        Ok(row.map(|row| row.text("stay").map(Into::into)).transpose()?)
     }
 
     async fn try_release(
@@ -262,9 +288,28 @@ impl Nodes for PostgresNodes {
         Ok(reply)
     }
 
-    async fn claim(&self, name: &GuestName) -> Result<ClaimOutcome, Fault> {
-        let claim = with_connection!(self.pool, |connection| self.try_claim(connection, name));
+    async fn claim(
+        &self,
+        name: &GuestName,
+        device: Option<&DeviceId>,
+    ) -> Result<ClaimOutcome, Fault> {
+        let claim =
+            with_connection!(self.pool, |connection| self.try_claim(connection, name, device));
         claim.map_err(|failure| Fault::new("postgres name claim failed", failure))
+    }
+
+    async fn guest_session(
+        &self,
+        space: &Space,
+        user: &UserName,
+        device: &DeviceId,
+    ) -> Result<Option<Box<str>>, Fault> {
+        let found = with_connection!(self.pool, |connection| self.try_guest_session(
+            connection,
+            (space, user),
+            device
+        ));
+        found.map_err(|failure| Fault::new("postgres guest session query failed", failure))
     }
 
     async fn release(&self, names: &[GuestName]) -> Result<(), Fault> {
