@@ -64,6 +64,7 @@ impl Postgres {
             node: NodeId::from_raw("bench"),
             readers_max: 4,
             wait_max: Duration::from_secs(5),
+            presence_grace: Duration::from_secs(5),
         }
     }
 

@@ -4,7 +4,7 @@ import assert from "node:assert/strict";
 import { test } from "node:test";
 
 import { assertOk, assertRefused } from "../support/assert.mjs";
-import { clusterForThisFile } from "../support/cluster.mjs";
+import { clusterForThisFile, clusterForThisTest } from "../support/cluster.mjs";
 import { signIn } from "../support/cookie-session.mjs";
 import { connect, connectWithToken } from "../support/fixtures.mjs";
 import { socketIo } from "../support/socket.io.mjs";
@@ -82,6 +82,31 @@ test("the name of a guest on a killed node becomes free", async (t) => {
   assertRefused(await late.ask("new user", name), "name_taken");
   assertOk(await late.ask("new user", kept));
 });
+
+for (const signal of ["SIGTERM", "SIGKILL"]) {
+  test(`after ${signal} to a node, the names of its guests are theirs on all nodes`, async (t) => {
+    const settings = { "limits.presence_grace_ms": 60_000 };
+    const { nodes } = await clusterForThisTest(t, { nodes: 2, settings });
+    const [one, two] = nodes;
+    const room = unique("room");
+    const grace = await connect(t, socketIo("4.8", "upgrade"), one, { room });
+    await grace.identify(unique("grace"));
+    const device = unique("device");
+    const heidi = await connect(t, wsJson, one, { device });
+    await heidi.identify(unique("heidi"));
+    await one.exitOn(signal);
+    const onTwo = await connect(t, wsJson, two);
+    assertRefused(await onTwo.ask("new user", grace.name), "name_taken");
+    await one.start();
+    const onOne = await connect(t, wsJson, one);
+    assertRefused(await onOne.ask("new user", grace.name.toUpperCase()), "name_taken");
+    const back = await connectWithToken(t, socketIo("4.8", "websocket"), two, grace.token);
+    assert.equal(back.name, grace.name);
+    assert.ok(back.welcome.rooms.some((it) => it.room === room));
+    const again = await connect(t, wsJson, two, { device });
+    assert.equal(assertOk(await again.ask("new user", { name: heidi.name })).user, heidi.name);
+  });
+}
 
 /** Claims a name until it is free. */
 function claimed(client, name) {

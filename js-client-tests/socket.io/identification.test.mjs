@@ -2,15 +2,18 @@ import assert from "node:assert/strict";
 import { describe, test } from "node:test";
 
 import { connectParameters } from "../suites/connect-parameters.mjs";
-import { guests, guestsDisabled } from "../suites/guests.mjs";
+import { guests, guestsAfterRestart, guestsDisabled } from "../suites/guests.mjs";
 import { identification } from "../suites/identification.mjs";
 import { connect } from "../support/fixtures.mjs";
-import { serverForThisFile } from "../support/server.mjs";
-import { ALL_SOCKET_IO } from "../support/socket.io.mjs";
+import { serverForThisFile, serverForThisTest } from "../support/server.mjs";
+import { ALL_SOCKET_IO, socketIo } from "../support/socket.io.mjs";
 import { unique } from "../support/unique.mjs";
 
 const server = serverForThisFile({ settings: { "limits.presence_grace_ms": 100 } });
 const closed = serverForThisFile({ settings: { guests: "off" } });
+
+describe("guests after a restart", () =>
+  guestsAfterRestart(socketIo("4.8", "upgrade"), serverForThisTest));
 
 for (const clientType of ALL_SOCKET_IO) {
   describe(`identification over ${clientType.label}`, () => identification(clientType, server));

@@ -186,6 +186,30 @@ export function guestsAfterRestart(clientType, fresh) {
     }
     assertOk(await guest.ask("new user", unique("grace")));
   });
+
+  for (const signal of ["SIGTERM", "SIGKILL"]) {
+    test(`after ${signal} the names of online guests are theirs`, async (t) => {
+      const server = await fresh(t, { settings: { "limits.presence_grace_ms": 60_000 } });
+      const [room, device] = [unique("room"), unique("device")];
+      const ann = await joinAsGuest(t, clientType, server, "ann");
+      assertOk(await ann.ask("join", { room }));
+      const bob = await connect(t, clientType, server, { device });
+      await bob.identify(unique("bob"));
+      await server.exitOn(signal);
+      await server.start();
+      const other = await connect(t, clientType, server, { device: unique("device") });
+      for (const { name } of [ann, bob]) {
+        for (const it of [name, name.toUpperCase()]) {
+          assertRefused(await other.ask("new user", it), "name_taken", it);
+        }
+      }
+      const back = await connectWithToken(t, clientType, server, ann.token);
+      assert.equal(back.name, ann.name);
+      assert.ok(back.welcome.rooms.some((it) => it.room === room));
+      const again = await connect(t, clientType, server, { device });
+      assert.equal(assertOk(await again.ask("new user", { name: bob.name })).user, bob.name);
+    });
+  }
 }
 
 /** `server` has `guests = "off"`. */

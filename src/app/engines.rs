@@ -8,7 +8,7 @@ use tracing::warn;
 use super::{AppError, setting_error};
 use crate::{
     bus::{LocalBus, RedisBus, RedisKind, RedisOptions},
-    chat::ports::{Bus, Fault, Nodes, Store},
+    chat::ports::{Bus, Fault, Nodes, OnlineGuest, Store},
     config::{Address, BusKind, Config, StoreKind},
     domain::{NodeId, Secret},
     store::{
@@ -30,6 +30,8 @@ pub struct Engines {
     pub nodes: Arc<dyn Nodes>,
     /// The task of the bus, if it has one.
     pub bus_task: Option<BoxedTask>,
+    /// The guests that were online when the last process ended.
+    pub online_guests: Vec<OnlineGuest>,
 }
 
 impl fmt::Debug for Engines {
@@ -43,7 +45,8 @@ impl Engines {
     pub async fn open(config: &Config, node: &NodeId) -> Result<Self, AppError> {
         let (store, nodes) = open_store(config, node).await?;
         let (bus, bus_task) = open_bus(config, node, &*store)?;
-        Ok(Self { store, bus, nodes, bus_task })
+        let online_guests = store.online_guests().await?;
+        Ok(Self { store, bus, nodes, bus_task, online_guests })
     }
 }
 
@@ -132,6 +135,7 @@ fn postgres(config: &Config, address: &Address, node: &NodeId) -> PostgresOption
         node: node.clone(),
         readers_max: config.postgres.readers_max.get(),
         wait_max: Duration::from_millis(config.postgres.wait_ms_max),
+        presence_grace: config.limits().presence_grace,
     }
 }
 

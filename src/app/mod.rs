@@ -141,7 +141,7 @@ impl Server {
 
     /// Starts to listen, with engines that are open.
     pub fn with_engines(config: &Config, node: NodeId, engines: Engines) -> Result<Self, AppError> {
-        let Engines { store, bus, nodes, bus_task } = engines;
+        let Engines { store, bus, nodes, bus_task, online_guests } = engines;
         let tokens = Arc::new(tokens::open(config)?);
         let name = node.clone();
         let metrics = Arc::new(ProcessMetrics::default());
@@ -155,6 +155,7 @@ impl Server {
             metrics: Arc::<ProcessMetrics>::clone(&metrics),
             rules: rules(config, node),
         });
+        chat.reserve_names(online_guests);
         let (client_tasks, service_tasks, finish) =
             (Tasks::new(), Tasks::new(), CancellationToken::new());
         service_tasks.spawn_vital("journal", writer.run(finish.clone()));

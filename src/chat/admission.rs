@@ -53,7 +53,7 @@ impl Chat {
             return Err(Rejection::UnknownSpace);
         }
         let claimed = match token {
-            Some(token) => Some(self.claim_name(&space, token).await?),
+            Some(token) => Some(self.claim_name(&space, token, device.as_ref()).await?),
             None if self.rules.guests == Guests::Off => return Err(Rejection::TokenRequired),
             None => None,
         };
@@ -153,12 +153,13 @@ impl Chat {
         &self,
         space: &Space,
         token: Token,
+        device: Option<&DeviceId>,
     ) -> Result<ClaimedIdentity, Rejection> {
         let claims = self.check_token_for_space(space, &token).await?;
         let proof = claims.guest.clone().map_or(Proof::User, Proof::Guest);
         let name_claim = NameClaim::claim(&self.hub, space, &claims.user, proof)?;
         if let Some(guest_session) = &claims.guest {
-            self.claim_guest_name(space, &claims.user, guest_session).await?;
+            self.claim_guest_name(space, &claims.user, guest_session, device).await?;
         } else {
             let (space, user) = (space.clone(), claims.user.clone());
             let command =
@@ -170,8 +171,8 @@ impl Chat {
         Ok(ClaimedIdentity { name_claim, claims, token: is_returned.then_some(token) })
     }
 
-    /// Claims a name for a guest without a token: a new guest, or the one that has the name here, if
-    /// the device is the same. The caller issues the token.
+    /// Claims a name for a guest without a token: a new guest, or the one that has the name, if the
+    /// device is the same. The caller issues the token.
     pub(super) async fn claim_as_guest(
         &self,
         space: &Space,
@@ -182,7 +183,10 @@ impl Chat {
             return Err(Rejection::TokenRequired);
         }
         let device = device.filter(|_| self.rules.guest_devices == GuestDevices::Accepted);
-        let known = device.and_then(|it| self.hub.users.guest_session(space, &user, it));
+        let known = match device {
+            Some(device) => self.known_guest_session(space, &user, device).await?,
+            None => None,
+        };
         let (proof, guest_session, continuity) = if let Some(known) = known {
             (Proof::Guest(known.clone()), known, GuestContinuity::Continued)
         } else {
@@ -190,11 +194,25 @@ impl Chat {
             (Proof::NewGuest(new.clone()), new, GuestContinuity::New)
         };
         let name_claim = NameClaim::claim(&self.hub, space, &user, proof)?;
-        self.claim_guest_name(space, &user, &guest_session).await?;
+        self.claim_guest_name(space, &user, &guest_session, device).await?;
         // Tokens hold whole seconds.
         let expires_at = (self.clock.now() + self.rules.guest_lifetime).truncate_to_second();
         let claims = Claims::guest(user, space, &guest_session, expires_at);
         Ok((name_claim, claims, continuity))
+    }
+
+    /// The guest session that has a name on this node or another one, if it is one of this device.
+    async fn known_guest_session(
+        &self,
+        space: &Space,
+        user: &UserName,
+        device: &DeviceId,
+    ) -> Result<Option<Box<str>>, Rejection> {
+        if let Some(known) = self.hub.users.guest_session(space, user, device) {
+            return Ok(Some(known));
+        }
+        let known = self.nodes.guest_session(space, user, device).await;
+        known.map_err(|fault| unavailable(&fault))
     }
 
     /// The record of a connect at the current time.
@@ -217,6 +235,7 @@ impl Chat {
         space: &Space,
         user: &UserName,
         guest_session: &str,
+        device: Option<&DeviceId>,
     ) -> Result<(), Rejection> {
         let registered = self.store.is_registered(space, &user.key()).await;
         if registered.map_err(|fault| unavailable(&fault))? {
@@ -227,7 +246,8 @@ impl Chat {
             user: user.clone(),
             guest_session: guest_session.into(),
         };
-        let claim = async || self.nodes.claim(&name).await.map_err(|fault| unavailable(&fault));
+        let claim =
+            async || self.nodes.claim(&name, device).await.map_err(|fault| unavailable(&fault));
         if claim().await? == ClaimOutcome::Granted {
             return Ok(());
         }

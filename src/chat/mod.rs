@@ -40,8 +40,8 @@ use self::{
     hub::Hub,
     journal::{Journal, More, WriterParts},
     ports::{
-        Bus, Clock, ConnectionMetrics, GuestExpired, GuestName, IdSource, Metrics, Nodes, Store,
-        Tokens, TrimLimits, Wire,
+        Bus, Clock, ConnectionMetrics, GuestExpired, GuestName, IdSource, Metrics, Nodes,
+        OnlineGuest, Store, Tokens, TrimLimits, Wire,
     },
     publisher::Publisher,
 };
@@ -180,6 +180,12 @@ impl Chat {
         (Arc::new(chat), writer)
     }
 
+    /// Reserves the names of guests that were online when the last process ended. Called before any
+    /// client connects.
+    pub fn reserve_names(&self, guests: Vec<OnlineGuest>) {
+        self.hub.users.reserve_names(guests);
+    }
+
     /// The size limits.
     pub fn limits(&self) -> &Limits {
         &self.rules.limits
@@ -218,7 +224,8 @@ impl Chat {
 
     /// Renews this node's lease and its records of online users and guest names. Runs for ever.
     pub async fn maintain_lease(self: Arc<Self>) {
-        self.cluster.maintain_lease().await;
+        let forget_guest = |expired| self.journal.try_forget_guest(expired);
+        self.cluster.maintain_lease(forget_guest).await;
     }
 
     /// Gives up this node's lease.

@@ -289,3 +289,26 @@ async fn a_guest_may_change_own_messages_after_joining_again() {
     }
     server.stop().await;
 }
+
+#[tokio::test]
+async fn a_guest_is_forgotten_after_the_end_of_the_token() {
+    let server = TestServer::with(|config| {
+        config.store = StoreKind::Sqlite;
+        config.token.guest_ttl_secs = 1;
+        config.retention.sweep_secs = 1;
+        config.limits.presence_grace_ms = 0;
+    })
+    .await;
+    let mut bob = Client::with_token(&server, Wire::WebSocket, &server.token("bob", &[])).await;
+    let ann = Client::named(&server, Wire::SocketIo, "ann").await;
+    let to_ann = json!({ "to": "ann", "data": "hello", "id": "once" });
+    assert_eq!(bob.ask("SingleChat", to_ann.clone()).await["seq"], 1);
+    ann.close().await;
+    wait_for("the end of the guest", async {
+        while bob.ask("SingleChat", to_ann.clone()).await["code"] != "no_such_user" {}
+    })
+    .await;
+    let page = bob.ask("history", json!({ "with": "ann" })).await;
+    assert_eq!(page["messages"].as_array().map(Vec::len), Some(1), "entries stay");
+    server.stop().await;
+}

@@ -6,10 +6,10 @@ use roomcast::{
     app::{Engines, Server},
     auth::{self, KeyTokens},
     bus::{BusFault, BusPath, MemoryBus},
-    chat::ports::{Claims, Clock as _, Tokens as _},
+    chat::ports::{Claims, Clock as _, Store as _, Tokens as _},
     clock::SystemClock,
     config::{Config, StoreKind},
-    domain::{NodeId, Secret, SpacePattern, UserName},
+    domain::{NodeId, Place, RoomName, Secret, Space, SpacePattern, UserName},
     store::{MemoryNodes, MemoryStore},
     telemetry::metrics::MetricsSnapshot,
 };
@@ -51,19 +51,20 @@ impl TestCluster {
     }
 
     /// The same with changed settings.
-    fn start_with(&self, name: &str, edit: impl FnOnce(&mut Config)) -> TestServer {
+    pub(crate) fn start_with(&self, name: &str, edit: impl FnOnce(&mut Config)) -> TestServer {
+        let (config, data) = TestServer::settings(|config| {
+            config.token.secret = Secret::from_raw(SHARED);
+            edit(config);
+        });
         let node = NodeId::from_raw(name);
-        let nodes = self.nodes.add_node(node.clone());
+        let nodes = self.nodes.add_node(node.clone()).with_grace(config.limits().presence_grace);
         let engines = Engines {
             store: Arc::new(self.store.shared_by(&nodes)),
             bus: self.bus.add_node(node.clone()),
             nodes: Arc::new(nodes),
             bus_task: None,
+            online_guests: Vec::new(),
         };
-        let (config, data) = TestServer::settings(|config| {
-            config.token.secret = Secret::from_raw(SHARED);
-            edit(config);
-        });
         let server = Server::with_engines(&config, node, engines).unwrap();
         TestServer { server, config, data }
     }
@@ -74,6 +75,12 @@ impl TestCluster {
         let one = cluster.start_with("one", &edit);
         let other = cluster.start_with("other", &edit);
         (cluster, one, other)
+    }
+
+    /// Whether the store has a user as a member of a room.
+    pub(crate) async fn is_member(&self, room: &str, user: &str) -> bool {
+        let place = Place::room(&Space::root(), &RoomName::parse(room).unwrap());
+        self.store.member(&place, &UserName::parse(user).unwrap()).await.unwrap().is_some()
     }
 
     /// Cuts all nodes, or the node of this name, from the bus until it is healed.

@@ -33,6 +33,7 @@ mod names;
 mod presence;
 mod read_state;
 mod recovery;
+mod restart;
 mod rights;
 mod rooms;
 mod sign_in;

@@ -8,7 +8,7 @@ use tracing::{info, warn};
 use super::{Cluster, PEER_WAIT_MAX};
 use crate::{
     chat::{
-        ports::{Fault, GuestName, HeartbeatReply},
+        ports::{Fault, GuestExpired, GuestName, HeartbeatReply},
         publisher::Rosters,
     },
     domain::{DeviceSet, Space, UserName},
@@ -39,13 +39,14 @@ impl Cluster {
     }
 
     /// Renews this node's lease and reports the changes of its online users. Removes nodes whose
-    /// leases have expired, and guest names that were lost. Runs for ever.
-    pub(crate) async fn maintain_lease(&self) {
+    /// leases have expired, and guest names that were lost. `forget_guest` is called for guests of
+    /// nodes that have left. Runs for ever.
+    pub(crate) async fn maintain_lease(&self, forget_guest: impl Fn(GuestExpired) + Sync) {
         let (mut failed, mut freed) = (false, Vec::new());
         loop {
             freed.extend(self.hub.users.take_freed_names());
             let begun_at = Instant::now();
-            match self.renew_lease(&mut freed).await {
+            match self.renew_lease(&mut freed, &forget_guest).await {
                 Ok(()) if mem::take(&mut failed) => info!("node lease renewal restored"),
                 Ok(()) => (),
                 Err(fault) => {
@@ -64,7 +65,11 @@ impl Cluster {
         }
     }
 
-    async fn renew_lease(&self, freed: &mut Vec<GuestName>) -> Result<(), Fault> {
+    async fn renew_lease(
+        &self,
+        freed: &mut Vec<GuestName>,
+        forget_guest: &(impl Fn(GuestExpired) + Sync),
+    ) -> Result<(), Fault> {
         self.lease_rounds.send_modify(|it| it.started += 1);
         let changes = self.hub.users.take_device_changes();
         match self.nodes.heartbeat(&changes).await {
@@ -79,7 +84,7 @@ impl Cluster {
                     self.expire_doubtful(Rosters::Incomplete).await;
                 }
                 self.publisher.record_lease_renewal();
-                self.apply_heartbeat_reply(reply);
+                self.apply_heartbeat_reply(reply, forget_guest);
             }
             Err(fault) => {
                 self.lease_rounds.send_modify(|it| it.has_failed = true);
@@ -94,8 +99,9 @@ impl Cluster {
         Ok(())
     }
 
-    fn apply_heartbeat_reply(&self, reply: HeartbeatReply) {
-        let HeartbeatReply { alive, lost } = reply;
+    fn apply_heartbeat_reply(&self, reply: HeartbeatReply, forget_guest: impl Fn(GuestExpired)) {
+        let HeartbeatReply { alive, lost, expired } = reply;
+        expired.into_iter().for_each(forget_guest);
         for GuestName { space, user, guest_session } in lost {
             self.hub.users.revoke_guest_name(&space, &user, &guest_session);
         }

@@ -11,17 +11,19 @@ mod outbox;
 mod page;
 mod store;
 mod tokens;
+mod users;
 
 pub use bus::{Announcement, Bus, BusEvent, ClusterCommand, ClusterEvent};
 pub use clock::{Clock, IdSource};
 pub use fault::{Fault, with_causes};
 pub use metrics::{ConnectionMetrics, MetricEvent, Metrics, NoMetrics, Wire};
-pub use nodes::{ClaimOutcome, GuestName, HeartbeatReply, LEASE, Nodes, OnlineDevices};
+pub use nodes::{ClaimOutcome, HeartbeatReply, LEASE, Nodes, OnlineDevices};
 pub use outbox::{Outbox, Overflow};
 pub use page::{Page, PageLimit, PageRange};
 pub use store::{
     Batch, Change, ChangeResult, Committed, DEVICES_PER_USER_MAX, DIRECTS_LISTED_MAX, Draft,
-    DraftAct, GuestExpired, IdentityKind, JoinRefusal, MemberChange, Membership, Outcome,
-    PostedMessage, Store, TrimLimits, Trimmed, UserDeparted, UserSeen,
+    DraftAct, JoinRefusal, MemberChange, Membership, Outcome, PostedMessage, Store, TrimLimits,
+    Trimmed,
 };
 pub use tokens::{Claims, Rooms, Tokens};
+pub use users::{GuestExpired, GuestName, IdentityKind, OnlineGuest, UserDeparted, UserSeen};

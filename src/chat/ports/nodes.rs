@@ -4,8 +4,8 @@ use std::time::Duration;
 
 use async_trait::async_trait;
 
-use super::Fault;
-use crate::domain::{DeviceSet, NodeId, Space, UserName};
+use super::{Fault, GuestExpired, GuestName};
+use crate::domain::{DeviceId, DeviceSet, NodeId, Space, UserName};
 
 /// How long a node counts as alive after its last heartbeat.
 pub const LEASE: Duration = Duration::from_secs(8);
@@ -20,8 +20,12 @@ pub const LEASE: Duration = Duration::from_secs(8);
 ///   passed since its last one or it has left.
 /// - Of guest names that look alike in one space, only one guest session at a time has claims on
 ///   live nodes: one claim on each node with a connection of the guest. A claim lasts until its
-///   release or the expiry of its node's lease. Another session may claim the name then, and the
-///   next heartbeat reports the loss to the node.
+///   release. If its node leaves, it lasts for the grace period of the engine; if the node fails,
+///   for that time after the last heartbeat, and at least until the lease expires. Another session
+///   may claim the name then, and the next heartbeat reports the loss to the node.
+/// - When the claims of a node that left are over, one heartbeat of another node reports its guests.
+///
+/// A node that failed may return, so its guests may be reported later, or never.
 #[async_trait]
 pub trait Nodes: Send + Sync + 'static {
     /// Renews this node's lease and reports the changes since its last successful heartbeat.
@@ -29,7 +33,22 @@ pub trait Nodes: Send + Sync + 'static {
 
     /// Claims a guest name for this node, unless another session has it on another node. The claim
     /// replaces one of another session on this node: the caller ensures that this session is over.
-    async fn claim(&self, name: &GuestName) -> Result<ClaimOutcome, Fault>;
+    ///
+    /// The engine remembers the last [`DEVICES_PER_USER_MAX`](super::DEVICES_PER_USER_MAX) devices of a claim at least.
+    async fn claim(
+        &self,
+        name: &GuestName,
+        device: Option<&DeviceId>,
+    ) -> Result<ClaimOutcome, Fault>;
+
+    /// The guest session that has claimed exactly this name with this device, on any node, if the
+    /// claim is valid.
+    async fn guest_session(
+        &self,
+        space: &Space,
+        user: &UserName,
+        device: &DeviceId,
+    ) -> Result<Option<Box<str>>, Fault>;
 
     /// Releases those of these guest names that this node has claimed.
     async fn release(&self, names: &[GuestName]) -> Result<(), Fault>;
@@ -40,7 +59,7 @@ pub trait Nodes: Send + Sync + 'static {
     /// A number that is larger than all that were drawn before on any node.
     async fn ticket(&self) -> Result<u64, Fault>;
 
-    /// Ends this node's lease and releases its names.
+    /// Ends this node's lease. The claims of its names last for the grace period.
     async fn leave(&self) -> Result<(), Fault>;
 }
 
@@ -63,17 +82,9 @@ pub struct HeartbeatReply {
     /// Guest names that this node has lost: another session claimed them while this node's lease
     /// was expired. Each is reported once.
     pub lost: Vec<GuestName>,
-}
-
-/// A guest name and the session that has claimed it.
-#[derive(Clone, Debug, PartialEq, Eq, Hash, PartialOrd, Ord)]
-pub struct GuestName {
-    /// The space.
-    pub space: Space,
-    /// The name. Names that look alike ([`UserName::key`]) are one.
-    pub user: UserName,
-    /// The id of the guest session.
-    pub guest_session: Box<str>,
+    /// Guests whose claims on a node that left or failed are over. They have expired, unless they
+    /// are on another node.
+    pub expired: Vec<GuestExpired>,
 }
 
 /// The result of a claim.

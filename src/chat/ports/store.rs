@@ -3,10 +3,10 @@
 use async_trait::async_trait;
 use time::OffsetDateTime;
 
-use super::{Fault, Page, PageLimit, PageRange};
+use super::{Fault, GuestExpired, OnlineGuest, Page, PageLimit, PageRange, UserDeparted, UserSeen};
 use crate::domain::{
-    Body, DeviceId, Epoch, JoinMode, Log, Member, MessageId, MessageKind, Muted, NameKey, NodeId,
-    Place, Position, Retained, Role, Seq, Space, UserName,
+    Body, DeviceId, Epoch, JoinMode, Log, Member, MessageId, MessageKind, Muted, NameKey, Place,
+    Position, Retained, Role, Seq, Space, UserName,
 };
 
 /// Devices remembered per user. The most recently seen ones are kept.
@@ -75,7 +75,7 @@ pub trait Store: Send + Sync + 'static {
     /// A user's membership in a place.
     async fn member(&self, place: &Place, user: &UserName) -> Result<Option<Member>, Fault>;
 
-    /// Whether a user of exactly this name was ever in a batch's `seen`.
+    /// Whether a user of exactly this name was in a batch's `seen`, and was not removed since.
     async fn user_exists(&self, space: &Space, user: &UserName) -> Result<bool, Fault>;
 
     /// Whether a user whose name looks like this was ever seen as [`IdentityKind::Registered`].
@@ -97,8 +97,16 @@ pub trait Store: Send + Sync + 'static {
         device: &DeviceId,
     ) -> Result<Option<OffsetDateTime>, Fault>;
 
-    /// Removes a bounded part of what is no longer kept: the oldest entries, and the memberships of
-    /// expired guests.
+    /// The guests that are online by the records of the last process: they were seen, and have
+    /// neither expired nor lost the name since. Called before the first `commit`. Empty where
+    /// nothing outlives a process, and where processes share a database: there the claims of names
+    /// outlive their node, see [`Nodes`](super::Nodes).
+    async fn online_guests(&self) -> Result<Vec<OnlineGuest>, Fault>;
+
+    /// Removes a bounded part of what is no longer kept: the oldest entries, and guests that were
+    /// not seen for long, with their devices and memberships. Names that were ever registered stay
+    /// so. Conversations with entries, removed or not, stay, so that no seq is assigned twice;
+    /// others are stored only while they have members.
     async fn trim(&self, retention: &TrimLimits) -> Result<Trimmed, Fault>;
 
     /// Flushes and closes files and connections. No other method is called after it.
@@ -145,63 +153,6 @@ pub struct Committed {
     pub outcomes: Vec<Outcome>,
     /// One per membership query, in their order.
     pub memberships: Vec<Vec<Membership>>,
-}
-
-/// A user that connected.
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub struct UserSeen {
-    /// The space.
-    pub space: Space,
-    /// The name.
-    pub user: UserName,
-    /// Whether the user is registered or a guest.
-    pub identity_kind: IdentityKind,
-    /// The device, if the client named one.
-    pub device: Option<DeviceId>,
-    /// The time of the connect.
-    pub at: OffsetDateTime,
-}
-
-/// A user that disconnected. Another user may have the name by now.
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub struct UserDeparted {
-    /// The space.
-    pub space: Space,
-    /// The name.
-    pub user: UserName,
-    /// The device, if the client named one.
-    pub device: Option<DeviceId>,
-    /// The time of the disconnect.
-    pub at: OffsetDateTime,
-}
-
-/// The source of a user's identity.
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub enum IdentityKind {
-    /// A guest with this guest session.
-    Guest(Box<str>),
-    /// A user with a token of the back end.
-    Registered,
-}
-
-impl IdentityKind {
-    /// The identity kind of a token with this guest session, or without one.
-    pub fn of(guest: Option<&str>) -> Self {
-        guest.map_or(Self::Registered, |guest_session| Self::Guest(guest_session.into()))
-    }
-}
-
-/// A guest whose grace period is over, unless the guest is online on another live node.
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub struct GuestExpired {
-    /// The space.
-    pub space: Space,
-    /// The name.
-    pub user: UserName,
-    /// The id of the guest session.
-    pub guest_session: Box<str>,
-    /// The node that the guest was on.
-    pub from: NodeId,
 }
 
 /// A change of a user's membership in a place.
@@ -364,7 +315,7 @@ pub struct TrimLimits {
     pub entries_max: Option<u64>,
     /// Entries received after this time are kept.
     pub entries_after: Option<OffsetDateTime>,
-    /// Memberships of guests seen after this time are kept.
+    /// Guests seen after this time are kept.
     pub guests_after: OffsetDateTime,
 }
 

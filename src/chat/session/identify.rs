@@ -72,7 +72,8 @@ impl Session {
 
     /// The same for a client with a token.
     pub(super) async fn prepare_user(&self, token: Token) -> Result<PreparedIdentity, Rejection> {
-        let claimed = self.chat.claim_name(&self.origin.space, token).await?;
+        let claimed =
+            self.chat.claim_name(&self.origin.space, token, self.origin.device.as_ref()).await?;
         self.prepare(claimed, self.origin.device.clone()).await
     }
 

@@ -3,6 +3,7 @@
 mod builders;
 mod changes;
 mod earlier;
+mod guests;
 mod logs;
 mod members;
 mod model;
@@ -34,8 +35,9 @@ use crate::{
 pub(crate) use self::{
     builders::*,
     earlier::{EARLIER_ROWS, earlier_rows_are_migrated},
+    guests::{RowCounts, guests_contract},
     model::assert_agrees_with_memory,
-    nodes::nodes_contract,
+    nodes::{NAMES_GRACE, nodes_contract},
     retention::{trim, trim_logs},
     shared::shared_contract,
 };
@@ -113,6 +115,9 @@ async fn logs_are_kept<S: Store>(open: &(impl AsyncFn() -> S + Sync)) {
             changes_of_trimmed_messages_stay,
             trim_forgets_absent_guests,
             a_long_log_is_cut_in_bounded_parts,
+        }
+        guests::{
+            an_empty_conversation_ends_with_its_last_member,
         }
     }
 }

@@ -3,9 +3,15 @@
 use std::time::Duration;
 
 use crate::{
-    chat::ports::{ClaimOutcome, GuestName, LEASE, Nodes, OnlineDevices},
+    chat::ports::{
+        ClaimOutcome, GuestExpired, GuestName, HeartbeatReply, LEASE, Nodes, OnlineDevices,
+    },
     domain::{DeviceId, DeviceSet, NodeId, Space, UserName},
 };
+
+/// The grace period of the engines, longer than the lease.
+pub(crate) const NAMES_GRACE: Duration = LEASE.saturating_add(MORE);
+const MORE: Duration = Duration::from_secs(4);
 
 /// Tests an engine against its port. `open` opens the node `n<number>` of one registry, which has
 /// no nodes at first; `pass` lets that much of the engine's time pass.
@@ -17,6 +23,8 @@ pub(crate) async fn nodes_contract<N: Nodes>(
     a_name_belongs_to_one_guest_session(&open(3).await, &open(4).await).await;
     a_guest_session_may_be_on_many_nodes(&open(5).await, &open(6).await).await;
     names_of_a_dead_node_can_be_claimed(&open(7).await, &open(8).await, &pass).await;
+    names_of_a_node_that_left_are_kept(&open(14).await, &open(15).await, &pass).await;
+    a_guest_session_is_found_by_device(&open(16).await, &open(17).await, &pass).await;
     let three = [open(9).await, open(10).await, open(13).await];
     online_devices_are_merged_across_nodes(&three, &pass).await;
     tickets_increase(&open(11).await, &open(12).await).await;
@@ -42,51 +50,61 @@ async fn a_node_is_alive_while_it_sends_heartbeats(
 
 async fn a_name_belongs_to_one_guest_session(one: &impl Nodes, other: &impl Nodes) {
     heartbeat(&[one, other]).await;
-    assert_eq!(one.claim(&guest("ann", "1")).await.unwrap(), ClaimOutcome::Granted);
-    assert_eq!(one.claim(&guest("ann", "1")).await.unwrap(), ClaimOutcome::Granted, "again");
+    assert_eq!(one.claim(&guest("ann", "1"), None).await.unwrap(), ClaimOutcome::Granted);
+    assert_eq!(one.claim(&guest("ann", "1"), None).await.unwrap(), ClaimOutcome::Granted, "again");
     assert_eq!(
-        one.claim(&guest("ANN", "0")).await.unwrap(),
+        one.claim(&guest("ANN", "0"), None).await.unwrap(),
         ClaimOutcome::Granted,
         "its own claim"
     );
-    assert_eq!(one.claim(&guest("ann", "1")).await.unwrap(), ClaimOutcome::Granted);
+    assert_eq!(one.claim(&guest("ann", "1"), None).await.unwrap(), ClaimOutcome::Granted);
     one.release(&[guest("ANN", "0")]).await.unwrap();
     assert_eq!(one.heartbeat(&[]).await.unwrap().lost, []);
     assert_eq!(
-        other.claim(&guest("ANN", "2")).await.unwrap(),
+        other.claim(&guest("ANN", "2"), None).await.unwrap(),
         ClaimOutcome::Taken,
         "a name with the same key"
     );
-    assert_eq!(other.claim(&guest("ann", "2")).await.unwrap(), ClaimOutcome::Taken);
+    assert_eq!(other.claim(&guest("ann", "2"), None).await.unwrap(), ClaimOutcome::Taken);
     let other_space = GuestName { space: Space::from_raw("/shop"), ..guest("ann", "2") };
-    assert_eq!(other.claim(&other_space).await.unwrap(), ClaimOutcome::Granted, "another space");
+    assert_eq!(
+        other.claim(&other_space, None).await.unwrap(),
+        ClaimOutcome::Granted,
+        "another space"
+    );
     other.release(&[guest("ann", "2"), guest("ann", "1"), guest("eve", "3")]).await.unwrap();
     assert_eq!(
-        other.claim(&guest("ann", "2")).await.unwrap(),
+        other.claim(&guest("ann", "2"), None).await.unwrap(),
         ClaimOutcome::Taken,
         "the claim was not its own"
     );
     other.release(std::slice::from_ref(&other_space)).await.unwrap();
     let next = GuestName { guest_session: "3".into(), ..other_space };
-    assert_eq!(one.claim(&next).await.unwrap(), ClaimOutcome::Granted);
+    assert_eq!(one.claim(&next, None).await.unwrap(), ClaimOutcome::Granted);
     one.release(&[guest("ann", "1")]).await.unwrap();
-    assert_eq!(other.claim(&guest("Ann", "2")).await.unwrap(), ClaimOutcome::Granted);
-    other.leave().await.unwrap();
-    assert_eq!(one.claim(&guest("ann", "3")).await.unwrap(), ClaimOutcome::Granted, "it left");
-    one.leave().await.unwrap();
+    assert_eq!(other.claim(&guest("Ann", "2"), None).await.unwrap(), ClaimOutcome::Granted);
+    for node in [one as &dyn Nodes, other] {
+        node.release(&[guest("ann", "2"), next.clone()]).await.unwrap();
+        node.leave().await.unwrap();
+    }
 }
 
 async fn a_guest_session_may_be_on_many_nodes(one: &impl Nodes, other: &impl Nodes) {
     heartbeat(&[one, other]).await;
     let bob = guest("bob", "1");
-    assert_eq!(one.claim(&bob).await.unwrap(), ClaimOutcome::Granted);
-    assert_eq!(other.claim(&bob).await.unwrap(), ClaimOutcome::Granted);
+    assert_eq!(one.claim(&bob, None).await.unwrap(), ClaimOutcome::Granted);
+    assert_eq!(other.claim(&bob, None).await.unwrap(), ClaimOutcome::Granted);
     one.release(std::slice::from_ref(&bob)).await.unwrap();
-    assert_eq!(one.claim(&guest("bob", "2")).await.unwrap(), ClaimOutcome::Taken, "still there");
+    assert_eq!(
+        one.claim(&guest("bob", "2"), None).await.unwrap(),
+        ClaimOutcome::Taken,
+        "still there"
+    );
     other.release(&[bob]).await.unwrap();
-    assert_eq!(one.claim(&guest("bob", "2")).await.unwrap(), ClaimOutcome::Granted);
+    assert_eq!(one.claim(&guest("bob", "2"), None).await.unwrap(), ClaimOutcome::Granted);
     for node in [one as &dyn Nodes, other] {
         assert_eq!(node.heartbeat(&[]).await.unwrap().lost, [], "nothing was lost");
+        node.release(&[guest("bob", "2")]).await.unwrap();
         node.leave().await.unwrap();
     }
 }
@@ -98,16 +116,99 @@ async fn names_of_a_dead_node_can_be_claimed(
 ) {
     heartbeat(&[dead, live]).await;
     for name in ["cleo", "dan"] {
-        assert_eq!(dead.claim(&guest(name, "1")).await.unwrap(), ClaimOutcome::Granted);
+        assert_eq!(dead.claim(&guest(name, "1"), None).await.unwrap(), ClaimOutcome::Granted);
     }
     pass(LEASE).await;
     heartbeat(&[live]).await;
-    assert_eq!(live.claim(&guest("cleo", "2")).await.unwrap(), ClaimOutcome::Granted);
+    assert_eq!(
+        live.claim(&guest("cleo", "2"), None).await.unwrap(),
+        ClaimOutcome::Taken,
+        "in grace"
+    );
+    pass(MORE).await;
+    heartbeat(&[live]).await;
+    assert_eq!(live.claim(&guest("cleo", "2"), None).await.unwrap(), ClaimOutcome::Granted);
     let reply = dead.heartbeat(&[]).await.unwrap();
     assert_eq!(reply.lost, [guest("cleo", "1")], "dan's name was not claimed");
     assert_eq!(dead.heartbeat(&[]).await.unwrap().lost, [], "once");
-    assert_eq!(live.claim(&guest("dan", "2")).await.unwrap(), ClaimOutcome::Taken, "it is back");
+    assert_eq!(
+        live.claim(&guest("dan", "2"), None).await.unwrap(),
+        ClaimOutcome::Taken,
+        "it is back"
+    );
+    dead.release(&[guest("dan", "1")]).await.unwrap();
+    live.release(&[guest("cleo", "2")]).await.unwrap();
     dead.leave().await.unwrap();
+    live.leave().await.unwrap();
+}
+
+async fn names_of_a_node_that_left_are_kept(
+    left: &impl Nodes,
+    live: &impl Nodes,
+    pass: &(impl AsyncFn(Duration) + Sync),
+) {
+    heartbeat(&[left, live]).await;
+    for name in ["eve", "fay"] {
+        assert_eq!(left.claim(&guest(name, "1"), None).await.unwrap(), ClaimOutcome::Granted);
+    }
+    left.leave().await.unwrap();
+    assert_eq!(alive(live).await, ["n15"]);
+    assert_eq!(live.claim(&guest("EVE", "2"), None).await.unwrap(), ClaimOutcome::Taken);
+    assert_eq!(
+        live.claim(&guest("eve", "1"), None).await.unwrap(),
+        ClaimOutcome::Granted,
+        "the guest"
+    );
+    pass(LEASE).await;
+    assert_eq!(live.heartbeat(&[]).await.unwrap().expired, [], "not yet");
+    assert_eq!(live.claim(&guest("fay", "2"), None).await.unwrap(), ClaimOutcome::Taken, "not yet");
+    pass(MORE).await;
+    let mut expired = live.heartbeat(&[]).await.unwrap().expired;
+    expired.sort_unstable_by(|a, b| a.user.cmp(&b.user));
+    let of_left = |name| {
+        let GuestName { space, user, guest_session } = guest(name, "1");
+        GuestExpired { space, user, guest_session, from: NodeId::from_raw("n14") }
+    };
+    assert_eq!(expired, ["eve", "fay"].map(of_left));
+    assert_eq!(
+        live.heartbeat(&[]).await.unwrap(),
+        HeartbeatReply { alive: vec![NodeId::from_raw("n15")], ..HeartbeatReply::default() }
+    );
+    assert_eq!(live.claim(&guest("fay", "2"), None).await.unwrap(), ClaimOutcome::Granted);
+    live.release(&[guest("eve", "1"), guest("fay", "2")]).await.unwrap();
+    live.leave().await.unwrap();
+}
+
+async fn a_guest_session_is_found_by_device(
+    left: &impl Nodes,
+    live: &impl Nodes,
+    pass: &(impl AsyncFn(Duration) + Sync),
+) {
+    heartbeat(&[left, live]).await;
+    let [phone, desk] = ["phone", "desk"].map(DeviceId::from_raw);
+    let find = async |name: &str, device: &DeviceId| {
+        let user = UserName::from_raw(name);
+        let found = live.guest_session(&Space::root(), &user, device).await.unwrap();
+        found.map(String::from)
+    };
+    let gus = guest("gus", "1");
+    for device in [None, Some(&phone), None, Some(&phone), Some(&desk)] {
+        assert_eq!(left.claim(&gus, device).await.unwrap(), ClaimOutcome::Granted);
+    }
+    left.leave().await.unwrap();
+    for device in [&phone, &desk] {
+        assert_eq!(find("gus", device).await.as_deref(), Some("1"));
+    }
+    assert_eq!(find("gus", &DeviceId::from_raw("tablet")).await, None);
+    assert_eq!(find("Gus", &phone).await, None, "another name");
+    pass(NAMES_GRACE).await;
+    assert_eq!(find("gus", &phone).await, None, "the grace period is over");
+    heartbeat(&[live]).await;
+    assert_eq!(live.claim(&guest("gus", "2"), Some(&desk)).await.unwrap(), ClaimOutcome::Granted);
+    assert_eq!(find("gus", &desk).await.as_deref(), Some("2"));
+    assert_eq!(find("gus", &phone).await, None, "a device of the guest before");
+    live.release(&[guest("gus", "2")]).await.unwrap();
+    assert_eq!(find("gus", &desk).await, None);
     live.leave().await.unwrap();
 }
 

@@ -55,6 +55,11 @@ impl MemoryConversation {
         deleted.filter(|it| it.seq() > read).count() as u64
     }
 
+    /// Whether there was never an entry and there is no member.
+    pub(super) fn is_empty(&self) -> bool {
+        self.head == Position::ZERO && self.members.is_empty()
+    }
+
     pub(super) fn change(&mut self, user: &UserName, what: MemberChange) {
         match what {
             MemberChange::Join(join_mode) => self.join(user, join_mode),

@@ -22,8 +22,8 @@ use self::{log::MemoryConversation, users::UserRecord};
 use crate::{
     chat::ports::{
         Batch, Change, ChangeResult, Committed, DIRECTS_LISTED_MAX, Draft, Fault, JoinRefusal,
-        MemberChange, Membership, Outcome, Page, PageLimit, PageRange, PostedMessage, Store,
-        TrimLimits, Trimmed, UserDeparted,
+        MemberChange, Membership, OnlineGuest, Outcome, Page, PageLimit, PageRange, PostedMessage,
+        Store, TrimLimits, Trimmed, UserDeparted,
     },
     domain::{
         Conversation as DomainConversation, DeviceId, Epoch, Log, Member, NameKey, Place, Role,
@@ -142,6 +142,11 @@ impl Store for MemoryStore {
     ) -> Result<Option<OffsetDateTime>, Fault> {
         let state = self.lock();
         Ok(state.user(space, user).and_then(|user| user.devices.get(device)).copied())
+    }
+
+    /// Nothing outlives the process.
+    async fn online_guests(&self) -> Result<Vec<OnlineGuest>, Fault> {
+        Ok(Vec::new())
     }
 
     async fn trim(&self, retention: &TrimLimits) -> Result<Trimmed, Fault> {
@@ -307,11 +312,14 @@ impl MemoryState {
             logs.extend(conversation.trim(retention).map(|log| (place.clone(), log)));
         }
         let is_expired = |user: &UserRecord| user.is_guest() && user.seen <= retention.guests_after;
-        let expired: Vec<_> = self.users.iter().filter(|(_, user)| is_expired(user)).collect();
-        let expired: Vec<_> = expired.into_iter().map(|(key, _)| key.clone()).collect();
+        let expired = self.users.iter().filter(|(_, user)| is_expired(user));
+        let expired: Vec<_> = expired.map(|(key, _)| key.clone()).collect();
         for (space, user) in &expired {
             self.remove_memberships(space, user);
         }
+        // Names that were registered once stay reserved.
+        self.users.retain(|_, user| user.registered || !is_expired(user));
+        self.places.retain(|_, conversation| !conversation.is_empty());
         Trimmed { logs, more: false }
     }
 }
@@ -319,7 +327,31 @@ impl MemoryState {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::store::contract::{shared_contract, store_contract};
+    use crate::store::contract::{RowCounts, guests_contract, shared_contract, store_contract};
+
+    fn count_rows(store: &MemoryStore) -> RowCounts {
+        let state = store.lock();
+        let (places, users) = (state.places.values(), state.users.values());
+        let logs = places.clone().map(|it| it.page(PageRange::Newest, ALL).entries.len() as u64);
+        RowCounts::from([
+            ("user", state.users.len() as u64),
+            ("device", users.map(|it| it.devices.len() as u64).sum()),
+            ("member", places.clone().map(|it| it.members.len() as u64).sum()),
+            ("conversation", places.filter(|it| !it.is_empty()).count() as u64),
+            ("message", logs.sum()),
+        ])
+    }
+
+    const ALL: PageLimit =
+        PageLimit { messages: u32::MAX, bytes: usize::MAX, attachments: usize::MAX };
+
+    #[tokio::test]
+    async fn memory_keeps_the_contract_of_guests() {
+        let rows = async |store: &MemoryStore| count_rows(store);
+        let total = async |store: &MemoryStore| count_rows(store)["user"];
+        let store = MemoryStore::new();
+        guests_contract(500, async || store.clone(), rows, total).await;
+    }
 
     #[tokio::test]
     async fn memory_keeps_the_contract() {

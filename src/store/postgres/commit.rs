@@ -59,8 +59,8 @@ const INSERT_LOGS: &str = "INSERT INTO conversation (space, kind, one, other)
 /// The result of an attempt without errors.
 enum Attempt {
     Committed(Committed),
-    /// Only rows of conversations were inserted: the transaction has to start again.
-    LogsInserted,
+    /// At most rows of conversations were inserted: the transaction has to start again.
+    Restart,
 }
 
 /// Stores a batch.
@@ -82,7 +82,7 @@ pub(super) async fn commit(pool: &Pool, batch: &Batch) -> Result<Committed, Post
                 pooled.release();
                 return Ok(committed);
             }
-            Ok(Attempt::LogsInserted) => pooled.release(),
+            Ok(Attempt::Restart) => pooled.release(),
             Err(failure) if failure.is_contention() => {
                 tracing::debug!(%failure, attempts, "postgres commit retried");
             }
@@ -96,13 +96,18 @@ pub(super) async fn commit(pool: &Pool, batch: &Batch) -> Result<Committed, Post
 async fn attempt(connection: &mut PgConnection, batch: &Batch) -> Result<Attempt, PostgresFailure> {
     let Batch { seen: _, departed: _, expired, changes, drafts, membership_queries } = batch;
     let locked = users::lock(connection, batch).await?;
+    if !users::are_locked(&batch.seen, &locked) {
+        // Another process has deleted the row of a guest meanwhile.
+        run_statement(connection, "ROLLBACK").await?;
+        return Ok(Attempt::Restart);
+    }
     let guests_on_other_nodes = users::guests_on_other_nodes(connection, expired).await?;
     let users_to_forget = users::users_to_forget(batch, &locked, &guests_on_other_nodes);
     users::save_users(connection, batch, &locked).await?;
 
     let places = changes.iter().map(|it| &it.place).chain(drafts.iter().map(|it| &it.place));
     let mut logs = lock_logs(connection, &unique(places), &users_to_forget).await?;
-    members::remove_memberships(connection, &users_to_forget, &mut logs).await?;
+    let mut emptied = members::remove_memberships(connection, &users_to_forget, &mut logs).await?;
     let members = members::find(connection, changes, &logs).await?;
     let known = messages::find(connection, drafts, &logs).await?;
     let rooms = members::count_rooms(connection, changes, &members).await?;
@@ -117,11 +122,12 @@ async fn attempt(connection: &mut PgConnection, batch: &Batch) -> Result<Attempt
     if !new.is_empty() {
         run_statement(connection, "ROLLBACK").await?;
         insert_logs(connection, new).await?;
-        return Ok(Attempt::LogsInserted);
+        return Ok(Attempt::Restart);
     }
     let users_to_revise = users_to_revise(users_to_forget, &change_plan, &plan);
-    members::apply_changes(connection, &change_plan, &logs).await?;
+    emptied.extend(members::apply_changes(connection, &change_plan, &logs).await?);
     messages::write(connection, &plan, &logs, &users_to_revise).await?;
+    members::drop_empty_logs(connection, &emptied).await?;
     let memberships = members::memberships(connection, membership_queries).await?;
     run_statement(connection, "COMMIT").await?;
     let (changed, outcomes) = (change_plan.changed, plan.outcomes);

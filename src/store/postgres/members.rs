@@ -78,14 +78,29 @@ const FIND_MEMBERSHIPS: &str = r#"SELECT *, CASE deleted WHEN 0 THEN 0 ELSE (
     ) AS found
     WHERE kind <> 1 OR place <= 200 ORDER BY number, kind, place"#;
 
-/// Ends all memberships of users, in conversations that are locked.
+const DROP_EMPTY_LOGS: &str =
+    "DELETE FROM conversation WHERE id = ANY ($1) AND head = 0 AND members = 0";
+
+/// Deletes those of these conversations, which are locked, that have no entries and members: a seq
+/// of them was never assigned.
+pub(super) async fn drop_empty_logs(
+    connection: &mut PgConnection,
+    conversations: &[i64],
+) -> Result<(), sqlx::Error> {
+    if conversations.is_empty() {
+        return Ok(());
+    }
+    sqlx::query(DROP_EMPTY_LOGS).bind(conversations).execute(connection).await.map(drop)
+}
+
+/// Ends all memberships of users, in conversations that are locked. Returns those without members.
 pub(super) async fn remove_memberships(
     connection: &mut PgConnection,
     users: &BTreeSet<SpaceUser<'_>>,
     logs: &mut StoredLogs<'_>,
-) -> Result<(), sqlx::Error> {
+) -> Result<Vec<i64>, sqlx::Error> {
     if users.is_empty() {
-        return Ok(());
+        return Ok(Vec::new());
     }
     let query = bind_users(sqlx::query(DELETE_MEMBERSHIPS), users.iter().copied());
     let mut left = HashMap::new();
@@ -95,7 +110,7 @@ pub(super) async fn remove_memberships(
     for log in logs.values_mut() {
         log.state.members = left.get(&log.id).copied().unwrap_or(log.state.members);
     }
-    Ok(())
+    Ok(left.into_iter().filter(|(_, members)| *members == 0).map(|(id, _)| id).collect())
 }
 
 /// The members that changes refer to before the batch, by the number of the change.
@@ -130,14 +145,14 @@ pub(super) async fn count_rooms<'a>(
     write::parse_room_counts(&query.fetch_all(connection).await?, &users)
 }
 
-/// Writes the members after the changes.
+/// Writes the members after the changes. Returns the changed conversations without members.
 pub(super) async fn apply_changes(
     connection: &mut PgConnection,
     plan: &member_plan::MemberPlan<'_>,
     logs: &StoredLogs<'_>,
-) -> Result<(), sqlx::Error> {
+) -> Result<Vec<i64>, sqlx::Error> {
     if plan.members.is_empty() {
-        return Ok(());
+        return Ok(Vec::new());
     }
     let (mut put, mut dropped, mut counts) = (Vec::new(), Vec::new(), HashMap::new());
     for (who, member) in &plan.members {
@@ -154,7 +169,8 @@ pub(super) async fn apply_changes(
         .bind(dropped.iter().map(|(conversation, _)| *conversation).collect::<Vec<_>>())
         .bind(counts.keys().copied().collect::<Vec<_>>())
         .bind(counts.values().copied().collect::<Vec<_>>());
-    query.execute(connection).await.map(drop)
+    query.execute(connection).await?;
+    Ok(counts.into_iter().filter(|(_, members)| *members == 0).map(|(id, _)| id).collect())
 }
 
 /// The memberships of users.

@@ -40,8 +40,8 @@ pub use self::{
 };
 use crate::{
     chat::ports::{
-        Batch, Committed, Fault, Page, PageLimit, PageRange, PostedMessage, Store, TrimLimits,
-        Trimmed,
+        Batch, Committed, Fault, OnlineGuest, Page, PageLimit, PageRange, PostedMessage, Store,
+        TrimLimits, Trimmed,
     },
     domain::{DeviceId, Epoch, Log, Member, NameKey, NodeId, Place, Secret, Seq, Space, UserName},
 };
@@ -70,6 +70,8 @@ pub struct PostgresOptions {
     pub readers_max: u32,
     /// The longest wait for the server; then the request fails.
     pub wait_max: Duration,
+    /// How long the guest names of a node that left or failed are reserved.
+    pub presence_grace: Duration,
 }
 
 impl PostgresOptions {
@@ -90,7 +92,11 @@ impl PostgresStore {
             .unwrap_or(Err(PostgresError::TimedOut(MIGRATION_WAIT_MAX)))?;
         let readers = pool(options.readers_max.max(1));
         let epoch = with_connection!(readers, |connection| read::epoch(connection))?;
-        let nodes = PostgresNodes::new(options.node.clone(), pool(nodes::CONNECTIONS));
+        let nodes = PostgresNodes::new(
+            options.node.clone(),
+            options.presence_grace,
+            pool(nodes::CONNECTIONS),
+        );
         let store = Self { epoch, writer: pool(1), readers, trim_cursor: AtomicI64::new(0) };
         Ok((store, nodes))
     }
@@ -183,6 +189,11 @@ impl Store for PostgresStore {
             connection, space, user, device
         ));
         answer.map_err(|failure| Fault::new("postgres device query failed", failure))
+    }
+
+    /// The names of the guests outlive this process in the node registry.
+    async fn online_guests(&self) -> Result<Vec<OnlineGuest>, Fault> {
+        Ok(Vec::new())
     }
 
     async fn trim(&self, retention: &TrimLimits) -> Result<Trimmed, Fault> {

@@ -25,6 +25,9 @@ const RECHECK_AFTER: Duration = Duration::from_secs(5);
 /// The share of the timeout that this check of an idle connection may take.
 const CHECK_WAIT_DIVISOR: u32 = 4;
 
+/// Uses of a connection after which its statements are planned anew.
+const REPLAN_INTERVAL_USES: u64 = 1024;
+
 #[derive(Debug)]
 pub(super) struct Pool {
     options: PgConnectOptions,
@@ -127,9 +130,9 @@ impl IdleConnection {
             connect::check_writable(&mut self.connection).await?;
             self.checked = Instant::now();
         }
-        // Plans made for small tables are slow for large ones, and tables grow with the number of
-        // uses.
-        if self.uses.is_power_of_two() {
+        // Plans made for small tables are slow for large ones. New tables grow with the number of
+        // uses; others shrink and grow again.
+        if self.uses.is_power_of_two() || self.uses.is_multiple_of(REPLAN_INTERVAL_USES) {
             connect::replan(&mut self.connection).await?;
         }
         Ok(())

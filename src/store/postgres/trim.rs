@@ -9,7 +9,7 @@ use std::collections::HashMap;
 
 use sqlx::postgres::{PgConnection, PgRow};
 
-use super::{arrays::bind_users, connect::run_statement, failure::PostgresFailure};
+use super::{arrays::bind_users, connect::run_statement, failure::PostgresFailure, members};
 use crate::{
     chat::ports::{TrimLimits, Trimmed},
     domain::{Place, Position, Retained, Space, UserName},
@@ -20,7 +20,7 @@ use crate::{
 const ENTRIES_MAX: i64 = 1000;
 /// The largest number of conversations that one call examines.
 const LOGS_MAX: usize = 256;
-/// The largest number of guests whose memberships one call removes.
+/// The largest number of guests that one call removes.
 const GUESTS_MAX: usize = 64;
 
 const NEXT_LOGS: &str = "SELECT id, space, kind, one, other, head, floor,
@@ -61,18 +61,27 @@ const LOCK_MEMBERSHIPS: &str = r#"SELECT id FROM conversation WHERE id = ANY (AR
     ))
     ORDER BY id FOR NO KEY UPDATE"#;
 
-const FORGET_GUESTS: &str = r#"WITH dropped AS (
-        DELETE FROM member USING unnest($1::text[], $2::text[]) AS given (space, name)
+// Names that were registered once stay reserved.
+const FORGET_GUESTS: &str = r#"WITH given AS (
+        SELECT * FROM unnest($1::text[], $2::text[]) AS given (space, name)
+    ), dropped AS (
+        DELETE FROM member USING given
         WHERE member.space = given.space AND member."user" = given.name
         RETURNING member.conversation
-    ), let_go AS (
-        UPDATE "user" SET kept = false, revision = revision + 1
-        FROM unnest($1::text[], $2::text[]) AS given (space, name)
-        WHERE "user".space = given.space AND "user".name = given.name
+    ), devices AS (
+        DELETE FROM device USING given
+        WHERE device.space = given.space AND device."user" = given.name
+    ), guests AS (
+        DELETE FROM "user" USING given
+        WHERE "user".space = given.space AND "user".name = given.name AND NOT vouched
+    ), registered AS (
+        UPDATE "user" SET kept = false, revision = revision + 1 FROM given
+        WHERE "user".space = given.space AND "user".name = given.name AND vouched
     )
     UPDATE conversation SET members = conversation.members - lost.members
     FROM (SELECT conversation AS id, count(*) AS members FROM dropped GROUP BY 1) AS lost
-    WHERE conversation.id = lost.id"#;
+    WHERE conversation.id = lost.id
+    RETURNING conversation.id"#;
 
 /// Trims from `cursor` on. An error leaves the transaction open: the connection must be closed.
 pub(super) async fn trim(
@@ -171,7 +180,7 @@ async fn move_floors(
     Ok(sql::trimmed_logs(&rows, places)?)
 }
 
-/// Ends the memberships of the guests that were seen longest ago. Returns the number of guests.
+/// Removes the guests that were seen longest ago. Returns their number.
 async fn forget_guests(
     connection: &mut PgConnection,
     until: i64,
@@ -181,10 +190,12 @@ async fn forget_guests(
     let rows = query.fetch_all(&mut *connection).await?;
     let guests = rows.iter().map(guest).collect::<Result<Vec<_>, _>>()?;
     if !guests.is_empty() {
-        for statement in [LOCK_MEMBERSHIPS, FORGET_GUESTS] {
-            let users = guests.iter().map(|(space, user)| (space, user));
-            bind_users(sqlx::query(statement), users).execute(&mut *connection).await?;
-        }
+        let users = || guests.iter().map(|(space, user)| (space, user));
+        bind_users(sqlx::query(LOCK_MEMBERSHIPS), users()).execute(&mut *connection).await?;
+        let query = bind_users(sqlx::query(FORGET_GUESTS), users());
+        let left = query.fetch_all(&mut *connection).await?;
+        let left = left.iter().map(|row| row.int("id")).collect::<Result<Vec<_>, _>>()?;
+        members::drop_empty_logs(connection, &left).await?;
     }
     run_statement(connection, "COMMIT").await?;
     Ok(guests.len())

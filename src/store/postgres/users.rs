@@ -81,7 +81,7 @@ const GUESTS_ON_OTHER_NODES: &str = "SELECT DISTINCT given.number - 1 AS number
     JOIN guest_name ON guest_name.space = given.space AND guest_name.key = given.key
         AND guest_name.stay = given.stay AND guest_name.node <> given.node
     JOIN node ON node.id = guest_name.node
-    WHERE node.beat > clock_timestamp() - $5 * interval '1 millisecond'";
+    WHERE NOT node.gone AND node.beat > clock_timestamp() - $5 * interval '1 millisecond'";
 
 /// The known users of a batch, with the guest session that holds the name before it; none for a
 /// registered user. Their rows are locked.
@@ -110,6 +110,11 @@ pub(super) async fn lock<'a>(
         locked.extend(users.get(number(&row)?).map(|user| (*user, guest_session)));
     }
     Ok(locked)
+}
+
+/// Whether the rows of all of these users are locked.
+pub(super) fn are_locked(seen: &[UserSeen], locked: &LockedUsers<'_>) -> bool {
+    seen.iter().all(|it| locked.contains_key(&(&it.space, &it.user)))
 }
 
 /// A user of the batch, merged from all of its appearances.

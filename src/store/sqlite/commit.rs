@@ -18,7 +18,7 @@ use super::{
     users,
 };
 use crate::{
-    chat::ports::{Batch, Committed},
+    chat::ports::{Batch, Committed, MemberChange},
     domain::Place,
     store::sql::{
         Columns as _, StoredLog, StoredLogs, draft_plan::plan_drafts, member_plan, number,
@@ -39,6 +39,13 @@ pub(super) const INSERT_LOGS: Statement = Statement {
     before: "INSERT INTO conversation (space, kind, one, other) SELECT * FROM",
     row: "(?,?,?,?)",
     after: "WHERE column1 IS NOT NULL",
+};
+
+// A seq of these logs was never assigned.
+pub(super) const DROP_EMPTY_LOGS: Statement = Statement {
+    before: "DELETE FROM conversation WHERE id IN (SELECT conversation.id FROM",
+    row: "(?)",
+    after: "CROSS JOIN conversation WHERE column1 IS NOT NULL AND head = 0 AND members = 0)",
 };
 
 /// Stores a batch. An error leaves the transaction open: the connection must be closed.
@@ -67,6 +74,9 @@ pub(super) async fn commit(
     insert_logs(&mut transaction, used, &mut logs).await?;
     members::apply_changes(&mut transaction, &change_plan, &logs).await?;
     messages::write(&mut transaction, &plan, &logs).await?;
+    if !expired.is_empty() || changes.iter().any(|it| it.what == MemberChange::Leave) {
+        drop_empty_logs(&mut transaction).await?;
+    }
     members::update_members(&mut transaction, &plan.stored, &logs).await?;
     let memberships = members::memberships(&mut transaction, membership_queries).await?;
     transaction.commit().await?;
@@ -87,6 +97,11 @@ async fn find_logs<'a>(
         logs.extend(places.get(number(&row)?).map(|place| (*place, log)));
     }
     Ok(logs)
+}
+
+/// Deletes conversations without entries and members.
+pub(super) async fn drop_empty_logs(transaction: &mut Transaction<'_>) -> Result<(), sqlx::Error> {
+    transaction.execute(DROP_EMPTY_LOGS, &[true], |arguments, row| arguments.add(*row)).await
 }
 
 /// Inserts the rows of new conversations.

@@ -39,8 +39,8 @@ use time::OffsetDateTime;
 use self::writer::SqliteWriter;
 use crate::{
     chat::ports::{
-        Batch, Committed, Draft, DraftAct, Fault, Page, PageLimit, PageRange, PostedMessage, Store,
-        TrimLimits, Trimmed,
+        Batch, Committed, Draft, DraftAct, Fault, OnlineGuest, Page, PageLimit, PageRange,
+        PostedMessage, Store, TrimLimits, Trimmed,
     },
     domain::{DeviceId, Epoch, Log, Member, NameKey, Place, Seq, Space, Synchronous, UserName},
 };
@@ -238,6 +238,11 @@ impl Store for SqliteStore {
     async fn message(&self, place: &Place, seq: Seq) -> Result<Option<PostedMessage>, Fault> {
         let message = read::message(&self.readers, place, seq).await;
         message.map_err(|error| Fault::new("sqlite message query failed", error))
+    }
+
+    async fn online_guests(&self) -> Result<Vec<OnlineGuest>, Fault> {
+        let guests = users::online_guests(&self.readers).await;
+        guests.map_err(|error| Fault::new("sqlite online guests query failed", error))
     }
 
     async fn trim(&self, retention: &TrimLimits) -> Result<Trimmed, Fault> {

@@ -13,6 +13,7 @@ use time::OffsetDateTime;
 
 use super::{
     bind,
+    commit::drop_empty_logs,
     script::{Statement, Transaction},
     users,
 };
@@ -26,7 +27,7 @@ use crate::{
 const ENTRIES_MAX: i64 = 1000;
 /// The largest number of conversations that one call examines; the statement repeats it.
 const LOGS_MAX: usize = 256;
-/// The largest number of guests whose memberships one call removes.
+/// The largest number of guests that one call removes.
 const GUESTS_MAX: u32 = 64;
 
 pub(super) const NEXT_LOGS: Statement = Statement {
@@ -73,8 +74,21 @@ pub(super) const FIRST_GUESTS: Statement = Statement {
     after: ")",
 };
 
+pub(super) const DROP_DEVICES: Statement = Statement {
+    before: "DELETE FROM device WHERE (space, user) IN (SELECT * FROM",
+    row: "(?,?)",
+    after: ")",
+};
+
+// Names that were registered once stay reserved.
+pub(super) const DROP_GUESTS: Statement = Statement {
+    before: "DELETE FROM user WHERE (space, name) IN (SELECT * FROM",
+    row: "(?,?)",
+    after: ") AND vouched = 0",
+};
+
 pub(super) const MARK_FORGOTTEN: Statement = Statement {
-    before: "UPDATE user SET kept = 0 FROM",
+    before: "UPDATE user SET kept = 0, online_since = NULL FROM",
     row: "(?,?)",
     after: "WHERE space = column1 AND name = column2",
 };
@@ -94,8 +108,10 @@ pub(super) async fn trim(
     let bind = |arguments: &mut SqliteArguments, (space, user): &(Space, UserName)| {
         bind::user(arguments, (space, user))
     };
-    transaction.execute(users::FORGET_USERS, &guests, bind).await?;
-    transaction.execute(MARK_FORGOTTEN, &guests, bind).await?;
+    for statement in [users::FORGET_USERS, DROP_DEVICES, DROP_GUESTS, MARK_FORGOTTEN] {
+        transaction.execute(statement, &guests, bind).await?;
+    }
+    drop_empty_logs(&mut transaction).await?;
     transaction.commit().await?;
     let more = cursor > 0 || guests.len() == GUESTS_MAX as usize;
     Ok((Trimmed { logs, more }, cursor))

@@ -1,7 +1,8 @@
 //! Users, guests and devices, in a commit.
 
+use futures_util::TryStreamExt as _;
 use sqlx::{
-    Arguments as _, Connection as _,
+    Arguments as _, Connection as _, SqlitePool,
     error::BoxDynError,
     sqlite::{SqliteArguments, SqliteConnection},
 };
@@ -11,9 +12,10 @@ use super::{
     script::{Statement, Transaction},
 };
 use crate::{
-    chat::ports::{GuestExpired, IdentityKind, UserDeparted, UserSeen},
-    domain::{NameKey, UserName},
+    chat::ports::{GuestExpired, GuestName, IdentityKind, OnlineGuest, UserDeparted, UserSeen},
+    domain::{DeviceId, NameKey, Space, UserName},
     store::sql::{
+        Columns as _,
         member_plan::SpaceUser,
         row,
         write::{self, DeviceSeen},
@@ -35,6 +37,12 @@ pub(super) const FORGET_EXPIRED: Statement = Statement {
         ON user.space = column1 AND user.name = column2 AND user.stay = column3)",
 };
 
+pub(super) const MARK_EXPIRED: Statement = Statement {
+    before: "UPDATE user SET online_since = NULL FROM",
+    row: "(?,?,?)",
+    after: "WHERE space = column1 AND name = column2 AND stay = column3",
+};
+
 pub(super) const FORGET_USERS: Statement = Statement {
     before: "DELETE FROM member WHERE (space, user) IN (SELECT * FROM",
     row: "(?,?)",
@@ -42,12 +50,14 @@ pub(super) const FORGET_USERS: Statement = Statement {
 };
 
 pub(super) const UPSERT_USERS: Statement = Statement {
-    before: "INSERT INTO user (space, name, stay, key, seen, vouched) \
-        SELECT *, column3 IS NULL FROM",
+    before: "INSERT INTO user (space, name, stay, key, seen, vouched, online_since) \
+        SELECT *, column3 IS NULL, iif(column3 IS NULL, NULL, column5) FROM",
     row: "(?,?,?,?,?)",
     after: "WHERE column1 IS NOT NULL ON CONFLICT DO UPDATE SET \
         stay = excluded.stay, vouched = max(vouched, excluded.vouched), \
-        seen = max(coalesce(seen, excluded.seen), excluded.seen)",
+        seen = max(coalesce(seen, excluded.seen), excluded.seen), \
+        online_since = iif(stay IS excluded.stay, \
+            coalesce(online_since, excluded.online_since), excluded.online_since)",
 };
 
 pub(super) const UPSERT_DEVICES: Statement = Statement {
@@ -80,6 +90,12 @@ pub(super) const FORGET_DEVICES: Statement = Statement {
     row: "(?,?)",
     after: "CROSS JOIN device ON space = column1 AND user = column2) WHERE place > 32)",
 };
+
+/// The guests that are online. A device that was seen before that is of an earlier guest.
+const ONLINE_GUESTS: &str = "SELECT user.space, user.name, user.stay, device.id, device.seen \
+    FROM user LEFT JOIN device ON device.space = user.space AND device.user = user.name \
+        AND device.seen >= user.online_since \
+    WHERE user.online_since IS NOT NULL ORDER BY user.space, user.name";
 
 /// Writes the users and devices that were seen, and ends the memberships of a name's earlier owner.
 pub(super) async fn upsert_seen(
@@ -128,7 +144,7 @@ async fn forget_devices(
     transaction.execute(FORGET_DEVICES, of, bind).await
 }
 
-/// Ends the memberships of expired guests.
+/// Ends the memberships of expired guests. They are not online any more.
 pub(super) async fn forget_guests(
     transaction: &mut Transaction<'_>,
     expired: &[GuestExpired],
@@ -137,7 +153,26 @@ pub(super) async fn forget_guests(
         bind::user(arguments, (&expired.space, &expired.user))?;
         arguments.add(&*expired.guest_session)
     };
-    transaction.execute(FORGET_EXPIRED, expired, bind).await
+    transaction.execute(FORGET_EXPIRED, expired, bind).await?;
+    transaction.execute(MARK_EXPIRED, expired, bind).await
+}
+
+/// Reads the guests that are online.
+pub(super) async fn online_guests(readers: &SqlitePool) -> Result<Vec<OnlineGuest>, sqlx::Error> {
+    let mut guests: Vec<OnlineGuest> = Vec::new();
+    let mut rows = sqlx::query(ONLINE_GUESTS).fetch(readers);
+    while let Some(row) = rows.try_next().await? {
+        let (space, user) = (row.text("space")?, row.text("name")?);
+        let (space, user) = (Space::from_raw(space), UserName::from_raw(user));
+        let name = GuestName { space, user, guest_session: row.text("stay")?.into() };
+        if guests.last().is_none_or(|last| last.name != name) {
+            guests.push(OnlineGuest { name, devices: Vec::new() });
+        }
+        if let (Some(guest), Some(id)) = (guests.last_mut(), row.maybe_text("id")?) {
+            guest.devices.push((DeviceId::from_raw(id), row::time(row.int("seen")?)?));
+        }
+    }
+    Ok(guests)
 }
 
 fn bind_guest_session(arguments: &mut SqliteArguments, seen: &UserSeen) -> Result<(), BoxDynError> {

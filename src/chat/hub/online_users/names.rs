@@ -8,7 +8,7 @@ use super::{
 use crate::{
     chat::{
         hub::{slow_readers::close_outboxes, timers::GracePeriod},
-        ports::Outbox,
+        ports::{GuestName, OnlineGuest, Outbox},
         publisher::Subscription,
     },
     domain::{Channel, CloseReason, ConnectionId, Rejection, Space, UserName},
@@ -39,6 +39,21 @@ impl OnlineUsers {
         drop(state);
         close_outboxes(outboxes, CloseReason::NameTaken);
         Ok(OnlineUserId { space: space.clone(), user: user.clone(), number })
+    }
+
+    /// Reserves the names of guests that were online when the last process ended, for a grace period
+    /// that begins now.
+    pub(crate) fn reserve_names(&self, guests: Vec<OnlineGuest>) {
+        let until = self.grace_end();
+        for OnlineGuest { name: GuestName { space, user, guest_session }, devices } in guests {
+            let subscription = self.publisher.subscribe(Channel::of_user(&space, &user.key()));
+            let mut state = self.lock();
+            let number = state.next_number();
+            let guest = OnlineUser::in_grace(number, guest_session, devices, until, subscription);
+            state.insert(&space, &user, guest);
+            drop(state);
+            self.timers.schedule_expiry(GracePeriod::Name(space, user), until);
+        }
     }
 
     /// Takes the name of a registered user from the guests with a name that looks the same.
@@ -153,11 +168,21 @@ impl UsersState {
             Proof::User => None,
         };
         let evicted = self.evict_guests(space, user);
+        let number = self.next_number();
+        self.insert(space, user, OnlineUser::new(number, guest_session, subscribe()));
+        Ok((number, evicted))
+    }
+
+    /// The number of a new online user.
+    fn next_number(&mut self) -> u64 {
         self.last_number += 1;
-        let online_user = OnlineUser::new(self.last_number, guest_session, subscribe());
+        self.last_number
+    }
+
+    /// Adds an online user whose name is free.
+    fn insert(&mut self, space: &Space, user: &UserName, online_user: OnlineUser) {
         self.users.insert((space.clone(), user.clone()), online_user);
         self.names.entry((space.clone(), user.key())).or_default().push(user.clone());
-        Ok((self.last_number, evicted))
     }
 
     /// The names of online users that look like this one.

@@ -114,6 +114,18 @@ impl OnlineUser {
         }
     }
 
+    /// A guest in the grace period until `free_at`, with the devices of its guest session.
+    pub(super) fn in_grace(
+        number: u64,
+        guest_session: Box<str>,
+        devices: Vec<(DeviceId, OffsetDateTime)>,
+        free_at: Duration,
+        on: Subscription,
+    ) -> Self {
+        let devices = devices.into_iter().collect();
+        Self { claims: 0, free_at, devices, ..Self::new(number, Some(guest_session), on) }
+    }
+
     /// Whether a proof is for this user.
     pub(super) fn accepts(&self, proof: &Proof) -> bool {
         match (&self.guest_session, proof) {

@@ -8,8 +8,8 @@ use tokio::sync::Semaphore;
 
 use crate::{
     chat::ports::{
-        Batch, Committed, Fault, Page, PageLimit, PageRange, PostedMessage, Store, TrimLimits,
-        Trimmed,
+        Batch, Committed, Fault, OnlineGuest, Page, PageLimit, PageRange, PostedMessage, Store,
+        TrimLimits, Trimmed,
     },
     domain::{DeviceId, Epoch, Log, Member, NameKey, Place, Seq, Space, UserName},
     store::MemoryStore,
@@ -113,6 +113,11 @@ impl Store for CountingStore {
     async fn message(&self, place: &Place, seq: Seq) -> Result<Option<PostedMessage>, Fault> {
         count(&self.others);
         self.store.message(place, seq).await
+    }
+
+    async fn online_guests(&self) -> Result<Vec<OnlineGuest>, Fault> {
+        count(&self.others);
+        self.store.online_guests().await
     }
 
     async fn trim(&self, retention: &TrimLimits) -> Result<Trimmed, Fault> {

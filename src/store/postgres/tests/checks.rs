@@ -190,7 +190,9 @@ async fn do_everything(store: &PostgresStore, nodes: &PostgresNodes) {
             .heartbeat(&[online.clone(), OnlineDevices { devices: DeviceSet::default(), ..online }])
             .await
             .unwrap();
-        nodes.claim(&name).await.unwrap();
+        let phone = DeviceId::from_raw("phone");
+        nodes.claim(&name, Some(&phone)).await.unwrap();
+        nodes.guest_session(&name.space, &name.user, &phone).await.unwrap();
         nodes.online(&root, &[user("ann")]).await.unwrap();
         nodes.release(&[name]).await.unwrap();
     }

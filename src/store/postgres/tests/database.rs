@@ -79,6 +79,7 @@ impl TestDatabase {
             node: NodeId::from_raw(node),
             readers_max: 3,
             wait_max: WAIT_MAX,
+            presence_grace: NAMES_GRACE,
         }
     }
 
@@ -96,6 +97,21 @@ impl TestDatabase {
     /// Another connection.
     pub(super) async fn connect(&self) -> PgConnection {
         PgConnection::connect(&self.url()).await.unwrap()
+    }
+
+    /// Waits until a connection waits for a lock.
+    pub(super) async fn wait_for_lock(&self) {
+        let mut other_connection = self.connect().await;
+        let waits = "SELECT count(*) FROM pg_locks WHERE NOT granted";
+        let began = tokio::time::Instant::now();
+        loop {
+            let count: i64 =
+                sqlx::query_scalar(waits).fetch_one(&mut other_connection).await.unwrap();
+            if count > 0 {
+                return;
+            }
+            assert!(began.elapsed() < TEST_WAIT_MAX, "nothing waits for a lock");
+        }
     }
 
     /// Kills the server as a power cut would.

@@ -3,13 +3,14 @@
 mod checks;
 mod database;
 mod faults;
+mod guests;
 
 use futures_util::future::join_all;
 
 use self::database::{TestDatabase, run_on};
 use super::*;
 use crate::store::contract::{
-    assert_agrees_with_memory, nodes_contract, shared_contract, store_contract,
+    NAMES_GRACE, assert_agrees_with_memory, nodes_contract, shared_contract, store_contract,
 };
 
 #[tokio::test]

@@ -1,7 +1,9 @@
 //! Tests of SQLite beyond the contract: disks, locks, and restarts.
 
 mod erased;
+mod guests;
 mod migration;
+mod online;
 mod statements;
 
 use std::{

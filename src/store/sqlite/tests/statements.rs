@@ -31,12 +31,14 @@ async fn no_statement_of_a_commit_reads_a_whole_table() {
     let statements = [
         users::FORGET_PREDECESSORS,
         users::FORGET_EXPIRED,
+        users::MARK_EXPIRED,
         users::FORGET_USERS,
         users::UPSERT_USERS,
         users::UPSERT_DEVICES,
         users::FORGET_DEVICES,
         commit::FIND_LOGS,
         commit::INSERT_LOGS,
+        commit::DROP_EMPTY_LOGS,
         members::FIND_MEMBERS,
         members::UPSERT_MEMBERS,
         members::COUNT_ROOMS,
@@ -53,6 +55,8 @@ async fn no_statement_of_a_commit_reads_a_whole_table() {
         trim::DROP_ENTRIES,
         trim::MOVE_FLOORS,
         trim::TRIMMED_LOGS,
+        trim::DROP_DEVICES,
+        trim::DROP_GUESTS,
         trim::MARK_FORGOTTEN,
         read::LAST_SEEN,
     ];
