@@ -174,7 +174,7 @@ impl SocketIoTransport {
             && let Some(refusal) = payload::refuse_parser(format, &payload)
         {
             session.refuse_polling(refusal);
-            return Ok(EngineResponse::text(Bytes::from_static(b"ok")).into_response());
+            return Ok(EngineResponse::ok().into_response());
         }
         let payload = event_names::mark_payload(format, payload);
         let limit = session.limits().frame_bytes_max.get();
