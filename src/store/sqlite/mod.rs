@@ -132,11 +132,11 @@ impl Store for SqliteStore {
             return Ok(Committed::default());
         }
         let changes = |draft: &Draft| !matches!(draft.act, DraftAct::Say { .. });
+        // Set first: a batch is also stored when its caller is cancelled.
         let has_changes = batch.drafts.iter().any(changes);
-        let committed = self.writer.run(move |connection| commit::commit(connection, &batch)).await;
-        let committed = committed.map_err(|error| Fault::new("sqlite commit failed", error))?;
         self.wal_needs_truncation.fetch_or(has_changes, Ordering::Relaxed);
-        Ok(committed)
+        let committed = self.writer.run(move |connection| commit::commit(connection, &batch)).await;
+        committed.map_err(|error| Fault::new("sqlite commit failed", error))
     }
 
     async fn log(&self, place: &Place) -> Result<Log, Fault> {

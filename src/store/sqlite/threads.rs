@@ -72,9 +72,10 @@ impl ConnectionThreads {
         let permit = permit.map_err(|_closed| SqliteFailure::Closed)?;
         let (done, result) = oneshot::channel();
         self.queue.push(Box::new(move |slot| {
-            // The caller may have been cancelled.
-            done.send(slot.run(job)).ok();
+            let result = slot.run(job);
             drop(permit);
+            // The caller may have been cancelled.
+            done.send(result).ok();
         }));
         result.await.unwrap_or(Err(SqliteFailure::Closed))
     }
@@ -194,7 +195,8 @@ mod tests {
     async fn jobs_run_on_named_threads_in_their_order() {
         let threads = start(1);
         let count = Arc::new(AtomicUsize::new(0));
-        let jobs = (0..3 * JOBS_MAX).map(|_| {
+        // Callers that wait for a place in the queue have no order.
+        let jobs = (0..JOBS_MAX).map(|_| {
             let count = Arc::clone(&count);
             threads.run(move |_| {
                 assert_eq!(thread::current().name(), Some("sqlite-test"));
@@ -203,6 +205,15 @@ mod tests {
         });
         let numbers: Vec<_> = join_all(jobs).await.into_iter().map(Result::unwrap).collect();
         assert!(numbers.is_sorted(), "{numbers:?}");
+    }
+
+    #[tokio::test]
+    async fn callers_wait_while_the_queue_is_full() {
+        let threads = start(2);
+        let jobs = (0..3 * JOBS_MAX).map(|n| threads.run(move |_| Ok(n)));
+        let numbers: Vec<_> = join_all(jobs).await.into_iter().map(Result::unwrap).collect();
+        assert!(numbers.into_iter().eq(0..3 * JOBS_MAX));
+        assert_eq!(threads.permits.available_permits(), JOBS_MAX);
     }
 
     #[tokio::test]
