@@ -1,6 +1,6 @@
 //! Queries of the store: the memberships of a user that connects, and pages of history.
 
-use std::{mem, time::Duration};
+use std::{mem, sync::Arc, time::Duration};
 
 use criterion::{BenchmarkGroup, Criterion, Throughput, measurement::WallTime};
 use roomcast::{
@@ -55,14 +55,15 @@ fn user() -> UserName {
 
 fn unread(group: &mut BenchmarkGroup<'_, WallTime>, runtime: &Runtime, store: &SqliteStore) {
     let mut is_full = false;
-    let arrival = Batch { membership_queries: vec![(Space::root(), user())], ..Batch::default() };
+    let membership_queries = vec![(Space::root(), user())];
+    let arrival = Arc::new(Batch { membership_queries, ..Batch::default() });
     group.throughput(Throughput::Elements(ROOMS as u64));
     group.bench_function("unread of each", |bencher| {
         if !mem::replace(&mut is_full, true) {
             runtime.block_on(join_rooms(store));
         }
         bencher.to_async(runtime).iter(async || {
-            let committed = store.commit(&arrival).await.expect("the store answers");
+            let committed = store.commit(Arc::clone(&arrival)).await.expect("the store answers");
             assert_eq!(committed.memberships.first().map(Vec::len), Some(ROOMS));
         });
     });
@@ -81,10 +82,10 @@ async fn join_rooms(store: &SqliteStore) {
     let seen = UserSeen { space: Space::root(), user: user(), identity_kind, device, at: THEN };
     let changes = (0..ROOMS).map(join).collect();
     let joins = Batch { seen: vec![seen], changes, ..Batch::default() };
-    store.commit(&joins).await.expect("the store answers");
+    store.commit(joins.into()).await.expect("the store answers");
     let draft = |number| draft(&place(number), number as u64);
     let said = Batch { drafts: (0..ROOMS).map(draft).collect(), ..Batch::default() };
-    store.commit(&said).await.expect("the store answers");
+    store.commit(said.into()).await.expect("the store answers");
 }
 
 fn pages(group: &mut BenchmarkGroup<'_, WallTime>, runtime: &Runtime, store: &SqliteStore) {
@@ -114,7 +115,7 @@ async fn fill(store: &SqliteStore, place: &Place) {
         let numbers = first..(first + BATCH as u64).min(MESSAGES);
         let drafts = numbers.map(|number| draft(place, number)).collect();
         let batch = Batch { drafts, ..Batch::default() };
-        store.commit(&batch).await.expect("the store answers");
+        store.commit(batch.into()).await.expect("the store answers");
     }
 }
 

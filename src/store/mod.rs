@@ -13,4 +13,4 @@ pub(crate) mod contract;
 
 pub use memory::{MemoryNodes, MemoryStore};
 pub use postgres::{PostgresError, PostgresNodes, PostgresOptions, PostgresStore, PostgresWarning};
-pub use sqlite::{SqliteError, SqliteOptions, SqliteStore};
+pub use sqlite::{MigrationError, SqliteError, SqliteOptions, SqliteStore};

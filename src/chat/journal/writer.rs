@@ -182,7 +182,10 @@ impl JournalWriter {
         // A reader of the store that waits for this lock finds the entries delivered.
         let commit_lock = cluster.commit_lock().await;
         let begun_at = Instant::now();
-        let stored = self.store.commit(&batch).await;
+        let batch = Arc::new(batch);
+        let stored = self.store.commit(Arc::clone(&batch)).await;
+        // The store has dropped its reference, so nothing is copied.
+        let batch = Arc::unwrap_or_clone(batch);
         match stored {
             Ok(committed) => {
                 let (messages, elapsed) = (batch.drafts.len(), begun_at.elapsed());

@@ -1,5 +1,7 @@
 //! The port of the engines that store logs, memberships and users.
 
+use std::sync::Arc;
+
 use async_trait::async_trait;
 use time::OffsetDateTime;
 
@@ -49,8 +51,9 @@ pub trait Store: Send + Sync + 'static {
     /// The identity of the database: another database has another epoch.
     fn epoch(&self) -> &Epoch;
 
-    /// Stores a batch in one transaction.
-    async fn commit(&self, batch: &Batch) -> Result<Committed, Fault>;
+    /// Stores a batch in one transaction. An engine may work on it in another thread, and keeps no
+    /// part of it afterwards.
+    async fn commit(&self, batch: Arc<Batch>) -> Result<Committed, Fault>;
 
     /// The state of a place's log; all zero if nothing was ever stored there.
     async fn log(&self, place: &Place) -> Result<Log, Fault>;

@@ -132,22 +132,23 @@ pub(crate) fn change(room: &str, name: &str, what: MemberChange) -> Change {
 }
 
 pub(crate) async fn commit(store: &dyn Store, drafts: Vec<Draft>) -> Vec<Outcome> {
-    store.commit(&Batch { drafts, ..Batch::default() }).await.unwrap().outcomes
+    store.commit(Batch { drafts, ..Batch::default() }.into()).await.unwrap().outcomes
 }
 
 pub(crate) async fn apply_changes(store: &dyn Store, changes: Vec<Change>) -> Vec<ChangeResult> {
-    store.commit(&Batch { changes, ..Batch::default() }).await.unwrap().changed
+    store.commit(Batch { changes, ..Batch::default() }.into()).await.unwrap().changed
 }
 
 /// Commits a user's connection or disconnection.
 pub(crate) async fn record_seen(store: &dyn Store, seen: UserSeen) {
-    store.commit(&Batch { seen: vec![seen], ..Batch::default() }).await.unwrap();
+    store.commit(Batch { seen: vec![seen], ..Batch::default() }.into()).await.unwrap();
 }
 
 /// The memberships of a user of `/`.
 pub(crate) async fn memberships(store: &dyn Store, name: &str) -> Vec<Membership> {
     let membership_queries = vec![(Space::root(), user(name))];
-    let committed = store.commit(&Batch { membership_queries, ..Batch::default() }).await.unwrap();
+    let committed =
+        store.commit(Batch { membership_queries, ..Batch::default() }.into()).await.unwrap();
     committed.memberships.into_iter().next().unwrap()
 }
 

@@ -78,7 +78,7 @@ async fn record_kept_users(store: &dyn Store) {
         numbered("den", 1),
     ];
     store
-        .commit(&Batch { seen: vec![ann, bob], changes, drafts, ..Batch::default() })
+        .commit(Batch { seen: vec![ann, bob], changes, drafts, ..Batch::default() }.into())
         .await
         .unwrap();
 }
@@ -101,7 +101,7 @@ async fn visit(store: &dyn Store, guests: usize, wave: u64) {
             .iter()
             .flat_map(|name| [change("lobby", name, JOIN), change(name, name, JOIN), read(name)]);
         let (seen, changes) = (seen.collect(), changes.collect());
-        store.commit(&Batch { seen, changes, ..Batch::default() }).await.unwrap();
+        store.commit(Batch { seen, changes, ..Batch::default() }.into()).await.unwrap();
     }
     let talkers = (0..TALKERS).map(|n| format!("guest {wave} {n}"));
     let drafts = talkers.map(|name| Draft {
@@ -130,7 +130,7 @@ pub(super) async fn an_empty_conversation_ends_with_its_last_member(store: &dyn 
     // A leave and a message of one batch concern the same conversation.
     apply_changes(store, vec![change("a", "ann", JOIN)]).await;
     let (changes, drafts) = (vec![leave("a")], vec![numbered("a", 1)]);
-    store.commit(&Batch { changes, drafts, ..Batch::default() }).await.unwrap();
+    store.commit(Batch { changes, drafts, ..Batch::default() }.into()).await.unwrap();
     assert_eq!(log_state(store, &room("a")).await.head, nth(1));
     assert_eq!(log_state(store, &room("b")).await, Log::default());
     let founds = MemberChange::Join(JoinMode::FounderOnly);

@@ -110,7 +110,7 @@ pub(super) async fn names_round_trip(store: &dyn Store) {
     let seen = names.iter().map(|name| guest(&Space::root(), name)).collect();
     let changes = names.iter().map(|name| change("hall", name, JOIN)).collect();
     let batch = Batch { drafts: drafts.clone(), seen, changes, ..Batch::default() };
-    store.commit(&batch).await.unwrap();
+    store.commit(batch.into()).await.unwrap();
     for (name, draft) in names.iter().zip(drafts) {
         assert_eq!(log(store, &draft.place).await, [stored(draft.clone(), 1)]);
         assert!(user_exists(store, &Space::root(), name).await, "{name:?}");

@@ -17,7 +17,7 @@ pub(super) async fn a_read_position_only_moves_forward_and_to_the_head(store: &d
     assert_eq!(read(store, &room("lobby"), "bob").await, Position::ZERO, "positions are per user");
     let drafts = vec![numbered("lobby", 6)];
     let changes = vec![reading(6)];
-    store.commit(&Batch { changes, drafts, ..Batch::default() }).await.unwrap();
+    store.commit(Batch { changes, drafts, ..Batch::default() }.into()).await.unwrap();
     assert_eq!(read(store, &room("lobby"), "ann").await, nth(5), "later messages are unread");
 }
 
@@ -194,7 +194,7 @@ pub(super) async fn memberships_are_those_after_the_batch(store: &dyn Store) {
             .into(),
         ..Batch::default()
     };
-    let mut memberships = store.commit(&batch).await.unwrap().memberships;
+    let mut memberships = store.commit(batch.into()).await.unwrap().memberships;
     for of_user in &mut memberships {
         of_user.sort_by(|one, other| one.place.cmp(&other.place));
         for found in of_user {
@@ -218,7 +218,7 @@ pub(super) async fn a_notification_is_unread_also_for_its_author(store: &dyn Sto
     assert_eq!(read(store, &inbox("ann"), "ann").await, Position::ZERO, "the first");
     let own = |n| Draft { place: inbox("ann"), author: user("ann"), ..numbered("", n) };
     let changes = vec![Change { place: inbox("ann"), ..reading(1) }];
-    store.commit(&Batch { changes, drafts: vec![own(2)], ..Batch::default() }).await.unwrap();
+    store.commit(Batch { changes, drafts: vec![own(2)], ..Batch::default() }.into()).await.unwrap();
     assert_eq!(read(store, &inbox("ann"), "ann").await, nth(1), "a later one");
 }
 
@@ -250,7 +250,7 @@ pub(super) async fn memberships_are_of_one_user_in_one_space(store: &dyn Store) 
         vec![joins(room("a"), "ann"), joins(other_place.clone(), "ann"), joins(room("b"), "Ann")];
     let membership_queries = vec![(Space::root(), user("ann")), (shop, user("ann"))];
     let batch = Batch { changes, membership_queries, ..Batch::default() };
-    let memberships = store.commit(&batch).await.unwrap().memberships;
+    let memberships = store.commit(batch.into()).await.unwrap().memberships;
     let places: Vec<Vec<_>> =
         memberships.iter().map(|it| it.iter().map(|it| it.place.clone()).collect()).collect();
     assert_eq!(places, [[room("a")], [other_place]]);

@@ -192,7 +192,8 @@ fn normalized(mut committed: Committed) -> Committed {
 /// The complete state of a store.
 async fn dump(store: &dyn Store) -> String {
     let membership_queries = USERS.map(|name| (Space::root(), user(name))).into();
-    let committed = store.commit(&Batch { membership_queries, ..Batch::default() }).await.unwrap();
+    let committed =
+        store.commit(Batch { membership_queries, ..Batch::default() }.into()).await.unwrap();
     let mut text = format!("{:#?}", normalized(committed));
     for place in places() {
         let log_state = store.log(&place).await.unwrap();
@@ -215,7 +216,7 @@ async fn dump(store: &dyn Store) -> String {
 async fn run_step(store: &dyn Store, step: &Step) -> String {
     match step {
         Step::Commit(batch) => {
-            format!("{:#?}", normalized(store.commit(batch).await.unwrap()))
+            format!("{:#?}", normalized(store.commit(batch.clone().into()).await.unwrap()))
         }
         Step::Trim(retention) => format!("{:#?}", trim_logs(store, retention).await),
         Step::Page(range, limit) => {

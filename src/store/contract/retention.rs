@@ -180,7 +180,7 @@ pub(super) async fn trim_forgets_absent_guests(store: &dyn Store) {
     let seen = vec![seen("ann", 5), seen("bob", 6), seen("cleo", 9), users];
     let names = ["ann", "bob", "cleo", "user", "unseen"];
     let changes = names.map(|name| change("lobby", name, JOIN)).into();
-    store.commit(&Batch { seen, changes, ..Batch::default() }).await.unwrap();
+    store.commit(Batch { seen, changes, ..Batch::default() }.into()).await.unwrap();
     let until = |n| TrimLimits { guests_after: time(n), ..EVERYTHING };
     let count = async || log_state(store, &room("lobby")).await.members;
     trim(store, &until(4)).await;
@@ -218,7 +218,7 @@ pub(super) async fn a_long_log_is_cut_in_bounded_parts(store: &dyn Store) {
     commit(store, others.collect()).await;
     let many = (0..200).map(|n| guest(&Space::root(), &format!("guest {n}")));
     let changes = (0..200).map(|n| change("b", &format!("guest {n}"), JOIN)).collect();
-    store.commit(&Batch { seen: many.collect(), changes, ..Batch::default() }).await.unwrap();
+    store.commit(Batch { seen: many.collect(), changes, ..Batch::default() }.into()).await.unwrap();
     let retention = TrimLimits { guests_after: time(5), ..newest(7) };
     assert_eq!(trim(store, &retention).await, [(room("a"), nth(2493))]);
     assert_eq!(log_state(store, &room("b")).await.members, 0);

@@ -70,13 +70,13 @@ pub(super) async fn changes_of_a_batch_apply_before_its_drafts(store: &dyn Store
     ];
     for (n, (changes, expected)) in (1..).zip(steps) {
         let batch = Batch { changes, drafts: says(n), ..Batch::default() };
-        let outcomes = store.commit(&batch).await.unwrap().outcomes;
+        let outcomes = store.commit(batch.clone().into()).await.unwrap().outcomes;
         assert_eq!(outcomes, [expected], "{:?}", batch.changes);
     }
     let opened = vec![change("new", "ann", JOIN)];
     let drafts = vec![draft_by_ann(Role::Member, numbered("new", 1))];
     let batch = Batch { changes: opened, drafts, ..Batch::default() };
-    let outcomes = store.commit(&batch).await.unwrap().outcomes;
+    let outcomes = store.commit(batch.into()).await.unwrap().outcomes;
     assert_eq!(outcomes, [Outcome::Stored(nth(1))], "in a new log");
 }
 
@@ -86,7 +86,7 @@ pub(super) async fn a_reused_name_inherits_no_role(store: &dyn Store) {
     let identity_kind = IdentityKind::Guest("second".into());
     let seen = vec![UserSeen { identity_kind, ..guest(&Space::root(), "ann") }];
     let drafts = vec![draft_by_ann(Role::Reader, numbered("lobby", 1))];
-    let committed = store.commit(&Batch { seen, drafts, ..Batch::default() }).await.unwrap();
+    let committed = store.commit(Batch { seen, drafts, ..Batch::default() }.into()).await.unwrap();
     assert_eq!(committed.outcomes, [Outcome::NotPermitted(None)]);
 }
 

@@ -13,7 +13,8 @@ pub(super) async fn a_new_member_has_read_everything_before_the_batch(store: &dy
     commit(store, vec![numbered("lobby", 1), edit("lobby", 1, "0")]).await;
     let changes = vec![change("lobby", "ann", JOIN)];
     let drafts = vec![numbered("lobby", 3)];
-    let committed = store.commit(&Batch { changes, drafts, ..Batch::default() }).await.unwrap();
+    let committed =
+        store.commit(Batch { changes, drafts, ..Batch::default() }.into()).await.unwrap();
     let ann = Member::new(Role::Member, at(2, 1));
     let log = Log { head: at(2, 1), members: 1, ..Log::default() };
     let [joined] = committed.changed[..] else { panic!("one change, one answer") };
@@ -164,7 +165,7 @@ pub(super) async fn many_users_join_in_one_batch(store: &dyn Store) {
         membership_queries: names.iter().map(|name| (root.clone(), user(name))).collect(),
         ..Batch::default()
     };
-    let committed = store.commit(&batch).await.unwrap();
+    let committed = store.commit(batch.into()).await.unwrap();
     let members: Vec<_> = committed.changed.iter().map(|it| it.log.members).collect();
     assert_eq!(members, (1..=700).collect::<Vec<_>>());
     for of_user in &committed.memberships {
@@ -179,6 +180,6 @@ pub(super) async fn many_users_join_in_one_batch(store: &dyn Store) {
         from: node(),
     };
     let expired = names.iter().map(expired).collect();
-    store.commit(&Batch { expired, ..Batch::default() }).await.unwrap();
+    store.commit(Batch { expired, ..Batch::default() }.into()).await.unwrap();
     assert_eq!(log_state(store, &room("lobby")).await.members, 0);
 }

@@ -77,7 +77,7 @@ async fn crossing_commits_do_not_deadlock(one: &dyn Store, other: &dyn Store) {
             let changes = rooms.iter().zip(&users).map(|(room, user)| change(room, user, JOIN));
             let seen = users.iter().map(|it| guest(&Space::root(), it)).collect();
             let batch = Batch { seen, changes: changes.collect(), drafts, ..Batch::default() };
-            store.commit(&batch).await.unwrap();
+            store.commit(batch.into()).await.unwrap();
         }
     };
     futures_util::join!(turn(one, "a", true), turn(other, "b", false));
@@ -150,7 +150,7 @@ async fn guests_arrive_and_expire_concurrently(one: &dyn Store, other: &dyn Stor
             let rooms: Vec<_> = (0..6).map(|room| format!("r{}", (room + n) % 6)).collect();
             let changes = rooms.iter().map(|room| change(room, &name, JOIN)).collect();
             let drafts = rooms.iter().map(|room| draft(room, &guest_session, "0")).collect();
-            store.commit(&Batch { seen, changes, drafts, ..Batch::default() }).await.unwrap();
+            store.commit(Batch { seen, changes, drafts, ..Batch::default() }.into()).await.unwrap();
             let guest_session = guest_session.as_str().into();
             let expired = GuestExpired {
                 space: root.clone(),
@@ -158,7 +158,10 @@ async fn guests_arrive_and_expire_concurrently(one: &dyn Store, other: &dyn Stor
                 guest_session,
                 from: node(),
             };
-            store.commit(&Batch { expired: vec![expired], ..Batch::default() }).await.unwrap();
+            store
+                .commit(Batch { expired: vec![expired], ..Batch::default() }.into())
+                .await
+                .unwrap();
         }
     };
     futures_util::join!(coming(one, "a"), coming(other, "b"));
@@ -197,7 +200,7 @@ async fn a_revision_changes_with_memberships(one: &dyn Store, other: &dyn Store)
         (batch(vec![], vec![Draft { place: inbox("bob"), ..draft("", "1", "0") }]), [false, true]),
     ];
     for (batch, expected) in cases {
-        one.commit(&batch).await.unwrap();
+        one.commit(batch.clone().into()).await.unwrap();
         let after = revisions().await;
         let changed = [0, 1].map(|n| after[n] != before[n]);
         // An increment without a change is permitted.
@@ -205,7 +208,7 @@ async fn a_revision_changes_with_memberships(one: &dyn Store, other: &dyn Store)
         before = after;
     }
     let quiet = batch(vec![], vec![draft("other", "1", "0")]);
-    one.commit(&quiet).await.unwrap();
+    one.commit(quiet.into()).await.unwrap();
     assert_eq!(revisions().await, before, "a message in an empty room changes no revision");
     let identity_kind = IdentityKind::Guest("second".into());
     record_seen(one, UserSeen { identity_kind, ..guest(&Space::root(), "ann") }).await;

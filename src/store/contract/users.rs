@@ -6,17 +6,17 @@ pub(super) async fn a_seen_user_exists_in_that_space(store: &dyn Store) {
     let (root, shop) = (Space::root(), Space::from_raw("/shop"));
     assert!(!user_exists(store, &root, "ann").await);
     let seen = vec![guest(&root, "ann"), guest(&root, "ann")];
-    store.commit(&Batch { seen, ..Batch::default() }).await.unwrap();
+    store.commit(Batch { seen, ..Batch::default() }.into()).await.unwrap();
     let seen = vec![guest(&root, "ann"), guest(&shop, "bob")];
     let drafts = vec![draft("lobby", "1", "0")];
-    store.commit(&Batch { seen, drafts, ..Batch::default() }).await.unwrap();
+    store.commit(Batch { seen, drafts, ..Batch::default() }.into()).await.unwrap();
     assert!(user_exists(store, &root, "ann").await);
     assert!(user_exists(store, &shop, "bob").await);
     for (space, name) in [(&shop, "ann"), (&root, "bob"), (&root, "Ann"), (&root, "author")] {
         assert!(!user_exists(store, space, name).await, "{name} in {space}");
     }
     let many = (0..600).map(|n| guest(&root, &format!("user {n}"))).collect();
-    store.commit(&Batch { seen: many, ..Batch::default() }).await.unwrap();
+    store.commit(Batch { seen: many, ..Batch::default() }.into()).await.unwrap();
     for n in [0, 255, 256, 599] {
         assert!(user_exists(store, &root, &format!("user {n}")).await);
     }
@@ -72,7 +72,7 @@ pub(super) async fn a_departure_does_not_change_the_identity(store: &dyn Store) 
         at: time(n),
     };
     let departed = vec![departed("ann", 9), departed("ann", 7), departed("unknown", 5)];
-    store.commit(&Batch { departed, ..Batch::default() }).await.unwrap();
+    store.commit(Batch { departed, ..Batch::default() }.into()).await.unwrap();
     let users = [user("ann"), user("unknown")];
     assert_eq!(store.last_seen(&root, &users).await.unwrap(), [Some(time(9)), None]);
     let phone = DeviceId::from_raw("phone");
@@ -124,7 +124,7 @@ async fn join_ann_to_all_places(store: &dyn Store, identity_kind: IdentityKind) 
     let n = head(store, &inbox("ann")).await.as_raw() + 1;
     let in_place = |place| Draft { place, author: user("ann"), ..numbered("", n) };
     let drafts = vec![in_place(direct("/", "ann", "bob")), in_place(inbox("ann"))];
-    store.commit(&Batch { seen, changes, drafts, ..Batch::default() }).await.unwrap();
+    store.commit(Batch { seen, changes, drafts, ..Batch::default() }.into()).await.unwrap();
     assert_eq!(memberships(store, "ann").await.len(), 3);
 }
 
@@ -144,7 +144,7 @@ pub(super) async fn a_reused_name_inherits_no_membership(store: &dyn Store) {
         let seen = after.iter().cloned().map(seen).collect();
         // A membership from the same batch belongs to the new owner of the name.
         let changes = vec![change("b", "ann", JOIN)];
-        store.commit(&Batch { seen, changes, ..Batch::default() }).await.unwrap();
+        store.commit(Batch { seen, changes, ..Batch::default() }.into()).await.unwrap();
         let found = memberships(store, "ann").await;
         assert_eq!(found.len(), expected + 1, "{before:?}, then {after:?}");
         let left = 1 + u64::from(expected > 0);
@@ -162,7 +162,7 @@ pub(super) async fn a_reused_name_inherits_no_membership(store: &dyn Store) {
     let seen = ["x", "y"]
         .map(|guest_session| UserSeen { user: user("eve"), ..seen(guest(guest_session)) });
     apply_changes(store, vec![change("a", "eve", JOIN)]).await;
-    store.commit(&Batch { seen: seen.into(), ..Batch::default() }).await.unwrap();
+    store.commit(Batch { seen: seen.into(), ..Batch::default() }.into()).await.unwrap();
     assert_eq!(memberships(store, "eve").await.len(), 0, "the second one is another owner");
 }
 
@@ -177,7 +177,7 @@ pub(super) async fn an_expired_guest_has_no_membership(store: &dyn Store) {
     for (space, name, guest_session) in
         [("/", "ann", "before"), ("/", "bob", "now"), ("/shop", "ann", "now"), ("/", "ann", "")]
     {
-        store.commit(&expired(space, name, guest_session)).await.unwrap();
+        store.commit(expired(space, name, guest_session).into()).await.unwrap();
         assert_eq!(
             memberships(store, "ann").await.len(),
             3,
@@ -185,14 +185,14 @@ pub(super) async fn an_expired_guest_has_no_membership(store: &dyn Store) {
         );
     }
     let changes = vec![change("b", "ann", JOIN)];
-    store.commit(&Batch { changes, ..expired("/", "ann", "now") }).await.unwrap();
+    store.commit(Batch { changes, ..expired("/", "ann", "now") }.into()).await.unwrap();
     assert_eq!(memberships(store, "ann").await.len(), 1, "later memberships are kept");
     assert_eq!(log_state(store, &room("a")).await.members, 1);
     record_seen(store, guest(&Space::root(), "eve")).await;
     let seen =
         vec![UserSeen { identity_kind: IdentityKind::Registered, ..guest(&Space::root(), "ann") }];
-    store.commit(&Batch { seen, ..Batch::default() }).await.unwrap();
+    store.commit(Batch { seen, ..Batch::default() }.into()).await.unwrap();
     apply_changes(store, vec![change("a", "ann", JOIN)]).await;
-    store.commit(&expired("/", "ann", "now")).await.unwrap();
+    store.commit(expired("/", "ann", "now").into()).await.unwrap();
     assert_eq!(memberships(store, "ann").await.len(), 1, "the name is registered by now");
 }

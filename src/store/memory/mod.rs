@@ -76,8 +76,8 @@ impl Store for MemoryStore {
         &self.epoch
     }
 
-    async fn commit(&self, batch: &Batch) -> Result<Committed, Fault> {
-        let mut batch = batch.clone();
+    async fn commit(&self, batch: Arc<Batch>) -> Result<Committed, Fault> {
+        let mut batch = Arc::unwrap_or_clone(batch);
         if let Some(nodes) = &self.nodes {
             batch.expired.retain(|expired| !nodes.is_on_other_node(expired));
         }

@@ -1,11 +1,12 @@
 //! Domain types as arrays, one per column: the text of a statement is the same for any number of
-//! rows.
+//! rows. A number that is sent with each item returns in its rows.
 
 use sqlx::{Postgres, postgres::PgArguments, query::Query};
 
 use crate::{
     domain::{Member, Muted, Place},
     store::sql::{
+        ColumnError, Columns,
         member_plan::{PlaceUser, SpaceUser},
         row,
     },
@@ -58,4 +59,14 @@ pub(super) fn bind_members<'q>(
         .bind(column(|it| row::seq_number(it.read.seq)))
         .bind(column(|it| row::number(it.read.messages)))
         .bind(muted)
+}
+
+/// Each item with its number.
+pub(super) fn numbered<T>(all: &[T]) -> Vec<(i64, &T)> {
+    (0..).zip(all).collect()
+}
+
+/// Reads the column `number`.
+pub(super) fn number(row: &impl Columns) -> Result<usize, ColumnError> {
+    usize::try_from(row.int("number")?).map_err(ColumnError::new)
 }

@@ -76,6 +76,7 @@ impl From<PostgresFailure> for PostgresError {
     fn from(failure: PostgresFailure) -> Self {
         match failure {
             PostgresFailure::Sql(error) => error.into(),
+            PostgresFailure::Column(error) => Self::Database(error.into()),
             PostgresFailure::TimedOut(wait) => Self::TimedOut(wait),
             PostgresFailure::ReadOnly => Self::ReadOnly,
             PostgresFailure::Contended(_) | PostgresFailure::Closed => {

@@ -2,12 +2,17 @@
 
 use std::time::Duration;
 
+use crate::store::sql::ColumnError;
+
 /// Why a request failed.
 #[derive(Debug, thiserror::Error)]
 pub(super) enum PostgresFailure {
     /// The server returned an error, or the connection broke.
     #[error(transparent)]
     Sql(#[from] sqlx::Error),
+    /// A row is damaged.
+    #[error(transparent)]
+    Column(#[from] ColumnError),
     /// The timeout expired. The outcome of the request is unknown.
     #[error("the server did not answer within {0:?}")]
     TimedOut(Duration),
@@ -33,7 +38,11 @@ impl PostgresFailure {
         match self {
             Self::Sql(sqlx::Error::Io(_) | sqlx::Error::Protocol(_)) => true,
             Self::Sql(error) => has_code(error, &SHUTTING_DOWN),
-            Self::TimedOut(_) | Self::ReadOnly | Self::Contended(_) | Self::Closed => false,
+            Self::Column(_)
+            | Self::TimedOut(_)
+            | Self::ReadOnly
+            | Self::Contended(_)
+            | Self::Closed => false,
         }
     }
 

@@ -2,9 +2,9 @@
 
 use std::collections::{BTreeSet, HashMap};
 
-use sqlx::postgres::PgConnection;
+use sqlx::postgres::{PgConnection, PgRow};
 
-use super::arrays::{bind_members, bind_users};
+use super::arrays::{bind_members, bind_users, number, numbered};
 use crate::{
     chat::ports::{Change, Membership},
     domain::{Space, UserName},
@@ -119,7 +119,7 @@ pub(super) async fn find(
     changes: &[Change],
     logs: &StoredLogs<'_>,
 ) -> Result<HashMap<usize, CurrentMember>, sqlx::Error> {
-    let changes = write::changes_in_stored_logs(changes, logs);
+    let changes = changes_in_stored_logs(changes, logs);
     if changes.is_empty() {
         return Ok(HashMap::new());
     }
@@ -128,7 +128,7 @@ pub(super) async fn find(
         .bind(changes.iter().map(|it| it.0).collect::<Vec<_>>())
         .bind(changes.iter().map(|it| it.1).collect::<Vec<_>>())
         .bind(changes.iter().map(|it| it.3).collect::<Vec<_>>());
-    write::parse_current_members(&query.fetch_all(connection).await?)
+    parse_current_members(&query.fetch_all(connection).await?)
 }
 
 /// How many rooms each user is a member of, for users that may join another one.
@@ -142,7 +142,7 @@ pub(super) async fn count_rooms<'a>(
         return Ok(HashMap::new());
     }
     let query = bind_users(sqlx::query(COUNT_ROOMS), users.iter().copied());
-    write::parse_room_counts(&query.fetch_all(connection).await?, &users)
+    parse_room_counts(&query.fetch_all(connection).await?, &users)
 }
 
 /// Writes the members after the changes. Returns the changed conversations without members.
@@ -183,5 +183,53 @@ pub(super) async fn memberships(
     }
     let users = membership_queries.iter().map(|(space, user)| (space, user));
     let rows = bind_users(sqlx::query(FIND_MEMBERSHIPS), users).fetch_all(connection).await?;
-    sql::memberships(&rows, membership_queries)
+    group_memberships(&rows, membership_queries)
+}
+
+/// The changes of members in logs that exist: the number, the conversation, the change, and the seq
+/// that it names.
+fn changes_in_stored_logs<'a>(
+    changes: &'a [Change],
+    logs: &StoredLogs<'_>,
+) -> Vec<(i64, i64, &'a Change, Option<i64>)> {
+    let known = |(number, change): (i64, &'a Change)| {
+        Some((number, logs.get(&change.place)?.id, change, write::named_seq(change)))
+    };
+    numbered(changes).into_iter().filter_map(known).collect()
+}
+
+/// The members before the changes, by the number of the change.
+fn parse_current_members(rows: &[PgRow]) -> Result<HashMap<usize, CurrentMember>, sqlx::Error> {
+    rows.iter().map(|row| Ok((number(row)?, row::current_member(row)?))).collect()
+}
+
+/// The number of rooms that each user is a member of.
+fn parse_room_counts<'a>(
+    rows: &[PgRow],
+    users: &[SpaceUser<'a>],
+) -> Result<HashMap<SpaceUser<'a>, u64>, sqlx::Error> {
+    let mut rooms = HashMap::with_capacity(users.len());
+    for row in rows {
+        let count = row::count(row.int("rooms")?)?;
+        rooms.extend(users.get(number(row)?).map(|user| (*user, count)));
+    }
+    Ok(rooms)
+}
+
+/// The memberships of users, from rows with the numbers of the queries.
+fn group_memberships(
+    rows: &[PgRow],
+    membership_queries: &[(Space, UserName)],
+) -> Result<Vec<Vec<Membership>>, sqlx::Error> {
+    let mut memberships = vec![Vec::new(); membership_queries.len()];
+    for row in rows {
+        let number = number(row)?;
+        let (Some((space, _)), Some(of_user)) =
+            (membership_queries.get(number), memberships.get_mut(number))
+        else {
+            continue;
+        };
+        of_user.push(row::membership(row, space.clone())?);
+    }
+    Ok(memberships)
 }

@@ -2,18 +2,18 @@
 
 use std::collections::{BTreeMap, BTreeSet, HashMap};
 
-use sqlx::postgres::PgConnection;
+use sqlx::postgres::{PgConnection, PgRow};
 
-use super::arrays::{PgQuery, bind_members, bind_users};
+use super::arrays::{PgQuery, bind_members, bind_users, number, numbered};
 use crate::{
-    chat::ports::Draft,
+    chat::ports::{Draft, DraftAct},
     domain::{Member, Position, Seq},
     store::sql::{
-        StoredLogs,
+        ColumnError, Columns as _, StoredLogs,
         draft_plan::{DraftContext, DraftPlan, Rewritten},
         member_plan::{PlaceUser, SpaceUser},
         row,
-        write::{DraftLookup, EntryRow, Head, LogWrites, MemberUpdates, RewrittenRow},
+        write::{EntryRow, Head, LogWrites, MemberUpdates, RewrittenRow},
     },
 };
 
@@ -168,7 +168,7 @@ fn bind_entries<'q>(
     entries: &[(i64, Position, &'q Draft)],
 ) -> Result<PgQuery<'q>, sqlx::Error> {
     let rows: Result<Vec<_>, _> = entries.iter().map(|entry| EntryRow::of(*entry)).collect();
-    let rows = rows.map_err(sqlx::Error::Encode)?;
+    let rows = rows?;
     Ok(query
         .bind(rows.iter().map(|it| it.conversation).collect::<Vec<_>>())
         .bind(rows.iter().map(|it| row::seq_number(it.position.seq)).collect::<Vec<_>>())
@@ -205,7 +205,7 @@ fn bind_rewritten<'q>(
     rewritten: &[(i64, Seq, Rewritten<'q>)],
 ) -> Result<PgQuery<'q>, sqlx::Error> {
     let rows: Result<Vec<_>, _> = rewritten.iter().map(|it| RewrittenRow::of(*it)).collect();
-    let rows = rows.map_err(sqlx::Error::Encode)?;
+    let rows = rows?;
     Ok(query
         .bind(rows.iter().map(|it| it.conversation).collect::<Vec<_>>())
         .bind(rows.iter().map(|it| it.seq).collect::<Vec<_>>())
@@ -214,4 +214,43 @@ fn bind_rewritten<'q>(
         .bind(rows.iter().map(|it| it.deletion).collect::<Vec<_>>())
         .bind(rows.iter().map(|it| it.body).collect::<Vec<_>>())
         .bind(rows.into_iter().map(|it| it.attachments).collect::<Vec<_>>()))
+}
+
+/// What to look up: a draft's number, its conversation, and the known part of it.
+#[derive(Debug, Default)]
+struct DraftLookup<'a> {
+    /// New messages.
+    new_messages: Vec<(i64, i64, &'a Draft)>,
+    /// Changes of messages, each with the message's seq.
+    message_changes: Vec<(i64, i64, &'a Draft, i64)>,
+}
+
+impl<'a> DraftLookup<'a> {
+    /// The lookup of the drafts with an existing log.
+    fn of(drafts: &'a [Draft], logs: &StoredLogs<'_>) -> Self {
+        let mut lookup = Self::default();
+        for (number, draft) in numbered(drafts) {
+            let Some(log) = logs.get(&draft.place) else { continue };
+            match &draft.act {
+                DraftAct::Say { .. } => lookup.new_messages.push((number, log.id, draft)),
+                DraftAct::Edit { of, .. } | DraftAct::Delete { of } => {
+                    lookup.message_changes.push((number, log.id, draft, row::seq_number(*of)));
+                }
+            }
+        }
+        lookup
+    }
+
+    /// The results, by the draft's number.
+    fn parse_rows(rows: &[PgRow]) -> Result<HashMap<usize, DraftContext<'static>>, sqlx::Error> {
+        rows.iter().map(|row| Ok((number(row)?, draft_context(row)?))).collect()
+    }
+}
+
+/// Reads the column `role`, and those of a message if `seq` is not `NULL`.
+fn draft_context(row: &PgRow) -> Result<DraftContext<'static>, ColumnError> {
+    Ok(DraftContext {
+        role: row.maybe_int("role")?.map(row::role).transpose()?,
+        message: row.maybe_int("seq")?.map(|_| row::message(row)).transpose()?,
+    })
 }

@@ -6,6 +6,7 @@
 
 mod arrays;
 mod check;
+mod columns;
 mod commit;
 mod connect;
 mod error;
@@ -22,7 +23,10 @@ mod users;
 mod tests;
 
 use std::{
-    sync::atomic::{AtomicI64, Ordering},
+    sync::{
+        Arc,
+        atomic::{AtomicI64, Ordering},
+    },
     time::Duration,
 };
 
@@ -113,11 +117,11 @@ impl Store for PostgresStore {
         &self.epoch
     }
 
-    async fn commit(&self, batch: &Batch) -> Result<Committed, Fault> {
+    async fn commit(&self, batch: Arc<Batch>) -> Result<Committed, Fault> {
         if batch.is_empty() {
             return Ok(Committed::default());
         }
-        let committed = self.writer.with_timeout(commit::commit(&self.writer, batch)).await;
+        let committed = self.writer.with_timeout(commit::commit(&self.writer, &batch)).await;
         committed.map_err(|failure| Fault::new("postgres commit failed", failure))
     }
 

@@ -12,6 +12,7 @@ use parking_lot::Mutex;
 use sqlx::postgres::{PgConnection, PgRow};
 
 use super::{
+    arrays::number,
     connect::run_statement,
     failure::PostgresFailure,
     pool::{Pool, with_connection},
@@ -21,7 +22,7 @@ use crate::{
         ClaimOutcome, Fault, GuestExpired, GuestName, HeartbeatReply, LEASE, Nodes, OnlineDevices,
     },
     domain::{DeviceId, DeviceSet, NodeId, Space, UserName},
-    store::sql::{Columns as _, number, row},
+    store::sql::{Columns as _, row},
 };
 
 /// Connections of a node for the registry: heartbeats continue while a claim waits for a lock.

@@ -5,13 +5,13 @@ use sqlx::postgres::PgConnection;
 use time::OffsetDateTime;
 
 use super::{
-    arrays::{bind_places, bind_users},
+    arrays::{bind_places, bind_users, number},
     failure::PostgresFailure,
 };
 use crate::{
     chat::ports::{Page, PageLimit, PageRange, PostedMessage},
     domain::{DeviceId, Epoch, Log, Member, NameKey, Place, Seq, Space, UserName},
-    store::sql::{Columns as _, number, row},
+    store::sql::{Columns as _, row},
 };
 
 const EPOCH: &str = "SELECT epoch FROM meta";

@@ -13,7 +13,7 @@ use super::{arrays::bind_users, connect::run_statement, failure::PostgresFailure
 use crate::{
     chat::ports::{TrimLimits, Trimmed},
     domain::{Place, Position, Retained, Space, UserName},
-    store::sql::{self, Columns as _, LogLength, RetentionCutoff, TrimCursor, row},
+    store::sql::{Columns as _, LogLength, RetentionCutoff, TrimCursor, row},
 };
 
 /// The largest number of entries that one call removes.
@@ -177,7 +177,7 @@ async fn move_floors(
     let rows = sqlx::query(TRIMMED_LOGS).bind(ids).fetch_all(&mut *connection).await?;
     run_statement(connection, "COMMIT").await?;
     let places = new_floors.into_iter().map(|(id, place, _)| (id, place)).collect();
-    Ok(sql::trimmed_logs(&rows, places)?)
+    Ok(trimmed_logs(&rows, places)?)
 }
 
 /// Removes the guests that were seen longest ago. Returns their number.
@@ -203,4 +203,17 @@ async fn forget_guests(
 
 fn guest(row: &PgRow) -> Result<(Space, UserName), sqlx::Error> {
     Ok((Space::from_raw(row.text("space")?), UserName::from_raw(row.text("name")?)))
+}
+
+/// What is left of trimmed logs, from rows with the state of each. `places` are their places by id.
+fn trimmed_logs(
+    rows: &[PgRow],
+    mut places: HashMap<i64, Place>,
+) -> Result<Vec<(Place, Retained)>, sqlx::Error> {
+    let mut trimmed = Vec::with_capacity(rows.len());
+    for row in rows {
+        let log = row::log(row)?;
+        trimmed.extend(places.remove(&row.int("id")?).map(|place| (place, log.retained())));
+    }
+    Ok(trimmed)
 }

@@ -9,14 +9,17 @@ use std::collections::{BTreeMap, BTreeSet, HashMap, HashSet};
 use sqlx::{Connection as _, postgres::PgConnection};
 use time::OffsetDateTime;
 
-use super::{arrays::bind_users, nodes};
+use super::{
+    arrays::{bind_users, number},
+    nodes,
+};
 use crate::{
     chat::ports::{Batch, GuestExpired, IdentityKind, UserSeen},
     domain::{DeviceId, NameKey, UserName},
     store::sql::{
         Columns as _,
         member_plan::SpaceUser,
-        number, row,
+        row,
         write::{self, DeviceSeen, participants},
     },
 };
@@ -203,7 +206,8 @@ pub(super) async fn guests_on_other_nodes(
         .bind(expired.iter().map(|it| &*it.guest_session).collect::<Vec<_>>())
         .bind(expired.iter().map(|it| it.from.as_raw()).collect::<Vec<_>>())
         .bind(nodes::lease());
-    query.fetch_all(connection).await?.iter().map(number).collect()
+    let rows = query.fetch_all(connection).await?;
+    Ok(rows.iter().map(number).collect::<Result<_, _>>()?)
 }
 
 /// The users that lose their memberships: the name has another owner now, or the guest has expired.

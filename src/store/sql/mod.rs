@@ -12,10 +12,10 @@ use std::{
     hash::Hash,
 };
 
-pub(crate) use self::columns::Columns;
+pub(crate) use self::columns::{ColumnError, Columns};
 use crate::{
-    chat::ports::{Membership, TrimLimits},
-    domain::{self, Place, Retained, Space, UserName},
+    chat::ports::TrimLimits,
+    domain::{self, Place, Space},
 };
 
 /// A conversation at the beginning of the transaction.
@@ -28,8 +28,8 @@ pub(crate) struct StoredLog {
 pub(crate) type StoredLogs<'a> = HashMap<&'a Place, StoredLog>;
 
 /// The id of a conversation that exists.
-pub(crate) fn conversation_id(logs: &StoredLogs<'_>, place: &Place) -> Result<i64, sqlx::Error> {
-    logs.get(place).map(|log| log.id).ok_or(sqlx::Error::RowNotFound)
+pub(crate) fn conversation_id(logs: &StoredLogs<'_>, place: &Place) -> Result<i64, ColumnError> {
+    logs.get(place).map(|log| log.id).ok_or(ColumnError::new("a conversation is missing"))
 }
 
 /// Each item once, in order of first appearance.
@@ -38,51 +38,8 @@ pub(crate) fn unique<'a, T: Eq + Hash>(all: impl Iterator<Item = &'a T>) -> Vec<
     all.filter(|one| seen.insert(*one)).collect()
 }
 
-/// Each item with its number, which is sent with the statement and returned in its rows.
-pub(crate) fn numbered<T>(all: &[T]) -> Vec<(i64, &T)> {
-    (0..).zip(all).collect()
-}
-
-/// Reads the column `number`.
-pub(crate) fn number(row: &impl Columns) -> Result<usize, sqlx::Error> {
-    usize::try_from(row.int("number")?).map_err(|error| sqlx::Error::Decode(error.into()))
-}
-
-/// The memberships of users, from rows with the numbers of the queries.
-pub(crate) fn memberships(
-    rows: &[impl Columns],
-    membership_queries: &[(Space, UserName)],
-) -> Result<Vec<Vec<Membership>>, sqlx::Error> {
-    let mut memberships = vec![Vec::new(); membership_queries.len()];
-    for row in rows {
-        let number = number(row)?;
-        let (Some((space, _)), Some(of_user)) =
-            (membership_queries.get(number), memberships.get_mut(number))
-        else {
-            continue;
-        };
-        let place = row::place(row, space.clone())?;
-        let deleted = row::count(row.int("unread_deleted")?)?;
-        of_user.push(Membership { place, member: row::member(row)?, log: row::log(row)?, deleted });
-    }
-    Ok(memberships)
-}
-
 /// The id of the conversation after which the next trim continues; 0 is the beginning.
 pub(crate) type TrimCursor = i64;
-
-/// What is left of trimmed logs, from rows with the state of each. `places` are their places by id.
-pub(crate) fn trimmed_logs(
-    rows: &[impl Columns],
-    mut places: HashMap<i64, Place>,
-) -> Result<Vec<(Place, Retained)>, sqlx::Error> {
-    let mut trimmed = Vec::with_capacity(rows.len());
-    for row in rows {
-        let log = row::log(row)?;
-        trimmed.extend(places.remove(&row.int("id")?).map(|place| (place, log.retained())));
-    }
-    Ok(trimmed)
-}
 
 /// The limits of what is kept in a log.
 #[derive(Clone, Copy, Debug)]
@@ -116,7 +73,7 @@ pub(crate) struct LogLength {
 impl LogLength {
     /// Reads the columns `id, space, kind, one, other, head, floor, oldest`; the last one is the
     /// time of the first entry that is kept.
-    pub(crate) fn of(row: &impl Columns) -> Result<Self, sqlx::Error> {
+    pub(crate) fn of(row: &impl Columns) -> Result<Self, ColumnError> {
         Ok(Self {
             id: row.int("id")?,
             place: row::place(row, Space::from_raw(row.text("space")?))?,

@@ -6,15 +6,15 @@
 use std::borrow::Cow;
 
 use bytes::{Buf, BufMut, Bytes};
-use sqlx::error::BoxDynError;
 use time::OffsetDateTime;
 
 use super::{
-    columns::Columns,
-    draft_plan::{ContentState, DraftContext, PriorMessage},
+    columns::{ColumnError, Columns},
+    draft_plan::{ContentState, PriorMessage},
+    member_plan::CurrentMember,
 };
 use crate::{
-    chat::ports::{Draft, PostedMessage},
+    chat::ports::{Draft, Membership, PostedMessage},
     domain::{
         Act, Body, Content, Conversation, Entry, Log, Member, MessageId, MessageKind, Muted, Place,
         Position, Role, RoomName, Seq, Space, UserName,
@@ -39,14 +39,16 @@ pub(crate) fn place_columns(place: &Place) -> (&str, i64, &str, &str) {
 }
 
 /// Reads the columns `kind, one, other`.
-pub(crate) fn place(row: &impl Columns, space: Space) -> Result<Place, sqlx::Error> {
+pub(crate) fn place(row: &impl Columns, space: Space) -> Result<Place, ColumnError> {
     let (one, other) = (row.text("one")?, row.text("other")?);
     let user = UserName::from_raw;
     let conversation = match row.int("kind")? {
         0 => Conversation::Room(RoomName::from_raw(one)),
         1 => Conversation::Direct(user(one), user(other)),
         2 => Conversation::Inbox(user(one)),
-        number => return Err(damaged(format!("there is no kind {number} of conversation"))),
+        number => {
+            return Err(ColumnError::new(format!("there is no kind {number} of conversation")));
+        }
     };
     Ok(Place { space, conversation })
 }
@@ -60,20 +62,20 @@ pub(crate) fn number(number: u64) -> i64 {
     i64::try_from(number).unwrap_or(i64::MAX)
 }
 
-pub(crate) fn count(number: i64) -> Result<u64, sqlx::Error> {
-    u64::try_from(number).map_err(damaged)
+pub(crate) fn count(number: i64) -> Result<u64, ColumnError> {
+    u64::try_from(number).map_err(ColumnError::new)
 }
 
-fn seq(number: i64) -> Result<Seq, sqlx::Error> {
+fn seq(number: i64) -> Result<Seq, ColumnError> {
     count(number).map(Seq::from_raw)
 }
 
-pub(crate) fn position(seq: i64, messages: i64) -> Result<Position, sqlx::Error> {
+pub(crate) fn position(seq: i64, messages: i64) -> Result<Position, ColumnError> {
     Ok(Position::from_raw(count(seq)?, count(messages)?))
 }
 
 /// Reads the columns `head, messages, floor, floor_messages, members, deleted`.
-pub(crate) fn log(row: &impl Columns) -> Result<Log, sqlx::Error> {
+pub(crate) fn log(row: &impl Columns) -> Result<Log, ColumnError> {
     Ok(Log {
         head: position(row.int("head")?, row.int("messages")?)?,
         floor: position(row.int("floor")?, row.int("floor_messages")?)?,
@@ -91,23 +93,36 @@ pub(crate) fn role_number(role: Role) -> i64 {
     }
 }
 
-fn role(number: i64) -> Result<Role, sqlx::Error> {
+pub(crate) fn role(number: i64) -> Result<Role, ColumnError> {
     match number {
         0 => Ok(Role::Reader),
         1 => Ok(Role::Member),
         2 => Ok(Role::Admin),
         3 => Ok(Role::Owner),
-        number => Err(damaged(format!("there is no role {number}"))),
+        number => Err(ColumnError::new(format!("there is no role {number}"))),
     }
 }
 
 /// Reads the columns `role, joined, read, read_messages, muted`.
-pub(crate) fn member(row: &impl Columns) -> Result<Member, sqlx::Error> {
+pub(crate) fn member(row: &impl Columns) -> Result<Member, ColumnError> {
     let role = role(row.int("role")?)?;
     let read = position(row.int("read")?, row.int("read_messages")?)?;
     let muted = if row.flag("muted")? { Muted::Yes } else { Muted::No };
     let joined = seq(row.int("joined")?)?;
     Ok(Member { role, joined, read, muted })
+}
+
+/// Reads the columns of a member, of the log, and `kind, one, other, unread_deleted`.
+pub(crate) fn membership(row: &impl Columns, space: Space) -> Result<Membership, ColumnError> {
+    let (place, deleted) = (place(row, space)?, count(row.int("unread_deleted")?)?);
+    Ok(Membership { place, member: member(row)?, log: log(row)?, deleted })
+}
+
+/// Reads the columns of a member and `up_to, unread_deleted`.
+pub(crate) fn current_member(row: &impl Columns) -> Result<CurrentMember, ColumnError> {
+    let messages = row.maybe_int("up_to")?.map(count).transpose()?;
+    let deleted = count(row.int("unread_deleted")?)?;
+    Ok(CurrentMember { member: member(row)?, messages, deleted })
 }
 
 /// The guest session of a draft's author; empty for a registered user.
@@ -116,7 +131,7 @@ pub(crate) fn stay(draft: &Draft) -> &str {
 }
 
 /// Reads the columns `id, author, stay, kind` of a message.
-pub(crate) fn posted_message(row: &impl Columns) -> Result<PostedMessage, sqlx::Error> {
+pub(crate) fn posted_message(row: &impl Columns) -> Result<PostedMessage, ColumnError> {
     let stay = row.text("stay")?;
     Ok(PostedMessage {
         id: MessageId::from_raw(row.text("id")?),
@@ -135,13 +150,13 @@ pub(crate) fn kind_number(kind: MessageKind) -> i64 {
     }
 }
 
-fn kind(number: i64) -> Result<MessageKind, sqlx::Error> {
+fn kind(number: i64) -> Result<MessageKind, ColumnError> {
     match number {
         0 => Ok(MessageKind::Message),
         1 => Ok(MessageKind::GroupChat),
         2 => Ok(MessageKind::SingleChat),
         3 => Ok(MessageKind::Notification),
-        _ => Err(damaged(format!("there is no kind {number}"))),
+        _ => Err(ColumnError::new(format!("there is no kind {number}"))),
     }
 }
 
@@ -151,33 +166,33 @@ pub(crate) fn millis(at: OffsetDateTime) -> i64 {
     i64::try_from(millis).unwrap_or(i64::MAX)
 }
 
-pub(crate) fn time(millis: i64) -> Result<OffsetDateTime, sqlx::Error> {
+pub(crate) fn time(millis: i64) -> Result<OffsetDateTime, ColumnError> {
     let nanos = i128::from(millis) * NANOS_PER_MILLI;
-    OffsetDateTime::from_unix_timestamp_nanos(nanos).map_err(damaged)
+    OffsetDateTime::from_unix_timestamp_nanos(nanos).map_err(ColumnError::new)
 }
 
 /// Every byte string with its length before it; nothing for none.
-fn frame(attachments: &[Bytes]) -> Result<Option<Vec<u8>>, BoxDynError> {
+fn frame(attachments: &[Bytes]) -> Result<Option<Vec<u8>>, ColumnError> {
     if attachments.is_empty() {
         return Ok(None);
     }
     let size = attachments.iter().map(|bytes| bytes.len() + size_of::<u32>()).sum();
     let mut framed = Vec::with_capacity(size);
     for bytes in attachments {
-        framed.put_u32_le(u32::try_from(bytes.len())?);
+        framed.put_u32_le(u32::try_from(bytes.len()).map_err(ColumnError::new)?);
         framed.put_slice(bytes);
     }
     Ok(Some(framed))
 }
 
-fn unframe(framed: Option<&[u8]>) -> Result<Vec<Bytes>, sqlx::Error> {
+fn unframe(framed: Option<&[u8]>) -> Result<Vec<Bytes>, ColumnError> {
     let mut rest = Bytes::copy_from_slice(framed.unwrap_or_default());
     let mut attachments = Vec::new();
     while rest.has_remaining() {
-        let length = rest.try_get_u32_le().map_err(damaged)?;
-        let length = usize::try_from(length).map_err(damaged)?;
+        let length = rest.try_get_u32_le().map_err(ColumnError::new)?;
+        let length = usize::try_from(length).map_err(ColumnError::new)?;
         if length > rest.len() {
-            return Err(damaged("an attachment is cut off"));
+            return Err(ColumnError::new("an attachment is cut off"));
         }
         attachments.push(rest.split_to(length));
     }
@@ -187,20 +202,20 @@ fn unframe(framed: Option<&[u8]>) -> Result<Vec<Bytes>, sqlx::Error> {
 /// A body as the columns `body, attachments`.
 pub(crate) fn body_columns(
     body: Option<&Body>,
-) -> Result<(Option<&str>, Option<Vec<u8>>), BoxDynError> {
+) -> Result<(Option<&str>, Option<Vec<u8>>), ColumnError> {
     let attachments = body.map_or(Ok(None), |body| frame(body.attachments()))?;
     Ok((body.map(Body::json), attachments))
 }
 
 /// Reads the columns `body, attachments`.
-fn body(row: &impl Columns) -> Result<Option<Body>, sqlx::Error> {
+fn body(row: &impl Columns) -> Result<Option<Body>, ColumnError> {
     let Some(json) = row.maybe_text("body")? else { return Ok(None) };
     Ok(Some(Body::from_raw(json.into(), unframe(row.maybe_bytes("attachments")?)?)))
 }
 
 /// Reads the columns `seq, messages, at, kind, target, edited_at, author, id, body, attachments`;
 /// in an edit, the last two are those of the message.
-pub(crate) fn entry(row: &impl Columns, place: &Place) -> Result<Entry, sqlx::Error> {
+pub(crate) fn entry(row: &impl Columns, place: &Place) -> Result<Entry, ColumnError> {
     let of = || seq(row.int("target")?);
     let act = match row.int("kind")? {
         EDIT => Act::Edited { of: of()?, body: body(row)? },
@@ -217,23 +232,15 @@ pub(crate) fn entry(row: &impl Columns, place: &Place) -> Result<Entry, sqlx::Er
     })
 }
 
-fn content(row: &impl Columns) -> Result<Content, sqlx::Error> {
+fn content(row: &impl Columns) -> Result<Content, ColumnError> {
     let Some(body) = body(row)? else { return Ok(Content::Removed) };
     let edited_at = row.maybe_int("edited_at")?.map(time).transpose()?;
     Ok(Content::Body { body, edited_at })
 }
 
-/// Reads the column `role`, and those of a message if `seq` is not `NULL`.
-pub(crate) fn draft_context(row: &impl Columns) -> Result<DraftContext<'static>, sqlx::Error> {
-    Ok(DraftContext {
-        role: row.maybe_int("role")?.map(role).transpose()?,
-        message: row.maybe_int("seq")?.map(|_| message(row)).transpose()?,
-    })
-}
-
 /// Reads the columns `seq, at, kind, edited_at, deletion, deleted_at, body, attachments` of a
 /// message.
-pub(crate) fn message(row: &impl Columns) -> Result<(Seq, PriorMessage<'static>), sqlx::Error> {
+pub(crate) fn message(row: &impl Columns) -> Result<(Seq, PriorMessage<'static>), ColumnError> {
     let content_state = match (row.maybe_int("deletion")?, content(row)?) {
         (Some(deletion), _) => {
             ContentState::Deleted { seq: seq(deletion)?, at: time(row.int("deleted_at")?)? }
@@ -243,10 +250,6 @@ pub(crate) fn message(row: &impl Columns) -> Result<(Seq, PriorMessage<'static>)
     };
     let (at, kind) = (time(row.int("at")?)?, kind(row.int("kind")?)?);
     Ok((seq(row.int("seq")?)?, PriorMessage { at, kind, content: content_state }))
-}
-
-fn damaged(why: impl Into<BoxDynError>) -> sqlx::Error {
-    sqlx::Error::Decode(why.into())
 }
 
 #[cfg(test)]

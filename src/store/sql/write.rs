@@ -2,14 +2,13 @@
 
 use std::collections::{BTreeMap, HashMap, HashSet};
 
-use sqlx::error::BoxDynError;
 use time::OffsetDateTime;
 
 use super::{
-    Columns, StoredLogs, conversation_id,
-    draft_plan::{DraftContext, DraftPlan, Rewritten},
+    ColumnError, StoredLogs, conversation_id,
+    draft_plan::{DraftPlan, Rewritten},
     member_plan::{CurrentMember, PlaceUser, SpaceUser},
-    number, numbered, row,
+    row,
 };
 use crate::{
     chat::ports::{Change, Draft, DraftAct, MemberChange, UserDeparted, UserSeen},
@@ -36,7 +35,7 @@ impl<'a> EntryRow<'a> {
     /// The row of a draft that is stored.
     pub(crate) fn of(
         (conversation, position, draft): (i64, Position, &'a Draft),
-    ) -> Result<Self, BoxDynError> {
+    ) -> Result<Self, ColumnError> {
         let Draft { place: _, id, author, guest_session: _, needs: _, at, act } = draft;
         let (kind, target, body) = match act {
             DraftAct::Say { kind, body } => (row::kind_number(*kind), None, Some(body)),
@@ -77,7 +76,7 @@ impl<'a> RewrittenRow<'a> {
     /// The row of a message that is changed.
     pub(crate) fn of(
         (conversation, seq, rewritten): (i64, Seq, Rewritten<'a>),
-    ) -> Result<Self, BoxDynError> {
+    ) -> Result<Self, ColumnError> {
         let (edited_at, edit, deletion, body) = match rewritten {
             Rewritten::Edited(body, at, seq) => {
                 (Some(row::millis(at)), Some(row::seq_number(seq)), None, Some(body))
@@ -109,7 +108,7 @@ pub(crate) struct LogWrites<'a> {
 
 impl<'a> LogWrites<'a> {
     /// The changes of a plan. All of its logs must exist.
-    pub(crate) fn of(plan: &DraftPlan<'a>, logs: &StoredLogs<'_>) -> Result<Self, sqlx::Error> {
+    pub(crate) fn of(plan: &DraftPlan<'a>, logs: &StoredLogs<'_>) -> Result<Self, ColumnError> {
         let DraftPlan { outcomes: _, stored, rewritten } = plan;
         let mut entries = Vec::with_capacity(stored.len());
         let mut heads = BTreeMap::new();
@@ -144,7 +143,7 @@ impl<'a> MemberUpdates<'a> {
     pub(crate) fn of(
         stored: &[(&'a Draft, Position)],
         logs: &StoredLogs<'_>,
-    ) -> Result<Self, sqlx::Error> {
+    ) -> Result<Self, ColumnError> {
         let mut member_updates = Self::default();
         for (draft, position) in stored {
             if !matches!(draft.act, DraftAct::Say { .. }) {
@@ -182,68 +181,15 @@ fn position_before(position: Position) -> Position {
     Position { seq: Seq::from_raw(seq.as_raw() - 1), messages: messages - 1 }
 }
 
-/// What to look up: a draft's number, its conversation, and the known part of it.
-#[derive(Debug, Default)]
-pub(crate) struct DraftLookup<'a> {
-    /// New messages.
-    pub(crate) new_messages: Vec<(i64, i64, &'a Draft)>,
-    /// Changes of messages, each with the message's seq.
-    pub(crate) message_changes: Vec<(i64, i64, &'a Draft, i64)>,
-}
-
-impl<'a> DraftLookup<'a> {
-    /// The lookup of the drafts with an existing log.
-    pub(crate) fn of(drafts: &'a [Draft], logs: &StoredLogs<'_>) -> Self {
-        let mut lookup = Self::default();
-        for (number, draft) in numbered(drafts) {
-            let Some(log) = logs.get(&draft.place) else { continue };
-            match &draft.act {
-                DraftAct::Say { .. } => lookup.new_messages.push((number, log.id, draft)),
-                DraftAct::Edit { of, .. } | DraftAct::Delete { of } => {
-                    lookup.message_changes.push((number, log.id, draft, row::seq_number(*of)));
-                }
-            }
-        }
-        lookup
+/// The seq that a change of a member names.
+pub(crate) fn named_seq(change: &Change) -> Option<i64> {
+    match change.what {
+        MemberChange::Read(seq) => Some(row::seq_number(seq)),
+        MemberChange::Join(_)
+        | MemberChange::Assign(_)
+        | MemberChange::Leave
+        | MemberChange::Mute(_) => None,
     }
-
-    /// The results, by the draft's number.
-    pub(crate) fn parse_rows(
-        rows: &[impl Columns],
-    ) -> Result<HashMap<usize, DraftContext<'static>>, sqlx::Error> {
-        rows.iter().map(|row| Ok((number(row)?, row::draft_context(row)?))).collect()
-    }
-}
-
-/// The changes of members in logs that exist: the number, the conversation, the change, and the seq
-/// that it names.
-pub(crate) fn changes_in_stored_logs<'a>(
-    changes: &'a [Change],
-    logs: &StoredLogs<'_>,
-) -> Vec<(i64, i64, &'a Change, Option<i64>)> {
-    let known = |(number, change): (i64, &'a Change)| {
-        let named = match change.what {
-            MemberChange::Read(seq) => Some(row::seq_number(seq)),
-            MemberChange::Join(_)
-            | MemberChange::Assign(_)
-            | MemberChange::Leave
-            | MemberChange::Mute(_) => None,
-        };
-        Some((number, logs.get(&change.place)?.id, change, named))
-    };
-    numbered(changes).into_iter().filter_map(known).collect()
-}
-
-/// The members before the changes, by the number of the change.
-pub(crate) fn parse_current_members(
-    rows: &[impl Columns],
-) -> Result<HashMap<usize, CurrentMember>, sqlx::Error> {
-    let found = rows.iter().map(|row| {
-        let messages = row.maybe_int("up_to")?.map(row::count).transpose()?;
-        let deleted = row::count(row.int("unread_deleted")?)?;
-        Ok((number(row)?, CurrentMember { member: row::member(row)?, messages, deleted }))
-    });
-    found.collect()
 }
 
 /// The users that may join one more room: their rooms have to be counted.
@@ -260,19 +206,6 @@ pub(crate) fn users_to_count<'a>(
     let new = changes.iter().enumerate().filter(becomes);
     let users: HashSet<_> = new.map(|(_, it)| (&it.place.space, &it.user)).collect();
     users.into_iter().collect()
-}
-
-/// The number of rooms that each user is a member of.
-pub(crate) fn parse_room_counts<'a>(
-    rows: &[impl Columns],
-    users: &[SpaceUser<'a>],
-) -> Result<HashMap<SpaceUser<'a>, u64>, sqlx::Error> {
-    let mut rooms = HashMap::with_capacity(users.len());
-    for row in rows {
-        let count = row::count(row.int("rooms")?)?;
-        rooms.extend(users.get(number(row)?).map(|user| (*user, count)));
-    }
-    Ok(rooms)
 }
 
 /// The users that were seen in the batch and then replaced by another owner of the same name.

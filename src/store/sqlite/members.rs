@@ -2,168 +2,166 @@
 
 use std::collections::HashMap;
 
-use sqlx::{Arguments as _, sqlite::SqliteArguments};
+use rusqlite::Connection;
 
 use super::{
-    bind,
-    script::{Statement, Transaction},
+    failure::SqliteFailure,
+    statement::{all, execute_each, first},
 };
 use crate::{
     chat::ports::{Change, Draft, Membership},
-    domain::{Position, Space, UserName},
+    domain::{Member, Muted, Position, Space, UserName},
     store::sql::{
-        self, StoredLogs,
+        self, Columns as _, StoredLogs,
         member_plan::{self, CurrentMember, PlaceUser, SpaceUser},
-        numbered,
+        row,
         write::{self, MemberUpdates},
     },
 };
 
-pub(super) const FIND_MEMBERS: Statement = Statement {
-    before: "SELECT column1 AS number, role, joined, read, read_messages, muted, \
-            entry.messages AS up_to, (SELECT count(*) FROM message AS gone \
-                WHERE gone.conversation = column4 AND gone.deletion IS NOT NULL \
-                    AND gone.seq > max(read, coalesce(column5, 0))) AS unread_deleted FROM",
-    row: "(?,?,?,?,?)",
-    after: "CROSS JOIN member \
-            ON member.space = column2 AND member.user = column3 AND member.conversation = column4 \
-        LEFT JOIN message AS entry \
-            ON entry.conversation = column4 AND entry.seq = column5",
-};
+pub(super) const FIND_MEMBER: &str = "SELECT role, joined, read, read_messages, muted, \
+        (SELECT messages FROM message WHERE message.conversation = ?3 AND message.seq = ?4) \
+            AS up_to, \
+        (SELECT count(*) FROM message AS gone \
+            WHERE gone.conversation = ?3 AND gone.deletion IS NOT NULL \
+                AND gone.seq > max(read, coalesce(?4, 0))) AS unread_deleted \
+    FROM member WHERE space = ?1 AND user = ?2 AND conversation = ?3";
 
-pub(super) const UPSERT_MEMBERS: Statement = Statement {
-    before: "INSERT INTO member \
-            (space, user, conversation, role, joined, read, read_messages, muted) \
-        SELECT * FROM",
-    row: "(?,?,?,?,?,?,?,?)",
-    after: "WHERE column1 IS NOT NULL ON CONFLICT DO UPDATE SET role = excluded.role, \
-        joined = excluded.joined, \
-        read = excluded.read, read_messages = excluded.read_messages, muted = excluded.muted",
-};
+/// The statement that inserts a member, given what happens if it exists.
+macro_rules! insert_member {
+    ($on_conflict:literal) => {
+        concat!(
+            "INSERT INTO member \
+                (space, user, conversation, role, joined, read, read_messages, muted) \
+            VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8) ON CONFLICT DO ",
+            $on_conflict
+        )
+    };
+}
 
-pub(super) const ADD_MEMBERS: Statement = Statement {
-    before: "INSERT INTO member \
-            (space, user, conversation, role, joined, read, read_messages, muted) \
-        SELECT * FROM",
-    row: "(?,?,?,?,?,?,?,?)",
-    after: "WHERE column1 IS NOT NULL ON CONFLICT DO NOTHING",
-};
+pub(super) const UPSERT_MEMBER: &str = insert_member!(
+    "UPDATE SET role = excluded.role, joined = excluded.joined, read = excluded.read, \
+        read_messages = excluded.read_messages, muted = excluded.muted"
+);
 
-pub(super) const DROP_MEMBERS: Statement = Statement {
-    before: "DELETE FROM member WHERE (space, user, conversation) IN (SELECT * FROM",
-    row: "(?,?,?)",
-    after: ")",
-};
+pub(super) const ADD_MEMBER: &str = insert_member!("NOTHING");
 
-pub(super) const MOVE_READS: Statement = Statement {
-    before: "UPDATE member SET read = column4, read_messages = column5 FROM",
-    row: "(?,?,?,?,?)",
-    after: "WHERE space = column1 AND user = column2 AND conversation = column3 AND read < column4",
-};
+pub(super) const DROP_MEMBER: &str =
+    "DELETE FROM member WHERE space = ?1 AND user = ?2 AND conversation = ?3";
 
-pub(super) const COUNT_ROOMS: Statement = Statement {
-    before: "SELECT column1 AS number, count(*) AS rooms FROM",
-    row: "(?,?,?)",
-    after: "CROSS JOIN member ON member.space = column2 AND member.user = column3 \
-        CROSS JOIN conversation ON conversation.id = member.conversation \
-        WHERE conversation.kind = 0 GROUP BY column1",
-};
+pub(super) const MOVE_READ: &str = "UPDATE member SET read = ?4, read_messages = ?5 \
+    WHERE space = ?1 AND user = ?2 AND conversation = ?3 AND read < ?4";
+
+pub(super) const COUNT_ROOMS: &str = "SELECT count(*) AS rooms FROM member \
+    CROSS JOIN conversation ON conversation.id = member.conversation \
+    WHERE member.space = ?1 AND member.user = ?2 AND conversation.kind = 0";
 
 // The limit is `DIRECTS_LISTED_MAX`.
-pub(super) const FIND_MEMBERSHIPS: Statement = Statement {
-    before: "SELECT *, CASE deleted WHEN 0 THEN 0 ELSE (SELECT count(*) FROM message AS gone \
+pub(super) const FIND_MEMBERSHIPS: &str = "SELECT *, CASE deleted WHEN 0 THEN 0 ELSE \
+        (SELECT count(*) FROM message AS gone \
             WHERE gone.conversation = found.conversation AND gone.deletion IS NOT NULL \
                 AND gone.seq > found.read) END AS unread_deleted \
-        FROM (SELECT column1 AS number, conversation, kind, one, other, role, joined, read, \
-            read_messages, muted, head, messages, floor, floor_messages, members, deleted, \
-            row_number() OVER \
-            (PARTITION BY column1, kind ORDER BY said_at DESC, one, other) AS place FROM",
-    row: "(?,?,?)",
-    after: "CROSS JOIN member ON member.space = column2 AND member.user = column3 \
-            CROSS JOIN conversation ON conversation.id = member.conversation \
-            WHERE kind = 0 OR head > 0) AS found \
-        WHERE kind <> 1 OR place <= 200 ORDER BY number, kind, place",
-};
+    FROM (SELECT conversation, kind, one, other, role, joined, read, read_messages, muted, head, \
+            messages, floor, floor_messages, members, deleted, \
+            row_number() OVER (PARTITION BY kind ORDER BY said_at DESC, one, other) AS place \
+        FROM member CROSS JOIN conversation ON conversation.id = member.conversation \
+        WHERE member.space = ?1 AND member.user = ?2 AND (kind = 0 OR head > 0)) AS found \
+    WHERE kind <> 1 OR place <= 200 ORDER BY kind, place";
 
 /// The members that changes refer to before the batch, by the number of the change.
-pub(super) async fn find(
-    transaction: &mut Transaction<'_>,
+pub(super) fn find(
+    connection: &Connection,
     changes: &[Change],
     logs: &StoredLogs<'_>,
-) -> Result<HashMap<usize, CurrentMember>, sqlx::Error> {
-    let bind = |arguments: &mut SqliteArguments, row: &(i64, i64, &Change, Option<i64>)| {
-        let (number, conversation, change, named) = row;
-        arguments.add(*number)?;
-        bind::user(arguments, (&change.place.space, &change.user))?;
-        arguments.add(*conversation)?;
-        arguments.add(*named)
-    };
-    let changes = write::changes_in_stored_logs(changes, logs);
-    write::parse_current_members(&transaction.query(FIND_MEMBERS, &changes, bind).await?)
+) -> Result<HashMap<usize, CurrentMember>, SqliteFailure> {
+    let mut statement = connection.prepare_cached(FIND_MEMBER)?;
+    let mut found = HashMap::with_capacity(changes.len());
+    for (number, change) in changes.iter().enumerate() {
+        let Some(log) = logs.get(&change.place) else { continue };
+        let (space, user) = (change.place.space.as_raw(), change.user.as_raw());
+        let member = (space, user, log.id, write::named_seq(change));
+        let member = first(&mut statement, member, |row| row::current_member(row))?;
+        found.extend(member.map(|member| (number, member)));
+    }
+    Ok(found)
 }
 
 /// How many rooms each user is a member of, for users that may join another one.
-pub(super) async fn count_rooms<'a>(
-    transaction: &mut Transaction<'_>,
+pub(super) fn count_rooms<'a>(
+    connection: &Connection,
     changes: &'a [Change],
     found: &HashMap<usize, CurrentMember>,
-) -> Result<HashMap<SpaceUser<'a>, u64>, sqlx::Error> {
-    let users = write::users_to_count(changes, found);
-    let bind = |arguments: &mut SqliteArguments, (number, user): &(i64, &SpaceUser<'_>)| {
-        arguments.add(*number)?;
-        bind::user(arguments, **user)
-    };
-    write::parse_room_counts(
-        &transaction.query(COUNT_ROOMS, &numbered(&users), bind).await?,
-        &users,
-    )
+) -> Result<HashMap<SpaceUser<'a>, u64>, SqliteFailure> {
+    let mut statement = connection.prepare_cached(COUNT_ROOMS)?;
+    let mut rooms = HashMap::new();
+    for (space, user) in write::users_to_count(changes, found) {
+        let user_columns = (space.as_raw(), user.as_raw());
+        let count = first(&mut statement, user_columns, |row| row::count(row.int("rooms")?))?;
+        rooms.extend(count.map(|count| ((space, user), count)));
+    }
+    Ok(rooms)
 }
 
 /// Writes the members after the changes.
-pub(super) async fn apply_changes(
-    transaction: &mut Transaction<'_>,
+pub(super) fn apply_changes(
+    connection: &Connection,
     plan: &member_plan::MemberPlan<'_>,
     logs: &StoredLogs<'_>,
-) -> Result<(), sqlx::Error> {
+) -> Result<(), SqliteFailure> {
     let (mut put, mut dropped) = (Vec::new(), Vec::new());
     for (who, member) in &plan.members {
         let conversation = sql::conversation_id(logs, who.0)?;
         match member {
             Some(member) => put.push((conversation, *who, *member)),
-            None => dropped.push((conversation, *who)),
+            None => dropped.push((who.0.space.as_raw(), who.1.as_raw(), conversation)),
         }
     }
-    transaction.execute(UPSERT_MEMBERS, &put, bind::member).await?;
-    let bind = |arguments: &mut SqliteArguments, (conversation, who): &(i64, PlaceUser<'_>)| {
-        bind::user(arguments, (&who.0.space, who.1))?;
-        arguments.add(*conversation)
-    };
-    transaction.execute(DROP_MEMBERS, &dropped, bind).await
+    execute_each(connection, UPSERT_MEMBER, put.into_iter().map(member_columns))?;
+    execute_each(connection, DROP_MEMBER, dropped)
 }
 
 /// Inserts the members that new messages create, and moves the read positions of their authors.
-pub(super) async fn update_members(
-    transaction: &mut Transaction<'_>,
+pub(super) fn update_members(
+    connection: &Connection,
     stored: &[(&Draft, Position)],
     logs: &StoredLogs<'_>,
-) -> Result<(), sqlx::Error> {
+) -> Result<(), SqliteFailure> {
     let MemberUpdates { new, reads } = MemberUpdates::of(stored, logs)?;
     let new = new.into_iter().map(|((conversation, _), (who, member))| (conversation, who, member));
-    transaction.execute(ADD_MEMBERS, &new.collect::<Vec<_>>(), bind::member).await?;
-    let reads: Vec<_> = reads.into_iter().collect();
-    transaction.execute(MOVE_READS, &reads, bind::read).await
+    execute_each(connection, ADD_MEMBER, new.map(member_columns))?;
+    let reads = reads.into_iter().map(|((conversation, user), (space, read))| {
+        let (seq, messages) = (row::seq_number(read.seq), row::number(read.messages));
+        (space.as_raw(), user.as_raw(), conversation, seq, messages)
+    });
+    execute_each(connection, MOVE_READ, reads)
 }
 
 /// The memberships of users.
-pub(super) async fn memberships(
-    transaction: &mut Transaction<'_>,
+pub(super) fn memberships(
+    connection: &Connection,
     membership_queries: &[(Space, UserName)],
-) -> Result<Vec<Vec<Membership>>, sqlx::Error> {
-    let bind = |arguments: &mut SqliteArguments, row: &(i64, &(Space, UserName))| {
-        let (number, (space, user)) = row;
-        arguments.add(*number)?;
-        bind::user(arguments, (space, user))
+) -> Result<Vec<Vec<Membership>>, SqliteFailure> {
+    let mut statement = connection.prepare_cached(FIND_MEMBERSHIPS)?;
+    let of_user = |(space, user): &(Space, UserName)| {
+        let user = (space.as_raw(), user.as_raw());
+        all(&mut statement, user, |row| row::membership(row, space.clone()))
     };
-    let rows = transaction.query(FIND_MEMBERSHIPS, &numbered(membership_queries), bind).await?;
-    sql::memberships(&rows, membership_queries)
+    membership_queries.iter().map(of_user).collect()
+}
+
+/// A member as `space, user, conversation, role, joined, read, read_messages, muted`.
+fn member_columns(
+    (conversation, (place, user), member): (i64, PlaceUser<'_>, Member),
+) -> (&str, &str, i64, i64, i64, i64, i64, bool) {
+    let Member { role, joined, read, muted } = member;
+    (
+        place.space.as_raw(),
+        user.as_raw(),
+        conversation,
+        row::role_number(role),
+        row::seq_number(joined),
+        row::seq_number(read.seq),
+        row::number(read.messages),
+        muted == Muted::Yes,
+    )
 }

@@ -2,117 +2,130 @@
 
 use std::collections::HashMap;
 
-use sqlx::{Arguments as _, sqlite::SqliteArguments};
+use rusqlite::Connection;
 
 use super::{
-    bind,
-    script::{Statement, Transaction},
+    failure::SqliteFailure,
+    statement::{execute_each, first},
 };
 use crate::{
-    chat::ports::Draft,
-    domain::{Position, Seq},
+    chat::ports::{Draft, DraftAct},
     store::sql::{
-        StoredLogs,
-        draft_plan::{DraftContext, DraftPlan, Rewritten},
+        Columns as _, StoredLogs,
+        draft_plan::{DraftContext, DraftPlan},
         row,
-        write::{DraftLookup, EntryRow, LogWrites, RewrittenRow},
+        write::{EntryRow, LogWrites, RewrittenRow},
     },
 };
 
-/// The statement that finds what a draft depends on, given the row and the condition on the message.
+pub(super) const FIND_ROLE: &str =
+    "SELECT role FROM member WHERE space = ?1 AND user = ?2 AND conversation = ?3";
+
+/// The statement that finds a message, given the condition on it.
 macro_rules! find_message {
-    ($row:literal, $condition:literal) => {
-        Statement {
-            before: "SELECT column1 AS number, member.role, said.seq, said.at, said.kind, \
-                    said.edited_at, said.deletion, entry.at AS deleted_at, said.body, \
-                    said.attachments FROM",
-            row: $row,
-            after: concat!(
-                "LEFT JOIN member ON member.space = column3 AND member.user = column4 \
-                    AND member.conversation = column2 \
-                LEFT JOIN message AS said ON said.conversation = column2 AND ",
-                $condition,
-                " AND said.target IS NULL \
-                LEFT JOIN message AS entry \
-                    ON entry.conversation = column2 AND entry.seq = said.deletion \
-                WHERE column1 IS NOT NULL"
-            ),
-        }
+    ($condition:literal) => {
+        concat!(
+            "SELECT said.seq, said.at, said.kind, said.edited_at, said.deletion, \
+                entry.at AS deleted_at, said.body, said.attachments \
+            FROM message AS said LEFT JOIN message AS entry \
+                ON entry.conversation = said.conversation AND entry.seq = said.deletion \
+            WHERE said.conversation = ?1 AND said.target IS NULL AND ",
+            $condition
+        )
     };
 }
 
-pub(super) const FIND_BY_MESSAGE_ID: Statement = find_message!(
-    "(?,?,?,?,?,?)",
-    "said.id = column5 AND said.author = column4 AND said.stay = column6"
-);
+pub(super) const FIND_BY_MESSAGE_ID: &str =
+    find_message!("said.id = ?2 AND said.author = ?3 AND said.stay = ?4");
 
-pub(super) const FIND_TARGETS: Statement = find_message!("(?,?,?,?,?)", "said.seq = column5");
+pub(super) const FIND_TARGET: &str = find_message!("said.seq = ?2");
 
-pub(super) const WRITE_ENTRIES: Statement = Statement {
-    before: "INSERT INTO message (conversation, seq, messages, at, author, stay, id, \
-        kind, target, body, attachments) SELECT * FROM",
-    row: "(?,?,?,?,?,?,?,?,?,?,?)",
-    after: "WHERE column1 IS NOT NULL",
-};
+pub(super) const WRITE_ENTRY: &str = "INSERT INTO message (conversation, seq, messages, at, \
+        author, stay, id, kind, target, body, attachments) \
+    VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8, ?9, ?10, ?11)";
 
-pub(super) const REWRITE: Statement = Statement {
-    before: "UPDATE message SET \
-        edited_at = column3, edit = column4, deletion = column5, \
-        body = column6, attachments = column7 FROM",
-    row: "(?,?,?,?,?,?,?)",
-    after: "WHERE conversation = column1 AND seq = column2",
-};
+pub(super) const REWRITE: &str = "UPDATE message \
+    SET edited_at = ?3, edit = ?4, deletion = ?5, body = ?6, attachments = ?7 \
+    WHERE conversation = ?1 AND seq = ?2";
 
-pub(super) const MOVE_HEADS: Statement = Statement {
-    before: "UPDATE conversation SET \
-        head = column2, messages = column3, said_at = coalesce(column4, said_at) FROM",
-    row: "(?,?,?,?)",
-    after: "WHERE id = column1",
-};
+pub(super) const MOVE_HEAD: &str = "UPDATE conversation \
+    SET head = ?2, messages = ?3, said_at = coalesce(?4, said_at) WHERE id = ?1";
 
 /// What drafts depend on, where their logs exist, by the draft's number in the batch.
-pub(super) async fn find(
-    transaction: &mut Transaction<'_>,
+pub(super) fn find(
+    connection: &Connection,
     drafts: &[Draft],
     logs: &StoredLogs<'_>,
-) -> Result<HashMap<usize, DraftContext<'static>>, sqlx::Error> {
-    let DraftLookup { new_messages, message_changes } = DraftLookup::of(drafts, logs);
-    let bind = |arguments: &mut SqliteArguments, row: &(i64, i64, &Draft)| {
-        let (number, conversation, draft) = row;
-        arguments.add(*number)?;
-        arguments.add(*conversation)?;
-        bind::user(arguments, (&draft.place.space, &draft.author))?;
-        arguments.add(draft.id.as_raw())?;
-        arguments.add(row::stay(draft))
-    };
-    let mut rows = transaction.query(FIND_BY_MESSAGE_ID, &new_messages, bind).await?;
-    let bind = |arguments: &mut SqliteArguments, row: &(i64, i64, &Draft, i64)| {
-        let (number, conversation, draft, seq) = row;
-        arguments.add(*number)?;
-        arguments.add(*conversation)?;
-        bind::user(arguments, (&draft.place.space, &draft.author))?;
-        arguments.add(*seq)
-    };
-    rows.extend(transaction.query(FIND_TARGETS, &message_changes, bind).await?);
-    DraftLookup::parse_rows(&rows)
+) -> Result<HashMap<usize, DraftContext<'static>>, SqliteFailure> {
+    let mut role = connection.prepare_cached(FIND_ROLE)?;
+    let mut said = connection.prepare_cached(FIND_BY_MESSAGE_ID)?;
+    let mut target = connection.prepare_cached(FIND_TARGET)?;
+    let mut known = HashMap::with_capacity(drafts.len());
+    for (number, draft) in drafts.iter().enumerate() {
+        let Some(log) = logs.get(&draft.place) else { continue };
+        let author = draft.author.as_raw();
+        let member = (draft.place.space.as_raw(), author, log.id);
+        let role = first(&mut role, member, |row| row::role(row.int("role")?))?;
+        let message = match &draft.act {
+            DraftAct::Say { .. } => {
+                let once = (log.id, draft.id.as_raw(), author, row::stay(draft));
+                first(&mut said, once, |row| row::message(row))?
+            }
+            DraftAct::Edit { of, .. } | DraftAct::Delete { of } => {
+                first(&mut target, (log.id, row::seq_number(*of)), |row| row::message(row))?
+            }
+        };
+        known.insert(number, DraftContext { role, message });
+    }
+    Ok(known)
 }
 
 /// Writes the plan.
-pub(super) async fn write(
-    transaction: &mut Transaction<'_>,
+pub(super) fn write(
+    connection: &Connection,
     plan: &DraftPlan<'_>,
     logs: &StoredLogs<'_>,
-) -> Result<(), sqlx::Error> {
+) -> Result<(), SqliteFailure> {
     let LogWrites { entries, rewritten, heads } = LogWrites::of(plan, logs)?;
-    // Rows are built one at a time: all of them at once would hold the attachments a second time.
-    let bind = |arguments: &mut SqliteArguments, row: &(i64, Position, &Draft)| {
-        bind::entry(arguments, &EntryRow::of(*row)?)
-    };
-    transaction.execute(WRITE_ENTRIES, &entries, bind).await?;
-    let bind = |arguments: &mut SqliteArguments, row: &(i64, Seq, Rewritten<'_>)| {
-        bind::rewritten(arguments, &RewrittenRow::of(*row)?)
-    };
-    transaction.execute(REWRITE, &rewritten, bind).await?;
-    let heads: Vec<_> = heads.into_iter().collect();
-    transaction.execute(MOVE_HEADS, &heads, bind::head).await
+    let mut statement = connection.prepare_cached(WRITE_ENTRY)?;
+    for entry in entries {
+        let EntryRow {
+            conversation,
+            position,
+            at,
+            author,
+            stay,
+            id,
+            kind,
+            target,
+            body,
+            attachments,
+        } = EntryRow::of(entry)?;
+        let (seq, messages) = (row::seq_number(position.seq), row::number(position.messages));
+        statement.execute((
+            conversation,
+            seq,
+            messages,
+            at,
+            author,
+            stay,
+            id,
+            kind,
+            target,
+            body,
+            attachments.as_deref(),
+        ))?;
+    }
+    let mut statement = connection.prepare_cached(REWRITE)?;
+    for it in rewritten {
+        let RewrittenRow { conversation, seq, edited_at, edit, deletion, body, attachments } =
+            RewrittenRow::of(it)?;
+        let attachments = attachments.as_deref();
+        statement.execute((conversation, seq, edited_at, edit, deletion, body, attachments))?;
+    }
+    let heads = heads.into_iter().map(|(conversation, head)| {
+        let (seq, messages) = (row::seq_number(head.at.seq), row::number(head.at.messages));
+        (conversation, seq, messages, head.said_at.map(row::millis))
+    });
+    execute_each(connection, MOVE_HEAD, heads)
 }

@@ -1,34 +1,34 @@
-//! Queries on the read connections. Each is one statement, so each sees one snapshot.
+//! Queries on the read connections. Each is one statement or one transaction, so each sees one
+//! snapshot.
 
-use futures_util::TryStreamExt as _;
-use sqlx::{Arguments as _, SqlitePool, sqlite::SqliteArguments};
+use rusqlite::Connection;
 use time::OffsetDateTime;
 
 use super::{
-    bind,
-    commit::FIND_LOGS,
-    script::{self, Statement},
+    commit::{COMMIT, FIND_LOG},
+    failure::SqliteFailure,
+    statement::{execute, first},
 };
 use crate::{
     chat::ports::{Page, PageLimit, PageRange, PostedMessage},
     domain::{DeviceId, Epoch, Log, Member, NameKey, Place, Seq, Space, UserName},
-    store::sql::{Columns as _, member_plan::SpaceUser, number, numbered, row},
+    store::sql::{Columns as _, row},
 };
 
 const EPOCH: &str = "SELECT epoch FROM meta";
 
-const LOG: &str = "SELECT head, messages, floor, floor_messages, members, deleted FROM conversation \
-    WHERE space = ? AND kind = ? AND one = ? AND other = ?";
+/// A transaction that reads: all its statements see one snapshot.
+const BEGIN_READ: &str = "BEGIN";
 
-const MEMBER: &str = "SELECT role, joined, read, read_messages, muted FROM conversation \
-    CROSS JOIN member ON member.space = conversation.space AND member.user = ? \
-        AND member.conversation = conversation.id \
-    WHERE conversation.space = ? AND kind = ? AND one = ? AND other = ?";
+pub(super) const MEMBER: &str = "SELECT role, joined, read, read_messages, muted \
+    FROM conversation CROSS JOIN member ON member.space = conversation.space \
+        AND member.user = ?5 AND member.conversation = conversation.id \
+    WHERE conversation.space = ?1 AND kind = ?2 AND one = ?3 AND other = ?4";
 
 pub(super) const MESSAGE: &str = "SELECT id, author, stay, kind FROM message \
     WHERE conversation = (SELECT id FROM conversation \
-        WHERE space = ? AND kind = ? AND one = ? AND other = ?) \
-        AND seq = ? AND target IS NULL";
+        WHERE space = ?1 AND kind = ?2 AND one = ?3 AND other = ?4) \
+        AND seq = ?5 AND target IS NULL";
 
 /// A page from either end. The last edit of a message carries its body.
 macro_rules! page {
@@ -41,94 +41,84 @@ macro_rules! page {
                 ON said.conversation = entry.conversation AND said.seq = entry.target \
                     AND said.edit = entry.seq \
             WHERE entry.conversation = (SELECT id FROM conversation \
-                WHERE space = ? AND kind = ? AND one = ? AND other = ?) AND entry.seq ",
+                WHERE space = ?1 AND kind = ?2 AND one = ?3 AND other = ?4) AND entry.seq ",
             $from,
-            " LIMIT ?"
+            " LIMIT ?6"
         )
     };
 }
 
-pub(super) const OLDEST_AFTER: &str = page!("> ? ORDER BY entry.seq");
+pub(super) const OLDEST_AFTER: &str = page!("> ?5 ORDER BY entry.seq");
 
-pub(super) const NEWEST_BEFORE: &str = page!("< ? ORDER BY entry.seq DESC");
+pub(super) const NEWEST_BEFORE: &str = page!("< ?5 ORDER BY entry.seq DESC");
 
-const USER_EXISTS: &str = "SELECT 1 FROM user WHERE space = ? AND name = ?";
+pub(super) const USER_EXISTS: &str = "SELECT 1 FROM user WHERE space = ?1 AND name = ?2";
 
-const IS_REGISTERED: &str =
-    "SELECT 1 FROM user WHERE space = ? AND key = ? AND vouched = 1 LIMIT 1";
+pub(super) const IS_REGISTERED: &str =
+    "SELECT 1 FROM user WHERE space = ?1 AND key = ?2 AND vouched = 1 LIMIT 1";
 
-pub(super) const LAST_SEEN: Statement = Statement {
-    before: "SELECT column1 AS number, seen FROM",
-    row: "(?,?,?)",
-    after: "CROSS JOIN user ON space = column2 AND name = column3",
-};
+pub(super) const LAST_SEEN: &str = "SELECT seen FROM user WHERE space = ?1 AND name = ?2";
 
-const DEVICE_SEEN: &str = "SELECT seen FROM device WHERE space = ? AND user = ? AND id = ?";
+pub(super) const DEVICE_SEEN: &str =
+    "SELECT seen FROM device WHERE space = ?1 AND user = ?2 AND id = ?3";
 
-pub(super) async fn epoch(readers: &SqlitePool) -> Result<Epoch, sqlx::Error> {
-    let epoch: String = sqlx::query_scalar(EPOCH).fetch_one(readers).await?;
+pub(super) fn epoch(connection: &Connection) -> Result<Epoch, rusqlite::Error> {
+    let epoch: String = connection.query_row(EPOCH, (), |row| row.get(0))?;
     Ok(Epoch::from_raw(&epoch))
 }
 
-pub(super) async fn log(readers: &SqlitePool, place: &Place) -> Result<Log, sqlx::Error> {
-    let (space, kind, one, other) = row::place_columns(place);
-    let query = sqlx::query(LOG).bind(space).bind(kind).bind(one).bind(other);
-    query.fetch_optional(readers).await?.map_or(Ok(Log::default()), |row| row::log(&row))
+pub(super) fn log(connection: &Connection, place: &Place) -> Result<Log, SqliteFailure> {
+    let mut statement = connection.prepare_cached(FIND_LOG)?;
+    Ok(first(&mut statement, row::place_columns(place), |row| row::log(row))?.unwrap_or_default())
 }
 
-pub(super) async fn logs(readers: &SqlitePool, places: &[Place]) -> Result<Vec<Log>, sqlx::Error> {
-    let bind = |arguments: &mut SqliteArguments, (number, place): &(i64, &Place)| {
-        arguments.add(*number)?;
-        bind::place(arguments, place)
-    };
-    let mut logs = vec![Log::default(); places.len()];
-    for row in script::query(readers, FIND_LOGS, &numbered(places), bind).await? {
-        let log = row::log(&row)?;
-        logs.get_mut(number(&row)?).into_iter().for_each(|it| *it = log);
-    }
+pub(super) fn logs(connection: &Connection, places: &[Place]) -> Result<Vec<Log>, SqliteFailure> {
+    execute(connection, BEGIN_READ)?;
+    let logs = places.iter().map(|place| log(connection, place)).collect::<Result<_, _>>()?;
+    execute(connection, COMMIT)?;
     Ok(logs)
 }
 
-pub(super) async fn member(
-    readers: &SqlitePool,
+pub(super) fn member(
+    connection: &Connection,
     place: &Place,
     user: &UserName,
-) -> Result<Option<Member>, sqlx::Error> {
+) -> Result<Option<Member>, SqliteFailure> {
     let (space, kind, one, other) = row::place_columns(place);
-    let query = sqlx::query(MEMBER).bind(user.as_raw());
-    let query = query.bind(space).bind(kind).bind(one).bind(other);
-    query.fetch_optional(readers).await?.map(|row| row::member(&row)).transpose()
+    let mut statement = connection.prepare_cached(MEMBER)?;
+    first(&mut statement, (space, kind, one, other, user.as_raw()), |row| row::member(row))
 }
 
-pub(super) async fn message(
-    readers: &SqlitePool,
+pub(super) fn message(
+    connection: &Connection,
     place: &Place,
     seq: Seq,
-) -> Result<Option<PostedMessage>, sqlx::Error> {
+) -> Result<Option<PostedMessage>, SqliteFailure> {
     let (space, kind, one, other) = row::place_columns(place);
-    let query = sqlx::query(MESSAGE).bind(space).bind(kind).bind(one).bind(other);
-    let row = query.bind(row::seq_number(seq)).fetch_optional(readers).await?;
-    row.map(|row| row::posted_message(&row)).transpose()
+    let mut statement = connection.prepare_cached(MESSAGE)?;
+    let message = (space, kind, one, other, row::seq_number(seq));
+    first(&mut statement, message, |row| row::posted_message(row))
 }
 
-pub(super) async fn page(
-    readers: &SqlitePool,
+pub(super) fn page(
+    connection: &Connection,
     place: &Place,
     range: PageRange,
     limit: PageLimit,
-) -> Result<Page, sqlx::Error> {
+) -> Result<Page, SqliteFailure> {
     let (sql, edge) = match range {
         PageRange::Newest => (NEWEST_BEFORE, i64::MAX),
         PageRange::Before(seq) => (NEWEST_BEFORE, row::seq_number(seq)),
         PageRange::After(seq) => (OLDEST_AFTER, row::seq_number(seq)),
     };
     let (space, kind, one, other) = row::place_columns(place);
-    let query = sqlx::query(sql).bind(space).bind(kind).bind(one).bind(other);
     // One entry more than the limit shows whether there are more; the first one is always returned.
-    let mut rows = query.bind(edge).bind(i64::from(limit.messages.max(1)) + 1).fetch(readers);
+    let rows_max = i64::from(limit.messages.max(1)) + 1;
+    let mut statement = connection.prepare_cached(sql)?;
+    let mut rows = statement.query((space, kind, one, other, edge, rows_max))?;
     let (mut page, mut used) = (Page::default(), PageLimit::NOTHING);
-    while let Some(row) = rows.try_next().await? {
-        let entry = row::entry(&row, place)?;
+    while let Some(row) = rows.next()? {
+        let entry = row::entry(row, place)?;
         if !limit.admits(&mut used, entry.body()) {
             page.more = true;
             break;
@@ -141,51 +131,49 @@ pub(super) async fn page(
     Ok(page)
 }
 
-pub(super) async fn user_exists(
-    readers: &SqlitePool,
+pub(super) fn user_exists(
+    connection: &Connection,
     space: &Space,
     user: &UserName,
-) -> Result<bool, sqlx::Error> {
-    let query = sqlx::query(USER_EXISTS).bind(space.as_raw()).bind(user.as_raw());
-    Ok(query.fetch_optional(readers).await?.is_some())
+) -> Result<bool, SqliteFailure> {
+    let mut statement = connection.prepare_cached(USER_EXISTS)?;
+    Ok(statement.exists((space.as_raw(), user.as_raw()))?)
 }
 
-pub(super) async fn is_registered(
-    readers: &SqlitePool,
+pub(super) fn is_registered(
+    connection: &Connection,
     space: &Space,
     key: &NameKey,
-) -> Result<bool, sqlx::Error> {
-    let query = sqlx::query(IS_REGISTERED).bind(space.as_raw()).bind(key.as_raw());
-    Ok(query.fetch_optional(readers).await?.is_some())
+) -> Result<bool, SqliteFailure> {
+    let mut statement = connection.prepare_cached(IS_REGISTERED)?;
+    Ok(statement.exists((space.as_raw(), key.as_raw()))?)
 }
 
-pub(super) async fn last_seen(
-    readers: &SqlitePool,
+pub(super) fn last_seen(
+    connection: &Connection,
     space: &Space,
     users: &[UserName],
-) -> Result<Vec<Option<OffsetDateTime>>, sqlx::Error> {
-    let bind = |arguments: &mut SqliteArguments, row: &(i64, SpaceUser<'_>)| {
-        arguments.add(row.0)?;
-        bind::user(arguments, row.1)
+) -> Result<Vec<Option<OffsetDateTime>>, SqliteFailure> {
+    execute(connection, BEGIN_READ)?;
+    let mut statement = connection.prepare_cached(LAST_SEEN)?;
+    let of_user = |user: &UserName| {
+        let user = (space.as_raw(), user.as_raw());
+        let seen =
+            first(&mut statement, user, |row| row.maybe_int("seen")?.map(row::time).transpose());
+        Ok::<_, SqliteFailure>(seen?.flatten())
     };
-    let rows: Vec<_> = users.iter().map(|user| (space, user)).collect();
-    let rows: Vec<_> = numbered(&rows).into_iter().map(|(n, user)| (n, *user)).collect();
-    let mut last_seen = vec![None; users.len()];
-    for row in script::query(readers, LAST_SEEN, &rows, bind).await? {
-        let seen = row.maybe_int("seen")?;
-        let seen = seen.map(row::time).transpose()?;
-        last_seen.get_mut(number(&row)?).into_iter().for_each(|it| *it = seen);
-    }
+    let last_seen = users.iter().map(of_user).collect::<Result<_, _>>()?;
+    execute(connection, COMMIT)?;
     Ok(last_seen)
 }
 
-pub(super) async fn device_seen(
-    readers: &SqlitePool,
+pub(super) fn device_seen(
+    connection: &Connection,
     space: &Space,
     user: &UserName,
     device: &DeviceId,
-) -> Result<Option<OffsetDateTime>, sqlx::Error> {
-    let query = sqlx::query_scalar(DEVICE_SEEN).bind(space.as_raw()).bind(user.as_raw());
-    let seen = query.bind(device.as_raw()).fetch_optional(readers).await?;
-    seen.map(row::time).transpose()
+) -> Result<Option<OffsetDateTime>, SqliteFailure> {
+    let mut statement = connection.prepare_cached(DEVICE_SEEN)?;
+    let device = (space.as_raw(), user.as_raw(), device.as_raw());
+    first(&mut statement, device, |row| row::time(row.int("seen")?))
 }

@@ -1,16 +1,8 @@
 //! Users, guests and devices, in a commit.
 
-use futures_util::TryStreamExt as _;
-use sqlx::{
-    Arguments as _, Connection as _, SqlitePool,
-    error::BoxDynError,
-    sqlite::{SqliteArguments, SqliteConnection},
-};
+use rusqlite::{Connection, TransactionBehavior};
 
-use super::{
-    bind,
-    script::{Statement, Transaction},
-};
+use super::{failure::SqliteFailure, statement::execute_each};
 use crate::{
     chat::ports::{GuestExpired, GuestName, IdentityKind, OnlineGuest, UserDeparted, UserSeen},
     domain::{DeviceId, NameKey, Space, UserName},
@@ -22,74 +14,51 @@ use crate::{
     },
 };
 
-// CROSS JOIN keeps the join order: one index search per row.
-pub(super) const FORGET_PREDECESSORS: Statement = Statement {
-    before: "DELETE FROM member WHERE (space, user) IN (SELECT user.space, user.name FROM",
-    row: "(?,?,?)",
-    after: "CROSS JOIN user \
-        ON user.space = column1 AND user.name = column2 AND user.stay IS NOT column3)",
-};
+/// The statement that ends all memberships of a user, given the condition on the guest session.
+macro_rules! forget_memberships {
+    ($session:literal) => {
+        concat!(
+            "DELETE FROM member WHERE space = ?1 AND user = ?2 AND EXISTS (SELECT 1 FROM user \
+                WHERE user.space = ?1 AND user.name = ?2 AND user.stay ",
+            $session,
+            " ?3)"
+        )
+    };
+}
 
-pub(super) const FORGET_EXPIRED: Statement = Statement {
-    before: "DELETE FROM member WHERE (space, user) IN (SELECT user.space, user.name FROM",
-    row: "(?,?,?)",
-    after: "CROSS JOIN user \
-        ON user.space = column1 AND user.name = column2 AND user.stay = column3)",
-};
+pub(super) const FORGET_PREDECESSOR: &str = forget_memberships!("IS NOT");
 
-pub(super) const MARK_EXPIRED: Statement = Statement {
-    before: "UPDATE user SET online_since = NULL FROM",
-    row: "(?,?,?)",
-    after: "WHERE space = column1 AND name = column2 AND stay = column3",
-};
+pub(super) const FORGET_EXPIRED: &str = forget_memberships!("=");
 
-pub(super) const FORGET_USERS: Statement = Statement {
-    before: "DELETE FROM member WHERE (space, user) IN (SELECT * FROM",
-    row: "(?,?)",
-    after: ")",
-};
+pub(super) const MARK_EXPIRED: &str =
+    "UPDATE user SET online_since = NULL WHERE space = ?1 AND name = ?2 AND stay = ?3";
 
-pub(super) const UPSERT_USERS: Statement = Statement {
-    before: "INSERT INTO user (space, name, stay, key, seen, vouched, online_since) \
-        SELECT *, column3 IS NULL, iif(column3 IS NULL, NULL, column5) FROM",
-    row: "(?,?,?,?,?)",
-    after: "WHERE column1 IS NOT NULL ON CONFLICT DO UPDATE SET \
+pub(super) const FORGET_USER: &str = "DELETE FROM member WHERE space = ?1 AND user = ?2";
+
+pub(super) const UPSERT_USER: &str = "INSERT INTO user \
+        (space, name, stay, key, seen, vouched, online_since) \
+    VALUES (?1, ?2, ?3, ?4, ?5, ?3 IS NULL, iif(?3 IS NULL, NULL, ?5)) \
+    ON CONFLICT DO UPDATE SET \
         stay = excluded.stay, vouched = max(vouched, excluded.vouched), \
         seen = max(coalesce(seen, excluded.seen), excluded.seen), \
         online_since = iif(stay IS excluded.stay, \
-            coalesce(online_since, excluded.online_since), excluded.online_since)",
-};
+            coalesce(online_since, excluded.online_since), excluded.online_since)";
 
-pub(super) const UPSERT_DEVICES: Statement = Statement {
-    before: "INSERT INTO device (space, user, id, seen) SELECT * FROM",
-    row: "(?,?,?,?)",
-    after: "WHERE column1 IS NOT NULL \
-        ON CONFLICT DO UPDATE SET seen = excluded.seen WHERE excluded.seen > device.seen",
-};
+pub(super) const UPSERT_DEVICE: &str = "INSERT INTO device (space, user, id, seen) \
+    VALUES (?1, ?2, ?3, ?4) \
+    ON CONFLICT DO UPDATE SET seen = excluded.seen WHERE excluded.seen > device.seen";
 
-pub(super) const UPDATE_USERS_SEEN: Statement = Statement {
-    before: "UPDATE user SET seen = max(coalesce(user.seen, column3), column3) FROM",
-    row: "(?,?,?)",
-    after: "WHERE user.space = column1 AND user.name = column2",
-};
+pub(super) const UPDATE_USER_SEEN: &str = "UPDATE user SET seen = ?3 \
+    WHERE space = ?1 AND name = ?2 AND (seen IS NULL OR seen < ?3)";
 
-// CROSS JOIN as above.
-pub(super) const UPSERT_DEVICES_OF_KNOWN_USERS: Statement = Statement {
-    before: "INSERT INTO device (space, user, id, seen) \
-        SELECT column1, column2, column3, column4 FROM",
-    row: "(?,?,?,?)",
-    after: "CROSS JOIN user ON user.space = column1 AND user.name = column2 \
-        WHERE true ON CONFLICT DO UPDATE SET seen = excluded.seen WHERE excluded.seen > device.seen",
-};
+pub(super) const UPSERT_DEVICE_OF_KNOWN_USER: &str = "INSERT INTO device (space, user, id, seen) \
+    SELECT ?1, ?2, ?3, ?4 WHERE EXISTS (SELECT 1 FROM user WHERE space = ?1 AND name = ?2) \
+    ON CONFLICT DO UPDATE SET seen = excluded.seen WHERE excluded.seen > device.seen";
 
-// The limit is `DEVICES_PER_USER_MAX`.
-pub(super) const FORGET_DEVICES: Statement = Statement {
-    before: "DELETE FROM device WHERE (space, user, id) IN (SELECT space, user, id FROM \
-        (SELECT space, user, id, row_number() OVER \
-            (PARTITION BY space, user ORDER BY seen DESC, id) AS place FROM",
-    row: "(?,?)",
-    after: "CROSS JOIN device ON space = column1 AND user = column2) WHERE place > 32)",
-};
+// The offset is `DEVICES_PER_USER_MAX`.
+pub(super) const FORGET_DEVICES: &str = "DELETE FROM device \
+    WHERE space = ?1 AND user = ?2 AND id IN (SELECT id FROM device \
+        WHERE space = ?1 AND user = ?2 ORDER BY seen DESC, id LIMIT -1 OFFSET 32)";
 
 /// The guests that are online. A device that was seen before that is of an earlier guest.
 const ONLINE_GUESTS: &str = "SELECT user.space, user.name, user.stay, device.id, device.seen \
@@ -98,70 +67,59 @@ const ONLINE_GUESTS: &str = "SELECT user.space, user.name, user.stay, device.id,
     WHERE user.online_since IS NOT NULL ORDER BY user.space, user.name";
 
 /// Writes the users and devices that were seen, and ends the memberships of a name's earlier owner.
-pub(super) async fn upsert_seen(
-    transaction: &mut Transaction<'_>,
-    seen: &[UserSeen],
-) -> Result<(), sqlx::Error> {
-    transaction.execute(FORGET_PREDECESSORS, seen, bind_guest_session).await?;
-    let replaced_users: Vec<_> = write::replaced_users(seen).into_iter().collect();
-    transaction
-        .execute(FORGET_USERS, &replaced_users, |arguments, row| bind::user(arguments, *row))
-        .await?;
-    let bind = |arguments: &mut SqliteArguments, seen: &UserSeen| {
-        bind_guest_session(arguments, seen)?;
-        arguments.add(seen.user.key().as_raw())?;
-        arguments.add(row::millis(seen.at))
-    };
-    transaction.execute(UPSERT_USERS, seen, bind).await?;
-
+pub(super) fn upsert_seen(connection: &Connection, seen: &[UserSeen]) -> Result<(), SqliteFailure> {
+    let owners = seen.iter().map(|it| (it.space.as_raw(), it.user.as_raw(), guest_session(it)));
+    execute_each(connection, FORGET_PREDECESSOR, owners)?;
+    let replaced_users = write::replaced_users(seen);
+    execute_each(connection, FORGET_USER, replaced_users.into_iter().map(user_columns))?;
+    let users = seen.iter().map(|it| {
+        let (space, name) = (it.space.as_raw(), it.user.as_raw());
+        (space, name, guest_session(it), it.user.key().as_raw().to_owned(), row::millis(it.at))
+    });
+    execute_each(connection, UPSERT_USER, users)?;
     let devices = write::devices_arrived(seen);
-    transaction.execute(UPSERT_DEVICES, &devices, bind::device).await?;
-    forget_devices(transaction, &devices).await
+    execute_each(connection, UPSERT_DEVICE, devices.iter().map(device_columns))?;
+    forget_devices(connection, &devices)
 }
 
 /// Writes when users disconnected, and their devices.
-pub(super) async fn update_last_seen(
-    transaction: &mut Transaction<'_>,
+pub(super) fn update_last_seen(
+    connection: &Connection,
     departed: &[UserDeparted],
-) -> Result<(), sqlx::Error> {
-    let last: Vec<_> = write::last_departures(departed).into_iter().collect();
-    let bind = |arguments: &mut SqliteArguments, (who, at): &(SpaceUser<'_>, _)| {
-        bind::user(arguments, *who)?;
-        arguments.add(row::millis(*at))
-    };
-    transaction.execute(UPDATE_USERS_SEEN, &last, bind).await?;
+) -> Result<(), SqliteFailure> {
+    let last = write::last_departures(departed).into_iter();
+    let last = last.map(|((space, user), at)| (space.as_raw(), user.as_raw(), row::millis(at)));
+    execute_each(connection, UPDATE_USER_SEEN, last)?;
     let devices = write::devices_departed(departed);
-    transaction.execute(UPSERT_DEVICES_OF_KNOWN_USERS, &devices, bind::device).await?;
-    forget_devices(transaction, &devices).await
+    execute_each(connection, UPSERT_DEVICE_OF_KNOWN_USER, devices.iter().map(device_columns))?;
+    forget_devices(connection, &devices)
 }
 
-async fn forget_devices(
-    transaction: &mut Transaction<'_>,
-    of: &[DeviceSeen<'_>],
-) -> Result<(), sqlx::Error> {
-    let bind =
-        |arguments: &mut SqliteArguments, (user, ..): &DeviceSeen<'_>| bind::user(arguments, *user);
-    transaction.execute(FORGET_DEVICES, of, bind).await
+fn forget_devices(connection: &Connection, of: &[DeviceSeen<'_>]) -> Result<(), SqliteFailure> {
+    execute_each(connection, FORGET_DEVICES, of.iter().map(|(user, ..)| user_columns(*user)))
 }
 
 /// Ends the memberships of expired guests. They are not online any more.
-pub(super) async fn forget_guests(
-    transaction: &mut Transaction<'_>,
+pub(super) fn forget_guests(
+    connection: &Connection,
     expired: &[GuestExpired],
-) -> Result<(), sqlx::Error> {
-    let bind = |arguments: &mut SqliteArguments, expired: &GuestExpired| {
-        bind::user(arguments, (&expired.space, &expired.user))?;
-        arguments.add(&*expired.guest_session)
-    };
-    transaction.execute(FORGET_EXPIRED, expired, bind).await?;
-    transaction.execute(MARK_EXPIRED, expired, bind).await
+) -> Result<(), SqliteFailure> {
+    for sql in [FORGET_EXPIRED, MARK_EXPIRED] {
+        let guests = expired.iter().map(|it| {
+            let GuestExpired { space, user, guest_session, from: _ } = it;
+            (space.as_raw(), user.as_raw(), &**guest_session)
+        });
+        execute_each(connection, sql, guests)?;
+    }
+    Ok(())
 }
 
 /// Reads the guests that are online.
-pub(super) async fn online_guests(readers: &SqlitePool) -> Result<Vec<OnlineGuest>, sqlx::Error> {
+pub(super) fn online_guests(connection: &Connection) -> Result<Vec<OnlineGuest>, SqliteFailure> {
     let mut guests: Vec<OnlineGuest> = Vec::new();
-    let mut rows = sqlx::query(ONLINE_GUESTS).fetch(readers);
-    while let Some(row) = rows.try_next().await? {
+    let mut statement = connection.prepare_cached(ONLINE_GUESTS)?;
+    let mut rows = statement.query(())?;
+    while let Some(row) = rows.next()? {
         let (space, user) = (row.text("space")?, row.text("name")?);
         let (space, user) = (Space::from_raw(space), UserName::from_raw(user));
         let name = GuestName { space, user, guest_session: row.text("stay")?.into() };
@@ -175,33 +133,45 @@ pub(super) async fn online_guests(readers: &SqlitePool) -> Result<Vec<OnlineGues
     Ok(guests)
 }
 
-fn bind_guest_session(arguments: &mut SqliteArguments, seen: &UserSeen) -> Result<(), BoxDynError> {
-    bind::user(arguments, (&seen.space, &seen.user))?;
-    match &seen.identity_kind {
-        IdentityKind::Guest(guest_session) => arguments.add(&**guest_session),
-        IdentityKind::Registered => arguments.add(None::<&str>),
-    }
-}
-
 /// Makes the keys of names anew that were stored under an earlier rule.
-pub(super) async fn renew_keys(connection: &mut SqliteConnection) -> Result<(), sqlx::Error> {
-    let mut transaction = connection.begin().await?;
-    let rule: i64 =
-        sqlx::query_scalar("SELECT key_rule FROM meta").fetch_one(&mut *transaction).await?;
+pub(super) fn renew_keys(connection: &mut Connection) -> Result<(), rusqlite::Error> {
+    let transaction = connection.transaction_with_behavior(TransactionBehavior::Immediate)?;
+    let rule: i64 = transaction.query_row("SELECT key_rule FROM meta", (), |row| row.get(0))?;
     if rule >= i64::from(NameKey::RULE) {
         return Ok(());
     }
-    let users: Vec<(String, String, String)> =
-        sqlx::query_as("SELECT space, name, key FROM user").fetch_all(&mut *transaction).await?;
+    let users: Vec<(String, String, String)> = transaction
+        .prepare("SELECT space, name, key FROM user")?
+        .query_map((), |row| Ok((row.get(0)?, row.get(1)?, row.get(2)?)))?
+        .collect::<Result<_, _>>()?;
+    let mut update = transaction.prepare("UPDATE user SET key = ? WHERE space = ? AND name = ?")?;
     for (space, name, old) in users {
         let key = UserName::from_raw(&name).key();
         if key.as_raw() != old {
-            let update = sqlx::query("UPDATE user SET key = ? WHERE space = ? AND name = ?");
-            let update = update.bind(key.as_raw()).bind(&space).bind(&name);
-            update.execute(&mut *transaction).await?;
+            update.execute((key.as_raw(), space, name))?;
         }
     }
-    let done = sqlx::query("UPDATE meta SET key_rule = ?").bind(i64::from(NameKey::RULE));
-    done.execute(&mut *transaction).await?;
-    transaction.commit().await
+    drop(update);
+    transaction.execute("UPDATE meta SET key_rule = ?", [i64::from(NameKey::RULE)])?;
+    transaction.commit()
+}
+
+/// The session of a guest; `None` for a registered user.
+fn guest_session(seen: &UserSeen) -> Option<&str> {
+    match &seen.identity_kind {
+        IdentityKind::Guest(guest_session) => Some(guest_session),
+        IdentityKind::Registered => None,
+    }
+}
+
+/// A user as `space, name`.
+pub(super) fn user_columns((space, user): SpaceUser<'_>) -> (&str, &str) {
+    (space.as_raw(), user.as_raw())
+}
+
+/// A device as `space, user, id, seen`.
+fn device_columns<'a>(
+    ((space, user), device, at): &DeviceSeen<'a>,
+) -> (&'a str, &'a str, &'a str, i64) {
+    (space.as_raw(), user.as_raw(), device.as_raw(), row::millis(*at))
 }

@@ -96,6 +96,7 @@ const LAYERS: [Layer; 14] = [
             "bytes",
             "futures_util",
             "parking_lot",
+            "rusqlite",
             "sqlx",
             "thiserror",
             "time",

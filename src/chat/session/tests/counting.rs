@@ -1,6 +1,9 @@
 //! A memory store that counts its calls.
 
-use std::sync::atomic::{AtomicUsize, Ordering};
+use std::sync::{
+    Arc,
+    atomic::{AtomicUsize, Ordering},
+};
 
 use async_trait::async_trait;
 use time::OffsetDateTime;
@@ -47,7 +50,7 @@ impl Store for CountingStore {
         self.store.epoch()
     }
 
-    async fn commit(&self, batch: &Batch) -> Result<Committed, Fault> {
+    async fn commit(&self, batch: Arc<Batch>) -> Result<Committed, Fault> {
         count(&self.commits);
         self.store.commit(batch).await
     }

@@ -14,7 +14,7 @@ fn lobby() -> Place {
 async fn change_member(store: &CountingStore, what: MemberChange) {
     let user = UserName::from_raw("ann");
     let changes = vec![Change { place: lobby(), user, what, rooms_max: None }];
-    store.commit(&Batch { changes, ..Batch::default() }).await.unwrap();
+    store.commit(Batch { changes, ..Batch::default() }.into()).await.unwrap();
 }
 
 async fn head(store: &CountingStore) -> u64 {

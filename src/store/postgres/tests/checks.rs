@@ -166,7 +166,7 @@ async fn do_everything(store: &PostgresStore, nodes: &PostgresNodes) {
             (vec![seen], vec![departed], vec![(root.clone(), user("ann"))]);
         let batch =
             Batch { seen, departed, changes, drafts, membership_queries, ..Batch::default() };
-        store.commit(&batch).await.unwrap();
+        store.commit(batch.into()).await.unwrap();
         let limit = PageLimit { messages: 9, bytes: 99, attachments: 9 };
         for range in [PageRange::Newest, PageRange::Before(seq(5)), PageRange::After(seq(1))] {
             store.page(&room("a"), range, limit).await.unwrap();
@@ -264,7 +264,7 @@ async fn postgres_replans_while_tables_grow() {
         let (drafts, membership_queries) =
             (vec![numbered("a", n), direct_message], vec![(Space::root(), user("ann"))]);
         let batch = Batch { seen, changes, drafts, membership_queries, ..Batch::default() };
-        store.commit(&batch).await.unwrap();
+        store.commit(batch.into()).await.unwrap();
     };
     act(0).await;
     database.run("VACUUM ANALYZE").await;

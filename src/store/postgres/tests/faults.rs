@@ -49,7 +49,7 @@ async fn assert_recovers(store: &PostgresStore, drafts: &[Draft], known: usize) 
 /// Every operation fails within its timeout.
 async fn assert_unavailable(store: &PostgresStore, nodes: &PostgresNodes, drafts: &[Draft]) {
     let began = Instant::now();
-    store.commit(&batch(drafts.to_vec())).await.unwrap_err();
+    store.commit(batch(drafts.to_vec()).into()).await.unwrap_err();
     assert!(began.elapsed() < SHORT_WAIT_MAX + SLACK, "a commit takes {:?}", began.elapsed());
     let began = Instant::now();
     let lobby = [room("lobby")];
@@ -124,18 +124,20 @@ async fn store_recovers_when_postgres_was_read_only() {
     database.run("SELECT pg_reload_conf()").await;
     // These may still be stored, so they are in another room than `drafts`.
     wait_until("writes are refused", async || {
-        store.commit(&batch(vec![draft("other", "1", "0")])).await.is_err()
+        store.commit(batch(vec![draft("other", "1", "0")]).into()).await.is_err()
     })
     .await;
     wait_until("heartbeats are refused", async || nodes.heartbeat(&[]).await.is_err()).await;
-    store.commit(&batch(drafts.to_vec())).await.unwrap_err();
+    store.commit(batch(drafts.to_vec()).into()).await.unwrap_err();
     let refused = PostgresStore::open(&database.options("late")).await.unwrap_err();
     assert!(matches!(refused, PostgresError::ReadOnly), "{refused:?}");
     database.run("ALTER SYSTEM RESET default_transaction_read_only").await;
     database.run("SELECT pg_reload_conf()").await;
     wait_until("writes are accepted", async || nodes.heartbeat(&[]).await.is_ok()).await;
-    wait_until("writes are accepted", async || store.commit(&batch(drafts.to_vec())).await.is_ok())
-        .await;
+    wait_until("writes are accepted", async || {
+        store.commit(batch(drafts.to_vec()).into()).await.is_ok()
+    })
+    .await;
     assert_recovers(&store, &drafts, 1).await;
 }
 
@@ -149,7 +151,7 @@ async fn a_locked_conversation_delays_postgres_commits_up_to_the_timeout() {
         run_on(&mut other_connection, "BEGIN; SELECT * FROM conversation FOR UPDATE").await;
         let drafts = [numbered("lobby", 2 * n + 2), numbered("lobby", 2 * n + 3)];
         let began = Instant::now();
-        store.commit(&batch(drafts.to_vec())).await.unwrap_err();
+        store.commit(batch(drafts.to_vec()).into()).await.unwrap_err();
         assert!(began.elapsed() < SHORT_WAIT_MAX + SLACK);
         assert_eq!(page(&store, &room("lobby"), PageRange::Newest, 9).await.len(), known);
         run_on(&mut other_connection, "ROLLBACK").await;
@@ -164,7 +166,7 @@ async fn a_cancelled_postgres_commit_breaks_nothing() {
     for n in 0..40 {
         let one = batch(vec![draft("lobby", &n.to_string(), "0")]);
         let wait = Duration::from_micros(n * 250);
-        drop(timeout(wait, store.commit(&one)).await);
+        drop(timeout(wait, store.commit(one.into())).await);
     }
     let head = head(&store, &room("lobby")).await;
     assert_eq!(commit(&store, vec![draft("lobby", "last", "0")]).await.len(), 1);

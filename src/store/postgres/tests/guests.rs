@@ -53,7 +53,7 @@ async fn a_guest_that_returns_while_it_is_removed_is_stored() {
         seen: vec![UserSeen { at: time(n), ..guest(&Space::root(), "ann") }],
         ..Batch::default()
     };
-    store.commit(&seen(1)).await.unwrap();
+    store.commit(seen(1).into()).await.unwrap();
     let mut sweep = database.connect().await;
     run_on(&mut sweep, r#"BEGIN; SELECT 1 FROM "user" FOR NO KEY UPDATE"#).await;
     let remove = async {
@@ -61,7 +61,7 @@ async fn a_guest_that_returns_while_it_is_removed_is_stored() {
         run_on(&mut sweep, r#"DELETE FROM "user"; COMMIT"#).await;
     };
     let batch = seen(9);
-    let (committed, ()) = tokio::join!(store.commit(&batch), remove);
+    let (committed, ()) = tokio::join!(store.commit(batch.into()), remove);
     committed.unwrap();
     assert!(user_exists(&store, &Space::root(), "ann").await);
 }

@@ -8,17 +8,15 @@ const COUNT: &str = "SELECT (SELECT count(*) FROM user), (SELECT count(*) FROM d
     (SELECT count(*) FROM message)";
 
 async fn count_rows(store: &SqliteStore) -> RowCounts {
-    let counts: (i64, i64, i64, i64, i64) =
-        sqlx::query_as(COUNT).fetch_one(&store.readers).await.unwrap();
-    let (user, device, member, conversation, message) = counts;
-    let tables = [
-        ("user", user),
-        ("device", device),
-        ("member", member),
-        ("conversation", conversation),
-        ("message", message),
-    ];
-    tables.map(|(table, count)| (table, u64::try_from(count).unwrap())).into()
+    let count = |connection: &Connection| {
+        let tables = ["user", "device", "member", "conversation", "message"];
+        Ok(connection.query_row(COUNT, (), |row| {
+            let counts =
+                (0..).zip(tables).map(|(n, table)| Ok((table, row.get::<_, u32>(n)?.into())));
+            counts.collect()
+        })?)
+    };
+    store.readers.run(count).await.unwrap()
 }
 
 #[tokio::test]
@@ -29,9 +27,7 @@ async fn sqlite_keeps_the_contract_of_guests() {
     let open = async || SqliteStore::open(&fast).await.unwrap();
     // The size of the file once the write-ahead log is written into it.
     let size = async |store: &SqliteStore| {
-        let mut guard = store.writer.acquire().await.unwrap();
-        assert!(trim::truncate_wal(guard.connection()).await.unwrap());
-        guard.release();
+        assert!(store.writer.run(trim::truncate_wal).await.unwrap());
         fs::metadata(directory.path().join("roomcast.db")).unwrap().len()
     };
     Box::pin(guests_contract(10_000, open, count_rows, size)).await;

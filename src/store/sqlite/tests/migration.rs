@@ -1,7 +1,5 @@
 //! Databases of earlier versions.
 
-use sqlx::{Connection as _, SqliteConnection};
-
 use super::*;
 use crate::{
     chat::ports::{IdentityKind, TrimLimits, UserSeen},
@@ -34,26 +32,104 @@ const SCHEMA_2_ROWS: &str = "
 ";
 
 /// Creates a database of schema 2 with that content.
-async fn create_schema_2(directory: &TempDir) {
-    create_schema(directory, 2, SCHEMA_2_ROWS).await;
+fn create_schema_2(directory: &TempDir) {
+    create_schema(directory, 2, SCHEMA_2_ROWS);
 }
 
 /// Creates a database of an earlier schema.
-async fn create_schema(directory: &TempDir, version: i64, rows: &'static str) {
-    let path = directory.path().join("roomcast.db");
-    let options = connect_options(&options(directory.path()), &path).create_if_missing(true);
-    let mut connection: SqliteConnection = options.connect().await.unwrap();
-    let mut migrator = sqlx::migrate!("src/store/sqlite/migrations");
-    migrator.migrations.to_mut().retain(|migration| migration.version <= version);
-    migrator.run(&mut connection).await.unwrap();
-    sqlx::raw_sql(rows).execute(&mut connection).await.unwrap();
-    connection.close().await.unwrap();
+fn create_schema(directory: &TempDir, version: i64, rows: &str) {
+    let mut connection = open_other_connection(directory);
+    let migrations = migrate::MIGRATIONS.iter().filter(|it| it.version <= version).cloned();
+    migrate::migrate(&mut connection, &migrations.collect::<Vec<_>>()).unwrap();
+    connection.execute_batch(rows).unwrap();
+}
+
+/// A database that sqlx made, and rows of two guests with equal ids.
+const SCHEMA_8: &str = concat!(
+    include_str!("schema_8.sql"),
+    "INSERT INTO conversation (id, space, kind, one, other, head, messages) VALUES
+        (1, '/', 0, 'lobby', '', 3, 3);
+    INSERT INTO message (conversation, seq, messages, at, kind, author, stay, id, body) VALUES
+        (1, 1, 1, 1700000000001, 0, 'author', '', '1', '1'),
+        (1, 2, 2, 1700000000002, 0, 'author', 'guest', '1', '2'),
+        (1, 3, 3, 1700000000003, 0, 'other', '', '1', '3');"
+);
+
+#[tokio::test]
+async fn a_database_of_sqlx_is_opened_in_place() {
+    let directory = tempfile::tempdir().unwrap();
+    open_other_connection(&directory).execute_batch(SCHEMA_8).unwrap();
+    for round in 0..2 {
+        let store = open(&directory).await;
+        assert_eq!(store.epoch().as_raw(), "old");
+        assert_eq!(head(&store, &room("lobby")).await, seq(3 + 2 * round));
+        let guest =
+            |id, text| Draft { guest_session: Some("guest".into()), ..draft("lobby", id, text) };
+        let first = |n| Outcome::Duplicate { seq: seq(n), at: time(n) };
+        let drafts = vec![
+            draft("lobby", "1", "1"),
+            guest("1", "2"),
+            draft("lobby", "1", "another"),
+            guest(&format!("new {round}"), "1"),
+            draft("lobby", &format!("new {round}"), "2"),
+        ];
+        let (guests, own) = (nth(4 + 2 * round), nth(5 + 2 * round));
+        let expected =
+            [first(1), first(2), Outcome::Conflict, Outcome::Stored(guests), Outcome::Stored(own)];
+        assert_eq!(commit(&store, drafts).await, expected);
+        store.close().await;
+    }
+    let other_connection = open_other_connection(&directory);
+    let installed = "SELECT count(*) FROM _sqlx_migrations WHERE installed_on LIKE '2026-11-28 %' \
+        AND execution_time > 0 AND version <= 8";
+    let kept: i64 = other_connection.query_row(installed, (), |row| row.get(0)).unwrap();
+    assert_eq!(kept, 8, "these migrations were not run again");
+}
+
+#[tokio::test]
+async fn the_schema_of_a_new_database_is_that_of_an_old_one() {
+    let schema = async |directory: &TempDir| {
+        open(directory).await.close().await;
+        let connection = open_other_connection(directory);
+        let mut statement = connection
+            .prepare("SELECT type, name, tbl_name, sql FROM sqlite_schema ORDER BY name, type")
+            .unwrap();
+        let rows = statement.query_map((), |row| {
+            let sql: Option<String> = row.get(3)?;
+            let sql = sql.unwrap_or_default();
+            let lines = sql.lines().map(|line| line.split(" -- ").next().unwrap_or_default());
+            let words = lines.flat_map(str::split_whitespace).collect::<Vec<_>>().join(" ");
+            Ok((row.get::<_, String>(0)?, row.get::<_, String>(1)?, words))
+        });
+        rows.unwrap().map(Result::unwrap).collect::<Vec<_>>()
+    };
+    let (old, new) = (tempfile::tempdir().unwrap(), tempfile::tempdir().unwrap());
+    open_other_connection(&old).execute_batch(SCHEMA_8).unwrap();
+    assert_eq!(schema(&old).await, schema(&new).await);
+}
+
+#[tokio::test]
+async fn a_modified_or_partial_migration_is_not_continued() {
+    let directory = tempfile::tempdir().unwrap();
+    open(&directory).await.close().await;
+    let refused = async |change: &str| {
+        open_other_connection(&directory).execute_batch(change).unwrap();
+        match SqliteStore::open(&options(directory.path())).await {
+            Err(SqliteError::Migration { source, .. }) => source,
+            other => panic!("{other:?}"),
+        }
+    };
+    let partial = refused("UPDATE _sqlx_migrations SET success = 0 WHERE version = 3").await;
+    assert!(matches!(partial, MigrationError::Partial(3)), "{partial:?}");
+    let modified = "UPDATE _sqlx_migrations SET success = 1, checksum = x'00' WHERE version = 3";
+    let modified = refused(modified).await;
+    assert!(matches!(modified, MigrationError::Modified(3)), "{modified:?}");
 }
 
 #[tokio::test]
 async fn logs_of_schema_2_are_migrated() {
     let directory = tempfile::tempdir().unwrap();
-    create_schema_2(&directory).await;
+    create_schema_2(&directory);
     let store = open(&directory).await;
     assert_eq!(store.epoch().as_raw(), "old");
     let lobby = room("lobby");
@@ -86,7 +162,7 @@ async fn logs_of_schema_2_are_migrated() {
 #[tokio::test]
 async fn users_of_schema_2_keep_their_direct_conversations() {
     let directory = tempfile::tempdir().unwrap();
-    create_schema_2(&directory).await;
+    create_schema_2(&directory);
     let store = open(&directory).await;
     let seen = store.last_seen(&Space::root(), &["ann", "bob"].map(user)).await.unwrap();
     assert_eq!(seen, [Some(time(6)), None]);
@@ -122,7 +198,7 @@ async fn users_of_schema_2_keep_their_direct_conversations() {
 #[tokio::test]
 async fn deleted_messages_of_schema_4_are_counted() {
     let directory = tempfile::tempdir().unwrap();
-    create_schema(&directory, 4, EARLIER_ROWS).await;
+    create_schema(&directory, 4, EARLIER_ROWS);
     earlier_rows_are_migrated(&open(&directory).await).await;
 }
 
@@ -135,10 +211,8 @@ async fn keys_of_an_earlier_rule_are_made_anew() {
     record_seen(&store, registered("Miriam")).await;
     record_seen(&store, registered("ann")).await;
     store.close().await;
-    let mut other_connection = open_other_connection(&directory).await;
     let old_rule = "UPDATE user SET key = lower(name); UPDATE meta SET key_rule = 1";
-    sqlx::raw_sql(old_rule).execute(&mut other_connection).await.unwrap();
-    other_connection.close().await.unwrap();
+    open_other_connection(&directory).execute_batch(old_rule).unwrap();
     for _ in 0..2 {
         let store = open(&directory).await;
         for name in ["miriam", "Мiriam", "ann", "аnn"] {
@@ -154,15 +228,11 @@ async fn keys_of_an_earlier_rule_are_made_anew() {
 #[tokio::test]
 async fn foreign_keys_are_valid_after_migration() {
     let directory = tempfile::tempdir().unwrap();
-    create_schema_2(&directory).await;
+    create_schema_2(&directory);
     open(&directory).await.close().await;
-    let mut other_connection = open_other_connection(&directory).await;
-    let broken =
-        sqlx::query("PRAGMA foreign_key_check").fetch_all(&mut other_connection).await.unwrap();
-    assert!(broken.is_empty());
-    let check: String = sqlx::query_scalar("PRAGMA integrity_check")
-        .fetch_one(&mut other_connection)
-        .await
-        .unwrap();
-    assert_eq!(check, "ok");
+    let other_connection = open_other_connection(&directory);
+    let mut check = other_connection.prepare("PRAGMA foreign_key_check").unwrap();
+    assert!(!check.exists(()).unwrap());
+    let check = other_connection.query_row("PRAGMA integrity_check", (), |row| row.get(0));
+    assert_eq!(check.map(|it: String| it).unwrap(), "ok");
 }

@@ -6,10 +6,7 @@ mod migration;
 mod online;
 mod statements;
 
-use std::{
-    fs,
-    sync::atomic::{AtomicU32, Ordering},
-};
+use std::{fs, path::Path, sync::atomic::AtomicU32};
 
 use tempfile::TempDir;
 
@@ -38,13 +35,16 @@ async fn open(directory: &TempDir) -> SqliteStore {
 }
 
 /// Another program that opens the same database.
-async fn open_other_connection(directory: &TempDir) -> SqliteConnection {
-    let path = directory.path().join("roomcast.db");
-    connect_options(&options(directory.path()), &path).connect().await.unwrap()
+fn open_other_connection(directory: &TempDir) -> Connection {
+    Connector::writer(&options(directory.path())).connect().unwrap()
 }
 
-async fn run(connection: &mut SqliteConnection, sql: &'static str) {
-    sqlx::query(sql).execute(connection).await.unwrap();
+/// Opens a database with a setting of its own.
+async fn open_with(directory: &TempDir, pragma: &str) -> SqliteStore {
+    let options = options(directory.path());
+    let mut connector = Connector::writer(&options);
+    connector.pragmas.push_str(pragma);
+    spawn_blocking(move || SqliteStore::open_blocking(&options, &connector)).await.unwrap().unwrap()
 }
 
 #[tokio::test]
@@ -76,7 +76,7 @@ async fn entries_survive_reopening() {
     let first = draft("lobby", "1", "\"x\"");
     let store = open(&directory).await;
     let (seen, drafts) = (vec![guest(&Space::root(), "ann")], vec![first.clone()]);
-    store.commit(&Batch { seen, drafts, ..Batch::default() }).await.unwrap();
+    store.commit(Batch { seen, drafts, ..Batch::default() }.into()).await.unwrap();
     store.close().await;
     drop(store);
     let log_left = fs::exists(directory.path().join("roomcast.db-wal")).unwrap();
@@ -107,10 +107,11 @@ async fn the_epoch_is_per_database_and_stable() {
     let (one, other) = (tempfile::tempdir().unwrap(), tempfile::tempdir().unwrap());
     let epoch = async |directory| {
         let store = open(directory).await;
-        let query = sqlx::query_scalar("SELECT epoch FROM meta");
-        let epoch: String = query.fetch_one(&store.readers).await.unwrap();
-        assert_eq!(store.epoch().as_raw(), epoch);
+        let epoch = store.epoch().clone();
         store.close().await;
+        let other_connection = open_other_connection(directory);
+        let stored = other_connection.query_row("SELECT epoch FROM meta", (), |row| row.get(0));
+        assert_eq!(epoch.as_raw(), stored.map(|epoch: String| epoch).unwrap());
         epoch
     };
     let first = epoch(&one).await;
@@ -151,15 +152,15 @@ async fn open_errors_give_the_cause() {
 async fn a_database_of_a_later_version_is_not_opened() {
     let directory = tempfile::tempdir().unwrap();
     open(&directory).await.close().await;
-    let mut later = open_other_connection(&directory).await;
-    run(
-        &mut later,
-        "INSERT INTO _sqlx_migrations (version, description, success, checksum, execution_time) \
-         VALUES (9999, 'from the future', 1, x'00', 0)",
-    )
-    .await;
+    let later = "INSERT INTO _sqlx_migrations \
+        (version, description, success, checksum, execution_time) \
+        VALUES (9999, 'from the future', 1, x'00', 0)";
+    open_other_connection(&directory).execute_batch(later).unwrap();
     let refused = SqliteStore::open(&options(directory.path())).await.unwrap_err();
-    assert!(matches!(refused, SqliteError::Migration { .. }), "{refused:?}");
+    assert!(
+        matches!(refused, SqliteError::Migration { source: MigrationError::Unknown(9999), .. }),
+        "{refused:?}"
+    );
 }
 
 #[tokio::test]
@@ -167,9 +168,9 @@ async fn a_locked_database_fails_whole_commits_and_recovers() {
     let directory = tempfile::tempdir().unwrap();
     let store = open(&directory).await;
     commit(&store, vec![draft("lobby", "1", "0")]).await;
-    let mut other_connection = open_other_connection(&directory).await;
+    let other_connection = open_other_connection(&directory);
     for (round, lock) in (0..).zip(["BEGIN EXCLUSIVE", "BEGIN IMMEDIATE"]) {
-        run(&mut other_connection, lock).await;
+        other_connection.execute_batch(lock).unwrap();
         let two = Batch {
             seen: vec![guest(&Space::root(), "ann")],
             drafts: vec![draft("lobby", &format!("new {round}"), "0"), draft("lobby", "1", "0")],
@@ -177,14 +178,15 @@ async fn a_locked_database_fails_whole_commits_and_recovers() {
         };
         let began = tokio::time::Instant::now();
         for _ in 0..2 {
-            store.commit(&two).await.unwrap_err();
+            let failed = store.commit(two.clone().into()).await.unwrap_err();
+            assert!(failed.chain().contains("database is locked"), "{}", failed.chain());
         }
         assert!(began.elapsed() < 4 * BUSY_WAIT_MAX, "the wait of a commit is bounded");
         assert_eq!(head(&store, &room("lobby")).await, seq(1 + round), "reads continue");
-        run(&mut other_connection, "ROLLBACK").await;
+        other_connection.execute_batch("ROLLBACK").unwrap();
         let again = Outcome::Duplicate { seq: seq(1), at: two.drafts[1].at };
         assert_eq!(
-            store.commit(&two).await.unwrap().outcomes,
+            store.commit(two.clone().into()).await.unwrap().outcomes,
             [Outcome::Stored(nth(2 + round)), again]
         );
     }
@@ -195,11 +197,10 @@ async fn a_full_disk_fails_whole_commits_and_recovers() {
     let directory = tempfile::tempdir().unwrap();
     open(&directory).await.close().await;
     // A table of 400 KiB, and a page limit that leaves 100 KiB free.
-    let mut other_connection = open_other_connection(&directory).await;
-    run(&mut other_connection, "CREATE TABLE filler AS SELECT randomblob(400 << 10)").await;
-    let full = connect_options(&options(directory.path()), &directory.path().join("roomcast.db"))
-        .pragma("max_page_count", "138");
-    let store = SqliteStore::open_as(directory.path(), full).await.unwrap();
+    let other_connection = open_other_connection(&directory);
+    let fill = "CREATE TABLE filler AS SELECT randomblob(400 << 10)";
+    other_connection.execute_batch(fill).unwrap();
+    let store = open_with(&directory, "PRAGMA max_page_count = 138;").await;
 
     let text = format!("\"{}\"", "x".repeat(10 << 10));
     let three = |n: u64| {
@@ -214,22 +215,25 @@ async fn a_full_disk_fails_whole_commits_and_recovers() {
         }
     };
     let mut stored = 0;
-    while store.commit(&three(stored + 1)).await.is_ok() {
+    while store.commit(three(stored + 1).into()).await.is_ok() {
         stored += 1;
     }
     assert!(stored > 0, "some commits succeeded");
     for n in [stored + 1, stored + 2] {
-        store.commit(&three(n)).await.unwrap_err();
+        store.commit(three(n).into()).await.unwrap_err();
         assert_eq!(head(&store, &room("lobby")).await, seq(stored));
         assert_eq!(head(&store, &room(&format!("room {n}"))).await, Seq::ZERO);
         assert!(!user_exists(&store, &Space::root(), &n.to_string()).await);
-        let known =
-            store.commit(&Batch { seen: Vec::new(), ..three(stored) }).await.unwrap().outcomes;
+        let known = store
+            .commit(Batch { seen: Vec::new(), ..three(stored) }.into())
+            .await
+            .unwrap()
+            .outcomes;
         assert!(matches!(known[..], [Outcome::Duplicate { .. }, _, Outcome::Duplicate { .. }]));
     }
 
-    run(&mut other_connection, "DROP TABLE filler").await;
-    let outcomes = store.commit(&three(stored + 1)).await.unwrap().outcomes;
+    other_connection.execute_batch("DROP TABLE filler").unwrap();
+    let outcomes = store.commit(three(stored + 1).into()).await.unwrap().outcomes;
     let lobby = nth(stored + 1);
     assert_eq!(outcomes[..2], [Outcome::Stored(lobby), Outcome::Stored(nth(1))]);
     assert_eq!(log(&store, &room("lobby")).await.len(), usize::try_from(stored).unwrap() + 1);
@@ -243,7 +247,7 @@ async fn a_cancelled_commit_breaks_nothing() {
         let drafts = vec![draft("lobby", &n.to_string(), "0")];
         let one = Batch { drafts, ..Batch::default() };
         let wait = Duration::from_micros(n * 25);
-        drop(tokio::time::timeout(wait, store.commit(&one)).await);
+        drop(tokio::time::timeout(wait, store.commit(one.into())).await);
     }
     let head = head(&store, &room("lobby")).await;
     assert_eq!(commit(&store, vec![draft("lobby", "last", "0")]).await.len(), 1);

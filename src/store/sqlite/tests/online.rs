@@ -57,7 +57,7 @@ async fn guests_are_online_until_they_expire_or_lose_the_name() {
         at: time(8),
     };
     let departed = vec![departed];
-    store.commit(&Batch { departed, expired, ..Batch::default() }).await.unwrap();
+    store.commit(Batch { departed, expired, ..Batch::default() }.into()).await.unwrap();
     record_seen(&store, registered("cleo")).await;
     let (store, guests) = online(&directory, store).await;
     assert_eq!(guests, ["ann a desk@6 phone@8"], "in the grace period");

@@ -1,0 +1,97 @@
+//! Migrations: the schema's versions, which every database passes through in their order.
+//!
+//! The table `_sqlx_migrations` has the versions of a database. The sqlx crate made and filled it
+//! before this engine spoke to SQLite by itself, and it stays the only record: databases of both
+//! are the same. The files are embedded and checksummed by the macro that PostgreSQL's are.
+
+use std::collections::BTreeMap;
+
+use rusqlite::{Connection, TransactionBehavior};
+use sqlx::migrate::{Migration, Migrator};
+
+/// The versions of the schema.
+pub(super) static MIGRATIONS: Migrator = sqlx::migrate!("src/store/sqlite/migrations");
+
+/// Why a database has no schema that this program knows.
+#[derive(Debug, thiserror::Error)]
+pub enum MigrationError {
+    /// The database is of a later version.
+    #[error("migration {0} was previously applied but is missing in the resolved migrations")]
+    Unknown(i64),
+    /// The schema was made by another file of the same version.
+    #[error("migration {0} was previously applied but has been modified")]
+    Modified(i64),
+    /// The migration was begun and not ended.
+    #[error("migration {0} is partially applied; fix and remove row from `_sqlx_migrations` table")]
+    Partial(i64),
+    /// A migration failed. Nothing of it is stored.
+    #[error("while executing migration {0}: {1}")]
+    Failed(i64, #[source] rusqlite::Error),
+    /// The versions cannot be read.
+    #[error(transparent)]
+    Sql(#[from] rusqlite::Error),
+}
+
+const CREATE_TABLE: &str = "CREATE TABLE IF NOT EXISTS _sqlx_migrations (
+    version BIGINT PRIMARY KEY,
+    description TEXT NOT NULL,
+    installed_on TIMESTAMP NOT NULL DEFAULT CURRENT_TIMESTAMP,
+    success BOOLEAN NOT NULL,
+    checksum BLOB NOT NULL,
+    execution_time BIGINT NOT NULL
+)";
+
+const FIND_APPLIED: &str = "SELECT version, success, checksum FROM _sqlx_migrations";
+
+/// The time of an execution is not measured.
+const INSERT_APPLIED: &str = "INSERT INTO _sqlx_migrations \
+    (version, description, success, checksum, execution_time) VALUES (?1, ?2, TRUE, ?3, -1)";
+
+/// Brings a database to the last version. Nothing is written when its version is unknown.
+pub(super) fn migrate(
+    connection: &mut Connection,
+    migrations: &[Migration],
+) -> Result<(), MigrationError> {
+    connection.execute_batch(CREATE_TABLE)?;
+    let mut applied = find_applied(connection)?;
+    let mut pending = Vec::new();
+    for migration in migrations {
+        match applied.remove(&migration.version) {
+            None => pending.push(migration),
+            Some(checksum) if checksum == *migration.checksum => (),
+            Some(_) => return Err(MigrationError::Modified(migration.version)),
+        }
+    }
+    if let Some((later, _)) = applied.pop_first() {
+        return Err(MigrationError::Unknown(later));
+    }
+    for migration in pending {
+        apply(connection, migration)
+            .map_err(|error| MigrationError::Failed(migration.version, error))?;
+    }
+    Ok(())
+}
+
+/// The checksums of the applied migrations, by version.
+fn find_applied(connection: &Connection) -> Result<BTreeMap<i64, Vec<u8>>, MigrationError> {
+    let mut statement = connection.prepare(FIND_APPLIED)?;
+    let mut rows = statement.query(())?;
+    let mut applied = BTreeMap::new();
+    while let Some(row) = rows.next()? {
+        let version = row.get(0)?;
+        if !row.get::<_, bool>(1)? {
+            return Err(MigrationError::Partial(version));
+        }
+        applied.insert(version, row.get(2)?);
+    }
+    Ok(applied)
+}
+
+/// Applies a migration and records it in the same transaction.
+fn apply(connection: &mut Connection, migration: &Migration) -> Result<(), rusqlite::Error> {
+    let transaction = connection.transaction_with_behavior(TransactionBehavior::Immediate)?;
+    transaction.execute_batch(migration.sql.as_str())?;
+    let Migration { version, description, checksum, .. } = migration;
+    transaction.execute(INSERT_APPLIED, (version, &**description, &**checksum))?;
+    transaction.commit()
+}
