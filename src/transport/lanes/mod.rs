@@ -14,6 +14,7 @@
 pub(super) mod frame;
 mod lane;
 mod output;
+mod queue;
 mod stream;
 #[cfg(test)]
 pub(super) mod test_support;
@@ -22,7 +23,4 @@ mod tests;
 mod writer;
 
 pub use self::lane::Lanes;
-pub(super) use self::{
-    stream::LaneStream,
-    writer::{LaneWriter, QueueFull},
-};
+pub(super) use self::{queue::QueueFull, stream::LaneStream, writer::LaneWriter};

@@ -18,11 +18,7 @@ use tokio::{
     sync::OwnedSemaphorePermit,
 };
 
-use super::{
-    lane::Lanes,
-    output::LaneSocket,
-    writer::{LaneWriter, QueueFull},
-};
+use super::{lane::Lanes, output::LaneSocket, queue::QueueFull, writer::LaneWriter};
 use crate::{
     domain::Limits,
     tasks::Tasks,
@@ -69,9 +65,18 @@ impl LaneStream {
         let parts = upgraded
             .downcast::<TokioIo<ClientSocket>>()
             .expect("the listener serves no other streams");
-        // A clone would keep the whole read buffer of hyper, even an empty one.
-        let ahead = Bytes::copy_from_slice(&parts.read_buf);
-        let SocketParts { stream, permit, tasks } = parts.io.into_inner().into_parts();
+        Self::from_socket(parts.io.into_inner(), &parts.read_buf, lanes, limits)
+    }
+
+    fn from_socket(
+        socket: ClientSocket,
+        read_buffer: &[u8],
+        lanes: &Lanes,
+        limits: &Arc<Limits>,
+    ) -> Self {
+        let SocketParts { stream, permit, tasks } = socket.into_parts();
+        // The buffer itself would keep the 8 KiB that hyper has read the request into.
+        let ahead = Bytes::copy_from_slice(read_buffer);
         let (read, half) = stream.into_split();
         let permit = Arc::new(permit);
         let socket = SocketWriter { half, _permit: Arc::clone(&permit) };
@@ -157,5 +162,106 @@ impl LaneSocket for SocketWriter {
 
     fn poll_write_ready(&mut self, cx: &mut Context<'_>) -> Poll<io::Result<()>> {
         self.half.as_ref().poll_write_ready(cx)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use std::time::Duration;
+
+    use tokio::{
+        io::{AsyncReadExt as _, AsyncWriteExt as _},
+        net::{TcpListener, TcpStream},
+        sync::Semaphore,
+    };
+
+    use super::*;
+    use crate::transport::request_clock::RequestClock;
+
+    const WAIT: Duration = Duration::from_secs(30);
+
+    struct Server {
+        stream: LaneStream,
+        client: TcpStream,
+        permits: Arc<Semaphore>,
+        tasks: Tasks,
+    }
+
+    impl Server {
+        async fn start(read_buffer: &[u8]) -> Self {
+            let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
+            let client = TcpStream::connect(listener.local_addr().unwrap()).await.unwrap();
+            let (stream, _) = listener.accept().await.unwrap();
+            let permits = Arc::new(Semaphore::new(1));
+            let permit = Arc::clone(&permits).acquire_owned().await.unwrap();
+            let (clock, tasks) = (RequestClock::start(WAIT, WAIT), Tasks::new());
+            let lanes = Lanes::start(&tasks);
+            let socket = ClientSocket::new(stream, permit, WAIT, clock, tasks.clone());
+            let limits = Arc::new(Limits::default());
+            let stream = LaneStream::from_socket(socket, read_buffer, &lanes, &limits);
+            Self { stream, client, permits, tasks }
+        }
+    }
+
+    #[tokio::test]
+    async fn a_peer_that_still_sends_receives_the_last_frames() {
+        let Server { stream, mut client, permits, tasks } = Server::start(b"").await;
+        client.write_all(&vec![b'x'; 64 << 10]).await.unwrap();
+        let last = Bytes::from(vec![b'y'; 64 << 10]);
+        stream.writer().push(last.clone()).unwrap();
+        drop(stream);
+        let mut received = Vec::new();
+        client.read_to_end(&mut received).await.expect("no reset");
+        assert_eq!(received, last);
+        assert_eq!(permits.available_permits(), 0, "the socket is still open");
+        drop(client);
+        assert_eq!(tasks.finish(WAIT).await, Ok(()));
+        assert_eq!(permits.available_permits(), 1);
+    }
+
+    #[tokio::test]
+    async fn a_blocked_socket_is_closed_at_the_end_of_the_drain() {
+        let Server { stream, client, permits, tasks } = Server::start(b"").await;
+        let block = Bytes::from(vec![b'y'; 1 << 20]);
+        while stream.writer().push(block.clone()).is_ok() {
+            tokio::task::yield_now().await;
+        }
+        drop(stream);
+        assert_eq!(tasks.finish(Duration::ZERO).await, Ok(()));
+        assert_eq!(permits.available_permits(), 1);
+        drop(client);
+    }
+
+    #[tokio::test]
+    async fn a_socket_that_the_peer_has_closed_is_closed_at_once() {
+        let Server { mut stream, client, permits, tasks } = Server::start(b"").await;
+        drop(client);
+        assert_eq!(stream.read(&mut [0; 8]).await.unwrap(), 0);
+        drop(stream);
+        assert_eq!(permits.available_permits(), 1);
+        assert_eq!(tasks.finish(WAIT).await, Ok(()));
+    }
+
+    #[tokio::test]
+    async fn bytes_after_the_request_are_read_first() {
+        let Server { mut stream, mut client, .. } = Server::start(b"first ").await;
+        client.write_all(b"second").await.unwrap();
+        let mut received = [0; 12];
+        stream.read_exact(&mut received).await.unwrap();
+        assert_eq!(&received, b"first second");
+    }
+
+    #[tokio::test]
+    async fn a_write_for_which_there_is_no_room_fails() {
+        let Server { mut stream, client, .. } = Server::start(b"").await;
+        let block = vec![b'y'; 1 << 20];
+        let error = loop {
+            if let Err(error) = stream.write_all(&block).await {
+                break error;
+            }
+            tokio::task::yield_now().await;
+        };
+        assert!(error.get_ref().unwrap().is::<QueueFull>());
+        drop(client);
     }
 }

@@ -11,8 +11,9 @@ use super::{
     frame,
     lane::Lanes,
     output::{Output, TURN_BYTES_MAX},
+    queue::{FRAME_BYTES, NextStep, QueueFull},
     test_support::{TestPeer, writer, writer_on},
-    writer::{FRAME_BYTES, LaneWriter, NextStep, QueueFull},
+    writer::LaneWriter,
 };
 use crate::{domain::Limits, tasks::Tasks};
 
