@@ -209,6 +209,42 @@ proptest! {
     }
 }
 
+#[tokio::test(flavor = "multi_thread", worker_threads = 4)]
+async fn frames_of_several_threads_are_whole_and_in_the_order_of_each() {
+    const AUTHORS: u8 = 4;
+    const FRAMES: u16 = 500;
+    let tasks = Tasks::new();
+    let lanes = Lanes::start_some(2, &tasks);
+    let (writer, peer) = writer_on(&lanes, &Arc::new(Limits::default()));
+    let authors = Tasks::new();
+    for author in 0..AUTHORS {
+        let writer = Arc::clone(&writer);
+        authors.spawn("author", async move {
+            for number in 0..FRAMES {
+                let content = [&[author][..], &number.to_be_bytes()].concat();
+                writer.push(frame::binary(&content)).unwrap();
+                tokio::task::yield_now().await;
+            }
+        });
+    }
+    let mut accepts = (0..23).cycle();
+    while authors.count() > 0 {
+        peer.accept(accepts.next().unwrap());
+        tokio::task::yield_now().await;
+    }
+    peer.accept(usize::MAX);
+    writer.flushed().await;
+    let received = peer.received();
+    for author in 0..AUTHORS {
+        let expected = (0..FRAMES).map(u16::to_be_bytes);
+        let frames = received.chunks(5).filter(|it| it[..3] == [0x82, 3, author]);
+        assert!(frames.map(|it| [it[3], it[4]]).eq(expected), "author {author}");
+    }
+    assert_eq!(received.len(), usize::from(AUTHORS) * usize::from(FRAMES) * 5);
+    drop(writer);
+    assert_eq!(tasks.finish(WAIT).await, Ok(()));
+}
+
 #[tokio::test(start_paused = true)]
 async fn a_blocked_connection_does_not_delay_the_others() {
     let lanes = Lanes::start_some(1, &Tasks::new());
