@@ -27,6 +27,9 @@ use crate::tasks::Tasks;
 /// The longest time in which bytes are read and dropped before a socket is closed.
 const LINGER_MAX: Duration = Duration::from_secs(2);
 
+/// The bytes that are read and dropped at once.
+const DISCARD_BYTES: usize = 4096;
+
 /// An accepted socket.
 ///
 /// An upgraded connection returns it:
@@ -182,8 +185,10 @@ pub(super) async fn linger(tasks: &Tasks, close: impl Future) {
 }
 
 /// Reads and drops bytes until the peer closes.
+///
+/// The buffer is on the heap: an array would be part of every task that may call this.
 pub(super) async fn discard(stream: &mut (impl AsyncRead + Unpin)) -> io::Result<()> {
-    let mut unread = [0; 4096];
+    let mut unread = Box::<[u8]>::from(vec![0; DISCARD_BYTES]);
     while stream.read(&mut unread).await? > 0 {}
     Ok(())
 }

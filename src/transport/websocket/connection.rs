@@ -63,7 +63,7 @@ pub(super) async fn reject(
 ) {
     let writer = Arc::clone(stream.writer());
     let stream = read_messages(stream, limits).await;
-    close(stream, &writer, format, ConnectionEnd::ByServer(reason)).await;
+    Box::pin(close(stream, &writer, format, ConnectionEnd::ByServer(reason))).await;
 }
 
 /// Handles requests one after the other. Returns when the peer ends the connection. When the server
