@@ -5,7 +5,7 @@ import { describe, test } from "node:test";
 
 import { assertConsecutive, assertOk } from "../support/assert.mjs";
 import { connectWithToken, joinAsGuest, readUntilCount } from "../support/fixtures.mjs";
-import { RawWebSocket } from "../support/raw-clients.mjs";
+import { encodeFrame, RawWebSocket } from "../support/raw-clients.mjs";
 import { serverForThisFile } from "../support/server.mjs";
 import { socketIo } from "../support/socket.io.mjs";
 import { LONG_TIMEOUT_MS } from "../support/timeouts.mjs";
@@ -15,6 +15,10 @@ import { wsJson } from "../support/ws.mjs";
 /** More than the kernel buffers for a socket on both sides together. */
 const MESSAGES = 64;
 const BODY = "x".repeat(400_000);
+
+const PING = 9;
+/** Their answers are more than these buffers and the small outbox together. */
+const PINGS = 200_000;
 
 const STALL_MS_MAX = 2000;
 const GRACE_MS = 200;
@@ -143,6 +147,17 @@ test("a peer on Socket.IO that resumes reading in time receives the close reason
   const { afterMs, ...why } = closing[1];
   assert.deepEqual(why, { code: "slow_reader", reconnect: true });
   await raw.ended();
+});
+
+test("a peer on plain WebSocket that sends pings and does not read the answers is disconnected", async (t) => {
+  const [room, name] = [unique("room"), unique("slow")];
+  const ann = await joinAsGuest(t, wsJson, longStall, "ann", { room });
+  const { raw } = await RAW_CLIENTS["plain WebSocket"](t, longStall, room, name);
+  await ann.next("user joined", ({ user }) => user === name);
+  raw.stopReading();
+  const ping = encodeFrame({ opcode: PING, payload: Buffer.alloc(125) });
+  raw.write(Buffer.concat(Array(PINGS).fill(ping)));
+  await ann.next("user left", ({ user }) => user === name, LONG_TIMEOUT_MS);
 });
 
 /** Posts all messages one after the other, and checks the latency of each. */

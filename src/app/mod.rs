@@ -28,7 +28,7 @@ use crate::{
     tasks::Tasks,
     telemetry::metrics::{MetricsSnapshot, ProcessMetrics},
     transport::{
-        http, listener::Listener, origin::Origins, socketio::SocketIoTransport,
+        http, lanes::Lanes, listener::Listener, origin::Origins, socketio::SocketIoTransport,
         websocket::WebSocketTransport,
     },
 };
@@ -282,7 +282,9 @@ fn router(config: &Config, chat: &Arc<Chat>, client_tasks: &Tasks) -> axum::Rout
     let (shared, open_to) = (|| Arc::clone(chat), || Arc::clone(&origins));
     let socketio =
         SocketIoTransport::new(shared(), &config.spaces, open_to(), in_query, client_tasks.clone());
-    let websocket = WebSocketTransport::new(shared(), open_to(), in_query, client_tasks.clone());
+    let lanes = Lanes::start(client_tasks);
+    let websocket =
+        WebSocketTransport::new(shared(), open_to(), in_query, client_tasks.clone(), lanes);
     http::router(shared(), open_to(), socketio, websocket)
 }
 

@@ -6,6 +6,7 @@ mod cookie;
 mod cors;
 pub mod credentials;
 pub mod http;
+pub mod lanes;
 pub mod listener;
 pub mod origin;
 pub mod pages;

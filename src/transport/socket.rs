@@ -27,10 +27,14 @@ use crate::tasks::Tasks;
 /// The longest time in which bytes are read and dropped before a socket is closed.
 const LINGER_MAX: Duration = Duration::from_secs(2);
 
+/// The bytes that are read and dropped at once.
+const DISCARD_BYTES: usize = 4096;
+
 /// An accepted socket.
 ///
 /// An upgraded connection returns it:
-/// `upgraded.downcast::<hyper_util::rt::TokioIo<ClientSocket>>()`.
+/// `upgraded.downcast::<hyper_util::rt::TokioIo<ClientSocket>>()`. A connection on a lane takes its
+/// [parts](Self::into_parts) and keeps the three promises with them.
 #[derive(Debug)]
 pub struct ClientSocket {
     /// `None` only while the socket is dropped.
@@ -44,6 +48,16 @@ pub struct ClientSocket {
     /// Returned to the limit when the socket is closed.
     permit: Option<OwnedSemaphorePermit>,
     tasks: Tasks,
+}
+
+/// What a [`ClientSocket`] owns.
+#[derive(Debug)]
+pub(super) struct SocketParts {
+    pub(super) stream: TcpStream,
+    /// Returned to the limit when the socket is closed.
+    pub(super) permit: OwnedSemaphorePermit,
+    /// The owner of the task that closes the socket.
+    pub(super) tasks: Tasks,
 }
 
 impl ClientSocket {
@@ -65,6 +79,13 @@ impl ClientSocket {
             permit: Some(permit),
             tasks,
         }
+    }
+
+    /// Gives the stream to an owner that closes it by the same steps.
+    pub(super) fn into_parts(mut self) -> SocketParts {
+        let (stream, permit) = (self.stream.take(), self.permit.take());
+        let (stream, permit) = stream.zip(permit).expect("only drop takes them");
+        SocketParts { stream, permit, tasks: self.tasks.clone() }
     }
 
     fn stream(&mut self) -> Pin<&mut TcpStream> {
@@ -148,22 +169,34 @@ impl Drop for ClientSocket {
         if let Some(stream) = stream {
             let tasks = self.tasks.clone();
             self.tasks.spawn("closing socket", async move {
-                tokio::select! {
-                    _closed = timeout(LINGER_MAX, close(stream)) => (),
-                    () = tasks.overdue() => (),
-                }
+                linger(&tasks, close(stream)).await;
                 drop(permit);
             });
         }
     }
 }
 
+/// Waits for the close of a socket, as long as it may take.
+pub(super) async fn linger(tasks: &Tasks, close: impl Future) {
+    tokio::select! {
+        _closed = timeout(LINGER_MAX, close) => (),
+        () = tasks.overdue() => (),
+    }
+}
+
+/// Reads and drops bytes until the peer closes.
+///
+/// The buffer is on the heap: an array would be part of every task that may call this.
+pub(super) async fn discard(stream: &mut (impl AsyncRead + Unpin)) -> io::Result<()> {
+    let mut unread = Box::<[u8]>::from(vec![0; DISCARD_BYTES]);
+    while stream.read(&mut unread).await? > 0 {}
+    Ok(())
+}
+
 /// Shuts the write half down, and reads until the peer closes.
 async fn close(mut stream: TcpStream) -> io::Result<()> {
     stream.shutdown().await?;
-    let mut unread = [0; 4096];
-    while stream.read(&mut unread).await? > 0 {}
-    Ok(())
+    discard(&mut stream).await
 }
 
 #[cfg(test)]

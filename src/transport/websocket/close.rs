@@ -1,25 +1,25 @@
 //! The end of a connection: its reason, and the close handshake.
 
-use std::time::Duration;
+use std::{io, sync::Arc, time::Duration};
 
-use futures_util::{SinkExt as _, StreamExt as _};
+use bytes::Bytes;
+use futures_util::StreamExt as _;
 use tokio::{
-    io::{AsyncRead, AsyncWrite, copy},
+    io::{AsyncRead, AsyncWrite},
     time::timeout,
 };
 use tokio_tungstenite::tungstenite::{
-    Error, Message, Utf8Bytes,
-    error::CapacityError,
-    protocol::{CloseFrame, frame::coding::CloseCode},
+    Error, error::CapacityError, protocol::frame::coding::CloseCode,
 };
 use tracing::debug;
 
-use super::{
-    format::Format,
-    stream::{MessageSink, MessageStream},
-};
+use super::{format::Format, stream::MessageStream};
 use crate::{
     domain::{CloseReason, Limits},
+    transport::{
+        lanes::{LaneWriter, QueueFull, frame},
+        socket,
+    },
     wire::code,
 };
 
@@ -57,57 +57,62 @@ impl ConnectionEnd {
             Error::Protocol(_) | Error::Capacity(_) => {
                 Self::ProtocolError(CloseCode::Protocol, "the frame breaks the protocol")
             }
+            // The peer sends pings and does not read the answers.
+            Error::Io(error) if is_queue_full(error) => Self::ByServer(CloseReason::SlowReader),
             _ => Self::ByPeer,
+        }
+    }
+
+    /// The frames that tell the peer why. None follows them.
+    fn last_frames(&self, format: Format) -> Vec<Bytes> {
+        match self {
+            Self::ByPeer => Vec::new(),
+            Self::ProtocolError(code, reason) => vec![frame::close((*code).into(), reason)],
+            Self::ByServer(reason) => {
+                let row = code::close(*reason);
+                vec![format.closing(*reason), frame::close(row.websocket, row.reason)]
+            }
         }
     }
 }
 
+fn is_queue_full(error: &io::Error) -> bool {
+    matches!(error.get_ref(), Some(cause) if cause.is::<QueueFull>())
+}
+
 /// Sends the reason and waits for the peer to close: a socket that is closed with unread data is
-/// reset, and the peer might not receive the reason.
+/// reset, and the peer might not receive the reason. The time for events is over: those that still
+/// wait are dropped.
 pub(super) async fn close<S>(
-    mut sink: MessageSink<S>,
     mut stream: MessageStream<S>,
+    writer: &Arc<LaneWriter>,
     format: Format,
     end: ConnectionEnd,
 ) where
     S: AsyncRead + AsyncWrite + Unpin + Send,
 {
-    let prompt = matches!(end, ConnectionEnd::ByServer(reason) if reason.is_prompt());
+    writer.seal();
+    if matches!(end, ConnectionEnd::ByServer(_)) {
+        writer.drop_waiting();
+    }
+    if !matches!(end, ConnectionEnd::ByPeer) {
+        writer.push_last(end.last_frames(format));
+    }
+    if writer.has_ended() {
+        return;
+    }
     let closing = async {
         match end {
-            ConnectionEnd::ByPeer => (),
-            ConnectionEnd::ProtocolError(code, reason) => {
-                sink.send(close_frame(code, reason)).await?;
-                return discard(sink, stream).await;
+            // The rest of a frame that was not read to its end holds no more frames.
+            ConnectionEnd::ProtocolError(..)
+            | ConnectionEnd::ByServer(CloseReason::FrameTooLarge { .. }) => {
+                socket::discard(stream.get_mut()).await.ok();
             }
-            ConnectionEnd::ByServer(reason) => {
-                let row = code::close(reason);
-                sink.feed(format.closing(reason)).await?;
-                sink.send(close_frame(row.websocket.into(), row.reason)).await?;
-                if matches!(reason, CloseReason::FrameTooLarge { .. }) {
-                    return discard(sink, stream).await;
-                }
-            }
+            // The codec answers the peer's close frame, unless ours was the first.
+            _ => while stream.next().await.is_some_and(|message| message.is_ok()) {},
         }
-        while stream.next().await.is_some_and(|message| message.is_ok()) {}
-        sink.close().await
     };
+    let prompt = matches!(end, ConnectionEnd::ByServer(reason) if reason.is_prompt());
     let close_wait = if prompt { PROMPT_CLOSE_WAIT } else { CLOSE_WAIT };
-    if let Ok(Err(error)) = timeout(close_wait, closing).await {
-        debug!(%error, "close failed: the peer disconnected before");
-    }
-}
-
-/// Reads and discards the rest of the stream after a frame that was not read to its end.
-async fn discard<S>(sink: MessageSink<S>, stream: MessageStream<S>) -> Result<(), Error>
-where
-    S: AsyncRead + AsyncWrite + Unpin + Send,
-{
-    let Ok(socket) = sink.reunite(stream) else { return Ok(()) };
-    copy(&mut socket.into_inner(), &mut tokio::io::sink()).await?;
-    Ok(())
-}
-
-fn close_frame(code: CloseCode, reason: &'static str) -> Message {
-    Message::Close(Some(CloseFrame { code, reason: Utf8Bytes::from_static(reason) }))
+    timeout(close_wait, closing).await.ok();
 }

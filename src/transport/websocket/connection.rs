@@ -1,23 +1,20 @@
-//! One plain WebSocket connection: a reading and a writing half in one task.
-//!
-//! Both halves run concurrently, so a replay that waits for outbox capacity is written meanwhile.
-//! The half that ends first ends the connection.
+//! One plain WebSocket connection. Its task reads, and otherwise waits for the end: the lane writes,
+//! so no delivery wakes this task.
 
 use std::{future::pending, sync::Arc, time::Duration};
 
-use futures_util::{SinkExt as _, StreamExt as _};
+use futures_util::StreamExt as _;
 use tokio::{
     io::{AsyncRead, AsyncWrite},
-    time::{Instant, sleep, timeout, timeout_at},
+    time::{Instant, timeout, timeout_at},
 };
-use tokio_tungstenite::tungstenite::{Error, Message};
-use tracing::debug;
+use tokio_tungstenite::tungstenite::Message;
 
 use super::{
     close::{ConnectionEnd, close},
     format::Format,
-    outbox::{UnansweredRequest, WebSocketOutbox, WriteBatch, WriterWork},
-    stream::{ActiveStream, Activity, MessageSink, MessageStream, split_stream},
+    outbox::{UnansweredRequest, WebSocketOutbox},
+    stream::{MessageStream, read_messages},
 };
 use crate::{
     chat::{
@@ -25,11 +22,10 @@ use crate::{
         ports::{ConnectionMetrics, Outbox},
     },
     domain::{CloseReason, Limits},
+    transport::lanes::LaneStream,
     wire::websocket::{RequestFrame, RequestKind},
 };
 
-/// The most bytes of one batch. The socket itself aborts when its peer accepts no bytes.
-const WRITE_BYTES: usize = 64 << 10;
 /// The longest wait for answers before the reason is sent.
 const ANSWER_WAIT_MAX: Duration = Duration::from_secs(1);
 /// The longest time for queued frames once the close has begun.
@@ -38,46 +34,45 @@ const FLUSH_WAIT: Duration = Duration::from_secs(2);
 const PROMPT_FLUSH_WAIT: Duration = Duration::from_millis(300);
 
 /// Serves a connection until it ends.
-pub(super) async fn run<S>(
-    stream: S,
+pub(super) async fn run(
+    stream: LaneStream,
     admission: Box<Admission>,
     format: Format,
     (limits, metrics): (Arc<Limits>, Arc<ConnectionMetrics>),
-) where
-    S: AsyncRead + AsyncWrite + Unpin + Send,
-{
-    let stream = ActiveStream::new(stream);
-    let activity = stream.activity();
-    let (mut sink, mut stream) = split_stream(stream, &limits).await;
-    let outbox = WebSocketOutbox::new(format, Arc::clone(&limits));
+) {
+    let writer = Arc::clone(stream.writer());
+    let outbox = WebSocketOutbox::new(format, Arc::clone(&limits), Arc::clone(&writer));
+    let mut stream = read_messages(stream, &limits).await;
     let end = tokio::select! {
-        end = read((&mut stream, &activity), admission, &outbox, (&limits, &metrics)) => end,
-        end = write(&mut sink, &outbox) => end,
-        end = close_timeout(&outbox) => end,
+        end = read(&mut stream, admission, &outbox, (&limits, &metrics)) => end,
+        end = wait_end(&outbox) => end,
     };
     if matches!(end, ConnectionEnd::ByServer(CloseReason::SlowReader)) {
         metrics.slow_reader();
     }
     // The session ended with `read`, so the connection has already left its rooms.
-    Box::pin(close(sink, stream, format, end)).await;
+    Box::pin(close(stream, &writer, format, end)).await;
 }
 
 /// Sends the reason of a rejection and closes the connection.
-pub(super) async fn reject<S>(stream: S, reason: CloseReason, format: Format, limits: &Limits)
-where
-    S: AsyncRead + AsyncWrite + Unpin + Send,
-{
-    let (sink, stream) = split_stream(ActiveStream::new(stream), limits).await;
-    close(sink, stream, format, ConnectionEnd::ByServer(reason)).await;
+pub(super) async fn reject(
+    stream: LaneStream,
+    reason: CloseReason,
+    format: Format,
+    limits: &Limits,
+) {
+    let writer = Arc::clone(stream.writer());
+    let stream = read_messages(stream, limits).await;
+    Box::pin(close(stream, &writer, format, ConnectionEnd::ByServer(reason))).await;
 }
 
 /// Handles requests one after the other. Returns when the peer ends the connection. When the server
-/// does, the writing half returns once all is written, and the session exists until then.
+/// does, `wait_end` returns once all is written, and the session exists until then.
 ///
 /// Everything but the wait is boxed: the task is as large as its largest step, and most of the time
 /// it waits.
 async fn read<S>(
-    (stream, activity): (&mut MessageStream<S>, &Activity),
+    stream: &mut MessageStream<S>,
     admission: Box<Admission>,
     outbox: &Arc<WebSocketOutbox>,
     (limits, metrics): (&Limits, &Arc<ConnectionMetrics>),
@@ -91,7 +86,7 @@ where
         let message = tokio::select! {
             biased;
             () = outbox.wait_reading_ends() => return pending().await,
-            message = next_message((&mut *stream, activity), outbox, limits) => message,
+            message = next_message(stream, outbox, limits) => message,
         };
         let message = match message {
             Ok(message) => message,
@@ -114,7 +109,7 @@ where
 /// The next message. A peer that sends no bytes receives a ping, and is disconnected if it sends none
 /// after that.
 async fn next_message<S>(
-    (stream, activity): (&mut MessageStream<S>, &Activity),
+    stream: &mut MessageStream<S>,
     outbox: &WebSocketOutbox,
     limits: &Limits,
 ) -> Result<Message, ConnectionEnd>
@@ -123,7 +118,7 @@ where
 {
     let mut pinged_at = None;
     loop {
-        let received_at = activity.received_at();
+        let received_at = stream.get_ref().received_at();
         let unanswered_since = pinged_at.filter(|pinged_at| *pinged_at >= received_at);
         let deadline = unanswered_since
             .map_or(received_at + limits.ping_interval, |since| since + limits.ping_timeout);
@@ -131,7 +126,7 @@ where
             Ok(Some(Ok(message))) => return Ok(message),
             Ok(Some(Err(error))) => return Err(ConnectionEnd::from_error(&error, limits)),
             Ok(None) => return Err(ConnectionEnd::ByPeer),
-            Err(_elapsed) if activity.received_at() > received_at => {}
+            Err(_elapsed) if stream.get_ref().received_at() > received_at => {}
             Err(_elapsed) if unanswered_since.is_some() => {
                 return Err(ConnectionEnd::ByServer(CloseReason::PingTimeout));
             }
@@ -179,50 +174,35 @@ fn reply_callback(
     })
 }
 
+/// Waits until the server closes the connection or the lane cannot write.
+async fn wait_end(outbox: &WebSocketOutbox) -> ConnectionEnd {
+    tokio::select! {
+        reason = answer_and_flush(outbox) => ConnectionEnd::ByServer(reason),
+        () = outbox.writer().ended() => ConnectionEnd::ByPeer,
+    }
+}
+
 /// Waits until the close begins, then at most for the time for answers and the flush time.
-async fn close_timeout(outbox: &WebSocketOutbox) -> ConnectionEnd {
+async fn answer_and_flush(outbox: &WebSocketOutbox) -> CloseReason {
     outbox.wait_reading_ends().await;
     if timeout(ANSWER_WAIT_MAX, outbox.closing()).await.is_err() {
         outbox.close_unanswered();
     }
     let reason = outbox.closing().await;
-    sleep(if reason.is_prompt() { PROMPT_FLUSH_WAIT } else { FLUSH_WAIT }).await;
-    ConnectionEnd::ByServer(reason)
-}
-
-/// Writes the queued frames, those that wait together in one write. Returns at the end.
-async fn write<S>(sink: &mut MessageSink<S>, outbox: &WebSocketOutbox) -> ConnectionEnd
-where
-    S: AsyncRead + AsyncWrite + Unpin + Send,
-{
-    loop {
-        let WriteBatch { messages, bytes } = match outbox.next_work(WRITE_BYTES).await {
-            WriterWork::Write(batch) => batch,
-            WriterWork::Close(reason) => return ConnectionEnd::ByServer(reason),
-        };
-        if let Err(error) = write_all(sink, messages).await {
-            debug!(%error, "write failed: the peer disconnected or accepts no bytes");
-            return ConnectionEnd::ByPeer;
-        }
-        outbox.written(bytes);
-    }
-}
-
-async fn write_all<S>(sink: &mut MessageSink<S>, messages: Vec<Message>) -> Result<(), Error>
-where
-    S: AsyncRead + AsyncWrite + Unpin + Send,
-{
-    for message in messages {
-        sink.feed(message).await?;
-    }
-    sink.flush().await
+    let flush_wait = if reason.is_prompt() { PROMPT_FLUSH_WAIT } else { FLUSH_WAIT };
+    timeout(flush_wait, outbox.writer().flushed()).await.ok();
+    reason
 }
 
 #[cfg(test)]
 mod tests {
-    use tokio::io::{AsyncWriteExt as _, DuplexStream, duplex};
+    use tokio::{
+        io::{AsyncWriteExt as _, DuplexStream, duplex},
+        time::sleep,
+    };
 
     use super::*;
+    use crate::transport::lanes::test_support;
 
     /// A text frame of 4 bytes, masked with zeros.
     const FRAME: [u8; 10] = *b"\x81\x84\0\0\0\0test";
@@ -230,7 +210,6 @@ mod tests {
     struct Peer {
         socket: DuplexStream,
         stream: MessageStream<DuplexStream>,
-        activity: Activity,
         outbox: Arc<WebSocketOutbox>,
         limits: Arc<Limits>,
     }
@@ -239,31 +218,29 @@ mod tests {
         async fn new() -> Self {
             let (socket, stream) = duplex(1 << 10);
             let limits = Arc::new(Limits::default());
-            let stream = ActiveStream::new(stream);
-            let activity = stream.activity();
-            let (_, stream) = split_stream(stream, &limits).await;
-            let outbox = WebSocketOutbox::new(Format::Json, Arc::clone(&limits));
-            Self { socket, stream, activity, outbox, limits }
+            let stream = read_messages(stream, &limits).await;
+            let (writer, _peer) = test_support::writer(&limits);
+            let outbox = WebSocketOutbox::new(Format::Json, Arc::clone(&limits), writer);
+            Self { socket, stream, outbox, limits }
         }
     }
 
     #[tokio::test(start_paused = true)]
     async fn a_frame_that_arrives_slowly_is_received() {
-        let Peer { mut socket, mut stream, activity, outbox, limits } = Peer::new().await;
+        let Peer { mut socket, mut stream, outbox, limits } = Peer::new().await;
         let slowly = async {
             for byte in FRAME {
                 sleep(limits.ping_interval.mul_f32(0.9)).await;
                 socket.write_all(&[byte]).await.unwrap();
             }
         };
-        let (received, ()) =
-            tokio::join!(next_message((&mut stream, &activity), &outbox, &limits), slowly);
+        let (received, ()) = tokio::join!(next_message(&mut stream, &outbox, &limits), slowly);
         assert!(matches!(received, Ok(message) if message == Message::text("test")));
     }
 
     #[tokio::test(start_paused = true)]
     async fn bytes_after_a_ping_are_an_answer() {
-        let Peer { mut socket, mut stream, activity, outbox, limits } = Peer::new().await;
+        let Peer { mut socket, mut stream, outbox, limits } = Peer::new().await;
         let between_pings = async {
             for byte in FRAME {
                 sleep(limits.ping_interval + limits.ping_timeout / 2).await;
@@ -271,15 +248,15 @@ mod tests {
             }
         };
         let (received, ()) =
-            tokio::join!(next_message((&mut stream, &activity), &outbox, &limits), between_pings);
+            tokio::join!(next_message(&mut stream, &outbox, &limits), between_pings);
         assert!(matches!(received, Ok(message) if message == Message::text("test")));
     }
 
     #[tokio::test(start_paused = true)]
     async fn a_silent_peer_is_disconnected_after_the_interval_and_the_timeout() {
-        let Peer { socket: _socket, mut stream, activity, outbox, limits } = Peer::new().await;
+        let Peer { socket: _socket, mut stream, outbox, limits } = Peer::new().await;
         let begin = Instant::now();
-        let received = next_message((&mut stream, &activity), &outbox, &limits).await;
+        let received = next_message(&mut stream, &outbox, &limits).await;
         assert!(matches!(received, Err(ConnectionEnd::ByServer(CloseReason::PingTimeout))));
         // The timer of tokio has a resolution of a millisecond.
         let expected = limits.ping_interval + limits.ping_timeout;

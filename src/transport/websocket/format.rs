@@ -4,12 +4,12 @@ use std::sync::Arc;
 
 use bytes::Bytes;
 use http::HeaderValue;
-use tokio_tungstenite::tungstenite::{Message, Utf8Bytes};
+use tokio_tungstenite::tungstenite::Message;
 
 use crate::{
     chat::{Reply, event::Delivery},
     domain::{CloseReason, Limits, Rejection},
-    transport::subprotocol,
+    transport::{lanes::frame, subprotocol},
     wire::{
         msgpack,
         websocket::{self, RequestFrame, RequestKind},
@@ -54,18 +54,17 @@ impl Format {
         }
     }
 
-    /// The frame of an event. It is encoded once for all connections of this format.
-    pub(super) fn event(self, delivery: &Arc<Delivery>, limits: &Limits) -> Message {
-        match self {
+    /// The frame of an event. It is made once for all connections of this format.
+    pub(super) fn event(self, delivery: &Arc<Delivery>, limits: &Limits) -> Bytes {
+        let frame = match self {
             Self::Json => {
-                let make = || Utf8Bytes::from(websocket::event(delivery, limits));
-                Message::Text(delivery.encoded(JSON_SLOT, make).clone())
+                delivery.encoded(JSON_SLOT, || frame::text(&websocket::event(delivery, limits)))
             }
             Self::MsgPack => {
-                let make = || msgpack::event(delivery, limits);
-                Message::Binary(Bytes::clone(delivery.encoded(MSGPACK_SLOT, make)))
+                delivery.encoded(MSGPACK_SLOT, || frame::binary(&msgpack::event(delivery, limits)))
             }
-        }
+        };
+        Bytes::clone(frame)
     }
 
     /// The frame of a reply, if the client receives one.
@@ -74,18 +73,18 @@ impl Format {
         kind: &RequestKind,
         ack: Option<u64>,
         reply: &Reply,
-    ) -> Option<Message> {
+    ) -> Option<Bytes> {
         match self {
-            Self::Json => websocket::reply(kind, ack, reply).map(Message::text),
-            Self::MsgPack => msgpack::reply(kind, ack, reply).map(Message::Binary),
+            Self::Json => websocket::reply(kind, ack, reply).map(|it| frame::text(&it)),
+            Self::MsgPack => msgpack::reply(kind, ack, reply).map(|it| frame::binary(&it)),
         }
     }
 
     /// The frame of `closing`.
-    pub(super) fn closing(self, reason: CloseReason) -> Message {
+    pub(super) fn closing(self, reason: CloseReason) -> Bytes {
         match self {
-            Self::Json => Message::text(websocket::closing(reason)),
-            Self::MsgPack => Message::Binary(msgpack::closing(reason)),
+            Self::Json => frame::text(&websocket::closing(reason)),
+            Self::MsgPack => frame::binary(&msgpack::closing(reason)),
         }
     }
 }
@@ -126,13 +125,14 @@ mod tests {
     }
 
     #[test]
-    fn each_format_of_an_event_is_encoded_once() {
+    fn each_format_of_an_event_is_framed_once() {
         let (delivery, limits) = (message_delivery("lobby", 1), Limits::default());
-        let (text, binary) =
-            (Format::Json.event(&delivery, &limits), Format::MsgPack.event(&delivery, &limits));
-        assert!(text.is_text() && binary.is_binary());
-        assert_eq!(Format::Json.event(&delivery, &limits), text);
-        let again = Format::MsgPack.event(&delivery, &limits).into_data();
-        assert_eq!(again.as_ptr(), binary.into_data().as_ptr(), "not encoded again");
+        let json = Format::Json.event(&delivery, &limits);
+        let packed = Format::MsgPack.event(&delivery, &limits);
+        assert_eq!((json[0], packed[0]), (0x81, 0x82), "text and binary");
+        for (format, frame) in [(Format::Json, json), (Format::MsgPack, packed)] {
+            let again = format.event(&delivery, &limits);
+            assert_eq!(again.as_ptr(), frame.as_ptr(), "{format:?} is shared");
+        }
     }
 }

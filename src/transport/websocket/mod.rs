@@ -14,13 +14,13 @@ use std::sync::Arc;
 use axum::body::Body;
 use http::{HeaderValue, Request, Response, StatusCode, header};
 use hyper::upgrade::OnUpgrade;
-use hyper_util::rt::TokioIo;
 use percent_encoding::percent_decode_str;
 use tracing::{Instrument as _, Span, debug};
 
 use self::format::Format;
 use super::{
     credentials,
+    lanes::{LaneStream, Lanes},
     origin::Origins,
     rejection::rejection_response,
     subprotocol::{self, Offer},
@@ -44,6 +44,7 @@ pub struct WebSocketTransport {
     origins: Arc<Origins>,
     in_query: QueryTokens,
     tasks: Tasks,
+    lanes: Lanes,
 }
 
 /// The outcome of a handshake.
@@ -55,15 +56,16 @@ enum HandshakeOutcome {
 }
 
 impl WebSocketTransport {
-    /// A transport that admits clients to `chat`.
+    /// A transport that admits clients to `chat`. The lanes write to them.
     pub fn new(
         chat: Arc<Chat>,
         origins: Arc<Origins>,
         in_query: QueryTokens,
         tasks: Tasks,
+        lanes: Lanes,
     ) -> Self {
         let limits = Arc::new(chat.limits().clone());
-        Self { chat, limits, origins, in_query, tasks }
+        Self { chat, limits, origins, in_query, tasks, lanes }
     }
 
     /// Answers a request for `/ws` or a path below it.
@@ -89,6 +91,7 @@ impl WebSocketTransport {
         drop(request);
         let format = Format::of(chosen.as_ref());
         let (limits, tasks) = (Arc::clone(&self.limits), self.tasks.clone());
+        let lanes = self.lanes.clone();
         // Boxed, because `Tasks` would hold the future twice.
         let span = match &outcome {
             HandshakeOutcome::Admitted(admission, _) => admission.span(Wire::WebSocket),
@@ -96,7 +99,7 @@ impl WebSocketTransport {
         };
         let connection = async move {
             tokio::select! {
-                () = serve(upgraded, outcome, format, limits) => (),
+                () = serve(upgraded, lanes, outcome, (format, limits)) => (),
                 () = tasks.overdue() => debug!("connection aborted at the end of the drain"),
             }
         };
@@ -145,12 +148,12 @@ fn handshake_error_response(error: HandshakeError) -> Response<Body> {
 
 async fn serve(
     upgraded: OnUpgrade,
+    lanes: Lanes,
     outcome: HandshakeOutcome,
-    format: Format,
-    limits: Arc<Limits>,
+    (format, limits): (Format, Arc<Limits>),
 ) {
     let stream = match upgraded.await {
-        Ok(stream) => TokioIo::new(stream),
+        Ok(upgraded) => LaneStream::new(upgraded, &lanes, &limits),
         Err(error) => return debug!(%error, "upgrade failed"),
     };
     match outcome {

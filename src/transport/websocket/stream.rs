@@ -1,58 +1,42 @@
-//! The stream of a plain WebSocket connection, in two halves. It records when bytes were last
-//! received: a frame that takes long to arrive is a sign of life, too.
+//! The incoming side of a plain WebSocket connection. It records when bytes were last received: a
+//! frame that takes long to arrive is a sign of life, too.
+//!
+//! Outgoing frames are written by the lane. The codec only answers pings and closes.
 
 use std::{
     io,
     pin::Pin,
-    sync::Arc,
     task::{Context, Poll, ready},
 };
 
-use futures_util::{
-    StreamExt as _,
-    stream::{SplitSink, SplitStream},
-};
-use parking_lot::Mutex;
 use tokio::{
     io::{AsyncRead, AsyncWrite, ReadBuf},
     time::Instant,
 };
 use tokio_tungstenite::{
     WebSocketStream,
-    tungstenite::{
-        Message,
-        protocol::{Role, WebSocketConfig},
-    },
+    tungstenite::protocol::{Role, WebSocketConfig},
 };
 
 use crate::domain::Limits;
 
 /// The size of the read buffer, which exists as long as the connection.
 const READ_BUFFER_BYTES: usize = 512;
-/// The bytes that are collected before a write. The buffer keeps its memory, so it is small.
-const WRITE_BUFFER_BYTES: usize = 4 << 10;
+/// The bytes that the codec collects before a write: none, so that each write holds whole frames.
+const WRITE_BUFFER_BYTES: usize = 0;
 
-/// The writing half.
-pub(super) type MessageSink<S> = SplitSink<WebSocketStream<ActiveStream<S>>, Message>;
-/// The reading half.
-pub(super) type MessageStream<S> = SplitStream<WebSocketStream<ActiveStream<S>>>;
-
-/// The time at which bytes were last received. Clones are handles to the same time.
-#[derive(Clone, Debug)]
-pub(super) struct Activity(Arc<Mutex<Instant>>);
+/// The messages of a client.
+pub(super) type MessageStream<S> = WebSocketStream<ActiveStream<S>>;
 
 /// A stream that records when it receives bytes.
 #[derive(Debug)]
 pub(super) struct ActiveStream<S> {
     stream: S,
-    activity: Activity,
+    received_at: Instant,
 }
 
-/// The two halves of a connection.
-pub(super) async fn split_stream<S>(
-    stream: ActiveStream<S>,
-    limits: &Limits,
-) -> (MessageSink<S>, MessageStream<S>)
+/// Reads messages from `stream`.
+pub(super) async fn read_messages<S>(stream: S, limits: &Limits) -> MessageStream<S>
 where
     S: AsyncRead + AsyncWrite + Unpin + Send,
 {
@@ -62,25 +46,14 @@ where
         .write_buffer_size(WRITE_BUFFER_BYTES)
         .max_message_size(Some(frame_bytes_max))
         .max_frame_size(Some(frame_bytes_max));
-    WebSocketStream::from_raw_socket(stream, Role::Server, Some(config)).await.split()
-}
-
-impl Activity {
-    /// The time at which bytes were last received, or the begin of the connection.
-    pub(super) fn received_at(&self) -> Instant {
-        *self.0.lock()
-    }
+    let stream = ActiveStream { stream, received_at: Instant::now() };
+    WebSocketStream::from_raw_socket(stream, Role::Server, Some(config)).await
 }
 
 impl<S> ActiveStream<S> {
-    /// A stream that begins now.
-    pub(super) fn new(stream: S) -> Self {
-        Self { stream, activity: Activity(Arc::new(Mutex::new(Instant::now()))) }
-    }
-
-    /// A handle to the time at which bytes were last received.
-    pub(super) fn activity(&self) -> Activity {
-        self.activity.clone()
+    /// The time at which bytes were last received, or the begin of the connection.
+    pub(super) fn received_at(&self) -> Instant {
+        self.received_at
     }
 }
 
@@ -93,7 +66,7 @@ impl<S: AsyncRead + Unpin> AsyncRead for ActiveStream<S> {
         let before = buffer.filled().len();
         ready!(Pin::new(&mut self.stream).poll_read(cx, buffer))?;
         if buffer.filled().len() > before {
-            *self.activity.0.lock() = Instant::now();
+            self.received_at = Instant::now();
         }
         Poll::Ready(Ok(()))
     }

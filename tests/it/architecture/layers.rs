@@ -81,6 +81,7 @@ const LAYERS: [Layer; 14] = [
             "serde_json",
             "socket2",
             "socketioxide",
+            "thiserror",
             "tokio",
             "tokio_tungstenite",
             "tower",

@@ -1,0 +1,97 @@
+//! Frames of a WebSocket server (RFC 6455, section 5.2).
+//!
+//! A server does not mask its frames, so one frame with its header serves all connections.
+
+use bytes::Bytes;
+
+/// The first byte of a whole text frame.
+const TEXT: u8 = 0x81;
+/// The first byte of a whole binary frame.
+const BINARY: u8 = 0x82;
+/// The first byte of a close frame.
+const CLOSE: u8 = 0x88;
+/// A ping without content.
+const PING: &[u8] = &[0x89, 0];
+
+/// The most bytes of a header.
+const HEADER_BYTES_MAX: usize = 10;
+/// Marks a length of two bytes.
+const LENGTH_16: u8 = 126;
+/// Marks a length of eight bytes.
+const LENGTH_64: u8 = 127;
+
+/// A text frame.
+pub(in crate::transport) fn text(content: &str) -> Bytes {
+    frame(TEXT, &[content.as_bytes()])
+}
+
+/// A binary frame.
+pub(in crate::transport) fn binary(content: &[u8]) -> Bytes {
+    frame(BINARY, &[content])
+}
+
+/// A ping.
+pub(in crate::transport) fn ping() -> Bytes {
+    Bytes::from_static(PING)
+}
+
+/// A close frame. Its code and reason have at most 125 bytes.
+pub(in crate::transport) fn close(code: u16, reason: &str) -> Bytes {
+    debug_assert!(reason.len() <= 123, "a control frame has a short length");
+    frame(CLOSE, &[&code.to_be_bytes(), reason.as_bytes()])
+}
+
+fn frame(first: u8, parts: &[&[u8]]) -> Bytes {
+    let length: usize = parts.iter().map(|it| it.len()).sum();
+    let mut frame = Vec::with_capacity(HEADER_BYTES_MAX + length);
+    frame.push(first);
+    match (u8::try_from(length), u16::try_from(length)) {
+        (Ok(short), _) if short < LENGTH_16 => frame.push(short),
+        (_, Ok(medium)) => {
+            frame.push(LENGTH_16);
+            frame.extend(medium.to_be_bytes());
+        }
+        _ => {
+            frame.push(LENGTH_64);
+            frame.extend((length as u64).to_be_bytes());
+        }
+    }
+    for part in parts {
+        frame.extend_from_slice(part);
+    }
+    Bytes::from(frame)
+}
+
+#[cfg(test)]
+mod tests {
+    use std::io::Cursor;
+
+    use tokio_tungstenite::tungstenite::{
+        Message, WebSocket,
+        protocol::{CloseFrame, Role},
+    };
+
+    use super::*;
+
+    /// What a client reads.
+    fn read(frame: &Bytes) -> Message {
+        let stream = Cursor::new(frame.to_vec());
+        WebSocket::from_raw_socket(stream, Role::Client, None).read().unwrap()
+    }
+
+    #[test]
+    fn clients_read_frames_of_every_length() {
+        for length in [0, 1, 125, 126, 127, 65_535, 65_536, 70_000] {
+            let content = "x".repeat(length);
+            assert_eq!(read(&text(&content)), Message::text(content.as_str()), "{length}");
+            assert_eq!(read(&binary(content.as_bytes())), Message::binary(content), "{length}");
+        }
+    }
+
+    #[test]
+    fn clients_read_control_frames() {
+        assert_eq!(read(&ping()), Message::Ping(Bytes::new()));
+        let expected = CloseFrame { code: 4001.into(), reason: "why".into() };
+        assert_eq!(read(&close(4001, "why")), Message::Close(Some(expected)));
+    }
+}

@@ -1,0 +1,266 @@
+//! The frames of one connection and the states of their way out: decisions without locks or tasks.
+
+use std::{collections::VecDeque, io, mem};
+
+use bytes::Bytes;
+use tracing::debug;
+
+use super::output::{Output, Written};
+use crate::domain::Limits;
+
+/// The bytes that a frame counts in addition to its content.
+pub(super) const FRAME_BYTES: usize = 64;
+
+/// A bounded queue of whole frames, and the output that writes them.
+#[derive(Debug)]
+pub(super) struct WriteQueue {
+    /// The frames that are not in flight.
+    waiting: VecDeque<Bytes>,
+    /// The number of frames that are not written whole.
+    frames: usize,
+    /// The bytes that they count.
+    bytes: usize,
+    intake: Intake,
+    phase: Phase,
+    /// Whether a task waits for progress.
+    is_watched: bool,
+}
+
+/// The queue is full: the peer reads too slowly.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]
+#[error("the queue of the connection is full")]
+pub(in crate::transport) struct QueueFull;
+
+/// Which frames are queued. It only moves forward.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
+pub(super) enum Intake {
+    /// All.
+    Events,
+    /// Those of the codec only.
+    Codec,
+    /// None.
+    Shut,
+    /// None, and the write half is shut down once all is written.
+    Finished,
+}
+
+/// Which task has the output.
+#[derive(Debug)]
+enum Phase {
+    /// Nothing waits.
+    Idle(Output),
+    /// The writer is on the list of its lane.
+    Listed(Output),
+    /// The lane writes.
+    Writing,
+    /// A task waits until the socket is writable.
+    Blocked,
+    /// The write half is shut down, or is about to be by the task that has it.
+    Ended,
+}
+
+/// What follows a turn.
+#[derive(Debug)]
+pub(super) enum NextStep {
+    Rest,
+    List,
+    WaitWritable(Output),
+}
+
+/// What a queue holds.
+#[cfg(test)]
+#[derive(Clone, Copy, Debug)]
+pub(super) struct Usage {
+    pub(super) frames: usize,
+    pub(super) bytes: usize,
+}
+
+impl WriteQueue {
+    pub(super) fn new(output: Output) -> Self {
+        Self {
+            waiting: VecDeque::new(),
+            frames: 0,
+            bytes: 0,
+            intake: Intake::Events,
+            phase: Phase::Idle(output),
+            is_watched: false,
+        }
+    }
+
+    /// Queues frames of a `kind`, or ignores them. Only events are bounded in their number. Returns
+    /// whether the writer has to be listed.
+    pub(super) fn push(
+        &mut self,
+        frames: Bytes,
+        kind: Intake,
+        limits: &Limits,
+    ) -> Result<bool, QueueFull> {
+        if self.intake > kind {
+            return Ok(false);
+        }
+        let is_event = kind == Intake::Events;
+        if (is_event && self.frames >= limits.outbox_events_max.get())
+            || self.bytes + cost(&frames) > limits.outbox_bytes_max.get()
+        {
+            return Err(QueueFull);
+        }
+        self.append(frames);
+        Ok(self.make_ready())
+    }
+
+    /// Queues frames beyond the bounds, and none after them. Returns whether the writer has to be
+    /// listed.
+    pub(super) fn push_last(&mut self, frames: impl IntoIterator<Item = Bytes>) -> bool {
+        if self.intake >= Intake::Shut {
+            return false;
+        }
+        self.intake = Intake::Shut;
+        for frame in frames {
+            self.append(frame);
+        }
+        self.make_ready()
+    }
+
+    /// Queues less from now on.
+    pub(super) fn restrict(&mut self, intake: Intake) {
+        self.intake = self.intake.max(intake);
+    }
+
+    pub(super) fn drop_waiting(&mut self) {
+        let dropped = mem::take(&mut self.waiting);
+        self.frames -= dropped.len();
+        self.bytes -= dropped.iter().map(cost).sum::<usize>();
+    }
+
+    /// Ends after the last frame. Returns the output if nothing waits.
+    pub(super) fn finish(&mut self) -> Option<Output> {
+        self.restrict(Intake::Finished);
+        if matches!(self.phase, Phase::Idle(_)) { self.end() } else { None }
+    }
+
+    /// Drops the frames and ends. Returns the output if no task has it.
+    pub(super) fn end(&mut self) -> Option<Output> {
+        self.waiting = VecDeque::new();
+        (self.frames, self.bytes) = (0, 0);
+        self.intake = Intake::Finished;
+        match mem::replace(&mut self.phase, Phase::Ended) {
+            Phase::Idle(output) | Phase::Listed(output) => Some(output),
+            Phase::Writing | Phase::Blocked | Phase::Ended => None,
+        }
+    }
+
+    /// Takes the output of a listed writer, with the frames of the turn.
+    pub(super) fn begin_turn(&mut self) -> Option<Output> {
+        match mem::replace(&mut self.phase, Phase::Writing) {
+            Phase::Listed(mut output) => {
+                output.fill(&mut self.waiting);
+                Some(output)
+            }
+            other => {
+                self.phase = other;
+                None
+            }
+        }
+    }
+
+    /// Returns what follows, and the output if it is not needed any more.
+    pub(super) fn end_turn(
+        &mut self,
+        output: Output,
+        written: Written,
+    ) -> (NextStep, Option<Output>) {
+        if self.has_ended() {
+            return (NextStep::Rest, Some(output));
+        }
+        self.frames -= written.frames;
+        self.bytes -= written.bytes + written.frames * FRAME_BYTES;
+        match written.result {
+            Ok(()) if !self.waiting.is_empty() => {
+                self.phase = Phase::Listed(output);
+                (NextStep::List, None)
+            }
+            Ok(()) if self.intake != Intake::Finished => {
+                self.phase = Phase::Idle(output);
+                (NextStep::Rest, None)
+            }
+            Ok(()) => {
+                self.end();
+                (NextStep::Rest, Some(output))
+            }
+            Err(error) if error.kind() == io::ErrorKind::WouldBlock => {
+                self.phase = Phase::Blocked;
+                (NextStep::WaitWritable(output), None)
+            }
+            Err(error) => {
+                debug!(%error, "write failed: the peer disconnected");
+                self.end();
+                (NextStep::Rest, Some(output))
+            }
+        }
+    }
+
+    /// Lists the writer again. Returns the output if it has ended meanwhile.
+    pub(super) fn unblock(&mut self, output: Output) -> Option<Output> {
+        if !matches!(self.phase, Phase::Blocked) {
+            return Some(output);
+        }
+        self.phase = Phase::Listed(output);
+        None
+    }
+
+    pub(super) fn has_ended(&self) -> bool {
+        matches!(self.phase, Phase::Ended)
+    }
+
+    /// Whether all is written.
+    pub(super) fn is_empty(&self) -> bool {
+        self.frames == 0
+    }
+
+    /// Whether less than half of the queue is used, or events are ignored.
+    pub(super) fn has_capacity(&self, limits: &Limits) -> bool {
+        self.intake != Intake::Events
+            || (self.frames < limits.outbox_events_max.get() / 2
+                && self.bytes < limits.outbox_bytes_max.get() / 2)
+    }
+
+    /// A task waits for progress from now on.
+    pub(super) fn watch(&mut self) {
+        self.is_watched = true;
+    }
+
+    /// Whether a task waits for progress. Resets it.
+    pub(super) fn take_watch(&mut self) -> bool {
+        mem::take(&mut self.is_watched)
+    }
+
+    #[cfg(test)]
+    pub(super) fn usage(&self) -> Usage {
+        Usage { frames: self.frames, bytes: self.bytes }
+    }
+
+    fn append(&mut self, frames: Bytes) {
+        self.bytes += cost(&frames);
+        self.frames += 1;
+        self.waiting.push_back(frames);
+    }
+
+    /// Returns whether the writer has to be listed.
+    fn make_ready(&mut self) -> bool {
+        match mem::replace(&mut self.phase, Phase::Writing) {
+            Phase::Idle(output) if self.frames > 0 => {
+                self.phase = Phase::Listed(output);
+                true
+            }
+            other => {
+                self.phase = other;
+                false
+            }
+        }
+    }
+}
+
+/// The bytes that a frame counts until it is written.
+fn cost(frame: &Bytes) -> usize {
+    frame.len() + FRAME_BYTES
+}

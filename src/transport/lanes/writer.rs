@@ -1,0 +1,232 @@
+//! The way out of one connection: a queue of whole frames that a lane writes.
+
+use std::{future::poll_fn, sync::Arc};
+
+use bytes::Bytes;
+use parking_lot::{Mutex, MutexGuard};
+use tokio::{
+    sync::Notify,
+    time::{Instant, timeout_at},
+};
+use tracing::debug;
+
+#[cfg(test)]
+use super::queue::Usage;
+use super::{
+    lane::{Lane, Turn},
+    output::{LaneSocket, Output},
+    queue::{Intake, NextStep, QueueFull, WriteQueue},
+};
+use crate::domain::Limits;
+
+/// The writer of a connection. Every method returns at once, unless it is async.
+///
+/// # Guarantees
+/// - Frames are written whole and in the order of the calls.
+/// - The queue has at most `outbox_events_max` events and `outbox_bytes_max` bytes. A frame counts
+///   until the system has accepted it.
+/// - The writer ends when a write fails, when the socket accepts no byte for `write_stall_max`, and
+///   when it is finished or aborted. Later frames are ignored.
+#[derive(Debug)]
+pub(in crate::transport) struct LaneWriter {
+    limits: Arc<Limits>,
+    lane: Arc<Lane>,
+    queue: Mutex<WriteQueue>,
+    /// Notifies tasks that wait for capacity or for the last byte.
+    progress: Notify,
+    ended: Notify,
+}
+
+impl LaneWriter {
+    pub(super) fn new(lane: &Arc<Lane>, socket: Box<dyn LaneSocket>, limits: Arc<Limits>) -> Self {
+        let queue = WriteQueue::new(Output::new(socket, lane.join()));
+        Self {
+            limits,
+            lane: Arc::clone(lane),
+            queue: Mutex::new(queue),
+            progress: Notify::new(),
+            ended: Notify::new(),
+        }
+    }
+
+    /// Queues the frame of an event.
+    pub(in crate::transport) fn push(self: &Arc<Self>, frame: Bytes) -> Result<(), QueueFull> {
+        let is_ready = self.queue.lock().push(frame, Intake::Events, &self.limits)?;
+        if is_ready {
+            self.list();
+        }
+        Ok(())
+    }
+
+    /// Queues whole frames of a codec or an engine: answers to pings and closes, pings. They are
+    /// bounded in bytes only, because a peer may send many pings at once.
+    pub(in crate::transport) fn push_codec(
+        self: &Arc<Self>,
+        frames: Bytes,
+    ) -> Result<(), QueueFull> {
+        let is_ready = self.queue.lock().push(frames, Intake::Codec, &self.limits)?;
+        if is_ready {
+            self.list();
+        }
+        Ok(())
+    }
+
+    /// Queues the last frames of the connection, whatever the queue holds. None follows.
+    pub(in crate::transport) fn push_last(
+        self: &Arc<Self>,
+        frames: impl IntoIterator<Item = Bytes>,
+    ) {
+        let is_ready = self.queue.lock().push_last(frames);
+        if is_ready {
+            self.list();
+        }
+    }
+
+    /// Ignores events from now on.
+    pub(in crate::transport) fn seal(&self) {
+        let mut queue = self.queue.lock();
+        queue.restrict(Intake::Codec);
+        self.unlock(queue);
+    }
+
+    /// Drops the frames that are not in flight.
+    pub(in crate::transport) fn drop_waiting(&self) {
+        let mut queue = self.queue.lock();
+        queue.drop_waiting();
+        self.unlock(queue);
+    }
+
+    /// Writes what is queued and then shuts the write half down. Nothing is queued any more.
+    pub(in crate::transport) fn finish(&self) {
+        let mut queue = self.queue.lock();
+        let unused = queue.finish();
+        self.unlock(queue);
+        drop(unused);
+    }
+
+    /// Shuts the write half down. Queued frames are dropped.
+    pub(in crate::transport) fn abort(&self) {
+        let mut queue = self.queue.lock();
+        let unused = queue.end();
+        self.unlock(queue);
+        drop(unused);
+    }
+
+    /// Whether less than half of the queue is used, or events are ignored.
+    pub(in crate::transport) fn has_capacity(&self) -> bool {
+        self.queue.lock().has_capacity(&self.limits)
+    }
+
+    /// Waits until [`has_capacity`](Self::has_capacity). Cancel-safe.
+    pub(in crate::transport) async fn wait_for_capacity(&self) {
+        self.wait_for_progress(|queue| queue.has_capacity(&self.limits)).await;
+    }
+
+    /// Waits until all is written or the writer has ended. Cancel-safe.
+    pub(in crate::transport) async fn flushed(&self) {
+        self.wait_for_progress(WriteQueue::is_empty).await;
+    }
+
+    /// Whether the writer has ended.
+    pub(in crate::transport) fn has_ended(&self) -> bool {
+        self.queue.lock().has_ended()
+    }
+
+    /// Waits until the writer has ended. Cancel-safe.
+    pub(in crate::transport) async fn ended(&self) {
+        loop {
+            // Created before the check, so that it receives every notification after the check.
+            let ended = self.ended.notified();
+            if self.has_ended() {
+                return;
+            }
+            ended.await;
+        }
+    }
+
+    #[cfg(test)]
+    pub(super) fn usage(&self) -> Usage {
+        self.queue.lock().usage()
+    }
+
+    /// Writes what waits, as far as the socket accepts it. Only the lane calls this.
+    ///
+    /// The queue is not locked during the write: a fan-out never waits for the system.
+    pub(super) fn turn(&self) -> NextStep {
+        let output = self.queue.lock().begin_turn();
+        let Some(mut output) = output else { return NextStep::Rest };
+        let written = output.write();
+        let mut queue = self.queue.lock();
+        let (next, unused) = queue.end_turn(output, written);
+        self.unlock(queue);
+        drop(unused);
+        next
+    }
+
+    /// Returns the output of a socket that is writable again.
+    pub(super) fn unblock(self: &Arc<Self>, output: Output) {
+        let unused = self.queue.lock().unblock(output);
+        if unused.is_none() {
+            self.list();
+        }
+    }
+
+    /// Waits until the socket accepts bytes again, within the stall deadline.
+    async fn wait_writable(self: Arc<Self>, mut output: Output) {
+        let since = output.stalled_since().unwrap_or_else(Instant::now);
+        let deadline = since + self.limits.write_stall_max;
+        let ready = tokio::select! {
+            ready = timeout_at(deadline, poll_fn(|cx| output.poll_write_ready(cx))) => ready,
+            () = self.ended() => return,
+        };
+        match ready {
+            Ok(Ok(())) => return self.unblock(output),
+            Ok(Err(error)) => debug!(%error, "write failed: the peer disconnected"),
+            Err(_elapsed) => debug!("write stalled: the peer accepts no bytes"),
+        }
+        self.abort();
+    }
+
+    async fn wait_for_progress(&self, is_reached: impl Fn(&WriteQueue) -> bool) {
+        loop {
+            let progress = self.progress.notified();
+            {
+                let mut queue = self.queue.lock();
+                if is_reached(&queue) {
+                    return;
+                }
+                queue.watch();
+            }
+            progress.await;
+        }
+    }
+
+    /// Unlocks the queue after it made progress.
+    fn unlock(&self, mut queue: MutexGuard<'_, WriteQueue>) {
+        let (is_watched, has_ended) = (queue.take_watch(), queue.has_ended());
+        drop(queue);
+        if is_watched {
+            self.progress.notify_waiters();
+        }
+        if has_ended {
+            self.ended.notify_waiters();
+        }
+    }
+
+    fn list(self: &Arc<Self>) {
+        self.lane.list(Arc::<Self>::clone(self));
+    }
+}
+
+impl Turn for LaneWriter {
+    fn take_turn(self: Arc<Self>) {
+        match self.turn() {
+            NextStep::Rest => (),
+            NextStep::List => self.list(),
+            NextStep::WaitWritable(output) => {
+                let tasks = self.lane.tasks().clone();
+                tasks.spawn("blocked socket", self.wait_writable(output));
+            }
+        }
+    }
+}
