@@ -81,7 +81,8 @@ pub trait Store: Send + Sync + 'static {
     /// Whether a user of exactly this name was in a batch's `seen`, and was not removed since.
     async fn user_exists(&self, space: &Space, user: &UserName) -> Result<bool, Fault>;
 
-    /// Whether a user whose name looks like this was ever seen as [`IdentityKind::Registered`].
+    /// Whether a user whose name looks like this was ever seen as registered
+    /// ([`IdentityKind`](super::IdentityKind)).
     async fn is_registered(&self, space: &Space, key: &NameKey) -> Result<bool, Fault>;
 
     /// The time at which each of these users was last seen, with any device.
@@ -119,8 +120,9 @@ pub trait Store: Send + Sync + 'static {
 /// The content of one transaction. Its parts take effect in the order of the fields.
 #[derive(Clone, Debug, Default)]
 pub struct Batch {
-    /// Users that connected, known or new. A user with another [`IdentityKind`] than the name's
-    /// last one is another user: the memberships of the last one are removed.
+    /// Users that connected, known or new. A user with another
+    /// [`IdentityKind`](super::IdentityKind) than the name's last one is another user: the
+    /// memberships of the last one are removed.
     pub seen: Vec<UserSeen>,
     /// Users that disconnected. Unknown users are ignored.
     pub departed: Vec<UserDeparted>,
