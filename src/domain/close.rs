@@ -1,5 +1,7 @@
 //! Why the server ends a connection.
 
+use std::time::Duration;
+
 /// A reason that the client receives. `wire` holds the table of codes.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
 pub enum CloseReason {
@@ -45,6 +47,9 @@ impl CloseReason {
         Self::SignedOut,
         Self::NameTaken,
     ];
+
+    /// The longest wait for answers before the client receives the reason.
+    pub const ANSWER_WAIT_MAX: Duration = Duration::from_secs(1);
 
     /// Whether the requests that were received are answered before the client receives the reason.
     pub fn answers_first(self) -> bool {

@@ -26,8 +26,6 @@ use crate::{
     wire::websocket::{RequestFrame, RequestKind},
 };
 
-/// The longest wait for answers before the reason is sent.
-const ANSWER_WAIT_MAX: Duration = Duration::from_secs(1);
 /// The longest time for queued frames once the close has begun.
 const FLUSH_WAIT: Duration = Duration::from_secs(2);
 /// The same for a prompt close reason. With the wait for the close it is less than a second.
@@ -185,7 +183,7 @@ async fn wait_end(outbox: &WebSocketOutbox) -> ConnectionEnd {
 /// Waits until the close begins, then at most for the time for answers and the flush time.
 async fn answer_and_flush(outbox: &WebSocketOutbox) -> CloseReason {
     outbox.wait_reading_ends().await;
-    if timeout(ANSWER_WAIT_MAX, outbox.closing()).await.is_err() {
+    if timeout(CloseReason::ANSWER_WAIT_MAX, outbox.closing()).await.is_err() {
         outbox.close_unanswered();
     }
     let reason = outbox.closing().await;

@@ -13,9 +13,6 @@ use crate::{
     transport::socketio::{engine, payload},
 };
 
-/// The longest wait for answers before `closing` is sent.
-const ANSWER_WAIT_MAX: Duration = Duration::from_secs(1);
-
 impl EngineSession {
     /// The phase of the close.
     pub(in crate::transport::socketio) fn close_phase(&self) -> ClosePhase {
@@ -50,7 +47,8 @@ impl EngineSession {
 
     /// Waits for the answers, and closes the session.
     async fn close_answered(self: Arc<Self>, reason: CloseReason) {
-        timeout(ANSWER_WAIT_MAX, self.wait_until(State::is_answered)).await.ok();
+        let answered = self.wait_until(State::is_answered);
+        timeout(CloseReason::ANSWER_WAIT_MAX, answered).await.ok();
         let step = self.state.lock().begin_notifying();
         self.take_step(step, reason);
     }
