@@ -27,7 +27,7 @@ pub(crate) fn measure(criterion: &mut Criterion) {
         ("missed of 200", missed()),
         ("get users of 200", users()),
     ];
-    let limits = Limits::default();
+    let (limits, root) = (Limits::default(), wire::socketio::Namespace::new("/"));
     for (name, event) in events {
         let mut group = criterion.benchmark_group(format!("encode/{name}"));
         group.measurement_time(Duration::from_secs(1));
@@ -39,7 +39,8 @@ pub(crate) fn measure(criterion: &mut Criterion) {
             bencher.iter_batched_ref(fresh, write, BatchSize::SmallInput);
         });
         group.bench_function("socket.io", |bencher| {
-            let write = |it: &mut Arc<Delivery>| wire::socketio::event(it, &limits).1.bytes();
+            let write =
+                |it: &mut Arc<Delivery>| wire::socketio::event(it, &root, &limits).text.len();
             bencher.iter_batched_ref(fresh, write, BatchSize::SmallInput);
         });
         group.bench_function("msgpack", |bencher| {

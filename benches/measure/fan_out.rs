@@ -22,6 +22,8 @@ const CONNECTIONS: usize = 1000;
 const BURST: u64 = 100;
 /// The slot of a delivery in which `transport::websocket` keeps its frame.
 const FRAME_SLOT: usize = 1;
+/// The slot of a delivery in which `transport::socketio` keeps its frame.
+const SOCKETIO_SLOT: usize = 0;
 
 /// The kinds of connections: those that ignore deliveries show the cost of the hub itself.
 const KINDS: [(&str, Encode); 3] = [("nothing", nothing), ("json", json), ("socket.io", socketio)];
@@ -116,8 +118,10 @@ fn json(delivery: &Arc<Delivery>, limits: &Limits) -> u64 {
     frame.len() as u64
 }
 
-/// Like a Socket.IO connection, up to the hand-over to the engine.
+/// Like a Socket.IO connection: its text, without the header of the frame.
 fn socketio(delivery: &Arc<Delivery>, limits: &Limits) -> u64 {
-    let (_name, packet) = wire::socketio::event(delivery, limits);
-    packet.bytes() as u64
+    let root = || wire::socketio::Namespace::new("/");
+    let make = || Utf8Bytes::from(wire::socketio::event(delivery, &root(), limits).text);
+    let frame = delivery.encoded(SOCKETIO_SLOT, make).clone();
+    frame.len() as u64
 }

@@ -28,8 +28,8 @@ use crate::{
     tasks::Tasks,
     telemetry::metrics::{MetricsSnapshot, ProcessMetrics},
     transport::{
-        http, lanes::Lanes, listener::Listener, origin::Origins, socketio::SocketIoTransport,
-        websocket::WebSocketTransport,
+        TransportParts, http, lanes::Lanes, listener::Listener, origin::Origins,
+        socketio::SocketIoTransport, websocket::WebSocketTransport,
     },
 };
 
@@ -278,14 +278,15 @@ async fn until_drain(tasks: Tasks, task: impl Future<Output = ()>) {
 fn router(config: &Config, chat: &Arc<Chat>, client_tasks: &Tasks) -> axum::Router {
     let origins = config.origins.iter().map(AllowedOrigin::as_raw).map(str::to_owned).collect();
     let origins = Arc::new(Origins::new(origins));
-    let in_query = config.token.in_query;
-    let (shared, open_to) = (|| Arc::clone(chat), || Arc::clone(&origins));
-    let socketio =
-        SocketIoTransport::new(shared(), &config.spaces, open_to(), in_query, client_tasks.clone());
-    let lanes = Lanes::start(client_tasks);
-    let websocket =
-        WebSocketTransport::new(shared(), open_to(), in_query, client_tasks.clone(), lanes);
-    http::router(shared(), open_to(), socketio, websocket)
+    let parts = TransportParts {
+        origins: Arc::clone(&origins),
+        in_query: config.token.in_query,
+        tasks: client_tasks.clone(),
+        lanes: Lanes::start(client_tasks),
+    };
+    let socketio = SocketIoTransport::new(Arc::clone(chat), &config.spaces, parts.clone());
+    let websocket = WebSocketTransport::new(Arc::clone(chat), parts);
+    http::router(Arc::clone(chat), origins, socketio, websocket)
 }
 
 fn rules(config: &Config, node: NodeId) -> ChatRules {

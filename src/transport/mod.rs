@@ -17,3 +17,21 @@ pub mod socketio;
 mod subprotocol;
 mod upgrade;
 pub mod websocket;
+
+use std::sync::Arc;
+
+use self::{lanes::Lanes, origin::Origins};
+use crate::{domain::QueryTokens, tasks::Tasks};
+
+/// What the transports of a server share.
+#[derive(Clone, Debug)]
+pub struct TransportParts {
+    /// The origins of pages that may connect.
+    pub origins: Arc<Origins>,
+    /// Whether tokens in queries are accepted.
+    pub in_query: QueryTokens,
+    /// The tasks of connections, which end at the drain.
+    pub tasks: Tasks,
+    /// What writes to the connections.
+    pub lanes: Lanes,
+}

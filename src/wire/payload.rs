@@ -47,6 +47,13 @@ pub(super) fn json(data: &impl Serialize) -> String {
     serde_json::to_string(data).expect(SERIALIZES)
 }
 
+/// Appends a wire struct as JSON text.
+pub(super) fn append_json(text: String, data: &impl Serialize) -> String {
+    let mut bytes = text.into_bytes();
+    serde_json::to_writer(&mut bytes, data).expect(SERIALIZES);
+    String::from_utf8(bytes).expect(SERIALIZES)
+}
+
 /// A time, which serializes as RFC 3339 in UTC with milliseconds.
 #[derive(Clone, Copy, Debug)]
 pub(super) struct Timestamp(pub(super) OffsetDateTime);

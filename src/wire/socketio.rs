@@ -5,23 +5,19 @@ use std::{borrow::Cow, fmt, sync::Arc};
 use bytes::Bytes;
 use percent_encoding::percent_decode_str;
 use serde::{
-    Deserialize, Deserializer, Serialize, Serializer,
+    Deserialize, Deserializer, Serialize,
     de::{Error, IgnoredAny, SeqAccess, Visitor},
-    ser::{SerializeMap, SerializeSeq},
 };
-use serde_json::{
-    Value,
-    value::{RawValue, to_raw_value},
-};
+use serde_json::{Value, value::RawValue};
 
 pub use super::request::RequestKind;
 use super::{
     answer::{self, RejectionData},
-    body::{self, AttachmentEncoding},
+    body::AttachmentEncoding,
     event,
     hello::hello_from_auth,
     json,
-    payload::{Payload, SERIALIZES},
+    payload::{self, Payload},
     request::{self, ReplyForm, RequestData},
 };
 use crate::{
@@ -29,83 +25,74 @@ use crate::{
     domain::{CloseReason, Limits, Rejection, Space, Token},
 };
 
-/// The slot of a delivery that holds its [`Packet`].
-const SLOT: usize = 0;
-
 /// The first element of an event packet whose name the engine could not read. The name follows.
 pub const NAME_MARKER: &str = "\"\",";
 
-/// A JSON value of a Socket.IO packet: a text that is sent as it is or, if there are byte strings,
-/// a tree in which byte strings replace their placeholders.
+/// A packet: its text, and the byte strings that follow it. The text is an Engine.IO message
+/// (`4`); it is the same in both versions of the protocol.
 #[derive(Clone, Debug)]
 pub struct Packet {
-    json: Box<RawValue>,
-    tree: Option<Box<(Value, Vec<Bytes>)>>,
-    bytes: usize,
+    /// `42["event",…]`, for example.
+    pub text: String,
+    /// What the placeholders in the text number.
+    pub attachments: Vec<Bytes>,
 }
 
-impl Packet {
-    fn new(payload: Payload<impl Serialize>) -> Self {
-        let Payload { data, attachments } = payload;
-        let json = to_raw_value(&data).expect(SERIALIZES);
-        let bytes = json.get().len() + attachments.iter().map(Bytes::len).sum::<usize>();
-        let tree = (!attachments.is_empty()).then(|| {
-            let value = serde_json::from_str(json.get()).expect(SERIALIZES);
-            Box::new((value, attachments))
-        });
-        Self { json, tree, bytes }
-    }
+/// A namespace as its client writes it, as a prefix of packets.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Namespace(Box<str>);
 
-    fn without_attachments(data: impl Serialize) -> Self {
-        Self::new(Payload::without_attachments(data))
-    }
-
-    /// The size that counts against an outbox: text and byte strings.
-    pub fn bytes(&self) -> usize {
-        self.bytes
-    }
+/// The kind of a packet, with its digit if it has attachments.
+#[derive(Clone, Copy, Debug)]
+enum PacketKind {
+    Event,
+    Acknowledgement(i64),
 }
 
-impl Serialize for Packet {
-    fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
-        match self.tree.as_deref() {
-            None => self.json.serialize(serializer),
-            Some((value, attachments)) => PacketNode { value, attachments }.serialize(serializer),
-        }
+impl Namespace {
+    /// The namespace with this name.
+    pub fn new(name: &str) -> Self {
+        if name == "/" { Self("".into()) } else { Self(format!("{name},").into()) }
     }
-}
 
-/// A node of the tree of a [`Packet`].
-struct PacketNode<'a> {
-    value: &'a Value,
-    attachments: &'a [Bytes],
-}
-
-impl Serialize for PacketNode<'_> {
-    fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
-        let attachments = self.attachments;
-        if let Some(bytes) = body::bytes_at(self.value, attachments) {
-            return serializer.serialize_bytes(bytes);
-        }
-        match self.value {
-            Value::Array(items) => {
-                let mut seq = serializer.serialize_seq(Some(items.len()))?;
-                for value in items {
-                    seq.serialize_element(&PacketNode { value, attachments })?;
+    /// Whether the text is CONNECT, as the server answers it, to this namespace.
+    pub fn is_connected_by(&self, text: &str) -> bool {
+        let Some(rest) = text.strip_prefix("40") else { return false };
+        match rest.strip_prefix('/') {
+            None => self.0.is_empty(),
+            Some(_) => match self.0.strip_suffix(',') {
+                None => false,
+                Some(name) => {
+                    rest.strip_prefix(name).is_some_and(|it| it.is_empty() || it.starts_with(','))
                 }
-                seq.end()
-            }
-            Value::Object(members) => {
-                let mut map = serializer.serialize_map(Some(members.len()))?;
-                for (key, value) in members {
-                    map.serialize_entry(key, &PacketNode { value, attachments })?;
-                }
-                map.end()
-            }
-            Value::Null | Value::Bool(_) | Value::Number(_) | Value::String(_) => {
-                self.value.serialize(serializer)
-            }
+            },
         }
+    }
+
+    /// A packet of this namespace. `items` serializes as its array.
+    fn packet(&self, kind: PacketKind, payload: Payload<impl Serialize>) -> Packet {
+        let Payload { data: items, attachments } = payload;
+        let digit = match (kind, attachments.is_empty()) {
+            (PacketKind::Event, true) => '2',
+            (PacketKind::Event, false) => '5',
+            (PacketKind::Acknowledgement(_), true) => '3',
+            (PacketKind::Acknowledgement(_), false) => '6',
+        };
+        let mut text = format!("4{digit}");
+        if !attachments.is_empty() {
+            text.push_str(&attachments.len().to_string());
+            text.push('-');
+        }
+        text.push_str(&self.0);
+        if let PacketKind::Acknowledgement(number) = kind {
+            text.push_str(&number.to_string());
+        }
+        let text = payload::append_json(text, &items);
+        Packet { text, attachments }
+    }
+
+    fn event_packet(&self, name: &str, payload: Payload<impl Serialize>) -> Packet {
+        self.packet(PacketKind::Event, payload.map(|data| (name, data)))
     }
 }
 
@@ -186,51 +173,49 @@ pub fn hello(
     hello_from_auth(space_of_namespace(space)?, auth.as_deref(), query, request_token)
 }
 
-/// An event's name and data, serialized once for all connections.
-pub fn event<'a>(delivery: &'a Arc<Delivery>, limits: &Limits) -> (&'static str, &'a Packet) {
-    let make =
-        || Packet::new(event::data(delivery.event(), AttachmentEncoding::Placeholders, limits));
-    (event::delivery_name(delivery), delivery.encoded(SLOT, make))
+/// The packet of an event. The caller caches it per delivery.
+pub fn event(delivery: &Arc<Delivery>, namespace: &Namespace, limits: &Limits) -> Packet {
+    let data = event::data(delivery.event(), AttachmentEncoding::Placeholders, limits);
+    namespace.event_packet(event::delivery_name(delivery), data)
 }
 
-/// The arguments of an acknowledgement.
-#[derive(Clone, Debug)]
-pub enum Acknowledgement {
-    /// One object.
-    One(Packet),
-    /// `new user`: whether it succeeded, and an object.
-    Two(bool, Packet),
-}
-
-/// The acknowledgement of a request.
-pub fn acknowledgement(kind: &RequestKind, reply: &Reply) -> Acknowledgement {
+/// The acknowledgement of a request with this number.
+pub fn acknowledgement(
+    kind: &RequestKind,
+    number: i64,
+    reply: &Reply,
+    namespace: &Namespace,
+) -> Packet {
+    let packet_kind = PacketKind::Acknowledgement(number);
     match (kind, reply) {
         (
             RequestKind::Known(_, ReplyForm::UserAndToken),
             Ok(Answer::Identified { user, token }),
         ) => {
-            Acknowledgement::Two(true, Packet::without_attachments(answer::identified(user, token)))
+            let items = (true, answer::identified(user, token));
+            namespace.packet(packet_kind, Payload::without_attachments(items))
         }
         (RequestKind::Known(_, ReplyForm::UserAndToken), Err(rejection)) => {
-            Acknowledgement::Two(false, Packet::without_attachments(RejectionData::from(rejection)))
+            let items = (false, RejectionData::from(rejection));
+            namespace.packet(packet_kind, Payload::without_attachments(items))
         }
-        _ => Acknowledgement::One(Packet::new(answer::reply(
-            None,
-            reply,
-            AttachmentEncoding::Placeholders,
-        ))),
+        _ => {
+            let data = answer::reply(None, reply, AttachmentEncoding::Placeholders);
+            namespace.packet(packet_kind, data.map(|data| (data,)))
+        }
     }
 }
 
 /// The event of a reply to a request without an acknowledgement, if the request has one.
-pub fn reply_event(kind: &RequestKind, reply: &Reply) -> Option<(&'static str, Packet)> {
+pub fn reply_event(kind: &RequestKind, reply: &Reply, namespace: &Namespace) -> Option<Packet> {
     match (kind, reply) {
-        (kind, Err(rejection)) => Some((
-            "error message",
-            Packet::without_attachments(answer::error_message(kind, rejection)),
-        )),
+        (kind, Err(rejection)) => {
+            let data = Payload::without_attachments(answer::error_message(kind, rejection));
+            Some(namespace.event_packet("error message", data))
+        }
         (RequestKind::Known(name, ReplyForm::AcknowledgementOrEvent), Ok(answer)) => {
-            Some((name, Packet::new(answer::answer(answer, AttachmentEncoding::Placeholders))))
+            let data = answer::answer(answer, AttachmentEncoding::Placeholders);
+            Some(namespace.event_packet(name, data))
         }
         (
             RequestKind::Known(_, ReplyForm::Acknowledgement | ReplyForm::UserAndToken)
@@ -240,9 +225,9 @@ pub fn reply_event(kind: &RequestKind, reply: &Reply) -> Option<(&'static str, P
     }
 }
 
-/// The data of `closing`.
-pub fn closing(reason: CloseReason) -> Packet {
-    Packet::without_attachments(answer::closing(reason))
+/// The packet of `closing`.
+pub fn closing(reason: CloseReason, namespace: &Namespace) -> Packet {
+    namespace.event_packet("closing", Payload::without_attachments(answer::closing(reason)))
 }
 
 #[cfg(test)]

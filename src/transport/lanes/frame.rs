@@ -30,6 +30,59 @@ pub(in crate::transport) fn binary(content: &[u8]) -> Bytes {
     frame(BINARY, &[content])
 }
 
+/// A text frame and the binary frames that belong to it. Each of these begins with `binary_prefix`.
+pub(in crate::transport) fn packet(
+    content: &str,
+    binary_prefix: &[u8],
+    attachments: &[Bytes],
+) -> Bytes {
+    let bytes_of = |it: &Bytes| HEADER_BYTES_MAX + binary_prefix.len() + it.len();
+    let bytes = HEADER_BYTES_MAX + content.len() + attachments.iter().map(bytes_of).sum::<usize>();
+    let mut frames = Vec::with_capacity(bytes);
+    append(&mut frames, TEXT, &[content.as_bytes()]);
+    for attachment in attachments {
+        append(&mut frames, BINARY, &[binary_prefix, attachment]);
+    }
+    Bytes::from(frames)
+}
+
+/// A whole frame of the server.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(in crate::transport) enum Frame<'a> {
+    /// A text. It is UTF-8.
+    Text(&'a [u8]),
+    /// A byte string.
+    Binary(&'a [u8]),
+    /// A ping, a pong or a close.
+    Control,
+}
+
+/// The frames in `bytes`, which holds whole frames of the server.
+pub(in crate::transport) fn split(bytes: &[u8]) -> impl Iterator<Item = Frame<'_>> {
+    let mut rest = bytes;
+    std::iter::from_fn(move || {
+        let (first, after) = rest.split_first()?;
+        let (length, after) = match after.split_first()? {
+            (&LENGTH_16, after) => {
+                let (length, after) = after.split_first_chunk()?;
+                (usize::from(u16::from_be_bytes(*length)), after)
+            }
+            (&LENGTH_64, after) => {
+                let (length, after) = after.split_first_chunk()?;
+                (usize::try_from(u64::from_be_bytes(*length)).ok()?, after)
+            }
+            (length, after) => (usize::from(*length), after),
+        };
+        let (content, after) = after.split_at_checked(length)?;
+        rest = after;
+        Some(match *first {
+            TEXT => Frame::Text(content),
+            BINARY => Frame::Binary(content),
+            _ => Frame::Control,
+        })
+    })
+}
+
 /// A ping.
 pub(in crate::transport) fn ping() -> Bytes {
     Bytes::from_static(PING)
@@ -44,6 +97,12 @@ pub(in crate::transport) fn close(code: u16, reason: &str) -> Bytes {
 fn frame(first: u8, parts: &[&[u8]]) -> Bytes {
     let length: usize = parts.iter().map(|it| it.len()).sum();
     let mut frame = Vec::with_capacity(HEADER_BYTES_MAX + length);
+    append(&mut frame, first, parts);
+    Bytes::from(frame)
+}
+
+fn append(frame: &mut Vec<u8>, first: u8, parts: &[&[u8]]) {
+    let length: usize = parts.iter().map(|it| it.len()).sum();
     frame.push(first);
     match (u8::try_from(length), u16::try_from(length)) {
         (Ok(short), _) if short < LENGTH_16 => frame.push(short),
@@ -59,7 +118,6 @@ fn frame(first: u8, parts: &[&[u8]]) -> Bytes {
     for part in parts {
         frame.extend_from_slice(part);
     }
-    Bytes::from(frame)
 }
 
 #[cfg(test)]
@@ -86,6 +144,22 @@ mod tests {
             assert_eq!(read(&text(&content)), Message::text(content.as_str()), "{length}");
             assert_eq!(read(&binary(content.as_bytes())), Message::binary(content), "{length}");
         }
+    }
+
+    #[test]
+    fn frames_are_split_again() {
+        let attachments = [Bytes::from(vec![7; 70_000]), Bytes::new()];
+        let long = "y".repeat(300);
+        let frames = [packet("x", &[4], &attachments), ping(), text(&long)].concat();
+        let binary = [&[4][..], &attachments[0]].concat();
+        let expected = [
+            Frame::Text(b"x"),
+            Frame::Binary(&binary),
+            Frame::Binary(&[4]),
+            Frame::Control,
+            Frame::Text(long.as_bytes()),
+        ];
+        assert!(split(&frames).eq(expected));
     }
 
     #[test]

@@ -23,4 +23,8 @@ mod tests;
 mod writer;
 
 pub use self::lane::Lanes;
-pub(super) use self::{queue::QueueFull, stream::LaneStream, writer::LaneWriter};
+pub(super) use self::{
+    queue::QueueFull,
+    stream::LaneStream,
+    writer::{LaneWriter, WriterOwner},
+};

@@ -130,7 +130,7 @@ impl Output {
 }
 
 /// An idle connection holds next to no memory for frames.
-fn release_capacity(queue: &mut VecDeque<Bytes>) {
+pub(super) fn release_capacity(queue: &mut VecDeque<Bytes>) {
     if queue.is_empty() && queue.capacity() > IDLE_CAPACITY {
         drop(mem::take(queue));
     }

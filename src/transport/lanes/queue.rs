@@ -5,7 +5,7 @@ use std::{collections::VecDeque, io, mem};
 use bytes::Bytes;
 use tracing::debug;
 
-use super::output::{Output, Written};
+use super::output::{Output, Written, release_capacity};
 use crate::domain::Limits;
 
 /// The bytes that a frame counts in addition to its content.
@@ -31,6 +31,18 @@ pub(super) struct WriteQueue {
 #[error("the queue of the connection is full")]
 pub(in crate::transport) struct QueueFull;
 
+/// What a push has to be followed by.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[must_use = "the frame is not written otherwise"]
+pub(super) enum Follow {
+    /// Nothing: the frame is ignored, or another task writes it.
+    Nothing,
+    /// The writer goes on the list of its lane.
+    List,
+    /// The task that waits for progress is notified: it takes the frames itself.
+    Notify,
+}
+
 /// Which frames are queued. It only moves forward.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
 pub(super) enum Intake {
@@ -47,6 +59,8 @@ pub(super) enum Intake {
 /// Which task has the output.
 #[derive(Debug)]
 enum Phase {
+    /// There is no socket: the frames are [taken](WriteQueue::take).
+    Detached,
     /// Nothing waits.
     Idle(Output),
     /// The writer is on the list of its lane.
@@ -76,43 +90,86 @@ pub(super) struct Usage {
 }
 
 impl WriteQueue {
-    pub(super) fn new(output: Output) -> Self {
+    /// An empty queue without a socket.
+    pub(super) fn new() -> Self {
         Self {
             waiting: VecDeque::new(),
             frames: 0,
             bytes: 0,
             intake: Intake::Events,
-            phase: Phase::Idle(output),
+            phase: Phase::Detached,
             is_watched: false,
         }
     }
 
-    /// Queues frames of a `kind`, or ignores them. Only events are bounded in their number. Returns
-    /// whether the writer has to be listed.
+    /// Attaches the socket. Returns the output if the queue has ended.
+    pub(super) fn attach(&mut self, output: Output) -> (Follow, Option<Output>) {
+        if !matches!(self.phase, Phase::Detached) {
+            return (Follow::Nothing, Some(output));
+        }
+        self.phase = Phase::Idle(output);
+        (self.make_ready(), None)
+    }
+
+    /// Takes frames of at least `bytes_max` bytes, or all. For a queue without a socket.
+    pub(super) fn take(&mut self, bytes_max: usize) -> Vec<Bytes> {
+        let mut taken = Vec::new();
+        let mut bytes = 0;
+        while bytes < bytes_max
+            && matches!(self.phase, Phase::Detached)
+            && let Some(frames) = self.waiting.pop_front()
+        {
+            bytes += frames.len();
+            self.frames -= 1;
+            self.bytes -= cost(&frames);
+            taken.push(frames);
+        }
+        release_capacity(&mut self.waiting);
+        if self.frames == 0 && self.intake == Intake::Finished {
+            self.end();
+        }
+        taken
+    }
+
+    /// Queues frames of a `kind`, or ignores them. Only events are bounded in their number. An empty
+    /// queue accepts a frame of any size: a peer for which nothing waits is not slow. After an event
+    /// that finds no room, no other one is queued.
     pub(super) fn push(
         &mut self,
         frames: Bytes,
         kind: Intake,
         limits: &Limits,
-    ) -> Result<bool, QueueFull> {
+    ) -> Result<Follow, QueueFull> {
         if self.intake > kind {
-            return Ok(false);
+            return Ok(Follow::Nothing);
         }
         let is_event = kind == Intake::Events;
+        let exceeds_bytes = self.bytes + cost(&frames) > limits.outbox_bytes_max.get();
         if (is_event && self.frames >= limits.outbox_events_max.get())
-            || self.bytes + cost(&frames) > limits.outbox_bytes_max.get()
+            || (self.frames > 0 && exceeds_bytes)
         {
+            if is_event {
+                self.restrict(Intake::Codec);
+            }
             return Err(QueueFull);
         }
         self.append(frames);
         Ok(self.make_ready())
     }
 
-    /// Queues frames beyond the bounds, and none after them. Returns whether the writer has to be
-    /// listed.
-    pub(super) fn push_last(&mut self, frames: impl IntoIterator<Item = Bytes>) -> bool {
+    /// Queues frames beyond the bounds.
+    pub(super) fn push_beyond(&mut self, frames: Bytes) -> Follow {
         if self.intake >= Intake::Shut {
-            return false;
+            return Follow::Nothing;
+        }
+        self.append(frames);
+        self.make_ready()
+    }
+
+    /// Queues frames beyond the bounds, and none after them.
+    pub(super) fn push_last(&mut self, frames: impl IntoIterator<Item = Bytes>) -> Follow {
+        if self.intake >= Intake::Shut {
+            return Follow::Nothing;
         }
         self.intake = Intake::Shut;
         for frame in frames {
@@ -135,7 +192,12 @@ impl WriteQueue {
     /// Ends after the last frame. Returns the output if nothing waits.
     pub(super) fn finish(&mut self) -> Option<Output> {
         self.restrict(Intake::Finished);
-        if matches!(self.phase, Phase::Idle(_)) { self.end() } else { None }
+        let is_idle = match self.phase {
+            Phase::Idle(_) => true,
+            Phase::Detached => self.frames == 0,
+            Phase::Listed(_) | Phase::Writing | Phase::Blocked | Phase::Ended => false,
+        };
+        if is_idle { self.end() } else { None }
     }
 
     /// Drops the frames and ends. Returns the output if no task has it.
@@ -145,7 +207,7 @@ impl WriteQueue {
         self.intake = Intake::Finished;
         match mem::replace(&mut self.phase, Phase::Ended) {
             Phase::Idle(output) | Phase::Listed(output) => Some(output),
-            Phase::Writing | Phase::Blocked | Phase::Ended => None,
+            Phase::Detached | Phase::Writing | Phase::Blocked | Phase::Ended => None,
         }
     }
 
@@ -245,17 +307,22 @@ impl WriteQueue {
         self.waiting.push_back(frames);
     }
 
-    /// Returns whether the writer has to be listed.
-    fn make_ready(&mut self) -> bool {
+    /// Decides what follows once there are frames.
+    fn make_ready(&mut self) -> Follow {
+        if self.frames == 0 {
+            return Follow::Nothing;
+        }
         match mem::replace(&mut self.phase, Phase::Writing) {
-            Phase::Idle(output) if self.frames > 0 => {
+            Phase::Idle(output) => {
                 self.phase = Phase::Listed(output);
-                true
+                return Follow::List;
             }
-            other => {
-                self.phase = other;
-                false
-            }
+            other => self.phase = other,
+        }
+        if matches!(self.phase, Phase::Detached) && self.take_watch() {
+            Follow::Notify
+        } else {
+            Follow::Nothing
         }
     }
 }

@@ -18,9 +18,10 @@ use tokio::{
     sync::OwnedSemaphorePermit,
 };
 
-use super::{lane::Lanes, output::LaneSocket, queue::QueueFull, writer::LaneWriter};
+#[cfg(test)]
+use super::test_support;
+use super::{output::LaneSocket, queue::QueueFull, writer::LaneWriter};
 use crate::{
-    domain::Limits,
     tasks::Tasks,
     transport::socket::{self, ClientSocket, SocketParts},
 };
@@ -37,7 +38,7 @@ use crate::{
 #[derive(Debug)]
 pub(in crate::transport) struct LaneStream {
     /// `None` only while the stream is dropped.
-    read: Option<OwnedReadHalf>,
+    read: Option<Box<dyn ReadHalf>>,
     /// The bytes that hyper read after the request.
     ahead: Bytes,
     /// Whether the peer has sent its last byte.
@@ -48,6 +49,11 @@ pub(in crate::transport) struct LaneStream {
     tasks: Tasks,
 }
 
+/// The read half of a socket.
+pub(super) trait ReadHalf: AsyncRead + std::fmt::Debug + Send + Sync + Unpin {}
+
+impl ReadHalf for OwnedReadHalf {}
+
 /// The write half of a socket, which is shut down when this is dropped.
 #[derive(Debug)]
 struct SocketWriter {
@@ -56,33 +62,36 @@ struct SocketWriter {
 }
 
 impl LaneStream {
-    /// Takes the socket of an upgraded connection, which `lanes` write from now on.
-    pub(in crate::transport) fn new(
-        upgraded: Upgraded,
-        lanes: &Lanes,
-        limits: &Arc<Limits>,
-    ) -> Self {
-        let parts = upgraded
-            .downcast::<TokioIo<ClientSocket>>()
-            .expect("the listener serves no other streams");
-        Self::from_socket(parts.io.into_inner(), &parts.read_buf, lanes, limits)
+    /// Takes the socket of an upgraded connection, which `writer` writes from now on.
+    pub(in crate::transport) fn new(upgraded: Upgraded, writer: Arc<LaneWriter>) -> Self {
+        match upgraded.downcast::<TokioIo<ClientSocket>>() {
+            Ok(parts) => Self::from_socket(parts.io.into_inner(), &parts.read_buf, writer),
+            #[cfg(test)]
+            Err(upgraded) => test_support::in_memory(upgraded, writer),
+            #[cfg(not(test))]
+            Err(_other) => unreachable!("the listener serves no other streams"),
+        }
     }
 
-    fn from_socket(
-        socket: ClientSocket,
-        read_buffer: &[u8],
-        lanes: &Lanes,
-        limits: &Arc<Limits>,
-    ) -> Self {
+    fn from_socket(socket: ClientSocket, read_buffer: &[u8], writer: Arc<LaneWriter>) -> Self {
         let SocketParts { stream, permit, tasks } = socket.into_parts();
-        // The buffer itself would keep the 8 KiB that hyper has read the request into.
-        let ahead = Bytes::copy_from_slice(read_buffer);
         let (read, half) = stream.into_split();
         let permit = Arc::new(permit);
         let socket = SocketWriter { half, _permit: Arc::clone(&permit) };
-        let writer = LaneWriter::new(lanes.next(), Box::new(socket), Arc::clone(limits));
-        let (read, writer) = (Some(read), Arc::new(writer));
-        Self { read, ahead, is_over: false, writer, permit, tasks }
+        Self::from_halves((Box::new(read), Box::new(socket)), read_buffer, writer, (permit, tasks))
+    }
+
+    /// A stream that reads `read_buffer` first.
+    pub(super) fn from_halves(
+        (read, socket): (Box<dyn ReadHalf>, Box<dyn LaneSocket>),
+        read_buffer: &[u8],
+        writer: Arc<LaneWriter>,
+        (permit, tasks): (Arc<OwnedSemaphorePermit>, Tasks),
+    ) -> Self {
+        // The buffer itself would keep the 8 KiB that hyper has read the request into.
+        let ahead = Bytes::copy_from_slice(read_buffer);
+        writer.attach(socket);
+        Self { read: Some(read), ahead, is_over: false, writer, permit, tasks }
     }
 
     /// The queue of the connection.
@@ -176,7 +185,10 @@ mod tests {
     };
 
     use super::*;
-    use crate::transport::request_clock::RequestClock;
+    use crate::{
+        domain::Limits,
+        transport::{lanes::Lanes, request_clock::RequestClock},
+    };
 
     const WAIT: Duration = Duration::from_secs(30);
 
@@ -197,8 +209,8 @@ mod tests {
             let (clock, tasks) = (RequestClock::start(WAIT, WAIT), Tasks::new());
             let lanes = Lanes::start(&tasks);
             let socket = ClientSocket::new(stream, permit, WAIT, clock, tasks.clone());
-            let limits = Arc::new(Limits::default());
-            let stream = LaneStream::from_socket(socket, read_buffer, &lanes, &limits);
+            let writer = Arc::new(LaneWriter::new(&lanes, Arc::new(Limits::default())));
+            let stream = LaneStream::from_socket(socket, read_buffer, writer);
             Self { stream, client, permits, tasks }
         }
     }

@@ -10,7 +10,7 @@ use tokio::time::{Instant, timeout};
 use super::{
     frame,
     lane::Lanes,
-    output::{Output, TURN_BYTES_MAX},
+    output::{LaneSocket, Output, TURN_BYTES_MAX},
     queue::{FRAME_BYTES, NextStep, QueueFull},
     test_support::{TestPeer, writer, writer_on},
     writer::LaneWriter,
@@ -48,6 +48,12 @@ enum Step {
     Unblock,
     Seal,
     DropWaiting,
+    /// A frame beyond the bounds.
+    Beyond,
+    /// An answer to a poll takes this many bytes.
+    Take(usize),
+    /// The socket is attached.
+    Attach,
     Last,
     Finish,
     Abort,
@@ -56,13 +62,16 @@ enum Step {
 
 fn step() -> impl Strategy<Value = Step> {
     prop_oneof![
-        12 => (0..400_usize).prop_map(Step::Event),
+        12 => (0..400_usize).prop_map(|it| Step::Event(if it == 0 { 3 * BYTES_MAX } else { it })),
         4 => (0..125_usize).prop_map(Step::Codec),
         8 => Just(Step::Turn),
         6 => (0..600_usize).prop_map(Step::Accept),
         6 => Just(Step::Unblock),
         1 => Just(Step::Seal),
         1 => Just(Step::DropWaiting),
+        1 => Just(Step::Beyond),
+        4 => (0..400_usize).prop_map(Step::Take),
+        2 => Just(Step::Attach),
         1 => Just(Step::Last),
         1 => Just(Step::Finish),
         1 => Just(Step::Abort),
@@ -74,7 +83,11 @@ fn step() -> impl Strategy<Value = Step> {
 struct Model {
     writer: Arc<LaneWriter>,
     peer: TestPeer,
+    /// The socket, until it is attached.
+    socket: Option<Box<dyn LaneSocket>>,
     blocked: Option<Output>,
+    /// What the answers to polls took.
+    taken: Vec<u8>,
     /// All frames that were queued, in order.
     queued: Vec<Bytes>,
     /// The number of the next frame.
@@ -116,6 +129,15 @@ impl Model {
                 let dropped = before.frames - writer.usage().frames;
                 self.queued.truncate(self.queued.len() - dropped);
             }
+            Step::Beyond => {
+                let (before, frame) = (writer.usage(), self.frame(9));
+                writer.push_beyond(frame.clone());
+                if writer.usage().frames > before.frames {
+                    self.queued.push(frame);
+                }
+            }
+            Step::Take(bytes_max) => self.taken.extend(writer.take(bytes_max).concat()),
+            Step::Attach => self.attach(),
             Step::Last => {
                 let (before, frames) = (writer.usage(), [self.frame(9), self.frame(99)]);
                 writer.push_last(frames.clone());
@@ -136,10 +158,13 @@ impl Model {
         push: fn(&Arc<LaneWriter>, Bytes) -> Result<(), QueueFull>,
     ) {
         let (before, frame) = (self.writer.usage(), self.frame(length));
-        let is_full =
-            before.frames >= frames_max || before.bytes + frame.len() + FRAME_BYTES > BYTES_MAX;
+        let exceeds_bytes = before.bytes + frame.len() + FRAME_BYTES > BYTES_MAX;
+        let is_full = before.frames >= frames_max || (before.frames > 0 && exceeds_bytes);
         match push(&self.writer, frame.clone()) {
-            Err(QueueFull) => assert!(is_full),
+            Err(QueueFull) => {
+                assert!(is_full);
+                self.is_shut |= frames_max == EVENTS_MAX;
+            }
             Ok(()) if self.writer.usage().frames == before.frames => {
                 assert!(self.is_shut, "only then is a frame ignored");
             }
@@ -156,9 +181,20 @@ impl Model {
         }
     }
 
-    /// The number of queued frames that the peer has not received whole.
+    fn attach(&mut self) {
+        if let Some(socket) = self.socket.take() {
+            self.writer.attach(socket);
+        }
+    }
+
+    /// What the client has, from answers to polls and then from the socket.
+    fn received(&self) -> Vec<u8> {
+        [self.taken.clone(), self.peer.received()].concat()
+    }
+
+    /// The number of queued frames that the client does not have whole.
     fn unwritten(&self) -> usize {
-        let mut received = self.peer.received().len();
+        let mut received = self.received().len();
         let whole = self.queued.iter().take_while(|frame| {
             let is_whole = frame.len() <= received;
             received = received.saturating_sub(frame.len());
@@ -169,7 +205,7 @@ impl Model {
 
     /// The peer received a prefix of what was queued, and the rest is counted exactly.
     fn check(&self) {
-        let (all, received) = (self.queued.concat(), self.peer.received());
+        let (all, received) = (self.queued.concat(), self.received());
         assert!(all.starts_with(&received), "frames are whole and in order");
         let usage = self.writer.usage();
         if self.writer.has_ended() {
@@ -188,13 +224,18 @@ proptest! {
     ) {
         let runtime = tokio::runtime::Builder::new_current_thread().build().unwrap();
         let _context = runtime.enter();
-        let (writer, peer) = writer(&limits());
-        let mut model = Model { writer, peer, blocked: None, queued: Vec::new(), next: 0, is_shut: false };
+        let lanes = Lanes::start_some(1, &Tasks::new());
+        let writer = Arc::new(LaneWriter::new(&lanes, limits()));
+        let (taken, queued, blocked) = (Vec::new(), Vec::new(), None);
+        let (peer, is_shut) = (TestPeer::new(), false);
+        let socket = Some(peer.socket());
+        let mut model = Model { writer, peer, socket, blocked, taken, queued, next: 0, is_shut };
         for step in &steps {
             model.apply(step);
             model.check();
         }
         // Whatever happened, a peer that reads receives all, and the write half is shut down.
+        model.attach();
         model.writer.finish();
         model.peer.accept(usize::MAX);
         for _ in 0..3 {
@@ -352,13 +393,42 @@ async fn a_drain_waits_for_what_is_queued() {
 }
 
 #[tokio::test(start_paused = true)]
-async fn capacity_is_available_below_half_and_after_the_end() {
+async fn after_an_event_without_room_only_closing_is_written() {
     let (writer, peer) = writer(&limits());
     peer.accept(0);
     for _ in 0..EVENTS_MAX {
         writer.push(bytes(1)).unwrap();
     }
     assert_eq!(writer.push(bytes(1)), Err(QueueFull));
+    peer.accept(usize::MAX);
+    writer.flushed().await;
+    assert_eq!(writer.push(bytes(1)), Ok(()), "it is ignored");
+    writer.push_beyond(bytes(7));
+    writer.flushed().await;
+    let expected = [bytes(1).repeat(EVENTS_MAX), bytes(7).to_vec()].concat();
+    assert_eq!(peer.received(), expected);
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_poll_waits_for_frames_and_for_the_end() {
+    let lanes = Lanes::start_some(1, &Tasks::new());
+    let writer = Arc::new(LaneWriter::new(&lanes, limits()));
+    assert!(timeout(WAIT, writer.filled()).await.is_err());
+    let pushing = async { writer.push(bytes(5)).unwrap() };
+    tokio::join!(writer.filled(), pushing);
+    assert_eq!(writer.take(usize::MAX), [bytes(5)]);
+    assert!(timeout(WAIT, writer.filled()).await.is_err());
+    let aborting = async { writer.abort() };
+    tokio::join!(writer.filled(), aborting);
+}
+
+#[tokio::test(start_paused = true)]
+async fn capacity_is_available_below_half_and_after_the_end() {
+    let (writer, peer) = writer(&limits());
+    peer.accept(0);
+    for _ in 0..EVENTS_MAX {
+        writer.push(bytes(1)).unwrap();
+    }
     assert!(timeout(Duration::from_secs(1), writer.wait_for_capacity()).await.is_err());
     peer.accept(4 * bytes(1).len());
     timeout(Duration::from_secs(1), writer.wait_for_capacity()).await.unwrap();

@@ -1,6 +1,10 @@
 //! The way out of one connection: a queue of whole frames that a lane writes.
 
-use std::{future::poll_fn, sync::Arc};
+use std::{
+    fmt,
+    future::poll_fn,
+    sync::{Arc, OnceLock, Weak},
+};
 
 use bytes::Bytes;
 use parking_lot::{Mutex, MutexGuard};
@@ -13,18 +17,22 @@ use tracing::debug;
 #[cfg(test)]
 use super::queue::Usage;
 use super::{
-    lane::{Lane, Turn},
+    lane::{Lane, Lanes, Turn},
     output::{LaneSocket, Output},
-    queue::{Intake, NextStep, QueueFull, WriteQueue},
+    queue::{Follow, Intake, NextStep, QueueFull, WriteQueue},
 };
 use crate::domain::Limits;
 
 /// The writer of a connection. Every method returns at once, unless it is async.
 ///
+/// A connection that polls has no socket: its answers [take](Self::take) the frames. Once it
+/// upgrades, the socket is [attached](Self::attach) and receives what was not taken.
+///
 /// # Guarantees
 /// - Frames are written whole and in the order of the calls.
-/// - The queue has at most `outbox_events_max` events and `outbox_bytes_max` bytes. A frame counts
-///   until the system has accepted it.
+/// - The queue has at most `outbox_events_max` events and `outbox_bytes_max` bytes, or one frame. A
+///   frame counts until the system has accepted it or it is taken. After an event that finds no room
+///   no other one is queued.
 /// - The writer ends when a write fails, when the socket accepts no byte for `write_stall_max`, and
 ///   when it is finished or aborted. Later frames are ignored.
 #[derive(Debug)]
@@ -32,29 +40,61 @@ pub(in crate::transport) struct LaneWriter {
     limits: Arc<Limits>,
     lane: Arc<Lane>,
     queue: Mutex<WriteQueue>,
-    /// Notifies tasks that wait for capacity or for the last byte.
+    /// Notifies tasks that wait for frames, for capacity or for the last byte.
     progress: Notify,
     ended: Notify,
+    owner: OnceLock<Weak<dyn WriterOwner>>,
+}
+
+/// The owner of a writer, which ends with it.
+pub(in crate::transport) trait WriterOwner: fmt::Debug + Send + Sync {
+    /// The writer has ended. The call may be repeated.
+    fn on_writer_end(self: Arc<Self>);
 }
 
 impl LaneWriter {
-    pub(super) fn new(lane: &Arc<Lane>, socket: Box<dyn LaneSocket>, limits: Arc<Limits>) -> Self {
-        let queue = WriteQueue::new(Output::new(socket, lane.join()));
+    /// A writer without a socket, for one of `lanes`.
+    pub(in crate::transport) fn new(lanes: &Lanes, limits: Arc<Limits>) -> Self {
         Self {
             limits,
-            lane: Arc::clone(lane),
-            queue: Mutex::new(queue),
+            lane: Arc::clone(lanes.next()),
+            queue: Mutex::new(WriteQueue::new()),
             progress: Notify::new(),
             ended: Notify::new(),
+            owner: OnceLock::new(),
         }
+    }
+
+    /// Sets the owner, once.
+    pub(in crate::transport) fn set_owner(&self, owner: Weak<dyn WriterOwner>) {
+        self.owner.set(owner).ok();
+    }
+
+    /// Attaches the socket. One that is attached after the end is closed.
+    pub(super) fn attach(self: &Arc<Self>, socket: Box<dyn LaneSocket>) {
+        let output = Output::new(socket, self.lane.join());
+        let (follow, unused) = self.queue.lock().attach(output);
+        self.follow(follow);
+        drop(unused);
+    }
+
+    /// Takes queued frames of at least `bytes_max` bytes, or all, of a writer without a socket.
+    pub(in crate::transport) fn take(&self, bytes_max: usize) -> Vec<Bytes> {
+        let mut queue = self.queue.lock();
+        let taken = queue.take(bytes_max);
+        self.unlock(queue);
+        taken
+    }
+
+    /// Waits until frames are queued or the writer has ended. Cancel-safe.
+    pub(in crate::transport) async fn filled(&self) {
+        self.wait_for_progress(|queue| !queue.is_empty() || queue.has_ended()).await;
     }
 
     /// Queues the frame of an event.
     pub(in crate::transport) fn push(self: &Arc<Self>, frame: Bytes) -> Result<(), QueueFull> {
-        let is_ready = self.queue.lock().push(frame, Intake::Events, &self.limits)?;
-        if is_ready {
-            self.list();
-        }
+        let follow = self.queue.lock().push(frame, Intake::Events, &self.limits)?;
+        self.follow(follow);
         Ok(())
     }
 
@@ -64,11 +104,15 @@ impl LaneWriter {
         self: &Arc<Self>,
         frames: Bytes,
     ) -> Result<(), QueueFull> {
-        let is_ready = self.queue.lock().push(frames, Intake::Codec, &self.limits)?;
-        if is_ready {
-            self.list();
-        }
+        let follow = self.queue.lock().push(frames, Intake::Codec, &self.limits)?;
+        self.follow(follow);
         Ok(())
+    }
+
+    /// Queues frames beyond the bounds, for connections that close.
+    pub(in crate::transport) fn push_beyond(self: &Arc<Self>, frames: Bytes) {
+        let follow = self.queue.lock().push_beyond(frames);
+        self.follow(follow);
     }
 
     /// Queues the last frames of the connection, whatever the queue holds. None follows.
@@ -76,10 +120,8 @@ impl LaneWriter {
         self: &Arc<Self>,
         frames: impl IntoIterator<Item = Bytes>,
     ) {
-        let is_ready = self.queue.lock().push_last(frames);
-        if is_ready {
-            self.list();
-        }
+        let follow = self.queue.lock().push_last(frames);
+        self.follow(follow);
     }
 
     /// Ignores events from now on.
@@ -210,6 +252,17 @@ impl LaneWriter {
         }
         if has_ended {
             self.ended.notify_waiters();
+            if let Some(owner) = self.owner.get().and_then(Weak::upgrade) {
+                owner.on_writer_end();
+            }
+        }
+    }
+
+    fn follow(self: &Arc<Self>, follow: Follow) {
+        match follow {
+            Follow::Nothing => (),
+            Follow::List => self.list(),
+            Follow::Notify => self.progress.notify_waiters(),
         }
     }
 

@@ -1,60 +1,10 @@
-//! The budgets of one session: bytes on the way to the client, requests that wait for their turn.
+//! The budget of one session for requests that wait for their turn.
 //!
-//! Both are plain counters. They change under the lock of the session.
+//! These are plain counters. They change under the lock of the session.
 
 /// No budget is left.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(super) struct Full;
-
-/// Bytes on their way to the client: reserved when an event is queued, released as they are written.
-///
-/// More is written than was reserved, because frames have heads and replies of the engine are not
-/// events. So a release stops at zero, and the difference is forgotten each time the queue is empty.
-#[derive(Debug)]
-pub(super) struct OutgoingBytes {
-    level: usize,
-    bytes_max: usize,
-}
-
-impl OutgoingBytes {
-    /// A budget of `bytes_max`.
-    pub(super) fn new(bytes_max: usize) -> Self {
-        Self { level: 0, bytes_max }
-    }
-
-    /// Reserves `bytes`. An empty queue accepts an event of any size: a client for which nothing
-    /// waits is not slow.
-    pub(super) fn reserve(&mut self, bytes: usize) -> Result<(), Full> {
-        let next = self.level.saturating_add(bytes);
-        if self.level > 0 && next > self.bytes_max {
-            return Err(Full);
-        }
-        self.level = next;
-        Ok(())
-    }
-
-    /// Releases `bytes`. Returns whether the level fell below half of the budget or to zero.
-    pub(super) fn release(&mut self, bytes: usize) -> bool {
-        let before = self.level;
-        self.level = before.saturating_sub(bytes);
-        let has_crossed_half = before >= self.half() && self.level < self.half();
-        has_crossed_half || (before > 0 && self.level == 0)
-    }
-
-    /// Whether less than half of the budget is reserved.
-    pub(super) fn has_capacity(&self) -> bool {
-        self.level < self.half()
-    }
-
-    /// Whether everything was written.
-    pub(super) fn is_empty(&self) -> bool {
-        self.level == 0
-    }
-
-    fn half(&self) -> usize {
-        (self.bytes_max / 2).max(1)
-    }
-}
 
 /// Requests that wait for their turn, in all namespaces of a session together.
 ///
@@ -115,38 +65,6 @@ impl IncomingRequests {
 #[cfg(test)]
 mod tests {
     use super::*;
-
-    #[test]
-    fn outgoing_bytes_are_bounded_unless_the_queue_is_empty() {
-        let mut counter = OutgoingBytes::new(100);
-        assert_eq!(counter.reserve(500), Ok(()));
-        assert_eq!(counter.reserve(1), Err(Full));
-        counter.release(500);
-        assert_eq!(counter.reserve(60), Ok(()));
-        assert_eq!(counter.reserve(40), Ok(()));
-        assert_eq!(counter.reserve(1), Err(Full));
-    }
-
-    #[test]
-    fn releasing_too_much_stops_at_zero() {
-        let mut counter = OutgoingBytes::new(100);
-        counter.reserve(10).unwrap();
-        assert!(counter.release(1000), "the queue is empty");
-        assert!(counter.is_empty());
-        counter.reserve(100).unwrap();
-        assert_eq!(counter.reserve(1), Err(Full));
-    }
-
-    #[test]
-    fn release_reports_once_below_half() {
-        let mut counter = OutgoingBytes::new(100);
-        counter.reserve(80).unwrap();
-        assert!(!counter.has_capacity());
-        assert!(!counter.release(30));
-        assert!(counter.release(1));
-        assert!(counter.has_capacity());
-        assert!(!counter.release(1));
-    }
 
     #[test]
     fn reading_pauses_above_half_and_resumes_below_a_quarter() {

@@ -16,6 +16,7 @@ use tokio::{task::coop::consume_budget, time::sleep};
 use super::{
     engine::NamespaceSocket,
     inbox::{ConnectionInbox, QueuedRequest},
+    packets::PacketFormat,
     session::{AttachedConnection, EngineSession},
     spaces::SpaceClaim,
 };
@@ -36,8 +37,11 @@ pub(super) struct NamespaceConnection {
     session: Arc<EngineSession>,
     // Weak, because the handlers of the socket hold the connection.
     socket: Weak<NamespaceSocket>,
+    pub(super) format: PacketFormat,
     inbox: ConnectionInbox,
     pub(super) metrics: ConnectionMetrics,
+    /// Whether the client has left the namespace: nothing is sent to it any more.
+    pub(super) is_disconnected: AtomicBool,
     /// Whether the connection lost its right to exist: no more requests are handled.
     pub(super) revoked: AtomicBool,
 }
@@ -49,12 +53,14 @@ impl NamespaceConnection {
         socket: &Arc<NamespaceSocket>,
         metrics: ConnectionMetrics,
     ) -> Arc<Self> {
-        let socket = Arc::downgrade(socket);
+        let format = PacketFormat::new(socket.ns(), session.version());
         Arc::new(Self {
             session,
-            socket,
+            socket: Arc::downgrade(socket),
+            format,
             inbox: ConnectionInbox::default(),
             metrics,
+            is_disconnected: AtomicBool::new(false),
             revoked: AtomicBool::new(false),
         })
     }
@@ -143,12 +149,14 @@ impl NamespaceConnection {
 }
 
 impl AttachedConnection for NamespaceConnection {
-    fn is_on(&self, socket: &NamespaceSocket) -> bool {
-        std::ptr::eq(self.socket.as_ptr(), socket)
+    fn open_inbox(&self, packet: &str) {
+        if self.format.namespace().is_connected_by(packet) {
+            self.inbox.open();
+        }
     }
 
-    fn open_inbox(&self) {
-        self.inbox.open();
+    fn awaits_connect(&self) -> bool {
+        self.inbox.is_pending()
     }
 
     fn close_inbox(&self) {

@@ -36,7 +36,7 @@ const ATTACHMENTS_WAIT_MAX: Duration = Duration::from_secs(30);
 /// The most attachments of a packet. Official clients refuse packets with more, too.
 const ATTACHMENTS_MAX: usize = 64;
 
-/// The places in the engine's queue for its own packets, in addition to those for events.
+/// The places in the engine's queue, which holds its own packets only.
 const ENGINE_PACKETS_MAX: usize = 64;
 
 /// The read buffer of each WebSocket. The monitored stream reads more at once from a busy client.
@@ -57,7 +57,7 @@ pub(super) fn build(limits: &Limits) -> (Engine, SocketIo) {
         .ping_interval(limits.ping_interval)
         .ping_timeout(limits.ping_timeout)
         .connect_timeout(CONNECT_WAIT_MAX)
-        .max_buffer_size(limits.outbox_events_max.get() + ENGINE_PACKETS_MAX)
+        .max_buffer_size(ENGINE_PACKETS_MAX)
         .max_payload(frame_bytes_max as u64)
         .ws_max_frame_size(frame_bytes_max + NAME_MARKER.len())
         .ws_max_message_size(frame_bytes_max + NAME_MARKER.len())
@@ -78,7 +78,7 @@ pub(super) async fn open(
     request: Request<()>,
 ) -> Result<EngineResponse, EngineRejection> {
     let (mut parts, ()) = request.into_parts();
-    // Clients of version 3 receive text only: the binary payloads of the engine are malformed.
+    // All payloads of the engine are text, to which those of the session are added.
     let b64 = if version == Version::V3 { "&b64=1" } else { "" };
     parts.uri = uri(version, "polling", b64);
     call(engine, Request::from_parts(parts, body(Vec::new()))).await

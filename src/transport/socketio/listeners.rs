@@ -1,6 +1,6 @@
 //! The handlers that the engine calls when a client sends an event or disconnects.
 
-use std::sync::Arc;
+use std::sync::{Arc, atomic::Ordering};
 
 use socketioxide::{
     adapter::LocalAdapter,
@@ -46,6 +46,7 @@ impl DisconnectHandler<LocalAdapter, Self> for DisconnectListener {
         _reason: DisconnectReason,
         defer: fn(Arc<NamespaceSocket>),
     ) {
+        self.0.is_disconnected.store(true, Ordering::Relaxed);
         self.0.inbox().close();
         defer(socket);
     }

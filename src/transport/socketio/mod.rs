@@ -13,7 +13,6 @@ mod backpressure;
 #[cfg(test)]
 mod compression_tests;
 mod connection;
-mod eio3;
 mod engine;
 mod event_names;
 mod frames;
@@ -22,7 +21,9 @@ mod listeners;
 mod monitored_stream;
 mod namespace;
 mod outbox;
+mod packets;
 mod payload;
+mod poll_payload;
 mod polling;
 mod polling_state;
 mod probe;
@@ -59,7 +60,7 @@ use crate::{
     chat::Chat,
     domain::{Limits, QueryTokens, Rejection, SpacePattern},
     tasks::Tasks,
-    transport::{cors, credentials, origin::Origins, subprotocol::Offer},
+    transport::{TransportParts, cors, credentials, origin::Origins, subprotocol::Offer},
 };
 
 /// The smallest answer that is compressed, as by the official server.
@@ -88,13 +89,8 @@ struct SocketIoContext {
 
 impl SocketIoTransport {
     /// Builds the engine and opens the spaces. No connection is accepted yet.
-    pub fn new(
-        chat: Arc<Chat>,
-        spaces: &[SpacePattern],
-        origins: Arc<Origins>,
-        in_query: QueryTokens,
-        tasks: Tasks,
-    ) -> Self {
+    pub fn new(chat: Arc<Chat>, spaces: &[SpacePattern], parts: TransportParts) -> Self {
+        let TransportParts { origins, in_query, tasks, lanes } = parts;
         let limits = Arc::new(chat.limits().clone());
         let registry = SessionRegistry::new();
         let spaces_open = Spaces::new(limits.spaces_max);
@@ -104,6 +100,7 @@ impl SocketIoTransport {
             limits: Arc::clone(&limits),
             tasks: tasks.clone(),
             engine,
+            lanes,
         });
         let context =
             Arc::new(SocketIoContext { chat, limits, registry, spaces: spaces_open, tasks });

@@ -91,13 +91,11 @@ impl ConnectHandler<LocalAdapter, Self> for ConnectMiddleware {
     }
 
     fn call(&self, socket: Arc<NamespaceSocket>, _auth: Option<Value>) {
-        let Some(session) = EngineSession::of(&socket) else { return };
-        let found = session.connections().into_iter().find(|it| it.is_on(&socket));
-        let Some(connection) = found else { return };
-        if self.is_orphaned(&socket) {
+        if self.is_orphaned(&socket)
+            && let Some(session) = EngineSession::of(&socket)
+        {
             session.close(CloseReason::Fault);
         }
-        connection.open_inbox();
     }
 }
 

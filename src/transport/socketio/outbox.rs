@@ -1,20 +1,14 @@
 //! The outbox of a namespace connection: events, acknowledgements and `closing`.
 //!
-//! Nothing here waits, and every error of the engine is handled. A full queue ends the connection,
-//! because no event may follow a lost one.
+//! They go to the queue of the session, past the engine. Nothing here waits. A full queue ends the
+//! session, because no event may follow a lost one.
 
 use std::sync::{Arc, atomic::Ordering};
 
 use async_trait::async_trait;
-use serde::Serialize;
-use socketioxide::{
-    SendError, SocketError,
-    extract::AckSender,
-    handler::{FromMessageParts as _, Value},
-};
-use tracing::error;
+use bytes::Bytes;
 
-use super::{connection::NamespaceConnection, engine::NamespaceSocket, session::Reservation};
+use super::{connection::NamespaceConnection, engine::NamespaceSocket};
 use crate::{
     chat::{
         Reply,
@@ -22,27 +16,28 @@ use crate::{
         ports::{Outbox, Overflow},
     },
     domain::CloseReason,
+    transport::lanes::QueueFull,
     wire::{
         code::{self, Reconnect},
-        socketio::{self as wire, Acknowledgement, Packet, RequestKind},
+        socketio::RequestKind,
     },
 };
 
 #[async_trait]
 impl Outbox for NamespaceConnection {
     fn push(&self, delivery: &Arc<Delivery>) -> Result<(), Overflow> {
-        let (event, packet) = wire::event(delivery, self.session().limits());
-        self.send(event, packet)
+        self.send(self.format.event(delivery, self.session().limits()))
     }
 
     fn offer(&self, delivery: &Arc<Delivery>) {
-        if self.session().has_capacity() {
+        if self.session().writer().has_capacity() {
+            // If the queue is full now, this delivery is dropped: it may be lost.
             self.push(delivery).ok();
         }
     }
 
     async fn wait_for_capacity(&self) {
-        self.session().wait_for_capacity().await;
+        self.session().writer().wait_for_capacity().await;
     }
 
     fn close(&self, reason: CloseReason) {
@@ -69,25 +64,21 @@ impl NamespaceConnection {
         if let Err(rejection) = reply {
             self.metrics.request_rejected(rejection);
         }
-        let sent = match ack {
-            Some(_) => self.acknowledge(ack, wire::acknowledgement(kind, reply)),
-            None => match wire::reply_event(kind, reply) {
-                Some((event, packet)) => self.send(event, &packet),
-                None => Ok(()),
-            },
+        let frames = match ack {
+            Some(number) => Some(self.format.acknowledgement(kind, number, reply)),
+            None => self.format.reply(kind, reply),
         };
-        if sent.is_err() {
+        if let Some(frames) = frames
+            && self.send(frames).is_err()
+        {
             self.close(CloseReason::SlowReader);
         }
     }
 
-    /// Sends `closing` with the reason. No other event is sent after an overflow.
+    /// Sends `closing` with the reason, also when the queue is full.
     pub(super) fn emit_closing(&self, reason: CloseReason) {
-        if let Some(socket) = self.socket() {
-            let packet = wire::closing(reason);
-            // It is sent without budget, too. If the queue of the engine is full, it is lost.
-            self.session().reserve_bytes(packet.bytes()).ok();
-            socket.emit("closing", &packet).ok();
+        if !self.is_disconnected.load(Ordering::Relaxed) {
+            self.session().writer().push_beyond(self.format.closing(reason));
         }
     }
 
@@ -98,6 +89,7 @@ impl NamespaceConnection {
             return;
         }
         self.emit_closing(reason);
+        self.is_disconnected.store(true, Ordering::Relaxed);
         let disconnected = self.socket().map_or(Ok(()), NamespaceSocket::disconnect);
         self.inbox().close();
         if disconnected.is_err() {
@@ -107,60 +99,10 @@ impl NamespaceConnection {
         }
     }
 
-    fn send(&self, event: &str, packet: &Packet) -> Result<(), Overflow> {
-        let Some(socket) = self.socket() else { return Ok(()) };
-        self.reserve_and_send(packet.bytes(), || socket.emit(event, packet))
-    }
-
-    fn acknowledge(&self, ack: Option<i64>, answer: Acknowledgement) -> Result<(), Overflow> {
-        let Some(socket) = self.socket() else { return Ok(()) };
-        let mut unused = Value::Bytes(bytes::Bytes::new());
-        let sender = AckSender::from_message_parts(&socket, &mut unused, &ack);
-        let sender = sender.unwrap_or_else(|never| match never {});
-        match answer {
-            Acknowledgement::One(packet) => send_ack(self, sender, packet.bytes(), &packet),
-            Acknowledgement::Two(first, packet) => {
-                send_ack(self, sender, packet.bytes(), &(first, packet))
-            }
+    fn send(&self, frames: Bytes) -> Result<(), Overflow> {
+        if self.is_disconnected.load(Ordering::Relaxed) {
+            return Ok(());
         }
+        self.session().writer().push(frames).map_err(|QueueFull| Overflow)
     }
-
-    /// Reserves budget for `bytes` and sends. A session that closes accepts every event and sends none.
-    fn reserve_and_send(
-        &self,
-        bytes: usize,
-        send: impl FnOnce() -> Result<(), SendError>,
-    ) -> Result<(), Overflow> {
-        let session = self.session();
-        match session.reserve_event(bytes) {
-            Reservation::Granted => {}
-            Reservation::Overflowed => return Err(Overflow),
-            Reservation::Closing => return Ok(()),
-        }
-        match send() {
-            Ok(()) => Ok(()),
-            Err(SendError::Socket(SocketError::InternalChannelFull)) => {
-                session.overflow();
-                Err(Overflow)
-            }
-            Err(SendError::Socket(SocketError::Closed)) => {
-                session.release_bytes(bytes);
-                Ok(())
-            }
-            Err(SendError::Serialize(error)) => {
-                error!(error = %error, "packet encoding failed");
-                session.close(CloseReason::Fault);
-                Ok(())
-            }
-        }
-    }
-}
-
-fn send_ack(
-    connection: &NamespaceConnection,
-    sender: AckSender,
-    bytes: usize,
-    answer: &impl Serialize,
-) -> Result<(), Overflow> {
-    connection.reserve_and_send(bytes, || sender.send(answer))
 }

@@ -127,6 +127,27 @@ pub(super) fn refuse_parser(format: PayloadFormat, payload: &Payload) -> Option<
     Some(format!("b{refusal}{}1", char::from(SEPARATOR)).into())
 }
 
+/// The packets of a payload of the engine, which is text.
+pub(super) fn packets(version: Version, payload: &[u8]) -> impl Iterator<Item = &str> {
+    let mut rest = payload;
+    std::iter::from_fn(move || {
+        let (packet, after) = match version {
+            _ if rest.is_empty() => return None,
+            Version::V3 => {
+                let (packet, after) = rest.split_at_checked(text_packet_length(rest)?)?;
+                (text_of(PayloadFormat::V3Text, packet)?, after)
+            }
+            Version::V4 => {
+                let end = rest.iter().position(|it| is_separator(*it)).unwrap_or(rest.len());
+                let (packet, after) = rest.split_at(end);
+                (packet, after.get(1..).unwrap_or_default())
+            }
+        };
+        rest = after;
+        std::str::from_utf8(packet).ok()
+    })
+}
+
 /// Whether the byte separates packets of version 4.
 pub(super) fn is_separator(byte: u8) -> bool {
     byte == SEPARATOR
@@ -204,7 +225,7 @@ fn number(digits: impl Iterator<Item = u8>) -> Option<usize> {
 /// The number of UTF-8 bytes that encode the first `units` units of UTF-16.
 ///
 /// Only the first byte of each character is checked. The engine checks the others.
-pub(super) fn utf16_prefix(text: &[u8], units: usize) -> Option<usize> {
+fn utf16_prefix(text: &[u8], units: usize) -> Option<usize> {
     let (mut bytes, mut left) = (0, units);
     while left > 0 {
         let (length, weight) = match text.get(bytes)? {
@@ -227,6 +248,18 @@ mod tests {
     fn parts(format: PayloadFormat, body: &[u8]) -> Result<Vec<Vec<u8>>, PayloadError> {
         let payload = split(format, Bytes::copy_from_slice(body), 4)?;
         Ok(payload.parts.iter().map(|it| it.to_vec()).collect())
+    }
+
+    #[test]
+    fn the_packets_of_the_engine_are_found() {
+        let of = |version, payload| packets(version, payload).collect::<Vec<_>>();
+        assert_eq!(of(Version::V4, b"40{}\x1e2\x1e41/shop,"), ["40{}", "2", "41/shop,"]);
+        assert_eq!(
+            of(Version::V3, "2:405:4\u{1f600}{}1:3".as_bytes()),
+            ["40", "4\u{1f600}{}", "3"]
+        );
+        assert!(of(Version::V4, b"").is_empty());
+        assert!(of(Version::V3, b"broken").is_empty());
     }
 
     #[test]

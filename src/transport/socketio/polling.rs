@@ -8,16 +8,18 @@ use std::sync::Arc;
 
 use axum::body::Body;
 use bytes::Bytes;
+use futures_util::FutureExt as _;
 use http::{Request, Response};
 use serde::Deserialize;
 use socketioxide::socket::Sid;
 use tokio::time::{Instant, sleep};
 
 use super::{
-    SocketIoTransport, eio3,
+    SocketIoTransport,
     engine::{self, EngineResponse},
     event_names,
     payload::{self, PayloadError, PayloadFormat},
+    poll_payload::PollPayload,
     polling_state::PollingState,
     request::{EngineRejection, Version},
     session::{ClosePhase, EngineSession, Handshake},
@@ -111,7 +113,8 @@ impl SocketIoTransport {
         let _in_progress = RequestInProgress::begin(session);
         let version = session.version();
         let waiting_poll = WaitingPoll::begin(session);
-        let mut answer = tokio::select! {
+        let has_ended = session.writer().has_ended();
+        let engine_answer = tokio::select! {
             biased;
             refusal = session.wait_refused() => {
                 if session.close_phase() >= ClosePhase::Closing {
@@ -120,18 +123,27 @@ impl SocketIoTransport {
                 session.finish(CloseReason::Fault);
                 return Ok(EngineResponse::text(refusal).into_response());
             }
-            answer = engine::poll(session.engine(), version, sid) => answer?,
-            () = wait_for_noop(session) => EngineResponse::noop(version),
+            () = session.writer().filled(), if !has_ended => None,
+            answer = engine::poll(session.engine(), version, sid) => Some(answer?),
+            () = wait_for_noop(session) => Some(EngineResponse::noop(version)),
         };
+        // Before anything is taken: the next poll proves that the client received it.
         drop(waiting_poll);
-        if answer.body.is_empty() {
-            answer.body = close_packet(version);
+        let frames = session.writer().take(session.limits().frame_bytes_max.get());
+        let engine_answer = match engine_answer {
+            Some(answer) => Some(answer),
+            None if frames.is_empty() => Some(EngineResponse::text(close_packet(version))),
+            None => poll_engine_now(session, sid),
+        };
+        let mut payload = PollPayload::new(version, &frames);
+        if let Some(mut answer) = engine_answer {
+            if answer.body.is_empty() {
+                answer.body = close_packet(version);
+            }
+            payload.append(&answer.body);
+            payload::packets(version, &answer.body).for_each(|it| session.on_engine_packet(it));
         }
-        if version == Version::V3 {
-            answer.body = eio3::fix_attachments(answer.body);
-        }
-        session.release_bytes(answer.body.len());
-        Ok(answer.into_response())
+        Ok(EngineResponse::text(payload.into_bytes()).into_response())
     }
 
     /// Passes the packets of the client to the engine.
@@ -190,6 +202,15 @@ impl SocketIoTransport {
         let answer = engine::post(session.engine(), session.version(), sid, payload).await?;
         Ok(answer.into_response())
     }
+}
+
+/// The packets of the engine, if there are any now and it is time to ask: a poll that is answered
+/// with events passes the engine by.
+fn poll_engine_now(session: &EngineSession, sid: Sid) -> Option<EngineResponse> {
+    if !session.take_engine_poll() {
+        return None;
+    }
+    engine::poll(session.engine(), session.version(), sid).now_or_never()?.ok()
 }
 
 /// Waits until the pending poll of the client has to be answered so that it can upgrade.

@@ -19,6 +19,10 @@ const NOOP_DOUBLINGS_MAX: u32 = 10;
 /// session without a report.
 const ABANDONED_AFTER: Duration = Duration::from_secs(15);
 
+/// The longest time between two polls of the engine, of a client whose polls are answered with events.
+/// The pings of the engine are on time with it.
+const ENGINE_POLL_INTERVAL: Duration = Duration::from_secs(1);
+
 /// See the module.
 #[derive(Debug)]
 pub(super) struct PollingState {
@@ -33,6 +37,8 @@ pub(super) struct PollingState {
     requests_in_progress: usize,
     /// The begin of the session, or the end of its last request.
     last_request_at: Instant,
+    /// The last time at which a poll that was answered with events also polled the engine.
+    engine_polled_at: Instant,
 }
 
 /// The POST that is in progress.
@@ -72,7 +78,17 @@ impl PollingState {
             refusal: None,
             requests_in_progress: 0,
             last_request_at: now,
+            engine_polled_at: now,
         }
+    }
+
+    /// Whether a poll that is answered with events also polls the engine.
+    pub(super) fn take_engine_poll(&mut self, now: Instant) -> bool {
+        let is_due = now.saturating_duration_since(self.engine_polled_at) >= ENGINE_POLL_INTERVAL;
+        if is_due {
+            self.engine_polled_at = now;
+        }
+        is_due
     }
 
     /// Whether polling carries the session, also while an upgrade is in progress.
@@ -213,6 +229,15 @@ mod tests {
         state.end_post();
         assert!(state.begin_post());
         assert!(!state.is_first_post());
+    }
+
+    #[test]
+    fn the_engine_is_polled_once_a_second() {
+        let begin = Instant::now();
+        let mut state = PollingState::new(begin);
+        let after = |millis| begin + Duration::from_millis(millis);
+        let polls = [999, 1000, 1001, 1999, 2500].map(|it| state.take_engine_poll(after(it)));
+        assert_eq!(polls, [false, true, false, false, true]);
     }
 
     #[test]

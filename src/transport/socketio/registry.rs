@@ -1,6 +1,10 @@
 //! The sessions of this node: found by session id while they poll, closed together on drain.
 
-use std::{fmt, sync::Arc, time::Duration};
+use std::{
+    fmt,
+    sync::{Arc, Weak},
+    time::Duration,
+};
 
 use socketioxide::socket::Sid;
 use tokio::time::{MissedTickBehavior, interval};
@@ -37,7 +41,11 @@ impl SessionRegistry {
         resources: Arc<SessionResources>,
         polling: Option<Box<PollingState>>,
     ) -> Arc<EngineSession> {
-        self.table.register(|it| EngineSession::new(handshake, resources, polling, it))
+        let session =
+            self.table.register(|it| EngineSession::new(handshake, resources, polling, it));
+        let owner: Weak<EngineSession> = Arc::downgrade(&session);
+        session.writer().set_owner(owner);
+        session
     }
 
     /// The session with this session id. Only sessions that began with polling are found.

@@ -25,7 +25,7 @@ use crate::{
     },
     store::{MemoryNodes, MemoryStore},
     tasks::Tasks,
-    transport::origin::Origins,
+    transport::{TransportParts, lanes::Lanes, origin::Origins},
 };
 
 /// The longest wait in a test.
@@ -70,13 +70,13 @@ impl Stack {
         // In separate tasks, because the journal ends after all others.
         Tasks::new().spawn("journal", writer.run(CancellationToken::new()));
         let origins = Arc::new(Origins::new(vec!["https://good.example".to_owned()]));
-        let transport = SocketIoTransport::new(
-            Arc::clone(&chat),
-            &spaces,
+        let parts = TransportParts {
             origins,
-            QueryTokens::Accepted,
-            tasks.clone(),
-        );
+            in_query: QueryTokens::Accepted,
+            tasks: tasks.clone(),
+            lanes: Lanes::start(&tasks),
+        };
+        let transport = SocketIoTransport::new(Arc::clone(&chat), &spaces, parts);
         Self { chat, tasks, transport: Arc::new(transport) }
     }
 
@@ -198,8 +198,8 @@ pub(super) async fn connect(stack: &Stack, buffer: usize, user: &str) -> DuplexS
 pub(super) async fn connect_polling(stack: &Stack) -> (String, String) {
     let polling_query = stack.open(4).await;
     stack.post(&polling_query, "40").await;
-    stack.wait_for_connections(1).await;
     while !stack.get(&polling_query).await.1.contains("40{") {}
+    stack.wait_for_connections(1).await;
     stack.post(&polling_query, "429[\"new user\",\"ann\"]\u{1e}3").await;
     while !stack.get(&polling_query).await.1.contains("439[") {}
     let websocket_query = polling_query.replace("transport=polling", "transport=websocket");

@@ -13,10 +13,7 @@ use hyper::{
     upgrade::{OnUpgrade, Upgraded},
 };
 use hyper_util::rt::TokioIo;
-use tokio::{
-    io::{AsyncRead, AsyncWrite},
-    time::{sleep, timeout},
-};
+use tokio::time::{sleep, timeout};
 use tracing::debug;
 
 use super::{
@@ -27,6 +24,7 @@ use super::{
     session::{ClosePhase, EngineSession},
 };
 use crate::transport::{
+    lanes::LaneStream,
     subprotocol::Offer,
     upgrade::{accept, switching_protocols_response},
 };
@@ -48,7 +46,8 @@ impl SocketIoTransport {
         let session = self.create_session(self.read_handshake(version, &request, offer), None);
         let upgrade = hyper::upgrade::on(request);
         self.context.tasks.spawn("socketio websocket", async move {
-            if let Some(stream) = wait_upgraded(upgrade).await {
+            if let Some(upgraded) = wait_upgraded(upgrade).await {
+                let stream = LaneStream::new(upgraded, Arc::clone(session.writer()));
                 let uri = engine::websocket_uri(version);
                 let request = request_for(uri, &session);
                 serve(MonitoredStream::new(stream, session), request);
@@ -91,8 +90,8 @@ async fn wait_flush_timeout(session: &EngineSession) {
 
 /// Probes a WebSocket and hands it to the engine.
 async fn complete_upgrade(probe: Probe, upgrade: OnUpgrade) -> Option<()> {
-    let mut stream = wait_upgraded(upgrade).await?;
-    let probed_bytes = probe.run(&mut stream).await?;
+    let mut upgraded = TokioIo::new(wait_upgraded(upgrade).await?);
+    let probed_bytes = probe.run(&mut upgraded).await?;
     let session = Arc::clone(probe.session());
     let sid = session.sid()?;
     probe.succeed();
@@ -102,14 +101,16 @@ async fn complete_upgrade(probe: Probe, upgrade: OnUpgrade) -> Option<()> {
     }
     let uri = engine::uri(session.version(), "websocket", &format!("&sid={sid}"));
     let request = request_for(uri, &session);
+    // The client has switched: what its polls did not take follows on the WebSocket.
+    let stream = LaneStream::new(upgraded.into_inner(), Arc::clone(session.writer()));
     serve(MonitoredStream::resume(stream, session, &probed_bytes), request);
     Some(())
 }
 
 /// Waits until the `101` response is written.
-async fn wait_upgraded(upgrade: OnUpgrade) -> Option<TokioIo<Upgraded>> {
+async fn wait_upgraded(upgrade: OnUpgrade) -> Option<Upgraded> {
     match upgrade.await {
-        Ok(upgraded) => Some(TokioIo::new(upgraded)),
+        Ok(upgraded) => Some(upgraded),
         Err(error) => {
             debug!(error = %error, "connection ended before its WebSocket opened");
             None
@@ -126,10 +127,7 @@ fn request_for(uri: Uri, session: &Arc<EngineSession>) -> Request<()> {
 }
 
 /// Passes a stream to the engine, which spawns the tasks that serve it.
-pub(super) fn serve<S>(stream: MonitoredStream<S>, request: Request<()>)
-where
-    S: AsyncRead + AsyncWrite + Unpin + Send + 'static,
-{
+fn serve(stream: MonitoredStream<LaneStream>, request: Request<()>) {
     // Boxed, because each future of the engine that holds the stream is as large as the stream.
     let engine = stream.session().engine().clone();
     let started = engine.call((Box::new(stream), request)).into_inner();

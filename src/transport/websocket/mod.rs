@@ -19,8 +19,8 @@ use tracing::{Instrument as _, Span, debug};
 
 use self::format::Format;
 use super::{
-    credentials,
-    lanes::{LaneStream, Lanes},
+    TransportParts, credentials,
+    lanes::{LaneStream, LaneWriter, Lanes},
     origin::Origins,
     rejection::rejection_response,
     subprotocol::{self, Offer},
@@ -56,14 +56,9 @@ enum HandshakeOutcome {
 }
 
 impl WebSocketTransport {
-    /// A transport that admits clients to `chat`. The lanes write to them.
-    pub fn new(
-        chat: Arc<Chat>,
-        origins: Arc<Origins>,
-        in_query: QueryTokens,
-        tasks: Tasks,
-        lanes: Lanes,
-    ) -> Self {
+    /// A transport that admits clients to `chat`.
+    pub fn new(chat: Arc<Chat>, parts: TransportParts) -> Self {
+        let TransportParts { origins, in_query, tasks, lanes } = parts;
         let limits = Arc::new(chat.limits().clone());
         Self { chat, limits, origins, in_query, tasks, lanes }
     }
@@ -153,7 +148,10 @@ async fn serve(
     (format, limits): (Format, Arc<Limits>),
 ) {
     let stream = match upgraded.await {
-        Ok(upgraded) => LaneStream::new(upgraded, &lanes, &limits),
+        Ok(upgraded) => {
+            let writer = LaneWriter::new(&lanes, Arc::clone(&limits));
+            LaneStream::new(upgraded, Arc::new(writer))
+        }
         Err(error) => return debug!(%error, "upgrade failed"),
     };
     match outcome {

@@ -1,21 +1,21 @@
 //! The stream below a WebSocket. The session controls it.
 //!
-//! The engine waits for its writer without a limit, so a peer that stops reading cannot be
-//! disconnected above the engine, only below it. A monitored stream fails its writes when the peer
-//! accepts nothing for too long, or when the session is aborted. It reads nothing while the inboxes
-//! of the session are full. When the session closes, it fails its reads; the engine then writes
-//! what is queued and ends. A client that may not reconnect closes the stream itself, because the
-//! engine drops what is queued if it has not begun to write, as right after an upgrade.
+//! It reads nothing while the inboxes of the session are full. When the session closes, it fails its
+//! reads; the engine then ends, and the lane writes what is queued. A client that may not reconnect
+//! closes the stream itself, because the engine drops its last packet if it has not begun to write,
+//! as right after an upgrade.
 //!
-//! Frames are checked before the engine reads them. A broken one closes the session, and the close
-//! frame of the engine, which is empty, is replaced by one with the code.
+//! The engine writes only its own packets: handshake, pings, CONNECT, disconnects. They go to the
+//! queue of the session as whole frames, between those of events, so no write waits. The lane ends
+//! the session when the peer accepts nothing for too long.
+//!
+//! Frames are checked before the engine reads them. A broken one closes the session with its code.
 
-mod outgoing_frames;
 #[cfg(test)]
 mod tests;
 
 use std::{
-    fmt, io,
+    fmt, io, mem,
     pin::Pin,
     sync::Arc,
     task::{Context, Poll, ready},
@@ -25,17 +25,19 @@ use std::{
 use bytes::{Buf as _, Bytes};
 use tokio::{
     io::{AsyncRead, AsyncWrite, ReadBuf},
-    time::{Instant, Sleep, sleep, sleep_until},
+    time::{Sleep, sleep},
 };
 use tracing::debug;
 
-use self::outgoing_frames::OutgoingFrames;
 use super::{
     frames::{FrameError, IncomingFrames},
     probe,
-    session::{ClosePhase, EngineSession, ReadPermit, WritePermit},
+    session::{ClosePhase, EngineSession, ReadPermit},
 };
-use crate::domain::CloseReason;
+use crate::{
+    domain::CloseReason,
+    transport::lanes::frame::{self, Frame},
+};
 
 /// See the module. Dropping it aborts the session.
 pub(super) struct MonitoredStream<S> {
@@ -47,20 +49,15 @@ pub(super) struct MonitoredStream<S> {
     replay_bytes: usize,
     read_mode: ReadMode,
     incoming: IncomingFrames,
-    outgoing: OutgoingFrames,
     /// The first error in the client's frames, after the bytes in `buffered`.
     frame_error: Option<FrameError>,
-    /// Whether a frame was refused. The engine reads nothing after it.
-    is_refused: bool,
+    /// The reason why a frame was refused. The engine reads nothing after it.
+    refused: Option<FrameError>,
     /// Exists while the rest of a refused frame is read: a socket that is closed with unread bytes is
     /// reset, and the peer might not receive the reason.
     discard: Option<Pin<Box<Sleep>>>,
     /// How many bytes from the engine were written during the probe, and are skipped.
     skip_bytes: usize,
-    /// Exists while a write waits.
-    stall: Option<WriteStall>,
-    /// The time at which the close was noticed. The time limit for all further writes begins there.
-    closing: Option<Instant>,
 }
 
 /// The size of a read.
@@ -78,12 +75,6 @@ const BUSY_BYTES: usize = 16 << 10;
 /// The longest time for the rest of a refused frame.
 const DISCARD_WAIT_MAX: Duration = Duration::from_secs(1);
 
-/// A write that waits.
-struct WriteStall {
-    since: Instant,
-    timer: Pin<Box<Sleep>>,
-}
-
 impl<S> MonitoredStream<S> {
     /// The stream of a new session.
     pub(super) fn new(stream: S, session: Arc<EngineSession>) -> Self {
@@ -92,16 +83,13 @@ impl<S> MonitoredStream<S> {
             stream,
             session,
             incoming,
-            outgoing: OutgoingFrames::default(),
             frame_error: None,
-            is_refused: false,
+            refused: None,
             discard: None,
             buffered: Bytes::new(),
             replay_bytes: 0,
             read_mode: ReadMode::Idle,
             skip_bytes: 0,
-            stall: None,
-            closing: None,
         }
     }
 
@@ -120,20 +108,6 @@ impl<S> MonitoredStream<S> {
         &self.session
     }
 
-    /// The deadline for all writes, if the session closes. Fails when it has passed, or when the
-    /// session is aborted.
-    fn close_deadline(&mut self, permit: WritePermit) -> io::Result<Option<Instant>> {
-        match permit {
-            WritePermit::Open => Ok(None),
-            WritePermit::Closing { flush_wait } => {
-                let now = Instant::now();
-                let deadline = *self.closing.get_or_insert(now) + flush_wait;
-                if now < deadline { Ok(Some(deadline)) } else { Err(self.abort()) }
-            }
-            WritePermit::Aborted => Err(session_closed_error()),
-        }
-    }
-
     /// Buffers what the engine may read of `bytes`.
     fn receive(&mut self, bytes: &[u8]) {
         let mut passed = Vec::with_capacity(bytes.len());
@@ -146,54 +120,24 @@ impl<S> MonitoredStream<S> {
     /// Closes the session because of the client's frame.
     fn refuse(&mut self, error: FrameError) {
         debug!(?error, "frame refused");
-        self.outgoing.set_close_code(error.close_code());
-        self.is_refused = true;
         self.discard = Some(Box::pin(sleep(DISCARD_WAIT_MAX)));
-        match error {
-            FrameError::TooLarge => {
-                let limit = self.session.limits().frame_bytes_max.get();
-                return self.session.close(CloseReason::FrameTooLarge { limit });
-            }
-            FrameError::ForeignParser(refusal) => self.outgoing.set_last_message(&refusal),
-            FrameError::Protocol | FrameError::NotUtf8 => {}
+        if error == FrameError::TooLarge {
+            let limit = self.session.limits().frame_bytes_max.get();
+            self.session.close(CloseReason::FrameTooLarge { limit });
+        } else {
+            self.session.finish(CloseReason::Fault);
         }
-        self.session.finish(CloseReason::Fault);
+        self.refused = Some(error);
     }
 
-    fn abort(&mut self) -> io::Error {
-        self.stall = None;
-        self.session.abort();
-        session_closed_error()
-    }
-
-    /// Handles the outcome of a write. A write that waits fails at its deadline.
-    fn track_write<T>(
-        &mut self,
-        cx: &mut Context<'_>,
-        outcome: Poll<io::Result<T>>,
-    ) -> Poll<io::Result<T>> {
-        match outcome {
-            Poll::Ready(Ok(_)) => {
-                self.stall = None;
-                return outcome;
-            }
-            // The engine ignores errors of its writer, so the session is aborted here.
-            Poll::Ready(Err(error)) => {
-                self.abort();
-                return Poll::Ready(Err(error));
-            }
-            Poll::Pending => {}
-        }
-        let permit = self.session.register_writer(cx.waker());
-        let close_deadline = self.close_deadline(permit)?;
-        let stall = self.stall.get_or_insert_with(WriteStall::begin);
-        let stall_deadline = stall.since + self.session.limits().write_stall_max;
-        let deadline = close_deadline.map_or(stall_deadline, |it| it.min(stall_deadline));
-        if stall.poll(deadline, cx).is_pending() {
-            return Poll::Pending;
-        }
-        debug!("connection aborted: the peer accepts no bytes");
-        Poll::Ready(Err(self.abort()))
+    /// Sends the close frame of a refused frame, before the engine writes an empty one.
+    fn send_close(&self, error: &FrameError) {
+        let refusal = match error {
+            FrameError::ForeignParser(refusal) => Some(frame::binary(refusal)),
+            FrameError::TooLarge | FrameError::Protocol | FrameError::NotUtf8 => None,
+        };
+        let close = frame::close(error.close_code(), "");
+        self.session.writer().push_last(refusal.into_iter().chain([close]));
     }
 }
 
@@ -259,21 +203,10 @@ impl<S: AsyncRead + Unpin> MonitoredStream<S> {
         if self.session.close_phase() < ClosePhase::Closing {
             return Poll::Pending;
         }
-        Poll::Ready(Err(session_closed_error()))
-    }
-}
-
-impl WriteStall {
-    fn begin() -> Self {
-        let since = Instant::now();
-        Self { since, timer: Box::pin(sleep_until(since)) }
-    }
-
-    fn poll(&mut self, deadline: Instant, cx: &mut Context<'_>) -> Poll<()> {
-        if self.timer.deadline() != deadline {
-            self.timer.as_mut().reset(deadline);
+        if let Some(error) = &self.refused {
+            self.send_close(error);
         }
-        self.timer.as_mut().poll(cx)
+        Poll::Ready(Err(session_closed_error()))
     }
 }
 
@@ -284,7 +217,7 @@ impl<S: AsyncRead + Unpin> AsyncRead for MonitoredStream<S> {
         buffer: &mut ReadBuf<'_>,
     ) -> Poll<io::Result<()>> {
         let permit = self.session.register_reader(cx.waker());
-        if self.is_refused {
+        if self.refused.is_some() {
             return self.poll_end(cx);
         }
         // The engine reads the whole upgrade in every phase: after half of it the session would
@@ -312,42 +245,42 @@ impl<S: AsyncRead + Unpin> AsyncRead for MonitoredStream<S> {
     }
 }
 
-impl<S: AsyncWrite + Unpin> AsyncWrite for MonitoredStream<S> {
+impl<S: Unpin> AsyncWrite for MonitoredStream<S> {
     fn poll_write(
         mut self: Pin<&mut Self>,
-        cx: &mut Context<'_>,
-        bytes: &[u8],
+        _cx: &mut Context<'_>,
+        frames: &[u8],
     ) -> Poll<io::Result<usize>> {
-        if self.skip_bytes > 0 {
-            let length = self.skip_bytes.min(bytes.len());
-            self.skip_bytes -= length;
-            return Poll::Ready(Ok(length));
+        let skipped = mem::take(&mut self.skip_bytes);
+        let Some(written) = frames.get(skipped..).filter(|it| !it.is_empty()) else {
+            return Poll::Ready(Ok(frames.len()));
+        };
+        if let Err(error) = self.session.writer().push_codec(Bytes::copy_from_slice(written)) {
+            // The engine ignores errors of its writer.
+            self.session.abort();
+            return Poll::Ready(Err(io::Error::other(error)));
         }
-        let permit = self.session.write_permit();
-        self.close_deadline(permit)?;
-        let Self { outgoing, stream, session, .. } = &mut *self;
-        let outcome =
-            outgoing.poll_write(bytes, |bytes| Pin::new(&mut *stream).poll_write(cx, bytes));
-        if let Poll::Ready(Ok(length)) = outcome {
-            session.release_bytes(length);
+        for frame in frame::split(written) {
+            if let Frame::Text(packet) = frame {
+                self.session.on_engine_packet(&String::from_utf8_lossy(packet));
+            }
         }
-        self.track_write(cx, outcome)
+        Poll::Ready(Ok(frames.len()))
     }
 
-    fn poll_flush(mut self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<io::Result<()>> {
-        let outcome = Pin::new(&mut self.stream).poll_flush(cx);
-        self.track_write(cx, outcome)
+    fn poll_flush(self: Pin<&mut Self>, _cx: &mut Context<'_>) -> Poll<io::Result<()>> {
+        Poll::Ready(Ok(()))
     }
 
-    fn poll_shutdown(mut self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<io::Result<()>> {
-        let outcome = Pin::new(&mut self.stream).poll_shutdown(cx);
-        self.track_write(cx, outcome)
+    fn poll_shutdown(self: Pin<&mut Self>, _cx: &mut Context<'_>) -> Poll<io::Result<()>> {
+        Poll::Ready(Ok(()))
     }
 }
 
 impl<S> Drop for MonitoredStream<S> {
     fn drop(&mut self) {
-        self.session.abort();
+        // The stream below writes what is queued before it closes the socket.
+        self.session.end();
     }
 }
 

@@ -4,13 +4,14 @@ use std::time::Duration;
 
 use tokio::{
     io::{AsyncReadExt as _, AsyncWriteExt as _, DuplexStream, duplex},
-    time::{advance, timeout},
+    time::{Instant, advance, timeout},
 };
 
 use super::*;
 use crate::{
     domain::{CloseReason, Limits},
     tasks::Tasks,
+    transport::lanes::{LaneStream, Lanes, QueueFull, test_support},
     transport::socketio::{
         engine,
         registry::SessionRegistry,
@@ -23,101 +24,98 @@ use crate::{
 fn session_with_limits(limits: Limits) -> Arc<EngineSession> {
     let handshake = Handshake { version: Version::V4, query: "".into(), request_token: Ok(None) };
     let (engine, _io) = engine::build(&limits);
-    let resources = SessionResources { limits: Arc::new(limits), tasks: Tasks::new(), engine };
+    let (limits, tasks) = (Arc::new(limits), Tasks::new());
+    let lanes = Lanes::start(&tasks);
+    let resources = SessionResources { limits, tasks, engine, lanes };
     SessionRegistry::new().create_session(handshake, Arc::new(resources), None)
 }
 
 const SOON: Duration = Duration::from_millis(10);
 
-fn monitored(buffer: usize) -> (MonitoredStream<DuplexStream>, DuplexStream, Arc<EngineSession>) {
+/// A frame of the engine, of two bytes.
+const PING: &[u8] = b"\x89\0";
+
+fn monitored(buffer: usize) -> (MonitoredStream<LaneStream>, DuplexStream, Arc<EngineSession>) {
     let (server, client) = duplex(buffer);
     let session = session_with_limits(Limits::default());
-    (MonitoredStream::new(server, Arc::clone(&session)), client, session)
-}
-
-#[tokio::test]
-async fn written_bytes_release_outbox_capacity() {
-    let (mut server, mut client, session) = monitored(64);
-    session.reserve_bytes(10).unwrap();
-    server.write_all(b"twelve bytes").await.unwrap();
-    session.wait_flushed().await;
-    let mut received = [0; 12];
-    client.read_exact(&mut received).await.unwrap();
-    assert_eq!(&received, b"twelve bytes");
+    let stream = test_support::lane_stream(server, b"", Arc::clone(session.writer()));
+    (MonitoredStream::new(stream, Arc::clone(&session)), client, session)
 }
 
 #[tokio::test(start_paused = true)]
-async fn a_stalled_write_is_aborted_at_the_deadline() {
+async fn a_peer_that_accepts_nothing_ends_the_session_at_the_deadline() {
     let (mut server, _client, session) = monitored(8);
     let begin = Instant::now();
-    let error = server.write_all(&[0; 9]).await.unwrap_err();
-    assert_eq!(error.kind(), io::ErrorKind::TimedOut);
+    server.write_all(&PING.repeat(5)).await.unwrap();
+    server.read_u8().await.unwrap_err();
     let max = session.limits().write_stall_max;
     assert!((max..max + SOON).contains(&begin.elapsed()), "{:?}", begin.elapsed());
     assert_eq!(session.close_phase(), ClosePhase::Aborted);
 }
 
 #[tokio::test(start_paused = true)]
-async fn a_slow_but_progressing_write_is_not_aborted() {
+async fn closing_fails_reads_and_what_is_queued_is_written() {
     let (mut server, mut client, session) = monitored(8);
-    let almost = session.limits().write_stall_max.saturating_sub(SOON);
-    let reading = async {
-        for _ in 0..4 {
-            advance(almost).await;
-            client.read_exact(&mut [0; 8]).await.unwrap();
-        }
-    };
-    let (written, ()) = tokio::join!(server.write_all(&[0; 32]), reading);
-    written.unwrap();
-    assert_eq!(session.close_phase(), ClosePhase::Open);
-}
-
-#[tokio::test(start_paused = true)]
-async fn closing_fails_reads_and_lets_writes_finish() {
-    let (mut server, mut client, session) = monitored(8);
-    let (mut reader, mut writer) = tokio::io::split(&mut server);
-    let closing = async {
-        tokio::task::yield_now().await;
-        session.close(CloseReason::Draining);
-        client.read_exact(&mut [0; 16]).await.unwrap();
-    };
-    let mut nothing = [0; 1];
-    let (read, written, ()) =
-        tokio::join!(reader.read(&mut nothing), writer.write_all(&[0; 16]), closing);
-    assert_eq!(read.unwrap_err().kind(), io::ErrorKind::TimedOut);
-    written.unwrap();
+    server.write_all(&PING.repeat(8)).await.unwrap();
+    session.close(CloseReason::Draining);
+    assert_eq!(server.read_u8().await.unwrap_err().kind(), io::ErrorKind::TimedOut);
+    drop(server);
+    assert_eq!(session.close_phase(), ClosePhase::Aborted);
+    let mut received = Vec::new();
+    client.read_to_end(&mut received).await.unwrap();
+    assert_eq!(received, PING.repeat(8));
 }
 
 #[tokio::test(start_paused = true)]
 async fn closing_has_a_deadline() {
     let (mut server, mut client, session) = monitored(8);
+    server.write_all(&PING.repeat(2048)).await.unwrap();
     let begin = Instant::now();
-    let slow = async {
-        session.close(CloseReason::SlowReader);
-        // The write never stalls and never completes.
-        while session.close_phase() < ClosePhase::Aborted {
-            advance(FLUSH_WAIT_MAX / 4).await;
-            timeout(SOON, client.read(&mut [0; 8])).await.ok();
-        }
-    };
-    let (written, ()) = tokio::join!(server.write_all(&[0; 4096]), slow);
-    written.unwrap_err();
+    session.close(CloseReason::SlowReader);
+    drop(server);
+    // The write never stalls and never completes.
+    while !session.writer().has_ended() {
+        advance(FLUSH_WAIT_MAX / 4).await;
+        timeout(SOON, client.read(&mut [0; 8])).await.ok();
+    }
     assert!(begin.elapsed() <= FLUSH_WAIT_MAX * 2, "{:?}", begin.elapsed());
 }
 
 #[tokio::test(start_paused = true)]
-async fn an_abort_wakes_pending_reads_and_writes() {
+async fn an_abort_wakes_a_pending_read_and_ends_the_queue() {
     let (mut server, _client, session) = monitored(8);
-    let (mut reader, mut writer) = tokio::io::split(&mut server);
     let cutting = async {
         tokio::task::yield_now().await;
         session.abort();
     };
-    let mut nothing = [0; 1];
-    let (read, written, ()) =
-        tokio::join!(reader.read(&mut nothing), writer.write_all(&[0; 16]), cutting);
+    let (read, ()) = tokio::join!(server.read_u8(), cutting);
     read.unwrap_err();
-    written.unwrap_err();
+    assert!(session.writer().has_ended());
+}
+
+#[tokio::test]
+async fn events_stand_between_the_frames_of_the_engine() {
+    let (mut server, mut client, session) = monitored(1 << 10);
+    let connect = frame::text("40{}");
+    server.write_all(&connect).await.unwrap();
+    session.writer().push(frame::text("42[]")).unwrap();
+    server.write_all(PING).await.unwrap();
+    let expected = [&connect[..], &frame::text("42[]"), PING].concat();
+    let mut received = vec![0; expected.len()];
+    client.read_exact(&mut received).await.unwrap();
+    assert_eq!(received, expected);
+}
+
+#[tokio::test]
+async fn an_engine_that_writes_more_than_the_queue_holds_ends_its_session() {
+    let (mut server, _client, session) = monitored(8);
+    let error = loop {
+        if let Err(error) = server.write_all(&frame::text(&"x".repeat(1 << 20))).await {
+            break error;
+        }
+    };
+    assert!(error.get_ref().unwrap().is::<QueueFull>());
+    assert_eq!(session.close_phase(), ClosePhase::Aborted);
 }
 
 #[tokio::test(start_paused = true)]
@@ -145,6 +143,7 @@ async fn nothing_is_read_while_the_inbox_is_full() {
 async fn the_engine_reads_the_whole_upgrade_even_while_closing() {
     let (stream, mut client) = duplex(64);
     let session = session_with_limits(Limits::default());
+    let stream = test_support::lane_stream(stream, b"", Arc::clone(session.writer()));
     let replay = b"\x81\x84\0\0\0\0seen";
     let mut server = MonitoredStream::resume(stream, Arc::clone(&session), replay);
     session.close(CloseReason::Draining);
@@ -152,8 +151,8 @@ async fn the_engine_reads_the_whole_upgrade_even_while_closing() {
     server.read_exact(&mut seen).await.unwrap();
     assert_eq!(&seen, replay);
     server.write_all(probe::PROBE_RESPONSE).await.unwrap();
-    server.write_all(b"x").await.unwrap();
-    assert_eq!(client.read_u8().await.unwrap(), b'x');
+    server.write_all(PING).await.unwrap();
+    assert_eq!(client.read_u16().await.unwrap(), 0x8900);
     server.read_u8().await.unwrap_err();
 }
 

@@ -36,6 +36,11 @@ impl EngineSession {
                 self.tasks().spawn("socketio answers", Arc::clone(self).close_answered(reason));
             }
             CloseStep::Notify(connections) => {
+                self.writer.seal();
+                if reason == CloseReason::SlowReader {
+                    // A slow reader would not read these. It receives them after it reconnects.
+                    self.writer.drop_waiting();
+                }
                 for connection in connections {
                     connection.send_closing(reason);
                 }
@@ -55,17 +60,27 @@ impl EngineSession {
 
     /// Closes the session after `closing` was sent.
     pub(in crate::transport::socketio) fn finish(self: &Arc<Self>, reason: CloseReason) {
+        self.writer.seal();
         let transition = self.state.lock().finish(reason);
         self.apply(transition);
     }
 
-    /// Ends the session at once.
+    /// Ends the session at once. What is queued is dropped.
     pub(in crate::transport::socketio) fn abort(self: &Arc<Self>) {
+        if self.end() {
+            self.writer.abort();
+        }
+    }
+
+    /// Ends the session. What is queued may still be written. Returns whether it had not ended before.
+    pub(in crate::transport::socketio) fn end(self: &Arc<Self>) -> bool {
         let transition = self.state.lock().abort();
-        if transition.is_some() {
+        let ends = transition.is_some();
+        if ends {
             self.registration.end();
         }
         self.apply(transition);
+        ends
     }
 
     fn apply(self: &Arc<Self>, transition: Option<Transition>) {
@@ -74,15 +89,28 @@ impl EngineSession {
             connection.close_inbox();
         }
         self.wake(wake);
+        let (phase, is_prompt) = (self.close_phase(), self.state.lock().is_prompt());
         if close_in_engine {
             self.tasks().spawn("socketio close", Arc::clone(self).close_in_engine());
+        } else if phase == ClosePhase::Closing && is_prompt {
+            self.tasks().spawn("socketio flush", Arc::clone(self).abort_unflushed());
+        }
+    }
+
+    /// Aborts the queue of a session that closes for an urgent reason and whose client does not read.
+    async fn abort_unflushed(self: Arc<Self>) {
+        if timeout(self.flush_wait(), self.writer.ended()).await.is_err() {
+            self.writer.abort();
         }
     }
 
     /// Closes a session that its stream does not end. A polling session receives a close packet as
     /// if from its client, because then the engine runs all disconnect handlers.
     pub(in crate::transport::socketio) async fn close_in_engine(self: Arc<Self>) {
-        let delivered = self.wait_until(State::is_close_delivered);
+        let delivered = async {
+            self.writer.flushed().await;
+            self.wait_until(State::is_close_received).await;
+        };
         timeout(self.flush_wait(), delivered).await.ok();
         self.end_in_engine().await;
     }
@@ -115,5 +143,8 @@ impl EngineSession {
     pub(in crate::transport::socketio) async fn wait_output_finished(&self) {
         let closes = |it: &State| it.accepts_no_requests() && it.phase() < ClosePhase::Aborted;
         self.wait_until(|it| !closes(it)).await;
+        if self.close_phase() == ClosePhase::Aborted {
+            self.writer.ended().await;
+        }
     }
 }

@@ -25,12 +25,11 @@ use parking_lot::Mutex;
 use socketioxide::socket::Sid;
 use tokio::{sync::Notify, time::Instant};
 
-pub(super) use self::permits::{ClosePhase, ReadPermit, Reservation, Unaccepted, WritePermit};
+pub(super) use self::permits::{ClosePhase, ReadPermit, Unaccepted};
 #[cfg(test)]
 pub(super) use self::state::FLUSH_WAIT_MAX;
 use self::state::{State, Wake};
 use super::{
-    backpressure::Full,
     engine::{Engine, NamespaceSocket},
     polling_state::{PollingState, UpgradeState},
     registration::SessionRegistration,
@@ -39,6 +38,7 @@ use super::{
 use crate::{
     domain::{CloseReason, Limits, Rejection, Token},
     tasks::Tasks,
+    transport::lanes::{LaneWriter, Lanes, WriterOwner},
 };
 
 /// The first request of a session.
@@ -56,15 +56,16 @@ pub(super) struct SessionResources {
     pub(super) limits: Arc<Limits>,
     pub(super) tasks: Tasks,
     pub(super) engine: Engine,
+    pub(super) lanes: Lanes,
 }
 
 /// A connection of a session to a namespace, as the session needs it.
 pub(super) trait AttachedConnection: Send + Sync {
-    /// Whether it is the connection of `socket`.
-    fn is_on(&self, socket: &NamespaceSocket) -> bool;
+    /// Starts to handle requests if the packet that was sent is the answer to its CONNECT.
+    fn open_inbox(&self, packet: &str);
 
-    /// Starts to handle requests, because CONNECT is answered.
-    fn open_inbox(&self);
+    /// Whether its CONNECT is not answered.
+    fn awaits_connect(&self) -> bool;
 
     /// Accepts no more requests. Those that wait are still handled.
     fn close_inbox(&self);
@@ -84,6 +85,8 @@ pub(super) struct EngineSession {
     handshake: Handshake,
     resources: Arc<SessionResources>,
     registration: SessionRegistration<Self>,
+    /// What is sent to the client, on a WebSocket or in the answers to its polls.
+    writer: Arc<LaneWriter>,
     state: Mutex<State>,
     /// Notifies the tasks in `wait_until`.
     changed: Notify,
@@ -98,7 +101,9 @@ impl EngineSession {
         registration: SessionRegistration<Self>,
     ) -> Self {
         let state = Mutex::new(State::new(&resources.limits, polling));
-        Self { handshake, resources, registration, state, changed: Notify::new() }
+        let writer = LaneWriter::new(&resources.lanes, Arc::clone(&resources.limits));
+        let (writer, changed) = (Arc::new(writer), Notify::new());
+        Self { handshake, resources, registration, writer, state, changed }
     }
 
     /// The session of a socket. Every request that reaches the engine carries its session.
@@ -131,6 +136,11 @@ impl EngineSession {
         &self.resources.engine
     }
 
+    /// The queue of events and of the packets of the engine.
+    pub(super) fn writer(&self) -> &Arc<LaneWriter> {
+        &self.writer
+    }
+
     /// The session id. Only sessions that began with polling have one.
     pub(super) fn sid(&self) -> Option<Sid> {
         self.registration.sid()
@@ -155,11 +165,17 @@ impl EngineSession {
 
     /// Wakes what a change of the state has to wake. The lock is not held.
     fn wake(&self, wake: Wake) {
-        let Wake { reader, writer, waiters } = wake;
-        reader.into_iter().chain(writer).for_each(Waker::wake);
+        let Wake { reader, waiters } = wake;
+        reader.into_iter().for_each(Waker::wake);
         if waiters {
             self.changed.notify_waiters();
         }
+    }
+}
+
+impl WriterOwner for EngineSession {
+    fn on_writer_end(self: Arc<Self>) {
+        self.abort();
     }
 }
 
@@ -177,61 +193,6 @@ impl fmt::Debug for EngineSession {
         f.debug_struct("EngineSession")
             .field("close_phase", &self.close_phase())
             .finish_non_exhaustive()
-    }
-}
-
-/// Outgoing events.
-impl EngineSession {
-    /// Reserves budget for an event of `bytes`.
-    pub(super) fn reserve_event(&self, bytes: usize) -> Reservation {
-        self.state.lock().reserve_event(bytes)
-    }
-
-    /// Reserves budget for `closing`, which is also sent after an overflow.
-    pub(super) fn reserve_bytes(&self, bytes: usize) -> Result<(), Full> {
-        self.state.lock().reserve_bytes(bytes)
-    }
-
-    /// Refuses all further events, because the queue of the engine is full.
-    pub(super) fn overflow(&self) {
-        self.state.lock().overflow();
-    }
-
-    /// Returns the budget of `bytes` that have left the process.
-    pub(super) fn release_bytes(&self, bytes: usize) {
-        let wake = self.state.lock().release_bytes(bytes);
-        self.wake(wake);
-    }
-
-    /// Whether less than half of the outgoing budget is reserved.
-    pub(super) fn has_capacity(&self) -> bool {
-        self.state.lock().has_capacity()
-    }
-
-    /// Waits until less than half of the outgoing budget is reserved, or the session closes.
-    pub(super) async fn wait_for_capacity(&self) {
-        self.wait_until(State::may_replay).await;
-    }
-
-    /// Waits until everything has left the process, or the session is aborted.
-    #[cfg(test)]
-    pub(super) async fn wait_flushed(&self) {
-        self.wait_until(State::is_flushed).await;
-    }
-
-    /// Whether the stream may write.
-    pub(super) fn write_permit(&self) -> WritePermit {
-        self.state.lock().write_permit()
-    }
-
-    /// Registers the task that waits to write. It is woken when the permit changes.
-    pub(super) fn register_writer(&self, waker: &Waker) -> WritePermit {
-        let mut state = self.state.lock();
-        let replaced = state.register_writer(waker);
-        let permit = state.write_permit();
-        drop(state);
-        drop(replaced);
-        permit
     }
 }
 
@@ -283,6 +244,15 @@ impl EngineSession {
         }
     }
 
+    /// Whether a poll that is answered with events also polls the engine: regularly, and while a packet
+    /// of the engine is expected.
+    pub(super) fn take_engine_poll(&self) -> bool {
+        let now = Instant::now();
+        self.close_phase() > ClosePhase::Open
+            || self.connections().iter().any(|it| it.awaits_connect())
+            || self.with_polling(|it| it.take_engine_poll(now)).unwrap_or(false)
+    }
+
     /// Whether polling carries the session.
     pub(super) fn is_polling(&self) -> bool {
         self.state.lock().polling().is_some_and(PollingState::is_polling)
@@ -324,6 +294,16 @@ impl EngineSession {
     /// Removes a connection.
     pub(super) fn detach(&self, connection: &dyn AttachedConnection) {
         self.state.lock().detach(connection);
+    }
+
+    /// Opens the inbox of the connection whose CONNECT a packet to the client answers. Events that are
+    /// sent to the connection from then on follow that packet.
+    pub(super) fn on_engine_packet(&self, packet: &str) {
+        if packet.starts_with("40") {
+            for connection in self.connections() {
+                connection.open_inbox(packet);
+            }
+        }
     }
 
     /// The connections of the session.

@@ -13,12 +13,12 @@ use std::{
 
 use super::{
     AttachedConnection,
-    permits::{ClosePhase, ReadPermit, Reservation, Unaccepted, WritePermit},
+    permits::{ClosePhase, ReadPermit, Unaccepted},
 };
 use crate::{
     domain::{CloseReason, Limits},
     transport::socketio::{
-        backpressure::{Full, IncomingRequests, OutgoingBytes},
+        backpressure::{Full, IncomingRequests},
         polling_state::PollingState,
     },
     wire::code::{self, Reconnect},
@@ -38,14 +38,11 @@ pub(super) struct State {
     phase: ClosePhase,
     /// The reason of the close, once the session closes. The first reason is kept.
     reason: Option<CloseReason>,
-    outgoing: OutgoingBytes,
     incoming: IncomingRequests,
     /// The number of requests without an answer: those that wait, and those that are being handled.
     unanswered: usize,
     /// The task that reads the WebSocket.
     reader: Option<Waker>,
-    /// The task that waits to write to the WebSocket.
-    writer: Option<Waker>,
     connections: Vec<Weak<dyn AttachedConnection>>,
     /// Only for sessions that began with polling.
     polling: Option<Box<PollingState>>,
@@ -67,7 +64,6 @@ pub(super) enum CloseStep {
 #[must_use = "tasks wait for this"]
 pub(super) struct Wake {
     pub(super) reader: Option<Waker>,
-    pub(super) writer: Option<Waker>,
     /// Whether the condition of a waiting task may hold now.
     pub(super) waiters: bool,
 }
@@ -88,14 +84,12 @@ impl State {
         Self {
             phase: ClosePhase::Open,
             reason: None,
-            outgoing: OutgoingBytes::new(limits.outbox_bytes_max.get()),
             incoming: IncomingRequests::new(
                 limits.inbox_requests_max.get(),
                 limits.body_bytes_max.get().saturating_mul(WAITING_BODIES),
             ),
             unanswered: 0,
             reader: None,
-            writer: None,
             connections: Vec::new(),
             polling,
         }
@@ -121,82 +115,6 @@ impl State {
         let before = self.phase;
         self.phase = before.max(phase);
         before
-    }
-}
-
-/// Outgoing events.
-impl State {
-    /// Reserves budget for an event of `bytes`.
-    pub(super) fn reserve_event(&mut self, bytes: usize) -> Reservation {
-        match self.phase {
-            ClosePhase::Open | ClosePhase::Answering => match self.reserve_bytes(bytes) {
-                Ok(()) => Reservation::Granted,
-                Err(Full) => Reservation::Overflowed,
-            },
-            ClosePhase::Overflowed => Reservation::Overflowed,
-            ClosePhase::Notifying | ClosePhase::Closing | ClosePhase::Aborted => {
-                Reservation::Closing
-            }
-        }
-    }
-
-    /// Reserves budget in any phase. Without budget the session overflows: an event is missing, so
-    /// no later one may follow.
-    pub(super) fn reserve_bytes(&mut self, bytes: usize) -> Result<(), Full> {
-        self.outgoing.reserve(bytes).inspect_err(|_| self.overflow())
-    }
-
-    /// Refuses all further events, because one was lost.
-    pub(super) fn overflow(&mut self) {
-        self.advance(ClosePhase::Overflowed);
-    }
-
-    /// Returns the budget of `bytes` that were written.
-    pub(super) fn release_bytes(&mut self, bytes: usize) -> Wake {
-        Wake { waiters: self.outgoing.release(bytes), ..Wake::default() }
-    }
-
-    /// Whether less than half of the outgoing budget is reserved.
-    pub(super) fn has_capacity(&self) -> bool {
-        self.outgoing.has_capacity()
-    }
-
-    /// Whether a replay may go on: there is capacity, or no event is sent any more.
-    pub(super) fn may_replay(&self) -> bool {
-        self.has_capacity() || self.phase > ClosePhase::Answering
-    }
-
-    /// Whether all events are written, or never will be.
-    #[cfg(test)]
-    pub(super) fn is_flushed(&self) -> bool {
-        self.outgoing.is_empty() || self.phase == ClosePhase::Aborted
-    }
-
-    /// Whether nothing waits for the client any more, once the session closes. The next poll of a
-    /// client proves that it received the answer to the one before.
-    pub(super) fn is_close_delivered(&self) -> bool {
-        let is_received =
-            |polling: &PollingState| !polling.is_polling() || polling.is_poll_waiting();
-        let is_delivered = self.outgoing.is_empty() && self.polling().is_none_or(is_received);
-        self.phase == ClosePhase::Aborted || (is_delivered && !self.is_closed_by_client())
-    }
-
-    /// Whether the stream may write.
-    pub(super) fn write_permit(&self) -> WritePermit {
-        match self.phase {
-            ClosePhase::Open
-            | ClosePhase::Answering
-            | ClosePhase::Overflowed
-            | ClosePhase::Notifying => WritePermit::Open,
-            ClosePhase::Closing => WritePermit::Closing { flush_wait: self.flush_wait() },
-            ClosePhase::Aborted => WritePermit::Aborted,
-        }
-    }
-
-    /// Registers the task to wake when writing ends. Returns the waker registered before.
-    #[must_use = "it is dropped after the lock is released"]
-    pub(super) fn register_writer(&mut self, waker: &Waker) -> Option<Waker> {
-        register(&mut self.writer, waker)
     }
 }
 
@@ -227,7 +145,7 @@ impl State {
     /// Releases the places of requests that left an inbox.
     pub(super) fn release_requests(&mut self, requests: usize, bytes: usize) -> Wake {
         if self.incoming.release(requests, bytes) {
-            Wake { reader: self.reader.take(), writer: None, waiters: true }
+            Wake { reader: self.reader.take(), waiters: true }
         } else {
             Wake::default()
         }
@@ -303,21 +221,34 @@ impl State {
         }
         let is_polling = self.polling().is_some_and(PollingState::is_polling);
         Some(Transition {
-            wake: Wake { reader: self.reader.take(), writer: self.writer.take(), waiters: true },
+            wake: Wake { reader: self.reader.take(), waiters: true },
             connections: self.connections(),
             close_in_engine: before < ClosePhase::Closing
                 && (is_polling || self.is_closed_by_client()),
         })
     }
 
+    /// Whether the client has received `closing`, once it left the queue. The next poll of a client
+    /// proves that it received the answer to the one before.
+    pub(super) fn is_close_received(&self) -> bool {
+        let is_received =
+            |polling: &PollingState| !polling.is_polling() || polling.is_poll_waiting();
+        self.phase == ClosePhase::Aborted
+            || (self.polling().is_none_or(is_received) && !self.is_closed_by_client())
+    }
+
+    /// Whether the session closes for a reason that revokes the rights of its client.
+    pub(super) fn is_prompt(&self) -> bool {
+        self.reason.is_some_and(CloseReason::is_prompt)
+    }
+
     /// The longest time for queued events once the close has begun.
     pub(super) fn flush_wait(&self) -> Duration {
-        let prompt = self.reason.is_some_and(CloseReason::is_prompt);
-        if prompt { PROMPT_FLUSH_WAIT_MAX } else { FLUSH_WAIT_MAX }
+        if self.is_prompt() { PROMPT_FLUSH_WAIT_MAX } else { FLUSH_WAIT_MAX }
     }
 
     /// Whether only the client's close proves delivery: for a reason that forbids a reconnect, the
-    /// engine writes the last packet, outside of the byte count.
+    /// engine writes the last packet, outside of the queue.
     fn is_closed_by_client(&self) -> bool {
         let forbids_reconnect = |reason| code::close(reason).reconnect == Reconnect::No;
         self.reason.is_some_and(forbids_reconnect)

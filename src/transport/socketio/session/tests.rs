@@ -10,26 +10,22 @@ use std::{
 };
 
 use super::{
-    AttachedConnection, ClosePhase, NamespaceSocket,
+    AttachedConnection, ClosePhase,
     state::{CloseStep, State},
 };
 use crate::{
     domain::{CloseReason, Limits},
     transport::socketio::{
         polling_state::{PollingState, UpgradeState},
-        session::{ReadPermit, Reservation, WritePermit, state::FLUSH_WAIT_MAX},
+        session::{ReadPermit, state::FLUSH_WAIT_MAX},
     },
 };
 
-/// A state with small budgets: 100 bytes out, 8 requests or 1,000 bytes in.
+/// A state with small budgets: 8 requests or 1,000 bytes in.
 fn state(polling: Option<PollingState>) -> State {
     let size = |it| NonZeroUsize::new(it).unwrap();
-    let limits = Limits {
-        outbox_bytes_max: size(100),
-        inbox_requests_max: size(8),
-        body_bytes_max: size(500),
-        ..Limits::default()
-    };
+    let limits =
+        Limits { inbox_requests_max: size(8), body_bytes_max: size(500), ..Limits::default() };
     State::new(&limits, polling.map(Box::new))
 }
 
@@ -56,11 +52,11 @@ fn waker() -> (Arc<Counter>, Waker) {
 struct Connection;
 
 impl AttachedConnection for Connection {
-    fn is_on(&self, _socket: &NamespaceSocket) -> bool {
+    fn open_inbox(&self, _packet: &str) {}
+
+    fn awaits_connect(&self) -> bool {
         false
     }
-
-    fn open_inbox(&self) {}
 
     fn close_inbox(&self) {}
 
@@ -95,7 +91,6 @@ fn a_close_waits_for_the_answers_if_the_reason_permits_it() {
     assert!(attach(&mut state).1, "no more requests are accepted");
     assert!(!state.count_answer().waiters);
     assert!(!state.is_answered());
-    assert_eq!(state.reserve_event(50), Reservation::Granted, "the answer itself is sent");
     assert!(state.count_answer().waiters);
     assert!(state.is_answered());
     assert!(notifies(&state.begin_notifying()));
@@ -121,10 +116,7 @@ fn a_close_without_requests_or_with_an_urgent_reason_does_not_wait() {
 fn the_phase_moves_only_forward() {
     let mut state = state(None);
     assert_eq!(state.phase(), ClosePhase::Open);
-    state.overflow();
-    assert_eq!(state.phase(), ClosePhase::Overflowed);
     assert!(notifies(&state.begin_close(CloseReason::Draining)));
-    state.overflow();
     assert_eq!(state.phase(), ClosePhase::Notifying);
     assert!(state.finish(CloseReason::Draining).is_some());
     assert!(!notifies(&state.begin_close(CloseReason::Draining)));
@@ -146,26 +138,6 @@ fn the_first_close_reason_is_kept() {
 }
 
 #[test]
-fn after_an_overflow_no_event_is_accepted() {
-    let mut state = state(None);
-    assert_eq!(state.reserve_event(500), Reservation::Granted);
-    assert_eq!(state.reserve_event(1), Reservation::Overflowed);
-    assert!(state.release_bytes(500).waiters);
-    assert_eq!(state.reserve_event(1), Reservation::Overflowed);
-    assert!(state.finish(CloseReason::SlowReader).is_some());
-    assert_eq!(state.reserve_event(1), Reservation::Closing);
-}
-
-#[test]
-fn a_release_wakes_waiters_only_when_it_crosses_half_or_empties_the_queue() {
-    let mut state = state(None);
-    assert_eq!(state.reserve_event(80), Reservation::Granted);
-    let wakes = [30, 1, 1, 48, 1].map(|bytes| state.release_bytes(bytes).waiters);
-    assert_eq!(wakes, [false, true, false, true, false]);
-    assert!(state.is_flushed());
-}
-
-#[test]
 fn reading_pauses_above_half_and_resumes_at_a_quarter() {
     let mut state = state(None);
     let (counter, waker) = waker();
@@ -178,7 +150,7 @@ fn reading_pauses_above_half_and_resumes_at_a_quarter() {
     assert!(state.release_requests(2, 2).reader.is_none(), "three wait");
     assert_eq!(state.read_permit(), ReadPermit::Paused);
     let wake = state.release_requests(1, 1);
-    assert!(wake.waiters && wake.writer.is_none());
+    assert!(wake.waiters);
     wake.reader.unwrap().wake();
     assert_eq!(counter.0.load(Ordering::SeqCst), 1);
     assert_eq!(state.read_permit(), ReadPermit::Open);
@@ -188,14 +160,12 @@ fn reading_pauses_above_half_and_resumes_at_a_quarter() {
 #[test]
 fn a_transition_wakes_all_tasks_and_returns_the_connections() {
     let mut state = state(None);
-    let ((_, reader), (_, writer)) = (waker(), waker());
+    let (_, reader) = waker();
     let (connection, is_closing) = attach(&mut state);
     assert!(!is_closing);
     assert!(state.register_reader(&reader).is_none());
-    assert!(state.register_writer(&writer).is_none());
     let transition = state.abort().unwrap();
     assert!(transition.wake.reader.unwrap().will_wake(&reader));
-    assert!(transition.wake.writer.unwrap().will_wake(&writer));
     assert!(transition.wake.waiters && !transition.close_in_engine);
     assert_eq!(transition.connections.len(), 1);
     state.detach(&*connection);
@@ -213,17 +183,24 @@ fn a_replaced_waker_is_returned() {
 }
 
 #[test]
-fn permits_follow_the_phase() {
+fn nothing_is_read_once_closing_was_sent() {
     let mut state = state(None);
-    assert_eq!((state.read_permit(), state.write_permit()), (ReadPermit::Open, WritePermit::Open));
+    assert_eq!(state.read_permit(), ReadPermit::Open);
     assert!(notifies(&state.begin_close(CloseReason::Draining)));
-    assert_eq!((state.read_permit(), state.write_permit()), (ReadPermit::Open, WritePermit::Open));
+    assert_eq!(state.read_permit(), ReadPermit::Open);
     assert!(state.finish(CloseReason::Draining).is_some());
-    let closing = WritePermit::Closing { flush_wait: FLUSH_WAIT_MAX };
-    assert_eq!((state.read_permit(), state.write_permit()), (ReadPermit::Closed, closing));
+    assert_eq!(state.read_permit(), ReadPermit::Closed);
     assert!(state.abort().is_some());
-    let permits = (state.read_permit(), state.write_permit());
-    assert_eq!(permits, (ReadPermit::Closed, WritePermit::Aborted));
+    assert_eq!(state.read_permit(), ReadPermit::Closed);
+}
+
+#[test]
+fn the_next_poll_proves_that_the_close_was_received() {
+    let mut state = state(Some(polling()));
+    assert!(state.finish(CloseReason::Draining).is_some());
+    assert!(!state.is_close_received());
+    state.polling_mut().unwrap().begin_poll();
+    assert!(state.is_close_received());
 }
 
 #[test]
@@ -231,9 +208,9 @@ fn a_client_that_may_not_return_closes_the_stream_itself() {
     let mut state = state(None);
     assert!(state.finish(CloseReason::Replaced).unwrap().close_in_engine);
     assert_eq!(state.read_permit(), ReadPermit::Open);
-    assert!(!state.is_close_delivered(), "the last packet of the engine is not counted");
+    assert!(!state.is_close_received(), "the last packet of the engine is not in the queue");
     assert!(!state.abort().unwrap().close_in_engine, "the close in the engine has begun");
-    assert!(state.is_close_delivered());
+    assert!(state.is_close_received());
 }
 
 #[test]

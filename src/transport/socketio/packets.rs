@@ -1,0 +1,139 @@
+//! The packets to the client of one namespace connection, as WebSocket frames.
+//!
+//! The engine writes only its own packets. Events and acknowledgements are framed here, so one frame
+//! serves all connections of a namespace, and the answers to polls are built from it, too.
+
+use std::sync::Arc;
+
+use bytes::Bytes;
+
+use super::request::Version;
+use crate::{
+    chat::{Reply, event::Delivery},
+    domain::{CloseReason, Limits},
+    transport::lanes::frame,
+    wire::socketio::{self as wire, Namespace, Packet, RequestKind},
+};
+
+/// The slot of a delivery that holds its frames for version 4, and for version 3 without attachments.
+const SLOT: usize = 0;
+/// The slot of a delivery that holds its frames with attachments for version 3.
+const SLOT_V3: usize = 3;
+
+/// The type of a message, which precedes byte strings in version 3.
+const MESSAGE_V3: &[u8] = &[4];
+
+/// See the module.
+#[derive(Clone, Debug)]
+pub(super) struct PacketFormat {
+    namespace: Namespace,
+    version: Version,
+}
+
+/// The frames of an event for the first namespace that it was sent to.
+///
+/// A delivery stays within its space, whose clients write its name in one way. The few that write it
+/// in another way have frames of their own.
+struct EventFrames {
+    namespace: Namespace,
+    has_attachments: bool,
+    frames: Bytes,
+}
+
+impl PacketFormat {
+    /// The format of a connection to the namespace with this name.
+    pub(super) fn new(namespace: &str, version: Version) -> Self {
+        Self { namespace: Namespace::new(namespace), version }
+    }
+
+    /// The namespace.
+    pub(super) fn namespace(&self) -> &Namespace {
+        &self.namespace
+    }
+
+    /// The frames of an event, made once for all connections of this format.
+    pub(super) fn event(&self, delivery: &Arc<Delivery>, limits: &Limits) -> Bytes {
+        let make = |version| {
+            move || {
+                let packet = wire::event(delivery, &self.namespace, limits);
+                EventFrames {
+                    namespace: self.namespace.clone(),
+                    has_attachments: !packet.attachments.is_empty(),
+                    frames: frames(&packet, version),
+                }
+            }
+        };
+        let mut event = delivery.encoded(SLOT, make(Version::V4));
+        if event.has_attachments && self.version == Version::V3 {
+            event = delivery.encoded(SLOT_V3, make(Version::V3));
+        }
+        if event.namespace == self.namespace {
+            Bytes::clone(&event.frames)
+        } else {
+            make(self.version)().frames
+        }
+    }
+
+    /// The frames of the acknowledgement of a request with this number.
+    pub(super) fn acknowledgement(&self, kind: &RequestKind, number: i64, reply: &Reply) -> Bytes {
+        frames(&wire::acknowledgement(kind, number, reply, &self.namespace), self.version)
+    }
+
+    /// The frames of the reply to a request without an acknowledgement, if it has one.
+    pub(super) fn reply(&self, kind: &RequestKind, reply: &Reply) -> Option<Bytes> {
+        wire::reply_event(kind, reply, &self.namespace).map(|it| frames(&it, self.version))
+    }
+
+    /// The frame of `closing`.
+    pub(super) fn closing(&self, reason: CloseReason) -> Bytes {
+        frames(&wire::closing(reason, &self.namespace), self.version)
+    }
+}
+
+fn frames(packet: &Packet, version: Version) -> Bytes {
+    let prefix = if version == Version::V3 { MESSAGE_V3 } else { &[] };
+    frame::packet(&packet.text, prefix, &packet.attachments)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::{
+        chat::test_support::message_delivery, domain::Rejection, transport::lanes::frame::Frame,
+    };
+
+    fn texts(frames: &[u8]) -> Vec<String> {
+        let text = |it| match it {
+            Frame::Text(text) => String::from_utf8(text.to_vec()).unwrap(),
+            other => format!("{other:?}"),
+        };
+        frame::split(frames).map(text).collect()
+    }
+
+    #[test]
+    fn a_packet_names_its_namespace_and_its_acknowledgement() {
+        let format = |namespace| PacketFormat::new(namespace, Version::V4);
+        let kind = RequestKind::of("send message");
+        let refused: Reply = Err(Rejection::NotMember);
+        let answer = r#"[{"ok":false,"code":"not_member","message":"join the room first"}]"#;
+        for (namespace, prefix) in [("/", ""), ("/shop", "/shop,")] {
+            let frames = format(namespace).acknowledgement(&kind, 12, &refused);
+            assert_eq!(texts(&frames), [format!("43{prefix}12{answer}")]);
+            let event = r#"["error message",{"event":"send message","code":"not_member""#;
+            let frames = format(namespace).reply(&kind, &refused).unwrap();
+            assert!(texts(&frames)[0].starts_with(&format!("42{prefix}{event}")));
+        }
+    }
+
+    #[test]
+    fn the_connections_of_a_namespace_share_the_frames_of_an_event() {
+        let (delivery, limits) = (message_delivery("lobby", 1), Limits::default());
+        let of =
+            |namespace, version| PacketFormat::new(namespace, version).event(&delivery, &limits);
+        let first = of("/shop", Version::V4);
+        assert!(texts(&first)[0].starts_with(r#"42/shop,["new message",{"room":"lobby","#));
+        assert_eq!(of("/shop", Version::V4).as_ptr(), first.as_ptr());
+        assert_eq!(of("/shop", Version::V3).as_ptr(), first.as_ptr(), "it has no attachments");
+        assert!(texts(&of("/%73hop", Version::V4))[0].starts_with("42/%73hop,["));
+    }
+}
