@@ -47,6 +47,8 @@ const STALLED = {
   "Socket.IO over polling": async (_, token) => {
     const raw = await RawPolling.open(server);
     await raw.post(`40${JSON.stringify({ token, since: { [room]: 0 } })}`);
+    // A connection enters once its CONNECT was answered.
+    await raw.next((packet) => packet.startsWith("40{"));
   },
 };
 

@@ -2,7 +2,7 @@
 //! node.
 
 use std::{
-    collections::{BTreeMap, BTreeSet, HashMap},
+    collections::{BTreeMap, HashMap},
     mem,
     sync::Arc,
     time::Duration,
@@ -35,8 +35,8 @@ struct NodeRegistry {
     heartbeats: BTreeMap<NodeId, Instant>,
     /// The times at which nodes have left.
     left: BTreeMap<NodeId, Instant>,
-    /// The nodes and guest sessions that have claimed a name.
-    claims: HashMap<(Space, NameKey), BTreeSet<(NodeId, GuestName)>>,
+    /// The nodes and guest sessions that have claimed a name, rarely more than one.
+    claims: HashMap<(Space, NameKey), Vec<(NodeId, GuestName)>>,
     /// The devices with which names were claimed, the newest first.
     devices: HashMap<(NodeId, GuestName), Vec<DeviceId>>,
     /// The lost names that each node has yet to receive.
@@ -114,7 +114,7 @@ impl Nodes for MemoryNodes {
         let is_taken = others.iter().any(|(node, _)| holds_names(node));
         if !is_taken {
             for other in others {
-                holders.remove(&other);
+                holders.retain(|it| *it != other);
                 registry.devices.remove(&other);
                 if other.0 != self.node_id {
                     registry.lost.entry(other.0).or_default().push(other.1);
@@ -127,7 +127,10 @@ impl Nodes for MemoryNodes {
                 devices.insert(0, device.clone());
                 devices.truncate(DEVICES_PER_USER_MAX);
             }
-            holders.insert(holder);
+            if !holders.contains(&holder) {
+                holders.reserve_exact(1);
+                holders.push(holder);
+            }
         }
         registry.claims.insert(key(name), holders);
         Ok(if is_taken { ClaimOutcome::Taken } else { ClaimOutcome::Granted })

@@ -12,6 +12,7 @@
 //! - A lane drives any [`LaneSocket`](output::LaneSocket), which only has to write without blocking.
 
 pub(super) mod frame;
+mod frame_queue;
 mod lane;
 mod output;
 mod queue;

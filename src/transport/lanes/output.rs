@@ -1,23 +1,19 @@
 //! The end of a queue at the socket: the frames that are being written.
 
 use std::{
-    collections::VecDeque,
     io::{self, IoSlice},
-    mem,
     task::{Context, Poll},
 };
 
 use bytes::{Buf as _, Bytes};
 use tokio::time::Instant;
 
-use super::lane::LaneUser;
+use super::{frame_queue::FrameQueue, lane::LaneUser};
 
 /// The most bytes that one connection writes in a turn, if it has more than one frame.
 pub(super) const TURN_BYTES_MAX: usize = 256 << 10;
 /// The most frames of a turn, which is one vectored write.
 pub(super) const TURN_FRAMES_MAX: usize = 128;
-/// The capacity that an empty queue keeps: what one frame needs.
-const IDLE_CAPACITY: usize = 4;
 
 /// A socket that a lane writes to. Dropping it shuts down the write half.
 pub(super) trait LaneSocket: std::fmt::Debug + Send + Sync {
@@ -33,7 +29,7 @@ pub(super) trait LaneSocket: std::fmt::Debug + Send + Sync {
 pub(super) struct Output {
     socket: Box<dyn LaneSocket>,
     /// Frames that were taken from the queue. The first one may be written in part.
-    in_flight: VecDeque<Bytes>,
+    in_flight: FrameQueue,
     /// The time of the last byte before the socket blocked.
     stalled_since: Option<Instant>,
     _user: LaneUser,
@@ -52,18 +48,17 @@ pub(super) struct Written {
 
 impl Output {
     pub(super) fn new(socket: Box<dyn LaneSocket>, user: LaneUser) -> Self {
-        Self { socket, in_flight: VecDeque::new(), stalled_since: None, _user: user }
+        Self { socket, in_flight: FrameQueue::default(), stalled_since: None, _user: user }
     }
 
     /// Takes the frames of one turn from the queue.
-    pub(super) fn fill(&mut self, queue: &mut VecDeque<Bytes>) {
+    pub(super) fn fill(&mut self, queue: &mut FrameQueue) {
         let mut bytes: usize = self.in_flight.iter().map(Bytes::len).sum();
         while bytes < TURN_BYTES_MAX && self.in_flight.len() < TURN_FRAMES_MAX {
             let Some(frame) = queue.pop_front() else { break };
             bytes += frame.len();
             self.in_flight.push_back(frame);
         }
-        release_capacity(queue);
     }
 
     /// Writes the frames in flight, as far as the socket accepts them.
@@ -82,7 +77,6 @@ impl Output {
             }
             break;
         }
-        release_capacity(&mut self.in_flight);
         self.stalled_since = match self.stalled_since {
             _ if written.result.is_ok() => None,
             Some(since) if written.bytes == 0 => Some(since),
@@ -102,7 +96,9 @@ impl Output {
 
     fn try_write(&mut self) -> io::Result<usize> {
         let Self { socket, in_flight, .. } = self;
-        if let (Some(frame), 1) = (in_flight.front(), in_flight.len()) {
+        if in_flight.len() == 1
+            && let Some(frame) = in_flight.iter().next()
+        {
             return socket.try_write_vectored(&[IoSlice::new(frame)]);
         }
         let mut slices = [IoSlice::new(&[]); TURN_FRAMES_MAX];
@@ -126,12 +122,5 @@ impl Output {
             frames += 1;
         }
         frames
-    }
-}
-
-/// An idle connection holds next to no memory for frames.
-pub(super) fn release_capacity(queue: &mut VecDeque<Bytes>) {
-    if queue.is_empty() && queue.capacity() > IDLE_CAPACITY {
-        drop(mem::take(queue));
     }
 }

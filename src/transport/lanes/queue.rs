@@ -1,21 +1,24 @@
 //! The frames of one connection and the states of their way out: decisions without locks or tasks.
 
-use std::{collections::VecDeque, io, mem};
+use std::{io, mem};
 
 use bytes::Bytes;
 use tracing::debug;
 
-use super::output::{Output, Written, release_capacity};
+use super::{
+    frame_queue::FrameQueue,
+    output::{Output, Written},
+};
 use crate::domain::Limits;
 
-/// The bytes that a frame counts in addition to its content.
-pub(super) const FRAME_BYTES: usize = 64;
+/// How many times as much the queue holds before a frame of the codec or the engine finds no room.
+pub(super) const CODEC_ROOM: usize = 2;
 
 /// A bounded queue of whole frames, and the output that writes them.
 #[derive(Debug)]
 pub(super) struct WriteQueue {
     /// The frames that are not in flight.
-    waiting: VecDeque<Bytes>,
+    waiting: FrameQueue,
     /// The number of frames that are not written whole.
     frames: usize,
     /// The bytes that they count.
@@ -93,7 +96,7 @@ impl WriteQueue {
     /// An empty queue without a socket.
     pub(super) fn new() -> Self {
         Self {
-            waiting: VecDeque::new(),
+            waiting: FrameQueue::default(),
             frames: 0,
             bytes: 0,
             intake: Intake::Events,
@@ -121,19 +124,19 @@ impl WriteQueue {
         {
             bytes += frames.len();
             self.frames -= 1;
-            self.bytes -= cost(&frames);
+            self.bytes -= frames.len();
             taken.push(frames);
         }
-        release_capacity(&mut self.waiting);
         if self.frames == 0 && self.intake == Intake::Finished {
             self.end();
         }
         taken
     }
 
-    /// Queues frames of a `kind`, or ignores them. Only events are bounded in their number. An empty
-    /// queue accepts a frame of any size: a peer for which nothing waits is not slow. After an event
-    /// that finds no room, no other one is queued.
+    /// Queues frames of a `kind`, or ignores them. Those of the codec have more room: a peer may send
+    /// many pings at once, and a ping must not end a connection that is only behind. An empty queue
+    /// accepts a frame of any size: a peer for which nothing waits is not slow. After an event that
+    /// finds no room, no other one is queued.
     pub(super) fn push(
         &mut self,
         frames: Bytes,
@@ -144,10 +147,11 @@ impl WriteQueue {
             return Ok(Follow::Nothing);
         }
         let is_event = kind == Intake::Events;
-        let exceeds_bytes = self.bytes + cost(&frames) > limits.outbox_bytes_max.get();
-        if (is_event && self.frames >= limits.outbox_events_max.get())
-            || (self.frames > 0 && exceeds_bytes)
-        {
+        let room = if is_event { 1 } else { CODEC_ROOM };
+        let bytes_max = limits.outbox_bytes_max.get().saturating_mul(room);
+        let frames_max = limits.outbox_events_max.get().saturating_mul(room);
+        let exceeds_bytes = self.bytes + frames.len() > bytes_max;
+        if self.frames >= frames_max || (self.frames > 0 && exceeds_bytes) {
             if is_event {
                 self.restrict(Intake::Codec);
             }
@@ -186,7 +190,7 @@ impl WriteQueue {
     pub(super) fn drop_waiting(&mut self) {
         let dropped = mem::take(&mut self.waiting);
         self.frames -= dropped.len();
-        self.bytes -= dropped.iter().map(cost).sum::<usize>();
+        self.bytes -= dropped.iter().map(Bytes::len).sum::<usize>();
     }
 
     /// Ends after the last frame. Returns the output if nothing waits.
@@ -202,7 +206,7 @@ impl WriteQueue {
 
     /// Drops the frames and ends. Returns the output if no task has it.
     pub(super) fn end(&mut self) -> Option<Output> {
-        self.waiting = VecDeque::new();
+        self.waiting = FrameQueue::default();
         (self.frames, self.bytes) = (0, 0);
         self.intake = Intake::Finished;
         match mem::replace(&mut self.phase, Phase::Ended) {
@@ -235,7 +239,7 @@ impl WriteQueue {
             return (NextStep::Rest, Some(output));
         }
         self.frames -= written.frames;
-        self.bytes -= written.bytes + written.frames * FRAME_BYTES;
+        self.bytes -= written.bytes;
         match written.result {
             Ok(()) if !self.waiting.is_empty() => {
                 self.phase = Phase::Listed(output);
@@ -302,7 +306,7 @@ impl WriteQueue {
     }
 
     fn append(&mut self, frames: Bytes) {
-        self.bytes += cost(&frames);
+        self.bytes += frames.len();
         self.frames += 1;
         self.waiting.push_back(frames);
     }
@@ -325,9 +329,4 @@ impl WriteQueue {
             Follow::Nothing
         }
     }
-}
-
-/// The bytes that a frame counts until it is written.
-fn cost(frame: &Bytes) -> usize {
-    frame.len() + FRAME_BYTES
 }

@@ -11,7 +11,7 @@ use super::{
     frame,
     lane::Lanes,
     output::{LaneSocket, Output, TURN_BYTES_MAX},
-    queue::{FRAME_BYTES, NextStep, QueueFull},
+    queue::{CODEC_ROOM, NextStep, QueueFull},
     test_support::{TestPeer, writer, writer_on},
     writer::LaneWriter,
 };
@@ -110,10 +110,10 @@ impl Model {
             || matches!(step, Step::Seal | Step::Last | Step::Finish | Step::Abort);
         match *step {
             Step::Event(length) => {
-                self.push(length, EVENTS_MAX, LaneWriter::push);
+                self.push(length, 1, LaneWriter::push);
             }
             Step::Codec(length) => {
-                self.push(length, usize::MAX, LaneWriter::push_codec);
+                self.push(length, CODEC_ROOM, LaneWriter::push_codec);
             }
             Step::Turn => self.turn(),
             Step::Accept(bytes) => self.peer.accept(bytes),
@@ -154,16 +154,16 @@ impl Model {
     fn push(
         &mut self,
         length: usize,
-        frames_max: usize,
+        room: usize,
         push: fn(&Arc<LaneWriter>, Bytes) -> Result<(), QueueFull>,
     ) {
         let (before, frame) = (self.writer.usage(), self.frame(length));
-        let exceeds_bytes = before.bytes + frame.len() + FRAME_BYTES > BYTES_MAX;
-        let is_full = before.frames >= frames_max || (before.frames > 0 && exceeds_bytes);
+        let exceeds_bytes = before.bytes + frame.len() > room * BYTES_MAX;
+        let is_full = before.frames >= room * EVENTS_MAX || (before.frames > 0 && exceeds_bytes);
         match push(&self.writer, frame.clone()) {
             Err(QueueFull) => {
                 assert!(is_full);
-                self.is_shut |= frames_max == EVENTS_MAX;
+                self.is_shut |= room == 1;
             }
             Ok(()) if self.writer.usage().frames == before.frames => {
                 assert!(self.is_shut, "only then is a frame ignored");
@@ -212,7 +212,7 @@ impl Model {
             assert_eq!((usage.frames, usage.bytes), (0, 0));
         } else {
             assert_eq!(usage.frames, self.unwritten());
-            assert_eq!(usage.bytes, all.len() - received.len() + usage.frames * FRAME_BYTES);
+            assert_eq!(usage.bytes, all.len() - received.len());
         }
     }
 }

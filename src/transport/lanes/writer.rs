@@ -98,8 +98,8 @@ impl LaneWriter {
         Ok(())
     }
 
-    /// Queues whole frames of a codec or an engine: answers to pings and closes, pings. They are
-    /// bounded in bytes only, because a peer may send many pings at once.
+    /// Queues whole frames of a codec or an engine: answers to pings and closes, pings. They have twice
+    /// the room of events.
     pub(in crate::transport) fn push_codec(
         self: &Arc<Self>,
         frames: Bytes,
