@@ -36,9 +36,10 @@ js: release $(CLIENTS) tools
 browser: release $(CLIENTS) chromium
 	cd js-client-tests && npm run browser
 
-bench: $(PAGE) $(NEIGHBOUR) tools
+bench: $(PAGE) $(CLIENTS) $(NEIGHBOUR) tools
 	ulimit -n 8192; cargo bench --locked --bench bench
-	# What `cargo bench` built has test features in it.
+	cargo build --locked --release --example bare-socketioxide
+	# What these built has test features in it.
 	cargo build --locked --release
 	cd js-client-tests/bench && npm run compare
 

@@ -1,7 +1,7 @@
 //! Benchmarks: `make bench`. docs/benchmarks.md has the figures and what they mean.
 //!
-//! The criterion benchmarks run in this process. The presence events of a large room, and the
-//! memory of idle connections to the real program, follow. `cargo bench -- fan-out` runs the
+//! The criterion benchmarks run in this process. The processor time of the store, the presence
+//! events of a large room, and the memory of idle connections to the real program follow. `cargo bench -- fan-out` runs the
 //! benchmarks with "fan-out" in their names.
 
 mod measure;
@@ -10,7 +10,7 @@ use std::time::Duration;
 
 use criterion::Criterion;
 
-use measure::{churn, encode, fan_out, journal, memory, reconnect, store};
+use measure::{churn, encode, fan_out, is_selected, journal, memory, reconnect, store, store_cost};
 
 fn main() {
     let mut criterion = Criterion::default()
@@ -25,10 +25,13 @@ fn main() {
     reconnect::measure(&mut criterion);
     store::measure(&mut criterion);
     criterion.final_summary();
-    if churn::is_selected(std::env::args().skip(1)) {
+    if is_selected(store_cost::NAME) {
+        store_cost::measure();
+    }
+    if is_selected(churn::NAME) {
         churn::measure();
     }
-    if memory::is_selected(std::env::args().skip(1)) {
+    if is_selected(memory::NAME) {
         memory::measure();
     }
 }

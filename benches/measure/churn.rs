@@ -4,7 +4,6 @@
 //! Not a criterion benchmark: the results are the number of events and the CPU time.
 
 use std::{
-    fs,
     sync::{
         Arc,
         atomic::{AtomicU64, Ordering},
@@ -23,7 +22,10 @@ use roomcast::{
 };
 use tokio::{runtime::Builder, time::interval};
 
-use super::fixtures::Fixture;
+use super::{fixtures::Fixture, processor_time::processor_time};
+
+/// The name that `cargo bench -- …` filters by.
+pub(crate) const NAME: &str = "churn";
 
 /// Users that stay in the room.
 const USERS: usize = 5000;
@@ -31,15 +33,6 @@ const USERS: usize = 5000;
 const EVERY: Duration = Duration::from_millis(10);
 /// The number of changes.
 const CHANGES: u32 = 1000;
-
-/// Whether the arguments select this benchmark, by name or by the lack of a name.
-pub(crate) fn is_selected(arguments: impl Iterator<Item = String>) -> bool {
-    let arguments: Vec<_> = arguments.collect();
-    let has = |flag: &str| arguments.iter().any(|it| it == flag);
-    let mut filters = arguments.iter().filter(|it| !it.starts_with('-')).peekable();
-    let is_named = filters.peek().is_none() || filters.any(|it| "churn".contains(it.as_str()));
-    has("--bench") && !has("--test") && !has("--list") && is_named
-}
 
 /// Measures, and prints a line.
 pub(crate) fn measure() {
@@ -80,7 +73,7 @@ async fn churn(fixture: &Fixture, counters: &[Arc<PresenceCounter>]) -> Duration
     for counter in counters {
         counter.0.store(0, Ordering::Relaxed);
     }
-    let (before, mut ticks, mut visitor) = (cpu(), interval(EVERY), None);
+    let (before, mut ticks, mut visitor) = (processor_time(), interval(EVERY), None);
     for number in 0..CHANGES {
         ticks.tick().await;
         visitor = match visitor.take() {
@@ -94,16 +87,7 @@ async fn churn(fixture: &Fixture, counters: &[Arc<PresenceCounter>]) -> Duration
             }
         };
     }
-    cpu().saturating_sub(before)
-}
-
-/// The CPU time of this process.
-fn cpu() -> Duration {
-    let stat = fs::read_to_string("/proc/self/stat").unwrap_or_default();
-    let fields = stat.rsplit_once(") ").map_or("", |(_, rest)| rest).split(' ');
-    // `utime` and `stime`, fields 14 and 15 of proc(5), in hundredths of a second.
-    let ticks: u64 = fields.skip(11).take(2).filter_map(|it| it.parse::<u64>().ok()).sum();
-    Duration::from_millis(ticks * 10)
+    processor_time().saturating_sub(before)
 }
 
 /// Counts presence events.

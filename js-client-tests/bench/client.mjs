@@ -1,4 +1,4 @@
-// A chat client for both transports: identifies, counts what it receives, and checks the order.
+// A chat client for all transports: identifies, counts what it receives, and checks the order.
 
 import { PollingPeer } from "./polling-peer.mjs";
 import { WebSocketPeer } from "./websocket-peer.mjs";
@@ -12,6 +12,8 @@ export class Tally {
   messages = 0;
   disorder = 0;
   lost = 0;
+  /** Bytes in binary frames. */
+  attached = 0;
   #waiting = [];
 
   /** Counts one received message. Called with its `seq` and the client. */
@@ -37,17 +39,19 @@ class Client {
   #name;
   #auth;
   #tally;
+  #observe;
   #acks = new Map();
   #nextAck = 0;
   #welcome;
   #recovered;
   #closing = false;
 
-  constructor({ port, wire, name, auth = {}, tally = new Tally() }) {
+  constructor({ port, wire, name, auth = {}, tally = new Tally(), observe }) {
     this.#wire = wire;
     this.#name = name;
     this.#auth = auth;
     this.#tally = tally;
+    this.#observe = observe;
     this.welcomed = new Promise((resolve, reject) => {
       this.#welcome = { resolve, reject };
     });
@@ -57,6 +61,7 @@ class Client {
       port,
       path: wire === "ws" ? `/ws${query(auth)}` : "/socket.io/?EIO=4&transport=websocket",
       onFrame: wire === "ws" ? this.#onJson : this.#onPacket,
+      onBytes: (size) => (tally.attached += size),
       ended: (code) => this.#ended(code),
     });
     if (wire === "ws" && !auth.token) this.#identify();
@@ -81,6 +86,15 @@ class Client {
     });
     this.#peer.send(...texts);
     return answers;
+  }
+
+  /** Sends bytes in the form of the wire; resolves like `ask`. */
+  askBytes(event, bytes) {
+    if (this.#wire === "ws") return this.ask(event, { base64: bytes.toString("base64") });
+    const ack = this.#nextAck++;
+    const packet = JSON.stringify([event, { _placeholder: true, num: 0 }]);
+    this.#peer.send(`451-${ack}${packet}`, bytes);
+    return new Promise((resolve) => this.#acks.set(ack, resolve));
   }
 
   close() {
@@ -112,6 +126,7 @@ class Client {
     }
     if (this.last !== 0 && seq !== this.last + 1) this.#tally.disorder += 1;
     this.last = seq;
+    this.#observe?.(bytes, start, end);
     this.#tally.add(seq, this);
   }
 
@@ -137,6 +152,7 @@ class Client {
       const json = text.indexOf("[");
       this.#answered(Number(text.slice(2, json)), JSON.parse(text.slice(json)));
     } else if (text.startsWith("42")) this.#event(...JSON.parse(text.slice(2)));
+    else if (text.startsWith('451-["new message"')) this.#count(bytes, start, end);
   };
 
   #onJson = (bytes, start, end) => {
@@ -165,8 +181,9 @@ class Client {
 }
 
 function query(auth) {
-  const given = Object.entries(auth);
-  return given.length === 0 ? "" : `?${new URLSearchParams(given)}`;
+  const { since, ...given } = auth;
+  if (since) given.since = Object.entries(since).map(([room, seq]) => `${room}:${seq}`);
+  return Object.keys(given).length === 0 ? "" : `?${new URLSearchParams(given)}`;
 }
 
 /** A client that has received `welcome`. */

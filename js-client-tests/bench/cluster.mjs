@@ -5,7 +5,8 @@ import { readFileSync } from "node:fs";
 import { Cluster } from "../support/cluster.mjs";
 import { Postgres } from "../support/postgres.mjs";
 import { Redis } from "../support/redis.mjs";
-import { cpuOf, socketio } from "./servers.mjs";
+import { cpuOf } from "./processor-time.mjs";
+import { socketio } from "./servers.mjs";
 
 /** PostgreSQL's own durability, unlike in tests: commits wait for the disk. */
 const DURABLE = { fsync: "on", full_page_writes: "on", shared_buffers: "128MB" };

@@ -1,71 +1,105 @@
-// Roomcast beside plain Node.js servers, the same measurements for each, one after the other.
+// Roomcast beside other servers, the same measurements for each in turn.
 //
-//   node compare.mjs [--runs 3] [--only words of a measurement's name]
+//   node compare.mjs [--runs 3] [--only words of a measurement's name] [--update | --report]
 //
-// All traffic is on the loopback interface. docs/benchmarks.md explains the figures.
+// A run of all measurements writes the tables and the chart of docs/benchmarks.md. With `--only`
+// they are printed; `--update` puts the selected measurements into the results of the last run and
+// writes the documents; `--report` writes them without measuring. Exit code 1: a measurement failed.
+// All traffic is on the loopback interface.
 
+import { readFileSync } from "node:fs";
+import { setTimeout as sleep } from "node:timers/promises";
 import { parseArgs } from "node:util";
 
 import { withTimeout } from "../support/timeouts.mjs";
-import { CROSS_COMPARISONS, MEASUREMENTS } from "./measurements.mjs";
+import { MEASUREMENTS, NODES_MEASUREMENTS } from "./measurements.mjs";
+import { mainTable, nodesTable, round, writeDocuments } from "./report.mjs";
+import { Results } from "./results.mjs";
+import { SUBJECTS } from "./subjects.mjs";
 
-/** Far longer than any measurement takes. */
-const MEASUREMENT_MS_MAX = 120_000;
+/** Far longer than most measurements take. */
+const MEASUREMENT_SECONDS_MAX = 180;
+/** Between two servers: sockets and files of the last one are closed. */
+const PAUSE_MS = 500;
 
 const { values } = parseArgs({
-  options: { runs: { type: "string", default: "3" }, only: { type: "string", default: "" } },
+  options: {
+    runs: { type: "string", default: "3" },
+    only: { type: "string", default: "" },
+    update: { type: "boolean", default: false },
+    report: { type: "boolean", default: false },
+  },
 });
-const selected = MEASUREMENTS.filter(({ name }) => name.includes(values.only));
-const rows = new Map();
+/** A part alone does not replace the results of the last run. */
+const isKept = values.update || values.report || values.only === "";
+const isSelected = ({ name }) => name.includes(values.only);
+const files = Number(/open files +(\d+)/.exec(readFileSync("/proc/self/limits", "latin1"))[1]);
 
-for (let run = 1; run <= Number(values.runs); run += 1) {
-  for (const measurement of selected) {
-    for (const side of ["node", "roomcast"]) {
-      for (const finding of await measure(measurement, side))
-        add(run, side, { ...measurement, ...finding });
+/** Fails the running measurement, to which an error in a callback of a socket belongs. */
+let crash = (error) => {
+  console.error(error);
+  process.exitCode = 1;
+};
+process.on("uncaughtException", (error) => crash(error));
+
+const results = values.update || values.report ? Results.load() : new Results();
+if (!values.report) await measureAll();
+console.log(`${mainTable(results)}\n\n${nodesTable(results)}`);
+if (isKept) writeDocuments(results);
+
+async function measureAll() {
+  const all = [
+    ...MEASUREMENTS.map((it) => ({ table: "main", ...it })),
+    ...NODES_MEASUREMENTS.map((it) => ({ table: "nodes", ...it })),
+  ].filter(isSelected);
+  for (const { name } of all) results.remove(name);
+  for (let number = 1; number <= Number(values.runs); number += 1) {
+    for (const measurement of all) {
+      if (number <= (measurement.rounds ?? number)) await measureEach(measurement, number);
     }
   }
 }
-console.log(
-  "| work | unit | Node | Roomcast | ratio | target |\n| --- | --- | --: | --: | --: | --: |",
-);
-for (const [name, { unit, target, node, roomcast }] of rows) {
-  console.log(row(name, unit, median(node), median(roomcast), target));
-}
-for (const { ours, theirs, target } of CROSS_COMPARISONS) {
-  const [one, other] = [rows.get(ours), rows.get(theirs)];
-  if (!one || !other) continue;
-  const name = `${ours}, beside Node's ${theirs}`;
-  console.log(row(name, one.unit, median(other.node), median(one.roomcast), target));
-}
 
-function add(run, side, { name, unit, target, figure, note }) {
-  if (!rows.has(name)) rows.set(name, { unit, target, node: [], roomcast: [] });
-  rows.get(name)[side].push(figure);
-  console.error(`run ${run}: ${name}: ${side} ${round(figure)} ${unit} (${note})`);
-}
+/** One round of a measurement, with each subject. An error ends only the part that it occurs in. */
+async function measureEach(measurement, number) {
+  const { name, table, subjects, starts } = measurement;
+  for (const subject of subjects ?? Object.keys(starts)) {
+    const label = `round ${number}: ${name}: ${subject}`;
+    try {
+      for (const finding of await measure(measurement, subject)) {
+        add(measurement, subject, finding);
+        const { row = "", figure, note } = finding;
+        const shown = [figure].flat().map(round).join(" / ");
+        console.error(`${label}: ${row && `${row} `}${shown} (${note})`);
+      }
+    } catch (error) {
+      console.error(`${label}: failed: ${error.stack}`);
+      results.fail(name, subject, error);
+      process.exitCode = 1;
+    }
+    if (isKept) results.save();
+    await sleep(PAUSE_MS);
+  }
 
-function row(name, unit, theirs, ours, target) {
-  const ratio = (ours / theirs).toFixed(2);
-  return `| ${name} | ${unit} | ${round(theirs)} | ${round(ours)} | ${ratio} | ${target} |`;
-}
-
-/** The results of a measurement: one figure, or several with names. */
-async function measure({ name, kinds, run }, side) {
-  const server = await kinds[side]();
-  try {
-    return [await withTimeout(`${name} with ${side}`, run(server), MEASUREMENT_MS_MAX)].flat();
-  } finally {
-    await server.stop();
+  function add({ unit, rows }, subject, finding) {
+    const { row, figure } = finding;
+    if (table === "nodes") results.add(table, row, subject, figure, finding.unit);
+    else if (row === undefined) results.add(table, name, subject, figure, unit);
+    else results.add(table, `${name}: ${row}`, subject, figure, rows[row].unit);
   }
 }
 
-function median(list) {
-  const sorted = list.toSorted((one, other) => one - other);
-  const middle = sorted.length >> 1;
-  return sorted.length % 2 === 1 ? sorted[middle] : (sorted[middle - 1] + sorted[middle]) / 2;
-}
-
-function round(figure) {
-  return figure < 1000 ? Number(figure.toPrecision(3)) : Math.round(figure);
+/** The findings of a measurement with a new server: one, or several with names. */
+async function measure({ name, starts, run, files: wanted = 0, secondsMax }, subject) {
+  if (files < wanted) throw new Error(`\`ulimit -n\` is ${files}, and ${wanted} files are needed`);
+  const { start, ...how } = starts ? { start: starts[subject] } : SUBJECTS[subject];
+  const server = await start();
+  const wait = (secondsMax ?? MEASUREMENT_SECONDS_MAX) * 1000;
+  const crashed = new Promise((_, reject) => (crash = reject));
+  const finished = Promise.race([run({ server, ...how }), crashed]);
+  try {
+    return [await withTimeout(`${name} with ${subject}`, finished, wait)].flat();
+  } finally {
+    await server.stop();
+  }
 }

@@ -32,7 +32,7 @@ export async function measureNodes(nodes, name) {
   const wrong = rooms.map((room) => room.wrong()).join("");
   for (const room of rooms) room.leave();
   if (wrong !== "") throw new Error(wrong);
-  return findings.map(({ what, ...others }) => ({ name: `${name}: ${what}`, ...others }));
+  return findings.map(({ what, ...others }) => ({ row: `${name}: ${what}`, ...others }));
 }
 
 /** Each sender at a steady rate: processor time per delivery, and latency. */

@@ -18,7 +18,7 @@ export class PollingPeer {
     this.#socket = net.connect({ port, host: "127.0.0.1", noDelay: true });
     this.#socket.setEncoding("latin1"); // lengths are in bytes, and the content is ASCII
     this.#socket.on("error", () => {});
-    this.#socket.on("close", () => ended());
+    this.#socket.on("close", () => ended(this.closeCode));
     this.#socket.on("data", (text) => this.#read(text));
     this.#get();
   }
@@ -49,7 +49,11 @@ export class PollingPeer {
     const headEnd = this.#answer.indexOf("\r\n\r\n");
     if (headEnd < 0) return;
     const length = /\r\ncontent-length: *(\d+)/i.exec(this.#answer.slice(0, headEnd));
-    if (!this.#answer.startsWith("HTTP/1.1 200") || !length) throw new Error(this.#answer);
+    if (!this.#answer.startsWith("HTTP/1.1 200") || !length) {
+      this.closeCode = this.#answer.slice(0, this.#answer.indexOf("\r\n"));
+      this.#socket.destroy();
+      return;
+    }
     const end = headEnd + 4 + Number(length[1]);
     if (this.#answer.length < end) return;
     const body = this.#answer.slice(headEnd + 4, end);

@@ -8,23 +8,28 @@ import { setTimeout as sleep } from "node:timers/promises";
 import { fileURLToPath } from "node:url";
 
 import { startProcess } from "../support/child-process.mjs";
+import { cpuOf } from "./processor-time.mjs";
 
 const HERE = fileURLToPath(new URL(".", import.meta.url));
-const TARGET = fileURLToPath(new URL("../../target/", import.meta.url));
-const ROOMCAST = process.env.ROOMCAST_BIN ?? path.join(TARGET, "release/roomcast");
+const ROOT = fileURLToPath(new URL("../..", import.meta.url));
+const TARGET = path.join(ROOT, "target");
+const BUILT = path.resolve(ROOT, process.env.CARGO_TARGET_DIR ?? "target", "release");
+const ROOMCAST = process.env.ROOMCAST_BIN ?? path.join(BUILT, "roomcast");
+const BARE = path.join(BUILT, "examples/bare-socketioxide");
 
-/** The unit of `utime` and `stime`: `getconf CLK_TCK` on Linux. */
-const TICKS_PER_SECOND = 100;
 const STOP_MS_MAX = 10_000;
 
-export const SERVERS = { roomcast, socketio, ws };
-
 /** Roomcast with default settings: SQLite, full synchronous, in the build directory. */
-async function roomcast() {
+export async function roomcast() {
   await mkdir(TARGET, { recursive: true });
   const data = await mkdtemp(path.join(TARGET, "compare-"));
   const args = ["serve", "--listen", "127.0.0.1:0", "--log-filter", "warn", "--data", data];
   return Server.ready(startProcess(ROOMCAST, args, { stdio: ["ignore", "pipe", "inherit"] }), data);
+}
+
+/** A chat on the engine alone: `benches/peers/socketioxide.rs`. */
+export function bareSocketioxide() {
+  return Server.ready(startProcess(BARE, [], { stdio: ["ignore", "pipe", "inherit"] }));
 }
 
 /** The official server; with `redis`, one node of several. */
@@ -33,7 +38,7 @@ export function socketio(redis) {
 }
 
 /** The `ws` module. */
-function ws() {
+export function ws() {
   return node("node-ws.mjs");
 }
 
@@ -42,13 +47,6 @@ function node(file, more) {
   const env = { NODE_ENV: "production", ...more };
   const child = startProcess(process.execPath, args, { env, stdio: ["ignore", "pipe", "inherit"] });
   return Server.ready(child);
-}
-
-/** The processor time of any process; ended child processes are included. */
-export function cpuOf(pid) {
-  const stat = readFileSync(`/proc/${pid}/stat`, "latin1");
-  const fields = stat.slice(stat.lastIndexOf(")") + 2).split(" ");
-  return fields.slice(11, 15).reduce((sum, it) => sum + Number(it), 0) / TICKS_PER_SECOND;
 }
 
 class Server {
@@ -69,7 +67,7 @@ class Server {
     return new Server(child, Number(/:(\d+)\n$/.exec(line)[1]));
   }
 
-  /** Seconds of processor time since the start, user and system. */
+  /** Seconds of processor time since the start. */
   cpu() {
     return cpuOf(this.#child.pid);
   }

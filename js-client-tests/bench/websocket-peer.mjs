@@ -4,6 +4,7 @@ import { randomBytes } from "node:crypto";
 import net from "node:net";
 
 const TEXT = 1;
+const BINARY = 2;
 const CLOSE = 8;
 const PING = 9;
 const PONG = 10;
@@ -18,9 +19,13 @@ export class WebSocketPeer {
   #head = "";
   #open;
 
-  /** `onFrame(bytes, start, end)` is called for each text frame, `ended(code)` once. */
-  constructor({ port, path, onFrame, ended }) {
+  /**
+   * `onFrame(bytes, start, end)` is called for each text frame, `onBytes(size)` for each binary one,
+   * `ended(code)` once.
+   */
+  constructor({ port, path, onFrame, onBytes, ended }) {
     this.onFrame = onFrame;
+    this.onBytes = onBytes;
     const key = randomBytes(16).toString("base64");
     const onread = {
       buffer: BUFFER,
@@ -39,9 +44,14 @@ export class WebSocketPeer {
     this.#open = false;
   }
 
-  /** Sends texts in one write. */
-  send(...texts) {
-    this.#socket.write(Buffer.concat(texts.map((text) => frame(TEXT, Buffer.from(text)))));
+  /** Sends texts and buffers in one write. */
+  send(...payloads) {
+    const frames = payloads.map((payload) => {
+      return typeof payload === "string"
+        ? frame(TEXT, Buffer.from(payload))
+        : frame(BINARY, payload);
+    });
+    this.#socket.write(Buffer.concat(frames));
   }
 
   close() {
@@ -65,7 +75,11 @@ export class WebSocketPeer {
     this.#head += chunk.toString("latin1");
     const end = this.#head.indexOf("\r\n\r\n");
     if (end < 0) return undefined;
-    if (!this.#head.startsWith("HTTP/1.1 101")) throw new Error(this.#head);
+    if (!this.#head.startsWith("HTTP/1.1 101")) {
+      this.closeCode = this.#head.slice(0, this.#head.indexOf("\r\n"));
+      this.#socket.destroy();
+      return undefined;
+    }
     const rest = Buffer.from(this.#head.slice(end + 4), "latin1");
     this.#head = "";
     this.#open = true;
@@ -92,6 +106,7 @@ export class WebSocketPeer {
       const end = start + size;
       if (bytes.length < end) return at;
       if (opcode === TEXT) this.onFrame(bytes, start, end);
+      else if (opcode === BINARY) this.onBytes(size);
       else if (opcode === PING) this.#socket.write(frame(PONG, bytes.subarray(start, end)));
       else if (opcode === CLOSE) this.closeCode = 2 <= size ? bytes.readUInt16BE(start) : 1005;
       at = end;

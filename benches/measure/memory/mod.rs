@@ -18,7 +18,7 @@ use self::{
 };
 
 /// The name that `cargo bench -- …` filters by.
-const NAME: &str = "idle memory";
+pub(crate) const NAME: &str = "idle memory";
 /// Connections of each wire.
 const CONNECTIONS: usize = 2000;
 /// Connections before the first measurement, so that one-time allocations are not counted.
@@ -29,16 +29,6 @@ const STEP: usize = 50;
 const SETTLING: Duration = Duration::from_secs(5);
 /// Open files besides the connections.
 const FILES_MORE: u64 = 100;
-
-/// Whether the arguments select this benchmark: not in test runs, and not if another benchmark is
-/// named.
-pub(crate) fn is_selected(arguments: impl Iterator<Item = String>) -> bool {
-    let arguments: Vec<_> = arguments.collect();
-    let has = |flag: &str| arguments.iter().any(|it| it == flag);
-    let mut filters = arguments.iter().filter(|it| !it.starts_with('-')).peekable();
-    let is_named = filters.peek().is_none() || filters.any(|it| NAME.contains(it.as_str()));
-    has("--bench") && !has("--test") && !has("--list") && is_named
-}
 
 /// Measures each wire with a process of its own.
 pub(crate) fn measure() {
