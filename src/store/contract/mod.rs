@@ -80,6 +80,7 @@ async fn logs_are_kept<S: Store>(open: &(impl AsyncFn() -> S + Sync)) {
             the_same_id_with_anything_else_is_a_conflict,
             repeats_and_conflicts_take_no_seq,
             a_repeat_of_a_changed_message_is_a_duplicate_with_any_body,
+            a_batch_with_a_repeat_is_stored_once,
         }
         rights::{
             drafts_of_non_members_are_rejected,

@@ -100,3 +100,31 @@ pub(super) async fn a_repeat_of_a_changed_message_is_a_duplicate_with_any_body(s
     let other = with_kind(says(1, "1"), MessageKind::GroupChat);
     assert_eq!(commit(store, vec![other]).await, [Outcome::Conflict], "of the kind is known");
 }
+
+pub(super) async fn a_batch_with_a_repeat_is_stored_once(store: &dyn Store) {
+    commit(store, vec![numbered("lobby", 1)]).await;
+    let ann = guest(&Space::root(), "ann");
+    let drafts = vec![
+        numbered("new", 1),
+        edit("lobby", 1, "\"new\""),
+        numbered("lobby", 2),
+        numbered("lobby", 1),
+        numbered("lobby", 3),
+    ];
+    let batch = Batch {
+        seen: vec![ann],
+        changes: vec![change("new", "ann", JOIN)],
+        drafts,
+        ..Batch::default()
+    };
+    let committed = store.commit(batch.into()).await.unwrap();
+    let again = Outcome::Duplicate { seq: seq(1), at: time(1) };
+    let [new, edited, two, three] = [nth(1), at(2, 1), at(3, 2), at(4, 3)].map(Outcome::Stored);
+    assert_eq!(committed.outcomes, [new, edited, two, again, three]);
+    assert_eq!(committed.changed[0].before, None, "she joins once");
+    let new = Log { head: nth(1), members: 1, ..Log::default() };
+    assert_eq!(log_state(store, &room("new")).await, new);
+    assert_eq!(log_state(store, &room("lobby")).await.head, at(4, 3));
+    assert_eq!(log(store, &room("lobby")).await.len(), 4);
+    assert_eq!(memberships(store, "ann").await.len(), 1);
+}

@@ -1,8 +1,11 @@
 //! The commit: a batch in one transaction.
 //!
-//! Begin, write users, read the conversations · read members, and drafts that are stored already ·
+//! Begin, write users, read the conversations · read members, and messages that drafts change ·
 //! (plan) · write, move heads, commit. A decision depends only on what this transaction has read,
 //! never on memory of an earlier one: after a commit with unknown outcome, no seq is given twice.
+//!
+//! Few messages are repetitions, so they are not searched for: the index of message ids refuses
+//! them. Then the transaction is rolled back, and another one reads the stored messages first.
 
 use std::collections::HashMap;
 
@@ -10,21 +13,24 @@ use rusqlite::Connection;
 
 use super::{
     failure::SqliteFailure,
-    members, messages,
+    members,
+    messages::{self, Repetitions},
     statement::{execute, execute_each, first},
     users,
 };
 use crate::{
-    chat::ports::{Batch, Committed, MemberChange},
+    chat::ports::{Batch, Change, Committed, MemberChange},
     domain::Place,
     store::sql::{
-        Columns as _, StoredLog, StoredLogs, draft_plan::plan_drafts, member_plan, row, unique,
+        ColumnError, Columns as _, StoredLog, StoredLogs, draft_plan::plan_drafts, member_plan,
+        row, unique,
     },
 };
 
 /// Takes the write lock at once: no later statement fails because another program has written.
 pub(super) const BEGIN: &str = "BEGIN IMMEDIATE";
 pub(super) const COMMIT: &str = "COMMIT";
+const ROLLBACK: &str = "ROLLBACK";
 
 pub(super) const FIND_LOG: &str = "SELECT id, head, messages, floor, floor_messages, members, \
         deleted \
@@ -38,6 +44,21 @@ pub(super) const DROP_EMPTY_LOGS: &str = "DELETE FROM conversation WHERE head = 
 
 /// Stores a batch. An error leaves the transaction open: the connection must be closed.
 pub(super) fn commit(connection: &Connection, batch: &Batch) -> Result<Committed, SqliteFailure> {
+    if let Some(committed) = attempt(connection, batch, Repetitions::Unexpected)? {
+        return Ok(committed);
+    }
+    execute(connection, ROLLBACK)?;
+    let committed = attempt(connection, batch, Repetitions::Searched)?;
+    committed.ok_or_else(|| ColumnError::new("a message id is stored and not found").into())
+}
+
+/// Stores a batch in a transaction. `None` when a message is an unexpected repetition: the
+/// transaction is still open.
+fn attempt<'a>(
+    connection: &Connection,
+    batch: &'a Batch,
+    repetitions: Repetitions,
+) -> Result<Option<Committed>, SqliteFailure> {
     let Batch { seen, departed, expired, changes, drafts, membership_queries } = batch;
     execute(connection, BEGIN)?;
     users::upsert_seen(connection, seen)?;
@@ -47,8 +68,9 @@ pub(super) fn commit(connection: &Connection, batch: &Batch) -> Result<Committed
     let places = changes.iter().map(|it| &it.place).chain(drafts.iter().map(|it| &it.place));
     let mut logs = find_logs(connection, &unique(places))?;
     let members = members::find(connection, changes, &logs)?;
-    let known = messages::find(connection, drafts, &logs)?;
-    let logs_before = logs.iter().map(|(place, log)| (*place, log.state)).collect();
+    let known = messages::find(connection, drafts, &logs, repetitions)?;
+    let before = |it: &'a Change| logs.get(&it.place).map(|log| (&it.place, log.state));
+    let logs_before = changes.iter().filter_map(before).collect();
     let rooms = members::count_rooms(connection, changes, &members)?;
     let change_plan = member_plan::plan_changes(changes, logs_before, &members, rooms);
     let heads = logs.iter().map(|(place, log)| (*place, log.state.head)).collect();
@@ -58,14 +80,17 @@ pub(super) fn commit(connection: &Connection, batch: &Batch) -> Result<Committed
     let used = used.chain(plan.stored.iter().map(|(draft, _)| &draft.place));
     insert_logs(connection, used, &mut logs)?;
     members::apply_changes(connection, &change_plan, &logs)?;
-    messages::write(connection, &plan, &logs)?;
+    if !messages::write(connection, &plan, &logs)? {
+        return Ok(None);
+    }
     if !expired.is_empty() || changes.iter().any(|it| it.what == MemberChange::Leave) {
         execute(connection, DROP_EMPTY_LOGS)?;
     }
     members::update_members(connection, &plan.stored, &logs)?;
     let memberships = members::memberships(connection, membership_queries)?;
     execute(connection, COMMIT)?;
-    Ok(Committed { changed: change_plan.changed, outcomes: plan.outcomes, memberships })
+    let (changed, outcomes) = (change_plan.changed, plan.outcomes);
+    Ok(Some(Committed { changed, outcomes, memberships }))
 }
 
 fn find_logs<'a>(

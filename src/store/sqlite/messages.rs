@@ -40,9 +40,11 @@ pub(super) const FIND_BY_MESSAGE_ID: &str =
 
 pub(super) const FIND_TARGET: &str = find_message!("said.seq = ?2");
 
+// Inserts nothing if the message is stored.
 pub(super) const WRITE_ENTRY: &str = "INSERT INTO message (conversation, seq, messages, at, \
         author, stay, id, kind, target, body, attachments) \
-    VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8, ?9, ?10, ?11)";
+    VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8, ?9, ?10, ?11) \
+    ON CONFLICT (id, conversation, author, stay) WHERE target IS NULL DO NOTHING";
 
 pub(super) const REWRITE: &str = "UPDATE message \
     SET edited_at = ?3, edit = ?4, deletion = ?5, body = ?6, attachments = ?7 \
@@ -51,11 +53,21 @@ pub(super) const REWRITE: &str = "UPDATE message \
 pub(super) const MOVE_HEAD: &str = "UPDATE conversation \
     SET head = ?2, messages = ?3, said_at = coalesce(?4, said_at) WHERE id = ?1";
 
+/// How a commit finds that a message is stored already.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum Repetitions {
+    /// When it writes the message.
+    Unexpected,
+    /// Before it plans the batch.
+    Searched,
+}
+
 /// What drafts depend on, where their logs exist, by the draft's number in the batch.
 pub(super) fn find(
     connection: &Connection,
     drafts: &[Draft],
     logs: &StoredLogs<'_>,
+    repetitions: Repetitions,
 ) -> Result<HashMap<usize, DraftContext<'static>>, SqliteFailure> {
     let mut role = connection.prepare_cached(FIND_ROLE)?;
     let mut said = connection.prepare_cached(FIND_BY_MESSAGE_ID)?;
@@ -67,6 +79,7 @@ pub(super) fn find(
         let member = (draft.place.space.as_raw(), author, log.id);
         let role = first(&mut role, member, |row| row::role(row.int("role")?))?;
         let message = match &draft.act {
+            DraftAct::Say { .. } if repetitions == Repetitions::Unexpected => None,
             DraftAct::Say { .. } => {
                 let once = (log.id, draft.id.as_raw(), author, row::stay(draft));
                 first(&mut said, once, |row| row::message(row))?
@@ -80,12 +93,12 @@ pub(super) fn find(
     Ok(known)
 }
 
-/// Writes the plan.
+/// Writes the plan. Returns whether it did: otherwise one of its messages is stored already.
 pub(super) fn write(
     connection: &Connection,
     plan: &DraftPlan<'_>,
     logs: &StoredLogs<'_>,
-) -> Result<(), SqliteFailure> {
+) -> Result<bool, SqliteFailure> {
     let LogWrites { entries, rewritten, heads } = LogWrites::of(plan, logs)?;
     let mut statement = connection.prepare_cached(WRITE_ENTRY)?;
     for entry in entries {
@@ -102,7 +115,7 @@ pub(super) fn write(
             attachments,
         } = EntryRow::of(entry)?;
         let (seq, messages) = (row::seq_number(position.seq), row::number(position.messages));
-        statement.execute((
+        let written = statement.execute((
             conversation,
             seq,
             messages,
@@ -115,6 +128,9 @@ pub(super) fn write(
             body,
             attachments.as_deref(),
         ))?;
+        if written == 0 {
+            return Ok(false);
+        }
     }
     let mut statement = connection.prepare_cached(REWRITE)?;
     for it in rewritten {
@@ -127,5 +143,6 @@ pub(super) fn write(
         let (seq, messages) = (row::seq_number(head.at.seq), row::number(head.at.messages));
         (conversation, seq, messages, head.said_at.map(row::millis))
     });
-    execute_each(connection, MOVE_HEAD, heads)
+    execute_each(connection, MOVE_HEAD, heads)?;
+    Ok(true)
 }

@@ -72,10 +72,11 @@ async fn a_database_of_sqlx_is_opened_in_place() {
             draft("lobby", "1", "another"),
             guest(&format!("new {round}"), "1"),
             draft("lobby", &format!("new {round}"), "2"),
+            draft(&format!("room {round}"), "1", "1"),
         ];
-        let (guests, own) = (nth(4 + 2 * round), nth(5 + 2 * round));
-        let expected =
-            [first(1), first(2), Outcome::Conflict, Outcome::Stored(guests), Outcome::Stored(own)];
+        let stored = [4 + 2 * round, 5 + 2 * round, 1].map(|n| Outcome::Stored(nth(n)));
+        let repeated = [first(1), first(2), Outcome::Conflict];
+        let expected = [repeated, stored].concat();
         assert_eq!(commit(&store, drafts).await, expected);
         store.close().await;
     }

@@ -89,6 +89,16 @@ async fn a_page_uses_an_index() {
     }
 }
 
+/// The index of message ids serves the search for a repetition with all its columns.
+#[tokio::test]
+async fn a_repetition_is_found_by_its_id() {
+    let directory = tempfile::tempdir().unwrap();
+    let connection = connect(&directory).await;
+    let steps = steps(&connection, messages::FIND_BY_MESSAGE_ID);
+    let used = "message_once (id=? AND conversation=? AND author=? AND stay=?)";
+    assert!(steps.iter().any(|it| it.contains(used)), "{steps:?}");
+}
+
 /// These read a part of a table in the order of an index.
 #[tokio::test]
 async fn a_trim_uses_an_index_and_sorts_nothing() {
