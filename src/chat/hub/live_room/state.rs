@@ -167,6 +167,11 @@ impl LiveRoomState {
         self.attached.remove(&connection).is_some()
     }
 
+    /// The number of attached connections.
+    pub(super) fn connection_count(&self) -> usize {
+        self.attached.len()
+    }
+
     pub(super) fn is_empty(&self) -> bool {
         self.attached.is_empty() && self.roster.has_no_local_users()
     }

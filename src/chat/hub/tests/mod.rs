@@ -1,6 +1,7 @@
-//! The hub with paused time: grace periods, names, presence lists that are sent once per second.
+//! The hub with paused time: grace periods, names, connections.
 
 mod members;
+mod presence;
 mod unread;
 
 use std::{
@@ -122,27 +123,6 @@ async fn a_lost_connection_is_announced_after_the_grace_period_and_a_reconnect_i
     let changes: Vec<_> = received.iter().filter(|it| !it.contains("users")).collect();
     assert_eq!(changes, ["ann joined", "bob joined", "ann left"]);
     assert_eq!(received.last().unwrap(), "2 users");
-}
-
-#[tokio::test(start_paused = true)]
-async fn presence_lists_are_coalesced_to_one_a_second() {
-    let hub = Hub::new(Limits::default(), publisher());
-    let watcher = RecordingOutbox::with_capacity(999);
-    let _watching = connect(&hub, "watcher", &watcher);
-    run_for(&hub, Duration::from_millis(10)).await;
-    let mut connected = Vec::new();
-    for number in 0..50 {
-        connected.push(connect(
-            &hub,
-            &format!("user{number}"),
-            &RecordingOutbox::with_capacity(999),
-        ));
-        run_for(&hub, Duration::from_millis(20)).await;
-    }
-    run_for(&hub, Duration::from_secs(1)).await;
-    let lists = watcher.events().into_iter().filter(|it| it.ends_with("users")).count();
-    assert!((2..=4).contains(&lists), "{lists} lists in 2 s");
-    assert_eq!(watcher.events().last().unwrap(), "51 users");
 }
 
 #[tokio::test(start_paused = true)]
