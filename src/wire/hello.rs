@@ -1,6 +1,6 @@
 //! Handshake parameters, from the query or the Socket.IO `auth` payload.
 
-use std::collections::BTreeMap;
+use std::{borrow::Cow, collections::BTreeMap};
 
 use percent_encoding::percent_decode_str;
 use serde::Deserialize;
@@ -17,42 +17,52 @@ const BAD_SINCE: Rejection = Rejection::BadRequest("since is written room:seq,ro
 /// Parses the query of a connection to `space`. Unknown parameters are ignored, and so is the
 /// token, which the transports read.
 pub fn hello_from_query(space: Space, query: &str) -> Result<Hello, Rejection> {
-    let (token, device, room, since) = (None, None, None, Vec::new());
-    let mut hello = Hello { space, token, device, room, since, epoch: None };
-    let value = |name| parameter(query, name);
-    hello.device = value("device")?.as_deref().map(DeviceId::parse).transpose()?;
-    hello.room = value("room")?.as_deref().map(RoomName::parse).transpose()?;
-    hello.epoch = value("epoch")?.as_deref().map(epoch).transpose()?;
-    if let Some(since) = value("since")? {
-        hello.since = since_from_query(&since)?;
-    }
-    Ok(hello)
+    let parameters = Parameters::read(query)?;
+    let value = |name| parameters.value(name);
+    let device = value("device")?.map(DeviceId::parse).transpose()?;
+    let room = value("room")?.map(RoomName::parse).transpose()?;
+    let epoch = value("epoch")?.map(epoch).transpose()?;
+    let since = value("since")?.map(since_from_query).transpose()?.unwrap_or_default();
+    Ok(Hello { space, token: None, device, room, since, epoch })
 }
 
 /// One parameter of a query, decoded.
 pub(crate) fn parameter(query: &str, wanted: &str) -> Result<Option<String>, Rejection> {
-    let mut found = parameters(query)?.into_iter().filter(|(key, _)| key == wanted);
-    match (found.next(), found.next()) {
-        (_, Some(_)) => Err(DUPLICATE_PARAMETER),
-        (found, None) => Ok(found.map(|(_, value)| value)),
+    Ok(Parameters::read(query)?.value(wanted)?.map(str::to_owned))
+}
+
+/// A query's parameters, decoded.
+struct Parameters<'q>(Vec<(Cow<'q, str>, Cow<'q, str>)>);
+
+impl<'q> Parameters<'q> {
+    fn read(query: &'q str) -> Result<Self, Rejection> {
+        let pairs = query.split('&').filter(|pair| !pair.is_empty());
+        let decoded = pairs.map(|pair| {
+            let (key, value) = pair.split_once('=').unwrap_or((pair, ""));
+            Ok((decode(key)?, decode(value)?))
+        });
+        decoded.collect::<Result<_, _>>().map(Self)
+    }
+
+    /// The value of a parameter that is there once at most.
+    fn value(&self, wanted: &str) -> Result<Option<&str>, Rejection> {
+        let mut found = self.0.iter().filter(|(key, _)| key == wanted);
+        match (found.next(), found.next()) {
+            (_, Some(_)) => Err(DUPLICATE_PARAMETER),
+            (found, None) => Ok(found.map(|(_, value)| value.as_ref())),
+        }
     }
 }
 
-/// A query's parameters, decoded. `+` stands for a space, as forms write it.
-fn parameters(query: &str) -> Result<Vec<(String, String)>, Rejection> {
-    let pairs = query.split('&').filter(|pair| !pair.is_empty());
-    pairs
-        .map(|pair| {
-            let (key, value) = pair.split_once('=').unwrap_or((pair, ""));
-            Ok((decode(key)?, decode(value)?))
-        })
-        .collect()
-}
-
-fn decode(text: &str) -> Result<String, Rejection> {
-    let spaced = text.replace('+', " ");
-    let decoded = percent_decode_str(&spaced).decode_utf8();
-    decoded.map(Into::into).map_err(|_error| Rejection::BadRequest("the query is not UTF-8"))
+/// Decodes a key or a value. `+` stands for a space, as forms write it.
+fn decode(text: &str) -> Result<Cow<'_, str>, Rejection> {
+    let decoded = if text.contains('+') {
+        let spaced = text.replace('+', " ");
+        percent_decode_str(&spaced).decode_utf8().map(|it| Cow::Owned(it.into_owned()))
+    } else {
+        percent_decode_str(text).decode_utf8()
+    };
+    decoded.map_err(|_error| Rejection::BadRequest("the query is not UTF-8"))
 }
 
 /// `lobby:41,news:7`, where rooms are percent-encoded.

@@ -7,7 +7,7 @@ use serde_json::{Value, json};
 use super::*;
 use crate::auth::{
     KeyLocation, KeyOptions, Keys,
-    test_support::{ED, KeyPair, P256, P384, RSA, set, test_key},
+    test_support::{ED, KeyPair, P256, P256_NEW, P384, RSA, set, test_key},
 };
 
 const RSA_ALL: [Algorithm; 6] = [
@@ -175,4 +175,19 @@ fn key_files_are_read_and_errors_name_the_key_and_the_file() {
 fn debug_output_does_not_contain_key_material() {
     let key = Key::secret(&Secret::from_raw(&[b'k'; 32]), Algorithm::HS256, Some("id")).unwrap();
     assert_eq!(format!("{key:?}"), "Key(HS256, Some(\"id\"), ***)");
+}
+
+#[test]
+fn a_signature_is_verified_once_and_its_changes_never() {
+    let token = P256.token(Algorithm::ES256, None);
+    let (message, signature) = token.rsplit_once('.').unwrap();
+    let key = Key::pem(P256.1, Algorithm::ES256, None).unwrap();
+    for _ in 0..2 {
+        assert!(key.has_signed(message, signature));
+        assert!(key.clone().has_signed(message, signature), "clones share what was verified");
+        assert!(!key.has_signed(&format!("{message}A"), signature));
+        assert!(!key.has_signed(message, signature.get(1..).unwrap()));
+    }
+    let replaced = Key::pem(P256_NEW.1, Algorithm::ES256, None).unwrap();
+    assert!(!replaced.has_signed(message, signature), "another key of the same site");
 }

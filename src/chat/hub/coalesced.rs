@@ -1,4 +1,6 @@
 //! Events of a conversation that are sent at most once per interval, merged in between.
+//!
+//! The interval is a second, or longer where an event has many receivers.
 
 use std::{collections::HashMap, mem, time::Duration};
 
@@ -7,6 +9,13 @@ use crate::domain::Place;
 
 /// Presence lists and receipts of a conversation are each sent at most this often.
 const INTERVAL: Duration = Duration::from_secs(1);
+
+/// Receivers of one conversation's events per second. Past it the interval grows, so that the share of
+/// one arrival hardly grows with the number of connections.
+const RECEIVERS_PER_SECOND: u32 = 2000;
+
+/// The longest interval: a count that is older is of no use.
+const INTERVAL_MAX: Duration = Duration::from_secs(5);
 
 /// The conversations with something to send, and those that sent something within the last interval.
 #[derive(Debug)]
@@ -70,12 +79,34 @@ impl<T: Default> Coalesced<T> {
         }
         taken
     }
+
+    /// Prolongs the interval that a conversation began at `now`, by the number of receivers of what
+    /// it sent.
+    pub(super) fn prolong(&mut self, place: &Place, now: Duration, receivers: usize) {
+        let interval = interval_for(receivers);
+        if interval > INTERVAL && self.places.contains_key(place) {
+            self.due.reschedule(now + INTERVAL, now + interval, place.clone());
+        }
+    }
+}
+
+/// The interval between events that have this many receivers.
+fn interval_for(receivers: usize) -> Duration {
+    let seconds = f64::from(u32::try_from(receivers).unwrap_or(u32::MAX));
+    let interval = Duration::from_secs_f64(seconds / f64::from(RECEIVERS_PER_SECOND));
+    interval.clamp(INTERVAL, INTERVAL_MAX)
 }
 
 #[cfg(test)]
 mod tests {
     use super::*;
     use crate::domain::{RoomName, Space};
+
+    #[test]
+    fn the_interval_grows_with_the_receivers_within_bounds() {
+        let millis = [0, 2000, 3000, 10_000, 20_000].map(|it| interval_for(it).as_millis());
+        assert_eq!(millis, [1000, 1000, 1500, 5000, 5000]);
+    }
 
     #[test]
     fn values_are_merged_within_an_interval_and_places_are_forgotten_after_it() {
@@ -91,5 +122,23 @@ mod tests {
         assert_eq!(coalesced.take(at(1000)), [(place, 2)]);
         assert!(coalesced.take(at(2000)).is_empty());
         assert!(coalesced.places.is_empty() && coalesced.next().is_none());
+    }
+
+    #[test]
+    fn the_interval_grows_with_the_receivers() {
+        let place = Place::room(&Space::root(), &RoomName::lobby());
+        let at = Duration::from_millis;
+        let mut coalesced = Coalesced::<u32>::default();
+        coalesced.prolong(&place, at(0), 10_000);
+        assert_eq!(coalesced.next(), None, "nothing was sent");
+        for (receivers, interval) in [(0, 1000), (1000, 1000), (1001, 1001), (20_000, 20_000)] {
+            let mut coalesced = Coalesced::<u32>::default();
+            *coalesced.add(&place, at(0)) += 1;
+            assert_eq!(coalesced.take(at(0)), [(place.clone(), 1)]);
+            coalesced.prolong(&place, at(0), receivers);
+            *coalesced.add(&place, at(1)) += 1;
+            assert!(coalesced.take(at(interval - 1)).is_empty(), "{receivers}");
+            assert_eq!(coalesced.take(at(interval)), [(place.clone(), 1)], "{receivers}");
+        }
     }
 }

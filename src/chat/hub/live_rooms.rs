@@ -214,7 +214,9 @@ impl LiveRooms {
     pub(super) fn send_due_presences(&self, now: Duration) {
         for place in self.timers.take_presences(now) {
             if let Some(live_room) = self.get(&place) {
-                close_slow_readers(live_room.broadcast_presence(&self.limits));
+                let (receivers, full_outboxes) = live_room.broadcast_presence(&self.limits);
+                close_slow_readers(full_outboxes);
+                self.timers.prolong_presence(&place, now, receivers);
             }
             self.forget_if_empty(&place);
         }

@@ -20,6 +20,7 @@ mod missed;
 mod name_claim;
 mod online_users;
 mod receipts;
+mod replays;
 mod ring;
 mod slow_readers;
 #[cfg(test)]

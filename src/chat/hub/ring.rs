@@ -1,10 +1,14 @@
 //! The recent entries of a room: short replays are served from memory.
 
-use std::collections::VecDeque;
+use std::{collections::VecDeque, sync::Arc};
 
+use super::{
+    missed::{LastPart, missed},
+    replays::{Replay, Replays},
+};
 use crate::{
     chat::event::{Delivery, Event, Post},
-    domain::{Body, Entry, Limits, Seq},
+    domain::{Body, ConnectionId, Entry, Limits, RoomName, Seq},
 };
 
 /// A run of entries without gaps, the newest last. Bounded in count and in bytes.
@@ -12,12 +16,15 @@ use crate::{
 pub(super) struct Ring {
     posts: VecDeque<Post>,
     bytes: usize,
+    /// Replays of `posts`. Each change of `posts` clears them.
+    replays: Replays,
 }
 
 impl Ring {
     /// Adds the next entry, and drops the oldest ones above the limits. An edit or deletion also
     /// changes the entry that it refers to.
     pub(super) fn push(&mut self, post: Post, limits: &Limits) {
+        self.replays.clear();
         if let Some(change) = post.delivery.entry().filter(|entry| !entry.is_message()) {
             self.amend(change);
         }
@@ -31,6 +38,7 @@ impl Ring {
 
     /// Adds older entries, which end where this ring begins or at `head`, as many as the limits allow.
     pub(super) fn fill(&mut self, older: Vec<Entry>, head: Seq, limits: &Limits) {
+        self.replays.clear();
         for entry in older.into_iter().rev() {
             if entry.seq() > head || self.first().is_some_and(|first| first <= entry.seq()) {
                 continue;
@@ -50,10 +58,45 @@ impl Ring {
     }
 
     /// The entries after `after` up to `head`, if the ring has all of them.
-    pub(super) fn run(&self, after: Seq, head: Seq) -> Option<impl Iterator<Item = &Post>> {
+    fn run(&self, after: Seq, head: Seq) -> Option<impl Iterator<Item = &Post>> {
         let wanted = usize::try_from(head.since(after)).ok()?;
         let skipped = self.posts.len().checked_sub(wanted)?;
         Some(self.posts.iter().skip(skipped))
+    }
+
+    /// The entries after `after` up to `head` that a connection receives, if the ring has all of them.
+    pub(super) fn live(
+        &self,
+        connection: ConnectionId,
+        (after, head): (Seq, Seq),
+    ) -> Option<Vec<Arc<Delivery>>> {
+        let received = self.run(after, head)?.filter(|post| post.except != Some(connection));
+        Some(received.map(|post| Arc::clone(&post.delivery)).collect())
+    }
+
+    /// The `missed` events with the entries after `after` up to `head`, if the ring has all of them.
+    /// Clients with the same cursor share them: each is encoded once.
+    pub(super) fn missed(
+        &mut self,
+        room: &RoomName,
+        connection: ConnectionId,
+        (after, head): (Seq, Seq),
+        limits: &Limits,
+    ) -> Option<Vec<Arc<Delivery>>> {
+        if let Some(events) = self.replays.get(after, connection) {
+            return Some(events);
+        }
+        let run: Vec<_> = self.run(after, head)?.cloned().collect();
+        let except: Vec<_> = run.iter().filter_map(|post| post.except).collect();
+        let is_shared = !except.contains(&connection);
+        let bytes = run.iter().map(|post| weight(&post.delivery)).sum();
+        let received = run.into_iter().filter(|post| post.except != Some(connection));
+        let events = missed(room, received.map(|post| post.delivery).collect(), LastPart::Yes);
+        if is_shared {
+            let replay = Replay { after, events: events.clone(), except, bytes };
+            self.replays.keep(replay, limits.ring_bytes_max.get());
+        }
+        Some(events)
     }
 
     /// Drops all entries: the next one does not follow them.
@@ -69,6 +112,7 @@ impl Ring {
     }
 
     fn pop(&mut self) {
+        self.replays.clear();
         let first = self.posts.pop_front();
         self.bytes -= first.map_or(0, |post| weight(&post.delivery));
     }
@@ -105,13 +149,16 @@ mod tests {
     use std::num::NonZeroUsize;
 
     use super::*;
-    use crate::chat::test_support::{deletion_delivery, entry, message_delivery};
+    use crate::chat::{
+        event::MissedRun,
+        test_support::{deletion_delivery, entry, message_delivery},
+    };
 
     fn seqs<'r>(run: Option<impl Iterator<Item = &'r Post>>) -> Option<Vec<u64>> {
         Some(run?.map(|it| it.delivery.entry().unwrap().seq().as_raw()).collect())
     }
 
-    fn post(delivery: std::sync::Arc<Delivery>) -> Post {
+    fn post(delivery: Arc<Delivery>) -> Post {
         Post { delivery, origin: None, except: None }
     }
 
@@ -170,6 +217,42 @@ mod tests {
         holed.push(post(message_delivery("lobby", 6)), &limits);
         holed.fill(vec![entry("lobby", 4)], Seq::from_raw(6), &limits);
         assert_eq!(seqs(holed.run(Seq::from_raw(4), Seq::from_raw(6))), None, "5 is missing");
+    }
+
+    #[test]
+    fn clients_with_one_cursor_share_a_replay_until_the_ring_changes() {
+        let (limits, room) = (Limits::default(), RoomName::lobby());
+        let (sender, other) = (ConnectionId::from_raw(1), ConnectionId::from_raw(2));
+        let mut ring = Ring::default();
+        ring.push(post(message_delivery("lobby", 1)), &limits);
+        let excepted = Post { except: Some(sender), ..post(message_delivery("lobby", 2)) };
+        ring.push(excepted, &limits);
+        let missed = |ring: &mut Ring, connection, after, head| {
+            let cursor = (Seq::from_raw(after), Seq::from_raw(head));
+            let events = ring.missed(&room, connection, cursor, &limits).unwrap();
+            assert_eq!(events.len(), 1);
+            Arc::clone(&events[0])
+        };
+        let entries = |delivery: &Arc<Delivery>| match delivery.event() {
+            Event::Missed(missed) => match &missed.run {
+                MissedRun::Recovered { entries, more: false } => entries.len(),
+                run => panic!("{run:?}"),
+            },
+            event => panic!("{event:?}"),
+        };
+        let first = missed(&mut ring, other, 0, 2);
+        assert_eq!(entries(&first), 2);
+        assert!(Arc::ptr_eq(&first, &missed(&mut ring, other, 0, 2)));
+        assert_eq!(entries(&missed(&mut ring, other, 1, 2)), 1, "another cursor");
+        assert_eq!(entries(&missed(&mut ring, sender, 0, 2)), 1, "without its own entry");
+        assert!(Arc::ptr_eq(&first, &missed(&mut ring, other, 0, 2)), "that one is not kept");
+
+        ring.push(post(deletion_delivery("lobby", 3, 1)), &limits);
+        let later = missed(&mut ring, other, 0, 3);
+        assert_eq!(entries(&later), 3);
+        ring.trim(Seq::from_raw(1));
+        let cursor = (Seq::ZERO, Seq::from_raw(3));
+        assert!(ring.missed(&room, other, cursor, &limits).is_none(), "1 is not kept any more");
     }
 
     #[test]

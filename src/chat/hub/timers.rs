@@ -94,6 +94,12 @@ impl Timers {
         self.state.lock().presences.take(now).into_iter().map(|(place, ())| place).collect()
     }
 
+    /// Prolongs the interval of a room whose presence list was taken at `now` and sent to this number
+    /// of connections.
+    pub(super) fn prolong_presence(&self, place: &Place, now: Duration, receivers: usize) {
+        self.state.lock().presences.prolong(place, now, receivers);
+    }
+
     /// Takes the receipts that are due at `now`.
     pub(super) fn take_receipts(&self, now: Duration) -> Vec<(Place, Receipts)> {
         self.state.lock().receipts.take(now)

@@ -271,16 +271,18 @@ impl LiveRoom {
     }
 
     /// Sends the presence list to the connections in their default room, or the count to all connections
-    /// if the list would be too long.
-    pub(super) fn broadcast_presence(&self, limits: &Limits) -> FullOutboxes {
+    /// if the list would be too long. Returns the number of connections in the room, too.
+    pub(super) fn broadcast_presence(&self, limits: &Limits) -> (usize, FullOutboxes) {
         let state = self.lock();
         let count = state.roster.count();
-        if count > limits.presence_list_max {
+        let full_outboxes = if count > limits.presence_list_max {
             let presence = Delivery::new(Event::Presence { room: self.room(), count });
-            return state.broadcast(&presence, |_| true);
-        }
-        let users = Delivery::new(Event::Users(state.roster.users()));
-        state.broadcast(&users, |it| it.room_kind == RoomKind::Default)
+            state.broadcast(&presence, |_| true)
+        } else {
+            let users = Delivery::new(Event::Users(state.roster.users()));
+            state.broadcast(&users, |it| it.room_kind == RoomKind::Default)
+        };
+        (state.connection_count(), full_outboxes)
     }
 
     /// Sends an event to all connections but the user's own.

@@ -9,11 +9,7 @@ use super::{
 use crate::{
     chat::{
         event::{Delivery, Event, MissedEntries, MissedRun, Post},
-        hub::{
-            delivered_log::DeliveredLog,
-            missed::{LastPart, missed},
-            ring::Ring,
-        },
+        hub::{delivered_log::DeliveredLog, ring::Ring},
         ports::{Outbox, Overflow},
     },
     domain::{
@@ -118,15 +114,16 @@ impl LiveRoomState {
                 vec![too_far(room, head)]
             }
             Recovery::TooFar | Recovery::Replay { .. } => {
-                let Some(run) = self.ring.run(cursor.after, head) else {
+                let events = match cursor.mode {
+                    ReplayMode::Live => self.ring.live(connection, (cursor.after, head)),
+                    ReplayMode::Missed => {
+                        self.ring.missed(room, connection, (cursor.after, head), limits)
+                    }
+                };
+                let Some(events) = events else {
                     return (ReplayStatus::Behind, FullOutboxes::new());
                 };
-                let run = run.filter(|post| post.except != Some(connection));
-                let run = run.map(|post| Arc::clone(&post.delivery)).collect();
-                match cursor.mode {
-                    ReplayMode::Live => run,
-                    ReplayMode::Missed => missed(room, run, LastPart::Yes),
-                }
+                events
             }
         };
         if events.iter().try_for_each(|delivery| attached.outbox.push(delivery)).is_err() {
@@ -168,6 +165,11 @@ impl LiveRoomState {
     /// Detaches a connection. Returns whether it was attached.
     pub(super) fn remove(&mut self, connection: ConnectionId) -> bool {
         self.attached.remove(&connection).is_some()
+    }
+
+    /// The number of attached connections.
+    pub(super) fn connection_count(&self) -> usize {
+        self.attached.len()
     }
 
     pub(super) fn is_empty(&self) -> bool {

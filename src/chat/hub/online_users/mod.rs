@@ -3,6 +3,7 @@
 mod changes;
 mod connection;
 mod delivery;
+mod device_index;
 mod membership;
 mod names;
 mod reports;
@@ -227,9 +228,7 @@ impl OnlineUsers {
         device: &DeviceId,
         at: OffsetDateTime,
     ) {
-        if let Some(online_user) = self.lock().get_mut(space, user) {
-            online_user.record_device_seen(device, at);
-        }
+        self.lock().record_device_seen((space, user), device, at);
     }
 }
 

@@ -181,6 +181,7 @@ impl UsersState {
 
     /// Adds an online user whose name is free.
     fn insert(&mut self, space: &Space, user: &UserName, online_user: OnlineUser) {
+        online_user.guest_devices().for_each(|device| self.guest_devices.add(space, device));
         self.users.insert((space.clone(), user.clone()), online_user);
         self.names.entry((space.clone(), user.key())).or_default().push(user.clone());
     }
@@ -208,6 +209,8 @@ impl UsersState {
                 names.remove();
             }
         }
-        self.users.remove(&(space.clone(), user.clone()))
+        let removed = self.users.remove(&(space.clone(), user.clone()))?;
+        removed.guest_devices().for_each(|device| self.guest_devices.remove(space, device));
+        Some(removed)
     }
 }

@@ -2,14 +2,16 @@
 
 use std::{collections::HashMap, sync::Arc, time::Duration};
 
+use time::OffsetDateTime;
 use tokio::sync::Notify;
 
 use super::{
     OnlineUserId,
     connection::ConnectionInfo,
+    device_index::DeviceIndex,
     reports::PendingReports,
     sign_ins::SignIns,
-    user::{AttachOutcome, AttachRequest, OnlineUser, WelcomeSnapshot},
+    user::{AttachOutcome, AttachRequest, OnlineUser, RecordedDevice, WelcomeSnapshot},
 };
 use crate::{
     chat::{
@@ -24,6 +26,8 @@ pub(super) struct UsersState {
     pub(super) users: HashMap<(Space, UserName), OnlineUser>,
     /// The names of `users` by the key that names which look the same share.
     pub(super) names: HashMap<(Space, NameKey), Vec<UserName>>,
+    /// The devices of the guests among `users`.
+    pub(super) guest_devices: DeviceIndex,
     pub(super) sign_ins: SignIns,
     pub(super) reports: PendingReports,
     /// The number of the newest online user.
@@ -35,6 +39,7 @@ impl UsersState {
         Self {
             users: HashMap::new(),
             names: HashMap::new(),
+            guest_devices: DeviceIndex::default(),
             sign_ins: SignIns::default(),
             reports: PendingReports::new(changed),
             last_number: 0,
@@ -69,10 +74,28 @@ impl UsersState {
         self.get_mut(&id.space, &id.user).filter(|it| it.number == id.number)
     }
 
-    /// Whether a guest of the space connected with this device lately. Searches all users.
+    /// Whether a guest of the space connected with this device lately.
     pub(super) fn is_guest_device(&self, space: &Space, device: &DeviceId) -> bool {
-        let mut users = self.users.iter().filter(|((of, _), _)| of == space);
-        users.any(|(_, it)| it.guest_session_with(device).is_some())
+        self.guest_devices.contains(space, device)
+    }
+
+    /// Records when an online user connected or disconnected with a device.
+    pub(super) fn record_device_seen(
+        &mut self,
+        (space, user): (&Space, &UserName),
+        device: &DeviceId,
+        at: OffsetDateTime,
+    ) {
+        let Some(online_user) = self.users.get_mut(&(space.clone(), user.clone())) else { return };
+        let RecordedDevice { is_new, forgotten } = online_user.record_device_seen(device, at);
+        if online_user.is_any_guest() {
+            if is_new {
+                self.guest_devices.add(space, device);
+            }
+            if let Some(forgotten) = forgotten {
+                self.guest_devices.remove(space, &forgotten);
+            }
+        }
     }
 
     /// The users that `filter` accepts whose memberships are cached, with their revisions.

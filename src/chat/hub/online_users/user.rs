@@ -67,6 +67,13 @@ pub(super) struct OnlineUser {
     _subscription: Subscription,
 }
 
+/// How a recorded device changed the devices of a user.
+pub(super) struct RecordedDevice {
+    pub(super) is_new: bool,
+    /// The device that is no longer known, because there are too many.
+    pub(super) forgotten: Option<DeviceId>,
+}
+
 /// A connection that is to be attached.
 pub(crate) struct AttachRequest<'a> {
     pub(crate) connection_info: ConnectionInfo,
@@ -157,13 +164,24 @@ impl OnlineUser {
     }
 
     /// Records when the user connected or disconnected with a device.
-    pub(super) fn record_device_seen(&mut self, device: &DeviceId, at: OffsetDateTime) {
-        self.devices.insert(device.clone(), at);
-        if self.devices.len() > DEVICES_PER_USER_MAX {
-            let first = self.devices.iter().min_by_key(|(_, at)| **at);
-            let first = first.map(|(device, _)| device.clone());
-            first.map(|device| self.devices.remove(&device));
+    pub(super) fn record_device_seen(
+        &mut self,
+        device: &DeviceId,
+        at: OffsetDateTime,
+    ) -> RecordedDevice {
+        let is_new = self.devices.insert(device.clone(), at).is_none();
+        let oldest = self.devices.iter().min_by_key(|(_, at)| **at);
+        let oldest = oldest.filter(|_| self.devices.len() > DEVICES_PER_USER_MAX);
+        let forgotten = oldest.map(|(device, _)| device.clone());
+        if let Some(device) = &forgotten {
+            self.devices.remove(device);
         }
+        RecordedDevice { is_new, forgotten }
+    }
+
+    /// The devices of a guest.
+    pub(super) fn guest_devices(&self) -> impl Iterator<Item = &DeviceId> {
+        self.devices.keys().filter(|_| self.is_any_guest())
     }
 
     /// When the user was last seen with a device, if that was lately.

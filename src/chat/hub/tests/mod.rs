@@ -1,6 +1,7 @@
-//! The hub with paused time: grace periods, names, presence lists that are sent once per second.
+//! The hub with paused time: grace periods, names, connections.
 
 mod members;
+mod presence;
 mod unread;
 
 use std::{
@@ -19,7 +20,7 @@ use super::*;
 use crate::{
     chat::{
         event::{Delivery, Event, Post},
-        ports::{DIRECTS_LISTED_MAX, GuestName, MemberChange, Outbox, Rooms},
+        ports::{DIRECTS_LISTED_MAX, GuestName, MemberChange, OnlineGuest, Outbox, Rooms},
         test_support::{RecordingOutbox, publisher},
     },
     domain::{
@@ -122,27 +123,6 @@ async fn a_lost_connection_is_announced_after_the_grace_period_and_a_reconnect_i
     let changes: Vec<_> = received.iter().filter(|it| !it.contains("users")).collect();
     assert_eq!(changes, ["ann joined", "bob joined", "ann left"]);
     assert_eq!(received.last().unwrap(), "2 users");
-}
-
-#[tokio::test(start_paused = true)]
-async fn presence_lists_are_coalesced_to_one_a_second() {
-    let hub = Hub::new(Limits::default(), publisher());
-    let watcher = RecordingOutbox::with_capacity(999);
-    let _watching = connect(&hub, "watcher", &watcher);
-    run_for(&hub, Duration::from_millis(10)).await;
-    let mut connected = Vec::new();
-    for number in 0..50 {
-        connected.push(connect(
-            &hub,
-            &format!("user{number}"),
-            &RecordingOutbox::with_capacity(999),
-        ));
-        run_for(&hub, Duration::from_millis(20)).await;
-    }
-    run_for(&hub, Duration::from_secs(1)).await;
-    let lists = watcher.events().into_iter().filter(|it| it.ends_with("users")).count();
-    assert!((2..=4).contains(&lists), "{lists} lists in 2 s");
-    assert_eq!(watcher.events().last().unwrap(), "51 users");
 }
 
 #[tokio::test(start_paused = true)]
@@ -276,6 +256,32 @@ async fn a_reserved_name_expires_after_the_grace_period() {
     assert_eq!(claim("two", Proof::NewGuest).unwrap_err(), Rejection::NameTaken, "still reserved");
     run_for(&hub, Duration::from_secs(6)).await;
     assert!(claim("two", Proof::NewGuest).is_ok());
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_device_is_a_guests_until_the_guest_expires() {
+    let hub = Hub::new(Limits::default(), publisher());
+    let (root, phone) = (Space::root(), DeviceId::parse("phone").unwrap());
+    let (guest, _) = claim_and_attach(&hub, "ann", Proof::NewGuest("one".into()));
+    let (_user, _) = claim_and_attach(&hub, "bob", Proof::User);
+    let seen = |name: &str| {
+        let at = OffsetDateTime::UNIX_EPOCH;
+        hub.users.record_device_seen(&root, &user(name), &phone, at);
+    };
+    seen("bob");
+    assert!(!hub.users.is_guest_device(&root, &phone), "bob is no guest");
+    seen("ann");
+    seen("ann");
+    drop(guest);
+    assert!(hub.users.is_guest_device(&root, &phone), "in the grace period");
+    run_for(&hub, Duration::from_secs(6)).await;
+    assert!(!hub.users.is_guest_device(&root, &phone));
+    let name = GuestName { space: root.clone(), user: user("eve"), guest_session: "two".into() };
+    let devices = vec![(phone.clone(), OffsetDateTime::UNIX_EPOCH)];
+    hub.users.reserve_names(vec![OnlineGuest { name, devices }]);
+    assert!(hub.users.is_guest_device(&root, &phone), "with a reserved name");
+    run_for(&hub, Duration::from_secs(6)).await;
+    assert!(!hub.users.is_guest_device(&root, &phone));
 }
 
 #[tokio::test(start_paused = true)]
