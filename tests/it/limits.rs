@@ -89,7 +89,7 @@ async fn a_frame_at_the_limit_passes_and_one_byte_more_ends_the_connection() {
 async fn a_polling_request_at_the_limit_passes_and_one_byte_more_is_413() {
     let server = with(|limits| limits.frame_bytes_max = size(2000)).await;
     let mut polly = Polling::open(&server).await;
-    assert_eq!(polly.post("40").await.status, 200);
+    polly.enter().await;
     assert_eq!(polly.post(r#"42["new user","polly"]"#).await.status, 200);
     let (begin, end) = (r#"42["send message",""#, r#""]"#);
     let payload =

@@ -184,7 +184,7 @@ async fn a_binary_polling_body_is_refused_and_ends_the_session() {
     let server = server().await;
     let mut bystanders = Bystanders::new(&server).await;
     let mut polling = Polling::open(&server).await;
-    polling.post("40").await;
+    polling.enter().await;
     server.has_connections(3).await;
     let mut raw = Raw::connect(&server).await;
     let answer = raw.post(polling.path(), "application/octet-stream", b"\x00\x04").await;
