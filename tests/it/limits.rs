@@ -226,7 +226,7 @@ async fn a_payload_with_more_packets_than_the_inbox_holds_is_413() {
     let server = with(|limits| limits.inbox_requests_max = size(64)).await;
     let mut bob = Client::named(&server, Wire::WebSocket, "bob").await;
     let mut polly = Polling::open(&server).await;
-    polly.post("40").await;
+    polly.enter().await;
     polly.post(r#"42["new user","polly"]"#).await;
     let packets = |count| vec![r#"42["GroupList"]"#; count].join("\u{1e}");
     assert_eq!(polly.post(&packets(64)).await.status, 200);

@@ -126,13 +126,13 @@ impl Polling {
         Self { path, polls, posts, received: VecDeque::new() }
     }
 
-    /// The path of the session.
     /// Enters the space `/`.
     pub(crate) async fn enter(&mut self) {
         assert_eq!(self.post("40").await.status, 200);
         while !self.next().await.expect("the answer to CONNECT").starts_with("40") {}
     }
 
+    /// The path of the session.
     pub(crate) fn path(&self) -> &str {
         &self.path
     }
