@@ -27,6 +27,7 @@ mod slow_readers;
 mod tests;
 mod timers;
 mod typing;
+mod vec_map;
 
 use std::{sync::Arc, time::Duration};
 

@@ -198,7 +198,7 @@ impl OnlineUser {
         let Some(room) = place.conversation.room() else { return effects };
         let cached = self.memberships.as_ref().and_then(|it| it.get(&place.conversation));
         let Some(cached) = cached else { return effects };
-        for (connection, user_connection) in &mut self.connections {
+        for (connection, user_connection) in self.connections.iter_mut() {
             let since = cause.since.filter(|_| cause.origin == Some(*connection));
             let entered =
                 user_connection.enter(live_rooms, (*connection, user), (room, cached), since);
@@ -214,7 +214,7 @@ impl OnlineUser {
     ) -> ChangeEffects {
         let Some(room) = place.conversation.room() else { return ChangeEffects::default() };
         let mut full_outboxes = FullOutboxes::new();
-        for (connection, user_connection) in &mut self.connections {
+        for (connection, user_connection) in self.connections.iter_mut() {
             full_outboxes.extend(user_connection.leave(live_rooms, (*connection, user), room));
         }
         full_outboxes.extend(live_rooms.end_grace(place, user));

@@ -1,6 +1,6 @@
 //! One connection of a user: the rooms that it is attached to, and the events about them.
 
-use std::{collections::HashMap, sync::Arc, time::Duration};
+use std::{sync::Arc, time::Duration};
 
 use super::membership::{CachedMembership, Cause, LogSource, Memberships, Scope};
 use crate::{
@@ -11,6 +11,7 @@ use crate::{
                 AttachedConnection, FullOutboxes, LiveRoom, ReplayCursor, ReplayMode, ReplayStatus,
             },
             live_rooms::LiveRooms,
+            vec_map::VecMap,
         },
         ports::{ChangeResult, Outbox},
     },
@@ -43,13 +44,13 @@ pub(super) struct UserConnection {
     pub(super) ticket: u64,
     pub(super) scope: Scope,
     /// The rooms that it is in.
-    pub(super) rooms: HashMap<RoomName, Arc<LiveRoom>>,
+    pub(super) rooms: VecMap<RoomName, Arc<LiveRoom>>,
 }
 
 impl UserConnection {
     pub(super) fn new(connection_info: ConnectionInfo, scope: Scope) -> Self {
         let ConnectionInfo { connection: _, outbox, device, sign_in: _, ticket } = connection_info;
-        Self { outbox, device, ticket, scope, rooms: HashMap::new() }
+        Self { outbox, device, ticket, scope, rooms: VecMap::new() }
     }
 
     /// Enters a room that the token opens. Returns the cursor of a replay that is still to be done.

@@ -236,7 +236,7 @@ impl OnlineUser {
             log_source: LogSource::Local(DeliveredLog::default()),
             recency: 0,
         };
-        let cached = memberships.entry(place.conversation.clone()).or_insert_with(new);
+        let cached = memberships.get_or_insert_with(place.conversation.clone(), new);
         if entry.is_message() {
             self.newest += 1;
             cached.recency = self.newest;

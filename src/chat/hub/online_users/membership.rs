@@ -1,6 +1,6 @@
 //! What a node keeps of a user's memberships, and which rooms a connection's token opens.
 
-use std::{collections::HashMap, sync::Arc};
+use std::sync::Arc;
 
 use crate::{
     chat::{
@@ -9,6 +9,7 @@ use crate::{
             delivered_log::DeliveredLog,
             live_room::{FullOutboxes, LiveRoom, ReplayCursor, RoomKind},
             live_rooms::LiveRooms,
+            vec_map::VecMap,
         },
         ports::Rooms,
     },
@@ -41,7 +42,7 @@ impl Scope {
 }
 
 /// A user's memberships by conversation, as the store has them.
-pub(super) type Memberships = HashMap<Conversation, CachedMembership>;
+pub(super) type Memberships = VecMap<Conversation, CachedMembership>;
 
 /// The membership of a user in a conversation.
 pub(super) struct CachedMembership {

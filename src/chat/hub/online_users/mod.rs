@@ -250,7 +250,8 @@ impl OnlineUsers {
     pub(super) fn rooms_of(&self, id: &OnlineUserId) -> Vec<Place> {
         let state = self.lock();
         let memberships = state.of(id).and_then(|it| it.memberships.as_ref());
-        memberships.into_iter().flatten().filter_map(|(_, it)| it.room_place()).collect()
+        let memberships = memberships.into_iter().flat_map(|it| it.values());
+        memberships.filter_map(|it| it.room_place()).collect()
     }
 
     /// The membership of a user in a conversation, and the tally of its log.

@@ -182,8 +182,10 @@ impl UsersState {
     /// Adds an online user whose name is free.
     fn insert(&mut self, space: &Space, user: &UserName, online_user: OnlineUser) {
         online_user.guest_devices().for_each(|device| self.guest_devices.add(space, device));
-        self.users.insert((space.clone(), user.clone()), online_user);
-        self.names.entry((space.clone(), user.key())).or_default().push(user.clone());
+        self.users.insert((space.clone(), user.clone()), Box::new(online_user));
+        let names = self.names.entry((space.clone(), user.key())).or_default();
+        names.reserve_exact(1);
+        names.push(user.clone());
     }
 
     /// The names of online users that look like this one.
@@ -209,7 +211,7 @@ impl UsersState {
                 names.remove();
             }
         }
-        let removed = self.users.remove(&(space.clone(), user.clone()))?;
+        let removed = *self.users.remove(&(space.clone(), user.clone()))?;
         removed.guest_devices().for_each(|device| self.guest_devices.remove(space, device));
         Some(removed)
     }

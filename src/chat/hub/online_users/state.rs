@@ -23,7 +23,8 @@ use crate::{
 };
 
 pub(super) struct UsersState {
-    pub(super) users: HashMap<(Space, UserName), OnlineUser>,
+    /// Boxed, because half of the places of a map are empty.
+    pub(super) users: HashMap<(Space, UserName), Box<OnlineUser>>,
     /// The names of `users` by the key that names which look the same share.
     pub(super) names: HashMap<(Space, NameKey), Vec<UserName>>,
     /// The devices of the guests among `users`.
@@ -57,11 +58,11 @@ impl UsersState {
     }
 
     pub(super) fn get(&self, space: &Space, user: &UserName) -> Option<&OnlineUser> {
-        self.users.get(&(space.clone(), user.clone()))
+        self.users.get(&(space.clone(), user.clone())).map(Box::as_ref)
     }
 
     pub(super) fn get_mut(&mut self, space: &Space, user: &UserName) -> Option<&mut OnlineUser> {
-        self.users.get_mut(&(space.clone(), user.clone()))
+        self.users.get_mut(&(space.clone(), user.clone())).map(Box::as_mut)
     }
 
     /// The online user with this id, unless it lost the name.

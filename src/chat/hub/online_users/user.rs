@@ -1,12 +1,6 @@
 //! One online user: identity, devices, and the connections that are attached and detached.
 
-use std::{
-    cmp::Reverse,
-    collections::{BTreeMap, HashMap},
-    mem,
-    sync::Arc,
-    time::Duration,
-};
+use std::{cmp::Reverse, collections::BTreeMap, mem, sync::Arc, time::Duration};
 
 use time::OffsetDateTime;
 
@@ -20,6 +14,7 @@ use crate::{
         hub::{
             live_room::{FullOutboxes, LiveRoom, ReplayCursor, ReplayMode},
             live_rooms::LiveRooms,
+            vec_map::VecMap,
         },
         ports::{DEVICES_PER_USER_MAX, DIRECTS_LISTED_MAX, GuestName, Outbox},
         publisher::Subscription,
@@ -50,9 +45,9 @@ pub(super) struct OnlineUser {
     pub(super) claims: usize,
     /// The end of the grace period that began when the last claim was dropped.
     pub(super) free_at: Duration,
-    pub(super) connections: HashMap<ConnectionId, UserConnection>,
+    pub(super) connections: VecMap<ConnectionId, UserConnection>,
     /// The devices of connections that are announced and not attached yet.
-    pub(super) pending_connections: HashMap<ConnectionId, Option<DeviceId>>,
+    pub(super) pending_connections: VecMap<ConnectionId, Option<DeviceId>>,
     /// The memberships in the store, once they were read.
     pub(super) memberships: Option<Memberships>,
     /// The highest recency in `memberships`.
@@ -62,7 +57,7 @@ pub(super) struct OnlineUser {
     /// The revision of the store that `memberships` was last refreshed from.
     pub(super) revision: Option<u64>,
     /// When devices connected or disconnected lately. The store is updated a little later.
-    devices: BTreeMap<DeviceId, OffsetDateTime>,
+    devices: VecMap<DeviceId, OffsetDateTime>,
     /// The channel on which other nodes publish events for this user.
     _subscription: Subscription,
 }
@@ -110,13 +105,13 @@ impl OnlineUser {
             guest_session,
             claims: 1,
             free_at: Duration::ZERO,
-            connections: HashMap::new(),
-            pending_connections: HashMap::new(),
+            connections: VecMap::new(),
+            pending_connections: VecMap::new(),
             memberships: None,
             newest: 0,
             directs: DirectsCoverage::Recent,
             revision: None,
-            devices: BTreeMap::new(),
+            devices: VecMap::new(),
             _subscription: on,
         }
     }
@@ -275,7 +270,7 @@ impl OnlineUser {
         };
         let Some(memberships) = &self.memberships else { return effects };
         let before = mem::replace(&mut user_connection.scope, scope);
-        for (conversation, cached) in memberships {
+        for (conversation, cached) in memberships.iter() {
             let Some(room) = conversation.room() else { continue };
             let role = |scope: &Scope| scope.role(room, cached.member.role);
             if role(&before) == role(&user_connection.scope) {
@@ -309,8 +304,8 @@ impl OnlineUser {
             user_connection.disconnect(live_rooms, (id, user), until)
         };
         let mut places: Vec<_> = connections.into_iter().flat_map(disconnect).collect();
-        let memberships = memberships.into_iter().flatten();
-        places.extend(memberships.filter_map(|(_, cached)| cached.room_place()));
+        let memberships = memberships.iter().flat_map(VecMap::values);
+        places.extend(memberships.filter_map(CachedMembership::room_place));
         for place in places {
             live_rooms.forget_if_empty(&place);
         }
