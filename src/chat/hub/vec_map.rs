@@ -20,10 +20,6 @@ impl<K: Ord, V> VecMap<K, V> {
         Self { entries: Vec::new() }
     }
 
-    pub(super) fn is_empty(&self) -> bool {
-        self.entries.is_empty()
-    }
-
     pub(super) fn len(&self) -> usize {
         self.entries.len()
     }
@@ -165,7 +161,7 @@ mod tests {
                 prop_assert!(map.values().eq(model.values()));
                 prop_assert_eq!(map.contains_key(&key), model.contains_key(&key));
                 prop_assert!(map.keys().eq(model.keys()));
-                prop_assert_eq!((map.is_empty(), map.len()), (model.is_empty(), model.len()));
+                prop_assert_eq!(map.len(), model.len());
             }
             prop_assert!(map.into_values().eq(model.into_values()));
         }

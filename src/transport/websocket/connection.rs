@@ -1,7 +1,7 @@
 //! One plain WebSocket connection. Its task reads, and otherwise waits for the end: the lane writes,
 //! so no delivery wakes this task.
 
-use std::{future::pending, sync::Arc, time::Duration};
+use std::{sync::Arc, time::Duration};
 
 use futures_util::StreamExt as _;
 use tokio::{
@@ -41,10 +41,7 @@ pub(super) async fn run(
     let writer = Arc::clone(stream.writer());
     let outbox = WebSocketOutbox::new(format, Arc::clone(&limits), Arc::clone(&writer));
     let mut stream = read_messages(stream, &limits).await;
-    let end = tokio::select! {
-        end = read(&mut stream, admission, &outbox, (&limits, &metrics)) => end,
-        end = wait_end(&outbox) => end,
-    };
+    let end = read(&mut stream, admission, &outbox, (&limits, &metrics)).await;
     if matches!(end, ConnectionEnd::ByServer(CloseReason::SlowReader)) {
         metrics.slow_reader();
     }
@@ -64,11 +61,11 @@ pub(super) async fn reject(
     Box::pin(close(stream, &writer, format, ConnectionEnd::ByServer(reason))).await;
 }
 
-/// Handles requests one after the other. Returns when the peer ends the connection. When the server
-/// does, `wait_end` returns once all is written, and the session exists until then.
+/// Handles requests one after the other until the connection ends. When the server ends it, the
+/// session exists until all is written.
 ///
-/// Everything but the wait is boxed: the task is as large as its largest step, and most of the time
-/// it waits.
+/// Everything but the wait for a message is boxed: the task is as large as its largest step, and most
+/// of the time it waits.
 async fn read<S>(
     stream: &mut MessageStream<S>,
     admission: Box<Admission>,
@@ -79,11 +76,15 @@ where
     S: AsyncRead + AsyncWrite + Unpin + Send,
 {
     let entering = admission.enter(Arc::clone(outbox) as Arc<dyn Outbox>);
-    let mut session = Box::pin(entering).await;
+    let mut session = match Box::pin(or_end(entering, outbox)).await {
+        Ok(session) => session,
+        Err(end) => return end,
+    };
     loop {
         let message = tokio::select! {
             biased;
-            () = outbox.wait_reading_ends() => return pending().await,
+            () = outbox.wait_reading_ends() => return Box::pin(wait_end(outbox)).await,
+            () = outbox.writer().ended() => return ConnectionEnd::ByPeer,
             message = next_message(stream, outbox, limits) => message,
         };
         let message = match message {
@@ -97,8 +98,10 @@ where
         match message {
             Message::Close(_) => return ConnectionEnd::ByPeer,
             message => {
-                let resources = (limits, metrics);
-                Box::pin(handle_frame(&mut session, &message, outbox, resources)).await;
+                let handling = handle_frame(&mut session, &message, outbox, (limits, metrics));
+                if let Err(end) = Box::pin(or_end(handling, outbox)).await {
+                    return end;
+                }
             }
         }
     }
@@ -170,6 +173,17 @@ fn reply_callback(
         }
         drop(unanswered);
     })
+}
+
+/// Completes a step of the session, unless the connection ends before.
+async fn or_end<T>(
+    step: impl Future<Output = T>,
+    outbox: &WebSocketOutbox,
+) -> Result<T, ConnectionEnd> {
+    tokio::select! {
+        output = step => Ok(output),
+        end = wait_end(outbox) => Err(end),
+    }
 }
 
 /// Waits until the server closes the connection or the lane cannot write.

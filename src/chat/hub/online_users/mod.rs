@@ -29,11 +29,12 @@ pub(in crate::chat::hub) use self::{
     membership::{ChangeEffects, TypingEnd},
     names::Release,
 };
-use self::{state::UsersState, user::OnlineUser};
+use self::{membership::CachedMembership, state::UsersState, user::OnlineUser};
 use super::{
     live_rooms::LiveRooms,
     slow_readers::{close_outboxes, close_slow_readers},
     timers::Timers,
+    vec_map::VecMap,
 };
 use crate::{
     chat::{
@@ -250,8 +251,8 @@ impl OnlineUsers {
     pub(super) fn rooms_of(&self, id: &OnlineUserId) -> Vec<Place> {
         let state = self.lock();
         let memberships = state.of(id).and_then(|it| it.memberships.as_ref());
-        let memberships = memberships.into_iter().flat_map(|it| it.values());
-        memberships.filter_map(|it| it.room_place()).collect()
+        let memberships = memberships.into_iter().flat_map(VecMap::values);
+        memberships.filter_map(CachedMembership::room_place).collect()
     }
 
     /// The membership of a user in a conversation, and the tally of its log.
