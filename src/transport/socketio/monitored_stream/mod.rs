@@ -39,7 +39,7 @@ use crate::{
     transport::lanes::frame::{self, Frame},
 };
 
-/// See the module. Dropping it aborts the session.
+/// See the module. Dropping it ends the session.
 pub(super) struct MonitoredStream<S> {
     stream: S,
     session: Arc<EngineSession>,

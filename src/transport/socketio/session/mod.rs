@@ -1,12 +1,12 @@
 //! One Engine.IO session, shared by the transport below the engine and the connections above it.
 //!
-//! The engine cannot end a session whose writer is blocked, does not report how much its queue
-//! holds, and never stops reading. So the monitored stream or the polling requests below the engine
-//! and the namespace connections above it share one [`EngineSession`], which holds the budgets and
-//! the close.
+//! The engine cannot end a session whose client does not read, and never stops reading itself. So the
+//! monitored stream or the polling requests below the engine and the namespace connections above it
+//! share one [`EngineSession`], which holds the queue of what is sent, the incoming budget and the
+//! close.
 //!
-//! All of its state is in [`State`], under one lock. Tasks that wait for a change use one
-//! notification; the reading and the writing task of a WebSocket register their wakers.
+//! All of its state but the queue is in [`State`], under one lock. Tasks that wait for a change use
+//! one notification; the reading task of a WebSocket registers its waker.
 
 mod close;
 mod permits;
