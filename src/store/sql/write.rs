@@ -129,13 +129,19 @@ impl<'a> LogWrites<'a> {
     }
 }
 
+/// Members, by conversation and user.
+pub(crate) type NewMembers<'a> = BTreeMap<(i64, &'a UserName), (PlaceUser<'a>, Member)>;
+
+/// Read positions, by conversation and user.
+pub(crate) type AuthorReads<'a> = BTreeMap<(i64, &'a UserName), (&'a Space, Position)>;
+
 /// The members that new entries affect.
 #[derive(Debug, Default)]
 pub(crate) struct MemberUpdates<'a> {
-    /// New members, unless they are members already: by conversation and user.
-    pub(crate) new: BTreeMap<(i64, &'a UserName), (PlaceUser<'a>, Member)>,
+    /// New members, unless they are members already.
+    pub(crate) new: NewMembers<'a>,
     /// The read positions of authors that are members.
-    pub(crate) reads: BTreeMap<(i64, &'a UserName), (&'a Space, Position)>,
+    pub(crate) reads: AuthorReads<'a>,
 }
 
 impl<'a> MemberUpdates<'a> {

@@ -4,8 +4,10 @@
 //! (plan) · write, move heads, commit. A decision depends only on what this transaction has read,
 //! never on memory of an earlier one: after a commit with unknown outcome, no seq is given twice.
 //!
-//! Few messages are repetitions, so they are not searched for: the index of message ids refuses
-//! them. Then the transaction is rolled back, and another one reads the stored messages first.
+//! New messages go to the intake where the batch allows it. Otherwise the intake is moved first, and
+//! they go to their places. There few messages are repetitions, so they are not searched for: the
+//! index of message ids refuses them. Then the transaction is rolled back, and another one reads the
+//! stored messages first.
 
 use std::collections::HashMap;
 
@@ -13,6 +15,7 @@ use rusqlite::Connection;
 
 use super::{
     failure::SqliteFailure,
+    intake::{self, Intake, IntakeContent, Waiting},
     members,
     messages::{self, Repetitions},
     statement::{execute, execute_each, first},
@@ -23,7 +26,7 @@ use crate::{
     domain::Place,
     store::sql::{
         ColumnError, Columns as _, StoredLog, StoredLogs, draft_plan::plan_drafts, member_plan,
-        row, unique,
+        row, unique, write::MemberUpdates,
     },
 };
 
@@ -42,14 +45,45 @@ pub(super) const INSERT_LOG: &str =
 // A seq of these logs was never assigned.
 pub(super) const DROP_EMPTY_LOGS: &str = "DELETE FROM conversation WHERE head = 0 AND members = 0";
 
+/// Where a commit stores new messages.
+enum Way<'a> {
+    /// In the intake, which has these.
+    Intake(&'a mut Waiting),
+    /// In their places, after what is in the intake.
+    Places(IntakeContent, Repetitions),
+}
+
 /// Stores a batch. An error leaves the transaction open: the connection must be closed.
-pub(super) fn commit(connection: &Connection, batch: &Batch) -> Result<Committed, SqliteFailure> {
-    if let Some(committed) = attempt(connection, batch, Repetitions::Unexpected)? {
+pub(super) fn commit(
+    connection: &Connection,
+    intake: &Intake,
+    batch: &Batch,
+) -> Result<Committed, SqliteFailure> {
+    let (committed, waiting) = match intake.take() {
+        Some(mut waiting) if waiting.admits(batch) => {
+            intake.expect(batch.drafts.iter().map(|draft| &draft.place));
+            (attempt(connection, batch, Way::Intake(&mut waiting))?, waiting)
+        }
+        waiting => {
+            let content = IntakeContent::of(waiting.as_ref());
+            (commit_to_places(connection, batch, content)?, Waiting::default())
+        }
+    };
+    intake.put(waiting);
+    committed.ok_or_else(|| ColumnError::new("a message id is stored and not found").into())
+}
+
+fn commit_to_places(
+    connection: &Connection,
+    batch: &Batch,
+    content: IntakeContent,
+) -> Result<Option<Committed>, SqliteFailure> {
+    let committed = attempt(connection, batch, Way::Places(content, Repetitions::Unexpected))?;
+    if committed.is_some() {
         return Ok(committed);
     }
     execute(connection, ROLLBACK)?;
-    let committed = attempt(connection, batch, Repetitions::Searched)?;
-    committed.ok_or_else(|| ColumnError::new("a message id is stored and not found").into())
+    attempt(connection, batch, Way::Places(content, Repetitions::Searched))
 }
 
 /// Stores a batch in a transaction. `None` when a message is an unexpected repetition: the
@@ -57,18 +91,21 @@ pub(super) fn commit(connection: &Connection, batch: &Batch) -> Result<Committed
 fn attempt<'a>(
     connection: &Connection,
     batch: &'a Batch,
-    repetitions: Repetitions,
+    mut way: Way<'_>,
 ) -> Result<Option<Committed>, SqliteFailure> {
     let Batch { seen, departed, expired, changes, drafts, membership_queries } = batch;
     execute(connection, BEGIN)?;
+    if let Way::Places(content, _) = way {
+        intake::move_all(connection, content)?;
+    }
     users::upsert_seen(connection, seen)?;
     users::update_last_seen(connection, departed)?;
     users::forget_guests(connection, expired)?;
 
     let places = changes.iter().map(|it| &it.place).chain(drafts.iter().map(|it| &it.place));
-    let mut logs = find_logs(connection, &unique(places))?;
+    let mut logs = find_logs(connection, &unique(places), way.waiting())?;
     let members = members::find(connection, changes, &logs)?;
-    let known = messages::find(connection, drafts, &logs, repetitions)?;
+    let known = messages::find(connection, drafts, &logs, way.repetitions())?;
     let before = |it: &'a Change| logs.get(&it.place).map(|log| (&it.place, log.state));
     let logs_before = changes.iter().filter_map(before).collect();
     let rooms = members::count_rooms(connection, changes, &members)?;
@@ -80,26 +117,52 @@ fn attempt<'a>(
     let used = used.chain(plan.stored.iter().map(|(draft, _)| &draft.place));
     insert_logs(connection, used, &mut logs)?;
     members::apply_changes(connection, &change_plan, &logs)?;
-    if !messages::write(connection, &plan, &logs)? {
-        return Ok(None);
+    let updates = MemberUpdates::of(&plan.stored, &logs)?;
+    members::add_participants(connection, updates.new)?;
+    match &mut way {
+        Way::Intake(waiting) => waiting.append(connection, &plan.stored, &logs)?,
+        Way::Places(..) if !messages::write(connection, &plan, &logs)? => return Ok(None),
+        Way::Places(..) => members::move_reads(connection, updates.reads)?,
     }
     if !expired.is_empty() || changes.iter().any(|it| it.what == MemberChange::Leave) {
         execute(connection, DROP_EMPTY_LOGS)?;
     }
-    members::update_members(connection, &plan.stored, &logs)?;
     let memberships = members::memberships(connection, membership_queries)?;
     execute(connection, COMMIT)?;
     let (changed, outcomes) = (change_plan.changed, plan.outcomes);
     Ok(Some(Committed { changed, outcomes, memberships }))
 }
 
+impl Way<'_> {
+    /// What waits is searched before, so only stored messages can be repeated.
+    fn repetitions(&self) -> Repetitions {
+        match self {
+            Self::Intake(_) => Repetitions::Searched,
+            Self::Places(_, repetitions) => *repetitions,
+        }
+    }
+
+    fn waiting(&self) -> Option<&Waiting> {
+        match self {
+            Self::Intake(waiting) => Some(waiting),
+            Self::Places(..) => None,
+        }
+    }
+}
+
+/// The logs that exist. Those of the intake are known.
 fn find_logs<'a>(
     connection: &Connection,
     places: &[&'a Place],
+    waiting: Option<&Waiting>,
 ) -> Result<StoredLogs<'a>, SqliteFailure> {
     let mut statement = connection.prepare_cached(FIND_LOG)?;
     let mut logs = HashMap::with_capacity(places.len());
     for place in places {
+        if let Some(log) = waiting.and_then(|it| it.log(place)) {
+            logs.insert(*place, log);
+            continue;
+        }
         let log = first(&mut statement, row::place_columns(place), |row| {
             Ok::<_, SqliteFailure>(StoredLog { id: row.int("id")?, state: row::log(row)? })
         })?;
@@ -116,6 +179,6 @@ fn insert_logs<'a>(
 ) -> Result<(), SqliteFailure> {
     let new = unique(used.filter(|place| !logs.contains_key(place)));
     execute_each(connection, INSERT_LOG, new.iter().map(|place| row::place_columns(place)))?;
-    logs.extend(find_logs(connection, &new)?);
+    logs.extend(find_logs(connection, &new, None)?);
     Ok(())
 }

@@ -9,13 +9,13 @@ use super::{
     statement::{all, execute_each, first},
 };
 use crate::{
-    chat::ports::{Change, Draft, Membership},
-    domain::{Member, Muted, Position, Space, UserName},
+    chat::ports::{Change, Membership},
+    domain::{Member, Muted, Space, UserName},
     store::sql::{
         self, Columns as _, StoredLogs,
         member_plan::{self, CurrentMember, PlaceUser, SpaceUser},
         row,
-        write::{self, MemberUpdates},
+        write::{self, AuthorReads, NewMembers},
     },
 };
 
@@ -120,15 +120,20 @@ pub(super) fn apply_changes(
     execute_each(connection, DROP_MEMBER, dropped)
 }
 
-/// Inserts the members that new messages create, and moves the read positions of their authors.
-pub(super) fn update_members(
+/// Inserts the members that new messages create.
+pub(super) fn add_participants(
     connection: &Connection,
-    stored: &[(&Draft, Position)],
-    logs: &StoredLogs<'_>,
+    new: NewMembers<'_>,
 ) -> Result<(), SqliteFailure> {
-    let MemberUpdates { new, reads } = MemberUpdates::of(stored, logs)?;
     let new = new.into_iter().map(|((conversation, _), (who, member))| (conversation, who, member));
-    execute_each(connection, ADD_MEMBER, new.map(member_columns))?;
+    execute_each(connection, ADD_MEMBER, new.map(member_columns))
+}
+
+/// Moves the read positions of authors.
+pub(super) fn move_reads(
+    connection: &Connection,
+    reads: AuthorReads<'_>,
+) -> Result<(), SqliteFailure> {
     let reads = reads.into_iter().map(|((conversation, user), (space, read))| {
         let (seq, messages) = (row::seq_number(read.seq), row::number(read.messages));
         (space.as_raw(), user.as_raw(), conversation, seq, messages)

@@ -77,7 +77,10 @@ pub(super) fn find(
         let Some(log) = logs.get(&draft.place) else { continue };
         let author = draft.author.as_raw();
         let member = (draft.place.space.as_raw(), author, log.id);
-        let role = first(&mut role, member, |row| row::role(row.int("role")?))?;
+        let role = match draft.needs {
+            Some(_) => first(&mut role, member, |row| row::role(row.int("role")?))?,
+            None => None,
+        };
         let message = match &draft.act {
             DraftAct::Say { .. } if repetitions == Repetitions::Unexpected => None,
             DraftAct::Say { .. } => {

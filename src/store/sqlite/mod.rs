@@ -8,6 +8,7 @@ mod columns;
 mod commit;
 mod connect;
 mod failure;
+mod intake;
 mod members;
 mod messages;
 mod migrate;
@@ -36,7 +37,9 @@ use rusqlite::Connection;
 use time::OffsetDateTime;
 use tokio::task::spawn_blocking;
 
-use self::{connect::Connector, failure::SqliteFailure, threads::ConnectionThreads};
+use self::{
+    connect::Connector, failure::SqliteFailure, intake::Intake, threads::ConnectionThreads,
+};
 pub use self::{failure::SqliteError, migrate::MigrationError};
 use crate::{
     chat::ports::{
@@ -55,6 +58,7 @@ pub struct SqliteStore {
     epoch: Epoch,
     writer: ConnectionThreads,
     readers: ConnectionThreads,
+    intake: Arc<Intake>,
     lock: File,
     /// Where the next trim continues.
     trim_cursor: AtomicI64,
@@ -90,6 +94,7 @@ impl SqliteStore {
             source,
         };
         let sql_error = |error: rusqlite::Error| database_error(error.into());
+        let failure = |error: SqliteFailure| database_error(error.into());
         let mut connection = connector.connect().map_err(sql_error)?;
         migrate::migrate(&mut connection, &migrate::MIGRATIONS.migrations)
             .map_err(|source| SqliteError::Migration { path: path.to_owned(), source })?;
@@ -97,6 +102,7 @@ impl SqliteStore {
         let reading = connector.reader();
         let reader = reading.connect().map_err(sql_error)?;
         let epoch = read::epoch(&reader).map_err(sql_error)?;
+        let intake = Intake::load(&reader).map_err(failure)?;
         let start = |name, count, connector, connection| {
             let threads = ConnectionThreads::start(name, count, connector, connection);
             threads.map_err(|error| database_error(error.into()))
@@ -105,6 +111,7 @@ impl SqliteStore {
             epoch,
             writer: start("sqlite-writer", 1, connector, connection)?,
             readers: start("sqlite-reader", READERS, &reading, reader)?,
+            intake: Arc::new(intake),
             lock,
             trim_cursor: AtomicI64::new(0),
             wal_needs_truncation: AtomicBool::new(true),
@@ -135,18 +142,20 @@ impl Store for SqliteStore {
         // Set first: a batch is also stored when its caller is cancelled.
         let has_changes = batch.drafts.iter().any(changes);
         self.wal_needs_truncation.fetch_or(has_changes, Ordering::Relaxed);
-        let committed = self.writer.run(move |connection| commit::commit(connection, &batch)).await;
+        let intake = Arc::clone(&self.intake);
+        let commit = move |it: &Connection| commit::commit(it, &intake, &batch);
+        let committed = self.writer.run(commit).await;
         committed.map_err(|error| Fault::new("sqlite commit failed", error))
     }
 
     async fn log(&self, place: &Place) -> Result<Log, Fault> {
-        let place = place.clone();
-        self.query("sqlite log query failed", move |it| read::log(it, &place)).await
+        let (place, intake) = (place.clone(), Arc::clone(&self.intake));
+        self.query("sqlite log query failed", move |it| read::log(it, &intake, &place)).await
     }
 
     async fn logs(&self, places: &[Place]) -> Result<Vec<Log>, Fault> {
-        let places = places.to_vec();
-        self.query("sqlite logs query failed", move |it| read::logs(it, &places)).await
+        let (places, intake) = (places.to_vec(), Arc::clone(&self.intake));
+        self.query("sqlite logs query failed", move |it| read::logs(it, &intake, &places)).await
     }
 
     /// The directory belongs to one process, so no other process changes memberships.
@@ -155,14 +164,14 @@ impl Store for SqliteStore {
     }
 
     async fn page(&self, place: &Place, range: PageRange, limit: PageLimit) -> Result<Page, Fault> {
-        let place = place.clone();
-        let page = move |it: &Connection| read::page(it, &place, range, limit);
+        let (place, intake) = (place.clone(), Arc::clone(&self.intake));
+        let page = move |it: &Connection| read::page(it, &intake, &place, range, limit);
         self.query("sqlite page query failed", page).await
     }
 
     async fn member(&self, place: &Place, user: &UserName) -> Result<Option<Member>, Fault> {
-        let (place, user) = (place.clone(), user.clone());
-        let member = move |it: &Connection| read::member(it, &place, &user);
+        let (place, user, intake) = (place.clone(), user.clone(), Arc::clone(&self.intake));
+        let member = move |it: &Connection| read::member(it, &intake, &place, &user);
         self.query("sqlite member query failed", member).await
     }
 
@@ -200,8 +209,8 @@ impl Store for SqliteStore {
     }
 
     async fn message(&self, place: &Place, seq: Seq) -> Result<Option<PostedMessage>, Fault> {
-        let place = place.clone();
-        let message = move |it: &Connection| read::message(it, &place, seq);
+        let (place, intake) = (place.clone(), Arc::clone(&self.intake));
+        let message = move |it: &Connection| read::message(it, &intake, &place, seq);
         self.query("sqlite message query failed", message).await
     }
 
@@ -213,8 +222,9 @@ impl Store for SqliteStore {
         let retention = *retention;
         let cursor = self.trim_cursor.load(Ordering::Relaxed);
         let wal_needs_truncation = self.wal_needs_truncation.swap(true, Ordering::Relaxed);
+        let intake = Arc::clone(&self.intake);
         let trim = move |it: &Connection| {
-            let (trimmed, cursor) = trim::trim(it, &retention, cursor)?;
+            let (trimmed, cursor) = trim::trim(it, &intake, &retention, cursor)?;
             let wal_needs_truncation = wal_needs_truncation || !trimmed.logs.is_empty();
             let is_clean = !wal_needs_truncation || trim::truncate_wal(it)?;
             Ok((trimmed, cursor, is_clean))

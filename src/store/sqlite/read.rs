@@ -1,18 +1,23 @@
 //! Queries on the read connections. Each is one statement or one transaction, so each sees one
 //! snapshot.
+//!
+//! The newest messages of a log may wait in the intake. Where they do, a second statement finds
+//! them there. Whether they do is asked before the snapshot is taken: afterwards, a commit may have
+//! moved them, which the snapshot does not see.
 
-use rusqlite::Connection;
+use rusqlite::{Connection, Row};
 use time::OffsetDateTime;
 
 use super::{
     commit::{COMMIT, FIND_LOG},
     failure::SqliteFailure,
+    intake::{Intake, Sources},
     statement::{execute, first},
 };
 use crate::{
     chat::ports::{Page, PageLimit, PageRange, PostedMessage},
-    domain::{DeviceId, Epoch, Log, Member, NameKey, Place, Seq, Space, UserName},
-    store::sql::{Columns as _, row},
+    domain::{DeviceId, Epoch, Log, Member, NameKey, Place, Position, Seq, Space, UserName},
+    store::sql::{ColumnError, Columns as _, row},
 };
 
 const EPOCH: &str = "SELECT epoch FROM meta";
@@ -25,10 +30,29 @@ pub(super) const MEMBER: &str = "SELECT role, joined, read, read_messages, muted
         AND member.user = ?5 AND member.conversation = conversation.id \
     WHERE conversation.space = ?1 AND kind = ?2 AND one = ?3 AND other = ?4";
 
-pub(super) const MESSAGE: &str = "SELECT id, author, stay, kind FROM message \
-    WHERE conversation = (SELECT id FROM conversation \
-        WHERE space = ?1 AND kind = ?2 AND one = ?3 AND other = ?4) \
-        AND seq = ?5 AND target IS NULL";
+/// A statement on the rows of a place, whose columns are the first four parameters.
+macro_rules! of_place {
+    ($select:literal, $rest:literal) => {
+        concat!(
+            $select,
+            " WHERE conversation = (SELECT id FROM conversation \
+                WHERE space = ?1 AND kind = ?2 AND one = ?3 AND other = ?4) ",
+            $rest
+        )
+    };
+}
+
+pub(super) const MESSAGE: &str =
+    of_place!("SELECT id, author, stay, kind FROM message", "AND seq = ?5 AND target IS NULL");
+
+const WAITING_MESSAGE: &str =
+    of_place!("SELECT id, author, stay, kind FROM intake", "AND seq = ?5");
+
+// The other columns are of the row with the last seq.
+const WAITING_HEAD: &str = of_place!("SELECT max(seq) AS seq, messages FROM intake", "");
+
+const WAITING_READ: &str =
+    of_place!("SELECT max(seq) AS seq, messages FROM intake", "AND author = ?5");
 
 /// A page from either end. The last edit of a message carries its body.
 macro_rules! page {
@@ -52,6 +76,21 @@ pub(super) const OLDEST_AFTER: &str = page!("> ?5 ORDER BY entry.seq");
 
 pub(super) const NEWEST_BEFORE: &str = page!("< ?5 ORDER BY entry.seq DESC");
 
+/// The same of the intake, which has messages only.
+macro_rules! waiting_page {
+    ($from:literal) => {
+        of_place!(
+            "SELECT seq, messages, at, kind, NULL AS edited_at, author, id, body, attachments \
+                FROM intake",
+            $from
+        )
+    };
+}
+
+const WAITING_AFTER: &str = waiting_page!("AND seq > ?5 ORDER BY seq LIMIT ?6");
+
+const WAITING_BEFORE: &str = waiting_page!("AND seq < ?5 ORDER BY seq DESC LIMIT ?6");
+
 pub(super) const USER_EXISTS: &str = "SELECT 1 FROM user WHERE space = ?1 AND name = ?2";
 
 pub(super) const IS_REGISTERED: &str =
@@ -67,68 +106,147 @@ pub(super) fn epoch(connection: &Connection) -> Result<Epoch, rusqlite::Error> {
     Ok(Epoch::from_raw(&epoch))
 }
 
-pub(super) fn log(connection: &Connection, place: &Place) -> Result<Log, SqliteFailure> {
-    let mut statement = connection.prepare_cached(FIND_LOG)?;
-    Ok(first(&mut statement, row::place_columns(place), |row| row::log(row))?.unwrap_or_default())
+pub(super) fn log(
+    connection: &Connection,
+    intake: &Intake,
+    place: &Place,
+) -> Result<Log, SqliteFailure> {
+    let sources = intake.sources(place);
+    in_snapshot(connection, || find_log(connection, place, sources))
 }
 
-pub(super) fn logs(connection: &Connection, places: &[Place]) -> Result<Vec<Log>, SqliteFailure> {
-    execute(connection, BEGIN_READ)?;
-    let logs = places.iter().map(|place| log(connection, place)).collect::<Result<_, _>>()?;
-    execute(connection, COMMIT)?;
-    Ok(logs)
+pub(super) fn logs(
+    connection: &Connection,
+    intake: &Intake,
+    places: &[Place],
+) -> Result<Vec<Log>, SqliteFailure> {
+    let places: Vec<_> = places.iter().map(|place| (place, intake.sources(place))).collect();
+    let log = |(place, sources)| find_log(connection, place, sources);
+    in_snapshot(connection, || places.into_iter().map(log).collect())
+}
+
+fn find_log(
+    connection: &Connection,
+    place: &Place,
+    sources: Sources,
+) -> Result<Log, SqliteFailure> {
+    let mut statement = connection.prepare_cached(FIND_LOG)?;
+    let log = first(&mut statement, row::place_columns(place), |row| row::log(row))?;
+    let mut log = log.unwrap_or_default();
+    if sources == Sources::PlaceAndIntake {
+        let mut statement = connection.prepare_cached(WAITING_HEAD)?;
+        let head = first(&mut statement, row::place_columns(place), waiting_position)?;
+        log.head = head.flatten().unwrap_or(log.head);
+    }
+    Ok(log)
 }
 
 pub(super) fn member(
     connection: &Connection,
+    intake: &Intake,
     place: &Place,
     user: &UserName,
 ) -> Result<Option<Member>, SqliteFailure> {
     let (space, kind, one, other) = row::place_columns(place);
-    let mut statement = connection.prepare_cached(MEMBER)?;
-    first(&mut statement, (space, kind, one, other, user.as_raw()), |row| row::member(row))
+    let columns = (space, kind, one, other, user.as_raw());
+    let sources = intake.sources(place);
+    in_snapshot(connection, || {
+        let mut statement = connection.prepare_cached(MEMBER)?;
+        let Some(mut member) = first(&mut statement, columns, |row| row::member(row))? else {
+            return Ok(None);
+        };
+        let authors_have_read = place.conversation.authors_have_read();
+        if authors_have_read && sources == Sources::PlaceAndIntake {
+            let mut statement = connection.prepare_cached(WAITING_READ)?;
+            let read = first(&mut statement, columns, waiting_position)?.flatten();
+            member.read = read.unwrap_or(member.read);
+        }
+        Ok(Some(member))
+    })
 }
 
 pub(super) fn message(
     connection: &Connection,
+    intake: &Intake,
     place: &Place,
     seq: Seq,
 ) -> Result<Option<PostedMessage>, SqliteFailure> {
     let (space, kind, one, other) = row::place_columns(place);
-    let mut statement = connection.prepare_cached(MESSAGE)?;
-    let message = (space, kind, one, other, row::seq_number(seq));
-    first(&mut statement, message, |row| row::posted_message(row))
+    let columns = (space, kind, one, other, row::seq_number(seq));
+    let find = |sql| {
+        let mut statement = connection.prepare_cached(sql)?;
+        first(&mut statement, columns, |row| row::posted_message(row))
+    };
+    let sources = intake.sources(place);
+    in_snapshot(connection, || match find(MESSAGE)? {
+        None if sources == Sources::PlaceAndIntake => find(WAITING_MESSAGE),
+        found => Ok(found),
+    })
 }
 
 pub(super) fn page(
     connection: &Connection,
+    intake: &Intake,
     place: &Place,
     range: PageRange,
     limit: PageLimit,
 ) -> Result<Page, SqliteFailure> {
-    let (sql, edge) = match range {
-        PageRange::Newest => (NEWEST_BEFORE, i64::MAX),
-        PageRange::Before(seq) => (NEWEST_BEFORE, row::seq_number(seq)),
-        PageRange::After(seq) => (OLDEST_AFTER, row::seq_number(seq)),
+    // The messages in the intake are newer than all others of the log.
+    let statements: &[&str] = match (range, intake.sources(place)) {
+        (PageRange::After(_), Sources::Place) => &[OLDEST_AFTER],
+        (PageRange::After(_), Sources::PlaceAndIntake) => &[OLDEST_AFTER, WAITING_AFTER],
+        (PageRange::Newest | PageRange::Before(_), Sources::Place) => &[NEWEST_BEFORE],
+        (PageRange::Newest | PageRange::Before(_), Sources::PlaceAndIntake) => {
+            &[WAITING_BEFORE, NEWEST_BEFORE]
+        }
+    };
+    let (is_newest_first, edge) = match range {
+        PageRange::Newest => (true, i64::MAX),
+        PageRange::Before(seq) => (true, row::seq_number(seq)),
+        PageRange::After(seq) => (false, row::seq_number(seq)),
     };
     let (space, kind, one, other) = row::place_columns(place);
     // One entry more than the limit shows whether there are more; the first one is always returned.
     let rows_max = i64::from(limit.messages.max(1)) + 1;
-    let mut statement = connection.prepare_cached(sql)?;
-    let mut rows = statement.query((space, kind, one, other, edge, rows_max))?;
+    let columns = (space, kind, one, other, edge, rows_max);
     let (mut page, mut used) = (Page::default(), PageLimit::NOTHING);
-    while let Some(row) = rows.next()? {
-        let entry = row::entry(row, place)?;
-        if !limit.admits(&mut used, entry.body()) {
-            page.more = true;
-            break;
+    in_snapshot(connection, || {
+        for sql in statements {
+            let mut statement = connection.prepare_cached(sql)?;
+            let mut rows = statement.query(columns)?;
+            while let Some(row) = rows.next()? {
+                let entry = row::entry(row, place)?;
+                if !limit.admits(&mut used, entry.body()) {
+                    page.more = true;
+                    return Ok(());
+                }
+                page.entries.push(entry);
+            }
         }
-        page.entries.push(entry);
-    }
-    if sql == NEWEST_BEFORE {
+        Ok(())
+    })?;
+    if is_newest_first {
         page.entries.reverse();
     }
     Ok(page)
+}
+
+/// The columns `seq, messages` of the last message, if there is one.
+fn waiting_position(row: &Row<'_>) -> Result<Option<Position>, ColumnError> {
+    let Some(seq) = row.maybe_int("seq")? else { return Ok(None) };
+    row::position(seq, row.int("messages")?).map(Some)
+}
+
+/// Runs statements that all see one snapshot. An error leaves the transaction open: the connection
+/// must be closed.
+fn in_snapshot<T>(
+    connection: &Connection,
+    read: impl FnOnce() -> Result<T, SqliteFailure>,
+) -> Result<T, SqliteFailure> {
+    execute(connection, BEGIN_READ)?;
+    let found = read()?;
+    execute(connection, COMMIT)?;
+    Ok(found)
 }
 
 pub(super) fn user_exists(
@@ -154,7 +272,6 @@ pub(super) fn last_seen(
     space: &Space,
     users: &[UserName],
 ) -> Result<Vec<Option<OffsetDateTime>>, SqliteFailure> {
-    execute(connection, BEGIN_READ)?;
     let mut statement = connection.prepare_cached(LAST_SEEN)?;
     let of_user = |user: &UserName| {
         let user = (space.as_raw(), user.as_raw());
@@ -162,9 +279,7 @@ pub(super) fn last_seen(
             first(&mut statement, user, |row| row.maybe_int("seen")?.map(row::time).transpose());
         Ok::<_, SqliteFailure>(seen?.flatten())
     };
-    let last_seen = users.iter().map(of_user).collect::<Result<_, _>>()?;
-    execute(connection, COMMIT)?;
-    Ok(last_seen)
+    in_snapshot(connection, || users.iter().map(of_user).collect())
 }
 
 pub(super) fn device_seen(

@@ -9,6 +9,7 @@ use time::OffsetDateTime;
 use super::{
     commit::{BEGIN, COMMIT, DROP_EMPTY_LOGS},
     failure::SqliteFailure,
+    intake::{self, Intake, IntakeContent, Waiting},
     statement::{all, execute, execute_each, first},
     users,
 };
@@ -62,10 +63,13 @@ pub(super) const MARK_FORGOTTEN: &str =
 /// Trims from `cursor` on. An error leaves the transaction open: the connection must be closed.
 pub(super) fn trim(
     connection: &Connection,
+    intake: &Intake,
     retention: &TrimLimits,
     cursor: TrimCursor,
 ) -> Result<(Trimmed, TrimCursor), SqliteFailure> {
+    let content = IntakeContent::of(intake.take().as_ref());
     execute(connection, BEGIN)?;
+    intake::move_all(connection, content)?;
     let (logs, cursor) = match RetentionCutoff::of(retention) {
         Some(cutoff) => trim_logs(connection, &cutoff, cursor)?,
         None => (Vec::new(), 0),
@@ -77,6 +81,7 @@ pub(super) fn trim(
     }
     execute(connection, DROP_EMPTY_LOGS)?;
     execute(connection, COMMIT)?;
+    intake.put(Waiting::default());
     let more = cursor > 0 || row::number(guests.len() as u64) == GUESTS_MAX;
     Ok((Trimmed { logs, more }, cursor))
 }

@@ -2,9 +2,11 @@
 
 mod erased;
 mod guests;
+
 mod migration;
 mod online;
 mod statements;
+mod waiting;
 
 use std::{fs, path::Path, sync::atomic::AtomicU32};
 
