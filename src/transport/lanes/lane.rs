@@ -23,7 +23,7 @@ const LANES_MAX: usize = 4;
 const HIGH_TURNS: usize = 64;
 /// The most turns of a round on the list of low priority: as long as a writer of high priority waits
 /// for one of low priority, and the share of these however many the others are.
-const LOW_TURNS: usize = 16;
+const LOW_TURNS: usize = 32;
 
 /// The lanes of a server. Clones are handles to the same lanes.
 #[derive(Clone, Debug)]

@@ -95,6 +95,7 @@ impl NamespaceConnection {
         self.emit_closing(reason);
         self.is_disconnected.store(true, Ordering::Relaxed);
         let disconnected = self.socket().map_or(Ok(()), NamespaceSocket::disconnect);
+        self.session().await_engine();
         self.inbox().close();
         if disconnected.is_err() {
             self.session().abort();
