@@ -28,7 +28,7 @@ use crate::{
     tasks::Tasks,
     telemetry::metrics::{MetricsSnapshot, ProcessMetrics},
     transport::{
-        TransportParts, http, lanes::Lanes, listener::Listener, origin::Origins,
+        TransportParts, http::Gateway, lanes::Lanes, listener::Listener, origin::Origins,
         socketio::SocketIoTransport, websocket::WebSocketTransport,
     },
 };
@@ -196,8 +196,8 @@ impl Server {
         let listener = Listener::bind(config.listen, chat.limits())
             .map_err(|error| listen_error(config.listen, &error))?;
         let address = listener.local_addr();
-        let router = router(config, &chat, &client_tasks);
-        client_tasks.spawn_vital("listener", listener.run(router, client_tasks.clone()));
+        let gateway = gateway(config, &chat, &client_tasks);
+        client_tasks.spawn_vital("listener", listener.run(gateway, client_tasks.clone()));
         info!(%address, node.id = name.as_raw(), "listening");
         let drain_timeout = Duration::from_millis(config.drain_ms_max);
         let shared = SharedEngines { store, bus };
@@ -275,7 +275,7 @@ async fn until_drain(tasks: Tasks, task: impl Future<Output = ()>) {
     }
 }
 
-fn router(config: &Config, chat: &Arc<Chat>, client_tasks: &Tasks) -> axum::Router {
+fn gateway(config: &Config, chat: &Arc<Chat>, client_tasks: &Tasks) -> Gateway {
     let origins = config.origins.iter().map(AllowedOrigin::as_raw).map(str::to_owned).collect();
     let origins = Arc::new(Origins::new(origins));
     let parts = TransportParts {
@@ -286,7 +286,7 @@ fn router(config: &Config, chat: &Arc<Chat>, client_tasks: &Tasks) -> axum::Rout
     };
     let socketio = SocketIoTransport::new(Arc::clone(chat), &config.spaces, parts.clone());
     let websocket = WebSocketTransport::new(Arc::clone(chat), parts);
-    http::router(Arc::clone(chat), origins, socketio, websocket)
+    Gateway::new(Arc::clone(chat), origins, socketio, websocket)
 }
 
 fn rules(config: &Config, node: NodeId) -> ChatRules {

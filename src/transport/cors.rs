@@ -27,45 +27,66 @@ use super::origin::Origins;
 /// What an allowed page may send without asking for particular headers.
 const HEADERS: HeaderValue = HeaderValue::from_static("authorization, content-type");
 
+/// The value of `Cache-Control` that keeps answers out of caches.
+const NO_STORE: HeaderValue = HeaderValue::from_static("no-store");
+
 /// The rules of a group of routes.
-#[derive(Clone)]
-struct CrossOrigin {
-    origins: Arc<Origins>,
-    methods: &'static str,
+#[derive(Clone, Debug)]
+pub(super) struct CrossOrigin {
+    /// The origins whose pages may send requests.
+    pub(super) origins: Arc<Origins>,
+    /// The methods that the answer to `OPTIONS` lists.
+    pub(super) methods: &'static str,
 }
 
-/// Puts `routes` under the rules for web pages, and keeps their answers out of caches. `methods`
-/// are those that the answer to `OPTIONS` lists.
+/// Puts `routes` under the rules for web pages.
 pub(super) fn guard(routes: Router, origins: Arc<Origins>, methods: &'static str) -> Router {
-    let rules = CrossOrigin { origins, methods };
-    routes.layer(from_fn_with_state(rules, cross_origin)).layer(no_store())
+    routes.layer(from_fn_with_state(CrossOrigin { origins, methods }, cross_origin))
 }
 
 /// Keeps answers out of caches.
 pub(super) fn no_store() -> SetResponseHeaderLayer<HeaderValue> {
-    SetResponseHeaderLayer::overriding(CACHE_CONTROL, HeaderValue::from_static("no-store"))
+    SetResponseHeaderLayer::overriding(CACHE_CONTROL, NO_STORE)
 }
 
-/// Refuses pages of other origins before anything else happens, answers every `OPTIONS` request,
-/// and lets an allowed page read the answer. The server's own pages need none of these headers.
+/// The rules as a layer.
 async fn cross_origin(State(rules): State<CrossOrigin>, request: Request, next: Next) -> Response {
-    let origin = match rules.origins.check(request.headers()) {
-        Ok(origin) => origin,
-        Err(rejection) => return rejection.into_response(),
-    };
-    let mut response = if request.method() == Method::OPTIONS {
-        preflight(request.headers(), rules.methods)
-    } else {
-        next.run(request).await
-    };
-    if let Some(origin) = origin {
+    rules.answer(request, |request| next.run(request)).await
+}
+
+impl CrossOrigin {
+    /// Refuses pages of other origins before anything else happens, answers every `OPTIONS` request,
+    /// and lets an allowed page read the answer of `respond`. The server's own pages need none of
+    /// these headers. Caches store no answer.
+    pub(super) async fn answer<B, F: Future<Output = Response>>(
+        &self,
+        request: http::Request<B>,
+        respond: impl FnOnce(http::Request<B>) -> F,
+    ) -> Response {
+        let origin = match self.origins.check(request.headers()) {
+            Ok(origin) => origin,
+            Err(rejection) => return rejection.into_response(),
+        };
+        let mut response = if request.method() == Method::OPTIONS {
+            preflight(request.headers(), self.methods)
+        } else {
+            respond(request).await
+        };
         let headers = response.headers_mut();
-        headers.insert(ACCESS_CONTROL_ALLOW_ORIGIN, origin);
-        headers.insert(ACCESS_CONTROL_ALLOW_CREDENTIALS, HeaderValue::from_static("true"));
-        let vary = HeaderValue::from_static("origin, access-control-request-headers");
-        headers.append(VARY, vary);
+        headers.insert(CACHE_CONTROL, NO_STORE);
+        if let Some(origin) = origin {
+            allow(headers, origin);
+        }
+        response
     }
-    response
+}
+
+/// Lets a page of this origin read an answer.
+fn allow(headers: &mut HeaderMap, origin: HeaderValue) {
+    headers.insert(ACCESS_CONTROL_ALLOW_ORIGIN, origin);
+    headers.insert(ACCESS_CONTROL_ALLOW_CREDENTIALS, HeaderValue::from_static("true"));
+    let vary = HeaderValue::from_static("origin, access-control-request-headers");
+    headers.append(VARY, vary);
 }
 
 /// Allows the headers that the page asks for, since the origin is what is checked.

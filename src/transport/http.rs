@@ -1,4 +1,7 @@
-//! One port for everything: the routes, and the layers around them.
+//! One port for everything: the requests of Socket.IO, and the routes of all others.
+//!
+//! A client that polls sends a request per event, so the requests of Socket.IO do not pass the router
+//! and its layers, each of which allocates and copies.
 
 use std::sync::Arc;
 
@@ -10,21 +13,74 @@ use axum::{
     routing::{any, get},
 };
 use http::{Request, StatusCode, header};
+use hyper::body::Incoming;
+use tokio::time::Instant;
 use tower_http::trace::{DefaultOnResponse, TraceLayer};
-use tracing::{Level, Span, debug_span};
+use tower_service::Service as _;
+use tracing::{Instrument as _, Level, Span, debug, debug_span};
 
 use super::{
-    api, cors, origin::Origins, pages, socketio::SocketIoTransport, websocket::WebSocketTransport,
+    api, cors, listener::Handler, origin::Origins, pages, socketio::SocketIoTransport,
+    websocket::WebSocketTransport,
 };
 use crate::chat::{Chat, Readiness};
 
-/// Puts all routes together.
-pub fn router(
-    chat: Arc<Chat>,
-    origins: Arc<Origins>,
-    socketio: SocketIoTransport,
-    websocket: WebSocketTransport,
-) -> Router {
+/// Answers all requests. Clones are handles to the same transports.
+#[derive(Clone, Debug)]
+pub struct Gateway {
+    router: Router,
+    socketio: Arc<SocketIoTransport>,
+}
+
+impl Gateway {
+    /// Puts the transports together.
+    pub fn new(
+        chat: Arc<Chat>,
+        origins: Arc<Origins>,
+        socketio: SocketIoTransport,
+        websocket: WebSocketTransport,
+    ) -> Self {
+        Self { router: router(chat, origins, websocket), socketio: Arc::new(socketio) }
+    }
+}
+
+impl Handler for Gateway {
+    fn handle(
+        &self,
+        request: Request<Incoming>,
+    ) -> impl Future<Output = Response<Body>> + Send + 'static {
+        // Only what this request needs: the future exists once per connection.
+        let target = if SocketIoTransport::serves(request.uri().path()) {
+            Ok(Arc::clone(&self.socketio))
+        } else {
+            Err(self.router.clone())
+        };
+        async {
+            match target {
+                Ok(socketio) => traced(socketio, request).await,
+                Err(mut router) => {
+                    Box::pin(router.call(request)).await.unwrap_or_else(|never| match never {})
+                }
+            }
+        }
+    }
+}
+
+/// Answers a request of Socket.IO. What the layer of the router logs is logged here.
+async fn traced(socketio: Arc<SocketIoTransport>, request: Request<Incoming>) -> Response<Body> {
+    let span = debug_span!("request", method = %request.method(), route = SocketIoTransport::ROUTE);
+    if span.is_disabled() {
+        return socketio.handle(request).await;
+    }
+    let begun_at = Instant::now();
+    let response = Box::pin(socketio.handle(request).instrument(span.clone())).await;
+    let status = response.status().as_u16();
+    debug!(parent: &span, latency = ?begun_at.elapsed(), status, "finished processing request");
+    response
+}
+
+/// The routes of all requests but those of Socket.IO, and the layers around them.
+fn router(chat: Arc<Chat>, origins: Arc<Origins>, websocket: WebSocketTransport) -> Router {
     let websockets = Router::new()
         .route("/ws", any(plain_websocket))
         .route("/ws/", any(plain_websocket))
@@ -38,7 +94,6 @@ pub fn router(
         .with_state(Arc::clone(&chat));
     Router::new()
         .merge(websockets)
-        .merge(socketio.routes())
         .merge(api::routes(chat, origins))
         .merge(health)
         .merge(pages::routes())

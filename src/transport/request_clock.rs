@@ -56,8 +56,8 @@ impl RequestClock {
     }
 
     /// Wraps the body of the response: the idle time begins when hyper drops it.
-    pub(super) fn time_body(&self, body: Body) -> Body {
-        Body::new(TimedBody { body, _end: RequestEnd(self.clone()) })
+    pub(super) fn time_body(&self, body: Body) -> TimedBody {
+        TimedBody { body, _end: RequestEnd(self.clone()) }
     }
 
     /// Waits until a deadline has passed.
@@ -91,7 +91,8 @@ impl Drop for RequestEnd {
 }
 
 /// The body of a response.
-struct TimedBody {
+#[derive(Debug)]
+pub(super) struct TimedBody {
     body: Body,
     _end: RequestEnd,
 }

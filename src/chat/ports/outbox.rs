@@ -18,6 +18,12 @@ pub trait Outbox: Send + Sync + 'static {
     /// Queues an event. If the queue is full, the caller closes it.
     fn push(&self, delivery: &Arc<Delivery>) -> Result<(), Overflow>;
 
+    /// The same with an event that very many connections receive: what other connections receive
+    /// may be sent first.
+    fn push_to_many(&self, delivery: &Arc<Delivery>) -> Result<(), Overflow> {
+        self.push(delivery)
+    }
+
     /// Queues an optional event, or drops it when more than half of the queue is used.
     fn offer(&self, delivery: &Arc<Delivery>);
 

@@ -1,6 +1,7 @@
-//! One lane: the list of writers with something to write, and the task that serves it.
+//! One lane: the lists of writers with something to write, and the task that serves them.
 
 use std::{
+    collections::VecDeque,
     fmt, mem,
     num::NonZeroUsize,
     sync::{
@@ -17,8 +18,12 @@ use crate::tasks::Tasks;
 
 /// The most lanes. More than a few only add wake-ups.
 const LANES_MAX: usize = 4;
-/// Turns between two yields, so that other tasks of the same thread wait at most some 0.5 ms.
-const TURNS_PER_POLL: usize = 64;
+/// The most turns of a round on the list of high priority. With the others they take some 0.5 ms, in
+/// which other tasks of the same thread wait.
+const HIGH_TURNS: usize = 64;
+/// The most turns of a round on the list of low priority: as long as a writer of high priority waits
+/// for one of low priority, and the share of these however many the others are.
+const LOW_TURNS: usize = 32;
 
 /// The lanes of a server. Clones are handles to the same lanes.
 #[derive(Clone, Debug)]
@@ -30,23 +35,37 @@ pub struct Lanes {
 /// See the module.
 pub(super) struct Lane {
     state: Mutex<LaneState>,
-    /// Notifies the task: the list is not empty any more, or the last user has left.
+    /// Notifies the task: a list is not empty any more, or the last user has left.
     changed: Notify,
     tasks: Tasks,
 }
 
 #[derive(Default)]
 struct LaneState {
-    ready: Vec<Arc<dyn Turn>>,
+    high: VecDeque<Arc<dyn Turn>>,
+    low: VecDeque<Arc<dyn Turn>>,
     users: usize,
     is_running: bool,
 }
 
+/// Which list of a lane a writer waits on.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub(super) enum Priority {
+    /// The one that is served first.
+    High,
+    /// The one for events with very many receivers: a room of 10,000 fills it for 0.1 s.
+    #[default]
+    Low,
+}
+
 /// What a lane calls when it is the turn of a writer.
 pub(super) trait Turn: Send + Sync {
-    /// Writes without blocking.
-    fn take_turn(self: Arc<Self>);
+    /// Writes without blocking. The writer has left `list`.
+    fn take_turn(self: Arc<Self>, list: Priority);
 }
+
+/// The turns that a lane serves at once, in order.
+pub(super) type Round = Vec<(Arc<dyn Turn>, Priority)>;
 
 /// A user of a lane. The lane runs until it is dropped.
 #[derive(Debug)]
@@ -94,11 +113,14 @@ impl Lane {
         LaneUser(Arc::clone(self))
     }
 
-    /// Puts a writer on the list. Each is on it at most once.
-    pub(super) fn list(&self, writer: Arc<dyn Turn>) {
+    /// Puts a writer on a list. Each is at most once on each.
+    pub(super) fn list(&self, writer: Arc<dyn Turn>, priority: Priority) {
         let mut state = self.state.lock();
-        let is_first = state.ready.is_empty();
-        state.ready.push(writer);
+        let is_first = state.high.is_empty() && state.low.is_empty();
+        match priority {
+            Priority::High => state.high.push_back(writer),
+            Priority::Low => state.low.push_back(writer),
+        }
         drop(state);
         if is_first {
             self.changed.notify_one();
@@ -109,25 +131,29 @@ impl Lane {
         &self.tasks
     }
 
+    /// The lengths of the lists.
+    #[cfg(test)]
+    pub(super) fn waiting(&self) -> [usize; 2] {
+        let state = self.state.lock();
+        [state.high.len(), state.low.len()]
+    }
+
     async fn run(self: Arc<Self>) {
-        let mut turns = Vec::new();
-        while self.take_list(&mut turns).await {
-            for (place, writer) in turns.drain(..).enumerate() {
-                writer.take_turn();
-                if (place + 1) % TURNS_PER_POLL == 0 {
-                    yield_now().await;
-                }
+        let mut round = Round::with_capacity(HIGH_TURNS + LOW_TURNS);
+        while self.take_round(&mut round).await {
+            for (writer, list) in round.drain(..) {
+                writer.take_turn(list);
             }
             yield_now().await;
         }
     }
 
-    /// Waits for a list that is not empty. Returns `false` when the lane ends.
-    async fn take_list(&self, turns: &mut Vec<Arc<dyn Turn>>) -> bool {
+    /// Waits for turns. Returns `false` when the lane ends.
+    async fn take_round(&self, round: &mut Round) -> bool {
         loop {
             // Read before the state: a drain that begins between the two is noticed in the wait.
             let is_draining = self.tasks.is_draining();
-            if let Some(is_filled) = self.try_take_list(turns) {
+            if let Some(is_filled) = self.try_take_round(round) {
                 return is_filled;
             }
             tokio::select! {
@@ -139,11 +165,13 @@ impl Lane {
         }
     }
 
-    /// Whether the list was taken; `None` if it is empty and the lane continues.
-    fn try_take_list(&self, turns: &mut Vec<Arc<dyn Turn>>) -> Option<bool> {
+    /// Whether there are turns; `None` if there are none and the lane continues.
+    pub(super) fn try_take_round(&self, round: &mut Round) -> Option<bool> {
         let mut state = self.state.lock();
-        if !state.ready.is_empty() {
-            mem::swap(turns, &mut state.ready);
+        let (high, low) = (state.high.len().min(HIGH_TURNS), state.low.len().min(LOW_TURNS));
+        round.extend(state.high.drain(..high).map(|it| (it, Priority::High)));
+        round.extend(state.low.drain(..low).map(|it| (it, Priority::Low)));
+        if !round.is_empty() {
             return Some(true);
         }
         state.is_running = state.users > 0 || !self.tasks.is_draining();
@@ -152,7 +180,7 @@ impl Lane {
 }
 
 impl fmt::Debug for Lane {
-    /// Leaves out the list: its writers refer to the lane.
+    /// Leaves out the lists: their writers refer to the lane.
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.write_str("Lane")
     }
@@ -185,7 +213,7 @@ mod tests {
     struct Reporter(mpsc::Sender<()>);
 
     impl Turn for Reporter {
-        fn take_turn(self: Arc<Self>) {
+        fn take_turn(self: Arc<Self>, _list: Priority) {
             self.0.try_send(()).unwrap();
         }
     }
@@ -197,11 +225,35 @@ mod tests {
         let user = lanes.next().join();
         tasks.drain();
         let (turns, mut reported) = mpsc::channel(1);
-        lanes.next().list(Arc::new(Reporter(turns)));
+        lanes.next().list(Arc::new(Reporter(turns)), Priority::High);
         reported.recv().await.unwrap();
         assert_eq!(tasks.count(), 1, "the lane is in use");
         drop(user);
         assert_eq!(tasks.finish(WAIT).await, Ok(()));
+    }
+
+    /// Lists itself again in each of its turns.
+    struct Relisted(Arc<Lane>);
+
+    impl Turn for Relisted {
+        fn take_turn(self: Arc<Self>, list: Priority) {
+            let lane = Arc::clone(&self.0);
+            lane.list(self, list);
+        }
+    }
+
+    #[tokio::test(start_paused = true)]
+    async fn each_list_is_served_however_long_the_other_is() {
+        let lanes = Lanes::start_some(1, &Tasks::new());
+        let lane = lanes.next();
+        for [busy, other] in [[Priority::High, Priority::Low], [Priority::Low, Priority::High]] {
+            for _ in 0..10 * HIGH_TURNS {
+                lane.list(Arc::new(Relisted(Arc::clone(lane))), busy);
+            }
+            let (turns, mut reported) = mpsc::channel(1);
+            lane.list(Arc::new(Reporter(turns)), other);
+            reported.recv().await.unwrap();
+        }
     }
 
     #[tokio::test(start_paused = true)]
@@ -211,7 +263,7 @@ mod tests {
         assert_eq!(tasks.finish(WAIT).await, Ok(()));
         let user = lanes.next().join();
         let (turns, mut reported) = mpsc::channel(1);
-        lanes.next().list(Arc::new(Reporter(turns)));
+        lanes.next().list(Arc::new(Reporter(turns)), Priority::High);
         reported.recv().await.unwrap();
         drop(user);
         assert_eq!(tasks.finish(WAIT).await, Ok(()));

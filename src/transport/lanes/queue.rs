@@ -7,6 +7,7 @@ use tracing::debug;
 
 use super::{
     frame_queue::FrameQueue,
+    lane::Priority,
     output::{Output, Written},
 };
 use crate::domain::Limits;
@@ -25,6 +26,7 @@ pub(super) struct WriteQueue {
     bytes: usize,
     intake: Intake,
     phase: Phase,
+    lists: Lists,
     /// Whether a task waits for progress.
     is_watched: bool,
 }
@@ -40,8 +42,8 @@ pub(in crate::transport) struct QueueFull;
 pub(super) enum Follow {
     /// Nothing: the frame is ignored, or another task writes it.
     Nothing,
-    /// The writer goes on the list of its lane.
-    List,
+    /// The writer goes on this list of its lane.
+    List(Priority),
     /// The task that waits for progress is notified: it takes the frames itself.
     Notify,
 }
@@ -66,7 +68,7 @@ enum Phase {
     Detached,
     /// Nothing waits.
     Idle(Output),
-    /// The writer is on the list of its lane.
+    /// The writer is on a list of its lane.
     Listed(Output),
     /// The lane writes.
     Writing,
@@ -76,11 +78,23 @@ enum Phase {
     Ended,
 }
 
+/// The lists of the lane that the writer is on, and the one that it needs.
+///
+/// A writer that moves to the first list stays on the other one until its turn there, which finds
+/// nothing to do unless more was queued. So it is at most once on each.
+#[derive(Debug, Default)]
+struct Lists {
+    /// The list that the frames that are not written need.
+    needed: Priority,
+    /// Whether the writer is on the list of high priority, and on that of low priority.
+    on: [bool; 2],
+}
+
 /// What follows a turn.
 #[derive(Debug)]
 pub(super) enum NextStep {
     Rest,
-    List,
+    List(Priority),
     WaitWritable(Output),
 }
 
@@ -101,6 +115,7 @@ impl WriteQueue {
             bytes: 0,
             intake: Intake::Events,
             phase: Phase::Detached,
+            lists: Lists::default(),
             is_watched: false,
         }
     }
@@ -141,6 +156,7 @@ impl WriteQueue {
         &mut self,
         frames: Bytes,
         kind: Intake,
+        priority: Priority,
         limits: &Limits,
     ) -> Result<Follow, QueueFull> {
         if self.intake > kind {
@@ -157,7 +173,7 @@ impl WriteQueue {
             }
             return Err(QueueFull);
         }
-        self.append(frames);
+        self.append(frames, priority);
         Ok(self.make_ready())
     }
 
@@ -166,7 +182,7 @@ impl WriteQueue {
         if self.intake >= Intake::Shut {
             return Follow::Nothing;
         }
-        self.append(frames);
+        self.append(frames, Priority::High);
         self.make_ready()
     }
 
@@ -177,7 +193,7 @@ impl WriteQueue {
         }
         self.intake = Intake::Shut;
         for frame in frames {
-            self.append(frame);
+            self.append(frame, Priority::High);
         }
         self.make_ready()
     }
@@ -215,8 +231,9 @@ impl WriteQueue {
         }
     }
 
-    /// Takes the output of a listed writer, with the frames of the turn.
-    pub(super) fn begin_turn(&mut self) -> Option<Output> {
+    /// Takes the output of a listed writer, with the frames of its turn on `list`.
+    pub(super) fn begin_turn(&mut self, list: Priority) -> Option<Output> {
+        self.lists.leave(list);
         match mem::replace(&mut self.phase, Phase::Writing) {
             Phase::Listed(mut output) => {
                 output.fill(&mut self.waiting);
@@ -243,9 +260,11 @@ impl WriteQueue {
         match written.result {
             Ok(()) if !self.waiting.is_empty() => {
                 self.phase = Phase::Listed(output);
-                (NextStep::List, None)
+                let list = self.lists.enter();
+                (list.map_or(NextStep::Rest, NextStep::List), None)
             }
             Ok(()) if self.intake != Intake::Finished => {
+                self.lists.needed = Priority::Low;
                 self.phase = Phase::Idle(output);
                 (NextStep::Rest, None)
             }
@@ -266,12 +285,12 @@ impl WriteQueue {
     }
 
     /// Lists the writer again. Returns the output if it has ended meanwhile.
-    pub(super) fn unblock(&mut self, output: Output) -> Option<Output> {
+    pub(super) fn unblock(&mut self, output: Output) -> (Follow, Option<Output>) {
         if !matches!(self.phase, Phase::Blocked) {
-            return Some(output);
+            return (Follow::Nothing, Some(output));
         }
         self.phase = Phase::Listed(output);
-        None
+        (self.follow_listed(), None)
     }
 
     pub(super) fn has_ended(&self) -> bool {
@@ -305,7 +324,10 @@ impl WriteQueue {
         Usage { frames: self.frames, bytes: self.bytes }
     }
 
-    fn append(&mut self, frames: Bytes) {
+    fn append(&mut self, frames: Bytes, priority: Priority) {
+        if priority == Priority::High {
+            self.lists.needed = Priority::High;
+        }
         self.bytes += frames.len();
         self.frames += 1;
         self.waiting.push_back(frames);
@@ -317,9 +339,9 @@ impl WriteQueue {
             return Follow::Nothing;
         }
         match mem::replace(&mut self.phase, Phase::Writing) {
-            Phase::Idle(output) => {
+            Phase::Idle(output) | Phase::Listed(output) => {
                 self.phase = Phase::Listed(output);
-                return Follow::List;
+                return self.follow_listed();
             }
             other => self.phase = other,
         }
@@ -327,6 +349,36 @@ impl WriteQueue {
             Follow::Notify
         } else {
             Follow::Nothing
+        }
+    }
+
+    /// What has to follow for a listed writer to be on the list that it needs.
+    fn follow_listed(&mut self) -> Follow {
+        self.lists.enter().map_or(Follow::Nothing, Follow::List)
+    }
+}
+
+impl Lists {
+    /// Enters the list that the frames need. Returns it, unless the writer is on it or waits less on
+    /// the one that it is on.
+    fn enter(&mut self) -> Option<Priority> {
+        let [is_on_high, is_on_low] = self.on;
+        if is_on_high || (is_on_low && self.needed == Priority::Low) {
+            return None;
+        }
+        *self.place(self.needed) = true;
+        Some(self.needed)
+    }
+
+    fn leave(&mut self, list: Priority) {
+        *self.place(list) = false;
+    }
+
+    fn place(&mut self, list: Priority) -> &mut bool {
+        let [high, low] = &mut self.on;
+        match list {
+            Priority::High => high,
+            Priority::Low => low,
         }
     }
 }

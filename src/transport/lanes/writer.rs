@@ -17,7 +17,7 @@ use tracing::debug;
 #[cfg(test)]
 use super::queue::Usage;
 use super::{
-    lane::{Lane, Lanes, Turn},
+    lane::{Lane, Lanes, Priority, Turn},
     output::{LaneSocket, Output},
     queue::{Follow, Intake, NextStep, QueueFull, WriteQueue},
 };
@@ -93,9 +93,16 @@ impl LaneWriter {
 
     /// Queues the frame of an event.
     pub(in crate::transport) fn push(self: &Arc<Self>, frame: Bytes) -> Result<(), QueueFull> {
-        let follow = self.queue.lock().push(frame, Intake::Events, &self.limits)?;
-        self.follow(follow);
-        Ok(())
+        self.push_with(frame, Intake::Events, Priority::High)
+    }
+
+    /// The same for an event that other connections need not wait for. It is written with the first
+    /// frame behind it that has no such rank, so the order of the frames holds.
+    pub(in crate::transport) fn push_later(
+        self: &Arc<Self>,
+        frame: Bytes,
+    ) -> Result<(), QueueFull> {
+        self.push_with(frame, Intake::Events, Priority::Low)
     }
 
     /// Queues whole frames of a codec or an engine: answers to pings and closes, pings. They have twice
@@ -104,9 +111,7 @@ impl LaneWriter {
         self: &Arc<Self>,
         frames: Bytes,
     ) -> Result<(), QueueFull> {
-        let follow = self.queue.lock().push(frames, Intake::Codec, &self.limits)?;
-        self.follow(follow);
-        Ok(())
+        self.push_with(frames, Intake::Codec, Priority::High)
     }
 
     /// Queues frames beyond the bounds, for connections that close.
@@ -194,8 +199,8 @@ impl LaneWriter {
     /// Writes what waits, as far as the socket accepts it. Only the lane calls this.
     ///
     /// The queue is not locked during the write: a fan-out never waits for the system.
-    pub(super) fn turn(&self) -> NextStep {
-        let output = self.queue.lock().begin_turn();
+    pub(super) fn turn(&self, list: Priority) -> NextStep {
+        let output = self.queue.lock().begin_turn(list);
         let Some(mut output) = output else { return NextStep::Rest };
         let written = output.write();
         let mut queue = self.queue.lock();
@@ -207,10 +212,9 @@ impl LaneWriter {
 
     /// Returns the output of a socket that is writable again.
     pub(super) fn unblock(self: &Arc<Self>, output: Output) {
-        let unused = self.queue.lock().unblock(output);
-        if unused.is_none() {
-            self.list();
-        }
+        let (follow, unused) = self.queue.lock().unblock(output);
+        self.follow(follow);
+        drop(unused);
     }
 
     /// Waits until the socket accepts bytes again, within the stall deadline.
@@ -261,21 +265,32 @@ impl LaneWriter {
     fn follow(self: &Arc<Self>, follow: Follow) {
         match follow {
             Follow::Nothing => (),
-            Follow::List => self.list(),
+            Follow::List(priority) => self.list(priority),
             Follow::Notify => self.progress.notify_waiters(),
         }
     }
 
-    fn list(self: &Arc<Self>) {
-        self.lane.list(Arc::<Self>::clone(self));
+    fn push_with(
+        self: &Arc<Self>,
+        frames: Bytes,
+        kind: Intake,
+        priority: Priority,
+    ) -> Result<(), QueueFull> {
+        let follow = self.queue.lock().push(frames, kind, priority, &self.limits)?;
+        self.follow(follow);
+        Ok(())
+    }
+
+    fn list(self: &Arc<Self>, priority: Priority) {
+        self.lane.list(Arc::<Self>::clone(self), priority);
     }
 }
 
 impl Turn for LaneWriter {
-    fn take_turn(self: Arc<Self>) {
-        match self.turn() {
+    fn take_turn(self: Arc<Self>, list: Priority) {
+        match self.turn(list) {
             NextStep::Rest => (),
-            NextStep::List => self.list(),
+            NextStep::List(priority) => self.list(priority),
             NextStep::WaitWritable(output) => {
                 let tasks = self.lane.tasks().clone();
                 tasks.spawn("blocked socket", self.wait_writable(output));

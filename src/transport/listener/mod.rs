@@ -6,19 +6,12 @@
 //! five requests sent at once take 39 ms instead of one. No error of a single connection ends the
 //! loop.
 
-use std::{io, net::SocketAddr, sync::Arc, time::Duration};
+use std::{convert::Infallible, io, net::SocketAddr, sync::Arc, time::Duration};
 
-use axum::Router;
+use axum::{body::Body, response::Response};
 use http::Request;
-use hyper::{
-    body::Incoming,
-    server::conn::http1,
-    service::{Service as _, service_fn},
-};
-use hyper_util::{
-    rt::{TokioIo, TokioTimer},
-    service::TowerToHyperService,
-};
+use hyper::{body::Incoming, server::conn::http1, service::service_fn};
+use hyper_util::rt::{TokioIo, TokioTimer};
 use socket2::{Domain, Protocol, SockRef, Type};
 use tokio::{
     io::{AsyncReadExt as _, AsyncWriteExt as _},
@@ -58,6 +51,15 @@ const UNAVAILABLE_RESPONSE: &str = concat!(
     r#"{"code":"unavailable","message":"this node has all the connections it may"}"#,
 );
 
+/// What answers the requests. Each connection has a clone.
+pub trait Handler: Clone + Send + Sync + 'static {
+    /// Answers a request. The future is a part of the task of the connection.
+    fn handle(
+        &self,
+        request: Request<Incoming>,
+    ) -> impl Future<Output = Response<Body>> + Send + 'static;
+}
+
 /// An open port, and the limits for its connections.
 #[derive(Debug)]
 pub struct Listener {
@@ -85,6 +87,8 @@ impl Listener {
         http.timer(TokioTimer::new())
             // `RequestClock` has the deadlines.
             .header_read_timeout(None)
+            // One small copy costs less than a write of two parts. Larger answers are rare.
+            .writev(false)
             .max_buf_size(HEAD_BYTES_MAX);
         Ok(Self {
             address: socket.local_addr()?,
@@ -103,9 +107,9 @@ impl Listener {
         self.address
     }
 
-    /// Serves `router` until the drain begins, and then closes the port. Each connection has its
-    /// own task, which finishes the current request and then closes.
-    pub async fn run(self, router: Router, tasks: Tasks) {
+    /// Answers requests with `handler` until the drain begins, and then closes the port. Each
+    /// connection has its own task, which finishes the current request and then closes.
+    pub async fn run<H: Handler>(self, handler: H, tasks: Tasks) {
         let (mut accept_log, mut limit_log) = (LogThrottle::default(), LogThrottle::default());
         loop {
             let accepted = tokio::select! {
@@ -114,7 +118,7 @@ impl Listener {
                 accepted = self.socket.accept() => accepted,
             };
             match accepted {
-                Ok((stream, _)) => self.serve_or_reject(stream, &router, &tasks, &mut limit_log),
+                Ok((stream, _)) => self.serve_or_reject(stream, &handler, &tasks, &mut limit_log),
                 Err(error) if is_connection_error(&error) => (),
                 Err(error) => {
                     if accept_log.is_due() {
@@ -127,10 +131,10 @@ impl Listener {
     }
 
     /// Starts the task of a connection if the limit permits, and rejects it otherwise.
-    fn serve_or_reject(
+    fn serve_or_reject<H: Handler>(
         &self,
         stream: TcpStream,
-        router: &Router,
+        handler: &H,
         tasks: &Tasks,
         limit_log: &mut LogThrottle,
     ) {
@@ -139,7 +143,7 @@ impl Listener {
             let clock = RequestClock::start(self.head_wait_max, self.keep_alive_max);
             let stall_max = self.stall_max;
             let socket = ClientSocket::new(stream, permit, stall_max, clock.clone(), tasks.clone());
-            let task = serve(self.http.clone(), socket, clock, router.clone(), tasks.clone());
+            let task = serve(self.http.clone(), socket, clock, handler.clone(), tasks.clone());
             tasks.spawn("connection", task);
             return;
         }
@@ -172,22 +176,22 @@ impl Listener {
 }
 
 /// Serves HTTP on one socket until either side closes it or a deadline has passed.
-async fn serve(
+async fn serve<H: Handler>(
     http: http1::Builder,
     socket: ClientSocket,
     clock: RequestClock,
-    router: Router,
+    handler: H,
     tasks: Tasks,
 ) {
-    let router = TowerToHyperService::new(router);
     let timed = service_fn(|request: Request<Incoming>| {
         clock.begin_request();
-        let response = router.call(request);
-        async { response.await.map(|it| it.map(|body| clock.time_body(body))) }
+        let response = handler.handle(request);
+        async { Ok::<_, Infallible>(response.await.map(|body| clock.time_body(body))) }
     });
     let connection = http.serve_connection(TokioIo::new(socket), timed).with_upgrades();
     let mut connection = std::pin::pin!(connection);
     let ended = tokio::select! {
+        biased;
         ended = connection.as_mut() => Some(ended),
         () = clock.expired() => return debug!("a connection was idle or sent no request in time"),
         () = tasks.draining() => None,

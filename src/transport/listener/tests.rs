@@ -3,16 +3,27 @@
 use std::convert::Infallible;
 
 use axum::{
+    Router,
     body::{Body, Bytes},
-    extract::Request,
     http::StatusCode,
     response::Response,
     routing::get,
 };
 use futures_util::stream;
 use tokio::{io::AsyncBufReadExt as _, io::BufReader, sync::mpsc};
+use tower::ServiceExt as _;
 
 use super::*;
+
+impl Handler for Router {
+    fn handle(
+        &self,
+        request: Request<Incoming>,
+    ) -> impl Future<Output = Response<Body>> + Send + 'static {
+        let response = self.clone().oneshot(request);
+        async { response.await.unwrap_or_else(|never| match never {}) }
+    }
+}
 
 /// The longest wait for an event that must happen.
 const TEST_TIMEOUT: Duration = Duration::from_secs(5);
@@ -231,7 +242,7 @@ async fn an_upgraded_connection_keeps_its_permit() {
     let (sender, mut streams) = mpsc::channel(1);
     let tasks = Tasks::new();
     let task_owner = tasks.clone();
-    let upgrade = get(async move |mut request: Request| {
+    let upgrade = get(async move |mut request: Request<Body>| {
         let upgrade = hyper::upgrade::on(&mut request);
         task_owner.spawn("upgrade", async move {
             sender.send(upgrade.await.unwrap()).await.unwrap();

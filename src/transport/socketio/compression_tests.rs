@@ -5,7 +5,7 @@ use http::{Method, Request, StatusCode, header};
 use http_body_util::BodyExt as _;
 
 use super::{
-    COMPRESSED_BYTES_MIN,
+    compression::COMPRESSED_BYTES_MIN,
     test_support::{Stack, connect_polling, poll_for},
 };
 

@@ -144,6 +144,7 @@ impl NamespaceConnection {
         }
         if let Some(socket) = still_connected() {
             socket.disconnect().ok();
+            self.session.await_engine();
         }
     }
 }
@@ -153,10 +154,6 @@ impl AttachedConnection for NamespaceConnection {
         if self.format.namespace().is_connected_by(packet) {
             self.inbox.open();
         }
-    }
-
-    fn awaits_connect(&self) -> bool {
-        self.inbox.is_pending()
     }
 
     fn close_inbox(&self) {

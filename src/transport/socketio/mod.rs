@@ -10,6 +10,7 @@
 //! this folder and are never logged.
 
 mod backpressure;
+mod compression;
 #[cfg(test)]
 mod compression_tests;
 mod connection;
@@ -42,12 +43,9 @@ mod upgrade;
 
 use std::{fmt, sync::Arc};
 
-use axum::{Router, body::Body, extract::State, routing::any};
+use axum::body::{Body, HttpBody};
+use bytes::Bytes;
 use http::{Request, Response};
-use tower_http::{
-    CompressionLevel,
-    compression::{CompressionLayer, predicate::SizeAbove},
-};
 
 use self::{
     polling_state::PollingState,
@@ -60,20 +58,16 @@ use crate::{
     chat::Chat,
     domain::{Limits, QueryTokens, Rejection, SpacePattern},
     tasks::Tasks,
-    transport::{TransportParts, cors, credentials, origin::Origins, subprotocol::Offer},
+    transport::{TransportParts, cors::CrossOrigin, credentials, subprotocol::Offer},
 };
-
-/// The smallest answer that is compressed, as by the official server.
-const COMPRESSED_BYTES_MIN: u16 = 1024;
 
 /// The supported methods.
 const METHODS: &str = "GET, POST, OPTIONS";
 
 /// Everything under `/socket.io/`.
-#[derive(Clone)]
 pub struct SocketIoTransport {
     resources: Arc<SessionResources>,
-    origins: Arc<Origins>,
+    cross_origin: CrossOrigin,
     in_query: QueryTokens,
     context: Arc<SocketIoContext>,
 }
@@ -88,6 +82,9 @@ struct SocketIoContext {
 }
 
 impl SocketIoTransport {
+    /// The path of the engine.
+    pub(super) const ROUTE: &str = "/socket.io/";
+
     /// Builds the engine and opens the spaces. No connection is accepted yet.
     pub fn new(chat: Arc<Chat>, spaces: &[SpacePattern], parts: TransportParts) -> Self {
         let TransportParts { origins, in_query, tasks, lanes } = parts;
@@ -105,23 +102,47 @@ impl SocketIoTransport {
         let context =
             Arc::new(SocketIoContext { chat, limits, registry, spaces: spaces_open, tasks });
         namespace::open(&io, &context, spaces);
-        Self { resources, origins, in_query, context }
+        let cross_origin = CrossOrigin { origins, methods: METHODS };
+        Self { resources, cross_origin, in_query, context }
     }
 
-    /// The route of the engine, for this host's pages and those of allowed origins.
-    pub fn routes(self) -> Router {
-        let origins = Arc::clone(&self.origins);
-        let engine = Router::new()
-            .route("/socket.io/", any(handle))
-            .route("/socket.io", any(handle))
-            .with_state(self)
-            .layer(compression());
-        cors::guard(engine, origins, METHODS)
+    /// Whether requests for this path are for [`handle`](Self::handle).
+    pub(super) fn serves(path: &str) -> bool {
+        path == Self::ROUTE || Some(path) == Self::ROUTE.strip_suffix('/')
     }
 
-    async fn dispatch(&self, request: Request<Body>) -> Result<Response<Body>, EngineRejection> {
+    /// Answers a request of this host's pages or those of allowed origins.
+    pub(super) async fn handle<B>(&self, request: Request<B>) -> Response<Body>
+    where
+        B: HttpBody<Data = Bytes, Error: Into<axum::BoxError>> + Send + 'static,
+    {
+        self.cross_origin.answer(request, |request| self.answer(request)).await
+    }
+
+    /// A poll takes no detour: what other requests need is allocated for these only.
+    async fn answer<B>(&self, request: Request<B>) -> Response<Body>
+    where
+        B: HttpBody<Data = Bytes, Error: Into<axum::BoxError>> + Send + 'static,
+    {
         let query = request.uri().query().unwrap_or_default();
-        let engine_request = request::parse_request(request.method(), query)?;
+        let accepted = compression::accepted(request.headers());
+        let response = match request::parse_request(request.method(), query) {
+            Ok(EngineRequest::Poll(sid)) => {
+                drop(request);
+                self.poll(sid).await
+            }
+            Ok(other) => Box::pin(self.dispatch(other, request.map(Body::new))).await,
+            Err(rejection) => Err(rejection),
+        };
+        let response = response.unwrap_or_else(EngineRejection::into_response);
+        compression::compress(accepted, response).await
+    }
+
+    async fn dispatch(
+        &self,
+        engine_request: EngineRequest,
+        request: Request<Body>,
+    ) -> Result<Response<Body>, EngineRejection> {
         let is_new_session =
             matches!(engine_request, EngineRequest::Open(_) | EngineRequest::Connect(_));
         if let Err(rejection) = self.check_capacity()
@@ -136,10 +157,7 @@ impl SocketIoTransport {
                 self.open(handshake).await
             }
             EngineRequest::Connect(version) => self.connect(version, request),
-            EngineRequest::Poll(sid) => {
-                drop(request);
-                self.poll(&self.find_polling_session(sid)?).await
-            }
+            EngineRequest::Poll(sid) => self.poll(sid).await,
             EngineRequest::Post(sid) => self.post(&self.find_polling_session(sid)?, request).await,
             EngineRequest::Upgrade(sid) => self.upgrade(self.find_polling_session(sid)?, request),
         }
@@ -172,20 +190,6 @@ impl SocketIoTransport {
             Ok(())
         }
     }
-}
-
-/// Compresses the large answers to polls for clients that accept it.
-fn compression() -> CompressionLayer<SizeAbove> {
-    let large = SizeAbove::new(COMPRESSED_BYTES_MIN);
-    CompressionLayer::new().quality(CompressionLevel::Fastest).compress_when(large)
-}
-
-/// Answers any request for the engine's path but `OPTIONS`.
-async fn handle(
-    State(transport): State<SocketIoTransport>,
-    request: Request<Body>,
-) -> Response<Body> {
-    transport.dispatch(request).await.unwrap_or_else(EngineRejection::into_response)
 }
 
 impl fmt::Debug for SocketIoTransport {

@@ -16,7 +16,7 @@ use crate::{
         ports::{Outbox, Overflow},
     },
     domain::CloseReason,
-    transport::lanes::QueueFull,
+    transport::lanes::{LaneWriter, QueueFull},
     wire::{
         code::{self, Reconnect},
         socketio::RequestKind,
@@ -26,13 +26,17 @@ use crate::{
 #[async_trait]
 impl Outbox for NamespaceConnection {
     fn push(&self, delivery: &Arc<Delivery>) -> Result<(), Overflow> {
-        self.send(self.format.event(delivery, self.session().limits()))
+        self.send(self.format.event(delivery, self.session().limits()), LaneWriter::push)
+    }
+
+    fn push_to_many(&self, delivery: &Arc<Delivery>) -> Result<(), Overflow> {
+        self.send(self.format.event(delivery, self.session().limits()), LaneWriter::push_later)
     }
 
     fn offer(&self, delivery: &Arc<Delivery>) {
         if self.session().writer().has_capacity() {
             // If the queue is full now, this delivery is dropped: it may be lost.
-            self.push(delivery).ok();
+            self.push_to_many(delivery).ok();
         }
     }
 
@@ -69,7 +73,7 @@ impl NamespaceConnection {
             None => self.format.reply(kind, reply),
         };
         if let Some(frames) = frames
-            && self.send(frames).is_err()
+            && self.send(frames, LaneWriter::push).is_err()
         {
             self.close(CloseReason::SlowReader);
         }
@@ -91,6 +95,7 @@ impl NamespaceConnection {
         self.emit_closing(reason);
         self.is_disconnected.store(true, Ordering::Relaxed);
         let disconnected = self.socket().map_or(Ok(()), NamespaceSocket::disconnect);
+        self.session().await_engine();
         self.inbox().close();
         if disconnected.is_err() {
             self.session().abort();
@@ -99,10 +104,14 @@ impl NamespaceConnection {
         }
     }
 
-    fn send(&self, frames: Bytes) -> Result<(), Overflow> {
+    fn send(
+        &self,
+        frames: Bytes,
+        push: fn(&Arc<LaneWriter>, Bytes) -> Result<(), QueueFull>,
+    ) -> Result<(), Overflow> {
         if self.is_disconnected.load(Ordering::Relaxed) {
             return Ok(());
         }
-        self.session().writer().push(frames).map_err(|QueueFull| Overflow)
+        push(self.session().writer(), frames).map_err(|QueueFull| Overflow)
     }
 }

@@ -6,6 +6,19 @@ use bytes::Bytes;
 use super::{payload::SEPARATOR, request::Version};
 use crate::transport::lanes::frame::{self, Frame};
 
+/// The payload of whole frames of a session. That of one text is a part of its frame.
+pub(super) fn of_frames(version: Version, frames: &[Bytes]) -> Bytes {
+    if version == Version::V4
+        && let [single] = frames
+    {
+        let mut parts = frame::split(single);
+        if let (Some(Frame::Text(text)), None) = (parts.next(), parts.next()) {
+            return single.slice_ref(text);
+        }
+    }
+    PollPayload::new(version, frames).into_bytes()
+}
+
 /// A payload of Engine.IO packets. Clients of version 3 receive text, too.
 #[derive(Debug)]
 pub(super) struct PollPayload {
@@ -98,6 +111,19 @@ mod tests {
     fn packets_of_version_4_are_separated() {
         let expected = "42[\"\u{e9}\u{20ac}\u{1f600}\"]\u{1e}451-[]\u{1e}bAQIDBA==\u{1e}2";
         assert_eq!(payload(Version::V4, &[], b"2"), expected);
+    }
+
+    #[test]
+    fn the_payload_of_one_text_is_not_copied() {
+        let single = frame::text("42[\"x\"]");
+        let payload = of_frames(Version::V4, std::slice::from_ref(&single));
+        assert_eq!(payload, "42[\"x\"]");
+        assert!(single.as_ptr_range().contains(&payload.as_ptr()));
+        for frames in [&[single.clone(), single.clone()][..], &[frame::ping()], &[]] {
+            let expected = PollPayload::new(Version::V4, frames).into_bytes();
+            assert_eq!(of_frames(Version::V4, frames), expected);
+        }
+        assert_eq!(of_frames(Version::V3, &[single]), "7:42[\"x\"]");
     }
 
     #[test]

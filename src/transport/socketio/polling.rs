@@ -4,29 +4,29 @@
 //! parsed. One POST of a session is in progress at a time. It waits while the inboxes of the session
 //! are full.
 
-use std::sync::Arc;
+use std::{mem, sync::Arc};
 
 use axum::body::Body;
 use bytes::Bytes;
-use futures_util::FutureExt as _;
+use futures_util::{FutureExt as _, future::OptionFuture};
 use http::{Request, Response};
 use serde::Deserialize;
 use socketioxide::socket::Sid;
-use tokio::time::{Instant, sleep};
+use tokio::time::{Instant, sleep, sleep_until};
 
 use super::{
     SocketIoTransport,
     engine::{self, EngineResponse},
     event_names,
     payload::{self, PayloadError, PayloadFormat},
-    poll_payload::PollPayload,
+    poll_payload::{self, PollPayload},
     polling_state::PollingState,
     request::{EngineRejection, Version},
     session::{ClosePhase, EngineSession, Handshake},
 };
-use crate::domain::CloseReason;
+use crate::{domain::CloseReason, transport::lanes::LaneWriter};
 
-/// Counts a request of the session as in progress until it is dropped.
+/// Counts a POST of the session as in progress until it is dropped.
 struct RequestInProgress<'a>(&'a EngineSession);
 
 impl<'a> RequestInProgress<'a> {
@@ -59,20 +59,41 @@ impl Drop for PostGuard<'_> {
     }
 }
 
-/// Counts a poll as waiting until it is dropped.
-struct WaitingPoll<'a>(&'a EngineSession);
+/// Counts a poll as in progress until it is dropped, and as waiting until its answer is made.
+struct PollInProgress<'a> {
+    session: &'a EngineSession,
+    is_waiting: bool,
+}
 
-impl<'a> WaitingPoll<'a> {
+impl<'a> PollInProgress<'a> {
     fn begin(session: &'a EngineSession) -> Self {
         session.begin_poll();
-        Self(session)
+        Self { session, is_waiting: true }
+    }
+
+    fn end_wait(&mut self) {
+        if mem::replace(&mut self.is_waiting, false) {
+            self.session.with_polling(PollingState::end_poll);
+        }
     }
 }
 
-impl Drop for WaitingPoll<'_> {
+impl Drop for PollInProgress<'_> {
     fn drop(&mut self) {
-        self.0.with_polling(PollingState::end_poll);
+        self.end_wait();
+        let now = Instant::now();
+        self.session.with_polling(|it| it.end_request(now));
     }
+}
+
+/// How the wait of a poll ends.
+enum PollEnd {
+    /// There are frames, or the session has ended.
+    Frames,
+    /// The engine has packets, or the client has to poll again.
+    Engine(EngineResponse),
+    /// The client is refused with this payload.
+    Refused(Bytes),
 }
 
 impl SocketIoTransport {
@@ -105,44 +126,41 @@ impl SocketIoTransport {
     }
 
     /// Answers with the next packets for the client, once there are any.
-    pub(super) async fn poll(
-        &self,
-        session: &Arc<EngineSession>,
-    ) -> Result<Response<Body>, EngineRejection> {
-        let sid = sid(session)?;
-        let _in_progress = RequestInProgress::begin(session);
+    pub(super) async fn poll(&self, sid: Sid) -> Result<Response<Body>, EngineRejection> {
+        let session = &self.find_polling_session(sid)?;
+        let mut in_progress = PollInProgress::begin(session);
         let version = session.version();
-        let waiting_poll = WaitingPoll::begin(session);
-        let has_ended = session.writer().has_ended();
-        let engine_answer = tokio::select! {
-            biased;
-            refusal = session.wait_refused() => {
-                if session.close_phase() >= ClosePhase::Closing {
-                    return Err(EngineRejection::SessionUnknown);
-                }
-                session.finish(CloseReason::Fault);
-                return Ok(EngineResponse::text(refusal).into_response());
-            }
-            () = session.writer().filled(), if !has_ended => None,
-            answer = engine::poll(session.engine(), version, sid) => Some(answer?),
-            () = wait_for_noop(session) => Some(EngineResponse::noop(version)),
+        let writer = Some(session.writer()).filter(|it| !it.has_ended());
+        let end = match wait_for_frames(session).await {
+            Some(end) => end,
+            // In a box: most polls end before.
+            None => Box::pin(wait_for_packets(session, sid, writer)).await?,
         };
         // Before anything is taken: the next poll proves that the client received it.
-        drop(waiting_poll);
-        let frames = session.writer().take(session.limits().frame_bytes_max.get());
-        let engine_answer = match engine_answer {
-            Some(answer) => Some(answer),
-            None if frames.is_empty() => Some(EngineResponse::text(close_packet(version))),
-            None => poll_engine_now(session, sid),
-        };
-        let mut payload = PollPayload::new(version, &frames);
-        if let Some(mut answer) = engine_answer {
-            if answer.body.is_empty() {
-                answer.body = close_packet(version);
+        in_progress.end_wait();
+        if let PollEnd::Refused(refusal) = end {
+            if session.close_phase() >= ClosePhase::Closing {
+                return Err(EngineRejection::SessionUnknown);
             }
-            payload.append(&answer.body);
-            payload::packets(version, &answer.body).for_each(|it| session.on_engine_packet(it));
+            session.finish(CloseReason::Fault);
+            return Ok(EngineResponse::text(refusal).into_response());
         }
+        let frames = session.writer().take(session.limits().frame_bytes_max.get());
+        let engine_answer = match end {
+            PollEnd::Engine(answer) => Some(answer),
+            _ if frames.is_empty() => Some(EngineResponse::text(close_packet(version))),
+            _ => poll_engine_now(session, sid),
+        };
+        let Some(mut answer) = engine_answer else {
+            let payload = poll_payload::of_frames(version, &frames);
+            return Ok(EngineResponse::text(payload).into_response());
+        };
+        if answer.body.is_empty() {
+            answer.body = close_packet(version);
+        }
+        let mut payload = PollPayload::new(version, &frames);
+        payload.append(&answer.body);
+        payload::packets(version, &answer.body).for_each(|it| session.on_engine_packet(it));
         Ok(EngineResponse::text(payload.into_bytes()).into_response())
     }
 
@@ -200,8 +218,40 @@ impl SocketIoTransport {
             return Ok(EngineResponse::ok().into_response());
         }
         let answer = engine::post(session.engine(), session.version(), sid, payload).await?;
+        session.await_engine();
         Ok(answer.into_response())
     }
+}
+
+/// Waits for frames alone, while no packet of the engine is expected: its poll costs as much as the
+/// rest of an answer. Returns `None` if more has to be waited for.
+async fn wait_for_frames(session: &EngineSession) -> Option<PollEnd> {
+    let engine_due = session.engine_poll_due()?;
+    tokio::select! {
+        biased;
+        () = session.writer().filled() => Some(PollEnd::Frames),
+        () = session.wait_poll_attention() => None,
+        () = sleep_until(engine_due) => None,
+    }
+}
+
+/// Waits for all that ends a poll. `writer` is that of the session, unless it had ended before: then
+/// the engine answers.
+async fn wait_for_packets(
+    session: &EngineSession,
+    sid: Sid,
+    writer: Option<&Arc<LaneWriter>>,
+) -> Result<PollEnd, EngineRejection> {
+    let filled = OptionFuture::from(writer.map(|it| it.filled()));
+    Ok(tokio::select! {
+        biased;
+        refusal = session.wait_refused() => PollEnd::Refused(refusal),
+        Some(()) = filled => PollEnd::Frames,
+        answer = engine::poll(session.engine(), session.version(), sid) => {
+            PollEnd::Engine(answer?)
+        }
+        () = wait_for_noop(session) => PollEnd::Engine(EngineResponse::noop(session.version())),
+    })
 }
 
 /// The packets of the engine, if there are any now and it is time to ask: a poll that is answered

@@ -39,6 +39,8 @@ pub(super) struct PollingState {
     last_request_at: Instant,
     /// The last time at which a poll that was answered with events also polled the engine.
     engine_polled_at: Instant,
+    /// Until when packets of the engine are expected.
+    engine_awaited_until: Instant,
 }
 
 /// The POST that is in progress.
@@ -79,12 +81,27 @@ impl PollingState {
             requests_in_progress: 0,
             last_request_at: now,
             engine_polled_at: now,
+            engine_awaited_until: now + ENGINE_POLL_INTERVAL,
+        }
+    }
+
+    /// The engine has received packets, or has to send some. Polls also poll the engine for a while.
+    pub(super) fn await_engine(&mut self, now: Instant) {
+        self.engine_awaited_until = now + ENGINE_POLL_INTERVAL;
+    }
+
+    /// When a poll has to poll the engine, too. That time may be over.
+    pub(super) fn engine_poll_due(&self, now: Instant) -> Instant {
+        if now < self.engine_awaited_until {
+            now
+        } else {
+            self.engine_polled_at + ENGINE_POLL_INTERVAL
         }
     }
 
     /// Whether a poll that is answered with events also polls the engine.
     pub(super) fn take_engine_poll(&mut self, now: Instant) -> bool {
-        let is_due = now.saturating_duration_since(self.engine_polled_at) >= ENGINE_POLL_INTERVAL;
+        let is_due = self.engine_poll_due(now) <= now;
         if is_due {
             self.engine_polled_at = now;
         }
@@ -134,8 +151,9 @@ impl PollingState {
         self.last_request_at = now;
     }
 
-    /// Counts a poll that begins to wait.
+    /// Counts a poll that begins to wait, as a request, too.
     pub(super) fn begin_poll(&mut self) {
+        self.begin_request();
         self.waiting_polls += 1;
     }
 
@@ -237,7 +255,21 @@ mod tests {
         let mut state = PollingState::new(begin);
         let after = |millis| begin + Duration::from_millis(millis);
         let polls = [999, 1000, 1001, 1999, 2500].map(|it| state.take_engine_poll(after(it)));
-        assert_eq!(polls, [false, true, false, false, true]);
+        assert_eq!(polls, [true, false, false, true, false]);
+        assert_eq!(state.engine_poll_due(after(2500)), after(2999));
+    }
+
+    #[test]
+    fn each_poll_polls_the_engine_while_its_packets_are_expected() {
+        let begin = Instant::now();
+        let mut state = PollingState::new(begin);
+        let after = |millis| begin + Duration::from_millis(millis);
+        let polls = [1, 2, 999].map(|it| state.take_engine_poll(after(it)));
+        assert_eq!(polls, [true; 3], "the session is new");
+        assert!(!state.take_engine_poll(after(1001)));
+        state.await_engine(after(1002));
+        assert_eq!([1003, 2001].map(|it| state.take_engine_poll(after(it))), [true; 2]);
+        assert!(!state.take_engine_poll(after(2002)));
     }
 
     #[test]

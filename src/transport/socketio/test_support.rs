@@ -1,17 +1,17 @@
 //! The whole stack in memory: requests, frames, the engine and a chat, without a network.
 
-use std::{sync::Arc, time::Duration};
+use std::{convert::Infallible, sync::Arc, time::Duration};
 
-use axum::{Router, body::Body};
+use axum::body::Body;
 use http::{Method, Request, Response, StatusCode};
 use http_body_util::BodyExt as _;
-use hyper_util::{rt::TokioIo, service::TowerToHyperService};
+use hyper::service::service_fn;
+use hyper_util::rt::TokioIo;
 use tokio::{
     io::{AsyncReadExt as _, AsyncWriteExt as _, DuplexStream, duplex},
     time::timeout,
 };
 use tokio_util::sync::CancellationToken;
-use tower::ServiceExt as _;
 
 use super::SocketIoTransport;
 use crate::{
@@ -82,12 +82,8 @@ impl Stack {
 
     /// Sends one request without a connection.
     pub(super) async fn send(&self, request: Request<Body>) -> Response<Body> {
-        let response = self.router().oneshot(request);
-        timeout(TEST_TIMEOUT, response).await.expect("an answer").unwrap()
-    }
-
-    fn router(&self) -> Router {
-        SocketIoTransport::clone(&self.transport).routes()
+        let response = self.transport.handle(request);
+        timeout(TEST_TIMEOUT, response).await.expect("an answer")
     }
 
     /// `GET` or `POST` on a query.
@@ -126,7 +122,11 @@ impl Stack {
         buffer: usize,
     ) -> (StatusCode, DuplexStream) {
         let (server, mut client) = duplex(buffer);
-        let service = TowerToHyperService::new(self.router());
+        let transport = Arc::clone(&self.transport);
+        let service = service_fn(move |request| {
+            let transport = Arc::clone(&transport);
+            async move { Ok::<_, Infallible>(transport.handle(request).await) }
+        });
         self.tasks.spawn("test connection", async move {
             let connection = hyper::server::conn::http1::Builder::new()
                 .serve_connection(TokioIo::new(server), service);

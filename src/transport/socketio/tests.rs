@@ -6,10 +6,11 @@ use axum::body::Body;
 use http::{HeaderName, Method, Request, Response, StatusCode, header};
 use tokio::{
     io::AsyncWriteExt as _,
-    time::{Instant, timeout},
+    time::{Instant, sleep, timeout},
 };
 
 use super::{
+    SocketIoTransport,
     session::FLUSH_WAIT_MAX,
     test_support::{
         NEW, Stack, TEST_TIMEOUT, WebSocketFrames as _, connect, connect_polling, poll_for, read,
@@ -34,6 +35,30 @@ async fn a_message_is_acknowledged_and_delivered() {
     assert_eq!(stack.chat.connections(), 1);
     stack.post(&polling_query, "1").await;
     stack.wait_for_connections(0).await;
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_poll_that_waits_for_events_receives_what_the_engine_answers_to_a_post() {
+    let stack = Stack::start();
+    let (polling_query, _) = connect_polling(&stack).await;
+    let mut other = connect(&stack, 1 << 16, "bob").await;
+    // Until no packet of the engine is expected any more. The answer with the event polls it again.
+    sleep(Duration::from_secs(3)).await;
+    other.send_text(r#"42["send message","hi"]"#).await;
+    poll_for(&stack, &polling_query, "new message").await;
+    let begun_at = Instant::now();
+    let answer = poll_for(&stack, &polling_query, "40/shop");
+    tokio::join!(answer, stack.post(&polling_query, "40/shop,"));
+    assert!(begun_at.elapsed() < Duration::from_millis(500), "{:?}", begun_at.elapsed());
+}
+
+#[test]
+fn the_files_of_the_client_have_other_paths() {
+    let serves = SocketIoTransport::serves;
+    assert!(serves("/socket.io/") && serves("/socket.io"));
+    assert!(
+        !["/socket.io/socket.io.js", "/socket.io//", "/socket.iox", "/"].into_iter().any(serves)
+    );
 }
 
 #[tokio::test]
@@ -129,7 +154,7 @@ async fn a_client_that_does_not_poll_does_not_delay_the_drain() {
     stack.wait_for_connections(1).await;
     stack.chat.drain();
     stack.wait_for_connections(0).await;
-    tokio::time::sleep(FLUSH_WAIT_MAX * 2).await;
+    sleep(FLUSH_WAIT_MAX * 2).await;
     assert_eq!(stack.get(&polling_query).await.0, StatusCode::BAD_REQUEST);
 }
 
@@ -195,7 +220,7 @@ async fn an_empty_pattern_space_is_removed_and_a_refused_one_is_not_created() {
     let spaces = &stack.transport.context.spaces;
     let empty = async {
         while spaces.count() > 0 {
-            tokio::time::sleep(Duration::from_millis(1)).await;
+            sleep(Duration::from_millis(1)).await;
         }
     };
     timeout(TEST_TIMEOUT, empty).await.expect("no space is left");

@@ -134,10 +134,15 @@ impl Outbox for WebSocketOutbox {
         self.writer.push(frame).map_err(|QueueFull| Overflow)
     }
 
+    fn push_to_many(&self, delivery: &Arc<Delivery>) -> Result<(), Overflow> {
+        let frame = self.format.event(delivery, &self.limits);
+        self.writer.push_later(frame).map_err(|QueueFull| Overflow)
+    }
+
     fn offer(&self, delivery: &Arc<Delivery>) {
         if self.writer.has_capacity() {
             // If the queue is full now, this delivery is dropped: it may be lost.
-            self.push(delivery).ok();
+            self.push_to_many(delivery).ok();
         }
     }
 

@@ -86,6 +86,7 @@ const LAYERS: [Layer; 14] = [
             "tokio_tungstenite",
             "tower",
             "tower_http",
+            "tower_service",
             "tracing",
         ],
     },

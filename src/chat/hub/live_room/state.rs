@@ -18,6 +18,9 @@ use crate::{
     },
 };
 
+/// The most receivers of an event that does not wait for those of other rooms. They take some 0.5 ms.
+const SMALL_FAN_OUT_MAX: usize = 128;
+
 #[derive(Debug)]
 pub(super) struct LiveRoomState {
     pub(super) log: DeliveredLog,
@@ -25,6 +28,9 @@ pub(super) struct LiveRoomState {
     ring: Ring,
     attached: HashMap<ConnectionId, (AttachedConnection, DeliveryMode)>,
 }
+
+/// See [`LiveRoomState::push_function`].
+type PushFunction = fn(&dyn Outbox, &Arc<Delivery>) -> Result<(), Overflow>;
 
 /// Whether a connection receives entries.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -47,10 +53,11 @@ impl LiveRoomState {
             self.ring.push(post.clone(), limits);
         }
         let mut full_outboxes = FullOutboxes::new();
+        let push = self.push_function();
         for (connection, (it, mode)) in &mut self.attached {
             let mut wanted = run.iter().filter(|post| post.except != Some(*connection));
             if *mode == DeliveryMode::Live
-                && wanted.try_for_each(|post| it.outbox.push(&post.delivery)).is_err()
+                && wanted.try_for_each(|post| push(&*it.outbox, &post.delivery)).is_err()
             {
                 // No entry may follow a gap. The connection is about to be closed.
                 *mode = DeliveryMode::Paused;
@@ -67,8 +74,8 @@ impl LiveRoomState {
         self.log.skip(to);
         self.ring.clear();
         let live = self.attached.values().filter(|(_, mode)| *mode == DeliveryMode::Live);
-        let event = too_far(room, to.seq);
-        let full = live.filter(|(it, _)| it.outbox.push(&event).is_err());
+        let (event, push) = (too_far(room, to.seq), self.push_function());
+        let full = live.filter(|(it, _)| push(&*it.outbox, &event).is_err());
         full.map(|(it, _)| Arc::clone(&it.outbox)).collect()
     }
 
@@ -210,8 +217,9 @@ impl LiveRoomState {
         delivery: &Arc<Delivery>,
         filter: impl Fn(&AttachedConnection) -> bool,
     ) -> FullOutboxes {
+        let push = self.push_function();
         self.outboxes(filter)
-            .filter(|outbox| outbox.push(delivery) == Err(Overflow))
+            .filter(|outbox| push(&***outbox, delivery) == Err(Overflow))
             .map(Arc::clone)
             .collect()
     }
@@ -223,6 +231,12 @@ impl LiveRoomState {
         filter: impl Fn(&AttachedConnection) -> bool,
     ) {
         self.outboxes(filter).for_each(|outbox| outbox.offer(delivery));
+    }
+
+    /// Queues an event for one of the attached connections.
+    fn push_function(&self) -> PushFunction {
+        let is_small = self.attached.len() <= SMALL_FAN_OUT_MAX;
+        if is_small { <dyn Outbox>::push } else { <dyn Outbox>::push_to_many }
     }
 
     fn outboxes(

@@ -12,7 +12,7 @@ use super::{
     lane::Lanes,
     output::TURN_BYTES_MAX,
     queue::QueueFull,
-    test_support::{writer, writer_on},
+    test_support::{TestPeer, writer, writer_on},
     writer::LaneWriter,
 };
 use crate::{domain::Limits, tasks::Tasks};
@@ -99,6 +99,45 @@ async fn a_connection_with_much_to_write_takes_turns_with_the_others() {
     assert!(busy_peer.received().len() <= 2 * block.len());
     busy.flushed().await;
     assert_eq!(busy_peer.received().len(), 3 * block.len());
+}
+
+/// A lane on which a frame waits for each of 1,000 connections.
+fn busy_lane() -> (Lanes, Vec<(Arc<LaneWriter>, TestPeer)>) {
+    let (lanes, limits) = (Lanes::start_some(1, &Tasks::new()), limits());
+    let receivers: Vec<_> = (0..1000).map(|_| writer_on(&lanes, &limits)).collect();
+    for (writer, _) in &receivers {
+        writer.push_later(bytes(1)).unwrap();
+    }
+    (lanes, receivers)
+}
+
+fn count_served(receivers: &[(Arc<LaneWriter>, TestPeer)]) -> usize {
+    receivers.iter().filter(|(_, peer)| peer.writes() > 0).count()
+}
+
+#[tokio::test(start_paused = true)]
+async fn an_event_does_not_wait_for_one_with_very_many_receivers() {
+    let (lanes, receivers) = busy_lane();
+    let (other, peer) = writer_on(&lanes, &limits());
+    other.push(bytes(2)).unwrap();
+    other.flushed().await;
+    assert_eq!(peer.received(), bytes(2));
+    assert!(count_served(&receivers) < 100, "the others wait");
+    for (writer, _) in &receivers {
+        writer.flushed().await;
+    }
+    assert_eq!(count_served(&receivers), receivers.len());
+}
+
+#[tokio::test(start_paused = true)]
+async fn what_waits_for_a_connection_moves_ahead_with_an_event_behind_it() {
+    let (_lanes, receivers) = busy_lane();
+    let (last, peer) = receivers.last().unwrap();
+    last.push(bytes(2)).unwrap();
+    last.push_later(bytes(3)).unwrap();
+    last.flushed().await;
+    assert_eq!(peer.received(), [bytes(1), bytes(2), bytes(3)].concat());
+    assert!(count_served(&receivers) < 100, "the others wait");
 }
 
 #[tokio::test(start_paused = true)]

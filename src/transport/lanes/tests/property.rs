@@ -10,7 +10,7 @@ use crate::{
     tasks::Tasks,
     transport::lanes::{
         frame,
-        lane::Lanes,
+        lane::{Lanes, Round},
         output::{LaneSocket, Output},
         queue::{CODEC_ROOM, NextStep, QueueFull},
         test_support::TestPeer,
@@ -23,6 +23,8 @@ use crate::{
 enum Step {
     /// An event with this many bytes.
     Event(usize),
+    /// The same for an event that very many connections receive.
+    EventToMany(usize),
     /// A frame of the codec with this many bytes.
     Codec(usize),
     /// The lane takes a turn.
@@ -48,6 +50,7 @@ enum Step {
 fn step() -> impl Strategy<Value = Step> {
     prop_oneof![
         12 => (0..400_usize).prop_map(|it| Step::Event(if it == 0 { 3 * BYTES_MAX } else { it })),
+        12 => (0..400_usize).prop_map(Step::EventToMany),
         4 => (0..125_usize).prop_map(Step::Codec),
         8 => Just(Step::Turn),
         6 => (0..600_usize).prop_map(Step::Accept),
@@ -67,6 +70,8 @@ fn step() -> impl Strategy<Value = Step> {
 /// What a writer has to do, beside the writer.
 struct Model {
     writer: Arc<LaneWriter>,
+    /// The lane of the writer alone.
+    lanes: Lanes,
     peer: TestPeer,
     /// The socket, until it is attached.
     socket: Option<Box<dyn LaneSocket>>,
@@ -96,6 +101,9 @@ impl Model {
         match *step {
             Step::Event(length) => {
                 self.push(length, 1, LaneWriter::push);
+            }
+            Step::EventToMany(length) => {
+                self.push(length, 1, LaneWriter::push_later);
             }
             Step::Codec(length) => {
                 self.push(length, CODEC_ROOM, LaneWriter::push_codec);
@@ -161,8 +169,16 @@ impl Model {
     }
 
     fn turn(&mut self) {
-        if let NextStep::WaitWritable(output) = self.writer.turn() {
-            assert!(self.blocked.replace(output).is_none(), "one task has the output");
+        let (lane, mut round) = (self.lanes.next(), Round::new());
+        lane.try_take_round(&mut round);
+        for (writer, list) in round {
+            match self.writer.turn(list) {
+                NextStep::WaitWritable(output) => {
+                    assert!(self.blocked.replace(output).is_none(), "one task has the output");
+                }
+                NextStep::List(priority) => lane.list(writer, priority),
+                NextStep::Rest => (),
+            }
         }
     }
 
@@ -192,6 +208,8 @@ impl Model {
     fn check(&self) {
         let (all, received) = (self.queued.concat(), self.received());
         assert!(all.starts_with(&received), "frames are whole and in order");
+        let lists = self.lanes.next().waiting();
+        assert!(lists.iter().all(|it| *it <= 1), "once on each list: {lists:?}");
         let usage = self.writer.usage();
         if self.writer.has_ended() {
             assert_eq!((usage.frames, usage.bytes), (0, 0));
@@ -214,7 +232,8 @@ proptest! {
         let (taken, queued, blocked) = (Vec::new(), Vec::new(), None);
         let (peer, is_shut) = (TestPeer::new(), false);
         let socket = Some(peer.socket());
-        let mut model = Model { writer, peer, socket, blocked, taken, queued, next: 0, is_shut };
+        let mut model =
+            Model { writer, lanes, peer, socket, blocked, taken, queued, next: 0, is_shut };
         for step in &steps {
             model.apply(step);
             model.check();

@@ -64,9 +64,6 @@ pub(super) trait AttachedConnection: Send + Sync {
     /// Starts to handle requests if the packet that was sent is the answer to its CONNECT.
     fn open_inbox(&self, packet: &str);
 
-    /// Whether its CONNECT is not answered.
-    fn awaits_connect(&self) -> bool;
-
     /// Accepts no more requests. Those that wait are still handled.
     fn close_inbox(&self);
 
@@ -238,19 +235,43 @@ impl EngineSession {
 
     /// Counts a poll that begins to wait.
     pub(super) fn begin_poll(&self) {
-        self.with_polling(PollingState::begin_poll);
-        if self.close_phase() >= ClosePhase::Closing {
+        let mut state = self.state.lock();
+        state.polling_mut().map(PollingState::begin_poll);
+        let closes = state.phase() >= ClosePhase::Closing;
+        drop(state);
+        if closes {
             self.changed.notify_waiters();
         }
+    }
+
+    /// The engine has received packets, or has to send some: polls also poll the engine for a while.
+    pub(super) fn await_engine(&self) {
+        let now = Instant::now();
+        self.with_polling(|it| it.await_engine(now));
+        self.changed.notify_waiters();
+    }
+
+    /// Until when a poll that begins now need not poll the engine. `None` if it has to at once.
+    pub(super) fn engine_poll_due(&self) -> Option<Instant> {
+        let (now, state) = (Instant::now(), self.state.lock());
+        state.engine_poll_due(now).filter(|due| *due > now)
+    }
+
+    /// Waits until a poll has to wait for more than frames.
+    pub(super) async fn wait_poll_attention(&self) {
+        let needs_more = |it: &State| {
+            let now = Instant::now();
+            it.engine_poll_due(now).is_none_or(|due| due <= now)
+        };
+        self.wait_until(needs_more).await;
     }
 
     /// Whether a poll that is answered with events also polls the engine: regularly, and while a packet
     /// of the engine is expected.
     pub(super) fn take_engine_poll(&self) -> bool {
-        let now = Instant::now();
-        self.close_phase() > ClosePhase::Open
-            || self.connections().iter().any(|it| it.awaits_connect())
-            || self.with_polling(|it| it.take_engine_poll(now)).unwrap_or(false)
+        let (now, mut state) = (Instant::now(), self.state.lock());
+        state.phase() > ClosePhase::Open
+            || state.polling_mut().is_some_and(|it| it.take_engine_poll(now))
     }
 
     /// Whether polling carries the session.

@@ -15,6 +15,8 @@ use super::{
     AttachedConnection,
     permits::{ClosePhase, ReadPermit, Unaccepted},
 };
+use tokio::time::Instant;
+
 use crate::{
     domain::{CloseReason, Limits},
     transport::socketio::{
@@ -108,6 +110,14 @@ impl State {
     /// The same, to change it.
     pub(super) fn polling_mut(&mut self) -> Option<&mut PollingState> {
         self.polling.as_deref_mut()
+    }
+
+    /// When a poll has to poll the engine, too. `None` if it has to wait for more than that: the session
+    /// closes, is refused or upgrades.
+    pub(super) fn engine_poll_due(&self, now: Instant) -> Option<Instant> {
+        let polling = self.polling().filter(|_| self.phase == ClosePhase::Open)?;
+        let is_plain = polling.refusal().is_none() && !polling.is_switching();
+        is_plain.then(|| polling.engine_poll_due(now))
     }
 
     /// Moves the phase forward, never back. Returns the phase before.

@@ -54,10 +54,6 @@ struct Connection;
 impl AttachedConnection for Connection {
     fn open_inbox(&self, _packet: &str) {}
 
-    fn awaits_connect(&self) -> bool {
-        false
-    }
-
     fn close_inbox(&self) {}
 
     fn is_inbox_closed(&self) -> bool {
