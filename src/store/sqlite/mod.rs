@@ -12,6 +12,7 @@ mod members;
 mod messages;
 mod migrate;
 mod read;
+mod registered;
 mod statement;
 mod threads;
 mod trim;
@@ -36,12 +37,15 @@ use rusqlite::Connection;
 use time::OffsetDateTime;
 use tokio::task::spawn_blocking;
 
-use self::{connect::Connector, failure::SqliteFailure, threads::ConnectionThreads};
+use self::{
+    connect::Connector, failure::SqliteFailure, registered::RegisteredNames,
+    threads::ConnectionThreads,
+};
 pub use self::{failure::SqliteError, migrate::MigrationError};
 use crate::{
     chat::ports::{
-        Batch, Committed, Draft, DraftAct, Fault, OnlineGuest, Page, PageLimit, PageRange,
-        PostedMessage, Store, TrimLimits, Trimmed,
+        Batch, Committed, Draft, DraftAct, Fault, IdentityKind, OnlineGuest, Page, PageLimit,
+        PageRange, PostedMessage, Store, TrimLimits, Trimmed, UserSeen,
     },
     domain::{DeviceId, Epoch, Log, Member, NameKey, Place, Seq, Space, Synchronous, UserName},
 };
@@ -56,6 +60,7 @@ pub struct SqliteStore {
     writer: ConnectionThreads,
     readers: ConnectionThreads,
     lock: File,
+    registered: RegisteredNames,
     /// Where the next trim continues.
     trim_cursor: AtomicI64,
     /// Whether the write-ahead log may still hold removed content.
@@ -97,6 +102,7 @@ impl SqliteStore {
         let reading = connector.reader();
         let reader = reading.connect().map_err(sql_error)?;
         let epoch = read::epoch(&reader).map_err(sql_error)?;
+        let registered = RegisteredNames::load(&reader).map_err(sql_error)?;
         let start = |name, count, connector, connection| {
             let threads = ConnectionThreads::start(name, count, connector, connection);
             threads.map_err(|error| database_error(error.into()))
@@ -106,6 +112,7 @@ impl SqliteStore {
             writer: start("sqlite-writer", 1, connector, connection)?,
             readers: start("sqlite-reader", READERS, &reading, reader)?,
             lock,
+            registered,
             trim_cursor: AtomicI64::new(0),
             wal_needs_truncation: AtomicBool::new(true),
         })
@@ -135,6 +142,10 @@ impl Store for SqliteStore {
         // Set first: a batch is also stored when its caller is cancelled.
         let has_changes = batch.drafts.iter().any(changes);
         self.wal_needs_truncation.fetch_or(has_changes, Ordering::Relaxed);
+        let registered = |it: &&UserSeen| it.identity_kind == IdentityKind::Registered;
+        for seen in batch.seen.iter().filter(registered) {
+            self.registered.insert(&seen.space, &seen.user.key());
+        }
         let committed = self.writer.run(move |connection| commit::commit(connection, &batch)).await;
         committed.map_err(|error| Fault::new("sqlite commit failed", error))
     }
@@ -173,6 +184,9 @@ impl Store for SqliteStore {
     }
 
     async fn is_registered(&self, space: &Space, key: &NameKey) -> Result<bool, Fault> {
+        if !self.registered.may_contain(space, key) {
+            return Ok(false);
+        }
         let (space, key) = (space.clone(), key.clone());
         let registered = move |it: &Connection| read::is_registered(it, &space, &key);
         self.query("sqlite name query failed", registered).await
