@@ -61,6 +61,9 @@ struct PublisherState {
     commands: VecDeque<RetainedCommand>,
     /// The number of subscriptions per channel.
     subscriptions: HashMap<Channel, usize>,
+    /// The channels with subscriptions, and the one for all nodes. Many users that connect at once
+    /// change it a thousand times, so it is not made anew.
+    subscribed: BTreeSet<Channel>,
     /// Whether a channel was added since the bus received the set of channels.
     subscriptions_changed: bool,
     /// Rooms that are new on this node and whose rosters were not requested yet.
@@ -85,7 +88,11 @@ struct Published {
 impl Publisher {
     /// Creates the publisher of `node`.
     pub(crate) fn new(node: NodeId, bus: Arc<dyn Bus>) -> Arc<Self> {
-        let state = PublisherState { subscriptions_changed: true, ..PublisherState::default() };
+        let state = PublisherState {
+            subscribed: BTreeSet::from([Channel::BROADCAST]),
+            subscriptions_changed: true,
+            ..PublisherState::default()
+        };
         let (alone, is_synchronized) = (AtomicBool::new(true), AtomicBool::new(true));
         let wake = Notify::new();
         let lease_renewed_at = Mutex::new(Instant::now());
@@ -215,6 +222,7 @@ impl Publisher {
         let count = state.subscriptions.entry(channel).or_insert(0);
         *count += 1;
         if *count == 1 {
+            state.subscribed.insert(channel);
             state.subscriptions_changed = true;
             self.wake.notify_one();
         }
@@ -244,13 +252,9 @@ impl Publisher {
     /// are removed at the next such call.
     pub(in crate::chat) fn update_subscriptions(&self) {
         let mut state = self.lock();
-        if !mem::take(&mut state.subscriptions_changed) {
-            return;
+        if mem::take(&mut state.subscriptions_changed) {
+            self.bus.set_subscriptions(&state.subscribed);
         }
-        let subscriptions: BTreeSet<_> =
-            state.subscriptions.keys().copied().chain([Channel::BROADCAST]).collect();
-        drop(state);
-        self.bus.set_subscriptions(&subscriptions);
     }
 
     /// Wakes the repair task.
@@ -291,6 +295,7 @@ impl Drop for Subscription {
             *count -= 1;
             if *count == 0 {
                 state.subscriptions.remove(&self.channel);
+                state.subscribed.remove(&self.channel);
             }
         }
     }

@@ -56,6 +56,9 @@ impl<'q> Parameters<'q> {
 
 /// Decodes a key or a value. `+` stands for a space, as forms write it.
 fn decode(text: &str) -> Result<Cow<'_, str>, Rejection> {
+    if !text.bytes().any(|byte| matches!(byte, b'%' | b'+')) {
+        return Ok(Cow::Borrowed(text));
+    }
     let decoded = if text.contains('+') {
         let spaced = text.replace('+', " ");
         percent_decode_str(&spaced).decode_utf8().map(|it| Cow::Owned(it.into_owned()))

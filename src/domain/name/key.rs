@@ -1,6 +1,6 @@
 //! The key under which names that look alike are the same.
 
-use std::sync::Arc;
+use std::{borrow::Cow, sync::Arc};
 
 use unicode_normalization::UnicodeNormalization as _;
 use unicode_security::confusable_detection::skeleton;
@@ -24,8 +24,16 @@ impl NameKey {
     pub(super) fn of(name: &str) -> Self {
         let is_plain = |byte: u8| byte.is_ascii_alphanumeric() || b" -_.".contains(&byte);
         let key = if name.bytes().all(is_plain) { plain(name) } else { unicode(name) };
-        Self(key.split_whitespace().collect::<Vec<_>>().join(" ").into())
+        Self(single_spaced(&key).into())
     }
+}
+
+/// The text without white space at its ends, and with one space in place of each run between words.
+fn single_spaced(text: &str) -> Cow<'_, str> {
+    if !text.contains(char::is_whitespace) {
+        return Cow::Borrowed(text);
+    }
+    Cow::Owned(text.split_whitespace().collect::<Vec<_>>().join(" "))
 }
 
 /// How often the skeleton is taken of the skeleton. Two rounds are enough for all but a few signs.

@@ -106,7 +106,8 @@ impl Nodes for MemoryNodes {
     ) -> Result<ClaimOutcome, Fault> {
         let mut guard = self.lock();
         let registry = &mut *guard;
-        let mut holders = registry.claims.remove(&key(name)).unwrap_or_default();
+        let key = key(name);
+        let mut holders = registry.claims.remove(&key).unwrap_or_default();
         let others = holders.iter().filter(|(_, other)| other.guest_session != name.guest_session);
         let others: Vec<_> = others.cloned().collect();
         let holds_names =
@@ -132,7 +133,7 @@ impl Nodes for MemoryNodes {
                 holders.push(holder);
             }
         }
-        registry.claims.insert(key(name), holders);
+        registry.claims.insert(key, holders);
         Ok(if is_taken { ClaimOutcome::Taken } else { ClaimOutcome::Granted })
     }
 

@@ -9,8 +9,8 @@ use super::{
     statement::{all, execute_each, first},
 };
 use crate::{
-    chat::ports::{Change, Membership},
-    domain::{Member, Muted, Space, UserName},
+    chat::ports::{Change, DIRECTS_LISTED_MAX, Membership},
+    domain::{Conversation, Member, Muted, Space, UserName},
     store::sql::{
         self, Columns as _, StoredLogs,
         member_plan::{self, CurrentMember, PlaceUser, SpaceUser},
@@ -56,17 +56,15 @@ pub(super) const COUNT_ROOMS: &str = "SELECT count(*) AS rooms FROM member \
     CROSS JOIN conversation ON conversation.id = member.conversation \
     WHERE member.space = ?1 AND member.user = ?2 AND conversation.kind = 0";
 
-// The limit is `DIRECTS_LISTED_MAX`.
-pub(super) const FIND_MEMBERSHIPS: &str = "SELECT *, CASE deleted WHEN 0 THEN 0 ELSE \
-        (SELECT count(*) FROM message AS gone \
-            WHERE gone.conversation = found.conversation AND gone.deletion IS NOT NULL \
-                AND gone.seq > found.read) END AS unread_deleted \
-    FROM (SELECT conversation, kind, one, other, role, joined, read, read_messages, muted, head, \
-            messages, floor, floor_messages, members, deleted, \
-            row_number() OVER (PARTITION BY kind ORDER BY said_at DESC, one, other) AS place \
-        FROM member CROSS JOIN conversation ON conversation.id = member.conversation \
-        WHERE member.space = ?1 AND member.user = ?2 AND (kind = 0 OR head > 0)) AS found \
-    WHERE kind <> 1 OR place <= 200 ORDER BY kind, place";
+pub(super) const FIND_MEMBERSHIPS: &str = "SELECT conversation, kind, one, other, role, joined, \
+        read, read_messages, muted, head, messages, floor, floor_messages, members, deleted, \
+        CASE deleted WHEN 0 THEN 0 ELSE \
+            (SELECT count(*) FROM message AS gone \
+                WHERE gone.conversation = conversation.id AND gone.deletion IS NOT NULL \
+                    AND gone.seq > read) END AS unread_deleted \
+    FROM member CROSS JOIN conversation ON conversation.id = member.conversation \
+    WHERE member.space = ?1 AND member.user = ?2 AND (kind = 0 OR head > 0) \
+    ORDER BY kind, said_at DESC, one, other";
 
 /// The members that changes refer to before the batch, by the number of the change.
 pub(super) fn find(
@@ -141,7 +139,8 @@ pub(super) fn move_reads(
     execute_each(connection, MOVE_READ, reads)
 }
 
-/// The memberships of users.
+/// The memberships of users. A window over the direct conversations of each user would find the
+/// newest ones in the statement, but costs more than all the rest for a user with a few rooms.
 pub(super) fn memberships(
     connection: &Connection,
     membership_queries: &[(Space, UserName)],
@@ -149,7 +148,14 @@ pub(super) fn memberships(
     let mut statement = connection.prepare_cached(FIND_MEMBERSHIPS)?;
     let of_user = |(space, user): &(Space, UserName)| {
         let user = (space.as_raw(), user.as_raw());
-        all(&mut statement, user, |row| row::membership(row, space.clone()))
+        let mut found = all(&mut statement, user, |row| row::membership(row, space.clone()))?;
+        let mut directs = 0;
+        found.retain(|it| {
+            directs += usize::from(matches!(it.place.conversation, Conversation::Direct(..)));
+            directs <= DIRECTS_LISTED_MAX
+                || !matches!(it.place.conversation, Conversation::Direct(..))
+        });
+        Ok(found)
     };
     membership_queries.iter().map(of_user).collect()
 }

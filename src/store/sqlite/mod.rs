@@ -13,6 +13,7 @@ mod members;
 mod messages;
 mod migrate;
 mod read;
+mod registered;
 mod statement;
 mod threads;
 mod trim;
@@ -38,13 +39,14 @@ use time::OffsetDateTime;
 use tokio::task::spawn_blocking;
 
 use self::{
-    connect::Connector, failure::SqliteFailure, intake::Intake, threads::ConnectionThreads,
+    connect::Connector, failure::SqliteFailure, intake::Intake, registered::RegisteredNames,
+    threads::ConnectionThreads,
 };
 pub use self::{failure::SqliteError, migrate::MigrationError};
 use crate::{
     chat::ports::{
-        Batch, Committed, Draft, DraftAct, Fault, OnlineGuest, Page, PageLimit, PageRange,
-        PostedMessage, Store, TrimLimits, Trimmed,
+        Batch, Committed, Draft, DraftAct, Fault, IdentityKind, OnlineGuest, Page, PageLimit,
+        PageRange, PostedMessage, Store, TrimLimits, Trimmed, UserSeen,
     },
     domain::{DeviceId, Epoch, Log, Member, NameKey, Place, Seq, Space, Synchronous, UserName},
 };
@@ -60,6 +62,7 @@ pub struct SqliteStore {
     readers: ConnectionThreads,
     intake: Arc<Intake>,
     lock: File,
+    registered: RegisteredNames,
     /// Where the next trim continues.
     trim_cursor: AtomicI64,
     /// Whether the write-ahead log may still hold removed content.
@@ -103,6 +106,7 @@ impl SqliteStore {
         let reader = reading.connect().map_err(sql_error)?;
         let epoch = read::epoch(&reader).map_err(sql_error)?;
         let intake = Intake::load(&reader).map_err(failure)?;
+        let registered = RegisteredNames::load(&reader).map_err(sql_error)?;
         let start = |name, count, connector, connection| {
             let threads = ConnectionThreads::start(name, count, connector, connection);
             threads.map_err(|error| database_error(error.into()))
@@ -113,6 +117,7 @@ impl SqliteStore {
             readers: start("sqlite-reader", READERS, &reading, reader)?,
             intake: Arc::new(intake),
             lock,
+            registered,
             trim_cursor: AtomicI64::new(0),
             wal_needs_truncation: AtomicBool::new(true),
         })
@@ -142,6 +147,10 @@ impl Store for SqliteStore {
         // Set first: a batch is also stored when its caller is cancelled.
         let has_changes = batch.drafts.iter().any(changes);
         self.wal_needs_truncation.fetch_or(has_changes, Ordering::Relaxed);
+        let registered = |it: &&UserSeen| it.identity_kind == IdentityKind::Registered;
+        for seen in batch.seen.iter().filter(registered) {
+            self.registered.insert(&seen.space, &seen.user.key());
+        }
         let intake = Arc::clone(&self.intake);
         let commit = move |it: &Connection| commit::commit(it, &intake, &batch);
         let committed = self.writer.run(commit).await;
@@ -182,6 +191,9 @@ impl Store for SqliteStore {
     }
 
     async fn is_registered(&self, space: &Space, key: &NameKey) -> Result<bool, Fault> {
+        if !self.registered.may_contain(space, key) {
+            return Ok(false);
+        }
         let (space, key) = (space.clone(), key.clone());
         let registered = move |it: &Connection| read::is_registered(it, &space, &key);
         self.query("sqlite name query failed", registered).await

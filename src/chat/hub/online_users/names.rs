@@ -11,7 +11,7 @@ use crate::{
         ports::{GuestName, OnlineGuest, Outbox},
         publisher::Subscription,
     },
-    domain::{Channel, CloseReason, ConnectionId, Rejection, Space, UserName},
+    domain::{Channel, CloseReason, ConnectionId, NameKey, Rejection, Space, UserName},
 };
 
 /// Users who were removed, by name.
@@ -33,7 +33,7 @@ impl OnlineUsers {
         proof: Proof,
     ) -> Result<OnlineUserId, Rejection> {
         let mut state = self.lock();
-        let subscribe = || self.publisher.subscribe(Channel::of_user(space, &user.key()));
+        let subscribe = |key: &NameKey| self.publisher.subscribe(Channel::of_user(space, key));
         let (number, evicted) = state.claim(space, user, proof, subscribe)?;
         let outboxes = self.release_all(&mut state, space, evicted);
         drop(state);
@@ -46,11 +46,12 @@ impl OnlineUsers {
     pub(crate) fn reserve_names(&self, guests: Vec<OnlineGuest>) {
         let until = self.grace_end();
         for OnlineGuest { name: GuestName { space, user, guest_session }, devices } in guests {
-            let subscription = self.publisher.subscribe(Channel::of_user(&space, &user.key()));
+            let key = user.key();
+            let subscription = self.publisher.subscribe(Channel::of_user(&space, &key));
             let mut state = self.lock();
             let number = state.next_number();
             let guest = OnlineUser::in_grace(number, guest_session, devices, until, subscription);
-            state.insert(&space, &user, guest);
+            state.insert((&space, &user, key), guest);
             drop(state);
             self.timers.schedule_expiry(GracePeriod::Name(space, user), until);
         }
@@ -59,7 +60,7 @@ impl OnlineUsers {
     /// Takes the name of a registered user from the guests with a name that looks the same.
     pub(in crate::chat::hub) fn revoke_guest_names(&self, space: &Space, user: &UserName) {
         let mut state = self.lock();
-        let evicted = state.evict_guests(space, user);
+        let evicted = state.evict_guests(space, &user.key());
         let outboxes = self.release_all(&mut state, space, evicted);
         drop(state);
         close_outboxes(outboxes, CloseReason::NameTaken);
@@ -152,7 +153,7 @@ impl UsersState {
         space: &Space,
         user: &UserName,
         proof: Proof,
-        subscribe: impl FnOnce() -> Subscription,
+        subscribe: impl FnOnce(&NameKey) -> Subscription,
     ) -> Result<(u64, RemovedUsers), Rejection> {
         if let Some(online_user) = self.get_mut(space, user)
             && online_user.accepts(&proof)
@@ -160,16 +161,18 @@ impl UsersState {
             online_user.claims += 1;
             return Ok((online_user.number, RemovedUsers::new()));
         }
+        let key = user.key();
         let guest_session = match proof {
-            Proof::NewGuest(_) | Proof::Guest(_) if !self.similar_names(space, user).is_empty() => {
+            Proof::NewGuest(_) | Proof::Guest(_) if !self.similar_names(space, &key).is_empty() => {
                 return Err(Rejection::NameTaken);
             }
             Proof::NewGuest(guest_session) | Proof::Guest(guest_session) => Some(guest_session),
             Proof::User => None,
         };
-        let evicted = self.evict_guests(space, user);
+        let evicted = self.evict_guests(space, &key);
         let number = self.next_number();
-        self.insert(space, user, OnlineUser::new(number, guest_session, subscribe()));
+        let online_user = OnlineUser::new(number, guest_session, subscribe(&key));
+        self.insert((space, user, key), online_user);
         Ok((number, evicted))
     }
 
@@ -180,23 +183,27 @@ impl UsersState {
     }
 
     /// Adds an online user whose name is free.
-    fn insert(&mut self, space: &Space, user: &UserName, online_user: OnlineUser) {
+    fn insert(
+        &mut self,
+        (space, user, key): (&Space, &UserName, NameKey),
+        online_user: OnlineUser,
+    ) {
         online_user.guest_devices().for_each(|device| self.guest_devices.add(space, device));
         self.users.insert((space.clone(), user.clone()), Box::new(online_user));
-        let names = self.names.entry((space.clone(), user.key())).or_default();
+        let names = self.names.entry((space.clone(), key)).or_default();
         names.reserve_exact(1);
         names.push(user.clone());
     }
 
-    /// The names of online users that look like this one.
-    fn similar_names(&self, space: &Space, user: &UserName) -> &[UserName] {
-        self.names.get(&(space.clone(), user.key())).map_or(&[], Vec::as_slice)
+    /// The names of online users with this key.
+    fn similar_names(&self, space: &Space, key: &NameKey) -> &[UserName] {
+        self.names.get(&(space.clone(), key.clone())).map_or(&[], Vec::as_slice)
     }
 
-    /// Removes the guests whose names look like this one. Users of the back end stay.
-    fn evict_guests(&mut self, space: &Space, user: &UserName) -> RemovedUsers {
+    /// Removes the guests whose names have this key. Users of the back end stay.
+    fn evict_guests(&mut self, space: &Space, key: &NameKey) -> RemovedUsers {
         let mut evicted = RemovedUsers::new();
-        for name in self.similar_names(space, user).to_vec() {
+        for name in self.similar_names(space, key).to_vec() {
             let is_guest = self.get(space, &name).is_some_and(OnlineUser::is_any_guest);
             let removed = if is_guest { self.remove(space, &name) } else { None };
             evicted.extend(removed.map(|online_user| (name, online_user)));

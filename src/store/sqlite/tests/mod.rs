@@ -18,7 +18,7 @@ use crate::{
     domain::{Body, Seq},
     store::contract::{
         assert_agrees_with_memory, commit, draft, guest, head, log, nth, room, seq, store_contract,
-        stored, user_exists, with_body,
+        stored, user, user_exists, with_body,
     },
 };
 
@@ -270,5 +270,22 @@ async fn files_are_private_to_the_owner() {
         let mode = fs::metadata(directory.path().join(file)).unwrap().permissions().mode();
         assert_eq!(mode & 0o777, 0o600, "{file}");
     }
+    store.close().await;
+}
+
+#[tokio::test]
+async fn registered_names_are_known_while_they_are_stored_and_after_a_restart() {
+    let directory = tempfile::tempdir().unwrap();
+    let (root, key) = (Space::root(), user("ann").key());
+    let seen = |name| UserSeen { identity_kind: IdentityKind::Registered, ..guest(&root, name) };
+    let store = open(&directory).await;
+    let registered = Batch { seen: vec![guest(&root, "bob"), seen("Ann")], ..Batch::default() };
+    store.commit(registered.into()).await.unwrap();
+    assert!(store.is_registered(&root, &key).await.unwrap());
+    store.close().await;
+    let store = open(&directory).await;
+    assert!(store.is_registered(&root, &key).await.unwrap(), "a name that looks like it");
+    assert!(!store.registered.may_contain(&root, &user("bob").key()), "a guest costs no query");
+    assert!(!store.is_registered(&root, &user("bob").key()).await.unwrap());
     store.close().await;
 }

@@ -36,7 +36,7 @@ async fn no_statement_reads_a_whole_table() {
     let directory = tempfile::tempdir().unwrap();
     let connection = connect(&directory).await;
     let statements = [
-        users::FORGET_PREDECESSOR,
+        users::FIND_PREDECESSOR,
         users::FORGET_EXPIRED,
         users::MARK_EXPIRED,
         users::FORGET_USER,
@@ -117,4 +117,13 @@ async fn a_trim_uses_an_index_and_sorts_nothing() {
         assert!(steps.iter().any(|it| it.contains(used)), "{steps:?}");
         assert!(!steps.iter().any(|step| step.contains("TEMP B-TREE")), "{steps:?}");
     }
+}
+
+/// A start reads the names of all registered users.
+#[tokio::test]
+async fn registered_names_are_read_from_their_index_alone() {
+    let directory = tempfile::tempdir().unwrap();
+    let connection = connect(&directory).await;
+    let steps = steps(&connection, registered::REGISTERED_NAMES);
+    assert_eq!(steps, ["SCAN user USING COVERING INDEX user_vouched_key"]);
 }
