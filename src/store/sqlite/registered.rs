@@ -86,7 +86,7 @@ mod tests {
         (0..1000).for_each(|number| names.insert(&root, &key(number)));
         assert!((0..1000).all(|number| names.may_contain(&root, &key(number))));
         let others = (1000..2000).filter(|&number| names.may_contain(&root, &key(number))).count();
-        let elsewhere = (0..1000).filter(|&number| names.may_contain(&shop, &key(number))).count();
-        assert!(others + elsewhere < 20, "{others} and {elsewhere}");
+        let in_shop = (0..1000).filter(|&number| names.may_contain(&shop, &key(number))).count();
+        assert!(others + in_shop < 20, "{others} and {in_shop}");
     }
 }
