@@ -20,8 +20,8 @@ use roomcast::{
     },
     clock::{RandomIds, SystemClock},
     domain::{
-        Body, CloseReason, DevicePolicy, GuestDevices, Guests, Limits, NodeId, RoomName, RoomRules,
-        Secret, Seq, Space, UserName,
+        Body, CloseReason, DevicePolicy, EventRules, GuestDevices, Guests, Limits, NodeId,
+        RoomName, RoomRules, Secret, Seq, Space, UserName,
     },
     store::MemoryNodes,
     tasks::Tasks,
@@ -188,6 +188,7 @@ fn rules(limits: Limits) -> ChatRules {
         guest_devices: GuestDevices::Accepted,
         devices: DevicePolicy::Many,
         spaces: Vec::new(),
+        events: EventRules::default(),
         rooms: RoomRules::default(),
         retention: RetentionRules::default(),
         node: NodeId::from_raw("bench"),

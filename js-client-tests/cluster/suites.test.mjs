@@ -4,6 +4,8 @@
 
 import { describe } from "node:test";
 
+import { argumentFidelity } from "../suites/argument-fidelity.mjs";
+import { customEvents, EVENT_SETTINGS } from "../suites/custom-events.mjs";
 import { devices } from "../suites/devices.mjs";
 import { directMessages } from "../suites/direct-messages.mjs";
 import { editsAndDeletions } from "../suites/edits-and-deletions.mjs";
@@ -56,23 +58,26 @@ const readable = { "rooms.read_only": ["news-*"] };
 const open = clusterOf({ ...SPACES, ...quick, ...readable });
 const ruled = clusterOf(ROOM_SETTINGS);
 const long = clusterOf(SCENARIO_SETTINGS);
+const eventful = clusterOf(EVENT_SETTINGS, 3);
 
 for (const it of CLIENT_TYPES) {
   for (const [server, suites] of [
     [open.roundRobin, SUITES],
     [ruled.roundRobin, ROOM_SUITES],
+    [eventful.roundRobin, { customEvents }],
   ]) {
     for (const [name, suite] of Object.entries(suites)) {
-      describe(`${name} on two nodes over ${it.label}`, () => suite(it, server));
+      describe(`${name} on several nodes over ${it.label}`, () => suite(it, server));
     }
   }
 }
 
 describe("random scenarios on two nodes", () => randomScenarios(long.roundRobin));
+describe("arguments of events on three nodes", () => argumentFidelity(eventful.roundRobin));
 
-function clusterOf({ spaces: list = [], ...settings }) {
+function clusterOf({ spaces: list = [], ...settings }, nodes = 2) {
   return clusterForThisFile({
-    nodes: 2,
+    nodes,
     settings: { ...settings, spaces: [...list, BARRIER.space] },
   });
 }

@@ -22,7 +22,6 @@ const SHOWN_IN_OTHER_PLACES = {
   ],
   codes: [
     "bad_request",
-    "unknown_event",
     "unauthorized",
     "token_expired",
     "token_required",
@@ -36,7 +35,6 @@ const SHOWN_IN_OTHER_PLACES = {
     "name_taken",
     "room_invalid",
     "too_many_rooms",
-    "not_member",
     "message_empty",
     "message_too_large",
     "too_many_attachments",
@@ -55,6 +53,11 @@ const server = serverForThisFile({
     "token.secret": SECRET,
     "rooms.private": ["board"],
     "rooms.read_only": ["news"],
+    events: [
+      { name: "move", to: "room", room_field: "game", id_field: "id", kept: true },
+      { name: "ring", to: "user", to_field: "user" },
+      { name: "draw*", to: "others" },
+    ],
   },
 });
 

@@ -3,7 +3,7 @@
 import { EventQueue } from "./event-queue.mjs";
 import { TIMEOUT_MS, withTimeout } from "./timeouts.mjs";
 
-/** A connection. Subclasses implement `request`, `emit` and `close`. */
+/** A connection. Subclasses implement `request`, `requestWith`, `emit`, `emitWith` and `close`. */
 export class Client {
   events = new EventQueue();
   /** Waits until the effects of an acknowledged request have arrived; a cluster replaces it. */
@@ -14,6 +14,17 @@ export class Client {
     const answer = await withTimeout(
       `the acknowledgement of "${event}"`,
       this.request(event, data),
+      timeoutMs,
+    );
+    await this.settle();
+    return answer;
+  }
+
+  /** Sends an event of the application with any number of arguments, as `ask` does. */
+  async askWith(event, args, timeoutMs = TIMEOUT_MS) {
+    const answer = await withTimeout(
+      `the acknowledgement of "${event}"`,
+      this.requestWith(event, args),
       timeoutMs,
     );
     await this.settle();

@@ -21,6 +21,7 @@ export class Server {
   /** The lines of standard error, of all starts together. */
   log = [];
   #settings;
+  #config;
   #command;
   #env;
   #logging;
@@ -32,12 +33,13 @@ export class Server {
   #home;
 
   /**
-   * `settings` are keys of roomcast.toml with dots, `expectedLog` matches log lines above INFO that
+   * `settings` are keys of roomcast.toml with dots, `config` is a file in place of them, `expectedLog` matches log lines above INFO that
    * the test provokes, `command` is a wrapper program, `env` extends the environment, `logging` is
    * the log format and filter, and `port` the port to listen on.
    */
   constructor({
     settings = {},
+    config,
     expectedLog = [],
     command = [],
     env = {},
@@ -46,6 +48,7 @@ export class Server {
   } = {}) {
     this.#port = port;
     this.#settings = settings;
+    this.#config = config;
     this.#expectedLog = expectedLog;
     this.#command = command;
     this.#env = env;
@@ -77,8 +80,8 @@ export class Server {
   /** Starts, or starts again on the same port with the same data. */
   async start() {
     this.#home ??= await mkdtemp(path.join(tmpdir(), "roomcast-"));
-    const config = path.join(this.#home, "roomcast.toml");
-    await writeFile(config, toml(this.#settings));
+    const config = this.#config ?? path.join(this.#home, "roomcast.toml");
+    if (!this.#config) await writeFile(config, toml(this.#settings));
     const listen = `127.0.0.1:${this.#port}`;
     const [program, ...args] = [
       ...this.#command,

@@ -131,6 +131,23 @@ export class SocketIoClient extends Client {
     this.socket.emit(event, ...(data === undefined ? [] : [data]));
   }
 
+  /** Sends an event of the application with these arguments. */
+  requestWith(event, args) {
+    return new Promise((resolve) => this.socket.emit(event, ...args, resolve));
+  }
+
+  emitWith(event, args) {
+    this.socket.emit(event, ...args);
+  }
+
+  /** From now on the client receives these events of the application: each is a list of arguments. */
+  listenTo(...events) {
+    for (const event of events) {
+      this.socket.on(event, (...args) => this.events.put(event, args));
+    }
+    return this;
+  }
+
   /** Another space on the same connection. */
   async openSpace(space, auth = {}) {
     const socket = this.clientType.legacy

@@ -55,6 +55,23 @@ export class WsClient extends Client {
     this.send({ event, data });
   }
 
+  /** Sends an event of the application with these arguments. */
+  requestWith(event, args) {
+    const ack = ++this.#lastAck;
+    const answer = new Promise((resolve) => this.#answers.set(ack, resolve));
+    this.send({ event, args, ack });
+    return answer;
+  }
+
+  emitWith(event, args) {
+    this.send({ event, args });
+  }
+
+  /** A client of `/ws` receives every event. */
+  listenTo() {
+    return this;
+  }
+
   /**
    * Sends an object as a frame; the reply to an `ack` of the test's own becomes the event "answer".
    */
@@ -87,8 +104,8 @@ export class WsClient extends Client {
     this.socket.terminate();
   }
 
-  #take({ event, data, ack, ...answer }) {
-    if (ack === undefined) return this.events.put(event, data);
+  #take({ event, data, args, ack, ...answer }) {
+    if (ack === undefined) return this.events.put(event, args ?? data);
     const resolve = this.#answers.get(ack);
     this.#answers.delete(ack);
     const whole = data === undefined ? answer : { ...answer, data };

@@ -298,6 +298,7 @@ fn rules(config: &Config, node: NodeId) -> ChatRules {
         devices: config.devices,
         spaces: config.spaces.clone(),
         rooms: config.rooms(),
+        events: config.events.clone(),
         retention: RetentionRules {
             entries_max: config.retention.entries(),
             age_max: config.retention.age(),

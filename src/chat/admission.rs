@@ -278,8 +278,9 @@ impl Admission {
     pub async fn enter(self, outbox: Arc<dyn Outbox>) -> Session {
         let Self { chat, origin, claimed } = self;
         let mut session = Session::new(chat, origin, outbox);
-        if let Some(claimed) = claimed {
-            session.enter_with_claim(claimed).await;
+        match claimed {
+            Some(claimed) => session.enter_with_claim(claimed).await,
+            None => session.listen(),
         }
         session
     }

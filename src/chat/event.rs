@@ -8,8 +8,8 @@ use std::{
 use time::OffsetDateTime;
 
 use crate::domain::{
-    ConnectionId, Entry, Epoch, Log, Member, Muted, NodeId, Role, RoomName, Seq, Token, Typing,
-    UserName, View,
+    ConnectionId, CustomEvent, Entry, Epoch, Log, Member, Muted, NodeId, Role, RoomName, Seq,
+    Token, Typing, UserName, View,
 };
 
 /// An event for a connection. "You" is the user of the connection.
@@ -78,6 +78,8 @@ pub enum Event {
         /// Whether the user is typing now.
         typing: Typing,
     },
+    /// An event of the application that is not stored.
+    Custom(CustomEvent),
     /// Entries that you missed while you were disconnected.
     Missed(MissedEntries),
     /// Your token expires soon.

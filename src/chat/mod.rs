@@ -31,7 +31,10 @@ use tracing::debug;
 pub use self::{
     admission::Admission,
     journal::JournalWriter,
-    request::{Answer, Hello, Receipt, Reply, ReplyCallback, Request, RoomPost, UserPresence},
+    request::{
+        Answer, CustomPost, Hello, Receipt, Reply, ReplyCallback, Request, RequestContext,
+        RoomPost, UserPresence,
+    },
     session::{DrainGuard, Session},
     sign_in::{Credential, Profile, SignedIn},
 };
@@ -46,7 +49,8 @@ use self::{
     publisher::Publisher,
 };
 use crate::domain::{
-    CloseReason, DevicePolicy, GuestDevices, Guests, Limits, NodeId, RoomRules, SpacePattern,
+    CloseReason, DevicePolicy, EventRules, GuestDevices, Guests, Limits, NodeId, RoomRules,
+    SpacePattern,
 };
 
 /// The engines and rules of a chat.
@@ -87,6 +91,8 @@ pub struct ChatRules {
     pub spaces: Vec<SpacePattern>,
     /// The rooms and their access rules.
     pub rooms: RoomRules,
+    /// What happens to events that are not in the built-in vocabulary.
+    pub events: EventRules,
     /// How many entries are kept, and for how long.
     pub retention: RetentionRules,
     /// The id of this process.

@@ -139,6 +139,7 @@ fn summary(event: &Event) -> String {
         Event::Presence { count, .. } => format!("{count} here"),
         Event::Welcome(welcome) => format!("welcome {}", welcome.user),
         Event::AuthExpiring { .. } => "auth expiring".to_owned(),
+        Event::Custom(event) => format!("{} {}", event.name.as_raw(), event.args.json()),
         Event::Missed(MissedEntries { run: MissedRun::TooFar { head }, .. }) => {
             format!("too far from {}", head.as_raw())
         }

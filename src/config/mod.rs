@@ -6,6 +6,7 @@
 mod check;
 mod choice;
 mod engines;
+mod events;
 mod key;
 mod limits;
 mod origin;
@@ -20,8 +21,8 @@ use serde::{Deserialize, Deserializer, Serialize, Serializer, de::Error as _};
 use crate::{
     auth::KeyOptions,
     domain::{
-        DevicePolicy, GuestDevices, Guests, Limits, QueryTokens, RoomRules, Secret, SpacePattern,
-        Synchronous,
+        DevicePolicy, EventRules, GuestDevices, Guests, Limits, QueryTokens, RoomRules, Secret,
+        SpacePattern, Synchronous,
     },
     telemetry::LogFormat,
 };
@@ -59,6 +60,9 @@ pub struct Config {
     /// Spaces besides `/`.
     #[serde(serialize_with = "write_patterns", deserialize_with = "read_patterns")]
     pub spaces: Vec<SpacePattern>,
+    /// What happens to events that are not in the built-in vocabulary.
+    #[serde(serialize_with = "events::write", deserialize_with = "events::read")]
+    pub events: EventRules,
     /// Where messages are stored.
     #[serde(serialize_with = "engines::write_store", deserialize_with = "engines::read_store")]
     pub store: StoreKind,
@@ -167,6 +171,7 @@ impl Default for Config {
             devices: DevicePolicy::Many,
             origins: Vec::new(),
             spaces: Vec::new(),
+            events: EventRules::default(),
             store: StoreKind::Sqlite,
             bus: BusKind::Local,
             log_format: LogFormat::Text,

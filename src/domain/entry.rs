@@ -2,10 +2,10 @@
 
 use time::OffsetDateTime;
 
-use super::{Body, MessageId, Place, Position, Seq, UserName};
+use super::{Body, EventName, MessageId, Place, Position, Seq, UserName};
 
 /// The request that posted a message, which decides the event that delivers it.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+#[derive(Clone, Debug, PartialEq, Eq, Hash)]
 pub enum MessageKind {
     /// `send message`, delivered as `new message` to every connection in the room.
     Message,
@@ -15,6 +15,18 @@ pub enum MessageKind {
     SingleChat,
     /// `notify`, delivered as `notification` to the owner of the inbox.
     Notification,
+    /// An event of the application that is kept. Its body is the array of its arguments.
+    Custom(EventName),
+}
+
+impl MessageKind {
+    /// Whether an edit can replace the body.
+    pub fn is_editable(&self) -> bool {
+        match self {
+            Self::Message | Self::GroupChat | Self::SingleChat => true,
+            Self::Notification | Self::Custom(_) => false,
+        }
+    }
 }
 
 /// An entry of a log: a message, or the change of an earlier one.
@@ -105,7 +117,7 @@ impl Entry {
             Act::Said { kind, .. } if self.seq() == target => {
                 let content =
                     new.map_or(Content::Removed, |body| Content::Body { body, edited_at });
-                Act::Said { kind: *kind, content }
+                Act::Said { kind: kind.clone(), content }
             }
             Act::Edited { of, .. } if *of == target => Act::Edited { of: *of, body: None },
             Act::Said { .. } | Act::Edited { .. } | Act::Deleted { .. } => return None,

@@ -5,6 +5,8 @@ use std::{
     time::Duration,
 };
 
+use super::Pace;
+
 /// One field per limit. `config` fills them from the settings of the same name.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Limits {
@@ -70,6 +72,14 @@ pub struct Limits {
     /// Time from the end of an HTTP request's head to the end of its body, and one second more for
     /// every 8 KiB that have arrived.
     pub request_body_wait_max: Duration,
+}
+
+impl Limits {
+    /// How fast one connection may send messages.
+    pub fn message_pace(&self) -> Pace {
+        let Self { messages_per_second_max, messages_burst_max, .. } = *self;
+        Pace { per_second_max: messages_per_second_max, burst_max: messages_burst_max }
+    }
 }
 
 impl Default for Limits {

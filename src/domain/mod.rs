@@ -11,6 +11,8 @@ mod close;
 mod conversation;
 mod device;
 mod entry;
+mod event_name;
+mod event_rules;
 mod id;
 mod limits;
 mod member;
@@ -31,6 +33,11 @@ pub use close::CloseReason;
 pub use conversation::{Conversation, Place, View};
 pub use device::DeviceSet;
 pub use entry::{Act, Content, Entry, MessageKind};
+pub use event_name::{BUILT_IN_EVENTS, EventName, EventPattern};
+pub use event_rules::{
+    CustomEvent, EventAction, EventRule, EventRules, EventStorage, PassingDelivery, Receivers,
+    RoomAction, RuleNumber,
+};
 pub use id::{ConnectionId, DeviceId, Epoch, MessageId, NodeId, Seq, SignInId};
 pub use limits::Limits;
 pub use member::{JoinMode, Member, Muted, Role};
@@ -40,7 +47,7 @@ pub use name::{NameKey, RoomName, RoomPattern, Space, SpacePattern, UserName};
 pub use policy::{DevicePolicy, GuestDevices, Guests, QueryTokens, Synchronous};
 pub use position::{DeletedCount, Log, Position, Retained};
 pub use presence::{Roster, RosterArrival, RosterDeparture};
-pub use rate_limiter::RateLimiter;
+pub use rate_limiter::{Pace, RateLimiter};
 pub use recovery::{Recovery, recovery};
 pub use rejection::Rejection;
 pub use rooms::{GlobalRole, Grant, RoomRules};

@@ -1,8 +1,17 @@
 //! The rate limit of one connection.
 
-use std::time::Duration;
+use std::{num::NonZeroU32, time::Duration};
 
-use super::{Limits, Rejection};
+use super::Rejection;
+
+/// How fast one connection may send.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Pace {
+    /// The rate, averaged over time.
+    pub per_second_max: NonZeroU32,
+    /// How many may be sent at once after a pause.
+    pub burst_max: NonZeroU32,
+}
 
 /// A generic cell rate limiter: one point in time per connection, no timer.
 ///
@@ -15,9 +24,9 @@ pub struct RateLimiter {
 
 impl RateLimiter {
     /// Accepts one message at `now`, or rejects it with the time until the next one is accepted.
-    pub fn acquire(&mut self, now: Duration, limits: &Limits) -> Result<(), Rejection> {
-        let step = Duration::from_secs(1) / limits.messages_per_second_max.get();
-        let ahead = step * (limits.messages_burst_max.get() - 1);
+    pub fn acquire(&mut self, now: Duration, pace: Pace) -> Result<(), Rejection> {
+        let step = Duration::from_secs(1) / pace.per_second_max.get();
+        let ahead = step * (pace.burst_max.get() - 1);
         let due = self.due.max(now);
         match due.checked_sub(now + ahead) {
             Some(wait) if !wait.is_zero() => Err(Rejection::TooFast { retry_after: wait }),
@@ -31,40 +40,35 @@ impl RateLimiter {
 
 #[cfg(test)]
 mod tests {
-    use std::num::NonZeroU32;
-
     use proptest::prelude::*;
 
     use super::*;
 
-    fn limits(per_second: u32, burst: u32) -> Limits {
-        Limits {
-            messages_per_second_max: NonZeroU32::new(per_second).unwrap(),
-            messages_burst_max: NonZeroU32::new(burst).unwrap(),
-            ..Limits::default()
-        }
+    fn pace(per_second: u32, burst: u32) -> Pace {
+        let bound = |number| NonZeroU32::new(number).unwrap();
+        Pace { per_second_max: bound(per_second), burst_max: bound(burst) }
     }
 
     #[test]
     fn a_burst_is_accepted_and_the_next_message_gets_a_retry_delay() {
-        let (limits, mut rate_limiter) = (limits(10, 3), RateLimiter::default());
+        let (pace, mut rate_limiter) = (pace(10, 3), RateLimiter::default());
         let now = Duration::from_secs(5);
         for _ in 0..3 {
-            assert_eq!(rate_limiter.acquire(now, &limits), Ok(()));
+            assert_eq!(rate_limiter.acquire(now, pace), Ok(()));
         }
         let retry_after = Duration::from_millis(100);
-        assert_eq!(rate_limiter.acquire(now, &limits), Err(Rejection::TooFast { retry_after }));
-        assert_eq!(rate_limiter.acquire(now + retry_after, &limits), Ok(()));
+        assert_eq!(rate_limiter.acquire(now, pace), Err(Rejection::TooFast { retry_after }));
+        assert_eq!(rate_limiter.acquire(now + retry_after, pace), Ok(()));
     }
 
     proptest! {
         #[test]
         fn never_more_than_burst_plus_rate(steps in prop::collection::vec(0_u64..50, 1..200)) {
-            let (limits, mut rate_limiter) = (limits(20, 5), RateLimiter::default());
+            let (pace, mut rate_limiter) = (pace(20, 5), RateLimiter::default());
             let (mut now, mut taken) = (Duration::ZERO, 0_u128);
             for step in steps {
                 now += Duration::from_millis(step);
-                if rate_limiter.acquire(now, &limits).is_ok() {
+                if rate_limiter.acquire(now, pace).is_ok() {
                     taken += 1;
                 }
                 prop_assert!(taken <= 5 + now.as_millis() * 20 / 1000);

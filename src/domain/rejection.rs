@@ -10,8 +10,8 @@ pub enum Rejection {
     /// The frame or its data does not have the documented form.
     #[error("{0}")]
     BadRequest(&'static str),
-    /// There is no such request.
-    #[error("there is no such event")]
+    /// There is no such request, and no rule for the event.
+    #[error("there is no such event; the setting `events` adds some")]
     UnknownEvent,
     /// The token is malformed, or no configured key signed it.
     #[error("the token is not valid here")]

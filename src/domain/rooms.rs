@@ -99,10 +99,14 @@ impl Grant {
 
     /// The least stored role whose effective role under this grant satisfies `is_sufficient`, if
     /// there is one.
-    pub fn least(self, global_role: GlobalRole, is_sufficient: fn(Role) -> bool) -> Option<Role> {
+    pub fn least(
+        self,
+        global_role: GlobalRole,
+        is_sufficient: impl Fn(Role) -> bool,
+    ) -> Option<Role> {
         Role::ALL
             .into_iter()
-            .find(|stored| self.role(*stored, global_role).is_some_and(is_sufficient))
+            .find(|stored| self.role(*stored, global_role).is_some_and(&is_sufficient))
     }
 }
 
@@ -164,7 +168,7 @@ mod tests {
     #[test]
     fn a_token_lowers_the_required_stored_role() {
         let (user, admin) = (GlobalRole::User, GlobalRole::Administrator);
-        let (send, moderate): (fn(_) -> _, fn(_) -> _) = (Role::may_send, Role::may_moderate);
+        let (send, moderate) = (Role::may_send, Role::may_moderate);
         assert_eq!(Grant::Open.least(user, send), Some(Role::Member));
         assert_eq!(Grant::Open.least(user, moderate), Some(Role::Admin));
         assert_eq!(

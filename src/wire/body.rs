@@ -29,14 +29,13 @@ pub(super) const FOREIGN_PLACEHOLDER: Rejection =
     Rejection::BadRequest("the attachments do not belong to the placeholders");
 const BAD_BASE64: Rejection = Rejection::BadRequest("the base64 is not base64");
 
-/// Parses a body of a frame with the byte strings `attachments`.
+/// Parses a body of a frame with the byte strings `attachments`. `text` is JSON.
 pub(super) fn read(
-    raw: &RawValue,
+    text: &str,
     encoding: AttachmentEncoding,
     attachments: &[Bytes],
     limits: &Limits,
 ) -> Result<Body, Rejection> {
-    let text = raw.get();
     if text.starts_with('"') && is_compact(text) {
         return Body::parse(text.into(), Vec::new(), limits);
     }
@@ -158,7 +157,7 @@ impl Serialize for BodyData<'_> {
 }
 
 /// A body's text in an encoding. `first` is the number of its first attachment in the packet.
-fn write(body: &Body, encoding: AttachmentEncoding, first: usize) -> Cow<'_, str> {
+pub(super) fn write(body: &Body, encoding: AttachmentEncoding, first: usize) -> Cow<'_, str> {
     let attachments = body.attachments();
     if attachments.is_empty() || (encoding == AttachmentEncoding::Placeholders && first == 0) {
         return Cow::Borrowed(body.json());
@@ -194,20 +193,16 @@ mod tests {
 
     use super::*;
 
-    fn raw(text: &str) -> Box<RawValue> {
-        RawValue::from_string(text.to_owned()).unwrap()
-    }
-
     fn bytes(all: &[&'static [u8]]) -> Vec<Bytes> {
         all.iter().map(|it| Bytes::from_static(it)).collect()
     }
 
     fn socketio(text: &str, attachments: &[&'static [u8]]) -> Result<Body, Rejection> {
-        read(&raw(text), AttachmentEncoding::Placeholders, &bytes(attachments), &Limits::default())
+        read(text, AttachmentEncoding::Placeholders, &bytes(attachments), &Limits::default())
     }
 
     fn plain(text: &str) -> Result<Body, Rejection> {
-        read(&raw(text), AttachmentEncoding::Base64, &[], &Limits::default())
+        read(text, AttachmentEncoding::Base64, &[], &Limits::default())
     }
 
     #[test]
@@ -291,7 +286,7 @@ mod tests {
             let body = plain(&text).unwrap();
             prop_assert_eq!(body.attachments().len(), parts.len());
             prop_assert_eq!(plain(&write(&body, AttachmentEncoding::Base64, 0)).unwrap(), body.clone());
-            let packet = raw(&write(&body, AttachmentEncoding::Placeholders, 0));
+            let packet = write(&body, AttachmentEncoding::Placeholders, 0);
             let again = read(&packet, AttachmentEncoding::Placeholders, body.attachments(), &Limits::default());
             prop_assert_eq!(again.unwrap(), body);
         }

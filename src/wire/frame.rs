@@ -12,13 +12,13 @@ use serde_json::value::RawValue;
 use super::{
     answer::{self, AnswerData, ClosingData, ErrorMessageData, ReplyData},
     body::AttachmentEncoding,
-    event::{self, EventData},
+    event::{self, ArgumentsData, EventData},
     json,
     payload::Payload,
     request::{self, BorrowedText, ReplyForm, RequestData, RequestKind},
 };
 use crate::{
-    chat::{Reply, Request, event::Delivery},
+    chat::{Reply, Request, RequestContext, event::Delivery},
     domain::{CloseReason, Limits, Rejection, Seq},
 };
 
@@ -27,6 +27,7 @@ use crate::{
 struct RawFrame<'a> {
     event: Option<Cow<'a, str>>,
     data: Option<&'a RawValue>,
+    args: Option<Vec<&'a RawValue>>,
     ack: Option<u64>,
 }
 
@@ -45,7 +46,7 @@ impl<'de> Visitor<'de> for FrameReader<'_, 'de> {
     type Value = ();
 
     fn expecting(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.write_str("{event, data?, ack?}")
+        f.write_str("{event, data? | args?, ack?}")
     }
 
     fn visit_map<A: MapAccess<'de>>(self, mut members: A) -> Result<(), A::Error> {
@@ -56,6 +57,7 @@ impl<'de> Visitor<'de> for FrameReader<'_, 'de> {
             is_valid &= match &*key {
                 "event" => field(&mut frame.event, request::string(Some(value))),
                 "data" => field(&mut frame.data, Some(value).filter(|it| it.get() != "null")),
+                "args" => field(&mut frame.args, serde_json::from_str(value.get()).ok()),
                 "ack" => field(&mut frame.ack, serde_json::from_str(value.get()).ok()),
                 _ => true,
             } || (key != "event" && value.get() == "null");
@@ -94,31 +96,43 @@ pub(super) fn request(
     text: &str,
     attachments: &[Bytes],
     encoding: AttachmentEncoding,
-    limits: &Limits,
+    context: RequestContext<'_>,
 ) -> RequestFrame {
     let text = json::replace_lone_surrogates(text);
     let mut frame = RawFrame::default();
     let mut json = serde_json::Deserializer::from_str(&text);
     let read = FrameReader(&mut frame).deserialize(&mut json).and_then(|()| json.end());
-    let RawFrame { event, data: raw, ack } = frame;
+    let RawFrame { event, data, args, ack } = frame;
     let kind = event.as_deref().map_or(RequestKind::Unknown(None), RequestKind::of);
     let is_safe = ack.is_none_or(|ack| ack <= Seq::MAX.as_raw());
     let ack = ack.filter(|_| is_safe);
     let request = match event {
         _ if !is_safe => Err(Rejection::BadRequest("ack is at most 2^53 - 1")),
-        Some(event) if read.is_ok() => {
-            request::request(&event, &RequestData { raw, attachments, encoding, limits })
+        Some(event) if read.is_ok() && (data.is_none() || args.is_none()) => {
+            let args = args.unwrap_or_default();
+            let (raw, more) = (data.or(args.first().copied()), args.get(1..).unwrap_or_default());
+            let data = RequestData { raw, more, attachments, encoding, context };
+            request::request(&event, &data)
         }
-        _ => Err(Rejection::BadRequest("a frame is {event, data?, ack?}")),
+        _ => Err(Rejection::BadRequest("a frame is {event, data? or args?, ack?}")),
     };
     RequestFrame { kind, ack, request }
 }
 
-/// `{event, data}`.
+/// `{event, data}`, or `{event, args}` for an event of the application.
 #[derive(Debug, Serialize)]
-pub(super) struct EventFrame<T> {
-    event: &'static str,
-    data: T,
+pub(super) struct EventFrame<'a, T> {
+    event: &'a str,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    data: Option<T>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    args: Option<ArgumentsData<'a>>,
+}
+
+impl<'a, T> EventFrame<'a, T> {
+    fn new(event: &'a str, data: T) -> Self {
+        Self { event, data: Some(data), args: None }
+    }
 }
 
 /// A reply, in whichever form its request asks for.
@@ -128,9 +142,9 @@ pub(super) enum ReplyFrame<'a> {
     /// The request has an `ack`.
     Acknowledgement(ReplyData<'a>),
     /// A query without an `ack`.
-    Answer(EventFrame<AnswerData<'a>>),
+    Answer(EventFrame<'a, AnswerData<'a>>),
     /// A refused request without an `ack`.
-    Error(EventFrame<ErrorMessageData<'a>>),
+    Error(EventFrame<'a, ErrorMessageData<'a>>),
 }
 
 /// The frame of an event.
@@ -138,9 +152,15 @@ pub(super) fn event<'a>(
     delivery: &'a Arc<Delivery>,
     encoding: AttachmentEncoding,
     limits: &Limits,
-) -> Payload<EventFrame<EventData<'a>>> {
-    let event = event::delivery_name(delivery);
-    event::data(delivery.event(), encoding, limits).map(|data| EventFrame { event, data })
+) -> Payload<EventFrame<'a, EventData<'a>>> {
+    let event = event::name(delivery.event());
+    event::data(delivery.event(), encoding, limits).map(|data| {
+        if let EventData::Arguments(args) = data {
+            EventFrame { event, data: None, args: Some(args) }
+        } else {
+            EventFrame::new(event, data)
+        }
+    })
 }
 
 /// The frame of a reply. A request without an `ack` that is no query has none when it succeeds.
@@ -156,12 +176,12 @@ pub(super) fn reply<'a>(
         }
         (None, kind, Err(rejection)) => {
             let data = answer::error_message(kind, rejection);
-            let frame = EventFrame { event: "error message", data };
+            let frame = EventFrame::new("error message", data);
             Some(Payload::without_attachments(ReplyFrame::Error(frame)))
         }
         (None, RequestKind::Known(event, ReplyForm::AcknowledgementOrEvent), Ok(it)) => {
             let answer = answer::answer(it, encoding);
-            Some(answer.map(|data| ReplyFrame::Answer(EventFrame { event, data })))
+            Some(answer.map(|data| ReplyFrame::Answer(EventFrame::new(event, data))))
         }
         (
             None,
@@ -173,7 +193,7 @@ pub(super) fn reply<'a>(
 }
 
 /// The frame of `closing`.
-pub(super) fn closing(reason: CloseReason) -> Payload<EventFrame<ClosingData>> {
-    let frame = EventFrame { event: "closing", data: answer::closing(reason) };
+pub(super) fn closing(reason: CloseReason) -> Payload<EventFrame<'static, ClosingData>> {
+    let frame = EventFrame::new("closing", answer::closing(reason));
     Payload::without_attachments(frame)
 }

@@ -18,6 +18,8 @@ mod payload;
 mod request;
 mod sign_in;
 pub mod socketio;
+#[cfg(test)]
+mod test_support;
 pub mod websocket;
 
 pub(crate) use answer::{profile, rejection_object};

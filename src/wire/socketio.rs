@@ -14,14 +14,14 @@ pub use super::request::RequestKind;
 use super::{
     answer::{self, RejectionData},
     body::AttachmentEncoding,
-    event,
+    event::{self, EventData},
     hello::hello_from_auth,
     json,
     payload::{self, Payload},
     request::{self, ReplyForm, RequestData},
 };
 use crate::{
-    chat::{Answer, Hello, Reply, Request, event::Delivery},
+    chat::{Answer, Hello, Reply, Request, RequestContext, event::Delivery},
     domain::{CloseReason, Limits, Rejection, Space, Token},
 };
 
@@ -96,11 +96,13 @@ impl Namespace {
     }
 }
 
-/// An event packet's array: its name, and its first argument if there is one. The name is a string,
-/// or a number as its text.
+/// An event packet's array: its name, and its arguments. The name is a string, or a number as its
+/// text.
 struct EventArray<'a> {
     name: Option<Cow<'a, str>>,
     data: Option<&'a RawValue>,
+    /// The arguments after the first one; none for a request that does not read them.
+    more: Vec<&'a RawValue>,
 }
 
 impl<'de: 'a, 'a> Deserialize<'de> for EventArray<'a> {
@@ -129,23 +131,28 @@ impl<'de> Visitor<'de> for EventVisitor {
             Ok(Value::Number(_)) => Some(Cow::Borrowed(raw.get())),
             _ => None,
         };
-        let data = items.next_element()?;
-        // Further arguments are ignored.
-        while items.next_element::<IgnoredAny>()?.is_some() {}
-        Ok(EventArray { name, data })
+        let (data, mut more) = (items.next_element()?, Vec::new());
+        if name.as_deref().is_some_and(request::reads_one_argument) {
+            while items.next_element::<IgnoredAny>()?.is_some() {}
+        } else {
+            while let Some(argument) = items.next_element()? {
+                more.push(argument);
+            }
+        }
+        Ok(EventArray { name, data, more })
     }
 }
 
-/// Parses `["event", data]` with its byte strings.
+/// Parses `["event", argument, …]` with its byte strings.
 pub fn request(
     text: &str,
     attachments: &[Bytes],
-    limits: &Limits,
+    context: RequestContext<'_>,
 ) -> (RequestKind, Result<Request, Rejection>) {
     match serde_json::from_str(&json::replace_lone_surrogates(text)) {
-        Ok(EventArray { name: Some(name), data: raw }) => {
+        Ok(EventArray { name: Some(name), data: raw, more }) => {
             let encoding = AttachmentEncoding::Placeholders;
-            let data = RequestData { raw, attachments, encoding, limits };
+            let data = RequestData { raw, more: &more, attachments, encoding, context };
             (RequestKind::of(&name), request::request(&name, &data))
         }
         Ok(EventArray { name: None, .. }) | Err(_) => {
@@ -175,8 +182,16 @@ pub fn hello(
 
 /// The packet of an event. The caller caches it per delivery.
 pub fn event(delivery: &Arc<Delivery>, namespace: &Namespace, limits: &Limits) -> Packet {
-    let data = event::data(delivery.event(), AttachmentEncoding::Placeholders, limits);
-    namespace.event_packet(event::delivery_name(delivery), data)
+    let event = delivery.event();
+    let name = event::name(event);
+    let Payload { data, attachments } =
+        event::data(event, AttachmentEncoding::Placeholders, limits);
+    if let EventData::Arguments(args) = data {
+        let data = args.named(name);
+        namespace.packet(PacketKind::Event, Payload { data, attachments })
+    } else {
+        namespace.event_packet(name, Payload { data, attachments })
+    }
 }
 
 /// The acknowledgement of a request with this number.
@@ -233,16 +248,17 @@ pub fn closing(reason: CloseReason, namespace: &Namespace) -> Packet {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::wire::test_support::context;
 
     #[test]
     fn an_event_is_a_name_and_its_first_argument() {
         let limits = Limits::default();
         for text in [r#"["send message","hi"]"#, r#"["send message","hi",1,{}]"#] {
-            let (kind, request) = request(text, &[], &limits);
+            let (kind, request) = request(text, &[], context(&limits));
             assert_eq!(kind, RequestKind::Known("send message", ReplyForm::Acknowledgement));
             assert!(matches!(request, Ok(Request::Send(_))), "{text}");
         }
-        let (kind, request) = request(r#"["GroupList"]"#, &[], &limits);
+        let (kind, request) = request(r#"["GroupList"]"#, &[], context(&limits));
         assert_eq!(kind, RequestKind::of("GroupList"));
         assert!(matches!(request, Ok(Request::GroupList { room: None })));
     }
@@ -253,12 +269,15 @@ mod tests {
         for text in [r#"[{"toString":"foo"}]"#, r#"[true,"x"]"#, "[null]", "{}", "[]", "7", "[\"a"]
         {
             assert!(
-                matches!(request(text, &[], &limits).1, Err(Rejection::BadRequest(_))),
+                matches!(request(text, &[], context(&limits)).1, Err(Rejection::BadRequest(_))),
                 "{text}"
             );
         }
         for text in [r#"["error"]"#, r#"["connect"]"#, r#"["disconnect","123"]"#] {
-            assert_eq!(request(text, &[], &limits).1.unwrap_err(), Rejection::UnknownEvent);
+            assert_eq!(
+                request(text, &[], context(&limits)).1.unwrap_err(),
+                Rejection::UnknownEvent
+            );
         }
     }
 
@@ -273,11 +292,12 @@ mod tests {
             (r#"["","\ud83d"]"#.to_owned(), "\u{fffd}"),
             (format!(r#"["","{long}"]"#), &*"\u{e9}".repeat(64)),
         ] {
-            let (kind, request) = request(&text, &[], &Limits::default());
+            let (kind, request) = request(&text, &[], context(&Limits::default()));
             assert_eq!(request.unwrap_err(), Rejection::UnknownEvent, "{text}");
             assert_eq!(kind, RequestKind::Unknown(Some(name.into())));
         }
-        let (kind, _) = request(r#"["","\u0073end message","x"]"#, &[], &Limits::default());
+        let (kind, _) =
+            request(r#"["","\u0073end message","x"]"#, &[], context(&Limits::default()));
         assert_eq!(kind, RequestKind::of("send message"));
     }
 }

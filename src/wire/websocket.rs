@@ -5,13 +5,13 @@ use std::sync::Arc;
 use super::{body::AttachmentEncoding, frame};
 pub use super::{frame::RequestFrame, request::RequestKind};
 use crate::{
-    chat::{Reply, event::Delivery},
+    chat::{Reply, RequestContext, event::Delivery},
     domain::{CloseReason, Limits},
 };
 
 /// Parses a text frame.
-pub fn request(text: &str, limits: &Limits) -> RequestFrame {
-    frame::request(text, &[], AttachmentEncoding::Base64, limits)
+pub fn request(text: &str, context: RequestContext<'_>) -> RequestFrame {
+    frame::request(text, &[], AttachmentEncoding::Base64, context)
 }
 
 /// The frame of an event. The caller caches it per delivery.
@@ -35,12 +35,14 @@ mod tests {
     use crate::{
         chat::{Request, test_support::message_delivery},
         domain::Rejection,
+        wire::test_support::context,
     };
 
     #[test]
     fn a_frame_has_an_event_and_perhaps_an_ack() {
         let limits = Limits::default();
-        let request_frame = request(r#"{"event":"send message","data":"hi","ack":7}"#, &limits);
+        let request_frame =
+            request(r#"{"event":"send message","data":"hi","ack":7}"#, context(&limits));
         assert_eq!(request_frame.ack, Some(7));
         assert!(matches!(request_frame.request, Ok(Request::Send(_))));
         for bad in [
@@ -53,7 +55,7 @@ mod tests {
             r#"{"event":"join","ack":-1}"#,
             "nonsense",
         ] {
-            let request_frame = request(bad, &limits);
+            let request_frame = request(bad, context(&limits));
             assert!(matches!(request_frame.request, Err(Rejection::BadRequest(_))), "{bad}");
         }
     }
@@ -68,7 +70,7 @@ mod tests {
             (r#"{"data":1,"ack":7}"#, unknown(), Some(7)),
             (r#"{"ack":-1,"event":"join"}"#, RequestKind::of("join"), None),
         ] {
-            let request_frame = request(frame, &Limits::default());
+            let request_frame = request(frame, context(&Limits::default()));
             assert_eq!((request_frame.kind, request_frame.ack), (kind, ack), "{frame}");
             assert!(matches!(request_frame.request, Err(Rejection::BadRequest(_))), "{frame}");
         }

@@ -28,8 +28,8 @@ use crate::{
     },
     clock::RandomIds,
     domain::{
-        Body, DevicePolicy, GuestDevices, Guests, Limits, NodeId, RoomRules, Secret, Seq, Space,
-        UserName, View,
+        Body, DevicePolicy, EventRules, GuestDevices, Guests, Limits, NodeId, RoomRules, Secret,
+        Seq, Space, UserName, View,
     },
     store::{MemoryNodes, MemoryStore, contract::memberships},
     tasks::Tasks,
@@ -313,6 +313,7 @@ fn rules(node: NodeId) -> ChatRules {
         guest_devices: GuestDevices::Accepted,
         devices: DevicePolicy::Many,
         spaces: Vec::new(),
+        events: EventRules::default(),
         rooms: RoomRules::default(),
         retention: RetentionRules::default(),
         node,

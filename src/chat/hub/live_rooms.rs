@@ -24,7 +24,9 @@ use crate::{
         ports::ClusterEvent,
         publisher::Publisher,
     },
-    domain::{Channel, ConnectionId, Limits, Log, NodeId, Place, Retained, UserName},
+    domain::{
+        Channel, ConnectionId, Limits, Log, NodeId, PassingDelivery, Place, Retained, UserName,
+    },
 };
 
 /// The live rooms by place, and the timers that their presence needs.
@@ -241,6 +243,19 @@ impl LiveRooms {
     pub(super) fn offer_to_others(&self, place: &Place, user: &UserName, event: &Arc<Delivery>) {
         if let Some(live_room) = self.get(place) {
             live_room.offer_to_others(user, event, &self.limits);
+        }
+    }
+
+    /// Sends an event of the application to the connections in a room but `except`.
+    pub(super) fn send_custom(
+        &self,
+        place: &Place,
+        event: &Arc<Delivery>,
+        except: Option<ConnectionId>,
+        delivery: PassingDelivery,
+    ) {
+        if let Some(live_room) = self.get(place) {
+            close_slow_readers(live_room.send_custom(event, except, delivery));
         }
     }
 

@@ -10,10 +10,12 @@
 
 mod coalesced;
 mod connections;
+mod custom_events;
 mod deadlines;
 mod delivered_log;
 mod due_queue;
 mod fanout;
+mod listeners;
 mod live_room;
 mod live_rooms;
 mod missed;
@@ -32,8 +34,10 @@ mod vec_map;
 use std::{sync::Arc, time::Duration};
 
 pub(crate) use self::connections::{ConnectionRegistration, Connections};
+pub(crate) use self::custom_events::CustomEvents;
 pub(crate) use self::deadlines::{Deadline, Deadlines};
 pub(crate) use self::fanout::Fanout;
+pub(crate) use self::listeners::ListenerRegistration;
 pub(crate) use self::live_room::{
     LiveRoom, RemotePresence, ReplayCursor, ReplayMode, ReplayStatus, RunDelivery,
 };
@@ -67,6 +71,7 @@ pub(crate) struct Hub {
     pub(crate) live_rooms: Arc<LiveRooms>,
     pub(crate) fanout: Arc<Fanout>,
     pub(crate) typing: TypingTracker,
+    pub(crate) custom_events: CustomEvents,
     pub(crate) receipts: ReadReceipts,
     pub(crate) deadlines: Arc<Deadlines>,
     timers: Arc<Timers>,
@@ -98,6 +103,11 @@ impl Hub {
             typing: TypingTracker::new(
                 Arc::clone(&fanout),
                 Arc::clone(&timers),
+                Arc::clone(&publisher),
+            ),
+            custom_events: CustomEvents::new(
+                Arc::clone(&users),
+                Arc::clone(&live_rooms),
                 Arc::clone(&publisher),
             ),
             receipts: ReadReceipts::new(

@@ -6,7 +6,10 @@ use async_trait::async_trait;
 
 use crate::{
     chat::event::Delivery,
-    domain::{Channel, DeviceId, NodeId, Place, Retained, Seq, SignInId, Space, Typing, UserName},
+    domain::{
+        Channel, DeviceId, NodeId, PassingDelivery, Place, Retained, Seq, SignInId, Space, Typing,
+        UserName,
+    },
 };
 
 /// Carries announcements from node to node.
@@ -96,6 +99,15 @@ pub enum ClusterEvent {
         user: UserName,
         /// Whether the user is typing now.
         typing: Typing,
+    },
+    /// An event of the application that is not stored.
+    Custom {
+        /// The room, or the inbox of the user who receives it.
+        place: Place,
+        /// A delivery of [`Event::Custom`](crate::chat::event::Event::Custom).
+        event: Arc<Delivery>,
+        /// How it is delivered.
+        delivery: PassingDelivery,
     },
     /// A user joined a room on the publishing node.
     Joined(Place, UserName),

@@ -1,14 +1,16 @@
 //! Requests to a session and their answers: domain types only, the same for each wire.
 
+mod custom;
 mod pending_reply;
 
 use time::OffsetDateTime;
 
 use crate::domain::{
-    Body, DeviceId, Entry, Epoch, MessageId, Muted, Rejection, Role, RoomName, Seq, Space, Token,
-    Typing, UserName, View,
+    Body, DeviceId, Entry, Epoch, EventAction, EventRules, Limits, MessageId, Muted, Rejection,
+    Role, RoomName, Seq, Space, Token, Typing, UserName, View,
 };
 
+pub use self::custom::CustomPost;
 pub(crate) use self::pending_reply::{DraftReply, PendingReply, ReadyReply};
 use super::{event::RoomState, ports::PageRange};
 
@@ -147,6 +149,8 @@ pub enum Request {
         /// The client's id of the message.
         id: Option<MessageId>,
     },
+    /// An event of the application, for which there is a rule.
+    Custom(Box<CustomPost>),
     /// `presence`: which of these users are online.
     Presence {
         /// The users.
@@ -174,6 +178,10 @@ impl Request {
                 Some(View::Room(room)) => return Some(room),
                 Some(View::Direct(_) | View::Inbox) => return None,
             },
+            Self::Custom(post) => match post.rule.action {
+                EventAction::ToRoom(_) => &post.room,
+                EventAction::ToUser { .. } | EventAction::Acknowledge => return None,
+            },
             Self::Identify { .. }
             | Self::Auth { .. }
             | Self::SingleChat { .. }
@@ -188,6 +196,10 @@ impl Request {
         match self {
             // The author of the message to delete is not known yet.
             Self::Invite { .. } | Self::Kick { .. } | Self::Delete { .. } => role.may_moderate(),
+            Self::Custom(post) => match &post.rule.action {
+                EventAction::ToRoom(action) => role >= action.role,
+                EventAction::ToUser { .. } | EventAction::Acknowledge => true,
+            },
             _ => role.may_send(),
         }
     }
@@ -208,6 +220,17 @@ pub struct RoomPost {
     pub body: Body,
     /// The client's id of the message.
     pub id: Option<MessageId>,
+}
+
+/// What the meaning of a request depends on.
+#[derive(Clone, Copy, Debug)]
+pub struct RequestContext<'a> {
+    /// The size limits.
+    pub limits: &'a Limits,
+    /// The rules for events of the application.
+    pub events: &'a EventRules,
+    /// The space of the connection.
+    pub space: &'a Space,
 }
 
 /// The answer to a request.

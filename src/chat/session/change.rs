@@ -20,7 +20,7 @@ impl Session {
         body: Body,
         answer: ReplyCallback,
     ) {
-        match self.target(of, seq).await {
+        match self.target(of, seq, ChangeKind::Edit).await {
             Err(rejection) => answer(Err(rejection)),
             Ok(target) if !target.is_own => answer(Err(Rejection::Forbidden)),
             Ok(target) => self.submit(target, DraftAct::Edit { of: seq, body }, answer).await,
@@ -29,7 +29,7 @@ impl Session {
 
     /// `delete message`: permitted for the author and for a room's admins.
     pub(super) async fn delete(&mut self, of: Option<View>, seq: Seq, answer: ReplyCallback) {
-        match self.target(of, seq).await {
+        match self.target(of, seq, ChangeKind::Deletion).await {
             Err(rejection) => answer(Err(rejection)),
             Ok(target) if !target.enough()(target.role) => answer(Err(Rejection::Forbidden)),
             Ok(target) => self.submit(target, DraftAct::Delete { of: seq }, answer).await,
@@ -37,7 +37,12 @@ impl Session {
     }
 
     /// Finds the message to change.
-    async fn target(&mut self, of: Option<View>, seq: Seq) -> Result<Target, Rejection> {
+    async fn target(
+        &mut self,
+        of: Option<View>,
+        seq: Seq,
+        act: ChangeKind,
+    ) -> Result<Target, Rejection> {
         let (place, role) = self.place(of)?;
         self.check_rate()?;
         // Direct conversations and inboxes have no admins.
@@ -50,7 +55,11 @@ impl Session {
         }
         let message = self.chat.store.message(&place, seq).await;
         let message = message.map_err(|fault| unavailable(&fault))?;
-        let message = message.filter(|it| it.kind != MessageKind::Notification);
+        let is_changeable = |it: &PostedMessage| match act {
+            ChangeKind::Edit => it.kind.is_editable(),
+            ChangeKind::Deletion => it.kind != MessageKind::Notification,
+        };
+        let message = message.filter(is_changeable);
         let PostedMessage { id, author, guest_session, kind } =
             message.ok_or(Rejection::NoSuchMessage)?;
         // An earlier guest of the same name is another author.
@@ -69,10 +78,17 @@ impl Session {
         let draft_reply = DraftReply::Changed { at: now, is_own };
         let reply = PendingReply { draft_reply, callback: answer };
         let draft = author.draft(place, id, now, act);
-        let except = self.excluded_connection(kind);
+        let except = self.excluded_connection(&kind);
         let origin = self.registration.id();
         self.chat.journal.append(PendingDraft { draft, origin, except, reply }).await;
     }
+}
+
+/// What a request does to a message.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+enum ChangeKind {
+    Edit,
+    Deletion,
 }
 
 /// A message to change.

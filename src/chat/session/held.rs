@@ -73,7 +73,13 @@ impl Session {
             return Some((request, answer));
         }
         match request {
-            Request::Send(_) | Request::GroupChat(_) | Request::SingleChat { .. } => {
+            Request::Custom(post) if !post.needs_identity() => {
+                Some((Request::Custom(post), answer))
+            }
+            Request::Send(_)
+            | Request::GroupChat(_)
+            | Request::SingleChat { .. }
+            | Request::Custom(_) => {
                 if matches!(self.held, HeldPosts::Undecided) {
                     self.held = self.decide_on_posts();
                 }
@@ -108,6 +114,7 @@ impl Session {
                 Request::SingleChat { to, body, id } => {
                     self.single_chat(to, body, id, answer).await;
                 }
+                Request::Custom(post) => self.custom(*post, answer).await,
                 _ => answer(Err(Rejection::NotIdentified)),
             }
         }

@@ -192,6 +192,8 @@ impl Session {
             scope: self.scope(&claims),
             since: &self.origin.since,
         };
+        // The rooms are received as a member from here on.
+        self.listener = None;
         let AttachOutcome { other_devices, behind } = name_claim.attach(request, welcome);
         if self.chat.rules.devices == DevicePolicy::Newest {
             hub::close_outboxes(other_devices, CloseReason::Replaced);

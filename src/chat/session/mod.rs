@@ -8,6 +8,7 @@
 mod auth;
 mod author;
 mod change;
+mod custom;
 mod held;
 mod history;
 mod identify;
@@ -28,13 +29,13 @@ use self::{
     held::HeldPosts,
 };
 use super::{
-    Chat, ReplyCallback, Request,
-    hub::{ConnectionRegistration, LiveRoom, NameClaim},
+    Chat, ChatRules, ReplyCallback, Request, RequestContext,
+    hub::{ConnectionRegistration, ListenerRegistration, LiveRoom, NameClaim},
     ports::{Claims, Fault, Outbox},
 };
 use crate::domain::{
-    CloseReason, Conversation, DeviceId, Place, RateLimiter, Rejection, Role, RoomName, Seq, Space,
-    Token, UserName, View,
+    CloseReason, Conversation, DeviceId, Place, RateLimiter, Rejection, Role, RoomName, RuleNumber,
+    Seq, Space, Token, UserName, View,
 };
 
 /// See the module.
@@ -44,7 +45,11 @@ pub struct Session {
     origin: SessionOrigin,
     outbox: Arc<dyn Outbox>,
     rate_limiter: RateLimiter,
+    /// One for each rule with a pace of its own whose events were sent.
+    event_rate_limiters: Vec<(RuleNumber, RateLimiter)>,
     identity: Option<SessionIdentity>,
+    /// Of an anonymous session.
+    listener: Option<ListenerRegistration>,
     held: HeldPosts,
     // Last, so that the rooms are left before the connection is removed.
     registration: ConnectionRegistration,
@@ -116,10 +121,18 @@ impl Session {
             origin,
             outbox,
             rate_limiter: RateLimiter::default(),
+            event_rate_limiters: Vec::new(),
             identity: None,
+            listener: None,
             held: HeldPosts::default(),
             registration,
         }
+    }
+
+    /// What the meaning of this session's requests depends on.
+    pub fn request_context(&self) -> RequestContext<'_> {
+        let ChatRules { limits, events, .. } = &self.chat.rules;
+        RequestContext { limits, events, space: &self.origin.space }
     }
 
     /// Handles one request. `answer` is called exactly once; for a message, once it is on disk. A
@@ -152,6 +165,7 @@ impl Session {
             Request::History { of, range, limit } => {
                 self.history(of, (range, limit), answer).await;
             }
+            Request::Custom(post) => self.custom(*post, answer).await,
             Request::Presence { users } => {
                 let reply = self.presence(users).await;
                 answer(reply);
@@ -204,7 +218,7 @@ impl Session {
     }
 
     fn check_rate(&mut self) -> Result<(), Rejection> {
-        self.rate_limiter.acquire(self.chat.hub.now(), &self.chat.rules.limits)
+        self.rate_limiter.acquire(self.chat.hub.now(), self.chat.rules.limits.message_pace())
     }
 
     /// The named room, or the default room.
@@ -234,12 +248,12 @@ impl Session {
     fn author(
         &self,
         conversation: &Conversation,
-        enough: fn(Role) -> bool,
+        enough: impl Fn(Role) -> bool,
     ) -> Result<Author, Rejection> {
         let identity = self.identity()?;
         let Rights { rooms, global_role, guest, .. } = &identity.rights;
         let least =
-            |room| rooms.grant(room).least(*global_role, enough).ok_or(Rejection::NotMember);
+            |room| rooms.grant(room).least(*global_role, &enough).ok_or(Rejection::NotMember);
         let needs = conversation.room().map(least).transpose()?;
         Ok(Author { user: identity.user().clone(), guest_session: guest.clone(), needs })
     }

@@ -17,11 +17,13 @@ use crate::{
 };
 
 /// A checked message.
-struct CheckedMessage {
-    place: Place,
-    kind: MessageKind,
-    body: Body,
-    id: Option<MessageId>,
+pub(super) struct CheckedMessage {
+    pub(super) place: Place,
+    pub(super) kind: MessageKind,
+    pub(super) body: Body,
+    pub(super) id: Option<MessageId>,
+    /// The sending connection, if it does not receive the message.
+    pub(super) except: Option<ConnectionId>,
 }
 
 impl Session {
@@ -40,9 +42,10 @@ impl Session {
             Ok(()) => Place::room(&self.origin.space, &room),
             Err(rejection) => return answer(Err(rejection)),
         };
-        let message = CheckedMessage { place, kind, body, id };
+        let except = self.excluded_connection(&kind);
+        let message = CheckedMessage { place, kind, body, id, except };
         let posted = |id, at| DraftReply::Posted { id, at, room };
-        self.submit_message(message, posted, answer).await;
+        self.submit_message(message, Role::may_send, posted, answer).await;
     }
 
     fn may_send(&mut self, room: &RoomName) -> Result<(), Rejection> {
@@ -63,8 +66,9 @@ impl Session {
             Ok((me, online)) => {
                 let place = self.place_of(Conversation::direct(me, to.clone()));
                 let posted = |id, at| DraftReply::PostedTo { id, at, to, online };
-                let message = CheckedMessage { place, kind: MessageKind::SingleChat, body, id };
-                self.submit_message(message, posted, answer).await;
+                let (kind, except) = (MessageKind::SingleChat, Some(self.registration.id()));
+                let message = CheckedMessage { place, kind, body, id, except };
+                self.submit_message(message, Role::may_send, posted, answer).await;
             }
         }
     }
@@ -88,8 +92,9 @@ impl Session {
             Ok((_, online)) => {
                 let place = self.place_of(Conversation::Inbox(to.clone()));
                 let posted = |id, at| DraftReply::PostedTo { id, at, to, online };
-                let message = CheckedMessage { place, kind: MessageKind::Notification, body, id };
-                self.submit_message(message, posted, answer).await;
+                let kind = MessageKind::Notification;
+                let message = CheckedMessage { place, kind, body, id, except: None };
+                self.submit_message(message, Role::may_send, posted, answer).await;
             }
         }
     }
@@ -98,29 +103,36 @@ impl Session {
     async fn recipient(&mut self, to: &UserName) -> Result<(UserName, bool), Rejection> {
         let me = self.identity()?.user().clone();
         self.check_rate()?;
-        let (chat, space) = (&self.chat, &self.origin.space);
-        // A user of this node may not be in the store yet.
-        if !chat.hub.users.is_present(space, to) {
-            let known = chat.store.user_exists(space, to).await;
-            if !known.map_err(|fault| unavailable(&fault))? {
-                return Err(Rejection::NoSuchUser);
-            }
-        }
-        if !chat.hub.users.devices(space, to).is_empty() {
+        self.check_known(to).await?;
+        if !self.chat.hub.users.devices(&self.origin.space, to).is_empty() {
             return Ok((me, true));
         }
         let online = self.is_online_remotely(to).await?;
         Ok((me, online))
     }
 
-    async fn submit_message(
+    /// Rejects a user who has never connected.
+    pub(super) async fn check_known(&self, user: &UserName) -> Result<(), Rejection> {
+        let (chat, space) = (&self.chat, &self.origin.space);
+        // A user of this node may not be in the store yet.
+        if chat.hub.users.is_present(space, user) {
+            return Ok(());
+        }
+        let known = chat.store.user_exists(space, user).await;
+        let known = known.map_err(|fault| unavailable(&fault))?;
+        if known { Ok(()) } else { Err(Rejection::NoSuchUser) }
+    }
+
+    /// Hands a message to the journal. `enough` are the roles in a room that permit it.
+    pub(super) async fn submit_message(
         &self,
         message: CheckedMessage,
+        enough: impl Fn(Role) -> bool,
         posted: impl FnOnce(MessageId, OffsetDateTime) -> DraftReply,
         answer: ReplyCallback,
     ) {
-        let CheckedMessage { place, kind, body, id } = message;
-        let author = match self.author(&place.conversation, Role::may_send) {
+        let CheckedMessage { place, kind, body, id, except } = message;
+        let author = match self.author(&place.conversation, enough) {
             Ok(author) => author,
             Err(rejection) => return answer(Err(rejection)),
         };
@@ -128,15 +140,14 @@ impl Session {
         let at = self.chat.clock.now();
         let reply = PendingReply { draft_reply: posted(id.clone(), at), callback: answer };
         let draft = author.draft(place, id, at, DraftAct::Say { kind, body });
-        let except = self.excluded_connection(kind);
         let origin = self.registration.id();
         self.chat.journal.append(PendingDraft { draft, origin, except, reply }).await;
     }
 
     /// The sending connection, if messages of this kind are not delivered to it.
-    pub(super) fn excluded_connection(&self, kind: MessageKind) -> Option<ConnectionId> {
+    pub(super) fn excluded_connection(&self, kind: &MessageKind) -> Option<ConnectionId> {
         match kind {
-            MessageKind::Message | MessageKind::Notification => None,
+            MessageKind::Message | MessageKind::Notification | MessageKind::Custom(_) => None,
             MessageKind::GroupChat | MessageKind::SingleChat => Some(self.registration.id()),
         }
     }

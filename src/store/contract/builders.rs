@@ -8,18 +8,27 @@ use crate::{
         Outcome, PageLimit, PageRange, Store, UserSeen,
     },
     domain::{
-        Act, Body, Content, Conversation, Entry, JoinMode, Log, Member, MessageId, MessageKind,
-        NodeId, Place, Position, Role, RoomName, Seq, Space, UserName,
+        Act, Body, Content, Conversation, Entry, EventName, JoinMode, Log, Member, MessageId,
+        MessageKind, NodeId, Place, Position, Role, RoomName, Seq, Space, UserName,
     },
 };
 
-/// All kinds of messages.
-pub(crate) const KINDS: [MessageKind; 4] = [
-    MessageKind::Message,
-    MessageKind::GroupChat,
-    MessageKind::SingleChat,
-    MessageKind::Notification,
-];
+/// All kinds of messages, with two events of the application.
+pub(crate) fn kinds() -> Vec<MessageKind> {
+    vec![
+        MessageKind::Message,
+        MessageKind::GroupChat,
+        MessageKind::SingleChat,
+        MessageKind::Notification,
+        custom("move"),
+        custom("stop"),
+    ]
+}
+
+/// An event of the application.
+pub(crate) fn custom(name: &str) -> MessageKind {
+    MessageKind::Custom(EventName::from_raw(name))
+}
 
 /// The join of most tests.
 pub(crate) const JOIN: MemberChange = MemberChange::Join(JoinMode::As(Role::Member));

@@ -83,7 +83,7 @@ pub(super) async fn equal_names_in_other_spaces_and_kinds_are_other_places(store
 
 pub(super) async fn stored_entries_round_trip(store: &dyn Store) {
     let mut expected = Vec::new();
-    for (n, kind) in (1..).zip(KINDS) {
+    for (n, kind) in (1..).zip(kinds()) {
         let id = format!("!~{n}");
         let author = format!("Zoë 🦀 {n}");
         let draft = Draft { author: user(&author), ..draft("Straße", &id, "{\"a\":1}") };

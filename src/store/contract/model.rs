@@ -110,7 +110,7 @@ fn change() -> impl Strategy<Value = Change> {
 fn any_draft() -> impl Strategy<Value = Draft> {
     let kind = prop_oneof![
         4 => Just(MessageKind::Message),
-        1 => prop::sample::select(KINDS.to_vec()),
+        1 => prop::sample::select(kinds()),
     ];
     let act = prop_oneof![
         4 => (kind, any_body()).prop_map(|(kind, body)| DraftAct::Say { kind, body }),

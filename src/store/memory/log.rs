@@ -107,24 +107,24 @@ impl MemoryConversation {
 
     pub(super) fn message(&self, seq: Seq) -> Option<PostedMessage> {
         let entry = self.get(seq)?;
-        let Act::Said { kind, .. } = entry.act else { return None };
+        let Act::Said { kind, .. } = &entry.act else { return None };
         Some(PostedMessage {
             id: entry.id.clone(),
             author: entry.author.clone(),
             guest_session: self.guest_sessions.get(&seq).cloned(),
-            kind,
+            kind: kind.clone(),
         })
     }
 
     pub(super) fn apply_draft(&mut self, draft: &Draft) -> Outcome {
         match &draft.act {
-            DraftAct::Say { kind, body } => self.add_message(draft, *kind, body),
+            DraftAct::Say { kind, body } => self.add_message(draft, kind, body),
             DraftAct::Edit { of, body } => self.edit(draft, *of, body),
             DraftAct::Delete { of } => self.delete(draft, *of),
         }
     }
 
-    fn add_message(&mut self, draft: &Draft, kind: MessageKind, body: &Body) -> Outcome {
+    fn add_message(&mut self, draft: &Draft, kind: &MessageKind, body: &Body) -> Outcome {
         let is_first = |it: &&Entry| {
             it.is_message()
                 && it.author == draft.author
@@ -136,7 +136,7 @@ impl MemoryConversation {
         }
         let before = self.head;
         let content = Content::Body { body: body.clone(), edited_at: None };
-        self.push(draft, before.next_message(), Act::Said { kind, content });
+        self.push(draft, before.next_message(), Act::Said { kind: kind.clone(), content });
         self.said_at = draft.at.truncate_to_millisecond();
         let participants = match &draft.place.conversation {
             DomainConversation::Room(_) => Vec::new(),
@@ -155,9 +155,7 @@ impl MemoryConversation {
 
     fn edit(&mut self, draft: &Draft, of: Seq, body: &Body) -> Outcome {
         let can_be_edited = self.get(of).is_some_and(|entry| match &entry.act {
-            Act::Said { kind, content } => {
-                *kind != MessageKind::Notification && *content != Content::Removed
-            }
+            Act::Said { kind, content } => kind.is_editable() && *content != Content::Removed,
             Act::Edited { .. } | Act::Deleted { .. } => false,
         });
         if !can_be_edited {
@@ -246,13 +244,13 @@ impl MemoryConversation {
 }
 
 /// The outcome of a draft with the identity of `first`.
-fn repeat_outcome(first: &Entry, kind: MessageKind, body: &Body) -> Outcome {
+fn repeat_outcome(first: &Entry, kind: &MessageKind, body: &Body) -> Outcome {
     let is_same = match &first.act {
         Act::Said { kind: said, content: Content::Body { body: it, edited_at: None } } => {
-            *said == kind && it == body
+            said == kind && it == body
         }
         // The original body is not stored any more.
-        Act::Said { kind: said, .. } => *said == kind,
+        Act::Said { kind: said, .. } => said == kind,
         Act::Edited { .. } | Act::Deleted { .. } => false,
     };
     if is_same { Outcome::Duplicate { seq: first.seq(), at: first.at } } else { Outcome::Conflict }

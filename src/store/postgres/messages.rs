@@ -30,7 +30,7 @@ macro_rules! find {
                     AND member.conversation = given.conversation OFFSET 0
             ) AS member ON true
             LEFT JOIN LATERAL (
-                SELECT seq, at, kind, edited_at, deletion, body, attachments FROM message
+                SELECT seq, at, kind, event, edited_at, deletion, body, attachments FROM message
                 WHERE message.conversation = given.conversation AND message.target IS NULL AND "#,
             $said,
             r#" OFFSET 0
@@ -60,10 +60,11 @@ const FIND_TARGETS: &str = find!(
 // is changed by one of them.
 const WRITE: &str = r#"WITH entry AS (
         INSERT INTO message
-            (conversation, seq, messages, at, author, stay, id, kind, target, body, attachments)
+            (conversation, seq, messages, at, author, stay, id, kind, target, body, attachments,
+                event)
         SELECT * FROM unnest($9::bigint[], $10::bigint[], $11::bigint[], $12::bigint[],
             $13::text[], $14::text[], $15::text[], $16::bigint[], $17::bigint[], $18::text[],
-            $19::bytea[])
+            $19::bytea[], $20::text[])
     ), added AS (
         INSERT INTO member (space, "user", conversation, role, joined, read, read_messages, muted)
         SELECT * FROM unnest($1::text[], $2::text[], $3::bigint[], $4::bigint[], $5::bigint[],
@@ -71,13 +72,13 @@ const WRITE: &str = r#"WITH entry AS (
         ON CONFLICT DO NOTHING RETURNING conversation
     ), pointed AS (
         UPDATE member SET read = given.read, read_messages = given.read_messages
-        FROM unnest($20::text[], $21::text[], $22::bigint[], $23::bigint[], $24::bigint[])
+        FROM unnest($21::text[], $22::text[], $23::bigint[], $24::bigint[], $25::bigint[])
             AS given (space, name, conversation, read, read_messages)
         WHERE member.space = given.space AND member."user" = given.name
             AND member.conversation = given.conversation AND member.read < given.read
     ), revised AS (
         UPDATE "user" SET revision = revision + 1, kept = true
-        FROM unnest($25::text[], $26::text[]) AS given (space, name)
+        FROM unnest($26::text[], $27::text[]) AS given (space, name)
         WHERE "user".space = given.space AND "user".name = given.name
     )
     UPDATE conversation SET head = given.head, messages = given.messages,
@@ -88,7 +89,7 @@ const WRITE: &str = r#"WITH entry AS (
             sum(members) AS members
         FROM (
             SELECT *, 0 AS members
-            FROM unnest($27::bigint[], $28::bigint[], $29::bigint[], $30::bigint[])
+            FROM unnest($28::bigint[], $29::bigint[], $30::bigint[], $31::bigint[])
                 AS given (id, head, messages, said_at)
             UNION ALL SELECT conversation, NULL, NULL, NULL, 1 FROM added
         ) AS part GROUP BY id
@@ -169,6 +170,7 @@ fn bind_entries<'q>(
 ) -> Result<PgQuery<'q>, sqlx::Error> {
     let rows: Result<Vec<_>, _> = entries.iter().map(|entry| EntryRow::of(*entry)).collect();
     let rows = rows?;
+    let events: Vec<_> = rows.iter().map(|it| it.event).collect();
     Ok(query
         .bind(rows.iter().map(|it| it.conversation).collect::<Vec<_>>())
         .bind(rows.iter().map(|it| row::seq_number(it.position.seq)).collect::<Vec<_>>())
@@ -180,7 +182,8 @@ fn bind_entries<'q>(
         .bind(rows.iter().map(|it| it.kind).collect::<Vec<_>>())
         .bind(rows.iter().map(|it| it.target).collect::<Vec<_>>())
         .bind(rows.iter().map(|it| it.body).collect::<Vec<_>>())
-        .bind(rows.into_iter().map(|it| it.attachments).collect::<Vec<_>>()))
+        .bind(rows.into_iter().map(|it| it.attachments).collect::<Vec<_>>())
+        .bind(events))
 }
 
 fn bind_reads<'q>(query: PgQuery<'q>, member_updates: &MemberUpdates<'q>) -> PgQuery<'q> {

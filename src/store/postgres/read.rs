@@ -32,7 +32,7 @@ const MEMBER: &str = r#"SELECT role, joined, read, read_messages, muted FROM con
         AND member.conversation = conversation.id
     WHERE conversation.space = $1 AND kind = $2 AND one = $3 AND other = $4"#;
 
-const MESSAGE: &str = "SELECT id, author, stay, kind FROM message
+const MESSAGE: &str = "SELECT id, author, stay, kind, event FROM message
     WHERE conversation = (SELECT id FROM conversation
         WHERE space = $1 AND kind = $2 AND one = $3 AND other = $4)
         AND seq = $5 AND target IS NULL";
@@ -50,7 +50,7 @@ macro_rules! page {
             $order,
             " ROWS BETWEEN UNBOUNDED PRECEDING AND 1 PRECEDING) AS used
                 FROM (
-                    SELECT entry.seq, entry.messages, entry.at, entry.kind, entry.target,
+                    SELECT entry.seq, entry.messages, entry.at, entry.kind, entry.event, entry.target,
                         entry.edited_at, entry.author, entry.id,
                         coalesce(entry.body, said.body) AS body,
                         coalesce(entry.attachments, said.attachments) AS attachments

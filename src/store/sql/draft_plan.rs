@@ -34,7 +34,7 @@ pub(crate) enum Rewritten<'a> {
 #[derive(Debug)]
 pub(crate) struct PriorMessage<'a> {
     pub(crate) at: OffsetDateTime,
-    pub(crate) kind: MessageKind,
+    pub(crate) kind: Cow<'a, MessageKind>,
     pub(crate) content: ContentState<'a>,
 }
 
@@ -118,13 +118,13 @@ impl<'a> Planner<'a> {
             return Outcome::NotPermitted(role);
         }
         match &draft.act {
-            DraftAct::Say { kind, body } => self.add_message(draft, *kind, body),
+            DraftAct::Say { kind, body } => self.add_message(draft, kind, body),
             DraftAct::Edit { of, body } => self.edit(draft, *of, body),
             DraftAct::Delete { of } => self.delete(draft, *of),
         }
     }
 
-    fn add_message(&mut self, draft: &'a Draft, kind: MessageKind, body: &'a Body) -> Outcome {
+    fn add_message(&mut self, draft: &'a Draft, kind: &'a MessageKind, body: &'a Body) -> Outcome {
         let first = self.first_seqs.get(&message_key(draft)).map(|seq| (&draft.place, *seq));
         if let Some((place, seq)) = first
             && let Some(message) = self.messages.get(&(place, seq))
@@ -135,7 +135,10 @@ impl<'a> Planner<'a> {
         let (at, content) =
             (draft.at.truncate_to_millisecond(), ContentState::Original(Cow::Borrowed(body)));
         self.first_seqs.insert(message_key(draft), position.seq);
-        self.messages.insert((&draft.place, position.seq), PriorMessage { at, kind, content });
+        self.messages.insert(
+            (&draft.place, position.seq),
+            PriorMessage { at, kind: Cow::Borrowed(kind), content },
+        );
         Outcome::Stored(position)
     }
 
@@ -144,7 +147,7 @@ impl<'a> Planner<'a> {
             return Outcome::NoMessage;
         };
         let is_gone = matches!(message.content, ContentState::Deleted { .. });
-        if is_gone || message.kind == MessageKind::Notification {
+        if is_gone || !message.kind.is_editable() {
             return Outcome::NoMessage;
         }
         message.content = ContentState::Edited;
@@ -181,12 +184,12 @@ impl<'a> Planner<'a> {
 
 impl PriorMessage<'_> {
     /// The outcome of a draft with the identity of this message.
-    fn repeat_outcome(&self, seq: Seq, kind: MessageKind, body: &Body) -> Outcome {
+    fn repeat_outcome(&self, seq: Seq, kind: &MessageKind, body: &Body) -> Outcome {
         let is_same_content = match &self.content {
             ContentState::Original(first) => **first == *body,
             ContentState::Edited | ContentState::Deleted { .. } => true,
         };
-        if self.kind == kind && is_same_content {
+        if *self.kind == *kind && is_same_content {
             Outcome::Duplicate { seq, at: self.at }
         } else {
             Outcome::Conflict
@@ -200,7 +203,7 @@ mod tests {
     use crate::store::contract::{at, body, delete, draft, edit, room, seq, time, user};
 
     fn known(n: u64, content: ContentState<'_>) -> DraftContext<'_> {
-        let message = PriorMessage { at: time(5), kind: MessageKind::Message, content };
+        let message = PriorMessage { at: time(5), kind: Cow::Owned(MessageKind::Message), content };
         DraftContext { role: None, message: Some((seq(n), message)) }
     }
 

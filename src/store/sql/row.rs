@@ -16,8 +16,8 @@ use super::{
 use crate::{
     chat::ports::{Draft, Membership, PostedMessage},
     domain::{
-        Act, Body, Content, Conversation, Entry, Log, Member, MessageId, MessageKind, Muted, Place,
-        Position, Role, RoomName, Seq, Space, UserName,
+        Act, Body, Content, Conversation, Entry, EventName, Log, Member, MessageId, MessageKind,
+        Muted, Place, Position, Role, RoomName, Seq, Space, UserName,
     },
 };
 
@@ -130,27 +130,39 @@ pub(crate) fn stay(draft: &Draft) -> &str {
     draft.guest_session.as_deref().unwrap_or_default()
 }
 
-/// Reads the columns `id, author, stay, kind` of a message.
+/// Reads the columns `id, author, stay, kind, event` of a message.
 pub(crate) fn posted_message(row: &impl Columns) -> Result<PostedMessage, ColumnError> {
     let stay = row.text("stay")?;
     Ok(PostedMessage {
         id: MessageId::from_raw(row.text("id")?),
         author: UserName::from_raw(row.text("author")?),
         guest_session: (!stay.is_empty()).then(|| stay.into()),
-        kind: kind(row.int("kind")?)?,
+        kind: kind(row)?,
     })
 }
 
-pub(crate) fn kind_number(kind: MessageKind) -> i64 {
+/// A kind as the columns `kind, event`. An event of the application has the number of a message,
+/// because the tables of earlier versions check the numbers.
+pub(crate) fn kind_columns(kind: &MessageKind) -> (i64, Option<&str>) {
     match kind {
-        MessageKind::Message => 0,
-        MessageKind::GroupChat => 1,
-        MessageKind::SingleChat => 2,
-        MessageKind::Notification => 3,
+        MessageKind::Message => (0, None),
+        MessageKind::GroupChat => (1, None),
+        MessageKind::SingleChat => (2, None),
+        MessageKind::Notification => (3, None),
+        MessageKind::Custom(name) => (0, Some(name.as_raw())),
     }
 }
 
-fn kind(number: i64) -> Result<MessageKind, ColumnError> {
+/// Reads the columns `kind, event` of a message.
+fn kind(row: &impl Columns) -> Result<MessageKind, ColumnError> {
+    let event = row.maybe_text("event")?;
+    event.map_or_else(
+        || numbered_kind(row.int("kind")?),
+        |name| Ok(MessageKind::Custom(EventName::from_raw(name))),
+    )
+}
+
+fn numbered_kind(number: i64) -> Result<MessageKind, ColumnError> {
     match number {
         0 => Ok(MessageKind::Message),
         1 => Ok(MessageKind::GroupChat),
@@ -213,14 +225,14 @@ fn body(row: &impl Columns) -> Result<Option<Body>, ColumnError> {
     Ok(Some(Body::from_raw(json.into(), unframe(row.maybe_bytes("attachments")?)?)))
 }
 
-/// Reads the columns `seq, messages, at, kind, target, edited_at, author, id, body, attachments`;
-/// in an edit, the last two are those of the message.
+/// Reads the columns `seq, messages, at, kind, event, target, edited_at, author, id, body,
+/// attachments`; in an edit, the last two are those of the message.
 pub(crate) fn entry(row: &impl Columns, place: &Place) -> Result<Entry, ColumnError> {
     let of = || seq(row.int("target")?);
     let act = match row.int("kind")? {
         EDIT => Act::Edited { of: of()?, body: body(row)? },
         DELETION => Act::Deleted { of: of()? },
-        number => Act::Said { kind: kind(number)?, content: content(row)? },
+        _ => Act::Said { kind: kind(row)?, content: content(row)? },
     };
     Ok(Entry {
         place: place.clone(),
@@ -238,7 +250,7 @@ fn content(row: &impl Columns) -> Result<Content, ColumnError> {
     Ok(Content::Body { body, edited_at })
 }
 
-/// Reads the columns `seq, at, kind, edited_at, deletion, deleted_at, body, attachments` of a
+/// Reads the columns `seq, at, kind, event, edited_at, deletion, deleted_at, body, attachments` of a
 /// message.
 pub(crate) fn message(row: &impl Columns) -> Result<(Seq, PriorMessage<'static>), ColumnError> {
     let content_state = match (row.maybe_int("deletion")?, content(row)?) {
@@ -248,8 +260,8 @@ pub(crate) fn message(row: &impl Columns) -> Result<(Seq, PriorMessage<'static>)
         (None, Content::Body { body, edited_at: None }) => ContentState::Original(Cow::Owned(body)),
         (None, Content::Body { .. } | Content::Removed) => ContentState::Edited,
     };
-    let (at, kind) = (time(row.int("at")?)?, kind(row.int("kind")?)?);
-    Ok((seq(row.int("seq")?)?, PriorMessage { at, kind, content: content_state }))
+    let (at, kind) = (time(row.int("at")?)?, kind(row)?);
+    Ok((seq(row.int("seq")?)?, PriorMessage { at, kind: Cow::Owned(kind), content: content_state }))
 }
 
 #[cfg(test)]
@@ -285,7 +297,7 @@ mod tests {
     fn truncated_attachment_is_an_error() {
         assert!(unframe(Some(&[2, 0, 0, 0, 7])).is_err());
         assert!(unframe(Some(&[2, 0, 0])).is_err());
-        assert!(kind(EDIT).is_err());
+        assert!(numbered_kind(EDIT).is_err());
         assert!(seq(-1).is_err());
     }
 }

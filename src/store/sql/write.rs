@@ -16,7 +16,7 @@ use crate::{
 };
 
 /// An entry as the columns `conversation, seq, messages, at, author, stay, id, kind, target, body,
-/// attachments`.
+/// attachments, event`.
 #[derive(Debug)]
 pub(crate) struct EntryRow<'a> {
     pub(crate) conversation: i64,
@@ -29,6 +29,7 @@ pub(crate) struct EntryRow<'a> {
     pub(crate) target: Option<i64>,
     pub(crate) body: Option<&'a str>,
     pub(crate) attachments: Option<Vec<u8>>,
+    pub(crate) event: Option<&'a str>,
 }
 
 impl<'a> EntryRow<'a> {
@@ -37,11 +38,11 @@ impl<'a> EntryRow<'a> {
         (conversation, position, draft): (i64, Position, &'a Draft),
     ) -> Result<Self, ColumnError> {
         let Draft { place: _, id, author, guest_session: _, needs: _, at, act } = draft;
-        let (kind, target, body) = match act {
-            DraftAct::Say { kind, body } => (row::kind_number(*kind), None, Some(body)),
+        let ((kind, event), target, body) = match act {
+            DraftAct::Say { kind, body } => (row::kind_columns(kind), None, Some(body)),
             // The new body is in the row of the message.
-            DraftAct::Edit { of, body: _ } => (row::EDIT, Some(row::seq_number(*of)), None),
-            DraftAct::Delete { of } => (row::DELETION, Some(row::seq_number(*of)), None),
+            DraftAct::Edit { of, body: _ } => ((row::EDIT, None), Some(row::seq_number(*of)), None),
+            DraftAct::Delete { of } => ((row::DELETION, None), Some(row::seq_number(*of)), None),
         };
         let (body, attachments) = row::body_columns(body)?;
         Ok(Self {
@@ -55,6 +56,7 @@ impl<'a> EntryRow<'a> {
             target,
             body,
             attachments,
+            event,
         })
     }
 }

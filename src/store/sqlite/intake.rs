@@ -34,15 +34,15 @@ const MESSAGES_MAX: usize = 2048;
 const BYTES_MAX: usize = 1 << 20;
 
 pub(super) const APPEND: &str = "INSERT INTO intake \
-        (conversation, seq, messages, at, author, stay, id, kind, body, attachments) \
-    VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8, ?9, ?10)";
+        (conversation, seq, messages, at, author, stay, id, kind, body, attachments, event) \
+    VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8, ?9, ?10, ?11)";
 
 const FIND_PLACES: &str = "SELECT DISTINCT space, conversation.kind, one, other \
     FROM intake JOIN conversation ON conversation.id = intake.conversation";
 
 const MOVE_MESSAGES: &str = "INSERT INTO message \
-        (conversation, seq, messages, at, author, stay, id, kind, body, attachments) \
-    SELECT conversation, seq, messages, at, author, stay, id, kind, body, attachments \
+        (conversation, seq, messages, at, author, stay, id, kind, body, attachments, event) \
+    SELECT conversation, seq, messages, at, author, stay, id, kind, body, attachments, event \
         FROM intake ORDER BY conversation, seq";
 
 // The other columns of a group are of the row with the last seq.
@@ -190,8 +190,9 @@ impl Waiting {
         for (draft, position) in stored {
             let id = conversation_id(logs, &draft.place)?;
             let entry = EntryRow::of((id, *position, draft))?;
-            let EntryRow { conversation, at, author, stay, id, kind, body, attachments, .. } =
-                entry;
+            let EntryRow {
+                conversation, at, author, stay, id, kind, body, attachments, event, ..
+            } = entry;
             let (seq, messages) = (row::seq_number(position.seq), row::number(position.messages));
             let attachments = attachments.as_deref();
             statement.execute((
@@ -205,6 +206,7 @@ impl Waiting {
                 kind,
                 body,
                 attachments,
+                event,
             ))?;
             self.move_head(logs, &draft.place, *position);
             self.identities.insert(self.identity(draft));

@@ -25,7 +25,7 @@ pub(super) const FIND_ROLE: &str =
 macro_rules! find_message {
     ($condition:literal) => {
         concat!(
-            "SELECT said.seq, said.at, said.kind, said.edited_at, said.deletion, \
+            "SELECT said.seq, said.at, said.kind, said.event, said.edited_at, said.deletion, \
                 entry.at AS deleted_at, said.body, said.attachments \
             FROM message AS said LEFT JOIN message AS entry \
                 ON entry.conversation = said.conversation AND entry.seq = said.deletion \
@@ -42,8 +42,8 @@ pub(super) const FIND_TARGET: &str = find_message!("said.seq = ?2");
 
 // Inserts nothing if the message is stored.
 pub(super) const WRITE_ENTRY: &str = "INSERT INTO message (conversation, seq, messages, at, \
-        author, stay, id, kind, target, body, attachments) \
-    VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8, ?9, ?10, ?11) \
+        author, stay, id, kind, target, body, attachments, event) \
+    VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8, ?9, ?10, ?11, ?12) \
     ON CONFLICT (id, conversation, author, stay) WHERE target IS NULL DO NOTHING";
 
 pub(super) const REWRITE: &str = "UPDATE message \
@@ -116,6 +116,7 @@ pub(super) fn write(
             target,
             body,
             attachments,
+            event,
         } = EntryRow::of(entry)?;
         let (seq, messages) = (row::seq_number(position.seq), row::number(position.messages));
         let written = statement.execute((
@@ -130,6 +131,7 @@ pub(super) fn write(
             target,
             body,
             attachments.as_deref(),
+            event,
         ))?;
         if written == 0 {
             return Ok(false);

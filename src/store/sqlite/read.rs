@@ -42,11 +42,13 @@ macro_rules! of_place {
     };
 }
 
-pub(super) const MESSAGE: &str =
-    of_place!("SELECT id, author, stay, kind FROM message", "AND seq = ?5 AND target IS NULL");
+pub(super) const MESSAGE: &str = of_place!(
+    "SELECT id, author, stay, kind, event FROM message",
+    "AND seq = ?5 AND target IS NULL"
+);
 
 const WAITING_MESSAGE: &str =
-    of_place!("SELECT id, author, stay, kind FROM intake", "AND seq = ?5");
+    of_place!("SELECT id, author, stay, kind, event FROM intake", "AND seq = ?5");
 
 // The other columns are of the row with the last seq.
 const WAITING_HEAD: &str = of_place!("SELECT max(seq) AS seq, messages FROM intake", "");
@@ -58,7 +60,7 @@ const WAITING_READ: &str =
 macro_rules! page {
     ($from:literal) => {
         concat!(
-            "SELECT entry.seq, entry.messages, entry.at, entry.kind, entry.target, \
+            "SELECT entry.seq, entry.messages, entry.at, entry.kind, entry.event, entry.target, \
                 entry.edited_at, entry.author, entry.id, coalesce(entry.body, said.body) AS body, \
                 coalesce(entry.attachments, said.attachments) AS attachments \
             FROM message AS entry LEFT JOIN message AS said \
@@ -80,7 +82,7 @@ pub(super) const NEWEST_BEFORE: &str = page!("< ?5 ORDER BY entry.seq DESC");
 macro_rules! waiting_page {
     ($from:literal) => {
         of_place!(
-            "SELECT seq, messages, at, kind, NULL AS edited_at, author, id, body, attachments \
+            "SELECT seq, messages, at, kind, event, NULL AS edited_at, author, id, body, attachments \
                 FROM intake",
             $from
         )

@@ -115,7 +115,7 @@ impl NamespaceConnection {
         let QueuedRequest { value, ack, unanswered } = queued;
         let Value::Str(text, attachments) = value else { return };
         let attachments = attachments.map(Vec::from).unwrap_or_default();
-        let (kind, request) = wire::request(&text, &attachments, self.session.limits());
+        let (kind, request) = wire::request(&text, &attachments, chat_session.request_context());
         drop(text);
         match request {
             Ok(request) => {

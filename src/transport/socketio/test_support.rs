@@ -20,8 +20,8 @@ use crate::{
     chat::{Chat, ChatParts, ChatRules, RetentionRules, ports::NoMetrics},
     clock::{RandomIds, SystemClock},
     domain::{
-        DevicePolicy, GuestDevices, Guests, Limits, NodeId, QueryTokens, RoomRules, Secret,
-        SpacePattern,
+        DevicePolicy, EventRules, GuestDevices, Guests, Limits, NodeId, QueryTokens, RoomRules,
+        Secret, SpacePattern,
     },
     store::{MemoryNodes, MemoryStore},
     tasks::Tasks,
@@ -61,6 +61,7 @@ impl Stack {
                 guest_devices: GuestDevices::Accepted,
                 devices: DevicePolicy::Many,
                 spaces: spaces.to_vec(),
+                events: EventRules::default(),
                 rooms: RoomRules::default(),
                 retention: RetentionRules::default(),
                 node: NodeId::from_raw("test"),

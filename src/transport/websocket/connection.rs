@@ -98,7 +98,7 @@ where
         match message {
             Message::Close(_) => return ConnectionEnd::ByPeer,
             message => {
-                let handling = handle_frame(&mut session, &message, outbox, (limits, metrics));
+                let handling = handle_frame(&mut session, &message, outbox, metrics);
                 if let Err(end) = Box::pin(or_end(handling, outbox)).await {
                     return end;
                 }
@@ -144,9 +144,9 @@ async fn handle_frame(
     session: &mut Session,
     message: &Message,
     outbox: &Arc<WebSocketOutbox>,
-    (limits, metrics): (&Limits, &Arc<ConnectionMetrics>),
+    metrics: &Arc<ConnectionMetrics>,
 ) {
-    let request_frame = outbox.format().request(message, limits);
+    let request_frame = outbox.format().request(message, session.request_context());
     let Some(RequestFrame { kind, ack, request }) = request_frame else { return };
     let Some(unanswered) = outbox.count_request() else { return };
     let reply_callback = reply_callback((kind, ack), unanswered, outbox, metrics);

@@ -7,7 +7,7 @@ use http::HeaderValue;
 use tokio_tungstenite::tungstenite::Message;
 
 use crate::{
-    chat::{Reply, event::Delivery},
+    chat::{Reply, RequestContext, event::Delivery},
     domain::{CloseReason, Limits, Rejection},
     transport::{lanes::frame, subprotocol},
     wire::{
@@ -40,10 +40,14 @@ impl Format {
     }
 
     /// The request in a frame. Control frames hold none.
-    pub(super) fn request(self, message: &Message, limits: &Limits) -> Option<RequestFrame> {
+    pub(super) fn request(
+        self,
+        message: &Message,
+        context: RequestContext<'_>,
+    ) -> Option<RequestFrame> {
         match (self, message) {
-            (Self::Json, Message::Text(text)) => Some(websocket::request(text, limits)),
-            (Self::MsgPack, Message::Binary(bytes)) => Some(msgpack::request(bytes, limits)),
+            (Self::Json, Message::Text(text)) => Some(websocket::request(text, context)),
+            (Self::MsgPack, Message::Binary(bytes)) => Some(msgpack::request(bytes, context)),
             (Self::Json, Message::Binary(_)) => {
                 Some(RequestFrame::rejected(Rejection::BadRequest("frames are JSON text here")))
             }
@@ -93,6 +97,7 @@ impl Format {
 mod tests {
     use super::*;
     use crate::chat::test_support::message_delivery;
+    use crate::domain::{EventRules, Space};
 
     #[test]
     fn the_format_follows_the_subprotocol_and_defaults_to_json() {
@@ -105,22 +110,23 @@ mod tests {
 
     #[test]
     fn a_frame_of_the_other_format_is_refused() {
-        let limits = Limits::default();
+        let (limits, events, space) = (Limits::default(), EventRules::default(), Space::root());
+        let context = RequestContext { limits: &limits, events: &events, space: &space };
         let json = Message::text(r#"{"event":"GroupList","ack":1}"#);
         let packed = Message::binary(&b"\x82\xa5event\xa9GroupList\xa3ack\x01"[..]);
         for (format, own, other) in
             [(Format::Json, &json, &packed), (Format::MsgPack, &packed, &json)]
         {
-            let request_frame = format.request(own, &limits).unwrap();
+            let request_frame = format.request(own, context).unwrap();
             assert_eq!(
                 (request_frame.ack, request_frame.request.is_ok()),
                 (Some(1), true),
                 "{format:?}"
             );
-            let refused = format.request(other, &limits).unwrap();
+            let refused = format.request(other, context).unwrap();
             assert!(matches!(refused.request, Err(Rejection::BadRequest(_))), "{format:?}");
             assert_eq!((refused.kind, refused.ack), (RequestKind::Unknown(None), None));
-            assert!(format.request(&Message::Ping(Bytes::new()), &limits).is_none());
+            assert!(format.request(&Message::Ping(Bytes::new()), context).is_none());
         }
     }
 

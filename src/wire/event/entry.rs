@@ -3,7 +3,7 @@
 use bytes::Bytes;
 use serde::Serialize;
 
-use super::EventData;
+use super::{ArgumentsData, EventData};
 use crate::{
     chat::event::{MissedEntries, MissedRun},
     domain::{Act, Body, Content, Conversation, Entry, MessageKind},
@@ -19,7 +19,7 @@ use crate::{
 pub(in crate::wire) struct EntryData<'a> {
     /// The name of the event, for flat entries only.
     #[serde(skip_serializing_if = "Option::is_none")]
-    event: Option<&'static str>,
+    event: Option<&'a str>,
     #[serde(skip_serializing_if = "Option::is_none")]
     room: Option<&'a str>,
     #[serde(skip_serializing_if = "Option::is_none")]
@@ -38,9 +38,12 @@ pub(in crate::wire) struct EntryData<'a> {
     /// The body, in `new message` and `message edited`.
     #[serde(skip_serializing_if = "Option::is_none")]
     msg: Option<BodyData<'a>>,
-    /// The body, in every other event.
+    /// The body, in every other event of the protocol.
     #[serde(skip_serializing_if = "Option::is_none")]
     data: Option<BodyData<'a>>,
+    /// The arguments of an event of the application.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    args: Option<ArgumentsData<'a>>,
     #[serde(skip_serializing_if = "Option::is_none")]
     deleted: Option<bool>,
     at: Timestamp,
@@ -63,12 +66,13 @@ pub(in crate::wire) struct MissedData<'a> {
 }
 
 /// The name of an entry's event.
-pub(super) fn name(entry: &Entry) -> &'static str {
+pub(super) fn name(entry: &Entry) -> &str {
     match &entry.act {
         Act::Said { kind: MessageKind::Message, .. } => "new message",
         Act::Said { kind: MessageKind::GroupChat, .. } => "GroupChat",
         Act::Said { kind: MessageKind::SingleChat, .. } => "SingleChat",
         Act::Said { kind: MessageKind::Notification, .. } => "notification",
+        Act::Said { kind: MessageKind::Custom(name), .. } => name.as_raw(),
         Act::Edited { .. } => "message edited",
         Act::Deleted { .. } => "message deleted",
     }
@@ -143,6 +147,7 @@ fn entry_data(entry: &Entry, encoding: AttachmentEncoding, first: usize) -> Entr
         user: None,
         msg: None,
         data: None,
+        args: None,
         deleted: None,
         at: Timestamp(*at),
         edited_at: None,
@@ -160,6 +165,11 @@ fn entry_data(entry: &Entry, encoding: AttachmentEncoding, first: usize) -> Entr
                 MessageKind::Message => EntryData { username: author, msg: body, ..data },
                 MessageKind::GroupChat | MessageKind::SingleChat | MessageKind::Notification => {
                     EntryData { user: author, data: body, ..data }
+                }
+                MessageKind::Custom(_) => {
+                    let args = entry.body();
+                    let args = args.map(|args| ArgumentsData::flat(args, encoding, first));
+                    EntryData { user: author, args, ..data }
                 }
             }
         }

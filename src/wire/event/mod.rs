@@ -1,9 +1,8 @@
 //! The data of events, serialized once per event and wire format.
 
+mod custom;
 mod entry;
 mod welcome;
-
-use std::sync::Arc;
 
 use serde::{Serialize, Serializer};
 
@@ -12,10 +11,11 @@ use super::{
     payload::{Payload, Timestamp},
 };
 use crate::{
-    chat::event::{Delivery, Event, Tally},
+    chat::event::{Event, Tally},
     domain::{Limits, Muted, Typing, UserName, View},
 };
 
+pub(super) use custom::ArgumentsData;
 pub(super) use entry::{EntryData, flat};
 pub(super) use welcome::RoomStateData;
 
@@ -23,6 +23,8 @@ pub(super) use welcome::RoomStateData;
 #[derive(Debug, Serialize)]
 #[serde(untagged, rename_all_fields = "camelCase")]
 pub(super) enum EventData<'a> {
+    /// An event of the application: an array of any length in place of one value.
+    Arguments(ArgumentsData<'a>),
     Entry(EntryData<'a>),
     Missed(entry::MissedData<'a>),
     Welcome(welcome::WelcomeData<'a>),
@@ -90,7 +92,7 @@ pub(super) struct TallyData {
 pub(super) struct UserNames<'a>(pub(super) &'a [UserName]);
 
 /// The name of an event.
-pub(super) fn name(event: &Event) -> &'static str {
+pub(super) fn name(event: &Event) -> &str {
     match event {
         Event::Welcome(_) => "welcome",
         Event::Users(_) => "get users",
@@ -103,12 +105,8 @@ pub(super) fn name(event: &Event) -> &'static str {
         Event::Typing { .. } => "typing",
         Event::Missed(_) => "missed",
         Event::AuthExpiring { .. } => "auth expiring",
+        Event::Custom(event) => event.name.as_raw(),
     }
-}
-
-/// The name of a delivery's event.
-pub(super) fn delivery_name(delivery: &Arc<Delivery>) -> &'static str {
-    name(delivery.event())
 }
 
 /// The data of an event.
@@ -118,7 +116,13 @@ pub(super) fn data<'a>(
     limits: &Limits,
 ) -> Payload<EventData<'a>> {
     let data = match event {
-        Event::Entry(entry) => return entry::live(entry, None, encoding),
+        Event::Entry(entry) => {
+            return match custom::kept(entry, encoding) {
+                Some(arguments) => arguments.map(EventData::Arguments),
+                None => entry::live(entry, None, encoding),
+            };
+        }
+        Event::Custom(event) => return custom::passing(event, encoding).map(EventData::Arguments),
         Event::Notified { entry, unread } => return entry::live(entry, Some(*unread), encoding),
         Event::Missed(missed) => return entry::missed(missed, encoding),
         Event::Welcome(welcome) => EventData::Welcome(welcome::welcome(welcome, limits)),

@@ -5,7 +5,7 @@ use time::{OffsetDateTime, macros::datetime};
 
 use super::*;
 use crate::{
-    chat::event::{DeviceVisit, MissedEntries, MissedRun, RoomState, Welcome},
+    chat::event::{Delivery, DeviceVisit, MissedEntries, MissedRun, RoomState, Welcome},
     domain::{
         Act, Body, ConnectionId, Content, Conversation, Entry, Epoch, MessageId, MessageKind,
         NodeId, Place, Position, Role, RoomName, Seq, Space, Token,
@@ -60,7 +60,7 @@ fn deleted() -> Act {
 }
 
 /// The name and the data of an event.
-fn encode(event: &Event) -> (&'static str, String) {
+fn encode(event: &Event) -> (&str, String) {
     (name(event), data(event, AttachmentEncoding::Base64, &Limits::default()).json())
 }
 

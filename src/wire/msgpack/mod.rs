@@ -21,18 +21,18 @@ use super::{
     request::RequestKind,
 };
 use crate::{
-    chat::{Reply, event::Delivery},
+    chat::{Reply, RequestContext, event::Delivery},
     domain::{CloseReason, Limits, Rejection, Seq},
 };
 
 /// Parses a binary frame.
-pub fn request(frame: &[u8], limits: &Limits) -> RequestFrame {
-    let Unpacked { text, attachments, rejection } = match read::unpack(frame, limits) {
+pub fn request(frame: &[u8], context: RequestContext<'_>) -> RequestFrame {
+    let Unpacked { text, attachments, rejection } = match read::unpack(frame, context.limits) {
         Ok(unpacked) => unpacked,
         Err(rejection) => return rejected(frame, rejection),
     };
     let request_frame =
-        frame::request(&text, &attachments, AttachmentEncoding::Placeholders, limits);
+        frame::request(&text, &attachments, AttachmentEncoding::Placeholders, context);
     match rejection {
         Some(rejection) => RequestFrame { request: Err(rejection), ..request_frame },
         None => request_frame,

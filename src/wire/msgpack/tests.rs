@@ -7,7 +7,7 @@ use super::*;
 use crate::{
     chat::{Answer, Request, event::Event, test_support::message_delivery},
     domain::{Act, Body, Entry, Rejection, Seq},
-    wire::{payload::Payload, websocket},
+    wire::{payload::Payload, test_support::context, websocket},
 };
 
 /// A packed value in which every `bin` is a byte string.
@@ -21,7 +21,7 @@ fn bin(number: usize) -> Value {
 }
 
 fn read_frame(frame: &[u8]) -> RequestFrame {
-    request(frame, &Limits::default())
+    request(frame, context(&Limits::default()))
 }
 
 /// The body of `send message`.
@@ -313,7 +313,7 @@ proptest! {
     fn a_body_is_the_same_in_both_formats(value in values()) {
         let request = json!({ "event": "send message", "data": { "msg": { "v": value } } });
         let Ok(Request::Send(own)) = read_frame(&packed(&request, &[])).request else { panic!("a post") };
-        let json = websocket::request(&request.to_string(), &Limits::default());
+        let json = websocket::request(&request.to_string(), context(&Limits::default()));
         let Ok(Request::Send(other)) = json.request else { panic!("a post") };
         let read = |body: &Body| serde_json::from_str::<Value>(body.json()).unwrap();
         let (mut own, mut other) = (read(&own.body), read(&other.body));

@@ -1,6 +1,7 @@
 //! Requests: the table of names and parsers.
 
 mod conversation;
+mod custom;
 mod identity;
 mod post;
 mod room;
@@ -16,8 +17,8 @@ use super::{
     json,
 };
 use crate::{
-    chat::Request,
-    domain::{Epoch, Limits, Rejection, Seq, UserName},
+    chat::{Request, RequestContext},
+    domain::{Epoch, EventName, Rejection, Seq, UserName},
 };
 
 /// Longest epoch of a client, in bytes. Those of the server are shorter.
@@ -78,12 +79,15 @@ pub enum ReplyForm {
     UserAndToken,
 }
 
-/// The data of a request as received, and the byte strings beside it.
+/// The arguments of a request as received, and the byte strings beside them.
 pub(super) struct RequestData<'a> {
+    /// The first argument: all that a request of the table has.
     pub(super) raw: Option<&'a RawValue>,
+    /// The others.
+    pub(super) more: &'a [&'a RawValue],
     pub(super) attachments: &'a [Bytes],
     pub(super) encoding: AttachmentEncoding,
-    pub(super) limits: &'a Limits,
+    pub(super) context: RequestContext<'a>,
 }
 
 /// The request of a reply, as far as the reply depends on it.
@@ -130,13 +134,23 @@ impl RequestKind {
     }
 }
 
-/// Parses one request.
+/// Parses one request: one of the table, or an event of the application for which there is a rule.
 pub(super) fn request(event: &str, data: &RequestData<'_>) -> Result<Request, Rejection> {
-    if let Some(raw) = data.raw {
+    for raw in data.raw.iter().chain(data.more) {
         json::check_depth(raw.get())?;
     }
-    let row = RequestSpec::find(event).ok_or(Rejection::UnknownEvent)?;
-    (row.parse)(data)
+    if let Some(row) = RequestSpec::find(event) {
+        return (row.parse)(data);
+    }
+    let RequestContext { events, space, .. } = data.context;
+    let name = EventName::parse(event)?;
+    let (number, rule) = events.find(space, &name).ok_or(Rejection::UnknownEvent)?;
+    custom::event(name, (number, rule), data)
+}
+
+/// Whether a request of this name reads its first argument only.
+pub(super) fn reads_one_argument(event: &str) -> bool {
+    RequestSpec::find(event).is_some()
 }
 
 /// An object of the documented form.

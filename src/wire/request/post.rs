@@ -111,7 +111,7 @@ pub(super) fn delete(data: &RequestData<'_>) -> Result<Request, Rejection> {
 fn room_post<'a, T: RoomMessage<'a>>(data: &RequestData<'a>) -> Result<RoomPost, Rejection> {
     let raw = data.raw.ok_or(NOT_AN_OBJECT)?;
     if raw.get().starts_with('"') || body::is_bytes(raw, data.encoding) {
-        let body = body::read(raw, data.encoding, data.attachments, data.limits)?;
+        let body = body::read(raw.get(), data.encoding, data.attachments, data.context.limits)?;
         return Ok(RoomPost { room: None, body, id: None });
     }
     let (room, body, id) = object::<T>(data.raw)?.parts();
@@ -138,5 +138,5 @@ fn editable_view(data: &RequestData<'_>) -> Result<Option<View>, Rejection> {
 /// Parses a body. A missing one is rejected as an empty one.
 fn read_body(raw: Option<&RawValue>, data: &RequestData<'_>) -> Result<Body, Rejection> {
     let raw = raw.ok_or(Rejection::MessageEmpty)?;
-    body::read(raw, data.encoding, data.attachments, data.limits)
+    body::read(raw.get(), data.encoding, data.attachments, data.context.limits)
 }

@@ -3,13 +3,15 @@
 use super::*;
 use crate::{
     chat::ports::PageRange,
-    domain::{MessageId, Muted, Role, RoomName, View},
+    domain::{Limits, MessageId, Muted, Role, RoomName, View},
+    wire::test_support::context,
 };
 
 fn parse(event: &str, data: &str) -> Result<Request, Rejection> {
     let raw = RawValue::from_string(data.to_owned()).unwrap();
     let (encoding, limits) = (AttachmentEncoding::Base64, Limits::default());
-    request(event, &RequestData { raw: Some(&raw), attachments: &[], encoding, limits: &limits })
+    let context = context(&limits);
+    request(event, &RequestData { raw: Some(&raw), more: &[], attachments: &[], encoding, context })
 }
 
 /// The parsed request as debug text.

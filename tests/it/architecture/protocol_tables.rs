@@ -1,7 +1,9 @@
 //! The tables of docs/protocol.md match the code.
 
+use std::collections::BTreeSet;
+
 use roomcast::{
-    domain::{CloseReason, Rejection},
+    domain::{BUILT_IN_EVENTS, CloseReason, Rejection},
     wire::{
         REQUESTS,
         code::{self, Reconnect, Retry},
@@ -98,4 +100,11 @@ fn requests_match_the_protocol_table() {
         assert_eq!(RequestKind::of(name).name(), Some(name));
     }
     assert_eq!(RequestKind::of("new message").name(), None);
+}
+
+#[test]
+fn no_event_of_the_protocol_is_one_of_the_application() {
+    let rows = ["Client to server", "Server to client"].map(table).concat();
+    let names = rows.iter().flat_map(|row| row[0].split(" / ").map(|it| it.trim_matches('`')));
+    assert_eq!(names.collect::<BTreeSet<_>>(), BTreeSet::from(BUILT_IN_EVENTS));
 }

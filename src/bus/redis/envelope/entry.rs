@@ -6,14 +6,20 @@ use serde_json::value::RawValue;
 
 use super::{
     DecodeError, Malformed,
-    values::{Text, from_ms, kind_name, kind_named, name, position, seq_of, to_ms, user},
+    values::{
+        Text, event_name, event_of, from_ms, kind_name, kind_named, name, position, seq_of, to_ms,
+        user,
+    },
 };
 use crate::{
     chat::{
         event::{Delivery, Event},
         ports::ClusterEvent,
     },
-    domain::{self, Content, Conversation, MessageId, Position, RoomName, Seq},
+    domain::{
+        self, Content, Conversation, CustomEvent, MessageId, PassingDelivery, Position, RoomName,
+        Seq,
+    },
 };
 
 /// A space and one of the others.
@@ -46,6 +52,9 @@ pub(super) struct EntryPayload<'a> {
     /// For messages.
     #[serde(borrow, default, skip_serializing_if = "Option::is_none")]
     kind: Option<Text<'a>>,
+    /// The name of the event, for one of the application.
+    #[serde(borrow, default, skip_serializing_if = "Option::is_none")]
+    event: Option<Text<'a>>,
     /// The seq of the message that was edited or deleted.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     of: Option<u64>,
@@ -54,6 +63,19 @@ pub(super) struct EntryPayload<'a> {
     body: Option<BodyPayload<'a>>,
     #[serde(default, skip_serializing_if = "Option::is_none")]
     edited_at_ms: Option<i64>,
+}
+
+/// An event of the application that is not stored.
+#[derive(Serialize, Deserialize)]
+pub(super) struct CustomEventPayload<'a> {
+    /// The room, or the inbox of the user.
+    #[serde(borrow)]
+    place: PlacePayload<'a>,
+    #[serde(borrow)]
+    name: Text<'a>,
+    #[serde(borrow)]
+    args: BodyPayload<'a>,
+    volatile: bool,
 }
 
 #[derive(Serialize, Deserialize)]
@@ -95,10 +117,10 @@ impl<'a> EntryPayload<'a> {
         let domain::Entry { place, position, id, author, at, act } = entry;
         let (act, kind, of, body, edited_at) = match act {
             domain::Act::Said { kind, content: Content::Body { body, edited_at } } => {
-                ("said", Some(*kind), None, Some(body), *edited_at)
+                ("said", Some(kind), None, Some(body), *edited_at)
             }
             domain::Act::Said { kind, content: Content::Removed } => {
-                ("said", Some(*kind), None, None, None)
+                ("said", Some(kind), None, None, None)
             }
             domain::Act::Edited { of, body } => ("edited", None, Some(*of), body.as_ref(), None),
             domain::Act::Deleted { of } => ("deleted", None, Some(*of), None, None),
@@ -113,6 +135,7 @@ impl<'a> EntryPayload<'a> {
             at_ms: to_ms(*at)?,
             act: act.into(),
             kind: kind.map(|kind| kind_name(kind).into()),
+            event: kind.and_then(event_of),
             of: of.map(Seq::as_raw),
             body: body.map(BodyPayload::of).transpose()?,
             edited_at_ms: edited_at.map(to_ms).transpose()?,
@@ -120,13 +143,25 @@ impl<'a> EntryPayload<'a> {
     }
 
     pub(super) fn parse(self) -> Result<ClusterEvent, DecodeError> {
-        let Self { place, seq, messages, id, author, at_ms, act, kind, of, body, edited_at_ms } =
-            self;
+        let Self {
+            place,
+            seq,
+            messages,
+            id,
+            author,
+            at_ms,
+            act,
+            kind,
+            event,
+            of,
+            body,
+            edited_at_ms,
+        } = self;
         let body = body.map(BodyPayload::parse).transpose()?;
         let of = || seq_of(of.ok_or(Malformed::Form)?);
         let act = match &*act {
             "said" => {
-                let kind = kind_named(&kind.ok_or(Malformed::Form)?)?;
+                let kind = kind_named(&kind.ok_or(Malformed::Form)?, event.as_deref())?;
                 let edited_at = edited_at_ms.map(from_ms).transpose()?;
                 let content =
                     body.map_or(Content::Removed, |body| Content::Body { body, edited_at });
@@ -145,6 +180,27 @@ impl<'a> EntryPayload<'a> {
             act,
         };
         Ok(ClusterEvent::Entry(Delivery::new(Event::Entry(entry))))
+    }
+}
+
+impl<'a> CustomEventPayload<'a> {
+    pub(super) fn of(
+        place: &'a domain::Place,
+        event: &'a CustomEvent,
+        delivery: PassingDelivery,
+    ) -> Result<Self, Malformed> {
+        let CustomEvent { name, args } = event;
+        let volatile = delivery == PassingDelivery::Volatile;
+        let (place, name) = (PlacePayload::of(place), name.as_raw().into());
+        Ok(Self { place, name, args: BodyPayload::of(args)?, volatile })
+    }
+
+    pub(super) fn parse(self) -> Result<ClusterEvent, DecodeError> {
+        let Self { place, name, args, volatile } = self;
+        let event = CustomEvent { name: event_name(&name)?, args: args.parse()? };
+        let delivery = if volatile { PassingDelivery::Volatile } else { PassingDelivery::Reliable };
+        let event = Delivery::new(Event::Custom(event));
+        Ok(ClusterEvent::Custom { place: place.parse()?, event, delivery })
     }
 }
 

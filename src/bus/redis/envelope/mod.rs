@@ -44,7 +44,7 @@ use self::{
         ResendRequestPayload, ResentCommandPayload, RosterPayload, RosterRequestPayload,
         TrimmedPayload, TypingPayload,
     },
-    entry::{EntryPayload, PlacePayload},
+    entry::{CustomEventPayload, EntryPayload, PlacePayload},
 };
 
 /// The version that is written.
@@ -126,6 +126,12 @@ pub(super) fn encode(announcement: &Announcement) -> Result<Vec<u8>, Malformed> 
                 TypingPayload { place: PlacePayload::of(place), user: values::name(user), typing },
             )
         }
+        ClusterEvent::Custom { place, event, delivery } => match event.event() {
+            Event::Custom(event) => {
+                writer.write("event", CustomEventPayload::of(place, event, *delivery)?)
+            }
+            _ => Err(Malformed::NotEncodable),
+        },
         ClusterEvent::Joined(place, user) => writer.write("here", PresencePayload::of(place, user)),
         ClusterEvent::Left(place, user) => writer.write("gone", PresencePayload::of(place, user)),
         ClusterEvent::Roster(place, users) => {
@@ -203,6 +209,7 @@ fn event(kind: &str, data: &RawValue) -> Result<ClusterEvent, DecodeError> {
         "changed" => read::<MembershipChangedPayload<'_>>(data)?.parse(),
         "read" => read::<ReadPayload<'_>>(data)?.parse(),
         "typing" => read::<TypingPayload<'_>>(data)?.parse(),
+        "event" => read::<CustomEventPayload<'_>>(data)?.parse(),
         "here" => read::<PresencePayload<'_>>(data)?
             .parse()
             .map(|(place, user)| ClusterEvent::Joined(place, user)),

@@ -5,7 +5,7 @@ use std::borrow::Cow;
 use time::OffsetDateTime;
 
 use super::{DecodeError, ID_BYTES_MAX, Malformed};
-use crate::domain::{MessageKind, NodeId, Position, Seq, Space, UserName};
+use crate::domain::{EventName, MessageKind, NodeId, Position, Seq, Space, UserName};
 
 /// Borrowed or owned text.
 pub(super) type Text<'a> = Cow<'a, str>;
@@ -48,8 +48,10 @@ pub(super) fn position(seq: u64, messages: u64) -> Result<Position, Malformed> {
     Ok(Position { seq, messages })
 }
 
-pub(super) fn kind_name(kind: MessageKind) -> &'static str {
+/// The name of a kind. That of an event of the application is beside it: see [`event_of`].
+pub(super) fn kind_name(kind: &MessageKind) -> &'static str {
     match kind {
+        MessageKind::Custom(_) => "event",
         MessageKind::Message => "message",
         MessageKind::GroupChat => "group chat",
         MessageKind::SingleChat => "single chat",
@@ -57,8 +59,24 @@ pub(super) fn kind_name(kind: MessageKind) -> &'static str {
     }
 }
 
-pub(super) fn kind_named(name: &str) -> Result<MessageKind, DecodeError> {
+/// The name of the event, of a kind that has one.
+pub(super) fn event_of(kind: &MessageKind) -> Option<Text<'_>> {
+    match kind {
+        MessageKind::Custom(name) => Some(name.as_raw().into()),
+        MessageKind::Message
+        | MessageKind::GroupChat
+        | MessageKind::SingleChat
+        | MessageKind::Notification => None,
+    }
+}
+
+pub(super) fn event_name(raw: &str) -> Result<EventName, Malformed> {
+    EventName::parse(raw).ok().ok_or(Malformed::Value("event"))
+}
+
+pub(super) fn kind_named(name: &str, event: Option<&str>) -> Result<MessageKind, DecodeError> {
     match name {
+        "event" => Ok(MessageKind::Custom(event_name(event.ok_or(Malformed::Form)?)?)),
         "message" => Ok(MessageKind::Message),
         "group chat" => Ok(MessageKind::GroupChat),
         "single chat" => Ok(MessageKind::SingleChat),

@@ -12,6 +12,7 @@ use parking_lot::{Mutex, MutexGuard};
 use tokio::sync::OnceCell;
 
 use self::state::LiveRoomState;
+pub(super) use self::state::SMALL_FAN_OUT_MAX;
 pub(super) use self::types::contiguous_run;
 pub(crate) use self::types::{
     AttachedConnection, FullOutboxes, PresenceChange, RemotePresence, ReplayCursor, ReplayMode,
@@ -25,8 +26,8 @@ use crate::{
         publisher::{Publisher, Subscription},
     },
     domain::{
-        Channel, ConnectionId, DeletedCount, Entry, Limits, Log, NodeId, Place, Position, Retained,
-        RoomName, RosterArrival, RosterDeparture, Seq, UserName,
+        Channel, ConnectionId, DeletedCount, Entry, Limits, Log, NodeId, PassingDelivery, Place,
+        Position, Retained, RoomName, RosterArrival, RosterDeparture, Seq, UserName,
     },
 };
 
@@ -292,6 +293,24 @@ impl LiveRoom {
         delivery: &Arc<Delivery>,
     ) -> FullOutboxes {
         self.lock().broadcast(delivery, |it| it.user != *user)
+    }
+
+    /// Sends an event of the application to all connections but `except`.
+    pub(super) fn send_custom(
+        &self,
+        event: &Arc<Delivery>,
+        except: Option<ConnectionId>,
+        delivery: PassingDelivery,
+    ) -> FullOutboxes {
+        let state = self.lock();
+        let is_receiver = |it: &AttachedConnection| Some(it.connection) != except;
+        match delivery {
+            PassingDelivery::Reliable => state.broadcast(event, is_receiver),
+            PassingDelivery::Volatile => {
+                state.offer(event, is_receiver);
+                FullOutboxes::new()
+            }
+        }
     }
 
     /// Offers an event, which a full outbox drops, to all connections but the user's own. Rooms above the

@@ -19,7 +19,7 @@ use crate::{
 };
 
 /// The most receivers of an event that does not wait for those of other rooms. They take some 0.5 ms.
-const SMALL_FAN_OUT_MAX: usize = 128;
+pub(in crate::chat::hub) const SMALL_FAN_OUT_MAX: usize = 128;
 
 #[derive(Debug)]
 pub(super) struct LiveRoomState {

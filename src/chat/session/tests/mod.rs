@@ -24,7 +24,10 @@ use crate::{
         test_support::RecordingOutbox,
     },
     clock::RandomIds,
-    domain::{Body, DevicePolicy, GuestDevices, Guests, Limits, NodeId, RoomRules, Secret, Token},
+    domain::{
+        Body, DevicePolicy, EventRules, GuestDevices, Guests, Limits, NodeId, RoomRules, Secret,
+        Token,
+    },
     store::MemoryNodes,
 };
 
@@ -66,6 +69,7 @@ impl Fixture {
                 guest_devices: GuestDevices::Accepted,
                 devices: DevicePolicy::Many,
                 spaces: Vec::new(),
+                events: EventRules::default(),
                 rooms: RoomRules::default(),
                 retention: RetentionRules::default(),
                 node: NodeId::from_raw(&RandomIds.secret()),

@@ -11,8 +11,8 @@ use super::*;
 use crate::{
     chat::{event::Delivery, ports},
     domain::{
-        self, Body, Channel, Content, Conversation, DeletedCount, DeviceId, MessageId, MessageKind,
-        Position, Retained, RoomName, Seq, SignInId, Space, UserName,
+        self, Body, Channel, Content, Conversation, DeletedCount, DeviceId, EventName, MessageId,
+        MessageKind, Position, Retained, RoomName, Seq, SignInId, Space, UserName,
     },
 };
 

@@ -39,7 +39,7 @@ fn any_place() -> impl Strategy<Value = domain::Place> {
 fn any_entry() -> impl Strategy<Value = domain::Entry> {
     let attachments = prop::collection::vec(prop::collection::vec(any::<u8>(), 0..40), 0..3);
     let ms = -62_000_000_000_000_i64..253_000_000_000_000;
-    let parts = (json(), attachments, 0..4_u8, ms, any::<bool>(), 1..1_000_000_u64);
+    let parts = (json(), attachments, 0..5_u8, ms, any::<bool>(), 1..1_000_000_u64);
     (any_place(), parts).prop_map(|(place, (json, bytes, what, ms, flag, seq))| {
         let bytes = bytes.into_iter().map(Bytes::from).collect();
         let body = Body::from_raw(json.into(), bytes);
@@ -48,8 +48,9 @@ fn any_entry() -> impl Strategy<Value = domain::Entry> {
             MessageKind::GroupChat,
             MessageKind::SingleChat,
             MessageKind::Notification,
+            MessageKind::Custom(EventName::from_raw("move")),
         ];
-        let kind = kinds[usize::from(what)];
+        let kind = kinds[usize::from(what)].clone();
         let of = Seq::from_raw(seq - 1);
         let act = match what {
             0 => domain::Act::Edited { of, body: flag.then_some(body) },

@@ -1,0 +1,107 @@
+//! Anonymous connections. They are in no room and not present, but receive the events of the
+//! application that pass by in their default room.
+
+use std::{
+    collections::{HashMap, hash_map::Entry},
+    sync::Arc,
+};
+
+use parking_lot::Mutex;
+
+use super::{live_room::SMALL_FAN_OUT_MAX, slow_readers::close_slow_readers};
+use crate::{
+    chat::{
+        event::Delivery,
+        ports::Outbox,
+        publisher::{Publisher, Subscription},
+    },
+    domain::{Channel, ConnectionId, PassingDelivery, Place},
+};
+
+/// The anonymous connections of this node, by their default room.
+pub(super) struct Listeners {
+    publisher: Arc<Publisher>,
+    rooms: Mutex<HashMap<Place, RoomListeners>>,
+}
+
+struct RoomListeners {
+    outboxes: HashMap<ConnectionId, Arc<dyn Outbox>>,
+    /// The channels of the room, so that the other nodes' events arrive.
+    _subscriptions: Vec<Subscription>,
+}
+
+/// A connection that listens to a room, until this is dropped.
+#[must_use = "the connection receives nothing more when this is dropped"]
+pub(crate) struct ListenerRegistration {
+    listeners: Arc<Listeners>,
+    place: Place,
+    connection: ConnectionId,
+}
+
+impl Listeners {
+    pub(super) fn new(publisher: Arc<Publisher>) -> Arc<Self> {
+        Arc::new(Self { publisher, rooms: Mutex::default() })
+    }
+
+    /// Adds a connection to a room.
+    pub(super) fn register(
+        this: &Arc<Self>,
+        place: Place,
+        connection: ConnectionId,
+        outbox: Arc<dyn Outbox>,
+    ) -> ListenerRegistration {
+        let mut rooms = this.rooms.lock();
+        let room = rooms.entry(place.clone()).or_insert_with(|| RoomListeners {
+            outboxes: HashMap::new(),
+            _subscriptions: Channel::of(&place).map(|it| this.publisher.subscribe(it)).collect(),
+        });
+        room.outboxes.insert(connection, outbox);
+        drop(rooms);
+        ListenerRegistration { listeners: Arc::clone(this), place, connection }
+    }
+
+    /// Sends an event to the listeners of a room, but not to the connection `except`.
+    pub(super) fn send(
+        &self,
+        place: &Place,
+        event: &Arc<Delivery>,
+        except: Option<ConnectionId>,
+        delivery: PassingDelivery,
+    ) {
+        let rooms = self.rooms.lock();
+        let Some(RoomListeners { outboxes, .. }) = rooms.get(place) else { return };
+        let push = if outboxes.len() <= SMALL_FAN_OUT_MAX {
+            <dyn Outbox>::push
+        } else {
+            <dyn Outbox>::push_to_many
+        };
+        let receivers = outboxes.iter().filter(|(connection, _)| Some(**connection) != except);
+        let full = receivers.filter(|(_, outbox)| match delivery {
+            PassingDelivery::Reliable => push(&***outbox, event).is_err(),
+            PassingDelivery::Volatile => {
+                outbox.offer(event);
+                false
+            }
+        });
+        let full_outboxes = full.map(|(_, outbox)| Arc::clone(outbox)).collect();
+        drop(rooms);
+        close_slow_readers(full_outboxes);
+    }
+}
+
+impl Drop for ListenerRegistration {
+    fn drop(&mut self) {
+        let Self { listeners, place, connection } = self;
+        let mut rooms = listeners.rooms.lock();
+        let removed = match rooms.entry(place.clone()) {
+            Entry::Occupied(mut room) => {
+                room.get_mut().outboxes.remove(connection);
+                room.get().outboxes.is_empty().then(|| room.remove())
+            }
+            Entry::Vacant(_) => None,
+        };
+        drop(rooms);
+        // Its subscriptions end outside of the lock.
+        drop(removed);
+    }
+}
