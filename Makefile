@@ -69,6 +69,7 @@ tools:
 	$(call debian,redis-server,redis-server)
 	$(call debian,/usr/sbin/nginx,nginx)
 	$(call debian,faketime,faketime)
+	$(call debian,python3,python3)
 	$(call debian,$(or $(firstword $(wildcard /usr/lib/postgresql/*/bin/postgres)),postgres),postgresql)
 
 chromium:

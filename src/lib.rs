@@ -4,12 +4,14 @@
 
 pub mod app;
 pub mod auth;
+pub mod backend;
 pub mod bus;
 pub mod chat;
 pub mod cli;
 pub mod clock;
 pub mod config;
 pub mod domain;
+pub mod http_client;
 pub mod store;
 pub mod tasks;
 pub mod telemetry;

@@ -14,9 +14,9 @@ use roomcast::{
     auth::KeyTokens,
     bus::LocalBus,
     chat::{
-        Chat, ChatParts, ChatRules, Hello, Request, RetentionRules, RoomPost, Session,
+        Backends, Chat, ChatParts, ChatRules, Hello, Request, RetentionRules, RoomPost, Session,
         event::{Delivery, Event, MissedEntries, MissedRun},
-        ports::{Claims, Clock as _, NoMetrics, Outbox, Overflow, Store, Tokens as _},
+        ports::{Claims, ClientInfo, Clock as _, NoMetrics, Outbox, Overflow, Store, Tokens as _},
     },
     clock::{RandomIds, SystemClock},
     domain::{
@@ -71,6 +71,7 @@ impl Fixture {
                 clock: Arc::new(SystemClock),
                 ids: Arc::new(RandomIds),
                 metrics: Arc::new(NoMetrics),
+                backends: Backends::default(),
                 rules: rules(limits),
             });
             tasks.spawn_vital("journal", writer.run(finish.clone()));
@@ -100,6 +101,7 @@ impl Fixture {
             room: Some(room.clone()),
             since: Vec::new(),
             epoch: None,
+            client: ClientInfo::default(),
         };
         let admission = self.chat.admit(hello).await.expect("guests are admitted");
         let mut session = admission.enter(outbox).await;
@@ -129,6 +131,7 @@ impl Fixture {
             room: None,
             since: since.map(|seq| (RoomName::lobby(), seq)).into_iter().collect(),
             epoch: None,
+            client: ClientInfo::default(),
         };
         let admission = self.chat.admit(hello).await.expect("users are admitted");
         admission.enter(outbox).await

@@ -5,6 +5,7 @@
 import { describe } from "node:test";
 
 import { argumentFidelity } from "../suites/argument-fidelity.mjs";
+import { backendEvents } from "../suites/backend-events.mjs";
 import { customEvents, EVENT_SETTINGS } from "../suites/custom-events.mjs";
 import { devices } from "../suites/devices.mjs";
 import { directMessages } from "../suites/direct-messages.mjs";
@@ -23,9 +24,11 @@ import { rooms } from "../suites/rooms.mjs";
 import { SPACES, spaces } from "../suites/spaces.mjs";
 import { tokenClaims } from "../suites/token-claims.mjs";
 import { typing, typingTimeout } from "../suites/typing.mjs";
+import { BackEnd } from "../support/back-end.mjs";
 import { BARRIER } from "../support/bus-barrier.mjs";
 import { clusterForThisFile } from "../support/cluster.mjs";
 import { socketIo } from "../support/socket.io.mjs";
+import { SECRET } from "../support/tokens.mjs";
 import { wsJson } from "../support/ws.mjs";
 
 const CLIENT_TYPES = [wsJson, socketIo("4.8", "polling")];
@@ -59,6 +62,8 @@ const open = clusterOf({ ...SPACES, ...quick, ...readable });
 const ruled = clusterOf(ROOM_SETTINGS);
 const long = clusterOf(SCENARIO_SETTINGS);
 const eventful = clusterOf(EVENT_SETTINGS, 3);
+const backEnd = await BackEnd.forThisFile();
+const asking = clusterOf({ ...backEnd.settings(), "token.secret": SECRET });
 
 for (const it of CLIENT_TYPES) {
   for (const [server, suites] of [
@@ -72,6 +77,10 @@ for (const it of CLIENT_TYPES) {
   }
 }
 
+for (const it of CLIENT_TYPES) {
+  describe(`a back end of two nodes over ${it.label}`, () =>
+    backendEvents(it, asking.roundRobin, backEnd));
+}
 describe("random scenarios on two nodes", () => randomScenarios(long.roundRobin));
 describe("arguments of events on three nodes", () => argumentFidelity(eventful.roundRobin));
 

@@ -40,6 +40,7 @@ const SHOWN_IN_OTHER_PLACES = {
     "too_many_attachments",
     "id_invalid",
     "conflict",
+    "refused",
     "too_fast",
     "unavailable",
     "draining",

@@ -11,6 +11,7 @@ import { SERVER_EVENTS } from "../support/server-events.mjs";
 const OUT_OF_REACH = {
   internal: "bugs of the server",
   fault: "bugs of the server",
+  refused: "stands for the codes of back ends",
 };
 
 const TESTS = await everyTest();

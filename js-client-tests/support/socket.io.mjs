@@ -74,6 +74,20 @@ class SocketIoType {
     return client;
   }
 
+  /** The error with which the server refuses the connection, as the library reports it. */
+  async connectError(server, options) {
+    const socket = this.open(server.url, options);
+    const refused = new Promise((resolve) => {
+      socket.once(this.legacy ? "error" : "connect_error", resolve);
+    });
+    try {
+      const error = await withTimeout(`a refusal of ${this.label}`, refused);
+      return typeof error === "string" ? { message: error } : error;
+    } finally {
+      socket.disconnect();
+    }
+  }
+
   /** The code with which the server refuses the connection. */
   async refusal(server, options) {
     const client = new SocketIoClient(this, this.open(server.url, options));

@@ -108,7 +108,7 @@ export class WsClient extends Client {
     if (ack === undefined) return this.events.put(event, args ?? data);
     const resolve = this.#answers.get(ack);
     this.#answers.delete(ack);
-    const whole = data === undefined ? answer : { ...answer, data };
+    const whole = { ...answer, ...(data !== undefined && { data }), ...(args && { args }) };
     return resolve ? resolve(whole) : this.events.put("answer", { ack, ...whole });
   }
 }

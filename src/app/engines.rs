@@ -5,7 +5,7 @@ use std::{fmt, future::Future, pin::Pin, sync::Arc, time::Duration};
 use tokio::runtime;
 use tracing::warn;
 
-use super::{AppError, setting_error};
+use super::{AppError, backends, setting_error};
 use crate::{
     bus::{LocalBus, RedisBus, RedisKind, RedisOptions},
     chat::ports::{Bus, Fault, Nodes, OnlineGuest, Store},
@@ -18,7 +18,7 @@ use crate::{
 };
 
 /// A background task of an engine.
-type BoxedTask = Pin<Box<dyn Future<Output = ()> + Send>>;
+pub(super) type BoxedTask = Pin<Box<dyn Future<Output = ()> + Send>>;
 
 /// The engines of one node.
 pub struct Engines {
@@ -114,6 +114,7 @@ pub fn check_engines(config: &Config) -> Result<Vec<String>, AppError> {
 async fn warnings(config: &Config) -> Result<Vec<String>, AppError> {
     let node = NodeId::from_raw("check-config");
     let (mut warnings, mut failures) = (Vec::new(), Vec::new());
+    failures.extend(backends::open(config, Vec::new()).err());
     if let StoreKind::Postgres(address) = &config.store {
         let options = postgres(config, address, &node);
         match PostgresStore::check(&options).await {

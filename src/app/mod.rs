@@ -3,6 +3,8 @@
 //! `Server` starts and stops independently of the process, so that two servers can run in one
 //! process.
 
+mod backends;
+mod builder;
 mod engines;
 mod tokens;
 
@@ -19,7 +21,7 @@ use tracing::info;
 use crate::{
     auth::KeyTokens,
     chat::{
-        Chat, ChatParts, ChatRules, RetentionRules,
+        Backends, Chat, ChatParts, ChatRules, RetentionRules,
         ports::{Bus, Fault, IdSource, Store, with_causes},
     },
     clock::{RandomIds, SystemClock},
@@ -33,6 +35,8 @@ use crate::{
     },
 };
 
+pub use self::builder::ServerBuilder;
+use self::engines::BoxedTask;
 pub use self::engines::{Engines, check_engines};
 pub use self::tokens::{
     VerifyError, check as check_keys, missing_key_path, open as open_tokens, verify_token,
@@ -134,13 +138,25 @@ impl std::fmt::Debug for SharedEngines {
 impl Server {
     /// Opens the engines and starts to listen.
     pub async fn start(config: &Config) -> Result<Self, AppError> {
-        let node = random_node_id();
-        let engines = Engines::open(config, &node).await?;
-        Self::with_engines(config, node, engines)
+        Self::builder(config.clone()).start().await
+    }
+
+    /// A server with parts of the program that embeds it.
+    pub fn builder(config: Config) -> ServerBuilder {
+        ServerBuilder::new(config)
     }
 
     /// Starts to listen, with engines that are open.
     pub fn with_engines(config: &Config, node: NodeId, engines: Engines) -> Result<Self, AppError> {
+        Self::with_parts(config, node, engines, backends::open(config, Vec::new())?)
+    }
+
+    fn with_parts(
+        config: &Config,
+        node: NodeId,
+        engines: Engines,
+        backends: Backends,
+    ) -> Result<Self, AppError> {
         let Engines { store, bus, nodes, bus_task, online_guests } = engines;
         let tokens = Arc::new(tokens::open(config)?);
         let name = node.clone();
@@ -153,45 +169,28 @@ impl Server {
             clock: Arc::new(SystemClock),
             ids: Arc::new(RandomIds),
             metrics: Arc::<ProcessMetrics>::clone(&metrics),
+            backends,
             rules: rules(config, node),
         });
         chat.reserve_names(online_guests);
         let (client_tasks, service_tasks, finish) =
             (Tasks::new(), Tasks::new(), CancellationToken::new());
         service_tasks.spawn_vital("journal", writer.run(finish.clone()));
-        service_tasks.spawn_vital(
-            "retention",
-            until_drain(service_tasks.clone(), Arc::clone(&chat).sweep()),
-        );
-        service_tasks.spawn_vital(
-            "hub timers",
-            until_drain(service_tasks.clone(), Arc::clone(&chat).run_timers()),
-        );
-        service_tasks.spawn_vital(
-            "cluster receiver",
-            until_drain(service_tasks.clone(), Arc::clone(&chat).receive()),
-        );
-        service_tasks.spawn_vital(
-            "cluster repair",
-            until_drain(service_tasks.clone(), Arc::clone(&chat).repair()),
-        );
-        service_tasks.spawn_vital(
-            "cluster heartbeat",
-            until_drain(service_tasks.clone(), Arc::clone(&chat).publish_heartbeats()),
-        );
-        service_tasks.spawn_vital(
-            "node lease",
-            until_drain(service_tasks.clone(), Arc::clone(&chat).maintain_lease()),
-        );
+        let spawn = |name, task: BoxedTask| {
+            service_tasks.spawn_vital(name, until_drain(service_tasks.clone(), task));
+        };
+        spawn("retention", Box::pin(Arc::clone(&chat).sweep()));
+        spawn("hub timers", Box::pin(Arc::clone(&chat).run_timers()));
+        spawn("cluster receiver", Box::pin(Arc::clone(&chat).receive()));
+        spawn("cluster repair", Box::pin(Arc::clone(&chat).repair()));
+        spawn("cluster heartbeat", Box::pin(Arc::clone(&chat).publish_heartbeats()));
+        spawn("node lease", Box::pin(Arc::clone(&chat).maintain_lease()));
         if let Some(bus_task) = bus_task {
-            service_tasks.spawn_vital("bus", until_drain(service_tasks.clone(), bus_task));
+            spawn("bus", bus_task);
         }
         for source in tokens.sources() {
             let source = Arc::clone(source);
-            service_tasks.spawn_vital(
-                "keys",
-                until_drain(service_tasks.clone(), async move { source.run().await }),
-            );
+            spawn("keys", Box::pin(async move { source.run().await }));
         }
         let listener = Listener::bind(config.listen, chat.limits())
             .map_err(|error| listen_error(config.listen, &error))?;

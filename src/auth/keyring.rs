@@ -5,11 +5,14 @@ use std::{fs, path::PathBuf, sync::Arc, time::Duration};
 use jsonwebtoken::Algorithm;
 
 use super::{
-    jwks::{HttpFetch, JwksSource, NoTrustedCertificates, http_client},
+    jwks::{HttpFetch, JwksSource},
     jwks_url::JwksUrl,
     keys::{InvalidKey, InvalidKeySet, Key, KeyFileError, parse_key_set, read_key_file},
 };
-use crate::domain::Secret;
+use crate::{
+    domain::Secret,
+    http_client::{NoTrustedCertificates, http_client},
+};
 
 /// A key besides the server's own, with which another issuer signs tokens.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -118,7 +121,7 @@ fn jwks_sources(
     if urls.is_empty() {
         return Ok(Vec::new());
     }
-    let client = http_client(&urls)?;
+    let client = http_client(urls.iter().map(|url| url.scheme_str()))?;
     let sources = sites.into_iter().map(|site| {
         let fetch = HttpFetch::new(client.clone(), site.expose());
         Arc::new(JwksSource::new(&site.to_string(), Box::new(fetch), refresh))

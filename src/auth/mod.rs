@@ -10,7 +10,7 @@ mod token_error;
 mod tokens;
 
 pub use jsonwebtoken::Algorithm;
-pub use jwks::{JwksSource, NoTrustedCertificates};
+pub use jwks::JwksSource;
 pub use jwks_url::JwksUrl;
 pub use keyring::{KeyLocation, KeyOptions, Keys, KeysError};
 pub use keys::{FILE, InvalidKey, Key, KeyFileError};

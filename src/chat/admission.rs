@@ -9,18 +9,23 @@ use super::{
     Chat, Hello,
     hub::{NameClaim, Proof},
     ports::{
-        ClaimOutcome, Claims, ClusterCommand, ClusterEvent, GuestName, IdentityKind, MetricEvent,
-        Outbox, UserSeen, Wire,
+        AcceptedConnection, Action, ClaimOutcome, Claims, ClientInfo, ClusterCommand, ClusterEvent,
+        ConnectAnswer, ConnectCall, ConnectIdentity, GuestName, IdentityKind, MetricEvent, Outbox,
+        UserSeen, Wire,
     },
     session::{ClaimedIdentity, GuestContinuity, Session, SessionOrigin, unavailable},
 };
 use crate::domain::{
-    DeviceId, Epoch, Grant, GuestDevices, Guests, JoinMode, Place, Position, Rejection, RoomName,
-    Seq, Space, Token, UserName,
+    DeviceId, Epoch, Grant, GuestDevices, Guests, Hook, JoinMode, Place, Position, Rejection,
+    RoomName, Seq, Space, Token, UserName,
 };
 
 /// The time in which a node releases a guest name that is no longer used there.
 const NAME_RELEASE_DELAY: Duration = Duration::from_millis(100);
+
+/// How long a connection lasts whose back end does not say it. Its client then reconnects, and the
+/// back end is asked again.
+const CONNECTION_LIFETIME: Duration = Duration::from_hours(24);
 
 /// A connection that may enter. Dropping it releases the claimed name.
 #[must_use = "the connection has no session before `enter`"]
@@ -29,6 +34,8 @@ pub struct Admission {
     chat: Arc<Chat>,
     origin: SessionOrigin,
     claimed: Option<ClaimedIdentity>,
+    /// What a back end asks for.
+    actions: Vec<Action>,
 }
 
 impl Chat {
@@ -45,17 +52,25 @@ impl Chat {
     }
 
     async fn check_hello(self: &Arc<Self>, hello: Hello) -> Result<Admission, Rejection> {
-        let Hello { space, token, device, room, since, epoch } = hello;
+        let Hello { space, token, device, room, since, epoch, client } = hello;
         if self.is_draining() {
             return Err(Rejection::Draining);
         }
         if !self.has_space(&space) {
             return Err(Rejection::UnknownSpace);
         }
-        let claimed = match token {
-            Some(token) => Some(self.claim_name(&space, token, device.as_ref()).await?),
-            None if self.rules.guests == Guests::Off => return Err(Rejection::TokenRequired),
-            None => None,
+        let AcceptedConnection { identity, data, actions } =
+            self.ask_about_connection(&space, client).await?;
+        let claimed = match (identity, token) {
+            (Some(identity), _) => {
+                let claims = self.claims_of(identity);
+                Some(self.claim_name_of(&space, claims, None, device.as_ref()).await?)
+            }
+            (None, Some(token)) => Some(self.claim_name(&space, token, device.as_ref()).await?),
+            (None, None) if self.rules.guests == Guests::Off => {
+                return Err(Rejection::TokenRequired);
+            }
+            (None, None) => None,
         };
         if let (Some(claimed), Some(room)) = (&claimed, &room) {
             self.check_room(&space, &claimed.claims, room).await?;
@@ -67,8 +82,38 @@ impl Chat {
         }
         let since =
             since.into_iter().map(|(room, seq)| (room, self.resolve_since(seq, epoch.as_ref())));
-        let origin = SessionOrigin { space, room, since: since.collect(), device };
-        Ok(Admission { chat: Arc::clone(self), origin, claimed })
+        let origin = SessionOrigin { space, room, since: since.collect(), device, data };
+        Ok(Admission { chat: Arc::clone(self), origin, claimed, actions })
+    }
+
+    /// Has a back end decide about a connection, if there is one that does.
+    async fn ask_about_connection(
+        &self,
+        space: &Space,
+        client: ClientInfo,
+    ) -> Result<AcceptedConnection, Rejection> {
+        let Some(registered) = self.backends.for_hook(Hook::Connect) else {
+            return Ok(AcceptedConnection::default());
+        };
+        let call = ConnectCall { space: space.clone(), client };
+        match registered.settle(registered.backend.connect(call).await)? {
+            None => Ok(AcceptedConnection::default()),
+            Some(ConnectAnswer::Accepted(accepted)) => Ok(accepted),
+            Some(ConnectAnswer::Refused(refusal)) => Err(Rejection::Refused(Box::new(refusal))),
+        }
+    }
+
+    /// The claims of a user that a back end names.
+    fn claims_of(&self, identity: ConnectIdentity) -> Claims {
+        let ConnectIdentity { user, name, admin, rooms, expires_at } = identity;
+        let expires_at = expires_at.unwrap_or_else(|| self.clock.now() + CONNECTION_LIFETIME);
+        Claims { name, rooms, admin, ..Claims::of(user, expires_at) }
+    }
+
+    /// The headers that a back end receives about connections, with names in lower case. `None` if no
+    /// back end decides about connections.
+    pub fn connect_headers(&self) -> Option<&[Box<str>]> {
+        self.backends.connect_headers()
     }
 
     pub(super) fn has_space(&self, space: &Space) -> bool {
@@ -156,6 +201,17 @@ impl Chat {
         device: Option<&DeviceId>,
     ) -> Result<ClaimedIdentity, Rejection> {
         let claims = self.check_token_for_space(space, &token).await?;
+        self.claim_name_of(space, claims, Some(token), device).await
+    }
+
+    /// Claims the name that these claims prove.
+    async fn claim_name_of(
+        &self,
+        space: &Space,
+        claims: Claims,
+        token: Option<Token>,
+        device: Option<&DeviceId>,
+    ) -> Result<ClaimedIdentity, Rejection> {
         let proof = claims.guest.clone().map_or(Proof::User, Proof::Guest);
         let name_claim = NameClaim::claim(&self.hub, space, &claims.user, proof)?;
         if let Some(guest_session) = &claims.guest {
@@ -168,7 +224,8 @@ impl Chat {
         }
         // A token of a cookie must not become readable for scripts.
         let is_returned = claims.guest.is_some() && claims.sign_in.is_none();
-        Ok(ClaimedIdentity { name_claim, claims, token: is_returned.then_some(token) })
+        let token = token.filter(|_| is_returned);
+        Ok(ClaimedIdentity { name_claim, claims, token })
     }
 
     /// Claims a name for a guest without a token: a new guest, or the one that has the name, if the
@@ -276,12 +333,13 @@ impl Admission {
     /// Starts the session. From now on events arrive in `outbox`; with a token, `welcome` is the
     /// first. If the store fails now, the connection is closed with a reason.
     pub async fn enter(self, outbox: Arc<dyn Outbox>) -> Session {
-        let Self { chat, origin, claimed } = self;
+        let Self { chat, origin, claimed, actions } = self;
         let mut session = Session::new(chat, origin, outbox);
         match claimed {
             Some(claimed) => session.enter_with_claim(claimed).await,
             None => session.listen(),
         }
+        session.perform(actions).await;
         session
     }
 }

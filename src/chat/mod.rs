@@ -5,6 +5,7 @@
 //! [`Session`] in the order of arrival. It makes no decisions.
 
 mod admission;
+mod backends;
 mod cluster;
 pub mod event;
 mod hub;
@@ -30,6 +31,7 @@ use tracing::debug;
 
 pub use self::{
     admission::Admission,
+    backends::{Backends, OnFailure, RegisteredBackend},
     journal::JournalWriter,
     request::{
         Answer, CustomPost, Hello, Receipt, Reply, ReplyCallback, Request, RequestContext,
@@ -70,6 +72,8 @@ pub struct ChatParts {
     pub ids: Arc<dyn IdSource>,
     /// Receives metric events.
     pub metrics: Arc<dyn Metrics>,
+    /// The back ends.
+    pub backends: Backends,
     /// The operator's settings.
     pub rules: ChatRules,
 }
@@ -135,6 +139,7 @@ pub struct Chat {
     clock: Arc<dyn Clock>,
     ids: Arc<dyn IdSource>,
     metrics: Arc<dyn Metrics>,
+    backends: Backends,
     rules: ChatRules,
     hub: Arc<Hub>,
     journal: Journal,
@@ -152,7 +157,7 @@ impl std::fmt::Debug for Chat {
 impl Chat {
     /// Creates a chat. The [`JournalWriter`] must run for messages to be stored.
     pub fn new(parts: ChatParts) -> (Arc<Self>, JournalWriter) {
-        let ChatParts { store, bus, nodes, tokens, clock, ids, metrics, rules } = parts;
+        let ChatParts { store, bus, nodes, tokens, clock, ids, metrics, backends, rules } = parts;
         let publisher = Publisher::new(rules.node.clone(), Arc::clone(&bus));
         let hub = Hub::new(rules.limits.clone(), publisher);
         let parts = ClusterParts {
@@ -176,6 +181,7 @@ impl Chat {
             clock,
             ids,
             metrics,
+            backends,
             rules,
             hub,
             journal,

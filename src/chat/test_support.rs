@@ -1,20 +1,41 @@
 //! Test fixtures of this layer and its neighbours.
 
-use std::sync::{Arc, Mutex};
+use std::{
+    sync::{Arc, Mutex},
+    time::Duration,
+};
 
 use async_trait::async_trait;
 use time::OffsetDateTime;
 
 use super::{
+    ChatRules, RetentionRules,
     event::{Delivery, Event, MissedEntries, MissedRun},
     ports::{Outbox, Overflow},
     publisher::Publisher,
 };
 use crate::bus::LocalBus;
 use crate::domain::{
-    Act, Body, CloseReason, Content, Conversation, Entry, MessageId, MessageKind, NodeId, Place,
-    Position, RoomName, Seq, Space, Typing, UserName,
+    Act, Body, CloseReason, Content, Conversation, DevicePolicy, Entry, EventRules, GuestDevices,
+    Guests, Limits, MessageId, MessageKind, NodeId, Place, Position, RoomName, RoomRules, Seq,
+    Space, Typing, UserName,
 };
+
+/// The rules of a node with this id.
+pub(crate) fn rules(node: NodeId) -> ChatRules {
+    ChatRules {
+        limits: Limits::default(),
+        guests: Guests::On,
+        guest_lifetime: Duration::from_mins(10),
+        guest_devices: GuestDevices::Accepted,
+        devices: DevicePolicy::Many,
+        spaces: Vec::new(),
+        events: EventRules::default(),
+        rooms: RoomRules::default(),
+        retention: RetentionRules::default(),
+        node,
+    }
+}
 
 /// The publisher of a node without peers.
 pub(crate) fn publisher() -> Arc<Publisher> {

@@ -6,8 +6,8 @@ use serde::{Deserialize, Deserializer, Serializer, de::Error as _};
 use toml::Value;
 
 use crate::domain::{
-    BUILT_IN_EVENTS, EventAction, EventPattern, EventRule, EventRules, EventStorage, Pace,
-    PassingDelivery, Receivers, Role, RoomAction, SpacePattern,
+    BUILT_IN_EVENTS, BackendName, EventAction, EventPattern, EventRule, EventRules, EventStorage,
+    Pace, PassingDelivery, Receivers, Role, RoomAction, SpacePattern,
 };
 
 /// A rule as it is written.
@@ -21,6 +21,7 @@ struct RuleTable {
     room_field: Option<String>,
     to_field: Option<String>,
     id_field: Option<String>,
+    backend: Option<String>,
     #[serde(default)]
     kept: bool,
     #[serde(default)]
@@ -55,6 +56,9 @@ impl RuleTable {
     }
 
     fn action(self) -> Result<EventAction, String> {
+        if self.backend.is_some() && self.to != "backend" {
+            return Err("`backend` needs `to = \"backend\"`".to_owned());
+        }
         match &*self.to {
             "others" => self.room_action(Receivers::Others),
             "room" => self.room_action(Receivers::All),
@@ -65,13 +69,19 @@ impl RuleTable {
                 let field = field.ok_or("`to = \"user\"` needs `to_field`")?.into();
                 Ok(EventAction::ToUser { field, delivery })
             }
+            "backend" => {
+                let all = [Field::Room, Field::To, Field::Id, Field::Kept, Field::Volatile];
+                self.refuse_fields("backend", &all)?;
+                self.refuse_fields("backend", &[Field::Roles])?;
+                Ok(EventAction::ToBackend(self.backend.as_deref().map(BackendName::from_raw)))
+            }
             "nobody" => {
                 let all =
                     [Field::Room, Field::To, Field::Id, Field::Kept, Field::Volatile, Field::Roles];
                 self.refuse_fields("nobody", &all)?;
                 Ok(EventAction::Acknowledge)
             }
-            to => Err(format!("`to` must be others, room, user or nobody, and is {to:?}")),
+            to => Err(format!("`to` must be others, room, user, backend or nobody, and is {to:?}")),
         }
     }
 
@@ -241,7 +251,7 @@ mod tests {
             ("'x'", "rule 1: must be a table"),
             ("{ name = 'a' }", "missing field `to`"),
             ("{ to = 'room' }", "missing field `name`"),
-            ("{ name = 'a', to = 'all' }", "`to` must be others, room, user or nobody"),
+            ("{ name = 'a', to = 'all' }", "`to` must be others, room, user, backend or nobody"),
             ("{ name = 'a', to = 'room', rooms = 'x' }", "unknown field `rooms`"),
             (
                 "{ name = 'new message', to = 'room' }",
@@ -254,6 +264,8 @@ mod tests {
             ("{ name = 'a', to = 'room', kept = true, volatile = true }", "exclude each other"),
             ("{ name = 'a', to = 'room', id_field = 'id' }", "`id_field` needs `kept`"),
             ("{ name = 'a', to = 'room', to_field = 'x' }", "`to_field` means nothing with"),
+            ("{ name = 'a', to = 'room', backend = 'shop' }", "`backend` needs"),
+            ("{ name = 'a', to = 'backend', kept = true }", "`kept` means nothing"),
             ("{ name = 'a', to = 'user' }", "needs `to_field`"),
             ("{ name = 'a', to = 'user', to_field = 'x', kept = true }", "`kept` means nothing"),
             ("{ name = 'a', to = 'nobody', roles = 'admin' }", "`roles` means nothing with"),

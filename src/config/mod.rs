@@ -3,6 +3,7 @@
 //! All settings are checked before the server starts, and all errors are reported together.
 //! `config.example.toml` is the documentation; a test compares it with the defaults here.
 
+mod backends;
 mod check;
 mod choice;
 mod engines;
@@ -27,6 +28,7 @@ use crate::{
     telemetry::LogFormat,
 };
 
+pub use backends::{BackendSettings, BackendUrl};
 pub use engines::{Address, BusKind, StoreKind};
 pub use limits::LimitSettings;
 pub use origin::AllowedOrigin;
@@ -63,6 +65,9 @@ pub struct Config {
     /// What happens to events that are not in the built-in vocabulary.
     #[serde(serialize_with = "events::write", deserialize_with = "events::read")]
     pub events: EventRules,
+    /// Programs that answer events.
+    #[serde(serialize_with = "backends::write", deserialize_with = "backends::read")]
+    pub backends: Vec<BackendSettings>,
     /// Where messages are stored.
     #[serde(serialize_with = "engines::write_store", deserialize_with = "engines::read_store")]
     pub store: StoreKind,
@@ -172,6 +177,7 @@ impl Default for Config {
             origins: Vec::new(),
             spaces: Vec::new(),
             events: EventRules::default(),
+            backends: Vec::new(),
             store: StoreKind::Sqlite,
             bus: BusKind::Local,
             log_format: LogFormat::Text,

@@ -258,7 +258,9 @@ fn check_value(key: &str, value: &Value) -> Result<(), String> {
         // A list is a cluster.
         _ if key == "bus" => return deserialize_value(key, value),
         (Value::Integer(_), _) => "a whole number",
-        (Value::Array(_), _) if key == "events" || is_secret(key) => "a list of tables",
+        (Value::Array(_), _) if matches!(key, "backends" | "events") || is_secret(key) => {
+            "a list of tables"
+        }
         (Value::Array(_), _) => "a list of texts",
         (_, _) => "a text",
     };
@@ -274,7 +276,7 @@ fn deserialize_value(key: &str, value: &Value) -> Result<(), String> {
 
 /// Whether errors must not contain the value of `key`.
 fn is_secret(key: &str) -> bool {
-    matches!(key, "bus" | "store" | "token.secret" | "token.keys")
+    matches!(key, "backends" | "bus" | "store" | "token.secret" | "token.keys")
 }
 
 /// The error in a file and its position, but not the line itself, which the error would print: it

@@ -30,11 +30,13 @@ pub enum CloseReason {
     SignedOut,
     /// A registered user took the name of the guest.
     NameTaken,
+    /// A back end disconnected the client.
+    Disconnected,
 }
 
 impl CloseReason {
     /// Every reason, in the order of the table in docs/protocol.md.
-    pub const ALL: [Self; 11] = [
+    pub const ALL: [Self; 12] = [
         Self::Draining,
         Self::SlowReader,
         Self::PingTimeout,
@@ -46,6 +48,7 @@ impl CloseReason {
         Self::Replaced,
         Self::SignedOut,
         Self::NameTaken,
+        Self::Disconnected,
     ];
 
     /// The longest wait for answers before the client receives the reason.
@@ -66,6 +69,7 @@ impl CloseReason {
                 | Self::Replaced
                 | Self::SignedOut
                 | Self::NameTaken
+                | Self::Disconnected
         )
     }
 }

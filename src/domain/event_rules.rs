@@ -2,7 +2,9 @@
 
 use std::sync::Arc;
 
-use super::{Body, EventName, EventPattern, Pace, Role, Space, SpacePattern};
+use super::{
+    Body, ConnectionAddress, EventName, EventPattern, Pace, Place, Role, Space, SpacePattern,
+};
 
 /// An event of the application.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -46,8 +48,37 @@ pub enum EventAction {
         /// How it is delivered.
         delivery: PassingDelivery,
     },
+    /// A back end answers it: the one of this name, or the only one.
+    ToBackend(Option<BackendName>),
     /// It is acknowledged, and nobody receives it.
     Acknowledge,
+}
+
+/// The name of a back end in the settings.
+#[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord)]
+pub struct BackendName(Box<str>);
+
+impl BackendName {
+    /// The name with this text.
+    pub fn from_raw(raw: &str) -> Self {
+        Self(raw.into())
+    }
+
+    /// The text in the settings.
+    pub fn as_raw(&self) -> &str {
+        &self.0
+    }
+}
+
+/// Who receives an event that passes by.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum CustomTarget {
+    /// The connections in a room, or those of the user of an inbox.
+    Place(Place),
+    /// All connections in a space.
+    Space(Space),
+    /// One connection.
+    Connection(ConnectionAddress),
 }
 
 /// How a room receives an event.
@@ -111,6 +142,14 @@ impl EventRules {
         let mut rules = self.0.iter().enumerate().filter(|(_, rule)| rule.is_for_space(space));
         let (number, rule) = rules.find(|(_, rule)| rule.name.matches(name))?;
         Some((RuleNumber(number), rule))
+    }
+
+    /// The back ends that the rules name; `None` is the only one there is.
+    pub fn backends(&self) -> impl Iterator<Item = Option<&BackendName>> {
+        self.0.iter().filter_map(|rule| match &rule.action {
+            EventAction::ToBackend(name) => Some(name.as_ref()),
+            EventAction::ToRoom(_) | EventAction::ToUser { .. } | EventAction::Acknowledge => None,
+        })
     }
 
     /// Whether events pass by in rooms of a space.

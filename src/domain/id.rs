@@ -24,6 +24,32 @@ impl fmt::Display for ConnectionId {
     }
 }
 
+/// A connection of any node.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct ConnectionAddress {
+    /// The node.
+    pub node: NodeId,
+    /// The connection of that node.
+    pub connection: ConnectionId,
+}
+
+impl ConnectionAddress {
+    /// Accepts what [`Display`](fmt::Display) writes: `node.c1a`.
+    pub fn parse(raw: &str) -> Result<Self, Rejection> {
+        let parts = raw.rsplit_once(".c").filter(|(node, _)| !node.is_empty());
+        let (node, number) = parts.ok_or(Rejection::IdInvalid)?;
+        let number = u64::from_str_radix(number, 16).map_err(|_error| Rejection::IdInvalid)?;
+        let (node, connection) = (NodeId::from_raw(node), ConnectionId(number));
+        Ok(Self { node, connection })
+    }
+}
+
+impl fmt::Display for ConnectionAddress {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "{}.{}", self.node.as_raw(), self.connection)
+    }
+}
+
 /// An entry's number in its conversation: 1, 2, 3 … without gaps. 0 is before the first entry.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Hash, PartialOrd, Ord)]
 pub struct Seq(u64);
@@ -154,6 +180,17 @@ mod tests {
         assert!(MessageId::parse(&"x".repeat(64)).is_ok());
         for bad in ["", "with space", "ü", "tab\t", &"x".repeat(65)] {
             assert_eq!(MessageId::parse(bad), Err(Rejection::IdInvalid), "{bad:?}");
+        }
+    }
+
+    #[test]
+    fn the_address_of_a_connection_round_trips() {
+        let connection = ConnectionId::from_raw(26);
+        let address = ConnectionAddress { node: NodeId::from_raw("n.c7"), connection };
+        assert_eq!(address.to_string(), "n.c7.c1a");
+        assert_eq!(ConnectionAddress::parse("n.c7.c1a"), Ok(address));
+        for bad in ["", "c1a", ".c1a", "n.c", "n.cx", "n.1a"] {
+            assert_eq!(ConnectionAddress::parse(bad), Err(Rejection::IdInvalid), "{bad}");
         }
     }
 

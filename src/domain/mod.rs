@@ -35,21 +35,21 @@ pub use device::DeviceSet;
 pub use entry::{Act, Content, Entry, MessageKind};
 pub use event_name::{BUILT_IN_EVENTS, EventName, EventPattern};
 pub use event_rules::{
-    CustomEvent, EventAction, EventRule, EventRules, EventStorage, PassingDelivery, Receivers,
-    RoomAction, RuleNumber,
+    BackendName, CustomEvent, CustomTarget, EventAction, EventRule, EventRules, EventStorage,
+    PassingDelivery, Receivers, RoomAction, RuleNumber,
 };
-pub use id::{ConnectionId, DeviceId, Epoch, MessageId, NodeId, Seq, SignInId};
+pub use id::{ConnectionAddress, ConnectionId, DeviceId, Epoch, MessageId, NodeId, Seq, SignInId};
 pub use limits::Limits;
 pub use member::{JoinMode, Member, Muted, Role};
 #[cfg(test)]
 pub(crate) use name::any_name;
 pub use name::{NameKey, RoomName, RoomPattern, Space, SpacePattern, UserName};
-pub use policy::{DevicePolicy, GuestDevices, Guests, QueryTokens, Synchronous};
+pub use policy::{DevicePolicy, GuestDevices, Guests, Hook, QueryTokens, Synchronous};
 pub use position::{DeletedCount, Log, Position, Retained};
 pub use presence::{Roster, RosterArrival, RosterDeparture};
 pub use rate_limiter::{Pace, RateLimiter};
 pub use recovery::{Recovery, recovery};
-pub use rejection::Rejection;
+pub use rejection::{Refusal, Rejection};
 pub use rooms::{GlobalRole, Grant, RoomRules};
 pub use secret::{Secret, Token};
 pub use typing::{Broadcast, Typing, TypingState};

@@ -45,3 +45,16 @@ pub enum Synchronous {
     /// The end of this process. A power cut may lose the last commits, each as a whole.
     Normal,
 }
+
+/// What a back end may be asked about.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
+pub enum Hook {
+    /// Connections.
+    Connect,
+    /// `send message`, `GroupChat` and `SingleChat`.
+    Message,
+    /// `join`, of a room that the user is not in.
+    Join,
+    /// `invite`.
+    Invite,
+}

@@ -2,6 +2,17 @@
 
 use std::time::Duration;
 
+/// A refusal of a back end, in its own words.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Refusal {
+    /// The code that clients compare.
+    pub code: Box<str>,
+    /// The message for people.
+    pub message: Box<str>,
+    /// More about it, as JSON text.
+    pub data: Option<Box<str>>,
+}
+
 /// A rejected request. Nothing was changed.
 ///
 /// `wire` holds the table of codes. The sentences here are the messages that clients receive.
@@ -86,6 +97,9 @@ pub enum Rejection {
     /// The message does not exist, or no longer.
     #[error("there is no such message")]
     NoSuchMessage,
+    /// A back end refused it.
+    #[error("{}", .0.message)]
+    Refused(Box<Refusal>),
     /// The connection sends faster than
     /// [`Limits::messages_per_second_max`](super::Limits::messages_per_second_max).
     #[error("too many messages")]

@@ -3,7 +3,7 @@
 //! A client that polls sends a request per event, so the requests of Socket.IO do not pass the router
 //! and its layers, each of which allocates and copies.
 
-use std::sync::Arc;
+use std::{net::IpAddr, sync::Arc};
 
 use axum::{
     Router,
@@ -20,8 +20,8 @@ use tower_service::Service as _;
 use tracing::{Instrument as _, Level, Span, debug, debug_span};
 
 use super::{
-    api, cors, listener::Handler, origin::Origins, pages, socketio::SocketIoTransport,
-    websocket::WebSocketTransport,
+    api, client_info::PeerAddress, cors, listener::Handler, origin::Origins, pages,
+    socketio::SocketIoTransport, websocket::WebSocketTransport,
 };
 use crate::chat::{Chat, Readiness};
 
@@ -47,17 +47,19 @@ impl Gateway {
 impl Handler for Gateway {
     fn handle(
         &self,
-        request: Request<Incoming>,
+        mut request: Request<Incoming>,
+        peer: IpAddr,
     ) -> impl Future<Output = Response<Body>> + Send + 'static {
         // Only what this request needs: the future exists once per connection.
         let target = if SocketIoTransport::serves(request.uri().path()) {
             Ok(Arc::clone(&self.socketio))
         } else {
+            request.extensions_mut().insert(PeerAddress(peer));
             Err(self.router.clone())
         };
-        async {
+        async move {
             match target {
-                Ok(socketio) => traced(socketio, request).await,
+                Ok(socketio) => traced(socketio, request, peer).await,
                 Err(mut router) => {
                     Box::pin(router.call(request)).await.unwrap_or_else(|never| match never {})
                 }
@@ -67,13 +69,17 @@ impl Handler for Gateway {
 }
 
 /// Answers a request of Socket.IO. What the layer of the router logs is logged here.
-async fn traced(socketio: Arc<SocketIoTransport>, request: Request<Incoming>) -> Response<Body> {
+async fn traced(
+    socketio: Arc<SocketIoTransport>,
+    request: Request<Incoming>,
+    peer: IpAddr,
+) -> Response<Body> {
     let span = debug_span!("request", method = %request.method(), route = SocketIoTransport::ROUTE);
     if span.is_disabled() {
-        return socketio.handle(request).await;
+        return socketio.handle(request, peer).await;
     }
     let begun_at = Instant::now();
-    let response = Box::pin(socketio.handle(request).instrument(span.clone())).await;
+    let response = Box::pin(socketio.handle(request, peer).instrument(span.clone())).await;
     let status = response.status().as_u16();
     debug!(parent: &span, latency = ?begun_at.elapsed(), status, "finished processing request");
     response

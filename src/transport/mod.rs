@@ -2,6 +2,7 @@
 
 mod api;
 mod body;
+mod client_info;
 mod cookie;
 mod cors;
 pub mod credentials;

@@ -5,13 +5,13 @@ use serde::Serialize;
 use super::{
     body::AttachmentEncoding,
     code::{self, CloseRow, Reconnect},
-    event::{self, EntryData, RoomStateData, UserNames},
+    event::{self, ArgumentsData, EntryData, RoomStateData, UserNames},
     payload::{self, Payload, Timestamp},
-    request::RequestKind,
+    rejection::RejectionData,
 };
 use crate::{
     chat::{Answer, Profile, Receipt, Reply, UserPresence, ports::IdentityKind},
-    domain::{CloseReason, Muted, Rejection, Token, UserName},
+    domain::{CloseReason, Muted, Token, UserName},
 };
 
 /// A reply: `{"ok":true,…}` or `{"ok":false,"code":…}`, after the number of the request's
@@ -30,7 +30,7 @@ pub(super) struct ReplyData<'a> {
 #[serde(untagged)]
 enum OutcomeData<'a> {
     Answer(AnswerData<'a>),
-    Rejection(RejectionData),
+    Rejection(RejectionData<'a>),
 }
 
 /// The answer to a request that succeeded.
@@ -76,8 +76,10 @@ pub(super) enum AnswerData<'a> {
     Read { seq: u64, unread: u64 },
     /// `mute`.
     Muted { muted: bool },
-    /// `typing`.
+    /// `typing`, and events that pass by.
     Acknowledged {},
+    /// The arguments of a back end's acknowledgement.
+    Custom { args: ArgumentsData<'a> },
     /// `edit message` and `delete message`.
     Changed {
         seq: u64,
@@ -109,25 +111,6 @@ pub(super) struct PresenceData<'a> {
     devices: usize,
     #[serde(skip_serializing_if = "Option::is_none")]
     last_seen: Option<Timestamp>,
-}
-
-/// `{code, message}`: a refused request, handshake or sign-in.
-#[derive(Debug, Serialize)]
-#[serde(rename_all = "camelCase")]
-pub(super) struct RejectionData {
-    code: &'static str,
-    message: String,
-    #[serde(skip_serializing_if = "Option::is_none")]
-    retry_after_ms: Option<u64>,
-}
-
-/// `error message`.
-#[derive(Debug, Serialize)]
-pub(super) struct ErrorMessageData<'a> {
-    /// The name that the client sent, or `null` if it could not be read.
-    event: Option<&'a str>,
-    #[serde(flatten)]
-    rejection: RejectionData,
 }
 
 /// `closing`: why the server ends a connection, and what the client should do.
@@ -176,6 +159,10 @@ pub(super) fn reply(
 /// An answer without `ok`, as an event carries it.
 pub(super) fn answer(answer: &Answer, encoding: AttachmentEncoding) -> Payload<AnswerData<'_>> {
     let data = match answer {
+        Answer::Custom { ack } => {
+            let args = event::arguments(ack, encoding);
+            return args.map(|args| AnswerData::Custom { args });
+        }
         Answer::Page { entries, more } => {
             let entries = event::flat(entries.iter(), encoding);
             return entries.map(|messages| AnswerData::Page { messages, more: *more });
@@ -225,19 +212,6 @@ pub(super) fn answer(answer: &Answer, encoding: AttachmentEncoding) -> Payload<A
     Payload::without_attachments(data)
 }
 
-/// `error message`.
-pub(super) fn error_message<'a>(
-    kind: &'a RequestKind,
-    rejection: &Rejection,
-) -> ErrorMessageData<'a> {
-    ErrorMessageData { event: kind.sent_name(), rejection: rejection.into() }
-}
-
-/// A refused handshake or sign-in, as JSON text.
-pub(crate) fn rejection_object(rejection: &Rejection) -> String {
-    payload::json(&RejectionData::from(rejection))
-}
-
 /// `closing`.
 pub(super) fn closing(reason: CloseReason) -> ClosingData {
     let CloseRow { code, reconnect, after, .. } = code::close(reason);
@@ -264,19 +238,6 @@ pub(crate) fn profile(profile: &Profile) -> String {
 /// The second argument of the acknowledgement of `new user`.
 pub(super) fn identified<'a>(user: &'a UserName, token: &'a Token) -> IdentifiedData<'a> {
     IdentifiedData { user: user.as_raw(), token: token.expose() }
-}
-
-impl From<&Rejection> for RejectionData {
-    fn from(rejection: &Rejection) -> Self {
-        let mut retry_after_ms = None;
-        if let Rejection::TooFast { retry_after } = rejection {
-            // Rounded up, so that a retry after this time is not refused again.
-            let millis = retry_after.as_micros().div_ceil(1000);
-            retry_after_ms = Some(u64::try_from(millis).unwrap_or(u64::MAX));
-        }
-        let code = code::rejection(rejection).code;
-        Self { code, message: rejection.to_string(), retry_after_ms }
-    }
 }
 
 impl<'a> From<&'a UserPresence> for PresenceData<'a> {

@@ -64,6 +64,7 @@ pub fn rejection(rejection: &Rejection) -> RejectionRow {
         Rejection::Conflict => ("conflict", StatusCode::CONFLICT, No),
         Rejection::NoSuchUser => ("no_such_user", StatusCode::NOT_FOUND, No),
         Rejection::NoSuchMessage => ("no_such_message", StatusCode::NOT_FOUND, No),
+        Rejection::Refused(_) => ("refused", StatusCode::FORBIDDEN, No),
         Rejection::TooFast { .. } => ("too_fast", StatusCode::TOO_MANY_REQUESTS, Yes),
         Rejection::Unavailable => ("unavailable", StatusCode::SERVICE_UNAVAILABLE, Yes),
         Rejection::Draining => ("draining", StatusCode::SERVICE_UNAVAILABLE, Yes),
@@ -110,6 +111,7 @@ pub fn close(reason: CloseReason) -> CloseRow {
         CloseReason::Replaced => ("replaced", 4500, Reconnect::No),
         CloseReason::SignedOut => ("signed_out", 4501, Reconnect::No),
         CloseReason::NameTaken => ("name_taken", 4502, Reconnect::No),
+        CloseReason::Disconnected => ("disconnected", 4503, Reconnect::No),
     };
     let after = if reason == CloseReason::Draining { RETURN_AFTER } else { Duration::ZERO };
     // Existing clients compare this text.

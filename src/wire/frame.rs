@@ -10,11 +10,12 @@ use serde::{
 use serde_json::value::RawValue;
 
 use super::{
-    answer::{self, AnswerData, ClosingData, ErrorMessageData, ReplyData},
+    answer::{self, AnswerData, ClosingData, ReplyData},
     body::AttachmentEncoding,
     event::{self, ArgumentsData, EventData},
     json,
     payload::Payload,
+    rejection::{self, ErrorMessageData},
     request::{self, BorrowedText, ReplyForm, RequestData, RequestKind},
 };
 use crate::{
@@ -175,7 +176,7 @@ pub(super) fn reply<'a>(
             Some(answer::reply(Some(ack), reply, encoding).map(ReplyFrame::Acknowledgement))
         }
         (None, kind, Err(rejection)) => {
-            let data = answer::error_message(kind, rejection);
+            let data = rejection::error_message(kind, rejection);
             let frame = EventFrame::new("error message", data);
             Some(Payload::without_attachments(ReplyFrame::Error(frame)))
         }

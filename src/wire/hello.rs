@@ -7,7 +7,7 @@ use serde::Deserialize;
 
 use super::request::{epoch, seq};
 use crate::{
-    chat::Hello,
+    chat::{Hello, ports::ClientInfo},
     domain::{DeviceId, Rejection, RoomName, Seq, Space, Token},
 };
 
@@ -23,12 +23,23 @@ pub fn hello_from_query(space: Space, query: &str) -> Result<Hello, Rejection> {
     let room = value("room")?.map(RoomName::parse).transpose()?;
     let epoch = value("epoch")?.map(epoch).transpose()?;
     let since = value("since")?.map(since_from_query).transpose()?.unwrap_or_default();
-    Ok(Hello { space, token: None, device, room, since, epoch })
+    Ok(Hello { space, token: None, device, room, since, epoch, client: ClientInfo::default() })
 }
 
 /// One parameter of a query, decoded.
 pub(crate) fn parameter(query: &str, wanted: &str) -> Result<Option<String>, Rejection> {
     Ok(Parameters::read(query)?.value(wanted)?.map(str::to_owned))
+}
+
+/// All parameters of a query, decoded. Of several with one name the last counts, and one that is not
+/// UTF-8 is left out.
+pub(super) fn query_parameters(query: &str) -> BTreeMap<String, String> {
+    let pairs = query.split('&').filter(|pair| !pair.is_empty());
+    let decoded = pairs.filter_map(|pair| {
+        let (key, value) = pair.split_once('=').unwrap_or((pair, ""));
+        Some((decode(key).ok()?.into_owned(), decode(value).ok()?.into_owned()))
+    });
+    decoded.collect()
 }
 
 /// A query's parameters, decoded.

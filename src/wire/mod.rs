@@ -6,15 +6,19 @@
 
 #![warn(clippy::wildcard_enum_match_arm)]
 
+mod action;
 mod answer;
+pub mod backend;
 mod body;
 pub mod code;
 mod event;
 mod frame;
 mod hello;
+mod invalid_data;
 mod json;
 pub mod msgpack;
 mod payload;
+mod rejection;
 mod request;
 mod sign_in;
 pub mod socketio;
@@ -22,8 +26,10 @@ pub mod socketio;
 mod test_support;
 pub mod websocket;
 
-pub(crate) use answer::{profile, rejection_object};
+pub(crate) use answer::profile;
 pub use hello::hello_from_query;
 pub(crate) use hello::parameter;
+pub use invalid_data::InvalidData;
+pub(crate) use rejection::rejection_object;
 pub use request::{REQUESTS, ReplyForm, RequestSpec};
 pub(crate) use sign_in::sign_in;

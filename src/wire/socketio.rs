@@ -12,12 +12,14 @@ use serde_json::{Value, value::RawValue};
 
 pub use super::request::RequestKind;
 use super::{
-    answer::{self, RejectionData},
+    answer,
     body::AttachmentEncoding,
+    code,
     event::{self, EventData},
     hello::hello_from_auth,
     json,
     payload::{self, Payload},
+    rejection::{self, RejectionData},
     request::{self, ReplyForm, RequestData},
 };
 use crate::{
@@ -41,6 +43,13 @@ pub struct Packet {
 /// A namespace as its client writes it, as a prefix of packets.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Namespace(Box<str>);
+
+/// See [`connect_error`].
+#[derive(Serialize)]
+struct ConnectErrorData<'a> {
+    message: &'a str,
+    data: rejection::ConnectErrorDetails<'a>,
+}
 
 /// The kind of a packet, with its digit if it has attachments.
 #[derive(Clone, Copy, Debug)]
@@ -214,6 +223,10 @@ pub fn acknowledgement(
             let items = (false, RejectionData::from(rejection));
             namespace.packet(packet_kind, Payload::without_attachments(items))
         }
+        (_, Ok(Answer::Custom { ack })) => {
+            let args = event::arguments(ack, AttachmentEncoding::Placeholders);
+            namespace.packet(packet_kind, args)
+        }
         _ => {
             let data = answer::reply(None, reply, AttachmentEncoding::Placeholders);
             namespace.packet(packet_kind, data.map(|data| (data,)))
@@ -225,7 +238,7 @@ pub fn acknowledgement(
 pub fn reply_event(kind: &RequestKind, reply: &Reply, namespace: &Namespace) -> Option<Packet> {
     match (kind, reply) {
         (kind, Err(rejection)) => {
-            let data = Payload::without_attachments(answer::error_message(kind, rejection));
+            let data = Payload::without_attachments(rejection::error_message(kind, rejection));
             Some(namespace.event_packet("error message", data))
         }
         (RequestKind::Known(name, ReplyForm::AcknowledgementOrEvent), Ok(answer)) => {
@@ -238,6 +251,25 @@ pub fn reply_event(kind: &RequestKind, reply: &Reply, namespace: &Namespace) -> 
             Ok(_),
         ) => None,
     }
+}
+
+/// The message of a refused connection: the code, the text of the protocol for an unknown space, or the
+/// words of a back end.
+pub fn connect_error_message(rejection: &Rejection) -> &str {
+    if let Rejection::Refused(refusal) = rejection {
+        &refusal.message
+    } else if *rejection == Rejection::UnknownSpace {
+        "Invalid namespace"
+    } else {
+        code::rejection(rejection).code
+    }
+}
+
+/// The object of a refused connection, as JSON text: `{message, data}`, where `data` is that of a back
+/// end, or `{code, message, retryAfterMs?}`.
+pub fn connect_error(refused: &Rejection) -> String {
+    let message = connect_error_message(refused);
+    payload::json(&ConnectErrorData { message, data: rejection::connect_error_data(refused) })
 }
 
 /// The packet of `closing`.

@@ -6,7 +6,7 @@ use roomcast::{
     app::{Engines, Server},
     auth::{self, KeyTokens},
     bus::{BusFault, BusPath, MemoryBus},
-    chat::ports::{Claims, Clock as _, Store as _, Tokens as _},
+    chat::ports::{Backend, Claims, Clock as _, Store as _, Tokens as _},
     clock::SystemClock,
     config::{Config, StoreKind},
     domain::{NodeId, Place, RoomName, Secret, Space, SpacePattern, UserName},
@@ -114,6 +114,16 @@ impl TestServer {
     pub(crate) async fn with(edit: impl FnOnce(&mut Config)) -> Self {
         let (config, data) = Self::settings(edit);
         let server = Server::start(&config).await.unwrap();
+        Self { server, config, data }
+    }
+
+    /// With changed settings and a back end in this process.
+    pub(crate) async fn with_backend(
+        edit: impl FnOnce(&mut Config),
+        backend: impl Backend,
+    ) -> Self {
+        let (config, data) = Self::settings(edit);
+        let server = Server::builder(config.clone()).backend(backend).start().await.unwrap();
         Self { server, config, data }
     }
 

@@ -17,8 +17,7 @@ use tracing::{debug, info, warn};
 
 use super::keys::{InvalidKeySet, Key, parse_key_set};
 
-pub use self::http::NoTrustedCertificates;
-pub(super) use self::http::{HttpFetch, http_client};
+pub(super) use self::http::HttpFetch;
 
 /// The timeout of a fetch. After it, the site counts as down.
 const FETCH_WAIT_MAX: Duration = Duration::from_secs(10);

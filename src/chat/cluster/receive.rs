@@ -111,8 +111,8 @@ impl Cluster {
             ClusterEvent::Typing { place, user, typing } => {
                 self.hub.typing.apply_remote(place, &user, typing);
             }
-            ClusterEvent::Custom { place, event, delivery } => {
-                self.hub.custom_events.deliver(&place, &event, None, delivery);
+            ClusterEvent::Custom { to, except, event, delivery } => {
+                self.hub.custom_events.deliver(&to, &event, except.as_ref(), delivery);
             }
             ClusterEvent::Joined(place, user) => {
                 self.hub.live_rooms.apply_remote_presence(

@@ -21,16 +21,12 @@ use crate::{
     auth::KeyTokens,
     bus::{BusFault, BusPath, MemoryBus},
     chat::{
-        Answer, Chat, ChatParts, ChatRules, Hello, Reply, Request, RetentionRules, RoomPost,
-        Session,
-        ports::{Claims, Clock, Membership, NoMetrics, Outbox, Tokens as _},
-        test_support::RecordingOutbox,
+        Answer, Backends, Chat, ChatParts, Hello, Reply, Request, RoomPost, Session,
+        ports::{Claims, ClientInfo, Clock, Membership, NoMetrics, Outbox, Tokens as _},
+        test_support::{RecordingOutbox, rules},
     },
     clock::RandomIds,
-    domain::{
-        Body, DevicePolicy, EventRules, GuestDevices, Guests, Limits, NodeId, RoomRules, Secret,
-        Seq, Space, UserName, View,
-    },
+    domain::{Body, NodeId, Secret, Seq, Space, UserName, View},
     store::{MemoryNodes, MemoryStore, contract::memberships},
     tasks::Tasks,
 };
@@ -143,6 +139,7 @@ impl Fixture {
                 clock: Arc::new(StoppedClock),
                 ids: Arc::new(RandomIds),
                 metrics: Arc::new(NoMetrics),
+                backends: Backends::default(),
                 rules: rules(name(n)),
             });
             tasks.spawn("writer", writer.run(finish.clone()));
@@ -190,7 +187,15 @@ impl Fixture {
         let token = self.tokens.issue(&Claims::of(name, NOW + Duration::from_hours(1))).unwrap();
         let outbox = RecordingOutbox::with_capacity(99_999);
         let (space, token, since) = (Space::root(), Some(token), Vec::new());
-        let hello = Hello { space, token, device: None, room: None, since, epoch: None };
+        let hello = Hello {
+            space,
+            token,
+            device: None,
+            room: None,
+            since,
+            epoch: None,
+            client: ClientInfo::default(),
+        };
         let admission = self.chats[node].admit(hello).await.unwrap();
         let session = admission.enter(Arc::clone(&outbox) as Arc<dyn Outbox>).await;
         self.clients[node].push(TestClient { user, session, outbox, own: BTreeSet::new() });
@@ -302,21 +307,6 @@ impl Fixture {
         self.clients.clear();
         self.finish.cancel();
         self.tasks.finish(Duration::from_secs(5)).await.unwrap();
-    }
-}
-
-fn rules(node: NodeId) -> ChatRules {
-    ChatRules {
-        limits: Limits::default(),
-        guests: Guests::On,
-        guest_lifetime: Duration::from_mins(10),
-        guest_devices: GuestDevices::Accepted,
-        devices: DevicePolicy::Many,
-        spaces: Vec::new(),
-        events: EventRules::default(),
-        rooms: RoomRules::default(),
-        retention: RetentionRules::default(),
-        node,
     }
 }
 

@@ -14,12 +14,15 @@ use tokio::sync::watch;
 use super::slow_readers::close_outboxes;
 use crate::{
     chat::ports::Outbox,
-    domain::{CloseReason, ConnectionId},
+    domain::{CloseReason, ConnectionId, Space},
 };
+
+/// A connection: its space and its outbox.
+type Registered = (Space, Arc<dyn Outbox>);
 
 /// The outboxes of all connections. The lock is held for single map operations only.
 pub(crate) struct Connections {
-    outboxes: Mutex<HashMap<ConnectionId, Arc<dyn Outbox>>>,
+    outboxes: Mutex<HashMap<ConnectionId, Registered>>,
     /// The size of `outboxes`, set under its lock.
     count: watch::Sender<usize>,
     next_id: AtomicU64,
@@ -35,10 +38,14 @@ impl Connections {
     }
 
     /// Registers a connection until the result is dropped.
-    pub(crate) fn register(self: &Arc<Self>, outbox: Arc<dyn Outbox>) -> ConnectionRegistration {
+    pub(crate) fn register(
+        self: &Arc<Self>,
+        space: Space,
+        outbox: Arc<dyn Outbox>,
+    ) -> ConnectionRegistration {
         let id = ConnectionId::from_raw(self.next_id.fetch_add(1, Ordering::Relaxed));
         let mut outboxes = self.outboxes.lock();
-        outboxes.insert(id, outbox);
+        outboxes.insert(id, (space, outbox));
         self.count.send_replace(outboxes.len());
         drop(outboxes);
         ConnectionRegistration { connections: Arc::clone(self), id }
@@ -49,6 +56,22 @@ impl Connections {
         *self.count.borrow()
     }
 
+    /// A connection, while it is open.
+    pub(super) fn get(&self, id: ConnectionId) -> Option<Arc<dyn Outbox>> {
+        self.outboxes.lock().get(&id).map(|(_, outbox)| Arc::clone(outbox))
+    }
+
+    /// The connections in a space but `except`.
+    pub(super) fn in_space(
+        &self,
+        space: &Space,
+        except: Option<ConnectionId>,
+    ) -> Vec<Arc<dyn Outbox>> {
+        let outboxes = self.outboxes.lock();
+        let are_in = outboxes.iter().filter(|(id, (it, _))| it == space && Some(**id) != except);
+        are_in.map(|(_, (_, outbox))| Arc::clone(outbox)).collect()
+    }
+
     /// Waits until there is no connection.
     pub(crate) async fn wait_until_empty(&self) {
         let mut count = self.count.subscribe();
@@ -57,7 +80,7 @@ impl Connections {
 
     /// Begins to close all connections.
     pub(crate) fn close_all(&self, reason: CloseReason) {
-        let outboxes: Vec<_> = self.outboxes.lock().values().cloned().collect();
+        let outboxes = self.outboxes.lock().values().map(|(_, it)| Arc::clone(it)).collect();
         close_outboxes(outboxes, reason);
     }
 }

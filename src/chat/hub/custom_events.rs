@@ -3,7 +3,9 @@
 use std::sync::Arc;
 
 use super::{
+    connections::Connections,
     listeners::{ListenerRegistration, Listeners},
+    live_room::SMALL_FAN_OUT_MAX,
     live_rooms::LiveRooms,
     online_users::OnlineUsers,
     slow_readers::close_slow_readers,
@@ -14,11 +16,15 @@ use crate::{
         ports::{ClusterEvent, Outbox},
         publisher::Publisher,
     },
-    domain::{ConnectionId, Conversation, CustomEvent, PassingDelivery, Place},
+    domain::{
+        Channel, ConnectionAddress, ConnectionId, Conversation, CustomEvent, CustomTarget,
+        PassingDelivery, Place,
+    },
 };
 
 /// See the module.
 pub(crate) struct CustomEvents {
+    connections: Arc<Connections>,
     users: Arc<OnlineUsers>,
     live_rooms: Arc<LiveRooms>,
     listeners: Arc<Listeners>,
@@ -27,12 +33,13 @@ pub(crate) struct CustomEvents {
 
 impl CustomEvents {
     pub(super) fn new(
+        connections: Arc<Connections>,
         users: Arc<OnlineUsers>,
         live_rooms: Arc<LiveRooms>,
         publisher: Arc<Publisher>,
     ) -> Self {
         let listeners = Listeners::new(Arc::clone(&publisher));
-        Self { users, live_rooms, listeners, publisher }
+        Self { connections, users, live_rooms, listeners, publisher }
     }
 
     /// An anonymous connection receives the events of a room, until the result is dropped.
@@ -45,26 +52,55 @@ impl CustomEvents {
         Listeners::register(&self.listeners, place, connection, outbox)
     }
 
-    /// Sends an event to a room, or to the user of an inbox, on all nodes. The connection `except` of
-    /// this node does not receive it.
+    /// Sends an event on all nodes. The connection `except` does not receive it.
     pub(crate) fn send(
         &self,
-        place: &Place,
+        to: &CustomTarget,
         event: CustomEvent,
-        except: Option<ConnectionId>,
+        except: Option<&ConnectionAddress>,
         delivery: PassingDelivery,
     ) {
         let event = Delivery::new(Event::Custom(event));
-        self.deliver(place, &event, except, delivery);
-        self.publisher.publish_to_place(place, || ClusterEvent::Custom {
-            place: place.clone(),
+        self.deliver(to, &event, except, delivery);
+        let announced = || ClusterEvent::Custom {
+            to: to.clone(),
+            except: except.cloned(),
             event: Arc::clone(&event),
             delivery,
-        });
+        };
+        match to {
+            CustomTarget::Place(place) => self.publisher.publish_to_place(place, announced),
+            CustomTarget::Connection(address) if address.node == *self.publisher.node() => (),
+            CustomTarget::Space(_) | CustomTarget::Connection(_) => {
+                self.publisher.publish(Channel::BROADCAST, announced());
+            }
+        }
     }
 
     /// The same to the connections of this node.
     pub(crate) fn deliver(
+        &self,
+        to: &CustomTarget,
+        event: &Arc<Delivery>,
+        except: Option<&ConnectionAddress>,
+        delivery: PassingDelivery,
+    ) {
+        let node = self.publisher.node();
+        let except = except.filter(|it| it.node == *node).map(|it| it.connection);
+        match to {
+            CustomTarget::Place(place) => self.deliver_to_place(place, event, except, delivery),
+            CustomTarget::Space(space) => {
+                send_all(self.connections.in_space(space, except), event, delivery);
+            }
+            CustomTarget::Connection(address) if address.node == *node => {
+                let outbox = self.connections.get(address.connection);
+                send_all(outbox.into_iter().collect(), event, delivery);
+            }
+            CustomTarget::Connection(_) => (),
+        }
+    }
+
+    fn deliver_to_place(
         &self,
         place: &Place,
         event: &Arc<Delivery>,
@@ -77,17 +113,26 @@ impl CustomEvents {
                 self.listeners.send(place, event, except, delivery);
             }
             Conversation::Inbox(user) => {
-                let mut outboxes = self.users.outboxes(&place.space, user);
-                match delivery {
-                    PassingDelivery::Volatile => outboxes.iter().for_each(|it| it.offer(event)),
-                    PassingDelivery::Reliable => {
-                        outboxes.retain(|outbox| outbox.push(event).is_err());
-                        close_slow_readers(outboxes);
-                    }
-                }
+                send_all(self.users.outboxes(&place.space, user), event, delivery);
             }
             // No rule addresses a direct conversation.
             Conversation::Direct(..) => (),
+        }
+    }
+}
+
+/// Sends an event to connections that are in no common room.
+fn send_all(mut outboxes: Vec<Arc<dyn Outbox>>, event: &Arc<Delivery>, delivery: PassingDelivery) {
+    match delivery {
+        PassingDelivery::Volatile => outboxes.iter().for_each(|outbox| outbox.offer(event)),
+        PassingDelivery::Reliable => {
+            let push = if outboxes.len() <= SMALL_FAN_OUT_MAX {
+                <dyn Outbox>::push
+            } else {
+                <dyn Outbox>::push_to_many
+            };
+            outboxes.retain(|outbox| push(&**outbox, event).is_err());
+            close_slow_readers(outboxes);
         }
     }
 }

@@ -60,7 +60,7 @@ use super::{
     ports::{Change, ChangeResult, ClusterCommand, ClusterEvent, Membership},
     publisher::Publisher,
 };
-use crate::domain::{Limits, Place, Space, UserName};
+use crate::domain::{CloseReason, ConnectionAddress, Limits, Place, Space, UserName};
 
 /// The parts of the hub, and the steps that concern more than one of them.
 pub(crate) struct Hub {
@@ -97,15 +97,17 @@ impl Hub {
             timers_of_users,
             presence_grace,
         ));
+        let connections = Connections::new();
         let fanout = Arc::new(Fanout::new(Arc::clone(&users), Arc::clone(&live_rooms)));
         Arc::new(Self {
-            connections: Connections::new(),
+            connections: Arc::clone(&connections),
             typing: TypingTracker::new(
                 Arc::clone(&fanout),
                 Arc::clone(&timers),
                 Arc::clone(&publisher),
             ),
             custom_events: CustomEvents::new(
+                connections,
                 Arc::clone(&users),
                 Arc::clone(&live_rooms),
                 Arc::clone(&publisher),
@@ -196,6 +198,14 @@ impl Hub {
             ClusterCommand::EndSignIn(sign_in) => self.users.sign_out(sign_in),
             ClusterCommand::RevokeGuestNames { space, user } => {
                 self.users.revoke_guest_names(space, user);
+            }
+            ClusterCommand::DisconnectUser { space, user } => {
+                close_outboxes(self.users.outboxes(space, user), CloseReason::Disconnected);
+            }
+            ClusterCommand::DisconnectConnection(ConnectionAddress { node, connection }) => {
+                let is_here = node == self.publisher.node();
+                let outbox = self.connections.get(*connection).filter(|_| is_here);
+                close_outboxes(outbox.into_iter().collect(), CloseReason::Disconnected);
             }
             ClusterCommand::ReplaceDevices { space, user, device, ticket } => {
                 self.users.replace_devices((space, user), device.as_ref(), *ticket);

@@ -7,8 +7,8 @@ use async_trait::async_trait;
 use crate::{
     chat::event::Delivery,
     domain::{
-        Channel, DeviceId, NodeId, PassingDelivery, Place, Retained, Seq, SignInId, Space, Typing,
-        UserName,
+        Channel, ConnectionAddress, CustomTarget, DeviceId, NodeId, PassingDelivery, Place,
+        Retained, Seq, SignInId, Space, Typing, UserName,
     },
 };
 
@@ -102,8 +102,10 @@ pub enum ClusterEvent {
     },
     /// An event of the application that is not stored.
     Custom {
-        /// The room, or the inbox of the user who receives it.
-        place: Place,
+        /// Who receives it.
+        to: CustomTarget,
+        /// The connection that does not receive it.
+        except: Option<ConnectionAddress>,
         /// A delivery of [`Event::Custom`](crate::chat::event::Event::Custom).
         event: Arc<Delivery>,
         /// How it is delivered.
@@ -162,4 +164,13 @@ pub enum ClusterCommand {
     },
     /// A sign-in was ended.
     EndSignIn(SignInId),
+    /// A back end disconnects a user.
+    DisconnectUser {
+        /// The space.
+        space: Space,
+        /// The user.
+        user: UserName,
+    },
+    /// A back end disconnects one connection.
+    DisconnectConnection(ConnectionAddress),
 }

@@ -2,6 +2,7 @@
 //!
 //! An engine implements one of these. Only `app` names engines.
 
+mod backend;
 mod bus;
 mod clock;
 mod fault;
@@ -13,6 +14,11 @@ mod store;
 mod tokens;
 mod users;
 
+pub use backend::{
+    AcceptedConnection, AcceptedRequest, Action, Backend, BackendAnswer, BackendFailure, Caller,
+    CallingUser, CallingUserKind, ClientInfo, ConnectAnswer, ConnectCall, ConnectIdentity,
+    DisconnectTarget, EmitTarget, EventCall, HookedRequest, RequestAnswer, RequestCall,
+};
 pub use bus::{Announcement, Bus, BusEvent, ClusterCommand, ClusterEvent};
 pub use clock::{Clock, IdSource};
 pub use fault::{Fault, with_causes};

@@ -30,7 +30,7 @@ impl CustomPost {
         match &self.rule.action {
             EventAction::ToRoom(action) => matches!(action.storage, EventStorage::Kept { .. }),
             EventAction::ToUser { .. } => true,
-            EventAction::Acknowledge => false,
+            EventAction::ToBackend(_) | EventAction::Acknowledge => false,
         }
     }
 }

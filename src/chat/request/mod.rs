@@ -12,7 +12,10 @@ use crate::domain::{
 
 pub use self::custom::CustomPost;
 pub(crate) use self::pending_reply::{DraftReply, PendingReply, ReadyReply};
-use super::{event::RoomState, ports::PageRange};
+use super::{
+    event::RoomState,
+    ports::{ClientInfo, PageRange},
+};
 
 /// The handshake data of a connection.
 #[derive(Clone, Debug)]
@@ -29,6 +32,8 @@ pub struct Hello {
     pub since: Vec<(RoomName, Seq)>,
     /// The database of these entries, if the client names it.
     pub epoch: Option<Epoch>,
+    /// What a back end decides with. Empty where none decides about connections.
+    pub client: ClientInfo,
 }
 
 /// A request of a connection with a session.
@@ -180,7 +185,9 @@ impl Request {
             },
             Self::Custom(post) => match post.rule.action {
                 EventAction::ToRoom(_) => &post.room,
-                EventAction::ToUser { .. } | EventAction::Acknowledge => return None,
+                EventAction::ToUser { .. }
+                | EventAction::ToBackend(_)
+                | EventAction::Acknowledge => return None,
             },
             Self::Identify { .. }
             | Self::Auth { .. }
@@ -198,7 +205,9 @@ impl Request {
             Self::Invite { .. } | Self::Kick { .. } | Self::Delete { .. } => role.may_moderate(),
             Self::Custom(post) => match &post.rule.action {
                 EventAction::ToRoom(action) => role >= action.role,
-                EventAction::ToUser { .. } | EventAction::Acknowledge => true,
+                EventAction::ToUser { .. }
+                | EventAction::ToBackend(_)
+                | EventAction::Acknowledge => true,
             },
             _ => role.may_send(),
         }
@@ -307,8 +316,13 @@ pub enum Answer {
     },
     /// To `mute`.
     Muted(Muted),
-    /// To `typing`.
+    /// To `typing`, and to an event that passes by.
     Acknowledged,
+    /// To an event that a back end answers.
+    Custom {
+        /// The arguments of the acknowledgement: a JSON array.
+        ack: Body,
+    },
     /// To `edit message` and `delete message`.
     Changed {
         /// The seq of the change.

@@ -9,9 +9,9 @@ use crate::{
         request::{CustomPost, DraftReply},
     },
     domain::{
-        ConnectionId, Conversation, EventAction, EventRule, EventStorage, GlobalRole, Grant,
-        Guests, JoinMode, MessageKind, PassingDelivery, Place, RateLimiter, Receivers, Rejection,
-        Role, RoomAction, RoomName, RuleNumber,
+        ConnectionAddress, ConnectionId, Conversation, CustomTarget, EventAction, EventRule,
+        EventStorage, GlobalRole, Grant, Guests, JoinMode, MessageKind, PassingDelivery, Place,
+        RateLimiter, Receivers, Rejection, Role, RoomAction, RoomName, RuleNumber,
     },
 };
 
@@ -28,6 +28,9 @@ impl Session {
             },
             EventAction::ToUser { delivery, .. } => {
                 answer(self.pass_to_user(post, *delivery).await);
+            }
+            EventAction::ToBackend(backend) => {
+                self.ask_backend(post, backend.as_ref(), answer).await;
             }
             EventAction::Acknowledge => {
                 let paced = self.check_event_rate(post.number, &rule);
@@ -62,9 +65,9 @@ impl Session {
         delivery: PassingDelivery,
     ) -> Result<Answer, Rejection> {
         let room = self.check_room_event(&post, action)?;
-        let place = Place::room(&self.origin.space, &room);
-        let except = self.sender_without(action.receivers);
-        self.chat.hub.custom_events.send(&place, post.event, except, delivery);
+        let to = CustomTarget::Place(Place::room(&self.origin.space, &room));
+        let except = self.sender_without(action.receivers).map(|_| self.address());
+        self.chat.hub.custom_events.send(&to, post.event, except.as_ref(), delivery);
         Ok(Answer::Acknowledged)
     }
 
@@ -78,8 +81,8 @@ impl Session {
         self.identity()?;
         self.check_event_rate(post.number, &post.rule)?;
         self.check_known(&to).await?;
-        let place = self.place_of(Conversation::Inbox(to));
-        self.chat.hub.custom_events.send(&place, post.event, None, delivery);
+        let to = CustomTarget::Place(self.place_of(Conversation::Inbox(to)));
+        self.chat.hub.custom_events.send(&to, post.event, None, delivery);
         Ok(Answer::Acknowledged)
     }
 
@@ -130,7 +133,11 @@ impl Session {
     }
 
     /// Checks the pace of the rule, or that of messages where it has none.
-    fn check_event_rate(&mut self, number: RuleNumber, rule: &EventRule) -> Result<(), Rejection> {
+    pub(super) fn check_event_rate(
+        &mut self,
+        number: RuleNumber,
+        rule: &EventRule,
+    ) -> Result<(), Rejection> {
         let Some(pace) = rule.pace else { return self.check_rate() };
         let now = self.chat.hub.now();
         let limiters = &mut self.event_rate_limiters;
@@ -141,6 +148,12 @@ impl Session {
         let acquired = limiter.acquire(now, pace);
         limiters.push((number, limiter));
         acquired
+    }
+
+    /// The address of this connection.
+    pub(super) fn address(&self) -> ConnectionAddress {
+        let (node, connection) = (self.chat.rules.node.clone(), self.registration.id());
+        ConnectionAddress { node, connection }
     }
 
     /// This connection, if it does not receive what it sends.

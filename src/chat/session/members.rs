@@ -22,9 +22,10 @@ impl Session {
     ) {
         let room = self.room_or_default(room);
         let role = role.unwrap_or_else(|| self.chat.rules.rooms.default_role(&room));
-        if let Err(rejection) = self.may_invite(&room, &user, role).await {
-            return answer(Err(rejection));
-        }
+        let role = match self.may_invite(&room, &user, role).await {
+            Ok(role) => role,
+            Err(rejection) => return answer(Err(rejection)),
+        };
         let answered = Answer::Invited { room: room.clone(), user: user.clone(), role };
         let place = Place::room(&self.origin.space, &room);
         // Invitations fill at most half of a user's rooms; the rest is left for the user's own
@@ -34,19 +35,23 @@ impl Session {
         self.submit_change(change, answered, answer).await;
     }
 
+    /// Checks an invitation. Returns the role that it gives.
     async fn may_invite(
         &mut self,
         room: &RoomName,
         user: &UserName,
         role: Role,
-    ) -> Result<(), Rejection> {
+    ) -> Result<Role, Rejection> {
         self.may_change(room, user, Some(role)).await?;
         // An offline guest cannot be invited: the next guest of that name is another user.
         let space = &self.origin.space;
         let exists = self.chat.hub.users.is_present(space, user)
             || self.chat.is_registered_user(space, user).await?
             || self.is_online_remotely(user).await?;
-        if exists { Ok(()) } else { Err(Rejection::NoSuchUser) }
+        if !exists {
+            return Err(Rejection::NoSuchUser);
+        }
+        self.approve_invitation(room, user, role).await
     }
 
     /// Whether a user is online on another node.

@@ -7,10 +7,12 @@
 
 mod auth;
 mod author;
+mod backend;
 mod change;
 mod custom;
 mod held;
 mod history;
+mod hooks;
 mod identify;
 mod members;
 mod post;
@@ -72,6 +74,8 @@ pub(super) struct SessionOrigin {
     pub(super) since: BTreeMap<RoomName, Seq>,
     /// The client's device, if it named one.
     pub(super) device: Option<DeviceId>,
+    /// What a back end keeps with the connection.
+    pub(super) data: Option<Box<str>>,
 }
 
 /// A claimed name, the claims that prove it, and the token that `welcome` returns to the client.
@@ -111,7 +115,7 @@ impl std::fmt::Debug for Session {
 
 impl Session {
     pub(super) fn new(chat: Arc<Chat>, origin: SessionOrigin, outbox: Arc<dyn Outbox>) -> Self {
-        let registration = chat.hub.connections.register(Arc::clone(&outbox));
+        let registration = chat.hub.connections.register(origin.space.clone(), Arc::clone(&outbox));
         Span::current().record("connection.id", display(registration.id()));
         if chat.is_draining() {
             outbox.close(CloseReason::Draining);

@@ -2,7 +2,7 @@
 
 use time::OffsetDateTime;
 
-use super::{Session, unavailable};
+use super::{Author, Session, unavailable};
 use crate::{
     chat::{
         ReplyCallback, RoomPost,
@@ -42,6 +42,10 @@ impl Session {
             Ok(()) => Place::room(&self.origin.space, &room),
             Err(rejection) => return answer(Err(rejection)),
         };
+        let body = match self.approve_message(&place, &kind, body).await {
+            Ok(body) => body,
+            Err(rejection) => return answer(Err(rejection)),
+        };
         let except = self.excluded_connection(&kind);
         let message = CheckedMessage { place, kind, body, id, except };
         let posted = |id, at| DraftReply::Posted { id, at, room };
@@ -67,6 +71,10 @@ impl Session {
                 let place = self.place_of(Conversation::direct(me, to.clone()));
                 let posted = |id, at| DraftReply::PostedTo { id, at, to, online };
                 let (kind, except) = (MessageKind::SingleChat, Some(self.registration.id()));
+                let body = match self.approve_message(&place, &kind, body).await {
+                    Ok(body) => body,
+                    Err(rejection) => return answer(Err(rejection)),
+                };
                 let message = CheckedMessage { place, kind, body, id, except };
                 self.submit_message(message, Role::may_send, posted, answer).await;
             }
@@ -131,11 +139,21 @@ impl Session {
         posted: impl FnOnce(MessageId, OffsetDateTime) -> DraftReply,
         answer: ReplyCallback,
     ) {
+        match self.author(&message.place.conversation, enough) {
+            Ok(author) => self.append(author, message, posted, answer).await,
+            Err(rejection) => answer(Err(rejection)),
+        }
+    }
+
+    /// The same with an author who is known to be permitted.
+    pub(super) async fn append(
+        &self,
+        author: Author,
+        message: CheckedMessage,
+        posted: impl FnOnce(MessageId, OffsetDateTime) -> DraftReply,
+        answer: ReplyCallback,
+    ) {
         let CheckedMessage { place, kind, body, id, except } = message;
-        let author = match self.author(&place.conversation, enough) {
-            Ok(author) => author,
-            Err(rejection) => return answer(Err(rejection)),
-        };
         let id = id.unwrap_or_else(|| self.chat.ids.message_id());
         let at = self.chat.clock.now();
         let reply = PendingReply { draft_reply: posted(id.clone(), at), callback: answer };

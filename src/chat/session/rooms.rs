@@ -65,7 +65,7 @@ impl Session {
     }
 
     async fn join_new(&self, room: RoomName, cursor: Option<ReplayCursor>, answer: ReplyCallback) {
-        let (user_connection, change) = match self.join_change(&room) {
+        let (user_connection, change) = match self.join_change(&room).await {
             Ok(join_change) => join_change,
             Err(rejection) => return answer(Err(rejection)),
         };
@@ -99,11 +99,12 @@ impl Session {
     }
 
     /// The user that joins a room, and the membership change.
-    fn join_change(&self, room: &RoomName) -> Result<(UserConnectionId, Change), Rejection> {
+    async fn join_change(&self, room: &RoomName) -> Result<(UserConnectionId, Change), Rejection> {
         let identity = self.identity()?;
         let (grant, global_role) = (identity.rights.rooms.grant(room), identity.rights.global_role);
         let join_mode = self.chat.rules.rooms.join_mode(room, grant, global_role);
         let join_mode = join_mode.ok_or(Rejection::RoomForbidden)?;
+        let join_mode = self.approve_join(room, join_mode).await?;
         let change = self.change_of(room, MemberChange::Join(join_mode))?;
         Ok((self.user_connection()?, Change { rooms_max: self.chat.rooms_max(), ..change }))
     }

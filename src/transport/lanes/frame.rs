@@ -59,8 +59,38 @@ pub(in crate::transport) enum Frame<'a> {
 
 /// The frames in `bytes`, which holds whole frames of the server.
 pub(in crate::transport) fn split(bytes: &[u8]) -> impl Iterator<Item = Frame<'_>> {
+    split_whole(bytes).map(|(frame, _)| frame)
+}
+
+/// `bytes`, which holds whole frames of the server, with other texts where `replace` says so. `None`
+/// if it never does.
+pub(in crate::transport) fn replace_texts(
+    bytes: &[u8],
+    replace: impl Fn(&str) -> Option<String>,
+) -> Option<Bytes> {
+    let replacement = |it| match it {
+        Frame::Text(content) => std::str::from_utf8(content).ok().and_then(&replace),
+        Frame::Binary(_) | Frame::Control => None,
+    };
+    let parts: Vec<_> = split_whole(bytes).map(|(it, whole)| (replacement(it), whole)).collect();
+    if parts.iter().all(|(replaced, _)| replaced.is_none()) {
+        return None;
+    }
+    let mut frames = Vec::with_capacity(bytes.len());
+    for (replaced, whole) in parts {
+        match replaced {
+            Some(content) => append(&mut frames, TEXT, &[content.as_bytes()]),
+            None => frames.extend_from_slice(whole),
+        }
+    }
+    Some(Bytes::from(frames))
+}
+
+/// The frames in `bytes`, each with all of its bytes.
+fn split_whole(bytes: &[u8]) -> impl Iterator<Item = (Frame<'_>, &[u8])> {
     let mut rest = bytes;
     std::iter::from_fn(move || {
+        let begin = rest;
         let (first, after) = rest.split_first()?;
         let (length, after) = match after.split_first()? {
             (&LENGTH_16, after) => {
@@ -75,11 +105,13 @@ pub(in crate::transport) fn split(bytes: &[u8]) -> impl Iterator<Item = Frame<'_
         };
         let (content, after) = after.split_at_checked(length)?;
         rest = after;
-        Some(match *first {
+        let (whole, _) = begin.split_at_checked(begin.len() - after.len())?;
+        let frame = match *first {
             TEXT => Frame::Text(content),
             BINARY => Frame::Binary(content),
             _ => Frame::Control,
-        })
+        };
+        Some((frame, whole))
     })
 }
 
@@ -144,6 +176,15 @@ mod tests {
             assert_eq!(read(&text(&content)), Message::text(content.as_str()), "{length}");
             assert_eq!(read(&binary(content.as_bytes())), Message::binary(content), "{length}");
         }
+    }
+
+    #[test]
+    fn texts_are_replaced_between_other_frames() {
+        let frames = [text("one"), binary(b"two"), ping(), text("four")].concat();
+        let replace = |content: &str| (content == "four").then(|| "5".repeat(200));
+        let expected = [text("one"), binary(b"two"), ping(), text(&"5".repeat(200))].concat();
+        assert_eq!(replace_texts(&frames, replace).unwrap(), expected);
+        assert_eq!(replace_texts(&frames, |_| None), None);
     }
 
     #[test]

@@ -6,7 +6,13 @@
 //! five requests sent at once take 39 ms instead of one. No error of a single connection ends the
 //! loop.
 
-use std::{convert::Infallible, io, net::SocketAddr, sync::Arc, time::Duration};
+use std::{
+    convert::Infallible,
+    io,
+    net::{IpAddr, SocketAddr},
+    sync::Arc,
+    time::Duration,
+};
 
 use axum::{body::Body, response::Response};
 use http::Request;
@@ -53,10 +59,11 @@ const UNAVAILABLE_RESPONSE: &str = concat!(
 
 /// What answers the requests. Each connection has a clone.
 pub trait Handler: Clone + Send + Sync + 'static {
-    /// Answers a request. The future is a part of the task of the connection.
+    /// Answers a request of a peer. The future is a part of the task of the connection.
     fn handle(
         &self,
         request: Request<Incoming>,
+        peer: IpAddr,
     ) -> impl Future<Output = Response<Body>> + Send + 'static;
 }
 
@@ -118,7 +125,10 @@ impl Listener {
                 accepted = self.socket.accept() => accepted,
             };
             match accepted {
-                Ok((stream, _)) => self.serve_or_reject(stream, &handler, &tasks, &mut limit_log),
+                Ok((stream, peer)) => {
+                    let peer = peer.ip().to_canonical();
+                    self.serve_or_reject((stream, peer), &handler, &tasks, &mut limit_log);
+                }
                 Err(error) if is_connection_error(&error) => (),
                 Err(error) => {
                     if accept_log.is_due() {
@@ -133,7 +143,7 @@ impl Listener {
     /// Starts the task of a connection if the limit permits, and rejects it otherwise.
     fn serve_or_reject<H: Handler>(
         &self,
-        stream: TcpStream,
+        (stream, peer): (TcpStream, IpAddr),
         handler: &H,
         tasks: &Tasks,
         limit_log: &mut LogThrottle,
@@ -143,7 +153,8 @@ impl Listener {
             let clock = RequestClock::start(self.head_wait_max, self.keep_alive_max);
             let stall_max = self.stall_max;
             let socket = ClientSocket::new(stream, permit, stall_max, clock.clone(), tasks.clone());
-            let task = serve(self.http.clone(), socket, clock, handler.clone(), tasks.clone());
+            let task =
+                serve(self.http.clone(), (socket, peer), clock, handler.clone(), tasks.clone());
             tasks.spawn("connection", task);
             return;
         }
@@ -178,14 +189,14 @@ impl Listener {
 /// Serves HTTP on one socket until either side closes it or a deadline has passed.
 async fn serve<H: Handler>(
     http: http1::Builder,
-    socket: ClientSocket,
+    (socket, peer): (ClientSocket, IpAddr),
     clock: RequestClock,
     handler: H,
     tasks: Tasks,
 ) {
     let timed = service_fn(|request: Request<Incoming>| {
         clock.begin_request();
-        let response = handler.handle(request);
+        let response = handler.handle(request, peer);
         async { Ok::<_, Infallible>(response.await.map(|body| clock.time_body(body))) }
     });
     let connection = http.serve_connection(TokioIo::new(socket), timed).with_upgrades();

@@ -19,6 +19,7 @@ impl Handler for Router {
     fn handle(
         &self,
         request: Request<Incoming>,
+        _peer: IpAddr,
     ) -> impl Future<Output = Response<Body>> + Send + 'static {
         let response = self.clone().oneshot(request);
         async { response.await.unwrap_or_else(|never| match never {}) }

@@ -13,6 +13,7 @@ mod backpressure;
 mod compression;
 #[cfg(test)]
 mod compression_tests;
+mod connect_error;
 mod connection;
 mod engine;
 mod event_names;
@@ -41,7 +42,7 @@ mod test_support;
 mod tests;
 mod upgrade;
 
-use std::{fmt, sync::Arc};
+use std::{fmt, net::IpAddr, sync::Arc};
 
 use axum::body::{Body, HttpBody};
 use bytes::Bytes;
@@ -58,7 +59,7 @@ use crate::{
     chat::Chat,
     domain::{Limits, QueryTokens, Rejection, SpacePattern},
     tasks::Tasks,
-    transport::{TransportParts, cors::CrossOrigin, credentials, subprotocol::Offer},
+    transport::{TransportParts, client_info, cors::CrossOrigin, credentials, subprotocol::Offer},
 };
 
 /// The supported methods.
@@ -112,15 +113,15 @@ impl SocketIoTransport {
     }
 
     /// Answers a request of this host's pages or those of allowed origins.
-    pub(super) async fn handle<B>(&self, request: Request<B>) -> Response<Body>
+    pub(super) async fn handle<B>(&self, request: Request<B>, peer: IpAddr) -> Response<Body>
     where
         B: HttpBody<Data = Bytes, Error: Into<axum::BoxError>> + Send + 'static,
     {
-        self.cross_origin.answer(request, |request| self.answer(request)).await
+        self.cross_origin.answer(request, |request| self.answer(request, peer)).await
     }
 
     /// A poll takes no detour: what other requests need is allocated for these only.
-    async fn answer<B>(&self, request: Request<B>) -> Response<Body>
+    async fn answer<B>(&self, request: Request<B>, peer: IpAddr) -> Response<Body>
     where
         B: HttpBody<Data = Bytes, Error: Into<axum::BoxError>> + Send + 'static,
     {
@@ -131,7 +132,7 @@ impl SocketIoTransport {
                 drop(request);
                 self.poll(sid).await
             }
-            Ok(other) => Box::pin(self.dispatch(other, request.map(Body::new))).await,
+            Ok(other) => Box::pin(self.dispatch(other, request.map(Body::new), peer)).await,
             Err(rejection) => Err(rejection),
         };
         let response = response.unwrap_or_else(EngineRejection::into_response);
@@ -142,6 +143,7 @@ impl SocketIoTransport {
         &self,
         engine_request: EngineRequest,
         request: Request<Body>,
+        peer: IpAddr,
     ) -> Result<Response<Body>, EngineRejection> {
         let is_new_session =
             matches!(engine_request, EngineRequest::Open(_) | EngineRequest::Connect(_));
@@ -152,11 +154,11 @@ impl SocketIoTransport {
         }
         match engine_request {
             EngineRequest::Open(version) => {
-                let handshake = self.read_handshake(version, &request, Offer::default());
+                let handshake = self.read_handshake((version, peer), &request, Offer::default());
                 drop(request);
                 self.open(handshake).await
             }
-            EngineRequest::Connect(version) => self.connect(version, request),
+            EngineRequest::Connect(version) => self.connect((version, peer), request),
             EngineRequest::Poll(sid) => self.poll(sid).await,
             EngineRequest::Post(sid) => self.post(&self.find_polling_session(sid)?, request).await,
             EngineRequest::Upgrade(sid) => self.upgrade(self.find_polling_session(sid)?, request),
@@ -164,10 +166,16 @@ impl SocketIoTransport {
     }
 
     /// Reads the first request of a session. Its token is verified at the connection to each space.
-    fn read_handshake(&self, version: Version, request: &Request<Body>, offer: Offer) -> Handshake {
+    fn read_handshake(
+        &self,
+        (version, peer): (Version, IpAddr),
+        request: &Request<Body>,
+        offer: Offer,
+    ) -> Handshake {
         let query = request.uri().query().unwrap_or_default();
         let request_token = credentials::find(request.headers(), offer, query, self.in_query);
-        Handshake { version, query: request::application_query(query), request_token }
+        let client = client_info::of_request(&self.context.chat, request.headers(), peer);
+        Handshake { version, query: request::application_query(query), request_token, client }
     }
 
     /// Creates a session.

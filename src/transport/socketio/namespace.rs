@@ -14,17 +14,18 @@ use socketioxide::{
 use tracing::{Instrument as _, debug, error};
 
 use super::{
-    SocketIoContext,
+    SocketIoContext, connect_error,
     connection::NamespaceConnection,
     engine::NamespaceSocket,
     listeners::{DisconnectListener, MessageListener},
+    request::Version,
     session::{EngineSession, Handshake},
     spaces::SpaceClaim,
 };
 use crate::{
-    chat::ports::Wire,
+    chat::ports::{ClientInfo, Wire},
     domain::{CloseReason, Rejection, Space, SpacePattern},
-    wire::{code, socketio as wire},
+    wire::socketio as wire,
 };
 
 /// Opens the spaces. `/` always exists. The engine refuses spaces that are not open.
@@ -85,7 +86,8 @@ impl ConnectHandler<LocalAdapter, Self> for ConnectMiddleware {
         Box::pin(async move {
             self.admit(&socket, auth.as_ref()).await.map_err(|rejection| {
                 debug!(rejection = ?rejection, "connection to a space refused");
-                Box::new(error_text(&rejection)) as Box<dyn Display + Send>
+                let version = EngineSession::of(&socket).map_or(Version::V3, |it| it.version());
+                Box::new(connect_error::engine_text(version, &rejection)) as Box<dyn Display + Send>
             })
         })
     }
@@ -112,8 +114,12 @@ impl ConnectMiddleware {
         }
         let claim = self.claim(socket)?;
         let auth = auth.and_then(|it| it.as_str()).map(|it| &**it);
-        let Handshake { version: _, query, request_token } = session.handshake();
-        let hello = wire::hello(socket.ns(), auth, query, request_token.clone())?;
+        let Handshake { version: _, query, request_token, client } = session.handshake();
+        let mut hello = wire::hello(socket.ns(), auth, query, request_token.clone())?;
+        if let Some(client) = client {
+            let (query, auth) = (query.clone(), auth.map(Into::into));
+            hello.client = ClientInfo { query, auth, ..ClientInfo::clone(client) };
+        }
         let admission = Box::new(self.context.chat.admit(hello).await?);
         let span = admission.span(Wire::SocketIo);
         let metrics = self.context.chat.open_connection_metrics(Wire::SocketIo);
@@ -150,12 +156,4 @@ impl ConnectMiddleware {
 /// The handle of the engine.
 fn io(socket: &Arc<NamespaceSocket>) -> SocketIo {
     SocketIo::from_connect_parts(socket, &None).unwrap_or_else(|never| match never {})
-}
-
-/// The text of an error: the code, or the text of the protocol for an unknown space.
-fn error_text(rejection: &Rejection) -> &'static str {
-    match rejection {
-        Rejection::UnknownSpace => "Invalid namespace",
-        other => code::rejection(other).code,
-    }
 }

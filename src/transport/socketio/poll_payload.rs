@@ -52,7 +52,8 @@ impl PollPayload {
         self.bytes.into()
     }
 
-    fn push_text(&mut self, packet: &[u8]) {
+    /// Adds a packet.
+    pub(super) fn push_text(&mut self, packet: &[u8]) {
         self.separate();
         if self.version == Version::V3 {
             self.push_length(utf16_units(packet));

@@ -15,7 +15,7 @@ use socketioxide::socket::Sid;
 use tokio::time::{Instant, sleep, sleep_until};
 
 use super::{
-    SocketIoTransport,
+    SocketIoTransport, connect_error,
     engine::{self, EngineResponse},
     event_names,
     payload::{self, PayloadError, PayloadFormat},
@@ -159,8 +159,16 @@ impl SocketIoTransport {
             answer.body = close_packet(version);
         }
         let mut payload = PollPayload::new(version, &frames);
-        payload.append(&answer.body);
-        payload::packets(version, &answer.body).for_each(|it| session.on_engine_packet(it));
+        let packets = || payload::packets(version, &answer.body);
+        packets().for_each(|it| session.on_engine_packet(it));
+        if packets().all(|it| connect_error::replacement(it).is_none()) {
+            payload.append(&answer.body);
+        } else {
+            for packet in packets() {
+                let replaced = connect_error::replacement(packet);
+                payload.push_text(replaced.as_deref().unwrap_or(packet).as_bytes());
+            }
+        }
         Ok(EngineResponse::text(payload.into_bytes()).into_response())
     }
 

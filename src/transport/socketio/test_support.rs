@@ -1,6 +1,11 @@
 //! The whole stack in memory: requests, frames, the engine and a chat, without a network.
 
-use std::{convert::Infallible, sync::Arc, time::Duration};
+use std::{
+    convert::Infallible,
+    net::{IpAddr, Ipv4Addr},
+    sync::Arc,
+    time::Duration,
+};
 
 use axum::body::Body;
 use http::{Method, Request, Response, StatusCode};
@@ -17,7 +22,7 @@ use super::SocketIoTransport;
 use crate::{
     auth::KeyTokens,
     bus::LocalBus,
-    chat::{Chat, ChatParts, ChatRules, RetentionRules, ports::NoMetrics},
+    chat::{Backends, Chat, ChatParts, ChatRules, RetentionRules, ports::NoMetrics},
     clock::{RandomIds, SystemClock},
     domain::{
         DevicePolicy, EventRules, GuestDevices, Guests, Limits, NodeId, QueryTokens, RoomRules,
@@ -27,6 +32,9 @@ use crate::{
     tasks::Tasks,
     transport::{TransportParts, lanes::Lanes, origin::Origins},
 };
+
+/// The peer of all requests.
+const PEER: IpAddr = IpAddr::V4(Ipv4Addr::LOCALHOST);
 
 /// The longest wait in a test.
 pub(super) const TEST_TIMEOUT: Duration = Duration::from_mins(2);
@@ -54,6 +62,7 @@ impl Stack {
             clock: Arc::new(SystemClock),
             ids: Arc::new(RandomIds),
             metrics: Arc::new(NoMetrics),
+            backends: Backends::default(),
             rules: ChatRules {
                 limits,
                 guests: Guests::On,
@@ -83,7 +92,7 @@ impl Stack {
 
     /// Sends one request without a connection.
     pub(super) async fn send(&self, request: Request<Body>) -> Response<Body> {
-        let response = self.transport.handle(request);
+        let response = self.transport.handle(request, PEER);
         timeout(TEST_TIMEOUT, response).await.expect("an answer")
     }
 
@@ -126,7 +135,7 @@ impl Stack {
         let transport = Arc::clone(&self.transport);
         let service = service_fn(move |request| {
             let transport = Arc::clone(&transport);
-            async move { Ok::<_, Infallible>(transport.handle(request).await) }
+            async move { Ok::<_, Infallible>(transport.handle(request, PEER).await) }
         });
         self.tasks.spawn("test connection", async move {
             let connection = hyper::server::conn::http1::Builder::new()

@@ -212,7 +212,8 @@ async fn an_empty_pattern_space_is_removed_and_a_refused_one_is_not_created() {
     poll_for(&stack, &polling_query, "40/team-red,").await;
     stack.wait_for_connections(1).await;
     stack.post(&polling_query, "40/team-blue,{\"token\":\"bad\"}").await;
-    poll_for(&stack, &polling_query, r#"44/team-blue,{"message":"unauthorized"}"#).await;
+    let refused = r#"44/team-blue,{"message":"unauthorized","data":{"code":"unauthorized","#;
+    poll_for(&stack, &polling_query, refused).await;
     stack.post(&polling_query, "40/other,").await;
     poll_for(&stack, &polling_query, r#"44/other,{"message":"Invalid namespace"}"#).await;
     stack.post(&polling_query, "41/team-red,").await;

@@ -19,7 +19,9 @@ use tracing::{Instrument as _, Span, debug};
 
 use self::format::Format;
 use super::{
-    TransportParts, credentials,
+    TransportParts,
+    client_info::{self, PeerAddress},
+    credentials,
     lanes::{LaneStream, LaneWriter, Lanes},
     origin::Origins,
     rejection::rejection_response,
@@ -29,7 +31,7 @@ use super::{
 use crate::{
     chat::{
         Admission, Chat, Hello,
-        ports::{ConnectionMetrics, Wire},
+        ports::{ClientInfo, ConnectionMetrics, Wire},
     },
     domain::{CloseReason, Limits, QueryTokens, Rejection, RoomName, Space},
     tasks::Tasks,
@@ -114,8 +116,21 @@ impl WebSocketTransport {
         let query = request.uri().query().unwrap_or_default();
         let mut hello = hello(request.uri().path(), query)?;
         hello.token = credentials::find(headers, offer, query, self.in_query)?;
+        let peer = request.extensions().get::<PeerAddress>();
+        if let Some(PeerAddress(peer)) = peer
+            && let Some(client) = client_info::of_request(&self.chat, headers, *peer)
+        {
+            let query = without_token(query);
+            hello.client = ClientInfo { query, ..*client };
+        }
         Ok((hello, chosen))
     }
+}
+
+/// A query without the token, which nobody else needs.
+fn without_token(query: &str) -> Box<str> {
+    let others = query.split('&').filter(|it| !it.starts_with("token="));
+    others.collect::<Vec<_>>().join("&").into()
 }
 
 fn reject(rejection: &Rejection) -> Response<Body> {

@@ -72,6 +72,14 @@ pub(super) fn kept(
     Some(payload(body, encoding, Some(kept)))
 }
 
+/// Arguments alone, with the byte strings beside them.
+pub(in crate::wire) fn arguments(
+    args: &Body,
+    encoding: AttachmentEncoding,
+) -> Payload<ArgumentsData<'_>> {
+    payload(args, encoding, None)
+}
+
 fn payload<'a>(
     args: &'a Body,
     encoding: AttachmentEncoding,

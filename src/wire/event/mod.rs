@@ -15,7 +15,7 @@ use crate::{
     domain::{Limits, Muted, Typing, UserName, View},
 };
 
-pub(super) use custom::ArgumentsData;
+pub(super) use custom::{ArgumentsData, arguments};
 pub(super) use entry::{EntryData, flat};
 pub(super) use welcome::RoomStateData;
 

@@ -47,7 +47,7 @@ pub(super) fn event(
             let to = field(&fields, Some(name), Rejection::NoSuchUser)?;
             post.to = Some(other_user(&to.ok_or(Rejection::NoSuchUser)?)?);
         }
-        EventAction::Acknowledge => {}
+        EventAction::ToBackend(_) | EventAction::Acknowledge => {}
     }
     Ok(Request::Custom(Box::new(post)))
 }

@@ -10,8 +10,9 @@ use std::collections::{BTreeMap, BTreeSet};
 use super::{layers::code, sources};
 
 /// The modules of `src/chat`, lowest first. A module imports from its own layer and lower ones.
-const CHAT_LAYERS: [&[&str]; 8] = [
+const CHAT_LAYERS: [&[&str]; 9] = [
     &["event", "ports", "request"],
+    &["backends"],
     &["publisher"],
     &["hub"],
     &["cluster"],

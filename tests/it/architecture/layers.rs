@@ -15,7 +15,7 @@ struct Layer {
     crates: &'static [&'static str],
 }
 
-const LAYERS: [Layer; 14] = [
+const LAYERS: [Layer; 16] = [
     Layer {
         name: "domain",
         layers: &[],
@@ -128,8 +128,29 @@ const LAYERS: [Layer; 14] = [
         ],
     },
     Layer {
+        name: "backend",
+        layers: &["chat", "domain", "http_client", "wire"],
+        crates: &[
+            "async_trait",
+            "base64",
+            "hmac",
+            "http_body_util",
+            "parking_lot",
+            "reqwest",
+            "sha2",
+            "thiserror",
+            "tokio",
+            "tracing",
+        ],
+    },
+    Layer {
+        name: "http_client",
+        layers: &[],
+        crates: &["reqwest", "rustls_native_certs", "thiserror", "tokio_rustls"],
+    },
+    Layer {
         name: "auth",
-        layers: &["chat", "domain"],
+        layers: &["chat", "domain", "http_client"],
         crates: &[
             "async_trait",
             "base64",
@@ -140,7 +161,6 @@ const LAYERS: [Layer; 14] = [
             "jsonwebtoken",
             "parking_lot",
             "reqwest",
-            "rustls_native_certs",
             "serde",
             "serde_json",
             "sha2",
@@ -175,11 +195,13 @@ const LAYERS: [Layer; 14] = [
         name: "app",
         layers: &[
             "auth",
+            "backend",
             "bus",
             "chat",
             "clock",
             "config",
             "domain",
+            "http_client",
             "store",
             "tasks",
             "telemetry",

@@ -3,7 +3,7 @@
 use std::collections::BTreeSet;
 
 use roomcast::{
-    domain::{BUILT_IN_EVENTS, CloseReason, Rejection},
+    domain::{BUILT_IN_EVENTS, CloseReason, Refusal, Rejection},
     wire::{
         REQUESTS,
         code::{self, Reconnect, Retry},
@@ -20,6 +20,11 @@ fn table(heading: &str) -> Vec<Vec<String>> {
     let rows = lines.take_while(|line| line.starts_with('|'));
     let cell = |it: &str| it.trim().trim_matches('`').to_owned();
     rows.map(|row| row.trim_matches('|').split(" | ").map(cell).collect()).collect()
+}
+
+/// A refusal of a back end.
+fn refusal() -> Refusal {
+    Refusal { code: "sold_out".into(), message: "it is gone".into(), data: None }
 }
 
 /// All rejections, in the order of the table. The match has no wildcard, so a new rejection does
@@ -54,7 +59,8 @@ fn rejections() -> Vec<Rejection> {
             R::IdInvalid => R::Conflict,
             R::Conflict => R::NoSuchUser,
             R::NoSuchUser => R::NoSuchMessage,
-            R::NoSuchMessage => R::TooFast { retry_after: std::time::Duration::from_secs(1) },
+            R::NoSuchMessage => R::Refused(Box::new(refusal())),
+            R::Refused(_) => R::TooFast { retry_after: std::time::Duration::from_secs(1) },
             R::TooFast { .. } => R::Unavailable,
             R::Unavailable => R::Draining,
             R::Draining => R::Internal,

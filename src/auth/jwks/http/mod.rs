@@ -1,60 +1,17 @@
 //! One request to a site, and its answer, through a client that all sites share.
-//!
-//! Redirects are not followed, because the settings say where keys come from. The client takes
-//! proxies from the environment (`HTTPS_PROXY`, `HTTP_PROXY`, `ALL_PROXY`, `NO_PROXY`).
 
-use std::{error::Error, io, iter::successors, sync::Arc};
+use std::{error::Error, io, iter::successors};
 
 use async_trait::async_trait;
 use http::{HeaderValue, StatusCode, Uri, header::ACCEPT};
 use http_body_util::{BodyExt as _, LengthLimitError, Limited};
-use reqwest::{Body, Client, ClientBuilder, redirect::Policy};
-use tokio_rustls::rustls::{self, ClientConfig, RootCertStore, crypto::ring::default_provider};
+use reqwest::{Body, Client};
+use tokio_rustls::rustls;
 
 use super::{Fetch, FetchError};
 
 /// The largest response. A hundred keys with their certificates take a third of it.
 const ANSWER_BYTES_MAX: usize = 256 << 10;
-
-/// The system has no trusted certificates, so no site can be verified.
-#[derive(Debug, thiserror::Error)]
-#[error("the system's trusted certificates cannot be found{0} (SSL_CERT_FILE names them)")]
-pub struct NoTrustedCertificates(String);
-
-/// Builds the client for `sites`. Only sites of `https` need trusted certificates.
-pub(in crate::auth) fn http_client(sites: &[&Uri]) -> Result<Client, NoTrustedCertificates> {
-    let roots = match trusted_certificates() {
-        Err(error) if sites.iter().any(|url| url.scheme_str() == Some("https")) => {
-            return Err(error);
-        }
-        roots => roots.unwrap_or_else(|_error| RootCertStore::empty()),
-    };
-    Ok(client_builder(roots).build().expect("the TLS configuration is of the client's own library"))
-}
-
-/// The system's trusted certificates.
-fn trusted_certificates() -> Result<RootCertStore, NoTrustedCertificates> {
-    let found = rustls_native_certs::load_native_certs();
-    let mut roots = RootCertStore::empty();
-    let (added, _) = roots.add_parsable_certificates(found.certs);
-    if added == 0 {
-        let errors = found.errors.iter().map(|error| format!(": {error}"));
-        return Err(NoTrustedCertificates(errors.collect()));
-    }
-    Ok(roots)
-}
-
-fn client_builder(roots: RootCertStore) -> ClientBuilder {
-    let tls = ClientConfig::builder_with_provider(Arc::new(default_provider()))
-        .with_safe_default_protocol_versions()
-        .expect("the provider has the usual versions")
-        .with_root_certificates(roots)
-        .with_no_client_auth();
-    Client::builder()
-        .tls_backend_preconfigured(tls)
-        .redirect(Policy::none())
-        .user_agent(concat!("roomcast/", env!("CARGO_PKG_VERSION")))
-}
 
 /// Fetches from one address.
 pub(in crate::auth) struct HttpFetch {

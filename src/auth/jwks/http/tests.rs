@@ -9,11 +9,14 @@ use tokio::{
     net::TcpListener,
 };
 
+use tokio_rustls::rustls::RootCertStore;
+
 use super::*;
 use crate::auth::{
     jwks::JwksSource,
     test_support::{KeyPair, P256, P256_NEW, set},
 };
+use crate::http_client::client_builder;
 
 /// A server that answers one connection at a time.
 struct TestServer(TcpListener);

@@ -10,8 +10,8 @@ use super::{
 use crate::{
     chat::ports::{self, ClusterEvent},
     domain::{
-        self, Channel, DeletedCount, DeviceId, NodeId, Position, Retained, Seq, SignInId, Typing,
-        UserName,
+        self, Channel, ConnectionAddress, DeletedCount, DeviceId, NodeId, Position, Retained, Seq,
+        SignInId, Typing, UserName,
     },
 };
 
@@ -88,7 +88,7 @@ pub(super) struct ResendRequestPayload<'a> {
 
 #[derive(Serialize, Deserialize)]
 pub(super) struct CommandPayload<'a> {
-    /// `came`, `vouched` or `signed out`.
+    /// `came`, `vouched`, `signed out` or `disconnected`.
     #[serde(borrow)]
     what: Text<'a>,
     #[serde(borrow, default, skip_serializing_if = "Option::is_none")]
@@ -101,6 +101,8 @@ pub(super) struct CommandPayload<'a> {
     ticket: Option<u64>,
     #[serde(borrow, default, skip_serializing_if = "Option::is_none")]
     sign_in: Option<Text<'a>>,
+    #[serde(borrow, default, skip_serializing_if = "Option::is_none")]
+    connection: Option<Text<'a>>,
 }
 
 #[derive(Serialize, Deserialize)]
@@ -232,6 +234,7 @@ impl<'a> CommandPayload<'a> {
             device: None,
             ticket: None,
             sign_in: None,
+            connection: None,
         };
         match act {
             ports::ClusterCommand::ReplaceDevices { space, user, device, ticket } => Self {
@@ -246,6 +249,14 @@ impl<'a> CommandPayload<'a> {
                 user: Some(name(user)),
                 ..none("vouched")
             },
+            ports::ClusterCommand::DisconnectUser { space, user } => Self {
+                space: Some(space.as_raw().into()),
+                user: Some(name(user)),
+                ..none("disconnected")
+            },
+            ports::ClusterCommand::DisconnectConnection(address) => {
+                Self { connection: Some(address.to_string().into()), ..none("disconnected") }
+            }
             ports::ClusterCommand::EndSignIn(sign_in) => {
                 Self { sign_in: Some(sign_in.as_raw().into()), ..none("signed out") }
             }
@@ -253,7 +264,7 @@ impl<'a> CommandPayload<'a> {
     }
 
     pub(super) fn parse(self) -> Result<ports::ClusterCommand, DecodeError> {
-        let Self { what, space, user, device, ticket, sign_in } = self;
+        let Self { what, space, user, device, ticket, sign_in, connection } = self;
         let who = || -> Result<_, Malformed> {
             let (space, user) = space.as_ref().zip(user.as_ref()).ok_or(Malformed::Form)?;
             Ok((values::space(space)?, values::user(user)?))
@@ -269,6 +280,15 @@ impl<'a> CommandPayload<'a> {
             "vouched" => {
                 let (space, user) = who()?;
                 Ok(ports::ClusterCommand::RevokeGuestNames { space, user })
+            }
+            "disconnected" => {
+                if let Some(address) = &connection {
+                    let address = ConnectionAddress::parse(address).ok();
+                    let address = address.ok_or(Malformed::Value("connection"))?;
+                    return Ok(ports::ClusterCommand::DisconnectConnection(address));
+                }
+                let (space, user) = who()?;
+                Ok(ports::ClusterCommand::DisconnectUser { space, user })
             }
             "signed out" => {
                 let sign_in = sign_in.ok_or(Malformed::Form)?;

@@ -17,8 +17,8 @@ use crate::{
         ports::ClusterEvent,
     },
     domain::{
-        self, Content, Conversation, CustomEvent, MessageId, PassingDelivery, Position, RoomName,
-        Seq,
+        self, ConnectionAddress, Content, Conversation, CustomEvent, CustomTarget, MessageId,
+        PassingDelivery, Position, RoomName, Seq,
     },
 };
 
@@ -68,9 +68,16 @@ pub(super) struct EntryPayload<'a> {
 /// An event of the application that is not stored.
 #[derive(Serialize, Deserialize)]
 pub(super) struct CustomEventPayload<'a> {
-    /// The room, or the inbox of the user.
-    #[serde(borrow)]
-    place: PlacePayload<'a>,
+    /// Who receives it: one of these three.
+    #[serde(borrow, default, skip_serializing_if = "Option::is_none")]
+    place: Option<PlacePayload<'a>>,
+    #[serde(borrow, default, skip_serializing_if = "Option::is_none")]
+    space: Option<Text<'a>>,
+    #[serde(borrow, default, skip_serializing_if = "Option::is_none")]
+    connection: Option<Text<'a>>,
+    /// The connection that does not receive it.
+    #[serde(borrow, default, skip_serializing_if = "Option::is_none")]
+    except: Option<Text<'a>>,
     #[serde(borrow)]
     name: Text<'a>,
     #[serde(borrow)]
@@ -185,22 +192,45 @@ impl<'a> EntryPayload<'a> {
 
 impl<'a> CustomEventPayload<'a> {
     pub(super) fn of(
-        place: &'a domain::Place,
+        to: &'a CustomTarget,
+        except: Option<&'a ConnectionAddress>,
         event: &'a CustomEvent,
         delivery: PassingDelivery,
     ) -> Result<Self, Malformed> {
         let CustomEvent { name, args } = event;
-        let volatile = delivery == PassingDelivery::Volatile;
-        let (place, name) = (PlacePayload::of(place), name.as_raw().into());
-        Ok(Self { place, name, args: BodyPayload::of(args)?, volatile })
+        let (place, space, connection) = match to {
+            CustomTarget::Place(place) => (Some(PlacePayload::of(place)), None, None),
+            CustomTarget::Space(space) => (None, Some(space.as_raw().into()), None),
+            CustomTarget::Connection(address) => (None, None, Some(address.to_string().into())),
+        };
+        Ok(Self {
+            place,
+            space,
+            connection,
+            except: except.map(|it| it.to_string().into()),
+            name: name.as_raw().into(),
+            args: BodyPayload::of(args)?,
+            volatile: delivery == PassingDelivery::Volatile,
+        })
     }
 
     pub(super) fn parse(self) -> Result<ClusterEvent, DecodeError> {
-        let Self { place, name, args, volatile } = self;
+        let Self { place, space, connection, except, name, args, volatile } = self;
+        let address = |raw: &Text<'_>| {
+            ConnectionAddress::parse(raw).ok().ok_or(Malformed::Value("connection"))
+        };
+        let to = match (place, space, connection) {
+            (Some(place), None, None) => CustomTarget::Place(place.parse()?),
+            (None, Some(space), None) => CustomTarget::Space(super::values::space(&space)?),
+            (None, None, Some(connection)) => CustomTarget::Connection(address(&connection)?),
+            (None, None, None) => return Err(DecodeError::Unknown),
+            _ => return Err(Malformed::Form.into()),
+        };
+        let except = except.as_ref().map(address).transpose()?;
         let event = CustomEvent { name: event_name(&name)?, args: args.parse()? };
         let delivery = if volatile { PassingDelivery::Volatile } else { PassingDelivery::Reliable };
         let event = Delivery::new(Event::Custom(event));
-        Ok(ClusterEvent::Custom { place: place.parse()?, event, delivery })
+        Ok(ClusterEvent::Custom { to, except, event, delivery })
     }
 }
 

@@ -126,9 +126,10 @@ pub(super) fn encode(announcement: &Announcement) -> Result<Vec<u8>, Malformed> 
                 TypingPayload { place: PlacePayload::of(place), user: values::name(user), typing },
             )
         }
-        ClusterEvent::Custom { place, event, delivery } => match event.event() {
+        ClusterEvent::Custom { to, except, event, delivery } => match event.event() {
             Event::Custom(event) => {
-                writer.write("event", CustomEventPayload::of(place, event, *delivery)?)
+                let payload = CustomEventPayload::of(to, except.as_ref(), event, *delivery)?;
+                writer.write("event", payload)
             }
             _ => Err(Malformed::NotEncodable),
         },

@@ -54,7 +54,8 @@ fn connect_without_memberships(
     name: &str,
     recorder: &Arc<RecordingOutbox>,
 ) -> (ConnectionRegistration, NameClaim) {
-    let registration = hub.connections.register(Arc::clone(recorder) as Arc<dyn Outbox>);
+    let registration =
+        hub.connections.register(Space::root(), Arc::clone(recorder) as Arc<dyn Outbox>);
     let mut name_claim = NameClaim::claim(hub, &Space::root(), &user(name), Proof::User).unwrap();
     drop(attach(&mut name_claim, connection_info(registration.id(), recorder)));
     (registration, name_claim)

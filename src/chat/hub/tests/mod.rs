@@ -63,7 +63,8 @@ fn connect_as(
     proof: Proof,
     recorder: &Arc<RecordingOutbox>,
 ) -> (ConnectionRegistration, NameClaim) {
-    let registration = hub.connections.register(Arc::clone(recorder) as Arc<dyn Outbox>);
+    let registration =
+        hub.connections.register(Space::root(), Arc::clone(recorder) as Arc<dyn Outbox>);
     let mut name_claim = NameClaim::claim(hub, &Space::root(), &user(name), proof).unwrap();
     hub.users.cache_memberships(name_claim.online_user(), vec![lobby()]);
     drop(attach(&mut name_claim, connection_info(registration.id(), recorder)));
@@ -131,7 +132,7 @@ async fn a_guest_name_is_released_only_after_the_grace_period() {
     let (root, ann) = (Space::root(), user("ann"));
     let new = |guest_session: &str| Proof::NewGuest(guest_session.into());
     let mut first = NameClaim::claim(&hub, &root, &ann, new("one")).unwrap();
-    let registration = hub.connections.register(RecordingOutbox::with_capacity(9));
+    let registration = hub.connections.register(Space::root(), RecordingOutbox::with_capacity(9));
     drop(attach(
         &mut first,
         connection_info(registration.id(), &RecordingOutbox::with_capacity(9)),

@@ -19,15 +19,12 @@ use crate::{
     auth::KeyTokens,
     bus::LocalBus,
     chat::{
-        ChatParts, ChatRules, Hello, JournalWriter, Reply, RetentionRules, RoomPost,
-        ports::{Claims, Clock, IdSource as _, NoMetrics, Tokens as _},
-        test_support::RecordingOutbox,
+        Backends, ChatParts, ChatRules, Hello, JournalWriter, Reply, RoomPost,
+        ports::{Claims, ClientInfo, Clock, IdSource as _, NoMetrics, Tokens as _},
+        test_support::{RecordingOutbox, rules},
     },
     clock::RandomIds,
-    domain::{
-        Body, DevicePolicy, EventRules, GuestDevices, Guests, Limits, NodeId, RoomRules, Secret,
-        Token,
-    },
+    domain::{Body, Limits, NodeId, Secret, Token},
     store::MemoryNodes,
 };
 
@@ -62,18 +59,8 @@ impl Fixture {
             clock: Arc::new(clock.clone()),
             ids: Arc::new(RandomIds),
             metrics: Arc::new(NoMetrics),
-            rules: ChatRules {
-                limits,
-                guests: Guests::On,
-                guest_lifetime: Duration::from_mins(10),
-                guest_devices: GuestDevices::Accepted,
-                devices: DevicePolicy::Many,
-                spaces: Vec::new(),
-                events: EventRules::default(),
-                rooms: RoomRules::default(),
-                retention: RetentionRules::default(),
-                node: NodeId::from_raw(&RandomIds.secret()),
-            },
+            backends: Backends::default(),
+            rules: ChatRules { limits, ..rules(NodeId::from_raw(&RandomIds.secret())) },
         });
         (Self { chat, tokens, clock }, writer)
     }
@@ -93,7 +80,15 @@ impl Fixture {
     ) -> (Session, Arc<RecordingOutbox>) {
         let outbox = RecordingOutbox::with_capacity(9999);
         let (device, room, epoch) = (None, None, None);
-        let hello = Hello { space: Space::root(), token, device, room, since, epoch };
+        let hello = Hello {
+            space: Space::root(),
+            token,
+            device,
+            room,
+            since,
+            epoch,
+            client: ClientInfo::default(),
+        };
         let admission = self.chat.admit(hello).await.unwrap();
         (admission.enter(Arc::clone(&outbox) as Arc<dyn Outbox>).await, outbox)
     }

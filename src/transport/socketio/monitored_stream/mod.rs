@@ -30,6 +30,7 @@ use tokio::{
 use tracing::debug;
 
 use super::{
+    connect_error,
     frames::{FrameError, IncomingFrames},
     probe,
     session::{ClosePhase, EngineSession, ReadPermit},
@@ -255,7 +256,9 @@ impl<S: Unpin> AsyncWrite for MonitoredStream<S> {
         let Some(written) = frames.get(skipped..).filter(|it| !it.is_empty()) else {
             return Poll::Ready(Ok(frames.len()));
         };
-        if let Err(error) = self.session.writer().push_codec(Bytes::copy_from_slice(written)) {
+        let replaced = frame::replace_texts(written, connect_error::replacement);
+        let for_client = replaced.unwrap_or_else(|| Bytes::copy_from_slice(written));
+        if let Err(error) = self.session.writer().push_codec(for_client) {
             // The engine ignores errors of its writer.
             self.session.abort();
             return Poll::Ready(Err(io::Error::other(error)));

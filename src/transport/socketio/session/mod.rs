@@ -36,6 +36,7 @@ use super::{
     request::Version,
 };
 use crate::{
+    chat::ports::ClientInfo,
     domain::{CloseReason, Limits, Rejection, Token},
     tasks::Tasks,
     transport::lanes::{LaneWriter, Lanes, WriterOwner},
@@ -49,6 +50,8 @@ pub(super) struct Handshake {
     pub(super) query: Box<str>,
     /// The token, or the reason why it cannot be read.
     pub(super) request_token: Result<Option<Token>, Rejection>,
+    /// What a back end decides with: address and headers. Empty where none decides.
+    pub(super) client: Option<Box<ClientInfo>>,
 }
 
 /// What all sessions of a server share.

@@ -11,8 +11,9 @@ use super::*;
 use crate::{
     chat::{event::Delivery, ports},
     domain::{
-        self, Body, Channel, Content, Conversation, DeletedCount, DeviceId, EventName, MessageId,
-        MessageKind, Position, Retained, RoomName, Seq, SignInId, Space, UserName,
+        self, Body, Channel, ConnectionAddress, Content, Conversation, CustomEvent, CustomTarget,
+        DeletedCount, DeviceId, EventName, MessageId, MessageKind, PassingDelivery, Position,
+        Retained, RoomName, Seq, SignInId, Space, UserName,
     },
 };
 
@@ -87,7 +88,37 @@ type Example = (ClusterEvent, &'static str, &'static str);
 
 /// One event of each kind.
 fn all() -> Vec<Example> {
-    [entries(), places(), commands()].concat()
+    [entries(), places(), custom_events(), commands()].concat()
+}
+
+fn custom(name: &str) -> MessageKind {
+    MessageKind::Custom(EventName::from_raw(name))
+}
+
+fn custom_events() -> Vec<Example> {
+    let example = |to, except, delivery| {
+        let event = CustomEvent { name: EventName::from_raw("move"), args: with_bytes() };
+        let event = Delivery::new(Event::Custom(event));
+        ClusterEvent::Custom { to, except, event, delivery }
+    };
+    let address = || ConnectionAddress::parse("n1.c1a").unwrap();
+    vec![
+        (
+            example(CustomTarget::Place(lobby()), Some(address()), PassingDelivery::Reliable),
+            "event",
+            r#"{"place":{"space":"/shop","room":"lobby"},"except":"n1.c1a","name":"move","args":{"json":{"a": 1.50, "b":{"_placeholder":true,"num":0}},"attachments":["AP8="]},"volatile":false}"#,
+        ),
+        (
+            example(CustomTarget::Space(Space::root()), None, PassingDelivery::Volatile),
+            "event",
+            r#"{"space":"/","name":"move","args":{"json":{"a": 1.50, "b":{"_placeholder":true,"num":0}},"attachments":["AP8="]},"volatile":true}"#,
+        ),
+        (
+            example(CustomTarget::Connection(address()), None, PassingDelivery::Reliable),
+            "event",
+            r#"{"connection":"n1.c1a","name":"move","args":{"json":{"a": 1.50, "b":{"_placeholder":true,"num":0}},"attachments":["AP8="]},"volatile":false}"#,
+        ),
+    ]
 }
 
 fn entries() -> Vec<Example> {
@@ -103,6 +134,11 @@ fn entries() -> Vec<Example> {
             entry_event(entry(Said { kind: MessageKind::GroupChat, content: Content::Removed })),
             "entry",
             r#"{"place":{"space":"/shop","room":"lobby"},"seq":5,"messages":4,"id":"m5","author":"ann","at_ms":1700000000123,"act":"said","kind":"group chat"}"#,
+        ),
+        (
+            entry_event(entry(Said { kind: custom("move"), content: Content::Removed })),
+            "entry",
+            r#"{"place":{"space":"/shop","room":"lobby"},"seq":5,"messages":4,"id":"m5","author":"ann","at_ms":1700000000123,"act":"said","kind":"event","event":"move"}"#,
         ),
         (
             entry_event(entry(Edited { of, body: Some(Body::from_raw("\"x\"".into(), vec![])) })),
@@ -202,6 +238,21 @@ fn commands() -> Vec<Example> {
             ClusterEvent::Command(came(None)),
             "act",
             r#"{"what":"came","space":"/","user":"ann","ticket":7}"#,
+        ),
+        (
+            ClusterEvent::Command(ports::ClusterCommand::DisconnectUser {
+                space: Space::root(),
+                user: user("ann"),
+            }),
+            "act",
+            r#"{"what":"disconnected","space":"/","user":"ann"}"#,
+        ),
+        (
+            ClusterEvent::Command(ports::ClusterCommand::DisconnectConnection(
+                ConnectionAddress::parse("n1.c1a").unwrap(),
+            )),
+            "act",
+            r#"{"what":"disconnected","connection":"n1.c1a"}"#,
         ),
         (ClusterEvent::Command(vouched), "act", r#"{"what":"vouched","space":"/","user":"ann"}"#),
         (

@@ -1,0 +1,86 @@
+//! Opens the back ends that the settings name.
+
+use std::{fs, sync::Arc, time::Duration};
+
+use super::{AppError, setting_error};
+use crate::{
+    backend::{HttpBackend, HttpBackendOptions, SigningSecret},
+    chat::{Backends, OnFailure, RegisteredBackend, ports::Backend},
+    clock::{RandomIds, SystemClock},
+    config::{BackendSettings, Config},
+    domain::{BackendName, Hook},
+    http_client::http_client,
+};
+
+/// The setting in errors.
+const KEY: &str = "backends";
+
+/// The back ends of the settings, and `own` ones of the program that embeds the server.
+pub(super) fn open(
+    config: &Config,
+    own: Vec<(BackendName, Arc<dyn Backend>)>,
+) -> Result<Backends, AppError> {
+    let schemes = config.backends.iter().map(|it| it.url.expose().scheme_str());
+    let client = http_client(schemes).map_err(setting_error(KEY))?;
+    let limits = Arc::new(config.limits());
+    let mut all: Vec<_> = own
+        .into_iter()
+        .map(|(name, backend)| {
+            // It accepts what it has no decision for.
+            let hooks = [Hook::Connect, Hook::Message, Hook::Join, Hook::Invite].into();
+            let on_failure = OnFailure::Refuse;
+            (name, RegisteredBackend { backend, on_failure, hooks, headers: Arc::from([]) })
+        })
+        .collect();
+    for settings in &config.backends {
+        let options = HttpBackendOptions {
+            name: settings.name.clone(),
+            url: settings.url.expose().to_string(),
+            secrets: secrets(settings)?,
+            timeout: Duration::from_millis(settings.timeout_ms),
+            in_flight_max: settings.in_flight_max,
+            limits: Arc::clone(&limits),
+            clock: Arc::new(SystemClock),
+            ids: Arc::new(RandomIds),
+        };
+        let on_failure =
+            if settings.allows_on_failure { OnFailure::Allow } else { OnFailure::Refuse };
+        let headers = settings.headers.iter().map(|it| it.as_str().into()).collect();
+        let backend = Arc::new(HttpBackend::new(client.clone(), options));
+        let hooks = settings.hooks.clone();
+        let registered = RegisteredBackend { backend, on_failure, hooks, headers };
+        all.push((settings.name.clone(), registered));
+    }
+    let backends = Backends::new(all);
+    match config.events.backends().find(|name| !backends.has(*name)) {
+        Some(Some(name)) => {
+            Err(error("events", format!("there is no back end {:?}", name.as_raw())))
+        }
+        Some(None) => {
+            let reason = "`to = \"backend\"` needs `backend`, unless there is exactly one back end";
+            Err(error("events", reason.to_owned()))
+        }
+        None => Ok(backends),
+    }
+}
+
+/// The secrets of a back end. No error repeats one.
+fn secrets(settings: &BackendSettings) -> Result<Vec<SigningSecret>, AppError> {
+    let name = settings.name.as_raw();
+    let texts: Vec<_> = if let Some(path) = &settings.secret_file {
+        let text = fs::read_to_string(path)
+            .map_err(|failure| error(KEY, format!("{}: {failure}", path.display())))?;
+        text.lines().map(str::to_owned).collect()
+    } else {
+        let secrets = settings.secrets.iter();
+        secrets.map(|it| String::from_utf8_lossy(it.expose()).into_owned()).collect()
+    };
+    let parse = |text: &String| {
+        SigningSecret::parse(text).map_err(|invalid| error(KEY, format!("{name:?}: {invalid}")))
+    };
+    texts.iter().map(parse).collect()
+}
+
+fn error(key: &'static str, reason: String) -> AppError {
+    AppError::Setting { key, reason }
+}

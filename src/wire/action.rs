@@ -1,0 +1,248 @@
+//! What back ends ask for: the same list in their answers and in the API.
+
+use serde::Deserialize;
+use serde_json::value::RawValue;
+
+use super::{
+    body::{self, AttachmentEncoding},
+    invalid_data::{InvalidData, invalid, of_key},
+    json,
+};
+use crate::{
+    chat::ports::{Action, DisconnectTarget, EmitTarget},
+    domain::{
+        Body, ConnectionAddress, CustomEvent, EventName, EventStorage, Limits, MessageId,
+        PassingDelivery, Role, RoomName, UserName,
+    },
+};
+
+/// The most actions in one list.
+const ACTIONS_MAX: usize = 1000;
+/// `{"emit": {…}}`, for example.
+#[derive(Deserialize)]
+#[serde(rename_all = "camelCase", deny_unknown_fields)]
+pub(super) enum ActionData<'a> {
+    #[serde(borrow)]
+    Emit(EmitData<'a>),
+    #[serde(borrow)]
+    Message(MessageData<'a>),
+    #[serde(borrow)]
+    Notify(NotifyData<'a>),
+    Join(MemberData),
+    Leave(MemberData),
+    Kick(MemberData),
+    Disconnect(DisconnectData),
+}
+
+#[derive(Deserialize)]
+#[serde(deny_unknown_fields)]
+#[expect(clippy::struct_excessive_bools, reason = "these are the fields on the wire")]
+pub(super) struct EmitData<'a> {
+    event: String,
+    #[serde(borrow, default)]
+    args: Option<&'a RawValue>,
+    to: TargetData,
+    except: Option<String>,
+    #[serde(default)]
+    kept: bool,
+    #[serde(default)]
+    volatile: bool,
+}
+
+/// One of the four.
+#[derive(Deserialize)]
+#[serde(deny_unknown_fields)]
+struct TargetData {
+    room: Option<String>,
+    user: Option<String>,
+    connection: Option<String>,
+    #[serde(default)]
+    space: bool,
+}
+
+#[derive(Deserialize)]
+#[serde(deny_unknown_fields)]
+pub(super) struct MessageData<'a> {
+    room: String,
+    user: Option<String>,
+    #[serde(borrow)]
+    msg: &'a RawValue,
+    id: Option<String>,
+}
+
+#[derive(Deserialize)]
+#[serde(deny_unknown_fields)]
+pub(super) struct NotifyData<'a> {
+    to: String,
+    #[serde(borrow)]
+    data: &'a RawValue,
+    id: Option<String>,
+}
+
+#[derive(Deserialize)]
+#[serde(deny_unknown_fields)]
+pub(super) struct MemberData {
+    room: String,
+    user: Option<String>,
+    role: Option<String>,
+}
+
+#[derive(Deserialize)]
+#[serde(deny_unknown_fields)]
+pub(super) struct DisconnectData {
+    user: Option<String>,
+    connection: Option<String>,
+}
+
+/// The actions of a list. An error names the place of its item.
+pub(super) fn actions<T>(
+    list: Vec<T>,
+    action: impl Fn(T, &Limits) -> Result<Action, InvalidData>,
+    limits: &Limits,
+) -> Result<Vec<Action>, InvalidData> {
+    if list.len() > ACTIONS_MAX {
+        return invalid("there are more than 1000 actions");
+    }
+    let number = |(place, item)| {
+        action(item, limits)
+            .map_err(|InvalidData(reason)| InvalidData(format!("item {}: {reason}", place + 1)))
+    };
+    list.into_iter().enumerate().map(number).collect()
+}
+
+pub(super) fn action(data: ActionData<'_>, limits: &Limits) -> Result<Action, InvalidData> {
+    match data {
+        ActionData::Emit(data) => emit(data, limits),
+        ActionData::Message(data) => message(data, limits),
+        ActionData::Notify(data) => notify(data, limits),
+        ActionData::Join(MemberData { room, user, role }) => Ok(Action::Join {
+            user: maybe_user(user.as_deref())?,
+            room: room_name(&room)?,
+            role: role.as_deref().map(self::role).transpose()?,
+        }),
+        ActionData::Kick(data) if data.user.is_none() => invalid("`kick` needs `user`"),
+        ActionData::Leave(data) | ActionData::Kick(data) => leave(data),
+        ActionData::Disconnect(data) => match (data.user, data.connection) {
+            (Some(user), None) => Ok(Action::Disconnect(DisconnectTarget::User(user_name(&user)?))),
+            (None, Some(connection)) => {
+                Ok(Action::Disconnect(DisconnectTarget::Connection(address(&connection)?)))
+            }
+            _ => invalid("`disconnect` needs `user` or `connection`"),
+        },
+    }
+}
+
+pub(super) fn message(data: MessageData<'_>, limits: &Limits) -> Result<Action, InvalidData> {
+    let MessageData { room, user, msg, id } = data;
+    Ok(Action::Message {
+        room: room_name(&room)?,
+        user: maybe_user(user.as_deref())?,
+        body: message_body("msg", msg, limits)?,
+        id: message_id(id.as_deref())?,
+    })
+}
+
+pub(super) fn notify(data: NotifyData<'_>, limits: &Limits) -> Result<Action, InvalidData> {
+    let NotifyData { to, data, id } = data;
+    Ok(Action::Notify {
+        to: user_name(&to)?,
+        body: message_body("data", data, limits)?,
+        id: message_id(id.as_deref())?,
+    })
+}
+
+pub(super) fn emit(data: EmitData<'_>, limits: &Limits) -> Result<Action, InvalidData> {
+    let EmitData { event, args, to, except, kept, volatile } = data;
+    let name = EventName::parse(&event);
+    let name = name.map_err(|_error| {
+        InvalidData(format!("{event:?} is not the name of an event of the application"))
+    })?;
+    let args = match args {
+        Some(raw) => arguments("args", raw, limits)?,
+        None => Body::from_raw("[]".into(), Vec::new()),
+    };
+    let to = target(to)?;
+    let storage = match (kept, volatile) {
+        (true, true) => return invalid("`kept` and `volatile` exclude each other"),
+        (true, false) if !matches!(to, EmitTarget::Room(_)) => {
+            return invalid("only events to a room are kept");
+        }
+        (true, false) => EventStorage::Kept { id_field: None },
+        (false, true) => EventStorage::Passing(PassingDelivery::Volatile),
+        (false, false) => EventStorage::Passing(PassingDelivery::Reliable),
+    };
+    let except = except.as_deref().map(address).transpose()?;
+    Ok(Action::Emit { event: CustomEvent { name, args }, to, except, storage })
+}
+
+fn target(data: TargetData) -> Result<EmitTarget, InvalidData> {
+    match data {
+        TargetData { room: Some(room), user: None, connection: None, space: false } => {
+            room_name(&room).map(EmitTarget::Room)
+        }
+        TargetData { room: None, user: Some(user), connection: None, space: false } => {
+            user_name(&user).map(EmitTarget::User)
+        }
+        TargetData { room: None, user: None, connection: Some(connection), space: false } => {
+            address(&connection).map(EmitTarget::Connection)
+        }
+        TargetData { room: None, user: None, connection: None, space: true } => {
+            Ok(EmitTarget::Space)
+        }
+        _ => invalid("`to` is one of room, user, connection and `space: true`"),
+    }
+}
+
+fn leave(data: MemberData) -> Result<Action, InvalidData> {
+    let MemberData { room, user, role } = data;
+    if role.is_some() {
+        return invalid("only `join` has a role");
+    }
+    Ok(Action::Leave { user: maybe_user(user.as_deref())?, room: room_name(&room)? })
+}
+
+/// Arguments: an array.
+pub(super) fn arguments(key: &str, raw: &RawValue, limits: &Limits) -> Result<Body, InvalidData> {
+    if !raw.get().starts_with('[') {
+        return Err(InvalidData(format!("`{key}` is not an array")));
+    }
+    message_body(key, raw, limits)
+}
+
+pub(super) fn message_body(
+    key: &str,
+    raw: &RawValue,
+    limits: &Limits,
+) -> Result<Body, InvalidData> {
+    json::check_depth(raw.get()).map_err(|rejection| of_key(key, &rejection))?;
+    let read = body::read(raw.get(), AttachmentEncoding::Base64, &[], limits);
+    read.map_err(|rejection| of_key(key, &rejection))
+}
+
+pub(super) fn room_name(raw: &str) -> Result<RoomName, InvalidData> {
+    RoomName::parse(raw).map_err(|rejection| InvalidData(format!("{raw:?}: {rejection}")))
+}
+
+pub(super) fn user_name(raw: &str) -> Result<UserName, InvalidData> {
+    UserName::parse(raw).map_err(|rejection| InvalidData(format!("{raw:?}: {rejection}")))
+}
+
+pub(super) fn maybe_user(raw: Option<&str>) -> Result<Option<UserName>, InvalidData> {
+    raw.map(user_name).transpose()
+}
+
+fn message_id(raw: Option<&str>) -> Result<Option<MessageId>, InvalidData> {
+    let parse = |raw: &str| {
+        MessageId::parse(raw).map_err(|rejection| InvalidData(format!("{raw:?}: {rejection}")))
+    };
+    raw.map(parse).transpose()
+}
+
+fn address(raw: &str) -> Result<ConnectionAddress, InvalidData> {
+    let parsed = ConnectionAddress::parse(raw);
+    parsed.map_err(|_rejection| InvalidData(format!("{raw:?} is not a connection")))
+}
+
+pub(super) fn role(raw: &str) -> Result<Role, InvalidData> {
+    Role::from_raw(raw).ok_or_else(|| InvalidData(format!("{raw:?} is not a role")))
+}

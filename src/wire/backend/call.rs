@@ -1,0 +1,231 @@
+//! Requests to back ends.
+
+use std::collections::BTreeMap;
+
+use serde::Serialize;
+use serde_json::value::RawValue;
+
+use crate::{
+    chat::ports::{
+        Caller, CallingUser, CallingUserKind, ClientInfo, ConnectCall, EventCall, HookedRequest,
+        RequestCall,
+    },
+    domain::{CustomEvent, GlobalRole, MessageKind, View},
+    wire::{
+        body::{AttachmentEncoding, BodyData},
+        event::{self, ArgumentsData},
+        hello::query_parameters,
+        payload,
+    },
+};
+
+/// An event.
+#[derive(Serialize)]
+struct EventCallData<'a> {
+    #[serde(rename = "type")]
+    kind: &'static str,
+    #[serde(flatten)]
+    caller: CallerData<'a>,
+    event: &'a str,
+    args: ArgumentsData<'a>,
+}
+
+/// A request of the protocol.
+#[derive(Serialize)]
+struct RequestCallData<'a> {
+    #[serde(rename = "type")]
+    kind: &'static str,
+    #[serde(flatten)]
+    caller: CallerData<'a>,
+    to: TargetData<'a>,
+    /// The name of a request that sends a message.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    event: Option<&'static str>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    msg: Option<BodyData<'a>>,
+    /// The invited user.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    invited: Option<&'a str>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    role: Option<&'static str>,
+}
+
+/// The conversation of a request.
+#[derive(Serialize)]
+#[serde(rename_all = "camelCase")]
+enum TargetData<'a> {
+    Room(&'a str),
+    User(&'a str),
+}
+
+/// A connection that asks to be accepted.
+#[derive(Serialize)]
+struct ConnectCallData<'a> {
+    #[serde(rename = "type")]
+    kind: &'static str,
+    space: &'a str,
+    address: &'a str,
+    headers: BTreeMap<&'a str, &'a str>,
+    query: BTreeMap<String, String>,
+    auth: Option<&'a RawValue>,
+}
+
+/// The connection that a call is about.
+#[derive(Serialize)]
+struct CallerData<'a> {
+    space: &'a str,
+    connection: String,
+    /// The default room.
+    room: &'a str,
+    /// `null` while the connection is anonymous.
+    user: Option<UserData<'a>>,
+    /// What the back end keeps with the connection.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    data: Option<&'a RawValue>,
+}
+
+#[derive(Serialize)]
+#[expect(clippy::struct_excessive_bools, reason = "these are the fields on the wire")]
+struct UserData<'a> {
+    id: &'a str,
+    guest: bool,
+    admin: bool,
+}
+
+/// The body of a request about a request of the protocol, as JSON text.
+pub fn request_call(call: &RequestCall) -> String {
+    let RequestCall { caller, request } = call;
+    let data = |kind, to| RequestCallData {
+        kind,
+        caller: caller.into(),
+        to,
+        event: None,
+        msg: None,
+        invited: None,
+        role: None,
+    };
+    payload::json(&match request {
+        HookedRequest::Message { kind, to, body } => {
+            let to = match to {
+                View::Room(room) => TargetData::Room(room.as_raw()),
+                View::Direct(user) => TargetData::User(user.as_raw()),
+                // Nobody sends messages to an inbox.
+                View::Inbox => TargetData::User(""),
+            };
+            let event = match kind {
+                MessageKind::GroupChat => "GroupChat",
+                MessageKind::SingleChat => "SingleChat",
+                MessageKind::Message | MessageKind::Notification | MessageKind::Custom(_) => {
+                    "send message"
+                }
+            };
+            let msg = BodyData { body, encoding: AttachmentEncoding::Base64, first: 0 };
+            RequestCallData { event: Some(event), msg: Some(msg), ..data("message", to) }
+        }
+        HookedRequest::Join { room } => data("join", TargetData::Room(room.as_raw())),
+        HookedRequest::Invite { room, user, role } => RequestCallData {
+            invited: Some(user.as_raw()),
+            role: Some(role.as_raw()),
+            ..data("invite", TargetData::Room(room.as_raw()))
+        },
+    })
+}
+
+/// The body of a request about a connection, as JSON text.
+pub fn connect_call(call: &ConnectCall) -> String {
+    let ConnectCall { space, client: ClientInfo { address, headers, query, auth } } = call;
+    payload::json(&ConnectCallData {
+        kind: "connect",
+        space: space.as_raw(),
+        address,
+        headers: headers.iter().map(|(name, value)| (&**name, &**value)).collect(),
+        query: query_parameters(query),
+        auth: auth.as_deref().and_then(|it| serde_json::from_str(it).ok()),
+    })
+}
+
+/// The body of a request that has an event answered, as JSON text.
+pub fn event_call(call: &EventCall) -> String {
+    let EventCall { caller, event: CustomEvent { name, args } } = call;
+    payload::json(&EventCallData {
+        kind: "event",
+        caller: caller.into(),
+        event: name.as_raw(),
+        args: event::arguments(args, AttachmentEncoding::Base64).data,
+    })
+}
+
+impl<'a> From<&'a Caller> for CallerData<'a> {
+    fn from(caller: &'a Caller) -> Self {
+        let Caller { space, connection, room, user, data } = caller;
+        let user = user.as_ref().map(|CallingUser { name, kind, global_role }| UserData {
+            id: name.as_raw(),
+            guest: *kind == CallingUserKind::Guest,
+            admin: *global_role == GlobalRole::Administrator,
+        });
+        Self {
+            space: space.as_raw(),
+            connection: connection.to_string(),
+            room: room.as_raw(),
+            user,
+            data: data.as_deref().and_then(|it| serde_json::from_str(it).ok()),
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use bytes::Bytes;
+
+    use super::*;
+    use crate::domain::{
+        Body, ConnectionAddress, ConnectionId, EventName, NodeId, RoomName, Space, UserName,
+    };
+
+    #[test]
+    fn an_event_is_sent_as_documented() {
+        let args = r#"["hi",{"_placeholder":true,"num":0}]"#;
+        let args = Body::from_raw(args.into(), vec![Bytes::from_static(&[0, 1])]);
+        let node = NodeId::from_raw("n1");
+        let connection = ConnectionAddress { node, connection: ConnectionId::from_raw(26) };
+        let user = CallingUser {
+            name: UserName::from_raw("ann"),
+            kind: CallingUserKind::Guest,
+            global_role: GlobalRole::User,
+        };
+        let caller = Caller {
+            space: Space::root(),
+            connection,
+            room: RoomName::lobby(),
+            user: Some(user),
+            data: None,
+        };
+        let event = CustomEvent { name: EventName::from_raw("add"), args };
+        let golden = concat!(
+            r#"{"type":"event","space":"/","connection":"n1.c1a","room":"lobby","#,
+            r#""user":{"id":"ann","guest":true,"admin":false},"event":"add","#,
+            r#""args":["hi",{"base64":"AAE="}]}"#
+        );
+        assert_eq!(event_call(&EventCall { caller: caller.clone(), event: event.clone() }), golden);
+        let anonymous = EventCall { caller: Caller { user: None, ..caller }, event };
+        assert!(event_call(&anonymous).contains(r#""user":null"#));
+    }
+
+    #[test]
+    fn a_connection_is_sent_as_documented() {
+        let client = ClientInfo {
+            address: "203.0.113.7".into(),
+            headers: vec![("cookie".into(), "session=1".into())],
+            query: "v=2&a%20b=%C3%BC+x&v=3&broken=%FF".into(),
+            auth: Some(r#"{"anything":true}"#.into()),
+        };
+        let golden = concat!(
+            r#"{"type":"connect","space":"/","address":"203.0.113.7","#,
+            r#""headers":{"cookie":"session=1"},"query":{"a b":"ü x","v":"3"},"#,
+            r#""auth":{"anything":true}}"#
+        );
+        assert_eq!(connect_call(&ConnectCall { space: Space::root(), client }), golden);
+        let call = ConnectCall { space: Space::root(), client: ClientInfo::default() };
+        assert!(connect_call(&call).ends_with(r#""headers":{},"query":{},"auth":null}"#));
+    }
+}

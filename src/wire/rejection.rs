@@ -1,0 +1,75 @@
+//! Refusals: in answers, as `error message`, over HTTP, and of connections to a space.
+
+use serde::Serialize;
+use serde_json::value::RawValue;
+
+use super::{code, payload, request::RequestKind};
+use crate::domain::Rejection;
+
+/// `{code, message}`: a refused request, handshake or sign-in.
+#[derive(Debug, Serialize)]
+#[serde(rename_all = "camelCase")]
+pub(super) struct RejectionData<'a> {
+    code: &'a str,
+    message: String,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    retry_after_ms: Option<u64>,
+    /// What a back end says about it.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    data: Option<&'a RawValue>,
+}
+
+/// `error message`.
+#[derive(Debug, Serialize)]
+pub(super) struct ErrorMessageData<'a> {
+    /// The name that the client sent, or `null` if it could not be read.
+    event: Option<&'a str>,
+    #[serde(flatten)]
+    rejection: RejectionData<'a>,
+}
+
+/// What a refused connection has beside its message.
+#[derive(Debug, Serialize)]
+#[serde(untagged)]
+pub(super) enum ConnectErrorDetails<'a> {
+    /// The data of a back end.
+    Data(&'a RawValue),
+    /// All of a rejection.
+    Rejection(RejectionData<'a>),
+}
+
+/// `error message`.
+pub(super) fn error_message<'a>(
+    kind: &'a RequestKind,
+    rejection: &'a Rejection,
+) -> ErrorMessageData<'a> {
+    ErrorMessageData { event: kind.sent_name(), rejection: rejection.into() }
+}
+
+/// What a refused connection has beside its message.
+pub(super) fn connect_error_data(rejection: &Rejection) -> ConnectErrorDetails<'_> {
+    let rejection = RejectionData::from(rejection);
+    rejection.data.map_or(ConnectErrorDetails::Rejection(rejection), ConnectErrorDetails::Data)
+}
+
+/// A refused handshake or sign-in, as JSON text.
+pub(crate) fn rejection_object(rejection: &Rejection) -> String {
+    payload::json(&RejectionData::from(rejection))
+}
+
+impl<'a> From<&'a Rejection> for RejectionData<'a> {
+    fn from(rejection: &'a Rejection) -> Self {
+        let mut retry_after_ms = None;
+        if let Rejection::TooFast { retry_after } = rejection {
+            // Rounded up, so that a retry after this time is not refused again.
+            let millis = retry_after.as_micros().div_ceil(1000);
+            retry_after_ms = Some(u64::try_from(millis).unwrap_or(u64::MAX));
+        }
+        let (mut code, mut data) = (code::rejection(rejection).code, None);
+        if let Rejection::Refused(refusal) = rejection {
+            code = &refusal.code;
+            data = refusal.data.as_deref().and_then(|it| serde_json::from_str(it).ok());
+        }
+        Self { code, message: rejection.to_string(), retry_after_ms, data }
+    }
+}
