@@ -30,7 +30,7 @@ use crate::{
         draft_plan::{DraftPlan, plan_drafts},
         member_plan::{self, SpaceUser},
         row, unique,
-        write::participants,
+        write::users_of_entries,
     },
 };
 
@@ -174,7 +174,6 @@ fn users_to_revise<'a>(
 ) -> BTreeSet<SpaceUser<'a>> {
     let mut users_to_revise = users_to_forget;
     users_to_revise.extend(changes.members.iter().map(|((place, user), _)| (&place.space, *user)));
-    let space_users = |place: &'a Place| participants(place).map(|user| (&place.space, user));
-    users_to_revise.extend(plan.stored.iter().flat_map(|(draft, _)| space_users(&draft.place)));
+    users_to_revise.extend(users_of_entries(plan));
     users_to_revise
 }

@@ -1,6 +1,6 @@
 //! The rows that a planned batch writes, before they are bound to statements.
 
-use std::collections::{BTreeMap, HashMap, HashSet};
+use std::collections::{BTreeMap, BTreeSet, HashMap, HashSet};
 
 use time::OffsetDateTime;
 
@@ -181,6 +181,12 @@ pub(crate) fn participants(place: &Place) -> impl Iterator<Item = &UserName> {
         Conversation::Inbox(user) => (Some(user), None),
     };
     one.into_iter().chain(other)
+}
+
+/// The users with a new entry in a direct conversation or inbox.
+pub(crate) fn users_of_entries<'a>(plan: &DraftPlan<'a>) -> BTreeSet<SpaceUser<'a>> {
+    let space_users = |place: &'a Place| participants(place).map(|user| (&place.space, user));
+    plan.stored.iter().flat_map(|(draft, _)| space_users(&draft.place)).collect()
 }
 
 /// The state of the log before a message that was stored at `position`.
