@@ -1,5 +1,8 @@
 //! The commit: a batch in one transaction.
 //!
+//! A batch of new messages alone is one statement if possible, see `message_commit.rs`. Any other
+//! one takes these steps:
+//!
 //! Begin · (lock the rows of users) · lock the rows of conversations · (read members) · read what
 //! drafts depend on · (plan) · write · commit. The plan (`store/sql/draft_plan.rs`) assigns `seq`.
 //! The statements for empty parts of a batch are left out.
@@ -18,12 +21,14 @@ use super::{
     arrays::{bind_places, bind_users},
     connect::run_statement,
     failure::PostgresFailure,
-    members, messages,
+    members,
+    message_commit::NewMessages,
+    messages,
     pool::Pool,
     users,
 };
 use crate::{
-    chat::ports::{Batch, Committed},
+    chat::ports::{Batch, Committed, Outcome},
     domain::{Place, Space},
     store::sql::{
         Columns as _, StoredLog, StoredLogs,
@@ -65,6 +70,45 @@ enum Attempt {
 
 /// Stores a batch.
 pub(super) async fn commit(pool: &Pool, batch: &Batch) -> Result<Committed, PostgresFailure> {
+    let Some(messages) = NewMessages::of(batch) else {
+        return commit_in_transaction(pool, batch).await;
+    };
+    let mut pooled = pool.acquire().await?;
+    match messages.commit(pooled.connection()).await.map_err(PostgresFailure::from) {
+        Ok(Some(outcomes)) => {
+            pooled.release();
+            return Ok(Committed { outcomes, ..Committed::default() });
+        }
+        Ok(None) => pooled.release(),
+        // The server has rolled back, and no transaction is open.
+        Err(failure) if failure.is_contention() => pooled.release(),
+        Err(failure) if failure.is_broken_connection() && !pooled.is_new() => {
+            drop(pooled);
+            pool.discard_idle();
+            return commit_again(pool, batch, failure).await;
+        }
+        Err(failure) => return Err(failure),
+    }
+    commit_in_transaction(pool, batch).await
+}
+
+/// Stores messages whose commit may have succeeded already: its answer was lost with the
+/// connection.
+///
+/// A batch is stored whole: if a message is new now, the first commit has failed. Otherwise the
+/// messages may be those of the first commit, which nobody has delivered, or repeats of delivered
+/// ones. Then the outcome is unknown, as after a `COMMIT` without an answer.
+async fn commit_again(
+    pool: &Pool,
+    batch: &Batch,
+    lost: PostgresFailure,
+) -> Result<Committed, PostgresFailure> {
+    let committed = commit_in_transaction(pool, batch).await?;
+    let is_new = |outcome: &Outcome| matches!(outcome, Outcome::Stored(_));
+    if committed.outcomes.iter().any(is_new) { Ok(committed) } else { Err(lost) }
+}
+
+async fn commit_in_transaction(pool: &Pool, batch: &Batch) -> Result<Committed, PostgresFailure> {
     let mut attempts = 0;
     while attempts < ATTEMPTS_MAX {
         let mut pooled = pool.acquire().await?;

@@ -27,8 +27,8 @@ pub(super) enum PostgresFailure {
     Closed,
 }
 
-/// Deadlock and serialisation failure: a retry may succeed.
-const CONTENTION: [&str; 2] = ["40P01", "40001"];
+/// Deadlock, serialisation failure, and a lock that was not granted in time: a retry may succeed.
+const CONTENTION: [&str; 3] = ["40P01", "40001", "55P03"];
 /// The server shuts down, has crashed, or does not accept connections yet.
 const SHUTTING_DOWN: [&str; 3] = ["57P01", "57P02", "57P03"];
 

@@ -164,7 +164,7 @@ fn new_members<'a>(member_updates: &MemberUpdates<'a>) -> Vec<(i64, PlaceUser<'a
     new.collect()
 }
 
-fn bind_entries<'q>(
+pub(super) fn bind_entries<'q>(
     query: PgQuery<'q>,
     entries: &[(i64, Position, &'q Draft)],
 ) -> Result<PgQuery<'q>, sqlx::Error> {
@@ -186,7 +186,10 @@ fn bind_entries<'q>(
         .bind(events))
 }
 
-fn bind_reads<'q>(query: PgQuery<'q>, member_updates: &MemberUpdates<'q>) -> PgQuery<'q> {
+pub(super) fn bind_reads<'q>(
+    query: PgQuery<'q>,
+    member_updates: &MemberUpdates<'q>,
+) -> PgQuery<'q> {
     let reads = &member_updates.reads;
     let users = reads.iter().map(|((_, user), (space, _))| (*space, *user));
     bind_users(query, users)
@@ -195,7 +198,7 @@ fn bind_reads<'q>(query: PgQuery<'q>, member_updates: &MemberUpdates<'q>) -> PgQ
         .bind(reads.values().map(|(_, read)| row::number(read.messages)).collect::<Vec<_>>())
 }
 
-fn bind_heads<'q>(query: PgQuery<'q>, heads: &BTreeMap<i64, Head>) -> PgQuery<'q> {
+pub(super) fn bind_heads<'q>(query: PgQuery<'q>, heads: &BTreeMap<i64, Head>) -> PgQuery<'q> {
     query
         .bind(heads.keys().copied().collect::<Vec<_>>())
         .bind(heads.values().map(|it| row::seq_number(it.at.seq)).collect::<Vec<_>>())

@@ -12,6 +12,7 @@ mod connect;
 mod error;
 mod failure;
 mod members;
+mod message_commit;
 mod messages;
 mod nodes;
 mod pool;

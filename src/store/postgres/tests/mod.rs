@@ -4,6 +4,7 @@ mod checks;
 mod database;
 mod faults;
 mod guests;
+mod message_commits;
 
 use futures_util::future::join_all;
 
