@@ -30,6 +30,7 @@ impl Backend for Calculator {
             to: EmitTarget::Space,
             except: Some(call.caller.connection),
             storage: EventStorage::Passing(PassingDelivery::Reliable),
+            id: None,
         };
         Ok(BackendAnswer::Accepted { ack: Some(args), actions: vec![told] })
     }

@@ -16,7 +16,10 @@ use roomcast::{
     chat::{
         Backends, Chat, ChatParts, ChatRules, Hello, Request, RetentionRules, RoomPost, Session,
         event::{Delivery, Event, MissedEntries, MissedRun},
-        ports::{Claims, ClientInfo, Clock as _, NoMetrics, Outbox, Overflow, Store, Tokens as _},
+        ports::{
+            Claims, ClientInfo, Clock as _, NoApiKeys, NoMetrics, Outbox, Overflow, Store,
+            Tokens as _,
+        },
     },
     clock::{RandomIds, SystemClock},
     domain::{
@@ -72,6 +75,7 @@ impl Fixture {
                 ids: Arc::new(RandomIds),
                 metrics: Arc::new(NoMetrics),
                 backends: Backends::default(),
+                api_keys: Arc::new(NoApiKeys),
                 rules: rules(limits),
             });
             tasks.spawn_vital("journal", writer.run(finish.clone()));

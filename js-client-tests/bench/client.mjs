@@ -88,6 +88,13 @@ class Client {
     return answers;
   }
 
+  /** Sends an event without an acknowledgement. */
+  tell(event, data) {
+    const text =
+      this.#wire === "ws" ? JSON.stringify({ event, data }) : `42${JSON.stringify([event, data])}`;
+    this.#peer.send(text);
+  }
+
   /** Sends bytes in the form of the wire; resolves like `ask`. */
   askBytes(event, bytes) {
     if (this.#wire === "ws") return this.ask(event, { base64: bytes.toString("base64") });
@@ -138,7 +145,7 @@ class Client {
   }
 
   #onPacket = (bytes, start, end) => {
-    // 42["new message",
+    // 42["new message", or an event of the application that begins like it
     if (bytes[start + 4] === N && bytes[start + 8] === M) {
       this.#count(bytes, start, end);
       return;
@@ -156,7 +163,7 @@ class Client {
   };
 
   #onJson = (bytes, start, end) => {
-    // {"event":"new message",
+    // {"event":"new message", or an event of the application that begins like it
     if (bytes[start + 10] === N && bytes[start + 14] === M) {
       this.#count(bytes, start, end);
       return;

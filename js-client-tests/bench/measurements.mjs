@@ -3,7 +3,7 @@
 import { roomcastNodes, singleNode, socketioNodes } from "./cluster.mjs";
 import { measureNodes } from "./multi-node.mjs";
 import { roomcast, socketio } from "./servers.mjs";
-import { ALL, WITH_POLLING, WITH_ROOMS } from "./subjects.mjs";
+import { ALL, WITH_API, WITH_EVENTS, WITH_POLLING, WITH_ROOMS } from "./subjects.mjs";
 import { churn, enter, idle, reconnect } from "./works/connections.mjs";
 import {
   attachments,
@@ -13,8 +13,10 @@ import {
   toRoom,
   toSmallRooms,
 } from "./works/delivery.mjs";
+import { eventsToRoom } from "./works/events.mjs";
 import { greatestRate } from "./works/greatest-rate.mjs";
-import { roundTrips } from "./works/requests.mjs";
+import { API_SETTINGS, publishes } from "./works/publishes.mjs";
+import { answers, roundTrips } from "./works/requests.mjs";
 
 const CPU = "µs CPU";
 const MILLISECONDS = "ms, p50 / p99";
@@ -109,6 +111,32 @@ export const MEASUREMENTS = [
     subjects: WITH_POLLING,
     target: ratioAtMost(0.4),
     charted: "a delivery over polling",
+  },
+  {
+    name: "an event that passes by, to 500, 100 a second",
+    unit: CPU,
+    run: eventsToRoom,
+    subjects: WITH_EVENTS,
+    settings: ['events=[{ name = "*", to = "others" }]'],
+    charted: "an event that passes by",
+    rows: { rate: { title: "deliveries", unit: "a second" } },
+  },
+  {
+    name: "an event that a back end answers, 64 clients (Node: in the same process)",
+    unit: CPU,
+    run: answers,
+    subjects: WITH_EVENTS,
+    settings: ['events=[{ name = "*", to = "backend" }]'],
+    hasBackEnd: true,
+    rows: { rate: { title: "answers", unit: "a second" }, ...LATENCY },
+  },
+  {
+    name: "a message over the HTTP API, 64 at once (Node: not on disk)",
+    unit: CPU,
+    run: publishes,
+    subjects: WITH_API,
+    settings: API_SETTINGS,
+    rows: { rate: { title: "messages", unit: "a second" }, ...LATENCY },
   },
   {
     name: "idle connection",

@@ -10,7 +10,7 @@ import { createServer } from "node:http";
 import { Server } from "socket.io";
 
 const rooms = new Map();
-const http = createServer();
+const http = createServer(publish);
 const { REDIS_URL } = process.env;
 const io = new Server(http, REDIS_URL ? await throughRedis(REDIS_URL) : {});
 
@@ -39,6 +39,21 @@ function post(name, user, msg) {
   return message;
 }
 
+/** A message over HTTP. */
+async function publish(request, response) {
+  if (request.url !== "/messages") return;
+  const chunks = [];
+  for await (const chunk of request) chunks.push(chunk);
+  const { user, items } = JSON.parse(Buffer.concat(chunks));
+  const results = items.map(({ room, msg }) => {
+    const message = post(room, user, msg);
+    io.to(room).emit("new message", message);
+    const { id, seq, at } = message;
+    return { ok: true, id, seq, at };
+  });
+  response.setHeader("content-type", "application/json").end(JSON.stringify({ results }));
+}
+
 io.on("connection", (socket) => {
   const { room = "lobby", token, since } = socket.handshake.auth;
   let user;
@@ -61,6 +76,8 @@ io.on("connection", (socket) => {
     const { id, seq, at } = message;
     ack({ ok: true, id, room, seq, at });
   });
+  socket.on("new move", (...args) => socket.to(room).emit("new move", ...args));
+  socket.on("add", ({ one, two }, ack) => ack({ ok: true, sum: one + two }));
   socket.on("GroupChat", (data, ack) => {
     const message = post(room, user, data);
     socket.to(room).emit("GroupChat", message);

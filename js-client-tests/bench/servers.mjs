@@ -19,12 +19,19 @@ const BARE = path.join(BUILT, "examples/bare-socketioxide");
 
 const STOP_MS_MAX = 10_000;
 
-/** Roomcast with default settings: SQLite, full synchronous, in the build directory. */
-export async function roomcast() {
+/**
+ * Roomcast with default settings: SQLite, full synchronous, in the build directory. `settings` are
+ * further ones. With `hasBackEnd` it has `back-end.mjs` behind it, whose time does not count.
+ */
+export async function roomcast({ settings = [], hasBackEnd = false } = {}) {
+  const backEnd = hasBackEnd ? await node("back-end.mjs") : undefined;
+  const backends = `backends=[{ name = "bench", url = "http://127.0.0.1:${backEnd?.port}" }]`;
+  const all = [...settings, ...(backEnd ? [backends] : [])].flatMap((it) => ["--set", it]);
   await mkdir(TARGET, { recursive: true });
   const data = await mkdtemp(path.join(TARGET, "compare-"));
-  const args = ["serve", "--listen", "127.0.0.1:0", "--log-filter", "warn", "--data", data];
-  return Server.ready(startProcess(ROOMCAST, args, { stdio: ["ignore", "pipe", "inherit"] }), data);
+  const args = ["serve", "--listen", "127.0.0.1:0", "--log-filter", "warn", "--data", data, ...all];
+  const child = startProcess(ROOMCAST, args, { stdio: ["ignore", "pipe", "inherit"] });
+  return Server.ready(child, data, backEnd);
 }
 
 /** A chat on the engine alone: `benches/peers/socketioxide.rs`. */
@@ -51,20 +58,22 @@ function node(file, more) {
 
 class Server {
   #child;
+  #backEnd;
 
-  constructor(child, port) {
+  constructor(child, port, backEnd) {
     this.#child = child;
     this.port = port;
+    this.#backEnd = backEnd;
   }
 
-  static async ready(child, data) {
+  static async ready(child, data, backEnd) {
     const failed = child.exited.then(async ({ error, code }) => {
       if (data) await rm(data, { recursive: true, force: true });
       throw error ?? new Error(`the server ended with ${code}`);
     });
     failed.catch(() => {}); // later it ends because it is stopped
     const [line] = await Promise.race([once(child.stdout, "data"), failed]);
-    return new Server(child, Number(/:(\d+)\n$/.exec(line)[1]));
+    return new Server(child, Number(/:(\d+)\n$/.exec(line)[1]), backEnd);
   }
 
   /** Seconds of processor time since the start. */
@@ -88,5 +97,6 @@ class Server {
     const late = setTimeout(() => this.#child.kill("SIGKILL"), STOP_MS_MAX);
     await this.#child.exited;
     clearTimeout(late);
+    await this.#backEnd?.stop();
   }
 }

@@ -6,7 +6,13 @@ import { bareSocketioxide, roomcast, socketio, ws } from "./servers.mjs";
 export const SUBJECTS = {
   node: { title: "Node Socket.IO", start: () => socketio(), wire: "socketio", ordered: true },
   bare: { title: "bare socketioxide", start: bareSocketioxide, wire: "socketio", ordered: false },
-  roomcast: { title: "Roomcast Socket.IO", start: roomcast, wire: "socketio", ordered: true },
+  roomcast: {
+    title: "Roomcast Socket.IO",
+    start: roomcast,
+    wire: "socketio",
+    ordered: true,
+    api: true,
+  },
   roomcastWs: { title: "Roomcast /ws", start: roomcast, wire: "ws", ordered: true },
   nodeWs: { title: "Node ws", start: ws, wire: "ws", ordered: true },
 };
@@ -16,5 +22,9 @@ export const REFERENCE = "node";
 
 /** The servers that have rooms and tokens. */
 export const WITH_ROOMS = ["node", "bare", "roomcast", "roomcastWs"];
+/** The servers that relay events of the application. */
+export const WITH_EVENTS = ["node", "roomcast", "roomcastWs"];
+/** The servers that take messages over HTTP. */
+export const WITH_API = ["node", "roomcast"];
 export const WITH_POLLING = ["node", "bare", "roomcast"];
 export const ALL = Object.keys(SUBJECTS);

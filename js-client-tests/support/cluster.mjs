@@ -4,7 +4,7 @@ import { writeFile } from "node:fs/promises";
 import path from "node:path";
 import { after, before } from "node:test";
 
-import { BusBarrier } from "./bus-barrier.mjs";
+import { BARRIER, BusBarrier } from "./bus-barrier.mjs";
 import { freePort } from "./free-port.mjs";
 import { Postgres } from "./postgres.mjs";
 import { Redis } from "./redis.mjs";
@@ -164,6 +164,14 @@ export function clusterForThisFile(options) {
   before(() => cluster.start());
   after(() => cluster.stop());
   return cluster;
+}
+
+/** The same for the suites of one node, which put barriers on the bus. */
+export function nodesForThisFile({ spaces = [], ...settings }, nodes = 2) {
+  return clusterForThisFile({
+    nodes,
+    settings: { ...settings, spaces: [...spaces, BARRIER.space] },
+  });
 }
 
 /** Polls the readiness of a node until it has this HTTP status. */

@@ -19,13 +19,13 @@ use tokio_util::sync::CancellationToken;
 use tracing::info;
 
 use crate::{
-    auth::KeyTokens,
+    auth::{HashedApiKeys, KeyTokens},
     chat::{
         Backends, Chat, ChatParts, ChatRules, RetentionRules,
-        ports::{Bus, Fault, IdSource, Store, with_causes},
+        ports::{ApiKey, Bus, Fault, IdSource, Store, with_causes},
     },
     clock::{RandomIds, SystemClock},
-    config::{AllowedOrigin, Config},
+    config::{AllowedOrigin, ApiKeySettings, Config},
     domain::NodeId,
     tasks::Tasks,
     telemetry::metrics::{MetricsSnapshot, ProcessMetrics},
@@ -170,6 +170,7 @@ impl Server {
             ids: Arc::new(RandomIds),
             metrics: Arc::<ProcessMetrics>::clone(&metrics),
             backends,
+            api_keys: Arc::new(api_keys(config)),
             rules: rules(config, node),
         });
         chat.reserve_names(online_guests);
@@ -305,6 +306,13 @@ fn rules(config: &Config, node: NodeId) -> ChatRules {
         },
         node,
     }
+}
+
+fn api_keys(config: &Config) -> HashedApiKeys {
+    HashedApiKeys::new(config.api_keys.iter().cloned().map(|settings| {
+        let ApiKeySettings { name, hash, scopes, spaces } = settings;
+        (hash, ApiKey { name: name.into(), scopes, spaces })
+    }))
 }
 
 /// The id of this process among the nodes.

@@ -1,5 +1,6 @@
 //! Authentication: keys, and the tokens that they sign.
 
+mod api_keys;
 mod jwks;
 mod jwks_url;
 mod keyring;
@@ -9,6 +10,7 @@ mod test_support;
 mod token_error;
 mod tokens;
 
+pub use api_keys::{ApiKeyHash, HashedApiKeys, new_api_key};
 pub use jsonwebtoken::Algorithm;
 pub use jwks::JwksSource;
 pub use jwks_url::JwksUrl;

@@ -7,13 +7,14 @@ use tracing::{Span, debug, field, info_span};
 
 use super::{
     Chat, Hello,
+    fault::unavailable,
     hub::{NameClaim, Proof},
     ports::{
         AcceptedConnection, Action, ClaimOutcome, Claims, ClientInfo, ClusterCommand, ClusterEvent,
         ConnectAnswer, ConnectCall, ConnectIdentity, GuestName, IdentityKind, MetricEvent, Outbox,
         UserSeen, Wire,
     },
-    session::{ClaimedIdentity, GuestContinuity, Session, SessionOrigin, unavailable},
+    session::{ClaimedIdentity, GuestContinuity, Session, SessionOrigin},
 };
 use crate::domain::{
     DeviceId, Epoch, Grant, GuestDevices, Guests, Hook, JoinMode, Place, Position, Rejection,

@@ -4,14 +4,19 @@
 //! enters the admission with an [`Outbox`](ports::Outbox) and passes each [`Request`] to the
 //! [`Session`] in the order of arrival. It makes no decisions.
 
+mod actions;
 mod admission;
+mod api;
 mod backends;
 mod cluster;
 pub mod event;
+mod fault;
 mod hub;
 mod journal;
 pub mod ports;
+mod posting;
 mod publisher;
+mod reads;
 mod request;
 mod session;
 mod sign_in;
@@ -30,7 +35,9 @@ use tokio::time::sleep;
 use tracing::debug;
 
 pub use self::{
+    actions::ActionResult,
     admission::Admission,
+    api::{ApiQuestion, ApiRequest, ApiTopic},
     backends::{Backends, OnFailure, RegisteredBackend},
     journal::JournalWriter,
     request::{
@@ -45,7 +52,7 @@ use self::{
     hub::Hub,
     journal::{Journal, More, WriterParts},
     ports::{
-        Bus, Clock, ConnectionMetrics, GuestExpired, GuestName, IdSource, Metrics, Nodes,
+        ApiKeys, Bus, Clock, ConnectionMetrics, GuestExpired, GuestName, IdSource, Metrics, Nodes,
         OnlineGuest, Store, Tokens, TrimLimits, Wire,
     },
     publisher::Publisher,
@@ -74,6 +81,8 @@ pub struct ChatParts {
     pub metrics: Arc<dyn Metrics>,
     /// The back ends.
     pub backends: Backends,
+    /// The keys of the HTTP API.
+    pub api_keys: Arc<dyn ApiKeys>,
     /// The operator's settings.
     pub rules: ChatRules,
 }
@@ -140,6 +149,7 @@ pub struct Chat {
     ids: Arc<dyn IdSource>,
     metrics: Arc<dyn Metrics>,
     backends: Backends,
+    api_keys: Arc<dyn ApiKeys>,
     rules: ChatRules,
     hub: Arc<Hub>,
     journal: Journal,
@@ -157,7 +167,8 @@ impl std::fmt::Debug for Chat {
 impl Chat {
     /// Creates a chat. The [`JournalWriter`] must run for messages to be stored.
     pub fn new(parts: ChatParts) -> (Arc<Self>, JournalWriter) {
-        let ChatParts { store, bus, nodes, tokens, clock, ids, metrics, backends, rules } = parts;
+        let ChatParts { store, bus, nodes, tokens, clock, ids, metrics, backends, api_keys, rules } =
+            parts;
         let publisher = Publisher::new(rules.node.clone(), Arc::clone(&bus));
         let hub = Hub::new(rules.limits.clone(), publisher);
         let parts = ClusterParts {
@@ -182,6 +193,7 @@ impl Chat {
             ids,
             metrics,
             backends,
+            api_keys,
             rules,
             hub,
             journal,

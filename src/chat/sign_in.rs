@@ -6,8 +6,8 @@ use time::OffsetDateTime;
 
 use super::{
     Chat,
+    fault::unavailable,
     ports::{Claims, ClusterCommand, IdentityKind},
-    session::unavailable,
 };
 use crate::domain::{Channel, Rejection, SignInId, Space, Token, UserName};
 

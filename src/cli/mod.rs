@@ -3,6 +3,7 @@
 //! Answers are printed on standard output, errors on standard error. The exit code is 0 for
 //! success, 1 for a fault, 2 for invalid settings or flags, 3 for a refused token.
 
+mod key;
 mod token;
 
 use std::{
@@ -16,6 +17,7 @@ use std::{
 use clap::{Args, Parser, Subcommand, error::ErrorKind};
 use tracing::warn;
 
+use self::key::KeyCommand;
 use self::token::{CheckTokenArgs, TokenArgs};
 use crate::{
     app,
@@ -49,6 +51,9 @@ enum Command {
     Token(TokenArgs),
     /// Print what a token proves, or why it is refused (exit code 3)
     CheckToken(CheckTokenArgs),
+    /// Make keys of the HTTP API
+    #[command(subcommand)]
+    Key(KeyCommand),
     /// Check the settings without starting the server
     CheckConfig,
     /// Print a file of all settings with their defaults
@@ -85,18 +90,20 @@ pub fn run(arguments: impl IntoIterator<Item = OsString>) -> ExitCode {
         Err(error) if is_help_or_version(&error) => return print_answer(error.render()),
         Err(error) => return print_error(BAD_SETTING, error.render().to_string().trim_end()),
     };
-    if matches!(line.command, Some(Command::ExampleConfig)) {
-        return print_answer(config::EXAMPLE);
-    }
+    let command = match line.command {
+        Some(Command::ExampleConfig) => return print_answer(config::EXAMPLE),
+        Some(Command::Key(key)) => return key.run(),
+        other => other.unwrap_or(Command::Serve),
+    };
     let config = match line.settings.load() {
         Ok(config) => config,
         Err(problems) => return print_error(BAD_SETTING, problems),
     };
-    match line.command {
-        None | Some(Command::Serve) => serve(&config),
-        Some(Command::Token(token)) => token.issue(&config),
-        Some(Command::CheckToken(checked)) => checked.check(&config),
-        Some(Command::CheckConfig | Command::ExampleConfig) => check_config(&config),
+    match command {
+        Command::Serve => serve(&config),
+        Command::Token(token) => token.issue(&config),
+        Command::CheckToken(checked) => checked.check(&config),
+        Command::CheckConfig | Command::ExampleConfig | Command::Key(_) => check_config(&config),
     }
 }
 

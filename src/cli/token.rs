@@ -162,7 +162,7 @@ fn user(text: &str) -> Result<UserName, &'static str> {
 }
 
 /// Parses a space or a pattern.
-fn space(text: &str) -> Result<SpacePattern, &'static str> {
+pub(super) fn space(text: &str) -> Result<SpacePattern, &'static str> {
     SpacePattern::parse(text).or(Err("a space begins with / and may end with a *, such as /team-*"))
 }
 

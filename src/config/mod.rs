@@ -3,6 +3,7 @@
 //! All settings are checked before the server starts, and all errors are reported together.
 //! `config.example.toml` is the documentation; a test compares it with the defaults here.
 
+mod api_keys;
 mod backends;
 mod check;
 mod choice;
@@ -28,6 +29,7 @@ use crate::{
     telemetry::LogFormat,
 };
 
+pub use api_keys::{API_SCOPES, ApiKeySettings, scope as api_scope};
 pub use backends::{BackendSettings, BackendUrl};
 pub use engines::{Address, BusKind, StoreKind};
 pub use limits::LimitSettings;
@@ -68,6 +70,9 @@ pub struct Config {
     /// Programs that answer events.
     #[serde(serialize_with = "backends::write", deserialize_with = "backends::read")]
     pub backends: Vec<BackendSettings>,
+    /// Keys of the HTTP API.
+    #[serde(serialize_with = "api_keys::write", deserialize_with = "api_keys::read")]
+    pub api_keys: Vec<ApiKeySettings>,
     /// Where messages are stored.
     #[serde(serialize_with = "engines::write_store", deserialize_with = "engines::read_store")]
     pub store: StoreKind,
@@ -178,6 +183,7 @@ impl Default for Config {
             spaces: Vec::new(),
             events: EventRules::default(),
             backends: Vec::new(),
+            api_keys: Vec::new(),
             store: StoreKind::Sqlite,
             bus: BusKind::Local,
             log_format: LogFormat::Text,

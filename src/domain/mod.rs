@@ -44,7 +44,7 @@ pub use member::{JoinMode, Member, Muted, Role};
 #[cfg(test)]
 pub(crate) use name::any_name;
 pub use name::{NameKey, RoomName, RoomPattern, Space, SpacePattern, UserName};
-pub use policy::{DevicePolicy, GuestDevices, Guests, Hook, QueryTokens, Synchronous};
+pub use policy::{ApiScope, DevicePolicy, GuestDevices, Guests, Hook, QueryTokens, Synchronous};
 pub use position::{DeletedCount, Log, Position, Retained};
 pub use presence::{Roster, RosterArrival, RosterDeparture};
 pub use rate_limiter::{Pace, RateLimiter};

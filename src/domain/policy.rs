@@ -58,3 +58,14 @@ pub enum Hook {
     /// `invite`.
     Invite,
 }
+
+/// What an API key permits.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
+pub enum ApiScope {
+    /// Events, messages and notifications.
+    Publish,
+    /// Memberships and connections.
+    Manage,
+    /// Histories, and who is online.
+    Read,
+}

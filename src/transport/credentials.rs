@@ -39,7 +39,7 @@ pub(super) fn find(
 
 /// The token in `Authorization`: RFC 6750 (Bearer), or RFC 7617 (Basic) as the password of any
 /// user. Other schemes are ignored.
-fn authorization(headers: &HeaderMap) -> Result<Option<Token>, Rejection> {
+pub(super) fn authorization(headers: &HeaderMap) -> Result<Option<Token>, Rejection> {
     let mut values = headers.get_all(header::AUTHORIZATION).iter();
     let value = match (values.next(), values.next()) {
         (None, _) => return Ok(None),

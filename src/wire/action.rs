@@ -47,6 +47,7 @@ pub(super) struct EmitData<'a> {
     kept: bool,
     #[serde(default)]
     volatile: bool,
+    id: Option<String>,
 }
 
 /// One of the four.
@@ -152,7 +153,7 @@ pub(super) fn notify(data: NotifyData<'_>, limits: &Limits) -> Result<Action, In
 }
 
 pub(super) fn emit(data: EmitData<'_>, limits: &Limits) -> Result<Action, InvalidData> {
-    let EmitData { event, args, to, except, kept, volatile } = data;
+    let EmitData { event, args, to, except, kept, volatile, id } = data;
     let name = EventName::parse(&event);
     let name = name.map_err(|_error| {
         InvalidData(format!("{event:?} is not the name of an event of the application"))
@@ -171,8 +172,11 @@ pub(super) fn emit(data: EmitData<'_>, limits: &Limits) -> Result<Action, Invali
         (false, true) => EventStorage::Passing(PassingDelivery::Volatile),
         (false, false) => EventStorage::Passing(PassingDelivery::Reliable),
     };
-    let except = except.as_deref().map(address).transpose()?;
-    Ok(Action::Emit { event: CustomEvent { name, args }, to, except, storage })
+    if id.is_some() && !kept {
+        return invalid("only events that are kept have an `id`");
+    }
+    let (id, except) = (message_id(id.as_deref())?, except.as_deref().map(address).transpose()?);
+    Ok(Action::Emit { event: CustomEvent { name, args }, to, except, storage, id })
 }
 
 fn target(data: TargetData) -> Result<EmitTarget, InvalidData> {

@@ -43,10 +43,10 @@ pub(super) fn query_parameters(query: &str) -> BTreeMap<String, String> {
 }
 
 /// A query's parameters, decoded.
-struct Parameters<'q>(Vec<(Cow<'q, str>, Cow<'q, str>)>);
+pub(super) struct Parameters<'q>(pub(super) Vec<(Cow<'q, str>, Cow<'q, str>)>);
 
 impl<'q> Parameters<'q> {
-    fn read(query: &'q str) -> Result<Self, Rejection> {
+    pub(super) fn read(query: &'q str) -> Result<Self, Rejection> {
         let pairs = query.split('&').filter(|pair| !pair.is_empty());
         let decoded = pairs.map(|pair| {
             let (key, value) = pair.split_once('=').unwrap_or((pair, ""));
@@ -56,7 +56,7 @@ impl<'q> Parameters<'q> {
     }
 
     /// The value of a parameter that is there once at most.
-    fn value(&self, wanted: &str) -> Result<Option<&str>, Rejection> {
+    pub(super) fn value(&self, wanted: &str) -> Result<Option<&str>, Rejection> {
         let mut found = self.0.iter().filter(|(key, _)| key == wanted);
         match (found.next(), found.next()) {
             (_, Some(_)) => Err(DUPLICATE_PARAMETER),

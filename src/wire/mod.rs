@@ -8,6 +8,7 @@
 
 mod action;
 mod answer;
+pub mod api;
 pub mod backend;
 mod body;
 pub mod code;

@@ -1,4 +1,5 @@
-// A back end in Node.js, without dependencies: it answers the event `add`, and tells everybody.
+// A back end in Node.js, without dependencies. It knows users by their session cookie, answers the
+// event `add` and tells everybody, and publishes over the HTTP API when somebody orders.
 //
 //   node examples/backends/node/server.mjs
 
@@ -7,6 +8,10 @@ import http from "node:http";
 
 const SECRET = process.env.ROOMCAST_SECRET ?? "a secret of at least 24 bytes";
 const PORT = Number(process.env.PORT ?? 8001);
+const ROOMCAST_URL = process.env.ROOMCAST_URL ?? "http://127.0.0.1:3000";
+const API_KEY = process.env.ROOMCAST_KEY ?? "rcast_an-example-of-a-key";
+/** The users by the cookie that the application has given them. */
+const SESSIONS = new Map([["session=of-ann", "ann"]]);
 /** Requests that are older, or have another clock, are refused, so that none can be repeated. */
 const TOLERATED_SECONDS = 300;
 
@@ -21,8 +26,15 @@ function isSigned(headers, body) {
   });
 }
 
-function answer({ type, event, args, connection }) {
-  if (type !== "event" || event !== "add") return {};
+function answer(call) {
+  if (call.type === "connect") {
+    const user = SESSIONS.get(call.headers.cookie);
+    return user ? { identity: { user } } : {}; // without a session: a guest
+  }
+  return call.type === "event" && call.event === "add" ? add(call) : {};
+}
+
+function add({ args, connection }) {
   if (!args.every(Number.isFinite)) {
     return { refuse: { code: "not_numbers", message: "`add` takes numbers" } };
   }
@@ -31,8 +43,20 @@ function answer({ type, event, args, connection }) {
   return { ack: [sum], do: [{ emit: told }] };
 }
 
+/** Tells everybody about an order, from outside of any event. */
+async function order(response) {
+  const items = [{ event: "order:created", args: [{ at: Date.now() }], to: { space: true } }];
+  const { status } = await fetch(`${ROOMCAST_URL}/api/v1/emit`, {
+    method: "POST",
+    headers: { Authorization: `Bearer ${API_KEY}`, "Content-Type": "application/json" },
+    body: JSON.stringify({ items }),
+  });
+  response.writeHead(status === 200 ? 204 : 502).end();
+}
+
 http
   .createServer(async (request, response) => {
+    if (request.url === "/orders") return order(response);
     const chunks = [];
     for await (const chunk of request) chunks.push(chunk);
     const body = Buffer.concat(chunks).toString();

@@ -22,7 +22,7 @@ use crate::{
     bus::{BusFault, BusPath, MemoryBus},
     chat::{
         Answer, Backends, Chat, ChatParts, Hello, Reply, Request, RoomPost, Session,
-        ports::{Claims, ClientInfo, Clock, Membership, NoMetrics, Outbox, Tokens as _},
+        ports::{Claims, ClientInfo, Clock, Membership, NoApiKeys, NoMetrics, Outbox, Tokens as _},
         test_support::{RecordingOutbox, rules},
     },
     clock::RandomIds,
@@ -140,6 +140,7 @@ impl Fixture {
                 ids: Arc::new(RandomIds),
                 metrics: Arc::new(NoMetrics),
                 backends: Backends::default(),
+                api_keys: Arc::new(NoApiKeys),
                 rules: rules(name(n)),
             });
             tasks.spawn("writer", writer.run(finish.clone()));

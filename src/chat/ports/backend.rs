@@ -6,8 +6,8 @@ use time::OffsetDateTime;
 use super::Rooms;
 
 use crate::domain::{
-    Body, ConnectionAddress, CustomEvent, EventStorage, GlobalRole, Hook, MessageId, MessageKind,
-    Refusal, Role, RoomName, Space, UserName, View,
+    ApiScope, Body, ConnectionAddress, CustomEvent, EventStorage, GlobalRole, Hook, MessageId,
+    MessageKind, Refusal, Role, RoomName, Space, UserName, View,
 };
 
 /// A back end.
@@ -229,6 +229,8 @@ pub enum Action {
         except: Option<ConnectionAddress>,
         /// Whether it is stored; only events to a room may be.
         storage: EventStorage,
+        /// The id of one that is stored, so that a repetition is stored once.
+        id: Option<MessageId>,
     },
     /// Posts a message to a room, delivered as `new message`.
     Message {
@@ -268,6 +270,16 @@ pub enum Action {
     },
     /// Closes the connections of a user, or one connection.
     Disconnect(DisconnectTarget),
+}
+
+impl Action {
+    /// The scope that an API key needs for it.
+    pub fn scope(&self) -> ApiScope {
+        match self {
+            Self::Emit { .. } | Self::Message { .. } | Self::Notify { .. } => ApiScope::Publish,
+            Self::Join { .. } | Self::Leave { .. } | Self::Disconnect(_) => ApiScope::Manage,
+        }
+    }
 }
 
 /// Who receives an event of a back end.

@@ -2,6 +2,7 @@
 //!
 //! An engine implements one of these. Only `app` names engines.
 
+mod api_keys;
 mod backend;
 mod bus;
 mod clock;
@@ -14,6 +15,7 @@ mod store;
 mod tokens;
 mod users;
 
+pub use api_keys::{ApiKey, ApiKeys, NoApiKeys};
 pub use backend::{
     AcceptedConnection, AcceptedRequest, Action, Backend, BackendAnswer, BackendFailure, Caller,
     CallingUser, CallingUserKind, ClientInfo, ConnectAnswer, ConnectCall, ConnectIdentity,

@@ -77,9 +77,9 @@ impl Session {
         let now = self.chat.clock.now();
         let draft_reply = DraftReply::Changed { at: now, is_own };
         let reply = PendingReply { draft_reply, callback: answer };
+        let origin = author.connection;
         let draft = author.draft(place, id, now, act);
         let except = self.excluded_connection(&kind);
-        let origin = self.registration.id();
         self.chat.journal.append(PendingDraft { draft, origin, except, reply }).await;
     }
 }

@@ -2,10 +2,11 @@
 
 use std::sync::Arc;
 
-use super::{Session, post::CheckedMessage};
+use super::Session;
 use crate::{
     chat::{
         Answer, ReplyCallback,
+        posting::CheckedMessage,
         request::{CustomPost, DraftReply},
     },
     domain::{
@@ -80,7 +81,7 @@ impl Session {
         let to = post.to.ok_or(Rejection::NoSuchUser)?;
         self.identity()?;
         self.check_event_rate(post.number, &post.rule)?;
-        self.check_known(&to).await?;
+        self.chat.check_known(&self.origin.space, &to).await?;
         let to = CustomTarget::Place(self.place_of(Conversation::Inbox(to)));
         self.chat.hub.custom_events.send(&to, post.event, None, delivery);
         Ok(Answer::Acknowledged)

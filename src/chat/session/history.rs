@@ -3,17 +3,12 @@
 use super::{Session, unavailable};
 use crate::{
     chat::{
-        Answer, Reply, ReplyCallback,
-        hub::{ATTACHMENTS_PER_EVENT_MAX, ReplayCursor, ReplayMode},
-        ports::{Page, PageLimit, PageRange},
+        Reply, ReplyCallback,
+        hub::{ReplayCursor, ReplayMode},
+        ports::PageRange,
     },
     domain::{CloseReason, Member, Place, Rejection, Seq, View},
 };
-
-/// The pages whose bodies fill an outbox: a page leaves room for events, and for base64.
-const OUTBOX_PAGES: usize = 4;
-/// Entries per page if the client names no limit.
-const PAGE_ENTRIES: u32 = 50;
 
 impl Session {
     pub(super) async fn history(
@@ -45,24 +40,9 @@ impl Session {
         }
     }
 
-    async fn page(&self, place: &Place, (range, limit): (PageRange, Option<u32>)) -> Reply {
+    async fn page(&self, place: &Place, part: (PageRange, Option<u32>)) -> Reply {
         let hidden = self.hidden(place).await?;
-        let range = match range {
-            PageRange::After(seq) => PageRange::After(seq.max(hidden)),
-            PageRange::Newest | PageRange::Before(_) => range,
-        };
-        let limits = self.chat.limits();
-        let limit = PageLimit {
-            messages: limit.unwrap_or(PAGE_ENTRIES).min(limits.history_messages_max.get()),
-            bytes: limits.outbox_bytes_max.get() / OUTBOX_PAGES,
-            attachments: ATTACHMENTS_PER_EVENT_MAX,
-        };
-        let page = self.chat.store.page(place, range, limit).await;
-        let Page { mut entries, mut more } = page.map_err(|fault| unavailable(&fault))?;
-        let seen = entries.len();
-        entries.retain(|entry| entry.seq() > hidden);
-        more &= entries.len() == seen;
-        Ok(Answer::Page { entries, more })
+        self.chat.page(place, part, hidden).await
     }
 
     /// The last entry that is hidden from this session's user, because it belongs to an earlier

@@ -3,7 +3,7 @@
 use super::{Session, unavailable};
 use crate::{
     chat::{
-        Answer, Reply, ReplyCallback, UserPresence,
+        Answer, Reply, ReplyCallback,
         hub::Cause,
         journal::{ChangeReply, MembershipRequest},
         ports::{Change, MemberChange},
@@ -114,17 +114,6 @@ impl Session {
     /// `presence`: which of these users are online.
     pub(super) async fn presence(&self, users: Vec<UserName>) -> Reply {
         self.identity()?;
-        let (chat, space) = (&self.chat, &self.origin.space);
-        let last_seen = chat.store.last_seen(space, &users).await;
-        let last_seen = last_seen.map_err(|fault| unavailable(&fault))?;
-        let remote = chat.cluster.remote_devices(space, &users).await;
-        let remote = remote.map_err(|fault| unavailable(&fault))?;
-        let presence = |((user, last_seen), remote)| {
-            let mut devices = chat.hub.users.devices(space, &user);
-            devices.merge(remote);
-            let (online, devices) = (!devices.is_empty(), devices.count());
-            UserPresence { user, online, devices, last_seen }
-        };
-        Ok(Answer::Presences(users.into_iter().zip(last_seen).zip(remote).map(presence).collect()))
+        self.chat.presences(&self.origin.space, users).await
     }
 }

@@ -6,7 +6,6 @@
 //! the session disconnects its user.
 
 mod auth;
-mod author;
 mod backend;
 mod change;
 mod custom;
@@ -23,17 +22,18 @@ mod tests;
 
 use std::{collections::BTreeMap, sync::Arc};
 
-use tracing::{Span, error, field::display};
+use tracing::{Span, field::display};
 
 use self::{
     auth::{LastSeenGuard, Rights},
-    author::Author,
     held::HeldPosts,
 };
 use super::{
     Chat, ChatRules, ReplyCallback, Request, RequestContext,
+    fault::unavailable,
     hub::{ConnectionRegistration, ListenerRegistration, LiveRoom, NameClaim},
-    ports::{Claims, Fault, Outbox},
+    ports::{Claims, Outbox},
+    posting::Author,
 };
 use crate::domain::{
     CloseReason, Conversation, DeviceId, Place, RateLimiter, Rejection, Role, RoomName, RuleNumber,
@@ -259,7 +259,12 @@ impl Session {
         let least =
             |room| rooms.grant(room).least(*global_role, &enough).ok_or(Rejection::NotMember);
         let needs = conversation.room().map(least).transpose()?;
-        Ok(Author { user: identity.user().clone(), guest_session: guest.clone(), needs })
+        Ok(Author {
+            user: identity.user().clone(),
+            guest_session: guest.clone(),
+            connection: self.registration.id(),
+            needs,
+        })
     }
 
     /// A conversation in this session's space.
@@ -279,10 +284,4 @@ impl SessionIdentity {
     fn user(&self) -> &UserName {
         self.name_claim.user()
     }
-}
-
-/// Logs a fault of the store on a read and converts it into a rejection.
-pub(super) fn unavailable(fault: &Fault) -> Rejection {
-    error!(error = fault.chain(), "store read failed");
-    Rejection::Unavailable
 }

@@ -2,29 +2,14 @@
 
 use time::OffsetDateTime;
 
-use super::{Author, Session, unavailable};
+use super::Session;
 use crate::{
-    chat::{
-        ReplyCallback, RoomPost,
-        journal::PendingDraft,
-        ports::DraftAct,
-        request::{DraftReply, PendingReply},
-    },
+    chat::{ReplyCallback, RoomPost, posting::CheckedMessage, request::DraftReply},
     domain::{
         Body, ConnectionId, Conversation, GlobalRole, MessageId, MessageKind, Place, Rejection,
         Role, RoomName, UserName,
     },
 };
-
-/// A checked message.
-pub(super) struct CheckedMessage {
-    pub(super) place: Place,
-    pub(super) kind: MessageKind,
-    pub(super) body: Body,
-    pub(super) id: Option<MessageId>,
-    /// The sending connection, if it does not receive the message.
-    pub(super) except: Option<ConnectionId>,
-}
 
 impl Session {
     pub(super) async fn send(&mut self, post: RoomPost, answer: ReplyCallback) {
@@ -111,24 +96,12 @@ impl Session {
     async fn recipient(&mut self, to: &UserName) -> Result<(UserName, bool), Rejection> {
         let me = self.identity()?.user().clone();
         self.check_rate()?;
-        self.check_known(to).await?;
+        self.chat.check_known(&self.origin.space, to).await?;
         if !self.chat.hub.users.devices(&self.origin.space, to).is_empty() {
             return Ok((me, true));
         }
         let online = self.is_online_remotely(to).await?;
         Ok((me, online))
-    }
-
-    /// Rejects a user who has never connected.
-    pub(super) async fn check_known(&self, user: &UserName) -> Result<(), Rejection> {
-        let (chat, space) = (&self.chat, &self.origin.space);
-        // A user of this node may not be in the store yet.
-        if chat.hub.users.is_present(space, user) {
-            return Ok(());
-        }
-        let known = chat.store.user_exists(space, user).await;
-        let known = known.map_err(|fault| unavailable(&fault))?;
-        if known { Ok(()) } else { Err(Rejection::NoSuchUser) }
     }
 
     /// Hands a message to the journal. `enough` are the roles in a room that permit it.
@@ -140,26 +113,9 @@ impl Session {
         answer: ReplyCallback,
     ) {
         match self.author(&message.place.conversation, enough) {
-            Ok(author) => self.append(author, message, posted, answer).await,
+            Ok(author) => self.chat.post(author, message, posted, answer).await,
             Err(rejection) => answer(Err(rejection)),
         }
-    }
-
-    /// The same with an author who is known to be permitted.
-    pub(super) async fn append(
-        &self,
-        author: Author,
-        message: CheckedMessage,
-        posted: impl FnOnce(MessageId, OffsetDateTime) -> DraftReply,
-        answer: ReplyCallback,
-    ) {
-        let CheckedMessage { place, kind, body, id, except } = message;
-        let id = id.unwrap_or_else(|| self.chat.ids.message_id());
-        let at = self.chat.clock.now();
-        let reply = PendingReply { draft_reply: posted(id.clone(), at), callback: answer };
-        let draft = author.draft(place, id, at, DraftAct::Say { kind, body });
-        let origin = self.registration.id();
-        self.chat.journal.append(PendingDraft { draft, origin, except, reply }).await;
     }
 
     /// The sending connection, if messages of this kind are not delivered to it.

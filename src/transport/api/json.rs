@@ -15,16 +15,13 @@ use crate::{
     transport::body::{self, BodyError},
 };
 
-/// The largest body: twice the longest token, with something around it.
+/// The body of a request that declares JSON, complete and of at most this many bytes.
 ///
 /// The body is read here rather than below a limiting layer, which would answer before the content
 /// type is checked, and without a code.
-const BODY_BYTES_MAX: usize = 20 << 10;
+pub(super) struct JsonBody<const BYTES_MAX: usize>(pub(super) Bytes);
 
-/// The body of a request that declares JSON, complete and within the limits.
-pub(super) struct JsonBody(pub(super) Bytes);
-
-impl FromRequest<Arc<Chat>> for JsonBody {
+impl<const BYTES_MAX: usize> FromRequest<Arc<Chat>> for JsonBody<BYTES_MAX> {
     type Rejection = Rejection;
 
     async fn from_request(request: Request, chat: &Arc<Chat>) -> Result<Self, Rejection> {
@@ -32,7 +29,7 @@ impl FromRequest<Arc<Chat>> for JsonBody {
             return Err(Rejection::BadRequest("the body is JSON, and its content type says so"));
         }
         let wait_max = chat.limits().request_body_wait_max;
-        match body::read(request.into_body(), BODY_BYTES_MAX, wait_max).await {
+        match body::read(request.into_body(), BYTES_MAX, wait_max).await {
             Ok(body) => Ok(Self(body)),
             Err(BodyError::TooLarge) => Err(Rejection::MessageTooLarge),
             Err(BodyError::TooSlow | BodyError::BadRequest) => {

@@ -1,6 +1,10 @@
-//! The HTTP API for pages. A route is one handler, and one line in `routes`.
+//! The HTTP API for pages and for back ends. A route is one handler, and one line in `routes`.
 
+mod actions;
+mod failure;
 mod json;
+mod key;
+mod questions;
 mod session;
 
 use std::sync::Arc;
@@ -13,8 +17,19 @@ use crate::chat::Chat;
 /// The methods of the API, for preflights and for answers to other methods.
 const METHODS: &str = "GET, POST, DELETE, OPTIONS";
 
-/// The routes of the API, for this host's pages and those that `origins` allows.
+/// The routes of the API: of sign-ins, for this host's pages and those that `origins` allows; and of
+/// back ends.
 pub(super) fn routes(chat: Arc<Chat>, origins: Arc<Origins>) -> Router {
-    let routes = Router::new().route("/api/session", session::methods()).with_state(chat);
-    cors::guard(routes, origins, METHODS)
+    let routes =
+        Router::new().route("/api/session", session::methods()).with_state(Arc::clone(&chat));
+    cors::guard(routes, origins, METHODS).merge(for_back_ends(chat))
+}
+
+/// The routes of back ends. Pages have no business there, so they get no fields for other origins.
+fn for_back_ends(chat: Arc<Chat>) -> Router {
+    Router::new()
+        .merge(actions::routes())
+        .merge(questions::routes())
+        .layer(cors::no_store())
+        .with_state(chat)
 }

@@ -23,6 +23,8 @@ use crate::{
     wire,
 };
 
+/// The largest body: twice the longest token, with something around it.
+const BODY_BYTES_MAX: usize = 20 << 10;
 /// The profile of a browser without a session.
 const NO_SESSION: &str = "null";
 
@@ -57,7 +59,7 @@ async fn profile(chat: &Chat, token: Result<Token, Rejection>) -> Result<String,
 async fn sign_in(
     State(chat): State<Arc<Chat>>,
     headers: HeaderMap,
-    JsonBody(body): JsonBody,
+    JsonBody(body): JsonBody<BODY_BYTES_MAX>,
 ) -> Result<impl IntoResponse, Rejection> {
     let (space, credential) = wire::sign_in(&body)?;
     let SignedIn { token, seconds, profile } = chat.sign_in(&space, credential).await?;

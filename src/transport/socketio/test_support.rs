@@ -22,7 +22,10 @@ use super::SocketIoTransport;
 use crate::{
     auth::KeyTokens,
     bus::LocalBus,
-    chat::{Backends, Chat, ChatParts, ChatRules, RetentionRules, ports::NoMetrics},
+    chat::{
+        Backends, Chat, ChatParts, ChatRules, RetentionRules,
+        ports::{NoApiKeys, NoMetrics},
+    },
     clock::{RandomIds, SystemClock},
     domain::{
         DevicePolicy, EventRules, GuestDevices, Guests, Limits, NodeId, QueryTokens, RoomRules,
@@ -63,6 +66,7 @@ impl Stack {
             ids: Arc::new(RandomIds),
             metrics: Arc::new(NoMetrics),
             backends: Backends::default(),
+            api_keys: Arc::new(NoApiKeys),
             rules: ChatRules {
                 limits,
                 guests: Guests::On,

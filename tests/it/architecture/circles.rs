@@ -10,16 +10,18 @@ use std::collections::{BTreeMap, BTreeSet};
 use super::{layers::code, sources};
 
 /// The modules of `src/chat`, lowest first. A module imports from its own layer and lower ones.
-const CHAT_LAYERS: [&[&str]; 9] = [
+const CHAT_LAYERS: [&[&str]; 11] = [
     &["event", "ports", "request"],
-    &["backends"],
+    &["backends", "fault"],
     &["publisher"],
     &["hub"],
     &["cluster"],
     &["journal"],
+    &["posting"],
+    &["actions", "reads"],
     &["session"],
     &["admission"],
-    &["sign_in"],
+    &["api", "sign_in"],
 ];
 
 /// A module path without `crate`: `["chat", "hub"]`.

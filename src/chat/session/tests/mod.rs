@@ -20,7 +20,7 @@ use crate::{
     bus::LocalBus,
     chat::{
         Backends, ChatParts, ChatRules, Hello, JournalWriter, Reply, RoomPost,
-        ports::{Claims, ClientInfo, Clock, IdSource as _, NoMetrics, Tokens as _},
+        ports::{Claims, ClientInfo, Clock, IdSource as _, NoApiKeys, NoMetrics, Tokens as _},
         test_support::{RecordingOutbox, rules},
     },
     clock::RandomIds,
@@ -60,6 +60,7 @@ impl Fixture {
             ids: Arc::new(RandomIds),
             metrics: Arc::new(NoMetrics),
             backends: Backends::default(),
+            api_keys: Arc::new(NoApiKeys),
             rules: ChatRules { limits, ..rules(NodeId::from_raw(&RandomIds.secret())) },
         });
         (Self { chat, tokens, clock }, writer)

@@ -73,7 +73,7 @@ fn every_action_is_read() {
     );
     assert_eq!(actions[9], Action::Leave { user: Some(bob.clone()), room: team });
     assert_eq!(actions[10], Action::Disconnect(DisconnectTarget::User(bob)));
-    let Action::Emit { event, to, except, storage } = &actions[1] else { panic!("emit") };
+    let Action::Emit { event, to, except, storage, id: None } = &actions[1] else { panic!("emit") };
     assert_eq!((event.args.json(), except), ("[]", &None));
     assert_eq!(*storage, EventStorage::Kept { id_field: None });
     assert!(matches!(to, EmitTarget::Room(_)));

@@ -1,0 +1,130 @@
+// The HTTP API for back ends. docs/api.md.
+
+import assert from "node:assert/strict";
+import { describe, test } from "node:test";
+
+import { httpApi } from "../suites/http-api.mjs";
+import {
+  API_SETTINGS,
+  askApi,
+  callApi,
+  MANAGE_KEY,
+  PUBLISH_KEY,
+  SHOP_KEY,
+} from "../support/api.mjs";
+import { httpRequest } from "../support/http.mjs";
+import { wsMsgpack } from "../support/msgpack.mjs";
+import { serverForThisFile } from "../support/server.mjs";
+import { socketIo } from "../support/socket.io.mjs";
+import { SECRET } from "../support/tokens.mjs";
+import { wsJson } from "../support/ws.mjs";
+
+const settings = { ...API_SETTINGS, "token.secret": SECRET };
+const server = serverForThisFile({ settings, logging: { filter: "debug" } });
+const closed = serverForThisFile();
+
+const CLIENT_TYPES = [
+  socketIo("4.8", "websocket"),
+  socketIo("4.8", "polling"),
+  socketIo("2.5", "websocket"),
+  wsJson,
+  wsMsgpack,
+];
+
+for (const clientType of CLIENT_TYPES) {
+  describe(`the HTTP API and ${clientType.label}`, () => httpApi(clientType, server));
+}
+
+const NOTHING = { items: [] };
+const EMIT = { items: [{ event: "tick", to: { room: "a" } }] };
+
+test("a request needs a key", async () => {
+  for (const key of [null, "x", MANAGE_KEY.slice(0, -1), `${MANAGE_KEY}0`]) {
+    const { status, headers, body } = await callApi(server, "emit", EMIT, key);
+    assert.deepEqual([status, body.code], [401, "unauthorized"], key);
+    assert.match(headers["www-authenticate"], /^Bearer/);
+  }
+  assert.equal((await callApi(closed, "emit", EMIT)).status, 401);
+  const query = `/api/v1/emit?token=${MANAGE_KEY}&key=${MANAGE_KEY}`;
+  const options = { method: "POST", headers: { "content-type": "application/json" } };
+  assert.equal((await httpRequest(server, query, { ...options, body: "{}" })).status, 401);
+});
+
+test("a key permits its scopes and its spaces, and else nothing is done", async () => {
+  const publish = { emit: { event: "tick", to: { room: "a" } } };
+  const manage = { disconnect: { user: "ann" } };
+  const inShop = { space: "/shop", ...EMIT };
+  for (const [key, route, body, status, code] of [
+    [PUBLISH_KEY, "actions", { do: [publish] }, 200],
+    [PUBLISH_KEY, "actions", { do: [publish, manage] }, 403, "forbidden"],
+    [MANAGE_KEY, "actions", { do: [publish, manage] }, 200],
+    [SHOP_KEY, "emit", inShop, 200],
+    [SHOP_KEY, "emit", EMIT, 403, "space_forbidden"],
+    [MANAGE_KEY, "emit", { space: "/nowhere", ...EMIT }, 404, "unknown_space"],
+  ]) {
+    const answer = await callApi(server, route, body, key);
+    assert.deepEqual([answer.status, answer.body.code], [status, code], JSON.stringify(body));
+  }
+});
+
+test("a body that is not as documented is refused with the reason", async () => {
+  const deep = `{"items":[{"event":"a","to":{"room":"b"},"args":[${"[".repeat(200)}${"]".repeat(200)}]}]}`;
+  const large = `{"items":[],"user":"${"a".repeat(8 << 20)}"}`;
+  for (const [body, status, why] of [
+    ["", 400, /not a JSON object/],
+    ["[]", 400, /not a JSON object/],
+    ["{", 400, /EOF/],
+    [Buffer.from([0x7b, 0xff, 0x7d]), 400, /not UTF-8/],
+    [{}, 400, /missing field `items`/],
+    [{ ...NOTHING, rooms: [] }, 400, /unknown field `rooms`/],
+    [{ items: [{ event: "new message", to: { room: "a" } }] }, 400, /item 1: "new message" is not/],
+    [{ items: [{ event: "a", to: {} }] }, 400, /item 1: `to` is one of/],
+    [{ items: [{ event: "a", to: { room: "b" }, kept: true }] }, 400, /item 1 needs `user`/],
+    [{ items: Array(1001).fill(EMIT.items[0]) }, 400, /more than 1000/],
+    [deep, 400, /nested too deeply/],
+    [large, 413, /too large/],
+  ]) {
+    const answer = await callApi(server, "emit", body);
+    const label = String(body).slice(0, 80);
+    assert.deepEqual([answer.status, typeof answer.body.code], [status, "string"], label);
+    assert.match(answer.body.message, why, label);
+  }
+  const answer = await callApi(server, "emit", NOTHING);
+  assert.deepEqual([answer.status, answer.body], [200, { results: [] }]);
+});
+
+test("there is POST alone, with JSON", async () => {
+  const headers = { authorization: `Bearer ${MANAGE_KEY}` };
+  const get = await httpRequest(server, "/api/v1/emit", { headers });
+  assert.deepEqual([get.status, get.headers.allow], [405, "POST"]);
+  const text = { method: "POST", headers: { ...headers, "content-type": "text/plain" } };
+  assert.equal((await httpRequest(server, "/api/v1/emit", { ...text, body: "{}" })).status, 400);
+  const preflight = { method: "OPTIONS", headers: { origin: "http://a.example" } };
+  const answer = await httpRequest(server, "/api/v1/emit", preflight);
+  assert.equal(answer.headers["access-control-allow-origin"], undefined);
+});
+
+test("a question needs the scope, and parameters that it knows", async () => {
+  for (const [question, key, status, code] of [
+    ["history?room=a", PUBLISH_KEY, 403, "forbidden"],
+    ["history?room=a&space=/nowhere", MANAGE_KEY, 404, "unknown_space"],
+    ["history?room=a", "x", 401, "unauthorized"],
+    ["history", MANAGE_KEY, 400, "bad_request"],
+    ["history?room=a&rom=b", MANAGE_KEY, 400, "bad_request"],
+    ["presence", MANAGE_KEY, 400, "bad_request"],
+  ]) {
+    const answer = await askApi(server, question, key);
+    assert.deepEqual([answer.status, answer.body.code], [status, code], question);
+  }
+  const options = { method: "POST", headers: { authorization: `Bearer ${MANAGE_KEY}` } };
+  const post = await httpRequest(server, "/api/v1/history?room=a", options);
+  assert.deepEqual([post.status, post.headers.allow], [405, "GET, HEAD"]);
+});
+
+test("no key is in the log", async () => {
+  await callApi(server, "emit", EMIT);
+  for (const key of [MANAGE_KEY, PUBLISH_KEY, SHOP_KEY]) {
+    assert.ok(!server.log.some((line) => line.includes(key)));
+  }
+  assert.ok(server.log.some((line) => line.includes("/api/v1/emit")));
+});

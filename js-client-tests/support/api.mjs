@@ -1,0 +1,45 @@
+// Keys and calls of the HTTP API. docs/api.md.
+
+import { createHash } from "node:crypto";
+
+import { httpRequest } from "./http.mjs";
+
+/** The keys of `API_SETTINGS`. */
+export const PUBLISH_KEY = "rcast_publish-only-0123456789";
+export const MANAGE_KEY = "rcast_manage-and-publish-0123";
+export const SHOP_KEY = "rcast_one-space-0123456789abc";
+
+const key = (name, text, scopes, spaces = []) => ({
+  name,
+  sha256: createHash("sha256").update(text).digest("hex"),
+  scopes,
+  spaces,
+});
+
+/** What a server needs for these keys. */
+export const API_SETTINGS = {
+  spaces: ["/shop"],
+  api_keys: [
+    key("publisher", PUBLISH_KEY, ["publish"]),
+    key("manager", MANAGE_KEY, ["publish", "read", "manage"]),
+    key("shop", SHOP_KEY, ["publish"], ["/shop"]),
+  ],
+};
+
+/** The answer to a call; `body` is JSON or a text. */
+export function callApi(server, route, body, bearer = MANAGE_KEY) {
+  return httpRequest(server, `/api/v1/${route}`, {
+    method: "POST",
+    headers: {
+      "content-type": "application/json",
+      ...(bearer && { authorization: `Bearer ${bearer}` }),
+    },
+    body: typeof body === "string" || Buffer.isBuffer(body) ? body : JSON.stringify(body),
+  });
+}
+
+/** The answer to a question. */
+export function askApi(server, question, bearer = MANAGE_KEY) {
+  const headers = { authorization: `Bearer ${bearer}` };
+  return httpRequest(server, `/api/v1/${question}`, { headers });
+}

@@ -1,0 +1,56 @@
+//! What sessions and the API read: pages of a log, and who is online.
+
+use super::{
+    Answer, Chat, Reply, UserPresence,
+    fault::unavailable,
+    hub::ATTACHMENTS_PER_EVENT_MAX,
+    ports::{Page, PageLimit, PageRange},
+};
+use crate::domain::{Place, Seq, Space, UserName};
+
+/// The pages whose bodies fill an outbox: a page leaves room for events, and for base64.
+const OUTBOX_PAGES: usize = 4;
+/// Entries per page if the reader names no limit.
+const PAGE_ENTRIES: u32 = 50;
+
+impl Chat {
+    /// A page of the entries after `hidden`.
+    pub(super) async fn page(
+        &self,
+        place: &Place,
+        (range, limit): (PageRange, Option<u32>),
+        hidden: Seq,
+    ) -> Reply {
+        let range = match range {
+            PageRange::After(seq) => PageRange::After(seq.max(hidden)),
+            PageRange::Newest | PageRange::Before(_) => range,
+        };
+        let limits = self.limits();
+        let limit = PageLimit {
+            messages: limit.unwrap_or(PAGE_ENTRIES).min(limits.history_messages_max.get()),
+            bytes: limits.outbox_bytes_max.get() / OUTBOX_PAGES,
+            attachments: ATTACHMENTS_PER_EVENT_MAX,
+        };
+        let page = self.store.page(place, range, limit).await;
+        let Page { mut entries, mut more } = page.map_err(|fault| unavailable(&fault))?;
+        let seen = entries.len();
+        entries.retain(|entry| entry.seq() > hidden);
+        more &= entries.len() == seen;
+        Ok(Answer::Page { entries, more })
+    }
+
+    /// Which of these users are online, on any node.
+    pub(super) async fn presences(&self, space: &Space, users: Vec<UserName>) -> Reply {
+        let last_seen = self.store.last_seen(space, &users).await;
+        let last_seen = last_seen.map_err(|fault| unavailable(&fault))?;
+        let remote = self.cluster.remote_devices(space, &users).await;
+        let remote = remote.map_err(|fault| unavailable(&fault))?;
+        let presence = |((user, last_seen), remote)| {
+            let mut devices = self.hub.users.devices(space, &user);
+            devices.merge(remote);
+            let (online, devices) = (!devices.is_empty(), devices.count());
+            UserPresence { user, online, devices, last_seen }
+        };
+        Ok(Answer::Presences(users.into_iter().zip(last_seen).zip(remote).map(presence).collect()))
+    }
+}

@@ -1,0 +1,49 @@
+//! What back ends ask for: `/api/v1/emit`, `/messages`, `/notifications` and `/actions`.
+
+use std::sync::Arc;
+
+use axum::{Router, extract::State, response::IntoResponse, routing::post};
+use http::{StatusCode, header::ALLOW};
+
+use super::{
+    failure::ApiFailure,
+    json::{JsonBody, JsonText},
+    key::Authorized,
+};
+use crate::{
+    chat::Chat,
+    domain::Rejection,
+    wire::api::{self, ApiList},
+};
+
+/// The largest body: a thousand short messages, or a few with attachments.
+const BODY_BYTES_MAX: usize = 8 << 20;
+
+/// The routes.
+pub(super) fn routes() -> Router<Arc<Chat>> {
+    let route = |list| {
+        post(move |chat, key, body| perform(chat, key, body, list)).fallback(method_not_allowed)
+    };
+    Router::new()
+        .route("/api/v1/actions", route(ApiList::Actions))
+        .route("/api/v1/emit", route(ApiList::Events))
+        .route("/api/v1/messages", route(ApiList::Messages))
+        .route("/api/v1/notifications", route(ApiList::Notifications))
+}
+
+/// Performs the listed actions, each with its own outcome.
+async fn perform(
+    State(chat): State<Arc<Chat>>,
+    Authorized(key): Authorized,
+    JsonBody(body): JsonBody<BODY_BYTES_MAX>,
+    list: ApiList,
+) -> Result<JsonText, ApiFailure> {
+    let request = api::request(list, &body, chat.limits())?;
+    let results = chat.perform_for_api(&key, request).await?;
+    Ok(JsonText(api::results(&results)))
+}
+
+async fn method_not_allowed() -> impl IntoResponse {
+    let rejection = Rejection::BadRequest("there is POST");
+    (StatusCode::METHOD_NOT_ALLOWED, [(ALLOW, "POST")], rejection)
+}

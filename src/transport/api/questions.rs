@@ -1,0 +1,45 @@
+//! What back ends read: `/api/v1/history` and `/api/v1/presence`.
+
+use std::sync::Arc;
+
+use axum::{
+    Router,
+    extract::{RawQuery, State},
+    response::IntoResponse,
+    routing::{MethodRouter, get},
+};
+use http::{StatusCode, header::ALLOW};
+
+use super::{failure::ApiFailure, json::JsonText, key::Authorized};
+use crate::{
+    chat::{ApiQuestion, Chat},
+    domain::Rejection,
+    wire::{InvalidData, api},
+};
+
+/// The routes.
+pub(super) fn routes() -> Router<Arc<Chat>> {
+    Router::new()
+        .route("/api/v1/history", route(api::history_question))
+        .route("/api/v1/presence", route(api::presence_question))
+}
+
+fn route(parse: fn(&str) -> Result<ApiQuestion, InvalidData>) -> MethodRouter<Arc<Chat>> {
+    get(move |chat, key, query| answer(chat, key, query, parse)).fallback(method_not_allowed)
+}
+
+async fn answer(
+    State(chat): State<Arc<Chat>>,
+    Authorized(key): Authorized,
+    RawQuery(query): RawQuery,
+    parse: fn(&str) -> Result<ApiQuestion, InvalidData>,
+) -> Result<JsonText, ApiFailure> {
+    let question = parse(&query.unwrap_or_default())?;
+    let answer = chat.answer_for_api(&key, question).await?;
+    Ok(JsonText(api::answer(&answer)))
+}
+
+async fn method_not_allowed() -> impl IntoResponse {
+    let rejection = Rejection::BadRequest("there is GET");
+    (StatusCode::METHOD_NOT_ALLOWED, [(ALLOW, "GET, HEAD")], rejection)
+}
