@@ -119,7 +119,6 @@ export const MEASUREMENTS = [
     subjects: WITH_EVENTS,
     settings: ['events=[{ name = "*", to = "others" }]'],
     charted: "an event that passes by",
-    rows: { rate: { title: "deliveries", unit: "a second" } },
   },
   {
     name: "an event that a back end answers, 64 clients (Node: in the same process)",
