@@ -5,7 +5,7 @@ use std::sync::Arc;
 use super::{
     connections::Connections,
     listeners::{ListenerRegistration, Listeners},
-    live_room::SMALL_FAN_OUT_MAX,
+    live_room::push_function,
     live_rooms::LiveRooms,
     online_users::OnlineUsers,
     slow_readers::close_slow_readers,
@@ -126,11 +126,7 @@ fn send_all(mut outboxes: Vec<Arc<dyn Outbox>>, event: &Arc<Delivery>, delivery:
     match delivery {
         PassingDelivery::Volatile => outboxes.iter().for_each(|outbox| outbox.offer(event)),
         PassingDelivery::Reliable => {
-            let push = if outboxes.len() <= SMALL_FAN_OUT_MAX {
-                <dyn Outbox>::push
-            } else {
-                <dyn Outbox>::push_to_many
-            };
+            let push = push_function(outboxes.len());
             outboxes.retain(|outbox| push(&**outbox, event).is_err());
             close_slow_readers(outboxes);
         }

@@ -8,7 +8,7 @@ use std::{
 
 use parking_lot::Mutex;
 
-use super::{live_room::SMALL_FAN_OUT_MAX, slow_readers::close_slow_readers};
+use super::{live_room::push_function, slow_readers::close_slow_readers};
 use crate::{
     chat::{
         event::Delivery,
@@ -70,11 +70,7 @@ impl Listeners {
     ) {
         let rooms = self.rooms.lock();
         let Some(RoomListeners { outboxes, .. }) = rooms.get(place) else { return };
-        let push = if outboxes.len() <= SMALL_FAN_OUT_MAX {
-            <dyn Outbox>::push
-        } else {
-            <dyn Outbox>::push_to_many
-        };
+        let push = push_function(outboxes.len());
         let receivers = outboxes.iter().filter(|(connection, _)| Some(**connection) != except);
         let full = receivers.filter(|(_, outbox)| match delivery {
             PassingDelivery::Reliable => push(&***outbox, event).is_err(),

@@ -117,7 +117,7 @@ pub struct ClientInfo {
     pub address: Box<str>,
     /// The headers that the settings choose, with names in lower case.
     pub headers: Vec<(Box<str>, Box<str>)>,
-    /// The query, without a token.
+    /// The query. Back ends receive it without the token.
     pub query: Box<str>,
     /// The payload `auth` of Socket.IO, as JSON text.
     pub auth: Option<Box<str>>,

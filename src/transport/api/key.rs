@@ -1,4 +1,4 @@
-//! API keys: `Authorization: Bearer`.
+//! API keys, in `Authorization`.
 
 use std::sync::Arc;
 

@@ -120,17 +120,10 @@ impl WebSocketTransport {
         if let Some(PeerAddress(peer)) = peer
             && let Some(client) = client_info::of_request(&self.chat, headers, *peer)
         {
-            let query = without_token(query);
-            hello.client = ClientInfo { query, ..*client };
+            hello.client = ClientInfo { query: query.into(), ..*client };
         }
         Ok((hello, chosen))
     }
-}
-
-/// A query without the token, which nobody else needs.
-fn without_token(query: &str) -> Box<str> {
-    let others = query.split('&').filter(|it| !it.starts_with("token="));
-    others.collect::<Vec<_>>().join("&").into()
 }
 
 fn reject(rejection: &Rejection) -> Response<Body> {

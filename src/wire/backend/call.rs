@@ -139,7 +139,7 @@ pub fn connect_call(call: &ConnectCall) -> String {
         space: space.as_raw(),
         address,
         headers: headers.iter().map(|(name, value)| (&**name, &**value)).collect(),
-        query: query_parameters(query),
+        query: without_token(query),
         auth: auth.as_deref().and_then(|it| serde_json::from_str(it).ok()),
     })
 }
@@ -171,6 +171,13 @@ impl<'a> From<&'a Caller> for CallerData<'a> {
             data: data.as_deref().and_then(|it| serde_json::from_str(it).ok()),
         }
     }
+}
+
+/// The parameters of a query but the token, however its name is written.
+fn without_token(query: &str) -> BTreeMap<String, String> {
+    let mut parameters = query_parameters(query);
+    parameters.remove("token");
+    parameters
 }
 
 #[cfg(test)]
@@ -216,7 +223,7 @@ mod tests {
         let client = ClientInfo {
             address: "203.0.113.7".into(),
             headers: vec![("cookie".into(), "session=1".into())],
-            query: "v=2&a%20b=%C3%BC+x&v=3&broken=%FF".into(),
+            query: "v=2&a%20b=%C3%BC+x&v=3&broken=%FF&token=x&%74oken=y".into(),
             auth: Some(r#"{"anything":true}"#.into()),
         };
         let golden = concat!(

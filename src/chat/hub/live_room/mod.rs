@@ -12,7 +12,7 @@ use parking_lot::{Mutex, MutexGuard};
 use tokio::sync::OnceCell;
 
 use self::state::LiveRoomState;
-pub(super) use self::state::SMALL_FAN_OUT_MAX;
+pub(super) use self::state::push_function;
 pub(super) use self::types::contiguous_run;
 pub(crate) use self::types::{
     AttachedConnection, FullOutboxes, PresenceChange, RemotePresence, ReplayCursor, ReplayMode,

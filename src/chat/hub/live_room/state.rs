@@ -19,7 +19,7 @@ use crate::{
 };
 
 /// The most receivers of an event that does not wait for those of other rooms. They take some 0.5 ms.
-pub(in crate::chat::hub) const SMALL_FAN_OUT_MAX: usize = 128;
+const SMALL_FAN_OUT_MAX: usize = 128;
 
 #[derive(Debug)]
 pub(super) struct LiveRoomState {
@@ -29,7 +29,7 @@ pub(super) struct LiveRoomState {
     attached: HashMap<ConnectionId, (AttachedConnection, DeliveryMode)>,
 }
 
-/// See [`LiveRoomState::push_function`].
+/// See [`push_function`].
 type PushFunction = fn(&dyn Outbox, &Arc<Delivery>) -> Result<(), Overflow>;
 
 /// Whether a connection receives entries.
@@ -53,7 +53,7 @@ impl LiveRoomState {
             self.ring.push(post.clone(), limits);
         }
         let mut full_outboxes = FullOutboxes::new();
-        let push = self.push_function();
+        let push = push_function(self.attached.len());
         for (connection, (it, mode)) in &mut self.attached {
             let mut wanted = run.iter().filter(|post| post.except != Some(*connection));
             if *mode == DeliveryMode::Live
@@ -74,7 +74,7 @@ impl LiveRoomState {
         self.log.skip(to);
         self.ring.clear();
         let live = self.attached.values().filter(|(_, mode)| *mode == DeliveryMode::Live);
-        let (event, push) = (too_far(room, to.seq), self.push_function());
+        let (event, push) = (too_far(room, to.seq), push_function(self.attached.len()));
         let full = live.filter(|(it, _)| push(&*it.outbox, &event).is_err());
         full.map(|(it, _)| Arc::clone(&it.outbox)).collect()
     }
@@ -217,7 +217,7 @@ impl LiveRoomState {
         delivery: &Arc<Delivery>,
         filter: impl Fn(&AttachedConnection) -> bool,
     ) -> FullOutboxes {
-        let push = self.push_function();
+        let push = push_function(self.attached.len());
         self.outboxes(filter)
             .filter(|outbox| push(&***outbox, delivery) == Err(Overflow))
             .map(Arc::clone)
@@ -233,18 +233,18 @@ impl LiveRoomState {
         self.outboxes(filter).for_each(|outbox| outbox.offer(delivery));
     }
 
-    /// Queues an event for one of the attached connections.
-    fn push_function(&self) -> PushFunction {
-        let is_small = self.attached.len() <= SMALL_FAN_OUT_MAX;
-        if is_small { <dyn Outbox>::push } else { <dyn Outbox>::push_to_many }
-    }
-
     fn outboxes(
         &self,
         filter: impl Fn(&AttachedConnection) -> bool,
     ) -> impl Iterator<Item = &Arc<dyn Outbox>> {
         self.attached.values().filter(move |(it, _)| filter(it)).map(|(it, _)| &it.outbox)
     }
+}
+
+/// What queues an event for each of so many connections.
+pub(in crate::chat::hub) fn push_function(receivers: usize) -> PushFunction {
+    let is_small = receivers <= SMALL_FAN_OUT_MAX;
+    if is_small { <dyn Outbox>::push } else { <dyn Outbox>::push_to_many }
 }
 
 /// The event for a gap that cannot be replayed.

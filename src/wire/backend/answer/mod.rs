@@ -1,4 +1,7 @@
 //! Answers of back ends.
+//!
+//! Each kind has a struct with all of its keys: serde cannot flatten common ones and refuse unknown
+//! ones as well.
 
 use std::collections::BTreeMap;
 
