@@ -76,6 +76,14 @@ export function backendConnect(clientType, server, backEnd) {
     assertRefused(await ann.ask("join", unique("other")), "room_forbidden");
   });
 
+  test("a user may be for some spaces alone", async (t) => {
+    const identity = { user: unique("ann"), spaces: ["/shop", "/news*"] };
+    assert.equal(await clientType.refusal(server, withSession({ identity })), "space_forbidden");
+    const here = { ...identity, spaces: ["/"] };
+    const ann = await connect(t, clientType, server, withSession({ identity: here }));
+    await ann.waitForWelcome();
+  });
+
   test("who is not named is a guest, or whoever a token names", async (t) => {
     backEnd.answer("connect", bySession);
     const guest = await joinAsGuest(t, clientType, server, "guest");

@@ -19,9 +19,9 @@ use super::{
 use crate::{
     chat::ports::{
         Backend, BackendAnswer, BackendFailure, Clock, ConnectAnswer, ConnectCall, EventCall,
-        IdSource, RequestAnswer, RequestCall,
+        HookedRequest, IdSource, MessageRequest, RequestAnswer, RequestCall,
     },
-    domain::{BackendName, Hook, Limits},
+    domain::{BackendName, Limits, MessageKind},
     wire::{InvalidData, backend as wire},
 };
 
@@ -142,9 +142,12 @@ impl Backend for HttpBackend {
     }
 
     async fn request(&self, call: RequestCall) -> Result<RequestAnswer, BackendFailure> {
-        let parse = match call.request.hook() {
-            Hook::Message => wire::message_answer,
-            Hook::Connect | Hook::Join | Hook::Invite => wire::membership_answer,
+        let parse = match &call.request {
+            HookedRequest::Message {
+                what: MessageRequest::New(MessageKind::Custom(_)), ..
+            } => wire::kept_event_answer,
+            HookedRequest::Message { .. } => wire::message_answer,
+            HookedRequest::Join { .. } | HookedRequest::Invite { .. } => wire::membership_answer,
         };
         self.call(wire::request_call(&call), parse).await
     }

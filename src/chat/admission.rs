@@ -65,6 +65,7 @@ impl Chat {
         let claimed = match (identity, token) {
             (Some(identity), _) => {
                 let claims = self.claims_of(identity);
+                check_space(&claims, &space)?;
                 Some(self.claim_name_of(&space, claims, None, device.as_ref()).await?)
             }
             (None, Some(token)) => Some(self.claim_name(&space, token, device.as_ref()).await?),
@@ -106,9 +107,9 @@ impl Chat {
 
     /// The claims of a user that a back end names.
     fn claims_of(&self, identity: ConnectIdentity) -> Claims {
-        let ConnectIdentity { user, name, admin, rooms, expires_at } = identity;
+        let ConnectIdentity { user, name, admin, spaces, rooms, expires_at } = identity;
         let expires_at = expires_at.unwrap_or_else(|| self.clock.now() + CONNECTION_LIFETIME);
-        Claims { name, rooms, admin, ..Claims::of(user, expires_at) }
+        Claims { name, spaces, rooms, admin, ..Claims::of(user, expires_at) }
     }
 
     /// The headers that a back end receives about connections, with names in lower case. `None` if no
@@ -183,9 +184,7 @@ impl Chat {
         token: &Token,
     ) -> Result<Claims, Rejection> {
         let claims = self.check_token(token).await?;
-        if !claims.allows_space(space) {
-            return Err(Rejection::SpaceForbidden);
-        }
+        check_space(&claims, space)?;
         // The token was issued before guests were disabled.
         if claims.guest.is_some() && self.rules.guests == Guests::Off {
             debug!("guest token rejected: guests are disabled");
@@ -313,6 +312,10 @@ impl Chat {
         sleep(NAME_RELEASE_DELAY).await;
         if claim().await? == ClaimOutcome::Granted { Ok(()) } else { Err(Rejection::NameTaken) }
     }
+}
+
+fn check_space(claims: &Claims, space: &Space) -> Result<(), Rejection> {
+    if claims.allows_space(space) { Ok(()) } else { Err(Rejection::SpaceForbidden) }
 }
 
 impl Admission {

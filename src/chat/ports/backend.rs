@@ -7,7 +7,7 @@ use super::Rooms;
 
 use crate::domain::{
     ApiScope, Body, ConnectionAddress, CustomEvent, EventStorage, GlobalRole, Hook, MessageId,
-    MessageKind, Refusal, Role, RoomName, Space, UserName, View,
+    MessageKind, Refusal, Role, RoomName, Seq, Space, SpacePattern, UserName, View,
 };
 
 /// A back end.
@@ -45,16 +45,16 @@ pub struct RequestCall {
 /// See [`RequestCall`].
 #[derive(Clone, Debug)]
 pub enum HookedRequest {
-    /// A message.
+    /// A message, or another body for one.
     Message {
-        /// The kind, which names the request.
-        kind: MessageKind,
+        /// Which of the two.
+        what: MessageRequest,
         /// The conversation.
         to: View,
-        /// The body.
+        /// The body; of an event that is kept, its arguments.
         body: Body,
     },
-    /// `join`.
+    /// `join`, or a room that a connection enters by itself.
     Join {
         /// The room.
         room: RoomName,
@@ -68,6 +68,15 @@ pub enum HookedRequest {
         /// The role.
         role: Role,
     },
+}
+
+/// What a request does with a message.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum MessageRequest {
+    /// It sends one of this kind, which names the request.
+    New(MessageKind),
+    /// It replaces the body of the one with this seq.
+    Edit(Seq),
 }
 
 impl HookedRequest {
@@ -152,6 +161,8 @@ pub struct ConnectIdentity {
     pub name: Option<Box<str>>,
     /// Whether the user is an administrator.
     pub admin: bool,
+    /// The spaces that are open to the user. Empty means all.
+    pub spaces: Vec<SpacePattern>,
     /// The rooms that are open to the user.
     pub rooms: Rooms,
     /// When the connection ends. `None`: after a day.

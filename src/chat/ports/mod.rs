@@ -19,7 +19,8 @@ pub use api_keys::{ApiKey, ApiKeys, NoApiKeys};
 pub use backend::{
     AcceptedConnection, AcceptedRequest, Action, Backend, BackendAnswer, BackendFailure, Caller,
     CallingUser, CallingUserKind, ClientInfo, ConnectAnswer, ConnectCall, ConnectIdentity,
-    DisconnectTarget, EmitTarget, EventCall, HookedRequest, RequestAnswer, RequestCall,
+    DisconnectTarget, EmitTarget, EventCall, HookedRequest, MessageRequest, RequestAnswer,
+    RequestCall,
 };
 pub use bus::{Announcement, Bus, BusEvent, ClusterCommand, ClusterEvent};
 pub use clock::{Clock, IdSource};

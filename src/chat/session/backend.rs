@@ -2,12 +2,12 @@
 
 use tracing::debug;
 
-use super::{Session, SessionIdentity};
+use super::{Session, acting_user::ActingUser};
 use crate::{
     chat::{
         Answer, Reply, ReplyCallback,
         actions::Actor,
-        ports::{Action, BackendAnswer, Caller, CallingUser, CallingUserKind, EventCall},
+        ports::{Action, BackendAnswer, Caller, EventCall},
         request::CustomPost,
     },
     domain::{BackendName, Rejection},
@@ -22,7 +22,8 @@ impl Session {
         name: Option<&BackendName>,
         answer: ReplyCallback,
     ) {
-        let reply = self.backend_reply(post, name).await;
+        // In a box, which other requests do not pay for.
+        let reply = Box::pin(self.backend_reply(post, name)).await;
         answer(reply);
     }
 
@@ -30,7 +31,7 @@ impl Session {
         self.check_event_rate(post.number, &post.rule)?;
         // `config` checks that rules name back ends that exist.
         let registered = self.chat.backends.get(name).cloned().ok_or(Rejection::Unavailable)?;
-        let call = EventCall { caller: self.caller(), event: post.event };
+        let call = EventCall { caller: self.caller(self.acting_user()), event: post.event };
         match registered.settle(registered.backend.event(call).await)? {
             None => Ok(Answer::Acknowledged),
             Some(BackendAnswer::Accepted { ack, actions }) => {
@@ -41,33 +42,29 @@ impl Session {
         }
     }
 
-    /// This connection, as back ends see it.
-    pub(super) fn caller(&self) -> Caller {
-        let user = self.identity.as_ref().map(|identity| CallingUser {
-            name: identity.user().clone(),
-            kind: match identity.rights.guest {
-                Some(_) => CallingUserKind::Guest,
-                None => CallingUserKind::Registered,
-            },
-            global_role: identity.rights.global_role,
-        });
+    /// This connection with this user, as back ends see it.
+    pub(super) fn caller(&self, user: Option<ActingUser<'_>>) -> Caller {
         Caller {
             space: self.origin.space.clone(),
             connection: self.address(),
             room: self.origin.default_room(),
-            user,
+            user: user.map(|it| it.calling_user()),
             data: self.origin.data.clone(),
         }
     }
 
-    /// Does what a back end asks for, in the name of this session's user. What is not possible is left
-    /// out: the back end decides with what it knows, and a user may have left meanwhile.
+    /// Does what a back end asks for, in the name of this session's user.
     pub(in crate::chat) async fn perform(&self, actions: Vec<Action>) {
-        let identity = self.identity.as_ref();
+        self.perform_for(self.acting_user(), actions).await;
+    }
+
+    /// Does what a back end asks for. What is not possible is left out: the back end decides with what
+    /// it knows, and a user may have left meanwhile.
+    pub(super) async fn perform_for(&self, user: Option<ActingUser<'_>>, actions: Vec<Action>) {
         let actor = Actor {
             space: &self.origin.space,
-            user: identity.map(SessionIdentity::user),
-            guest_session: identity.and_then(|it| it.rights.guest.as_deref()),
+            user: user.map(|it| it.name),
+            guest_session: user.and_then(|it| it.guest_session),
             connection: self.registration.id(),
         };
         for outcome in self.chat.perform(&actor, actions).await {

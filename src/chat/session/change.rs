@@ -23,7 +23,10 @@ impl Session {
         match self.target(of, seq, ChangeKind::Edit).await {
             Err(rejection) => answer(Err(rejection)),
             Ok(target) if !target.is_own => answer(Err(Rejection::Forbidden)),
-            Ok(target) => self.submit(target, DraftAct::Edit { of: seq, body }, answer).await,
+            Ok(target) => match self.approve_edit(&target.place, seq, body).await {
+                Err(rejection) => answer(Err(rejection)),
+                Ok(body) => self.submit(target, DraftAct::Edit { of: seq, body }, answer).await,
+            },
         }
     }
 

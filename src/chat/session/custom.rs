@@ -46,13 +46,14 @@ impl Session {
             Ok(room) => room,
             Err(rejection) => return answer(Err(rejection)),
         };
-        let message = CheckedMessage {
-            place: Place::room(&self.origin.space, &room),
-            kind: MessageKind::Custom(post.event.name),
-            body: post.event.args,
-            id: post.id,
-            except: self.sender_without(action.receivers),
+        let place = Place::room(&self.origin.space, &room);
+        let kind = MessageKind::Custom(post.event.name);
+        let body = match self.approve_message(&place, &kind, post.event.args).await {
+            Ok(body) => body,
+            Err(rejection) => return answer(Err(rejection)),
         };
+        let except = self.sender_without(action.receivers);
+        let message = CheckedMessage { place, kind, body, id: post.id, except };
         let posted = |id, at| DraftReply::Posted { id, at, room };
         let least = action.role;
         self.submit_message(message, |role| role >= least, posted, answer).await;

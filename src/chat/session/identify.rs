@@ -1,6 +1,6 @@
 //! Identification: the name, the rooms and the welcome.
 
-use std::{collections::BTreeSet, sync::Arc};
+use std::sync::Arc;
 
 use tracing::{Span, field::display};
 
@@ -12,13 +12,9 @@ use crate::{
         Answer, ReplyCallback,
         event::{Delivery, DeviceVisit, Event, Welcome},
         hub::{self, AttachOutcome, AttachRequest, ConnectionInfo, Scope, WelcomeSnapshot},
-        journal::{MembershipLoad, PriorMembership},
-        ports::{Change, Claims, ClusterCommand, MemberChange, UserSeen},
+        ports::{Claims, ClusterCommand, UserSeen},
     },
-    domain::{
-        Channel, CloseReason, Conversation, DeviceId, DevicePolicy, Place, Rejection, RoomName,
-        Token, UserName,
-    },
+    domain::{Channel, CloseReason, DeviceId, DevicePolicy, Rejection, Token, UserName},
 };
 
 /// A prepared identification, and what its welcome needs.
@@ -99,28 +95,7 @@ impl Session {
             None => None,
         };
         let seen = self.chat.seen_now(&self.origin.space, claims, device);
-        let online_user = name_claim.online_user();
-        let load_memberships = async |joins| {
-            self.chat
-                .journal
-                .load_memberships(MembershipLoad {
-                    seen: seen.clone(),
-                    online_user: online_user.clone(),
-                    joins,
-                })
-                .await
-        };
-        let joins = self.joins(&claimed, self.rooms());
-        if name_claim.has_memberships() && joins.is_empty() {
-            self.chat.journal.record_seen(seen.clone()).await;
-        } else if load_memberships(joins).await? == PriorMembership::New {
-            // A known user's rooms are the stored memberships: the client may remember rooms that
-            // the user has left meanwhile.
-            let joins = self.joins(&claimed, self.origin.since.keys().collect());
-            if !joins.is_empty() {
-                load_memberships(joins).await?;
-            }
-        }
+        self.join_initial_rooms(&claimed, &seen).await?;
         if let Some(device) = &seen.device {
             self.chat.hub.users.record_device_seen(&seen.space, &seen.user, device, seen.at);
         }
@@ -128,31 +103,6 @@ impl Session {
         self.chat.cluster.wait_for_rosters(|| claimed.name_claim.rooms()).await;
         presence_announced.await;
         Ok(PreparedIdentity { claimed, seen, visit })
-    }
-
-    /// The rooms that each user joins automatically, with the requested room instead of the lobby.
-    fn rooms(&self) -> BTreeSet<&RoomName> {
-        let asked = &self.origin.room;
-        let auto_join = self.chat.rules.rooms.auto_join.iter();
-        let auto_join = auto_join.filter(|room| asked.is_none() || **room != RoomName::lobby());
-        auto_join.chain(asked).collect()
-    }
-
-    /// The joins of those of these rooms that the user may join and is not yet a member of.
-    fn joins(&self, claimed: &ClaimedIdentity, rooms: BTreeSet<&RoomName>) -> Vec<Change> {
-        let ClaimedIdentity { name_claim, claims, .. } = claimed;
-        let (rules, global_role) = (&self.chat.rules.rooms, claims.global_role());
-        let join = |room: &RoomName| {
-            let conversation = Conversation::Room(room.clone());
-            if name_claim.member(&conversation).is_some() {
-                return None;
-            }
-            let join_mode = rules.join_mode(room, claims.rooms.grant(room), global_role)?;
-            let place = Place { space: self.origin.space.clone(), conversation };
-            let (user, what) = (claims.user.clone(), MemberChange::Join(join_mode));
-            Some(Change { place, user, what, rooms_max: self.chat.rooms_max() })
-        };
-        rooms.into_iter().filter_map(join).collect()
     }
 
     /// Makes the session identified: sends the welcome, then missed entries, then live events.

@@ -5,6 +5,7 @@
 //! stored. Only joining and leaving delay the next request, because it may depend on them. Dropping
 //! the session disconnects its user.
 
+mod acting_user;
 mod auth;
 mod backend;
 mod change;
@@ -13,6 +14,7 @@ mod held;
 mod history;
 mod hooks;
 mod identify;
+mod initial_rooms;
 mod members;
 mod post;
 mod reading;

@@ -104,7 +104,7 @@ impl Session {
         let (grant, global_role) = (identity.rights.rooms.grant(room), identity.rights.global_role);
         let join_mode = self.chat.rules.rooms.join_mode(room, grant, global_role);
         let join_mode = join_mode.ok_or(Rejection::RoomForbidden)?;
-        let join_mode = self.approve_join(room, join_mode).await?;
+        let join_mode = self.approve_join(identity.acting_user(), room, join_mode).await?;
         let change = self.change_of(room, MemberChange::Join(join_mode))?;
         Ok((self.user_connection()?, Change { rooms_max: self.chat.rooms_max(), ..change }))
     }

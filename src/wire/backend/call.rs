@@ -8,9 +8,9 @@ use serde_json::value::RawValue;
 use crate::{
     chat::ports::{
         Caller, CallingUser, CallingUserKind, ClientInfo, ConnectCall, EventCall, HookedRequest,
-        RequestCall,
+        MessageRequest, RequestCall,
     },
-    domain::{CustomEvent, GlobalRole, MessageKind, View},
+    domain::{Body, CustomEvent, GlobalRole, MessageKind, View},
     wire::{
         body::{AttachmentEncoding, BodyData},
         event::{self, ArgumentsData},
@@ -38,11 +38,17 @@ struct RequestCallData<'a> {
     #[serde(flatten)]
     caller: CallerData<'a>,
     to: TargetData<'a>,
-    /// The name of a request that sends a message.
+    /// The name of a request about a message, or of an event that is kept.
     #[serde(skip_serializing_if = "Option::is_none")]
-    event: Option<&'static str>,
+    event: Option<&'a str>,
+    /// The message that is edited.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    seq: Option<u64>,
     #[serde(skip_serializing_if = "Option::is_none")]
     msg: Option<BodyData<'a>>,
+    /// The arguments of an event that is kept.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    args: Option<ArgumentsData<'a>>,
     /// The invited user.
     #[serde(skip_serializing_if = "Option::is_none")]
     invited: Option<&'a str>,
@@ -100,27 +106,21 @@ pub fn request_call(call: &RequestCall) -> String {
         caller: caller.into(),
         to,
         event: None,
+        seq: None,
         msg: None,
+        args: None,
         invited: None,
         role: None,
     };
     payload::json(&match request {
-        HookedRequest::Message { kind, to, body } => {
+        HookedRequest::Message { what, to, body } => {
             let to = match to {
                 View::Room(room) => TargetData::Room(room.as_raw()),
                 View::Direct(user) => TargetData::User(user.as_raw()),
                 // Nobody sends messages to an inbox.
                 View::Inbox => TargetData::User(""),
             };
-            let event = match kind {
-                MessageKind::GroupChat => "GroupChat",
-                MessageKind::SingleChat => "SingleChat",
-                MessageKind::Message | MessageKind::Notification | MessageKind::Custom(_) => {
-                    "send message"
-                }
-            };
-            let msg = BodyData { body, encoding: AttachmentEncoding::Base64, first: 0 };
-            RequestCallData { event: Some(event), msg: Some(msg), ..data("message", to) }
+            message_data(what, body, data("message", to))
         }
         HookedRequest::Join { room } => data("join", TargetData::Room(room.as_raw())),
         HookedRequest::Invite { room, user, role } => RequestCallData {
@@ -129,6 +129,28 @@ pub fn request_call(call: &RequestCall) -> String {
             ..data("invite", TargetData::Room(room.as_raw()))
         },
     })
+}
+
+/// Adds the message to the data of a request.
+fn message_data<'a>(
+    what: &'a MessageRequest,
+    body: &'a Body,
+    data: RequestCallData<'a>,
+) -> RequestCallData<'a> {
+    let (event, seq) = match what {
+        MessageRequest::New(MessageKind::Custom(name)) => {
+            let args = Some(event::arguments(body, AttachmentEncoding::Base64).data);
+            return RequestCallData { event: Some(name.as_raw()), args, ..data };
+        }
+        MessageRequest::New(MessageKind::Message | MessageKind::Notification) => {
+            ("send message", None)
+        }
+        MessageRequest::New(MessageKind::GroupChat) => ("GroupChat", None),
+        MessageRequest::New(MessageKind::SingleChat) => ("SingleChat", None),
+        MessageRequest::Edit(seq) => ("edit message", Some(seq.as_raw())),
+    };
+    let msg = Some(BodyData { body, encoding: AttachmentEncoding::Base64, first: 0 });
+    RequestCallData { event: Some(event), seq, msg, ..data }
 }
 
 /// The body of a request about a connection, as JSON text.

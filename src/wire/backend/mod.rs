@@ -6,6 +6,6 @@ mod answer;
 mod call;
 
 pub use self::{
-    answer::{answer, connect_answer, membership_answer, message_answer},
+    answer::{answer, connect_answer, kept_event_answer, membership_answer, message_answer},
     call::{connect_call, event_call, request_call},
 };

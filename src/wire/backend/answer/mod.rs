@@ -14,7 +14,7 @@ use crate::{
         AcceptedConnection, AcceptedRequest, BackendAnswer, ConnectAnswer, ConnectIdentity,
         RequestAnswer, Rooms,
     },
-    domain::{Limits, Refusal, RoomPattern},
+    domain::{Limits, Refusal, RoomPattern, SpacePattern},
     wire::{
         action::{self, ActionData, arguments, message_body, user_name},
         invalid_data::{InvalidData, invalid, object_or_default, of_key},
@@ -57,6 +57,7 @@ struct IdentityData {
     name: Option<String>,
     #[serde(default)]
     admin: bool,
+    spaces: Option<Vec<String>>,
     rooms: Option<RoomsData>,
     /// Seconds since 1970.
     expires_at: Option<i64>,
@@ -97,6 +98,18 @@ pub fn connect_answer(text: &str, limits: &Limits) -> Result<ConnectAnswer, Inva
     }))
 }
 
+/// An answer about an event that is kept. All of it may be left out.
+#[derive(Default, Deserialize)]
+#[serde(deny_unknown_fields)]
+struct KeptEventAnswerData<'a> {
+    #[serde(borrow, default)]
+    args: Option<&'a RawValue>,
+    #[serde(borrow, default, rename = "do")]
+    actions: Vec<ActionData<'a>>,
+    #[serde(borrow, default)]
+    refuse: Option<RefusalData<'a>>,
+}
+
 /// An answer about a message. All of it may be left out.
 #[derive(Default, Deserialize)]
 #[serde(deny_unknown_fields)]
@@ -134,6 +147,20 @@ pub fn message_answer(text: &str, limits: &Limits) -> Result<RequestAnswer, Inva
     }))
 }
 
+/// Parses an answer about an event that is kept. An empty one accepts it as it is.
+pub fn kept_event_answer(text: &str, limits: &Limits) -> Result<RequestAnswer, InvalidData> {
+    let text = json::replace_lone_surrogates(text);
+    let KeptEventAnswerData { args, actions, refuse } = object_or_default(&text)?;
+    if let Some(refuse) = refuse {
+        return refusal(refuse).map(RequestAnswer::Refused);
+    }
+    Ok(RequestAnswer::Accepted(AcceptedRequest {
+        body: args.map(|raw| arguments("args", raw, limits)).transpose()?,
+        role: None,
+        actions: action::actions(actions, action::action, limits)?,
+    }))
+}
+
 /// Parses an answer about `join` or `invite`. An empty one accepts it as it is.
 pub fn membership_answer(text: &str, limits: &Limits) -> Result<RequestAnswer, InvalidData> {
     let text = json::replace_lone_surrogates(text);
@@ -160,7 +187,7 @@ pub fn answer(text: &str, limits: &Limits) -> Result<BackendAnswer, InvalidData>
 }
 
 fn identity(data: IdentityData) -> Result<ConnectIdentity, InvalidData> {
-    let IdentityData { user, name, admin, rooms, expires_at } = data;
+    let IdentityData { user, name, admin, spaces, rooms, expires_at } = data;
     let time = |seconds| {
         OffsetDateTime::from_unix_timestamp(seconds)
             .map_err(|_error| InvalidData("`expiresAt` is not a time".to_owned()))
@@ -169,9 +196,22 @@ fn identity(data: IdentityData) -> Result<ConnectIdentity, InvalidData> {
         user: user_name(&user)?,
         name: name.map(Into::into),
         admin,
+        spaces: spaces.as_deref().map_or(Ok(Vec::new()), self::spaces)?,
         rooms: rooms.map_or(Ok(Rooms::All), self::rooms)?,
         expires_at: expires_at.map(time).transpose()?,
     })
+}
+
+/// An empty list is refused: it would mean all spaces.
+fn spaces(data: &[String]) -> Result<Vec<SpacePattern>, InvalidData> {
+    if data.is_empty() {
+        return invalid("`spaces` is empty");
+    }
+    let pattern = |raw: &String| {
+        let parsed = SpacePattern::parse(raw);
+        parsed.map_err(|_rejection| InvalidData(format!("{raw:?} is not a space or a pattern")))
+    };
+    data.iter().map(pattern).collect()
 }
 
 fn rooms(data: RoomsData) -> Result<Rooms, InvalidData> {

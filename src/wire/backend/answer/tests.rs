@@ -123,23 +123,29 @@ fn other_answers_are_refused_with_the_reason() {
 fn a_request_may_be_changed_or_refused() {
     let limits = Limits::default();
     let message = |text| message_answer(text, &limits).map_err(|invalid| invalid.to_string());
+    let kept = |text| kept_event_answer(text, &limits).map_err(|invalid| invalid.to_string());
     let membership = |text| membership_answer(text, &limits).map_err(|invalid| invalid.to_string());
     let as_it_is = || Ok(RequestAnswer::Accepted(AcceptedRequest::default()));
-    assert_eq!([message(""), membership("{}")], [as_it_is(), as_it_is()]);
+    assert_eq!([message(""), kept(""), membership("{}")], [(); 3].map(|()| as_it_is()));
     let Ok(RequestAnswer::Accepted(changed)) = message(r#"{"msg":"hello"}"#) else {
         panic!("accepted")
     };
     assert_eq!(changed.body.unwrap().json(), "\"hello\"");
+    let Ok(RequestAnswer::Accepted(changed)) = kept(r#"{"args":[7]}"#) else { panic!("accepted") };
+    assert_eq!(changed.body.unwrap().json(), "[7]");
     let Ok(RequestAnswer::Accepted(changed)) = membership(r#"{"role":"reader"}"#) else {
         panic!("accepted")
     };
     assert_eq!(changed.role, Some(Role::Reader));
     let refused = r#"{"refuse":{"code":"no"}}"#;
     assert!(matches!(message(refused), Ok(RequestAnswer::Refused(_))));
+    assert!(matches!(kept(refused), Ok(RequestAnswer::Refused(_))));
     assert!(matches!(membership(refused), Ok(RequestAnswer::Refused(_))));
     for (answer, why) in [
         (message(r#"{"role":"reader"}"#), "unknown field `role`"),
         (message(r#"{"msg":""}"#), "`msg`: the message is empty"),
+        (kept(r#"{"msg":"x"}"#), "unknown field `msg`"),
+        (kept(r#"{"args":{}}"#), "`args`"),
         (membership(r#"{"msg":"x"}"#), "unknown field `msg`"),
         (membership(r#"{"role":"king"}"#), "\"king\" is not a role"),
     ] {
@@ -158,13 +164,15 @@ fn a_connection_may_be_given_a_user_data_and_things_to_do() {
     for text in ["", "{}"] {
         assert_eq!(read_connect(text), Ok(nobody.clone()), "{text}");
     }
-    let text = r#"{"identity":{"user":"ann","name":"Ann","admin":true,"rooms":["team-*","news"],
-        "expiresAt":60},"data":{"plan":[1]},"do":[{"join":{"room":"team-a"}}]}"#;
+    let text = r#"{"identity":{"user":"ann","name":"Ann","admin":true,"spaces":["/","/shop*"],
+        "rooms":["team-*","news"],"expiresAt":60},"data":{"plan":[1]},"do":[{"join":{"room":"team-a"}}]}"#;
     let pattern = |raw: &str| RoomPattern::parse(raw).unwrap();
+    let spaces = ["/", "/shop*"].map(|raw| SpacePattern::parse(raw).unwrap()).into();
     let identity = ConnectIdentity {
         user: UserName::from_raw("ann"),
         name: Some("Ann".into()),
         admin: true,
+        spaces,
         rooms: Rooms::Only(vec![(pattern("team-*"), None), (pattern("news"), None)]),
         expires_at: Some(OffsetDateTime::from_unix_timestamp(60).unwrap()),
     };
@@ -195,6 +203,8 @@ fn other_answers_about_a_connection_are_refused_with_the_reason() {
         (r#"{"identity":{}}"#, "missing field `user`"),
         (r#"{"identity":{"user":""}}"#, "a name has"),
         (r#"{"identity":{"user":"a","guest":true}}"#, "unknown field `guest`"),
+        (r#"{"identity":{"user":"a","spaces":[]}}"#, "`spaces` is empty"),
+        (r#"{"identity":{"user":"a","spaces":["shop"]}}"#, "is not a space or a pattern"),
         (r#"{"identity":{"user":"a","rooms":["a*b"]}}"#, "is not a room or a pattern"),
         (r#"{"identity":{"user":"a","rooms":{"a":"king"}}}"#, "\"king\" is not a role"),
         (r#"{"identity":{"user":"a","expiresAt":9223372036854775807}}"#, "is not a time"),
