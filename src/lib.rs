@@ -11,6 +11,7 @@ pub mod cli;
 pub mod clock;
 pub mod config;
 pub mod domain;
+pub mod emitter;
 pub mod http_client;
 pub mod store;
 pub mod tasks;

@@ -15,18 +15,20 @@ import { tempFile } from "../support/temp-file.mjs";
 import { withTimeout } from "../support/timeouts.mjs";
 
 const EXAMPLES = new URL("../../examples/backends/", import.meta.url);
+/** By language: the command that starts a back end at a port, and where it says that it listens. */
 const BACK_ENDS = {
-  "Node.js": [process.execPath, "node/server.mjs"],
-  Python: ["python3", "python/server.py"],
+  "Node.js": [() => [process.execPath, pathOf("node/server.mjs")], "stdout"],
+  Python: [() => ["python3", pathOf("python/server.py")], "stdout"],
+  PHP: [(port) => ["php", "-S", `127.0.0.1:${port}`, pathOf("php/server.php")], "stderr"],
 };
 /** The port in the settings. */
 const PORT = /:8001/;
 
-for (const [language, [program, file]] of Object.entries(BACK_ENDS)) {
+for (const [language, [command, stream]] of Object.entries(BACK_ENDS)) {
   test(`the back end in ${language} knows its users, answers an event, and publishes`, async (t) => {
     const [port, serverPort] = [await freePort(), await freePort()];
     const url = `http://127.0.0.1:${serverPort}`;
-    await start(t, program, file, { PORT: String(port), ROOMCAST_URL: url });
+    await start(t, command(port), stream, { PORT: String(port), ROOMCAST_URL: url });
     const settings = await readFile(new URL("roomcast.toml", EXAMPLES), "utf8");
     const config = tempFile("roomcast.toml", settings.replace(PORT, `:${port}`));
     const server = await serverForThisTest(t, { config, port: serverPort });
@@ -49,10 +51,14 @@ for (const [language, [program, file]] of Object.entries(BACK_ENDS)) {
 }
 
 /** Starts a back end and waits until it listens. */
-async function start(t, program, file, env) {
-  const path = fileURLToPath(new URL(file, EXAMPLES));
-  const child = startProcess(program, [path], { env, stdio: ["ignore", "pipe", "inherit"] });
+async function start(t, [program, ...args], stream, env) {
+  const stdio = { stdout: ["ignore", "pipe", "inherit"], stderr: ["ignore", "ignore", "pipe"] };
+  const child = startProcess(program, args, { env, stdio: stdio[stream] });
   t.after(() => child.kill("SIGKILL"));
-  const listening = new Promise((resolve) => readLines(child.stdout, resolve));
-  await withTimeout(`the start of ${file}`, listening);
+  const listening = new Promise((resolve) => readLines(child[stream], resolve));
+  await withTimeout(`the start of ${program}`, listening);
+}
+
+function pathOf(file) {
+  return fileURLToPath(new URL(file, EXAMPLES));
 }

@@ -18,6 +18,7 @@ export const SERVER_EVENTS = [
   "user joined",
   "user left",
   "missed",
+  "clock",
   "closing",
   "error message",
   "GroupList",

@@ -11,6 +11,7 @@ use crate::{
     chat::ports::{Bus, Fault, Nodes, OnlineGuest, Store},
     config::{Address, BusKind, Config, StoreKind},
     domain::{NodeId, Secret},
+    emitter::RedisEmitters,
     store::{
         MemoryNodes, MemoryStore, PostgresError, PostgresOptions, PostgresStore, SqliteOptions,
         SqliteStore,
@@ -99,6 +100,17 @@ fn open_bus(
     let bus = RedisBus::new(&options).map_err(setting_error("bus"))?;
     let bus_task = Box::pin(Arc::clone(&bus).run());
     Ok((bus, Some(bus_task)))
+}
+
+/// What receives the packets of emitters, if the settings want any.
+pub(super) fn emitters(config: &Config, node: &NodeId) -> Result<Option<RedisEmitters>, AppError> {
+    // Emitters do not know the database, so it is in none of their channels.
+    match redis(config, node, "emitters") {
+        Some(options) if !config.emitter.is_empty() => {
+            RedisEmitters::new(&config.emitter, &options).map(Some).map_err(setting_error("bus"))
+        }
+        _ => Ok(None),
+    }
 }
 
 /// Connects to the configured servers without changing anything. Returns warnings.

@@ -26,7 +26,7 @@ use crate::{
     },
     clock::{RandomIds, SystemClock},
     config::{AllowedOrigin, ApiKeySettings, Config},
-    domain::NodeId,
+    domain::{EmitterMode, NodeId},
     tasks::Tasks,
     telemetry::metrics::{MetricsSnapshot, ProcessMetrics},
     transport::{
@@ -160,6 +160,7 @@ impl Server {
         let Engines { store, bus, nodes, bus_task, online_guests } = engines;
         let tokens = Arc::new(tokens::open(config)?);
         let name = node.clone();
+        let emitters = engines::emitters(config, &node)?;
         let metrics = Arc::new(ProcessMetrics::default());
         let (chat, writer) = Chat::new(ChatParts {
             store: Arc::clone(&store),
@@ -188,6 +189,9 @@ impl Server {
         spawn("node lease", Box::pin(Arc::clone(&chat).maintain_lease()));
         if let Some(bus_task) = bus_task {
             spawn("bus", bus_task);
+        }
+        if let Some(emitters) = emitters {
+            spawn("emitters", Box::pin(emitters.run(Arc::clone(&chat))));
         }
         for source in tokens.sources() {
             let source = Arc::clone(source);
@@ -297,8 +301,10 @@ fn rules(config: &Config, node: NodeId) -> ChatRules {
         guest_devices: config.token.guest_devices,
         devices: config.devices,
         spaces: config.spaces.clone(),
+        clock_interval: (config.clock_secs > 0).then(|| Duration::from_secs(config.clock_secs)),
         rooms: config.rooms(),
         events: config.events.clone(),
+        emitters: if config.emitter.is_empty() { EmitterMode::Off } else { EmitterMode::On },
         retention: RetentionRules {
             entries_max: config.retention.entries(),
             age_max: config.retention.age(),

@@ -9,7 +9,7 @@ mod redis;
 
 pub use self::redis::{
     ProblemCause, RedisAddressError, RedisBus, RedisFailure, RedisKind, RedisOptions,
-    RedisOptionsError, ServerProblem,
+    RedisOptionsError, RedisPatterns, ServerProblem,
 };
 pub use local::LocalBus;
 pub use memory::{BusFault, BusPath, MemoryBus};

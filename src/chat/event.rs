@@ -78,6 +78,11 @@ pub enum Event {
         /// Whether the user is typing now.
         typing: Typing,
     },
+    /// The time, at an interval.
+    Clock {
+        /// The time.
+        at: OffsetDateTime,
+    },
     /// An event of the application that is not stored.
     Custom(CustomEvent),
     /// Entries that you missed while you were disconnected.

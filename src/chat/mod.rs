@@ -9,6 +9,7 @@ mod admission;
 mod api;
 mod backends;
 mod cluster;
+mod emitter;
 pub mod event;
 mod fault;
 mod hub;
@@ -39,6 +40,7 @@ pub use self::{
     admission::Admission,
     api::{ApiQuestion, ApiRequest, ApiTopic},
     backends::{Backends, OnFailure, RegisteredBackend},
+    emitter::{EmitterEffect, EmitterPacket},
     journal::JournalWriter,
     request::{
         Answer, CustomPost, Hello, Receipt, Reply, ReplyCallback, Request, RequestContext,
@@ -58,8 +60,8 @@ use self::{
     publisher::Publisher,
 };
 use crate::domain::{
-    CloseReason, DevicePolicy, EventRules, GuestDevices, Guests, Limits, NodeId, RoomRules,
-    SpacePattern,
+    CloseReason, DevicePolicy, EmitterMode, EventRules, GuestDevices, Guests, Limits, NodeId,
+    RoomRules, SpacePattern,
 };
 
 /// The engines and rules of a chat.
@@ -106,6 +108,10 @@ pub struct ChatRules {
     pub rooms: RoomRules,
     /// What happens to events that are not in the built-in vocabulary.
     pub events: EventRules,
+    /// Whether back ends publish through Redis.
+    pub emitters: EmitterMode,
+    /// How often connections in a room receive the event `clock`. `None`: never.
+    pub clock_interval: Option<Duration>,
     /// How many entries are kept, and for how long.
     pub retention: RetentionRules,
     /// The id of this process.
@@ -228,7 +234,8 @@ impl Chat {
                 self.journal.try_forget_guest(GuestExpired { space, user, guest_session, from });
             }
         };
-        Arc::clone(&self.hub).run_timers(forget_expired).await;
+        let (interval, now) = (self.rules.clock_interval, || self.clock.now());
+        Arc::clone(&self.hub).run_timers(forget_expired, interval, now).await;
     }
 
     /// Receives announcements of the other nodes until the bus ends.

@@ -16,9 +16,9 @@ use super::{
 };
 use crate::bus::LocalBus;
 use crate::domain::{
-    Act, Body, CloseReason, Content, Conversation, DevicePolicy, Entry, EventRules, GuestDevices,
-    Guests, Limits, MessageId, MessageKind, NodeId, Place, Position, RoomName, RoomRules, Seq,
-    Space, Typing, UserName,
+    Act, Body, CloseReason, Content, Conversation, DevicePolicy, EmitterMode, Entry, EventRules,
+    GuestDevices, Guests, Limits, MessageId, MessageKind, NodeId, Place, Position, RoomName,
+    RoomRules, Seq, Space, Typing, UserName,
 };
 
 /// The rules of a node with this id.
@@ -31,6 +31,8 @@ pub(crate) fn rules(node: NodeId) -> ChatRules {
         devices: DevicePolicy::Many,
         spaces: Vec::new(),
         events: EventRules::default(),
+        emitters: EmitterMode::Off,
+        clock_interval: None,
         rooms: RoomRules::default(),
         retention: RetentionRules::default(),
         node,
@@ -159,6 +161,7 @@ fn summary(event: &Event) -> String {
         Event::Users(users) => format!("{} users", users.len()),
         Event::Presence { count, .. } => format!("{count} here"),
         Event::Welcome(welcome) => format!("welcome {}", welcome.user),
+        Event::Clock { at } => format!("clock {}", at.unix_timestamp()),
         Event::AuthExpiring { .. } => "auth expiring".to_owned(),
         Event::Custom(event) => format!("{} {}", event.name.as_raw(), event.args.json()),
         Event::Missed(MissedEntries { run: MissedRun::TooFar { head }, .. }) => {

@@ -25,6 +25,10 @@ const LEEWAY_SECS_MAX: u64 = 10 * 60;
 const REFRESH_SECS_MIN: u64 = 10;
 /// The longest refresh interval: a revoked key is forgotten after it.
 const REFRESH_SECS_MAX: u64 = 24 * 60 * 60;
+/// The longest interval of `clock`.
+const CLOCK_SECS_MAX: u64 = 24 * 60 * 60;
+/// The longest key of emitters.
+const EMITTER_KEY_BYTES_MAX: usize = 64;
 /// The size of an HS256 hash.
 const SECRET_BYTES_MIN: usize = 32;
 /// A hundred years. 0 means unlimited.
@@ -46,6 +50,7 @@ pub(super) fn problems(config: &Config) -> Vec<(&'static str, String)> {
         let why = "several nodes require a shared database";
         found.push(("bus", format!("{why}: store must be an address postgres://…")));
     }
+    found.extend(emitter_problem(config).map(|reason| ("emitter", reason)));
     if config.token.audience.iter().any(String::is_empty) {
         found.push(("token.audience", "one of these is empty".to_owned()));
     }
@@ -94,6 +99,7 @@ fn uses_key_file(token: &TokenSettings) -> bool {
 fn range_problems(config: &Config) -> Vec<(&'static str, String)> {
     let limits = &config.limits;
     let single = [
+        ("clock_secs", config.clock_secs, 0, CLOCK_SECS_MAX),
         ("drain_ms_max", config.drain_ms_max, 1, DRAIN_MS_MAX),
         ("sqlite.busy_ms_max", config.sqlite.busy_ms_max, 1, BUSY_MS_MAX),
         ("postgres.wait_ms_max", config.postgres.wait_ms_max, WAIT_MS_MIN, BUSY_MS_MAX),
@@ -142,6 +148,23 @@ fn own_key_problem(token: &TokenSettings) -> Option<(&'static str, String)> {
             format!("this must have at least {SECRET_BYTES_MIN} bytes, and has {size}"),
         )
     })
+}
+
+/// Why the key of emitters is invalid.
+fn emitter_problem(config: &Config) -> Option<String> {
+    let key = &config.emitter;
+    // `#` ends the key in a channel, the others have a meaning in patterns.
+    let is_plain = |byte: u8| byte.is_ascii_graphic() && !b"#*?[]\\".contains(&byte);
+    if key.is_empty() {
+        None
+    } else if key.len() > EMITTER_KEY_BYTES_MAX || !key.bytes().all(is_plain) {
+        let form = "visible ASCII characters, none of them one of # * ? [ ] \\";
+        Some(format!("this must be up to {EMITTER_KEY_BYTES_MAX} {form}"))
+    } else if config.bus == BusKind::Local {
+        Some("emitters publish through Redis: bus must be an address redis://…".to_owned())
+    } else {
+        None
+    }
 }
 
 /// Warnings about sets of keys that are fetched without TLS.

@@ -79,6 +79,10 @@ pub struct Config {
     /// How nodes exchange announcements.
     #[serde(serialize_with = "engines::write_bus", deserialize_with = "engines::read_bus")]
     pub bus: BusKind,
+    /// The key of the Redis emitters. Empty: none are received.
+    pub emitter: String,
+    /// How often connections in a room receive the event `clock`. 0: never.
+    pub clock_secs: u64,
     /// The format of the log.
     pub log_format: LogFormat,
     /// The filter of the log.
@@ -186,6 +190,8 @@ impl Default for Config {
             api_keys: Vec::new(),
             store: StoreKind::Sqlite,
             bus: BusKind::Local,
+            emitter: String::new(),
+            clock_secs: 0,
             log_format: LogFormat::Text,
             log_filter: "info".to_owned(),
             drain_ms_max: 8000,

@@ -9,12 +9,13 @@ const EVENT_CHARS_MAX: usize = 128;
 
 /// The events of the protocol, of clients and of the server, sorted. No other event has one of these
 /// names, so nobody can forge them. A test compares the list with docs/protocol.md.
-pub const BUILT_IN_EVENTS: [&str; 31] = [
+pub const BUILT_IN_EVENTS: [&str; 32] = [
     "GroupChat",
     "GroupList",
     "SingleChat",
     "auth",
     "auth expiring",
+    "clock",
     "closing",
     "delete message",
     "edit message",

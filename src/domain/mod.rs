@@ -25,6 +25,7 @@ mod recovery;
 mod rejection;
 mod rooms;
 mod secret;
+mod selection;
 mod typing;
 
 pub use body::Body;
@@ -44,7 +45,9 @@ pub use member::{JoinMode, Member, Muted, Role};
 #[cfg(test)]
 pub(crate) use name::any_name;
 pub use name::{NameKey, RoomName, RoomPattern, Space, SpacePattern, UserName};
-pub use policy::{ApiScope, DevicePolicy, GuestDevices, Guests, Hook, QueryTokens, Synchronous};
+pub use policy::{
+    ApiScope, DevicePolicy, EmitterMode, GuestDevices, Guests, Hook, QueryTokens, Synchronous,
+};
 pub use position::{DeletedCount, Log, Position, Retained};
 pub use presence::{Roster, RosterArrival, RosterDeparture};
 pub use rate_limiter::{Pace, RateLimiter};
@@ -52,4 +55,5 @@ pub use recovery::{Recovery, recovery};
 pub use rejection::{Refusal, Rejection};
 pub use rooms::{GlobalRole, Grant, RoomRules};
 pub use secret::{Secret, Token};
+pub use selection::{RoomSelector, Selection};
 pub use typing::{Broadcast, Typing, TypingState};

@@ -59,6 +59,16 @@ pub enum Hook {
     Invite,
 }
 
+/// Whether back ends publish through Redis as servers of Socket.IO do.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub enum EmitterMode {
+    /// They do: anonymous connections receive what is sent to their default room.
+    On,
+    /// They do not.
+    #[default]
+    Off,
+}
+
 /// What an API key permits.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
 pub enum ApiScope {

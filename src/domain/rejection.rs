@@ -1,9 +1,9 @@
 //! The closed list of reasons to reject a request.
 
-use std::time::Duration;
+use std::{fmt, time::Duration};
 
-/// A refusal of a back end, in its own words.
-#[derive(Clone, Debug, PartialEq, Eq)]
+/// A refusal of a back end, in its own words. Only the code is printed: the rest is for the client.
+#[derive(Clone, PartialEq, Eq)]
 pub struct Refusal {
     /// The code that clients compare.
     pub code: Box<str>,
@@ -11,6 +11,12 @@ pub struct Refusal {
     pub message: Box<str>,
     /// More about it, as JSON text.
     pub data: Option<Box<str>>,
+}
+
+impl fmt::Debug for Refusal {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Refusal").field("code", &self.code).finish_non_exhaustive()
+    }
 }
 
 /// A rejected request. Nothing was changed.
@@ -116,4 +122,18 @@ pub enum Rejection {
     /// A fault of the server, which is logged.
     #[error("something broke on our side")]
     Internal,
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn the_words_of_a_back_end_are_not_printed() {
+        let [code, message] = ["no_session", "for the client alone"].map(Into::into);
+        let data = Some("{\"for\":\"the client alone\"}".into());
+        let printed =
+            format!("{:?}", Rejection::Refused(Box::new(Refusal { code, message, data })));
+        assert!(printed.contains("no_session") && !printed.contains("alone"), "{printed}");
+    }
 }

@@ -31,6 +31,7 @@ pub struct ProcessMetrics {
     batch_messages: Histogram<10>,
     commit_micros: Histogram<11>,
     commits_failed: AtomicU64,
+    emitter_packets_dropped: AtomicU64,
 }
 
 /// The counters of one wire.
@@ -72,6 +73,8 @@ pub struct MetricsSnapshot {
     pub commit_micros: HistogramSnapshot,
     /// Transactions that failed.
     pub commits_failed: u64,
+    /// Packets of Redis emitters that were malformed, too large, or named an event of the protocol.
+    pub emitter_packets_dropped: u64,
 }
 
 /// The values of one wire.
@@ -116,6 +119,7 @@ impl ProcessMetrics {
             batch_messages: self.batch_messages.snapshot(),
             commit_micros: self.commit_micros.snapshot(),
             commits_failed: load(&self.commits_failed),
+            emitter_packets_dropped: load(&self.emitter_packets_dropped),
         }
     }
 
@@ -146,6 +150,7 @@ impl Default for ProcessMetrics {
             batch_messages: Histogram::new(BATCH_BOUNDS),
             commit_micros: Histogram::new(COMMIT_BOUNDS),
             commits_failed: AtomicU64::default(),
+            emitter_packets_dropped: AtomicU64::default(),
         }
     }
 }
@@ -164,6 +169,7 @@ impl Metrics for ProcessMetrics {
                 self.record_commit(messages, elapsed);
             }
             MetricEvent::CommitFailed => add(&self.commits_failed, 1),
+            MetricEvent::EmitterPacketDropped => add(&self.emitter_packets_dropped, 1),
         }
     }
 }

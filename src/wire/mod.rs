@@ -12,6 +12,7 @@ pub mod api;
 pub mod backend;
 mod body;
 pub mod code;
+pub mod emitter;
 mod event;
 mod frame;
 mod hello;

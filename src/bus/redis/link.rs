@@ -171,7 +171,7 @@ enum PublishProgress {
 }
 
 /// Sends commands, each with a single reply. Fails when one of the replies is an error.
-async fn send(
+pub(super) async fn send(
     connection: &mut MultiplexedConnection,
     pipeline: &Pipeline,
 ) -> Result<(), RedisFailure> {

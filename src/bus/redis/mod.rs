@@ -10,6 +10,7 @@ mod envelope;
 mod link;
 mod names;
 mod outgoing;
+mod patterns;
 mod run;
 mod server;
 mod state;
@@ -46,6 +47,7 @@ use crate::{
 
 pub use self::{
     check::{ProblemCause, ServerProblem},
+    patterns::RedisPatterns,
     server::{RedisAddressError, RedisFailure},
 };
 
@@ -126,10 +128,7 @@ impl RedisBus {
         if !(1..=PREFIX_BYTES_MAX).contains(&prefix.len()) || !prefix.bytes().all(plain) {
             return Err(RedisOptionsError::Prefix);
         }
-        let servers = servers.iter().zip(1..).map(|(url, number)| {
-            RedisServer::parse(url).map_err(|cause| RedisOptionsError::Address { number, cause })
-        });
-        let servers: Vec<_> = servers.collect::<Result<_, _>>()?;
+        let servers = parse_servers(servers)?;
         match (kind, servers.len()) {
             (_, 0) => return Err(RedisOptionsError::NoServer),
             (RedisKind::Cluster, _) | (RedisKind::Standalone, 1) => (),
@@ -186,6 +185,13 @@ impl RedisBus {
             drained.await;
         }
     }
+}
+
+fn parse_servers(servers: &[Secret]) -> Result<Vec<RedisServer>, RedisOptionsError> {
+    let servers = servers.iter().zip(1..).map(|(url, number)| {
+        RedisServer::parse(url).map_err(|cause| RedisOptionsError::Address { number, cause })
+    });
+    servers.collect()
 }
 
 /// Marks that [`RedisBus::run`] is active until it is dropped.

@@ -11,10 +11,12 @@ use std::{
 use parking_lot::Mutex;
 use tokio::sync::watch;
 
-use super::slow_readers::close_outboxes;
+use super::{
+    connection_map::ConnectionMap, emitter_rooms::EmitterRooms, slow_readers::close_outboxes,
+};
 use crate::{
     chat::ports::Outbox,
-    domain::{CloseReason, ConnectionId, Space},
+    domain::{CloseReason, ConnectionId, Place, Space},
 };
 
 /// A connection: its space and its outbox.
@@ -26,6 +28,7 @@ pub(crate) struct Connections {
     /// The size of `outboxes`, set under its lock.
     count: watch::Sender<usize>,
     next_id: AtomicU64,
+    emitter_rooms: EmitterRooms,
 }
 
 impl Connections {
@@ -34,6 +37,7 @@ impl Connections {
             outboxes: Mutex::default(),
             count: watch::Sender::new(0),
             next_id: AtomicU64::new(1),
+            emitter_rooms: EmitterRooms::default(),
         })
     }
 
@@ -70,6 +74,36 @@ impl Connections {
         let outboxes = self.outboxes.lock();
         let are_in = outboxes.iter().filter(|(id, (it, _))| it == space && Some(**id) != except);
         are_in.map(|(_, (_, outbox))| Arc::clone(outbox)).collect()
+    }
+
+    /// Adds all connections in a space to `found`.
+    pub(super) fn find_in_space(&self, space: &Space, found: &mut ConnectionMap) {
+        let outboxes = self.outboxes.lock();
+        let are_in = outboxes.iter().filter(|(_, (it, _))| it == space);
+        found.extend(are_in.map(|(id, (_, outbox))| (*id, Arc::clone(outbox))));
+    }
+
+    /// Adds a connection to `found`, if it is in a space.
+    pub(super) fn find(&self, space: &Space, id: ConnectionId, found: &mut ConnectionMap) {
+        let outboxes = self.outboxes.lock();
+        let outbox = outboxes.get(&id).filter(|(it, _)| it == space);
+        found.extend(outbox.map(|(_, outbox)| (id, Arc::clone(outbox))));
+    }
+
+    /// Adds the connections that emitters have put in a room to `found`.
+    pub(super) fn find_in_emitter_room(&self, place: &Place, found: &mut ConnectionMap) {
+        self.emitter_rooms.find(place, found);
+    }
+
+    /// Puts connections in a room of emitters, until they end.
+    pub(super) fn join_emitter_room(&self, place: &Place, connections: &ConnectionMap) {
+        let is_open = |id| self.outboxes.lock().contains_key(&id);
+        self.emitter_rooms.join(place, connections, is_open);
+    }
+
+    /// Takes connections out of a room that emitters have put them in.
+    pub(super) fn leave_emitter_room(&self, place: &Place, connections: &ConnectionMap) {
+        self.emitter_rooms.leave(place, connections.keys().copied());
     }
 
     /// Waits until there is no connection.
@@ -111,6 +145,8 @@ impl Drop for ConnectionRegistration {
         let outbox = outboxes.remove(&self.id);
         self.connections.count.send_replace(outboxes.len());
         drop(outboxes);
+        // After the removal: whoever puts it in a room checks that it still exists.
+        self.connections.emitter_rooms.forget(self.id);
         drop(outbox);
     }
 }

@@ -36,9 +36,9 @@ impl CustomEvents {
         connections: Arc<Connections>,
         users: Arc<OnlineUsers>,
         live_rooms: Arc<LiveRooms>,
+        listeners: Arc<Listeners>,
         publisher: Arc<Publisher>,
     ) -> Self {
-        let listeners = Listeners::new(Arc::clone(&publisher));
         Self { connections, users, live_rooms, listeners, publisher }
     }
 
@@ -122,7 +122,11 @@ impl CustomEvents {
 }
 
 /// Sends an event to connections that are in no common room.
-fn send_all(mut outboxes: Vec<Arc<dyn Outbox>>, event: &Arc<Delivery>, delivery: PassingDelivery) {
+pub(super) fn send_all(
+    mut outboxes: Vec<Arc<dyn Outbox>>,
+    event: &Arc<Delivery>,
+    delivery: PassingDelivery,
+) {
     match delivery {
         PassingDelivery::Volatile => outboxes.iter().for_each(|outbox| outbox.offer(event)),
         PassingDelivery::Reliable => {

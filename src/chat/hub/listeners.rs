@@ -8,7 +8,9 @@ use std::{
 
 use parking_lot::Mutex;
 
-use super::{live_room::push_function, slow_readers::close_slow_readers};
+use super::{
+    connection_map::ConnectionMap, live_room::push_function, slow_readers::close_slow_readers,
+};
 use crate::{
     chat::{
         event::Delivery,
@@ -58,6 +60,13 @@ impl Listeners {
         room.outboxes.insert(connection, outbox);
         drop(rooms);
         ListenerRegistration { listeners: Arc::clone(this), place, connection }
+    }
+
+    /// Adds the listeners of a room to `found`.
+    pub(super) fn find(&self, place: &Place, found: &mut ConnectionMap) {
+        let rooms = self.rooms.lock();
+        let outboxes = rooms.get(place).into_iter().flat_map(|it| &it.outboxes);
+        found.extend(outboxes.map(|(connection, outbox)| (*connection, Arc::clone(outbox))));
     }
 
     /// Sends an event to the listeners of a room, but not to the connection `except`.

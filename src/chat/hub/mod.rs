@@ -6,14 +6,19 @@
 //!
 //! Each part has one lock. They are taken in this order: the cluster's, [`OnlineUsers`],
 //! [`LiveRooms`], one [`LiveRoom`], then [`Timers`], the publisher's or an outbox's.
-//! [`Connections`], [`TypingTracker`] and [`Deadlines`] take no other while they hold theirs.
+//! [`Connections`], [`TypingTracker`] and [`Deadlines`] take no other while they hold theirs; that of
+//! the rooms of emitters is held while it is checked that a connection exists.
 
+mod clock;
 mod coalesced;
+mod connection_map;
 mod connections;
 mod custom_events;
 mod deadlines;
 mod delivered_log;
 mod due_queue;
+mod emitter_rooms;
+mod emitters;
 mod fanout;
 mod listeners;
 mod live_room;
@@ -33,9 +38,12 @@ mod vec_map;
 
 use std::{sync::Arc, time::Duration};
 
+use time::OffsetDateTime;
+
 pub(crate) use self::connections::{ConnectionRegistration, Connections};
 pub(crate) use self::custom_events::CustomEvents;
 pub(crate) use self::deadlines::{Deadline, Deadlines};
+pub(crate) use self::emitters::Emitters;
 pub(crate) use self::fanout::Fanout;
 pub(crate) use self::listeners::ListenerRegistration;
 pub(crate) use self::live_room::{
@@ -50,6 +58,8 @@ pub(crate) use self::online_users::{
 };
 pub(crate) use self::slow_readers::{close_outboxes, close_slow_readers, send};
 use self::{
+    clock::ClockTicks,
+    listeners::Listeners,
     online_users::{ChangeEffects, ReadAdvance, TypingEnd},
     receipts::ReadReceipts,
     timers::{GracePeriod, Timers},
@@ -72,6 +82,7 @@ pub(crate) struct Hub {
     pub(crate) fanout: Arc<Fanout>,
     pub(crate) typing: TypingTracker,
     pub(crate) custom_events: CustomEvents,
+    pub(crate) emitters: Emitters,
     pub(crate) receipts: ReadReceipts,
     pub(crate) deadlines: Arc<Deadlines>,
     timers: Arc<Timers>,
@@ -98,6 +109,7 @@ impl Hub {
             presence_grace,
         ));
         let connections = Connections::new();
+        let listeners = Listeners::new(Arc::clone(&publisher));
         let fanout = Arc::new(Fanout::new(Arc::clone(&users), Arc::clone(&live_rooms)));
         Arc::new(Self {
             connections: Arc::clone(&connections),
@@ -106,10 +118,17 @@ impl Hub {
                 Arc::clone(&timers),
                 Arc::clone(&publisher),
             ),
+            emitters: Emitters::new(
+                publisher.node().clone(),
+                Arc::clone(&connections),
+                Arc::clone(&live_rooms),
+                Arc::clone(&listeners),
+            ),
             custom_events: CustomEvents::new(
                 connections,
                 Arc::clone(&users),
                 Arc::clone(&live_rooms),
+                listeners,
                 Arc::clone(&publisher),
             ),
             receipts: ReadReceipts::new(
@@ -214,12 +233,22 @@ impl Hub {
     }
 
     /// Runs the timers, in a task of its own, without end. `on_names_freed` is called after names are
-    /// freed and before the departures of their users are sent.
-    pub(crate) async fn run_timers(self: Arc<Self>, on_names_freed: impl Fn()) {
+    /// freed and before the departures of their users are sent. The event `clock` with the time of
+    /// `clock` is sent at `clock_interval`, if there is one.
+    pub(crate) async fn run_timers(
+        self: Arc<Self>,
+        on_names_freed: impl Fn(),
+        clock_interval: Option<Duration>,
+        clock: impl Fn() -> OffsetDateTime,
+    ) {
+        let mut ticks = ClockTicks::after(self.now(), clock_interval);
         loop {
             self.run_due_timers(&on_names_freed);
+            if ticks.take(self.now()) {
+                self.users.offer_clock(clock());
+            }
             let others = self.deadlines.next().into_iter().chain(self.typing.next());
-            self.timers.wait(others.min()).await;
+            self.timers.wait(others.chain(ticks.next()).min()).await;
         }
     }
 

@@ -59,6 +59,8 @@ pub enum MetricEvent<'a> {
     },
     /// The store refused a transaction of the journal.
     CommitFailed,
+    /// A packet of a Redis emitter was malformed, too large, or named an event of the protocol.
+    EmitterPacketDropped,
 }
 
 /// Counts nothing.

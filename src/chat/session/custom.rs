@@ -10,9 +10,9 @@ use crate::{
         request::{CustomPost, DraftReply},
     },
     domain::{
-        ConnectionAddress, ConnectionId, Conversation, CustomTarget, EventAction, EventRule,
-        EventStorage, GlobalRole, Grant, Guests, JoinMode, MessageKind, PassingDelivery, Place,
-        RateLimiter, Receivers, Rejection, Role, RoomAction, RoomName, RuleNumber,
+        ConnectionAddress, ConnectionId, Conversation, CustomTarget, EmitterMode, EventAction,
+        EventRule, EventStorage, GlobalRole, Grant, Guests, JoinMode, MessageKind, PassingDelivery,
+        Place, RateLimiter, Receivers, Rejection, Role, RoomAction, RoomName, RuleNumber,
     },
 };
 
@@ -125,7 +125,8 @@ impl Session {
     pub(in crate::chat) fn listen(&mut self) {
         let (rules, room) = (&self.chat.rules, self.origin.default_room());
         if rules.guests == Guests::On
-            && rules.events.have_passing_events(&self.origin.space)
+            && (rules.emitters == EmitterMode::On
+                || rules.events.have_passing_events(&self.origin.space))
             && self.anonymous_role(&room).is_some()
         {
             let place = Place::room(&self.origin.space, &room);

@@ -66,6 +66,9 @@ pub(super) enum EventData<'a> {
     AuthExpiring {
         expires_at: Timestamp,
     },
+    Clock {
+        at: Timestamp,
+    },
 }
 
 /// A conversation, as the receiving user names it.
@@ -105,6 +108,7 @@ pub(super) fn name(event: &Event) -> &str {
         Event::Typing { .. } => "typing",
         Event::Missed(_) => "missed",
         Event::AuthExpiring { .. } => "auth expiring",
+        Event::Clock { .. } => "clock",
         Event::Custom(event) => event.name.as_raw(),
     }
 }
@@ -129,6 +133,7 @@ pub(super) fn data<'a>(
         Event::AuthExpiring { expires_at } => {
             EventData::AuthExpiring { expires_at: Timestamp(*expires_at) }
         }
+        Event::Clock { at } => EventData::Clock { at: Timestamp(*at) },
         Event::Users(users) => EventData::Users(UserNames(users)),
         Event::Presence { room, count } => {
             EventData::Presence { room: room.as_raw(), count: *count }

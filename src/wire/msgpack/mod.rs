@@ -4,6 +4,7 @@
 //! packet, and then parsed as one. A sent frame is serialized from the same wire structs as JSON.
 //! So there is one parser of requests and one set of structs for events and answers.
 
+mod extension;
 mod packet;
 mod peek;
 mod read;
@@ -14,10 +15,12 @@ use std::sync::Arc;
 use bytes::Bytes;
 
 pub use self::packet::refuse_connect;
-use self::{peek::FramePeek, read::Unpacked, write::pack};
+pub(in crate::wire) use self::read::{ForeignValues, Unpacked, unpack};
+use self::{peek::FramePeek, write::pack};
 use super::{
     body::AttachmentEncoding,
     frame::{self, RequestFrame},
+    json::DEPTH_MAX,
     request::RequestKind,
 };
 use crate::{
@@ -25,12 +28,16 @@ use crate::{
     domain::{CloseReason, Limits, Rejection, Seq},
 };
 
+/// The depth of a frame: it is an object around the data, which has the common limit.
+const FRAME_DEPTH_MAX: usize = DEPTH_MAX + 1;
+
 /// Parses a binary frame.
 pub fn request(frame: &[u8], context: RequestContext<'_>) -> RequestFrame {
-    let Unpacked { text, attachments, rejection } = match read::unpack(frame, context.limits) {
-        Ok(unpacked) => unpacked,
-        Err(rejection) => return rejected(frame, rejection),
-    };
+    let Unpacked { text, attachments, rejection } =
+        match unpack(frame, FRAME_DEPTH_MAX, ForeignValues::Refused, context.limits) {
+            Ok(unpacked) => unpacked,
+            Err(rejection) => return rejected(frame, rejection),
+        };
     let request_frame =
         frame::request(&text, &attachments, AttachmentEncoding::Placeholders, context);
     match rejection {

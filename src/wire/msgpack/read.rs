@@ -16,14 +16,14 @@ use crate::{
     domain::{Limits, Rejection},
     wire::{
         body::{FOREIGN_PLACEHOLDER, PLACEHOLDER, placeholder},
-        json::{DEPTH_MAX, TOO_DEEP},
+        json::TOO_DEEP,
     },
 };
 
 const TRUNCATED: Rejection = Rejection::BadRequest("the MessagePack is cut off");
 const TRAILING_BYTES: Rejection = Rejection::BadRequest("the MessagePack goes on after its end");
 const INVALID_UTF8: Rejection = Rejection::BadRequest("the text is not UTF-8");
-const UNSUPPORTED_VALUE: Rejection = Rejection::BadRequest("JSON has no such value");
+pub(super) const UNSUPPORTED_VALUE: Rejection = Rejection::BadRequest("JSON has no such value");
 const KEY_NOT_TEXT: Rejection = Rejection::BadRequest("the key of a map is not text");
 const DUPLICATE_KEY: Rejection = Rejection::BadRequest("a map has a key twice");
 
@@ -32,20 +32,34 @@ const SAFE_INTEGER_BOUND: f64 = 9_007_199_254_740_992.0;
 
 /// A frame as text and byte strings.
 #[derive(Debug)]
-pub(super) struct Unpacked {
+pub(in crate::wire) struct Unpacked {
     /// JSON in which placeholders, none of them the client's, replace the byte strings.
-    pub(super) text: String,
-    pub(super) attachments: Vec<Bytes>,
+    pub(in crate::wire) text: String,
+    pub(in crate::wire) attachments: Vec<Bytes>,
     /// Why the request is refused, if its name and `ack` can be read all the same.
-    pub(super) rejection: Option<Rejection>,
+    pub(in crate::wire) rejection: Option<Rejection>,
 }
 
-/// Unpacks a frame, which is one value.
-pub(super) fn unpack(frame: &[u8], limits: &Limits) -> Result<Unpacked, Rejection> {
+/// What becomes of values that JSON does not have.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(in crate::wire) enum ForeignValues {
+    /// The frame is refused.
+    Refused,
+    /// What `JSON.stringify` makes of them: a time is a text, a number that is not finite is `null`.
+    AsJavaScript,
+}
+
+/// Unpacks a frame, which is one value, in which arrays and maps may be nested to `depth`.
+pub(in crate::wire) fn unpack(
+    frame: &[u8],
+    depth: usize,
+    foreign_values: ForeignValues,
+    limits: &Limits,
+) -> Result<Unpacked, Rejection> {
     let mut reader = MsgPackReader::new(frame, limits.attachments_max);
-    // The frame is an object around the data, and the depth of the data has the common limit.
-    reader.value(DEPTH_MAX + 1)?;
-    let MsgPackReader { rest, attachments_max: _, text, attachments, rejection } = reader;
+    reader.foreign_values = foreign_values;
+    reader.value(depth)?;
+    let MsgPackReader { rest, text, attachments, rejection, .. } = reader;
     if !rest.is_empty() {
         return Err(TRAILING_BYTES);
     }
@@ -72,6 +86,7 @@ fn replace_surrogates(bytes: &[u8]) -> Option<String> {
 pub(super) struct MsgPackReader<'a> {
     rest: &'a [u8],
     attachments_max: usize,
+    pub(super) foreign_values: ForeignValues,
     text: Vec<u8>,
     attachments: Vec<Bytes>,
     rejection: Option<Rejection>,
@@ -79,8 +94,14 @@ pub(super) struct MsgPackReader<'a> {
 
 impl<'a> MsgPackReader<'a> {
     pub(super) fn new(frame: &'a [u8], attachments_max: usize) -> Self {
-        let (text, attachments, rejection) = (Vec::new(), Vec::new(), None);
-        Self { rest: frame, attachments_max, text, attachments, rejection }
+        Self {
+            rest: frame,
+            attachments_max,
+            foreign_values: ForeignValues::Refused,
+            text: Vec::new(),
+            attachments: Vec::new(),
+            rejection: None,
+        }
     }
 
     /// Reads one value, in which arrays and maps may be nested to `depth`.
@@ -120,8 +141,8 @@ impl<'a> MsgPackReader<'a> {
             | Marker::FixExt16
             | Marker::Ext8
             | Marker::Ext16
-            | Marker::Ext32
-            | Marker::Reserved => return Err(UNSUPPORTED_VALUE),
+            | Marker::Ext32 => self.extension(marker)?,
+            Marker::Reserved => return Err(UNSUPPORTED_VALUE),
         }
         Ok(())
     }
@@ -142,10 +163,11 @@ impl<'a> MsgPackReader<'a> {
         read: impl FnOnce([u8; N]) -> f64,
     ) -> Result<(), Rejection> {
         let number = read(self.chunk()?);
-        if !number.is_finite() {
+        if !number.is_finite() && self.foreign_values == ForeignValues::AsJavaScript {
+            self.write_raw("null");
+        } else if !number.is_finite() {
             return Err(UNSUPPORTED_VALUE);
-        }
-        if number.fract() == 0.0 && number.abs() < SAFE_INTEGER_BOUND {
+        } else if number.fract() == 0.0 && number.abs() < SAFE_INTEGER_BOUND {
             self.write_raw(&format!("{number:.0}"));
         } else {
             self.write(&number);
@@ -257,7 +279,7 @@ impl<'a> MsgPackReader<'a> {
         Ok(taken)
     }
 
-    fn write(&mut self, value: &(impl Serialize + ?Sized)) {
+    pub(super) fn write(&mut self, value: &(impl Serialize + ?Sized)) {
         serde_json::to_writer(&mut self.text, value).expect("texts and numbers always serialize");
     }
 

@@ -16,6 +16,10 @@ fn packed(value: &Value, attachments: &[&'static [u8]]) -> Vec<u8> {
     pack(Payload { data: value, attachments }).to_vec()
 }
 
+fn unpack_frame(frame: &[u8]) -> Result<Unpacked, Rejection> {
+    unpack(frame, FRAME_DEPTH_MAX, ForeignValues::Refused, &Limits::default())
+}
+
 fn bin(number: usize) -> Value {
     json!({ "_placeholder": true, "num": number })
 }
@@ -236,7 +240,7 @@ fn the_decoded_size_of_a_frame_is_bounded() {
         let count = 100_000 / part.len();
         let length = u32::try_from(count).unwrap().to_be_bytes();
         let frame = saying(&[b"\xdd", &length[..], &part.repeat(count)].concat());
-        let Unpacked { text, attachments, .. } = read::unpack(&frame, &Limits::default()).unwrap();
+        let Unpacked { text, attachments, .. } = unpack_frame(&frame).unwrap();
         assert!(text.len() <= most * frame.len(), "{part:x?}: {}", text.len());
         assert!(attachments.len() <= 10);
     }
@@ -320,7 +324,7 @@ proptest! {
         in_javascript(&mut own);
         in_javascript(&mut other);
         prop_assert_eq!(&own, &other);
-        let unpacked = read::unpack(&packed(&own, &[]), &Limits::default()).unwrap();
+        let unpacked = unpack_frame(&packed(&own, &[])).unwrap();
         let mut again: Value = serde_json::from_str(&unpacked.text).unwrap();
         in_javascript(&mut again);
         prop_assert_eq!(again, own);
@@ -331,7 +335,7 @@ proptest! {
     fn any_bytes_are_read_or_refused(frame in prop::collection::vec(any::<u8>(), 0..512)) {
         for frame in [frame.clone(), saying(&frame)] {
             drop(read_frame(&frame));
-            if let Ok(unpacked) = read::unpack(&frame, &Limits::default()) {
+            if let Ok(unpacked) = unpack_frame(&frame) {
                 prop_assert!(unpacked.text.len() <= 6 * frame.len() + 10 * 40);
                 let text = serde_json::from_str::<&RawValue>(&unpacked.text);
                 prop_assert!(text.is_ok(), "{}", unpacked.text);

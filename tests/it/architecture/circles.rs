@@ -21,7 +21,7 @@ const CHAT_LAYERS: [&[&str]; 11] = [
     &["actions", "reads"],
     &["session"],
     &["admission"],
-    &["api", "sign_in"],
+    &["api", "emitter", "sign_in"],
 ];
 
 /// A module path without `crate`: `["chat", "hub"]`.

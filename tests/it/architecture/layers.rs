@@ -15,7 +15,7 @@ struct Layer {
     crates: &'static [&'static str],
 }
 
-const LAYERS: [Layer; 16] = [
+const LAYERS: [Layer; 17] = [
     Layer {
         name: "domain",
         layers: &[],
@@ -143,6 +143,7 @@ const LAYERS: [Layer; 16] = [
             "tracing",
         ],
     },
+    Layer { name: "emitter", layers: &["bus", "chat", "wire"], crates: &[] },
     Layer {
         name: "http_client",
         layers: &[],
@@ -201,6 +202,7 @@ const LAYERS: [Layer; 16] = [
             "clock",
             "config",
             "domain",
+            "emitter",
             "http_client",
             "store",
             "tasks",

@@ -4,6 +4,7 @@ mod cluster;
 mod faults;
 mod harness;
 mod log;
+mod patterns;
 mod proxy;
 mod settings;
 mod standalone;

@@ -18,7 +18,7 @@ pub(crate) use self::types::{
     AttachedConnection, FullOutboxes, PresenceChange, RemotePresence, ReplayCursor, ReplayMode,
     ReplayStatus, RoomKind, RunDelivery,
 };
-use super::delivered_log::DeliveredLog;
+use super::{connection_map::ConnectionMap, delivered_log::DeliveredLog};
 use crate::{
     chat::{
         event::{Delivery, Event, Post},
@@ -311,6 +311,11 @@ impl LiveRoom {
                 FullOutboxes::new()
             }
         }
+    }
+
+    /// Adds the attached connections to `found`.
+    pub(super) fn find_connections(&self, found: &mut ConnectionMap) {
+        found.extend(self.lock().connections());
     }
 
     /// Offers an event, which a full outbox drops, to all connections but the user's own. Rooms above the

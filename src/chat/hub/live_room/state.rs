@@ -233,6 +233,13 @@ impl LiveRoomState {
         self.outboxes(filter).for_each(|outbox| outbox.offer(delivery));
     }
 
+    /// The attached connections.
+    pub(super) fn connections(
+        &self,
+    ) -> impl Iterator<Item = (ConnectionId, Arc<dyn Outbox>)> + use<'_> {
+        self.attached.iter().map(|(id, (it, _))| (*id, Arc::clone(&it.outbox)))
+    }
+
     fn outboxes(
         &self,
         filter: impl Fn(&AttachedConnection) -> bool,

@@ -2,6 +2,8 @@
 
 use std::sync::Arc;
 
+use time::OffsetDateTime;
+
 use super::{
     OnlineUsers,
     membership::{CachedMembership, LogSource},
@@ -167,6 +169,19 @@ impl OnlineUsers {
             if let Some(online_user) = state.get_mut(&place.space, user) {
                 online_user.update_log(place, &update);
             }
+        }
+    }
+
+    /// Offers the event `clock` to the connections that are in a room.
+    pub(in crate::chat::hub) fn offer_clock(&self, at: OffsetDateTime) {
+        let state = self.lock();
+        let connections = state.users.values().flat_map(|user| user.connections.values());
+        let in_a_room = connections.filter(|it| it.rooms.len() > 0);
+        let outboxes: Vec<_> = in_a_room.map(|it| Arc::clone(&it.outbox)).collect();
+        drop(state);
+        let event = Delivery::new(Event::Clock { at });
+        for outbox in outboxes {
+            outbox.offer(&event);
         }
     }
 

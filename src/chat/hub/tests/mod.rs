@@ -1,5 +1,7 @@
 //! The hub with paused time: grace periods, names, connections.
 
+mod clock;
+mod emitters;
 mod members;
 mod presence;
 mod unread;
@@ -104,7 +106,7 @@ fn change(hub: &Hub, name: &str, before: Option<Member>, after: Option<Member>, 
 /// Runs the timers while `time` passes.
 async fn run_for(hub: &Arc<Hub>, time: Duration) {
     tokio::select! {
-        () = Arc::clone(hub).run_timers(|| ()) => unreachable!("the timers run without end"),
+        () = Arc::clone(hub).run_timers(|| (), None, || OffsetDateTime::UNIX_EPOCH) => unreachable!("the timers run without end"),
         () = sleep(time) => (),
     }
 }
