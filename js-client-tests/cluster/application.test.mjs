@@ -4,6 +4,7 @@
 import { describe } from "node:test";
 
 import { argumentFidelity } from "../suites/argument-fidelity.mjs";
+import { ask } from "../suites/ask.mjs";
 import { backendConnect, CONNECT_HOOK } from "../suites/backend-connect.mjs";
 import { backendEvents } from "../suites/backend-events.mjs";
 import { backendHooks, HOOKS } from "../suites/backend-hooks.mjs";
@@ -33,6 +34,7 @@ for (const it of CLIENT_TYPES) {
   describe(`a back end of two nodes over ${it.label}`, () =>
     backendEvents(it, asking.roundRobin, backEnd));
   describe(`the HTTP API of two nodes over ${it.label}`, () => httpApi(it, asking.roundRobin));
+  describe(`asks of two nodes over ${it.label}`, () => ask(it, asking.roundRobin));
   describe(`connections behind a back end of two nodes over ${it.label}`, () =>
     backendConnect(it, judged.roundRobin, judge));
   describe(`hooks of a back end of two nodes over ${it.label}`, () =>

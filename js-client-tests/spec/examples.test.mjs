@@ -3,6 +3,7 @@
 import assert from "node:assert/strict";
 import { describe, test } from "node:test";
 
+import { API_SETTINGS } from "../support/api.mjs";
 import { CODES, EVENTS, PROTOCOL, REQUESTS, section } from "../support/protocol-doc.mjs";
 import { matches, parseExample, replayExample } from "../support/protocol-examples.mjs";
 import { serverForThisFile } from "../support/server.mjs";
@@ -50,6 +51,7 @@ const SHOWN_IN_OTHER_PLACES = {
 
 const server = serverForThisFile({
   settings: {
+    ...API_SETTINGS,
     spaces: ["/example-*"],
     "token.secret": SECRET,
     "rooms.private": ["board"],

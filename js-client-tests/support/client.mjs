@@ -3,7 +3,10 @@
 import { EventQueue } from "./event-queue.mjs";
 import { TIMEOUT_MS, withTimeout } from "./timeouts.mjs";
 
-/** A connection. Subclasses implement `request`, `requestWith`, `emit`, `emitWith` and `close`. */
+/**
+ * A connection. Subclasses implement `request`, `requestWith`, `emit`, `emitWith`,
+ * `answerAsks` and `close`.
+ */
 export class Client {
   events = new EventQueue();
   /** Waits until the effects of an acknowledged request have arrived; a cluster replaces it. */

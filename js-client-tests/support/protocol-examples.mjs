@@ -4,9 +4,13 @@ import assert from "node:assert/strict";
 
 import WebSocket from "ws";
 
+import { callApi } from "./api.mjs";
 import { once, withTimeout } from "./timeouts.mjs";
 import { epochSeconds, signToken } from "./tokens.mjs";
 import { wsUrl } from "./ws.mjs";
+
+/** Who calls the API in an example. */
+const BACKEND = "backend";
 
 /** Stands for any value. */
 const ANY = "…";
@@ -55,6 +59,7 @@ export function parseExample(text) {
 /** Replays an example in `space`: every frame that a client receives there must arrive. */
 export async function replayExample(t, server, space, lines) {
   const clients = new Map();
+  let called;
 
   async function connectClient({ clientName, admin = false, query = {} }) {
     const [user, device] = clientName.split("@");
@@ -70,6 +75,11 @@ export async function replayExample(t, server, space, lines) {
 
   for (const step of lines) {
     const { clientName, action, frame, line } = step;
+    if (clientName === BACKEND) {
+      if (action === "sends") called = callApi(server, "ask", { ...frame, space });
+      else assert.ok(matches(frame, (await called).body), `${line}\n${(await called).body}`);
+      continue;
+    }
     if (action === "connects") await connectClient(step);
     else if (!clients.has(clientName)) await connectClient({ clientName });
     const client = clients.get(clientName);

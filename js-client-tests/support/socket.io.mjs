@@ -162,6 +162,16 @@ export class SocketIoClient extends Client {
     return this;
   }
 
+  /** Answers asks for an event with what `respond` returns for its arguments; `null` is no answer. */
+  answerAsks(event, respond) {
+    this.socket.on(event, (...args) => {
+      const acknowledge = args.pop();
+      const answer = respond(args);
+      if (answer) acknowledge(...answer);
+    });
+    return this;
+  }
+
   /** Another space on the same connection. */
   async openSpace(space, auth = {}) {
     const socket = this.clientType.legacy

@@ -25,6 +25,7 @@ function open(server, options = {}) {
 export class WsClient extends Client {
   #lastAck = 0;
   #answers = new Map();
+  #responders = new Map();
 
   constructor(socket) {
     super();
@@ -67,6 +68,12 @@ export class WsClient extends Client {
     this.send({ event, args });
   }
 
+  /** Answers asks for an event with what `respond` returns for its arguments; `null` is no answer. */
+  answerAsks(event, respond) {
+    this.#responders.set(event, respond);
+    return this;
+  }
+
   /** A client of `/ws` receives every event. */
   listenTo() {
     return this;
@@ -104,7 +111,14 @@ export class WsClient extends Client {
     this.socket.terminate();
   }
 
-  #take({ event, data, args, ack, ...answer }) {
+  #take({ ask, ...frame }) {
+    const respond = ask !== undefined && this.#responders.get(frame.event);
+    if (!respond) return this.#takeFrame({ ...frame, ...(ask !== undefined && { ask }) });
+    const answer = respond(frame.args);
+    if (answer) this.send({ answer: ask, args: answer });
+  }
+
+  #takeFrame({ event, data, args, ack, ...answer }) {
     if (ack === undefined) return this.events.put(event, args ?? data);
     const resolve = this.#answers.get(ack);
     this.#answers.delete(ack);

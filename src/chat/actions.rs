@@ -191,7 +191,7 @@ async fn finish_all(
     }
 }
 
-fn custom_target(space: &Space, to: EmitTarget) -> CustomTarget {
+pub(super) fn custom_target(space: &Space, to: EmitTarget) -> CustomTarget {
     match to {
         EmitTarget::Room(room) => CustomTarget::Place(Place::room(space, &room)),
         EmitTarget::User(user) => CustomTarget::Place(inbox(space, user)),

@@ -3,12 +3,12 @@
 use std::sync::Arc;
 
 use super::{
-    ActionResult, Chat, Reply,
+    ActionResult, AskRequest, Chat, Reply,
     actions::Actor,
     ports::{Action, ApiKey, PageRange},
 };
 use crate::domain::{
-    ApiScope, ConnectionId, Conversation, Place, Rejection, Seq, Space, Token, UserName,
+    ApiScope, AskOutcome, ConnectionId, Conversation, Place, Rejection, Seq, Space, Token, UserName,
 };
 
 /// A list of actions for the API.
@@ -65,6 +65,16 @@ impl Chat {
         let connection = ConnectionId::NONE;
         let actor = Actor { space: &space, user: user.as_ref(), guest_session: None, connection };
         Ok(self.perform(&actor, actions).await)
+    }
+
+    /// Asks connections, and returns their answers.
+    pub async fn ask_for_api(
+        &self,
+        key: &ApiKey,
+        request: AskRequest,
+    ) -> Result<AskOutcome, Rejection> {
+        self.check_api_key(key, &request.space, [ApiScope::Publish])?;
+        self.ask(request).await
     }
 
     /// Answers a question.

@@ -8,8 +8,8 @@ use std::{
 use time::OffsetDateTime;
 
 use crate::domain::{
-    ConnectionId, CustomEvent, Entry, Epoch, Log, Member, Muted, NodeId, Role, RoomName, Seq,
-    Token, Typing, UserName, View,
+    AskId, ConnectionId, CustomEvent, Entry, Epoch, Log, Member, Muted, NodeId, Role, RoomName,
+    Seq, Token, Typing, UserName, View,
 };
 
 /// An event for a connection. "You" is the user of the connection.
@@ -85,6 +85,13 @@ pub enum Event {
     },
     /// An event of the application that is not stored.
     Custom(CustomEvent),
+    /// The same, and a back end waits for your answer.
+    Ask {
+        /// The event.
+        event: CustomEvent,
+        /// The number that the answer repeats.
+        ask: AskId,
+    },
     /// Entries that you missed while you were disconnected.
     Missed(MissedEntries),
     /// Your token expires soon.

@@ -7,6 +7,7 @@
 mod actions;
 mod admission;
 mod api;
+mod ask;
 mod backends;
 mod cluster;
 mod emitter;
@@ -39,6 +40,7 @@ pub use self::{
     actions::ActionResult,
     admission::Admission,
     api::{ApiQuestion, ApiRequest, ApiTopic},
+    ask::AskRequest,
     backends::{Backends, OnFailure, RegisteredBackend},
     emitter::{EmitterEffect, EmitterPacket},
     journal::JournalWriter,
@@ -298,6 +300,7 @@ impl Chat {
     /// Rejects new connections from now on and starts to close all others.
     pub fn drain(&self) {
         self.draining.store(true, Ordering::SeqCst);
+        self.hub.asks.end_waits();
         self.hub.connections.close_all(CloseReason::Draining);
     }
 

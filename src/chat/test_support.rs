@@ -164,6 +164,7 @@ fn summary(event: &Event) -> String {
         Event::Clock { at } => format!("clock {}", at.unix_timestamp()),
         Event::AuthExpiring { .. } => "auth expiring".to_owned(),
         Event::Custom(event) => format!("{} {}", event.name.as_raw(), event.args.json()),
+        Event::Ask { event, ask } => format!("ask {} {}", ask.as_raw(), event.name.as_raw()),
         Event::Missed(MissedEntries { run: MissedRun::TooFar { head }, .. }) => {
             format!("too far from {}", head.as_raw())
         }

@@ -76,11 +76,13 @@ limits! {
         receipts_members_max: usize,
         spaces_max: usize,
         connections_max: usize,
+        ask_answers_max: usize,
     }
     durations {
         presence_grace_ms: presence_grace,
         ping_interval_ms: ping_interval,
         ping_timeout_ms: ping_timeout,
+        ask_wait_ms_max: ask_wait_max,
         write_stall_ms_max: write_stall_max,
         request_head_wait_ms_max: request_head_wait_max,
         keep_alive_ms_max: keep_alive_max,

@@ -58,10 +58,15 @@ pub struct Limits {
     pub spaces_max: usize,
     /// Connections on this node. Past it new ones are refused.
     pub connections_max: usize,
+    /// Answers of connections that a node waits for at one time, to all asks together. An ask that
+    /// needs more is refused, or reported as incomplete by the node that asks.
+    pub ask_answers_max: usize,
     /// Interval of pings to a silent connection.
     pub ping_interval: Duration,
     /// Time to answer a ping. Past it the connection is closed.
     pub ping_timeout: Duration,
+    /// Time that an ask may wait for its answers. One that wants to wait longer is refused.
+    pub ask_wait_max: Duration,
     /// Time that a socket may accept no bytes. Past it the connection is aborted.
     pub write_stall_max: Duration,
     /// Time from the accept of a connection, or the first byte of an HTTP request, to the end of the
@@ -107,8 +112,10 @@ impl Default for Limits {
             presence_grace: Duration::from_secs(5),
             spaces_max: 1000,
             connections_max: 100_000,
+            ask_answers_max: 100_000,
             ping_interval: Duration::from_secs(25),
             ping_timeout: Duration::from_secs(20),
+            ask_wait_max: Duration::from_secs(30),
             write_stall_max: Duration::from_secs(10),
             request_head_wait_max: Duration::from_secs(30),
             keep_alive_max: Duration::from_secs(75),

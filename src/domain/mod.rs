@@ -5,6 +5,7 @@
 
 #![warn(clippy::wildcard_enum_match_arm)]
 
+mod ask;
 mod body;
 mod channel;
 mod close;
@@ -28,6 +29,7 @@ mod secret;
 mod selection;
 mod typing;
 
+pub use ask::{AskAnswer, AskId, AskOutcome};
 pub use body::Body;
 pub use channel::Channel;
 pub use close::CloseReason;

@@ -53,7 +53,7 @@ pub(super) struct EmitData<'a> {
 /// One of the four.
 #[derive(Deserialize)]
 #[serde(deny_unknown_fields)]
-struct TargetData {
+pub(super) struct TargetData {
     room: Option<String>,
     user: Option<String>,
     connection: Option<String>,
@@ -154,14 +154,7 @@ pub(super) fn notify(data: NotifyData<'_>, limits: &Limits) -> Result<Action, In
 
 pub(super) fn emit(data: EmitData<'_>, limits: &Limits) -> Result<Action, InvalidData> {
     let EmitData { event, args, to, except, kept, volatile, id } = data;
-    let name = EventName::parse(&event);
-    let name = name.map_err(|_error| {
-        InvalidData(format!("{event:?} is not the name of an event of the application"))
-    })?;
-    let args = match args {
-        Some(raw) => arguments("args", raw, limits)?,
-        None => Body::from_raw("[]".into(), Vec::new()),
-    };
+    let event = custom_event(&event, args, limits)?;
     let to = target(to)?;
     let storage = match (kept, volatile) {
         (true, true) => return invalid("`kept` and `volatile` exclude each other"),
@@ -176,10 +169,27 @@ pub(super) fn emit(data: EmitData<'_>, limits: &Limits) -> Result<Action, Invali
         return invalid("only events that are kept have an `id`");
     }
     let (id, except) = (message_id(id.as_deref())?, except.as_deref().map(address).transpose()?);
-    Ok(Action::Emit { event: CustomEvent { name, args }, to, except, storage, id })
+    Ok(Action::Emit { event, to, except, storage, id })
 }
 
-fn target(data: TargetData) -> Result<EmitTarget, InvalidData> {
+/// An event of the application, without arguments where there are none.
+pub(super) fn custom_event(
+    event: &str,
+    args: Option<&RawValue>,
+    limits: &Limits,
+) -> Result<CustomEvent, InvalidData> {
+    let name = EventName::parse(event);
+    let name = name.map_err(|_error| {
+        InvalidData(format!("{event:?} is not the name of an event of the application"))
+    })?;
+    let args = match args {
+        Some(raw) => arguments("args", raw, limits)?,
+        None => Body::from_raw("[]".into(), Vec::new()),
+    };
+    Ok(CustomEvent { name, args })
+}
+
+pub(super) fn target(data: TargetData) -> Result<EmitTarget, InvalidData> {
     match data {
         TargetData { room: Some(room), user: None, connection: None, space: false } => {
             room_name(&room).map(EmitTarget::Room)
@@ -242,7 +252,7 @@ fn message_id(raw: Option<&str>) -> Result<Option<MessageId>, InvalidData> {
     raw.map(parse).transpose()
 }
 
-fn address(raw: &str) -> Result<ConnectionAddress, InvalidData> {
+pub(super) fn address(raw: &str) -> Result<ConnectionAddress, InvalidData> {
     let parsed = ConnectionAddress::parse(raw);
     parsed.map_err(|_rejection| InvalidData(format!("{raw:?} is not a connection")))
 }

@@ -20,7 +20,7 @@ use super::{
 };
 use crate::{
     chat::{Reply, Request, RequestContext, event::Delivery},
-    domain::{CloseReason, Limits, Rejection, Seq},
+    domain::{AskId, CloseReason, Limits, Rejection, Seq},
 };
 
 /// A request frame, as far as it can be read.
@@ -30,6 +30,8 @@ struct RawFrame<'a> {
     data: Option<&'a RawValue>,
     args: Option<Vec<&'a RawValue>>,
     ack: Option<u64>,
+    /// The number of an ask. Read only where there is no event.
+    answer: Option<&'a RawValue>,
 }
 
 /// Reads the fields of a frame into `self.0`. They stay there after an error.
@@ -47,7 +49,7 @@ impl<'de> Visitor<'de> for FrameReader<'_, 'de> {
     type Value = ();
 
     fn expecting(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.write_str("{event, data? | args?, ack?}")
+        f.write_str("{event | answer, data? | args?, ack?}")
     }
 
     fn visit_map<A: MapAccess<'de>>(self, mut members: A) -> Result<(), A::Error> {
@@ -60,6 +62,7 @@ impl<'de> Visitor<'de> for FrameReader<'_, 'de> {
                 "data" => field(&mut frame.data, Some(value).filter(|it| it.get() != "null")),
                 "args" => field(&mut frame.args, serde_json::from_str(value.get()).ok()),
                 "ack" => field(&mut frame.ack, serde_json::from_str(value.get()).ok()),
+                "answer" => field(&mut frame.answer, Some(value)),
                 _ => true,
             } || (key != "event" && value.get() == "null");
         }
@@ -103,24 +106,27 @@ pub(super) fn request(
     let mut frame = RawFrame::default();
     let mut json = serde_json::Deserializer::from_str(&text);
     let read = FrameReader(&mut frame).deserialize(&mut json).and_then(|()| json.end());
-    let RawFrame { event, data, args, ack } = frame;
+    let RawFrame { event, data, args, ack, answer } = frame;
     let kind = event.as_deref().map_or(RequestKind::Unknown(None), RequestKind::of);
     let is_safe = ack.is_none_or(|ack| ack <= Seq::MAX.as_raw());
     let ack = ack.filter(|_| is_safe);
-    let request = match event {
+    let has_form = read.is_ok() && (data.is_none() || args.is_none());
+    let args = args.unwrap_or_default();
+    let (raw, more) = (data.or(args.first().copied()), args.get(1..).unwrap_or_default());
+    let data = RequestData { raw, more, attachments, encoding, context };
+    let ask = answer.and_then(|it| serde_json::from_str(it.get()).ok());
+    let request = match (event, ask) {
         _ if !is_safe => Err(Rejection::BadRequest("ack is at most 2^53 - 1")),
-        Some(event) if read.is_ok() && (data.is_none() || args.is_none()) => {
-            let args = args.unwrap_or_default();
-            let (raw, more) = (data.or(args.first().copied()), args.get(1..).unwrap_or_default());
-            let data = RequestData { raw, more, attachments, encoding, context };
-            request::request(&event, &data)
-        }
-        _ => Err(Rejection::BadRequest("a frame is {event, data? or args?, ack?}")),
+        (Some(event), _) if has_form => request::request(&event, &data),
+        (None, Some(ask)) if has_form => request::answer(ask, &data),
+        _ => Err(Rejection::BadRequest(
+            "a frame is {event, data? or args?, ack?} or {answer, data? or args?}",
+        )),
     };
     RequestFrame { kind, ack, request }
 }
 
-/// `{event, data}`, or `{event, args}` for an event of the application.
+/// `{event, data}`, or `{event, args, ask?}` for an event of the application.
 #[derive(Debug, Serialize)]
 pub(super) struct EventFrame<'a, T> {
     event: &'a str,
@@ -128,11 +134,14 @@ pub(super) struct EventFrame<'a, T> {
     data: Option<T>,
     #[serde(skip_serializing_if = "Option::is_none")]
     args: Option<ArgumentsData<'a>>,
+    /// The number that the client's answer repeats, if one is awaited.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    ask: Option<u64>,
 }
 
 impl<'a, T> EventFrame<'a, T> {
     fn new(event: &'a str, data: T) -> Self {
-        Self { event, data: Some(data), args: None }
+        Self { event, data: Some(data), args: None, ask: None }
     }
 }
 
@@ -154,10 +163,10 @@ pub(super) fn event<'a>(
     encoding: AttachmentEncoding,
     limits: &Limits,
 ) -> Payload<EventFrame<'a, EventData<'a>>> {
-    let event = event::name(delivery.event());
+    let (event, ask) = (event::name(delivery.event()), event::ask(delivery.event()));
     event::data(delivery.event(), encoding, limits).map(|data| {
         if let EventData::Arguments(args) = data {
-            EventFrame { event, data: None, args: Some(args) }
+            EventFrame { event, data: None, args: Some(args), ask: ask.map(AskId::as_raw) }
         } else {
             EventFrame::new(event, data)
         }

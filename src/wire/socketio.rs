@@ -10,7 +10,7 @@ use serde::{
 };
 use serde_json::{Value, value::RawValue};
 
-pub use super::request::RequestKind;
+pub use super::request::{ANSWER_NAME, RequestKind};
 use super::{
     answer,
     body::AttachmentEncoding,
@@ -24,7 +24,7 @@ use super::{
 };
 use crate::{
     chat::{Answer, Hello, Reply, Request, RequestContext, event::Delivery},
-    domain::{CloseReason, Limits, Rejection, Space, Token},
+    domain::{AskId, CloseReason, Limits, Rejection, Space, Token},
 };
 
 /// The first element of an event packet whose name the engine could not read. The name follows.
@@ -55,6 +55,8 @@ struct ConnectErrorData<'a> {
 #[derive(Clone, Copy, Debug)]
 enum PacketKind {
     Event,
+    /// An event that the client acknowledges.
+    Ask(AskId),
     Acknowledgement(i64),
 }
 
@@ -82,8 +84,8 @@ impl Namespace {
     fn packet(&self, kind: PacketKind, payload: Payload<impl Serialize>) -> Packet {
         let Payload { data: items, attachments } = payload;
         let digit = match (kind, attachments.is_empty()) {
-            (PacketKind::Event, true) => '2',
-            (PacketKind::Event, false) => '5',
+            (PacketKind::Event | PacketKind::Ask(_), true) => '2',
+            (PacketKind::Event | PacketKind::Ask(_), false) => '5',
             (PacketKind::Acknowledgement(_), true) => '3',
             (PacketKind::Acknowledgement(_), false) => '6',
         };
@@ -93,8 +95,10 @@ impl Namespace {
             text.push('-');
         }
         text.push_str(&self.0);
-        if let PacketKind::Acknowledgement(number) = kind {
-            text.push_str(&number.to_string());
+        match kind {
+            PacketKind::Event => (),
+            PacketKind::Ask(ask) => text.push_str(&ask.as_raw().to_string()),
+            PacketKind::Acknowledgement(number) => text.push_str(&number.to_string()),
         }
         let text = payload::append_json(text, &items);
         Packet { text, attachments }
@@ -152,8 +156,33 @@ impl<'de> Visitor<'de> for EventVisitor {
     }
 }
 
+/// A packet of a client: an event, or the acknowledgement of one.
+#[derive(Debug)]
+pub struct ReceivedPacket {
+    /// The request that the reply names.
+    pub kind: RequestKind,
+    /// The number of the acknowledgement, if the client expects one.
+    pub ack: Option<i64>,
+    /// The request, or why it is refused.
+    pub request: Result<Request, Rejection>,
+}
+
+/// Parses the array of a packet with its number and byte strings.
+pub fn received(
+    text: &str,
+    number: Option<i64>,
+    attachments: &[Bytes],
+    context: RequestContext<'_>,
+) -> ReceivedPacket {
+    if let Some(request) = request::of_packet(text, number, attachments, context) {
+        return ReceivedPacket { kind: RequestKind::Unknown(None), ack: None, request };
+    }
+    let (kind, request) = request(text, attachments, context);
+    ReceivedPacket { kind, ack: number, request }
+}
+
 /// Parses `["event", argument, …]` with its byte strings.
-pub fn request(
+fn request(
     text: &str,
     attachments: &[Bytes],
     context: RequestContext<'_>,
@@ -197,7 +226,8 @@ pub fn event(delivery: &Arc<Delivery>, namespace: &Namespace, limits: &Limits) -
         event::data(event, AttachmentEncoding::Placeholders, limits);
     if let EventData::Arguments(args) = data {
         let data = args.named(name);
-        namespace.packet(PacketKind::Event, Payload { data, attachments })
+        let kind = event::ask(event).map_or(PacketKind::Event, PacketKind::Ask);
+        namespace.packet(kind, Payload { data, attachments })
     } else {
         namespace.event_packet(name, Payload { data, attachments })
     }
@@ -280,7 +310,11 @@ pub fn closing(reason: CloseReason, namespace: &Namespace) -> Packet {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::wire::test_support::context;
+    use crate::{
+        chat::event::Event,
+        domain::{Body, CustomEvent, EventName},
+        wire::test_support::context,
+    };
 
     #[test]
     fn an_event_is_a_name_and_its_first_argument() {
@@ -293,6 +327,16 @@ mod tests {
         let (kind, request) = request(r#"["GroupList"]"#, &[], context(&limits));
         assert_eq!(kind, RequestKind::of("GroupList"));
         assert!(matches!(request, Ok(Request::GroupList { room: None })));
+    }
+
+    #[test]
+    fn an_ask_has_its_number_before_its_arguments() {
+        let json = r#"[{"_placeholder":true,"num":0}]"#;
+        let args = Body::from_raw(json.into(), vec![Bytes::from_static(b"x")]);
+        let event = CustomEvent { name: EventName::from_raw("whoami"), args };
+        let ask = Delivery::new(Event::Ask { event, ask: AskId::from_raw(7) });
+        let packet = super::event(&ask, &Namespace::new("/shop"), &Limits::default());
+        assert_eq!(packet.text, r#"451-/shop,7["whoami",{"_placeholder":true,"num":0}]"#);
     }
 
     #[test]

@@ -33,8 +33,8 @@ pub fn closing(reason: CloseReason) -> String {
 mod tests {
     use super::*;
     use crate::{
-        chat::{Request, test_support::message_delivery},
-        domain::Rejection,
+        chat::{Request, event::Event, test_support::message_delivery},
+        domain::{AskId, Body, CustomEvent, EventName, Rejection},
         wire::test_support::context,
     };
 
@@ -74,6 +74,42 @@ mod tests {
             assert_eq!((request_frame.kind, request_frame.ack), (kind, ack), "{frame}");
             assert!(matches!(request_frame.request, Err(Rejection::BadRequest(_))), "{frame}");
         }
+    }
+
+    #[test]
+    fn an_answer_repeats_the_number_of_the_event() {
+        let limits = Limits::default();
+        let ask = Delivery::new(Event::Ask {
+            event: CustomEvent {
+                name: EventName::from_raw("whoami"),
+                args: Body::from_raw("[1]".into(), Vec::new()),
+            },
+            ask: AskId::from_raw(7),
+        });
+        assert_eq!(event(&ask, &limits), r#"{"event":"whoami","args":[1],"ask":7}"#);
+        for (frame, expected) in [
+            (r#"{"answer":7,"args":["ann",null]}"#, r#"["ann",null]"#),
+            (r#"{"answer":7,"data":{"a":1}}"#, r#"[{"a":1}]"#),
+            (r#"{"answer":7}"#, "[]"),
+        ] {
+            let RequestFrame { kind, ack, request } = request(frame, context(&limits));
+            assert_eq!((kind, ack), (RequestKind::Unknown(None), None));
+            let Ok(Request::AnswerAsk { ask, args }) = request else { panic!("{frame}") };
+            assert_eq!((ask, args.json()), (AskId::from_raw(7), expected));
+        }
+        let deep = format!(r#"{{"answer":7,"args":[{}1{}]}}"#, "[".repeat(65), "]".repeat(65));
+        for bad in [
+            r#"{"answer":"7"}"#,
+            r#"{"answer":-7}"#,
+            r#"{"answer":7,"data":1,"args":[]}"#,
+            r#"{"answer":7,"args":{}}"#,
+            &deep,
+        ] {
+            let request_frame = request(bad, context(&limits));
+            assert!(matches!(request_frame.request, Err(Rejection::BadRequest(_))), "{bad}");
+        }
+        let both = request(r#"{"event":"join","answer":"x","ack":1}"#, context(&limits));
+        assert!(matches!(both.request, Ok(Request::Join { .. })), "it is a request as before");
     }
 
     #[test]

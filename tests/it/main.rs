@@ -11,6 +11,7 @@
 )]
 
 mod architecture;
+mod asks;
 mod backends;
 mod bad_input;
 mod clients;

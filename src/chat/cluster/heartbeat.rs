@@ -11,7 +11,7 @@ use crate::{
         ports::{Fault, GuestExpired, GuestName, HeartbeatReply},
         publisher::Rosters,
     },
-    domain::{DeviceSet, Space, UserName},
+    domain::{DeviceSet, NodeId, Space, UserName},
 };
 
 /// The time between two heartbeats of this node.
@@ -123,6 +123,7 @@ impl Cluster {
         for node in &gone {
             info!(node.id = node.as_raw(), "node lease expired");
             self.hub.live_rooms.forget_node(node);
+            self.hub.asks.forget_node(node);
         }
     }
 
@@ -150,6 +151,12 @@ impl Cluster {
             return Ok(vec![DeviceSet::default(); users.len()]);
         }
         self.nodes.online(space, users).await
+    }
+
+    /// The other nodes that may have connections.
+    pub(crate) fn serving_peers(&self) -> Vec<NodeId> {
+        let now = self.hub.now();
+        self.lock().peers.serving(now).cloned().collect()
     }
 
     /// Whether the bus is connected.

@@ -69,6 +69,13 @@ impl Peers {
         self.nodes.values().all(|it| now < it.received_at + SILENCE_MAX)
     }
 
+    /// The nodes that may have connections: those with a valid lease, and those that have recently
+    /// announced something. A node that has left is known for longer.
+    pub(super) fn serving(&self, now: Duration) -> impl Iterator<Item = &NodeId> {
+        let serves = move |it: &Peer| it.is_alive || now < it.received_at + SILENCE_MAX;
+        self.nodes.iter().filter(move |(_, it)| serves(it)).map(|(node, _)| node)
+    }
+
     /// The known nodes.
     pub(super) fn ids(&self) -> impl Iterator<Item = &NodeId> {
         self.nodes.keys()
@@ -97,6 +104,18 @@ mod tests {
         assert_eq!(peers.update_alive([node()], at(20)), (vec![], vec![]), "alive in the store");
         assert_eq!(peers.update_alive([], at(21)), (vec![], vec![node()]));
         assert!(peers.ids().next().is_none() && peers.are_all_responsive(at(21)));
+    }
+
+    #[test]
+    fn a_node_that_left_is_known_but_does_not_serve() {
+        let mut peers = Peers::default();
+        peers.update_alive([node()], at(0));
+        assert_eq!(peers.serving(at(5)).count(), 1, "its lease is valid");
+        peers.record_received(&node(), at(6));
+        peers.update_alive([], at(7));
+        assert_eq!(peers.serving(at(8)).count(), 1, "it has announced something");
+        assert_eq!(peers.serving(at(9)).count(), 0);
+        assert_eq!(peers.ids().count(), 1);
     }
 
     #[test]

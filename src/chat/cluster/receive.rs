@@ -114,6 +114,10 @@ impl Cluster {
             ClusterEvent::Custom { to, except, event, delivery } => {
                 self.hub.custom_events.deliver(&to, &event, except.as_ref(), delivery);
             }
+            ClusterEvent::Ask(ask, asked) => self.hub.asks.begin_remote(from, ask, &asked),
+            ClusterEvent::AskReply { to, ask, reply } => {
+                self.hub.asks.record(from, (&to, ask), reply);
+            }
             ClusterEvent::Joined(place, user) => {
                 self.hub.live_rooms.apply_remote_presence(
                     from,

@@ -1,7 +1,7 @@
 //! All connections of this node, identified or not: a drain closes them and waits for their end.
 
 use std::{
-    collections::HashMap,
+    collections::{HashMap, HashSet},
     sync::{
         Arc,
         atomic::{AtomicU64, Ordering},
@@ -21,6 +21,9 @@ use crate::{
 
 /// A connection: its space and its outbox.
 type Registered = (Space, Arc<dyn Outbox>);
+
+/// An open connection and its outbox.
+pub(super) type OpenConnection = (ConnectionId, Arc<dyn Outbox>);
 
 /// The outboxes of all connections. The lock is held for single map operations only.
 pub(crate) struct Connections {
@@ -63,6 +66,14 @@ impl Connections {
     /// A connection, while it is open.
     pub(super) fn get(&self, id: ConnectionId) -> Option<Arc<dyn Outbox>> {
         self.outboxes.lock().get(&id).map(|(_, outbox)| Arc::clone(outbox))
+    }
+
+    /// Those of these connections that are open and in this space.
+    pub(super) fn open(&self, ids: &HashSet<ConnectionId>, space: &Space) -> Vec<OpenConnection> {
+        let outboxes = self.outboxes.lock();
+        let open = ids.iter().filter_map(|id| Some((*id, outboxes.get(id)?)));
+        let is_in_space = |(_, (it, _)): &(ConnectionId, &Registered)| it == space;
+        open.filter(is_in_space).map(|(id, (_, outbox))| (id, Arc::clone(outbox))).collect()
     }
 
     /// The connections in a space but `except`.

@@ -1,8 +1,9 @@
 //! Events of the application that are not stored: they reach whoever is connected now.
 
-use std::sync::Arc;
+use std::{collections::HashSet, sync::Arc};
 
 use super::{
+    connection_map::ConnectionMap,
     connections::Connections,
     listeners::{ListenerRegistration, Listeners},
     live_room::push_function,
@@ -38,8 +39,8 @@ impl CustomEvents {
         live_rooms: Arc<LiveRooms>,
         listeners: Arc<Listeners>,
         publisher: Arc<Publisher>,
-    ) -> Self {
-        Self { connections, users, live_rooms, listeners, publisher }
+    ) -> Arc<Self> {
+        Arc::new(Self { connections, users, live_rooms, listeners, publisher })
     }
 
     /// An anonymous connection receives the events of a room, until the result is dropped.
@@ -98,6 +99,45 @@ impl CustomEvents {
             }
             CustomTarget::Connection(_) => (),
         }
+    }
+
+    /// The connections of this node that have this target, but not `except`.
+    pub(super) fn receivers(
+        &self,
+        to: &CustomTarget,
+        except: Option<&ConnectionAddress>,
+    ) -> HashSet<ConnectionId> {
+        let node = self.publisher.node();
+        let mut found = match to {
+            CustomTarget::Place(place) => match &place.conversation {
+                Conversation::Room(_) => self.receivers_in_room(place),
+                Conversation::Inbox(user) => self.users.connections(&place.space, user),
+                // No target is a direct conversation.
+                Conversation::Direct(..) => HashSet::new(),
+            },
+            CustomTarget::Space(space) => {
+                let mut found = ConnectionMap::new();
+                self.connections.find_in_space(space, &mut found);
+                found.into_keys().collect()
+            }
+            CustomTarget::Connection(address) if address.node == *node => {
+                HashSet::from([address.connection])
+            }
+            CustomTarget::Connection(_) => HashSet::new(),
+        };
+        if let Some(except) = except.filter(|it| it.node == *node) {
+            found.remove(&except.connection);
+        }
+        found
+    }
+
+    fn receivers_in_room(&self, place: &Place) -> HashSet<ConnectionId> {
+        let mut found = ConnectionMap::new();
+        if let Some(live_room) = self.live_rooms.get(place) {
+            live_room.find_connections(&mut found);
+        }
+        self.listeners.find(place, &mut found);
+        found.into_keys().collect()
     }
 
     fn deliver_to_place(

@@ -31,6 +31,11 @@ impl<K: Ord> DueQueue<K> {
         self.entries.insert(entry);
     }
 
+    /// Removes a key that is scheduled at this moment.
+    pub(super) fn remove(&mut self, moment: Duration, key: K) {
+        self.entries.remove(&(moment, key));
+    }
+
     /// The first moment at which a key is due.
     pub(super) fn next(&self) -> Option<Duration> {
         self.entries.first().map(|(moment, _)| *moment)

@@ -9,6 +9,7 @@
 //! [`Connections`], [`TypingTracker`] and [`Deadlines`] take no other while they hold theirs; that of
 //! the rooms of emitters is held while it is checked that a connection exists.
 
+mod asks;
 mod clock;
 mod coalesced;
 mod connection_map;
@@ -40,6 +41,7 @@ use std::{sync::Arc, time::Duration};
 
 use time::OffsetDateTime;
 
+pub(crate) use self::asks::{AskedConnection, Asks};
 pub(crate) use self::connections::{ConnectionRegistration, Connections};
 pub(crate) use self::custom_events::CustomEvents;
 pub(crate) use self::deadlines::{Deadline, Deadlines};
@@ -81,7 +83,8 @@ pub(crate) struct Hub {
     pub(crate) live_rooms: Arc<LiveRooms>,
     pub(crate) fanout: Arc<Fanout>,
     pub(crate) typing: TypingTracker,
-    pub(crate) custom_events: CustomEvents,
+    pub(crate) custom_events: Arc<CustomEvents>,
+    pub(crate) asks: Arc<Asks>,
     pub(crate) emitters: Emitters,
     pub(crate) receipts: ReadReceipts,
     pub(crate) deadlines: Arc<Deadlines>,
@@ -100,6 +103,7 @@ impl Hub {
         let (presence_grace, members_max) = (limits.presence_grace, limits.receipts_members_max);
         let shared = || (Arc::clone(&publisher), Arc::clone(&timers));
         let (publisher_of_rooms, timers_of_rooms) = shared();
+        let ask_limits = limits.clone();
         let live_rooms = Arc::new(LiveRooms::new(limits, publisher_of_rooms, timers_of_rooms));
         let (publisher_of_users, timers_of_users) = shared();
         let users = Arc::new(OnlineUsers::new(
@@ -111,8 +115,21 @@ impl Hub {
         let connections = Connections::new();
         let listeners = Listeners::new(Arc::clone(&publisher));
         let fanout = Arc::new(Fanout::new(Arc::clone(&users), Arc::clone(&live_rooms)));
+        let custom_events = CustomEvents::new(
+            Arc::clone(&connections),
+            Arc::clone(&users),
+            Arc::clone(&live_rooms),
+            Arc::clone(&listeners),
+            Arc::clone(&publisher),
+        );
+        let asks = Asks::new(
+            Arc::clone(&connections),
+            Arc::clone(&custom_events),
+            Arc::clone(&publisher),
+            Arc::clone(&timers),
+            &ask_limits,
+        );
         Arc::new(Self {
-            connections: Arc::clone(&connections),
             typing: TypingTracker::new(
                 Arc::clone(&fanout),
                 Arc::clone(&timers),
@@ -122,15 +139,11 @@ impl Hub {
                 publisher.node().clone(),
                 Arc::clone(&connections),
                 Arc::clone(&live_rooms),
-                Arc::clone(&listeners),
-            ),
-            custom_events: CustomEvents::new(
-                connections,
-                Arc::clone(&users),
-                Arc::clone(&live_rooms),
                 listeners,
-                Arc::clone(&publisher),
             ),
+            connections,
+            custom_events,
+            asks,
             receipts: ReadReceipts::new(
                 Arc::clone(&fanout),
                 Arc::clone(&timers),
@@ -248,7 +261,8 @@ impl Hub {
                 self.users.offer_clock(clock());
             }
             let others = self.deadlines.next().into_iter().chain(self.typing.next());
-            self.timers.wait(others.chain(ticks.next()).min()).await;
+            let others = others.chain(self.asks.next()).chain(ticks.next());
+            self.timers.wait(others.min()).await;
         }
     }
 
@@ -256,6 +270,7 @@ impl Hub {
         let now = self.now();
         self.deadlines.run_due(now);
         self.typing.expire(now);
+        self.asks.expire(now);
         let mut left = Vec::new();
         for grace_period in self.timers.take_expired(now) {
             match grace_period {

@@ -1,14 +1,14 @@
 //! The port of the engines that carry announcements between nodes.
 
-use std::{collections::BTreeSet, sync::Arc};
+use std::{collections::BTreeSet, sync::Arc, time::Duration};
 
 use async_trait::async_trait;
 
 use crate::{
     chat::event::Delivery,
     domain::{
-        Channel, ConnectionAddress, CustomTarget, DeviceId, NodeId, PassingDelivery, Place,
-        Retained, Seq, SignInId, Space, Typing, UserName,
+        AskAnswer, AskId, Channel, ConnectionAddress, CustomEvent, CustomTarget, DeviceId, NodeId,
+        PassingDelivery, Place, Retained, Seq, SignInId, Space, Typing, UserName,
     },
 };
 
@@ -111,6 +111,17 @@ pub enum ClusterEvent {
         /// How it is delivered.
         delivery: PassingDelivery,
     },
+    /// Every node asks its connections, and sends [`ClusterEvent::AskReply`]s.
+    Ask(AskId, Arc<AskedEvent>),
+    /// What became of an ask of another node.
+    AskReply {
+        /// The node that asks. Others ignore the reply.
+        to: NodeId,
+        /// Its number there.
+        ask: AskId,
+        /// The reply.
+        reply: AskReply,
+    },
     /// A user joined a room on the publishing node.
     Joined(Place, UserName),
     /// A user left a room on the publishing node.
@@ -136,6 +147,33 @@ pub enum ClusterEvent {
     Heartbeat(Vec<(Channel, u64)>),
     /// An event that this version does not understand.
     Unknown,
+}
+
+/// An event of the application that connections answer.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct AskedEvent {
+    /// The space of the connections.
+    pub space: Space,
+    /// The connections.
+    pub to: CustomTarget,
+    /// The connection that is not asked.
+    pub except: Option<ConnectionAddress>,
+    /// The event.
+    pub event: CustomEvent,
+    /// How long the node that asks waits.
+    pub wait: Duration,
+}
+
+/// What a node replies to an ask of another node: first `Asked`, then one of the others for each
+/// connection.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum AskReply {
+    /// So many connections were asked.
+    Asked(usize),
+    /// A connection has answered.
+    Answered(AskAnswer),
+    /// A connection has closed without an answer.
+    Gone(ConnectionAddress),
 }
 
 /// A command to all nodes about a user or a sign-in.

@@ -22,7 +22,7 @@ pub use backend::{
     DisconnectTarget, EmitTarget, EventCall, HookedRequest, MessageRequest, RequestAnswer,
     RequestCall,
 };
-pub use bus::{Announcement, Bus, BusEvent, ClusterCommand, ClusterEvent};
+pub use bus::{Announcement, AskReply, AskedEvent, Bus, BusEvent, ClusterCommand, ClusterEvent};
 pub use clock::{Clock, IdSource};
 pub use fault::{Fault, with_causes};
 pub use metrics::{ConnectionMetrics, MetricEvent, Metrics, NoMetrics, Wire};

@@ -6,8 +6,8 @@ mod pending_reply;
 use time::OffsetDateTime;
 
 use crate::domain::{
-    Body, DeviceId, Entry, Epoch, EventAction, EventRules, Limits, MessageId, Muted, Rejection,
-    Role, RoomName, Seq, Space, Token, Typing, UserName, View,
+    AskId, Body, DeviceId, Entry, Epoch, EventAction, EventRules, Limits, MessageId, Muted,
+    Rejection, Role, RoomName, Seq, Space, Token, Typing, UserName, View,
 };
 
 pub use self::custom::CustomPost;
@@ -156,6 +156,13 @@ pub enum Request {
     },
     /// An event of the application, for which there is a rule.
     Custom(Box<CustomPost>),
+    /// The answer to an event that a back end asks about.
+    AnswerAsk {
+        /// The number of the event.
+        ask: AskId,
+        /// The arguments: a JSON array.
+        args: Body,
+    },
     /// `presence`: which of these users are online.
     Presence {
         /// The users.
@@ -193,6 +200,7 @@ impl Request {
             | Self::Auth { .. }
             | Self::SingleChat { .. }
             | Self::Notify { .. }
+            | Self::AnswerAsk { .. }
             | Self::Presence { .. } => return None,
         };
         Some(named.as_ref().unwrap_or(default_room))
@@ -316,7 +324,7 @@ pub enum Answer {
     },
     /// To `mute`.
     Muted(Muted),
-    /// To `typing`, and to an event that passes by.
+    /// To `typing`, to an event that passes by, and to an answer.
     Acknowledged,
     /// To an event that a back end answers.
     Custom {

@@ -85,7 +85,7 @@ impl Session {
                 }
                 self.held.push((request, answer))
             }
-            Request::Identify { .. } => Some((request, answer)),
+            Request::Identify { .. } | Request::AnswerAsk { .. } => Some((request, answer)),
             _ => {
                 self.held.reject();
                 Some((request, answer))

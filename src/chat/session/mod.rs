@@ -6,6 +6,7 @@
 //! the session disconnects its user.
 
 mod acting_user;
+mod ask;
 mod auth;
 mod backend;
 mod change;
@@ -33,7 +34,7 @@ use self::{
 use super::{
     Chat, ChatRules, ReplyCallback, Request, RequestContext,
     fault::unavailable,
-    hub::{ConnectionRegistration, ListenerRegistration, LiveRoom, NameClaim},
+    hub::{AskedConnection, ConnectionRegistration, ListenerRegistration, LiveRoom, NameClaim},
     ports::{Claims, Outbox},
     posting::Author,
 };
@@ -55,8 +56,10 @@ pub struct Session {
     /// Of an anonymous session.
     listener: Option<ListenerRegistration>,
     held: HeldPosts,
-    // Last, so that the rooms are left before the connection is removed.
+    // Late, so that the rooms are left before the connection is removed.
     registration: ConnectionRegistration,
+    // After the registration, so that no later ask waits for the connection.
+    asked_connection: AskedConnection,
 }
 
 /// The rest of a session whose connection is still closing.
@@ -64,6 +67,7 @@ pub struct Session {
 #[derive(Debug)]
 pub struct DrainGuard {
     _registration: ConnectionRegistration,
+    _asked_connection: AskedConnection,
 }
 
 /// The handshake data that a session keeps.
@@ -118,6 +122,7 @@ impl std::fmt::Debug for Session {
 impl Session {
     pub(super) fn new(chat: Arc<Chat>, origin: SessionOrigin, outbox: Arc<dyn Outbox>) -> Self {
         let registration = chat.hub.connections.register(origin.space.clone(), Arc::clone(&outbox));
+        let asked_connection = AskedConnection::new(&chat.hub.asks, registration.id());
         Span::current().record("connection.id", display(registration.id()));
         if chat.is_draining() {
             outbox.close(CloseReason::Draining);
@@ -132,6 +137,7 @@ impl Session {
             listener: None,
             held: HeldPosts::default(),
             registration,
+            asked_connection,
         }
     }
 
@@ -172,6 +178,7 @@ impl Session {
                 self.history(of, (range, limit), answer).await;
             }
             Request::Custom(post) => self.custom(*post, answer).await,
+            Request::AnswerAsk { ask, args } => answer(self.answer_ask(ask, args)),
             Request::Presence { users } => {
                 let reply = self.presence(users).await;
                 answer(reply);
@@ -200,9 +207,9 @@ impl Session {
     /// Ends the session. A drain waits for the connection until the guard is dropped, so that the
     /// transport can send what is left.
     pub fn into_drain_guard(self) -> DrainGuard {
-        let Self { identity, registration, .. } = self;
+        let Self { identity, registration, asked_connection, .. } = self;
         drop(identity);
-        DrainGuard { _registration: registration }
+        DrainGuard { _registration: registration, _asked_connection: asked_connection }
     }
 
     /// The identity, or a rejection if the session is anonymous.

@@ -17,7 +17,7 @@ use crate::{
 };
 
 /// The largest body: a thousand short messages, or a few with attachments.
-const BODY_BYTES_MAX: usize = 8 << 20;
+pub(super) const BODY_BYTES_MAX: usize = 8 << 20;
 
 /// The routes.
 pub(super) fn routes() -> Router<Arc<Chat>> {
@@ -43,7 +43,8 @@ async fn perform(
     Ok(JsonText(api::results(&results)))
 }
 
-async fn method_not_allowed() -> impl IntoResponse {
+/// The answer to another method than POST.
+pub(super) async fn method_not_allowed() -> impl IntoResponse {
     let rejection = Rejection::BadRequest("there is POST");
     (StatusCode::METHOD_NOT_ALLOWED, [(ALLOW, "POST")], rejection)
 }

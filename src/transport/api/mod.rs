@@ -1,6 +1,7 @@
 //! The HTTP API for pages and for back ends. A route is one handler, and one line in `routes`.
 
 mod actions;
+mod ask;
 mod failure;
 mod json;
 mod key;
@@ -29,6 +30,7 @@ pub(super) fn routes(chat: Arc<Chat>, origins: Arc<Origins>) -> Router {
 fn for_back_ends(chat: Arc<Chat>) -> Router {
     Router::new()
         .merge(actions::routes())
+        .merge(ask::routes())
         .merge(questions::routes())
         .layer(cors::no_store())
         .with_state(chat)

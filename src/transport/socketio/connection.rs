@@ -26,7 +26,7 @@ use crate::{
         ports::{ConnectionMetrics, Outbox},
     },
     domain::CloseReason,
-    wire::socketio as wire,
+    wire::socketio::{self as wire, ReceivedPacket},
 };
 
 /// The delay before a socket that the engine has lost is disconnected.
@@ -115,7 +115,9 @@ impl NamespaceConnection {
         let QueuedRequest { value, ack, unanswered } = queued;
         let Value::Str(text, attachments) = value else { return };
         let attachments = attachments.map(Vec::from).unwrap_or_default();
-        let (kind, request) = wire::request(&text, &attachments, chat_session.request_context());
+        let context = chat_session.request_context();
+        let ReceivedPacket { kind, ack, request } =
+            wire::received(&text, ack, &attachments, context);
         drop(text);
         match request {
             Ok(request) => {

@@ -15,10 +15,11 @@ use socketioxide::{
 };
 
 use super::{
+    event_names::MARKER_BYTES_MAX,
     payload::Payload,
     request::{EngineRejection, Version},
 };
-use crate::{domain::Limits, wire::socketio::NAME_MARKER};
+use crate::domain::Limits;
 
 /// The socket of the engine: a connection to one namespace.
 pub(super) type NamespaceSocket = AnySocket;
@@ -59,8 +60,8 @@ pub(super) fn build(limits: &Limits) -> (Engine, SocketIo) {
         .connect_timeout(CONNECT_WAIT_MAX)
         .max_buffer_size(ENGINE_PACKETS_MAX)
         .max_payload(frame_bytes_max as u64)
-        .ws_max_frame_size(frame_bytes_max + NAME_MARKER.len())
-        .ws_max_message_size(frame_bytes_max + NAME_MARKER.len())
+        .ws_max_frame_size(frame_bytes_max + MARKER_BYTES_MAX)
+        .ws_max_message_size(frame_bytes_max + MARKER_BYTES_MAX)
         .ws_read_buffer_size(READ_BUFFER_BYTES)
         .build_svc()
 }

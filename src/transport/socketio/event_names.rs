@@ -1,31 +1,81 @@
-//! Event names that the engine cannot read.
+//! Event names that the engine cannot read, and answers, which it drops.
 //!
 //! The engine borrows the name of an event from the text of its packet. A name with an escape, as
 //! Python writes every letter beyond ASCII, or a name that is a number, is an error there and ends
 //! the session. So such a packet gets [`NAME_MARKER`] as its first element below the engine, and
 //! `wire` reads the name from the second one. Packets with other names are unchanged.
+//!
+//! An acknowledgement of a client answers an event that was sent past the engine, which ignores it
+//! therefore. So it becomes an event packet with the same number, namespace and attachments, and
+//! with [`ANSWER_NAME`] as its first element. An acknowledgement without a number is left to the
+//! engine, which ends the session.
 
 use bytes::Bytes;
 
 use super::payload::{self, Payload, PayloadFormat};
-use crate::wire::socketio::NAME_MARKER;
+use crate::wire::socketio::{ANSWER_NAME, NAME_MARKER};
 
 /// The bytes of a packet that are examined. The head before the name is far shorter, also with the
 /// name of a space.
 pub(super) const SCAN_BYTES_MAX: usize = 1024;
 
+/// Where a packet has its kind.
+const KIND_AT: usize = 1;
+const EVENT: u8 = b'2';
+const ANSWER: u8 = b'3';
+const BINARY_EVENT: u8 = b'5';
+const BINARY_ANSWER: u8 = b'6';
+
 /// Longer names are marked without a search for their end.
 const NAME_BYTES_MAX: usize = 64;
+
+/// The most bytes by which a packet grows: [`ANSWER_NAME`] and a comma.
+pub(super) const MARKER_BYTES_MAX: usize = ANSWER_NAME.len() + 1;
 
 /// The result of [`scan`].
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(super) enum NameScan {
     /// The engine can read the packet, or rejects it in any case.
     Unmarked,
-    /// The marker belongs before the byte with this number.
-    MarkAt(usize),
+    /// The packet has to be changed.
+    Marked(Mark),
     /// The packet must be longer for a decision.
     Unfinished,
+}
+
+/// The change of a packet.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum Mark {
+    /// [`NAME_MARKER`] belongs before the byte with this number.
+    Name(usize),
+    /// [`ANSWER_NAME`] and a comma belong before the byte with this number, and the packet becomes an
+    /// event.
+    Answer(usize),
+    /// The same without a comma: no argument follows.
+    EmptyAnswer(usize),
+}
+
+impl Mark {
+    /// The number of the byte before which the marker belongs.
+    pub(super) fn at(self) -> usize {
+        match self {
+            Self::Name(at) | Self::Answer(at) | Self::EmptyAnswer(at) => at,
+        }
+    }
+
+    /// The changed beginning of a packet, for its bytes before [`at`](Self::at).
+    pub(super) fn apply(self, before: &[u8]) -> Vec<u8> {
+        let (name, comma) = match self {
+            Self::Name(_) => return [before, NAME_MARKER.as_bytes()].concat(),
+            Self::Answer(_) => (ANSWER_NAME, ","),
+            Self::EmptyAnswer(_) => (ANSWER_NAME, ""),
+        };
+        let mut marked = [before, name.as_bytes(), comma.as_bytes()].concat();
+        if let Some(kind) = marked.get_mut(KIND_AT) {
+            *kind = if *kind == BINARY_ANSWER { BINARY_EVENT } else { EVENT };
+        }
+        marked
+    }
 }
 
 /// Examines the beginning of an Engine.IO packet.
@@ -35,11 +85,12 @@ pub(super) fn scan(packet: &[u8]) -> NameScan {
         while bytes.next_if(|(_, byte)| accepts(*byte)).is_some() {}
         bytes.peek().copied()
     };
-    match packet {
-        [b'4', b'2' | b'5', ..] => {}
+    let is_answer = match packet {
+        [b'4', EVENT | BINARY_EVENT, ..] => false,
+        [b'4', ANSWER | BINARY_ANSWER, ..] => true,
         [] | [b'4'] => return NameScan::Unfinished,
         _ => return NameScan::Unmarked,
-    }
+    };
     // The type, the number of attachments, the space and the number of the acknowledgement.
     let mut next = skip_while(|byte| byte.is_ascii_digit() || byte == b'-');
     if matches!(next, Some((_, b'/'))) {
@@ -52,23 +103,46 @@ pub(super) fn scan(packet: &[u8]) -> NameScan {
         None => return unfinished(packet, NameScan::Unmarked),
     };
     let rest = packet.get(name_at..).unwrap_or_default().trim_ascii_start();
+    if is_answer {
+        let head = packet.get(KIND_AT + 1..name_at - 1).unwrap_or_default();
+        return scan_answer(packet, head, rest, name_at);
+    }
     match rest.split_first() {
         None => unfinished(packet, NameScan::Unmarked),
         Some((b']', _)) => NameScan::Unmarked,
         Some((b'"', name)) => scan_name(packet, name, name_at),
-        Some(_) => NameScan::MarkAt(name_at),
+        Some(_) => NameScan::Marked(Mark::Name(name_at)),
     }
 }
 
-/// Examines a name after its quotation mark. An empty name is marked, because it looks like a marker.
+/// Examines an acknowledgement: what is between its kind and its arguments ends with its number.
+fn scan_answer(packet: &[u8], head: &[u8], args: &[u8], args_at: usize) -> NameScan {
+    if !head.last().is_some_and(u8::is_ascii_digit) {
+        return NameScan::Unmarked;
+    }
+    match args.first() {
+        None => unfinished(packet, NameScan::Unmarked),
+        Some(b']') => NameScan::Marked(Mark::EmptyAnswer(args_at)),
+        Some(_) => NameScan::Marked(Mark::Answer(args_at)),
+    }
+}
+
+/// Examines a name after its quotation mark. An empty name and that of an answer are marked, because
+/// they look like markers.
 fn scan_name(packet: &[u8], name: &[u8], name_at: usize) -> NameScan {
     let end = name.iter().take(NAME_BYTES_MAX).position(|it| matches!(it, b'"' | b'\\'));
-    match end.map(|at| (at, name.get(at))) {
-        Some((1.., Some(b'"'))) => NameScan::Unmarked,
-        Some(_) => NameScan::MarkAt(name_at),
-        None if name.len() >= NAME_BYTES_MAX => NameScan::MarkAt(name_at),
-        None => unfinished(packet, NameScan::MarkAt(name_at)),
+    let marked = NameScan::Marked(Mark::Name(name_at));
+    match end.and_then(|at| name.split_at_checked(at)) {
+        Some((name, [b'"', ..])) if !name.is_empty() && !is_answer_name(name) => NameScan::Unmarked,
+        Some(_) => marked,
+        None if name.len() >= NAME_BYTES_MAX => marked,
+        None => unfinished(packet, marked),
     }
+}
+
+/// Whether a name, without its quotation marks, is that of answers.
+fn is_answer_name(name: &[u8]) -> bool {
+    ANSWER_NAME.trim_matches('"').as_bytes() == name
 }
 
 /// The result for a packet whose known bytes decide nothing.
@@ -78,7 +152,7 @@ fn unfinished(packet: &[u8], otherwise: NameScan) -> NameScan {
 
 /// Marks the names in a payload that the engine could not read.
 pub(super) fn mark_payload(format: PayloadFormat, payload: Payload) -> Payload {
-    let is_marked = |packet: &[u8]| matches!(scan(packet), NameScan::MarkAt(_));
+    let is_marked = |packet: &[u8]| matches!(scan(packet), NameScan::Marked(_));
     let parts = payload.parts.iter();
     match format {
         PayloadFormat::V4 => {
@@ -108,9 +182,9 @@ pub(super) fn mark_payload(format: PayloadFormat, payload: Payload) -> Payload {
 /// A packet with the marker, if it needs one.
 fn mark(packet: &[u8]) -> Vec<u8> {
     match scan(packet) {
-        NameScan::MarkAt(at) => {
-            let (head, rest) = packet.split_at(at);
-            [head, NAME_MARKER.as_bytes(), rest].concat()
+        NameScan::Marked(mark) => {
+            let (head, rest) = packet.split_at(mark.at());
+            [&mark.apply(head), rest].concat()
         }
         NameScan::Unmarked | NameScan::Unfinished => packet.to_vec(),
     }
@@ -129,6 +203,10 @@ mod tests {
         for packet in [
             r#"42["send message","hi"]"#,
             r#"42/shop,17["é"]"#,
+            r#"42["acknowledge"]"#,
+            "43/shop,[1]",
+            "461-[1]",
+            "437{}",
             r#"4510-/shop,17[ "x",{"_placeholder":true,"num":0}]"#,
             "42[]",
             "42{}",
@@ -149,6 +227,7 @@ mod tests {
             (r#"42/shop,17["caf\u00e9",1]"#, r#"42/shop,17["","caf\u00e9",1]"#),
             (r#"42[300,"x"]"#, r#"42["",300,"x"]"#),
             (r#"427["",1]"#, r#"427["","",1]"#),
+            (r#"427["ack",1]"#, r#"427["","ack",1]"#),
             (r#"451-["\n",1]"#, r#"451-["","\n",1]"#),
         ] {
             assert_eq!(marked(packet), expected);
@@ -158,8 +237,29 @@ mod tests {
     }
 
     #[test]
+    fn answers_become_events_of_one_name() {
+        for (packet, expected) in [
+            ("437[]", r#"427["ack"]"#),
+            ("43/shop,17[ ]", r#"42/shop,17["ack" ]"#),
+            (r#"437["x",1]"#, r#"427["ack","x",1]"#),
+            (
+                r#"462-/shop,7[{"_placeholder":true,"num":0}]"#,
+                r#"452-/shop,7["ack",{"_placeholder":true,"num":0}]"#,
+            ),
+        ] {
+            assert_eq!(marked(packet), expected);
+        }
+    }
+
+    #[test]
     fn a_prefix_decides_only_what_the_whole_packet_decides() {
-        for packet in [r#"42/shop,17["caf\u00e9",1]"#, r#"4510-/shop,17["x",1]"#, "42[7]", "40{}"] {
+        for packet in [
+            r#"42/shop,17["caf\u00e9",1]"#,
+            r#"4510-/shop,17["x",1]"#,
+            "42[7]",
+            "40{}",
+            "43/a,7[1]",
+        ] {
             let whole = scan(packet.as_bytes());
             for length in 0..packet.len() {
                 let part = scan(&packet.as_bytes()[..length]);

@@ -2,10 +2,14 @@
 //!
 //! docs/api.md is the reference.
 
+mod ask;
 mod question;
+
+use std::borrow::Cow;
 
 use serde::{Deserialize, Serialize};
 
+pub use self::ask::{ask_outcome, ask_request};
 pub use self::question::{history_question, presence_question};
 use super::{
     action::{self, ActionData, EmitData, MessageData, NotifyData},
@@ -80,8 +84,7 @@ enum OutcomeData<'a> {
 
 /// Parses the body of a request.
 pub fn request(list: ApiList, body: &[u8], limits: &Limits) -> Result<ApiRequest, InvalidData> {
-    let Ok(text) = str::from_utf8(body) else { return invalid("this is not UTF-8") };
-    let text = &json::replace_lone_surrogates(text);
+    let text = &text_of(body)?;
     let (space, user, actions) = match list {
         ApiList::Actions => {
             let ActionsData { space, user, actions } = object(text)?;
@@ -107,6 +110,12 @@ pub fn request(list: ApiList, body: &[u8], limits: &Limits) -> Result<ApiRequest
         user,
         actions,
     })
+}
+
+/// The text of a body, which is JSON.
+fn text_of(body: &[u8]) -> Result<Cow<'_, str>, InvalidData> {
+    let Ok(text) = str::from_utf8(body) else { return invalid("this is not UTF-8") };
+    Ok(json::replace_lone_surrogates(text))
 }
 
 fn space(raw: &str) -> Result<Space, InvalidData> {

@@ -12,7 +12,7 @@ use super::{
 };
 use crate::{
     chat::event::{Event, Tally},
-    domain::{Limits, Muted, Typing, UserName, View},
+    domain::{AskId, Limits, Muted, Typing, UserName, View},
 };
 
 pub(super) use custom::{ArgumentsData, arguments};
@@ -109,8 +109,13 @@ pub(super) fn name(event: &Event) -> &str {
         Event::Missed(_) => "missed",
         Event::AuthExpiring { .. } => "auth expiring",
         Event::Clock { .. } => "clock",
-        Event::Custom(event) => event.name.as_raw(),
+        Event::Custom(event) | Event::Ask { event, ask: _ } => event.name.as_raw(),
     }
+}
+
+/// The number that the answer to an event repeats, if one is awaited.
+pub(super) fn ask(event: &Event) -> Option<AskId> {
+    if let Event::Ask { ask, event: _ } = event { Some(*ask) } else { None }
 }
 
 /// The data of an event.
@@ -126,7 +131,9 @@ pub(super) fn data<'a>(
                 None => entry::live(entry, None, encoding),
             };
         }
-        Event::Custom(event) => return custom::passing(event, encoding).map(EventData::Arguments),
+        Event::Custom(event) | Event::Ask { event, ask: _ } => {
+            return custom::passing(event, encoding).map(EventData::Arguments);
+        }
         Event::Notified { entry, unread } => return entry::live(entry, Some(*unread), encoding),
         Event::Missed(missed) => return entry::missed(missed, encoding),
         Event::Welcome(welcome) => EventData::Welcome(welcome::welcome(welcome, limits)),

@@ -8,7 +8,7 @@ use super::{RequestData, body, other_user, string};
 use crate::{
     chat::{CustomPost, Request},
     domain::{
-        CustomEvent, EventAction, EventName, EventRule, EventStorage, MessageId, Rejection,
+        Body, CustomEvent, EventAction, EventName, EventRule, EventStorage, MessageId, Rejection,
         RoomAction, RoomName, RuleNumber,
     },
 };
@@ -22,10 +22,7 @@ pub(super) fn event(
     (number, rule): (RuleNumber, &Arc<EventRule>),
     data: &RequestData<'_>,
 ) -> Result<Request, Rejection> {
-    let all = data.raw.iter().chain(data.more).map(|it| it.get());
-    let text = format!("[{}]", all.collect::<Vec<_>>().join(","));
-    let args = body::read(&text, data.encoding, data.attachments, data.context.limits)?;
-    let event = CustomEvent { name, args };
+    let event = CustomEvent { name, args: arguments(data)? };
     let mut post =
         CustomPost { event, rule: Arc::clone(rule), number, room: None, to: None, id: None };
     match &rule.action {
@@ -50,6 +47,13 @@ pub(super) fn event(
         EventAction::ToBackend(_) | EventAction::Acknowledge => {}
     }
     Ok(Request::Custom(Box::new(post)))
+}
+
+/// All arguments, as an array.
+pub(super) fn arguments(data: &RequestData<'_>) -> Result<Body, Rejection> {
+    let all = data.raw.iter().chain(data.more).map(|it| it.get());
+    let text = format!("[{}]", all.collect::<Vec<_>>().join(","));
+    body::read(&text, data.encoding, data.attachments, data.context.limits)
 }
 
 /// The members of the first argument; none if it is no object.

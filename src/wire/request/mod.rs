@@ -1,5 +1,6 @@
 //! Requests: the table of names and parsers.
 
+mod answer;
 mod conversation;
 mod custom;
 mod identity;
@@ -20,6 +21,9 @@ use crate::{
     chat::{Request, RequestContext},
     domain::{Epoch, EventName, Rejection, Seq, UserName},
 };
+
+pub use self::answer::ANSWER_NAME;
+pub(super) use self::answer::{answer, of_packet};
 
 /// Longest epoch of a client, in bytes. Those of the server are shorter.
 const EPOCH_BYTES_MAX: usize = 64;

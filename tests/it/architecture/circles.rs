@@ -18,7 +18,7 @@ const CHAT_LAYERS: [&[&str]; 11] = [
     &["cluster"],
     &["journal"],
     &["posting"],
-    &["actions", "reads"],
+    &["actions", "ask", "reads"],
     &["session"],
     &["admission"],
     &["api", "emitter", "sign_in"],

@@ -3,6 +3,7 @@
 //! A client checks every event: in a room, live messages arrive in the order of `seq`, and missed
 //! messages are a run without gaps. A client that receives anything else panics in any test.
 
+mod asks;
 pub(crate) mod engine;
 pub(crate) mod raw;
 mod socketio;
@@ -131,6 +132,8 @@ pub(crate) struct ConnectError {
 pub(crate) enum Received {
     /// An event and its data.
     Event(String, Value),
+    /// The number and the name of an event that is to be answered.
+    Ask(u64, String),
     /// The answer to the request with this number.
     Answer(u64, Value),
     /// The connection has ended; on `/ws` with a close code.

@@ -50,16 +50,31 @@ impl SioClient {
     }
 
     /// Sends an event.
-    pub(crate) async fn send(&mut self, event: &str, mut data: Value, ack: Option<u64>) {
-        let mut attachments = Vec::new();
-        take_bytes(&mut data, &mut attachments);
+    pub(crate) async fn send(&mut self, event: &str, data: Value, ack: Option<u64>) {
         let array = match data {
             Value::Null => json!([event]),
             data => json!([event, data]),
         };
+        self.send_array(("2", "5"), ack, array).await;
+    }
+
+    /// Answers an event that has a number.
+    pub(crate) async fn acknowledge(&mut self, number: u64, args: Value) {
+        self.send_array(("3", "6"), Some(number), args).await;
+    }
+
+    /// Sends a packet, of the second kind if it has bytes.
+    async fn send_array(
+        &mut self,
+        (text_kind, binary_kind): (&str, &str),
+        ack: Option<u64>,
+        mut array: Value,
+    ) {
+        let mut attachments = Vec::new();
+        take_bytes(&mut array, &mut attachments);
         let kind = match attachments.len() {
-            0 => "2".to_owned(),
-            count => format!("5{count}-"),
+            0 => text_kind.to_owned(),
+            count => format!("{binary_kind}{count}-"),
         };
         let comma = if self.space.is_empty() { "" } else { "," };
         let ack = ack.map(|it| it.to_string()).unwrap_or_default();
@@ -98,6 +113,9 @@ impl SioClient {
 fn received(packet: Parsed) -> Received {
     let Parsed { kind, ack, mut data, .. } = packet;
     match kind {
+        '2' | '5' if ack.is_some() => {
+            Received::Ask(ack.unwrap(), data[0].as_str().unwrap().to_owned())
+        }
         '1' => Received::End(None),
         '2' | '5' => {
             let name = data[0].as_str().unwrap().to_owned();

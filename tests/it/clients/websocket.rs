@@ -72,6 +72,9 @@ impl WsClient {
                 Some(Ok(_)) => continue,
             };
             let mut frame: Value = serde_json::from_str(&text).unwrap();
+            if let Some(ask) = frame["ask"].as_u64() {
+                return Received::Ask(ask, frame["event"].as_str().unwrap().to_owned());
+            }
             let ack = frame.as_object_mut().unwrap().remove("ack");
             return if let Some(ack) = ack {
                 Received::Answer(ack.as_u64().unwrap(), frame)

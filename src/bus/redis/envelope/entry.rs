@@ -85,8 +85,11 @@ pub(super) struct CustomEventPayload<'a> {
     volatile: bool,
 }
 
+/// See [`CustomEventPayload::parts`].
+type CustomEventParts = (CustomTarget, Option<ConnectionAddress>, CustomEvent, PassingDelivery);
+
 #[derive(Serialize, Deserialize)]
-struct BodyPayload<'a> {
+pub(super) struct BodyPayload<'a> {
     #[serde(borrow)]
     json: &'a RawValue,
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
@@ -215,10 +218,15 @@ impl<'a> CustomEventPayload<'a> {
     }
 
     pub(super) fn parse(self) -> Result<ClusterEvent, DecodeError> {
+        let (to, except, event, delivery) = self.parts()?;
+        let event = Delivery::new(Event::Custom(event));
+        Ok(ClusterEvent::Custom { to, except, event, delivery })
+    }
+
+    /// The target, the connection that does not receive the event, the event, and how it is
+    /// delivered.
+    pub(super) fn parts(self) -> Result<CustomEventParts, DecodeError> {
         let Self { place, space, connection, except, name, args, volatile } = self;
-        let address = |raw: &Text<'_>| {
-            ConnectionAddress::parse(raw).ok().ok_or(Malformed::Value("connection"))
-        };
         let to = match (place, space, connection) {
             (Some(place), None, None) => CustomTarget::Place(place.parse()?),
             (None, Some(space), None) => CustomTarget::Space(super::values::space(&space)?),
@@ -229,19 +237,22 @@ impl<'a> CustomEventPayload<'a> {
         let except = except.as_ref().map(address).transpose()?;
         let event = CustomEvent { name: event_name(&name)?, args: args.parse()? };
         let delivery = if volatile { PassingDelivery::Volatile } else { PassingDelivery::Reliable };
-        let event = Delivery::new(Event::Custom(event));
-        Ok(ClusterEvent::Custom { to, except, event, delivery })
+        Ok((to, except, event, delivery))
     }
 }
 
+pub(super) fn address(raw: &Text<'_>) -> Result<ConnectionAddress, Malformed> {
+    ConnectionAddress::parse(raw).ok().ok_or(Malformed::Value("connection"))
+}
+
 impl<'a> BodyPayload<'a> {
-    fn of(body: &'a domain::Body) -> Result<Self, Malformed> {
+    pub(super) fn of(body: &'a domain::Body) -> Result<Self, Malformed> {
         let json = serde_json::from_str(body.json()).ok().ok_or(Malformed::NotEncodable)?;
         let attachments = body.attachments().iter().map(|it| BASE64_STANDARD.encode(it)).collect();
         Ok(Self { json, attachments })
     }
 
-    fn parse(self) -> Result<domain::Body, Malformed> {
+    pub(super) fn parse(self) -> Result<domain::Body, Malformed> {
         let Self { json, attachments } = self;
         let bytes = attachments.iter().map(|it| BASE64_STANDARD.decode(it).map(Into::into));
         let attachments: Result<_, _> = bytes.collect();

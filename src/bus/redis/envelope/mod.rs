@@ -19,6 +19,7 @@
 //! times as milliseconds since 1970. An envelope that violates a rule of the domain is malformed
 //! and dropped.
 
+mod ask;
 mod data;
 mod entry;
 #[cfg(test)]
@@ -39,6 +40,7 @@ use crate::{
 };
 
 use self::{
+    ask::{AskReplyPayload, AskedPayload},
     data::{
         CommandPayload, HeartbeatPayload, MembershipChangedPayload, PresencePayload, ReadPayload,
         ResendRequestPayload, ResentCommandPayload, RosterPayload, RosterRequestPayload,
@@ -133,6 +135,10 @@ pub(super) fn encode(announcement: &Announcement) -> Result<Vec<u8>, Malformed> 
             }
             _ => Err(Malformed::NotEncodable),
         },
+        ClusterEvent::Ask(ask, asked) => writer.write("asked", AskedPayload::of(*ask, asked)?),
+        ClusterEvent::AskReply { to, ask, reply } => {
+            writer.write("reply", AskReplyPayload::of(to, *ask, reply)?)
+        }
         ClusterEvent::Joined(place, user) => writer.write("here", PresencePayload::of(place, user)),
         ClusterEvent::Left(place, user) => writer.write("gone", PresencePayload::of(place, user)),
         ClusterEvent::Roster(place, users) => {
@@ -211,6 +217,8 @@ fn event(kind: &str, data: &RawValue) -> Result<ClusterEvent, DecodeError> {
         "read" => read::<ReadPayload<'_>>(data)?.parse(),
         "typing" => read::<TypingPayload<'_>>(data)?.parse(),
         "event" => read::<CustomEventPayload<'_>>(data)?.parse(),
+        "asked" => read::<AskedPayload<'_>>(data)?.parse(),
+        "reply" => read::<AskReplyPayload<'_>>(data)?.parse(),
         "here" => read::<PresencePayload<'_>>(data)?
             .parse()
             .map(|(place, user)| ClusterEvent::Joined(place, user)),

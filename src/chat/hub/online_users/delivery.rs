@@ -1,6 +1,6 @@
 //! Delivery to single users: direct conversations and inboxes, which have no live room.
 
-use std::sync::Arc;
+use std::{collections::HashSet, sync::Arc};
 
 use time::OffsetDateTime;
 
@@ -183,6 +183,17 @@ impl OnlineUsers {
         for outbox in outboxes {
             outbox.offer(&event);
         }
+    }
+
+    /// The ids of a user's connections.
+    pub(in crate::chat::hub) fn connections(
+        &self,
+        space: &Space,
+        user: &UserName,
+    ) -> HashSet<ConnectionId> {
+        let state = self.lock();
+        let connections = state.get(space, user).map(|it| it.connections.iter());
+        connections.into_iter().flatten().map(|(id, _)| *id).collect()
     }
 
     /// The connections of a user.

@@ -1,5 +1,6 @@
 //! Sessions without a socket, with a manual clock and a store that counts its calls.
 
+mod asks;
 mod counting;
 mod members;
 mod paging;

@@ -2,15 +2,15 @@
 //!
 //! The engine ends a session without a word when a frame is too large or breaks the protocol. So the
 //! frames are checked here first, and the session can say why it ends. Frames pass unchanged, but
-//! for event names that the engine cannot read (see [`event_names`]): such a frame is split in two
-//! fragments, and the marker is the end of the first one. Bytes are not collected, only the
+//! for event names that the engine cannot read, and answers, which it drops (see [`event_names`]):
+//! such a frame is split in two fragments, and the marker is the end of the first one. Bytes are not collected, only the
 //! beginning of a packet until it is known whether it needs the marker, and the first message if it
 //! may be a packet of another parser.
 
 use bytes::Bytes;
 
-use super::event_names::{self, NameScan, SCAN_BYTES_MAX};
-use crate::wire::{msgpack, socketio::NAME_MARKER};
+use super::event_names::{self, Mark, NameScan, SCAN_BYTES_MAX};
+use crate::wire::msgpack;
 
 /// The bit of the last fragment.
 const FIN: u8 = 0x80;
@@ -185,7 +185,7 @@ impl IncomingFrames {
         self.left = head.payload_bytes;
         self.check(&payload)?;
         match scan {
-            NameScan::MarkAt(at) => head.write_marked(&payload, at, out),
+            NameScan::Marked(mark) => head.write_marked(&payload, mark, out),
             NameScan::Unmarked | NameScan::Unfinished => {
                 write_head(head.first, head.payload_bytes, head.mask, out);
                 out.extend_from_slice(&payload);
@@ -283,11 +283,13 @@ impl FrameHead {
 
     /// Writes a frame as two fragments, the first with the marker at its end. The rest of its
     /// payload belongs behind them.
-    fn write_marked(&self, payload: &[u8], at: usize, out: &mut Vec<u8>) {
+    fn write_marked(&self, payload: &[u8], change: Mark, out: &mut Vec<u8>) {
+        let at = change.at();
         let (before, after) = payload.split_at(at);
-        write_head(TEXT, at + NAME_MARKER.len(), [0; 4], out);
-        out.extend(unmask(before, self.mask, 0));
-        out.extend_from_slice(NAME_MARKER.as_bytes());
+        let before: Vec<u8> = unmask(before, self.mask, 0).collect();
+        let marked = change.apply(&before);
+        write_head(TEXT, marked.len(), [0; 4], out);
+        out.extend(marked);
         let last = if self.is_last { FIN } else { 0 };
         let mut mask = self.mask;
         mask.rotate_left(at % 4);

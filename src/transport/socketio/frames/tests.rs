@@ -77,6 +77,33 @@ fn a_marked_frame_becomes_two_fragments() {
 }
 
 #[test]
+fn an_answer_becomes_an_event_in_two_fragments() {
+    let long = "y".repeat(60_000);
+    let frames = [
+        text("43/shop,17[]"),
+        text(&format!("437[\"{long}\"]")),
+        frame(TEXT, b"4611-7[{\"a\""),
+        frame(0x89, b""),
+        frame(FIN, b":1}]"),
+    ]
+    .concat();
+    for piece in PIECES {
+        let fragments = fragments(&pass(&frames, piece).unwrap());
+        let expected = [
+            (TEXT, r#"42/shop,17["ack""#.to_owned()),
+            (FIN, "]".to_owned()),
+            (TEXT, r#"427["ack","#.to_owned()),
+            (FIN, format!("\"{long}\"]")),
+            (TEXT, r#"4511-7["ack","#.to_owned()),
+            (0, r#"{"a""#.to_owned()),
+            (0x89, String::new()),
+            (FIN, ":1}]".to_owned()),
+        ];
+        assert!(fragments == expected, "{piece}");
+    }
+}
+
+#[test]
 fn broken_frames_are_refused_with_their_kind() {
     let too_long = [0x81, 0xff, 0x80, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0];
     let fragments = [frame(TEXT, &vec![b'x'; 40_000]), frame(FIN, &vec![b'x'; 40_000])].concat();

@@ -1,5 +1,6 @@
 //! The encoding of every kind in both directions, and envelopes of other versions.
 
+mod asks;
 mod properties;
 
 use std::sync::Arc;
@@ -88,7 +89,7 @@ type Example = (ClusterEvent, &'static str, &'static str);
 
 /// One event of each kind.
 fn all() -> Vec<Example> {
-    [entries(), places(), custom_events(), commands()].concat()
+    [entries(), places(), custom_events(), asks::examples(), commands()].concat()
 }
 
 fn custom(name: &str) -> MessageKind {

@@ -1,0 +1,96 @@
+//! The encoding of asks, and of what nodes reply to them.
+
+use std::{sync::Arc, time::Duration};
+
+use serde::{Deserialize, Serialize};
+
+use super::{
+    DecodeError, Malformed,
+    entry::{BodyPayload, CustomEventPayload, address},
+    values::{self, Text, name, node},
+};
+use crate::{
+    chat::ports::{AskReply, AskedEvent, ClusterEvent},
+    domain::{AskAnswer, AskId, NodeId, PassingDelivery, UserName},
+};
+
+#[derive(Serialize, Deserialize)]
+pub(super) struct AskedPayload<'a> {
+    id: u64,
+    #[serde(borrow)]
+    space: Text<'a>,
+    wait_ms: u64,
+    #[serde(borrow)]
+    event: CustomEventPayload<'a>,
+}
+
+/// One of: `asked`, `connection` with `args`, `connection` alone.
+#[derive(Serialize, Deserialize)]
+pub(super) struct AskReplyPayload<'a> {
+    #[serde(borrow)]
+    to: Text<'a>,
+    id: u64,
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    asked: Option<usize>,
+    #[serde(borrow, default, skip_serializing_if = "Option::is_none")]
+    connection: Option<Text<'a>>,
+    #[serde(borrow, default, skip_serializing_if = "Option::is_none")]
+    user: Option<Text<'a>>,
+    #[serde(borrow, default, skip_serializing_if = "Option::is_none")]
+    args: Option<BodyPayload<'a>>,
+}
+
+impl<'a> AskedPayload<'a> {
+    pub(super) fn of(ask: AskId, asked: &'a AskedEvent) -> Result<Self, Malformed> {
+        let AskedEvent { space, to, except, event, wait } = asked;
+        Ok(Self {
+            id: ask.as_raw(),
+            space: space.as_raw().into(),
+            wait_ms: u64::try_from(wait.as_millis()).ok().ok_or(Malformed::NotEncodable)?,
+            event: CustomEventPayload::of(to, except.as_ref(), event, PassingDelivery::Reliable)?,
+        })
+    }
+
+    pub(super) fn parse(self) -> Result<ClusterEvent, DecodeError> {
+        let Self { id, space, wait_ms, event } = self;
+        let (to, except, event, _delivery) = event.parts()?;
+        let (space, wait) = (values::space(&space)?, Duration::from_millis(wait_ms));
+        let asked = AskedEvent { space, to, except, event, wait };
+        Ok(ClusterEvent::Ask(AskId::from_raw(id), Arc::new(asked)))
+    }
+}
+
+impl<'a> AskReplyPayload<'a> {
+    pub(super) fn of(to: &'a NodeId, ask: AskId, reply: &'a AskReply) -> Result<Self, Malformed> {
+        let (to, id) = (to.as_raw().into(), ask.as_raw());
+        let none = Self { to, id, asked: None, connection: None, user: None, args: None };
+        Ok(match reply {
+            AskReply::Asked(connections) => Self { asked: Some(*connections), ..none },
+            AskReply::Answered(AskAnswer { connection, user, args }) => Self {
+                connection: Some(connection.to_string().into()),
+                user: user.as_ref().map(name),
+                args: Some(BodyPayload::of(args)?),
+                ..none
+            },
+            AskReply::Gone(connection) => {
+                Self { connection: Some(connection.to_string().into()), ..none }
+            }
+        })
+    }
+
+    pub(super) fn parse(self) -> Result<ClusterEvent, DecodeError> {
+        let Self { to, id, asked, connection, user, args } = self;
+        let connection = connection.as_ref().map(address).transpose()?;
+        let user: Option<UserName> = user.as_deref().map(values::user).transpose()?;
+        let reply = match (asked, connection, args) {
+            (Some(connections), None, None) => AskReply::Asked(connections),
+            (None, Some(connection), Some(args)) => {
+                AskReply::Answered(AskAnswer { connection, user, args: args.parse()? })
+            }
+            (None, Some(connection), None) => AskReply::Gone(connection),
+            (None, None, None) => return Err(DecodeError::Unknown),
+            _ => return Err(Malformed::Form.into()),
+        };
+        Ok(ClusterEvent::AskReply { to: node(&to)?, ask: AskId::from_raw(id), reply })
+    }
+}

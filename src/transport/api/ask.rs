@@ -1,0 +1,29 @@
+//! Asks of back ends: `/api/v1/ask`.
+
+use std::sync::Arc;
+
+use axum::{Router, extract::State, routing::post};
+
+use super::{
+    actions::{BODY_BYTES_MAX, method_not_allowed},
+    failure::ApiFailure,
+    json::{JsonBody, JsonText},
+    key::Authorized,
+};
+use crate::{chat::Chat, wire::api};
+
+/// The route.
+pub(super) fn routes() -> Router<Arc<Chat>> {
+    Router::new().route("/api/v1/ask", post(ask).fallback(method_not_allowed))
+}
+
+/// Sends an event to connections, and answers with their answers.
+async fn ask(
+    State(chat): State<Arc<Chat>>,
+    Authorized(key): Authorized,
+    JsonBody(body): JsonBody<BODY_BYTES_MAX>,
+) -> Result<JsonText, ApiFailure> {
+    let request = api::ask_request(&body, chat.limits())?;
+    let outcome = chat.ask_for_api(&key, request).await?;
+    Ok(JsonText(api::ask_outcome(&outcome)))
+}
