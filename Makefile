@@ -6,6 +6,7 @@
 PAGE := public/node_modules/.package-lock.json
 CLIENTS := js-client-tests/node_modules/.package-lock.json
 NEIGHBOUR := js-client-tests/bench/node_modules/.package-lock.json
+SCHEMATHESIS := js-client-tests/schemathesis/.venv/bin/schemathesis
 BINARY := $(abspath $(or $(CARGO_TARGET_DIR),target))/release/roomcast
 # The JavaScript tests run it.
 export ROOMCAST_BIN := $(BINARY)
@@ -30,7 +31,7 @@ rust: $(PAGE) tools
 	else set -x; cargo test --locked; fi
 
 # The official clients against the release binary.
-js: release $(CLIENTS) tools
+js: release $(CLIENTS) tools $(SCHEMATHESIS)
 	cd js-client-tests && npm test
 
 browser: release $(CLIENTS) chromium
@@ -49,6 +50,13 @@ release: $(PAGE)
 # npm writes this file last.
 %/node_modules/.package-lock.json: %/package-lock.json
 	cd $* && npm ci --no-audit --no-fund
+	@touch $@
+
+# Holds the HTTP API against its document. Debian has the part of Python that makes the folder apart.
+$(SCHEMATHESIS): js-client-tests/schemathesis/requirements.txt | tools
+	$(call debian,$(shell python3 -c 'import ensurepip; print("python3")' || echo venv),python3-venv)
+	python3 -m venv --clear $(@D)/..
+	$(@D)/pip install --quiet --disable-pip-version-check --no-deps --requirement $<
 	@touch $@
 
 # What the tests need besides Rust and Node.js, from Debian: $(call debian,program,package).

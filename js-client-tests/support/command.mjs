@@ -10,7 +10,7 @@ export async function runRoomcast(...args) {
 }
 
 /** Runs a program; returns its exit code and output. */
-export async function runProgram(program, args, { input = "", ...options } = {}) {
+export async function runProgram(program, args, { input = "", timeoutMs, ...options } = {}) {
   const child = startProcess(program, args, options);
   const [stdout, stderr] = [text(child.stdout), text(child.stderr)];
   child.stdin.on("error", () => {}); // the program may exit without reading it
@@ -19,6 +19,7 @@ export async function runProgram(program, args, { input = "", ...options } = {})
     const { error, code, signal } = await withTimeout(
       `the end of ${program} ${args}`,
       child.exited,
+      timeoutMs,
     );
     if (error) throw error;
     return { code, signal, stdout: await stdout, stderr: await stderr };

@@ -3,6 +3,7 @@
 import WebSocket from "ws";
 
 import { Client } from "./client.mjs";
+import { assertAnswer, assertEvent } from "./contract.mjs";
 import { toQuery } from "./socket.io.mjs";
 import { withTimeout } from "./timeouts.mjs";
 
@@ -47,7 +48,7 @@ export class WsClient extends Client {
 
   request(event, data) {
     const ack = ++this.#lastAck;
-    const answer = new Promise((resolve) => this.#answers.set(ack, resolve));
+    const answer = new Promise((resolve) => this.#answers.set(ack, { event, resolve }));
     this.send({ event, data, ack });
     return answer;
   }
@@ -59,7 +60,7 @@ export class WsClient extends Client {
   /** Sends an event of the application with these arguments. */
   requestWith(event, args) {
     const ack = ++this.#lastAck;
-    const answer = new Promise((resolve) => this.#answers.set(ack, resolve));
+    const answer = new Promise((resolve) => this.#answers.set(ack, { event, resolve }));
     this.send({ event, args, ack });
     return answer;
   }
@@ -94,7 +95,9 @@ export class WsClient extends Client {
   /** The reverse. */
   decode(frame, isBinary) {
     if (isBinary) throw new Error("a binary frame arrived on a JSON connection");
-    return JSON.parse(frame);
+    const object = JSON.parse(frame);
+    this.#check(object);
+    return object;
   }
 
   /** Sends a frame as it is: text for a string, binary for bytes. */
@@ -120,10 +123,16 @@ export class WsClient extends Client {
 
   #takeFrame({ event, data, args, ack, ...answer }) {
     if (ack === undefined) return this.events.put(event, args ?? data);
-    const resolve = this.#answers.get(ack);
+    const asked = this.#answers.get(ack);
     this.#answers.delete(ack);
     const whole = { ...answer, ...(data !== undefined && { data }), ...(args && { args }) };
-    return resolve ? resolve(whole) : this.events.put("answer", { ack, ...whole });
+    return asked ? asked.resolve(whole) : this.events.put("answer", { ack, ...whole });
+  }
+
+  /** Every frame of the server is as `roomcast contract` says. */
+  #check({ ack, ...frame }) {
+    if (ack === undefined) assertEvent(frame.event, frame.data);
+    else assertAnswer(this.#answers.get(ack)?.event, frame);
   }
 }
 

@@ -3,6 +3,7 @@
 //! Answers are printed on standard output, errors on standard error. The exit code is 0 for
 //! success, 1 for a fault, 2 for invalid settings or flags, 3 for a refused token.
 
+mod contract;
 mod key;
 mod token;
 
@@ -17,6 +18,7 @@ use std::{
 use clap::{Args, Parser, Subcommand, error::ErrorKind};
 use tracing::warn;
 
+use self::contract::ContractArgs;
 use self::key::KeyCommand;
 use self::token::{CheckTokenArgs, TokenArgs};
 use crate::{
@@ -54,6 +56,8 @@ enum Command {
     /// Make keys of the HTTP API
     #[command(subcommand)]
     Key(KeyCommand),
+    /// Print the events and their payloads, for programs
+    Contract(ContractArgs),
     /// Check the settings without starting the server
     CheckConfig,
     /// Print a file of all settings with their defaults
@@ -93,6 +97,7 @@ pub fn run(arguments: impl IntoIterator<Item = OsString>) -> ExitCode {
     let command = match line.command {
         Some(Command::ExampleConfig) => return print_answer(config::EXAMPLE),
         Some(Command::Key(key)) => return key.run(),
+        Some(Command::Contract(contract)) => return contract.print(),
         other => other.unwrap_or(Command::Serve),
     };
     let config = match line.settings.load() {
@@ -103,7 +108,9 @@ pub fn run(arguments: impl IntoIterator<Item = OsString>) -> ExitCode {
         Command::Serve => serve(&config),
         Command::Token(token) => token.issue(&config),
         Command::CheckToken(checked) => checked.check(&config),
-        Command::CheckConfig | Command::ExampleConfig | Command::Key(_) => check_config(&config),
+        Command::CheckConfig | Command::Contract(_) | Command::ExampleConfig | Command::Key(_) => {
+            check_config(&config)
+        }
     }
 }
 

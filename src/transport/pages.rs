@@ -1,4 +1,4 @@
-//! The page, and the official Socket.IO client, both from within the binary.
+//! The page, that of the API, and the official Socket.IO client, all from within the binary.
 //!
 //! The page runs under a policy that lets in nothing but its own files; the client is served as
 //! the official server does it, down to the `ETag`.
@@ -71,12 +71,13 @@ static CLIENT_TAG: LazyLock<Option<HeaderValue>> = LazyLock::new(|| {
     HeaderValue::from_str(&format!("\"{version}\"")).ok()
 });
 
-/// The page at `/`, its parts under `/assets/`, its icon, and the official client's files beside
+/// The page at `/`, that of the API at `/api/`, their parts under `/assets/`, the icon, and the official client's files beside
 /// the engine's own path.
 pub fn routes() -> Router {
     let nosniff = HeaderValue::from_static("nosniff");
     Router::new()
         .route("/", get(async |headers: HeaderMap| page_file("index.html", &headers)))
+        .route("/api/", get(async |headers: HeaderMap| page_file("api.html", &headers)))
         .route("/favicon.ico", get(async |headers: HeaderMap| page_file("icon.svg", &headers)))
         .route("/assets/{name}", get(asset))
         .route("/socket.io/{name}", get(client))

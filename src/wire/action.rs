@@ -1,12 +1,19 @@
 //! What back ends ask for: the same list in their answers and in the API.
 
+use std::borrow::Cow;
+
 use serde::Deserialize;
 use serde_json::value::RawValue;
+use utoipa::{
+    PartialSchema, ToSchema,
+    openapi::{RefOr, Schema},
+};
 
 use super::{
     body::{self, AttachmentEncoding},
     invalid_data::{InvalidData, invalid, of_key},
     json,
+    schema::{self, BodySchema},
 };
 use crate::{
     chat::ports::{Action, DisconnectTarget, EmitTarget},
@@ -34,19 +41,28 @@ pub(super) enum ActionData<'a> {
     Disconnect(DisconnectData),
 }
 
-#[derive(Deserialize)]
+#[derive(Deserialize, ToSchema)]
+#[schema(as = Emit)]
 #[serde(deny_unknown_fields)]
 #[expect(clippy::struct_excessive_bools, reason = "these are the fields on the wire")]
 pub(super) struct EmitData<'a> {
+    #[schema(format = "event-name", min_length = 1)]
     event: String,
     #[serde(borrow, default)]
+    #[schema(value_type = Option<Vec<serde_json::Value>>)]
     args: Option<&'a RawValue>,
     to: TargetData,
+    /// A connection that does not receive it.
+    #[schema(format = "connection", min_length = 1)]
     except: Option<String>,
+    /// An entry of the room's log, in the name of `user`. Only to a room, and not `volatile`.
     #[serde(default)]
     kept: bool,
+    /// Dropped for a client that reads too slowly.
     #[serde(default)]
     volatile: bool,
+    /// With `kept`: the same id again stores nothing.
+    #[schema(format = "message-id", min_length = 1)]
     id: Option<String>,
 }
 
@@ -61,22 +77,34 @@ pub(super) struct TargetData {
     space: bool,
 }
 
-#[derive(Deserialize)]
+#[derive(Deserialize, ToSchema)]
+#[schema(as = Message)]
 #[serde(deny_unknown_fields)]
 pub(super) struct MessageData<'a> {
+    #[schema(format = "room-name", min_length = 1)]
     room: String,
+    /// Its author, `user` beside the list when it is left out.
+    #[schema(format = "user-name", min_length = 1)]
     user: Option<String>,
     #[serde(borrow)]
+    #[schema(value_type = BodySchema)]
     msg: &'a RawValue,
+    /// The same id again stores nothing.
+    #[schema(format = "message-id", min_length = 1)]
     id: Option<String>,
 }
 
-#[derive(Deserialize)]
+#[derive(Deserialize, ToSchema)]
+#[schema(as = Notify)]
 #[serde(deny_unknown_fields)]
 pub(super) struct NotifyData<'a> {
+    #[schema(format = "user-name", min_length = 1)]
     to: String,
     #[serde(borrow)]
+    #[schema(value_type = BodySchema)]
     data: &'a RawValue,
+    /// The same id again stores nothing.
+    #[schema(format = "message-id", min_length = 1)]
     id: Option<String>,
 }
 
@@ -93,6 +121,74 @@ pub(super) struct MemberData {
 pub(super) struct DisconnectData {
     user: Option<String>,
     connection: Option<String>,
+}
+
+/// One of the keys of the enumeration.
+impl PartialSchema for ActionData<'_> {
+    fn schema() -> RefOr<Schema> {
+        schema::one_key_of(vec![
+            ("emit", EmitData::schema()),
+            ("message", MessageData::schema()),
+            ("notify", NotifyData::schema()),
+            ("join", MemberData::schema_of(&["room"], &["role", "user"])),
+            ("leave", MemberData::schema_of(&["room"], &["user"])),
+            ("kick", MemberData::schema_of(&["room", "user"], &[])),
+            ("disconnect", DisconnectData::schema()),
+        ])
+    }
+}
+
+impl ToSchema for ActionData<'_> {
+    fn name() -> Cow<'static, str> {
+        "Action".into()
+    }
+
+    fn schemas(schemas: &mut Vec<(String, RefOr<Schema>)>) {
+        EmitData::schemas(schemas);
+    }
+}
+
+impl MemberData {
+    /// As [`action`] reads it, with these keys.
+    fn schema_of(required: &[&str], optional: &[&str]) -> RefOr<Schema> {
+        let mut object = schema::closed_object();
+        for key in required.iter().chain(optional) {
+            let schema = match *key {
+                "room" => schema::text("room-name"),
+                "user" if required.contains(key) => schema::text("user-name"),
+                "user" => schema::text_or_null("user-name"),
+                _ => schema::one_of_texts_or_null(&["owner", "admin", "member", "reader"]),
+            };
+            object = object.property(*key, schema);
+        }
+        required.iter().fold(object, |object, key| object.required(*key)).into()
+    }
+}
+
+/// As [`target`] reads it.
+impl PartialSchema for TargetData {
+    fn schema() -> RefOr<Schema> {
+        schema::one_key_of(vec![
+            ("room", schema::text("room-name")),
+            ("user", schema::text("user-name")),
+            ("connection", schema::text("connection")),
+            ("space", schema::only_true()),
+        ])
+    }
+}
+
+impl ToSchema for TargetData {
+    fn name() -> Cow<'static, str> {
+        "Target".into()
+    }
+}
+
+/// As [`action`] reads it.
+impl PartialSchema for DisconnectData {
+    fn schema() -> RefOr<Schema> {
+        let (user, connection) = (schema::text("user-name"), schema::text("connection"));
+        schema::one_key_of(vec![("user", user), ("connection", connection)])
+    }
 }
 
 /// The actions of a list. An error names the place of its item.

@@ -253,7 +253,10 @@ mod tests {
     use time::OffsetDateTime;
 
     use super::*;
-    use crate::domain::{MessageId, Role, RoomName, Seq};
+    use crate::{
+        domain::{MessageId, Role, RoomName, Seq},
+        wire::contract,
+    };
 
     const AT: OffsetDateTime = OffsetDateTime::UNIX_EPOCH;
 
@@ -268,37 +271,47 @@ mod tests {
         let changed = |duplicate| Answer::Changed { seq, at: AT, duplicate };
         let room = RoomName::lobby;
         let notified = Answer::PostedTo { receipt: receipt(true), to: user("bob"), online: false };
-        for (answer, golden) in [
+        for (request, answer, golden) in [
             (
+                "notify",
                 notified,
                 concat!(
                     r#"{"ok":true,"id":"n1","to":"bob","seq":7,"at":"1970-01-01T00:00:00.000Z","#,
                     r#""duplicate":true,"online":false}"#
                 ),
             ),
-            (Answer::Read { seq, unread: 2 }, r#"{"ok":true,"seq":7,"unread":2}"#),
-            (Answer::Muted(Muted::Yes), r#"{"ok":true,"muted":true}"#),
-            (Answer::Muted(Muted::No), r#"{"ok":true,"muted":false}"#),
-            (Answer::Acknowledged, r#"{"ok":true}"#),
-            (changed(false), r#"{"ok":true,"seq":7,"at":"1970-01-01T00:00:00.000Z"}"#),
+            ("read", Answer::Read { seq, unread: 2 }, r#"{"ok":true,"seq":7,"unread":2}"#),
+            ("mute", Answer::Muted(Muted::Yes), r#"{"ok":true,"muted":true}"#),
+            ("mute", Answer::Muted(Muted::No), r#"{"ok":true,"muted":false}"#),
+            ("typing", Answer::Acknowledged, r#"{"ok":true}"#),
             (
+                "edit message",
+                changed(false),
+                r#"{"ok":true,"seq":7,"at":"1970-01-01T00:00:00.000Z"}"#,
+            ),
+            (
+                "delete message",
                 changed(true),
                 r#"{"ok":true,"seq":7,"at":"1970-01-01T00:00:00.000Z","duplicate":true}"#,
             ),
             (
+                "invite",
                 Answer::Invited { room: room(), user: user("bob"), role: Role::Reader },
                 r#"{"ok":true,"room":"lobby","user":"bob","role":"reader"}"#,
             ),
             (
+                "kick",
                 Answer::Kicked { room: room(), user: user("bob") },
                 r#"{"ok":true,"room":"lobby","user":"bob"}"#,
             ),
             (
+                "history",
                 Answer::Page { entries: Vec::new(), more: false },
                 r#"{"ok":true,"messages":[],"more":false}"#,
             ),
         ] {
             assert_eq!(reply(None, &Ok(answer), AttachmentEncoding::Base64).json(), golden);
+            contract::test_support::assert_answer(request, golden);
         }
     }
 

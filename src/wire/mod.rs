@@ -12,6 +12,7 @@ pub mod api;
 pub mod backend;
 mod body;
 pub mod code;
+pub mod contract;
 pub mod emitter;
 mod event;
 mod frame;
@@ -22,6 +23,7 @@ pub mod msgpack;
 mod payload;
 mod rejection;
 mod request;
+mod schema;
 mod sign_in;
 pub mod socketio;
 #[cfg(test)]

@@ -1,8 +1,15 @@
 //! The request body of the cookie API.
 
 use serde::Deserialize;
+use utoipa::{
+    PartialSchema, ToSchema,
+    openapi::{
+        RefOr, Schema, Type,
+        schema::{ObjectBuilder, OneOfBuilder},
+    },
+};
 
-use super::json;
+use super::{json, schema};
 use crate::{
     chat::Credential,
     domain::{Rejection, Space, Token, UserName},
@@ -13,11 +20,28 @@ const INVALID_SIGN_IN: Rejection =
 
 /// The body of a sign-in.
 #[derive(Deserialize)]
-struct SignIn {
+pub(super) struct SignIn {
     name: Option<String>,
     token: Option<String>,
     space: Option<String>,
 }
+
+/// As [`sign_in`] reads it: a name or a token.
+impl PartialSchema for SignIn {
+    fn schema() -> RefOr<Schema> {
+        let object = |key: &str, format: &str, other: &str| {
+            let object = ObjectBuilder::new().required(key);
+            object
+                .property(key, schema::text(format))
+                .property(other, ObjectBuilder::new().schema_type(Type::Null))
+                .property("space", schema::text_or_null("space"))
+        };
+        let either = OneOfBuilder::new().item(object("name", "guest-name", "token"));
+        either.item(object("token", "token", "name")).into()
+    }
+}
+
+impl ToSchema for SignIn {}
 
 /// Parses a sign-in: the space, and a name or a token.
 pub(crate) fn sign_in(body: &[u8]) -> Result<(Space, Credential), Rejection> {

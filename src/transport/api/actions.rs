@@ -13,7 +13,10 @@ use super::{
 use crate::{
     chat::Chat,
     domain::Rejection,
-    wire::api::{self, ApiList},
+    wire::{
+        api::{self, ApiList, Operation, PayloadSchema},
+        contract::AnswerPayload,
+    },
 };
 
 /// The largest body: a thousand short messages, or a few with attachments.
@@ -29,6 +32,22 @@ pub(super) fn routes() -> Router<Arc<Chat>> {
         .route("/api/v1/emit", route(ApiList::Events))
         .route("/api/v1/messages", route(ApiList::Messages))
         .route("/api/v1/notifications", route(ApiList::Notifications))
+}
+
+/// The routes, as `/api/openapi.json` describes them.
+pub(super) fn operations() -> Vec<Operation> {
+    let operation = |path, list: ApiList, summary| {
+        let results = PayloadSchema::answer(AnswerPayload::Results);
+        Operation::post(path, summary).body(list.schema()).answers("An outcome per item.", results)
+    };
+    let publish = |path, list, summary| operation(path, list, summary).scopes(&["publish"]);
+    vec![
+        operation("/api/v1/actions", ApiList::Actions, "Publish and manage: a list of anything")
+            .scopes(&["publish", "manage"]),
+        publish("/api/v1/emit", ApiList::Events, "Send events of the application"),
+        publish("/api/v1/messages", ApiList::Messages, "Send messages to rooms"),
+        publish("/api/v1/notifications", ApiList::Notifications, "Send notifications to users"),
+    ]
 }
 
 /// Performs the listed actions, each with its own outcome.

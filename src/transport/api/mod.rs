@@ -2,6 +2,7 @@
 
 mod actions;
 mod ask;
+mod documents;
 mod failure;
 mod json;
 mod key;
@@ -23,7 +24,7 @@ const METHODS: &str = "GET, POST, DELETE, OPTIONS";
 pub(super) fn routes(chat: Arc<Chat>, origins: Arc<Origins>) -> Router {
     let routes =
         Router::new().route("/api/session", session::methods()).with_state(Arc::clone(&chat));
-    cors::guard(routes, origins, METHODS).merge(for_back_ends(chat))
+    cors::guard(routes, origins, METHODS).merge(for_back_ends(chat)).merge(documents::routes())
 }
 
 /// The routes of back ends. Pages have no business there, so they get no fields for other origins.

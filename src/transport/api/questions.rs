@@ -14,7 +14,11 @@ use super::{failure::ApiFailure, json::JsonText, key::Authorized};
 use crate::{
     chat::{ApiQuestion, Chat},
     domain::Rejection,
-    wire::{InvalidData, api},
+    wire::{
+        InvalidData,
+        api::{self, Operation, PayloadSchema},
+        contract::AnswerPayload,
+    },
 };
 
 /// The routes.
@@ -22,6 +26,22 @@ pub(super) fn routes() -> Router<Arc<Chat>> {
     Router::new()
         .route("/api/v1/history", route(api::history_question))
         .route("/api/v1/presence", route(api::presence_question))
+}
+
+/// The routes, as `/api/openapi.json` describes them.
+pub(super) fn operations() -> Vec<Operation> {
+    let history = PayloadSchema::answer(AnswerPayload::History);
+    let presence = PayloadSchema::answer(AnswerPayload::Presence);
+    vec![
+        Operation::get("/api/v1/history", "Read a conversation's log")
+            .scopes(&["read"])
+            .parameters(api::HISTORY)
+            .answers("A page, oldest first.", history),
+        Operation::get("/api/v1/presence", "Which users are online")
+            .scopes(&["read"])
+            .parameters(api::PRESENCE)
+            .answers("Each user, in the order of the query.", presence),
+    ]
 }
 
 fn route(parse: fn(&str) -> Result<ApiQuestion, InvalidData>) -> MethodRouter<Arc<Chat>> {
@@ -39,7 +59,8 @@ async fn answer(
     Ok(JsonText(api::answer(&answer)))
 }
 
-async fn method_not_allowed() -> impl IntoResponse {
+/// What another method than `GET` gets.
+pub(super) async fn method_not_allowed() -> impl IntoResponse {
     let rejection = Rejection::BadRequest("there is GET");
     (StatusCode::METHOD_NOT_ALLOWED, [(ALLOW, "GET, HEAD")], rejection)
 }

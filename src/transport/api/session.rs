@@ -20,7 +20,11 @@ use crate::{
     chat::{Chat, SignedIn},
     domain::{Rejection, Token},
     transport::cookie,
-    wire,
+    wire::{
+        self,
+        api::{Operation, PayloadSchema},
+        contract::AnswerPayload,
+    },
 };
 
 /// The largest body: twice the longest token, with something around it.
@@ -35,6 +39,35 @@ pub(super) fn methods() -> MethodRouter<Arc<Chat>> {
         .post(sign_in)
         .delete(sign_out)
         .fallback(method_not_allowed)
+}
+
+/// The methods, as `/api/openapi.json` describes them.
+pub(super) fn operations() -> Vec<Operation> {
+    const PATH: &str = "/api/session";
+    let refused = [Rejection::Unauthorized, Rejection::TokenExpired, Rejection::OriginForbidden];
+    let answer = PayloadSchema::answer;
+    vec![
+        Operation::get(PATH, "Who is signed in, by the cookie")
+            .answers("The identity, or `null`.", answer(AnswerPayload::Profile))
+            .refuses(&refused),
+        Operation::post(PATH, "Sign in, which sets the cookie")
+            .body(PayloadSchema::sign_in())
+            .answers("The identity.", answer(AnswerPayload::SignedIn))
+            .refuses(&refused)
+            .refuses(&[
+                Rejection::BadRequest(""),
+                Rejection::Draining,
+                Rejection::Unavailable,
+                Rejection::TokenRequired,
+                Rejection::SpaceForbidden,
+                Rejection::UnknownSpace,
+                Rejection::NameTaken,
+                Rejection::NameInvalid,
+            ]),
+        Operation::delete(PATH, "Sign out, which clears the cookie")
+            .answers_nothing("The session has ended.")
+            .refuses(&[Rejection::OriginForbidden]),
+    ]
 }
 
 /// Returns the profile of the signed-in user, and `null` without a session: browsers log 401 as an

@@ -3,14 +3,21 @@
 //! docs/api.md is the reference.
 
 mod ask;
+mod document;
+mod payload_schema;
 mod question;
 
 use std::borrow::Cow;
 
 use serde::{Deserialize, Serialize};
+use utoipa::ToSchema;
 
-pub use self::ask::{ask_outcome, ask_request};
-pub use self::question::{history_question, presence_question};
+pub use self::{
+    ask::{ask_outcome, ask_request},
+    document::{Operation, document},
+    payload_schema::PayloadSchema,
+    question::{HISTORY, PRESENCE, Parameter, history_question, presence_question},
+};
 use super::{
     action::{self, ActionData, EmitData, MessageData, NotifyData},
     answer,
@@ -38,20 +45,30 @@ pub enum ApiList {
     Notifications,
 }
 
-#[derive(Deserialize)]
+#[derive(Deserialize, ToSchema)]
 #[serde(deny_unknown_fields)]
 struct ActionsData<'a> {
+    /// `/` when it is left out.
+    #[schema(format = "space", min_length = 1)]
     space: Option<String>,
+    /// In whose name the items are that name nobody.
+    #[schema(format = "user-name", min_length = 1)]
     user: Option<String>,
     #[serde(borrow, rename = "do")]
+    #[schema(max_items = 1000)]
     actions: Vec<ActionData<'a>>,
 }
 
-#[derive(Deserialize)]
+#[derive(Deserialize, ToSchema)]
 #[serde(deny_unknown_fields)]
 struct ItemsData<T> {
+    /// `/` when it is left out.
+    #[schema(format = "space", min_length = 1)]
     space: Option<String>,
+    /// In whose name the items are that name nobody.
+    #[schema(format = "user-name", min_length = 1)]
     user: Option<String>,
+    #[schema(max_items = 1000)]
     items: Vec<T>,
 }
 
@@ -80,6 +97,22 @@ enum OutcomeData<'a> {
         duplicate: Option<bool>,
     },
     Rejected(RejectionData<'a>),
+}
+
+impl ApiList {
+    /// The schema of the body that [`request`] reads.
+    pub fn schema(self) -> PayloadSchema {
+        match self {
+            Self::Actions => PayloadSchema::of::<ActionsData<'_>>("ActionList"),
+            Self::Events => of_list::<EmitData<'_>>("EventList"),
+            Self::Messages => of_list::<MessageData<'_>>("MessageList"),
+            Self::Notifications => of_list::<NotifyData<'_>>("NotificationList"),
+        }
+    }
+}
+
+fn of_list<T: ToSchema>(name: &str) -> PayloadSchema {
+    PayloadSchema::of_list::<ItemsData<T>, T>(name)
 }
 
 /// Parses the body of a request.
@@ -180,6 +213,50 @@ mod tests {
         request(list, text.as_bytes(), &Limits::default()).map_err(|invalid| invalid.to_string())
     }
 
+    /// Whether the schema of the document permits a body.
+    fn is_documented(list: ApiList, text: &str) -> bool {
+        let operation = Operation::post("/", "").body(list.schema());
+        let document = document(&[operation]);
+        let body = document["paths"]["/"]["post"]["requestBody"]["content"].clone();
+        let root = body["application/json"]["schema"].clone();
+        let schema = serde_json::json!({ "allOf": [root], "components": document["components"] });
+        jsonschema::is_valid(&schema, &serde_json::from_str(text).unwrap())
+    }
+
+    #[test]
+    fn the_schemas_agree_with_the_parsers() {
+        let (member, target) = (r#"{"room":"a","user":"b"}"#, r#""event":"e","to":{"room":"a"}"#);
+        let action = |text: &str| format!(r#"{{"user":"u","do":[{text}]}}"#);
+        for (text, expected) in [
+            (r#"{"message":{"room":"a","msg":{"b":1}}}"#.to_owned(), true),
+            (r#"{"message":{"room":"a","msg":null}}"#.to_owned(), false),
+            (r#"{"message":{"room":"a","msg":"  "}}"#.to_owned(), false),
+            (r#"{"message":{"room":"a","msg":1,"more":2}}"#.to_owned(), false),
+            (r#"{"message":{"msg":1}}"#.to_owned(), false),
+            (r#"{"say":{}}"#.to_owned(), false),
+            (format!(r#"{{"join":{member},"leave":{member}}}"#), false),
+            (format!(r#"{{"join":{member}}}"#), true),
+            (r#"{"join":{"room":"a","role":"reader"}}"#.to_owned(), true),
+            (r#"{"join":{"room":"a","role":"god"}}"#.to_owned(), false),
+            (r#"{"leave":{"room":"a","role":"reader"}}"#.to_owned(), false),
+            (r#"{"kick":{"room":"a"}}"#.to_owned(), false),
+            (r#"{"disconnect":{"user":"a"}}"#.to_owned(), true),
+            (r#"{"disconnect":{}}"#.to_owned(), false),
+            (format!(r#"{{"emit":{{{target},"args":null,"id":null}}}}"#), true),
+            (format!(r#"{{"emit":{{{target},"args":{{}}}}}}"#), false),
+            (format!(r#"{{"emit":{{{target},"kept":null}}}}"#), false),
+            (r#"{"emit":{"event":"e","to":{}}}"#.to_owned(), false),
+            (r#"{"emit":{"event":"e","to":{"room":"a","user":"b"}}}"#.to_owned(), false),
+            (r#"{"emit":{"event":"e","to":{"space":false}}}"#.to_owned(), false),
+            (r#"{"notify":{"to":"a","data":[]}}"#.to_owned(), true),
+        ] {
+            let body = action(&text);
+            let read = read(ApiList::Actions, &body);
+            assert_eq!(read.is_ok(), expected, "the parser of {body}: {read:?}");
+            assert_eq!(is_documented(ApiList::Actions, &body), expected, "the schema of {body}");
+        }
+    }
+
     #[test]
     fn each_list_has_its_items() {
         for (list, text) in [
@@ -190,6 +267,7 @@ mod tests {
         ] {
             let request = read(list, text).unwrap();
             assert_eq!((request.space, request.actions.len()), (Space::root(), 1), "{text}");
+            assert!(is_documented(list, text), "{text}");
         }
     }
 

@@ -1,5 +1,10 @@
 //! Questions: queries of `GET`.
 
+use utoipa::openapi::{
+    RefOr, Schema, Type,
+    schema::{ArrayBuilder, ObjectBuilder},
+};
+
 use super::space;
 use crate::{
     chat::{ApiQuestion, ApiTopic, ports::PageRange},
@@ -8,17 +13,81 @@ use crate::{
         action::user_name,
         hello::Parameters,
         invalid_data::{InvalidData, invalid},
+        schema,
     },
 };
 
 /// The most users of one question.
 const USERS_MAX: usize = 1000;
 
+/// A parameter of a query or a path.
+#[derive(Clone, Copy, Debug)]
+pub struct Parameter {
+    /// Its name.
+    pub name: &'static str,
+    /// What it is.
+    pub of: ParameterType,
+    /// What it means.
+    pub about: &'static str,
+}
+
+/// What a parameter is.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum ParameterType {
+    /// A text with a format of the document.
+    Text(&'static str),
+    /// Texts with a format, each as a parameter of this name: at least and at most so many.
+    Texts(&'static str, usize, usize),
+    /// A whole number of at least this.
+    Number(u64),
+}
+
+const SPACE: Parameter = parameter("space", ParameterType::Text("space"), "`/` when left out.");
+
+/// The parameters of [`history_question`].
+pub const HISTORY: &[Parameter] = &[
+    SPACE,
+    parameter("room", ParameterType::Text("room-name"), "Its history. Or `inbox`, or `direct`."),
+    parameter("inbox", ParameterType::Text("user-name"), "The user whose inbox it is."),
+    parameter("direct", ParameterType::Texts("user-name", 0, 2), "Twice: the two users."),
+    parameter("before", ParameterType::Number(0), "Entries before this `seq`."),
+    parameter("after", ParameterType::Number(0), "Entries after this `seq`; not with `before`."),
+    parameter("limit", ParameterType::Number(1), "How many entries."),
+];
+
+/// The parameters of [`presence_question`].
+pub const PRESENCE: &[Parameter] =
+    &[SPACE, parameter("user", ParameterType::Texts("user-name", 1, USERS_MAX), "Once per user.")];
+
+const fn parameter(name: &'static str, of: ParameterType, about: &'static str) -> Parameter {
+    Parameter { name, of, about }
+}
+
+impl Parameter {
+    /// Whether a query without it is refused. Others may depend on each other.
+    pub(super) fn required(&self) -> bool {
+        matches!(self.of, ParameterType::Texts(_, 1.., _))
+    }
+
+    pub(super) fn schema(&self) -> RefOr<Schema> {
+        match self.of {
+            ParameterType::Text(format) => schema::text(format),
+            ParameterType::Texts(format, min, max) => {
+                let texts = ArrayBuilder::new().items(schema::text(format));
+                texts.min_items(Some(min)).max_items(Some(max)).into()
+            }
+            ParameterType::Number(min) => {
+                let number = ObjectBuilder::new().schema_type(Type::Integer);
+                number.minimum(Some(f64::from(u32::try_from(min).unwrap_or(0)))).into()
+            }
+        }
+    }
+}
+
 /// `space?`, one of `room`, `inbox` and `direct` (two users, each as `direct`), one of `before` and
 /// `after` or neither, `limit?`.
 pub fn history_question(query: &str) -> Result<ApiQuestion, InvalidData> {
-    let query =
-        Query::parse(query, &["space", "room", "inbox", "direct", "before", "after", "limit"])?;
+    let query = Query::parse(query, HISTORY)?;
     let directs = query.all("direct").map(user_name).collect::<Result<Vec<_>, _>>()?;
     let of = match (query.one("room")?, query.one("inbox")?, &directs[..]) {
         (Some(room), None, []) => Conversation::Room(
@@ -44,7 +113,7 @@ pub fn history_question(query: &str) -> Result<ApiQuestion, InvalidData> {
 
 /// `space?`, and `user` once for each user.
 pub fn presence_question(query: &str) -> Result<ApiQuestion, InvalidData> {
-    let query = Query::parse(query, &["space", "user"])?;
+    let query = Query::parse(query, PRESENCE)?;
     let users: Vec<UserName> = query.all("user").map(user_name).collect::<Result<_, _>>()?;
     if !(1..=USERS_MAX).contains(&users.len()) {
         return invalid("this needs `user`, 1 to 1000 times");
@@ -55,7 +124,8 @@ pub fn presence_question(query: &str) -> Result<ApiQuestion, InvalidData> {
 struct Query<'q>(Parameters<'q>);
 
 impl<'q> Query<'q> {
-    fn parse(query: &'q str, names: &[&str]) -> Result<Self, InvalidData> {
+    fn parse(query: &'q str, described: &[Parameter]) -> Result<Self, InvalidData> {
+        let names: Vec<_> = described.iter().map(|it| it.name).collect();
         let parameters =
             Parameters::read(query).map_err(|rejection| InvalidData(rejection.to_string()))?;
         match parameters.0.iter().find(|(name, _)| !names.contains(&name.as_ref())) {

@@ -10,6 +10,7 @@ use crate::{
         Act, Body, ConnectionId, Content, Conversation, Entry, Epoch, MessageId, MessageKind,
         NodeId, Place, Position, Role, RoomName, Seq, Space, Token,
     },
+    wire::contract,
 };
 
 const AT: OffsetDateTime = OffsetDateTime::UNIX_EPOCH;
@@ -61,7 +62,10 @@ fn deleted() -> Act {
 
 /// The name and the data of an event.
 fn encode(event: &Event) -> (&str, String) {
-    (name(event), data(event, AttachmentEncoding::Base64, &Limits::default()).json())
+    let name = name(event);
+    let json = data(event, AttachmentEncoding::Base64, &Limits::default()).json();
+    contract::test_support::assert_event(name, &json);
+    (name, json)
 }
 
 /// `at` and the end of the object.

@@ -57,6 +57,7 @@ const LAYERS: [Layer; 17] = [
             "serde",
             "serde_json",
             "time",
+            "utoipa",
         ],
     },
     Layer {
@@ -222,7 +223,7 @@ const LAYERS: [Layer; 17] = [
     },
     Layer {
         name: "cli",
-        layers: &["app", "auth", "chat", "clock", "config", "domain", "telemetry"],
+        layers: &["app", "auth", "chat", "clock", "config", "domain", "telemetry", "wire"],
         crates: &["clap", "time", "tracing"],
     },
     Layer { name: "main", layers: &[], crates: &[] },

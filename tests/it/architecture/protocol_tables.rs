@@ -7,6 +7,7 @@ use roomcast::{
     wire::{
         REQUESTS,
         code::{self, Reconnect, Retry},
+        contract::{CLOSE_CODES, CODES},
         websocket::RequestKind,
     },
 };
@@ -94,6 +95,13 @@ fn close_codes_match_the_protocol_table() {
         let reconnects = row.websocket != 4001 && (1001..4500).contains(&row.websocket);
         assert_eq!(reconnects, row.reconnect == Reconnect::Yes, "{}", row.code);
     }
+}
+
+#[test]
+fn the_contract_has_the_same_codes() {
+    let rejections: Vec<_> = rejections().iter().map(|it| code::rejection(it).code).collect();
+    assert_eq!(rejections, CODES);
+    assert_eq!(CloseReason::ALL.map(code::close).map(|row| row.code), CLOSE_CODES);
 }
 
 #[test]

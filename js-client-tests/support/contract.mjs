@@ -1,0 +1,56 @@
+// Checks what the server sends on `/ws` against its own contract, `roomcast contract`.
+
+import assert from "node:assert/strict";
+import { execFileSync } from "node:child_process";
+
+import Ajv2020 from "ajv/dist/2020.js";
+import addFormats from "ajv-formats";
+
+import { ROOMCAST } from "./server.mjs";
+
+let checks;
+
+/** Fails if the contract does not permit this event of the server, or has a key less than it. */
+export function assertEvent(name, data) {
+  checks ??= compile();
+  const check = checks.events[name];
+  if (check) assertValid(check, name, data); // others are events of the application
+}
+
+/** The same for the answer to a request, without `ack`. */
+export function assertAnswer(request, answer) {
+  checks ??= compile();
+  const check = answer.ok ? checks.answers[request] : checks.refusal;
+  if (check) assertValid(check, request, answer);
+}
+
+function assertValid(check, name, value) {
+  if (check(value)) return;
+  const errors = JSON.stringify(check.errors, undefined, 2);
+  assert.fail(`the contract does not permit ${name}: ${JSON.stringify(value)}\n${errors}`);
+}
+
+function compile() {
+  const text = execFileSync(ROOMCAST, ["contract", "--format", "json-schema"], {
+    maxBuffer: 2 ** 24,
+  });
+  const { $defs } = JSON.parse(text, withoutOtherKeys);
+  const ajv = addFormats(new Ajv2020({ strictTypes: false, strictRequired: false }));
+  const compiled = ({ properties }) =>
+    Object.fromEntries(
+      Object.entries(properties).map(([name, it]) => [name, ajv.compile({ ...it, $defs })]),
+    );
+  const { Events, Answers, Refusal } = $defs;
+  const properties = { ok: { const: false }, ...Refusal.properties };
+  return {
+    events: compiled(Events),
+    answers: compiled(Answers),
+    refusal: ajv.compile({ ...Refusal, properties, $defs }),
+  };
+}
+
+/** The published schemas permit keys of later versions; this version sends none of them. */
+function withoutOtherKeys(_, schema) {
+  const isObject = schema?.type === "object" && schema.properties !== undefined;
+  return isObject ? { additionalProperties: false, ...schema } : schema;
+}

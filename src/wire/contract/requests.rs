@@ -1,0 +1,212 @@
+//! What clients send: a row for each request, in the order of `REQUESTS`.
+
+use super::{
+    definitions::{
+        AT, CONVERSATION, DEFAULT_ROOM, ID, IDENTIFIED_MEMBERS, MESSAGE_ID, PAGE, PRESENCES, ROLE,
+        ROOM, ROOM_OR_WITH, ROOM_STATE, SEQ, USER, USERS,
+    },
+    types::{
+        Member,
+        Member::{All, AtMostOneOf},
+        Type::{self, Either, List, Named, Object},
+        field, optional, required,
+    },
+};
+
+/// A request.
+#[derive(Debug)]
+pub(super) struct RequestRow {
+    pub(super) name: &'static str,
+    pub(super) about: &'static str,
+    pub(super) data: RequestArgument,
+    /// The answer beside `ok: true`.
+    pub(super) answer: &'static [Member],
+}
+
+/// The first argument of a request.
+#[derive(Clone, Copy, Debug)]
+pub(super) enum RequestArgument {
+    /// It is always there.
+    Required(Type),
+    /// It may be left out.
+    Optional(Type),
+}
+
+impl RequestArgument {
+    pub(super) fn type_of(self) -> Type {
+        let (Self::Required(of) | Self::Optional(of)) = self;
+        of
+    }
+}
+
+const fn row(
+    name: &'static str,
+    data: Type,
+    answer: &'static [Member],
+    about: &'static str,
+) -> RequestRow {
+    RequestRow { name, about, data: RequestArgument::Required(data), answer }
+}
+
+const DUPLICATE: Member = optional("duplicate", Type::True, "The same was stored before.");
+const COUNT: Member = required("count", Type::Count, "The users in the room.");
+const POSTED: &[Member] = &[ID, ROOM, SEQ, AT, DUPLICATE];
+const POSTED_TO: &[Member] = &[
+    ID,
+    required("to", Type::Text, ""),
+    SEQ,
+    AT,
+    DUPLICATE,
+    required("online", Type::Boolean, "Whether the recipient is connected."),
+];
+const CHANGED: &[Member] = &[SEQ, AT, DUPLICATE];
+const USER_POST: Type = Object(&[
+    required("to", Type::Text, "The recipient."),
+    required("data", Type::Body, ""),
+    MESSAGE_ID,
+]);
+const OPTIONAL_ROOM: Type = Object(&[DEFAULT_ROOM]);
+
+/// Every request of the protocol.
+pub(super) static REQUEST_ROWS: [RequestRow; 18] = [
+    row(
+        "new user",
+        Either(&[
+            Type::Text,
+            Object(&[
+                required("name", Type::Text, "1 to 32 characters."),
+                optional("device", Type::Text, "An id that the client creates once and keeps."),
+            ]),
+        ]),
+        IDENTIFIED_MEMBERS,
+        "Identifies the connection as a guest.",
+    ),
+    row(
+        "send message",
+        Either(&[
+            Type::Text,
+            Type::Bytes,
+            Object(&[DEFAULT_ROOM, required("msg", Type::Body, ""), MESSAGE_ID]),
+        ]),
+        POSTED,
+        "Posts a message, which everybody in the room receives as `new message`, the sender included.",
+    ),
+    row(
+        "GroupChat",
+        Either(&[
+            Type::Text,
+            Type::Bytes,
+            Object(&[DEFAULT_ROOM, required("data", Type::Body, ""), MESSAGE_ID]),
+        ]),
+        POSTED,
+        "Posts a message, which everybody in the room but this connection receives as `GroupChat`.",
+    ),
+    row("SingleChat", USER_POST, POSTED_TO, "Sends a direct message."),
+    RequestRow {
+        name: "GroupList",
+        about: "Who is in a room. Without an acknowledgement the answer is an event of this name.",
+        data: RequestArgument::Optional(Either(&[Type::Text, OPTIONAL_ROOM])),
+        answer: USERS,
+    },
+    RequestRow {
+        name: "join",
+        about: "Makes the user a member of a room, on all devices.",
+        data: RequestArgument::Optional(Either(&[
+            Type::Text,
+            Object(&[
+                DEFAULT_ROOM,
+                optional(
+                    "since",
+                    Type::Count,
+                    "The last `seq` received: what follows is sent again.",
+                ),
+                optional("epoch", Type::Text, "The `epoch` of the last `welcome`."),
+            ]),
+        ])),
+        answer: &[All(ROOM_STATE), COUNT],
+    },
+    RequestRow {
+        name: "leave",
+        about: "Ends the membership.",
+        data: RequestArgument::Optional(Either(&[Type::Text, OPTIONAL_ROOM])),
+        answer: &[ROOM, SEQ, COUNT],
+    },
+    RequestRow {
+        name: "history",
+        about: "A page of a conversation's log. Without an acknowledgement the answer is an event of this name.",
+        data: RequestArgument::Optional(Object(&[
+            CONVERSATION,
+            AtMostOneOf(&[
+                field("before", Type::Count, "Entries before this `seq`."),
+                field("after", Type::Count, "Entries after this `seq`."),
+            ]),
+            optional("limit", Type::Count, "How many entries: 1 to 200, 50 when it is left out."),
+        ])),
+        answer: PAGE,
+    },
+    row(
+        "read",
+        Object(&[CONVERSATION, required("seq", Type::Count, "Everything up to here is read.")]),
+        &[SEQ, required("unread", Type::Count, "")],
+        "Moves the read pointer of the user, only forward.",
+    ),
+    row(
+        "mute",
+        Object(&[CONVERSATION, required("muted", Type::Boolean, "")]),
+        &[required("muted", Type::Boolean, "")],
+        "Marks a conversation as muted. It changes no delivery.",
+    ),
+    row(
+        "typing",
+        Object(&[
+            AtMostOneOf(&[
+                field("room", Type::Text, ""),
+                field("to", Type::Text, "The other user of a direct conversation."),
+            ]),
+            required("typing", Type::Boolean, ""),
+        ]),
+        &[],
+        "Tells the others that the user types.",
+    ),
+    row(
+        "edit message",
+        Object(&[
+            ROOM_OR_WITH,
+            required("seq", Type::Count, "The message."),
+            required("msg", Type::Body, ""),
+        ]),
+        CHANGED,
+        "Replaces the body of an own message.",
+    ),
+    row(
+        "delete message",
+        Object(&[ROOM_OR_WITH, required("seq", Type::Count, "The message.")]),
+        CHANGED,
+        "Deletes a message.",
+    ),
+    row(
+        "invite",
+        Object(&[DEFAULT_ROOM, USER, optional("role", Named(&ROLE), "`member` when left out.")]),
+        &[ROOM, USER, required("role", Named(&ROLE), "")],
+        "Makes another user a member, or changes their role.",
+    ),
+    row(
+        "kick",
+        Object(&[DEFAULT_ROOM, USER]),
+        &[ROOM, USER],
+        "Ends the membership of another user.",
+    ),
+    row("notify", USER_POST, POSTED_TO, "Sends a notification to a user, for administrators."),
+    row(
+        "presence",
+        Object(&[required("users", List(&Type::Text), "1 to 100 names.")]),
+        PRESENCES,
+        "Which users are online. Without an acknowledgement the answer is an event of this name.",
+    ),
+    row(
+        "auth",
+        Object(&[required("token", Type::Text, "A fresh token of the same user.")]),
+        &[USER, required("expiresAt", Type::Time, "")],
+        "Keeps the connection beyond the end of its token.",
+    ),
+];
