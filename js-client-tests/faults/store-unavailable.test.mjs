@@ -6,6 +6,7 @@ import path from "node:path";
 import { test } from "node:test";
 
 import {
+  assertClosedForGood,
   assertConsecutive,
   assertErrorEvent,
   assertOk,
@@ -13,7 +14,8 @@ import {
 } from "../support/assert.mjs";
 import { startProcess } from "../support/child-process.mjs";
 import { runProgram, runRoomcast } from "../support/command.mjs";
-import { barrier, connectWithToken, joinAsGuest } from "../support/fixtures.mjs";
+import { deleteSession, getSession, signIn } from "../support/cookie-session.mjs";
+import { barrier, connect, connectWithToken, joinAsGuest } from "../support/fixtures.mjs";
 import { readHistory } from "../support/history.mjs";
 import { serverForThisTest } from "../support/server.mjs";
 import { socketIo } from "../support/socket.io.mjs";
@@ -44,6 +46,23 @@ test("with a locked database requests are `unavailable`, until it is unlocked", 
     injectFault: async () => (lock = await lockDatabase(server)),
     repairFault: () => lock.release(),
   });
+});
+
+test("a session whose end cannot be stored goes on until it can", async (t) => {
+  const settings = { "sqlite.busy_ms_max": 100 };
+  const server = await serverForThisTest(t, { settings, expectedLog });
+  const session = await signIn(server, { name: unique("ann") });
+  const ann = await connect(t, wsJson, server, { headers: session });
+  await ann.waitForWelcome();
+  const lock = await lockDatabase(server);
+  const refused = await deleteSession(server, session);
+  assert.deepEqual([refused.status, refused.body.code], [503, "unavailable"]);
+  assert.equal(refused.headers["set-cookie"], undefined, "the cookie is needed again");
+  assert.equal((await getSession(server, session)).status, 200);
+  await lock.release();
+  assert.deepEqual(ann.take("closing"), []);
+  assert.equal((await deleteSession(server, session)).status, 204);
+  await assertClosedForGood(ann, "signed_out", 4501);
 });
 
 test("a second server on the same data is refused, and the first one is not affected", async (t) => {

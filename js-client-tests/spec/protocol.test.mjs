@@ -11,6 +11,7 @@ import { SERVER_EVENTS } from "../support/server-events.mjs";
 const OUT_OF_REACH = {
   internal: "bugs of the server",
   fault: "bugs of the server",
+  too_many_denials: "the Rust tests have 100,000 bans",
   refused: "stands for the codes of back ends",
 };
 

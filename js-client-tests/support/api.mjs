@@ -43,3 +43,9 @@ export function askApi(server, question, bearer = MANAGE_KEY) {
   const headers = { authorization: `Bearer ${bearer}` };
   return httpRequest(server, `/api/v1/${question}`, { headers });
 }
+
+/** The answer to a `DELETE`. */
+export function deleteByApi(server, question, bearer = MANAGE_KEY) {
+  const headers = { authorization: `Bearer ${bearer}` };
+  return httpRequest(server, `/api/v1/${question}`, { method: "DELETE", headers });
+}

@@ -8,7 +8,7 @@ use tracing::warn;
 use super::{AppError, backends, setting_error};
 use crate::{
     bus::{LocalBus, RedisBus, RedisKind, RedisOptions},
-    chat::ports::{Bus, Fault, Nodes, OnlineGuest, Store},
+    chat::ports::{Bus, DenialSnapshot, Fault, Nodes, OnlineGuest, Store},
     config::{Address, BusKind, Config, StoreKind},
     domain::{NodeId, Secret},
     emitter::RedisEmitters,
@@ -33,6 +33,8 @@ pub struct Engines {
     pub bus_task: Option<BoxedTask>,
     /// The guests that were online when the last process ended.
     pub online_guests: Vec<OnlineGuest>,
+    /// Who is refused.
+    pub denials: DenialSnapshot,
 }
 
 impl fmt::Debug for Engines {
@@ -47,7 +49,8 @@ impl Engines {
         let (store, nodes) = open_store(config, node).await?;
         let (bus, bus_task) = open_bus(config, node, &*store)?;
         let online_guests = store.online_guests().await?;
-        Ok(Self { store, bus, nodes, bus_task, online_guests })
+        let denials = store.denials().await?;
+        Ok(Self { store, bus, nodes, bus_task, online_guests, denials })
     }
 }
 

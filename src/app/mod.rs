@@ -157,7 +157,7 @@ impl Server {
         engines: Engines,
         backends: Backends,
     ) -> Result<Self, AppError> {
-        let Engines { store, bus, nodes, bus_task, online_guests } = engines;
+        let Engines { store, bus, nodes, bus_task, online_guests, denials } = engines;
         let tokens = Arc::new(tokens::open(config)?);
         let name = node.clone();
         let emitters = engines::emitters(config, &node)?;
@@ -175,6 +175,7 @@ impl Server {
             rules: rules(config, node),
         });
         chat.reserve_names(online_guests);
+        chat.load_denials(denials);
         let (client_tasks, service_tasks, finish) =
             (Tasks::new(), Tasks::new(), CancellationToken::new());
         service_tasks.spawn_vital("journal", writer.run(finish.clone()));
@@ -182,6 +183,7 @@ impl Server {
             service_tasks.spawn_vital(name, until_drain(service_tasks.clone(), task));
         };
         spawn("retention", Box::pin(Arc::clone(&chat).sweep()));
+        spawn("denials", Box::pin(Arc::clone(&chat).run_denials()));
         spawn("hub timers", Box::pin(Arc::clone(&chat).run_timers()));
         spawn("cluster receiver", Box::pin(Arc::clone(&chat).receive()));
         spawn("cluster repair", Box::pin(Arc::clone(&chat).repair()));

@@ -12,8 +12,8 @@ use super::{
     request::DraftReply,
 };
 use crate::domain::{
-    Channel, ConnectionId, Conversation, CustomTarget, EventStorage, MessageKind, Place, Rejection,
-    RoomName, Space, UserName,
+    AfterDisconnect, Channel, ConnectionId, Conversation, CustomTarget, EventStorage, MessageKind,
+    Place, Rejection, RoomName, Space, UserName,
 };
 
 /// In whose name actions are performed.
@@ -94,9 +94,9 @@ impl Chat {
             Action::Leave { user, room } => {
                 self.begin_change(actor, user, &room, MemberChange::Leave).await
             }
-            Action::Disconnect(target) => {
-                let (channel, command) = disconnect_command(actor.space, target);
-                self.hub.apply_command(&command);
+            Action::Disconnect(target, after) => {
+                let (channel, command) = disconnect_command(actor.space, target, after);
+                self.hub.apply_command(&command, self.clock.now());
                 self.hub.publisher.publish_command(channel, command);
                 Ok(None)
             }
@@ -167,7 +167,7 @@ fn is_stored(action: &Action) -> bool {
     match action {
         Action::Emit { storage, .. } => matches!(storage, EventStorage::Kept { .. }),
         Action::Message { .. } | Action::Notify { .. } => true,
-        Action::Join { .. } | Action::Leave { .. } | Action::Disconnect(_) => false,
+        Action::Join { .. } | Action::Leave { .. } | Action::Disconnect(..) => false,
     }
 }
 
@@ -204,14 +204,20 @@ fn inbox(space: &Space, user: UserName) -> Place {
     Place { space: space.clone(), conversation: Conversation::Inbox(user) }
 }
 
-fn disconnect_command(space: &Space, target: DisconnectTarget) -> (Channel, ClusterCommand) {
+fn disconnect_command(
+    space: &Space,
+    target: DisconnectTarget,
+    after: AfterDisconnect,
+) -> (Channel, ClusterCommand) {
+    let of_user = |user: UserName, device| {
+        let (channel, space) = (Channel::of_user(space, &user.key()), space.clone());
+        (channel, ClusterCommand::DisconnectUser { space, user, device, after })
+    };
     match target {
-        DisconnectTarget::User(user) => {
-            let channel = Channel::of_user(space, &user.key());
-            (channel, ClusterCommand::DisconnectUser { space: space.clone(), user })
-        }
+        DisconnectTarget::User(user) => of_user(user, None),
+        DisconnectTarget::Device(user, device) => of_user(user, Some(device)),
         DisconnectTarget::Connection(address) => {
-            (Channel::BROADCAST, ClusterCommand::DisconnectConnection(address))
+            (Channel::BROADCAST, ClusterCommand::DisconnectConnection { address, after })
         }
     }
 }

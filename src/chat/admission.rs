@@ -66,6 +66,8 @@ impl Chat {
             (Some(identity), _) => {
                 let claims = self.claims_of(identity);
                 check_space(&claims, &space)?;
+                self.check_ban(&space, &claims)?;
+                self.check_credentials(&claims)?;
                 Some(self.claim_name_of(&space, claims, None, device.as_ref()).await?)
             }
             (None, Some(token)) => Some(self.claim_name(&space, token, device.as_ref()).await?),
@@ -108,8 +110,9 @@ impl Chat {
     /// The claims of a user that a back end names.
     fn claims_of(&self, identity: ConnectIdentity) -> Claims {
         let ConnectIdentity { user, name, admin, spaces, rooms, expires_at } = identity;
-        let expires_at = expires_at.unwrap_or_else(|| self.clock.now() + CONNECTION_LIFETIME);
-        Claims { name, spaces, rooms, admin, ..Claims::of(user, expires_at) }
+        let now = self.clock.now();
+        let claims = Claims::of(user, expires_at.unwrap_or(now + CONNECTION_LIFETIME));
+        Claims { name, spaces, rooms, admin, issued_at: Some(now), ..claims }
     }
 
     /// The headers that a back end receives about connections, with names in lower case. `None` if no
@@ -168,12 +171,22 @@ impl Chat {
         Ok(known && registered.map_err(|fault| unavailable(&fault))?)
     }
 
-    /// The claims of a token whose sign-in was not ended.
+    /// Refuses a user who is banned from the space.
+    fn check_ban(&self, space: &Space, claims: &Claims) -> Result<(), Rejection> {
+        let kind = IdentityKind::of(claims.guest.as_deref());
+        Ok(self.hub.denials.check_user((space, &claims.user), &kind, self.clock.now())?)
+    }
+
+    /// Refuses a token that was revoked, or whose sign-in was ended.
+    fn check_credentials(&self, claims: &Claims) -> Result<(), Rejection> {
+        let (credentials, now) = (claims.credentials(), self.clock.now());
+        Ok(self.hub.denials.check_credentials(&claims.user, &credentials, now)?)
+    }
+
+    /// The claims of a token that was not revoked and whose sign-in was not ended.
     pub(super) async fn check_token(&self, token: &Token) -> Result<Claims, Rejection> {
         let claims = self.tokens.check(token, self.clock.now()).await?;
-        if claims.sign_in.as_ref().is_some_and(|sign_in| self.hub.users.has_ended(sign_in)) {
-            return Err(Rejection::Unauthorized);
-        }
+        self.check_credentials(&claims)?;
         Ok(claims)
     }
 
@@ -190,6 +203,7 @@ impl Chat {
             debug!("guest token rejected: guests are disabled");
             return Err(Rejection::Unauthorized);
         }
+        self.check_ban(space, &claims)?;
         Ok(claims)
     }
 
@@ -239,6 +253,9 @@ impl Chat {
         if self.rules.guests == Guests::Off {
             return Err(Rejection::TokenRequired);
         }
+        let now = self.clock.now();
+        let guest = IdentityKind::Guest(Box::default());
+        self.hub.denials.check_user((space, &user), &guest, now)?;
         let device = device.filter(|_| self.rules.guest_devices == GuestDevices::Accepted);
         let known = match device {
             Some(device) => self.known_guest_session(space, &user, device).await?,
@@ -253,8 +270,9 @@ impl Chat {
         let name_claim = NameClaim::claim(&self.hub, space, &user, proof)?;
         self.claim_guest_name(space, &user, &guest_session, device).await?;
         // Tokens hold whole seconds.
-        let expires_at = (self.clock.now() + self.rules.guest_lifetime).truncate_to_second();
+        let expires_at = (now + self.rules.guest_lifetime).truncate_to_second();
         let claims = Claims::guest(user, space, &guest_session, expires_at);
+        let claims = Claims { issued_at: Some(now.truncate_to_second()), ..claims };
         Ok((name_claim, claims, continuity))
     }
 

@@ -89,7 +89,7 @@ impl Chat {
         }
     }
 
-    fn check_api_key(
+    pub(super) fn check_api_key(
         &self,
         key: &ApiKey,
         space: &Space,

@@ -9,7 +9,9 @@ mod admission;
 mod api;
 mod ask;
 mod backends;
+mod bans;
 mod cluster;
+mod denials;
 mod emitter;
 pub mod event;
 mod fault;
@@ -42,6 +44,7 @@ pub use self::{
     api::{ApiQuestion, ApiRequest, ApiTopic},
     ask::AskRequest,
     backends::{Backends, OnFailure, RegisteredBackend},
+    bans::{Ban, BanRequest, BansPage, BansQuestion, Revocation, RevokedTokens},
     emitter::{EmitterEffect, EmitterPacket},
     journal::JournalWriter,
     request::{
@@ -53,11 +56,12 @@ pub use self::{
 };
 use self::{
     cluster::{Cluster, ClusterParts},
+    denials::DenialQueue,
     hub::Hub,
     journal::{Journal, More, WriterParts},
     ports::{
-        ApiKeys, Bus, Clock, ConnectionMetrics, GuestExpired, GuestName, IdSource, Metrics, Nodes,
-        OnlineGuest, Store, Tokens, TrimLimits, Wire,
+        ApiKeys, Bus, Clock, ConnectionMetrics, DenialSnapshot, GuestExpired, GuestName, IdSource,
+        Metrics, Nodes, OnlineGuest, Store, Tokens, TrimLimits, Wire,
     },
     publisher::Publisher,
 };
@@ -164,6 +168,7 @@ pub struct Chat {
     cluster: Arc<Cluster>,
     nodes: Arc<dyn Nodes>,
     draining: AtomicBool,
+    denial_queue: DenialQueue,
 }
 
 impl std::fmt::Debug for Chat {
@@ -184,6 +189,7 @@ impl Chat {
             bus,
             store: Arc::clone(&store),
             nodes: Arc::clone(&nodes),
+            clock: Arc::clone(&clock),
         };
         let cluster = Cluster::new(parts);
         let writer_parts = WriterParts {
@@ -208,6 +214,7 @@ impl Chat {
             cluster,
             nodes,
             draining,
+            denial_queue: DenialQueue::default(),
         };
         (Arc::new(chat), writer)
     }
@@ -216,6 +223,11 @@ impl Chat {
     /// client connects.
     pub fn reserve_names(&self, guests: Vec<OnlineGuest>) {
         self.hub.users.reserve_names(guests);
+    }
+
+    /// Loads who is refused. Called before any client connects.
+    pub fn load_denials(&self, list: DenialSnapshot) {
+        self.hub.replace_denials(0, list, self.clock.now());
     }
 
     /// The size limits.

@@ -2,17 +2,21 @@
 
 use std::sync::Arc;
 
-use time::OffsetDateTime;
+use time::{Duration, OffsetDateTime};
 
 use super::{
     Chat,
     fault::unavailable,
-    ports::{Claims, ClusterCommand, IdentityKind},
+    ports::{Claims, IdentityKind},
 };
-use crate::domain::{Channel, Rejection, SignInId, Space, Token, UserName};
+use crate::domain::{Denial, DenialSubject, Rejection, SignInId, Space, Token, UserName};
 
 /// The longest token that a cookie holds: browsers take 4096 bytes with name and attributes.
 const COOKIE_TOKEN_BYTES_MAX: usize = 3800;
+
+/// How far the clocks of nodes may differ: the end of a sign-in is kept this much longer than its
+/// token is valid.
+const CLOCK_DIFFERENCE_MAX: Duration = Duration::MINUTE;
 
 /// The credential of a sign-in.
 #[derive(Clone, Debug)]
@@ -73,6 +77,8 @@ impl Chat {
         if claims.guest.is_none() {
             self.journal.record_seen(self.seen_now(space, &claims, None)).await;
         }
+        // A token that does not say when it was issued counts as an old one, and so does the cookie.
+        claims.issued_at.get_or_insert(OffsetDateTime::UNIX_EPOCH);
         claims.sign_in = Some(SignInId::from_raw(&self.ids.secret()));
         let token = self.tokens.issue(&claims).map_err(|fault| unavailable(&fault))?;
         if token.expose().len() > COOKIE_TOKEN_BYTES_MAX {
@@ -91,23 +97,27 @@ impl Chat {
     }
 
     /// Ends a sign-in and closes its connections with a reason. A sign-in that has already ended is
-    /// no error.
-    pub async fn sign_out(&self, token: &Token) {
-        if let Ok(Claims { sign_in: Some(sign_in), .. }) =
-            self.tokens.check(token, self.clock.now()).await
-        {
-            self.hub.users.sign_out(&sign_in);
-            self.hub
-                .publisher
-                .publish_command(Channel::BROADCAST, ClusterCommand::EndSignIn(sign_in));
+    /// no error; one that cannot be stored is, and may be repeated.
+    pub async fn sign_out(&self, token: &Token) -> Result<(), Rejection> {
+        let now = self.clock.now();
+        let Ok(Claims { sign_in: Some(sign_in), expires_at, .. }) =
+            self.tokens.check(token, now).await
+        else {
+            return Ok(());
+        };
+        let subject = DenialSubject::SignIn(sign_in);
+        if self.hub.denials.get(&subject).is_some() {
+            return Ok(());
         }
+        // The token is refused by itself after its end.
+        let until = Some(expires_at.saturating_add(CLOCK_DIFFERENCE_MAX));
+        self.deny(Denial { subject, at: now, until, reason: None }).await
     }
 }
 
 impl Profile {
     fn of(claims: Claims) -> Self {
-        let Claims { user, name, expires_at, spaces: _, rooms: _, admin, guest, sign_in: _ } =
-            claims;
+        let Claims { user, name, expires_at, admin, guest, .. } = claims;
         Self { user, name, identity_kind: IdentityKind::of(guest.as_deref()), admin, expires_at }
     }
 }

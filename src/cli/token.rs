@@ -126,7 +126,7 @@ fn read_token() -> io::Result<String> {
 
 /// What a token proves, one line each.
 fn describe(claims: &Claims) -> String {
-    let Claims { user, name, expires_at, spaces, rooms, admin, guest, sign_in: _ } = claims;
+    let Claims { user, name, expires_at, spaces, rooms, admin, guest, token, .. } = claims;
     let mut lines = vec![format!("user: {user}")];
     lines.extend(name.as_ref().map(|name| format!("name: {name}")));
     lines.push(format!("until: {}", expires_at.format(&Rfc3339).unwrap_or_default()));
@@ -140,6 +140,7 @@ fn describe(claims: &Claims) -> String {
         Rooms::Only(rooms) => format!("rooms: {}", format_rooms(rooms)),
     });
     lines.extend(admin.then(|| "admin: yes".to_owned()));
+    lines.extend(token.as_ref().map(|token| format!("id: {}", token.as_raw())));
     lines.extend(guest.is_some().then(|| "guest: yes".to_owned()));
     lines.join("\n")
 }

@@ -2,6 +2,8 @@
 
 use std::time::Duration;
 
+use time::OffsetDateTime;
+
 /// A reason that the client receives. `wire` holds the table of codes.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
 pub enum CloseReason {
@@ -22,6 +24,8 @@ pub enum CloseReason {
     Fault,
     /// The token expired.
     TokenExpired,
+    /// A back end disconnected the client, which should come back.
+    Reconnect,
     /// A token is required and the client sent none.
     InvalidUser,
     /// Another device of the same user connected.
@@ -32,11 +36,36 @@ pub enum CloseReason {
     NameTaken,
     /// A back end disconnected the client.
     Disconnected,
+    /// The user was banned from the space.
+    Banned {
+        /// When the ban ends. `None`: never.
+        until: Option<OffsetDateTime>,
+    },
+    /// The token was revoked.
+    TokenRevoked,
+}
+
+/// What a client does that a back end disconnects.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum AfterDisconnect {
+    /// It stays away.
+    StayAway,
+    /// It connects again.
+    Reconnect,
+}
+
+impl From<AfterDisconnect> for CloseReason {
+    fn from(after: AfterDisconnect) -> Self {
+        match after {
+            AfterDisconnect::StayAway => Self::Disconnected,
+            AfterDisconnect::Reconnect => Self::Reconnect,
+        }
+    }
 }
 
 impl CloseReason {
     /// Every reason, in the order of the table in docs/protocol.md.
-    pub const ALL: [Self; 12] = [
+    pub const ALL: [Self; 15] = [
         Self::Draining,
         Self::SlowReader,
         Self::PingTimeout,
@@ -44,11 +73,14 @@ impl CloseReason {
         Self::FrameTooLarge { limit: 0 },
         Self::Fault,
         Self::TokenExpired,
+        Self::Reconnect,
         Self::InvalidUser,
         Self::Replaced,
         Self::SignedOut,
         Self::NameTaken,
         Self::Disconnected,
+        Self::Banned { until: None },
+        Self::TokenRevoked,
     ];
 
     /// The longest wait for answers before the client receives the reason.
@@ -70,6 +102,9 @@ impl CloseReason {
                 | Self::SignedOut
                 | Self::NameTaken
                 | Self::Disconnected
+                | Self::Reconnect
+                | Self::Banned { .. }
+                | Self::TokenRevoked
         )
     }
 }

@@ -2,6 +2,8 @@
 
 use std::{fmt, time::Duration};
 
+use time::OffsetDateTime;
+
 /// A refusal of a back end, in its own words. Only the code is printed: the rest is for the client.
 #[derive(Clone, PartialEq, Eq)]
 pub struct Refusal {
@@ -36,6 +38,9 @@ pub enum Rejection {
     /// The token has expired.
     #[error("the token has expired")]
     TokenExpired,
+    /// The token was revoked.
+    #[error("the token was revoked")]
+    TokenRevoked,
     /// Guests are not allowed.
     #[error("a token is required here")]
     TokenRequired,
@@ -57,6 +62,12 @@ pub enum Rejection {
     /// The user may only read in this room.
     #[error("here you may only read")]
     ReadOnly,
+    /// The user is banned from the space.
+    #[error("you are banned here")]
+    Banned {
+        /// When the ban ends. `None`: never.
+        until: Option<OffsetDateTime>,
+    },
     /// The origin of the browser page is not allowed.
     #[error("pages of this origin may not connect")]
     OriginForbidden,
@@ -103,6 +114,9 @@ pub enum Rejection {
     /// The message does not exist, or no longer.
     #[error("there is no such message")]
     NoSuchMessage,
+    /// There are as many bans and revocations as the server keeps.
+    #[error("there are 100,000 bans and revocations, no more are kept")]
+    TooManyDenials,
     /// A back end refused it.
     #[error("{}", .0.message)]
     Refused(Box<Refusal>),

@@ -18,8 +18,8 @@ use super::{
 use crate::{
     chat::ports::{Action, DisconnectTarget, EmitTarget},
     domain::{
-        Body, ConnectionAddress, CustomEvent, EventName, EventStorage, Limits, MessageId,
-        PassingDelivery, Role, RoomName, UserName,
+        AfterDisconnect, Body, ConnectionAddress, CustomEvent, DeviceId, EventName, EventStorage,
+        Limits, MessageId, PassingDelivery, Role, RoomName, UserName,
     },
 };
 
@@ -120,7 +120,10 @@ pub(super) struct MemberData {
 #[serde(deny_unknown_fields)]
 pub(super) struct DisconnectData {
     user: Option<String>,
+    device: Option<String>,
     connection: Option<String>,
+    #[serde(default)]
+    reconnect: bool,
 }
 
 /// One of the keys of the enumeration.
@@ -219,13 +222,7 @@ pub(super) fn action(data: ActionData<'_>, limits: &Limits) -> Result<Action, In
         }),
         ActionData::Kick(data) if data.user.is_none() => invalid("`kick` needs `user`"),
         ActionData::Leave(data) | ActionData::Kick(data) => leave(data),
-        ActionData::Disconnect(data) => match (data.user, data.connection) {
-            (Some(user), None) => Ok(Action::Disconnect(DisconnectTarget::User(user_name(&user)?))),
-            (None, Some(connection)) => {
-                Ok(Action::Disconnect(DisconnectTarget::Connection(address(&connection)?)))
-            }
-            _ => invalid("`disconnect` needs `user` or `connection`"),
-        },
+        ActionData::Disconnect(data) => disconnect(data),
     }
 }
 
@@ -309,6 +306,23 @@ fn leave(data: MemberData) -> Result<Action, InvalidData> {
         return invalid("only `join` has a role");
     }
     Ok(Action::Leave { user: maybe_user(user.as_deref())?, room: room_name(&room)? })
+}
+
+fn disconnect(data: DisconnectData) -> Result<Action, InvalidData> {
+    let DisconnectData { user, device, connection, reconnect } = data;
+    let target = match (user, device, connection) {
+        (Some(user), None, None) => DisconnectTarget::User(user_name(&user)?),
+        (Some(user), Some(raw), None) => {
+            let device = DeviceId::parse(&raw);
+            let device = device.map_err(|it| InvalidData(format!("{raw:?}: {it}")))?;
+            DisconnectTarget::Device(user_name(&user)?, device)
+        }
+        (None, None, Some(connection)) => DisconnectTarget::Connection(address(&connection)?),
+        (None, Some(_), None) => return invalid("`device` needs `user`"),
+        _ => return invalid("`disconnect` needs `user` or `connection`"),
+    };
+    let after = if reconnect { AfterDisconnect::Reconnect } else { AfterDisconnect::StayAway };
+    Ok(Action::Disconnect(target, after))
 }
 
 /// Arguments: an array.

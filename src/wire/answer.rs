@@ -123,6 +123,9 @@ pub(super) struct ClosingData {
     /// For a frame above this limit.
     #[serde(skip_serializing_if = "Option::is_none")]
     limit: Option<usize>,
+    /// When a ban ends.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    until: Option<Timestamp>,
 }
 
 /// The signed-in user, as the cookie API returns it.
@@ -216,11 +219,14 @@ pub(super) fn answer(answer: &Answer, encoding: AttachmentEncoding) -> Payload<A
 pub(super) fn closing(reason: CloseReason) -> ClosingData {
     let CloseRow { code, reconnect, after, .. } = code::close(reason);
     let after_ms = u64::try_from(after.as_millis()).unwrap_or(u64::MAX);
-    let mut limit = None;
+    let (mut limit, mut until) = (None, None);
     if let CloseReason::FrameTooLarge { limit: bytes_max } = reason {
         limit = Some(bytes_max);
     }
-    ClosingData { code, reconnect: reconnect == Reconnect::Yes, after_ms, limit }
+    if let CloseReason::Banned { until: Some(end) } = reason {
+        until = Some(Timestamp(end));
+    }
+    ClosingData { code, reconnect: reconnect == Reconnect::Yes, after_ms, limit, until }
 }
 
 /// The signed-in user, as JSON text.

@@ -40,6 +40,7 @@ pub fn rejection(rejection: &Rejection) -> RejectionRow {
         Rejection::UnknownEvent => ("unknown_event", StatusCode::NOT_FOUND, No),
         Rejection::Unauthorized => ("unauthorized", StatusCode::UNAUTHORIZED, No),
         Rejection::TokenExpired => ("token_expired", StatusCode::UNAUTHORIZED, No),
+        Rejection::TokenRevoked => ("token_revoked", StatusCode::UNAUTHORIZED, No),
         Rejection::TokenRequired => ("token_required", StatusCode::UNAUTHORIZED, No),
         Rejection::OtherUser => ("other_user", StatusCode::FORBIDDEN, No),
         Rejection::UnknownSpace => ("unknown_space", StatusCode::NOT_FOUND, No),
@@ -47,6 +48,7 @@ pub fn rejection(rejection: &Rejection) -> RejectionRow {
         Rejection::RoomForbidden => ("room_forbidden", StatusCode::FORBIDDEN, No),
         Rejection::Forbidden => ("forbidden", StatusCode::FORBIDDEN, No),
         Rejection::ReadOnly => ("read_only", StatusCode::FORBIDDEN, No),
+        Rejection::Banned { .. } => ("banned", StatusCode::FORBIDDEN, No),
         Rejection::OriginForbidden => ("origin_forbidden", StatusCode::FORBIDDEN, No),
         Rejection::NotIdentified => ("not_identified", StatusCode::UNAUTHORIZED, No),
         Rejection::AlreadyIdentified => ("already_identified", StatusCode::CONFLICT, No),
@@ -64,6 +66,7 @@ pub fn rejection(rejection: &Rejection) -> RejectionRow {
         Rejection::Conflict => ("conflict", StatusCode::CONFLICT, No),
         Rejection::NoSuchUser => ("no_such_user", StatusCode::NOT_FOUND, No),
         Rejection::NoSuchMessage => ("no_such_message", StatusCode::NOT_FOUND, No),
+        Rejection::TooManyDenials => ("too_many_denials", StatusCode::UNPROCESSABLE_ENTITY, No),
         Rejection::Refused(_) => ("refused", StatusCode::FORBIDDEN, No),
         Rejection::TooFast { .. } => ("too_fast", StatusCode::TOO_MANY_REQUESTS, Yes),
         Rejection::Unavailable => ("unavailable", StatusCode::SERVICE_UNAVAILABLE, Yes),
@@ -107,11 +110,14 @@ pub fn close(reason: CloseReason) -> CloseRow {
         CloseReason::FrameTooLarge { .. } => ("frame_too_large", 1009, Reconnect::Yes),
         CloseReason::Fault => ("fault", 4005, Reconnect::Yes),
         CloseReason::TokenExpired => ("token_expired", 4006, Reconnect::Yes),
+        CloseReason::Reconnect => ("reconnect", 4007, Reconnect::Yes),
         CloseReason::InvalidUser => ("invalid_user", 4001, Reconnect::No),
         CloseReason::Replaced => ("replaced", 4500, Reconnect::No),
         CloseReason::SignedOut => ("signed_out", 4501, Reconnect::No),
         CloseReason::NameTaken => ("name_taken", 4502, Reconnect::No),
         CloseReason::Disconnected => ("disconnected", 4503, Reconnect::No),
+        CloseReason::Banned { .. } => ("banned", 4504, Reconnect::No),
+        CloseReason::TokenRevoked => ("token_revoked", 4505, Reconnect::No),
     };
     let after = if reason == CloseReason::Draining { RETURN_AFTER } else { Duration::ZERO };
     // Existing clients compare this text.

@@ -3,7 +3,11 @@
 use serde::Serialize;
 use serde_json::value::RawValue;
 
-use super::{code, payload, request::RequestKind};
+use super::{
+    code,
+    payload::{self, Timestamp},
+    request::RequestKind,
+};
 use crate::domain::Rejection;
 
 /// `{code, message}`: a refused request, handshake or sign-in.
@@ -14,6 +18,9 @@ pub(super) struct RejectionData<'a> {
     message: String,
     #[serde(skip_serializing_if = "Option::is_none")]
     retry_after_ms: Option<u64>,
+    /// When a ban ends.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    until: Option<Timestamp>,
     /// What a back end says about it.
     #[serde(skip_serializing_if = "Option::is_none")]
     data: Option<&'a RawValue>,
@@ -65,11 +72,15 @@ impl<'a> From<&'a Rejection> for RejectionData<'a> {
             let millis = retry_after.as_micros().div_ceil(1000);
             retry_after_ms = Some(u64::try_from(millis).unwrap_or(u64::MAX));
         }
+        let mut end_of_ban = None;
+        if let Rejection::Banned { until } = rejection {
+            end_of_ban = until.map(Timestamp);
+        }
         let (mut code, mut data) = (code::rejection(rejection).code, None);
         if let Rejection::Refused(refusal) = rejection {
             code = &refusal.code;
             data = refusal.data.as_deref().and_then(|it| serde_json::from_str(it).ok());
         }
-        Self { code, message: rejection.to_string(), retry_after_ms, data }
+        Self { code, message: rejection.to_string(), retry_after_ms, until: end_of_ban, data }
     }
 }

@@ -6,7 +6,7 @@ use roomcast::{
     app::{Engines, Server},
     auth::{self, KeyTokens},
     bus::{BusFault, BusPath, MemoryBus},
-    chat::ports::{Backend, Claims, Clock as _, Store as _, Tokens as _},
+    chat::ports::{Backend, Claims, Clock as _, DenialSnapshot, Store as _, Tokens as _},
     clock::SystemClock,
     config::{Config, StoreKind},
     domain::{NodeId, Place, RoomName, Secret, Space, SpacePattern, UserName},
@@ -64,6 +64,7 @@ impl TestCluster {
             nodes: Arc::new(nodes),
             bus_task: None,
             online_guests: Vec::new(),
+            denials: DenialSnapshot::default(),
         };
         let server = Server::with_engines(&config, node, engines).unwrap();
         TestServer { server, config, data }

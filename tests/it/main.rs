@@ -14,6 +14,7 @@ mod architecture;
 mod asks;
 mod backends;
 mod bad_input;
+mod bans;
 mod clients;
 mod cluster;
 mod devices;

@@ -8,7 +8,7 @@ use crate::auth::TOKEN_BYTES_MAX;
 use crate::{
     auth::test_support::{ED, KeyPair, NOW, P256, P256_NEW, P384, RSA, signed},
     chat::ports::Rooms,
-    domain::{Role, RoomPattern, SignInId, SpacePattern},
+    domain::{Role, RoomPattern, SignInId, SpacePattern, TokenId},
 };
 
 #[test]
@@ -20,6 +20,7 @@ fn an_issued_token_is_accepted_until_it_expires() {
         rooms: Rooms::Only(vec![(RoomPattern::parse("news").unwrap(), None)]),
         admin: true,
         guest: Some("stay".into()),
+        token: Some(TokenId::from_raw("t1")),
         sign_in: Some(SignInId::from_raw("first")),
         ..ann()
     };
@@ -28,6 +29,7 @@ fn an_issued_token_is_accepted_until_it_expires() {
     let roles = Claims { rooms: Rooms::Only(roles.into()), ..ann() };
     let nowhere = Claims { rooms: Rooms::Only(Vec::new()), ..ann() };
     for claims in [full, roles, nowhere, ann()] {
+        let claims = Claims { issued_at: Some(NOW - Duration::MINUTE), ..claims };
         let token = tokens.issue(&claims).unwrap();
         let check = |now| check_at(&tokens, token.expose(), now);
         assert_eq!(check(NOW), Ok(claims.clone()));

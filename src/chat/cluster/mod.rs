@@ -34,7 +34,7 @@ use self::{
 use super::{
     event::Post,
     hub::{Hub, RunDelivery, StaleMemberships},
-    ports::{Bus, ClusterEvent, Nodes, Store},
+    ports::{Bus, Clock, ClusterEvent, Nodes, Store},
     publisher::Publisher,
     request::ReadyReply,
 };
@@ -51,6 +51,7 @@ pub(crate) struct Cluster {
     bus: Arc<dyn Bus>,
     store: Arc<dyn Store>,
     nodes: Arc<dyn Nodes>,
+    clock: Arc<dyn Clock>,
     publisher: Arc<Publisher>,
     /// Held while entries are stored and then delivered.
     commit_lock: Semaphore,
@@ -111,17 +112,19 @@ pub(crate) struct ClusterParts {
     pub(crate) bus: Arc<dyn Bus>,
     pub(crate) store: Arc<dyn Store>,
     pub(crate) nodes: Arc<dyn Nodes>,
+    pub(crate) clock: Arc<dyn Clock>,
 }
 
 impl Cluster {
     pub(crate) fn new(parts: ClusterParts) -> Arc<Self> {
-        let ClusterParts { hub, bus, store, nodes } = parts;
+        let ClusterParts { hub, bus, store, nodes, clock } = parts;
         let (publisher, commit_lock) = (Arc::clone(&hub.publisher), Semaphore::new(1));
         Arc::new(Self {
             hub,
             bus,
             store,
             nodes,
+            clock,
             publisher,
             commit_lock,
             state: Mutex::default(),

@@ -150,10 +150,12 @@ impl Cluster {
                 self.publisher.republish(channel, &RangeInclusive::new(from, to));
             }
             ClusterEvent::ResendRequest { .. } => (),
-            ClusterEvent::Command(command) => self.hub.apply_command(&command),
+            ClusterEvent::Command(command) => {
+                self.hub.apply_command(&command, self.clock.now());
+            }
             ClusterEvent::ResentCommand(number, command) => {
                 if self.lock().gap_detector.has_missed(from, channel, number) {
-                    self.hub.apply_command(&command);
+                    self.hub.apply_command(&command, self.clock.now());
                 }
             }
             ClusterEvent::Heartbeat(numbers) => self.check_counts(from, numbers),

@@ -6,8 +6,9 @@
 //!
 //! Each part has one lock. They are taken in this order: the cluster's, [`OnlineUsers`],
 //! [`LiveRooms`], one [`LiveRoom`], then [`Timers`], the publisher's or an outbox's.
-//! [`Connections`], [`TypingTracker`] and [`Deadlines`] take no other while they hold theirs; that of
-//! the rooms of emitters is held while it is checked that a connection exists.
+//! [`Denials`] are innermost. [`Connections`], [`TypingTracker`] and [`Deadlines`] take no other while
+//! they hold theirs; that of the rooms of emitters is held while it is checked that a connection
+//! exists.
 
 mod asks;
 mod clock;
@@ -17,6 +18,7 @@ mod connections;
 mod custom_events;
 mod deadlines;
 mod delivered_log;
+mod denials;
 mod due_queue;
 mod emitter_rooms;
 mod emitters;
@@ -45,6 +47,7 @@ pub(crate) use self::asks::{AskedConnection, Asks};
 pub(crate) use self::connections::{ConnectionRegistration, Connections};
 pub(crate) use self::custom_events::CustomEvents;
 pub(crate) use self::deadlines::{Deadline, Deadlines};
+pub(crate) use self::denials::{DenialRoom, Denials};
 pub(crate) use self::emitters::Emitters;
 pub(crate) use self::fanout::Fanout;
 pub(crate) use self::listeners::ListenerRegistration;
@@ -69,10 +72,13 @@ use self::{
 };
 use super::{
     event::Post,
-    ports::{Change, ChangeResult, ClusterCommand, ClusterEvent, Membership},
+    ports::{
+        Change, ChangeResult, ClusterCommand, ClusterEvent, DenialChange, DenialSnapshot,
+        Membership,
+    },
     publisher::Publisher,
 };
-use crate::domain::{CloseReason, ConnectionAddress, Limits, Place, Space, UserName};
+use crate::domain::{ConnectionAddress, Limits, Place, Space, UserName};
 
 /// The parts of the hub, and the steps that concern more than one of them.
 pub(crate) struct Hub {
@@ -88,6 +94,7 @@ pub(crate) struct Hub {
     pub(crate) emitters: Emitters,
     pub(crate) receipts: ReadReceipts,
     pub(crate) deadlines: Arc<Deadlines>,
+    pub(crate) denials: Arc<Denials>,
     timers: Arc<Timers>,
 }
 
@@ -105,12 +112,13 @@ impl Hub {
         let (publisher_of_rooms, timers_of_rooms) = shared();
         let ask_limits = limits.clone();
         let live_rooms = Arc::new(LiveRooms::new(limits, publisher_of_rooms, timers_of_rooms));
+        let denials = Arc::<Denials>::default();
         let (publisher_of_users, timers_of_users) = shared();
         let users = Arc::new(OnlineUsers::new(
             Arc::clone(&live_rooms),
             publisher_of_users,
-            timers_of_users,
-            presence_grace,
+            (timers_of_users, presence_grace),
+            Arc::clone(&denials),
         ));
         let connections = Connections::new();
         let listeners = Listeners::new(Arc::clone(&publisher));
@@ -151,6 +159,7 @@ impl Hub {
                 members_max,
             ),
             deadlines: Deadlines::new(Arc::clone(&timers)),
+            denials,
             publisher,
             users,
             live_rooms,
@@ -224,20 +233,40 @@ impl Hub {
         close_slow_readers(effects.full_outboxes);
     }
 
+    /// Applies a change of the list of denials, and begins to close connections accordingly.
+    pub(crate) fn change_denials(&self, number: u64, change: &DenialChange, now: OffsetDateTime) {
+        for subject in self.denials.apply(number, change, now) {
+            self.users.close_denied(&subject, now);
+        }
+    }
+
+    /// The same with the list of the store. `known` is the number before it was read.
+    pub(crate) fn replace_denials(&self, known: u64, list: DenialSnapshot, now: OffsetDateTime) {
+        self.denials.replace(known, list, now);
+        self.users.close_all_denied(now);
+    }
+
     /// Executes a command that was published to all nodes.
-    pub(crate) fn apply_command(&self, command: &ClusterCommand) {
+    pub(crate) fn apply_command(&self, command: &ClusterCommand, now: OffsetDateTime) {
         match command {
-            ClusterCommand::EndSignIn(sign_in) => self.users.sign_out(sign_in),
+            ClusterCommand::ChangeDenials { number, change } => {
+                self.change_denials(*number, change, now);
+            }
             ClusterCommand::RevokeGuestNames { space, user } => {
                 self.users.revoke_guest_names(space, user);
             }
-            ClusterCommand::DisconnectUser { space, user } => {
-                close_outboxes(self.users.outboxes(space, user), CloseReason::Disconnected);
+            ClusterCommand::DisconnectUser { space, user, device, after } => {
+                let outboxes = match device {
+                    Some(device) => self.users.outboxes_with(space, user, device),
+                    None => self.users.outboxes(space, user),
+                };
+                close_outboxes(outboxes, (*after).into());
             }
-            ClusterCommand::DisconnectConnection(ConnectionAddress { node, connection }) => {
+            ClusterCommand::DisconnectConnection { address, after } => {
+                let ConnectionAddress { node, connection } = address;
                 let is_here = node == self.publisher.node();
                 let outbox = self.connections.get(*connection).filter(|_| is_here);
-                close_outboxes(outbox.into_iter().collect(), CloseReason::Disconnected);
+                close_outboxes(outbox.into_iter().collect(), (*after).into());
             }
             ClusterCommand::ReplaceDevices { space, user, device, ticket } => {
                 self.users.replace_devices((space, user), device.as_ref(), *ticket);

@@ -2,6 +2,8 @@
 
 use std::sync::Arc;
 
+use time::OffsetDateTime;
+
 use super::{
     Hub,
     live_room::LiveRoom,
@@ -13,8 +15,8 @@ use super::{
 use crate::{
     chat::event::{Delivery, Tally},
     domain::{
-        ConnectionId, Conversation, DeviceId, Member, Place, Rejection, Role, RoomName, Space,
-        UserName,
+        ConnectionId, Conversation, Credentials, Denied, DeviceId, Member, Place, Rejection, Role,
+        RoomName, Space, UserName,
     },
 };
 
@@ -112,7 +114,7 @@ impl NameClaim {
     }
 
     /// Attaches a connection: it receives `welcome`, which is made of the user's state, and is in all
-    /// rooms of the user from then on. It is closed if the name or the sign-in was lost meanwhile.
+    /// rooms of the user from then on. It is closed if the name was lost or the user was denied meanwhile.
     pub(crate) fn attach(
         &mut self,
         request: AttachRequest<'_>,
@@ -127,13 +129,20 @@ impl NameClaim {
         })
     }
 
-    /// Applies the scope of a renewed token to the connection.
-    pub(crate) fn update_scope(&self, scope: Scope) {
-        if let Some(connection_info) = &self.connection_info {
+    /// Applies a renewed token to the connection, unless it was denied meanwhile.
+    pub(crate) fn renew(
+        &mut self,
+        scope: Scope,
+        credentials: Credentials,
+        now: OffsetDateTime,
+    ) -> Result<(), Denied> {
+        if let Some(connection_info) = &mut self.connection_info {
+            self.hub.users.renew_credentials(&self.id, connection_info, credentials, now)?;
             let connection = connection_info.connection;
             let effects = self.hub.users.update_scope(&self.id, connection, scope);
             self.hub.finish(&self.id.user, effects);
         }
+        Ok(())
     }
 }
 

@@ -6,8 +6,9 @@ use time::OffsetDateTime;
 use super::Rooms;
 
 use crate::domain::{
-    ApiScope, Body, ConnectionAddress, CustomEvent, EventStorage, GlobalRole, Hook, MessageId,
-    MessageKind, Refusal, Role, RoomName, Seq, Space, SpacePattern, UserName, View,
+    AfterDisconnect, ApiScope, Body, ConnectionAddress, CustomEvent, DeviceId, EventStorage,
+    GlobalRole, Hook, MessageId, MessageKind, Refusal, Role, RoomName, Seq, Space, SpacePattern,
+    UserName, View,
 };
 
 /// A back end.
@@ -279,8 +280,8 @@ pub enum Action {
         /// The room.
         room: RoomName,
     },
-    /// Closes the connections of a user, or one connection.
-    Disconnect(DisconnectTarget),
+    /// Closes the connections of a user, of a device, or one connection.
+    Disconnect(DisconnectTarget, AfterDisconnect),
 }
 
 impl Action {
@@ -288,7 +289,7 @@ impl Action {
     pub fn scope(&self) -> ApiScope {
         match self {
             Self::Emit { .. } | Self::Message { .. } | Self::Notify { .. } => ApiScope::Publish,
-            Self::Join { .. } | Self::Leave { .. } | Self::Disconnect(_) => ApiScope::Manage,
+            Self::Join { .. } | Self::Leave { .. } | Self::Disconnect(..) => ApiScope::Manage,
         }
     }
 }
@@ -311,6 +312,8 @@ pub enum EmitTarget {
 pub enum DisconnectTarget {
     /// All of a user.
     User(UserName),
+    /// All of a user with a device.
+    Device(UserName, DeviceId),
     /// One.
     Connection(ConnectionAddress),
 }

@@ -4,11 +4,12 @@ use std::{collections::BTreeSet, sync::Arc, time::Duration};
 
 use async_trait::async_trait;
 
+use super::DenialChange;
 use crate::{
     chat::event::Delivery,
     domain::{
-        AskAnswer, AskId, Channel, ConnectionAddress, CustomEvent, CustomTarget, DeviceId, NodeId,
-        PassingDelivery, Place, Retained, Seq, SignInId, Space, Typing, UserName,
+        AfterDisconnect, AskAnswer, AskId, Channel, ConnectionAddress, CustomEvent, CustomTarget,
+        DeviceId, NodeId, PassingDelivery, Place, Retained, Seq, Space, Typing, UserName,
     },
 };
 
@@ -176,7 +177,7 @@ pub enum AskReply {
     Gone(ConnectionAddress),
 }
 
-/// A command to all nodes about a user or a sign-in.
+/// A command to all nodes about a user, a token or a sign-in.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum ClusterCommand {
     /// A user connected with a device. Where only one device is allowed, the user's others are
@@ -200,15 +201,29 @@ pub enum ClusterCommand {
         /// The name.
         user: UserName,
     },
-    /// A sign-in was ended.
-    EndSignIn(SignInId),
+    /// The list of denials has changed.
+    ChangeDenials {
+        /// The number of the change ([`DenialStore`](super::DenialStore)).
+        number: u64,
+        /// The change.
+        change: DenialChange,
+    },
     /// A back end disconnects a user.
     DisconnectUser {
         /// The space.
         space: Space,
         /// The user.
         user: UserName,
+        /// The device; `None` disconnects all.
+        device: Option<DeviceId>,
+        /// What the client does then.
+        after: AfterDisconnect,
     },
     /// A back end disconnects one connection.
-    DisconnectConnection(ConnectionAddress),
+    DisconnectConnection {
+        /// The connection.
+        address: ConnectionAddress,
+        /// What the client does then.
+        after: AfterDisconnect,
+    },
 }

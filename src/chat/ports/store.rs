@@ -5,7 +5,10 @@ use std::sync::Arc;
 use async_trait::async_trait;
 use time::OffsetDateTime;
 
-use super::{Fault, GuestExpired, OnlineGuest, Page, PageLimit, PageRange, UserDeparted, UserSeen};
+use super::{
+    DenialStore, Fault, GuestExpired, OnlineGuest, Page, PageLimit, PageRange, UserDeparted,
+    UserSeen,
+};
 use crate::domain::{
     Body, DeviceId, Epoch, JoinMode, Log, Member, MessageId, MessageKind, Muted, NameKey, Place,
     Position, Retained, Role, Seq, Space, UserName,
@@ -17,7 +20,8 @@ pub const DEVICES_PER_USER_MAX: usize = 32;
 /// Direct conversations listed for a connecting user: those with the newest messages.
 pub const DIRECTS_LISTED_MAX: usize = 200;
 
-/// Stores one log per [`Place`], with a dense `seq` from 1, and the memberships.
+/// Stores one log per [`Place`], with a dense `seq` from 1, and the memberships; and, as
+/// [`DenialStore`], who is refused.
 ///
 /// # Guarantees
 /// - **Durable:** after `commit` returns, all later reads find the batch, also after `kill -9`.
@@ -47,7 +51,7 @@ pub const DIRECTS_LISTED_MAX: usize = 200;
 /// One task per process calls `commit` and `trim`; reads run at any time. Not guaranteed: an order
 /// between places, or that a read waits for a running `commit`.
 #[async_trait]
-pub trait Store: Send + Sync + 'static {
+pub trait Store: DenialStore {
     /// The identity of the database: another database has another epoch.
     fn epoch(&self) -> &Epoch;
 

@@ -5,8 +5,8 @@ use time::OffsetDateTime;
 
 use super::Fault;
 use crate::domain::{
-    GlobalRole, Grant, Rejection, Role, RoomName, RoomPattern, SignInId, Space, SpacePattern,
-    Token, UserName,
+    Credentials, GlobalRole, Grant, Rejection, Role, RoomName, RoomPattern, SignInId, Space,
+    SpacePattern, Token, TokenId, UserName,
 };
 
 /// Issues and verifies tokens.
@@ -44,6 +44,11 @@ pub struct Claims {
     /// For a guest, the id of the guest session. Two guests may have the same name one after the
     /// other; the token of the first is not valid for the second.
     pub guest: Option<Box<str>>,
+    /// The id of the token, by which it may be revoked.
+    pub token: Option<TokenId>,
+    /// When the token was issued, if it says so. The token of a cookie says what the token said
+    /// that it was made from.
+    pub issued_at: Option<OffsetDateTime>,
     /// The sign-in of a token that a cookie carries.
     pub sign_in: Option<SignInId>,
 }
@@ -69,6 +74,8 @@ impl Claims {
             rooms: Rooms::All,
             admin: false,
             guest: None,
+            token: None,
+            issued_at: None,
             sign_in: None,
         }
     }
@@ -87,6 +94,13 @@ impl Claims {
     /// The user's role in all rooms.
     pub fn global_role(&self) -> GlobalRole {
         if self.admin { GlobalRole::Administrator } else { GlobalRole::User }
+    }
+
+    /// What a denial may be about.
+    pub fn credentials(&self) -> Credentials {
+        let (token, issued_at, sign_in) =
+            (self.token.clone(), self.issued_at, self.sign_in.clone());
+        Credentials { token, issued_at, sign_in }
     }
 
     /// Whether the token is valid for `space`.

@@ -82,9 +82,10 @@ impl Session {
             return Err(Rejection::OtherUser);
         }
         let (user, expires_at) = (claims.user.clone(), claims.expires_at);
-        identity.name_claim.update_scope(self.scope(&claims));
-        let rights = self.rights(claims);
+        let (scope, credentials) = (self.scope(&claims), claims.credentials());
+        let (rights, now) = (self.rights(claims), self.chat.clock.now());
         if let Some(identity) = &mut self.identity {
+            identity.name_claim.renew(scope, credentials, now)?;
             identity.rights = rights;
         }
         Ok(Answer::Authorized { user, expires_at })

@@ -112,7 +112,7 @@ impl Session {
         Span::current().record("user", display(&claims.user));
         let (connection, node) = (self.registration.id(), self.chat.rules.node.clone());
         let epoch = self.chat.store.epoch().clone();
-        let Claims { user, name, expires_at, admin, sign_in, .. } = claims.clone();
+        let Claims { user, name, expires_at, admin, .. } = claims.clone();
         let welcome = |snapshot| {
             let WelcomeSnapshot { rooms, directs, inbox } = snapshot;
             let welcome = Welcome {
@@ -136,11 +136,13 @@ impl Session {
         let Some(ticket) = self.ticket().await else {
             return self.outbox.close(CloseReason::Fault);
         };
-        let connection_info = ConnectionInfo { connection, outbox, device, sign_in, ticket };
+        let credentials = claims.credentials();
+        let connection_info = ConnectionInfo { connection, outbox, device, credentials, ticket };
         let request = AttachRequest {
             connection_info,
             scope: self.scope(&claims),
             since: &self.origin.since,
+            now: self.chat.clock.now(),
         };
         // The rooms are received as a member from here on.
         self.listener = None;

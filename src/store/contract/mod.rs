@@ -2,6 +2,7 @@
 
 mod builders;
 mod changes;
+mod denials;
 mod earlier;
 mod guests;
 mod logs;
@@ -46,6 +47,7 @@ pub(crate) use self::{
 pub(crate) async fn store_contract<S: Store>(open: impl AsyncFn() -> S + Sync) {
     logs_are_kept(&open).await;
     members_are_kept(&open).await;
+    denials_are_kept(&open).await;
     store_is_closed(&open().await).await;
 }
 
@@ -160,6 +162,18 @@ async fn members_are_kept<S: Store>(open: &(impl AsyncFn() -> S + Sync)) {
             a_notification_is_unread_also_for_its_author,
             the_directs_that_are_listed_are_the_last_ones,
             memberships_are_of_one_user_in_one_space,
+        }
+    }
+}
+
+async fn denials_are_kept<S: Store>(open: &(impl AsyncFn() -> S + Sync)) {
+    check! { open to
+        denials::{
+            denials_of_each_kind_round_trip,
+            a_denial_replaces_that_of_its_subject,
+            an_allowed_subject_has_no_denial,
+            denials_that_are_over_go_with_a_later_change,
+            a_denial_is_kept_to_the_millisecond,
         }
     }
 }

@@ -30,6 +30,8 @@ pub(crate) async fn shared_contract<S: Store>(
     a_revision_changes_with_memberships(&one, &other).await;
     let (one, other) = pair().await;
     both_nodes_may_trim(&one, &other).await;
+    let (one, other) = pair().await;
+    denials::changes_of_both_are_in_one_order(&one, &other).await;
 }
 
 fn both_have_the_same_epoch(one: &dyn Store, other: &dyn Store) {

@@ -3,6 +3,7 @@
 //! It deliberately shares no logic with the other engines: where two engines differ, one of them is
 //! wrong, and this one is simple enough to be verified by reading.
 
+mod denials;
 mod log;
 mod nodes;
 mod users;
@@ -21,9 +22,9 @@ pub use self::nodes::MemoryNodes;
 use self::{log::MemoryConversation, users::UserRecord};
 use crate::{
     chat::ports::{
-        Batch, Change, ChangeResult, Committed, DIRECTS_LISTED_MAX, Draft, Fault, JoinRefusal,
-        MemberChange, Membership, OnlineGuest, Outcome, Page, PageLimit, PageRange, PostedMessage,
-        Store, TrimLimits, Trimmed, UserDeparted,
+        Batch, Change, ChangeResult, Committed, DIRECTS_LISTED_MAX, DenialSnapshot, Draft, Fault,
+        JoinRefusal, MemberChange, Membership, OnlineGuest, Outcome, Page, PageLimit, PageRange,
+        PostedMessage, Store, TrimLimits, Trimmed, UserDeparted,
     },
     domain::{
         Conversation as DomainConversation, DeviceId, Epoch, Log, Member, NameKey, Place, Role,
@@ -161,6 +162,7 @@ struct MemoryState {
     places: HashMap<Place, MemoryConversation>,
     /// The known users.
     users: HashMap<(Space, UserName), UserRecord>,
+    denials: DenialSnapshot,
 }
 
 impl MemoryState {

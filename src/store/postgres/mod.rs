@@ -9,6 +9,7 @@ mod check;
 mod columns;
 mod commit;
 mod connect;
+mod denials;
 mod error;
 mod failure;
 mod members;

@@ -2,6 +2,7 @@
 //! Each engine has its own statements and its own way to send them.
 
 mod columns;
+pub(crate) mod denial;
 pub(crate) mod draft_plan;
 pub(crate) mod member_plan;
 pub(crate) mod row;

@@ -7,6 +7,7 @@
 mod columns;
 mod commit;
 mod connect;
+mod denials;
 mod failure;
 mod intake;
 mod members;

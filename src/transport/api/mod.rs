@@ -2,6 +2,7 @@
 
 mod actions;
 mod ask;
+mod bans;
 mod documents;
 mod failure;
 mod json;
@@ -32,6 +33,7 @@ fn for_back_ends(chat: Arc<Chat>) -> Router {
     Router::new()
         .merge(actions::routes())
         .merge(ask::routes())
+        .merge(bans::routes())
         .merge(questions::routes())
         .layer(cors::no_store())
         .with_state(chat)

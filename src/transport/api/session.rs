@@ -101,11 +101,14 @@ async fn sign_in(
 }
 
 /// Ends the sign-in and clears the cookie, whatever its value.
-async fn sign_out(State(chat): State<Arc<Chat>>, headers: HeaderMap) -> impl IntoResponse {
+async fn sign_out(
+    State(chat): State<Arc<Chat>>,
+    headers: HeaderMap,
+) -> Result<impl IntoResponse, Rejection> {
     for token in cookie::all(&headers).into_iter().flatten() {
-        chat.sign_out(&token).await;
+        chat.sign_out(&token).await?;
     }
-    (StatusCode::NO_CONTENT, set_cookie(cookie::clear(&headers)))
+    Ok((StatusCode::NO_CONTENT, set_cookie(cookie::clear(&headers))))
 }
 
 async fn method_not_allowed() -> impl IntoResponse {

@@ -3,6 +3,7 @@
 //! docs/api.md is the reference.
 
 mod ask;
+mod bans;
 mod document;
 mod payload_schema;
 mod question;
@@ -14,6 +15,7 @@ use utoipa::ToSchema;
 
 pub use self::{
     ask::{ask_outcome, ask_request},
+    bans::{BANS, UNBAN, ban, bans, bans_question, revocation, unban},
     document::{Operation, document},
     payload_schema::PayloadSchema,
     question::{HISTORY, PRESENCE, Parameter, history_question, presence_question},
@@ -163,7 +165,7 @@ fn check_users(user: Option<&UserName>, actions: &[Action]) -> Result<(), Invali
             user.is_none()
         }
         Action::Notify { .. } => true,
-        Action::Disconnect(_) => false,
+        Action::Disconnect(..) => false,
     };
     match actions.iter().position(has_none) {
         Some(place) if user.is_none() => {
@@ -182,6 +184,11 @@ pub fn results(results: &[Result<ActionResult, Rejection>]) -> String {
 /// The answer to a question, as JSON text.
 pub fn answer(answer: &Answer) -> String {
     answer::answer(answer, AttachmentEncoding::Base64).json()
+}
+
+/// What was asked for is done, as JSON text.
+pub fn done() -> String {
+    payload::json(&serde_json::json!({ "ok": true }))
 }
 
 /// Why a request is refused, as JSON text.

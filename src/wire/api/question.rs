@@ -36,13 +36,16 @@ pub struct Parameter {
 pub enum ParameterType {
     /// A text with a format of the document.
     Text(&'static str),
+    /// The same, which may not be left out.
+    RequiredText(&'static str),
     /// Texts with a format, each as a parameter of this name: at least and at most so many.
     Texts(&'static str, usize, usize),
     /// A whole number of at least this.
     Number(u64),
 }
 
-const SPACE: Parameter = parameter("space", ParameterType::Text("space"), "`/` when left out.");
+pub(super) const SPACE: Parameter =
+    parameter("space", ParameterType::Text("space"), "`/` when left out.");
 
 /// The parameters of [`history_question`].
 pub const HISTORY: &[Parameter] = &[
@@ -59,19 +62,25 @@ pub const HISTORY: &[Parameter] = &[
 pub const PRESENCE: &[Parameter] =
     &[SPACE, parameter("user", ParameterType::Texts("user-name", 1, USERS_MAX), "Once per user.")];
 
-const fn parameter(name: &'static str, of: ParameterType, about: &'static str) -> Parameter {
+pub(super) const fn parameter(
+    name: &'static str,
+    of: ParameterType,
+    about: &'static str,
+) -> Parameter {
     Parameter { name, of, about }
 }
 
 impl Parameter {
     /// Whether a query without it is refused. Others may depend on each other.
     pub(super) fn required(&self) -> bool {
-        matches!(self.of, ParameterType::Texts(_, 1.., _))
+        matches!(self.of, ParameterType::RequiredText(_) | ParameterType::Texts(_, 1.., _))
     }
 
     pub(super) fn schema(&self) -> RefOr<Schema> {
         match self.of {
-            ParameterType::Text(format) => schema::text(format),
+            ParameterType::Text(format) | ParameterType::RequiredText(format) => {
+                schema::text(format)
+            }
             ParameterType::Texts(format, min, max) => {
                 let texts = ArrayBuilder::new().items(schema::text(format));
                 texts.min_items(Some(min)).max_items(Some(max)).into()
@@ -104,10 +113,7 @@ pub fn history_question(query: &str) -> Result<ApiQuestion, InvalidData> {
         (None, Some(seq)) => PageRange::After(Seq::from_raw(seq)),
         (Some(_), Some(_)) => return invalid("`before` and `after` exclude each other"),
     };
-    let limit = match query.number("limit")? {
-        Some(0) => return invalid("`limit` is at least 1"),
-        limit => limit.map(|it| u32::try_from(it).unwrap_or(u32::MAX)),
-    };
+    let limit = query.limit()?;
     Ok(ApiQuestion { space: query.space()?, topic: ApiTopic::History { of, range, limit } })
 }
 
@@ -121,10 +127,11 @@ pub fn presence_question(query: &str) -> Result<ApiQuestion, InvalidData> {
     Ok(ApiQuestion { space: query.space()?, topic: ApiTopic::Presence(users) })
 }
 
-struct Query<'q>(Parameters<'q>);
+/// The parameters of a query.
+pub(super) struct Query<'q>(Parameters<'q>);
 
 impl<'q> Query<'q> {
-    fn parse(query: &'q str, described: &[Parameter]) -> Result<Self, InvalidData> {
+    pub(super) fn parse(query: &'q str, described: &[Parameter]) -> Result<Self, InvalidData> {
         let names: Vec<_> = described.iter().map(|it| it.name).collect();
         let parameters =
             Parameters::read(query).map_err(|rejection| InvalidData(rejection.to_string()))?;
@@ -140,7 +147,7 @@ impl<'q> Query<'q> {
         self.0.0.iter().filter(move |(name, _)| name == wanted).map(|(_, value)| value.as_ref())
     }
 
-    fn one(&self, wanted: &str) -> Result<Option<&str>, InvalidData> {
+    pub(super) fn one(&self, wanted: &str) -> Result<Option<&str>, InvalidData> {
         self.0.value(wanted).map_err(|rejection| InvalidData(rejection.to_string()))
     }
 
@@ -152,7 +159,14 @@ impl<'q> Query<'q> {
         self.one(wanted)?.map(number).transpose()
     }
 
-    fn space(&self) -> Result<Space, InvalidData> {
+    pub(super) fn limit(&self) -> Result<Option<u32>, InvalidData> {
+        match self.number("limit")? {
+            Some(0) => invalid("`limit` is at least 1"),
+            limit => Ok(limit.map(|it| u32::try_from(it).unwrap_or(u32::MAX))),
+        }
+    }
+
+    pub(super) fn space(&self) -> Result<Space, InvalidData> {
         self.one("space")?.map_or(Ok(Space::root()), space)
     }
 }

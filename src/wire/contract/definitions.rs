@@ -8,11 +8,12 @@ use super::types::{
 };
 
 /// The codes of refusals, in the order of docs/protocol.md.
-pub static CODES: [&str; 31] = [
+pub static CODES: [&str; 34] = [
     "bad_request",
     "unknown_event",
     "unauthorized",
     "token_expired",
+    "token_revoked",
     "token_required",
     "other_user",
     "unknown_space",
@@ -20,6 +21,7 @@ pub static CODES: [&str; 31] = [
     "room_forbidden",
     "forbidden",
     "read_only",
+    "banned",
     "origin_forbidden",
     "not_identified",
     "already_identified",
@@ -35,6 +37,7 @@ pub static CODES: [&str; 31] = [
     "conflict",
     "no_such_user",
     "no_such_message",
+    "too_many_denials",
     "refused",
     "too_fast",
     "unavailable",
@@ -43,7 +46,7 @@ pub static CODES: [&str; 31] = [
 ];
 
 /// The codes of `closing`, in the order of docs/protocol.md.
-pub static CLOSE_CODES: [&str; 12] = [
+pub static CLOSE_CODES: [&str; 15] = [
     "draining",
     "slow_reader",
     "ping_timeout",
@@ -51,11 +54,14 @@ pub static CLOSE_CODES: [&str; 12] = [
     "frame_too_large",
     "fault",
     "token_expired",
+    "reconnect",
     "invalid_user",
     "replaced",
     "signed_out",
     "name_taken",
     "disconnected",
+    "banned",
+    "token_revoked",
 ];
 
 pub(super) static CODE: Definition = Definition {

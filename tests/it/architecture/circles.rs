@@ -18,10 +18,10 @@ const CHAT_LAYERS: [&[&str]; 11] = [
     &["cluster"],
     &["journal"],
     &["posting"],
-    &["actions", "ask", "reads"],
+    &["actions", "ask", "denials", "reads"],
     &["session"],
     &["admission"],
-    &["api", "emitter", "sign_in"],
+    &["api", "bans", "emitter", "sign_in"],
 ];
 
 /// A module path without `crate`: `["chat", "hub"]`.

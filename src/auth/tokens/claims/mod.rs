@@ -8,7 +8,7 @@ use super::TokenRules;
 use crate::{
     auth::TokenError,
     chat::ports::{Claims, Rooms},
-    domain::{Role, RoomPattern, SignInId, SpacePattern, UserName},
+    domain::{Role, RoomPattern, SignInId, SpacePattern, TokenId, UserName},
 };
 
 /// Longest display name, in characters.
@@ -47,6 +47,8 @@ pub(super) fn verify(
         spaces: members.spaces()?,
         rooms: members.rooms()?,
         admin: members.admin()?,
+        token: members.token_id()?,
+        issued_at: members.date("iat")?,
         guest: members.reserved_text("guest", signer)?.map(Into::into),
         sign_in: members.reserved_text("sign_in", signer)?.map(SignInId::from_raw),
         ..Claims::of(user, expires_at)
@@ -73,7 +75,8 @@ pub(super) fn to_payload(
     rules: &TokenRules,
     now: OffsetDateTime,
 ) -> Map<String, Value> {
-    let Claims { user, name, expires_at, spaces, rooms, admin, guest, sign_in } = claims;
+    let Claims { user, name, expires_at, spaces, rooms, admin, guest, token, issued_at, sign_in } =
+        claims;
     // Whole seconds, rounded up: a token is valid until its expiry is reached.
     let exp = expires_at.unix_timestamp() + i64::from(expires_at.nanosecond() > 0);
     let mut members = Map::new();
@@ -84,7 +87,8 @@ pub(super) fn to_payload(
     };
     put("sub", Some(user.as_raw().into()));
     put("exp", Some(exp.into()));
-    put("iat", Some(now.unix_timestamp().into()));
+    put("iat", Some(issued_at.unwrap_or(now).unix_timestamp().into()));
+    put("jti", token.as_ref().map(|it| it.as_raw().into()));
     put("iss", rules.issuer.as_deref().map(Value::from));
     put("aud", rules.audience.first().map(|it| Value::from(&**it)));
     put("name", name.as_deref().map(Value::from));
@@ -188,6 +192,14 @@ impl<'m> ClaimReader<'m> {
             return Ok(None);
         }
         Ok(self.text("name")?.map(visible).filter(|name| !name.is_empty()).map(Into::into))
+    }
+
+    /// The id of the token. One that cannot be revoked is refused.
+    fn token_id(&self) -> Result<Option<TokenId>, TokenError> {
+        let wanted = "a text of 1 to 256 bytes without control characters";
+        let parse =
+            |text| TokenId::parse(text).or(Err(TokenError::InvalidClaim { claim: "jti", wanted }));
+        self.text("jti")?.map(parse).transpose()
     }
 
     /// The spaces that it opens. An empty list opens none, so such a token is refused.

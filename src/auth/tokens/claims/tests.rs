@@ -112,7 +112,8 @@ fn issuer_and_audience_are_compared_when_they_are_set() {
     };
     let tokens = with(Vec::new(), rules);
     let token = tokens.issue(&ann()).unwrap();
-    assert_eq!(check_at(&tokens, token.expose(), NOW), Ok(ann()), "own tokens need no issuer");
+    let issued = Claims { issued_at: Some(NOW), ..ann() };
+    assert_eq!(check_at(&tokens, token.expose(), NOW), Ok(issued), "own tokens need no issuer");
     let (iss, aud) = (json!("https://id.example"), json!("chat"));
     for (iss, aud, good) in [
         (iss.clone(), aud.clone(), true),
@@ -192,6 +193,21 @@ fn invisible_and_bidirectional_characters_are_removed_from_names() {
     }
     let token = hs256(&json!({"sub": "ann", "exp": later(1), "name": "ü".repeat(65)}));
     assert_eq!(check(&token).unwrap().name, Some("ü".repeat(64).into()));
+}
+
+#[test]
+fn the_id_of_a_token_is_read_strictly() {
+    let tokens = with(Vec::new(), TokenRules::default());
+    let check = |id: Value| {
+        let payload = json!({"sub": "ann", "exp": later(60), "iat": later(-1), "jti": id});
+        check_at(&tokens, &hs256(&payload), NOW)
+    };
+    let claims = check(json!("a1")).unwrap();
+    assert_eq!(claims.token, Some(TokenId::from_raw("a1")));
+    assert_eq!(claims.issued_at, Some(NOW - Duration::SECOND));
+    for bad in [json!(7), json!(null), json!(""), json!("a\n"), json!("x".repeat(257))] {
+        assert_eq!(check(bad.clone()), Err(Rejection::Unauthorized), "{bad}");
+    }
 }
 
 #[test]

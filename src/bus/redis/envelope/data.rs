@@ -4,14 +4,15 @@ use serde::{Deserialize, Serialize};
 
 use super::{
     DecodeError, Malformed,
+    denial::DenialPayload,
     entry::PlacePayload,
-    values::{self, Text, name, node, parse_id, position, seq_of},
+    values::{self, Text, name, node, position, seq_of},
 };
 use crate::{
     chat::ports::{self, ClusterEvent},
     domain::{
-        self, Channel, ConnectionAddress, DeletedCount, DeviceId, NodeId, Position, Retained, Seq,
-        SignInId, Typing, UserName,
+        self, AfterDisconnect, Channel, ConnectionAddress, DeletedCount, DeviceId, NodeId,
+        Position, Retained, Seq, Typing, UserName,
     },
 };
 
@@ -88,7 +89,8 @@ pub(super) struct ResendRequestPayload<'a> {
 
 #[derive(Serialize, Deserialize)]
 pub(super) struct CommandPayload<'a> {
-    /// `came`, `vouched`, `signed out` or `disconnected`.
+    /// `came`, `vouched`, `signed out`, `denied`, `disconnected`, or `closed` for what earlier
+    /// versions of `disconnected` cannot say.
     #[serde(borrow)]
     what: Text<'a>,
     #[serde(borrow, default, skip_serializing_if = "Option::is_none")]
@@ -103,6 +105,10 @@ pub(super) struct CommandPayload<'a> {
     sign_in: Option<Text<'a>>,
     #[serde(borrow, default, skip_serializing_if = "Option::is_none")]
     connection: Option<Text<'a>>,
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    reconnect: Option<bool>,
+    #[serde(borrow, default, skip_serializing_if = "Option::is_none")]
+    denial: Option<DenialPayload<'a>>,
 }
 
 #[derive(Serialize, Deserialize)]
@@ -226,7 +232,7 @@ impl<'a> ResendRequestPayload<'a> {
 }
 
 impl<'a> CommandPayload<'a> {
-    pub(super) fn of(act: &'a ports::ClusterCommand) -> Self {
+    pub(super) fn of(act: &'a ports::ClusterCommand) -> Result<Self, Malformed> {
         let none = |what: &'static str| Self {
             what: what.into(),
             space: None,
@@ -235,8 +241,10 @@ impl<'a> CommandPayload<'a> {
             ticket: None,
             sign_in: None,
             connection: None,
+            reconnect: None,
+            denial: None,
         };
-        match act {
+        Ok(match act {
             ports::ClusterCommand::ReplaceDevices { space, user, device, ticket } => Self {
                 space: Some(space.as_raw().into()),
                 user: Some(name(user)),
@@ -249,22 +257,44 @@ impl<'a> CommandPayload<'a> {
                 user: Some(name(user)),
                 ..none("vouched")
             },
-            ports::ClusterCommand::DisconnectUser { space, user } => Self {
-                space: Some(space.as_raw().into()),
-                user: Some(name(user)),
-                ..none("disconnected")
-            },
-            ports::ClusterCommand::DisconnectConnection(address) => {
-                Self { connection: Some(address.to_string().into()), ..none("disconnected") }
+            ports::ClusterCommand::DisconnectUser { space, user, device, after } => {
+                let base = match (device, after) {
+                    (None, AfterDisconnect::StayAway) => none("disconnected"),
+                    _ => Self { reconnect: reconnect(*after), ..none("closed") },
+                };
+                Self {
+                    space: Some(space.as_raw().into()),
+                    user: Some(name(user)),
+                    device: device.as_ref().map(|it| it.as_raw().into()),
+                    ..base
+                }
             }
-            ports::ClusterCommand::EndSignIn(sign_in) => {
-                Self { sign_in: Some(sign_in.as_raw().into()), ..none("signed out") }
+            ports::ClusterCommand::DisconnectConnection { address, after } => {
+                let base = match after {
+                    AfterDisconnect::StayAway => none("disconnected"),
+                    AfterDisconnect::Reconnect => {
+                        Self { reconnect: reconnect(*after), ..none("closed") }
+                    }
+                };
+                Self { connection: Some(address.to_string().into()), ..base }
             }
-        }
+            ports::ClusterCommand::ChangeDenials { number, change } => {
+                let denial = DenialPayload::of(*number, change)?;
+                // Earlier versions know this kind, and end the sign-in.
+                let sign_in = denial.ended_sign_in();
+                let what = if sign_in.is_some() { "signed out" } else { "denied" };
+                Self { sign_in, denial: Some(denial), ..none(what) }
+            }
+        })
     }
 
     pub(super) fn parse(self) -> Result<ports::ClusterCommand, DecodeError> {
-        let Self { what, space, user, device, ticket, sign_in, connection } = self;
+        let Self { what, space, user, device, ticket, sign_in: _, connection, reconnect, denial } =
+            self;
+        let device = || {
+            let device = device.as_ref().map(|it| DeviceId::parse(it)).transpose();
+            device.ok().ok_or(Malformed::Value("device"))
+        };
         let who = || -> Result<_, Malformed> {
             let (space, user) = space.as_ref().zip(user.as_ref()).ok_or(Malformed::Form)?;
             Ok((values::space(space)?, values::user(user)?))
@@ -272,8 +302,7 @@ impl<'a> CommandPayload<'a> {
         match &*what {
             "came" => {
                 let (space, user) = who()?;
-                let device = device.map(|it| DeviceId::parse(&it)).transpose();
-                let device = device.ok().ok_or(Malformed::Value("device"))?;
+                let device = device()?;
                 let ticket = ticket.ok_or(Malformed::Form)?;
                 Ok(ports::ClusterCommand::ReplaceDevices { space, user, device, ticket })
             }
@@ -281,24 +310,33 @@ impl<'a> CommandPayload<'a> {
                 let (space, user) = who()?;
                 Ok(ports::ClusterCommand::RevokeGuestNames { space, user })
             }
-            "disconnected" => {
+            "disconnected" | "closed" => {
+                let after = match reconnect {
+                    Some(true) => AfterDisconnect::Reconnect,
+                    Some(false) | None => AfterDisconnect::StayAway,
+                };
                 if let Some(address) = &connection {
                     let address = ConnectionAddress::parse(address).ok();
                     let address = address.ok_or(Malformed::Value("connection"))?;
-                    return Ok(ports::ClusterCommand::DisconnectConnection(address));
+                    return Ok(ports::ClusterCommand::DisconnectConnection { address, after });
                 }
                 let (space, user) = who()?;
-                Ok(ports::ClusterCommand::DisconnectUser { space, user })
+                let device = device()?;
+                Ok(ports::ClusterCommand::DisconnectUser { space, user, device, after })
             }
-            "signed out" => {
-                let sign_in = sign_in.ok_or(Malformed::Form)?;
-                Ok(ports::ClusterCommand::EndSignIn(SignInId::from_raw(parse_id(
-                    &sign_in, "sign-in",
-                )?)))
+            "signed out" | "denied" => {
+                // An earlier version did not store the end of a sign-in.
+                let (number, change) = denial.ok_or(DecodeError::Unknown)?.parse()?;
+                Ok(ports::ClusterCommand::ChangeDenials { number, change })
             }
             _ => Err(DecodeError::Unknown),
         }
     }
+}
+
+/// Written only where it is so.
+fn reconnect(after: AfterDisconnect) -> Option<bool> {
+    (after == AfterDisconnect::Reconnect).then_some(true)
 }
 
 impl HeartbeatPayload {

@@ -21,6 +21,7 @@
 
 mod ask;
 mod data;
+mod denial;
 mod entry;
 #[cfg(test)]
 mod tests;
@@ -150,9 +151,11 @@ pub(super) fn encode(announcement: &Announcement) -> Result<Vec<u8>, Malformed> 
         ClusterEvent::ResendRequest { of, from, to } => {
             writer.write("missed", ResendRequestPayload::of(of, *from, *to))
         }
-        ClusterEvent::Command(act) => writer.write("act", CommandPayload::of(act)),
-        ClusterEvent::ResentCommand(number, act) => writer
-            .write("again", ResentCommandPayload { number: *number, act: CommandPayload::of(act) }),
+        ClusterEvent::Command(act) => writer.write("act", CommandPayload::of(act)?),
+        ClusterEvent::ResentCommand(number, act) => writer.write(
+            "again",
+            ResentCommandPayload { number: *number, act: CommandPayload::of(act)? },
+        ),
         ClusterEvent::Heartbeat(channels) => writer.write("beat", HeartbeatPayload::of(channels)),
         ClusterEvent::Unknown => Err(Malformed::NotEncodable),
     }?;

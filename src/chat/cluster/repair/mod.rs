@@ -1,5 +1,7 @@
 //! Repair (anti-entropy): recovers what the bus lost from the store and from the other nodes.
 
+mod denials;
+
 use std::{collections::BTreeSet, mem, time::Duration};
 
 use futures_util::future::join_all;
@@ -110,6 +112,7 @@ impl Cluster {
             self.lock().dirty_channels.all = true;
             progress.checked_at = now;
         }
+        self.check_for_missing_denials();
         if progress.failed && now < progress.checked_at + RETRY_DELAY {
             return;
         }
@@ -120,7 +123,8 @@ impl Cluster {
         let channels = (!dirty_channels.all).then_some(&dirty_channels.channels);
         let checked = async {
             self.check_rooms(channels).await?;
-            self.check_users(channels).await
+            self.check_users(channels).await?;
+            self.check_denials(channels).await
         };
         match checked.await {
             Ok(()) if mem::take(&mut progress.failed) => {

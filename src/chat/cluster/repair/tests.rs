@@ -10,6 +10,7 @@ use crate::{
         hub::Hub,
         test_support::{message_delivery, publisher},
     },
+    clock::SystemClock,
     domain::{Limits, Log, NodeId, RoomName, Space},
     store::{MemoryNodes, MemoryStore},
 };
@@ -22,6 +23,7 @@ async fn only_entries_that_were_buffered_before_the_read_prove_a_gap() {
         bus: Arc::new(LocalBus),
         store: Arc::new(MemoryStore::default()),
         nodes: Arc::new(MemoryNodes::single(NodeId::from_raw("a"))),
+        clock: Arc::new(SystemClock),
     });
     let place = Place::room(&Space::root(), &RoomName::lobby());
     let log = Log { head: Position::from_raw(100, 100), ..Log::default() };

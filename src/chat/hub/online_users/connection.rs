@@ -15,7 +15,7 @@ use crate::{
         },
         ports::{ChangeResult, Outbox},
     },
-    domain::{ConnectionId, DeviceId, Member, Place, Role, RoomName, SignInId, UserName},
+    domain::{ConnectionId, Credentials, DeviceId, Member, Place, Role, RoomName, UserName},
 };
 
 /// A connection that a user identifies on.
@@ -24,7 +24,7 @@ pub(crate) struct ConnectionInfo {
     pub(crate) connection: ConnectionId,
     pub(crate) outbox: Arc<dyn Outbox>,
     pub(crate) device: Option<DeviceId>,
-    pub(crate) sign_in: Option<SignInId>,
+    pub(crate) credentials: Credentials,
     /// Orders the connections of a user across nodes, where a user may be on one device only.
     pub(crate) ticket: u64,
 }
@@ -40,6 +40,7 @@ pub(crate) struct JoinedRoom {
 pub(super) struct UserConnection {
     pub(super) outbox: Arc<dyn Outbox>,
     pub(super) device: Option<DeviceId>,
+    pub(super) credentials: Credentials,
     /// See [`ConnectionInfo`].
     pub(super) ticket: u64,
     pub(super) scope: Scope,
@@ -49,8 +50,8 @@ pub(super) struct UserConnection {
 
 impl UserConnection {
     pub(super) fn new(connection_info: ConnectionInfo, scope: Scope) -> Self {
-        let ConnectionInfo { connection: _, outbox, device, sign_in: _, ticket } = connection_info;
-        Self { outbox, device, ticket, scope, rooms: VecMap::new() }
+        let ConnectionInfo { connection: _, outbox, device, credentials, ticket } = connection_info;
+        Self { outbox, device, credentials, ticket, scope, rooms: VecMap::new() }
     }
 
     /// Enters a room that the token opens. Returns the cursor of a replay that is still to be done.

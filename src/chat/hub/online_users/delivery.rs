@@ -20,8 +20,8 @@ use crate::{
         ports::Outbox,
     },
     domain::{
-        ConnectionId, Conversation, DeletedCount, Entry, Log, Member, Place, Position, Retained,
-        Role, Seq, Space, UserName,
+        ConnectionId, Conversation, DeletedCount, DeviceId, Entry, Log, Member, Place, Position,
+        Retained, Role, Seq, Space, UserName,
     },
 };
 
@@ -203,6 +203,16 @@ impl OnlineUsers {
         user: &UserName,
     ) -> Vec<Arc<dyn Outbox>> {
         self.lock().get(space, user).map(OnlineUser::outboxes).unwrap_or_default()
+    }
+
+    /// The connections of a user with a device.
+    pub(in crate::chat::hub) fn outboxes_with(
+        &self,
+        space: &Space,
+        user: &UserName,
+        device: &DeviceId,
+    ) -> Vec<Arc<dyn Outbox>> {
+        self.lock().get(space, user).map(|it| it.outboxes_with(device)).unwrap_or_default()
     }
 }
 

@@ -1,13 +1,14 @@
-//! The online users of this node: their names, connections, cached memberships and sign-ins.
+//! The online users of this node: their names, connections, credentials and cached memberships.
 
 mod changes;
 mod connection;
+mod credential_index;
 mod delivery;
+mod denied;
 mod device_index;
 mod membership;
 mod names;
 mod reports;
-mod sign_ins;
 mod state;
 mod user;
 
@@ -31,6 +32,7 @@ pub(in crate::chat::hub) use self::{
 };
 use self::{membership::CachedMembership, state::UsersState, user::OnlineUser};
 use super::{
+    denials::Denials,
     live_rooms::LiveRooms,
     slow_readers::{close_outboxes, close_slow_readers},
     timers::Timers,
@@ -44,7 +46,7 @@ use crate::{
     },
     domain::{
         Channel, CloseReason, ConnectionId, Conversation, DeviceId, DeviceSet, Member, Place,
-        Rejection, RoomName, SignInId, Space, UserName,
+        Rejection, RoomName, Space, UserName,
     },
 };
 
@@ -58,6 +60,7 @@ pub(crate) struct OnlineUsers {
     live_rooms: Arc<LiveRooms>,
     publisher: Arc<Publisher>,
     timers: Arc<Timers>,
+    denials: Arc<Denials>,
     presence_grace: Duration,
     state: Mutex<UsersState>,
     /// Devices of users changed, or guests expired.
@@ -83,12 +86,12 @@ impl OnlineUsers {
     pub(super) fn new(
         live_rooms: Arc<LiveRooms>,
         publisher: Arc<Publisher>,
-        timers: Arc<Timers>,
-        presence_grace: Duration,
+        (timers, presence_grace): (Arc<Timers>, Duration),
+        denials: Arc<Denials>,
     ) -> Self {
         let changed = Arc::new(Notify::new());
         let state = Mutex::new(UsersState::new(Arc::clone(&changed)));
-        Self { live_rooms, publisher, timers, presence_grace, state, changed }
+        Self { live_rooms, publisher, timers, denials, presence_grace, state, changed }
     }
 
     fn lock(&self) -> MutexGuard<'_, UsersState> {
@@ -133,7 +136,7 @@ impl OnlineUsers {
         }
     }
 
-    /// Attaches a connection, unless its sign-in was ended or the user lost the name in the meantime.
+    /// Attaches a connection, unless it was denied or the user lost the name in the meantime.
     pub(super) fn attach(
         &self,
         id: &OnlineUserId,
@@ -141,6 +144,9 @@ impl OnlineUsers {
         welcome: impl FnOnce(WelcomeSnapshot) -> Arc<Delivery>,
     ) -> Result<AttachOutcome, CloseReason> {
         let mut state = self.lock();
+        let online_user = state.of(id).ok_or(CloseReason::NameTaken)?;
+        let credentials = &request.connection_info.credentials;
+        self.check_denials((&id.space, &id.user), online_user, credentials, request.now)?;
         let (outcome, full_outboxes) = state.attach(&self.live_rooms, id, request, welcome)?;
         drop(state);
         close_slow_readers(full_outboxes);
@@ -160,21 +166,10 @@ impl OnlineUsers {
         })
     }
 
-    /// Ends a sign-in, and begins to close its connections.
-    pub(crate) fn sign_out(&self, sign_in: &SignInId) {
-        let outboxes = self.lock().sign_ins.end(sign_in);
-        close_outboxes(outboxes, CloseReason::SignedOut);
-    }
-
-    /// Whether a sign-in was ended here, as far as it is remembered.
-    pub(crate) fn has_ended(&self, sign_in: &SignInId) -> bool {
-        self.lock().sign_ins.has_ended(sign_in)
-    }
-
-    /// Whether a connection belongs to a sign-in.
+    /// Whether a connection uses a token or belongs to a sign-in.
     #[cfg(test)]
-    pub(super) fn has_open_connections(&self, sign_in: &SignInId) -> bool {
-        self.lock().sign_ins.has_open_connections(sign_in)
+    pub(super) fn has_connections(&self, subject: &crate::domain::DenialSubject) -> bool {
+        self.lock().credential_index.has_connections(subject)
     }
 
     /// Begins to close the connections of other devices with a ticket below `ticket`.

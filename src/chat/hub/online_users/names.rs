@@ -196,7 +196,7 @@ impl UsersState {
     }
 
     /// The names of online users with this key.
-    fn similar_names(&self, space: &Space, key: &NameKey) -> &[UserName] {
+    pub(super) fn similar_names(&self, space: &Space, key: &NameKey) -> &[UserName] {
         self.names.get(&(space.clone(), key.clone())).map_or(&[], Vec::as_slice)
     }
 

@@ -1,4 +1,5 @@
-//! What the lock of the online users guards: the users by name, names that look the same, sign-ins.
+//! What the lock of the online users guards: the users by name, names that look the same,
+//! credentials.
 
 use std::{collections::HashMap, sync::Arc, time::Duration};
 
@@ -8,9 +9,9 @@ use tokio::sync::Notify;
 use super::{
     OnlineUserId,
     connection::ConnectionInfo,
+    credential_index::CredentialIndex,
     device_index::DeviceIndex,
     reports::PendingReports,
-    sign_ins::SignIns,
     user::{AttachOutcome, AttachRequest, OnlineUser, RecordedDevice, WelcomeSnapshot},
 };
 use crate::{
@@ -29,7 +30,7 @@ pub(super) struct UsersState {
     pub(super) names: HashMap<(Space, NameKey), Vec<UserName>>,
     /// The devices of the guests among `users`.
     pub(super) guest_devices: DeviceIndex,
-    pub(super) sign_ins: SignIns,
+    pub(super) credential_index: CredentialIndex,
     pub(super) reports: PendingReports,
     /// The number of the newest online user.
     pub(super) last_number: u64,
@@ -41,7 +42,7 @@ impl UsersState {
             users: HashMap::new(),
             names: HashMap::new(),
             guest_devices: DeviceIndex::default(),
-            sign_ins: SignIns::default(),
+            credential_index: CredentialIndex::default(),
             reports: PendingReports::new(changed),
             last_number: 0,
         }
@@ -121,7 +122,7 @@ impl UsersState {
         }
     }
 
-    /// Attaches a connection, unless its sign-in was ended or the user lost the name.
+    /// Attaches a connection, unless the user lost the name.
     pub(super) fn attach(
         &mut self,
         live_rooms: &LiveRooms,
@@ -130,16 +131,13 @@ impl UsersState {
         welcome: impl FnOnce(WelcomeSnapshot) -> Arc<Delivery>,
     ) -> Result<(AttachOutcome, FullOutboxes), CloseReason> {
         let connection_info = request.connection_info.clone();
-        if connection_info.sign_in.as_ref().is_some_and(|it| self.sign_ins.has_ended(it)) {
-            return Err(CloseReason::SignedOut);
-        }
         let online_user = self.of_mut(id).ok_or(CloseReason::NameTaken)?;
         let attached = online_user.attach(live_rooms, &id.user, request, welcome);
         let announced = online_user.pending_connections.remove(&connection_info.connection);
         if announced.is_none() {
             self.reports.report_devices(&id.space, &id.user);
         }
-        self.sign_ins.add(&connection_info);
+        self.credential_index.add(&connection_info);
         Ok(attached)
     }
 
@@ -151,7 +149,7 @@ impl UsersState {
         connection_info: &ConnectionInfo,
         until: Duration,
     ) -> Option<Arc<dyn Outbox>> {
-        self.sign_ins.remove(connection_info);
+        self.credential_index.remove(connection_info);
         let connection = connection_info.connection;
         let user_connection = self.of_mut(id)?.connections.remove(&connection)?;
         let outbox = Arc::clone(&user_connection.outbox);

@@ -16,7 +16,7 @@ use crate::{
             live_rooms::LiveRooms,
             vec_map::VecMap,
         },
-        ports::{DEVICES_PER_USER_MAX, DIRECTS_LISTED_MAX, GuestName, Outbox},
+        ports::{DEVICES_PER_USER_MAX, DIRECTS_LISTED_MAX, GuestName, IdentityKind, Outbox},
         publisher::Subscription,
     },
     domain::{
@@ -75,6 +75,7 @@ pub(crate) struct AttachRequest<'a> {
     pub(crate) scope: Scope,
     /// The last entry that the client has, by room.
     pub(crate) since: &'a BTreeMap<RoomName, Seq>,
+    pub(crate) now: OffsetDateTime,
 }
 
 /// What is left to do for a connection that was attached.
@@ -142,6 +143,11 @@ impl OnlineUser {
         self.guest_session.is_some()
     }
 
+    /// Whether the user is registered or a guest.
+    pub(super) fn identity_kind(&self) -> IdentityKind {
+        IdentityKind::of(self.guest_session.as_deref())
+    }
+
     /// Whether this is the guest of a guest session.
     pub(super) fn is_guest(&self, guest_session: &str) -> bool {
         self.guest_session.as_deref() == Some(guest_session)
@@ -190,6 +196,12 @@ impl OnlineUser {
         connections.chain(self.pending_connections.values().map(Option::as_ref)).collect()
     }
 
+    /// The outboxes of the connections with a device.
+    pub(super) fn outboxes_with(&self, device: &DeviceId) -> Vec<Arc<dyn Outbox>> {
+        let with = self.connections.values().filter(|it| it.device.as_ref() == Some(device));
+        with.map(|it| Arc::clone(&it.outbox)).collect()
+    }
+
     /// The outboxes of all connections.
     pub(super) fn outboxes(&self) -> Vec<Arc<dyn Outbox>> {
         self.connections.values().map(|it| Arc::clone(&it.outbox)).collect()
@@ -232,7 +244,7 @@ impl OnlineUser {
         request: AttachRequest<'_>,
         welcome: impl FnOnce(WelcomeSnapshot) -> Arc<Delivery>,
     ) -> (AttachOutcome, FullOutboxes) {
-        let AttachRequest { connection_info, scope, since } = request;
+        let AttachRequest { connection_info, scope, since, now: _ } = request;
         let (mut outcome, mut full_outboxes) = (AttachOutcome::default(), FullOutboxes::new());
         outcome.other_devices = self.other_devices(connection_info.device.as_ref());
         let connection = connection_info.connection;

@@ -160,8 +160,8 @@ async fn typing_ends_with_the_right_to_type() {
     let bob = RecordingOutbox::with_capacity(99);
     let _bob = connect(&hub, "bob", &bob);
     let (member, reader) = (as_role(Role::Member, 0), as_role(Role::Reader, 0));
-    let (registration, ann) = connect(&hub, "ann", &RecordingOutbox::with_capacity(99));
-    let (_second, other) = connect(&hub, "ann", &RecordingOutbox::with_capacity(99));
+    let (registration, mut ann) = connect(&hub, "ann", &RecordingOutbox::with_capacity(99));
+    let (_second, mut other) = connect(&hub, "ann", &RecordingOutbox::with_capacity(99));
     let types = || hub.typing.start(lobby().place, &user("ann"), registration.id());
     let received = || {
         let events = events_without_lists(&bob).into_iter();
@@ -178,9 +178,9 @@ async fn typing_ends_with_the_right_to_type() {
     change(&hub, "ann", Some(reader), Some(member), &Cause::default());
     run_for(&hub, Duration::from_secs(3)).await;
     types();
-    other.update_scope(Scope { rooms: Rooms::Only(Vec::new()), ..scope() });
+    renew(&mut other, Scope { rooms: Rooms::Only(Vec::new()), ..scope() });
     assert_eq!(received(), 5, "another connection lost the room");
-    ann.update_scope(Scope { rooms: Rooms::Only(Vec::new()), ..scope() });
+    renew(&mut ann, Scope { rooms: Rooms::Only(Vec::new()), ..scope() });
     assert_eq!(received(), 6, "a narrower token");
     change(&hub, "ann", Some(member), None, &Cause::default());
     assert_eq!(received(), 6, "once");
@@ -219,7 +219,7 @@ fn listed_directs(hub: &Arc<Hub>, name: &str) -> Vec<UserName> {
     let (mut listed, since) = (Vec::new(), BTreeMap::new());
     let id = ConnectionId::from_raw(NEXT_CONNECTION.fetch_add(1, Ordering::Relaxed));
     let connection_info = connection_info(id, &RecordingOutbox::with_capacity(9));
-    let request = AttachRequest { connection_info, scope: scope(), since: &since };
+    let request = AttachRequest { connection_info, scope: scope(), since: &since, now: NOW };
     drop(name_claim.attach(request, |snapshot: WelcomeSnapshot| {
         listed = snapshot.directs.into_iter().map(|(user, _)| user).collect();
         Delivery::new(Event::Users(Vec::new()))
@@ -276,11 +276,11 @@ async fn an_expired_guest_is_reported_once() {
 async fn a_narrower_token_removes_the_connection_from_closed_rooms() {
     let hub = Hub::new(Limits::default(), publisher());
     let bob = RecordingOutbox::with_capacity(99);
-    let (_bob, (_registration, ann)) =
+    let (_bob, (_registration, mut ann)) =
         (connect(&hub, "bob", &bob), connect(&hub, "ann", &RecordingOutbox::with_capacity(9)));
-    ann.update_scope(Scope { rooms: Rooms::Only(Vec::new()), ..scope() });
+    renew(&mut ann, Scope { rooms: Rooms::Only(Vec::new()), ..scope() });
     assert_eq!(ann.room(&RoomName::lobby()).unwrap_err(), Rejection::NotMember);
-    ann.update_scope(scope());
+    renew(&mut ann, scope());
     assert!(ann.room(&RoomName::lobby()).is_ok());
     assert_eq!(events_without_lists(&bob), ["ann joined", "ann left", "ann joined"]);
 }

@@ -1,6 +1,7 @@
 //! The hub with paused time: grace periods, names, connections.
 
 mod clock;
+mod denials;
 mod emitters;
 mod members;
 mod presence;
@@ -26,10 +27,12 @@ use crate::{
         test_support::{RecordingOutbox, publisher},
     },
     domain::{
-        ConnectionId, Conversation, DeviceId, Entry, GlobalRole, Log, Member, Position, Rejection,
-        Role, RoomName, SignInId,
+        ConnectionId, Conversation, Credentials, DeviceId, Entry, GlobalRole, Log, Member,
+        Position, Rejection, Role, RoomName,
     },
 };
+
+const NOW: OffsetDateTime = OffsetDateTime::UNIX_EPOCH;
 
 fn user(name: &str) -> UserName {
     UserName::parse(name).unwrap()
@@ -75,7 +78,7 @@ fn connect_as(
 
 fn attach(name_claim: &mut NameClaim, connection_info: ConnectionInfo) -> AttachOutcome {
     let since = BTreeMap::new();
-    let request = AttachRequest { connection_info, scope: scope(), since: &since };
+    let request = AttachRequest { connection_info, scope: scope(), since: &since, now: NOW };
     let welcome = |snapshot: WelcomeSnapshot| {
         let names = snapshot.rooms.iter().map(|it| UserName::from_raw(it.room.as_raw()));
         Delivery::new(Event::Users(names.collect()))
@@ -83,10 +86,21 @@ fn attach(name_claim: &mut NameClaim, connection_info: ConnectionInfo) -> Attach
     name_claim.attach(request, welcome)
 }
 
+/// Renews the token of a connection.
+fn renew(name_claim: &mut NameClaim, scope: Scope) {
+    name_claim.renew(scope, Credentials::default(), NOW).unwrap();
+}
+
 /// A connection without a device.
 fn connection_info(connection: ConnectionId, recorder: &Arc<RecordingOutbox>) -> ConnectionInfo {
     let outbox = Arc::clone(recorder) as Arc<dyn Outbox>;
-    ConnectionInfo { connection, outbox, device: None, sign_in: None, ticket: 0 }
+    ConnectionInfo {
+        connection,
+        outbox,
+        device: None,
+        credentials: Credentials::default(),
+        ticket: 0,
+    }
 }
 
 /// The events without presence lists.
@@ -298,7 +312,13 @@ async fn attach_returns_the_connections_of_other_devices() {
         let connection = ConnectionId::from_raw(number);
         let outcome = attach(
             &mut name_claim,
-            ConnectionInfo { connection, outbox, device, sign_in: None, ticket: 0 },
+            ConnectionInfo {
+                connection,
+                outbox,
+                device,
+                credentials: Credentials::default(),
+                ticket: 0,
+            },
         );
         (name_claim, outcome.other_devices.len())
     };
@@ -312,38 +332,6 @@ async fn attach_returns_the_connections_of_other_devices() {
     assert_eq!(other_devices, 3);
     let (_also_unnamed, other_devices) = open(5, None);
     assert_eq!(other_devices, 4, "no device is a device of its own");
-}
-
-#[tokio::test(start_paused = true)]
-async fn sign_out_closes_only_connections_of_the_sign_in() {
-    let hub = Hub::new(Limits::default(), publisher());
-    let sign_in = |name: &str| Some(SignInId::from_raw(name));
-    let open = |number, sign_in| {
-        let recorder = RecordingOutbox::with_capacity(9);
-        let mut name_claim =
-            NameClaim::claim(&hub, &Space::root(), &user("ann"), Proof::User).unwrap();
-        let connection_info = connection_info(ConnectionId::from_raw(number), &recorder);
-        drop(attach(&mut name_claim, ConnectionInfo { sign_in, ..connection_info }));
-        (name_claim, recorder)
-    };
-    let (tab, other_tab, phone) =
-        (open(1, sign_in("a")), open(2, sign_in("a")), open(3, sign_in("b")));
-    drop(other_tab);
-    hub.users.sign_out(&SignInId::from_raw("a"));
-    assert_eq!(events_without_lists(&tab.1), ["closed SignedOut"]);
-    assert!(events_without_lists(&phone.1).is_empty());
-    let late = open(4, sign_in("a"));
-    assert_eq!(
-        events_without_lists(&late.1),
-        ["closed SignedOut"],
-        "it was being attached when the sign-in ended"
-    );
-    assert!(
-        hub.users.has_ended(&SignInId::from_raw("a"))
-            && !hub.users.has_ended(&SignInId::from_raw("b"))
-    );
-    drop((tab, phone, late));
-    assert!(!hub.users.has_open_connections(&SignInId::from_raw("a")));
 }
 
 #[tokio::test(start_paused = true)]

@@ -11,8 +11,8 @@ use tokio::sync::Semaphore;
 
 use crate::{
     chat::ports::{
-        Batch, Committed, Fault, OnlineGuest, Page, PageLimit, PageRange, PostedMessage, Store,
-        TrimLimits, Trimmed,
+        Batch, Committed, DenialChange, DenialSnapshot, DenialStore, Fault, OnlineGuest, Page,
+        PageLimit, PageRange, PostedMessage, Store, TrimLimits, Trimmed,
     },
     domain::{DeviceId, Epoch, Log, Member, NameKey, Place, Seq, Space, UserName},
     store::MemoryStore,
@@ -42,6 +42,28 @@ impl Default for PageBarrier {
 
 fn count(counter: &AtomicUsize) {
     counter.fetch_add(1, Ordering::SeqCst);
+}
+
+#[async_trait]
+impl DenialStore for CountingStore {
+    async fn change_denials(
+        &self,
+        change: &DenialChange,
+        now: OffsetDateTime,
+    ) -> Result<u64, Fault> {
+        count(&self.others);
+        self.store.change_denials(change, now).await
+    }
+
+    async fn denials_number(&self) -> Result<u64, Fault> {
+        count(&self.others);
+        self.store.denials_number().await
+    }
+
+    async fn denials(&self) -> Result<DenialSnapshot, Fault> {
+        count(&self.others);
+        self.store.denials().await
+    }
 }
 
 #[async_trait]

@@ -2,6 +2,7 @@
 
 mod asks;
 mod counting;
+mod denials;
 mod members;
 mod paging;
 mod reconnect;
@@ -110,6 +111,7 @@ async fn with_chat_on<T>(
     let (fixture, writer) = Fixture::on(store, limits);
     tokio::select! {
         () = writer.run(CancellationToken::new()) => unreachable!("the writer was not cancelled"),
+        () = Box::pin(Arc::clone(&fixture.chat).run_denials()) => unreachable!("it runs for ever"),
         out = test(&fixture) => out,
     }
 }

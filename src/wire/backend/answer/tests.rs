@@ -3,7 +3,7 @@
 use super::*;
 use crate::{
     chat::ports::{Action, DisconnectTarget, EmitTarget},
-    domain::{EventStorage, Role, RoomName, UserName},
+    domain::{AfterDisconnect, EventStorage, Role, RoomName, UserName},
 };
 
 fn read(text: &str) -> Result<BackendAnswer, String> {
@@ -72,7 +72,10 @@ fn every_action_is_read() {
         Action::Join { user: None, room: team.clone(), role: Some(Role::Admin) }
     );
     assert_eq!(actions[9], Action::Leave { user: Some(bob.clone()), room: team });
-    assert_eq!(actions[10], Action::Disconnect(DisconnectTarget::User(bob)));
+    assert_eq!(
+        actions[10],
+        Action::Disconnect(DisconnectTarget::User(bob), AfterDisconnect::StayAway)
+    );
     let Action::Emit { event, to, except, storage, id: None } = &actions[1] else { panic!("emit") };
     assert_eq!((event.args.json(), except), ("[]", &None));
     assert_eq!(*storage, EventStorage::Kept { id_field: None });

@@ -1,6 +1,7 @@
 //! The encoding of every kind in both directions, and envelopes of other versions.
 
 mod asks;
+mod commands;
 mod properties;
 
 use std::sync::Arc;
@@ -14,7 +15,7 @@ use crate::{
     domain::{
         self, Body, Channel, ConnectionAddress, Content, Conversation, CustomEvent, CustomTarget,
         DeletedCount, DeviceId, EventName, MessageId, MessageKind, PassingDelivery, Position,
-        Retained, RoomName, Seq, SignInId, Space, UserName,
+        Retained, RoomName, Seq, Space, UserName,
     },
 };
 
@@ -89,7 +90,7 @@ type Example = (ClusterEvent, &'static str, &'static str);
 
 /// One event of each kind.
 fn all() -> Vec<Example> {
-    [entries(), places(), custom_events(), asks::examples(), commands()].concat()
+    [entries(), places(), custom_events(), asks::examples(), commands::examples()].concat()
 }
 
 fn custom(name: &str) -> MessageKind {
@@ -211,66 +212,6 @@ fn places() -> Vec<Example> {
             ClusterEvent::RosterRequest(vec![lobby(), direct()]),
             "ask",
             r#"{"places":[{"space":"/shop","room":"lobby"},{"space":"/shop","direct":["ann","bob"]}]}"#,
-        ),
-    ]
-}
-
-fn commands() -> Vec<Example> {
-    let came = |device: Option<&str>| ports::ClusterCommand::ReplaceDevices {
-        space: Space::root(),
-        user: user("ann"),
-        device: device.map(DeviceId::from_raw),
-        ticket: 7,
-    };
-    let vouched =
-        ports::ClusterCommand::RevokeGuestNames { space: Space::root(), user: user("ann") };
-    vec![
-        (
-            ClusterEvent::ResendRequest { of: NodeId::from_raw("n2"), from: 3, to: u64::MAX },
-            "missed",
-            r#"{"of":"n2","from":3,"to":18446744073709551615}"#,
-        ),
-        (
-            ClusterEvent::Command(came(Some("phone"))),
-            "act",
-            r#"{"what":"came","space":"/","user":"ann","device":"phone","ticket":7}"#,
-        ),
-        (
-            ClusterEvent::Command(came(None)),
-            "act",
-            r#"{"what":"came","space":"/","user":"ann","ticket":7}"#,
-        ),
-        (
-            ClusterEvent::Command(ports::ClusterCommand::DisconnectUser {
-                space: Space::root(),
-                user: user("ann"),
-            }),
-            "act",
-            r#"{"what":"disconnected","space":"/","user":"ann"}"#,
-        ),
-        (
-            ClusterEvent::Command(ports::ClusterCommand::DisconnectConnection(
-                ConnectionAddress::parse("n1.c1a").unwrap(),
-            )),
-            "act",
-            r#"{"what":"disconnected","connection":"n1.c1a"}"#,
-        ),
-        (ClusterEvent::Command(vouched), "act", r#"{"what":"vouched","space":"/","user":"ann"}"#),
-        (
-            ClusterEvent::ResentCommand(
-                12,
-                ports::ClusterCommand::EndSignIn(SignInId::from_raw("s1")),
-            ),
-            "again",
-            r#"{"number":12,"act":{"what":"signed out","sign_in":"s1"}}"#,
-        ),
-        (
-            ClusterEvent::Heartbeat(vec![
-                (Channel::from_raw(7).unwrap(), 3),
-                (Channel::BROADCAST, 0),
-            ]),
-            "beat",
-            r#"{"channels":[[7,3],[1024,0]]}"#,
         ),
     ]
 }

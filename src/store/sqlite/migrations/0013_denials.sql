@@ -1,0 +1,17 @@
+-- Bans, revoked tokens and ended sign-ins: `kind` is 0 for a user of a space, 1 for a token by its id, 2
+-- for the tokens of a user that were issued before `at`, 3 for a sign-in. `until` is NULL for those
+-- that never end. Times are milliseconds since 1970.
+CREATE TABLE denial (
+    kind   INTEGER NOT NULL,
+    space  TEXT    NOT NULL,
+    name   TEXT    NOT NULL,
+    at     INTEGER NOT NULL,
+    until  INTEGER,
+    reason TEXT,
+    PRIMARY KEY (kind, space, name)
+) STRICT, WITHOUT ROWID;
+
+CREATE INDEX denial_until ON denial (until) WHERE until IS NOT NULL;
+
+-- The number of the last change of `denial`.
+ALTER TABLE meta ADD COLUMN denials INTEGER NOT NULL DEFAULT 0;

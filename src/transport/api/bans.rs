@@ -1,0 +1,75 @@
+//! `/api/v1/bans` and `/api/v1/revocations`: who may not come in, and which tokens are refused.
+
+use std::sync::Arc;
+
+use axum::{
+    Router,
+    extract::{RawQuery, State},
+    response::IntoResponse,
+    routing::{get, post},
+};
+use http::{StatusCode, header::ALLOW};
+
+use super::{
+    failure::ApiFailure,
+    json::{JsonBody, JsonText},
+    key::Authorized,
+};
+use crate::{chat::Chat, domain::Rejection, wire::api};
+
+/// The largest body: the longest reason, with every character as an escape, and names.
+const BODY_BYTES_MAX: usize = 16 << 10;
+
+/// The routes.
+pub(super) fn routes() -> Router<Arc<Chat>> {
+    let bans = get(bans).post(ban).delete(unban).fallback(bans_method_not_allowed);
+    Router::new()
+        .route("/api/v1/bans", bans)
+        .route("/api/v1/revocations", post(revoke).fallback(post_only))
+}
+
+async fn ban(
+    State(chat): State<Arc<Chat>>,
+    Authorized(key): Authorized,
+    JsonBody(body): JsonBody<BODY_BYTES_MAX>,
+) -> Result<JsonText, ApiFailure> {
+    chat.ban(&key, api::ban(&body)?).await?;
+    Ok(JsonText(api::done()))
+}
+
+async fn unban(
+    State(chat): State<Arc<Chat>>,
+    Authorized(key): Authorized,
+    RawQuery(query): RawQuery,
+) -> Result<JsonText, ApiFailure> {
+    chat.unban(&key, api::unban(&query.unwrap_or_default())?).await?;
+    Ok(JsonText(api::done()))
+}
+
+async fn bans(
+    State(chat): State<Arc<Chat>>,
+    Authorized(key): Authorized,
+    RawQuery(query): RawQuery,
+) -> Result<JsonText, ApiFailure> {
+    let question = api::bans_question(&query.unwrap_or_default())?;
+    Ok(JsonText(api::bans(&chat.bans(&key, question)?)))
+}
+
+async fn revoke(
+    State(chat): State<Arc<Chat>>,
+    Authorized(key): Authorized,
+    JsonBody(body): JsonBody<BODY_BYTES_MAX>,
+) -> Result<JsonText, ApiFailure> {
+    chat.revoke(&key, api::revocation(&body)?).await?;
+    Ok(JsonText(api::done()))
+}
+
+async fn bans_method_not_allowed() -> impl IntoResponse {
+    let rejection = Rejection::BadRequest("there is GET, POST and DELETE");
+    (StatusCode::METHOD_NOT_ALLOWED, [(ALLOW, "GET, HEAD, POST, DELETE")], rejection)
+}
+
+async fn post_only() -> impl IntoResponse {
+    let rejection = Rejection::BadRequest("there is POST");
+    (StatusCode::METHOD_NOT_ALLOWED, [(ALLOW, "POST")], rejection)
+}
