@@ -15,7 +15,7 @@ use async_trait::async_trait;
 use roomcast::{
     chat::{
         event::{Delivery, Event},
-        ports::{Outbox, Overflow},
+        ports::{Carrier, Outbox, Overflow, Peer},
     },
     domain::{CloseReason, Limits},
     store::MemoryStore,
@@ -116,4 +116,8 @@ impl Outbox for PresenceCounter {
     }
 
     fn close(&self, _: CloseReason) {}
+
+    fn peer(&self) -> Peer {
+        Peer { carrier: Carrier::PlainWebSocket, address: None }
+    }
 }

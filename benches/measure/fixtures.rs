@@ -17,8 +17,8 @@ use roomcast::{
         Backends, Chat, ChatParts, ChatRules, Hello, Request, RetentionRules, RoomPost, Session,
         event::{Delivery, Event, MissedEntries, MissedRun},
         ports::{
-            Claims, ClientInfo, Clock as _, NoApiKeys, NoMetrics, Outbox, Overflow, Store,
-            Tokens as _,
+            Carrier, Claims, ClientInfo, Clock as _, NoApiKeys, NoMetrics, Outbox, Overflow, Peer,
+            Store, Tokens as _,
         },
     },
     clock::{RandomIds, SystemClock},
@@ -281,4 +281,8 @@ impl Outbox for CountingOutbox {
     }
 
     fn close(&self, _: CloseReason) {}
+
+    fn peer(&self) -> Peer {
+        Peer { carrier: Carrier::PlainWebSocket, address: None }
+    }
 }

@@ -9,20 +9,21 @@ export const PUBLISH_KEY = "rcast_publish-only-0123456789";
 export const MANAGE_KEY = "rcast_manage-and-publish-0123";
 export const SHOP_KEY = "rcast_one-space-0123456789abc";
 
-const key = (name, text, scopes, spaces = []) => ({
+/** What the settings say of a key with this text. */
+export const apiKey = (name, text, scopes, more = {}) => ({
   name,
   sha256: createHash("sha256").update(text).digest("hex"),
   scopes,
-  spaces,
+  ...more,
 });
 
 /** What a server needs for these keys. */
 export const API_SETTINGS = {
   spaces: ["/shop"],
   api_keys: [
-    key("publisher", PUBLISH_KEY, ["publish"]),
-    key("manager", MANAGE_KEY, ["publish", "read", "manage"]),
-    key("shop", SHOP_KEY, ["publish"], ["/shop"]),
+    apiKey("publisher", PUBLISH_KEY, ["publish"]),
+    apiKey("manager", MANAGE_KEY, ["publish", "read", "manage"]),
+    apiKey("shop", SHOP_KEY, ["publish"], { spaces: ["/shop"] }),
   ],
 };
 
@@ -48,4 +49,16 @@ export function askApi(server, question, bearer = MANAGE_KEY) {
 export function deleteByApi(server, question, bearer = MANAGE_KEY) {
   const headers = { authorization: `Bearer ${bearer}` };
   return httpRequest(server, `/api/v1/${question}`, { method: "DELETE", headers });
+}
+
+/** The answer to a request that changes what a path names. */
+export function changeByApi(server, method, path, body, bearer = MANAGE_KEY) {
+  return httpRequest(server, `/api/v1/${path}`, {
+    method,
+    headers: {
+      authorization: `Bearer ${bearer}`,
+      ...(body !== undefined && { "content-type": "application/json" }),
+    },
+    body: typeof body === "object" ? JSON.stringify(body) : body,
+  });
 }

@@ -15,7 +15,8 @@ export const ROOMCAST =
   process.env.ROOMCAST_BIN
   ?? fileURLToPath(new URL("../../target/release/roomcast", import.meta.url));
 
-const READY = /^listening on (http:\/\/127\.0\.0\.1:(\d+))\n$/;
+const READY =
+  /^listening on http:\/\/127\.0\.0\.1:(\d+)(?:, API on (http:\/\/127\.0\.0\.1:\d+))?\n$/;
 
 export class Server {
   /** The lines of standard error, of all starts together. */
@@ -27,6 +28,7 @@ export class Server {
   #logging;
   #expectedLog = [];
   #port;
+  #adminUrl;
   #child;
   #isRunning = false;
   #stdout = "";
@@ -66,6 +68,11 @@ export class Server {
 
   get port() {
     return this.#port;
+  }
+
+  /** The server as back ends reach it, if the setting `admin.listen` gives them another address. */
+  get admin() {
+    return { url: this.#adminUrl };
   }
 
   get pid() {
@@ -115,8 +122,9 @@ export class Server {
       "the line that reports the address",
       Promise.race([ready, this.#failure()]),
     );
-    const [, , port] =
+    const [, port, adminUrl] =
       READY.exec(line) ?? assert.fail(`not the line that reports the address: ${line}`);
+    this.#adminUrl = adminUrl;
     this.#port = Number(port);
     this.#isRunning = true;
     return this;

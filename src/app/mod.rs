@@ -30,8 +30,13 @@ use crate::{
     tasks::Tasks,
     telemetry::metrics::{MetricsSnapshot, ProcessMetrics},
     transport::{
-        TransportParts, http::Gateway, lanes::Lanes, listener::Listener, origin::Origins,
-        socketio::SocketIoTransport, websocket::WebSocketTransport,
+        TransportParts,
+        http::{AdminGateway, ApiPort, Gateway},
+        lanes::Lanes,
+        listener::Listener,
+        origin::Origins,
+        socketio::SocketIoTransport,
+        websocket::WebSocketTransport,
     },
 };
 
@@ -74,7 +79,7 @@ pub fn run(config: &Config) -> Result<(), AppError> {
         // Before the address is printed: the parent process may send a signal as soon as it reads
         // it.
         let signals = Signals::listen()?;
-        print_address(server.address())?;
+        print_addresses(server.address(), server.admin_address())?;
         server.wait_for_stop(signals).await;
         server.stop().await
     });
@@ -84,9 +89,10 @@ pub fn run(config: &Config) -> Result<(), AppError> {
 }
 
 /// Prints the only line on standard output: the parent process may connect from now on.
-fn print_address(address: SocketAddr) -> Result<(), Fault> {
+fn print_addresses(address: SocketAddr, admin: Option<SocketAddr>) -> Result<(), Fault> {
     let mut out = std::io::stdout();
-    writeln!(out, "listening on http://{address}")
+    let admin = admin.map_or_else(String::new, |it| format!(", API on http://{it}"));
+    writeln!(out, "listening on http://{address}{admin}")
         .and_then(|()| out.flush())
         .map_err(|error| Fault::new("standard output write failed", error))
 }
@@ -111,6 +117,8 @@ impl Signals {
 #[derive(Debug)]
 pub struct Server {
     address: SocketAddr,
+    /// The address of back ends, if they have their own.
+    admin_address: Option<SocketAddr>,
     drain_timeout: Duration,
     chat: Arc<Chat>,
     /// The tasks that serve clients. They end first.
@@ -199,16 +207,26 @@ impl Server {
             let source = Arc::clone(source);
             spawn("keys", Box::pin(async move { source.run().await }));
         }
-        let listener = Listener::bind(config.listen, chat.limits())
-            .map_err(|error| listen_error(config.listen, &error))?;
-        let address = listener.local_addr();
+        let bind = |key, address| {
+            let listener = Listener::bind(address, chat.limits());
+            listener.map_err(|error| listen_error(key, address, &error))
+        };
+        let listener = bind("listen", config.listen)?;
+        let admin = config.admin.listen.map(|it| bind("admin.listen", it)).transpose()?;
+        let (address, admin_address) =
+            (listener.local_addr(), admin.as_ref().map(Listener::local_addr));
         let gateway = gateway(config, &chat, &client_tasks);
         client_tasks.spawn_vital("listener", listener.run(gateway, client_tasks.clone()));
+        if let Some(admin) = admin {
+            let gateway = AdminGateway::new(&chat);
+            client_tasks.spawn_vital("API listener", admin.run(gateway, client_tasks.clone()));
+        }
         info!(%address, node.id = name.as_raw(), "listening");
         let drain_timeout = Duration::from_millis(config.drain_ms_max);
         let shared = SharedEngines { store, bus };
         Ok(Self {
             address,
+            admin_address,
             drain_timeout,
             chat,
             client_tasks,
@@ -222,6 +240,11 @@ impl Server {
     /// The address that clients connect to.
     pub fn address(&self) -> SocketAddr {
         self.address
+    }
+
+    /// The address that back ends connect to, if it is another one.
+    pub fn admin_address(&self) -> Option<SocketAddr> {
+        self.admin_address
     }
 
     /// The number of connections.
@@ -292,7 +315,8 @@ fn gateway(config: &Config, chat: &Arc<Chat>, client_tasks: &Tasks) -> Gateway {
     };
     let socketio = SocketIoTransport::new(Arc::clone(chat), &config.spaces, parts.clone());
     let websocket = WebSocketTransport::new(Arc::clone(chat), parts);
-    Gateway::new(Arc::clone(chat), origins, socketio, websocket)
+    let api_port = if config.admin.listen.is_some() { ApiPort::Own } else { ApiPort::OfClients };
+    Gateway::new(chat, origins, (socketio, websocket), api_port)
 }
 
 fn rules(config: &Config, node: NodeId) -> ChatRules {
@@ -318,8 +342,8 @@ fn rules(config: &Config, node: NodeId) -> ChatRules {
 
 fn api_keys(config: &Config) -> HashedApiKeys {
     HashedApiKeys::new(config.api_keys.iter().cloned().map(|settings| {
-        let ApiKeySettings { name, hash, scopes, spaces } = settings;
-        (hash, ApiKey { name: name.into(), scopes, spaces })
+        let ApiKeySettings { name, hash, scopes, spaces, pace } = settings;
+        (hash, ApiKey { name: name.into(), scopes, spaces, pace })
     }))
 }
 
@@ -329,8 +353,8 @@ fn random_node_id() -> NodeId {
 }
 
 /// The address is in use, or does not belong to this machine.
-fn listen_error(address: SocketAddr, error: &std::io::Error) -> AppError {
-    AppError::Setting { key: "listen", reason: format!("cannot listen on {address}: {error}") }
+fn listen_error(key: &'static str, address: SocketAddr, error: &std::io::Error) -> AppError {
+    AppError::Setting { key, reason: format!("cannot listen on {address}: {error}") }
 }
 
 /// Makes an error the failure of a setting, with its causes.

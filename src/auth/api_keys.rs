@@ -90,7 +90,8 @@ mod tests {
     fn a_key_is_found_by_its_text_alone() {
         let key = new_api_key(&RandomIds);
         assert!(key.expose().starts_with(PREFIX));
-        let shop = ApiKey { name: "shop".into(), scopes: [].into(), spaces: Vec::new() };
+        let shop =
+            ApiKey { name: "shop".into(), scopes: [].into(), spaces: Vec::new(), pace: None };
         let keys = HashedApiKeys::new([(ApiKeyHash::of(&key), shop)]);
         assert_eq!(keys.find(&key).map(|it| it.name.clone()), Some("shop".into()));
         assert!(keys.find(&new_api_key(&RandomIds)).is_none());

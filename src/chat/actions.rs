@@ -223,7 +223,7 @@ fn disconnect_command(
 }
 
 /// A callback, and where its reply arrives.
-fn waiting_callback() -> (ReplyCallback, oneshot::Receiver<Reply>) {
+pub(super) fn waiting_callback() -> (ReplyCallback, oneshot::Receiver<Reply>) {
     let (sender, receiver) = oneshot::channel();
     (Box::new(move |reply| drop(sender.send(reply))), receiver)
 }

@@ -3,12 +3,17 @@
 use std::sync::Arc;
 
 use super::{
-    ActionResult, AskRequest, Chat, Reply,
+    ActionResult, Answer, AskRequest, Chat,
     actions::Actor,
+    lists::{
+        ListPage, ListRange, ListedMember, ListedRoom, ListedUser, OpenConnection, RoomDetails,
+    },
     ports::{Action, ApiKey, PageRange},
+    room_changes::RoomChange,
 };
 use crate::domain::{
-    ApiScope, AskOutcome, ConnectionId, Conversation, Place, Rejection, Seq, Space, Token, UserName,
+    ApiScope, AskOutcome, ConnectionAddress, ConnectionId, Conversation, Place, Rejection,
+    RoomName, Seq, Space, Token, UserName,
 };
 
 /// A list of actions for the API.
@@ -43,8 +48,45 @@ pub enum ApiTopic {
         /// The most entries. `None`: as many as clients get.
         limit: Option<u32>,
     },
-    /// Which users are online.
+    /// Which of these users are online.
     Presence(Vec<UserName>),
+    /// The users who are online.
+    Users(ListRange<UserName>),
+    /// The connections of this node.
+    Connections {
+        /// The user whose connections are listed. `None`: those of all, and anonymous ones.
+        user: Option<UserName>,
+        /// The part of the list.
+        range: ListRange<ConnectionAddress>,
+    },
+    /// The rooms that have members or entries.
+    Rooms(ListRange<RoomName>),
+    /// One of them.
+    Room(RoomName),
+    /// The members of a room.
+    Members {
+        /// The room.
+        room: RoomName,
+        /// The part of the list.
+        range: ListRange<UserName>,
+    },
+}
+
+/// The answer to an [`ApiQuestion`].
+#[derive(Clone, Debug)]
+pub enum ApiAnswer {
+    /// As clients get it.
+    Client(Answer),
+    /// The users who are online.
+    Users(ListPage<ListedUser>),
+    /// The connections of this node.
+    Connections(ListPage<OpenConnection>),
+    /// Rooms.
+    Rooms(ListPage<ListedRoom>),
+    /// One room.
+    Room(RoomDetails),
+    /// The members of a room.
+    Members(ListPage<ListedMember>),
 }
 
 impl Chat {
@@ -61,7 +103,8 @@ impl Chat {
         request: ApiRequest,
     ) -> Result<Vec<Result<ActionResult, Rejection>>, Rejection> {
         let ApiRequest { space, user, actions } = request;
-        self.check_api_key(key, &space, actions.iter().map(Action::scope))?;
+        let scopes = actions.iter().map(Action::scope);
+        self.admit_api_request(key, &space, scopes, actions.len().max(1))?;
         let connection = ConnectionId::NONE;
         let actor = Actor { space: &space, user: user.as_ref(), guest_session: None, connection };
         Ok(self.perform(&actor, actions).await)
@@ -73,27 +116,55 @@ impl Chat {
         key: &ApiKey,
         request: AskRequest,
     ) -> Result<AskOutcome, Rejection> {
-        self.check_api_key(key, &request.space, [ApiScope::Publish])?;
+        self.admit_api_request(key, &request.space, [ApiScope::Publish], 1)?;
         self.ask(request).await
     }
 
+    /// Empties or deletes a room.
+    pub async fn change_room_for_api(
+        &self,
+        key: &ApiKey,
+        (space, room): (&Space, &RoomName),
+        what: RoomChange,
+    ) -> Result<(), Rejection> {
+        self.admit_api_request(key, space, [ApiScope::Manage], 1)?;
+        self.change_room(space, room, what).await
+    }
+
     /// Answers a question.
-    pub async fn answer_for_api(&self, key: &ApiKey, question: ApiQuestion) -> Reply {
+    pub async fn answer_for_api(
+        &self,
+        key: &ApiKey,
+        question: ApiQuestion,
+    ) -> Result<ApiAnswer, Rejection> {
         let ApiQuestion { space, topic } = question;
-        self.check_api_key(key, &space, [ApiScope::Read])?;
+        self.admit_api_request(key, &space, [ApiScope::Read], 1)?;
         match topic {
             ApiTopic::History { of: conversation, range, limit } => {
-                self.page(&Place { space, conversation }, (range, limit), Seq::ZERO).await
+                let place = Place { space, conversation };
+                let page = self.page(&place, (range, limit), Seq::ZERO).await;
+                page.map(ApiAnswer::Client)
             }
-            ApiTopic::Presence(users) => self.presences(&space, users).await,
+            ApiTopic::Presence(users) => self.presences(&space, users).await.map(ApiAnswer::Client),
+            ApiTopic::Users(range) => self.list_users(&space, range).await.map(ApiAnswer::Users),
+            ApiTopic::Connections { user, range } => {
+                self.list_connections(&space, user.as_ref(), range).map(ApiAnswer::Connections)
+            }
+            ApiTopic::Rooms(range) => self.list_rooms(&space, range).await.map(ApiAnswer::Rooms),
+            ApiTopic::Room(room) => self.room_details(&space, room).await.map(ApiAnswer::Room),
+            ApiTopic::Members { room, range } => {
+                self.list_members(&space, &room, range).await.map(ApiAnswer::Members)
+            }
         }
     }
 
-    pub(super) fn check_api_key(
+    /// Checks that a key is for a space and has these scopes, and counts `items` against its pace.
+    pub(super) fn admit_api_request(
         &self,
         key: &ApiKey,
         space: &Space,
         scopes: impl IntoIterator<Item = ApiScope>,
+        items: usize,
     ) -> Result<(), Rejection> {
         if self.is_draining() {
             Err(Rejection::Draining)
@@ -104,7 +175,7 @@ impl Chat {
         } else if !scopes.into_iter().all(|scope| key.scopes.contains(&scope)) {
             Err(Rejection::Forbidden)
         } else {
-            Ok(())
+            self.api_paces.acquire(key, self.hub.now(), items)
         }
     }
 }

@@ -83,7 +83,7 @@ impl Chat {
     /// returns, the ban is stored and holds on this node; other nodes follow within a second.
     pub async fn ban(&self, key: &ApiKey, request: BanRequest) -> Result<(), Rejection> {
         let BanRequest { space, user, until, reason } = request;
-        self.check_api_key(key, &space, [ApiScope::Manage])?;
+        self.admit_api_request(key, &space, [ApiScope::Manage], 1)?;
         let until = self.check_end(until)?;
         let at = self.clock.now().truncate_to_millisecond();
         self.deny(Denial { subject: DenialSubject::User(space, user), at, until, reason }).await
@@ -95,14 +95,14 @@ impl Chat {
         key: &ApiKey,
         (space, user): (Space, UserName),
     ) -> Result<(), Rejection> {
-        self.check_api_key(key, &space, [ApiScope::Manage])?;
+        self.admit_api_request(key, &space, [ApiScope::Manage], 1)?;
         self.allow(DenialSubject::User(space, user)).await
     }
 
     /// A page of bans, as this node knows them.
     pub fn bans(&self, key: &ApiKey, question: BansQuestion) -> Result<BansPage, Rejection> {
         let BansQuestion { space, after, limit } = question;
-        self.check_api_key(key, &space, [ApiScope::Read])?;
+        self.admit_api_request(key, &space, [ApiScope::Read], 1)?;
         let limit = limit.unwrap_or(PAGE_BANS).min(PAGE_BANS_MAX);
         let limit = usize::try_from(limit).unwrap_or(usize::MAX);
         let part = (after.as_ref(), limit);
@@ -117,7 +117,7 @@ impl Chat {
     /// Revokes tokens, and begins to close the connections that use them. A token may be valid for
     /// any space, so the key must be, too.
     pub async fn revoke(&self, key: &ApiKey, revocation: Revocation) -> Result<(), Rejection> {
-        self.check_api_key(key, &Space::root(), [ApiScope::Manage])?;
+        self.admit_api_request(key, &Space::root(), [ApiScope::Manage], 1)?;
         if !key.spaces.is_empty() {
             return Err(Rejection::SpaceForbidden);
         }

@@ -7,6 +7,7 @@
 mod actions;
 mod admission;
 mod api;
+mod api_pace;
 mod ask;
 mod backends;
 mod bans;
@@ -17,11 +18,13 @@ pub mod event;
 mod fault;
 mod hub;
 mod journal;
+mod lists;
 pub mod ports;
 mod posting;
 mod publisher;
 mod reads;
 mod request;
+mod room_changes;
 mod session;
 mod sign_in;
 #[cfg(test)]
@@ -41,20 +44,25 @@ use tracing::debug;
 pub use self::{
     actions::ActionResult,
     admission::Admission,
-    api::{ApiQuestion, ApiRequest, ApiTopic},
+    api::{ApiAnswer, ApiQuestion, ApiRequest, ApiTopic},
     ask::AskRequest,
     backends::{Backends, OnFailure, RegisteredBackend},
     bans::{Ban, BanRequest, BansPage, BansQuestion, Revocation, RevokedTokens},
     emitter::{EmitterEffect, EmitterPacket},
     journal::JournalWriter,
+    lists::{
+        ListPage, ListRange, ListedMember, ListedRoom, ListedUser, OpenConnection, RoomDetails,
+    },
     request::{
         Answer, CustomPost, Hello, Receipt, Reply, ReplyCallback, Request, RequestContext,
         RoomPost, UserPresence,
     },
+    room_changes::RoomChange,
     session::{DrainGuard, Session},
     sign_in::{Credential, Profile, SignedIn},
 };
 use self::{
+    api_pace::ApiPaces,
     cluster::{Cluster, ClusterParts},
     denials::DenialQueue,
     hub::Hub,
@@ -162,6 +170,7 @@ pub struct Chat {
     metrics: Arc<dyn Metrics>,
     backends: Backends,
     api_keys: Arc<dyn ApiKeys>,
+    api_paces: ApiPaces,
     rules: ChatRules,
     hub: Arc<Hub>,
     journal: Journal,
@@ -208,6 +217,7 @@ impl Chat {
             metrics,
             backends,
             api_keys,
+            api_paces: ApiPaces::default(),
             rules,
             hub,
             journal,

@@ -6,7 +6,7 @@ use super::{
     hub::ATTACHMENTS_PER_EVENT_MAX,
     ports::{Page, PageLimit, PageRange},
 };
-use crate::domain::{Place, Seq, Space, UserName};
+use crate::domain::{DeviceSet, Place, Rejection, Seq, Space, UserName};
 
 /// The pages whose bodies fill an outbox: a page leaves room for events, and for base64.
 const OUTBOX_PAGES: usize = 4;
@@ -43,14 +43,25 @@ impl Chat {
     pub(super) async fn presences(&self, space: &Space, users: Vec<UserName>) -> Reply {
         let last_seen = self.store.last_seen(space, &users).await;
         let last_seen = last_seen.map_err(|fault| unavailable(&fault))?;
-        let remote = self.cluster.remote_devices(space, &users).await;
-        let remote = remote.map_err(|fault| unavailable(&fault))?;
-        let presence = |((user, last_seen), remote)| {
-            let mut devices = self.hub.users.devices(space, &user);
-            devices.merge(remote);
+        let devices = self.devices(space, &users).await?;
+        let presence = |((user, last_seen), devices): (_, DeviceSet)| {
             let (online, devices) = (!devices.is_empty(), devices.count());
             UserPresence { user, online, devices, last_seen }
         };
-        Ok(Answer::Presences(users.into_iter().zip(last_seen).zip(remote).map(presence).collect()))
+        Ok(Answer::Presences(users.into_iter().zip(last_seen).zip(devices).map(presence).collect()))
+    }
+
+    /// The devices of these users, on all nodes.
+    pub(super) async fn devices(
+        &self,
+        space: &Space,
+        users: &[UserName],
+    ) -> Result<Vec<DeviceSet>, Rejection> {
+        let remote = self.cluster.remote_devices(space, users).await;
+        let mut devices = remote.map_err(|fault| unavailable(&fault))?;
+        for (user, devices) in users.iter().zip(&mut devices) {
+            devices.merge(self.hub.users.devices(space, user));
+        }
+        Ok(devices)
     }
 }

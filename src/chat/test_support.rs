@@ -11,7 +11,7 @@ use time::OffsetDateTime;
 use super::{
     ChatRules, RetentionRules,
     event::{Delivery, Event, MissedEntries, MissedRun},
-    ports::{Outbox, Overflow},
+    ports::{Carrier, Outbox, Overflow, Peer},
     publisher::Publisher,
 };
 use crate::bus::LocalBus;
@@ -122,6 +122,10 @@ impl Outbox for RecordingOutbox {
 
     fn is_revoked(&self) -> bool {
         self.events().iter().any(|event| event.starts_with("closed"))
+    }
+
+    fn peer(&self) -> Peer {
+        Peer { carrier: Carrier::PlainWebSocket, address: None }
     }
 }
 

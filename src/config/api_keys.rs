@@ -1,13 +1,14 @@
 //! Keys of the HTTP API: `[[api_keys]]`.
 
-use std::collections::BTreeSet;
+use std::{collections::BTreeSet, num::NonZeroU32};
 
 use serde::{Deserialize, Deserializer, Serializer, de::Error as _};
 use toml::Value;
 
+use super::pace;
 use crate::{
     auth::ApiKeyHash,
-    domain::{ApiScope, SpacePattern},
+    domain::{ApiScope, Pace, SpacePattern},
 };
 
 /// The scopes by name.
@@ -25,6 +26,8 @@ pub struct ApiKeySettings {
     pub scopes: BTreeSet<ApiScope>,
     /// The spaces that it is valid for. Empty: all.
     pub spaces: Vec<SpacePattern>,
+    /// How many items it may send and ask for.
+    pub pace: Option<Pace>,
 }
 
 #[derive(Deserialize)]
@@ -35,12 +38,14 @@ struct ApiKeyTable {
     scopes: Vec<String>,
     #[serde(default)]
     spaces: Vec<String>,
+    per_second_max: Option<NonZeroU32>,
+    burst_max: Option<NonZeroU32>,
 }
 
 impl ApiKeyTable {
     /// No error repeats the hash: somebody may have written the key itself.
     fn settings(self) -> Result<ApiKeySettings, String> {
-        let Self { name, sha256, scopes, spaces } = self;
+        let Self { name, sha256, scopes, spaces, per_second_max, burst_max } = self;
         if name.is_empty() {
             return Err("`name` is empty".to_owned());
         }
@@ -54,7 +59,8 @@ impl ApiKeyTable {
             SpacePattern::parse(it).map_err(|_rejection| format!("{it:?} is not a space"))
         };
         let spaces = spaces.iter().map(space).collect::<Result<_, _>>()?;
-        Ok(ApiKeySettings { name, hash, scopes, spaces })
+        let pace = pace::pace(per_second_max, burst_max)?;
+        Ok(ApiKeySettings { name, hash, scopes, spaces, pace })
     }
 }
 
@@ -115,7 +121,17 @@ mod tests {
         let [key] = &all[..] else { panic!("{all:?}") };
         assert_eq!(key.scopes, [ApiScope::Publish].into());
         assert_eq!(key.hash.to_string(), HASH);
-        assert_eq!(key.spaces[0].to_string(), "/team-*");
+        assert_eq!((key.spaces[0].to_string(), key.pace), ("/team-*".to_owned(), None));
+    }
+
+    #[test]
+    fn a_key_may_have_a_pace() {
+        let pace = |rest| {
+            let table = format!("{{ name = 'a', sha256 = 'HASH', scopes = ['read'], {rest} }}");
+            keys(&table).unwrap()[0].pace.map(|it| (it.per_second_max.get(), it.burst_max.get()))
+        };
+        assert_eq!(pace("per_second_max = 5"), Some((5, 5)));
+        assert_eq!(pace("per_second_max = 5, burst_max = 9"), Some((5, 9)));
     }
 
     #[test]
@@ -130,6 +146,11 @@ mod tests {
             (with("sha256 = 'HASH', scopes = ['write']"), "\"write\" is not a scope; there are"),
             (with("sha256 = 'HASH', scopes = ['publish'], spaces = ['a']"), "\"a\" is not a space"),
             (with("sha256 = 'HASH', scopes = ['publish'], key = 'x'"), "unknown field `key`"),
+            (with("sha256 = 'HASH', scopes = ['read'], burst_max = 1"), "needs `per_second_max`"),
+            (
+                with("sha256 = 'HASH', scopes = ['read'], per_second_max = 0"),
+                "expected a whole number from 1",
+            ),
             (format!("{good}, {good}"), "API key 2: has the name or the hash of another one"),
         ] {
             let reason = keys(&table).unwrap_err();

@@ -54,6 +54,9 @@ pub(super) fn problems(config: &Config) -> Vec<(&'static str, String)> {
     if config.token.audience.iter().any(String::is_empty) {
         found.push(("token.audience", "one of these is empty".to_owned()));
     }
+    if config.admin.listen.is_some_and(|it| it == config.listen && it.port() != 0) {
+        found.push(("admin.listen", "this is the address of clients, `listen`".to_owned()));
+    }
     if config.data.as_os_str().is_empty() {
         found.push(("data", "this must name a directory".to_owned()));
     }

@@ -5,9 +5,10 @@ use std::num::NonZeroU32;
 use serde::{Deserialize, Deserializer, Serializer, de::Error as _};
 use toml::Value;
 
+use super::pace;
 use crate::domain::{
     BUILT_IN_EVENTS, BackendName, EventAction, EventPattern, EventRule, EventRules, EventStorage,
-    Pace, PassingDelivery, Receivers, Role, RoomAction, SpacePattern,
+    PassingDelivery, Receivers, Role, RoomAction, SpacePattern,
 };
 
 /// A rule as it is written.
@@ -41,18 +42,12 @@ impl RuleTable {
             format!("{:?} is not an event: 1 to 128 characters that can be seen", self.name)
         })?;
         let space = self.space.as_deref().map(space).transpose()?;
-        Ok(EventRule { name, space, pace: self.pace()?, action: self.action()? })
-    }
-
-    fn pace(&self) -> Result<Option<Pace>, String> {
-        match (self.per_second_max, self.burst_max) {
-            (None, None) => Ok(None),
-            (Some(per_second_max), burst_max) => {
-                let burst_max = burst_max.unwrap_or(per_second_max);
-                Ok(Some(Pace { per_second_max, burst_max }))
-            }
-            (None, Some(_)) => Err("`burst_max` needs `per_second_max`".to_owned()),
-        }
+        Ok(EventRule {
+            name,
+            space,
+            pace: pace::pace(self.per_second_max, self.burst_max)?,
+            action: self.action()?,
+        })
     }
 
     fn action(self) -> Result<EventAction, String> {
@@ -188,7 +183,7 @@ mod tests {
     use super::*;
     use crate::{
         config::Config,
-        domain::{EventName, Space},
+        domain::{EventName, Pace, Space},
     };
 
     fn rules(text: &str) -> Result<EventRules, String> {

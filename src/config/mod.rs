@@ -12,6 +12,7 @@ mod events;
 mod key;
 mod limits;
 mod origin;
+mod pace;
 mod problem;
 mod rooms;
 mod sources;
@@ -89,6 +90,8 @@ pub struct Config {
     pub log_filter: String,
     /// The longest duration of a stop. After it, the remaining connections are cut.
     pub drain_ms_max: u64,
+    /// The address of back ends.
+    pub admin: AdminSettings,
     /// The database in the data directory.
     pub sqlite: SqliteSettings,
     /// The database of several nodes.
@@ -101,6 +104,15 @@ pub struct Config {
     pub retention: RetentionSettings,
     /// The limits of everything that grows.
     pub limits: LimitSettings,
+}
+
+/// The address of back ends.
+#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(default, deny_unknown_fields)]
+pub struct AdminSettings {
+    /// The address that the HTTP API is moved to. `None`: it is on the address of clients.
+    #[serde(serialize_with = "write_maybe_address", deserialize_with = "maybe_address")]
+    pub listen: Option<SocketAddr>,
 }
 
 /// The database in the data directory.
@@ -195,6 +207,7 @@ impl Default for Config {
             log_format: LogFormat::Text,
             log_filter: "info".to_owned(),
             drain_ms_max: 8000,
+            admin: AdminSettings::default(),
             sqlite: SqliteSettings::default(),
             postgres: PostgresSettings::default(),
             token: TokenSettings::default(),
@@ -237,11 +250,31 @@ impl Default for TokenSettings {
 
 /// Parses an address, with an example in the error.
 fn address<'de, D: Deserializer<'de>>(input: D) -> Result<SocketAddr, D::Error> {
+    parse_address(&String::deserialize(input)?)
+}
+
+/// The same, or nothing for an empty text.
+fn maybe_address<'de, D: Deserializer<'de>>(input: D) -> Result<Option<SocketAddr>, D::Error> {
     let text = String::deserialize(input)?;
-    SocketAddr::from_str(&text).map_err(|error| {
+    if text.is_empty() { Ok(None) } else { parse_address(&text).map(Some) }
+}
+
+fn parse_address<E: serde::de::Error>(text: &str) -> Result<SocketAddr, E> {
+    SocketAddr::from_str(text).map_err(|error| {
         let form = "an IP address and a port, such as 127.0.0.1:3000 or [::]:3000";
-        D::Error::custom(fmt::from_fn(|f| write!(f, "{text:?} is not {form} ({error})")))
+        E::custom(fmt::from_fn(|f| write!(f, "{text:?} is not {form} ({error})")))
     })
+}
+
+#[expect(clippy::ref_option, reason = "serde hands in the field")]
+fn write_maybe_address<S: Serializer>(
+    address: &Option<SocketAddr>,
+    output: S,
+) -> Result<S::Ok, S::Error> {
+    match address {
+        Some(address) => output.collect_str(address),
+        None => output.serialize_str(""),
+    }
 }
 
 /// Parses patterns of spaces, with an example in the error.

@@ -62,6 +62,11 @@ impl Log {
         self.head.messages_since(read.max(self.floor)).saturating_sub(deleted)
     }
 
+    /// Whether there are no members and no kept entries.
+    pub fn is_unused(&self) -> bool {
+        self.members == 0 && self.head.seq == self.floor.seq
+    }
+
     /// The part of the state that retention changes.
     pub fn retained(&self) -> Retained {
         let deleted = DeletedCount { count: self.deleted, up_to: self.head.seq };

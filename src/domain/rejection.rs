@@ -111,6 +111,9 @@ pub enum Rejection {
     /// No user of this name has ever connected, or the user is not a member.
     #[error("there is no such user")]
     NoSuchUser,
+    /// The room has no members and no messages.
+    #[error("there is no such room")]
+    NoSuchRoom,
     /// The message does not exist, or no longer.
     #[error("there is no such message")]
     NoSuchMessage,

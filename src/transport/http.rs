@@ -1,4 +1,5 @@
-//! One port for everything: the requests of Socket.IO, and the routes of all others.
+//! One port for everything: the requests of Socket.IO, and the routes of all others; and, where the
+//! settings say so, another one for back ends.
 //!
 //! A client that polls sends a request per event, so the requests of Socket.IO do not pass the router
 //! and its layers, each of which allocates and copies.
@@ -25,6 +26,40 @@ use super::{
 };
 use crate::chat::{Chat, Readiness};
 
+/// Where back ends are answered.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum ApiPort {
+    /// At the address of clients.
+    OfClients,
+    /// At an address of its own: see [`AdminGateway`].
+    Own,
+}
+
+/// Answers back ends, and nobody else, where they have a port of their own. Clones are handles.
+#[derive(Clone, Debug)]
+pub struct AdminGateway {
+    router: Router,
+}
+
+impl AdminGateway {
+    /// Puts the routes together.
+    pub fn new(chat: &Arc<Chat>) -> Self {
+        let api = api::for_back_ends(Arc::clone(chat));
+        Self { router: traced_routes(api.merge(api::documents()).merge(health(chat))) }
+    }
+}
+
+impl Handler for AdminGateway {
+    fn handle(
+        &self,
+        request: Request<Incoming>,
+        _peer: IpAddr,
+    ) -> impl Future<Output = Response<Body>> + Send + 'static {
+        let mut router = self.router.clone();
+        async move { router.call(request).await.unwrap_or_else(|never| match never {}) }
+    }
+}
+
 /// Answers all requests. Clones are handles to the same transports.
 #[derive(Clone, Debug)]
 pub struct Gateway {
@@ -35,12 +70,12 @@ pub struct Gateway {
 impl Gateway {
     /// Puts the transports together.
     pub fn new(
-        chat: Arc<Chat>,
+        chat: &Arc<Chat>,
         origins: Arc<Origins>,
-        socketio: SocketIoTransport,
-        websocket: WebSocketTransport,
+        (socketio, websocket): (SocketIoTransport, WebSocketTransport),
+        api_port: ApiPort,
     ) -> Self {
-        Self { router: router(chat, origins, websocket), socketio: Arc::new(socketio) }
+        Self { router: router(chat, origins, websocket, api_port), socketio: Arc::new(socketio) }
     }
 }
 
@@ -86,32 +121,50 @@ async fn traced(
 }
 
 /// The routes of all requests but those of Socket.IO, and the layers around them.
-fn router(chat: Arc<Chat>, origins: Arc<Origins>, websocket: WebSocketTransport) -> Router {
+fn router(
+    chat: &Arc<Chat>,
+    origins: Arc<Origins>,
+    websocket: WebSocketTransport,
+    api_port: ApiPort,
+) -> Router {
     let websockets = Router::new()
         .route("/ws", any(plain_websocket))
         .route("/ws/", any(plain_websocket))
         .route("/ws/{room}", any(plain_websocket))
         .route("/ws/{room}/", any(plain_websocket))
         .with_state(websocket);
-    let health = Router::new()
+    let for_back_ends = match api_port {
+        ApiPort::OfClients => api::for_back_ends(Arc::clone(chat)),
+        ApiPort::Own => Router::new(),
+    };
+    let routes = websockets
+        .merge(api::for_pages(Arc::clone(chat), origins))
+        .merge(for_back_ends)
+        .merge(api::documents())
+        .merge(health(chat))
+        .merge(pages::routes());
+    traced_routes(routes)
+}
+
+/// Whether the node lives, and whether new clients may be sent to it.
+fn health(chat: &Arc<Chat>) -> Router {
+    Router::new()
         .route("/health/live", get(async || "alive"))
         .route("/health/ready", get(ready))
         .layer(cors::no_store())
-        .with_state(Arc::clone(&chat));
-    Router::new()
-        .merge(websockets)
-        .merge(api::routes(chat, origins))
-        .merge(health)
-        .merge(pages::routes())
-        .fallback(not_found)
-        .layer(
-            TraceLayer::new_for_http()
-                .make_span_with(request_span)
-                .on_request(())
-                .on_response(DefaultOnResponse::new().level(Level::DEBUG))
-                .on_eos(())
-                .on_failure(()),
-        )
+        .with_state(Arc::clone(chat))
+}
+
+/// Adds the answer to other requests, and the log of all.
+fn traced_routes(routes: Router) -> Router {
+    routes.fallback(not_found).layer(
+        TraceLayer::new_for_http()
+            .make_span_with(request_span)
+            .on_request(())
+            .on_response(DefaultOnResponse::new().level(Level::DEBUG))
+            .on_eos(())
+            .on_failure(()),
+    )
 }
 
 /// The span of a request, for debugging. It has the route instead of the address, because queries

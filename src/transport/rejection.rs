@@ -31,5 +31,11 @@ pub(super) fn rejection_response(rejection: &Rejection) -> Response {
         let challenge = HeaderValue::from_static("Bearer realm=\"roomcast\"");
         headers.insert(header::WWW_AUTHENTICATE, challenge);
     }
+    if let Rejection::TooFast { retry_after } = rejection {
+        // Rounded up, so that a retry after this time is not refused again.
+        let seconds = retry_after.as_millis().div_ceil(1000).max(1);
+        let seconds = u64::try_from(seconds).unwrap_or(u64::MAX);
+        headers.insert(header::RETRY_AFTER, HeaderValue::from(seconds));
+    }
     response
 }

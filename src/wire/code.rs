@@ -65,6 +65,7 @@ pub fn rejection(rejection: &Rejection) -> RejectionRow {
         Rejection::IdInvalid => ("id_invalid", StatusCode::UNPROCESSABLE_ENTITY, No),
         Rejection::Conflict => ("conflict", StatusCode::CONFLICT, No),
         Rejection::NoSuchUser => ("no_such_user", StatusCode::NOT_FOUND, No),
+        Rejection::NoSuchRoom => ("no_such_room", StatusCode::NOT_FOUND, No),
         Rejection::NoSuchMessage => ("no_such_message", StatusCode::NOT_FOUND, No),
         Rejection::TooManyDenials => ("too_many_denials", StatusCode::UNPROCESSABLE_ENTITY, No),
         Rejection::Refused(_) => ("refused", StatusCode::FORBIDDEN, No),

@@ -22,6 +22,7 @@ fn with_key(config: &mut Config) {
         hash: ApiKeyHash::of(&Token::from_raw(KEY)),
         scopes: [ApiScope::Publish].into(),
         spaces: Vec::new(),
+        pace: None,
     }];
 }
 

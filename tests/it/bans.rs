@@ -27,6 +27,7 @@ fn with_key(config: &mut Config) {
         hash: ApiKeyHash::of(&Token::from_raw(KEY)),
         scopes: [ApiScope::Manage, ApiScope::Read].into(),
         spaces: Vec::new(),
+        pace: None,
     }];
 }
 
@@ -103,6 +104,7 @@ struct Door;
 impl Backend for Door {
     async fn connect(&self, _call: ConnectCall) -> Result<ConnectAnswer, BackendFailure> {
         let identity = ConnectIdentity {
+            spaces: Vec::new(),
             user: UserName::parse("ann").unwrap(),
             name: None,
             admin: false,

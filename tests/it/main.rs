@@ -28,6 +28,7 @@ mod identity;
 mod keys;
 mod lifecycle;
 mod limits;
+mod lists;
 mod members;
 mod messages;
 mod metrics;

@@ -8,7 +8,7 @@ use tracing::{info, warn};
 use super::{Cluster, PEER_WAIT_MAX};
 use crate::{
     chat::{
-        ports::{Fault, GuestExpired, GuestName, HeartbeatReply},
+        ports::{Fault, GuestExpired, GuestName, HeartbeatReply, RemoteUsers},
         publisher::Rosters,
     },
     domain::{DeviceSet, NodeId, Space, UserName},
@@ -157,6 +157,19 @@ impl Cluster {
     pub(crate) fn serving_peers(&self) -> Vec<NodeId> {
         let now = self.hub.now();
         self.lock().peers.serving(now).cloned().collect()
+    }
+
+    /// A page of the users on the other nodes: the first `count_max` after a name.
+    pub(crate) async fn remote_users(
+        &self,
+        space: &Space,
+        after: Option<&UserName>,
+        count_max: usize,
+    ) -> Result<RemoteUsers, Fault> {
+        if self.publisher.is_alone() {
+            return Ok(RemoteUsers::default());
+        }
+        self.nodes.remote_users(space, after, count_max).await
     }
 
     /// Whether the bus is connected.

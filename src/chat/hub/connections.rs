@@ -9,18 +9,34 @@ use std::{
 };
 
 use parking_lot::Mutex;
+use time::OffsetDateTime;
 use tokio::sync::watch;
 
 use super::{
-    connection_map::ConnectionMap, emitter_rooms::EmitterRooms, slow_readers::close_outboxes,
+    connection_map::ConnectionMap, emitter_rooms::EmitterRooms, least::least,
+    slow_readers::close_outboxes,
 };
 use crate::{
     chat::ports::Outbox,
-    domain::{CloseReason, ConnectionId, Place, Space},
+    domain::{CloseReason, ConnectionId, Place, Space, UserName},
 };
 
-/// A connection: its space and its outbox.
-type Registered = (Space, Arc<dyn Outbox>);
+/// A registered connection.
+struct Registered {
+    space: Space,
+    outbox: Arc<dyn Outbox>,
+    since: OffsetDateTime,
+    /// `None` while it is anonymous.
+    user: Option<UserName>,
+}
+
+/// A connection in a list.
+pub(crate) struct ListedConnection {
+    pub(crate) id: ConnectionId,
+    pub(crate) user: Option<UserName>,
+    pub(crate) since: OffsetDateTime,
+    pub(crate) outbox: Arc<dyn Outbox>,
+}
 
 /// An open connection and its outbox.
 pub(super) type OpenConnection = (ConnectionId, Arc<dyn Outbox>);
@@ -49,10 +65,11 @@ impl Connections {
         self: &Arc<Self>,
         space: Space,
         outbox: Arc<dyn Outbox>,
+        since: OffsetDateTime,
     ) -> ConnectionRegistration {
         let id = ConnectionId::from_raw(self.next_id.fetch_add(1, Ordering::Relaxed));
         let mut outboxes = self.outboxes.lock();
-        outboxes.insert(id, (space, outbox));
+        outboxes.insert(id, Registered { space, outbox, since, user: None });
         self.count.send_replace(outboxes.len());
         drop(outboxes);
         ConnectionRegistration { connections: Arc::clone(self), id }
@@ -65,15 +82,15 @@ impl Connections {
 
     /// A connection, while it is open.
     pub(super) fn get(&self, id: ConnectionId) -> Option<Arc<dyn Outbox>> {
-        self.outboxes.lock().get(&id).map(|(_, outbox)| Arc::clone(outbox))
+        self.outboxes.lock().get(&id).map(|it| Arc::clone(&it.outbox))
     }
 
     /// Those of these connections that are open and in this space.
     pub(super) fn open(&self, ids: &HashSet<ConnectionId>, space: &Space) -> Vec<OpenConnection> {
         let outboxes = self.outboxes.lock();
         let open = ids.iter().filter_map(|id| Some((*id, outboxes.get(id)?)));
-        let is_in_space = |(_, (it, _)): &(ConnectionId, &Registered)| it == space;
-        open.filter(is_in_space).map(|(id, (_, outbox))| (id, Arc::clone(outbox))).collect()
+        let is_in_space = |(_, it): &(ConnectionId, &Registered)| it.space == *space;
+        open.filter(is_in_space).map(|(id, it)| (id, Arc::clone(&it.outbox))).collect()
     }
 
     /// The connections in a space but `except`.
@@ -83,22 +100,45 @@ impl Connections {
         except: Option<ConnectionId>,
     ) -> Vec<Arc<dyn Outbox>> {
         let outboxes = self.outboxes.lock();
-        let are_in = outboxes.iter().filter(|(id, (it, _))| it == space && Some(**id) != except);
-        are_in.map(|(_, (_, outbox))| Arc::clone(outbox)).collect()
+        let are_in = outboxes.iter().filter(|(id, it)| it.space == *space && Some(**id) != except);
+        are_in.map(|(_, it)| Arc::clone(&it.outbox)).collect()
+    }
+
+    /// The first `count_max` connections in a space after one, in the order of their ids, and the
+    /// number of all in the space: those of `user`, if it is given.
+    pub(crate) fn list(
+        &self,
+        space: &Space,
+        user: Option<&UserName>,
+        after: ConnectionId,
+        count_max: usize,
+    ) -> (Vec<ListedConnection>, usize) {
+        let outboxes = self.outboxes.lock();
+        let is_listed =
+            |it: &Registered| it.space == *space && (user.is_none() || it.user.as_ref() == user);
+        let listed = || outboxes.iter().filter(|(_, it)| is_listed(it)).map(|(id, _)| *id);
+        let total = listed().count();
+        let page = least(listed().filter(|id| *id > after), count_max);
+        let record = |id| {
+            let Registered { space: _, outbox, since, user } = outboxes.get(&id)?;
+            let outbox = Arc::clone(outbox);
+            Some(ListedConnection { id, user: user.clone(), since: *since, outbox })
+        };
+        (page.into_iter().filter_map(record).collect(), total)
     }
 
     /// Adds all connections in a space to `found`.
     pub(super) fn find_in_space(&self, space: &Space, found: &mut ConnectionMap) {
         let outboxes = self.outboxes.lock();
-        let are_in = outboxes.iter().filter(|(_, (it, _))| it == space);
-        found.extend(are_in.map(|(id, (_, outbox))| (*id, Arc::clone(outbox))));
+        let are_in = outboxes.iter().filter(|(_, it)| it.space == *space);
+        found.extend(are_in.map(|(id, it)| (*id, Arc::clone(&it.outbox))));
     }
 
     /// Adds a connection to `found`, if it is in a space.
     pub(super) fn find(&self, space: &Space, id: ConnectionId, found: &mut ConnectionMap) {
         let outboxes = self.outboxes.lock();
-        let outbox = outboxes.get(&id).filter(|(it, _)| it == space);
-        found.extend(outbox.map(|(_, outbox)| (id, Arc::clone(outbox))));
+        let registered = outboxes.get(&id).filter(|it| it.space == *space);
+        found.extend(registered.map(|it| (id, Arc::clone(&it.outbox))));
     }
 
     /// Adds the connections that emitters have put in a room to `found`.
@@ -125,7 +165,7 @@ impl Connections {
 
     /// Begins to close all connections.
     pub(crate) fn close_all(&self, reason: CloseReason) {
-        let outboxes = self.outboxes.lock().values().map(|(_, it)| Arc::clone(it)).collect();
+        let outboxes = self.outboxes.lock().values().map(|it| Arc::clone(&it.outbox)).collect();
         close_outboxes(outboxes, reason);
     }
 }
@@ -147,6 +187,13 @@ impl ConnectionRegistration {
     /// The number of the connection, unique on this node.
     pub(crate) fn id(&self) -> ConnectionId {
         self.id
+    }
+
+    /// Records whose connection it is.
+    pub(crate) fn identify(&self, user: &UserName) {
+        if let Some(registered) = self.connections.outboxes.lock().get_mut(&self.id) {
+            registered.user = Some(user.clone());
+        }
     }
 }
 

@@ -102,6 +102,12 @@ impl LiveRooms {
         RoomInterest { rooms: Arc::clone(self), place: place.clone(), live_room }
     }
 
+    /// Number of users in a room who are online on any node, as far as this node knows: see
+    /// [`register_interest`](Self::register_interest).
+    pub(crate) fn online_count(&self, place: &Place) -> usize {
+        self.get(place).map_or(0, |live_room| live_room.count())
+    }
+
     /// Attaches a connection to a room.
     pub(super) fn enter(
         &self,

@@ -23,6 +23,7 @@ mod due_queue;
 mod emitter_rooms;
 mod emitters;
 mod fanout;
+mod least;
 mod listeners;
 mod live_room;
 mod live_rooms;
@@ -44,7 +45,7 @@ use std::{sync::Arc, time::Duration};
 use time::OffsetDateTime;
 
 pub(crate) use self::asks::{AskedConnection, Asks};
-pub(crate) use self::connections::{ConnectionRegistration, Connections};
+pub(crate) use self::connections::{ConnectionRegistration, Connections, ListedConnection};
 pub(crate) use self::custom_events::CustomEvents;
 pub(crate) use self::deadlines::{Deadline, Deadlines};
 pub(crate) use self::denials::{DenialRoom, Denials};

@@ -29,7 +29,7 @@ use super::{
     ports::{Change, Draft, DraftAct, GuestExpired, TrimLimits, UserDeparted, UserSeen},
     request::PendingReply,
 };
-use crate::domain::{ConnectionId, Limits, Rejection, Space, UserName};
+use crate::domain::{ConnectionId, Limits, Place, Rejection, Seq, Space, UserName};
 
 /// The bytes that a message counts in the queue in addition to its body.
 const ENTRY_BYTES: usize = 256;
@@ -80,6 +80,7 @@ enum JournalCommand {
     MembershipLoad(MembershipLoad, Completion<PriorMembership>),
     MembershipRefresh(MembershipRefresh, Option<oneshot::Sender<()>>),
     Trim(TrimLimits, Completion<More>),
+    Erase(Place, Seq, Completion<More>),
 }
 
 /// Whether a connecting user had any membership before.
@@ -141,6 +142,13 @@ impl Journal {
         outcome.await.unwrap_or(Err(Rejection::Draining))
     }
 
+    /// Removes one portion of the entries of a place up to a seq. Returns whether there are more.
+    pub(crate) async fn erase(&self, place: Place, up_to: Seq) -> Result<More, Rejection> {
+        let (done, outcome) = oneshot::channel();
+        self.queue(JournalCommand::Erase(place, up_to, done)).await;
+        outcome.await.unwrap_or(Err(Rejection::Draining))
+    }
+
     /// Queues that a user with cached memberships connected again.
     pub(crate) async fn record_seen(&self, seen: UserSeen) {
         self.queue(JournalCommand::UserSeen(seen)).await;
@@ -195,7 +203,7 @@ impl JournalCommand {
             Self::PendingDraft(message, _) => message.reply.reject(rejection),
             Self::MembershipRequest(request) => request.reply.reject(rejection),
             Self::MembershipLoad(_, done) => drop(done.send(Err(rejection))),
-            Self::Trim(_, done) => drop(done.send(Err(rejection))),
+            Self::Trim(_, done) | Self::Erase(_, _, done) => drop(done.send(Err(rejection))),
             Self::UserSeen(_)
             | Self::UserDeparted(_)
             | Self::GuestExpired(_)

@@ -17,14 +17,18 @@ use crate::{
     chat::{
         cluster::{Cluster, MembershipRefresh},
         event::{Delivery, Event, Post},
+        fault::unavailable,
         hub::{Cause, Hub, OnlineUserId, StaleMemberships},
         ports::{
-            Batch, Change, ClusterEvent, Committed, Draft, DraftAct, Fault, MemberChange,
+            Batch, Change, ClusterEvent, Committed, Draft, DraftAct, Erased, Fault, MemberChange,
             MetricEvent, Metrics, Outcome, Store, TrimLimits, Trimmed, UserSeen,
         },
         request::{PendingReply, ReadyReply},
     },
-    domain::{Act, ConnectionId, Content, Entry, Place, Position, Rejection, Seq, Space, UserName},
+    domain::{
+        Act, ConnectionId, Content, Entry, Place, Position, Rejection, Retained, Seq, Space,
+        UserName,
+    },
 };
 
 /// Commands per transaction: large enough that many share one disk flush, small enough that the
@@ -115,6 +119,7 @@ impl JournalWriter {
     async fn process(&mut self, commands: Vec<JournalCommand>) {
         let mut batch = Batch { seen: mem::take(&mut self.seen), ..Batch::default() };
         let (mut waiting, mut trims) = (BatchWaiters::default(), Vec::new());
+        let mut erasures = Vec::new();
         for it in commands {
             match it {
                 JournalCommand::UserSeen(seen) if self.hub.users.is_current(&seen) => {
@@ -145,6 +150,7 @@ impl JournalWriter {
                     waiting.waiters.push(Waiter::MembershipRefresh(stale, done));
                 }
                 JournalCommand::Trim(retention, done) => trims.push((retention, done)),
+                JournalCommand::Erase(place, up_to, done) => erasures.push((place, up_to, done)),
             }
         }
         if !batch.is_empty() {
@@ -153,6 +159,9 @@ impl JournalWriter {
         for (retention, done) in trims {
             // The receiver may have been dropped.
             done.send(self.trim(&retention).await).ok();
+        }
+        for (place, up_to, done) in erasures {
+            done.send(self.erase(place, up_to).await).ok();
         }
     }
 
@@ -282,17 +291,29 @@ impl JournalWriter {
     async fn trim(&self, retention: &TrimLimits) -> Result<More, Rejection> {
         match self.store.trim(retention).await {
             Ok(Trimmed { logs, more }) => {
-                self.hub.fanout.trim(&logs);
-                for (place, retained) in &logs {
-                    let event = || ClusterEvent::Trimmed(place.clone(), *retained);
-                    self.hub.publisher.publish_to_place(place, event);
-                }
+                self.publish_trimmed(&logs);
                 Ok(if more { More::Yes } else { More::No })
             }
             Err(fault) => {
                 error!(error = fault.chain(), "retention: the store failed to remove entries");
                 Err(Rejection::Unavailable)
             }
+        }
+    }
+
+    async fn erase(&self, place: Place, up_to: Seq) -> Result<More, Rejection> {
+        let erased = self.store.erase(&place, up_to).await;
+        let Erased { retained, more } = erased.map_err(|fault| unavailable(&fault))?;
+        self.publish_trimmed(&Vec::from_iter(retained.map(|it| (place, it))));
+        Ok(if more { More::Yes } else { More::No })
+    }
+
+    /// Has this node and the others forget entries that were removed.
+    fn publish_trimmed(&self, logs: &[(Place, Retained)]) {
+        self.hub.fanout.trim(logs);
+        for (place, retained) in logs {
+            let event = || ClusterEvent::Trimmed(place.clone(), *retained);
+            self.hub.publisher.publish_to_place(place, event);
         }
     }
 

@@ -2,7 +2,7 @@
 
 use std::{collections::BTreeSet, sync::Arc};
 
-use crate::domain::{ApiScope, Space, SpacePattern, Token};
+use crate::domain::{ApiScope, Pace, Space, SpacePattern, Token};
 
 /// Finds API keys.
 ///
@@ -32,6 +32,8 @@ pub struct ApiKey {
     pub scopes: BTreeSet<ApiScope>,
     /// The spaces that it is valid for. Empty means all.
     pub spaces: Vec<SpacePattern>,
+    /// How many items it may send and ask for. `None`: any number.
+    pub pace: Option<Pace>,
 }
 
 impl ApiKey {

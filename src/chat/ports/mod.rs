@@ -28,13 +28,13 @@ pub use clock::{Clock, IdSource};
 pub use denials::{DenialChange, DenialSnapshot, DenialStore};
 pub use fault::{Fault, with_causes};
 pub use metrics::{ConnectionMetrics, MetricEvent, Metrics, NoMetrics, Wire};
-pub use nodes::{ClaimOutcome, HeartbeatReply, LEASE, Nodes, OnlineDevices};
-pub use outbox::{Outbox, Overflow};
+pub use nodes::{ClaimOutcome, HeartbeatReply, LEASE, Nodes, OnlineDevices, RemoteUsers};
+pub use outbox::{Carrier, Outbox, Overflow, Peer};
 pub use page::{Page, PageLimit, PageRange};
 pub use store::{
     Batch, Change, ChangeResult, Committed, DEVICES_PER_USER_MAX, DIRECTS_LISTED_MAX, Draft,
-    DraftAct, JoinRefusal, MemberChange, Membership, Outcome, PostedMessage, Store, TrimLimits,
-    Trimmed,
+    DraftAct, Erased, JoinRefusal, MemberChange, Membership, Outcome, PostedMessage, Store,
+    TrimLimits, Trimmed,
 };
 pub use tokens::{Claims, Rooms, Tokens};
 pub use users::{GuestExpired, GuestName, IdentityKind, OnlineGuest, UserDeparted, UserSeen};

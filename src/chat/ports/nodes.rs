@@ -56,6 +56,15 @@ pub trait Nodes: Send + Sync + 'static {
     /// The devices of these users on the *other* live nodes, as reported by their heartbeats.
     async fn online(&self, space: &Space, users: &[UserName]) -> Result<Vec<DeviceSet>, Fault>;
 
+    /// The first `count_max` users of a space on the *other* live nodes after a name, in the order of
+    /// their names byte by byte, as reported by the heartbeats.
+    async fn remote_users(
+        &self,
+        space: &Space,
+        after: Option<&UserName>,
+        count_max: usize,
+    ) -> Result<RemoteUsers, Fault>;
+
     /// A number that is larger than all that were drawn before on any node.
     async fn ticket(&self) -> Result<u64, Fault>;
 
@@ -72,6 +81,15 @@ pub struct OnlineDevices {
     pub user: UserName,
     /// The devices.
     pub devices: DeviceSet,
+}
+
+/// Users on other nodes.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct RemoteUsers {
+    /// A page of them, with their devices on these nodes.
+    pub users: Vec<(UserName, DeviceSet)>,
+    /// How many users of the space are on other nodes and, as reported, not on this one.
+    pub not_here: usize,
 }
 
 /// The reply to a heartbeat.

@@ -37,6 +37,29 @@ pub trait Outbox: Send + Sync + 'static {
     /// Whether it was closed for a reason that revokes the client's rights
     /// ([`CloseReason::is_prompt`]): later requests of the client are ignored.
     fn is_revoked(&self) -> bool;
+
+    /// How the client is connected at the moment, and from where.
+    fn peer(&self) -> Peer;
+}
+
+/// The other side of a connection.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Peer {
+    /// What carries the connection at the moment.
+    pub carrier: Carrier,
+    /// The IP address of the peer; that of a proxy, if there is one. `None` if it is not known.
+    pub address: Option<Box<str>>,
+}
+
+/// What carries a connection. A Socket.IO client that begins with polling may upgrade.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Carrier {
+    /// Socket.IO over a WebSocket.
+    SocketIoWebSocket,
+    /// Socket.IO over HTTP requests.
+    SocketIoPolling,
+    /// A plain WebSocket.
+    PlainWebSocket,
 }
 
 /// The queue is full: the client reads too slowly.

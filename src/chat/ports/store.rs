@@ -11,7 +11,7 @@ use super::{
 };
 use crate::domain::{
     Body, DeviceId, Epoch, JoinMode, Log, Member, MessageId, MessageKind, Muted, NameKey, Place,
-    Position, Retained, Role, Seq, Space, UserName,
+    Position, Retained, Role, RoomName, Seq, Space, UserName,
 };
 
 /// Devices remembered per user. The most recently seen ones are kept.
@@ -48,7 +48,7 @@ pub const DIRECTS_LISTED_MAX: usize = 200;
 /// - **Shared:** where processes share a database, all this holds for their batches together: one
 ///   `seq` per place, assigned in the order of the commits.
 ///
-/// One task per process calls `commit` and `trim`; reads run at any time. Not guaranteed: an order
+/// One task per process calls `commit`, `trim` and `erase`; reads run at any time. Not guaranteed: an order
 /// between places, or that a read waits for a running `commit`.
 #[async_trait]
 pub trait Store: DenialStore {
@@ -81,6 +81,24 @@ pub trait Store: DenialStore {
 
     /// A user's membership in a place.
     async fn member(&self, place: &Place, user: &UserName) -> Result<Option<Member>, Fault>;
+
+    /// The first `count_max` members of a place after a user, and their roles, in the order of their
+    /// names byte by byte.
+    async fn members(
+        &self,
+        place: &Place,
+        after: Option<&UserName>,
+        count_max: usize,
+    ) -> Result<Vec<(UserName, Role)>, Fault>;
+
+    /// The first `count_max` rooms of a space after a room that have members or kept entries, and
+    /// their logs, in the order of their names byte by byte.
+    async fn rooms(
+        &self,
+        space: &Space,
+        after: Option<&RoomName>,
+        count_max: usize,
+    ) -> Result<Vec<(RoomName, Log)>, Fault>;
 
     /// Whether a user of exactly this name was in a batch's `seen`, and was not removed since.
     async fn user_exists(&self, space: &Space, user: &UserName) -> Result<bool, Fault>;
@@ -116,6 +134,10 @@ pub trait Store: DenialStore {
     /// so. Conversations with entries, removed or not, stay, so that no seq is assigned twice;
     /// others are stored only while they have members.
     async fn trim(&self, retention: &TrimLimits) -> Result<Trimmed, Fault>;
+
+    /// Removes the oldest entries of a place up to `up_to`, a bounded number of them, as
+    /// [`trim`](Self::trim) does: members stay, and no seq is assigned twice.
+    async fn erase(&self, place: &Place, up_to: Seq) -> Result<Erased, Fault>;
 
     /// Flushes and closes files and connections. No other method is called after it.
     async fn close(&self);
@@ -334,5 +356,14 @@ pub struct Trimmed {
     /// The logs that became shorter.
     pub logs: Vec<(Place, Retained)>,
     /// Whether there may be more to remove: the caller should continue soon.
+    pub more: bool,
+}
+
+/// The result of [`Store::erase`].
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct Erased {
+    /// What is left of the log, if it became shorter.
+    pub retained: Option<Retained>,
+    /// Whether there is more to remove: the caller should continue.
     pub more: bool,
 }

@@ -144,6 +144,7 @@ impl Session {
             since: &self.origin.since,
             now: self.chat.clock.now(),
         };
+        self.registration.identify(&seen.user);
         // The rooms are received as a member from here on.
         self.listener = None;
         let AttachOutcome { other_devices, behind } = name_claim.attach(request, welcome);

@@ -121,7 +121,8 @@ impl std::fmt::Debug for Session {
 
 impl Session {
     pub(super) fn new(chat: Arc<Chat>, origin: SessionOrigin, outbox: Arc<dyn Outbox>) -> Self {
-        let registration = chat.hub.connections.register(origin.space.clone(), Arc::clone(&outbox));
+        let (space, since) = (origin.space.clone(), chat.clock.now());
+        let registration = chat.hub.connections.register(space, Arc::clone(&outbox), since);
         let asked_connection = AskedConnection::new(&chat.hub.asks, registration.id());
         Span::current().record("connection.id", display(registration.id()));
         if chat.is_draining() {

@@ -4,7 +4,9 @@ mod builders;
 mod changes;
 mod denials;
 mod earlier;
+mod erasure;
 mod guests;
+mod lists;
 mod logs;
 mod members;
 mod model;
@@ -30,6 +32,7 @@ use crate::{
     domain::{
         Act, Body, Content, Conversation, DeletedCount, DeviceId, Entry, JoinMode, Log, Member,
         MessageId, MessageKind, Muted, Place, Position, Retained, Role, RoomName, Seq, Space,
+        UserName,
     },
 };
 
@@ -47,6 +50,7 @@ pub(crate) use self::{
 pub(crate) async fn store_contract<S: Store>(open: impl AsyncFn() -> S + Sync) {
     logs_are_kept(&open).await;
     members_are_kept(&open).await;
+    logs_are_listed_and_erased(&open).await;
     denials_are_kept(&open).await;
     store_is_closed(&open().await).await;
 }
@@ -121,6 +125,20 @@ async fn logs_are_kept<S: Store>(open: &(impl AsyncFn() -> S + Sync)) {
         }
         guests::{
             an_empty_conversation_ends_with_its_last_member,
+        }
+    }
+}
+
+async fn logs_are_listed_and_erased<S: Store>(open: &(impl AsyncFn() -> S + Sync)) {
+    check! { open to
+        erasure::{
+            an_erased_log_keeps_its_members_and_its_numbers,
+            a_place_without_entries_is_not_erased,
+            a_long_log_is_erased_in_parts,
+        }
+        lists::{
+            members_are_paged_by_name,
+            rooms_are_paged_by_name,
         }
     }
 }

@@ -27,6 +27,8 @@ pub(crate) async fn nodes_contract<N: Nodes>(
     a_guest_session_is_found_by_device(&open(16).await, &open(17).await, &pass).await;
     let three = [open(9).await, open(10).await, open(13).await];
     online_devices_are_merged_across_nodes(&three, &pass).await;
+    let three = [open(18).await, open(19).await, open(20).await];
+    remote_users_are_paged_by_name(&three, &pass).await;
     tickets_increase(&open(11).await, &open(12).await).await;
 }
 
@@ -240,6 +242,39 @@ async fn online_devices_are_merged_across_nodes(
     one.leave().await.unwrap();
     assert_eq!(of(other).await, ["", "", ""]);
     other.leave().await.unwrap();
+}
+
+async fn remote_users_are_paged_by_name(
+    [one, other, third]: &[impl Nodes; 3],
+    pass: &(impl AsyncFn(Duration) + Sync),
+) {
+    let names = ["Zoe", "ann", "bob", "eve", "gus", "\u{e9}mile"];
+    one.heartbeat(&names.map(|name| online(name, "?"))).await.unwrap();
+    let in_shop = OnlineDevices { space: Space::from_raw("/shop"), ..online("dan", "?") };
+    other.heartbeat(&[online("bob", "phone"), online("fay", "desk"), in_shop]).await.unwrap();
+    third.heartbeat(&[online("bob", "desk ?"), online("eve", "phone")]).await.unwrap();
+    let page = async |node: &dyn Nodes, after: Option<&str>, count_max| {
+        let (root, after) = (Space::root(), after.map(UserName::from_raw));
+        let page = node.remote_users(&root, after.as_ref(), count_max).await.unwrap();
+        let user =
+            |(user, devices): (UserName, DeviceSet)| format!("{user}: {}", describe(&devices));
+        (page.users.into_iter().map(user).collect::<Vec<_>>(), page.not_here)
+    };
+    assert_eq!(
+        page(one, None, 9).await,
+        (["bob: desk phone ?", "eve: phone", "fay: desk"].map(str::to_owned).to_vec(), 1)
+    );
+    let (users, not_here) = page(other, None, 4).await;
+    assert_eq!((&*users.join(", "), not_here), ("Zoe: ?, ann: ?, bob: desk ? ?, eve: phone ?", 5));
+    let (users, _) = page(other, Some("eve"), 4).await;
+    assert_eq!(users, ["gus: ?", "\u{e9}mile: ?"]);
+    assert_eq!(page(other, Some("\u{e9}mile"), 4).await, (vec![], 5), "the end");
+    pass(LEASE).await;
+    heartbeat(&[other]).await;
+    assert_eq!(page(other, None, 9).await, (vec![], 0), "the other nodes are dead");
+    for node in [one as &dyn Nodes, other, third] {
+        node.leave().await.unwrap();
+    }
 }
 
 async fn tickets_increase(one: &impl Nodes, other: &impl Nodes) {

@@ -221,11 +221,23 @@ impl MemoryConversation {
 
     /// Removes expired entries. Returns what is left if that has changed.
     pub(super) fn trim(&mut self, retention: &TrimLimits) -> Option<Retained> {
+        self.remove_while(|first, count| {
+            let too_many = retention.entries_max.is_some_and(|max| count > max);
+            let too_old = retention.entries_after.is_some_and(|after| first.at <= after);
+            too_many || too_old
+        })
+    }
+
+    /// Removes entries up to a seq. Returns what is left if that has changed.
+    pub(super) fn erase(&mut self, up_to: Seq) -> Option<Retained> {
+        self.remove_while(|first, _| first.seq() <= up_to)
+    }
+
+    /// Removes the first entry while `is_over` holds for it and the number of entries.
+    fn remove_while(&mut self, is_over: impl Fn(&Entry, u64) -> bool) -> Option<Retained> {
         let floor = self.floor;
         while let Some(first) = self.entries.front() {
-            let too_many = retention.entries_max.is_some_and(|max| self.entries.len() as u64 > max);
-            let too_old = retention.entries_after.is_some_and(|after| first.at <= after);
-            if !too_many && !too_old {
+            if !is_over(first, self.entries.len() as u64) {
                 break;
             }
             self.floor = first.position;

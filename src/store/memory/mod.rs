@@ -9,7 +9,7 @@ mod nodes;
 mod users;
 
 use std::{
-    collections::HashMap,
+    collections::{BTreeMap, HashMap},
     hash::{BuildHasher as _, Hasher as _, RandomState},
     sync::Arc,
 };
@@ -22,13 +22,13 @@ pub use self::nodes::MemoryNodes;
 use self::{log::MemoryConversation, users::UserRecord};
 use crate::{
     chat::ports::{
-        Batch, Change, ChangeResult, Committed, DIRECTS_LISTED_MAX, DenialSnapshot, Draft, Fault,
-        JoinRefusal, MemberChange, Membership, OnlineGuest, Outcome, Page, PageLimit, PageRange,
-        PostedMessage, Store, TrimLimits, Trimmed, UserDeparted,
+        Batch, Change, ChangeResult, Committed, DIRECTS_LISTED_MAX, DenialSnapshot, Draft, Erased,
+        Fault, JoinRefusal, MemberChange, Membership, OnlineGuest, Outcome, Page, PageLimit,
+        PageRange, PostedMessage, Store, TrimLimits, Trimmed, UserDeparted,
     },
     domain::{
         Conversation as DomainConversation, DeviceId, Epoch, Log, Member, NameKey, Place, Role,
-        Seq, Space, UserName,
+        RoomName, Seq, Space, UserName,
     },
 };
 
@@ -115,6 +115,33 @@ impl Store for MemoryStore {
         Ok(self.lock().places.get(place).and_then(|it| it.members.get(user)).copied())
     }
 
+    async fn members(
+        &self,
+        place: &Place,
+        after: Option<&UserName>,
+        count_max: usize,
+    ) -> Result<Vec<(UserName, Role)>, Fault> {
+        let state = self.lock();
+        let members = state.places.get(place).into_iter().flat_map(|it| &it.members);
+        let members = members.filter(|(user, _)| after.is_none_or(|it| *user > it));
+        Ok(members.map(|(user, it)| (user.clone(), it.role)).take(count_max).collect())
+    }
+
+    async fn rooms(
+        &self,
+        space: &Space,
+        after: Option<&RoomName>,
+        count_max: usize,
+    ) -> Result<Vec<(RoomName, Log)>, Fault> {
+        let state = self.lock();
+        let rooms = state.places.iter().filter(|(place, _)| place.space == *space);
+        let rooms = rooms.filter_map(|(place, it)| Some((place.conversation.room()?, it.log())));
+        let rooms = rooms.filter(|(_, log)| !log.is_unused());
+        let rooms = rooms.filter(|(room, _)| after.is_none_or(|it| *room > it));
+        let rooms: BTreeMap<_, _> = rooms.map(|(room, log)| (room.clone(), log)).collect();
+        Ok(rooms.into_iter().take(count_max).collect())
+    }
+
     async fn user_exists(&self, space: &Space, user: &UserName) -> Result<bool, Fault> {
         Ok(self.lock().users.contains_key(&(space.clone(), user.clone())))
     }
@@ -152,6 +179,13 @@ impl Store for MemoryStore {
 
     async fn trim(&self, retention: &TrimLimits) -> Result<Trimmed, Fault> {
         Ok(self.lock().trim(retention))
+    }
+
+    /// Removes everything at once: in memory that is fast.
+    async fn erase(&self, place: &Place, up_to: Seq) -> Result<Erased, Fault> {
+        let mut state = self.lock();
+        let retained = state.places.get_mut(place).and_then(|it| it.erase(up_to));
+        Ok(Erased { retained, more: false })
     }
 
     async fn close(&self) {}

@@ -2,7 +2,7 @@
 //! node.
 
 use std::{
-    collections::{BTreeMap, HashMap},
+    collections::{BTreeMap, BTreeSet, HashMap},
     mem,
     sync::Arc,
     time::Duration,
@@ -15,7 +15,7 @@ use tokio::time::Instant;
 use crate::{
     chat::ports::{
         ClaimOutcome, DEVICES_PER_USER_MAX, Fault, GuestExpired, GuestName, HeartbeatReply, LEASE,
-        Nodes, OnlineDevices,
+        Nodes, OnlineDevices, RemoteUsers,
     },
     domain::{DeviceId, DeviceSet, NameKey, NodeId, Space, UserName},
 };
@@ -191,6 +191,29 @@ impl Nodes for MemoryNodes {
             devices
         };
         Ok(users.iter().map(devices).collect())
+    }
+
+    async fn remote_users(
+        &self,
+        space: &Space,
+        after: Option<&UserName>,
+        count_max: usize,
+    ) -> Result<RemoteUsers, Fault> {
+        let registry = self.lock();
+        let (mut users, mut here) = (BTreeMap::<UserName, DeviceSet>::new(), BTreeSet::new());
+        for ((node, world, user), devices) in &registry.online {
+            if world != space {
+                continue;
+            }
+            if *node == self.node_id {
+                here.insert(user);
+            } else if registry.is_alive(node) {
+                users.entry(user.clone()).or_default().merge(devices.clone());
+            }
+        }
+        let not_here = users.keys().filter(|it| !here.contains(it)).count();
+        let page = users.into_iter().filter(|(user, _)| after.is_none_or(|it| user > it));
+        Ok(RemoteUsers { users: page.take(count_max).collect(), not_here })
     }
 
     async fn ticket(&self) -> Result<u64, Fault> {

@@ -12,11 +12,13 @@ mod connect;
 mod denials;
 mod error;
 mod failure;
+mod lists;
 mod members;
 mod message_commit;
 mod messages;
 mod nodes;
 mod pool;
+mod presence;
 mod read;
 mod trim;
 mod users;
@@ -46,10 +48,13 @@ pub use self::{
 };
 use crate::{
     chat::ports::{
-        Batch, Committed, Fault, OnlineGuest, Page, PageLimit, PageRange, PostedMessage, Store,
-        TrimLimits, Trimmed,
+        Batch, Committed, Erased, Fault, OnlineGuest, Page, PageLimit, PageRange, PostedMessage,
+        Store, TrimLimits, Trimmed,
     },
-    domain::{DeviceId, Epoch, Log, Member, NameKey, NodeId, Place, Secret, Seq, Space, UserName},
+    domain::{
+        DeviceId, Epoch, Log, Member, NameKey, NodeId, Place, Role, RoomName, Secret, Seq, Space,
+        UserName,
+    },
 };
 
 /// The longest wait for a migration, whether this node or another one runs it.
@@ -162,6 +167,30 @@ impl Store for PostgresStore {
         answer.map_err(|failure| Fault::new("postgres member query failed", failure))
     }
 
+    async fn members(
+        &self,
+        place: &Place,
+        after: Option<&UserName>,
+        count_max: usize,
+    ) -> Result<Vec<(UserName, Role)>, Fault> {
+        let page = (after, count_max);
+        let answer =
+            with_connection!(self.readers, |connection| lists::members(connection, place, page));
+        answer.map_err(|failure| Fault::new("postgres members query failed", failure))
+    }
+
+    async fn rooms(
+        &self,
+        space: &Space,
+        after: Option<&RoomName>,
+        count_max: usize,
+    ) -> Result<Vec<(RoomName, Log)>, Fault> {
+        let page = (after, count_max);
+        let answer =
+            with_connection!(self.readers, |connection| lists::rooms(connection, space, page));
+        answer.map_err(|failure| Fault::new("postgres rooms query failed", failure))
+    }
+
     async fn user_exists(&self, space: &Space, user: &UserName) -> Result<bool, Fault> {
         let answer =
             with_connection!(self.readers, |connection| read::user_exists(connection, space, user));
@@ -210,6 +239,12 @@ impl Store for PostgresStore {
             trimmed.map_err(|failure| Fault::new("postgres trim failed", failure))?;
         self.trim_cursor.store(cursor, Ordering::Relaxed);
         Ok(trimmed)
+    }
+
+    async fn erase(&self, place: &Place, up_to: Seq) -> Result<Erased, Fault> {
+        let erased =
+            with_connection!(self.writer, |connection| trim::erase(connection, place, up_to));
+        erased.map_err(|failure| Fault::new("postgres erase failed", failure))
     }
 
     async fn close(&self) {

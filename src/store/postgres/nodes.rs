@@ -12,14 +12,15 @@ use parking_lot::Mutex;
 use sqlx::postgres::{PgConnection, PgRow};
 
 use super::{
-    arrays::number,
     connect::run_statement,
     failure::PostgresFailure,
     pool::{Pool, with_connection},
+    presence::{self, lease},
 };
 use crate::{
     chat::ports::{
-        ClaimOutcome, Fault, GuestExpired, GuestName, HeartbeatReply, LEASE, Nodes, OnlineDevices,
+        ClaimOutcome, Fault, GuestExpired, GuestName, HeartbeatReply, Nodes, OnlineDevices,
+        RemoteUsers,
     },
     domain::{DeviceId, DeviceSet, NodeId, Space, UserName},
     store::sql::{Columns as _, row},
@@ -121,13 +122,6 @@ const RELEASE: &str = "DELETE FROM guest_name
     USING unnest($1::text[], $2::text[], $3::text[]) AS given (space, key, stay)
     WHERE guest_name.space = given.space AND guest_name.key = given.key
         AND guest_name.stay = given.stay AND guest_name.node = $4";
-
-const ONLINE: &str = "SELECT given.number - 1 AS number, online.devices,
-        array_to_string(online.named, E'\\n') AS named
-    FROM unnest($2::text[]) WITH ORDINALITY AS given (name, number)
-    JOIN online ON online.space = $1 AND online.name = given.name
-    JOIN node ON node.id = online.node
-    WHERE online.node <> $3 AND node.beat > clock_timestamp() - $4 * interval '1 millisecond'";
 
 const TICKET: &str = "SELECT nextval('ticket') AS ticket";
 
@@ -252,24 +246,6 @@ impl PostgresNodes {
         run_statement(connection, "COMMIT").await
     }
 
-    async fn try_online(
-        &self,
-        connection: &mut PgConnection,
-        space: &Space,
-        users: &[UserName],
-    ) -> Result<Vec<DeviceSet>, PostgresFailure> {
-        let names: Vec<_> = users.iter().map(UserName::as_raw).collect();
-        let query = sqlx::query(ONLINE).bind(space.as_raw()).bind(names);
-        let query = query.bind(self.node_id.as_raw()).bind(lease());
-        let mut online = vec![DeviceSet::default(); users.len()];
-        for row in query.fetch_all(connection).await? {
-            if let Some(it) = online.get_mut(number(&row)?) {
-                it.merge(devices(&row)?);
-            }
-        }
-        Ok(online)
-    }
-
     async fn try_leave(&self, connection: &mut PgConnection) -> Result<(), PostgresFailure> {
         sqlx::query(LEAVE).bind(self.node_id.as_raw()).execute(connection).await?;
         Ok(())
@@ -320,8 +296,27 @@ impl Nodes for PostgresNodes {
     }
 
     async fn online(&self, space: &Space, users: &[UserName]) -> Result<Vec<DeviceSet>, Fault> {
-        let online =
-            with_connection!(self.pool, |connection| self.try_online(connection, space, users));
+        let node = &self.node_id;
+        let online = with_connection!(self.pool, |connection| presence::of(
+            connection,
+            (space, node),
+            users
+        ));
+        online.map_err(|failure| Fault::new("postgres presence query failed", failure))
+    }
+
+    async fn remote_users(
+        &self,
+        space: &Space,
+        after: Option<&UserName>,
+        count_max: usize,
+    ) -> Result<RemoteUsers, Fault> {
+        let (node, page) = (&self.node_id, (after, count_max));
+        let online = with_connection!(self.pool, |connection| presence::remote_users(
+            connection,
+            (space, node),
+            page
+        ));
         online.map_err(|failure| Fault::new("postgres presence query failed", failure))
     }
 
@@ -341,11 +336,6 @@ async fn next_ticket(connection: &mut PgConnection) -> Result<u64, PostgresFailu
     Ok(row::count(row.int("ticket")?)?)
 }
 
-/// How long a node without heartbeats counts as alive, in milliseconds.
-pub(super) fn lease() -> i64 {
-    millis(LEASE)
-}
-
 fn millis(time: Duration) -> i64 {
     i64::try_from(time.as_millis()).unwrap_or(i64::MAX)
 }
@@ -357,14 +347,6 @@ fn guest_name(row: &PgRow) -> Result<GuestName, sqlx::Error> {
         user: UserName::from_raw(row.text("name")?),
         guest_session: row.text("stay")?.into(),
     })
-}
-
-/// The devices of a row.
-fn devices(row: &PgRow) -> Result<DeviceSet, sqlx::Error> {
-    let ids: Vec<_> = row.text("named")?.lines().map(DeviceId::from_raw).collect();
-    let count = usize::try_from(row.int("devices")?).unwrap_or_default();
-    let unnamed = count.saturating_sub(ids.len());
-    Ok(DeviceSet::new(ids, unnamed))
 }
 
 /// The ids of devices, one per line: they are visible ASCII.

@@ -11,13 +11,13 @@ use sqlx::postgres::{PgConnection, PgRow};
 
 use super::{arrays::bind_users, connect::run_statement, failure::PostgresFailure, members};
 use crate::{
-    chat::ports::{TrimLimits, Trimmed},
-    domain::{Place, Position, Retained, Space, UserName},
-    store::sql::{Columns as _, LogLength, RetentionCutoff, TrimCursor, row},
+    chat::ports::{Erased, TrimLimits, Trimmed},
+    domain::{Place, Position, Retained, Seq, Space, UserName},
+    store::sql::{
+        Columns as _, ENTRIES_REMOVED_MAX, LogLength, RetentionCutoff, TrimCursor, erasable, row,
+    },
 };
 
-/// The largest number of entries that one call removes.
-const ENTRIES_MAX: i64 = 1000;
 /// The largest number of conversations that one call examines.
 const LOGS_MAX: usize = 256;
 /// The largest number of guests that one call removes.
@@ -83,6 +83,39 @@ const FORGET_GUESTS: &str = r#"WITH given AS (
     WHERE conversation.id = lost.id
     RETURNING conversation.id"#;
 
+const FIND_LENGTH: &str = "SELECT id, head, floor FROM conversation
+    WHERE space = $1 AND kind = $2 AND one = $3 AND other = $4";
+
+const FIND_POSITION: &str =
+    "SELECT seq, messages FROM message WHERE conversation = $1 AND seq = $2";
+
+/// Removes the oldest entries of a place. An error leaves the transaction open: the connection must
+/// be closed.
+pub(super) async fn erase(
+    connection: &mut PgConnection,
+    place: &Place,
+    up_to: Seq,
+) -> Result<Erased, PostgresFailure> {
+    let (space, kind, one, other) = row::place_columns(place);
+    let query = sqlx::query(FIND_LENGTH).bind(space).bind(kind).bind(one).bind(other);
+    let Some(length) = query.fetch_optional(&mut *connection).await? else {
+        return Ok(Erased::default());
+    };
+    let (id, head, floor) = (length.int("id")?, length.int("head")?, length.int("floor")?);
+    let (last, more) = erasable(floor, head, up_to);
+    if last <= floor {
+        return Ok(Erased::default());
+    }
+    let query = sqlx::query(FIND_POSITION).bind(id).bind(last);
+    let Some(found) = query.fetch_optional(&mut *connection).await? else {
+        // Another process has removed it meanwhile.
+        return Ok(Erased { retained: None, more: true });
+    };
+    let position = row::position(found.int("seq")?, found.int("messages")?)?;
+    let left = move_floors(connection, vec![(id, place.clone(), position)]).await?;
+    Ok(Erased { retained: left.into_iter().map(|(_, it)| it).next(), more })
+}
+
 /// Trims from `cursor` on. An error leaves the transaction open: the connection must be closed.
 pub(super) async fn trim(
     connection: &mut PgConnection,
@@ -114,7 +147,7 @@ async fn trim_logs(
         return Ok((Vec::new(), next));
     }
     let mut found = find_floors(connection, cutoff, &logs).await?;
-    let (mut new_floors, mut left) = (Vec::new(), ENTRIES_MAX);
+    let (mut new_floors, mut left) = (Vec::new(), ENTRIES_REMOVED_MAX);
     for log in logs {
         let Some(floor) = found.remove(&log.id) else { continue };
         let entries = row::seq_number(floor.seq) - log.floor;
@@ -139,7 +172,7 @@ async fn find_floors(
     logs: &[LogLength],
 ) -> Result<HashMap<i64, Position>, PostgresFailure> {
     let (froms, lasts): (Vec<_>, Vec<_>) =
-        logs.iter().map(|log| log.bounds(&cutoff, ENTRIES_MAX)).unzip();
+        logs.iter().map(|log| log.bounds(&cutoff, ENTRIES_REMOVED_MAX)).unzip();
     let query = sqlx::query(FIND_FLOORS).bind(logs.iter().map(|log| log.id).collect::<Vec<_>>());
     let query = query.bind(froms).bind(lasts).bind(cutoff.after);
     let mut floors = HashMap::new();

@@ -11,7 +11,7 @@ use time::OffsetDateTime;
 
 use super::{
     arrays::{bind_users, number},
-    nodes,
+    presence,
 };
 use crate::{
     chat::ports::{Batch, GuestExpired, IdentityKind, UserSeen},
@@ -205,7 +205,7 @@ pub(super) async fn guests_on_other_nodes(
         .bind(keys.iter().map(NameKey::as_raw).collect::<Vec<_>>())
         .bind(expired.iter().map(|it| &*it.guest_session).collect::<Vec<_>>())
         .bind(expired.iter().map(|it| it.from.as_raw()).collect::<Vec<_>>())
-        .bind(nodes::lease());
+        .bind(presence::lease());
     let rows = query.fetch_all(connection).await?;
     Ok(rows.iter().map(number).collect::<Result<_, _>>()?)
 }

@@ -16,7 +16,7 @@ use std::{
 pub(crate) use self::columns::{ColumnError, Columns};
 use crate::{
     chat::ports::TrimLimits,
-    domain::{self, Place, Space},
+    domain::{self, Place, Seq, Space},
 };
 
 /// A conversation at the beginning of the transaction.
@@ -59,6 +59,16 @@ impl RetentionCutoff {
             after: entries_after.map_or(i64::MIN, row::millis),
         })
     }
+}
+
+/// The largest number of entries that one call removes.
+pub(crate) const ENTRIES_REMOVED_MAX: i64 = 1000;
+
+/// The last entry that one call removes of those up to `up_to`, and whether there are more.
+pub(crate) fn erasable(floor: i64, head: i64, up_to: Seq) -> (i64, bool) {
+    let end = row::seq_number(up_to).min(head);
+    let last = end.min(floor.saturating_add(ENTRIES_REMOVED_MAX));
+    (last, last < end)
 }
 
 /// The length of a log, for retention.

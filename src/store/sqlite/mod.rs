@@ -10,6 +10,7 @@ mod connect;
 mod denials;
 mod failure;
 mod intake;
+mod lists;
 mod members;
 mod messages;
 mod migrate;
@@ -46,10 +47,13 @@ use self::{
 pub use self::{failure::SqliteError, migrate::MigrationError};
 use crate::{
     chat::ports::{
-        Batch, Committed, Draft, DraftAct, Fault, IdentityKind, OnlineGuest, Page, PageLimit,
-        PageRange, PostedMessage, Store, TrimLimits, Trimmed, UserSeen,
+        Batch, Committed, Draft, DraftAct, Erased, Fault, IdentityKind, OnlineGuest, Page,
+        PageLimit, PageRange, PostedMessage, Store, TrimLimits, Trimmed, UserSeen,
     },
-    domain::{DeviceId, Epoch, Log, Member, NameKey, Place, Seq, Space, Synchronous, UserName},
+    domain::{
+        DeviceId, Epoch, Log, Member, NameKey, Place, Role, RoomName, Seq, Space, Synchronous,
+        UserName,
+    },
 };
 
 /// Threads for reads. When all are busy, the next read waits.
@@ -185,6 +189,28 @@ impl Store for SqliteStore {
         self.query("sqlite member query failed", member).await
     }
 
+    async fn members(
+        &self,
+        place: &Place,
+        after: Option<&UserName>,
+        count_max: usize,
+    ) -> Result<Vec<(UserName, Role)>, Fault> {
+        let (place, after) = (place.clone(), after.cloned());
+        let members = move |it: &Connection| lists::members(it, &place, after.as_ref(), count_max);
+        self.query("sqlite members query failed", members).await
+    }
+
+    async fn rooms(
+        &self,
+        space: &Space,
+        after: Option<&RoomName>,
+        count_max: usize,
+    ) -> Result<Vec<(RoomName, Log)>, Fault> {
+        let (space, after) = (space.clone(), after.cloned());
+        let rooms = move |it: &Connection| lists::rooms(it, &space, after.as_ref(), count_max);
+        self.query("sqlite rooms query failed", rooms).await
+    }
+
     async fn user_exists(&self, space: &Space, user: &UserName) -> Result<bool, Fault> {
         let (space, user) = (space.clone(), user.clone());
         let exists = move |it: &Connection| read::user_exists(it, &space, &user);
@@ -248,6 +274,14 @@ impl Store for SqliteStore {
         self.trim_cursor.store(cursor, Ordering::Relaxed);
         self.wal_needs_truncation.store(!is_clean, Ordering::Relaxed);
         Ok(trimmed)
+    }
+
+    async fn erase(&self, place: &Place, up_to: Seq) -> Result<Erased, Fault> {
+        // The next trim truncates the write-ahead log.
+        self.wal_needs_truncation.store(true, Ordering::Relaxed);
+        let (place, intake) = (place.clone(), Arc::clone(&self.intake));
+        let erase = move |it: &Connection| trim::erase(it, &intake, &place, up_to);
+        self.writer.run(erase).await.map_err(|error| Fault::new("sqlite erase failed", error))
     }
 
     /// The writer is closed last: the last connection to close empties the write-ahead log into the

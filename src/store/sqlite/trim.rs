@@ -14,13 +14,14 @@ use super::{
     users,
 };
 use crate::{
-    chat::ports::{TrimLimits, Trimmed},
-    domain::{Log, Place, Position, Retained, Space, UserName},
-    store::sql::{Columns as _, LogLength, RetentionCutoff, TrimCursor, row},
+    chat::ports::{Erased, TrimLimits, Trimmed},
+    domain::{Log, Place, Position, Retained, Seq, Space, UserName},
+    store::sql::{
+        ColumnError, Columns as _, ENTRIES_REMOVED_MAX, LogLength, RetentionCutoff, TrimCursor,
+        erasable, row,
+    },
 };
 
-/// The largest number of entries that one call removes.
-const ENTRIES_MAX: i64 = 1000;
 /// The largest number of conversations that one call examines; the statement repeats it.
 const LOGS_MAX: usize = 256;
 /// The largest number of guests that one call removes.
@@ -59,6 +60,44 @@ pub(super) const DROP_GUEST: &str =
 
 pub(super) const MARK_FORGOTTEN: &str =
     "UPDATE user SET kept = 0, online_since = NULL WHERE space = ?1 AND name = ?2";
+
+const FIND_LENGTH: &str = "SELECT id, head, floor FROM conversation \
+    WHERE space = ?1 AND kind = ?2 AND one = ?3 AND other = ?4";
+
+pub(super) const FIND_POSITION: &str =
+    "SELECT seq, messages FROM message WHERE conversation = ?1 AND seq = ?2";
+
+/// Removes the oldest entries of a place. An error leaves the transaction open: the connection must
+/// be closed.
+pub(super) fn erase(
+    connection: &Connection,
+    intake: &Intake,
+    place: &Place,
+    up_to: Seq,
+) -> Result<Erased, SqliteFailure> {
+    let content = IntakeContent::of(intake.take().as_ref());
+    execute(connection, BEGIN)?;
+    intake::move_all(connection, content)?;
+    let mut statement = connection.prepare_cached(FIND_LENGTH)?;
+    let length = first(&mut statement, row::place_columns(place), |row| {
+        Ok::<_, ColumnError>((row.int("id")?, row.int("head")?, row.int("floor")?))
+    })?;
+    let mut erased = Erased::default();
+    if let Some((id, head, floor)) = length {
+        let (last, more) = erasable(floor, head, up_to);
+        let mut statement = connection.prepare_cached(FIND_POSITION)?;
+        let position = first(&mut statement, (id, last), |row| {
+            row::position(row.int("seq")?, row.int("messages")?)
+        })?;
+        if let Some(position) = position.filter(|_| last > floor) {
+            let left = trim_log(connection, id, position)?;
+            erased = Erased { retained: left.map(|it| it.retained()), more };
+        }
+    }
+    execute(connection, COMMIT)?;
+    intake.put(Waiting::default());
+    Ok(erased)
+}
 
 /// Trims from `cursor` on. An error leaves the transaction open: the connection must be closed.
 pub(super) fn trim(
@@ -103,7 +142,7 @@ fn trim_logs(
     let logs = all(&mut statement, [cursor], |row| LogLength::of(row))?;
     let last = if logs.len() == LOGS_MAX { logs.last() } else { None };
     let mut next = last.map_or(0, |log| log.id);
-    let (mut trimmed, mut left) = (Vec::new(), ENTRIES_MAX);
+    let (mut trimmed, mut left) = (Vec::new(), ENTRIES_REMOVED_MAX);
     for log in logs {
         if !log.is_too_long(cutoff) {
             continue;

@@ -7,7 +7,9 @@ mod documents;
 mod failure;
 mod json;
 mod key;
+mod path;
 mod questions;
+mod rooms;
 mod session;
 
 use std::sync::Arc;
@@ -20,21 +22,25 @@ use crate::chat::Chat;
 /// The methods of the API, for preflights and for answers to other methods.
 const METHODS: &str = "GET, POST, DELETE, OPTIONS";
 
-/// The routes of the API: of sign-ins, for this host's pages and those that `origins` allows; and of
-/// back ends.
-pub(super) fn routes(chat: Arc<Chat>, origins: Arc<Origins>) -> Router {
-    let routes =
-        Router::new().route("/api/session", session::methods()).with_state(Arc::clone(&chat));
-    cors::guard(routes, origins, METHODS).merge(for_back_ends(chat)).merge(documents::routes())
+/// The routes of sign-ins, for this host's pages and those that `origins` allows.
+pub(super) fn for_pages(chat: Arc<Chat>, origins: Arc<Origins>) -> Router {
+    let routes = Router::new().route("/api/session", session::methods()).with_state(chat);
+    cors::guard(routes, origins, METHODS)
+}
+
+/// What programs read about the API and the events of this version, for all.
+pub(super) fn documents() -> Router {
+    documents::routes()
 }
 
 /// The routes of back ends. Pages have no business there, so they get no fields for other origins.
-fn for_back_ends(chat: Arc<Chat>) -> Router {
+pub(super) fn for_back_ends(chat: Arc<Chat>) -> Router {
     Router::new()
         .merge(actions::routes())
         .merge(ask::routes())
         .merge(bans::routes())
         .merge(questions::routes())
+        .merge(rooms::routes())
         .layer(cors::no_store())
         .with_state(chat)
 }

@@ -1,4 +1,4 @@
-//! What back ends read: `/api/v1/history` and `/api/v1/presence`.
+//! What back ends read, with the parameters in the query: `/api/v1/history`, `/users` and others.
 
 use std::sync::Arc;
 
@@ -26,6 +26,9 @@ pub(super) fn routes() -> Router<Arc<Chat>> {
     Router::new()
         .route("/api/v1/history", route(api::history_question))
         .route("/api/v1/presence", route(api::presence_question))
+        .route("/api/v1/users", route(api::users_question))
+        .route("/api/v1/rooms", route(api::rooms_question))
+        .route("/api/v1/connections", route(api::connections_question))
 }
 
 /// The routes, as `/api/openapi.json` describes them.

@@ -175,7 +175,7 @@ impl SocketIoTransport {
         let query = request.uri().query().unwrap_or_default();
         let request_token = credentials::find(request.headers(), offer, query, self.in_query);
         let client = client_info::of_request(&self.context.chat, request.headers(), peer);
-        Handshake { version, query: request::application_query(query), request_token, client }
+        Handshake { version, query: request::application_query(query), request_token, client, peer }
     }
 
     /// Creates a session.

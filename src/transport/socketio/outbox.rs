@@ -13,7 +13,7 @@ use crate::{
     chat::{
         Reply,
         event::Delivery,
-        ports::{Outbox, Overflow},
+        ports::{Carrier, Outbox, Overflow, Peer},
     },
     domain::CloseReason,
     transport::lanes::{LaneWriter, QueueFull},
@@ -59,6 +59,13 @@ impl Outbox for NamespaceConnection {
 
     fn is_revoked(&self) -> bool {
         self.revoked.load(Ordering::SeqCst)
+    }
+
+    fn peer(&self) -> Peer {
+        let is_polling = self.session().is_polling();
+        let carrier =
+            if is_polling { Carrier::SocketIoPolling } else { Carrier::SocketIoWebSocket };
+        Peer { carrier, address: Some(self.session().handshake().peer.to_string().into()) }
     }
 }
 

@@ -1,7 +1,7 @@
 //! One plain WebSocket connection. Its task reads, and otherwise waits for the end: the lane writes,
 //! so no delivery wakes this task.
 
-use std::{sync::Arc, time::Duration};
+use std::{net::IpAddr, sync::Arc, time::Duration};
 
 use futures_util::StreamExt as _;
 use tokio::{
@@ -31,15 +31,15 @@ const FLUSH_WAIT: Duration = Duration::from_secs(2);
 /// The same for a prompt close reason. With the wait for the close it is less than a second.
 const PROMPT_FLUSH_WAIT: Duration = Duration::from_millis(300);
 
-/// Serves a connection until it ends.
+/// Serves a connection from `peer` until it ends.
 pub(super) async fn run(
     stream: LaneStream,
     admission: Box<Admission>,
-    format: Format,
+    (format, peer): (Format, Option<IpAddr>),
     (limits, metrics): (Arc<Limits>, Arc<ConnectionMetrics>),
 ) {
     let writer = Arc::clone(stream.writer());
-    let outbox = WebSocketOutbox::new(format, Arc::clone(&limits), Arc::clone(&writer));
+    let outbox = WebSocketOutbox::new(format, Arc::clone(&limits), Arc::clone(&writer), peer);
     let mut stream = read_messages(stream, &limits).await;
     let end = read(&mut stream, admission, &outbox, (&limits, &metrics)).await;
     if matches!(end, ConnectionEnd::ByServer(CloseReason::SlowReader)) {
@@ -232,7 +232,7 @@ mod tests {
             let limits = Arc::new(Limits::default());
             let stream = read_messages(stream, &limits).await;
             let (writer, _peer) = test_support::writer(&limits);
-            let outbox = WebSocketOutbox::new(Format::Json, Arc::clone(&limits), writer);
+            let outbox = WebSocketOutbox::new(Format::Json, Arc::clone(&limits), writer, None);
             Self { socket, stream, outbox, limits }
         }
     }

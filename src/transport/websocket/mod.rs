@@ -9,7 +9,7 @@ mod format;
 mod outbox;
 mod stream;
 
-use std::sync::Arc;
+use std::{net::IpAddr, sync::Arc};
 
 use axum::body::Body;
 use http::{HeaderValue, Request, Response, StatusCode, header};
@@ -83,6 +83,7 @@ impl WebSocketTransport {
             Err(Rejection::TokenRequired) => HandshakeOutcome::Rejected(CloseReason::InvalidUser),
             Err(rejection) => return reject(&rejection),
         };
+        let peer = request.extensions().get::<PeerAddress>().map(|PeerAddress(peer)| *peer);
         let upgraded = hyper::upgrade::on(&mut request);
         // The request keeps the read buffer of the connection alive and is no longer needed.
         drop(request);
@@ -96,7 +97,7 @@ impl WebSocketTransport {
         };
         let connection = async move {
             tokio::select! {
-                () = serve(upgraded, lanes, outcome, (format, limits)) => (),
+                () = serve((upgraded, peer), lanes, outcome, (format, limits)) => (),
                 () = tasks.overdue() => debug!("connection aborted at the end of the drain"),
             }
         };
@@ -150,7 +151,7 @@ fn handshake_error_response(error: HandshakeError) -> Response<Body> {
 }
 
 async fn serve(
-    upgraded: OnUpgrade,
+    (upgraded, peer): (OnUpgrade, Option<IpAddr>),
     lanes: Lanes,
     outcome: HandshakeOutcome,
     (format, limits): (Format, Arc<Limits>),
@@ -164,7 +165,7 @@ async fn serve(
     };
     match outcome {
         HandshakeOutcome::Admitted(admission, metrics) => {
-            connection::run(stream, admission, format, (limits, metrics)).await;
+            connection::run(stream, admission, (format, peer), (limits, metrics)).await;
         }
         HandshakeOutcome::Rejected(reason) => {
             connection::reject(stream, reason, format, &limits).await;

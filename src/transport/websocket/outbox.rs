@@ -1,6 +1,6 @@
 //! The outbox of one plain WebSocket connection: frames for its lane, and the state of its close.
 
-use std::sync::Arc;
+use std::{net::IpAddr, sync::Arc};
 
 use async_trait::async_trait;
 use bytes::Bytes;
@@ -11,7 +11,7 @@ use super::{close_state::CloseState, format::Format};
 use crate::{
     chat::{
         event::Delivery,
-        ports::{Outbox, Overflow},
+        ports::{Carrier, Outbox, Overflow, Peer},
     },
     domain::{CloseReason, Limits},
     transport::lanes::{LaneWriter, QueueFull, frame},
@@ -23,6 +23,8 @@ pub(super) struct WebSocketOutbox {
     format: Format,
     limits: Arc<Limits>,
     writer: Arc<LaneWriter>,
+    /// The address of the peer.
+    peer: Option<IpAddr>,
     state: Mutex<WebSocketOutboxState>,
     /// Notifies the connection: the close makes progress.
     close_changed: Notify,
@@ -40,10 +42,15 @@ struct WebSocketOutboxState {
 pub(super) struct UnansweredRequest(Arc<WebSocketOutbox>);
 
 impl WebSocketOutbox {
-    /// The outbox of a connection with this `format`, which `writer` writes.
-    pub(super) fn new(format: Format, limits: Arc<Limits>, writer: Arc<LaneWriter>) -> Arc<Self> {
+    /// The outbox of a connection from `peer` with this `format`, which `writer` writes.
+    pub(super) fn new(
+        format: Format,
+        limits: Arc<Limits>,
+        writer: Arc<LaneWriter>,
+        peer: Option<IpAddr>,
+    ) -> Arc<Self> {
         let (state, close_changed) = (Mutex::default(), Notify::new());
-        Arc::new(Self { format, limits, writer, state, close_changed })
+        Arc::new(Self { format, limits, writer, peer, state, close_changed })
     }
 
     /// The format of the connection.
@@ -163,6 +170,11 @@ impl Outbox for WebSocketOutbox {
     fn is_revoked(&self) -> bool {
         self.state.lock().close.closing().is_some_and(CloseReason::is_prompt)
     }
+
+    fn peer(&self) -> Peer {
+        let address = self.peer.map(|it| it.to_string().into());
+        Peer { carrier: Carrier::PlainWebSocket, address }
+    }
 }
 
 impl Drop for UnansweredRequest {
@@ -196,7 +208,7 @@ mod tests {
         };
         let limits = Arc::new(limits);
         let (writer, peer) = writer(&limits);
-        (WebSocketOutbox::new(Format::Json, limits, writer), peer)
+        (WebSocketOutbox::new(Format::Json, limits, writer, None), peer)
     }
 
     fn event(seq: u64) -> Bytes {

@@ -5,7 +5,7 @@ use std::{borrow::Cow, time::Duration};
 use serde::{Deserialize, Serialize};
 use serde_json::value::RawValue;
 
-use super::text_of;
+use super::text;
 use crate::{
     chat::AskRequest,
     domain::{AskAnswer, AskOutcome, Limits, Space, UserName},
@@ -46,7 +46,7 @@ struct AnswerData<'a> {
 
 /// Parses the body of a request.
 pub fn ask_request(body: &[u8], limits: &Limits) -> Result<AskRequest, InvalidData> {
-    let text: Cow<'_, str> = text_of(body)?;
+    let text: Cow<'_, str> = text(body)?;
     let AskData { space, event, args, to, except, timeout_ms } = object(&text)?;
     let wait = Duration::from_millis(timeout_ms);
     if wait.is_zero() || wait > limits.ask_wait_max {

@@ -4,7 +4,7 @@ use serde::{Deserialize, Serialize};
 use time::{OffsetDateTime, UtcOffset, format_description::well_known::Rfc3339};
 
 use super::{
-    question::{Parameter, ParameterType, Query, SPACE, parameter},
+    query::{Parameter, ParameterType, Query, SPACE, parameter},
     space,
 };
 use crate::{

@@ -15,7 +15,7 @@ use utoipa::openapi::{
     security::{HttpAuthScheme, HttpBuilder, SecurityRequirement, SecurityScheme},
 };
 
-use super::{PayloadSchema, question::Parameter};
+use super::{PayloadSchema, query::Parameter};
 use crate::{
     domain::Rejection,
     wire::{code, contract, schema::FORMATS},

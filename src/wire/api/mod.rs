@@ -5,7 +5,10 @@
 mod ask;
 mod bans;
 mod document;
+mod list;
+mod member;
 mod payload_schema;
+mod query;
 mod question;
 
 use std::borrow::Cow;
@@ -17,8 +20,14 @@ pub use self::{
     ask::{ask_outcome, ask_request},
     bans::{BANS, UNBAN, ban, bans, bans_question, revocation, unban},
     document::{Operation, document},
+    list::{
+        CONNECTIONS, MEMBERS, ROOM, ROOMS, USERS, connections_question, members_question,
+        room_question, rooms_question, users_question,
+    },
+    member::{MEMBER, changed_room, delete_member, done, only_result, put_member},
     payload_schema::PayloadSchema,
-    question::{HISTORY, PRESENCE, Parameter, history_question, presence_question},
+    query::Parameter,
+    question::{HISTORY, PRESENCE, history_question, presence_question},
 };
 use super::{
     action::{self, ActionData, EmitData, MessageData, NotifyData},
@@ -30,7 +39,7 @@ use super::{
     rejection::RejectionData,
 };
 use crate::{
-    chat::{ActionResult, Answer, ApiRequest, Receipt, ports::Action},
+    chat::{ActionResult, ApiAnswer, ApiRequest, Receipt, ports::Action},
     domain::{EventStorage, Limits, Rejection, Space, UserName},
 };
 
@@ -119,7 +128,7 @@ fn of_list<T: ToSchema>(name: &str) -> PayloadSchema {
 
 /// Parses the body of a request.
 pub fn request(list: ApiList, body: &[u8], limits: &Limits) -> Result<ApiRequest, InvalidData> {
-    let text = &text_of(body)?;
+    let text = &text(body)?;
     let (space, user, actions) = match list {
         ApiList::Actions => {
             let ActionsData { space, user, actions } = object(text)?;
@@ -147,8 +156,8 @@ pub fn request(list: ApiList, body: &[u8], limits: &Limits) -> Result<ApiRequest
     })
 }
 
-/// The text of a body, which is JSON.
-fn text_of(body: &[u8]) -> Result<Cow<'_, str>, InvalidData> {
+/// The text of a body.
+fn text(body: &[u8]) -> Result<Cow<'_, str>, InvalidData> {
     let Ok(text) = str::from_utf8(body) else { return invalid("this is not UTF-8") };
     Ok(json::replace_lone_surrogates(text))
 }
@@ -182,13 +191,15 @@ pub fn results(results: &[Result<ActionResult, Rejection>]) -> String {
 }
 
 /// The answer to a question, as JSON text.
-pub fn answer(answer: &Answer) -> String {
-    answer::answer(answer, AttachmentEncoding::Base64).json()
-}
-
-/// What was asked for is done, as JSON text.
-pub fn done() -> String {
-    payload::json(&serde_json::json!({ "ok": true }))
+pub fn answer(answer: &ApiAnswer) -> String {
+    match answer {
+        ApiAnswer::Client(answer) => answer::answer(answer, AttachmentEncoding::Base64).json(),
+        ApiAnswer::Users(page) => list::users(page),
+        ApiAnswer::Connections(page) => list::connections(page),
+        ApiAnswer::Rooms(page) => list::rooms(page),
+        ApiAnswer::Room(details) => list::room(details),
+        ApiAnswer::Members(page) => list::members(page),
+    }
 }
 
 /// Why a request is refused, as JSON text.

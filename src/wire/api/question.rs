@@ -1,51 +1,17 @@
 //! Questions: queries of `GET`.
 
-use utoipa::openapi::{
-    RefOr, Schema, Type,
-    schema::{ArrayBuilder, ObjectBuilder},
-};
-
-use super::space;
+use super::query::{Parameter, ParameterType, Query, SPACE, parameter};
 use crate::{
     chat::{ApiQuestion, ApiTopic, ports::PageRange},
-    domain::{Conversation, RoomName, Seq, Space, UserName},
+    domain::{Conversation, RoomName, Seq, UserName},
     wire::{
         action::user_name,
-        hello::Parameters,
         invalid_data::{InvalidData, invalid},
-        schema,
     },
 };
 
 /// The most users of one question.
 const USERS_MAX: usize = 1000;
-
-/// A parameter of a query or a path.
-#[derive(Clone, Copy, Debug)]
-pub struct Parameter {
-    /// Its name.
-    pub name: &'static str,
-    /// What it is.
-    pub of: ParameterType,
-    /// What it means.
-    pub about: &'static str,
-}
-
-/// What a parameter is.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum ParameterType {
-    /// A text with a format of the document.
-    Text(&'static str),
-    /// The same, which may not be left out.
-    RequiredText(&'static str),
-    /// Texts with a format, each as a parameter of this name: at least and at most so many.
-    Texts(&'static str, usize, usize),
-    /// A whole number of at least this.
-    Number(u64),
-}
-
-pub(super) const SPACE: Parameter =
-    parameter("space", ParameterType::Text("space"), "`/` when left out.");
 
 /// The parameters of [`history_question`].
 pub const HISTORY: &[Parameter] = &[
@@ -61,37 +27,6 @@ pub const HISTORY: &[Parameter] = &[
 /// The parameters of [`presence_question`].
 pub const PRESENCE: &[Parameter] =
     &[SPACE, parameter("user", ParameterType::Texts("user-name", 1, USERS_MAX), "Once per user.")];
-
-pub(super) const fn parameter(
-    name: &'static str,
-    of: ParameterType,
-    about: &'static str,
-) -> Parameter {
-    Parameter { name, of, about }
-}
-
-impl Parameter {
-    /// Whether a query without it is refused. Others may depend on each other.
-    pub(super) fn required(&self) -> bool {
-        matches!(self.of, ParameterType::RequiredText(_) | ParameterType::Texts(_, 1.., _))
-    }
-
-    pub(super) fn schema(&self) -> RefOr<Schema> {
-        match self.of {
-            ParameterType::Text(format) | ParameterType::RequiredText(format) => {
-                schema::text(format)
-            }
-            ParameterType::Texts(format, min, max) => {
-                let texts = ArrayBuilder::new().items(schema::text(format));
-                texts.min_items(Some(min)).max_items(Some(max)).into()
-            }
-            ParameterType::Number(min) => {
-                let number = ObjectBuilder::new().schema_type(Type::Integer);
-                number.minimum(Some(f64::from(u32::try_from(min).unwrap_or(0)))).into()
-            }
-        }
-    }
-}
 
 /// `space?`, one of `room`, `inbox` and `direct` (two users, each as `direct`), one of `before` and
 /// `after` or neither, `limit?`.
@@ -125,50 +60,6 @@ pub fn presence_question(query: &str) -> Result<ApiQuestion, InvalidData> {
         return invalid("this needs `user`, 1 to 1000 times");
     }
     Ok(ApiQuestion { space: query.space()?, topic: ApiTopic::Presence(users) })
-}
-
-/// The parameters of a query.
-pub(super) struct Query<'q>(Parameters<'q>);
-
-impl<'q> Query<'q> {
-    pub(super) fn parse(query: &'q str, described: &[Parameter]) -> Result<Self, InvalidData> {
-        let names: Vec<_> = described.iter().map(|it| it.name).collect();
-        let parameters =
-            Parameters::read(query).map_err(|rejection| InvalidData(rejection.to_string()))?;
-        match parameters.0.iter().find(|(name, _)| !names.contains(&name.as_ref())) {
-            Some((name, _)) => {
-                Err(InvalidData(format!("there is no {name:?}; there are {}", names.join(", "))))
-            }
-            None => Ok(Self(parameters)),
-        }
-    }
-
-    fn all(&self, wanted: &str) -> impl Iterator<Item = &str> {
-        self.0.0.iter().filter(move |(name, _)| name == wanted).map(|(_, value)| value.as_ref())
-    }
-
-    pub(super) fn one(&self, wanted: &str) -> Result<Option<&str>, InvalidData> {
-        self.0.value(wanted).map_err(|rejection| InvalidData(rejection.to_string()))
-    }
-
-    fn number(&self, wanted: &str) -> Result<Option<u64>, InvalidData> {
-        let number = |text: &str| match text.parse() {
-            Ok(number) => Ok(number),
-            Err(_) => Err(InvalidData(format!("`{wanted}` is not a number"))),
-        };
-        self.one(wanted)?.map(number).transpose()
-    }
-
-    pub(super) fn limit(&self) -> Result<Option<u32>, InvalidData> {
-        match self.number("limit")? {
-            Some(0) => invalid("`limit` is at least 1"),
-            limit => Ok(limit.map(|it| u32::try_from(it).unwrap_or(u32::MAX))),
-        }
-    }
-
-    pub(super) fn space(&self) -> Result<Space, InvalidData> {
-        self.one("space")?.map_or(Ok(Space::root()), space)
-    }
 }
 
 #[cfg(test)]

@@ -10,15 +10,16 @@ use std::collections::{BTreeMap, BTreeSet};
 use super::{layers::code, sources};
 
 /// The modules of `src/chat`, lowest first. A module imports from its own layer and lower ones.
-const CHAT_LAYERS: [&[&str]; 11] = [
+const CHAT_LAYERS: [&[&str]; 12] = [
     &["event", "ports", "request"],
-    &["backends", "fault"],
+    &["api_pace", "backends", "fault"],
     &["publisher"],
     &["hub"],
     &["cluster"],
     &["journal"],
     &["posting"],
-    &["actions", "ask", "denials", "reads"],
+    &["actions", "ask", "denials", "lists", "reads"],
+    &["room_changes"],
     &["session"],
     &["admission"],
     &["api", "bans", "emitter", "sign_in"],

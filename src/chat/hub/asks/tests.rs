@@ -2,6 +2,8 @@
 
 use std::collections::HashSet;
 
+use time::OffsetDateTime;
+
 use super::*;
 use crate::{
     chat::{
@@ -189,7 +191,8 @@ impl Fixture {
         let outbox = RecordingOutbox::with_capacity(capacity);
         let shared = || Arc::clone(&outbox) as Arc<dyn Outbox>;
         let guards = (0..count).map(|_| {
-            let registration = hub.connections.register(Space::root(), shared());
+            let registration =
+                hub.connections.register(Space::root(), shared(), OffsetDateTime::UNIX_EPOCH);
             let asked_connection = AskedConnection::new(&hub.asks, registration.id());
             (registration, asked_connection)
         });

@@ -202,6 +202,11 @@ impl OnlineUser {
         with.map(|it| Arc::clone(&it.outbox)).collect()
     }
 
+    /// Whether there is a connection that is attached or announced.
+    pub(super) fn is_connected(&self) -> bool {
+        self.connections.len() + self.pending_connections.len() > 0
+    }
+
     /// The outboxes of all connections.
     pub(super) fn outboxes(&self) -> Vec<Arc<dyn Outbox>> {
         self.connections.values().map(|it| Arc::clone(&it.outbox)).collect()

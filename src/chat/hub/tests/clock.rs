@@ -28,7 +28,7 @@ async fn connections_in_a_room_receive_the_clock_and_others_do_not() {
     let _gone = connect(&hub, "bob", left);
     change(&hub, "bob", Some(Member::new(Role::Member, Position::ZERO)), None, &Cause::default());
     let outbox = Arc::clone(anonymous) as Arc<dyn Outbox>;
-    let _registration = hub.connections.register(Space::root(), outbox);
+    let _registration = hub.connections.register(Space::root(), outbox, NOW);
     run_clock_for(&hub, Duration::from_millis(3500)).await;
     for it in [phone, laptop] {
         assert_eq!(ticks(it), ["clock 1", "clock 2", "clock 3"]);

@@ -45,7 +45,7 @@ impl Three {
         let (ann, ann_claim) = connect(&hub, "ann", ann);
         let (bob, bob_claim) = connect(&hub, "bob", bob);
         let outbox = Arc::clone(other) as Arc<dyn Outbox>;
-        let other = hub.connections.register(Space::root(), Arc::clone(&outbox));
+        let other = hub.connections.register(Space::root(), Arc::clone(&outbox), NOW);
         let den = Place::room(&Space::root(), &RoomName::parse("den").unwrap());
         let listener = hub.custom_events.listen(den, other.id(), outbox);
         Self {
@@ -122,7 +122,7 @@ async fn a_slow_reader_misses_a_volatile_event_and_is_closed_by_another() {
     let hub = Hub::new(Limits::default(), publisher());
     let recorder = RecordingOutbox::with_capacity(1);
     let _registration =
-        hub.connections.register(Space::root(), Arc::clone(&recorder) as Arc<dyn Outbox>);
+        hub.connections.register(Space::root(), Arc::clone(&recorder) as Arc<dyn Outbox>, NOW);
     let all = selection("/", &[], &[]);
     emit(&hub, &all, PassingDelivery::Volatile);
     assert_eq!(recorder.events(), [""; 0]);

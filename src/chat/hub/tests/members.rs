@@ -55,7 +55,7 @@ fn connect_without_memberships(
     recorder: &Arc<RecordingOutbox>,
 ) -> (ConnectionRegistration, NameClaim) {
     let registration =
-        hub.connections.register(Space::root(), Arc::clone(recorder) as Arc<dyn Outbox>);
+        hub.connections.register(Space::root(), Arc::clone(recorder) as Arc<dyn Outbox>, NOW);
     let mut name_claim = NameClaim::claim(hub, &Space::root(), &user(name), Proof::User).unwrap();
     drop(attach(&mut name_claim, connection_info(registration.id(), recorder)));
     (registration, name_claim)

@@ -69,7 +69,7 @@ fn connect_as(
     recorder: &Arc<RecordingOutbox>,
 ) -> (ConnectionRegistration, NameClaim) {
     let registration =
-        hub.connections.register(Space::root(), Arc::clone(recorder) as Arc<dyn Outbox>);
+        hub.connections.register(Space::root(), Arc::clone(recorder) as Arc<dyn Outbox>, NOW);
     let mut name_claim = NameClaim::claim(hub, &Space::root(), &user(name), proof).unwrap();
     hub.users.cache_memberships(name_claim.online_user(), vec![lobby()]);
     drop(attach(&mut name_claim, connection_info(registration.id(), recorder)));
@@ -148,7 +148,8 @@ async fn a_guest_name_is_released_only_after_the_grace_period() {
     let (root, ann) = (Space::root(), user("ann"));
     let new = |guest_session: &str| Proof::NewGuest(guest_session.into());
     let mut first = NameClaim::claim(&hub, &root, &ann, new("one")).unwrap();
-    let registration = hub.connections.register(Space::root(), RecordingOutbox::with_capacity(9));
+    let registration =
+        hub.connections.register(Space::root(), RecordingOutbox::with_capacity(9), NOW);
     drop(attach(
         &mut first,
         connection_info(registration.id(), &RecordingOutbox::with_capacity(9)),

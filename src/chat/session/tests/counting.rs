@@ -11,10 +11,10 @@ use tokio::sync::Semaphore;
 
 use crate::{
     chat::ports::{
-        Batch, Committed, DenialChange, DenialSnapshot, DenialStore, Fault, OnlineGuest, Page,
-        PageLimit, PageRange, PostedMessage, Store, TrimLimits, Trimmed,
+        Batch, Committed, DenialChange, DenialSnapshot, DenialStore, Erased, Fault, OnlineGuest,
+        Page, PageLimit, PageRange, PostedMessage, Store, TrimLimits, Trimmed,
     },
-    domain::{DeviceId, Epoch, Log, Member, NameKey, Place, Seq, Space, UserName},
+    domain::{DeviceId, Epoch, Log, Member, NameKey, Place, Role, RoomName, Seq, Space, UserName},
     store::MemoryStore,
 };
 
@@ -106,6 +106,26 @@ impl Store for CountingStore {
         self.store.member(place, user).await
     }
 
+    async fn members(
+        &self,
+        place: &Place,
+        after: Option<&UserName>,
+        count_max: usize,
+    ) -> Result<Vec<(UserName, Role)>, Fault> {
+        count(&self.others);
+        self.store.members(place, after, count_max).await
+    }
+
+    async fn rooms(
+        &self,
+        space: &Space,
+        after: Option<&RoomName>,
+        count_max: usize,
+    ) -> Result<Vec<(RoomName, Log)>, Fault> {
+        count(&self.others);
+        self.store.rooms(space, after, count_max).await
+    }
+
     async fn user_exists(&self, space: &Space, user: &UserName) -> Result<bool, Fault> {
         count(&self.others);
         self.store.user_exists(space, user).await
@@ -147,6 +167,10 @@ impl Store for CountingStore {
 
     async fn trim(&self, retention: &TrimLimits) -> Result<Trimmed, Fault> {
         self.store.trim(retention).await
+    }
+
+    async fn erase(&self, place: &Place, up_to: Seq) -> Result<Erased, Fault> {
+        self.store.erase(place, up_to).await
     }
 
     async fn close(&self) {}

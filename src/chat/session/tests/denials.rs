@@ -15,7 +15,7 @@ const MINUTE: Duration = Duration::from_mins(1);
 
 fn key() -> ApiKey {
     let scopes = [ApiScope::Manage, ApiScope::Read].into();
-    ApiKey { name: "test".into(), scopes, spaces: Vec::new() }
+    ApiKey { name: "test".into(), scopes, spaces: Vec::new(), pace: None }
 }
 
 fn ban(user: &str, until: Option<OffsetDateTime>) -> BanRequest {

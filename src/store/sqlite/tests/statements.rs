@@ -74,6 +74,7 @@ async fn no_statement_reads_a_whole_table() {
         intake::MOVE_HEADS,
         intake::MOVE_READS,
         trim::FIND_FLOOR,
+        trim::FIND_POSITION,
         trim::DROP_ENTRIES,
         trim::MOVE_FLOOR,
         trim::TRIMMED_LOG,
@@ -88,6 +89,7 @@ async fn no_statement_reads_a_whole_table() {
         read::IS_REGISTERED,
         read::LAST_SEEN,
         read::DEVICE_SEEN,
+        lists::MEMBERS,
     ];
     for sql in statements {
         check(sql, &steps(&connection, sql));
@@ -129,6 +131,25 @@ async fn a_trim_uses_an_index_and_sorts_nothing() {
         let steps = steps(&connection, sql);
         assert!(steps.iter().any(|it| it.contains(used)), "{steps:?}");
         assert!(!steps.iter().any(|step| step.contains("TEMP B-TREE")), "{steps:?}");
+    }
+}
+
+/// A page of a list is read in the order of an index, however long the list is.
+#[tokio::test]
+async fn lists_are_read_in_the_order_of_an_index() {
+    let directory = tempfile::tempdir().unwrap();
+    let connection = connect(&directory).await;
+    let statements = [
+        (lists::MEMBERS, "member USING INDEX member_by_conversation (conversation=? AND user>?)"),
+        (
+            lists::ROOMS,
+            "conversation USING INDEX sqlite_autoindex_conversation_1 (space=? AND kind=? AND one>?)",
+        ),
+    ];
+    for (sql, used) in statements {
+        let steps = steps(&connection, sql);
+        assert!(steps.iter().any(|it| it.contains(used)), "{steps:?}");
+        assert!(!steps.iter().any(|step| step.contains("FOR ORDER BY")), "{steps:?}");
     }
 }
 

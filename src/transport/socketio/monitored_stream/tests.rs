@@ -22,8 +22,13 @@ use crate::{
 
 /// A session on a WebSocket.
 fn session_with_limits(limits: Limits) -> Arc<EngineSession> {
-    let handshake =
-        Handshake { version: Version::V4, query: "".into(), request_token: Ok(None), client: None };
+    let handshake = Handshake {
+        version: Version::V4,
+        query: "".into(),
+        request_token: Ok(None),
+        client: None,
+        peer: [127, 0, 0, 1].into(),
+    };
     let (engine, _io) = engine::build(&limits);
     let (limits, tasks) = (Arc::new(limits), Tasks::new());
     let lanes = Lanes::start(&tasks);

@@ -17,6 +17,7 @@ mod tests;
 
 use std::{
     fmt,
+    net::IpAddr,
     sync::{Arc, Weak},
     task::Waker,
 };
@@ -52,6 +53,8 @@ pub(super) struct Handshake {
     pub(super) request_token: Result<Option<Token>, Rejection>,
     /// What a back end decides with: address and headers. Empty where none decides.
     pub(super) client: Option<Box<ClientInfo>>,
+    /// The address of the peer.
+    pub(super) peer: IpAddr,
 }
 
 /// What all sessions of a server share.

@@ -1,0 +1,30 @@
+//! Pages of the users that are connected to this node.
+
+use super::{OnlineUsers, user::OnlineUser};
+use crate::{
+    chat::hub::least::least,
+    domain::{DeviceSet, Space, UserName},
+};
+
+impl OnlineUsers {
+    /// The first `count_max` connected users of a space after a name, in the order of their names,
+    /// with their devices on this node, and the number of all in the space.
+    ///
+    /// One pass over the users of the node, as for a presence list.
+    pub(crate) fn list(
+        &self,
+        space: &Space,
+        after: Option<&UserName>,
+        count_max: usize,
+    ) -> (Vec<(UserName, DeviceSet)>, usize) {
+        let state = self.lock();
+        let online = || {
+            let users = state.users.iter().filter(|((of, _), it)| of == space && it.is_connected());
+            users.map(|((_, user), _)| user)
+        };
+        let page = least(online().filter(|user| after.is_none_or(|it| *user > it)), count_max);
+        let devices = |user: &UserName| state.get(space, user).map(OnlineUser::devices);
+        let page = page.into_iter().filter_map(|user| Some((user.clone(), devices(user)?)));
+        (page.collect(), online().count())
+    }
+}

@@ -1,0 +1,226 @@
+//! The lists that the API pages through: users, connections, rooms and their members.
+
+use std::collections::BTreeMap;
+
+use time::OffsetDateTime;
+
+use super::{
+    Chat,
+    fault::unavailable,
+    hub::ListedConnection,
+    ports::{Page, PageLimit, PageRange, Peer, RemoteUsers},
+};
+use crate::domain::{
+    ConnectionAddress, ConnectionId, DeviceSet, Log, Place, Rejection, Role, RoomName, Space,
+    UserName,
+};
+
+/// A page of a list.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct ListPage<T> {
+    /// The items, in the order of their cursors.
+    pub items: Vec<T>,
+    /// Number of items in all pages together, where it is known.
+    pub total: Option<u64>,
+    /// Whether the next page has items.
+    pub more: bool,
+}
+
+/// The part of a list that is asked for: the first `limit` items after one.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct ListRange<C> {
+    /// The last item of the page before. `None`: the beginning.
+    pub after: Option<C>,
+    /// The most items.
+    pub limit: usize,
+}
+
+/// A user who is connected to any node.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct ListedUser {
+    /// The user.
+    pub user: UserName,
+    /// The devices, on all nodes.
+    pub devices: DeviceSet,
+}
+
+/// A connection of this node.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct OpenConnection {
+    /// Its address.
+    pub address: ConnectionAddress,
+    /// Its user. `None` while it is anonymous.
+    pub user: Option<UserName>,
+    /// How the client is connected, and from where.
+    pub peer: Peer,
+    /// When it was admitted.
+    pub since: OffsetDateTime,
+}
+
+/// A room.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct ListedRoom {
+    /// The room.
+    pub room: RoomName,
+    /// The state of its log.
+    pub log: Log,
+    /// Number of users in it who are online, on all nodes.
+    pub online: usize,
+}
+
+/// A room, and when its last entry was received.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct RoomDetails {
+    /// The room.
+    pub room: ListedRoom,
+    /// The time of the last entry that is kept.
+    pub at: Option<OffsetDateTime>,
+}
+
+/// A member of a room.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct ListedMember {
+    /// The user.
+    pub user: UserName,
+    /// The role.
+    pub role: Role,
+    /// Number of devices, on all nodes. 0: the member is not online.
+    pub devices: usize,
+}
+
+impl<T> ListPage<T> {
+    /// A page of `limit` items, made of one more where there are more.
+    fn of(mut items: Vec<T>, limit: usize, total: Option<u64>) -> Self {
+        let more = items.len() > limit;
+        items.truncate(limit);
+        Self { items, total, more }
+    }
+}
+
+impl Chat {
+    /// The users who are connected to any node.
+    pub(super) async fn list_users(
+        &self,
+        space: &Space,
+        range: ListRange<UserName>,
+    ) -> Result<ListPage<ListedUser>, Rejection> {
+        let ListRange { after, limit } = range;
+        // Each list has all users of the page that it knows, so their devices are complete.
+        let remote = self.cluster.remote_users(space, after.as_ref(), limit + 1).await;
+        let RemoteUsers { users, not_here } = remote.map_err(|fault| unavailable(&fault))?;
+        let (here, here_count) = self.hub.users.list(space, after.as_ref(), limit + 1);
+        let mut online = BTreeMap::<UserName, DeviceSet>::new();
+        for (user, devices) in here.into_iter().chain(users) {
+            online.entry(user).or_default().merge(devices);
+        }
+        let users = online.into_iter().map(|(user, devices)| ListedUser { user, devices });
+        Ok(ListPage::of(users.collect(), limit, Some((here_count + not_here) as u64)))
+    }
+
+    /// The connections of this node, or those of one user.
+    pub(super) fn list_connections(
+        &self,
+        space: &Space,
+        user: Option<&UserName>,
+        range: ListRange<ConnectionAddress>,
+    ) -> Result<ListPage<OpenConnection>, Rejection> {
+        let node = self.hub.publisher.node();
+        let ListRange { after, limit } = range;
+        let after = match after {
+            Some(after) if after.node != *node => {
+                return Err(Rejection::BadRequest("`after` is a connection of another node"));
+            }
+            Some(after) => after.connection,
+            None => ConnectionId::NONE,
+        };
+        let (listed, total) = self.hub.connections.list(space, user, after, limit + 1);
+        let open = |ListedConnection { id, user, since, outbox }| OpenConnection {
+            address: ConnectionAddress { node: node.clone(), connection: id },
+            user,
+            peer: outbox.peer(),
+            since,
+        };
+        Ok(ListPage::of(listed.into_iter().map(open).collect(), limit, Some(total as u64)))
+    }
+
+    /// The rooms of a space that have members or entries.
+    pub(super) async fn list_rooms(
+        &self,
+        space: &Space,
+        range: ListRange<RoomName>,
+    ) -> Result<ListPage<ListedRoom>, Rejection> {
+        let ListRange { after, limit } = range;
+        let rooms = self.store.rooms(space, after.as_ref(), limit + 1).await;
+        let mut rooms = rooms.map_err(|fault| unavailable(&fault))?;
+        let more = rooms.len() > limit;
+        rooms.truncate(limit);
+        let rooms = self.count_online(space, rooms).await;
+        Ok(ListPage { items: rooms, total: None, more })
+    }
+
+    /// A room that has members or entries.
+    pub(super) async fn room_details(
+        &self,
+        space: &Space,
+        room: RoomName,
+    ) -> Result<RoomDetails, Rejection> {
+        let place = Place::room(space, &room);
+        let log = self.existing_log(&place).await?;
+        let last = PageLimit { messages: 1, bytes: 0, attachments: 0 };
+        let page = self.store.page(&place, PageRange::Newest, last).await;
+        let Page { entries, more: _ } = page.map_err(|fault| unavailable(&fault))?;
+        let room = self.count_online(space, vec![(room, log)]).await.into_iter().next();
+        let room = room.ok_or(Rejection::NoSuchRoom)?;
+        Ok(RoomDetails { room, at: entries.last().map(|it| it.at) })
+    }
+
+    /// The members of a room, online or not.
+    pub(super) async fn list_members(
+        &self,
+        space: &Space,
+        room: &RoomName,
+        range: ListRange<UserName>,
+    ) -> Result<ListPage<ListedMember>, Rejection> {
+        let ListRange { after, limit } = range;
+        let place = Place::room(space, room);
+        let total = self.existing_log(&place).await?.members;
+        let members = self.store.members(&place, after.as_ref(), limit + 1).await;
+        let mut members = members.map_err(|fault| unavailable(&fault))?;
+        let more = members.len() > limit;
+        members.truncate(limit);
+        let users: Vec<_> = members.iter().map(|(user, _)| user.clone()).collect();
+        let devices = self.devices(space, &users).await?;
+        let listed = |((user, role), devices): (_, DeviceSet)| {
+            let devices = devices.count();
+            ListedMember { user, role, devices }
+        };
+        let items = members.into_iter().zip(devices).map(listed).collect();
+        Ok(ListPage { items, total: Some(total), more })
+    }
+
+    /// The log of a room that has members or entries.
+    pub(super) async fn existing_log(&self, place: &Place) -> Result<Log, Rejection> {
+        let log = self.store.log(place).await.map_err(|fault| unavailable(&fault))?;
+        if log.is_unused() { Err(Rejection::NoSuchRoom) } else { Ok(log) }
+    }
+
+    /// Counts who is online in rooms. This node learns who is on the other nodes first, where it has
+    /// not followed a room before.
+    async fn count_online(&self, space: &Space, rooms: Vec<(RoomName, Log)>) -> Vec<ListedRoom> {
+        let live_rooms = &self.hub.live_rooms;
+        let places: Vec<_> = rooms.iter().map(|(room, _)| Place::room(space, room)).collect();
+        let logs = rooms.iter().map(|(_, log)| *log);
+        let interests = places.iter().zip(logs);
+        let interests: Vec<_> =
+            interests.map(|(place, log)| live_rooms.register_interest(place, log)).collect();
+        self.cluster.wait_for_rosters(|| places.clone()).await;
+        let count = |((room, log), place): (_, &Place)| ListedRoom {
+            room,
+            log,
+            online: live_rooms.online_count(place),
+        };
+        let rooms = rooms.into_iter().zip(&places).map(count).collect();
+        drop(interests);
+        rooms
+    }
+}

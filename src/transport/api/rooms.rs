@@ -1,0 +1,122 @@
+//! Rooms and their members: `/api/v1/rooms/{room}` and below.
+
+use std::sync::Arc;
+
+use axum::{
+    Router,
+    extract::{RawQuery, State},
+    response::{IntoResponse, Response},
+    routing::{MethodRouter, get, post, put},
+};
+use http::{HeaderName, StatusCode, header::ALLOW};
+
+use super::{
+    failure::ApiFailure,
+    json::{JsonBody, JsonText},
+    key::Authorized,
+    path::PathNames,
+};
+use crate::{
+    chat::{ApiQuestion, ApiRequest, Chat, RoomChange, ports::ApiKey},
+    domain::Rejection,
+    wire::{InvalidData, api},
+};
+
+/// The largest body: a role.
+const BODY_BYTES_MAX: usize = 1 << 10;
+
+/// The routes.
+pub(super) fn routes() -> Router<Arc<Chat>> {
+    let member = put(put_member).delete(delete_member);
+    Router::new()
+        .route(
+            "/api/v1/rooms/{room}",
+            about_room(api::room_question)
+                .delete(delete_room)
+                .fallback(async || refuse("GET, HEAD, DELETE")),
+        )
+        .route("/api/v1/rooms/{room}/empty", post(empty_room).fallback(async || refuse("POST")))
+        .route(
+            "/api/v1/rooms/{room}/members",
+            about_room(api::members_question).fallback(async || refuse("GET, HEAD")),
+        )
+        .route(
+            "/api/v1/rooms/{room}/members/{user}",
+            member.fallback(async || refuse("PUT, DELETE")),
+        )
+}
+
+/// A question about a room.
+type ParseQuestion = fn(&str, &str) -> Result<ApiQuestion, InvalidData>;
+
+fn about_room(parse: ParseQuestion) -> MethodRouter<Arc<Chat>> {
+    get(move |chat, key, names, query| answer(chat, key, names, query, parse))
+}
+
+async fn answer(
+    State(chat): State<Arc<Chat>>,
+    Authorized(key): Authorized,
+    PathNames([room]): PathNames<1>,
+    RawQuery(query): RawQuery,
+    parse: ParseQuestion,
+) -> Result<JsonText, ApiFailure> {
+    let question = parse(&room, &query.unwrap_or_default())?;
+    let answer = chat.answer_for_api(&key, question).await?;
+    Ok(JsonText(api::answer(&answer)))
+}
+
+async fn empty_room(
+    State(chat): State<Arc<Chat>>,
+    Authorized(key): Authorized,
+    PathNames([room]): PathNames<1>,
+    RawQuery(query): RawQuery,
+) -> Result<JsonText, ApiFailure> {
+    let (space, room) = api::changed_room(&room, &query.unwrap_or_default())?;
+    chat.change_room_for_api(&key, (&space, &room), RoomChange::Empty).await?;
+    Ok(JsonText(api::done()))
+}
+
+async fn delete_room(
+    State(chat): State<Arc<Chat>>,
+    Authorized(key): Authorized,
+    PathNames([room]): PathNames<1>,
+    RawQuery(query): RawQuery,
+) -> Result<JsonText, ApiFailure> {
+    let (space, room) = api::changed_room(&room, &query.unwrap_or_default())?;
+    chat.change_room_for_api(&key, (&space, &room), RoomChange::Delete).await?;
+    Ok(JsonText(api::done()))
+}
+
+async fn put_member(
+    State(chat): State<Arc<Chat>>,
+    Authorized(key): Authorized,
+    PathNames([room, user]): PathNames<2>,
+    RawQuery(query): RawQuery,
+    JsonBody(body): JsonBody<BODY_BYTES_MAX>,
+) -> Result<JsonText, ApiFailure> {
+    let request = api::put_member((&room, &user), &query.unwrap_or_default(), &body)?;
+    perform(&chat, &key, request).await
+}
+
+async fn delete_member(
+    State(chat): State<Arc<Chat>>,
+    Authorized(key): Authorized,
+    PathNames([room, user]): PathNames<2>,
+    RawQuery(query): RawQuery,
+) -> Result<JsonText, ApiFailure> {
+    let request = api::delete_member((&room, &user), &query.unwrap_or_default())?;
+    perform(&chat, &key, request).await
+}
+
+/// Performs the only action of a request.
+async fn perform(chat: &Chat, key: &ApiKey, request: ApiRequest) -> Result<JsonText, ApiFailure> {
+    let results = chat.perform_for_api(key, request).await?;
+    Ok(JsonText(api::only_result(results)?))
+}
+
+/// The answer to other methods than these.
+fn refuse(methods: &'static str) -> Response {
+    let allow: [(HeaderName, &str); 1] = [(ALLOW, methods)];
+    let rejection = Rejection::BadRequest("the header Allow has the methods");
+    (StatusCode::METHOD_NOT_ALLOWED, allow, rejection).into_response()
+}

@@ -1,0 +1,313 @@
+//! Pages of lists: the queries that ask for them, and the answers.
+
+use serde::Serialize;
+
+use super::query::{Parameter, ParameterType, Query, SPACE, parameter};
+use crate::{
+    chat::{
+        ApiQuestion, ApiTopic, ListPage, ListRange, ListedMember, ListedRoom, ListedUser,
+        OpenConnection, RoomDetails,
+        ports::{Carrier, Peer},
+    },
+    domain::{DeviceId, Position, UserName},
+    wire::{
+        action::{address, room_name, user_name},
+        invalid_data::InvalidData,
+        payload::{self, Timestamp},
+    },
+};
+
+/// Items of a page if the query names no limit.
+const PAGE_ITEMS: usize = 100;
+/// The most items of a page.
+const PAGE_ITEMS_MAX: u64 = 1000;
+/// The most rooms of a page: the node follows each for a moment, to count who is online.
+const PAGE_ROOMS_MAX: u64 = 100;
+
+/// The parameters of [`users_question`].
+pub const USERS: &[Parameter] = &[SPACE, AFTER_USER, LIMIT];
+/// The parameters of [`connections_question`].
+pub const CONNECTIONS: &[Parameter] = &[
+    SPACE,
+    parameter("user", ParameterType::Text("user-name"), "Those of this user alone."),
+    parameter("after", ParameterType::Text("connection"), AFTER),
+    LIMIT,
+];
+/// The parameters of [`rooms_question`].
+pub const ROOMS: &[Parameter] = &[
+    SPACE,
+    parameter("after", ParameterType::Text("room-name"), AFTER),
+    parameter("limit", ParameterType::Number(1), "How many rooms, up to 100."),
+];
+/// The parameters of [`room_question`].
+pub const ROOM: &[Parameter] =
+    &[parameter("room", ParameterType::RequiredText("room-name"), "The room."), SPACE];
+/// The parameters of [`members_question`].
+pub const MEMBERS: &[Parameter] = &[
+    parameter("room", ParameterType::RequiredText("room-name"), "The room."),
+    SPACE,
+    AFTER_USER,
+    LIMIT,
+];
+
+const AFTER: &str = "The `next` of the page before.";
+const AFTER_USER: Parameter = parameter("after", ParameterType::Text("user-name"), AFTER);
+const LIMIT: Parameter =
+    parameter("limit", ParameterType::Number(1), "How many items, up to 1,000; 100 if left out.");
+
+/// `space?`, `after?` (a user), `limit?`.
+pub fn users_question(query: &str) -> Result<ApiQuestion, InvalidData> {
+    let query = Query::parse(query, USERS)?;
+    let after = query.one("after")?.map(user_name).transpose()?;
+    let range = ListRange { after, limit: limit(&query, PAGE_ITEMS_MAX)? };
+    Ok(ApiQuestion { space: query.space()?, topic: ApiTopic::Users(range) })
+}
+
+/// `space?`, `user?`, `after?` (a connection), `limit?`.
+pub fn connections_question(query: &str) -> Result<ApiQuestion, InvalidData> {
+    let query = Query::parse(query, CONNECTIONS)?;
+    let user = query.one("user")?.map(user_name).transpose()?;
+    let after = query.one("after")?.map(address).transpose()?;
+    let range = ListRange { after, limit: limit(&query, PAGE_ITEMS_MAX)? };
+    Ok(ApiQuestion { space: query.space()?, topic: ApiTopic::Connections { user, range } })
+}
+
+/// `space?`, `after?` (a room), `limit?`.
+pub fn rooms_question(query: &str) -> Result<ApiQuestion, InvalidData> {
+    let query = Query::parse(query, ROOMS)?;
+    let after = query.one("after")?.map(room_name).transpose()?;
+    let range = ListRange { after, limit: limit(&query, PAGE_ROOMS_MAX)? };
+    Ok(ApiQuestion { space: query.space()?, topic: ApiTopic::Rooms(range) })
+}
+
+/// `space?`.
+pub fn room_question(room: &str, query: &str) -> Result<ApiQuestion, InvalidData> {
+    let query = Query::parse(query, &[SPACE])?;
+    Ok(ApiQuestion { space: query.space()?, topic: ApiTopic::Room(room_name(room)?) })
+}
+
+/// `space?`, `after?` (a user), `limit?`.
+pub fn members_question(room: &str, query: &str) -> Result<ApiQuestion, InvalidData> {
+    let query = Query::parse(query, &[SPACE, AFTER_USER, LIMIT])?;
+    let after = query.one("after")?.map(user_name).transpose()?;
+    let range = ListRange { after, limit: limit(&query, PAGE_ITEMS_MAX)? };
+    let topic = ApiTopic::Members { room: room_name(room)?, range };
+    Ok(ApiQuestion { space: query.space()?, topic })
+}
+
+fn limit(query: &Query<'_>, max: u64) -> Result<usize, InvalidData> {
+    match query.number("limit")? {
+        None => Ok(PAGE_ITEMS),
+        Some(limit) if (1..=max).contains(&limit) => {
+            Ok(usize::try_from(limit).unwrap_or(PAGE_ITEMS))
+        }
+        Some(_) => Err(InvalidData(format!("`limit` is 1 to {max}"))),
+    }
+}
+
+/// A page: its items, how many there are in all, and the `after` of the next page, if there is one.
+#[derive(Serialize)]
+struct PageData<T> {
+    #[serde(flatten)]
+    items: T,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    total: Option<u64>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    next: Option<String>,
+}
+
+#[derive(Serialize)]
+struct UsersData<'a> {
+    users: Vec<UserData<'a>>,
+}
+
+#[derive(Serialize)]
+#[serde(rename_all = "camelCase")]
+struct UserData<'a> {
+    user: &'a str,
+    devices: usize,
+    device_ids: Vec<&'a str>,
+}
+
+#[derive(Serialize)]
+struct ConnectionsData<'a> {
+    connections: Vec<ConnectionData<'a>>,
+}
+
+#[derive(Serialize)]
+struct ConnectionData<'a> {
+    connection: String,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    user: Option<&'a str>,
+    transport: &'static str,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    address: Option<&'a str>,
+    since: Timestamp,
+    node: &'a str,
+}
+
+#[derive(Serialize)]
+struct RoomsData<'a> {
+    rooms: Vec<RoomData<'a>>,
+}
+
+#[derive(Serialize)]
+struct RoomData<'a> {
+    room: &'a str,
+    members: u64,
+    online: usize,
+    /// The last entry.
+    seq: u64,
+    /// Number of messages that are kept.
+    messages: u64,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    at: Option<Timestamp>,
+}
+
+#[derive(Serialize)]
+struct MembersData<'a> {
+    members: Vec<MemberData<'a>>,
+}
+
+#[derive(Serialize)]
+struct MemberData<'a> {
+    user: &'a str,
+    role: &'static str,
+    online: bool,
+    devices: usize,
+}
+
+/// A page of rooms, as JSON text.
+pub(super) fn rooms(page: &ListPage<ListedRoom>) -> String {
+    let rooms = page.items.iter().map(RoomData::from).collect();
+    json(page, RoomsData { rooms }, |last| last.room.as_raw().to_owned())
+}
+
+/// One room, as JSON text.
+pub(super) fn room(details: &RoomDetails) -> String {
+    let RoomDetails { room, at } = details;
+    payload::json(&RoomData { at: at.map(Timestamp), ..room.into() })
+}
+
+/// A page of the members of a room, as JSON text.
+pub(super) fn members(page: &ListPage<ListedMember>) -> String {
+    let members = page.items.iter().map(MemberData::from).collect();
+    json(page, MembersData { members }, |last| last.user.as_raw().to_owned())
+}
+
+/// A page of the users who are online, as JSON text.
+pub(super) fn users(page: &ListPage<ListedUser>) -> String {
+    let users = page.items.iter().map(UserData::from).collect();
+    json(page, UsersData { users }, |last| last.user.as_raw().to_owned())
+}
+
+/// A page of connections, as JSON text.
+pub(super) fn connections(page: &ListPage<OpenConnection>) -> String {
+    let connections = page.items.iter().map(ConnectionData::from).collect();
+    json(page, ConnectionsData { connections }, |last| last.address.to_string())
+}
+
+fn json<T>(page: &ListPage<T>, items: impl Serialize, cursor: impl FnOnce(&T) -> String) -> String {
+    let next = page.items.last().filter(|_| page.more).map(cursor);
+    payload::json(&PageData { items, total: page.total, next })
+}
+
+impl<'a> From<&'a ListedUser> for UserData<'a> {
+    fn from(listed: &'a ListedUser) -> Self {
+        let ListedUser { user, devices } = listed;
+        Self {
+            user: user.as_raw(),
+            devices: devices.count(),
+            device_ids: devices.named().map(DeviceId::as_raw).collect(),
+        }
+    }
+}
+
+impl<'a> From<&'a ListedRoom> for RoomData<'a> {
+    fn from(listed: &'a ListedRoom) -> Self {
+        let ListedRoom { room, log, online } = listed;
+        Self {
+            room: room.as_raw(),
+            members: log.members,
+            online: *online,
+            seq: log.head.seq.as_raw(),
+            messages: log.unread(Position::ZERO, 0),
+            at: None,
+        }
+    }
+}
+
+impl<'a> From<&'a ListedMember> for MemberData<'a> {
+    fn from(listed: &'a ListedMember) -> Self {
+        let ListedMember { user, role, devices } = listed;
+        let (user, role) = (user.as_raw(), role.as_raw());
+        Self { user, role, online: *devices > 0, devices: *devices }
+    }
+}
+
+impl<'a> From<&'a OpenConnection> for ConnectionData<'a> {
+    fn from(open: &'a OpenConnection) -> Self {
+        let OpenConnection { address: connection, user, peer: Peer { carrier, address }, since } =
+            open;
+        Self {
+            connection: connection.to_string(),
+            user: user.as_ref().map(UserName::as_raw),
+            transport: match carrier {
+                Carrier::SocketIoWebSocket => "websocket",
+                Carrier::SocketIoPolling => "polling",
+                Carrier::PlainWebSocket => "ws",
+            },
+            address: address.as_deref(),
+            since: Timestamp(*since),
+            node: connection.node.as_raw(),
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::domain::ConnectionAddress;
+
+    #[test]
+    fn a_page_is_asked_for_with_a_cursor_and_a_limit() {
+        let topic = |query| users_question(query).unwrap().topic;
+        assert_eq!(topic(""), ApiTopic::Users(ListRange { after: None, limit: 100 }));
+        let after = Some(UserName::from_raw("ann b"));
+        assert_eq!(
+            topic("after=ann%20b&limit=1000"),
+            ApiTopic::Users(ListRange { after, limit: 1000 })
+        );
+        let question = connections_question("user=ann&after=n.c1f&space=/shop").unwrap();
+        assert_eq!(question.space.as_raw(), "/shop");
+        let after = Some(ConnectionAddress::parse("n.c1f").unwrap());
+        let (user, range) = (Some(UserName::from_raw("ann")), ListRange { after, limit: 100 });
+        assert_eq!(question.topic, ApiTopic::Connections { user, range });
+    }
+
+    #[test]
+    fn other_queries_are_refused_with_the_reason() {
+        for (query, why) in [
+            ("limit=0", "`limit` is 1 to 1000"),
+            ("limit=1001", "`limit` is 1 to 1000"),
+            ("limit=-1", "`limit` is not a number"),
+            ("after=", "a name has"),
+            ("after=a&after=b", "same thing twice"),
+            ("user=a", "there is no \"user\"; there are space, after, limit"),
+            ("space=shop", "\"shop\" is not a space"),
+        ] {
+            let reason = users_question(query).unwrap_err().to_string();
+            assert!(reason.contains(why), "{query}: {reason}");
+        }
+        for (query, why) in
+            [("limit=101", "1 to 100"), ("after=", "a room name"), ("user=a", "user")]
+        {
+            let reason = rooms_question(query).unwrap_err().to_string();
+            assert!(reason.contains(why), "{query}: {reason}");
+        }
+        assert!(members_question("", "").unwrap_err().to_string().contains("a room name"));
+        assert!(room_question("news", "after=a").unwrap_err().to_string().contains("\"after\""));
+        let reason = connections_question("after=c1f").unwrap_err().to_string();
+        assert!(reason.contains("\"c1f\" is not a connection"), "{reason}");
+    }
+}

@@ -1,0 +1,125 @@
+//! Queries of `GET`: parameters that are known and, but for some, there once.
+
+use utoipa::openapi::{
+    RefOr, Schema, Type,
+    schema::{ArrayBuilder, ObjectBuilder},
+};
+
+use super::space;
+use crate::{
+    domain::Space,
+    wire::{
+        hello::Parameters,
+        invalid_data::{InvalidData, invalid},
+        schema,
+    },
+};
+
+/// A parameter of a query or a path.
+#[derive(Clone, Copy, Debug)]
+pub struct Parameter {
+    /// Its name.
+    pub name: &'static str,
+    /// What it is.
+    pub of: ParameterType,
+    /// What it means.
+    pub about: &'static str,
+}
+
+/// What a parameter is.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum ParameterType {
+    /// A text with a format of the document.
+    Text(&'static str),
+    /// The same, which may not be left out.
+    RequiredText(&'static str),
+    /// Texts with a format, each as a parameter of this name: at least and at most so many.
+    Texts(&'static str, usize, usize),
+    /// A whole number of at least this.
+    Number(u64),
+}
+
+/// The parameter of the space.
+pub(super) const SPACE: Parameter =
+    parameter("space", ParameterType::Text("space"), "`/` when left out.");
+
+/// The parameters of a query, all of known names.
+pub(super) struct Query<'q>(Parameters<'q>);
+
+impl<'q> Query<'q> {
+    /// Reads a query that has no other parameters than these.
+    pub(super) fn parse(query: &'q str, described: &[Parameter]) -> Result<Self, InvalidData> {
+        let names: Vec<_> = described.iter().map(|it| it.name).collect();
+        let parameters =
+            Parameters::read(query).map_err(|rejection| InvalidData(rejection.to_string()))?;
+        match parameters.0.iter().find(|(name, _)| !names.contains(&name.as_ref())) {
+            Some((name, _)) => {
+                Err(InvalidData(format!("there is no {name:?}; there are {}", names.join(", "))))
+            }
+            None => Ok(Self(parameters)),
+        }
+    }
+
+    /// The values of a parameter.
+    pub(super) fn all(&self, wanted: &str) -> impl Iterator<Item = &str> {
+        self.0.0.iter().filter(move |(name, _)| name == wanted).map(|(_, value)| value.as_ref())
+    }
+
+    /// The value of a parameter that is there once at most.
+    pub(super) fn one(&self, wanted: &str) -> Result<Option<&str>, InvalidData> {
+        self.0.value(wanted).map_err(|rejection| InvalidData(rejection.to_string()))
+    }
+
+    /// The same for a number.
+    pub(super) fn number(&self, wanted: &str) -> Result<Option<u64>, InvalidData> {
+        let number = |text: &str| match text.parse() {
+            Ok(number) => Ok(number),
+            Err(_) => Err(InvalidData(format!("`{wanted}` is not a number"))),
+        };
+        self.one(wanted)?.map(number).transpose()
+    }
+
+    /// `limit`, if it is given.
+    pub(super) fn limit(&self) -> Result<Option<u32>, InvalidData> {
+        match self.number("limit")? {
+            Some(0) => invalid("`limit` is at least 1"),
+            limit => Ok(limit.map(|it| u32::try_from(it).unwrap_or(u32::MAX))),
+        }
+    }
+
+    /// The space: `/` if it is left out.
+    pub(super) fn space(&self) -> Result<Space, InvalidData> {
+        self.one("space")?.map_or(Ok(Space::root()), space)
+    }
+}
+
+pub(super) const fn parameter(
+    name: &'static str,
+    of: ParameterType,
+    about: &'static str,
+) -> Parameter {
+    Parameter { name, of, about }
+}
+
+impl Parameter {
+    /// Whether a query without it is refused. Others may depend on each other.
+    pub(super) fn required(&self) -> bool {
+        matches!(self.of, ParameterType::RequiredText(_) | ParameterType::Texts(_, 1.., _))
+    }
+
+    pub(super) fn schema(&self) -> RefOr<Schema> {
+        match self.of {
+            ParameterType::Text(format) | ParameterType::RequiredText(format) => {
+                schema::text(format)
+            }
+            ParameterType::Texts(format, min, max) => {
+                let texts = ArrayBuilder::new().items(schema::text(format));
+                texts.min_items(Some(min)).max_items(Some(max)).into()
+            }
+            ParameterType::Number(min) => {
+                let number = ObjectBuilder::new().schema_type(Type::Integer);
+                number.minimum(Some(f64::from(u32::try_from(min).unwrap_or(0)))).into()
+            }
+        }
+    }
+}
