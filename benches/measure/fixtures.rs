@@ -76,6 +76,7 @@ impl Fixture {
                 metrics: Arc::new(NoMetrics),
                 backends: Backends::default(),
                 api_keys: Arc::new(NoApiKeys),
+                webhooks: None,
                 rules: rules(limits),
             });
             tasks.spawn_vital("journal", writer.run(finish.clone()));

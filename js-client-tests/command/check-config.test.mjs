@@ -29,6 +29,14 @@ const MISTAKES = {
     ["sqlite.synchronous", "full", "normal"],
   ],
   "an invalid space": ['spaces = ["shop"]', ["spaces", "shop"]],
+  "an unknown event of a webhook": [
+    'webhooks = [{ name = "a", url = "http://a", events = ["x"] }]',
+    ["webhooks", "user.online"],
+  ],
+  "a short secret of a webhook": [
+    'webhooks = [{ name = "a", url = "http://a", events = ["*"], secret = "short" }]',
+    ["webhooks", "24 bytes"],
+  ],
   "an invalid origin": ['origins = ["app.example"]', ["origins", "app.example"]],
 };
 

@@ -1,14 +1,14 @@
 //! Opens the back ends that the settings name.
 
-use std::{fs, sync::Arc, time::Duration};
+use std::{fs, path::Path, sync::Arc, time::Duration};
 
 use super::{AppError, setting_error};
 use crate::{
     backend::{HttpBackend, HttpBackendOptions, SigningSecret},
     chat::{Backends, OnFailure, RegisteredBackend, ports::Backend},
     clock::{RandomIds, SystemClock},
-    config::{BackendSettings, Config},
-    domain::{BackendName, Hook},
+    config::Config,
+    domain::{BackendName, Hook, Secret},
     http_client::http_client,
 };
 
@@ -36,7 +36,11 @@ pub(super) fn open(
         let options = HttpBackendOptions {
             name: settings.name.clone(),
             url: settings.url.expose().to_string(),
-            secrets: secrets(settings)?,
+            secrets: signing_secrets(
+                KEY,
+                settings.name.as_raw(),
+                (settings.secret_file.as_deref(), &settings.secrets),
+            )?,
             timeout: Duration::from_millis(settings.timeout_ms),
             in_flight_max: settings.in_flight_max,
             limits: Arc::clone(&limits),
@@ -64,19 +68,23 @@ pub(super) fn open(
     }
 }
 
-/// The secrets of a back end. No error repeats one.
-fn secrets(settings: &BackendSettings) -> Result<Vec<SigningSecret>, AppError> {
-    let name = settings.name.as_raw();
-    let texts: Vec<_> = if let Some(path) = &settings.secret_file {
+/// The secrets of a back end or webhook: those in a file, one per line, or those in the settings. No
+/// error repeats one.
+pub(super) fn signing_secrets(
+    key: &'static str,
+    name: &str,
+    (file, secrets): (Option<&Path>, &[Secret]),
+) -> Result<Vec<SigningSecret>, AppError> {
+    let texts: Vec<_> = if let Some(path) = file {
         let text = fs::read_to_string(path)
-            .map_err(|failure| error(KEY, format!("{}: {failure}", path.display())))?;
+            .map_err(|failure| error(key, format!("{}: {failure}", path.display())))?;
         text.lines().map(str::to_owned).collect()
     } else {
-        let secrets = settings.secrets.iter();
+        let secrets = secrets.iter();
         secrets.map(|it| String::from_utf8_lossy(it.expose()).into_owned()).collect()
     };
     let parse = |text: &String| {
-        SigningSecret::parse(text).map_err(|invalid| error(KEY, format!("{name:?}: {invalid}")))
+        SigningSecret::parse(text).map_err(|invalid| error(key, format!("{name:?}: {invalid}")))
     };
     texts.iter().map(parse).collect()
 }

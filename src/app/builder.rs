@@ -2,7 +2,7 @@
 
 use std::sync::Arc;
 
-use super::{AppError, Engines, Server, backends, random_node_id};
+use super::{AppError, Engines, Server, backends, random_node_id, webhooks};
 use crate::{chat::ports::Backend, config::Config, domain::BackendName};
 
 /// The name of a back end that is given without one.
@@ -36,8 +36,9 @@ impl ServerBuilder {
     pub async fn start(self) -> Result<Server, AppError> {
         let Self { config, backends } = self;
         let node = random_node_id();
-        let backends = backends::open(&config, backends)?;
+        // Checked before the engines create anything.
+        let receivers = (backends::open(&config, backends)?, webhooks::targets(&config)?);
         let engines = Engines::open(&config, &node).await?;
-        Server::with_parts(&config, node, engines, backends)
+        Server::with_parts(&config, node, engines, receivers)
     }
 }

@@ -5,10 +5,10 @@ use std::{fmt, future::Future, pin::Pin, sync::Arc, time::Duration};
 use tokio::runtime;
 use tracing::warn;
 
-use super::{AppError, backends, setting_error};
+use super::{AppError, backends, setting_error, webhooks};
 use crate::{
     bus::{LocalBus, RedisBus, RedisKind, RedisOptions},
-    chat::ports::{Bus, DenialSnapshot, Fault, Nodes, OnlineGuest, Store},
+    chat::ports::{Bus, DenialSnapshot, Fault, Nodes, OnlineGuest, Store, WebhookOutbox},
     config::{Address, BusKind, Config, StoreKind},
     domain::{NodeId, Secret},
     emitter::RedisEmitters,
@@ -25,6 +25,8 @@ pub(super) type BoxedTask = Pin<Box<dyn Future<Output = ()> + Send>>;
 pub struct Engines {
     /// The store.
     pub store: Arc<dyn Store>,
+    /// The outbox of webhooks, in the store.
+    pub outbox: Arc<dyn WebhookOutbox>,
     /// The bus.
     pub bus: Arc<dyn Bus>,
     /// The node registry.
@@ -46,21 +48,31 @@ impl fmt::Debug for Engines {
 impl Engines {
     /// Opens the configured engines for this node.
     pub async fn open(config: &Config, node: &NodeId) -> Result<Self, AppError> {
-        let (store, nodes) = open_store(config, node).await?;
+        let OpenStore { store, outbox, nodes } = open_store(config, node).await?;
         let (bus, bus_task) = open_bus(config, node, &*store)?;
         let online_guests = store.online_guests().await?;
         let denials = store.denials().await?;
-        Ok(Self { store, bus, nodes, bus_task, online_guests, denials })
+        Ok(Self { store, outbox, bus, nodes, bus_task, online_guests, denials })
     }
 }
 
-async fn open_store(
-    config: &Config,
-    node: &NodeId,
-) -> Result<(Arc<dyn Store>, Arc<dyn Nodes>), AppError> {
+/// A store as its ports, and the node registry.
+struct OpenStore {
+    store: Arc<dyn Store>,
+    outbox: Arc<dyn WebhookOutbox>,
+    nodes: Arc<dyn Nodes>,
+}
+
+impl OpenStore {
+    fn new(store: Arc<impl Store + WebhookOutbox>, nodes: Arc<dyn Nodes>) -> Self {
+        Self { outbox: Arc::clone(&store) as Arc<dyn WebhookOutbox>, store, nodes }
+    }
+}
+
+async fn open_store(config: &Config, node: &NodeId) -> Result<OpenStore, AppError> {
     let single_node = || Arc::new(MemoryNodes::single(node.clone())) as Arc<dyn Nodes>;
     match &config.store {
-        StoreKind::Memory => Ok((Arc::new(MemoryStore::default()), single_node())),
+        StoreKind::Memory => Ok(OpenStore::new(Arc::new(MemoryStore::default()), single_node())),
         StoreKind::Sqlite => {
             let options = SqliteOptions {
                 directory: config.data.clone(),
@@ -68,7 +80,7 @@ async fn open_store(
                 busy_wait_max: Duration::from_millis(config.sqlite.busy_ms_max),
             };
             let store = SqliteStore::open(&options).await.map_err(setting_error("data"))?;
-            Ok((Arc::new(store), single_node()))
+            Ok(OpenStore::new(Arc::new(store), single_node()))
         }
         StoreKind::Postgres(address) => {
             let options = postgres(config, address, node);
@@ -76,7 +88,7 @@ async fn open_store(
             for warning in PostgresStore::check(&options).await.map_err(open_error)? {
                 warn!("store: {warning}");
             }
-            Ok((Arc::new(store), Arc::new(nodes)))
+            Ok(OpenStore::new(Arc::new(store), Arc::new(nodes)))
         }
     }
 }
@@ -130,6 +142,7 @@ async fn warnings(config: &Config) -> Result<Vec<String>, AppError> {
     let node = NodeId::from_raw("check-config");
     let (mut warnings, mut failures) = (Vec::new(), Vec::new());
     failures.extend(backends::open(config, Vec::new()).err());
+    failures.extend(webhooks::targets(config).err());
     if let StoreKind::Postgres(address) = &config.store {
         let options = postgres(config, address, &node);
         match PostgresStore::check(&options).await {

@@ -7,6 +7,7 @@ mod backends;
 mod builder;
 mod engines;
 mod tokens;
+mod webhooks;
 
 use std::{io::Write as _, net::SocketAddr, sync::Arc, time::Duration};
 
@@ -21,7 +22,7 @@ use tracing::info;
 use crate::{
     auth::{HashedApiKeys, KeyTokens},
     chat::{
-        Backends, Chat, ChatParts, ChatRules, RetentionRules,
+        Backends, Chat, ChatParts, ChatRules, RetentionRules, WebhookTarget,
         ports::{ApiKey, Bus, Fault, IdSource, Store, with_causes},
     },
     clock::{RandomIds, SystemClock},
@@ -156,16 +157,17 @@ impl Server {
 
     /// Starts to listen, with engines that are open.
     pub fn with_engines(config: &Config, node: NodeId, engines: Engines) -> Result<Self, AppError> {
-        Self::with_parts(config, node, engines, backends::open(config, Vec::new())?)
+        let receivers = (backends::open(config, Vec::new())?, webhooks::targets(config)?);
+        Self::with_parts(config, node, engines, receivers)
     }
 
     fn with_parts(
         config: &Config,
         node: NodeId,
         engines: Engines,
-        backends: Backends,
+        (backends, webhooks): (Backends, Vec<WebhookTarget>),
     ) -> Result<Self, AppError> {
-        let Engines { store, bus, nodes, bus_task, online_guests, denials } = engines;
+        let Engines { store, outbox, bus, nodes, bus_task, online_guests, denials } = engines;
         let tokens = Arc::new(tokens::open(config)?);
         let name = node.clone();
         let emitters = engines::emitters(config, &node)?;
@@ -180,6 +182,7 @@ impl Server {
             metrics: Arc::<ProcessMetrics>::clone(&metrics),
             backends,
             api_keys: Arc::new(api_keys(config)),
+            webhooks: webhooks::parts(config, webhooks, outbox),
             rules: rules(config, node),
         });
         chat.reserve_names(online_guests);
@@ -187,6 +190,9 @@ impl Server {
         let (client_tasks, service_tasks, finish) =
             (Tasks::new(), Tasks::new(), CancellationToken::new());
         service_tasks.spawn_vital("journal", writer.run(finish.clone()));
+        if let Some(recorder) = chat.presence_recorder(finish.clone()) {
+            service_tasks.spawn_vital("webhook presence", recorder);
+        }
         let spawn = |name, task: BoxedTask| {
             service_tasks.spawn_vital(name, until_drain(service_tasks.clone(), task));
         };
@@ -197,6 +203,9 @@ impl Server {
         spawn("cluster repair", Box::pin(Arc::clone(&chat).repair()));
         spawn("cluster heartbeat", Box::pin(Arc::clone(&chat).publish_heartbeats()));
         spawn("node lease", Box::pin(Arc::clone(&chat).maintain_lease()));
+        for sender in chat.webhook_senders() {
+            spawn("webhook", Box::pin(sender.run()));
+        }
         if let Some(bus_task) = bus_task {
             spawn("bus", bus_task);
         }

@@ -1,11 +1,11 @@
 //! One back end: a POST per call, signed, over connections that are kept.
 
-use std::{error::Error, fmt, sync::Arc, time::Duration};
+use std::{fmt, sync::Arc, time::Duration};
 
 use async_trait::async_trait;
 use http_body_util::{BodyExt as _, LengthLimitError, Limited};
 use parking_lot::Mutex;
-use reqwest::{Body, Client, Response, header::CONTENT_TYPE};
+use reqwest::{Body, Client, Response};
 use tokio::{
     sync::Semaphore,
     time::{Instant, timeout},
@@ -14,7 +14,8 @@ use tracing::{info, warn};
 
 use super::{
     circuit::{Circuit, Transition},
-    signature::{SigningSecret, signatures},
+    request::{signed_post, unreachable},
+    signature::SigningSecret,
 };
 use crate::{
     chat::ports::{
@@ -113,17 +114,8 @@ impl HttpBackend {
         let HttpBackendOptions { url, secrets, limits, clock, ids, .. } = &self.options;
         let id = format!("msg_{}", ids.message_id().as_raw());
         let timestamp = clock.now().unix_timestamp();
-        let mut request = self
-            .client
-            .post(url)
-            .header(CONTENT_TYPE, "application/json")
-            .header("webhook-id", &id)
-            .header("webhook-timestamp", timestamp);
-        if !secrets.is_empty() {
-            let signature = signatures(secrets, &id, timestamp, &body);
-            request = request.header("webhook-signature", signature);
-        }
-        let response = request.body(body).send().await;
+        let target = (&self.client, &**url);
+        let response = signed_post(target, secrets, (&id, timestamp), body).send().await;
         // The address may be secret.
         let response = response.map_err(|error| unreachable(&error.without_url()))?;
         let status = response.status();
@@ -170,13 +162,4 @@ async fn read(response: Response, bytes_max: usize) -> Result<String, BackendFai
     };
     String::from_utf8(bytes.into())
         .map_err(|_error| BackendFailure::Malformed("the answer is not UTF-8".to_owned()))
-}
-
-/// A failure in the words of its last cause.
-fn unreachable(error: &(dyn Error + 'static)) -> BackendFailure {
-    let mut cause = error;
-    while let Some(next) = cause.source() {
-        cause = next;
-    }
-    BackendFailure::Unreachable(cause.to_string())
 }

@@ -78,6 +78,7 @@ mod tests {
             metrics: Arc::<ProcessMetrics>::clone(&metrics),
             backends: Backends::default(),
             api_keys: Arc::new(NoApiKeys),
+            webhooks: None,
             rules: rules(node),
         });
         let args = Body::from_raw("[]".into(), Vec::new());

@@ -12,6 +12,7 @@ mod ask;
 mod backends;
 mod bans;
 mod cluster;
+mod dead_letters;
 mod denials;
 mod emitter;
 pub mod event;
@@ -29,6 +30,7 @@ mod session;
 mod sign_in;
 #[cfg(test)]
 pub(crate) mod test_support;
+mod webhooks;
 
 use std::{
     sync::{
@@ -39,6 +41,7 @@ use std::{
 };
 
 use tokio::time::sleep;
+use tokio_util::sync::CancellationToken;
 use tracing::debug;
 
 pub use self::{
@@ -48,6 +51,7 @@ pub use self::{
     ask::AskRequest,
     backends::{Backends, OnFailure, RegisteredBackend},
     bans::{Ban, BanRequest, BansPage, BansQuestion, Revocation, RevokedTokens},
+    dead_letters::{DeadLetterPage, DeadLetterQuery, ResendRequest},
     emitter::{EmitterEffect, EmitterPacket},
     journal::JournalWriter,
     lists::{
@@ -60,6 +64,7 @@ pub use self::{
     room_changes::RoomChange,
     session::{DrainGuard, Session},
     sign_in::{Credential, Profile, SignedIn},
+    webhooks::{WebhookParts, WebhookSender, WebhookTarget},
 };
 use self::{
     api_pace::ApiPaces,
@@ -72,6 +77,7 @@ use self::{
         Metrics, Nodes, OnlineGuest, Store, Tokens, TrimLimits, Wire,
     },
     publisher::Publisher,
+    webhooks::{PresenceRecorder, SenderParts, Webhooks},
 };
 use crate::domain::{
     CloseReason, DevicePolicy, EmitterMode, EventRules, GuestDevices, Guests, Limits, NodeId,
@@ -99,6 +105,8 @@ pub struct ChatParts {
     pub backends: Backends,
     /// The keys of the HTTP API.
     pub api_keys: Arc<dyn ApiKeys>,
+    /// The webhooks, if there are any.
+    pub webhooks: Option<WebhookParts>,
     /// The operator's settings.
     pub rules: ChatRules,
 }
@@ -176,6 +184,7 @@ pub struct Chat {
     journal: Journal,
     cluster: Arc<Cluster>,
     nodes: Arc<dyn Nodes>,
+    webhooks: Option<Arc<Webhooks>>,
     draining: AtomicBool,
     denial_queue: DenialQueue,
 }
@@ -189,10 +198,12 @@ impl std::fmt::Debug for Chat {
 impl Chat {
     /// Creates a chat. The [`JournalWriter`] must run for messages to be stored.
     pub fn new(parts: ChatParts) -> (Arc<Self>, JournalWriter) {
-        let ChatParts { store, bus, nodes, tokens, clock, ids, metrics, backends, api_keys, rules } =
-            parts;
+        let ChatParts { store, bus, nodes, tokens, clock, ids, metrics, .. } = parts;
+        let ChatParts { backends, api_keys, webhooks, rules, .. } = parts;
         let publisher = Publisher::new(rules.node.clone(), Arc::clone(&bus));
-        let hub = Hub::new(rules.limits.clone(), publisher);
+        let webhooks = webhooks.map(|parts| Arc::new(Webhooks::new(parts, Arc::clone(&clock))));
+        let webhook_rules = webhooks.as_ref().map(|it| Arc::clone(&it.rules));
+        let hub = Hub::with_webhooks(rules.limits.clone(), publisher, webhook_rules);
         let parts = ClusterParts {
             hub: Arc::clone(&hub),
             bus,
@@ -206,6 +217,7 @@ impl Chat {
             hub: Arc::clone(&hub),
             cluster: Arc::clone(&cluster),
             metrics: Arc::clone(&metrics),
+            webhooks: webhooks.clone(),
         };
         let (journal, writer) = Journal::new(&rules.limits, writer_parts);
         let draining = AtomicBool::new(false);
@@ -223,6 +235,7 @@ impl Chat {
             journal,
             cluster,
             nodes,
+            webhooks,
             draining,
             denial_queue: DenialQueue::default(),
         };
@@ -283,8 +296,44 @@ impl Chat {
         self.cluster.maintain_lease(forget_guest).await;
     }
 
-    /// Gives up this node's lease.
+    /// Records the presence on this node for webhooks until `finish`, and its end. `None` if no webhook
+    /// is told of presence.
+    pub fn presence_recorder(
+        &self,
+        finish: CancellationToken,
+    ) -> Option<impl Future<Output = ()> + Send + use<>> {
+        let webhooks = self.webhooks.as_ref().filter(|_| self.hub.presence_log.is_on())?;
+        let (hub, cluster) = (Arc::clone(&self.hub), Arc::clone(&self.cluster));
+        let node = self.rules.node.clone();
+        let recorder = PresenceRecorder::new(hub, cluster, Arc::clone(webhooks), node);
+        Some(recorder.run(finish))
+    }
+
+    /// The tasks that send the events of webhooks, one for each.
+    pub fn webhook_senders(&self) -> Vec<WebhookSender> {
+        let Some(webhooks) = &self.webhooks else { return Vec::new() };
+        let parts = SenderParts {
+            outbox: Arc::clone(&webhooks.outbox),
+            store: Arc::clone(&self.store),
+            clock: Arc::clone(&self.clock),
+            ids: Arc::clone(&self.ids),
+            metrics: Arc::clone(&self.metrics),
+            node: self.rules.node.clone(),
+        };
+        let sender = |(target, wake): (&WebhookTarget, &Arc<_>)| {
+            WebhookSender::new(parts.clone(), target.clone(), Arc::clone(wake))
+        };
+        webhooks.senders().map(sender).collect()
+    }
+
+    /// Gives up this node's leases.
     pub async fn leave(&self) {
+        if let Some(webhooks) = &self.webhooks
+            && let Err(fault) = webhooks.outbox.release_leases(&self.rules.node).await
+        {
+            // They expire.
+            debug!(error = fault.chain(), "webhook lease release failed");
+        }
         if let Err(fault) = self.nodes.leave().await {
             // The lease expires, and the other nodes then remove this one.
             debug!(error = fault.chain(), "node lease release failed");

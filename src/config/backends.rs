@@ -136,7 +136,7 @@ fn headers(list: Option<Vec<String>>) -> Result<Vec<String>, String> {
 }
 
 /// The address. The error does not repeat it.
-fn address(value: &Value) -> Result<BackendUrl, String> {
+pub(super) fn address(value: &Value) -> Result<BackendUrl, String> {
     let form = || "`url` must be an address http://… or https://…".to_owned();
     let uri: Uri = value.as_str().ok_or_else(form)?.parse().map_err(|_error| form())?;
     let is_http = matches!(uri.scheme_str(), Some("http" | "https")) && uri.host().is_some();
@@ -144,7 +144,7 @@ fn address(value: &Value) -> Result<BackendUrl, String> {
 }
 
 /// A secret, or a list of them. The error does not repeat them.
-fn secrets(value: Value) -> Result<Vec<Secret>, String> {
+pub(super) fn secrets(value: Value) -> Result<Vec<Secret>, String> {
     let form = || "`secret` must be a text, or a list of two".to_owned();
     let list = match value {
         Value::Array(list) if (1..=SECRETS_MAX).contains(&list.len()) => list,

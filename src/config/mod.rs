@@ -16,6 +16,7 @@ mod pace;
 mod problem;
 mod rooms;
 mod sources;
+mod webhooks;
 
 use std::{fmt, net::SocketAddr, num::NonZeroU32, path::PathBuf, str::FromStr as _};
 
@@ -38,6 +39,7 @@ pub use origin::AllowedOrigin;
 pub use problem::{Problem, Problems, SettingPlace};
 pub use rooms::{RetentionSettings, RoomSettings};
 pub use sources::{Flag, Sources};
+pub use webhooks::WebhookSettings;
 
 /// The example file, which documents each key.
 pub const EXAMPLE: &str = include_str!("../../config.example.toml");
@@ -71,6 +73,9 @@ pub struct Config {
     /// Programs that answer events.
     #[serde(serialize_with = "backends::write", deserialize_with = "backends::read")]
     pub backends: Vec<BackendSettings>,
+    /// Programs that are told of events.
+    #[serde(serialize_with = "webhooks::write", deserialize_with = "webhooks::read")]
+    pub webhooks: Vec<WebhookSettings>,
     /// Keys of the HTTP API.
     #[serde(serialize_with = "api_keys::write", deserialize_with = "api_keys::read")]
     pub api_keys: Vec<ApiKeySettings>,
@@ -199,6 +204,7 @@ impl Default for Config {
             spaces: Vec::new(),
             events: EventRules::default(),
             backends: Vec::new(),
+            webhooks: Vec::new(),
             api_keys: Vec::new(),
             store: StoreKind::Sqlite,
             bus: BusKind::Local,

@@ -25,7 +25,7 @@ impl fmt::Display for ConnectionId {
 }
 
 /// A connection of any node.
-#[derive(Clone, Debug, PartialEq, Eq)]
+#[derive(Clone, Debug, PartialEq, Eq, Hash, PartialOrd, Ord)]
 pub struct ConnectionAddress {
     /// The node.
     pub node: NodeId,

@@ -29,6 +29,7 @@ mod rooms;
 mod secret;
 mod selection;
 mod typing;
+mod webhooks;
 
 pub use ask::{AskAnswer, AskId, AskOutcome};
 pub use body::Body;
@@ -61,3 +62,4 @@ pub use rooms::{GlobalRole, Grant, RoomRules};
 pub use secret::{Secret, Token};
 pub use selection::{RoomSelector, Selection};
 pub use typing::{Broadcast, Typing, TypingState};
+pub use webhooks::{WebhookEventKind, WebhookName, WebhookRule, WebhookRules};

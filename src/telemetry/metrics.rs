@@ -32,6 +32,15 @@ pub struct ProcessMetrics {
     commit_micros: Histogram<11>,
     commits_failed: AtomicU64,
     emitter_packets_dropped: AtomicU64,
+    webhooks: WebhookMetrics,
+}
+
+/// The counters of webhooks.
+#[derive(Debug, Default)]
+struct WebhookMetrics {
+    delivered: AtomicU64,
+    failed: AtomicU64,
+    dead: AtomicU64,
 }
 
 /// The counters of one wire.
@@ -75,6 +84,12 @@ pub struct MetricsSnapshot {
     pub commits_failed: u64,
     /// Packets of Redis emitters that were malformed, too large, or named an event of the protocol.
     pub emitter_packets_dropped: u64,
+    /// Events that webhooks have accepted.
+    pub webhook_events_delivered: u64,
+    /// Requests to webhooks that failed.
+    pub webhook_requests_failed: u64,
+    /// Events that became dead letters.
+    pub webhook_events_dead: u64,
 }
 
 /// The values of one wire.
@@ -120,6 +135,9 @@ impl ProcessMetrics {
             commit_micros: self.commit_micros.snapshot(),
             commits_failed: load(&self.commits_failed),
             emitter_packets_dropped: load(&self.emitter_packets_dropped),
+            webhook_events_delivered: load(&self.webhooks.delivered),
+            webhook_requests_failed: load(&self.webhooks.failed),
+            webhook_events_dead: load(&self.webhooks.dead),
         }
     }
 
@@ -151,6 +169,7 @@ impl Default for ProcessMetrics {
             commit_micros: Histogram::new(COMMIT_BOUNDS),
             commits_failed: AtomicU64::default(),
             emitter_packets_dropped: AtomicU64::default(),
+            webhooks: WebhookMetrics::default(),
         }
     }
 }
@@ -170,6 +189,11 @@ impl Metrics for ProcessMetrics {
             }
             MetricEvent::CommitFailed => add(&self.commits_failed, 1),
             MetricEvent::EmitterPacketDropped => add(&self.emitter_packets_dropped, 1),
+            MetricEvent::WebhookDelivered { events } => {
+                add(&self.webhooks.delivered, events as u64);
+            }
+            MetricEvent::WebhookFailed => add(&self.webhooks.failed, 1),
+            MetricEvent::WebhookDead { events } => add(&self.webhooks.dead, events as u64),
         }
     }
 }

@@ -28,6 +28,7 @@ mod sign_in;
 pub mod socketio;
 #[cfg(test)]
 mod test_support;
+mod webhook;
 pub mod websocket;
 
 pub(crate) use answer::profile;
@@ -37,3 +38,4 @@ pub use invalid_data::InvalidData;
 pub(crate) use rejection::rejection_object;
 pub use request::{REQUESTS, ReplyForm, RequestSpec};
 pub(crate) use sign_in::sign_in;
+pub use webhook::webhook_body;

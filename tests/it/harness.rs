@@ -6,7 +6,9 @@ use roomcast::{
     app::{Engines, Server},
     auth::{self, KeyTokens},
     bus::{BusFault, BusPath, MemoryBus},
-    chat::ports::{Backend, Claims, Clock as _, DenialSnapshot, Store as _, Tokens as _},
+    chat::ports::{
+        Backend, Claims, Clock as _, DenialSnapshot, Store as _, Tokens as _, WebhookOutbox,
+    },
     clock::SystemClock,
     config::{Config, StoreKind},
     domain::{NodeId, Place, RoomName, Secret, Space, SpacePattern, UserName},
@@ -58,8 +60,10 @@ impl TestCluster {
         });
         let node = NodeId::from_raw(name);
         let nodes = self.nodes.add_node(node.clone()).with_grace(config.limits().presence_grace);
+        let store = Arc::new(self.store.shared_by(&nodes));
         let engines = Engines {
-            store: Arc::new(self.store.shared_by(&nodes)),
+            outbox: Arc::clone(&store) as Arc<dyn WebhookOutbox>,
+            store,
             bus: self.bus.add_node(node.clone()),
             nodes: Arc::new(nodes),
             bus_task: None,

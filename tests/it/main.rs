@@ -43,3 +43,4 @@ mod rooms;
 mod sign_in;
 mod spaces;
 mod unread;
+mod webhooks;

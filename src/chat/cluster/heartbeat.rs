@@ -141,6 +141,12 @@ impl Cluster {
         }
     }
 
+    /// Completes when the lease of this node was renewed for the first time.
+    pub(crate) async fn wait_for_lease(&self) {
+        let mut lease_rounds = self.lease_rounds.subscribe();
+        lease_rounds.wait_for(|it| it.done > 0).await.expect("the sender lives in `self`");
+    }
+
     /// The users' devices on the other nodes.
     pub(crate) async fn remote_devices(
         &self,

@@ -141,6 +141,7 @@ impl Fixture {
                 metrics: Arc::new(NoMetrics),
                 backends: Backends::default(),
                 api_keys: Arc::new(NoApiKeys),
+                webhooks: None,
                 rules: rules(name(n)),
             });
             tasks.spawn("writer", writer.run(finish.clone()));

@@ -14,11 +14,11 @@ use tokio::sync::watch;
 
 use super::{
     connection_map::ConnectionMap, emitter_rooms::EmitterRooms, least::least,
-    slow_readers::close_outboxes,
+    presence_log::PresenceLog, slow_readers::close_outboxes,
 };
 use crate::{
-    chat::ports::Outbox,
-    domain::{CloseReason, ConnectionId, Place, Space, UserName},
+    chat::ports::{ConnectionEnd, Outbox, PresentClient},
+    domain::{CloseReason, ConnectionAddress, ConnectionId, NodeId, Place, Space, UserName},
 };
 
 /// A registered connection.
@@ -48,15 +48,19 @@ pub(crate) struct Connections {
     count: watch::Sender<usize>,
     next_id: AtomicU64,
     emitter_rooms: EmitterRooms,
+    node: NodeId,
+    presence_log: Arc<PresenceLog>,
 }
 
 impl Connections {
-    pub(super) fn new() -> Arc<Self> {
+    pub(super) fn new(node: NodeId, presence_log: Arc<PresenceLog>) -> Arc<Self> {
         Arc::new(Self {
             outboxes: Mutex::default(),
             count: watch::Sender::new(0),
             next_id: AtomicU64::new(1),
             emitter_rooms: EmitterRooms::default(),
+            node,
+            presence_log,
         })
     }
 
@@ -73,6 +77,11 @@ impl Connections {
         self.count.send_replace(outboxes.len());
         drop(outboxes);
         ConnectionRegistration { connections: Arc::clone(self), id }
+    }
+
+    /// The address of a connection on all nodes.
+    fn address(&self, connection: ConnectionId) -> ConnectionAddress {
+        ConnectionAddress { node: self.node.clone(), connection }
     }
 
     /// The number of connections.
@@ -195,16 +204,27 @@ impl ConnectionRegistration {
             registered.user = Some(user.clone());
         }
     }
+
+    /// Says whose connection it is: webhooks are told of it when it ends.
+    pub(crate) fn set_client(&self, space: &Space, client: PresentClient) {
+        let address = || self.connections.address(self.id);
+        self.connections.presence_log.connection_appeared(space, address, client);
+    }
 }
 
 impl Drop for ConnectionRegistration {
     fn drop(&mut self) {
         let mut outboxes = self.connections.outboxes.lock();
-        let outbox = outboxes.remove(&self.id);
+        let removed = outboxes.remove(&self.id);
         self.connections.count.send_replace(outboxes.len());
         drop(outboxes);
         // After the removal: whoever puts it in a room checks that it still exists.
         self.connections.emitter_rooms.forget(self.id);
-        drop(outbox);
+        if let Some(Registered { space, outbox, .. }) = removed {
+            let reason = outbox.close_reason();
+            let reason = reason.map_or(ConnectionEnd::ByClient, ConnectionEnd::ByServer);
+            let address = || self.connections.address(self.id);
+            self.connections.presence_log.connection_gone(&space, address, reason);
+        }
     }
 }

@@ -15,6 +15,7 @@ use super::{
         AttachedConnection, FullOutboxes, LiveRoom, PresenceChange, RemotePresence, ReplayCursor,
         ReplayStatus, RunDelivery,
     },
+    presence_log::PresenceLog,
     slow_readers::close_slow_readers,
     timers::{GracePeriod, Timers},
 };
@@ -37,6 +38,7 @@ pub(crate) struct LiveRooms {
     limits: Limits,
     publisher: Arc<Publisher>,
     timers: Arc<Timers>,
+    presence_log: Arc<PresenceLog>,
     state: Mutex<LiveRoomsState>,
 }
 
@@ -48,8 +50,13 @@ struct LiveRoomsState {
 }
 
 impl LiveRooms {
-    pub(super) fn new(limits: Limits, publisher: Arc<Publisher>, timers: Arc<Timers>) -> Self {
-        Self { limits, publisher, timers, state: Mutex::default() }
+    pub(super) fn new(
+        limits: Limits,
+        publisher: Arc<Publisher>,
+        timers: Arc<Timers>,
+        presence_log: Arc<PresenceLog>,
+    ) -> Self {
+        Self { limits, publisher, timers, presence_log, state: Mutex::default() }
     }
 
     fn lock(&self) -> MutexGuard<'_, LiveRoomsState> {
@@ -66,7 +73,8 @@ impl LiveRooms {
         let mut state = self.lock();
         let live_room = state.rooms.entry(place.clone()).or_insert_with(|| {
             self.publisher.add_new_room(place);
-            LiveRoom::new(place.clone(), log, &self.publisher)
+            let presence_log = Arc::clone(&self.presence_log);
+            LiveRoom::new(place.clone(), log, &self.publisher, presence_log)
         });
         live_room.trim(&log.retained());
         Arc::clone(live_room)

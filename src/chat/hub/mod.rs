@@ -6,7 +6,7 @@
 //!
 //! Each part has one lock. They are taken in this order: the cluster's, [`OnlineUsers`],
 //! [`LiveRooms`], one [`LiveRoom`], then [`Timers`], the publisher's or an outbox's.
-//! [`Denials`] are innermost. [`Connections`], [`TypingTracker`] and [`Deadlines`] take no other while
+//! [`Denials`] and the [`PresenceLog`] are innermost. [`Connections`], [`TypingTracker`] and [`Deadlines`] take no other while
 //! they hold theirs; that of the rooms of emitters is held while it is checked that a connection
 //! exists.
 
@@ -30,6 +30,7 @@ mod live_rooms;
 mod missed;
 mod name_claim;
 mod online_users;
+mod presence_log;
 mod receipts;
 mod replays;
 mod ring;
@@ -62,6 +63,7 @@ pub(crate) use self::online_users::{
     AttachOutcome, AttachRequest, Cause, ConnectionInfo, DeliveryProgress, JoinedRoom,
     OnlineUserId, OnlineUsers, Proof, Scope, StaleMemberships, UserConnectionId, WelcomeSnapshot,
 };
+pub(crate) use self::presence_log::{PresenceChanges, PresenceLog};
 pub(crate) use self::slow_readers::{close_outboxes, close_slow_readers, send};
 use self::{
     clock::ClockTicks,
@@ -79,7 +81,7 @@ use super::{
     },
     publisher::Publisher,
 };
-use crate::domain::{ConnectionAddress, Limits, Place, Space, UserName};
+use crate::domain::{ConnectionAddress, Limits, Place, Space, UserName, WebhookRules};
 
 /// The parts of the hub, and the steps that concern more than one of them.
 pub(crate) struct Hub {
@@ -96,6 +98,7 @@ pub(crate) struct Hub {
     pub(crate) receipts: ReadReceipts,
     pub(crate) deadlines: Arc<Deadlines>,
     pub(crate) denials: Arc<Denials>,
+    pub(crate) presence_log: Arc<PresenceLog>,
     timers: Arc<Timers>,
 }
 
@@ -106,13 +109,30 @@ impl std::fmt::Debug for Hub {
 }
 
 impl Hub {
+    /// A hub without webhooks.
+    #[cfg(test)]
     pub(crate) fn new(limits: Limits, publisher: Arc<Publisher>) -> Arc<Self> {
+        Self::with_webhooks(limits, publisher, None)
+    }
+
+    /// A hub whose presence webhooks with these rules are told of.
+    pub(crate) fn with_webhooks(
+        limits: Limits,
+        publisher: Arc<Publisher>,
+        rules: Option<Arc<WebhookRules>>,
+    ) -> Arc<Self> {
+        let presence_log = PresenceLog::new(rules);
         let timers = Arc::new(Timers::new());
         let (presence_grace, members_max) = (limits.presence_grace, limits.receipts_members_max);
         let shared = || (Arc::clone(&publisher), Arc::clone(&timers));
         let (publisher_of_rooms, timers_of_rooms) = shared();
         let ask_limits = limits.clone();
-        let live_rooms = Arc::new(LiveRooms::new(limits, publisher_of_rooms, timers_of_rooms));
+        let live_rooms = Arc::new(LiveRooms::new(
+            limits,
+            publisher_of_rooms,
+            timers_of_rooms,
+            Arc::clone(&presence_log),
+        ));
         let denials = Arc::<Denials>::default();
         let (publisher_of_users, timers_of_users) = shared();
         let users = Arc::new(OnlineUsers::new(
@@ -120,8 +140,10 @@ impl Hub {
             publisher_of_users,
             (timers_of_users, presence_grace),
             Arc::clone(&denials),
+            Arc::clone(&presence_log),
         ));
-        let connections = Connections::new();
+        let node = publisher.node().clone();
+        let connections = Connections::new(node, Arc::clone(&presence_log));
         let listeners = Listeners::new(Arc::clone(&publisher));
         let fanout = Arc::new(Fanout::new(Arc::clone(&users), Arc::clone(&live_rooms)));
         let custom_events = CustomEvents::new(
@@ -161,6 +183,7 @@ impl Hub {
             ),
             deadlines: Deadlines::new(Arc::clone(&timers)),
             denials,
+            presence_log,
             publisher,
             users,
             live_rooms,

@@ -21,9 +21,10 @@ use crate::{
         hub::{Cause, Hub, OnlineUserId, StaleMemberships},
         ports::{
             Batch, Change, ClusterEvent, Committed, Draft, DraftAct, Erased, Fault, MemberChange,
-            MetricEvent, Metrics, Outcome, Store, TrimLimits, Trimmed, UserSeen,
+            MetricEvent, Metrics, Outcome, Recording, Store, TrimLimits, Trimmed, UserSeen,
         },
         request::{PendingReply, ReadyReply},
+        webhooks::Webhooks,
     },
     domain::{
         Act, ConnectionId, Content, Entry, Place, Position, Rejection, Retained, Seq, Space,
@@ -42,6 +43,7 @@ pub struct JournalWriter {
     hub: Arc<Hub>,
     cluster: Arc<Cluster>,
     metrics: Arc<dyn Metrics>,
+    webhooks: Option<Arc<Webhooks>>,
     /// Visits whose transaction failed: the next one stores them.
     seen: Vec<UserSeen>,
     /// Whether the last transaction failed. Only the first failure and the recovery are logged.
@@ -54,6 +56,7 @@ pub(in crate::chat) struct WriterParts {
     pub(in crate::chat) hub: Arc<Hub>,
     pub(in crate::chat) cluster: Arc<Cluster>,
     pub(in crate::chat) metrics: Arc<dyn Metrics>,
+    pub(in crate::chat) webhooks: Option<Arc<Webhooks>>,
 }
 
 /// The stored entries of one conversation, and the replies that follow their delivery.
@@ -93,8 +96,9 @@ impl std::fmt::Debug for JournalWriter {
 
 impl JournalWriter {
     pub(super) fn new(commands: mpsc::Receiver<JournalCommand>, parts: WriterParts) -> Self {
-        let WriterParts { store, hub, cluster, metrics } = parts;
-        Self { commands, store, hub, cluster, metrics, seen: Vec::new(), broken: false }
+        let WriterParts { store, hub, cluster, metrics, webhooks } = parts;
+        let (seen, broken) = (Vec::new(), false);
+        Self { commands, store, hub, cluster, metrics, webhooks, seen, broken }
     }
 
     /// Stores commands until `finish`, then the rest of the queue, and returns.
@@ -191,7 +195,8 @@ impl JournalWriter {
         // A reader of the store that waits for this lock finds the entries delivered.
         let commit_lock = cluster.commit_lock().await;
         let begun_at = Instant::now();
-        let batch = Arc::new(batch);
+        let recording = self.recording(&batch, &waiting);
+        let batch = Arc::new(Batch { recording, ..batch });
         let stored = self.store.commit(Arc::clone(&batch)).await;
         // The store has dropped its reference, so nothing is copied.
         let batch = Arc::unwrap_or_clone(batch);
@@ -200,6 +205,10 @@ impl JournalWriter {
                 let (messages, elapsed) = (batch.drafts.len(), begun_at.elapsed());
                 self.metrics.record(MetricEvent::BatchCommitted { messages, elapsed });
                 self.log_recovery();
+                if let Some(webhooks) = self.webhooks.as_ref().filter(|_| batch.recording.is_some())
+                {
+                    webhooks.wake();
+                }
                 self.deliver_committed(batch, waiting, committed);
             }
             Err(fault) => {
@@ -211,6 +220,15 @@ impl JournalWriter {
             }
         }
         drop(commit_lock);
+    }
+
+    /// The recording for webhooks of a batch that may change something that they are told of.
+    fn recording(&self, batch: &Batch, waiting: &BatchWaiters) -> Option<Recording> {
+        let Batch { seen, expired, changes, drafts, .. } = batch;
+        let is_told =
+            !seen.is_empty() || !expired.is_empty() || !changes.is_empty() || !drafts.is_empty();
+        let webhooks = self.webhooks.as_ref().filter(|_| is_told)?;
+        webhooks.recording(waiting.changes.iter().map(|(cause, _)| cause.by.clone()).collect())
     }
 
     /// Completes the waiters and delivers to the other nodes and this node's connections, in the

@@ -61,6 +61,18 @@ pub enum MetricEvent<'a> {
     CommitFailed,
     /// A packet of a Redis emitter was malformed, too large, or named an event of the protocol.
     EmitterPacketDropped,
+    /// A webhook has accepted events.
+    WebhookDelivered {
+        /// The events in the request.
+        events: usize,
+    },
+    /// A request to a webhook failed.
+    WebhookFailed,
+    /// Events became dead letters.
+    WebhookDead {
+        /// The events in the request.
+        events: usize,
+    },
 }
 
 /// Counts nothing.

@@ -12,9 +12,11 @@ mod metrics;
 mod nodes;
 mod outbox;
 mod page;
+mod recording;
 mod store;
 mod tokens;
 mod users;
+mod webhooks;
 
 pub use api_keys::{ApiKey, ApiKeys, NoApiKeys};
 pub use backend::{
@@ -31,6 +33,7 @@ pub use metrics::{ConnectionMetrics, MetricEvent, Metrics, NoMetrics, Wire};
 pub use nodes::{ClaimOutcome, HeartbeatReply, LEASE, Nodes, OnlineDevices, RemoteUsers};
 pub use outbox::{Carrier, Outbox, Overflow, Peer};
 pub use page::{Page, PageLimit, PageRange};
+pub use recording::COMMITTED_KINDS;
 pub use store::{
     Batch, Change, ChangeResult, Committed, DEVICES_PER_USER_MAX, DIRECTS_LISTED_MAX, Draft,
     DraftAct, Erased, JoinRefusal, MemberChange, Membership, Outcome, PostedMessage, Store,
@@ -38,3 +41,8 @@ pub use store::{
 };
 pub use tokens::{Claims, Rooms, Tokens};
 pub use users::{GuestExpired, GuestName, IdentityKind, OnlineGuest, UserDeparted, UserSeen};
+pub use webhooks::{
+    AttemptOutcome, ConnectionEnd, DeadLetters, NewOutboxEvent, OutboxEvent, PresenceKind,
+    PresenceRecord, PresenceSubject, PresentClient, Recording, RequestForm, SentEvent, StoredAct,
+    StoredMessage, WEBHOOK_LEASE, WebhookEvent, WebhookOutbox, WebhookReceiver, WebhookRequest,
+};

@@ -40,6 +40,11 @@ pub trait Outbox: Send + Sync + 'static {
 
     /// How the client is connected at the moment, and from where.
     fn peer(&self) -> Peer;
+
+    /// Why the server closes the connection; `None` while it does not.
+    fn close_reason(&self) -> Option<CloseReason> {
+        None
+    }
 }
 
 /// The other side of a connection.

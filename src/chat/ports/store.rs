@@ -6,8 +6,8 @@ use async_trait::async_trait;
 use time::OffsetDateTime;
 
 use super::{
-    DenialStore, Fault, GuestExpired, OnlineGuest, Page, PageLimit, PageRange, UserDeparted,
-    UserSeen,
+    DenialStore, Fault, GuestExpired, OnlineGuest, Page, PageLimit, PageRange, Recording,
+    UserDeparted, UserSeen,
 };
 use crate::domain::{
     Body, DeviceId, Epoch, JoinMode, Log, Member, MessageId, MessageKind, Muted, NameKey, Place,
@@ -45,6 +45,8 @@ pub const DIRECTS_LISTED_MAX: usize = 200;
 ///   a notification is unread, also in its author's own inbox.
 /// - **Milliseconds:** stored times are truncated to them.
 /// - **Read your writes:** a read that begins after `commit` returned sees the batch.
+/// - **Recorded:** with a [`Recording`], the [events](Batch::events) of the batch are in the outbox
+///   of webhooks if the batch is stored, and only then.
 /// - **Shared:** where processes share a database, all this holds for their batches together: one
 ///   `seq` per place, assigned in the order of the commits.
 ///
@@ -160,12 +162,15 @@ pub struct Batch {
     pub drafts: Vec<Draft>,
     /// Users whose memberships are returned as they are after the rest of the batch.
     pub membership_queries: Vec<(Space, UserName)>,
+    /// That webhooks are told of what the batch changes. `None`: nothing is recorded.
+    pub recording: Option<Recording>,
 }
 
 impl Batch {
     /// Whether the batch has no content.
     pub fn is_empty(&self) -> bool {
-        let Self { seen, departed, expired, changes, drafts, membership_queries } = self;
+        let Self { seen, departed, expired, changes, drafts, membership_queries, recording: _ } =
+            self;
         seen.is_empty()
             && departed.is_empty()
             && expired.is_empty()

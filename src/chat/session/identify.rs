@@ -157,6 +157,8 @@ impl Session {
                 ClusterCommand::ReplaceDevices { space, user, device, ticket },
             );
         }
+        let client = self.origin.client(Some(claims.user.clone()));
+        self.registration.set_client(&self.origin.space, client);
         let rights = self.rights(claims);
         let last_seen = LastSeenGuard::of(&self.chat, seen);
         self.identity = Some(SessionIdentity { rights, _last_seen: last_seen, name_claim });

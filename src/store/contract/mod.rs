@@ -1,5 +1,11 @@
 //! The contract of every storage engine: the guarantees of [`Store`], one function each.
 
+macro_rules! check {
+    ($open:ident to $($module:ident::{$($guarantee:ident),+ $(,)?})+) => {
+        $($($module::$guarantee(&$open().await).await;)+)+
+    };
+}
+
 mod builders;
 mod changes;
 mod denials;
@@ -11,6 +17,7 @@ mod logs;
 mod members;
 mod model;
 mod nodes;
+mod outbox;
 mod pages;
 mod repeats;
 mod retention;
@@ -42,6 +49,7 @@ pub(crate) use self::{
     guests::{RowCounts, guests_contract},
     model::assert_agrees_with_memory,
     nodes::{NAMES_GRACE, nodes_contract},
+    outbox::{outbox_contract, shared_outbox_contract},
     retention::{trim, trim_logs},
     shared::shared_contract,
 };
@@ -53,12 +61,6 @@ pub(crate) async fn store_contract<S: Store>(open: impl AsyncFn() -> S + Sync) {
     logs_are_listed_and_erased(&open).await;
     denials_are_kept(&open).await;
     store_is_closed(&open().await).await;
-}
-
-macro_rules! check {
-    ($open:ident to $($module:ident::{$($guarantee:ident),+ $(,)?})+) => {
-        $($($module::$guarantee(&$open().await).await;)+)+
-    };
 }
 
 async fn logs_are_kept<S: Store>(open: &(impl AsyncFn() -> S + Sync)) {

@@ -150,6 +150,7 @@ fn batch() -> impl Strategy<Value = Batch> {
             changes,
             drafts,
             membership_queries,
+            recording: None,
         })
 }
 

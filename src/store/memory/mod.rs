@@ -6,10 +6,11 @@
 mod denials;
 mod log;
 mod nodes;
+mod outbox;
 mod users;
 
 use std::{
-    collections::{BTreeMap, HashMap},
+    collections::{BTreeMap, BTreeSet, HashMap},
     hash::{BuildHasher as _, Hasher as _, RandomState},
     sync::Arc,
 };
@@ -19,7 +20,7 @@ use parking_lot::{Mutex, MutexGuard};
 use time::OffsetDateTime;
 
 pub use self::nodes::MemoryNodes;
-use self::{log::MemoryConversation, users::UserRecord};
+use self::{log::MemoryConversation, outbox::MemoryOutbox, users::UserRecord};
 use crate::{
     chat::ports::{
         Batch, Change, ChangeResult, Committed, DIRECTS_LISTED_MAX, DenialSnapshot, Draft, Erased,
@@ -197,15 +198,17 @@ struct MemoryState {
     /// The known users.
     users: HashMap<(Space, UserName), UserRecord>,
     denials: DenialSnapshot,
+    outbox: MemoryOutbox,
 }
 
 impl MemoryState {
     fn commit(&mut self, batch: &Batch) -> Committed {
-        let Batch { seen, departed, expired, changes, drafts, membership_queries } = batch;
+        let Batch { seen, departed, expired, changes, drafts, membership_queries, recording: _ } =
+            batch;
         for seen in seen {
             let user = (seen.space.clone(), seen.user.clone());
             if self.users.entry(user).or_default().upsert_seen(seen) {
-                self.remove_memberships(&seen.space, &seen.user);
+                self.end_memberships(batch, &seen.space, &seen.user);
             }
         }
         for UserDeparted { space, user, device, at } in departed {
@@ -218,19 +221,18 @@ impl MemoryState {
                 .user(&expired.space, &expired.user)
                 .is_some_and(|user| user.has_guest_session(&expired.guest_session))
             {
-                self.remove_memberships(&expired.space, &expired.user);
+                self.end_memberships(batch, &expired.space, &expired.user);
             }
         }
-        let changed = changes.iter().map(|change| self.change(change)).collect();
+        let changed: Vec<_> = changes.iter().map(|change| self.change(change)).collect();
         // A member that a draft creates is not a member for the next draft.
         let roles: Vec<_> = drafts.iter().map(|draft| self.role(draft)).collect();
+        let outcomes = drafts.iter().zip(roles).map(|(it, role)| self.apply_draft(it, role));
+        let outcomes: Vec<_> = outcomes.collect();
+        self.outbox.record(batch.events(&changed, &outcomes));
         Committed {
             changed,
-            outcomes: drafts
-                .iter()
-                .zip(roles)
-                .map(|(it, role)| self.apply_draft(it, role))
-                .collect(),
+            outcomes,
             memberships: membership_queries
                 .iter()
                 .map(|(space, user)| self.memberships_of(space, user))
@@ -247,6 +249,16 @@ impl MemoryState {
         if let Some(user) = self.users.get_mut(&(space.clone(), user.clone())) {
             user.revision += 1;
         }
+    }
+
+    /// Ends all memberships of a user, and records that.
+    fn end_memberships(&mut self, batch: &Batch, space: &Space, user: &UserName) {
+        let rooms = self.memberships_of(space, user).into_iter();
+        let rooms: BTreeSet<_> =
+            rooms.filter_map(|it| it.place.conversation.room().cloned()).collect();
+        let ended = rooms.into_iter().map(|room| (space, user, room));
+        self.outbox.record(batch.end_events(ended));
+        self.remove_memberships(space, user);
     }
 
     /// Ends all memberships of a user.
@@ -363,7 +375,11 @@ impl MemoryState {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::store::contract::{RowCounts, guests_contract, shared_contract, store_contract};
+    use crate::store::contract::{
+        RowCounts, guests_contract, outbox_contract, shared_contract, shared_outbox_contract,
+        store_contract,
+    };
+    use crate::{chat::ports::Nodes as _, domain::NodeId};
 
     fn count_rows(store: &MemoryStore) -> RowCounts {
         let state = store.lock();
@@ -393,6 +409,21 @@ mod tests {
     async fn memory_keeps_the_contract() {
         store_contract(async || MemoryStore::new()).await;
     }
+
+    #[tokio::test]
+    async fn memory_keeps_the_contract_of_the_outbox() {
+        outbox_contract(async || MemoryStore::new()).await;
+        let [one, other] = ["one", "other"].map(NodeId::from_raw);
+        let nodes = MemoryNodes::single(one.clone());
+        let others = nodes.add_node(other.clone());
+        for node in [&nodes, &others] {
+            node.heartbeat(&[]).await.unwrap();
+        }
+        let store = MemoryStore::new();
+        let stores = (store.shared_by(&nodes), store.shared_by(&others));
+        shared_outbox_contract((&stores.0, &stores.1), (&one, &other)).await;
+    }
+
     #[tokio::test]
     async fn memory_keeps_the_contract_of_shared_stores() {
         shared_contract(async || MemoryStore::new(), async |store| store.clone()).await;

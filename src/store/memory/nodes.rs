@@ -73,6 +73,11 @@ impl MemoryNodes {
         })
     }
 
+    /// Whether the lease of a node is valid.
+    pub(super) fn is_alive(&self, node: &NodeId) -> bool {
+        self.lock().is_alive(node)
+    }
+
     fn lock(&self) -> MutexGuard<'_, NodeRegistry> {
         self.registry.lock()
     }

@@ -23,7 +23,7 @@ use super::{
     failure::PostgresFailure,
     members,
     message_commit::NewMessages,
-    messages,
+    messages, outbox,
     pool::Pool,
     users,
 };
@@ -138,7 +138,7 @@ async fn commit_in_transaction(pool: &Pool, batch: &Batch) -> Result<Committed, 
 
 /// Runs a transaction that was begun. An error leaves it open: the connection must be closed.
 async fn attempt(connection: &mut PgConnection, batch: &Batch) -> Result<Attempt, PostgresFailure> {
-    let Batch { seen: _, departed: _, expired, changes, drafts, membership_queries } = batch;
+    let Batch { expired, changes, drafts, membership_queries, .. } = batch;
     let locked = users::lock(connection, batch).await?;
     if !users::are_locked(&batch.seen, &locked) {
         // Another process has deleted the row of a guest meanwhile.
@@ -151,6 +151,12 @@ async fn attempt(connection: &mut PgConnection, batch: &Batch) -> Result<Attempt
 
     let places = changes.iter().map(|it| &it.place).chain(drafts.iter().map(|it| &it.place));
     let mut logs = lock_logs(connection, &unique(places), &users_to_forget).await?;
+    let rooms = if batch.records_ends() {
+        members::rooms_of(connection, &users_to_forget).await?
+    } else {
+        Vec::new()
+    };
+    let mut events = batch.end_events(rooms);
     let mut emptied = members::remove_memberships(connection, &users_to_forget, &mut logs).await?;
     let members = members::find(connection, changes, &logs).await?;
     let known = messages::find(connection, drafts, &logs).await?;
@@ -173,8 +179,10 @@ async fn attempt(connection: &mut PgConnection, batch: &Batch) -> Result<Attempt
     messages::write(connection, &plan, &logs, &users_to_revise).await?;
     members::drop_empty_logs(connection, &emptied).await?;
     let memberships = members::memberships(connection, membership_queries).await?;
-    run_statement(connection, "COMMIT").await?;
     let (changed, outcomes) = (change_plan.changed, plan.outcomes);
+    events.extend(batch.events(&changed, &outcomes));
+    outbox::record(connection, &events).await?;
+    run_statement(connection, "COMMIT").await?;
     Ok(Attempt::Committed(Committed { changed, outcomes, memberships }))
 }
 

@@ -7,7 +7,7 @@ use sqlx::postgres::{PgConnection, PgRow};
 use super::arrays::{bind_members, bind_users, number, numbered};
 use crate::{
     chat::ports::{Change, Membership},
-    domain::{Space, UserName},
+    domain::{RoomName, Space, UserName},
     store::sql::{
         self, Columns as _, StoredLogs,
         member_plan::{self, CurrentMember, SpaceUser},
@@ -78,6 +78,12 @@ const FIND_MEMBERSHIPS: &str = r#"SELECT *, CASE deleted WHEN 0 THEN 0 ELSE (
     ) AS found
     WHERE kind <> 1 OR place <= 200 ORDER BY number, kind, place"#;
 
+const FIND_ROOMS: &str = r#"SELECT given.number - 1 AS number, one
+    FROM unnest($1::text[], $2::text[]) WITH ORDINALITY AS given (space, name, number)
+    JOIN member ON member.space = given.space AND member."user" = given.name
+    JOIN conversation ON conversation.id = member.conversation
+    WHERE kind = 0 ORDER BY number, one"#;
+
 const DROP_EMPTY_LOGS: &str =
     "DELETE FROM conversation WHERE id = ANY ($1) AND head = 0 AND members = 0";
 
@@ -91,6 +97,21 @@ pub(super) async fn drop_empty_logs(
         return Ok(());
     }
     sqlx::query(DROP_EMPTY_LOGS).bind(conversations).execute(connection).await.map(drop)
+}
+
+/// The rooms of users.
+pub(super) async fn rooms_of<'a>(
+    connection: &mut PgConnection,
+    users: &BTreeSet<SpaceUser<'a>>,
+) -> Result<Vec<(&'a Space, &'a UserName, RoomName)>, sqlx::Error> {
+    let all: Vec<_> = users.iter().copied().collect();
+    let query = bind_users(sqlx::query(FIND_ROOMS), all.iter().copied());
+    let mut rooms = Vec::new();
+    for row in query.fetch_all(connection).await? {
+        let room = RoomName::from_raw(row.text("one")?);
+        rooms.extend(all.get(number(&row)?).map(|(space, user)| (*space, *user, room)));
+    }
+    Ok(rooms)
 }
 
 /// Ends all memberships of users, in conversations that are locked. Returns those without members.

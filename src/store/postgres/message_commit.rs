@@ -53,14 +53,17 @@ pub(super) struct NewMessages<'a> {
 type NeededRoles<'a> = BTreeMap<(i64, &'a UserName), (&'a Space, Role)>;
 
 impl<'a> NewMessages<'a> {
-    /// Plans a batch of new messages. `None` if the batch has other parts or repeats a message.
+    /// Plans a batch of new messages. `None` if the batch has other parts, repeats a message, or
+    /// records messages for webhooks.
     pub(super) fn of(batch: &'a Batch) -> Option<Self> {
-        let Batch { seen, departed, expired, changes, drafts, membership_queries } = batch;
+        let Batch { seen, departed, expired, changes, drafts, membership_queries, recording: _ } =
+            batch;
         let has_other_parts = !seen.is_empty()
             || !departed.is_empty()
             || !expired.is_empty()
             || !changes.is_empty()
-            || !membership_queries.is_empty();
+            || !membership_queries.is_empty()
+            || batch.records_messages();
         let is_new = |draft: &Draft| matches!(draft.act, DraftAct::Say { .. });
         if has_other_parts || !drafts.iter().all(is_new) {
             return None;

@@ -17,11 +17,13 @@ mod members;
 mod message_commit;
 mod messages;
 mod nodes;
+mod outbox;
 mod pool;
 mod presence;
 mod read;
 mod trim;
 mod users;
+mod webhooks;
 
 #[cfg(test)]
 mod tests;

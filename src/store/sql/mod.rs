@@ -5,6 +5,7 @@ mod columns;
 pub(crate) mod denial;
 pub(crate) mod draft_plan;
 pub(crate) mod member_plan;
+pub(crate) mod outbox_row;
 pub(crate) mod row;
 pub(crate) mod write;
 

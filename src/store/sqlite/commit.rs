@@ -18,6 +18,7 @@ use super::{
     intake::{self, Intake, IntakeContent, Waiting},
     members,
     messages::{self, Repetitions},
+    recorded_events,
     statement::{execute, execute_each, first},
     users,
 };
@@ -93,14 +94,14 @@ fn attempt<'a>(
     batch: &'a Batch,
     mut way: Way<'_>,
 ) -> Result<Option<Committed>, SqliteFailure> {
-    let Batch { seen, departed, expired, changes, drafts, membership_queries } = batch;
+    let Batch { departed, expired, changes, drafts, membership_queries, .. } = batch;
     execute(connection, BEGIN)?;
     if let Way::Places(content, _) = way {
         intake::move_all(connection, content)?;
     }
-    users::upsert_seen(connection, seen)?;
+    users::upsert_seen(connection, batch)?;
     users::update_last_seen(connection, departed)?;
-    users::forget_guests(connection, expired)?;
+    users::forget_guests(connection, batch)?;
 
     let places = changes.iter().map(|it| &it.place).chain(drafts.iter().map(|it| &it.place));
     let mut logs = find_logs(connection, &unique(places), way.waiting())?;
@@ -128,8 +129,9 @@ fn attempt<'a>(
         execute(connection, DROP_EMPTY_LOGS)?;
     }
     let memberships = members::memberships(connection, membership_queries)?;
-    execute(connection, COMMIT)?;
     let (changed, outcomes) = (change_plan.changed, plan.outcomes);
+    recorded_events::insert(connection, &batch.events(&changed, &outcomes))?;
+    execute(connection, COMMIT)?;
     Ok(Some(Committed { changed, outcomes, memberships }))
 }
 

@@ -14,12 +14,15 @@ mod lists;
 mod members;
 mod messages;
 mod migrate;
+mod outbox;
 mod read;
+mod recorded_events;
 mod registered;
 mod statement;
 mod threads;
 mod trim;
 mod users;
+mod webhooks;
 
 #[cfg(test)]
 mod tests;

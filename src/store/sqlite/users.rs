@@ -2,10 +2,16 @@
 
 use rusqlite::{Connection, TransactionBehavior};
 
-use super::{failure::SqliteFailure, statement::execute_each};
+use super::{
+    failure::SqliteFailure,
+    recorded_events,
+    statement::{all, execute_each},
+};
 use crate::{
-    chat::ports::{GuestExpired, GuestName, IdentityKind, OnlineGuest, UserDeparted, UserSeen},
-    domain::{DeviceId, NameKey, Space, UserName},
+    chat::ports::{
+        Batch, GuestExpired, GuestName, IdentityKind, OnlineGuest, UserDeparted, UserSeen,
+    },
+    domain::{DeviceId, NameKey, RoomName, Space, UserName},
     store::sql::{
         Columns as _,
         member_plan::SpaceUser,
@@ -21,6 +27,12 @@ pub(super) const FIND_PREDECESSOR: &str =
 pub(super) const FORGET_EXPIRED: &str = "DELETE FROM member \
     WHERE space = ?1 AND user = ?2 AND EXISTS (SELECT 1 FROM user \
         WHERE user.space = ?1 AND user.name = ?2 AND user.stay = ?3)";
+
+pub(super) const IS_GUEST: &str = "SELECT 1 FROM user WHERE space = ?1 AND name = ?2 AND stay = ?3";
+
+pub(super) const FIND_ROOMS: &str = "SELECT one FROM member \
+    CROSS JOIN conversation ON conversation.id = member.conversation \
+    WHERE member.space = ?1 AND member.user = ?2 AND kind = 0 ORDER BY one";
 
 pub(super) const MARK_EXPIRED: &str =
     "UPDATE user SET online_since = NULL WHERE space = ?1 AND name = ?2 AND stay = ?3";
@@ -59,13 +71,17 @@ const ONLINE_GUESTS: &str = "SELECT user.space, user.name, user.stay, device.id,
     WHERE user.online_since IS NOT NULL ORDER BY user.space, user.name";
 
 /// Writes the users and devices that were seen, and ends the memberships of a name's earlier owner.
-pub(super) fn upsert_seen(connection: &Connection, seen: &[UserSeen]) -> Result<(), SqliteFailure> {
+pub(super) fn upsert_seen(connection: &Connection, batch: &Batch) -> Result<(), SqliteFailure> {
+    let seen = &batch.seen;
     let mut replaced_users = write::replaced_users(seen);
     let mut statement = connection.prepare_cached(FIND_PREDECESSOR)?;
     for it in seen {
         if statement.exists((it.space.as_raw(), it.user.as_raw(), guest_session(it)))? {
             replaced_users.insert((&it.space, &it.user));
         }
+    }
+    for user in &replaced_users {
+        record_end(connection, batch, *user)?;
     }
     execute_each(connection, FORGET_USER, replaced_users.into_iter().map(user_columns))?;
     let users = seen.iter().map(|it| {
@@ -96,10 +112,14 @@ fn forget_devices(connection: &Connection, of: &[DeviceSeen<'_>]) -> Result<(), 
 }
 
 /// Ends the memberships of expired guests. They are not online any more.
-pub(super) fn forget_guests(
-    connection: &Connection,
-    expired: &[GuestExpired],
-) -> Result<(), SqliteFailure> {
+pub(super) fn forget_guests(connection: &Connection, batch: &Batch) -> Result<(), SqliteFailure> {
+    let expired = &batch.expired;
+    for GuestExpired { space, user, guest_session, from: _ } in expired {
+        let mut statement = connection.prepare_cached(IS_GUEST)?;
+        if statement.exists((space.as_raw(), user.as_raw(), &**guest_session))? {
+            record_end(connection, batch, (space, user))?;
+        }
+    }
     for sql in [FORGET_EXPIRED, MARK_EXPIRED] {
         let guests = expired.iter().map(|it| {
             let GuestExpired { space, user, guest_session, from: _ } = it;
@@ -108,6 +128,23 @@ pub(super) fn forget_guests(
         execute_each(connection, sql, guests)?;
     }
     Ok(())
+}
+
+/// Records for webhooks that all memberships of a user end.
+fn record_end(
+    connection: &Connection,
+    batch: &Batch,
+    (space, user): SpaceUser<'_>,
+) -> Result<(), SqliteFailure> {
+    if !batch.records_ends() {
+        return Ok(());
+    }
+    let mut statement = connection.prepare_cached(FIND_ROOMS)?;
+    let rooms = all(&mut statement, user_columns((space, user)), |row| {
+        row.text("one").map(RoomName::from_raw)
+    })?;
+    let ended = rooms.into_iter().map(|room| (space, user, room));
+    recorded_events::insert(connection, &batch.end_events(ended))
 }
 
 /// Reads the guests that are online.

@@ -11,6 +11,7 @@ mod path;
 mod questions;
 mod rooms;
 mod session;
+mod webhooks;
 
 use std::sync::Arc;
 
@@ -41,6 +42,7 @@ pub(super) fn for_back_ends(chat: Arc<Chat>) -> Router {
         .merge(bans::routes())
         .merge(questions::routes())
         .merge(rooms::routes())
+        .merge(webhooks::routes())
         .layer(cors::no_store())
         .with_state(chat)
 }

@@ -6,7 +6,7 @@
 
 use std::{
     fmt,
-    sync::{Arc, Weak, atomic::AtomicBool},
+    sync::{Arc, OnceLock, Weak, atomic::AtomicBool},
     time::Duration,
 };
 
@@ -44,6 +44,8 @@ pub(super) struct NamespaceConnection {
     pub(super) is_disconnected: AtomicBool,
     /// Whether the connection lost its right to exist: no more requests are handled.
     pub(super) revoked: AtomicBool,
+    /// Why the server closes the connection. The first reason is kept.
+    pub(super) close_reason: OnceLock<CloseReason>,
 }
 
 impl NamespaceConnection {
@@ -62,6 +64,7 @@ impl NamespaceConnection {
             metrics,
             is_disconnected: AtomicBool::new(false),
             revoked: AtomicBool::new(false),
+            close_reason: OnceLock::new(),
         })
     }
 

@@ -45,6 +45,7 @@ impl Outbox for NamespaceConnection {
     }
 
     fn close(&self, reason: CloseReason) {
+        self.close_reason.get_or_init(|| reason);
         if reason == CloseReason::SlowReader {
             self.metrics.slow_reader();
         }
@@ -66,6 +67,10 @@ impl Outbox for NamespaceConnection {
         let carrier =
             if is_polling { Carrier::SocketIoPolling } else { Carrier::SocketIoWebSocket };
         Peer { carrier, address: Some(self.session().handshake().peer.to_string().into()) }
+    }
+
+    fn close_reason(&self) -> Option<CloseReason> {
+        self.close_reason.get().copied().or_else(|| self.session().close_reason())
     }
 }
 

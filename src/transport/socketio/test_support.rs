@@ -67,6 +67,7 @@ impl Stack {
             metrics: Arc::new(NoMetrics),
             backends: Backends::default(),
             api_keys: Arc::new(NoApiKeys),
+            webhooks: None,
             rules: ChatRules {
                 limits,
                 guests: Guests::On,

@@ -39,6 +39,14 @@ impl CloseState {
         self != Self::Open
     }
 
+    /// The reason, once the close has begun.
+    pub(super) fn reason(self) -> Option<CloseReason> {
+        match self {
+            Self::Answering(reason) | Self::Closing(reason) => Some(reason),
+            Self::Open => None,
+        }
+    }
+
     /// The reason, once no more frames are queued.
     pub(super) fn closing(self) -> Option<CloseReason> {
         match self {

@@ -93,7 +93,12 @@ where
                 outbox.close(reason);
                 continue;
             }
-            Err(end) => return end,
+            Err(end) => {
+                if let ConnectionEnd::ByServer(reason) = end {
+                    outbox.close(reason);
+                }
+                return end;
+            }
         };
         match message {
             Message::Close(_) => return ConnectionEnd::ByPeer,

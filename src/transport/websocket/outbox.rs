@@ -175,6 +175,10 @@ impl Outbox for WebSocketOutbox {
         let address = self.peer.map(|it| it.to_string().into());
         Peer { carrier: Carrier::PlainWebSocket, address }
     }
+
+    fn close_reason(&self) -> Option<CloseReason> {
+        self.state.lock().close.reason()
+    }
 }
 
 impl Drop for UnansweredRequest {

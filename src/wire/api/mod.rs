@@ -10,6 +10,7 @@ mod member;
 mod payload_schema;
 mod query;
 mod question;
+mod webhooks;
 
 use std::borrow::Cow;
 
@@ -28,6 +29,7 @@ pub use self::{
     payload_schema::PayloadSchema,
     query::Parameter,
     question::{HISTORY, PRESENCE, history_question, presence_question},
+    webhooks::{DEAD_LETTERS, dead_letter_query, dead_letters, resend_request, resent},
 };
 use super::{
     action::{self, ActionData, EmitData, MessageData, NotifyData},

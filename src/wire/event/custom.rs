@@ -37,7 +37,11 @@ struct KeptData<'a> {
 
 impl<'a> ArgumentsData<'a> {
     /// The arguments of an entry in a page, which has the other fields beside them.
-    pub(super) fn flat(args: &'a Body, encoding: AttachmentEncoding, first: usize) -> Self {
+    pub(in crate::wire) fn flat(
+        args: &'a Body,
+        encoding: AttachmentEncoding,
+        first: usize,
+    ) -> Self {
         Self { name: None, args, encoding, first, kept: None }
     }
 

@@ -66,7 +66,7 @@ pub(in crate::wire) struct MissedData<'a> {
 }
 
 /// The name of an entry's event.
-pub(super) fn name(entry: &Entry) -> &str {
+pub(in crate::wire) fn name(entry: &Entry) -> &str {
     match &entry.act {
         Act::Said { kind: MessageKind::Message, .. } => "new message",
         Act::Said { kind: MessageKind::GroupChat, .. } => "GroupChat",

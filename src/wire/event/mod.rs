@@ -16,7 +16,7 @@ use crate::{
 };
 
 pub(super) use custom::{ArgumentsData, arguments};
-pub(super) use entry::{EntryData, flat};
+pub(super) use entry::{EntryData, flat, name as entry_name};
 pub(super) use welcome::RoomStateData;
 
 /// The data of an event.

@@ -10,12 +10,12 @@ use std::collections::{BTreeMap, BTreeSet};
 use super::{layers::code, sources};
 
 /// The modules of `src/chat`, lowest first. A module imports from its own layer and lower ones.
-const CHAT_LAYERS: [&[&str]; 12] = [
+const CHAT_LAYERS: [&[&str]; 13] = [
     &["event", "ports", "request"],
     &["api_pace", "backends", "fault"],
     &["publisher"],
     &["hub"],
-    &["cluster"],
+    &["cluster", "webhooks"],
     &["journal"],
     &["posting"],
     &["actions", "ask", "denials", "lists", "reads"],
@@ -23,6 +23,7 @@ const CHAT_LAYERS: [&[&str]; 12] = [
     &["session"],
     &["admission"],
     &["api", "bans", "emitter", "sign_in"],
+    &["dead_letters"],
 ];
 
 /// A module path without `crate`: `["chat", "hub"]`.

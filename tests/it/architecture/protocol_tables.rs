@@ -3,7 +3,7 @@
 use std::collections::BTreeSet;
 
 use roomcast::{
-    domain::{BUILT_IN_EVENTS, CloseReason, Refusal, Rejection},
+    domain::{BUILT_IN_EVENTS, CloseReason, Refusal, Rejection, WebhookEventKind},
     wire::{
         REQUESTS,
         code::{self, Reconnect, Retry},
@@ -13,6 +13,7 @@ use roomcast::{
 };
 
 const PROTOCOL: &str = include_str!("../../../docs/protocol.md");
+const WEBHOOKS: &str = include_str!("../../../docs/webhooks.md");
 
 /// The rows of the first table below a heading: cells without their back-ticks.
 fn table(heading: &str) -> Vec<Vec<String>> {
@@ -125,4 +126,15 @@ fn no_event_of_the_protocol_is_one_of_the_application() {
     let rows = ["Client to server", "Server to client"].map(table).concat();
     let names = rows.iter().flat_map(|row| row[0].split(" / ").map(|it| it.trim_matches('`')));
     assert_eq!(names.collect::<BTreeSet<_>>(), BTreeSet::from(BUILT_IN_EVENTS));
+}
+
+/// The names in back-ticks in the first cells of the table of docs/webhooks.md.
+#[test]
+fn the_types_of_webhook_events_are_documented() {
+    let (_, table) = WEBHOOKS.split_once("| `type` |").unwrap();
+    let rows = table.lines().skip(2).take_while(|line| line.starts_with('|'));
+    let first = rows.map(|row| row.trim_matches('|').split(" | ").next().unwrap());
+    let names: Vec<_> = first.flat_map(|cell| cell.split(", ")).map(str::trim).collect();
+    let names: Vec<_> = names.iter().map(|name| name.trim_matches('`')).collect();
+    assert_eq!(names, WebhookEventKind::ALL.map(WebhookEventKind::as_raw));
 }

@@ -18,7 +18,9 @@ pub(crate) use self::types::{
     AttachedConnection, FullOutboxes, PresenceChange, RemotePresence, ReplayCursor, ReplayMode,
     ReplayStatus, RoomKind, RunDelivery,
 };
-use super::{connection_map::ConnectionMap, delivered_log::DeliveredLog};
+use super::{
+    connection_map::ConnectionMap, delivered_log::DeliveredLog, presence_log::PresenceLog,
+};
 use crate::{
     chat::{
         event::{Delivery, Event, Post},
@@ -35,7 +37,6 @@ use crate::{
 ///
 /// Attaching, delivering and catching up take the same short lock, so no entry is lost or repeated
 /// between replay and live delivery.
-#[derive(Debug)]
 pub(crate) struct LiveRoom {
     place: Place,
     state: Mutex<LiveRoomState>,
@@ -45,15 +46,28 @@ pub(crate) struct LiveRoom {
     /// The channel of the room. Presence is published under the room's lock, so that other nodes
     /// receive it in order.
     subscription: Subscription,
+    /// Receives whether the room has users, under the room's lock.
+    presence_log: Arc<PresenceLog>,
+}
+
+impl std::fmt::Debug for LiveRoom {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.debug_struct("LiveRoom").field("place", &self.place).finish_non_exhaustive()
+    }
 }
 
 impl LiveRoom {
     /// A room without connections. `log` is the state of its log in the store.
-    pub(super) fn new(place: Place, log: Log, publisher: &Arc<Publisher>) -> Arc<Self> {
+    pub(super) fn new(
+        place: Place,
+        log: Log,
+        publisher: &Arc<Publisher>,
+        presence_log: Arc<PresenceLog>,
+    ) -> Arc<Self> {
         let room = place.conversation.room().expect("only rooms are live rooms");
         let subscription = publisher.subscribe(Channel::of_room(&place.space, room));
         let (state, warm) = (Mutex::new(LiveRoomState::new(log)), OnceCell::new());
-        Arc::new(Self { place, state, warm, subscription })
+        Arc::new(Self { place, state, warm, subscription, presence_log })
     }
 
     fn lock(&self) -> MutexGuard<'_, LiveRoomState> {
@@ -123,6 +137,7 @@ impl LiveRoom {
         let (status, arrival, full_outboxes) = state.enter(&self.room(), attached, cursor, limits);
         if arrival != RosterArrival::AlreadyLocal {
             self.subscription.publish(ClusterEvent::Joined(self.place.clone(), user));
+            self.presence_log.room_appeared(&self.place);
         }
         (status, PresenceChange::from(arrival == RosterArrival::FirstJoined), full_outboxes)
     }
@@ -224,6 +239,9 @@ impl LiveRoom {
     ) -> (PresenceChange, FullOutboxes) {
         if departure != RosterDeparture::StillLocal {
             self.subscription.publish(ClusterEvent::Left(self.place.clone(), user.clone()));
+            if state.roster.has_no_local_users() {
+                self.presence_log.room_gone(&self.place);
+            }
         }
         let is_gone = departure == RosterDeparture::LastLeft;
         let full_outboxes =

@@ -20,7 +20,8 @@ use crate::{
 
 fn live_room(head: u64) -> Arc<LiveRoom> {
     let log = Log { head: Position::from_raw(head, head), ..Log::default() };
-    LiveRoom::new(Place::room(&Space::root(), &RoomName::lobby()), log, &publisher())
+    let place = Place::room(&Space::root(), &RoomName::lobby());
+    LiveRoom::new(place, log, &publisher(), PresenceLog::new(None))
 }
 
 fn post(seq: u64, except: Option<u64>) -> Post {

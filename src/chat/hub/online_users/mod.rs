@@ -35,6 +35,7 @@ use self::{membership::CachedMembership, state::UsersState, user::OnlineUser};
 use super::{
     denials::Denials,
     live_rooms::LiveRooms,
+    presence_log::PresenceLog,
     slow_readers::{close_outboxes, close_slow_readers},
     timers::Timers,
     vec_map::VecMap,
@@ -63,6 +64,7 @@ pub(crate) struct OnlineUsers {
     timers: Arc<Timers>,
     denials: Arc<Denials>,
     presence_grace: Duration,
+    presence_log: Arc<PresenceLog>,
     state: Mutex<UsersState>,
     /// Devices of users changed, or guests expired.
     changed: Arc<Notify>,
@@ -89,10 +91,20 @@ impl OnlineUsers {
         publisher: Arc<Publisher>,
         (timers, presence_grace): (Arc<Timers>, Duration),
         denials: Arc<Denials>,
+        presence_log: Arc<PresenceLog>,
     ) -> Self {
         let changed = Arc::new(Notify::new());
         let state = Mutex::new(UsersState::new(Arc::clone(&changed)));
-        Self { live_rooms, publisher, timers, denials, presence_grace, state, changed }
+        Self {
+            live_rooms,
+            publisher,
+            timers,
+            denials,
+            presence_grace,
+            presence_log,
+            state,
+            changed,
+        }
     }
 
     fn lock(&self) -> MutexGuard<'_, UsersState> {
@@ -149,6 +161,7 @@ impl OnlineUsers {
         let credentials = &request.connection_info.credentials;
         self.check_denials((&id.space, &id.user), online_user, credentials, request.now)?;
         let (outcome, full_outboxes) = state.attach(&self.live_rooms, id, request, welcome)?;
+        self.presence_log.user_appeared(&id.space, &id.user);
         drop(state);
         close_slow_readers(full_outboxes);
         Ok(outcome)

@@ -138,6 +138,7 @@ impl OnlineUsers {
         for (user, online_user) in removed {
             outboxes.extend(online_user.outboxes());
             state.report_removed(space, &user, &online_user);
+            self.presence_log.user_gone(space, &user);
             online_user.release(&self.live_rooms, &user, until);
         }
         outboxes

@@ -63,6 +63,7 @@ impl Fixture {
             metrics: Arc::new(NoMetrics),
             backends: Backends::default(),
             api_keys: Arc::new(NoApiKeys),
+            webhooks: None,
             rules: ChatRules { limits, ..rules(NodeId::from_raw(&RandomIds.secret())) },
         });
         (Self { chat, tokens, clock }, writer)

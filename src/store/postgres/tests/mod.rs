@@ -10,8 +10,10 @@ use futures_util::future::join_all;
 
 use self::database::{TestDatabase, run_on};
 use super::*;
+use crate::chat::ports::Nodes as _;
 use crate::store::contract::{
-    NAMES_GRACE, assert_agrees_with_memory, nodes_contract, shared_contract, store_contract,
+    NAMES_GRACE, assert_agrees_with_memory, nodes_contract, outbox_contract, shared_contract,
+    shared_outbox_contract, store_contract,
 };
 
 #[tokio::test]
@@ -45,6 +47,19 @@ async fn postgres_keeps_the_contract_of_nodes() {
         sqlx::query(back).bind(millis).execute(&mut other_connection).await.unwrap();
     };
     Box::pin(nodes_contract(open, pass)).await;
+}
+
+#[tokio::test]
+async fn postgres_keeps_the_contract_of_the_outbox() {
+    let database = TestDatabase::start();
+    Box::pin(outbox_contract(async || database.open().await.0)).await;
+    let (store, nodes) = database.open().await;
+    let (other, other_nodes) = database.open_as_node("other").await;
+    for nodes in [&nodes, &other_nodes] {
+        nodes.heartbeat(&[]).await.unwrap();
+    }
+    let names = (&NodeId::from_raw("first"), &NodeId::from_raw("other"));
+    Box::pin(shared_outbox_contract((&store, &other), names)).await;
 }
 
 #[test]

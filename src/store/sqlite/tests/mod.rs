@@ -17,8 +17,8 @@ use crate::{
     chat::ports::{Draft, Outcome},
     domain::{Body, Seq},
     store::contract::{
-        assert_agrees_with_memory, commit, draft, guest, head, log, nth, room, seq, store_contract,
-        stored, user, user_exists, with_body,
+        assert_agrees_with_memory, commit, draft, guest, head, log, nth, outbox_contract, room,
+        seq, store_contract, stored, user, user_exists, with_body,
     },
 };
 
@@ -58,6 +58,17 @@ async fn sqlite_keeps_the_contract() {
         SqliteStore::open(&options(&directory.path().join(name))).await.unwrap()
     };
     Box::pin(store_contract(open)).await;
+}
+
+#[tokio::test]
+async fn sqlite_keeps_the_contract_of_the_outbox() {
+    let directory = tempfile::tempdir().unwrap();
+    let count = AtomicU32::new(0);
+    let open = async || {
+        let name = count.fetch_add(1, Ordering::Relaxed).to_string();
+        SqliteStore::open(&options(&directory.path().join(name))).await.unwrap()
+    };
+    Box::pin(outbox_contract(open)).await;
 }
 
 #[test]

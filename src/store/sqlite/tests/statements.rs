@@ -26,6 +26,8 @@ fn check(sql: &str, steps: &[String]) {
         "kept",
         "gone",
         "denial",
+        "webhook_event",
+        "webhook_presence",
     ];
     for step in steps {
         let scans = tables.iter().any(|table| {
@@ -48,6 +50,8 @@ async fn no_statement_reads_a_whole_table() {
     let statements = [
         users::FIND_PREDECESSOR,
         users::FORGET_EXPIRED,
+        users::IS_GUEST,
+        users::FIND_ROOMS,
         users::MARK_EXPIRED,
         users::FORGET_USER,
         users::UPSERT_USER,
@@ -73,6 +77,18 @@ async fn no_statement_reads_a_whole_table() {
         intake::APPEND,
         intake::MOVE_HEADS,
         intake::MOVE_READS,
+        recorded_events::INSERT_EVENT,
+        outbox::IS_PRESENT,
+        outbox::UPSERT_PRESENCE,
+        outbox::DELETE_PRESENCE,
+        outbox::COUNT_PRESENCE,
+        outbox::FIND_WAITING,
+        outbox::FIND_DEAD,
+        outbox::ASSIGN_BATCH,
+        outbox::DELETE_EVENT,
+        outbox::COUNT_FAILURE,
+        outbox::RESEND,
+        outbox::REMOVE_BEFORE,
         trim::FIND_FLOOR,
         trim::FIND_POSITION,
         trim::DROP_ENTRIES,

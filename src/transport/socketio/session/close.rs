@@ -19,6 +19,11 @@ impl EngineSession {
         self.state.lock().phase()
     }
 
+    /// The reason of the close, once the session closes.
+    pub(in crate::transport::socketio) fn close_reason(&self) -> Option<CloseReason> {
+        self.state.lock().reason()
+    }
+
     /// Sends `closing` with the reason to the client and closes the session, after the answers to
     /// its requests if the reason permits that. The second call does nothing.
     pub(in crate::transport::socketio) fn close(self: &Arc<Self>, reason: CloseReason) {

@@ -247,6 +247,11 @@ impl State {
             || (self.polling().is_none_or(is_received) && !self.is_closed_by_client())
     }
 
+    /// The reason of the close, once the session closes.
+    pub(super) fn reason(&self) -> Option<CloseReason> {
+        self.reason
+    }
+
     /// Whether the session closes for a reason that revokes the rights of its client.
     pub(super) fn is_prompt(&self) -> bool {
         self.reason.is_some_and(CloseReason::is_prompt)

@@ -1,0 +1,369 @@
+//! The contract of the outbox of webhooks.
+
+use std::sync::Arc;
+
+use super::*;
+use crate::{
+    chat::ports::{
+        AttemptOutcome, ConnectionEnd, DeadLetters, OutboxEvent, PresenceKind, PresenceRecord,
+        PresenceSubject, PresentClient, Recording, StoredAct, WebhookEvent, WebhookOutbox,
+    },
+    domain::{
+        CloseReason, ConnectionAddress, ConnectionId, NodeId, WebhookEventKind, WebhookName,
+        WebhookRule, WebhookRules,
+    },
+};
+
+const ALL: usize = 1000;
+
+/// Tests an outbox against its port. Each guarantee gets an empty store.
+pub(crate) async fn outbox_contract<S: Store + WebhookOutbox>(open: impl AsyncFn() -> S + Sync) {
+    check! { open to
+        outbox::{
+            a_commit_records_what_it_changes,
+            a_commit_records_nothing_that_is_not_wanted,
+            memberships_that_end_with_their_user_are_recorded,
+            every_event_round_trips,
+            presence_is_told_once,
+            a_connection_is_told_with_its_client,
+            waiting_events_are_read_in_order_without_subjects,
+            delivered_events_are_removed_and_failures_counted,
+            a_batch_stays_together_and_comes_first,
+            dead_letters_are_listed_and_resent,
+            old_events_are_removed,
+            presence_of_earlier_nodes_is_lost,
+        }
+    }
+}
+
+/// Tests an outbox that two nodes share: `open` opens the store of the first node, and the others
+/// are further nodes of it. Both nodes are alive.
+pub(crate) async fn shared_outbox_contract<S: Store + WebhookOutbox>(
+    (one, other): (&S, &S),
+    (one_node, other_node): (&NodeId, &NodeId),
+) {
+    let webhook = webhook("a");
+    assert!(one.acquire_lease(&webhook, one_node).await.unwrap());
+    assert!(!other.acquire_lease(&webhook, other_node).await.unwrap(), "one sender");
+    assert!(one.acquire_lease(&webhook, one_node).await.unwrap(), "it is renewed");
+    one.release_leases(one_node).await.unwrap();
+    assert!(other.acquire_lease(&webhook, other_node).await.unwrap());
+
+    let on = |node: &NodeId, appeared: Vec<_>, gone: Vec<_>| {
+        let appeared = appeared.into_iter().map(|it| (it, PresentClient::default())).collect();
+        let gone = gone.into_iter().map(|it| (it, ConnectionEnd::ByClient)).collect();
+        let record = PresenceRecord { appeared, gone, ..presence_record() };
+        Arc::new(PresenceRecord { node: node.clone(), ..record })
+    };
+    let ann = || subject(PresenceKind::User(user("ann")));
+    one.record_presence(on(one_node, vec![ann()], vec![])).await.unwrap();
+    other.record_presence(on(other_node, vec![ann()], vec![])).await.unwrap();
+    let nothing = on(one_node, vec![], vec![]);
+    assert_eq!(one.end_lost_presence(nothing).await.unwrap(), 1, "the other node is alive");
+    one.record_presence(on(one_node, vec![], vec![ann()])).await.unwrap();
+    assert_eq!(types(&waiting(one).await), ["user.online"]);
+    other.record_presence(on(other_node, vec![], vec![ann()])).await.unwrap();
+    assert_eq!(types(&waiting(one).await), ["user.online", "user.offline"]);
+}
+
+pub(crate) fn webhook(name: &str) -> WebhookName {
+    WebhookName::from_raw(name)
+}
+
+fn rules(kinds: &[WebhookEventKind]) -> Arc<WebhookRules> {
+    let kinds = kinds.iter().copied().collect();
+    Arc::new(WebhookRules::new(vec![WebhookRule { name: webhook("a"), kinds, spaces: vec![] }]))
+}
+
+fn recording(kinds: &[WebhookEventKind]) -> Recording {
+    Recording { rules: rules(kinds), at: time(7), by: vec![Some(user("boss"))] }
+}
+
+/// Changes of the presence on a node.
+pub(crate) fn presence_record() -> PresenceRecord {
+    PresenceRecord {
+        node: node(),
+        appeared: Vec::new(),
+        gone: Vec::new(),
+        rules: rules(&WebhookEventKind::ALL),
+        at: time(3),
+    }
+}
+
+pub(crate) fn subject(kind: PresenceKind) -> PresenceSubject {
+    PresenceSubject { space: Space::root(), kind }
+}
+
+fn connection(number: u64) -> PresenceKind {
+    let connection = ConnectionId::from_raw(number);
+    PresenceKind::Connection(ConnectionAddress { node: node(), connection })
+}
+
+async fn waiting(outbox: &dyn WebhookOutbox) -> Vec<OutboxEvent> {
+    outbox.waiting(&webhook("a"), &[], ALL).await.unwrap()
+}
+
+fn types(events: &[OutboxEvent]) -> Vec<&'static str> {
+    events.iter().map(|it| it.new.event.kind().as_raw()).collect()
+}
+
+fn ids(events: &[OutboxEvent]) -> Vec<u64> {
+    events.iter().map(|it| it.id).collect()
+}
+
+/// Stores messages in rooms, and returns their events.
+async fn post<S: Store + WebhookOutbox>(store: &S, rooms: &[&str]) -> Vec<OutboxEvent> {
+    let drafts = (0..).zip(rooms).map(|(n, room)| draft(room, &format!("{n} {room}"), "1"));
+    let recording = Some(recording(&[WebhookEventKind::MessageStored]));
+    let batch = Batch { drafts: drafts.collect(), recording, ..Batch::default() };
+    store.commit(batch.into()).await.unwrap();
+    waiting(store).await
+}
+
+async fn a_commit_records_what_it_changes<S: Store + WebhookOutbox>(store: &S) {
+    let recording = Some(recording(&WebhookEventKind::ALL));
+    let drafts = vec![draft("lobby", "a", "1"), draft("lobby", "b", "1")];
+    let changes = vec![change("lobby", "ann", JOIN)];
+    let batch = Batch { changes, drafts, recording: recording.clone(), ..Batch::default() };
+    store.commit(batch.into()).await.unwrap();
+    let drafts = vec![
+        draft("lobby", "a", "1"),
+        edit("lobby", 2, "2"),
+        delete("lobby", 1),
+        draft("lobby", "c", "1"),
+    ];
+    let changes = vec![change("lobby", "ann", JOIN)];
+    let batch = Batch { changes, drafts, recording: recording.clone(), ..Batch::default() };
+    store.commit(batch.into()).await.unwrap();
+    let changes = vec![change("lobby", "ann", MemberChange::Leave)];
+    store.commit(Batch { changes, recording, ..Batch::default() }.into()).await.unwrap();
+    let events = waiting(store).await;
+    let expected = [
+        "member.joined",
+        "message.stored",
+        "message.stored",
+        "message.edited",
+        "message.deleted",
+        "message.stored",
+        "member.left",
+    ];
+    assert_eq!(types(&events), expected, "nothing of repetitions");
+    assert!(ids(&events).is_sorted());
+    let WebhookEvent::Message(message) = &events[3].new.event else { panic!("{events:?}") };
+    assert_eq!((message.seq, message.act), (seq(3), StoredAct::Edited(seq(2))));
+    assert_eq!(message.author, user("author"));
+    assert_eq!(events[0].new.at, time(7));
+    let WebhookEvent::MemberLeft { by, .. } = &events[6].new.event else { panic!("{events:?}") };
+    assert_eq!(*by, Some(user("boss")));
+}
+
+async fn a_commit_records_nothing_that_is_not_wanted<S: Store + WebhookOutbox>(store: &S) {
+    let recording = Some(recording(&[WebhookEventKind::MessageDeleted]));
+    let drafts = vec![draft("lobby", "a", "1")];
+    let changes = vec![change("lobby", "ann", JOIN)];
+    let batch = Batch { changes, drafts, recording, ..Batch::default() };
+    store.commit(batch.into()).await.unwrap();
+    commit(store, vec![delete("lobby", 1)]).await;
+    assert!(waiting(store).await.is_empty());
+}
+
+async fn memberships_that_end_with_their_user_are_recorded<S: Store + WebhookOutbox>(store: &S) {
+    let root = Space::root();
+    let recording = || Some(recording(&[WebhookEventKind::MemberLeft]));
+    let seen = vec![guest(&root, "ann"), guest(&root, "bob")];
+    let users = ["ann", "bob"];
+    let changes = users.iter().flat_map(|it| [change("a", it, JOIN), change("b", it, JOIN)]);
+    let batch =
+        Batch { seen, changes: changes.collect(), recording: recording(), ..Batch::default() };
+    store.commit(batch.into()).await.unwrap();
+
+    let IdentityKind::Guest(session) = guest(&root, "ann").identity_kind else { panic!("a guest") };
+    let expire = |guest_session: Box<str>| GuestExpired {
+        space: root.clone(),
+        user: user("ann"),
+        guest_session,
+        from: node(),
+    };
+    for (session, count) in [("another session".into(), 0), (session.clone(), 2), (session, 2)] {
+        let expired = vec![expire(session)];
+        let batch = Batch { expired, recording: recording(), ..Batch::default() };
+        store.commit(batch.into()).await.unwrap();
+        assert_eq!(waiting(store).await.len(), count);
+    }
+    let replaced = UserSeen { identity_kind: IdentityKind::Registered, ..guest(&root, "bob") };
+    let changes = vec![change("a", "bob", JOIN)];
+    let batch = Batch { seen: vec![replaced], changes, recording: recording(), ..Batch::default() };
+    store.commit(batch.into()).await.unwrap();
+    let left: Vec<_> = waiting(store)
+        .await
+        .into_iter()
+        .filter_map(|it| match it.new.event {
+            WebhookEvent::MemberLeft { room, user, by: None } => Some(format!("{user} {room}")),
+            _ => None,
+        })
+        .collect();
+    assert_eq!(left, ["ann a", "ann b", "bob a", "bob b"]);
+}
+
+async fn every_event_round_trips<S: Store + WebhookOutbox>(store: &S) {
+    let recording = Some(recording(&WebhookEventKind::ALL));
+    let drafts = vec![
+        draft("lobby", "a", "1"),
+        Draft { place: direct("/a b", "ann", "bob"), ..draft("", "b", "1") },
+        Draft { place: inbox("ann"), ..draft("", "c", "1") },
+        delete("lobby", 1),
+    ];
+    let changes = vec![change("lobby", "ann", JOIN)];
+    let batch = Batch { changes, drafts, recording, ..Batch::default() };
+    let committed = store.commit(Arc::new(batch.clone())).await.unwrap();
+    let expected = batch.events(&committed.changed, &committed.outcomes);
+    let events: Vec<_> = waiting(store).await.into_iter().map(|it| it.new).collect();
+    assert_eq!(events, expected);
+}
+
+async fn presence_is_told_once<S: Store + WebhookOutbox>(store: &S) {
+    let subjects =
+        || [PresenceKind::User(user("ann")), PresenceKind::Room(RoomName::lobby())].map(subject);
+    let appeared = || subjects().map(|it| (it, PresentClient::default())).to_vec();
+    let gone = || subjects().map(|it| (it, ConnectionEnd::ByClient)).to_vec();
+    let record = async |appeared, gone| {
+        let record = PresenceRecord { appeared, gone, ..presence_record() };
+        store.record_presence(record.into()).await.unwrap();
+    };
+    record(appeared(), vec![]).await;
+    record(appeared(), vec![]).await;
+    let own = store.end_lost_presence(presence_record().into()).await.unwrap();
+    assert_eq!(own, 2);
+    record(vec![], gone()).await;
+    record(vec![], gone()).await;
+    let online = ["user.online", "room.occupied"];
+    let offline = ["user.offline", "room.vacated"];
+    let mut told = types(&waiting(store).await);
+    told[2..].sort_unstable_by_key(|it| *it == "room.vacated");
+    assert_eq!(told, [online, offline].concat());
+    record(appeared(), gone()).await;
+    assert_eq!(waiting(store).await.len(), 8, "what comes and goes at once is told, too");
+    assert_eq!(store.end_lost_presence(presence_record().into()).await.unwrap(), 0);
+}
+
+async fn a_connection_is_told_with_its_client<S: Store + WebhookOutbox>(store: &S) {
+    let anonymous = PresentClient::default();
+    let client = PresentClient { user: Some(user("ann")), address: Some("::1".into()) };
+    let appeared = |client: &PresentClient| PresenceRecord {
+        appeared: vec![(subject(connection(26)), client.clone())],
+        ..presence_record()
+    };
+    store.record_presence(appeared(&anonymous).into()).await.unwrap();
+    store.record_presence(appeared(&client).into()).await.unwrap();
+    assert!(waiting(store).await.is_empty());
+    let reason = ConnectionEnd::ByServer(CloseReason::TokenExpired);
+    let gone = vec![(subject(connection(26)), reason)];
+    let record = PresenceRecord { gone, ..presence_record() };
+    store.record_presence(record.into()).await.unwrap();
+    let events = waiting(store).await;
+    let PresenceKind::Connection(connection) = connection(26) else { panic!("it is one") };
+    let closed = WebhookEvent::ConnectionClosed { connection, client, reason };
+    assert_eq!(events.iter().map(|it| &it.new.event).collect::<Vec<_>>(), [&closed]);
+    assert_eq!(events[0].new.at, time(3));
+}
+
+async fn waiting_events_are_read_in_order_without_subjects<S: Store + WebhookOutbox>(store: &S) {
+    let events = post(store, &["a", "b", "a", "c"]).await;
+    assert_eq!(events.len(), 4);
+    let read = async |without: &[String], events_max| {
+        ids(&store.waiting(&webhook("a"), without, events_max).await.unwrap())
+    };
+    let all = ids(&events);
+    assert_eq!(read(&[], 3).await, all[..3]);
+    let a = events[0].new.subject();
+    assert_eq!(read(std::slice::from_ref(&a), ALL).await, [all[1], all[3]]);
+    assert_eq!(read(&[a, events[3].new.subject()], 1).await, [all[1]]);
+    assert!(store.waiting(&webhook("b"), &[], ALL).await.unwrap().is_empty());
+}
+
+async fn delivered_events_are_removed_and_failures_counted<S: Store + WebhookOutbox>(store: &S) {
+    let all = ids(&post(store, &["a", "b", "c"]).await);
+    let failed = |events: &[u64]| AttemptOutcome::Failed {
+        events: events.to_vec(),
+        failure: "no".into(),
+        dead_at: None,
+    };
+    let outcomes = [AttemptOutcome::Delivered(vec![all[0]]), failed(&all[1..2])];
+    store.settle(&outcomes).await.unwrap();
+    store.settle(&[failed(&all[1..2])]).await.unwrap();
+    let left = waiting(store).await;
+    let attempts: Vec<_> = left.iter().map(|it| (it.id, it.attempts)).collect();
+    assert_eq!(attempts, [(all[1], 2), (all[2], 0)]);
+    assert_eq!(left[0].failure.as_deref(), Some("no"));
+    store.settle(&[AttemptOutcome::Delivered(all.clone())]).await.unwrap();
+    let next = ids(&post(store, &["d"]).await);
+    assert!(next[0] > all[2], "no id is used twice");
+}
+
+async fn a_batch_stays_together_and_comes_first<S: Store + WebhookOutbox>(store: &S) {
+    let all = ids(&post(store, &["a", "b", "c", "d"]).await);
+    store.assign_batch(&[all[1], all[3]], "batch").await.unwrap();
+    let events = waiting(store).await;
+    assert_eq!(ids(&events), [all[1], all[3], all[0], all[2]]);
+    let batches: Vec<_> = events.iter().map(|it| it.batch.as_deref()).collect();
+    assert_eq!(batches, [Some("batch"), Some("batch"), None, None]);
+}
+
+async fn dead_letters_are_listed_and_resent<S: Store + WebhookOutbox>(store: &S) {
+    let all = ids(&post(store, &["a", "b", "c"]).await);
+    store.assign_batch(&all, "batch").await.unwrap();
+    let (events, failure, dead_at) = (all.clone(), "gone".into(), Some(time(9)));
+    store.settle(&[AttemptOutcome::Failed { events, failure, dead_at }]).await.unwrap();
+    assert!(waiting(store).await.is_empty());
+    let a = webhook("a");
+    let dead = async |of, after| store.dead_letters(of, after, 2).await.unwrap();
+    let letters = dead(None, 0).await;
+    assert_eq!(ids(&letters), all[..2]);
+    assert_eq!((letters[0].dead_at, letters[0].attempts), (Some(time(9)), 1));
+    assert_eq!(ids(&dead(Some(&a), all[1]).await), all[2..]);
+    assert!(dead(Some(&webhook("b")), 0).await.is_empty());
+
+    let resent = store.resend(&DeadLetters::Ids(vec![all[1], 999_999])).await.unwrap();
+    assert_eq!(resent, 1);
+    let waiting_again = waiting(store).await;
+    assert_eq!(ids(&waiting_again), [all[1]]);
+    let event = &waiting_again[0];
+    assert_eq!((&event.batch, event.attempts, event.dead_at), (&None, 0, None));
+    assert_eq!(store.resend(&DeadLetters::Of(webhook("b"))).await.unwrap(), 0);
+    assert_eq!(store.resend(&DeadLetters::Of(a)).await.unwrap(), 2);
+    assert_eq!(ids(&waiting(store).await), all);
+}
+
+async fn old_events_are_removed<S: Store + WebhookOutbox>(store: &S) {
+    let all = ids(&post(store, &["a", "b"]).await);
+    store.remove_before(time(1)).await.unwrap();
+    assert_eq!(ids(&waiting(store).await), all, "they are of this time");
+    store.remove_before(time(2)).await.unwrap();
+    assert!(waiting(store).await.is_empty());
+}
+
+async fn presence_of_earlier_nodes_is_lost<S: Store + WebhookOutbox>(store: &S) {
+    let client = PresentClient { user: Some(user("ann")), address: None };
+    let kinds = [PresenceKind::User(user("ann")), PresenceKind::Room(RoomName::lobby())];
+    let subjects: Vec<_> = kinds.into_iter().chain([connection(1)]).map(subject).collect();
+    let with_client = |it: &PresenceSubject| (it.clone(), client.clone());
+    let appeared: Vec<_> = subjects.iter().map(with_client).collect();
+    let earlier = NodeId::from_raw("an earlier process");
+    let record = PresenceRecord { appeared: appeared.clone(), ..presence_record() };
+    store.record_presence(PresenceRecord { node: earlier, ..record.clone() }.into()).await.unwrap();
+    // The room is occupied on this node, too.
+    let record = PresenceRecord { appeared: appeared[1..2].to_vec(), ..record };
+    store.record_presence(record.into()).await.unwrap();
+    for _ in 0..2 {
+        assert_eq!(store.end_lost_presence(presence_record().into()).await.unwrap(), 1);
+    }
+    let events = waiting(store).await;
+    let mut told = types(&events);
+    told.sort_unstable();
+    assert_eq!(told, ["connection.closed", "room.occupied", "user.offline", "user.online"]);
+    let is_closed = |it: &&OutboxEvent| it.new.event.kind() == WebhookEventKind::ConnectionClosed;
+    let closed = events.iter().find(is_closed).map(|it| &it.new.event);
+    let is_expected = matches!(closed, Some(WebhookEvent::ConnectionClosed { client: it, reason, .. })
+        if *it == client && *reason == ConnectionEnd::NodeLost);
+    assert!(is_expected, "{closed:?}");
+}

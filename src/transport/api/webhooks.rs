@@ -1,0 +1,55 @@
+//! Dead letters of webhooks: `/api/v1/webhooks/dead` and `/api/v1/webhooks/resend`.
+
+use std::sync::Arc;
+
+use axum::{
+    Router,
+    extract::{RawQuery, State},
+    response::IntoResponse,
+    routing::{get, post},
+};
+use http::{StatusCode, header::ALLOW};
+
+use super::{
+    failure::ApiFailure,
+    json::{JsonBody, JsonText},
+    key::Authorized,
+};
+use crate::{chat::Chat, domain::Rejection, wire::api};
+
+/// The largest body: a thousand ids.
+const BODY_BYTES_MAX: usize = 1 << 17;
+
+/// The routes.
+pub(super) fn routes() -> Router<Arc<Chat>> {
+    let no_list = async || method_not_allowed("GET, HEAD", "there is GET");
+    let no_resend = async || method_not_allowed("POST", "there is POST");
+    Router::new()
+        .route("/api/v1/webhooks/dead", get(list).fallback(no_list))
+        .route("/api/v1/webhooks/resend", post(resend).fallback(no_resend))
+}
+
+async fn list(
+    State(chat): State<Arc<Chat>>,
+    Authorized(key): Authorized,
+    RawQuery(query): RawQuery,
+) -> Result<JsonText, ApiFailure> {
+    let query = api::dead_letter_query(&query.unwrap_or_default())?;
+    let page = chat.dead_letters(&key, query).await?;
+    Ok(JsonText(api::dead_letters(&page)))
+}
+
+async fn resend(
+    State(chat): State<Arc<Chat>>,
+    Authorized(key): Authorized,
+    JsonBody(body): JsonBody<BODY_BYTES_MAX>,
+) -> Result<JsonText, ApiFailure> {
+    let request = api::resend_request(&body)?;
+    let resent = chat.resend(&key, request).await?;
+    Ok(JsonText(api::resent(resent)))
+}
+
+fn method_not_allowed(allow: &'static str, reason: &'static str) -> impl IntoResponse {
+    let rejection = Rejection::BadRequest(reason);
+    (StatusCode::METHOD_NOT_ALLOWED, [(ALLOW, allow)], rejection)
+}

@@ -1,0 +1,138 @@
+//! Dead letters of webhooks.
+
+use serde::{Deserialize, Serialize};
+
+use super::query::{Parameter, ParameterType, Query, parameter};
+use crate::{
+    chat::{DeadLetterPage, DeadLetterQuery, ResendRequest, ports::OutboxEvent},
+    domain::WebhookName,
+    wire::{
+        invalid_data::{InvalidData, invalid, object},
+        payload::{self, Timestamp},
+        webhook::{self, EventData},
+    },
+};
+
+/// The most dead letters of a page, and the most ids of a request.
+const LETTERS_MAX: usize = 1000;
+
+#[derive(Deserialize)]
+#[serde(deny_unknown_fields)]
+struct ResendData {
+    ids: Option<Vec<String>>,
+    webhook: Option<String>,
+}
+
+#[derive(Serialize)]
+struct PageData<'a> {
+    dead: Vec<LetterData<'a>>,
+    more: bool,
+}
+
+/// The event, and how its delivery failed.
+#[derive(Serialize)]
+#[serde(rename_all = "camelCase")]
+struct LetterData<'a> {
+    webhook: &'a str,
+    attempts: u32,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    failure: Option<&'a str>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    dead_at: Option<Timestamp>,
+    #[serde(flatten)]
+    event: EventData<'a>,
+}
+
+/// The parameters of [`dead_letter_query`].
+pub const DEAD_LETTERS: &[Parameter] = &[
+    parameter("webhook", ParameterType::Text("webhook-name"), "Those of this webhook alone."),
+    parameter("after", ParameterType::Text("event-id"), "Those after the event with this `id`."),
+    parameter("limit", ParameterType::Number(1), "How many, up to 1,000; 50 if left out."),
+];
+
+/// `webhook?`, `after?` (an id), `limit?`.
+pub fn dead_letter_query(query: &str) -> Result<DeadLetterQuery, InvalidData> {
+    let query = Query::parse(query, DEAD_LETTERS)?;
+    let limit = match query.number("limit")? {
+        Some(0) => return invalid("`limit` is at least 1"),
+        limit => limit.map(|it| usize::try_from(it).unwrap_or(LETTERS_MAX).min(LETTERS_MAX)),
+    };
+    let webhook = query.one("webhook")?.map(WebhookName::from_raw);
+    Ok(DeadLetterQuery { webhook, after: query.one("after")?.map(str::to_owned), limit })
+}
+
+/// `{ids}` or `{webhook}`.
+pub fn resend_request(body: &[u8]) -> Result<ResendRequest, InvalidData> {
+    let Ok(text) = str::from_utf8(body) else { return invalid("this is not UTF-8") };
+    let ResendData { ids, webhook } = object(text)?;
+    match (ids, webhook) {
+        (Some(ids), None) if ids.len() > LETTERS_MAX => invalid("there are more than 1000 ids"),
+        (Some(ids), None) => Ok(ResendRequest::Ids(ids)),
+        (None, Some(name)) => Ok(ResendRequest::Webhook(WebhookName::from_raw(&name))),
+        (Some(_), Some(_)) | (None, None) => invalid("this needs one of `ids` and `webhook`"),
+    }
+}
+
+/// A page of dead letters, as JSON text.
+pub fn dead_letters(page: &DeadLetterPage) -> String {
+    let dead = page.letters.iter().map(|(id, letter)| letter_data(id, letter)).collect();
+    payload::json(&PageData { dead, more: page.more })
+}
+
+fn letter_data<'a>(id: &'a str, letter: &'a OutboxEvent) -> LetterData<'a> {
+    let OutboxEvent { id: _, new, batch: _, attempts, failure, dead_at } = letter;
+    LetterData {
+        webhook: new.webhook.as_raw(),
+        attempts: *attempts,
+        failure: failure.as_deref(),
+        dead_at: dead_at.map(Timestamp),
+        event: webhook::event(id, new, None),
+    }
+}
+
+/// How many dead letters are sent again, as JSON text.
+pub fn resent(count: u64) -> String {
+    payload::json(&serde_json::json!({ "ok": true, "resent": count }))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_query_has_a_webhook_a_cursor_and_a_limit() {
+        let query = dead_letter_query("webhook=audit&after=msg_e_7&limit=5000").unwrap();
+        assert_eq!(query.webhook, Some(WebhookName::from_raw("audit")));
+        assert_eq!((query.after.as_deref(), query.limit), (Some("msg_e_7"), Some(1000)));
+        assert_eq!(dead_letter_query("").unwrap(), DeadLetterQuery::default());
+        for (query, why) in [
+            ("limit=0", "at least 1"),
+            ("limit=x", "not a number"),
+            ("name=a", "there is no \"name\""),
+            ("webhook=a&webhook=b", "twice"),
+        ] {
+            let reason = dead_letter_query(query).unwrap_err().to_string();
+            assert!(reason.contains(why), "{query}: {reason}");
+        }
+    }
+
+    #[test]
+    fn a_request_has_ids_or_a_webhook() {
+        let ids = resend_request(br#"{"ids":["msg_e_7"]}"#).unwrap();
+        assert_eq!(ids, ResendRequest::Ids(vec!["msg_e_7".to_owned()]));
+        let all = resend_request(br#"{"webhook":"audit"}"#).unwrap();
+        assert_eq!(all, ResendRequest::Webhook(WebhookName::from_raw("audit")));
+        let many = format!(r#"{{"ids":[{}]}}"#, vec![r#""a""#; 1001].join(","));
+        for (body, why) in [
+            ("{}", "one of `ids`"),
+            (r#"{"ids":[],"webhook":"a"}"#, "one of `ids`"),
+            (r#"{"ids":[7]}"#, "invalid type"),
+            (r#"{"id":"a"}"#, "unknown field"),
+            ("[]", "not a JSON object"),
+            (&*many, "more than 1000"),
+        ] {
+            let reason = resend_request(body.as_bytes()).unwrap_err().to_string();
+            assert!(reason.contains(why), "{body}: {reason}");
+        }
+    }
+}
