@@ -68,10 +68,15 @@ test("the AsyncAPI document is valid, and has every request, answer and event", 
       .sort();
   assert.deepEqual(named("receive"), [...REQUESTS].sort());
   const answersAsEvents = ["GroupList", "history"];
-  assert.deepEqual(named("send"), [...new Set(EVENTS), ...answersAsEvents].sort());
+  assert.deepEqual(named("send"), [...new Set(EVENTS), ...answersAsEvents, "ask"].sort());
   for (const operation of operations.filter((it) => it.action() === "receive")) {
     assert.equal(operation.reply().messages().all().length, 2, `${operation.id()}: the answer`);
   }
+  const asked = operations.get("ask").reply().messages().all();
+  assert.deepEqual(
+    asked.map((it) => it.correlationId().location()),
+    ["$message.payload#/answer"],
+  );
 });
 
 test("an AsyncAPI document with a fault is refused by the parser", async () => {
@@ -91,6 +96,8 @@ test("the JSON Schema is valid, and permits the frames of /ws", async () => {
     { ack: 7, ok: true, id: "m1", room: "lobby", seq: 1, at: "2026-11-29T10:00:00.000Z" },
     { ack: 7, ok: false, code: "not_member", message: "join the room first" },
     { event: "typing", data: { room: "team", user: "bob", typing: true } },
+    { event: "confirm", args: ["Delete 3 files?"], ask: 1 },
+    { answer: 1, args: [true, "but keep a copy"] },
   ]) {
     assert.ok(permits(frame), `${JSON.stringify(frame)}: ${ajv.errorsText(permits.errors)}`);
   }
@@ -100,6 +107,7 @@ test("the JSON Schema is valid, and permits the frames of /ws", async () => {
     { event: "typing", data: { room: "team", user: "bob" } },
     { ack: 7, ok: false },
     { data: 7 },
+    { answer: "1", args: [true] },
   ]) {
     assert.ok(!permits(frame), JSON.stringify(frame));
   }

@@ -6,10 +6,12 @@ import { io, type Socket } from "socket.io-client";
 import type {
   AcksOptional,
   AnswerFrame,
+  AskAnswerFrame,
   ClientToServerEvents,
   CloseCode,
   ConnectParameters,
   EventFrame,
+  OwnEventFrame,
   RequestFrame,
   ServerToClientEvents,
 } from "./roomcast";
@@ -26,6 +28,7 @@ declare module "./roomcast" {
   }
   interface ServerToClientEvents {
     drawing: (line: Line, color: string) => void;
+    confirm: (question: string, answer: (yes: boolean) => void) => void;
   }
   interface KeptEvents {
     move: [from: string, to: string];
@@ -110,10 +113,11 @@ export function events(): void {
     if (missed.recovered) console.log(missed.more);
     else console.log(missed.head);
   });
-  socket.on("closing", ({ code, reconnect, afterMs }) => {
+  socket.on("closing", ({ code, reconnect, afterMs, until }) => {
     const why: CloseCode = code;
-    console.log(why, reconnect ? afterMs : undefined);
+    console.log(why, reconnect ? afterMs : undefined, until?.length);
   });
+  socket.on("clock", ({ at }) => console.log(new Date(at)));
   socket.on("error message", ({ event, code }) => console.log(event ?? "?", code));
   socket.on("presence", (it) => console.log("count" in it ? it.count : it.users.length));
   socket.on("get users", (names) => console.log(names.join()));
@@ -136,6 +140,23 @@ export async function ownEvents(): Promise<void> {
   console.log(sum);
   // @ts-expect-error: the color is a text
   socket.emit("drawing", { x: 1, y: 2 }, 3);
+}
+
+export function asked(): void {
+  socket.on("confirm", (question, answer) => answer(question.length > 0));
+  // @ts-expect-error: the answer is a boolean
+  socket.on("confirm", (_question, answer) => answer("yes"));
+}
+
+export function askedOverPlainWebSocket(
+  frame: OwnEventFrame<[question: string]>,
+): AskAnswerFrame | undefined {
+  if (frame.ask === undefined) return undefined;
+  const one: AskAnswerFrame<[boolean]> = { answer: frame.ask, data: frame.args[0] !== "" };
+  // @ts-expect-error: arguments or one as data, not both
+  const both: AskAnswerFrame = { answer: frame.ask, args: [], data: 7 };
+  console.log(one, both);
+  return { answer: frame.ask, args: [true, "but keep a copy"] };
 }
 
 export function acknowledgementsLeftOut(): void {

@@ -22,6 +22,9 @@ FORMATS = {
     "space": st.just("/"),
     "connection": st.just("5f3a9c01.c1a"),
     "token": plain(64),
+    "token-id": plain(256),
+    "event-id": st.just("msg_41f2b6d09c3a_17"),
+    "webhook-name": st.just("audit"),
 }
 
 for name, strategy in FORMATS.items():

@@ -50,7 +50,7 @@ function compile() {
 }
 
 /** The published schemas permit keys of later versions; this version sends none of them. */
-function withoutOtherKeys(_, schema) {
+export function withoutOtherKeys(_, schema) {
   const isObject = schema?.type === "object" && schema.properties !== undefined;
   return isObject ? { additionalProperties: false, ...schema } : schema;
 }

@@ -6,6 +6,7 @@
 mod backends;
 mod builder;
 mod engines;
+mod services;
 mod tokens;
 mod webhooks;
 
@@ -42,8 +43,8 @@ use crate::{
 };
 
 pub use self::builder::ServerBuilder;
-use self::engines::BoxedTask;
 pub use self::engines::{Engines, check_engines};
+use self::services::Services;
 pub use self::tokens::{
     VerifyError, check as check_keys, missing_key_path, open as open_tokens, verify_token,
 };
@@ -189,47 +190,9 @@ impl Server {
         chat.load_denials(denials);
         let (client_tasks, service_tasks, finish) =
             (Tasks::new(), Tasks::new(), CancellationToken::new());
-        service_tasks.spawn_vital("journal", writer.run(finish.clone()));
-        if let Some(recorder) = chat.presence_recorder(finish.clone()) {
-            service_tasks.spawn_vital("webhook presence", recorder);
-        }
-        let spawn = |name, task: BoxedTask| {
-            service_tasks.spawn_vital(name, until_drain(service_tasks.clone(), task));
-        };
-        spawn("retention", Box::pin(Arc::clone(&chat).sweep()));
-        spawn("denials", Box::pin(Arc::clone(&chat).run_denials()));
-        spawn("hub timers", Box::pin(Arc::clone(&chat).run_timers()));
-        spawn("cluster receiver", Box::pin(Arc::clone(&chat).receive()));
-        spawn("cluster repair", Box::pin(Arc::clone(&chat).repair()));
-        spawn("cluster heartbeat", Box::pin(Arc::clone(&chat).publish_heartbeats()));
-        spawn("node lease", Box::pin(Arc::clone(&chat).maintain_lease()));
-        for sender in chat.webhook_senders() {
-            spawn("webhook", Box::pin(sender.run()));
-        }
-        if let Some(bus_task) = bus_task {
-            spawn("bus", bus_task);
-        }
-        if let Some(emitters) = emitters {
-            spawn("emitters", Box::pin(emitters.run(Arc::clone(&chat))));
-        }
-        for source in tokens.sources() {
-            let source = Arc::clone(source);
-            spawn("keys", Box::pin(async move { source.run().await }));
-        }
-        let bind = |key, address| {
-            let listener = Listener::bind(address, chat.limits());
-            listener.map_err(|error| listen_error(key, address, &error))
-        };
-        let listener = bind("listen", config.listen)?;
-        let admin = config.admin.listen.map(|it| bind("admin.listen", it)).transpose()?;
-        let (address, admin_address) =
-            (listener.local_addr(), admin.as_ref().map(Listener::local_addr));
-        let gateway = gateway(config, &chat, &client_tasks);
-        client_tasks.spawn_vital("listener", listener.run(gateway, client_tasks.clone()));
-        if let Some(admin) = admin {
-            let gateway = AdminGateway::new(&chat);
-            client_tasks.spawn_vital("API listener", admin.run(gateway, client_tasks.clone()));
-        }
+        let services = Services { writer, bus_task, emitters, tokens };
+        services.start(&chat, &service_tasks, &finish);
+        let (address, admin_address) = listen(config, &chat, &client_tasks)?;
         info!(%address, node.id = name.as_raw(), "listening");
         let drain_timeout = Duration::from_millis(config.drain_ms_max);
         let shared = SharedEngines { store, bus };
@@ -305,12 +268,26 @@ impl Server {
     }
 }
 
-/// Runs `task` until its group of tasks drains.
-async fn until_drain(tasks: Tasks, task: impl Future<Output = ()>) {
-    tokio::select! {
-        () = task => (),
-        () = tasks.draining() => (),
+/// Starts to listen. Returns the address of clients, and that of back ends, if they have their own.
+fn listen(
+    config: &Config,
+    chat: &Arc<Chat>,
+    client_tasks: &Tasks,
+) -> Result<(SocketAddr, Option<SocketAddr>), AppError> {
+    let bind = |key, address| {
+        let listener = Listener::bind(address, chat.limits());
+        listener.map_err(|error| listen_error(key, address, &error))
+    };
+    let listener = bind("listen", config.listen)?;
+    let admin = config.admin.listen.map(|it| bind("admin.listen", it)).transpose()?;
+    let addresses = (listener.local_addr(), admin.as_ref().map(Listener::local_addr));
+    let gateway = gateway(config, chat, client_tasks);
+    client_tasks.spawn_vital("listener", listener.run(gateway, client_tasks.clone()));
+    if let Some(admin) = admin {
+        let gateway = AdminGateway::new(chat);
+        client_tasks.spawn_vital("API listener", admin.run(gateway, client_tasks.clone()));
     }
+    Ok(addresses)
 }
 
 fn gateway(config: &Config, chat: &Arc<Chat>, client_tasks: &Tasks) -> Gateway {

@@ -160,7 +160,7 @@ impl MemberData {
                 "room" => schema::text("room-name"),
                 "user" if required.contains(key) => schema::text("user-name"),
                 "user" => schema::text_or_null("user-name"),
-                _ => schema::one_of_texts_or_null(&["owner", "admin", "member", "reader"]),
+                _ => schema::role_or_null(),
             };
             object = object.property(*key, schema);
         }

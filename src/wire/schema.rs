@@ -8,13 +8,13 @@ use std::borrow::Cow;
 use utoipa::{
     PartialSchema, ToSchema,
     openapi::{
-        Ref, RefOr, Schema, SchemaFormat, Type,
+        KnownFormat, Ref, RefOr, Schema, SchemaFormat, Type,
         schema::{AdditionalProperties, ObjectBuilder, OneOfBuilder, SchemaType},
     },
 };
 
 /// The formats of texts: their names, and what they mean.
-pub(super) const FORMATS: [(&str, &str); 8] = [
+pub(super) const FORMATS: [(&str, &str); 11] = [
     ("user-name", "A user: 1 to 64 characters, as docs/protocol.md says under \"Names\"."),
     ("guest-name", "The name of a guest: as `user-name`, with 1 to 32 characters."),
     ("room-name", "A room: 1 to 64 characters."),
@@ -23,6 +23,9 @@ pub(super) const FORMATS: [(&str, &str); 8] = [
     ("message-id", "1 to 64 visible ASCII characters."),
     ("connection", "The address of a connection, as `welcome` and back ends have it."),
     ("token", "A token (JWT)."),
+    ("token-id", "The `jti` of a token: 1 to 256 bytes without control characters."),
+    ("event-id", "The `id` of an event of webhooks."),
+    ("webhook-name", "A webhook of the settings."),
 ];
 
 /// The body of a message, or any part of one. Its schema is in the contract.
@@ -57,6 +60,26 @@ pub(super) fn text_or_null(format: &str) -> RefOr<Schema> {
     text_of(SchemaType::from_iter([Type::String, Type::Null]), format)
 }
 
+/// A time as RFC 3339.
+pub(super) fn time() -> RefOr<Schema> {
+    time_of(Type::String.into())
+}
+
+/// The same, or `null`, which counts as left out.
+pub(super) fn time_or_null() -> RefOr<Schema> {
+    time_of(SchemaType::from_iter([Type::String, Type::Null]))
+}
+
+fn time_of(of: SchemaType) -> RefOr<Schema> {
+    let format = SchemaFormat::KnownFormat(KnownFormat::DateTime);
+    ObjectBuilder::new().schema_type(of).format(Some(format)).into()
+}
+
+/// `null`: a key that counts as left out.
+pub(super) fn only_null() -> ObjectBuilder {
+    ObjectBuilder::new().schema_type(Type::Null)
+}
+
 /// No text with a format is empty.
 fn text_of(of: SchemaType, format: &str) -> RefOr<Schema> {
     let text = ObjectBuilder::new().schema_type(of).min_length(Some(1));
@@ -68,9 +91,10 @@ pub(super) fn only_true() -> RefOr<Schema> {
     ObjectBuilder::new().schema_type(Type::Boolean).enum_values(Some([true])).into()
 }
 
-/// One of these texts, or `null`.
-pub(super) fn one_of_texts_or_null(texts: &[&str]) -> RefOr<Schema> {
-    let values = texts.iter().copied().map(Some).chain([None]);
+/// A role, or `null`, which counts as left out.
+pub(super) fn role_or_null() -> RefOr<Schema> {
+    let roles = ["owner", "admin", "member", "reader"];
+    let values = roles.map(Some).into_iter().chain([None]);
     let types = SchemaType::from_iter([Type::String, Type::Null]);
     ObjectBuilder::new().schema_type(types).enum_values(Some(values)).into()
 }

@@ -4,7 +4,7 @@ use serde::Deserialize;
 use utoipa::{
     PartialSchema, ToSchema,
     openapi::{
-        RefOr, Schema, Type,
+        RefOr, Schema,
         schema::{ObjectBuilder, OneOfBuilder},
     },
 };
@@ -33,7 +33,7 @@ impl PartialSchema for SignIn {
             let object = ObjectBuilder::new().required(key);
             object
                 .property(key, schema::text(format))
-                .property(other, ObjectBuilder::new().schema_type(Type::Null))
+                .property(other, schema::only_null())
                 .property("space", schema::text_or_null("space"))
         };
         let either = OneOfBuilder::new().item(object("name", "guest-name", "token"));

@@ -1,5 +1,6 @@
 //! Names in many languages, as users, rooms and spaces, on every wire, stored and read again.
 
+use futures_util::future::join_all;
 use percent_encoding::{NON_ALPHANUMERIC, utf8_percent_encode};
 use proptest::{prelude::*, strategy::ValueTree as _, test_runner::TestRunner};
 use roomcast::{
@@ -51,44 +52,65 @@ fn options(wire: Wire, name: &str, number: usize) -> ConnectOptions {
     ConnectOptions::new().space(&format!("/{spelled}"))
 }
 
+/// The user of a name joins the space and the room of the same name and talks with a guest.
+/// Returns the user's token.
+async fn talk(server: &TestServer, wire: Wire, (number, name): (usize, &str)) -> String {
+    let (composed, apart) = (spelling(name, 0), spelling(name, 1));
+    let token = server.token(&apart, &["/*"]);
+    let options_of = |room: &str| options(wire, name, number).room(room);
+    let open = Client::open(server, wire, options_of(&composed).token(&token));
+    let mut user = open.await.unwrap_or_else(|error| panic!("{name}: {error:?}"));
+    let welcome = user.next("welcome").await;
+    assert_eq!(welcome["user"], composed);
+    assert_eq!(welcome["rooms"][0]["room"], composed);
+    let mut guest = Client::named_at(server, wire, "guest", options_of(&apart)).await;
+    let said = user.ask("send message", json!({ "room": apart, "msg": name })).await;
+    assert_eq!((&said["room"], &said["seq"]), (&json!(composed), &json!(1)), "{said}");
+    let received = guest.next("new message").await;
+    assert_eq!((&received["username"], &received["room"]), (&json!(composed), &json!(composed)));
+    let direct = guest.ask("SingleChat", json!({ "to": apart, "data": 1 })).await;
+    assert_eq!(direct["to"], composed, "{direct}");
+    assert_eq!(user.next("SingleChat").await["user"], "guest");
+    assert_eq!(guest.ask("GroupList", json!({ "room": apart })).await["count"], 2);
+    token
+}
+
+/// The user returns and receives what was stored.
+async fn read_again(server: &TestServer, wire: Wire, (number, name): (usize, &str), token: &str) {
+    let since = options(wire, name, number).token(token).since(&spelling(name, 1), 0);
+    let mut user = Client::open(server, wire, since).await.ok().unwrap();
+    assert_eq!(user.next("welcome").await["user"], spelling(name, 0));
+    let missed = user.missed(&spelling(name, 0)).await.unwrap();
+    assert_eq!((missed.len(), &missed[0]["msg"]), (1, &json!(name)));
+}
+
+/// Each name has a space of its own, so all names are used at once: they share commits and waits.
+async fn every_language_works_and_is_stored(wire: Wire) {
+    let server = server().await;
+    let names = names();
+    let numbered = || names.iter().copied().enumerate();
+    let tokens = join_all(numbered().map(|it| talk(&server, wire, it))).await;
+    let server = server.restart().await;
+    let returns = numbered().zip(&tokens).map(|(it, token)| read_again(&server, wire, it, token));
+    join_all(returns).await;
+    server.stop().await;
+}
+
+// One test per wire: under load, one for all wires takes longer than a test may.
+
 #[tokio::test]
-async fn every_language_works_on_every_wire_and_is_stored() {
-    for wire in Wire::ALL {
-        let server = server().await;
-        let mut tokens = Vec::new();
-        for (number, name) in names().into_iter().enumerate() {
-            let (composed, apart) = (spelling(name, 0), spelling(name, 1));
-            let token = server.token(&apart, &["/*"]);
-            let options_of = |room: &str| options(wire, name, number).room(room);
-            let open = Client::open(&server, wire, options_of(&composed).token(&token));
-            let mut user = open.await.unwrap_or_else(|error| panic!("{name}: {error:?}"));
-            tokens.push(token);
-            let welcome = user.next("welcome").await;
-            assert_eq!(welcome["user"], composed);
-            assert_eq!(welcome["rooms"][0]["room"], composed);
-            let mut guest = Client::named_at(&server, wire, "guest", options_of(&apart)).await;
-            let said = user.ask("send message", json!({ "room": apart, "msg": name })).await;
-            assert_eq!((&said["room"], &said["seq"]), (&json!(composed), &json!(1)), "{said}");
-            let received = guest.next("new message").await;
-            assert_eq!(
-                (&received["username"], &received["room"]),
-                (&json!(composed), &json!(composed))
-            );
-            let direct = guest.ask("SingleChat", json!({ "to": apart, "data": 1 })).await;
-            assert_eq!(direct["to"], composed, "{direct}");
-            assert_eq!(user.next("SingleChat").await["user"], "guest");
-            assert_eq!(guest.ask("GroupList", json!({ "room": apart })).await["count"], 2);
-        }
-        let server = server.restart().await;
-        for ((number, name), token) in names().into_iter().enumerate().zip(tokens) {
-            let since = options(wire, name, number).token(&token).since(&spelling(name, 1), 0);
-            let mut user = Client::open(&server, wire, since).await.ok().unwrap();
-            assert_eq!(user.next("welcome").await["user"], spelling(name, 0));
-            let missed = user.missed(&spelling(name, 0)).await.unwrap();
-            assert_eq!((missed.len(), &missed[0]["msg"]), (1, &json!(name)));
-        }
-        server.stop().await;
-    }
+async fn every_language_works_on_a_websocket_and_is_stored() {
+    every_language_works_and_is_stored(Wire::WebSocket).await;
+}
+
+#[tokio::test]
+async fn every_language_works_on_socketio_and_is_stored() {
+    every_language_works_and_is_stored(Wire::SocketIo).await;
+}
+
+#[tokio::test]
+async fn every_language_works_on_polling_and_is_stored() {
+    every_language_works_and_is_stored(Wire::Polling).await;
 }
 
 /// Text of what names are made of.

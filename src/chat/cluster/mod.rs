@@ -33,7 +33,7 @@ use self::{
 };
 use super::{
     event::Post,
-    hub::{Hub, RunDelivery, StaleMemberships},
+    hub::{DeliveryProgress, Hub, RunDelivery, StaleMemberships},
     ports::{Bus, Clock, ClusterEvent, Nodes, Store},
     publisher::Publisher,
     request::ReadyReply,
@@ -185,8 +185,13 @@ impl Cluster {
             let mut buffer = state.reorder_buffers.remove(place).unwrap_or_default();
             return buffer.take_replies();
         }
-        let delivered = self.hub.fanout.delivery_progress(place).delivered;
-        delivered.map_or_else(Vec::new, |seq| buffer.remove_delivered(seq))
+        let DeliveryProgress { delivered, uncertain_users } =
+            self.hub.fanout.delivery_progress(place);
+        let Some(delivered) = delivered else { return Vec::new() };
+        if uncertain_users.is_empty() {
+            buffer.remove_delivered(delivered);
+        }
+        buffer.take_replies_up_to(delivered)
     }
 
     /// When to read what is missing from the store: at once while the bus is disconnected, because

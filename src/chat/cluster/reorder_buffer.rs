@@ -52,14 +52,15 @@ impl ReorderBuffer {
         self.posts.keys().next().copied()
     }
 
-    /// Removes the delivered posts and returns their replies.
-    pub(super) fn remove_delivered(&mut self, up_to: Seq) -> Vec<ReadyReply> {
+    /// Removes posts that all users of the conversation were sent. The store does not have the
+    /// connection that an entry is not delivered to, so posts stay as long as anyone may need them.
+    pub(super) fn remove_delivered(&mut self, up_to: Seq) {
         self.posts = self.posts.split_off(&up_to.next());
-        let replies = std::mem::take(&mut self.replies);
-        let (sent, waiting) = replies.into_iter().partition(|(seq, _)| *seq <= up_to);
-        self.replies = waiting;
-        let sent: Vec<(Seq, ReadyReply)> = sent;
-        sent.into_iter().map(|(_, reply)| reply).collect()
+    }
+
+    /// Takes the replies to entries up to one.
+    pub(super) fn take_replies_up_to(&mut self, up_to: Seq) -> Vec<ReadyReply> {
+        self.replies.extract_if(.., |(seq, _)| *seq <= up_to).map(|(_, reply)| reply).collect()
     }
 
     /// Takes all replies: their entries are stored, even while the delivery waits.

@@ -10,11 +10,28 @@ use super::{
     json::{JsonBody, JsonText},
     key::Authorized,
 };
-use crate::{chat::Chat, wire::api};
+use crate::{
+    chat::Chat,
+    wire::{
+        api::{self, Operation, PayloadSchema},
+        contract::AnswerPayload,
+    },
+};
 
 /// The route.
 pub(super) fn routes() -> Router<Arc<Chat>> {
     Router::new().route("/api/v1/ask", post(ask).fallback(method_not_allowed))
+}
+
+/// The route, as `/api/openapi.json` describes it.
+pub(super) fn operations() -> Vec<Operation> {
+    let answers = PayloadSchema::answer(AnswerPayload::Asked);
+    vec![
+        Operation::post("/api/v1/ask", "Ask connections, and wait for their answers")
+            .scopes(&["publish"])
+            .body(PayloadSchema::ask())
+            .answers("The answers that came in time.", answers),
+    ]
 }
 
 /// Sends an event to connections, and answers with their answers.

@@ -15,7 +15,14 @@ use super::{
     json::{JsonBody, JsonText},
     key::Authorized,
 };
-use crate::{chat::Chat, domain::Rejection, wire::api};
+use crate::{
+    chat::Chat,
+    domain::Rejection,
+    wire::{
+        api::{self, Operation, PayloadSchema},
+        contract::AnswerPayload,
+    },
+};
 
 /// The largest body: the longest reason, with every character as an escape, and names.
 const BODY_BYTES_MAX: usize = 16 << 10;
@@ -26,6 +33,32 @@ pub(super) fn routes() -> Router<Arc<Chat>> {
     Router::new()
         .route("/api/v1/bans", bans)
         .route("/api/v1/revocations", post(revoke).fallback(post_only))
+}
+
+/// The routes, as `/api/openapi.json` describes them.
+pub(super) fn operations() -> Vec<Operation> {
+    const BANS: &str = "/api/v1/bans";
+    let done = || PayloadSchema::answer(AnswerPayload::Done);
+    vec![
+        Operation::get(BANS, "Who is banned from a space")
+            .scopes(&["read"])
+            .parameters(api::BANS)
+            .answers("A page, by name.", PayloadSchema::answer(AnswerPayload::Bans)),
+        Operation::post(BANS, "Ban a user from a space")
+            .scopes(&["manage"])
+            .body(PayloadSchema::ban())
+            .answers("It is stored.", done())
+            .refuses(&[Rejection::TooManyDenials]),
+        Operation::delete(BANS, "End a ban")
+            .scopes(&["manage"])
+            .parameters(api::UNBAN)
+            .answers("The user is not banned.", done()),
+        Operation::post("/api/v1/revocations", "Revoke a token, or those of a user")
+            .scopes(&["manage"])
+            .body(PayloadSchema::revocation())
+            .answers("It is stored.", done())
+            .refuses(&[Rejection::TooManyDenials]),
+    ]
 }
 
 async fn ban(

@@ -16,7 +16,9 @@ use http::{
 };
 use tower_http::compression::CompressionLayer;
 
-use super::{actions, questions, questions::method_not_allowed, session};
+use super::{
+    actions, ask, bans, questions, questions::method_not_allowed, rooms, session, webhooks,
+};
 use crate::wire::{
     api::{self, Operation},
     contract::{ContractFormat, contract},
@@ -45,7 +47,11 @@ pub(super) fn routes() -> Router {
 fn all_operations() -> Vec<Operation> {
     let mut all = session::operations();
     all.extend(actions::operations());
+    all.extend(ask::operations());
+    all.extend(bans::operations());
     all.extend(questions::operations());
+    all.extend(rooms::operations());
+    all.extend(webhooks::operations());
     all.extend(operations());
     all
 }

@@ -33,17 +33,24 @@ pub(super) fn routes() -> Router<Arc<Chat>> {
 
 /// The routes, as `/api/openapi.json` describes them.
 pub(super) fn operations() -> Vec<Operation> {
-    let history = PayloadSchema::answer(AnswerPayload::History);
-    let presence = PayloadSchema::answer(AnswerPayload::Presence);
+    let page = PayloadSchema::answer;
+    let read = |path, summary| Operation::get(path, summary).scopes(&["read"]);
     vec![
-        Operation::get("/api/v1/history", "Read a conversation's log")
-            .scopes(&["read"])
+        read("/api/v1/history", "Read a conversation's log")
             .parameters(api::HISTORY)
-            .answers("A page, oldest first.", history),
-        Operation::get("/api/v1/presence", "Which users are online")
-            .scopes(&["read"])
+            .answers("A page, oldest first.", page(AnswerPayload::History)),
+        read("/api/v1/presence", "Which users are online")
             .parameters(api::PRESENCE)
-            .answers("Each user, in the order of the query.", presence),
+            .answers("Each user, in the order of the query.", page(AnswerPayload::Presence)),
+        read("/api/v1/users", "List the users who are online")
+            .parameters(api::USERS)
+            .answers("A page, by name.", page(AnswerPayload::Users)),
+        read("/api/v1/rooms", "List the rooms with members or messages")
+            .parameters(api::ROOMS)
+            .answers("A page, by name.", page(AnswerPayload::Rooms)),
+        read("/api/v1/connections", "List the connections of the node that answers")
+            .parameters(api::CONNECTIONS)
+            .answers("A page.", page(AnswerPayload::Connections)),
     ]
 }
 

@@ -19,7 +19,11 @@ use super::{
 use crate::{
     chat::{ApiQuestion, ApiRequest, Chat, RoomChange, ports::ApiKey},
     domain::Rejection,
-    wire::{InvalidData, api},
+    wire::{
+        InvalidData,
+        api::{self, Operation, PayloadSchema},
+        contract::AnswerPayload,
+    },
 };
 
 /// The largest body: a role.
@@ -44,6 +48,37 @@ pub(super) fn routes() -> Router<Arc<Chat>> {
             "/api/v1/rooms/{room}/members/{user}",
             member.fallback(async || refuse("PUT, DELETE")),
         )
+}
+
+/// The routes, as `/api/openapi.json` describes them.
+pub(super) fn operations() -> Vec<Operation> {
+    const ROOM: &str = "/api/v1/rooms/{room}";
+    const MEMBER: &str = "/api/v1/rooms/{room}/members/{user}";
+    let answer = PayloadSchema::answer;
+    let read = |it: Operation| it.scopes(&["read"]).refuses(&[Rejection::NoSuchRoom]);
+    let change =
+        |it: Operation, about| it.scopes(&["manage"]).answers(about, answer(AnswerPayload::Done));
+    vec![
+        read(Operation::get(ROOM, "Read about a room"))
+            .parameters(api::ROOM)
+            .answers("The room.", answer(AnswerPayload::Room)),
+        change(Operation::delete(ROOM, "End all memberships, and remove the log"), "It is done.")
+            .parameters(api::ROOM)
+            .refuses(&[Rejection::NoSuchRoom]),
+        change(Operation::post("/api/v1/rooms/{room}/empty", "Remove the log"), "It is empty.")
+            .parameters(api::ROOM)
+            .refuses(&[Rejection::NoSuchRoom]),
+        read(Operation::get("/api/v1/rooms/{room}/members", "List the members of a room"))
+            .parameters(api::MEMBERS)
+            .answers("A page, by name.", answer(AnswerPayload::Members)),
+        change(Operation::put(MEMBER, "Make a user a member, or change the role"), "It is stored.")
+            .parameters(api::MEMBER)
+            .body(PayloadSchema::member())
+            .refuses(&[Rejection::NoSuchUser, Rejection::TooManyRooms]),
+        change(Operation::delete(MEMBER, "End a membership"), "The user is no member.")
+            .parameters(api::MEMBER)
+            .refuses(&[Rejection::NoSuchUser]),
+    ]
 }
 
 /// A question about a room.

@@ -15,7 +15,14 @@ use super::{
     json::{JsonBody, JsonText},
     key::Authorized,
 };
-use crate::{chat::Chat, domain::Rejection, wire::api};
+use crate::{
+    chat::Chat,
+    domain::Rejection,
+    wire::{
+        api::{self, Operation, PayloadSchema},
+        contract::AnswerPayload,
+    },
+};
 
 /// The largest body: a thousand ids.
 const BODY_BYTES_MAX: usize = 1 << 17;
@@ -27,6 +34,21 @@ pub(super) fn routes() -> Router<Arc<Chat>> {
     Router::new()
         .route("/api/v1/webhooks/dead", get(list).fallback(no_list))
         .route("/api/v1/webhooks/resend", post(resend).fallback(no_resend))
+}
+
+/// The routes, as `/api/openapi.json` describes them.
+pub(super) fn operations() -> Vec<Operation> {
+    let resent = PayloadSchema::answer(AnswerPayload::Resent);
+    vec![
+        Operation::get("/api/v1/webhooks/dead", "Events that webhooks did not accept")
+            .scopes(&["read"])
+            .parameters(api::DEAD_LETTERS)
+            .answers("A page, oldest first.", PayloadSchema::answer(AnswerPayload::DeadLetters)),
+        Operation::post("/api/v1/webhooks/resend", "Send such events again")
+            .scopes(&["manage"])
+            .body(PayloadSchema::resend())
+            .answers("They are waiting again.", resent),
+    ]
 }
 
 async fn list(

@@ -4,6 +4,7 @@ use std::{borrow::Cow, time::Duration};
 
 use serde::{Deserialize, Serialize};
 use serde_json::value::RawValue;
+use utoipa::ToSchema;
 
 use super::text;
 use crate::{
@@ -17,16 +18,26 @@ use crate::{
     },
 };
 
-#[derive(Deserialize)]
+/// An ask, as [`ask_request`] reads it.
+#[derive(Deserialize, ToSchema)]
 #[serde(deny_unknown_fields)]
-struct AskData<'a> {
+pub(super) struct AskData<'a> {
+    /// `/` when it is left out.
+    #[schema(format = "space", min_length = 1)]
     space: Option<String>,
+    #[schema(format = "event-name", min_length = 1)]
     event: String,
     #[serde(borrow, default)]
+    #[schema(value_type = Option<Vec<serde_json::Value>>)]
     args: Option<&'a RawValue>,
     to: TargetData,
+    /// A connection that is not asked.
+    #[schema(format = "connection", min_length = 1)]
     except: Option<String>,
-    timeout_ms: u64,
+    /// How long to wait for answers, in milliseconds. The setting `limits.ask_wait_ms_max` may
+    /// permit another number.
+    #[schema(value_type = u64, minimum = 1, maximum = 30000)]
+    timeout_ms: f64,
 }
 
 #[derive(Serialize)]
@@ -48,10 +59,11 @@ struct AnswerData<'a> {
 pub fn ask_request(body: &[u8], limits: &Limits) -> Result<AskRequest, InvalidData> {
     let text: Cow<'_, str> = text(body)?;
     let AskData { space, event, args, to, except, timeout_ms } = object(&text)?;
-    let wait = Duration::from_millis(timeout_ms);
-    if wait.is_zero() || wait > limits.ask_wait_max {
+    // A number that is negative or too large counts as 0, which is refused.
+    let wait = Duration::try_from_secs_f64(timeout_ms / 1000.0).unwrap_or_default();
+    if wait.is_zero() || wait > limits.ask_wait_max || timeout_ms.fract() != 0.0 {
         let most = limits.ask_wait_max.as_millis();
-        return Err(InvalidData(format!("`timeout_ms` is from 1 to {most}")));
+        return Err(InvalidData(format!("`timeout_ms` is a whole number from 1 to {most}")));
     }
     Ok(AskRequest {
         space: space.as_deref().map_or(Ok(Space::root()), super::space)?,
@@ -103,7 +115,7 @@ mod tests {
             ("[]", &EmitTarget::Room(RoomName::lobby()), Duration::from_secs(30))
         );
         let long = r#"{"space":"/shop","event":"who","args":[{"base64":"AA=="}],"to":{"space":true},
-            "except":"n1.c1","timeout_ms":1}"#;
+            "except":"n1.c1","timeout_ms":1.0}"#;
         let AskRequest { space, event, to, except, wait } = read(long).unwrap();
         assert_eq!((space.as_raw(), event.name.as_raw(), to), ("/shop", "who", EmitTarget::Space));
         assert_eq!(event.args.attachments(), [Bytes::from_static(&[0])]);
@@ -117,7 +129,10 @@ mod tests {
             (r#"{"event":"who","to":{"space":true}}"#, "missing field `timeout_ms`"),
             (r#"{"event":"who","to":{"space":true},"timeout_ms":0}"#, "from 1 to 30000"),
             (r#"{"event":"who","to":{"space":true},"timeout_ms":30001}"#, "from 1 to 30000"),
-            (r#"{"event":"who","to":{"space":true},"timeout_ms":-1}"#, "invalid value"),
+            (r#"{"event":"who","to":{"space":true},"timeout_ms":-1}"#, "from 1 to 30000"),
+            (r#"{"event":"who","to":{"space":true},"timeout_ms":1e300}"#, "from 1 to 30000"),
+            (r#"{"event":"who","to":{"space":true},"timeout_ms":1.5}"#, "a whole number"),
+            (r#"{"event":"who","to":{"space":true},"timeout_ms":"9"}"#, "invalid type"),
             (r#"{"event":"who","to":{},"timeout_ms":1}"#, "`to` is one of"),
             (r#"{"event":"who","to":{"space":true},"timeout_ms":1,"kept":true}"#, "`kept`"),
             (r#"{"event":"join","to":{"space":true},"timeout_ms":1}"#, "\"join\" is not"),

@@ -2,6 +2,10 @@
 
 use serde::{Deserialize, Serialize};
 use time::{OffsetDateTime, UtcOffset, format_description::well_known::Rfc3339};
+use utoipa::{
+    PartialSchema, ToSchema,
+    openapi::{RefOr, Schema, schema::OneOfBuilder},
+};
 
 use super::{
     query::{Parameter, ParameterType, Query, SPACE, parameter},
@@ -15,26 +19,53 @@ use crate::{
         invalid_data::{InvalidData, invalid, object},
         json,
         payload::{self, Timestamp},
+        schema,
     },
 };
 
-#[derive(Deserialize)]
+/// A ban, as [`ban`] reads it.
+#[derive(Deserialize, ToSchema)]
 #[serde(deny_unknown_fields)]
-struct BanData {
+pub(super) struct BanData {
+    /// `/` when it is left out.
+    #[schema(format = "space", min_length = 1)]
     space: Option<String>,
+    #[schema(format = "user-name", min_length = 1)]
     user: String,
+    /// In the future. It does not end when this is left out.
+    #[schema(schema_with = schema::time_or_null)]
     until: Option<String>,
+    /// For the list of bans; users do not see it. Up to 1,024 bytes without U+0000.
+    #[schema(max_length = 1024)]
     reason: Option<String>,
 }
 
+/// A revocation, as [`revocation`] reads it.
 #[derive(Deserialize)]
 #[serde(deny_unknown_fields)]
-struct RevocationData {
+pub(super) struct RevocationData {
     jti: Option<String>,
     user: Option<String>,
     issued_before: Option<String>,
     until: Option<String>,
 }
+
+/// One token, or those of a user.
+impl PartialSchema for RevocationData {
+    fn schema() -> RefOr<Schema> {
+        let one = schema::closed_object().property("jti", schema::text("token-id"));
+        let one = one.required("jti").property("until", schema::time_or_null());
+        let one = one.property("user", schema::only_null());
+        let one = one.property("issued_before", schema::only_null());
+        let all = schema::closed_object().property("jti", schema::only_null());
+        let all = all.property("user", schema::text("user-name")).required("user");
+        let all = all.property("issued_before", schema::time()).required("issued_before");
+        let all = all.property("until", schema::time_or_null());
+        OneOfBuilder::new().item(one).item(all).into()
+    }
+}
+
+impl ToSchema for RevocationData {}
 
 /// A page of bans.
 #[derive(Serialize)]

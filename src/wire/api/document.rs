@@ -3,15 +3,16 @@
 //! Each module with routes describes them as [`Operation`]s. Schemas of bodies are derived from the
 //! structs that parse them; answers and refusals are those of the contract.
 
-use std::collections::BTreeMap;
+use std::{collections::BTreeMap, time::Duration};
 
-use http::{Method, StatusCode};
+use http::{Method, StatusCode, header::RETRY_AFTER};
 use serde_json::{Value, json};
 use utoipa::openapi::{
-    ComponentsBuilder, ContentBuilder, HttpMethod, InfoBuilder, OpenApiBuilder, PathItem, Paths,
-    Required, Response, ResponseBuilder,
+    ComponentsBuilder, ContentBuilder, Header, HeaderBuilder, HttpMethod, InfoBuilder,
+    OpenApiBuilder, PathItem, Paths, Required, Response, ResponseBuilder, Type,
     path::{self, OperationBuilder, ParameterBuilder, ParameterIn},
     request_body::RequestBodyBuilder,
+    schema::ObjectBuilder,
     security::{HttpAuthScheme, HttpBuilder, SecurityRequirement, SecurityScheme},
 };
 
@@ -92,6 +93,7 @@ impl Operation {
             Rejection::Forbidden,
             Rejection::SpaceForbidden,
             Rejection::UnknownSpace,
+            Rejection::TooFast { retry_after: Duration::ZERO },
         ])
     }
 
@@ -189,15 +191,27 @@ impl Operation {
             codes.entry(row.status).or_default().push(format!("`{}`", row.code));
         }
         let refusal = PayloadSchema::answer(contract::AnswerPayload::Refusal).reference();
-        let response = |codes: Vec<String>| {
+        let response = |status, codes: Vec<String>| {
             let content = ContentBuilder::new().schema(Some(refusal.clone())).build();
-            ResponseBuilder::new().description(codes.join(", ")).content(JSON, content).build()
+            let response = ResponseBuilder::new().description(codes.join(", "));
+            let response = response.content(JSON, content);
+            if status == StatusCode::TOO_MANY_REQUESTS {
+                return response.header(RETRY_AFTER.as_str(), retry_after()).build();
+            }
+            response.build()
         };
-        codes.into_iter().map(|(status, codes)| (status, response(codes))).collect()
+        codes.into_iter().map(|(status, codes)| (status, response(status, codes))).collect()
     }
 }
 
 const JSON: &str = "application/json";
+
+/// The header of refusals with `429`.
+fn retry_after() -> Header {
+    let seconds = ObjectBuilder::new().schema_type(Type::Integer).minimum(Some(1));
+    let header = HeaderBuilder::new().schema(Some(seconds));
+    header.description(Some("Seconds until the same request may succeed.")).build()
+}
 
 impl Answer {
     fn documented(&self) -> Response {

@@ -37,7 +37,7 @@ pub const CONNECTIONS: &[Parameter] = &[
 pub const ROOMS: &[Parameter] = &[
     SPACE,
     parameter("after", ParameterType::Text("room-name"), AFTER),
-    parameter("limit", ParameterType::Number(1), "How many rooms, up to 100."),
+    parameter("limit", ParameterType::Range(1, PAGE_ROOMS_MAX), "How many rooms; 100 if left out."),
 ];
 /// The parameters of [`room_question`].
 pub const ROOM: &[Parameter] =
@@ -53,7 +53,7 @@ pub const MEMBERS: &[Parameter] = &[
 const AFTER: &str = "The `next` of the page before.";
 const AFTER_USER: Parameter = parameter("after", ParameterType::Text("user-name"), AFTER);
 const LIMIT: Parameter =
-    parameter("limit", ParameterType::Number(1), "How many items, up to 1,000; 100 if left out.");
+    parameter("limit", ParameterType::Range(1, PAGE_ITEMS_MAX), "How many items; 100 if left out.");
 
 /// `space?`, `after?` (a user), `limit?`.
 pub fn users_question(query: &str) -> Result<ApiQuestion, InvalidData> {

@@ -1,6 +1,7 @@
 //! Changes of a room or of one member: the path, the query and the body, and the answer.
 
 use serde::Deserialize;
+use utoipa::ToSchema;
 
 use super::{
     query::{Parameter, ParameterType, Query, SPACE, parameter},
@@ -12,13 +13,16 @@ use crate::{
     wire::{
         action::{role, room_name, user_name},
         invalid_data::{InvalidData, object},
-        payload,
+        payload, schema,
     },
 };
 
-#[derive(Deserialize)]
+/// A membership, as [`put_member`] reads it.
+#[derive(Deserialize, ToSchema)]
 #[serde(deny_unknown_fields)]
-struct MemberData {
+pub(super) struct MemberData {
+    /// That of new members of the room when it is left out.
+    #[schema(schema_with = schema::role_or_null)]
     role: Option<String>,
 }
 

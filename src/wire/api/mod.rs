@@ -235,7 +235,11 @@ mod tests {
 
     /// Whether the schema of the document permits a body.
     fn is_documented(list: ApiList, text: &str) -> bool {
-        let operation = Operation::post("/", "").body(list.schema());
+        permits(list.schema(), text)
+    }
+
+    fn permits(schema: PayloadSchema, text: &str) -> bool {
+        let operation = Operation::post("/", "").body(schema);
         let document = document(&[operation]);
         let body = document["paths"]["/"]["post"]["requestBody"]["content"].clone();
         let root = body["application/json"]["schema"].clone();
@@ -274,6 +278,47 @@ mod tests {
             let read = read(ApiList::Actions, &body);
             assert_eq!(read.is_ok(), expected, "the parser of {body}: {read:?}");
             assert_eq!(is_documented(ApiList::Actions, &body), expected, "the schema of {body}");
+        }
+    }
+
+    #[test]
+    fn the_schemas_of_other_bodies_agree_with_their_parsers() {
+        type Reads = fn(&str) -> bool;
+        let ask: Reads = |text| ask_request(text.as_bytes(), &Limits::default()).is_ok();
+        let ban: Reads = |text| ban(text.as_bytes()).is_ok();
+        let revocation: Reads = |text| revocation(text.as_bytes()).is_ok();
+        let member: Reads = |text| put_member(("a", "b"), "", text.as_bytes()).is_ok();
+        let resend: Reads = |text| resend_request(text.as_bytes()).is_ok();
+        let who = |rest: &str| format!(r#"{{"event":"e","to":{{"room":"a"}}{rest}}}"#);
+        let at = r#""issued_before":"2030-01-01T00:00:00Z""#;
+        for (reads, schema, text, expected) in [
+            (ask, PayloadSchema::ask(), who(r#","timeout_ms":1"#), true),
+            (ask, PayloadSchema::ask(), who(r#","timeout_ms":30000.0,"args":[1]"#), true),
+            (ask, PayloadSchema::ask(), who(r#","timeout_ms":1.5"#), false),
+            (ask, PayloadSchema::ask(), who(r#","timeout_ms":0"#), false),
+            (ask, PayloadSchema::ask(), who(r#","timeout_ms":30001"#), false),
+            (ask, PayloadSchema::ask(), who(r#","timeout_ms":1,"kept":true"#), false),
+            (ask, PayloadSchema::ask(), who(""), false),
+            (ban, PayloadSchema::ban(), r#"{"user":"a","until":null,"reason":""}"#.into(), true),
+            (ban, PayloadSchema::ban(), r#"{"reason":"x"}"#.into(), false),
+            (ban, PayloadSchema::ban(), r#"{"user":"a","until":7}"#.into(), false),
+            (ban, PayloadSchema::ban(), r#"{"user":"a","at":null}"#.into(), false),
+            (revocation, PayloadSchema::revocation(), r#"{"jti":"a","user":null}"#.into(), true),
+            (revocation, PayloadSchema::revocation(), format!(r#"{{"user":"a",{at}}}"#), true),
+            (revocation, PayloadSchema::revocation(), format!(r#"{{"jti":"a",{at}}}"#), false),
+            (revocation, PayloadSchema::revocation(), r#"{"user":"a"}"#.into(), false),
+            (revocation, PayloadSchema::revocation(), r#"{"jti":""}"#.into(), false),
+            (resend, PayloadSchema::resend(), r#"{"webhook":"audit"}"#.into(), true),
+            (resend, PayloadSchema::resend(), r#"{"ids":["msg_e_7"]}"#.into(), true),
+            (resend, PayloadSchema::resend(), r#"{"ids":[],"webhook":"audit"}"#.into(), false),
+            (resend, PayloadSchema::resend(), "{}".into(), false),
+            (member, PayloadSchema::member(), "{}".into(), true),
+            (member, PayloadSchema::member(), r#"{"role":null}"#.into(), true),
+            (member, PayloadSchema::member(), r#"{"role":"god"}"#.into(), false),
+            (member, PayloadSchema::member(), r#"{"user":"a"}"#.into(), false),
+        ] {
+            assert_eq!(reads(&text), expected, "the parser of {text}");
+            assert_eq!(permits(schema, &text), expected, "the schema of {text}");
         }
     }
 

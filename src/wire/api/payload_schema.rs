@@ -6,6 +6,12 @@ use utoipa::{
     openapi::{Ref, RefOr, Schema},
 };
 
+use super::{
+    ask::AskData,
+    bans::{BanData, RevocationData},
+    member::MemberData,
+    webhooks::ResendData,
+};
 use crate::wire::{
     contract::{self, AnswerPayload},
     sign_in::SignIn,
@@ -47,6 +53,31 @@ impl PayloadSchema {
     /// The body of a sign-in.
     pub fn sign_in() -> Self {
         Self::of::<SignIn>("SignIn")
+    }
+
+    /// The body of an ask.
+    pub fn ask() -> Self {
+        Self::of::<AskData<'_>>("Ask")
+    }
+
+    /// The body of a ban.
+    pub fn ban() -> Self {
+        Self::of::<BanData>("Ban")
+    }
+
+    /// The body of a revocation.
+    pub fn revocation() -> Self {
+        Self::of::<RevocationData>("Revocation")
+    }
+
+    /// The body of a membership.
+    pub fn member() -> Self {
+        Self::of::<MemberData>("Member")
+    }
+
+    /// The body of a request that sends dead letters again.
+    pub fn resend() -> Self {
+        Self::of::<ResendData>("Resend")
     }
 
     pub(super) fn reference(&self) -> Ref {

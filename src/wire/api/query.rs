@@ -37,6 +37,8 @@ pub enum ParameterType {
     Texts(&'static str, usize, usize),
     /// A whole number of at least this.
     Number(u64),
+    /// A whole number from the first to the second.
+    Range(u64, u64),
 }
 
 /// The parameter of the space.
@@ -116,10 +118,12 @@ impl Parameter {
                 let texts = ArrayBuilder::new().items(schema::text(format));
                 texts.min_items(Some(min)).max_items(Some(max)).into()
             }
-            ParameterType::Number(min) => {
-                let number = ObjectBuilder::new().schema_type(Type::Integer);
-                number.minimum(Some(f64::from(u32::try_from(min).unwrap_or(0)))).into()
-            }
+            ParameterType::Number(min) => number(min).into(),
+            ParameterType::Range(min, max) => number(min).maximum(Some(max)).into(),
         }
     }
+}
+
+fn number(min: u64) -> ObjectBuilder {
+    ObjectBuilder::new().schema_type(Type::Integer).minimum(Some(min))
 }

@@ -1,6 +1,10 @@
 //! Dead letters of webhooks.
 
 use serde::{Deserialize, Serialize};
+use utoipa::{
+    PartialSchema, ToSchema,
+    openapi::{RefOr, Schema, schema::ArrayBuilder},
+};
 
 use super::query::{Parameter, ParameterType, Query, parameter};
 use crate::{
@@ -9,6 +13,7 @@ use crate::{
     wire::{
         invalid_data::{InvalidData, invalid, object},
         payload::{self, Timestamp},
+        schema,
         webhook::{self, EventData},
     },
 };
@@ -18,10 +23,20 @@ const LETTERS_MAX: usize = 1000;
 
 #[derive(Deserialize)]
 #[serde(deny_unknown_fields)]
-struct ResendData {
+pub(super) struct ResendData {
     ids: Option<Vec<String>>,
     webhook: Option<String>,
 }
+
+impl PartialSchema for ResendData {
+    fn schema() -> RefOr<Schema> {
+        let ids = ArrayBuilder::new().items(schema::text("event-id")).max_items(Some(LETTERS_MAX));
+        let webhook = schema::text("webhook-name");
+        schema::one_key_of(vec![("ids", ids.into()), ("webhook", webhook)])
+    }
+}
+
+impl ToSchema for ResendData {}
 
 #[derive(Serialize)]
 struct PageData<'a> {

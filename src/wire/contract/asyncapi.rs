@@ -7,13 +7,14 @@ use serde_json::{Map, Value, json};
 
 use super::{
     events::EVENT_ROWS,
-    json_schema::{SchemaWriter, UnknownKeys},
+    json_schema::{SchemaWriter, UnknownKeys, answer_to_ask, number, own_event},
     requests::{REQUEST_ROWS, RequestArgument, RequestRow},
 };
 
 const CHANNEL: &str = "#/channels/conversation";
 const ABOUT: &str = "Live conversations over plain WebSocket. Over Socket.IO the events have the same \
     names, `data` is their argument, and the answer is the acknowledgement, without `ack`.";
+const ASK_ABOUT: &str = "An event of your own that your back end asks the client about.";
 
 /// The document.
 pub(super) fn document() -> Value {
@@ -27,6 +28,7 @@ pub(super) fn document() -> Value {
     for row in &EVENT_ROWS {
         document.event(row.name, row.about, events.get(row.name));
     }
+    document.ask();
     document.refusal();
     let Parts { messages, operations, schemas } = document;
     let references: Map<_, _> = messages
@@ -65,13 +67,13 @@ impl Parts {
         };
         let payload = json!({
             "type": "object",
-            "properties": { "event": { "const": row.name }, "data": data, "ack": ack() },
+            "properties": { "event": { "const": row.name }, "data": data, "ack": number() },
             "required": required,
         });
         self.message(&request, row.name, &payload, row.about);
         let mut payload = answer.cloned().unwrap_or_default();
         if let Some(properties) = payload.get_mut("properties").and_then(Value::as_object_mut) {
-            properties.insert("ack".to_owned(), ack());
+            properties.insert("ack".to_owned(), number());
         }
         self.message(&answered, row.name, &payload, "The answer, with the number of the request.");
         let operation = json!({
@@ -105,10 +107,29 @@ impl Parts {
         self.operations.insert(message, operation);
     }
 
+    /// An event of the application that a back end asks about, and its answer.
+    fn ask(&mut self) {
+        let properties =
+            json!({ "event": own_event(), "args": { "type": "array" }, "ask": number() });
+        let required = ["event", "args", "ask"];
+        let payload = json!({ "type": "object", "properties": properties, "required": required });
+        self.message("ask", "ask", &payload, ASK_ABOUT);
+        let about = "The answer, with the number of the event: any arguments.";
+        self.message("askAnswer", "ask", &answer_to_ask(), about);
+        let operation = json!({
+            "action": "send",
+            "channel": { "$ref": CHANNEL },
+            "summary": ASK_ABOUT,
+            "messages": [in_channel("ask")],
+            "reply": { "channel": { "$ref": CHANNEL }, "messages": [in_channel("askAnswer")] },
+        });
+        self.operations.insert("ask".to_owned(), operation);
+    }
+
     fn refusal(&mut self) {
         let payload = json!({
             "type": "object",
-            "properties": { "ack": ack(), "ok": { "const": false } },
+            "properties": { "ack": number(), "ok": { "const": false } },
             "required": ["ack", "ok"],
             "allOf": [{ "$ref": "#/components/schemas/Refusal" }],
         });
@@ -117,17 +138,15 @@ impl Parts {
 
     fn message(&mut self, id: &str, name: &str, payload: &Value, about: &str) {
         let mut message = json!({ "name": name, "summary": about, "payload": payload });
-        if let (Some(message), false) = (message.as_object_mut(), id.ends_with("Event")) {
-            let by_ack = json!({ "location": "$message.payload#/ack" });
-            message.insert("correlationId".to_owned(), by_ack);
+        let numbers = ["ack", "ask", "answer"];
+        let has = |key: &&&str| payload.pointer(&format!("/properties/{key}")).is_some();
+        let number = numbers.iter().find(has);
+        if let (Some(message), Some(key)) = (message.as_object_mut(), number) {
+            let by_number = json!({ "location": format!("$message.payload#/{key}") });
+            message.insert("correlationId".to_owned(), by_number);
         }
         self.messages.insert(id.to_owned(), message);
     }
-}
-
-/// The number of an acknowledgement.
-fn ack() -> Value {
-    json!({ "type": "integer", "minimum": 0, "maximum": 9_007_199_254_740_991_u64 })
 }
 
 fn in_channel(message: &str) -> Value {

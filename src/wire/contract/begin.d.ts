@@ -11,6 +11,7 @@
 //   declare module "./roomcast" {
 //     interface ClientToServerEvents { drawing: (line: Line, color: string) => void }
 //     interface ServerToClientEvents { drawing: (line: Line, color: string) => void }
+//     interface ServerToClientEvents { confirm: (question: string, answer: (yes: boolean) => void) => void }
 //     interface KeptEvents { move: [move: Move] }
 //   }
 

@@ -8,7 +8,7 @@ use super::types::{
 };
 
 /// The codes of refusals, in the order of docs/protocol.md.
-pub static CODES: [&str; 34] = [
+pub static CODES: [&str; 35] = [
     "bad_request",
     "unknown_event",
     "unauthorized",
@@ -36,6 +36,7 @@ pub static CODES: [&str; 34] = [
     "id_invalid",
     "conflict",
     "no_such_user",
+    "no_such_room",
     "no_such_message",
     "too_many_denials",
     "refused",
@@ -84,11 +85,14 @@ pub(super) static ROLE: Definition = Definition {
 
 const RETRY_AFTER: Member =
     optional("retryAfterMs", Type::Count, "With `too_fast`: when the same request may succeed.");
+pub(super) const BANNED_UNTIL: Member =
+    optional("until", Type::Time, "With `banned`: when that ends. Absent when it does not.");
 const REFUSAL_DATA: Member = optional("data", Type::Any, "What your back end says about it.");
 pub(super) const REFUSAL_MEMBERS: &[Member] = &[
     required("code", Named(&CODE), ""),
     required("message", Type::Text, "For people who develop; compare the code."),
     RETRY_AFTER,
+    BANNED_UNTIL,
     REFUSAL_DATA,
 ];
 

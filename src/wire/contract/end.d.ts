@@ -20,10 +20,19 @@ export type RequestFrame = {
   [E in keyof Requests]: { event: E; data: Requests[E]; ack?: number };
 }[keyof Requests];
 
-/** An event as a plain WebSocket client receives it. */
+/** An event of the protocol as a plain WebSocket client receives it. */
 export type EventFrame = {
   [E in keyof Events]: { event: E; data: Events[E] };
 }[keyof Events];
 
 /** The answer to a request of a plain WebSocket client, whose name says which of `Answers` it is. */
 export type AnswerFrame<E extends keyof Answers = keyof Answers> = { ack: number } & Answer<Answers[E]>;
+
+/** An event of your own as a plain WebSocket client receives it. With `ask` your back end awaits an answer. */
+export type OwnEventFrame<Args extends unknown[] = unknown[]> = { event: string; args: Args; ask?: number };
+
+/** The answer to an event with `ask`, from a plain WebSocket client: any arguments, or one as `data`. */
+export type AskAnswerFrame<Args extends unknown[] = unknown[]> = { answer: number } & (
+  | { args?: Args; data?: never }
+  | { args?: never; data: Args[0] }
+);

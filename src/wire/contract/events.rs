@@ -2,9 +2,9 @@
 
 use super::{
     definitions::{
-        CLOSE_CODE, ENTRIES, GROUP_CHAT, MESSAGE_DELETED, MESSAGE_EDITED, NEW_MESSAGE,
-        NOTIFICATION, PAGE, PRESENCES, REFUSAL_MEMBERS, ROOM, ROOM_STATE, ROOM_STATES, SINGLE_CHAT,
-        TALLY, USER, USERS, VIEW,
+        AT, BANNED_UNTIL, CLOSE_CODE, ENTRIES, GROUP_CHAT, MESSAGE_DELETED, MESSAGE_EDITED,
+        NEW_MESSAGE, NOTIFICATION, PAGE, PRESENCES, REFUSAL_MEMBERS, ROOM, ROOM_STATE, ROOM_STATES,
+        SINGLE_CHAT, TALLY, USER, USERS, VIEW,
     },
     types::{
         Member,
@@ -41,7 +41,7 @@ const DIRECTS: Type = List(&Object(DIRECT));
 
 /// Every event of the protocol that the server sends, in the order of docs/protocol.md, and the
 /// answers that are events when no acknowledgement was asked for.
-pub(super) static EVENT_ROWS: [EventRow; 20] = [
+pub(super) static EVENT_ROWS: [EventRow; 21] = [
     row(
         "welcome",
         Object(&[
@@ -136,6 +136,7 @@ pub(super) static EVENT_ROWS: [EventRow; 20] = [
         ]),
         "What was missed in a room since the last connection.",
     ),
+    row("clock", Object(&[AT]), "The time of the server, each `clock_secs` seconds."),
     row(
         "closing",
         Object(&[
@@ -143,6 +144,7 @@ pub(super) static EVENT_ROWS: [EventRow; 20] = [
             required("reconnect", Type::Boolean, "Whether the client should connect again."),
             required("afterMs", Type::Count, "How long it should wait before."),
             optional("limit", Type::Count, "With `frame_too_large`: the largest frame in bytes."),
+            BANNED_UNTIL,
         ]),
         "The server is about to end the connection.",
     ),

@@ -214,7 +214,7 @@ pub(super) fn definitions() -> BTreeMap<&'static str, &'static Definition> {
 
 /// What a client sends on `/ws`.
 fn client_frame() -> Value {
-    let ack = json!({ "type": "integer", "minimum": 0, "maximum": 9_007_199_254_740_991_u64 });
+    let ack = number();
     let frames = REQUEST_ROWS.iter().map(|row| {
         let required: &[_] = match row.data {
             RequestArgument::Required(_) => &["event", "data"],
@@ -227,7 +227,12 @@ fn client_frame() -> Value {
     let properties =
         json!({ "event": own_event(), "args": { "type": "array" }, "data": {}, "ack": ack });
     let own = json!({ "type": "object", "properties": properties, "required": ["event"] });
-    json!({ "oneOf": frames.chain([own]).collect::<Vec<_>>() })
+    let mut answer_to_ask = answer_to_ask();
+    if let Value::Object(keys) = &mut answer_to_ask {
+        // A frame with both is a request.
+        keys.insert("not".to_owned(), json!({ "required": ["event"] }));
+    }
+    json!({ "oneOf": frames.chain([own, answer_to_ask]).collect::<Vec<_>>() })
 }
 
 /// What a client receives on `/ws`.
@@ -237,7 +242,7 @@ fn server_frame() -> Value {
             json!({ "event": { "const": row.name }, "data": reference("Events", row.name) });
         json!({ "type": "object", "properties": properties, "required": ["event", "data"] })
     });
-    let properties = json!({ "event": own_event(), "args": { "type": "array" } });
+    let properties = json!({ "event": own_event(), "args": { "type": "array" }, "ask": number() });
     let own = json!({ "type": "object", "properties": properties, "required": ["event", "args"] });
     let done = json!({ "properties": { "ok": { "const": true } } });
     let refused = json!({
@@ -253,7 +258,19 @@ fn server_frame() -> Value {
     json!({ "oneOf": frames.chain([own, answer]).collect::<Vec<_>>() })
 }
 
-fn own_event() -> Value {
+/// What a client answers to an event with `ask`.
+pub(super) fn answer_to_ask() -> Value {
+    let properties = json!({ "answer": number(), "args": { "type": "array" }, "data": {} });
+    json!({ "type": "object", "properties": properties, "required": ["answer"] })
+}
+
+/// What relates an answer to its request or to its event.
+pub(super) fn number() -> Value {
+    SchemaWriter { definitions: "", unknown_keys: UnknownKeys::Accepted }.schema(Type::Count)
+}
+
+/// The name of an event that is none of the protocol's.
+pub(super) fn own_event() -> Value {
     json!({ "type": "string", "not": { "enum": BUILT_IN_EVENTS } })
 }
 

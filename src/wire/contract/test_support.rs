@@ -24,6 +24,14 @@ fn assert_valid(table: &str, name: &str, json: &str) {
     assert!(errors.is_empty(), "the contract does not permit {json} as {name:?}: {errors:?}");
 }
 
+/// Why a frame of `/ws` is not valid; nothing when it is.
+pub(super) fn frame_errors(table: &str, frame: &Value) -> Vec<String> {
+    static SCHEMA: LazyLock<Value> = LazyLock::new(|| json_schema::document(UnknownKeys::Accepted));
+    let schema = json!({ "$ref": format!("#/$defs/{table}"), "$defs": SCHEMA["$defs"] });
+    let validator = jsonschema::options().should_validate_formats(true).build(&schema).unwrap();
+    validator.iter_errors(frame).map(|it| it.to_string()).collect()
+}
+
 /// Why a text is not valid as the payload of this name; nothing when it is.
 pub(super) fn errors(table: &str, name: &str, json: &str) -> Vec<String> {
     let payload = &STRICT["$defs"][table]["properties"][name];

@@ -2,9 +2,11 @@
 
 use std::collections::BTreeSet;
 
-use serde_json::Value;
+use serde_json::{Value, json};
 
-use super::{events::EVENT_ROWS, requests::REQUEST_ROWS, test_support::errors, *};
+use super::{
+    events::EVENT_ROWS, requests::REQUEST_ROWS, test_support::errors, test_support::frame_errors, *,
+};
 use crate::{
     domain::{BUILT_IN_EVENTS, CloseReason, Role},
     wire::{REQUESTS, ReplyForm, code},
@@ -77,12 +79,13 @@ fn every_request_of_the_documented_dialogues_is_valid() {
     let dialogues = include_str!("../../../docs/protocol.md");
     let frames = dialogues.lines().filter_map(|line| {
         let (client, frame) = line.split_once("> {")?;
-        (!client.contains(' ')).then(|| format!("{{{frame}"))
+        (client != "backend" && !client.contains(' ')).then(|| format!("{{{frame}"))
     });
     let mut seen = 0;
     for frame in frames {
         let frame: Value = serde_json::from_str(&frame).unwrap();
-        let name = frame["event"].as_str().unwrap();
+        assert_eq!(frame_errors("ClientFrame", &frame), [""; 0], "{frame}");
+        let Some(name) = frame["event"].as_str() else { continue };
         if REQUEST_ROWS.iter().any(|row| row.name == name) {
             let data = frame.get("data").unwrap_or(&Value::Null);
             assert_eq!(errors("Requests", name, &data.to_string()), [""; 0], "{frame}");
@@ -90,6 +93,27 @@ fn every_request_of_the_documented_dialogues_is_valid() {
         }
     }
     assert!(40 < seen, "only {seen} requests: did the form of the dialogues change?");
+}
+
+#[test]
+fn an_ask_and_its_answer_are_frames() {
+    for (table, frame, is_valid) in [
+        ("ServerFrame", json!({ "event": "confirm", "args": [1], "ask": 7 }), true),
+        ("ServerFrame", json!({ "event": "confirm", "args": [1], "ask": "7" }), false),
+        (
+            "ServerFrame",
+            json!({ "event": "clock", "data": { "at": "2026-11-29T12:00:00Z" } }),
+            true,
+        ),
+        ("ServerFrame", json!({ "event": "clock", "args": [], "ask": 7 }), false),
+        ("ClientFrame", json!({ "answer": 7, "args": [true, null] }), true),
+        ("ClientFrame", json!({ "answer": 7, "data": { "yes": true } }), true),
+        ("ClientFrame", json!({ "answer": 7 }), true),
+        ("ClientFrame", json!({ "answer": -7 }), false),
+        ("ClientFrame", json!({ "answer": 7, "args": {} }), false),
+    ] {
+        assert_eq!(frame_errors(table, &frame).is_empty(), is_valid, "{frame}");
+    }
 }
 
 #[test]
@@ -110,7 +134,7 @@ fn all_formats_name_every_event() {
         assert!(messages.iter().any(|(id, it)| id.ends_with("Event") && it["name"] == row.name));
     }
     let operations = asyncapi["operations"].as_object().unwrap();
-    assert_eq!(operations.len(), REQUEST_ROWS.len() + EVENT_ROWS.len());
+    assert_eq!(operations.len(), REQUEST_ROWS.len() + EVENT_ROWS.len() + 1, "and `ask`");
     let replies = operations.values().filter(|it| it["reply"].is_object()).count();
-    assert_eq!(replies, REQUEST_ROWS.len());
+    assert_eq!(replies, REQUEST_ROWS.len() + 1);
 }

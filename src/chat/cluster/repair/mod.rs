@@ -8,10 +8,7 @@ use futures_util::future::join_all;
 use tokio::time::sleep;
 use tracing::{info, warn};
 
-use super::{
-    Cluster, DirtyChannels, MembershipRefresh, RefreshQueue, StaleMemberships,
-    reorder_buffer::ReorderBuffer,
-};
+use super::{Cluster, DirtyChannels, MembershipRefresh, RefreshQueue, StaleMemberships};
 use crate::{
     chat::{
         event::{Delivery, Event, Post},
@@ -233,11 +230,17 @@ impl Cluster {
     async fn catch_up_with(&self, place: &Place) {
         let DeliveryProgress { delivered, uncertain_users } =
             self.hub.fanout.delivery_progress(place);
-        if !uncertain_users.is_empty() && self.may_wait(place) {
-            for (space, user) in uncertain_users {
-                self.mark_stale(&space, &user, StaleMemberships::default());
+        if !uncertain_users.is_empty() {
+            if self.may_wait(place) {
+                for (space, user) in uncertain_users {
+                    self.mark_stale(&space, &user, StaleMemberships::default());
+                }
+                return;
             }
-            return;
+            // While the store fails, nobody's position can be found out. The wait goes on.
+            if self.store.log(place).await.is_err() {
+                return self.postpone(place);
+            }
         }
         let Some(delivered) = delivered else {
             // No user of the conversation is on this node any more.
@@ -246,7 +249,10 @@ impl Cluster {
             return ReadyReply::send_all(replies.unwrap_or_default());
         };
         // Entries that arrive while the page is read may be newer than the page.
-        let buffered = self.lock().reorder_buffers.get(place).and_then(ReorderBuffer::first);
+        let buffered = self.lock().reorder_buffers.get_mut(place).and_then(|buffer| {
+            buffer.remove_delivered(delivered);
+            buffer.first()
+        });
         match self.store.page(place, PageRange::After(delivered), GAP_PAGE_LIMIT).await {
             Ok(page) => {
                 drop(self.commit_lock().await);
@@ -261,6 +267,7 @@ impl Cluster {
         let mut state = self.lock();
         let Some(buffer) = state.reorder_buffers.get_mut(place) else { return };
         buffer.due = self.hub.now() + RETRY_DELAY;
+        buffer.tries = 0;
         let replies = buffer.take_replies();
         drop(state);
         ReadyReply::send_all(replies);

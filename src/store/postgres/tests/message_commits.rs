@@ -1,5 +1,7 @@
 //! Which batches are committed in one statement, and that it keeps the guarantees of a transaction.
 
+use std::sync::atomic::{AtomicBool, Ordering};
+
 use super::{database::TEST_WAIT_MAX, *};
 use crate::{
     chat::ports::{Change, Draft, MemberChange, Outcome},
@@ -296,35 +298,51 @@ async fn nodes_commit_in_one_statement_to_the_same_places() {
     assert_eq!(deadlocks, 0, "rows are locked in one order");
 }
 
+/// Ends the connection of a commit that waits for a standby, and then the need for one. Returns
+/// whether there was such a commit before `is_over`.
+async fn end_wait_for_standby(database: &TestDatabase, is_over: &AtomicBool) -> bool {
+    // It waits for the end: without the need for a standby, the commit would still be answered.
+    let end = "SELECT pg_terminate_backend(pid, 30000) FROM pg_stat_activity \
+        WHERE wait_event = 'SyncRep' AND backend_type = 'client backend'";
+    let mut other_connection = database.connect().await;
+    while !is_over.load(Ordering::Relaxed) {
+        if !sqlx::query(end).fetch_all(&mut other_connection).await.unwrap().is_empty() {
+            run_on(&mut other_connection, "ALTER SYSTEM RESET synchronous_standby_names").await;
+            run_on(&mut other_connection, "SELECT pg_reload_conf()").await;
+            return true;
+        }
+    }
+    false
+}
+
 /// A commit waits for a standby that does not exist. It has succeeded when its connection ends.
 #[tokio::test]
 async fn a_commit_without_an_answer_fails_and_is_kept_once() {
     let database = TestDatabase::start();
-    let store = open_with_rooms(&database, &["a"]).await;
-    let mut other_connection = database.connect().await;
-    run_on(&mut other_connection, "ALTER SYSTEM SET synchronous_standby_names = 'nobody'").await;
-    run_on(&mut other_connection, "SELECT pg_reload_conf()").await;
-    let mut end_waiting = async || {
-        let end = "SELECT pg_terminate_backend(pid) FROM pg_stat_activity \
-            WHERE wait_event = 'SyncRep'";
-        while sqlx::query(end).fetch_all(&mut other_connection).await.unwrap().is_empty() {}
-    };
+    drop(open_with_rooms(&database, &["a"]).await);
+    // A wait for the standby must not end by the timeout, however slow the machine is.
+    let options = PostgresOptions { wait_max: TEST_WAIT_MAX, ..database.options("first") };
+    let (store, _) = PostgresStore::open(&options).await.unwrap();
+    database.run("ALTER SYSTEM SET synchronous_standby_names = 'nobody'").await;
+    database.run("SELECT pg_reload_conf()").await;
     // The server applies the setting some time later.
     let mut n = 0;
     let failed = loop {
         n += 1;
-        let mut committed = std::pin::pin!(
-            store.commit(Batch { drafts: vec![by_ann("a", n)], ..Batch::default() }.into())
-        );
-        tokio::select! {
-            committed = &mut committed => drop(committed.unwrap()),
-            () = end_waiting() => {
-                let reset = "ALTER SYSTEM RESET synchronous_standby_names";
-                run_on(&mut other_connection, reset).await;
-                run_on(&mut other_connection, "SELECT pg_reload_conf()").await;
-                break committed.await;
-            }
+        let is_over = AtomicBool::new(false);
+        let commit = async {
+            let batch = Batch { drafts: vec![by_ann("a", n)], ..Batch::default() };
+            let committed = store.commit(batch.into()).await;
+            is_over.store(true, Ordering::Relaxed);
+            committed
+        };
+        // Neither is cancelled: the server would end the next commit by a late statement.
+        let (committed, has_ended) =
+            tokio::join!(commit, end_wait_for_standby(&database, &is_over));
+        if has_ended {
+            break committed;
         }
+        committed.unwrap();
     };
     failed.unwrap_err();
     let length = page(&store, &room("a"), PageRange::Newest, u32::MAX).await.len();

@@ -1,0 +1,64 @@
+//! The tasks that the tasks of clients depend on.
+
+use std::sync::Arc;
+
+use tokio_util::sync::CancellationToken;
+
+use super::engines::BoxedTask;
+use crate::{
+    auth::KeyTokens,
+    chat::{Chat, JournalWriter},
+    emitter::RedisEmitters,
+    tasks::Tasks,
+};
+
+/// What runs beside the chat.
+pub(super) struct Services {
+    pub(super) writer: JournalWriter,
+    pub(super) bus_task: Option<BoxedTask>,
+    pub(super) emitters: Option<RedisEmitters>,
+    pub(super) tokens: Arc<KeyTokens>,
+}
+
+impl Services {
+    /// Starts all tasks. The journal and the recorder of webhooks end with `finish`, all others when
+    /// `tasks` drain.
+    pub(super) fn start(self, chat: &Arc<Chat>, tasks: &Tasks, finish: &CancellationToken) {
+        let Self { writer, bus_task, emitters, tokens } = self;
+        tasks.spawn_vital("journal", writer.run(finish.clone()));
+        if let Some(recorder) = chat.presence_recorder(finish.clone()) {
+            tasks.spawn_vital("webhook presence", recorder);
+        }
+        let spawn = |name, task: BoxedTask| {
+            tasks.spawn_vital(name, until_drain(tasks.clone(), task));
+        };
+        spawn("retention", Box::pin(Arc::clone(chat).sweep()));
+        spawn("denials", Box::pin(Arc::clone(chat).run_denials()));
+        spawn("hub timers", Box::pin(Arc::clone(chat).run_timers()));
+        spawn("cluster receiver", Box::pin(Arc::clone(chat).receive()));
+        spawn("cluster repair", Box::pin(Arc::clone(chat).repair()));
+        spawn("cluster heartbeat", Box::pin(Arc::clone(chat).publish_heartbeats()));
+        spawn("node lease", Box::pin(Arc::clone(chat).maintain_lease()));
+        for sender in chat.webhook_senders() {
+            spawn("webhook", Box::pin(sender.run()));
+        }
+        if let Some(bus_task) = bus_task {
+            spawn("bus", bus_task);
+        }
+        if let Some(emitters) = emitters {
+            spawn("emitters", Box::pin(emitters.run(Arc::clone(chat))));
+        }
+        for source in tokens.sources() {
+            let source = Arc::clone(source);
+            spawn("keys", Box::pin(async move { source.run().await }));
+        }
+    }
+}
+
+/// Runs `task` until its group of tasks drains.
+async fn until_drain(tasks: Tasks, task: impl Future<Output = ()>) {
+    tokio::select! {
+        () = task => (),
+        () = tasks.draining() => (),
+    }
+}
