@@ -99,11 +99,12 @@ async function visit(server, clientType, make, planted) {
   const refused = await clientType.connect(server, handshake(clientType, planted)).catch(() => {});
   refused?.close();
   backEnd.answer("connect", ANSWERS.well(planted.make("data"), { user: unique("bob") }));
+  // Also asked about the lobby, when the connection enters.
+  backEnd.answer("join", {});
   const client = await clientType.connect(server, handshake(clientType, planted)).catch(() => {});
   // The circuit of the back end may be open after so many failures.
   if (!client) return;
   const room = unique("room");
-  backEnd.answer("join", {});
   await client.ask("join", room);
   for (const type of ["message", "join", "invite", event]) backEnd.answer(type, answer("answer"));
   await client.askWith(event, [planted.make("argument"), { [planted.make("key")]: 1 }]);

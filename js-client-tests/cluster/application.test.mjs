@@ -20,7 +20,11 @@ import { wsJson } from "../support/ws.mjs";
 
 const CLIENT_TYPES = [wsJson, socketIo("4.8", "polling")];
 const secret = { "token.secret": SECRET };
-const hooks = { ...CONNECT_HOOK, hooks: [...CONNECT_HOOK.hooks, ...HOOKS.hooks] };
+const hooks = {
+  ...CONNECT_HOOK,
+  hooks: [...CONNECT_HOOK.hooks, ...HOOKS.hooks],
+  rules: [...HOOKS.rules, { name: "*", to: "backend" }],
+};
 
 const backEnd = await BackEnd.forThisFile();
 const judge = await BackEnd.forThisFile();

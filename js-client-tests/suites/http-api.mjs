@@ -8,6 +8,7 @@ import { assertOk, assertRefused } from "../support/assert.mjs";
 import { connect, joinAsUser, ownerAndMember } from "../support/fixtures.mjs";
 import { readHistory } from "../support/history.mjs";
 import { unique } from "../support/unique.mjs";
+import { addressOf } from "./ask.mjs";
 import { bodyCodec } from "./binary.mjs";
 
 const BYTES = Buffer.from([0, 1, 255]);
@@ -198,5 +199,21 @@ export function httpApi(clientType, server) {
     const inner = [{ ...items[0], args: [2] }];
     assert.deepEqual(await call("emit", { space: "/shop", items: inner }), [{ ok: true }]);
     assert.deepEqual(await inShop.next("tick"), [2]);
+  });
+
+  test("a connection of another space is none", async (t) => {
+    const ann = (await joinAsUser(t, clientType, server, "ann")).listenTo("tick");
+    const connection = addressOf(ann);
+    const emit = (value) => ({ emit: { event: "tick", args: [value], to: { connection } } });
+    const inShop = [emit(1), { disconnect: { connection } }];
+    const nothing = await callApi(server, "actions", { space: "/shop", do: inShop });
+    assert.deepEqual(nothing.body.results, [{ ok: true }, { ok: true }]);
+    // What follows on the way between nodes comes after what did not happen.
+    assert.deepEqual(await call("actions", { do: [emit(2)] }), [{ ok: true }]);
+    assert.deepEqual(await ann.next("tick"), [2]);
+    assert.deepEqual(await call("actions", { do: [{ disconnect: { connection } }] }), [
+      { ok: true },
+    ]);
+    assert.equal((await ann.next("closing")).code, "disconnected");
   });
 }

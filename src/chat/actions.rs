@@ -195,7 +195,7 @@ pub(super) fn custom_target(space: &Space, to: EmitTarget) -> CustomTarget {
     match to {
         EmitTarget::Room(room) => CustomTarget::Place(Place::room(space, &room)),
         EmitTarget::User(user) => CustomTarget::Place(inbox(space, user)),
-        EmitTarget::Connection(address) => CustomTarget::Connection(address),
+        EmitTarget::Connection(address) => CustomTarget::Connection(space.clone(), address),
         EmitTarget::Space => CustomTarget::Space(space.clone()),
     }
 }
@@ -217,7 +217,8 @@ fn disconnect_command(
         DisconnectTarget::User(user) => of_user(user, None),
         DisconnectTarget::Device(user, device) => of_user(user, Some(device)),
         DisconnectTarget::Connection(address) => {
-            (Channel::BROADCAST, ClusterCommand::DisconnectConnection { address, after })
+            let space = space.clone();
+            (Channel::BROADCAST, ClusterCommand::DisconnectConnection { space, address, after })
         }
     }
 }

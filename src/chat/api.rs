@@ -6,7 +6,7 @@ use super::{
     ActionResult, Answer, AskRequest, Chat,
     actions::Actor,
     lists::{
-        ListPage, ListRange, ListedMember, ListedRoom, ListedUser, OpenConnection, RoomDetails,
+        ConnectionPage, ListPage, ListRange, ListedMember, ListedRoom, ListedUser, RoomDetails,
     },
     ports::{Action, ApiKey, PageRange},
     room_changes::RoomChange,
@@ -52,7 +52,7 @@ pub enum ApiTopic {
     Presence(Vec<UserName>),
     /// The users who are online.
     Users(ListRange<UserName>),
-    /// The connections of this node.
+    /// The connections of all nodes.
     Connections {
         /// The user whose connections are listed. `None`: those of all, and anonymous ones.
         user: Option<UserName>,
@@ -79,8 +79,8 @@ pub enum ApiAnswer {
     Client(Answer),
     /// The users who are online.
     Users(ListPage<ListedUser>),
-    /// The connections of this node.
-    Connections(ListPage<OpenConnection>),
+    /// The connections of all nodes.
+    Connections(ConnectionPage),
     /// Rooms.
     Rooms(ListPage<ListedRoom>),
     /// One room.
@@ -148,7 +148,8 @@ impl Chat {
             ApiTopic::Presence(users) => self.presences(&space, users).await.map(ApiAnswer::Client),
             ApiTopic::Users(range) => self.list_users(&space, range).await.map(ApiAnswer::Users),
             ApiTopic::Connections { user, range } => {
-                self.list_connections(&space, user.as_ref(), range).map(ApiAnswer::Connections)
+                let page = self.list_connections(space, user, range).await;
+                page.map(ApiAnswer::Connections)
             }
             ApiTopic::Rooms(range) => self.list_rooms(&space, range).await.map(ApiAnswer::Rooms),
             ApiTopic::Room(room) => self.room_details(&space, room).await.map(ApiAnswer::Room),

@@ -7,12 +7,14 @@ use time::OffsetDateTime;
 use super::{
     Chat,
     fault::unavailable,
-    hub::ListedConnection,
-    ports::{Page, PageLimit, PageRange, Peer, RemoteUsers},
+    hub::ConnectionsOutcome,
+    ports::{
+        ConnectionsRequest, FirstConnections, OpenConnection, Page, PageLimit, PageRange,
+        RemoteUsers,
+    },
 };
 use crate::domain::{
-    ConnectionAddress, ConnectionId, DeviceSet, Log, Place, Rejection, Role, RoomName, Space,
-    UserName,
+    ConnectionAddress, DeviceSet, Log, Place, Rejection, Role, RoomName, Space, UserName,
 };
 
 /// A page of a list.
@@ -44,17 +46,13 @@ pub struct ListedUser {
     pub devices: DeviceSet,
 }
 
-/// A connection of this node.
+/// A page of the connections of all nodes.
 #[derive(Clone, Debug, PartialEq, Eq)]
-pub struct OpenConnection {
-    /// Its address.
-    pub address: ConnectionAddress,
-    /// Its user. `None` while it is anonymous.
-    pub user: Option<UserName>,
-    /// How the client is connected, and from where.
-    pub peer: Peer,
-    /// When it was admitted.
-    pub since: OffsetDateTime,
+pub struct ConnectionPage {
+    /// The page, in the order of the addresses.
+    pub page: ListPage<OpenConnection>,
+    /// Whether all nodes answered. If not, connections are missing from the page and from its total.
+    pub complete: bool,
 }
 
 /// A room.
@@ -117,30 +115,20 @@ impl Chat {
         Ok(ListPage::of(users.collect(), limit, Some((here_count + not_here) as u64)))
     }
 
-    /// The connections of this node, or those of one user.
-    pub(super) fn list_connections(
+    /// The connections of all nodes, or those of one user.
+    pub(super) async fn list_connections(
         &self,
-        space: &Space,
-        user: Option<&UserName>,
+        space: Space,
+        user: Option<UserName>,
         range: ListRange<ConnectionAddress>,
-    ) -> Result<ListPage<OpenConnection>, Rejection> {
-        let node = self.hub.publisher.node();
+    ) -> Result<ConnectionPage, Rejection> {
         let ListRange { after, limit } = range;
-        let after = match after {
-            Some(after) if after.node != *node => {
-                return Err(Rejection::BadRequest("`after` is a connection of another node"));
-            }
-            Some(after) => after.connection,
-            None => ConnectionId::NONE,
-        };
-        let (listed, total) = self.hub.connections.list(space, user, after, limit + 1);
-        let open = |ListedConnection { id, user, since, outbox }| OpenConnection {
-            address: ConnectionAddress { node: node.clone(), connection: id },
-            user,
-            peer: outbox.peer(),
-            since,
-        };
-        Ok(ListPage::of(listed.into_iter().map(open).collect(), limit, Some(total as u64)))
+        let request = ConnectionsRequest { space, user, after, count_max: limit + 1 };
+        let peers = self.cluster.serving_peers();
+        let ConnectionsOutcome { first, complete } =
+            self.hub.connection_pages.list(request, peers).await?;
+        let FirstConnections { connections, total } = first;
+        Ok(ConnectionPage { page: ListPage::of(connections, limit, Some(total)), complete })
     }
 
     /// The rooms of a space that have members or entries.

@@ -55,7 +55,7 @@ pub use self::{
     emitter::{EmitterEffect, EmitterPacket},
     journal::JournalWriter,
     lists::{
-        ListPage, ListRange, ListedMember, ListedRoom, ListedUser, OpenConnection, RoomDetails,
+        ConnectionPage, ListPage, ListRange, ListedMember, ListedRoom, ListedUser, RoomDetails,
     },
     request::{
         Answer, CustomPost, Hello, Receipt, Reply, ReplyCallback, Request, RequestContext,

@@ -77,8 +77,8 @@ pub enum CustomTarget {
     Place(Place),
     /// All connections in a space.
     Space(Space),
-    /// One connection.
-    Connection(ConnectionAddress),
+    /// One connection, if it is in the space.
+    Connection(Space, ConnectionAddress),
 }
 
 /// How a room receives an event.

@@ -102,16 +102,56 @@ async fn rooms_of_all_nodes_count_who_is_online_anywhere() {
 }
 
 #[tokio::test]
-async fn connections_are_those_of_the_node_that_answers() {
+async fn connections_of_all_nodes_are_listed_once() {
+    let (cluster, one, other) = TestCluster::pair(with_key);
+    let mut connected = Vec::new();
+    for (server, name) in
+        [(&other, "ann"), (&one, "bob"), (&other, "cleo"), (&one, "ann"), (&other, "dan")]
+    {
+        connected.push(user(server, name, "lobby").await);
+    }
+    let item = |it: &Value| format!("{} on {}", it["user"], it["node"]).replace('"', "");
+    let here = ["bob on one", "ann on one"];
+    let there = ["ann on other", "cleo on other", "dan on other"];
+    for server in [&one, &other] {
+        let items: Vec<_> = pages(server, "connections", Some(5)).await.iter().map(item).collect();
+        assert_eq!(items, [&here[..], &there[..]].concat());
+        let list = async |query: &str| {
+            let list = get(server, &format!("connections?{query}")).await;
+            assert_eq!((&list["complete"], &list["next"]), (&json!(true), &Value::Null));
+            let items = list["connections"].as_array().unwrap().iter().map(item);
+            (items.collect::<Vec<_>>(), list["total"].clone())
+        };
+        let anns = vec!["ann on one".to_owned(), "ann on other".to_owned()];
+        assert_eq!(list("user=ann").await, (anns, json!(2)));
+        // Nodes that are gone, before, between and after these.
+        assert_eq!(list("after=o.c1").await.0.len(), 5);
+        assert_eq!(list("after=onf.cff").await, (there.map(str::to_owned).into(), json!(5)));
+        assert_eq!(list("after=p.c1").await, (Vec::new(), json!(5)));
+    }
+    drop((connected, cluster));
+    one.stop().await;
+    other.stop().await;
+}
+
+#[tokio::test]
+async fn connections_of_a_node_that_does_not_answer_are_missing() {
     let (cluster, one, other) = TestCluster::pair(with_key);
     let ann = user(&one, "ann", "lobby").await;
     let bob = user(&other, "bob", "lobby").await;
-    let list = get(&one, "connections").await;
-    let [connection] = &list["connections"].as_array().unwrap()[..] else { panic!("{list}") };
-    assert_eq!((&connection["user"], &connection["node"]), (&json!("ann"), &json!("one")));
-    let after = connection["connection"].as_str().unwrap();
-    let (status, refusal) = call(&other, &format!("GET connections?after={after}")).await;
-    assert_eq!((status, &refusal["code"]), (400, &json!("bad_request")), "of another node");
+    let list = async || {
+        let list = get(&one, "connections").await;
+        (
+            list["connections"].as_array().unwrap().len(),
+            list["total"].clone(),
+            list["complete"].clone(),
+        )
+    };
+    assert_eq!(list().await, (2, json!(2), json!(true)));
+    cluster.cut(Some("other"));
+    assert_eq!(list().await, (1, json!(1), json!(false)));
+    cluster.heal(Some("other"));
+    assert_eq!(list().await, (2, json!(2), json!(true)));
     drop((ann, bob, cluster));
     one.stop().await;
     other.stop().await;

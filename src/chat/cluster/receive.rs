@@ -91,6 +91,9 @@ impl Cluster {
     }
 
     fn apply(&self, from: &NodeId, channel: Channel, event: ClusterEvent) {
+        let present = |place: &Place, presence: RemotePresence<'_>| {
+            self.hub.live_rooms.apply_remote_presence(from, place, presence);
+        };
         match event {
             ClusterEvent::Entry(delivery) => {
                 let Some(place) = delivery.entry().map(|entry| entry.place.clone()) else { return };
@@ -118,26 +121,16 @@ impl Cluster {
             ClusterEvent::AskReply { to, ask, reply } => {
                 self.hub.asks.record(from, (&to, ask), reply);
             }
-            ClusterEvent::Joined(place, user) => {
-                self.hub.live_rooms.apply_remote_presence(
-                    from,
-                    &place,
-                    RemotePresence::Joined(&user),
-                );
+            ClusterEvent::ConnectionsRequest(id, request) => {
+                self.hub.connection_pages.reply(from, id, &request);
             }
-            ClusterEvent::Left(place, user) => {
-                self.hub.live_rooms.apply_remote_presence(
-                    from,
-                    &place,
-                    RemotePresence::Left(&user),
-                );
+            ClusterEvent::ConnectionsReply { to, request, first } => {
+                self.hub.connection_pages.record(from, (&to, request), first);
             }
+            ClusterEvent::Joined(place, user) => present(&place, RemotePresence::Joined(&user)),
+            ClusterEvent::Left(place, user) => present(&place, RemotePresence::Left(&user)),
             ClusterEvent::Roster(place, users) => {
-                self.hub.live_rooms.apply_remote_presence(
-                    from,
-                    &place,
-                    RemotePresence::Snapshot(&users),
-                );
+                present(&place, RemotePresence::Snapshot(&users));
                 self.lock().record_roster(from, &place);
                 self.roster_received.send_replace(());
             }

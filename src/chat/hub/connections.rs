@@ -31,11 +31,11 @@ struct Registered {
 }
 
 /// A connection in a list.
-pub(crate) struct ListedConnection {
-    pub(crate) id: ConnectionId,
-    pub(crate) user: Option<UserName>,
-    pub(crate) since: OffsetDateTime,
-    pub(crate) outbox: Arc<dyn Outbox>,
+pub(super) struct ListedConnection {
+    pub(super) id: ConnectionId,
+    pub(super) user: Option<UserName>,
+    pub(super) since: OffsetDateTime,
+    pub(super) outbox: Arc<dyn Outbox>,
 }
 
 /// An open connection and its outbox.
@@ -94,6 +94,12 @@ impl Connections {
         self.outboxes.lock().get(&id).map(|it| Arc::clone(&it.outbox))
     }
 
+    /// A connection, while it is open, if it is in a space.
+    pub(super) fn get_in(&self, space: &Space, id: ConnectionId) -> Option<Arc<dyn Outbox>> {
+        let outboxes = self.outboxes.lock();
+        outboxes.get(&id).filter(|it| it.space == *space).map(|it| Arc::clone(&it.outbox))
+    }
+
     /// Those of these connections that are open and in this space.
     pub(super) fn open(&self, ids: &HashSet<ConnectionId>, space: &Space) -> Vec<OpenConnection> {
         let outboxes = self.outboxes.lock();
@@ -115,7 +121,7 @@ impl Connections {
 
     /// The first `count_max` connections in a space after one, in the order of their ids, and the
     /// number of all in the space: those of `user`, if it is given.
-    pub(crate) fn list(
+    pub(super) fn list(
         &self,
         space: &Space,
         user: Option<&UserName>,

@@ -71,8 +71,8 @@ impl CustomEvents {
         };
         match to {
             CustomTarget::Place(place) => self.publisher.publish_to_place(place, announced),
-            CustomTarget::Connection(address) if address.node == *self.publisher.node() => (),
-            CustomTarget::Space(_) | CustomTarget::Connection(_) => {
+            CustomTarget::Connection(_, address) if address.node == *self.publisher.node() => (),
+            CustomTarget::Space(_) | CustomTarget::Connection(..) => {
                 self.publisher.publish(Channel::BROADCAST, announced());
             }
         }
@@ -93,11 +93,11 @@ impl CustomEvents {
             CustomTarget::Space(space) => {
                 send_all(self.connections.in_space(space, except), event, delivery);
             }
-            CustomTarget::Connection(address) if address.node == *node => {
-                let outbox = self.connections.get(address.connection);
+            CustomTarget::Connection(space, address) if address.node == *node => {
+                let outbox = self.connections.get_in(space, address.connection);
                 send_all(outbox.into_iter().collect(), event, delivery);
             }
-            CustomTarget::Connection(_) => (),
+            CustomTarget::Connection(..) => (),
         }
     }
 
@@ -120,10 +120,11 @@ impl CustomEvents {
                 self.connections.find_in_space(space, &mut found);
                 found.into_keys().collect()
             }
-            CustomTarget::Connection(address) if address.node == *node => {
-                HashSet::from([address.connection])
+            CustomTarget::Connection(space, address) if address.node == *node => {
+                let outbox = self.connections.get_in(space, address.connection);
+                outbox.map(|_| address.connection).into_iter().collect()
             }
-            CustomTarget::Connection(_) => HashSet::new(),
+            CustomTarget::Connection(..) => HashSet::new(),
         };
         if let Some(except) = except.filter(|it| it.node == *node) {
             found.remove(&except.connection);

@@ -14,6 +14,7 @@ mod asks;
 mod clock;
 mod coalesced;
 mod connection_map;
+mod connection_pages;
 mod connections;
 mod custom_events;
 mod deadlines;
@@ -46,7 +47,8 @@ use std::{sync::Arc, time::Duration};
 use time::OffsetDateTime;
 
 pub(crate) use self::asks::{AskedConnection, Asks};
-pub(crate) use self::connections::{ConnectionRegistration, Connections, ListedConnection};
+pub(crate) use self::connection_pages::{ConnectionPages, ConnectionsOutcome};
+pub(crate) use self::connections::{ConnectionRegistration, Connections};
 pub(crate) use self::custom_events::CustomEvents;
 pub(crate) use self::deadlines::{Deadline, Deadlines};
 pub(crate) use self::denials::{DenialRoom, Denials};
@@ -88,6 +90,7 @@ pub(crate) struct Hub {
     /// Publishes the events of this node to the others.
     pub(crate) publisher: Arc<Publisher>,
     pub(crate) connections: Arc<Connections>,
+    pub(crate) connection_pages: ConnectionPages,
     pub(crate) users: Arc<OnlineUsers>,
     pub(crate) live_rooms: Arc<LiveRooms>,
     pub(crate) fanout: Arc<Fanout>,
@@ -124,26 +127,23 @@ impl Hub {
         let presence_log = PresenceLog::new(rules);
         let timers = Arc::new(Timers::new());
         let (presence_grace, members_max) = (limits.presence_grace, limits.receipts_members_max);
-        let shared = || (Arc::clone(&publisher), Arc::clone(&timers));
-        let (publisher_of_rooms, timers_of_rooms) = shared();
         let ask_limits = limits.clone();
         let live_rooms = Arc::new(LiveRooms::new(
             limits,
-            publisher_of_rooms,
-            timers_of_rooms,
+            Arc::clone(&publisher),
+            Arc::clone(&timers),
             Arc::clone(&presence_log),
         ));
         let denials = Arc::<Denials>::default();
-        let (publisher_of_users, timers_of_users) = shared();
         let users = Arc::new(OnlineUsers::new(
             Arc::clone(&live_rooms),
-            publisher_of_users,
-            (timers_of_users, presence_grace),
+            Arc::clone(&publisher),
+            (Arc::clone(&timers), presence_grace),
             Arc::clone(&denials),
             Arc::clone(&presence_log),
         ));
-        let node = publisher.node().clone();
-        let connections = Connections::new(node, Arc::clone(&presence_log));
+        let connections = Connections::new(publisher.node().clone(), Arc::clone(&presence_log));
+        let connection_pages = ConnectionPages::new(&connections, &publisher);
         let listeners = Listeners::new(Arc::clone(&publisher));
         let fanout = Arc::new(Fanout::new(Arc::clone(&users), Arc::clone(&live_rooms)));
         let custom_events = CustomEvents::new(
@@ -172,6 +172,7 @@ impl Hub {
                 Arc::clone(&live_rooms),
                 listeners,
             ),
+            connection_pages,
             connections,
             custom_events,
             asks,
@@ -286,10 +287,10 @@ impl Hub {
                 };
                 close_outboxes(outboxes, (*after).into());
             }
-            ClusterCommand::DisconnectConnection { address, after } => {
+            ClusterCommand::DisconnectConnection { space, address, after } => {
                 let ConnectionAddress { node, connection } = address;
                 let is_here = node == self.publisher.node();
-                let outbox = self.connections.get(*connection).filter(|_| is_here);
+                let outbox = self.connections.get_in(space, *connection).filter(|_| is_here);
                 close_outboxes(outbox.into_iter().collect(), (*after).into());
             }
             ClusterCommand::ReplaceDevices { space, user, device, ticket } => {

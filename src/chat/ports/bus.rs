@@ -4,7 +4,7 @@ use std::{collections::BTreeSet, sync::Arc, time::Duration};
 
 use async_trait::async_trait;
 
-use super::DenialChange;
+use super::{ConnectionsRequest, ConnectionsRequestId, DenialChange, FirstConnections};
 use crate::{
     chat::event::Delivery,
     domain::{
@@ -123,6 +123,17 @@ pub enum ClusterEvent {
         /// The reply.
         reply: AskReply,
     },
+    /// Every node sends its first connections, in a [`ClusterEvent::ConnectionsReply`].
+    ConnectionsRequest(ConnectionsRequestId, ConnectionsRequest),
+    /// The first connections of the publishing node.
+    ConnectionsReply {
+        /// The node that asks. Others ignore the reply.
+        to: NodeId,
+        /// The number of its request.
+        request: ConnectionsRequestId,
+        /// The connections.
+        first: FirstConnections,
+    },
     /// A user joined a room on the publishing node.
     Joined(Place, UserName),
     /// A user left a room on the publishing node.
@@ -219,8 +230,10 @@ pub enum ClusterCommand {
         /// What the client does then.
         after: AfterDisconnect,
     },
-    /// A back end disconnects one connection.
+    /// A back end disconnects one connection, if it is in the space.
     DisconnectConnection {
+        /// The space.
+        space: Space,
         /// The connection.
         address: ConnectionAddress,
         /// What the client does then.

@@ -6,6 +6,7 @@ mod api_keys;
 mod backend;
 mod bus;
 mod clock;
+mod connections;
 mod denials;
 mod fault;
 mod metrics;
@@ -27,6 +28,7 @@ pub use backend::{
 };
 pub use bus::{Announcement, AskReply, AskedEvent, Bus, BusEvent, ClusterCommand, ClusterEvent};
 pub use clock::{Clock, IdSource};
+pub use connections::{ConnectionsRequest, ConnectionsRequestId, FirstConnections, OpenConnection};
 pub use denials::{DenialChange, DenialSnapshot, DenialStore};
 pub use fault::{Fault, with_causes};
 pub use metrics::{ConnectionMetrics, MetricEvent, Metrics, NoMetrics, Wire};

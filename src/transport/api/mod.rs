@@ -1,4 +1,4 @@
-//! The HTTP API for pages and for back ends. A route is one handler, and one line in `routes`.
+//! The HTTP API for pages and for back ends. A route is one handler, and one line below.
 
 mod actions;
 mod ask;

@@ -48,7 +48,7 @@ pub(super) fn operations() -> Vec<Operation> {
         read("/api/v1/rooms", "List the rooms with members or messages")
             .parameters(api::ROOMS)
             .answers("A page, by name.", page(AnswerPayload::Rooms)),
-        read("/api/v1/connections", "List the connections of the node that answers")
+        read("/api/v1/connections", "List the connections of all nodes")
             .parameters(api::CONNECTIONS)
             .answers("A page.", page(AnswerPayload::Connections)),
     ]

@@ -5,9 +5,9 @@ use serde::Serialize;
 use super::query::{Parameter, ParameterType, Query, SPACE, parameter};
 use crate::{
     chat::{
-        ApiQuestion, ApiTopic, ListPage, ListRange, ListedMember, ListedRoom, ListedUser,
-        OpenConnection, RoomDetails,
-        ports::{Carrier, Peer},
+        ApiQuestion, ApiTopic, ConnectionPage, ListPage, ListRange, ListedMember, ListedRoom,
+        ListedUser, RoomDetails,
+        ports::{Carrier, OpenConnection, Peer},
     },
     domain::{DeviceId, Position, UserName},
     wire::{
@@ -132,6 +132,7 @@ struct UserData<'a> {
 #[derive(Serialize)]
 struct ConnectionsData<'a> {
     connections: Vec<ConnectionData<'a>>,
+    complete: bool,
 }
 
 #[derive(Serialize)]
@@ -202,9 +203,11 @@ pub(super) fn users(page: &ListPage<ListedUser>) -> String {
 }
 
 /// A page of connections, as JSON text.
-pub(super) fn connections(page: &ListPage<OpenConnection>) -> String {
+pub(super) fn connections(answer: &ConnectionPage) -> String {
+    let ConnectionPage { page, complete } = answer;
     let connections = page.items.iter().map(ConnectionData::from).collect();
-    json(page, ConnectionsData { connections }, |last| last.address.to_string())
+    let data = ConnectionsData { connections, complete: *complete };
+    json(page, data, |last| last.address.to_string())
 }
 
 fn json<T>(page: &ListPage<T>, items: impl Serialize, cursor: impl FnOnce(&T) -> String) -> String {

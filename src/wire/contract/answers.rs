@@ -106,8 +106,9 @@ const CONNECTIONS: Type = Object(&[
             required("since", Type::Time, ""),
             required("node", Type::Text, ""),
         ])),
-        "Of the node that answers.",
+        "Of all nodes, in the order of nodes and connections.",
     ),
+    required("complete", Type::Boolean, "Whether all nodes answered in time."),
     TOTAL,
     NEXT,
 ]);

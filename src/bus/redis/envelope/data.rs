@@ -269,14 +269,18 @@ impl<'a> CommandPayload<'a> {
                     ..base
                 }
             }
-            ports::ClusterCommand::DisconnectConnection { address, after } => {
+            ports::ClusterCommand::DisconnectConnection { space, address, after } => {
                 let base = match after {
                     AfterDisconnect::StayAway => none("disconnected"),
                     AfterDisconnect::Reconnect => {
                         Self { reconnect: reconnect(*after), ..none("closed") }
                     }
                 };
-                Self { connection: Some(address.to_string().into()), ..base }
+                Self {
+                    space: Some(space.as_raw().into()),
+                    connection: Some(address.to_string().into()),
+                    ..base
+                }
             }
             ports::ClusterCommand::ChangeDenials { number, change } => {
                 let denial = DenialPayload::of(*number, change)?;
@@ -316,9 +320,12 @@ impl<'a> CommandPayload<'a> {
                     Some(false) | None => AfterDisconnect::StayAway,
                 };
                 if let Some(address) = &connection {
+                    let space = values::space(space.as_ref().ok_or(Malformed::Form)?)?;
                     let address = ConnectionAddress::parse(address).ok();
                     let address = address.ok_or(Malformed::Value("connection"))?;
-                    return Ok(ports::ClusterCommand::DisconnectConnection { address, after });
+                    let command =
+                        ports::ClusterCommand::DisconnectConnection { space, address, after };
+                    return Ok(command);
                 }
                 let (space, user) = who()?;
                 let device = device()?;

@@ -68,7 +68,7 @@ pub(super) struct EntryPayload<'a> {
 /// An event of the application that is not stored.
 #[derive(Serialize, Deserialize)]
 pub(super) struct CustomEventPayload<'a> {
-    /// Who receives it: one of these three.
+    /// Who receives it: a place, a space, or a connection in a space.
     #[serde(borrow, default, skip_serializing_if = "Option::is_none")]
     place: Option<PlacePayload<'a>>,
     #[serde(borrow, default, skip_serializing_if = "Option::is_none")]
@@ -204,7 +204,9 @@ impl<'a> CustomEventPayload<'a> {
         let (place, space, connection) = match to {
             CustomTarget::Place(place) => (Some(PlacePayload::of(place)), None, None),
             CustomTarget::Space(space) => (None, Some(space.as_raw().into()), None),
-            CustomTarget::Connection(address) => (None, None, Some(address.to_string().into())),
+            CustomTarget::Connection(space, address) => {
+                (None, Some(space.as_raw().into()), Some(address.to_string().into()))
+            }
         };
         Ok(Self {
             place,
@@ -230,7 +232,9 @@ impl<'a> CustomEventPayload<'a> {
         let to = match (place, space, connection) {
             (Some(place), None, None) => CustomTarget::Place(place.parse()?),
             (None, Some(space), None) => CustomTarget::Space(super::values::space(&space)?),
-            (None, None, Some(connection)) => CustomTarget::Connection(address(&connection)?),
+            (None, Some(space), Some(connection)) => {
+                CustomTarget::Connection(super::values::space(&space)?, address(&connection)?)
+            }
             (None, None, None) => return Err(DecodeError::Unknown),
             _ => return Err(Malformed::Form.into()),
         };

@@ -20,6 +20,7 @@
 //! and dropped.
 
 mod ask;
+mod connections;
 mod data;
 mod denial;
 mod entry;
@@ -42,6 +43,7 @@ use crate::{
 
 use self::{
     ask::{AskReplyPayload, AskedPayload},
+    connections::{ConnectionsReplyPayload, ConnectionsRequestPayload},
     data::{
         CommandPayload, HeartbeatPayload, MembershipChangedPayload, PresencePayload, ReadPayload,
         ResendRequestPayload, ResentCommandPayload, RosterPayload, RosterRequestPayload,
@@ -140,6 +142,13 @@ pub(super) fn encode(announcement: &Announcement) -> Result<Vec<u8>, Malformed> 
         ClusterEvent::AskReply { to, ask, reply } => {
             writer.write("reply", AskReplyPayload::of(to, *ask, reply)?)
         }
+        ClusterEvent::ConnectionsRequest(id, request) => {
+            writer.write("connections", ConnectionsRequestPayload::of(*id, request))
+        }
+        ClusterEvent::ConnectionsReply { to, request, first } => {
+            let payload = ConnectionsReplyPayload::of(to, *request, first)?;
+            writer.write("connections reply", payload)
+        }
         ClusterEvent::Joined(place, user) => writer.write("here", PresencePayload::of(place, user)),
         ClusterEvent::Left(place, user) => writer.write("gone", PresencePayload::of(place, user)),
         ClusterEvent::Roster(place, users) => {
@@ -222,6 +231,8 @@ fn event(kind: &str, data: &RawValue) -> Result<ClusterEvent, DecodeError> {
         "event" => read::<CustomEventPayload<'_>>(data)?.parse(),
         "asked" => read::<AskedPayload<'_>>(data)?.parse(),
         "reply" => read::<AskReplyPayload<'_>>(data)?.parse(),
+        "connections" => read::<ConnectionsRequestPayload<'_>>(data)?.parse(),
+        "connections reply" => read::<ConnectionsReplyPayload<'_>>(data)?.parse(),
         "here" => read::<PresencePayload<'_>>(data)?
             .parse()
             .map(|(place, user)| ClusterEvent::Joined(place, user)),

@@ -249,11 +249,12 @@ async fn connections_of_other_spaces_and_slow_readers_do_not_answer() {
     let fixture = Fixture::new(1, 0);
     let here = fixture.hub.publisher.node().clone();
     let one = ConnectionAddress { node: here, connection: fixture.guards[0].0.id() };
-    let pending = fixture.ask(CustomTarget::Connection(one.clone()));
+    let pending = fixture.ask(CustomTarget::Connection(Space::root(), one.clone()));
     assert_eq!(fixture.outbox.events(), ["closed SlowReader"]);
     drop(pending);
     let (name, args) = (EventName::from_raw("whoami"), Body::from_raw("[]".into(), vec![]));
-    let (space, to) = (Space::parse("/shop").unwrap(), CustomTarget::Connection(one));
+    let space = Space::parse("/shop").unwrap();
+    let to = CustomTarget::Connection(space.clone(), one);
     let event = CustomEvent { name, args };
     let asked = AskedEvent { space, to, except: None, event, wait: WAIT };
     let pending = fixture.hub.asks.begin(&Arc::new(asked), Vec::new()).unwrap();

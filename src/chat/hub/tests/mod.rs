@@ -5,6 +5,7 @@ mod denials;
 mod emitters;
 mod members;
 mod presence;
+mod spaces;
 mod unread;
 
 use std::{

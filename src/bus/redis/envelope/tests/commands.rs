@@ -82,19 +82,21 @@ fn disconnects() -> Vec<Example> {
         ),
         (
             ClusterEvent::Command(ports::ClusterCommand::DisconnectConnection {
+                space: Space::root(),
                 address: ConnectionAddress::parse("n1.c1a").unwrap(),
                 after: AfterDisconnect::StayAway,
             }),
             "act",
-            r#"{"what":"disconnected","connection":"n1.c1a"}"#,
+            r#"{"what":"disconnected","space":"/","connection":"n1.c1a"}"#,
         ),
         (
             ClusterEvent::Command(ports::ClusterCommand::DisconnectConnection {
+                space: Space::root(),
                 address: ConnectionAddress::parse("n1.c1a").unwrap(),
                 after: AfterDisconnect::Reconnect,
             }),
             "act",
-            r#"{"what":"closed","connection":"n1.c1a","reconnect":true}"#,
+            r#"{"what":"closed","space":"/","connection":"n1.c1a","reconnect":true}"#,
         ),
     ]
 }

@@ -2,6 +2,7 @@
 
 mod asks;
 mod commands;
+mod connections;
 mod properties;
 
 use std::sync::Arc;
@@ -90,7 +91,15 @@ type Example = (ClusterEvent, &'static str, &'static str);
 
 /// One event of each kind.
 fn all() -> Vec<Example> {
-    [entries(), places(), custom_events(), asks::examples(), commands::examples()].concat()
+    [
+        entries(),
+        places(),
+        custom_events(),
+        asks::examples(),
+        connections::examples(),
+        commands::examples(),
+    ]
+    .concat()
 }
 
 fn custom(name: &str) -> MessageKind {
@@ -116,9 +125,13 @@ fn custom_events() -> Vec<Example> {
             r#"{"space":"/","name":"move","args":{"json":{"a": 1.50, "b":{"_placeholder":true,"num":0}},"attachments":["AP8="]},"volatile":true}"#,
         ),
         (
-            example(CustomTarget::Connection(address()), None, PassingDelivery::Reliable),
+            example(
+                CustomTarget::Connection(Space::root(), address()),
+                None,
+                PassingDelivery::Reliable,
+            ),
             "event",
-            r#"{"connection":"n1.c1a","name":"move","args":{"json":{"a": 1.50, "b":{"_placeholder":true,"num":0}},"attachments":["AP8="]},"volatile":false}"#,
+            r#"{"space":"/","connection":"n1.c1a","name":"move","args":{"json":{"a": 1.50, "b":{"_placeholder":true,"num":0}},"attachments":["AP8="]},"volatile":false}"#,
         ),
     ]
 }

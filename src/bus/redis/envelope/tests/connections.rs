@@ -1,0 +1,67 @@
+//! Requests for connections, and what nodes reply to them.
+
+use super::*;
+use crate::chat::ports::{
+    Carrier, ConnectionsRequest, ConnectionsRequestId, FirstConnections, OpenConnection, Peer,
+};
+
+/// Requests and replies.
+pub(super) fn examples() -> Vec<Example> {
+    let id = ConnectionsRequestId::from_raw(9);
+    let address = |raw| ConnectionAddress::parse(raw).unwrap();
+    let request = |user, after| {
+        let space = Space::from_raw("/shop");
+        ClusterEvent::ConnectionsRequest(
+            id,
+            ConnectionsRequest { space, user, after, count_max: 101 },
+        )
+    };
+    let open = |connection, carrier| OpenConnection {
+        address: address(connection),
+        user: None,
+        peer: Peer { carrier, address: None },
+        since: at(1_700_000_000_123),
+    };
+    let ann = OpenConnection {
+        user: Some(user("ann")),
+        peer: Peer { carrier: Carrier::PlainWebSocket, address: Some("::1".into()) },
+        ..open("n1.c1a", Carrier::PlainWebSocket)
+    };
+    let polling = open("n1.c1b", Carrier::SocketIoPolling);
+    let upgraded = open("n1.c1c", Carrier::SocketIoWebSocket);
+    let reply = |connections, total| {
+        let (to, first) = (NodeId::from_raw("n2"), FirstConnections { connections, total });
+        ClusterEvent::ConnectionsReply { to, request: id, first }
+    };
+    vec![
+        (request(None, None), "connections", r#"{"id":9,"space":"/shop","max":101}"#),
+        (
+            request(Some(user("ann")), Some(address("n1.c1a"))),
+            "connections",
+            r#"{"id":9,"space":"/shop","user":"ann","after":"n1.c1a","max":101}"#,
+        ),
+        (
+            reply(Vec::new(), 7),
+            "connections reply",
+            r#"{"to":"n2","id":9,"total":7,"connections":[]}"#,
+        ),
+        (
+            reply(vec![ann, polling, upgraded], 3),
+            "connections reply",
+            r#"{"to":"n2","id":9,"total":3,"connections":[{"connection":"n1.c1a","user":"ann","carrier":"ws","address":"::1","since_ms":1700000000123},{"connection":"n1.c1b","carrier":"polling","since_ms":1700000000123},{"connection":"n1.c1c","carrier":"websocket","since_ms":1700000000123}]}"#,
+        ),
+    ]
+}
+
+#[test]
+fn an_invalid_connection_is_malformed_and_an_unknown_carrier_is_of_another_version() {
+    let reply = |connection: &str, carrier: &str| {
+        let envelope = format!(
+            r#"{{"v":1,"from":"n1","n":7,"kind":"connections reply","data":{{"to":"n2","id":9,"total":1,"connections":[{{"connection":"{connection}","carrier":"{carrier}","since_ms":0}}]}}}}"#
+        );
+        decode(envelope.as_bytes()).map(|it| matches!(it.event, ClusterEvent::Unknown))
+    };
+    assert_eq!(reply("n1.c1", "ws"), Ok(false));
+    assert_eq!(reply("n1.c1", "quic"), Ok(true));
+    assert_eq!(reply("c1", "ws"), Err(Malformed::Value("connection")));
+}
