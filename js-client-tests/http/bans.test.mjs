@@ -72,6 +72,7 @@ test("a request that is not as documented is refused with the reason", async () 
     [await deleteByApi(server, "bans"), /this needs `user`/],
     [await deleteByApi(server, "bans?user=a&room=b"), /there is no "room"/],
     [await askApi(server, "bans?limit=0"), /at least 1/],
+    [await askApi(server, "bans?limit=1001"), /1 to 1000/],
     [await askApi(server, "bans?cursor="), /of no page/],
     [await callApi(server, "revocations", {}), /this needs `jti`/],
     [await callApi(server, "revocations", { jti: "a\n" }), /a `jti` has/],

@@ -11,8 +11,6 @@ use crate::domain::{
 const CLOCK_LEAD_MAX: Duration = Duration::MINUTE;
 /// The bans of a page, if the back end names no number.
 const PAGE_BANS: u32 = 100;
-/// The most bans of a page.
-const PAGE_BANS_MAX: u32 = 1000;
 
 /// A ban that a back end asks for. It replaces an earlier one.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -103,7 +101,7 @@ impl Chat {
     pub fn bans(&self, key: &ApiKey, question: BansQuestion) -> Result<BansPage, Rejection> {
         let BansQuestion { space, after, limit } = question;
         self.admit_api_request(key, &space, [ApiScope::Read], 1)?;
-        let limit = limit.unwrap_or(PAGE_BANS).min(PAGE_BANS_MAX);
+        let limit = limit.unwrap_or(PAGE_BANS);
         let limit = usize::try_from(limit).unwrap_or(usize::MAX);
         let part = (after.as_ref(), limit);
         let (bans, more) = self.hub.denials.bans(&space, part, self.clock.now());

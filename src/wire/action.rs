@@ -11,7 +11,7 @@ use utoipa::{
 
 use super::{
     body::{self, AttachmentEncoding},
-    invalid_data::{InvalidData, invalid, of_key},
+    invalid_data::{InvalidData, invalid, of_key, quoted},
     json,
     schema::{self, BodySchema},
 };
@@ -273,7 +273,7 @@ pub(super) fn custom_event(
 ) -> Result<CustomEvent, InvalidData> {
     let name = EventName::parse(event);
     let name = name.map_err(|_error| {
-        InvalidData(format!("{event:?} is not the name of an event of the application"))
+        InvalidData(format!("{} is not the name of an event of the application", quoted(event)))
     })?;
     let args = match args {
         Some(raw) => arguments("args", raw, limits)?,
@@ -314,7 +314,7 @@ fn disconnect(data: DisconnectData) -> Result<Action, InvalidData> {
         (Some(user), None, None) => DisconnectTarget::User(user_name(&user)?),
         (Some(user), Some(raw), None) => {
             let device = DeviceId::parse(&raw);
-            let device = device.map_err(|it| InvalidData(format!("{raw:?}: {it}")))?;
+            let device = device.map_err(|it| InvalidData(format!("{}: {it}", quoted(&raw))))?;
             DisconnectTarget::Device(user_name(&user)?, device)
         }
         (None, None, Some(connection)) => DisconnectTarget::Connection(address(&connection)?),
@@ -344,11 +344,11 @@ pub(super) fn message_body(
 }
 
 pub(super) fn room_name(raw: &str) -> Result<RoomName, InvalidData> {
-    RoomName::parse(raw).map_err(|rejection| InvalidData(format!("{raw:?}: {rejection}")))
+    RoomName::parse(raw).map_err(|rejection| InvalidData(format!("{}: {rejection}", quoted(raw))))
 }
 
 pub(super) fn user_name(raw: &str) -> Result<UserName, InvalidData> {
-    UserName::parse(raw).map_err(|rejection| InvalidData(format!("{raw:?}: {rejection}")))
+    UserName::parse(raw).map_err(|rejection| InvalidData(format!("{}: {rejection}", quoted(raw))))
 }
 
 pub(super) fn maybe_user(raw: Option<&str>) -> Result<Option<UserName>, InvalidData> {
@@ -357,16 +357,17 @@ pub(super) fn maybe_user(raw: Option<&str>) -> Result<Option<UserName>, InvalidD
 
 fn message_id(raw: Option<&str>) -> Result<Option<MessageId>, InvalidData> {
     let parse = |raw: &str| {
-        MessageId::parse(raw).map_err(|rejection| InvalidData(format!("{raw:?}: {rejection}")))
+        MessageId::parse(raw)
+            .map_err(|rejection| InvalidData(format!("{}: {rejection}", quoted(raw))))
     };
     raw.map(parse).transpose()
 }
 
 pub(super) fn address(raw: &str) -> Result<ConnectionAddress, InvalidData> {
     let parsed = ConnectionAddress::parse(raw);
-    parsed.map_err(|_rejection| InvalidData(format!("{raw:?} is not a connection")))
+    parsed.map_err(|_rejection| InvalidData(format!("{} is not a connection", quoted(raw))))
 }
 
 pub(super) fn role(raw: &str) -> Result<Role, InvalidData> {
-    Role::from_raw(raw).ok_or_else(|| InvalidData(format!("{raw:?} is not a role")))
+    Role::from_raw(raw).ok_or_else(|| InvalidData(format!("{} is not a role", quoted(raw))))
 }

@@ -6,17 +6,39 @@ use serde::Deserialize;
 
 use crate::domain::Rejection;
 
+/// Characters of a text that a reason repeats.
+const QUOTED_CHARS_MAX: usize = 64;
+/// Characters of a reason: serde repeats the names of unknown keys.
+const REASON_CHARS_MAX: usize = 500;
+
 /// Why data from a back end does not have the documented form.
 #[derive(Debug, PartialEq, Eq)]
 pub struct InvalidData(pub(super) String);
 
 impl fmt::Display for InvalidData {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.write_str(&self.0)
+        match start(&self.0, REASON_CHARS_MAX) {
+            Some(start) => write!(f, "{start}…"),
+            None => f.write_str(&self.0),
+        }
     }
 }
 
-/// The same, for the value of a key.
+/// A text of the data in quotes, shortened.
+pub(super) fn quoted(text: &str) -> String {
+    match start(text, QUOTED_CHARS_MAX) {
+        Some(start) => format!("{start:?}…"),
+        None => format!("{text:?}"),
+    }
+}
+
+/// The first characters of a text that has more.
+fn start(text: &str, chars_max: usize) -> Option<&str> {
+    let (end, _) = text.char_indices().nth(chars_max)?;
+    text.get(..end)
+}
+
+/// A rejection of the value of a key.
 pub(super) fn of_key(key: &str, rejection: &Rejection) -> InvalidData {
     InvalidData(format!("`{key}`: {rejection}"))
 }
@@ -40,4 +62,22 @@ pub(super) fn object<'a, T: Deserialize<'a>>(text: &'a str) -> Result<T, Invalid
         return invalid("this is not a JSON object");
     }
     serde_json::from_str(text).map_err(|error| InvalidData(error.to_string()))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_reason_repeats_little_of_the_data() {
+        assert_eq!(quoted("a\"b"), r#""a\"b""#);
+        let long = "ä".repeat(1 << 20);
+        assert_eq!(quoted(&long), format!("\"{}\"…", "ä".repeat(64)));
+        let unknown = format!(r#"{{"{long}":1}}"#);
+        let Err(invalid) = object::<std::collections::BTreeMap<String, bool>>(&unknown) else {
+            panic!("it is no boolean")
+        };
+        assert!(invalid.to_string().chars().count() <= REASON_CHARS_MAX + 1);
+        assert_eq!(InvalidData(long).to_string().chars().count(), REASON_CHARS_MAX + 1);
+    }
 }

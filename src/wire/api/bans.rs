@@ -113,6 +113,9 @@ pub fn revocation(body: &[u8]) -> Result<Revocation, InvalidData> {
     Ok(Revocation { tokens, until })
 }
 
+/// The most bans of a page.
+const PAGE_BANS_MAX: u32 = 1000;
+
 /// The parameters of [`unban`].
 pub const UNBAN: &[Parameter] =
     &[SPACE, parameter("user", ParameterType::RequiredText("user-name"), "Who is banned.")];
@@ -136,7 +139,11 @@ pub fn bans_question(query: &str) -> Result<BansQuestion, InvalidData> {
     let query = Query::parse(query, BANS)?;
     let after = query.one("cursor")?.map(UserName::parse).transpose();
     let after = after.map_err(|_rejection| InvalidData("`cursor` is of no page".to_owned()))?;
-    Ok(BansQuestion { space: query.space()?, after, limit: query.limit()? })
+    let limit = query.limit()?;
+    if limit.is_some_and(|limit| limit > PAGE_BANS_MAX) {
+        return Err(InvalidData(format!("`limit` is 1 to {PAGE_BANS_MAX}")));
+    }
+    Ok(BansQuestion { space: query.space()?, after, limit })
 }
 
 /// A page, as JSON text.

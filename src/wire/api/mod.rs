@@ -35,7 +35,7 @@ use super::{
     action::{self, ActionData, EmitData, MessageData, NotifyData},
     answer,
     body::AttachmentEncoding,
-    invalid_data::{InvalidData, invalid, object},
+    invalid_data::{InvalidData, invalid, object, quoted},
     json,
     payload::{self, Timestamp},
     rejection::RejectionData,
@@ -165,7 +165,7 @@ fn text(body: &[u8]) -> Result<Cow<'_, str>, InvalidData> {
 }
 
 fn space(raw: &str) -> Result<Space, InvalidData> {
-    Space::parse(raw).map_err(|_rejection| InvalidData(format!("{raw:?} is not a space")))
+    Space::parse(raw).map_err(|_rejection| InvalidData(format!("{} is not a space", quoted(raw))))
 }
 
 /// Refuses actions in nobody's name.

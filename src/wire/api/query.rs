@@ -10,7 +10,7 @@ use crate::{
     domain::Space,
     wire::{
         hello::Parameters,
-        invalid_data::{InvalidData, invalid},
+        invalid_data::{InvalidData, invalid, quoted},
         schema,
     },
 };
@@ -55,9 +55,11 @@ impl<'q> Query<'q> {
         let parameters =
             Parameters::read(query).map_err(|rejection| InvalidData(rejection.to_string()))?;
         match parameters.0.iter().find(|(name, _)| !names.contains(&name.as_ref())) {
-            Some((name, _)) => {
-                Err(InvalidData(format!("there is no {name:?}; there are {}", names.join(", "))))
-            }
+            Some((name, _)) => Err(InvalidData(format!(
+                "there is no {}; there are {}",
+                quoted(name),
+                names.join(", ")
+            ))),
             None => Ok(Self(parameters)),
         }
     }

@@ -17,7 +17,7 @@ use crate::{
     domain::{Limits, Refusal, RoomPattern, SpacePattern},
     wire::{
         action::{self, ActionData, arguments, message_body, user_name},
-        invalid_data::{InvalidData, invalid, object_or_default, of_key},
+        invalid_data::{InvalidData, invalid, object_or_default, of_key, quoted},
         json,
     },
 };
@@ -209,7 +209,9 @@ fn spaces(data: &[String]) -> Result<Vec<SpacePattern>, InvalidData> {
     }
     let pattern = |raw: &String| {
         let parsed = SpacePattern::parse(raw);
-        parsed.map_err(|_rejection| InvalidData(format!("{raw:?} is not a space or a pattern")))
+        parsed.map_err(|_rejection| {
+            InvalidData(format!("{} is not a space or a pattern", quoted(raw)))
+        })
     };
     data.iter().map(pattern).collect()
 }
@@ -217,7 +219,9 @@ fn spaces(data: &[String]) -> Result<Vec<SpacePattern>, InvalidData> {
 fn rooms(data: RoomsData) -> Result<Rooms, InvalidData> {
     let pattern = |raw: &str| {
         let parsed = RoomPattern::parse(raw);
-        parsed.map_err(|_rejection| InvalidData(format!("{raw:?} is not a room or a pattern")))
+        parsed.map_err(|_rejection| {
+            InvalidData(format!("{} is not a room or a pattern", quoted(raw)))
+        })
     };
     let only: Result<_, _> = match data {
         RoomsData::List(list) => list.iter().map(|it| Ok((pattern(it)?, None))).collect(),
