@@ -8,8 +8,8 @@ CLIENTS := js-client-tests/node_modules/.package-lock.json
 NEIGHBOUR := js-client-tests/bench/node_modules/.package-lock.json
 SCHEMATHESIS := js-client-tests/schemathesis/.venv/bin/schemathesis
 BINARY := $(abspath $(or $(CARGO_TARGET_DIR),target))/release/roomcast
-# The JavaScript tests run it.
-export ROOMCAST_BIN := $(BINARY)
+# The JavaScript tests run it. The server itself refuses the variable, as any that is no setting.
+js browser bench: export ROOMCAST_BIN := $(BINARY)
 
 # From a fresh clone to a running server.
 run: release
