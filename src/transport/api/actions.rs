@@ -2,17 +2,15 @@
 
 use std::sync::Arc;
 
-use axum::{Router, extract::State, response::IntoResponse, routing::post};
-use http::{StatusCode, header::ALLOW};
+use axum::{Router, extract::State, routing::post};
 
 use super::{
-    failure::ApiFailure,
+    failure::{ApiFailure, method_not_allowed},
     json::{JsonBody, JsonText},
     key::Authorized,
 };
 use crate::{
     chat::Chat,
-    domain::Rejection,
     wire::{
         api::{self, ApiList, Operation, PayloadSchema},
         contract::AnswerPayload,
@@ -25,7 +23,8 @@ pub(super) const BODY_BYTES_MAX: usize = 8 << 20;
 /// The routes.
 pub(super) fn routes() -> Router<Arc<Chat>> {
     let route = |list| {
-        post(move |chat, key, body| perform(chat, key, body, list)).fallback(method_not_allowed)
+        post(move |chat, key, body| perform(chat, key, body, list))
+            .fallback(async || method_not_allowed("POST"))
     };
     Router::new()
         .route("/api/v1/actions", route(ApiList::Actions))
@@ -60,10 +59,4 @@ async fn perform(
     let request = api::request(list, &body, chat.limits())?;
     let results = chat.perform_for_api(&key, request).await?;
     Ok(JsonText(api::results(&results)))
-}
-
-/// The answer to another method than POST.
-pub(super) async fn method_not_allowed() -> impl IntoResponse {
-    let rejection = Rejection::BadRequest("there is POST");
-    (StatusCode::METHOD_NOT_ALLOWED, [(ALLOW, "POST")], rejection)
 }

@@ -5,8 +5,8 @@ use std::sync::Arc;
 use axum::{Router, extract::State, routing::post};
 
 use super::{
-    actions::{BODY_BYTES_MAX, method_not_allowed},
-    failure::ApiFailure,
+    actions::BODY_BYTES_MAX,
+    failure::{ApiFailure, method_not_allowed},
     json::{JsonBody, JsonText},
     key::Authorized,
 };
@@ -20,7 +20,7 @@ use crate::{
 
 /// The route.
 pub(super) fn routes() -> Router<Arc<Chat>> {
-    Router::new().route("/api/v1/ask", post(ask).fallback(method_not_allowed))
+    Router::new().route("/api/v1/ask", post(ask).fallback(async || method_not_allowed("POST")))
 }
 
 /// The route, as `/api/openapi.json` describes it.

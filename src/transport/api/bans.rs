@@ -5,13 +5,11 @@ use std::sync::Arc;
 use axum::{
     Router,
     extract::{RawQuery, State},
-    response::IntoResponse,
     routing::{get, post},
 };
-use http::{StatusCode, header::ALLOW};
 
 use super::{
-    failure::ApiFailure,
+    failure::{ApiFailure, method_not_allowed},
     json::{JsonBody, JsonText},
     key::Authorized,
 };
@@ -29,10 +27,13 @@ const BODY_BYTES_MAX: usize = 16 << 10;
 
 /// The routes.
 pub(super) fn routes() -> Router<Arc<Chat>> {
-    let bans = get(bans).post(ban).delete(unban).fallback(bans_method_not_allowed);
+    let bans = get(bans)
+        .post(ban)
+        .delete(unban)
+        .fallback(async || method_not_allowed("GET, HEAD, POST, DELETE"));
     Router::new()
         .route("/api/v1/bans", bans)
-        .route("/api/v1/revocations", post(revoke).fallback(post_only))
+        .route("/api/v1/revocations", post(revoke).fallback(async || method_not_allowed("POST")))
 }
 
 /// The routes, as `/api/openapi.json` describes them.
@@ -95,14 +96,4 @@ async fn revoke(
 ) -> Result<JsonText, ApiFailure> {
     chat.revoke(&key, api::revocation(&body)?).await?;
     Ok(JsonText(api::done()))
-}
-
-async fn bans_method_not_allowed() -> impl IntoResponse {
-    let rejection = Rejection::BadRequest("there is GET, POST and DELETE");
-    (StatusCode::METHOD_NOT_ALLOWED, [(ALLOW, "GET, HEAD, POST, DELETE")], rejection)
-}
-
-async fn post_only() -> impl IntoResponse {
-    let rejection = Rejection::BadRequest("there is POST");
-    (StatusCode::METHOD_NOT_ALLOWED, [(ALLOW, "POST")], rejection)
 }

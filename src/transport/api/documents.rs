@@ -16,9 +16,7 @@ use http::{
 };
 use tower_http::compression::CompressionLayer;
 
-use super::{
-    actions, ask, bans, questions, questions::method_not_allowed, rooms, session, webhooks,
-};
+use super::{actions, ask, bans, failure::method_not_allowed, questions, rooms, session, webhooks};
 use crate::wire::{
     api::{self, Operation},
     contract::{ContractFormat, contract},
@@ -77,7 +75,7 @@ fn document(content_type: &'static str, text: &'static LazyLock<Bytes>) -> Metho
         ];
         (fields, Bytes::clone(text))
     };
-    get(handler).fallback(method_not_allowed)
+    get(handler).fallback(async || method_not_allowed("GET, HEAD"))
 }
 
 #[cfg(test)]

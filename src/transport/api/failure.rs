@@ -1,7 +1,7 @@
 //! Why a request of a back end is not taken.
 
 use axum::response::{IntoResponse, Response};
-use http::StatusCode;
+use http::{HeaderName, StatusCode, header::ALLOW};
 
 use super::json::JsonText;
 use crate::{
@@ -35,4 +35,11 @@ impl IntoResponse for ApiFailure {
             Self::Rejected(rejection) => rejection.into_response(),
         }
     }
+}
+
+/// The answer to other methods than these.
+pub(super) fn method_not_allowed(methods: &'static str) -> Response {
+    let allow: [(HeaderName, &str); 1] = [(ALLOW, methods)];
+    let rejection = Rejection::BadRequest("the header Allow has the methods");
+    (StatusCode::METHOD_NOT_ALLOWED, allow, rejection).into_response()
 }

@@ -5,15 +5,16 @@ use std::sync::Arc;
 use axum::{
     Router,
     extract::{RawQuery, State},
-    response::IntoResponse,
     routing::{MethodRouter, get},
 };
-use http::{StatusCode, header::ALLOW};
 
-use super::{failure::ApiFailure, json::JsonText, key::Authorized};
+use super::{
+    failure::{ApiFailure, method_not_allowed},
+    json::JsonText,
+    key::Authorized,
+};
 use crate::{
     chat::{ApiQuestion, Chat},
-    domain::Rejection,
     wire::{
         InvalidData,
         api::{self, Operation, PayloadSchema},
@@ -55,7 +56,8 @@ pub(super) fn operations() -> Vec<Operation> {
 }
 
 fn route(parse: fn(&str) -> Result<ApiQuestion, InvalidData>) -> MethodRouter<Arc<Chat>> {
-    get(move |chat, key, query| answer(chat, key, query, parse)).fallback(method_not_allowed)
+    get(move |chat, key, query| answer(chat, key, query, parse))
+        .fallback(async || method_not_allowed("GET, HEAD"))
 }
 
 async fn answer(
@@ -67,10 +69,4 @@ async fn answer(
     let question = parse(&query.unwrap_or_default())?;
     let answer = chat.answer_for_api(&key, question).await?;
     Ok(JsonText(api::answer(&answer)))
-}
-
-/// What another method than `GET` gets.
-pub(super) async fn method_not_allowed() -> impl IntoResponse {
-    let rejection = Rejection::BadRequest("there is GET");
-    (StatusCode::METHOD_NOT_ALLOWED, [(ALLOW, "GET, HEAD")], rejection)
 }

@@ -5,13 +5,11 @@ use std::sync::Arc;
 use axum::{
     Router,
     extract::{RawQuery, State},
-    response::{IntoResponse, Response},
     routing::{MethodRouter, get, post, put},
 };
-use http::{HeaderName, StatusCode, header::ALLOW};
 
 use super::{
-    failure::ApiFailure,
+    failure::{ApiFailure, method_not_allowed},
     json::{JsonBody, JsonText},
     key::Authorized,
     path::PathNames,
@@ -37,16 +35,19 @@ pub(super) fn routes() -> Router<Arc<Chat>> {
             "/api/v1/rooms/{room}",
             about_room(api::room_question)
                 .delete(delete_room)
-                .fallback(async || refuse("GET, HEAD, DELETE")),
+                .fallback(async || method_not_allowed("GET, HEAD, DELETE")),
         )
-        .route("/api/v1/rooms/{room}/empty", post(empty_room).fallback(async || refuse("POST")))
+        .route(
+            "/api/v1/rooms/{room}/empty",
+            post(empty_room).fallback(async || method_not_allowed("POST")),
+        )
         .route(
             "/api/v1/rooms/{room}/members",
-            about_room(api::members_question).fallback(async || refuse("GET, HEAD")),
+            about_room(api::members_question).fallback(async || method_not_allowed("GET, HEAD")),
         )
         .route(
             "/api/v1/rooms/{room}/members/{user}",
-            member.fallback(async || refuse("PUT, DELETE")),
+            member.fallback(async || method_not_allowed("PUT, DELETE")),
         )
 }
 
@@ -147,11 +148,4 @@ async fn delete_member(
 async fn perform(chat: &Chat, key: &ApiKey, request: ApiRequest) -> Result<JsonText, ApiFailure> {
     let results = chat.perform_for_api(key, request).await?;
     Ok(JsonText(api::only_result(results)?))
-}
-
-/// The answer to other methods than these.
-fn refuse(methods: &'static str) -> Response {
-    let allow: [(HeaderName, &str); 1] = [(ALLOW, methods)];
-    let rejection = Rejection::BadRequest("the header Allow has the methods");
-    (StatusCode::METHOD_NOT_ALLOWED, allow, rejection).into_response()
 }

@@ -5,19 +5,16 @@ use std::sync::Arc;
 use axum::{
     Router,
     extract::{RawQuery, State},
-    response::IntoResponse,
     routing::{get, post},
 };
-use http::{StatusCode, header::ALLOW};
 
 use super::{
-    failure::ApiFailure,
+    failure::{ApiFailure, method_not_allowed},
     json::{JsonBody, JsonText},
     key::Authorized,
 };
 use crate::{
     chat::Chat,
-    domain::Rejection,
     wire::{
         api::{self, Operation, PayloadSchema},
         contract::AnswerPayload,
@@ -29,8 +26,8 @@ const BODY_BYTES_MAX: usize = 1 << 17;
 
 /// The routes.
 pub(super) fn routes() -> Router<Arc<Chat>> {
-    let no_list = async || method_not_allowed("GET, HEAD", "there is GET");
-    let no_resend = async || method_not_allowed("POST", "there is POST");
+    let no_list = async || method_not_allowed("GET, HEAD");
+    let no_resend = async || method_not_allowed("POST");
     Router::new()
         .route("/api/v1/webhooks/dead", get(list).fallback(no_list))
         .route("/api/v1/webhooks/resend", post(resend).fallback(no_resend))
@@ -69,9 +66,4 @@ async fn resend(
     let request = api::resend_request(&body)?;
     let resent = chat.resend(&key, request).await?;
     Ok(JsonText(api::resent(resent)))
-}
-
-fn method_not_allowed(allow: &'static str, reason: &'static str) -> impl IntoResponse {
-    let rejection = Rejection::BadRequest(reason);
-    (StatusCode::METHOD_NOT_ALLOWED, [(ALLOW, allow)], rejection)
 }
