@@ -307,8 +307,13 @@ impl JournalWriter {
     }
 
     async fn trim(&self, retention: &TrimLimits) -> Result<More, Rejection> {
-        match self.store.trim(retention).await {
+        // The memberships of guests may end.
+        let recording = self.webhooks.as_ref().and_then(|it| it.recording(Vec::new()));
+        match self.store.trim(retention, recording.as_ref()).await {
             Ok(Trimmed { logs, more }) => {
+                if let Some(webhooks) = self.webhooks.as_ref().filter(|_| recording.is_some()) {
+                    webhooks.wake();
+                }
                 self.publish_trimmed(&logs);
                 Ok(if more { More::Yes } else { More::No })
             }

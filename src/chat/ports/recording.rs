@@ -47,31 +47,31 @@ impl Batch {
         events
     }
 
-    /// The events of memberships that end because a guest expires or a name has another owner. They come
-    /// before all others of the batch.
+    /// Whether the drafts of the batch may record events.
+    pub fn records_messages(&self) -> bool {
+        let [_, _, messages @ ..] = COMMITTED_KINDS;
+        self.recording.as_ref().is_some_and(|it| it.rules.want_anywhere(&messages))
+    }
+}
+
+impl Recording {
+    /// The events of memberships that end with their user: a guest expires, or a name has another
+    /// owner. They come before all others of a transaction.
     pub fn end_events<'a>(
         &self,
         ended: impl IntoIterator<Item = (&'a Space, &'a UserName, RoomName)>,
     ) -> Vec<NewOutboxEvent> {
-        let Some(Recording { rules, at, by: _ }) = &self.recording else { return Vec::new() };
         let mut events = Vec::new();
         for (space, user, room) in ended {
             let event = WebhookEvent::MemberLeft { room, user: user.clone(), by: None };
-            record(&mut events, rules, space, (event, *at));
+            record(&mut events, &self.rules, space, (event, self.at));
         }
         events
     }
 
     /// Whether the end of memberships may be recorded.
     pub fn records_ends(&self) -> bool {
-        let kinds = [WebhookEventKind::MemberLeft];
-        self.recording.as_ref().is_some_and(|it| it.rules.want_anywhere(&kinds))
-    }
-
-    /// Whether the drafts of the batch may record events.
-    pub fn records_messages(&self) -> bool {
-        let [_, _, messages @ ..] = COMMITTED_KINDS;
-        self.recording.as_ref().is_some_and(|it| it.rules.want_anywhere(&messages))
+        self.rules.want_anywhere(&[WebhookEventKind::MemberLeft])
     }
 }
 

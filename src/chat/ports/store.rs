@@ -134,8 +134,13 @@ pub trait Store: DenialStore {
     /// Removes a bounded part of what is no longer kept: the oldest entries, and guests that were
     /// not seen for long, with their devices and memberships. Names that were ever registered stay
     /// so. Conversations with entries, removed or not, stay, so that no seq is assigned twice;
-    /// others are stored only while they have members.
-    async fn trim(&self, retention: &TrimLimits) -> Result<Trimmed, Fault>;
+    /// others are stored only while they have members. With a `recording`, webhooks are told of the
+    /// memberships that end, in the same transaction.
+    async fn trim(
+        &self,
+        retention: &TrimLimits,
+        recording: Option<&Recording>,
+    ) -> Result<Trimmed, Fault>;
 
     /// Removes the oldest entries of a place up to `up_to`, a bounded number of them, as
     /// [`trim`](Self::trim) does: members stay, and no seq is assigned twice.

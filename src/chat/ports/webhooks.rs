@@ -239,7 +239,7 @@ pub struct PresenceRecord {
     pub at: OffsetDateTime,
 }
 
-/// That a batch records events for webhooks.
+/// That a transaction records events for webhooks.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Recording {
     /// Which webhooks are told.

@@ -23,6 +23,7 @@ pub(crate) async fn outbox_contract<S: Store + WebhookOutbox>(open: impl AsyncFn
             a_commit_records_what_it_changes,
             a_commit_records_nothing_that_is_not_wanted,
             memberships_that_end_with_their_user_are_recorded,
+            memberships_that_retention_ends_are_recorded,
             every_event_round_trips,
             presence_is_told_once,
             a_connection_is_told_with_its_client,
@@ -203,6 +204,35 @@ async fn memberships_that_end_with_their_user_are_recorded<S: Store + WebhookOut
         })
         .collect();
     assert_eq!(left, ["ann a", "ann b", "bob a", "bob b"]);
+}
+
+async fn memberships_that_retention_ends_are_recorded<S: Store + WebhookOutbox>(store: &S) {
+    let seen = |name: &str, n| UserSeen { at: time(n), ..guest(&Space::root(), name) };
+    let seen = vec![seen("ann", 5), seen("bob", 6), seen("cleo", 9)];
+    let changes = [("b", "ann"), ("a", "ann"), ("a", "bob"), ("a", "cleo")];
+    let changes = changes.map(|(room, user)| change(room, user, JOIN)).into();
+    let direct = Draft { place: direct("/", "ann", "bob"), ..draft("", "ann", "1") };
+    let batch = Batch { seen, changes, drafts: vec![direct], ..Batch::default() };
+    store.commit(batch.into()).await.unwrap();
+    let until = |n| TrimLimits { guests_after: time(n), ..retention::EVERYTHING };
+    let trim = async |n, recording: Option<&Recording>| {
+        while store.trim(&until(n), recording).await.unwrap().more {}
+    };
+    let recording = |kind| Some(Recording { at: time(20), ..recording(&[kind]) });
+    let left = recording(WebhookEventKind::MemberLeft);
+    trim(5, left.as_ref()).await;
+    trim(5, left.as_ref()).await;
+    let waiting = waiting(store).await;
+    let left = |it: &OutboxEvent| match &it.new.event {
+        WebhookEvent::MemberLeft { room, user, by: None } => format!("{user} {room}"),
+        event => panic!("{event:?}"),
+    };
+    assert_eq!(waiting.iter().map(left).collect::<Vec<_>>(), ["ann a", "ann b"], "once");
+    assert!(waiting.iter().all(|it| it.new.at == time(20)));
+    trim(6, None).await;
+    trim(9, recording(WebhookEventKind::MemberJoined).as_ref()).await;
+    assert_eq!(self::waiting(store).await.len(), 2, "nobody is told of the others");
+    assert_eq!(log_state(store, &room("a")).await.members, 0);
 }
 
 async fn every_event_round_trips<S: Store + WebhookOutbox>(store: &S) {

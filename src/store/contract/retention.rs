@@ -11,7 +11,7 @@ pub(super) const EVERYTHING: TrimLimits =
 pub(crate) async fn trim_logs(store: &dyn Store, limits: &TrimLimits) -> Vec<(Place, Retained)> {
     let mut logs: BTreeMap<Place, Retained> = BTreeMap::new();
     loop {
-        let trimmed = store.trim(limits).await.unwrap();
+        let trimmed = store.trim(limits, None).await.unwrap();
         for (place, retained) in trimmed.logs {
             let before = logs.insert(place, retained);
             assert!(before.is_none_or(|it| it.floor < retained.floor), "a floor rises");

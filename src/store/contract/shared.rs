@@ -222,7 +222,7 @@ async fn both_nodes_may_trim(one: &dyn Store, other: &dyn Store) {
         commit(one, (0..30).map(|m| draft(&format!("r{n}"), &m.to_string(), "0")).collect()).await;
     }
     let kept = TrimLimits { entries_max: Some(5), entries_after: None, guests_after: time(0) };
-    let sweep = async |store: &dyn Store| while store.trim(&kept).await.unwrap().more {};
+    let sweep = async |store: &dyn Store| while store.trim(&kept, None).await.unwrap().more {};
     let speak = async |store: &dyn Store| {
         for m in 30..40 {
             let drafts = (0..10).map(|n| draft(&format!("r{n}"), &m.to_string(), "0"));

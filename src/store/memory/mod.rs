@@ -25,7 +25,7 @@ use crate::{
     chat::ports::{
         Batch, Change, ChangeResult, Committed, DIRECTS_LISTED_MAX, DenialSnapshot, Draft, Erased,
         Fault, JoinRefusal, MemberChange, Membership, OnlineGuest, Outcome, Page, PageLimit,
-        PageRange, PostedMessage, Store, TrimLimits, Trimmed, UserDeparted,
+        PageRange, PostedMessage, Recording, Store, TrimLimits, Trimmed, UserDeparted,
     },
     domain::{
         Conversation as DomainConversation, DeviceId, Epoch, Log, Member, NameKey, Place, Role,
@@ -178,8 +178,12 @@ impl Store for MemoryStore {
         Ok(Vec::new())
     }
 
-    async fn trim(&self, retention: &TrimLimits) -> Result<Trimmed, Fault> {
-        Ok(self.lock().trim(retention))
+    async fn trim(
+        &self,
+        retention: &TrimLimits,
+        recording: Option<&Recording>,
+    ) -> Result<Trimmed, Fault> {
+        Ok(self.lock().trim(retention, recording))
     }
 
     /// Removes everything at once: in memory that is fast.
@@ -208,7 +212,7 @@ impl MemoryState {
         for seen in seen {
             let user = (seen.space.clone(), seen.user.clone());
             if self.users.entry(user).or_default().upsert_seen(seen) {
-                self.end_memberships(batch, &seen.space, &seen.user);
+                self.end_memberships(batch.recording.as_ref(), &seen.space, &seen.user);
             }
         }
         for UserDeparted { space, user, device, at } in departed {
@@ -221,7 +225,7 @@ impl MemoryState {
                 .user(&expired.space, &expired.user)
                 .is_some_and(|user| user.has_guest_session(&expired.guest_session))
             {
-                self.end_memberships(batch, &expired.space, &expired.user);
+                self.end_memberships(batch.recording.as_ref(), &expired.space, &expired.user);
             }
         }
         let changed: Vec<_> = changes.iter().map(|change| self.change(change)).collect();
@@ -252,17 +256,14 @@ impl MemoryState {
     }
 
     /// Ends all memberships of a user, and records that.
-    fn end_memberships(&mut self, batch: &Batch, space: &Space, user: &UserName) {
+    fn end_memberships(&mut self, recording: Option<&Recording>, space: &Space, user: &UserName) {
         let rooms = self.memberships_of(space, user).into_iter();
         let rooms: BTreeSet<_> =
             rooms.filter_map(|it| it.place.conversation.room().cloned()).collect();
-        let ended = rooms.into_iter().map(|room| (space, user, room));
-        self.outbox.record(batch.end_events(ended));
-        self.remove_memberships(space, user);
-    }
-
-    /// Ends all memberships of a user.
-    fn remove_memberships(&mut self, space: &Space, user: &UserName) {
+        if let Some(recording) = recording {
+            let ended = rooms.into_iter().map(|room| (space, user, room));
+            self.outbox.record(recording.end_events(ended));
+        }
         self.bump_revision(space, user);
         for (place, conversation) in &mut self.places {
             if place.space == *space {
@@ -354,7 +355,7 @@ impl MemoryState {
     }
 
     /// Trims everything at once: in memory that is fast.
-    fn trim(&mut self, retention: &TrimLimits) -> Trimmed {
+    fn trim(&mut self, retention: &TrimLimits, recording: Option<&Recording>) -> Trimmed {
         let mut logs = Vec::new();
         for (place, conversation) in &mut self.places {
             logs.extend(conversation.trim(retention).map(|log| (place.clone(), log)));
@@ -363,7 +364,7 @@ impl MemoryState {
         let expired = self.users.iter().filter(|(_, user)| is_expired(user));
         let expired: Vec<_> = expired.map(|(key, _)| key.clone()).collect();
         for (space, user) in &expired {
-            self.remove_memberships(space, user);
+            self.end_memberships(recording, space, user);
         }
         // Names that were registered once stay reserved.
         self.users.retain(|_, user| user.registered || !is_expired(user));

@@ -151,12 +151,12 @@ async fn attempt(connection: &mut PgConnection, batch: &Batch) -> Result<Attempt
 
     let places = changes.iter().map(|it| &it.place).chain(drafts.iter().map(|it| &it.place));
     let mut logs = lock_logs(connection, &unique(places), &users_to_forget).await?;
-    let rooms = if batch.records_ends() {
-        members::rooms_of(connection, &users_to_forget).await?
-    } else {
-        Vec::new()
+    let mut events = match batch.recording.as_ref().filter(|it| it.records_ends()) {
+        Some(recording) => {
+            recording.end_events(members::rooms_of(connection, &users_to_forget).await?)
+        }
+        None => Vec::new(),
     };
-    let mut events = batch.end_events(rooms);
     let mut emptied = members::remove_memberships(connection, &users_to_forget, &mut logs).await?;
     let members = members::find(connection, changes, &logs).await?;
     let known = messages::find(connection, drafts, &logs).await?;

@@ -51,7 +51,7 @@ pub use self::{
 use crate::{
     chat::ports::{
         Batch, Committed, Erased, Fault, OnlineGuest, Page, PageLimit, PageRange, PostedMessage,
-        Store, TrimLimits, Trimmed,
+        Recording, Store, TrimLimits, Trimmed,
     },
     domain::{
         DeviceId, Epoch, Log, Member, NameKey, NodeId, Place, Role, RoomName, Secret, Seq, Space,
@@ -233,10 +233,15 @@ impl Store for PostgresStore {
         Ok(Vec::new())
     }
 
-    async fn trim(&self, retention: &TrimLimits) -> Result<Trimmed, Fault> {
+    async fn trim(
+        &self,
+        retention: &TrimLimits,
+        recording: Option<&Recording>,
+    ) -> Result<Trimmed, Fault> {
         let cursor = self.trim_cursor.load(Ordering::Relaxed);
-        let trimmed =
-            with_connection!(self.writer, |connection| trim::trim(connection, retention, cursor));
+        let trimmed = with_connection!(self.writer, |connection| {
+            trim::trim(connection, (retention, recording), cursor)
+        });
         let (trimmed, cursor) =
             trimmed.map_err(|failure| Fault::new("postgres trim failed", failure))?;
         self.trim_cursor.store(cursor, Ordering::Relaxed);

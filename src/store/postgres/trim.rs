@@ -9,9 +9,11 @@ use std::collections::HashMap;
 
 use sqlx::postgres::{PgConnection, PgRow};
 
-use super::{arrays::bind_users, connect::run_statement, failure::PostgresFailure, members};
+use super::{
+    arrays::bind_users, connect::run_statement, failure::PostgresFailure, members, outbox,
+};
 use crate::{
-    chat::ports::{Erased, TrimLimits, Trimmed},
+    chat::ports::{Erased, Recording, TrimLimits, Trimmed},
     domain::{Place, Position, Retained, Seq, Space, UserName},
     store::sql::{
         Columns as _, ENTRIES_REMOVED_MAX, LogLength, RetentionCutoff, TrimCursor, erasable, row,
@@ -119,14 +121,14 @@ pub(super) async fn erase(
 /// Trims from `cursor` on. An error leaves the transaction open: the connection must be closed.
 pub(super) async fn trim(
     connection: &mut PgConnection,
-    retention: &TrimLimits,
+    (retention, recording): (&TrimLimits, Option<&Recording>),
     cursor: TrimCursor,
 ) -> Result<(Trimmed, TrimCursor), PostgresFailure> {
     let (logs, cursor) = match RetentionCutoff::of(retention) {
         Some(cutoff) => trim_logs(connection, cutoff, cursor).await?,
         None => (Vec::new(), 0),
     };
-    let guests = forget_guests(connection, row::millis(retention.guests_after)).await?;
+    let guests = forget_guests(connection, row::millis(retention.guests_after), recording).await?;
     let more = cursor > 0 || guests == GUESTS_MAX;
     Ok((Trimmed { logs, more }, cursor))
 }
@@ -217,6 +219,7 @@ async fn move_floors(
 async fn forget_guests(
     connection: &mut PgConnection,
     until: i64,
+    recording: Option<&Recording>,
 ) -> Result<usize, PostgresFailure> {
     run_statement(connection, "BEGIN").await?;
     let query = sqlx::query(FIRST_GUESTS).bind(until).bind(row::number(GUESTS_MAX as u64));
@@ -225,6 +228,10 @@ async fn forget_guests(
     if !guests.is_empty() {
         let users = || guests.iter().map(|(space, user)| (space, user));
         bind_users(sqlx::query(LOCK_MEMBERSHIPS), users()).execute(&mut *connection).await?;
+        if let Some(recording) = recording.filter(|it| it.records_ends()) {
+            let rooms = members::rooms_of(connection, &users().collect()).await?;
+            outbox::record(connection, &recording.end_events(rooms)).await?;
+        }
         let query = bind_users(sqlx::query(FORGET_GUESTS), users());
         let left = query.fetch_all(&mut *connection).await?;
         let left = left.iter().map(|row| row.int("id")).collect::<Result<Vec<_>, _>>()?;

@@ -51,7 +51,7 @@ pub use self::{failure::SqliteError, migrate::MigrationError};
 use crate::{
     chat::ports::{
         Batch, Committed, Draft, DraftAct, Erased, Fault, IdentityKind, OnlineGuest, Page,
-        PageLimit, PageRange, PostedMessage, Store, TrimLimits, Trimmed, UserSeen,
+        PageLimit, PageRange, PostedMessage, Recording, Store, TrimLimits, Trimmed, UserSeen,
     },
     domain::{
         DeviceId, Epoch, Log, Member, NameKey, Place, Role, RoomName, Seq, Space, Synchronous,
@@ -260,13 +260,18 @@ impl Store for SqliteStore {
         self.query("sqlite online guests query failed", users::online_guests).await
     }
 
-    async fn trim(&self, retention: &TrimLimits) -> Result<Trimmed, Fault> {
-        let retention = *retention;
+    async fn trim(
+        &self,
+        retention: &TrimLimits,
+        recording: Option<&Recording>,
+    ) -> Result<Trimmed, Fault> {
+        let (retention, recording) = (*retention, recording.cloned());
         let cursor = self.trim_cursor.load(Ordering::Relaxed);
         let wal_needs_truncation = self.wal_needs_truncation.swap(true, Ordering::Relaxed);
         let intake = Arc::clone(&self.intake);
         let trim = move |it: &Connection| {
-            let (trimmed, cursor) = trim::trim(it, &intake, &retention, cursor)?;
+            let (trimmed, cursor) =
+                trim::trim(it, &intake, (&retention, recording.as_ref()), cursor)?;
             let wal_needs_truncation = wal_needs_truncation || !trimmed.logs.is_empty();
             let is_clean = !wal_needs_truncation || trim::truncate_wal(it)?;
             Ok((trimmed, cursor, is_clean))

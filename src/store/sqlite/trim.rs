@@ -14,7 +14,7 @@ use super::{
     users,
 };
 use crate::{
-    chat::ports::{Erased, TrimLimits, Trimmed},
+    chat::ports::{Erased, Recording, TrimLimits, Trimmed},
     domain::{Log, Place, Position, Retained, Seq, Space, UserName},
     store::sql::{
         ColumnError, Columns as _, ENTRIES_REMOVED_MAX, LogLength, RetentionCutoff, TrimCursor,
@@ -103,7 +103,7 @@ pub(super) fn erase(
 pub(super) fn trim(
     connection: &Connection,
     intake: &Intake,
-    retention: &TrimLimits,
+    (retention, recording): (&TrimLimits, Option<&Recording>),
     cursor: TrimCursor,
 ) -> Result<(Trimmed, TrimCursor), SqliteFailure> {
     let content = IntakeContent::of(intake.take().as_ref());
@@ -114,6 +114,9 @@ pub(super) fn trim(
         None => (Vec::new(), 0),
     };
     let guests = find_expired_guests(connection, retention.guests_after)?;
+    for (space, user) in &guests {
+        users::record_end(connection, recording, (space, user))?;
+    }
     for sql in [users::FORGET_USER, DROP_DEVICES, DROP_GUEST, MARK_FORGOTTEN] {
         let guests = guests.iter().map(|(space, user)| users::user_columns((space, user)));
         execute_each(connection, sql, guests)?;

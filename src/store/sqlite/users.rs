@@ -9,7 +9,8 @@ use super::{
 };
 use crate::{
     chat::ports::{
-        Batch, GuestExpired, GuestName, IdentityKind, OnlineGuest, UserDeparted, UserSeen,
+        Batch, GuestExpired, GuestName, IdentityKind, OnlineGuest, Recording, UserDeparted,
+        UserSeen,
     },
     domain::{DeviceId, NameKey, RoomName, Space, UserName},
     store::sql::{
@@ -81,7 +82,7 @@ pub(super) fn upsert_seen(connection: &Connection, batch: &Batch) -> Result<(), 
         }
     }
     for user in &replaced_users {
-        record_end(connection, batch, *user)?;
+        record_end(connection, batch.recording.as_ref(), *user)?;
     }
     execute_each(connection, FORGET_USER, replaced_users.into_iter().map(user_columns))?;
     let users = seen.iter().map(|it| {
@@ -117,7 +118,7 @@ pub(super) fn forget_guests(connection: &Connection, batch: &Batch) -> Result<()
     for GuestExpired { space, user, guest_session, from: _ } in expired {
         let mut statement = connection.prepare_cached(IS_GUEST)?;
         if statement.exists((space.as_raw(), user.as_raw(), &**guest_session))? {
-            record_end(connection, batch, (space, user))?;
+            record_end(connection, batch.recording.as_ref(), (space, user))?;
         }
     }
     for sql in [FORGET_EXPIRED, MARK_EXPIRED] {
@@ -131,20 +132,18 @@ pub(super) fn forget_guests(connection: &Connection, batch: &Batch) -> Result<()
 }
 
 /// Records for webhooks that all memberships of a user end.
-fn record_end(
+pub(super) fn record_end(
     connection: &Connection,
-    batch: &Batch,
+    recording: Option<&Recording>,
     (space, user): SpaceUser<'_>,
 ) -> Result<(), SqliteFailure> {
-    if !batch.records_ends() {
-        return Ok(());
-    }
+    let Some(recording) = recording.filter(|it| it.records_ends()) else { return Ok(()) };
     let mut statement = connection.prepare_cached(FIND_ROOMS)?;
     let rooms = all(&mut statement, user_columns((space, user)), |row| {
         row.text("one").map(RoomName::from_raw)
     })?;
     let ended = rooms.into_iter().map(|room| (space, user, room));
-    recorded_events::insert(connection, &batch.end_events(ended))
+    recorded_events::insert(connection, &recording.end_events(ended))
 }
 
 /// Reads the guests that are online.

@@ -12,7 +12,7 @@ use tokio::sync::Semaphore;
 use crate::{
     chat::ports::{
         Batch, Committed, DenialChange, DenialSnapshot, DenialStore, Erased, Fault, OnlineGuest,
-        Page, PageLimit, PageRange, PostedMessage, Store, TrimLimits, Trimmed,
+        Page, PageLimit, PageRange, PostedMessage, Recording, Store, TrimLimits, Trimmed,
     },
     domain::{DeviceId, Epoch, Log, Member, NameKey, Place, Role, RoomName, Seq, Space, UserName},
     store::MemoryStore,
@@ -165,8 +165,12 @@ impl Store for CountingStore {
         self.store.online_guests().await
     }
 
-    async fn trim(&self, retention: &TrimLimits) -> Result<Trimmed, Fault> {
-        self.store.trim(retention).await
+    async fn trim(
+        &self,
+        retention: &TrimLimits,
+        recording: Option<&Recording>,
+    ) -> Result<Trimmed, Fault> {
+        self.store.trim(retention, recording).await
     }
 
     async fn erase(&self, place: &Place, up_to: Seq) -> Result<Erased, Fault> {

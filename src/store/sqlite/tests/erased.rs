@@ -19,7 +19,7 @@ async fn removed_bodies_are_not_in_the_files() {
         entries_after: None,
         guests_after: OffsetDateTime::UNIX_EPOCH,
     };
-    store.trim(&everything).await.unwrap();
+    store.trim(&everything, None).await.unwrap();
     for file in ["roomcast.db", "roomcast.db-wal"] {
         let bytes = fs::read(directory.path().join(file)).unwrap();
         let is_left = |window: &[u8]| window == b"secret " || window == b"xxxxxxx";
