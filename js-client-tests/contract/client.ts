@@ -36,9 +36,11 @@ declare module "./roomcast" {
 }
 
 const auth: ConnectParameters = { token: "a.b.c", since: { lobby: 41 }, epoch: "e1" };
-const socket: Socket<ServerToClientEvents, ClientToServerEvents> = io("http://127.0.0.1:3000", {
-  auth,
-});
+const socket: AcksOptional<Socket<ServerToClientEvents, ClientToServerEvents>> = io(
+  "http://127.0.0.1:3000",
+  { auth },
+);
+const strict: Socket<ServerToClientEvents, ClientToServerEvents> = socket;
 
 export async function requests(): Promise<void> {
   const posted = await socket.emitWithAck("send message", { room: "lobby", msg: { text: "hi" } });
@@ -95,8 +97,8 @@ export async function requests(): Promise<void> {
   await socket.emitWithAck("history", { before: 1, after: 2 });
   // @ts-expect-error: no such role
   await socket.emitWithAck("invite", { user: "bob", role: "god" });
-  // @ts-expect-error: the acknowledgement of these events is not optional
-  socket.emit("typing", { typing: true });
+  // @ts-expect-error: without `AcksOptional`, the acknowledgement is not optional
+  strict.emit("typing", { typing: true });
 }
 
 export function events(): void {
@@ -160,14 +162,20 @@ export function askedOverPlainWebSocket(
 }
 
 export function acknowledgementsLeftOut(): void {
-  const loose = socket as Socket<ServerToClientEvents, AcksOptional<ClientToServerEvents>>;
-  loose.emit("typing", { room: "team", typing: true });
-  loose.emit("typing", { room: "team", typing: true }, (answer) => console.log(answer.ok));
-  loose.emit("join", "team");
-  loose.emit("join");
-  loose.emit("drawing", { x: 1, y: 2 }, "red");
+  socket.on("new message", ({ room, seq }) => socket.emit("read", { room, seq }));
+  socket.emit("typing", { room: "team", typing: true }).emit("join");
+  socket.emit("typing", { room: "team", typing: true }, (answer) => console.log(answer.ok));
+  socket.volatile.emit("typing", { room: "team", typing: true });
+  socket.emit("join", "team");
+  socket.emit("add", 1, 2);
   // @ts-expect-error: the argument is checked as before
-  loose.emit("typing", { room: "team" });
+  socket.emit("typing", { room: "team" });
+  // @ts-expect-error: it is not optional
+  socket.emit("read");
+  // @ts-expect-error: so is the acknowledgement
+  socket.emit("add", 1, 2, (sum: string) => console.log(sum));
+  // @ts-expect-error: no such event
+  socket.emit("send mesage", "hi");
 }
 
 export function frames(frame: EventFrame, answer: AnswerFrame<"join">): RequestFrame {

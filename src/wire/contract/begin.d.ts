@@ -1,10 +1,11 @@
 // The events of Roomcast VERSION. Written by `roomcast contract --format d.ts`.
 //
 //   import { io, type Socket } from "socket.io-client";
-//   import type { ClientToServerEvents, ServerToClientEvents } from "./roomcast";
-//   const socket: Socket<ServerToClientEvents, ClientToServerEvents> = io(url);
+//   import type { AcksOptional, ClientToServerEvents, ServerToClientEvents } from "./roomcast";
+//   const socket: AcksOptional<Socket<ServerToClientEvents, ClientToServerEvents>> = io(url);
 //   const answer = await socket.emitWithAck("send message", { msg: "hello" });
 //   if (!answer.ok) console.error(answer.code);
+//   else socket.emit("read", { room: answer.room, seq: answer.seq });
 //
 // Events of your own:
 //

@@ -1,12 +1,12 @@
 /**
- * The same events with acknowledgements that may be left out. `emitWithAck` of the official client is
- * then untyped, so use it for `emit` alone:
- * `const loose = socket as Socket<ServerToClientEvents, AcksOptional<ClientToServerEvents>>`.
+ * A socket of the official client whose `emit` permits to leave out the acknowledgement. The events
+ * themselves have it, because `emitWithAck` finds its types in them.
  */
-export type AcksOptional<Events> = {
-  [E in keyof Events]: Events[E] extends (...args: infer Args) => void
-    ? (...args: WithOptionalAck<Args>) => void
-    : Events[E];
+export type AcksOptional<Socket> = Socket & {
+  emit<E extends keyof ClientToServerEvents>(
+    event: E,
+    ...args: WithOptionalAck<Parameters<ClientToServerEvents[E]>>
+  ): AcksOptional<Socket>;
 };
 
 type WithOptionalAck<Args> = Args extends [...infer Data, infer Ack]
