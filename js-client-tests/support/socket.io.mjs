@@ -7,6 +7,7 @@ import client23 from "socket.io-client-2-3";
 import { io as client31 } from "socket.io-client-3";
 
 import { Client } from "./client.mjs";
+import { assertBuiltInAnswer, assertEvent } from "./contract.mjs";
 import { SERVER_EVENTS } from "./server-events.mjs";
 import { withTimeout } from "./timeouts.mjs";
 
@@ -107,7 +108,12 @@ export class SocketIoClient extends Client {
     super();
     this.clientType = clientType;
     this.socket = socket;
-    for (const event of SERVER_EVENTS) socket.on(event, (data) => this.events.put(event, data));
+    for (const event of SERVER_EVENTS) {
+      socket.on(event, (data) => {
+        assertEvent(event, data);
+        this.events.put(event, data);
+      });
+    }
     /** Resolves with the reason of the disconnect, in the library's words. */
     this.closed = new Promise((resolve) => socket.once("disconnect", resolve));
     this.connected = new Promise((resolve, reject) => {
@@ -129,10 +135,10 @@ export class SocketIoClient extends Client {
 
   /** The acknowledgement; the two arguments for `new user` become one object, as on `/ws`. */
   async request(event, data) {
-    const args = await this.requestRaw(event, data);
-    if (event !== "new user") return args[0];
-    const [ok, rest] = args;
-    return { ok, ...rest };
+    const [first, rest] = await this.requestRaw(event, data);
+    const answer = event === "new user" ? { ok: first, ...rest } : first;
+    assertBuiltInAnswer(event, answer);
+    return answer;
   }
 
   /** The arguments of the acknowledgement as they arrived. */

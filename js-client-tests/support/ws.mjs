@@ -95,9 +95,7 @@ export class WsClient extends Client {
   /** The reverse. */
   decode(frame, isBinary) {
     if (isBinary) throw new Error("a binary frame arrived on a JSON connection");
-    const object = JSON.parse(frame);
-    this.#check(object);
-    return object;
+    return JSON.parse(frame);
   }
 
   /** Sends a frame as it is: text for a string, binary for bytes. */
@@ -115,6 +113,7 @@ export class WsClient extends Client {
   }
 
   #take({ ask, ...frame }) {
+    this.#check(frame);
     const respond = ask !== undefined && this.#responders.get(frame.event);
     if (!respond) return this.#takeFrame({ ...frame, ...(ask !== undefined && { ask }) });
     const answer = respond(frame.args);
