@@ -11,7 +11,7 @@ use time::OffsetDateTime;
 use super::{
     ChatRules, RetentionRules,
     event::{Delivery, Event, MissedEntries, MissedRun},
-    ports::{Carrier, Outbox, Overflow, Peer},
+    ports::{Carrier, ConnectionEnd, Outbox, Overflow, Peer},
     publisher::Publisher,
 };
 use crate::bus::LocalBus;
@@ -126,6 +126,10 @@ impl Outbox for RecordingOutbox {
 
     fn peer(&self) -> Peer {
         Peer { carrier: Carrier::PlainWebSocket, address: None }
+    }
+
+    fn end(&self) -> ConnectionEnd {
+        ConnectionEnd::ByClient
     }
 }
 

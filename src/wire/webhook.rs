@@ -127,7 +127,10 @@ fn detail<'a>(event: &'a WebhookEvent, entry: Option<&'a Entry>) -> DetailData<'
             user: client.user.as_ref().map(UserName::as_raw),
             address: client.address.as_deref(),
             reason: Some(match reason {
-                ConnectionEnd::ByClient => "client",
+                // The words of Socket.IO servers.
+                ConnectionEnd::ByClient => "client_namespace_disconnect",
+                ConnectionEnd::TransportClosed => "transport_close",
+                ConnectionEnd::ProtocolError => "parse_error",
                 ConnectionEnd::NodeLost => "node_lost",
                 ConnectionEnd::ByServer(reason) => code::close(*reason).code,
             }),
@@ -280,13 +283,18 @@ mod tests {
         let node = NodeId::from_raw("n1");
         let connection = ConnectionAddress { node, connection: ConnectionId::from_raw(26) };
         let client = PresentClient { user: Some(ann()), address: Some("::1".into()) };
-        let reason = ConnectionEnd::ByServer(CloseReason::TokenExpired);
-        let closed =
-            single(sent(WebhookEvent::ConnectionClosed { connection, client, reason }, None));
-        let data = concat!(
-            r#""data":{"connection":"n1.c1a","user":"ann","address":"::1","#,
-            r#""reason":"token_expired"}}"#
-        );
-        assert!(closed.ends_with(data), "{closed}");
+        for (reason, name) in [
+            (ConnectionEnd::ByServer(CloseReason::TokenExpired), "token_expired"),
+            (ConnectionEnd::ByClient, "client_namespace_disconnect"),
+            (ConnectionEnd::TransportClosed, "transport_close"),
+            (ConnectionEnd::ProtocolError, "parse_error"),
+            (ConnectionEnd::NodeLost, "node_lost"),
+        ] {
+            let (connection, client) = (connection.clone(), client.clone());
+            let closed = WebhookEvent::ConnectionClosed { connection, client, reason };
+            let closed = single(sent(closed, None));
+            let data = r#""data":{"connection":"n1.c1a","user":"ann","address":"::1","reason":"#;
+            assert!(closed.ends_with(&format!("{data}\"{name}\"}}}}")), "{closed}");
+        }
     }
 }

@@ -199,7 +199,10 @@ async fn a_receiver_is_told_of_what_happens() {
     ann.close().await;
     receiver.told(&["connection.closed", "user.offline", "room.vacated"]).await;
     let closed = &receiver.of_type("connection.closed")[0]["data"];
-    assert_eq!((&closed["user"], &closed["reason"]), (&json!("ann"), &json!("client")));
+    assert_eq!(
+        (&closed["user"], &closed["reason"]),
+        (&json!("ann"), &json!("client_namespace_disconnect"))
+    );
     assert_eq!(closed["address"], "127.0.0.1");
     let metrics = server.metrics();
     let told = receiver.accepted().len() as u64;

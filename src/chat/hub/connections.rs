@@ -17,7 +17,7 @@ use super::{
     presence_log::PresenceLog, slow_readers::close_outboxes,
 };
 use crate::{
-    chat::ports::{ConnectionEnd, Outbox, PresentClient},
+    chat::ports::{Outbox, PresentClient},
     domain::{CloseReason, ConnectionAddress, ConnectionId, NodeId, Place, Space, UserName},
 };
 
@@ -227,10 +227,8 @@ impl Drop for ConnectionRegistration {
         // After the removal: whoever puts it in a room checks that it still exists.
         self.connections.emitter_rooms.forget(self.id);
         if let Some(Registered { space, outbox, .. }) = removed {
-            let reason = outbox.close_reason();
-            let reason = reason.map_or(ConnectionEnd::ByClient, ConnectionEnd::ByServer);
             let address = || self.connections.address(self.id);
-            self.connections.presence_log.connection_gone(&space, address, reason);
+            self.connections.presence_log.connection_gone(&space, address, outbox.end());
         }
     }
 }

@@ -17,7 +17,9 @@ use tracing::error;
 
 use crate::{
     chat::ports::{ConnectionEnd, PresenceKind, PresenceSubject, PresentClient},
-    domain::{ConnectionAddress, Place, Space, UserName, WebhookEventKind, WebhookRules},
+    domain::{
+        CloseReason, ConnectionAddress, Place, Space, UserName, WebhookEventKind, WebhookRules,
+    },
 };
 
 /// Changes that one transaction records.
@@ -181,7 +183,7 @@ impl PresenceLog {
         state.pending.retain(|_, it| it.appeared.is_none() || it.gone.is_some());
         for subject in state.recorded.keys() {
             let pending = state.pending.entry(subject.clone()).or_default();
-            pending.gone.get_or_insert(ConnectionEnd::ByClient);
+            pending.gone.get_or_insert(ConnectionEnd::ByServer(CloseReason::Draining));
         }
     }
 

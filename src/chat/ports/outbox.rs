@@ -4,6 +4,7 @@ use std::sync::Arc;
 
 use async_trait::async_trait;
 
+use super::ConnectionEnd;
 use crate::{chat::event::Delivery, domain::CloseReason};
 
 /// The queue of events for one connection.
@@ -41,9 +42,9 @@ pub trait Outbox: Send + Sync + 'static {
     /// How the client is connected at the moment, and from where.
     fn peer(&self) -> Peer;
 
-    /// Why the server closes the connection; `None` while it does not.
-    fn close_reason(&self) -> Option<CloseReason> {
-        None
+    /// How the connection has ended. Called once it has.
+    fn end(&self) -> ConnectionEnd {
+        ConnectionEnd::TransportClosed
     }
 }
 

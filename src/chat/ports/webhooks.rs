@@ -152,8 +152,12 @@ pub enum StoredAct {
 /// Why a connection ended.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum ConnectionEnd {
-    /// The client closed it, or was lost.
+    /// The client said that it leaves.
     ByClient,
+    /// The transport ended before the client said anything.
+    TransportClosed,
+    /// The client broke the protocol.
+    ProtocolError,
     /// The server closed it.
     ByServer(CloseReason),
     /// Its node failed.

@@ -102,12 +102,7 @@ fn fields(event: &WebhookEvent) -> Vec<String> {
         }
         WebhookEvent::Message(message) => message_fields(message),
         WebhookEvent::ConnectionClosed { connection, client, reason } => {
-            let reason = match reason {
-                ConnectionEnd::ByClient => "client",
-                ConnectionEnd::NodeLost => "node_lost",
-                ConnectionEnd::ByServer(reason) => reason_name(*reason),
-            };
-            vec![connection.to_string(), client_column(client), reason.to_owned()]
+            vec![connection.to_string(), client_column(client), end_name(*reason).to_owned()]
         }
     }
 }
@@ -215,6 +210,8 @@ fn address(text: &str) -> Result<ConnectionAddress, ColumnError> {
 fn connection_end(name: &str) -> Result<ConnectionEnd, ColumnError> {
     match name {
         "client" => Ok(ConnectionEnd::ByClient),
+        "transport_closed" => Ok(ConnectionEnd::TransportClosed),
+        "protocol_error" => Ok(ConnectionEnd::ProtocolError),
         "node_lost" => Ok(ConnectionEnd::NodeLost),
         name => {
             let reason = CloseReason::ALL.into_iter().find(|it| reason_name(*it) == name);
@@ -222,6 +219,17 @@ fn connection_end(name: &str) -> Result<ConnectionEnd, ColumnError> {
                 .map(ConnectionEnd::ByServer)
                 .ok_or_else(|| ColumnError::new(format!("there is no reason {name}")))
         }
+    }
+}
+
+/// The name of an end in the store.
+fn end_name(end: ConnectionEnd) -> &'static str {
+    match end {
+        ConnectionEnd::ByClient => "client",
+        ConnectionEnd::TransportClosed => "transport_closed",
+        ConnectionEnd::ProtocolError => "protocol_error",
+        ConnectionEnd::NodeLost => "node_lost",
+        ConnectionEnd::ByServer(reason) => reason_name(reason),
     }
 }
 
@@ -252,11 +260,10 @@ mod tests {
 
     #[test]
     fn a_reason_round_trips_through_its_name() {
-        for reason in CloseReason::ALL {
-            assert_eq!(
-                connection_end(reason_name(reason)).unwrap(),
-                ConnectionEnd::ByServer(reason)
-            );
+        use ConnectionEnd::{ByClient, ByServer, NodeLost, ProtocolError, TransportClosed};
+        let by_client = [ByClient, TransportClosed, ProtocolError, NodeLost];
+        for end in CloseReason::ALL.map(ByServer).into_iter().chain(by_client) {
+            assert_eq!(connection_end(end_name(end)).unwrap(), end);
         }
         assert!(connection_end("x").is_err());
     }

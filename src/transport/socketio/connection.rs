@@ -23,7 +23,7 @@ use super::{
 use crate::{
     chat::{
         Admission, Session,
-        ports::{ConnectionMetrics, Outbox},
+        ports::{ConnectionEnd, ConnectionMetrics, Outbox},
     },
     domain::CloseReason,
     wire::socketio::{self as wire, ReceivedPacket},
@@ -46,6 +46,8 @@ pub(super) struct NamespaceConnection {
     pub(super) revoked: AtomicBool,
     /// Why the server closes the connection. The first reason is kept.
     pub(super) close_reason: OnceLock<CloseReason>,
+    /// How the connection ended by the report of the engine.
+    pub(super) reported_end: OnceLock<ConnectionEnd>,
 }
 
 impl NamespaceConnection {
@@ -65,6 +67,7 @@ impl NamespaceConnection {
             is_disconnected: AtomicBool::new(false),
             revoked: AtomicBool::new(false),
             close_reason: OnceLock::new(),
+            reported_end: OnceLock::new(),
         })
     }
 

@@ -12,7 +12,7 @@ use super::{
     connection::NamespaceConnection, engine::NamespaceSocket, inbox::QueuedRequest,
     session::Unaccepted,
 };
-use crate::domain::CloseReason;
+use crate::{chat::ports::ConnectionEnd, domain::CloseReason};
 
 /// Puts every event of a client into the inbox of its connection.
 ///
@@ -43,12 +43,31 @@ impl DisconnectHandler<LocalAdapter, Self> for DisconnectListener {
     fn call_with_defer(
         &self,
         socket: Arc<NamespaceSocket>,
-        _reason: DisconnectReason,
+        reason: DisconnectReason,
         defer: fn(Arc<NamespaceSocket>),
     ) {
+        // Before the inbox closes: the connection is told of then.
+        self.0.reported_end.get_or_init(|| end(reason));
         self.0.is_disconnected.store(true, Ordering::Relaxed);
         self.0.inbox().close();
         defer(socket);
+    }
+}
+
+/// What the engine reports. A socket that ends without a close frame is an error for the engine, and a
+/// closed transport for Node's servers.
+fn end(reason: DisconnectReason) -> ConnectionEnd {
+    match reason {
+        DisconnectReason::ClientNSDisconnect => ConnectionEnd::ByClient,
+        DisconnectReason::TransportClose | DisconnectReason::TransportError => {
+            ConnectionEnd::TransportClosed
+        }
+        DisconnectReason::PacketParsingError | DisconnectReason::MultipleHttpPollingError => {
+            ConnectionEnd::ProtocolError
+        }
+        DisconnectReason::HeartbeatTimeout => ConnectionEnd::ByServer(CloseReason::PingTimeout),
+        DisconnectReason::ServerNSDisconnect => ConnectionEnd::ByServer(CloseReason::Disconnected),
+        DisconnectReason::ClosingServer => ConnectionEnd::ByServer(CloseReason::Draining),
     }
 }
 

@@ -13,7 +13,7 @@ use crate::{
     chat::{
         Reply,
         event::Delivery,
-        ports::{Carrier, Outbox, Overflow, Peer},
+        ports::{Carrier, ConnectionEnd, Outbox, Overflow, Peer},
     },
     domain::CloseReason,
     transport::lanes::{LaneWriter, QueueFull},
@@ -69,8 +69,11 @@ impl Outbox for NamespaceConnection {
         Peer { carrier, address: Some(self.session().handshake().peer.to_string().into()) }
     }
 
-    fn close_reason(&self) -> Option<CloseReason> {
-        self.close_reason.get().copied().or_else(|| self.session().close_reason())
+    fn end(&self) -> ConnectionEnd {
+        let reason = self.close_reason.get().copied().or_else(|| self.session().close_reason());
+        let by_server = reason.map(ConnectionEnd::ByServer);
+        let reported = || self.reported_end.get().copied();
+        by_server.or_else(reported).unwrap_or(ConnectionEnd::TransportClosed)
     }
 }
 

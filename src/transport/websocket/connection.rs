@@ -11,7 +11,7 @@ use tokio::{
 use tokio_tungstenite::tungstenite::Message;
 
 use super::{
-    close::{ConnectionEnd, close},
+    close::{SocketEnd, close},
     format::Format,
     outbox::{UnansweredRequest, WebSocketOutbox},
     stream::{MessageStream, read_messages},
@@ -42,7 +42,7 @@ pub(super) async fn run(
     let outbox = WebSocketOutbox::new(format, Arc::clone(&limits), Arc::clone(&writer), peer);
     let mut stream = read_messages(stream, &limits).await;
     let end = read(&mut stream, admission, &outbox, (&limits, &metrics)).await;
-    if matches!(end, ConnectionEnd::ByServer(CloseReason::SlowReader)) {
+    if matches!(end, SocketEnd::ByServer(CloseReason::SlowReader)) {
         metrics.slow_reader();
     }
     // The session ended with `read`, so the connection has already left its rooms.
@@ -58,7 +58,7 @@ pub(super) async fn reject(
 ) {
     let writer = Arc::clone(stream.writer());
     let stream = read_messages(stream, limits).await;
-    Box::pin(close(stream, &writer, format, ConnectionEnd::ByServer(reason))).await;
+    Box::pin(close(stream, &writer, format, SocketEnd::ByServer(reason))).await;
 }
 
 /// Handles requests one after the other until the connection ends. When the server ends it, the
@@ -71,7 +71,7 @@ async fn read<S>(
     admission: Box<Admission>,
     outbox: &Arc<WebSocketOutbox>,
     (limits, metrics): (&Limits, &Arc<ConnectionMetrics>),
-) -> ConnectionEnd
+) -> SocketEnd
 where
     S: AsyncRead + AsyncWrite + Unpin + Send,
 {
@@ -80,30 +80,46 @@ where
         Ok(session) => session,
         Err(end) => return end,
     };
+    let end = handle_requests(stream, &mut session, outbox, (limits, metrics)).await;
+    // Before the session ends: webhooks are told of the connection then.
+    outbox.record_end(end.reported());
+    end
+}
+
+/// Handles the requests of a session until the connection ends.
+async fn handle_requests<S>(
+    stream: &mut MessageStream<S>,
+    session: &mut Session,
+    outbox: &Arc<WebSocketOutbox>,
+    (limits, metrics): (&Limits, &Arc<ConnectionMetrics>),
+) -> SocketEnd
+where
+    S: AsyncRead + AsyncWrite + Unpin + Send,
+{
     loop {
         let message = tokio::select! {
             biased;
             () = outbox.wait_reading_ends() => return Box::pin(wait_end(outbox)).await,
-            () = outbox.writer().ended() => return ConnectionEnd::ByPeer,
+            () = outbox.writer().ended() => return SocketEnd::Lost,
             message = next_message(stream, outbox, limits) => message,
         };
         let message = match message {
             Ok(message) => message,
-            Err(ConnectionEnd::ByServer(reason)) if reason.answers_first() => {
+            Err(SocketEnd::ByServer(reason)) if reason.answers_first() => {
                 outbox.close(reason);
                 continue;
             }
             Err(end) => {
-                if let ConnectionEnd::ByServer(reason) = end {
+                if let SocketEnd::ByServer(reason) = end {
                     outbox.close(reason);
                 }
                 return end;
             }
         };
         match message {
-            Message::Close(_) => return ConnectionEnd::ByPeer,
+            Message::Close(frame) => return SocketEnd::Closed(frame.map(|it| it.code)),
             message => {
-                let handling = handle_frame(&mut session, &message, outbox, metrics);
+                let handling = handle_frame(session, &message, outbox, metrics);
                 if let Err(end) = Box::pin(or_end(handling, outbox)).await {
                     return end;
                 }
@@ -118,7 +134,7 @@ async fn next_message<S>(
     stream: &mut MessageStream<S>,
     outbox: &WebSocketOutbox,
     limits: &Limits,
-) -> Result<Message, ConnectionEnd>
+) -> Result<Message, SocketEnd>
 where
     S: AsyncRead + AsyncWrite + Unpin + Send,
 {
@@ -130,11 +146,11 @@ where
             .map_or(received_at + limits.ping_interval, |since| since + limits.ping_timeout);
         match timeout_at(deadline, stream.next()).await {
             Ok(Some(Ok(message))) => return Ok(message),
-            Ok(Some(Err(error))) => return Err(ConnectionEnd::from_error(&error, limits)),
-            Ok(None) => return Err(ConnectionEnd::ByPeer),
+            Ok(Some(Err(error))) => return Err(SocketEnd::from_error(&error, limits)),
+            Ok(None) => return Err(SocketEnd::Lost),
             Err(_elapsed) if stream.get_ref().received_at() > received_at => {}
             Err(_elapsed) if unanswered_since.is_some() => {
-                return Err(ConnectionEnd::ByServer(CloseReason::PingTimeout));
+                return Err(SocketEnd::ByServer(CloseReason::PingTimeout));
             }
             Err(_elapsed) => {
                 outbox.ping();
@@ -184,7 +200,7 @@ fn reply_callback(
 async fn or_end<T>(
     step: impl Future<Output = T>,
     outbox: &WebSocketOutbox,
-) -> Result<T, ConnectionEnd> {
+) -> Result<T, SocketEnd> {
     tokio::select! {
         output = step => Ok(output),
         end = wait_end(outbox) => Err(end),
@@ -192,10 +208,10 @@ async fn or_end<T>(
 }
 
 /// Waits until the server closes the connection or the lane cannot write.
-async fn wait_end(outbox: &WebSocketOutbox) -> ConnectionEnd {
+async fn wait_end(outbox: &WebSocketOutbox) -> SocketEnd {
     tokio::select! {
-        reason = answer_and_flush(outbox) => ConnectionEnd::ByServer(reason),
-        () = outbox.writer().ended() => ConnectionEnd::ByPeer,
+        reason = answer_and_flush(outbox) => SocketEnd::ByServer(reason),
+        () = outbox.writer().ended() => SocketEnd::Lost,
     }
 }
 
@@ -274,7 +290,7 @@ mod tests {
         let Peer { socket: _socket, mut stream, outbox, limits } = Peer::new().await;
         let begin = Instant::now();
         let received = next_message(&mut stream, &outbox, &limits).await;
-        assert!(matches!(received, Err(ConnectionEnd::ByServer(CloseReason::PingTimeout))));
+        assert!(matches!(received, Err(SocketEnd::ByServer(CloseReason::PingTimeout))));
         // The timer of tokio has a resolution of a millisecond.
         let expected = limits.ping_interval + limits.ping_timeout;
         assert!(begin.elapsed().abs_diff(expected) <= Duration::from_millis(2));

@@ -11,7 +11,7 @@ use super::{close_state::CloseState, format::Format};
 use crate::{
     chat::{
         event::Delivery,
-        ports::{Carrier, Outbox, Overflow, Peer},
+        ports::{Carrier, ConnectionEnd, Outbox, Overflow, Peer},
     },
     domain::{CloseReason, Limits},
     transport::lanes::{LaneWriter, QueueFull, frame},
@@ -35,6 +35,8 @@ struct WebSocketOutboxState {
     close: CloseState,
     /// The number of requests that are being handled.
     unanswered: usize,
+    /// How the connection has ended, if the server did not close it.
+    end: Option<ConnectionEnd>,
 }
 
 /// A request that is not answered yet. It is dropped with the answer.
@@ -107,6 +109,11 @@ impl WebSocketOutbox {
         }
     }
 
+    /// Records how the connection has ended, if the server did not close it.
+    pub(super) fn record_end(&self, end: ConnectionEnd) {
+        self.state.lock().end = Some(end);
+    }
+
     /// Applies a change of the close to the queue, and notifies the connection.
     fn apply_close(&self) {
         let closing = self.state.lock().close.closing();
@@ -176,8 +183,10 @@ impl Outbox for WebSocketOutbox {
         Peer { carrier: Carrier::PlainWebSocket, address }
     }
 
-    fn close_reason(&self) -> Option<CloseReason> {
-        self.state.lock().close.reason()
+    fn end(&self) -> ConnectionEnd {
+        let state = self.state.lock();
+        let by_server = state.close.reason().map(ConnectionEnd::ByServer);
+        by_server.or(state.end).unwrap_or(ConnectionEnd::TransportClosed)
     }
 }
 
