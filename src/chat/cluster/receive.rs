@@ -105,7 +105,7 @@ impl Cluster {
                 if self.hub.users.is_present(&place.space, &user) {
                     let space = place.space.clone();
                     let by = by.map(|by| (place, by)).into_iter().collect();
-                    self.mark_stale(&space, &user, StaleMemberships { by, revision: None });
+                    self.mark_stale(&space, &user, StaleMemberships { by, ..Default::default() });
                 }
             }
             ClusterEvent::Read { place, user, seq } => {

@@ -63,7 +63,8 @@ pub(crate) use self::missed::{ATTACHMENTS_PER_EVENT_MAX, LastPart, MISSED_BYTES_
 pub(crate) use self::name_claim::NameClaim;
 pub(crate) use self::online_users::{
     AttachOutcome, AttachRequest, Cause, ConnectionInfo, DeliveryProgress, JoinedRoom,
-    OnlineUserId, OnlineUsers, Proof, Scope, StaleMemberships, UserConnectionId, WelcomeSnapshot,
+    OldestListed, OnlineUserId, OnlineUsers, Proof, Scope, StaleMemberships, UserConnectionId,
+    WelcomeSnapshot,
 };
 pub(crate) use self::presence_log::{PresenceChanges, PresenceLog};
 pub(crate) use self::slow_readers::{close_outboxes, close_slow_readers, send};

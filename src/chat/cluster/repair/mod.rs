@@ -152,7 +152,7 @@ impl Cluster {
             let revisions = self.store.revisions(&names).await?;
             for ((user, known), revision) in users.iter().zip(revisions) {
                 if *known != Some(revision) {
-                    let stale = StaleMemberships { by: Vec::new(), revision: Some(revision) };
+                    let stale = StaleMemberships { revision: Some(revision), ..Default::default() };
                     self.mark_stale(&user.0, &user.1, stale);
                 }
             }

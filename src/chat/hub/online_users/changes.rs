@@ -4,11 +4,16 @@
 //! All connections of a user are in all rooms of the user that their tokens open. So joining on one
 //! device, an invitation and a removal reach all of them.
 
-use std::{collections::HashSet, sync::Arc};
+use std::{
+    collections::{BTreeSet, HashSet},
+    sync::Arc,
+};
 
 use super::{
     connection::UserConnection,
-    membership::{CachedMembership, Cause, ChangeEffects, DirectsCoverage, LogSource, TypingEnd},
+    membership::{
+        CachedMembership, Cause, ChangeEffects, DirectsCoverage, LogSource, OldestListed, TypingEnd,
+    },
     user::OnlineUser,
 };
 use crate::{
@@ -18,8 +23,7 @@ use crate::{
         ports::{ChangeResult, DIRECTS_LISTED_MAX, Membership},
     },
     domain::{
-        ConnectionId, Conversation, DeletedCount, Log, Member, Place, Position, Seq, Space,
-        UserName,
+        ConnectionId, Conversation, DeletedCount, Member, Place, Position, Seq, Space, UserName,
     },
 };
 
@@ -30,11 +34,14 @@ pub(crate) struct StaleMemberships {
     pub(crate) by: Vec<(Place, UserName)>,
     /// The least revision of the store that contains the changes.
     pub(crate) revision: Option<u64>,
+    /// Direct conversations that are read, too, if the store does not list them.
+    pub(crate) directs: BTreeSet<Place>,
 }
 
 impl StaleMemberships {
     pub(crate) fn merge(&mut self, other: Self) {
         self.by.extend(other.by);
+        self.directs.extend(other.directs);
         self.revision = self.revision.max(other.revision);
     }
 
@@ -53,18 +60,19 @@ impl OnlineUser {
         }
         let is_direct =
             |it: &&Membership| matches!(it.place.conversation, Conversation::Direct(..));
-        let directs = read.iter().filter(is_direct).count();
-        self.directs = if directs < DIRECTS_LISTED_MAX {
-            DirectsCoverage::All
-        } else {
-            DirectsCoverage::Recent
+        let directs = read.iter().filter(is_direct);
+        // The store lists those with the newest messages first.
+        self.directs = match directs.clone().nth(DIRECTS_LISTED_MAX - 1) {
+            None => DirectsCoverage::All,
+            Some(Membership { place, log, .. }) => {
+                DirectsCoverage::Recent(OldestListed { place: place.clone(), head: log.head.seq })
+            }
         };
         self.newest = read.len() as u64;
-        // The store lists the newest first.
         let cached = |(number, membership): (u64, Membership)| {
             let Membership { place, member, log, deleted } = membership;
             let deleted = DeletedCount { count: deleted, up_to: log.head.seq };
-            let log_source = LogSource::of(live_rooms, &place, log);
+            let log_source = LogSource::of(live_rooms, &place, log, log.head);
             let recency = self.newest - number;
             (place.conversation, CachedMembership { member, deleted, log_source, recency })
         };
@@ -81,8 +89,22 @@ impl OnlineUser {
     ) -> ChangeEffects {
         let mut changed = *changed;
         let log = changed.log;
+        let is_room = place.conversation.room().is_some();
+        // A direct conversation that began since does not count as delivered up to the change.
+        let head = match changed.after.filter(|_| !is_room) {
+            Some(member) => self.initial_head(place, member.joined),
+            None => Some(log.head),
+        };
+        self.delivered_directs.remove(&place.conversation);
         let Some(memberships) = &mut self.memberships else { return ChangeEffects::default() };
         let cached = memberships.remove(&place.conversation);
+        if cached.is_none() && head.is_none() {
+            // What was delivered is not known yet.
+            return ChangeEffects {
+                full_outboxes: self.send_change((place, user), &changed, cause),
+                ..ChangeEffects::default()
+            };
+        }
         // Another node may have stored this change, and this node may have it already.
         let before = cached.as_ref().map(|it| it.member);
         if let Some(stored) = changed.after {
@@ -98,7 +120,7 @@ impl OnlineUser {
                     here.trim(&log.retained());
                     LogSource::Local(here)
                 }
-                _ => LogSource::of(live_rooms, place, log),
+                _ => LogSource::of(live_rooms, place, log, head.unwrap_or(log.head)),
             };
             let cached = CachedMembership { member, deleted, log_source, recency };
             memberships.insert(place.conversation.clone(), cached);
@@ -152,7 +174,7 @@ impl OnlineUser {
             let (place, head) = (membership.place.clone(), membership.log.head.seq);
             effects.merge(self.refresh_one(live_rooms, user, membership, stale));
             let cached = self.memberships.as_ref().and_then(|it| it.get(&place.conversation));
-            if cached.is_some_and(|cached| cached.log().head.seq < head) {
+            if cached.is_none_or(|cached| cached.log().head.seq < head) {
                 behind.push(place);
             }
         }
@@ -171,7 +193,11 @@ impl OnlineUser {
         let before = memberships.get(&place.conversation).map(|it| it.member);
         let is_room = place.conversation.room().is_some();
         if before.is_none() && !is_room {
-            let head = initial_head(&place, member.joined, &log, self.directs);
+            let Some(head) = self.initial_head(&place, member.joined) else {
+                return ChangeEffects::default();
+            };
+            self.delivered_directs.remove(&place.conversation);
+            let Some(memberships) = &mut self.memberships else { return ChangeEffects::default() };
             let log_source = LogSource::Local(DeliveredLog::new(log, head));
             self.newest += 1;
             let deleted = DeletedCount { count: deleted, up_to: log.head.seq };
@@ -186,6 +212,18 @@ impl OnlineUser {
         live_rooms.set_member_count(&place, log.members);
         let changed = ChangeResult { before, after: Some(member), log, deleted, refused: None };
         self.apply_change(live_rooms, (&place, user), &changed, &stale.cause(&place))
+    }
+
+    /// Up to where a direct conversation or inbox counts as delivered that is not cached: up to `joined`
+    /// if it is new, which is certain for an inbox and where all direct conversations were cached.
+    /// `None` if it has to be found out.
+    fn initial_head(&self, place: &Place, joined: Seq) -> Option<Position> {
+        let is_inbox = matches!(place.conversation, Conversation::Inbox(_));
+        if self.directs == DirectsCoverage::All || is_inbox {
+            Some(Position { seq: joined, messages: 0 })
+        } else {
+            self.delivered_directs.get(&place.conversation).copied()
+        }
     }
 
     fn enter_all(
@@ -246,17 +284,6 @@ impl OnlineUser {
             }
         }
         full_outboxes
-    }
-}
-
-/// Up to where a newly cached conversation counts as delivered: up to `joined` if it is new, which is
-/// certain for an inbox and where all direct conversations were cached; else up to the head.
-fn initial_head(place: &Place, joined: Seq, log: &Log, directs: DirectsCoverage) -> Position {
-    let is_inbox = matches!(place.conversation, Conversation::Inbox(_));
-    if directs == DirectsCoverage::All || is_inbox {
-        Position { seq: joined, messages: 0 }
-    } else {
-        log.head
     }
 }
 

@@ -6,7 +6,7 @@ use time::OffsetDateTime;
 
 use super::{
     OnlineUsers,
-    membership::{CachedMembership, LogSource},
+    membership::{CachedMembership, DirectsCoverage, LogSource, OldestListed},
     user::OnlineUser,
 };
 use crate::{
@@ -151,6 +151,32 @@ impl OnlineUsers {
             }
         }
         progress
+    }
+
+    /// What helps to find out how far a direct conversation was delivered to a user of whom that is
+    /// uncertain. `None` if it was found out, or the user is gone.
+    pub(crate) fn oldest_listed(&self, place: &Place, user: &UserName) -> Option<OldestListed> {
+        let state = self.lock();
+        let online_user = state.get(&place.space, user)?;
+        match &online_user.directs {
+            DirectsCoverage::Recent(oldest)
+                if !online_user.delivered_directs.contains_key(&place.conversation) =>
+            {
+                Some(oldest.clone())
+            }
+            DirectsCoverage::Recent(_) | DirectsCoverage::All => None,
+        }
+    }
+
+    /// Records how far a direct conversation was delivered to a user whose membership in it is not
+    /// cached. The next refresh caches it.
+    pub(crate) fn set_delivered(&self, place: &Place, user: &UserName, head: Position) {
+        let mut state = self.lock();
+        if let Some(online_user) = state.get_mut(&place.space, user)
+            && online_user.delivered(place).is_none()
+        {
+            online_user.delivered_directs.insert(place.conversation.clone(), head);
+        }
     }
 
     /// Drops entries of a direct conversation or inbox that are no longer stored.

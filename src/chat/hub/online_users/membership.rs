@@ -14,8 +14,8 @@ use crate::{
         ports::Rooms,
     },
     domain::{
-        ConnectionId, Conversation, DeletedCount, Entry, GlobalRole, Log, Member, Place, Role,
-        RoomName, UserName,
+        ConnectionId, Conversation, DeletedCount, Entry, GlobalRole, Log, Member, Place, Position,
+        Role, RoomName, Seq, UserName,
     },
 };
 
@@ -63,13 +63,13 @@ pub(super) enum LogSource {
 }
 
 impl LogSource {
-    /// The live room at a place, made if there is none, or the log itself. All entries of a new log
-    /// count as delivered.
-    pub(super) fn of(rooms: &LiveRooms, place: &Place, log: Log) -> Self {
+    /// The live room at a place, made if there is none, all whose entries count as delivered; or the log
+    /// itself, delivered up to `head`.
+    pub(super) fn of(rooms: &LiveRooms, place: &Place, log: Log, head: Position) -> Self {
         match place.conversation {
             Conversation::Room(_) => Self::LiveRoom(rooms.get_or_create(place, log)),
             Conversation::Direct(..) | Conversation::Inbox(_) => {
-                Self::Local(DeliveredLog::new(log, log.head))
+                Self::Local(DeliveredLog::new(log, head))
             }
         }
     }
@@ -131,12 +131,22 @@ impl CachedMembership {
 }
 
 /// Which of a user's direct conversations are cached.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[derive(Clone, Debug, PartialEq, Eq)]
 pub(super) enum DirectsCoverage {
     /// All that exist.
     All,
     /// Those with the latest messages.
-    Recent,
+    Recent(OldestListed),
+}
+
+/// Of the direct conversations that were listed when a user's memberships were cached, the one whose
+/// last message was the oldest. The last messages of those that were not listed are not newer.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub(crate) struct OldestListed {
+    /// The conversation.
+    pub(crate) place: Place,
+    /// Its last entry at that time.
+    pub(crate) head: Seq,
 }
 
 /// Why a membership changes.

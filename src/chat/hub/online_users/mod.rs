@@ -23,7 +23,7 @@ pub(crate) use self::{
     changes::StaleMemberships,
     connection::{ConnectionInfo, JoinedRoom},
     delivery::DeliveryProgress,
-    membership::{Cause, Scope},
+    membership::{Cause, OldestListed, Scope},
     user::{AttachOutcome, AttachRequest, Proof, WelcomeSnapshot},
 };
 pub(in crate::chat::hub) use self::{

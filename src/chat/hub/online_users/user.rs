@@ -20,7 +20,8 @@ use crate::{
         publisher::Subscription,
     },
     domain::{
-        ConnectionId, Conversation, DeviceId, DeviceSet, Role, RoomName, Seq, Space, UserName,
+        ConnectionId, Conversation, DeviceId, DeviceSet, Position, Role, RoomName, Seq, Space,
+        UserName,
     },
 };
 
@@ -54,6 +55,8 @@ pub(super) struct OnlineUser {
     pub(super) newest: u64,
     /// Which direct conversations are among `memberships`.
     pub(super) directs: DirectsCoverage,
+    /// How far direct conversations were delivered whose memberships are about to be cached.
+    pub(super) delivered_directs: BTreeMap<Conversation, Position>,
     /// The revision of the store that `memberships` was last refreshed from.
     pub(super) revision: Option<u64>,
     /// When devices connected or disconnected lately. The store is updated a little later.
@@ -110,7 +113,8 @@ impl OnlineUser {
             pending_connections: VecMap::new(),
             memberships: None,
             newest: 0,
-            directs: DirectsCoverage::Recent,
+            directs: DirectsCoverage::All,
+            delivered_directs: BTreeMap::new(),
             revision: None,
             devices: VecMap::new(),
             _subscription: on,

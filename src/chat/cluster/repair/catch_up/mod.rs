@@ -1,5 +1,9 @@
 //! Reads missing entries from the store and delivers them in their order.
 
+#[cfg(test)]
+mod tests;
+mod uncertain;
+
 use std::time::Duration;
 
 use futures_util::future::join_all;
@@ -9,7 +13,7 @@ use crate::{
     chat::{
         cluster::{Cluster, REORDER_WAIT},
         event::{Delivery, Event, Post},
-        hub::{DeliveryProgress, StaleMemberships},
+        hub::DeliveryProgress,
         ports::{Fault, Page, PageLimit, PageRange},
         request::ReadyReply,
     },
@@ -75,10 +79,7 @@ impl Cluster {
             self.hub.fanout.delivery_progress(place);
         if !uncertain_users.is_empty() {
             if self.may_wait(place) {
-                for (space, user) in uncertain_users {
-                    self.mark_stale(&space, &user, StaleMemberships::default());
-                }
-                return;
+                return self.settle_uncertain(place, uncertain_users).await;
             }
             // While the store fails, nobody's position can be found out. The wait goes on.
             if self.store.log(place).await.is_err() {
@@ -130,10 +131,7 @@ impl Cluster {
     /// buffer before they were read.
     fn deliver_page(&self, place: &Place, (delivered, buffered): (Seq, Option<Seq>), page: Page) {
         let Page { entries, more } = page;
-        let first = entries.first().map(|first| {
-            let messages = first.position.messages - u64::from(first.is_message());
-            Position::from_raw(first.seq().as_raw() - 1, messages)
-        });
+        let first = entries.first().map(before);
         let mut state = self.lock();
         let Some(buffer) = state.reorder_buffers.get_mut(place) else { return };
         buffer.add(&entries.into_iter().map(post_of).collect::<Vec<_>>(), Vec::new());
@@ -155,10 +153,13 @@ impl Cluster {
     }
 }
 
+/// The position before an entry.
+fn before(entry: &Entry) -> Position {
+    let messages = entry.position.messages - u64::from(entry.is_message());
+    Position::from_raw(entry.seq().as_raw() - 1, messages)
+}
+
 /// The post of an entry that was read from the store.
 fn post_of(entry: Entry) -> Post {
     Post { delivery: Delivery::new(Event::Entry(entry)), origin: None, except: None }
 }
-
-#[cfg(test)]
-mod tests;

@@ -1,5 +1,8 @@
 //! The task that commits queued commands and delivers the results.
 
+mod removal;
+mod single_reads;
+
 use std::{collections::HashMap, mem, ops::Range, sync::Arc};
 
 use tokio::{
@@ -10,26 +13,22 @@ use tokio_util::sync::CancellationToken;
 use tracing::{error, info};
 
 use super::{
-    Completion, JournalCommand, MembershipLoad, MembershipRequest, More, PendingChange,
-    PendingDraft, PriorMembership,
+    Completion, JournalCommand, MembershipLoad, MembershipRequest, PendingChange, PendingDraft,
+    PriorMembership,
 };
 use crate::{
     chat::{
         cluster::{Cluster, MembershipRefresh},
         event::{Delivery, Event, Post},
-        fault::unavailable,
         hub::{Cause, Hub, OnlineUserId, StaleMemberships},
         ports::{
-            Batch, Change, ClusterEvent, Committed, Draft, DraftAct, Erased, Fault, MemberChange,
-            MetricEvent, Metrics, Outcome, Recording, Store, TrimLimits, Trimmed, UserSeen,
+            Batch, Change, Committed, Draft, DraftAct, Fault, MemberChange, MetricEvent, Metrics,
+            Outcome, Recording, Store, UserSeen,
         },
         request::{PendingReply, ReadyReply},
         webhooks::Webhooks,
     },
-    domain::{
-        Act, ConnectionId, Content, Entry, Place, Position, Rejection, Retained, Seq, Space,
-        UserName,
-    },
+    domain::{Act, ConnectionId, Content, Entry, Place, Position, Rejection, Seq, Space, UserName},
 };
 
 /// Commands per transaction: large enough that many share one disk flush, small enough that the
@@ -84,8 +83,9 @@ enum Waiter {
     /// A connecting user: the online user's id, and the range of the batch's changes that are its
     /// joins.
     Load(OnlineUserId, Range<usize>, Completion<PriorMembership>),
-    /// A refresh after another node changed the memberships.
-    MembershipRefresh(StaleMemberships, Option<oneshot::Sender<()>>),
+    /// A refresh after another node changed the memberships, and the range of the batch's changes
+    /// that read memberships in single conversations.
+    MembershipRefresh(StaleMemberships, Range<usize>, Option<oneshot::Sender<()>>),
 }
 
 impl std::fmt::Debug for JournalWriter {
@@ -150,8 +150,14 @@ impl JournalWriter {
                 }
                 JournalCommand::MembershipRefresh(refresh, done) => {
                     let MembershipRefresh { space, user, stale } = refresh;
+                    let reads = single_reads::reads(&user, &stale.directs);
+                    let own_changes = batch.changes.len()..batch.changes.len() + reads.len();
+                    waiting.changes.extend(reads.map(|read| {
+                        batch.changes.push(read);
+                        (Cause::default(), None)
+                    }));
                     batch.membership_queries.push((space, user));
-                    waiting.waiters.push(Waiter::MembershipRefresh(stale, done));
+                    waiting.waiters.push(Waiter::MembershipRefresh(stale, own_changes, done));
                 }
                 JournalCommand::Trim(retention, done) => trims.push((retention, done)),
                 JournalCommand::Erase(place, up_to, done) => erasures.push((place, up_to, done)),
@@ -260,7 +266,10 @@ impl JournalWriter {
                         if is_known { PriorMembership::Known } else { PriorMembership::New };
                     done.send(Ok(prior)).ok();
                 }
-                Waiter::MembershipRefresh(stale, done) => {
+                Waiter::MembershipRefresh(stale, reads, done) => {
+                    let mut memberships = memberships;
+                    let reads = reads.filter_map(|it| Some((changes.get(it)?, changed.get(it)?)));
+                    single_reads::add(&mut memberships, reads);
                     let behind = self.hub.refresh((space, user), memberships, &stale);
                     self.cluster.mark_behind(behind);
                     // The receiver may have been dropped.
@@ -306,40 +315,6 @@ impl JournalWriter {
         ReadyReply::send_all(others);
     }
 
-    async fn trim(&self, retention: &TrimLimits) -> Result<More, Rejection> {
-        // The memberships of guests may end.
-        let recording = self.webhooks.as_ref().and_then(|it| it.recording(Vec::new()));
-        match self.store.trim(retention, recording.as_ref()).await {
-            Ok(Trimmed { logs, more }) => {
-                if let Some(webhooks) = self.webhooks.as_ref().filter(|_| recording.is_some()) {
-                    webhooks.wake();
-                }
-                self.publish_trimmed(&logs);
-                Ok(if more { More::Yes } else { More::No })
-            }
-            Err(fault) => {
-                error!(error = fault.chain(), "retention: the store failed to remove entries");
-                Err(Rejection::Unavailable)
-            }
-        }
-    }
-
-    async fn erase(&self, place: Place, up_to: Seq) -> Result<More, Rejection> {
-        let erased = self.store.erase(&place, up_to).await;
-        let Erased { retained, more } = erased.map_err(|fault| unavailable(&fault))?;
-        self.publish_trimmed(&Vec::from_iter(retained.map(|it| (place, it))));
-        Ok(if more { More::Yes } else { More::No })
-    }
-
-    /// Has this node and the others forget entries that were removed.
-    fn publish_trimmed(&self, logs: &[(Place, Retained)]) {
-        self.hub.fanout.trim(logs);
-        for (place, retained) in logs {
-            let event = || ClusterEvent::Trimmed(place.clone(), *retained);
-            self.hub.publisher.publish_to_place(place, event);
-        }
-    }
-
     fn log_failure(&mut self, fault: &Fault) {
         if !mem::replace(&mut self.broken, true) {
             error!(error = fault.chain(), "store commit failed");
@@ -365,7 +340,7 @@ impl BatchWaiters {
         for (waiter, (space, user)) in waiters.into_iter().zip(arrived) {
             match waiter {
                 Waiter::Load(_, _, done) => drop(done.send(Err(rejection.clone()))),
-                Waiter::MembershipRefresh(stale, _) => cluster.mark_stale(space, user, stale),
+                Waiter::MembershipRefresh(stale, ..) => cluster.mark_stale(space, user, stale),
             }
         }
     }

@@ -1,6 +1,8 @@
 //! Three nodes on a bus that loses, repeats and reorders announcements: each connection receives
 //! each entry once and in order, and all nodes agree on the online users and on what is unread.
 
+mod older_directs;
+
 use std::{
     collections::{BTreeMap, BTreeSet},
     num::NonZeroUsize,
