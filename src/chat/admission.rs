@@ -60,7 +60,6 @@ impl Chat {
         if !self.has_space(&space) {
             return Err(Rejection::UnknownSpace);
         }
-        let address = Some(client.address.clone()).filter(|it| !it.is_empty());
         let AcceptedConnection { identity, data, actions } =
             self.ask_about_connection(&space, client).await?;
         let claimed = match (identity, token) {
@@ -88,7 +87,7 @@ impl Chat {
         let since =
             since.into_iter().map(|(room, seq)| (room, self.resolve_since(seq, epoch.as_ref())));
         let since = since.collect();
-        let origin = SessionOrigin { space, room, since, device, data, address };
+        let origin = SessionOrigin { space, room, since, device, data };
         Ok(Admission { chat: Arc::clone(self), origin, claimed, actions })
     }
 
@@ -117,13 +116,10 @@ impl Chat {
         Claims { name, spaces, rooms, admin, issued_at: Some(now), ..claims }
     }
 
-    /// The headers that a back end receives about connections, with names in lower case. `None` if
-    /// nothing of the client is needed: no back end decides about connections, and no webhook is told
-    /// of their end.
+    /// The headers that a back end receives about connections, with names in lower case. `None` if no
+    /// back end decides about connections.
     pub fn connect_headers(&self) -> Option<&[Box<str>]> {
-        let none: &[Box<str>] = &[];
-        let wants_address = self.hub.presence_log.wants_connections();
-        self.backends.connect_headers().or_else(|| wants_address.then_some(none))
+        self.backends.connect_headers()
     }
 
     pub(super) fn has_space(&self, space: &Space) -> bool {

@@ -211,10 +211,13 @@ impl ConnectionRegistration {
         }
     }
 
-    /// Says whose connection it is: webhooks are told of it when it ends.
-    pub(crate) fn set_client(&self, space: &Space, client: PresentClient) {
-        let address = || self.connections.address(self.id);
-        self.connections.presence_log.connection_appeared(space, address, client);
+    /// Has webhooks told of the end of the connection, which is that of `user` or of nobody yet.
+    pub(crate) fn announce(&self, space: &Space, outbox: &dyn Outbox, user: Option<UserName>) {
+        if self.connections.presence_log.wants_connections() {
+            let client = PresentClient { user, address: outbox.peer().address };
+            let address = || self.connections.address(self.id);
+            self.connections.presence_log.connection_appeared(space, address, client);
+        }
     }
 }
 

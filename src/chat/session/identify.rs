@@ -157,8 +157,7 @@ impl Session {
                 ClusterCommand::ReplaceDevices { space, user, device, ticket },
             );
         }
-        let client = self.origin.client(Some(claims.user.clone()));
-        self.registration.set_client(&self.origin.space, client);
+        self.registration.announce(&self.origin.space, &*self.outbox, Some(claims.user.clone()));
         let rights = self.rights(claims);
         let last_seen = LastSeenGuard::of(&self.chat, seen);
         self.identity = Some(SessionIdentity { rights, _last_seen: last_seen, name_claim });

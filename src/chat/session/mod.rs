@@ -35,7 +35,7 @@ use super::{
     Chat, ChatRules, ReplyCallback, Request, RequestContext,
     fault::unavailable,
     hub::{AskedConnection, ConnectionRegistration, ListenerRegistration, LiveRoom, NameClaim},
-    ports::{Claims, Outbox, PresentClient},
+    ports::{Claims, Outbox},
     posting::Author,
 };
 use crate::domain::{
@@ -82,8 +82,6 @@ pub(super) struct SessionOrigin {
     pub(super) device: Option<DeviceId>,
     /// What a back end keeps with the connection.
     pub(super) data: Option<Box<str>>,
-    /// The address of the peer, where it is known.
-    pub(super) address: Option<Box<str>>,
 }
 
 /// A claimed name, the claims that prove it, and the token that `welcome` returns to the client.
@@ -127,7 +125,7 @@ impl Session {
         let registration = chat.hub.connections.register(space, Arc::clone(&outbox), since);
         let asked_connection = AskedConnection::new(&chat.hub.asks, registration.id());
         Span::current().record("connection.id", display(registration.id()));
-        registration.set_client(&origin.space, origin.client(None));
+        registration.announce(&origin.space, &*outbox, None);
         if chat.is_draining() {
             outbox.close(CloseReason::Draining);
         }
@@ -287,11 +285,6 @@ impl Session {
 }
 
 impl SessionOrigin {
-    /// The client, once `user` has identified.
-    fn client(&self, user: Option<UserName>) -> PresentClient {
-        PresentClient { user, address: self.address.clone() }
-    }
-
     /// The room of requests that name none.
     pub(super) fn default_room(&self) -> RoomName {
         self.room.clone().unwrap_or_else(RoomName::lobby)
