@@ -252,6 +252,7 @@ impl Server {
         timeout(part * 2, self.chat.drained()).await.ok();
         let client_tasks = self.client_tasks.finish(part).await;
         self.finish.cancel();
+        self.chat.say_farewell();
         // The bus sends its queue while its task runs.
         self.shared.bus.close().await;
         let service_tasks = self.service_tasks.finish(part).await;

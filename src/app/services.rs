@@ -21,8 +21,8 @@ pub(super) struct Services {
 }
 
 impl Services {
-    /// Starts all tasks. The journal and the recorder of webhooks end with `finish`, all others when
-    /// `tasks` drain.
+    /// Starts all tasks. The journal and the recorder of webhooks end with `finish`, the bus when it is
+    /// closed, all others when `tasks` drain.
     pub(super) fn start(self, chat: &Arc<Chat>, tasks: &Tasks, finish: &CancellationToken) {
         let Self { writer, bus_task, emitters, tokens } = self;
         tasks.spawn_vital("journal", writer.run(finish.clone()));
@@ -43,7 +43,9 @@ impl Services {
             spawn("webhook", Box::pin(sender.run()));
         }
         if let Some(bus_task) = bus_task {
-            spawn("bus", bus_task);
+            // It ends when the bus is closed, after the last announcements were sent. The end of the
+            // journal would end it before.
+            tasks.spawn_vital("bus", bus_task);
         }
         if let Some(emitters) = emitters {
             spawn("emitters", Box::pin(emitters.run(Arc::clone(chat))));

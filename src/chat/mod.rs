@@ -19,6 +19,7 @@ pub mod event;
 mod fault;
 mod hub;
 mod journal;
+mod leaving;
 mod lists;
 pub mod ports;
 mod posting;
@@ -42,7 +43,6 @@ use std::{
 
 use tokio::time::sleep;
 use tokio_util::sync::CancellationToken;
-use tracing::debug;
 
 pub use self::{
     actions::ActionResult,
@@ -324,20 +324,6 @@ impl Chat {
             WebhookSender::new(parts.clone(), target.clone(), Arc::clone(wake))
         };
         webhooks.senders().map(sender).collect()
-    }
-
-    /// Gives up this node's leases.
-    pub async fn leave(&self) {
-        if let Some(webhooks) = &self.webhooks
-            && let Err(fault) = webhooks.outbox.release_leases(&self.rules.node).await
-        {
-            // They expire.
-            debug!(error = fault.chain(), "webhook lease release failed");
-        }
-        if let Err(fault) = self.nodes.leave().await {
-            // The lease expires, and the other nodes then remove this one.
-            debug!(error = fault.chain(), "node lease release failed");
-        }
     }
 
     /// Removes what retention no longer keeps. Runs for ever.

@@ -123,7 +123,7 @@ impl Cluster {
         for node in &gone {
             info!(node.id = node.as_raw(), "node lease expired");
             self.hub.live_rooms.forget_node(node);
-            self.hub.asks.forget_node(node);
+            self.hub.forget_replies_of(node);
         }
     }
 

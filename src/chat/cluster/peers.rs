@@ -22,6 +22,8 @@ struct Peer {
     is_alive: bool,
     /// The time of its last announcement on the bus; initially the time of its discovery.
     received_at: Duration,
+    /// When it said that it leaves. It does not come back: the next process has another id.
+    left_at: Option<Duration>,
 }
 
 impl Peers {
@@ -31,7 +33,8 @@ impl Peers {
             peer.received_at = now;
             return false;
         }
-        self.nodes.insert(node.clone(), Peer { is_alive: false, received_at: now });
+        let peer = Peer { is_alive: false, received_at: now, left_at: None };
+        self.nodes.insert(node.clone(), peer);
         true
     }
 
@@ -46,7 +49,7 @@ impl Peers {
         for node in alive {
             let peer = self.nodes.entry(node.clone()).or_insert_with(|| {
                 new.push(node);
-                Peer { is_alive: true, received_at: now }
+                Peer { is_alive: true, received_at: now, left_at: None }
             });
             peer.is_alive = true;
         }
@@ -57,6 +60,14 @@ impl Peers {
             self.nodes.iter().filter(|(_, it)| is_gone(it)).map(|(node, _)| node.clone()).collect();
         self.nodes.retain(|node, _| !gone.contains(node));
         (new, gone)
+    }
+
+    /// Records that a node leaves. Its users count as present until it is removed, so that they may
+    /// come back on another node.
+    pub(super) fn record_left(&mut self, node: &NodeId, now: Duration) {
+        if let Some(peer) = self.nodes.get_mut(node) {
+            peer.left_at = Some(now);
+        }
     }
 
     /// Records that the store could not be read.
@@ -70,9 +81,11 @@ impl Peers {
     }
 
     /// The nodes that may have connections: those with a valid lease, and those that have recently
-    /// announced something. A node that has left is known for longer.
+    /// announced something, unless they have left. A node that has left is known for longer.
     pub(super) fn serving(&self, now: Duration) -> impl Iterator<Item = &NodeId> {
-        let serves = move |it: &Peer| it.is_alive || now < it.received_at + SILENCE_MAX;
+        let serves = move |it: &Peer| {
+            it.left_at.is_none() && (it.is_alive || now < it.received_at + SILENCE_MAX)
+        };
         self.nodes.iter().filter(move |(_, it)| serves(it)).map(|(node, _)| node)
     }
 
@@ -116,6 +129,16 @@ mod tests {
         assert_eq!(peers.serving(at(8)).count(), 1, "it has announced something");
         assert_eq!(peers.serving(at(9)).count(), 0);
         assert_eq!(peers.ids().count(), 1);
+    }
+
+    #[test]
+    fn a_node_that_said_farewell_does_not_serve_even_if_earlier_announcements_arrive_late() {
+        let mut peers = Peers::default();
+        peers.update_alive([node()], at(0));
+        peers.record_left(&node(), at(1));
+        peers.record_received(&node(), at(1));
+        peers.update_alive([node()], at(1));
+        assert_eq!((peers.serving(at(1)).count(), peers.ids().count()), (0, 1));
     }
 
     #[test]

@@ -151,6 +151,10 @@ impl Cluster {
                     self.hub.apply_command(&command, self.clock.now());
                 }
             }
+            ClusterEvent::Leaving => {
+                self.lock().peers.record_left(from, self.hub.now());
+                self.hub.forget_replies_of(from);
+            }
             ClusterEvent::Heartbeat(numbers) => self.check_counts(from, numbers),
             // The store has what an unknown event announces.
             ClusterEvent::Unknown => self.mark_dirty(&BTreeSet::from([channel]), Some(from)),

@@ -84,7 +84,7 @@ use super::{
     },
     publisher::Publisher,
 };
-use crate::domain::{ConnectionAddress, Limits, Place, Space, UserName, WebhookRules};
+use crate::domain::{ConnectionAddress, Limits, NodeId, Place, Space, UserName, WebhookRules};
 
 /// The parts of the hub, and the steps that concern more than one of them.
 pub(crate) struct Hub {
@@ -245,6 +245,12 @@ impl Hub {
         let (behind, effects) = self.users.refresh((space, user), memberships, stale);
         self.finish(user, effects);
         behind
+    }
+
+    /// Another node has left: no replies of it are to come.
+    pub(crate) fn forget_replies_of(&self, node: &NodeId) {
+        self.asks.forget_node(node);
+        self.connection_pages.forget_node(node);
     }
 
     fn finish(&self, user: &UserName, effects: ChangeEffects) {

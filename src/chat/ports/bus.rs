@@ -155,6 +155,8 @@ pub enum ClusterEvent {
     Command(ClusterCommand),
     /// A command that was announced under this number before, for nodes that missed it.
     ResentCommand(u64, ClusterCommand),
+    /// The node leaves: it serves no connections any more, and replies to nothing.
+    Leaving,
     /// The node is alive, and these are its last numbers on recently used channels.
     Heartbeat(Vec<(Channel, u64)>),
     /// An event that this version does not understand.
@@ -176,12 +178,19 @@ pub struct AskedEvent {
     pub wait: Duration,
 }
 
-/// What a node replies to an ask of another node: first `Asked`, then one of the others for each
-/// connection.
+/// What a node replies to an ask of another node: first `Asked`, then what became of each connection,
+/// several in a reply, so that no queue overflows when many connections answer at once.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum AskReply {
     /// So many connections were asked.
     Asked(usize),
+    /// What became of some of them.
+    Settled(Vec<SettledAsk>),
+}
+
+/// What became of an ask of one connection.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum SettledAsk {
     /// A connection has answered.
     Answered(AskAnswer),
     /// A connection has closed without an answer.

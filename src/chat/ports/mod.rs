@@ -26,7 +26,9 @@ pub use backend::{
     DisconnectTarget, EmitTarget, EventCall, HookedRequest, MessageRequest, RequestAnswer,
     RequestCall,
 };
-pub use bus::{Announcement, AskReply, AskedEvent, Bus, BusEvent, ClusterCommand, ClusterEvent};
+pub use bus::{
+    Announcement, AskReply, AskedEvent, Bus, BusEvent, ClusterCommand, ClusterEvent, SettledAsk,
+};
 pub use clock::{Clock, IdSource};
 pub use connections::{ConnectionsRequest, ConnectionsRequestId, FirstConnections, OpenConnection};
 pub use denials::{DenialChange, DenialSnapshot, DenialStore};

@@ -10,7 +10,7 @@ use super::{
     values::{self, Text, name, node},
 };
 use crate::{
-    chat::ports::{AskReply, AskedEvent, ClusterEvent},
+    chat::ports::{AskReply, AskedEvent, ClusterEvent, SettledAsk},
     domain::{AskAnswer, AskId, NodeId, PassingDelivery, UserName},
 };
 
@@ -24,7 +24,7 @@ pub(super) struct AskedPayload<'a> {
     event: CustomEventPayload<'a>,
 }
 
-/// One of: `asked`, `connection` with `args`, `connection` alone.
+/// One of: `asked`, `settled`.
 #[derive(Serialize, Deserialize)]
 pub(super) struct AskReplyPayload<'a> {
     #[serde(borrow)]
@@ -32,8 +32,15 @@ pub(super) struct AskReplyPayload<'a> {
     id: u64,
     #[serde(default, skip_serializing_if = "Option::is_none")]
     asked: Option<usize>,
-    #[serde(borrow, default, skip_serializing_if = "Option::is_none")]
-    connection: Option<Text<'a>>,
+    #[serde(borrow, default, skip_serializing_if = "Vec::is_empty")]
+    settled: Vec<SettledPayload<'a>>,
+}
+
+/// Without `args`, the connection has closed.
+#[derive(Serialize, Deserialize)]
+struct SettledPayload<'a> {
+    #[serde(borrow)]
+    connection: Text<'a>,
     #[serde(borrow, default, skip_serializing_if = "Option::is_none")]
     user: Option<Text<'a>>,
     #[serde(borrow, default, skip_serializing_if = "Option::is_none")]
@@ -63,34 +70,49 @@ impl<'a> AskedPayload<'a> {
 impl<'a> AskReplyPayload<'a> {
     pub(super) fn of(to: &'a NodeId, ask: AskId, reply: &'a AskReply) -> Result<Self, Malformed> {
         let (to, id) = (to.as_raw().into(), ask.as_raw());
-        let none = Self { to, id, asked: None, connection: None, user: None, args: None };
         Ok(match reply {
-            AskReply::Asked(connections) => Self { asked: Some(*connections), ..none },
-            AskReply::Answered(AskAnswer { connection, user, args }) => Self {
-                connection: Some(connection.to_string().into()),
-                user: user.as_ref().map(name),
-                args: Some(BodyPayload::of(args)?),
-                ..none
-            },
-            AskReply::Gone(connection) => {
-                Self { connection: Some(connection.to_string().into()), ..none }
+            AskReply::Asked(connections) => {
+                Self { to, id, asked: Some(*connections), settled: Vec::new() }
+            }
+            AskReply::Settled(settled) => {
+                let settled = settled.iter().map(SettledPayload::of).collect::<Result<_, _>>()?;
+                Self { to, id, asked: None, settled }
             }
         })
     }
 
     pub(super) fn parse(self) -> Result<ClusterEvent, DecodeError> {
-        let Self { to, id, asked, connection, user, args } = self;
-        let connection = connection.as_ref().map(address).transpose()?;
-        let user: Option<UserName> = user.as_deref().map(values::user).transpose()?;
-        let reply = match (asked, connection, args) {
-            (Some(connections), None, None) => AskReply::Asked(connections),
-            (None, Some(connection), Some(args)) => {
-                AskReply::Answered(AskAnswer { connection, user, args: args.parse()? })
-            }
-            (None, Some(connection), None) => AskReply::Gone(connection),
-            (None, None, None) => return Err(DecodeError::Unknown),
-            _ => return Err(Malformed::Form.into()),
+        let Self { to, id, asked, settled } = self;
+        let settled = settled.into_iter().map(SettledPayload::parse);
+        let reply = match (asked, settled.collect::<Result<Vec<_>, _>>()?) {
+            (Some(connections), settled) if settled.is_empty() => AskReply::Asked(connections),
+            (None, settled) if !settled.is_empty() => AskReply::Settled(settled),
+            (None, _) => return Err(DecodeError::Unknown),
+            (Some(_), _) => return Err(Malformed::Form.into()),
         };
         Ok(ClusterEvent::AskReply { to: node(&to)?, ask: AskId::from_raw(id), reply })
+    }
+}
+
+impl<'a> SettledPayload<'a> {
+    fn of(settled: &'a SettledAsk) -> Result<Self, Malformed> {
+        Ok(match settled {
+            SettledAsk::Answered(AskAnswer { connection, user, args }) => Self {
+                connection: connection.to_string().into(),
+                user: user.as_ref().map(name),
+                args: Some(BodyPayload::of(args)?),
+            },
+            SettledAsk::Gone(connection) => {
+                Self { connection: connection.to_string().into(), user: None, args: None }
+            }
+        })
+    }
+
+    fn parse(self) -> Result<SettledAsk, DecodeError> {
+        let Self { connection, user, args } = self;
+        let connection = address(&connection)?;
+        let Some(args) = args else { return Ok(SettledAsk::Gone(connection)) };
+        let user: Option<UserName> = user.as_deref().map(values::user).transpose()?;
+        Ok(SettledAsk::Answered(AskAnswer { connection, user, args: args.parse()? }))
     }
 }

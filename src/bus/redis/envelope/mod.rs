@@ -165,6 +165,7 @@ pub(super) fn encode(announcement: &Announcement) -> Result<Vec<u8>, Malformed> 
             "again",
             ResentCommandPayload { number: *number, act: CommandPayload::of(act)? },
         ),
+        ClusterEvent::Leaving => writer.write("leaving", [(); 0]),
         ClusterEvent::Heartbeat(channels) => writer.write("beat", HeartbeatPayload::of(channels)),
         ClusterEvent::Unknown => Err(Malformed::NotEncodable),
     }?;
@@ -247,6 +248,7 @@ fn event(kind: &str, data: &RawValue) -> Result<ClusterEvent, DecodeError> {
             let ResentCommandPayload { number, act } = read(data)?;
             Ok(ClusterEvent::ResentCommand(number, act.parse()?))
         }
+        "leaving" => Ok(ClusterEvent::Leaving),
         "beat" => Ok(read::<HeartbeatPayload>(data)?.parse()),
         _ => Err(DecodeError::Unknown),
     }

@@ -1,7 +1,7 @@
 //! Asks: events of the application that connections answer.
 //!
 //! A back end asks one node, and waits. The node sends the event to its own connections and to the
-//! other nodes, which reply how many connections they asked, and then with each answer. An ask is
+//! other nodes, which reply how many connections they asked, and then with their answers. An ask is
 //! over when all have answered or closed, or at the end of its wait.
 //!
 //! The lock of the table is held for single changes only; no other is taken meanwhile.
@@ -99,13 +99,12 @@ impl Asks {
         let until = self.timers.now() + asked.wait.min(self.wait_max);
         let remote = RemoteAsk { node: node.clone(), ask, until };
         let ids = connections.iter().map(|it| it.0).collect();
-        let begun = self.table.lock().begin_remote(ids, remote);
+        let begun = self.change(|table, _| table.begin_remote(ids, remote));
         let Ok(id) = begun else {
             // Without a reply, the node that asks reports the ask as incomplete.
             debug!(node.id = node.as_raw(), "ask of another node dropped: there are too many");
             return;
         };
-        self.timers.wake();
         self.reply(node.clone(), ask, AskReply::Asked(connections.len()));
         self.send(id, &asked.event, connections);
     }
@@ -124,12 +123,12 @@ impl Asks {
 
     /// Takes an answer, if it is awaited.
     pub(crate) fn answer(&self, ask: AskId, answer: AskAnswer) {
-        let forward = self.table.lock().answer(ask, answer);
+        let forward = self.change(|table, now| table.answer(ask, answer, now));
         self.forward(forward);
     }
 
     /// Another node has left.
-    pub(crate) fn forget_node(&self, node: &NodeId) {
+    pub(super) fn forget_node(&self, node: &NodeId) {
         self.table.lock().forget_node(node);
     }
 
@@ -138,14 +137,32 @@ impl Asks {
         self.table.lock().end_waits();
     }
 
-    /// The next moment at which an ask of another node is over.
+    /// The next moment at which an ask of another node is over, or a reply to one is due.
     pub(super) fn next(&self) -> Option<Duration> {
         self.table.lock().next()
     }
 
-    /// Removes the asks of other nodes that are over at `now`.
+    /// Sends the replies that are due at `now`, and removes the asks of other nodes that are over.
     pub(super) fn expire(&self, now: Duration) {
-        self.table.lock().expire(now);
+        let mut table = self.table.lock();
+        let replies = table.take_replies(now);
+        table.expire(now);
+        drop(table);
+        self.forward(replies);
+    }
+
+    /// Changes the table, and wakes the timers if something is due earlier than before.
+    fn change<T>(&self, change: impl FnOnce(&mut AskTable, Duration) -> T) -> T {
+        let now = self.timers.now();
+        let mut table = self.table.lock();
+        let before = table.next();
+        let changed = change(&mut table, now);
+        let next = table.next();
+        drop(table);
+        if next.is_some_and(|next| before.is_none_or(|before| next < before)) {
+            self.timers.wake();
+        }
+        changed
     }
 
     /// The connections of this node that are to be asked.
@@ -171,7 +188,7 @@ impl Asks {
 
     fn close(&self, connection: ConnectionId) {
         let address = ConnectionAddress { node: self.publisher.node().clone(), connection };
-        let forwards = self.table.lock().close(&address);
+        let forwards = self.change(|table, now| table.close(&address, now));
         self.forward(forwards);
     }
 

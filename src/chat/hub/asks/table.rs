@@ -2,6 +2,7 @@
 
 use std::{
     collections::{HashMap, HashSet},
+    mem,
     sync::Arc,
     time::Duration,
 };
@@ -10,7 +11,10 @@ use tokio::sync::Notify;
 
 use super::tally::Tally;
 use crate::{
-    chat::{hub::due_queue::DueQueue, ports::AskReply},
+    chat::{
+        hub::due_queue::DueQueue,
+        ports::{AskReply, SettledAsk},
+    },
     domain::{AskAnswer, AskId, AskOutcome, ConnectionAddress, ConnectionId, NodeId},
 };
 
@@ -18,6 +22,12 @@ use crate::{
 const ASKS_MAX: usize = 1024;
 /// The most bytes of all answers that are kept at one time. Further ones count as missing.
 const ANSWER_BYTES_MAX: usize = 64 << 20;
+/// How long what became of connections is collected for a reply to another node.
+const REPLY_DELAY: Duration = Duration::from_millis(20);
+/// The most connections in a reply.
+const SETTLED_MAX: usize = 512;
+/// The size of answers at which a reply is sent at once.
+const REPLY_BYTES: usize = 256 << 10;
 /// The memory of an answer without its arguments. It bounds the number of answers, too.
 const ANSWER_BYTES: usize = 256;
 
@@ -34,6 +44,8 @@ pub(super) struct AskTable {
     bytes: usize,
     /// The asks of other nodes, at the ends of their waits.
     due: DueQueue<AskId>,
+    /// The asks of other nodes whose next reply is due.
+    replies_due: DueQueue<AskId>,
 }
 
 #[derive(Debug)]
@@ -46,7 +58,17 @@ struct Ask {
 #[derive(Debug)]
 enum Caller {
     Here(Tally),
-    Node(RemoteAsk),
+    Node(RemoteAsk, NextReply),
+}
+
+/// The next reply to another node.
+#[derive(Debug, Default)]
+struct NextReply {
+    settled: Vec<SettledAsk>,
+    /// The size of the answers.
+    bytes: usize,
+    /// When it is sent.
+    due: Option<Duration>,
 }
 
 /// An ask of another node.
@@ -75,8 +97,8 @@ pub(super) struct Full;
 impl AskTable {
     /// No asks. At most `answers_max` answers are awaited at one time.
     pub(super) fn new(answers_max: usize) -> Self {
-        let (asks, due) = (HashMap::new(), DueQueue::default());
-        Self { answers_max, last: 0, asks, awaited: 0, bytes: 0, due }
+        let (due, replies_due) = (DueQueue::default(), DueQueue::default());
+        Self { answers_max, last: 0, asks: HashMap::new(), awaited: 0, bytes: 0, due, replies_due }
     }
 
     /// Adds an ask of this node to these connections and to those of `peers`. The result is notified
@@ -99,7 +121,7 @@ impl AskTable {
         remote: RemoteAsk,
     ) -> Result<AskId, Full> {
         let until = remote.until;
-        let id = self.insert(connections, Caller::Node(remote))?;
+        let id = self.insert(connections, Caller::Node(remote, NextReply::default()))?;
         self.due.insert(until, id);
         Ok(id)
     }
@@ -122,25 +144,34 @@ impl AskTable {
     }
 
     /// Takes the answer of a connection of this node, if it is awaited. Returns the reply to the node
-    /// that asks.
-    pub(super) fn answer(&mut self, id: AskId, answer: AskAnswer) -> Option<AskForward> {
+    /// that asks, if it is sent at `now`.
+    pub(super) fn answer(
+        &mut self,
+        id: AskId,
+        answer: AskAnswer,
+        now: Duration,
+    ) -> Option<AskForward> {
         let connection = answer.connection.clone();
-        self.settle(id, &connection, Some(answer))
+        self.settle(id, (&connection, Some(answer)), now)
     }
 
     /// A connection of this node has closed: no answer of it is to come. Returns the replies to other
     /// nodes.
-    pub(super) fn close(&mut self, connection: &ConnectionAddress) -> Vec<AskForward> {
+    pub(super) fn close(
+        &mut self,
+        connection: &ConnectionAddress,
+        now: Duration,
+    ) -> Vec<AskForward> {
         let is_asked = |(_, ask): &(&AskId, &Ask)| ask.waiting.contains(&connection.connection);
         let ids: Vec<_> = self.asks.iter().filter(is_asked).map(|(id, _)| *id).collect();
-        ids.into_iter().filter_map(|id| self.settle(id, connection, None)).collect()
+        ids.into_iter().filter_map(|id| self.settle(id, (connection, None), now)).collect()
     }
 
     fn settle(
         &mut self,
         id: AskId,
-        connection: &ConnectionAddress,
-        answer: Option<AskAnswer>,
+        (connection, answer): (&ConnectionAddress, Option<AskAnswer>),
+        now: Duration,
     ) -> Option<AskForward> {
         let Ask { waiting, caller } = self.asks.get_mut(&id)?;
         if !waiting.remove(&connection.connection) {
@@ -154,24 +185,54 @@ impl AskTable {
                 tally.notify_if_done(waiting);
                 None
             }
-            Caller::Node(RemoteAsk { node, ask, until: _ }) => {
-                let gone = || AskReply::Gone(connection.clone());
-                let reply = answer.map_or_else(gone, AskReply::Answered);
-                let forward = AskForward { to: node.clone(), ask: *ask, reply };
-                if is_over {
-                    self.end(id);
+            Caller::Node(_, reply) => {
+                reply.bytes += answer.as_ref().map_or(0, bytes);
+                let gone = || SettledAsk::Gone(connection.clone());
+                reply.settled.push(answer.map_or_else(gone, SettledAsk::Answered));
+                if is_over || reply.settled.len() >= SETTLED_MAX || reply.bytes >= REPLY_BYTES {
+                    let forward = self.take_reply(id);
+                    if is_over {
+                        self.end(id);
+                    }
+                    return forward;
                 }
-                Some(forward)
+                if reply.due.is_none() {
+                    reply.due = Some(now + REPLY_DELAY);
+                    self.replies_due.insert(now + REPLY_DELAY, id);
+                }
+                None
             }
         }
+    }
+
+    /// Takes the next reply to another node.
+    fn take_reply(&mut self, id: AskId) -> Option<AskForward> {
+        let Caller::Node(RemoteAsk { node, ask, until: _ }, reply) =
+            &mut self.asks.get_mut(&id)?.caller
+        else {
+            return None;
+        };
+        let NextReply { settled, bytes: _, due } = mem::take(reply);
+        let forward = AskForward { to: node.clone(), ask: *ask, reply: AskReply::Settled(settled) };
+        if let Some(due) = due {
+            self.replies_due.remove(due, id);
+        }
+        Some(forward)
+    }
+
+    /// Takes the replies that are due at `now`.
+    pub(super) fn take_replies(&mut self, now: Duration) -> Vec<AskForward> {
+        let due = self.replies_due.take(now);
+        due.into_iter().filter_map(|id| self.take_reply(id)).collect()
     }
 
     /// Records what another node replies to an ask of this one.
     pub(super) fn record(&mut self, from: &NodeId, id: AskId, reply: AskReply) {
         let ask = self.asks.get_mut(&id);
         if let Some(Ask { waiting, caller: Caller::Here(tally) }) = ask {
-            let answer = tally.record(from, reply);
-            keep(&mut self.bytes, tally, answer);
+            for answer in tally.record(from, reply) {
+                keep(&mut self.bytes, tally, Some(answer));
+            }
             tally.notify_if_done(waiting);
         }
     }
@@ -185,8 +246,8 @@ impl AskTable {
                     tally.lose(left);
                     tally.notify_if_done(waiting);
                 }
-                Caller::Node(remote) if remote.node == *left => ended.push(*id),
-                Caller::Node(_) => (),
+                Caller::Node(remote, _) if remote.node == *left => ended.push(*id),
+                Caller::Node(..) => (),
             }
         }
         for id in ended {
@@ -212,16 +273,19 @@ impl AskTable {
                 self.bytes -= tally.answers().iter().map(bytes).sum::<usize>();
                 Some(tally.into_outcome())
             }
-            Caller::Node(RemoteAsk { until, .. }) => {
+            Caller::Node(RemoteAsk { until, .. }, reply) => {
                 self.due.remove(until, id);
+                if let Some(due) = reply.due {
+                    self.replies_due.remove(due, id);
+                }
                 None
             }
         }
     }
 
-    /// The next moment at which an ask of another node is over.
+    /// The next moment at which an ask of another node is over, or a reply to one is due.
     pub(super) fn next(&self) -> Option<Duration> {
-        self.due.next()
+        self.due.next().into_iter().chain(self.replies_due.next()).min()
     }
 
     /// Removes the asks of other nodes that are over at `now`.

@@ -8,7 +8,7 @@ use std::{
 use tokio::sync::Notify;
 
 use crate::{
-    chat::ports::AskReply,
+    chat::ports::{AskReply, SettledAsk},
     domain::{AskAnswer, AskOutcome, ConnectionId, NodeId},
 };
 
@@ -50,22 +50,16 @@ impl Tally {
         self.answers.push(answer);
     }
 
-    /// Records the reply of another node. Returns its answer, if it is one that is new.
-    pub(super) fn record(&mut self, from: &NodeId, reply: AskReply) -> Option<AskAnswer> {
+    /// Records the reply of another node. Returns its answers that are new.
+    pub(super) fn record(&mut self, from: &NodeId, reply: AskReply) -> Vec<AskAnswer> {
         let node = self.nodes.entry(from.clone()).or_default();
         match reply {
             AskReply::Asked(connections) => {
                 node.asked.get_or_insert(connections);
-                None
+                Vec::new()
             }
-            AskReply::Answered(answer) => {
-                let is_new = node.settled.insert(answer.connection.connection);
-                node.answered += usize::from(is_new);
-                is_new.then_some(answer)
-            }
-            AskReply::Gone(address) => {
-                node.settled.insert(address.connection);
-                None
+            AskReply::Settled(settled) => {
+                settled.into_iter().filter_map(|it| node.settle(it)).collect()
             }
         }
     }
@@ -105,6 +99,21 @@ impl Tally {
 }
 
 impl NodeTally {
+    /// Returns the answer, if it is one that is new.
+    fn settle(&mut self, settled: SettledAsk) -> Option<AskAnswer> {
+        match settled {
+            SettledAsk::Answered(answer) => {
+                let is_new = self.settled.insert(answer.connection.connection);
+                self.answered += usize::from(is_new);
+                is_new.then_some(answer)
+            }
+            SettledAsk::Gone(address) => {
+                self.settled.insert(address.connection);
+                None
+            }
+        }
+    }
+
     fn is_done(&self) -> bool {
         self.is_lost || self.asked.is_some_and(|asked| self.settled.len() >= asked)
     }

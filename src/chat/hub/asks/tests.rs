@@ -8,7 +8,7 @@ use super::*;
 use crate::{
     chat::{
         hub::{ConnectionRegistration, Hub},
-        ports::Outbox,
+        ports::{Outbox, SettledAsk},
         test_support::{RecordingOutbox, publisher},
     },
     domain::{Body, CustomTarget, EventName, Space, UserName},
@@ -40,6 +40,19 @@ fn address(node_name: &str, number: u64) -> ConnectionAddress {
     answer(node_name, number, "[]").connection
 }
 
+fn answer_now(table: &mut AskTable, id: AskId, answer: AskAnswer) -> Option<AskForward> {
+    table.answer(id, answer, Duration::ZERO)
+}
+
+fn close_now(table: &mut AskTable, connection: &ConnectionAddress) -> Vec<AskForward> {
+    table.close(connection, Duration::ZERO)
+}
+
+/// What another node replies about one connection.
+fn answered(answer: AskAnswer) -> AskReply {
+    AskReply::Settled(vec![SettledAsk::Answered(answer)])
+}
+
 /// Whether the wait of an ask has ended.
 fn is_over(done: &Notify) -> bool {
     use futures_util::FutureExt as _;
@@ -51,10 +64,10 @@ fn an_ask_is_over_when_all_have_answered_or_closed() {
     let mut table = AskTable::new(10);
     let (id, done) = table.begin(connections(1..=3), Vec::new()).unwrap();
     assert!(table.awaits(id, connection(1)) && !table.awaits(id, connection(4)));
-    assert_eq!(table.answer(id, answer("here", 1, "[1]")), None);
-    assert_eq!(table.answer(id, answer("here", 2, "[2]")), None);
+    assert_eq!(answer_now(&mut table, id, answer("here", 1, "[1]")), None);
+    assert_eq!(answer_now(&mut table, id, answer("here", 2, "[2]")), None);
     assert!(!is_over(&done));
-    assert_eq!(table.close(&address("here", 3)), []);
+    assert_eq!(close_now(&mut table, &address("here", 3)), []);
     assert!(is_over(&done));
     let answers = vec![answer("here", 1, "[1]"), answer("here", 2, "[2]")];
     assert_eq!(table.end(id), Some(AskOutcome { answers, missing: 1, complete: true }));
@@ -73,13 +86,13 @@ fn an_ask_of_nobody_is_over_at_once() {
 fn repeated_late_and_invented_answers_are_ignored() {
     let mut table = AskTable::new(10);
     let (id, _done) = table.begin(connections(1..=2), Vec::new()).unwrap();
-    table.answer(id, answer("here", 1, "[1]"));
-    table.answer(id, answer("here", 1, "[2]"));
-    table.answer(id, answer("here", 3, "[3]"));
-    table.answer(AskId::from_raw(99), answer("here", 2, "[4]"));
+    answer_now(&mut table, id, answer("here", 1, "[1]"));
+    answer_now(&mut table, id, answer("here", 1, "[2]"));
+    answer_now(&mut table, id, answer("here", 3, "[3]"));
+    answer_now(&mut table, AskId::from_raw(99), answer("here", 2, "[4]"));
     let answers = vec![answer("here", 1, "[1]")];
     assert_eq!(table.end(id), Some(AskOutcome { answers, missing: 1, complete: true }));
-    table.answer(id, answer("here", 2, "[5]"));
+    answer_now(&mut table, id, answer("here", 2, "[5]"));
     assert_eq!(table.end(id), None);
 }
 
@@ -87,11 +100,11 @@ fn repeated_late_and_invented_answers_are_ignored() {
 fn other_nodes_reply_in_any_order_and_perhaps_twice() {
     let mut table = AskTable::new(10);
     let (id, done) = table.begin(connections([1]), vec![node("a"), node("b")]).unwrap();
-    table.answer(id, answer("here", 1, "[1]"));
+    answer_now(&mut table, id, answer("here", 1, "[1]"));
     table.record(&node("b"), id, AskReply::Asked(0));
     for _ in 0..2 {
-        table.record(&node("a"), id, AskReply::Answered(answer("a", 1, "[2]")));
-        table.record(&node("a"), id, AskReply::Gone(address("a", 2)));
+        table.record(&node("a"), id, answered(answer("a", 1, "[2]")));
+        table.record(&node("a"), id, AskReply::Settled(vec![SettledAsk::Gone(address("a", 2))]));
     }
     assert!(!is_over(&done), "the number is not known");
     table.record(&node("a"), id, AskReply::Asked(2));
@@ -115,18 +128,40 @@ fn a_silent_node_makes_an_ask_incomplete_and_a_lost_one_ends_it() {
 }
 
 #[test]
-fn what_connections_do_is_forwarded_to_the_node_that_asks() {
-    let mut table = AskTable::new(10);
+fn what_connections_do_is_collected_for_the_node_that_asks() {
+    let mut table = AskTable::new(10_000);
     let (theirs, until) = (AskId::from_raw(7), WAIT);
     let remote = || RemoteAsk { node: node("a"), ask: theirs, until };
-    let id = table.begin_remote(connections(1..=2), remote()).unwrap();
-    let forward = |reply| AskForward { to: node("a"), ask: theirs, reply };
-    let one = answer("here", 1, "[1]");
-    let expected = forward(AskReply::Answered(one.clone()));
-    assert_eq!(table.answer(id, one), Some(expected));
-    let expected = forward(AskReply::Gone(address("here", 2)));
-    assert_eq!(table.close(&address("here", 2)), [expected]);
+    let forward =
+        |settled| AskForward { to: node("a"), ask: theirs, reply: AskReply::Settled(settled) };
+    let answered = |number| SettledAsk::Answered(answer("here", number, "[1]"));
+    let answers = |table: &mut AskTable, id, numbers: std::ops::RangeInclusive<u64>| {
+        let all = numbers.filter_map(|it| answer_now(table, id, answer("here", it, "[1]")));
+        all.collect::<Vec<_>>()
+    };
+    let id = table.begin_remote(connections(1..=3), remote()).unwrap();
+    assert_eq!(answers(&mut table, id, 1..=2), []);
+    let due = table.next().unwrap();
+    assert!(due < until, "it is not delayed for long");
+    assert_eq!(table.take_replies(due), [forward(vec![answered(1), answered(2)])]);
+    assert_eq!((table.take_replies(due), table.next()), (vec![], Some(until)));
+    let last = forward(vec![SettledAsk::Gone(address("here", 3))]);
+    assert_eq!(close_now(&mut table, &address("here", 3)), [last], "the last one at once");
     assert_eq!(table.next(), None, "it is removed with its last connection");
+
+    let id = table.begin_remote(connections(1..=1200), remote()).unwrap();
+    let replies = answers(&mut table, id, 1..=1200);
+    let sizes = replies.iter().map(|it| match &it.reply {
+        AskReply::Settled(settled) => settled.len(),
+        AskReply::Asked(_) => 0,
+    });
+    assert_eq!(sizes.collect::<Vec<_>>(), [512, 512, 176]);
+    let id = table.begin_remote(connections(1..=9), remote()).unwrap();
+    let large = answer("here", 1, &format!("[\"{}\"]", "x".repeat(300 << 10)));
+    assert!(answer_now(&mut table, id, large).is_some(), "a large one does not wait");
+    assert_eq!(answers(&mut table, id, 2..=2), []);
+    table.end(id);
+    assert_eq!(table.next(), None);
 
     let id = table.begin_remote(connections([3]), remote()).unwrap();
     assert_eq!(table.next(), Some(until));
@@ -144,8 +179,8 @@ fn no_more_answers_are_awaited_than_the_limit_says() {
     assert_eq!(table.begin(connections(1..=2), Vec::new()).unwrap_err(), Full);
     let (second, _done) = table.begin(connections([1]), Vec::new()).unwrap();
     assert_eq!(table.begin(connections([1]), Vec::new()).unwrap_err(), Full);
-    table.answer(first, answer("here", 1, "[]"));
-    table.close(&address("here", 1));
+    answer_now(&mut table, first, answer("here", 1, "[]"));
+    close_now(&mut table, &address("here", 1));
     table.end(first);
     assert!(table.begin(connections(1..=3), Vec::new()).is_ok());
     assert_eq!(table.end(second).unwrap().missing, 1);
@@ -167,13 +202,13 @@ fn answers_beyond_64_mib_count_as_missing_until_the_ask_ends() {
     let large = format!("[\"{}\"]", "x".repeat(20 << 20));
     let (id, done) = table.begin(connections(1..=4), Vec::new()).unwrap();
     for number in 1..=4 {
-        table.answer(id, answer("here", number, &large));
+        answer_now(&mut table, id, answer("here", number, &large));
     }
     assert!(is_over(&done));
     let outcome = table.end(id).unwrap();
     assert_eq!((outcome.answers.len(), outcome.missing), (3, 1));
     let (id, _done) = table.begin(connections([1]), Vec::new()).unwrap();
-    table.answer(id, answer("here", 1, &large));
+    answer_now(&mut table, id, answer("here", 1, &large));
     assert_eq!(table.end(id).unwrap().missing, 0);
 }
 

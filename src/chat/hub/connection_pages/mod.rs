@@ -132,6 +132,13 @@ impl ConnectionPages {
         }
     }
 
+    /// Another node has left, with its connections: no reply of it is to come.
+    pub(super) fn forget_node(&self, node: &NodeId) {
+        for page in self.table.lock().pages.values_mut() {
+            page.record(node, FirstConnections::default());
+        }
+    }
+
     fn first_here(&self, request: &ConnectionsRequest) -> FirstConnections {
         let ConnectionsRequest { space, user, after, count_max } = request;
         let node = self.publisher.node();

@@ -1,14 +1,14 @@
-//! Asks, and what nodes reply to them.
+//! Asks, what nodes reply to them, and their farewell.
 
 use std::time::Duration;
 
 use super::*;
 use crate::{
-    chat::ports::AskReply,
+    chat::ports::{AskReply, SettledAsk},
     domain::{AskAnswer, AskId},
 };
 
-/// Asks and replies.
+/// Asks, replies and the farewell.
 pub(super) fn examples() -> Vec<Example> {
     let (ask, to) = (AskId::from_raw(9), NodeId::from_raw("n2"));
     let connection = || ConnectionAddress::parse("n1.c1a").unwrap();
@@ -29,19 +29,14 @@ pub(super) fn examples() -> Vec<Example> {
         ),
         (reply(AskReply::Asked(100)), "reply", r#"{"to":"n2","id":9,"asked":100}"#),
         (
-            reply(AskReply::Answered(answer(Some(user("ann"))))),
+            reply(AskReply::Settled(vec![
+                SettledAsk::Answered(answer(Some(user("ann")))),
+                SettledAsk::Answered(answer(None)),
+                SettledAsk::Gone(connection()),
+            ])),
             "reply",
-            r#"{"to":"n2","id":9,"connection":"n1.c1a","user":"ann","args":{"json":{"a": 1.50, "b":{"_placeholder":true,"num":0}},"attachments":["AP8="]}}"#,
+            r#"{"to":"n2","id":9,"settled":[{"connection":"n1.c1a","user":"ann","args":{"json":{"a": 1.50, "b":{"_placeholder":true,"num":0}},"attachments":["AP8="]}},{"connection":"n1.c1a","args":{"json":{"a": 1.50, "b":{"_placeholder":true,"num":0}},"attachments":["AP8="]}},{"connection":"n1.c1a"}]}"#,
         ),
-        (
-            reply(AskReply::Answered(answer(None))),
-            "reply",
-            r#"{"to":"n2","id":9,"connection":"n1.c1a","args":{"json":{"a": 1.50, "b":{"_placeholder":true,"num":0}},"attachments":["AP8="]}}"#,
-        ),
-        (
-            reply(AskReply::Gone(connection())),
-            "reply",
-            r#"{"to":"n2","id":9,"connection":"n1.c1a"}"#,
-        ),
+        (ClusterEvent::Leaving, "leaving", "[]"),
     ]
 }
