@@ -91,10 +91,10 @@ async function measureEach(measurement, number) {
 
 /** The findings of a measurement with a new server: one, or several with names. */
 async function measure(measurement, subject) {
-  const { name, starts, run, files: wanted = 0, secondsMax, settings, hasBackEnd } = measurement;
+  const { name, starts, run, files: wanted = 0, secondsMax, settings, beside } = measurement;
   if (files < wanted) throw new Error(`\`ulimit -n\` is ${files}, and ${wanted} files are needed`);
   const { start, ...how } = starts ? { start: starts[subject] } : SUBJECTS[subject];
-  const server = await start(starts ? undefined : { settings, hasBackEnd });
+  const server = await start(starts ? undefined : { settings, beside });
   const wait = (secondsMax ?? MEASUREMENT_SECONDS_MAX) * 1000;
   const crashed = new Promise((_, reject) => (crash = reject));
   const finished = Promise.race([run({ server, ...how }), crashed]);

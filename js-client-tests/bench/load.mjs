@@ -49,16 +49,21 @@ export function timeIn(bytes, start, end) {
  * Returns their number when all are sent, and a promise for the acknowledgements.
  */
 export async function offer(senders, perSecond, seconds) {
-  const [total, start, answers] = [Math.round(perSecond * seconds), performance.now(), []];
-  while (answers.length < total) {
-    const due = Math.ceil(((performance.now() - start) / 1000) * perSecond);
-    while (answers.length < Math.min(due, total)) {
-      const sender = senders[answers.length % senders.length];
-      answers.push(sender.ask("send message", stampedText()));
-    }
-    await sleep(TICK_MS);
-  }
+  const [total, answers] = [Math.round(perSecond * seconds), []];
+  await pace(total, perSecond, (number) => {
+    const sender = senders[number % senders.length];
+    answers.push(sender.ask("send message", stampedText()));
+  });
   return { sent: total, acknowledged: acceptAll(answers) };
+}
+
+/** Calls `send` with the numbers below `total`, so many a second. */
+export async function pace(total, perSecond, send) {
+  const start = performance.now();
+  for (let sent = 0; sent < total; await sleep(TICK_MS)) {
+    const due = Math.ceil(((performance.now() - start) / 1000) * perSecond);
+    for (; sent < Math.min(due, total); sent += 1) send(sent);
+  }
 }
 
 /** Resolves when all messages are stored. */

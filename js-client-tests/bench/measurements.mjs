@@ -3,7 +3,14 @@
 import { roomcastNodes, singleNode, socketioNodes } from "./cluster.mjs";
 import { measureNodes } from "./multi-node.mjs";
 import { roomcast, socketio } from "./servers.mjs";
-import { ALL, WITH_API, WITH_EVENTS, WITH_POLLING, WITH_ROOMS } from "./subjects.mjs";
+import {
+  ALL,
+  WITH_API,
+  WITH_EVENTS,
+  WITH_POLLING,
+  WITH_ROOMS,
+  WITH_WEBHOOKS,
+} from "./subjects.mjs";
 import { churn, enter, idle, reconnect } from "./works/connections.mjs";
 import {
   attachments,
@@ -14,9 +21,9 @@ import {
   toSmallRooms,
 } from "./works/delivery.mjs";
 import { eventsToRoom } from "./works/events.mjs";
-import { greatestRate } from "./works/greatest-rate.mjs";
+import { greatestRate, greatestRateOfEvents } from "./works/greatest-rate.mjs";
 import { API_SETTINGS, publishes } from "./works/publishes.mjs";
-import { answers, roundTrips } from "./works/requests.mjs";
+import { answers, roundTrips, roundTripsWithWebhook } from "./works/requests.mjs";
 
 const CPU = "µs CPU";
 const MILLISECONDS = "ms, p50 / p99";
@@ -24,6 +31,23 @@ const LATENCY = { latency: { title: "latency", unit: MILLISECONDS } };
 
 /** Files besides the sockets of clients. */
 const FILES_OF_PROCESS = 200;
+
+const ROUND_TRIP = "round trip, 64 clients, acknowledged";
+const ROUND_TRIP_WITH_WEBHOOK = "round trip, 64 clients, with a webhook for messages";
+
+/** Rules for events of the application. */
+const EVENTS_TO_OTHERS = ['events=[{ name = "*", to = "others" }]'];
+const EVENTS_TO_BACK_END = ['events=[{ name = "*", to = "backend" }]'];
+
+/** Programs that the server calls. */
+const BACK_END = {
+  file: "back-end.mjs",
+  setting: (url) => `backends=[{ name = "bench", url = "${url}" }]`,
+};
+const WEBHOOK_RECEIVER = {
+  file: "webhook-receiver.mjs",
+  setting: (url) => `webhooks=[{ name = "bench", url = "${url}", events = ["message.stored"] }]`,
+};
 
 /** A target for the ratio to the reference: Socket.IO first, then /ws. */
 function ratioAtMost(roomcast, roomcastWs) {
@@ -54,12 +78,20 @@ export const MEASUREMENTS = [
     rows: LATENCY,
   },
   {
-    name: "round trip, 64 clients, acknowledged",
+    name: ROUND_TRIP,
     unit: CPU,
     run: roundTrips,
     target: ratioAtMost(0.65, 0.6),
     charted: "an acknowledged round trip",
     rows: LATENCY,
+  },
+  {
+    name: ROUND_TRIP_WITH_WEBHOOK,
+    unit: CPU,
+    run: roundTripsWithWebhook,
+    subjects: WITH_WEBHOOKS,
+    beside: WEBHOOK_RECEIVER,
+    rows: { ...LATENCY, time: { title: "until the webhook was told of all", unit: "s" } },
   },
   {
     name: "delivery, 1,000 clients in rooms of 20, a message a second each",
@@ -78,6 +110,15 @@ export const MEASUREMENTS = [
     run: greatestRate,
     target: figureAtLeast(1.13, 1.56),
     charted: "greatest rate (inverse)",
+    inverted: true,
+  },
+  {
+    name: "greatest rate of events that pass by, 500 members",
+    unit: "million a second",
+    run: greatestRateOfEvents,
+    subjects: WITH_EVENTS,
+    settings: EVENTS_TO_OTHERS,
+    charted: "greatest rate of events (inverse)",
     inverted: true,
   },
   {
@@ -117,7 +158,7 @@ export const MEASUREMENTS = [
     unit: CPU,
     run: eventsToRoom,
     subjects: WITH_EVENTS,
-    settings: ['events=[{ name = "*", to = "others" }]'],
+    settings: EVENTS_TO_OTHERS,
     charted: "an event that passes by",
   },
   {
@@ -125,8 +166,8 @@ export const MEASUREMENTS = [
     unit: CPU,
     run: answers,
     subjects: WITH_EVENTS,
-    settings: ['events=[{ name = "*", to = "backend" }]'],
-    hasBackEnd: true,
+    settings: EVENTS_TO_BACK_END,
+    beside: BACK_END,
     rows: { rate: { title: "answers", unit: "a second" }, ...LATENCY },
   },
   {
@@ -163,14 +204,25 @@ export const MEASUREMENTS = [
   },
 ].map((measurement) => ({ subjects: WITH_ROOMS, rows: {}, files: 0, ...measurement }));
 
-/** Figures made of two others: how the cost of a return depends on the number of clients. */
-export const QUOTIENTS = [8000, 19_000].map((count) => ({
-  name: `return of ${count.toLocaleString("en")}, to 2,000`,
-  after: reconnectingName(count),
-  below: reconnectingName(2000),
-  unit: "times",
-  target: figureAtMost(1.1),
-}));
+/**
+ * Figures made of two others: how the cost of a return depends on the number of clients, and what a
+ * webhook costs.
+ */
+export const QUOTIENTS = [
+  ...[8000, 19_000].map((count) => ({
+    name: `return of ${count.toLocaleString("en")}, to 2,000`,
+    after: reconnectingName(count),
+    below: reconnectingName(2000),
+    unit: "times",
+    target: figureAtMost(1.1),
+  })),
+  {
+    name: "round trip with a webhook for messages, to one without",
+    after: ROUND_TRIP_WITH_WEBHOOK,
+    below: ROUND_TRIP,
+    unit: "times",
+  },
+];
 
 function reconnecting(count, more) {
   return {

@@ -77,6 +77,7 @@ io.on("connection", (socket) => {
     ack({ ok: true, id, room, seq, at });
   });
   socket.on("new move", (...args) => socket.to(room).emit("new move", ...args));
+  socket.on("new mark", (...args) => socket.broadcast.emit("new mark", ...args));
   socket.on("add", ({ one, two }, ack) => ack({ ok: true, sum: one + two }));
   socket.on("GroupChat", (data, ack) => {
     const message = post(room, user, data);

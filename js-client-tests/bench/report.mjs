@@ -23,7 +23,7 @@ export function writeDocuments(results) {
 
 function circumstances(results) {
   const repeated = MEASUREMENTS.filter(({ rounds }) => rounds === undefined);
-  const counts = repeated.map(({ name }) => results.rounds("main", name, REFERENCE));
+  const counts = repeated.map(({ name, subjects: [first] }) => results.rounds("main", name, first));
   const [least, most] = [Math.min(...counts), Math.max(...counts)];
   const medians = `rounds: ${least === most ? least : `${least} to ${most}`}, of which the median`;
   const load = `The load average of the machine was ${results.load.toFixed(1)} before the run.`;

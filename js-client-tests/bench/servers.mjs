@@ -21,17 +21,18 @@ const STOP_MS_MAX = 10_000;
 
 /**
  * Roomcast with default settings: SQLite, full synchronous, in the build directory. `settings` are
- * further ones. With `hasBackEnd` it has `back-end.mjs` behind it, whose time does not count.
+ * further ones. `beside` is a program that it calls, whose time does not count: `{ file, setting }`,
+ * where `setting` makes the setting with the program's address.
  */
-export async function roomcast({ settings = [], hasBackEnd = false } = {}) {
-  const backEnd = hasBackEnd ? await node("back-end.mjs") : undefined;
-  const backends = `backends=[{ name = "bench", url = "http://127.0.0.1:${backEnd?.port}" }]`;
-  const all = [...settings, ...(backEnd ? [backends] : [])].flatMap((it) => ["--set", it]);
+export async function roomcast({ settings = [], beside } = {}) {
+  const called = beside && (await node(beside.file));
+  const more = called ? [beside.setting(`http://127.0.0.1:${called.port}`)] : [];
+  const all = [...settings, ...more].flatMap((it) => ["--set", it]);
   await mkdir(TARGET, { recursive: true });
   const data = await mkdtemp(path.join(TARGET, "compare-"));
   const args = ["serve", "--listen", "127.0.0.1:0", "--log-filter", "warn", "--data", data, ...all];
   const child = startProcess(ROOMCAST, args, { stdio: ["ignore", "pipe", "inherit"] });
-  return Server.ready(child, data, backEnd);
+  return Server.ready(child, data, called);
 }
 
 /** A chat on the engine alone: `benches/peers/socketioxide.rs`. */
@@ -58,22 +59,22 @@ function node(file, more) {
 
 class Server {
   #child;
-  #backEnd;
 
-  constructor(child, port, backEnd) {
+  /** `called` is the program that it calls, if there is one. */
+  constructor(child, port, called) {
     this.#child = child;
     this.port = port;
-    this.#backEnd = backEnd;
+    this.called = called;
   }
 
-  static async ready(child, data, backEnd) {
+  static async ready(child, data, called) {
     const failed = child.exited.then(async ({ error, code }) => {
       if (data) await rm(data, { recursive: true, force: true });
       throw error ?? new Error(`the server ended with ${code}`);
     });
     failed.catch(() => {}); // later it ends because it is stopped
     const [line] = await Promise.race([once(child.stdout, "data"), failed]);
-    return new Server(child, Number(/:(\d+)\n$/.exec(line)[1]), backEnd);
+    return new Server(child, Number(/:(\d+)\n$/.exec(line)[1]), called);
   }
 
   /** Seconds of processor time since the start. */
@@ -97,6 +98,6 @@ class Server {
     const late = setTimeout(() => this.#child.kill("SIGKILL"), STOP_MS_MAX);
     await this.#child.exited;
     clearTimeout(late);
-    await this.#backEnd?.stop();
+    await this.called?.stop();
   }
 }

@@ -26,5 +26,6 @@ export const WITH_ROOMS = ["node", "bare", "roomcast", "roomcastWs"];
 export const WITH_EVENTS = ["node", "roomcast", "roomcastWs"];
 /** The servers that take messages over HTTP. */
 export const WITH_API = ["node", "roomcast"];
+export const WITH_WEBHOOKS = ["roomcast", "roomcastWs"];
 export const WITH_POLLING = ["node", "bare", "roomcast"];
 export const ALL = Object.keys(SUBJECTS);

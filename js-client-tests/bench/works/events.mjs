@@ -3,12 +3,11 @@
 import { setTimeout as sleep } from "node:timers/promises";
 
 import { connectAll, Tally } from "../client.mjs";
-import { CONNECTING_MAX, closeAll, complete, Meter, SETTLE_MS } from "../load.mjs";
+import { CONNECTING_MAX, closeAll, complete, Meter, pace, SETTLE_MS } from "../load.mjs";
 
 const RECEIVERS = 500;
 const EVENTS_PER_SECOND = 100;
 const SECONDS = 10;
-const TICK_MS = 5;
 
 /** One sender, 500 others in the room. Its event has a number, which the receivers check. */
 export async function eventsToRoom({ server, wire, ordered }) {
@@ -20,13 +19,9 @@ export async function eventsToRoom({ server, wire, ordered }) {
   await sleep(SETTLE_MS);
   const meter = new Meter(server);
   const total = EVENTS_PER_SECOND * SECONDS;
-  const start = performance.now();
-  for (let sent = 0; sent < total; await sleep(TICK_MS)) {
-    const due = Math.ceil(((performance.now() - start) / 1000) * EVENTS_PER_SECOND);
-    for (; sent < Math.min(due, total); sent += 1) {
-      sender.tell("new move", { x: 10, y: 20, seq: sent + 1 });
-    }
-  }
+  await pace(total, EVENTS_PER_SECOND, (number) => {
+    sender.tell("new move", { x: 10, y: 20, seq: number + 1 });
+  });
   await tally.reach(total * RECEIVERS);
   const { cpu, shares } = meter.stop();
   complete({ tally, clients: receivers, ordered }, total);
