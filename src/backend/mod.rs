@@ -11,3 +11,6 @@ pub use self::{
     signature::{InvalidSecret, SigningSecret},
     webhook::HttpWebhook,
 };
+
+#[cfg(test)]
+mod tests;

@@ -3,7 +3,7 @@
 use std::{fmt, sync::Arc, time::Duration};
 
 use async_trait::async_trait;
-use reqwest::Client;
+use reqwest::{Client, RequestBuilder};
 use tokio::time::timeout;
 
 use super::{
@@ -42,10 +42,15 @@ impl HttpWebhook {
         Self { client, url, secrets, timeout, clock }
     }
 
-    async fn post(&self, request: &WebhookRequest) -> Result<(), BackendFailure> {
+    /// The request with the time of this attempt: receivers refuse old ones.
+    pub(super) fn signed(&self, request: &WebhookRequest) -> RequestBuilder {
         let timestamp = self.clock.now().unix_timestamp();
         let (target, body) = ((&self.client, &*self.url), webhook_body(request));
-        let post = signed_post(target, &self.secrets, (&request.id, timestamp), body);
+        signed_post(target, &self.secrets, (&request.id, timestamp), body)
+    }
+
+    async fn post(&self, request: &WebhookRequest) -> Result<(), BackendFailure> {
+        let post = self.signed(request);
         // The address may be secret. The body of the answer has no meaning, and is not read.
         let response = post.send().await.map_err(|error| unreachable(&error.without_url()))?;
         let status = response.status();

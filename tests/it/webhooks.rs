@@ -11,7 +11,7 @@ use hmac::{Hmac, Mac as _};
 use http::{HeaderMap, StatusCode};
 use parking_lot::Mutex;
 use roomcast::{
-    chat::ports::{Claims, Clock as _},
+    chat::ports::{Claims, Clock as _, WEBHOOK_LEASE},
     clock::SystemClock,
     config::{Config, StoreKind},
     domain::UserName,
@@ -20,14 +20,16 @@ use roomcast::{
 };
 use serde_json::{Value, json};
 use sha2::{Digest as _, Sha256};
-use tokio::{net::TcpListener, sync::Notify};
+use tokio::{net::TcpListener, sync::Notify, time::Instant};
 
 use crate::{
     clients::{Client, Wire},
     harness::{TestCluster, TestServer, wait_for},
 };
 
-const SECRET: &str = "a secret of the receiver and Roomcast";
+/// The second one is the old one of a rotation.
+const SECRETS: [&str; 2] =
+    ["a secret of the receiver and Roomcast", "the secret that was before it"];
 const KEY: &str = "rcast_a_key_of_the_test";
 
 /// A request to the receiver.
@@ -86,7 +88,7 @@ impl Receiver {
     /// The settings of a webhook with this receiver.
     fn configure(&self, config: &mut Config, rest: &str) {
         let webhook =
-            format!("{{ name = 'test', url = '{}', secret = '{SECRET}', {rest} }}", self.url);
+            format!("{{ name = 'test', url = '{}', secret = {SECRETS:?}, {rest} }}", self.url);
         let hash = Sha256::digest(KEY);
         let key = format!("{{ name = 'a', sha256 = '{hash:x}', scopes = ['read', 'manage'] }}");
         let text = format!("webhooks = [{webhook}]\napi_keys = [{key}]");
@@ -152,14 +154,16 @@ fn events(body: &Value) -> Vec<Value> {
     body.get("events").map_or_else(|| vec![body.clone()], |it| it.as_array().unwrap().clone())
 }
 
-/// Verifies the signature as a receiver has to.
+/// Verifies the signatures as a receiver has to that knows one of the secrets.
 async fn receive(State(receiver): State<Receiver>, headers: HeaderMap, body: String) -> StatusCode {
     let header = |name: &str| headers[name].to_str().unwrap().to_owned();
     let (id, timestamp) = (header("webhook-id"), header("webhook-timestamp"));
-    let mut mac = Hmac::<Sha256>::new_from_slice(SECRET.as_bytes()).unwrap();
-    mac.update(format!("{id}.{timestamp}.{body}").as_bytes());
-    let signature = format!("v1,{}", BASE64_STANDARD.encode(mac.finalize().into_bytes()));
-    assert_eq!(header("webhook-signature"), signature);
+    let signatures = SECRETS.map(|secret| {
+        let mut mac = Hmac::<Sha256>::new_from_slice(secret.as_bytes()).unwrap();
+        mac.update(format!("{id}.{timestamp}.{body}").as_bytes());
+        format!("v1,{}", BASE64_STANDARD.encode(mac.finalize().into_bytes()))
+    });
+    assert_eq!(header("webhook-signature"), signatures.join(" "));
     let body: Value = serde_json::from_str(&body).unwrap();
     let before = receiver.all().iter().filter(|it| it.id == id).count();
     let status = (receiver.answer.lock())(&body, before);
@@ -348,10 +352,12 @@ async fn one_node_of_two_sends_and_the_other_one_takes_over() {
     ann.close().await;
     again.post("after the first connection").await;
     one.stop().await;
+    let stopped = Instant::now();
     again.post("from the node that is left").await;
+    receiver.told(&["message.stored"; 6]).await;
+    assert!(stopped.elapsed() < WEBHOOK_LEASE / 2, "the lease ends with the stop");
     again.close().await;
     receiver.told(&["user.online", "user.offline"]).await;
-    receiver.told(&["message.stored"; 6]).await;
     let all = receiver.all();
     let ids: BTreeSet<_> = all.iter().map(|it| &it.id).collect();
     assert_eq!((all.len(), ids.len()), (8, 8), "each is sent by one node: {all:?}");

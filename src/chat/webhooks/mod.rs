@@ -10,6 +10,8 @@ mod planner;
 mod recorder;
 mod request;
 mod sender;
+#[cfg(test)]
+mod tests;
 
 use std::{sync::Arc, time::Duration};
 

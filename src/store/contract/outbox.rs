@@ -6,7 +6,8 @@ use super::*;
 use crate::{
     chat::ports::{
         AttemptOutcome, ConnectionEnd, DeadLetters, OutboxEvent, PresenceKind, PresenceRecord,
-        PresenceSubject, PresentClient, Recording, StoredAct, WebhookEvent, WebhookOutbox,
+        PresenceSubject, PresentClient, Recording, StoredAct, WEBHOOK_LEASE, WebhookEvent,
+        WebhookOutbox,
     },
     domain::{
         CloseReason, ConnectionAddress, ConnectionId, NodeId, WebhookEventKind, WebhookName,
@@ -37,11 +38,11 @@ pub(crate) async fn outbox_contract<S: Store + WebhookOutbox>(open: impl AsyncFn
     }
 }
 
-/// Tests an outbox that two nodes share: `open` opens the store of the first node, and the others
-/// are further nodes of it. Both nodes are alive.
+/// Tests an outbox that two nodes share, which are both alive. `pass` makes leases older.
 pub(crate) async fn shared_outbox_contract<S: Store + WebhookOutbox>(
     (one, other): (&S, &S),
     (one_node, other_node): (&NodeId, &NodeId),
+    pass: impl AsyncFn(std::time::Duration) + Sync,
 ) {
     let webhook = webhook("a");
     assert!(one.acquire_lease(&webhook, one_node).await.unwrap());
@@ -65,6 +66,12 @@ pub(crate) async fn shared_outbox_contract<S: Store + WebhookOutbox>(
     assert_eq!(types(&waiting(one).await), ["user.online"]);
     other.record_presence(on(other_node, vec![], vec![ann()])).await.unwrap();
     assert_eq!(types(&waiting(one).await), ["user.online", "user.offline"]);
+
+    pass(WEBHOOK_LEASE / 2).await;
+    assert!(!one.acquire_lease(&webhook, one_node).await.unwrap(), "it lasts");
+    pass(WEBHOOK_LEASE / 2).await;
+    assert!(one.acquire_lease(&webhook, one_node).await.unwrap(), "it has ended");
+    assert!(!other.acquire_lease(&webhook, other_node).await.unwrap());
 }
 
 pub(crate) fn webhook(name: &str) -> WebhookName {

@@ -35,7 +35,7 @@ async fn memory_keeps_the_contract() {
     store_contract(async || MemoryStore::new()).await;
 }
 
-#[tokio::test]
+#[tokio::test(start_paused = true)]
 async fn memory_keeps_the_contract_of_the_outbox() {
     outbox_contract(async || MemoryStore::new()).await;
     let [one, other] = ["one", "other"].map(NodeId::from_raw);
@@ -46,7 +46,7 @@ async fn memory_keeps_the_contract_of_the_outbox() {
     }
     let store = MemoryStore::new();
     let stores = (store.shared_by(&nodes), store.shared_by(&others));
-    shared_outbox_contract((&stores.0, &stores.1), (&one, &other)).await;
+    shared_outbox_contract((&stores.0, &stores.1), (&one, &other), tokio::time::advance).await;
 }
 
 #[tokio::test]
