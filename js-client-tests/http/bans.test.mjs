@@ -10,6 +10,7 @@ import {
   callApi,
   deleteByApi,
   PUBLISH_KEY,
+  ROOT_KEY,
   SHOP_KEY,
 } from "../support/api.mjs";
 import { deleteSession, getSession, signIn } from "../support/cookie-session.mjs";
@@ -54,6 +55,7 @@ test("a key needs the scope, the space, and for tokens all spaces", async () => 
     [await callApi(server, "revocations", revocation, null), 401, "unauthorized"],
     [await callApi(server, "revocations", revocation, PUBLISH_KEY), 403, "forbidden"],
     [await callApi(server, "revocations", revocation, SHOP_KEY), 403, "space_forbidden"],
+    [await callApi(server, "revocations", revocation, ROOT_KEY), 403, "space_forbidden"],
   ]) {
     assert.deepEqual([answer.status, answer.body.code], [status, code]);
   }

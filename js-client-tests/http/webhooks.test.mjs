@@ -11,6 +11,7 @@ import {
   callApi,
   MANAGE_KEY,
   PUBLISH_KEY,
+  ROOT_KEY,
   SHOP_KEY,
 } from "../support/api.mjs";
 import { httpRequest } from "../support/http.mjs";
@@ -39,6 +40,7 @@ test("a key needs the scope, and has to be for all spaces", async () => {
     ["x", 401, "unauthorized"],
     [PUBLISH_KEY, 403, "forbidden"],
     [SHOP_KEY, 403, "space_forbidden"],
+    [ROOT_KEY, 403, "space_forbidden"],
     [MANAGE_KEY, 200, undefined],
   ]) {
     for (const answer of [

@@ -18,6 +18,8 @@ import { SECRET } from "../support/tokens.mjs";
 import { unique } from "../support/unique.mjs";
 import { bodyCodec } from "./binary.mjs";
 
+/** The space in which every event has a rule. */
+const EVERY_EVENT = "/every-event";
 /** One rule for each kind, and one that matches whatever the others leave. */
 export const EVENT_SETTINGS = {
   events: [
@@ -32,7 +34,9 @@ export const EVENT_SETTINGS = {
     { name: "offered", to: "others", volatile: true },
     { name: "other-space", to: "others", space: "/other-space" },
     { name: "any:*", to: "others" },
+    { name: "*", to: "others", space: EVERY_EVENT },
   ],
+  spaces: [EVERY_EVENT],
   "rooms.read_only": ["news-*"],
   "token.secret": SECRET,
 };
@@ -253,8 +257,10 @@ export function customEvents(clientType, server) {
   });
 
   test("nobody forges an event of the server", async (t) => {
-    const room = unique("room");
-    const [ann, bob] = await two(t, clientType, server, room);
+    const [room, space] = [unique("room"), EVERY_EVENT];
+    const ann = await joinAsGuest(t, clientType, server, "ann", { room, space });
+    const bob = await joinAsGuest(t, clientType, server, "bob", { room, space });
+    assertOk(await ann.askWith("no event of the server", []));
     const requests = [
       "GroupChat",
       "SingleChat",

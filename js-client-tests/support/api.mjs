@@ -8,6 +8,8 @@ import { httpRequest } from "./http.mjs";
 export const PUBLISH_KEY = "rcast_publish-only-0123456789";
 export const MANAGE_KEY = "rcast_manage-and-publish-0123";
 export const SHOP_KEY = "rcast_one-space-0123456789abc";
+/** Everything, but in the space `/` alone. */
+export const ROOT_KEY = "rcast_root-space-0123456789ab";
 
 /** What the settings say of a key with this text. */
 export const apiKey = (name, text, scopes, more = {}) => ({
@@ -24,6 +26,7 @@ export const API_SETTINGS = {
     apiKey("publisher", PUBLISH_KEY, ["publish"]),
     apiKey("manager", MANAGE_KEY, ["publish", "read", "manage"]),
     apiKey("shop", SHOP_KEY, ["publish"], { spaces: ["/shop"] }),
+    apiKey("root", ROOT_KEY, ["publish", "read", "manage"], { spaces: ["/"] }),
   ],
 };
 
