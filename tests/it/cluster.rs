@@ -290,7 +290,7 @@ async fn users_of_a_stopped_node_go_offline() {
     let mut ann = user(&one, Wire::WebSocket, "ann").await;
     let bob = user(&other, Wire::WebSocket, "bob").await;
     wait_until_online(&mut ann, "bob").await;
-    other.stop().await;
+    other.drain().await;
     assert_eq!(ann.next("user left").await["user"], "bob");
     let third = cluster.start("third");
     let mut eve = user(&third, Wire::SocketIo, "eve").await;

@@ -18,6 +18,8 @@ use roomcast::{
 use tempfile::TempDir;
 use tokio::{task::yield_now, time::timeout};
 
+use crate::sockets::ClientSockets;
+
 /// The timeout of an expected event. Only a failure takes that long.
 pub(crate) const WAIT_MAX: Duration = Duration::from_secs(20);
 
@@ -71,7 +73,7 @@ impl TestCluster {
             denials: DenialSnapshot::default(),
         };
         let server = Server::with_engines(&config, node, engines).unwrap();
-        TestServer { server, config, data }
+        TestServer::of(server, (config, data))
     }
 
     /// Two nodes.
@@ -108,6 +110,7 @@ pub(crate) struct TestServer {
     server: Server,
     config: Config,
     data: TempDir,
+    clients: ClientSockets,
 }
 
 impl TestServer {
@@ -119,7 +122,7 @@ impl TestServer {
     pub(crate) async fn with(edit: impl FnOnce(&mut Config)) -> Self {
         let (config, data) = Self::settings(edit);
         let server = Server::start(&config).await.unwrap();
-        Self { server, config, data }
+        Self::of(server, (config, data))
     }
 
     /// With changed settings and a back end in this process.
@@ -129,7 +132,11 @@ impl TestServer {
     ) -> Self {
         let (config, data) = Self::settings(edit);
         let server = Server::builder(config.clone()).backend(backend).start().await.unwrap();
-        Self { server, config, data }
+        Self::of(server, (config, data))
+    }
+
+    fn of(server: Server, (config, data): (Config, TempDir)) -> Self {
+        Self { server, config, data, clients: ClientSockets::default() }
     }
 
     /// The settings and the directory of one server.
@@ -152,6 +159,11 @@ impl TestServer {
 
     pub(crate) fn address(&self) -> SocketAddr {
         self.server.address()
+    }
+
+    /// The connections of its clients.
+    pub(crate) fn clients(&self) -> &ClientSockets {
+        &self.clients
     }
 
     /// The settings of the server.
@@ -200,12 +212,19 @@ impl TestServer {
         .await;
     }
 
-    /// Stops the server, and checks that no task, and so no connection, is left.
+    /// Ends what clients have left open, stops the server, and checks that no task, and so no
+    /// connection, is left.
     pub(crate) async fn stop(self) {
+        self.clients.end(self.address()).await;
+        self.drain().await;
+    }
+
+    /// Stops the server under its clients.
+    pub(crate) async fn drain(self) {
         drop(self.end().await);
     }
 
-    /// Stops, and starts again with the same directory.
+    /// Drains, and starts again with the same directory.
     pub(crate) async fn restart(self) -> Self {
         self.restart_with(|_| ()).await
     }
@@ -215,11 +234,11 @@ impl TestServer {
         let (mut config, data) = self.end().await;
         edit(&mut config);
         let server = Server::start(&config).await.unwrap();
-        Self { server, config, data }
+        Self::of(server, (config, data))
     }
 
     async fn end(self) -> (Config, TempDir) {
-        let Self { server, config, data } = self;
+        let Self { server, config, data, clients: _ } = self;
         let limit = Duration::from_millis(config.drain_ms_max) + STOP_MORE;
         let stopped = timeout(limit, server.stop()).await;
         stopped.expect("drained in time").expect("no task is left");

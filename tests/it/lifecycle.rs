@@ -75,7 +75,7 @@ async fn all_clients_receive_closing_before_the_server_stops() {
     let stop = async {
         // The answer to another client shows that the server has received the poll.
         assert_eq!(Raw::connect(&server).await.get("/health/ready").await.status, 200);
-        server.stop().await;
+        server.drain().await;
     };
     let ((), plain, socketio, polling) = tokio::join!(
         stop,
@@ -118,7 +118,7 @@ async fn acknowledged_messages_survive_a_stop() {
     let head = reader.ask("join", "lobby").await["seq"].as_u64().unwrap();
     assert!(head >= stored, "{stored} acknowledged, {head} there");
     drop(reader);
-    server.stop().await;
+    server.drain().await;
 }
 
 #[tokio::test]
@@ -143,7 +143,7 @@ async fn a_stop_does_not_wait_for_clients_that_do_not_read() {
     }
     drop(ann);
     let began = Instant::now();
-    server.stop().await;
+    server.drain().await;
     assert!(began.elapsed() < Duration::from_millis(4500), "{:?}", began.elapsed());
     for mut raw in [plain, socketio] {
         raw.wait_for_close().await;
@@ -159,7 +159,7 @@ async fn a_stop_answers_a_pending_poll() {
     let began = Instant::now();
     let stop = async {
         assert_eq!(Raw::connect(&server).await.get("/health/ready").await.status, 200);
-        server.stop().await;
+        server.drain().await;
     };
     let (answer, ()) = tokio::join!(polling.poll(), stop);
     let answer = answer.unwrap().text();
@@ -179,7 +179,7 @@ async fn a_stop_does_not_wait_for_silent_connections() {
     assert_eq!(upgraded.handshake("/ws", "").await.status, 101);
     server.has_connections(1).await;
     let began = Instant::now();
-    server.stop().await;
+    server.drain().await;
     assert!(began.elapsed() < Duration::from_secs(4), "{:?}", began.elapsed());
     for mut raw in [silent, idle, open, upgraded] {
         raw.wait_for_close().await;
@@ -197,7 +197,7 @@ async fn an_unfinished_request_is_cut_off_after_the_drain_timeout() {
     body.send(format!("{line}\r\nHost: here\r\nContent-Length: 9\r\n\r\n4")).await;
     // The answer to another client shows that the server has read both.
     assert_eq!(Raw::connect(&server).await.get("/health/ready").await.status, 200);
-    server.stop().await;
+    server.drain().await;
     head.wait_for_close().await;
     body.wait_for_close().await;
 }
@@ -221,6 +221,6 @@ async fn new_connections_are_refused_during_a_drain_and_polling_clients_receive_
         assert_eq!((refused.status, refused.code()), (503, json!("draining")));
         assert_eq!(polly.next("closing").await["code"], "draining");
     };
-    tokio::join!(server.stop(), attempts);
+    tokio::join!(server.drain(), attempts);
     assert!(TcpStream::connect(address).await.is_err(), "the port is closed");
 }

@@ -41,6 +41,7 @@ mod restart;
 mod rights;
 mod rooms;
 mod sign_in;
+mod sockets;
 mod spaces;
 mod unread;
 mod webhooks;

@@ -147,7 +147,7 @@ async fn the_other_nodes_reserve_the_names_of_a_node_that_left() {
         let mut ann = Client::named(&one, wire, "Ann").await;
         ann.ask("join", "den").await;
         let token = ann.token.clone();
-        one.stop().await;
+        one.drain().await;
         let third = cluster.start_with("third", |config| {
             config.limits.presence_grace_ms = LONG_MS;
             config.drain_ms_max = 400;
@@ -200,7 +200,7 @@ async fn the_names_of_a_node_that_left_are_free_after_the_grace_period() {
     let mut ann = Client::named(&one, Wire::WebSocket, "ann").await;
     ann.ask("join", "den").await;
     assert!(cluster.is_member("den", "ann").await);
-    one.stop().await;
+    one.drain().await;
     wait_for("the end of the guest's membership", async {
         while cluster.is_member("den", "ann").await {
             yield_now().await;

@@ -5,11 +5,10 @@ use std::collections::VecDeque;
 use base64::{Engine as _, prelude::BASE64_STANDARD};
 use futures_util::{SinkExt as _, StreamExt as _};
 use serde_json::Value;
-use tokio::net::TcpStream;
 use tokio_tungstenite::{WebSocketStream, tungstenite::Message};
 
 use super::raw::{Answer, Raw};
-use crate::harness::TestServer;
+use crate::{harness::TestServer, sockets::ClientSocket};
 
 /// The separator of packets in a polling payload.
 const SEPARATOR: char = '\u{1e}';
@@ -23,7 +22,7 @@ pub(crate) enum Packet {
 
 /// A session.
 pub(crate) enum Engine {
-    WebSocket(Box<WebSocketStream<TcpStream>>),
+    WebSocket(Box<WebSocketStream<ClientSocket>>),
     Polling(Box<Polling>),
 }
 
@@ -123,6 +122,7 @@ impl Polling {
         assert_eq!(answer.status, 200, "{}", answer.text());
         let open: Value = serde_json::from_str(answer.text().strip_prefix('0').unwrap()).unwrap();
         let path = format!("{path}&sid={}", open["sid"].as_str().unwrap());
+        server.clients().add_polling(&path);
         Self { path, polls, posts, received: VecDeque::new() }
     }
 

@@ -12,7 +12,10 @@ use tokio_tungstenite::{
     tungstenite::{handshake::derive_accept_key, protocol::Role},
 };
 
-use crate::harness::{TestServer, wait_for};
+use crate::{
+    harness::{TestServer, wait_for},
+    sockets::ClientSocket,
+};
 
 /// The example key of RFC 6455.
 const KEY: &str = "dGhlIHNhbXBsZSBub25jZQ==";
@@ -21,7 +24,7 @@ const KEY: &str = "dGhlIHNhbXBsZSBub25jZQ==";
 const SMALL_BUFFER_BYTES: u32 = 4096;
 
 /// A TCP connection to the server.
-pub(crate) struct Raw(BufReader<TcpStream>);
+pub(crate) struct Raw(BufReader<ClientSocket>);
 
 /// The response of the server.
 #[derive(Debug)]
@@ -48,21 +51,22 @@ impl Answer {
 }
 
 impl Raw {
+    /// A connection that the stop of the server ends.
     pub(crate) async fn connect(server: &TestServer) -> Self {
-        Self::to(server.address()).await
+        let stream = connect(server.address()).await;
+        Self(BufReader::new(server.clients().add(stream)))
     }
 
     pub(crate) async fn to(address: SocketAddr) -> Self {
-        let stream = TcpStream::connect(address).await.unwrap();
-        stream.set_nodelay(true).unwrap();
-        Self(BufReader::new(stream))
+        Self(BufReader::new(connect(address).await.into()))
     }
 
     /// A peer with a small receive buffer.
     pub(crate) async fn with_small_buffer(server: &TestServer) -> Self {
         let socket = TcpSocket::new_v4().unwrap();
         socket.set_recv_buffer_size(SMALL_BUFFER_BYTES).unwrap();
-        Self(BufReader::new(socket.connect(server.address()).await.unwrap()))
+        let stream = socket.connect(server.address()).await.unwrap();
+        Self(BufReader::new(server.clients().add(stream)))
     }
 
     /// Sends bytes. A connection that the server has closed is not an error.
@@ -139,7 +143,7 @@ impl Raw {
     }
 
     /// The WebSocket of an accepted handshake.
-    pub(crate) async fn into_websocket(self) -> WebSocketStream<TcpStream> {
+    pub(crate) async fn into_websocket(self) -> WebSocketStream<ClientSocket> {
         let read = self.0.buffer().to_vec();
         let stream = self.0.into_inner();
         WebSocketStream::from_partially_read(stream, read, Role::Client, None).await
@@ -179,6 +183,12 @@ impl Raw {
         self.0.read_exact(&mut payload).await.ok()?;
         Some((head, payload))
     }
+}
+
+async fn connect(address: SocketAddr) -> TcpStream {
+    let stream = TcpStream::connect(address).await.unwrap();
+    stream.set_nodelay(true).unwrap();
+    stream
 }
 
 /// A client's frame: any first byte, masked with zeros, so that the payload is readable.

@@ -2,14 +2,13 @@
 
 use futures_util::{SinkExt as _, StreamExt as _};
 use serde_json::{Value, json};
-use tokio::net::TcpStream;
 use tokio_tungstenite::{WebSocketStream, tungstenite::Message};
 
 use super::{ConnectError, ConnectOptions, Received, raw::Raw};
-use crate::harness::TestServer;
+use crate::{harness::TestServer, sockets::ClientSocket};
 
 /// A connection to `/ws`.
-pub(crate) struct WsClient(WebSocketStream<TcpStream>);
+pub(crate) struct WsClient(WebSocketStream<ClientSocket>);
 
 impl WsClient {
     /// Connects with these options.
