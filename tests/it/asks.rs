@@ -1,5 +1,7 @@
 //! `POST /api/v1/ask`: on every wire, and on nodes that do not receive each other's announcements.
 
+use std::net::SocketAddr;
+
 use roomcast::{
     auth::ApiKeyHash,
     config::{ApiKeySettings, Config},
@@ -28,13 +30,18 @@ fn with_key(config: &mut Config) {
 
 /// Asks everybody in the space. Returns the answers' users and arguments, and the rest.
 async fn ask(server: &TestServer, timeout_ms: u64) -> (Vec<(Value, Value)>, Value, Value) {
+    ask_at(server.address(), timeout_ms).await
+}
+
+/// The same at the address of a server.
+async fn ask_at(address: SocketAddr, timeout_ms: u64) -> (Vec<(Value, Value)>, Value, Value) {
     let to = json!({ "space": true });
     let body = json!({ "event": "whoami", "to": to, "timeout_ms": timeout_ms }).to_string();
     let headers = format!(
         "Authorization: Bearer {KEY}\r\nContent-Type: application/json\r\nContent-Length: {}\r\n",
         body.len()
     );
-    let mut raw = Raw::connect(server).await;
+    let mut raw = Raw::to(address).await;
     let answer = raw.request("POST /api/v1/ask", &headers, body.as_bytes()).await;
     assert_eq!(answer.status, 200, "{}", answer.text());
     let mut body: Value = serde_json::from_slice(&answer.body).unwrap();
@@ -97,5 +104,21 @@ async fn connections_of_another_node_answer_unless_it_cannot_be_reached() {
     assert_eq!(outcome, (vec![answer_of("ann")], json!(0), json!(false)));
     cluster.heal(None);
     one.stop().await;
+    other.stop().await;
+}
+
+#[tokio::test]
+async fn a_drain_ends_an_ask_though_connections_of_another_node_may_answer() {
+    let (_cluster, one, other) = TestCluster::pair(with_key);
+    let mut bob = Client::named(&other, Wire::WebSocket, "bob").await;
+    // The node knows the other one when it has given out a name.
+    Client::named(&one, Wire::SocketIo, "ann").await.close().await;
+    let mut asking = std::pin::pin!(ask_at(one.address(), LONG_MS));
+    tokio::select! {
+        outcome = asking.as_mut() => panic!("it waits for bob: {outcome:?}"),
+        _number = bob.asked("whoami") => (),
+    }
+    let ((answers, ..), ()) = tokio::join!(asking, one.drain());
+    assert_eq!(answers, []);
     other.stop().await;
 }
