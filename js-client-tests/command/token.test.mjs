@@ -46,10 +46,11 @@ test("it names its spaces", async (t) => {
   assert.equal(await wsJson.refusal(server, { token }), "space_forbidden");
 });
 
-test("it has the display name, the rooms, and the administrator claim", async () => {
+test("it has the display name, the rooms, the administrator claim, and the id", async () => {
   const flags = ["--name", "Ann Lee", "--room", "news", "--room", "team-*", "--admin"];
-  const { name, rooms, admin } = decodeClaims(await mintToken(server, "ann", ...flags));
-  assert.deepEqual([name, rooms, admin], ["Ann Lee", ["news", "team-*"], true]);
+  const claims = decodeClaims(await mintToken(server, "ann", ...flags, "--jti", "t 1"));
+  const { name, rooms, admin, jti } = claims;
+  assert.deepEqual([name, rooms, admin, jti], ["Ann Lee", ["news", "team-*"], true, "t 1"]);
   const plainly = decodeClaims(await mintToken(server, "ann"));
   assert.deepEqual(Object.keys(plainly).sort(), ["exp", "iat", "sub"]);
 });

@@ -17,7 +17,7 @@ use crate::{
     chat::ports::{Claims, Clock as _, Rooms, Tokens as _},
     clock::SystemClock,
     config::Config,
-    domain::{self, Guests, Role, RoomPattern, SpacePattern, UserName},
+    domain::{self, Guests, Role, RoomPattern, SpacePattern, TokenId, UserName},
 };
 
 /// The longest lifetime of a token: ten years.
@@ -45,6 +45,9 @@ pub(super) struct TokenArgs {
     /// Give the rights of an administrator
     #[arg(long)]
     admin: bool,
+    /// The id of this token (`jti`), with which it can be revoked
+    #[arg(long, value_name = "ID", value_parser = token_id)]
+    jti: Option<TokenId>,
 }
 
 /// A token to verify.
@@ -76,10 +79,11 @@ impl TokenArgs {
         if let Some(path) = new_key {
             print_notice(format_args!("made a new key: {}", path.display()));
         }
-        let Self { user, ttl, space, room, name, admin } = self;
+        let Self { user, ttl, space, room, name, admin, jti: token } = self;
         let rooms = if room.is_empty() { Rooms::All } else { Rooms::Only(room) };
         let expires_at = SystemClock.now() + ttl;
-        let claims = Claims { name, spaces: space, rooms, admin, ..Claims::of(user, expires_at) };
+        let of_user = Claims::of(user, expires_at);
+        let claims = Claims { name, spaces: space, rooms, admin, token, ..of_user };
         match tokens.issue(&claims) {
             Ok(token) => print_answer(token.expose()),
             Err(fault) => print_error(FAULT, fault.chain()),
@@ -162,6 +166,11 @@ fn user(text: &str) -> Result<UserName, &'static str> {
     UserName::parse(text).or(Err("a user's name has 1 to 64 characters, all of which can be seen"))
 }
 
+/// Parses the id of a token.
+fn token_id(text: &str) -> Result<TokenId, &'static str> {
+    TokenId::parse(text).or(Err("an id of a token has 1 to 256 bytes without control characters"))
+}
+
 /// Parses a space or a pattern.
 pub(super) fn space(text: &str) -> Result<SpacePattern, &'static str> {
     SpacePattern::parse(text).or(Err("a space begins with / and may end with a *, such as /team-*"))
@@ -227,6 +236,15 @@ mod tests {
         assert!(!some.has_roles_for_all_or_none());
         for bad in ["news=", "news=king", "=reader", "news=reader=owner", "a\u{202e}b"] {
             assert!(token(&format!("--room {bad}")).is_none(), "{bad}");
+        }
+    }
+
+    #[test]
+    fn the_id_of_a_token_is_one_that_can_be_revoked() {
+        assert_eq!(token("--jti a1").unwrap().jti, Some(TokenId::from_raw("a1")));
+        assert_eq!(token("--ttl 1h").unwrap().jti, None);
+        for bad in ["--jti", "--jti=", "--jti=a\n", &format!("--jti {}", "x".repeat(257))] {
+            assert!(token(bad).is_none(), "{bad:?}");
         }
     }
 
