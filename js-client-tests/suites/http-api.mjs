@@ -101,6 +101,36 @@ export function httpApi(clientType, server) {
     assert.deepEqual([last.event, last.args, last.seq], ["order:created", [7], stored.seq]);
   });
 
+  test("an event to a user, a connection or a space spares the exception", async (t) => {
+    const ann = await joinAsUser(t, clientType, server, "ann");
+    const again = await connect(t, clientType, server, { token: ann.token });
+    await again.waitForWelcome();
+    for (const client of [ann, again]) client.listenTo("tick");
+    const [except, marker] = [addressOf(ann), unique("tick")];
+    const targets = [{ user: ann.name }, { connection: except }, { space: true }];
+    for (const [number, to] of targets.entries()) {
+      const item = { event: "tick", args: [marker, number], to };
+      const items = [
+        { ...item, except },
+        { ...item, args: [marker, "end"] },
+      ];
+      assert.deepEqual(await call("emit", { items }), [{ ok: true }, { ok: true }]);
+      const receivers = to.connection ? [ann] : [ann, again];
+      for (const client of receivers) {
+        await client.next("tick", (it) => it[0] === marker && it[1] === "end");
+      }
+    }
+    const received = (client) => client.take("tick").filter(([it]) => it === marker);
+    assert.deepEqual(received(ann), []);
+    assert.deepEqual(received(again), [
+      [marker, 0],
+      [marker, 2],
+    ]);
+    const kept = { event: "tick", to: { room: "lobby" }, except, kept: true };
+    const { status, body } = await callApi(server, "emit", { user: ann.name, items: [kept] });
+    assert.deepEqual([status, body.code], [400, "bad_request"]);
+  });
+
   test("a notification waits for its user", async (t) => {
     const ann = await joinAsUser(t, clientType, server, "ann");
     const user = unique("shop");

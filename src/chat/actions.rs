@@ -61,6 +61,10 @@ impl Chat {
 
     async fn begin(&self, actor: &Actor<'_>, action: Action) -> BegunAction {
         match action {
+            // The wire refuses it, too: the log of a room is the same for all who may read it.
+            Action::Emit { storage: EventStorage::Kept { .. }, except: Some(_), .. } => {
+                Err(Rejection::BadRequest("`kept` and `except` exclude each other"))
+            }
             Action::Emit { event, to, except, storage, id } => match (storage, to) {
                 (EventStorage::Kept { .. }, EmitTarget::Room(room)) => {
                     let place = Place::room(actor.space, &room);

@@ -52,7 +52,7 @@ pub(super) struct EmitData<'a> {
     #[schema(value_type = Option<Vec<serde_json::Value>>)]
     args: Option<&'a RawValue>,
     to: TargetData,
-    /// A connection that does not receive it.
+    /// A connection that does not receive it. Not with `kept`.
     #[schema(format = "connection", min_length = 1)]
     except: Option<String>,
     /// An entry of the room's log, in the name of `user`. Only to a room, and not `volatile`.
@@ -258,6 +258,10 @@ pub(super) fn emit(data: EmitData<'_>, limits: &Limits) -> Result<Action, Invali
         (false, true) => EventStorage::Passing(PassingDelivery::Volatile),
         (false, false) => EventStorage::Passing(PassingDelivery::Reliable),
     };
+    // The log of a room is the same for all who may read it.
+    if except.is_some() && kept {
+        return invalid("`kept` and `except` exclude each other");
+    }
     if id.is_some() && !kept {
         return invalid("only events that are kept have an `id`");
     }

@@ -93,7 +93,9 @@ impl CustomEvents {
             CustomTarget::Space(space) => {
                 send_all(self.connections.in_space(space, except), event, delivery);
             }
-            CustomTarget::Connection(space, address) if address.node == *node => {
+            CustomTarget::Connection(space, address)
+                if address.node == *node && Some(address.connection) != except =>
+            {
                 let outbox = self.connections.get_in(space, address.connection);
                 send_all(outbox.into_iter().collect(), event, delivery);
             }
@@ -154,7 +156,7 @@ impl CustomEvents {
                 self.listeners.send(place, event, except, delivery);
             }
             Conversation::Inbox(user) => {
-                send_all(self.users.outboxes(&place.space, user), event, delivery);
+                send_all(self.users.outboxes_but(&place.space, user, except), event, delivery);
             }
             // No rule addresses a direct conversation.
             Conversation::Direct(..) => (),

@@ -231,6 +231,19 @@ impl OnlineUsers {
         self.lock().get(space, user).map(OnlineUser::outboxes).unwrap_or_default()
     }
 
+    /// The connections of a user but `except`.
+    pub(in crate::chat::hub) fn outboxes_but(
+        &self,
+        space: &Space,
+        user: &UserName,
+        except: Option<ConnectionId>,
+    ) -> Vec<Arc<dyn Outbox>> {
+        let state = self.lock();
+        let connections = state.get(space, user).map(|it| it.connections.iter());
+        let others = connections.into_iter().flatten().filter(|(id, _)| Some(**id) != except);
+        others.map(|(_, it)| Arc::clone(&it.outbox)).collect()
+    }
+
     /// The connections of a user with a device.
     pub(in crate::chat::hub) fn outboxes_with(
         &self,

@@ -78,6 +78,29 @@ async fn a_connection_of_another_space_is_no_exception() {
 }
 
 #[tokio::test(start_paused = true)]
+async fn the_excepted_connection_receives_nothing_whatever_the_target_is() {
+    let hub = Hub::new(Limits::default(), publisher());
+    let recorders = [(); 2].map(|()| RecordingOutbox::with_capacity(99));
+    let open = recorders.each_ref().map(|it| connect(&hub, "ann", it));
+    let before = recorders.each_ref().map(|it| it.events().len());
+    let connection = open[0].0.id();
+    let first = ConnectionAddress { node: hub.publisher.node().clone(), connection };
+    let inbox = Place { space: Space::root(), conversation: Conversation::Inbox(user("ann")) };
+    for to in [
+        CustomTarget::Connection(Space::root(), first.clone()),
+        CustomTarget::Place(inbox),
+        CustomTarget::Place(lobby().place),
+        CustomTarget::Space(Space::root()),
+    ] {
+        let args = Body::from_raw("[]".into(), Vec::new());
+        let event = CustomEvent { name: EventName::parse("x").unwrap(), args };
+        hub.custom_events.send(&to, event, Some(&first), PassingDelivery::Reliable);
+    }
+    let received = recorders.each_ref().map(|it| it.events().len());
+    assert_eq!([received[0] - before[0], received[1] - before[1]], [0, 3]);
+}
+
+#[tokio::test(start_paused = true)]
 async fn a_connection_is_disconnected_only_in_its_space() {
     let two = Two::new();
     let [root, shop] = spaces();

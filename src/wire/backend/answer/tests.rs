@@ -107,6 +107,10 @@ fn other_answers_are_refused_with_the_reason() {
             "exclude each other",
         ),
         (
+            format!(r#"{{"do":[{{"emit":{{"event":"a",{to},"kept":true,"except":"n1.c1"}}}}]}}"#),
+            "`kept` and `except` exclude each other",
+        ),
+        (
             r#"{"do":[{"emit":{"event":"a","to":{"user":"a"},"kept":true}}]}"#.to_owned(),
             "only events to a room",
         ),
