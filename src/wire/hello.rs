@@ -5,7 +5,10 @@ use std::{borrow::Cow, collections::BTreeMap};
 use percent_encoding::percent_decode_str;
 use serde::Deserialize;
 
-use super::request::{epoch, seq};
+use super::{
+    percent,
+    request::{epoch, seq},
+};
 use crate::{
     chat::{Hello, ports::ClientInfo},
     domain::{DeviceId, Rejection, RoomName, Seq, Space, Token},
@@ -67,16 +70,13 @@ impl<'q> Parameters<'q> {
 
 /// Decodes a key or a value. `+` stands for a space, as forms write it.
 fn decode(text: &str) -> Result<Cow<'_, str>, Rejection> {
-    if !text.bytes().any(|byte| matches!(byte, b'%' | b'+')) {
-        return Ok(Cow::Borrowed(text));
-    }
     let decoded = if text.contains('+') {
         let spaced = text.replace('+', " ");
-        percent_decode_str(&spaced).decode_utf8().map(|it| Cow::Owned(it.into_owned()))
+        percent::decode(&spaced).map(|it| Cow::Owned(it.into_owned()))
     } else {
-        percent_decode_str(text).decode_utf8()
+        percent::decode(text)
     };
-    decoded.map_err(|_error| Rejection::BadRequest("the query is not UTF-8"))
+    decoded.ok_or(Rejection::BadRequest("the query is not percent-encoded UTF-8"))
 }
 
 /// `lobby:41,news:7`, where rooms are percent-encoded.

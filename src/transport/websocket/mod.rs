@@ -14,7 +14,6 @@ use std::{net::IpAddr, sync::Arc};
 use axum::body::Body;
 use http::{HeaderValue, Request, Response, StatusCode, header};
 use hyper::upgrade::OnUpgrade;
-use percent_encoding::percent_decode_str;
 use tracing::{Instrument as _, Span, debug};
 
 use self::format::Format;
@@ -35,7 +34,7 @@ use crate::{
     },
     domain::{CloseReason, Limits, QueryTokens, Rejection, RoomName, Space},
     tasks::Tasks,
-    wire::{hello_from_query, parameter},
+    wire::{hello_from_query, parameter, percent_decode},
 };
 
 /// The transport for plain WebSocket clients.
@@ -195,6 +194,5 @@ fn room_of_path(path: &str) -> Result<Option<RoomName>, Rejection> {
         return Ok(None);
     };
     let room = room.strip_suffix('/').unwrap_or(room);
-    let room = percent_decode_str(room).decode_utf8();
-    RoomName::parse(&room.map_err(|_error| Rejection::RoomInvalid)?).map(Some)
+    RoomName::parse(&percent_decode(room).ok_or(Rejection::RoomInvalid)?).map(Some)
 }
