@@ -9,8 +9,8 @@ use super::{
     fault::unavailable,
     hub::ConnectionsOutcome,
     ports::{
-        ConnectionsRequest, FirstConnections, OpenConnection, Page, PageLimit, PageRange,
-        RemoteUsers,
+        ConnectionsRequest, FirstConnections, MemberRow, OpenConnection, Page, PageLimit,
+        PageRange, RemoteUsers,
     },
 };
 use crate::domain::{
@@ -82,6 +82,8 @@ pub struct ListedMember {
     pub user: UserName,
     /// The role.
     pub role: Role,
+    /// When the user became a member, if the store knows.
+    pub joined_at: Option<OffsetDateTime>,
     /// Number of devices, on all nodes. 0: the member is not online.
     pub devices: usize,
 }
@@ -176,11 +178,11 @@ impl Chat {
         let mut members = members.map_err(|fault| unavailable(&fault))?;
         let more = members.len() > limit;
         members.truncate(limit);
-        let users: Vec<_> = members.iter().map(|(user, _)| user.clone()).collect();
+        let users: Vec<_> = members.iter().map(|it| it.user.clone()).collect();
         let devices = self.devices(space, &users).await?;
-        let listed = |((user, role), devices): (_, DeviceSet)| {
-            let devices = devices.count();
-            ListedMember { user, role, devices }
+        let listed = |(member, devices): (_, DeviceSet)| {
+            let MemberRow { user, role, joined_at } = member;
+            ListedMember { user, role, joined_at, devices: devices.count() }
         };
         let items = members.into_iter().zip(devices).map(listed).collect();
         Ok(ListPage { items, total: Some(total), more })

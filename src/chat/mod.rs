@@ -218,9 +218,9 @@ impl Chat {
             cluster: Arc::clone(&cluster),
             metrics: Arc::clone(&metrics),
             webhooks: webhooks.clone(),
+            clock: Arc::clone(&clock),
         };
         let (journal, writer) = Journal::new(&rules.limits, writer_parts);
-        let draining = AtomicBool::new(false);
         let chat = Self {
             store,
             tokens,
@@ -236,7 +236,7 @@ impl Chat {
             cluster,
             nodes,
             webhooks,
-            draining,
+            draining: AtomicBool::new(false),
             denial_queue: DenialQueue::default(),
         };
         (Arc::new(chat), writer)

@@ -6,7 +6,7 @@ use super::{
     fault::unavailable,
     hub::Cause,
     journal::{ChangeReply, MembershipRequest, More},
-    ports::{Change, MemberChange},
+    ports::{Change, MemberChange, MemberRow},
 };
 use crate::domain::{Place, Rejection, RoomName, Space, UserName};
 
@@ -48,10 +48,10 @@ impl Chat {
         loop {
             let members = self.store.members(place, after.as_ref(), MEMBERS_AT_ONCE).await;
             let members = members.map_err(|fault| unavailable(&fault))?;
-            let Some((last, _)) = members.last() else { return Ok(()) };
-            after = Some(last.clone());
+            let Some(last) = members.last() else { return Ok(()) };
+            after = Some(last.user.clone());
             let mut begun = Vec::with_capacity(members.len());
-            for (user, _) in members {
+            for MemberRow { user, .. } in members {
                 let (place, what) = (place.clone(), MemberChange::Leave);
                 let change = Change { place, user, what, rooms_max: None };
                 let (callback, ended) = waiting_callback();

@@ -40,8 +40,8 @@ pub use page::{Page, PageLimit, PageRange};
 pub use recording::COMMITTED_KINDS;
 pub use store::{
     Batch, Change, ChangeResult, Committed, DEVICES_PER_USER_MAX, DIRECTS_LISTED_MAX, Draft,
-    DraftAct, Erased, JoinRefusal, MemberChange, Membership, Outcome, PostedMessage, Store,
-    TrimLimits, Trimmed,
+    DraftAct, Erased, JoinRefusal, MemberChange, MemberRow, Membership, Outcome, PostedMessage,
+    Store, TrimLimits, Trimmed,
 };
 pub use tokens::{Claims, Rooms, Tokens};
 pub use users::{GuestExpired, GuestName, IdentityKind, OnlineGuest, UserDeparted, UserSeen};

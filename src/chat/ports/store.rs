@@ -84,14 +84,14 @@ pub trait Store: DenialStore {
     /// A user's membership in a place.
     async fn member(&self, place: &Place, user: &UserName) -> Result<Option<Member>, Fault>;
 
-    /// The first `count_max` members of a place after a user, and their roles, in the order of their
-    /// names byte by byte.
+    /// The first `count_max` members of a place after a user, in the order of their names byte by
+    /// byte.
     async fn members(
         &self,
         place: &Place,
         after: Option<&UserName>,
         count_max: usize,
-    ) -> Result<Vec<(UserName, Role)>, Fault>;
+    ) -> Result<Vec<MemberRow>, Fault>;
 
     /// The first `count_max` rooms of a space after a room that have members or kept entries, and
     /// their logs, in the order of their names byte by byte.
@@ -163,6 +163,8 @@ pub struct Batch {
     pub expired: Vec<GuestExpired>,
     /// Membership changes, applied in order.
     pub changes: Vec<Change>,
+    /// When they are made, which is stored with new members. `None`: it is not known.
+    pub changed_at: Option<OffsetDateTime>,
     /// New entries, in the order of their positions.
     pub drafts: Vec<Draft>,
     /// Users whose memberships are returned as they are after the rest of the batch.
@@ -174,8 +176,7 @@ pub struct Batch {
 impl Batch {
     /// Whether the batch has no content.
     pub fn is_empty(&self) -> bool {
-        let Self { seen, departed, expired, changes, drafts, membership_queries, recording: _ } =
-            self;
+        let Self { seen, departed, expired, changes, drafts, membership_queries, .. } = self;
         seen.is_empty()
             && departed.is_empty()
             && expired.is_empty()
@@ -207,6 +208,17 @@ pub struct Change {
     pub what: MemberChange,
     /// The most rooms of a user: a join or assignment past it is refused. `None` is no limit.
     pub rooms_max: Option<u64>,
+}
+
+/// A member in a list.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct MemberRow {
+    /// The user.
+    pub user: UserName,
+    /// The role.
+    pub role: Role,
+    /// When the user became a member. `None` for members of databases that did not store it.
+    pub joined_at: Option<OffsetDateTime>,
 }
 
 /// See [`Change`].

@@ -1,6 +1,7 @@
 //! Lists: the members of a place, the rooms of a space.
 
 use super::*;
+use crate::chat::ports::MemberRow;
 
 pub(super) async fn members_are_paged_by_name(store: &dyn Store) {
     let names = ["\u{e9}mile", "bob", "ann", "Zoe", "eve"];
@@ -14,7 +15,7 @@ pub(super) async fn members_are_paged_by_name(store: &dyn Store) {
     let page = async |after: Option<&str>, count_max| {
         let after = after.map(user);
         let page = store.members(&room("lobby"), after.as_ref(), count_max).await.unwrap();
-        let member = |(user, role): (UserName, Role)| format!("{user} {}", role.as_raw());
+        let member = |it: MemberRow| format!("{} {}", it.user, it.role.as_raw());
         page.into_iter().map(member).collect::<Vec<_>>().join(", ")
     };
     assert_eq!(
@@ -26,6 +27,34 @@ pub(super) async fn members_are_paged_by_name(store: &dyn Store) {
     assert_eq!(page(Some("eva"), 9).await, "eve admin, \u{e9}mile reader", "no member of the name");
     assert_eq!(page(Some("\u{e9}mile"), 9).await, "");
     assert_eq!(store.members(&room("nowhere"), None, 9).await.unwrap(), []);
+}
+
+pub(super) async fn members_are_listed_with_the_time_of_their_join(store: &dyn Store) {
+    let at = |second, changes: &[(&str, MemberChange)]| {
+        let changes = changes.iter().map(|(name, what)| change("lobby", name, *what)).collect();
+        Batch { changes, changed_at: second, ..Batch::default() }
+    };
+    let list = async || {
+        let members = store.members(&room("lobby"), None, 9).await.unwrap();
+        let times = members.into_iter().map(|it| (it.user.to_string(), it.joined_at));
+        times.collect::<Vec<_>>()
+    };
+    let listed = |name: &str, at: Option<OffsetDateTime>| (name.to_owned(), at);
+    let fine = Some(time(3) + Duration::new(0, 1_999_999));
+    store.commit(at(None, &[("ann", JOIN), ("bob", JOIN)]).into()).await.unwrap();
+    store.commit(at(fine, &[("cas", MemberChange::Assign(Role::Reader))]).into()).await.unwrap();
+    let kept = listed("cas", Some(time(3) + Duration::milliseconds(1)));
+    assert_eq!(list().await, [listed("ann", None), listed("bob", None), kept.clone()]);
+    let changed = [
+        ("ann", MemberChange::Leave),
+        ("ann", JOIN),
+        ("bob", JOIN),
+        ("bob", MemberChange::Mute(Muted::Yes)),
+        ("cas", MemberChange::Assign(Role::Admin)),
+    ];
+    store.commit(at(Some(time(5)), &changed).into()).await.unwrap();
+    let expected = [listed("ann", Some(time(5))), listed("bob", None), kept];
+    assert_eq!(list().await, expected, "only a new membership has the time");
 }
 
 pub(super) async fn rooms_are_paged_by_name(store: &dyn Store) {

@@ -39,7 +39,6 @@ use crate::{
     domain::{
         Act, Body, Content, Conversation, DeletedCount, DeviceId, Entry, JoinMode, Log, Member,
         MessageId, MessageKind, Muted, Place, Position, Retained, Role, RoomName, Seq, Space,
-        UserName,
     },
 };
 
@@ -140,6 +139,7 @@ async fn logs_are_listed_and_erased<S: Store>(open: &(impl AsyncFn() -> S + Sync
         }
         lists::{
             members_are_paged_by_name,
+            members_are_listed_with_the_time_of_their_join,
             rooms_are_paged_by_name,
         }
     }

@@ -148,6 +148,7 @@ fn batch() -> impl Strategy<Value = Batch> {
             departed,
             expired,
             changes,
+            changed_at: None,
             drafts,
             membership_queries,
             recording: None,

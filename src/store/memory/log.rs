@@ -6,8 +6,8 @@ use time::OffsetDateTime;
 
 use crate::{
     chat::ports::{
-        Draft, DraftAct, MemberChange, Outcome, Page, PageLimit, PageRange, PostedMessage,
-        TrimLimits,
+        Draft, DraftAct, MemberChange, MemberRow, Outcome, Page, PageLimit, PageRange,
+        PostedMessage, TrimLimits,
     },
     domain::{
         Act, Body, Content, Conversation as DomainConversation, Entry, JoinMode, Log, Member,
@@ -24,6 +24,8 @@ pub(super) struct MemoryConversation {
     /// The guest sessions of the authors of these entries, for those by guests.
     guest_sessions: BTreeMap<Seq, Box<str>>,
     pub(super) members: BTreeMap<UserName, Member>,
+    /// When those of `members` became members of whom it is known.
+    joined_at: BTreeMap<UserName, OffsetDateTime>,
     /// The time of the last message.
     pub(super) said_at: OffsetDateTime,
 }
@@ -36,6 +38,7 @@ impl Default for MemoryConversation {
             entries: VecDeque::new(),
             guest_sessions: BTreeMap::new(),
             members: BTreeMap::new(),
+            joined_at: BTreeMap::new(),
             said_at: OffsetDateTime::UNIX_EPOCH,
         }
     }
@@ -60,14 +63,45 @@ impl MemoryConversation {
         self.head == Position::ZERO && self.members.is_empty()
     }
 
-    pub(super) fn change(&mut self, user: &UserName, what: MemberChange) {
+    pub(super) fn change(
+        &mut self,
+        user: &UserName,
+        what: MemberChange,
+        changed_at: Option<OffsetDateTime>,
+    ) {
+        let was_member = self.members.contains_key(user);
+        self.apply_change(user, what);
+        if let Some(at) = changed_at
+            && !was_member
+            && self.members.contains_key(user)
+        {
+            self.joined_at.insert(user.clone(), at.truncate_to_millisecond());
+        }
+    }
+
+    /// Ends the membership of a user.
+    pub(super) fn remove_member(&mut self, user: &UserName) {
+        self.members.remove(user);
+        self.joined_at.remove(user);
+    }
+
+    /// The members in the order of their names.
+    pub(super) fn member_rows(&self) -> impl Iterator<Item = MemberRow> {
+        self.members.iter().map(|(user, member)| MemberRow {
+            user: user.clone(),
+            role: member.role,
+            joined_at: self.joined_at.get(user).copied(),
+        })
+    }
+
+    fn apply_change(&mut self, user: &UserName, what: MemberChange) {
         match what {
             MemberChange::Join(join_mode) => self.join(user, join_mode),
             MemberChange::Assign(role) => {
                 let new = Member::new(role, self.head);
                 self.members.entry(user.clone()).or_insert(new).role = role;
             }
-            MemberChange::Leave => drop(self.members.remove(user)),
+            MemberChange::Leave => self.remove_member(user),
             MemberChange::Read(seq) => {
                 let read = self.read_position(seq);
                 self.advance_read(user, read);

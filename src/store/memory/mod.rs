@@ -24,8 +24,8 @@ use self::{log::MemoryConversation, outbox::MemoryOutbox, users::UserRecord};
 use crate::{
     chat::ports::{
         Batch, Change, ChangeResult, Committed, DIRECTS_LISTED_MAX, DenialSnapshot, Draft, Erased,
-        Fault, JoinRefusal, MemberChange, Membership, OnlineGuest, Outcome, Page, PageLimit,
-        PageRange, PostedMessage, Recording, Store, TrimLimits, Trimmed, UserDeparted,
+        Fault, JoinRefusal, MemberChange, MemberRow, Membership, OnlineGuest, Outcome, Page,
+        PageLimit, PageRange, PostedMessage, Recording, Store, TrimLimits, Trimmed, UserDeparted,
     },
     domain::{
         Conversation as DomainConversation, DeviceId, Epoch, Log, Member, NameKey, Place, Role,
@@ -121,11 +121,12 @@ impl Store for MemoryStore {
         place: &Place,
         after: Option<&UserName>,
         count_max: usize,
-    ) -> Result<Vec<(UserName, Role)>, Fault> {
+    ) -> Result<Vec<MemberRow>, Fault> {
         let state = self.lock();
-        let members = state.places.get(place).into_iter().flat_map(|it| &it.members);
-        let members = members.filter(|(user, _)| after.is_none_or(|it| *user > it));
-        Ok(members.map(|(user, it)| (user.clone(), it.role)).take(count_max).collect())
+        let conversation = state.places.get(place).into_iter();
+        let members = conversation.flat_map(MemoryConversation::member_rows);
+        let members = members.filter(|it| after.is_none_or(|after| it.user > *after));
+        Ok(members.take(count_max).collect())
     }
 
     async fn rooms(
@@ -207,8 +208,7 @@ struct MemoryState {
 
 impl MemoryState {
     fn commit(&mut self, batch: &Batch) -> Committed {
-        let Batch { seen, departed, expired, changes, drafts, membership_queries, recording: _ } =
-            batch;
+        let Batch { seen, departed, expired, changes, drafts, membership_queries, .. } = batch;
         for seen in seen {
             let user = (seen.space.clone(), seen.user.clone());
             if self.users.entry(user).or_default().upsert_seen(seen) {
@@ -228,7 +228,7 @@ impl MemoryState {
                 self.end_memberships(batch.recording.as_ref(), &expired.space, &expired.user);
             }
         }
-        let changed: Vec<_> = changes.iter().map(|change| self.change(change)).collect();
+        let changed: Vec<_> = changes.iter().map(|it| self.change(it, batch.changed_at)).collect();
         // A member that a draft creates is not a member for the next draft.
         let roles: Vec<_> = drafts.iter().map(|draft| self.role(draft)).collect();
         let outcomes = drafts.iter().zip(roles).map(|(it, role)| self.apply_draft(it, role));
@@ -267,12 +267,12 @@ impl MemoryState {
         self.bump_revision(space, user);
         for (place, conversation) in &mut self.places {
             if place.space == *space {
-                conversation.members.remove(user);
+                conversation.remove_member(user);
             }
         }
     }
 
-    fn change(&mut self, change: &Change) -> ChangeResult {
+    fn change(&mut self, change: &Change, at: Option<OffsetDateTime>) -> ChangeResult {
         let Change { place, user, what, rooms_max } = change;
         let rooms = self.memberships_of(&place.space, user).into_iter();
         let rooms = rooms.filter(|it| it.place.conversation.room().is_some()).count() as u64;
@@ -282,7 +282,7 @@ impl MemoryState {
             && place.conversation.room().is_some()
             && rooms_max.is_some_and(|max| rooms >= max);
         if !is_at_room_limit || !matches!(what, MemberChange::Join(_) | MemberChange::Assign(_)) {
-            conversation.change(user, *what);
+            conversation.change(user, *what, at);
         }
         let after = conversation.members.get(user).copied();
         let log = conversation.log();

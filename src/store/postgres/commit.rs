@@ -175,7 +175,8 @@ async fn attempt(connection: &mut PgConnection, batch: &Batch) -> Result<Attempt
         return Ok(Attempt::Restart);
     }
     let users_to_revise = users_to_revise(users_to_forget, &change_plan, &plan);
-    emptied.extend(members::apply_changes(connection, &change_plan, &logs).await?);
+    let changed_at = batch.changed_at.map(row::millis);
+    emptied.extend(members::apply_changes(connection, &change_plan, changed_at, &logs).await?);
     messages::write(connection, &plan, &logs, &users_to_revise).await?;
     members::drop_empty_logs(connection, &emptied).await?;
     let memberships = members::memberships(connection, membership_queries).await?;

@@ -4,11 +4,12 @@ use sqlx::postgres::PgConnection;
 
 use super::failure::PostgresFailure;
 use crate::{
-    domain::{Log, Place, Role, RoomName, Space, UserName},
+    chat::ports::MemberRow,
+    domain::{Log, Place, RoomName, Space, UserName},
     store::sql::{Columns as _, row},
 };
 
-const MEMBERS: &str = r#"SELECT "user", role FROM member
+const MEMBERS: &str = r#"SELECT "user", role, joined_at FROM member
     WHERE conversation = (SELECT id FROM conversation
         WHERE space = $1 AND kind = $2 AND one = $3 AND other = $4)
         AND "user" > $5 ORDER BY "user" LIMIT $6"#;
@@ -21,14 +22,14 @@ pub(super) async fn members(
     connection: &mut PgConnection,
     place: &Place,
     (after, count_max): (Option<&UserName>, usize),
-) -> Result<Vec<(UserName, Role)>, PostgresFailure> {
+) -> Result<Vec<MemberRow>, PostgresFailure> {
     let (space, kind, one, other) = row::place_columns(place);
     let query = sqlx::query(MEMBERS).bind(space).bind(kind).bind(one).bind(other);
     // No name is empty.
     let query = query.bind(after.map_or("", UserName::as_raw)).bind(row::number(count_max as u64));
     let mut members = Vec::new();
     for row in query.fetch_all(connection).await? {
-        members.push((UserName::from_raw(row.text("user")?), row::role(row.int("role")?)?));
+        members.push(row::member_row(&row)?);
     }
     Ok(members)
 }

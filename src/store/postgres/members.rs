@@ -43,12 +43,14 @@ const COUNT_ROOMS: &str = r#"SELECT given.number - 1 AS number, count(*) AS room
     WHERE conversation.kind = 0 GROUP BY given.number"#;
 
 const APPLY_CHANGES: &str = r#"WITH put AS (
-        INSERT INTO member (space, "user", conversation, role, joined, read, read_messages, muted)
+        INSERT INTO member
+            (space, "user", conversation, role, joined, read, read_messages, muted, joined_at)
         SELECT * FROM unnest($1::text[], $2::text[], $3::bigint[], $4::bigint[], $5::bigint[],
-            $6::bigint[], $7::bigint[], $8::bool[])
+            $6::bigint[], $7::bigint[], $8::bool[], $14::bigint[])
         ON CONFLICT (space, "user", conversation) DO UPDATE SET
             role = excluded.role, joined = excluded.joined, read = excluded.read,
-            read_messages = excluded.read_messages, muted = excluded.muted
+            read_messages = excluded.read_messages, muted = excluded.muted,
+            joined_at = coalesce(excluded.joined_at, member.joined_at)
     ), dropped AS (
         DELETE FROM member USING unnest($9::text[], $10::text[], $11::bigint[])
             AS given (space, name, conversation)
@@ -170,6 +172,7 @@ pub(super) async fn count_rooms<'a>(
 pub(super) async fn apply_changes(
     connection: &mut PgConnection,
     plan: &member_plan::MemberPlan<'_>,
+    changed_at: Option<i64>,
     logs: &StoredLogs<'_>,
 ) -> Result<Vec<i64>, sqlx::Error> {
     if plan.members.is_empty() {
@@ -190,6 +193,8 @@ pub(super) async fn apply_changes(
         .bind(dropped.iter().map(|(conversation, _)| *conversation).collect::<Vec<_>>())
         .bind(counts.keys().copied().collect::<Vec<_>>())
         .bind(counts.values().copied().collect::<Vec<_>>());
+    let joined_at = |who| changed_at.filter(|_| plan.joined.contains(who));
+    let query = query.bind(put.iter().map(|(_, who, _)| joined_at(who)).collect::<Vec<_>>());
     query.execute(connection).await?;
     Ok(counts.into_iter().filter(|(_, members)| *members == 0).map(|(id, _)| id).collect())
 }

@@ -56,8 +56,7 @@ impl<'a> NewMessages<'a> {
     /// Plans a batch of new messages. `None` if the batch has other parts, repeats a message, or
     /// records messages for webhooks.
     pub(super) fn of(batch: &'a Batch) -> Option<Self> {
-        let Batch { seen, departed, expired, changes, drafts, membership_queries, recording: _ } =
-            batch;
+        let Batch { seen, departed, expired, changes, drafts, membership_queries, .. } = batch;
         let has_other_parts = !seen.is_empty()
             || !departed.is_empty()
             || !expired.is_empty()

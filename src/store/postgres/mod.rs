@@ -50,11 +50,11 @@ pub use self::{
 };
 use crate::{
     chat::ports::{
-        Batch, Committed, Erased, Fault, OnlineGuest, Page, PageLimit, PageRange, PostedMessage,
-        Recording, Store, TrimLimits, Trimmed,
+        Batch, Committed, Erased, Fault, MemberRow, OnlineGuest, Page, PageLimit, PageRange,
+        PostedMessage, Recording, Store, TrimLimits, Trimmed,
     },
     domain::{
-        DeviceId, Epoch, Log, Member, NameKey, NodeId, Place, Role, RoomName, Secret, Seq, Space,
+        DeviceId, Epoch, Log, Member, NameKey, NodeId, Place, RoomName, Secret, Seq, Space,
         UserName,
     },
 };
@@ -174,7 +174,7 @@ impl Store for PostgresStore {
         place: &Place,
         after: Option<&UserName>,
         count_max: usize,
-    ) -> Result<Vec<(UserName, Role)>, Fault> {
+    ) -> Result<Vec<MemberRow>, Fault> {
         let page = (after, count_max);
         let answer =
             with_connection!(self.readers, |connection| lists::members(connection, place, page));

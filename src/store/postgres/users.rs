@@ -95,8 +95,7 @@ pub(super) async fn lock<'a>(
     connection: &mut PgConnection,
     batch: &'a Batch,
 ) -> Result<LockedUsers<'a>, sqlx::Error> {
-    let Batch { seen, departed, expired, changes, drafts, membership_queries: _, recording: _ } =
-        batch;
+    let Batch { seen, departed, expired, changes, drafts, membership_queries: _, .. } = batch;
     insert_new_users(connection, seen).await?;
     let mut users: BTreeSet<SpaceUser<'a>> = seen.iter().map(|it| (&it.space, &it.user)).collect();
     users.extend(departed.iter().map(|it| (&it.space, &it.user)));

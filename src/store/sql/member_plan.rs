@@ -1,6 +1,6 @@
 //! Plans changes of members, without a database.
 
-use std::collections::HashMap;
+use std::collections::{HashMap, HashSet};
 
 use crate::{
     chat::ports::{Change, ChangeResult, JoinRefusal, MemberChange},
@@ -14,6 +14,8 @@ pub(crate) struct MemberPlan<'a> {
     pub(crate) changed: Vec<ChangeResult>,
     /// The members that change, with their new state.
     pub(crate) members: Vec<(PlaceUser<'a>, Option<Member>)>,
+    /// Those of them who become members, also after a membership that ends in the same batch.
+    pub(crate) joined: HashSet<PlaceUser<'a>>,
     /// The logs after the changes: those given and those changed.
     pub(crate) logs: HashMap<&'a Place, Log>,
 }
@@ -49,6 +51,7 @@ pub(crate) fn plan_changes<'a>(
         changes.iter().enumerate().map(|(n, change)| (who(change), member(n))).collect();
     let mut members = before.clone();
     let mut deleted: HashMap<PlaceUser<'a>, u64> = HashMap::new();
+    let mut joined = HashSet::new();
     let mut done = Vec::with_capacity(changes.len());
     for (number, change) in changes.iter().enumerate() {
         let log = logs.entry(&change.place).or_default();
@@ -60,6 +63,9 @@ pub(crate) fn plan_changes<'a>(
         let is_at_room_limit = before.is_none() && is_at_room_limit(change, *rooms);
         if !is_at_room_limit {
             *member = apply_change(before, change.what, log, messages);
+        }
+        if member.is_some() && before.is_none() {
+            joined.insert(who(change));
         }
         let (is, was) = (u64::from(member.is_some()), u64::from(before.is_some()));
         log.members = log.members + is - was;
@@ -79,8 +85,10 @@ pub(crate) fn plan_changes<'a>(
         }
         done.push(ChangeResult { before, after: *member, log: *log, deleted: *deleted, refused });
     }
-    members.retain(|who, after| before.get(who) != Some(after));
-    MemberPlan { changed: done, members: members.into_iter().collect(), logs }
+    members.retain(|who, after| {
+        before.get(who) != Some(after) || (after.is_some() && joined.contains(who))
+    });
+    MemberPlan { changed: done, members: members.into_iter().collect(), joined, logs }
 }
 
 impl<'a> MemberPlan<'a> {

@@ -14,7 +14,7 @@ use super::{
     member_plan::CurrentMember,
 };
 use crate::{
-    chat::ports::{Draft, Membership, PostedMessage},
+    chat::ports::{Draft, MemberRow, Membership, PostedMessage},
     domain::{
         Act, Body, Content, Conversation, Entry, EventName, Log, Member, MessageId, MessageKind,
         Muted, Place, Position, Role, RoomName, Seq, Space, UserName,
@@ -101,6 +101,15 @@ pub(crate) fn role(number: i64) -> Result<Role, ColumnError> {
         3 => Ok(Role::Owner),
         number => Err(ColumnError::new(format!("there is no role {number}"))),
     }
+}
+
+/// Reads the columns `user, role, joined_at`.
+pub(crate) fn member_row(row: &impl Columns) -> Result<MemberRow, ColumnError> {
+    Ok(MemberRow {
+        user: UserName::from_raw(row.text("user")?),
+        role: role(row.int("role")?)?,
+        joined_at: row.maybe_int("joined_at")?.map(time).transpose()?,
+    })
 }
 
 /// Reads the columns `role, joined, read, read_messages, muted`.

@@ -117,7 +117,7 @@ fn attempt<'a>(
     let used = change_plan.members.iter().map(|((place, _), _)| *place);
     let used = used.chain(plan.stored.iter().map(|(draft, _)| &draft.place));
     insert_logs(connection, used, &mut logs)?;
-    members::apply_changes(connection, &change_plan, &logs)?;
+    members::apply_changes(connection, &change_plan, batch.changed_at.map(row::millis), &logs)?;
     let updates = MemberUpdates::of(&plan.stored, &logs)?;
     members::add_participants(connection, updates.new)?;
     match &mut way {

@@ -161,8 +161,7 @@ impl Waiting {
     /// Whether the messages of a batch may wait: it has nothing else that depends on them, and none
     /// of them waits already.
     pub(super) fn admits(&self, batch: &Batch) -> bool {
-        let Batch { seen, departed: _, expired, changes, drafts, membership_queries, recording: _ } =
-            batch;
+        let Batch { seen, departed: _, expired, changes, drafts, membership_queries, .. } = batch;
         let has_drafts_only = seen.is_empty()
             && expired.is_empty()
             && changes.is_empty()

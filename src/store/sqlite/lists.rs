@@ -6,11 +6,12 @@ use rusqlite::Connection;
 
 use super::{failure::SqliteFailure, statement::all};
 use crate::{
-    domain::{Log, Place, Role, RoomName, Space, UserName},
+    chat::ports::MemberRow,
+    domain::{Log, Place, RoomName, Space, UserName},
     store::sql::{ColumnError, Columns as _, row},
 };
 
-pub(super) const MEMBERS: &str = "SELECT user, role FROM member \
+pub(super) const MEMBERS: &str = "SELECT user, role, joined_at FROM member \
     WHERE conversation = (SELECT id FROM conversation \
         WHERE space = ?1 AND kind = ?2 AND one = ?3 AND other = ?4) \
         AND user > ?5 ORDER BY user LIMIT ?6";
@@ -30,16 +31,13 @@ pub(super) fn members(
     place: &Place,
     after: Option<&UserName>,
     count_max: usize,
-) -> Result<Vec<(UserName, Role)>, SqliteFailure> {
+) -> Result<Vec<MemberRow>, SqliteFailure> {
     let (space, kind, one, other) = row::place_columns(place);
     // No name is empty.
     let after = after.map_or("", UserName::as_raw);
     let columns = (space, kind, one, other, after, row::number(count_max as u64));
     let mut statement = connection.prepare_cached(MEMBERS)?;
-    all(&mut statement, columns, |row| {
-        let role = row::role(row.int("role")?)?;
-        Ok::<_, ColumnError>((UserName::from_raw(row.text("user")?), role))
-    })
+    all(&mut statement, columns, |row| row::member_row(row))
 }
 
 pub(super) fn rooms(

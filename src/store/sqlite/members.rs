@@ -32,8 +32,8 @@ macro_rules! insert_member {
     ($on_conflict:literal) => {
         concat!(
             "INSERT INTO member \
-                (space, user, conversation, role, joined, read, read_messages, muted) \
-            VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8) ON CONFLICT DO ",
+                (space, user, conversation, role, joined, read, read_messages, muted, joined_at) \
+            VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8, ?9) ON CONFLICT DO ",
             $on_conflict
         )
     };
@@ -41,7 +41,8 @@ macro_rules! insert_member {
 
 pub(super) const UPSERT_MEMBER: &str = insert_member!(
     "UPDATE SET role = excluded.role, joined = excluded.joined, read = excluded.read, \
-        read_messages = excluded.read_messages, muted = excluded.muted"
+        read_messages = excluded.read_messages, muted = excluded.muted, \
+        joined_at = coalesce(excluded.joined_at, joined_at)"
 );
 
 pub(super) const ADD_MEMBER: &str = insert_member!("NOTHING");
@@ -104,13 +105,17 @@ pub(super) fn count_rooms<'a>(
 pub(super) fn apply_changes(
     connection: &Connection,
     plan: &member_plan::MemberPlan<'_>,
+    changed_at: Option<i64>,
     logs: &StoredLogs<'_>,
 ) -> Result<(), SqliteFailure> {
     let (mut put, mut dropped) = (Vec::new(), Vec::new());
     for (who, member) in &plan.members {
         let conversation = sql::conversation_id(logs, who.0)?;
         match member {
-            Some(member) => put.push((conversation, *who, *member)),
+            Some(member) => {
+                let joined_at = changed_at.filter(|_| plan.joined.contains(who));
+                put.push((conversation, *who, *member, joined_at));
+            }
             None => dropped.push((who.0.space.as_raw(), who.1.as_raw(), conversation)),
         }
     }
@@ -123,7 +128,8 @@ pub(super) fn add_participants(
     connection: &Connection,
     new: NewMembers<'_>,
 ) -> Result<(), SqliteFailure> {
-    let new = new.into_iter().map(|((conversation, _), (who, member))| (conversation, who, member));
+    let new =
+        new.into_iter().map(|((conversation, _), (who, member))| (conversation, who, member, None));
     execute_each(connection, ADD_MEMBER, new.map(member_columns))
 }
 
@@ -160,10 +166,10 @@ pub(super) fn memberships(
     membership_queries.iter().map(of_user).collect()
 }
 
-/// A member as `space, user, conversation, role, joined, read, read_messages, muted`.
+/// A member as `space, user, conversation, role, joined, read, read_messages, muted, joined_at`.
 fn member_columns(
-    (conversation, (place, user), member): (i64, PlaceUser<'_>, Member),
-) -> (&str, &str, i64, i64, i64, i64, i64, bool) {
+    (conversation, (place, user), member, joined_at): (i64, PlaceUser<'_>, Member, Option<i64>),
+) -> (&str, &str, i64, i64, i64, i64, i64, bool, Option<i64>) {
     let Member { role, joined, read, muted } = member;
     (
         place.space.as_raw(),
@@ -174,5 +180,6 @@ fn member_columns(
         row::seq_number(read.seq),
         row::number(read.messages),
         muted == Muted::Yes,
+        joined_at,
     )
 }

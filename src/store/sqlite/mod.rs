@@ -50,12 +50,11 @@ use self::{
 pub use self::{failure::SqliteError, migrate::MigrationError};
 use crate::{
     chat::ports::{
-        Batch, Committed, Draft, DraftAct, Erased, Fault, IdentityKind, OnlineGuest, Page,
-        PageLimit, PageRange, PostedMessage, Recording, Store, TrimLimits, Trimmed, UserSeen,
+        Batch, Committed, Draft, DraftAct, Erased, Fault, IdentityKind, MemberRow, OnlineGuest,
+        Page, PageLimit, PageRange, PostedMessage, Recording, Store, TrimLimits, Trimmed, UserSeen,
     },
     domain::{
-        DeviceId, Epoch, Log, Member, NameKey, Place, Role, RoomName, Seq, Space, Synchronous,
-        UserName,
+        DeviceId, Epoch, Log, Member, NameKey, Place, RoomName, Seq, Space, Synchronous, UserName,
     },
 };
 
@@ -197,7 +196,7 @@ impl Store for SqliteStore {
         place: &Place,
         after: Option<&UserName>,
         count_max: usize,
-    ) -> Result<Vec<(UserName, Role)>, Fault> {
+    ) -> Result<Vec<MemberRow>, Fault> {
         let (place, after) = (place.clone(), after.cloned());
         let members = move |it: &Connection| lists::members(it, &place, after.as_ref(), count_max);
         self.query("sqlite members query failed", members).await

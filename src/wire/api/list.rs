@@ -174,6 +174,8 @@ struct MembersData<'a> {
 struct MemberData<'a> {
     user: &'a str,
     role: &'static str,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    joined: Option<Timestamp>,
     online: bool,
     devices: usize,
 }
@@ -242,9 +244,9 @@ impl<'a> From<&'a ListedRoom> for RoomData<'a> {
 
 impl<'a> From<&'a ListedMember> for MemberData<'a> {
     fn from(listed: &'a ListedMember) -> Self {
-        let ListedMember { user, role, devices } = listed;
-        let (user, role) = (user.as_raw(), role.as_raw());
-        Self { user, role, online: *devices > 0, devices: *devices }
+        let ListedMember { user, role, joined_at, devices } = listed;
+        let (user, role, joined) = (user.as_raw(), role.as_raw(), joined_at.map(Timestamp));
+        Self { user, role, online: *devices > 0, devices: *devices, joined }
     }
 }
 

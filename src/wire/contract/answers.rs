@@ -132,6 +132,7 @@ const MEMBER: Type = Object(&[
 ]);
 const MEMBERS: Type = Object(&[required("members", List(&MEMBER), "By name."), TOTAL, NEXT]);
 const DEAD_LETTER: Type = Object(&[
+    optional("joined", Type::Time, "Absent when an earlier version stored the member."),
     required("webhook", Type::Text, ""),
     required("attempts", Type::Count, ""),
     optional("failure", Type::Text, "How the last attempt failed."),

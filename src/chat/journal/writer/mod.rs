@@ -22,8 +22,8 @@ use crate::{
         event::{Delivery, Event, Post},
         hub::{Cause, Hub, OnlineUserId, StaleMemberships},
         ports::{
-            Batch, Change, Committed, Draft, DraftAct, Fault, MemberChange, MetricEvent, Metrics,
-            Outcome, Recording, Store, UserSeen,
+            Batch, Change, Clock, Committed, Draft, DraftAct, Fault, MemberChange, MetricEvent,
+            Metrics, Outcome, Recording, Store, UserSeen,
         },
         request::{PendingReply, ReadyReply},
         webhooks::Webhooks,
@@ -43,6 +43,7 @@ pub struct JournalWriter {
     cluster: Arc<Cluster>,
     metrics: Arc<dyn Metrics>,
     webhooks: Option<Arc<Webhooks>>,
+    clock: Arc<dyn Clock>,
     /// Visits whose transaction failed: the next one stores them.
     seen: Vec<UserSeen>,
     /// Whether the last transaction failed. Only the first failure and the recovery are logged.
@@ -56,6 +57,7 @@ pub(in crate::chat) struct WriterParts {
     pub(in crate::chat) cluster: Arc<Cluster>,
     pub(in crate::chat) metrics: Arc<dyn Metrics>,
     pub(in crate::chat) webhooks: Option<Arc<Webhooks>>,
+    pub(in crate::chat) clock: Arc<dyn Clock>,
 }
 
 /// The stored entries of one conversation, and the replies that follow their delivery.
@@ -96,9 +98,9 @@ impl std::fmt::Debug for JournalWriter {
 
 impl JournalWriter {
     pub(super) fn new(commands: mpsc::Receiver<JournalCommand>, parts: WriterParts) -> Self {
-        let WriterParts { store, hub, cluster, metrics, webhooks } = parts;
+        let WriterParts { store, hub, cluster, metrics, webhooks, clock } = parts;
         let (seen, broken) = (Vec::new(), false);
-        Self { commands, store, hub, cluster, metrics, webhooks, seen, broken }
+        Self { commands, store, hub, cluster, metrics, webhooks, clock, seen, broken }
     }
 
     /// Stores commands until `finish`, then the rest of the queue, and returns.
@@ -202,7 +204,8 @@ impl JournalWriter {
         let commit_lock = cluster.commit_lock().await;
         let begun_at = Instant::now();
         let recording = self.recording(&batch, &waiting);
-        let batch = Arc::new(Batch { recording, ..batch });
+        let changed_at = (!batch.changes.is_empty()).then(|| self.clock.now());
+        let batch = Arc::new(Batch { changed_at, recording, ..batch });
         let stored = self.store.commit(Arc::clone(&batch)).await;
         // The store has dropped its reference, so nothing is copied.
         let batch = Arc::unwrap_or_clone(batch);

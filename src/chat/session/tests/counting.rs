@@ -11,10 +11,11 @@ use tokio::sync::Semaphore;
 
 use crate::{
     chat::ports::{
-        Batch, Committed, DenialChange, DenialSnapshot, DenialStore, Erased, Fault, OnlineGuest,
-        Page, PageLimit, PageRange, PostedMessage, Recording, Store, TrimLimits, Trimmed,
+        Batch, Committed, DenialChange, DenialSnapshot, DenialStore, Erased, Fault, MemberRow,
+        OnlineGuest, Page, PageLimit, PageRange, PostedMessage, Recording, Store, TrimLimits,
+        Trimmed,
     },
-    domain::{DeviceId, Epoch, Log, Member, NameKey, Place, Role, RoomName, Seq, Space, UserName},
+    domain::{DeviceId, Epoch, Log, Member, NameKey, Place, RoomName, Seq, Space, UserName},
     store::MemoryStore,
 };
 
@@ -111,7 +112,7 @@ impl Store for CountingStore {
         place: &Place,
         after: Option<&UserName>,
         count_max: usize,
-    ) -> Result<Vec<(UserName, Role)>, Fault> {
+    ) -> Result<Vec<MemberRow>, Fault> {
         count(&self.others);
         self.store.members(place, after, count_max).await
     }
