@@ -7,13 +7,11 @@ use axum::{
     response::{IntoResponse, Response},
     routing::{MethodRouter, get},
 };
-use http::{
-    HeaderMap, HeaderName, HeaderValue, StatusCode,
-    header::{ALLOW, SET_COOKIE},
-};
+use http::{HeaderMap, HeaderName, HeaderValue, StatusCode, header::SET_COOKIE};
 
 use super::{
     METHODS,
+    failure::method_not_allowed,
     json::{JsonBody, JsonText},
 };
 use crate::{
@@ -34,11 +32,8 @@ const NO_SESSION: &str = "null";
 
 /// Sign in, profile and sign out. Without its own handler, `HEAD` would be answered like `GET`.
 pub(super) fn methods() -> MethodRouter<Arc<Chat>> {
-    get(get_profile)
-        .head(method_not_allowed)
-        .post(sign_in)
-        .delete(sign_out)
-        .fallback(method_not_allowed)
+    let no_method = async || method_not_allowed(METHODS);
+    get(get_profile).head(no_method).post(sign_in).delete(sign_out).fallback(no_method)
 }
 
 /// The methods, as `/api/openapi.json` describes them.
@@ -109,11 +104,6 @@ async fn sign_out(
         chat.sign_out(&token).await?;
     }
     Ok((StatusCode::NO_CONTENT, set_cookie(cookie::clear(&headers))))
-}
-
-async fn method_not_allowed() -> impl IntoResponse {
-    let rejection = Rejection::BadRequest("there is GET, POST and DELETE");
-    (StatusCode::METHOD_NOT_ALLOWED, [(ALLOW, METHODS)], rejection)
 }
 
 fn set_cookie(cookie: HeaderValue) -> [(HeaderName, HeaderValue); 1] {
