@@ -24,6 +24,7 @@ const SHOWN_IN_OTHER_PLACES = {
   ],
   codes: [
     "bad_request",
+    "unsupported_encoding",
     "unauthorized",
     "token_expired",
     "token_revoked",

@@ -12,8 +12,8 @@ use super::{
     room_changes::RoomChange,
 };
 use crate::domain::{
-    ApiScope, AskOutcome, ConnectionAddress, ConnectionId, Conversation, Place, Rejection,
-    RoomName, Seq, Space, Token, UserName,
+    ApiScope, AskOutcome, ConnectionAddress, ConnectionId, Conversation, KeyRejection, Place,
+    Rejection, RoomName, Seq, Space, Token, UserName,
 };
 
 /// A list of actions for the API.
@@ -92,7 +92,7 @@ pub enum ApiAnswer {
 impl Chat {
     /// The API key with this text.
     pub fn api_key(&self, key: Option<&Token>) -> Result<Arc<ApiKey>, Rejection> {
-        key.and_then(|key| self.api_keys.find(key)).ok_or(Rejection::Unauthorized)
+        key.and_then(|key| self.api_keys.find(key)).ok_or(Rejection::Key(KeyRejection::Unknown))
     }
 
     /// Performs actions, each with its own outcome, or none of them: if the key is not for the space
@@ -172,11 +172,23 @@ impl Chat {
         } else if !self.has_space(space) {
             Err(Rejection::UnknownSpace)
         } else if !key.opens(space) {
-            Err(Rejection::SpaceForbidden)
+            Err(Rejection::Key(KeyRejection::Space))
         } else if !scopes.into_iter().all(|scope| key.scopes.contains(&scope)) {
-            Err(Rejection::Forbidden)
+            Err(Rejection::Key(KeyRejection::Scope))
         } else {
             self.api_paces.acquire(key, self.hub.now(), items)
         }
+    }
+
+    /// The same for a request that is about all spaces: the key must be for all of them.
+    pub(super) fn admit_api_request_for_all(
+        &self,
+        key: &ApiKey,
+        scope: ApiScope,
+    ) -> Result<(), Rejection> {
+        if !key.spaces.is_empty() {
+            return Err(Rejection::Key(KeyRejection::AllSpaces));
+        }
+        self.admit_api_request(key, &Space::root(), [scope], 1)
     }
 }

@@ -6,10 +6,7 @@ use super::{
     ports::{ApiKey, DeadLetters, OutboxEvent},
     webhooks::{Webhooks, event_id, parse_event_id},
 };
-use crate::domain::{ApiScope, Rejection, Space, WebhookName};
-
-/// Dead letters per page, if the request names no limit.
-const LETTERS: usize = 50;
+use crate::domain::{ApiScope, Rejection, WebhookName};
 
 /// The ids of the events are those in requests.
 const BAD_ID: Rejection = Rejection::BadRequest("an id is that of an event: msg_…");
@@ -83,10 +80,7 @@ impl Chat {
 
     /// Webhooks are told of several spaces, so a key for some spaces is not enough.
     fn check_webhook_key(&self, key: &ApiKey, scope: ApiScope) -> Result<(), Rejection> {
-        if !key.spaces.is_empty() {
-            return Err(Rejection::SpaceForbidden);
-        }
-        self.admit_api_request(key, &Space::root(), [scope], 1)
+        self.admit_api_request_for_all(key, scope)
     }
 
     fn webhooks(&self, name: Option<&WebhookName>) -> Result<&Webhooks, Rejection> {

@@ -57,7 +57,7 @@ pub use position::{DeletedCount, Log, Position, Retained};
 pub use presence::{Roster, RosterArrival, RosterDeparture};
 pub use rate_limiter::{Pace, RateLimiter};
 pub use recovery::{Recovery, recovery};
-pub use rejection::{Refusal, Rejection};
+pub use rejection::{KeyRejection, Refusal, Rejection};
 pub use rooms::{GlobalRole, Grant, RoomRules};
 pub use secret::{Secret, Token};
 pub use selection::{RoomSelector, Selection};

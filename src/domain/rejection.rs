@@ -21,6 +21,23 @@ impl fmt::Debug for Refusal {
     }
 }
 
+/// Why an API key is not enough. The codes are those of tokens.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]
+pub enum KeyRejection {
+    /// There is no key, or the settings do not have it.
+    #[error("the settings have no such API key")]
+    Unknown,
+    /// It is for other spaces.
+    #[error("the API key is not for this space")]
+    Space,
+    /// It is for some spaces, and the request is about all.
+    #[error("this needs an API key for all spaces")]
+    AllSpaces,
+    /// It has not the scope.
+    #[error("the API key has not the scope for this")]
+    Scope,
+}
+
 /// A rejected request. Nothing was changed.
 ///
 /// `wire` holds the table of codes. The sentences here are the messages that clients receive.
@@ -29,6 +46,9 @@ pub enum Rejection {
     /// The frame or its data does not have the documented form.
     #[error("{0}")]
     BadRequest(&'static str),
+    /// The body is compressed, or has another encoding.
+    #[error("a body is sent without Content-Encoding")]
+    EncodingUnsupported,
     /// There is no such request, and no rule for the event.
     #[error("there is no such event; the setting `events` adds some")]
     UnknownEvent,
@@ -120,6 +140,9 @@ pub enum Rejection {
     /// There are as many bans and revocations as the server keeps.
     #[error("there are 100,000 bans and revocations, no more are kept")]
     TooManyDenials,
+    /// The API key does not permit it.
+    #[error("{0}")]
+    Key(KeyRejection),
     /// A back end refused it.
     #[error("{}", .0.message)]
     Refused(Box<Refusal>),

@@ -7,7 +7,7 @@ use axum::{
 use http::{HeaderValue, header};
 
 use crate::{
-    domain::Rejection,
+    domain::{KeyRejection, Rejection},
     wire::{code, rejection_object},
 };
 
@@ -26,10 +26,16 @@ pub(super) fn rejection_response(rejection: &Rejection) -> Response {
     headers.insert(header::CACHE_CONTROL, HeaderValue::from_static("no-store"));
     if matches!(
         rejection,
-        Rejection::Unauthorized | Rejection::TokenExpired | Rejection::TokenRequired
+        Rejection::Unauthorized
+            | Rejection::TokenExpired
+            | Rejection::TokenRequired
+            | Rejection::Key(KeyRejection::Unknown)
     ) {
         let challenge = HeaderValue::from_static("Bearer realm=\"roomcast\"");
         headers.insert(header::WWW_AUTHENTICATE, challenge);
+    }
+    if *rejection == Rejection::EncodingUnsupported {
+        headers.insert(header::ACCEPT_ENCODING, HeaderValue::from_static("identity"));
     }
     if let Rejection::TooFast { retry_after } = rejection {
         // Rounded up, so that a retry after this time is not refused again.

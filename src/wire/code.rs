@@ -6,7 +6,7 @@ use std::time::Duration;
 
 use http::StatusCode;
 
-use crate::domain::{CloseReason, Rejection};
+use crate::domain::{CloseReason, KeyRejection, Rejection};
 
 /// Time that a client should wait before it reconnects after a drain, because the replacement of
 /// the node may not accept connections yet.
@@ -37,16 +37,26 @@ pub fn rejection(rejection: &Rejection) -> RejectionRow {
     use Retry::{No, Yes};
     let (code, status, retry) = match rejection {
         Rejection::BadRequest(_) => ("bad_request", StatusCode::BAD_REQUEST, No),
+        Rejection::EncodingUnsupported => {
+            ("unsupported_encoding", StatusCode::UNSUPPORTED_MEDIA_TYPE, No)
+        }
         Rejection::UnknownEvent => ("unknown_event", StatusCode::NOT_FOUND, No),
-        Rejection::Unauthorized => ("unauthorized", StatusCode::UNAUTHORIZED, No),
+        Rejection::Unauthorized | Rejection::Key(KeyRejection::Unknown) => {
+            ("unauthorized", StatusCode::UNAUTHORIZED, No)
+        }
         Rejection::TokenExpired => ("token_expired", StatusCode::UNAUTHORIZED, No),
         Rejection::TokenRevoked => ("token_revoked", StatusCode::UNAUTHORIZED, No),
         Rejection::TokenRequired => ("token_required", StatusCode::UNAUTHORIZED, No),
         Rejection::OtherUser => ("other_user", StatusCode::FORBIDDEN, No),
         Rejection::UnknownSpace => ("unknown_space", StatusCode::NOT_FOUND, No),
-        Rejection::SpaceForbidden => ("space_forbidden", StatusCode::FORBIDDEN, No),
+        Rejection::SpaceForbidden
+        | Rejection::Key(KeyRejection::Space | KeyRejection::AllSpaces) => {
+            ("space_forbidden", StatusCode::FORBIDDEN, No)
+        }
         Rejection::RoomForbidden => ("room_forbidden", StatusCode::FORBIDDEN, No),
-        Rejection::Forbidden => ("forbidden", StatusCode::FORBIDDEN, No),
+        Rejection::Forbidden | Rejection::Key(KeyRejection::Scope) => {
+            ("forbidden", StatusCode::FORBIDDEN, No)
+        }
         Rejection::ReadOnly => ("read_only", StatusCode::FORBIDDEN, No),
         Rejection::Banned { .. } => ("banned", StatusCode::FORBIDDEN, No),
         Rejection::OriginForbidden => ("origin_forbidden", StatusCode::FORBIDDEN, No),

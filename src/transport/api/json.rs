@@ -7,13 +7,18 @@ use axum::{
     response::{IntoResponse, Response},
 };
 use bytes::Bytes;
-use http::{HeaderMap, header::CONTENT_TYPE};
+use http::{
+    HeaderMap, HeaderValue,
+    header::{CONTENT_ENCODING, CONTENT_TYPE},
+};
 
 use crate::{
     chat::Chat,
     domain::Rejection,
     transport::body::{self, BodyError},
 };
+
+const NOT_JSON: Rejection = Rejection::BadRequest("the body is JSON, and its content type says so");
 
 /// The body of a request that declares JSON, complete and of at most this many bytes.
 ///
@@ -25,17 +30,47 @@ impl<const BYTES_MAX: usize> FromRequest<Arc<Chat>> for JsonBody<BYTES_MAX> {
     type Rejection = Rejection;
 
     async fn from_request(request: Request, chat: &Arc<Chat>) -> Result<Self, Rejection> {
+        check_encoding(request.headers())?;
         if !is_json(request.headers()) {
-            return Err(Rejection::BadRequest("the body is JSON, and its content type says so"));
+            return Err(NOT_JSON);
         }
-        let wait_max = chat.limits().request_body_wait_max;
-        match body::read(request.into_body(), BYTES_MAX, wait_max).await {
-            Ok(body) => Ok(Self(body)),
-            Err(BodyError::TooLarge) => Err(Rejection::MessageTooLarge),
-            Err(BodyError::TooSlow | BodyError::BadRequest) => {
-                Err(Rejection::BadRequest("the body did not arrive"))
-            }
+        read(request, chat, BYTES_MAX).await.map(Self)
+    }
+}
+
+/// The same, where a request without a body means something, too: it is empty then.
+pub(super) struct OptionalJsonBody<const BYTES_MAX: usize>(pub(super) Bytes);
+
+impl<const BYTES_MAX: usize> FromRequest<Arc<Chat>> for OptionalJsonBody<BYTES_MAX> {
+    type Rejection = Rejection;
+
+    async fn from_request(request: Request, chat: &Arc<Chat>) -> Result<Self, Rejection> {
+        check_encoding(request.headers())?;
+        let is_json = is_json(request.headers());
+        let body = read(request, chat, BYTES_MAX).await?;
+        if is_json || body.is_empty() { Ok(Self(body)) } else { Err(NOT_JSON) }
+    }
+}
+
+async fn read(request: Request, chat: &Chat, bytes_max: usize) -> Result<Bytes, Rejection> {
+    let wait_max = chat.limits().request_body_wait_max;
+    let body = body::read(request.into_body(), bytes_max, wait_max).await;
+    body.map_err(|error| match error {
+        BodyError::TooLarge => Rejection::MessageTooLarge,
+        BodyError::TooSlow | BodyError::BadRequest => {
+            Rejection::BadRequest("the body did not arrive")
         }
+    })
+}
+
+/// Bodies are not decompressed: a small one could become a large one.
+fn check_encoding(headers: &HeaderMap) -> Result<(), Rejection> {
+    let is_identity =
+        |it: &HeaderValue| it.as_bytes().trim_ascii().eq_ignore_ascii_case(b"identity");
+    if headers.get_all(CONTENT_ENCODING).iter().all(is_identity) {
+        Ok(())
+    } else {
+        Err(Rejection::EncodingUnsupported)
     }
 }
 

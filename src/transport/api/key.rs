@@ -7,7 +7,7 @@ use http::request::Parts;
 
 use crate::{
     chat::{Chat, ports::ApiKey},
-    domain::Rejection,
+    domain::{KeyRejection, Rejection},
     transport::credentials,
 };
 
@@ -18,7 +18,8 @@ impl FromRequestParts<Arc<Chat>> for Authorized {
     type Rejection = Rejection;
 
     async fn from_request_parts(parts: &mut Parts, chat: &Arc<Chat>) -> Result<Self, Rejection> {
-        let key = credentials::authorization(&parts.headers)?;
+        let key = credentials::authorization(&parts.headers)
+            .map_err(|_unreadable| Rejection::Key(KeyRejection::Unknown))?;
         chat.api_key(key.as_ref()).map(Self)
     }
 }

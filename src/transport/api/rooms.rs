@@ -10,7 +10,7 @@ use axum::{
 
 use super::{
     failure::{ApiFailure, method_not_allowed},
-    json::{JsonBody, JsonText},
+    json::{JsonText, OptionalJsonBody},
     key::Authorized,
     path::PathNames,
 };
@@ -74,7 +74,7 @@ pub(super) fn operations() -> Vec<Operation> {
             .answers("A page, by name.", answer(AnswerPayload::Members)),
         change(Operation::put(MEMBER, "Make a user a member, or change the role"), "It is stored.")
             .parameters(api::MEMBER)
-            .body(PayloadSchema::member())
+            .optional_body(PayloadSchema::member())
             .refuses(&[Rejection::NoSuchUser, Rejection::TooManyRooms]),
         change(Operation::delete(MEMBER, "End a membership"), "The user is no member.")
             .parameters(api::MEMBER)
@@ -128,7 +128,7 @@ async fn put_member(
     Authorized(key): Authorized,
     PathNames([room, user]): PathNames<2>,
     RawQuery(query): RawQuery,
-    JsonBody(body): JsonBody<BODY_BYTES_MAX>,
+    OptionalJsonBody(body): OptionalJsonBody<BODY_BYTES_MAX>,
 ) -> Result<JsonText, ApiFailure> {
     let request = api::put_member((&room, &user), &query.unwrap_or_default(), &body)?;
     perform(&chat, &key, request).await

@@ -35,9 +35,16 @@ pub struct Operation {
     summary: &'static str,
     scopes: &'static [&'static str],
     parameters: &'static [Parameter],
-    body: Option<PayloadSchema>,
+    body: Option<(PayloadSchema, BodyPresence)>,
     answers: Vec<(StatusCode, Answer)>,
     refusals: Vec<Rejection>,
+}
+
+/// Whether a request without a body is refused.
+#[derive(Clone, Copy, Debug)]
+enum BodyPresence {
+    Required,
+    Optional,
 }
 
 #[derive(Debug)]
@@ -106,9 +113,19 @@ impl Operation {
 
     /// It takes this JSON.
     #[must_use]
-    pub fn body(mut self, schema: PayloadSchema) -> Self {
-        self.body = Some(schema);
-        self.refuses(&[Rejection::MessageTooLarge])
+    pub fn body(self, schema: PayloadSchema) -> Self {
+        self.takes(schema, BodyPresence::Required)
+    }
+
+    /// It takes this JSON, or nothing.
+    #[must_use]
+    pub fn optional_body(self, schema: PayloadSchema) -> Self {
+        self.takes(schema, BodyPresence::Optional)
+    }
+
+    fn takes(mut self, schema: PayloadSchema, presence: BodyPresence) -> Self {
+        self.body = Some((schema, presence));
+        self.refuses(&[Rejection::MessageTooLarge, Rejection::EncodingUnsupported])
     }
 
     /// It answers with this JSON.
@@ -164,10 +181,14 @@ impl Operation {
         for parameter in self.parameters {
             operation = operation.parameter(parameter.documented(self.path));
         }
-        if let Some(schema) = &self.body {
+        if let Some((schema, presence)) = &self.body {
+            let required = match presence {
+                BodyPresence::Required => Required::True,
+                BodyPresence::Optional => Required::False,
+            };
             let content = ContentBuilder::new().schema(Some(schema.reference())).build();
             let body = RequestBodyBuilder::new().content(JSON, content);
-            operation = operation.request_body(Some(body.required(Some(Required::True)).build()));
+            operation = operation.request_body(Some(body.required(Some(required)).build()));
         }
         for (status, answer) in &self.answers {
             operation = operation.response(status.as_str(), answer.documented());
@@ -257,7 +278,7 @@ pub fn document(operations: &[Operation]) -> Value {
     let mut document = json!(document.components(Some(components)).build());
     // The schemas of the contract say more than the model of this library holds.
     let mut schemas = contract::component_schemas();
-    let bodies = operations.iter().filter_map(|it| it.body.as_ref());
+    let bodies = operations.iter().filter_map(|it| Some(&it.body.as_ref()?.0));
     let answers = operations.iter().flat_map(|it| &it.answers);
     let payloads = bodies.chain(answers.filter_map(|(_, it)| it.schema.as_ref()));
     for (name, schema) in payloads.flat_map(|it| &it.components) {

@@ -18,7 +18,7 @@ use crate::{
 };
 
 /// A membership, as [`put_member`] reads it.
-#[derive(Deserialize, ToSchema)]
+#[derive(Default, Deserialize, ToSchema)]
 #[serde(deny_unknown_fields)]
 pub(super) struct MemberData {
     /// That of new members of the room when it is left out.
@@ -33,14 +33,15 @@ pub const MEMBER: &[Parameter] = &[
     SPACE,
 ];
 
-/// Parses a request to make a user a member, or to change the role: `{role?}`.
+/// Parses a request to make a user a member, or to change the role: `{role?}`, or nothing.
 pub fn put_member(
     (room, user): (&str, &str),
     query: &str,
     body: &[u8],
 ) -> Result<ApiRequest, InvalidData> {
     let body = text(body)?;
-    let MemberData { role: raw } = object(&body)?;
+    let MemberData { role: raw } =
+        if body.is_empty() { MemberData::default() } else { object(&body)? };
     let (room, user) = (room_name(room)?, Some(user_name(user)?));
     request(query, Action::Join { user, room, role: raw.as_deref().map(role).transpose()? })
 }
@@ -91,6 +92,7 @@ mod tests {
             }
         };
         assert_eq!(role("{}"), None);
+        assert_eq!(role(""), None);
         assert_eq!(role(r#"{"role":"owner"}"#), Some(Role::Owner));
     }
 
@@ -100,7 +102,7 @@ mod tests {
             ("", "ann", "", "{}", "a room name"),
             ("news", "", "", "{}", "a name has"),
             ("news", "ann", "role=owner", "{}", "there is no \"role\""),
-            ("news", "ann", "", "", "not a JSON object"),
+            ("news", "ann", "", "[]", "not a JSON object"),
             ("news", "ann", "", r#"{"role":"king"}"#, "\"king\" is not a role"),
             ("news", "ann", "", r#"{"rank":"owner"}"#, "unknown field `rank`"),
         ] {

@@ -8,8 +8,9 @@ use super::types::{
 };
 
 /// The codes of refusals, in the order of docs/protocol.md.
-pub static CODES: [&str; 35] = [
+pub static CODES: [&str; 36] = [
     "bad_request",
+    "unsupported_encoding",
     "unknown_event",
     "unauthorized",
     "token_expired",

@@ -36,7 +36,8 @@ fn rejections() -> Vec<Rejection> {
     let mut all = vec![R::BadRequest("why")];
     loop {
         let next = match &all[all.len() - 1] {
-            R::BadRequest(_) => R::UnknownEvent,
+            R::BadRequest(_) => R::EncodingUnsupported,
+            R::EncodingUnsupported => R::UnknownEvent,
             R::UnknownEvent => R::Unauthorized,
             R::Unauthorized => R::TokenExpired,
             R::TokenExpired => R::TokenRevoked,
@@ -70,7 +71,8 @@ fn rejections() -> Vec<Rejection> {
             R::TooFast { .. } => R::Unavailable,
             R::Unavailable => R::Draining,
             R::Draining => R::Internal,
-            R::Internal => return all,
+            // Those of API keys have the codes of others.
+            R::Internal | R::Key(_) => return all,
         };
         all.push(next);
     }
