@@ -93,6 +93,61 @@ test("a body that is not as documented is refused with the reason", async () => 
   assert.deepEqual([answer.status, answer.body], [200, { results: [] }]);
 });
 
+test("a body with an encoding is refused", async () => {
+  const headers = { authorization: `Bearer ${MANAGE_KEY}`, "content-type": "application/json" };
+  for (const [encoding, status] of [
+    ["gzip", 415],
+    ["br", 415],
+    ["identity, gzip", 415],
+    ["Identity", 200],
+  ]) {
+    const options = { method: "POST", headers: { ...headers, "content-encoding": encoding } };
+    const body = JSON.stringify(NOTHING);
+    const answer = await httpRequest(server, "/api/v1/emit", { ...options, body });
+    assert.equal(answer.status, status, encoding);
+    if (status === 415) {
+      assert.equal(answer.body.code, "unsupported_encoding");
+      assert.equal(answer.headers["accept-encoding"], "identity");
+    }
+  }
+});
+
+test("a key that is refused is called one", async () => {
+  for (const answer of [
+    await callApi(server, "emit", EMIT, null),
+    await callApi(server, "emit", EMIT, "x"),
+    await callApi(server, "emit", EMIT, SHOP_KEY),
+    await askApi(server, "history?room=a", PUBLISH_KEY),
+    await httpRequest(server, "/api/v1/users", { headers: { authorization: "Basic !" } }),
+  ]) {
+    assert.match(answer.body.message, /API key/);
+  }
+});
+
+test("the presence of as many users as may be is asked for at once", async () => {
+  // Each of the longest names has 64 characters, and each of these 12 bytes as JSON escapes.
+  const name = (number) => `${String(number).padStart(4, "0")}${"\u{20000}".repeat(60)}`;
+  const users = Array.from({ length: 1000 }, (_, number) => name(number));
+  const asEscape = (unit) => `\\u${unit.charCodeAt(0).toString(16)}`;
+  const escaped = JSON.stringify({ users }).replace(/[\ud800-\udfff]/g, asEscape);
+  for (const body of [{ users }, escaped]) {
+    const { status, body: answer } = await callApi(server, "presence", body);
+    assert.equal(status, 200, JSON.stringify(answer).slice(0, 200));
+    assert.deepEqual(
+      answer.users.map(({ user, online }) => [user, online]),
+      users.map((user) => [user, false]),
+    );
+  }
+  for (const [body, status] of [
+    [{ users: [...users, "ann"] }, 400],
+    [{ users: [] }, 400],
+    [{ users: ["ann"], space: "/nowhere" }, 404],
+  ]) {
+    assert.equal((await callApi(server, "presence", body)).status, status);
+  }
+  assert.equal((await callApi(server, "presence", { users }, PUBLISH_KEY)).status, 403);
+});
+
 test("there is POST alone, with JSON", async () => {
   const headers = { authorization: `Bearer ${MANAGE_KEY}` };
   const get = await httpRequest(server, "/api/v1/emit", { headers });
@@ -111,6 +166,8 @@ test("a question needs the scope, and parameters that it knows", async () => {
     ["history?room=a", "x", 401, "unauthorized"],
     ["history", MANAGE_KEY, 400, "bad_request"],
     ["history?room=a&rom=b", MANAGE_KEY, 400, "bad_request"],
+    ["history?room=a&limit=201", MANAGE_KEY, 400, "bad_request"],
+    ["history?room=a%zz", MANAGE_KEY, 400, "bad_request"],
     ["presence", MANAGE_KEY, 400, "bad_request"],
   ]) {
     const answer = await askApi(server, question, key);

@@ -3,6 +3,7 @@
 use super::{
     Chat,
     fault::unavailable,
+    lists::ListRange,
     ports::{ApiKey, DeadLetters, OutboxEvent},
     webhooks::{Webhooks, event_id, parse_event_id},
 };
@@ -13,14 +14,12 @@ const BAD_ID: Rejection = Rejection::BadRequest("an id is that of an event: msg_
 const NO_WEBHOOK: Rejection = Rejection::BadRequest("there is no webhook of this name");
 
 /// Which dead letters are listed.
-#[derive(Clone, Debug, Default, PartialEq, Eq)]
+#[derive(Clone, Debug, PartialEq, Eq)]
 pub struct DeadLetterQuery {
     /// Those of this webhook; of all without one.
     pub webhook: Option<WebhookName>,
-    /// Those after the event with this id.
-    pub after: Option<String>,
-    /// How many at most.
-    pub limit: Option<usize>,
+    /// The part of the list; its cursor is the id of an event.
+    pub range: ListRange<String>,
 }
 
 /// Which dead letters are sent again.
@@ -49,8 +48,8 @@ impl Chat {
         query: DeadLetterQuery,
     ) -> Result<DeadLetterPage, Rejection> {
         self.check_webhook_key(key, ApiScope::Read)?;
-        let DeadLetterQuery { webhook, after, limit } = query;
-        let (limit, webhooks) = (limit.unwrap_or(LETTERS), self.webhooks(webhook.as_ref())?);
+        let DeadLetterQuery { webhook, range: ListRange { after, limit } } = query;
+        let webhooks = self.webhooks(webhook.as_ref())?;
         let after = after.map(|id| self.event_number(&id)).transpose()?.unwrap_or_default();
         let letters = webhooks.outbox.dead_letters(webhook.as_ref(), after, limit + 1).await;
         let mut letters = letters.map_err(|fault| unavailable(&fault))?;

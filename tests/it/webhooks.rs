@@ -308,8 +308,8 @@ async fn dead_letters_are_listed_and_sent_again() {
     let (status, dead) = list().await;
     let letter = &dead["dead"][0];
     assert_eq!(
-        (status, dead["dead"].as_array().unwrap().len(), &dead["more"]),
-        (200, 1, &json!(false))
+        (status, dead["dead"].as_array().unwrap().len(), &dead["next"]),
+        (200, 1, &json!(null))
     );
     assert_eq!((&letter["webhook"], &letter["type"]), (&json!("test"), &json!("message.stored")));
     assert_eq!(letter["failure"], "it answered with the status 400");

@@ -10,11 +10,12 @@ use axum::{
 
 use super::{
     failure::{ApiFailure, method_not_allowed},
-    json::JsonText,
+    json::{JsonBody, JsonText},
     key::Authorized,
 };
 use crate::{
     chat::{ApiQuestion, Chat},
+    domain::Limits,
     wire::{
         InvalidData,
         api::{self, Operation, PayloadSchema},
@@ -22,14 +23,19 @@ use crate::{
     },
 };
 
+/// The largest body: a thousand of the longest names, with every character as two escapes.
+const PRESENCE_BYTES_MAX: usize = 1 << 20;
+
 /// The routes.
 pub(super) fn routes() -> Router<Arc<Chat>> {
+    let presence = question(|query, _| api::presence_question(query)).post(post_presence);
+    let no_presence = async || method_not_allowed("GET, HEAD, POST");
     Router::new()
         .route("/api/v1/history", route(api::history_question))
-        .route("/api/v1/presence", route(api::presence_question))
-        .route("/api/v1/users", route(api::users_question))
-        .route("/api/v1/rooms", route(api::rooms_question))
-        .route("/api/v1/connections", route(api::connections_question))
+        .route("/api/v1/presence", presence.fallback(no_presence))
+        .route("/api/v1/users", route(|query, _| api::users_question(query)))
+        .route("/api/v1/rooms", route(|query, _| api::rooms_question(query)))
+        .route("/api/v1/connections", route(|query, _| api::connections_question(query)))
 }
 
 /// The routes, as `/api/openapi.json` describes them.
@@ -43,6 +49,10 @@ pub(super) fn operations() -> Vec<Operation> {
         read("/api/v1/presence", "Which users are online")
             .parameters(api::PRESENCE)
             .answers("Each user, in the order of the query.", page(AnswerPayload::Presence)),
+        Operation::post("/api/v1/presence", "The same, of more users than an address has room for")
+            .scopes(&["read"])
+            .body(PayloadSchema::presence())
+            .answers("Each user, in the order of the body.", page(AnswerPayload::Presence)),
         read("/api/v1/users", "List the users who are online")
             .parameters(api::USERS)
             .answers("A page, by name.", page(AnswerPayload::Users)),
@@ -55,18 +65,33 @@ pub(super) fn operations() -> Vec<Operation> {
     ]
 }
 
-fn route(parse: fn(&str) -> Result<ApiQuestion, InvalidData>) -> MethodRouter<Arc<Chat>> {
+/// How a query is read.
+type ParseQuestion = fn(&str, &Limits) -> Result<ApiQuestion, InvalidData>;
+
+fn route(parse: ParseQuestion) -> MethodRouter<Arc<Chat>> {
+    question(parse).fallback(async || method_not_allowed("GET, HEAD"))
+}
+
+fn question(parse: ParseQuestion) -> MethodRouter<Arc<Chat>> {
     get(move |chat, key, query| answer(chat, key, query, parse))
-        .fallback(async || method_not_allowed("GET, HEAD"))
 }
 
 async fn answer(
     State(chat): State<Arc<Chat>>,
     Authorized(key): Authorized,
     RawQuery(query): RawQuery,
-    parse: fn(&str) -> Result<ApiQuestion, InvalidData>,
+    parse: ParseQuestion,
 ) -> Result<JsonText, ApiFailure> {
-    let question = parse(&query.unwrap_or_default())?;
+    let question = parse(&query.unwrap_or_default(), chat.limits())?;
     let answer = chat.answer_for_api(&key, question).await?;
+    Ok(JsonText(api::answer(&answer)))
+}
+
+async fn post_presence(
+    State(chat): State<Arc<Chat>>,
+    Authorized(key): Authorized,
+    JsonBody(body): JsonBody<PRESENCE_BYTES_MAX>,
+) -> Result<JsonText, ApiFailure> {
+    let answer = chat.answer_for_api(&key, api::presence_request(&body)?).await?;
     Ok(JsonText(api::answer(&answer)))
 }

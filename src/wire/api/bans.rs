@@ -8,6 +8,7 @@ use utoipa::{
 };
 
 use super::{
+    list::{AFTER_USER, LIMIT, PAGE_ITEMS_MAX},
     query::{Parameter, ParameterType, Query, SPACE, parameter},
     space,
 };
@@ -72,7 +73,7 @@ impl ToSchema for RevocationData {}
 struct BansData<'a> {
     bans: Vec<BanItem<'a>>,
     #[serde(skip_serializing_if = "Option::is_none")]
-    cursor: Option<&'a str>,
+    next: Option<&'a str>,
 }
 
 #[derive(Serialize)]
@@ -113,19 +114,12 @@ pub fn revocation(body: &[u8]) -> Result<Revocation, InvalidData> {
     Ok(Revocation { tokens, until })
 }
 
-/// The most bans of a page.
-const PAGE_BANS_MAX: u32 = 1000;
-
 /// The parameters of [`unban`].
 pub const UNBAN: &[Parameter] =
     &[SPACE, parameter("user", ParameterType::RequiredText("user-name"), "Who is banned.")];
 
 /// The parameters of [`bans_question`].
-pub const BANS: &[Parameter] = &[
-    SPACE,
-    parameter("cursor", ParameterType::Text("user-name"), "The `cursor` of the page before."),
-    parameter("limit", ParameterType::Number(1), "How many bans, up to 1,000."),
-];
+pub const BANS: &[Parameter] = &[SPACE, AFTER_USER, LIMIT];
 
 /// `space?` and `user`: the ban that ends.
 pub fn unban(query: &str) -> Result<(Space, UserName), InvalidData> {
@@ -134,23 +128,19 @@ pub fn unban(query: &str) -> Result<(Space, UserName), InvalidData> {
     Ok((query.space()?, user_name(user)?))
 }
 
-/// `space?`, `cursor?`, `limit?`.
+/// `space?`, `after?` (a user), `limit?`.
 pub fn bans_question(query: &str) -> Result<BansQuestion, InvalidData> {
     let query = Query::parse(query, BANS)?;
-    let after = query.one("cursor")?.map(UserName::parse).transpose();
-    let after = after.map_err(|_rejection| InvalidData("`cursor` is of no page".to_owned()))?;
-    let limit = query.limit()?;
-    if limit.is_some_and(|limit| limit > PAGE_BANS_MAX) {
-        return Err(InvalidData(format!("`limit` is 1 to {PAGE_BANS_MAX}")));
-    }
+    let after = query.one("after")?.map(user_name).transpose()?;
+    let limit = query.limit(PAGE_ITEMS_MAX)?;
     Ok(BansQuestion { space: query.space()?, after, limit })
 }
 
 /// A page, as JSON text.
 pub fn bans(page: &BansPage) -> String {
     let BansPage { bans, next } = page;
-    let cursor = next.as_ref().map(UserName::as_raw);
-    payload::json(&BansData { bans: bans.iter().map(BanItem::from).collect(), cursor })
+    let next = next.as_ref().map(UserName::as_raw);
+    payload::json(&BansData { bans: bans.iter().map(BanItem::from).collect(), next })
 }
 
 impl<'a> From<&'a Ban> for BanItem<'a> {
@@ -241,8 +231,7 @@ mod tests {
             let reason = unban(query).unwrap_err().to_string();
             assert!(reason.contains(why), "{query}: {reason}");
         }
-        for (query, why) in [("limit=0", "at least 1"), ("cursor=", "of no page"), ("x=1", "\"x\"")]
-        {
+        for (query, why) in [("limit=0", "1 to 1000"), ("after=", "a name has"), ("x=1", "\"x\"")] {
             let reason = bans_question(query).unwrap_err().to_string();
             assert!(reason.contains(why), "{query}: {reason}");
         }

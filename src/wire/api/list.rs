@@ -18,11 +18,11 @@ use crate::{
 };
 
 /// Items of a page if the query names no limit.
-const PAGE_ITEMS: usize = 100;
+const PAGE_ITEMS: u32 = 100;
 /// The most items of a page.
-const PAGE_ITEMS_MAX: u64 = 1000;
+pub(super) const PAGE_ITEMS_MAX: u32 = 1000;
 /// The most rooms of a page: the node follows each for a moment, to count who is online.
-const PAGE_ROOMS_MAX: u64 = 100;
+const PAGE_ROOMS_MAX: u32 = 100;
 
 /// The parameters of [`users_question`].
 pub const USERS: &[Parameter] = &[SPACE, AFTER_USER, LIMIT];
@@ -50,16 +50,16 @@ pub const MEMBERS: &[Parameter] = &[
     LIMIT,
 ];
 
-const AFTER: &str = "The `next` of the page before.";
-const AFTER_USER: Parameter = parameter("after", ParameterType::Text("user-name"), AFTER);
-const LIMIT: Parameter =
+pub(super) const AFTER: &str = "The `next` of the page before.";
+pub(super) const AFTER_USER: Parameter =
+    parameter("after", ParameterType::Text("user-name"), AFTER);
+pub(super) const LIMIT: Parameter =
     parameter("limit", ParameterType::Range(1, PAGE_ITEMS_MAX), "How many items; 100 if left out.");
 
 /// `space?`, `after?` (a user), `limit?`.
 pub fn users_question(query: &str) -> Result<ApiQuestion, InvalidData> {
     let query = Query::parse(query, USERS)?;
-    let after = query.one("after")?.map(user_name).transpose()?;
-    let range = ListRange { after, limit: limit(&query, PAGE_ITEMS_MAX)? };
+    let range = range(&query, user_name, PAGE_ITEMS_MAX)?;
     Ok(ApiQuestion { space: query.space()?, topic: ApiTopic::Users(range) })
 }
 
@@ -67,16 +67,14 @@ pub fn users_question(query: &str) -> Result<ApiQuestion, InvalidData> {
 pub fn connections_question(query: &str) -> Result<ApiQuestion, InvalidData> {
     let query = Query::parse(query, CONNECTIONS)?;
     let user = query.one("user")?.map(user_name).transpose()?;
-    let after = query.one("after")?.map(address).transpose()?;
-    let range = ListRange { after, limit: limit(&query, PAGE_ITEMS_MAX)? };
+    let range = range(&query, address, PAGE_ITEMS_MAX)?;
     Ok(ApiQuestion { space: query.space()?, topic: ApiTopic::Connections { user, range } })
 }
 
 /// `space?`, `after?` (a room), `limit?`.
 pub fn rooms_question(query: &str) -> Result<ApiQuestion, InvalidData> {
     let query = Query::parse(query, ROOMS)?;
-    let after = query.one("after")?.map(room_name).transpose()?;
-    let range = ListRange { after, limit: limit(&query, PAGE_ROOMS_MAX)? };
+    let range = range(&query, room_name, PAGE_ROOMS_MAX)?;
     Ok(ApiQuestion { space: query.space()?, topic: ApiTopic::Rooms(range) })
 }
 
@@ -89,20 +87,20 @@ pub fn room_question(room: &str, query: &str) -> Result<ApiQuestion, InvalidData
 /// `space?`, `after?` (a user), `limit?`.
 pub fn members_question(room: &str, query: &str) -> Result<ApiQuestion, InvalidData> {
     let query = Query::parse(query, &[SPACE, AFTER_USER, LIMIT])?;
-    let after = query.one("after")?.map(user_name).transpose()?;
-    let range = ListRange { after, limit: limit(&query, PAGE_ITEMS_MAX)? };
+    let range = range(&query, user_name, PAGE_ITEMS_MAX)?;
     let topic = ApiTopic::Members { room: room_name(room)?, range };
     Ok(ApiQuestion { space: query.space()?, topic })
 }
 
-fn limit(query: &Query<'_>, max: u64) -> Result<usize, InvalidData> {
-    match query.number("limit")? {
-        None => Ok(PAGE_ITEMS),
-        Some(limit) if (1..=max).contains(&limit) => {
-            Ok(usize::try_from(limit).unwrap_or(PAGE_ITEMS))
-        }
-        Some(_) => Err(InvalidData(format!("`limit` is 1 to {max}"))),
-    }
+/// `after?` and `limit?` of a page of up to `max` items.
+pub(super) fn range<C>(
+    query: &Query<'_>,
+    cursor: impl FnOnce(&str) -> Result<C, InvalidData>,
+    max: u32,
+) -> Result<ListRange<C>, InvalidData> {
+    let after = query.one("after")?.map(cursor).transpose()?;
+    let limit = query.limit(max)?.unwrap_or(PAGE_ITEMS);
+    Ok(ListRange { after, limit: usize::try_from(limit).unwrap_or(usize::MAX) })
 }
 
 /// A page: its items, how many there are in all, and the `after` of the next page, if there is one.
@@ -174,10 +172,10 @@ struct MembersData<'a> {
 struct MemberData<'a> {
     user: &'a str,
     role: &'static str,
-    #[serde(skip_serializing_if = "Option::is_none")]
-    joined: Option<Timestamp>,
     online: bool,
     devices: usize,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    joined: Option<Timestamp>,
 }
 
 /// A page of rooms, as JSON text.
@@ -212,7 +210,12 @@ pub(super) fn connections(answer: &ConnectionPage) -> String {
     json(page, data, |last| last.address.to_string())
 }
 
-fn json<T>(page: &ListPage<T>, items: impl Serialize, cursor: impl FnOnce(&T) -> String) -> String {
+/// A page, as JSON text. `cursor` is the `after` of the page that begins after an item.
+pub(super) fn json<T>(
+    page: &ListPage<T>,
+    items: impl Serialize,
+    cursor: impl FnOnce(&T) -> String,
+) -> String {
     let next = page.items.last().filter(|_| page.more).map(cursor);
     payload::json(&PageData { items, total: page.total, next })
 }

@@ -28,7 +28,11 @@ pub use self::{
     member::{MEMBER, changed_room, delete_member, done, only_result, put_member},
     payload_schema::PayloadSchema,
     query::Parameter,
-    question::{HISTORY, PRESENCE, history_question, presence_question},
+    question::{HISTORY, PRESENCE, history_question, presence_question, presence_request},
+    revocations::{
+        END_REVOCATION, REVOCATIONS, ended_revocation, revocation, revocations,
+        revocations_question,
+    },
     webhooks::{DEAD_LETTERS, dead_letter_query, dead_letters, resend_request, resent},
 };
 use super::{

@@ -7,10 +7,8 @@ use utoipa::{
 };
 
 use super::{
-    ask::AskData,
-    bans::{BanData, RevocationData},
-    member::MemberData,
-    webhooks::ResendData,
+    ask::AskData, bans::BanData, member::MemberData, question::PresenceData,
+    revocations::RevocationData, webhooks::ResendData,
 };
 use crate::wire::{
     contract::{self, AnswerPayload},
@@ -68,6 +66,11 @@ impl PayloadSchema {
     /// The body of a revocation.
     pub fn revocation() -> Self {
         Self::of::<RevocationData>("Revocation")
+    }
+
+    /// The body of a question about presence.
+    pub fn presence() -> Self {
+        Self::of::<PresenceData>("PresenceQuestion")
     }
 
     /// The body of a membership.

@@ -10,7 +10,7 @@ use crate::{
     domain::Space,
     wire::{
         hello::Parameters,
-        invalid_data::{InvalidData, invalid, quoted},
+        invalid_data::{InvalidData, quoted},
         schema,
     },
 };
@@ -38,7 +38,7 @@ pub enum ParameterType {
     /// A whole number of at least this.
     Number(u64),
     /// A whole number from the first to the second.
-    Range(u64, u64),
+    Range(u32, u32),
 }
 
 /// The parameter of the space.
@@ -83,11 +83,15 @@ impl<'q> Query<'q> {
         self.one(wanted)?.map(number).transpose()
     }
 
-    /// `limit`, if it is given.
-    pub(super) fn limit(&self) -> Result<Option<u32>, InvalidData> {
+    /// `limit`, if it is given: 1 to `max`. More is refused, because less than what is asked for
+    /// looks like the end of a list.
+    pub(super) fn limit(&self, max: u32) -> Result<Option<u32>, InvalidData> {
         match self.number("limit")? {
-            Some(0) => invalid("`limit` is at least 1"),
-            limit => Ok(limit.map(|it| u32::try_from(it).unwrap_or(u32::MAX))),
+            None => Ok(None),
+            Some(limit) => match u32::try_from(limit) {
+                Ok(limit) if (1..=max).contains(&limit) => Ok(Some(limit)),
+                Ok(_) | Err(_) => Err(InvalidData(format!("`limit` is 1 to {max}"))),
+            },
         }
     }
 
@@ -121,7 +125,9 @@ impl Parameter {
                 texts.min_items(Some(min)).max_items(Some(max)).into()
             }
             ParameterType::Number(min) => number(min).into(),
-            ParameterType::Range(min, max) => number(min).maximum(Some(max)).into(),
+            ParameterType::Range(min, max) => {
+                number(u64::from(min)).maximum(Some(u64::from(max))).into()
+            }
         }
     }
 }

@@ -6,7 +6,10 @@ use utoipa::{
     openapi::{RefOr, Schema, schema::ArrayBuilder},
 };
 
-use super::query::{Parameter, ParameterType, Query, parameter};
+use super::{
+    list::{AFTER, LIMIT, PAGE_ITEMS_MAX, range},
+    query::{Parameter, ParameterType, Query, parameter},
+};
 use crate::{
     chat::{DeadLetterPage, DeadLetterQuery, ResendRequest, ports::OutboxEvent},
     domain::WebhookName,
@@ -41,7 +44,8 @@ impl ToSchema for ResendData {}
 #[derive(Serialize)]
 struct PageData<'a> {
     dead: Vec<LetterData<'a>>,
-    more: bool,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    next: Option<&'a str>,
 }
 
 /// The event, and how its delivery failed.
@@ -61,19 +65,15 @@ struct LetterData<'a> {
 /// The parameters of [`dead_letter_query`].
 pub const DEAD_LETTERS: &[Parameter] = &[
     parameter("webhook", ParameterType::Text("webhook-name"), "Those of this webhook alone."),
-    parameter("after", ParameterType::Text("event-id"), "Those after the event with this `id`."),
-    parameter("limit", ParameterType::Number(1), "How many, up to 1,000; 50 if left out."),
+    parameter("after", ParameterType::Text("event-id"), AFTER),
+    LIMIT,
 ];
 
 /// `webhook?`, `after?` (an id), `limit?`.
 pub fn dead_letter_query(query: &str) -> Result<DeadLetterQuery, InvalidData> {
     let query = Query::parse(query, DEAD_LETTERS)?;
-    let limit = match query.number("limit")? {
-        Some(0) => return invalid("`limit` is at least 1"),
-        limit => limit.map(|it| usize::try_from(it).unwrap_or(LETTERS_MAX).min(LETTERS_MAX)),
-    };
-    let webhook = query.one("webhook")?.map(WebhookName::from_raw);
-    Ok(DeadLetterQuery { webhook, after: query.one("after")?.map(str::to_owned), limit })
+    let range = range(&query, |id| Ok(id.to_owned()), PAGE_ITEMS_MAX)?;
+    Ok(DeadLetterQuery { webhook: query.one("webhook")?.map(WebhookName::from_raw), range })
 }
 
 /// `{ids}` or `{webhook}`.
@@ -91,7 +91,8 @@ pub fn resend_request(body: &[u8]) -> Result<ResendRequest, InvalidData> {
 /// A page of dead letters, as JSON text.
 pub fn dead_letters(page: &DeadLetterPage) -> String {
     let dead = page.letters.iter().map(|(id, letter)| letter_data(id, letter)).collect();
-    payload::json(&PageData { dead, more: page.more })
+    let next = page.letters.last().filter(|_| page.more).map(|(id, _)| &**id);
+    payload::json(&PageData { dead, next })
 }
 
 fn letter_data<'a>(id: &'a str, letter: &'a OutboxEvent) -> LetterData<'a> {
@@ -113,15 +114,19 @@ pub fn resent(count: u64) -> String {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::chat::ListRange;
 
     #[test]
     fn a_query_has_a_webhook_a_cursor_and_a_limit() {
-        let query = dead_letter_query("webhook=audit&after=msg_e_7&limit=5000").unwrap();
-        assert_eq!(query.webhook, Some(WebhookName::from_raw("audit")));
-        assert_eq!((query.after.as_deref(), query.limit), (Some("msg_e_7"), Some(1000)));
-        assert_eq!(dead_letter_query("").unwrap(), DeadLetterQuery::default());
+        let webhook = Some(WebhookName::from_raw("audit"));
+        let range = ListRange { after: Some("msg_e_7".to_owned()), limit: 1000 };
+        let query = dead_letter_query("webhook=audit&after=msg_e_7&limit=1000");
+        assert_eq!(query, Ok(DeadLetterQuery { webhook, range }));
+        let range = ListRange { after: None, limit: 100 };
+        assert_eq!(dead_letter_query(""), Ok(DeadLetterQuery { webhook: None, range }));
         for (query, why) in [
-            ("limit=0", "at least 1"),
+            ("limit=0", "1 to 1000"),
+            ("limit=1001", "1 to 1000"),
             ("limit=x", "not a number"),
             ("name=a", "there is no \"name\""),
             ("webhook=a&webhook=b", "twice"),

@@ -82,10 +82,7 @@ const BAN: Type = Object(&[
     optional("until", Type::Time, "Absent when it does not end."),
     optional("reason", Type::Text, ""),
 ]);
-const BANS: Type = Object(&[
-    required("bans", List(&BAN), "By name."),
-    optional("cursor", Type::Text, "The `cursor` of the next page, if there is one."),
-]);
+const BANS: Type = Object(&[required("bans", List(&BAN), "By name."), NEXT]);
 const TOTAL: Member = required("total", Type::Count, "On all pages.");
 const NEXT: Member = optional("next", Type::Text, "The `after` of the next page, if there is one.");
 const DEVICES: Member = required("devices", Type::Count, "Connected devices.");
@@ -143,10 +140,7 @@ const DEAD_LETTER: Type = Object(&[
     required("space", Type::Text, ""),
     required("data", Type::Any, "As docs/webhooks.md has it, without the body of a message."),
 ]);
-const DEAD_LETTERS: Type = Object(&[
-    required("dead", List(&DEAD_LETTER), "Oldest first."),
-    required("more", Type::Boolean, "Whether there are further ones."),
-]);
+const DEAD_LETTERS: Type = Object(&[required("dead", List(&DEAD_LETTER), "Oldest first."), NEXT]);
 const RESENT: Type = Object(&[
     required("ok", Type::True, ""),
     required("resent", Type::Count, "How many there are."),
