@@ -18,7 +18,7 @@ import { connectWithToken } from "../support/fixtures.mjs";
 import { httpRequest } from "../support/http.mjs";
 import { Server, serverForThisFile } from "../support/server.mjs";
 import { reconnectOptions, socketIo } from "../support/socket.io.mjs";
-import { epochSeconds, SECRET, signToken } from "../support/tokens.mjs";
+import { decodeClaims, epochSeconds, SECRET, signToken } from "../support/tokens.mjs";
 import { unique } from "../support/unique.mjs";
 import { wsJson } from "../support/ws.mjs";
 
@@ -56,8 +56,18 @@ test("a key needs the scope, the space, and for tokens all spaces", async () => 
     [await callApi(server, "revocations", revocation, PUBLISH_KEY), 403, "forbidden"],
     [await callApi(server, "revocations", revocation, SHOP_KEY), 403, "space_forbidden"],
     [await callApi(server, "revocations", revocation, ROOT_KEY), 403, "space_forbidden"],
+    [await deleteByApi(server, "revocations?jti=a", PUBLISH_KEY), 403, "forbidden"],
+    [await deleteByApi(server, "revocations?jti=a", SHOP_KEY), 403, "space_forbidden"],
+    [await askApi(server, "revocations", PUBLISH_KEY), 403, "forbidden"],
+    [await askApi(server, "revocations", SHOP_KEY), 403, "space_forbidden"],
+    [await callApi(server, "bans", { ...ban, space: "*" }, SHOP_KEY), 403, "space_forbidden"],
+    [await deleteByApi(server, "bans?user=nobody&space=*", SHOP_KEY), 403, "space_forbidden"],
+    [await askApi(server, "bans?space=*", SHOP_KEY), 403, "space_forbidden"],
+    [await askApi(server, "bans?space=*", PUBLISH_KEY), 403, "forbidden"],
   ]) {
     assert.deepEqual([answer.status, answer.body.code], [status, code]);
+    assert.match(answer.body.message, /API key|namespace/);
+    assert.doesNotMatch(answer.body.message, /token/);
   }
 });
 
@@ -73,9 +83,15 @@ test("a request that is not as documented is refused with the reason", async () 
     [await callApi(server, "bans", { user: "a", rooms: [] }), /unknown field `rooms`/],
     [await deleteByApi(server, "bans"), /this needs `user`/],
     [await deleteByApi(server, "bans?user=a&room=b"), /there is no "room"/],
-    [await askApi(server, "bans?limit=0"), /at least 1/],
+    [await askApi(server, "bans?limit=0"), /1 to 1000/],
     [await askApi(server, "bans?limit=1001"), /1 to 1000/],
-    [await askApi(server, "bans?cursor="), /of no page/],
+    [await askApi(server, "bans?after="), /a name has/],
+    [await askApi(server, "bans?cursor=a"), /there is no "cursor"/],
+    [await callApi(server, "bans", { user: "a", space: "**" }), /"\*\*" is not a space/],
+    [await deleteByApi(server, "revocations"), /one of `jti` and `user`/],
+    [await deleteByApi(server, "revocations?jti=a&user=b"), /one of `jti` and `user`/],
+    [await askApi(server, "revocations?after=ann"), /"ann" is not the `next` of a page/],
+    [await askApi(server, "revocations?limit=1001"), /1 to 1000/],
     [await callApi(server, "revocations", {}), /this needs `jti`/],
     [await callApi(server, "revocations", { jti: "a\n" }), /a `jti` has/],
     [await callApi(server, "revocations", { jti: "a", until: past }), /not in the future/],
@@ -99,8 +115,8 @@ test("a request that is not as documented is refused with the reason", async () 
   assert.ok(!body.bans.some(({ user }) => user === "a"), "nothing was done");
   const put = await httpRequest(server, "/api/v1/bans", { method: "PUT" });
   assert.deepEqual([put.status, put.headers.allow], [405, "GET, HEAD, POST, DELETE"]);
-  const get = await askApi(server, "revocations");
-  assert.deepEqual([get.status, get.headers.allow], [405, "POST"]);
+  const patch = await httpRequest(server, "/api/v1/revocations", { method: "PATCH" });
+  assert.deepEqual([patch.status, patch.headers.allow], [405, "GET, HEAD, POST, DELETE"]);
 });
 
 test("an unban of nobody is no error", async () => {
@@ -130,6 +146,9 @@ for (const [how, restart] of [
     const own = await new Server({ settings }).start();
     t.after(() => own.stop());
     const [banned, freed, jti] = [unique("ann"), unique("bob"), unique("jti")];
+    const everywhere = unique("fay");
+    const fayToken = await tokenOf(everywhere);
+    const freedToken = await tokenOf(unique("gus"), { jti: unique("jti") });
     const [annToken, bobToken] = [await tokenOf(banned), await tokenOf(freed)];
     const [one, old, fresh] = [
       await tokenOf(unique("cas"), { jti }),
@@ -141,7 +160,9 @@ for (const [how, restart] of [
     for (const [route, body] of [
       ["bans", { user: banned }],
       ["bans", { user: freed }],
+      ["bans", { user: everywhere, space: "*" }],
       ["revocations", { jti }],
+      ["revocations", { jti: decodeClaims(freedToken).jti }],
       [
         "revocations",
         { user: "dan", issued_before: new Date(epochSeconds(-30) * 1000).toISOString() },
@@ -149,7 +170,10 @@ for (const [how, restart] of [
     ]) {
       assert.equal((await callApi(own, route, body)).status, 200, route);
     }
-    assert.equal((await deleteByApi(own, `bans?user=${freed}`)).status, 200);
+    const ended = `revocations?jti=${decodeClaims(freedToken).jti}`;
+    for (const it of [`bans?user=${freed}`, ended]) {
+      assert.equal((await deleteByApi(own, it)).status, 200, it);
+    }
     for (const headers of [session, guest]) {
       assert.equal((await deleteSession(own, headers)).status, 204);
     }
@@ -161,7 +185,17 @@ for (const [how, restart] of [
       assert.equal(await wsJson.refusal(own, { headers }), "unauthorized");
       assert.equal((await getSession(own, headers)).status, 401);
     }
-    for (const token of [bobToken, fresh]) await connectWithToken(t, wsJson, own, token);
+    for (const space of ["/", "/shop"]) {
+      assert.equal(await wsJson.refusal(own, { token: fayToken, space }), "banned");
+    }
+    for (const token of [bobToken, fresh, freedToken]) {
+      await connectWithToken(t, wsJson, own, token);
+    }
+    const { body: list } = await askApi(own, "revocations");
+    assert.deepEqual(
+      list.revocations.map((it) => it.jti ?? it.user),
+      [jti, "dan"],
+    );
     const { body } = await askApi(own, "bans");
     assert.deepEqual(
       body.bans.map(({ user }) => user),

@@ -7,7 +7,14 @@ import { test } from "node:test";
 import Ajv2020 from "ajv/dist/2020.js";
 import addFormats from "ajv-formats";
 
-import { API_SETTINGS, apiKey, askApi, callApi, changeByApi } from "../support/api.mjs";
+import {
+  API_SETTINGS,
+  apiKey,
+  askApi,
+  callApi,
+  changeByApi,
+  deleteByApi,
+} from "../support/api.mjs";
 import { withoutOtherKeys } from "../support/contract.mjs";
 import { connect, joinAsUser } from "../support/fixtures.mjs";
 import { httpRequest } from "../support/http.mjs";
@@ -56,11 +63,14 @@ test("answers that list something are as the document says", async (t) => {
   const members = "/api/v1/rooms/{room}/members";
   const member = `rooms/lobby/members/${ann.name}`;
   const bobs = { user: "bob", until: "2100-01-01T00:00:00Z", reason: "spam" };
+  const revocations = "/api/v1/revocations";
+  const bobsTokens = { user: "bob", issued_before: "2020-01-01T00:00:00Z" };
   const asked = { event: "whoami", to: { user: ann.name }, timeout_ms: 10_000 };
   for (const [method, route, answer, count] of [
     ["post", "/api/v1/messages", await callApi(server, "messages", posted), "results"],
     ["get", "/api/v1/history", await askApi(server, "history?room=lobby"), "messages"],
     ["get", "/api/v1/presence", await askApi(server, `presence?user=${ann.name}`), "users"],
+    ["post", "/api/v1/presence", await callApi(server, "presence", { users: ["bob"] }), "users"],
     ["get", "/api/v1/users", await askApi(server, "users"), "users"],
     ["get", "/api/v1/users", await askApi(server, "users?limit=1"), "users"],
     ["get", "/api/v1/connections", await askApi(server, "connections"), "connections"],
@@ -73,6 +83,13 @@ test("answers that list something are as the document says", async (t) => {
     ["post", "/api/v1/ask", await callApi(server, "ask", asked), "answers"],
     ["post", "/api/v1/bans", await callApi(server, "bans", bobs)],
     ["get", "/api/v1/bans", await askApi(server, "bans"), "bans"],
+    ["post", "/api/v1/bans", await callApi(server, "bans", { ...bobs, space: "*" })],
+    ["get", "/api/v1/bans", await askApi(server, "bans?space=*"), "bans"],
+    ["post", revocations, await callApi(server, "revocations", { jti: "1", until: bobs.until })],
+    ["post", revocations, await callApi(server, "revocations", bobsTokens)],
+    ["get", revocations, await askApi(server, "revocations"), "revocations"],
+    ["get", revocations, await askApi(server, "revocations?limit=1"), "revocations"],
+    ["delete", revocations, await deleteByApi(server, "revocations?user=bob")],
     ["delete", `${members}/{user}`, await changeByApi(server, "DELETE", member)],
     ["post", "/api/v1/rooms/{room}/empty", await changeByApi(server, "POST", "rooms/lobby/empty")],
   ]) {

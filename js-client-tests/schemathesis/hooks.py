@@ -20,9 +20,11 @@ FORMATS = {
     "event-name": plain(100, "e:{}"),
     "message-id": plain(64),
     "space": st.just("/"),
+    "space-or-all": st.sampled_from(["/", "*"]),
     "connection": st.just("5f3a9c01.c1a"),
     "token": plain(64),
     "token-id": plain(256),
+    "revocation": plain(64, "jti:{}") | plain(64, "user:{}"),
     "event-id": st.just("msg_41f2b6d09c3a_17"),
     "webhook-name": st.just("audit"),
 }

@@ -7,6 +7,7 @@ import { askApi, callApi, deleteByApi } from "../support/api.mjs";
 import { assertClosedForGood, assertOk, assertRefused } from "../support/assert.mjs";
 import { createSession, getSession, signIn } from "../support/cookie-session.mjs";
 import { barrier, connect, connectWithToken, joinAsGuest } from "../support/fixtures.mjs";
+import { readPages } from "../support/pages.mjs";
 import { withTimeout } from "../support/timeouts.mjs";
 import { epochSeconds, signToken } from "../support/tokens.mjs";
 import { unique } from "../support/unique.mjs";
@@ -25,11 +26,12 @@ export function bans(clientType, server) {
     await server.settle?.();
   };
   const ban = (user, more = {}) => call("bans", { user, ...more });
-  const unban = async (user) => {
-    const answer = await deleteByApi(server, `bans?user=${user}`);
+  const end = async (question) => {
+    const answer = await deleteByApi(server, question);
     assert.deepEqual([answer.status, answer.body], [200, { ok: true }]);
     await server.settle?.();
   };
+  const unban = (user, space = "/") => end(`bans?${new URLSearchParams({ user, space })}`);
   const disconnect = async (target) => {
     const answer = await callApi(server, "actions", { do: [{ disconnect: target }] });
     assert.deepEqual([answer.status, answer.body], [200, { results: [{ ok: true }] }]);
@@ -76,6 +78,37 @@ export function bans(clientType, server) {
     await assertClosedForGood(inShop, "banned", 4504);
   });
 
+  test("a ban from all spaces holds in each, beside those of single ones", async (t) => {
+    const name = unique("ann");
+    const token = await tokenOf(name);
+    const spaces = ["/", "/shop"];
+    const opened = [];
+    for (const space of spaces) {
+      opened.push(await connectWithToken(t, clientType, server, token, { space }));
+    }
+    const until = new Date(Date.now() + HOUR_MS).toISOString();
+    const closed = Promise.all(opened.map((it) => closedAsBanned(it, until)));
+    await call("bans", { user: name, space: "*", until });
+    await closed;
+    for (const space of [...spaces, ...spaces]) await assertBanned({ token, space }, until);
+    const listed = async (query) => {
+      const { body } = await askApi(server, `bans?${new URLSearchParams(query)}&limit=1000`);
+      return body.bans.some(({ user }) => user === name);
+    };
+    assert.deepEqual(
+      [await listed({ space: "*" }), await listed({ space: "/" })],
+      [true, false],
+      "it is in the list of all spaces",
+    );
+    await ban(name, { space: "/shop", until });
+    await unban(name, "/");
+    await assertBanned({ token }, until);
+    await unban(name, "*");
+    const [back] = await connectTwice(t, token);
+    assert.equal(back.name, name);
+    await assertBanned({ token, space: "/shop" }, until);
+  });
+
   test("a ban keeps out guests whose names look like it, and sessions of theirs", async (t) => {
     const name = unique("ann");
     const guest = await joinAsGuest(t, clientType, server, "eve");
@@ -110,12 +143,12 @@ export function bans(clientType, server) {
     for (const user of names) await call("bans", { space: "/shop", user, until, reason: user });
     await call("bans", { space: "/shop", user: names[1] });
     const list = [];
-    for (let cursor = base; cursor; ) {
-      const query = new URLSearchParams({ space: "/shop", cursor, limit: 2 });
+    for (let after = base; after; ) {
+      const query = new URLSearchParams({ space: "/shop", after, limit: 2 });
       const { status, body } = await askApi(server, `bans?${query}`);
       assert.equal(status, 200, JSON.stringify(body));
       list.push(...body.bans);
-      cursor = list.length < names.length ? body.cursor : undefined;
+      after = list.length < names.length ? body.next : undefined;
     }
     const mine = list.slice(0, names.length);
     assert.deepEqual(
@@ -167,6 +200,44 @@ export function bans(clientType, server) {
     }
     assertOk(await kept.ask("GroupList", {}));
     assert.deepEqual(kept.take("closing"), []);
+  });
+
+  test("revocations are listed in pages, and end", async (t) => {
+    const base = unique("rev");
+    const jtis = ["a", "b", "c"].map((it) => `${base}-${it}`);
+    const name = unique("ann");
+    const until = new Date(Date.now() + HOUR_MS).toISOString();
+    const issued_before = new Date(epochSeconds(-30) * 1000).toISOString();
+    const [one, old] = [await tokenOf(unique("bob"), { jti: jtis[1] }), await tokenOf(name)];
+    for (const jti of jtis) await call("revocations", { jti, until });
+    await call("revocations", { user: name, issued_before });
+    const parameters = { after: `jti:${base}`, limit: 2 };
+    const { body: first } = await askApi(server, `revocations?${new URLSearchParams(parameters)}`);
+    assert.deepEqual(
+      first.revocations.map(({ jti, until: end }) => [jti, end]),
+      [
+        [jtis[0], until],
+        [jtis[1], until],
+      ],
+    );
+    assert.ok(first.revocations.every(({ at }) => Math.abs(Date.now() - Date.parse(at)) < 60_000));
+    assert.equal(first.next, `jti:${jtis[1]}`);
+    const { items } = await readPages(server, "revocations", { limit: 2 });
+    const mine = items.filter((it) => jtis.includes(it.jti) || it.user === name);
+    assert.deepEqual(
+      mine.map((it) => it.jti ?? it.user),
+      [...jtis, name],
+    );
+    assert.deepEqual(mine.at(-1), { user: name, issued_before });
+    for (const token of [one, old]) {
+      assert.equal(await clientType.refusal(server, { token }), "token_revoked");
+    }
+    await end(`revocations?jti=${jtis[1]}`);
+    await end(`revocations?user=${name}`);
+    await end(`revocations?user=${unique("nobody")}`);
+    for (const token of [one, old]) await connectTwice(t, token);
+    const { items: left } = await readPages(server, "revocations", {});
+    assert.ok(!left.some(({ jti, user }) => jti === jtis[1] || user === name));
   });
 
   test("a renewed connection stays when its first token is revoked", async (t) => {

@@ -26,6 +26,7 @@ mod posting;
 mod publisher;
 mod reads;
 mod request;
+mod revocations;
 mod room_changes;
 mod session;
 mod sign_in;
@@ -50,7 +51,7 @@ pub use self::{
     api::{ApiAnswer, ApiQuestion, ApiRequest, ApiTopic},
     ask::AskRequest,
     backends::{Backends, OnFailure, RegisteredBackend},
-    bans::{Ban, BanRequest, BansPage, BansQuestion, Revocation, RevokedTokens},
+    bans::{Ban, BanRequest, BansQuestion},
     dead_letters::{DeadLetterPage, DeadLetterQuery, ResendRequest},
     emitter::{EmitterEffect, EmitterPacket},
     journal::JournalWriter,
@@ -61,6 +62,7 @@ pub use self::{
         Answer, CustomPost, Hello, Receipt, Reply, ReplyCallback, Request, RequestContext,
         RoomPost, UserPresence,
     },
+    revocations::{ListedRevocation, Revocation, RevokedTokens},
     room_changes::RoomChange,
     session::{DrainGuard, Session},
     sign_in::{Credential, Profile, SignedIn},

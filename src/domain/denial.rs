@@ -62,14 +62,32 @@ impl BanReason {
 /// What a denial is about. The order is that of the variants, and of their fields.
 #[derive(Clone, Debug, PartialEq, Eq, Hash, PartialOrd, Ord)]
 pub enum DenialSubject {
-    /// A ban: a user of a space, and all guests there whose names look like the user's.
-    User(Space, UserName),
+    /// A ban: a user of a space, or of all, and the guests there whose names look like the user's.
+    User(Option<Space>, UserName),
     /// The token with this id.
     Token(TokenId),
     /// The tokens of a user, in all spaces, that were issued before [`Denial::at`].
     TokensOf(UserName),
     /// A sign-in at the cookie API.
     SignIn(SignInId),
+}
+
+/// What a revocation is about.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum RevocationSubject {
+    /// The token with this id.
+    Token(TokenId),
+    /// Those of a user that were issued before a time.
+    User(UserName),
+}
+
+impl From<RevocationSubject> for DenialSubject {
+    fn from(subject: RevocationSubject) -> Self {
+        match subject {
+            RevocationSubject::Token(token) => Self::Token(token),
+            RevocationSubject::User(user) => Self::TokensOf(user),
+        }
+    }
 }
 
 /// Something that is refused. A subject has one denial at most.

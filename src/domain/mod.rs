@@ -36,7 +36,9 @@ pub use body::Body;
 pub use channel::Channel;
 pub use close::{AfterDisconnect, CloseReason};
 pub use conversation::{Conversation, Place, View};
-pub use denial::{BanReason, Credentials, Denial, DenialSubject, Denied, TokenId};
+pub use denial::{
+    BanReason, Credentials, Denial, DenialSubject, Denied, RevocationSubject, TokenId,
+};
 pub use device::DeviceSet;
 pub use entry::{Act, Content, Entry, MessageKind};
 pub use event_name::{BUILT_IN_EVENTS, EventName, EventPattern};

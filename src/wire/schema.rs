@@ -14,16 +14,18 @@ use utoipa::{
 };
 
 /// The formats of texts: their names, and what they mean.
-pub(super) const FORMATS: [(&str, &str); 11] = [
+pub(super) const FORMATS: [(&str, &str); 13] = [
     ("user-name", "A user: 1 to 64 characters, as docs/protocol.md says under \"Names\"."),
     ("guest-name", "The name of a guest: as `user-name`, with 1 to 32 characters."),
     ("room-name", "A room: 1 to 64 characters."),
     ("space", "A space: a path of up to 64 characters that begins with `/`."),
+    ("space-or-all", "A space, or `*` for all."),
     ("event-name", "An event of the application: 1 to 128 characters, no name of the protocol."),
     ("message-id", "1 to 64 visible ASCII characters."),
     ("connection", "The address of a connection, as `welcome` and back ends have it."),
     ("token", "A token (JWT)."),
     ("token-id", "The `jti` of a token: 1 to 256 bytes without control characters."),
+    ("revocation", "`jti:` and the `jti` of a token, or `user:` and a user."),
     ("event-id", "The `id` of an event of webhooks."),
     ("webhook-name", "A webhook of the settings."),
 ];

@@ -8,7 +8,7 @@ use crate::{
 
 fn ban(name: &str, until: Option<u64>) -> Denial {
     Denial {
-        subject: DenialSubject::User(Space::root(), user(name)),
+        subject: DenialSubject::User(Some(Space::root()), user(name)),
         at: time(1),
         until: until.map(time),
         reason: None,
@@ -33,8 +33,9 @@ pub(super) async fn denials_of_each_kind_round_trip(store: &dyn Store) {
     let (at, until) = (time(1), Some(time(9)));
     let reason = Some(BanReason::parse("it said \"x\" – ünd '").unwrap());
     let all = [
+        Denial { subject: DenialSubject::User(None, user("ann")), ..ban("", None) },
         Denial { reason, ..ban("ann", None) },
-        Denial { subject: DenialSubject::User(shop, user("ann")), ..ban("", Some(9)) },
+        Denial { subject: DenialSubject::User(Some(shop), user("ann")), ..ban("", Some(9)) },
         Denial { subject: DenialSubject::Token(TokenId::from_raw("ann")), at, until, reason: None },
         Denial { subject: DenialSubject::TokensOf(user("ann")), at, until: None, reason: None },
         Denial { subject: DenialSubject::SignIn(SignInId::from_raw("ann")), ..ban("", Some(9)) },
@@ -42,7 +43,10 @@ pub(super) async fn denials_of_each_kind_round_trip(store: &dyn Store) {
     for (denial, number) in all.iter().zip(1..) {
         assert_eq!(deny(store, denial).await, number);
     }
-    assert_eq!(list(store).await, (5, all.to_vec()));
+    assert_eq!(list(store).await, (6, all.to_vec()));
+    let everywhere = DenialChange::Allow(DenialSubject::User(None, user("ann")));
+    store.change_denials(&everywhere, time(2)).await.unwrap();
+    assert_eq!(list(store).await, (7, all[1..].to_vec()), "the bans of single spaces stay");
 }
 
 pub(super) async fn a_denial_replaces_that_of_its_subject(store: &dyn Store) {

@@ -6,10 +6,13 @@ use crate::{
     domain::{BanReason, Denial, DenialSubject, SignInId, Space, TokenId, UserName},
 };
 
-/// The key of a subject: the columns `kind, space, name`. `space` is empty where there is none.
+/// The key of a subject: the columns `kind, space, name`. `space` is empty where there is none, and
+/// of a ban from all spaces.
 pub(crate) fn key(subject: &DenialSubject) -> (i64, &str, &str) {
     match subject {
-        DenialSubject::User(space, user) => (0, space.as_raw(), user.as_raw()),
+        DenialSubject::User(space, user) => {
+            (0, space.as_ref().map_or("", Space::as_raw), user.as_raw())
+        }
         DenialSubject::Token(token) => (1, "", token.as_raw()),
         DenialSubject::TokensOf(user) => (2, "", user.as_raw()),
         DenialSubject::SignIn(sign_in) => (3, "", sign_in.as_raw()),
@@ -29,7 +32,10 @@ pub(crate) fn read_into(list: &mut DenialSnapshot, row: &impl Columns) -> Result
     let Some(kind) = row.maybe_int("kind")? else { return Ok(()) };
     let name = row.text("name")?;
     let subject = match kind {
-        0 => DenialSubject::User(Space::from_raw(row.text("space")?), UserName::from_raw(name)),
+        0 => {
+            let space = Some(row.text("space")?).filter(|it| !it.is_empty());
+            DenialSubject::User(space.map(Space::from_raw), UserName::from_raw(name))
+        }
         1 => DenialSubject::Token(TokenId::from_raw(name)),
         2 => DenialSubject::TokensOf(UserName::from_raw(name)),
         3 => DenialSubject::SignIn(SignInId::from_raw(name)),

@@ -1,35 +1,33 @@
-//! Bans and revocations: `/api/v1/bans` and `/api/v1/revocations`.
+//! Bans: `/api/v1/bans`.
 
 use serde::{Deserialize, Serialize};
-use time::{OffsetDateTime, UtcOffset, format_description::well_known::Rfc3339};
-use utoipa::{
-    PartialSchema, ToSchema,
-    openapi::{RefOr, Schema, schema::OneOfBuilder},
-};
+use utoipa::ToSchema;
 
 use super::{
-    list::{AFTER_USER, LIMIT, PAGE_ITEMS_MAX},
-    query::{Parameter, ParameterType, Query, SPACE, parameter},
-    space,
+    list::{self, AFTER_USER, LIMIT, PAGE_ITEMS_MAX, range},
+    query::{Parameter, ParameterType, Query, parameter},
+    space, text, time,
 };
 use crate::{
-    chat::{Ban, BanRequest, BansPage, BansQuestion, Revocation, RevokedTokens},
-    domain::{BanReason, Space, TokenId, UserName},
+    chat::{Ban, BanRequest, BansQuestion, ListPage},
+    domain::{BanReason, Space, UserName},
     wire::{
         action::user_name,
         invalid_data::{InvalidData, invalid, object},
-        json,
-        payload::{self, Timestamp},
+        payload::Timestamp,
         schema,
     },
 };
+
+/// All spaces. No space has this name.
+const ALL_SPACES: &str = "*";
 
 /// A ban, as [`ban`] reads it.
 #[derive(Deserialize, ToSchema)]
 #[serde(deny_unknown_fields)]
 pub(super) struct BanData {
-    /// `/` when it is left out.
-    #[schema(format = "space", min_length = 1)]
+    /// `/` when it is left out, `*` for all spaces.
+    #[schema(format = "space-or-all", min_length = 1)]
     space: Option<String>,
     #[schema(format = "user-name", min_length = 1)]
     user: String,
@@ -41,39 +39,10 @@ pub(super) struct BanData {
     reason: Option<String>,
 }
 
-/// A revocation, as [`revocation`] reads it.
-#[derive(Deserialize)]
-#[serde(deny_unknown_fields)]
-pub(super) struct RevocationData {
-    jti: Option<String>,
-    user: Option<String>,
-    issued_before: Option<String>,
-    until: Option<String>,
-}
-
-/// One token, or those of a user.
-impl PartialSchema for RevocationData {
-    fn schema() -> RefOr<Schema> {
-        let one = schema::closed_object().property("jti", schema::text("token-id"));
-        let one = one.required("jti").property("until", schema::time_or_null());
-        let one = one.property("user", schema::only_null());
-        let one = one.property("issued_before", schema::only_null());
-        let all = schema::closed_object().property("jti", schema::only_null());
-        let all = all.property("user", schema::text("user-name")).required("user");
-        let all = all.property("issued_before", schema::time()).required("issued_before");
-        let all = all.property("until", schema::time_or_null());
-        OneOfBuilder::new().item(one).item(all).into()
-    }
-}
-
-impl ToSchema for RevocationData {}
-
-/// A page of bans.
+/// The bans of a page.
 #[derive(Serialize)]
 struct BansData<'a> {
     bans: Vec<BanItem<'a>>,
-    #[serde(skip_serializing_if = "Option::is_none")]
-    next: Option<&'a str>,
 }
 
 #[derive(Serialize)]
@@ -92,55 +61,53 @@ pub fn ban(body: &[u8]) -> Result<BanRequest, InvalidData> {
     let BanData { space, user, until, reason } = object(&text)?;
     let reason = reason.as_deref().map(BanReason::parse).transpose();
     Ok(BanRequest {
-        space: space.as_deref().map_or(Ok(Space::root()), self::space)?,
+        space: space_or_all(space.as_deref())?,
         user: user_name(&user)?,
         until: time("until", until.as_deref())?,
         reason: reason.map_err(|rejection| InvalidData(rejection.to_string()))?,
     })
 }
 
-/// `{jti, until?}` or `{user, issued_before, until?}`.
-pub fn revocation(body: &[u8]) -> Result<Revocation, InvalidData> {
-    let text = text(body)?;
-    let RevocationData { jti, user, issued_before, until } = object(&text)?;
-    let until = time("until", until.as_deref())?;
-    let tokens = match (jti, user, time("issued_before", issued_before.as_deref())?) {
-        (Some(jti), None, None) => RevokedTokens::One(TokenId::parse(&jti).map_err(|_error| {
-            InvalidData("a `jti` has 1 to 256 bytes without control characters".to_owned())
-        })?),
-        (None, Some(user), Some(at)) => RevokedTokens::IssuedBefore(user_name(&user)?, at),
-        _ => return invalid("this needs `jti`, or `user` and `issued_before`"),
-    };
-    Ok(Revocation { tokens, until })
+/// The space of bans: `/` if it is left out. `None`: all of them.
+fn space_or_all(raw: Option<&str>) -> Result<Option<Space>, InvalidData> {
+    match raw {
+        None => Ok(Some(Space::root())),
+        Some(ALL_SPACES) => Ok(None),
+        Some(raw) => space(raw).map(Some),
+    }
 }
+
+const SPACE_OR_ALL: Parameter = parameter(
+    "space",
+    ParameterType::Text("space-or-all"),
+    "`/` when left out. `*`: the bans from all spaces.",
+);
 
 /// The parameters of [`unban`].
 pub const UNBAN: &[Parameter] =
-    &[SPACE, parameter("user", ParameterType::RequiredText("user-name"), "Who is banned.")];
+    &[SPACE_OR_ALL, parameter("user", ParameterType::RequiredText("user-name"), "Who is banned.")];
 
 /// The parameters of [`bans_question`].
-pub const BANS: &[Parameter] = &[SPACE, AFTER_USER, LIMIT];
+pub const BANS: &[Parameter] = &[SPACE_OR_ALL, AFTER_USER, LIMIT];
 
 /// `space?` and `user`: the ban that ends.
-pub fn unban(query: &str) -> Result<(Space, UserName), InvalidData> {
+pub fn unban(query: &str) -> Result<(Option<Space>, UserName), InvalidData> {
     let query = Query::parse(query, UNBAN)?;
     let Some(user) = query.one("user")? else { return invalid("this needs `user`") };
-    Ok((query.space()?, user_name(user)?))
+    Ok((space_or_all(query.one("space")?)?, user_name(user)?))
 }
 
 /// `space?`, `after?` (a user), `limit?`.
 pub fn bans_question(query: &str) -> Result<BansQuestion, InvalidData> {
     let query = Query::parse(query, BANS)?;
-    let after = query.one("after")?.map(user_name).transpose()?;
-    let limit = query.limit(PAGE_ITEMS_MAX)?;
-    Ok(BansQuestion { space: query.space()?, after, limit })
+    let range = range(&query, user_name, PAGE_ITEMS_MAX)?;
+    Ok(BansQuestion { space: space_or_all(query.one("space")?)?, range })
 }
 
 /// A page, as JSON text.
-pub fn bans(page: &BansPage) -> String {
-    let BansPage { bans, next } = page;
-    let next = next.as_ref().map(UserName::as_raw);
-    payload::json(&BansData { bans: bans.iter().map(BanItem::from).collect(), next })
+pub fn bans(page: &ListPage<Ban>) -> String {
+    let bans = page.items.iter().map(BanItem::from).collect();
+    list::json(page, BansData { bans }, |last| last.user.as_raw().to_owned())
 }
 
 impl<'a> From<&'a Ban> for BanItem<'a> {
@@ -149,23 +116,6 @@ impl<'a> From<&'a Ban> for BanItem<'a> {
         let reason = reason.as_ref().map(BanReason::as_raw);
         Self { user: user.as_raw(), at: Timestamp(*at), until: until.map(Timestamp), reason }
     }
-}
-
-fn text(body: &[u8]) -> Result<std::borrow::Cow<'_, str>, InvalidData> {
-    let Ok(text) = str::from_utf8(body) else { return invalid("this is not UTF-8") };
-    Ok(json::replace_lone_surrogates(text))
-}
-
-/// A time in RFC 3339.
-fn time(key: &str, text: Option<&str>) -> Result<Option<OffsetDateTime>, InvalidData> {
-    let parse = |text: &str| {
-        let at = OffsetDateTime::parse(text, &Rfc3339).ok();
-        let at = at.and_then(|at| at.checked_to_offset(UtcOffset::UTC));
-        at.ok_or_else(|| {
-            InvalidData(format!("`{key}` is not a time such as \"2030-12-31T23:59:59Z\""))
-        })
-    };
-    text.map(parse).transpose()
 }
 
 #[cfg(test)]
@@ -177,24 +127,25 @@ mod tests {
     #[test]
     fn a_ban_has_a_user_and_perhaps_an_end() {
         let ann = UserName::parse("ann").unwrap();
-        let bare = BanRequest { space: Space::root(), user: ann, until: None, reason: None };
+        let bare = BanRequest { space: Some(Space::root()), user: ann, until: None, reason: None };
         assert_eq!(ban(br#"{"user":"ann"}"#), Ok(bare.clone()));
+        let all = br#"{"space":"*","user":"ann"}"#;
+        assert_eq!(ban(all), Ok(BanRequest { space: None, ..bare.clone() }));
         let full =
             br#"{"space":"/shop","user":"ann","until":"2030-01-01T02:00:00+02:00","reason":"x"}"#;
         let until = Some(datetime!(2030-01-01 0:00 UTC));
         let reason = Some(BanReason::from_raw("x"));
-        let space = Space::parse("/shop").unwrap();
+        let space = Some(Space::parse("/shop").unwrap());
         assert_eq!(ban(full), Ok(BanRequest { space, until, reason, ..bare }));
     }
 
     #[test]
-    fn a_revocation_is_of_one_token_or_of_a_users() {
-        let tokens = RevokedTokens::One(TokenId::from_raw("t"));
-        assert_eq!(revocation(br#"{"jti":"t"}"#), Ok(Revocation { tokens, until: None }));
-        let at = datetime!(2030-01-01 0:00 UTC);
-        let tokens = RevokedTokens::IssuedBefore(UserName::parse("ann").unwrap(), at);
-        let text = br#"{"user":"ann","issued_before":"2030-01-01T00:00:00Z"}"#;
-        assert_eq!(revocation(text), Ok(Revocation { tokens, until: None }));
+    fn a_query_names_a_space_or_all() {
+        let space = |query| bans_question(query).unwrap().space;
+        assert_eq!(space(""), Some(Space::root()));
+        assert_eq!(space("space=/shop"), Some(Space::from_raw("/shop")));
+        assert_eq!(space("space=*"), None);
+        assert_eq!(unban("space=%2A&user=ann"), Ok((None, UserName::from_raw("ann"))));
     }
 
     #[test]
@@ -205,23 +156,14 @@ mod tests {
             ("{}", "missing field `user`"),
             (r#"{"user":""}"#, "a name has"),
             (r#"{"user":"ann","space":"x"}"#, "not a space"),
+            (r#"{"user":"ann","space":"**"}"#, "not a space"),
+            (r#"{"user":"ann","space":""}"#, "not a space"),
             (r#"{"user":"ann","until":"tomorrow"}"#, "`until` is not a time"),
             (r#"{"user":"ann","until":7}"#, "expected a string"),
             (r#"{"user":"ann","untill":"x"}"#, "unknown field `untill`"),
             (&*long, "a reason has"),
         ] {
             let reason = ban(body.as_bytes()).unwrap_err().to_string();
-            assert!(reason.contains(why), "{body}: {reason}");
-        }
-        for (body, why) in [
-            ("{}", "this needs `jti`"),
-            (r#"{"user":"ann"}"#, "this needs `jti`"),
-            (r#"{"issued_before":"2030-01-01T00:00:00Z"}"#, "this needs `jti`"),
-            (r#"{"jti":"t","user":"ann"}"#, "this needs `jti`"),
-            (r#"{"jti":""}"#, "a `jti` has"),
-            (r#"{"user":"ann","issued_before":"x"}"#, "`issued_before` is not a time"),
-        ] {
-            let reason = revocation(body.as_bytes()).unwrap_err().to_string();
             assert!(reason.contains(why), "{body}: {reason}");
         }
         assert!(ban(b"\xff").is_err());
@@ -231,7 +173,13 @@ mod tests {
             let reason = unban(query).unwrap_err().to_string();
             assert!(reason.contains(why), "{query}: {reason}");
         }
-        for (query, why) in [("limit=0", "1 to 1000"), ("after=", "a name has"), ("x=1", "\"x\"")] {
+        for (query, why) in [
+            ("limit=0", "1 to 1000"),
+            ("limit=1001", "1 to 1000"),
+            ("after=", "a name has"),
+            ("cursor=a", "there is no \"cursor\""),
+            ("space=**", "not a space"),
+        ] {
             let reason = bans_question(query).unwrap_err().to_string();
             assert!(reason.contains(why), "{query}: {reason}");
         }

@@ -10,16 +10,18 @@ mod member;
 mod payload_schema;
 mod query;
 mod question;
+mod revocations;
 mod webhooks;
 
 use std::borrow::Cow;
 
 use serde::{Deserialize, Serialize};
+use time::{OffsetDateTime, UtcOffset, format_description::well_known::Rfc3339};
 use utoipa::ToSchema;
 
 pub use self::{
     ask::{ask_outcome, ask_request},
-    bans::{BANS, UNBAN, ban, bans, bans_question, revocation, unban},
+    bans::{BANS, UNBAN, ban, bans, bans_question, unban},
     document::{Operation, document},
     list::{
         CONNECTIONS, MEMBERS, ROOM, ROOMS, USERS, connections_question, members_question,
@@ -170,6 +172,18 @@ fn text(body: &[u8]) -> Result<Cow<'_, str>, InvalidData> {
 
 fn space(raw: &str) -> Result<Space, InvalidData> {
     Space::parse(raw).map_err(|_rejection| InvalidData(format!("{} is not a space", quoted(raw))))
+}
+
+/// A time in RFC 3339.
+fn time(key: &str, text: Option<&str>) -> Result<Option<OffsetDateTime>, InvalidData> {
+    let parse = |text: &str| {
+        let at = OffsetDateTime::parse(text, &Rfc3339).ok();
+        let at = at.and_then(|at| at.checked_to_offset(UtcOffset::UTC));
+        at.ok_or_else(|| {
+            InvalidData(format!("`{key}` is not a time such as \"2030-12-31T23:59:59Z\""))
+        })
+    };
+    text.map(parse).transpose()
 }
 
 /// Refuses actions in nobody's name.

@@ -30,6 +30,8 @@ pub enum AnswerPayload {
     Asked,
     /// A page of bans.
     Bans,
+    /// A page of revocations.
+    Revocations,
     /// A page of users.
     Users,
     /// A page of connections.
@@ -76,13 +78,17 @@ const ASKED: Type = Object(&[
     required("missing", Type::Count, "How many connections were asked and have no answer here."),
     required("complete", Type::Boolean, "Whether all nodes said how many connections they asked."),
 ]);
-const BAN: Type = Object(&[
-    USER,
-    AT,
-    optional("until", Type::Time, "Absent when it does not end."),
-    optional("reason", Type::Text, ""),
-]);
+const BAN: Type = Object(&[USER, AT, END, optional("reason", Type::Text, "")]);
 const BANS: Type = Object(&[required("bans", List(&BAN), "By name."), NEXT]);
+const END: Member = optional("until", Type::Time, "Absent when it does not end.");
+const REVOCATION: Type = Either(&[
+    Object(&[required("jti", Type::Text, "Of the token."), AT, END]),
+    Object(&[USER, required("issued_before", Type::Time, "Of the user's tokens."), END]),
+]);
+const REVOCATIONS: Type = Object(&[
+    required("revocations", List(&REVOCATION), "Of tokens by `jti`, then of users by name."),
+    NEXT,
+]);
 const TOTAL: Member = required("total", Type::Count, "On all pages.");
 const NEXT: Member = optional("next", Type::Text, "The `after` of the next page, if there is one.");
 const DEVICES: Member = required("devices", Type::Count, "Connected devices.");
@@ -126,10 +132,10 @@ const MEMBER: Type = Object(&[
     required("role", Named(&ROLE), ""),
     required("online", Type::Boolean, ""),
     DEVICES,
+    optional("joined", Type::Time, "Absent when an earlier version stored the member."),
 ]);
 const MEMBERS: Type = Object(&[required("members", List(&MEMBER), "By name."), TOTAL, NEXT]);
 const DEAD_LETTER: Type = Object(&[
-    optional("joined", Type::Time, "Absent when an earlier version stored the member."),
     required("webhook", Type::Text, ""),
     required("attempts", Type::Count, ""),
     optional("failure", Type::Text, "How the last attempt failed."),
@@ -162,6 +168,7 @@ pub(in crate::wire) fn answer_schema(answer: AnswerPayload) -> (&'static str, Va
         AnswerPayload::Done => ("Done", DONE),
         AnswerPayload::Asked => ("Asked", ASKED),
         AnswerPayload::Bans => ("BanPage", BANS),
+        AnswerPayload::Revocations => ("RevocationPage", REVOCATIONS),
         AnswerPayload::Users => ("UserPage", USERS),
         AnswerPayload::Connections => ("ConnectionPage", CONNECTIONS),
         AnswerPayload::Rooms => ("RoomPage", ROOMS),

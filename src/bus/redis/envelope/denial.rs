@@ -8,10 +8,11 @@ use super::{
 };
 use crate::{
     chat::ports::DenialChange,
-    domain::{BanReason, Denial, DenialSubject, SignInId, TokenId},
+    domain::{BanReason, Denial, DenialSubject, SignInId, Space, TokenId},
 };
 
-/// A change with its number. `space` and `user` are a ban, `user` alone are the user's tokens.
+/// A change with its number. `space` and `user` are a ban, from all spaces if `space` is empty;
+/// `user` alone are the user's tokens.
 #[derive(Serialize, Deserialize)]
 pub(super) struct DenialPayload<'a> {
     number: u64,
@@ -50,7 +51,8 @@ impl<'a> DenialPayload<'a> {
         let none = Self { number, space, user, token, sign_in, at, until, reason };
         match subject {
             DenialSubject::User(space, user) => {
-                Self { space: Some(space.as_raw().into()), user: Some(name(user)), ..none }
+                let space = space.as_ref().map_or("", Space::as_raw);
+                Self { space: Some(space.into()), user: Some(name(user)), ..none }
             }
             DenialSubject::TokensOf(user) => Self { user: Some(name(user)), ..none },
             DenialSubject::Token(token) => Self { token: Some(token.as_raw().into()), ..none },
@@ -69,7 +71,9 @@ impl<'a> DenialPayload<'a> {
         let Self { number, space, user, token, sign_in, at, until, reason } = self;
         let subject = match (space, user, token, sign_in) {
             (Some(space), Some(user), None, None) => {
-                DenialSubject::User(values::space(&space)?, values::user(&user)?)
+                let space = Some(&*space).filter(|it| !it.is_empty());
+                let space = space.map(values::space).transpose()?;
+                DenialSubject::User(space, values::user(&user)?)
             }
             (None, Some(user), None, None) => DenialSubject::TokensOf(values::user(&user)?),
             (None, None, Some(token), None) => {

@@ -8,14 +8,15 @@ use std::{
 use time::OffsetDateTime;
 
 use crate::domain::{
-    Credentials, Denial, DenialSubject, Denied, NameKey, SignInId, Space, UserName,
+    Credentials, Denial, DenialSubject, Denied, NameKey, RevocationSubject, SignInId, Space,
+    TokenId, UserName,
 };
 
 #[derive(Debug, Default)]
 pub(super) struct DenialList {
     by_subject: BTreeMap<DenialSubject, Denial>,
     /// The banned names by the key that names which look the same share.
-    names: HashMap<(Space, NameKey), BTreeSet<UserName>>,
+    names: HashMap<(Option<Space>, NameKey), BTreeSet<UserName>>,
     /// The bans and revocations that end.
     ends: BTreeSet<(OffsetDateTime, DenialSubject)>,
     /// The ended sign-ins. All of them have an end: that of their token.
@@ -97,7 +98,7 @@ impl DenialList {
         self.by_subject.get(subject).filter(|denial| !denial.is_over(now))
     }
 
-    /// The ban of a user of the back end.
+    /// The ban of a user of the back end: of the space, or of all.
     pub(super) fn ban(
         &self,
         space: &Space,
@@ -108,7 +109,8 @@ impl DenialList {
         if self.names.is_empty() {
             return None;
         }
-        self.current(&DenialSubject::User(space.clone(), user.clone()), now)
+        let subjects = [Some(space.clone()), None].map(|it| DenialSubject::User(it, user.clone()));
+        last_to_end(subjects.iter().filter_map(|it| self.current(it, now)))
     }
 
     /// Of the bans of users whose names look like a guest's, the one that ends last.
@@ -118,9 +120,14 @@ impl DenialList {
         key: &NameKey,
         now: OffsetDateTime,
     ) -> Option<&Denial> {
-        let names = self.names.get(&(space.clone(), key.clone()))?;
-        let bans = names.iter().filter_map(|user| self.ban(space, user, now));
-        bans.max_by_key(|ban| (ban.until.is_none(), ban.until))
+        let spaces = [Some(space.clone()), None].into_iter();
+        let bans = spaces.flat_map(|space| {
+            let names = self.names.get(&(space.clone(), key.clone())).into_iter().flatten();
+            names.filter_map(move |user| {
+                self.current(&DenialSubject::User(space.clone(), user.clone()), now)
+            })
+        });
+        last_to_end(bans)
     }
 
     /// See [`Denials::check_credentials`](super::Denials::check_credentials).
@@ -152,22 +159,55 @@ impl DenialList {
     /// See [`Denials::bans`](super::Denials::bans).
     pub(super) fn bans(
         &self,
-        space: &Space,
+        space: Option<&Space>,
         (after, limit): (Option<&UserName>, usize),
         now: OffsetDateTime,
     ) -> (Vec<(UserName, Denial)>, bool) {
-        let begin = |user| DenialSubject::User(space.clone(), user);
+        let begin = |user| DenialSubject::User(space.cloned(), user);
         let begin = match after {
             Some(user) => Bound::Excluded(begin(user.clone())),
             None => Bound::Included(begin(UserName::from_raw(""))),
         };
-        let ban = |(subject, denial): (&DenialSubject, &Denial)| match subject {
-            DenialSubject::User(it, user) if it == space => Some((user.clone(), denial.clone())),
+        self.page(begin, limit, now, |subject| match subject {
+            DenialSubject::User(it, user) if it.as_ref() == space => Some(user.clone()),
             _ => None,
-        };
-        let bans = self.by_subject.range((begin, Bound::Unbounded)).map_while(ban);
-        let mut bans = bans.filter(|(_, denial)| !denial.is_over(now));
-        let page = bans.by_ref().take(limit).collect();
-        (page, bans.next().is_some())
+        })
     }
+
+    /// See [`Denials::revocations`](super::Denials::revocations).
+    pub(super) fn revocations(
+        &self,
+        (after, limit): (Option<RevocationSubject>, usize),
+        now: OffsetDateTime,
+    ) -> (Vec<(RevocationSubject, Denial)>, bool) {
+        let begin = match after {
+            Some(after) => Bound::Excluded(after.into()),
+            None => Bound::Included(DenialSubject::Token(TokenId::from_raw(""))),
+        };
+        self.page(begin, limit, now, |subject| match subject {
+            DenialSubject::Token(token) => Some(RevocationSubject::Token(token.clone())),
+            DenialSubject::TokensOf(user) => Some(RevocationSubject::User(user.clone())),
+            DenialSubject::User(..) | DenialSubject::SignIn(_) => None,
+        })
+    }
+
+    /// The first `limit` denials that are not over, as long as `item` knows their subjects, and
+    /// whether there are more of them.
+    fn page<T>(
+        &self,
+        begin: Bound<DenialSubject>,
+        limit: usize,
+        now: OffsetDateTime,
+        item: impl Fn(&DenialSubject) -> Option<T>,
+    ) -> (Vec<(T, Denial)>, bool) {
+        let denials = self.by_subject.range((begin, Bound::Unbounded));
+        let items = denials.map_while(|(subject, it)| Some((item(subject)?, it)));
+        let mut items = items.filter(|(_, denial)| !denial.is_over(now));
+        let page = items.by_ref().take(limit).map(|(item, it)| (item, it.clone())).collect();
+        (page, items.next().is_some())
+    }
+}
+
+fn last_to_end<'a>(bans: impl Iterator<Item = &'a Denial>) -> Option<&'a Denial> {
+    bans.max_by_key(|ban| (ban.until.is_none(), ban.until))
 }

@@ -13,7 +13,7 @@ use time::OffsetDateTime;
 use self::list::DenialList;
 use crate::{
     chat::ports::{DenialChange, DenialSnapshot, IdentityKind},
-    domain::{Credentials, Denial, DenialSubject, Denied, Space, UserName},
+    domain::{Credentials, Denial, DenialSubject, Denied, RevocationSubject, Space, UserName},
 };
 
 /// Bans and revocations in the list. A further one is rejected.
@@ -51,7 +51,7 @@ pub(crate) enum DenialRoom {
 }
 
 impl Denials {
-    /// Refuses a user who is banned from the space at `now`; a guest also if the name looks like
+    /// Refuses a user who is banned from the space, or from all, at `now`; a guest also if the name looks like
     /// that of a banned user.
     pub(crate) fn check_user(
         &self,
@@ -152,15 +152,24 @@ impl Denials {
         self.state.lock().list.get(subject).cloned()
     }
 
-    /// The bans of a space that are not over at `now`, in the order of the names: at most `limit`
-    /// after the name `after`, and whether there are more.
+    /// The bans of a space, or those of all spaces, that are not over at `now`, in the order of the
+    /// names: at most `limit` after the name `after`, and whether there are more.
     pub(crate) fn bans(
         &self,
-        space: &Space,
+        space: Option<&Space>,
         (after, limit): (Option<&UserName>, usize),
         now: OffsetDateTime,
     ) -> (Vec<(UserName, Denial)>, bool) {
         self.state.lock().list.bans(space, (after, limit), now)
+    }
+
+    /// The same of revocations: of single tokens in the order of their ids, then of users.
+    pub(crate) fn revocations(
+        &self,
+        (after, limit): (Option<RevocationSubject>, usize),
+        now: OffsetDateTime,
+    ) -> (Vec<(RevocationSubject, Denial)>, bool) {
+        self.state.lock().list.revocations((after, limit), now)
     }
 }
 

@@ -14,7 +14,7 @@ fn user(name: &str) -> UserName {
 }
 
 fn ban(name: &str, until: Option<i64>) -> Denial {
-    denial(DenialSubject::User(Space::root(), user(name)), until)
+    denial(DenialSubject::User(Some(Space::root()), user(name)), until)
 }
 
 fn denial(subject: DenialSubject, until: Option<i64>) -> Denial {
@@ -48,6 +48,67 @@ fn a_ban_is_for_the_exact_user_and_for_guests_that_look_like_it() {
 }
 
 #[test]
+fn a_ban_from_all_spaces_holds_beside_those_of_single_ones() {
+    let everywhere = |name, until| denial(DenialSubject::User(None, user(name)), until);
+    let list = list_of([everywhere("ann", Some(20)), ban("ann", Some(30)), ban("bob", Some(10))]);
+    let (registered, guest) = (IdentityKind::Registered, IdentityKind::Guest("g".into()));
+    let until = |space: &str, name, kind: &IdentityKind, now| {
+        let space = Space::parse(space).unwrap();
+        match list.check_user((&space, &user(name)), kind, time(now)) {
+            Err(Denied::Banned { until }) => until,
+            other => {
+                assert_eq!(other, Ok(()));
+                None
+            }
+        }
+    };
+    for space in ["/shop", "/never-seen"] {
+        assert_eq!(until(space, "ann", &registered, 1), Some(time(20)));
+        assert_eq!(until(space, "Ann", &guest, 1), Some(time(20)));
+        assert_eq!(until(space, "Ann", &registered, 1), None, "users are compared exactly");
+        assert_eq!(until(space, "bob", &guest, 1), None);
+        assert_eq!(until(space, "ann", &registered, 20), None);
+    }
+    for kind in [&registered, &guest] {
+        assert_eq!(until("/", "ann", kind, 1), Some(time(30)), "the one that ends last");
+        assert_eq!(until("/", "ann", kind, 25), Some(time(30)));
+    }
+    let names = |space: Option<&Space>| {
+        let (bans, _) = list.bans(space, (None, 9), time(1));
+        bans.into_iter().map(|(user, _)| user.to_string()).collect::<Vec<_>>()
+    };
+    assert_eq!(names(None), ["ann"]);
+    assert_eq!(names(Some(&Space::root())), ["ann", "bob"]);
+    assert!(names(Some(&Space::parse("/shop").unwrap())).is_empty());
+    let allow = DenialChange::Allow(DenialSubject::User(None, user("ann")));
+    list.apply(list.number() + 1, &allow, time(1));
+    assert_eq!(until("/shop", "ann", &guest, 1), None);
+    assert_eq!(until("/", "ann", &guest, 1), Some(time(30)), "the ban of the space is another");
+}
+
+#[test]
+fn revocations_are_listed_in_pages_and_nothing_else_is() {
+    let token = |name: &str| RevocationSubject::Token(TokenId::from_raw(name));
+    let of = |name| RevocationSubject::User(user(name));
+    let sign_in = DenialSubject::SignIn(SignInId::from_raw("a"));
+    let subjects = [of("bob"), token("b"), of("ann"), token("a"), token("over")];
+    let denials = subjects.into_iter().map(|it| {
+        let until = if it == token("over") { Some(1) } else { None };
+        denial(it.into(), until)
+    });
+    let others = [ban("ann", None), denial(sign_in, Some(99))];
+    let list = list_of(denials.chain(others));
+    let page = |after, limit| {
+        let (page, more) = list.revocations((after, limit), time(1));
+        (page.into_iter().map(|(subject, _)| subject).collect::<Vec<_>>(), more)
+    };
+    assert_eq!(page(None, 3), (vec![token("a"), token("b"), of("ann")], true));
+    assert_eq!(page(Some(of("ann")), 3), (vec![of("bob")], false));
+    assert_eq!(page(Some(token("aa")), 1), (vec![token("b")], true), "one that is not there");
+    assert_eq!(page(Some(of("bob")), 1), (vec![], false));
+}
+
+#[test]
 fn a_denial_ends_with_its_time() {
     let token = TokenId::from_raw("t");
     let list =
@@ -59,7 +120,7 @@ fn a_denial_ends_with_its_time() {
     };
     assert_eq!(refused(19), (true, true));
     assert_eq!(refused(20), (false, false));
-    assert_eq!(list.bans(&Space::root(), (None, 9), time(20)), (Vec::new(), false));
+    assert_eq!(list.bans(Some(&Space::root()), (None, 9), time(20)), (Vec::new(), false));
 }
 
 #[test]
@@ -129,12 +190,12 @@ fn waiting_changes_are_bounded() {
 
 #[test]
 fn bans_are_listed_by_name_in_pages() {
-    let shop = DenialSubject::User(Space::parse("/shop").unwrap(), user("zoe"));
+    let shop = DenialSubject::User(Some(Space::parse("/shop").unwrap()), user("zoe"));
     let bans = ["cas", "ann", "bob"].map(|name| ban(name, None));
     let list = list_of(bans.into_iter().chain([denial(shop, None)]));
     let page = |after: Option<&str>, limit| {
         let after = after.map(user);
-        let (bans, more) = list.bans(&Space::root(), (after.as_ref(), limit), time(1));
+        let (bans, more) = list.bans(Some(&Space::root()), (after.as_ref(), limit), time(1));
         (bans.into_iter().map(|(user, _)| user.to_string()).collect::<Vec<_>>(), more)
     };
     assert_eq!(page(None, 2), (vec!["ann".to_owned(), "bob".to_owned()], true));

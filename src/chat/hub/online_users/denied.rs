@@ -58,9 +58,9 @@ impl OnlineUsers {
         let state = self.lock();
         let closing = match subject {
             DenialSubject::User(space, user) => {
-                let names = state.similar_names(space, &user.key());
-                let users = names.iter().filter_map(|name| Some((name, state.get(space, name)?)));
-                users.flat_map(|(name, it)| self.denied((space, name), it, now)).collect()
+                let key = user.key();
+                let users = state.users_like(space.as_ref(), &key);
+                users.flat_map(|(user, it)| self.denied(user, it, now)).collect()
             }
             DenialSubject::TokensOf(user) => {
                 let users = state.users.iter().filter(|((_, name), _)| name == user);

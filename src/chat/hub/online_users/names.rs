@@ -201,6 +201,21 @@ impl UsersState {
         self.names.get(&(space.clone(), key.clone())).map_or(&[], Vec::as_slice)
     }
 
+    /// The online users whose names have this key, in a space or in all.
+    pub(super) fn users_like<'a>(
+        &'a self,
+        space: Option<&Space>,
+        key: &'a NameKey,
+    ) -> impl Iterator<Item = ((&'a Space, &'a UserName), &'a OnlineUser)> {
+        // Bans from all spaces are rare, so there is no index of names without a space.
+        let one = space.and_then(|it| self.names.get_key_value(&(it.clone(), key.clone())));
+        let all = space.is_none().then(|| self.names.iter().filter(move |((_, it), _)| it == key));
+        let found = one.into_iter().chain(all.into_iter().flatten());
+        found.flat_map(move |((space, _), names)| {
+            names.iter().filter_map(move |name| Some(((space, name), self.get(space, name)?)))
+        })
+    }
+
     /// Removes the guests whose names have this key. Users of the back end stay.
     fn evict_guests(&mut self, space: &Space, key: &NameKey) -> RemovedUsers {
         let mut evicted = RemovedUsers::new();

@@ -14,7 +14,7 @@ fn denial(subject: DenialSubject) -> Denial {
 }
 
 fn ban(name: &str) -> Denial {
-    denial(DenialSubject::User(Space::root(), user(name)))
+    denial(DenialSubject::User(Some(Space::root()), user(name)))
 }
 
 /// Makes the next change of the list.
@@ -29,8 +29,17 @@ fn open(
     proof: Proof,
     credentials: Credentials,
 ) -> (NameClaim, Arc<RecordingOutbox>) {
+    open_in(&Space::root(), hub, (name, proof), credentials)
+}
+
+fn open_in(
+    space: &Space,
+    hub: &Arc<Hub>,
+    (name, proof): (&str, Proof),
+    credentials: Credentials,
+) -> (NameClaim, Arc<RecordingOutbox>) {
     let recorder = RecordingOutbox::with_capacity(9);
-    let mut name_claim = NameClaim::claim(hub, &Space::root(), &user(name), proof).unwrap();
+    let mut name_claim = NameClaim::claim(hub, space, &user(name), proof).unwrap();
     let number = NEXT_CONNECTION.fetch_add(1, Ordering::Relaxed);
     let connection_info = connection_info(ConnectionId::from_raw(number), &recorder);
     drop(attach(&mut name_claim, ConnectionInfo { credentials, ..connection_info }));
@@ -80,6 +89,29 @@ async fn a_ban_closes_the_user_and_guests_that_look_like_it() {
     assert!(closed(&bob.1).is_empty());
     assert_eq!(closed(&guest.1), ["closed Banned { until: None }"]);
     let late = open("ann", Proof::User);
+    assert_eq!(closed(&late.1), ["closed Banned { until: None }"]);
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_ban_from_all_spaces_closes_in_each() {
+    let hub = Hub::new(Limits::default(), publisher());
+    let [shop, team] = ["/shop", "/team"].map(|it| Space::parse(it).unwrap());
+    let open = |space, name, proof| open_in(space, &hub, (name, proof), Credentials::default());
+    let (root, guest) = (Space::root(), || Proof::NewGuest("g".into()));
+    let banned = [
+        open(&root, "ann", Proof::User),
+        open(&shop, "ann", Proof::User),
+        open(&team, "Ann", guest()),
+    ];
+    let others = [open(&root, "Ann", Proof::User), open(&shop, "bob", guest())];
+    deny(&hub, denial(DenialSubject::User(None, user("ann"))));
+    for (_, recorder) in &banned {
+        assert_eq!(closed(recorder), ["closed Banned { until: None }"]);
+    }
+    for (_, recorder) in &others {
+        assert!(closed(recorder).is_empty());
+    }
+    let late = open(&shop, "ann", Proof::User);
     assert_eq!(closed(&late.1), ["closed Banned { until: None }"]);
 }
 

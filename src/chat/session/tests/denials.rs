@@ -5,7 +5,7 @@ use futures_util::FutureExt as _;
 use super::*;
 use crate::{
     chat::{
-        BanRequest, BansQuestion, Credential, Revocation, RevokedTokens,
+        BanRequest, BansQuestion, Credential, ListRange, Revocation, RevokedTokens,
         ports::{ApiKey, DenialSnapshot},
     },
     domain::{ApiScope, Denial, DenialSubject, TokenId},
@@ -20,7 +20,7 @@ fn key() -> ApiKey {
 
 fn ban(user: &str, until: Option<OffsetDateTime>) -> BanRequest {
     let user = UserName::from_raw(user);
-    BanRequest { space: Space::root(), user, until, reason: None }
+    BanRequest { space: Some(Space::root()), user, until, reason: None }
 }
 
 async fn admit(fixture: &Fixture, token: Option<&Token>) -> Result<(), Rejection> {
@@ -51,8 +51,9 @@ async fn a_ban_ends_by_the_clock() {
         let sign_in = chat.sign_in(&Space::root(), Credential::Token(token.clone())).await;
         assert_eq!(sign_in.unwrap_err(), Rejection::Banned { until });
         *fixture.clock.0.lock() = NOW + MINUTE;
-        let question = BansQuestion { space: Space::root(), after: None, limit: None };
-        assert!(chat.bans(&key(), question).unwrap().bans.is_empty());
+        let range = ListRange { after: None, limit: 9 };
+        let question = BansQuestion { space: Some(Space::root()), range };
+        assert!(chat.bans(&key(), question).unwrap().items.is_empty());
         ask(&mut guest, identify()).await.expect("the guest is free to come");
         assert_eq!(admit(fixture, Some(&token)).await, Ok(()));
         let over = chat.ban(&key(), ban("ann", until)).await.unwrap_err();
@@ -88,7 +89,7 @@ async fn a_full_list_refuses_bans_and_takes_sign_outs() {
         let chat = &fixture.chat;
         let denial = |n: u32| {
             let user = UserName::from_raw(&format!("n{n}"));
-            let subject = DenialSubject::User(Space::root(), user);
+            let subject = DenialSubject::User(Some(Space::root()), user);
             Denial { subject, at: NOW, until: None, reason: None }
         };
         let denials = (0..100_000).map(denial).collect();

@@ -112,9 +112,18 @@ fn denials() -> Vec<Example> {
             r#"{"number":12,"act":{"what":"signed out","sign_in":"s1","denial":{"number":5,"sign_in":"s1","at":7,"until":9}}}"#,
         ),
         (
-            ClusterEvent::Command(denied(1, DenialSubject::User(Space::root(), user("ann")), None)),
+            ClusterEvent::Command(denied(
+                1,
+                DenialSubject::User(Some(Space::root()), user("ann")),
+                None,
+            )),
             "act",
             r#"{"what":"denied","denial":{"number":1,"space":"/","user":"ann","at":7,"reason":"why"}}"#,
+        ),
+        (
+            ClusterEvent::Command(denied(6, DenialSubject::User(None, user("ann")), None)),
+            "act",
+            r#"{"what":"denied","denial":{"number":6,"space":"","user":"ann","at":7,"reason":"why"}}"#,
         ),
         (
             ClusterEvent::Command(denied(2, DenialSubject::Token(TokenId::from_raw("t1")), None)),
@@ -129,7 +138,7 @@ fn denials() -> Vec<Example> {
         (
             ClusterEvent::Command(ports::ClusterCommand::ChangeDenials {
                 number: 4,
-                change: DenialChange::Allow(DenialSubject::User(Space::root(), user("ann"))),
+                change: DenialChange::Allow(DenialSubject::User(Some(Space::root()), user("ann"))),
             }),
             "act",
             r#"{"what":"denied","denial":{"number":4,"space":"/","user":"ann"}}"#,
