@@ -44,7 +44,7 @@ impl Chat {
     /// the store with a guest's token or a private room.
     ///
     /// An invalid token is rejected, never ignored.
-    pub async fn admit(self: &Arc<Self>, hello: Hello) -> Result<Admission, Rejection> {
+    pub async fn admit(self: &Arc<Self>, hello: Hello) -> Result<Box<Admission>, Rejection> {
         let admitted = self.check_hello(hello).await;
         if let Err(rejection) = &admitted {
             self.metrics.record(MetricEvent::HandshakeRejected(rejection));
@@ -52,7 +52,7 @@ impl Chat {
         admitted
     }
 
-    async fn check_hello(self: &Arc<Self>, hello: Hello) -> Result<Admission, Rejection> {
+    async fn check_hello(self: &Arc<Self>, hello: Hello) -> Result<Box<Admission>, Rejection> {
         let Hello { space, token, device, room, since, epoch, client } = hello;
         if self.is_draining() {
             return Err(Rejection::Draining);
@@ -88,7 +88,7 @@ impl Chat {
             since.into_iter().map(|(room, seq)| (room, self.resolve_since(seq, epoch.as_ref())));
         let since = since.collect();
         let origin = SessionOrigin { space, room, since, device, data };
-        Ok(Admission { chat: Arc::clone(self), origin, claimed, actions })
+        Ok(Box::new(Admission { chat: Arc::clone(self), origin, claimed, actions }))
     }
 
     /// Has a back end decide about a connection, if there is one that does.
@@ -355,8 +355,11 @@ impl Admission {
 
     /// Starts the session. From now on events arrive in `outbox`; with a token, `welcome` is the
     /// first. If the store fails now, the connection is closed with a reason.
-    pub async fn enter(self, outbox: Arc<dyn Outbox>) -> Session {
-        let Self { chat, origin, claimed, actions } = self;
+    ///
+    /// Takes the box, so that its memory is released: a caller that moves the content out of it keeps
+    /// the memory until its own end.
+    pub async fn enter(self: Box<Self>, outbox: Arc<dyn Outbox>) -> Session {
+        let Self { chat, origin, claimed, actions } = *self;
         let mut session = Session::new(chat, origin, outbox);
         match claimed {
             Some(claimed) => session.enter_with_claim(claimed).await,

@@ -93,11 +93,6 @@ impl LaneStream {
         writer.attach(socket);
         Self { read: Some(read), ahead, is_over: false, writer, permit, tasks }
     }
-
-    /// The queue of the connection.
-    pub(in crate::transport) fn writer(&self) -> &Arc<LaneWriter> {
-        &self.writer
-    }
 }
 
 impl AsyncRead for LaneStream {
@@ -220,7 +215,7 @@ mod tests {
         let Server { stream, mut client, permits, tasks } = Server::start(b"").await;
         client.write_all(&vec![b'x'; 64 << 10]).await.unwrap();
         let last = Bytes::from(vec![b'y'; 64 << 10]);
-        stream.writer().push(last.clone()).unwrap();
+        stream.writer.push(last.clone()).unwrap();
         drop(stream);
         let mut received = Vec::new();
         client.read_to_end(&mut received).await.expect("no reset");
@@ -235,7 +230,7 @@ mod tests {
     async fn a_blocked_socket_is_closed_at_the_end_of_the_drain() {
         let Server { stream, client, permits, tasks } = Server::start(b"").await;
         let block = Bytes::from(vec![b'y'; 1 << 20]);
-        while stream.writer().push(block.clone()).is_ok() {
+        while stream.writer.push(block.clone()).is_ok() {
             tokio::task::yield_now().await;
         }
         drop(stream);

@@ -120,7 +120,7 @@ impl ConnectMiddleware {
             let (query, auth) = (query.clone(), auth.map(Into::into));
             hello.client = ClientInfo { query, auth, ..ClientInfo::clone(client) };
         }
-        let admission = Box::new(self.context.chat.admit(hello).await?);
+        let admission = self.context.chat.admit(hello).await?;
         let span = admission.span(Wire::SocketIo);
         let metrics = self.context.chat.open_connection_metrics(Wire::SocketIo);
         let connection = NamespaceConnection::new(Arc::clone(session), socket, metrics);

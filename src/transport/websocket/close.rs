@@ -101,7 +101,7 @@ fn is_queue_full(error: &io::Error) -> bool {
 /// reset, and the peer might not receive the reason. The time for events is over: those that still
 /// wait are dropped.
 pub(super) async fn close<S>(
-    mut stream: MessageStream<S>,
+    stream: &mut MessageStream<S>,
     writer: &Arc<LaneWriter>,
     format: Format,
     end: SocketEnd,

@@ -4,11 +4,13 @@
 use std::{net::IpAddr, sync::Arc, time::Duration};
 
 use futures_util::StreamExt as _;
+use hyper::upgrade::OnUpgrade;
 use tokio::{
     io::{AsyncRead, AsyncWrite},
     time::{Instant, timeout, timeout_at},
 };
 use tokio_tungstenite::tungstenite::Message;
+use tracing::debug;
 
 use super::{
     close::{SocketEnd, close},
@@ -22,7 +24,7 @@ use crate::{
         ports::{ConnectionMetrics, Outbox},
     },
     domain::{CloseReason, Limits},
-    transport::lanes::LaneStream,
+    transport::lanes::{LaneStream, LaneWriter, Lanes},
     wire::websocket::{RequestFrame, RequestKind},
 };
 
@@ -31,59 +33,78 @@ const FLUSH_WAIT: Duration = Duration::from_secs(2);
 /// The same for a prompt close reason. With the wait for the close it is less than a second.
 const PROMPT_FLUSH_WAIT: Duration = Duration::from_millis(300);
 
-/// Serves a connection from `peer` until it ends.
-pub(super) async fn run(
-    stream: LaneStream,
-    admission: Box<Admission>,
-    (format, peer): (Format, Option<IpAddr>),
-    (limits, metrics): (Arc<Limits>, Arc<ConnectionMetrics>),
-) {
-    let writer = Arc::clone(stream.writer());
-    let outbox = WebSocketOutbox::new(format, Arc::clone(&limits), Arc::clone(&writer), peer);
-    let mut stream = read_messages(stream, &limits).await;
-    let end = read(&mut stream, admission, &outbox, (&limits, &metrics)).await;
-    if matches!(end, SocketEnd::ByServer(CloseReason::SlowReader)) {
-        metrics.slow_reader();
-    }
-    // The session ended with `read`, so the connection has already left its rooms.
-    Box::pin(close(stream, &writer, format, end)).await;
-}
-
-/// Sends the reason of a rejection and closes the connection.
-pub(super) async fn reject(
-    stream: LaneStream,
-    reason: CloseReason,
-    format: Format,
-    limits: &Limits,
-) {
-    let writer = Arc::clone(stream.writer());
-    let stream = read_messages(stream, limits).await;
-    Box::pin(close(stream, &writer, format, SocketEnd::ByServer(reason))).await;
-}
-
-/// Handles requests one after the other until the connection ends. When the server ends it, the
-/// session exists until all is written.
+/// A connection whose WebSocket is open.
 ///
-/// Everything but the wait for a message is boxed: the task is as large as its largest step, and most
-/// of the time it waits.
-async fn read<S>(
-    stream: &mut MessageStream<S>,
-    admission: Box<Admission>,
-    outbox: &Arc<WebSocketOutbox>,
-    (limits, metrics): (&Limits, &Arc<ConnectionMetrics>),
-) -> SocketEnd
-where
-    S: AsyncRead + AsyncWrite + Unpin + Send,
-{
-    let entering = admission.enter(Arc::clone(outbox) as Arc<dyn Outbox>);
-    let mut session = match Box::pin(or_end(entering, outbox)).await {
-        Ok(session) => session,
-        Err(end) => return end,
-    };
-    let end = handle_requests(stream, &mut session, outbox, (limits, metrics)).await;
-    // Before the session ends: webhooks are told of the connection then.
-    outbox.record_end(end.reported());
-    end
+/// Its methods borrow it: a future holds what it takes by value twice, and exists as long as the
+/// connection.
+pub(super) struct Connection {
+    stream: MessageStream<LaneStream>,
+    outbox: Arc<WebSocketOutbox>,
+    limits: Arc<Limits>,
+}
+
+impl Connection {
+    /// Waits until the `101` response is written, and takes the socket. `None` if that fails.
+    pub(super) async fn open(
+        (upgraded, peer): (OnUpgrade, Option<IpAddr>),
+        lanes: &Lanes,
+        (format, limits): (Format, Arc<Limits>),
+    ) -> Option<Self> {
+        match upgraded.await {
+            Ok(upgraded) => {
+                let writer = Arc::new(LaneWriter::new(lanes, Arc::clone(&limits)));
+                let stream = LaneStream::new(upgraded, Arc::clone(&writer));
+                let stream = read_messages(stream, &limits).await;
+                let outbox = WebSocketOutbox::new(format, Arc::clone(&limits), writer, peer);
+                Some(Self { stream, outbox, limits })
+            }
+            Err(error) => {
+                debug!(%error, "upgrade failed");
+                None
+            }
+        }
+    }
+
+    /// Serves the connection until it ends.
+    pub(super) async fn run(
+        &mut self,
+        admission: Box<Admission>,
+        metrics: &Arc<ConnectionMetrics>,
+    ) {
+        let end = self.read(admission, metrics).await;
+        if matches!(end, SocketEnd::ByServer(CloseReason::SlowReader)) {
+            metrics.slow_reader();
+        }
+        // The session ended with `read`, so the connection has already left its rooms.
+        Box::pin(self.close(end)).await;
+    }
+
+    /// Tells the peer why the connection ends, and closes it.
+    pub(super) async fn close(&mut self, end: SocketEnd) {
+        close(&mut self.stream, self.outbox.writer(), self.outbox.format(), end).await;
+    }
+
+    /// Handles requests one after the other until the connection ends. When the server ends it, the
+    /// session exists until all is written.
+    ///
+    /// Everything but the wait for a message is boxed: the task is as large as its largest step, and
+    /// most of the time it waits.
+    async fn read(
+        &mut self,
+        admission: Box<Admission>,
+        metrics: &Arc<ConnectionMetrics>,
+    ) -> SocketEnd {
+        let Self { stream, outbox, limits } = self;
+        let entering = admission.enter(Arc::<WebSocketOutbox>::clone(outbox));
+        let mut session = match Box::pin(or_end(entering, outbox)).await {
+            Ok(session) => session,
+            Err(end) => return end,
+        };
+        let end = handle_requests(stream, &mut session, outbox, (limits, metrics)).await;
+        // Before the session ends: webhooks are told of the connection then.
+        outbox.record_end(end.reported());
+        end
+    }
 }
 
 /// Handles the requests of a session until the connection ends.

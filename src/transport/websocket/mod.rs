@@ -16,12 +16,12 @@ use http::{HeaderValue, Request, Response, StatusCode, header};
 use hyper::upgrade::OnUpgrade;
 use tracing::{Instrument as _, Span, debug};
 
-use self::format::Format;
+use self::{close::SocketEnd, connection::Connection, format::Format};
 use super::{
     TransportParts,
     client_info::{self, PeerAddress},
     credentials,
-    lanes::{LaneStream, LaneWriter, Lanes},
+    lanes::Lanes,
     origin::Origins,
     rejection::rejection_response,
     subprotocol::{self, Offer},
@@ -77,7 +77,7 @@ impl WebSocketTransport {
         let outcome = match self.chat.admit(hello).await {
             Ok(admission) => {
                 let metrics = self.chat.open_connection_metrics(Wire::WebSocket);
-                HandshakeOutcome::Admitted(Box::new(admission), Arc::new(metrics))
+                HandshakeOutcome::Admitted(admission, Arc::new(metrics))
             }
             Err(Rejection::TokenRequired) => HandshakeOutcome::Rejected(CloseReason::InvalidUser),
             Err(rejection) => return reject(&rejection),
@@ -149,25 +149,23 @@ fn handshake_error_response(error: HandshakeError) -> Response<Body> {
     response
 }
 
+/// Serves a connection whose handshake is answered.
 async fn serve(
-    (upgraded, peer): (OnUpgrade, Option<IpAddr>),
+    upgraded: (OnUpgrade, Option<IpAddr>),
     lanes: Lanes,
     outcome: HandshakeOutcome,
-    (format, limits): (Format, Arc<Limits>),
+    wire: (Format, Arc<Limits>),
 ) {
-    let stream = match upgraded.await {
-        Ok(upgraded) => {
-            let writer = LaneWriter::new(&lanes, Arc::clone(&limits));
-            LaneStream::new(upgraded, Arc::new(writer))
-        }
-        Err(error) => return debug!(%error, "upgrade failed"),
+    // Boxed, because the task would be as large as this step for as long as the connection exists.
+    let Some(mut connection) = Box::pin(Connection::open(upgraded, &lanes, wire)).await else {
+        return;
     };
     match outcome {
         HandshakeOutcome::Admitted(admission, metrics) => {
-            connection::run(stream, admission, (format, peer), (limits, metrics)).await;
+            connection.run(admission, &metrics).await;
         }
         HandshakeOutcome::Rejected(reason) => {
-            connection::reject(stream, reason, format, &limits).await;
+            Box::pin(connection.close(SocketEnd::ByServer(reason))).await;
         }
     }
 }

@@ -30,8 +30,8 @@ const READ_BYTES: usize = 4096;
 /// The bytes that the codec collects before a write: none, so that each write holds whole frames.
 const WRITE_BUFFER_BYTES: usize = 0;
 
-/// The messages of a client.
-pub(super) type MessageStream<S> = WebSocketStream<ActiveStream<S>>;
+/// The messages of a client. Boxed, because each future that it passes through would be as large.
+pub(super) type MessageStream<S> = Box<WebSocketStream<ActiveStream<S>>>;
 
 /// A stream that records when it receives bytes.
 #[derive(Debug)]
@@ -54,7 +54,7 @@ where
         .max_message_size(Some(frame_bytes_max))
         .max_frame_size(Some(frame_bytes_max));
     let stream = ActiveStream { stream, received_at: Instant::now(), ahead: Bytes::new() };
-    WebSocketStream::from_raw_socket(stream, Role::Server, Some(config)).await
+    Box::new(WebSocketStream::from_raw_socket(stream, Role::Server, Some(config)).await)
 }
 
 impl<S> ActiveStream<S> {
