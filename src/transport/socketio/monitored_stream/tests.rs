@@ -113,6 +113,15 @@ async fn events_stand_between_the_frames_of_the_engine() {
 }
 
 #[tokio::test]
+async fn a_close_packet_of_the_engine_is_noted() {
+    let (mut server, _client, session) = monitored(1 << 10);
+    server.write_all(&frame::text("41")).await.unwrap();
+    assert!(!session.is_closed_by_engine(), "the namespace is left, the session goes on");
+    server.write_all(&frame::text("1")).await.unwrap();
+    assert!(session.is_closed_by_engine());
+}
+
+#[tokio::test]
 async fn an_engine_that_writes_more_than_the_queue_holds_ends_its_session() {
     let (mut server, _client, session) = monitored(8);
     let error = loop {

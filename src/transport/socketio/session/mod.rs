@@ -18,7 +18,10 @@ mod tests;
 use std::{
     fmt,
     net::IpAddr,
-    sync::{Arc, Weak},
+    sync::{
+        Arc, Weak,
+        atomic::{AtomicBool, Ordering},
+    },
     task::Waker,
 };
 
@@ -93,6 +96,8 @@ pub(super) struct EngineSession {
     state: Mutex<State>,
     /// Notifies the tasks in `wait_until`.
     changed: Notify,
+    /// Whether the engine has sent a close packet.
+    is_closed_by_engine: AtomicBool,
 }
 
 impl EngineSession {
@@ -105,8 +110,15 @@ impl EngineSession {
     ) -> Self {
         let state = Mutex::new(State::new(&resources.limits, polling));
         let writer = LaneWriter::new(&resources.lanes, Arc::clone(&resources.limits));
-        let (writer, changed) = (Arc::new(writer), Notify::new());
-        Self { handshake, resources, registration, writer, state, changed }
+        Self {
+            handshake,
+            resources,
+            registration,
+            writer: Arc::new(writer),
+            state,
+            changed: Notify::new(),
+            is_closed_by_engine: AtomicBool::new(false),
+        }
     }
 
     /// The session of a socket. Every request that reaches the engine carries its session.
@@ -323,14 +335,21 @@ impl EngineSession {
         self.state.lock().detach(connection);
     }
 
-    /// Opens the inbox of the connection whose CONNECT a packet to the client answers. Events that are
-    /// sent to the connection from then on follow that packet.
+    /// Takes note of a packet to the client. The answer to a CONNECT opens the inbox of its connection:
+    /// events that are sent to the connection from then on follow that packet.
     pub(super) fn on_engine_packet(&self, packet: &str) {
         if packet.starts_with("40") {
             for connection in self.connections() {
                 connection.open_inbox(packet);
             }
+        } else if packet == "1" {
+            self.is_closed_by_engine.store(true, Ordering::Release);
         }
+    }
+
+    /// Whether the engine has sent a close packet, before anything that the client did about it.
+    pub(super) fn is_closed_by_engine(&self) -> bool {
+        self.is_closed_by_engine.load(Ordering::Acquire)
     }
 
     /// The connections of the session.
