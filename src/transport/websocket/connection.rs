@@ -47,12 +47,12 @@ impl Connection {
     /// Waits until the `101` response is written, and takes the socket. `None` if that fails.
     pub(super) async fn open(
         (upgraded, peer): (OnUpgrade, Option<IpAddr>),
-        lanes: &Lanes,
+        lanes: Lanes,
         (format, limits): (Format, Arc<Limits>),
     ) -> Option<Self> {
         match upgraded.await {
             Ok(upgraded) => {
-                let writer = Arc::new(LaneWriter::new(lanes, Arc::clone(&limits)));
+                let writer = Arc::new(LaneWriter::new(&lanes, Arc::clone(&limits)));
                 let stream = LaneStream::new(upgraded, Arc::clone(&writer));
                 let stream = read_messages(stream, &limits).await;
                 let outbox = WebSocketOutbox::new(format, Arc::clone(&limits), writer, peer);

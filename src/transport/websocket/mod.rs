@@ -9,11 +9,10 @@ mod format;
 mod outbox;
 mod stream;
 
-use std::{net::IpAddr, sync::Arc};
+use std::sync::Arc;
 
 use axum::body::Body;
 use http::{HeaderValue, Request, Response, StatusCode, header};
-use hyper::upgrade::OnUpgrade;
 use tracing::{Instrument as _, Span, debug};
 
 use self::{close::SocketEnd, connection::Connection, format::Format};
@@ -86,20 +85,21 @@ impl WebSocketTransport {
         let upgraded = hyper::upgrade::on(&mut request);
         // The request keeps the read buffer of the connection alive and is no longer needed.
         drop(request);
-        let format = Format::of(chosen.as_ref());
-        let (limits, tasks) = (Arc::clone(&self.limits), self.tasks.clone());
-        let lanes = self.lanes.clone();
-        // Boxed, because `Tasks` would hold the future twice.
+        let wire = (Format::of(chosen.as_ref()), Arc::clone(&self.limits));
+        // Boxed, because the task would be as large as this step for as long as the connection exists.
+        let opening = Box::pin(Connection::open((upgraded, peer), self.lanes.clone(), wire));
+        let tasks = self.tasks.clone();
         let span = match &outcome {
             HandshakeOutcome::Admitted(admission, _) => admission.span(Wire::WebSocket),
             HandshakeOutcome::Rejected(_) => Span::none(),
         };
         let connection = async move {
             tokio::select! {
-                () = serve((upgraded, peer), lanes, outcome, (format, limits)) => (),
+                () = serve(opening, outcome) => (),
                 () = tasks.overdue() => debug!("connection aborted at the end of the drain"),
             }
         };
+        // Boxed, because `Tasks` would hold the future twice.
         self.tasks.spawn("websocket", Box::pin(connection.instrument(span)));
         upgrade::switching_protocols_response(accept, chosen)
     }
@@ -150,16 +150,8 @@ fn handshake_error_response(error: HandshakeError) -> Response<Body> {
 }
 
 /// Serves a connection whose handshake is answered.
-async fn serve(
-    upgraded: (OnUpgrade, Option<IpAddr>),
-    lanes: Lanes,
-    outcome: HandshakeOutcome,
-    wire: (Format, Arc<Limits>),
-) {
-    // Boxed, because the task would be as large as this step for as long as the connection exists.
-    let Some(mut connection) = Box::pin(Connection::open(upgraded, &lanes, wire)).await else {
-        return;
-    };
+async fn serve(opening: impl Future<Output = Option<Connection>>, outcome: HandshakeOutcome) {
+    let Some(mut connection) = opening.await else { return };
     match outcome {
         HandshakeOutcome::Admitted(admission, metrics) => {
             connection.run(admission, &metrics).await;
