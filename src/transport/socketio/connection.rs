@@ -11,7 +11,11 @@ use std::{
 };
 
 use socketioxide::handler::Value;
-use tokio::{task::coop::consume_budget, time::sleep};
+use tokio::{
+    sync::SetOnce,
+    task::coop::consume_budget,
+    time::{sleep, timeout},
+};
 
 use super::{
     engine::NamespaceSocket,
@@ -32,6 +36,9 @@ use crate::{
 /// The delay before a socket that the engine has lost is disconnected.
 const FORCE_DISCONNECT_DELAY: Duration = Duration::from_secs(5);
 
+/// The longest time from the close packet of the engine to its report, which it makes at once.
+const REPORT_WAIT_MAX: Duration = Duration::from_secs(1);
+
 /// See the module.
 pub(super) struct NamespaceConnection {
     session: Arc<EngineSession>,
@@ -47,7 +54,7 @@ pub(super) struct NamespaceConnection {
     /// Why the server closes the connection. The first reason is kept.
     pub(super) close_reason: OnceLock<CloseReason>,
     /// How the connection ended by the report of the engine.
-    pub(super) reported_end: OnceLock<ConnectionEnd>,
+    pub(super) reported_end: SetOnce<ConnectionEnd>,
 }
 
 impl NamespaceConnection {
@@ -67,7 +74,7 @@ impl NamespaceConnection {
             is_disconnected: AtomicBool::new(false),
             revoked: AtomicBool::new(false),
             close_reason: OnceLock::new(),
-            reported_end: OnceLock::new(),
+            reported_end: SetOnce::new(),
         })
     }
 
@@ -98,6 +105,7 @@ impl NamespaceConnection {
                 self.session.release_requests(1, queued.bytes());
                 Box::pin(self.handle(&mut chat_session, queued)).await;
             }
+            Box::pin(self.wait_reported()).await;
             let drain_guard = chat_session.into_drain_guard();
             self.session.wait_output_finished().await;
             drop(drain_guard);
@@ -111,6 +119,14 @@ impl NamespaceConnection {
         if claim.is_some() {
             drop(claim);
             Box::pin(self.force_disconnect()).await;
+        }
+    }
+
+    /// Waits until the engine reports why it ends the session, if it does. Its stream may end before
+    /// that, and webhooks are told of the connection when the chat session ends.
+    async fn wait_reported(&self) {
+        if self.session.is_closed_by_engine() {
+            timeout(REPORT_WAIT_MAX, self.reported_end.wait()).await.ok();
         }
     }
 

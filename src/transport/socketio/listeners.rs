@@ -47,14 +47,16 @@ impl DisconnectHandler<LocalAdapter, Self> for DisconnectListener {
         defer: fn(Arc<NamespaceSocket>),
     ) {
         // Before the inbox closes: the connection is told of then.
-        self.0.reported_end.get_or_init(|| match end(reason) {
+        let reported = match end(reason) {
             // After a missing pong the engine sends a close packet and then removes the session. Between
             // the two its reading task may see that the client reacts.
             ConnectionEnd::TransportClosed if self.0.session().is_closed_by_engine() => {
                 ConnectionEnd::ByServer(CloseReason::PingTimeout)
             }
             reported => reported,
-        });
+        };
+        // The first report is kept.
+        self.0.reported_end.set(reported).ok();
         self.0.is_disconnected.store(true, Ordering::Relaxed);
         self.0.inbox().close();
         defer(socket);

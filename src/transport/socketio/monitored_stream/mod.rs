@@ -256,6 +256,9 @@ impl<S: Unpin> AsyncWrite for MonitoredStream<S> {
         let Some(written) = frames.get(skipped..).filter(|it| !it.is_empty()) else {
             return Poll::Ready(Ok(frames.len()));
         };
+        if frame::split(written).any(|it| matches!(it, Frame::Text(b"1"))) {
+            self.session.on_engine_close();
+        }
         let replaced = frame::replace_texts(written, connect_error::replacement);
         let for_client = replaced.unwrap_or_else(|| Bytes::copy_from_slice(written));
         if let Err(error) = self.session.writer().push_codec(for_client) {

@@ -96,7 +96,7 @@ pub(super) struct EngineSession {
     state: Mutex<State>,
     /// Notifies the tasks in `wait_until`.
     changed: Notify,
-    /// Whether the engine has sent a close packet.
+    /// Whether the engine has sent its close packet.
     is_closed_by_engine: AtomicBool,
 }
 
@@ -335,19 +335,23 @@ impl EngineSession {
         self.state.lock().detach(connection);
     }
 
-    /// Takes note of a packet to the client. The answer to a CONNECT opens the inbox of its connection:
-    /// events that are sent to the connection from then on follow that packet.
+    /// Opens the inbox of the connection whose CONNECT a packet to the client answers. Events that are
+    /// sent to the connection from then on follow that packet.
     pub(super) fn on_engine_packet(&self, packet: &str) {
         if packet.starts_with("40") {
             for connection in self.connections() {
                 connection.open_inbox(packet);
             }
-        } else if packet == "1" {
-            self.is_closed_by_engine.store(true, Ordering::Release);
         }
     }
 
-    /// Whether the engine has sent a close packet, before anything that the client did about it.
+    /// Records that the engine is about to send a close packet. It then ends the session, and reports
+    /// why.
+    pub(super) fn on_engine_close(&self) {
+        self.is_closed_by_engine.store(true, Ordering::Release);
+    }
+
+    /// Whether the engine ends the session, before anything that the client does about it.
     pub(super) fn is_closed_by_engine(&self) -> bool {
         self.is_closed_by_engine.load(Ordering::Acquire)
     }
