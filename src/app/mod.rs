@@ -301,7 +301,7 @@ fn gateway(config: &Config, chat: &Arc<Chat>, client_tasks: &Tasks) -> Gateway {
         lanes: Lanes::start(client_tasks),
     };
     let socketio = SocketIoTransport::new(Arc::clone(chat), &config.spaces, parts.clone());
-    let websocket = WebSocketTransport::new(Arc::clone(chat), parts);
+    let websocket = WebSocketTransport::new(Arc::clone(chat), parts, &config.paths);
     let api_port = if config.admin.listen.is_some() { ApiPort::Own } else { ApiPort::OfClients };
     Gateway::new(chat, origins, (socketio, websocket), api_port)
 }

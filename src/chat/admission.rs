@@ -24,6 +24,9 @@ use crate::domain::{
 /// The time in which a node releases a guest name that is no longer used there.
 const NAME_RELEASE_DELAY: Duration = Duration::from_millis(100);
 
+/// The random characters in the name of a guest who chooses none.
+const GUEST_NAME_CHARS: usize = 10;
+
 /// How long a connection lasts whose back end does not say it. Its client then reconnects, and the
 /// back end is asked again.
 const CONNECTION_LIFETIME: Duration = Duration::from_hours(24);
@@ -351,6 +354,18 @@ impl Admission {
             wire = wire.as_str(),
             user = field::Empty,
         )
+    }
+
+    /// Whether the user is known already.
+    pub fn is_identified(&self) -> bool {
+        self.claimed.is_some()
+    }
+
+    /// A name for a guest who chooses none: nobody is expected to have it.
+    pub fn suggested_name(&self) -> UserName {
+        let secret = self.chat.ids.secret();
+        let letters = secret.chars().filter(char::is_ascii_alphanumeric).take(GUEST_NAME_CHARS);
+        UserName::from_raw(&format!("guest-{}", letters.collect::<String>().to_ascii_lowercase()))
     }
 
     /// Starts the session. From now on events arrive in `outbox`; with a token, `welcome` is the

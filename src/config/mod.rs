@@ -13,6 +13,7 @@ mod key;
 mod limits;
 mod origin;
 mod pace;
+mod paths;
 mod problem;
 mod rooms;
 mod sources;
@@ -29,6 +30,7 @@ use crate::{
         SpacePattern, Synchronous,
     },
     telemetry::LogFormat,
+    wire::PathRule,
 };
 
 pub use api_keys::{API_SCOPES, ApiKeySettings, scope as api_scope};
@@ -67,6 +69,9 @@ pub struct Config {
     /// Spaces besides `/`.
     #[serde(serialize_with = "write_patterns", deserialize_with = "read_patterns")]
     pub spaces: Vec<SpacePattern>,
+    /// Paths of plain WebSocket clients besides `/ws`.
+    #[serde(serialize_with = "paths::write", deserialize_with = "paths::read")]
+    pub paths: Vec<PathRule>,
     /// What happens to events that are not in the built-in vocabulary.
     #[serde(serialize_with = "events::write", deserialize_with = "events::read")]
     pub events: EventRules,
@@ -202,6 +207,7 @@ impl Default for Config {
             devices: DevicePolicy::Many,
             origins: Vec::new(),
             spaces: Vec::new(),
+            paths: Vec::new(),
             events: EventRules::default(),
             backends: Vec::new(),
             webhooks: Vec::new(),

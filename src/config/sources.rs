@@ -258,7 +258,7 @@ fn check_value(key: &str, value: &Value) -> Result<(), String> {
         // A list is a cluster.
         _ if key == "bus" => return deserialize_value(key, value),
         (Value::Integer(_), _) => "a whole number",
-        (Value::Array(_), _) if matches!(key, "backends" | "events") || is_secret(key) => {
+        (Value::Array(_), _) if matches!(key, "events" | "paths") || is_secret(key) => {
             "a list of tables"
         }
         (Value::Array(_), _) => "a list of texts",

@@ -10,6 +10,7 @@ use axum::{
     Router,
     body::Body,
     extract::{MatchedPath, State},
+    middleware::{self, Next},
     response::{IntoResponse, Response},
     routing::{any, get},
 };
@@ -21,8 +22,14 @@ use tower_service::Service as _;
 use tracing::{Instrument as _, Level, Span, debug, debug_span};
 
 use super::{
-    api, client_info::PeerAddress, cors, listener::Handler, origin::Origins, pages,
-    socketio::SocketIoTransport, websocket::WebSocketTransport,
+    api,
+    client_info::PeerAddress,
+    cors,
+    listener::Handler,
+    origin::Origins,
+    pages,
+    socketio::SocketIoTransport,
+    websocket::{WebSocketTransport, not_an_upgrade},
 };
 use crate::chat::{Chat, Readiness};
 
@@ -45,7 +52,8 @@ impl AdminGateway {
     /// Puts the routes together.
     pub fn new(chat: &Arc<Chat>) -> Self {
         let api = api::for_back_ends(Arc::clone(chat));
-        Self { router: traced_routes(api.merge(api::documents()).merge(health(chat))) }
+        let routes = api.merge(api::documents()).merge(health(chat)).fallback(not_found);
+        Self { router: traced_routes(routes) }
     }
 }
 
@@ -132,7 +140,7 @@ fn router(
         .route("/ws/", any(plain_websocket))
         .route("/ws/{room}", any(plain_websocket))
         .route("/ws/{room}/", any(plain_websocket))
-        .with_state(websocket);
+        .with_state(websocket.clone());
     let for_back_ends = match api_port {
         ApiPort::OfClients => api::for_back_ends(Arc::clone(chat)),
         ApiPort::Own => Router::new(),
@@ -143,7 +151,29 @@ fn router(
         .merge(api::documents())
         .merge(health(chat))
         .merge(pages::routes());
-    traced_routes(routes)
+    let routes = routes.fallback(not_found);
+    traced_routes(if websocket.has_paths() {
+        routes.layer(middleware::from_fn_with_state(websocket, websocket_paths))
+    } else {
+        routes
+    })
+}
+
+/// Passes WebSocket handshakes for a path of the settings to their transport. A page may be at the
+/// same path.
+async fn websocket_paths(
+    State(transport): State<WebSocketTransport>,
+    request: Request<Body>,
+    next: Next,
+) -> Response {
+    if !transport.has_path(request.uri().path()) {
+        return next.run(request).await;
+    }
+    if request.headers().contains_key(header::UPGRADE) {
+        return transport.handle(request).await;
+    }
+    let response = next.run(request).await;
+    if response.status() == StatusCode::NOT_FOUND { not_an_upgrade() } else { response }
 }
 
 /// Whether the node lives, and whether new clients may be sent to it.
@@ -155,9 +185,9 @@ fn health(chat: &Arc<Chat>) -> Router {
         .with_state(Arc::clone(chat))
 }
 
-/// Adds the answer to other requests, and the log of all.
+/// Adds the log of all requests.
 fn traced_routes(routes: Router) -> Router {
-    routes.fallback(not_found).layer(
+    routes.layer(
         TraceLayer::new_for_http()
             .make_span_with(request_span)
             .on_request(())

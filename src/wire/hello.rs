@@ -29,6 +29,15 @@ pub fn hello_from_query(space: Space, query: &str) -> Result<Hello, Rejection> {
     Ok(Hello { space, token: None, device, room, since, epoch, client: ClientInfo::default() })
 }
 
+/// The same of a client that speaks a dialect, which cannot return with `since`.
+pub fn dialect_hello_from_query(space: Space, query: &str) -> Result<Hello, Rejection> {
+    let parameters = Parameters::read(query)?;
+    let device = parameters.value("device")?.map(DeviceId::parse).transpose()?;
+    let room = parameters.value("room")?.map(RoomName::parse).transpose()?;
+    let (since, client) = (Vec::new(), ClientInfo::default());
+    Ok(Hello { space, token: None, device, room, since, epoch: None, client })
+}
+
 /// One parameter of a query, decoded.
 pub(crate) fn parameter(query: &str, wanted: &str) -> Result<Option<String>, Rejection> {
     Ok(Parameters::read(query)?.value(wanted)?.map(str::to_owned))

@@ -42,6 +42,8 @@ pub(super) enum SocketEnd {
     Closed(Option<CloseCode>),
     /// The socket ended without a close frame.
     Lost,
+    /// The client has asked for the close in a message of a dialect.
+    Finished,
 }
 
 impl SocketEnd {
@@ -76,18 +78,20 @@ impl SocketEnd {
             Self::ByServer(reason) => ConnectionEnd::ByServer(*reason),
             Self::ProtocolError(..) => ConnectionEnd::ProtocolError,
             Self::Closed(Some(CloseCode::Away)) | Self::Lost => ConnectionEnd::TransportClosed,
-            Self::Closed(_) => ConnectionEnd::ByClient,
+            Self::Closed(_) | Self::Finished => ConnectionEnd::ByClient,
         }
     }
 
     /// The frames that tell the peer why. None follows them.
-    fn last_frames(&self, format: Format) -> Vec<Bytes> {
+    fn last_frames(&self, format: &Format) -> Vec<Bytes> {
         match self {
             Self::Closed(_) | Self::Lost => Vec::new(),
             Self::ProtocolError(code, reason) => vec![frame::close((*code).into(), reason)],
+            Self::Finished => vec![frame::close(CloseCode::Normal.into(), "")],
             Self::ByServer(reason) => {
                 let row = code::close(*reason);
-                vec![format.closing(*reason), frame::close(row.websocket, row.reason)]
+                let close = frame::close(row.websocket, row.reason);
+                format.closing(*reason).into_iter().chain([close]).collect()
             }
         }
     }
@@ -103,7 +107,7 @@ fn is_queue_full(error: &io::Error) -> bool {
 pub(super) async fn close<S>(
     stream: &mut MessageStream<S>,
     writer: &Arc<LaneWriter>,
-    format: Format,
+    format: &Format,
     end: SocketEnd,
 ) where
     S: AsyncRead + AsyncWrite + Unpin + Send,

@@ -16,6 +16,7 @@ use super::{
     close::{SocketEnd, close},
     format::Format,
     outbox::{UnansweredRequest, WebSocketOutbox},
+    steps,
     stream::{MessageStream, read_messages},
 };
 use crate::{
@@ -25,7 +26,10 @@ use crate::{
     },
     domain::{CloseReason, Limits},
     transport::lanes::{LaneStream, LaneWriter, Lanes},
-    wire::websocket::{RequestFrame, RequestKind},
+    wire::{
+        dialect::InitialUser,
+        websocket::{RequestFrame, RequestKind},
+    },
 };
 
 /// The longest time for queued frames once the close has begun.
@@ -95,12 +99,17 @@ impl Connection {
         metrics: &Arc<ConnectionMetrics>,
     ) -> SocketEnd {
         let Self { stream, outbox, limits } = self;
+        let user = initial_user(&admission, outbox);
         let entering = admission.enter(Arc::<WebSocketOutbox>::clone(outbox));
         let mut session = match Box::pin(or_end(entering, outbox)).await {
             Ok(session) => session,
             Err(end) => return end,
         };
-        let end = handle_requests(stream, &mut session, outbox, (limits, metrics)).await;
+        let opening = Box::pin(or_end(open(&mut session, user, outbox, metrics), outbox)).await;
+        let end = match opening.and_then(|opened| opened) {
+            Ok(()) => handle_requests(stream, &mut session, outbox, (limits, metrics)).await,
+            Err(end) => end,
+        };
         // Before the session ends: webhooks are told of the connection then.
         outbox.record_end(end.reported());
         end
@@ -141,7 +150,7 @@ where
             Message::Close(frame) => return SocketEnd::Closed(frame.map(|it| it.code)),
             message => {
                 let handling = handle_frame(session, &message, outbox, metrics);
-                if let Err(end) = Box::pin(or_end(handling, outbox)).await {
+                if let Err(end) = Box::pin(or_end(handling, outbox)).await.and_then(|it| it) {
                     return end;
                 }
             }
@@ -181,21 +190,49 @@ where
     }
 }
 
-/// Passes one frame to the session, if it holds a request.
+/// The user of a connection with a dialect. `None` without one.
+fn initial_user(admission: &Admission, outbox: &WebSocketOutbox) -> Option<InitialUser> {
+    outbox.format().translator()?;
+    Some(if admission.is_identified() {
+        InitialUser::Identified
+    } else {
+        InitialUser::Anonymous(admission.suggested_name())
+    })
+}
+
+/// Opens a connection with a dialect.
+async fn open(
+    session: &mut Session,
+    user: Option<InitialUser>,
+    outbox: &Arc<WebSocketOutbox>,
+    metrics: &Arc<ConnectionMetrics>,
+) -> Result<(), SocketEnd> {
+    let (Some(user), Some(translator)) = (user, outbox.format().translator()) else {
+        return Ok(());
+    };
+    steps::perform(translator.open(user), session, translator, (outbox, metrics)).await
+}
+
+/// Passes what one frame asks for to the session. Returns an end that the frame asks for.
 async fn handle_frame(
     session: &mut Session,
     message: &Message,
     outbox: &Arc<WebSocketOutbox>,
     metrics: &Arc<ConnectionMetrics>,
-) {
+) -> Result<(), SocketEnd> {
+    if let Some(translator) = outbox.format().translator() {
+        let steps = translator.frame(message, session.request_context());
+        return steps::perform(steps, session, translator, (outbox, metrics)).await;
+    }
     let request_frame = outbox.format().request(message, session.request_context());
-    let Some(RequestFrame { kind, ack, request }) = request_frame else { return };
-    let Some(unanswered) = outbox.count_request() else { return };
+    let Some(RequestFrame { kind, ack, request }) = request_frame else { return Ok(()) };
+    let Some(unanswered) = outbox.count_request() else { return Ok(()) };
     let reply_callback = reply_callback((kind, ack), unanswered, outbox, metrics);
     match request {
         Ok(request) => session.handle(request, reply_callback).await,
         Err(rejection) => reply_callback(Err(rejection)),
     }
+    Ok(())
 }
 
 /// The callback that sends a reply.

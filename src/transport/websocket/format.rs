@@ -1,4 +1,6 @@
 //! The formats of plain WebSocket clients: how frames are decoded and encoded.
+//!
+//! A dialect is a format whose frames are translated, not parsed into one request each.
 
 use std::sync::Arc;
 
@@ -6,6 +8,7 @@ use bytes::Bytes;
 use http::HeaderValue;
 use tokio_tungstenite::tungstenite::Message;
 
+use super::translator::Translator;
 use crate::{
     chat::{Reply, RequestContext, event::Delivery},
     domain::{CloseReason, Limits, Rejection},
@@ -22,12 +25,14 @@ const JSON_SLOT: usize = 1;
 const MSGPACK_SLOT: usize = 2;
 
 /// The format of the frames of a connection.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[derive(Clone, Debug)]
 pub(super) enum Format {
     /// JSON in text frames.
     Json,
     /// `MessagePack` in binary frames.
     MsgPack,
+    /// Those of a dialect.
+    Dialect(Arc<Translator>),
 }
 
 impl Format {
@@ -39,9 +44,17 @@ impl Format {
         }
     }
 
-    /// The request in a frame. Control frames hold none.
+    /// The translator, if the connection speaks a dialect.
+    pub(super) fn translator(&self) -> Option<&Arc<Translator>> {
+        match self {
+            Self::Json | Self::MsgPack => None,
+            Self::Dialect(translator) => Some(translator),
+        }
+    }
+
+    /// The request in a frame. Control frames hold none, and frames of dialects are translated.
     pub(super) fn request(
-        self,
+        &self,
         message: &Message,
         context: RequestContext<'_>,
     ) -> Option<RequestFrame> {
@@ -58,9 +71,16 @@ impl Format {
         }
     }
 
-    /// The frame of an event. It is made once for all connections of this format.
-    pub(super) fn event(self, delivery: &Arc<Delivery>, limits: &Limits) -> Bytes {
+    /// Queues the frame of an event, if the client receives one. The frame is made once for all
+    /// connections of this format.
+    pub(super) fn queue_event<E>(
+        &self,
+        delivery: &Arc<Delivery>,
+        limits: &Limits,
+        queue: impl FnOnce(Bytes) -> Result<(), E>,
+    ) -> Result<(), E> {
         let frame = match self {
+            Self::Dialect(translator) => return translator.queue_event(delivery, queue),
             Self::Json => {
                 delivery.encoded(JSON_SLOT, || frame::text(&websocket::event(delivery, limits)))
             }
@@ -68,12 +88,12 @@ impl Format {
                 delivery.encoded(MSGPACK_SLOT, || frame::binary(&msgpack::event(delivery, limits)))
             }
         };
-        Bytes::clone(frame)
+        queue(Bytes::clone(frame))
     }
 
     /// The frame of a reply, if the client receives one.
     pub(super) fn reply(
-        self,
+        &self,
         kind: &RequestKind,
         ack: Option<u64>,
         reply: &Reply,
@@ -81,14 +101,28 @@ impl Format {
         match self {
             Self::Json => websocket::reply(kind, ack, reply).map(|it| frame::text(&it)),
             Self::MsgPack => msgpack::reply(kind, ack, reply).map(|it| frame::binary(&it)),
+            // Replies are translated where the request was.
+            Self::Dialect(_) => None,
         }
     }
 
-    /// The frame of `closing`.
-    pub(super) fn closing(self, reason: CloseReason) -> Bytes {
+    /// The frame of `closing`, if there is one.
+    pub(super) fn closing(&self, reason: CloseReason) -> Option<Bytes> {
         match self {
-            Self::Json => frame::text(&websocket::closing(reason)),
-            Self::MsgPack => frame::binary(&msgpack::closing(reason)),
+            Self::Json => Some(frame::text(&websocket::closing(reason))),
+            Self::MsgPack => Some(frame::binary(&msgpack::closing(reason))),
+            Self::Dialect(translator) => translator.closing(reason),
+        }
+    }
+
+    /// The reason with which a refused connection is closed after the upgrade, because browsers hide
+    /// the response of a refused handshake. `None` answers over HTTP.
+    pub(super) fn refusal(&self, rejection: &Rejection) -> Option<CloseReason> {
+        match self {
+            Self::Json | Self::MsgPack => {
+                matches!(rejection, Rejection::TokenRequired).then_some(CloseReason::InvalidUser)
+            }
+            Self::Dialect(translator) => translator.refusal(rejection),
         }
     }
 }
@@ -102,10 +136,10 @@ mod tests {
     #[test]
     fn the_format_follows_the_subprotocol_and_defaults_to_json() {
         let of = |name| Format::of(Some(&HeaderValue::from_static(name)));
-        assert_eq!(of("roomcast.msgpack"), Format::MsgPack);
-        assert_eq!(of("roomcast.json"), Format::Json);
-        assert_eq!(of("roomcast.bearer"), Format::Json);
-        assert_eq!(Format::of(None), Format::Json);
+        assert!(matches!(of("roomcast.msgpack"), Format::MsgPack));
+        assert!(matches!(of("roomcast.json"), Format::Json));
+        assert!(matches!(of("roomcast.bearer"), Format::Json));
+        assert!(matches!(Format::of(None), Format::Json));
     }
 
     #[test]
@@ -133,11 +167,12 @@ mod tests {
     #[test]
     fn each_format_of_an_event_is_framed_once() {
         let (delivery, limits) = (message_delivery("lobby", 1), Limits::default());
-        let json = Format::Json.event(&delivery, &limits);
-        let packed = Format::MsgPack.event(&delivery, &limits);
+        let event =
+            |format: &Format| format.queue_event(&delivery, &limits, Err::<(), _>).unwrap_err();
+        let (json, packed) = (event(&Format::Json), event(&Format::MsgPack));
         assert_eq!((json[0], packed[0]), (0x81, 0x82), "text and binary");
         for (format, frame) in [(Format::Json, json), (Format::MsgPack, packed)] {
-            let again = format.event(&delivery, &limits);
+            let again = event(&format);
             assert_eq!(again.as_ptr(), frame.as_ptr(), "{format:?} is shared");
         }
     }

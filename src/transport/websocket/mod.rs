@@ -1,4 +1,4 @@
-//! Plain WebSocket at `/ws`, `/ws/{room}` and `/ws?room=`.
+//! Plain WebSocket at `/ws`, `/ws/{room}` and `/ws?room=`, and at the paths of the settings.
 //!
 //! All rejections that allow it are sent over HTTP, before the upgrade.
 
@@ -6,8 +6,11 @@ mod close;
 mod close_state;
 mod connection;
 mod format;
+mod handshake;
 mod outbox;
+mod steps;
 mod stream;
+mod translator;
 
 use std::sync::Arc;
 
@@ -15,7 +18,7 @@ use axum::body::Body;
 use http::{HeaderValue, Request, Response, StatusCode, header};
 use tracing::{Instrument as _, Span, debug};
 
-use self::{close::SocketEnd, connection::Connection, format::Format};
+use self::{close::SocketEnd, connection::Connection, format::Format, handshake::Handshake};
 use super::{
     TransportParts,
     client_info::{self, PeerAddress},
@@ -23,7 +26,6 @@ use super::{
     lanes::Lanes,
     origin::Origins,
     rejection::rejection_response,
-    subprotocol::{self, Offer},
     upgrade::{self, HandshakeError},
 };
 use crate::{
@@ -31,9 +33,9 @@ use crate::{
         Admission, Chat, Hello,
         ports::{ClientInfo, ConnectionMetrics, Wire},
     },
-    domain::{CloseReason, Limits, QueryTokens, Rejection, RoomName, Space},
+    domain::{CloseReason, Limits, QueryTokens, Rejection},
     tasks::Tasks,
-    wire::{hello_from_query, parameter, percent_decode},
+    wire::PathRule,
 };
 
 /// The transport for plain WebSocket clients.
@@ -45,6 +47,7 @@ pub struct WebSocketTransport {
     in_query: QueryTokens,
     tasks: Tasks,
     lanes: Lanes,
+    paths: Arc<[PathRule]>,
 }
 
 /// The outcome of a handshake.
@@ -56,36 +59,52 @@ enum HandshakeOutcome {
 }
 
 impl WebSocketTransport {
-    /// A transport that admits clients to `chat`.
-    pub fn new(chat: Arc<Chat>, parts: TransportParts) -> Self {
+    /// A transport that admits clients to `chat`, at `/ws` and at the paths of these rules.
+    pub fn new(chat: Arc<Chat>, parts: TransportParts, paths: &[PathRule]) -> Self {
         let TransportParts { origins, in_query, tasks, lanes } = parts;
         let limits = Arc::new(chat.limits().clone());
-        Self { chat, limits, origins, in_query, tasks, lanes }
+        Self { chat, limits, origins, in_query, tasks, lanes, paths: paths.into() }
     }
 
-    /// Answers a request for `/ws` or a path below it.
+    /// Whether there are rules for paths.
+    pub fn has_paths(&self) -> bool {
+        !self.paths.is_empty()
+    }
+
+    /// Whether there is a rule for this path.
+    pub fn has_path(&self, path: &str) -> bool {
+        self.paths.iter().any(|it| it.matches(path))
+    }
+
+    /// Answers a request for `/ws`, a path below it, or a path of a rule.
     pub async fn handle(&self, mut request: Request<Body>) -> Response<Body> {
         let accept = match upgrade::accept(&request) {
             Ok(accept) => accept,
             Err(error) => return handshake_error_response(error),
         };
-        let (hello, chosen) = match self.read_handshake(&request) {
+        let Handshake { hello, token, format, chosen } = match self.read_handshake(&request) {
             Ok(handshake) => handshake,
             Err(rejection) => return reject(&rejection),
         };
-        let outcome = match self.chat.admit(hello).await {
+        let admitted = match token {
+            Ok(token) => self.chat.admit(Hello { token, ..hello }).await,
+            Err(rejection) => Err(rejection),
+        };
+        let outcome = match admitted {
             Ok(admission) => {
                 let metrics = self.chat.open_connection_metrics(Wire::WebSocket);
                 HandshakeOutcome::Admitted(admission, Arc::new(metrics))
             }
-            Err(Rejection::TokenRequired) => HandshakeOutcome::Rejected(CloseReason::InvalidUser),
-            Err(rejection) => return reject(&rejection),
+            Err(rejection) => match format.refusal(&rejection) {
+                Some(reason) => HandshakeOutcome::Rejected(reason),
+                None => return reject(&rejection),
+            },
         };
         let peer = request.extensions().get::<PeerAddress>().map(|PeerAddress(peer)| *peer);
         let upgraded = hyper::upgrade::on(&mut request);
         // The request keeps the read buffer of the connection alive and is no longer needed.
         drop(request);
-        let wire = (Format::of(chosen.as_ref()), Arc::clone(&self.limits));
+        let wire = (format, Arc::clone(&self.limits));
         // Boxed, because the task would be as large as this step for as long as the connection exists.
         let opening = Box::pin(Connection::open((upgraded, peer), self.lanes.clone(), wire));
         let tasks = self.tasks.clone();
@@ -104,31 +123,33 @@ impl WebSocketTransport {
         upgrade::switching_protocols_response(accept, chosen)
     }
 
-    /// Reads a handshake, and chooses its subprotocol.
-    fn read_handshake(
-        &self,
-        request: &Request<Body>,
-    ) -> Result<(Hello, Option<HeaderValue>), Rejection> {
+    /// Reads a handshake, and chooses its subprotocol and its format.
+    fn read_handshake(&self, request: &Request<Body>) -> Result<Handshake, Rejection> {
         let headers = request.headers();
         self.origins.check(headers)?;
-        let offer = Offer::read(headers, &[subprotocol::JSON, subprotocol::MSGPACK])?;
-        let chosen = offer.chosen.clone();
+        let path = request.uri().path();
+        let rule = self.paths.iter().find(|it| it.matches(path));
         let query = request.uri().query().unwrap_or_default();
-        let mut hello = hello(request.uri().path(), query)?;
-        hello.token = credentials::find(headers, offer, query, self.in_query)?;
+        let (mut handshake, offer) = handshake::read((path, query), headers, rule)?;
+        handshake.token = credentials::find(headers, offer, query, self.in_query);
         let peer = request.extensions().get::<PeerAddress>();
         if let Some(PeerAddress(peer)) = peer
             && let Some(client) = client_info::of_request(&self.chat, headers, *peer)
         {
-            hello.client = ClientInfo { query: query.into(), ..*client };
+            handshake.hello.client = ClientInfo { query: query.into(), ..*client };
         }
-        Ok((hello, chosen))
+        Ok(handshake)
     }
 }
 
 fn reject(rejection: &Rejection) -> Response<Body> {
     debug!(?rejection, "handshake refused");
     rejection_response(rejection)
+}
+
+/// The response to a request that is no handshake.
+pub(super) fn not_an_upgrade() -> Response<Body> {
+    handshake_error_response(HandshakeError::NotAnUpgrade)
 }
 
 /// The response 400, or 426 with the supported version.
@@ -160,29 +181,4 @@ async fn serve(opening: impl Future<Output = Option<Connection>>, outcome: Hands
             Box::pin(connection.close(SocketEnd::ByServer(reason))).await;
         }
     }
-}
-
-/// Reads the path and the query of a handshake.
-fn hello(path: &str, query: &str) -> Result<Hello, Rejection> {
-    let space = match parameter(query, "space")? {
-        Some(space) => Space::parse(&space)?,
-        None => Space::root(),
-    };
-    let mut hello = hello_from_query(space, query)?;
-    if let Some(room) = room_of_path(path)? {
-        if hello.room.as_ref().is_some_and(|other| *other != room) {
-            return Err(Rejection::BadRequest("path and query name different rooms"));
-        }
-        hello.room = Some(room);
-    }
-    Ok(hello)
-}
-
-/// The room in `/ws/{room}`. A last slash, as some proxies and clients add it, changes nothing.
-fn room_of_path(path: &str) -> Result<Option<RoomName>, Rejection> {
-    let Some(room) = path.strip_prefix("/ws/").filter(|room| !room.is_empty()) else {
-        return Ok(None);
-    };
-    let room = room.strip_suffix('/').unwrap_or(room);
-    RoomName::parse(&percent_decode(room).ok_or(Rejection::RoomInvalid)?).map(Some)
 }

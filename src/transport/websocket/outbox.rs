@@ -56,8 +56,8 @@ impl WebSocketOutbox {
     }
 
     /// The format of the connection.
-    pub(super) fn format(&self) -> Format {
-        self.format
+    pub(super) fn format(&self) -> &Format {
+        &self.format
     }
 
     /// The queue.
@@ -144,13 +144,13 @@ impl WebSocketOutbox {
 #[async_trait]
 impl Outbox for WebSocketOutbox {
     fn push(&self, delivery: &Arc<Delivery>) -> Result<(), Overflow> {
-        let frame = self.format.event(delivery, &self.limits);
-        self.writer.push(frame).map_err(|QueueFull| Overflow)
+        let push = |frame| self.writer.push(frame).map_err(|QueueFull| Overflow);
+        self.format.queue_event(delivery, &self.limits, push)
     }
 
     fn push_to_many(&self, delivery: &Arc<Delivery>) -> Result<(), Overflow> {
-        let frame = self.format.event(delivery, &self.limits);
-        self.writer.push_later(frame).map_err(|QueueFull| Overflow)
+        let push = |frame| self.writer.push_later(frame).map_err(|QueueFull| Overflow);
+        self.format.queue_event(delivery, &self.limits, push)
     }
 
     fn offer(&self, delivery: &Arc<Delivery>) {
@@ -225,7 +225,8 @@ mod tests {
     }
 
     fn event(seq: u64) -> Bytes {
-        Format::Json.event(&message_delivery("lobby", seq), &Limits::default())
+        let (delivery, limits) = (message_delivery("lobby", seq), Limits::default());
+        Format::Json.queue_event(&delivery, &limits, Err::<(), _>).unwrap_err()
     }
 
     #[tokio::test]

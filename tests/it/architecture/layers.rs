@@ -185,7 +185,7 @@ const LAYERS: [Layer; 17] = [
     },
     Layer {
         name: "config",
-        layers: &["auth", "domain", "telemetry"],
+        layers: &["auth", "domain", "telemetry", "wire"],
         crates: &["http", "serde", "serde_path_to_error", "strsim", "thiserror", "toml"],
     },
     Layer {
