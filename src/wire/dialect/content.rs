@@ -8,7 +8,9 @@ use serde_json::value::RawValue;
 
 use crate::{
     chat::{Request, RoomPost, event::Event},
-    domain::{Act, Body, Content, Conversation, Limits, MessageKind, Rejection, RoomName},
+    domain::{
+        Act, Body, Content, Conversation, Limits, MessageKind, Rejection, RoomName, UserName,
+    },
     wire::{
         body::{self, AttachmentEncoding},
         json,
@@ -18,9 +20,10 @@ use crate::{
 /// The text of a body that is one byte string.
 const BYTES_ALONE: &str = r#"{"_placeholder":true,"num":0}"#;
 
-/// A message.
+/// A message with its author.
 #[derive(Clone, Copy, Debug)]
 pub(super) struct Said<'e> {
+    pub(super) user: &'e UserName,
     pub(super) body: &'e Body,
     pub(super) conversation: &'e Conversation,
 }
@@ -34,7 +37,7 @@ pub(super) fn message(event: &Event) -> Option<Said<'_>> {
         MessageKind::Notification | MessageKind::Custom(_) => false,
     };
     let conversation = &entry.place.conversation;
-    is_message.then_some(Said { body, conversation })
+    is_message.then_some(Said { user: &entry.author, body, conversation })
 }
 
 /// Whether an event is a new message in this room. A frame without the name of a room is read as one
@@ -63,6 +66,11 @@ pub(super) fn send(body: Body) -> Request {
 /// The same to all but the sending connection.
 pub(super) fn send_to_others(body: Body) -> Request {
     Request::GroupChat(RoomPost { room: None, body, id: None })
+}
+
+/// The addressee of a message.
+pub(super) fn addressee(name: &str) -> Result<UserName, Rejection> {
+    UserName::parse(name).map_err(|_not_a_name| Rejection::NoSuchUser)
 }
 
 /// A body as text: a string as it is, another value as its JSON.

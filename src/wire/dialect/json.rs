@@ -76,8 +76,8 @@ impl Dialect for Json {
     fn reply(&mut self, purpose: &Purpose, reply: &Reply) -> Vec<Effect> {
         match (purpose, reply) {
             (_, Ok(_)) => Vec::new(),
-            (Purpose::Post, Err(rejection)) => refused(rejection),
             (Purpose::Identify, Err(rejection)) => vec![Effect::Close(close_reason(rejection))],
+            (_, Err(rejection)) => refused(rejection),
         }
     }
 

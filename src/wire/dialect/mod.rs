@@ -9,6 +9,7 @@ mod echo;
 mod hello;
 mod json;
 mod refusal;
+mod typed;
 
 use bytes::Bytes;
 
@@ -20,9 +21,10 @@ use crate::{
 /// Every dialect.
 ///
 /// A new one is a file, one row here and its chapter in docs/dialects.md; a test compares the two.
-const DIALECTS: [DialectSpec; 3] = [
+const DIALECTS: [DialectSpec; 4] = [
     DialectSpec { name: "hello", start: hello::start },
     DialectSpec { name: "json", start: json::start },
+    DialectSpec { name: "typed", start: typed::start },
     DialectSpec { name: "echo-protocol", start: echo::start },
 ];
 
@@ -177,8 +179,10 @@ pub enum Step {
 pub enum Purpose {
     /// To identify.
     Identify,
-    /// To post a message to the room.
+    /// To post a message.
     Post,
+    /// To list the users of the room.
+    List,
 }
 
 impl Frame {
