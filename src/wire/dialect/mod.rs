@@ -9,6 +9,7 @@ mod echo;
 mod hello;
 mod json;
 mod refusal;
+mod talk;
 mod typed;
 
 use bytes::Bytes;
@@ -21,9 +22,10 @@ use crate::{
 /// Every dialect.
 ///
 /// A new one is a file, one row here and its chapter in docs/dialects.md; a test compares the two.
-const DIALECTS: [DialectSpec; 4] = [
+const DIALECTS: [DialectSpec; 5] = [
     DialectSpec { name: "hello", start: hello::start },
     DialectSpec { name: "json", start: json::start },
+    DialectSpec { name: "talk", start: talk::start },
     DialectSpec { name: "typed", start: typed::start },
     DialectSpec { name: "echo-protocol", start: echo::start },
 ];
@@ -181,6 +183,8 @@ pub enum Purpose {
     Identify,
     /// To post a message.
     Post,
+    /// To post a message to this user, one of several.
+    PostTo(UserName),
     /// To list the users of the room.
     List,
 }
