@@ -15,7 +15,7 @@ import { serverForThisFile } from "../support/server.mjs";
 const FOLDER = fileURLToPath(new URL("../schemathesis/", import.meta.url));
 const SCHEMATHESIS = process.env.SCHEMATHESIS ?? path.join(FOLDER, ".venv/bin/schemathesis");
 
-const server = serverForThisFile({ settings: API_SETTINGS });
+const server = serverForThisFile({ settings: { ...API_SETTINGS, form_sign_in: "on" } });
 
 test("schemathesis finds no answer that differs from the document", async (t) => {
   const home = await mkdtemp(path.join(tmpdir(), "roomcast-"));

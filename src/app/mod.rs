@@ -303,7 +303,7 @@ fn gateway(config: &Config, chat: &Arc<Chat>, client_tasks: &Tasks) -> Gateway {
     let socketio = SocketIoTransport::new(Arc::clone(chat), &config.spaces, parts.clone());
     let websocket = WebSocketTransport::new(Arc::clone(chat), parts, &config.paths);
     let api_port = if config.admin.listen.is_some() { ApiPort::Own } else { ApiPort::OfClients };
-    Gateway::new(chat, origins, (socketio, websocket), api_port)
+    Gateway::new(chat, origins, (socketio, websocket), api_port, config.form_sign_in)
 }
 
 fn rules(config: &Config, node: NodeId) -> ChatRules {

@@ -2,7 +2,7 @@
 
 use serde::{Deserialize, Deserializer, Serializer, de::Error as _};
 
-use crate::domain::{DevicePolicy, GuestDevices, Guests, QueryTokens, Synchronous};
+use crate::domain::{DevicePolicy, FormSignIn, GuestDevices, Guests, QueryTokens, Synchronous};
 
 /// A type with one name per value.
 pub(super) trait Choice: Copy + PartialEq + 'static {
@@ -11,6 +11,10 @@ pub(super) trait Choice: Copy + PartialEq + 'static {
 }
 
 impl Choice for Guests {
+    const NAMES: [(&'static str, Self); 2] = [("on", Self::On), ("off", Self::Off)];
+}
+
+impl Choice for FormSignIn {
     const NAMES: [(&'static str, Self); 2] = [("on", Self::On), ("off", Self::Off)];
 }
 

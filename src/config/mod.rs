@@ -26,8 +26,8 @@ use serde::{Deserialize, Deserializer, Serialize, Serializer, de::Error as _};
 use crate::{
     auth::KeyOptions,
     domain::{
-        DevicePolicy, EventRules, GuestDevices, Guests, Limits, QueryTokens, RoomRules, Secret,
-        SpacePattern, Synchronous,
+        DevicePolicy, EventRules, FormSignIn, GuestDevices, Guests, Limits, QueryTokens, RoomRules,
+        Secret, SpacePattern, Synchronous,
     },
     telemetry::LogFormat,
     wire::PathRule,
@@ -64,6 +64,9 @@ pub struct Config {
     /// What happens when a user connects with another device.
     #[serde(with = "choice")]
     pub devices: DevicePolicy,
+    /// Whether pages may also sign in by form.
+    #[serde(with = "choice")]
+    pub form_sign_in: FormSignIn,
     /// Allowed origins besides the server's own.
     pub origins: Vec<AllowedOrigin>,
     /// Spaces besides `/`.
@@ -205,6 +208,7 @@ impl Default for Config {
             data: PathBuf::from("roomcast-data"),
             guests: Guests::On,
             devices: DevicePolicy::Many,
+            form_sign_in: FormSignIn::Off,
             origins: Vec::new(),
             spaces: Vec::new(),
             paths: Vec::new(),

@@ -53,7 +53,8 @@ pub use member::{JoinMode, Member, Muted, Role};
 pub(crate) use name::any_name;
 pub use name::{NameKey, RoomName, RoomPattern, Space, SpacePattern, UserName};
 pub use policy::{
-    ApiScope, DevicePolicy, EmitterMode, GuestDevices, Guests, Hook, QueryTokens, Synchronous,
+    ApiScope, DevicePolicy, EmitterMode, FormSignIn, GuestDevices, Guests, Hook, QueryTokens,
+    Synchronous,
 };
 pub use position::{DeletedCount, Log, Position, Retained};
 pub use presence::{Roster, RosterArrival, RosterDeparture};

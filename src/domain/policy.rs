@@ -18,6 +18,15 @@ pub enum GuestDevices {
     Ignored,
 }
 
+/// Whether pages may also sign in by form.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum FormSignIn {
+    /// There are routes for forms.
+    On,
+    /// There is only `/api/session`.
+    Off,
+}
+
 /// The number of devices that a user may have online.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum DevicePolicy {

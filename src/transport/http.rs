@@ -31,7 +31,10 @@ use super::{
     socketio::SocketIoTransport,
     websocket::{WebSocketTransport, not_an_upgrade},
 };
-use crate::chat::{Chat, Readiness};
+use crate::{
+    chat::{Chat, Readiness},
+    domain::FormSignIn,
+};
 
 /// Where back ends are answered.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -82,8 +85,10 @@ impl Gateway {
         origins: Arc<Origins>,
         (socketio, websocket): (SocketIoTransport, WebSocketTransport),
         api_port: ApiPort,
+        form_sign_in: FormSignIn,
     ) -> Self {
-        Self { router: router(chat, origins, websocket, api_port), socketio: Arc::new(socketio) }
+        let router = router((chat, origins), websocket, api_port, form_sign_in);
+        Self { router, socketio: Arc::new(socketio) }
     }
 }
 
@@ -130,10 +135,10 @@ async fn traced(
 
 /// The routes of all requests but those of Socket.IO, and the layers around them.
 fn router(
-    chat: &Arc<Chat>,
-    origins: Arc<Origins>,
+    (chat, origins): (&Arc<Chat>, Arc<Origins>),
     websocket: WebSocketTransport,
     api_port: ApiPort,
+    form_sign_in: FormSignIn,
 ) -> Router {
     let websockets = Router::new()
         .route("/ws", any(plain_websocket))
@@ -146,7 +151,7 @@ fn router(
         ApiPort::Own => Router::new(),
     };
     let routes = websockets
-        .merge(api::for_pages(Arc::clone(chat), origins))
+        .merge(api::for_pages(Arc::clone(chat), origins, form_sign_in))
         .merge(for_back_ends)
         .merge(api::documents())
         .merge(health(chat))

@@ -42,5 +42,5 @@ pub use path_rule::PathRule;
 pub(crate) use percent::decode as percent_decode;
 pub(crate) use rejection::rejection_object;
 pub use request::{REQUESTS, ReplyForm, RequestSpec};
-pub(crate) use sign_in::sign_in;
+pub(crate) use sign_in::{sign_in, sign_in_form};
 pub use webhook::webhook_body;

@@ -9,7 +9,7 @@ use utoipa::{
     },
 };
 
-use super::{json, schema};
+use super::{hello::Parameters, json, schema};
 use crate::{
     chat::Credential,
     domain::{Rejection, Space, Token, UserName},
@@ -50,15 +50,31 @@ pub(crate) fn sign_in(body: &[u8]) -> Result<(Space, Credential), Rejection> {
     // serde would accept an array and read its items as the fields, in order.
     let object =
         Some(text).filter(|text| text.trim_start().starts_with('{')).ok_or(INVALID_SIGN_IN)?;
-    let SignIn { name, token, space } =
-        serde_json::from_str(object).map_err(|_error| INVALID_SIGN_IN)?;
-    let space = space.as_deref().map_or(Ok(Space::root()), Space::parse)?;
-    let credential = match (name, token) {
-        (Some(name), None) => Credential::Name(UserName::parse_guest(&name)?),
-        (None, Some(token)) => Credential::Token(Token::from_raw(&token)),
-        (Some(_), Some(_)) | (None, None) => return Err(INVALID_SIGN_IN),
+    serde_json::from_str::<SignIn>(object).map_err(|_error| INVALID_SIGN_IN)?.read()
+}
+
+/// The same of a form, encoded as a query.
+pub(crate) fn sign_in_form(body: &[u8]) -> Result<(Space, Credential), Rejection> {
+    let text = str::from_utf8(body).map_err(|_error| INVALID_SIGN_IN)?;
+    let fields = Parameters::read(text).map_err(|_error| INVALID_SIGN_IN)?;
+    let field = |name| match fields.value(name) {
+        Ok(value) => Ok(value.map(str::to_owned)),
+        Err(_) => Err(INVALID_SIGN_IN),
     };
-    Ok((space, credential))
+    SignIn { name: field("name")?, token: field("token")?, space: field("space")? }.read()
+}
+
+impl SignIn {
+    fn read(self) -> Result<(Space, Credential), Rejection> {
+        let Self { name, token, space } = self;
+        let space = space.as_deref().map_or(Ok(Space::root()), Space::parse)?;
+        let credential = match (name, token) {
+            (Some(name), None) => Credential::Name(UserName::parse_guest(&name)?),
+            (None, Some(token)) => Credential::Token(Token::from_raw(&token)),
+            (Some(_), Some(_)) | (None, None) => return Err(INVALID_SIGN_IN),
+        };
+        Ok((space, credential))
+    }
 }
 
 #[cfg(test)]
@@ -73,6 +89,24 @@ mod tests {
         let (space, by) = sign_in(br#"{"token":"a.b.c","space":"/shop"}"#).unwrap();
         assert_eq!(space.as_raw(), "/shop");
         assert!(matches!(by, Credential::Token(_)));
+    }
+
+    #[test]
+    fn a_form_has_the_same_fields() {
+        let (space, by) = sign_in_form(b"name=+ann+%C3%A4&space=%2Fshop").unwrap();
+        assert_eq!(space.as_raw(), "/shop");
+        assert!(matches!(by, Credential::Name(name) if name.as_raw() == "ann ä"));
+        for (form, refused) in [
+            ("", INVALID_SIGN_IN),
+            ("user=ann", INVALID_SIGN_IN),
+            ("name=a&name=b", INVALID_SIGN_IN),
+            ("name=%ff", INVALID_SIGN_IN),
+            ("name=a&token=b", INVALID_SIGN_IN),
+            ("name=", Rejection::NameInvalid),
+        ] {
+            assert_eq!(sign_in_form(form.as_bytes()).map(drop), Err(refused), "{form}");
+        }
+        assert!(sign_in_form(b"name=\xff").is_err());
     }
 
     #[test]

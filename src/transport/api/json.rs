@@ -18,6 +18,8 @@ use crate::{
     transport::body::{self, BodyError},
 };
 
+const FORM: &str = "application/x-www-form-urlencoded";
+
 const NOT_JSON: Rejection = Rejection::BadRequest("the body is JSON, and its content type says so");
 
 /// The body of a request that declares JSON, complete and of at most this many bytes.
@@ -52,6 +54,25 @@ impl<const BYTES_MAX: usize> FromRequest<Arc<Chat>> for OptionalJsonBody<BYTES_M
     }
 }
 
+/// The same, or a form.
+pub(super) enum JsonOrForm<const BYTES_MAX: usize> {
+    Json(Bytes),
+    Form(Bytes),
+}
+
+impl<const BYTES_MAX: usize> FromRequest<Arc<Chat>> for JsonOrForm<BYTES_MAX> {
+    type Rejection = Rejection;
+
+    async fn from_request(request: Request, chat: &Arc<Chat>) -> Result<Self, Rejection> {
+        if !has_type(request.headers(), FORM) {
+            let JsonBody(body) = JsonBody::<BYTES_MAX>::from_request(request, chat).await?;
+            return Ok(Self::Json(body));
+        }
+        check_encoding(request.headers())?;
+        read(request, chat, BYTES_MAX).await.map(Self::Form)
+    }
+}
+
 async fn read(request: Request, chat: &Chat, bytes_max: usize) -> Result<Bytes, Rejection> {
     let wait_max = chat.limits().request_body_wait_max;
     let body = body::read(request.into_body(), bytes_max, wait_max).await;
@@ -76,9 +97,13 @@ fn check_encoding(headers: &HeaderMap) -> Result<(), Rejection> {
 
 /// Whether the body is declared as JSON. Browsers send bodies of other types without a preflight.
 fn is_json(headers: &HeaderMap) -> bool {
+    has_type(headers, "application/json")
+}
+
+fn has_type(headers: &HeaderMap, wanted: &str) -> bool {
     let value = headers.get(CONTENT_TYPE).and_then(|it| it.to_str().ok()).unwrap_or_default();
     let kind = value.split(';').next().unwrap_or_default().trim();
-    kind.eq_ignore_ascii_case("application/json")
+    kind.eq_ignore_ascii_case(wanted)
 }
 
 /// An answer with the JSON text that `wire` wrote.

@@ -18,15 +18,25 @@ use std::sync::Arc;
 use axum::Router;
 
 use super::{cors, origin::Origins};
-use crate::chat::Chat;
+use crate::{chat::Chat, domain::FormSignIn};
 
 /// The methods of the API, for preflights and for answers to other methods.
 const METHODS: &str = "GET, POST, DELETE, OPTIONS";
 
 /// The routes of sign-ins, for this host's pages and those that `origins` allows.
-pub(super) fn for_pages(chat: Arc<Chat>, origins: Arc<Origins>) -> Router {
-    let routes = Router::new().route("/api/session", session::methods()).with_state(chat);
-    cors::guard(routes, origins, METHODS)
+pub(super) fn for_pages(
+    chat: Arc<Chat>,
+    origins: Arc<Origins>,
+    form_sign_in: FormSignIn,
+) -> Router {
+    let routes = Router::new().route("/api/session", session::methods());
+    let routes = match form_sign_in {
+        FormSignIn::On => {
+            routes.route("/wsin", session::form_sign_in()).route("/wsout", session::link_sign_out())
+        }
+        FormSignIn::Off => routes,
+    };
+    cors::guard(routes.with_state(chat), origins, METHODS)
 }
 
 /// What programs read about the API and the events of this version, for all.

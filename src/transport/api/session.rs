@@ -5,18 +5,18 @@ use std::sync::Arc;
 use axum::{
     extract::State,
     response::{IntoResponse, Response},
-    routing::{MethodRouter, get},
+    routing::{MethodRouter, get, post},
 };
 use http::{HeaderMap, HeaderName, HeaderValue, StatusCode, header::SET_COOKIE};
 
 use super::{
     METHODS,
     failure::method_not_allowed,
-    json::{JsonBody, JsonText},
+    json::{JsonBody, JsonOrForm, JsonText},
 };
 use crate::{
-    chat::{Chat, SignedIn},
-    domain::{Rejection, Token},
+    chat::{Chat, Credential, SignedIn},
+    domain::{Rejection, Space, Token},
     transport::cookie,
     wire::{
         self,
@@ -36,18 +36,25 @@ pub(super) fn methods() -> MethodRouter<Arc<Chat>> {
     get(get_profile).head(no_method).post(sign_in).delete(sign_out).fallback(no_method)
 }
 
+/// Sign in by form, or by JSON as at `/api/session`.
+pub(super) fn form_sign_in() -> MethodRouter<Arc<Chat>> {
+    post(sign_in_by_form).fallback(async || method_not_allowed("POST, OPTIONS"))
+}
+
+/// Sign out by following a link.
+pub(super) fn link_sign_out() -> MethodRouter<Arc<Chat>> {
+    let no_method = async || method_not_allowed("GET, OPTIONS");
+    get(sign_out).head(no_method).fallback(no_method)
+}
+
 /// The methods, as `/api/openapi.json` describes them.
 pub(super) fn operations() -> Vec<Operation> {
     const PATH: &str = "/api/session";
     let refused = [Rejection::Unauthorized, Rejection::TokenExpired, Rejection::OriginForbidden];
-    let answer = PayloadSchema::answer;
-    vec![
-        Operation::get(PATH, "Who is signed in, by the cookie")
-            .answers("The identity, or `null`.", answer(AnswerPayload::Profile))
-            .refuses(&refused),
-        Operation::post(PATH, "Sign in, which sets the cookie")
+    let sign_in = |path, summary| {
+        Operation::post(path, summary)
             .body(PayloadSchema::sign_in())
-            .answers("The identity.", answer(AnswerPayload::SignedIn))
+            .answers("The identity.", PayloadSchema::answer(AnswerPayload::SignedIn))
             .refuses(&refused)
             .refuses(&[
                 Rejection::BadRequest(""),
@@ -58,7 +65,17 @@ pub(super) fn operations() -> Vec<Operation> {
                 Rejection::UnknownSpace,
                 Rejection::NameTaken,
                 Rejection::NameInvalid,
-            ]),
+            ])
+    };
+    vec![
+        Operation::get(PATH, "Who is signed in, by the cookie")
+            .answers("The identity, or `null`.", PayloadSchema::answer(AnswerPayload::Profile))
+            .refuses(&refused),
+        sign_in(PATH, "Sign in, which sets the cookie"),
+        sign_in("/wsin", "The same by JSON or form, with `form_sign_in`"),
+        Operation::get("/wsout", "Sign out by a link, with `form_sign_in`")
+            .answers_nothing("The session has ended.")
+            .refuses(&[Rejection::OriginForbidden]),
         Operation::delete(PATH, "Sign out, which clears the cookie")
             .answers_nothing("The session has ended.")
             .refuses(&[Rejection::OriginForbidden]),
@@ -89,9 +106,28 @@ async fn sign_in(
     headers: HeaderMap,
     JsonBody(body): JsonBody<BODY_BYTES_MAX>,
 ) -> Result<impl IntoResponse, Rejection> {
-    let (space, credential) = wire::sign_in(&body)?;
+    start_session(&chat, &headers, wire::sign_in(&body)?).await
+}
+
+async fn sign_in_by_form(
+    State(chat): State<Arc<Chat>>,
+    headers: HeaderMap,
+    body: JsonOrForm<BODY_BYTES_MAX>,
+) -> Result<impl IntoResponse, Rejection> {
+    let sign_in = match body {
+        JsonOrForm::Json(body) => wire::sign_in(&body)?,
+        JsonOrForm::Form(body) => wire::sign_in_form(&body)?,
+    };
+    start_session(&chat, &headers, sign_in).await
+}
+
+async fn start_session(
+    chat: &Arc<Chat>,
+    headers: &HeaderMap,
+    (space, credential): (Space, Credential),
+) -> Result<impl IntoResponse + use<>, Rejection> {
     let SignedIn { token, seconds, profile } = chat.sign_in(&space, credential).await?;
-    let cookie = cookie::set(&token, seconds, &headers);
+    let cookie = cookie::set(&token, seconds, headers);
     Ok((set_cookie(cookie), JsonText(wire::profile(&profile))))
 }
 

@@ -8,6 +8,7 @@ mod content;
 mod echo;
 mod hello;
 mod json;
+mod lounge;
 mod refusal;
 mod talk;
 mod typed;
@@ -22,12 +23,13 @@ use crate::{
 /// Every dialect.
 ///
 /// A new one is a file, one row here and its chapter in docs/dialects.md; a test compares the two.
-const DIALECTS: [DialectSpec; 5] = [
+const DIALECTS: [DialectSpec; 6] = [
     DialectSpec { name: "hello", start: hello::start },
     DialectSpec { name: "json", start: json::start },
     DialectSpec { name: "talk", start: talk::start },
     DialectSpec { name: "typed", start: typed::start },
     DialectSpec { name: "echo-protocol", start: echo::start },
+    DialectSpec { name: "lounge", start: lounge::start },
 ];
 
 /// The number of dialects.
