@@ -7,6 +7,7 @@ import WebSocket from "ws";
 
 import { connectDialect } from "../support/dialect.mjs";
 import { joinAsGuest } from "../support/fixtures.mjs";
+import { httpRequest } from "../support/http.mjs";
 import { serverForThisFile } from "../support/server.mjs";
 import { withTimeout } from "../support/timeouts.mjs";
 import { unique } from "../support/unique.mjs";
@@ -73,6 +74,10 @@ test("a client is a user of its room", async (t) => {
 });
 
 test("the page at the same path is still there", async () => {
-  const response = await fetch(server.url);
-  assert.match(response.headers.get("content-type"), /^text\/html/);
+  const other = { connection: "Upgrade, HTTP2-Settings", upgrade: "h2c", "http2-settings": "" };
+  for (const headers of [{}, other]) {
+    const answer = await httpRequest(server, "/", { headers });
+    assert.equal(answer.status, 200);
+    assert.match(answer.headers["content-type"], /^text\/html/);
+  }
 });

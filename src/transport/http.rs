@@ -29,6 +29,7 @@ use super::{
     origin::Origins,
     pages,
     socketio::SocketIoTransport,
+    upgrade,
     websocket::{WebSocketTransport, not_an_upgrade},
 };
 use crate::{
@@ -174,7 +175,7 @@ async fn websocket_paths(
     if !transport.has_path(request.uri().path()) {
         return next.run(request).await;
     }
-    if request.headers().contains_key(header::UPGRADE) {
+    if upgrade::is_wanted(request.headers()) {
         return transport.handle(request).await;
     }
     let response = next.run(request).await;

@@ -49,6 +49,12 @@ pub(super) fn accept<B>(request: &Request<B>) -> Result<HeaderValue, HandshakeEr
     }
 }
 
+/// Whether a request asks for a WebSocket, and not for another protocol as some clients do with each
+/// request.
+pub(super) fn is_wanted(headers: &HeaderMap) -> bool {
+    has_value(headers, &UPGRADE, "websocket")
+}
+
 /// The answer that ends HTTP on the connection, with the chosen subprotocol.
 pub(super) fn switching_protocols_response(
     accept: HeaderValue,
