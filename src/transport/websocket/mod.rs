@@ -18,7 +18,7 @@ use axum::body::Body;
 use http::{HeaderValue, Request, Response, StatusCode, header};
 use tracing::{Instrument as _, Span, debug};
 
-use self::{close::SocketEnd, connection::Connection, format::Format, handshake::Handshake};
+use self::{close::SocketEnd, connection::Connection, handshake::Handshake};
 use super::{
     TransportParts,
     client_info::{self, PeerAddress},
