@@ -2,14 +2,22 @@
 //!
 //! The engine ends a session without a word when a frame is too large or breaks the protocol. So the
 //! frames are checked here first, and the session can say why it ends. Frames pass unchanged, but
-//! for event names that the engine cannot read, and answers, which it drops (see [`event_names`]):
-//! such a frame is split in two fragments, and the marker is the end of the first one. Bytes are not collected, only the
-//! beginning of a packet until it is known whether it needs the marker, and the first message if it
-//! may be a packet of another parser.
+//! for what the engine cannot read:
+//!
+//! - Event names, and answers, which it drops (see [`event_names`]): such a frame is split in two
+//!   fragments, and the marker is the end of the first one.
+//! - Bytes as a text in base64, which become a binary frame.
+//!
+//! Bytes are not collected, only such a text, the beginning of a packet until it is known whether it
+//! needs the marker, and the first message if it may be a packet of another parser.
 
+use base64::{Engine as _, prelude::BASE64_STANDARD};
 use bytes::Bytes;
 
-use super::event_names::{self, Mark, NameScan, SCAN_BYTES_MAX};
+use super::{
+    event_names::{self, Mark, NameScan, SCAN_BYTES_MAX},
+    request::Version,
+};
 use crate::wire::msgpack;
 
 /// The bit of the last fragment.
@@ -22,6 +30,8 @@ const MASKED: u8 = 0x80;
 const FOREIGN_CONNECT_BYTES_MAX: usize = 64 << 10;
 /// The longest payload with a length of one byte.
 const SHORT_MAX: usize = 125;
+/// The first letter of a text that holds bytes.
+const BASE64_PREFIX: u8 = b'b';
 
 const CONTINUATION: u8 = 0;
 const TEXT: u8 = 1;
@@ -57,6 +67,7 @@ impl FrameError {
 /// See the module.
 #[derive(Debug)]
 pub(super) struct IncomingFrames {
+    version: Version,
     message_bytes_max: usize,
     /// The first bytes of a head, or of the payload after `head`.
     begun: Vec<u8>,
@@ -112,10 +123,10 @@ struct FrameHead {
 
 impl IncomingFrames {
     /// Nothing has arrived yet. Messages have at most `message_bytes_max` bytes.
-    pub(super) fn new(message_bytes_max: usize) -> Self {
+    pub(super) fn new(version: Version, message_bytes_max: usize) -> Self {
         let (begun, head, unfinished, text) = (Vec::new(), None, None, None);
         let first_message = FirstMessage::Awaited;
-        Self { message_bytes_max, begun, head, left: 0, unfinished, text, first_message }
+        Self { version, message_bytes_max, begun, head, left: 0, unfinished, text, first_message }
     }
 
     /// The bytes that are still to come of a payload that has begun, or of one that was refused.
@@ -132,7 +143,10 @@ impl IncomingFrames {
     pub(super) fn push(&mut self, mut input: &[u8], out: &mut Vec<u8>) -> Result<(), FrameError> {
         while !input.is_empty() {
             let useful = match &self.head {
-                Some(head) if self.first_message == FirstMessage::Collecting => {
+                Some(head)
+                    if self.first_message == FirstMessage::Collecting
+                        || head.is_base64(&self.begun) =>
+                {
                     head.payload_bytes - self.begun.len()
                 }
                 Some(head) => head.payload_bytes.min(SCAN_BYTES_MAX) - self.begun.len(),
@@ -175,6 +189,13 @@ impl IncomingFrames {
             }
             self.first_message = FirstMessage::Passed;
             self.check_parser(&head)?;
+        }
+        if head.is_base64(&self.begun) {
+            if self.begun.len() < head.payload_bytes {
+                self.head = Some(head);
+                return Ok(());
+            }
+            return head.write_bytes(self.version, &std::mem::take(&mut self.begun), out);
         }
         let scan = head.scan(&self.begun);
         if scan == NameScan::Unfinished {
@@ -279,6 +300,33 @@ impl FrameHead {
             NameScan::Unfinished if payload.len() == self.payload_bytes => NameScan::Unmarked,
             scan => scan,
         }
+    }
+
+    /// Whether the frame is a text that holds bytes, of which these are the first ones: clients with
+    /// `forceBase64` send them.
+    fn is_base64(&self, payload: &[u8]) -> bool {
+        self.opcode == TEXT
+            && self.is_last
+            && unmask(payload, self.mask, 0).next() == Some(BASE64_PREFIX)
+    }
+
+    /// Writes the bytes of a whole text that holds them as a binary frame, which the engine reads.
+    fn write_bytes(
+        &self,
+        version: Version,
+        payload: &[u8],
+        out: &mut Vec<u8>,
+    ) -> Result<(), FrameError> {
+        let text: Vec<u8> = unmask(payload, self.mask, 0).skip(1).collect();
+        // In version 3 the packet type is the first byte of a frame, and a digit in the text.
+        let (mut bytes, base64) = match version {
+            Version::V3 => (vec![4], text.strip_prefix(b"4").ok_or(FrameError::Protocol)?),
+            Version::V4 => (Vec::new(), text.as_slice()),
+        };
+        BASE64_STANDARD.decode_vec(base64, &mut bytes).map_err(|_error| FrameError::Protocol)?;
+        write_head(FIN | BINARY, bytes.len(), [0; 4], out);
+        out.extend(bytes);
+        Ok(())
     }
 
     /// Writes a frame as two fragments, the first with the marker at its end. The rest of its

@@ -17,7 +17,11 @@ fn text(text: &str) -> Vec<u8> {
 
 /// Passes `input` in pieces.
 fn pass(input: &[u8], piece: usize) -> Result<Vec<u8>, FrameError> {
-    let (mut frames, mut out) = (IncomingFrames::new(70_000), Vec::new());
+    pass_of(Version::V4, input, piece)
+}
+
+fn pass_of(version: Version, input: &[u8], piece: usize) -> Result<Vec<u8>, FrameError> {
+    let (mut frames, mut out) = (IncomingFrames::new(version, 70_000), Vec::new());
     input.chunks(piece).try_for_each(|it| frames.push(it, &mut out)).map(|()| out)
 }
 
@@ -37,6 +41,31 @@ fn fragments(mut bytes: &[u8]) -> Vec<(u8, String)> {
 }
 
 const PIECES: [usize; 5] = [1, 2, 7, 100, 100_000];
+
+#[test]
+fn bytes_in_base64_become_a_binary_frame() {
+    let long = vec![7; 3000];
+    for (version, prefix, head) in [(Version::V4, "b", &[][..]), (Version::V3, "b4", &[4])] {
+        for bytes in [&[][..], &[1], &[1, 2, 3], &long] {
+            let sent = text(&format!("{prefix}{}", BASE64_STANDARD.encode(bytes)));
+            let payload = [head, bytes].concat();
+            let mut expected = Vec::new();
+            write_head(FIN | BINARY, payload.len(), [0; 4], &mut expected);
+            expected.extend(payload);
+            expected.extend(text("42[\"x\"]"));
+            let sent = [sent, text("42[\"x\"]")].concat();
+            for piece in PIECES {
+                assert!(
+                    pass_of(version, &sent, piece).unwrap() == expected,
+                    "{version:?}, {piece}"
+                );
+            }
+        }
+        for broken in ["b!", "bA", "b5AQID"] {
+            assert_eq!(pass_of(version, &text(broken), 1), Err(FrameError::Protocol), "{broken}");
+        }
+    }
+}
 
 #[test]
 fn frames_with_ordinary_names_pass_unchanged() {

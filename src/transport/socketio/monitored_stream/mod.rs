@@ -79,7 +79,8 @@ const DISCARD_WAIT_MAX: Duration = Duration::from_secs(1);
 impl<S> MonitoredStream<S> {
     /// The stream of a new session.
     pub(super) fn new(stream: S, session: Arc<EngineSession>) -> Self {
-        let incoming = IncomingFrames::new(session.limits().frame_bytes_max.get());
+        let frame_bytes_max = session.limits().frame_bytes_max.get();
+        let incoming = IncomingFrames::new(session.version(), frame_bytes_max);
         Self {
             stream,
             session,
