@@ -32,6 +32,9 @@ const SETTINGS = {
 /** The password of the user `guarded`. */
 export const POSTGRES_PASSWORD = "a database password, with spaces";
 
+/** It writes some 40 MB, and a busy disk takes long. */
+const INITDB_MS_MAX = 60_000;
+
 export class Postgres extends EngineProcess {
   #settings;
 
@@ -49,7 +52,7 @@ export class Postgres extends EngineProcess {
     const made = await runProgram(
       newestDebianBinary(BINARIES, "initdb"),
       [...args, "--no-locale"],
-      user,
+      { ...user, timeoutMs: INITDB_MS_MAX },
     );
     assert.equal(made.code, 0, made.stderr);
     await writeFile(path.join(data, "pg_hba.conf"), PG_HBA);
