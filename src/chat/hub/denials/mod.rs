@@ -51,8 +51,8 @@ pub(crate) enum DenialRoom {
 }
 
 impl Denials {
-    /// Refuses a user who is banned from the space, or from all, at `now`; a guest also if the name looks like
-    /// that of a banned user.
+    /// Refuses a user who is banned from the space, or from all, at `now`; a guest also if the name
+    /// looks like that of a banned user.
     pub(crate) fn check_user(
         &self,
         (space, user): (&Space, &UserName),
