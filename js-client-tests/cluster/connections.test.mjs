@@ -5,7 +5,7 @@ import { test } from "node:test";
 
 import { API_SETTINGS } from "../support/api.mjs";
 import { clusterForThisTest } from "../support/cluster.mjs";
-import { connect, joinAsUser } from "../support/fixtures.mjs";
+import { connectAnonymously, joinAsUser } from "../support/fixtures.mjs";
 import { readPages, readQuestion } from "../support/pages.mjs";
 import { socketIo } from "../support/socket.io.mjs";
 import { LONG_TIMEOUT_MS } from "../support/timeouts.mjs";
@@ -28,7 +28,7 @@ test("every node lists the connections of all nodes, also when nodes leave or fa
     for (const clientType of CLIENT_TYPES) {
       users.push((await joinAsUser(t, clientType, node, `user${at}`, { space })).name);
     }
-    await connect(t, wsJson, node, { space });
+    await connectAnonymously(t, wsJson, node, { space });
   }
   const lists = await Promise.all(
     cluster.nodes.map((node) => readQuestion(node, "connections", { space })),

@@ -10,7 +10,7 @@ import { createClient } from "redis";
 import { assertClosedForGood } from "../support/assert.mjs";
 import { clusterForThisFile, clusterForThisTest } from "../support/cluster.mjs";
 import { BUS_DISCONNECTED } from "../support/expected-log.mjs";
-import { connect, joinAsUser } from "../support/fixtures.mjs";
+import { connectAnonymously, joinAsUser } from "../support/fixtures.mjs";
 import { RedisCluster } from "../support/redis.mjs";
 import { socketIo } from "../support/socket.io.mjs";
 import { unique } from "../support/unique.mjs";
@@ -161,9 +161,9 @@ async function audience(t) {
   const bob = await joinAsUser(t, socketIo("4.8", "websocket"), other, "bob", {
     room: rooms.shared,
   });
-  const eve = await connect(t, socketIo("2.5", "polling"), other, { room: rooms.anonymous });
-  // It is answered once the connection is there.
-  await eve.ask("GroupList", {});
+  const eve = await connectAnonymously(t, socketIo("2.5", "polling"), other, {
+    room: rooms.anonymous,
+  });
   const all = { ann, bob, eve };
   for (const it of Object.values(all)) it.listenTo("x", "end");
   return { emitter: new Emitter(publisher), publisher, rooms, ann, bob, eve, all };

@@ -12,7 +12,7 @@ import {
   PUBLISH_KEY,
 } from "../support/api.mjs";
 import { assertOk, assertRefused } from "../support/assert.mjs";
-import { connect, joinAsGuest, joinAsUser } from "../support/fixtures.mjs";
+import { connect, connectAnonymously, joinAsGuest, joinAsUser } from "../support/fixtures.mjs";
 import { readPages, readQuestion } from "../support/pages.mjs";
 import { serverForThisFile } from "../support/server.mjs";
 import { socketIo, waitForUpgrade } from "../support/socket.io.mjs";
@@ -36,7 +36,7 @@ describe("users", () => {
     const space = unique("/list");
     await joinAsUser(t, wsJson, server, "ann", { space, device: "desk" });
     const bob = await joinAsGuest(t, polling, server, "bob", { space });
-    await connect(t, wsJson, server, { space });
+    await connectAnonymously(t, wsJson, server, { space });
     const { users, total, next } = await readQuestion(server, "users", { space });
     assert.deepEqual(
       users.map(({ user, ...it }) => [user.slice(0, 3), it]),
@@ -91,7 +91,7 @@ describe("connections", () => {
     const ann = await joinAsUser(t, wsJson, server, "ann", { space });
     const bob = await joinAsUser(t, polling, server, "bob", { space });
     const eve = await joinAsUser(t, socketIo("4.8", "websocket"), server, "eve", { space });
-    await connect(t, socketIo("2.5", "websocket"), server, { space });
+    await connectAnonymously(t, socketIo("2.5", "websocket"), server, { space });
     const { connections, total } = await readQuestion(server, "connections", { space });
     assert.deepEqual(
       connections.map(({ user, transport }) => [user, transport]),

@@ -4,7 +4,7 @@ import assert from "node:assert/strict";
 import { test } from "node:test";
 
 import { callApi } from "../support/api.mjs";
-import { connect, joinAsGuest, ownerAndMember } from "../support/fixtures.mjs";
+import { connectAnonymously, joinAsGuest, ownerAndMember } from "../support/fixtures.mjs";
 import { TIMEOUT_MS } from "../support/timeouts.mjs";
 import { unique } from "../support/unique.mjs";
 import { bodyCodec } from "./binary.mjs";
@@ -68,10 +68,8 @@ export function ask(clientType, server) {
   });
 
   test("an anonymous connection is asked, too", async (t) => {
-    const anonymous = await connect(t, clientType, server, { space: "/shop" });
+    const anonymous = await connectAnonymously(t, clientType, server, { space: "/shop" });
     anonymous.answerAsks("whoami", ([it]) => [it]);
-    // Its session has begun once it has answered a request.
-    await anonymous.ask("GroupList", {});
     const value = unique("value");
     const body = { space: "/shop", event: "whoami", args: [value], to: { space: true } };
     const { answers } = await askFor(body);

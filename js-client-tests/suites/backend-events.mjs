@@ -9,7 +9,13 @@ import {
   assertOk,
   assertRefused,
 } from "../support/assert.mjs";
-import { barrier, connect, joinAsGuest, joinAsUser } from "../support/fixtures.mjs";
+import {
+  barrier,
+  connect,
+  connectAnonymously,
+  joinAsGuest,
+  joinAsUser,
+} from "../support/fixtures.mjs";
 import { readHistory } from "../support/history.mjs";
 import { withTimeout } from "../support/timeouts.mjs";
 import { unique } from "../support/unique.mjs";
@@ -81,7 +87,8 @@ export function backendEvents(clientType, server, backEnd) {
       await open("bob", { room }),
       await open("eve"),
     ];
-    const anonymous = (await connect(t, clientType, server)).listenTo(...received);
+    const anonymous = await connectAnonymously(t, clientType, server);
+    anonymous.listenTo(...received);
     const args = [7, { base64: BYTES.toString("base64") }];
     const emit = (event, to, more) => ({ emit: { event, args, to, ...more } });
     backEnd.answer(event, ({ connection, user }) => ({

@@ -4,7 +4,7 @@ import assert from "node:assert/strict";
 import { test } from "node:test";
 
 import { assertOk, assertRecentTime, assertRefused } from "../support/assert.mjs";
-import { connect, joinAsUser } from "../support/fixtures.mjs";
+import { connectAnonymously, joinAsUser } from "../support/fixtures.mjs";
 import { SECRET } from "../support/tokens.mjs";
 import { unique } from "../support/unique.mjs";
 
@@ -35,7 +35,7 @@ export function clock(clientType, server) {
     const room = unique("room");
     const ann = await joinAsUser(t, clientType, server, "ann", { room });
     const bob = await joinAsUser(t, clientType, server, "bob", { room });
-    const anonymous = await connect(t, clientType, server, { room });
+    const anonymous = await connectAnonymously(t, clientType, server, { room });
     await bob.next("clock");
     assertOk(await bob.ask("leave", room));
     bob.take("clock");

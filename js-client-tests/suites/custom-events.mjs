@@ -6,7 +6,7 @@ import { test } from "node:test";
 import { assertErrorEvent, assertOk, assertRecentTime, assertRefused } from "../support/assert.mjs";
 import {
   barrier,
-  connect,
+  connectAnonymously,
   connectWithToken,
   joinAsGuest,
   joinAsUser,
@@ -230,11 +230,11 @@ export function customEvents(clientType, server) {
 
   test("a connection without a name receives and sends what passes by in its room", async (t) => {
     const room = unique("room");
-    const anonymous = (await connect(t, clientType, server, { room })).listenTo(
-      "any:line",
-      "to:room",
-    );
-    const other = (await connect(t, clientType, server, { room })).listenTo("any:line", "to:room");
+    const enter = async () => {
+      const client = await connectAnonymously(t, clientType, server, { room });
+      return client.listenTo("any:line", "to:room");
+    };
+    const [anonymous, other] = [await enter(), await enter()];
     assert.deepEqual(await anonymous.askWith("any:line", [1]), { ok: true });
     assert.deepEqual(await other.next("any:line"), [1]);
     const bob = (await joinAsGuest(t, clientType, server, "bob", { room })).listenTo("any:line");

@@ -12,6 +12,16 @@ export async function connect(t, clientType, server, options) {
 }
 
 /**
+ * A connection without a user, whose session has begun: the server tells that by no event, but by its
+ * first answer.
+ */
+export async function connectAnonymously(t, clientType, server, options) {
+  const client = await connect(t, clientType, server, options);
+  await client.ask("GroupList", {});
+  return client;
+}
+
+/**
  * A guest with a unique name in `options.room`, or in the lobby.
  *
  * The server sends `welcome` just before the user is in the room; an acknowledged request after it
