@@ -1,11 +1,11 @@
-// The figures of all rounds, kept in a file: a report can be made of a run that was interrupted.
+// The figures of all rounds, kept in a file: a report can be made of a run that was interrupted, and a
+// part measured again on any clone.
 
-import { mkdirSync, readFileSync, writeFileSync } from "node:fs";
+import { readFileSync, writeFileSync } from "node:fs";
 import { loadavg } from "node:os";
-import path from "node:path";
 import { fileURLToPath } from "node:url";
 
-const FILE = fileURLToPath(new URL("../../target/compare.json", import.meta.url));
+const FILE = fileURLToPath(new URL("results.json", import.meta.url));
 
 export class Results {
   /** `figures[table][row][subject]` has a figure, or a list of them, for each round. */
@@ -80,7 +80,6 @@ export class Results {
 
   /** Writes the file. */
   save() {
-    mkdirSync(path.dirname(FILE), { recursive: true });
     const all = {
       began: this.#began,
       load: this.load,
@@ -88,7 +87,7 @@ export class Results {
       units: this.#units,
       failures: this.#failures,
     };
-    writeFileSync(FILE, JSON.stringify(all, null, 1));
+    writeFileSync(FILE, `${JSON.stringify(all, null, 1)}\n`);
   }
 }
 
