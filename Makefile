@@ -78,6 +78,7 @@ tools:
 	$(call debian,/usr/sbin/nginx,nginx)
 	$(call debian,faketime,faketime)
 	$(call debian,python3,python3)
+	$(call debian,prometheus,prometheus)
 	$(call debian,php,php-cli)
 	$(call debian,$(or $(firstword $(wildcard /usr/lib/postgresql/*/bin/postgres)),postgres),postgresql)
 

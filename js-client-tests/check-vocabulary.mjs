@@ -38,6 +38,7 @@ const REPLACEMENTS = [
 const EXCEPTIONS = [
   { path: /^src\/store\//, word: "vouched", reason: "the name of an SQL column" },
   { path: /^src\/bus\/redis\/envelope\//, word: "vouched", reason: "a name between nodes" },
+  { path: /./, text: /process_resident_memory/, reason: "a name of Prometheus" },
   { path: /^(public|js-client-tests)\//, text: /did not hear from/, reason: "a text for users" },
 ];
 

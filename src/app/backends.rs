@@ -4,12 +4,13 @@ use std::{fs, path::Path, sync::Arc, time::Duration};
 
 use super::{AppError, setting_error};
 use crate::{
-    backend::{HttpBackend, HttpBackendOptions, SigningSecret},
+    backend::{HttpBackend, HttpBackendOptions, MeasuredBackend, SigningSecret},
     chat::{Backends, OnFailure, RegisteredBackend, ports::Backend},
     clock::{RandomIds, SystemClock},
     config::Config,
     domain::{BackendName, Hook, Secret},
     http_client::http_client,
+    telemetry::metrics::ProcessMetrics,
 };
 
 /// The setting in errors.
@@ -66,6 +67,14 @@ pub(super) fn open(
         }
         None => Ok(backends),
     }
+}
+
+/// The same back ends. Their calls are counted.
+pub(super) fn measured(backends: Backends, metrics: &Arc<ProcessMetrics>) -> Backends {
+    backends.map(|name, engine| {
+        let metrics = Arc::<ProcessMetrics>::clone(metrics);
+        Arc::new(MeasuredBackend::new(engine, name.clone(), metrics))
+    })
 }
 
 /// The secrets of a back end or webhook: those in a file, one per line, or those in the settings. No

@@ -30,10 +30,11 @@ use crate::{
     config::{AllowedOrigin, ApiKeySettings, Config},
     domain::{EmitterMode, NodeId},
     tasks::Tasks,
-    telemetry::metrics::{MetricsSnapshot, ProcessMetrics},
+    telemetry::metrics::ProcessMetrics,
     transport::{
         TransportParts,
-        http::{AdminGateway, ApiPort, Gateway},
+        api::{ApiPort, MetricsSource},
+        http::{AdminGateway, Gateway},
         lanes::Lanes,
         listener::Listener,
         origin::Origins,
@@ -181,7 +182,7 @@ impl Server {
             clock: Arc::new(SystemClock),
             ids: Arc::new(RandomIds),
             metrics: Arc::<ProcessMetrics>::clone(&metrics),
-            backends,
+            backends: backends::measured(backends, &metrics),
             api_keys: Arc::new(api_keys(config)),
             webhooks: webhooks::parts(config, webhooks, outbox),
             rules: rules(config, node),
@@ -192,7 +193,8 @@ impl Server {
             (Tasks::new(), Tasks::new(), CancellationToken::new());
         let services = Services { writer, bus_task, emitters, tokens };
         services.start(&chat, &service_tasks, &finish);
-        let (address, admin_address) = listen(config, &chat, &client_tasks)?;
+        let source = metrics_source(&chat, &metrics);
+        let (address, admin_address) = listen(config, &chat, &client_tasks, source)?;
         info!(%address, node.id = name.as_raw(), "listening");
         let drain_timeout = Duration::from_millis(config.drain_ms_max);
         let shared = SharedEngines { store, bus };
@@ -224,9 +226,9 @@ impl Server {
         self.chat.connections()
     }
 
-    /// The counters of this server.
-    pub fn metrics(&self) -> MetricsSnapshot {
-        self.metrics.snapshot()
+    /// The metrics of this server, in the text form of OpenMetrics.
+    pub fn metrics(&self) -> String {
+        self.metrics.text(&self.chat.gauges())
     }
 
     /// Waits for SIGTERM or SIGINT, or for the end of a vital task.
@@ -274,6 +276,7 @@ fn listen(
     config: &Config,
     chat: &Arc<Chat>,
     client_tasks: &Tasks,
+    metrics: MetricsSource,
 ) -> Result<(SocketAddr, Option<SocketAddr>), AppError> {
     let bind = |key, address| {
         let listener = Listener::bind(address, chat.limits());
@@ -282,16 +285,27 @@ fn listen(
     let listener = bind("listen", config.listen)?;
     let admin = config.admin.listen.map(|it| bind("admin.listen", it)).transpose()?;
     let addresses = (listener.local_addr(), admin.as_ref().map(Listener::local_addr));
-    let gateway = gateway(config, chat, client_tasks);
+    let gateway = gateway(config, chat, client_tasks, metrics.clone());
     client_tasks.spawn_vital("listener", listener.run(gateway, client_tasks.clone()));
     if let Some(admin) = admin {
-        let gateway = AdminGateway::new(chat);
+        let gateway = AdminGateway::new(chat, metrics);
         client_tasks.spawn_vital("API listener", admin.run(gateway, client_tasks.clone()));
     }
     Ok(addresses)
 }
 
-fn gateway(config: &Config, chat: &Arc<Chat>, client_tasks: &Tasks) -> Gateway {
+/// Writes the metrics of a chat. Dropped with the routes.
+fn metrics_source(chat: &Arc<Chat>, metrics: &Arc<ProcessMetrics>) -> MetricsSource {
+    let (chat, metrics) = (Arc::clone(chat), Arc::clone(metrics));
+    MetricsSource::new(move || metrics.text(&chat.gauges()))
+}
+
+fn gateway(
+    config: &Config,
+    chat: &Arc<Chat>,
+    client_tasks: &Tasks,
+    metrics: MetricsSource,
+) -> Gateway {
     let origins = config.origins.iter().map(AllowedOrigin::as_raw).map(str::to_owned).collect();
     let origins = Arc::new(Origins::new(origins));
     let parts = TransportParts {
@@ -303,7 +317,8 @@ fn gateway(config: &Config, chat: &Arc<Chat>, client_tasks: &Tasks) -> Gateway {
     let socketio = SocketIoTransport::new(Arc::clone(chat), &config.spaces, parts.clone());
     let websocket = WebSocketTransport::new(Arc::clone(chat), parts, &config.paths);
     let api_port = if config.admin.listen.is_some() { ApiPort::Own } else { ApiPort::OfClients };
-    Gateway::new(chat, origins, (socketio, websocket), api_port, config.form_sign_in)
+    let api = (api_port, metrics);
+    Gateway::new(chat, origins, (socketio, websocket), api, config.form_sign_in)
 }
 
 fn rules(config: &Config, node: NodeId) -> ChatRules {

@@ -2,12 +2,14 @@
 
 mod circuit;
 mod http;
+mod measured;
 mod request;
 mod signature;
 mod webhook;
 
 pub use self::{
     http::{HttpBackend, HttpBackendOptions},
+    measured::MeasuredBackend,
     signature::{InvalidSecret, SigningSecret},
     webhook::HttpWebhook,
 };

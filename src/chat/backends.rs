@@ -43,6 +43,18 @@ impl Backends {
         Self(all.into_iter().collect())
     }
 
+    /// The same, each with another engine.
+    #[must_use]
+    pub fn map(
+        mut self,
+        engine: impl Fn(&BackendName, Arc<dyn Backend>) -> Arc<dyn Backend>,
+    ) -> Self {
+        for (name, registered) in &mut self.0 {
+            registered.backend = engine(name, Arc::clone(&registered.backend));
+        }
+        self
+    }
+
     /// Whether there are none.
     pub(super) fn is_empty(&self) -> bool {
         self.0.is_empty()

@@ -86,8 +86,12 @@ mod tests {
         let to = Selection { space: Space::root(), rooms: Vec::new(), except: Vec::new() };
         let effect = EmitterEffect::Emit(event, PassingDelivery::Reliable);
         chat.apply_emitter_packet(Ok(EmitterPacket { to, effect }));
-        assert_eq!(metrics.snapshot().emitter_packets_dropped, 0);
+        let dropped = |count: u32| {
+            let line = format!("roomcast_emitter_packets_dropped_total {count}\n");
+            metrics.text(&chat.gauges()).contains(&line)
+        };
+        assert!(dropped(0));
         chat.apply_emitter_packet(Err(Rejection::UnknownEvent));
-        assert_eq!(metrics.snapshot().emitter_packets_dropped, 1);
+        assert!(dropped(1));
     }
 }

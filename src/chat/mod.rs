@@ -30,6 +30,7 @@ mod revocations;
 mod room_changes;
 mod session;
 mod sign_in;
+mod status;
 #[cfg(test)]
 pub(crate) mod test_support;
 mod webhooks;
@@ -66,6 +67,7 @@ pub use self::{
     room_changes::RoomChange,
     session::{DrainGuard, Session},
     sign_in::{Credential, Profile, SignedIn},
+    status::{EngineState, Gauges, Readiness},
     webhooks::{WebhookParts, WebhookSender, WebhookTarget},
 };
 use self::{
@@ -75,8 +77,8 @@ use self::{
     hub::Hub,
     journal::{Journal, More, WriterParts},
     ports::{
-        ApiKeys, Bus, Clock, ConnectionMetrics, DenialSnapshot, GuestExpired, GuestName, IdSource,
-        Metrics, Nodes, OnlineGuest, Store, Tokens, TrimLimits, Wire,
+        ApiKeys, Bus, Clock, DenialSnapshot, GuestExpired, GuestName, IdSource, Metrics, Nodes,
+        OnlineGuest, Store, Tokens, TrimLimits,
     },
     publisher::Publisher,
     webhooks::{PresenceRecorder, SenderParts, Webhooks},
@@ -160,17 +162,6 @@ impl Default for RetentionRules {
     }
 }
 
-/// Whether new clients may be sent to this node.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum Readiness {
-    /// They may be.
-    Ready,
-    /// The node drains.
-    Draining,
-    /// The node receives nothing from the other nodes.
-    BusDisconnected,
-}
-
 /// The chat service of this node.
 pub struct Chat {
     store: Arc<dyn Store>,
@@ -205,7 +196,7 @@ impl Chat {
         let publisher = Publisher::new(rules.node.clone(), Arc::clone(&bus));
         let webhooks = webhooks.map(|parts| Arc::new(Webhooks::new(parts, Arc::clone(&clock))));
         let webhook_rules = webhooks.as_ref().map(|it| Arc::clone(&it.rules));
-        let hub = Hub::with_webhooks(rules.limits.clone(), publisher, webhook_rules);
+        let hub = Hub::observed(rules.limits.clone(), publisher, webhook_rules, &metrics);
         let parts = ClusterParts {
             hub: Arc::clone(&hub),
             bus,
@@ -346,16 +337,6 @@ impl Chat {
         }
     }
 
-    /// Records the opening of a connection, and its closing when the result is dropped.
-    pub fn open_connection_metrics(&self, wire: Wire) -> ConnectionMetrics {
-        ConnectionMetrics::open(Arc::clone(&self.metrics), wire)
-    }
-
-    /// The number of connections on this node.
-    pub fn connections(&self) -> usize {
-        self.hub.connections.count()
-    }
-
     /// Rejects new connections from now on and starts to close all others.
     pub fn drain(&self) {
         self.draining.store(true, Ordering::SeqCst);
@@ -366,17 +347,6 @@ impl Chat {
     /// Waits until all connections are closed. After [`drain`](Self::drain) none is added.
     pub async fn drained(&self) {
         self.hub.connections.wait_until_empty().await;
-    }
-
-    /// Whether new clients may be sent to this node, and if not, why.
-    pub fn readiness(&self) -> Readiness {
-        if self.is_draining() {
-            Readiness::Draining
-        } else if self.cluster.is_bus_connected() {
-            Readiness::Ready
-        } else {
-            Readiness::BusDisconnected
-        }
     }
 
     /// Whether [`drain`](Self::drain) was called.

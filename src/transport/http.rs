@@ -22,7 +22,7 @@ use tower_service::Service as _;
 use tracing::{Instrument as _, Level, Span, debug, debug_span};
 
 use super::{
-    api,
+    api::{self, ApiPort, MetricsSource},
     client_info::PeerAddress,
     cors,
     listener::Handler,
@@ -37,15 +37,6 @@ use crate::{
     domain::FormSignIn,
 };
 
-/// Where back ends are answered.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum ApiPort {
-    /// At the address of clients.
-    OfClients,
-    /// At an address of its own: see [`AdminGateway`].
-    Own,
-}
-
 /// Answers back ends, and nobody else, where they have a port of their own. Clones are handles.
 #[derive(Clone, Debug)]
 pub struct AdminGateway {
@@ -54,8 +45,8 @@ pub struct AdminGateway {
 
 impl AdminGateway {
     /// Puts the routes together.
-    pub fn new(chat: &Arc<Chat>) -> Self {
-        let api = api::for_back_ends(Arc::clone(chat));
+    pub fn new(chat: &Arc<Chat>, metrics: MetricsSource) -> Self {
+        let api = api::for_back_ends(Arc::clone(chat), metrics, ApiPort::Own);
         let routes = api.merge(api::documents()).merge(health(chat)).fallback(not_found);
         Self { router: traced_routes(routes) }
     }
@@ -85,10 +76,10 @@ impl Gateway {
         chat: &Arc<Chat>,
         origins: Arc<Origins>,
         (socketio, websocket): (SocketIoTransport, WebSocketTransport),
-        api_port: ApiPort,
+        (api_port, metrics): (ApiPort, MetricsSource),
         form_sign_in: FormSignIn,
     ) -> Self {
-        let router = router((chat, origins), websocket, api_port, form_sign_in);
+        let router = router((chat, origins), websocket, (api_port, metrics), form_sign_in);
         Self { router, socketio: Arc::new(socketio) }
     }
 }
@@ -138,7 +129,7 @@ async fn traced(
 fn router(
     (chat, origins): (&Arc<Chat>, Arc<Origins>),
     websocket: WebSocketTransport,
-    api_port: ApiPort,
+    (api_port, metrics): (ApiPort, MetricsSource),
     form_sign_in: FormSignIn,
 ) -> Router {
     let websockets = Router::new()
@@ -148,7 +139,7 @@ fn router(
         .route("/ws/{room}/", any(plain_websocket))
         .with_state(websocket.clone());
     let for_back_ends = match api_port {
-        ApiPort::OfClients => api::for_back_ends(Arc::clone(chat)),
+        ApiPort::OfClients => api::for_back_ends(Arc::clone(chat), metrics, api_port),
         ApiPort::Own => Router::new(),
     };
     let routes = websockets

@@ -1,6 +1,6 @@
 //! The transports: HTTP, Socket.IO and WebSocket. They translate and decide nothing.
 
-mod api;
+pub mod api;
 mod body;
 mod client_info;
 mod cookie;

@@ -6,7 +6,10 @@ use std::time::Duration;
 
 use http::StatusCode;
 
-use crate::domain::{CloseReason, KeyRejection, Rejection};
+use crate::{
+    chat::ports::ConnectionEnd,
+    domain::{CloseReason, KeyRejection, Rejection},
+};
 
 /// Time that a client should wait before it reconnects after a drain, because the replacement of
 /// the node may not accept connections yet.
@@ -109,6 +112,18 @@ pub enum Reconnect {
     Yes,
     /// It should not reconnect.
     No,
+}
+
+/// How the end of a connection is called in webhooks and metrics: by the words of Socket.IO servers, or
+/// by the code of the close reason.
+pub fn connection_end(end: ConnectionEnd) -> &'static str {
+    match end {
+        ConnectionEnd::ByClient => "client_namespace_disconnect",
+        ConnectionEnd::TransportClosed => "transport_close",
+        ConnectionEnd::ProtocolError => "parse_error",
+        ConnectionEnd::NodeLost => "node_lost",
+        ConnectionEnd::ByServer(reason) => close(reason).code,
+    }
 }
 
 /// The row of a close reason.

@@ -12,8 +12,8 @@ use super::{
 };
 use crate::{
     chat::ports::{
-        ConnectionEnd, NewOutboxEvent, RequestForm, SentEvent, StoredAct, StoredMessage,
-        WebhookEvent, WebhookRequest,
+        NewOutboxEvent, RequestForm, SentEvent, StoredAct, StoredMessage, WebhookEvent,
+        WebhookRequest,
     },
     domain::{Act, Content, Conversation, Entry, MessageKind, UserName},
 };
@@ -126,14 +126,7 @@ fn detail<'a>(event: &'a WebhookEvent, entry: Option<&'a Entry>) -> DetailData<'
             connection: Some(connection.to_string()),
             user: client.user.as_ref().map(UserName::as_raw),
             address: client.address.as_deref(),
-            reason: Some(match reason {
-                // The words of Socket.IO servers.
-                ConnectionEnd::ByClient => "client_namespace_disconnect",
-                ConnectionEnd::TransportClosed => "transport_close",
-                ConnectionEnd::ProtocolError => "parse_error",
-                ConnectionEnd::NodeLost => "node_lost",
-                ConnectionEnd::ByServer(reason) => code::close(*reason).code,
-            }),
+            reason: Some(code::connection_end(*reason)),
             ..nothing
         },
     }
@@ -187,7 +180,7 @@ mod tests {
 
     use super::*;
     use crate::{
-        chat::ports::PresentClient,
+        chat::ports::{ConnectionEnd, PresentClient},
         domain::{
             Body, CloseReason, ConnectionAddress, ConnectionId, EventName, MessageId, NodeId,
             Place, Position, Role, RoomName, Seq, Space, WebhookName,

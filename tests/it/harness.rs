@@ -13,7 +13,6 @@ use roomcast::{
     config::{Config, StoreKind},
     domain::{NodeId, Place, RoomName, Secret, Space, SpacePattern, UserName},
     store::{MemoryNodes, MemoryStore},
-    telemetry::metrics::MetricsSnapshot,
 };
 use tempfile::TempDir;
 use tokio::{task::yield_now, time::timeout};
@@ -197,9 +196,13 @@ impl TestServer {
         self.server.connections()
     }
 
-    /// The counters of the server.
-    pub(crate) fn metrics(&self) -> MetricsSnapshot {
-        self.server.metrics()
+    /// The value, a whole number, of a series of the server's metrics, by its name with its labels; 0
+    /// while it does not exist.
+    pub(crate) fn metric(&self, series: &str) -> u64 {
+        let text = self.server.metrics();
+        let mut lines = text.lines().filter_map(|line| line.rsplit_once(' '));
+        let value = lines.find(|(name, _)| *name == series).map(|(_, value)| value);
+        value.map_or(0, |value| value.trim_end_matches(".0").parse().unwrap())
     }
 
     /// Waits for this number of connections.

@@ -1,7 +1,6 @@
 //! Counters of a server, and the connection fields of its log lines.
 
 use std::{
-    collections::BTreeMap,
     io,
     sync::{Arc, Mutex},
 };
@@ -32,20 +31,84 @@ async fn a_server_counts_connections_messages_and_rejections() {
     }
     let options = ConnectOptions::new().space("/unknown");
     assert!(Client::open(&server, Wire::WebSocket, options).await.is_err());
+    let [plain, socketio] = ["websocket", "socketio"];
+    // The client of the tests says goodbye on `/ws`, and ends the transport of Socket.IO.
+    let closed = |wire| {
+        let reason = if wire == plain { "client_namespace_disconnect" } else { "transport_close" };
+        let name = "roomcast_connections_closed_total";
+        server.metric(&format!(r#"{name}{{wire="{wire}",reason="{reason}"}}"#))
+    };
     wait_for("the connections to be counted as closed", async {
-        while server.metrics().socketio.closed < 2 || server.metrics().websocket.closed < 1 {
+        while closed(socketio) < 2 || closed(plain) < 1 {
             yield_now().await;
         }
     })
     .await;
-    let metrics = server.metrics();
-    assert_eq!((metrics.websocket.opened, metrics.socketio.opened), (1, 2));
-    assert_eq!(metrics.websocket.requests_rejected, BTreeMap::from([("message_empty", 1)]));
-    assert_eq!(metrics.socketio.requests_rejected, BTreeMap::from([("message_empty", 2)]));
-    assert_eq!(metrics.handshakes_rejected, BTreeMap::from([("unknown_space", 1)]));
-    assert_eq!((metrics.messages_committed, metrics.batch_messages.sum), (3, 3));
-    assert!(metrics.commit_micros.count() >= metrics.batch_messages.count());
-    assert_eq!((metrics.websocket.slow_readers, metrics.commits_failed), (0, 0));
+    for (wire, count) in [(plain, 1), (socketio, 2)] {
+        let labelled = |name, labels| server.metric(&format!(r#"{name}{{wire="{wire}"{labels}}}"#));
+        assert_eq!(labelled("roomcast_connections_opened_total", ""), count);
+        assert_eq!(closed(wire), count);
+        let requests = |labels| labelled("roomcast_requests_total", labels);
+        assert_eq!(requests(r#",request="send message",code="ok""#), count);
+        assert_eq!(requests(r#",request="send message",code="message_empty""#), count);
+        assert_eq!(requests(r#",request="new user",code="ok""#), count);
+        assert!(labelled("roomcast_answer_seconds_count", "") >= 3 * count);
+    }
+    for (series, value) in [
+        (r#"roomcast_handshakes_rejected_total{code="unknown_space"}"#, 1),
+        ("roomcast_messages_stored_total", 3),
+        ("roomcast_commit_messages_sum", 3),
+        // One client at a time, which receives its own message.
+        ("roomcast_entries_delivered_total", 3),
+        ("roomcast_commits_failed_total", 0),
+        ("roomcast_store_up", 1),
+        ("roomcast_bus_up", 1),
+        ("roomcast_journal_waiting", 0),
+        ("roomcast_outbox_bytes", 0),
+        ("roomcast_draining", 0),
+    ] {
+        assert_eq!(server.metric(series), value, "{series}");
+    }
+    server.stop().await;
+}
+
+#[tokio::test]
+async fn gauges_return_to_zero_after_churn() {
+    let server = TestServer::with(|config| {
+        config.limits.presence_grace_ms = 0;
+    })
+    .await;
+    let connections = |server: &TestServer| {
+        Wire::ALL.map(|wire| {
+            let (wire, transport) = match wire {
+                Wire::WebSocket => ("websocket", "websocket"),
+                Wire::SocketIo => ("socketio", "websocket"),
+                Wire::Polling => ("socketio", "polling"),
+            };
+            let labels = format!(r#"wire="{wire}",transport="{transport}",space="/""#);
+            server.metric(&format!("roomcast_connections{{{labels}}}"))
+        })
+    };
+    for round in 0..3 {
+        let mut clients = Vec::new();
+        for wire in Wire::ALL {
+            clients.push(Client::named(&server, wire, &format!("ann {wire:?} {round}")).await);
+        }
+        assert_eq!(server.metric("roomcast_users_online"), 3);
+        assert_eq!(connections(&server).iter().sum::<u64>(), 3);
+        for client in clients {
+            client.close().await;
+        }
+        wait_for("all gauges to be zero", async {
+            let names = ["roomcast_users_online", "roomcast_rooms_live"];
+            while connections(&server) != [0; 3]
+                || names.iter().any(|name| server.metric(name) != 0)
+            {
+                yield_now().await;
+            }
+        })
+        .await;
+    }
     server.stop().await;
 }
 

@@ -17,7 +17,7 @@ use super::{
     presence_log::PresenceLog, slow_readers::close_outboxes,
 };
 use crate::{
-    chat::ports::{Outbox, PresentClient},
+    chat::ports::{Carrier, MetricEvent, Metrics, Outbox, PresentClient},
     domain::{CloseReason, ConnectionAddress, ConnectionId, NodeId, Place, Space, UserName},
 };
 
@@ -38,6 +38,14 @@ pub(super) struct ListedConnection {
     pub(super) outbox: Arc<dyn Outbox>,
 }
 
+/// The connections of a node at one time.
+#[derive(Debug, Default)]
+pub(crate) struct ConnectionTotals {
+    pub(crate) connections: HashMap<(Space, Carrier), usize>,
+    /// What their outboxes hold.
+    pub(crate) waiting_bytes: usize,
+}
+
 /// An open connection and its outbox.
 pub(super) type OpenConnection = (ConnectionId, Arc<dyn Outbox>);
 
@@ -50,10 +58,15 @@ pub(crate) struct Connections {
     emitter_rooms: EmitterRooms,
     node: NodeId,
     presence_log: Arc<PresenceLog>,
+    metrics: Arc<dyn Metrics>,
 }
 
 impl Connections {
-    pub(super) fn new(node: NodeId, presence_log: Arc<PresenceLog>) -> Arc<Self> {
+    pub(super) fn new(
+        node: NodeId,
+        presence_log: Arc<PresenceLog>,
+        metrics: Arc<dyn Metrics>,
+    ) -> Arc<Self> {
         Arc::new(Self {
             outboxes: Mutex::default(),
             count: watch::Sender::new(0),
@@ -61,6 +74,7 @@ impl Connections {
             emitter_rooms: EmitterRooms::default(),
             node,
             presence_log,
+            metrics,
         })
     }
 
@@ -72,6 +86,7 @@ impl Connections {
         since: OffsetDateTime,
     ) -> ConnectionRegistration {
         let id = ConnectionId::from_raw(self.next_id.fetch_add(1, Ordering::Relaxed));
+        self.metrics.record(MetricEvent::ConnectionOpened(outbox.carrier().wire()));
         let mut outboxes = self.outboxes.lock();
         outboxes.insert(id, Registered { space, outbox, since, user: None });
         self.count.send_replace(outboxes.len());
@@ -87,6 +102,20 @@ impl Connections {
     /// The number of connections.
     pub(crate) fn count(&self) -> usize {
         *self.count.borrow()
+    }
+
+    /// The number of connections by space and carrier, and the bytes that wait for them.
+    pub(crate) fn totals(&self) -> ConnectionTotals {
+        let all: Vec<_> = {
+            let outboxes = self.outboxes.lock();
+            outboxes.values().map(|it| (it.space.clone(), Arc::clone(&it.outbox))).collect()
+        };
+        let mut totals = ConnectionTotals::default();
+        for (space, outbox) in all {
+            *totals.connections.entry((space, outbox.carrier())).or_default() += 1;
+            totals.waiting_bytes += outbox.waiting_bytes();
+        }
+        totals
     }
 
     /// A connection, while it is open.
@@ -230,6 +259,8 @@ impl Drop for ConnectionRegistration {
         // After the removal: whoever puts it in a room checks that it still exists.
         self.connections.emitter_rooms.forget(self.id);
         if let Some(Registered { space, outbox, .. }) = removed {
+            let closed = MetricEvent::ConnectionClosed(outbox.carrier().wire(), outbox.end());
+            self.connections.metrics.record(closed);
             let address = || self.connections.address(self.id);
             self.connections.presence_log.connection_gone(&space, address, outbox.end());
         }

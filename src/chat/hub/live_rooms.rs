@@ -22,7 +22,7 @@ use super::{
 use crate::{
     chat::{
         event::{Delivery, Post},
-        ports::ClusterEvent,
+        ports::{ClusterEvent, MetricEvent, Metrics},
         publisher::Publisher,
     },
     domain::{
@@ -39,6 +39,7 @@ pub(crate) struct LiveRooms {
     publisher: Arc<Publisher>,
     timers: Arc<Timers>,
     presence_log: Arc<PresenceLog>,
+    metrics: Arc<dyn Metrics>,
     state: Mutex<LiveRoomsState>,
 }
 
@@ -55,8 +56,10 @@ impl LiveRooms {
         publisher: Arc<Publisher>,
         timers: Arc<Timers>,
         presence_log: Arc<PresenceLog>,
+        metrics: Arc<dyn Metrics>,
     ) -> Self {
-        Self { limits, publisher, timers, presence_log, state: Mutex::default() }
+        let state = Mutex::default();
+        Self { limits, publisher, timers, presence_log, metrics, state }
     }
 
     fn lock(&self) -> MutexGuard<'_, LiveRoomsState> {
@@ -73,8 +76,9 @@ impl LiveRooms {
         let mut state = self.lock();
         let live_room = state.rooms.entry(place.clone()).or_insert_with(|| {
             self.publisher.add_new_room(place);
-            let presence_log = Arc::clone(&self.presence_log);
-            LiveRoom::new(place.clone(), log, &self.publisher, presence_log)
+            let (presence_log, metrics) =
+                (Arc::clone(&self.presence_log), Arc::clone(&self.metrics));
+            LiveRoom::new((place.clone(), log), &self.publisher, presence_log, metrics)
         });
         live_room.trim(&log.retained());
         Arc::clone(live_room)
@@ -95,6 +99,16 @@ impl LiveRooms {
         if state.rooms.get(place).is_some_and(is_unused) {
             state.rooms.remove(place);
         }
+    }
+
+    /// Number of live rooms.
+    pub(crate) fn len(&self) -> usize {
+        self.lock().rooms.len()
+    }
+
+    /// Counts stored entries that were queued for connections.
+    pub(super) fn count_delivered(&self, entries: u64) {
+        self.metrics.record(MetricEvent::Delivered { entries });
     }
 
     /// Whether no room is live.

@@ -80,7 +80,7 @@ use super::{
     event::Post,
     ports::{
         Change, ChangeResult, ClusterCommand, ClusterEvent, DenialChange, DenialSnapshot,
-        Membership,
+        Membership, Metrics,
     },
     publisher::Publisher,
 };
@@ -113,17 +113,18 @@ impl std::fmt::Debug for Hub {
 }
 
 impl Hub {
-    /// A hub without webhooks.
+    /// A hub without webhooks and metrics.
     #[cfg(test)]
     pub(crate) fn new(limits: Limits, publisher: Arc<Publisher>) -> Arc<Self> {
-        Self::with_webhooks(limits, publisher, None)
+        Self::observed(limits, publisher, None, &(Arc::new(super::ports::NoMetrics) as _))
     }
 
     /// A hub whose presence webhooks with these rules are told of.
-    pub(crate) fn with_webhooks(
+    pub(crate) fn observed(
         limits: Limits,
         publisher: Arc<Publisher>,
         rules: Option<Arc<WebhookRules>>,
+        metrics: &Arc<dyn Metrics>,
     ) -> Arc<Self> {
         let presence_log = PresenceLog::new(rules);
         let timers = Arc::new(Timers::new());
@@ -134,6 +135,7 @@ impl Hub {
             Arc::clone(&publisher),
             Arc::clone(&timers),
             Arc::clone(&presence_log),
+            Arc::clone(metrics),
         ));
         let denials = Arc::<Denials>::default();
         let users = Arc::new(OnlineUsers::new(
@@ -143,7 +145,8 @@ impl Hub {
             Arc::clone(&denials),
             Arc::clone(&presence_log),
         ));
-        let connections = Connections::new(publisher.node().clone(), Arc::clone(&presence_log));
+        let node = publisher.node().clone();
+        let connections = Connections::new(node, Arc::clone(&presence_log), Arc::clone(metrics));
         let connection_pages = ConnectionPages::new(&connections, &publisher);
         let listeners = Listeners::new(Arc::clone(&publisher));
         let fanout = Arc::new(Fanout::new(Arc::clone(&users), Arc::clone(&live_rooms)));

@@ -11,7 +11,10 @@
 mod pending_change;
 mod writer;
 
-use std::sync::Arc;
+use std::sync::{
+    Arc,
+    atomic::{AtomicBool, Ordering},
+};
 
 use tokio::sync::{
     OwnedSemaphorePermit, Semaphore,
@@ -69,6 +72,17 @@ pub(crate) struct Journal {
     queue: mpsc::Sender<JournalCommand>,
     bytes: Arc<Semaphore>,
     bytes_max: u32,
+    is_store_up: Arc<AtomicBool>,
+}
+
+/// What waits for the store.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) struct JournalUsage {
+    pub(crate) commands: usize,
+    /// The size of the messages among them, and of those that are being stored.
+    pub(crate) bytes: usize,
+    /// Whether the last transaction succeeded.
+    pub(crate) is_store_up: bool,
 }
 
 enum JournalCommand {
@@ -105,7 +119,18 @@ impl Journal {
         let (queue, commands) = mpsc::channel(limits.journal_messages_max.get());
         let bytes_max = limits.journal_bytes_max.get();
         let bytes = Arc::new(Semaphore::new(bytes_max as usize));
-        (Self { queue, bytes, bytes_max }, JournalWriter::new(commands, parts))
+        let is_store_up = Arc::new(AtomicBool::new(true));
+        let writer = JournalWriter::new(commands, parts, Arc::clone(&is_store_up));
+        (Self { queue, bytes, bytes_max, is_store_up }, writer)
+    }
+
+    /// What waits now.
+    pub(crate) fn usage(&self) -> JournalUsage {
+        JournalUsage {
+            commands: self.queue.max_capacity() - self.queue.capacity(),
+            bytes: (self.bytes_max as usize).saturating_sub(self.bytes.available_permits()),
+            is_store_up: self.is_store_up.load(Ordering::Relaxed),
+        }
     }
 
     /// Queues a draft. Waits while the queue is full.

@@ -1,15 +1,11 @@
 //! What the chat and the transports count. The implementation decides how it is reported.
 
-use std::{
-    fmt,
-    sync::{
-        Arc,
-        atomic::{AtomicBool, Ordering},
-    },
-    time::Duration,
-};
+use std::{fmt, sync::Arc, time::Duration};
 
-use crate::domain::Rejection;
+use tokio::time::Instant;
+
+use super::{BackendFailure, ConnectionEnd};
+use crate::domain::{BackendName, Rejection, WebhookName};
 
 /// Receives countable events. Called on hot paths: an implementation must not block.
 pub trait Metrics: Send + Sync + 'static {
@@ -42,14 +38,28 @@ pub enum MetricEvent<'a> {
     /// A connection was admitted.
     ConnectionOpened(Wire),
     /// An admitted connection ended.
-    ConnectionClosed(Wire),
+    ConnectionClosed(Wire, ConnectionEnd),
     /// A handshake was rejected before a connection existed.
     HandshakeRejected(&'a Rejection),
-    /// A request on a connection was rejected.
-    RequestRejected(Wire, &'a Rejection),
-    /// The server closed a connection because its client read too slowly. Counted once per
-    /// connection.
-    SlowReaderDisconnected(Wire),
+    /// A request on a connection was answered.
+    RequestAnswered {
+        /// The protocol of the connection.
+        wire: Wire,
+        /// The event that carried it, if it is one of the protocol.
+        name: Option<&'static str>,
+        /// From the reading of the request to its answer.
+        elapsed: Duration,
+        /// Why it was refused, if it was.
+        rejection: Option<&'a Rejection>,
+    },
+    /// Stored entries were queued for connections.
+    Delivered {
+        /// How many: the same entry for two connections counts twice.
+        entries: u64,
+    },
+    /// A client that came back to a room was sent entries that it had missed, or was told that it cannot
+    /// have them.
+    MissedSent(MissedSource),
     /// The store committed a transaction of the journal.
     BatchCommitted {
         /// The messages in it; 0 if it held only memberships and visits.
@@ -59,20 +69,44 @@ pub enum MetricEvent<'a> {
     },
     /// The store refused a transaction of the journal.
     CommitFailed,
+    /// A back end was called.
+    BackendCalled {
+        /// The back end.
+        backend: &'a BackendName,
+        /// From the call to its outcome.
+        elapsed: Duration,
+        /// Why it did not answer, if it did not.
+        failure: Option<&'a BackendFailure>,
+    },
     /// A packet of a Redis emitter was malformed, too large, or named an event of the protocol.
     EmitterPacketDropped,
     /// A webhook has accepted events.
     WebhookDelivered {
+        /// The webhook.
+        webhook: &'a WebhookName,
         /// The events in the request.
         events: usize,
     },
     /// A request to a webhook failed.
-    WebhookFailed,
+    WebhookFailed(&'a WebhookName),
     /// Events became dead letters.
     WebhookDead {
+        /// The webhook.
+        webhook: &'a WebhookName,
         /// The events in the request.
         events: usize,
     },
+}
+
+/// Where the missed entries of a room came from.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum MissedSource {
+    /// Memory: also the end of those that began in the store.
+    Ring,
+    /// The store: once per page.
+    Store,
+    /// Nowhere: they are too many, or no longer stored.
+    Refused,
 }
 
 /// Counts nothing.
@@ -83,42 +117,34 @@ impl Metrics for NoMetrics {
     fn record(&self, _event: MetricEvent<'_>) {}
 }
 
-/// The metrics of one connection. Dropping it records that the connection closed.
-pub struct ConnectionMetrics {
+/// Counts the requests of one connection.
+#[derive(Clone)]
+pub struct RequestMetrics {
     metrics: Arc<dyn Metrics>,
     wire: Wire,
-    slow_reader: AtomicBool,
 }
 
-impl ConnectionMetrics {
-    /// Records that a connection opened.
-    pub(crate) fn open(metrics: Arc<dyn Metrics>, wire: Wire) -> Self {
-        metrics.record(MetricEvent::ConnectionOpened(wire));
-        Self { metrics, wire, slow_reader: AtomicBool::new(false) }
+impl RequestMetrics {
+    /// The counters of a connection over `wire`.
+    pub(crate) fn new(metrics: Arc<dyn Metrics>, wire: Wire) -> Self {
+        Self { metrics, wire }
     }
 
-    /// Records that a request was rejected.
-    pub fn request_rejected(&self, rejection: &Rejection) {
-        self.metrics.record(MetricEvent::RequestRejected(self.wire, rejection));
-    }
-
-    /// Records that the server closes the connection because its client reads too slowly. Only the
-    /// first call counts.
-    pub fn slow_reader(&self) {
-        if !self.slow_reader.swap(true, Ordering::Relaxed) {
-            self.metrics.record(MetricEvent::SlowReaderDisconnected(self.wire));
-        }
+    /// Records the answer to a request that was read at `begun_at`. `name` is the event that carried it,
+    /// if it is one of the protocol.
+    pub fn answered<T>(
+        &self,
+        name: Option<&'static str>,
+        begun_at: Instant,
+        reply: &Result<T, Rejection>,
+    ) {
+        let (wire, elapsed, rejection) = (self.wire, begun_at.elapsed(), reply.as_ref().err());
+        self.metrics.record(MetricEvent::RequestAnswered { wire, name, elapsed, rejection });
     }
 }
 
-impl fmt::Debug for ConnectionMetrics {
+impl fmt::Debug for RequestMetrics {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.debug_struct("ConnectionMetrics").field("wire", &self.wire).finish_non_exhaustive()
-    }
-}
-
-impl Drop for ConnectionMetrics {
-    fn drop(&mut self) {
-        self.metrics.record(MetricEvent::ConnectionClosed(self.wire));
+        f.debug_struct("RequestMetrics").field("wire", &self.wire).finish_non_exhaustive()
     }
 }

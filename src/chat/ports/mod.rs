@@ -33,7 +33,7 @@ pub use clock::{Clock, IdSource};
 pub use connections::{ConnectionsRequest, ConnectionsRequestId, FirstConnections, OpenConnection};
 pub use denials::{DenialChange, DenialSnapshot, DenialStore};
 pub use fault::{Fault, with_causes};
-pub use metrics::{ConnectionMetrics, MetricEvent, Metrics, NoMetrics, Wire};
+pub use metrics::{MetricEvent, Metrics, MissedSource, NoMetrics, RequestMetrics, Wire};
 pub use nodes::{ClaimOutcome, HeartbeatReply, LEASE, Nodes, OnlineDevices, RemoteUsers};
 pub use outbox::{Carrier, Outbox, Overflow, Peer};
 pub use page::{Page, PageLimit, PageRange};

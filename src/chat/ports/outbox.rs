@@ -4,7 +4,7 @@ use std::sync::Arc;
 
 use async_trait::async_trait;
 
-use super::ConnectionEnd;
+use super::{ConnectionEnd, Wire};
 use crate::{chat::event::Delivery, domain::CloseReason};
 
 /// The queue of events for one connection.
@@ -42,6 +42,16 @@ pub trait Outbox: Send + Sync + 'static {
     /// How the client is connected at the moment, and from where.
     fn peer(&self) -> Peer;
 
+    /// How the client is connected at the moment.
+    fn carrier(&self) -> Carrier {
+        self.peer().carrier
+    }
+
+    /// The bytes that wait for the client. Connections that share a queue count them once.
+    fn waiting_bytes(&self) -> usize {
+        0
+    }
+
     /// How the connection has ended. Called once it has.
     fn end(&self) -> ConnectionEnd {
         ConnectionEnd::TransportClosed
@@ -58,7 +68,7 @@ pub struct Peer {
 }
 
 /// What carries a connection. A Socket.IO client that begins with polling may upgrade.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
 pub enum Carrier {
     /// Socket.IO over a WebSocket.
     SocketIoWebSocket,
@@ -66,6 +76,16 @@ pub enum Carrier {
     SocketIoPolling,
     /// A plain WebSocket.
     PlainWebSocket,
+}
+
+impl Carrier {
+    /// The protocol on it.
+    pub fn wire(self) -> Wire {
+        match self {
+            Self::SocketIoWebSocket | Self::SocketIoPolling => Wire::SocketIo,
+            Self::PlainWebSocket => Wire::WebSocket,
+        }
+    }
 }
 
 /// The queue is full: the client reads too slowly.

@@ -14,7 +14,7 @@ use crate::{
             ReplayCursor, ReplayMode, ReplayStatus, RoomInterest, UserConnectionId,
         },
         journal::{ChangeReply, MembershipRequest, PendingChange, joined},
-        ports::{Change, MemberChange, PageLimit, PageRange},
+        ports::{Change, MemberChange, MetricEvent, MissedSource, PageLimit, PageRange},
     },
     domain::{CloseReason, Conversation, Entry, Epoch, Place, Rejection, RoomName, Seq},
 };
@@ -225,6 +225,9 @@ impl Session {
         };
         for part in &parts {
             hub::send(&self.outbox, part);
+        }
+        if cursor.mode == ReplayMode::Missed {
+            self.chat.metrics.record(MetricEvent::MissedSent(MissedSource::Store));
         }
         Ok(ReplayCursor { after, ..cursor })
     }

@@ -253,7 +253,8 @@ impl WebhookSender {
             match outcome {
                 Ok(()) => {
                     let events = request.events.len();
-                    self.parts.metrics.record(MetricEvent::WebhookDelivered { events });
+                    let webhook = &self.target.name;
+                    self.parts.metrics.record(MetricEvent::WebhookDelivered { webhook, events });
                     outcomes.push(AttemptOutcome::Delivered(ids(&request)));
                     let change = self.planner.succeeded(&request);
                     self.log(change, None);
@@ -278,7 +279,7 @@ impl WebhookSender {
 
     /// Plans the next attempt of a request that failed, or makes its events dead letters.
     fn fail(&mut self, request: &Request, failure: &BackendFailure) -> AttemptOutcome {
-        self.parts.metrics.record(MetricEvent::WebhookFailed);
+        self.parts.metrics.record(MetricEvent::WebhookFailed(&self.target.name));
         let (now, newest) = (self.parts.clock.now(), request.events.iter().map(|it| it.new.at));
         let is_over = newest.max().is_none_or(|at| now - at >= self.target.retry_max);
         let jitter = self.parts.ids.fraction();
@@ -288,8 +289,9 @@ impl WebhookSender {
             // Later events of the subjects do not wait for dead letters.
             self.planner.end_wait(request);
             let events = request.events.len();
-            self.parts.metrics.record(MetricEvent::WebhookDead { events });
-            let webhook = self.target.name.as_raw();
+            let webhook = &self.target.name;
+            self.parts.metrics.record(MetricEvent::WebhookDead { webhook, events });
+            let webhook = webhook.as_raw();
             warn!(webhook, events, error = %failure, "webhook events are dead letters");
         }
         AttemptOutcome::Failed {

@@ -16,7 +16,9 @@ use http::{
 };
 use tower_http::compression::CompressionLayer;
 
-use super::{actions, ask, bans, failure::method_not_allowed, questions, rooms, session, webhooks};
+use super::{
+    actions, ask, bans, failure::method_not_allowed, metrics, questions, rooms, session, webhooks,
+};
 use crate::wire::{
     api::{self, Operation},
     contract::{ContractFormat, contract},
@@ -47,6 +49,7 @@ fn all_operations() -> Vec<Operation> {
     all.extend(actions::operations());
     all.extend(ask::operations());
     all.extend(bans::operations());
+    all.extend(metrics::operations());
     all.extend(questions::operations());
     all.extend(rooms::operations());
     all.extend(webhooks::operations());

@@ -7,6 +7,7 @@ mod documents;
 mod failure;
 mod json;
 mod key;
+mod metrics;
 mod path;
 mod questions;
 mod rooms;
@@ -17,8 +18,18 @@ use std::sync::Arc;
 
 use axum::Router;
 
+pub use self::metrics::MetricsSource;
 use super::{cors, origin::Origins};
 use crate::{chat::Chat, domain::FormSignIn};
+
+/// Where back ends are answered.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum ApiPort {
+    /// At the address of clients.
+    OfClients,
+    /// At an address of its own.
+    Own,
+}
 
 /// The methods of the API, for preflights and for answers to other methods.
 const METHODS: &str = "GET, POST, DELETE, OPTIONS";
@@ -45,11 +56,12 @@ pub(super) fn documents() -> Router {
 }
 
 /// The routes of back ends. Pages have no business there, so they get no fields for other origins.
-pub(super) fn for_back_ends(chat: Arc<Chat>) -> Router {
+pub(super) fn for_back_ends(chat: Arc<Chat>, metrics: MetricsSource, port: ApiPort) -> Router {
     Router::new()
         .merge(actions::routes())
         .merge(ask::routes())
         .merge(bans::routes())
+        .merge(metrics::routes(metrics, port))
         .merge(questions::routes())
         .merge(rooms::routes())
         .merge(webhooks::routes())

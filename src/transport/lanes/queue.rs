@@ -319,6 +319,11 @@ impl WriteQueue {
         mem::take(&mut self.is_watched)
     }
 
+    /// The bytes that wait, with those in flight.
+    pub(super) fn bytes(&self) -> usize {
+        self.bytes
+    }
+
     #[cfg(test)]
     pub(super) fn usage(&self) -> Usage {
         Usage { frames: self.frames, bytes: self.bytes }

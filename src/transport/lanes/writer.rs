@@ -86,6 +86,11 @@ impl LaneWriter {
         taken
     }
 
+    /// The bytes that wait for the client.
+    pub(in crate::transport) fn waiting_bytes(&self) -> usize {
+        self.queue.lock().bytes()
+    }
+
     /// Waits until frames are queued or the writer has ended. Cancel-safe.
     pub(in crate::transport) async fn filled(&self) {
         self.wait_for_progress(|queue| !queue.is_empty() || queue.has_ended()).await;

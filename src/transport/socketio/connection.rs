@@ -14,7 +14,7 @@ use socketioxide::handler::Value;
 use tokio::{
     sync::SetOnce,
     task::coop::consume_budget,
-    time::{sleep, timeout},
+    time::{Instant, sleep, timeout},
 };
 
 use super::{
@@ -27,7 +27,7 @@ use super::{
 use crate::{
     chat::{
         Admission, Session,
-        ports::{ConnectionEnd, ConnectionMetrics, Outbox},
+        ports::{ConnectionEnd, Outbox, RequestMetrics},
     },
     domain::CloseReason,
     wire::socketio::{self as wire, ReceivedPacket},
@@ -46,7 +46,7 @@ pub(super) struct NamespaceConnection {
     socket: Weak<NamespaceSocket>,
     pub(super) format: PacketFormat,
     inbox: ConnectionInbox,
-    pub(super) metrics: ConnectionMetrics,
+    pub(super) metrics: Arc<RequestMetrics>,
     /// Whether the client has left the namespace: nothing is sent to it any more.
     pub(super) is_disconnected: AtomicBool,
     /// Whether the connection lost its right to exist: no more requests are handled.
@@ -62,7 +62,7 @@ impl NamespaceConnection {
     pub(super) fn new(
         session: Arc<EngineSession>,
         socket: &Arc<NamespaceSocket>,
-        metrics: ConnectionMetrics,
+        metrics: Arc<RequestMetrics>,
     ) -> Arc<Self> {
         let format = PacketFormat::new(socket.ns(), session.version());
         Arc::new(Self {
@@ -134,6 +134,7 @@ impl NamespaceConnection {
     async fn handle(self: &Arc<Self>, chat_session: &mut Session, queued: QueuedRequest) {
         // A client with a full inbox must not occupy the thread.
         consume_budget().await;
+        let begun_at = Instant::now();
         let QueuedRequest { value, ack, unanswered } = queued;
         let Value::Str(text, attachments) = value else { return };
         let attachments = attachments.map(Vec::from).unwrap_or_default();
@@ -145,12 +146,12 @@ impl NamespaceConnection {
             Ok(request) => {
                 let connection = Arc::clone(self);
                 let callback = Box::new(move |reply| {
-                    connection.answer(ack, &kind, &reply);
+                    connection.answer(ack, (&kind, begun_at), &reply);
                     drop(unanswered);
                 });
                 chat_session.handle(request, callback).await;
             }
-            Err(rejection) => self.answer(ack, &kind, &Err(rejection)),
+            Err(rejection) => self.answer(ack, (&kind, begun_at), &Err(rejection)),
         }
     }
 

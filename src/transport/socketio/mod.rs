@@ -56,7 +56,10 @@ use self::{
     spaces::Spaces,
 };
 use crate::{
-    chat::Chat,
+    chat::{
+        Chat,
+        ports::{RequestMetrics, Wire},
+    },
     domain::{Limits, QueryTokens, Rejection, SpacePattern},
     tasks::Tasks,
     transport::{TransportParts, client_info, cors::CrossOrigin, credentials, subprotocol::Offer},
@@ -80,6 +83,7 @@ struct SocketIoContext {
     registry: SessionRegistry,
     spaces: Arc<Spaces>,
     tasks: Tasks,
+    metrics: Arc<RequestMetrics>,
 }
 
 impl SocketIoTransport {
@@ -100,8 +104,10 @@ impl SocketIoTransport {
             engine,
             lanes,
         });
+        let metrics = Arc::new(chat.request_metrics(Wire::SocketIo));
         let context =
-            Arc::new(SocketIoContext { chat, limits, registry, spaces: spaces_open, tasks });
+            SocketIoContext { chat, limits, registry, spaces: spaces_open, tasks, metrics };
+        let context = Arc::new(context);
         namespace::open(&io, &context, spaces);
         let cross_origin = CrossOrigin { origins, methods: METHODS };
         Self { resources, cross_origin, in_query, context }

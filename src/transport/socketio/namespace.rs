@@ -122,7 +122,7 @@ impl ConnectMiddleware {
         }
         let admission = self.context.chat.admit(hello).await?;
         let span = admission.span(Wire::SocketIo);
-        let metrics = self.context.chat.open_connection_metrics(Wire::SocketIo);
+        let metrics = Arc::clone(&self.context.metrics);
         let connection = NamespaceConnection::new(Arc::clone(session), socket, metrics);
         socket.on_fallback(MessageListener(Arc::clone(&connection)));
         socket.on_disconnect(DisconnectListener(Arc::clone(&connection)));

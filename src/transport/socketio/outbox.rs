@@ -3,10 +3,14 @@
 //! They go to the queue of the session, past the engine. Nothing here waits. A full queue ends the
 //! session, because no event may follow a lost one.
 
-use std::sync::{Arc, atomic::Ordering};
+use std::{
+    ptr,
+    sync::{Arc, atomic::Ordering},
+};
 
 use async_trait::async_trait;
 use bytes::Bytes;
+use tokio::time::Instant;
 
 use super::{connection::NamespaceConnection, engine::NamespaceSocket};
 use crate::{
@@ -46,9 +50,6 @@ impl Outbox for NamespaceConnection {
 
     fn close(&self, reason: CloseReason) {
         self.close_reason.get_or_init(|| reason);
-        if reason == CloseReason::SlowReader {
-            self.metrics.slow_reader();
-        }
         if reason.is_prompt() {
             self.revoked.store(true, Ordering::SeqCst);
         }
@@ -63,10 +64,22 @@ impl Outbox for NamespaceConnection {
     }
 
     fn peer(&self) -> Peer {
-        let is_polling = self.session().is_polling();
-        let carrier =
-            if is_polling { Carrier::SocketIoPolling } else { Carrier::SocketIoWebSocket };
-        Peer { carrier, address: Some(self.session().handshake().peer.to_string().into()) }
+        let address = self.session().handshake().peer.to_string();
+        Peer { carrier: self.carrier(), address: Some(address.into()) }
+    }
+
+    fn carrier(&self) -> Carrier {
+        if self.session().is_polling() {
+            Carrier::SocketIoPolling
+        } else {
+            Carrier::SocketIoWebSocket
+        }
+    }
+
+    fn waiting_bytes(&self) -> usize {
+        let first = self.session().connections().into_iter().next();
+        let is_first = first.is_some_and(|it| ptr::addr_eq(Arc::as_ptr(&it), self));
+        if is_first { self.session().writer().waiting_bytes() } else { 0 }
     }
 
     fn end(&self) -> ConnectionEnd {
@@ -78,11 +91,15 @@ impl Outbox for NamespaceConnection {
 }
 
 impl NamespaceConnection {
-    /// Answers a request with an acknowledgement or, if the client expects none, with an event.
-    pub(super) fn answer(&self, ack: Option<i64>, kind: &RequestKind, reply: &Reply) {
-        if let Err(rejection) = reply {
-            self.metrics.request_rejected(rejection);
-        }
+    /// Answers a request that was read at `begun_at` with an acknowledgement or, if the client expects
+    /// none, with an event.
+    pub(super) fn answer(
+        &self,
+        ack: Option<i64>,
+        (kind, begun_at): (&RequestKind, Instant),
+        reply: &Reply,
+    ) {
+        self.metrics.answered(kind.name(), begun_at, reply);
         let frames = match ack {
             Some(number) => Some(self.format.acknowledgement(kind, number, reply)),
             None => self.format.reply(kind, reply),

@@ -22,7 +22,7 @@ use super::{
 use crate::{
     chat::{
         Admission, ReplyCallback, Session,
-        ports::{ConnectionMetrics, Outbox},
+        ports::{Outbox, RequestMetrics},
     },
     domain::{CloseReason, Limits},
     transport::lanes::{LaneStream, LaneWriter, Lanes},
@@ -70,15 +70,8 @@ impl Connection {
     }
 
     /// Serves the connection until it ends.
-    pub(super) async fn run(
-        &mut self,
-        admission: Box<Admission>,
-        metrics: &Arc<ConnectionMetrics>,
-    ) {
+    pub(super) async fn run(&mut self, admission: Box<Admission>, metrics: &Arc<RequestMetrics>) {
         let end = self.read(admission, metrics).await;
-        if matches!(end, SocketEnd::ByServer(CloseReason::SlowReader)) {
-            metrics.slow_reader();
-        }
         // The session ended with `read`, so the connection has already left its rooms.
         Box::pin(self.close(end)).await;
     }
@@ -96,7 +89,7 @@ impl Connection {
     async fn read(
         &mut self,
         admission: Box<Admission>,
-        metrics: &Arc<ConnectionMetrics>,
+        metrics: &Arc<RequestMetrics>,
     ) -> SocketEnd {
         let Self { stream, outbox, limits } = self;
         let user = initial_user(&admission, outbox);
@@ -121,7 +114,7 @@ async fn handle_requests<S>(
     stream: &mut MessageStream<S>,
     session: &mut Session,
     outbox: &Arc<WebSocketOutbox>,
-    (limits, metrics): (&Limits, &Arc<ConnectionMetrics>),
+    (limits, metrics): (&Limits, &Arc<RequestMetrics>),
 ) -> SocketEnd
 where
     S: AsyncRead + AsyncWrite + Unpin + Send,
@@ -205,7 +198,7 @@ async fn open(
     session: &mut Session,
     user: Option<InitialUser>,
     outbox: &Arc<WebSocketOutbox>,
-    metrics: &Arc<ConnectionMetrics>,
+    metrics: &Arc<RequestMetrics>,
 ) -> Result<(), SocketEnd> {
     let (Some(user), Some(translator)) = (user, outbox.format().translator()) else {
         return Ok(());
@@ -218,7 +211,7 @@ async fn handle_frame(
     session: &mut Session,
     message: &Message,
     outbox: &Arc<WebSocketOutbox>,
-    metrics: &Arc<ConnectionMetrics>,
+    metrics: &Arc<RequestMetrics>,
 ) -> Result<(), SocketEnd> {
     if let Some(translator) = outbox.format().translator() {
         let steps = translator.frame(message, session.request_context());
@@ -240,13 +233,11 @@ fn reply_callback(
     (kind, ack): (RequestKind, Option<u64>),
     unanswered: UnansweredRequest,
     outbox: &Arc<WebSocketOutbox>,
-    metrics: &Arc<ConnectionMetrics>,
+    metrics: &Arc<RequestMetrics>,
 ) -> ReplyCallback {
-    let (outbox, metrics) = (Arc::clone(outbox), Arc::clone(metrics));
+    let (outbox, metrics, begun_at) = (Arc::clone(outbox), Arc::clone(metrics), Instant::now());
     Box::new(move |reply| {
-        if let Err(rejection) = &reply {
-            metrics.request_rejected(rejection);
-        }
+        metrics.answered(kind.name(), begun_at, &reply);
         if let Some(frame) = outbox.format().reply(&kind, ack, &reply) {
             outbox.send(frame);
         }

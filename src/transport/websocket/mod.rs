@@ -31,7 +31,7 @@ use super::{
 use crate::{
     chat::{
         Admission, Chat, Hello,
-        ports::{ClientInfo, ConnectionMetrics, Wire},
+        ports::{ClientInfo, RequestMetrics, Wire},
     },
     domain::{CloseReason, Limits, QueryTokens, Rejection},
     tasks::Tasks,
@@ -47,13 +47,14 @@ pub struct WebSocketTransport {
     in_query: QueryTokens,
     tasks: Tasks,
     lanes: Lanes,
+    metrics: Arc<RequestMetrics>,
     paths: Arc<[PathRule]>,
 }
 
 /// The outcome of a handshake.
 enum HandshakeOutcome {
     /// The connection is admitted.
-    Admitted(Box<Admission>, Arc<ConnectionMetrics>),
+    Admitted(Box<Admission>, Arc<RequestMetrics>),
     /// The reason is sent on the WebSocket: browsers hide the response of a refused handshake.
     Rejected(CloseReason),
 }
@@ -63,7 +64,8 @@ impl WebSocketTransport {
     pub fn new(chat: Arc<Chat>, parts: TransportParts, paths: &[PathRule]) -> Self {
         let TransportParts { origins, in_query, tasks, lanes } = parts;
         let limits = Arc::new(chat.limits().clone());
-        Self { chat, limits, origins, in_query, tasks, lanes, paths: paths.into() }
+        let metrics = Arc::new(chat.request_metrics(Wire::WebSocket));
+        Self { chat, limits, origins, in_query, tasks, lanes, metrics, paths: paths.into() }
     }
 
     /// Whether there are rules for paths.
@@ -91,10 +93,7 @@ impl WebSocketTransport {
             Err(rejection) => Err(rejection),
         };
         let outcome = match admitted {
-            Ok(admission) => {
-                let metrics = self.chat.open_connection_metrics(Wire::WebSocket);
-                HandshakeOutcome::Admitted(admission, Arc::new(metrics))
-            }
+            Ok(admission) => HandshakeOutcome::Admitted(admission, Arc::clone(&self.metrics)),
             Err(rejection) => match format.refusal(&rejection) {
                 Some(reason) => HandshakeOutcome::Rejected(reason),
                 None => return reject(&rejection),

@@ -180,7 +180,15 @@ impl Outbox for WebSocketOutbox {
 
     fn peer(&self) -> Peer {
         let address = self.peer.map(|it| it.to_string().into());
-        Peer { carrier: Carrier::PlainWebSocket, address }
+        Peer { carrier: self.carrier(), address }
+    }
+
+    fn carrier(&self) -> Carrier {
+        Carrier::PlainWebSocket
+    }
+
+    fn waiting_bytes(&self) -> usize {
+        self.writer.waiting_bytes()
     }
 
     fn end(&self) -> ConnectionEnd {

@@ -2,6 +2,8 @@
 
 use std::sync::Arc;
 
+use tokio::time::Instant;
+
 use super::{
     close::SocketEnd,
     outbox::WebSocketOutbox,
@@ -10,7 +12,7 @@ use super::{
 use crate::{
     chat::{
         ReplyCallback, Session,
-        ports::{ConnectionMetrics, Outbox as _},
+        ports::{Outbox as _, RequestMetrics},
     },
     wire::dialect::{Effect, Purpose, Step},
 };
@@ -20,7 +22,7 @@ pub(super) async fn perform(
     steps: Vec<Step>,
     session: &mut Session,
     translator: &Arc<Translator>,
-    (outbox, metrics): (&Arc<WebSocketOutbox>, &Arc<ConnectionMetrics>),
+    (outbox, metrics): (&Arc<WebSocketOutbox>, &Arc<RequestMetrics>),
 ) -> Result<(), SocketEnd> {
     for step in steps {
         match step {
@@ -45,15 +47,13 @@ fn reply_callback(
     translator: &Arc<Translator>,
     purpose: Purpose,
     outbox: &Arc<WebSocketOutbox>,
-    metrics: &Arc<ConnectionMetrics>,
+    metrics: &Arc<RequestMetrics>,
 ) -> Option<ReplyCallback> {
-    let unanswered = outbox.count_request()?;
+    let (unanswered, begun_at) = (outbox.count_request()?, Instant::now());
     let translator = Arc::clone(translator);
     let (outbox, metrics) = (Arc::clone(outbox), Arc::clone(metrics));
     Some(Box::new(move |reply| {
-        if let Err(rejection) = &reply {
-            metrics.request_rejected(rejection);
-        }
+        metrics.answered(None, begun_at, &reply);
         let close = translator.queue_reply(&purpose, &reply, |frame| outbox.send(frame));
         drop(unanswered);
         if let Some(reason) = close {

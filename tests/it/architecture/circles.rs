@@ -18,7 +18,7 @@ const CHAT_LAYERS: [&[&str]; 13] = [
     &["cluster", "webhooks"],
     &["journal"],
     &["posting"],
-    &["actions", "ask", "denials", "leaving", "lists", "reads"],
+    &["actions", "ask", "denials", "leaving", "lists", "reads", "status"],
     &["room_changes"],
     &["session"],
     &["admission"],

@@ -1,6 +1,7 @@
 //! The structure of the repository: layers, file headers, documented tables.
 
 mod circles;
+mod layer_table;
 mod layers;
 mod protocol_tables;
 

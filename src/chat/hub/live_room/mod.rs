@@ -24,7 +24,7 @@ use super::{
 use crate::{
     chat::{
         event::{Delivery, Event, Post},
-        ports::ClusterEvent,
+        ports::{ClusterEvent, Metrics},
         publisher::{Publisher, Subscription},
     },
     domain::{
@@ -59,14 +59,14 @@ impl std::fmt::Debug for LiveRoom {
 impl LiveRoom {
     /// A room without connections. `log` is the state of its log in the store.
     pub(super) fn new(
-        place: Place,
-        log: Log,
+        (place, log): (Place, Log),
         publisher: &Arc<Publisher>,
         presence_log: Arc<PresenceLog>,
+        metrics: Arc<dyn Metrics>,
     ) -> Arc<Self> {
         let room = place.conversation.room().expect("only rooms are live rooms");
         let subscription = publisher.subscribe(Channel::of_room(&place.space, room));
-        let (state, warm) = (Mutex::new(LiveRoomState::new(log)), OnceCell::new());
+        let (state, warm) = (Mutex::new(LiveRoomState::new(log, metrics)), OnceCell::new());
         Arc::new(Self { place, state, warm, subscription, presence_log })
     }
 

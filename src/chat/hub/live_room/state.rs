@@ -10,7 +10,7 @@ use crate::{
     chat::{
         event::{Delivery, Event, MissedEntries, MissedRun, Post},
         hub::{delivered_log::DeliveredLog, ring::Ring},
-        ports::{Outbox, Overflow},
+        ports::{MetricEvent, Metrics, MissedSource, Outbox, Overflow},
     },
     domain::{
         ConnectionId, Entry, Limits, Log, Position, Recovery, Retained, RoomName, Roster,
@@ -21,12 +21,12 @@ use crate::{
 /// The most receivers of an event that does not wait for those of other rooms. They take some 0.5 ms.
 const SMALL_FAN_OUT_MAX: usize = 128;
 
-#[derive(Debug)]
 pub(super) struct LiveRoomState {
     pub(super) log: DeliveredLog,
     pub(super) roster: Roster,
     ring: Ring,
     attached: HashMap<ConnectionId, (AttachedConnection, DeliveryMode)>,
+    metrics: Arc<dyn Metrics>,
 }
 
 /// See [`push_function`].
@@ -41,9 +41,9 @@ enum DeliveryMode {
 }
 
 impl LiveRoomState {
-    pub(super) fn new(log: Log) -> Self {
+    pub(super) fn new(log: Log, metrics: Arc<dyn Metrics>) -> Self {
         let (roster, ring, attached) = (Roster::default(), Ring::default(), HashMap::new());
-        Self { log: DeliveredLog::new(log, log.head), roster, ring, attached }
+        Self { log: DeliveredLog::new(log, log.head), roster, ring, attached, metrics }
     }
 
     pub(super) fn deliver(&mut self, run: &[Post], limits: &Limits) -> (RunDelivery, FullOutboxes) {
@@ -52,18 +52,21 @@ impl LiveRoomState {
             post.delivery.entry().into_iter().for_each(|entry| self.log.record(entry));
             self.ring.push(post.clone(), limits);
         }
-        let mut full_outboxes = FullOutboxes::new();
+        let (mut full_outboxes, mut queued) = (FullOutboxes::new(), 0);
         let push = push_function(self.attached.len());
         for (connection, (it, mode)) in &mut self.attached {
             let mut wanted = run.iter().filter(|post| post.except != Some(*connection));
-            if *mode == DeliveryMode::Live
-                && wanted.try_for_each(|post| push(&*it.outbox, &post.delivery)).is_err()
-            {
+            let mut push = |post: &Post| {
+                queued += 1;
+                push(&*it.outbox, &post.delivery)
+            };
+            if *mode == DeliveryMode::Live && wanted.try_for_each(&mut push).is_err() {
                 // No entry may follow a gap. The connection is about to be closed.
                 *mode = DeliveryMode::Paused;
                 full_outboxes.push(Arc::clone(&it.outbox));
             }
         }
+        self.metrics.record(MetricEvent::Delivered { entries: queued });
         (sent, full_outboxes)
     }
 
@@ -116,8 +119,10 @@ impl LiveRoomState {
         if cursor.after > head && cursor.after != Seq::MAX {
             return (ReplayStatus::Ahead, FullOutboxes::new());
         }
+        let mut source = MissedSource::Ring;
         let events = match recovery(cursor.after, &log, limits.recover_messages_max) {
             Recovery::TooFar if cursor.mode == ReplayMode::Missed => {
+                source = MissedSource::Refused;
                 vec![too_far(room, head)]
             }
             Recovery::TooFar | Recovery::Replay { .. } => {
@@ -137,6 +142,9 @@ impl LiveRoomState {
             return (ReplayStatus::Live, vec![Arc::clone(&attached.outbox)]);
         }
         *mode = DeliveryMode::Live;
+        if cursor.mode == ReplayMode::Missed {
+            self.metrics.record(MetricEvent::MissedSent(source));
+        }
         (ReplayStatus::Live, FullOutboxes::new())
     }
 

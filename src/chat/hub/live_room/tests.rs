@@ -9,7 +9,7 @@ use super::*;
 use crate::{
     chat::{
         hub::missed::{LastPart, missed},
-        ports::Outbox,
+        ports::{NoMetrics, Outbox},
         test_support::{
             RecordingOutbox, deletion_delivery, delivery_with_attachments, entry, message_delivery,
             publisher,
@@ -21,7 +21,7 @@ use crate::{
 fn live_room(head: u64) -> Arc<LiveRoom> {
     let log = Log { head: Position::from_raw(head, head), ..Log::default() };
     let place = Place::room(&Space::root(), &RoomName::lobby());
-    LiveRoom::new(place, log, &publisher(), PresenceLog::new(None))
+    LiveRoom::new((place, log), &publisher(), PresenceLog::new(None), Arc::new(NoMetrics))
 }
 
 fn post(seq: u64, except: Option<u64>) -> Post {

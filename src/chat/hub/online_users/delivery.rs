@@ -104,14 +104,19 @@ impl OnlineUsers {
             own.filter_map(|post| online_user.record_authored(place, post)).collect();
         let outboxes = online_user.outboxes_by_connection();
         drop(state);
-        let mut full_outboxes = FullOutboxes::new();
+        let (mut full_outboxes, mut queued) = (FullOutboxes::new(), 0);
         for (connection, outbox) in outboxes {
             let wanted = run.iter().zip(&deliveries);
             let mut wanted = wanted.filter(|(post, _)| post.except != Some(connection));
-            if wanted.try_for_each(|(_, delivery)| outbox.push(delivery)).is_err() {
+            let mut push = |(_, delivery): (_, &Arc<Delivery>)| {
+                queued += 1;
+                outbox.push(delivery)
+            };
+            if wanted.try_for_each(&mut push).is_err() {
                 full_outboxes.push(outbox);
             }
         }
+        self.live_rooms.count_delivered(queued);
         close_slow_readers(full_outboxes);
         self.send_read_advances(place, &advances);
         (sent, advances)

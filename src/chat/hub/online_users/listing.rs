@@ -7,6 +7,11 @@ use crate::{
 };
 
 impl OnlineUsers {
+    /// Number of users on this node, with those in the grace period.
+    pub(crate) fn count(&self) -> usize {
+        self.lock().users.len()
+    }
+
     /// The first `count_max` connected users of a space after a name, in the order of their names,
     /// with their devices on this node, and the number of all in the space.
     ///

@@ -3,7 +3,15 @@
 mod removal;
 mod single_reads;
 
-use std::{collections::HashMap, mem, ops::Range, sync::Arc};
+use std::{
+    collections::HashMap,
+    mem,
+    ops::Range,
+    sync::{
+        Arc,
+        atomic::{AtomicBool, Ordering},
+    },
+};
 
 use tokio::{
     sync::{OwnedSemaphorePermit, mpsc, oneshot},
@@ -46,8 +54,8 @@ pub struct JournalWriter {
     clock: Arc<dyn Clock>,
     /// Visits whose transaction failed: the next one stores them.
     seen: Vec<UserSeen>,
-    /// Whether the last transaction failed. Only the first failure and the recovery are logged.
-    broken: bool,
+    /// Whether the last transaction succeeded. Only the first failure and the recovery are logged.
+    is_store_up: Arc<AtomicBool>,
 }
 
 /// What the writer works on.
@@ -92,15 +100,21 @@ enum Waiter {
 
 impl std::fmt::Debug for JournalWriter {
     fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
-        f.debug_struct("JournalWriter").field("broken", &self.broken).finish_non_exhaustive()
+        f.debug_struct("JournalWriter")
+            .field("is_store_up", &self.is_store_up)
+            .finish_non_exhaustive()
     }
 }
 
 impl JournalWriter {
-    pub(super) fn new(commands: mpsc::Receiver<JournalCommand>, parts: WriterParts) -> Self {
+    pub(super) fn new(
+        commands: mpsc::Receiver<JournalCommand>,
+        parts: WriterParts,
+        is_store_up: Arc<AtomicBool>,
+    ) -> Self {
         let WriterParts { store, hub, cluster, metrics, webhooks, clock } = parts;
-        let (seen, broken) = (Vec::new(), false);
-        Self { commands, store, hub, cluster, metrics, webhooks, clock, seen, broken }
+        let seen = Vec::new();
+        Self { commands, store, hub, cluster, metrics, webhooks, clock, seen, is_store_up }
     }
 
     /// Stores commands until `finish`, then the rest of the queue, and returns.
@@ -319,13 +333,13 @@ impl JournalWriter {
     }
 
     fn log_failure(&mut self, fault: &Fault) {
-        if !mem::replace(&mut self.broken, true) {
+        if self.is_store_up.swap(false, Ordering::Relaxed) {
             error!(error = fault.chain(), "store commit failed");
         }
     }
 
     fn log_recovery(&mut self) {
-        if mem::replace(&mut self.broken, false) {
+        if !self.is_store_up.swap(true, Ordering::Relaxed) {
             info!("store commit restored");
         }
     }
