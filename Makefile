@@ -6,7 +6,8 @@
 PAGE := public/node_modules/.package-lock.json
 CLIENTS := js-client-tests/node_modules/.package-lock.json
 NEIGHBOUR := js-client-tests/bench/node_modules/.package-lock.json
-SCHEMATHESIS := js-client-tests/schemathesis/.venv/bin/schemathesis
+SCHEMATHESIS := js-client-tests/schemathesis/.venv/.installed
+PYTHON_CLIENTS := examples/clients/python/.venv/.installed
 BINARY := $(abspath $(or $(CARGO_TARGET_DIR),target))/release/roomcast
 # The JavaScript tests run it. The server itself refuses the variable, as any that is no setting.
 js browser bench: export ROOMCAST_BIN := $(BINARY)
@@ -31,7 +32,7 @@ rust: $(PAGE) tools
 	else set -x; cargo test --locked; fi
 
 # The official clients against the release binary.
-js: release $(CLIENTS) tools $(SCHEMATHESIS)
+js: release $(CLIENTS) tools $(SCHEMATHESIS) $(PYTHON_CLIENTS)
 	cd js-client-tests && npm test
 
 browser: release $(CLIENTS) chromium
@@ -52,11 +53,12 @@ release: $(PAGE)
 	cd $* && npm ci --no-audit --no-fund
 	@touch $@
 
-# Holds the HTTP API against its document. Debian has the part of Python that makes the folder apart.
-$(SCHEMATHESIS): js-client-tests/schemathesis/requirements.txt | tools
+# Packages of Python in a folder of their own: `requirements.txt` names all of them, as `pip freeze`
+# prints them. Debian has the part of Python that makes the folder apart.
+%/.venv/.installed: %/requirements.txt | tools
 	$(call debian,$(shell python3 -c 'import ensurepip; print("python3")' || echo venv),python3-venv)
-	python3 -m venv --clear $(@D)/..
-	$(@D)/pip install --quiet --disable-pip-version-check --no-deps --requirement $<
+	python3 -m venv --clear $(@D)
+	$(@D)/bin/pip install --quiet --disable-pip-version-check --no-deps --requirement $<
 	@touch $@
 
 # What the tests need besides Rust and Node.js, from Debian: $(call debian,program,package).
