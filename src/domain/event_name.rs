@@ -44,6 +44,21 @@ pub const BUILT_IN_EVENTS: [&str; 32] = [
     "welcome",
 ];
 
+/// Those of them that only clients send, sorted. A test compares the list with the contract.
+pub const REQUEST_ONLY_EVENTS: [&str; 11] = [
+    "auth",
+    "delete message",
+    "edit message",
+    "invite",
+    "join",
+    "kick",
+    "leave",
+    "mute",
+    "new user",
+    "notify",
+    "send message",
+];
+
 /// Events that official clients emit to their own application (socket.io-client 1.x to 4.x).
 const RESERVED_BY_CLIENTS: [&str; 7] = [
     "connect",
@@ -55,7 +70,7 @@ const RESERVED_BY_CLIENTS: [&str; 7] = [
     "removeListener",
 ];
 
-/// The name of an event of the application: none of the protocol's.
+/// The name of an event of the application: none that the protocol has in the same direction.
 #[derive(Clone, Debug, PartialEq, Eq, Hash)]
 pub struct EventName(Arc<str>);
 
@@ -68,6 +83,12 @@ impl EventName {
             return Err(Rejection::UnknownEvent);
         }
         Ok(Self(raw.into()))
+    }
+
+    /// The same for an event that back ends send to clients, which may also have the name of a request:
+    /// clients receive no other event of that name.
+    pub fn parse_emitted(raw: &str) -> Result<Self, Rejection> {
+        if REQUEST_ONLY_EVENTS.contains(&raw) { Ok(Self(raw.into())) } else { Self::parse(raw) }
     }
 
     /// A name that the store holds: it was parsed before it was stored.
@@ -137,6 +158,15 @@ mod tests {
         for name in ["drawing", "New message", "join ", "game:*", "\u{1f3b2}", "300"] {
             assert_eq!(EventName::parse(name).unwrap().as_raw(), name);
         }
+    }
+
+    #[test]
+    fn a_back_end_may_give_an_event_the_name_of_a_request() {
+        for name in BUILT_IN_EVENTS.into_iter().chain(RESERVED_BY_CLIENTS) {
+            let is_accepted = EventName::parse_emitted(name).is_ok();
+            assert_eq!(is_accepted, REQUEST_ONLY_EVENTS.contains(&name), "{name}");
+        }
+        assert_eq!(EventName::parse_emitted("drawing"), EventName::parse("drawing"));
     }
 
     #[test]

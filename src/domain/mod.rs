@@ -41,7 +41,7 @@ pub use denial::{
 };
 pub use device::DeviceSet;
 pub use entry::{Act, Content, Entry, MessageKind};
-pub use event_name::{BUILT_IN_EVENTS, EventName, EventPattern};
+pub use event_name::{BUILT_IN_EVENTS, EventName, EventPattern, REQUEST_ONLY_EVENTS};
 pub use event_rules::{
     BackendName, CustomEvent, CustomTarget, EventAction, EventRule, EventRules, EventStorage,
     PassingDelivery, Receivers, RoomAction, RuleNumber,

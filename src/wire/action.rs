@@ -275,7 +275,7 @@ pub(super) fn custom_event(
     args: Option<&RawValue>,
     limits: &Limits,
 ) -> Result<CustomEvent, InvalidData> {
-    let name = EventName::parse(event);
+    let name = EventName::parse_emitted(event);
     let name = name.map_err(|_error| {
         InvalidData(format!("{} is not the name of an event of the application", quoted(event)))
     })?;

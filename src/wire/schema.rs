@@ -20,7 +20,7 @@ pub(super) const FORMATS: [(&str, &str); 13] = [
     ("room-name", "A room: 1 to 64 characters."),
     ("space", "A space: a path of up to 64 characters that begins with `/`."),
     ("space-or-all", "A space, or `*` for all."),
-    ("event-name", "An event of the application: 1 to 128 characters, no name of the protocol."),
+    ("event-name", "An event of the application: 1 to 128 characters, none of the server's."),
     ("message-id", "1 to 64 visible ASCII characters."),
     ("connection", "The address of a connection, as `welcome` and back ends have it."),
     ("token", "A token (JWT)."),

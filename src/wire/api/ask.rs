@@ -135,7 +135,7 @@ mod tests {
             (r#"{"event":"who","to":{"space":true},"timeout_ms":"9"}"#, "invalid type"),
             (r#"{"event":"who","to":{},"timeout_ms":1}"#, "`to` is one of"),
             (r#"{"event":"who","to":{"space":true},"timeout_ms":1,"kept":true}"#, "`kept`"),
-            (r#"{"event":"join","to":{"space":true},"timeout_ms":1}"#, "\"join\" is not"),
+            (r#"{"event":"welcome","to":{"space":true},"timeout_ms":1}"#, "\"welcome\" is not"),
             (r#"{"event":"who","args":{},"to":{"space":true},"timeout_ms":1}"#, "not an array"),
             (
                 r#"{"event":"who","to":{"space":true},"except":"x","timeout_ms":1}"#,

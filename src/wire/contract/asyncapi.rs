@@ -7,7 +7,7 @@ use serde_json::{Map, Value, json};
 
 use super::{
     events::EVENT_ROWS,
-    json_schema::{SchemaWriter, UnknownKeys, answer_to_ask, number, own_event},
+    json_schema::{SchemaWriter, UnknownKeys, answer_to_ask, emitted_event, number},
     requests::{REQUEST_ROWS, RequestArgument, RequestRow},
 };
 
@@ -110,7 +110,7 @@ impl Parts {
     /// An event of the application that a back end asks about, and its answer.
     fn ask(&mut self) {
         let properties =
-            json!({ "event": own_event(), "args": { "type": "array" }, "ask": number() });
+            json!({ "event": emitted_event(), "args": { "type": "array" }, "ask": number() });
         let required = ["event", "args", "ask"];
         let payload = json!({ "type": "object", "properties": properties, "required": required });
         self.message("ask", "ask", &payload, ASK_ABOUT);

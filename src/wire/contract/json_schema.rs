@@ -242,7 +242,8 @@ fn server_frame() -> Value {
             json!({ "event": { "const": row.name }, "data": reference("Events", row.name) });
         json!({ "type": "object", "properties": properties, "required": ["event", "data"] })
     });
-    let properties = json!({ "event": own_event(), "args": { "type": "array" }, "ask": number() });
+    let properties =
+        json!({ "event": emitted_event(), "args": { "type": "array" }, "ask": number() });
     let own = json!({ "type": "object", "properties": properties, "required": ["event", "args"] });
     let done = json!({ "properties": { "ok": { "const": true } } });
     let refused = json!({
@@ -269,7 +270,13 @@ pub(super) fn number() -> Value {
     SchemaWriter { definitions: "", unknown_keys: UnknownKeys::Accepted }.schema(Type::Count)
 }
 
-/// The name of an event that is none of the protocol's.
+/// The name of an event of the application that a client receives.
+pub(super) fn emitted_event() -> Value {
+    let names: Vec<_> = EVENT_ROWS.iter().map(|row| row.name).collect();
+    json!({ "type": "string", "not": { "enum": names } })
+}
+
+/// The name of an event that a client sends and that is none of the protocol's.
 pub(super) fn own_event() -> Value {
     json!({ "type": "string", "not": { "enum": BUILT_IN_EVENTS } })
 }

@@ -8,7 +8,7 @@ use super::{
     events::EVENT_ROWS, requests::REQUEST_ROWS, test_support::errors, test_support::frame_errors, *,
 };
 use crate::{
-    domain::{BUILT_IN_EVENTS, CloseReason, Role},
+    domain::{BUILT_IN_EVENTS, CloseReason, REQUEST_ONLY_EVENTS, Role},
     wire::{REQUESTS, ReplyForm, code},
 };
 
@@ -29,6 +29,7 @@ fn every_event_has_a_row_and_no_other() {
     assert_eq!(rows.len(), EVENT_ROWS.len(), "a row twice");
     let all: BTreeSet<_> = requests.chain(rows.iter().copied()).collect();
     assert_eq!(all, BTreeSet::from(BUILT_IN_EVENTS));
+    assert_eq!(&all - &rows, BTreeSet::from(REQUEST_ONLY_EVENTS));
     for row in REQUESTS.iter().filter(|it| it.reply == ReplyForm::AcknowledgementOrEvent) {
         assert!(rows.contains(row.name), "{} is also an event", row.name);
     }

@@ -80,7 +80,7 @@ fn event(channel: &str, payload: &[u8], limits: &Limits) -> Result<EmitterPacket
     let name: Cow<'_, str> = parse(name.get())?;
     let args = format!("[{}]", args.iter().map(|it| it.get()).collect::<Vec<_>>().join(","));
     let event = CustomEvent {
-        name: EventName::parse(&name)?,
+        name: EventName::parse_emitted(&name)?,
         args: body::read(&args, AttachmentEncoding::Placeholders, &attachments, limits)?,
     };
     let Options { rooms, except, flags } = options;

@@ -71,7 +71,7 @@ pub(super) fn event_of(kind: &MessageKind) -> Option<Text<'_>> {
 }
 
 pub(super) fn event_name(raw: &str) -> Result<EventName, Malformed> {
-    EventName::parse(raw).ok().ok_or(Malformed::Value("event"))
+    EventName::parse_emitted(raw).ok().ok_or(Malformed::Value("event"))
 }
 
 pub(super) fn kind_named(name: &str, event: Option<&str>) -> Result<MessageKind, DecodeError> {

@@ -16,7 +16,8 @@ pub(super) fn examples() -> Vec<Example> {
         space: Space::root(),
         to: CustomTarget::Space(Space::root()),
         except: Some(connection()),
-        event: CustomEvent { name: EventName::from_raw("who"), args: with_bytes() },
+        // The name of a request, which only back ends may emit.
+        event: CustomEvent { name: EventName::from_raw("join"), args: with_bytes() },
         wait: Duration::from_millis(1500),
     };
     let reply = |reply| ClusterEvent::AskReply { to: to.clone(), ask, reply };
@@ -25,7 +26,7 @@ pub(super) fn examples() -> Vec<Example> {
         (
             ClusterEvent::Ask(ask, Arc::new(asked)),
             "asked",
-            r#"{"id":9,"space":"/","wait_ms":1500,"event":{"space":"/","except":"n1.c1a","name":"who","args":{"json":{"a": 1.50, "b":{"_placeholder":true,"num":0}},"attachments":["AP8="]},"volatile":false}}"#,
+            r#"{"id":9,"space":"/","wait_ms":1500,"event":{"space":"/","except":"n1.c1a","name":"join","args":{"json":{"a": 1.50, "b":{"_placeholder":true,"num":0}},"attachments":["AP8="]},"volatile":false}}"#,
         ),
         (reply(AskReply::Asked(100)), "reply", r#"{"to":"n2","id":9,"asked":100}"#),
         (
