@@ -53,6 +53,7 @@ export function backendConnect(clientType, server, backEnd) {
     assert.deepEqual(call, {
       type: "connect",
       space: "/",
+      connection: `${ann.welcome.node}.${ann.welcome.connection}`,
       address: "127.0.0.1",
       headers: { cookie, "x-kind": "test" },
       query,
@@ -103,6 +104,26 @@ export function backendConnect(clientType, server, backEnd) {
     assertOk(await ann.askWith(event, []));
     const { call } = backEnd.calls.find((it) => it.call.event === event);
     assert.deepEqual(call.data, data);
+  });
+
+  test("it emits to the connection, under the name of a request", async (t) => {
+    backEnd.answer("connect", ({ connection }) => ({
+      do: [{ emit: { event: "auth", args: [connection], to: { connection } } }],
+    }));
+    const [ann, bob] = [await connect(t, clientType, server), await connect(t, clientType, server)];
+    const addresses = [];
+    for (const it of [ann, bob]) {
+      const event = unique("event");
+      assertOk(await it.askWith(event, []));
+      const { call } = backEnd.calls.find((it) => it.call.event === event);
+      addresses.push(call.connection);
+    }
+    assert.notEqual(addresses[0], addresses[1]);
+    // On Socket.IO the echo among the examples shows what arrives: events may precede a listener.
+    if (clientType.wire !== "ws") return;
+    assert.deepEqual(await ann.next("auth"), [addresses[0]]);
+    assert.deepEqual(await bob.next("auth"), [addresses[1]]);
+    assert.deepEqual([ann.take("auth"), bob.take("auth")], [[], []]);
   });
 
   test("a refusal has the message and the data of the back end", async () => {

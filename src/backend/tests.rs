@@ -16,7 +16,7 @@ use crate::{
         NewOutboxEvent, RequestForm, SentEvent, WebhookEvent, WebhookReceiver as _, WebhookRequest,
     },
     clock::RandomIds,
-    domain::{BackendName, Limits, Space, UserName, WebhookName},
+    domain::{BackendName, ConnectionAddress, Limits, Space, UserName, WebhookName},
     http_client::client_builder,
 };
 
@@ -72,7 +72,9 @@ fn webhook_request() -> WebhookRequest {
 }
 
 async fn call(backend: &HttpBackend) -> Result<ConnectAnswer, BackendFailure> {
-    backend.connect(ConnectCall { space: Space::root(), client: ClientInfo::default() }).await
+    let connection = ConnectionAddress::parse("n1.c1").unwrap();
+    let (space, client) = (Space::root(), ClientInfo::default());
+    backend.connect(ConnectCall { space, connection, client }).await
 }
 
 /// Accepts connections in its backlog, and answers nothing.

@@ -17,8 +17,8 @@ use super::{
     session::{ClaimedIdentity, GuestContinuity, Session, SessionOrigin},
 };
 use crate::domain::{
-    DeviceId, Epoch, Grant, GuestDevices, Guests, Hook, JoinMode, Place, Position, Rejection,
-    RoomName, Seq, Space, Token, UserName,
+    ConnectionId, DeviceId, Epoch, Grant, GuestDevices, Guests, Hook, JoinMode, Place, Position,
+    Rejection, RoomName, Seq, Space, Token, UserName,
 };
 
 /// The time in which a node releases a guest name that is no longer used there.
@@ -63,8 +63,8 @@ impl Chat {
         if !self.has_space(&space) {
             return Err(Rejection::UnknownSpace);
         }
-        let AcceptedConnection { identity, data, actions } =
-            self.ask_about_connection(&space, client).await?;
+        let (reserved, accepted) = self.ask_about_connection(&space, client).await?;
+        let AcceptedConnection { identity, data, actions } = accepted;
         let claimed = match (identity, token) {
             (Some(identity), _) => {
                 let claims = self.claims_of(identity);
@@ -90,23 +90,26 @@ impl Chat {
         let since =
             since.into_iter().map(|(room, seq)| (room, self.resolve_since(seq, epoch.as_ref())));
         let since = since.collect();
-        let origin = SessionOrigin { space, room, since, device, data };
+        let origin = SessionOrigin { reserved, space, room, since, device, data };
         Ok(Box::new(Admission { chat: Arc::clone(self), origin, claimed, actions }))
     }
 
-    /// Has a back end decide about a connection, if there is one that does.
+    /// Has a back end decide about a connection, if there is one that does: it is told which id the
+    /// connection will have.
     async fn ask_about_connection(
         &self,
         space: &Space,
         client: ClientInfo,
-    ) -> Result<AcceptedConnection, Rejection> {
+    ) -> Result<(Option<ConnectionId>, AcceptedConnection), Rejection> {
         let Some(registered) = self.backends.for_hook(Hook::Connect) else {
-            return Ok(AcceptedConnection::default());
+            return Ok((None, AcceptedConnection::default()));
         };
-        let call = ConnectCall { space: space.clone(), client };
+        let reserved = self.hub.connections.reserve();
+        let connection = self.hub.connections.address(reserved);
+        let call = ConnectCall { space: space.clone(), connection, client };
         match registered.settle(registered.backend.connect(call).await)? {
-            None => Ok(AcceptedConnection::default()),
-            Some(ConnectAnswer::Accepted(accepted)) => Ok(accepted),
+            None => Ok((Some(reserved), AcceptedConnection::default())),
+            Some(ConnectAnswer::Accepted(accepted)) => Ok((Some(reserved), accepted)),
             Some(ConnectAnswer::Refused(refusal)) => Err(Rejection::Refused(Box::new(refusal))),
         }
     }

@@ -78,6 +78,11 @@ impl Connections {
         })
     }
 
+    /// The id of a connection that is registered later, or never.
+    pub(crate) fn reserve(&self) -> ConnectionId {
+        ConnectionId::from_raw(self.next_id.fetch_add(1, Ordering::Relaxed))
+    }
+
     /// Registers a connection until the result is dropped.
     pub(crate) fn register(
         self: &Arc<Self>,
@@ -85,7 +90,17 @@ impl Connections {
         outbox: Arc<dyn Outbox>,
         since: OffsetDateTime,
     ) -> ConnectionRegistration {
-        let id = ConnectionId::from_raw(self.next_id.fetch_add(1, Ordering::Relaxed));
+        self.register_reserved(self.reserve(), space, outbox, since)
+    }
+
+    /// The same with an id that was reserved for this connection.
+    pub(crate) fn register_reserved(
+        self: &Arc<Self>,
+        id: ConnectionId,
+        space: Space,
+        outbox: Arc<dyn Outbox>,
+        since: OffsetDateTime,
+    ) -> ConnectionRegistration {
         self.metrics.record(MetricEvent::ConnectionOpened(outbox.carrier().wire()));
         let mut outboxes = self.outboxes.lock();
         outboxes.insert(id, Registered { space, outbox, since, user: None });
@@ -95,7 +110,7 @@ impl Connections {
     }
 
     /// The address of a connection on all nodes.
-    fn address(&self, connection: ConnectionId) -> ConnectionAddress {
+    pub(crate) fn address(&self, connection: ConnectionId) -> ConnectionAddress {
         ConnectionAddress { node: self.node.clone(), connection }
     }
 

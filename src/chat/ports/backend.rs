@@ -116,6 +116,8 @@ pub struct AcceptedRequest {
 pub struct ConnectCall {
     /// The space.
     pub space: Space,
+    /// The address that the connection will have.
+    pub connection: ConnectionAddress,
     /// What the client sent.
     pub client: ClientInfo,
 }

@@ -39,8 +39,8 @@ use super::{
     posting::Author,
 };
 use crate::domain::{
-    CloseReason, Conversation, DeviceId, Place, RateLimiter, Rejection, Role, RoomName, RuleNumber,
-    Seq, Space, Token, UserName, View,
+    CloseReason, ConnectionId, Conversation, DeviceId, Place, RateLimiter, Rejection, Role,
+    RoomName, RuleNumber, Seq, Space, Token, UserName, View,
 };
 
 /// See the module.
@@ -73,6 +73,8 @@ pub struct DrainGuard {
 /// The handshake data that a session keeps.
 #[derive(Debug)]
 pub(super) struct SessionOrigin {
+    /// The id of the connection, if a back end was told it.
+    pub(super) reserved: Option<ConnectionId>,
     pub(super) space: Space,
     /// The requested default room.
     pub(super) room: Option<RoomName>,
@@ -122,7 +124,11 @@ impl std::fmt::Debug for Session {
 impl Session {
     pub(super) fn new(chat: Arc<Chat>, origin: SessionOrigin, outbox: Arc<dyn Outbox>) -> Self {
         let (space, since) = (origin.space.clone(), chat.clock.now());
-        let registration = chat.hub.connections.register(space, Arc::clone(&outbox), since);
+        let (connections, queue) = (&chat.hub.connections, Arc::clone(&outbox));
+        let registration = match origin.reserved {
+            Some(id) => connections.register_reserved(id, space, queue, since),
+            None => connections.register(space, queue, since),
+        };
         let asked_connection = AskedConnection::new(&chat.hub.asks, registration.id());
         Span::current().record("connection.id", display(registration.id()));
         registration.announce(&origin.space, &*outbox, None);

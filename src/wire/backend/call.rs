@@ -70,6 +70,7 @@ struct ConnectCallData<'a> {
     #[serde(rename = "type")]
     kind: &'static str,
     space: &'a str,
+    connection: String,
     address: &'a str,
     headers: BTreeMap<&'a str, &'a str>,
     query: BTreeMap<String, String>,
@@ -155,10 +156,12 @@ fn message_data<'a>(
 
 /// The body of a request about a connection, as JSON text.
 pub fn connect_call(call: &ConnectCall) -> String {
-    let ConnectCall { space, client: ClientInfo { address, headers, query, auth } } = call;
+    let ConnectCall { space, connection, client } = call;
+    let ClientInfo { address, headers, query, auth } = client;
     payload::json(&ConnectCallData {
         kind: "connect",
         space: space.as_raw(),
+        connection: connection.to_string(),
         address,
         headers: headers.iter().map(|(name, value)| (&**name, &**value)).collect(),
         query: without_token(query),
@@ -249,12 +252,15 @@ mod tests {
             auth: Some(r#"{"anything":true}"#.into()),
         };
         let golden = concat!(
-            r#"{"type":"connect","space":"/","address":"203.0.113.7","#,
+            r#"{"type":"connect","space":"/","connection":"n1.c7","address":"203.0.113.7","#,
             r#""headers":{"cookie":"session=1"},"query":{"a b":"ü x","v":"3"},"#,
             r#""auth":{"anything":true}}"#
         );
-        assert_eq!(connect_call(&ConnectCall { space: Space::root(), client }), golden);
-        let call = ConnectCall { space: Space::root(), client: ClientInfo::default() };
-        assert!(connect_call(&call).ends_with(r#""headers":{},"query":{},"auth":null}"#));
+        let call = |client| {
+            let connection = ConnectionAddress::parse("n1.c7").unwrap();
+            connect_call(&ConnectCall { space: Space::root(), connection, client })
+        };
+        assert_eq!(call(client), golden);
+        assert!(call(ClientInfo::default()).ends_with(r#""headers":{},"query":{},"auth":null}"#));
     }
 }
