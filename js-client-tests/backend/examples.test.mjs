@@ -7,13 +7,12 @@ import { test } from "node:test";
 import { fileURLToPath } from "node:url";
 
 import { assertRefused } from "../support/assert.mjs";
-import { readLines, startProcess } from "../support/child-process.mjs";
+import { firstLines, startProcess } from "../support/child-process.mjs";
 import { connect, joinAsGuest } from "../support/fixtures.mjs";
 import { freePort } from "../support/free-port.mjs";
 import { serverForThisTest } from "../support/server.mjs";
 import { socketIo } from "../support/socket.io.mjs";
 import { tempFile } from "../support/temp-file.mjs";
-import { withTimeout } from "../support/timeouts.mjs";
 
 const EXAMPLES = new URL("../../examples/backends/", import.meta.url);
 /** By language: the command that starts a back end at a port, and where it says that it listens. */
@@ -107,8 +106,7 @@ async function start(t, [program, ...args], stream, env) {
   const stdio = { stdout: ["ignore", "pipe", "inherit"], stderr: ["ignore", "ignore", "pipe"] };
   const child = startProcess(program, args, { env, stdio: stdio[stream] });
   t.after(() => child.kill("SIGKILL"));
-  const listening = new Promise((resolve) => readLines(child[stream], resolve));
-  await withTimeout(`the start of ${program}`, listening);
+  await firstLines(`the start of ${program}`, child[stream]);
 }
 
 function pathOf(file) {

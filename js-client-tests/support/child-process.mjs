@@ -2,6 +2,8 @@
 
 import { spawn } from "node:child_process";
 
+import { withTimeout } from "./timeouts.mjs";
+
 const alive = new Set();
 
 process.on("exit", () => {
@@ -24,6 +26,11 @@ export function startProcess(program, args, { env = {}, ...options } = {}) {
   });
   child.exited.then(() => alive.delete(child));
   return child;
+}
+
+/** Resolves with the first lines of a stream: what a program prints when it is ready. */
+export function firstLines(what, stream) {
+  return withTimeout(what, new Promise((resolve) => readLines(stream, resolve)));
 }
 
 /** Calls `add` with the complete lines of a stream as they arrive. */
