@@ -1,6 +1,6 @@
 # The same targets on a laptop and in CI. `make run ARGS="--listen 0.0.0.0:3000"` passes flags.
 
-.PHONY: run test check rust js browser bench release tools chromium
+.PHONY: run test check rust js browser bench release rust-client tools chromium
 .NOTPARALLEL:
 
 PAGE := public/node_modules/.package-lock.json
@@ -32,7 +32,7 @@ rust: $(PAGE) tools
 	else set -x; cargo test --locked; fi
 
 # The official clients against the release binary.
-js: release $(CLIENTS) tools $(SCHEMATHESIS) $(PYTHON_CLIENTS)
+js: release $(CLIENTS) tools $(SCHEMATHESIS) $(PYTHON_CLIENTS) rust-client
 	cd js-client-tests && npm test
 
 browser: release $(CLIENTS) chromium
@@ -60,6 +60,12 @@ release: $(PAGE)
 	python3 -m venv --clear $(@D)
 	$(@D)/bin/pip install --quiet --disable-pip-version-check --no-deps --requirement $<
 	@touch $@
+
+# A client of its own dependencies, of which one is OpenSSL.
+rust-client:
+	$(call debian,pkg-config,pkg-config)
+	$(call debian,$(if $(wildcard /usr/include/openssl/ssl.h),true,openssl/ssl.h),libssl-dev)
+	cargo build --locked --manifest-path examples/clients/rust/Cargo.toml --target-dir examples/clients/rust/target
 
 # What the tests need besides Rust and Node.js, from Debian: $(call debian,program,package).
 define debian

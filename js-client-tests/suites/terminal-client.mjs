@@ -1,6 +1,7 @@
 // What a client of another language does: docs/clients.md. The other side is an official client.
 
 import assert from "node:assert/strict";
+import { randomBytes } from "node:crypto";
 import { test } from "node:test";
 
 import { assertOk } from "../support/assert.mjs";
@@ -12,27 +13,28 @@ import { TerminalClient } from "../support/terminal-client.mjs";
 import { epochSeconds, SECRET, signToken } from "../support/tokens.mjs";
 import { unique } from "../support/unique.mjs";
 
-const BYTES = Buffer.from([0, 255, 16]);
-/** How they are typed, and how the programs print them. */
-const TYPED_BYTES = "/bytes 00ff10";
-const PRINTED_BYTES = { base64: "AP8Q" };
+/** An event of the application. */
+const PICTURE = { name: "picture", to: "others" };
 const OFFICIAL = socketIo("4.8", "websocket");
 
-/** `command` makes the command line of `{ url, name?, token? }`. */
-export function terminalClient(label, command) {
+/**
+ * `command` makes the command line of `{ url, name?, token? }`. Bytes are in a "message", or the one
+ * argument of an "event", where a library has no others.
+ */
+export function terminalClient(label, command, { bytesIn = "message" } = {}) {
   test(`${label}: a guest and a user talk, and receive what they missed`, async (t) => {
-    const settings = { "token.secret": SECRET };
+    const settings = { "token.secret": SECRET, events: [PICTURE] };
     const server = await serverForThisTest(t, { settings, port: await freePort() });
-    const ann = await joinAsUser(t, OFFICIAL, server, "ann");
+    const ann = (await joinAsUser(t, OFFICIAL, server, "ann")).listenTo("picture");
     const [guest, user] = [unique("guest"), unique("user")];
     const token = await signToken(server, { sub: user, exp: epochSeconds(600) });
     const programs = await Promise.all([
       enter(t, guest, command({ url: server.url, name: guest })),
       enter(t, user, command({ url: server.url, token })),
     ]);
-    for (const it of programs) await talk(it, ann);
+    for (const it of programs) await talk(it, ann, bytesIn);
     const back = await missWhileTheServerRestarts(t, server, programs, ann);
-    for (const it of programs) await talk(it, back);
+    for (const it of programs) await talk(it, back, bytesIn);
     const last = assertOk(await back.ask("send message", "the last one")).seq;
     const all = Array.from({ length: last }, (_, at) => at + 1);
     for (const { program } of programs) {
@@ -59,20 +61,31 @@ async function enter(t, name, command) {
   return { program, name };
 }
 
-/** Text and bytes in both directions, each acknowledged. */
-async function talk({ program, name }, other) {
-  for (const [typed, received, printed] of [
-    [`I am ${name}`, `I am ${name}`, `I am ${name}`],
-    [TYPED_BYTES, BYTES, PRINTED_BYTES],
-  ]) {
-    program.type(typed);
-    const stored = assertOk(await program.next("stored"));
-    const message = await other.next("new message", ({ seq }) => seq === stored.seq);
-    assert.deepEqual([message.username, message.msg], [name, received]);
-    const { seq } = assertOk(await other.ask("send message", { msg: received }));
-    const { username, msg } = await program.next("new message", (it) => it.seq === seq);
-    assert.deepEqual([username, msg], [other.name, printed]);
+/** Text and bytes in both directions. */
+async function talk({ program, name }, other, bytesIn) {
+  await exchange({ program, name }, other, `I am ${name}`, [`I am ${name}`, `I am ${name}`]);
+  const bytes = randomBytes(5);
+  const typed = `/bytes ${bytes.toString("hex")}`;
+  if (bytesIn === "message") {
+    const printed = { base64: bytes.toString("base64") };
+    return exchange({ program, name }, other, typed, [bytes, printed]);
   }
+  program.type(typed);
+  await other.next("picture", ([received]) => bytes.equals(received));
+  const answer = randomBytes(5);
+  assertOk(await other.askWith("picture", [answer]));
+  await program.next("picture", ({ hex }) => hex === answer.toString("hex"));
+}
+
+/** A message in both directions: as it is typed, as others receive it, and as it is printed. */
+async function exchange({ program, name }, other, typed, [received, printed]) {
+  program.type(typed);
+  const stored = assertOk(await program.next("stored"));
+  const message = await other.next("new message", ({ seq }) => seq === stored.seq);
+  assert.deepEqual([message.username, message.msg], [name, received]);
+  const { seq } = assertOk(await other.ask("send message", { msg: received }));
+  const { username, msg } = await program.next("new message", (it) => it.seq === seq);
+  assert.deepEqual([username, msg], [other.name, printed]);
 }
 
 /** Restarts the server, and sends messages before the programs come back; returns the sender. */
@@ -85,9 +98,9 @@ async function missWhileTheServerRestarts(t, server, programs, { token }) {
   await server.start();
   const sender = await connectWithToken(t, OFFICIAL, server, token);
   const expected = [];
-  for (const msg of ["one", BYTES, "three"]) {
-    const { seq } = assertOk(await sender.ask("send message", { msg }));
-    expected.push({ seq, msg: msg === BYTES ? PRINTED_BYTES : msg });
+  for (const msg of ["one", "two", "three"]) {
+    const { seq } = assertOk(await sender.ask("send message", msg));
+    expected.push({ seq, msg });
   }
   for (const { program } of programs) program.resume();
   for (const { program, name } of programs) {
@@ -99,5 +112,5 @@ async function missWhileTheServerRestarts(t, server, programs, { token }) {
       expected,
     );
   }
-  return sender;
+  return sender.listenTo("picture");
 }

@@ -26,6 +26,9 @@ RETRY_SECS = 1
 # The codes of refusals after which it helps to try again: docs/protocol.md "Codes".
 TRY_AGAIN = {"draining", "internal", "too_fast", "unavailable"}
 
+# The library handles each packet in a thread of its own, and mixes up an event and its bytes if the
+# second thread overtakes the first. So a thread keeps the interpreter until it waits.
+sys.setswitchinterval(1)
 client, identified, ended = None, threading.Event(), threading.Event()
 lock = threading.Lock()
 comes_back = True
@@ -42,7 +45,7 @@ def show(event, data):
 
 
 def seen(room, seq):
-    """The library handles each packet in a thread of its own: a later one may come first."""
+    """Also of the events, a later one may be handled first."""
     with lock:
         handshake["since"][room] = max(seq, handshake["since"].get(room, 0))
 
