@@ -359,6 +359,16 @@ impl Admission {
         )
     }
 
+    /// The user, if it is known already.
+    pub fn user(&self) -> Option<&UserName> {
+        self.claimed.as_ref().map(|it| &it.claims.user)
+    }
+
+    /// A random text that nobody can guess.
+    pub fn secret(&self) -> String {
+        self.chat.ids.secret()
+    }
+
     /// Whether the user is known already.
     pub fn is_identified(&self) -> bool {
         self.claimed.is_some()

@@ -119,9 +119,9 @@ fn range_problems(config: &Config) -> Vec<(&'static str, String)> {
         ("limits.connections_max", limits.connections_max as u64, 1, u64::MAX),
     ];
     let waits = limits.durations().map(|(key, value)| {
-        // Without a grace period, a user is offline at once; every other wait of zero would be over
-        // before it began.
-        let least = u64::from(key != "limits.presence_grace_ms");
+        // Without a grace period, a user is offline at once, and without the other one no connection is
+        // continued; every other wait of zero would be over before it began.
+        let least = u64::from(!["limits.presence_grace_ms", "limits.recovery_ms"].contains(&key));
         (key, value, least, DAY_MS)
     });
     let outside = |(key, value, least, most): (&'static str, u64, u64, u64)| {

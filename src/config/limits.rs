@@ -80,6 +80,7 @@ limits! {
     }
     durations {
         presence_grace_ms: presence_grace,
+        recovery_ms: recovery,
         ping_interval_ms: ping_interval,
         ping_timeout_ms: ping_timeout,
         ask_wait_ms_max: ask_wait_max,

@@ -25,7 +25,8 @@ pub struct Limits {
     pub history_messages_max: NonZeroU32,
     /// Missed messages sent to a reconnecting client. Past it the client pages history.
     pub recover_messages_max: u64,
-    /// Recent messages of a conversation cached in memory for reconnecting clients.
+    /// Recent messages of a conversation cached in memory for reconnecting clients, and with
+    /// [`recovery`](Self::recovery) recent events of a connection.
     pub ring_messages_max: NonZeroUsize,
     /// Size of the cached messages of a conversation.
     pub ring_bytes_max: NonZeroUsize,
@@ -53,6 +54,9 @@ pub struct Limits {
     /// Time that a disconnected user stays present in a room, so that a page reload is not
     /// announced.
     pub presence_grace: Duration,
+    /// Time in which a Socket.IO client that lost its transport may continue its connection. Zero turns
+    /// connection state recovery off.
+    pub recovery: Duration,
     /// Socket.IO namespaces that exist by pattern at one time. Past it new ones are refused. On
     /// `/ws` a space without users needs no memory.
     pub spaces_max: usize,
@@ -110,6 +114,7 @@ impl Default for Limits {
             presence_list_max: 200,
             receipts_members_max: 50,
             presence_grace: Duration::from_secs(5),
+            recovery: Duration::ZERO,
             spaces_max: 1000,
             connections_max: 100_000,
             ask_answers_max: 100_000,

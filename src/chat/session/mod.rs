@@ -149,6 +149,11 @@ impl Session {
         }
     }
 
+    /// The user, once it is known.
+    pub fn user(&self) -> Option<&UserName> {
+        self.identity.as_ref().map(SessionIdentity::user)
+    }
+
     /// What the meaning of this session's requests depends on.
     pub fn request_context(&self) -> RequestContext<'_> {
         let ChatRules { limits, events, .. } = &self.chat.rules;

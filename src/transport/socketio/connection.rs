@@ -1,8 +1,7 @@
 //! The connection of a client to a namespace: its requests are handled one after the other.
 //!
 //! The engine calls the handlers in the task that reads the connection, so they only add to the
-//! inbox. One task per connection takes the requests out and owns the chat session: dropping that
-//! session leaves the chat.
+//! inbox. One task takes the requests out and owns the chat session: see `serving`.
 
 use std::{
     fmt,
@@ -10,7 +9,7 @@ use std::{
     time::Duration,
 };
 
-use socketioxide::handler::Value;
+use socketioxide::{handler::Value, socket::Sid};
 use tokio::{
     sync::SetOnce,
     task::coop::consume_budget,
@@ -22,15 +21,17 @@ use super::{
     inbox::{ConnectionInbox, QueuedRequest},
     packets::PacketFormat,
     session::{AttachedConnection, EngineSession},
-    spaces::SpaceClaim,
 };
 use crate::{
     chat::{
-        Admission, Session,
-        ports::{ConnectionEnd, Outbox, RequestMetrics},
+        Session,
+        ports::{ConnectionEnd, RequestMetrics},
     },
     domain::CloseReason,
-    wire::socketio::{self as wire, ReceivedPacket},
+    wire::{
+        recovery,
+        socketio::{self as wire, ReceivedPacket},
+    },
 };
 
 /// The delay before a socket that the engine has lost is disconnected.
@@ -39,6 +40,15 @@ const FORCE_DISCONNECT_DELAY: Duration = Duration::from_secs(5);
 /// The longest time from the close packet of the engine to its report, which it makes at once.
 const REPORT_WAIT_MAX: Duration = Duration::from_secs(1);
 
+/// The ids of a connection that can be recovered. They stay the same when it is.
+#[derive(Clone)]
+pub(super) struct RecoveryIds {
+    /// `socket.id` of the client: the engine's id of the first socket.
+    pub(super) sid: Box<str>,
+    /// The secret with which the client continues the connection.
+    pub(super) pid: Box<str>,
+}
+
 /// See the module.
 pub(super) struct NamespaceConnection {
     session: Arc<EngineSession>,
@@ -46,6 +56,8 @@ pub(super) struct NamespaceConnection {
     socket: Weak<NamespaceSocket>,
     pub(super) format: PacketFormat,
     inbox: ConnectionInbox,
+    /// What the answer to CONNECT has, if the connection can be recovered.
+    recovery_ids: Option<RecoveryIds>,
     pub(super) metrics: Arc<RequestMetrics>,
     /// Whether the client has left the namespace: nothing is sent to it any more.
     pub(super) is_disconnected: AtomicBool,
@@ -57,11 +69,19 @@ pub(super) struct NamespaceConnection {
     pub(super) reported_end: SetOnce<ConnectionEnd>,
 }
 
+impl RecoveryIds {
+    /// The ids of a connection that begins with this socket.
+    pub(super) fn new(sid: Sid, secret: &str) -> Self {
+        Self { sid: sid.to_string().into(), pid: secret.into() }
+    }
+}
+
 impl NamespaceConnection {
     /// A connection whose CONNECT is not answered yet.
     pub(super) fn new(
         session: Arc<EngineSession>,
         socket: &Arc<NamespaceSocket>,
+        recovery_ids: Option<RecoveryIds>,
         metrics: Arc<RequestMetrics>,
     ) -> Arc<Self> {
         let format = PacketFormat::new(socket.ns(), session.version());
@@ -70,6 +90,7 @@ impl NamespaceConnection {
             socket: Arc::downgrade(socket),
             format,
             inbox: ConnectionInbox::default(),
+            recovery_ids,
             metrics,
             is_disconnected: AtomicBool::new(false),
             revoked: AtomicBool::new(false),
@@ -93,38 +114,27 @@ impl NamespaceConnection {
         &self.inbox
     }
 
-    /// Serves the connection, from the answer to CONNECT to the end.
+    /// Handles requests until the end of the connection.
     ///
-    /// Everything but the wait for the next request is boxed: the task is as large as its largest
-    /// step, and most of the time it waits.
-    pub(super) async fn run(self: Arc<Self>, admission: Box<Admission>, claim: Option<SpaceClaim>) {
-        if self.inbox.wait_open().await {
-            let outbox: Arc<dyn Outbox> = Arc::<Self>::clone(&self);
-            let mut chat_session = Box::pin(admission.enter(outbox)).await;
-            while let Some(queued) = self.inbox.next().await {
-                self.session.release_requests(1, queued.bytes());
-                Box::pin(self.handle(&mut chat_session, queued)).await;
-            }
-            Box::pin(self.wait_reported()).await;
-            let drain_guard = chat_session.into_drain_guard();
-            self.session.wait_output_finished().await;
-            drop(drain_guard);
-        } else {
-            drop(admission);
-            while let Some(queued) = self.inbox.next().await {
-                self.session.release_requests(1, queued.bytes());
-            }
+    /// The step of a request is boxed: the task is as large as its largest step, and most of the time
+    /// it waits.
+    pub(super) async fn serve(self: &Arc<Self>, chat_session: &mut Session) {
+        while let Some(queued) = self.inbox.next().await {
+            self.session.release_requests(1, queued.bytes());
+            Box::pin(self.handle(chat_session, queued)).await;
         }
-        self.session.detach(&*self);
-        if claim.is_some() {
-            drop(claim);
-            Box::pin(self.force_disconnect()).await;
+    }
+
+    /// Drops the requests of a connection that ends before its CONNECT is answered.
+    pub(super) async fn drop_requests(&self) {
+        while let Some(queued) = self.inbox.next().await {
+            self.session.release_requests(1, queued.bytes());
         }
     }
 
     /// Waits until the engine reports why it ends the session, if it does. Its stream may end before
     /// that, and webhooks are told of the connection when the chat session ends.
-    async fn wait_reported(&self) {
+    pub(super) async fn wait_reported(&self) {
         if self.session.is_closed_by_engine() {
             timeout(REPORT_WAIT_MAX, self.reported_end.wait()).await.ok();
         }
@@ -158,7 +168,7 @@ impl NamespaceConnection {
     /// Disconnects a socket that the engine has lost: when it creates the namespace of a pattern twice,
     /// it drops the first one. The delay lets the client disconnect first, because official clients
     /// do not reconnect after the packet.
-    async fn force_disconnect(&self) {
+    pub(super) async fn force_disconnect(&self) {
         let still_connected = || self.socket().filter(|it| it.connected());
         if still_connected().is_none() {
             return;
@@ -179,6 +189,12 @@ impl AttachedConnection for NamespaceConnection {
         if self.format.namespace().is_connected_by(packet) {
             self.inbox.open();
         }
+    }
+
+    fn connect_answer(&self, packet: &str) -> Option<String> {
+        let RecoveryIds { sid, pid } = self.recovery_ids.as_ref()?;
+        let is_answer = self.format.namespace().is_connected_by(packet);
+        is_answer.then(|| recovery::connect_answer(packet, sid, pid)).flatten()
     }
 
     fn close_inbox(&self) {

@@ -29,11 +29,13 @@ mod poll_payload;
 mod polling;
 mod polling_state;
 mod probe;
+mod recovery;
 #[cfg(test)]
 mod refusal_tests;
 mod registration;
 mod registry;
 mod request;
+mod serving;
 mod session;
 mod spaces;
 #[cfg(test)]
@@ -50,6 +52,7 @@ use http::{Request, Response};
 
 use self::{
     polling_state::PollingState,
+    recovery::RecoveryTable,
     registry::SessionRegistry,
     request::{EngineRejection, EngineRequest, Version},
     session::{EngineSession, Handshake, SessionResources},
@@ -82,6 +85,7 @@ struct SocketIoContext {
     limits: Arc<Limits>,
     registry: SessionRegistry,
     spaces: Arc<Spaces>,
+    recovery: Arc<RecoveryTable>,
     tasks: Tasks,
     metrics: Arc<RequestMetrics>,
 }
@@ -95,7 +99,6 @@ impl SocketIoTransport {
         let TransportParts { origins, in_query, tasks, lanes } = parts;
         let limits = Arc::new(chat.limits().clone());
         let registry = SessionRegistry::new();
-        let spaces_open = Spaces::new(limits.spaces_max);
         let (engine, io) = engine::build(&limits);
         tasks.spawn("socketio sessions", registry::maintain(registry.clone(), tasks.clone()));
         let resources = Arc::new(SessionResources {
@@ -104,9 +107,18 @@ impl SocketIoTransport {
             engine,
             lanes,
         });
+        let recovery = RecoveryTable::new(Arc::clone(&limits));
         let metrics = Arc::new(chat.request_metrics(Wire::SocketIo));
-        let context =
-            SocketIoContext { chat, limits, registry, spaces: spaces_open, tasks, metrics };
+        let spaces_open = Spaces::new(limits.spaces_max);
+        let context = SocketIoContext {
+            chat,
+            limits,
+            registry,
+            spaces: spaces_open,
+            recovery,
+            tasks,
+            metrics,
+        };
         let context = Arc::new(context);
         namespace::open(&io, &context, spaces);
         let cross_origin = CrossOrigin { origins, methods: METHODS };

@@ -15,17 +15,22 @@ use tracing::{Instrument as _, debug, error};
 
 use super::{
     SocketIoContext, connect_error,
-    connection::NamespaceConnection,
+    connection::{NamespaceConnection, RecoveryIds},
     engine::NamespaceSocket,
     listeners::{DisconnectListener, MessageListener},
+    recovery::{RecoveryIdentity, Resumption, ServedConnection},
     request::Version,
+    serving::{self, Recovery},
     session::{EngineSession, Handshake},
     spaces::SpaceClaim,
 };
 use crate::{
-    chat::ports::{ClientInfo, Wire},
+    chat::{
+        Hello,
+        ports::{ClientInfo, Wire},
+    },
     domain::{CloseReason, Rejection, Space, SpacePattern},
-    wire::socketio as wire,
+    wire::{recovery::RecoveryAuth, socketio as wire},
 };
 
 /// Opens the spaces. `/` always exists. The engine refuses spaces that are not open.
@@ -120,17 +125,56 @@ impl ConnectMiddleware {
             let (query, auth) = (query.clone(), auth.map(Into::into));
             hello.client = ClientInfo { query, auth, ..ClientInfo::clone(client) };
         }
+        let recovery = self.recovery_auth(session, auth, &hello);
+        let token = recovery.as_ref().and_then(|_| hello.token.clone());
+        let space = hello.space.clone();
         let admission = self.context.chat.admit(hello).await?;
-        let span = admission.span(Wire::SocketIo);
+        let table = &self.context.recovery;
+        let waiting = match &recovery {
+            Some(auth) => table.take(auth, &space, admission.user()).await,
+            None => None,
+        };
+        let identity = recovery.filter(|it| waiting.is_none() && !it.uses_since).map(|auth| {
+            RecoveryIdentity {
+                ids: RecoveryIds::new(socket.id, &admission.secret()),
+                space,
+                user: admission.user().cloned(),
+                stale_offset: auth.offset(),
+            }
+        });
+        let ids = waiting.as_ref().map(|(it, _)| it.ids()).or(identity.as_ref().map(|it| &it.ids));
         let metrics = Arc::clone(&self.context.metrics);
-        let connection = NamespaceConnection::new(Arc::clone(session), socket, metrics);
+        let connection =
+            NamespaceConnection::new(Arc::clone(session), socket, ids.cloned(), metrics);
         socket.on_fallback(MessageListener(Arc::clone(&connection)));
         socket.on_disconnect(DisconnectListener(Arc::clone(&connection)));
         session.attach(&connection);
+        let served = ServedConnection { connection, claim };
+        if let Some((waiting, offset)) = waiting {
+            waiting.resume(Resumption { served, offset, token });
+            return Ok(());
+        }
+        let recovery = identity.map(|it| Recovery::new(Arc::clone(table), it, &served.connection));
+        let span = admission.span(Wire::SocketIo);
         // Boxed, because each future that holds the task until it is spawned is as large as the task.
-        let task = Box::pin(connection.run(admission, claim).instrument(span));
+        let task = Box::pin(serving::run(served, admission, recovery).instrument(span));
         self.context.tasks.spawn("socketio namespace", task);
         Ok(())
+    }
+
+    /// What the client says about recovery, if its connection can be recovered.
+    fn recovery_auth(
+        &self,
+        session: &EngineSession,
+        auth: Option<&str>,
+        hello: &Hello,
+    ) -> Option<RecoveryAuth> {
+        if !self.context.recovery.is_enabled() || session.version() == Version::V3 {
+            return None;
+        }
+        let recovery = RecoveryAuth::of_auth(auth);
+        let uses_since = recovery.uses_since || !hello.since.is_empty();
+        Some(RecoveryAuth { uses_since, ..recovery })
     }
 
     fn claim(&self, socket: &Arc<NamespaceSocket>) -> Result<Option<SpaceClaim>, Rejection> {

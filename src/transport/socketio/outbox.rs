@@ -136,7 +136,7 @@ impl NamespaceConnection {
         }
     }
 
-    fn send(
+    pub(super) fn send(
         &self,
         frames: Bytes,
         push: fn(&Arc<LaneWriter>, Bytes) -> Result<(), QueueFull>,

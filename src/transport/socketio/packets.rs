@@ -3,7 +3,10 @@
 //! The engine writes only its own packets. Events and acknowledgements are framed here, so one frame
 //! serves all connections of a namespace, and the answers to polls are built from it, too.
 
-use std::sync::Arc;
+use std::sync::{
+    Arc,
+    atomic::{AtomicU64, Ordering},
+};
 
 use bytes::Bytes;
 
@@ -12,13 +15,18 @@ use crate::{
     chat::{Reply, event::Delivery},
     domain::{CloseReason, Limits},
     transport::lanes::frame,
-    wire::socketio::{self as wire, Namespace, Packet, RequestKind},
+    wire::{
+        recovery,
+        socketio::{self as wire, Namespace, Packet, RequestKind},
+    },
 };
 
 /// The slot of a delivery that holds its frames for version 4, and for version 3 without attachments.
 const SLOT: usize = 0;
 /// The slot of a delivery that holds its frames with attachments for version 3.
 const SLOT_V3: usize = 3;
+/// The slot of a delivery that holds its frames with an offset.
+const SLOT_RECOVERABLE: usize = 5;
 
 /// The type of a message, which precedes byte strings in version 3.
 const MESSAGE_V3: &[u8] = &[4];
@@ -39,6 +47,17 @@ struct EventFrames {
     has_attachments: bool,
     frames: Bytes,
 }
+
+/// The same with the offset that they have.
+struct RecoverableFrames {
+    namespace: Namespace,
+    offset: u64,
+    frames: Bytes,
+}
+
+/// The source of offsets: each is drawn once.
+#[derive(Debug, Default)]
+pub(super) struct Offsets(AtomicU64);
 
 impl PacketFormat {
     /// The format of a connection to the namespace with this name.
@@ -74,6 +93,45 @@ impl PacketFormat {
         }
     }
 
+    /// The offset that all connections share for an event, drawn on the first call.
+    pub(super) fn offset(
+        &self,
+        delivery: &Arc<Delivery>,
+        offsets: &Offsets,
+        limits: &Limits,
+    ) -> u64 {
+        let make = || self.make_recoverable(delivery, offsets.draw(), limits);
+        delivery.encoded(SLOT_RECOVERABLE, make).offset
+    }
+
+    /// The frames of an event with this offset as the last argument. Those with the shared offset are
+    /// made once for all connections of this format.
+    pub(super) fn recoverable_event(
+        &self,
+        delivery: &Arc<Delivery>,
+        offset: u64,
+        limits: &Limits,
+    ) -> Bytes {
+        let make = || self.make_recoverable(delivery, offset, limits);
+        let shared = delivery.encoded(SLOT_RECOVERABLE, make);
+        if shared.offset == offset && shared.namespace == self.namespace {
+            Bytes::clone(&shared.frames)
+        } else {
+            make().frames
+        }
+    }
+
+    fn make_recoverable(
+        &self,
+        delivery: &Arc<Delivery>,
+        offset: u64,
+        limits: &Limits,
+    ) -> RecoverableFrames {
+        let packet = wire::event(delivery, &self.namespace, limits);
+        let frames = frames(&recovery::append_offset(packet, offset), Version::V4);
+        RecoverableFrames { namespace: self.namespace.clone(), offset, frames }
+    }
+
     /// The frames of the acknowledgement of a request with this number.
     pub(super) fn acknowledgement(&self, kind: &RequestKind, number: i64, reply: &Reply) -> Bytes {
         frames(&wire::acknowledgement(kind, number, reply, &self.namespace), self.version)
@@ -87,6 +145,14 @@ impl PacketFormat {
     /// The frame of `closing`.
     pub(super) fn closing(&self, reason: CloseReason) -> Bytes {
         frames(&wire::closing(reason, &self.namespace), self.version)
+    }
+}
+
+impl Offsets {
+    /// An offset that no event has.
+    pub(super) fn draw(&self) -> u64 {
+        let Self(last) = self;
+        last.fetch_add(1, Ordering::Relaxed) + 1
     }
 }
 
@@ -135,5 +201,24 @@ mod tests {
         assert_eq!(of("/shop", Version::V4).as_ptr(), first.as_ptr());
         assert_eq!(of("/shop", Version::V3).as_ptr(), first.as_ptr(), "it has no attachments");
         assert!(texts(&of("/%73hop", Version::V4))[0].starts_with("42/%73hop,["));
+    }
+
+    #[test]
+    fn an_event_has_one_offset_for_all_connections() {
+        let (delivery, limits, offsets) =
+            (message_delivery("lobby", 1), Limits::default(), Offsets::default());
+        let format = |namespace| PacketFormat::new(namespace, Version::V4);
+        for namespace in ["/shop", "/%73hop"] {
+            assert_eq!(format(namespace).offset(&delivery, &offsets, &limits), 1);
+        }
+        let of =
+            |namespace, offset| format(namespace).recoverable_event(&delivery, offset, &limits);
+        let first = of("/shop", 1);
+        assert!(texts(&first)[0].ends_with(r#"},"1"]"#), "{:?}", texts(&first));
+        assert_eq!(of("/shop", 1).as_ptr(), first.as_ptr());
+        let other = of("/%73hop", 1);
+        assert!(texts(&other)[0].starts_with("42/%73hop,["));
+        assert!(texts(&other)[0].ends_with(r#"},"1"]"#));
+        assert!(texts(&of("/shop", 7))[0].ends_with(r#"},"7"]"#), "another one on demand");
     }
 }

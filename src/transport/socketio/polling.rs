@@ -15,7 +15,7 @@ use socketioxide::socket::Sid;
 use tokio::time::{Instant, sleep, sleep_until};
 
 use super::{
-    SocketIoTransport, connect_error,
+    SocketIoTransport,
     engine::{self, EngineResponse},
     event_names,
     payload::{self, PayloadError, PayloadFormat},
@@ -161,11 +161,11 @@ impl SocketIoTransport {
         let mut payload = PollPayload::new(version, &frames);
         let packets = || payload::packets(version, &answer.body);
         packets().for_each(|it| session.on_engine_packet(it));
-        if packets().all(|it| connect_error::replacement(it).is_none()) {
+        if packets().all(|it| session.replacement(it).is_none()) {
             payload.append(&answer.body);
         } else {
             for packet in packets() {
-                let replaced = connect_error::replacement(packet);
+                let replaced = session.replacement(packet);
                 payload.push_text(replaced.as_deref().unwrap_or(packet).as_bytes());
             }
         }

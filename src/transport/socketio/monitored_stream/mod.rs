@@ -30,7 +30,6 @@ use tokio::{
 use tracing::debug;
 
 use super::{
-    connect_error,
     frames::{FrameError, IncomingFrames},
     probe,
     session::{ClosePhase, EngineSession, ReadPermit},
@@ -260,7 +259,7 @@ impl<S: Unpin> AsyncWrite for MonitoredStream<S> {
         if frame::split(written).any(|it| matches!(it, Frame::Text(b"1"))) {
             self.session.on_engine_close();
         }
-        let replaced = frame::replace_texts(written, connect_error::replacement);
+        let replaced = frame::replace_texts(written, |packet| self.session.replacement(packet));
         let for_client = replaced.unwrap_or_else(|| Bytes::copy_from_slice(written));
         if let Err(error) = self.session.writer().push_codec(for_client) {
             // The engine ignores errors of its writer.

@@ -34,6 +34,7 @@ pub(super) use self::permits::{ClosePhase, ReadPermit, Unaccepted};
 pub(super) use self::state::FLUSH_WAIT_MAX;
 use self::state::{State, Wake};
 use super::{
+    connect_error,
     engine::{Engine, NamespaceSocket},
     polling_state::{PollingState, UpgradeState},
     registration::SessionRegistration,
@@ -72,6 +73,10 @@ pub(super) struct SessionResources {
 pub(super) trait AttachedConnection: Send + Sync {
     /// Starts to handle requests if the packet that was sent is the answer to its CONNECT.
     fn open_inbox(&self, packet: &str);
+
+    /// The answer to its CONNECT in place of the one that the engine sends, if that is this packet and
+    /// has to have more.
+    fn connect_answer(&self, packet: &str) -> Option<String>;
 
     /// Accepts no more requests. Those that wait are still handled.
     fn close_inbox(&self);
@@ -342,6 +347,15 @@ impl EngineSession {
             for connection in self.connections() {
                 connection.open_inbox(packet);
             }
+        }
+    }
+
+    /// The packet for the client in place of a packet of the engine, if it is another one.
+    pub(super) fn replacement(&self, packet: &str) -> Option<String> {
+        if packet.starts_with("40") {
+            self.connections().iter().find_map(|it| it.connect_answer(packet))
+        } else {
+            connect_error::replacement(packet)
         }
     }
 

@@ -54,6 +54,10 @@ struct Connection;
 impl AttachedConnection for Connection {
     fn open_inbox(&self, _packet: &str) {}
 
+    fn connect_answer(&self, _packet: &str) -> Option<String> {
+        None
+    }
+
     fn close_inbox(&self) {}
 
     fn is_inbox_closed(&self) -> bool {
