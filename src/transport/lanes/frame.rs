@@ -10,6 +10,8 @@ const TEXT: u8 = 0x81;
 const BINARY: u8 = 0x82;
 /// The first byte of a close frame.
 const CLOSE: u8 = 0x88;
+/// The first byte of a pong.
+const PONG: u8 = 0x8a;
 /// A ping without content.
 const PING: &[u8] = &[0x89, 0];
 
@@ -120,6 +122,16 @@ pub(in crate::transport) fn ping() -> Bytes {
     Bytes::from_static(PING)
 }
 
+/// The answer to a ping with this payload.
+pub(in crate::transport) fn pong(payload: &[u8]) -> Bytes {
+    frame(PONG, &[payload])
+}
+
+/// The answer to a close frame with this payload.
+pub(in crate::transport) fn close_answer(payload: &[u8]) -> Bytes {
+    frame(CLOSE, &[payload])
+}
+
 /// A close frame. Its code and reason have at most 125 bytes.
 pub(in crate::transport) fn close(code: u16, reason: &str) -> Bytes {
     debug_assert!(reason.len() <= 123, "a control frame has a short length");
@@ -208,5 +220,7 @@ mod tests {
         assert_eq!(read(&ping()), Message::Ping(Bytes::new()));
         let expected = CloseFrame { code: 4001.into(), reason: "why".into() };
         assert_eq!(read(&close(4001, "why")), Message::Close(Some(expected)));
+        assert_eq!(read(&pong(b"ping")), Message::Pong(Bytes::from_static(b"ping")));
+        assert_eq!(read(&close_answer(b"")), Message::Close(None));
     }
 }

@@ -3,21 +3,20 @@
 
 use std::{net::IpAddr, sync::Arc, time::Duration};
 
-use futures_util::StreamExt as _;
 use hyper::upgrade::OnUpgrade;
 use tokio::{
-    io::{AsyncRead, AsyncWrite},
+    io::AsyncRead,
     time::{Instant, timeout, timeout_at},
 };
-use tokio_tungstenite::tungstenite::Message;
 use tracing::debug;
 
 use super::{
     close::{SocketEnd, close},
+    decoder::{Incoming, Message},
     format::Format,
     outbox::{UnansweredRequest, WebSocketOutbox},
     steps,
-    stream::{MessageStream, read_messages},
+    stream::MessageStream,
 };
 use crate::{
     chat::{
@@ -25,7 +24,7 @@ use crate::{
         ports::{Outbox, RequestMetrics},
     },
     domain::{CloseReason, Limits},
-    transport::lanes::{LaneStream, LaneWriter, Lanes},
+    transport::lanes::{LaneStream, LaneWriter, Lanes, QueueFull},
     wire::{
         dialect::InitialUser,
         websocket::{RequestFrame, RequestKind},
@@ -42,7 +41,7 @@ const PROMPT_FLUSH_WAIT: Duration = Duration::from_millis(300);
 /// Its methods borrow it: a future holds what it takes by value twice, and exists as long as the
 /// connection.
 pub(super) struct Connection {
-    stream: MessageStream<LaneStream>,
+    stream: Box<MessageStream<LaneStream>>,
     outbox: Arc<WebSocketOutbox>,
     limits: Arc<Limits>,
 }
@@ -58,7 +57,7 @@ impl Connection {
             Ok(upgraded) => {
                 let writer = Arc::new(LaneWriter::new(&lanes, Arc::clone(&limits)));
                 let stream = LaneStream::new(upgraded, Arc::clone(&writer));
-                let stream = read_messages(stream, &limits).await;
+                let stream = MessageStream::new(stream, &limits);
                 let outbox = WebSocketOutbox::new(format, Arc::clone(&limits), writer, peer);
                 Some(Self { stream, outbox, limits })
             }
@@ -117,7 +116,7 @@ async fn handle_requests<S>(
     (limits, metrics): (&Limits, &Arc<RequestMetrics>),
 ) -> SocketEnd
 where
-    S: AsyncRead + AsyncWrite + Unpin + Send,
+    S: AsyncRead + Unpin + Send,
 {
     loop {
         let message = tokio::select! {
@@ -132,46 +131,49 @@ where
                 outbox.close(reason);
                 continue;
             }
-            Err(end) => {
-                if let SocketEnd::ByServer(reason) = end {
-                    outbox.close(reason);
-                }
-                return end;
+            Err(SocketEnd::ByServer(reason)) => {
+                outbox.close(reason);
+                return SocketEnd::ByServer(reason);
             }
+            // What was sent before it is answered before it.
+            Err(end @ (SocketEnd::Closed(_) | SocketEnd::ProtocolError(..))) => {
+                let answering = timeout(CloseReason::ANSWER_WAIT_MAX, outbox.answered());
+                return Box::pin(or_end(answering, outbox)).await.err().unwrap_or(end);
+            }
+            Err(end) => return end,
         };
-        match message {
-            Message::Close(frame) => return SocketEnd::Closed(frame.map(|it| it.code)),
-            message => {
-                let handling = handle_frame(session, &message, outbox, metrics);
-                if let Err(end) = Box::pin(or_end(handling, outbox)).await.and_then(|it| it) {
-                    return end;
-                }
-            }
+        let handling = handle_frame(session, &message, outbox, metrics);
+        if let Err(end) = Box::pin(or_end(handling, outbox)).await.and_then(|it| it) {
+            return end;
         }
     }
 }
 
-/// The next message. A peer that sends no bytes receives a ping, and is disconnected if it sends none
-/// after that.
+/// The next message. Pings are answered meanwhile. A peer that sends no bytes receives a ping, and is
+/// disconnected if it sends none after that.
 async fn next_message<S>(
     stream: &mut MessageStream<S>,
     outbox: &WebSocketOutbox,
     limits: &Limits,
 ) -> Result<Message, SocketEnd>
 where
-    S: AsyncRead + AsyncWrite + Unpin + Send,
+    S: AsyncRead + Unpin + Send,
 {
     let mut pinged_at = None;
     loop {
-        let received_at = stream.get_ref().received_at();
+        let received_at = stream.received_at();
         let unanswered_since = pinged_at.filter(|pinged_at| *pinged_at >= received_at);
         let deadline = unanswered_since
             .map_or(received_at + limits.ping_interval, |since| since + limits.ping_timeout);
         match timeout_at(deadline, stream.next()).await {
-            Ok(Some(Ok(message))) => return Ok(message),
-            Ok(Some(Err(error))) => return Err(SocketEnd::from_error(&error, limits)),
-            Ok(None) => return Err(SocketEnd::Lost),
-            Err(_elapsed) if stream.get_ref().received_at() > received_at => {}
+            Ok(Ok(Incoming::Message(message))) => return Ok(message),
+            Ok(Ok(Incoming::Close(payload))) => return Err(SocketEnd::Closed(payload)),
+            Ok(Ok(Incoming::Ping(payload))) => outbox
+                .pong(&payload)
+                .map_err(|QueueFull| SocketEnd::ByServer(CloseReason::SlowReader))?,
+            Ok(Ok(Incoming::Pong)) => {}
+            Ok(Err(error)) => return Err(SocketEnd::from_error(&error, limits)),
+            Err(_elapsed) if stream.received_at() > received_at => {}
             Err(_elapsed) if unanswered_since.is_some() => {
                 return Err(SocketEnd::ByServer(CloseReason::PingTimeout));
             }
@@ -217,8 +219,8 @@ async fn handle_frame(
         let steps = translator.frame(message, session.request_context());
         return steps::perform(steps, session, translator, (outbox, metrics)).await;
     }
-    let request_frame = outbox.format().request(message, session.request_context());
-    let Some(RequestFrame { kind, ack, request }) = request_frame else { return Ok(()) };
+    let context = session.request_context();
+    let RequestFrame { kind, ack, request } = outbox.format().request(message, context);
     let Some(unanswered) = outbox.count_request() else { return Ok(()) };
     let reply_callback = reply_callback((kind, ack), unanswered, outbox, metrics);
     match request {
@@ -291,7 +293,7 @@ mod tests {
 
     struct Peer {
         socket: DuplexStream,
-        stream: MessageStream<DuplexStream>,
+        stream: Box<MessageStream<DuplexStream>>,
         outbox: Arc<WebSocketOutbox>,
         limits: Arc<Limits>,
     }
@@ -300,7 +302,7 @@ mod tests {
         async fn new() -> Self {
             let (socket, stream) = duplex(1 << 10);
             let limits = Arc::new(Limits::default());
-            let stream = read_messages(stream, &limits).await;
+            let stream = MessageStream::new(stream, &limits);
             let (writer, _peer) = test_support::writer(&limits);
             let outbox = WebSocketOutbox::new(Format::Json, Arc::clone(&limits), writer, None);
             Self { socket, stream, outbox, limits }
@@ -317,7 +319,7 @@ mod tests {
             }
         };
         let (received, ()) = tokio::join!(next_message(&mut stream, &outbox, &limits), slowly);
-        assert!(matches!(received, Ok(message) if message == Message::text("test")));
+        assert!(matches!(received, Ok(Message::Text(text)) if text == "test"));
     }
 
     #[tokio::test(start_paused = true)]
@@ -331,7 +333,7 @@ mod tests {
         };
         let (received, ()) =
             tokio::join!(next_message(&mut stream, &outbox, &limits), between_pings);
-        assert!(matches!(received, Ok(message) if message == Message::text("test")));
+        assert!(matches!(received, Ok(Message::Text(text)) if text == "test"));
     }
 
     #[tokio::test(start_paused = true)]

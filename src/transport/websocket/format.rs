@@ -6,9 +6,8 @@ use std::sync::Arc;
 
 use bytes::Bytes;
 use http::HeaderValue;
-use tokio_tungstenite::tungstenite::Message;
 
-use super::translator::Translator;
+use super::{decoder::Message, translator::Translator};
 use crate::{
     chat::{Reply, RequestContext, event::Delivery},
     domain::{CloseReason, Limits, Rejection},
@@ -52,23 +51,16 @@ impl Format {
         }
     }
 
-    /// The request in a frame. Control frames hold none, and frames of dialects are translated.
-    pub(super) fn request(
-        &self,
-        message: &Message,
-        context: RequestContext<'_>,
-    ) -> Option<RequestFrame> {
-        match (self, message) {
-            (Self::Json, Message::Text(text)) => Some(websocket::request(text, context)),
-            (Self::MsgPack, Message::Binary(bytes)) => Some(msgpack::request(bytes, context)),
-            (Self::Json, Message::Binary(_)) => {
-                Some(RequestFrame::rejected(Rejection::BadRequest("frames are JSON text here")))
-            }
-            (Self::MsgPack, Message::Text(_)) => Some(RequestFrame::rejected(
-                Rejection::BadRequest("frames are binary MessagePack here"),
-            )),
-            (_, _) => None,
-        }
+    /// The request in a message. Those of dialects are translated instead.
+    pub(super) fn request(&self, message: &Message, context: RequestContext<'_>) -> RequestFrame {
+        let refusal = match (self, message) {
+            (Self::Json, Message::Text(text)) => return websocket::request(text, context),
+            (Self::MsgPack, Message::Binary(bytes)) => return msgpack::request(bytes, context),
+            (Self::Json, Message::Binary(_)) => "frames are JSON text here",
+            (Self::MsgPack, Message::Text(_)) => "frames are binary MessagePack here",
+            (Self::Dialect(_), _) => "frames of dialects are translated",
+        };
+        RequestFrame::rejected(Rejection::BadRequest(refusal))
     }
 
     /// Queues the frame of an event, if the client receives one. The frame is made once for all
@@ -146,21 +138,21 @@ mod tests {
     fn a_frame_of_the_other_format_is_refused() {
         let (limits, events, space) = (Limits::default(), EventRules::default(), Space::root());
         let context = RequestContext { limits: &limits, events: &events, space: &space };
-        let json = Message::text(r#"{"event":"GroupList","ack":1}"#);
-        let packed = Message::binary(&b"\x82\xa5event\xa9GroupList\xa3ack\x01"[..]);
+        let json = Message::Text(r#"{"event":"GroupList","ack":1}"#.into());
+        let packed = b"\x82\xa5event\xa9GroupList\xa3ack\x01";
+        let packed = Message::Binary(Bytes::from_static(packed));
         for (format, own, other) in
             [(Format::Json, &json, &packed), (Format::MsgPack, &packed, &json)]
         {
-            let request_frame = format.request(own, context).unwrap();
+            let request_frame = format.request(own, context);
             assert_eq!(
                 (request_frame.ack, request_frame.request.is_ok()),
                 (Some(1), true),
                 "{format:?}"
             );
-            let refused = format.request(other, context).unwrap();
+            let refused = format.request(other, context);
             assert!(matches!(refused.request, Err(Rejection::BadRequest(_))), "{format:?}");
             assert_eq!((refused.kind, refused.ack), (RequestKind::Unknown(None), None));
-            assert!(format.request(&Message::Ping(Bytes::new()), context).is_none());
         }
     }
 

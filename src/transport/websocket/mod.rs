@@ -5,11 +5,14 @@
 mod close;
 mod close_state;
 mod connection;
+mod decoder;
 mod format;
+mod frame_head;
 mod handshake;
 mod outbox;
 mod steps;
 mod stream;
+mod text;
 mod translator;
 
 use std::sync::Arc;

@@ -35,6 +35,9 @@ struct WebSocketOutboxState {
     close: CloseState,
     /// The number of requests that are being handled.
     unanswered: usize,
+    /// Whether the connection waits for their answers, because the peer has closed it or broken the
+    /// protocol.
+    is_ended_by_peer: bool,
     /// How the connection has ended, if the server did not close it.
     end: Option<ConnectionEnd>,
 }
@@ -79,6 +82,11 @@ impl WebSocketOutbox {
         }
     }
 
+    /// Queues the answer to a ping.
+    pub(super) fn pong(&self, payload: &[u8]) -> Result<(), QueueFull> {
+        self.writer.push_codec(frame::pong(payload))
+    }
+
     /// Counts a request until the result is dropped. `None` once the close has begun: the request
     /// would not be answered.
     pub(super) fn count_request(self: &Arc<Self>) -> Option<UnansweredRequest> {
@@ -99,6 +107,12 @@ impl WebSocketOutbox {
     /// reason.
     pub(super) async fn closing(&self) -> CloseReason {
         self.wait_for(|it| it.close.closing()).await
+    }
+
+    /// Waits until all requests that were read are answered, for a peer of which no more is read.
+    pub(super) async fn answered(&self) {
+        self.state.lock().is_ended_by_peer = true;
+        self.wait_for(|it| (it.unanswered == 0).then_some(())).await;
     }
 
     /// Ends the wait for answers.
@@ -203,17 +217,22 @@ impl Drop for UnansweredRequest {
         let Self(outbox) = self;
         let mut state = outbox.state.lock();
         state.unanswered -= 1;
-        let is_answered = state.unanswered == 0;
+        let (is_answered, is_ended_by_peer) = (state.unanswered == 0, state.is_ended_by_peer);
         drop(state);
         if is_answered {
             outbox.close_unanswered();
+        }
+        if is_answered && is_ended_by_peer {
+            outbox.close_changed.notify_waiters();
         }
     }
 }
 
 #[cfg(test)]
 mod tests {
-    use std::num::NonZeroUsize;
+    use std::{num::NonZeroUsize, pin::pin};
+
+    use futures_util::FutureExt as _;
 
     use super::*;
     use crate::{
@@ -265,6 +284,17 @@ mod tests {
         assert_eq!(outbox.closing().await, CloseReason::Draining);
         outbox.writer().flushed().await;
         assert_eq!(peer.received(), frame::text("the answer"));
+    }
+
+    #[tokio::test]
+    async fn a_peer_that_has_closed_is_answered_first() {
+        let (outbox, _peer) = outbox(10, 10_000);
+        outbox.answered().await;
+        let request = outbox.count_request();
+        let mut answered = pin!(outbox.answered());
+        assert!(answered.as_mut().now_or_never().is_none(), "one is left");
+        drop(request);
+        answered.await;
     }
 
     #[tokio::test]

@@ -1,123 +1,126 @@
 //! The incoming side of a plain WebSocket connection. It records when bytes were last received: a
 //! frame that takes long to arrive is a sign of life, too.
 //!
-//! Outgoing frames are written by the lane. The codec only answers pings and closes.
+//! Frames are written by the lane, answers to pings and closes included.
 
 use std::{
+    future::poll_fn,
     io,
     mem::MaybeUninit,
     pin::Pin,
     task::{Context, Poll, ready},
 };
 
-use bytes::{Buf as _, Bytes};
+use bytes::{Buf as _, BytesMut};
 use tokio::{
-    io::{AsyncRead, AsyncWrite, ReadBuf},
+    io::{AsyncRead, ReadBuf},
     time::Instant,
 };
-use tokio_tungstenite::{
-    WebSocketStream,
-    tungstenite::protocol::{Role, WebSocketConfig},
-};
+use tracing::debug;
 
+use super::{
+    decoder::{Decoder, Incoming},
+    frame_head::FrameError,
+};
 use crate::domain::Limits;
 
-/// The size of the codec's read buffer, which exists as long as the connection. Most requests fit.
-const READ_BUFFER_BYTES: usize = 128;
-/// The bytes that are read from the socket at once. What the codec's buffer does not take is kept
-/// until it does.
+/// The bytes that are read from the socket at once.
 const READ_BYTES: usize = 4096;
-/// The bytes that the codec collects before a write: none, so that each write holds whole frames.
-const WRITE_BUFFER_BYTES: usize = 0;
 
-/// The messages of a client. Boxed, because each future that it passes through would be as large.
-pub(super) type MessageStream<S> = Box<WebSocketStream<ActiveStream<S>>>;
-
-/// A stream that records when it receives bytes.
+/// The messages of a client. A silent connection has no buffer.
 #[derive(Debug)]
-pub(super) struct ActiveStream<S> {
+pub(super) struct MessageStream<S> {
     stream: S,
+    decoder: Decoder,
     received_at: Instant,
-    /// Bytes that were read and not passed on.
-    ahead: Bytes,
+    /// Bytes that were read and not decoded.
+    ahead: BytesMut,
 }
 
-/// Reads messages from `stream`.
-pub(super) async fn read_messages<S>(stream: S, limits: &Limits) -> MessageStream<S>
-where
-    S: AsyncRead + AsyncWrite + Unpin + Send,
-{
-    let frame_bytes_max = limits.frame_bytes_max.get();
-    let config = WebSocketConfig::default()
-        .read_buffer_size(READ_BUFFER_BYTES)
-        .write_buffer_size(WRITE_BUFFER_BYTES)
-        .max_message_size(Some(frame_bytes_max))
-        .max_frame_size(Some(frame_bytes_max));
-    let stream = ActiveStream { stream, received_at: Instant::now(), ahead: Bytes::new() };
-    Box::new(WebSocketStream::from_raw_socket(stream, Role::Server, Some(config)).await)
+/// Why there are no more messages.
+#[derive(Debug)]
+pub(super) enum ReadError {
+    /// The peer's frames are refused.
+    Frame(FrameError),
+    /// The stream has failed, or ended.
+    Lost,
 }
 
-impl<S> ActiveStream<S> {
+impl<S> MessageStream<S> {
+    /// Reads messages from `stream`. Boxed, because each future that it passes through would be as
+    /// large.
+    pub(super) fn new(stream: S, limits: &Limits) -> Box<Self> {
+        let decoder = Decoder::new(limits.frame_bytes_max.get());
+        let (received_at, ahead) = (Instant::now(), BytesMut::new());
+        Box::new(Self { stream, decoder, received_at, ahead })
+    }
+
     /// The time at which bytes were last received, or the begin of the connection.
     pub(super) fn received_at(&self) -> Instant {
         self.received_at
     }
 }
 
-impl<S: AsyncRead + Unpin> AsyncRead for ActiveStream<S> {
-    fn poll_read(
-        mut self: Pin<&mut Self>,
-        cx: &mut Context<'_>,
-        buffer: &mut ReadBuf<'_>,
-    ) -> Poll<io::Result<()>> {
-        if self.ahead.is_empty() {
+impl<S: AsyncRead + Unpin> MessageStream<S> {
+    /// What comes next. Cancel-safe.
+    pub(super) async fn next(&mut self) -> Result<Incoming, ReadError> {
+        poll_fn(|cx| self.poll_next(cx)).await
+    }
+
+    fn poll_next(&mut self, cx: &mut Context<'_>) -> Poll<Result<Incoming, ReadError>> {
+        if let Some(incoming) = self.decode_ahead()? {
+            return Poll::Ready(Ok(incoming));
+        }
+        loop {
             let mut space = [MaybeUninit::uninit(); READ_BYTES];
             let mut read = ReadBuf::uninit(&mut space);
             ready!(Pin::new(&mut self.stream).poll_read(cx, &mut read))?;
-            let received = read.filled();
-            if !received.is_empty() {
-                self.received_at = Instant::now();
+            let received = read.filled_mut();
+            if received.is_empty() {
+                return Poll::Ready(Err(ReadError::Lost));
             }
-            let (passed, ahead) = received.split_at(received.len().min(buffer.remaining()));
-            buffer.put_slice(passed);
-            self.ahead = Bytes::copy_from_slice(ahead);
-        } else {
-            let length = self.ahead.len().min(buffer.remaining());
-            buffer.put_slice(self.ahead.get(..length).unwrap_or_default());
-            self.ahead.advance(length);
-            if self.ahead.is_empty() {
-                self.ahead = Bytes::new();
+            self.received_at = Instant::now();
+            let (used, incoming) = self.decoder.push(received)?;
+            if let Some(incoming) = incoming {
+                self.ahead = BytesMut::from(received.get(used..).unwrap_or_default());
+                return Poll::Ready(Ok(incoming));
             }
         }
-        Poll::Ready(Ok(()))
+    }
+
+    /// Decodes what was read before. All of it is decoded if there is no result.
+    fn decode_ahead(&mut self) -> Result<Option<Incoming>, FrameError> {
+        if self.ahead.is_empty() {
+            return Ok(None);
+        }
+        let (used, incoming) = self.decoder.push(&mut self.ahead)?;
+        self.ahead.advance(used);
+        if self.ahead.is_empty() {
+            self.ahead = BytesMut::new();
+        }
+        Ok(incoming)
     }
 }
 
-impl<S: AsyncWrite + Unpin> AsyncWrite for ActiveStream<S> {
-    fn poll_write(
-        mut self: Pin<&mut Self>,
-        cx: &mut Context<'_>,
-        bytes: &[u8],
-    ) -> Poll<io::Result<usize>> {
-        Pin::new(&mut self.stream).poll_write(cx, bytes)
+impl From<FrameError> for ReadError {
+    fn from(error: FrameError) -> Self {
+        Self::Frame(error)
     }
+}
 
-    fn poll_flush(mut self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<io::Result<()>> {
-        Pin::new(&mut self.stream).poll_flush(cx)
-    }
-
-    fn poll_shutdown(mut self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<io::Result<()>> {
-        Pin::new(&mut self.stream).poll_shutdown(cx)
+impl From<io::Error> for ReadError {
+    fn from(error: io::Error) -> Self {
+        debug!(%error, "read failed: the peer disconnected");
+        Self::Lost
     }
 }
 
 #[cfg(test)]
 mod tests {
-    use futures_util::StreamExt as _;
     use tokio::io::{AsyncWriteExt as _, duplex};
-    use tokio_tungstenite::tungstenite::Message;
 
     use super::*;
+    use crate::transport::websocket::decoder::Message;
 
     /// A text frame masked with zeros.
     fn frame(text: &str) -> Vec<u8> {
@@ -129,33 +132,36 @@ mod tests {
         [&head, &[0; 4][..], text.as_bytes()].concat()
     }
 
+    fn text(text: &str) -> Incoming {
+        Incoming::Message(Message::Text(text.into()))
+    }
+
     #[tokio::test]
     async fn messages_are_whole_however_the_bytes_arrive() {
         let texts: Vec<_> = [1, 100, 122, 123, 128, 3000, 2, 9000, 5].map(|n| "x".repeat(n)).into();
         let bytes = texts.iter().flat_map(|text| frame(text)).collect::<Vec<_>>();
         for chunk in [1, 7, 128, 4096, usize::MAX] {
             let (mut peer, stream) = duplex(1 << 20);
-            let mut messages = read_messages(stream, &Limits::default()).await;
+            let mut messages = MessageStream::new(stream, &Limits::default());
             for part in bytes.chunks(chunk.min(bytes.len())) {
                 peer.write_all(part).await.unwrap();
             }
-            for text in &texts {
-                let message = messages.next().await.unwrap().unwrap();
-                assert_eq!(message, Message::text(text.as_str()), "in parts of {chunk}");
+            for expected in &texts {
+                assert_eq!(messages.next().await.unwrap(), text(expected), "in parts of {chunk}");
             }
-            assert!(messages.get_ref().ahead.is_empty());
+            assert!(messages.ahead.is_empty());
             drop(peer);
-            assert!(messages.next().await.is_none_or(|it| it.is_err()), "the end is seen");
+            assert!(matches!(messages.next().await, Err(ReadError::Lost)));
         }
     }
 
     #[tokio::test]
-    async fn nothing_is_kept_of_bytes_that_were_passed_on() {
+    async fn nothing_is_kept_of_bytes_that_were_decoded() {
         let (mut peer, stream) = duplex(1 << 20);
-        let mut messages = read_messages(stream, &Limits::default()).await;
+        let mut messages = MessageStream::new(stream, &Limits::default());
         peer.write_all(&[frame(&"x".repeat(3000)), frame("last")].concat()).await.unwrap();
-        messages.next().await.unwrap().unwrap();
-        assert_eq!(messages.next().await.unwrap().unwrap(), Message::text("last"));
-        assert_eq!(messages.get_ref().ahead, Bytes::new());
+        messages.next().await.unwrap();
+        assert_eq!(messages.next().await.unwrap(), text("last"));
+        assert_eq!(messages.ahead.capacity(), 0);
     }
 }

@@ -4,8 +4,8 @@ use std::sync::{Arc, OnceLock};
 
 use bytes::Bytes;
 use parking_lot::Mutex;
-use tokio_tungstenite::tungstenite::Message;
 
+use super::decoder::Message;
 use crate::{
     chat::{Reply, RequestContext, event::Delivery},
     domain::{CloseReason, Rejection},
@@ -47,14 +47,11 @@ impl Translator {
         self.dialect.lock().open(user)
     }
 
-    /// The steps that a frame asks for. Control frames ask for none.
+    /// The steps that a message asks for.
     pub(super) fn frame(&self, message: &Message, context: RequestContext<'_>) -> Vec<Step> {
         let frame = match message {
             Message::Text(text) => ClientFrame::Text(text),
             Message::Binary(bytes) => ClientFrame::Binary(bytes),
-            Message::Ping(_) | Message::Pong(_) | Message::Close(_) | Message::Frame(_) => {
-                return Vec::new();
-            }
         };
         self.dialect.lock().frame(frame, context)
     }
@@ -147,15 +144,5 @@ mod tests {
         assert_ne!(json, echo);
         assert_eq!(queued(&translator("echo-protocol", "news"), &delivery), None);
         assert_eq!(queued(&translator("hello", "lobby"), &delivery), None);
-    }
-
-    #[test]
-    fn control_frames_ask_for_nothing() {
-        use crate::domain::{EventRules, Limits, Space};
-        let (limits, events, space) = (Limits::default(), EventRules::default(), Space::root());
-        let context = RequestContext { limits: &limits, events: &events, space: &space };
-        let hello = translator("hello", "lobby");
-        assert!(hello.frame(&Message::Ping(Bytes::new()), context).is_empty());
-        assert_eq!(hello.frame(&Message::text("x"), context).len(), 1);
     }
 }
