@@ -21,11 +21,16 @@ export class RawWebSocket {
   #notify = () => {};
   #ended = false;
 
-  /** Opens `path` on the server and completes the handshake. */
-  static async open(t, server, path = "/ws") {
+  /**
+   * Opens `path` on the server and completes the handshake. `headers` are sent in addition; `head` is
+   * the answer.
+   */
+  static async open(t, server, path = "/ws", headers = {}) {
     const raw = new RawWebSocket();
     const key = randomBytes(16).toString("base64");
+    const more = Object.entries(headers);
     raw.#socket = net.connect(server.port, "127.0.0.1");
+    raw.#socket.setNoDelay();
     t.after(() => raw.#socket.destroy());
     raw.#socket.on("error", () => {});
     raw.#socket.on("close", () => {
@@ -38,9 +43,11 @@ export class RawWebSocket {
     });
     raw.#socket.write(
       `GET ${path} HTTP/1.1\r\nhost: 127.0.0.1:${server.port}\r\nupgrade: websocket\r\n`
-        + `connection: Upgrade\r\nsec-websocket-version: 13\r\nsec-websocket-key: ${key}\r\n\r\n`,
+        + `connection: Upgrade\r\nsec-websocket-version: 13\r\nsec-websocket-key: ${key}\r\n`
+        + `${more.map(([name, value]) => `${name}: ${value}\r\n`).join("")}\r\n`,
     );
     const head = await raw.#wait("the 101", () => raw.#head());
+    raw.head = head;
     const accept = createHash("sha1")
       .update(key + GUID)
       .digest("base64");
@@ -58,6 +65,19 @@ export class RawWebSocket {
     this.write(encodeFrame({ opcode: TEXT, payload: Buffer.from(text) }));
   }
 
+  /** Sends bytes in parts of this size, each of which is read before or together with the next. */
+  async writeInParts(bytes, size) {
+    for (let at = 0; at < bytes.length; at += size) {
+      this.write(bytes.subarray(at, at + size));
+      await new Promise(setImmediate);
+    }
+  }
+
+  /** Ends the client's side of the connection. */
+  end() {
+    this.#socket.end();
+  }
+
   /** Stops reading from the server. */
   stopReading() {
     this.#socket.pause();
@@ -71,6 +91,18 @@ export class RawWebSocket {
   /** The next frame with this opcode; earlier frames are dropped. */
   next(opcode) {
     return this.#nextFrame(`a frame with opcode ${opcode}`, (it) => it.opcode === opcode);
+  }
+
+  /** The next frame. */
+  nextFrame() {
+    return this.#nextFrame("a frame", () => true);
+  }
+
+  /** All frames until the server closes the connection. */
+  async rest() {
+    await this.ended();
+    this.#parse();
+    return this.#frames.splice(0);
   }
 
   /** The next text frame for which `where` holds. */
@@ -123,7 +155,13 @@ export class RawWebSocket {
             : Number(this.#bytes.readBigUInt64BE(2));
       if (this.#bytes.length < 2 + extra + size) return;
       const payload = this.#bytes.subarray(2 + extra, 2 + extra + size);
-      this.#frames.push({ opcode: this.#bytes[0] & 0x0f, payload });
+      const [first] = this.#bytes;
+      this.#frames.push({
+        opcode: first & 0x0f,
+        fin: (first & 0x80) !== 0,
+        rsv: (first >> 4) & 7,
+        payload,
+      });
       this.#bytes = this.#bytes.subarray(2 + extra + size);
     }
   }
@@ -132,8 +170,10 @@ export class RawWebSocket {
     const found = new Promise((resolve, reject) => {
       this.#notify = () => {
         const result = attempt();
-        if (result !== undefined) resolve(result);
-        else if (this.#ended && !mayEnd) reject(new Error(`the connection ended before ${what}`));
+        if (result !== undefined) {
+          this.#notify = () => {}; // or it would take the next frame, too
+          resolve(result);
+        } else if (this.#ended && !mayEnd) reject(new Error(`the connection ended before ${what}`));
       };
       this.#notify();
     });
