@@ -315,7 +315,12 @@ fn gateway(
         lanes: Lanes::start(client_tasks),
     };
     let socketio = SocketIoTransport::new(Arc::clone(chat), &config.spaces, parts.clone());
-    let websocket = WebSocketTransport::new(Arc::clone(chat), parts, &config.paths);
+    let websocket = WebSocketTransport::new(
+        Arc::clone(chat),
+        parts,
+        &config.paths,
+        config.websocket_compression,
+    );
     let api_port = if config.admin.listen.is_some() { ApiPort::Own } else { ApiPort::OfClients };
     let api = (api_port, metrics);
     Gateway::new(chat, origins, (socketio, websocket), api, config.form_sign_in)

@@ -2,7 +2,9 @@
 
 use serde::{Deserialize, Deserializer, Serializer, de::Error as _};
 
-use crate::domain::{DevicePolicy, FormSignIn, GuestDevices, Guests, QueryTokens, Synchronous};
+use crate::domain::{
+    DevicePolicy, FormSignIn, GuestDevices, Guests, QueryTokens, Synchronous, WebSocketCompression,
+};
 
 /// A type with one name per value.
 pub(super) trait Choice: Copy + PartialEq + 'static {
@@ -15,6 +17,10 @@ impl Choice for Guests {
 }
 
 impl Choice for FormSignIn {
+    const NAMES: [(&'static str, Self); 2] = [("on", Self::On), ("off", Self::Off)];
+}
+
+impl Choice for WebSocketCompression {
     const NAMES: [(&'static str, Self); 2] = [("on", Self::On), ("off", Self::Off)];
 }
 

@@ -27,7 +27,7 @@ use crate::{
     auth::KeyOptions,
     domain::{
         DevicePolicy, EventRules, FormSignIn, GuestDevices, Guests, Limits, QueryTokens, RoomRules,
-        Secret, SpacePattern, Synchronous,
+        Secret, SpacePattern, Synchronous, WebSocketCompression,
     },
     telemetry::LogFormat,
     wire::PathRule,
@@ -67,6 +67,9 @@ pub struct Config {
     /// Whether pages may also sign in by form.
     #[serde(with = "choice")]
     pub form_sign_in: FormSignIn,
+    /// Whether plain WebSocket clients that offer it use `permessage-deflate`.
+    #[serde(with = "choice")]
+    pub websocket_compression: WebSocketCompression,
     /// Allowed origins besides the server's own.
     pub origins: Vec<AllowedOrigin>,
     /// Spaces besides `/`.
@@ -209,6 +212,7 @@ impl Default for Config {
             guests: Guests::On,
             devices: DevicePolicy::Many,
             form_sign_in: FormSignIn::Off,
+            websocket_compression: WebSocketCompression::Off,
             origins: Vec::new(),
             spaces: Vec::new(),
             paths: Vec::new(),

@@ -54,7 +54,7 @@ pub(crate) use name::any_name;
 pub use name::{NameKey, RoomName, RoomPattern, Space, SpacePattern, UserName};
 pub use policy::{
     ApiScope, DevicePolicy, EmitterMode, FormSignIn, GuestDevices, Guests, Hook, QueryTokens,
-    Synchronous,
+    Synchronous, WebSocketCompression,
 };
 pub use position::{DeletedCount, Log, Position, Retained};
 pub use presence::{Roster, RosterArrival, RosterDeparture};

@@ -27,6 +27,15 @@ pub enum FormSignIn {
     Off,
 }
 
+/// Whether plain WebSocket clients that offer it use `permessage-deflate`.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum WebSocketCompression {
+    /// They do.
+    On,
+    /// No message is compressed.
+    Off,
+}
+
 /// The number of devices that a user may have online.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum DevicePolicy {

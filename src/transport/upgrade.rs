@@ -1,6 +1,6 @@
 //! The server's side of the WebSocket handshake (RFC 6455, section 4.2), for both wires.
 //!
-//! No extension is supported, so offers of extensions are not read.
+//! Offers of extensions are not read here: `/ws` may have one, Socket.IO has none.
 
 use axum::body::Body;
 use base64::{Engine as _, prelude::BASE64_STANDARD};

@@ -8,6 +8,8 @@ use bytes::Bytes;
 const TEXT: u8 = 0x81;
 /// The first byte of a whole binary frame.
 const BINARY: u8 = 0x82;
+/// Marks the content of a text or binary frame as compressed (RFC 7692).
+const COMPRESSED: u8 = 0x40;
 /// The first byte of a close frame.
 const CLOSE: u8 = 0x88;
 /// The first byte of a pong.
@@ -86,6 +88,25 @@ pub(in crate::transport) fn replace_texts(
         }
     }
     Some(Bytes::from(frames))
+}
+
+/// A whole text or binary frame with its content as `compress` returns it, or as it is if that is not
+/// shorter.
+pub(in crate::transport) fn with_compressed(
+    whole: &Bytes,
+    compress: impl FnOnce(&[u8]) -> Option<Vec<u8>>,
+) -> Bytes {
+    let (first, content) = match split(whole).next() {
+        Some(Frame::Text(content)) => (TEXT, content),
+        Some(Frame::Binary(content)) => (BINARY, content),
+        Some(Frame::Control) | None => return whole.clone(),
+    };
+    match compress(content) {
+        Some(compressed) if compressed.len() < content.len() => {
+            frame(first | COMPRESSED, &[&compressed])
+        }
+        Some(_) | None => whole.clone(),
+    }
 }
 
 /// The frames in `bytes`, each with all of its bytes.

@@ -54,6 +54,9 @@ impl SocketEnd {
             ReadError::Frame(FrameError::NotUtf8) => {
                 Self::ProtocolError(1007, "the text is not UTF-8")
             }
+            ReadError::Frame(FrameError::Compression) => {
+                Self::ProtocolError(1007, "the message cannot be inflated")
+            }
             ReadError::Frame(FrameError::TooLarge) => {
                 let limit = limits.frame_bytes_max.get();
                 Self::ByServer(CloseReason::FrameTooLarge { limit })

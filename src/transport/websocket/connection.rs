@@ -13,7 +13,7 @@ use tracing::debug;
 use super::{
     close::{SocketEnd, close},
     decoder::{Incoming, Message},
-    format::Format,
+    encoding::Encoding,
     outbox::{UnansweredRequest, WebSocketOutbox},
     steps,
     stream::MessageStream,
@@ -51,14 +51,14 @@ impl Connection {
     pub(super) async fn open(
         (upgraded, peer): (OnUpgrade, Option<IpAddr>),
         lanes: Lanes,
-        (format, limits): (Format, Arc<Limits>),
+        (encoding, limits): (Encoding, Arc<Limits>),
     ) -> Option<Self> {
         match upgraded.await {
             Ok(upgraded) => {
                 let writer = Arc::new(LaneWriter::new(&lanes, Arc::clone(&limits)));
                 let stream = LaneStream::new(upgraded, Arc::clone(&writer));
-                let stream = MessageStream::new(stream, &limits);
-                let outbox = WebSocketOutbox::new(format, Arc::clone(&limits), writer, peer);
+                let stream = MessageStream::new(stream, &limits, encoding.incoming());
+                let outbox = WebSocketOutbox::new(encoding, Arc::clone(&limits), writer, peer);
                 Some(Self { stream, outbox, limits })
             }
             Err(error) => {
@@ -286,7 +286,10 @@ mod tests {
     };
 
     use super::*;
-    use crate::transport::lanes::test_support;
+    use crate::transport::{
+        lanes::test_support,
+        websocket::{format::Format, frame_head::IncomingCompression},
+    };
 
     /// A text frame of 4 bytes, masked with zeros.
     const FRAME: [u8; 10] = *b"\x81\x84\0\0\0\0test";
@@ -299,19 +302,24 @@ mod tests {
     }
 
     impl Peer {
-        async fn new() -> Self {
+        fn new() -> Self {
             let (socket, stream) = duplex(1 << 10);
             let limits = Arc::new(Limits::default());
-            let stream = MessageStream::new(stream, &limits);
+            let stream = MessageStream::new(stream, &limits, IncomingCompression::Off);
             let (writer, _peer) = test_support::writer(&limits);
-            let outbox = WebSocketOutbox::new(Format::Json, Arc::clone(&limits), writer, None);
+            let outbox = WebSocketOutbox::new(
+                Encoding::plain(Format::Json),
+                Arc::clone(&limits),
+                writer,
+                None,
+            );
             Self { socket, stream, outbox, limits }
         }
     }
 
     #[tokio::test(start_paused = true)]
     async fn a_frame_that_arrives_slowly_is_received() {
-        let Peer { mut socket, mut stream, outbox, limits } = Peer::new().await;
+        let Peer { mut socket, mut stream, outbox, limits } = Peer::new();
         let slowly = async {
             for byte in FRAME {
                 sleep(limits.ping_interval.mul_f32(0.9)).await;
@@ -324,7 +332,7 @@ mod tests {
 
     #[tokio::test(start_paused = true)]
     async fn bytes_after_a_ping_are_an_answer() {
-        let Peer { mut socket, mut stream, outbox, limits } = Peer::new().await;
+        let Peer { mut socket, mut stream, outbox, limits } = Peer::new();
         let between_pings = async {
             for byte in FRAME {
                 sleep(limits.ping_interval + limits.ping_timeout / 2).await;
@@ -338,7 +346,7 @@ mod tests {
 
     #[tokio::test(start_paused = true)]
     async fn a_silent_peer_is_disconnected_after_the_interval_and_the_timeout() {
-        let Peer { socket: _socket, mut stream, outbox, limits } = Peer::new().await;
+        let Peer { socket: _socket, mut stream, outbox, limits } = Peer::new();
         let begin = Instant::now();
         let received = next_message(&mut stream, &outbox, &limits).await;
         assert!(matches!(received, Err(SocketEnd::ByServer(CloseReason::PingTimeout))));

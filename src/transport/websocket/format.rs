@@ -7,7 +7,9 @@ use std::sync::Arc;
 use bytes::Bytes;
 use http::HeaderValue;
 
-use super::{decoder::Message, translator::Translator};
+use super::{
+    decoder::Message, deflate::WindowBits, shared_frame::SharedFrame, translator::Translator,
+};
 use crate::{
     chat::{Reply, RequestContext, event::Delivery},
     domain::{CloseReason, Limits, Rejection},
@@ -64,23 +66,25 @@ impl Format {
     }
 
     /// Queues the frame of an event, if the client receives one. The frame is made once for all
-    /// connections of this format.
+    /// connections of this format, and once for those of them that have a `window`.
     pub(super) fn queue_event<E>(
         &self,
         delivery: &Arc<Delivery>,
-        limits: &Limits,
+        (limits, window): (&Limits, Option<WindowBits>),
         queue: impl FnOnce(Bytes) -> Result<(), E>,
     ) -> Result<(), E> {
         let frame = match self {
-            Self::Dialect(translator) => return translator.queue_event(delivery, queue),
+            Self::Dialect(translator) => return translator.queue_event(delivery, window, queue),
             Self::Json => {
-                delivery.encoded(JSON_SLOT, || frame::text(&websocket::event(delivery, limits)))
+                let text = || frame::text(&websocket::event(delivery, limits));
+                delivery.encoded(JSON_SLOT, || SharedFrame::new(text()))
             }
             Self::MsgPack => {
-                delivery.encoded(MSGPACK_SLOT, || frame::binary(&msgpack::event(delivery, limits)))
+                let binary = || frame::binary(&msgpack::event(delivery, limits));
+                delivery.encoded(MSGPACK_SLOT, || SharedFrame::new(binary()))
             }
         };
-        queue(Bytes::clone(frame))
+        queue(frame.for_window(window))
     }
 
     /// The frame of a reply, if the client receives one.
@@ -159,8 +163,9 @@ mod tests {
     #[test]
     fn each_format_of_an_event_is_framed_once() {
         let (delivery, limits) = (message_delivery("lobby", 1), Limits::default());
-        let event =
-            |format: &Format| format.queue_event(&delivery, &limits, Err::<(), _>).unwrap_err();
+        let event = |format: &Format| {
+            format.queue_event(&delivery, (&limits, None), Err::<(), _>).unwrap_err()
+        };
         let (json, packed) = (event(&Format::Json), event(&Format::MsgPack));
         assert_eq!((json[0], packed[0]), (0x81, 0x82), "text and binary");
         for (format, frame) in [(Format::Json, json), (Format::MsgPack, packed)] {

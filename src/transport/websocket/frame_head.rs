@@ -6,6 +6,8 @@
 const FIN: u8 = 0x80;
 /// The bits that only extensions use.
 const RESERVED: u8 = 0x70;
+/// The one of these that marks a compressed message, in its first frame (RFC 7692).
+const COMPRESSED: u8 = 0x40;
 /// The bits of the opcode.
 const OPCODE: u8 = 0x0f;
 /// The bit of a masked frame.
@@ -28,6 +30,22 @@ pub(super) enum FrameError {
     TooLarge,
     /// The text is not UTF-8.
     NotUtf8,
+    /// The message cannot be inflated.
+    Compression,
+}
+
+/// How a message is coded, of which a frame is the first one.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum Coding {
+    Plain,
+    Compressed,
+}
+
+/// Whether messages may be compressed.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum IncomingCompression {
+    On,
+    Off,
 }
 
 /// What a frame holds.
@@ -47,18 +65,30 @@ pub(super) struct FrameHead {
     pub(super) opcode: Opcode,
     /// Whether the frame is the last one of its message.
     pub(super) is_final: bool,
+    pub(super) coding: Coding,
     pub(super) payload_bytes: u64,
     pub(super) mask: [u8; MASK_BYTES],
 }
 
 /// The bytes of a head that has not arrived whole.
-#[derive(Debug, Default)]
+#[derive(Debug)]
 pub(super) struct PartialHead {
     bytes: [u8; HEAD_BYTES_MAX],
     length: u8,
+    /// The reserved bits that a message may begin with.
+    permitted: u8,
 }
 
 impl PartialHead {
+    /// The head of a frame, for a connection with this `compression`.
+    pub(super) fn new(compression: IncomingCompression) -> Self {
+        let permitted = match compression {
+            IncomingCompression::On => COMPRESSED,
+            IncomingCompression::Off => 0,
+        };
+        Self { bytes: [0; HEAD_BYTES_MAX], length: 0, permitted }
+    }
+
     /// Takes the bytes of a head. Returns how many these are, and the head once it is whole.
     pub(super) fn push(&mut self, bytes: &[u8]) -> Result<(usize, Option<FrameHead>), FrameError> {
         for (at, byte) in bytes.iter().enumerate() {
@@ -68,7 +98,7 @@ impl PartialHead {
             }
             self.length += 1;
             let begun = self.bytes.get(..=length).unwrap_or_default();
-            if let Some(head) = read(begun)? {
+            if let Some(head) = read(begun, self.permitted)? {
                 self.length = 0;
                 return Ok((at + 1, Some(head)));
             }
@@ -90,17 +120,24 @@ impl Opcode {
         }
     }
 
+    /// Whether the frame begins a message.
+    fn begins_message(self) -> bool {
+        matches!(self, Self::Text | Self::Binary)
+    }
+
     /// Whether the frame may come within a message, and is never fragmented.
     pub(super) fn is_control(self) -> bool {
         matches!(self, Self::Close | Self::Ping | Self::Pong)
     }
 }
 
-/// Reads a head. `None` if there are more bytes to come.
-fn read(bytes: &[u8]) -> Result<Option<FrameHead>, FrameError> {
+/// Reads a head, of which the first frame of a message may have the `permitted` bits. `None` if there
+/// are more bytes to come.
+fn read(bytes: &[u8], permitted: u8) -> Result<Option<FrameHead>, FrameError> {
     let Some((&first, after_first)) = bytes.split_first() else { return Ok(None) };
     let (opcode, is_final) = (Opcode::of(first)?, first & FIN != 0);
-    if first & RESERVED != 0 || (opcode.is_control() && !is_final) {
+    let permitted = if opcode.begins_message() { permitted } else { 0 };
+    if first & RESERVED & !permitted != 0 || (opcode.is_control() && !is_final) {
         return Err(FrameError::Protocol);
     }
     let Some((&second, after_second)) = after_first.split_first() else { return Ok(None) };
@@ -109,8 +146,9 @@ fn read(bytes: &[u8]) -> Result<Option<FrameHead>, FrameError> {
         return Err(FrameError::Protocol);
     }
     let Some((payload_bytes, mask)) = read_length(short, after_second)? else { return Ok(None) };
+    let coding = if first & COMPRESSED == 0 { Coding::Plain } else { Coding::Compressed };
     let mask = mask.first_chunk().copied();
-    Ok(mask.map(|mask| FrameHead { opcode, is_final, payload_bytes, mask }))
+    Ok(mask.map(|mask| FrameHead { opcode, is_final, coding, payload_bytes, mask }))
 }
 
 /// Reads a length, of which the second byte of the head has `short`, and returns what follows it.
@@ -139,7 +177,7 @@ mod tests {
 
     /// Reads `bytes` one by one. Returns the head, or the number of bytes until the error.
     fn read_slowly(bytes: &[u8]) -> Result<Option<FrameHead>, usize> {
-        let mut partial = PartialHead::default();
+        let mut partial = PartialHead::new(IncomingCompression::Off);
         for (at, byte) in bytes.iter().enumerate() {
             let (_, head) = partial.push(&[*byte]).map_err(|error| {
                 assert_eq!(error, FrameError::Protocol);
@@ -168,7 +206,8 @@ mod tests {
             let bytes = [&[0x82], length, &[1, 2, 3, 4]].concat();
             let head = read_slowly(&bytes).map(Option::unwrap);
             assert_eq!(head.map(|it| it.payload_bytes), expected, "{length:?}");
-            let whole = PartialHead::default().push(&[&bytes[..], b"payload"].concat());
+            let mut partial = PartialHead::new(IncomingCompression::Off);
+            let whole = partial.push(&[&bytes[..], b"payload"].concat());
             match whole {
                 Ok((used, head)) => {
                     assert_eq!((used, head.unwrap().mask), (bytes.len(), [1, 2, 3, 4]));
@@ -195,5 +234,19 @@ mod tests {
             assert_eq!(read_slowly(bytes), Err(read), "{bytes:?}");
         }
         assert_eq!(read_slowly(&[0x01, 0x80, 0, 0]), Ok(None));
+    }
+
+    #[test]
+    fn only_the_first_frame_of_a_message_is_marked_as_compressed() {
+        for first in [0xc1, 0x42, 0xc2] {
+            let mut partial = PartialHead::new(IncomingCompression::On);
+            let (_, head) = partial.push(&[first, 0x80, 0, 0, 0, 0]).unwrap();
+            assert_eq!(head.unwrap().coding, Coding::Compressed, "{first:x}");
+            assert!(read_slowly(&[first]).is_err(), "{first:x} without the extension");
+        }
+        for first in [0x40, 0xc0, 0xc9, 0xca, 0xc8, 0xe1, 0xd1, 0xa1] {
+            let mut partial = PartialHead::new(IncomingCompression::On);
+            assert_eq!(partial.push(&[first]), Err(FrameError::Protocol), "{first:x}");
+        }
     }
 }

@@ -6,10 +6,14 @@ mod close;
 mod close_state;
 mod connection;
 mod decoder;
+mod deflate;
+mod encoding;
+mod extensions;
 mod format;
 mod frame_head;
 mod handshake;
 mod outbox;
+mod shared_frame;
 mod steps;
 mod stream;
 mod text;
@@ -21,7 +25,10 @@ use axum::body::Body;
 use http::{HeaderValue, Request, Response, StatusCode, header};
 use tracing::{Instrument as _, Span, debug};
 
-use self::{close::SocketEnd, connection::Connection, handshake::Handshake};
+use self::{
+    close::SocketEnd, connection::Connection, encoding::Encoding, extensions::Agreement,
+    handshake::Handshake,
+};
 use super::{
     TransportParts,
     client_info::{self, PeerAddress},
@@ -36,7 +43,7 @@ use crate::{
         Admission, Chat, Hello,
         ports::{ClientInfo, RequestMetrics, Wire},
     },
-    domain::{CloseReason, Limits, QueryTokens, Rejection},
+    domain::{CloseReason, Limits, QueryTokens, Rejection, WebSocketCompression},
     tasks::Tasks,
     wire::PathRule,
 };
@@ -52,6 +59,7 @@ pub struct WebSocketTransport {
     lanes: Lanes,
     metrics: Arc<RequestMetrics>,
     paths: Arc<[PathRule]>,
+    compression: WebSocketCompression,
 }
 
 /// The outcome of a handshake.
@@ -64,11 +72,16 @@ enum HandshakeOutcome {
 
 impl WebSocketTransport {
     /// A transport that admits clients to `chat`, at `/ws` and at the paths of these rules.
-    pub fn new(chat: Arc<Chat>, parts: TransportParts, paths: &[PathRule]) -> Self {
+    pub fn new(
+        chat: Arc<Chat>,
+        parts: TransportParts,
+        paths: &[PathRule],
+        compression: WebSocketCompression,
+    ) -> Self {
         let TransportParts { origins, in_query, tasks, lanes } = parts;
         let limits = Arc::new(chat.limits().clone());
-        let metrics = Arc::new(chat.request_metrics(Wire::WebSocket));
-        Self { chat, limits, origins, in_query, tasks, lanes, metrics, paths: paths.into() }
+        let (metrics, paths) = (Arc::new(chat.request_metrics(Wire::WebSocket)), paths.into());
+        Self { chat, limits, origins, in_query, tasks, lanes, metrics, paths, compression }
     }
 
     /// Whether there are rules for paths.
@@ -102,11 +115,13 @@ impl WebSocketTransport {
                 None => return reject(&rejection),
             },
         };
+        let agreement = self.negotiate_compression(&request);
         let peer = request.extensions().get::<PeerAddress>().map(|PeerAddress(peer)| *peer);
         let upgraded = hyper::upgrade::on(&mut request);
         // The request keeps the read buffer of the connection alive and is no longer needed.
         drop(request);
-        let wire = (format, Arc::clone(&self.limits));
+        let window = agreement.as_ref().map(|it| it.window_bits);
+        let wire = (Encoding { format, window }, Arc::clone(&self.limits));
         // Boxed, because the task would be as large as this step for as long as the connection exists.
         let opening = Box::pin(Connection::open((upgraded, peer), self.lanes.clone(), wire));
         let tasks = self.tasks.clone();
@@ -122,7 +137,18 @@ impl WebSocketTransport {
         };
         // Boxed, because `Tasks` would hold the future twice.
         self.tasks.spawn("websocket", Box::pin(connection.instrument(span)));
-        upgrade::switching_protocols_response(accept, chosen)
+        let mut response = upgrade::switching_protocols_response(accept, chosen);
+        if let Some(Agreement { answer, .. }) = agreement {
+            response.headers_mut().insert(header::SEC_WEBSOCKET_EXTENSIONS, answer);
+        }
+        response
+    }
+
+    fn negotiate_compression(&self, request: &Request<Body>) -> Option<Agreement> {
+        match self.compression {
+            WebSocketCompression::On => extensions::negotiate(request.headers()),
+            WebSocketCompression::Off => None,
+        }
     }
 
     /// Reads a handshake, and chooses its subprotocol and its format.

@@ -7,7 +7,7 @@ use bytes::Bytes;
 use parking_lot::Mutex;
 use tokio::sync::Notify;
 
-use super::{close_state::CloseState, format::Format};
+use super::{close_state::CloseState, deflate, encoding::Encoding, format::Format};
 use crate::{
     chat::{
         event::Delivery,
@@ -20,7 +20,7 @@ use crate::{
 /// The way from the chat to the lane. The queue itself belongs to the [`LaneWriter`].
 #[derive(Debug)]
 pub(super) struct WebSocketOutbox {
-    format: Format,
+    encoding: Encoding,
     limits: Arc<Limits>,
     writer: Arc<LaneWriter>,
     /// The address of the peer.
@@ -47,20 +47,20 @@ struct WebSocketOutboxState {
 pub(super) struct UnansweredRequest(Arc<WebSocketOutbox>);
 
 impl WebSocketOutbox {
-    /// The outbox of a connection from `peer` with this `format`, which `writer` writes.
+    /// The outbox of a connection from `peer` with this `encoding`, which `writer` writes.
     pub(super) fn new(
-        format: Format,
+        encoding: Encoding,
         limits: Arc<Limits>,
         writer: Arc<LaneWriter>,
         peer: Option<IpAddr>,
     ) -> Arc<Self> {
         let (state, close_changed) = (Mutex::default(), Notify::new());
-        Arc::new(Self { format, limits, writer, peer, state, close_changed })
+        Arc::new(Self { encoding, limits, writer, peer, state, close_changed })
     }
 
     /// The format of the connection.
     pub(super) fn format(&self) -> &Format {
-        &self.format
+        &self.encoding.format
     }
 
     /// The queue.
@@ -68,8 +68,11 @@ impl WebSocketOutbox {
         &self.writer
     }
 
-    /// Queues a frame, or closes the connection if the queue is full.
-    pub(super) fn send(&self, frame: Bytes) {
+    /// Queues a frame of this connection alone, or closes the connection if the queue is full.
+    pub(super) fn send(&self, mut frame: Bytes) {
+        if self.encoding.window.is_some_and(|it| it.fits(&frame)) {
+            frame = deflate::compress(&frame);
+        }
         if let Err(QueueFull) = self.writer.push(frame) {
             self.close(CloseReason::SlowReader);
         }
@@ -128,6 +131,15 @@ impl WebSocketOutbox {
         self.state.lock().end = Some(end);
     }
 
+    fn queue_event<E>(
+        &self,
+        delivery: &Arc<Delivery>,
+        queue: impl FnOnce(Bytes) -> Result<(), E>,
+    ) -> Result<(), E> {
+        let Encoding { format, window } = &self.encoding;
+        format.queue_event(delivery, (&self.limits, *window), queue)
+    }
+
     /// Applies a change of the close to the queue, and notifies the connection.
     fn apply_close(&self) {
         let closing = self.state.lock().close.closing();
@@ -159,12 +171,12 @@ impl WebSocketOutbox {
 impl Outbox for WebSocketOutbox {
     fn push(&self, delivery: &Arc<Delivery>) -> Result<(), Overflow> {
         let push = |frame| self.writer.push(frame).map_err(|QueueFull| Overflow);
-        self.format.queue_event(delivery, &self.limits, push)
+        self.queue_event(delivery, push)
     }
 
     fn push_to_many(&self, delivery: &Arc<Delivery>) -> Result<(), Overflow> {
         let push = |frame| self.writer.push_later(frame).map_err(|QueueFull| Overflow);
-        self.format.queue_event(delivery, &self.limits, push)
+        self.queue_event(delivery, push)
     }
 
     fn offer(&self, delivery: &Arc<Delivery>) {
@@ -248,12 +260,12 @@ mod tests {
         };
         let limits = Arc::new(limits);
         let (writer, peer) = writer(&limits);
-        (WebSocketOutbox::new(Format::Json, limits, writer, None), peer)
+        (WebSocketOutbox::new(Encoding::plain(Format::Json), limits, writer, None), peer)
     }
 
     fn event(seq: u64) -> Bytes {
         let (delivery, limits) = (message_delivery("lobby", seq), Limits::default());
-        Format::Json.queue_event(&delivery, &limits, Err::<(), _>).unwrap_err()
+        Format::Json.queue_event(&delivery, (&limits, None), Err::<(), _>).unwrap_err()
     }
 
     #[tokio::test]

@@ -20,7 +20,7 @@ use tracing::debug;
 
 use super::{
     decoder::{Decoder, Incoming},
-    frame_head::FrameError,
+    frame_head::{FrameError, IncomingCompression},
 };
 use crate::domain::Limits;
 
@@ -49,8 +49,8 @@ pub(super) enum ReadError {
 impl<S> MessageStream<S> {
     /// Reads messages from `stream`. Boxed, because each future that it passes through would be as
     /// large.
-    pub(super) fn new(stream: S, limits: &Limits) -> Box<Self> {
-        let decoder = Decoder::new(limits.frame_bytes_max.get());
+    pub(super) fn new(stream: S, limits: &Limits, compression: IncomingCompression) -> Box<Self> {
+        let decoder = Decoder::new(limits.frame_bytes_max.get(), compression);
         let (received_at, ahead) = (Instant::now(), BytesMut::new());
         Box::new(Self { stream, decoder, received_at, ahead })
     }
@@ -142,7 +142,8 @@ mod tests {
         let bytes = texts.iter().flat_map(|text| frame(text)).collect::<Vec<_>>();
         for chunk in [1, 7, 128, 4096, usize::MAX] {
             let (mut peer, stream) = duplex(1 << 20);
-            let mut messages = MessageStream::new(stream, &Limits::default());
+            let mut messages =
+                MessageStream::new(stream, &Limits::default(), IncomingCompression::Off);
             for part in bytes.chunks(chunk.min(bytes.len())) {
                 peer.write_all(part).await.unwrap();
             }
@@ -158,7 +159,7 @@ mod tests {
     #[tokio::test]
     async fn nothing_is_kept_of_bytes_that_were_decoded() {
         let (mut peer, stream) = duplex(1 << 20);
-        let mut messages = MessageStream::new(stream, &Limits::default());
+        let mut messages = MessageStream::new(stream, &Limits::default(), IncomingCompression::Off);
         peer.write_all(&[frame(&"x".repeat(3000)), frame("last")].concat()).await.unwrap();
         messages.next().await.unwrap();
         assert_eq!(messages.next().await.unwrap(), text("last"));

@@ -5,7 +5,7 @@ use std::sync::{Arc, OnceLock};
 use bytes::Bytes;
 use parking_lot::Mutex;
 
-use super::decoder::Message;
+use super::{decoder::Message, deflate::WindowBits, shared_frame::SharedFrame};
 use crate::{
     chat::{Reply, RequestContext, event::Delivery},
     domain::{CloseReason, Rejection},
@@ -21,7 +21,7 @@ const SLOT: usize = 4;
 
 /// The frames of an event, by dialect. `None` in a cell: the dialect has no frame for the event.
 #[derive(Debug, Default)]
-struct SharedFrames([OnceLock<Option<Bytes>>; DIALECT_COUNT]);
+struct SharedFrames([OnceLock<Option<SharedFrame>>; DIALECT_COUNT]);
 
 /// The translator of one connection.
 pub(super) struct Translator {
@@ -60,16 +60,20 @@ impl Translator {
     pub(super) fn queue_event<E>(
         &self,
         delivery: &Arc<Delivery>,
+        window: Option<WindowBits>,
         queue: impl FnOnce(Bytes) -> Result<(), E>,
     ) -> Result<(), E> {
         let mut dialect = self.dialect.lock();
         let encoded = match dialect.event(delivery.event()) {
             None => None,
-            Some(EventFrame::Own(frame)) => Some(encode(&frame)),
+            Some(EventFrame::Own(frame)) => {
+                Some(SharedFrame::new(encode(&frame)).for_window(window))
+            }
             Some(EventFrame::Shared(make)) => {
                 let SharedFrames(frames) = delivery.encoded(SLOT, SharedFrames::default);
                 let cell = frames.get(self.id.index()).expect("there is a cell for each dialect");
-                cell.get_or_init(|| make(delivery.event()).as_ref().map(encode)).clone()
+                let frame = || make(delivery.event()).as_ref().map(encode).map(SharedFrame::new);
+                cell.get_or_init(frame).as_ref().map(|it| it.for_window(window))
             }
         };
         encoded.map_or(Ok(()), queue)
@@ -129,7 +133,7 @@ mod tests {
             queued = Some(frame);
             Ok::<_, ()>(())
         };
-        translator.queue_event(delivery, queue).unwrap();
+        translator.queue_event(delivery, None, queue).unwrap();
         queued
     }
 

@@ -63,6 +63,7 @@ pub(super) const LAYERS: [Layer; 17] = [
             "bytes",
             "cookie",
             "engineioxide",
+            "flate2",
             "futures_util",
             "http",
             "http_body_util",

@@ -8,7 +8,10 @@ use std::mem;
 use bytes::Bytes;
 
 use super::{
-    frame_head::{FrameError, FrameHead, MASK_BYTES, Opcode, PartialHead},
+    deflate::Inflater,
+    frame_head::{
+        Coding, FrameError, FrameHead, IncomingCompression, MASK_BYTES, Opcode, PartialHead,
+    },
     text::PartialText,
 };
 
@@ -61,6 +64,8 @@ struct Frame {
 #[derive(Debug)]
 struct PartialMessage {
     content: PartialContent,
+    /// Exists if the message is compressed.
+    inflater: Option<Box<Inflater>>,
     /// The size that its frames claim.
     bytes: u64,
 }
@@ -73,8 +78,8 @@ enum PartialContent {
 
 impl Decoder {
     /// Decodes messages of at most `message_bytes_max` bytes.
-    pub(super) fn new(message_bytes_max: usize) -> Self {
-        let (head, control) = (PartialHead::default(), Vec::new());
+    pub(super) fn new(message_bytes_max: usize, compression: IncomingCompression) -> Self {
+        let (head, control) = (PartialHead::new(compression), Vec::new());
         Self { message_bytes_max, head, frame: None, message: None, control }
     }
 
@@ -110,19 +115,23 @@ impl Decoder {
     }
 
     fn begin_frame(&mut self, head: &FrameHead) -> Result<(), FrameError> {
-        let FrameHead { opcode, is_final, payload_bytes, mask } = *head;
+        let FrameHead { opcode, is_final, coding, payload_bytes, mask } = *head;
         if !opcode.is_control() {
             let capacity = payload_bytes.min(CAPACITY_MAX);
             let capacity = usize::try_from(capacity).expect("it is small");
+            let inflater = match coding {
+                Coding::Plain => None,
+                Coding::Compressed => Some(Box::new(Inflater::new(self.message_bytes_max))),
+            };
             let message = match (opcode, &mut self.message) {
                 (Opcode::Continuation, Some(message)) => message,
                 (Opcode::Text, none @ None) => {
                     let text = PartialText::with_capacity(capacity);
-                    none.insert(PartialMessage::new(PartialContent::Text(text)))
+                    none.insert(PartialMessage::new(PartialContent::Text(text), inflater))
                 }
                 (Opcode::Binary, none @ None) => {
                     let bytes = Vec::with_capacity(capacity);
-                    none.insert(PartialMessage::new(PartialContent::Binary(bytes)))
+                    none.insert(PartialMessage::new(PartialContent::Binary(bytes), inflater))
                 }
                 _ => return Err(FrameError::Protocol),
             };
@@ -141,7 +150,7 @@ impl Decoder {
             return Ok(());
         }
         match &mut self.message {
-            Some(message) => message.content.push(payload),
+            Some(message) => message.push(payload),
             None => Ok(()),
         }
     }
@@ -161,7 +170,7 @@ impl Decoder {
             }
             Opcode::Continuation | Opcode::Text | Opcode::Binary if is_final => {
                 let message = self.message.take();
-                message.map(|it| it.content.finish().map(Incoming::Message)).transpose()
+                message.map(|it| it.finish().map(Incoming::Message)).transpose()
             }
             Opcode::Continuation | Opcode::Text | Opcode::Binary => Ok(None),
         }
@@ -180,8 +189,22 @@ impl Frame {
 }
 
 impl PartialMessage {
-    fn new(content: PartialContent) -> Self {
-        Self { content, bytes: 0 }
+    fn new(content: PartialContent, inflater: Option<Box<Inflater>>) -> Self {
+        Self { content, inflater, bytes: 0 }
+    }
+
+    fn push(&mut self, payload: &[u8]) -> Result<(), FrameError> {
+        match &mut self.inflater {
+            Some(inflater) => inflater.push(payload, |bytes| self.content.push(bytes)),
+            None => self.content.push(payload),
+        }
+    }
+
+    fn finish(mut self) -> Result<Message, FrameError> {
+        if let Some(inflater) = self.inflater {
+            inflater.finish(|bytes| self.content.push(bytes))?;
+        }
+        self.content.finish()
     }
 }
 

@@ -33,21 +33,21 @@ pub(super) fn frame(first: u8, payload: &[u8]) -> Vec<u8> {
 
 /// Decodes `bytes` in parts of `size`, until the first error.
 fn decode(bytes: &[u8], size: usize) -> (Vec<Incoming>, Result<(), FrameError>) {
-    let (mut decoder, mut decoded) = (Decoder::new(LIMIT), Vec::new());
+    let (mut decoder, mut found) = (Decoder::new(LIMIT, IncomingCompression::Off), Vec::new());
     for part in bytes.chunks(size) {
         let mut part = part.to_vec();
         let mut rest = &mut part[..];
         while !rest.is_empty() {
             match decoder.push(rest) {
                 Ok((used, incoming)) => {
-                    decoded.extend(incoming);
+                    found.extend(incoming);
                     rest = &mut rest[used..];
                 }
-                Err(error) => return (decoded, Err(error)),
+                Err(error) => return (found, Err(error)),
             }
         }
     }
-    (decoded, Ok(()))
+    (found, Ok(()))
 }
 
 fn text(text: &str) -> Incoming {
@@ -86,6 +86,7 @@ fn messages_are_whole_however_they_arrive() {
 
 #[test]
 fn frames_that_break_the_protocol_are_refused() {
+    let zeros = vec![0; LIMIT + 1];
     let cases: [(&[&[u8]], FrameError); 13] = [
         (&[&frame(0x80, b"")], FrameError::Protocol),
         (&[&frame(0x01, b"a"), &frame(0x81, b"b")], FrameError::Protocol),
@@ -99,8 +100,8 @@ fn frames_that_break_the_protocol_are_refused() {
         (&[&frame(0x01, b"\xc3"), &frame(0x80, b"")], FrameError::NotUtf8),
         // The rest of these never arrives.
         (&[&frame(0x81, b"a\xffb")[..8]], FrameError::NotUtf8),
-        (&[&frame(0x82, &[0; LIMIT + 1])[..14]], FrameError::TooLarge),
-        (&[&frame(0x02, &[0; LIMIT]), &frame(0x80, b"x")[..6]], FrameError::TooLarge),
+        (&[&frame(0x82, &zeros)[..14]], FrameError::TooLarge),
+        (&[&frame(0x02, &zeros[..LIMIT]), &frame(0x80, b"x")[..6]], FrameError::TooLarge),
     ];
     for (frames, error) in cases {
         for size in PARTS {
@@ -112,7 +113,7 @@ fn frames_that_break_the_protocol_are_refused() {
 
 #[test]
 fn a_claimed_length_takes_no_memory() {
-    let mut decoder = Decoder::new(1 << 30);
+    let mut decoder = Decoder::new(1 << 30, IncomingCompression::Off);
     decoder.push(&mut [0x82, 0xff, 0, 0, 0, 0, 0x20, 0, 0, 0, 1, 2, 3, 4, 5]).unwrap();
     let Some(PartialMessage { content: PartialContent::Binary(bytes), .. }) = decoder.message
     else {
