@@ -146,9 +146,9 @@ impl SocketIoTransport {
         let query = request.uri().query().unwrap_or_default();
         let accepted = compression::accepted(request.headers());
         let response = match request::parse_request(request.method(), query) {
-            Ok(EngineRequest::Poll(sid)) => {
+            Ok(EngineRequest::Poll(key)) => {
                 drop(request);
-                self.poll(sid).await
+                self.poll(key).await
             }
             Ok(other) => Box::pin(self.dispatch(other, request.map(Body::new), peer)).await,
             Err(rejection) => Err(rejection),
@@ -177,9 +177,9 @@ impl SocketIoTransport {
                 self.open(handshake).await
             }
             EngineRequest::Connect(version) => self.connect((version, peer), request),
-            EngineRequest::Poll(sid) => self.poll(sid).await,
-            EngineRequest::Post(sid) => self.post(&self.find_polling_session(sid)?, request).await,
-            EngineRequest::Upgrade(sid) => self.upgrade(self.find_polling_session(sid)?, request),
+            EngineRequest::Poll(key) => self.poll(key).await,
+            EngineRequest::Post(key) => self.post(&self.find_polling_session(key)?, request).await,
+            EngineRequest::Upgrade(key) => self.upgrade(self.find_polling_session(key)?, request),
         }
     }
 

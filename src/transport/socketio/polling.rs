@@ -3,6 +3,9 @@
 //! The size of a body is limited before it is read, and its packets are counted before they are
 //! parsed. One POST of a session is in progress at a time. It waits while the inboxes of the session
 //! are full.
+//!
+//! A request that its client breaks off ends the session: official clients do not poll again after
+//! it, and what a POST had may be lost.
 
 use std::{mem, sync::Arc};
 
@@ -21,7 +24,7 @@ use super::{
     payload::{self, PayloadError, PayloadFormat},
     poll_payload::{self, PollPayload},
     polling_state::PollingState,
-    request::{EngineRejection, Version},
+    request::{EngineRejection, SessionKey, Version},
     session::{ClosePhase, EngineSession, Handshake},
 };
 use crate::{domain::CloseReason, transport::lanes::LaneWriter};
@@ -43,30 +46,38 @@ impl Drop for RequestInProgress<'_> {
     }
 }
 
-/// The right to post. It exists once at a time.
-struct PostGuard<'a>(&'a EngineSession);
+/// The right to post. It exists once at a time. Dropping it before the POST has an answer ends the
+/// session.
+struct PostGuard<'a> {
+    session: &'a Arc<EngineSession>,
+    is_answered: bool,
+}
 
 impl<'a> PostGuard<'a> {
-    fn acquire(session: &'a EngineSession) -> Option<Self> {
+    fn acquire(session: &'a Arc<EngineSession>) -> Option<Self> {
         let is_free = session.with_polling(PollingState::begin_post).unwrap_or(false);
-        is_free.then(|| Self(session))
+        is_free.then(|| Self { session, is_answered: false })
     }
 }
 
 impl Drop for PostGuard<'_> {
     fn drop(&mut self) {
-        self.0.with_polling(PollingState::end_post);
+        self.session.with_polling(PollingState::end_post);
+        if !self.is_answered && self.session.is_polling() {
+            self.session.abort();
+        }
     }
 }
 
-/// Counts a poll as in progress until it is dropped, and as waiting until its answer is made.
+/// Counts a poll as in progress until it is dropped, and as waiting until its answer is made. Dropping
+/// it while it waits ends the session.
 struct PollInProgress<'a> {
-    session: &'a EngineSession,
+    session: &'a Arc<EngineSession>,
     is_waiting: bool,
 }
 
 impl<'a> PollInProgress<'a> {
-    fn begin(session: &'a EngineSession) -> Self {
+    fn begin(session: &'a Arc<EngineSession>) -> Self {
         session.begin_poll();
         Self { session, is_waiting: true }
     }
@@ -80,9 +91,13 @@ impl<'a> PollInProgress<'a> {
 
 impl Drop for PollInProgress<'_> {
     fn drop(&mut self) {
+        let is_broken_off = self.is_waiting;
         self.end_wait();
         let now = Instant::now();
         self.session.with_polling(|it| it.end_request(now));
+        if is_broken_off && self.session.is_polling() {
+            self.session.abort();
+        }
     }
 }
 
@@ -97,13 +112,17 @@ enum PollEnd {
 }
 
 impl SocketIoTransport {
-    /// Finds a session that polling carries.
+    /// Finds a session that polling carries, and that began with the same version.
     pub(super) fn find_polling_session(
         &self,
-        sid: Sid,
+        key: SessionKey,
     ) -> Result<Arc<EngineSession>, EngineRejection> {
-        let session = self.context.registry.find(sid).ok_or(EngineRejection::SessionUnknown)?;
-        if session.is_polling() { Ok(session) } else { Err(EngineRejection::BadRequest) }
+        let session = self.context.registry.find(key.sid).ok_or(EngineRejection::SessionUnknown)?;
+        if session.is_polling() && session.version() == key.version {
+            Ok(session)
+        } else {
+            Err(EngineRejection::BadRequest)
+        }
     }
 
     /// Opens a session.
@@ -126,18 +145,19 @@ impl SocketIoTransport {
     }
 
     /// Answers with the next packets for the client, once there are any.
-    pub(super) async fn poll(&self, sid: Sid) -> Result<Response<Body>, EngineRejection> {
-        let session = &self.find_polling_session(sid)?;
+    pub(super) async fn poll(&self, key: SessionKey) -> Result<Response<Body>, EngineRejection> {
+        let session = &self.find_polling_session(key)?;
+        let SessionKey { sid, version } = key;
         let mut in_progress = PollInProgress::begin(session);
-        let version = session.version();
         let writer = Some(session.writer()).filter(|it| !it.has_ended());
         let end = match wait_for_frames(session).await {
-            Some(end) => end,
+            Some(end) => Ok(end),
             // In a box: most polls end before.
-            None => Box::pin(wait_for_packets(session, sid, writer)).await?,
+            None => Box::pin(wait_for_packets(session, sid, writer)).await,
         };
         // Before anything is taken: the next poll proves that the client received it.
         in_progress.end_wait();
+        let end = end?;
         if let PollEnd::Refused(refusal) = end {
             if session.close_phase() >= ClosePhase::Closing {
                 return Err(EngineRejection::SessionUnknown);
@@ -178,57 +198,75 @@ impl SocketIoTransport {
         session: &Arc<EngineSession>,
         request: Request<Body>,
     ) -> Result<Response<Body>, EngineRejection> {
-        let sid = sid(session)?;
         let _in_progress = RequestInProgress::begin(session);
-        let Some(_guard) = PostGuard::acquire(session) else {
+        let Some(mut guard) = PostGuard::acquire(session) else {
             session.abort();
             return Err(EngineRejection::BadRequest);
         };
-        let (head, body) = request.into_parts();
-        let format =
-            PayloadFormat::of(session.version(), &head.headers).inspect_err(|_| session.abort())?;
-        drop(head);
-        let body = tokio::select! {
-            body = payload::read_body(body, session.limits()) => body,
-            () = session.wait_aborted() => Err(EngineRejection::SessionUnknown),
-        };
-        let body = body.inspect_err(|rejection| {
-            if let EngineRejection::TooLarge { limit } = *rejection {
-                session.close(CloseReason::FrameTooLarge { limit });
-            }
-        })?;
-        let packets_max = session.limits().inbox_requests_max.get();
-        let payload = payload::split(format, body, packets_max).map_err(|error| match error {
-            PayloadError::Malformed => {
-                session.abort();
-                EngineRejection::BadRequest
-            }
-            PayloadError::TooManyPackets => {
-                session.close(CloseReason::Flood);
-                EngineRejection::TooManyPackets
-            }
-        })?;
-        if session.with_polling(|it| it.is_first_post()) == Some(true)
-            && let Some(refusal) = payload::refuse_parser(format, &payload)
-        {
-            session.refuse_polling(refusal);
-            return Ok(EngineResponse::ok().into_response());
-        }
-        let payload = event_names::mark_payload(format, payload);
-        let limit = session.limits().frame_bytes_max.get();
-        if payload.parts.iter().map(Bytes::len).sum::<usize>() > limit {
-            session.close(CloseReason::FrameTooLarge { limit });
-            return Err(EngineRejection::TooLarge { limit });
-        }
-        session.wait_for_request_capacity(payload.packets).await;
-        // An error would end the client's polling before it receives `closing`.
-        if session.close_phase() >= ClosePhase::Notifying {
-            return Ok(EngineResponse::ok().into_response());
-        }
-        let answer = engine::post(session.engine(), session.version(), sid, payload).await?;
-        session.await_engine();
-        Ok(answer.into_response())
+        let answer = receive(session, request).await;
+        guard.is_answered = true;
+        answer.map(|()| EngineResponse::ok().into_response())
     }
+}
+
+/// Reads the packets of a POST and passes them to the engine.
+async fn receive(
+    session: &Arc<EngineSession>,
+    request: Request<Body>,
+) -> Result<(), EngineRejection> {
+    let sid = sid(session)?;
+    let (head, body) = request.into_parts();
+    let format =
+        PayloadFormat::of(session.version(), &head.headers).inspect_err(|_| session.abort())?;
+    drop(head);
+    let body = tokio::select! {
+        body = payload::read_body(body, session.limits()) => body,
+        () = session.wait_aborted() => Err(EngineRejection::SessionUnknown),
+    };
+    let body = body.inspect_err(|rejection| match *rejection {
+        EngineRejection::TooLarge { limit } => {
+            session.close(CloseReason::FrameTooLarge { limit });
+        }
+        EngineRejection::BadRequest => session.abort(),
+        _ => {}
+    })?;
+    let packets_max = session.limits().inbox_requests_max.get();
+    let payload = payload::split(format, body, packets_max).map_err(|error| match error {
+        PayloadError::Malformed => {
+            session.abort();
+            EngineRejection::BadRequest
+        }
+        PayloadError::TooManyPackets => {
+            session.close(CloseReason::Flood);
+            EngineRejection::TooManyPackets
+        }
+    })?;
+    if session.with_polling(|it| it.is_first_post()) == Some(true)
+        && let Some(refusal) = payload::refuse_parser(format, &payload)
+    {
+        session.refuse_polling(refusal);
+        return Ok(());
+    }
+    let payload = event_names::mark_payload(format, payload);
+    let limit = session.limits().frame_bytes_max.get();
+    if payload.parts.iter().map(Bytes::len).sum::<usize>() > limit {
+        session.close(CloseReason::FrameTooLarge { limit });
+        return Err(EngineRejection::TooLarge { limit });
+    }
+    session.wait_for_request_capacity(payload.packets).await;
+    // An error would end the client's polling before it receives `closing`.
+    if session.close_phase() >= ClosePhase::Notifying {
+        return Ok(());
+    }
+    let answer = engine::post(session.engine(), session.version(), sid, payload).await;
+    answer.inspect_err(|_| {
+        // A packet that clients do not send: the engine has dropped those after it.
+        if session.is_polling() {
+            session.abort();
+        }
+    })?;
+    session.await_engine();
+    Ok(())
 }
 
 /// Waits for frames alone, while no packet of the engine is expected: its poll costs as much as the

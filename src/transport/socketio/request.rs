@@ -41,11 +41,18 @@ pub(super) enum EngineRequest {
     /// Opens a session on a WebSocket.
     Connect(Version),
     /// Waits for packets from the server.
-    Poll(Sid),
+    Poll(SessionKey),
     /// Brings packets from the client.
-    Post(Sid),
+    Post(SessionKey),
     /// Upgrades a session to a WebSocket.
-    Upgrade(Sid),
+    Upgrade(SessionKey),
+}
+
+/// What a request says of its session: its id, and the version with which it began.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) struct SessionKey {
+    pub(super) sid: Sid,
+    pub(super) version: Version,
 }
 
 /// Parses the method and the query of a request.
@@ -65,10 +72,13 @@ pub(super) fn parse_request(
     match find_parameter(query, "sid=") {
         QueryParameter::Single(sid) => {
             let sid: Sid = sid.parse().map_err(|_malformed| EngineRejection::SessionUnknown)?;
+            // As for the official server, the version is 3 where none is named.
+            let is_v4 = matches!(find_parameter(query, "EIO="), QueryParameter::Single("4"));
+            let key = SessionKey { sid, version: if is_v4 { Version::V4 } else { Version::V3 } };
             match *method {
-                Method::GET if polls => Ok(EngineRequest::Poll(sid)),
-                Method::POST if polls => Ok(EngineRequest::Post(sid)),
-                Method::GET => Ok(EngineRequest::Upgrade(sid)),
+                Method::GET if polls => Ok(EngineRequest::Poll(key)),
+                Method::POST if polls => Ok(EngineRequest::Post(key)),
+                Method::GET => Ok(EngineRequest::Upgrade(key)),
                 _ => Err(EngineRejection::BadRequest),
             }
         }
@@ -216,9 +226,14 @@ mod tests {
         assert_eq!(get("EIO=4&transport=polling&t=x"), Ok(EngineRequest::Open(Version::V4)));
         assert_eq!(get("EIO=3&transport=websocket"), Ok(EngineRequest::Connect(Version::V3)));
         let here = format!("EIO=4&transport=polling&sid={SID}");
-        assert_eq!(get(&here), Ok(EngineRequest::Poll(sid)));
-        assert_eq!(parse_request(&Method::POST, &here), Ok(EngineRequest::Post(sid)));
-        assert_eq!(get(&format!("transport=websocket&sid={SID}")), Ok(EngineRequest::Upgrade(sid)));
+        let key = SessionKey { sid, version: Version::V4 };
+        assert_eq!(get(&here), Ok(EngineRequest::Poll(key)));
+        assert_eq!(parse_request(&Method::POST, &here), Ok(EngineRequest::Post(key)));
+        let key = SessionKey { sid, version: Version::V3 };
+        for eio in ["", "EIO=3&", "EIO=5&"] {
+            let query = format!("{eio}transport=websocket&sid={SID}");
+            assert_eq!(get(&query), Ok(EngineRequest::Upgrade(key)), "{query}");
+        }
     }
 
     #[test]

@@ -1,0 +1,219 @@
+// The requests of Engine.IO: errors, headers and what ends a session over polling. The answers are
+// those of the official server 4.8, but for what docs/protocol.md "Socket.IO" says.
+
+import assert from "node:assert/strict";
+import { test } from "node:test";
+
+import {
+  EngineIoPolling,
+  enginePath,
+  SOCKET_IO_PATH,
+  upgradeRequest,
+} from "../support/engine.io.mjs";
+import { httpRequest } from "../support/http.mjs";
+import { serverForThisFile } from "../support/server.mjs";
+
+const server = serverForThisFile({ settings: { spaces: ["/shop"] } });
+
+const ERRORS = {
+  transport: { code: 0, message: "Transport unknown" },
+  sid: { code: 1, message: "Session ID unknown" },
+  method: { code: 2, message: "Bad handshake method" },
+  request: { code: 3, message: "Bad request" },
+  version: { code: 5, message: "Unsupported protocol version" },
+};
+
+/** The answer is an error of the protocol, as the official server writes it. */
+function assertEngineError({ status, headers, body }, error, what) {
+  assert.deepEqual([status, body], [400, error], what);
+  assert.equal(headers["content-type"], "application/json", what);
+  assert.equal(headers["cache-control"], "no-store", what);
+}
+
+test("an invalid request is answered with its number", async () => {
+  const unknown = "AAAAAAAAAAAAAAHs";
+  for (const [query, error] of [
+    ["", ERRORS.transport],
+    ["EIO=4", ERRORS.transport],
+    ["EIO=4&transport=foo", ERRORS.transport],
+    ["EIO=4&transport=webtransport", ERRORS.transport],
+    ["EIO=4&transport=__proto__", ERRORS.transport],
+    [`EIO=4&transport=polling&sid=${unknown}`, ERRORS.sid],
+    [`EIO=4&transport=websocket&sid=${unknown}`, ERRORS.sid],
+    ["EIO=4&transport=polling&sid=unknown", ERRORS.sid],
+    ["EIO=4&transport=polling&sid=__proto__", ERRORS.sid],
+    ["EIO=4&transport=polling&sid=../../etc/passwd", ERRORS.sid],
+    ["transport=polling&sid=unknown", ERRORS.sid],
+    ["EIO=4&transport=websocket", ERRORS.request],
+    ["EIO=3&transport=websocket", ERRORS.request],
+    ["transport=polling", ERRORS.version],
+    ["EIO=2&transport=polling", ERRORS.version],
+    ["EIO=5&transport=polling", ERRORS.version],
+  ]) {
+    assertEngineError(await httpRequest(server, enginePath(query)), error, query);
+  }
+});
+
+test("an upgrade request that is refused has the same answer", async () => {
+  for (const [query, error] of [
+    ["EIO=4&transport=foo", ERRORS.transport],
+    ["EIO=4&transport=websocket&sid=unknown", ERRORS.sid],
+    ["EIO=5&transport=websocket", ERRORS.version],
+  ]) {
+    assertEngineError(await upgradeRequest(server, query), error, query);
+  }
+  const query = "EIO=4&transport=websocket";
+  const badKey = await upgradeRequest(server, query, { "sec-websocket-key": "short" });
+  assertEngineError(badKey, ERRORS.request, "a key that is too short");
+});
+
+test("a session begins with GET", async () => {
+  const path = enginePath("EIO=4&transport=polling");
+  for (const method of ["POST", "PUT", "PATCH", "DELETE"]) {
+    assertEngineError(await httpRequest(server, path, { method }), ERRORS.method, method);
+  }
+  const { status, body } = await httpRequest(server, path, { method: "HEAD" });
+  assert.deepEqual([status, body], [400, ""]);
+});
+
+for (const version of [4, 3]) {
+  test(`the answers have the official form: Engine.IO ${version}`, async () => {
+    const session = await EngineIoPolling.open(server, version);
+    const { sid, ...rest } = session.handshake;
+    assert.match(sid, /^[\w-]{16,}$/);
+    assert.deepEqual(rest, {
+      upgrades: ["websocket"],
+      pingInterval: 25_000,
+      pingTimeout: 20_000,
+      maxPayload: 4_194_304,
+    });
+    const posted = await session.post("40");
+    assert.deepEqual([posted.status, posted.body], [200, "ok"]);
+    assert.equal(posted.headers["content-type"], "text/html");
+    assert.equal(posted.headers["content-length"], "2");
+    const polled = await session.poll();
+    for (const it of [session.opened, polled]) {
+      assert.equal(it.headers["content-type"], "text/plain; charset=UTF-8");
+    }
+    for (const { headers } of [session.opened, posted, polled]) {
+      assert.equal(headers["cache-control"], "no-store");
+    }
+  });
+
+  test(`a request that does not fit its session changes nothing: Engine.IO ${version}`, async () => {
+    const session = await EngineIoPolling.connect(server, version);
+    const { query } = session;
+    for (const [what, request] of Object.entries({
+      "a WebSocket without upgrade": { query: query.replace("=polling", "=websocket") },
+      "another version": { query: query.replace(/EIO=./, `EIO=${7 - version}`) },
+      "a POST of another version": {
+        query: query.replace(/EIO=./, `EIO=${7 - version}`),
+        method: "POST",
+        body: "1",
+      },
+      PUT: { method: "PUT" },
+      DELETE: { method: "DELETE" },
+    })) {
+      assertEngineError(await session.request(request), ERRORS.request, what);
+    }
+    assert.equal((await session.request({ method: "HEAD" })).status, 400);
+    assert.equal((await session.request({ method: "OPTIONS" })).status, 204);
+    await session.ask();
+  });
+
+  test(`two polls at the same time end the session: Engine.IO ${version}`, async () => {
+    const session = await EngineIoPolling.connect(server, version);
+    const answers = await Promise.all([session.poll(), session.poll()]);
+    assert.ok(
+      answers.some((it) => it.status === 400),
+      JSON.stringify(answers),
+    );
+    await session.ended();
+  });
+
+  test(`a request that is broken off ends the session: Engine.IO ${version}`, async () => {
+    for (const [method, options] of [
+      ["GET", {}],
+      ["POST", { body: "42[", announced: 100 }],
+    ]) {
+      const session = await EngineIoPolling.connect(server, version);
+      session.breakOff(method, options);
+      await session.ended();
+    }
+  });
+
+  for (const packet of ["abc", "7", "0{}", "5", "6", "bA!!"]) {
+    test(`"${packet}" ends the session: Engine.IO ${version}`, async () => {
+      const session = await EngineIoPolling.connect(server, version);
+      const { status, body } = await session.post(packet);
+      assert.deepEqual([status, body], [400, ERRORS.request]);
+      await session.ended();
+    });
+  }
+
+  for (const packet of ["1", "4", "4x", "42[", '42/shop,["x"]', "bAQID"]) {
+    test(`"${packet}" ends the session after the answer: Engine.IO ${version}`, async () => {
+      const session = await EngineIoPolling.connect(server, version);
+      const isBinary = version === 3 && packet.startsWith("b");
+      const { status, body } = await session.post(isBinary ? "b4AQID" : packet);
+      assert.deepEqual([status, body], [200, "ok"]);
+      await session.ended();
+    });
+  }
+
+  test(`a session on a WebSocket has no polls: Engine.IO ${version}`, async (t) => {
+    const session = await EngineIoPolling.connect(server, version);
+    const raw = await session.upgrade(t);
+    raw.text('42999["GroupList"]');
+    await raw.nextText((packet) => packet.startsWith("43999["));
+    assertEngineError(await session.request(), ERRORS.request, "a poll");
+    assertEngineError(await session.post("3"), ERRORS.request, "a POST");
+    raw.text('421["GroupList"]');
+    await raw.nextText((packet) => packet.startsWith("431["));
+  });
+
+  test(`a probe that fails leaves the session on polling: Engine.IO ${version}`, async (t) => {
+    const session = await EngineIoPolling.connect(server, version);
+    for (const first of ["2other", "5", '42["x"]', "3probe"]) {
+      const raw = await session.openWebSocket(t);
+      raw.text(first);
+      await raw.ended();
+      await session.ask();
+    }
+    const raw = await session.openWebSocket(t);
+    raw.text("2probe");
+    await raw.nextText((packet) => packet === "3probe");
+    raw.destroy();
+    await session.ask();
+  });
+}
+
+test("a payload without packets, and one of bytes, end a session of version 4", async () => {
+  for (const [body, type] of [
+    ["", undefined],
+    ["\x1e", undefined],
+    ["40", "application/octet-stream"],
+  ]) {
+    const session = await EngineIoPolling.connect(server);
+    assertEngineError(await session.postBody(body, type), ERRORS.request, JSON.stringify(body));
+    await session.ended();
+  }
+});
+
+test("the type of a POST does not matter otherwise", async () => {
+  const session = await EngineIoPolling.connect(server);
+  for (const type of ["application/json", "text/html", "x"]) {
+    assert.equal((await session.postBody('421["GroupList"]', type)).status, 200);
+    await session.pollUntil((packet) => packet.startsWith("431["));
+  }
+});
+
+test("the engine has one path, with a slash at its end or without", async () => {
+  const status = async (path) =>
+    (await httpRequest(server, `${path}?EIO=4&transport=polling`)).status;
+  assert.equal(await status(SOCKET_IO_PATH), 200);
+  assert.equal(await status(SOCKET_IO_PATH.slice(0, -1)), 200);
+  for (const path of ["/Socket.io/", "/socket.iox/", "//socket.io/", "/socket.io/x/"]) {
+    assert.equal(await status(path), 404, path);
+  }
+});
