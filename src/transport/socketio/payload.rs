@@ -106,6 +106,21 @@ pub(super) fn split(
     }
 }
 
+/// Whether a client posts a heartbeat that only the server sends.
+pub(super) fn has_server_heartbeat(format: PayloadFormat, payload: &Payload) -> bool {
+    let is_heartbeat =
+        |version: Version, packet: &[u8]| packet.first() == Some(&version.server_heartbeat());
+    let mut parts = payload.parts.iter();
+    match format {
+        PayloadFormat::V4 => parts
+            .flat_map(|body| body.split(|it| is_separator(*it)))
+            .any(|packet| is_heartbeat(Version::V4, packet)),
+        PayloadFormat::V3Text | PayloadFormat::V3Binary => parts.any(|part| {
+            text_of(format, part).is_some_and(|packet| is_heartbeat(Version::V3, packet))
+        }),
+    }
+}
+
 /// The payload with which a client ends its session.
 pub(super) fn close(version: Version) -> Payload {
     let packet: &'static [u8] = match version {
@@ -260,6 +275,22 @@ mod tests {
         );
         assert!(of(Version::V4, b"").is_empty());
         assert!(of(Version::V3, b"broken").is_empty());
+    }
+
+    #[test]
+    fn heartbeats_of_the_server_are_found() {
+        for (format, payload, found) in [
+            (PayloadFormat::V4, &b"42[\"2\"]\x1e3"[..], false),
+            (PayloadFormat::V4, b"3\x1e2", true),
+            (PayloadFormat::V4, b"2probe", true),
+            (PayloadFormat::V3Text, b"1:25:42[3]", false),
+            (PayloadFormat::V3Text, b"1:21:3", true),
+            (PayloadFormat::V3Binary, b"\0\x01\xff2\x01\x01\xff3", false),
+            (PayloadFormat::V3Binary, b"\0\x01\xff3", true),
+        ] {
+            let split = split(format, Bytes::from_static(payload), 4).unwrap();
+            assert_eq!(has_server_heartbeat(format, &split), found, "{payload:?}");
+        }
     }
 
     #[test]

@@ -241,6 +241,10 @@ async fn receive(
             EngineRejection::TooManyPackets
         }
     })?;
+    if payload::has_server_heartbeat(format, &payload) {
+        session.abort();
+        return Err(EngineRejection::BadRequest);
+    }
     if session.with_polling(|it| it.is_first_post()) == Some(true)
         && let Some(refusal) = payload::refuse_parser(format, &payload)
     {

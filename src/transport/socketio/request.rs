@@ -31,6 +31,14 @@ impl Version {
             Self::V4 => 4,
         }
     }
+
+    /// The type of the heartbeats that only the server sends: pongs in version 3, pings in version 4.
+    pub(super) fn server_heartbeat(self) -> u8 {
+        match self {
+            Self::V3 => b'3',
+            Self::V4 => b'2',
+        }
+    }
 }
 
 /// A parsed request.

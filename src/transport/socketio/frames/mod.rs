@@ -32,6 +32,8 @@ const FOREIGN_CONNECT_BYTES_MAX: usize = 64 << 10;
 const SHORT_MAX: usize = 125;
 /// The first letter of a text that holds bytes.
 const BASE64_PREFIX: u8 = b'b';
+/// The length of `2probe`.
+const PROBE_BYTES: usize = 6;
 
 const CONTINUATION: u8 = 0;
 const TEXT: u8 = 1;
@@ -197,7 +199,8 @@ impl IncomingFrames {
             }
             return head.write_bytes(self.version, &std::mem::take(&mut self.begun), out);
         }
-        let scan = head.scan(&self.begun);
+        let scan = head.scan(self.version, &self.begun);
+        let scan = scan.inspect_err(|_| self.left = head.payload_bytes - self.begun.len())?;
         if scan == NameScan::Unfinished {
             self.head = Some(head);
             return Ok(());
@@ -290,16 +293,20 @@ impl FrameHead {
         Ok(Some(Self { first: *first, is_last, opcode, payload_bytes, mask: *mask }))
     }
 
-    /// Examines the beginning of a text.
-    fn scan(&self, payload: &[u8]) -> NameScan {
+    /// Examines the beginning of a text. A heartbeat of the server's kind is refused, but for what has
+    /// the length of a probe: the engine refuses that where it does not belong.
+    fn scan(&self, version: Version, payload: &[u8]) -> Result<NameScan, FrameError> {
         if self.opcode != TEXT {
-            return NameScan::Unmarked;
+            return Ok(NameScan::Unmarked);
         }
         let text: Vec<u8> = unmask(payload, self.mask, 0).collect();
-        match event_names::scan(&text) {
+        if text.first() == Some(&version.server_heartbeat()) && self.payload_bytes != PROBE_BYTES {
+            return Err(FrameError::Protocol);
+        }
+        Ok(match event_names::scan(&text) {
             NameScan::Unfinished if payload.len() == self.payload_bytes => NameScan::Unmarked,
             scan => scan,
-        }
+        })
     }
 
     /// Whether the frame is a text that holds bytes, of which these are the first ones: clients with

@@ -68,6 +68,21 @@ fn bytes_in_base64_become_a_binary_frame() {
 }
 
 #[test]
+fn heartbeats_of_the_server_are_refused() {
+    for piece in PIECES {
+        for (version, wrong, right) in [(Version::V4, "2", "3"), (Version::V3, "3", "2")] {
+            for end in ["", "x", "a longer text"] {
+                let (wrong, right) =
+                    (text(&format!("{wrong}{end}")), text(&format!("{right}{end}")));
+                assert_eq!(pass_of(version, &wrong, piece), Err(FrameError::Protocol), "{end}");
+                assert_eq!(pass_of(version, &right, piece), Ok(right), "{end}");
+            }
+            assert_eq!(pass_of(version, &text("2probe"), piece), Ok(text("2probe")));
+        }
+    }
+}
+
+#[test]
 fn frames_with_ordinary_names_pass_unchanged() {
     let frames = [
         text("40"),
