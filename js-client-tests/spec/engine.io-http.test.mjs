@@ -151,7 +151,16 @@ for (const version of [4, 3]) {
     });
   }
 
-  for (const packet of ["1", "4", "4x", "42[", '42/shop,["x"]', "bAQID"]) {
+  for (const packet of [
+    "1",
+    "4",
+    "4x",
+    "42[",
+    "42[null]",
+    '42["disconnect"]',
+    '42/shop,["x"]',
+    "bAQID",
+  ]) {
     test(`"${packet}" ends the session after the answer: Engine.IO ${version}`, async () => {
       const session = await EngineIoPolling.connect(server, version);
       const isBinary = version === 3 && packet.startsWith("b");

@@ -4,8 +4,11 @@
 import assert from "node:assert/strict";
 import { test } from "node:test";
 
+import { barrier, joinAsGuest } from "../support/fixtures.mjs";
 import { BINARY, encodeFrame, RawWebSocket, TEXT } from "../support/raw-clients.mjs";
 import { serverForThisFile } from "../support/server.mjs";
+import { socketIo } from "../support/socket.io.mjs";
+import { unique } from "../support/unique.mjs";
 
 const server = serverForThisFile({ settings: { spaces: ["/shop"] } });
 
@@ -13,6 +16,16 @@ const PLACEHOLDER = '{"_placeholder":true,"num":0}';
 
 /** An attachment. */
 const BYTES = Buffer.from([1, 2, 3]);
+
+/** The names of events that the parser keeps for itself. */
+const RESERVED = [
+  "connect",
+  "connect_error",
+  "disconnect",
+  "disconnecting",
+  "newListener",
+  "removeListener",
+];
 
 /** Packets of a client that is connected to `/` which end its session, for either version. */
 const ENDS = {
@@ -33,6 +46,14 @@ const ENDS = {
   "an event that is an object": ["42{}"],
   "an event that is a text": ['42"x"'],
   "an event that is cut off": ['42["x"'],
+  "a text after the event": ['42["x"]y'],
+  "a name that is true": ["42[true]"],
+  "a name that is null": ["42[null]"],
+  "a name that is an object": ['42[{"a":1}]'],
+  "a name that is a list": ['42[["x"]]'],
+  "a name that is a placeholder": [`451-[${PLACEHOLDER}]`, BYTES],
+  "a reserved name with bytes": [`451-["connect",${PLACEHOLDER}]`, BYTES],
+  ...Object.fromEntries(RESERVED.map((it) => [`the name ${it}`, [`421["${it}","x"]`]])),
   "attachments without their number": [`45-["x",${PLACEHOLDER}]`],
   "attachments without the dash": [`451["x",${PLACEHOLDER}]`],
   "a number of attachments below zero": [`45-1-["x",${PLACEHOLDER}]`],
@@ -63,6 +84,7 @@ const CONTINUES = {
   "a name that is empty": ['42[""]'],
   "a name with NUL": ['42["a\\u0000b"]'],
   "a name with half a character": ['42["a\\ud800"]'],
+  "the names of events before version 3": ['42["error"]', '42["ping"]', '42["reconnect"]'],
   "a name of every object": ['42["__proto__"]', '42["toString"]'],
   "a key of every object": ['42["x",{"__proto__":{"a":1}}]'],
   "a key that is repeated": ['42["x",{"a":1,"a":2}]'],
@@ -155,6 +177,23 @@ for (const [name, packets] of Object.entries({
     await raw.ended();
   });
 }
+
+test("nothing is handled after an event without a name", async (t) => {
+  const room = unique("room");
+  const bob = await joinAsGuest(t, socketIo("4.8", "websocket"), server, "bob", { room });
+  const raw = await connect(t, 4);
+  raw.text(`421["new user",${JSON.stringify(unique("ann"))}]`);
+  await raw.nextText((packet) => packet.startsWith("431[true"));
+  raw.text(`422["join",${JSON.stringify(room)}]`);
+  await raw.nextText((packet) => packet.startsWith('432[{"ok":true'));
+  const late = JSON.stringify(["send message", { room, msg: "late" }]);
+  const frames = ["42[null]", `42${late}`].map((it) =>
+    encodeFrame({ opcode: TEXT, payload: Buffer.from(it) }),
+  );
+  raw.write(Buffer.concat(frames));
+  await raw.ended();
+  assert.equal((await barrier(bob, room, bob)).seq, 1);
+});
 
 test("CONNECT has several forms", async (t) => {
   for (const packet of ["40", "40/", "40/,", "40{}", '40{"x":1}', "401"]) {

@@ -156,6 +156,10 @@ impl<'de> Visitor<'de> for EventVisitor {
     }
 }
 
+/// The names that the parser of the official server refuses: those of its own events.
+const RESERVED_NAMES: [&str; 6] =
+    ["connect", "connect_error", "disconnect", "disconnecting", "newListener", "removeListener"];
+
 /// A packet of a client: an event, or the acknowledgement of one.
 #[derive(Debug)]
 pub struct ReceivedPacket {
@@ -165,6 +169,8 @@ pub struct ReceivedPacket {
     pub ack: Option<i64>,
     /// The request, or why it is refused.
     pub request: Result<Request, Rejection>,
+    /// Whether the packet is none that a client may send: the official server ends its session.
+    pub breaks_protocol: bool,
 }
 
 /// Parses the array of a packet with its number and byte strings.
@@ -175,26 +181,22 @@ pub fn received(
     context: RequestContext<'_>,
 ) -> ReceivedPacket {
     if let Some(request) = request::of_packet(text, number, attachments, context) {
-        return ReceivedPacket { kind: RequestKind::Unknown(None), ack: None, request };
+        let kind = RequestKind::Unknown(None);
+        return ReceivedPacket { kind, ack: None, request, breaks_protocol: false };
     }
-    let (kind, request) = request(text, attachments, context);
-    ReceivedPacket { kind, ack: number, request }
-}
-
-/// Parses `["event", argument, …]` with its byte strings.
-fn request(
-    text: &str,
-    attachments: &[Bytes],
-    context: RequestContext<'_>,
-) -> (RequestKind, Result<Request, Rejection>) {
     match serde_json::from_str(&json::replace_lone_surrogates(text)) {
-        Ok(EventArray { name: Some(name), data: raw, more }) => {
+        Ok(EventArray { name: Some(name), data: raw, more })
+            if !RESERVED_NAMES.contains(&&*name) =>
+        {
             let encoding = AttachmentEncoding::Placeholders;
             let data = RequestData { raw, more: &more, attachments, encoding, context };
-            (RequestKind::of(&name), request::request(&name, &data))
+            let (kind, request) = (RequestKind::of(&name), request::request(&name, &data));
+            ReceivedPacket { kind, ack: number, request, breaks_protocol: false }
         }
-        Ok(EventArray { name: None, .. }) | Err(_) => {
-            (RequestKind::Unknown(None), Err(Rejection::BadRequest("an event has a name and data")))
+        Ok(_) | Err(_) => {
+            let request = Err(Rejection::BadRequest("an event has a name and data"));
+            let kind = RequestKind::Unknown(None);
+            ReceivedPacket { kind, ack: number, request, breaks_protocol: true }
         }
     }
 }
@@ -316,6 +318,15 @@ mod tests {
         wire::test_support::context,
     };
 
+    fn request(
+        text: &str,
+        attachments: &[Bytes],
+        context: RequestContext<'_>,
+    ) -> (RequestKind, Result<Request, Rejection>) {
+        let ReceivedPacket { kind, request, .. } = received(text, None, attachments, context);
+        (kind, request)
+    }
+
     #[test]
     fn an_event_is_a_name_and_its_first_argument() {
         let limits = Limits::default();
@@ -349,11 +360,15 @@ mod tests {
                 "{text}"
             );
         }
-        for text in [r#"["error"]"#, r#"["connect"]"#, r#"["disconnect","123"]"#] {
-            assert_eq!(
-                request(text, &[], context(&limits)).1.unwrap_err(),
-                Rejection::UnknownEvent
-            );
+        for text in [r#"["error"]"#, r#"["ping"]"#, r#"["Connect"]"#] {
+            let packet = received(text, None, &[], context(&limits));
+            assert_eq!(packet.request.unwrap_err(), Rejection::UnknownEvent);
+            assert!(!packet.breaks_protocol, "{text}");
+        }
+        for text in
+            [r#"["connect"]"#, r#"["disconnect","123"]"#, r#"["","\u0063onnect"]"#, "[true]"]
+        {
+            assert!(received(text, None, &[], context(&limits)).breaks_protocol, "{text}");
         }
     }
 

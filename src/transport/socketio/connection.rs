@@ -5,7 +5,10 @@
 
 use std::{
     fmt,
-    sync::{Arc, OnceLock, Weak, atomic::AtomicBool},
+    sync::{
+        Arc, OnceLock, Weak,
+        atomic::{AtomicBool, Ordering},
+    },
     time::Duration,
 };
 
@@ -149,9 +152,14 @@ impl NamespaceConnection {
         let Value::Str(text, attachments) = value else { return };
         let attachments = attachments.map(Vec::from).unwrap_or_default();
         let context = chat_session.request_context();
-        let ReceivedPacket { kind, ack, request } =
+        let ReceivedPacket { kind, ack, request, breaks_protocol } =
             wire::received(&text, ack, &attachments, context);
         drop(text);
+        if breaks_protocol {
+            // What waits behind the packet is not handled.
+            self.revoked.store(true, Ordering::SeqCst);
+            return self.session.finish(CloseReason::Fault);
+        }
         match request {
             Ok(request) => {
                 let connection = Arc::clone(self);
