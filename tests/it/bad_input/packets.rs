@@ -141,9 +141,7 @@ async fn error_is_an_event_like_any_other() {
         let options = ConnectOptions::new().room("cellar");
         let name = format!("mallory {wire:?}");
         let mut mallory = Client::named_at(&server, wire, &name, options).await;
-        for event in
-            ["error", "connect", "disconnect", "disconnecting", "newListener", "constructor"]
-        {
+        for event in ["error", "ping", "constructor"] {
             mallory.emit(event, "123").await;
             let refusal = mallory.next("error message").await;
             assert_eq!(refusal["code"], "unknown_event", "{wire:?} {event}");
