@@ -4,6 +4,7 @@ import net from "node:net";
 
 import { httpRequest, upgradeHeaders } from "./http.mjs";
 import { RawWebSocket } from "./raw-clients.mjs";
+import { withTimeout } from "./timeouts.mjs";
 import { waitUntil } from "./wait-until.mjs";
 
 export const SOCKET_IO_PATH = "/socket.io/";
@@ -85,8 +86,11 @@ export class EngineIoPolling {
     return this.pollUntil((packet) => packet.startsWith("43999["));
   }
 
-  /** Sends the beginning of a request and closes its socket. `announced` is the length of the body. */
-  breakOff(method, { body = "", announced = body.length } = {}) {
+  /**
+   * Sends the beginning of a request, closes the socket and waits for the server to do so, too.
+   * `announced` is the length of the body.
+   */
+  async breakOff(method, { body = "", announced = body.length } = {}) {
     const socket = net.connect(this.#server.port, "127.0.0.1");
     socket.on("error", () => {});
     const length = method === "POST" ? `content-length: ${announced}\r\n` : "";
@@ -94,14 +98,19 @@ export class EngineIoPolling {
       `${method} ${enginePath(this.query)} HTTP/1.1\r\nhost: 127.0.0.1:${this.#server.port}\r\n`
         + `content-type: text/plain\r\n${length}\r\n${body}`,
     );
+    await withTimeout("the end of the socket", socket.toArray());
   }
 
   /** Waits until the server does not know the session any more. */
   ended() {
-    return waitUntil("the end of the session", async () => {
-      const { status, body } = await this.post("3");
-      return status === 400 && body.code === 1;
-    });
+    return waitUntil("the end of the session", () => this.isUnknown());
+  }
+
+  /** Whether the server does not know the session any more. */
+  async isUnknown() {
+    // For a known session this is code 3: it is no upgrade.
+    const { body } = await this.request({ query: this.query.replace("=polling", "=websocket") });
+    return body.code === 1;
   }
 
   /** Opens a WebSocket for the upgrade of the session. */
