@@ -127,7 +127,9 @@ for (const clientType of ALL_SOCKET_IO) {
           ["SingleChat", { to, data: eleven }],
           ["edit message", { room, seq, msg: eleven }],
         ]) {
-          assertRefused(await it.ask(event, data), "too_many_attachments", event);
+          // A Socket.IO packet with more than ten ends its session: spec/socket.io-packets.test.mjs.
+          if (sender.clientType.wire === "ws")
+            assertRefused(await it.ask(event, data), "too_many_attachments", event);
         }
         for (const { it: other, read } of others(sender)) {
           assert.deepEqual(read((await other.next("GroupChat")).data), TEN);

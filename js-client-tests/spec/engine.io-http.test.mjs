@@ -31,6 +31,11 @@ function assertEngineError({ status, headers, body }, error, what) {
   assert.equal(headers["cache-control"], "no-store", what);
 }
 
+/** A POST is accepted, whatever follows. */
+function assertPosted({ status, body }) {
+  assert.deepEqual([status, body], [200, "ok"]);
+}
+
 test("an invalid request is answered with its number", async () => {
   const unknown = "AAAAAAAAAAAAAAHs";
   for (const [query, error] of [
@@ -146,33 +151,78 @@ for (const version of [4, 3]) {
     }
   });
 
-  for (const packet of ["abc", "7", "0{}", "5", "6", version === 4 ? "2" : "3", "bA!!"]) {
-    test(`"${packet}" ends the session: Engine.IO ${version}`, async () => {
+  for (const packet of ["abc", "7", ...(version === 4 ? ["2", "2probe", "1"] : ["3", "1"])]) {
+    test(`"${packet}" ends the session at once: Engine.IO ${version}`, async () => {
       const session = await EngineIoPolling.connect(server, version);
-      const { status, body } = await session.post(packet);
-      assert.deepEqual([status, body], [400, ERRORS.request]);
+      assertPosted(await session.post(packet));
       await session.ended();
+      assertEngineError(await session.request(), ERRORS.sid, "the next poll");
     });
   }
 
   for (const packet of [
-    "1",
     "4",
     "4x",
+    "40",
+    "40/shop,[]",
+    "41{}",
     "42[",
     "42[null]",
     '42["disconnect"]',
     '42/shop,["x"]',
-    "bAQID",
+    '42/nope,["x"]',
+    '450-["x"]',
+    '4511-["x"]',
+    version === 4 ? "bAQID" : "b4AQID",
   ]) {
-    test(`"${packet}" ends the session after the answer: Engine.IO ${version}`, async () => {
+    test(`"${packet}" ends the session with the next poll: Engine.IO ${version}`, async () => {
       const session = await EngineIoPolling.connect(server, version);
-      const isBinary = version === 3 && packet.startsWith("b");
-      const { status, body } = await session.post(isBinary ? "b4AQID" : packet);
-      assert.deepEqual([status, body], [200, "ok"]);
+      assertPosted(await session.post(packet));
+      const { packets } = await session.poll();
+      // The name of an event is judged after the answer to its POST: the poll may be pending then.
+      if (packet.startsWith("42[")) assert.match(packets.join(), /^(6,)?1$/);
+      else assert.deepEqual(packets, ["6", "1"]);
+      await session.ended();
+    });
+
+    test(`"${packet}" ends the session with a pending poll: Engine.IO ${version}`, async () => {
+      const session = await EngineIoPolling.connect(server, version);
+      const polled = session.poll();
+      assertPosted(await session.post(packet));
+      // The POST may arrive first.
+      const { packets } = await polled;
+      assert.equal(packets.at(-1), "1");
+      assert.ok(packets.length === 1 || packets[0] === "6", packets.join());
       await session.ended();
     });
   }
+
+  for (const packet of ["0{}", "5", "6", "42", "421", "43", '43["x"]', '43999["x"]']) {
+    test(`"${packet}" changes nothing: Engine.IO ${version}`, async () => {
+      const session = await EngineIoPolling.connect(server, version);
+      assertPosted(await session.post(packet));
+      await session.ask();
+    });
+  }
+
+  test(`what is posted with a packet that ends the session: Engine.IO ${version}`, async () => {
+    const session = await EngineIoPolling.connect(server, version);
+    assertPosted(await session.post("6", '421["GroupList"]', "42[", '422["GroupList"]'));
+    await session.pollUntil((packet) => packet === "1");
+    await session.ended();
+  });
+
+  test(`a session over polling is not pinged at once: Engine.IO ${version}`, async () => {
+    const session = await EngineIoPolling.open(server, version);
+    const polled = session.poll();
+    await session.post(version === 4 ? "40" : '42999["GroupList"]');
+    const seen = [];
+    for (let { packets } = await polled; ; { packets } = await session.poll()) {
+      seen.push(...packets);
+      if (packets.some((it) => it.startsWith(version === 4 ? "40" : "43999["))) break;
+    }
+    assert.ok(!seen.includes("2"), seen.join());
+  });
 
   test(`a session on a WebSocket has no polls: Engine.IO ${version}`, async (t) => {
     const session = await EngineIoPolling.connect(server, version);
@@ -202,13 +252,21 @@ for (const version of [4, 3]) {
 }
 
 test("a payload without packets, and one of bytes, end a session of version 4", async () => {
-  for (const [body, type] of [
-    ["", undefined],
-    ["\x1e", undefined],
-    ["40", "application/octet-stream"],
-  ]) {
+  for (const body of ["", "\x1e", "3\x1e"]) {
     const session = await EngineIoPolling.connect(server);
-    assertEngineError(await session.postBody(body, type), ERRORS.request, JSON.stringify(body));
+    assertPosted(await session.postBody(body));
+    await session.ended();
+  }
+  const session = await EngineIoPolling.connect(server);
+  const refused = await session.postBody("40", "application/octet-stream");
+  assertEngineError(refused, ERRORS.request, "bytes");
+  await session.ended();
+});
+
+test("a payload that is none ends a session of version 3", async () => {
+  for (const body of ["", "abc", "9:4a", "x:1", "2:4"]) {
+    const session = await EngineIoPolling.connect(server, 3);
+    assertPosted(await session.postBody(body));
     await session.ended();
   }
 });

@@ -12,10 +12,13 @@ import { unique } from "../support/unique.mjs";
 
 const server = serverForThisFile({ settings: { spaces: ["/shop"] } });
 
-const PLACEHOLDER = '{"_placeholder":true,"num":0}';
+const PLACEHOLDER = placeholder(0);
 
 /** An attachment. */
 const BYTES = Buffer.from([1, 2, 3]);
+
+/** CONNECT to another space, whose answer is awaited. */
+const JOIN = { joins: "40/shop," };
 
 /** The names of events that the parser keeps for itself. */
 const RESERVED = [
@@ -36,6 +39,33 @@ const ENDS = {
   "a message without content": ["4"],
   "a message without packet type": ["4x"],
   "an unknown packet type": ["47"],
+  "a second CONNECT": ["40"],
+  "a second CONNECT with auth": ["40{}"],
+  "a second CONNECT to a space": [JOIN, "40/shop,"],
+  "CONNECT with a list": ["40/shop,[]"],
+  "CONNECT with a text": ['40/shop,"x"'],
+  "CONNECT with true": ["40/shop,true"],
+  "CONNECT with null": ["40/shop,null"],
+  "CONNECT that is cut off": ['40/shop,{"token":"x"'],
+  "CONNECT with a list to an unknown space": ["40/nope,[]"],
+  "a disconnect with data": ["41{}"],
+  "an event to an unknown space": ['42/nope,["x"]'],
+  "an event without JSON to an unknown space": ["42/nope"],
+  "an acknowledgement to an unknown space": ['43/nope,1["x"]'],
+  "a disconnect from an unknown space": ["41/nope,"],
+  "a second disconnect from a space": [JOIN, "41/shop,", "41/shop,"],
+  "an event to a space that was left": [JOIN, "41/shop,", '42/shop,["x"]'],
+  "an acknowledgement that is an object": ["431{}"],
+  "an acknowledgement that is cut off": ["431["],
+  "an acknowledgement without number that is cut off": ["43["],
+  "no attachments": ['450-["x"]'],
+  "eleven attachments": [`4511-["x"${`,${PLACEHOLDER}`.repeat(11)}]`],
+  "a placeholder out of range": [`451-["x",[${placeholder(1)}]]`, BYTES],
+  "a placeholder below zero": [`451-["x",${placeholder(-1)}]`, BYTES],
+  "a placeholder that is a text": [`451-["x",${placeholder('"0"')}]`, BYTES],
+  "a placeholder without number": ['451-["x",{"_placeholder":true}]', BYTES],
+  "an acknowledgement with a placeholder out of range": [`461-7[${placeholder(3)}]`, BYTES],
+  "more bytes than announced": [`451-["x",${PLACEHOLDER}]`, BYTES, BYTES],
   "an event to a space that is not joined": ['42/shop,["x"]'],
   "an acknowledgement to a space that is not joined": ['43/shop,1["x"]'],
   "a disconnect from a space that is not joined": ["41/shop,"],
@@ -60,21 +90,32 @@ const ENDS = {
   "a number of attachments that is none": [`45a-["x",${PLACEHOLDER}]`],
   "a number of attachments with a point": [`451.5-["x",${PLACEHOLDER}]`],
   "a number of attachments that is too large": [`459999999999-["x",${PLACEHOLDER}]`],
-  "more attachments than announced are possible": [`4565-["x",${PLACEHOLDER}]`],
   "a text in place of an attachment": [`451-["x",${PLACEHOLDER}]`, '42["x"]'],
   "a header in place of an attachment": Array(2).fill(`451-["x",${PLACEHOLDER}]`),
   "bytes without a header": [BYTES],
   "no bytes without a header": [Buffer.alloc(0)],
 };
 
-/** Packets that only the server sends, and those of other transports, by version. */
+/** Heartbeats that only the server sends, by version. */
 const WRONG_DIRECTION = {
-  4: ["0{}", "1", "2", "2x", "2probe", "3probe", "5", "6"],
-  3: ["0{}", "1", "3", "3x", "2probe", "3probe", "5", "6"],
+  4: ["2", "2x", "2probe"],
+  3: ["3", "3x", "3probe"],
 };
 
 /** Packets after which the session goes on. */
 const CONTINUES = {
+  "an open packet": ["0{}"],
+  "a packet of an upgrade": ["5"],
+  "a noop": ["6", `6${"x".repeat(5000)}`],
+  "an event without JSON": ["42", "421", "42/"],
+  "an event without JSON to a space": [JOIN, "42/shop,", "42/shop"],
+  "an acknowledgement without JSON": ["43", "431"],
+  "an acknowledgement without number": ["43[]", '43["x"]', '43 ["x"]'],
+  "bytes without JSON": ["451-", BYTES, "451-1", BYTES, "461-", BYTES],
+  "bytes for an acknowledgement without number": [`461-[${PLACEHOLDER}]`, BYTES],
+  "a space that is joined again": [JOIN, "41/shop,", JOIN, '42/shop,["x"]'],
+  "what only looks like a placeholder": ['451-["x",{"_placeholder":false,"num":9}]', BYTES],
+  "a placeholder that is a fraction": [`451-["x",${placeholder(0.5)}]`, BYTES],
   "an acknowledgement that nobody expects": ['430["x"]'],
   "an acknowledgement with bytes that nobody expects": [`461-7[${PLACEHOLDER}]`, BYTES],
   "a space after the packet": ['42["x"] '],
@@ -102,7 +143,7 @@ for (const version of [4, 3]) {
   for (const [name, packets] of Object.entries(ENDS)) {
     test(`ends the session: ${name}, Engine.IO ${version}`, async (t) => {
       const raw = await connect(t, version);
-      send(raw, version, packets);
+      await send(raw, version, packets);
       await raw.ended();
     });
   }
@@ -118,7 +159,7 @@ for (const version of [4, 3]) {
   for (const [name, packets] of Object.entries(CONTINUES)) {
     test(`does not end the session: ${name}, Engine.IO ${version}`, async (t) => {
       const raw = await connect(t, version);
-      send(raw, version, packets);
+      await send(raw, version, packets);
       await assertContinues(raw);
     });
   }
@@ -137,7 +178,8 @@ for (const version of [4, 3]) {
   });
 
   test(`a space is joined with and without a comma: Engine.IO ${version}`, async (t) => {
-    for (const packet of ["40/shop", "40/shop,", ...(version === 4 ? ["40/shop,{}"] : [])]) {
+    const forms = version === 4 ? ["40/shop,{}"] : ["40/shop?a=b", "40/shop?a=b,", "40/shop?"];
+    for (const packet of ["40/shop", "40/shop,", ...forms]) {
       const raw = await connect(t, version);
       raw.text(packet);
       await raw.nextText((it) => it.startsWith("40/shop,"));
@@ -173,7 +215,7 @@ for (const [name, packets] of Object.entries({
 })) {
   test(`ends the session before CONNECT is answered: ${name}`, async (t) => {
     const raw = await open(t, 4);
-    send(raw, 4, packets);
+    await send(raw, 4, packets);
     await raw.ended();
   });
 }
@@ -195,6 +237,16 @@ test("nothing is handled after an event without a name", async (t) => {
   assert.equal((await barrier(bob, room, bob)).seq, 1);
 });
 
+test("the query of a space is its `auth`, and a refusal is a text: Engine.IO 3", async (t) => {
+  const raw = await connect(t, 3);
+  raw.text("40/shop?token=x&a=b,");
+  assert.equal(await raw.nextText(), '44/shop,"unauthorized"');
+  raw.text("40/nope?a=b,");
+  assert.equal(await raw.nextText(), '44/nope,{"message":"Invalid namespace"}');
+  raw.text("40/shop?a=b,");
+  assert.equal(await raw.nextText(), "40/shop,");
+});
+
 test("CONNECT has several forms", async (t) => {
   for (const packet of ["40", "40/", "40/,", "40{}", '40{"x":1}', "401"]) {
     const raw = await open(t, 4);
@@ -213,21 +265,21 @@ test("the first space may be another one than `/`", async (t) => {
 
 test("a pong that was not asked for changes nothing", async (t) => {
   const raw = await connect(t, 4);
-  for (const packet of ["3", "3", "3x"]) raw.text(packet);
+  for (const packet of ["3", "3", "3x", "3probe"]) raw.text(packet);
   await assertContinues(raw);
 });
 
 test("a ping of a client of version 3 is answered at once", async (t) => {
   const raw = await connect(t, 3);
-  for (let n = 0; n < 3; n += 1) {
-    raw.text("2");
+  for (const ping of ["2", "2x", "2probe"]) {
+    raw.text(ping);
     assert.equal(await raw.nextText(), "3");
   }
 });
 
 test("a pong is allowed between a header and its attachment", async (t) => {
   const raw = await connect(t, 4);
-  send(raw, 4, [`451-["x",${PLACEHOLDER}]`, "3", BYTES]);
+  await send(raw, 4, [`451-["x",${PLACEHOLDER}]`, "3", BYTES]);
   await assertContinues(raw);
 });
 
@@ -262,11 +314,14 @@ async function connect(t, version) {
   return raw;
 }
 
-/** Sends texts, attachments and frames. */
-function send(raw, version, packets) {
+/** Sends texts, attachments and frames, and joins spaces. */
+async function send(raw, version, packets) {
   for (const packet of packets) {
     if (typeof packet === "string") raw.text(packet);
-    else if (packet.frames) raw.write(packet.frames);
+    else if (packet.joins) {
+      raw.text(packet.joins);
+      await raw.nextText((it) => it.startsWith(packet.joins));
+    } else if (packet.frames) raw.write(packet.frames);
     else {
       const payload = version === 3 ? Buffer.concat([Buffer.from([4]), packet]) : packet;
       raw.write(encodeFrame({ opcode: BINARY, payload }));
@@ -287,4 +342,8 @@ function fragments(first, second) {
 async function assertContinues(raw) {
   raw.text('42999["GroupList"]');
   await raw.nextText((packet) => packet.startsWith("43999["));
+}
+
+function placeholder(number) {
+  return `{"_placeholder":true,"num":${number}}`;
 }

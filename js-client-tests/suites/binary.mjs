@@ -48,6 +48,8 @@ export function binaryBodies(clientType, server) {
     assert.deepEqual(read((await bob.next("new message")).msg), msg);
   });
 
+  // A Socket.IO packet with more ends its session: spec/socket.io-packets.test.mjs.
+  const isRefused = clientType.wire === "ws";
   test("ten attachments are accepted, eleven are refused", async (t) => {
     const room = unique("room");
     const ann = await joinAsGuest(t, clientType, server, "ann", { room });
@@ -63,7 +65,8 @@ export function binaryBodies(clientType, server) {
       assertOk(await ann.ask(event, data(write(ten))));
       const { msg, data: body = msg } = await bob.next(received);
       assert.deepEqual(read(body), ten, event);
-      assertRefused(await ann.ask(event, data(eleven)), "too_many_attachments", event);
+      if (isRefused)
+        assertRefused(await ann.ask(event, data(eleven)), "too_many_attachments", event);
     }
     await barrier(ann, room, bob);
   });

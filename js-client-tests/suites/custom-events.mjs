@@ -221,7 +221,9 @@ export function customEvents(clientType, server) {
     assert.deepEqual(await bob.next("any:size"), args);
     assertRefused(await ann.askWith("any:size", [half, `${half}xx`]), "message_too_large");
     const eleven = Array.from({ length: 11 }, () => write(BYTES));
-    assertRefused(await ann.askWith("any:size", eleven), "too_many_attachments");
+    // A Socket.IO packet with more than ten ends its session.
+    if (clientType.wire === "ws")
+      assertRefused(await ann.askWith("any:size", eleven), "too_many_attachments");
     const deep = JSON.parse("[".repeat(65) + "]".repeat(65));
     assertRefused(await ann.askWith("any:size", [1, deep]), "bad_request");
     await barrier(ann, room, bob);

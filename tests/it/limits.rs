@@ -110,8 +110,13 @@ async fn ten_attachments_are_accepted_and_eleven_are_refused() {
     for wire in Wire::ALL {
         let mut ann = Client::named(&server, wire, &format!("ann {wire:?}")).await;
         assert_eq!(ann.ask("send message", parts(10)).await["ok"], true);
-        let code = ann.refusal("send message", parts(11)).await;
-        assert_eq!(code, "too_many_attachments", "{wire:?}");
+        if wire == Wire::WebSocket {
+            assert_eq!(ann.refusal("send message", parts(11)).await, "too_many_attachments");
+        } else {
+            // As with the official server.
+            ann.emit("send message", parts(11)).await;
+            ann.end().await;
+        }
     }
     let mut bob = Client::named(&server, Wire::WebSocket, "bob").await;
     assert_eq!(bob.post("undisturbed").await, 4);

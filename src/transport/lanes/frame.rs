@@ -109,6 +109,20 @@ pub(in crate::transport) fn with_compressed(
     }
 }
 
+/// `bytes`, which holds whole frames of the server, without the first text of this content. `None` if
+/// it has none.
+pub(in crate::transport) fn without_text(bytes: &[u8], content: &[u8]) -> Option<Bytes> {
+    let mut at = 0;
+    for (frame, whole) in split_whole(bytes) {
+        let end = at + whole.len();
+        if frame == Frame::Text(content) {
+            return Some([bytes.get(..at)?, bytes.get(end..)?].concat().into());
+        }
+        at = end;
+    }
+    None
+}
+
 /// The frames in `bytes`, each with all of its bytes.
 fn split_whole(bytes: &[u8]) -> impl Iterator<Item = (Frame<'_>, &[u8])> {
     let mut rest = bytes;
@@ -218,6 +232,15 @@ mod tests {
         let expected = [text("one"), binary(b"two"), ping(), text(&"5".repeat(200))].concat();
         assert_eq!(replace_texts(&frames, replace).unwrap(), expected);
         assert_eq!(replace_texts(&frames, |_| None), None);
+    }
+
+    #[test]
+    fn the_first_text_of_a_content_is_removed() {
+        let frames = [text("2x"), binary(b"2"), text("2"), text("2")].concat();
+        let expected = [text("2x"), binary(b"2"), text("2")].concat();
+        assert_eq!(without_text(&frames, b"2").unwrap(), expected);
+        assert_eq!(without_text(&frames, b"3"), None);
+        assert_eq!(without_text(&text("2"), b"2").unwrap(), "");
     }
 
     #[test]

@@ -2,7 +2,7 @@
 //!
 //! The engine writes `44{"message":"…"}` from a text alone, while the official server also sends
 //! `data`. So the text is the whole object after a marker, and below the engine the object takes its
-//! place in the packet. Clients of version 3 receive what they always did: the message.
+//! place in the packet. Clients of version 3 receive a text, or the data of a back end.
 
 use serde::Deserialize;
 
@@ -15,11 +15,14 @@ const MARKER: char = '\u{1}';
 /// The text of an error for the engine.
 pub(super) fn engine_text(version: Version, rejection: &Rejection) -> String {
     // The engine refuses most unknown spaces by itself, without data.
-    if version == Version::V3 || *rejection == Rejection::UnknownSpace {
-        wire::connect_error_message(rejection).to_owned()
-    } else {
-        format!("{MARKER}{}", wire::connect_error(rejection))
+    if *rejection == Rejection::UnknownSpace {
+        return wire::connect_error_message(rejection).to_owned();
     }
+    let object = match version {
+        Version::V3 => wire::connect_error_before_v4(rejection),
+        Version::V4 => wire::connect_error(rejection),
+    };
+    format!("{MARKER}{object}")
 }
 
 /// The packet for the client in place of a packet of the engine, if it is another one.
@@ -53,9 +56,20 @@ mod tests {
         let text = engine_text(Version::V4, &rejection);
         let expected = r#"44/shop,{"message":"It is \"gone\".","data":{"left":0}}"#;
         assert_eq!(replacement(&engine_packet("/shop,", &text)).unwrap(), expected);
-        let text = engine_text(Version::V3, &rejection);
-        assert_eq!(text, "It is \"gone\".");
-        assert_eq!(replacement(&engine_packet("", &text)), None);
+    }
+
+    #[test]
+    fn version_3_has_the_data_of_a_back_end_or_the_message() {
+        let refused = |data: Option<&str>| {
+            let (code, message) = ("sold_out".into(), "It is \"gone\".".into());
+            let refusal = Refusal { code, message, data: data.map(Into::into) };
+            let text = engine_text(Version::V3, &Rejection::Refused(Box::new(refusal)));
+            replacement(&engine_packet("/shop,", &text)).unwrap()
+        };
+        assert_eq!(refused(None), r#"44/shop,"It is \"gone\".""#);
+        assert_eq!(refused(Some(r#"{"left":0}"#)), r#"44/shop,{"left":0}"#);
+        let unknown = engine_text(Version::V3, &Rejection::UnknownSpace);
+        assert_eq!(replacement(&engine_packet("", &unknown)), None);
     }
 
     #[test]

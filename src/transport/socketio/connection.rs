@@ -33,7 +33,7 @@ use crate::{
     domain::CloseReason,
     wire::{
         recovery,
-        socketio::{self as wire, ReceivedPacket},
+        socketio::{self as wire, Received, ReceivedPacket},
     },
 };
 
@@ -152,14 +152,17 @@ impl NamespaceConnection {
         let Value::Str(text, attachments) = value else { return };
         let attachments = attachments.map(Vec::from).unwrap_or_default();
         let context = chat_session.request_context();
-        let ReceivedPacket { kind, ack, request, breaks_protocol } =
-            wire::received(&text, ack, &attachments, context);
+        let received = wire::received(&text, ack, &attachments, context);
         drop(text);
-        if breaks_protocol {
-            // What waits behind the packet is not handled.
-            self.revoked.store(true, Ordering::SeqCst);
-            return self.session.finish(CloseReason::Fault);
-        }
+        let ReceivedPacket { kind, ack, request } = match received {
+            Received::Packet(packet) => packet,
+            Received::Nothing => return,
+            Received::BrokenProtocol => {
+                // What waits behind the packet is not handled.
+                self.revoked.store(true, Ordering::SeqCst);
+                return self.session.refuse_packet();
+            }
+        };
         match request {
             Ok(request) => {
                 let connection = Arc::clone(self);
@@ -211,6 +214,14 @@ impl AttachedConnection for NamespaceConnection {
 
     fn is_inbox_closed(&self) -> bool {
         self.inbox.is_closed()
+    }
+
+    fn is_in(&self, namespace: &str) -> bool {
+        !self.is_disconnected.load(Ordering::Relaxed) && self.format.namespace().is(namespace)
+    }
+
+    fn is_connected(&self) -> bool {
+        !self.inbox.is_pending()
     }
 
     fn send_closing(&self, reason: CloseReason) {

@@ -34,9 +34,6 @@ const CONNECT_WAIT_MAX: Duration = Duration::from_secs(10);
 /// The longest time from the header of a packet to the last of its attachments.
 const ATTACHMENTS_WAIT_MAX: Duration = Duration::from_secs(30);
 
-/// The most attachments of a packet. Official clients refuse packets with more, too.
-const ATTACHMENTS_MAX: usize = 64;
-
 /// The places in the engine's queue, which holds its own packets only.
 const ENGINE_PACKETS_MAX: usize = 64;
 
@@ -50,7 +47,7 @@ type EngineBody = StreamBody<Iter<vec::IntoIter<Result<Frame<Bytes>, Infallible>
 pub(super) fn build(limits: &Limits) -> (Engine, SocketIo) {
     let frame_bytes_max = limits.frame_bytes_max.get();
     let parser = ParserConfig::common()
-        .max_incoming_binaries(ATTACHMENTS_MAX)
+        .max_incoming_binaries(limits.attachments_max)
         .max_incoming_binary_buf_size(frame_bytes_max)
         .packet_completion_timeout(ATTACHMENTS_WAIT_MAX);
     SocketIo::builder()

@@ -7,12 +7,9 @@
 //!
 //! An acknowledgement of a client answers an event that was sent past the engine, which ignores it
 //! therefore. So it becomes an event packet with the same number, namespace and attachments, and
-//! with [`ANSWER_NAME`] as its first element. An acknowledgement without a number is left to the
-//! engine, which ends the session.
+//! with [`ANSWER_NAME`] as its first element. `wire` ignores one without a number.
 
-use bytes::Bytes;
-
-use super::payload::{self, Payload, PayloadFormat};
+use super::packet_head::{Extent, PacketHead, kind};
 use crate::wire::socketio::{ANSWER_NAME, NAME_MARKER};
 
 /// The bytes of a packet that are examined. The head before the name is far shorter, also with the
@@ -21,10 +18,6 @@ pub(super) const SCAN_BYTES_MAX: usize = 1024;
 
 /// Where a packet has its kind.
 const KIND_AT: usize = 1;
-const EVENT: u8 = b'2';
-const ANSWER: u8 = b'3';
-const BINARY_EVENT: u8 = b'5';
-const BINARY_ANSWER: u8 = b'6';
 
 /// Longer names are marked without a search for their end.
 const NAME_BYTES_MAX: usize = 64;
@@ -70,60 +63,41 @@ impl Mark {
             Self::Answer(_) => (ANSWER_NAME, ","),
             Self::EmptyAnswer(_) => (ANSWER_NAME, ""),
         };
-        let mut marked = [before, name.as_bytes(), comma.as_bytes()].concat();
-        if let Some(kind) = marked.get_mut(KIND_AT) {
-            *kind = if *kind == BINARY_ANSWER { BINARY_EVENT } else { EVENT };
-        }
-        marked
+        as_answer([before, name.as_bytes(), comma.as_bytes()].concat())
+    }
+
+    /// The changed packet.
+    pub(super) fn changed(self, packet: &[u8]) -> Vec<u8> {
+        let (before, after) = packet.split_at(self.at());
+        [&self.apply(before), after].concat()
     }
 }
 
-/// Examines the beginning of an Engine.IO packet.
-pub(super) fn scan(packet: &[u8]) -> NameScan {
-    let mut bytes = packet.iter().copied().enumerate().peekable();
-    let mut skip_while = |accepts: fn(u8) -> bool| {
-        while bytes.next_if(|(_, byte)| accepts(*byte)).is_some() {}
-        bytes.peek().copied()
-    };
-    let is_answer = match packet {
-        [b'4', EVENT | BINARY_EVENT, ..] => false,
-        [b'4', ANSWER | BINARY_ANSWER, ..] => true,
-        [] | [b'4'] => return NameScan::Unfinished,
-        _ => return NameScan::Unmarked,
-    };
-    // The type, the number of attachments, the space and the number of the acknowledgement.
-    let mut next = skip_while(|byte| byte.is_ascii_digit() || byte == b'-');
-    if matches!(next, Some((_, b'/'))) {
-        skip_while(|byte| byte != b',');
-        next = skip_while(|byte| byte == b',' || byte.is_ascii_digit());
+/// The packet, which has [`ANSWER_NAME`], as an event.
+pub(super) fn as_answer(mut packet: Vec<u8>) -> Vec<u8> {
+    if let Some(kind) = packet.get_mut(KIND_AT) {
+        let has_attachments = matches!(*kind, kind::BINARY_ANSWER | kind::BINARY_EVENT);
+        *kind = if has_attachments { kind::BINARY_EVENT } else { kind::EVENT };
     }
-    let name_at = match next {
-        Some((at, b'[')) => at + 1,
-        Some(_) => return NameScan::Unmarked,
-        None => return unfinished(packet, NameScan::Unmarked),
-    };
-    let rest = packet.get(name_at..).unwrap_or_default().trim_ascii_start();
-    if is_answer {
-        let head = packet.get(KIND_AT + 1..name_at - 1).unwrap_or_default();
-        return scan_answer(packet, head, rest, name_at);
+    packet
+}
+
+/// Examines the name of an event, or an acknowledgement. The JSON after the head begins an array.
+pub(super) fn scan(packet: &[u8], head: &PacketHead<'_>, extent: Extent) -> NameScan {
+    let items_at = head.json_at + 1;
+    let items = packet.get(items_at..).unwrap_or_default().trim_ascii_start();
+    if matches!(head.kind, kind::ANSWER | kind::BINARY_ANSWER) {
+        return match items.first() {
+            None if extent == Extent::Beginning => unfinished(packet, NameScan::Unmarked),
+            Some(b']') => NameScan::Marked(Mark::EmptyAnswer(items_at)),
+            _ => NameScan::Marked(Mark::Answer(items_at)),
+        };
     }
-    match rest.split_first() {
+    match items.split_first() {
         None => unfinished(packet, NameScan::Unmarked),
         Some((b']', _)) => NameScan::Unmarked,
-        Some((b'"', name)) => scan_name(packet, name, name_at),
-        Some(_) => NameScan::Marked(Mark::Name(name_at)),
-    }
-}
-
-/// Examines an acknowledgement: what is between its kind and its arguments ends with its number.
-fn scan_answer(packet: &[u8], head: &[u8], args: &[u8], args_at: usize) -> NameScan {
-    if !head.last().is_some_and(u8::is_ascii_digit) {
-        return NameScan::Unmarked;
-    }
-    match args.first() {
-        None => unfinished(packet, NameScan::Unmarked),
-        Some(b']') => NameScan::Marked(Mark::EmptyAnswer(args_at)),
-        Some(_) => NameScan::Marked(Mark::Answer(args_at)),
+        Some((b'"', name)) => scan_name(packet, name, items_at),
+        Some(_) => NameScan::Marked(Mark::Name(items_at)),
     }
 }
 
@@ -150,52 +124,16 @@ fn unfinished(packet: &[u8], otherwise: NameScan) -> NameScan {
     if packet.len() < SCAN_BYTES_MAX { NameScan::Unfinished } else { otherwise }
 }
 
-/// Marks the names in a payload that the engine could not read.
-pub(super) fn mark_payload(format: PayloadFormat, payload: Payload) -> Payload {
-    let is_marked = |packet: &[u8]| matches!(scan(packet), NameScan::Marked(_));
-    let parts = payload.parts.iter();
-    match format {
-        PayloadFormat::V4 => {
-            let mut packets = parts.flat_map(|body| body.split(|it| payload::is_separator(*it)));
-            if !packets.any(is_marked) {
-                return payload;
-            }
-            let bodies = payload.parts.iter().map(|body| {
-                let packets: Vec<_> =
-                    body.split(|it| payload::is_separator(*it)).map(mark).collect();
-                Bytes::from(packets.join(&payload::SEPARATOR))
-            });
-            Payload { parts: bodies.collect(), ..payload }
-        }
-        PayloadFormat::V3Text | PayloadFormat::V3Binary => {
-            let remake = |part: &Bytes| match payload::text_of(format, part) {
-                Some(packet) if is_marked(packet) => {
-                    payload::packet_with_length(format, &mark(packet))
-                }
-                Some(_) | None => Bytes::clone(part),
-            };
-            Payload { parts: parts.map(remake).collect(), ..payload }
-        }
-    }
-}
-
-/// A packet with the marker, if it needs one.
-fn mark(packet: &[u8]) -> Vec<u8> {
-    match scan(packet) {
-        NameScan::Marked(mark) => {
-            let (head, rest) = packet.split_at(mark.at());
-            [&mark.apply(head), rest].concat()
-        }
-        NameScan::Unmarked | NameScan::Unfinished => packet.to_vec(),
-    }
-}
-
 #[cfg(test)]
 mod tests {
     use super::*;
 
     fn marked(packet: &str) -> String {
-        String::from_utf8(mark(packet.as_bytes())).unwrap()
+        let head = PacketHead::read(packet.as_bytes(), Extent::Whole).unwrap();
+        match scan(packet.as_bytes(), &head, Extent::Whole) {
+            NameScan::Marked(mark) => String::from_utf8(mark.changed(packet.as_bytes())).unwrap(),
+            NameScan::Unmarked | NameScan::Unfinished => packet.to_owned(),
+        }
     }
 
     #[test]
@@ -204,17 +142,9 @@ mod tests {
             r#"42["send message","hi"]"#,
             r#"42/shop,17["é"]"#,
             r#"42["acknowledge"]"#,
-            "43/shop,[1]",
-            "461-[1]",
-            "437{}",
             r#"4510-/shop,17[ "x",{"_placeholder":true,"num":0}]"#,
             "42[]",
-            "42{}",
-            "40",
-            "3",
-            "2probe",
-            "43[\"\"]",
-            "bAAA=",
+            "42[ ]",
         ] {
             assert_eq!(marked(packet), packet);
         }
@@ -240,6 +170,10 @@ mod tests {
     fn answers_become_events_of_one_name() {
         for (packet, expected) in [
             ("437[]", r#"427["ack"]"#),
+            ("43[]", r#"42["ack"]"#),
+            ("437[", r#"427["ack","#),
+            ("43 [1]", r#"42 ["ack",1]"#),
+            ("461-[1]", r#"451-["ack",1]"#),
             ("43/shop,17[ ]", r#"42/shop,17["ack" ]"#),
             (r#"437["x",1]"#, r#"427["ack","x",1]"#),
             (
@@ -249,36 +183,5 @@ mod tests {
         ] {
             assert_eq!(marked(packet), expected);
         }
-    }
-
-    #[test]
-    fn a_prefix_decides_only_what_the_whole_packet_decides() {
-        for packet in [
-            r#"42/shop,17["caf\u00e9",1]"#,
-            r#"4510-/shop,17["x",1]"#,
-            "42[7]",
-            "40{}",
-            "43/a,7[1]",
-        ] {
-            let whole = scan(packet.as_bytes());
-            for length in 0..packet.len() {
-                let part = scan(&packet.as_bytes()[..length]);
-                assert!(part == whole || part == NameScan::Unfinished, "{length} of {packet}");
-            }
-        }
-    }
-
-    #[test]
-    fn payloads_of_every_format_are_marked() {
-        let body = "42[\"é\"]\u{1e}42[7]\u{1e}2";
-        let split = |format, body: &'static [u8]| {
-            payload::split(format, Bytes::from_static(body), 9).map(|it| mark_payload(format, it))
-        };
-        let parts = split(PayloadFormat::V4, body.as_bytes()).unwrap().parts;
-        assert_eq!(parts, ["42[\"é\"]\u{1e}42[\"\",7]\u{1e}2"]);
-        let parts = split(PayloadFormat::V3Text, r#"11:42["\né\n"]5:42[7]"#.as_bytes()).unwrap();
-        assert_eq!(parts.parts, [r#"14:42["","\né\n"]"#, "8:42[\"\",7]"]);
-        let parts = split(PayloadFormat::V3Binary, b"\0\x05\xff42[7]\x01\x02\xff\x04x").unwrap();
-        assert_eq!(parts.parts, [&b"\0\x08\xff42[\"\",7]"[..], b"\x01\x02\xff\x04x"]);
     }
 }

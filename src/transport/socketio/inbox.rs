@@ -97,6 +97,11 @@ impl ConnectionInbox {
         self.state.lock().phase == InboxPhase::Closed
     }
 
+    /// Whether CONNECT is not answered yet.
+    pub(super) fn is_pending(&self) -> bool {
+        self.state.lock().phase == InboxPhase::Pending
+    }
+
     /// Waits until CONNECT is answered. Returns `false` if the inbox closes before.
     pub(super) async fn wait_open(&self) -> bool {
         loop {

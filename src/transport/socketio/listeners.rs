@@ -59,6 +59,14 @@ impl DisconnectHandler<LocalAdapter, Self> for DisconnectListener {
         self.0.reported_end.set(reported).ok();
         self.0.is_disconnected.store(true, Ordering::Relaxed);
         self.0.inbox().close();
+        match reason {
+            // The engine has forgotten the session. A client that polls is told so with its next poll.
+            DisconnectReason::PacketParsingError if self.0.session().is_polling() => {
+                self.0.session().refuse_packet();
+            }
+            DisconnectReason::ClientNSDisconnect | DisconnectReason::ServerNSDisconnect => {}
+            _ => self.0.session().on_engine_end(),
+        }
         defer(socket);
     }
 }

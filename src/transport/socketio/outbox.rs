@@ -83,6 +83,9 @@ impl Outbox for NamespaceConnection {
     }
 
     fn end(&self) -> ConnectionEnd {
+        if self.session().is_protocol_broken() {
+            return ConnectionEnd::ProtocolError;
+        }
         let reason = self.close_reason.get().copied().or_else(|| self.session().close_reason());
         let by_server = reason.map(ConnectionEnd::ByServer);
         let reported = || self.reported_end.get().copied();

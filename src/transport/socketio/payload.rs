@@ -91,7 +91,7 @@ pub(super) fn split(
     packets_max: usize,
 ) -> Result<Payload, PayloadError> {
     match format {
-        PayloadFormat::V4 if body.is_empty() => Err(PayloadError::Malformed),
+        _ if body.is_empty() => Err(PayloadError::Malformed),
         PayloadFormat::V4 => {
             let packets = body.split(|it| is_separator(*it)).count();
             if packets > packets_max {
@@ -106,18 +106,30 @@ pub(super) fn split(
     }
 }
 
-/// Whether a client posts a heartbeat that only the server sends.
-pub(super) fn has_server_heartbeat(format: PayloadFormat, payload: &Payload) -> bool {
-    let is_heartbeat =
-        |version: Version, packet: &[u8]| packet.first() == Some(&version.server_heartbeat());
-    let mut parts = payload.parts.iter();
-    match format {
-        PayloadFormat::V4 => parts
-            .flat_map(|body| body.split(|it| is_separator(*it)))
-            .any(|packet| is_heartbeat(Version::V4, packet)),
-        PayloadFormat::V3Text | PayloadFormat::V3Binary => parts.any(|part| {
-            text_of(format, part).is_some_and(|packet| is_heartbeat(Version::V3, packet))
-        }),
+impl Payload {
+    /// The packets, each as it is in the payload.
+    pub(super) fn packets(&self, format: PayloadFormat) -> Vec<Bytes> {
+        match format {
+            PayloadFormat::V4 => {
+                let packets = |body: &Bytes| {
+                    body.split(|it| is_separator(*it))
+                        .map(|it| body.slice_ref(it))
+                        .collect::<Vec<_>>()
+                };
+                self.parts.iter().flat_map(packets).collect()
+            }
+            PayloadFormat::V3Text | PayloadFormat::V3Binary => self.parts.clone(),
+        }
+    }
+
+    /// The payload with these packets in place of its own.
+    pub(super) fn with_packets(self, format: PayloadFormat, packets: Vec<Bytes>) -> Self {
+        let count = packets.len();
+        let parts = match format {
+            PayloadFormat::V4 if count > 0 => vec![packets.join(&SEPARATOR).into()],
+            PayloadFormat::V4 | PayloadFormat::V3Text | PayloadFormat::V3Binary => packets,
+        };
+        Self { packets: count, parts, ..self }
     }
 }
 
@@ -130,16 +142,19 @@ pub(super) fn close(version: Version) -> Payload {
     Payload { content_type: "text/plain", packets: 1, parts: vec![Bytes::from_static(packet)] }
 }
 
-/// The payload that refuses a client, if the first packet of `payload` is CONNECT of a parser that is
-/// not supported. It ends the session, too. Only clients of version 4 send CONNECT first.
+/// The payload with which a client of version 4 answers a ping.
+pub(super) fn pong() -> Payload {
+    Payload { content_type: "text/plain", packets: 1, parts: vec![Bytes::from_static(b"3")] }
+}
+
+/// The refusal of a client, if the first packet of `payload` is CONNECT of a parser that is
+/// not supported. Only clients of version 4 send CONNECT first.
 pub(super) fn refuse_parser(format: PayloadFormat, payload: &Payload) -> Option<Bytes> {
     if format != PayloadFormat::V4 {
         return None;
     }
     let first = payload.parts.first()?.split(|it| is_separator(*it)).next()?;
-    let message = BASE64_STANDARD.decode(first.strip_prefix(b"b")?).ok()?;
-    let refusal = BASE64_STANDARD.encode(msgpack::refuse_connect(&message)?);
-    Some(format!("b{refusal}{}1", char::from(SEPARATOR)).into())
+    msgpack::refuse_connect(&BASE64_STANDARD.decode(first.strip_prefix(b"b")?).ok()?)
 }
 
 /// The packets of a payload of the engine, which is text.
@@ -168,26 +183,31 @@ pub(super) fn is_separator(byte: u8) -> bool {
     byte == SEPARATOR
 }
 
-/// The text of a packet of version 3 that was split off with its length.
+/// The text of a packet of a payload, without its length. Of version 4, bytes are text, too.
 pub(super) fn text_of(format: PayloadFormat, part: &[u8]) -> Option<&[u8]> {
     let mark = match (format, part.first()) {
+        (PayloadFormat::V4, _) => return Some(part),
         (PayloadFormat::V3Text, _) => TEXT_MARK,
         (PayloadFormat::V3Binary, Some(0)) => BINARY_MARK,
-        (PayloadFormat::V3Binary | PayloadFormat::V4, _) => return None,
+        (PayloadFormat::V3Binary, _) => return None,
     };
     let mark_at = part.iter().position(|it| *it == mark)?;
     part.get(mark_at + 1..)
 }
 
-/// A text packet of version 3, after its length.
-pub(super) fn packet_with_length(format: PayloadFormat, packet: &[u8]) -> Bytes {
-    let head = if format == PayloadFormat::V3Binary {
-        let digits = packet.len().to_string().into_bytes().into_iter().map(|it| it - b'0');
-        [0].into_iter().chain(digits).chain([BINARY_MARK]).collect()
-    } else {
-        format!("{}:", String::from_utf8_lossy(packet).encode_utf16().count()).into_bytes()
+/// A text packet, with its length if its format has one.
+pub(super) fn packet(format: PayloadFormat, packet: Vec<u8>) -> Bytes {
+    let head = match format {
+        PayloadFormat::V4 => return packet.into(),
+        PayloadFormat::V3Binary => {
+            let digits = packet.len().to_string().into_bytes().into_iter().map(|it| it - b'0');
+            [0].into_iter().chain(digits).chain([BINARY_MARK]).collect()
+        }
+        PayloadFormat::V3Text => {
+            format!("{}:", String::from_utf8_lossy(&packet).encode_utf16().count()).into_bytes()
+        }
     };
-    [head.as_slice(), packet].concat().into()
+    [head, packet].concat().into()
 }
 
 /// Splits `body` into packets. `length` returns the length of the first one with its header.
@@ -275,22 +295,6 @@ mod tests {
         );
         assert!(of(Version::V4, b"").is_empty());
         assert!(of(Version::V3, b"broken").is_empty());
-    }
-
-    #[test]
-    fn heartbeats_of_the_server_are_found() {
-        for (format, payload, found) in [
-            (PayloadFormat::V4, &b"42[\"2\"]\x1e3"[..], false),
-            (PayloadFormat::V4, b"3\x1e2", true),
-            (PayloadFormat::V4, b"2probe", true),
-            (PayloadFormat::V3Text, b"1:25:42[3]", false),
-            (PayloadFormat::V3Text, b"1:21:3", true),
-            (PayloadFormat::V3Binary, b"\0\x01\xff2\x01\x01\xff3", false),
-            (PayloadFormat::V3Binary, b"\0\x01\xff3", true),
-        ] {
-            let split = split(format, Bytes::from_static(payload), 4).unwrap();
-            assert_eq!(has_server_heartbeat(format, &split), found, "{payload:?}");
-        }
     }
 
     #[test]

@@ -19,6 +19,30 @@ pub(super) fn of_frames(version: Version, frames: &[Bytes]) -> Bytes {
     PollPayload::new(version, frames).into_bytes()
 }
 
+/// The payload that ends a poll so that its client can upgrade.
+pub(super) fn noop(version: Version) -> Bytes {
+    Bytes::from_static(match version {
+        Version::V3 => b"1:6",
+        Version::V4 => b"6",
+    })
+}
+
+/// The payload that ends a session.
+pub(super) fn close(version: Version) -> Bytes {
+    Bytes::from_static(match version {
+        Version::V3 => b"1:1",
+        Version::V4 => b"1",
+    })
+}
+
+/// The same for a poll that begins after the end. Its first packet is that of the official server.
+pub(super) fn noop_and_close(version: Version) -> Bytes {
+    Bytes::from_static(match version {
+        Version::V3 => b"1:61:1",
+        Version::V4 => b"6\x1e1",
+    })
+}
+
 /// A payload of Engine.IO packets. Clients of version 3 receive text, too.
 #[derive(Debug)]
 pub(super) struct PollPayload {

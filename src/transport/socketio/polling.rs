@@ -1,13 +1,6 @@
-//! The requests of polling sessions: open, poll and post.
-//!
-//! The size of a body is limited before it is read, and its packets are counted before they are
-//! parsed. One POST of a session is in progress at a time. It waits while the inboxes of the session
-//! are full.
-//!
-//! A request that its client breaks off ends the session: official clients do not poll again after
-//! it, and what a POST had may be lost.
+//! The requests with which a polling session begins and receives packets.
 
-use std::{mem, sync::Arc};
+use std::sync::Arc;
 
 use axum::body::Body;
 use bytes::Bytes;
@@ -20,95 +13,23 @@ use tokio::time::{Instant, sleep, sleep_until};
 use super::{
     SocketIoTransport,
     engine::{self, EngineResponse},
-    event_names,
-    payload::{self, PayloadError, PayloadFormat},
+    first_ping, payload,
     poll_payload::{self, PollPayload},
+    polling_requests::PollInProgress,
     polling_state::PollingState,
-    request::{EngineRejection, SessionKey, Version},
+    request::{EngineRejection, SessionKey},
     session::{ClosePhase, EngineSession, Handshake},
 };
-use crate::{domain::CloseReason, transport::lanes::LaneWriter};
-
-/// Counts a POST of the session as in progress until it is dropped.
-struct RequestInProgress<'a>(&'a EngineSession);
-
-impl<'a> RequestInProgress<'a> {
-    fn begin(session: &'a EngineSession) -> Self {
-        session.with_polling(PollingState::begin_request);
-        Self(session)
-    }
-}
-
-impl Drop for RequestInProgress<'_> {
-    fn drop(&mut self) {
-        let now = Instant::now();
-        self.0.with_polling(|it| it.end_request(now));
-    }
-}
-
-/// The right to post. It exists once at a time. Dropping it before the POST has an answer ends the
-/// session.
-struct PostGuard<'a> {
-    session: &'a Arc<EngineSession>,
-    is_answered: bool,
-}
-
-impl<'a> PostGuard<'a> {
-    fn acquire(session: &'a Arc<EngineSession>) -> Option<Self> {
-        let is_free = session.with_polling(PollingState::begin_post).unwrap_or(false);
-        is_free.then(|| Self { session, is_answered: false })
-    }
-}
-
-impl Drop for PostGuard<'_> {
-    fn drop(&mut self) {
-        self.session.with_polling(PollingState::end_post);
-        if !self.is_answered && self.session.is_polling() {
-            self.session.abort();
-        }
-    }
-}
-
-/// Counts a poll as in progress until it is dropped, and as waiting until its answer is made. Dropping
-/// it while it waits ends the session.
-struct PollInProgress<'a> {
-    session: &'a Arc<EngineSession>,
-    is_waiting: bool,
-}
-
-impl<'a> PollInProgress<'a> {
-    fn begin(session: &'a Arc<EngineSession>) -> Self {
-        session.begin_poll();
-        Self { session, is_waiting: true }
-    }
-
-    fn end_wait(&mut self) {
-        if mem::replace(&mut self.is_waiting, false) {
-            self.session.with_polling(PollingState::end_poll);
-        }
-    }
-}
-
-impl Drop for PollInProgress<'_> {
-    fn drop(&mut self) {
-        let is_broken_off = self.is_waiting;
-        self.end_wait();
-        let now = Instant::now();
-        self.session.with_polling(|it| it.end_request(now));
-        if is_broken_off && self.session.is_polling() {
-            self.session.abort();
-        }
-    }
-}
+use crate::transport::lanes::LaneWriter;
 
 /// How the wait of a poll ends.
 enum PollEnd {
     /// There are frames, or the session has ended.
     Frames,
-    /// The engine has packets, or the client has to poll again.
+    /// The engine has packets, or has ended the session.
     Engine(EngineResponse),
-    /// The client is refused with this payload.
-    Refused(Bytes),
+    /// The client has to poll again, because it upgrades.
+    Noop,
 }
 
 impl SocketIoTransport {
@@ -136,7 +57,9 @@ impl SocketIoTransport {
         let mut request = Request::new(());
         request.extensions_mut().insert(Arc::clone(&session));
         let answer = engine::open(&self.resources.engine, version, request).await?;
-        session.set_sid(sid_of(&answer.body).ok_or(EngineRejection::BadRequest)?);
+        let sid = sid_of(&answer.body).ok_or(EngineRejection::BadRequest)?;
+        session.set_sid(sid);
+        first_ping::answer(&session, sid).await?;
         // A close in the meantime had no session id to close the session in the engine.
         if session.close_phase() >= ClosePhase::Closing {
             session.end_in_engine().await;
@@ -148,6 +71,7 @@ impl SocketIoTransport {
     pub(super) async fn poll(&self, key: SessionKey) -> Result<Response<Body>, EngineRejection> {
         let session = &self.find_polling_session(key)?;
         let SessionKey { sid, version } = key;
+        let phase = session.close_phase();
         let mut in_progress = PollInProgress::begin(session);
         let writer = Some(session.writer()).filter(|it| !it.has_ended());
         let end = match wait_for_frames(session).await {
@@ -157,27 +81,43 @@ impl SocketIoTransport {
         };
         // Before anything is taken: the next poll proves that the client received it.
         in_progress.end_wait();
-        let end = end?;
-        if let PollEnd::Refused(refusal) = end {
-            if session.close_phase() >= ClosePhase::Closing {
-                return Err(EngineRejection::SessionUnknown);
+        let mut is_late = false;
+        let end = match end {
+            // The engine has ended the session, and the client may not know that.
+            Err(EngineRejection::SessionUnknown) if phase < ClosePhase::Aborted => {
+                if !Box::pin(session.wait_engine_end()).await {
+                    return Err(EngineRejection::SessionUnknown);
+                }
+                is_late = true;
+                PollEnd::Frames
             }
-            session.finish(CloseReason::Fault);
-            return Ok(EngineResponse::text(refusal).into_response());
-        }
-        let frames = session.writer().take(session.limits().frame_bytes_max.get());
-        let engine_answer = match end {
-            PollEnd::Engine(answer) => Some(answer),
-            _ if frames.is_empty() => Some(EngineResponse::text(close_packet(version))),
-            _ => poll_engine_now(session, sid),
+            end => end?,
         };
-        let Some(mut answer) = engine_answer else {
+        let frames = session.writer().take(session.limits().frame_bytes_max.get());
+        let is_end = match &end {
+            PollEnd::Engine(answer) => ends_session(session, answer),
+            PollEnd::Frames => frames.is_empty(),
+            PollEnd::Noop => false,
+        };
+        let engine_answer = match end {
+            PollEnd::Noop => Some(EngineResponse::text(poll_payload::noop(version))),
+            _ if is_end => {
+                session.tell_end();
+                let follows = is_late || phase == ClosePhase::Closing;
+                let close = if follows && frames.is_empty() {
+                    poll_payload::noop_and_close(version)
+                } else {
+                    poll_payload::close(version)
+                };
+                Some(EngineResponse::text(close))
+            }
+            PollEnd::Engine(answer) => Some(answer),
+            PollEnd::Frames => poll_engine_now(session, sid),
+        };
+        let Some(answer) = engine_answer else {
             let payload = poll_payload::of_frames(version, &frames);
             return Ok(EngineResponse::text(payload).into_response());
         };
-        if answer.body.is_empty() {
-            answer.body = close_packet(version);
-        }
         let mut payload = PollPayload::new(version, &frames);
         let packets = || payload::packets(version, &answer.body);
         packets().for_each(|it| session.on_engine_packet(it));
@@ -191,86 +131,6 @@ impl SocketIoTransport {
         }
         Ok(EngineResponse::text(payload.into_bytes()).into_response())
     }
-
-    /// Passes the packets of the client to the engine.
-    pub(super) async fn post(
-        &self,
-        session: &Arc<EngineSession>,
-        request: Request<Body>,
-    ) -> Result<Response<Body>, EngineRejection> {
-        let _in_progress = RequestInProgress::begin(session);
-        let Some(mut guard) = PostGuard::acquire(session) else {
-            session.abort();
-            return Err(EngineRejection::BadRequest);
-        };
-        let answer = receive(session, request).await;
-        guard.is_answered = true;
-        answer.map(|()| EngineResponse::ok().into_response())
-    }
-}
-
-/// Reads the packets of a POST and passes them to the engine.
-async fn receive(
-    session: &Arc<EngineSession>,
-    request: Request<Body>,
-) -> Result<(), EngineRejection> {
-    let sid = sid(session)?;
-    let (head, body) = request.into_parts();
-    let format =
-        PayloadFormat::of(session.version(), &head.headers).inspect_err(|_| session.abort())?;
-    drop(head);
-    let body = tokio::select! {
-        body = payload::read_body(body, session.limits()) => body,
-        () = session.wait_aborted() => Err(EngineRejection::SessionUnknown),
-    };
-    let body = body.inspect_err(|rejection| match *rejection {
-        EngineRejection::TooLarge { limit } => {
-            session.close(CloseReason::FrameTooLarge { limit });
-        }
-        EngineRejection::BadRequest => session.abort(),
-        _ => {}
-    })?;
-    let packets_max = session.limits().inbox_requests_max.get();
-    let payload = payload::split(format, body, packets_max).map_err(|error| match error {
-        PayloadError::Malformed => {
-            session.abort();
-            EngineRejection::BadRequest
-        }
-        PayloadError::TooManyPackets => {
-            session.close(CloseReason::Flood);
-            EngineRejection::TooManyPackets
-        }
-    })?;
-    if payload::has_server_heartbeat(format, &payload) {
-        session.abort();
-        return Err(EngineRejection::BadRequest);
-    }
-    if session.with_polling(|it| it.is_first_post()) == Some(true)
-        && let Some(refusal) = payload::refuse_parser(format, &payload)
-    {
-        session.refuse_polling(refusal);
-        return Ok(());
-    }
-    let payload = event_names::mark_payload(format, payload);
-    let limit = session.limits().frame_bytes_max.get();
-    if payload.parts.iter().map(Bytes::len).sum::<usize>() > limit {
-        session.close(CloseReason::FrameTooLarge { limit });
-        return Err(EngineRejection::TooLarge { limit });
-    }
-    session.wait_for_request_capacity(payload.packets).await;
-    // An error would end the client's polling before it receives `closing`.
-    if session.close_phase() >= ClosePhase::Notifying {
-        return Ok(());
-    }
-    let answer = engine::post(session.engine(), session.version(), sid, payload).await;
-    answer.inspect_err(|_| {
-        // A packet that clients do not send: the engine has dropped those after it.
-        if session.is_polling() {
-            session.abort();
-        }
-    })?;
-    session.await_engine();
-    Ok(())
 }
 
 /// Waits for frames alone, while no packet of the engine is expected: its poll costs as much as the
@@ -295,12 +155,11 @@ async fn wait_for_packets(
     let filled = OptionFuture::from(writer.map(|it| it.filled()));
     Ok(tokio::select! {
         biased;
-        refusal = session.wait_refused() => PollEnd::Refused(refusal),
         Some(()) = filled => PollEnd::Frames,
         answer = engine::poll(session.engine(), session.version(), sid) => {
             PollEnd::Engine(answer?)
         }
-        () = wait_for_noop(session) => PollEnd::Engine(EngineResponse::noop(session.version())),
+        () = wait_for_noop(session) => PollEnd::Noop,
     })
 }
 
@@ -325,9 +184,13 @@ async fn wait_for_noop(session: &EngineSession) {
     }
 }
 
-/// The id of a session that began with polling.
-fn sid(session: &EngineSession) -> Result<Sid, EngineRejection> {
-    session.sid().ok_or(EngineRejection::SessionUnknown)
+/// Whether the engine answers a poll because the session has ended: with a close, a noop or nothing.
+fn ends_session(session: &EngineSession, answer: &EngineResponse) -> bool {
+    let version = session.version();
+    let is_noop = answer.body == poll_payload::noop(version);
+    answer.body.is_empty()
+        || answer.body == poll_payload::close(version)
+        || (is_noop && session.close_phase() >= ClosePhase::Closing)
 }
 
 /// The session id in the open packet of the engine. In version 3 the length precedes the packet.
@@ -342,32 +205,10 @@ fn sid_of(body: &[u8]) -> Option<Sid> {
 }
 
 impl EngineResponse {
-    /// The response to a payload.
-    fn ok() -> Self {
-        let content_type = http::HeaderValue::from_static("text/html");
-        Self { content_type: Some(content_type), body: Bytes::from_static(b"ok") }
-    }
-
-    /// A noop, with which the pending poll of a client ends so that it can upgrade.
-    fn noop(version: Version) -> Self {
-        let body = match version {
-            Version::V3 => Bytes::from_static(b"1:6"),
-            Version::V4 => Bytes::from_static(b"6"),
-        };
-        Self::text(body)
-    }
-
     /// A response that the engine did not make.
     fn text(body: Bytes) -> Self {
         let content_type = http::HeaderValue::from_static("text/plain; charset=UTF-8");
         Self { content_type: Some(content_type), body }
-    }
-}
-
-fn close_packet(version: Version) -> Bytes {
-    match version {
-        Version::V3 => Bytes::from_static(b"1:1"),
-        Version::V4 => Bytes::from_static(b"1"),
     }
 }
 

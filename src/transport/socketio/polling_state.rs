@@ -5,7 +5,6 @@
 
 use std::time::Duration;
 
-use bytes::Bytes;
 use tokio::time::Instant;
 
 /// The delay before the pending poll of a client that upgrades is answered with a noop. The client
@@ -32,15 +31,30 @@ pub(super) struct PollingState {
     /// The number of polls that wait for packets. It is one, unless the client violates the protocol.
     waiting_polls: usize,
     posts: PostPhase,
-    /// The answer to the next poll of a client that is refused.
-    refusal: Option<Bytes>,
     requests_in_progress: usize,
+    end: EndState,
     /// The begin of the session, or the end of its last request.
     last_request_at: Instant,
     /// The last time at which a poll that was answered with events also polled the engine.
     engine_polled_at: Instant,
     /// Until when packets of the engine are expected.
     engine_awaited_until: Instant,
+}
+
+/// The end of a session that polls.
+#[derive(Debug, Default)]
+struct EndState {
+    report: EngineReport,
+    /// Whether the client has been told.
+    is_told: bool,
+}
+
+/// The report of the engine that it has ended the session.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+enum EngineReport {
+    #[default]
+    Missing,
+    Received,
 }
 
 /// The POST that is in progress.
@@ -77,8 +91,8 @@ impl PollingState {
             noops_sent: 0,
             waiting_polls: 0,
             posts: PostPhase::Awaited,
-            refusal: None,
             requests_in_progress: 0,
+            end: EndState::default(),
             last_request_at: now,
             engine_polled_at: now,
             engine_awaited_until: now + ENGINE_POLL_INTERVAL,
@@ -187,14 +201,24 @@ impl PollingState {
         self.posts == PostPhase::First
     }
 
-    /// Refuses the client with this payload.
-    pub(super) fn refuse(&mut self, payload: Bytes) {
-        self.refusal = Some(payload);
+    /// The engine reports that it has ended the session.
+    pub(super) fn report_end(&mut self) {
+        self.end.report = EngineReport::Received;
     }
 
-    /// The payload that refuses the client.
-    pub(super) fn refusal(&self) -> Option<Bytes> {
-        self.refusal.clone()
+    /// Whether the engine has reported that it ended the session.
+    pub(super) fn is_ended(&self) -> bool {
+        self.end.report == EngineReport::Received
+    }
+
+    /// The client is told that the session has ended.
+    pub(super) fn tell_end(&mut self) {
+        self.end.is_told = true;
+    }
+
+    /// Whether the client has been told that the session has ended.
+    pub(super) fn is_end_told(&self) -> bool {
+        self.end.is_told
     }
 
     /// Whether the session had no request for so long that it cannot exist in the engine any more.

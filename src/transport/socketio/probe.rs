@@ -17,6 +17,15 @@ pub(super) const PROBE_RESPONSE: &[u8] = b"\x81\x063probe";
 /// The longest text in a frame with a short header.
 const TEXT_BYTES_MAX: usize = 125;
 
+/// The bytes that a client sent during a probe. The engine reads them again.
+#[derive(Debug)]
+pub(super) struct ProbedBytes {
+    /// The frames of the probe.
+    pub(super) probe: Vec<u8>,
+    /// What follows them.
+    pub(super) after: Vec<u8>,
+}
+
 /// The attempt of a session to upgrade. A session has one at a time.
 ///
 /// Dropping it before success leaves the session on polling.
@@ -37,19 +46,19 @@ impl Probe {
         &self.session
     }
 
-    /// Exchanges the first frames. Returns all bytes from the client, which the engine reads again,
-    /// or nothing when the WebSocket does not work.
+    /// Exchanges the first frames. Returns nothing when the WebSocket does not work.
     pub(super) async fn run(
         &self,
         stream: &mut (impl AsyncRead + AsyncWrite + Unpin),
-    ) -> Option<Vec<u8>> {
+    ) -> Option<ProbedBytes> {
         let mut seen = Vec::new();
         let probed = expect(stream, &mut seen, 0, b"2probe").await?;
         stream.write_all(PROBE_RESPONSE).await.ok()?;
         stream.flush().await.ok()?;
         self.session.change_upgrade(UpgradeState::Probing, UpgradeState::Switching);
-        expect(stream, &mut seen, probed, b"5").await?;
-        Some(seen)
+        let end = expect(stream, &mut seen, probed, b"5").await?;
+        let after = seen.split_off(end);
+        Some(ProbedBytes { probe: seen, after })
     }
 
     /// Makes the WebSocket carry the session.

@@ -164,7 +164,7 @@ async fn another_parser_is_refused_on_polling() {
     let stack = Stack::start();
     let packet = format!("b{}", BASE64_STANDARD.encode(FOREIGN_CONNECT));
     let refusal = msgpack::refuse_connect(FOREIGN_CONNECT).unwrap();
-    let answer = format!("b{}\u{1e}1", BASE64_STANDARD.encode(refusal));
+    let answer = format!("b{}", BASE64_STANDARD.encode(refusal));
     // The poll precedes the POST, or follows it.
     let first = stack.open(4).await;
     let posts = async { stack.post(&first, packet.clone()).await };
@@ -174,6 +174,26 @@ async fn another_parser_is_refused_on_polling() {
     assert_eq!(stack.post(&second, packet).await.0, StatusCode::OK);
     assert_eq!(poll_for(&stack, &second, "b").await, answer);
     for session in [&first, &second] {
+        poll_for(&stack, session, "1").await;
         wait_for_session_end(&stack, session).await;
     }
+}
+
+#[tokio::test]
+async fn another_parser_is_refused_after_an_upgrade_that_takes_the_last_poll() {
+    let stack = Stack::start();
+    let polling_query = stack.open(4).await;
+    let websocket_query = polling_query.replace("transport=polling", "transport=websocket");
+    let (_, mut client) = stack.open_websocket(&websocket_query, 1 << 16).await;
+    client.send_text("2probe").await;
+    client.receive_containing("3probe").await;
+    // The poll that waits ends, and the client does not poll again. Its CONNECT is still on its way.
+    assert_eq!(stack.get(&polling_query).await, (StatusCode::OK, "6".to_owned()));
+    let packet = format!("b{}", BASE64_STANDARD.encode(FOREIGN_CONNECT));
+    assert_eq!(stack.post(&polling_query, packet).await.0, StatusCode::OK);
+    client.send_text("5").await;
+    let received = rest(&mut client).await;
+    let refusal = msgpack::refuse_connect(FOREIGN_CONNECT).unwrap();
+    let end = [&refusal[..], &[0x88, 2, 0x03, 0xeb]].concat();
+    assert!(received.ends_with(&end), "{received:?}");
 }

@@ -92,7 +92,7 @@ async fn wait_flush_timeout(session: &EngineSession) {
 /// Probes a WebSocket and hands it to the engine.
 async fn complete_upgrade(probe: Probe, upgrade: OnUpgrade) -> Option<()> {
     let mut upgraded = TokioIo::new(wait_upgraded(upgrade).await?);
-    let probed_bytes = probe.run(&mut upgraded).await?;
+    let probed = probe.run(&mut upgraded).await?;
     let session = Arc::clone(probe.session());
     let sid = session.sid()?;
     probe.succeed();
@@ -104,7 +104,7 @@ async fn complete_upgrade(probe: Probe, upgrade: OnUpgrade) -> Option<()> {
     let request = request_for(uri, &session);
     // The client has switched: what its polls did not take follows on the WebSocket.
     let stream = LaneStream::new(upgraded.into_inner(), Arc::clone(session.writer()));
-    serve(MonitoredStream::resume(stream, session, &probed_bytes), request);
+    serve(MonitoredStream::resume(stream, session, &probed), request);
     Some(())
 }
 

@@ -23,7 +23,7 @@ use crate::{
 };
 
 pub use self::answer::ANSWER_NAME;
-pub(super) use self::answer::{answer, of_packet};
+pub(super) use self::answer::{AnswerPacket, answer, of_packet};
 
 /// Longest epoch of a client, in bytes. Those of the server are shorter.
 const EPOCH_BYTES_MAX: usize = 64;

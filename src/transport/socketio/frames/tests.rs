@@ -1,6 +1,21 @@
 //! Frames in pieces of every size.
 
-use super::*;
+use base64::{Engine as _, prelude::BASE64_STANDARD};
+
+use super::{head::FIN, *};
+
+/// A session that has joined every space but `/team`.
+struct Joined;
+
+impl JoinedSpaces for Joined {
+    fn is_joined(&self, namespace: &str) -> bool {
+        namespace != "/team"
+    }
+
+    fn is_connected(&self, namespace: &str) -> bool {
+        self.is_joined(namespace)
+    }
+}
 
 /// A client's frame.
 fn frame(first: u8, payload: &[u8]) -> Vec<u8> {
@@ -22,7 +37,7 @@ fn pass(input: &[u8], piece: usize) -> Result<Vec<u8>, FrameError> {
 
 fn pass_of(version: Version, input: &[u8], piece: usize) -> Result<Vec<u8>, FrameError> {
     let (mut frames, mut out) = (IncomingFrames::new(version, 70_000), Vec::new());
-    input.chunks(piece).try_for_each(|it| frames.push(it, &mut out)).map(|()| out)
+    input.chunks(piece).try_for_each(|it| frames.push(it, &Joined, &mut out)).map(|()| out)
 }
 
 /// The fragments of the messages in unbroken frames.
@@ -68,24 +83,32 @@ fn bytes_in_base64_become_a_binary_frame() {
 }
 
 #[test]
-fn heartbeats_of_the_server_are_refused() {
+fn packets_are_judged() {
+    let long = "x".repeat(5000);
+    let connect = format!(r#"40/team,{{"token":"{long}"}}"#);
     for piece in PIECES {
-        for (version, wrong, right) in [(Version::V4, "2", "3"), (Version::V3, "3", "2")] {
-            for end in ["", "x", "a longer text"] {
-                let (wrong, right) =
-                    (text(&format!("{wrong}{end}")), text(&format!("{right}{end}")));
-                assert_eq!(pass_of(version, &wrong, piece), Err(FrameError::Protocol), "{end}");
-                assert_eq!(pass_of(version, &right, piece), Ok(right), "{end}");
-            }
-            assert_eq!(pass_of(version, &text("2probe"), piece), Ok(text("2probe")));
+        let passed = |text: &[u8]| pass(text, piece);
+        for refused in ["2", "2probe", "40/shop,", "42/team,[1]", "", "40/team,[]", "450-[]"] {
+            assert_eq!(passed(&text(refused)), Err(FrameError::Packet), "{refused}");
         }
+        let cut = text(connect.trim_end_matches('}'));
+        assert_eq!(passed(&cut), Err(FrameError::Packet));
+        assert!(passed(&text(&connect)).unwrap() == text(&connect));
+        let next = text("42[\"x\"]");
+        for ignored in ["6", "0{}", "3probe", "42", &format!("0{long}")] {
+            assert_eq!(passed(&[text(ignored), next.clone()].concat()), Ok(next.clone()));
+        }
+        let mut expected = Vec::new();
+        write_text(b"421[\"ack\"]", &mut expected);
+        expected.extend(&next);
+        assert_eq!(passed(&[text("431"), next].concat()), Ok(expected));
     }
 }
 
 #[test]
 fn frames_with_ordinary_names_pass_unchanged() {
     let frames = [
-        text("40"),
+        text("40/team"),
         text(r#"42["send message","é"]"#),
         text(&format!(r#"427["send message","{}"]"#, "x".repeat(65_536))),
         frame(0x89, b"ping"),
@@ -93,7 +116,6 @@ fn frames_with_ordinary_names_pass_unchanged() {
         frame(TEXT, b"42[\"a"),
         frame(0x8a, b""),
         frame(FIN, b"b\"]"),
-        text(""),
         frame(0x88, &[3, 0xe8]),
     ]
     .concat();
@@ -150,7 +172,7 @@ fn an_answer_becomes_an_event_in_two_fragments() {
 #[test]
 fn broken_frames_are_refused_with_their_kind() {
     let too_long = [0x81, 0xff, 0x80, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0];
-    let fragments = [frame(TEXT, &vec![b'x'; 40_000]), frame(FIN, &vec![b'x'; 40_000])].concat();
+    let fragments = [frame(TEXT, &vec![b'3'; 40_000]), frame(FIN, &vec![b'x'; 40_000])].concat();
     let half = [frame(TEXT, b"4"), text("2")].concat();
     for (bytes, error) in [
         (b"test".to_vec(), FrameError::Protocol),
@@ -185,7 +207,7 @@ fn broken_frames_are_refused_with_their_kind() {
 fn only_the_first_message_is_searched_for_another_parser() {
     let connect = b"\x82\xa4type\x00\xa3nsp\xa1/";
     let first = [frame(0x89, b"ping"), frame(FIN | BINARY, connect)].concat();
-    let second = [text("40"), frame(FIN | BINARY, connect)].concat();
+    let second = [text("40/team"), frame(FIN | BINARY, connect)].concat();
     let other = [frame(FIN | BINARY, &[0xff; 300]), frame(FIN | BINARY, connect)].concat();
     for piece in PIECES {
         assert!(matches!(pass(&first, piece), Err(FrameError::ForeignParser(_))), "{piece}");

@@ -30,8 +30,9 @@ use tokio::{
 use tracing::debug;
 
 use super::{
+    first_ping::FirstPing,
     frames::{FrameError, IncomingFrames},
-    probe,
+    probe::{self, ProbedBytes},
     session::{ClosePhase, EngineSession, ReadPermit},
 };
 use crate::{
@@ -45,7 +46,7 @@ pub(super) struct MonitoredStream<S> {
     session: Arc<EngineSession>,
     /// Bytes that were read from the stream, and not yet by the engine.
     buffered: Bytes,
-    /// How many of these were read during the probe.
+    /// How many of these belong to the probe.
     replay_bytes: usize,
     read_mode: ReadMode,
     incoming: IncomingFrames,
@@ -58,6 +59,7 @@ pub(super) struct MonitoredStream<S> {
     discard: Option<Pin<Box<Sleep>>>,
     /// How many bytes from the engine were written during the probe, and are skipped.
     skip_bytes: usize,
+    first_ping: FirstPing,
 }
 
 /// The size of a read.
@@ -78,8 +80,9 @@ const DISCARD_WAIT_MAX: Duration = Duration::from_secs(1);
 impl<S> MonitoredStream<S> {
     /// The stream of a new session.
     pub(super) fn new(stream: S, session: Arc<EngineSession>) -> Self {
-        let frame_bytes_max = session.limits().frame_bytes_max.get();
-        let incoming = IncomingFrames::new(session.version(), frame_bytes_max);
+        let (version, frame_bytes_max) =
+            (session.version(), session.limits().frame_bytes_max.get());
+        let incoming = IncomingFrames::new(version, frame_bytes_max);
         Self {
             stream,
             session,
@@ -91,16 +94,20 @@ impl<S> MonitoredStream<S> {
             replay_bytes: 0,
             read_mode: ReadMode::Idle,
             skip_bytes: 0,
+            first_ping: FirstPing::of_websocket(version),
         }
     }
 
-    /// The stream of a session that upgrades from polling. The engine first reads `replay`, which was
-    /// received during the probe. Its answer to the probe is skipped: the client already has one.
-    pub(super) fn resume(stream: S, session: Arc<EngineSession>, replay: &[u8]) -> Self {
+    /// The stream of a session that upgrades from polling. The engine first reads the frames of the
+    /// probe, and its answer is skipped: the client already has one.
+    pub(super) fn resume(stream: S, session: Arc<EngineSession>, probed: &ProbedBytes) -> Self {
         let mut monitored = Self::new(stream, session);
-        monitored.receive(replay);
-        monitored.replay_bytes = monitored.buffered.len();
+        let ProbedBytes { probe, after } = probed;
+        monitored.receive(after);
+        monitored.buffered = [&probe[..], &monitored.buffered].concat().into();
+        monitored.replay_bytes = probe.len();
         monitored.skip_bytes = probe::PROBE_RESPONSE.len();
+        monitored.first_ping = FirstPing::Answered;
         monitored
     }
 
@@ -112,7 +119,7 @@ impl<S> MonitoredStream<S> {
     /// Buffers what the engine may read of `bytes`.
     fn receive(&mut self, bytes: &[u8]) {
         let mut passed = Vec::with_capacity(bytes.len());
-        if let Err(error) = self.incoming.push(bytes, &mut passed) {
+        if let Err(error) = self.incoming.push(bytes, &*self.session, &mut passed) {
             self.frame_error = Some(error);
         }
         self.buffered = Bytes::from(passed);
@@ -122,23 +129,17 @@ impl<S> MonitoredStream<S> {
     fn refuse(&mut self, error: FrameError) {
         debug!(?error, "frame refused");
         self.discard = Some(Box::pin(sleep(DISCARD_WAIT_MAX)));
-        if error == FrameError::TooLarge {
-            let limit = self.session.limits().frame_bytes_max.get();
-            self.session.close(CloseReason::FrameTooLarge { limit });
-        } else {
-            self.session.finish(CloseReason::Fault);
+        match error {
+            FrameError::TooLarge => {
+                let limit = self.session.limits().frame_bytes_max.get();
+                self.session.close(CloseReason::FrameTooLarge { limit });
+            }
+            FrameError::Packet => self.session.refuse_packet(),
+            FrameError::Protocol | FrameError::NotUtf8 | FrameError::ForeignParser(_) => {
+                self.session.finish(CloseReason::Fault);
+            }
         }
         self.refused = Some(error);
-    }
-
-    /// Sends the close frame of a refused frame, before the engine writes an empty one.
-    fn send_close(&self, error: &FrameError) {
-        let refusal = match error {
-            FrameError::ForeignParser(refusal) => Some(frame::binary(refusal)),
-            FrameError::TooLarge | FrameError::Protocol | FrameError::NotUtf8 => None,
-        };
-        let close = frame::close(error.close_code(), "");
-        self.session.writer().push_last(refusal.into_iter().chain([close]));
     }
 }
 
@@ -204,8 +205,9 @@ impl<S: AsyncRead + Unpin> MonitoredStream<S> {
         if self.session.close_phase() < ClosePhase::Closing {
             return Poll::Pending;
         }
-        if let Some(error) = &self.refused {
-            self.send_close(error);
+        // Before the engine writes a close frame without a code.
+        if let Some(frames) = self.refused.as_ref().and_then(FrameError::last_frames) {
+            self.session.writer().push_last([frames]);
         }
         Poll::Ready(Err(session_closed_error()))
     }
@@ -231,6 +233,12 @@ impl<S: AsyncRead + Unpin> AsyncRead for MonitoredStream<S> {
             }
         }
         while !self.buffered.has_remaining() {
+            if self.incoming.is_between_messages()
+                && let Some(pong) = self.first_ping.take_pong()
+            {
+                self.buffered = pong;
+                break;
+            }
             if let Some(error) = self.frame_error.take() {
                 self.refuse(error);
                 return self.poll_end(cx);
@@ -253,9 +261,15 @@ impl<S: Unpin> AsyncWrite for MonitoredStream<S> {
         frames: &[u8],
     ) -> Poll<io::Result<usize>> {
         let skipped = mem::take(&mut self.skip_bytes);
-        let Some(written) = frames.get(skipped..).filter(|it| !it.is_empty()) else {
+        let written = frames.get(skipped..).unwrap_or_default();
+        let without_ping = self.first_ping.take_from(written);
+        if without_ping.is_some() {
+            self.session.wake_reader();
+        }
+        let written = without_ping.as_deref().unwrap_or(written);
+        if written.is_empty() {
             return Poll::Ready(Ok(frames.len()));
-        };
+        }
         if frame::split(written).any(|it| matches!(it, Frame::Text(b"1"))) {
             self.session.on_engine_close();
         }

@@ -141,7 +141,7 @@ async fn nothing_is_read_while_the_inbox_is_full() {
     for _ in 0..waiting {
         session.reserve_request(1).unwrap();
     }
-    client.write_all(b"\x81\x85\0\0\0\0later").await.unwrap();
+    client.write_all(b"\x81\x85\0\0\0\x003late").await.unwrap();
     let mut received = [0; 11];
     let early = timeout(Duration::from_mins(1), server.read_exact(&mut received)).await;
     assert!(early.is_err(), "bytes were read while the inbox was full");
@@ -151,7 +151,7 @@ async fn nothing_is_read_while_the_inbox_is_full() {
     };
     let (read, ()) = tokio::join!(server.read_exact(&mut received), resuming);
     read.unwrap();
-    assert_eq!(&received, b"\x81\x85\0\0\0\0later");
+    assert_eq!(&received, b"\x81\x85\0\0\0\x003late");
 }
 
 #[tokio::test]
@@ -159,16 +159,36 @@ async fn the_engine_reads_the_whole_upgrade_even_while_closing() {
     let (stream, mut client) = duplex(64);
     let session = session_with_limits(Limits::default());
     let stream = test_support::lane_stream(stream, b"", Arc::clone(session.writer()));
-    let replay = b"\x81\x84\0\0\0\0seen";
-    let mut server = MonitoredStream::resume(stream, Arc::clone(&session), replay);
+    let replay = b"\x81\x81\0\0\0\x005";
+    let probed = ProbedBytes { probe: replay.to_vec(), after: b"\x81\x84\0\0\0\0late".to_vec() };
+    let mut server = MonitoredStream::resume(stream, Arc::clone(&session), &probed);
     session.close(CloseReason::Draining);
-    let mut seen = [0; 10];
+    let mut seen = [0; 7];
     server.read_exact(&mut seen).await.unwrap();
     assert_eq!(&seen, replay);
     server.write_all(probe::PROBE_RESPONSE).await.unwrap();
     server.write_all(PING).await.unwrap();
     assert_eq!(client.read_u16().await.unwrap(), 0x8900);
     server.read_u8().await.unwrap_err();
+}
+
+#[tokio::test(start_paused = true)]
+async fn the_first_ping_is_answered_between_two_messages_of_the_client() {
+    let (mut server, mut client, _session) = monitored(100);
+    client.write_all(b"\x01\x82\0\0\0\x0042").await.unwrap();
+    let mut begun = [0; 8];
+    server.read_exact(&mut begun).await.unwrap();
+    server.write_all(&frame::text("2")).await.unwrap();
+    let early = timeout(SOON, server.read_u8()).await;
+    assert!(early.is_err(), "the message of the client is not complete");
+    client.write_all(b"\x80\x82\0\0\0\x00[]").await.unwrap();
+    let mut received = [0; 15];
+    server.read_exact(&mut received).await.unwrap();
+    assert_eq!(&received, b"\x80\x82\0\0\0\x00[]\x81\x81\0\0\0\x003");
+    server.write_all(&frame::text("2")).await.unwrap();
+    let mut second = [0; 3];
+    client.read_exact(&mut second).await.unwrap();
+    assert_eq!(&second, b"\x81\x012", "the next ping is for the client");
 }
 
 #[tokio::test]

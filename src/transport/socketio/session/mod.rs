@@ -9,6 +9,7 @@
 //! one notification; the reading task of a WebSocket registers its waker.
 
 mod close;
+mod connections;
 mod permits;
 mod refusal;
 mod state;
@@ -18,10 +19,7 @@ mod tests;
 use std::{
     fmt,
     net::IpAddr,
-    sync::{
-        Arc, Weak,
-        atomic::{AtomicBool, Ordering},
-    },
+    sync::{Arc, atomic::AtomicBool},
     task::Waker,
 };
 
@@ -29,12 +27,12 @@ use parking_lot::Mutex;
 use socketioxide::socket::Sid;
 use tokio::{sync::Notify, time::Instant};
 
+pub(super) use self::connections::AttachedConnection;
 pub(super) use self::permits::{ClosePhase, ReadPermit, Unaccepted};
 #[cfg(test)]
 pub(super) use self::state::FLUSH_WAIT_MAX;
 use self::state::{State, Wake};
 use super::{
-    connect_error,
     engine::{Engine, NamespaceSocket},
     polling_state::{PollingState, UpgradeState},
     registration::SessionRegistration,
@@ -42,7 +40,7 @@ use super::{
 };
 use crate::{
     chat::ports::ClientInfo,
-    domain::{CloseReason, Limits, Rejection, Token},
+    domain::{Limits, Rejection, Token},
     tasks::Tasks,
     transport::lanes::{LaneWriter, Lanes, WriterOwner},
 };
@@ -69,25 +67,6 @@ pub(super) struct SessionResources {
     pub(super) lanes: Lanes,
 }
 
-/// A connection of a session to a namespace, as the session needs it.
-pub(super) trait AttachedConnection: Send + Sync {
-    /// Starts to handle requests if the packet that was sent is the answer to its CONNECT.
-    fn open_inbox(&self, packet: &str);
-
-    /// The answer to its CONNECT in place of the one that the engine sends, if that is this packet and
-    /// has to have more.
-    fn connect_answer(&self, packet: &str) -> Option<String>;
-
-    /// Accepts no more requests. Those that wait are still handled.
-    fn close_inbox(&self);
-
-    /// Whether no more requests are accepted.
-    fn is_inbox_closed(&self) -> bool;
-
-    /// Sends `closing` to the client.
-    fn send_closing(&self, reason: CloseReason);
-}
-
 /// A request that is not answered yet. It is dropped with the answer.
 pub(super) struct UnansweredRequest(Arc<EngineSession>);
 
@@ -103,6 +82,8 @@ pub(super) struct EngineSession {
     changed: Notify,
     /// Whether the engine has sent its close packet.
     is_closed_by_engine: AtomicBool,
+    /// Whether a packet of the client ended the session.
+    is_protocol_broken: AtomicBool,
 }
 
 impl EngineSession {
@@ -123,6 +104,7 @@ impl EngineSession {
             state,
             changed: Notify::new(),
             is_closed_by_engine: AtomicBool::new(false),
+            is_protocol_broken: AtomicBool::new(false),
         }
     }
 
@@ -274,6 +256,12 @@ impl EngineSession {
         self.changed.notify_waiters();
     }
 
+    /// Wakes the task that reads.
+    pub(super) fn wake_reader(&self) {
+        let wake = self.state.lock().wake_reader();
+        self.wake(wake);
+    }
+
     /// Until when a poll that begins now need not poll the engine. `None` if it has to at once.
     pub(super) fn engine_poll_due(&self) -> Option<Instant> {
         let (now, state) = (Instant::now(), self.state.lock());
@@ -321,57 +309,5 @@ impl EngineSession {
         let heartbeat_max = self.limits().ping_interval + self.limits().ping_timeout;
         let now = Instant::now();
         self.with_polling(|it| it.is_abandoned(now, heartbeat_max)).unwrap_or(false)
-    }
-}
-
-/// The connections to namespaces.
-impl EngineSession {
-    /// Adds a connection. Its inbox is closed if the session closes.
-    pub(super) fn attach<C: AttachedConnection + 'static>(&self, connection: &Arc<C>) {
-        let attached: Weak<dyn AttachedConnection> = Arc::<C>::downgrade(connection);
-        let is_closing = self.state.lock().attach(attached);
-        if is_closing {
-            connection.close_inbox();
-        }
-    }
-
-    /// Removes a connection.
-    pub(super) fn detach(&self, connection: &dyn AttachedConnection) {
-        self.state.lock().detach(connection);
-    }
-
-    /// Opens the inbox of the connection whose CONNECT a packet to the client answers. Events that are
-    /// sent to the connection from then on follow that packet.
-    pub(super) fn on_engine_packet(&self, packet: &str) {
-        if packet.starts_with("40") {
-            for connection in self.connections() {
-                connection.open_inbox(packet);
-            }
-        }
-    }
-
-    /// The packet for the client in place of a packet of the engine, if it is another one.
-    pub(super) fn replacement(&self, packet: &str) -> Option<String> {
-        if packet.starts_with("40") {
-            self.connections().iter().find_map(|it| it.connect_answer(packet))
-        } else {
-            connect_error::replacement(packet)
-        }
-    }
-
-    /// Records that the engine is about to send a close packet. It then ends the session, and reports
-    /// why.
-    pub(super) fn on_engine_close(&self) {
-        self.is_closed_by_engine.store(true, Ordering::Release);
-    }
-
-    /// Whether the engine ends the session, before anything that the client does about it.
-    pub(super) fn is_closed_by_engine(&self) -> bool {
-        self.is_closed_by_engine.load(Ordering::Acquire)
-    }
-
-    /// The connections of the session.
-    pub(super) fn connections(&self) -> Vec<Arc<dyn AttachedConnection>> {
-        self.state.lock().connections()
     }
 }

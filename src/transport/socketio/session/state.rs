@@ -113,11 +113,10 @@ impl State {
     }
 
     /// When a poll has to poll the engine, too. `None` if it has to wait for more than that: the session
-    /// closes, is refused or upgrades.
+    /// closes or upgrades.
     pub(super) fn engine_poll_due(&self, now: Instant) -> Option<Instant> {
         let polling = self.polling().filter(|_| self.phase == ClosePhase::Open)?;
-        let is_plain = polling.refusal().is_none() && !polling.is_switching();
-        is_plain.then(|| polling.engine_poll_due(now))
+        (!polling.is_switching()).then(|| polling.engine_poll_due(now))
     }
 
     /// Moves the phase forward, never back. Returns the phase before.
@@ -181,6 +180,11 @@ impl State {
         } else {
             ReadPermit::Open
         }
+    }
+
+    /// The task that reads has something to do.
+    pub(super) fn wake_reader(&mut self) -> Wake {
+        Wake { reader: self.reader.take(), waiters: false }
     }
 
     /// Registers the task to wake when reading resumes or ends. Returns the waker registered before.

@@ -64,6 +64,14 @@ impl AttachedConnection for Connection {
         false
     }
 
+    fn is_in(&self, _namespace: &str) -> bool {
+        true
+    }
+
+    fn is_connected(&self) -> bool {
+        true
+    }
+
     fn send_closing(&self, _reason: CloseReason) {}
 }
 

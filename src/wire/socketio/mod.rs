@@ -1,29 +1,28 @@
 //! Socket.IO packets: JSON text with byte strings beside it.
 
-use std::{borrow::Cow, fmt, sync::Arc};
+mod received;
+
+use std::sync::Arc;
 
 use bytes::Bytes;
 use percent_encoding::percent_decode_str;
-use serde::{
-    Deserialize, Deserializer, Serialize,
-    de::{Error, IgnoredAny, SeqAccess, Visitor},
-};
-use serde_json::{Value, value::RawValue};
+use serde::Serialize;
 
+pub use self::received::{Received, ReceivedPacket, received};
 pub use super::request::{ANSWER_NAME, RequestKind};
 use super::{
     answer,
     body::AttachmentEncoding,
     code,
     event::{self, EventData},
-    hello::hello_from_auth,
+    hello::{hello_from_auth, query_parameters},
     json,
     payload::{self, Payload},
     rejection::{self, RejectionData},
-    request::{self, ReplyForm, RequestData},
+    request::ReplyForm,
 };
 use crate::{
-    chat::{Answer, Hello, Reply, Request, RequestContext, event::Delivery},
+    chat::{Answer, Hello, Reply, event::Delivery},
     domain::{AskId, CloseReason, Limits, Rejection, Space, Token},
 };
 
@@ -66,6 +65,11 @@ impl Namespace {
         if name == "/" { Self("".into()) } else { Self(format!("{name},").into()) }
     }
 
+    /// Whether this is the namespace with this name.
+    pub fn is(&self, name: &str) -> bool {
+        if name == "/" { self.0.is_empty() } else { self.0.strip_suffix(',') == Some(name) }
+    }
+
     /// Whether the text is CONNECT, as the server answers it, to this namespace.
     pub fn is_connected_by(&self, text: &str) -> bool {
         let Some(rest) = text.strip_prefix("40") else { return false };
@@ -106,98 +110,6 @@ impl Namespace {
 
     fn event_packet(&self, name: &str, payload: Payload<impl Serialize>) -> Packet {
         self.packet(PacketKind::Event, payload.map(|data| (name, data)))
-    }
-}
-
-/// An event packet's array: its name, and its arguments. The name is a string, or a number as its
-/// text.
-struct EventArray<'a> {
-    name: Option<Cow<'a, str>>,
-    data: Option<&'a RawValue>,
-    /// The arguments after the first one; none for a request that does not read them.
-    more: Vec<&'a RawValue>,
-}
-
-impl<'de: 'a, 'a> Deserialize<'de> for EventArray<'a> {
-    fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
-        deserializer.deserialize_seq(EventVisitor)
-    }
-}
-
-struct EventVisitor;
-
-impl<'de> Visitor<'de> for EventVisitor {
-    type Value = EventArray<'de>;
-
-    fn expecting(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.write_str("an event's name and its arguments")
-    }
-
-    fn visit_seq<A: SeqAccess<'de>>(self, mut items: A) -> Result<Self::Value, A::Error> {
-        let missing = |expected| A::Error::invalid_length(0, expected);
-        let mut raw: &RawValue = items.next_element()?.ok_or_else(|| missing(&self))?;
-        if raw.get() == NAME_MARKER.trim_end_matches(',') {
-            raw = items.next_element()?.ok_or_else(|| missing(&self))?;
-        }
-        let name = match serde_json::from_str(raw.get()) {
-            Ok(Value::String(name)) => Some(Cow::Owned(name)),
-            Ok(Value::Number(_)) => Some(Cow::Borrowed(raw.get())),
-            _ => None,
-        };
-        let (data, mut more) = (items.next_element()?, Vec::new());
-        if name.as_deref().is_some_and(request::reads_one_argument) {
-            while items.next_element::<IgnoredAny>()?.is_some() {}
-        } else {
-            while let Some(argument) = items.next_element()? {
-                more.push(argument);
-            }
-        }
-        Ok(EventArray { name, data, more })
-    }
-}
-
-/// The names that the parser of the official server refuses: those of its own events.
-const RESERVED_NAMES: [&str; 6] =
-    ["connect", "connect_error", "disconnect", "disconnecting", "newListener", "removeListener"];
-
-/// A packet of a client: an event, or the acknowledgement of one.
-#[derive(Debug)]
-pub struct ReceivedPacket {
-    /// The request that the reply names.
-    pub kind: RequestKind,
-    /// The number of the acknowledgement, if the client expects one.
-    pub ack: Option<i64>,
-    /// The request, or why it is refused.
-    pub request: Result<Request, Rejection>,
-    /// Whether the packet is none that a client may send: the official server ends its session.
-    pub breaks_protocol: bool,
-}
-
-/// Parses the array of a packet with its number and byte strings.
-pub fn received(
-    text: &str,
-    number: Option<i64>,
-    attachments: &[Bytes],
-    context: RequestContext<'_>,
-) -> ReceivedPacket {
-    if let Some(request) = request::of_packet(text, number, attachments, context) {
-        let kind = RequestKind::Unknown(None);
-        return ReceivedPacket { kind, ack: None, request, breaks_protocol: false };
-    }
-    match serde_json::from_str(&json::replace_lone_surrogates(text)) {
-        Ok(EventArray { name: Some(name), data: raw, more })
-            if !RESERVED_NAMES.contains(&&*name) =>
-        {
-            let encoding = AttachmentEncoding::Placeholders;
-            let data = RequestData { raw, more: &more, attachments, encoding, context };
-            let (kind, request) = (RequestKind::of(&name), request::request(&name, &data));
-            ReceivedPacket { kind, ack: number, request, breaks_protocol: false }
-        }
-        Ok(_) | Err(_) => {
-            let request = Err(Rejection::BadRequest("an event has a name and data"));
-            let kind = RequestKind::Unknown(None);
-            ReceivedPacket { kind, ack: number, request, breaks_protocol: true }
-        }
     }
 }
 
@@ -297,6 +209,19 @@ pub fn connect_error_message(rejection: &Rejection) -> &str {
     }
 }
 
+/// CONNECT to a namespace, with the parameters of a query as its `auth`.
+pub fn connect_with_query(namespace: &str, query: &str) -> String {
+    let auth = payload::json(&query_parameters(query));
+    format!("40{namespace},{auth}")
+}
+
+/// What a refused client before 3.x receives, as JSON text: the data of a back end, or the message.
+pub fn connect_error_before_v4(refused: &Rejection) -> String {
+    let of_back_end = if let Rejection::Refused(refusal) = refused { Some(refusal) } else { None };
+    let data = of_back_end.and_then(|it| it.data.as_deref());
+    data.map_or_else(|| payload::json(&connect_error_message(refused)), str::to_owned)
+}
+
 /// The object of a refused connection, as JSON text: `{message, data}`, where `data` is that of a back
 /// end, or `{code, message, retryAfterMs?}`.
 pub fn connect_error(refused: &Rejection) -> String {
@@ -315,30 +240,7 @@ mod tests {
     use crate::{
         chat::event::Event,
         domain::{Body, CustomEvent, EventName},
-        wire::test_support::context,
     };
-
-    fn request(
-        text: &str,
-        attachments: &[Bytes],
-        context: RequestContext<'_>,
-    ) -> (RequestKind, Result<Request, Rejection>) {
-        let ReceivedPacket { kind, request, .. } = received(text, None, attachments, context);
-        (kind, request)
-    }
-
-    #[test]
-    fn an_event_is_a_name_and_its_first_argument() {
-        let limits = Limits::default();
-        for text in [r#"["send message","hi"]"#, r#"["send message","hi",1,{}]"#] {
-            let (kind, request) = request(text, &[], context(&limits));
-            assert_eq!(kind, RequestKind::Known("send message", ReplyForm::Acknowledgement));
-            assert!(matches!(request, Ok(Request::Send(_))), "{text}");
-        }
-        let (kind, request) = request(r#"["GroupList"]"#, &[], context(&limits));
-        assert_eq!(kind, RequestKind::of("GroupList"));
-        assert!(matches!(request, Ok(Request::GroupList { room: None })));
-    }
 
     #[test]
     fn an_ask_has_its_number_before_its_arguments() {
@@ -348,47 +250,5 @@ mod tests {
         let ask = Delivery::new(Event::Ask { event, ask: AskId::from_raw(7) });
         let packet = super::event(&ask, &Namespace::new("/shop"), &Limits::default());
         assert_eq!(packet.text, r#"451-/shop,7["whoami",{"_placeholder":true,"num":0}]"#);
-    }
-
-    #[test]
-    fn invalid_events_are_refused() {
-        let limits = Limits::default();
-        for text in [r#"[{"toString":"foo"}]"#, r#"[true,"x"]"#, "[null]", "{}", "[]", "7", "[\"a"]
-        {
-            assert!(
-                matches!(request(text, &[], context(&limits)).1, Err(Rejection::BadRequest(_))),
-                "{text}"
-            );
-        }
-        for text in [r#"["error"]"#, r#"["ping"]"#, r#"["Connect"]"#] {
-            let packet = received(text, None, &[], context(&limits));
-            assert_eq!(packet.request.unwrap_err(), Rejection::UnknownEvent);
-            assert!(!packet.breaks_protocol, "{text}");
-        }
-        for text in
-            [r#"["connect"]"#, r#"["disconnect","123"]"#, r#"["","\u0063onnect"]"#, "[true]"]
-        {
-            assert!(received(text, None, &[], context(&limits)).breaks_protocol, "{text}");
-        }
-    }
-
-    #[test]
-    fn a_name_of_any_form_is_named_in_its_refusal() {
-        let long = "\u{e9}".repeat(10_000);
-        for (text, name) in [
-            (r#"["","q\"uote"]"#.to_owned(), "q\"uote"),
-            (r#"["","caf\u00e9",1]"#.to_owned(), "caf\u{e9}"),
-            (r#"["",300,"x"]"#.to_owned(), "300"),
-            (r#"["",""]"#.to_owned(), ""),
-            (r#"["","\ud83d"]"#.to_owned(), "\u{fffd}"),
-            (format!(r#"["","{long}"]"#), &*"\u{e9}".repeat(64)),
-        ] {
-            let (kind, request) = request(&text, &[], context(&Limits::default()));
-            assert_eq!(request.unwrap_err(), Rejection::UnknownEvent, "{text}");
-            assert_eq!(kind, RequestKind::Unknown(Some(name.into())));
-        }
-        let (kind, _) =
-            request(r#"["","\u0073end message","x"]"#, &[], context(&Limits::default()));
-        assert_eq!(kind, RequestKind::of("send message"));
     }
 }
