@@ -222,12 +222,17 @@ describe("what is refused", () => {
 });
 
 describe("the usual library", () => {
-  /** An open connection of `ws`. */
+  /**
+   * A connection of `ws` that is in its room: the first message, which comes back to its sender alone,
+   * shows that.
+   */
   async function connect(t, room, perMessageDeflate) {
     const url = `${server.url.replace("http", "ws")}/ws/${room}`;
     const socket = new WebSocket(url, "echo-protocol", { perMessageDeflate });
     t.after(() => socket.terminate());
     await withTimeout("a connection", once(socket, "open"));
+    const [echo] = [once(socket, "message"), socket.send(Buffer.of(1))];
+    await withTimeout("the first message", echo);
     return socket;
   }
 
