@@ -7,7 +7,6 @@
 //! - Event names, and answers, which it drops (see [`event_names`]): such a frame is split in two
 //!   fragments, and the marker is the end of the first one.
 //! - Bytes as a text in base64, which become a binary frame.
-//!
 //! - What nobody reads, or what the official server reads otherwise (see [`packet_check`]).
 //!
 //! Bytes are not collected, only such texts, CONNECT, the beginning of a packet until it is known what
