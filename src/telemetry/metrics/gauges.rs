@@ -7,7 +7,7 @@ use prometheus_client::{
     registry::{Registry, Unit},
 };
 
-use super::PREFIX;
+use super::{PREFIX, gauge};
 use crate::{
     chat::{EngineState, Gauges, ports::Carrier},
     domain::Space,
@@ -42,12 +42,6 @@ pub(super) fn registry(gauges: &Gauges) -> Registry {
 
 fn register(registry: &mut Registry, name: &str, help: &str, value: usize) {
     registry.register(name, help, gauge(value));
-}
-
-fn gauge(value: usize) -> Gauge {
-    let gauge = Gauge::default();
-    gauge.set(i64::try_from(value).unwrap_or(i64::MAX));
-    gauge
 }
 
 fn connections(gauges: &Gauges) -> Family<Labels, Gauge> {

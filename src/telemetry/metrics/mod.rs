@@ -6,7 +6,7 @@ mod process;
 #[cfg(test)]
 mod tests;
 
-use prometheus_client::{encoding::text, registry::Registry};
+use prometheus_client::{encoding::text, metrics::gauge::Gauge, registry::Registry};
 use tracing::error;
 
 use self::instruments::Instruments;
@@ -47,6 +47,13 @@ impl ProcessMetrics {
         }
         text
     }
+}
+
+/// A gauge with this value.
+fn gauge(value: impl TryInto<i64>) -> Gauge {
+    let gauge = Gauge::default();
+    gauge.set(value.try_into().unwrap_or(i64::MAX));
+    gauge
 }
 
 impl Metrics for ProcessMetrics {

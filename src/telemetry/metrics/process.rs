@@ -7,14 +7,12 @@ use procfs::{
 use std::time::Duration;
 
 use prometheus_client::{
-    metrics::{
-        counter::ConstCounter,
-        gauge::{ConstGauge, Gauge},
-        info::Info,
-    },
+    metrics::{counter::ConstCounter, gauge::ConstGauge, info::Info},
     registry::{Registry, Unit},
 };
 use tokio::runtime::{Handle, RuntimeMetrics};
+
+use super::gauge;
 
 /// The values of one scrape. What the system does not tell is left out.
 pub(super) fn registry() -> Registry {
@@ -38,7 +36,7 @@ fn add_process(registry: &mut Registry, process: &Process) {
         registry.register_with_unit("process_resident_memory", "Memory", Unit::Bytes, memory);
         let size = gauge(stat.vsize);
         registry.register_with_unit("process_virtual_memory", "Addresses", Unit::Bytes, size);
-        let threads = gauge(u64::try_from(stat.num_threads).unwrap_or_default());
+        let threads = gauge(stat.num_threads);
         registry.register("process_threads", "Threads", threads);
         if let Ok(booted) = procfs::boot_time_secs() {
             let started = Duration::from_secs(booted) + of_ticks(stat.starttime);
@@ -48,7 +46,7 @@ fn add_process(registry: &mut Registry, process: &Process) {
         }
     }
     if let Ok(count) = process.fd_count() {
-        registry.register("process_open_fds", "Open files and sockets", gauge(count as u64));
+        registry.register("process_open_fds", "Open files and sockets", gauge(count));
     }
     if let Ok(limits) = process.limits()
         && let LimitValue::Value(most) = limits.max_open_files.soft_limit
@@ -59,10 +57,10 @@ fn add_process(registry: &mut Registry, process: &Process) {
 
 fn add_runtime(registry: &mut Registry, metrics: &RuntimeMetrics) {
     let workers = metrics.num_workers();
-    registry.register("tokio_workers", "Threads that run tasks", gauge(workers as u64));
-    let tasks = gauge(metrics.num_alive_tasks() as u64);
+    registry.register("tokio_workers", "Threads that run tasks", gauge(workers));
+    let tasks = gauge(metrics.num_alive_tasks());
     registry.register("tokio_tasks", "Tasks", tasks);
-    let queue = gauge(metrics.global_queue_depth() as u64);
+    let queue = gauge(metrics.global_queue_depth());
     registry.register("tokio_global_queue_tasks", "Tasks that wait for a thread", queue);
     let busy = (0..workers).map(|it| metrics.worker_total_busy_duration(it).as_secs_f64()).sum();
     let help = "The time in which these threads ran tasks";
@@ -72,10 +70,4 @@ fn add_runtime(registry: &mut Registry, metrics: &RuntimeMetrics) {
 /// A time that the system counts in ticks.
 fn of_ticks(ticks: u64) -> Duration {
     Duration::from_millis(ticks * 1000 / procfs::ticks_per_second())
-}
-
-fn gauge(value: u64) -> Gauge {
-    let gauge = Gauge::default();
-    gauge.set(i64::try_from(value).unwrap_or(i64::MAX));
-    gauge
 }
