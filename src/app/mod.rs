@@ -34,6 +34,7 @@ use crate::{
     transport::{
         TransportParts,
         api::{ApiPort, MetricsSource},
+        client_address::TrustedProxies,
         http::{AdminGateway, Gateway},
         lanes::Lanes,
         listener::Listener,
@@ -282,10 +283,12 @@ fn listen(
         let listener = Listener::bind(address, chat.limits());
         listener.map_err(|error| listen_error(key, address, &error))
     };
+    let proxies = TrustedProxies::new(config.trusted_proxies.clone(), config.forwarded_header);
     let listener = bind("listen", config.listen)?;
+    let listener = listener.with_proxies(proxies.clone(), config.proxy_protocol);
     let admin = config.admin.listen.map(|it| bind("admin.listen", it)).transpose()?;
     let addresses = (listener.local_addr(), admin.as_ref().map(Listener::local_addr));
-    let gateway = gateway(config, chat, client_tasks, metrics.clone());
+    let gateway = gateway(config, chat, client_tasks, metrics.clone()).with_proxies(proxies);
     client_tasks.spawn_vital("listener", listener.run(gateway, client_tasks.clone()));
     if let Some(admin) = admin {
         let gateway = AdminGateway::new(chat, metrics);

@@ -3,7 +3,7 @@
 use super::{BusKind, Config, StoreKind, TokenSettings};
 use crate::{
     auth::KeyLocation,
-    domain::{Guests, SpacePattern, Synchronous},
+    domain::{Guests, ProxyProtocol, SpacePattern, Synchronous},
     telemetry,
 };
 
@@ -57,6 +57,10 @@ pub(super) fn problems(config: &Config) -> Vec<(&'static str, String)> {
     if config.admin.listen.is_some_and(|it| it == config.listen && it.port() != 0) {
         found.push(("admin.listen", "this is the address of clients, `listen`".to_owned()));
     }
+    if config.proxy_protocol == ProxyProtocol::On && config.trusted_proxies.is_empty() {
+        let reason = "only trusted proxies may send it: trusted_proxies is empty";
+        found.push(("proxy_protocol", reason.to_owned()));
+    }
     if config.data.as_os_str().is_empty() {
         found.push(("data", "this must name a directory".to_owned()));
     }
@@ -81,6 +85,9 @@ pub(super) fn warnings(config: &Config) -> Vec<String> {
             "token.secret and token.secret_file are empty: each node makes a key of its own, and \
                 guests and pages of one node are not known to the others"
                 .to_owned()
+        }),
+        config.trusted_proxies.iter().any(|it| it.prefix_len() == 0).then(|| {
+            "trusted_proxies has all addresses: every client may claim any address".to_owned()
         }),
         (is_public && config.origins.is_empty()).then(|| {
             format!(

@@ -3,7 +3,8 @@
 use serde::{Deserialize, Deserializer, Serializer, de::Error as _};
 
 use crate::domain::{
-    DevicePolicy, FormSignIn, GuestDevices, Guests, QueryTokens, Synchronous, WebSocketCompression,
+    DevicePolicy, FormSignIn, ForwardedHeader, GuestDevices, Guests, ProxyProtocol, QueryTokens,
+    Synchronous, WebSocketCompression,
 };
 
 /// A type with one name per value.
@@ -21,6 +22,15 @@ impl Choice for FormSignIn {
 }
 
 impl Choice for WebSocketCompression {
+    const NAMES: [(&'static str, Self); 2] = [("on", Self::On), ("off", Self::Off)];
+}
+
+impl Choice for ForwardedHeader {
+    const NAMES: [(&'static str, Self); 2] =
+        [("x-forwarded-for", Self::XForwardedFor), ("forwarded", Self::Forwarded)];
+}
+
+impl Choice for ProxyProtocol {
     const NAMES: [(&'static str, Self); 2] = [("on", Self::On), ("off", Self::Off)];
 }
 

@@ -15,19 +15,22 @@ mod origin;
 mod pace;
 mod paths;
 mod problem;
+mod proxies;
 mod rooms;
 mod sources;
 mod webhooks;
 
 use std::{fmt, net::SocketAddr, num::NonZeroU32, path::PathBuf, str::FromStr as _};
 
+use ipnet::IpNet;
 use serde::{Deserialize, Deserializer, Serialize, Serializer, de::Error as _};
 
 use crate::{
     auth::KeyOptions,
     domain::{
-        DevicePolicy, EventRules, FormSignIn, GuestDevices, Guests, Limits, QueryTokens, RoomRules,
-        Secret, SpacePattern, Synchronous, WebSocketCompression,
+        DevicePolicy, EventRules, FormSignIn, ForwardedHeader, GuestDevices, Guests, Limits,
+        ProxyProtocol, QueryTokens, RoomRules, Secret, SpacePattern, Synchronous,
+        WebSocketCompression,
     },
     telemetry::LogFormat,
     wire::PathRule,
@@ -70,6 +73,15 @@ pub struct Config {
     /// Whether plain WebSocket clients that offer it use `permessage-deflate`.
     #[serde(with = "choice")]
     pub websocket_compression: WebSocketCompression,
+    /// The networks of proxies that are believed.
+    #[serde(serialize_with = "proxies::write", deserialize_with = "proxies::read")]
+    pub trusted_proxies: Vec<IpNet>,
+    /// The header in which they name the client.
+    #[serde(with = "choice")]
+    pub forwarded_header: ForwardedHeader,
+    /// Whether their connections begin with a header of the PROXY protocol.
+    #[serde(with = "choice")]
+    pub proxy_protocol: ProxyProtocol,
     /// Allowed origins besides the server's own.
     pub origins: Vec<AllowedOrigin>,
     /// Spaces besides `/`.
@@ -213,6 +225,9 @@ impl Default for Config {
             devices: DevicePolicy::Many,
             form_sign_in: FormSignIn::Off,
             websocket_compression: WebSocketCompression::Off,
+            trusted_proxies: Vec::new(),
+            forwarded_header: ForwardedHeader::XForwardedFor,
+            proxy_protocol: ProxyProtocol::Off,
             origins: Vec::new(),
             spaces: Vec::new(),
             paths: Vec::new(),

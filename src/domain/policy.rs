@@ -97,3 +97,21 @@ pub enum ApiScope {
     /// Histories, and who is online.
     Read,
 }
+
+/// The header in which trusted proxies name the client.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum ForwardedHeader {
+    /// `X-Forwarded-For`.
+    XForwardedFor,
+    /// `Forwarded` (RFC 7239).
+    Forwarded,
+}
+
+/// Whether connections of trusted proxies begin with a header of the PROXY protocol.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum ProxyProtocol {
+    /// They do. One that does not is closed.
+    On,
+    /// None does.
+    Off,
+}

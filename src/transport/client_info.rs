@@ -1,20 +1,15 @@
 //! What a back end that decides about connections receives of a request.
 
-use std::net::IpAddr;
-
 use http::HeaderMap;
 
+use super::client_address::ClientAddress;
 use crate::chat::{Chat, ports::ClientInfo};
 
-/// The address of the peer of a request that passes the router.
-#[derive(Clone, Copy, Debug)]
-pub(super) struct PeerAddress(pub(super) IpAddr);
-
-/// The address of the peer and the headers that the settings choose. `None` if no back end decides.
+/// The address of the client and the headers that the settings choose. `None` if no back end decides.
 pub(super) fn of_request(
     chat: &Chat,
     headers: &HeaderMap,
-    peer: IpAddr,
+    address: ClientAddress,
 ) -> Option<Box<ClientInfo>> {
     let chosen = chat.connect_headers()?;
     // A header that is not text is left out, and of several with one name the first counts.
@@ -24,7 +19,7 @@ pub(super) fn of_request(
     };
     let headers = chosen.iter().filter_map(|name| header(name)).collect();
     Some(Box::new(ClientInfo {
-        address: peer.to_string().into(),
+        address: address.text().unwrap_or_default(),
         headers,
         ..ClientInfo::default()
     }))

@@ -67,8 +67,8 @@ fn session_cookie(token: &str, seconds: i64, headers: &HeaderMap) -> HeaderValue
     value
 }
 
-/// Whether the page came over TLS, according to the browser or the proxy. A false claim affects
-/// only the cookie of the client that makes it.
+/// Whether the page came over TLS, according to the browser or a proxy, trusted or not: a false claim
+/// affects only the cookie of the client that makes it.
 fn is_secure(headers: &HeaderMap) -> bool {
     let starts = |name, start: &str| {
         let value = headers.get(name).and_then(|it| it.to_str().ok());
@@ -76,7 +76,14 @@ fn is_secure(headers: &HeaderMap) -> bool {
             it.get(..start.len()).is_some_and(|it| it.eq_ignore_ascii_case(start))
         })
     };
-    starts(header::HeaderName::from_static("x-forwarded-proto"), "https")
+    let forwarded = headers.get_all(header::FORWARDED).iter().filter_map(|it| it.to_str().ok());
+    let mut pairs = forwarded.flat_map(|it| it.split([',', ';'])).map(str::trim);
+    let is_https = |pair: &str| {
+        let (name, value) = pair.split_once('=').unwrap_or_default();
+        name.eq_ignore_ascii_case("proto") && value.trim_matches('"').eq_ignore_ascii_case("https")
+    };
+    pairs.any(is_https)
+        || starts(header::HeaderName::from_static("x-forwarded-proto"), "https")
         || starts(header::ORIGIN, "https://")
 }
 
@@ -133,6 +140,10 @@ mod tests {
             ("x-forwarded-proto", "https", true),
             ("x-forwarded-proto", "HTTPS, http", true),
             ("x-forwarded-proto", "http", false),
+            ("forwarded", "for=192.0.2.1;Proto=https;by=10.0.0.1, for=10.0.0.2", true),
+            ("forwarded", "for=192.0.2.1;proto=\"HTTPS\"", true),
+            ("forwarded", "for=192.0.2.1;proto=http", false),
+            ("forwarded", "https", false),
             ("origin", "https://example.com", true),
             ("origin", "http://example.com", false),
         ] {

@@ -4,7 +4,7 @@
 //! A client that polls sends a request per event, so the requests of Socket.IO do not pass the router
 //! and its layers, each of which allocates and copies.
 
-use std::{net::IpAddr, sync::Arc};
+use std::sync::Arc;
 
 use axum::{
     Router,
@@ -23,7 +23,7 @@ use tracing::{Instrument as _, Level, Span, debug, debug_span};
 
 use super::{
     api::{self, ApiPort, MetricsSource},
-    client_info::PeerAddress,
+    client_address::{ClientAddress, SocketPeer, TrustedProxies},
     cors,
     listener::Handler,
     origin::Origins,
@@ -56,7 +56,7 @@ impl Handler for AdminGateway {
     fn handle(
         &self,
         request: Request<Incoming>,
-        _peer: IpAddr,
+        _peer: SocketPeer,
     ) -> impl Future<Output = Response<Body>> + Send + 'static {
         let mut router = self.router.clone();
         async move { router.call(request).await.unwrap_or_else(|never| match never {}) }
@@ -68,6 +68,7 @@ impl Handler for AdminGateway {
 pub struct Gateway {
     router: Router,
     socketio: Arc<SocketIoTransport>,
+    proxies: TrustedProxies,
 }
 
 impl Gateway {
@@ -80,7 +81,13 @@ impl Gateway {
         form_sign_in: FormSignIn,
     ) -> Self {
         let router = router((chat, origins), websocket, (api_port, metrics), form_sign_in);
-        Self { router, socketio: Arc::new(socketio) }
+        Self { router, socketio: Arc::new(socketio), proxies: TrustedProxies::none() }
+    }
+
+    /// Believes what these proxies say about their clients.
+    #[must_use]
+    pub fn with_proxies(self, proxies: TrustedProxies) -> Self {
+        Self { proxies, ..self }
     }
 }
 
@@ -88,18 +95,19 @@ impl Handler for Gateway {
     fn handle(
         &self,
         mut request: Request<Incoming>,
-        peer: IpAddr,
+        peer: SocketPeer,
     ) -> impl Future<Output = Response<Body>> + Send + 'static {
+        let address = ClientAddress::decide(peer, request.headers(), &self.proxies);
         // Only what this request needs: the future exists once per connection.
         let target = if SocketIoTransport::serves(request.uri().path()) {
             Ok(Arc::clone(&self.socketio))
         } else {
-            request.extensions_mut().insert(PeerAddress(peer));
+            request.extensions_mut().insert(address);
             Err(self.router.clone())
         };
         async move {
             match target {
-                Ok(socketio) => traced(socketio, request, peer).await,
+                Ok(socketio) => traced(socketio, request, address).await,
                 Err(mut router) => {
                     Box::pin(router.call(request)).await.unwrap_or_else(|never| match never {})
                 }
@@ -112,14 +120,14 @@ impl Handler for Gateway {
 async fn traced(
     socketio: Arc<SocketIoTransport>,
     request: Request<Incoming>,
-    peer: IpAddr,
+    address: ClientAddress,
 ) -> Response<Body> {
     let span = debug_span!("request", method = %request.method(), route = SocketIoTransport::ROUTE);
     if span.is_disabled() {
-        return socketio.handle(request, peer).await;
+        return socketio.handle(request, address).await;
     }
     let begun_at = Instant::now();
-    let response = Box::pin(socketio.handle(request, peer).instrument(span.clone())).await;
+    let response = Box::pin(socketio.handle(request, address).instrument(span.clone())).await;
     let status = response.status().as_u16();
     debug!(parent: &span, latency = ?begun_at.elapsed(), status, "finished processing request");
     response

@@ -2,6 +2,7 @@
 
 pub mod api;
 mod body;
+pub mod client_address;
 mod client_info;
 mod cookie;
 mod cors;

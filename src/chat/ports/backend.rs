@@ -125,7 +125,8 @@ pub struct ConnectCall {
 /// What a client sent with its handshake.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct ClientInfo {
-    /// The IP address of the peer; that of a proxy, if there is one.
+    /// The IP address of the client, or of the first proxy that is not trusted. Empty if it is not
+    /// known.
     pub address: Box<str>,
     /// The headers that the settings choose, with names in lower case.
     pub headers: Vec<(Box<str>, Box<str>)>,

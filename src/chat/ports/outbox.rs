@@ -63,7 +63,8 @@ pub trait Outbox: Send + Sync + 'static {
 pub struct Peer {
     /// What carries the connection at the moment.
     pub carrier: Carrier,
-    /// The IP address of the peer; that of a proxy, if there is one. `None` if it is not known.
+    /// The IP address of the client, or of the first proxy that is not trusted. `None` if it is not
+    /// known.
     pub address: Option<Box<str>>,
 }
 

@@ -6,13 +6,10 @@
 //! five requests sent at once take 39 ms instead of one. No error of a single connection ends the
 //! loop.
 
-use std::{
-    convert::Infallible,
-    io,
-    net::{IpAddr, SocketAddr},
-    sync::Arc,
-    time::Duration,
-};
+mod preamble;
+mod proxy_header;
+
+use std::{convert::Infallible, io, net::SocketAddr, sync::Arc, time::Duration};
 
 use axum::{body::Body, response::Response};
 use http::Request;
@@ -22,13 +19,21 @@ use socket2::{Domain, Protocol, SockRef, Type};
 use tokio::{
     io::{AsyncReadExt as _, AsyncWriteExt as _},
     net::{TcpListener, TcpStream},
-    sync::Semaphore,
+    sync::{OwnedSemaphorePermit, Semaphore},
     time::{Instant, sleep, timeout},
 };
 use tracing::{debug, warn};
 
-use super::{request_clock::RequestClock, socket::ClientSocket};
-use crate::{domain::Limits, tasks::Tasks};
+use self::preamble::Preamble;
+use super::{
+    client_address::{SocketPeer, TrustedProxies},
+    request_clock::RequestClock,
+    socket::ClientSocket,
+};
+use crate::{
+    domain::{Limits, ProxyProtocol},
+    tasks::Tasks,
+};
 
 /// Connections that the system queues until they are accepted.
 const BACKLOG: i32 = 4096;
@@ -63,7 +68,7 @@ pub trait Handler: Clone + Send + Sync + 'static {
     fn handle(
         &self,
         request: Request<Incoming>,
-        peer: IpAddr,
+        peer: SocketPeer,
     ) -> impl Future<Output = Response<Body>> + Send + 'static;
 }
 
@@ -72,12 +77,20 @@ pub trait Handler: Clone + Send + Sync + 'static {
 pub struct Listener {
     socket: TcpListener,
     address: SocketAddr,
+    connections: ConnectionSettings,
+    /// The proxies whose connections begin with a header, if there is one.
+    announced_by: Option<TrustedProxies>,
+    connection_permits: Arc<Semaphore>,
+    rejection_permits: Arc<Semaphore>,
+}
+
+/// What connections are served with. Clones are cheap.
+#[derive(Clone, Debug)]
+struct ConnectionSettings {
     http: http1::Builder,
     stall_max: Duration,
     head_wait_max: Duration,
     keep_alive_max: Duration,
-    connection_permits: Arc<Semaphore>,
-    rejection_permits: Arc<Semaphore>,
 }
 
 impl Listener {
@@ -100,13 +113,23 @@ impl Listener {
         Ok(Self {
             address: socket.local_addr()?,
             socket,
-            http,
-            stall_max: limits.write_stall_max,
-            head_wait_max: limits.request_head_wait_max,
-            keep_alive_max: limits.keep_alive_max,
+            connections: ConnectionSettings {
+                http,
+                stall_max: limits.write_stall_max,
+                head_wait_max: limits.request_head_wait_max,
+                keep_alive_max: limits.keep_alive_max,
+            },
+            announced_by: None,
             connection_permits: semaphore(limits.connections_max),
             rejection_permits: semaphore(CONCURRENT_REJECTIONS_MAX),
         })
+    }
+
+    /// Expects that connections of trusted proxies begin with a header, if the protocol is on.
+    #[must_use]
+    pub fn with_proxies(self, proxies: TrustedProxies, protocol: ProxyProtocol) -> Self {
+        let announced_by = (protocol == ProxyProtocol::On).then_some(proxies);
+        Self { announced_by, ..self }
     }
 
     /// The address, with the port that the system chose if port 0 was configured.
@@ -126,7 +149,7 @@ impl Listener {
             };
             match accepted {
                 Ok((stream, peer)) => {
-                    let peer = peer.ip().to_canonical();
+                    let peer = SocketPeer { address: Some(peer.ip().to_canonical()) };
                     self.serve_or_reject((stream, peer), &handler, &tasks, &mut limit_log);
                 }
                 Err(error) if is_connection_error(&error) => (),
@@ -143,19 +166,25 @@ impl Listener {
     /// Starts the task of a connection if the limit permits, and rejects it otherwise.
     fn serve_or_reject<H: Handler>(
         &self,
-        (stream, peer): (TcpStream, IpAddr),
+        (stream, peer): (TcpStream, SocketPeer),
         handler: &H,
         tasks: &Tasks,
         limit_log: &mut LogThrottle,
     ) {
         if let Ok(permit) = Arc::clone(&self.connection_permits).try_acquire_owned() {
             self.set_socket_options(&stream);
-            let clock = RequestClock::start(self.head_wait_max, self.keep_alive_max);
-            let stall_max = self.stall_max;
-            let socket = ClientSocket::new(stream, permit, stall_max, clock.clone(), tasks.clone());
-            let task =
-                serve(self.http.clone(), (socket, peer), clock, handler.clone(), tasks.clone());
-            tasks.spawn("connection", task);
+            let (connections, accepted) = (self.connections.clone(), (stream, permit, peer));
+            let (handler, owner) = (handler.clone(), tasks.clone());
+            match self.preamble(peer) {
+                Some(preamble) => tasks.spawn("connection", async move {
+                    let (stream, permit, peer) = accepted;
+                    let read = Box::pin(preamble.read((stream, peer), &owner)).await;
+                    if let Some((stream, peer)) = read {
+                        connections.serve((stream, permit, peer), handler, owner).await;
+                    }
+                }),
+                None => tasks.spawn("connection", connections.serve(accepted, handler, owner)),
+            }
             return;
         }
         if limit_log.is_due() {
@@ -164,9 +193,16 @@ impl Listener {
         self.reject(stream, tasks);
     }
 
+    /// What the connection of this peer begins with before its first request.
+    fn preamble(&self, peer: SocketPeer) -> Option<Preamble> {
+        let proxies = self.announced_by.as_ref()?;
+        let wait_max = self.connections.head_wait_max;
+        proxies.trusts_peer(peer).then_some(Preamble { wait_max })
+    }
+
     /// Sends small frames at once, and lets the system close the socket of a vanished peer.
     fn set_socket_options(&self, stream: &TcpStream) {
-        let user_timeout = self.stall_max + USER_TIMEOUT_MARGIN;
+        let user_timeout = self.connections.stall_max + USER_TIMEOUT_MARGIN;
         let ready = stream
             .set_nodelay(true)
             .and_then(|()| SockRef::from(stream).set_tcp_user_timeout(Some(user_timeout)));
@@ -186,10 +222,25 @@ impl Listener {
     }
 }
 
+impl ConnectionSettings {
+    /// Serves an accepted connection.
+    fn serve<H: Handler>(
+        self,
+        (stream, permit, peer): (TcpStream, OwnedSemaphorePermit, SocketPeer),
+        handler: H,
+        tasks: Tasks,
+    ) -> impl Future<Output = ()> + Send {
+        let clock = RequestClock::start(self.head_wait_max, self.keep_alive_max);
+        let socket =
+            ClientSocket::new(stream, permit, self.stall_max, clock.clone(), tasks.clone());
+        serve(self.http, (socket, peer), clock, handler, tasks)
+    }
+}
+
 /// Serves HTTP on one socket until either side closes it or a deadline has passed.
 async fn serve<H: Handler>(
     http: http1::Builder,
-    (socket, peer): (ClientSocket, IpAddr),
+    (socket, peer): (ClientSocket, SocketPeer),
     clock: RequestClock,
     handler: H,
     tasks: Tasks,

@@ -49,7 +49,7 @@ mod test_support;
 mod tests;
 mod upgrade;
 
-use std::{fmt, net::IpAddr, sync::Arc};
+use std::{fmt, sync::Arc};
 
 use axum::body::{Body, HttpBody};
 use bytes::Bytes;
@@ -70,7 +70,10 @@ use crate::{
     },
     domain::{Limits, QueryTokens, Rejection, SpacePattern},
     tasks::Tasks,
-    transport::{TransportParts, client_info, cors::CrossOrigin, credentials, subprotocol::Offer},
+    transport::{
+        TransportParts, client_address::ClientAddress, client_info, cors::CrossOrigin, credentials,
+        subprotocol::Offer,
+    },
 };
 
 /// The supported methods.
@@ -136,15 +139,19 @@ impl SocketIoTransport {
     }
 
     /// Answers a request of this host's pages or those of allowed origins.
-    pub(super) async fn handle<B>(&self, request: Request<B>, peer: IpAddr) -> Response<Body>
+    pub(super) async fn handle<B>(
+        &self,
+        request: Request<B>,
+        address: ClientAddress,
+    ) -> Response<Body>
     where
         B: HttpBody<Data = Bytes, Error: Into<axum::BoxError>> + Send + 'static,
     {
-        self.cross_origin.answer(request, |request| self.answer(request, peer)).await
+        self.cross_origin.answer(request, |request| self.answer(request, address)).await
     }
 
     /// A poll takes no detour: what other requests need is allocated for these only.
-    async fn answer<B>(&self, request: Request<B>, peer: IpAddr) -> Response<Body>
+    async fn answer<B>(&self, request: Request<B>, address: ClientAddress) -> Response<Body>
     where
         B: HttpBody<Data = Bytes, Error: Into<axum::BoxError>> + Send + 'static,
     {
@@ -155,7 +162,7 @@ impl SocketIoTransport {
                 drop(request);
                 self.poll(key).await
             }
-            Ok(other) => Box::pin(self.dispatch(other, request.map(Body::new), peer)).await,
+            Ok(other) => Box::pin(self.dispatch(other, request.map(Body::new), address)).await,
             Err(rejection) => Err(rejection),
         };
         let response = response.unwrap_or_else(EngineRejection::into_response);
@@ -166,7 +173,7 @@ impl SocketIoTransport {
         &self,
         engine_request: EngineRequest,
         request: Request<Body>,
-        peer: IpAddr,
+        address: ClientAddress,
     ) -> Result<Response<Body>, EngineRejection> {
         let is_new_session =
             matches!(engine_request, EngineRequest::Open(_) | EngineRequest::Connect(_));
@@ -177,11 +184,11 @@ impl SocketIoTransport {
         }
         match engine_request {
             EngineRequest::Open(version) => {
-                let handshake = self.read_handshake((version, peer), &request, Offer::default());
+                let handshake = self.read_handshake((version, address), &request, Offer::default());
                 drop(request);
                 self.open(handshake).await
             }
-            EngineRequest::Connect(version) => self.connect((version, peer), request),
+            EngineRequest::Connect(version) => self.connect((version, address), request),
             EngineRequest::Poll(key) => self.poll(key).await,
             EngineRequest::Post(key) => self.post(&self.find_polling_session(key)?, request).await,
             EngineRequest::Upgrade(key) => self.upgrade(self.find_polling_session(key)?, request),
@@ -191,14 +198,20 @@ impl SocketIoTransport {
     /// Reads the first request of a session. Its token is verified at the connection to each space.
     fn read_handshake(
         &self,
-        (version, peer): (Version, IpAddr),
+        (version, address): (Version, ClientAddress),
         request: &Request<Body>,
         offer: Offer,
     ) -> Handshake {
         let query = request.uri().query().unwrap_or_default();
         let request_token = credentials::find(request.headers(), offer, query, self.in_query);
-        let client = client_info::of_request(&self.context.chat, request.headers(), peer);
-        Handshake { version, query: request::application_query(query), request_token, client, peer }
+        let client = client_info::of_request(&self.context.chat, request.headers(), address);
+        Handshake {
+            version,
+            query: request::application_query(query),
+            request_token,
+            client,
+            address,
+        }
     }
 
     /// Creates a session.

@@ -119,7 +119,8 @@ impl ConnectMiddleware {
         }
         let claim = self.claim(socket)?;
         let auth = auth.and_then(|it| it.as_str()).map(|it| &**it);
-        let Handshake { version: _, query, request_token, client, peer: _ } = session.handshake();
+        let Handshake { version: _, query, request_token, client, address: _ } =
+            session.handshake();
         let mut hello = wire::hello(socket.ns(), auth, query, request_token.clone())?;
         if let Some(client) = client {
             let (query, auth) = (query.clone(), auth.map(Into::into));

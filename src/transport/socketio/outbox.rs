@@ -64,8 +64,8 @@ impl Outbox for NamespaceConnection {
     }
 
     fn peer(&self) -> Peer {
-        let address = self.session().handshake().peer.to_string();
-        Peer { carrier: self.carrier(), address: Some(address.into()) }
+        let address = self.session().handshake().address.text();
+        Peer { carrier: self.carrier(), address }
     }
 
     fn carrier(&self) -> Carrier {

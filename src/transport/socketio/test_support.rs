@@ -8,7 +8,7 @@ use std::{
 };
 
 use axum::body::Body;
-use http::{Method, Request, Response, StatusCode};
+use http::{HeaderMap, Method, Request, Response, StatusCode};
 use http_body_util::BodyExt as _;
 use hyper::service::service_fn;
 use hyper_util::rt::TokioIo;
@@ -33,11 +33,19 @@ use crate::{
     },
     store::{MemoryNodes, MemoryStore},
     tasks::Tasks,
-    transport::{TransportParts, lanes::Lanes, origin::Origins},
+    transport::{
+        TransportParts,
+        client_address::{ClientAddress, SocketPeer, TrustedProxies},
+        lanes::Lanes,
+        origin::Origins,
+    },
 };
 
-/// The peer of all requests.
-const PEER: IpAddr = IpAddr::V4(Ipv4Addr::LOCALHOST);
+/// The address of all clients.
+pub(in crate::transport::socketio) fn local() -> ClientAddress {
+    let peer = SocketPeer { address: Some(IpAddr::V4(Ipv4Addr::LOCALHOST)) };
+    ClientAddress::decide(peer, &HeaderMap::new(), &TrustedProxies::none())
+}
 
 /// The longest wait in a test.
 pub(super) const TEST_TIMEOUT: Duration = Duration::from_mins(2);
@@ -99,7 +107,7 @@ impl Stack {
 
     /// Sends one request without a connection.
     pub(super) async fn send(&self, request: Request<Body>) -> Response<Body> {
-        let response = self.transport.handle(request, PEER);
+        let response = self.transport.handle(request, local());
         timeout(TEST_TIMEOUT, response).await.expect("an answer")
     }
 
@@ -142,7 +150,7 @@ impl Stack {
         let transport = Arc::clone(&self.transport);
         let service = service_fn(move |request| {
             let transport = Arc::clone(&transport);
-            async move { Ok::<_, Infallible>(transport.handle(request, PEER).await) }
+            async move { Ok::<_, Infallible>(transport.handle(request, local()).await) }
         });
         self.tasks.spawn("test connection", async move {
             let connection = hyper::server::conn::http1::Builder::new()

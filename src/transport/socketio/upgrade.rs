@@ -4,7 +4,7 @@
 //! The engine receives a [`MonitoredStream`] and a minimal request. The original request would keep
 //! its read buffer alive for as long as the connection exists.
 
-use std::{net::IpAddr, sync::Arc, time::Duration};
+use std::{sync::Arc, time::Duration};
 
 use axum::body::Body;
 use http::{Request, Response, Uri};
@@ -24,6 +24,7 @@ use super::{
     session::{ClosePhase, EngineSession},
 };
 use crate::transport::{
+    client_address::ClientAddress,
     lanes::LaneStream,
     subprotocol::Offer,
     upgrade::{accept, switching_protocols_response},
@@ -37,14 +38,14 @@ impl SocketIoTransport {
     /// Opens a session on a WebSocket.
     pub(super) fn connect(
         &self,
-        (version, peer): (Version, IpAddr),
+        (version, address): (Version, ClientAddress),
         request: Request<Body>,
     ) -> Result<Response<Body>, EngineRejection> {
         let accept = accept(&request).map_err(EngineRejection::from_handshake_error)?;
         let offer = Offer::read(request.headers(), &[]).map_err(EngineRejection::Rejected)?;
         let chosen = offer.chosen.clone();
         let session =
-            self.create_session(self.read_handshake((version, peer), &request, offer), None);
+            self.create_session(self.read_handshake((version, address), &request, offer), None);
         let upgrade = hyper::upgrade::on(request);
         self.context.tasks.spawn("socketio websocket", async move {
             if let Some(upgraded) = wait_upgraded(upgrade).await {

@@ -1,7 +1,7 @@
 //! One plain WebSocket connection. Its task reads, and otherwise waits for the end: the lane writes,
 //! so no delivery wakes this task.
 
-use std::{net::IpAddr, sync::Arc, time::Duration};
+use std::{sync::Arc, time::Duration};
 
 use hyper::upgrade::OnUpgrade;
 use tokio::{
@@ -24,7 +24,10 @@ use crate::{
         ports::{Outbox, RequestMetrics},
     },
     domain::{CloseReason, Limits},
-    transport::lanes::{LaneStream, LaneWriter, Lanes, QueueFull},
+    transport::{
+        client_address::ClientAddress,
+        lanes::{LaneStream, LaneWriter, Lanes, QueueFull},
+    },
     wire::{
         dialect::InitialUser,
         websocket::{RequestFrame, RequestKind},
@@ -49,7 +52,7 @@ pub(super) struct Connection {
 impl Connection {
     /// Waits until the `101` response is written, and takes the socket. `None` if that fails.
     pub(super) async fn open(
-        (upgraded, peer): (OnUpgrade, Option<IpAddr>),
+        (upgraded, address): (OnUpgrade, Option<ClientAddress>),
         lanes: Lanes,
         (encoding, limits): (Encoding, Arc<Limits>),
     ) -> Option<Self> {
@@ -58,7 +61,7 @@ impl Connection {
                 let writer = Arc::new(LaneWriter::new(&lanes, Arc::clone(&limits)));
                 let stream = LaneStream::new(upgraded, Arc::clone(&writer));
                 let stream = MessageStream::new(stream, &limits, encoding.incoming());
-                let outbox = WebSocketOutbox::new(encoding, Arc::clone(&limits), writer, peer);
+                let outbox = WebSocketOutbox::new(encoding, Arc::clone(&limits), writer, address);
                 Some(Self { stream, outbox, limits })
             }
             Err(error) => {

@@ -31,8 +31,8 @@ use self::{
 };
 use super::{
     TransportParts,
-    client_info::{self, PeerAddress},
-    credentials,
+    client_address::ClientAddress,
+    client_info, credentials,
     lanes::Lanes,
     origin::Origins,
     rejection::rejection_response,
@@ -116,14 +116,14 @@ impl WebSocketTransport {
             },
         };
         let agreement = self.negotiate_compression(&request);
-        let peer = request.extensions().get::<PeerAddress>().map(|PeerAddress(peer)| *peer);
+        let address = request.extensions().get::<ClientAddress>().copied();
         let upgraded = hyper::upgrade::on(&mut request);
         // The request keeps the read buffer of the connection alive and is no longer needed.
         drop(request);
         let window = agreement.as_ref().map(|it| it.window_bits);
         let wire = (Encoding { format, window }, Arc::clone(&self.limits));
         // Boxed, because the task would be as large as this step for as long as the connection exists.
-        let opening = Box::pin(Connection::open((upgraded, peer), self.lanes.clone(), wire));
+        let opening = Box::pin(Connection::open((upgraded, address), self.lanes.clone(), wire));
         let tasks = self.tasks.clone();
         let span = match &outcome {
             HandshakeOutcome::Admitted(admission, _) => admission.span(Wire::WebSocket),
@@ -160,9 +160,8 @@ impl WebSocketTransport {
         let query = request.uri().query().unwrap_or_default();
         let (mut handshake, offer) = handshake::read((path, query), headers, rule)?;
         handshake.token = credentials::find(headers, offer, query, self.in_query);
-        let peer = request.extensions().get::<PeerAddress>();
-        if let Some(PeerAddress(peer)) = peer
-            && let Some(client) = client_info::of_request(&self.chat, headers, *peer)
+        if let Some(address) = request.extensions().get::<ClientAddress>()
+            && let Some(client) = client_info::of_request(&self.chat, headers, *address)
         {
             handshake.hello.client = ClientInfo { query: query.into(), ..*client };
         }

@@ -1,6 +1,6 @@
 //! The outbox of one plain WebSocket connection: frames for its lane, and the state of its close.
 
-use std::{net::IpAddr, sync::Arc};
+use std::sync::Arc;
 
 use async_trait::async_trait;
 use bytes::Bytes;
@@ -14,7 +14,10 @@ use crate::{
         ports::{Carrier, ConnectionEnd, Outbox, Overflow, Peer},
     },
     domain::{CloseReason, Limits},
-    transport::lanes::{LaneWriter, QueueFull, frame},
+    transport::{
+        client_address::ClientAddress,
+        lanes::{LaneWriter, QueueFull, frame},
+    },
 };
 
 /// The way from the chat to the lane. The queue itself belongs to the [`LaneWriter`].
@@ -23,8 +26,8 @@ pub(super) struct WebSocketOutbox {
     encoding: Encoding,
     limits: Arc<Limits>,
     writer: Arc<LaneWriter>,
-    /// The address of the peer.
-    peer: Option<IpAddr>,
+    /// The address of the client.
+    address: Option<ClientAddress>,
     state: Mutex<WebSocketOutboxState>,
     /// Notifies the connection: the close makes progress.
     close_changed: Notify,
@@ -47,15 +50,15 @@ struct WebSocketOutboxState {
 pub(super) struct UnansweredRequest(Arc<WebSocketOutbox>);
 
 impl WebSocketOutbox {
-    /// The outbox of a connection from `peer` with this `encoding`, which `writer` writes.
+    /// The outbox of a connection from `address` with this `encoding`, which `writer` writes.
     pub(super) fn new(
         encoding: Encoding,
         limits: Arc<Limits>,
         writer: Arc<LaneWriter>,
-        peer: Option<IpAddr>,
+        address: Option<ClientAddress>,
     ) -> Arc<Self> {
         let (state, close_changed) = (Mutex::default(), Notify::new());
-        Arc::new(Self { encoding, limits, writer, peer, state, close_changed })
+        Arc::new(Self { encoding, limits, writer, address, state, close_changed })
     }
 
     /// The format of the connection.
@@ -205,7 +208,7 @@ impl Outbox for WebSocketOutbox {
     }
 
     fn peer(&self) -> Peer {
-        let address = self.peer.map(|it| it.to_string().into());
+        let address = self.address.and_then(ClientAddress::text);
         Peer { carrier: self.carrier(), address }
     }
 

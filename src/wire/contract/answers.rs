@@ -105,7 +105,7 @@ const CONNECTIONS: Type = Object(&[
             CONNECTION,
             ANONYMOUS_USER,
             required("transport", Type::OneOfTexts(&["websocket", "polling", "ws"]), ""),
-            optional("address", Type::Text, "Of the peer."),
+            optional("address", Type::Text, "Of the client, where it is known."),
             required("since", Type::Time, ""),
             required("node", Type::Text, ""),
         ])),

@@ -69,8 +69,10 @@ pub(super) const LAYERS: [Layer; 17] = [
             "http_body_util",
             "hyper",
             "hyper_util",
+            "ipnet",
             "parking_lot",
             "percent_encoding",
+            "ppp",
             "rust_embed",
             "serde",
             "serde_json",
@@ -180,7 +182,7 @@ pub(super) const LAYERS: [Layer; 17] = [
     Layer {
         name: "config",
         layers: &["auth", "domain", "telemetry", "wire"],
-        crates: &["http", "serde", "serde_path_to_error", "strsim", "thiserror", "toml"],
+        crates: &["http", "ipnet", "serde", "serde_path_to_error", "strsim", "thiserror", "toml"],
     },
     Layer {
         name: "telemetry",

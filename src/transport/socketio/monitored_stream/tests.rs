@@ -17,6 +17,7 @@ use crate::{
         registry::SessionRegistry,
         request::Version,
         session::{ClosePhase, FLUSH_WAIT_MAX, Handshake, SessionResources},
+        test_support::local,
     },
 };
 
@@ -27,7 +28,7 @@ fn session_with_limits(limits: Limits) -> Arc<EngineSession> {
         query: "".into(),
         request_token: Ok(None),
         client: None,
-        peer: [127, 0, 0, 1].into(),
+        address: local(),
     };
     let (engine, _io) = engine::build(&limits);
     let (limits, tasks) = (Arc::new(limits), Tasks::new());

@@ -18,7 +18,6 @@ mod tests;
 
 use std::{
     fmt,
-    net::IpAddr,
     sync::{Arc, atomic::AtomicBool},
     task::Waker,
 };
@@ -42,7 +41,10 @@ use crate::{
     chat::ports::ClientInfo,
     domain::{Limits, Rejection, Token},
     tasks::Tasks,
-    transport::lanes::{LaneWriter, Lanes, WriterOwner},
+    transport::{
+        client_address::ClientAddress,
+        lanes::{LaneWriter, Lanes, WriterOwner},
+    },
 };
 
 /// The first request of a session.
@@ -55,8 +57,8 @@ pub(super) struct Handshake {
     pub(super) request_token: Result<Option<Token>, Rejection>,
     /// What a back end decides with: address and headers. Empty where none decides.
     pub(super) client: Option<Box<ClientInfo>>,
-    /// The address of the peer.
-    pub(super) peer: IpAddr,
+    /// The address of the client.
+    pub(super) address: ClientAddress,
 }
 
 /// What all sessions of a server share.
