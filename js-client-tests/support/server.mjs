@@ -16,7 +16,7 @@ export const ROOMCAST =
   ?? fileURLToPath(new URL("../../target/release/roomcast", import.meta.url));
 
 const READY =
-  /^listening on http:\/\/127\.0\.0\.1:(\d+)(?:, API on (http:\/\/127\.0\.0\.1:\d+))?\n$/;
+  /^listening on (https?):\/\/127\.0\.0\.1:(\d+)((?:, (?!API)\S+?)*)(?:, API on (http:\/\/127\.0\.0\.1:\d+))?\n$/;
 
 export class Server {
   /** The lines of standard error, of all starts together. */
@@ -28,6 +28,8 @@ export class Server {
   #logging;
   #expectedLog = [];
   #port;
+  #more;
+  #scheme = "http";
   #adminUrl;
   #child;
   #isRunning = false;
@@ -37,7 +39,7 @@ export class Server {
   /**
    * `settings` are keys of roomcast.toml with dots, `config` is a file in place of them, `expectedLog` matches log lines above INFO that
    * the test provokes, `command` is a wrapper program, `env` extends the environment, `logging` is
-   * the log format and filter, and `port` the port to listen on.
+   * the log format and filter, `port` the port to listen on, and `more` are other addresses.
    */
   constructor({
     settings = {},
@@ -47,8 +49,10 @@ export class Server {
     env = {},
     logging = {},
     port = 0,
+    more = [],
   } = {}) {
     this.#port = port;
+    this.#more = more;
     this.#settings = settings;
     this.#config = config;
     this.#expectedLog = expectedLog;
@@ -63,7 +67,7 @@ export class Server {
   }
 
   get url() {
-    return `http://127.0.0.1:${this.#port}`;
+    return `${this.#scheme}://127.0.0.1:${this.#port}`;
   }
 
   get port() {
@@ -89,7 +93,7 @@ export class Server {
     this.#home ??= await mkdtemp(path.join(tmpdir(), "roomcast-"));
     const config = this.#config ?? path.join(this.#home, "roomcast.toml");
     if (!this.#config) await writeFile(config, toml(this.#settings));
-    const listen = `127.0.0.1:${this.#port}`;
+    const listen = [`127.0.0.1:${this.#port}`, ...this.#more].join(",");
     const [program, ...args] = [
       ...this.#command,
       ROOMCAST,
@@ -122,9 +126,12 @@ export class Server {
       "the line that reports the address",
       Promise.race([ready, this.#failure()]),
     );
-    const [, port, adminUrl] =
+    const [, scheme, port, more, adminUrl] =
       READY.exec(line) ?? assert.fail(`not the line that reports the address: ${line}`);
     this.#adminUrl = adminUrl;
+    this.#scheme = scheme;
+    /** The other addresses, as the server prints them. */
+    this.moreAddresses = more.split(", ").slice(1);
     this.#port = Number(port);
     this.#isRunning = true;
     return this;

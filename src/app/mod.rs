@@ -10,15 +10,16 @@ mod services;
 mod tokens;
 mod webhooks;
 
-use std::{io::Write as _, net::SocketAddr, sync::Arc, time::Duration};
+use std::{io::Write as _, sync::Arc, time::Duration};
 
+use sd_notify::NotifyState;
 use tokio::{
     runtime,
     signal::unix::{Signal, SignalKind, signal},
     time::timeout,
 };
 use tokio_util::sync::CancellationToken;
-use tracing::info;
+use tracing::{info, warn};
 
 use crate::{
     auth::{HashedApiKeys, KeyTokens},
@@ -28,7 +29,7 @@ use crate::{
     },
     clock::{RandomIds, SystemClock},
     config::{AllowedOrigin, ApiKeySettings, Config},
-    domain::{EmitterMode, NodeId},
+    domain::{EmitterMode, ListenAddress, NodeId},
     tasks::Tasks,
     telemetry::metrics::ProcessMetrics,
     transport::{
@@ -37,7 +38,7 @@ use crate::{
         client_address::TrustedProxies,
         http::{AdminGateway, Gateway},
         lanes::Lanes,
-        listener::Listener,
+        listener::{BoundAddress, Listener},
         origin::Origins,
         socketio::SocketIoTransport,
         websocket::WebSocketTransport,
@@ -83,8 +84,10 @@ pub fn run(config: &Config) -> Result<(), AppError> {
         // Before the address is printed: the parent process may send a signal as soon as it reads
         // it.
         let signals = Signals::listen()?;
-        print_addresses(server.address(), server.admin_address())?;
+        print_addresses(&server.addresses, server.admin_address.as_ref())?;
+        notify_supervisor(NotifyState::Ready);
         server.wait_for_stop(signals).await;
+        notify_supervisor(NotifyState::Stopping);
         server.stop().await
     });
     // All tasks have ended. A pending DNS lookup is not awaited.
@@ -93,12 +96,24 @@ pub fn run(config: &Config) -> Result<(), AppError> {
 }
 
 /// Prints the only line on standard output: the parent process may connect from now on.
-fn print_addresses(address: SocketAddr, admin: Option<SocketAddr>) -> Result<(), Fault> {
+fn print_addresses(addresses: &[BoundAddress], admin: Option<&BoundAddress>) -> Result<(), Fault> {
     let mut out = std::io::stdout();
-    let admin = admin.map_or_else(String::new, |it| format!(", API on http://{it}"));
-    writeln!(out, "listening on http://{address}{admin}")
+    let admin = admin.map_or_else(String::new, |it| format!(", API on {it}"));
+    writeln!(out, "listening on {}{admin}", list(addresses))
         .and_then(|()| out.flush())
         .map_err(|error| Fault::new("standard output write failed", error))
+}
+
+/// The addresses in one line.
+fn list(addresses: &[BoundAddress]) -> String {
+    addresses.iter().map(ToString::to_string).collect::<Vec<_>>().join(", ")
+}
+
+/// Tells systemd the state of the server, if it waits for that (`Type=notify`).
+fn notify_supervisor(state: NotifyState<'_>) {
+    if let Err(error) = sd_notify::notify(&[state]) {
+        warn!(%error, "systemd cannot be notified");
+    }
 }
 
 /// The signals that stop a server.
@@ -120,9 +135,9 @@ impl Signals {
 /// A running server.
 #[derive(Debug)]
 pub struct Server {
-    address: SocketAddr,
+    addresses: Vec<BoundAddress>,
     /// The address of back ends, if they have their own.
-    admin_address: Option<SocketAddr>,
+    admin_address: Option<BoundAddress>,
     drain_timeout: Duration,
     chat: Arc<Chat>,
     /// The tasks that serve clients. They end first.
@@ -195,12 +210,12 @@ impl Server {
         let services = Services { writer, bus_task, emitters, tokens };
         services.start(&chat, &service_tasks, &finish);
         let source = metrics_source(&chat, &metrics);
-        let (address, admin_address) = listen(config, &chat, &client_tasks, source)?;
-        info!(%address, node.id = name.as_raw(), "listening");
+        let (addresses, admin_address) = listen(config, &chat, &client_tasks, source)?;
+        info!(address = %list(&addresses), node.id = name.as_raw(), "listening");
         let drain_timeout = Duration::from_millis(config.drain_ms_max);
         let shared = SharedEngines { store, bus };
         Ok(Self {
-            address,
+            addresses,
             admin_address,
             drain_timeout,
             chat,
@@ -212,14 +227,14 @@ impl Server {
         })
     }
 
-    /// The address that clients connect to.
-    pub fn address(&self) -> SocketAddr {
-        self.address
+    /// The addresses that clients connect to.
+    pub fn addresses(&self) -> &[BoundAddress] {
+        &self.addresses
     }
 
     /// The address that back ends connect to, if it is another one.
-    pub fn admin_address(&self) -> Option<SocketAddr> {
-        self.admin_address
+    pub fn admin_address(&self) -> Option<&BoundAddress> {
+        self.admin_address.as_ref()
     }
 
     /// The number of connections.
@@ -272,22 +287,24 @@ impl Server {
     }
 }
 
-/// Starts to listen. Returns the address of clients, and that of back ends, if they have their own.
+/// Starts to listen. Returns the addresses of clients, and that of back ends, if they have their own.
 fn listen(
     config: &Config,
     chat: &Arc<Chat>,
     client_tasks: &Tasks,
     metrics: MetricsSource,
-) -> Result<(SocketAddr, Option<SocketAddr>), AppError> {
-    let bind = |key, address| {
-        let listener = Listener::bind(address, chat.limits());
-        listener.map_err(|error| listen_error(key, address, &error))
+) -> Result<(Vec<BoundAddress>, Option<BoundAddress>), AppError> {
+    let bind = |key, addresses: &[ListenAddress]| {
+        let listener = Listener::bind(addresses, config.unix_socket_mode, chat.limits());
+        listener.map_err(|error| AppError::Setting { key, reason: error.to_string() })
     };
     let proxies = TrustedProxies::new(config.trusted_proxies.clone(), config.forwarded_header);
-    let listener = bind("listen", config.listen)?;
+    let listener = bind("listen", &config.listen)?;
     let listener = listener.with_proxies(proxies.clone(), config.proxy_protocol);
-    let admin = config.admin.listen.map(|it| bind("admin.listen", it)).transpose()?;
-    let addresses = (listener.local_addr(), admin.as_ref().map(Listener::local_addr));
+    let admin = config.admin.listen.as_slice();
+    let admin = (!admin.is_empty()).then(|| bind("admin.listen", admin)).transpose()?;
+    let admin_address = admin.as_ref().and_then(|it| it.addresses().pop());
+    let addresses = (listener.addresses(), admin_address);
     let gateway = gateway(config, chat, client_tasks, metrics.clone()).with_proxies(proxies);
     client_tasks.spawn_vital("listener", listener.run(gateway, client_tasks.clone()));
     if let Some(admin) = admin {
@@ -360,11 +377,6 @@ fn api_keys(config: &Config) -> HashedApiKeys {
 /// The id of this process among the nodes.
 fn random_node_id() -> NodeId {
     NodeId::from_raw(RandomIds.secret().get(..8).unwrap_or_default())
-}
-
-/// The address is in use, or does not belong to this machine.
-fn listen_error(key: &'static str, address: SocketAddr, error: &std::io::Error) -> AppError {
-    AppError::Setting { key, reason: format!("cannot listen on {address}: {error}") }
 }
 
 /// Makes an error the failure of a setting, with its causes.

@@ -70,8 +70,8 @@ struct SettingsArgs {
     /// Read this file instead of roomcast.toml
     #[arg(long, global = true, value_name = "FILE")]
     config: Option<PathBuf>,
-    /// The address to listen on [default: 127.0.0.1:3000]
-    #[arg(long, global = true, value_name = "IP:PORT")]
+    /// The address to listen on, or several with commas [default: 127.0.0.1:3000]
+    #[arg(long, global = true, value_name = "ADDRESS")]
     listen: Option<String>,
     /// The directory of the messages and the key [default: roomcast-data]
     #[arg(long, global = true, value_name = "DIR")]

@@ -3,7 +3,7 @@
 use super::{BusKind, Config, StoreKind, TokenSettings};
 use crate::{
     auth::KeyLocation,
-    domain::{Guests, ProxyProtocol, SpacePattern, Synchronous},
+    domain::{Guests, ListenAddress, ProxyProtocol, SpacePattern, Synchronous},
     telemetry,
 };
 
@@ -54,7 +54,10 @@ pub(super) fn problems(config: &Config) -> Vec<(&'static str, String)> {
     if config.token.audience.iter().any(String::is_empty) {
         found.push(("token.audience", "one of these is empty".to_owned()));
     }
-    if config.admin.listen.is_some_and(|it| it == config.listen && it.port() != 0) {
+    let is_taken = |admin: &ListenAddress| {
+        admin.tcp().is_none_or(|it| it.port() != 0) && config.listen.contains(admin)
+    };
+    if config.admin.listen.as_ref().is_some_and(is_taken) {
         found.push(("admin.listen", "this is the address of clients, `listen`".to_owned()));
     }
     if config.proxy_protocol == ProxyProtocol::On && config.trusted_proxies.is_empty() {
@@ -72,7 +75,8 @@ pub(super) fn problems(config: &Config) -> Vec<(&'static str, String)> {
 
 /// Warnings about valid settings.
 pub(super) fn warnings(config: &Config) -> Vec<String> {
-    let is_public = !config.listen.ip().is_loopback() && config.guests == Guests::On;
+    let mut ports = config.listen.iter().filter_map(ListenAddress::tcp);
+    let public = ports.find(|it| !it.ip().is_loopback()).filter(|_| config.guests == Guests::On);
     let warnings = [
         (config.store == StoreKind::Memory)
             .then(|| "store = \"memory\": messages are lost when the process ends".to_owned()),
@@ -89,11 +93,10 @@ pub(super) fn warnings(config: &Config) -> Vec<String> {
         config.trusted_proxies.iter().any(|it| it.prefix_len() == 0).then(|| {
             "trusted_proxies has all addresses: every client may claim any address".to_owned()
         }),
-        (is_public && config.origins.is_empty()).then(|| {
+        public.filter(|_| config.origins.is_empty()).map(|address| {
             format!(
-                "listen = \"{}\" with guests and no origins: every client that reaches this \
-                    address may chat",
-                config.listen
+                "listen = \"{address}\" with guests and no origins: every client that reaches this \
+                    address may chat"
             )
         }),
     ];

@@ -11,6 +11,7 @@ mod engines;
 mod events;
 mod key;
 mod limits;
+mod listen;
 mod origin;
 mod pace;
 mod paths;
@@ -20,7 +21,7 @@ mod rooms;
 mod sources;
 mod webhooks;
 
-use std::{fmt, net::SocketAddr, num::NonZeroU32, path::PathBuf, str::FromStr as _};
+use std::{net::SocketAddr, num::NonZeroU32, path::PathBuf};
 
 use ipnet::IpNet;
 use serde::{Deserialize, Deserializer, Serialize, Serializer, de::Error as _};
@@ -29,7 +30,7 @@ use crate::{
     auth::KeyOptions,
     domain::{
         DevicePolicy, EventRules, FormSignIn, ForwardedHeader, GuestDevices, Guests, Limits,
-        ProxyProtocol, QueryTokens, RoomRules, Secret, SpacePattern, Synchronous,
+        ListenAddress, ProxyProtocol, QueryTokens, RoomRules, Secret, SpacePattern, Synchronous,
         WebSocketCompression,
     },
     telemetry::LogFormat,
@@ -56,9 +57,12 @@ pub const FILE: &str = "roomcast.toml";
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(default, deny_unknown_fields)]
 pub struct Config {
-    /// The address to listen on. Port 0 selects a free one.
-    #[serde(deserialize_with = "address")]
-    pub listen: SocketAddr,
+    /// The addresses to listen on.
+    #[serde(serialize_with = "listen::write", deserialize_with = "listen::read")]
+    pub listen: Vec<ListenAddress>,
+    /// The mode of the files of Unix sockets.
+    #[serde(serialize_with = "listen::write_mode", deserialize_with = "listen::read_mode")]
+    pub unix_socket_mode: u32,
     /// The directory of the messages and the key.
     pub data: PathBuf,
     /// Whether a client without a token may choose a name.
@@ -139,8 +143,8 @@ pub struct Config {
 #[serde(default, deny_unknown_fields)]
 pub struct AdminSettings {
     /// The address that the HTTP API is moved to. `None`: it is on the address of clients.
-    #[serde(serialize_with = "write_maybe_address", deserialize_with = "maybe_address")]
-    pub listen: Option<SocketAddr>,
+    #[serde(serialize_with = "listen::write_admin", deserialize_with = "listen::read_admin")]
+    pub listen: Option<ListenAddress>,
 }
 
 /// The database in the data directory.
@@ -219,7 +223,8 @@ impl Config {
 impl Default for Config {
     fn default() -> Self {
         Self {
-            listen: SocketAddr::from(([127, 0, 0, 1], 3000)),
+            listen: vec![SocketAddr::from(([127, 0, 0, 1], 3000)).into()],
+            unix_socket_mode: 0o660,
             data: PathBuf::from("roomcast-data"),
             guests: Guests::On,
             devices: DevicePolicy::Many,
@@ -280,35 +285,6 @@ impl Default for TokenSettings {
             guest_ttl_secs: 24 * 60 * 60,
             guest_devices: GuestDevices::Accepted,
         }
-    }
-}
-
-/// Parses an address, with an example in the error.
-fn address<'de, D: Deserializer<'de>>(input: D) -> Result<SocketAddr, D::Error> {
-    parse_address(&String::deserialize(input)?)
-}
-
-/// The same, or nothing for an empty text.
-fn maybe_address<'de, D: Deserializer<'de>>(input: D) -> Result<Option<SocketAddr>, D::Error> {
-    let text = String::deserialize(input)?;
-    if text.is_empty() { Ok(None) } else { parse_address(&text).map(Some) }
-}
-
-fn parse_address<E: serde::de::Error>(text: &str) -> Result<SocketAddr, E> {
-    SocketAddr::from_str(text).map_err(|error| {
-        let form = "an IP address and a port, such as 127.0.0.1:3000 or [::]:3000";
-        E::custom(fmt::from_fn(|f| write!(f, "{text:?} is not {form} ({error})")))
-    })
-}
-
-#[expect(clippy::ref_option, reason = "serde hands in the field")]
-fn write_maybe_address<S: Serializer>(
-    address: &Option<SocketAddr>,
-    output: S,
-) -> Result<S::Ok, S::Error> {
-    match address {
-        Some(address) => output.collect_str(address),
-        None => output.serialize_str(""),
     }
 }
 

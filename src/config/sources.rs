@@ -195,8 +195,8 @@ fn parse_value(key: &str, text: &str, default: &Value) -> Value {
     let parsed = format!("value = {text}").parse::<Table>().ok();
     let value = parsed.filter(|table| table.len() == 1).and_then(|mut it| it.remove("value"));
     match (value, default) {
-        (Some(Value::Array(list)), _) if key == "bus" => Value::Array(list),
-        (None, _) if key == "bus" && text.contains(',') => {
+        (Some(Value::Array(list)), _) if may_be_list(key) => Value::Array(list),
+        (None, _) if may_be_list(key) && text.contains(',') => {
             Value::Array(text.split(',').map(|part| part.trim().into()).collect())
         }
         (Some(value), Value::String(_)) if !value.is_str() => Value::String(text.to_owned()),
@@ -206,6 +206,11 @@ fn parse_value(key: &str, text: &str, default: &Value) -> Value {
         (Some(value), _) => value,
         (None, _) => Value::String(text.to_owned()),
     }
+}
+
+/// Whether the value of `key` is one text or a list of them.
+fn may_be_list(key: &str) -> bool {
+    matches!(key, "bus" | "listen")
 }
 
 /// All values by dotted key. An empty table counts as a value, so that it is checked.
@@ -255,8 +260,7 @@ fn check_value(key: &str, value: &Value) -> Result<(), String> {
         (Value::Integer(_), Value::Integer(_))
         | (Value::String(_), Value::String(_))
         | (Value::Array(_), Value::Array(_)) => return deserialize_value(key, value),
-        // A list is a cluster.
-        _ if key == "bus" => return deserialize_value(key, value),
+        _ if may_be_list(key) => return deserialize_value(key, value),
         (Value::Integer(_), _) => "a whole number",
         (Value::Array(_), _) if matches!(key, "events" | "paths") || is_secret(key) => {
             "a list of tables"

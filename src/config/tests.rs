@@ -51,7 +51,7 @@ fn flags_override_the_environment_and_the_environment_overrides_the_file() {
         .flags([flag("listen", "127.0.0.1:3")])
         .config()
         .unwrap();
-    assert_eq!(config.listen.port(), 3);
+    assert_eq!(config.listen[0].to_string(), "127.0.0.1:3");
     assert_eq!(config.limits.spaces_max, 2);
     assert_eq!(config.drain_ms_max, 1);
 }
@@ -245,7 +245,7 @@ fn risky_settings_cause_warnings() {
     assert_eq!(Config::default().warnings(), Vec::<String>::new());
     let config = Config {
         store: StoreKind::Memory,
-        listen: SocketAddr::from(([0, 0, 0, 0], 3000)),
+        listen: vec![SocketAddr::from(([0, 0, 0, 0], 3000)).into()],
         ..Config::default()
     };
     let warnings = config.warnings();

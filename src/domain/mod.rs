@@ -17,6 +17,7 @@ mod event_name;
 mod event_rules;
 mod id;
 mod limits;
+mod listen;
 mod member;
 mod name;
 mod policy;
@@ -48,6 +49,7 @@ pub use event_rules::{
 };
 pub use id::{ConnectionAddress, ConnectionId, DeviceId, Epoch, MessageId, NodeId, Seq, SignInId};
 pub use limits::Limits;
+pub use listen::ListenAddress;
 pub use member::{JoinMode, Member, Muted, Role};
 #[cfg(test)]
 pub(crate) use name::any_name;

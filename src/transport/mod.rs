@@ -15,6 +15,7 @@ pub mod pages;
 mod rejection;
 mod request_clock;
 pub mod socket;
+mod socket_stream;
 pub mod socketio;
 mod subprotocol;
 mod upgrade;

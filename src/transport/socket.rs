@@ -15,13 +15,12 @@ use std::{
 
 use tokio::{
     io::{AsyncRead, AsyncReadExt as _, AsyncWrite, AsyncWriteExt as _, ReadBuf},
-    net::TcpStream,
     runtime::Handle,
     sync::OwnedSemaphorePermit,
     time::{Sleep, sleep, timeout},
 };
 
-use super::request_clock::RequestClock;
+use super::{request_clock::RequestClock, socket_stream::SocketStream};
 use crate::tasks::Tasks;
 
 /// The longest time in which bytes are read and dropped before a socket is closed.
@@ -38,7 +37,7 @@ const DISCARD_BYTES: usize = 4096;
 #[derive(Debug)]
 pub struct ClientSocket {
     /// `None` only while the socket is dropped.
-    stream: Option<TcpStream>,
+    stream: Option<SocketStream>,
     stall_max: Duration,
     clock: RequestClock,
     /// Runs while the peer accepts no bytes. Most sockets never have one.
@@ -53,7 +52,7 @@ pub struct ClientSocket {
 /// What a [`ClientSocket`] owns.
 #[derive(Debug)]
 pub(super) struct SocketParts {
-    pub(super) stream: TcpStream,
+    pub(super) stream: SocketStream,
     /// Returned to the limit when the socket is closed.
     pub(super) permit: OwnedSemaphorePermit,
     /// The owner of the task that closes the socket.
@@ -64,7 +63,7 @@ impl ClientSocket {
     /// Wraps `stream`. Its writes fail when the peer accepts no bytes for `stall_max`.
     /// `clock` is told of bytes that arrive.
     pub(super) fn new(
-        stream: TcpStream,
+        stream: SocketStream,
         permit: OwnedSemaphorePermit,
         stall_max: Duration,
         clock: RequestClock,
@@ -88,7 +87,7 @@ impl ClientSocket {
         SocketParts { stream, permit, tasks: self.tasks.clone() }
     }
 
-    fn stream(&mut self) -> Pin<&mut TcpStream> {
+    fn stream(&mut self) -> Pin<&mut SocketStream> {
         Pin::new(self.stream.as_mut().expect("only drop takes it"))
     }
 
@@ -194,7 +193,7 @@ pub(super) async fn discard(stream: &mut (impl AsyncRead + Unpin)) -> io::Result
 }
 
 /// Shuts the write half down, and reads until the peer closes.
-async fn close(mut stream: TcpStream) -> io::Result<()> {
+async fn close(mut stream: SocketStream) -> io::Result<()> {
     stream.shutdown().await?;
     discard(&mut stream).await
 }
@@ -203,7 +202,10 @@ async fn close(mut stream: TcpStream) -> io::Result<()> {
 mod tests {
     use std::sync::Arc;
 
-    use tokio::{net::TcpListener, sync::Semaphore};
+    use tokio::{
+        net::{TcpListener, TcpStream},
+        sync::Semaphore,
+    };
 
     use super::*;
 
@@ -218,7 +220,8 @@ mod tests {
         let permits = Arc::new(Semaphore::new(1));
         let permit = Arc::clone(&permits).acquire_owned().await.unwrap();
         let (clock, tasks) = (RequestClock::start(WAIT, WAIT), Tasks::new());
-        let mut socket = ClientSocket::new(stream, permit, WAIT, clock, tasks.clone());
+        let mut socket =
+            ClientSocket::new(SocketStream::Tcp(stream), permit, WAIT, clock, tasks.clone());
         let mut first = [0; 1];
         socket.read_exact(&mut first).await.unwrap();
         socket.write_all(b"bye").await.unwrap();

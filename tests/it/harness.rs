@@ -142,7 +142,7 @@ impl TestServer {
     fn settings(edit: impl FnOnce(&mut Config)) -> (Config, TempDir) {
         let data = TempDir::new().unwrap();
         let mut config = Config {
-            listen: SocketAddr::from(([127, 0, 0, 1], 0)),
+            listen: vec![SocketAddr::from(([127, 0, 0, 1], 0)).into()],
             data: data.path().to_owned(),
             store: StoreKind::Memory,
             ..Config::default()
@@ -157,7 +157,7 @@ impl TestServer {
     }
 
     pub(crate) fn address(&self) -> SocketAddr {
-        self.server.address()
+        self.server.addresses()[0].address.tcp().unwrap()
     }
 
     /// The connections of its clients.

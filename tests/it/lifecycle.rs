@@ -51,7 +51,7 @@ async fn a_port_in_use_is_reported_as_an_error_of_listen() {
     let server = TestServer::start().await;
     let other = TestServer::start().await;
     let mut config = other.config().clone();
-    config.listen = server.address();
+    config.listen = vec![server.address().into()];
     match Server::start(&config).await {
         Err(AppError::Setting { key, reason }) => assert_eq!(key, "listen", "{reason}"),
         other => panic!("{other:?}"),

@@ -43,5 +43,6 @@ mod rooms;
 mod sign_in;
 mod sockets;
 mod spaces;
+mod supervisor;
 mod unread;
 mod webhooks;

@@ -13,7 +13,7 @@ use hyper::upgrade::Upgraded;
 use hyper_util::rt::TokioIo;
 use tokio::{
     io::{AsyncRead, AsyncWrite, ReadBuf},
-    net::tcp::{OwnedReadHalf, OwnedWriteHalf},
+    net::{tcp, unix},
     runtime::Handle,
     sync::OwnedSemaphorePermit,
 };
@@ -23,7 +23,10 @@ use super::test_support;
 use super::{output::LaneSocket, queue::QueueFull, writer::LaneWriter};
 use crate::{
     tasks::Tasks,
-    transport::socket::{self, ClientSocket, SocketParts},
+    transport::{
+        socket::{self, ClientSocket, SocketParts},
+        socket_stream::SocketStream,
+    },
 };
 
 /// See the module.
@@ -52,12 +55,14 @@ pub(in crate::transport) struct LaneStream {
 /// The read half of a socket.
 pub(super) trait ReadHalf: AsyncRead + std::fmt::Debug + Send + Sync + Unpin {}
 
-impl ReadHalf for OwnedReadHalf {}
+impl ReadHalf for tcp::OwnedReadHalf {}
+
+impl ReadHalf for unix::OwnedReadHalf {}
 
 /// The write half of a socket, which is shut down when this is dropped.
 #[derive(Debug)]
-struct SocketWriter {
-    half: OwnedWriteHalf,
+struct SocketWriter<W> {
+    half: W,
     _permit: Arc<OwnedSemaphorePermit>,
 }
 
@@ -75,10 +80,20 @@ impl LaneStream {
 
     fn from_socket(socket: ClientSocket, read_buffer: &[u8], writer: Arc<LaneWriter>) -> Self {
         let SocketParts { stream, permit, tasks } = socket.into_parts();
-        let (read, half) = stream.into_split();
         let permit = Arc::new(permit);
-        let socket = SocketWriter { half, _permit: Arc::clone(&permit) };
-        Self::from_halves((Box::new(read), Box::new(socket)), read_buffer, writer, (permit, tasks))
+        let halves: (Box<dyn ReadHalf>, Box<dyn LaneSocket>) = match stream {
+            SocketStream::Tcp(stream) => {
+                let (read, half) = stream.into_split();
+                let socket = SocketWriter { half, _permit: Arc::clone(&permit) };
+                (Box::new(read), Box::new(socket))
+            }
+            SocketStream::Unix(stream) => {
+                let (read, half) = stream.into_split();
+                let socket = SocketWriter { half, _permit: Arc::clone(&permit) };
+                (Box::new(read), Box::new(socket))
+            }
+        };
+        Self::from_halves(halves, read_buffer, writer, (permit, tasks))
     }
 
     /// A stream that reads `read_buffer` first.
@@ -156,18 +171,26 @@ impl Drop for LaneStream {
     }
 }
 
-impl LaneSocket for SocketWriter {
-    fn try_write_vectored(&mut self, slices: &[IoSlice<'_>]) -> io::Result<usize> {
-        match slices {
-            [slice] => self.half.try_write(slice),
-            slices => self.half.try_write_vectored(slices),
-        }
-    }
+/// The halves of both kinds have the same methods, and no trait.
+macro_rules! lane_socket {
+    ($half:ty) => {
+        impl LaneSocket for SocketWriter<$half> {
+            fn try_write_vectored(&mut self, slices: &[IoSlice<'_>]) -> io::Result<usize> {
+                match slices {
+                    [slice] => self.half.try_write(slice),
+                    slices => self.half.try_write_vectored(slices),
+                }
+            }
 
-    fn poll_write_ready(&mut self, cx: &mut Context<'_>) -> Poll<io::Result<()>> {
-        self.half.as_ref().poll_write_ready(cx)
-    }
+            fn poll_write_ready(&mut self, cx: &mut Context<'_>) -> Poll<io::Result<()>> {
+                self.half.as_ref().poll_write_ready(cx)
+            }
+        }
+    };
 }
+
+lane_socket!(tcp::OwnedWriteHalf);
+lane_socket!(unix::OwnedWriteHalf);
 
 #[cfg(test)]
 mod tests {
@@ -203,7 +226,8 @@ mod tests {
             let permit = Arc::clone(&permits).acquire_owned().await.unwrap();
             let (clock, tasks) = (RequestClock::start(WAIT, WAIT), Tasks::new());
             let lanes = Lanes::start(&tasks);
-            let socket = ClientSocket::new(stream, permit, WAIT, clock, tasks.clone());
+            let socket =
+                ClientSocket::new(SocketStream::Tcp(stream), permit, WAIT, clock, tasks.clone());
             let writer = Arc::new(LaneWriter::new(&lanes, Arc::new(Limits::default())));
             let stream = LaneStream::from_socket(socket, read_buffer, writer);
             Self { stream, client, permits, tasks }

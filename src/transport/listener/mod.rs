@@ -8,35 +8,42 @@
 
 mod preamble;
 mod proxy_header;
+mod socket;
 
-use std::{convert::Infallible, io, net::SocketAddr, sync::Arc, time::Duration};
+use std::{
+    convert::Infallible,
+    fmt,
+    future::poll_fn,
+    io,
+    sync::Arc,
+    task::{Context, Poll},
+    time::Duration,
+};
 
 use axum::{body::Body, response::Response};
 use http::Request;
 use hyper::{body::Incoming, server::conn::http1, service::service_fn};
 use hyper_util::rt::{TokioIo, TokioTimer};
-use socket2::{Domain, Protocol, SockRef, Type};
+use socket2::SockRef;
 use tokio::{
     io::{AsyncReadExt as _, AsyncWriteExt as _},
-    net::{TcpListener, TcpStream},
     sync::{OwnedSemaphorePermit, Semaphore},
     time::{Instant, sleep, timeout},
 };
 use tracing::{debug, warn};
 
-use self::preamble::Preamble;
+use self::{preamble::Preamble, socket::ListenSocket};
 use super::{
     client_address::{SocketPeer, TrustedProxies},
     request_clock::RequestClock,
     socket::ClientSocket,
+    socket_stream::SocketStream,
 };
 use crate::{
-    domain::{Limits, ProxyProtocol},
+    domain::{Limits, ListenAddress, ProxyProtocol},
     tasks::Tasks,
 };
 
-/// Connections that the system queues until they are accepted.
-const BACKLOG: i32 = 4096;
 /// A request's head. A longer one is answered with 431, and so is one with more than 100 headers,
 /// which is hyper's own limit.
 const HEAD_BYTES_MAX: usize = 16 << 10;
@@ -72,16 +79,41 @@ pub trait Handler: Clone + Send + Sync + 'static {
     ) -> impl Future<Output = Response<Body>> + Send + 'static;
 }
 
-/// An open port, and the limits for its connections.
+/// Open sockets, and the limits for their connections together.
 #[derive(Debug)]
 pub struct Listener {
-    socket: TcpListener,
-    address: SocketAddr,
+    sockets: Vec<(ListenSocket, BoundAddress)>,
     connections: ConnectionSettings,
     /// The proxies whose connections begin with a header, if there is one.
     announced_by: Option<TrustedProxies>,
     connection_permits: Arc<Semaphore>,
     rejection_permits: Arc<Semaphore>,
+}
+
+/// An address at which clients reach a server. It is displayed as they write it.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct BoundAddress {
+    /// The address, with the port that the system chose.
+    pub address: ListenAddress,
+}
+
+impl fmt::Display for BoundAddress {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match &self.address {
+            ListenAddress::Tcp(address) => write!(f, "http://{address}"),
+            other => other.fmt(f),
+        }
+    }
+}
+
+/// Why a server cannot listen.
+#[derive(Debug, thiserror::Error)]
+#[error("cannot listen on {address}: {source}")]
+pub struct BindError {
+    /// Where.
+    pub address: ListenAddress,
+    /// The cause.
+    pub source: io::Error,
 }
 
 /// What connections are served with. Clones are cheap.
@@ -94,15 +126,21 @@ struct ConnectionSettings {
 }
 
 impl Listener {
-    /// Opens the port. Connections wait in the backlog until [`run`](Self::run) takes them.
-    pub fn bind(address: SocketAddr, limits: &Limits) -> io::Result<Self> {
-        let socket =
-            socket2::Socket::new(Domain::for_address(address), Type::STREAM, Some(Protocol::TCP))?;
-        socket.set_reuse_address(true)?;
-        socket.set_nonblocking(true)?;
-        socket.bind(&address.into())?;
-        socket.listen(BACKLOG)?;
-        let socket = TcpListener::from_std(socket.into())?;
+    /// Opens the sockets of all `addresses`. Connections wait in the backlog until
+    /// [`run`](Self::run) takes them. The files of Unix sockets get `unix_mode`.
+    pub fn bind(
+        addresses: &[ListenAddress],
+        unix_mode: u32,
+        limits: &Limits,
+    ) -> Result<Self, BindError> {
+        let mut sockets = Vec::new();
+        for address in addresses {
+            let failed = |source| BindError { address: address.clone(), source };
+            for socket in ListenSocket::open(address, addresses, unix_mode).map_err(failed)? {
+                let address = socket.address().map_err(failed)?;
+                sockets.push((socket, BoundAddress { address }));
+            }
+        }
         let mut http = http1::Builder::new();
         http.timer(TokioTimer::new())
             // `RequestClock` has the deadlines.
@@ -111,8 +149,7 @@ impl Listener {
             .writev(false)
             .max_buf_size(HEAD_BYTES_MAX);
         Ok(Self {
-            address: socket.local_addr()?,
-            socket,
+            sockets,
             connections: ConnectionSettings {
                 http,
                 stall_max: limits.write_stall_max,
@@ -132,25 +169,25 @@ impl Listener {
         Self { announced_by, ..self }
     }
 
-    /// The address, with the port that the system chose if port 0 was configured.
-    pub fn local_addr(&self) -> SocketAddr {
-        self.address
+    /// Where it listens, with the ports that the system chose.
+    pub fn addresses(&self) -> Vec<BoundAddress> {
+        self.sockets.iter().map(|(_, address)| address.clone()).collect()
     }
 
     /// Answers requests with `handler` until the drain begins, and then closes the port. Each
     /// connection has its own task, which finishes the current request and then closes.
     pub async fn run<H: Handler>(self, handler: H, tasks: Tasks) {
         let (mut accept_log, mut limit_log) = (LogThrottle::default(), LogThrottle::default());
+        let mut next = 0;
         loop {
             let accepted = tokio::select! {
                 biased;
                 () = tasks.draining() => return,
-                accepted = self.socket.accept() => accepted,
+                accepted = poll_fn(|cx| self.poll_accept(&mut next, cx)) => accepted,
             };
             match accepted {
-                Ok((stream, peer)) => {
-                    let peer = SocketPeer { address: Some(peer.ip().to_canonical()) };
-                    self.serve_or_reject((stream, peer), &handler, &tasks, &mut limit_log);
+                Ok(accepted) => {
+                    self.serve_or_reject(accepted, &handler, &tasks, &mut limit_log);
                 }
                 Err(error) if is_connection_error(&error) => (),
                 Err(error) => {
@@ -163,10 +200,27 @@ impl Listener {
         }
     }
 
+    /// The next connection of any socket. The one after the last that had one is asked first.
+    fn poll_accept(
+        &self,
+        next: &mut usize,
+        cx: &mut Context<'_>,
+    ) -> Poll<io::Result<(SocketStream, SocketPeer)>> {
+        let count = self.sockets.len();
+        for (place, (socket, _)) in self.sockets.iter().enumerate().cycle().skip(*next).take(count)
+        {
+            if let Poll::Ready(accepted) = socket.poll_accept(cx) {
+                *next = (place + 1) % count;
+                return Poll::Ready(accepted);
+            }
+        }
+        Poll::Pending
+    }
+
     /// Starts the task of a connection if the limit permits, and rejects it otherwise.
     fn serve_or_reject<H: Handler>(
         &self,
-        (stream, peer): (TcpStream, SocketPeer),
+        (stream, peer): (SocketStream, SocketPeer),
         handler: &H,
         tasks: &Tasks,
         limit_log: &mut LogThrottle,
@@ -201,7 +255,8 @@ impl Listener {
     }
 
     /// Sends small frames at once, and lets the system close the socket of a vanished peer.
-    fn set_socket_options(&self, stream: &TcpStream) {
+    fn set_socket_options(&self, stream: &SocketStream) {
+        let SocketStream::Tcp(stream) = stream else { return };
         let user_timeout = self.connections.stall_max + USER_TIMEOUT_MARGIN;
         let ready = stream
             .set_nodelay(true)
@@ -212,7 +267,7 @@ impl Listener {
     }
 
     /// Answers 503 to a bounded number of connections at a time.
-    fn reject(&self, stream: TcpStream, tasks: &Tasks) {
+    fn reject(&self, stream: SocketStream, tasks: &Tasks) {
         if let Ok(permit) = Arc::clone(&self.rejection_permits).try_acquire_owned() {
             tasks.spawn("connection rejection", async move {
                 let _permit = permit;
@@ -226,7 +281,7 @@ impl ConnectionSettings {
     /// Serves an accepted connection.
     fn serve<H: Handler>(
         self,
-        (stream, permit, peer): (TcpStream, OwnedSemaphorePermit, SocketPeer),
+        (stream, permit, peer): (SocketStream, OwnedSemaphorePermit, SocketPeer),
         handler: H,
         tasks: Tasks,
     ) -> impl Future<Output = ()> + Send {
@@ -281,7 +336,7 @@ fn log_outcome(ended: hyper::Result<()>) {
 
 /// Answers 503 without reading the request, and reads it afterwards: closing a socket with unread
 /// bytes sends a reset, which discards the answer.
-async fn write_unavailable(mut stream: TcpStream) -> io::Result<()> {
+async fn write_unavailable(mut stream: SocketStream) -> io::Result<()> {
     stream.write_all(UNAVAILABLE_RESPONSE.as_bytes()).await?;
     stream.shutdown().await?;
     let mut rest = [0; 1024];

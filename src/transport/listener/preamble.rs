@@ -2,11 +2,14 @@
 
 use std::{io, time::Duration};
 
-use tokio::{net::TcpStream, time::timeout};
+use tokio::time::timeout;
 use tracing::debug;
 
 use super::proxy_header;
-use crate::{tasks::Tasks, transport::client_address::SocketPeer};
+use crate::{
+    tasks::Tasks,
+    transport::{client_address::SocketPeer, socket_stream::SocketStream},
+};
 
 /// What a connection begins with.
 #[derive(Clone, Copy, Debug)]
@@ -19,9 +22,9 @@ impl Preamble {
     /// Reads it. `None` if it is wrong or late, and at the drain: then the connection ends.
     pub(super) async fn read(
         self,
-        (mut stream, peer): (TcpStream, SocketPeer),
+        (mut stream, peer): (SocketStream, SocketPeer),
         tasks: &Tasks,
-    ) -> Option<(TcpStream, SocketPeer)> {
+    ) -> Option<(SocketStream, SocketPeer)> {
         let read = tokio::select! {
             biased;
             read = timeout(self.wait_max, proxy_header::read(&mut stream)) => read,

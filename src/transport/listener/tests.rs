@@ -1,6 +1,6 @@
 //! The accept loop over real sockets.
 
-use std::convert::Infallible;
+use std::{convert::Infallible, net::SocketAddr};
 
 use axum::{
     Router,
@@ -10,7 +10,11 @@ use axum::{
     routing::get,
 };
 use futures_util::stream;
-use tokio::{io::AsyncBufReadExt as _, io::BufReader, sync::mpsc};
+use tokio::{
+    io::{AsyncBufReadExt as _, BufReader},
+    net::{TcpStream, UnixStream},
+    sync::mpsc,
+};
 use tower::ServiceExt as _;
 
 use super::*;
@@ -34,6 +38,15 @@ const SHORT: Duration = Duration::from_millis(200);
 /// The error of Linux when a process has reached its limit of open files.
 const EMFILE: i32 = 24;
 
+/// A free port.
+fn local() -> ListenAddress {
+    ListenAddress::Tcp(SocketAddr::from(([127, 0, 0, 1], 0)))
+}
+
+fn address_of(listener: &Listener) -> SocketAddr {
+    listener.addresses()[0].address.tcp().unwrap()
+}
+
 /// A server on a free port.
 struct Server {
     address: SocketAddr,
@@ -42,8 +55,8 @@ struct Server {
 
 impl Server {
     fn start(limits: &Limits, router: Router) -> Self {
-        let listener = Listener::bind(SocketAddr::from(([127, 0, 0, 1], 0)), limits).unwrap();
-        let (address, tasks) = (listener.local_addr(), Tasks::new());
+        let listener = Listener::bind(&[local()], 0o660, limits).unwrap();
+        let (address, tasks) = (address_of(&listener), Tasks::new());
         tasks.spawn_vital("listener", listener.run(router, tasks.clone()));
         Self { address, tasks }
     }
@@ -202,9 +215,8 @@ async fn a_drain_lets_a_request_finish() {
             "bye"
         }),
     );
-    let address = SocketAddr::from(([127, 0, 0, 1], 0));
-    let listener = Listener::bind(address, &Limits::default()).unwrap();
-    let server = Server { address: listener.local_addr(), tasks: tasks.clone() };
+    let listener = Listener::bind(&[local()], 0o660, &Limits::default()).unwrap();
+    let server = Server { address: address_of(&listener), tasks: tasks.clone() };
     tasks.spawn_vital("listener", listener.run(router, tasks.clone()));
     let mut client = server.connect().await;
     client.send("GET / HTTP/1.1\r\nHost: here\r\n\r\n").await;
@@ -283,8 +295,8 @@ async fn a_peer_that_stops_reading_is_disconnected() {
         }))
     });
     let limits = Limits { write_stall_max: SHORT, ..Limits::default() };
-    let listener = Listener::bind(SocketAddr::from(([127, 0, 0, 1], 0)), &limits).unwrap();
-    let (address, tasks) = (listener.local_addr(), Tasks::new());
+    let listener = Listener::bind(&[local()], 0o660, &limits).unwrap();
+    let (address, tasks) = (address_of(&listener), Tasks::new());
     let server = Server { address, tasks: tasks.clone() };
     // The listener drops its router, so that only the connection holds `ended`.
     tasks.spawn("listener", listener.run(Router::new().route("/", flood), tasks.clone()));
@@ -301,9 +313,9 @@ fn behind(network: &str, limits: &Limits) -> Server {
     let router = Router::new().route("/", get(async || "hello"));
     let proxies =
         TrustedProxies::new(vec![network.parse().unwrap()], ForwardedHeader::XForwardedFor);
-    let listener = Listener::bind(SocketAddr::from(([127, 0, 0, 1], 0)), limits).unwrap();
+    let listener = Listener::bind(&[local()], 0o660, limits).unwrap();
     let listener = listener.with_proxies(proxies, ProxyProtocol::On);
-    let (address, tasks) = (listener.local_addr(), Tasks::new());
+    let (address, tasks) = (address_of(&listener), Tasks::new());
     tasks.spawn_vital("listener", listener.run(router, tasks.clone()));
     Server { address, tasks }
 }
@@ -346,6 +358,32 @@ async fn an_announcement_has_a_deadline_and_ends_with_the_drain() {
     slow.send("PROXY TCP4 203.0").await;
     server.stop().await;
     assert!(slow.is_closed().await);
+}
+
+#[tokio::test]
+async fn all_addresses_share_the_limit_of_connections() {
+    let folder = tempfile::TempDir::new().unwrap();
+    let path = folder.path().join("socket");
+    let limits = Limits { connections_max: 2, ..Limits::default() };
+    let addresses = [local(), ListenAddress::Unix(path.clone())];
+    let listener = Listener::bind(&addresses, 0o660, &limits).unwrap();
+    let (shown, tasks) = (listener.addresses(), Tasks::new());
+    let address = shown[0].address.tcp().unwrap();
+    assert_eq!(shown[0].to_string(), format!("http://{address}"));
+    assert_eq!(shown[1].to_string(), format!("unix:{}", path.display()));
+    let router = Router::new().route("/", get(async || "hello"));
+    tasks.spawn_vital("listener", listener.run(router, tasks.clone()));
+    let server = Server { address, tasks };
+    let mut tcp = server.connect().await;
+    assert_eq!(tcp.get().await, 200);
+    let mut unix = UnixStream::connect(&path).await.unwrap();
+    unix.write_all(b"GET / HTTP/1.1\r\nHost: here\r\n\r\n").await.unwrap();
+    let mut head = [0; 15];
+    timeout(TEST_TIMEOUT, unix.read_exact(&mut head)).await.unwrap().unwrap();
+    assert_eq!(&head, b"HTTP/1.1 200 OK");
+    assert_eq!(server.connect().await.get().await, 503);
+    server.stop().await;
+    assert!(!path.exists());
 }
 
 #[test]
